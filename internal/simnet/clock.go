@@ -1,0 +1,63 @@
+package simnet
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+	"unsafe"
+)
+
+// A host gets the same kind of time.Time that time.Now gives a real one: a wall-clock reading, which
+// SetClockOffset moves, and a monotonic reading, which is the network's time and never jumps. So
+// Sub, Before, After and Add work on the monotonic reading, UTC and UnixNano on the wall clock, and a
+// clock jump finds the same mistakes that it finds in production. In particular a NextTimeout derived
+// from the `now` of an input keeps its moment when the wall clock jumps, and differences between the
+// times of two hosts are right whatever their clocks show.
+//
+// The time package makes such values from the real clock only, hence the one use of unsafe below,
+// which checks itself.
+
+// layout mirrors time.Time since Go 1.9.
+type layout struct {
+	wall uint64         // 1 bit: has a monotonic reading; 33: seconds since 1885; 30: nanoseconds
+	ext  int64          // the monotonic reading, nanoseconds
+	loc  *time.Location // nil: UTC
+}
+
+// Both fail to compile when time.Time and layout differ in size.
+var (
+	_ [unsafe.Sizeof(time.Time{}) - unsafe.Sizeof(layout{})]struct{}
+	_ [unsafe.Sizeof(layout{}) - unsafe.Sizeof(time.Time{})]struct{}
+)
+
+// clockAt returns a time that reads as wall on the wall clock and zero on the monotonic one.
+func clockAt(wall time.Time) time.Time {
+	const hasMonotonic = 1 << 63
+	epoch := time.Date(1885, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
+	sec, nsec := wall.Unix()-epoch, int64(wall.Nanosecond())
+	if sec < 0 || sec >= 1<<33 {
+		panic(fmt.Sprintf("simnet: wall clock at %v is out of range", wall))
+	}
+	l := layout{wall: hasMonotonic | uint64(sec)<<30 | uint64(nsec)}
+	t := *(*time.Time)(unsafe.Pointer(&l))
+	if !t.Equal(wall) || t.UnixNano() != wall.UnixNano() || t.Add(time.Hour).Sub(t) != time.Hour {
+		panic("simnet: time.Time is not laid out as expected")
+	}
+	return t
+}
+
+// SetClockOffset sets a host's wall clock to the network's time plus offset. Its monotonic clock,
+// and so its timers, go on undisturbed. The offset outlives a crash: it belongs to the machine.
+func (n *Network) SetClockOffset(addr netip.AddrPort, offset time.Duration) {
+	n.host(addr).setOffset(n, offset)
+}
+
+// HostNow is the time that the host at addr is given.
+func (n *Network) HostNow(addr netip.AddrPort) time.Time { return n.host(addr).time(n.now) }
+
+func (h *host) setOffset(n *Network, offset time.Duration) {
+	h.clock = clockAt(n.clock.Round(0).Add(offset))
+}
+
+// time is what the host's clocks show at a moment of the network's time.
+func (h *host) time(at int64) time.Time { return h.clock.Add(time.Duration(at)) }

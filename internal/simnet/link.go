@@ -1,0 +1,224 @@
+package simnet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// A Dist is a distribution of delays. The zero value is always zero.
+type Dist struct {
+	kind distKind
+	min  time.Duration
+	span time.Duration // uniform: width; exponential: mean of what is added to min
+}
+
+type distKind uint8
+
+const (
+	constant distKind = iota
+	uniform
+	exponential
+)
+
+// Constant is always d.
+func Constant(d time.Duration) Dist { return Dist{constant, d, 0} }
+
+// Uniform is anything from lo to below hi with the same probability.
+func Uniform(lo, hi time.Duration) Dist { return Dist{uniform, lo, hi - lo} }
+
+// Exponential has the given mean and nothing below floor: floor plus an exponential distribution
+// with the mean mean-floor.
+func Exponential(mean, floor time.Duration) Dist { return Dist{exponential, floor, mean - floor} }
+
+// Mean is the distribution's mean.
+func (d Dist) Mean() time.Duration {
+	if d.kind == uniform {
+		return d.min + d.span/2
+	}
+	return d.min + d.span
+}
+
+func (d Dist) draw(r *rand.Rand) int64 {
+	switch d.kind {
+	case uniform:
+		return int64(d.min) + int64(r.Float64()*float64(d.span))
+	case exponential:
+		return int64(d.min) + int64(r.ExpFloat64()*float64(d.span))
+	}
+	return int64(d.min)
+}
+
+// A Link is what happens to datagrams on the way from one host to another. The zero value is
+// perfect: no delay, no loss, no limit.
+type Link struct {
+	// Latency is drawn once for each pair of hosts, the same in both directions, and kept: it
+	// stands for distance.
+	Latency Dist
+	// Jitter is drawn for each datagram and added. It lets datagrams overtake each other unless
+	// Ordered is set.
+	Jitter  Dist
+	Ordered bool
+
+	// Loss, Duplicate and Reorder are probabilities for each datagram. A reordered one is
+	// late by a draw of ReorderDelay, whatever Ordered says; the copy of a duplicated one takes a
+	// jitter of its own.
+	Loss, Duplicate, Reorder float64
+	ReorderDelay             Dist
+
+	// MTU is the longest datagram, in bytes, that is not lost; zero: 65,507.
+	MTU int
+
+	// Rate is the speed of each directed pair of hosts; zero: no limit. A datagram that would
+	// make more than Queue bytes wait is dropped; zero: no limit.
+	Rate  Rate
+	Queue int
+	// Pipe, if set, is passed on top of that and shared by all who name it.
+	Pipe *Pipe
+}
+
+// MaxDatagram is the largest payload that UDP over IPv4 carries.
+const MaxDatagram = 65507
+
+func (l *Link) check() {
+	for _, p := range []float64{l.Loss, l.Duplicate, l.Reorder} {
+		if !(p >= 0 && p <= 1) {
+			panic(fmt.Sprintf("simnet: Link with a probability of %v", p))
+		}
+	}
+	for _, d := range []Dist{l.Latency, l.Jitter, l.ReorderDelay} {
+		if d.min < 0 || d.span < 0 {
+			panic(fmt.Sprintf("simnet: Link with a negative delay: %v", d))
+		}
+	}
+	if l.Rate < 0 || l.Queue < 0 || l.MTU < 0 {
+		panic("simnet: Link with a negative limit")
+	}
+	if l.MTU == 0 || l.MTU > MaxDatagram {
+		l.MTU = MaxDatagram
+	}
+}
+
+// stateful reports whether the link remembers anything from one datagram to the next.
+func (l *Link) stateful() bool { return l.Rate > 0 || l.Ordered }
+
+// A link is the state of one directed pair of hosts.
+type link struct {
+	own  *Link // set by SetLink; nil: the zones' conditions hold
+	pipe Pipe
+	last int64 // latest arrival so far, for Ordered
+}
+
+// toSelf is the way from a host to itself.
+var toSelf = Link{MTU: MaxDatagram}
+
+// linkKey names a directed pair.
+func linkKey(from, to *host) uint64 { return uint64(from.index)<<32 | uint64(to.index) }
+
+// conditions returns what holds from one host to another, and the pair's state, which is nil while
+// there is none to keep. from is nil for datagrams injected from outside.
+func (n *Network) conditions(from, to *host) (*Link, *link) {
+	switch from {
+	case nil:
+		return &n.zones.fallback, nil
+	case to:
+		return &toSelf, nil
+	}
+	c := &n.zones.pair(from, to).cond
+	if n.special == 0 && !c.stateful() {
+		return c, nil
+	}
+	l := n.links[linkKey(from, to)]
+	if l != nil && l.own != nil {
+		c = l.own
+	}
+	if l == nil && c.stateful() {
+		l = n.link(from, to)
+	}
+	return c, l
+}
+
+// link returns the state of a directed pair, made if need be.
+func (n *Network) link(from, to *host) *link {
+	key := linkKey(from, to)
+	l := n.links[key]
+	if l == nil {
+		l = &link{}
+		n.links[key] = l
+		n.linkList = append(n.linkList, l)
+	}
+	return l
+}
+
+// latency draws what belongs to a pair of hosts: always the same, and the same quantile both ways.
+func (n *Network) latency(d Dist, from, to *host) int64 {
+	if d.kind == constant || from == nil {
+		return d.draw(n.rng)
+	}
+	a, b := uint64(from.index), uint64(to.index)
+	if a > b {
+		a, b = b, a
+	}
+	x := scramble(n.seed ^ scramble(a<<32|b))
+	n.pairPCG.Seed(x, scramble(x))
+	return d.draw(n.pairRand)
+}
+
+// SetLink gives the way from one host to another conditions of its own, in this direction.
+func (n *Network) SetLink(from, to netip.AddrPort, cond Link) {
+	cond.check()
+	l := n.link(n.host(from), n.host(to))
+	if l.own == nil {
+		n.special++
+	}
+	l.own = &cond
+}
+
+// ResetLink ends what SetLink began.
+func (n *Network) ResetLink(from, to netip.AddrPort) {
+	l := n.link(n.host(from), n.host(to))
+	if l.own != nil {
+		n.special--
+	}
+	l.own = nil
+}
+
+// LinkBetween returns the conditions that hold from one host to another.
+func (n *Network) LinkBetween(from, to netip.AddrPort) Link {
+	c, _ := n.conditions(n.host(from), n.host(to))
+	return *c
+}
+
+// SetDefaultLink changes the conditions between hosts for which neither SetZoneLink nor SetLink says
+// otherwise.
+func (n *Network) SetDefaultLink(cond Link) {
+	cond.check()
+	n.zones.fallback = cond
+	n.zones.inherit()
+}
+
+// Adjust edits all conditions there are: the network's, those of zones and those of links.
+func (n *Network) Adjust(edit func(*Link)) {
+	apply := func(c *Link) {
+		edit(c)
+		c.check()
+	}
+	apply(&n.zones.fallback)
+	n.zones.inherit()
+	for i := range n.zones.pairs {
+		if p := &n.zones.pairs[i]; p.own {
+			apply(&p.cond)
+		}
+	}
+	for _, l := range n.linkList {
+		if l.own != nil {
+			apply(l.own)
+		}
+	}
+}
+
+// LinkPipe returns the queue of the way from one host to another, for its Stats.
+func (n *Network) LinkPipe(from, to netip.AddrPort) *Pipe {
+	return &n.link(n.host(from), n.host(to)).pipe
+}

@@ -1,0 +1,141 @@
+package simnet
+
+import (
+	"hash/crc32"
+	"net/netip"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// sendCurrent takes a datagram from the host that is being drained.
+func (n *Network) sendCurrent(to wire.Path, b []byte) {
+	h := n.current
+	n.transmit(h, n.source(h, to.Local), to.Remote, b, max(n.now, h.busyUntil))
+}
+
+// source is the address a host's datagram comes from: its first one unless it asks for another of
+// its own.
+func (n *Network) source(h *host, local netip.Addr) netip.AddrPort {
+	first := n.places[h.place].addr
+	if local.IsValid() && local != first.Addr() {
+		addr := netip.AddrPortFrom(local.Unmap(), first.Port())
+		if i, ok := n.byAddr[addr]; ok && n.places[i].host == h {
+			return addr
+		}
+	}
+	return first
+}
+
+// Inject sends a datagram from outside: source may be anyone's address or no one's. It meets the
+// default link's conditions and no queue of a host.
+func (n *Network) Inject(source, to netip.AddrPort, b []byte) {
+	n.transmit(nil, unmap(source), to, b, n.now)
+}
+
+// transmit sends a datagram at a moment, which is now or later. from is nil if it was injected.
+func (n *Network) transmit(from *host, source, remote netip.AddrPort, b []byte, at int64) {
+	i, known := n.byAddr[unmap(remote)]
+	var to *host
+	if known {
+		to = n.places[i].host
+	}
+	t := n.traffic(from, to)
+	t.Sent++
+	t.SentBytes += uint64(len(b))
+	if from != nil {
+		from.traffic.Sent++
+		from.traffic.SentBytes += uint64(len(b))
+	}
+	sum := crc32.Update(uint32(source.Port()), castagnoli, b)
+	n.note(EventSent, LostNone, from, to, sum)
+	if n.trace.hook != nil {
+		n.show(EventSent, LostNone, source, remote, b)
+	}
+
+	cause := LostNoHost
+	var c *Link
+	var l *link
+	if to != nil {
+		c, l = n.conditions(from, to)
+		at, cause = n.admit(from, to, c, l, at, len(b))
+	}
+	if cause != LostNone {
+		t.Lost[cause]++
+		n.note(EventLost, cause, from, to, sum)
+		if n.trace.hook != nil {
+			n.show(EventLost, cause, source, remote, b)
+		}
+		return
+	}
+	p := packet{source: source, from: from, place: int32(i), sum: sum}
+	n.launch(&p, b, n.arrival(from, to, c, l, t, at))
+	if c.Duplicate > 0 && n.rng.Float64() < c.Duplicate {
+		t.Duplicated++
+		n.launch(&p, b, n.arrival(from, to, c, l, t, at))
+	}
+}
+
+// admit takes a datagram through all that can keep it from its way, and returns when it sets out.
+func (n *Network) admit(from, to *host, c *Link, l *link, at int64, size int) (int64, Cause) {
+	if size > c.MTU {
+		return 0, LostTooLong
+	}
+	ok := true
+	if from != nil && from != to {
+		if len(n.blocks) > 0 && n.blocked(from, to) {
+			return 0, LostToBlock
+		}
+		if at, ok = from.uplink.pass(at, size); !ok {
+			return 0, LostInQueue
+		}
+	}
+	if l != nil {
+		l.pipe.set(c.Rate, c.Queue)
+		if at, ok = l.pipe.pass(at, size); !ok {
+			return 0, LostInQueue
+		}
+	}
+	if c.Pipe != nil {
+		if at, ok = c.Pipe.pass(at, size); !ok {
+			return 0, LostInQueue
+		}
+	}
+	if c.Loss > 0 && n.rng.Float64() < c.Loss {
+		return 0, LostOnLink
+	}
+	return at, LostNone
+}
+
+// arrival draws when a datagram that sets out at a moment arrives.
+func (n *Network) arrival(from, to *host, c *Link, l *link, t *Traffic, at int64) int64 {
+	at += n.latency(c.Latency, from, to) + c.Jitter.draw(n.rng)
+	if c.Reorder > 0 && n.rng.Float64() < c.Reorder {
+		t.Reordered++
+		return at + c.ReorderDelay.draw(n.rng)
+	}
+	if c.Ordered && l != nil {
+		at = max(at, l.last)
+		l.last = at
+	}
+	return at
+}
+
+// launch puts a packet with a copy of b on its way.
+func (n *Network) launch(p *packet, b []byte, at int64) {
+	i := n.packets.add(b)
+	p.buf = n.packets.all[i].buf
+	n.packets.all[i] = *p
+	n.queue.push(at, i)
+}
+
+// lose ends a packet that did not reach its host.
+func (n *Network) lose(i int32, cause Cause) {
+	p := &n.packets.all[i]
+	place := &n.places[p.place]
+	n.traffic(p.from, place.host).Lost[cause]++
+	n.note(EventLost, cause, p.from, place.host, p.sum)
+	if n.trace.hook != nil {
+		n.show(EventLost, cause, p.source, place.addr, p.buf)
+	}
+	n.packets.remove(i)
+}

@@ -1,0 +1,77 @@
+package simnet
+
+import (
+	"hash/crc32"
+	"net/netip"
+	"time"
+)
+
+// An EventKind says what happened.
+type EventKind uint8
+
+const (
+	EventSent      EventKind = iota // a host sent a datagram, or Inject did
+	EventDelivered                  // a host takes a datagram
+	EventLost                       // Cause says how
+	EventTimeout                    // To's HandleTimeout is called
+	EventAction                     // a function given to At or After is called
+	EventCrashed                    // To is no longer there
+	EventStarted                    // To was added or restarted
+)
+
+var eventNames = [...]string{"sent", "delivered", "lost", "timeout", "action", "crashed", "started"}
+
+func (k EventKind) String() string { return eventNames[k] }
+
+// An Event is what the trace hook gets. Data is valid during the call only.
+type Event struct {
+	At       time.Time // network time
+	Kind     EventKind
+	Cause    Cause          // of EventLost
+	From, To netip.AddrPort // zero if there is none
+	Data     []byte         // of datagrams
+}
+
+// trace condenses all that happens into a number.
+type trace struct {
+	hash   uint64
+	events uint64
+	hook   func(Event)
+}
+
+// TraceHash covers every event so far: its time, kind, cause, hosts and a checksum of its bytes. Two
+// runs with the same hash went the same way. It may differ between processor architectures,
+// whose floating-point functions round differently.
+func (n *Network) TraceHash() uint64 { return n.trace.hash }
+
+// Events is the number of events so far.
+func (n *Network) Events() uint64 { return n.trace.events }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (t *trace) mix(x uint64) {
+	t.hash = (t.hash ^ x) * 0x9e3779b97f4a7c15
+	t.hash ^= t.hash >> 29
+}
+
+// note enters an event. from may be nil, to as well.
+func (n *Network) note(kind EventKind, cause Cause, from, to *host, sum uint32) {
+	t := &n.trace
+	t.events++
+	t.mix(uint64(n.now))
+	t.mix(uint64(kind)<<56 | uint64(cause)<<48 | uint64(sum))
+	t.mix(uint64(from.number())<<32 | uint64(to.number()))
+}
+
+// number is the host's number in the trace; zero for none.
+func (h *host) number() uint32 {
+	if h == nil {
+		return 0
+	}
+	return uint32(h.index) + 1
+}
+
+// show hands an event to the hook, which the caller has found to be there.
+func (n *Network) show(kind EventKind, cause Cause, from, to netip.AddrPort, b []byte) {
+	n.trace.hook(Event{At: n.Now(), Kind: kind, Cause: cause, From: from, To: to, Data: b})
+}

@@ -1,0 +1,86 @@
+package simnet
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// zones is the matrix of conditions and counters from zone to zone.
+type zones struct {
+	fallback Link
+	names    []string // a zone's index is its place here
+	pairs    []zonePair
+}
+
+// A zonePair is one cell: from the zone of its row to that of its column.
+type zonePair struct {
+	cond    Link
+	own     bool // set by SetZoneLink; false: cond follows fallback
+	traffic Traffic
+}
+
+// index returns a zone's index, making the matrix larger for a new one.
+func (z *zones) index(name string) int {
+	if i := slices.Index(z.names, name); i >= 0 {
+		return i
+	}
+	old := len(z.names)
+	z.names = append(z.names, name)
+	pairs := make([]zonePair, (old+1)*(old+1))
+	for i := range pairs {
+		pairs[i].cond = z.fallback
+	}
+	for row := range old {
+		copy(pairs[row*(old+1):], z.pairs[row*old:(row+1)*old])
+	}
+	z.pairs = pairs
+	return old
+}
+
+func (z *zones) pair(from, to *host) *zonePair { return &z.pairs[from.zone*len(z.names)+to.zone] }
+
+func (z *zones) pairNamed(from, to string) *zonePair {
+	// Both before indexing: a new zone moves the matrix.
+	row, column := z.index(from), z.index(to)
+	return &z.pairs[row*len(z.names)+column]
+}
+
+// inherit gives the fallback to the pairs without conditions of their own.
+func (z *zones) inherit() {
+	for i := range z.pairs {
+		if p := &z.pairs[i]; !p.own {
+			p.cond = z.fallback
+		}
+	}
+}
+
+// SetZoneLink sets the conditions from the hosts of one zone to those of another, in this direction.
+// Both may be the same zone.
+func (n *Network) SetZoneLink(from, to string, cond Link) {
+	cond.check()
+	p := n.zones.pairNamed(from, to)
+	p.cond, p.own = cond, true
+}
+
+// ZoneLink returns the conditions from one zone to another.
+func (n *Network) ZoneLink(from, to string) Link { return n.zones.pairNamed(from, to).cond }
+
+// SetLatencies sets the latency from each zone to each other to a constant, latencies[from][to], with
+// an exponential jitter of the given share of it as mean. All else is as in the default link.
+func (n *Network) SetLatencies(names []string, latencies [][]time.Duration, jitter float64) {
+	if len(latencies) != len(names) {
+		panic(fmt.Sprintf("simnet: %d rows of latencies for %d zones", len(latencies), len(names)))
+	}
+	for i, from := range names {
+		if len(latencies[i]) != len(names) {
+			panic(fmt.Sprintf("simnet: %d latencies from %q for %d zones", len(latencies[i]), from, len(names)))
+		}
+		for j, to := range names {
+			cond := n.zones.fallback
+			cond.Latency = Constant(latencies[i][j])
+			cond.Jitter = Exponential(time.Duration(float64(latencies[i][j])*jitter), 0)
+			n.SetZoneLink(from, to, cond)
+		}
+	}
+}
