@@ -1,0 +1,189 @@
+package wire
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// A State is what a node is said to be.
+type State uint8
+
+const (
+	StateAlive State = iota
+	StateSuspect
+	StateDead
+	StateLeft
+)
+
+// String is the state's name.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+var stateNames = [...]string{"alive", "suspect", "dead", "left"}
+
+const (
+	// NameMax bounds the bytes of a node's name.
+	NameMax = 255
+	// MetaMax bounds the bytes of a node's metadata.
+	MetaMax = 1<<16 - 1
+)
+
+// A Member is one entry of a Members message, and what an Identity holds. It is an array:
+//
+//	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin]
+//	suspect = [1, id bin(16), incarnation u64, from bin(16)]
+//	dead    = [2, id bin(16), incarnation u64, from bin(16)]
+//	left    = [3, id bin(16), incarnation u64]
+//	addr    = 4 or 16 address bytes || u16 port
+//
+// Elements beyond these are stepped over. A Member that was parsed owns nothing: Name, ZoneName and
+// Meta alias the input, so that an entry that brings no news costs no allocation.
+type Member struct {
+	State       State
+	ID          NodeID
+	Incarnation uint64
+
+	From NodeID // suspect and dead: who says so
+
+	// Alive only.
+
+	Name     []byte // at most NameMax bytes
+	Addr     netip.AddrPort
+	ZoneName []byte // at most ZoneMax bytes; means nothing without HasZone
+	HasZone  bool
+	Versions [6]byte // PMin, PMax, PCur, DMin, DMax, DCur
+	Meta     []byte  // at most MetaMax bytes
+}
+
+// Zone is a copy of m's zone.
+func (m *Member) Zone() Zone {
+	if !m.HasZone {
+		return Zone{}
+	}
+	return Zone{Name: string(m.ZoneName), Valid: true}
+}
+
+// memberElements is the number of elements by state.
+var memberElements = [...]uint{StateAlive: 8, StateSuspect: 4, StateDead: 4, StateLeft: 3}
+
+// appendMember appends an entry; the bounds of Member are the caller's to keep.
+func appendMember(b []byte, m *Member) []byte {
+	b = append(b, tagFixArray|byte(memberElements[m.State]), byte(m.State))
+	b = appendUUID(b, (*[16]byte)(&m.ID))
+	b = appendUint(b, m.Incarnation)
+	switch m.State {
+	case StateSuspect, StateDead:
+		b = appendUUID(b, (*[16]byte)(&m.From))
+	case StateAlive:
+		b = appendStr(b, m.Name)
+		b = appendAddrPort(b, m.Addr)
+		if m.HasZone {
+			b = appendStr(b, m.ZoneName)
+		} else {
+			b = append(b, tagNil)
+		}
+		b = appendBin(b, m.Versions[:])
+		b = appendBin(b, m.Meta)
+	}
+	return b
+}
+
+// Size is the number of bytes of m as an entry.
+func (m *Member) Size() int {
+	n := 2 + 18 + uintSize(m.Incarnation)
+	switch m.State {
+	case StateSuspect, StateDead:
+		n += 18
+	case StateAlive:
+		n += strHeadSize(len(m.Name)) + len(m.Name) + 8 + 1 + 8 + binHeadSize(len(m.Meta)) + len(m.Meta)
+		if !m.Addr.Addr().Unmap().Is4() {
+			n += 12
+		}
+		if m.HasZone {
+			n += strHeadSize(len(m.ZoneName)) + len(m.ZoneName) - 1
+		}
+	}
+	return n
+}
+
+// appendAddrPort writes an IPv4 address in 4 bytes even if it came mapped into IPv6, and an invalid
+// one as [::].
+func appendAddrPort(b []byte, a netip.AddrPort) []byte {
+	if ip := a.Addr().Unmap(); ip.Is4() {
+		v := ip.As4()
+		b = append(append(b, tagBin8, 6), v[:]...)
+	} else {
+		v := ip.As16()
+		b = append(append(b, tagBin8, 18), v[:]...)
+	}
+	return binary.BigEndian.AppendUint16(b, a.Port())
+}
+
+// member reads one entry into m, overwriting it wholly, and reports whether its state is known.
+func (c *cursor) member(m *Member) (known bool) {
+	*m = Member{}
+	n := c.arrayLen()
+	state := c.uint(0xff)
+	if c.err != nil {
+		return false
+	}
+	if n == 0 {
+		c.fail(ErrMalformed)
+		return false
+	}
+	if state >= uint64(len(memberElements)) {
+		c.skipN(n - 1)
+		return false
+	}
+	m.State = State(state)
+	want := memberElements[state]
+	if n < want {
+		c.fail(ErrMalformed)
+		return false
+	}
+	c.uuid((*[16]byte)(&m.ID))
+	m.Incarnation = c.uint(1<<64 - 1)
+	switch m.State {
+	case StateSuspect, StateDead:
+		c.uuid((*[16]byte)(&m.From))
+	case StateAlive:
+		c.alive(m)
+	}
+	c.skipN(n - want)
+	return true
+}
+
+func (c *cursor) alive(m *Member) {
+	m.Name = c.bounded(c.str(), NameMax)
+	m.Addr = c.packedAddrPort()
+	if m.HasZone = !c.isNil(); m.HasZone {
+		m.ZoneName = c.bounded(c.str(), ZoneMax)
+	}
+	c.exact(m.Versions[:])
+	m.Meta = c.bounded(c.bin(), MetaMax)
+}
+
+// bounded refuses s when it is longer than most.
+func (c *cursor) bounded(s []byte, most int) []byte {
+	if len(s) > most {
+		c.fail(ErrMalformed)
+		return nil
+	}
+	return s
+}
+
+func (c *cursor) packedAddrPort() netip.AddrPort {
+	s := c.bin()
+	switch len(s) {
+	case 6:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(s)), binary.BigEndian.Uint16(s[4:]))
+	case 18:
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(s)).Unmap(), binary.BigEndian.Uint16(s[16:]))
+	}
+	c.fail(ErrMalformed)
+	return netip.AddrPort{}
+}

@@ -1,0 +1,204 @@
+package wire
+
+// Kind is the body that a Message has.
+type Kind uint8
+
+const (
+	// KindUnknown is a body of a later version: stepped over, to be ignored.
+	KindUnknown Kind = iota
+
+	KindBroadcast
+	KindFrame
+	KindNak
+
+	KindPeerList
+	KindStartSubscription
+	KindSubscriptionStarted
+	KindEndSubscription
+	KindHeartbeat
+	KindPeers
+	KindPeerStatus
+
+	// What follows is of PROTOCOL.md 4, among Go nodes only.
+
+	KindIdentity
+	KindMembers
+	KindSyncRoot
+	KindSyncBuckets
+	KindSyncWant
+	KindPing
+	KindAck
+)
+
+// kindNames are the variants' names on the wire.
+var kindNames = [...]string{
+	KindUnknown:             "unknown",
+	KindBroadcast:           "Broadcast",
+	KindFrame:               "Frame",
+	KindNak:                 "Nak",
+	KindPeerList:            "PeerList",
+	KindStartSubscription:   "StartSubscription",
+	KindSubscriptionStarted: "SubscriptionStarted",
+	KindEndSubscription:     "EndSubscription",
+	KindHeartbeat:           "Heartbeat",
+	KindPeers:               "Peers",
+	KindPeerStatus:          "PeerStatus",
+	KindIdentity:            "Identity",
+	KindMembers:             "Members",
+	KindSyncRoot:            "SyncRoot",
+	KindSyncBuckets:         "SyncBuckets",
+	KindSyncWant:            "SyncWant",
+	KindPing:                "Ping",
+	KindAck:                 "Ack",
+}
+
+// String is the body's name on the wire.
+func (k Kind) String() string { return kindNames[k] }
+
+// IsExtension reports whether k is of PROTOCOL.md 4. In a legacy session such a body is dropped.
+func (k Kind) IsExtension() bool { return k >= KindIdentity }
+
+// A Message is what a box holds one or more of (PROTOCOL.md 1 and 4):
+//
+//	Message = [id bin(16), body]
+//	 body   = {"Broadcast": data} | {"Frame": [len u32, idx u32, data]} | {"Nak": [start u32, end u32]}
+//	        | {"PeerRequest": req} | {extension: value}
+//	 req    = "PeerList" | "StartSubscription" | "SubscriptionStarted" | "EndSubscription" | "Heartbeat"
+//	        | {"Peers": [Peer...]} | {"PeerStatus": [Peer, "Up"|"Down"]}
+//	 data   = ARRAY or bin
+type Message struct {
+	ID   MessageID
+	Kind Kind
+
+	// Data aliases the input. Of a Broadcast and a Frame it is the payload; of Peers, PeerStatus and
+	// the extensions the undecoded value, for the Parse function of that name.
+	Data []byte
+
+	Total, Offset uint32 // Frame: bytes of the whole message, where Data stands in it
+	Start, End    uint32 // Nak: [Start, End), as the peer wrote it
+}
+
+var (
+	messageFields = fields{names: []string{"id", "body"}}
+	frameFields   = fields{names: []string{"len", "idx", "data"}}
+	nakFields     = fields{names: []string{"start", "end"}}
+)
+
+// ParseMessage parses the first message of b; rest is what follows it. It overwrites m wholly, and
+// parts of b: an ARRAY is decoded in place. A body of an unknown name is KindUnknown and no error.
+// After an error m means nothing.
+func ParseMessage(m *Message, b []byte) (rest []byte, err error) {
+	*m = Message{}
+	c := cursor{b: b}
+	r := c.record(&messageFields)
+	for f := r.next(&c); f >= 0; f = r.next(&c) {
+		switch f {
+		case 0:
+			c.uuid((*[16]byte)(&m.ID))
+		case 1:
+			c.messageBody(m)
+		}
+	}
+	return c.b, c.err
+}
+
+func (c *cursor) messageBody(m *Message) {
+	name, hasValue := c.variant()
+	if !hasValue { // no body that we know stands alone
+		return
+	}
+	switch string(name) {
+	case "Broadcast":
+		m.Kind = KindBroadcast
+		m.Data, _ = c.data()
+	case "Frame":
+		m.Kind = KindFrame
+		c.frame(m)
+	case "Nak":
+		m.Kind = KindNak
+		c.nak(m)
+	case "PeerRequest":
+		c.peerRequest(m)
+	default:
+		m.Kind = extension(name)
+		m.Data = c.raw()
+	}
+}
+
+func (c *cursor) frame(m *Message) {
+	r := c.record(&frameFields)
+	for f := r.next(c); f >= 0; f = r.next(c) {
+		switch f {
+		case 0:
+			m.Total = uint32(c.uint(1<<32 - 1))
+		case 1:
+			m.Offset = uint32(c.uint(1<<32 - 1))
+		case 2:
+			m.Data, _ = c.data()
+		}
+	}
+}
+
+func (c *cursor) nak(m *Message) {
+	r := c.record(&nakFields)
+	for f := r.next(c); f >= 0; f = r.next(c) {
+		switch f {
+		case 0:
+			m.Start = uint32(c.uint(1<<32 - 1))
+		case 1:
+			m.End = uint32(c.uint(1<<32 - 1))
+		}
+	}
+}
+
+func (c *cursor) peerRequest(m *Message) {
+	name, hasValue := c.variant()
+	if hasValue {
+		m.Kind = lookup(name, KindPeers, KindPeerStatus)
+		m.Data = c.raw()
+		return
+	}
+	m.Kind = lookup(name, KindPeerList, KindHeartbeat)
+}
+
+func extension(name []byte) Kind { return lookup(name, KindIdentity, KindAck) }
+
+// lookup is the kind of that name among those from first to last, or KindUnknown.
+func lookup(name []byte, first, last Kind) Kind {
+	for k := first; k <= last; k++ {
+		if string(name) == kindNames[k] {
+			return k
+		}
+	}
+	return KindUnknown
+}
+
+// AppendBroadcast appends a message with an application's payload.
+func AppendBroadcast(b []byte, enc Encoding, id MessageID, data []byte) []byte {
+	return appendBytes(appendMessageHead(b, &id, "Broadcast"), enc, data)
+}
+
+// AppendFrame appends the piece of a message of total bytes that begins at offset.
+func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, data []byte) []byte {
+	b = append(appendMessageHead(b, &id, "Frame"), tagFixArray|3)
+	b = appendUint(b, uint64(total))
+	b = appendUint(b, uint64(offset))
+	return appendBytes(b, enc, data)
+}
+
+// AppendNak appends a request for what was sent under the counters [start, end).
+func AppendNak(b []byte, id MessageID, start, end uint32) []byte {
+	b = append(appendMessageHead(b, &id, "Nak"), tagFixArray|2)
+	b = appendUint(b, uint64(start))
+	return appendUint(b, uint64(end))
+}
+
+// AppendRequest appends one of the five requests without a value, KindPeerList to KindHeartbeat.
+func AppendRequest(b []byte, id MessageID, k Kind) []byte {
+	return appendStr(appendMessageHead(b, &id, "PeerRequest"), kindNames[k])
+}
+
+func appendMessageHead(b []byte, id *MessageID, body string) []byte {
+	b = appendUUID(append(b, tagFixArray|2), (*[16]byte)(id))
+	return appendVariant(b, body)
+}

@@ -1,0 +1,131 @@
+package wire
+
+import "slices"
+
+// PacketKind tells the two kinds of packets apart.
+type PacketKind uint8
+
+const (
+	// PacketHandshake carries a step of a handshake, in the clear.
+	PacketHandshake PacketKind = iota
+	// PacketBox carries sealed messages.
+	PacketBox
+)
+
+// A Packet is one datagram (PROTOCOL.md 1):
+//
+//	Packet = [s uint32, id bin(16), {"H": Handshake} | {"B": [Box, nonce bin(24)]}]
+//	Box    = [nil, tag bin(16), data ARRAY or bin]
+type Packet struct {
+	Seq       uint32 // counts the packets to one address, from 1; of a bound box the low half of its counter
+	Sender    NodeID // not authenticated by itself
+	Kind      PacketKind
+	Handshake []byte // the undecoded Handshake, for ParseHandshake; aliases the input
+	Box       Box
+}
+
+// A Box is what NaCl sealed.
+type Box struct {
+	Nonce    [24]byte
+	Tag      [16]byte
+	Data     []byte   // the ciphertext without its tag; aliases the input
+	Encoding Encoding // how Data was written
+}
+
+var (
+	packetFields = fields{names: []string{"s", "id", "body"}}
+	boxFields    = fields{names: []string{"ephemeral_pk", "tag", "data"}, optional: 1 << 0}
+)
+
+// ParsePacket parses one datagram without allocating. It overwrites p wholly, and parts of b: an
+// ARRAY is decoded in place. Bytes after the packet are ignored. After an error p means nothing.
+func ParsePacket(p *Packet, b []byte) error {
+	*p = Packet{}
+	c := cursor{b: b}
+	r := c.record(&packetFields)
+	for f := r.next(&c); f >= 0; f = r.next(&c) {
+		switch f {
+		case 0:
+			p.Seq = uint32(c.uint(1<<32 - 1))
+		case 1:
+			c.uuid((*[16]byte)(&p.Sender))
+		case 2:
+			c.packetBody(p)
+		}
+	}
+	return c.err
+}
+
+func (c *cursor) packetBody(p *Packet) {
+	name, hasValue := c.variant()
+	switch {
+	case hasValue && string(name) == "B":
+		p.Kind = PacketBox
+		if n := c.arrayLen(); c.err == nil && n != 2 {
+			c.fail(ErrMalformed)
+		}
+		c.box(&p.Box)
+		c.exact(p.Box.Nonce[:])
+	case hasValue && string(name) == "H":
+		p.Kind = PacketHandshake
+		p.Handshake = c.raw()
+	default:
+		c.fail(ErrMalformed)
+	}
+}
+
+func (c *cursor) box(x *Box) {
+	r := c.record(&boxFields)
+	for f := r.next(c); f >= 0; f = r.next(c) {
+		switch f {
+		case 0:
+			if !c.isNil() { // the key of a sealed box, which gwyh 0.1 reads and does not use
+				var pk [32]byte
+				c.exact(pk[:])
+			}
+		case 1:
+			c.exact(x.Tag[:])
+		case 2:
+			x.Data, x.Encoding = c.data()
+		}
+	}
+}
+
+// BoxOverhead is the most that ReserveBox adds to a plaintext that fits in a datagram.
+const BoxOverhead = 1 + 5 + 18 + 3 + 1 + 2 + 18 + 3 + 26
+
+// BoxSize is the most bytes that ReserveBox appends for n bytes of ciphertext. A seq below 1<<16
+// saves 2 to 4 of them.
+func BoxSize(n int) int {
+	return BoxOverhead - 3 + binHeadSize(n) + n
+}
+
+// ReserveBox appends a whole packet with room for n bytes of ciphertext, in the form among Go
+// nodes. The caller seals into tag (16 bytes) and data (n bytes), which alias packet and hold
+// whatever was there.
+func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (packet, tag, data []byte) {
+	b = slices.Grow(b, BoxSize(n))
+	b = appendPacketHead(b, seq, &sender)
+	b = append(b, tagFixMap|1, tagFixStr|1, 'B', tagFixArray|2, tagFixArray|3, tagNil, tagBin8, 16)
+	t := len(b)
+	b = appendBinHead(b[:t+16], n)
+	d := len(b)
+	b = append(b[:d+n], tagBin8, 24)
+	b = append(b, nonce[:]...)
+	return b, b[t : t+16 : t+16], b[d : d+n : d+n]
+}
+
+// AppendBoxArrays appends a packet with a sealed box in the only form that gwyh 0.1 emits: half of
+// the bytes of data take two.
+func AppendBoxArrays(b []byte, seq uint32, sender NodeID, nonce *[24]byte, tag *[16]byte, data []byte) []byte {
+	b = appendPacketHead(b, seq, &sender)
+	b = append(b, tagFixMap|1, tagFixStr|1, 'B', tagFixArray|2, tagFixArray|3, tagNil, tagBin8, 16)
+	b = append(b, tag[:]...)
+	b = appendBytes(b, Arrays, data)
+	b = append(b, tagBin8, 24)
+	return append(b, nonce[:]...)
+}
+
+func appendPacketHead(b []byte, seq uint32, sender *NodeID) []byte {
+	return appendUUID(appendUint(append(b, tagFixArray|3), uint64(seq)), (*[16]byte)(sender))
+}

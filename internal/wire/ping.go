@@ -1,0 +1,32 @@
+package wire
+
+// A Ping asks for an Ack with the same Seq: {"Ping": [seq u64, payload bin]}, {"Ack": [seq u64,
+// payload bin]}. Both are written by hand: every link is probed all the time.
+type Ping struct {
+	Seq     uint64
+	Payload []byte // may be empty; of a Ping padding; aliases the input when parsed
+}
+
+// AppendPing appends a message that asks for an Ack.
+func AppendPing(b []byte, id MessageID, p Ping) []byte {
+	return appendPing(appendMessageHead(b, &id, "Ping"), p)
+}
+
+// AppendAck appends the answer to the Ping of that Seq.
+func AppendAck(b []byte, id MessageID, p Ping) []byte {
+	return appendPing(appendMessageHead(b, &id, "Ack"), p)
+}
+
+func appendPing(b []byte, p Ping) []byte {
+	b = appendUint(append(b, tagFixArray|2), p.Seq)
+	return appendBin(b, p.Payload)
+}
+
+// ParsePing parses the Data of a KindPing or a KindAck.
+func ParsePing(data []byte) (Ping, error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	p := Ping{Seq: c.uint(1<<64 - 1), Payload: c.bin()}
+	c.skipN(more)
+	return p, c.err
+}

@@ -1,0 +1,127 @@
+package wire
+
+import "encoding/binary"
+
+// A SyncRoot opens a comparison of member lists: {"SyncRoot": [root u64, count u32]}.
+type SyncRoot struct {
+	Root  uint64 // a hash over all members
+	Count uint32 // members
+}
+
+// SyncBuckets are the hashes of some of the 1<<Bits buckets into which the leading bits of a hash
+// of their ids divide the members: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]}.
+type SyncBuckets struct {
+	Bits   uint8  // at most SyncBitsMax
+	First  uint32 // the bucket of the first hash
+	Hashes []byte // 8 bytes each; aliases the input when parsed
+}
+
+// SyncWant asks for the entries of some buckets: {"SyncWant": [bits u8, buckets bin(4 k)]}.
+type SyncWant struct {
+	Bits    uint8  // at most SyncBitsMax
+	Buckets []byte // 4 bytes each; aliases the input when parsed
+}
+
+// SyncBitsMax bounds the bits that choose a bucket.
+const SyncBitsMax = 24
+
+// Len is the number of hashes.
+func (s *SyncBuckets) Len() int { return len(s.Hashes) / 8 }
+
+// At is the hash of bucket First+i.
+func (s *SyncBuckets) At(i int) uint64 { return binary.BigEndian.Uint64(s.Hashes[8*i:]) }
+
+// Add appends the hash of the next bucket.
+func (s *SyncBuckets) Add(hash uint64) { s.Hashes = binary.BigEndian.AppendUint64(s.Hashes, hash) }
+
+// Len is the number of buckets.
+func (s *SyncWant) Len() int { return len(s.Buckets) / 4 }
+
+// At is the number of the i-th bucket wanted, below 1<<Bits.
+func (s *SyncWant) At(i int) uint32 { return binary.BigEndian.Uint32(s.Buckets[4*i:]) }
+
+// Add asks for one more bucket.
+func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint32(s.Buckets, bucket) }
+
+// The types that go-msgpack writes.
+type (
+	syncRootValue struct {
+		_struct struct{} `codec:",toarray"`
+		Root    uint64
+		Count   uint32
+	}
+	syncBucketsValue struct {
+		_struct struct{} `codec:",toarray"`
+		Bits    uint8
+		First   uint32
+		Hashes  []byte
+	}
+	syncWantValue struct {
+		_struct struct{} `codec:",toarray"`
+		Bits    uint8
+		Buckets []byte
+	}
+)
+
+// AppendSyncRoot appends a message with s.
+func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
+	return appendValue(appendMessageHead(b, &id, "SyncRoot"), syncRootValue{Root: s.Root, Count: s.Count})
+}
+
+// ParseSyncRoot parses the Data of a KindSyncRoot.
+func ParseSyncRoot(data []byte) (SyncRoot, error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1))}
+	c.skipN(more)
+	return s, c.err
+}
+
+// AppendSyncBuckets appends a message with s.
+func AppendSyncBuckets(b []byte, id MessageID, s SyncBuckets) []byte {
+	v := syncBucketsValue{Bits: s.Bits, First: s.First, Hashes: notNil(s.Hashes)}
+	return appendValue(appendMessageHead(b, &id, "SyncBuckets"), v)
+}
+
+// ParseSyncBuckets parses the Data of a KindSyncBuckets. Every bucket is below 1<<Bits.
+func ParseSyncBuckets(data []byte) (SyncBuckets, error) {
+	c := cursor{b: data}
+	more := c.atLeast(3)
+	s := SyncBuckets{Bits: uint8(c.uint(SyncBitsMax)), First: uint32(c.uint(1<<32 - 1)), Hashes: c.bin()}
+	c.skipN(more)
+	if c.err == nil && (len(s.Hashes)%8 != 0 || uint64(s.First)+uint64(s.Len()) > 1<<s.Bits) {
+		c.fail(ErrMalformed)
+	}
+	return s, c.err
+}
+
+// AppendSyncWant appends a message with s.
+func AppendSyncWant(b []byte, id MessageID, s SyncWant) []byte {
+	v := syncWantValue{Bits: s.Bits, Buckets: notNil(s.Buckets)}
+	return appendValue(appendMessageHead(b, &id, "SyncWant"), v)
+}
+
+// ParseSyncWant parses the Data of a KindSyncWant. Every bucket is below 1<<Bits.
+func ParseSyncWant(data []byte) (SyncWant, error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	s := SyncWant{Bits: uint8(c.uint(SyncBitsMax)), Buckets: c.bin()}
+	c.skipN(more)
+	if len(s.Buckets)%4 != 0 {
+		c.fail(ErrMalformed)
+	}
+	for i := 0; i < s.Len() && c.err == nil; i++ {
+		if s.At(i) >= 1<<s.Bits {
+			c.fail(ErrMalformed)
+		}
+	}
+	return s, c.err
+}
+
+// notNil keeps go-msgpack from writing an empty byte string as nil.
+func notNil(s []byte) []byte {
+	if s == nil {
+		return []byte{}
+	}
+	return s
+}

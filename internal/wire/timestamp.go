@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"strconv"
+	"time"
+)
+
+// AppendTimestamp appends t as gwyh 0.1 writes it (PROTOCOL.md 1): RFC 3339 in UTC, with 0, 3, 6 or
+// 9 digits of fraction, the fewest that are exact. A year outside 0 to 9999 has a sign.
+func AppendTimestamp(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	if y := t.Year(); y > 9999 {
+		b = append(b, '+')
+		b = strconv.AppendInt(b, int64(y), 10)
+	} else {
+		if y < 0 {
+			b, y = append(b, '-'), -y
+		}
+		b = appendDigits(b, y, 4)
+	}
+	b = t.AppendFormat(b, "-01-02T15:04:05")
+	switch ns := t.Nanosecond(); {
+	case ns == 0:
+	case ns%1e6 == 0:
+		b = appendDigits(append(b, '.'), ns/1e6, 3)
+	case ns%1e3 == 0:
+		b = appendDigits(append(b, '.'), ns/1e3, 6)
+	default:
+		b = appendDigits(append(b, '.'), ns, 9)
+	}
+	return append(b, 'Z')
+}
+
+// appendDigits writes v, which is not negative, with at least width digits.
+func appendDigits(b []byte, v, width int) []byte {
+	for limit := 10; width > 1; width-- {
+		if v < limit {
+			b = append(b, '0')
+		}
+		limit *= 10
+	}
+	return strconv.AppendInt(b, int64(v), 10)
+}
+
+// ParseTimestamp parses a timestamp as gwyh 0.1 does, and gives it in UTC: any number of fraction
+// digits (those after the ninth are dropped), Z or an offset, a signed year of up to six digits. The
+// second 60 is the first of the next minute.
+func ParseTimestamp(s []byte) (time.Time, error) {
+	p := timeParser{s: s}
+	year := p.year()
+	p.one('-', '-', '-')
+	month := p.digits(2, 1, 12)
+	p.one('-', '-', '-')
+	day := p.digits(2, 1, 31)
+	p.one('T', 't', ' ')
+	hour := p.digits(2, 0, 23)
+	p.one(':', ':', ':')
+	minute := p.digits(2, 0, 59)
+	p.one(':', ':', ':')
+	second := p.digits(2, 0, 60)
+	ns := p.fraction()
+	offset := p.offset()
+	t := time.Date(year, time.Month(month), day, hour, minute, second, ns, time.UTC)
+	if p.bad || len(p.s) > 0 || day > daysIn(year, time.Month(month)) {
+		return time.Time{}, ErrMalformed
+	}
+	return t.Add(-offset), nil
+}
+
+func daysIn(year int, month time.Month) int {
+	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// A timeParser reads a timestamp from the front of s; like the cursor's, its failure sticks.
+type timeParser struct {
+	s   []byte
+	bad bool
+}
+
+// one reads one of three characters.
+func (p *timeParser) one(a, b, c byte) byte {
+	if len(p.s) == 0 || p.s[0] != a && p.s[0] != b && p.s[0] != c {
+		p.bad = true
+		return 0
+	}
+	v := p.s[0]
+	p.s = p.s[1:]
+	return v
+}
+
+// digits reads exactly n digits, of a value between least and most.
+func (p *timeParser) digits(n, least, most int) int {
+	if p.run() < n {
+		p.bad = true
+		return least
+	}
+	v := 0
+	for _, d := range p.s[:n] {
+		v = 10*v + int(d-'0')
+	}
+	p.s = p.s[n:]
+	if v < least || v > most {
+		p.bad = true
+	}
+	return v
+}
+
+// run is how many digits come next.
+func (p *timeParser) run() int {
+	n := 0
+	for n < len(p.s) && p.s[n] >= '0' && p.s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// year reads four digits, or a sign and four to six of them.
+func (p *timeParser) year() int {
+	if len(p.s) > 0 && (p.s[0] == '+' || p.s[0] == '-') {
+		negative := p.s[0] == '-'
+		p.s = p.s[1:]
+		y := p.digits(min(max(p.run(), 4), 6), 0, 262_000)
+		if negative {
+			return -y
+		}
+		return y
+	}
+	return p.digits(4, 0, 9999)
+}
+
+// fraction reads nothing or a point and digits, as nanoseconds.
+func (p *timeParser) fraction() int {
+	if len(p.s) == 0 || p.s[0] != '.' {
+		return 0
+	}
+	p.s = p.s[1:]
+	n := p.run()
+	p.bad = p.bad || n == 0
+	ns := 0
+	for i := range 9 {
+		ns *= 10
+		if i < n {
+			ns += int(p.s[i] - '0')
+		}
+	}
+	p.s = p.s[n:]
+	return ns
+}
+
+// offset reads Z, or a sign, hours and minutes.
+func (p *timeParser) offset() time.Duration {
+	if len(p.s) > 0 && (p.s[0] == 'Z' || p.s[0] == 'z') {
+		p.s = p.s[1:]
+		return 0
+	}
+	sign := p.one('+', '-', '-')
+	hours := p.digits(2, 0, 23)
+	if len(p.s) > 0 && p.s[0] == ':' {
+		p.s = p.s[1:]
+	}
+	minutes := p.digits(2, 0, 59)
+	d := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if sign == '-' {
+		return -d
+	}
+	return d
+}
