@@ -19,9 +19,17 @@ type MembersWriter struct {
 }
 
 // BeginMembers appends the head of a message to b.
-func BeginMembers(b []byte, id MessageID) MembersWriter {
+func BeginMembers(b []byte, id MessageID) MembersWriter { return beginMembers(b, id, KindMembers) }
+
+// BeginSyncMembers is BeginMembers for entries that answer a comparison of tables, and are not to be
+// flooded: {"SyncMembers": [entry...]}.
+func BeginSyncMembers(b []byte, id MessageID) MembersWriter {
+	return beginMembers(b, id, KindSyncMembers)
+}
+
+func beginMembers(b []byte, id MessageID, k Kind) MembersWriter {
 	w := MembersWriter{start: len(b)}
-	b = appendMessageHead(b, &id, "Members")
+	b = appendMessageHead(b, &id, kindNames[k])
 	w.count = len(b) + 1
 	w.b = append(b, tagArray16, 0, 0)
 	return w
@@ -61,7 +69,7 @@ type MemberIter struct {
 	left uint
 }
 
-// IterMembers begins a walk over data.
+// IterMembers begins a walk over the Data of a KindMembers or KindSyncMembers.
 func IterMembers(data []byte) MemberIter {
 	it := MemberIter{c: cursor{b: data}}
 	it.left = it.c.arrayLen()

@@ -23,6 +23,7 @@ const (
 
 	KindIdentity
 	KindMembers
+	KindSyncMembers
 	KindSyncRoot
 	KindSyncBuckets
 	KindSyncWant
@@ -45,6 +46,7 @@ var kindNames = [...]string{
 	KindPeerStatus:          "PeerStatus",
 	KindIdentity:            "Identity",
 	KindMembers:             "Members",
+	KindSyncMembers:         "SyncMembers",
 	KindSyncRoot:            "SyncRoot",
 	KindSyncBuckets:         "SyncBuckets",
 	KindSyncWant:            "SyncWant",
@@ -177,6 +179,9 @@ func lookup(name []byte, first, last Kind) Kind {
 func AppendBroadcast(b []byte, enc Encoding, id MessageID, data []byte) []byte {
 	return appendBytes(appendMessageHead(b, &id, "Broadcast"), enc, data)
 }
+
+// BroadcastOverhead is the most that AppendBroadcast adds to a payload in Bin.
+const BroadcastOverhead = 1 + 18 + 1 + 10 + 5
 
 // AppendFrame appends the piece of a message of total bytes that begins at offset.
 func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, data []byte) []byte {
