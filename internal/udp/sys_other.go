@@ -1,0 +1,45 @@
+//go:build !linux
+
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"syscall"
+)
+
+// On these systems the route, not the datagram, decides from which address an answer leaves, and
+// nothing tells the buffers that were granted.
+
+const oobSize = 0
+
+func enablePktinfo(uintptr, bool) bool { return false }
+
+func parseLocal([]byte) netip.Addr { return netip.Addr{} }
+
+func appendSource(b []byte, _ netip.Addr) []byte { return b }
+
+func grantedBuffers(*net.UDPConn) (receive, send int) { return 0, 0 }
+
+// setBuffers halves its wish until the system takes it: some refuse what is above their limit
+// instead of granting the limit.
+func setBuffers(c *net.UDPConn) {
+	for n := ReceiveBuffer; n >= 64<<10 && c.SetReadBuffer(n) != nil; n /= 2 {
+	}
+	for n := SendBuffer; n >= 64<<10 && c.SetWriteBuffer(n) != nil; n /= 2 {
+	}
+}
+
+func isLostSource(error) bool { return false }
+
+// isStale reports an error that an earlier datagram of ours drew from its target. Windows tells
+// such on the next read.
+func isStale(err error) bool {
+	const wsaNetReset, wsaConnReset = syscall.Errno(10052), syscall.Errno(10054)
+	if runtime.GOOS == "windows" {
+		return errors.Is(err, wsaNetReset) || errors.Is(err, wsaConnReset)
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
