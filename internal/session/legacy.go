@@ -1,0 +1,62 @@
+package session
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// SealLegacy appends a whole packet with plaintext in a box as gwyh 0.1 writes it (PROTOCOL.md 1):
+// arrays, a random nonce, and a packet number that the caller counts per address. It appends
+// nothing when the session is closed or there is no randomness. For legacy sessions only.
+func (s *Session) SealLegacy(now time.Time, b []byte, seq uint32, plaintext []byte) []byte {
+	if s.closed || !s.p.Legacy || s.sent == math.MaxUint64 {
+		return b
+	}
+	if _, err := io.ReadFull(s.p.Rand, s.nonce[:]); err != nil {
+		return b
+	}
+	s.sent++
+	s.sealedAt = now
+	s.suite.Subkey(&s.subkey, &s.send, (*[16]byte)(s.nonce[:16]))
+	s.cipher = append(s.cipher[:0], plaintext...)
+	s.suite.Seal(&s.subkey, (*[8]byte)(s.nonce[16:]), &s.tag, s.cipher, s.cipher)
+	return wire.AppendBoxArrays(b, seq, s.p.Self, &s.nonce, &s.tag, s.cipher)
+}
+
+func (s *Session) openLegacy(box *wire.Box) error {
+	mark := binary.BigEndian.Uint64(box.Nonce[:8])
+	if s.recent.contain(mark) {
+		return ErrReplay
+	}
+	s.suite.Subkey(&s.subkey, &s.recv, (*[16]byte)(box.Nonce[:16]))
+	if !s.suite.Open(&s.subkey, (*[8]byte)(box.Nonce[16:]), &box.Tag, box.Data) {
+		return ErrForged
+	}
+	s.recent.add(mark)
+	s.newest = true
+	return nil
+}
+
+// recentNonces remembers the beginnings of some hundred random nonces, each in the place that it
+// names itself, until another takes the place. gwyh 0.1 has no replay protection and none can be
+// added; this stops what needs no patience, such as a datagram that the network doubled.
+type recentNonces struct {
+	marks *[recentPlaces]uint64 // nil until the first box
+}
+
+const recentPlaces = 256
+
+func (r *recentNonces) contain(mark uint64) bool {
+	return r.marks != nil && r.marks[mark%recentPlaces] == mark
+}
+
+func (r *recentNonces) add(mark uint64) {
+	if r.marks == nil {
+		r.marks = new([recentPlaces]uint64)
+	}
+	r.marks[mark%recentPlaces] = mark
+}
