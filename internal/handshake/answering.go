@@ -1,0 +1,140 @@
+package handshake
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// repeatsMax is how many repeats of a peer are answered per handshake. An honest peer sends fewer; more of
+// them would only serve to send answers to somebody else.
+const repeatsMax = 16
+
+// handleHello answers a Hello that is new and right with an Ohai, and a repeat of a half-open one with
+// the same Ohai.
+func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+	a := e.budget.open(now, from.Remote.Addr())
+	key := halfKey{sender, h.ID}
+	if x := e.half.all[key]; x != nil {
+		return e.repeatHello(from, x, h, &a)
+	}
+	if off(now, h.Timestamp) > boundWindow {
+		return TimeOff
+	}
+	nanos := h.Timestamp.UnixNano()
+	if e.ledger(sender).seen(now, sender, nanos) {
+		return Replayed
+	}
+	m, why := newResponder(&e.self, &e.ring, &a, e.legacy, now, sender, h, e.rand)
+	if why != accepted {
+		return why
+	}
+	e.ledger(sender).record(now, sender, nanos)
+	x := &halfOpen{key: key, m: m, source: network(from.Remote.Addr()), path: e.replyTo(from, m.block.Advertise)}
+	e.open(now, x)
+	e.host.SendHandshake(x.path, x.m.Ohai())
+	return accepted
+}
+
+// repeatHello answers where the repeat came from (PROTOCOL.md 4, "Session").
+func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake, a *allowance) Reason {
+	switch {
+	case !a.take():
+		return OverBudget
+	case !x.m.RepeatsHello(h):
+		return OtherContent
+	case x.m.Done():
+		return Replayed
+	case x.repeats == repeatsMax:
+		return TooManyRepeats
+	}
+	x.repeats++
+	e.host.SendHandshake(e.replyTo(from, x.m.block.Advertise), x.m.Ohai())
+	return accepted
+}
+
+// open adds a half-open handshake; the oldest of its kind, source or id gives way.
+func (e *Endpoint) open(now time.Time, x *halfOpen) {
+	for old := e.half.room(x); old != nil; old = e.half.room(x) {
+		if !old.m.Done() {
+			e.host.Rejected(old.path, GaveWay)
+		}
+		e.drop(old)
+	}
+	e.half.add(x)
+	x.timer.fire = func(time.Time) { e.drop(x) }
+	e.timers.set(&x.timer, now.Add(halfOpenLife))
+}
+
+func (e *Endpoint) drop(x *halfOpen) {
+	e.timers.stop(&x.timer)
+	e.half.remove(x)
+}
+
+// handleOkBoss ends a handshake that a peer began: once. A repeat draws the stored answer.
+func (e *Endpoint) handleOkBoss(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+	x := e.half.all[halfKey{sender, h.ID}]
+	if x == nil {
+		return UnknownHandshake
+	}
+	if x.m.Done() {
+		return e.repeatOkBoss(from, x, h)
+	}
+	next, est, why := x.m.OkBoss(h)
+	if why != accepted {
+		return why
+	}
+	x.m = next
+	x.path = e.replyTo(from, x.m.block.Advertise)
+	est.Path = x.path
+	x.identity = e.host.Established(&est)
+	est.wipe()
+	x.repeats = 0
+	e.timers.set(&x.timer, now.Add(halfOpenLife))
+	if !x.m.bound {
+		e.startGoTeams(now, x)
+	}
+	e.answerOkBoss(x.path, x)
+	return accepted
+}
+
+func (e *Endpoint) repeatOkBoss(from wire.Path, x *halfOpen, h *wire.Handshake) Reason {
+	switch {
+	case !x.m.RepeatsOkBoss(h):
+		return OtherContent
+	case x.repeats == repeatsMax:
+		return TooManyRepeats
+	}
+	x.repeats++
+	e.answerOkBoss(e.replyTo(from, x.m.block.Advertise), x)
+	return accepted
+}
+
+// answerOkBoss sends a Go node our identity, a legacy one a GoTeam and something to Nak.
+func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
+	if !x.m.bound {
+		e.host.SendHandshake(to, &wire.Handshake{ID: x.key.id, Step: wire.StepGoTeam})
+		e.host.LegacyProbe(to, x.key.id, x.key.node)
+	} else if x.identity != nil {
+		e.host.SendPacket(to, x.identity)
+	}
+}
+
+// startGoTeams repeats the GoTeam until a box opened or it was said often enough (PROTOCOL.md 3 rule 1).
+func (e *Endpoint) startGoTeams(now time.Time, x *halfOpen) {
+	end := now.Add(halfOpenLife)
+	x.timer.fire = func(now time.Time) {
+		if !now.Before(end) {
+			e.drop(x)
+			return
+		}
+		if x.confirmed || x.goTeams == goTeamRepeats {
+			e.timers.set(&x.timer, end)
+			return
+		}
+		x.goTeams++
+		e.answerOkBoss(x.path, x)
+		e.timers.set(&x.timer, now.Add(goLadder.delay(x.goTeams, e.rand)))
+	}
+	e.timers.set(&x.timer, now.Add(goLadder.delay(0, e.rand)))
+}

@@ -1,0 +1,279 @@
+package handshake
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// An AttemptID names one call of Initiate. Zero names none.
+type AttemptID uint64
+
+const (
+	hellosMax = 8                // Hellos of one attempt that may still be answered
+	helloLife = 5 * time.Second  // how long one Hello is repeated; later it would look replayed
+	ohaiLife  = 10 * time.Second // how long an Ohai may come, as a responder waits no longer
+)
+
+// An attempt is our wish to reach an address: it says Hello, again and again, until one is answered,
+// then OkBoss until a box opens. An answer that leads nowhere, because the peer forgot it, begins it anew.
+type attempt struct {
+	id     AttemptID
+	to     wire.Path
+	peer   wire.NodeID // zero when unknown
+	legacy bool        // the peer may be a legacy one: every Hello is a new handshake
+	ladder *ladder
+	until  time.Time
+
+	hellos   []*pending // oldest first, at most hellosMax
+	sends    int        // Hellos sent
+	answered *pending   // the one whose OkBoss is being repeated
+	heard    bool       // a right Ohai came
+	last     Reason     // of the last Ohai that was refused
+	timer    timer
+}
+
+// A pending is one Hello of an attempt.
+type pending struct {
+	attempt    *attempt
+	m          Initiator
+	rings      int       // the ring that it was made under
+	sent       time.Time // first
+	sends      int       // of the Hello
+	path       wire.Path // where the Ohai came from
+	answeredAt time.Time
+	okBosses   int    // sent by the clock
+	repeats    int    // answered repeats of the Ohai
+	identity   []byte // sealed; nil with a legacy peer
+}
+
+// Initiate begins an attempt to shake hands with whoever is there, or only with the peer if its id is
+// not zero. It ends by Confirm, Cancel, ReachedSelf, GoTeam or, at the time until, by AttemptFailed.
+func (e *Endpoint) Initiate(now time.Time, to wire.Path, peer wire.NodeID, until time.Time) AttemptID {
+	e.lastAttempt++
+	a := &attempt{
+		id: e.lastAttempt, to: to, peer: peer, until: until,
+		legacy: e.legacy && !peer.IsGo(),
+		ladder: &goLadder,
+	}
+	if a.legacy && peer != (wire.NodeID{}) {
+		a.ladder = &legacyLadder
+	}
+	a.timer.fire = func(now time.Time) { e.attemptDue(now, a) }
+	e.attempts[a.id] = a
+	e.sayHello(now, a)
+	return a.id
+}
+
+// Cancel ends an attempt without a word.
+func (e *Endpoint) Cancel(id AttemptID) {
+	if a := e.attempts[id]; a != nil {
+		e.end(a)
+	}
+}
+
+// end forgets an attempt. Its session, if there is one, is the host's.
+func (e *Endpoint) end(a *attempt) {
+	e.timers.stop(&a.timer)
+	delete(e.attempts, a.id)
+	e.forget(a, len(a.hellos))
+}
+
+// forget drops the attempt's first n Hellos.
+func (e *Endpoint) forget(a *attempt, n int) {
+	for _, p := range a.hellos[:n] {
+		delete(e.pending, p.m.hello.ID)
+		clear(p.m.secret[:])
+	}
+	a.hellos = append(a.hellos[:0], a.hellos[n:]...)
+}
+
+// attemptDue goes on with an attempt at the time it set.
+func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
+	switch {
+	case !now.Before(a.until):
+		e.end(a)
+		e.host.AttemptFailed(a.id, a.failure())
+	case a.answered == nil:
+		e.sayHello(now, a)
+	case now.Sub(a.answered.answeredAt) >= a.answered.life():
+		a.answered = nil
+		e.sayHello(now, a)
+	default:
+		e.sayOkBoss(now, a.answered)
+	}
+}
+
+// failure is what an attempt's end says about it.
+func (a *attempt) failure() error {
+	switch {
+	case a.heard:
+		return ErrUnconfirmed
+	case a.last != accepted:
+		return &RefusedError{a.last}
+	}
+	return ErrNoAnswer
+}
+
+// wake sets the attempt's timer, to no later than its end.
+func (e *Endpoint) wake(a *attempt, at time.Time) {
+	if a.until.Before(at) {
+		at = a.until
+	}
+	e.timers.set(&a.timer, at)
+}
+
+// sayHello sends the last Hello again, or a new one: always a new one where the peer may be a legacy
+// one, which takes no repeats, and where the last one is too old or made under other keys.
+func (e *Endpoint) sayHello(now time.Time, a *attempt) {
+	p := a.lastHello()
+	if p == nil || a.legacy || p.rings != e.rings || p.m.Answered() || now.Sub(p.sent) >= helloLife {
+		p = e.newHello(now, a)
+	}
+	p.sends++
+	e.wake(a, now.Add(a.ladder.delay(a.sends, e.rand)))
+	a.sends++
+	e.host.SendHandshake(a.to, p.m.Hello())
+}
+
+func (a *attempt) lastHello() *pending {
+	if len(a.hellos) == 0 {
+		return nil
+	}
+	return a.hellos[len(a.hellos)-1]
+}
+
+// newHello adds a Hello to the attempt. Those that cannot be answered any more go.
+func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
+	gone := 0
+	for gone < len(a.hellos) && (len(a.hellos)-gone >= hellosMax || now.Sub(a.hellos[gone].sent) >= ohaiLife) {
+		gone++
+	}
+	e.forget(a, gone)
+	p := &pending{
+		attempt: a, rings: e.rings, sent: now,
+		m: newInitiator(&e.self, &e.ring, a.peer, a.legacy, e.clock.stamp(now), e.rand),
+	}
+	a.hellos = append(a.hellos, p)
+	e.pending[p.m.hello.ID] = p
+	return p
+}
+
+// handleOwn drops what carries our own id. If it is the Hello of an attempt to whoever is there, we are.
+func (e *Endpoint) handleOwn(h *wire.Handshake) Reason {
+	p := e.pending[h.ID]
+	if p == nil || h.Step != wire.StepHello || p.attempt.peer != (wire.NodeID{}) ||
+		p.m.Answered() || content(h) != content(p.m.Hello()) {
+		return OwnID
+	}
+	e.end(p.attempt)
+	e.host.ReachedSelf(p.attempt.id)
+	return accepted
+}
+
+// handleOhai takes the first right answer of an attempt. A repeat of it draws the stored OkBoss.
+func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+	p := e.pending[h.ID]
+	if p == nil {
+		return UnknownHandshake
+	}
+	a := e.budget.open(now, from.Remote.Addr())
+	if p.m.Answered() {
+		return e.repeatOhai(from, p, sender, h, &a)
+	}
+	next, est, why := p.m.Ohai(&e.ring, &a, sender, h)
+	if why != accepted {
+		p.attempt.last = why
+		return why
+	}
+	p.m = next
+	p.answeredAt = now
+	p.path = from
+	if e.advertise {
+		p.path = e.replyTo(p.attempt.to, est.Advertise)
+	}
+	est.Attempt, est.Path = p.attempt.id, p.path
+	if p.sends == 1 {
+		est.RTT = now.Sub(p.sent)
+	}
+	e.settle(p)
+	p.identity = e.host.Established(&est)
+	est.wipe()
+	e.sayOkBoss(now, p)
+	return accepted
+}
+
+// settle ends the attempt's other Hellos. Legacy ones that were answered before stay: their GoTeam or
+// a box may yet come.
+func (e *Endpoint) settle(p *pending) {
+	a := p.attempt
+	a.answered, a.heard = p, true
+	keep := a.hellos[:0]
+	for _, other := range a.hellos {
+		if other == p || other.m.Answered() {
+			keep = append(keep, other)
+			continue
+		}
+		delete(e.pending, other.m.hello.ID)
+		clear(other.m.secret[:])
+	}
+	clear(a.hellos[len(keep):])
+	a.hellos = keep
+}
+
+// life is how long an OkBoss is repeated before the attempt begins anew.
+func (p *pending) life() time.Duration {
+	if p.m.bound {
+		return halfOpenLife
+	}
+	return legacyOkBossLife
+}
+
+// sayOkBoss sends the OkBoss and with it, to a Go node, our identity.
+func (e *Endpoint) sayOkBoss(now time.Time, p *pending) {
+	wait := goLadder.delay(p.okBosses, e.rand)
+	if !p.m.bound {
+		wait = legacyOkBossWaits[min(p.okBosses, len(legacyOkBossWaits)-1)]
+	}
+	p.okBosses++
+	e.wake(p.attempt, now.Add(wait))
+	e.answerOhai(p.path, p)
+}
+
+func (e *Endpoint) repeatOhai(from wire.Path, p *pending, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
+	switch {
+	case !a.take():
+		return OverBudget
+	case !p.m.Repeats(sender, h):
+		return OtherContent
+	case p.repeats == repeatsMax:
+		return TooManyRepeats
+	}
+	p.repeats++
+	if e.advertise {
+		from = p.path
+	}
+	e.answerOhai(from, p)
+	return accepted
+}
+
+func (e *Endpoint) answerOhai(to wire.Path, p *pending) {
+	e.host.SendHandshake(to, p.m.OkBoss())
+	if p.identity != nil {
+		e.host.SendPacket(to, p.identity)
+	}
+}
+
+// handleGoTeam ends a handshake of ours with a legacy peer. Go nodes have no GoTeam.
+func (e *Endpoint) handleGoTeam(sender wire.NodeID, h *wire.Handshake) Reason {
+	p := e.pending[h.ID]
+	if p == nil {
+		return UnknownHandshake
+	}
+	if !p.m.Answered() || p.m.bound || sender != p.m.peer {
+		return Unexpected
+	}
+	e.end(p.attempt)
+	e.host.GoTeam(h.ID, sender)
+	return accepted
+}

@@ -1,0 +1,90 @@
+package handshake
+
+import (
+	"encoding/binary"
+	"hash"
+	"strconv"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+	"golang.org/x/crypto/blake2b"
+)
+
+// A binding ties a block to everything of its packet that the Hmac of part 1 does not cover
+// (PROTOCOL.md 4, "Extension block"). An Ohai's also names its whole exchange: keys, response and
+// nonces of the session come from it.
+type binding = [32]byte
+
+// helloBinding of a Hello, sent by node, that carries the block. A legacy Hello has none: blankBlock stands in.
+func helloBinding(node wire.NodeID, h *wire.Handshake, block []byte) binding {
+	b := bind("gwyh/1 hello")
+	b.Write(h.ID[:])
+	b.Write(node[:])
+	b.Write(binary.BigEndian.AppendUint64(nil, uint64(h.Timestamp.UnixNano())))
+	b.Write(h.PublicKey[:])
+	b.Write(appendZone(nil, h.Zone))
+	return b.finish(block)
+}
+
+// ohaiBinding of an Ohai, sent by node in answer to the Hello, that carries the block.
+func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, block []byte) binding {
+	b := bind("gwyh/1 ohai")
+	b.Write(hello[:])
+	b.Write(node[:])
+	b.Write(h.PublicKey[:])
+	b.Write(appendZone(nil, h.Zone))
+	b.Write(binary.BigEndian.AppendUint16(nil, uint16(len(h.Challenge))))
+	b.Write(h.Challenge[:])
+	return b.finish(block)
+}
+
+// blankBlock is the block of a Hello that has none: 24 zero bytes for [8:32], no tail.
+var blankBlock [blockHeader]byte
+
+type binder struct{ hash.Hash }
+
+func bind(domain string) binder {
+	b := binder{unkeyed(blake2b.New256)}
+	b.Write([]byte(domain))
+	return b
+}
+
+// finish adds the block without its magic and the binding itself.
+func (b binder) finish(block []byte) (sum binding) {
+	b.Write(block[8:32])
+	b.Write(block[blockHeader:])
+	b.Sum(sum[:0])
+	return sum
+}
+
+// appendZone appends zone = u16 length (0xFFFF for none) || bytes.
+func appendZone(b []byte, z wire.Zone) []byte {
+	if !z.Valid {
+		return append(b, 0xFF, 0xFF)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(z.Name)))
+	return append(b, z.Name...)
+}
+
+// appendStamp appends a timestamp as part 1's Hmac covers it: Unix nanoseconds in decimal.
+func appendStamp(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.UnixNano(), 10) }
+
+// content digests all of a Hello or an Ohai, so that a repeat can be told from a splice.
+func content(h *wire.Handshake) (sum [32]byte) {
+	d := unkeyed(blake2b.New256)
+	d.Write([]byte{byte(h.Step)})
+	d.Write(h.PublicKey[:])
+	d.Write(appendZone(nil, h.Zone))
+	if h.Step == wire.StepHello {
+		d.Write(appendStamp(nil, h.Timestamp))
+	} else {
+		d.Write(h.Challenge[:])
+	}
+	for i := range h.Hmacs {
+		d.Write(h.Hmacs[i].Sum[:])
+		d.Write(binary.BigEndian.AppendUint32(nil, uint32(len(h.Hmacs[i].Message))))
+		d.Write(h.Hmacs[i].Message)
+	}
+	d.Sum(sum[:0])
+	return sum
+}

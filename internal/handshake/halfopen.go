@@ -1,0 +1,117 @@
+package handshake
+
+import (
+	"container/list"
+	"net/netip"
+	"slices"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+const (
+	boundMax        = 4096 // bound handshakes kept
+	legacyMax       = 1024 // legacy handshakes kept
+	legacyPerSource = 64   // legacy handshakes kept per source network
+	perNode         = 4    // handshakes kept per node id
+)
+
+// A halfKey is how a responder finds a handshake: by what its packets say, never by where they come
+// from (PROTOCOL.md 4, "Rules of the exchange").
+type halfKey struct {
+	node wire.NodeID
+	id   wire.HandshakeID
+}
+
+// A halfOpen is a handshake that a peer began. After its OkBoss it is kept as long again, for repeats.
+type halfOpen struct {
+	key       halfKey
+	m         Responder
+	source    netip.Prefix // where the Hello came from
+	path      wire.Path    // where the last answer but a repeat's went
+	repeats   int          // answered repeats of the peer's
+	identity  []byte       // sealed; of a bound one that is done
+	goTeams   int          // sent; of a legacy one that is done
+	confirmed bool         // a box opened
+	timer     timer
+	age       *list.Element // in its pool
+}
+
+// A table holds the handshakes that peers began: bound ones and legacy ones apart, so that the one kind,
+// which anyone on the path can multiply, never crowds out the other.
+type table struct {
+	all           map[halfKey]*halfOpen
+	bound, legacy pool
+}
+
+func newTable() table {
+	return table{
+		all:    make(map[halfKey]*halfOpen),
+		bound:  newPool(boundMax, boundMax),
+		legacy: newPool(legacyMax, legacyPerSource),
+	}
+}
+
+func (t *table) pool(x *halfOpen) *pool {
+	if x.m.bound {
+		return &t.bound
+	}
+	return &t.legacy
+}
+
+// room returns the oldest handshake that has to give way before x can be added, nil when there is room.
+func (t *table) room(x *halfOpen) *halfOpen {
+	p := t.pool(x)
+	if of := p.byNode[x.key.node]; len(of) >= perNode {
+		return of[0]
+	}
+	if of := p.bySource[x.source]; len(of) >= p.perSource {
+		return of[0]
+	}
+	if p.ages.Len() >= p.max {
+		return p.ages.Front().Value.(*halfOpen)
+	}
+	return nil
+}
+
+func (t *table) add(x *halfOpen) {
+	p := t.pool(x)
+	t.all[x.key] = x
+	p.byNode[x.key.node] = append(p.byNode[x.key.node], x)
+	p.bySource[x.source] = append(p.bySource[x.source], x)
+	x.age = p.ages.PushBack(x)
+}
+
+func (t *table) remove(x *halfOpen) {
+	p := t.pool(x)
+	delete(t.all, x.key)
+	removeFrom(p.byNode, x.key.node, x)
+	removeFrom(p.bySource, x.source, x)
+	p.ages.Remove(x.age)
+	clear(x.m.secret[:])
+}
+
+// A pool is the handshakes of one kind.
+type pool struct {
+	max, perSource int
+	ages           list.List // of *halfOpen, oldest first
+	byNode         map[wire.NodeID][]*halfOpen
+	bySource       map[netip.Prefix][]*halfOpen
+}
+
+func newPool(max, perSource int) pool {
+	return pool{
+		max: max, perSource: perSource,
+		byNode:   make(map[wire.NodeID][]*halfOpen),
+		bySource: make(map[netip.Prefix][]*halfOpen),
+	}
+}
+
+func removeFrom[K comparable](m map[K][]*halfOpen, k K, x *halfOpen) {
+	of := m[k]
+	i := slices.Index(of, x)
+	if of = slices.Delete(of, i, i+1); len(of) == 0 {
+		delete(m, k)
+	} else {
+		m[k] = of
+	}
+}

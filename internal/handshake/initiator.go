@@ -1,0 +1,174 @@
+package handshake
+
+import (
+	"crypto/subtle"
+	"io"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// An Initiator is one handshake of ours, from its Hello on: first it waits for the Ohai, then it holds
+// the OkBoss for repeats. It is a value: Ohai works on a copy and the caller assigns the copy back
+// when it was accepted, so nothing that is refused can hurt a handshake in progress. What its slices
+// hold is never written again.
+type Initiator struct {
+	self   wire.NodeID
+	aim    wire.NodeID // the node that is meant; zero for any
+	legacy bool        // a legacy peer will do
+	hello  wire.Handshake
+	bind   binding  // of the Hello
+	secret [32]byte // X25519; wiped once used
+
+	answered bool           // an Ohai was taken
+	peer     wire.NodeID    // that sent it
+	ohai     [32]byte       // its content
+	bound    bool           // it was bound
+	okBoss   wire.Handshake // the answer to it
+}
+
+// newInitiator makes the Hello. The key pair, the handshake id and the padding are drawn from rand.
+func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp time.Time, rand io.Reader) Initiator {
+	m := Initiator{self: self.Node, aim: aim, legacy: legacy}
+	fill(rand, m.secret[:])
+	m.hello = wire.Handshake{
+		Step:      wire.StepHello,
+		PublicKey: publicKey(&m.secret),
+		Zone:      self.Zone,
+		Timestamp: timestamp,
+	}
+	fill(rand, m.hello.ID[:])
+	m.hello.ID[6] = m.hello.ID[6]&0x0F | 0x40 // a UUID of version 4, as gwyh 0.1 draws them
+	m.hello.ID[8] = m.hello.ID[8]&0x3F | 0x80
+	block := self.Block.append(nil, roleHello)
+	m.bind = helloBinding(self.Node, &m.hello, block)
+	setBinding(block, &m.bind)
+	m.hello.Hmacs = sign(r.keys, block, timestamp, rand)
+	return m
+}
+
+// sign makes an Hmac per key, each with the same block and a padding of its own.
+func sign(keys []Key, block []byte, timestamp time.Time, rand io.Reader) []wire.Hmac {
+	stamp := appendStamp(nil, timestamp)
+	hmacs := make([]wire.Hmac, len(keys))
+	for i := range keys {
+		message := pad(block, rand)
+		hmacs[i] = wire.Hmac{Sum: keys[i].hmac(message, stamp), Message: message}
+	}
+	return hmacs
+}
+
+// Hello is the packet that began the handshake.
+func (m *Initiator) Hello() *wire.Handshake { return &m.hello }
+
+// OkBoss is the answer to the Ohai that was taken.
+func (m *Initiator) OkBoss() *wire.Handshake { return &m.okBoss }
+
+// Answered reports whether an Ohai was taken.
+func (m *Initiator) Answered() bool { return m.answered }
+
+// Repeats reports whether h is the Ohai that was taken, once more.
+func (m *Initiator) Repeats(sender wire.NodeID, h *wire.Handshake) bool {
+	return m.answered && sender == m.peer && content(h) == m.ohai
+}
+
+// Ohai takes the first Ohai that is right. next is the machine to go on with and e the session's end;
+// both mean something only when why is accepted.
+func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Handshake) (next Initiator, e Established, why Reason) {
+	if why = m.admits(sender, h); why != accepted {
+		return m, e, why
+	}
+	m.ohai = content(h)
+	signed := *h
+	signed.Timestamp = m.hello.Timestamp // an Ohai's Hmac covers the Hello's
+	key, message, why := r.find(&signed, a)
+	if why != accepted {
+		return m, e, why
+	}
+	if m.sent(message) {
+		return m, e, Reflected
+	}
+	shared, ok := agree(&m.secret, &h.PublicKey)
+	if !ok {
+		return m, e, ZeroSecret
+	}
+	e = Established{
+		Peer: sender, Handshake: m.hello.ID, Initiator: true, Key: key.id,
+		Zone: h.Zone, Timestamp: m.hello.Timestamp,
+	}
+	m.bound = hasBlock(message)
+	if m.bound {
+		why = m.bindTo(&e, key, sender, h, message, &shared)
+	} else {
+		why = m.boxWith(&e, r, sender, h, &shared)
+	}
+	clear(shared[:])
+	if why != accepted {
+		return m, e, why
+	}
+	m.answered, m.peer = true, sender
+	clear(m.secret[:])
+	return m, e, accepted
+}
+
+// admits checks what costs nothing.
+func (m *Initiator) admits(sender wire.NodeID, h *wire.Handshake) Reason {
+	switch {
+	case m.answered:
+		return OtherContent
+	case m.aim != wire.NodeID{} && sender != m.aim:
+		return WrongPeer
+	case len(h.Hmacs) == 0:
+		return Malformed
+	}
+	return accepted
+}
+
+// sent reports whether a message is one of this Hello's own (PROTOCOL.md 3 rule 8). Messages of our
+// other Hellos carry other timestamps, those of our Ohais a block that names another node: neither
+// passes for an Ohai.
+func (m *Initiator) sent(message []byte) bool {
+	for i := range m.hello.Hmacs {
+		if subtle.ConstantTimeCompare(m.hello.Hmacs[i].Message, message) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// bindTo goes on with a Go node: PROTOCOL.md 4.
+func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire.Handshake, message []byte, shared *[32]byte) Reason {
+	if !sender.IsGo() {
+		return NotGo
+	}
+	block, ok := parseBlock(&e.Block, message, roleOhai)
+	if !ok {
+		return BadBlock
+	}
+	sum := ohaiBinding(&m.bind, sender, h, block)
+	if subtle.ConstantTimeCompare(sum[:], block[32:blockHeader]) != 1 {
+		return BadBinding
+	}
+	copy(e.Prefix[:], sum[:])
+	e.SendKey, e.RecvKey = key.sessionKeys(shared, &sum)
+	m.okBoss = wire.Handshake{ID: h.ID, Step: wire.StepOkBoss, Responses: [][64]byte{key.okBoss(&sum)}}
+	return accepted
+}
+
+// boxWith goes on with a legacy node: PROTOCOL.md 1, a response for each key of ours.
+func (m *Initiator) boxWith(e *Established, r *ring, sender wire.NodeID, h *wire.Handshake, shared *[32]byte) Reason {
+	if sender.IsGo() {
+		return Unbound
+	}
+	if !m.legacy {
+		return LegacyRefused
+	}
+	e.Legacy = true
+	e.SendKey = boxKey(shared)
+	e.RecvKey = e.SendKey
+	m.okBoss = wire.Handshake{ID: h.ID, Step: wire.StepOkBoss}
+	for i := range r.keys {
+		m.okBoss.Responses = append(m.okBoss.Responses, r.keys[i].response(&h.Challenge, &h.PublicKey, h.ID))
+	}
+	return accepted
+}

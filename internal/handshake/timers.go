@@ -1,0 +1,87 @@
+package handshake
+
+import (
+	"container/heap"
+	"time"
+)
+
+// A timer is one moment at which something of the Endpoint is due. It belongs to an attempt or to a
+// half-open handshake, which sets fire once.
+type timer struct {
+	at    time.Time
+	order uint64 // of the last set: equal moments fire in this order, so that a run repeats exactly
+	index int    // in the heap, from 1; 0 while not set
+	fire  func(now time.Time)
+}
+
+// timers is the Endpoint's queue of them, by time.
+type timers struct {
+	heap  timerHeap
+	order uint64
+}
+
+// set moves the timer to the moment.
+func (t *timers) set(x *timer, at time.Time) {
+	t.order++
+	x.at, x.order = at, t.order
+	if x.index == 0 {
+		heap.Push(&t.heap, x)
+	} else {
+		heap.Fix(&t.heap, x.index-1)
+	}
+}
+
+// stop takes the timer out of the queue, if it is in there.
+func (t *timers) stop(x *timer) {
+	if x.index != 0 {
+		heap.Remove(&t.heap, x.index-1)
+	}
+}
+
+// next is the earliest moment, zero when there is none.
+func (t *timers) next() time.Time {
+	if len(t.heap) == 0 {
+		return time.Time{}
+	}
+	return t.heap[0].at
+}
+
+// run fires what is due. What a timer sets anew is later than now, so the run ends.
+func (t *timers) run(now time.Time) {
+	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
+		x := t.heap[0]
+		t.stop(x)
+		x.fire(now)
+	}
+}
+
+type timerHeap []*timer
+
+func (h timerHeap) Len() int { return len(h) }
+
+func (h timerHeap) Less(i, j int) bool {
+	if c := h[i].at.Compare(h[j].at); c != 0 {
+		return c < 0
+	}
+	return h[i].order < h[j].order
+}
+
+func (h timerHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i+1, j+1
+}
+
+func (h *timerHeap) Push(x any) {
+	t := x.(*timer)
+	*h = append(*h, t)
+	t.index = len(*h)
+}
+
+func (h *timerHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	t.index = 0
+	return t
+}
