@@ -1,0 +1,50 @@
+package gossip
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Config is what a core is made of. It has been checked by the caller.
+type Config struct {
+	ID        wire.NodeID    // version 8, new for each run
+	Name      string         // 1 to 255 bytes, unique in the cluster
+	Zone      wire.Zone      // none when not valid
+	Advertise netip.AddrPort // where others reach this node
+	Meta      []byte
+	MetaMax   int // bound of the metadata taken from others, in bytes
+	Versions  [6]byte
+
+	Keys        []handshake.Key // pre-shared keys, the primary first
+	Labelled    bool            // the keys carry a cluster label
+	AllowLegacy bool            // admit gwyh 0.1 nodes
+
+	Subscriptions int // members to hear from
+	Strategy      Strategy
+	Heartbeat     time.Duration // interval at which this node is heard on its links
+	DatagramSize  int           // largest datagram sent, in bytes of UDP payload
+	DatagramTaken int           // largest datagram received, told to peers
+
+	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came
+	// from: for transports whose source addresses cannot be answered.
+	AnswerAdvertised bool
+
+	Suite session.Suite // what boxes are sealed with
+	Rand  io.Reader     // keys, nonces, ids
+}
+
+// NewID draws a node id.
+func NewID(random io.Reader) (wire.NodeID, error) {
+	var id wire.NodeID
+	if _, err := io.ReadFull(random, id[:]); err != nil {
+		return id, err
+	}
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id, nil
+}

@@ -1,0 +1,211 @@
+// Package gossip is the core of a node: who the members are, whom it subscribes to, and how a message
+// gets to all of them. It is pure: datagrams, commands and the time go in, datagrams and events come
+// out. One goroutine, or a simulation, owns a Core.
+//
+// The pieces, by file: core (inputs and outputs), peer (one node at the other end of a session), link
+// (subscriptions and heartbeats), choose (whom to subscribe to), member and membership (the table and
+// how news of it spread), sync (comparing tables), broadcast and seen (dissemination), join, leave.
+package gossip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Core is one node. Not for concurrent use.
+type Core struct {
+	cfg Config
+	rng *rand.Rand // choices that need no secrecy
+	hs  *handshake.Endpoint
+	now time.Time // of the input in progress, for the handshake's calls back
+
+	self    *member
+	members members
+	peers   map[wire.NodeID]*peer
+	boxes   map[[16]byte]box  // bound sessions by nonce prefix
+	links   []*peer           // peers that messages are exchanged with, in the order linked
+	zones   map[string]string // interned names
+	seqs    *simplelru.LRU[netip.AddrPort, uint32]
+
+	subs     subscriptions
+	dials    map[handshake.AttemptID]dial
+	joins    []*join
+	lastJoin JoinToken
+
+	news      []news
+	newsTimer timer
+	flushed   time.Time // when news were last sent
+
+	tag   [8]byte // origin of this run's message ids
+	count uint64
+	seen  seen
+	held  []held
+
+	timers      timers
+	out         outbox
+	plain       []byte // scratch: one plaintext being built
+	entry       wire.Member
+	events      []Event
+	eventsSpare []Event
+	logs        map[string]logLimit
+	stats       Stats
+	version     uint64 // counts changes of the live members
+	syncedAt    time.Time
+}
+
+// box is where a nonce prefix leads.
+type box struct {
+	peer    *peer
+	session *session.Session
+}
+
+// seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
+const seqsMax = 8192
+
+// New makes a core. It sends nothing before its first Join.
+func New(now time.Time, cfg Config) (*Core, error) {
+	var seed [24]byte
+	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
+		return nil, fmt.Errorf("draw a seed: %w", err)
+	}
+	seqs, err := simplelru.NewLRU[netip.AddrPort, uint32](seqsMax, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := &Core{
+		cfg:     cfg,
+		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
+		now:     now,
+		members: newMembers(),
+		peers:   make(map[wire.NodeID]*peer),
+		boxes:   make(map[[16]byte]box),
+		zones:   make(map[string]string),
+		seqs:    seqs,
+		dials:   make(map[handshake.AttemptID]dial),
+		logs:    make(map[string]logLimit),
+	}
+	copy(c.tag[:], seed[:8])
+	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
+	c.newsTimer.fire = c.flushNews
+	c.subs.timer.fire = c.rechoose
+	c.self = &member{place: -1, since: now}
+	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
+		Versions: cfg.Versions, Incarnation: uint64(now.UnixMilli())}
+	c.members.enlist(c.self)
+	c.hs = handshake.New(handshake.Config{
+		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
+		Heartbeat: cfg.Heartbeat, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
+		ReplyToAdvertised: cfg.AnswerAdvertised, Rand: cfg.Rand,
+	}, (*host)(c))
+	return c, nil
+}
+
+// HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
+func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
+	c.now = now
+	c.stats.ReceivedDatagrams++
+	c.stats.ReceivedBytes += uint64(len(b))
+	var p wire.Packet
+	switch err := wire.ParsePacket(&p, b); {
+	case err != nil:
+		c.drop(DropMalformed)
+	case p.Kind == wire.PacketHandshake:
+		c.hs.HandlePacket(now, from, &p)
+	case p.Sender == c.cfg.ID:
+		c.drop(DropSelf)
+	default:
+		c.handleBox(now, from, &p)
+	}
+}
+
+// HandleTimeout does what is due. Afterwards NextTimeout is later than now.
+func (c *Core) HandleTimeout(now time.Time) {
+	c.now = now
+	if t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now) {
+		c.hs.HandleTimeout(now)
+	}
+	c.timers.run(now)
+}
+
+// NextTimeout is when HandleTimeout wants to be called; zero for never.
+func (c *Core) NextTimeout() time.Time {
+	a, b := c.timers.next(), c.hs.NextTimeout()
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Stats returns the counters and gauges.
+func (c *Core) Stats() Stats {
+	c.stats.Members, c.stats.Links, c.stats.Sessions = len(c.members.live), len(c.links), len(c.boxes)
+	return c.stats
+}
+
+// Version changes whenever the live members or what is known of them do.
+func (c *Core) Version() uint64 { return c.version }
+
+// Members calls yield with each live member, oneself included, in no particular order.
+func (c *Core) Members(yield func(*Member)) {
+	for _, m := range c.members.live {
+		yield(&m.Member)
+	}
+}
+
+// Self is this node as others know it.
+func (c *Core) Self() Member { return c.self.Member }
+
+// Started reports how many members this node hears from: its subscriptions that were confirmed.
+func (c *Core) Started() int { return c.subs.started }
+
+func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
+
+func (c *Core) memberChanged(now time.Time) {
+	c.version++
+	c.wantChoice(now)
+}
+
+// newID draws the id of a message of our own.
+func (c *Core) newID() (id wire.MessageID) {
+	c.count++
+	copy(id[:8], c.tag[:])
+	binary.BigEndian.PutUint64(id[8:], c.count)
+	return id
+}
+
+// nextSeq counts the packets to one address, handshakes and gwyh 0.1 boxes together.
+func (c *Core) nextSeq(to netip.AddrPort) uint32 {
+	n, _ := c.seqs.Get(to)
+	n++
+	c.seqs.Add(to, n)
+	return n
+}
+
+// zoneOf is the zone of an alive entry, its name shared with others of the zone.
+func (c *Core) zoneOf(e *wire.Member) wire.Zone {
+	if !e.HasZone {
+		return wire.Zone{}
+	}
+	name, ok := c.zones[string(e.ZoneName)]
+	if !ok {
+		if len(c.zones) >= zonesMax {
+			clear(c.zones)
+		}
+		name = string(e.ZoneName)
+		c.zones[name] = name
+	}
+	return wire.Zone{Name: name, Valid: true}
+}
+
+// zonesMax bounds the interned zone names.
+const zonesMax = 4096

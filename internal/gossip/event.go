@@ -1,0 +1,72 @@
+package gossip
+
+import (
+	"fmt"
+	"time"
+)
+
+// EventKind is what an Event tells.
+type EventKind uint8
+
+const (
+	EventMessage EventKind = iota // Data is a broadcast of another node, the application's to keep
+	EventJoin                     // Member became part of the cluster
+	EventUpdate                   // Member's metadata changed
+	EventLeave                    // Member died or left: see its State
+	EventJoined                   // the Join with Token ended, Err says how
+	EventLog                      // Text is a line for the log, level first
+)
+
+// An Event is something that the application or its log is to hear of. Events come in order.
+type Event struct {
+	Kind   EventKind
+	Data   []byte
+	Member Member
+	Token  JoinToken
+	Err    error
+	Text   string
+}
+
+// Events returns what has happened since the last call; it is valid until the next input.
+func (c *Core) Events() []Event {
+	e := c.events
+	c.events = c.eventsSpare[:0]
+	c.eventsSpare = e
+	return e
+}
+
+func (c *Core) emitMember(kind EventKind, m *member) {
+	c.events = append(c.events, Event{Kind: kind, Member: m.Member})
+}
+
+// logInterval is how often the same thing is written to the log; logKinds is how many different
+// things are told apart.
+const (
+	logInterval = 10 * time.Second
+	logKinds    = 256
+)
+
+type logLimit struct {
+	last       time.Time
+	suppressed int
+}
+
+// logLimited writes a line unless one of the same kind was written less than logInterval ago. A peer
+// can cause lines, so they are few and carry no key and no payload.
+func (c *Core) logLimited(now time.Time, kind, format string, args ...any) {
+	l, ok := c.logs[kind]
+	if ok && now.Sub(l.last) < logInterval {
+		l.suppressed++
+		c.logs[kind] = l
+		return
+	}
+	if !ok && len(c.logs) >= logKinds {
+		clear(c.logs)
+	}
+	text := fmt.Sprintf(format, args...)
+	if l.suppressed > 0 {
+		text += fmt.Sprintf(" (and %d more like it)", l.suppressed)
+	}
+	c.logs[kind] = logLimit{last: now}
+	c.events = append(c.events, Event{Kind: EventLog, Text: text})
+}

@@ -1,0 +1,130 @@
+package gossip
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// JoinToken names a Join in the EventJoined that ends it.
+type JoinToken uint64
+
+// joinLinkWait is how long a Join whose tables agree waits for the first subscription to start, so
+// that a message sent right after it finds a link.
+const joinLinkWait = time.Second
+
+// ErrJoinTimeout says that a node shook hands but did not tell its members in time.
+var ErrJoinTimeout = errors.New("shook hands, but the member list did not come in time")
+
+// join is one address on its way into the cluster.
+type join struct {
+	token   JoinToken
+	attempt handshake.AttemptID // 0 where a session stood already
+	peer    *peer               // who answered; nil before
+	greeted bool
+	synced  bool
+	timer   timer
+}
+
+// Join makes contact with the node at an address and exchanges member lists with it. An EventJoined
+// with the token tells the end, at the latest shortly after until.
+func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken {
+	c.now = now
+	c.comeBack(now)
+	c.lastJoin++
+	j := &join{token: c.lastJoin}
+	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
+	c.joins = append(c.joins, j)
+	c.timers.set(&j.timer, until.Add(joinLinkWait))
+	if to == c.cfg.Advertise {
+		c.endJoin(j, nil)
+		return j.token
+	}
+	if p := c.peerAt(now, to); p != nil {
+		j.peer = p
+		c.ready(now, p)
+		return j.token
+	}
+	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j}, until)
+	return j.token
+}
+
+// comeBack makes a node that left a member again.
+func (c *Core) comeBack(now time.Time) {
+	if c.self.live() {
+		return
+	}
+	c.self.State = wire.StateAlive
+	c.members.enlist(c.self)
+	c.renewSelf(now, c.self.Incarnation)
+}
+
+// peerAt finds a Go member at an address that we hold a session with.
+func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
+	for _, m := range c.members.live {
+		if p := c.peers[m.ID]; p != nil && m.Addr == to && p.set.Current(now) != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// joinReady goes on with the Joins that waited for a session with p.
+func (c *Core) joinReady(now time.Time, p *peer) {
+	for _, j := range slices.Clone(c.joins) {
+		if j.peer != p || j.greeted {
+			continue
+		}
+		j.greeted = true
+		if p.legacy {
+			c.endJoin(j, nil)
+			continue
+		}
+		c.greet(now, p)
+	}
+}
+
+// joinSynced notes that tables were exchanged with p.
+func (c *Core) joinSynced(now time.Time, p *peer) {
+	for _, j := range slices.Clone(c.joins) {
+		if j.peer == p && j.greeted && !j.synced {
+			j.synced = true
+			c.timers.set(&j.timer, now.Add(joinLinkWait))
+		}
+	}
+	c.joinLinked()
+}
+
+// joinLinked ends the Joins that need nothing more than a link, if there is one.
+func (c *Core) joinLinked() {
+	if c.subs.started == 0 {
+		return
+	}
+	for _, j := range slices.Clone(c.joins) {
+		if j.synced {
+			c.endJoin(j, nil)
+		}
+	}
+}
+
+func (c *Core) joinTimeout(_ time.Time, j *join) {
+	if j.synced {
+		c.endJoin(j, nil)
+		return
+	}
+	c.endJoin(j, ErrJoinTimeout)
+}
+
+func (c *Core) endJoin(j *join, err error) {
+	i := slices.Index(c.joins, j)
+	if i < 0 {
+		return
+	}
+	c.joins = slices.Delete(c.joins, i, i+1)
+	c.timers.stop(&j.timer)
+	c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
+}

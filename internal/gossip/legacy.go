@@ -1,0 +1,94 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// handleLegacyBox opens a box without a known nonce prefix: one of a gwyh 0.1 node, whose nonces are
+// random and whose sessions are tried newest first.
+func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) {
+	p := c.peers[pkt.Sender]
+	if p == nil || !p.legacy {
+		c.drop(DropUnknownSession)
+		return
+	}
+	for i := p.set.Len() - 1; i >= 0; i-- {
+		s := p.set.At(i)
+		if plain, err := s.Open(now, pkt); err == nil {
+			c.opened(now, box{peer: p, session: s}, from)
+			c.handleLegacyPlain(now, p, plain)
+			return
+		}
+	}
+	c.drop(DropForged)
+}
+
+// handleLegacyPlain takes in the one message of a gwyh 0.1 box; what follows it is ignored, as there.
+func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	switch m.Kind {
+	case wire.KindBroadcast:
+		c.handleBroadcast(now, p, &m)
+	case wire.KindStartSubscription:
+		// Answered each time: it may be another's, forwarded, and then the answer does no harm.
+		c.setSubscriber(now, p, true)
+		c.sendRequest(now, p, wire.KindSubscriptionStarted)
+	case wire.KindSubscriptionStarted:
+		if p.sub == subAsked {
+			c.setSub(now, p, subStarted)
+		}
+	case wire.KindHeartbeat, wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList, wire.KindPeers, wire.KindPeerStatus:
+		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
+	default:
+		c.drop(DropUnexpected)
+	}
+}
+
+// GoTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.
+func (h *host) GoTeam(id wire.HandshakeID, peer wire.NodeID) {
+	c := (*Core)(h)
+	p := c.peers[peer]
+	if s := p.legacySession(id); s != nil {
+		p.set.Confirm(c.now, s)
+		c.hs.Confirm(c.now, id, peer)
+		c.ready(c.now, p)
+	}
+}
+
+// LegacyProbe seals an empty Frame under a session that a gwyh 0.1 node began: its Nak confirms.
+func (h *host) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
+	c := (*Core)(h)
+	if s := c.peers[peer].legacySession(id); s != nil {
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+		c.out.add(to, s.SealLegacy(c.now, c.out.buf, c.nextSeq(to.Remote), c.plain))
+	}
+}
+
+func (p *peer) legacySession(id wire.HandshakeID) *session.Session {
+	if p == nil || !p.legacy {
+		return nil
+	}
+	for i := range p.set.Len() {
+		if s := p.set.At(i); s.Handshake() == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// sendLegacyBroadcast passes a message on in the form of gwyh 0.1, which loses larger ones silently.
+func (c *Core) sendLegacyBroadcast(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	if len(data) > legacyMessage {
+		c.drop(DropOversize)
+		return
+	}
+	c.stats.BroadcastsForwarded++
+	c.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
+}

@@ -1,0 +1,369 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// subscription is the state of ours to a peer.
+type subscription uint8
+
+const (
+	subNone    subscription = iota
+	subAsked                // StartSubscription sent
+	subStarted              // SubscriptionStarted came
+)
+
+// Times of the links (docs/PROTOCOL.md, "Links").
+const (
+	askInterval    = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
+	askMax         = 5                      // sent before the peer counts as unwilling
+	avoidBase      = 5 * time.Second        // a peer that refused is not asked again for so long, doubled each time
+	avoidMax       = 5 * time.Minute
+	choiceSoon     = 20 * time.Millisecond // until the next choice while links are missing
+	choiceCalm     = time.Second           // without changes before an existing choice is improved,
+	choiceLatest   = 5 * time.Second       // but no later than this after the first of them
+	choiceInterval = time.Minute           // between choices when nothing changes
+	dialFor        = 5 * time.Second       // a member that does not shake hands in this time is avoided
+	silenceCheck   = 2.2                   // heartbeat intervals of silence before a link is probed
+	silenceDead    = 5                     // and before its peer is declared dead
+	probeInterval  = 500 * time.Millisecond
+	subscribersPer = 4 // subscribers accepted for each subscription of our own
+)
+
+// subscriptions is the choice of the members to hear from, and how far it has come.
+type subscriptions struct {
+	timer   timer
+	choice  []wire.NodeID // in order of preference
+	started int           // peers whose SubscriptionStarted came
+	changed time.Time     // first change since the last choice; zero when none
+	serving int           // peers subscribed to us
+}
+
+func (s *subscriptions) chosen(id wire.NodeID) bool { return slices.Contains(s.choice, id) }
+
+// wantChoice makes a choice due after a change of the members: soon while links are missing, else
+// when things have calmed down, so that a mass start does not tear links as fast as it builds them.
+func (c *Core) wantChoice(now time.Time) {
+	s := &c.subs
+	if s.changed.IsZero() {
+		s.changed = now
+	}
+	if s.started < c.cfg.Subscriptions {
+		c.timers.advance(&s.timer, now.Add(choiceSoon))
+		return
+	}
+	at := now.Add(choiceCalm)
+	if latest := s.changed.Add(choiceLatest); latest.Before(at) {
+		at = latest
+	}
+	c.timers.set(&s.timer, at)
+}
+
+// rechoose chooses whom to subscribe to and asks those who are new. What is given up goes on until
+// the new ones have started.
+func (c *Core) rechoose(now time.Time) {
+	s := &c.subs
+	s.changed = time.Time{}
+	c.timers.set(&s.timer, now.Add(choiceInterval))
+	if !c.self.live() {
+		return
+	}
+	ch := chooser{zone: c.cfg.Zone, strategy: c.cfg.Strategy, count: c.cfg.Subscriptions}
+	var free time.Time // when the next avoided member may be asked again
+	for _, m := range c.members.live {
+		switch {
+		case m == c.self:
+		case m.avoid.After(now):
+			if free.IsZero() || m.avoid.Before(free) {
+				free = m.avoid
+			}
+		default:
+			ch.offer(candidate{id: m.ID, zone: m.Zone, key: m.key})
+		}
+	}
+	s.choice = s.choice[:0]
+	for _, o := range ch.chosen() {
+		s.choice = append(s.choice, o.id)
+	}
+	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
+		c.timers.advance(&s.timer, free)
+	}
+	for _, id := range s.choice {
+		c.subscribe(now, id)
+	}
+	c.trim(now)
+}
+
+// subscribe asks a chosen member, after a handshake where there is no session.
+func (c *Core) subscribe(now time.Time, id wire.NodeID) {
+	p := c.peers[id]
+	switch {
+	case p != nil && p.sub != subNone:
+	case p != nil && p.set.Current(now) != nil:
+		c.ask(now, p)
+	case !c.dialing(id):
+		c.dial(now, wire.Path{Remote: c.members.byID[id].Addr}, dial{member: id}, now.Add(dialFor))
+	}
+}
+
+// ask sends a StartSubscription; the peer's timer repeats it.
+func (c *Core) ask(now time.Time, p *peer) {
+	p.sub = subAsked
+	p.asked = now
+	p.asks++
+	c.sendRequest(now, p, wire.KindStartSubscription)
+	c.timers.advance(&p.timer, now.Add(askInterval))
+}
+
+// avoid keeps a member that refused, or does not answer, out of the next choices, longer each time.
+func (c *Core) avoid(now time.Time, m *member) {
+	pause := min(avoidBase<<min(m.refusals, 8), avoidMax)
+	m.refusals++
+	m.avoid = now.Add(pause/2 + time.Duration(c.rng.Int64N(int64(pause))))
+	c.wantChoice(now)
+}
+
+// avoidPeer gives up asking p.
+func (c *Core) avoidPeer(now time.Time, p *peer) {
+	c.setSub(now, p, subNone)
+	if m := c.members.byID[p.id]; m != nil {
+		c.avoid(now, m)
+	}
+}
+
+// trim ends the subscriptions that are not chosen any more, once all of the choice have started.
+func (c *Core) trim(now time.Time) {
+	for _, id := range c.subs.choice {
+		if p := c.peers[id]; p == nil || p.sub != subStarted {
+			return
+		}
+	}
+	if len(c.subs.choice) == 0 {
+		return
+	}
+	for _, p := range slices.Clone(c.links) {
+		if p.sub != subNone && !c.subs.chosen(p.id) {
+			c.setSub(now, p, subNone)
+			c.sendRequest(now, p, wire.KindEndSubscription)
+		}
+	}
+}
+
+// handleStart answers a peer that wants to subscribe. Past the bound it is refused and picks another.
+func (c *Core) handleStart(now time.Time, p *peer) {
+	if !p.subscriber && (!c.self.live() || c.subs.serving >= subscribersPer*c.cfg.Subscriptions) {
+		c.sendRequest(now, p, wire.KindEndSubscription)
+		return
+	}
+	c.setSubscriber(now, p, true)
+	c.sendRequest(now, p, wire.KindSubscriptionStarted)
+}
+
+// handleStarted takes note that a subscription of ours is served.
+func (c *Core) handleStarted(now time.Time, p *peer) {
+	switch p.sub {
+	case subAsked:
+		if m := c.members.byID[p.id]; m != nil {
+			m.refusals = 0
+		}
+		c.setSub(now, p, subStarted)
+		c.trim(now)
+		c.joinLinked()
+	case subNone:
+		c.sendRequest(now, p, wire.KindEndSubscription)
+	}
+}
+
+// handleEnd takes an EndSubscription. It refuses the subscription that we asked for; else it ends the
+// peer's to us; else the peer does not know of ours any more.
+func (c *Core) handleEnd(now time.Time, p *peer) {
+	switch {
+	case p.sub == subAsked:
+		c.avoidPeer(now, p)
+	case p.subscriber:
+		c.setSubscriber(now, p, false)
+	case p.sub == subStarted:
+		c.setSub(now, p, subNone)
+		c.wantChoice(now)
+	}
+}
+
+// handleHeartbeat answers a heartbeat from a peer that believes in a link which is none.
+func (c *Core) handleHeartbeat(now time.Time, p *peer) {
+	if !p.linked && p.sub == subNone {
+		c.sendRequest(now, p, wire.KindEndSubscription)
+	}
+}
+
+// setSub changes the state of our subscription to p.
+func (c *Core) setSub(now time.Time, p *peer, to subscription) {
+	if p.sub == subStarted {
+		c.subs.started--
+	}
+	if to == subStarted {
+		c.subs.started++
+	}
+	p.sub, p.asks = to, 0
+	c.relink(now, p)
+}
+
+// setSubscriber changes whether p is subscribed to us.
+func (c *Core) setSubscriber(now time.Time, p *peer, to bool) {
+	if p.subscriber != to {
+		if to {
+			c.subs.serving++
+		} else {
+			c.subs.serving--
+		}
+	}
+	p.subscriber = to
+	c.relink(now, p)
+}
+
+// relink keeps the list of links true. A link carries both ways, whoever subscribed.
+func (c *Core) relink(now time.Time, p *peer) {
+	linked := p.subscriber || p.sub == subStarted
+	if linked == p.linked {
+		return
+	}
+	p.linked = linked
+	p.set.SetLinked(now, linked)
+	if !linked {
+		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+		return
+	}
+	c.links = append(c.links, p)
+	p.heard = now
+	p.beat = now
+	c.timers.set(&p.timer, now)
+	if len(c.links) == 1 {
+		c.releaseHeld(now)
+	}
+}
+
+// unlink ends the link with p on this side, without a word.
+func (c *Core) unlink(now time.Time, p *peer) {
+	c.setSub(now, p, subNone)
+	c.setSubscriber(now, p, false)
+	c.wantChoice(now)
+}
+
+// tickLink asks again, sends the heartbeat and watches for silence. It returns when it is next needed.
+func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
+	if p.sub == subAsked {
+		if now.Sub(p.asked) >= askInterval && !p.legacy {
+			if p.asks >= askMax {
+				c.avoidPeer(now, p)
+			} else {
+				c.ask(now, p)
+			}
+		}
+		if p.sub == subAsked && !p.legacy {
+			next = p.asked.Add(askInterval)
+		}
+	}
+	if !p.linked {
+		return next
+	}
+	if !p.beat.After(now) {
+		c.heartbeat(now, p)
+	}
+	next = soonest(next, p.beat)
+	return soonest(next, c.tickSilence(now, p))
+}
+
+// heartbeat tells p that we live, and the root of our table for it to compare.
+func (c *Core) heartbeat(now time.Time, p *peer) {
+	interval := c.cfg.Heartbeat
+	if p.legacy {
+		interval = legacyBeat
+	}
+	p.beat = now.Add(interval - interval/10 + time.Duration(c.rng.Int64N(int64(interval/5))))
+	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
+	if !p.legacy {
+		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.root())
+	}
+	c.sendPlain(now, p, c.plain)
+}
+
+// tickSilence probes a peer that should have been heard, and declares it dead when nothing helps.
+func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
+	silent := now.Sub(p.heard)
+	check := time.Duration(silenceCheck * float64(p.interval))
+	switch {
+	case silent >= silenceDead*p.interval:
+		c.lost(now, p)
+		return time.Time{}
+	case silent < check:
+		return p.heard.Add(check)
+	case now.Sub(p.check) >= probeInterval:
+		p.check = now
+		p.set.CheckPath(now)
+		c.wake(p)
+		c.ping(now, p)
+	}
+	return p.check.Add(probeInterval)
+}
+
+// lost ends the link with a peer that stayed silent, and tells the cluster.
+func (c *Core) lost(now time.Time, p *peer) {
+	if m := c.members.byID[p.id]; m != nil && m.live() {
+		c.declareDead(now, m)
+		return
+	}
+	c.unlink(now, p)
+}
+
+// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
+// without side effects is an empty Frame.
+func (c *Core) ping(now time.Time, p *peer) {
+	if p.legacy {
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+		c.sendPlain(now, p, c.plain)
+		return
+	}
+	p.pinged = now
+	p.pings++
+	c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: p.pings})
+	c.sendPlain(now, p, c.plain)
+}
+
+// handlePing answers to where the ping came from.
+func (c *Core) handlePing(now time.Time, from wire.Path, b box, data []byte) {
+	ping, err := wire.ParsePing(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq})
+	if c.cfg.AnswerAdvertised {
+		from = b.peer.set.Path()
+	}
+	c.out.add(from, b.session.Seal(now, c.out.buf, c.plain))
+}
+
+// handleAck takes the answer to a ping of ours, or to one that probes a path.
+func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
+	ack, err := wire.ParsePing(data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+	case ack.Seq == p.pings && !p.pinged.IsZero():
+		p.rtt = now.Sub(p.pinged)
+		p.pinged = time.Time{}
+	default:
+		p.set.ProbeAnswered(now, ack.Seq)
+		c.wake(p)
+	}
+}
+
+// soonest is the earlier of two times, of which zero means never.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,131 @@
+package gossip
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of the member table (docs/PROTOCOL.md, "Membership").
+const (
+	membersMax       = 100_000
+	tombstonesMax    = 16_384
+	tombstoneAge     = 24 * time.Hour
+	incarnationAhead = 24 * time.Hour // an incarnation further in the future is ignored
+)
+
+// Member is what is known of a node. Its slices are not written again.
+type Member struct {
+	ID          wire.NodeID
+	Name        string
+	Addr        netip.AddrPort
+	Zone        wire.Zone
+	Meta        []byte
+	Versions    [6]byte
+	State       wire.State
+	Incarnation uint64 // Unix milliseconds, or one more than the last
+}
+
+// member is a row of the table.
+type member struct {
+	Member
+	key      float64   // of the choice of subscriptions, see pairKey
+	since    time.Time // when State came to be
+	place    int       // in members.live, -1 for a tombstone
+	queued   bool      // waits to be flooded
+	accuser  wire.NodeID
+	refusals uint8     // subscriptions refused or unanswered in a row
+	avoid    time.Time // not chosen before
+}
+
+// live reports whether the member counts as part of the cluster.
+func (m *member) live() bool { return m.place >= 0 }
+
+// members is the table of all nodes that are known: the live ones, and tombstones of the dead and the
+// departed, which keep old news from bringing them back.
+type members struct {
+	byID   map[wire.NodeID]*member
+	byName map[string]*member // live ones
+	live   []*member          // in the order of arrival, but for removals
+	graves []*member          // oldest first; entries that came back to life are skipped
+	root   uint64             // XOR of digest over the live ones
+}
+
+func newMembers() members {
+	return members{byID: make(map[wire.NodeID]*member), byName: make(map[string]*member)}
+}
+
+// digest is a member's part in the hashes that sync compares.
+func (m *member) digest() uint64 { return mix(idHash(m.ID) ^ mix(m.Incarnation)) }
+
+// bucket is the bucket of id when there are 2^bits.
+func bucket(id wire.NodeID, bits uint8) uint32 {
+	return uint32(idHash(id) >> 32 >> (32 - bits))
+}
+
+// enlist makes m live; it was a tombstone or is new.
+func (t *members) enlist(m *member) {
+	m.place = len(t.live)
+	t.live = append(t.live, m)
+	t.byID[m.ID] = m
+	t.byName[m.Name] = m
+	t.root ^= m.digest()
+}
+
+// bury makes m a tombstone.
+func (t *members) bury(now time.Time, m *member) {
+	if m.live() {
+		t.root ^= m.digest()
+		last := len(t.live) - 1
+		t.live[m.place] = t.live[last]
+		t.live[m.place].place = m.place
+		t.live[last] = nil
+		t.live = t.live[:last]
+		if t.byName[m.Name] == m {
+			delete(t.byName, m.Name)
+		}
+		m.place = -1
+	}
+	t.byID[m.ID] = m
+	m.since = now
+	t.graves = append(t.graves, m)
+	t.expire(now)
+}
+
+// reincarnate changes the incarnation of a row and keeps the root true.
+func (t *members) reincarnate(m *member, incarnation uint64) {
+	if m.live() {
+		t.root ^= m.digest()
+	}
+	m.Incarnation = incarnation
+	if m.live() {
+		t.root ^= m.digest()
+	}
+}
+
+// expire forgets the tombstones that are over age or too many.
+func (t *members) expire(now time.Time) {
+	drop := 0
+	for _, m := range t.graves {
+		over := len(t.graves)-drop > tombstonesMax
+		if !m.live() && !over && now.Sub(m.since) < tombstoneAge {
+			break
+		}
+		if !m.live() && t.byID[m.ID] == m {
+			delete(t.byID, m.ID)
+		}
+		drop++
+	}
+	clear(t.graves[:drop])
+	t.graves = t.graves[drop:]
+}
+
+// rename keeps the index of names true when a live member's name changes.
+func (t *members) rename(m *member, name string) {
+	if t.byName[m.Name] == m {
+		delete(t.byName, m.Name)
+	}
+	m.Name = name
+	t.byName[name] = m
+}

@@ -1,0 +1,293 @@
+package gossip
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// floodInterval is how long membership news waits for company: many joins at once share datagrams.
+// Deaths and departures do not wait.
+const floodInterval = 10 * time.Millisecond
+
+// news is a membership entry that waits to be flooded.
+type news struct {
+	m    *member
+	from *peer // who told us, and needs no telling; nil when it is our own
+}
+
+// origin is how a membership entry reached us.
+type origin uint8
+
+const (
+	flooded origin = iota // passed on along the links, to be passed on if it is news
+	synced                // learnt by comparing tables: the neighbours compare theirs too
+)
+
+// handleMembers takes in the entries of one Members message.
+func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
+	it := wire.IterMembers(data)
+	var e wire.Member
+	for it.Next(&e) {
+		c.apply(now, &e, p, how)
+	}
+	if it.Err() != nil {
+		c.drop(DropMalformedBody)
+	}
+}
+
+// apply takes in one entry, and passes it on only if it changed what this node knows.
+func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
+	if e.ID == c.cfg.ID {
+		c.defend(now, e)
+		return
+	}
+	m := c.members.byID[e.ID]
+	switch {
+	case !e.ID.IsGo(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+		c.drop(DropUnexpected)
+	case m != nil && !supersedes(e, m):
+		c.stats.MembersStale++
+		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
+			c.correct(now, from, m)
+		}
+	case e.State == wire.StateAlive:
+		c.applyAlive(now, m, e, from, how)
+	case e.State == wire.StateSuspect:
+		c.drop(DropUnexpected) // suspicion is not spoken by capability 0
+	default:
+		c.applyGone(now, m, e, from, how)
+	}
+}
+
+// supersedes reports whether an entry tells more than is known: a higher incarnation, or at the same
+// one a worse state.
+func supersedes(e *wire.Member, m *member) bool {
+	if e.Incarnation != m.Incarnation {
+		return e.Incarnation > m.Incarnation
+	}
+	return e.State > m.State
+}
+
+// applyAlive adds a member, brings one back, or updates it.
+func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+	if !c.admissible(e) || !c.claimName(now, e) {
+		return
+	}
+	if m == nil {
+		m = &member{place: -1}
+		m.ID = e.ID
+		m.key = pairKey(c.cfg.ID, e.ID, weight(c.cfg.Strategy, c.zoneOf(e) == c.cfg.Zone))
+	}
+	kind := EventUpdate
+	if !m.live() {
+		kind = EventJoin
+	}
+	known := kind == EventUpdate && bytes.Equal(m.Meta, e.Meta)
+	c.members.reincarnate(m, e.Incarnation)
+	m.State, m.since = wire.StateAlive, now
+	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
+	m.Meta = bytes.Clone(e.Meta)
+	if p := c.peers[m.ID]; p != nil {
+		p.set.SetAdvertised(m.Addr)
+	}
+	if kind == EventJoin {
+		m.Name = string(e.Name)
+		c.members.enlist(m)
+	} else if m.Name != string(e.Name) {
+		c.members.rename(m, string(e.Name))
+	}
+	if !known {
+		c.emitMember(kind, m)
+	}
+	c.memberChanged(now)
+	c.spread(now, m, from, how)
+}
+
+// admissible reports whether an alive entry is within its bounds; what is not is dropped and counted.
+func (c *Core) admissible(e *wire.Member) bool {
+	if len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0 || len(e.Meta) > c.cfg.MetaMax {
+		c.drop(DropOversize)
+		return false
+	}
+	if m := c.members.byID[e.ID]; (m == nil || !m.live()) && len(c.members.live) >= membersMax {
+		c.drop(DropOversize)
+		return false
+	}
+	return true
+}
+
+// claimName settles who bears the name of an alive entry. A new id with the same address and a higher
+// incarnation is the same program started again: it replaces the old id. At another address the first
+// stays.
+func (c *Core) claimName(now time.Time, e *wire.Member) bool {
+	holder := c.members.byName[string(e.Name)]
+	if holder == nil || holder.ID == e.ID {
+		return true
+	}
+	if holder.ID == c.cfg.ID || holder.Addr != e.Addr {
+		c.logLimited(now, "name "+string(e.Name), "[WARN] gwyh: name %q at %s is taken by %s: ignored", e.Name, e.Addr, holder.Addr)
+		return false
+	}
+	if e.Incarnation <= holder.Incarnation {
+		return false
+	}
+	c.removeMember(now, holder, wire.StateDead, nil)
+	return true
+}
+
+// applyGone takes in a death or a departure.
+func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+	if m == nil {
+		m = &member{place: -1}
+		m.ID = e.ID
+	}
+	was := m.live()
+	c.members.reincarnate(m, e.Incarnation)
+	m.accuser = e.From
+	c.removeMember(now, m, e.State, nil)
+	if was {
+		c.spread(now, m, from, how)
+		c.flushNews(now)
+	}
+}
+
+// removeMember makes m a tombstone in the given state, and tells the application if it was live.
+func (c *Core) removeMember(now time.Time, m *member, s wire.State, accuser *wire.NodeID) {
+	was := m.live()
+	m.State = s
+	if accuser != nil {
+		m.accuser = *accuser
+	}
+	c.members.bury(now, m)
+	if was {
+		c.emitMember(EventLeave, m)
+		c.memberChanged(now)
+	}
+	if p := c.peers[m.ID]; p != nil {
+		if s == wire.StateDead {
+			c.correct(now, p, m) // if it lives, it shall know and refute
+		}
+		c.unlink(now, p)
+	}
+}
+
+// declareDead ends a member that this node itself found silent.
+func (c *Core) declareDead(now time.Time, m *member) {
+	c.removeMember(now, m, wire.StateDead, &c.cfg.ID)
+	c.spread(now, m, nil, flooded)
+	c.flushNews(now)
+}
+
+// defend answers an entry about this node itself. One that calls it gone, or that is ahead of it, is
+// outdone with a higher incarnation.
+func (c *Core) defend(now time.Time, e *wire.Member) {
+	me := c.self
+	if e.Incarnation < me.Incarnation || e.Incarnation == me.Incarnation && e.State <= me.State {
+		return
+	}
+	if !me.live() || e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()) {
+		return
+	}
+	c.logLimited(now, "defend", "[WARN] gwyh: refuting that this node is %s", e.State)
+	c.renewSelf(now, e.Incarnation)
+}
+
+// renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
+func (c *Core) renewSelf(now time.Time, above uint64) {
+	c.members.reincarnate(c.self, max(c.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
+	c.hs.SetIncarnation(c.self.Incarnation)
+	c.memberChanged(now)
+	c.spread(now, c.self, nil, flooded)
+}
+
+// spread queues an entry for the links.
+func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
+	if how != flooded || m.queued {
+		return
+	}
+	m.queued = true
+	c.news = append(c.news, news{m: m, from: from})
+	c.timers.advance(&c.newsTimer, c.flushed.Add(floodInterval))
+}
+
+// flushNews sends what is queued along all links, a datagram for as many entries as it holds.
+func (c *Core) flushNews(now time.Time) {
+	c.timers.stop(&c.newsTimer)
+	if len(c.news) == 0 {
+		return
+	}
+	c.flushed = now
+	for _, p := range c.links {
+		c.sendNews(now, p)
+	}
+	for i, n := range c.news {
+		n.m.queued = false
+		c.news[i] = news{}
+	}
+	c.news = c.news[:0]
+}
+
+func (c *Core) sendNews(now time.Time, p *peer) {
+	w := c.entries(p)
+	for _, n := range c.news {
+		if n.from != p && n.m.ID != p.id {
+			c.stats.MembersForwarded++
+			w.add(now, n.m)
+		}
+	}
+	w.flush(now)
+}
+
+// entryWriter packs membership entries for one peer into as few datagrams as hold them.
+type entryWriter struct {
+	c     *Core
+	p     *peer
+	begin func(b []byte, id wire.MessageID) wire.MembersWriter
+	mb    wire.MembersWriter
+	limit int
+	open  bool
+	sent  int // datagrams
+}
+
+// entries writes news for p.
+func (c *Core) entries(p *peer) entryWriter {
+	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: c.room(p)}
+}
+
+// answers writes entries that p or its table asked for.
+func (c *Core) answers(p *peer) entryWriter {
+	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: c.room(p)}
+}
+
+func (w *entryWriter) add(now time.Time, m *member) {
+	e := m.fill(&w.c.entry)
+	if w.open && w.mb.Append(e, w.limit) {
+		return
+	}
+	w.flush(now)
+	w.mb = w.begin(w.c.plain[:0], w.c.newID())
+	w.open = true
+	if !w.mb.Append(e, w.limit) {
+		w.c.drop(DropOversize)
+	}
+}
+
+func (w *entryWriter) flush(now time.Time) {
+	if w.open {
+		w.c.plain = w.mb.End()
+		w.c.sendPlain(now, w.p, w.c.plain)
+		w.open = false
+		w.sent++
+	}
+}
+
+// fill writes the wire form of a row into e, whose slices it reuses.
+func (m *member) fill(e *wire.Member) *wire.Member {
+	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.accuser
+	e.Name = append(e.Name[:0], m.Name...)
+	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
+	e.Addr, e.Versions, e.Meta = m.Addr, m.Versions, m.Meta
+	return e
+}

@@ -1,0 +1,44 @@
+package gossip
+
+import "github.com/gwyh-go/gwyh/internal/wire"
+
+// outboxKeep is the capacity an outbox keeps between drains; what a burst needed beyond it is
+// given back.
+const outboxKeep = 1 << 20
+
+// outbox holds the datagrams of one input, end to end in one buffer, until the owner of the core
+// drains them.
+type outbox struct {
+	buf  []byte
+	list []outgoing
+}
+
+type outgoing struct {
+	to  wire.Path
+	end int // where in buf the datagram ends; it begins where the one before ends
+}
+
+// add takes over buf, which is the outbox's own with one datagram appended.
+func (o *outbox) add(to wire.Path, buf []byte) {
+	o.buf = buf
+	o.list = append(o.list, outgoing{to: to, end: len(buf)})
+}
+
+// Drain hands every waiting datagram to send, in order. The bytes are valid during the call.
+func (c *Core) Drain(send func(to wire.Path, b []byte)) {
+	o := &c.out
+	begin := 0
+	for i := range o.list {
+		d := &o.list[i]
+		b := o.buf[begin:d.end]
+		c.stats.SentDatagrams++
+		c.stats.SentBytes += uint64(len(b))
+		send(d.to, b)
+		begin = d.end
+	}
+	o.list = o.list[:0]
+	o.buf = o.buf[:0]
+	if cap(o.buf) > outboxKeep {
+		o.buf = nil
+	}
+}

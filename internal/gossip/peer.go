@@ -1,0 +1,349 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// peer is a node at the other end of at least one session. It need not be a member, nor linked.
+type peer struct {
+	core   *Core
+	id     wire.NodeID
+	legacy bool
+	set    *session.Set
+	timer  timer
+
+	zone        wire.Zone
+	maxDatagram int           // largest datagram it takes
+	interval    time.Duration // of its heartbeats, as it declares
+
+	heard time.Time // when a box of its last opened
+	rtt   time.Duration
+
+	sub        subscription // ours to it
+	subscriber bool         // its to us
+	linked     bool         // either: it is in core.links
+	asked      time.Time    // when the last StartSubscription went out
+	asks       int          // how many went out without an answer
+	beat       time.Time    // when the next heartbeat is due
+	check      time.Time    // when the path was last checked because of silence
+	pings      uint64       // sent to measure the round trip
+	pinged     time.Time    // when the last of them went out; zero once it was answered
+
+	sync  syncing
+	dials []handshake.AttemptID // that ended with this peer and are not confirmed
+}
+
+// Bounds of what a peer may declare about itself.
+const (
+	datagramMin   = 1200
+	datagramMax   = 65_507
+	heartbeatMin  = 100 * time.Millisecond
+	heartbeatMax  = 30 * time.Second
+	legacyBeat    = 5 * time.Second
+	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
+)
+
+// host is the core as the handshakes see it.
+type host Core
+
+func (h *host) SendHandshake(to wire.Path, hs *wire.Handshake) {
+	c := (*Core)(h)
+	c.out.add(to, wire.AppendHandshake(c.out.buf, c.nextSeq(to.Remote), c.cfg.ID, hs))
+}
+
+func (h *host) SendPacket(to wire.Path, packet []byte) {
+	c := (*Core)(h)
+	c.out.add(to, append(c.out.buf, packet...))
+}
+
+// Established makes a session of a finished handshake. The identity that it returns is the first
+// message of the session, both ways; the session carries nothing else until a box of the peer opened.
+func (h *host) Established(e *handshake.Established) []byte {
+	c := (*Core)(h)
+	if e.Initiator {
+		c.stats.HandshakesInitiated++
+	} else {
+		c.stats.HandshakesAccepted++
+	}
+	p := c.peerOf(e)
+	s := session.New(c.now, session.Params{Self: c.cfg.ID, Peer: e.Peer, Handshake: e.Handshake, Initiator: e.Initiator,
+		Legacy: e.Legacy, SendKey: e.SendKey, RecvKey: e.RecvKey, Prefix: e.Prefix, Timestamp: e.Timestamp,
+		Fingerprint: e.Key, Path: e.Path, Suite: c.cfg.Suite, Rand: c.cfg.Rand})
+	for _, old := range p.set.Add(c.now, s) {
+		c.forget(old)
+	}
+	if e.RTT > 0 {
+		p.rtt = e.RTT
+	}
+	if d, ok := c.dials[e.Attempt]; ok {
+		p.dials = append(p.dials, e.Attempt)
+		if d.join != nil {
+			d.join.peer = p
+		}
+	}
+	c.wake(p)
+	if e.Legacy {
+		return nil
+	}
+	c.boxes[e.Prefix] = box{peer: p, session: s}
+	c.self.fill(&c.entry)
+	return s.Seal(c.now, nil, wire.AppendIdentity(nil, c.newID(), &c.entry))
+}
+
+// peerOf finds or makes the peer of a handshake and takes in what its block says.
+func (c *Core) peerOf(e *handshake.Established) *peer {
+	p := c.peers[e.Peer]
+	if p == nil {
+		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
+		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
+		p.timer.fire = p.tick
+		c.peers[e.Peer] = p
+	}
+	p.zone = e.Zone
+	p.heard = c.now
+	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
+	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	if e.Legacy {
+		p.maxDatagram, p.interval = datagramMax, legacyBeat
+	}
+	return p
+}
+
+// AttemptFailed ends a Join, or lets another member be chosen.
+func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
+	c := (*Core)(h)
+	c.stats.HandshakesFailed++
+	d := c.dials[a]
+	delete(c.dials, a)
+	if d.join != nil {
+		c.endJoin(d.join, err)
+	} else if m := c.members.byID[d.member]; m != nil && c.subs.chosen(m.ID) {
+		c.avoid(c.now, m)
+	}
+}
+
+// ReachedSelf ends a Join whose address is our own.
+func (h *host) ReachedSelf(a handshake.AttemptID) {
+	c := (*Core)(h)
+	if j := c.dials[a].join; j != nil {
+		c.endJoin(j, nil)
+	}
+	delete(c.dials, a)
+}
+
+// Rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
+// is what a person who sets up a cluster needs to be told.
+func (h *host) Rejected(from wire.Path, r handshake.Reason) {
+	c := (*Core)(h)
+	c.stats.HandshakesRejected++
+	c.stats.Rejected[r]++
+	c.drop(DropHandshake)
+	c.logLimited(c.now, "reject "+r.String(), "[WARN] gwyh: handshake with %s refused: %s", from.Remote, r)
+}
+
+// dial is why a handshake was begun: for a Join, or for a session with a member.
+type dial struct {
+	join   *join
+	member wire.NodeID
+}
+
+func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handshake.AttemptID {
+	c.stats.HandshakesStarted++
+	a := c.hs.Initiate(now, to, d.member, until)
+	c.dials[a] = d
+	return a
+}
+
+// dialing reports whether a handshake with a member is under way.
+func (c *Core) dialing(id wire.NodeID) bool {
+	for _, d := range c.dials {
+		if d.join == nil && d.member == id {
+			return true
+		}
+	}
+	return false
+}
+
+// handleBox opens a box and takes in its messages.
+func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
+	b, ok := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
+	if !ok {
+		c.handleLegacyBox(now, from, pkt)
+		return
+	}
+	plain, err := b.session.Open(now, pkt)
+	if err != nil {
+		c.dropBox(err)
+		return
+	}
+	c.opened(now, b, from)
+	c.handlePlain(now, b, from, plain)
+}
+
+func (c *Core) dropBox(err error) {
+	switch err {
+	case session.ErrReplay:
+		c.drop(DropReplay)
+	default:
+		c.drop(DropForged)
+	}
+}
+
+// opened notes that a box of p opened. The first one of a session confirms it.
+func (c *Core) opened(now time.Time, b box, from wire.Path) {
+	p, s := b.peer, b.session
+	p.heard = now
+	confirmed := p.set.Opened(now, s, from)
+	c.wake(p)
+	if !confirmed {
+		return
+	}
+	c.hs.Confirm(now, s.Handshake(), p.id)
+	for _, a := range p.dials {
+		delete(c.dials, a)
+	}
+	p.dials = nil
+	c.ready(now, p)
+}
+
+// ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
+// that shakes hands with it; it takes no part in the choice.
+func (c *Core) ready(now time.Time, p *peer) {
+	if p.sub == subNone && (p.legacy || c.subs.chosen(p.id)) {
+		c.ask(now, p)
+	}
+	c.joinReady(now, p)
+}
+
+// handlePlain takes in the messages of an opened box of a Go node.
+func (c *Core) handlePlain(now time.Time, b box, from wire.Path, plain []byte) {
+	var m wire.Message
+	var err error
+	for len(plain) > 0 {
+		if plain, err = wire.ParseMessage(&m, plain); err != nil {
+			c.drop(DropMalformedBody)
+			return
+		}
+		c.handleMessage(now, b, from, &m)
+	}
+}
+
+func (c *Core) handleMessage(now time.Time, b box, from wire.Path, m *wire.Message) {
+	p := b.peer
+	switch m.Kind {
+	case wire.KindBroadcast:
+		c.handleBroadcast(now, p, m)
+	case wire.KindHeartbeat:
+		c.handleHeartbeat(now, p)
+	case wire.KindStartSubscription:
+		c.handleStart(now, p)
+	case wire.KindSubscriptionStarted:
+		c.handleStarted(now, p)
+	case wire.KindEndSubscription:
+		c.handleEnd(now, p)
+	case wire.KindMembers:
+		c.handleMembers(now, p, m.Data, flooded)
+	case wire.KindSyncMembers:
+		c.handleMembers(now, p, m.Data, synced)
+	case wire.KindSyncRoot:
+		c.handleSyncRoot(now, p, m.Data)
+	case wire.KindSyncBuckets:
+		c.handleSyncBuckets(now, p, m.Data)
+	case wire.KindSyncWant:
+		c.handleSyncWant(now, p, m.Data)
+	case wire.KindPing:
+		c.handlePing(now, from, b, m.Data)
+	case wire.KindAck:
+		c.handleAck(now, p, m.Data)
+	case wire.KindIdentity:
+		// What it says came with the handshake's block already; the member speaks by its alive entry.
+	case wire.KindUnknown:
+		c.drop(DropUnknownBody)
+	default:
+		c.drop(DropUnexpected)
+	}
+}
+
+// room is how many bytes of plaintext a datagram to p holds.
+func (c *Core) room(p *peer) int {
+	return min(c.cfg.DatagramSize, p.maxDatagram) - wire.BoxOverhead
+}
+
+// sendPlain seals a plaintext for p. Without a confirmed session it goes nowhere.
+func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
+	s := p.set.Current(now)
+	if s == nil {
+		c.drop(DropUnknownSession)
+		return
+	}
+	to := p.set.Path()
+	if s.Legacy() {
+		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), plain))
+		return
+	}
+	c.out.add(to, s.Seal(now, c.out.buf, plain))
+}
+
+// sendRequest sends one of the requests without content.
+func (c *Core) sendRequest(now time.Time, p *peer, k wire.Kind) {
+	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), k)
+	c.sendPlain(now, p, c.plain)
+}
+
+// forget drops what leads to a session.
+func (c *Core) forget(s *session.Session) { delete(c.boxes, s.Prefix()) }
+
+// wake makes p's timer due no later than its sessions want.
+func (c *Core) wake(p *peer) {
+	if t := p.set.NextTimeout(); !t.IsZero() {
+		c.timers.advance(&p.timer, t)
+	}
+}
+
+// tick does what is due for p and sets its timer anew.
+func (p *peer) tick(now time.Time) {
+	c := p.core
+	if t := p.set.NextTimeout(); !t.IsZero() && !t.After(now) {
+		c.tickSessions(now, p)
+	}
+	if p.set.Len() == 0 {
+		c.remove(now, p)
+		return
+	}
+	next := soonest(c.tickLink(now, p), c.tickSync(now, p))
+	if next = soonest(next, p.set.NextTimeout()); !next.IsZero() {
+		c.timers.advance(&p.timer, next)
+	}
+}
+
+// tickSessions closes, renews and probes as the sessions of p want it.
+func (c *Core) tickSessions(now time.Time, p *peer) {
+	a := p.set.HandleTimeout(now)
+	for _, closed := range a.Closed {
+		c.forget(closed.Session)
+	}
+	if a.RenewTries > 0 {
+		c.logLimited(now, "renew", "[WARN] gwyh: session with %s not renewed after %d tries: going on with the old one", p.id, a.RenewTries)
+	}
+	if a.Renew {
+		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
+	}
+	for _, probe := range a.Probes {
+		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
+		c.out.add(probe.To, probe.Session.Seal(now, c.out.buf, c.plain))
+	}
+}
+
+// renewFor is how long one attempt to renew a session goes on.
+const renewFor = 30 * time.Second
+
+// remove ends a peer without sessions.
+func (c *Core) remove(now time.Time, p *peer) {
+	c.unlink(now, p)
+	c.timers.stop(&p.timer)
+	delete(c.peers, p.id)
+}

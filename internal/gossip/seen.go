@@ -1,0 +1,147 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of what is remembered of messages (docs/PROTOCOL.md, "Seen").
+const (
+	seenWindowMin  = 32      // words of 64 ids that a window starts with: 2,048 ids
+	seenWindowMax  = 256     // words it may grow to: 16,384 ids
+	seenOriginsMax = 1 << 16 // origins remembered at once
+	seenForeignMax = 1 << 15 // ids of gwyh 0.1 nodes, per generation
+	seenForeignAge = 2 * time.Minute
+	seenOriginAge  = 10 * time.Minute
+)
+
+// seen tells the first copy of a message from the others. Ids of Go nodes are an origin tag and a
+// counter, so a window per origin suffices; ids of gwyh 0.1 nodes are random and are kept in two
+// generations of bounded count and age.
+type seen struct {
+	origins map[uint64]*seenWindow
+	swept   time.Time
+	now     map[wire.MessageID]struct{} // the current generation of foreign ids
+	before  map[wire.MessageID]struct{}
+	turned  time.Time // when the current generation began
+}
+
+// isOriginID reports whether id was made by a Go node: its tag carries version 8 where a UUID has
+// its version, and gwyh 0.1 draws version 4.
+func isOriginID(id *wire.MessageID) bool { return id[6]>>4 == 8 }
+
+// first reports whether id was not met before, and remembers it. A counter that has fallen out of
+// its window counts as met: nobody can tell, and a message is never delivered twice.
+func (s *seen) first(now time.Time, id *wire.MessageID) bool {
+	if !isOriginID(id) {
+		return s.firstForeign(now, id)
+	}
+	tag := binary.BigEndian.Uint64(id[:8])
+	w := s.origins[tag]
+	if w == nil {
+		w = s.addOrigin(now, tag)
+	}
+	w.used = now
+	return w.first(binary.BigEndian.Uint64(id[8:]))
+}
+
+func (s *seen) addOrigin(now time.Time, tag uint64) *seenWindow {
+	if s.origins == nil {
+		s.origins = make(map[uint64]*seenWindow)
+	}
+	if len(s.origins) >= seenOriginsMax || now.Sub(s.swept) > seenOriginAge {
+		s.sweep(now)
+	}
+	w := &seenWindow{}
+	s.origins[tag] = w
+	return w
+}
+
+// sweep forgets origins that were silent for long, and when that does not make room, all: a flood
+// of invented tags by a member costs memory for a moment, and duplicates after it.
+func (s *seen) sweep(now time.Time) {
+	s.swept = now
+	for tag, w := range s.origins {
+		if now.Sub(w.used) > seenOriginAge {
+			delete(s.origins, tag)
+		}
+	}
+	if len(s.origins) >= seenOriginsMax {
+		clear(s.origins)
+	}
+}
+
+func (s *seen) firstForeign(now time.Time, id *wire.MessageID) bool {
+	if _, ok := s.now[*id]; ok {
+		return false
+	}
+	if _, ok := s.before[*id]; ok {
+		return false
+	}
+	if s.now == nil || len(s.now) >= seenForeignMax || now.Sub(s.turned) > seenForeignAge {
+		s.before, s.now, s.turned = s.now, make(map[wire.MessageID]struct{}), now
+	}
+	s.now[*id] = struct{}{}
+	return true
+}
+
+// seenWindow remembers the newest counters of one origin in a ring of 64-bit words. When a counter
+// comes further behind the newest than the ring spans, it counts as met and the ring doubles, so
+// that the next one as late is told apart.
+type seenWindow struct {
+	used  time.Time
+	top   uint64   // highest counter met
+	words []uint64 // word i of the ring holds block b of 64 counters if b % len == i; nil before the first
+}
+
+func (w *seenWindow) first(n uint64) bool {
+	block := n / 64
+	switch newest := w.top / 64; {
+	case w.words == nil:
+		w.words = make([]uint64, seenWindowMin)
+		w.top = n
+	case n > w.top:
+		w.advance(block)
+		w.top = n
+	case newest-block >= uint64(len(w.words)):
+		w.grow()
+		return false
+	}
+	word, bit := &w.words[block%uint64(len(w.words))], uint64(1)<<(n%64)
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
+}
+
+// advance clears the words of the blocks after the newest, up to block.
+func (w *seenWindow) advance(block uint64) {
+	size, newest := uint64(len(w.words)), w.top/64
+	if block-newest >= size {
+		clear(w.words)
+		return
+	}
+	for b := newest + 1; b <= block; b++ {
+		w.words[b%size] = 0
+	}
+}
+
+// grow doubles the ring; the blocks that it did not hold before count as met.
+func (w *seenWindow) grow() {
+	size := uint64(len(w.words))
+	if size >= seenWindowMax {
+		return
+	}
+	old, newest := w.words, w.top/64
+	w.words = make([]uint64, 2*size)
+	for i := range w.words {
+		w.words[i] = ^uint64(0)
+	}
+	for i := uint64(0); i < size && i <= newest; i++ {
+		b := newest - i
+		w.words[b%(2*size)] = old[b%size]
+	}
+}

@@ -1,0 +1,65 @@
+package gossip
+
+import "github.com/gwyh-go/gwyh/internal/handshake"
+
+// Stats counts what a core did since it was made. All fields only grow but the gauges at the end.
+type Stats struct {
+	SentDatagrams, SentBytes         uint64
+	ReceivedDatagrams, ReceivedBytes uint64
+
+	BroadcastsSent      uint64 // messages this node originated
+	BroadcastsDelivered uint64 // messages of others handed to the application, once each
+	BroadcastsForwarded uint64 // copies passed on, one per link
+	BroadcastsDuplicate uint64 // further copies that came
+	BroadcastsHeld      uint64 // kept until the first link was up
+
+	MembersForwarded uint64 // membership entries passed on, one per link
+	MembersStale     uint64 // membership entries that told nothing new
+
+	HandshakesStarted   uint64
+	HandshakesInitiated uint64 // ended with a session, this node having begun
+	HandshakesAccepted  uint64 // ended with a session, the peer having begun
+	HandshakesFailed    uint64 // attempts whose time was up
+	HandshakesRejected  uint64 // handshake packets refused, whatever the reason
+
+	Rejected [handshake.Reasons]uint64 // the same, by reason
+	Dropped  [dropReasons]uint64       // datagrams and messages dropped, by Drop
+
+	Members  int // alive and suspect members, oneself included
+	Links    int // peers that messages are exchanged with
+	Sessions int // sessions with keys
+}
+
+// Drop is why something that arrived went no further.
+type Drop uint8
+
+const (
+	DropMalformed      Drop = iota // not a packet of PROTOCOL.md 1
+	DropMalformedBody              // an opened box whose plaintext is not a sequence of messages
+	DropUnknownSession             // a box that no session of ours opens
+	DropForged                     // a box whose authenticator is wrong
+	DropReplay                     // a box whose counter was seen
+	DropHandshake                  // a handshake packet refused
+	DropSelf                       // a packet that carries our own id
+	DropUnexpected                 // a message that its session may not carry
+	DropUnknownBody                // a body of a later version
+	DropOversize                   // an entry or message beyond its bound
+	DropHeldOld                    // a message that found no link in its time
+	DropVersion                    // a member that the rest of the cluster could not understand
+	dropReasons
+)
+
+var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
+	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "version"}
+
+// String is the label that the drop is counted under.
+func (d Drop) String() string { return dropNames[d] }
+
+// Drops lists all reasons, for those who publish them.
+func Drops() []Drop {
+	all := make([]Drop, dropReasons)
+	for i := range all {
+		all[i] = Drop(i)
+	}
+	return all
+}

@@ -1,0 +1,189 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times and sizes of the comparison of tables (docs/PROTOCOL.md, "Sync").
+const (
+	syncBucketFill = 8                      // members to a bucket, on average
+	syncBitsMax    = 14                     // 2^14 buckets at most
+	syncRetry      = 250 * time.Millisecond // an unanswered comparison is begun again
+	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats
+	syncPause      = 500 * time.Millisecond // between comparisons that heartbeats cause
+	syncMismatches = 2                      // heartbeats of a peer in a row with another root before we compare
+	syncOverhead   = 64                     // bytes of a message that carries hashes or buckets beyond them
+	syncAnswers    = 64                     // datagrams of entries sent at once in answer to one message
+)
+
+// syncing is a comparison of tables that we began with a peer: the hashes of our buckets go out, the
+// peer answers with its entries of those that differ, asks for ours, and ends with its root.
+type syncing struct {
+	active   bool
+	sent     time.Time
+	rounds   int
+	mismatch int // heartbeats in a row with another root than ours
+}
+
+func (c *Core) root() wire.SyncRoot {
+	return wire.SyncRoot{Root: c.members.root, Count: uint32(len(c.members.live))}
+}
+
+// greet begins a Join's exchange: ourselves, and the hashes of what we know.
+func (c *Core) greet(now time.Time, p *peer) {
+	w := c.entries(p)
+	w.add(now, c.self)
+	w.flush(now)
+	p.sync = syncing{}
+	c.compare(now, p)
+}
+
+// compare sends the hashes of our buckets, in as many datagrams as they need.
+func (c *Core) compare(now time.Time, p *peer) {
+	p.sync.active = true
+	p.sync.sent = now
+	p.sync.rounds++
+	c.syncedAt = now
+	width := bucketBits(len(c.members.live))
+	hashes := c.bucketHashes(width)
+	per := (c.room(p) - syncOverhead) / 8
+	for first := 0; first < len(hashes); first += per {
+		part := hashes[first:min(first+per, len(hashes))]
+		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), wire.SyncBuckets{Bits: width, First: uint32(first), Hashes: packHashes(part)})
+		c.sendPlain(now, p, c.plain)
+	}
+	c.timers.advance(&p.timer, now.Add(syncRetry))
+}
+
+// bucketBits is how many leading bits of a member's hash name its bucket in a table of n.
+func bucketBits(n int) uint8 {
+	return uint8(min(bits.Len(uint(n/syncBucketFill)), syncBitsMax))
+}
+
+// bucketHashes XORs the digests of the live members of each bucket.
+func (c *Core) bucketHashes(width uint8) []uint64 {
+	hashes := make([]uint64, 1<<width)
+	for _, m := range c.members.live {
+		hashes[bucket(m.ID, width)] ^= m.digest()
+	}
+	return hashes
+}
+
+func packHashes(hashes []uint64) []byte {
+	b := make([]byte, 0, 8*len(hashes))
+	for _, h := range hashes {
+		b = binary.BigEndian.AppendUint64(b, h)
+	}
+	return b
+}
+
+// handleSyncBuckets answers a comparison: for the buckets that differ, what we know and a request for
+// what the peer knows; then our root, which ends the answer.
+func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
+	theirs, err := wire.ParseSyncBuckets(data)
+	if err != nil || theirs.Bits > syncBitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
+		c.drop(DropMalformedBody)
+		return
+	}
+	ours := c.bucketHashes(theirs.Bits)
+	differs := make([]bool, len(ours))
+	var want []byte
+	for i := range theirs.Len() {
+		n := theirs.First + uint32(i)
+		if theirs.At(i) != ours[n] {
+			differs[n] = true
+			if theirs.At(i) != 0 {
+				want = binary.BigEndian.AppendUint32(want, n)
+			}
+		}
+	}
+	c.sendBuckets(now, p, theirs.Bits, differs)
+	c.sendWant(now, p, theirs.Bits, want)
+	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.root())
+	c.sendPlain(now, p, c.plain)
+}
+
+// handleSyncWant sends our entries of the buckets that the peer asks for.
+func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
+	w, err := wire.ParseSyncWant(data)
+	if err != nil || w.Bits > syncBitsMax {
+		c.drop(DropMalformedBody)
+		return
+	}
+	wanted := make([]bool, 1<<w.Bits)
+	for i := range w.Len() {
+		if n := w.At(i); n < uint32(len(wanted)) {
+			wanted[n] = true
+		}
+	}
+	c.sendBuckets(now, p, w.Bits, wanted)
+}
+
+func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool) {
+	w := c.answers(p)
+	for _, m := range c.members.live {
+		if which[bucket(m.ID, width)] && w.sent < syncAnswers {
+			w.add(now, m)
+		}
+	}
+	w.flush(now)
+}
+
+func (c *Core) sendWant(now time.Time, p *peer, width uint8, want []byte) {
+	per := (c.room(p) - syncOverhead) / 4 * 4
+	for len(want) > 0 {
+		n := min(per, len(want))
+		c.plain = wire.AppendSyncWant(c.plain[:0], c.newID(), wire.SyncWant{Bits: width, Buckets: want[:n]})
+		c.sendPlain(now, p, c.plain)
+		want = want[n:]
+	}
+}
+
+// correct tells p what we know of a member that it is behind on.
+func (c *Core) correct(now time.Time, p *peer, m *member) {
+	w := c.answers(p)
+	w.add(now, m)
+	w.flush(now)
+}
+
+// handleSyncRoot compares a root. It ends the peer's answer to a comparison; with a heartbeat it shows
+// a difference that, when it stays, is worth a comparison.
+func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
+	theirs, err := wire.ParseSyncRoot(data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+	case theirs.Root == c.members.root:
+		p.sync = syncing{}
+		c.joinSynced(now, p)
+	case p.sync.active:
+		// The answer left a difference, or others join meanwhile: the timer compares again.
+	default:
+		p.sync.mismatch++
+		if p.sync.mismatch >= syncMismatches && now.Sub(c.syncedAt) >= syncPause {
+			p.sync = syncing{}
+			c.compare(now, p)
+		}
+	}
+}
+
+// tickSync begins a comparison again that got no answer, or whose answer left a difference.
+func (c *Core) tickSync(now time.Time, p *peer) time.Time {
+	if !p.sync.active {
+		return time.Time{}
+	}
+	if due := p.sync.sent.Add(syncRetry); due.After(now) {
+		return due
+	}
+	if p.sync.rounds >= syncRounds {
+		p.sync = syncing{}
+		c.joinSynced(now, p)
+		return time.Time{}
+	}
+	c.compare(now, p)
+	return now.Add(syncRetry)
+}
