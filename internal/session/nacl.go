@@ -1,10 +1,12 @@
 package session
 
+//lint:file-ignore SA1019 the protocol is XSalsa20-Poly1305, of which secretbox can neither work in place nor keep the subkey
+
 import (
 	"crypto/subtle"
 	"encoding/binary"
 
-	"golang.org/x/crypto/poly1305" //lint:ignore SA1019 the protocol is XSalsa20-Poly1305, and secretbox can neither work in place nor keep a subkey
+	"golang.org/x/crypto/poly1305"
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
