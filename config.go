@@ -1,0 +1,453 @@
+package gwyh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/armon/go-metrics"
+
+	"github.com/gwyh-go/gwyh/internal/udp"
+)
+
+// Versions of memberlist's protocol, which programs compare. What gwyh's nodes understand of each
+// other they settle in their handshakes.
+const (
+	ProtocolVersionMin         uint8 = 1
+	ProtocolVersion2Compatible       = 2
+	ProtocolVersionMax               = 5
+)
+
+const (
+	// MetaMaxSize is the most bytes that Delegate.NodeMeta may return.
+	MetaMaxSize = 512
+	// LabelMaxSize is the most bytes of a Label.
+	LabelMaxSize = 255
+)
+
+// A Config says how a node is made. Begin with DefaultLANConfig, DefaultWANConfig or
+// DefaultLocalConfig and change what you need. Where a field's doc gives no other meaning of zero,
+// zero takes the value of DefaultLANConfig; so does a Config that was not made by a preset.
+//
+// Fields of memberlist's Config are all there. Those "without meaning here" are accepted with any
+// value and not looked at. Create rejects a bad value with an error that names field, value and
+// bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
+// a Keyring made from SecretKey.
+type Config struct {
+	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
+	// bytes.
+	Name string
+
+	// Transport carries the datagrams. nil: a NetTransport is made from BindAddr and BindPort.
+	Transport Transport
+
+	// Label names the cluster, so that nodes of different labels never take part in each other's even
+	// if they share a key. It is mixed into the keys; a node with a label speaks to no gwyh 0.1 node.
+	// Default empty: no label. At most LabelMaxSize bytes.
+	Label string
+
+	// SkipInboundLabelCheck is without meaning here: without the label there is no key.
+	SkipInboundLabelCheck bool
+
+	// BindAddr is the IP address to listen on. Default "0.0.0.0"; that, "::" and empty all mean every
+	// address of the machine, IPv4 and IPv6. Anything but an IP address is rejected.
+	BindAddr string
+	// BindPort is the UDP port to listen on. Default 6969. Zero picks a free one, which Create writes
+	// here and to AdvertisePort. 0 to 65535.
+	BindPort int
+
+	// AdvertiseAddr is the IP address that other nodes reach this one at, where it differs from the
+	// bound one, as behind a NAT. Default empty: the bound address, or the machine's private one when
+	// bound to all. Anything but an IP address is rejected, unless Transport is set, which is asked.
+	AdvertiseAddr string
+	// AdvertisePort is the port that goes with AdvertiseAddr, and counts only with it. Default 6969.
+	// Zero: the bound port. 0 to 65535.
+	AdvertisePort int
+
+	// ProtocolVersion is shown to other nodes as Node.PCur. Default ProtocolVersion2Compatible; zero
+	// too. ProtocolVersionMin to ProtocolVersionMax.
+	ProtocolVersion uint8
+
+	// TCPTimeout is how long Join and SendReliable wait for the other node. Nothing here is TCP; the
+	// name is memberlist's. Default 10 s LAN, 30 s WAN, 1 s Local. Negative is rejected.
+	TCPTimeout time.Duration
+
+	// IndirectChecks is how many other nodes are asked to probe one that is silent. Default 3 LAN and
+	// WAN, 1 Local. Zero: none is asked. 0 to 64.
+	IndirectChecks int
+
+	// RetransmitMult is without meaning here: a message goes once over each link. A
+	// TransmitLimitedQueue has a field of its own.
+	RetransmitMult int
+
+	// SuspicionMult, times half the ProbeInterval, is the least time that a suspected node has to say
+	// that it is alive. Default 4 LAN, 6 WAN, 3 Local. 1 to 1000.
+	SuspicionMult int
+	// SuspicionMaxTimeoutMult, times the least time, is the longest; it shrinks with every node that
+	// suspects the same one. Default 6. 1 to 1000.
+	SuspicionMaxTimeoutMult int
+
+	// PushPullInterval is how often the members, and the state of the Delegates, are compared with a
+	// random node, and what differs is exchanged. Default 30 s LAN, 60 s WAN, 15 s Local. Zero: only on
+	// Join and when a node comes back. Negative is rejected.
+	PushPullInterval time.Duration
+
+	// ProbeInterval is what the time of suspicion is reckoned from, and how often a link is measured.
+	// Default 1 s LAN and Local, 5 s WAN. Negative is rejected.
+	ProbeInterval time.Duration
+	// ProbeTimeout is how long an answer to a probe of a silent node is waited for. Default 500 ms LAN,
+	// 3 s WAN, 200 ms Local. Negative is rejected.
+	ProbeTimeout time.Duration
+	// HeartbeatInterval is how often nodes with a link tell each other that they are there, if nothing
+	// else did. One that is silent for 2.2 intervals is probed. Default 1 s LAN and Local, 5 s WAN.
+	// 10 ms to an hour.
+	HeartbeatInterval time.Duration
+
+	// DisableTcpPings is without meaning here: there are none.
+	DisableTcpPings bool
+	// DisableTcpPingsForNode is without meaning here: there are none.
+	DisableTcpPingsForNode func(nodeName string) bool
+
+	// AwarenessMaxMultiplier bounds by how much a node that is itself unwell, as by lack of CPU,
+	// stretches its timeouts. Default 8. 1 switches it off. 1 to 1000.
+	AwarenessMaxMultiplier int
+
+	// GossipInterval is how often the Delegate is asked for broadcasts while there are any. Default
+	// 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
+	// Memberlist.Broadcast waits for nothing.
+	GossipInterval time.Duration
+	// GossipNodes is without meaning here: a message goes to those that subscribed.
+	GossipNodes int
+	// GossipToTheDeadTime is how long the name of a failed node is kept for its old address. Default
+	// 30 s LAN, 60 s WAN, 15 s Local. Negative is rejected.
+	GossipToTheDeadTime time.Duration
+	// DeadNodeReclaimTime, if set, is how long instead. Default zero: not set. Negative is rejected.
+	DeadNodeReclaimTime time.Duration
+
+	// Subscriptions is how many nodes a node hears from, and so how many copies of a message it gets:
+	// more are quicker and surer, and cost more. Default 5. 1 to 64.
+	Subscriptions int
+	// Zone names the failure domain of the node, such as a data centre. Default empty: none. At most
+	// 255 bytes.
+	Zone string
+	// DistributionStrategy says what the zones mean for the choice of whom to hear. Default and zero:
+	// Uniform.
+	DistributionStrategy DistributionStrategy
+	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md.
+	// Default true LAN and Local, false WAN. A Label overrides it.
+	AllowLegacy bool
+
+	// GossipVerifyIncoming is without meaning here: only what is encrypted is taken.
+	GossipVerifyIncoming bool
+	// GossipVerifyOutgoing is without meaning here: only what is encrypted is sent.
+	GossipVerifyOutgoing bool
+	// EnableCompression is without meaning here: nothing is compressed.
+	EnableCompression bool
+
+	// SecretKey is the key that nodes prove to each other. 16, 24 or 32 bytes become the primary key
+	// of the Keyring, which is made if need be. Any other length is a key of gwyh and stands beside the
+	// Keyring; fewer than 16 bytes draw a warning. Default nil: the Keyring's keys, and if there are
+	// none gwyh's well-known key, which keeps nobody out, and a warning.
+	SecretKey []byte
+	// Keyring holds keys that can be changed while the node runs. The first four are accepted. Default
+	// nil.
+	Keyring *Keyring
+
+	// Delegate is the application's side. Default nil: none.
+	Delegate Delegate
+	// DelegateProtocolVersion, DelegateProtocolMin and DelegateProtocolMax are the version of the
+	// application's own protocol, and those it understands. A node that speaks another than the
+	// members understand is not taken in. Default 0.
+	DelegateProtocolVersion uint8
+	DelegateProtocolMin     uint8
+	DelegateProtocolMax     uint8
+	// Events is told who comes and goes. Default nil: nobody.
+	Events EventDelegate
+	// Conflict is told of two nodes of one name. Default nil: a log line only.
+	Conflict ConflictDelegate
+	// Merge decides whether clusters become one. Default nil: they do.
+	Merge MergeDelegate
+	// Ping learns round-trip times. Default nil: nobody.
+	Ping PingDelegate
+	// Alive decides who is taken in. Default nil: everybody with a key.
+	Alive AliveDelegate
+
+	// DNSConfigPath is without meaning here: Go's resolver reads the system's configuration.
+	DNSConfigPath string
+
+	// LogOutput is where log lines go. Default nil: to Logger, or else to standard error. Rejected
+	// together with Logger.
+	LogOutput io.Writer
+	// Logger writes the log lines. Default nil: see LogOutput.
+	Logger *log.Logger
+
+	// HandoffQueueDepth is how many datagrams from a Transport of your own may wait for the node; more
+	// are dropped and counted. Default 1024. 1 to 1048576.
+	HandoffQueueDepth int
+
+	// UDPBufferSize is the largest datagram to send, in bytes. A broadcast that does not fit is cut.
+	// Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507, or to 16777216
+	// with a Transport of your own.
+	UDPBufferSize int
+
+	// CIDRsAllowed are the networks that members may be of. Default nil and empty: all. IPv4 and IPv6
+	// are listed apart. ParseCIDRs reads them.
+	CIDRsAllowed []net.IPNet
+
+	// MetricLabels go with each metric. Default nil: none.
+	MetricLabels []metrics.Label
+
+	// QueueCheckInterval is how often the lengths of the queues are told as metrics. Default 30 s.
+	// Zero: never. Negative is rejected.
+	QueueCheckInterval time.Duration
+
+	// RequireNodeNames rejects calls that name a node by its address only. Default false.
+	RequireNodeNames bool
+
+	// MsgpackUseNewTimeFormat is without meaning here: no such time is on the wire.
+	MsgpackUseNewTimeFormat bool
+}
+
+// DefaultLANConfig is for nodes in one data centre, or in several near ones.
+func DefaultLANConfig() *Config {
+	return &Config{
+		Name:                    hostname(),
+		BindAddr:                "0.0.0.0",
+		BindPort:                6969,
+		AdvertisePort:           6969,
+		ProtocolVersion:         ProtocolVersion2Compatible,
+		TCPTimeout:              10 * time.Second,
+		IndirectChecks:          3,
+		RetransmitMult:          4,
+		SuspicionMult:           4,
+		SuspicionMaxTimeoutMult: 6,
+		PushPullInterval:        30 * time.Second,
+		ProbeInterval:           time.Second,
+		ProbeTimeout:            500 * time.Millisecond,
+		HeartbeatInterval:       time.Second,
+		AwarenessMaxMultiplier:  8,
+		GossipInterval:          20 * time.Millisecond,
+		GossipNodes:             3,
+		GossipToTheDeadTime:     30 * time.Second,
+		Subscriptions:           5,
+		AllowLegacy:             true,
+		GossipVerifyIncoming:    true,
+		GossipVerifyOutgoing:    true,
+		EnableCompression:       true,
+		DNSConfigPath:           "/etc/resolv.conf",
+		HandoffQueueDepth:       1024,
+		UDPBufferSize:           1400,
+		QueueCheckInterval:      30 * time.Second,
+	}
+}
+
+// DefaultWANConfig is for nodes far from each other. It takes no nodes of gwyh 0.1.
+func DefaultWANConfig() *Config {
+	c := DefaultLANConfig()
+	c.TCPTimeout = 30 * time.Second
+	c.SuspicionMult = 6
+	c.PushPullInterval = 60 * time.Second
+	c.ProbeInterval = 5 * time.Second
+	c.ProbeTimeout = 3 * time.Second
+	c.HeartbeatInterval = 5 * time.Second
+	c.GossipInterval = 50 * time.Millisecond
+	c.GossipNodes = 4
+	c.GossipToTheDeadTime = 60 * time.Second
+	c.AllowLegacy = false
+	c.UDPBufferSize = 1200
+	return c
+}
+
+// DefaultLocalConfig is for nodes on one machine.
+func DefaultLocalConfig() *Config {
+	c := DefaultLANConfig()
+	c.TCPTimeout = time.Second
+	c.IndirectChecks = 1
+	c.RetransmitMult = 2
+	c.SuspicionMult = 3
+	c.PushPullInterval = 15 * time.Second
+	c.ProbeTimeout = 200 * time.Millisecond
+	c.GossipInterval = 10 * time.Millisecond
+	c.GossipToTheDeadTime = 15 * time.Second
+	c.UDPBufferSize = 60000
+	return c
+}
+
+// hostname is empty where the system knows none, which validate rejects.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
+}
+
+// BuildVsnArray is the protocol versions of the node in the order of memberlist: least, greatest and
+// spoken of the library, then of the application.
+func (c *Config) BuildVsnArray() []uint8 {
+	return []uint8{
+		ProtocolVersionMin, ProtocolVersionMax, c.ProtocolVersion,
+		c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion,
+	}
+}
+
+// EncryptionEnabled reports whether keys of one's own are configured. Traffic is always encrypted;
+// without them it is with a key that everybody knows.
+func (c *Config) EncryptionEnabled() bool {
+	return len(c.SecretKey) > 0 || c.Keyring != nil && c.Keyring.GetPrimaryKey() != nil
+}
+
+// IPMustBeChecked reports whether CIDRsAllowed excludes anybody.
+func (c *Config) IPMustBeChecked() bool { return len(c.CIDRsAllowed) > 0 }
+
+// IPAllowed is an error if CIDRsAllowed excludes ip.
+func (c *Config) IPAllowed(ip net.IP) error {
+	if !c.IPMustBeChecked() {
+		return nil
+	}
+	for _, n := range c.CIDRsAllowed {
+		if n.Contains(ip) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not allowed", ip)
+}
+
+// ParseCIDRs reads networks such as "10.0.0.0/8" for CIDRsAllowed. Of bad ones the error tells, joined;
+// the good ones are returned all the same.
+func ParseCIDRs(v []string) ([]net.IPNet, error) {
+	nets := make([]net.IPNet, 0, len(v))
+	var errs []error
+	for _, s := range v {
+		_, n, err := net.ParseCIDR(strings.TrimSpace(s))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("invalid CIDR %q", s))
+			continue
+		}
+		nets = append(nets, *n)
+	}
+	return nets, errors.Join(errs...)
+}
+
+const (
+	maxNameSize       = 255 // bytes, of a name or a zone (PROTOCOL.md 4, members)
+	minUDPBufferSize  = 1200
+	maxUserBufferSize = 16 << 20
+)
+
+// validate returns a copy of c that is ready for use: zeros replaced by the defaults they stand for,
+// slices its own. The error names all fields that are bad. c stays as it is.
+func (c *Config) validate() (*Config, error) {
+	if c == nil {
+		return nil, errors.New("bad Config: it is nil")
+	}
+	own := *c
+	own.SecretKey = bytes.Clone(c.SecretKey)
+	own.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
+	own.MetricLabels = slices.Clone(c.MetricLabels)
+	own.fillZeros(DefaultLANConfig())
+	if own.Label != "" {
+		own.AllowLegacy = false
+	}
+	if bad := own.complaints(); len(bad) > 0 {
+		return nil, fmt.Errorf("bad Config: %s", strings.Join(bad, "; "))
+	}
+	return &own, nil
+}
+
+// fillZeros gives c the values of d where a zero has no meaning of its own.
+func (c *Config) fillZeros(d *Config) {
+	fill(&c.Name, d.Name)
+	fill(&c.ProtocolVersion, d.ProtocolVersion)
+	fill(&c.TCPTimeout, d.TCPTimeout)
+	fill(&c.SuspicionMult, d.SuspicionMult)
+	fill(&c.SuspicionMaxTimeoutMult, d.SuspicionMaxTimeoutMult)
+	fill(&c.ProbeInterval, d.ProbeInterval)
+	fill(&c.ProbeTimeout, d.ProbeTimeout)
+	fill(&c.HeartbeatInterval, d.HeartbeatInterval)
+	fill(&c.AwarenessMaxMultiplier, d.AwarenessMaxMultiplier)
+	fill(&c.GossipToTheDeadTime, d.GossipToTheDeadTime)
+	fill(&c.Subscriptions, d.Subscriptions)
+	fill(&c.HandoffQueueDepth, d.HandoffQueueDepth)
+	fill(&c.UDPBufferSize, d.UDPBufferSize)
+}
+
+func fill[T comparable](v *T, zeroMeans T) {
+	var zero T
+	if *v == zero {
+		*v = zeroMeans
+	}
+}
+
+// complaints tells field, value and bound of all that is bad about c. It shows no key.
+func (c *Config) complaints() (bad []string) {
+	reject := func(field string, value any, want string) {
+		bad = append(bad, fmt.Sprintf("%s = %v, want %s", field, value, want))
+	}
+	within := func(field string, value, least, most int) {
+		if value < least || value > most {
+			reject(field, value, fmt.Sprintf("%d to %d", least, most))
+		}
+	}
+	positive := func(field string, value time.Duration) {
+		if value < 0 {
+			reject(field, value, "no negative duration")
+		}
+	}
+	short := func(field, value string, most int) {
+		if len(value) > most {
+			reject(field, fmt.Sprintf("%.16q... of %d bytes", value, len(value)), fmt.Sprintf("at most %d bytes", most))
+		}
+	}
+	address := func(field, value string) {
+		if _, err := netip.ParseAddr(value); value != "" && err != nil {
+			reject(field, fmt.Sprintf("%q", value), "an IP address")
+		}
+	}
+
+	if c.Name == "" {
+		reject("Name", `""`, "a name: the system knows no host name")
+	}
+	short("Name", c.Name, maxNameSize)
+	short("Label", c.Label, LabelMaxSize)
+	short("Zone", c.Zone, maxNameSize)
+	largest := maxUserBufferSize
+	if c.Transport == nil {
+		address("BindAddr", c.BindAddr)
+		address("AdvertiseAddr", c.AdvertiseAddr)
+		largest = udp.MaxDatagram
+	}
+	within("BindPort", c.BindPort, 0, 65535)
+	within("AdvertisePort", c.AdvertisePort, 0, 65535)
+	within("ProtocolVersion", int(c.ProtocolVersion), int(ProtocolVersionMin), ProtocolVersionMax)
+	positive("TCPTimeout", c.TCPTimeout)
+	within("IndirectChecks", c.IndirectChecks, 0, 64)
+	within("SuspicionMult", c.SuspicionMult, 1, 1000)
+	within("SuspicionMaxTimeoutMult", c.SuspicionMaxTimeoutMult, 1, 1000)
+	positive("PushPullInterval", c.PushPullInterval)
+	positive("ProbeInterval", c.ProbeInterval)
+	positive("ProbeTimeout", c.ProbeTimeout)
+	if h := c.HeartbeatInterval; h < 10*time.Millisecond || h > time.Hour {
+		reject("HeartbeatInterval", h, "10ms to 1h")
+	}
+	within("AwarenessMaxMultiplier", c.AwarenessMaxMultiplier, 1, 1000)
+	positive("GossipInterval", c.GossipInterval)
+	positive("GossipToTheDeadTime", c.GossipToTheDeadTime)
+	positive("DeadNodeReclaimTime", c.DeadNodeReclaimTime)
+	within("Subscriptions", c.Subscriptions, 1, 64)
+	if !c.DistributionStrategy.valid() {
+		reject("DistributionStrategy", int(c.DistributionStrategy), "one of the constants")
+	}
+	if c.LogOutput != nil && c.Logger != nil {
+		bad = append(bad, "LogOutput and Logger are both set, want at most one")
+	}
+	within("HandoffQueueDepth", c.HandoffQueueDepth, 1, 1<<20)
+	within("UDPBufferSize", c.UDPBufferSize, minUDPBufferSize, largest)
+	positive("QueueCheckInterval", c.QueueCheckInterval)
+	return bad
+}

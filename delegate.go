@@ -1,0 +1,161 @@
+package gwyh
+
+import (
+	"net"
+	"strconv"
+	"time"
+)
+
+// A Delegate is the application's side of gossip: what it sends along, what it is told, and its
+// state. Its methods may call any method of the Memberlist. NotifyMsg runs in one goroutine with the
+// events, the others in another, so that each kind is serial but the two run side by side; NodeMeta,
+// and on a Join LocalState and MergeRemoteState, run in the goroutine that called Create, UpdateNode
+// or Join.
+type Delegate interface {
+	// NodeMeta is the application's description of this node, spread to all others. At most limit
+	// bytes (MetaMaxSize): a longer one is an error of Create or UpdateNode. The slice is copied.
+	NodeMeta(limit int) []byte
+
+	// NotifyMsg is handed each message once: broadcasts of other nodes and messages to this one. The
+	// slice is the callee's to keep. Slow work here holds up the messages and events behind it,
+	// never the node.
+	NotifyMsg(msg []byte)
+
+	// GetBroadcasts is asked for messages to broadcast, GossipInterval apart. Messages whose lengths,
+	// each with overhead added, do not exceed limit in sum travel in one datagram; longer ones may be
+	// returned too. A slice returned again soon is known as the same message and is not sent twice,
+	// which is what a TransmitLimitedQueue does. The bytes must not be changed afterwards.
+	GetBroadcasts(overhead, limit int) [][]byte
+
+	// LocalState is the application's state, to be merged by another node, of any size up to the
+	// limit of a message. join tells that one of the two is joining the other. The state is not sent
+	// when it is empty.
+	LocalState(join bool) []byte
+
+	// MergeRemoteState is handed what LocalState returned at another node. The slice is the callee's
+	// to keep.
+	MergeRemoteState(buf []byte, join bool)
+}
+
+// An EventDelegate is told who comes and goes, one event after the other, those of a node in the
+// order they happened. A Node it is handed is never written again. Its methods may call any method
+// of the Memberlist. Slow work here makes events of a node coalesce; none is lost.
+type EventDelegate interface {
+	// NotifyJoin tells of a new member, oneself included.
+	NotifyJoin(*Node)
+	// NotifyLeave tells of a member that left or failed; its State says which.
+	NotifyLeave(*Node)
+	// NotifyUpdate tells of a member whose metadata changed.
+	NotifyUpdate(*Node)
+}
+
+// A ConflictDelegate is told of two live nodes that go by one name.
+type ConflictDelegate interface {
+	// NotifyConflict is handed the member and the other that claims its name, which is not taken in.
+	NotifyConflict(existing, other *Node)
+}
+
+// A MergeDelegate decides whether this cluster and another are to become one.
+type MergeDelegate interface {
+	// NotifyMerge is handed what another node believes the members to be, the failed and the left
+	// among them, before any of it is taken in. An error keeps it out, and fails the Join.
+	NotifyMerge(peers []*Node) error
+}
+
+// An AliveDelegate decides about each node that says it is alive, this one included.
+type AliveDelegate interface {
+	// NotifyAlive keeps the node out by an error. It runs for a node that is not a member, and when
+	// a member says something new of itself.
+	NotifyAlive(peer *Node) error
+}
+
+// A PingDelegate learns round-trip times and lets the answer to a probe carry something.
+type PingDelegate interface {
+	// AckPayload is sent along with the answers to probes, until it is asked anew.
+	AckPayload() []byte
+	// NotifyPingComplete tells the time to other and back, measured without detour, and the payload
+	// of its answer.
+	NotifyPingComplete(other *Node, rtt time.Duration, payload []byte)
+}
+
+// NodeStateType is what is believed of a node.
+type NodeStateType int
+
+const (
+	// StateAlive is a node that is heard of.
+	StateAlive NodeStateType = iota
+	// StateSuspect is a node that may have failed and has time to say otherwise.
+	StateSuspect
+	// StateDead is a node that failed.
+	StateDead
+	// StateLeft is a node that said goodbye.
+	StateLeft
+)
+
+// A Node is a member as it was when the Node was made; it is never written again. It may be copied
+// by value.
+type Node struct {
+	Name  string
+	Addr  net.IP // where it wants to be reached
+	Port  uint16
+	Meta  []byte        // what its Delegate.NodeMeta returned
+	State NodeStateType // what this node believed of it
+
+	PMin uint8 // oldest protocol version it understands
+	PMax uint8 // newest protocol version it understands
+	PCur uint8 // protocol version it speaks
+	DMin uint8 // oldest version of the application's protocol it understands
+	DMax uint8 // newest version of the application's protocol it understands
+	DCur uint8 // version of the application's protocol it speaks
+}
+
+// Address is the node's host:port, IPv6 in brackets.
+func (n *Node) Address() string {
+	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(int(n.Port)))
+}
+
+// FullAddress is Address together with the name, as a NodeAwareTransport wants it.
+func (n *Node) FullAddress() Address { return Address{Addr: n.Address(), Name: n.Name} }
+
+// String is the node's name.
+func (n *Node) String() string { return n.Name }
+
+// NodeEventType says what a NodeEvent tells.
+type NodeEventType int
+
+const (
+	// NodeJoin tells of a new member.
+	NodeJoin NodeEventType = iota
+	// NodeLeave tells of a member that left or failed.
+	NodeLeave
+	// NodeUpdate tells of a member whose metadata changed.
+	NodeUpdate
+)
+
+// A NodeEvent is one event of an EventDelegate, as a ChannelEventDelegate sends it.
+type NodeEvent struct {
+	Event NodeEventType
+	Node  *Node // the receiver's own copy
+}
+
+// ChannelEventDelegate is an EventDelegate that sends the events to a channel. It waits while the
+// channel is full, and messages and further events with it, so somebody has to receive.
+type ChannelEventDelegate struct {
+	Ch chan<- NodeEvent
+}
+
+var _ EventDelegate = (*ChannelEventDelegate)(nil)
+
+// NotifyJoin sends NodeJoin.
+func (c *ChannelEventDelegate) NotifyJoin(n *Node) { c.send(NodeJoin, n) }
+
+// NotifyLeave sends NodeLeave.
+func (c *ChannelEventDelegate) NotifyLeave(n *Node) { c.send(NodeLeave, n) }
+
+// NotifyUpdate sends NodeUpdate.
+func (c *ChannelEventDelegate) NotifyUpdate(n *Node) { c.send(NodeUpdate, n) }
+
+func (c *ChannelEventDelegate) send(e NodeEventType, n *Node) {
+	own := *n
+	c.Ch <- NodeEvent{Event: e, Node: &own}
+}

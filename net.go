@@ -1,0 +1,550 @@
+package gwyh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/armon/go-metrics"
+	sockaddr "github.com/hashicorp/go-sockaddr"
+
+	"github.com/gwyh-go/gwyh/internal/udp"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Packet is one datagram that a Transport received.
+type Packet struct {
+	Buf       []byte    // the receiver's own, also to write to
+	From      net.Addr  // the sender; its String is shown in logs and may be no address to answer to
+	Timestamp time.Time // when it came, as near to the wire as the Transport can tell
+}
+
+// An Address is where a node is reached.
+type Address struct {
+	Addr string // host:port
+	Name string // of the node, empty when unknown
+}
+
+// String is the address, after the name if there is one.
+func (a *Address) String() string {
+	if a.Name != "" {
+		return a.Name + " (" + a.Addr + ")"
+	}
+	return a.Addr
+}
+
+// A Transport carries datagrams between nodes. They may be lost, doubled and reordered, and a method
+// may block: none is called where a node would be held up by it. The methods that concern streams are
+// there so that a Transport written for memberlist fits, and are never called.
+type Transport interface {
+	// FinalAdvertiseAddr tells the address that others reach this node at, given what the Config says
+	// about it (ip may be empty, port 0). It is called once, by Create.
+	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
+
+	// WriteTo sends b, which is the Transport's own from then on, to addr (host:port), and tells when.
+	// An error is counted, nothing else: the datagram may have been lost as well.
+	WriteTo(b []byte, addr string) (time.Time, error)
+
+	// PacketCh is the channel of what was received, always the same. It is read all the time until
+	// Shutdown.
+	PacketCh() <-chan *Packet
+
+	// DialTimeout would open a stream. Never called.
+	DialTimeout(addr string, timeout time.Duration) (net.Conn, error)
+
+	// StreamCh would be the channel of streams that others opened. Never called.
+	StreamCh() <-chan net.Conn
+
+	// Shutdown ends the Transport and frees what it holds. WriteTo may be called afterwards, and is to
+	// return an error then.
+	Shutdown() error
+}
+
+// A NodeAwareTransport is a Transport that wants to know the name of the node that it sends to.
+type NodeAwareTransport interface {
+	Transport
+	// WriteToAddress is called instead of WriteTo. The name is filled in where it is known.
+	WriteToAddress(b []byte, addr Address) (time.Time, error)
+	// DialAddressTimeout would open a stream. Never called.
+	DialAddressTimeout(addr Address, timeout time.Duration) (net.Conn, error)
+}
+
+// An IngestionAwareTransport takes packets that others received for it, as when a port is shared.
+type IngestionAwareTransport interface {
+	// IngestPacket reads conn to its end as one packet from addr, received at now, and closes conn
+	// afterwards if shouldClose says so.
+	IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error
+	// IngestStream would take a stream. Those of this package return an error and leave conn alone.
+	IngestStream(conn net.Conn) error
+}
+
+// errNoStreams is what the stream half of the transports of this package returns.
+var errNoStreams = errors.New("gwyh opens no streams: all its traffic is datagrams")
+
+// How many packets wait in the channel of a transport of this package. Those of a NetTransport may
+// have 64 KiB each; behind its channel the system's buffer waits.
+const (
+	netPacketDepth  = 128
+	mockPacketDepth = 1024
+)
+
+// readIngested is the packet that an IngestPacket is handed.
+func readIngested(conn net.Conn, addr net.Addr, shouldClose bool) ([]byte, error) {
+	if shouldClose {
+		defer func() { _ = conn.Close() }()
+	}
+	b, err := io.ReadAll(io.LimitReader(conn, udp.MaxDatagram+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read packet %s: %w", LogAddress(addr), err)
+	case len(b) == 0:
+		return nil, fmt.Errorf("empty packet %s", LogAddress(addr))
+	case len(b) > udp.MaxDatagram:
+		return nil, fmt.Errorf("packet of more than %d bytes %s", udp.MaxDatagram, LogAddress(addr))
+	}
+	return b, nil
+}
+
+// NetTransportConfig says how a NetTransport is made.
+type NetTransportConfig struct {
+	// BindAddrs are the IP addresses to listen on, one at least. A single "0.0.0.0", "::" or empty one
+	// is every address, IPv4 and IPv6; among several it is those of its own family.
+	BindAddrs []string
+	// BindPort is the UDP port to listen on, the same on all addresses. Zero picks one that is free on
+	// all of them.
+	BindPort int
+	// Logger writes the log lines. nil: to standard error.
+	Logger *log.Logger
+	// MetricLabels is without meaning here: Memberlist counts datagrams, with its own labels.
+	MetricLabels []metrics.Label
+}
+
+// A NetTransport carries datagrams over UDP. It reads its sockets only when somebody wants the
+// packets: from the first PacketCh on, or as a Memberlist does without a channel in between.
+type NetTransport struct {
+	conns    []*udp.Conn // all with the same port; immutable
+	log      logger
+	packetCh chan *Packet
+	streamCh chan net.Conn // never used
+	done     chan struct{} // closed by Shutdown
+	readers  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	claimed bool       // somebody reads, or the sockets are closed
+	closed  bool
+}
+
+var (
+	_ NodeAwareTransport      = (*NetTransport)(nil)
+	_ IngestionAwareTransport = (*NetTransport)(nil)
+)
+
+// NewNetTransport opens the sockets. If one cannot be opened the error names its address, and none is
+// left open.
+func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
+	addrs, err := parseBindAddrs(config.BindAddrs)
+	if err != nil {
+		return nil, err
+	}
+	if config.BindPort < 0 || config.BindPort > 65535 {
+		return nil, fmt.Errorf("BindPort = %d, want 0 to 65535", config.BindPort)
+	}
+	conns, err := listenAll(addrs, uint16(config.BindPort))
+	if err != nil {
+		return nil, err
+	}
+	t := &NetTransport{
+		conns:    conns,
+		log:      newLogger(&Config{Logger: config.Logger}),
+		packetCh: make(chan *Packet, netPacketDepth),
+		streamCh: make(chan net.Conn),
+		done:     make(chan struct{}),
+	}
+	if got, _ := conns[0].Buffers(); got > 0 && got < udp.ReceiveBuffer {
+		t.log.warnf("the system granted a receive buffer of %d KiB, not %d KiB: bursts may be lost. "+
+			"On Linux raise net.core.rmem_max", got>>10, udp.ReceiveBuffer>>10)
+	}
+	return t, nil
+}
+
+func parseBindAddrs(bind []string) ([]netip.Addr, error) {
+	if len(bind) == 0 {
+		return nil, errors.New("BindAddrs is empty, want at least one IP address")
+	}
+	var addrs []netip.Addr
+	for _, s := range bind {
+		a := netip.IPv4Unspecified()
+		if s != "" {
+			var err error
+			if a, err = netip.ParseAddr(s); err != nil {
+				return nil, fmt.Errorf("bind address %q is not an IP address", s)
+			}
+		}
+		addrs = append(addrs, a.Unmap())
+	}
+	return addrs, nil
+}
+
+// listenAll opens a socket on each address. A port that the system picked for the first may be taken
+// on another; then all begin anew.
+func listenAll(addrs []netip.Addr, port uint16) (conns []*udp.Conn, err error) {
+	for range 10 {
+		conns, err = tryListenAll(addrs, port)
+		if err == nil || port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return conns, err
+}
+
+func tryListenAll(addrs []netip.Addr, port uint16) ([]*udp.Conn, error) {
+	var conns []*udp.Conn
+	for _, a := range addrs {
+		network := "udp"
+		switch {
+		case len(addrs) > 1 && a.Is4():
+			network = "udp4"
+		case len(addrs) > 1:
+			network = "udp6"
+		}
+		c, err := udp.Listen(network, netip.AddrPortFrom(a, port))
+		if err != nil {
+			for _, open := range conns {
+				_ = open.Close()
+			}
+			return nil, err
+		}
+		port = c.LocalAddr().Port()
+		conns = append(conns, c)
+	}
+	return conns, nil
+}
+
+// GetAutoBindPort is the port that the sockets are bound to.
+func (t *NetTransport) GetAutoBindPort() int { return int(t.conns[0].LocalAddr().Port()) }
+
+// FinalAdvertiseAddr is ip and port if an ip is given (a zero port being the bound one). Else it is
+// the bound address, and when that is unspecified the private address of the machine.
+func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
+	if ip != "" {
+		a, err := netip.ParseAddr(ip)
+		if err != nil {
+			return nil, 0, fmt.Errorf("advertise address %q is not an IP address", ip)
+		}
+		if port == 0 {
+			port = t.GetAutoBindPort()
+		}
+		return toIP(a), port, nil
+	}
+	if bound := t.conns[0].LocalAddr().Addr(); !bound.IsUnspecified() {
+		return toIP(bound), t.GetAutoBindPort(), nil
+	}
+	private, err := sockaddr.GetPrivateIP()
+	if err != nil {
+		return nil, 0, fmt.Errorf("look for a private IP address to advertise: %w", err)
+	}
+	a, err := netip.ParseAddr(private)
+	if err != nil {
+		return nil, 0, errors.New("the machine has no private IP address to advertise: set AdvertiseAddr, or BindAddr to the address that others reach it at")
+	}
+	return toIP(a), t.GetAutoBindPort(), nil
+}
+
+func toIP(a netip.Addr) net.IP { return a.Unmap().AsSlice() }
+
+// WriteTo sends b to addr; the host may be a name. b is not kept.
+func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	remote, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		a, err := net.ResolveUDPAddr("udp", addr)
+		if err != nil {
+			return time.Time{}, err
+		}
+		remote = a.AddrPort()
+	}
+	err = t.writeTo(wire.Path{Remote: remote}, b)
+	return time.Now(), err
+}
+
+// WriteToAddress is WriteTo; the name is not needed.
+func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	return t.WriteTo(b, addr.Addr)
+}
+
+// writeTo sends b from the socket that path.Local belongs to, else from the first that can send it.
+// b is not kept. It does not block longer than the system takes to queue a datagram.
+func (t *NetTransport) writeTo(path wire.Path, b []byte) error {
+	err := fmt.Errorf("no socket reaches %s", path.Remote)
+	for _, c := range t.conns {
+		if path.Local.IsValid() && c.LocalAddr().Addr() == path.Local {
+			return c.Write(path, b)
+		}
+	}
+	for _, c := range t.conns {
+		if !c.Reaches(path.Remote.Addr()) {
+			continue
+		}
+		if err = c.Write(path, b); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// claim makes the caller the one that reads the sockets, by read, until Shutdown. It is false if
+// somebody does already, or the transport is shut down. Packets that IngestPacket took still come
+// through packetCh, which belongs to the claimant too.
+func (t *NetTransport) claim() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	free := !t.claimed
+	t.claimed = true
+	return free
+}
+
+// read waits for a datagram on one socket, 0 to len(t.conns)-1, each of which is for one goroutine.
+// After Shutdown it returns net.ErrClosed, after a deadline set at the socket os.ErrDeadlineExceeded.
+// A buffer of udp.MaxDatagram bytes holds any datagram.
+func (t *NetTransport) read(socket int, b []byte) (int, wire.Path, error) {
+	return t.conns[socket].Read(b)
+}
+
+// PacketCh is the channel of what was received. The first call begins to read.
+func (t *NetTransport) PacketCh() <-chan *Packet {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.claimed {
+		t.claimed = true
+		for i := range t.conns {
+			t.readers.Go(func() { t.readPackets(i) })
+		}
+	}
+	return t.packetCh
+}
+
+// readPackets hands on what comes to one socket. It waits while the channel is full: the system's
+// buffer is the queue then, and drops.
+func (t *NetTransport) readPackets(socket int) {
+	b := make([]byte, udp.MaxDatagram)
+	for {
+		n, path, err := t.read(socket, b)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			t.log.errorf("read UDP packet at %s: %v", t.conns[socket].LocalAddr(), err)
+			t.pause()
+		case n > 0:
+			_ = t.hand(&Packet{
+				Buf:       bytes.Clone(b[:n]),
+				From:      net.UDPAddrFromAddrPort(path.Remote),
+				Timestamp: time.Now(),
+			})
+		}
+	}
+}
+
+// pause keeps an error that stays from taking a whole CPU.
+func (t *NetTransport) pause() {
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-t.done:
+	}
+}
+
+// hand waits while the channel is full.
+func (t *NetTransport) hand(p *Packet) error {
+	select {
+	case t.packetCh <- p:
+		return nil
+	case <-t.done:
+		return net.ErrClosed
+	}
+}
+
+// IngestPacket takes a packet that somebody else received. It waits while many others wait.
+func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
+	b, err := readIngested(conn, addr, shouldClose)
+	if err != nil {
+		return err
+	}
+	return t.hand(&Packet{Buf: b, From: addr, Timestamp: now})
+}
+
+// IngestStream returns an error and leaves conn alone.
+func (t *NetTransport) IngestStream(net.Conn) error { return errNoStreams }
+
+// DialTimeout returns an error.
+func (t *NetTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
+	return nil, errNoStreams
+}
+
+// DialAddressTimeout returns an error.
+func (t *NetTransport) DialAddressTimeout(Address, time.Duration) (net.Conn, error) {
+	return nil, errNoStreams
+}
+
+// StreamCh is a channel on which nothing ever comes.
+func (t *NetTransport) StreamCh() <-chan net.Conn { return t.streamCh }
+
+// Shutdown closes the sockets and waits for the goroutines that read them. Further calls do nothing.
+func (t *NetTransport) Shutdown() error {
+	var errs []error
+	t.mu.Lock()
+	if !t.closed {
+		t.claimed, t.closed = true, true
+		close(t.done)
+		for _, c := range t.conns {
+			errs = append(errs, c.Close())
+		}
+	}
+	t.mu.Unlock()
+	t.readers.Wait()
+	return errors.Join(errs...)
+}
+
+// A MockNetwork carries packets between its transports in memory, at once and in order: for tests.
+// The zero value is a network without transports. It has no goroutine of its own, so that it works
+// in a testing/synctest bubble.
+type MockNetwork struct {
+	mu     sync.Mutex
+	byAddr map[string]*MockTransport
+	byName map[string]*MockTransport
+	made   int // how many transports
+}
+
+// MockAddress is the address of a MockTransport.
+type MockAddress struct {
+	addr netip.AddrPort
+	name string
+}
+
+// Network is "mock".
+func (a *MockAddress) Network() string { return "mock" }
+
+// String is host:port.
+func (a *MockAddress) String() string { return a.addr.String() }
+
+// A MockTransport is one end of a MockNetwork. It drops packets rather than wait when its receiver
+// is slow.
+type MockTransport struct {
+	net      *MockNetwork
+	addr     *MockAddress
+	packetCh chan *Packet
+	streamCh chan net.Conn // never used
+}
+
+var (
+	_ NodeAwareTransport      = (*MockTransport)(nil)
+	_ IngestionAwareTransport = (*MockTransport)(nil)
+)
+
+// NewTransport adds a transport with an address of its own to the network. Those who send to a node
+// of this name reach it too; the newest of a name is the one.
+func (n *MockNetwork) NewTransport(name string) *MockTransport {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.byAddr == nil {
+		n.byAddr, n.byName = make(map[string]*MockTransport), make(map[string]*MockTransport)
+	}
+	// 127.0.0.1:1, 127.0.0.1:2 and so on, and 127.0.0.2:1 after the last port.
+	host, port := n.made/65535+1, n.made%65535+1
+	n.made++
+	ip := netip.AddrFrom4([4]byte{127, byte(host >> 16), byte(host >> 8), byte(host)})
+	t := &MockTransport{
+		net:      n,
+		addr:     &MockAddress{netip.AddrPortFrom(ip, uint16(port)), name},
+		packetCh: make(chan *Packet, mockPacketDepth),
+		streamCh: make(chan net.Conn),
+	}
+	n.byAddr[t.addr.String()] = t
+	n.byName[name] = t
+	return t
+}
+
+// find is the transport that a is for, nil if there is none.
+func (n *MockNetwork) find(a Address) *MockTransport {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t := n.byName[a.Name]; t != nil && a.Name != "" {
+		return t
+	}
+	return n.byAddr[a.Addr]
+}
+
+// FinalAdvertiseAddr is the address that the network gave.
+func (t *MockTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return toIP(t.addr.addr.Addr()), int(t.addr.addr.Port()), nil
+}
+
+// WriteTo sends a copy of b to the transport at addr.
+func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	return t.WriteToAddress(b, Address{Addr: addr})
+}
+
+// WriteToAddress sends a copy of b to the transport of that name, else to the one at that address. It
+// is lost if too many wait there.
+func (t *MockTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	to := t.net.find(addr)
+	if to == nil || t.net.find(Address{Addr: t.addr.String()}) != t {
+		return time.Time{}, fmt.Errorf("no route to %s", addr.String())
+	}
+	now := time.Now()
+	to.hand(&Packet{Buf: bytes.Clone(b), From: t.addr, Timestamp: now})
+	return now, nil
+}
+
+func (t *MockTransport) hand(p *Packet) {
+	select {
+	case t.packetCh <- p:
+	default:
+	}
+}
+
+// PacketCh is the channel of what was received.
+func (t *MockTransport) PacketCh() <-chan *Packet { return t.packetCh }
+
+// IngestPacket takes a packet that somebody else received. It is lost if too many wait.
+func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
+	b, err := readIngested(conn, addr, shouldClose)
+	if err != nil {
+		return err
+	}
+	t.hand(&Packet{Buf: b, From: addr, Timestamp: now})
+	return nil
+}
+
+// IngestStream returns an error and leaves conn alone.
+func (t *MockTransport) IngestStream(net.Conn) error { return errNoStreams }
+
+// DialTimeout returns an error.
+func (t *MockTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
+	return nil, errNoStreams
+}
+
+// DialAddressTimeout returns an error.
+func (t *MockTransport) DialAddressTimeout(Address, time.Duration) (net.Conn, error) {
+	return nil, errNoStreams
+}
+
+// StreamCh is a channel on which nothing ever comes.
+func (t *MockTransport) StreamCh() <-chan net.Conn { return t.streamCh }
+
+// Shutdown takes the transport off the network: nothing reaches it or leaves it any more.
+func (t *MockTransport) Shutdown() error {
+	n := t.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.byAddr, t.addr.String())
+	if n.byName[t.addr.name] == t {
+		delete(n.byName, t.addr.name)
+	}
+	return nil
+}

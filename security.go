@@ -1,0 +1,205 @@
+package gwyh
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// A Keyring holds the pre-shared keys of a cluster while they are being changed: nodes accept all of
+// them and offer the primary one first. Install the new key at every node, then make it the primary
+// everywhere, then remove the old one everywhere, and no node is ever without a key that the others
+// know. Several Memberlists may share a Keyring. All methods are safe for concurrent use.
+//
+// A node tries the first four keys only (PROTOCOL.md 4), the primary always being among them.
+type Keyring struct {
+	mu       sync.Mutex
+	keys     [][]byte // the primary first
+	watchers []*func()
+}
+
+// ValidateKey rejects a key that is not 16, 24 or 32 bytes long. They serve equally well here:
+// each is hashed.
+func ValidateKey(key []byte) error {
+	switch len(key) {
+	case 16, 24, 32:
+		return nil
+	}
+	return fmt.Errorf("key of %d bytes: want 16, 24 or 32", len(key))
+}
+
+// NewKeyring makes a Keyring of primaryKey and keys, among which it may be. Without any key it is
+// empty; keys without a primary one are an error.
+func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
+	k := &Keyring{}
+	if len(keys) == 0 && len(primaryKey) == 0 {
+		return k, nil
+	}
+	if len(primaryKey) == 0 {
+		return nil, errors.New("a Keyring with keys needs a primary one")
+	}
+	for i, key := range slices.Concat([][]byte{primaryKey}, keys) {
+		if err := k.AddKey(key); err != nil {
+			if i == 0 {
+				return nil, fmt.Errorf("primary key: %w", err)
+			}
+			return nil, fmt.Errorf("keys[%d]: %w", i-1, err)
+		}
+	}
+	return k, nil
+}
+
+// AddKey makes nodes accept key. It becomes the primary one of an empty Keyring. To add a key again
+// changes nothing.
+func (k *Keyring) AddKey(key []byte) error {
+	if err := ValidateKey(key); err != nil {
+		return err
+	}
+	return k.change(func() error {
+		if k.index(key) < 0 {
+			k.keys = append(k.keys, bytes.Clone(key))
+		}
+		return nil
+	})
+}
+
+// UseKey makes key, which has to be in the Keyring, the primary one. Sessions that another key
+// vouched for are renewed one by one, without a gap.
+func (k *Keyring) UseKey(key []byte) error {
+	return k.change(func() error {
+		i := k.index(key)
+		if i < 0 {
+			return errors.New("the key is not in the Keyring")
+		}
+		primary := k.keys[i]
+		k.keys = slices.Insert(slices.Delete(k.keys, i, i+1), 0, primary)
+		return nil
+	})
+}
+
+// RemoveKey makes nodes accept key no longer, and renews the sessions it vouched for. To remove the
+// primary key is an error, to remove one that is not there is none.
+func (k *Keyring) RemoveKey(key []byte) error {
+	return k.change(func() error {
+		i := k.index(key)
+		switch {
+		case i == 0:
+			return errors.New("the primary key cannot be removed")
+		case i > 0:
+			clear(k.keys[i]) // nobody else has this slice
+			k.keys = slices.Delete(k.keys, i, i+1)
+		}
+		return nil
+	})
+}
+
+// GetKeys returns copies of all keys, the primary one first.
+func (k *Keyring) GetKeys() (keys [][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys {
+		keys = append(keys, bytes.Clone(key))
+	}
+	return keys
+}
+
+// GetPrimaryKey returns a copy of the primary key, nil when the Keyring is empty.
+func (k *Keyring) GetPrimaryKey() []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.keys) == 0 {
+		return nil
+	}
+	return bytes.Clone(k.keys[0])
+}
+
+// index is where key is, -1 for nowhere. Needs the lock.
+func (k *Keyring) index(key []byte) int {
+	return slices.IndexFunc(k.keys, func(own []byte) bool {
+		return subtle.ConstantTimeCompare(own, key) == 1
+	})
+}
+
+// change runs f under the lock, and afterwards without it all watchers.
+func (k *Keyring) change(f func() error) error {
+	k.mu.Lock()
+	err := f()
+	watchers := slices.Clone(k.watchers)
+	k.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, w := range watchers {
+		(*w)()
+	}
+	return nil
+}
+
+// watch has f called after each successful change, in the goroutine that made it and without a lock,
+// until stop is called; one last call may be in progress then. Changes at the same moment may be told
+// in either order, so f looks for itself what the keys are.
+func (k *Keyring) watch(f func()) (stop func()) {
+	w := &f
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watchers = append(k.watchers, w)
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.watchers = slices.DeleteFunc(k.watchers, func(x *func()) bool { return x == w })
+	}
+}
+
+const (
+	// defaultKey is what gwyh uses when nobody configured a key. It keeps nobody out.
+	defaultKey = "insecure"
+	// maxKeys is how many keys of a ring are looked at (PROTOCOL.md 4, handshake economy).
+	maxKeys = 4
+	// minSecretKey is the length in bytes below which a SecretKey is called weak.
+	minSecretKey = 16
+)
+
+// installSecretKey makes the SecretKey of c the primary key of its Keyring, as memberlist does, and
+// makes a Keyring if there is none. One of a length that no Keyring takes stands beside it instead.
+func installSecretKey(c *Config) error {
+	if ValidateKey(c.SecretKey) != nil {
+		return nil
+	}
+	if c.Keyring == nil {
+		k, err := NewKeyring(nil, c.SecretKey)
+		c.Keyring = k
+		return err
+	}
+	if err := c.Keyring.AddKey(c.SecretKey); err != nil {
+		return err
+	}
+	return c.Keyring.UseKey(c.SecretKey)
+}
+
+// preSharedKeys are the keys of a node in the order they are tried, at most maxKeys, and what its
+// operator should be warned of: the primary key, a SecretKey that no Keyring takes, the other keys.
+// After installSecretKey a SecretKey that a Keyring takes counts only as long as it is in there, so
+// that it can be rotated out. Without any key it is gwyh's default one. The Label of a Config is not
+// in the keys: handshake.NewKey mixes it in.
+func preSharedKeys(secret []byte, ring *Keyring) (keys [][]byte, warnings []string) {
+	if ring != nil {
+		keys = ring.GetKeys()
+	}
+	if len(secret) > 0 && ValidateKey(secret) != nil {
+		keys = slices.Insert(keys, min(1, len(keys)), bytes.Clone(secret))
+		if len(secret) < minSecretKey {
+			warnings = append(warnings, fmt.Sprintf("the SecretKey has %d bytes: fewer than %d can be guessed", len(secret), minSecretKey))
+		}
+	}
+	if len(keys) == 0 {
+		return [][]byte{[]byte(defaultKey)}, []string{`neither SecretKey nor Keyring is set: using gwyh's default key "` + defaultKey + `", which keeps nobody out`}
+	}
+	if len(keys) > maxKeys {
+		warnings = append(warnings, fmt.Sprintf("%d keys are configured: only the first %d are accepted", len(keys), maxKeys))
+		keys = keys[:maxKeys]
+	}
+	return keys, warnings
+}

@@ -1,0 +1,51 @@
+package gwyh
+
+import (
+	"log"
+	"net"
+	"os"
+)
+
+// LogAddress is how log lines name the peer at addr.
+func LogAddress(addr net.Addr) string {
+	if addr == nil {
+		return LogStringAddress("")
+	}
+	return LogStringAddress(addr.String())
+}
+
+// LogStringAddress is how log lines name the peer at addr.
+func LogStringAddress(addr string) string {
+	if addr == "" {
+		return "from=<unknown address>"
+	}
+	return "from=" + addr
+}
+
+// LogConn is how log lines name the peer of conn.
+func LogConn(conn net.Conn) string {
+	if conn == nil {
+		return LogAddress(nil)
+	}
+	return LogAddress(conn.RemoteAddr())
+}
+
+// A logger writes lines as programs around memberlist parse them: level in brackets, then the
+// library's name. Safe for concurrent use.
+type logger struct{ out *log.Logger }
+
+// newLogger writes where the Config says, which names at most one place: validate sees to that.
+func newLogger(c *Config) logger {
+	switch {
+	case c.Logger != nil:
+		return logger{c.Logger}
+	case c.LogOutput != nil:
+		return logger{log.New(c.LogOutput, "", log.LstdFlags)}
+	}
+	return logger{log.New(os.Stderr, "", log.LstdFlags)}
+}
+
+func (l logger) debugf(format string, args ...any) { l.out.Printf("[DEBUG] gwyh: "+format, args...) }
+func (l logger) infof(format string, args ...any)  { l.out.Printf("[INFO] gwyh: "+format, args...) }
+func (l logger) warnf(format string, args ...any)  { l.out.Printf("[WARN] gwyh: "+format, args...) }
+func (l logger) errorf(format string, args ...any) { l.out.Printf("[ERR] gwyh: "+format, args...) }
