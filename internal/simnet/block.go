@@ -18,7 +18,7 @@ type rule struct{ from, to hostSet }
 // A hostSet is a set of hosts by index, a bit for each.
 type hostSet []uint64
 
-func (s hostSet) has(i int) bool { return i>>6 < len(s) && s[i>>6]>>(i&63)&1 != 0 }
+func (s hostSet) has(i int32) bool { return int(i>>6) < len(s) && s[i>>6]>>(i&63)&1 != 0 }
 
 func (n *Network) hostSet(addrs []netip.AddrPort) hostSet {
 	s := make(hostSet, (len(n.hosts)+63)/64)
@@ -59,7 +59,7 @@ func (b *Block) Heal() {
 // HealAll ends all blocks.
 func (n *Network) HealAll() { n.blocks = nil }
 
-func (n *Network) blocked(from, to *host) bool {
+func (n *Network) blocked(from, to hostRef) bool {
 	for _, b := range n.blocks {
 		for i := range b.rules {
 			if b.rules[i].from.has(from.index) && b.rules[i].to.has(to.index) {

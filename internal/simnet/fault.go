@@ -56,14 +56,14 @@ func (n *Network) Rebind(addr, to netip.AddrPort) {
 	if moved == old {
 		return
 	}
-	n.places[old].host = nil
+	n.places[old].host, n.places[old].ref = nil, nobody
 	if h.place == old {
 		h.place = moved
 	}
 }
 
 func (n *Network) noteHost(kind EventKind, h *host) {
-	n.note(kind, LostNone, nil, h, 0)
+	n.note(kind, LostNone, nobody, h.hostRef, 0)
 	if n.trace.hook != nil {
 		n.show(kind, LostNone, netip.AddrPort{}, n.places[h.place].addr, nil)
 	}

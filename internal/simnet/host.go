@@ -8,40 +8,47 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A host is a machine: an address, clocks, and a Host that runs on it unless it has crashed.
-type host struct {
-	index int // into Network.hosts
-	name  string
-	zone  int
-	place int // its first address, an index into Network.places
+// A hostRef is what most of the network needs to know of a host, and so need not fetch the host for.
+type hostRef struct {
+	index int32 // into Network.hosts; -1: nobody
+	zone  int32 // into zones.names
+}
 
+var nobody = hostRef{-1, -1}
+
+// A host is a machine: an address, clocks, and a Host that runs on it unless it has crashed. What
+// every datagram touches comes first, to lie in few cache lines.
+type host struct {
+	hostRef
 	impl  Host      // nil: crashed
-	lives int       // how often a Host was put here
 	clock time.Time // its time at the network's start: see clockAt
 	want  int64     // the impl's NextTimeout
 
 	wakeAt int64 // in Network.wakes: when to look whether the host can run; may be too early
-	slot   int   // its place in Network.wakes; -1: none
+	slot   int32 // its place in Network.wakes; -1: none
 
-	uplink    Pipe
-	throttle  *throttle // nil: the loop needs no time
-	busyUntil int64     // when the throttled loop has done what it was given
-	paused    bool
-
-	first, last int32 // the socket buffer, a list of packets; -1: empty
-	waiting     int   // bytes in it
-	capacity    int   // bytes; upper bound of waiting
+	first, last int32     // the socket buffer, a list of packets; -1: empty
+	place       int32     // its first address, an index into Network.places
+	throttle    *throttle // nil: the loop needs no time
+	busyUntil   int64     // when the throttled loop has done what it was given
+	paused      bool
 
 	traffic HostTraffic
+	uplink  Pipe
 
+	waiting  int // bytes in the socket buffer
+	capacity int // bytes; upper bound of waiting
+
+	lives    int   // how often a Host was put here
 	spinFrom int64 // the millisecond in which timeouts are being counted
 	spins    int
+	name     string
 }
 
 // spinLimit is how many timeouts in a virtual millisecond are taken for a host that cannot stop.
 const spinLimit = 20_000
 
-func newHost(index int, n *Network, cfg HostConfig) *host {
+func newHost(index int32, n *Network, cfg HostConfig) *host {
 	if cfg.Name == "" {
 		cfg.Name = cfg.Addr.String()
 	}
@@ -52,9 +59,8 @@ func newHost(index int, n *Network, cfg HostConfig) *host {
 		panic(fmt.Sprintf("simnet: host %q: negative limit", cfg.Name))
 	}
 	h := &host{
-		index:    index,
+		hostRef:  hostRef{index, n.zones.index(cfg.Zone)},
 		name:     cfg.Name,
-		zone:     n.zones.index(cfg.Zone),
 		throttle: cfg.Load.throttle(scramble(n.seed ^ uint64(index))),
 		capacity: cfg.SocketBuffer,
 		want:     never,
@@ -68,9 +74,9 @@ func newHost(index int, n *Network, cfg HostConfig) *host {
 }
 
 // arrive brings a packet to a host's socket.
-func (n *Network) arrive(i int32) {
+func (n *Network) arrive(i, place int32) {
 	p := &n.packets.all[i]
-	h := n.places[p.place].host
+	h := n.places[place].host
 	switch {
 	case h == nil || h.impl == nil:
 		n.lose(i, LostNoHost)
@@ -107,13 +113,13 @@ func (h *host) dequeue(n *Network) int32 {
 // deliver hands a packet to the Host.
 func (n *Network) deliver(h *host, i int32) {
 	p := n.packets.all[i] // a copy: the Host may send, and so move the packets
-	n.note(EventDelivered, LostNone, p.from, h, p.sum)
+	n.note(EventDelivered, LostNone, p.from, h.hostRef, p.sum)
 	local := n.places[p.place].addr
 	if n.trace.hook != nil {
 		n.show(EventDelivered, LostNone, p.source, local, p.buf)
 	}
 	size := uint64(len(p.buf))
-	t := n.traffic(p.from, h)
+	t := n.traffic(p.from, h.hostRef)
 	t.Delivered++
 	t.DeliveredBytes += size
 	h.traffic.Received++
@@ -128,7 +134,7 @@ func (n *Network) deliver(h *host, i int32) {
 
 // timeout calls HandleTimeout and holds the Host to its contract.
 func (n *Network) timeout(h *host) {
-	n.note(EventTimeout, LostNone, nil, h, 0)
+	n.note(EventTimeout, LostNone, nobody, h.hostRef, 0)
 	if n.trace.hook != nil {
 		n.show(EventTimeout, LostNone, netip.AddrPort{}, n.places[h.place].addr, nil)
 	}

@@ -114,13 +114,13 @@ type link struct {
 var toSelf = Link{MTU: MaxDatagram}
 
 // linkKey names a directed pair.
-func linkKey(from, to *host) uint64 { return uint64(from.index)<<32 | uint64(to.index) }
+func linkKey(from, to hostRef) uint64 { return uint64(from.index)<<32 | uint64(to.index) }
 
 // conditions returns what holds from one host to another, and the pair's state, which is nil while
-// there is none to keep. from is nil for datagrams injected from outside.
-func (n *Network) conditions(from, to *host) (*Link, *link) {
+// there is none to keep.
+func (n *Network) conditions(from, to hostRef) (*Link, *link) {
 	switch from {
-	case nil:
+	case nobody:
 		return &n.zones.fallback, nil
 	case to:
 		return &toSelf, nil
@@ -140,7 +140,7 @@ func (n *Network) conditions(from, to *host) (*Link, *link) {
 }
 
 // link returns the state of a directed pair, made if need be.
-func (n *Network) link(from, to *host) *link {
+func (n *Network) link(from, to hostRef) *link {
 	key := linkKey(from, to)
 	l := n.links[key]
 	if l == nil {
@@ -152,8 +152,8 @@ func (n *Network) link(from, to *host) *link {
 }
 
 // latency draws what belongs to a pair of hosts: always the same, and the same quantile both ways.
-func (n *Network) latency(d Dist, from, to *host) int64 {
-	if d.kind == constant || from == nil {
+func (n *Network) latency(d Dist, from, to hostRef) int64 {
+	if d.kind == constant || from == nobody {
 		return d.draw(n.rng)
 	}
 	a, b := uint64(from.index), uint64(to.index)
@@ -168,7 +168,7 @@ func (n *Network) latency(d Dist, from, to *host) int64 {
 // SetLink gives the way from one host to another conditions of its own, in this direction.
 func (n *Network) SetLink(from, to netip.AddrPort, cond Link) {
 	cond.check()
-	l := n.link(n.host(from), n.host(to))
+	l := n.link(n.ref(from), n.ref(to))
 	if l.own == nil {
 		n.special++
 	}
@@ -177,7 +177,7 @@ func (n *Network) SetLink(from, to netip.AddrPort, cond Link) {
 
 // ResetLink ends what SetLink began.
 func (n *Network) ResetLink(from, to netip.AddrPort) {
-	l := n.link(n.host(from), n.host(to))
+	l := n.link(n.ref(from), n.ref(to))
 	if l.own != nil {
 		n.special--
 	}
@@ -186,7 +186,7 @@ func (n *Network) ResetLink(from, to netip.AddrPort) {
 
 // LinkBetween returns the conditions that hold from one host to another.
 func (n *Network) LinkBetween(from, to netip.AddrPort) Link {
-	c, _ := n.conditions(n.host(from), n.host(to))
+	c, _ := n.conditions(n.ref(from), n.ref(to))
 	return *c
 }
 
@@ -220,5 +220,5 @@ func (n *Network) Adjust(edit func(*Link)) {
 
 // LinkPipe returns the queue of the way from one host to another, for its Stats.
 func (n *Network) LinkPipe(from, to netip.AddrPort) *Pipe {
-	return &n.link(n.host(from), n.host(to)).pipe
+	return &n.link(n.ref(from), n.ref(to)).pipe
 }

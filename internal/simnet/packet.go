@@ -9,11 +9,11 @@ import (
 type packet struct {
 	buf    []byte
 	source netip.AddrPort
-	from   *host // nil: injected
-	place  int32 // where it goes, an index into Network.places
-	next   int32 // the next in the socket buffer; -1: none
-	at     int64 // when it came to the socket buffer
-	sum    uint32
+	from   hostRef
+	place  int32  // where it goes, an index into Network.places
+	sum    uint32 // checksum for the trace
+	next   int32  // the next in the socket buffer; -1: none
+	at     int64  // when it came to the socket buffer
 }
 
 // packets holds all packets and recycles them and their buffers.
@@ -33,8 +33,8 @@ const (
 // class is the index of the smallest size that holds n bytes.
 func class(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallest) - smallest }
 
-// add keeps a copy of b and returns its index.
-func (p *packets) add(b []byte) int32 {
+// add keeps a copy of a packet, with a copy of b, and returns its index.
+func (p *packets) add(pk *packet, b []byte) int32 {
 	var i int32
 	if last := len(p.free) - 1; last >= 0 {
 		i = p.free[last]
@@ -45,6 +45,7 @@ func (p *packets) add(b []byte) int32 {
 	}
 	buf := p.buffer(class(len(b)))[:len(b)]
 	copy(buf, b)
+	p.all[i] = *pk
 	p.all[i].buf = buf
 	return i
 }
@@ -70,7 +71,7 @@ func (p *packets) remove(i int32) {
 	pk := &p.all[i]
 	c := class(len(pk.buf))
 	p.buffers[c] = append(p.buffers[c], pk.buf[:0])
-	*pk = packet{}
+	pk.buf = nil
 	p.free = append(p.free, i)
 }
 

@@ -12,6 +12,7 @@ type item struct {
 	at  int64
 	seq uint64
 	ref int32 // a packet, or the complement of an action
+	dst int32 // of a packet: its place, so that its host need not wait for the packet to be in the cache
 }
 
 func (a *item) before(b *item) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
@@ -24,9 +25,9 @@ func (q *queue) next() int64 {
 	return q.heap[0].at
 }
 
-func (q *queue) push(at int64, ref int32) {
+func (q *queue) push(at int64, ref, dst int32) {
 	q.seq++
-	it := item{at, q.seq, ref}
+	it := item{at, q.seq, ref, dst}
 	q.heap = append(q.heap, it)
 	h, i := q.heap, len(q.heap)-1
 	for i > 0 {
@@ -40,16 +41,16 @@ func (q *queue) push(at int64, ref int32) {
 	h[i] = it
 }
 
-// pop takes the first item out and returns its reference.
-func (q *queue) pop() int32 {
-	ref := q.heap[0].ref
+// pop takes the first item out.
+func (q *queue) pop() (ref, dst int32) {
+	ref, dst = q.heap[0].ref, q.heap[0].dst
 	last := len(q.heap) - 1
 	it := q.heap[last]
 	q.heap = q.heap[:last]
 	if last > 0 {
 		q.sink(it)
 	}
-	return ref
+	return ref, dst
 }
 
 // sink puts it in the place of the root.
@@ -99,7 +100,7 @@ func (w *wakes) set(h *host, at int64) {
 		return
 	}
 	if h.slot < 0 {
-		h.slot = len(w.heap)
+		h.slot = int32(len(w.heap))
 		w.heap = append(w.heap, h)
 		h.wakeAt = at
 		w.up(h)
@@ -126,7 +127,7 @@ func (w *wakes) remove(h *host) {
 }
 
 func (w *wakes) up(h *host) {
-	i := h.slot
+	i := int(h.slot)
 	for i > 0 {
 		parent := (i - 1) / 4
 		if !wakesBefore(h, w.heap[parent]) {
@@ -139,7 +140,7 @@ func (w *wakes) up(h *host) {
 }
 
 func (w *wakes) down(h *host) {
-	i := h.slot
+	i := int(h.slot)
 	for {
 		child := 4*i + 1
 		if child >= len(w.heap) {
@@ -160,4 +161,4 @@ func (w *wakes) down(h *host) {
 	w.put(i, h)
 }
 
-func (w *wakes) put(i int, h *host) { w.heap[i], h.slot = h, i }
+func (w *wakes) put(i int, h *host) { w.heap[i], h.slot = h, int32(i) }

@@ -14,8 +14,8 @@ func TestQueueGivesItemsBackInOrder(t *testing.T) {
 	for i := range 20_000 {
 		if r.IntN(100) < 55 || len(model) == 0 {
 			at := int64(r.IntN(1000))
-			q.push(at, int32(i))
-			model = append(model, item{at, q.seq, int32(i)})
+			q.push(at, int32(i), int32(-i))
+			model = append(model, item{at, q.seq, int32(i), int32(-i)})
 			continue
 		}
 		first := slices.MinFunc(model, func(a, b item) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
@@ -23,8 +23,8 @@ func TestQueueGivesItemsBackInOrder(t *testing.T) {
 		if q.next() != first.at {
 			t.Fatalf("next at %d, want %d", q.next(), first.at)
 		}
-		if ref := q.pop(); ref != first.ref {
-			t.Fatalf("got item %d, want %d", ref, first.ref)
+		if ref, dst := q.pop(); ref != first.ref || dst != first.dst {
+			t.Fatalf("got item %d to %d, want %d to %d", ref, dst, first.ref, first.dst)
 		}
 	}
 }
@@ -35,7 +35,7 @@ func TestWakesKnowsTheFirstOfAllHosts(t *testing.T) {
 	hosts := make([]*host, 200)
 	at := make([]int64, len(hosts))
 	for i := range hosts {
-		hosts[i], at[i] = &host{index: i, slot: -1}, never
+		hosts[i], at[i] = &host{hostRef: hostRef{index: int32(i)}, slot: -1}, never
 	}
 	for range 20_000 {
 		i := r.IntN(len(hosts))
@@ -48,7 +48,7 @@ func TestWakesKnowsTheFirstOfAllHosts(t *testing.T) {
 		if w.next() != first {
 			t.Fatalf("next at %d, want %d", w.next(), first)
 		}
-		if first != never && w.heap[0].index != slices.Index(at, first) {
+		if first != never && int(w.heap[0].index) != slices.Index(at, first) {
 			t.Fatalf("host %d is first, want %d", w.heap[0].index, slices.Index(at, first))
 		}
 	}
@@ -57,7 +57,7 @@ func TestWakesKnowsTheFirstOfAllHosts(t *testing.T) {
 func TestBuffersHoldTheirSizes(t *testing.T) {
 	var p packets
 	for _, size := range []int{0, 1, 63, 64, 65, 1400, 1 << 15, 1<<15 + 1, MaxDatagram, 1 << 16} {
-		i := p.add(make([]byte, size))
+		i := p.add(&packet{}, make([]byte, size))
 		if len(p.all[i].buf) != size {
 			t.Errorf("%d bytes became %d", size, len(p.all[i].buf))
 		}

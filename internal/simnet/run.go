@@ -11,7 +11,7 @@ func (n *Network) At(t time.Time, f func()) { n.after(int64(t.Sub(n.clock)), f) 
 // After calls f when a time has passed.
 func (n *Network) After(d time.Duration, f func()) { n.after(n.now+int64(d), f) }
 
-func (n *Network) after(at int64, f func()) { n.queue.push(max(at, n.now), ^n.actions.add(f)) }
+func (n *Network) after(at int64, f func()) { n.queue.push(max(at, n.now), ^n.actions.add(f), 0) }
 
 // Do gives the host at addr an input that is no datagram, such as a call of its API: f gets the
 // host's time, then the host is drained. It takes none of the loop's time. Whoever calls a Host past
@@ -47,8 +47,8 @@ func (n *Network) step(until int64) bool {
 			continue
 		}
 		n.now = queued
-		if ref := n.queue.pop(); ref >= 0 {
-			n.arrive(ref)
+		if ref, dst := n.queue.pop(); ref >= 0 {
+			n.arrive(ref, dst)
 		} else {
 			n.act(^ref)
 		}
@@ -57,7 +57,7 @@ func (n *Network) step(until int64) bool {
 }
 
 func (n *Network) act(i int32) {
-	n.note(EventAction, LostNone, nil, nil, 0)
+	n.note(EventAction, LostNone, nobody, nobody, 0)
 	if n.trace.hook != nil {
 		n.show(EventAction, LostNone, netip.AddrPort{}, netip.AddrPort{}, nil)
 	}

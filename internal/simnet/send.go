@@ -32,22 +32,24 @@ func (n *Network) Inject(source, to netip.AddrPort, b []byte) {
 	n.transmit(nil, unmap(source), to, b, n.now)
 }
 
-// transmit sends a datagram at a moment, which is now or later. from is nil if it was injected.
-func (n *Network) transmit(from *host, source, remote netip.AddrPort, b []byte, at int64) {
-	i, known := n.byAddr[unmap(remote)]
-	var to *host
-	if known {
-		to = n.places[i].host
+// transmit sends a datagram at a moment, which is now or later. sender is nil if it was injected.
+func (n *Network) transmit(sender *host, source, remote netip.AddrPort, b []byte, at int64) {
+	p := packet{source: source, from: nobody}
+	to := nobody
+	var known bool
+	if p.place, known = n.byAddr[unmap(remote)]; known {
+		to = n.places[p.place].ref
 	}
-	t := n.traffic(from, to)
+	if sender != nil {
+		p.from = sender.hostRef
+		sender.traffic.Sent++
+		sender.traffic.SentBytes += uint64(len(b))
+	}
+	t := n.traffic(p.from, to)
 	t.Sent++
 	t.SentBytes += uint64(len(b))
-	if from != nil {
-		from.traffic.Sent++
-		from.traffic.SentBytes += uint64(len(b))
-	}
-	sum := crc32.Update(uint32(source.Port()), castagnoli, b)
-	n.note(EventSent, LostNone, from, to, sum)
+	p.sum = crc32.Update(uint32(source.Port()), castagnoli, b)
+	n.note(EventSent, LostNone, p.from, to, p.sum)
 	if n.trace.hook != nil {
 		n.show(EventSent, LostNone, source, remote, b)
 	}
@@ -55,37 +57,36 @@ func (n *Network) transmit(from *host, source, remote netip.AddrPort, b []byte, 
 	cause := LostNoHost
 	var c *Link
 	var l *link
-	if to != nil {
-		c, l = n.conditions(from, to)
-		at, cause = n.admit(from, to, c, l, at, len(b))
+	if to != nobody {
+		c, l = n.conditions(p.from, to)
+		at, cause = n.admit(sender, to, c, l, at, len(b))
 	}
 	if cause != LostNone {
 		t.Lost[cause]++
-		n.note(EventLost, cause, from, to, sum)
+		n.note(EventLost, cause, p.from, to, p.sum)
 		if n.trace.hook != nil {
 			n.show(EventLost, cause, source, remote, b)
 		}
 		return
 	}
-	p := packet{source: source, from: from, place: int32(i), sum: sum}
-	n.launch(&p, b, n.arrival(from, to, c, l, t, at))
+	n.launch(&p, b, n.arrival(p.from, to, c, l, t, at))
 	if c.Duplicate > 0 && n.rng.Float64() < c.Duplicate {
 		t.Duplicated++
-		n.launch(&p, b, n.arrival(from, to, c, l, t, at))
+		n.launch(&p, b, n.arrival(p.from, to, c, l, t, at))
 	}
 }
 
 // admit takes a datagram through all that can keep it from its way, and returns when it sets out.
-func (n *Network) admit(from, to *host, c *Link, l *link, at int64, size int) (int64, Cause) {
+func (n *Network) admit(sender *host, to hostRef, c *Link, l *link, at int64, size int) (int64, Cause) {
 	if size > c.MTU {
 		return 0, LostTooLong
 	}
 	ok := true
-	if from != nil && from != to {
-		if len(n.blocks) > 0 && n.blocked(from, to) {
+	if sender != nil && sender.hostRef != to {
+		if len(n.blocks) > 0 && n.blocked(sender.hostRef, to) {
 			return 0, LostToBlock
 		}
-		if at, ok = from.uplink.pass(at, size); !ok {
+		if at, ok = sender.uplink.pass(at, size); !ok {
 			return 0, LostInQueue
 		}
 	}
@@ -107,7 +108,7 @@ func (n *Network) admit(from, to *host, c *Link, l *link, at int64, size int) (i
 }
 
 // arrival draws when a datagram that sets out at a moment arrives.
-func (n *Network) arrival(from, to *host, c *Link, l *link, t *Traffic, at int64) int64 {
+func (n *Network) arrival(from, to hostRef, c *Link, l *link, t *Traffic, at int64) int64 {
 	at += n.latency(c.Latency, from, to) + c.Jitter.draw(n.rng)
 	if c.Reorder > 0 && n.rng.Float64() < c.Reorder {
 		t.Reordered++
@@ -122,18 +123,15 @@ func (n *Network) arrival(from, to *host, c *Link, l *link, t *Traffic, at int64
 
 // launch puts a packet with a copy of b on its way.
 func (n *Network) launch(p *packet, b []byte, at int64) {
-	i := n.packets.add(b)
-	p.buf = n.packets.all[i].buf
-	n.packets.all[i] = *p
-	n.queue.push(at, i)
+	n.queue.push(at, n.packets.add(p, b), p.place)
 }
 
 // lose ends a packet that did not reach its host.
 func (n *Network) lose(i int32, cause Cause) {
 	p := &n.packets.all[i]
 	place := &n.places[p.place]
-	n.traffic(p.from, place.host).Lost[cause]++
-	n.note(EventLost, cause, p.from, place.host, p.sum)
+	n.traffic(p.from, place.ref).Lost[cause]++
+	n.note(EventLost, cause, p.from, place.ref, p.sum)
 	if n.trace.hook != nil {
 		n.show(EventLost, cause, p.source, place.addr, p.buf)
 	}

@@ -83,8 +83,8 @@ type Network struct {
 	actions actions
 
 	hosts  []*host
-	places []place                // every address there ever was
-	byAddr map[netip.AddrPort]int // index into places
+	places []place                  // every address there ever was
+	byAddr map[netip.AddrPort]int32 // index into places
 	zones  zones
 	links  map[uint64]*link // state of directed pairs that have some, by linkKey
 
@@ -103,6 +103,7 @@ type Network struct {
 type place struct {
 	addr netip.AddrPort
 	host *host // nil since the host moved away
+	ref  hostRef
 }
 
 // New returns a network without hosts.
@@ -114,7 +115,7 @@ func New(cfg Config) *Network {
 	n := &Network{
 		seed:   cfg.Seed,
 		clock:  clockAt(cfg.Start),
-		byAddr: make(map[netip.AddrPort]int),
+		byAddr: make(map[netip.AddrPort]int32),
 		links:  make(map[uint64]*link),
 		trace:  trace{hook: cfg.Trace},
 	}
@@ -158,26 +159,26 @@ func (n *Network) Elapsed() time.Duration { return time.Duration(n.now) }
 
 // Add places a host in the network. The host may have datagrams to send and a timeout already.
 func (n *Network) Add(cfg HostConfig, impl Host) {
-	h := newHost(len(n.hosts), n, cfg)
+	h := newHost(int32(len(n.hosts)), n, cfg)
 	n.hosts = append(n.hosts, h)
 	h.place = n.occupy(cfg.Addr, h)
 	n.start(h, impl)
 }
 
 // occupy gives an address to a host and returns its place.
-func (n *Network) occupy(addr netip.AddrPort, h *host) int {
+func (n *Network) occupy(addr netip.AddrPort, h *host) int32 {
 	if !addr.IsValid() || addr.Port() == 0 {
 		panic(fmt.Sprintf("simnet: host %q: no address to be reached at: %v", h.name, addr))
 	}
 	addr = unmap(addr)
 	i, known := n.byAddr[addr]
 	if !known {
-		i = len(n.places)
+		i = int32(len(n.places))
 		n.places = append(n.places, place{addr: addr})
 		n.byAddr[addr] = i
 	}
 	if p := &n.places[i]; p.host == nil {
-		p.host = h
+		p.host, p.ref = h, h.hostRef
 	} else if p.host != h {
 		panic(fmt.Sprintf("simnet: hosts %q and %q share the address %v", p.host.name, h.name, addr))
 	}
@@ -199,6 +200,8 @@ func (n *Network) host(addr netip.AddrPort) *host {
 	}
 	panic(fmt.Sprintf("simnet: no host at %v", addr))
 }
+
+func (n *Network) ref(addr netip.AddrPort) hostRef { return n.host(addr).hostRef }
 
 // Hosts returns the first addresses of all hosts, up or down, in the order they were added.
 func (n *Network) Hosts() []netip.AddrPort {

@@ -80,9 +80,9 @@ func (n *Network) HostStats(addr netip.AddrPort) HostTraffic { return n.host(add
 // Uplink returns the queue to a host's uplink, for its Stats.
 func (n *Network) Uplink(addr netip.AddrPort) *Pipe { return &n.host(addr).uplink }
 
-// traffic returns the counters for the way between two hosts; nil is none of them.
-func (n *Network) traffic(from, to *host) *Traffic {
-	if from == nil || to == nil {
+// traffic returns the counters for the way between two hosts.
+func (n *Network) traffic(from, to hostRef) *Traffic {
+	if from == nobody || to == nobody {
 		return &n.stray
 	}
 	return &n.zones.pair(from, to).traffic

@@ -54,21 +54,13 @@ func (t *trace) mix(x uint64) {
 	t.hash ^= t.hash >> 29
 }
 
-// note enters an event. from may be nil, to as well.
-func (n *Network) note(kind EventKind, cause Cause, from, to *host, sum uint32) {
+// note enters an event.
+func (n *Network) note(kind EventKind, cause Cause, from, to hostRef, sum uint32) {
 	t := &n.trace
 	t.events++
 	t.mix(uint64(n.now))
 	t.mix(uint64(kind)<<56 | uint64(cause)<<48 | uint64(sum))
-	t.mix(uint64(from.number())<<32 | uint64(to.number()))
-}
-
-// number is the host's number in the trace; zero for none.
-func (h *host) number() uint32 {
-	if h == nil {
-		return 0
-	}
-	return uint32(h.index) + 1
+	t.mix(uint64(uint32(from.index))<<32 | uint64(uint32(to.index)))
 }
 
 // show hands an event to the hook, which the caller has found to be there.

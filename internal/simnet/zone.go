@@ -21,9 +21,9 @@ type zonePair struct {
 }
 
 // index returns a zone's index, making the matrix larger for a new one.
-func (z *zones) index(name string) int {
+func (z *zones) index(name string) int32 {
 	if i := slices.Index(z.names, name); i >= 0 {
-		return i
+		return int32(i)
 	}
 	old := len(z.names)
 	z.names = append(z.names, name)
@@ -35,14 +35,16 @@ func (z *zones) index(name string) int {
 		copy(pairs[row*(old+1):], z.pairs[row*old:(row+1)*old])
 	}
 	z.pairs = pairs
-	return old
+	return int32(old)
 }
 
-func (z *zones) pair(from, to *host) *zonePair { return &z.pairs[from.zone*len(z.names)+to.zone] }
+func (z *zones) pair(from, to hostRef) *zonePair {
+	return &z.pairs[int(from.zone)*len(z.names)+int(to.zone)]
+}
 
 func (z *zones) pairNamed(from, to string) *zonePair {
 	// Both before indexing: a new zone moves the matrix.
-	row, column := z.index(from), z.index(to)
+	row, column := int(z.index(from)), int(z.index(to))
 	return &z.pairs[row*len(z.names)+column]
 }
 
