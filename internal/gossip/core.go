@@ -59,8 +59,10 @@ type Core struct {
 	eventsSpare []Event
 	logs        map[string]logLimit
 	stats       Stats
-	version     uint64 // counts changes of the live members
-	syncedAt    time.Time
+	version     uint64    // counts changes of the live members
+	changed     time.Time // when version last did
+	settleTimer timer
+	syncedAt    time.Time // when we last began a comparison
 }
 
 // box is where a nonce prefix leads.
@@ -97,6 +99,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
 	c.newsTimer.fire = c.flushNews
+	c.settleTimer.fire = c.settle
 	c.subs.timer.fire = c.rechoose
 	c.self = &member{place: -1, since: now}
 	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
@@ -170,8 +173,11 @@ func (c *Core) Started() int { return c.subs.started }
 
 func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
 
+// memberChanged follows every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
 	c.version++
+	c.changed = now
+	c.timers.set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
 	c.wantChoice(now)
 }
 

@@ -15,7 +15,8 @@ const (
 	syncRetry      = 250 * time.Millisecond // an unanswered comparison is begun again
 	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats
 	syncPause      = 500 * time.Millisecond // between comparisons that heartbeats cause
-	syncMismatches = 2                      // heartbeats of a peer in a row with another root before we compare
+	syncCalm       = 250 * time.Millisecond // a table unchanged for so long should agree with the neighbours'
+	syncMismatches = 2                      // in one that changes all the time, heartbeats in a row that do not, before we compare
 	syncOverhead   = 64                     // bytes of a message that carries hashes or buckets beyond them
 	syncAnswers    = 64                     // datagrams of entries sent at once in answer to one message
 )
@@ -164,7 +165,8 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		// The answer left a difference, or others join meanwhile: the timer compares again.
 	default:
 		p.sync.mismatch++
-		if p.sync.mismatch >= syncMismatches && now.Sub(c.syncedAt) >= syncPause {
+		calm := now.Sub(c.changed) >= syncCalm
+		if (calm || p.sync.mismatch >= syncMismatches) && now.Sub(c.syncedAt) >= syncPause {
 			p.sync = syncing{}
 			c.compare(now, p)
 		}
@@ -186,4 +188,12 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	}
 	c.compare(now, p)
 	return now.Add(syncRetry)
+}
+
+// settle brings the next heartbeats forward when the table has just changed and then been calm, so
+// that the neighbours soon find out who missed the news.
+func (c *Core) settle(now time.Time) {
+	for _, p := range c.links {
+		c.heartbeat(now, p)
+	}
 }
