@@ -110,6 +110,9 @@ func TestSetLatenciesFillsTheMatrix(t *testing.T) {
 	if l := n.ZoneLink("b", "c"); l.Latency != Constant(6*ms) || l.Jitter.Mean() != 3*ms || l.Loss != 0.25 {
 		t.Errorf("from b to c: %+v", l)
 	}
+	if z := n.ZoneLink("a", "elsewhere"); z.Loss != 0.25 || n.ZoneStats("a", "elsewhere") != (Traffic{}) || len(n.Zones()) != 3 {
+		t.Errorf("to a zone nobody named: %+v, zones %v", z, n.Zones())
+	}
 	n.SetDefaultLink(Link{})
 	for i, zone := range names {
 		n.Add(HostConfig{Addr: testAddr(i), Zone: zone}, &probe{})

@@ -85,8 +85,9 @@ func TestTraceHashCoversTheBytes(t *testing.T) {
 		n.RunFor(time.Second)
 		return n.TraceHash()
 	}
-	if hash(1) != hash(1) || hash(1) == hash(2) {
-		t.Error("the hash does not tell payloads apart")
+	first, again, other := hash(1), hash(1), hash(2)
+	if first != again || first == other {
+		t.Errorf("hashes %x and %x for one payload, %x for another", first, again, other)
 	}
 }
 
@@ -183,8 +184,9 @@ func TestReaderDependsOnSeedAndStreamOnly(t *testing.T) {
 		n.Reader(stream).Read(b[:])
 		return b
 	}
-	if draw(1, 2) != draw(1, 2) || draw(1, 2) == draw(1, 3) || draw(1, 2) == draw(2, 2) {
-		t.Error("streams are not what they should be")
+	first, again, otherStream, otherSeed := draw(1, 2), draw(1, 2), draw(1, 3), draw(2, 2)
+	if first != again || first == otherStream || first == otherSeed {
+		t.Errorf("drew %x and %x, %x from another stream, %x with another seed", first, again, otherStream, otherSeed)
 	}
 }
 

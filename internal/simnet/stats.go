@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // A Cause is why a datagram was lost.
@@ -62,10 +63,15 @@ func (n *Network) Stats() Traffic {
 }
 
 // ZoneStats counts what hosts of one zone sent to those of another.
-func (n *Network) ZoneStats(from, to string) Traffic { return n.zones.pairNamed(from, to).traffic }
+func (n *Network) ZoneStats(from, to string) Traffic {
+	if p := n.zones.find(from, to); p != nil {
+		return p.traffic
+	}
+	return Traffic{}
+}
 
 // Zones returns the names of the zones in the order they were first named.
-func (n *Network) Zones() []string { return append([]string(nil), n.zones.names...) }
+func (n *Network) Zones() []string { return slices.Clone(n.zones.names) }
 
 // HostTraffic counts what one host sent and took.
 type HostTraffic struct {

@@ -42,9 +42,19 @@ func (z *zones) pair(from, to hostRef) *zonePair {
 	return &z.pairs[int(from.zone)*len(z.names)+int(to.zone)]
 }
 
+// pairNamed returns the pair, making zones that were not named before.
 func (z *zones) pairNamed(from, to string) *zonePair {
 	// Both before indexing: a new zone moves the matrix.
 	row, column := int(z.index(from)), int(z.index(to))
+	return &z.pairs[row*len(z.names)+column]
+}
+
+// find returns the pair if both zones were named before, else nil.
+func (z *zones) find(from, to string) *zonePair {
+	row, column := slices.Index(z.names, from), slices.Index(z.names, to)
+	if row < 0 || column < 0 {
+		return nil
+	}
 	return &z.pairs[row*len(z.names)+column]
 }
 
@@ -66,7 +76,12 @@ func (n *Network) SetZoneLink(from, to string, cond Link) {
 }
 
 // ZoneLink returns the conditions from one zone to another.
-func (n *Network) ZoneLink(from, to string) Link { return n.zones.pairNamed(from, to).cond }
+func (n *Network) ZoneLink(from, to string) Link {
+	if p := n.zones.find(from, to); p != nil {
+		return p.cond
+	}
+	return n.zones.fallback
+}
 
 // SetLatencies sets the latency from each zone to each other to a constant, latencies[from][to], with
 // an exponential jitter of the given share of it as mean. All else is as in the default link.
