@@ -1,0 +1,322 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// pair is two Go nodes, 0 and 1.
+func pair(t testing.TB, seed uint64, change func(n int, c *Config)) (w *world, a, b *node) {
+	w = newWorld(t, seed)
+	nodes := [2]*node{}
+	for i := range nodes {
+		nodes[i] = newNode(w, i, func(c *Config) {
+			if change != nil {
+				change(i, c)
+			}
+		})
+	}
+	return w, nodes[0], nodes[1]
+}
+
+func TestTwoGoNodesEndWithOneSessionThatWorksBothWays(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	id := a.join(b.addr, 10*time.Second)
+	w.run(15 * time.Second)
+	if len(a.sessions) != 1 || len(b.sessions) != 1 {
+		t.Fatalf("%d and %d sessions", len(a.sessions), len(b.sessions))
+	}
+	talk(t, w, a, b)
+	sa, sb := a.sessions[0], b.sessions[0]
+	if !sa.Initiator || sb.Initiator || sa.Attempt != id || sb.Attempt != 0 || sa.Legacy || sb.Legacy {
+		t.Errorf("roles: %+v %+v", sa.Established, sb.Established)
+	}
+	if sa.Prefix != sb.Prefix || sa.SendKey != sb.RecvKey || sa.RecvKey != sb.SendKey || sa.SendKey == sa.RecvKey {
+		t.Error("keys do not fit")
+	}
+	if sa.Timestamp != sb.Timestamp || sa.Key != sb.Key || sa.Key != a.cfg.Keys[0].ID() {
+		t.Error("timestamp or key differ")
+	}
+	if sa.RTT != 10*time.Millisecond {
+		t.Errorf("RTT %v", sa.RTT)
+	}
+	if len(a.failed)+len(b.failed)+a.total()+b.total() != 0 {
+		t.Error("something failed", a.failed, a.rejected, b.rejected)
+	}
+}
+
+func TestEachSideLearnsWhatTheOtherSaysOfItself(t *testing.T) {
+	w, a, b := pair(t, 1, func(n int, c *Config) {
+		c.Capabilities, c.Heartbeat, c.MaxDatagram = uint32(n+5), time.Duration(n+2)*time.Second, uint32(1200+n)
+		c.Name = fmt.Sprint("node-", n)
+		c.Zone = wire.Zone{Name: fmt.Sprint("zone-", n), Valid: n == 1}
+		if n == 0 {
+			c.Zone = wire.Zone{}
+			c.Advertise = netip.MustParseAddrPort("[2001:db8::1]:7000")
+		}
+	})
+	a.join(b.addr, time.Second)
+	w.run(time.Second)
+	for _, x := range []struct {
+		got  *testSession
+		want *node
+	}{{a.sessions[0], b}, {b.sessions[0], a}} {
+		c := x.want.cfg
+		want := Block{c.Capabilities, c.Incarnation, c.MaxDatagram, c.Heartbeat, c.Name, c.Advertise}
+		if x.got.Block != want || x.got.Zone != c.Zone || x.got.Peer != c.Node || x.got.Path != x.want.path() {
+			t.Errorf("got %+v, want %+v", x.got.Established, want)
+		}
+	}
+}
+
+func TestWhatChangesLaterIsSaidByLaterHandshakes(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	a.ep.SetIncarnation(77)
+	a.ep.SetAdvertise(netip.MustParseAddrPort("192.0.2.1:1"))
+	a.join(b.addr, time.Second)
+	w.run(time.Second)
+	if s := b.sessions[0]; s.Incarnation != 77 || s.Advertise.String() != "192.0.2.1:1" {
+		t.Errorf("%+v", s.Block)
+	}
+}
+
+func TestSimultaneousOpenEndsWithASessionThatWorksBothWays(t *testing.T) {
+	for seed := range uint64(50) {
+		w, a, b := pair(t, seed, nil)
+		w.reorder(30 * time.Millisecond)
+		w.loss = float64(seed%4) / 10
+		w.double = float64(seed%3) / 10
+		a.join(b.addr, 20*time.Second)
+		b.join(a.addr, 20*time.Second)
+		w.run(25 * time.Second)
+		talk(t, w, a, b)
+	}
+}
+
+func TestHandshakeOverALossyDuplicatingReorderingNetwork(t *testing.T) {
+	for seed := range uint64(200) {
+		w, a, b := pair(t, seed, func(n int, c *Config) { c.AllowLegacy = seed%2 == 0 })
+		w.reorder(80 * time.Millisecond)
+		w.loss, w.double = 0.3, 0.3
+		id := a.join(b.addr, 20*time.Second)
+		if !w.runUntil(30*time.Second, func() bool { return a.confirmed(b.id()) }) {
+			t.Fatalf("seed %d: %v, %v", seed, a.failed[id], a.rejected)
+		}
+		talk(t, w, a, b)
+	}
+}
+
+func TestOneHandshakeNeverMakesTwoSessions(t *testing.T) {
+	for seed := range uint64(100) {
+		w, a, b := pair(t, seed, nil)
+		w.reorder(200 * time.Millisecond)
+		w.loss, w.double = 0.2, 0.8
+		a.join(b.addr, 20*time.Second)
+		b.join(a.addr, 20*time.Second)
+		w.run(30 * time.Second)
+		for _, n := range []*node{a, b} {
+			seen := make(map[wire.HandshakeID]bool)
+			for _, s := range n.sessions {
+				if seen[s.Handshake] {
+					t.Fatalf("seed %d: two sessions of one handshake", seed)
+				}
+				seen[s.Handshake] = true
+			}
+		}
+	}
+}
+
+func TestSeveralKeysAgreeOnTheFirstOfTheHelloThatTheResponderHas(t *testing.T) {
+	key := func(s string) Key { return NewKey([]byte(s), "") }
+	for _, x := range []struct {
+		a, b []Key
+		want string // the key that vouches; empty for none
+	}{
+		{[]Key{key("one"), key("two")}, []Key{key("two"), key("one")}, "one"},
+		{[]Key{key("old"), key("new")}, []Key{key("new")}, "new"},
+		{[]Key{key("1"), key("2"), key("3"), key("4")}, []Key{key("a"), key("b"), key("c"), key("4")}, "4"},
+		{[]Key{key("1"), key("2"), key("3"), key("4"), key("5")}, []Key{key("5")}, ""},
+		{[]Key{key("5")}, []Key{key("1"), key("2"), key("3"), key("4"), key("5")}, ""},
+		{[]Key{key("one")}, []Key{key("other")}, ""},
+	} {
+		w, a, b := pair(t, 1, func(n int, c *Config) { c.Keys = [][]Key{x.a, x.b}[n] })
+		id := a.join(b.addr, 2*time.Second)
+		w.run(3 * time.Second)
+		if x.want == "" {
+			if len(a.sessions)+len(b.sessions) != 0 || b.rejected[BadKey] == 0 || !errors.Is(a.failed[id], ErrNoAnswer) {
+				t.Errorf("without a common key: %v, %v", b.rejected, a.failed[id])
+			}
+			continue
+		}
+		if got := a.sessions[0].Key; got != key(x.want).ID() || b.sessions[0].Key != got {
+			t.Errorf("not the key %q", x.want)
+		}
+		talk(t, w, a, b)
+	}
+}
+
+func TestHelloHasOneHmacPerKeyPrimaryFirstAllWithTheSameBlockAndTheOhaiExactlyOne(t *testing.T) {
+	keys := []Key{NewKey([]byte("one"), ""), NewKey([]byte("two"), "")}
+	w, a, b := pair(t, 1, func(n int, c *Config) { c.Keys = keys[n:] })
+	w.keep = true
+	a.join(b.addr, time.Second)
+	w.run(time.Second)
+	hello, ohai := parsed(t, w.log[0].bytes), parsed(t, w.log[1].bytes)
+	if len(hello.Hmacs) != 2 || len(ohai.Hmacs) != 1 {
+		t.Fatalf("%d and %d Hmacs", len(hello.Hmacs), len(ohai.Hmacs))
+	}
+	stamp := appendStamp(nil, hello.Timestamp)
+	var blocks [2]string
+	for i, h := range hello.Hmacs {
+		if keys[i].hmac(h.Message, stamp) != h.Sum {
+			t.Errorf("Hmac %d is not under key %d", i, i)
+		}
+		block, _ := parseBlock(new(Block), h.Message, roleHello)
+		blocks[i] = string(block)
+	}
+	if blocks[0] != blocks[1] || blocks[0] == "" {
+		t.Error("the blocks differ")
+	}
+	if keys[1].hmac(ohai.Hmacs[0].Message, stamp) != ohai.Hmacs[0].Sum {
+		t.Error("the Ohai's Hmac is not under the key that verified")
+	}
+}
+
+// parsed is the handshake of a datagram.
+func parsed(t testing.TB, b []byte) *wire.Handshake {
+	t.Helper()
+	var p wire.Packet
+	var h wire.Handshake
+	if err := wire.ParsePacket(&p, append([]byte(nil), b...)); err != nil || p.Kind != wire.PacketHandshake {
+		t.Fatal("not a handshake packet:", err)
+	}
+	if err := wire.ParseHandshake(&h, p.Handshake); err != nil {
+		t.Fatal(err)
+	}
+	return &h
+}
+
+func TestLabelsKeepClustersApart(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		same bool
+	}{{"", "", true}, {"x", "x", true}, {"x", "y", false}, {"", "x", false}} {
+		w, a, b := pair(t, 1, func(n int, c *Config) {
+			label := []string{x.a, x.b}[n]
+			c.Keys, c.Labelled = []Key{NewKey([]byte("secret"), label)}, label != ""
+		})
+		a.join(b.addr, 2*time.Second)
+		w.run(3 * time.Second)
+		if a.confirmed(b.id()) != x.same {
+			t.Errorf("labels %q and %q: %v", x.a, x.b, b.rejected)
+		}
+		if !x.same && b.rejected[BadKey] == 0 {
+			t.Errorf("labels %q and %q: no reason", x.a, x.b)
+		}
+	}
+}
+
+func TestClockTwoMinutesOffIsRefusedAndOneUnderAMinuteIsNot(t *testing.T) {
+	for _, off := range []time.Duration{-2 * time.Minute, -61 * time.Second, -59 * time.Second, 59 * time.Second, 61 * time.Second, 2 * time.Minute} {
+		w, a, b := pair(t, 1, nil)
+		a.offset = off
+		a.join(b.addr, 2*time.Second)
+		w.run(3 * time.Second)
+		if want := off.Abs() < time.Minute; b.confirmed(a.id()) != want || (b.rejected[TimeOff] == 0) != want {
+			t.Errorf("%v: confirmed %v, %v", off, b.confirmed(a.id()), b.rejected)
+		}
+	}
+}
+
+func TestHelloAimedAtANodeIsAnsweredByNoOther(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	id := a.ep.Initiate(w.now, b.path(), goID(9), w.now.Add(2*time.Second))
+	right := a.ep.Initiate(w.now, b.path(), b.id(), w.now.Add(2*time.Second))
+	w.run(3 * time.Second)
+	var refused *RefusedError
+	if !errors.As(a.failed[id], &refused) || refused.Reason != WrongPeer {
+		t.Errorf("aimed at another: %v", a.failed[id])
+	}
+	if a.failed[right] != nil || len(a.sessions) != 1 || a.sessions[0].Attempt != right {
+		t.Errorf("aimed at the right one: %v", a.failed[right])
+	}
+}
+
+func TestAttemptToNobodyFailsInTime(t *testing.T) {
+	w, a, _ := pair(t, 1, nil)
+	id := a.join(address(99), 20*time.Second)
+	w.run(20*time.Second - 1)
+	if a.failed[id] != nil {
+		t.Error("failed too early")
+	}
+	w.run(1)
+	if !errors.Is(a.failed[id], ErrNoAnswer) || !a.ep.NextTimeout().IsZero() {
+		t.Errorf("%v, next %v", a.failed[id], a.ep.NextTimeout())
+	}
+	if len(a.ep.pending)+len(a.ep.attempts) != 0 {
+		t.Error("something is left of the attempt")
+	}
+}
+
+func TestCancelledAttemptIsSilent(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	id := a.join(address(99), 20*time.Second)
+	a.ep.Cancel(id)
+	a.ep.Cancel(id)
+	w.run(time.Minute)
+	if len(w.log) != 1 || len(a.failed) != 0 || len(a.ep.pending) != 0 || len(b.sessions) != 0 {
+		t.Errorf("%d datagrams, %v", len(w.log), a.failed)
+	}
+}
+
+func TestJoinThatReachesItselfSaysSo(t *testing.T) {
+	w, a, _ := pair(t, 1, nil)
+	id := a.join(a.addr, 10*time.Second)
+	aimed := a.ep.Initiate(w.now, a.path(), goID(5), w.now.Add(time.Second))
+	w.run(20 * time.Second)
+	if len(a.self) != 1 || a.self[0] != id || len(a.sessions) != 0 {
+		t.Errorf("reached self: %v", a.self)
+	}
+	if !errors.Is(a.failed[aimed], ErrNoAnswer) || a.rejected[OwnID] == 0 {
+		t.Errorf("an attempt at another node: %v", a.failed[aimed])
+	}
+}
+
+func TestUnconfirmedAttemptSaysThatItWasAnswered(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.filter = func(d *datagram) bool { return d.from == a.addr || parsesAs(d.bytes, wire.StepOhai) }
+	id := a.join(b.addr, 5*time.Second)
+	w.run(6 * time.Second)
+	if !errors.Is(a.failed[id], ErrUnconfirmed) || len(a.sessions) != 1 {
+		t.Errorf("%v", a.failed[id])
+	}
+}
+
+// parsesAs reports whether a datagram is the step.
+func parsesAs(b []byte, s wire.Step) bool {
+	var p wire.Packet
+	var h wire.Handshake
+	return wire.ParsePacket(&p, append([]byte(nil), b...)) == nil && p.Kind == wire.PacketHandshake &&
+		wire.ParseHandshake(&h, p.Handshake) == nil && h.Step == s
+}
+
+func TestTransportWithoutReplyAddressesIsAnsweredAtTheAdvertisedOne(t *testing.T) {
+	w, a, b := pair(t, 1, func(_ int, c *Config) { c.ReplyToAdvertised = true })
+	w.filter = func(d *datagram) bool {
+		d.from = netip.AddrPort{} // as a transport does whose addresses are no socket addresses
+		return true
+	}
+	w.loss = 0.2
+	a.join(b.addr, 20*time.Second)
+	w.run(20 * time.Second)
+	talk(t, w, a, b)
+	if a.sessions[0].Path != b.path() || b.sessions[0].Path != a.path() {
+		t.Error("the reply path is not the advertised address")
+	}
+}

@@ -1,0 +1,246 @@
+package handshake
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+	"golang.org/x/crypto/nacl/secretbox"
+)
+
+// A node is a Host with real sessions, as plain as can be: an empty replay window, no renewal. It is what
+// the handshake tests hold an Endpoint against.
+type node struct {
+	w      *world
+	addr   netip.AddrPort
+	cfg    Config
+	ep     *Endpoint
+	offset time.Duration // of its clock
+
+	seq       map[netip.AddrPort]uint32
+	sessions  []*testSession
+	rejected  [Reasons]int
+	failed    map[AttemptID]error
+	self      []AttemptID
+	handed    map[string]int // plaintexts that opened
+	strangers int            // boxes that nothing opened
+}
+
+type testSession struct {
+	Established
+	counter   uint64
+	sealable  bool // a box opened, or a legacy peer's GoTeam came
+	confirmed bool // a box opened
+	opened    []string
+	probes    int
+}
+
+// newNode adds node n at its address; change may alter the usual Config.
+func newNode(w *world, n int, change func(*Config)) *node {
+	cfg := Config{
+		Node: goID(n), Zone: wire.Zone{Name: "zone", Valid: true}, Name: "node", Advertise: address(n),
+		MaxDatagram: 1400, Heartbeat: time.Second, Incarnation: uint64(1000 + n),
+		Keys: []Key{NewKey([]byte("secret"), "")}, AllowLegacy: true, Rand: newSeeded(uint64(n)),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	x := &node{
+		w: w, addr: address(n), cfg: cfg, seq: make(map[netip.AddrPort]uint32),
+		failed: make(map[AttemptID]error), handed: make(map[string]int),
+	}
+	x.ep = New(cfg, x)
+	w.add(x)
+	return x
+}
+
+func (n *node) clock() time.Time   { return n.w.now.Add(n.offset) }
+func (n *node) at() netip.AddrPort { return n.addr }
+func (n *node) path() wire.Path    { return wire.Path{Remote: n.addr} }
+func (n *node) timeout()           { n.ep.HandleTimeout(n.clock()) }
+func (n *node) id() wire.NodeID    { return n.cfg.Node }
+func (n *node) total() (sum int) {
+	for _, k := range n.rejected {
+		sum += k
+	}
+	return sum
+}
+
+func (n *node) nextTimeout() time.Time {
+	at := n.ep.NextTimeout()
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-n.offset)
+}
+
+// join begins an attempt to whoever is at the address.
+func (n *node) join(to netip.AddrPort, d time.Duration) AttemptID {
+	return n.ep.Initiate(n.clock(), wire.Path{Remote: to}, wire.NodeID{}, n.clock().Add(d))
+}
+
+func (n *node) SendHandshake(to wire.Path, h *wire.Handshake) {
+	n.seq[to.Remote]++
+	n.w.send(n.addr, to.Remote, wire.AppendHandshake(nil, n.seq[to.Remote], n.id(), h))
+}
+
+func (n *node) SendPacket(to wire.Path, packet []byte) { n.w.send(n.addr, to.Remote, packet) }
+
+func (n *node) Established(e *Established) []byte {
+	s := &testSession{Established: *e}
+	n.sessions = append(n.sessions, s)
+	if s.Legacy {
+		return nil
+	}
+	return n.seal(s, "identity of "+n.id().String())
+}
+
+func (n *node) GoTeam(id wire.HandshakeID, peer wire.NodeID) {
+	n.session(peer, id).sealable = true
+}
+
+func (n *node) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
+	s := n.session(peer, id)
+	s.probes++
+	n.w.send(n.addr, to.Remote, n.sealLegacy(s, to.Remote, "probe"))
+}
+
+func (n *node) AttemptFailed(a AttemptID, err error) { n.failed[a] = err }
+func (n *node) ReachedSelf(a AttemptID)              { n.self = append(n.self, a) }
+func (n *node) Rejected(_ wire.Path, r Reason)       { n.rejected[r]++ }
+
+func (n *node) session(peer wire.NodeID, id wire.HandshakeID) *testSession {
+	for _, s := range n.sessions {
+		if s.Peer == peer && s.Handshake == id {
+			return s
+		}
+	}
+	n.w.t.Fatal("no session for a handshake that the Endpoint speaks of")
+	return nil
+}
+
+// with returns the sessions with a peer.
+func (n *node) with(peer wire.NodeID) (list []*testSession) {
+	for _, s := range n.sessions {
+		if s.Peer == peer {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// confirmed reports whether a box of the peer's opened.
+func (n *node) confirmed(peer wire.NodeID) bool {
+	for _, s := range n.with(peer) {
+		if s.confirmed {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) receive(d datagram) {
+	var p wire.Packet
+	if wire.ParsePacket(&p, d.bytes) != nil {
+		n.rejected[Malformed]++
+		return
+	}
+	if p.Kind == wire.PacketHandshake {
+		n.ep.HandlePacket(n.clock(), wire.Path{Remote: d.from}, &p)
+		return
+	}
+	n.open(d.from, &p)
+}
+
+// open finds the session of a box: by prefix and peer, or any legacy one of the peer's.
+func (n *node) open(from netip.AddrPort, p *wire.Packet) {
+	box := append(p.Box.Tag[:len(p.Box.Tag):len(p.Box.Tag)], p.Box.Data...)
+	for _, s := range n.sessions {
+		if s.Peer != p.Sender || !s.Legacy && s.Prefix != [16]byte(p.Box.Nonce[:16]) {
+			continue
+		}
+		text, ok := secretbox.Open(nil, box, &p.Box.Nonce, &s.RecvKey)
+		if !ok {
+			continue
+		}
+		s.sealable, s.confirmed = true, true
+		s.opened = append(s.opened, string(text))
+		n.handed[string(text)]++
+		n.ep.Confirm(n.clock(), s.Handshake, s.Peer)
+		return
+	}
+	n.strangers++
+}
+
+func (n *node) seal(s *testSession, text string) []byte {
+	s.counter++
+	var nonce [24]byte
+	copy(nonce[:], s.Prefix[:])
+	binary.BigEndian.PutUint64(nonce[16:], s.counter)
+	packet, tag, data := wire.ReserveBox(nil, uint32(s.counter), n.id(), &nonce, len(text))
+	box := secretbox.Seal(nil, []byte(text), &nonce, &s.SendKey)
+	copy(tag, box)
+	copy(data, box[16:])
+	return packet
+}
+
+func (n *node) sealLegacy(s *testSession, to netip.AddrPort, text string) []byte {
+	n.seq[to]++
+	var nonce [24]byte
+	fill(n.cfg.Rand, nonce[:])
+	box := secretbox.Seal(nil, []byte(text), &nonce, &s.SendKey)
+	return wire.AppendBoxArrays(nil, n.seq[to], n.id(), &nonce, (*[16]byte)(box), box[16:])
+}
+
+// say sends a text under the session.
+func (n *node) say(s *testSession, text string) {
+	if !s.sealable {
+		n.w.t.Fatal("said something under a session that may not be sealed under")
+	}
+	if s.Legacy {
+		n.w.send(n.addr, s.Path.Remote, n.sealLegacy(s, s.Path.Remote, text))
+		return
+	}
+	n.w.send(n.addr, s.Path.Remote, n.seal(s, text))
+}
+
+// current is the session to send on: of those that are confirmed the one that the lower id initiated, when
+// both did (PROTOCOL.md 4, "Rules of the exchange").
+func (n *node) current(peer wire.NodeID) (best *testSession) {
+	lower := n.id().String() < peer.String()
+	for _, s := range n.with(peer) {
+		if s.confirmed && (best == nil || s.Initiator == lower) {
+			best = s
+		}
+	}
+	return best
+}
+
+// talk lets both say something on the session that they would send on, and requires that it opens and
+// that both end on the same session. One side may know of a session before the other has confirmed it.
+func talk(t *testing.T, w *world, a, b *node) {
+	t.Helper()
+	loss := w.loss
+	w.loss = 0
+	for range 3 {
+		for _, x := range [][2]*node{{a, b}, {b, a}} {
+			from, to := x[0], x[1]
+			s := from.current(to.id())
+			if s == nil {
+				continue
+			}
+			heard := to.handed["talk"]
+			from.say(s, "talk")
+			if !w.runUntil(time.Minute, func() bool { return to.handed["talk"] > heard }) {
+				t.Fatal("what was said did not open")
+			}
+		}
+	}
+	w.loss = loss
+	sa, sb := a.current(b.id()), b.current(a.id())
+	if sa == nil || sb == nil || sa.Handshake != sb.Handshake {
+		t.Fatal("the two sides do not send on the same session")
+	}
+}

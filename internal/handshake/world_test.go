@@ -1,0 +1,198 @@
+package handshake
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// epoch is when every test begins.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+
+// A world is a network in virtual time: one event heap, one seed, the same trace every time.
+type world struct {
+	t      testing.TB
+	now    time.Time
+	rng    *rand.Rand
+	queue  eventHeap
+	order  int
+	hosts  map[netip.AddrPort]receiver
+	list   []receiver
+	log    []datagram // everything sent, when kept
+	keep   bool
+	limit  int                    // steps
+	filter func(d *datagram) bool // false: lost
+
+	delay  func() time.Duration
+	loss   float64
+	double float64
+}
+
+// A receiver is something at an address.
+type receiver interface {
+	at() netip.AddrPort
+	receive(d datagram)
+	timeout()
+	nextTimeout() time.Time
+}
+
+type datagram struct {
+	at       time.Time // sent
+	from, to netip.AddrPort
+	bytes    []byte
+}
+
+type event struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+type eventHeap []event
+
+func (h eventHeap) Len() int      { return len(h) }
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap) Push(x any)   { *h = append(*h, x.(event)) }
+func (h *eventHeap) Pop() any {
+	x := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return x
+}
+func (h eventHeap) Less(i, j int) bool {
+	if c := h[i].at.Compare(h[j].at); c != 0 {
+		return c < 0
+	}
+	return h[i].order < h[j].order
+}
+
+func newWorld(t testing.TB, seed uint64) *world {
+	w := &world{t: t, now: epoch, rng: rand.New(rand.NewPCG(seed, 1)), hosts: make(map[netip.AddrPort]receiver), limit: 5_000_000}
+	w.delay = func() time.Duration { return 5 * time.Millisecond }
+	return w
+}
+
+// reorder spreads the latency, so that datagrams overtake each other.
+func (w *world) reorder(mean time.Duration) {
+	w.delay = func() time.Duration { return time.Duration(w.rng.ExpFloat64() * float64(mean)) }
+}
+
+func (w *world) add(r receiver) {
+	w.hosts[r.at()] = r
+	w.list = append(w.list, r)
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.order++
+	heap.Push(&w.queue, event{w.now.Add(d), w.order, do})
+}
+
+func (w *world) send(from, to netip.AddrPort, b []byte) {
+	d := datagram{w.now, from, to, append([]byte(nil), b...)}
+	if w.keep {
+		w.log = append(w.log, d)
+	}
+	if w.filter != nil && !w.filter(&d) || w.rng.Float64() < w.loss {
+		return
+	}
+	copies := 1
+	if w.rng.Float64() < w.double {
+		copies = 2
+	}
+	for range copies {
+		w.after(w.delay(), func() { w.deliver(d) })
+	}
+}
+
+// deliver hands over a copy: receivers may overwrite what they get.
+func (w *world) deliver(d datagram) {
+	if r := w.hosts[d.to]; r != nil {
+		d.bytes = append([]byte(nil), d.bytes...)
+		r.receive(d)
+		w.wake(r)
+	}
+}
+
+// wake asks the receiver when it wants to be called.
+func (w *world) wake(r receiver) {
+	next := r.nextTimeout()
+	if next.IsZero() {
+		return
+	}
+	w.after(max(next.Sub(w.now), 0), func() {
+		if due := r.nextTimeout(); due.IsZero() || due.After(w.now) {
+			return
+		}
+		r.timeout()
+		if n := r.nextTimeout(); !n.IsZero() && !n.After(w.now) {
+			w.t.Fatal("after HandleTimeout, NextTimeout is not later")
+		}
+		w.wake(r)
+	})
+}
+
+// run goes on for d.
+func (w *world) run(d time.Duration) { w.runUntil(d, func() bool { return false }) }
+
+// runUntil goes on for d at most, or until done.
+func (w *world) runUntil(d time.Duration, done func() bool) bool {
+	w.t.Helper()
+	for _, r := range w.list {
+		w.wake(r)
+	}
+	end := w.now.Add(d)
+	for len(w.queue) > 0 && !w.queue[0].at.After(end) {
+		if done() {
+			return true
+		}
+		if w.limit--; w.limit < 0 {
+			w.t.Fatal("too many steps")
+		}
+		e := heap.Pop(&w.queue).(event)
+		w.now = e.at
+		e.do()
+	}
+	if done() {
+		return true
+	}
+	w.now = end
+	return false
+}
+
+// A seeded is a source of randomness that repeats.
+type seeded struct{ *rand.Rand }
+
+func newSeeded(seed uint64) seeded { return seeded{rand.New(rand.NewPCG(seed, 7))} }
+
+func (s seeded) Read(b []byte) (int, error) {
+	var word [8]byte
+	for i := 0; i < len(b); i += 8 {
+		binary.BigEndian.PutUint64(word[:], s.Uint64())
+		copy(b[i:], word[:])
+	}
+	return len(b), nil
+}
+
+// goID is the version-8 id of node n.
+func goID(n int) (id wire.NodeID) {
+	id = legacyID(n)
+	id[6] = 0x80
+	return id
+}
+
+// legacyID is the version-4 id of node n.
+func legacyID(n int) (id wire.NodeID) {
+	binary.BigEndian.PutUint32(id[:], uint32(n)*2654435761)
+	binary.BigEndian.PutUint32(id[12:], uint32(n))
+	id[6], id[8] = 0x40, 0x80
+	return id
+}
+
+// address is 10.x.y.z:6969 of host n.
+func address(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 6969)
+}
