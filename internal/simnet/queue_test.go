@@ -11,7 +11,7 @@ func TestQueueGivesItemsBackInOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var q queue
 	var model []item
-	for i := range 20_000 {
+	for i := range 4_000 {
 		if r.IntN(100) < 55 || len(model) == 0 {
 			at := int64(r.IntN(1000))
 			q.push(at, int32(i), int32(-i))
@@ -37,7 +37,7 @@ func TestWakesKnowsTheFirstOfAllHosts(t *testing.T) {
 	for i := range hosts {
 		hosts[i], at[i] = &host{hostRef: hostRef{index: int32(i)}, slot: -1}, never
 	}
-	for range 20_000 {
+	for range 5_000 {
 		i := r.IntN(len(hosts))
 		at[i] = int64(r.IntN(500))
 		if r.IntN(3) == 0 {
