@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "errors"
 
 var (
 	// ErrShort says that the input ends inside a value, or declares a length that it does not have.
@@ -19,6 +16,7 @@ const (
 	tagFixArray = 0x90 // low 4 bits: elements
 	tagFixStr   = 0xa0 // low 5 bits: bytes
 	tagNil      = 0xc0
+	tagNever    = 0xc1 // begins no value
 	tagBin8     = 0xc4
 	tagBin16    = 0xc5
 	tagBin32    = 0xc6
@@ -36,11 +34,12 @@ const (
 	tagMap32    = 0xdf
 )
 
-// A cursor reads MessagePack from the front of b. The first failure sticks: after it every read
-// gives zero values and b is empty, so a parser reads on without looking and checks err once, at
+// A cursor reads MessagePack from b, from i on. The first failure sticks: after it nothing is left
+// and every read gives zero values, so a parser reads on without looking and checks err once, at
 // its end. Only a loop over declared counts has to stop early.
 type cursor struct {
-	b   []byte // what is left
+	b   []byte // the input; nil after a failure
+	i   int    // what was read of it, at most len(b)
 	err error  // nil, ErrShort or ErrMalformed
 }
 
@@ -48,72 +47,58 @@ func (c *cursor) fail(err error) {
 	if c.err == nil {
 		c.err = err
 	}
-	c.b = nil
+	c.b, c.i = nil, 0
 }
+
+// rest is what was not read.
+func (c *cursor) rest() []byte { return c.b[c.i:] }
+
+// left is the number of bytes not read.
+func (c *cursor) left() uint64 { return uint64(len(c.b) - c.i) }
 
 // peek is the first byte of the next value; at the end of the input it is one that begins none.
 func (c *cursor) peek() byte {
-	if len(c.b) == 0 {
-		return 0xc1
+	if c.i >= len(c.b) {
+		return tagNever
 	}
-	return c.b[0]
+	return c.b[c.i]
 }
 
 func (c *cursor) byte() byte {
-	if len(c.b) == 0 {
+	if c.i >= len(c.b) {
 		c.fail(ErrShort)
 		return 0
 	}
-	v := c.b[0]
-	c.b = c.b[1:]
-	return v
+	c.i++
+	return c.b[c.i-1]
 }
 
 // take is the next n bytes, which alias the input and end at their capacity.
 func (c *cursor) take(n uint64) []byte {
-	if n > uint64(len(c.b)) {
+	if n > c.left() {
 		c.fail(ErrShort)
 		return nil
 	}
-	v := c.b[:n:n]
-	c.b = c.b[n:]
+	v := c.b[c.i : c.i+int(n) : c.i+int(n)]
+	c.i += int(n)
 	return v
 }
 
 // bigEndian reads an integer of 1, 2, 4 or 8 bytes.
 func (c *cursor) bigEndian(size uint64) uint64 {
-	s := c.take(size)
-	switch len(s) {
-	case 1:
-		return uint64(s[0])
-	case 2:
-		return uint64(binary.BigEndian.Uint16(s))
-	case 4:
-		return uint64(binary.BigEndian.Uint32(s))
-	case 8:
-		return binary.BigEndian.Uint64(s)
+	var v uint64
+	for _, x := range c.take(size) {
+		v = v<<8 | uint64(x)
 	}
-	return 0
+	return v
 }
 
 // uint reads an integer from 0 to limit, in whatever width it was written.
 func (c *cursor) uint(limit uint64) uint64 {
-	var v uint64
-	switch t := c.byte(); {
-	case t <= 0x7f:
-		v = uint64(t)
-	case t >= tagUint8 && t <= tagUint64:
-		v = c.bigEndian(1 << (t - tagUint8))
-	case t >= tagInt8 && t <= tagInt64:
-		size := uint64(1) << (t - tagInt8)
-		v = c.bigEndian(size)
-		if v>>(8*size-1) != 0 {
-			c.fail(ErrMalformed) // negative
-			return 0
-		}
-	default:
-		c.fail(ErrMalformed)
-		return 0
+	t := c.byte()
+	v := uint64(t)
+	if t > 0x7f {
+		v = c.wideUint(t)
 	}
 	if v > limit {
 		c.fail(ErrMalformed)
@@ -122,19 +107,37 @@ func (c *cursor) uint(limit uint64) uint64 {
 	return v
 }
 
+// wideUint reads the rest of an integer that begins with t.
+func (c *cursor) wideUint(t byte) uint64 {
+	switch {
+	case t >= tagUint8 && t <= tagUint64:
+		return c.bigEndian(1 << (t - tagUint8))
+	case t >= tagInt8 && t <= tagInt64:
+		size := uint64(1) << (t - tagInt8)
+		if v := c.bigEndian(size); v>>(8*size-1) == 0 {
+			return v
+		}
+	}
+	c.fail(ErrMalformed) // negative, or no integer
+	return 0
+}
+
 // isNil reads a nil if one is next.
 func (c *cursor) isNil() bool {
 	if c.peek() != tagNil {
 		return false
 	}
-	c.b = c.b[1:]
+	c.i++
 	return true
 }
 
 // bin reads a byte string in the bin form.
 func (c *cursor) bin() []byte {
 	t := c.byte()
-	if t < tagBin8 || t > tagBin32 {
+	if t == tagBin8 {
+		return c.take(uint64(c.byte()))
+	}
+	if t != tagBin16 && t != tagBin32 {
 		c.fail(ErrMalformed)
 		return nil
 	}
@@ -144,43 +147,52 @@ func (c *cursor) bin() []byte {
 // str reads a string's bytes.
 func (c *cursor) str() []byte {
 	t := c.byte()
-	switch {
-	case t&^0x1f == tagFixStr:
+	if t&^0x1f == tagFixStr {
 		return c.take(uint64(t & 0x1f))
-	case t >= tagStr8 && t <= tagStr32:
-		return c.take(c.bigEndian(1 << (t - tagStr8)))
 	}
-	c.fail(ErrMalformed)
-	return nil
+	if t < tagStr8 || t > tagStr32 {
+		c.fail(ErrMalformed)
+		return nil
+	}
+	return c.take(c.bigEndian(1 << (t - tagStr8)))
 }
 
 // arrayLen reads the head of an array. An element takes a byte at least, so a count beyond what is
 // left fails here and no caller has to fear it.
 func (c *cursor) arrayLen() uint {
-	return c.count(tagFixArray, tagArray16, 1)
-}
-
-// mapLen reads the head of a map, bounded as arrayLen is.
-func (c *cursor) mapLen() uint {
-	return c.count(tagFixMap, tagMap16, 2)
-}
-
-func (c *cursor) count(fix, wide byte, least uint64) uint {
-	var n uint64
-	switch t := c.byte(); {
-	case t&^0x0f == fix:
-		n = uint64(t & 0x0f)
-	case t == wide || t == wide+1:
-		n = c.bigEndian(2 << (t - wide))
-	default:
-		c.fail(ErrMalformed)
-		return 0
+	t := c.byte()
+	n := uint64(t & 0x0f)
+	if t&^0x0f != tagFixArray {
+		n = c.wideCount(t, tagArray16)
 	}
-	if n*least > uint64(len(c.b)) {
+	if n > c.left() {
 		c.fail(ErrShort)
 		return 0
 	}
 	return uint(n)
+}
+
+// mapLen reads the head of a map, bounded as arrayLen is.
+func (c *cursor) mapLen() uint {
+	t := c.byte()
+	n := uint64(t & 0x0f)
+	if t&^0x0f != tagFixMap {
+		n = c.wideCount(t, tagMap16)
+	}
+	if 2*n > c.left() {
+		c.fail(ErrShort)
+		return 0
+	}
+	return uint(n)
+}
+
+// wideCount reads a count of 16 bits, if t is tag16, or of 32 bits, which the next tag announces.
+func (c *cursor) wideCount(t, tag16 byte) uint64 {
+	if t != tag16 && t != tag16+1 {
+		c.fail(ErrMalformed)
+		return 0
+	}
+	return c.bigEndian(2 << (t - tag16))
 }
 
 func isArray(t byte) bool { return t&^0x0f == tagFixArray || t == tagArray16 || t == tagArray32 }

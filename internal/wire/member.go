@@ -167,15 +167,6 @@ func (c *cursor) alive(m *Member) {
 	m.Meta = c.bounded(c.bin(), MetaMax)
 }
 
-// bounded refuses s when it is longer than most.
-func (c *cursor) bounded(s []byte, most int) []byte {
-	if len(s) > most {
-		c.fail(ErrMalformed)
-		return nil
-	}
-	return s
-}
-
 func (c *cursor) packedAddrPort() netip.AddrPort {
 	s := c.bin()
 	switch len(s) {

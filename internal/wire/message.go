@@ -101,7 +101,7 @@ func ParseMessage(m *Message, b []byte) (rest []byte, err error) {
 			c.messageBody(m)
 		}
 	}
-	return c.b, c.err
+	return c.rest(), c.err
 }
 
 func (c *cursor) messageBody(m *Message) {

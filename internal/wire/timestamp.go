@@ -64,8 +64,15 @@ func ParseTimestamp(s []byte) (time.Time, error) {
 	if p.bad || len(p.s) > 0 || day > daysIn(year, time.Month(month)) {
 		return time.Time{}, ErrMalformed
 	}
-	return t.Add(-offset), nil
+	t = t.Add(-offset)
+	if y := t.Year(); y < -yearMax || y > yearMax {
+		return time.Time{}, ErrMalformed
+	}
+	return t, nil
 }
+
+// yearMax is about the range of gwyh 0.1's clock library.
+const yearMax = 262_000
 
 func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
@@ -119,7 +126,7 @@ func (p *timeParser) year() int {
 	if len(p.s) > 0 && (p.s[0] == '+' || p.s[0] == '-') {
 		negative := p.s[0] == '-'
 		p.s = p.s[1:]
-		y := p.digits(min(max(p.run(), 4), 6), 0, 262_000)
+		y := p.digits(min(max(p.run(), 4), 6), 0, 999_999)
 		if negative {
 			return -y
 		}

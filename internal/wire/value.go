@@ -11,41 +11,33 @@ func (c *cursor) uuid(id *[16]byte) {
 
 // exact reads len(dst) bytes, as bin or as an ARRAY, and leaves the input as it is.
 func (c *cursor) exact(dst []byte) {
-	if !isArray(c.peek()) {
-		s := c.bin()
-		if c.err == nil && len(s) != len(dst) {
+	if isArray(c.peek()) {
+		if n := c.arrayLen(); n == uint(len(dst)) {
+			c.integers(dst)
+		} else {
 			c.fail(ErrMalformed)
 		}
-		copy(dst, s)
 		return
 	}
-	if n := c.arrayLen(); c.err == nil && n != uint(len(dst)) {
+	s := c.bin()
+	if len(s) != len(dst) {
 		c.fail(ErrMalformed)
 	}
-	for i := 0; i < len(dst) && c.err == nil; i++ {
-		dst[i] = byte(c.uint(0xff))
-	}
+	copy(dst, s)
 }
 
 // atMost reads a byte string of up to len(buf) bytes, as bin or as an ARRAY, into buf and leaves
 // the input as it is.
 func (c *cursor) atMost(buf []byte) []byte {
-	d := *c // a look ahead, to learn the length
-	n := uint(0)
-	if isArray(d.peek()) {
-		n = d.arrayLen()
-	} else {
-		n = uint(len(d.bin()))
+	if !isArray(c.peek()) {
+		return buf[:copy(buf, c.bounded(c.bin(), len(buf)))]
 	}
-	if d.err != nil {
-		c.fail(d.err)
-		return nil
-	}
+	n := c.arrayLen()
 	if n > uint(len(buf)) {
 		c.fail(ErrMalformed)
 		return nil
 	}
-	c.exact(buf[:n])
+	c.integers(buf[:n])
 	return buf[:n]
 }
 
@@ -56,79 +48,33 @@ func (c *cursor) data() ([]byte, Encoding) {
 		return c.bin(), Bin
 	}
 	n := int(c.arrayLen())
-	buf, r := c.b, 0
-	for w := 0; w < n; w++ {
+	dst := c.rest()[:n:n]
+	c.integers(dst)
+	return dst, Arrays
+}
+
+// integers reads len(dst) integers of a byte each. dst may be the beginning of what it reads from:
+// an integer takes a byte at least, so writing never overtakes reading.
+func (c *cursor) integers(dst []byte) {
+	b, i := c.b, c.i
+	for w := range dst {
 		switch {
-		case r < len(buf) && buf[r] <= 0x7f:
-			buf[w] = buf[r]
-			r++
-		case r+1 < len(buf) && buf[r] == tagUint8:
-			buf[w] = buf[r+1]
-			r += 2
+		case i < len(b) && b[i] <= 0x7f:
+			dst[w] = b[i]
+			i++
+		case i+1 < len(b) && b[i] == tagUint8:
+			dst[w] = b[i+1]
+			i += 2
 		default: // a wider form than needed, or an error
-			c.b = buf[r:]
+			c.i = i
 			v := c.uint(0xff)
 			if c.err != nil {
-				return nil, Arrays
+				return
 			}
-			buf[w], r = byte(v), len(buf)-len(c.b)
+			dst[w], i = byte(v), c.i
 		}
 	}
-	c.b = buf[r:]
-	return buf[:n:n], Arrays
-}
-
-// raw steps over one value of any type and is its bytes.
-func (c *cursor) raw() []byte {
-	start := c.b
-	c.skip()
-	if c.err != nil {
-		return nil
-	}
-	n := len(start) - len(c.b)
-	return start[:n:n]
-}
-
-// skip steps over one value of any type. It counts the values still to come instead of nesting
-// calls, so depth costs nothing, and it gives up as soon as they cannot all be there.
-func (c *cursor) skip() {
-	for todo := uint64(1); todo > 0 && c.err == nil; todo-- {
-		t := c.peek()
-		switch {
-		case isArray(t):
-			todo += uint64(c.arrayLen())
-		case isMap(t):
-			todo += 2 * uint64(c.mapLen())
-		case t&^0x1f == tagFixStr || t >= tagStr8 && t <= tagStr32:
-			c.str()
-		case t >= tagBin8 && t <= tagBin32:
-			c.bin()
-		default:
-			c.skipScalar()
-		}
-		if todo-1 > uint64(len(c.b)) {
-			c.fail(ErrShort)
-		}
-	}
-}
-
-// skipScalar steps over nil, a boolean, a number or an extension.
-func (c *cursor) skipScalar() {
-	switch t := c.byte(); {
-	case t <= 0x7f || t >= 0xe0 || t == tagNil || t == 0xc2 || t == 0xc3:
-	case t >= 0xc7 && t <= 0xc9: // ext: length, type, bytes
-		c.take(1 + c.bigEndian(1<<(t-0xc7)))
-	case t == 0xca || t == 0xcb: // float
-		c.take(4 << (t - 0xca))
-	case t >= tagUint8 && t <= tagUint64:
-		c.take(1 << (t - tagUint8))
-	case t >= tagInt8 && t <= tagInt64:
-		c.take(1 << (t - tagInt8))
-	case t >= 0xd4 && t <= 0xd8: // fixext: type, bytes
-		c.take(1 + 1<<(t-0xd4))
-	default:
-		c.fail(ErrMalformed)
-	}
+	c.i = i
 }
 
 // atLeast reads the head of an array that an extension may have lengthened: of n elements, and as
@@ -144,9 +90,11 @@ func (c *cursor) atLeast(n uint) (more uint) {
 	return have - n
 }
 
-// skipN steps over n values.
-func (c *cursor) skipN(n uint) {
-	for ; n > 0 && c.err == nil; n-- {
-		c.skip()
+// bounded refuses s when it is longer than most.
+func (c *cursor) bounded(s []byte, most int) []byte {
+	if len(s) > most {
+		c.fail(ErrMalformed)
+		return nil
 	}
+	return s
 }

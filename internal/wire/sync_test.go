@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"bytes"
+	"testing"
+)
+
+// extensions are messages of PROTOCOL.md 4, one of each kind.
+func extensions() map[Kind][]byte {
+	id, alive := MessageID(id1), aliveMember()
+	w, s := BeginMembers(nil, id), BeginSyncMembers(nil, id)
+	for _, m := range sampleMembers() {
+		w.Append(&m, 1<<20)
+		s.Append(&m, 1<<20)
+	}
+	buckets := SyncBuckets{Bits: 7, First: 125}
+	buckets.Add(1)
+	buckets.Add(1 << 63)
+	want := SyncWant{Bits: 7}
+	want.Add(0)
+	want.Add(127)
+	return map[Kind][]byte{
+		KindIdentity:    AppendIdentity(nil, id, &alive),
+		KindMembers:     w.End(),
+		KindSyncMembers: s.End(),
+		KindSyncRoot:    AppendSyncRoot(nil, id, SyncRoot{Root: 1 << 60, Count: 1000}),
+		KindSyncBuckets: AppendSyncBuckets(nil, id, buckets),
+		KindSyncWant:    AppendSyncWant(nil, id, want),
+		KindPing:        AppendPing(nil, id, Ping{Seq: 300, Payload: []byte("padding")}),
+		KindAck:         AppendAck(nil, id, Ping{Seq: 1 << 40}),
+	}
+}
+
+func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
+	all := extensions()
+	if len(all) != int(KindAck-KindIdentity)+1 {
+		t.Fatalf("%d kinds", len(all))
+	}
+	for kind, b := range all {
+		var m Message
+		rest, err := ParseMessage(&m, append(bytes.Clone(b), "rest"...))
+		if err != nil || m.Kind != kind || string(rest) != "rest" || m.ID != MessageID(id1) {
+			t.Fatalf("%s: %+v, %q left, %v", kind, m, rest, err)
+		}
+		if got := encodeMessage(t, &m, Bin); !bytes.Equal(got, b) {
+			t.Errorf("%s:\n got %x\nwant %x", kind, got, b)
+		}
+	}
+}
+
+func TestEveryPrefixOfAnExtensionFails(t *testing.T) {
+	for kind, b := range extensions() {
+		var m Message
+		for n := range b {
+			if _, err := ParseMessage(&m, b[:n]); err != ErrShort {
+				t.Fatalf("%s cut to %d: %v", kind, n, err)
+			}
+		}
+		if _, err := ParseMessage(&m, b); err != nil {
+			t.Fatal(err)
+		}
+		for n := range m.Data {
+			cut := m
+			cut.Data = m.Data[:n]
+			if _, err := appendExtension(nil, &cut); err != ErrShort {
+				t.Fatalf("%s, value cut to %d: %v", kind, n, err)
+			}
+		}
+	}
+}
+
+func TestSyncValuesAreKept(t *testing.T) {
+	parse := func(k Kind) (m Message) {
+		if _, err := ParseMessage(&m, extensions()[k]); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if v, err := ParseSyncRoot(parse(KindSyncRoot).Data); err != nil || v != (SyncRoot{1 << 60, 1000}) {
+		t.Errorf("%+v %v", v, err)
+	}
+	b, err := ParseSyncBuckets(parse(KindSyncBuckets).Data)
+	if err != nil || b.Bits != 7 || b.First != 125 || b.Len() != 2 || b.At(0) != 1 || b.At(1) != 1<<63 {
+		t.Errorf("%+v %v", b, err)
+	}
+	w, err := ParseSyncWant(parse(KindSyncWant).Data)
+	if err != nil || w.Bits != 7 || w.Len() != 2 || w.At(0) != 0 || w.At(1) != 127 {
+		t.Errorf("%+v %v", w, err)
+	}
+	if v, err := ParsePing(parse(KindPing).Data); err != nil || v.Seq != 300 || string(v.Payload) != "padding" {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
+	if v, err := ParseSyncRoot(seq(num(1), num(2), oddValues)); err != nil || v != (SyncRoot{1, 2}) {
+		t.Errorf("%+v %v", v, err)
+	}
+	if v, err := ParseSyncBuckets(seq(num(1), num(1), bin(k64[:8]), null, null)); err != nil || v.Len() != 1 {
+		t.Errorf("%+v %v", v, err)
+	}
+	if v, err := ParseSyncWant(seq(num(1), bin(nil), null)); err != nil || v.Len() != 0 {
+		t.Errorf("%+v %v", v, err)
+	}
+	if v, err := ParsePing(seq(num(1), bin(id1), null)); err != nil || len(v.Payload) != 16 {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+func TestBrokenSyncValuesAreRefused(t *testing.T) {
+	roots := variants(seq(num(1)), seq(num(1), num(1<<32)), seq(null, num(1)), num(1))
+	buckets := variants(seq(num(1), num(0)), seq(num(1), num(0), bin(id1[:9])), seq(num(1), num(1), bin(id1)),
+		seq(num(25), num(0), bin(id1)), seq(num(24), num(1<<32-1), bin(id1)), seq(num(1), num(0), ints(id1[:8])))
+	wants := variants(seq(num(1)), seq(num(1), bin(id1[:5])), seq(num(1), bin([]byte{0, 0, 0, 2})), seq(num(25), bin(nil)))
+	pings := variants(seq(num(1)), seq(num(1), null), seq(bin(nil), bin(nil)))
+	for i, b := range roots {
+		if _, err := ParseSyncRoot(b); err != ErrMalformed {
+			t.Errorf("root %d: %v", i, err)
+		}
+	}
+	for i, b := range buckets {
+		if _, err := ParseSyncBuckets(b); err != ErrMalformed {
+			t.Errorf("buckets %d: %v", i, err)
+		}
+	}
+	for i, b := range wants {
+		if _, err := ParseSyncWant(b); err != ErrMalformed {
+			t.Errorf("want %d: %v", i, err)
+		}
+	}
+	for i, b := range pings {
+		if _, err := ParsePing(b); err != ErrMalformed {
+			t.Errorf("ping %d: %v", i, err)
+		}
+	}
+}
+
+func TestOnlyKindsOfPart4AreExtensions(t *testing.T) {
+	for k := KindUnknown; k <= KindAck; k++ {
+		if k.String() == "" || k.IsExtension() != (k >= KindIdentity) {
+			t.Errorf("kind %d: %q", k, k)
+		}
+	}
+}
