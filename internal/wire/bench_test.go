@@ -1,6 +1,10 @@
 package wire
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hashicorp/go-msgpack/v2/codec"
+)
 
 func BenchmarkParsePacketBin(b *testing.B) {
 	packet, _, _ := ReserveBox(nil, 70000, NodeID(id1), new([24]byte), 256)
@@ -133,6 +137,32 @@ func BenchmarkParseHello4Hmacs(b *testing.B) {
 	for b.Loop() {
 		if ParsePacket(&p, packet) != nil || ParseHandshake(&h, p.Handshake) != nil {
 			b.Fatal("refused")
+		}
+	}
+}
+
+// BenchmarkParseHello4HmacsGoMsgpack is why the cursor reads handshakes.
+func BenchmarkParseHello4HmacsGoMsgpack(b *testing.B) {
+	h := helloOf(4)
+	packet := AppendHandshake(nil, 1, NodeID{}, &h)
+	type hello struct {
+		PublicKey []byte
+		Zone      *string
+		Hmacs     []struct{ Sum, Message []byte }
+		Timestamp string
+	}
+	var v struct {
+		Seq    uint32
+		Sender []byte
+		Body   map[string]struct {
+			ID   []byte
+			Step map[string]hello
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := codec.NewDecoderBytes(packet, handle).Decode(&v); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -2,14 +2,20 @@ package wire
 
 import "github.com/hashicorp/go-msgpack/v2/codec"
 
-// handle configures go-msgpack to write what gwyh 0.1 does: bin and str told apart, integers in
-// their shortest unsigned form. It is never changed after this.
+// handle configures go-msgpack to write what gwyh 0.1 does: structs as arrays, bin and str told
+// apart, integers in their shortest unsigned form. It is never changed after this.
 //
 // go-msgpack writes the values that are rare: handshakes, peers, state sync. Reading is the
 // cursor's throughout. go-msgpack's decoder takes nil, a string or a map for nearly anything and a
-// struct with elements missing, where PROTOCOL.md 1 refuses, and needs 22 us for a Hello of four
-// Hmacs that a stranger may send at any rate.
-var handle = &codec.MsgpackHandle{WriteExt: true, PositiveIntUnsigned: true}
+// struct with elements missing, where PROTOCOL.md 1 refuses, and on a Hello of four Hmacs, which a
+// stranger may send at any rate, it takes several times as long.
+var handle = newHandle()
+
+func newHandle() *codec.MsgpackHandle {
+	h := &codec.MsgpackHandle{WriteExt: true, PositiveIntUnsigned: true}
+	h.StructToArray = true
+	return h
+}
 
 // appendValue appends v as go-msgpack writes it. The types given to it are this package's own and
 // hold nothing that it cannot write.

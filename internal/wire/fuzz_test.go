@@ -26,6 +26,7 @@ func FuzzPacket(f *testing.F) {
 		if ParsePacket(&p, bytes.Clone(b)) != nil {
 			return
 		}
+		checkShortWay(t, b)
 		var h, g Handshake
 		if p.Kind == PacketHandshake && ParseHandshake(&h, p.Handshake) != nil {
 			return
@@ -47,6 +48,18 @@ func FuzzPacket(f *testing.F) {
 			t.Fatalf("%+v\n%+v", p, q)
 		}
 	})
+}
+
+// checkShortWay holds what parseGoBox takes against the general way.
+func checkShortWay(t *testing.T, b []byte) {
+	short := Packet{Handshake: b}
+	if !short.parseGoBox(b) {
+		return
+	}
+	long := Packet{}
+	if err := long.parse(bytes.Clone(b)); err != nil || !reflect.DeepEqual(short, long) {
+		t.Fatalf("%+v\n%+v %v", short, long, err)
+	}
 }
 
 // FuzzMessage: the same for the messages of a box, and for the values inside them.

@@ -76,33 +76,28 @@ func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	return appendValue(b, handshakeValue{ID: h.ID[:], Step: stepValue(h)})
 }
 
-// The types that go-msgpack writes: structs as arrays, in field order.
+// The types that go-msgpack writes, in the order of the fields on the wire.
 type (
 	handshakeValue struct {
-		_struct struct{} `codec:",toarray"`
-		ID      []byte
-		Step    any
+		ID   []byte
+		Step any
 	}
 	helloValue struct {
-		_struct   struct{} `codec:",toarray"`
 		PublicKey []byte
 		Zone      *string
 		Hmacs     []hmacValue
 		Timestamp string
 	}
 	ohaiValue struct {
-		_struct   struct{} `codec:",toarray"`
 		PublicKey []byte
 		Zone      *string
 		Hmacs     []hmacValue
 		Challenge []uint16
 	}
 	okBossValue struct {
-		_struct   struct{} `codec:",toarray"`
 		Responses [][]uint16
 	}
 	hmacValue struct {
-		_struct struct{} `codec:",toarray"`
 		Sum     []byte
 		Message []uint16
 	}

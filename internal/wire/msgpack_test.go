@@ -89,6 +89,9 @@ func TestEnvelopesEqualThoseOfGoMsgpack(t *testing.T) {
 			if q := parsePacket(t, got); !reflect.DeepEqual(p, q) {
 				t.Fatalf("box of %d bytes was read as %+v", len(data), q)
 			}
+			if enc == Bin {
+				checkShortWay(t, got)
+			}
 		}
 	}
 }

@@ -40,6 +40,14 @@ var (
 // ParsePacket parses one datagram without allocating. It overwrites p wholly, and parts of b: an
 // ARRAY is decoded in place. Bytes after the packet are ignored. After an error p means nothing.
 func ParsePacket(p *Packet, b []byte) error {
+	if p.parseGoBox(b) {
+		return nil
+	}
+	return p.parse(b)
+}
+
+// parse reads every form of a packet.
+func (p *Packet) parse(b []byte) error {
 	*p = Packet{}
 	c := cursor{b: b}
 	r := c.record(&packetFields)
@@ -54,6 +62,32 @@ func ParsePacket(p *Packet, b []byte) error {
 		}
 	}
 	return c.err
+}
+
+// boxHead stands between sender and tag.
+const boxHead = "\x81\xa1B\x92\x93\xc0\xc4\x10"
+
+// parseGoBox reads exactly the form that ReserveBox writes, the one of nearly all packets, in a
+// fifth of the time. If it is another it reports false, has not written to b, and leaves p to be
+// overwritten.
+func (p *Packet) parseGoBox(b []byte) bool {
+	c := cursor{b: b}
+	if c.byte() != tagFixArray|3 {
+		return false
+	}
+	p.Seq = uint32(c.uint(1<<32 - 1))
+	h := c.take(18 + uint64(len(boxHead)) + 16)
+	if len(h) == 0 || h[0] != tagBin8 || h[1] != 16 || string(h[18:26]) != boxHead {
+		return false
+	}
+	p.Sender, p.Kind, p.Handshake = NodeID(h[2:18]), PacketBox, nil
+	p.Box.Tag, p.Box.Data, p.Box.Encoding = [16]byte(h[26:42]), c.bin(), Bin
+	n := c.take(26)
+	if len(n) == 0 || n[0] != tagBin8 || n[1] != 24 {
+		return false
+	}
+	p.Box.Nonce = [24]byte(n[2:])
+	return true
 }
 
 func (c *cursor) packetBody(p *Packet) {
@@ -106,7 +140,7 @@ func BoxSize(n int) int {
 func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (packet, tag, data []byte) {
 	b = slices.Grow(b, BoxSize(n))
 	b = appendPacketHead(b, seq, &sender)
-	b = append(b, tagFixMap|1, tagFixStr|1, 'B', tagFixArray|2, tagFixArray|3, tagNil, tagBin8, 16)
+	b = append(b, boxHead...)
 	t := len(b)
 	b = appendBinHead(b[:t+16], n)
 	d := len(b)
@@ -119,7 +153,7 @@ func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (pa
 // the bytes of data take two.
 func AppendBoxArrays(b []byte, seq uint32, sender NodeID, nonce *[24]byte, tag *[16]byte, data []byte) []byte {
 	b = appendPacketHead(b, seq, &sender)
-	b = append(b, tagFixMap|1, tagFixStr|1, 'B', tagFixArray|2, tagFixArray|3, tagNil, tagBin8, 16)
+	b = append(b, boxHead...)
 	b = append(b, tag[:]...)
 	b = appendBytes(b, Arrays, data)
 	b = append(b, tagBin8, 24)

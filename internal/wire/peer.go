@@ -21,20 +21,17 @@ var (
 // The types that go-msgpack writes.
 type (
 	peerValue struct {
-		_struct struct{} `codec:",toarray"`
-		Addr    map[string]addrValue
-		ID      []byte
-		Zone    *string
+		Addr map[string]addrValue
+		ID   []byte
+		Zone *string
 	}
 	addrValue struct {
-		_struct struct{} `codec:",toarray"`
-		IP      []uint16
-		Port    uint16
+		IP   []uint16
+		Port uint16
 	}
 	peerStatusValue struct {
-		_struct struct{} `codec:",toarray"`
-		Peer    peerValue
-		Status  string
+		Peer   peerValue
+		Status string
 	}
 )
 

@@ -13,9 +13,9 @@ type fields struct {
 type record struct {
 	def    *fields
 	byName bool
-	left   uint  // elements or entries not yet read
-	seen   uint8 // bit i: field i was read
+	seen   uint8 // bit i: field i of a map was read
 	at     int   // next field of an array
+	left   uint  // elements or entries not yet read; 0 after a failure
 }
 
 // record opens a struct. One of another number of elements is refused.
@@ -24,22 +24,17 @@ func (c *cursor) record(def *fields) record {
 		return record{def: def, byName: true, left: c.mapLen()}
 	}
 	n := c.arrayLen()
-	if c.err == nil && n != uint(len(def.names)) {
+	if n != uint(len(def.names)) {
 		c.fail(ErrMalformed)
+		n = 0
 	}
 	return record{def: def, left: n}
 }
 
-// next is the index of the field whose value comes next, or -1 when there is none or c has failed.
+// next is the index of the field whose value comes next, or -1 when there is none.
 func (r *record) next(c *cursor) int {
-	if c.err != nil {
-		return -1
-	}
-	if r.byName {
+	if r.byName || r.left == 0 {
 		return r.nextEntry(c)
-	}
-	if r.left == 0 {
-		return -1
 	}
 	r.left--
 	r.at++
@@ -47,6 +42,9 @@ func (r *record) next(c *cursor) int {
 }
 
 func (r *record) nextEntry(c *cursor) int {
+	if !r.byName {
+		return -1
+	}
 	for ; r.left > 0 && c.err == nil; c.skip() {
 		r.left--
 		key := c.str()

@@ -43,29 +43,9 @@ func (s *SyncWant) At(i int) uint32 { return binary.BigEndian.Uint32(s.Buckets[4
 // Add asks for one more bucket.
 func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint32(s.Buckets, bucket) }
 
-// The types that go-msgpack writes.
-type (
-	syncRootValue struct {
-		_struct struct{} `codec:",toarray"`
-		Root    uint64
-		Count   uint32
-	}
-	syncBucketsValue struct {
-		_struct struct{} `codec:",toarray"`
-		Bits    uint8
-		First   uint32
-		Hashes  []byte
-	}
-	syncWantValue struct {
-		_struct struct{} `codec:",toarray"`
-		Bits    uint8
-		Buckets []byte
-	}
-)
-
 // AppendSyncRoot appends a message with s.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
-	return appendValue(appendMessageHead(b, &id, "SyncRoot"), syncRootValue{Root: s.Root, Count: s.Count})
+	return appendValue(appendMessageHead(b, &id, "SyncRoot"), s)
 }
 
 // ParseSyncRoot parses the Data of a KindSyncRoot.
@@ -79,8 +59,8 @@ func ParseSyncRoot(data []byte) (SyncRoot, error) {
 
 // AppendSyncBuckets appends a message with s.
 func AppendSyncBuckets(b []byte, id MessageID, s SyncBuckets) []byte {
-	v := syncBucketsValue{Bits: s.Bits, First: s.First, Hashes: notNil(s.Hashes)}
-	return appendValue(appendMessageHead(b, &id, "SyncBuckets"), v)
+	s.Hashes = notNil(s.Hashes)
+	return appendValue(appendMessageHead(b, &id, "SyncBuckets"), s)
 }
 
 // ParseSyncBuckets parses the Data of a KindSyncBuckets. Every bucket is below 1<<Bits.
@@ -97,8 +77,8 @@ func ParseSyncBuckets(data []byte) (SyncBuckets, error) {
 
 // AppendSyncWant appends a message with s.
 func AppendSyncWant(b []byte, id MessageID, s SyncWant) []byte {
-	v := syncWantValue{Bits: s.Bits, Buckets: notNil(s.Buckets)}
-	return appendValue(appendMessageHead(b, &id, "SyncWant"), v)
+	s.Buckets = notNil(s.Buckets)
+	return appendValue(appendMessageHead(b, &id, "SyncWant"), s)
 }
 
 // ParseSyncWant parses the Data of a KindSyncWant. Every bucket is below 1<<Bits.
