@@ -55,7 +55,7 @@ type Handshake struct {
 	PublicKey [32]byte   // Hello, Ohai
 	Zone      Zone       // Hello, Ohai
 	Hmacs     []Hmac     // Hello, Ohai; the first HmacsMax when parsed
-	Timestamp time.Time  // Hello; UTC
+	Timestamp time.Time  // Hello; UTC; when parsed of any year, so beyond UnixNano too
 	Challenge [69]byte   // Ohai
 	Responses [][64]byte // OkBoss; the first ResponsesMax when parsed
 }

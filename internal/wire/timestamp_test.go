@@ -6,17 +6,13 @@ import (
 )
 
 func TestTimestampsAreReadInEveryFormGwyhTakes(t *testing.T) {
-	want := time.Date(2023, 11, 14, 22, 13, 20, 500_000_000, time.UTC)
+	want := time.Date(2023, 11, 14, 22, 13, 0, 500_000_000, time.UTC)
 	for _, s := range []string{
-		"2023-11-14T22:13:20.5Z", "2023-11-14t22:13:20.50z", "2023-11-14 22:13:20.500000Z",
-		"2023-11-15T00:13:20.5+02:00", "2023-11-14T16:43:20.5-0530", "+2023-11-14T22:13:20.5000000009Z",
-		"2023-11-14T22:12:80.5Z"[:17] + "60.5Z", "+002023-11-14T22:13:20.500000000+00:00",
+		"2023-11-14T22:13:00.5Z", "2023-11-14t22:13:00.50z", "2023-11-14 22:13:00.500000Z",
+		"2023-11-15T00:13:00.5+02:00", "2023-11-14T16:43:00.5-0530", "+2023-11-14T22:13:00.5000000009Z",
+		"2023-11-14T22:12:60.5Z", "+002023-11-14T22:13:00.500000000+00:00",
 	} {
-		got, err := ParseTimestamp([]byte(s))
-		if s == "2023-11-14T22:12:60.5Z" {
-			got = got.Add(20 * time.Second)
-		}
-		if err != nil || !got.Equal(want) || got.Location() != time.UTC {
+		if got, err := ParseTimestamp([]byte(s)); err != nil || !got.Equal(want) || got.Location() != time.UTC {
 			t.Errorf("%s: %s %v", s, got, err)
 		}
 	}

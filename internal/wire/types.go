@@ -1,3 +1,10 @@
+// Package wire appends and parses what gwyh nodes send each other: packets, handshakes and the
+// messages inside a box (PROTOCOL.md 1 and 4). It keeps no state.
+//
+// Parsing is as lenient as gwyh 0.1 is and no more: structs may be maps, integers wide, byte strings
+// bin or arrays. All input is taken for hostile. A parser is bounded by the bytes there are, whatever
+// lengths they declare, and fails with ErrShort or ErrMalformed. Slices that it gives alias its
+// input, unless its doc says otherwise.
 package wire
 
 import (
