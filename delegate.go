@@ -1,9 +1,16 @@
 package gwyh
 
 import (
+	"bytes"
+	"container/list"
+	"errors"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // A Delegate is the application's side of gossip: what it sends along, what it is told, and its
@@ -107,6 +114,10 @@ type Node struct {
 	DMin uint8 // oldest version of the application's protocol it understands
 	DMax uint8 // newest version of the application's protocol it understands
 	DCur uint8 // version of the application's protocol it speaks
+
+	Zone string // its Config.Zone; empty for none
+
+	incarnation uint64 // of what is said here
 }
 
 // Address is the node's host:port, IPv6 in brackets.
@@ -159,3 +170,348 @@ func (c *ChannelEventDelegate) send(e NodeEventType, n *Node) {
 	own := *n
 	c.Ch <- NodeEvent{Event: e, Node: &own}
 }
+
+// Bounds of what waits for the application.
+const (
+	dispatchMessages = 4096     // messages
+	dispatchBytes    = 64 << 20 // bytes of them
+)
+
+type noticeKind uint8
+
+const (
+	noticeNone noticeKind = iota // taken back
+	noticeMessage
+	noticeJoin
+	noticeUpdate
+	noticeLeave
+	noticeLog
+	noticeBarrier
+)
+
+// notice is one call that the application, or its log, is to get.
+type notice struct {
+	kind    noticeKind
+	at      time.Time // of a message: when it was queued
+	data    []byte
+	node    *Node
+	text    string
+	reached chan struct{} // of a barrier
+}
+
+// dispatcher hands messages and events to the application, one call at a time and in order. The loop
+// adds to it without ever waiting. When the application is slow the oldest message gives way and is
+// counted; membership events are never dropped, but merge into at most two per node.
+type dispatcher struct {
+	delegate Delegate
+	events   EventDelegate
+	log      func(string)
+
+	wake    chan struct{} // holds a token while the queue may not be empty
+	dropped atomic.Uint64 // messages that gave way
+	waited  atomic.Int64  // longest wait of a message in ns, since it was last asked for
+
+	mu       sync.Mutex // guards what follows
+	queue    []notice
+	base     uint64            // sequence number of queue[0]
+	messages int               // in the queue
+	bytes    int               // of them
+	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
+	closed   bool
+}
+
+func newDispatcher(d Delegate, e EventDelegate, log func(string)) *dispatcher {
+	return &dispatcher{delegate: d, events: e, log: log, wake: make(chan struct{}, 1), pending: make(map[string]uint64)}
+}
+
+// run makes the calls until stop is closed.
+func (d *dispatcher) run(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-d.wake:
+		}
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			n, ok := d.pop()
+			if !ok {
+				break
+			}
+			d.deliver(n)
+		}
+	}
+}
+
+func (d *dispatcher) deliver(n notice) {
+	switch n.kind {
+	case noticeMessage:
+		d.waited.Store(max(d.waited.Load(), int64(time.Since(n.at))))
+		d.delegate.NotifyMsg(n.data)
+	case noticeJoin:
+		d.events.NotifyJoin(n.node)
+	case noticeUpdate:
+		d.events.NotifyUpdate(n.node)
+	case noticeLeave:
+		d.events.NotifyLeave(n.node)
+	case noticeLog:
+		d.log(n.text)
+	case noticeBarrier:
+		close(n.reached)
+	}
+}
+
+func (d *dispatcher) pop() (n notice, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.queue) > 0 {
+		n = d.queue[0]
+		d.queue[0] = notice{}
+		d.queue = d.queue[1:]
+		d.base++
+		switch n.kind {
+		case noticeNone:
+			continue
+		case noticeMessage:
+			d.messages--
+			d.bytes -= len(n.data)
+		case noticeJoin, noticeUpdate, noticeLeave:
+			if d.pending[n.node.Name] == d.base {
+				delete(d.pending, n.node.Name)
+			}
+		}
+		return n, true
+	}
+	d.queue = nil
+	return n, false
+}
+
+func (d *dispatcher) push(n notice) {
+	d.queue = append(d.queue, n)
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// slowest is the longest that a message waited since the last call.
+func (d *dispatcher) slowest() time.Duration { return time.Duration(d.waited.Swap(0)) }
+
+// message queues a message for NotifyMsg.
+func (d *dispatcher) message(now time.Time, data []byte) {
+	if d.delegate == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.messages++
+	d.bytes += len(data)
+	d.push(notice{kind: noticeMessage, at: now, data: data})
+	for i := 0; d.messages > dispatchMessages || d.bytes > dispatchBytes && d.messages > 1; i++ {
+		if n := &d.queue[i]; n.kind == noticeMessage {
+			d.messages--
+			d.bytes -= len(n.data)
+			d.dropped.Add(1)
+			*n = notice{}
+		}
+	}
+}
+
+// member queues a membership event. A further one for a node whose last still waits merges with it:
+// the application sees the state that counts, and each join matched by a leave.
+func (d *dispatcher) member(kind noticeKind, node *Node) {
+	if d.events == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if seq := d.pending[node.Name]; seq > d.base {
+		last := &d.queue[seq-1-d.base]
+		switch {
+		case kind == noticeUpdate && last.kind != noticeLeave:
+			last.node = node
+			return
+		case kind == noticeLeave && last.kind == noticeJoin:
+			*last = notice{}
+			delete(d.pending, node.Name)
+			return
+		case kind == noticeLeave && last.kind == noticeUpdate:
+			*last = notice{}
+		}
+	}
+	d.push(notice{kind: kind, node: node})
+	d.pending[node.Name] = d.base + uint64(len(d.queue))
+}
+
+// logLine queues a line for the log.
+func (d *dispatcher) logLine(text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.push(notice{kind: noticeLog, text: text})
+}
+
+// barrier returns a channel that is closed when everything queued so far has been delivered.
+func (d *dispatcher) barrier() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	reached := make(chan struct{})
+	d.push(notice{kind: noticeBarrier, reached: reached})
+	return reached
+}
+
+// Bounds of the puller (docs/DESIGN.md, "GetBroadcasts").
+const (
+	pullOverhead = 3                      // bytes per message that GetBroadcasts is told to count
+	pullRest     = 200 * time.Millisecond // between polls while polls bring nothing
+	pullTraffic  = time.Second            // after one that did the interval is GossipInterval for so long
+	pullAlone    = 30 * time.Second       // with no link for so long the queue is drained and counted
+	pullAge      = 30 * time.Second       // how long a slice handed out is known
+	pullBytes    = 8 << 20                // how many bytes of such slices are kept
+)
+
+// A puller polls the application's GetBroadcasts. The queues of memberlist's users hand out the same
+// message many times, since there each copy reaches a few nodes only. Here one reaches all: a slice
+// that is handed out again is not sent again. A slice is known by address and length, and is kept as
+// long as that, so that nothing else comes to its address.
+type puller struct {
+	delegate Delegate
+	interval time.Duration // Config.GossipInterval
+	limit    int           // bytes of a poll
+	send     func([]byte) error
+	linked   func() bool
+	warn     func(format string, args ...any)
+
+	known   map[slice]*list.Element // of recent
+	recent  *list.List              // of handedOut, renewed last at the back
+	bytes   int                     // of recent
+	before  [][]byte                // what the poll before gave
+	alone   time.Time               // since when there has been no link; zero with one
+	drained int                     // messages given up for want of a link
+}
+
+// slice is the identity of a message that was handed out.
+type slice struct {
+	first *byte
+	size  int
+}
+
+type handedOut struct {
+	data []byte
+	at   time.Time
+}
+
+func (p *puller) run(stop <-chan struct{}) {
+	p.known, p.recent = make(map[slice]*list.Element), list.New()
+	t := time.NewTimer(p.interval)
+	defer t.Stop()
+	var traffic time.Time // when a poll last gave something
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+		}
+		now := time.Now()
+		for p.ready(now) && p.poll(now) {
+			traffic = now
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+		if now.Sub(traffic) < pullTraffic {
+			t.Reset(p.interval)
+		} else {
+			t.Reset(max(p.interval, pullRest))
+		}
+	}
+}
+
+// ready reports whether to poll. Without a link the application keeps its messages, which a Join may
+// yet find, but not for ever.
+func (p *puller) ready(now time.Time) bool {
+	switch {
+	case p.linked():
+		p.alone = time.Time{}
+		return true
+	case p.alone.IsZero():
+		p.alone = now
+	}
+	return now.Sub(p.alone) >= pullAlone
+}
+
+// poll asks once and sends what is new. It reports whether anything was.
+func (p *puller) poll(now time.Time) (sent bool) {
+	p.forget(now)
+	given := p.delegate.GetBroadcasts(pullOverhead, p.limit)
+	fresh := make([][]byte, 0, len(given))
+	for _, msg := range given {
+		if !p.renew(now, msg) {
+			fresh = append(fresh, msg)
+		}
+	}
+	for _, msg := range fresh {
+		p.remember(now, msg)
+		if p.repeats(msg) {
+			continue
+		}
+		sent = true
+		if !p.alone.IsZero() {
+			p.drained++
+		} else if err := p.send(msg); err != nil && !errors.Is(err, ErrShutdown) {
+			p.warn("message of GetBroadcasts not sent: %v", err)
+		}
+	}
+	p.before = given
+	if p.drained > 0 && (!sent || p.alone.IsZero()) {
+		p.warn("%d messages of GetBroadcasts dropped: no other node for %v", p.drained, pullAlone)
+		p.drained = 0
+	}
+	return sent
+}
+
+// repeats reports whether the poll before gave the same bytes in another slice: a queue that makes its
+// messages anew for each poll.
+func (p *puller) repeats(msg []byte) bool {
+	return slices.ContainsFunc(p.before, func(b []byte) bool { return bytes.Equal(b, msg) })
+}
+
+// renew reports whether msg is a slice that is known, and keeps it known.
+func (p *puller) renew(now time.Time, msg []byte) bool {
+	e := p.known[identity(msg)]
+	if e == nil {
+		return false
+	}
+	e.Value = handedOut{data: msg, at: now}
+	p.recent.MoveToBack(e)
+	return true
+}
+
+func (p *puller) remember(now time.Time, msg []byte) {
+	if len(msg) == 0 {
+		return
+	}
+	p.known[identity(msg)] = p.recent.PushBack(handedOut{data: msg, at: now})
+	p.bytes += len(msg)
+}
+
+// forget lets go of slices that were not handed out for long, and of the oldest when they are too
+// many bytes.
+func (p *puller) forget(now time.Time) {
+	for e := p.recent.Front(); e != nil; e = p.recent.Front() {
+		h := e.Value.(handedOut)
+		if now.Sub(h.at) < pullAge && p.bytes <= pullBytes {
+			return
+		}
+		p.recent.Remove(e)
+		delete(p.known, identity(h.data))
+		p.bytes -= len(h.data)
+	}
+}
+
+func identity(msg []byte) slice { return slice{first: unsafe.SliceData(msg), size: len(msg)} }

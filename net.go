@@ -9,12 +9,14 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/armon/go-metrics"
 	sockaddr "github.com/hashicorp/go-sockaddr"
 
+	"github.com/gwyh-go/gwyh/internal/inbox"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -547,4 +549,148 @@ func (t *MockTransport) Shutdown() error {
 		delete(n.byName, t.addr.name)
 	}
 	return nil
+}
+
+// Bounds of what waits for a transport of the user's own, which may block.
+const writerQueue = 1024 // datagrams
+
+// A carrier is a transport as the loop uses it: received datagrams come out of one queue, and sending
+// never waits. NetTransport is written to by the loop itself; any other has a writer goroutine, whose
+// queue drops what it cannot hold.
+type carrier struct {
+	in      *inbox.Inbox
+	t       Transport
+	net     *NetTransport // t, if it is one
+	out     chan outbound // nil for a NetTransport
+	stop    <-chan struct{}
+	dropped atomic.Uint64 // datagrams that the writer's queue did not hold
+	failed  atomic.Uint64 // datagrams that the transport returned an error for
+}
+
+// outbound is a datagram for the writer, or a mark that it passes.
+type outbound struct {
+	to     netip.AddrPort
+	b      []byte
+	passed chan struct{}
+}
+
+// newCarrier claims the transport.
+func newCarrier(t Transport, depth int, stop <-chan struct{}) (*carrier, error) {
+	c := &carrier{in: inbox.New(depth), t: t, stop: stop}
+	if nt, ok := t.(*NetTransport); ok {
+		if !nt.claim() {
+			return nil, errors.New("gwyh: the NetTransport is in use already, or shut down")
+		}
+		c.net = nt
+		return c, nil
+	}
+	c.out = make(chan outbound, writerQueue)
+	return c, nil
+}
+
+// start reads, and where needed writes, in goroutines of g until stop is closed and the transport is
+// shut down.
+func (c *carrier) start(g *sync.WaitGroup) {
+	if c.net == nil {
+		g.Go(func() { c.receive(c.t.PacketCh()) })
+		g.Go(c.write)
+		return
+	}
+	for i := range c.net.conns {
+		g.Go(func() { c.read(i) })
+	}
+	g.Go(func() { c.receive(c.net.packetCh) })
+}
+
+// read queues what comes to one socket of a NetTransport.
+func (c *carrier) read(socket int) {
+	b := make([]byte, udp.MaxDatagram)
+	for {
+		n, path, err := c.net.read(socket, b)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			c.net.log.errorf("read UDP packet at %s: %v", c.net.conns[socket].LocalAddr(), err)
+			c.net.pause()
+		default:
+			c.in.PutWait(path, b[:n], c.stop)
+		}
+	}
+}
+
+// receive queues the packets of a channel. The source address of each is parsed from its text; one
+// that is none, as some transports give, goes on without.
+func (c *carrier) receive(packets <-chan *Packet) {
+	for {
+		select {
+		case <-c.stop:
+			return
+		case p, ok := <-packets:
+			if !ok {
+				return
+			}
+			var path wire.Path
+			if p.From != nil {
+				path.Remote, _ = netip.ParseAddrPort(p.From.String())
+			}
+			c.in.Put(path, p.Buf)
+		}
+	}
+}
+
+// send sends b, which is not kept.
+func (c *carrier) send(to wire.Path, b []byte) {
+	if c.net != nil {
+		if err := c.net.writeTo(to, b); err != nil {
+			c.failed.Add(1)
+		}
+		return
+	}
+	select {
+	case c.out <- outbound{to: to.Remote, b: bytes.Clone(b)}:
+	default:
+		c.dropped.Add(1)
+	}
+}
+
+// write hands the queue to a transport of the user's own.
+func (c *carrier) write() {
+	aware, _ := c.t.(NodeAwareTransport)
+	for {
+		select {
+		case <-c.stop:
+			return
+		case o := <-c.out:
+			if o.passed != nil {
+				close(o.passed)
+				continue
+			}
+			var err error
+			if addr := o.to.String(); aware != nil {
+				_, err = aware.WriteToAddress(o.b, Address{Addr: addr})
+			} else {
+				_, err = c.t.WriteTo(o.b, addr)
+			}
+			if err != nil {
+				c.failed.Add(1)
+			}
+		}
+	}
+}
+
+// flushed is closed when what was sent so far has been handed to the system, or to the transport.
+func (c *carrier) flushed() <-chan struct{} {
+	passed := make(chan struct{})
+	if c.net != nil {
+		close(passed)
+		return passed
+	}
+	go func() {
+		select {
+		case c.out <- outbound{passed: passed}:
+		case <-c.stop:
+		}
+	}()
+	return passed
 }

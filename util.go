@@ -49,3 +49,6 @@ func (l logger) debugf(format string, args ...any) { l.out.Printf("[DEBUG] gwyh:
 func (l logger) infof(format string, args ...any)  { l.out.Printf("[INFO] gwyh: "+format, args...) }
 func (l logger) warnf(format string, args ...any)  { l.out.Printf("[WARN] gwyh: "+format, args...) }
 func (l logger) errorf(format string, args ...any) { l.out.Printf("[ERR] gwyh: "+format, args...) }
+
+// line writes a line that carries its level already.
+func (l logger) line(text string) { l.out.Print(text) }

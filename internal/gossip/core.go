@@ -215,3 +215,6 @@ func (c *Core) zoneOf(e *wire.Member) wire.Zone {
 
 // zonesMax bounds the interned zone names.
 const zonesMax = 4096
+
+// SetKeys changes the pre-shared keys that new handshakes use, the primary first. Sessions stay.
+func (c *Core) SetKeys(keys []handshake.Key) { c.hs.SetKeys(keys) }

@@ -1,0 +1,527 @@
+// Package gwyh carries gossip between the nodes of a service: an application hands a message to one
+// node and every node of the cluster gets it, over unacknowledged, always encrypted UDP, along the
+// quickest path there is. Nodes know each other and their zones and notice who comes, goes and fails.
+//
+// It reads like hashicorp/memberlist: make a Config, Create a Memberlist, Join the address of any
+// member, and implement a Delegate. It shares a cluster with nodes of gwyh 0.1.
+//
+// A message may, rarely, be lost, and is then nowhere acknowledged; applications are idempotent or
+// repair what they miss. Each message that arrives is handed over once.
+package gwyh
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/inbox"
+	"github.com/gwyh-go/gwyh/internal/resolve"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/internal/udp"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// ErrShutdown is returned by calls on a Memberlist that was shut down.
+var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
+
+// TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent.
+type TooLargeError struct{ Size, Max int }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("gwyh: message of %d bytes, of which at most %d can be sent", e.Size, e.Max)
+}
+
+// A Memberlist is one node of a cluster. All its methods may be called from any goroutine, and from
+// inside any delegate.
+type Memberlist struct {
+	config    *Config // our own copy; immutable
+	log       logger
+	transport Transport
+	carrier   *carrier
+	dispatch  *dispatcher
+	unwatch   func() // ends the watch on the Keyring
+
+	calls      chan *call
+	stop       chan struct{} // closed by Shutdown
+	shutdown   sync.Once
+	goroutines sync.WaitGroup // all but the dispatcher and the puller, which may be in a delegate
+	view       atomic.Pointer[view]
+
+	// What follows is the loop's.
+
+	core  *gossip.Core
+	known map[wire.NodeID]*Node
+	seen  uint64 // core.Version of view
+	joins map[gossip.JoinToken]chan<- error
+}
+
+// view is what readers see of the cluster. Immutable.
+type view struct {
+	self  *Node
+	nodes []*Node
+	links int
+}
+
+// call is a function that the loop runs, with what it sends sent before done is closed.
+type call struct {
+	f    func(now time.Time)
+	done chan struct{}
+}
+
+// Create starts a node. It is a cluster of its own until it joins another. Before Create returns the
+// Delegate's NodeMeta, the AliveDelegate's NotifyAlive and the EventDelegate's NotifyJoin have been
+// called for the node itself, in the caller's goroutine. Of config nothing is kept; BindPort and
+// AdvertisePort where they were zero, and a Keyring made from SecretKey, are written back to it.
+func Create(config *Config) (*Memberlist, error) {
+	own, err := config.validate()
+	if err != nil {
+		return nil, err
+	}
+	if err := installSecretKey(own); err != nil {
+		return nil, err
+	}
+	m := &Memberlist{
+		config: own, log: newLogger(own), transport: own.Transport,
+		calls: make(chan *call), stop: make(chan struct{}),
+		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]chan<- error),
+	}
+	if m.transport == nil {
+		if m.transport, err = listen(own); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.start(); err != nil {
+		if own.Transport == nil {
+			_ = m.transport.Shutdown()
+		}
+		return nil, err
+	}
+	config.BindPort, config.AdvertisePort, config.Keyring = own.BindPort, own.AdvertisePort, own.Keyring
+	return m, nil
+}
+
+// listen makes the transport that c describes, and writes to c the port that was picked.
+func listen(c *Config) (Transport, error) {
+	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
+		Logger: newLogger(c).out, MetricLabels: c.MetricLabels})
+	if err != nil {
+		return nil, fmt.Errorf("gwyh: %w", err)
+	}
+	if c.BindPort == 0 {
+		c.BindPort = t.GetAutoBindPort()
+		c.AdvertisePort = c.BindPort
+	}
+	return t, nil
+}
+
+// start makes the core and sets everything running.
+func (m *Memberlist) start() error {
+	c, err := m.coreConfig()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if m.core, err = gossip.New(now, c); err != nil {
+		return fmt.Errorf("gwyh: %w", err)
+	}
+	m.dispatch = newDispatcher(m.config.Delegate, m.config.Events, m.log.line)
+	if m.carrier, err = newCarrier(m.transport, m.config.HandoffQueueDepth, m.stop); err != nil {
+		return err
+	}
+	m.look()
+	self := m.view.Load().self
+	if a := m.config.Alive; a != nil {
+		if err := a.NotifyAlive(self); err != nil {
+			return fmt.Errorf("gwyh: NotifyAlive refused the node itself: %w", err)
+		}
+	}
+	if e := m.config.Events; e != nil {
+		e.NotifyJoin(self)
+	}
+	m.carrier.start(&m.goroutines)
+	m.goroutines.Go(m.loop)
+	go m.dispatch.run(m.stop)
+	m.startPuller()
+	m.watchKeys()
+	return nil
+}
+
+// coreConfig is the core's part of the configuration.
+func (m *Memberlist) coreConfig() (gossip.Config, error) {
+	own := m.config
+	id, err := gossip.NewID(rand.Reader)
+	if err != nil {
+		return gossip.Config{}, fmt.Errorf("gwyh: draw a node id: %w", err)
+	}
+	ip, port, err := m.transport.FinalAdvertiseAddr(own.AdvertiseAddr, own.AdvertisePort)
+	if err != nil {
+		return gossip.Config{}, fmt.Errorf("gwyh: find the address to advertise: %w", err)
+	}
+	addr, ok := netip.AddrFromSlice(ip)
+	if !ok || port < 1 || port > 65535 {
+		return gossip.Config{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
+	}
+	own.AdvertisePort = port
+	if own.BindPort == 0 {
+		own.BindPort = port
+	}
+	meta, err := m.nodeMeta()
+	if err != nil {
+		return gossip.Config{}, err
+	}
+	keys, warnings := m.keys()
+	for _, w := range warnings {
+		m.log.warnf("%s", w)
+	}
+	_, udpTransport := m.transport.(*NetTransport)
+	taken := udp.MaxDatagram
+	if !udpTransport {
+		taken = max(taken, own.UDPBufferSize)
+	}
+	return gossip.Config{
+		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
+		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
+		Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
+		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
+		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
+		Suite: session.NaCl, Rand: rand.Reader,
+	}, nil
+}
+
+func (m *Memberlist) nodeMeta() ([]byte, error) {
+	if m.config.Delegate == nil {
+		return nil, nil
+	}
+	meta := m.config.Delegate.NodeMeta(MetaMaxSize)
+	if len(meta) > MetaMaxSize {
+		return nil, fmt.Errorf("gwyh: NodeMeta returned %d bytes, want at most %d", len(meta), MetaMaxSize)
+	}
+	return append([]byte(nil), meta...), nil
+}
+
+func (m *Memberlist) keys() ([]handshake.Key, []string) {
+	shared, warnings := preSharedKeys(m.config.SecretKey, m.config.Keyring)
+	keys := make([]handshake.Key, len(shared))
+	for i, k := range shared {
+		keys[i] = handshake.NewKey(k, m.config.Label)
+	}
+	return keys, warnings
+}
+
+// watchKeys follows the Keyring while the node runs.
+func (m *Memberlist) watchKeys() {
+	m.unwatch = func() {}
+	if m.config.Keyring == nil {
+		return
+	}
+	m.unwatch = m.config.Keyring.watch(func() {
+		_ = m.do(func(time.Time) {
+			keys, _ := m.keys()
+			m.core.SetKeys(keys)
+		})
+	})
+}
+
+func (m *Memberlist) startPuller() {
+	p := &puller{delegate: m.config.Delegate, interval: m.config.GossipInterval, limit: m.core.BroadcastMax(),
+		send: m.Broadcast, linked: func() bool { return m.view.Load().links > 0 }, warn: m.log.warnf}
+	if p.delegate != nil && p.interval > 0 {
+		go p.run(m.stop)
+	}
+}
+
+// loop owns the core. It takes one input, and what else has come meanwhile, hands it to the core, and
+// drains the core. It waits for nothing else.
+func (m *Memberlist) loop() {
+	var due time.Time // what timer is set to
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	metrics := telemetry.New(m.config.MetricLabels)
+	for {
+		var c *call
+		now := time.Now()
+		select {
+		case <-m.stop:
+			return
+		case d := <-m.carrier.in.C:
+			now = time.Now()
+			m.take(now, d)
+		case c = <-m.calls:
+			now = time.Now()
+			c.f(now)
+		case <-timer.C:
+			now, due = time.Now(), time.Time{}
+		}
+		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
+			m.core.HandleTimeout(now)
+		}
+		m.core.Drain(m.carrier.send)
+		m.notify(now)
+		if c != nil {
+			close(c.done)
+		}
+		next := metrics.Publish(now, m.core.Stats, m.shellStats)
+		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(next) {
+			next = t
+		}
+		if !next.Equal(due) {
+			due = next
+			timer.Reset(next.Sub(now))
+		}
+	}
+}
+
+// batch is how many waiting datagrams are handed to the core before it is drained.
+const batch = 64
+
+// take hands the core a datagram and those that wait behind it.
+func (m *Memberlist) take(now time.Time, d inbox.Datagram) {
+	for range batch {
+		m.core.HandleDatagram(now, d.Path, d.B)
+		m.carrier.in.Free(d)
+		select {
+		case d = <-m.carrier.in.C:
+		default:
+			return
+		}
+	}
+	m.core.HandleDatagram(now, d.Path, d.B)
+	m.carrier.in.Free(d)
+}
+
+// notify renews the view and passes on what the core has to tell.
+func (m *Memberlist) notify(now time.Time) {
+	events := m.core.Events()
+	m.look()
+	for i := range events {
+		e := &events[i]
+		switch e.Kind {
+		case gossip.EventMessage:
+			m.dispatch.message(now, e.Data)
+		case gossip.EventJoin:
+			m.dispatch.member(noticeJoin, newNode(&e.Member))
+		case gossip.EventUpdate:
+			m.dispatch.member(noticeUpdate, newNode(&e.Member))
+		case gossip.EventLeave:
+			m.dispatch.member(noticeLeave, newNode(&e.Member))
+		case gossip.EventJoined:
+			m.joins[e.Token] <- e.Err
+			delete(m.joins, e.Token)
+		case gossip.EventLog:
+			m.dispatch.logLine(e.Text)
+		}
+		*e = gossip.Event{}
+	}
+}
+
+// look renews the view if the members or the links have changed.
+func (m *Memberlist) look() {
+	old := m.view.Load()
+	s := m.core.Stats()
+	if old != nil && m.core.Version() == m.seen && old.links == s.Links {
+		return
+	}
+	v := &view{links: s.Links}
+	if old != nil && m.core.Version() == m.seen {
+		v.self, v.nodes = old.self, old.nodes
+		m.view.Store(v)
+		return
+	}
+	m.seen = m.core.Version()
+	known := make(map[wire.NodeID]*Node, s.Members)
+	self := m.core.Self()
+	v.nodes = make([]*Node, 0, s.Members)
+	m.core.Members(func(o *gossip.Member) {
+		n := m.known[o.ID]
+		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) {
+			n = newNode(o)
+		}
+		known[o.ID] = n
+		v.nodes = append(v.nodes, n)
+	})
+	if v.self = known[self.ID]; v.self == nil {
+		v.self = newNode(&self)
+	}
+	m.known = known
+	m.view.Store(v)
+}
+
+func newNode(o *gossip.Member) *Node {
+	n := &Node{Name: o.Name, Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name,
+		State: NodeStateType(o.State), incarnation: o.Incarnation}
+	n.PMin, n.PMax, n.PCur = o.Versions[0], o.Versions[1], o.Versions[2]
+	n.DMin, n.DMax, n.DCur = o.Versions[3], o.Versions[4], o.Versions[5]
+	return n
+}
+
+// shellStats is what the shell counts beside the core.
+func (m *Memberlist) shellStats() telemetry.Shell {
+	return telemetry.Shell{
+		InboxDropped: m.carrier.in.Dropped(), OutboxDropped: m.carrier.dropped.Load(), WriteErrors: m.carrier.failed.Load(),
+		MessagesDropped: m.dispatch.dropped.Load(), SlowestDelivery: m.dispatch.slowest(),
+	}
+}
+
+// do runs f in the loop and waits until what it sends is sent.
+func (m *Memberlist) do(f func(now time.Time)) error {
+	c := &call{f: f, done: make(chan struct{})}
+	select {
+	case m.calls <- c:
+	case <-m.stop:
+		return ErrShutdown
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-m.stop:
+		return ErrShutdown
+	}
+}
+
+// Join makes this node and the nodes at the given addresses members of one cluster. An address is
+// "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
+// Config.BindPort. A host name stands for all its addresses. Join returns how many addresses were
+// reached, oneself among them, and an error that joins each failure when it was none. It takes at
+// most Config.TCPTimeout and a little; when it returns, Members has what the others knew and the
+// EventDelegate has been told, unless it is slow.
+func (m *Memberlist) Join(existing []string) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
+	defer cancel()
+	var reached int
+	var errs []error
+	results := make(chan error, 1)
+	waiting := 0
+	until := time.Now().Add(m.config.TCPTimeout)
+	for _, address := range existing {
+		_, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		for _, to := range targets {
+			waiting++
+			go func() { results <- m.joinOne(to, until) }()
+		}
+	}
+	for range waiting {
+		if err := <-results; err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		reached++
+	}
+	m.settle(time.Second)
+	if reached == 0 && len(errs) > 0 {
+		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(errs...))
+	}
+	return reached, nil
+}
+
+// joinOne joins one address.
+func (m *Memberlist) joinOne(to netip.AddrPort, until time.Time) error {
+	ended := make(chan error, 1)
+	err := m.do(func(now time.Time) { m.joins[m.core.Join(now, to, until)] = ended })
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-ended:
+	case <-m.stop:
+		err = ErrShutdown
+	}
+	if err != nil {
+		return fmt.Errorf("join %s: %w", to, err)
+	}
+	return nil
+}
+
+// settle waits until the application was told what has happened so far, at most so long.
+func (m *Memberlist) settle(atMost time.Duration) {
+	t := time.NewTimer(atMost)
+	defer t.Stop()
+	select {
+	case <-m.dispatch.barrier():
+	case <-t.C:
+	case <-m.stop:
+	}
+}
+
+// Broadcast sends msg to all other nodes, at once. It does not wait for any of them, nor for the
+// network. A *TooLargeError says that msg is larger than a datagram of Config.UDPBufferSize holds;
+// ErrShutdown that the node is shut down. Without any other node in reach msg is kept for 30 s. msg
+// is not kept otherwise and may be used again.
+func (m *Memberlist) Broadcast(msg []byte) error {
+	var err error
+	if e := m.do(func(now time.Time) { err = m.core.Broadcast(now, msg) }); e != nil {
+		return e
+	}
+	if large, ok := errors.AsType[*gossip.TooLargeError](err); ok {
+		return &TooLargeError{Size: large.Size, Max: large.Max}
+	}
+	return err
+}
+
+// Members is all nodes that are alive or suspected not to be, this one included. The slice is the
+// caller's, the Nodes are never written again.
+func (m *Memberlist) Members() []*Node { return append([]*Node(nil), m.view.Load().nodes...) }
+
+// NumMembers is the number of Members.
+func (m *Memberlist) NumMembers() int { return len(m.view.Load().nodes) }
+
+// LocalNode is this node as others know it. It is never written again.
+func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
+
+// Leave tells the others that this node departs, and takes it out of Members; the node goes on
+// running until Shutdown, and may Join again. It returns when the news are sent and NotifyLeave has
+// been called for the node itself, at the latest after timeout, and then with an error. Zero means no
+// limit. After Shutdown it does nothing.
+func (m *Memberlist) Leave(timeout time.Duration) error {
+	var passed <-chan struct{}
+	err := m.do(func(now time.Time) {
+		m.core.Leave(now)
+		m.core.Drain(m.carrier.send)
+		m.notify(now)
+		passed = m.dispatch.barrier()
+	})
+	if err != nil {
+		return nil
+	}
+	var late <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		late = t.C
+	}
+	for _, step := range []<-chan struct{}{m.carrier.flushed(), passed} {
+		select {
+		case <-step:
+		case <-late:
+			return fmt.Errorf("gwyh: leave: not done after %v", timeout)
+		case <-m.stop:
+			return nil
+		}
+	}
+	return nil
+}
+
+// Shutdown stops the node without telling the others: call Leave before, or they will find it dead.
+// It waits for all goroutines but a delegate's method in progress; none is called afterwards.
+// Further calls do nothing.
+func (m *Memberlist) Shutdown() error {
+	var err error
+	m.shutdown.Do(func() {
+		m.unwatch()
+		close(m.stop)
+		err = m.transport.Shutdown()
+		m.goroutines.Wait()
+	})
+	return err
+}

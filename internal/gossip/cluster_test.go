@@ -1,0 +1,186 @@
+package gossip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// cluster is a simulated cluster of cores and what their applications were told.
+type cluster struct {
+	t     testing.TB
+	net   *simnet.Network
+	nodes []*node
+	tweak func(i int, c *Config)
+}
+
+// node is one core and its application.
+type node struct {
+	*Core
+	addr   netip.AddrPort
+	got    map[string]int
+	at     map[string]time.Time
+	joined []Event // EventJoined
+	events []Event // membership
+	logs   []string
+}
+
+func (n *node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
+	n.Core.HandleDatagram(now, from, b)
+	n.take(now)
+}
+
+func (n *node) HandleTimeout(now time.Time) {
+	n.Core.HandleTimeout(now)
+	n.take(now)
+}
+
+func (n *node) take(now time.Time) {
+	for _, e := range n.Events() {
+		switch e.Kind {
+		case EventMessage:
+			n.got[string(e.Data)]++
+			n.at[string(e.Data)] = now
+		case EventJoined:
+			n.joined = append(n.joined, e)
+		case EventLog:
+			n.logs = append(n.logs, e.Text)
+		default:
+			n.events = append(n.events, e)
+		}
+	}
+}
+
+func newCluster(t testing.TB, seed uint64, link simnet.Link) *cluster {
+	return &cluster{t: t, net: simnet.New(simnet.Config{Seed: seed, Link: link})}
+}
+
+func testAddr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
+}
+
+// config is the LAN preset without crypto in the boxes.
+func (c *cluster) config(i int) Config {
+	random := c.net.Reader(uint64(len(c.nodes)))
+	id, err := NewID(random)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	cfg := Config{ID: id, Name: fmt.Sprintf("node-%d", i), Advertise: testAddr(i), MetaMax: 512,
+		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
+		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
+		Suite: session.Null, Rand: random}
+	if c.tweak != nil {
+		c.tweak(i, &cfg)
+	}
+	return cfg
+}
+
+func (c *cluster) make(i int) *node {
+	core, err := New(c.net.Now(), c.config(i))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &node{Core: core, addr: testAddr(i), got: map[string]int{}, at: map[string]time.Time{}}
+}
+
+// add starts n more nodes.
+func (c *cluster) add(n int) {
+	for range n {
+		nd := c.make(len(c.nodes))
+		c.nodes = append(c.nodes, nd)
+		c.net.Add(simnet.HostConfig{Addr: nd.addr, Name: nd.cfg.Name, Zone: nd.cfg.Zone.Name}, nd)
+	}
+}
+
+// join makes node i join the given one.
+func (c *cluster) join(i, seed int) {
+	c.do(i, func(now time.Time) { c.nodes[i].Join(now, c.nodes[seed].addr, now.Add(10*time.Second)) })
+}
+
+// do runs f on node i, as the shell would.
+func (c *cluster) do(i int, f func(now time.Time)) {
+	c.net.Do(c.nodes[i].addr, func(now time.Time) {
+		f(now)
+		c.nodes[i].take(now)
+	})
+}
+
+// whole reports whether every node knows all others and hears from as many as it wants.
+func (c *cluster) whole() bool {
+	for _, n := range c.nodes {
+		if len(n.members.live) != len(c.nodes) || n.Started() < min(n.cfg.Subscriptions, len(c.nodes)-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// form joins all to node 0 at once and runs until the cluster is whole.
+func (c *cluster) form(within time.Duration) time.Duration {
+	c.t.Helper()
+	begin := c.net.Elapsed()
+	for i := 1; i < len(c.nodes); i++ {
+		c.join(i, 0)
+	}
+	if !c.net.RunUntil(within, c.whole) {
+		c.t.Fatalf("not whole after %v: %s", within, c.missing())
+	}
+	return c.net.Elapsed() - begin
+}
+
+func (c *cluster) missing() string {
+	var known, started []int
+	for _, n := range c.nodes {
+		known = append(known, len(n.members.live))
+		started = append(started, n.Started())
+	}
+	slices.Sort(known)
+	slices.Sort(started)
+	return fmt.Sprintf("members from %d to %d of %d, subscriptions from %d", known[0], known[len(known)-1], len(c.nodes), started[0])
+}
+
+// broadcast sends a message from node i and returns how long the last node took to hear it, having
+// checked that all others heard it exactly once.
+func (c *cluster) broadcast(i int, msg string, within time.Duration) time.Duration {
+	c.t.Helper()
+	var begin time.Time
+	c.do(i, func(now time.Time) {
+		begin = now
+		if err := c.nodes[i].Broadcast(now, []byte(msg)); err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	c.net.RunFor(within)
+	var last time.Duration
+	for k, n := range c.nodes {
+		want := 1
+		if k == i {
+			want = 0
+		}
+		if n.got[msg] != want {
+			c.t.Errorf("%q from %d: node %d got it %d times, want %d", msg, i, k, n.got[msg], want)
+			continue
+		}
+		if want == 1 {
+			last = max(last, n.at[msg].Sub(begin))
+		}
+	}
+	return last
+}
+
+func joinErrors(events []Event) error {
+	var errs []error
+	for _, e := range events {
+		errs = append(errs, e.Err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,78 @@
+// Package resolve turns what a person writes as the address of a node into IP addresses and ports.
+package resolve
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Lookup finds the addresses of a host name; net.DefaultResolver.LookupNetIP fits.
+type Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// maxTargets bounds the addresses that one name may stand for.
+const maxTargets = 256
+
+// Address returns all addresses that s stands for: "host", "host:port" or "name/host:port", where host
+// is a name or an IP address, and IPv6 needs brackets before a port. Without a port it is defaultPort.
+// The name before the slash, which memberlist puts there, is returned apart.
+func Address(ctx context.Context, s string, defaultPort int, lookup Lookup) (name string, targets []netip.AddrPort, err error) {
+	rest := s
+	if before, after, ok := strings.Cut(s, "/"); ok {
+		if before == "" {
+			return "", nil, fmt.Errorf("address %q: nothing stands before the slash", s)
+		}
+		name, rest = before, after
+	}
+	host, port, err := split(rest, defaultPort)
+	if err != nil {
+		return name, nil, fmt.Errorf("address %q: %w", s, err)
+	}
+	addrs := []netip.Addr{}
+	if ip, e := netip.ParseAddr(host); e == nil {
+		addrs = append(addrs, ip)
+	} else if addrs, err = lookup(ctx, "ip", host); err != nil {
+		return name, nil, fmt.Errorf("address %q: %w", s, err)
+	}
+	for _, ip := range addrs {
+		to := netip.AddrPortFrom(ip.Unmap(), port)
+		if !slices.Contains(targets, to) && len(targets) < maxTargets {
+			targets = append(targets, to)
+		}
+	}
+	if len(targets) == 0 {
+		return name, nil, fmt.Errorf("address %q: the name has no IP address", s)
+	}
+	return name, targets, nil
+}
+
+// split takes the port off a host.
+func split(s string, defaultPort int) (host string, port uint16, err error) {
+	host, text := s, ""
+	switch colons := strings.Count(s, ":"); {
+	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
+		host = s[1 : len(s)-1]
+	case strings.HasPrefix(s, "[") || colons == 1:
+		if host, text, err = net.SplitHostPort(s); err != nil {
+			return "", 0, err
+		}
+	}
+	if host == "" {
+		return "", 0, fmt.Errorf("no host")
+	}
+	if text == "" && strings.HasSuffix(s, ":") && !strings.HasSuffix(s, "::") {
+		return "", 0, fmt.Errorf("no port after the colon")
+	}
+	if text == "" {
+		text = strconv.Itoa(defaultPort)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Errorf("port %q, want 1 to 65535", text)
+	}
+	return host, uint16(n), nil
+}

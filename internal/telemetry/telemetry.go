@@ -1,0 +1,102 @@
+// Package telemetry publishes what a node counts through armon/go-metrics. The core counts in plain
+// integers; once a second the differences go out, so that a packet costs no call.
+package telemetry
+
+import (
+	"time"
+
+	"github.com/armon/go-metrics"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+)
+
+// Interval is the time between publications.
+const Interval = time.Second
+
+// Shell is what is counted around the core.
+type Shell struct {
+	InboxDropped    uint64        // datagrams that found the inbound queue full
+	OutboxDropped   uint64        // datagrams that a blocking transport left no room for
+	WriteErrors     uint64        // datagrams that the transport did not take
+	MessagesDropped uint64        // messages that a slow application made give way
+	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
+}
+
+// Publisher remembers what was published last. Owned by the loop.
+type Publisher struct {
+	labels []metrics.Label
+	next   time.Time
+	last   gossip.Stats
+	shell  Shell
+}
+
+// New publishes with the given labels on every metric.
+func New(labels []metrics.Label) *Publisher { return &Publisher{labels: labels} }
+
+// Publish publishes when it is time, and returns when it will be next.
+func (p *Publisher) Publish(now time.Time, core func() gossip.Stats, shell func() Shell) time.Time {
+	if now.Before(p.next) {
+		return p.next
+	}
+	p.next = now.Add(Interval)
+	s, sh := core(), shell()
+	p.traffic(&s)
+	p.handshakes(&s)
+	for _, d := range gossip.Drops() {
+		p.count(s.Dropped[d], p.last.Dropped[d], "dropped", metrics.Label{Name: "reason", Value: d.String()})
+	}
+	p.count(sh.InboxDropped, p.shell.InboxDropped, "dropped", metrics.Label{Name: "reason", Value: "inbox_full"})
+	p.count(sh.OutboxDropped, p.shell.OutboxDropped, "dropped", metrics.Label{Name: "reason", Value: "outbox_full"})
+	p.count(sh.WriteErrors, p.shell.WriteErrors, "dropped", metrics.Label{Name: "reason", Value: "write"})
+	p.count(sh.MessagesDropped, p.shell.MessagesDropped, "dropped", metrics.Label{Name: "reason", Value: "slow_delegate"})
+	if sh.SlowestDelivery > 0 {
+		metrics.AddSampleWithLabels([]string{"gwyh", "delivery"}, float32(sh.SlowestDelivery.Seconds()*1000), p.labels)
+	}
+	p.gauge(s.Members, "members")
+	p.gauge(s.Links, "links")
+	p.gauge(s.Sessions, "sessions")
+	p.last, p.shell = s, sh
+	return p.next
+}
+
+func (p *Publisher) traffic(s *gossip.Stats) {
+	l := &p.last
+	p.count(s.SentDatagrams, l.SentDatagrams, "udp.sent.datagrams")
+	p.count(s.SentBytes, l.SentBytes, "udp.sent")
+	p.count(s.ReceivedDatagrams, l.ReceivedDatagrams, "udp.received.datagrams")
+	p.count(s.ReceivedBytes, l.ReceivedBytes, "udp.received")
+	p.count(s.BroadcastsSent, l.BroadcastsSent, "broadcast.sent")
+	p.count(s.BroadcastsDelivered, l.BroadcastsDelivered, "broadcast.received")
+	p.count(s.BroadcastsForwarded, l.BroadcastsForwarded, "broadcast.forwarded")
+	p.count(s.BroadcastsDuplicate, l.BroadcastsDuplicate, "broadcast.duplicate")
+	p.count(s.Dropped[gossip.DropForged], l.Dropped[gossip.DropForged], "decrypt.failed")
+}
+
+func (p *Publisher) handshakes(s *gossip.Stats) {
+	l := &p.last
+	outcome := func(is, was uint64, name string) {
+		p.count(is, was, "handshake", metrics.Label{Name: "outcome", Value: name})
+	}
+	outcome(s.HandshakesInitiated, l.HandshakesInitiated, "initiated")
+	outcome(s.HandshakesAccepted, l.HandshakesAccepted, "accepted")
+	outcome(s.HandshakesFailed, l.HandshakesFailed, "failed")
+	for r := range s.Rejected {
+		outcome(s.Rejected[r], l.Rejected[r], "refused: "+handshake.Reason(r).String())
+	}
+}
+
+// count publishes by how much a counter has grown.
+func (p *Publisher) count(is, was uint64, key string, more ...metrics.Label) {
+	if is > was {
+		metrics.IncrCounterWithLabels([]string{"gwyh", key}, float32(is-was), p.with(more))
+	}
+}
+
+func (p *Publisher) gauge(v int, key string) {
+	metrics.SetGaugeWithLabels([]string{"gwyh", key}, float32(v), p.labels)
+}
+
+func (p *Publisher) with(more []metrics.Label) []metrics.Label {
+	return append(p.labels[:len(p.labels):len(p.labels)], more...)
+}
