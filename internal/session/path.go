@@ -22,9 +22,11 @@ const (
 	probesBeforeMove = 3
 	// sourceHold is the least time between two rounds that a new source started.
 	sourceHold = 10 * time.Second
-	// settleAfter is how long the initiator of a session waits for a second box. The first may
-	// have been the peer's identity, and ours may be lost: then the peer never confirms.
-	settleAfter = 250 * time.Millisecond
+	// settleInitiator and settleResponder are how long either end of a new session waits for a
+	// second box. The first may have been the peer's identity, and ours may be lost: then the peer
+	// never confirms. The initiator's probe is the responder's second box, so one round serves both.
+	settleInitiator = 250 * time.Millisecond
+	settleResponder = time.Second
 	// keepAfter is the silence after which a session without link that we still seal under is
 	// probed; answers to what just came are no reason to.
 	keepAfter  = time.Minute
@@ -123,10 +125,14 @@ func (t *Set) ProbeAnswered(now time.Time, token uint64) bool {
 
 // firstSettling is when to look whether the peer of the current session has confirmed it too.
 func (t *Set) firstSettling() time.Time {
-	if s := t.current; s != nil && s.p.Initiator && !s.p.Legacy {
-		return s.confirmedAt.Add(settleAfter)
+	switch s := t.current; {
+	case s == nil || s.p.Legacy:
+		return time.Time{}
+	case s.p.Initiator:
+		return s.confirmedAt.Add(settleInitiator)
+	default:
+		return s.confirmedAt.Add(settleResponder)
 	}
-	return time.Time{}
 }
 
 // probeDue starts a round where there is reason to, and goes on with the one that runs.

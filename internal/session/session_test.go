@@ -216,3 +216,12 @@ func TestLegacySealAndOpenDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestSessionTellsWhatItsHandshakeSaid(t *testing.T) {
+	p, _ := params(random(5), epoch, true, NaCl)
+	s := New(epoch, p)
+	if s.Peer() != p.Peer || s.Handshake() != p.Handshake || s.Prefix() != p.Prefix || s.Legacy() || !s.Initiator() ||
+		s.Fingerprint() != p.Fingerprint || s.Path() != p.Path || s.Timestamp() != p.Timestamp || s.Closed() {
+		t.Errorf("%+v", s.p)
+	}
+}

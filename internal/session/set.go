@@ -164,9 +164,6 @@ func (t *Set) Current(now time.Time) *Session {
 // Path is where to send to: the reply path of PROTOCOL.md 4.
 func (t *Set) Path() wire.Path { return t.path }
 
-// Peer is the node that the sessions are with.
-func (t *Set) Peer() wire.NodeID { return t.peer }
-
 // SetAdvertised tells the address in the member's alive message, which is probed beside the path
 // when that is silent.
 func (t *Set) SetAdvertised(addr netip.AddrPort) { t.probing.advertised = addr }

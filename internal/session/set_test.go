@@ -1,0 +1,367 @@
+package session
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// bench is two sets without a network between them.
+type bench struct {
+	source    *rand.ChaCha8
+	now       time.Time
+	low, high *Set
+}
+
+func newBench() *bench {
+	source := random(7)
+	return &bench{source: source, now: epoch, low: NewSet(lowID, highID, source), high: NewSet(highID, lowID, source)}
+}
+
+// add gives both sets their end of a new session.
+func (b *bench) add(lowInitiates bool) (low, high *Session) {
+	p, q := params(b.source, b.now, lowInitiates, Null)
+	low, high = New(b.now, p), New(b.now, q)
+	b.low.Add(b.now, low)
+	b.high.Add(b.now, high)
+	return low, high
+}
+
+// confirmed gives both sets a session that is confirmed at once.
+func (b *bench) confirmed(lowInitiates bool) (low, high *Session) {
+	low, high = b.add(lowInitiates)
+	b.low.Confirm(b.now, low)
+	b.high.Confirm(b.now, high)
+	return low, high
+}
+
+// linked is a bench with a session that carries a link.
+func linkedBench() (b *bench, low, high *Session) {
+	b = newBench()
+	low, high = b.confirmed(true)
+	b.low.SetLinked(b.now, true)
+	b.high.SetLinked(b.now, true)
+	return b, low, high
+}
+
+// pass lets d go by and returns what the lower id's set asked for meanwhile.
+func (b *bench) pass(t *testing.T, d time.Duration) (all Actions) {
+	t.Helper()
+	return pass(t, b.low, &b.now, b.now.Add(d))
+}
+
+func pass(t *testing.T, set *Set, now *time.Time, until time.Time) (all Actions) {
+	t.Helper()
+	for next := set.NextTimeout(); !next.IsZero() && !next.After(until); next = set.NextTimeout() {
+		if next.After(*now) {
+			*now = next
+		}
+		a := set.HandleTimeout(*now)
+		all.Closed = append(all.Closed, a.Closed...)
+		all.Probes = append(all.Probes, a.Probes...)
+		all.Renew = all.Renew || a.Renew
+		all.PathChanged = all.PathChanged || a.PathChanged
+		if again := set.NextTimeout(); !again.IsZero() && !again.After(*now) {
+			t.Fatalf("after HandleTimeout at %v the next is at %v", *now, again)
+		}
+	}
+	*now = until
+	return all
+}
+
+// carry seals text under from and opens it under to, whose set hears that it came on from's path.
+func (b *bench) carry(t *testing.T, from, to *Session, set *Set, source wire.Path) (confirmed bool) {
+	t.Helper()
+	p := parse(t, from.Seal(b.now, nil, []byte("text")))
+	if _, err := to.Open(b.now, p); err != nil {
+		t.Fatal(err)
+	}
+	return set.Opened(b.now, to, source)
+}
+
+// wantClosed fails the test unless exactly s was closed, for reason.
+func wantClosed(t *testing.T, a Actions, s *Session, reason Reason) {
+	t.Helper()
+	if len(a.Closed) != 1 || a.Closed[0] != (Closed{s, reason}) {
+		t.Fatalf("closed %v, want one as %v", a.Closed, reason)
+	}
+	if !s.Closed() || s.send != [32]byte{} || s.recv != [32]byte{} {
+		t.Error("the session is not closed")
+	}
+}
+
+func TestNothingIsSealedUnderASessionBeforeABoxOpened(t *testing.T) {
+	b := newBench()
+	low, high := b.add(true)
+	if b.high.Current(b.now) != nil {
+		t.Error("current before it is confirmed")
+	}
+	if !b.carry(t, low, high, b.high, lowPath) || !high.Confirmed() || b.high.Current(b.now) != high {
+		t.Error("the first box does not confirm")
+	}
+	if b.carry(t, low, high, b.high, lowPath) {
+		t.Error("the second box confirms again")
+	}
+}
+
+func TestUnconfirmedSessionEndsAfterHalfAMinute(t *testing.T) {
+	b := newBench()
+	low, _ := b.add(true)
+	if a := b.pass(t, 30*time.Second-1); len(a.Closed) > 0 {
+		t.Fatal("it ended early")
+	}
+	wantClosed(t, b.pass(t, 1), low, Unconfirmed)
+}
+
+func TestTheSessionConfirmedLastIsSealedUnder(t *testing.T) {
+	b := newBench()
+	b.confirmed(true)
+	b.now = b.now.Add(10*time.Second + 1)
+	low, high := b.confirmed(false)
+	if b.low.Current(b.now) != low || b.high.Current(b.now) != high {
+		t.Error("an older one is")
+	}
+}
+
+func TestOfSessionsConfirmedWithinTenSecondsBothSidesChooseTheSame(t *testing.T) {
+	rng := rand.New(random(8))
+	for range 500 {
+		b := newBench()
+		n := 2 + rng.IntN(MaxSessions-1)
+		var ends [2][]*Session
+		lowest := false
+		for range n {
+			lowInitiates := rng.IntN(2) == 0
+			lowest = lowest || lowInitiates
+			low, high := b.add(lowInitiates)
+			ends[0], ends[1] = append(ends[0], low), append(ends[1], high)
+			b.now = b.now.Add(time.Duration(rng.IntN(2)) * time.Millisecond)
+		}
+		for i, set := range []*Set{b.low, b.high} {
+			now := b.now
+			for _, k := range rng.Perm(n) {
+				set.Confirm(now, ends[i][k])
+				now = now.Add(time.Duration(rng.Int64N(int64(3 * time.Second))))
+			}
+		}
+		now := b.now.Add(10 * time.Second)
+		low, high := b.low.Current(now), b.high.Current(now)
+		if low.Prefix() != high.Prefix() {
+			t.Fatalf("the two sides chose differently among %d", n)
+		}
+		if low.Initiator() != lowest {
+			t.Fatalf("of %d sessions the lower id's was not chosen", n)
+		}
+	}
+}
+
+func TestSupersededSessionEndsWhenNothingOpenedUnderItForHalfAMinute(t *testing.T) {
+	b, old, oldHigh := linkedBench()
+	b.now = b.now.Add(time.Hour / 2)
+	b.confirmed(true)
+	for range 10 {
+		if a := b.pass(t, 29*time.Second); len(a.Closed) > 0 {
+			t.Fatalf("closed %v though its boxes came", a.Closed)
+		}
+		b.carry(t, oldHigh, old, b.low, highPath)
+	}
+	if a := b.pass(t, 30*time.Second-1); len(a.Closed) > 0 {
+		t.Fatal("it ended early")
+	}
+	wantClosed(t, b.pass(t, 1), old, Superseded)
+	if b.low.Len() != 1 || b.low.Current(b.now) == nil {
+		t.Error("the other one is gone too")
+	}
+}
+
+func TestANodeHasAtMostFourSessionsAndTheLeastUsedGivesWay(t *testing.T) {
+	b, first, _ := linkedBench()
+	b.now = b.now.Add(time.Minute)
+	current, _ := b.confirmed(true)
+	b.now = b.now.Add(time.Second)
+	third, _ := b.add(true)
+	b.now = b.now.Add(time.Second)
+	fourth, _ := b.add(true)
+	for _, want := range []*Session{first, third, fourth} {
+		b.now = b.now.Add(time.Second)
+		p, _ := params(b.source, b.now, true, Null)
+		evicted := b.low.Add(b.now, New(b.now, p))
+		if len(evicted) != 1 || evicted[0] != want || !want.Closed() || b.low.Len() != MaxSessions {
+			t.Fatalf("%d sessions; evicted the wrong one", b.low.Len())
+		}
+	}
+	if b.low.Current(b.now) != current {
+		t.Error("the current one gave way")
+	}
+}
+
+func TestOldestGivesWayWhereNoneIsConfirmed(t *testing.T) {
+	b := newBench()
+	var all []*Session
+	for i := range 10 {
+		p, _ := params(b.source, b.now, true, Null)
+		all = append(all, New(b.now, p))
+		b.low.Add(b.now, all[i])
+		b.now = b.now.Add(time.Second)
+	}
+	for i := range b.low.Len() {
+		if b.low.At(i) != all[6+i] {
+			t.Errorf("session %d is another one", i)
+		}
+	}
+}
+
+func TestSessionWithoutLinkEndsAfterTwoMinutesWithoutTraffic(t *testing.T) {
+	b := newBench()
+	low, high := b.confirmed(true)
+	b.pass(t, time.Minute)
+	b.carry(t, high, low, b.low, highPath)
+	b.pass(t, 80*time.Second)
+	b.carry(t, low, high, b.high, lowPath)
+	if a := b.pass(t, 2*time.Minute-1); len(a.Closed) > 0 {
+		t.Fatal("it ended early")
+	}
+	wantClosed(t, b.pass(t, 1), low, Idle)
+	if b.low.Len() != 0 || !b.low.NextTimeout().IsZero() {
+		t.Error("the set still waits for something")
+	}
+}
+
+func TestSessionWithLinkIsNeverIdle(t *testing.T) {
+	b, low, _ := linkedBench()
+	if a := b.pass(t, 50*time.Minute); len(a.Closed) > 0 || b.low.Current(b.now) != low {
+		t.Fatalf("closed %v", a.Closed)
+	}
+	b.low.SetLinked(b.now, false)
+	if a := b.pass(t, 2*time.Minute-1); len(a.Closed) > 0 {
+		t.Fatal("without link it ended at once")
+	}
+	wantClosed(t, b.pass(t, 1), low, Idle)
+}
+
+func TestNothingIsSealedWithoutLinkOnceThePeerWasSilentForLong(t *testing.T) {
+	b := newBench()
+	low, high := b.confirmed(true)
+	b.pass(t, 90*time.Second)
+	if b.low.Current(b.now) != low {
+		t.Error("not after 90 s")
+	}
+	b.pass(t, time.Second)
+	if b.low.Current(b.now) != nil {
+		t.Error("still after 91 s")
+	}
+	b.carry(t, high, low, b.low, highPath)
+	if b.low.Current(b.now) != low {
+		t.Error("not after the peer was heard again")
+	}
+}
+
+func TestRemovedSessionsAreClosedAndTheNextIsSealedUnder(t *testing.T) {
+	b, first, _ := linkedBench()
+	b.now = b.now.Add(11 * time.Second)
+	second, _ := b.confirmed(true)
+	b.low.Remove(b.now, second)
+	if !second.Closed() || b.low.Current(b.now) != first {
+		t.Error("the first one does not take over")
+	}
+	if all := b.low.RemoveAll(b.now); len(all) != 1 || all[0] != first || !first.Closed() {
+		t.Errorf("removed %d", len(all))
+	}
+	if b.low.Len() != 0 || b.low.Current(b.now) != nil || !b.low.NextTimeout().IsZero() {
+		t.Error("something is left")
+	}
+}
+
+func TestLastOpenedIsThatOfAnySession(t *testing.T) {
+	b, low, high := linkedBench()
+	if !b.low.LastOpened().IsZero() {
+		t.Error("nothing opened yet")
+	}
+	b.pass(t, time.Minute)
+	b.carry(t, high, low, b.low, highPath)
+	opened := b.now
+	b.confirmed(true)
+	b.pass(t, time.Second)
+	if got := b.low.LastOpened(); got != opened {
+		t.Errorf("%v, want %v", got, opened)
+	}
+}
+
+// legacyBench has two confirmed legacy sessions, of which the one with the older Hello ended last.
+func legacyBench() (b *bench, newer, older *Session) {
+	b = newBench()
+	p, _ := params(b.source, b.now.Add(time.Second), true, NaCl)
+	q, _ := params(b.source, b.now, false, NaCl)
+	p.Legacy, q.Legacy, q.Path = true, true, path("10.9.9.9:1")
+	newer, older = New(b.now, p), New(b.now, q)
+	b.low.Add(b.now, newer)
+	b.low.Confirm(b.now, newer)
+	b.now = b.now.Add(20 * time.Second)
+	b.low.Add(b.now, older)
+	b.low.Confirm(b.now, older)
+	return b, newer, older
+}
+
+func TestLegacySessionWithTheNewestHelloIsSealedUnderWhicheverEndedLast(t *testing.T) {
+	b, newer, older := legacyBench()
+	if b.low.Current(b.now) != newer || b.low.Path() != newer.Path() {
+		t.Error("the older Hello's is")
+	}
+	b.low.SetLinked(b.now, true)
+	if a := b.pass(t, 30*time.Second-1); len(a.Closed) > 0 {
+		t.Error("the other does not open for 30 s")
+	}
+	wantClosed(t, b.pass(t, 1), older, Superseded)
+}
+
+func TestLegacySessionIsNeitherRenewedNorProbedNorTooOld(t *testing.T) {
+	b, newer, _ := legacyBench()
+	b.low.SetLinked(b.now, true)
+	b.low.CheckPath(b.now)
+	b.low.RenewBy(b.now, b.now)
+	a := b.pass(t, 72*time.Hour)
+	if a.Renew || len(a.Probes) > 0 || len(a.Closed) != 1 || b.low.Current(b.now) != newer {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestLegacyPathIsThatOfTheHandshakeSealedUnder(t *testing.T) {
+	b, newer, _ := legacyBench()
+	newer.openedAt, newer.newest = b.now, true
+	b.low.Opened(b.now, newer, path("10.8.8.8:8"))
+	if b.low.Path() != newer.Path() {
+		t.Error("the source of a box moved it")
+	}
+	p, _ := params(b.source, b.now.Add(time.Minute), true, NaCl)
+	p.Legacy, p.Path = true, path("10.7.7.7:7")
+	s := New(b.now, p)
+	b.low.Add(b.now, s)
+	b.low.Confirm(b.now, s)
+	if b.low.Path() != p.Path {
+		t.Error("a newer handshake did not move it")
+	}
+}
+
+func TestReportingBoxesAndAskingForTheSessionDoNotAllocate(t *testing.T) {
+	b, low, high := linkedBench()
+	b.carry(t, high, low, b.low, highPath)
+	n := testing.AllocsPerRun(100, func() {
+		b.low.Opened(b.now, low, highPath)
+		if b.low.Current(b.now) != low || b.low.NextTimeout().IsZero() || b.low.Path() != highPath {
+			t.Error("the session is lost")
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestReasonsHaveNames(t *testing.T) {
+	for r, want := range map[Reason]string{Unconfirmed: "unconfirmed", Superseded: "superseded", Idle: "idle", Expired: "expired", 0: "unknown"} {
+		if r.String() != want {
+			t.Errorf("%d is %q, want %q", r, r, want)
+		}
+	}
+}
