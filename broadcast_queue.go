@@ -232,7 +232,7 @@ func (q *TransmitLimitedQueue) Prune(maxRetain int) {
 // Reset empties the queue.
 func (q *TransmitLimitedQueue) Reset() { finish(q.cut(0)) }
 
-// cut returns what stands behind the first n.
+// cut returns what stands behind the first n, the last first.
 func (q *TransmitLimitedQueue) cut(n int) []*queued {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -242,6 +242,7 @@ func (q *TransmitLimitedQueue) cut(n int) []*queued {
 	gone := slices.Clone(q.queue[n:])
 	clear(q.queue[n:])
 	q.queue = q.queue[:n]
+	slices.Reverse(gone)
 	for _, e := range gone {
 		q.forget(e)
 	}

@@ -19,11 +19,11 @@ import (
 )
 
 // Versions of memberlist's protocol, which programs compare. What gwyh's nodes understand of each
-// other they settle in their handshakes.
+// other they settle in their handshakes. Only the least has a type, as in memberlist.
+const ProtocolVersionMin uint8 = 1
 const (
-	ProtocolVersionMin         uint8 = 1
-	ProtocolVersion2Compatible       = 2
-	ProtocolVersionMax               = 5
+	ProtocolVersion2Compatible = 2
+	ProtocolVersionMax         = 5
 )
 
 const (

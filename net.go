@@ -271,8 +271,10 @@ func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 		}
 		remote = a.AddrPort()
 	}
-	err = t.writeTo(wire.Path{Remote: remote}, b)
-	return time.Now(), err
+	if err := t.writeTo(wire.Path{Remote: remote}, b); err != nil {
+		return time.Time{}, err
+	}
+	return time.Now(), nil
 }
 
 // WriteToAddress is WriteTo; the name is not needed.

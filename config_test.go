@@ -1,0 +1,241 @@
+package gwyh
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPresetsAreValidAsTheyAre(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, preset := range map[string]func() *Config{
+		"LAN": DefaultLANConfig, "WAN": DefaultWANConfig, "Local": DefaultLocalConfig,
+	} {
+		c := preset()
+		own, err := c.validate()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if !reflect.DeepEqual(own, preset()) {
+			t.Errorf("%s: validate changed something: %+v", name, own)
+		}
+		if c.Name != host || c.BindPort != 6969 || c.BindAddr != "0.0.0.0" || c.Subscriptions != 5 {
+			t.Errorf("%s: %+v", name, c)
+		}
+		if preset() == c {
+			t.Errorf("%s: the same Config twice", name)
+		}
+	}
+}
+
+func TestPresetsDifferAsDocumented(t *testing.T) {
+	for _, c := range []struct {
+		preset    *Config
+		size      int
+		heartbeat time.Duration
+		gossip    time.Duration
+		legacy    bool
+	}{
+		{DefaultLANConfig(), 1400, time.Second, 20 * time.Millisecond, true},
+		{DefaultWANConfig(), 1200, 5 * time.Second, 50 * time.Millisecond, false},
+		{DefaultLocalConfig(), 60000, time.Second, 10 * time.Millisecond, true},
+	} {
+		p := c.preset
+		if p.UDPBufferSize != c.size || p.HeartbeatInterval != c.heartbeat || p.GossipInterval != c.gossip || p.AllowLegacy != c.legacy {
+			t.Errorf("%+v, want %+v", p, c)
+		}
+	}
+}
+
+func TestZeroTakesTheDefaultOfLAN(t *testing.T) {
+	own, err := (&Config{}).validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultLANConfig()
+	// Zeros that mean something, booleans, and what is without meaning here.
+	want.BindAddr, want.BindPort, want.AdvertisePort, want.DNSConfigPath = "", 0, 0, ""
+	want.IndirectChecks, want.PushPullInterval, want.GossipInterval, want.QueueCheckInterval = 0, 0, 0, 0
+	want.RetransmitMult, want.GossipNodes = 0, 0
+	want.AllowLegacy, want.GossipVerifyIncoming, want.GossipVerifyOutgoing, want.EnableCompression = false, false, false, false
+	if !reflect.DeepEqual(own, want) {
+		t.Errorf("got  %+v\nwant %+v", own, want)
+	}
+}
+
+func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for field, c := range map[string]struct {
+		set  func(*Config)
+		says string
+	}{
+		"Name":                    {func(c *Config) { c.Name = long }, `"nnnnnnnnnnnnnnnn"... of 256 bytes, want at most 255 bytes`},
+		"Label":                   {func(c *Config) { c.Label = long }, "at most 255 bytes"},
+		"Zone":                    {func(c *Config) { c.Zone = long }, "at most 255 bytes"},
+		"BindAddr":                {func(c *Config) { c.BindAddr = "localhost" }, `= "localhost", want an IP address`},
+		"BindPort":                {func(c *Config) { c.BindPort = 65536 }, "= 65536, want 0 to 65535"},
+		"AdvertiseAddr":           {func(c *Config) { c.AdvertiseAddr = "1.2.3" }, `= "1.2.3", want an IP address`},
+		"AdvertisePort":           {func(c *Config) { c.AdvertisePort = -1 }, "= -1, want 0 to 65535"},
+		"ProtocolVersion":         {func(c *Config) { c.ProtocolVersion = 6 }, "= 6, want 1 to 5"},
+		"TCPTimeout":              {func(c *Config) { c.TCPTimeout = -1 }, "= -1ns, want no negative duration"},
+		"IndirectChecks":          {func(c *Config) { c.IndirectChecks = 65 }, "0 to 64"},
+		"SuspicionMult":           {func(c *Config) { c.SuspicionMult = -1 }, "1 to 1000"},
+		"SuspicionMaxTimeoutMult": {func(c *Config) { c.SuspicionMaxTimeoutMult = 1001 }, "1 to 1000"},
+		"PushPullInterval":        {func(c *Config) { c.PushPullInterval = -time.Second }, "= -1s, want no negative duration"},
+		"ProbeInterval":           {func(c *Config) { c.ProbeInterval = -1 }, "no negative duration"},
+		"ProbeTimeout":            {func(c *Config) { c.ProbeTimeout = -1 }, "no negative duration"},
+		"HeartbeatInterval":       {func(c *Config) { c.HeartbeatInterval = 9 * time.Millisecond }, "= 9ms, want 10ms to 1h"},
+		"AwarenessMaxMultiplier":  {func(c *Config) { c.AwarenessMaxMultiplier = -2 }, "1 to 1000"},
+		"GossipInterval":          {func(c *Config) { c.GossipInterval = -1 }, "no negative duration"},
+		"GossipToTheDeadTime":     {func(c *Config) { c.GossipToTheDeadTime = -1 }, "no negative duration"},
+		"DeadNodeReclaimTime":     {func(c *Config) { c.DeadNodeReclaimTime = -1 }, "no negative duration"},
+		"Subscriptions":           {func(c *Config) { c.Subscriptions = 65 }, "= 65, want 1 to 64"},
+		"DistributionStrategy":    {func(c *Config) { c.DistributionStrategy = 4 }, "= 4, want one of"},
+		"HandoffQueueDepth":       {func(c *Config) { c.HandoffQueueDepth = 1<<20 + 1 }, "1 to 1048576"},
+		"UDPBufferSize":           {func(c *Config) { c.UDPBufferSize = 1199 }, "= 1199, want 1200 to 65507"},
+		"QueueCheckInterval":      {func(c *Config) { c.QueueCheckInterval = -1 }, "no negative duration"},
+		"LogOutput": {func(c *Config) { c.LogOutput, c.Logger = &bytes.Buffer{}, log.Default() },
+			"LogOutput and Logger are both set"},
+	} {
+		conf := DefaultLANConfig()
+		c.set(conf)
+		own, err := conf.validate()
+		if own != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", field, err, c.says)
+		}
+		if err != nil && strings.ContainsAny(err.Error(), ";\n") {
+			t.Errorf("%s: more than one complaint: %v", field, err)
+		}
+	}
+}
+
+func TestSeveralBadValuesAreOneError(t *testing.T) {
+	c := DefaultLANConfig()
+	c.BindPort, c.Subscriptions, c.SecretKey = -5, 100, []byte("very secret")
+	_, err := c.validate()
+	want := "bad Config: BindPort = -5, want 0 to 65535; Subscriptions = 100, want 1 to 64"
+	if err == nil || err.Error() != want {
+		t.Fatalf("%v\nwant %s", err, want)
+	}
+}
+
+func TestBoundsThemselvesAreGood(t *testing.T) {
+	for _, set := range []func(*Config){
+		func(c *Config) { c.Name, c.Label, c.Zone = bytes255(), bytes255(), bytes255() },
+		func(c *Config) { c.BindPort, c.AdvertisePort = 65535, 65535 },
+		func(c *Config) { c.UDPBufferSize = 65507 },
+		func(c *Config) { c.HeartbeatInterval = 10 * time.Millisecond },
+		func(c *Config) { c.HeartbeatInterval = time.Hour },
+		func(c *Config) { c.Subscriptions = 64 },
+		func(c *Config) { c.DistributionStrategy = PreferRemote },
+		func(c *Config) { c.BindAddr, c.AdvertiseAddr = "::1", "2001:db8::1" },
+		func(c *Config) { c.GossipNodes, c.RetransmitMult = -1, -1 },
+	} {
+		c := DefaultLANConfig()
+		set(c)
+		if _, err := c.validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func bytes255() string { return strings.Repeat("k", 255) }
+
+func TestTransportOfOnesOwnMayTakeLargerDatagramsAndOtherAddresses(t *testing.T) {
+	c := DefaultLANConfig()
+	c.Transport = new(MockNetwork).NewTransport("x")
+	c.BindAddr, c.AdvertiseAddr, c.UDPBufferSize = "node-1", "example.org", 10<<20
+	if _, err := c.validate(); err != nil {
+		t.Fatal(err)
+	}
+	c.UDPBufferSize = 16<<20 + 1
+	if _, err := c.validate(); err == nil {
+		t.Fatal("no bound")
+	}
+}
+
+func TestValidateNeverWritesToTheCallersConfig(t *testing.T) {
+	c := &Config{SecretKey: testKey(16, 1), CIDRsAllowed: []net.IPNet{{}}, Label: "l", AllowLegacy: true}
+	own, err := c.validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own.AllowLegacy {
+		t.Error("a label admits legacy nodes")
+	}
+	own.SecretKey[0], own.CIDRsAllowed[0].IP = 9, net.IPv4zero
+	want := &Config{SecretKey: testKey(16, 1), CIDRsAllowed: []net.IPNet{{}}, Label: "l", AllowLegacy: true}
+	if !reflect.DeepEqual(c, want) {
+		t.Fatalf("%+v", c)
+	}
+	if _, err := (*Config)(nil).validate(); err == nil {
+		t.Fatal("a nil Config is good")
+	}
+}
+
+func TestVersionArrayIsInMemberlistsOrder(t *testing.T) {
+	c := &Config{ProtocolVersion: 3, DelegateProtocolMin: 4, DelegateProtocolMax: 6, DelegateProtocolVersion: 5}
+	if got := fmt.Sprint(c.BuildVsnArray()); got != "[1 5 3 4 6 5]" {
+		t.Fatal(got)
+	}
+}
+
+func TestEncryptionIsEnabledByAKeyOfOnesOwn(t *testing.T) {
+	empty, _ := NewKeyring(nil, nil)
+	for name, c := range map[string]struct {
+		conf Config
+		want bool
+	}{
+		"nothing":  {Config{}, false},
+		"empty":    {Config{Keyring: empty}, false},
+		"a ring":   {Config{Keyring: testRing(t, testKey(16, 1))}, true},
+		"a secret": {Config{SecretKey: []byte("hunter2")}, true},
+	} {
+		if got := c.conf.EncryptionEnabled(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestNetworksAllowTheirOwn(t *testing.T) {
+	nets, err := ParseCIDRs([]string{"10.0.0.0/8", " 2001:db8::/32 "})
+	if err != nil || len(nets) != 2 {
+		t.Fatal(nets, err)
+	}
+	c := &Config{CIDRsAllowed: nets}
+	for ip, want := range map[string]bool{"10.1.2.3": true, "11.1.2.3": false, "2001:db8::1": true, "::1": false} {
+		if err := c.IPAllowed(net.ParseIP(ip)); (err == nil) != want {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	if !c.IPMustBeChecked() {
+		t.Error("nothing to check")
+	}
+	for _, all := range []*Config{{}, {CIDRsAllowed: []net.IPNet{}}} {
+		if all.IPMustBeChecked() || all.IPAllowed(net.IPv4(1, 2, 3, 4)) != nil {
+			t.Error("no networks are not all networks")
+		}
+	}
+}
+
+func TestParseCIDRsKeepsTheGoodAndNamesTheBad(t *testing.T) {
+	nets, err := ParseCIDRs([]string{"10.0.0.0/33", "10.0.0.0/8", "x"})
+	if err == nil || !strings.Contains(err.Error(), `"10.0.0.0/33"`) || !strings.Contains(err.Error(), `"x"`) {
+		t.Error(err)
+	}
+	if len(nets) != 1 || nets[0].String() != "10.0.0.0/8" {
+		t.Error(nets)
+	}
+	if nets, err := ParseCIDRs(nil); nets == nil || err != nil {
+		t.Error(nets, err)
+	}
+}

@@ -1,0 +1,480 @@
+package gwyh
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/udp"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func newNetTransport(t *testing.T, addrs ...string) *NetTransport {
+	t.Helper()
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: addrs, Logger: log.New(io.Discard, "", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.Shutdown() })
+	return tr
+}
+
+// boundAddr is host:port of t's socket on host.
+func boundAddr(host string, t *NetTransport) string {
+	return netip.AddrPortFrom(netip.MustParseAddr(host), uint16(t.GetAutoBindPort())).String()
+}
+
+// loopbackHosts are the loopback addresses of this machine, which may have no IPv6.
+func loopbackHosts() []string {
+	c, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		return []string{"127.0.0.1"}
+	}
+	_ = c.Close()
+	return []string{"127.0.0.1", "::1"}
+}
+
+// receivePacket waits for a packet; a lost one fails the test instead of hanging it.
+func receivePacket(t *testing.T, from Transport) *Packet {
+	t.Helper()
+	select {
+	case p := <-from.PacketCh():
+		return p
+	case <-time.After(10 * time.Second):
+		t.Fatal("no packet")
+		return nil
+	}
+}
+
+func TestNetTransportCarriesPacketsOverIPv4AndIPv6(t *testing.T) {
+	for _, host := range loopbackHosts() {
+		a, b := newNetTransport(t, host), newNetTransport(t, host)
+		before := time.Now()
+		at, err := a.WriteToAddress([]byte("ping"), Address{Addr: boundAddr(host, b), Name: "b"})
+		if err != nil || at.Before(before) {
+			t.Fatal(at, err)
+		}
+		p := receivePacket(t, b)
+		if string(p.Buf) != "ping" || p.From.String() != boundAddr(host, a) || p.Timestamp.Before(before) {
+			t.Fatalf("%+v", p)
+		}
+		if _, err := b.WriteTo([]byte("pong"), p.From.String()); err != nil {
+			t.Fatal(err)
+		}
+		if p := receivePacket(t, a); string(p.Buf) != "pong" || p.From.String() != boundAddr(host, b) {
+			t.Fatalf("%+v", p)
+		}
+	}
+}
+
+func TestNetTransportOnAllAddressesTakesBothFamilies(t *testing.T) {
+	for _, all := range []string{"", "0.0.0.0"} {
+		tr := newNetTransport(t, all)
+		for _, host := range loopbackHosts() {
+			c := newNetTransport(t, host)
+			if _, err := c.WriteTo([]byte("x"), boundAddr(host, tr)); err != nil {
+				t.Fatal(err)
+			}
+			if p := receivePacket(t, tr); p.From.String() != boundAddr(host, c) {
+				t.Fatal(p.From)
+			}
+		}
+	}
+}
+
+func TestHostNamesAreResolvedOnWrite(t *testing.T) {
+	a, b := newNetTransport(t, ""), newNetTransport(t, "")
+	if _, err := a.WriteTo([]byte("x"), net.JoinHostPort("localhost", portOf(b))); err != nil {
+		t.Fatal(err)
+	}
+	receivePacket(t, b)
+	for _, bad := range []string{"", "127.0.0.1", "127.0.0.1:port"} {
+		if at, err := a.WriteTo([]byte("x"), bad); err == nil || !at.IsZero() {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func portOf(t *NetTransport) string {
+	_, p, _ := net.SplitHostPort(boundAddr("127.0.0.1", t))
+	return p
+}
+
+func TestPacketBuffersAreTheReceiversOwn(t *testing.T) {
+	a, b := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "127.0.0.1")
+	for _, msg := range []string{"one", "", "two"} { // an empty datagram is none
+		if _, err := a.WriteTo([]byte(msg), boundAddr("127.0.0.1", b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := receivePacket(t, b), receivePacket(t, b)
+	copy(two.Buf, "xxx")
+	if string(one.Buf) != "one" {
+		t.Fatalf("%q", one.Buf)
+	}
+}
+
+func TestNetTransportReadsOnlyWhenClaimed(t *testing.T) {
+	a, b := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "127.0.0.1")
+	to := wire.Path{Remote: netip.MustParseAddrPort(boundAddr("127.0.0.1", b))}
+	if err := a.writeTo(to, []byte("early")); err != nil {
+		t.Fatal(err)
+	}
+	if !b.claim() || b.claim() {
+		t.Fatal("claimed not exactly once")
+	}
+	ch := b.PacketCh() // for what is ingested; it does not read any more
+	if err := a.writeTo(to, []byte("late")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, udp.MaxDatagram)
+	_ = b.conns[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	for _, want := range []string{"early", "late"} {
+		n, path, err := b.read(0, buf)
+		if err != nil || string(buf[:n]) != want || path.Remote.String() != boundAddr("127.0.0.1", a) {
+			t.Fatal(string(buf[:n]), path, err)
+		}
+		if err := b.writeTo(path, []byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+		receivePacket(t, a)
+	}
+	if len(ch) != 0 {
+		t.Fatal("two read")
+	}
+}
+
+func TestReaderThatHasThePacketsKeepsThem(t *testing.T) {
+	a := newNetTransport(t, "127.0.0.1")
+	a.PacketCh()
+	if a.claim() {
+		t.Fatal("claimed after PacketCh")
+	}
+	b := newNetTransport(t, "127.0.0.1")
+	_ = b.Shutdown()
+	if b.claim() {
+		t.Fatal("claimed after Shutdown")
+	}
+}
+
+func TestAllBindAddressesHaveOnePort(t *testing.T) {
+	tr := newNetTransport(t, loopbackHosts()...)
+	for i, host := range loopbackHosts() {
+		if got := tr.conns[i].LocalAddr(); got.String() != boundAddr(host, tr) {
+			t.Fatal(got)
+		}
+		c := newNetTransport(t, host)
+		if _, err := c.WriteTo([]byte(host), boundAddr(host, tr)); err != nil {
+			t.Fatal(err)
+		}
+		p := receivePacket(t, tr)
+		// The family of the target picks the socket.
+		if _, err := tr.WriteTo(p.Buf, p.From.String()); err != nil {
+			t.Fatal(err)
+		}
+		if p := receivePacket(t, c); p.From.String() != boundAddr(host, tr) {
+			t.Fatal(p.From)
+		}
+	}
+	if _, err := newNetTransport(t, "127.0.0.1").WriteTo([]byte("x"), "[2001:db8::1]:1"); err == nil || !strings.Contains(err.Error(), "[2001:db8::1]:1") {
+		t.Fatal(err)
+	}
+}
+
+func TestPortInUseIsAnErrorThatNamesTheAddress(t *testing.T) {
+	a := newNetTransport(t, "127.0.0.1")
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}, BindPort: a.GetAutoBindPort()})
+	if tr != nil || !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), boundAddr("127.0.0.1", a)) {
+		t.Fatal(err)
+	}
+}
+
+func TestBadBindAddressIsAnError(t *testing.T) {
+	for _, c := range []struct {
+		says  string
+		addrs []string
+		port  int
+	}{
+		{"BindAddrs is empty", nil, 0},
+		{`"localhost" is not an IP address`, []string{"localhost"}, 0},
+		{"BindPort = -1, want 0 to 65535", []string{"127.0.0.1"}, -1},
+		{"BindPort = 65536, want 0 to 65535", []string{"127.0.0.1"}, 65536},
+		{"203.0.113.77:", []string{"127.0.0.1", "203.0.113.77"}, 0}, // of another machine
+	} {
+		tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: c.addrs, BindPort: c.port})
+		if tr != nil || err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v, want %s", err, c.says)
+		}
+	}
+}
+
+func TestAdvertisedAddress(t *testing.T) {
+	lo, all := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "0.0.0.0")
+	for _, c := range []struct {
+		t        *NetTransport
+		ip       string
+		port     int
+		wantIP   string
+		wantPort int
+	}{
+		{lo, "", 99, "127.0.0.1", lo.GetAutoBindPort()},
+		{lo, "192.0.2.5", 99, "192.0.2.5", 99},
+		{all, "2001:db8::5", 0, "2001:db8::5", all.GetAutoBindPort()},
+		{all, "::ffff:192.0.2.5", 1, "192.0.2.5", 1},
+	} {
+		ip, port, err := c.t.FinalAdvertiseAddr(c.ip, c.port)
+		if err != nil || ip.String() != c.wantIP || port != c.wantPort {
+			t.Errorf("%q, %d: %s %d %v", c.ip, c.port, ip, port, err)
+		}
+		if ip.To4() != nil && len(ip) != net.IPv4len {
+			t.Errorf("%s has %d bytes", ip, len(ip))
+		}
+	}
+	if _, _, err := lo.FinalAdvertiseAddr("example.org", 1); err == nil || !strings.Contains(err.Error(), `"example.org"`) {
+		t.Error(err)
+	}
+	// A machine without a private address has to say so.
+	ip, port, err := all.FinalAdvertiseAddr("", 0)
+	if err == nil && (ip.IsUnspecified() || ip.IsLoopback() || port != all.GetAutoBindPort()) {
+		t.Errorf("%s %d", ip, port)
+	}
+	if err != nil && !strings.Contains(err.Error(), "AdvertiseAddr") {
+		t.Error(err)
+	}
+}
+
+func TestSmallReceiveBufferIsToldOnce(t *testing.T) {
+	var out bytes.Buffer
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: loopbackHosts(), Logger: log.New(&out, "", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := tr.conns[0].Buffers()
+	_ = tr.Shutdown()
+	want := 1
+	if got == 0 || got >= udp.ReceiveBuffer {
+		want = 0
+	}
+	if n := strings.Count(out.String(), "[WARN] gwyh: the system granted"); n != want {
+		t.Fatalf("%d times of %d: %q", n, want, out.String())
+	}
+}
+
+func TestShutdownEndsReadersAndWriters(t *testing.T) {
+	tr := newNetTransport(t, loopbackHosts()...)
+	to := newNetTransport(t, "127.0.0.1")
+	tr.PacketCh()
+	for range 2 * netPacketDepth { // so that a reader waits for room
+		if _, err := to.WriteTo([]byte("x"), boundAddr("127.0.0.1", tr)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			tr.PacketCh()
+			if err := tr.Shutdown(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := tr.WriteTo([]byte("x"), boundAddr("127.0.0.1", to)); !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+	if _, _, err := tr.read(0, make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+	again, err := NewNetTransport(&NetTransportConfig{BindAddrs: loopbackHosts(), BindPort: tr.GetAutoBindPort()})
+	if err != nil {
+		t.Fatal("the port is not free:", err)
+	}
+	_ = again.Shutdown()
+}
+
+func TestStreamsAreRefusedButHaveAChannel(t *testing.T) {
+	conn, other := net.Pipe()
+	defer func() { _, _ = conn.Close(), other.Close() }()
+	for _, tr := range []interface {
+		NodeAwareTransport
+		IngestionAwareTransport
+	}{newNetTransport(t, "127.0.0.1"), new(MockNetwork).NewTransport("a")} {
+		if c, err := tr.DialTimeout("127.0.0.1:1", time.Second); c != nil || err == nil {
+			t.Error(err)
+		}
+		if c, err := tr.DialAddressTimeout(Address{}, time.Second); c != nil || err == nil {
+			t.Error(err)
+		}
+		if err := tr.IngestStream(conn); err == nil {
+			t.Error("took a stream")
+		}
+		select {
+		case c, ok := <-tr.StreamCh():
+			t.Error(c, ok)
+		default:
+		}
+	}
+}
+
+// ingest hands tr what it reads from one end of a pipe whose other end writes b.
+func ingest(tr IngestionAwareTransport, b []byte, from net.Addr, at time.Time) (err error, closed bool) {
+	conn, other := net.Pipe()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, _ = other.Write(b)
+		_ = other.Close()
+	})
+	err = tr.IngestPacket(conn, from, at, true)
+	_, readErr := conn.Read(make([]byte, 1))
+	wg.Wait()
+	return err, errors.Is(readErr, io.ErrClosedPipe)
+}
+
+func TestIngestedPacketsComeThroughTheChannel(t *testing.T) {
+	from := &net.TCPAddr{IP: net.IPv4(1, 2, 3, 4), Port: 5}
+	at := time.Unix(7, 0)
+	a := newNetTransport(t, "127.0.0.1")
+	a.claim()
+	for _, tr := range []interface {
+		Transport
+		IngestionAwareTransport
+	}{a, new(MockNetwork).NewTransport("a")} {
+		if err, closed := ingest(tr, []byte("hello"), from, at); err != nil || !closed {
+			t.Fatal(err, closed)
+		}
+		if p := receivePacket(t, tr); string(p.Buf) != "hello" || p.From != from || !p.Timestamp.Equal(at) {
+			t.Fatalf("%+v", p)
+		}
+		for _, n := range []int{0, udp.MaxDatagram + 1} {
+			if err, closed := ingest(tr, make([]byte, n), from, at); err == nil || !closed || !strings.Contains(err.Error(), "from=1.2.3.4:5") {
+				t.Errorf("%d bytes: %v", n, err)
+			}
+		}
+	}
+	_ = a.Shutdown()
+	for range netPacketDepth + 1 {
+		if err, _ := ingest(a, []byte("x"), from, at); err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatal("takes packets for ever after Shutdown")
+}
+
+func TestMockNetworkCarriesPacketsInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n MockNetwork
+		a, b := n.NewTransport("a"), n.NewTransport("b")
+		start := time.Now()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 3 {
+				p := <-b.PacketCh()
+				if p.Timestamp.Sub(start)%time.Second != 0 {
+					t.Error(p.Timestamp)
+				}
+				if _, err := b.WriteTo(p.Buf, p.From.String()); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for range 3 {
+			time.Sleep(time.Second)
+			msg := []byte("ping")
+			at, err := a.WriteTo(msg, b.addr.String())
+			if err != nil || !at.Equal(time.Now()) {
+				t.Fatal(at, err)
+			}
+			msg[0] = 'x' // the packet is a copy
+			if p := <-a.PacketCh(); string(p.Buf) != "ping" || p.From.String() != b.addr.String() || p.From.Network() != "mock" {
+				t.Fatalf("%+v", p)
+			}
+		}
+		<-done
+	})
+}
+
+func TestMockTransportNeverBlocks(t *testing.T) {
+	var n MockNetwork
+	a, b := n.NewTransport("a"), n.NewTransport("b")
+	for range 2 * mockPacketDepth {
+		if _, err := a.WriteTo([]byte("x"), b.addr.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.PacketCh()) != mockPacketDepth {
+		t.Fatal(len(b.PacketCh()))
+	}
+}
+
+func TestMockTransportsHaveAddressesOfTheirOwn(t *testing.T) {
+	var n MockNetwork
+	seen := make(map[string]bool)
+	for range 100 {
+		tr := n.NewTransport("")
+		ip, port, err := tr.FinalAdvertiseAddr("192.0.2.1", 9)
+		addr := (&Node{Addr: ip, Port: uint16(port)}).Address()
+		if err != nil || addr != tr.addr.String() || seen[addr] {
+			t.Fatal(addr, err)
+		}
+		seen[addr] = true
+	}
+	n.made = 65535
+	if tr := n.NewTransport(""); tr.addr.String() != "127.0.0.2:1" {
+		t.Fatal(tr.addr)
+	}
+}
+
+func TestMockNetworkFindsByNameThenByAddress(t *testing.T) {
+	var n MockNetwork
+	a, old := n.NewTransport("a"), n.NewTransport("b")
+	b := n.NewTransport("b")
+	send := func(addr Address, to *MockTransport) {
+		t.Helper()
+		if _, err := a.WriteToAddress([]byte("x"), addr); err != nil {
+			t.Fatal(err)
+		}
+		if len(to.packetCh) != 1 {
+			t.Fatalf("%s did not reach %s", addr.String(), to.addr)
+		}
+		<-to.packetCh
+	}
+	send(Address{Name: "b", Addr: old.addr.String()}, b)
+	send(Address{Addr: old.addr.String()}, old)
+	send(Address{Name: "of nobody", Addr: old.addr.String()}, old)
+	_ = old.Shutdown()
+	send(Address{Name: "b"}, b)
+	if _, err := a.WriteTo(nil, old.addr.String()); err == nil || !strings.Contains(err.Error(), old.addr.String()) {
+		t.Fatal(err)
+	}
+	_ = b.Shutdown()
+	_ = b.Shutdown()
+	if _, err := a.WriteToAddress(nil, Address{Name: "b"}); err == nil {
+		t.Fatal("reached a transport that is shut down")
+	}
+	if _, err := b.WriteTo(nil, a.addr.String()); err == nil {
+		t.Fatal("wrote from a transport that is shut down")
+	}
+}
+
+func TestReadDeadlineLetsAnOwnerOfASocketDoOtherThings(t *testing.T) {
+	a := newNetTransport(t, "127.0.0.1")
+	a.claim()
+	_ = a.conns[0].SetReadDeadline(time.Unix(1, 0))
+	if _, _, err := a.read(0, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,33 @@
+package gwyh
+
+import (
+	"net"
+	"testing"
+)
+
+func TestNodeTellsItsAddressAndName(t *testing.T) {
+	for ip, want := range map[string]string{"10.1.2.3": "10.1.2.3:6969", "2001:db8::1": "[2001:db8::1]:6969"} {
+		n := &Node{Name: "a", Addr: net.ParseIP(ip), Port: 6969}
+		full := n.FullAddress()
+		if n.Address() != want || n.String() != "a" || full != (Address{Addr: want, Name: "a"}) || full.String() != "a ("+want+")" {
+			t.Errorf("%s %s %s", n.Address(), n, full.String())
+		}
+	}
+	if a := (&Address{Addr: "h:1"}).String(); a != "h:1" {
+		t.Error(a)
+	}
+}
+
+func TestChannelEventDelegateSendsCopies(t *testing.T) {
+	ch := make(chan NodeEvent, 3)
+	d := &ChannelEventDelegate{Ch: ch}
+	n := &Node{Name: "a"}
+	for event, notify := range map[NodeEventType]func(*Node){
+		NodeJoin: d.NotifyJoin, NodeLeave: d.NotifyLeave, NodeUpdate: d.NotifyUpdate,
+	} {
+		notify(n)
+		if e := <-ch; e.Event != event || e.Node == n || e.Node.Name != "a" {
+			t.Errorf("%+v, want %d", e, event)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package gwyh
+
+import (
+	"bytes"
+	"log"
+	"net"
+	"testing"
+)
+
+func TestLogLinesNameThePeer(t *testing.T) {
+	addr := &net.UDPAddr{IP: net.IPv4(1, 2, 3, 4), Port: 5}
+	conn, other := net.Pipe()
+	defer func() { _, _ = conn.Close(), other.Close() }()
+	for got, want := range map[string]string{
+		LogAddress(addr):             "from=1.2.3.4:5",
+		LogAddress(nil):              "from=<unknown address>",
+		LogStringAddress("[::1]:5"):  "from=[::1]:5",
+		LogStringAddress(""):         "from=<unknown address>",
+		LogConn(conn):                "from=pipe",
+		LogConn(nil) + " (conn nil)": "from=<unknown address> (conn nil)",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestLogLinesHaveLevelAndLibrary(t *testing.T) {
+	var b bytes.Buffer
+	for _, c := range []*Config{{LogOutput: &b}, {Logger: log.New(&b, "", log.LstdFlags)}} {
+		b.Reset()
+		l := newLogger(c)
+		l.out.SetFlags(0)
+		l.debugf("a %d", 1)
+		l.infof("b")
+		l.warnf("c %s", "d")
+		l.errorf("e")
+		want := "[DEBUG] gwyh: a 1\n[INFO] gwyh: b\n[WARN] gwyh: c d\n[ERR] gwyh: e\n"
+		if b.String() != want {
+			t.Errorf("%q", b.String())
+		}
+	}
+	if newLogger(&Config{}).out == nil {
+		t.Error("no default")
+	}
+}
+
+func TestStrategiesHaveNames(t *testing.T) {
+	for s, want := range map[DistributionStrategy]string{
+		Uniform: "Uniform", HubAndSpoke: "HubAndSpoke", PreferLocal: "PreferLocal", PreferRemote: "PreferRemote",
+		4: "DistributionStrategy(4)", -1: "DistributionStrategy(-1)",
+	} {
+		if s.String() != want {
+			t.Errorf("%q, want %q", s, want)
+		}
+	}
+}
