@@ -12,7 +12,7 @@ import (
 
 // NaCl is XSalsa20-Poly1305, exactly what nacl/secretbox and nacl/box compute (PROTOCOL.md 1 and
 // 4), from the same primitives. Unlike them it works in place and derives the subkey only once per
-// session, which makes a box of 256 bytes a third cheaper.
+// session, which makes a box of 256 bytes some 40 % cheaper.
 var NaCl Suite = nacl{}
 
 type nacl struct{}

@@ -310,3 +310,48 @@ func TestSessionWithoutLinkThatIsSealedUnderIsKeptByProbes(t *testing.T) {
 		t.Error("probes keep an idle session alive")
 	}
 }
+
+func TestQuickerAnswerFromAnotherSourceDoesNotMoveAPathThatAnswersSlowly(t *testing.T) {
+	b, low, high := linkedBench()
+	b.carry(t, high, low, b.low, elsewhere)
+	for _, p := range b.pass(t, 250*time.Millisecond).Probes {
+		if p.To == elsewhere {
+			b.low.ProbeAnswered(b.now, p.Token)
+		}
+	}
+	if a := b.pass(t, 700*time.Millisecond); a.PathChanged {
+		t.Fatal("it moved before the path had its time")
+	}
+	if !b.low.ProbeAnswered(b.now, b.low.probing.targets[0].token) {
+		t.Fatal("the round is over")
+	}
+	if a := b.pass(t, 10*time.Second); a.PathChanged || b.low.Path() != highPath {
+		t.Error("it moved though the path answered")
+	}
+}
+
+func TestInitiatorAsksForASecondBoxAtOnceTheResponderLater(t *testing.T) {
+	b, _, _ := linkedBench()
+	start := b.now
+	if a := b.pass(t, 250*time.Millisecond); len(a.Probes) != 1 || a.Probes[0].To != highPath {
+		t.Errorf("the initiator's probes: %+v", a.Probes)
+	}
+	if a := pass(t, b.high, &start, start.Add(time.Second-1)); len(a.Probes) > 0 {
+		t.Errorf("the responder's probes: %+v", a.Probes)
+	}
+	if a := pass(t, b.high, &start, start.Add(1)); len(a.Probes) != 1 {
+		t.Errorf("the responder's probes a second later: %+v", a.Probes)
+	}
+}
+
+func TestAnsweringDoesNotKeepASessionAlive(t *testing.T) {
+	b := newBench()
+	low, high := b.confirmed(true)
+	b.carry(t, high, low, b.low, highPath)
+	b.carry(t, high, low, b.low, highPath)
+	b.pass(t, 10*time.Millisecond)
+	low.Seal(b.now, nil, []byte("answer"))
+	if a := b.pass(t, 3*time.Minute); len(a.Probes) > 0 || len(a.Closed) != 1 {
+		t.Errorf("%d probes, closed %v", len(a.Probes), a.Closed)
+	}
+}
