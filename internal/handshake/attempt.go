@@ -221,10 +221,12 @@ func (e *Endpoint) settle(p *pending) {
 	a.hellos = keep
 }
 
-// life is how long an OkBoss is repeated before the attempt begins anew.
+// life is how long an OkBoss is repeated before the attempt begins anew, because the peer seems to have
+// forgotten the handshake: started again, changed its keys, or had too many others. The session stays
+// the host's, and a box that opens under it still ends the attempt.
 func (p *pending) life() time.Duration {
 	if p.m.bound {
-		return halfOpenLife
+		return okBossLife
 	}
 	return legacyOkBossLife
 }

@@ -19,7 +19,8 @@ var (
 )
 
 const (
-	legacyOkBossLife = time.Second      // an OkBoss to a legacy node; then a new handshake begins
+	okBossLife       = 5 * time.Second  // of an OkBoss that nothing answers; then a new handshake begins
+	legacyOkBossLife = time.Second      // of an OkBoss to a legacy node
 	goTeamRepeats    = 5                // of a GoTeam with its Frame, until a box opens
 	halfOpenLife     = 10 * time.Second // of a responder's state, before the OkBoss and again after it
 )

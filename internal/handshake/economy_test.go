@@ -1,0 +1,255 @@
+package handshake
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestLedgerKnowsTheSixteenNewestTimestampsOfAnIdFor121Seconds(t *testing.T) {
+	l := newLedger(10)
+	id := goID(1)
+	for i := range int64(20) {
+		l.record(epoch, id, 100+i)
+	}
+	for i := range int64(30) {
+		if got, want := l.seen(epoch, id, 90+i), i <= 29; got != want {
+			t.Errorf("timestamp %d: seen %v", 90+i, got)
+		}
+	}
+	if l.seen(epoch, id, 120) || l.seen(epoch, goID(2), 100) {
+		t.Error("a new one is taken for a replay")
+	}
+	if !l.seen(epoch.Add(ledgerLife-1), id, 119) || l.seen(epoch.Add(ledgerLife), id, 119) {
+		t.Error("not forgotten after 121 s")
+	}
+}
+
+func TestLedgerThatIsNotFullTakesOlderTimestamps(t *testing.T) {
+	l := newLedger(10)
+	for i := range int64(15) {
+		l.record(epoch, goID(1), 100+2*i)
+	}
+	if l.seen(epoch, goID(1), 50) || l.seen(epoch, goID(1), 101) || !l.seen(epoch, goID(1), 102) {
+		t.Error("15 of 16")
+	}
+	l.record(epoch, goID(1), 50)
+	if !l.seen(epoch, goID(1), 49) || l.seen(epoch, goID(1), 51) {
+		t.Error("16 of 16")
+	}
+	l.record(epoch, goID(1), 51)
+	if l.quiet.Len() != 1 || len(l.quiet.Front().Value.(*account).stamps) != ledgerStamps {
+		t.Error("more than 16 are kept")
+	}
+}
+
+func TestFullLedgerForgetsTheIdThatWasQuietLongest(t *testing.T) {
+	l := newLedger(3)
+	for i := range 3 {
+		l.record(epoch.Add(time.Duration(i)), goID(i), 7)
+	}
+	l.record(epoch.Add(5), goID(0), 8)
+	l.record(epoch.Add(6), goID(9), 9)
+	for i, want := range []bool{true, false, true} {
+		if got := l.seen(epoch, goID(i), 7); got != want {
+			t.Errorf("id %d: %v", i, got)
+		}
+	}
+	l.record(epoch.Add(time.Hour), goID(1), 1)
+	if len(l.accounts) != 1 || l.quiet.Len() != 1 {
+		t.Error("old ids are kept")
+	}
+}
+
+func TestLegacyIdsAreBoundedApartFromGoIds(t *testing.T) {
+	_, a, _ := pair(t, 1, nil)
+	if a.ep.ledger(goID(3)) == a.ep.ledger(legacyID(3)) || a.ep.legacyIDs.max != 8192 {
+		t.Error("one ledger for both")
+	}
+}
+
+func TestBudgetGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
+	var b budget
+	spend := func(now time.Time, from string, n int) (granted int) {
+		for range n {
+			a := b.open(now, netip.MustParseAddr(from))
+			if a.take() {
+				granted++
+			}
+		}
+		return granted
+	}
+	for _, x := range []struct {
+		from       string
+		ask, grant int
+	}{
+		{"10.0.0.1", 9000, 9000},
+		{"10.0.0.2", 2000, 1000}, // the same /24
+		{"::ffff:10.0.0.3", 1, 0},
+		{"10.0.1.1", 20000, 10000},
+		{"2001:db8::1", 6000, 6000},
+		{"2001:db8:0:0:ffff::1", 6000, 4000}, // the same /64
+		{"2001:db8:0:1::1", 1, 1},
+		{"127.0.0.1", 15000, 15000}, // loopback is not counted by source
+		{"::1", 10000, 4999},        // but in all
+		{"10.0.9.1", 1, 0},
+	} {
+		if got := spend(epoch.Add(time.Second-1), x.from, x.ask); got != x.grant {
+			t.Errorf("%s asked %d: %d", x.from, x.ask, got)
+		}
+	}
+	if spend(epoch.Add(2*time.Second-1), "10.0.0.1", 1) != 1 {
+		t.Error("the next second grants nothing")
+	}
+	if len(b.sources) != 1 {
+		t.Error("sources are remembered beyond their second")
+	}
+	if spend(epoch.Add(-time.Hour), "10.0.0.1", 10001) != 10000 {
+		t.Error("a clock that went back stops the budget")
+	}
+}
+
+func TestNetworkOfASource(t *testing.T) {
+	for from, want := range map[string]string{
+		"10.1.2.3": "10.1.2.0/24", "::ffff:10.1.2.3": "10.1.2.0/24",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := network(netip.MustParseAddr(from)); got.String() != want {
+			t.Errorf("%s: %s", from, got)
+		}
+	}
+	if !network(netip.Addr{}).IsValid() {
+		t.Error("no network for an address that is none")
+	}
+}
+
+func TestOwnTimestampsNeverGoBackUnlessTheClockWentBackByMoreThanAMinute(t *testing.T) {
+	var c stampClock
+	now := epoch
+	last := c.stamp(now)
+	if !last.Equal(epoch) {
+		t.Error(last)
+	}
+	for _, step := range []time.Duration{0, 0, -time.Second, -58 * time.Second, time.Second, time.Hour} {
+		now = now.Add(step)
+		next := c.stamp(now)
+		if !next.After(last) || step > time.Minute && !next.Equal(now) {
+			t.Errorf("after a step of %v: %v, then %v", step, last, next)
+		}
+		last = next
+	}
+	now = now.Add(-61 * time.Second)
+	if next := c.stamp(now); !next.Equal(now) {
+		t.Errorf("does not follow a clock set back: %v, want %v", next, now)
+	}
+}
+
+func TestTimersFireInOrderAndOnce(t *testing.T) {
+	var q timers
+	var fired []int
+	list := make([]timer, 6)
+	for i := range list {
+		list[i].fire = func(time.Time) { fired = append(fired, i) }
+	}
+	q.set(&list[0], epoch.Add(5))
+	q.set(&list[1], epoch.Add(3))
+	q.set(&list[2], epoch.Add(3))
+	q.set(&list[3], epoch.Add(1))
+	q.set(&list[4], epoch.Add(9))
+	q.set(&list[1], epoch.Add(4))
+	q.stop(&list[3])
+	q.stop(&list[3])
+	q.stop(&list[5])
+	if !q.next().Equal(epoch.Add(3)) {
+		t.Error(q.next())
+	}
+	q.run(epoch.Add(5))
+	if !slices.Equal(fired, []int{2, 1, 0}) || !q.next().Equal(epoch.Add(9)) {
+		t.Error(fired)
+	}
+	q.run(epoch.Add(10))
+	if len(fired) != 4 || !q.next().IsZero() {
+		t.Error(fired)
+	}
+}
+
+// fill adds n handshakes to a table, of as many ids and sources as the functions tell apart, and returns how
+// many gave way.
+func crowd(tb *table, n int, bound bool, node func(i int) int, source func(i int) int) (gone []int) {
+	for i := range n {
+		x := &halfOpen{key: halfKey{goID(node(i)), wire.HandshakeID{byte(i), byte(i >> 8), byte(i >> 16)}}, repeats: i}
+		x.m.bound = bound
+		x.source = network(address(source(i) << 8).Addr())
+		for old := tb.room(x); old != nil; old = tb.room(x) {
+			gone = append(gone, old.repeats)
+			tb.remove(old)
+		}
+		tb.add(x)
+	}
+	return gone
+}
+
+func TestHalfOpenHandshakesAreBoundedAndTheOldestGivesWay(t *testing.T) {
+	same, each := func(int) int { return 1 }, func(i int) int { return i }
+	for name, x := range map[string]struct {
+		n            int
+		bound        bool
+		node, source func(int) int
+		keep         int
+	}{
+		"bound, in all":      {5000, true, each, same, 4096},
+		"bound, one id":      {10, true, same, each, 4},
+		"legacy, in all":     {2000, false, each, each, 1024},
+		"legacy, one source": {100, false, each, same, 64},
+		"legacy, one id":     {10, false, same, each, 4},
+	} {
+		tb := newTable()
+		gone := crowd(&tb, x.n, x.bound, x.node, x.source)
+		kept := tb.bound.ages.Len() + tb.legacy.ages.Len()
+		if kept != x.keep || len(tb.all) != kept || len(gone) != x.n-x.keep {
+			t.Errorf("%s: %d of %d kept", name, kept, x.n)
+		}
+		for i, g := range gone {
+			if g != i {
+				t.Fatalf("%s: number %d gave way as the %dth", name, g, i)
+			}
+		}
+	}
+}
+
+func TestLegacyHandshakesDoNotCrowdOutBoundOnes(t *testing.T) {
+	each := func(i int) int { return i }
+	tb := newTable()
+	crowd(&tb, 4096, true, each, each)
+	crowd(&tb, 5000, false, func(i int) int { return i + 10000 }, each)
+	if tb.bound.ages.Len() != 4096 || tb.legacy.ages.Len() != 1024 {
+		t.Errorf("%d bound, %d legacy", tb.bound.ages.Len(), tb.legacy.ages.Len())
+	}
+}
+
+func TestTableForgetsAllOfAHandshake(t *testing.T) {
+	tb := newTable()
+	crowd(&tb, 50, false, func(i int) int { return i / 2 }, func(i int) int { return i / 3 })
+	for len(tb.all) > 0 {
+		tb.remove(tb.legacy.ages.Front().Value.(*halfOpen))
+	}
+	if len(tb.legacy.byNode)+len(tb.legacy.bySource)+tb.legacy.ages.Len() != 0 {
+		t.Error("something is left")
+	}
+}
+
+func TestEveryReasonHasAName(t *testing.T) {
+	seen := make(map[string]bool)
+	for r := range Reasons {
+		if r.String() == "" || seen[r.String()] {
+			t.Errorf("reason %d is named %q", r, r)
+		}
+		seen[r.String()] = true
+	}
+	if Reasons.String() == "" {
+		t.Error("an unknown reason has no name")
+	}
+}

@@ -1,0 +1,412 @@
+package handshake
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// meddle delivers, before each datagram of a bound handshake from a to b, what forge makes of it, and requires
+// that this changes neither side; then the handshake must go on as if nothing had been.
+func meddle(t *testing.T, forge func(d datagram) [][]byte) {
+	t.Helper()
+	w, a, b := pair(t, 3, nil)
+	w.filter = func(d *datagram) bool {
+		if d.at != w.now {
+			return true
+		}
+		to := map[bool]*node{true: a, false: b}[d.to == a.addr]
+		for _, f := range forge(*d) {
+			before, sessions := state(to.ep), len(to.sessions)
+			to.receive(datagram{w.now, d.from, d.to, append([]byte(nil), f...)})
+			if after := state(to.ep); after != before || len(to.sessions) != sessions {
+				t.Fatalf("%d bytes %x changed\n%s to\n%s", len(f), f, before, after)
+			}
+		}
+		return true
+	}
+	a.join(b.addr, 10*time.Second)
+	w.run(11 * time.Second)
+	w.filter = nil
+	if len(a.sessions) != 1 || len(b.sessions) != 1 {
+		t.Fatalf("%d and %d sessions", len(a.sessions), len(b.sessions))
+	}
+	talk(t, w, a, b)
+}
+
+func TestTruncatedPacketsChangeNothing(t *testing.T) {
+	meddle(t, func(d datagram) (list [][]byte) {
+		for n := range d.bytes {
+			list = append(list, d.bytes[:n])
+		}
+		return list
+	})
+}
+
+func TestForgedPacketsChangeNothing(t *testing.T) {
+	meddle(t, func(d datagram) (list [][]byte) {
+		for i := range d.bytes {
+			for _, bit := range []byte{1, 0x10, 0x80} {
+				f := append([]byte(nil), d.bytes...)
+				f[i] ^= bit
+				if !sameStep(d.bytes, f) {
+					list = append(list, f)
+				}
+			}
+		}
+		return list
+	})
+}
+
+// sameStep reports whether two datagrams say the same: the count s is in no way protected, as in part 1.
+func sameStep(a, b []byte) bool {
+	var p, q wire.Packet
+	if wire.ParsePacket(&p, append([]byte(nil), a...)) != nil || wire.ParsePacket(&q, append([]byte(nil), b...)) != nil {
+		return false
+	}
+	p.Seq, q.Seq = 0, 0
+	return fmt.Sprint(p) == fmt.Sprint(q)
+}
+
+func TestSplicedHellosAreRefused(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	a.join(address(90), time.Second)
+	a.join(address(91), time.Second)
+	w.now = w.now.Add(time.Millisecond)
+	one, two := parsed(t, w.log[0].bytes), parsed(t, w.log[1].bytes)
+	for name, x := range map[string]struct {
+		change func(h *wire.Handshake)
+		sender wire.NodeID
+		why    Reason
+	}{
+		"another public key":         {func(h *wire.Handshake) { h.PublicKey[3]++ }, a.id(), BadBinding},
+		"another zone":               {func(h *wire.Handshake) { h.Zone.Name = "other" }, a.id(), BadBinding},
+		"no zone":                    {func(h *wire.Handshake) { h.Zone = wire.Zone{} }, a.id(), BadBinding},
+		"another handshake id":       {func(h *wire.Handshake) { h.ID[0]++ }, a.id(), BadBinding},
+		"another sender":             {func(*wire.Handshake) {}, goID(77), BadBinding},
+		"a sender of version 4":      {func(*wire.Handshake) {}, legacyID(0), NotGo},
+		"another timestamp":          {func(h *wire.Handshake) { h.Timestamp = h.Timestamp.Add(1) }, a.id(), BadKey},
+		"the Hmac of another Hello":  {func(h *wire.Handshake) { h.Hmacs = two.Hmacs }, a.id(), BadKey},
+		"Hmac and stamp of another":  {func(h *wire.Handshake) { h.Hmacs, h.Timestamp = two.Hmacs, two.Timestamp }, a.id(), BadBinding},
+		"another's before its own":   {func(h *wire.Handshake) { h.Hmacs = append(two.Hmacs[:1:1], h.Hmacs...) }, a.id(), accepted},
+		"another message":            {func(h *wire.Handshake) { h.Hmacs[0].Message = two.Hmacs[0].Message }, a.id(), BadKey},
+		"a shorter message":          {func(h *wire.Handshake) { m := &h.Hmacs[0].Message; *m = (*m)[:len(*m)-1] }, a.id(), BadKey},
+		"no Hmac":                    {func(h *wire.Handshake) { h.Hmacs = nil }, a.id(), Malformed},
+		"only unbound Hmacs":         {func(h *wire.Handshake) { h.Hmacs[0].Message[0]++ }, a.id(), Unbound},
+		"our own id":                 {func(*wire.Handshake) {}, b.id(), OwnID},
+		"unbound under a legacy id ": {func(h *wire.Handshake) { h.Hmacs[0].Message[0]++ }, legacyID(5), BadKey},
+	} {
+		h := *one
+		h.Hmacs = []wire.Hmac{{Sum: one.Hmacs[0].Sum, Message: bytes.Clone(one.Hmacs[0].Message)}}
+		x.change(&h)
+		ring := newRing(b.cfg.Keys)
+		if x.sender == b.id() {
+			before := b.rejected[OwnID]
+			b.receive(datagram{w.now, a.addr, b.addr, wire.AppendHandshake(nil, 1, x.sender, &h)})
+			if b.rejected[OwnID] != before+1 {
+				t.Error(name)
+			}
+			continue
+		}
+		if _, why := newResponder(&b.ep.self, &ring, nil, true, w.now, x.sender, &h, newSeeded(1)); why != x.why {
+			t.Errorf("%s: %v, want %v", name, why, x.why)
+		}
+	}
+}
+
+// exchange is a bound handshake by the machines alone, up to the Ohai.
+type exchange struct {
+	now            time.Time
+	keys           []Key
+	ring           ring
+	one, two       Self // initiator, responder
+	initiator      Initiator
+	responder      Responder
+	otherInitiator Initiator // the same node, another Hello
+	otherResponder Responder // the same node, its answer to that
+}
+
+func newExchange(t *testing.T) *exchange {
+	t.Helper()
+	x := &exchange{now: epoch, keys: []Key{NewKey([]byte("secret"), "")}}
+	x.ring = newRing(x.keys)
+	x.one = Self{Node: goID(1), Zone: wire.Zone{Name: "z", Valid: true}, Block: Block{Name: "one"}}
+	x.two = Self{Node: goID(2), Block: Block{Name: "two"}}
+	rand := newSeeded(5)
+	var why Reason
+	x.initiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now, rand)
+	if x.responder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), rand); why != accepted {
+		t.Fatal(why)
+	}
+	x.otherInitiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now.Add(1), rand)
+	if x.otherResponder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.otherInitiator.Hello(), rand); why != accepted {
+		t.Fatal(why)
+	}
+	return x
+}
+
+// resign signs the Ohai's message anew, as only a holder of the key can.
+func (x *exchange) resign(h *wire.Handshake, message []byte) {
+	stamp := appendStamp(nil, x.initiator.hello.Timestamp)
+	h.Hmacs = []wire.Hmac{{Sum: x.keys[0].hmac(message, stamp), Message: message}}
+}
+
+func TestSplicedAndReflectedOhaisAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(x *exchange, h *wire.Handshake) (sender wire.NodeID)
+		why    Reason
+	}{
+		"as it is":           {func(x *exchange, _ *wire.Handshake) wire.NodeID { return x.two.Node }, accepted},
+		"another public key": {func(x *exchange, h *wire.Handshake) wire.NodeID { h.PublicKey[0]++; return x.two.Node }, BadBinding},
+		"another challenge":  {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Challenge[0]++; return x.two.Node }, BadBinding},
+		"another zone":       {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Zone.Valid = true; return x.two.Node }, BadBinding},
+		"another sender":     {func(x *exchange, _ *wire.Handshake) wire.NodeID { return goID(9) }, BadBinding},
+		"a legacy sender":    {func(x *exchange, _ *wire.Handshake) wire.NodeID { return legacyID(9) }, NotGo},
+		"no Hmac":            {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Hmacs = nil; return x.two.Node }, Malformed},
+		"an Ohai to another": {func(x *exchange, h *wire.Handshake) wire.NodeID { *h = *x.otherResponder.Ohai(); return x.two.Node }, BadKey},
+		"another of same time": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			x.resign(h, x.otherResponder.ohai.Hmacs[0].Message)
+			return x.two.Node
+		}, BadBinding},
+		"our message, go": {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Hmacs = x.initiator.hello.Hmacs; return x.two.Node }, Reflected},
+		"our message, legacy": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			h.Hmacs = x.initiator.hello.Hmacs
+			return legacyID(9)
+		}, Reflected},
+		"a message without a block": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			x.resign(h, make([]byte, 80))
+			return x.two.Node
+		}, Unbound},
+		"a block of role 1": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			m := bytes.Clone(h.Hmacs[0].Message)
+			m[9] = 1
+			x.resign(h, m)
+			return x.two.Node
+		}, BadBlock},
+		"a public key of zeros": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			h.PublicKey = [32]byte{}
+			block := x.two.Block.append(nil, roleOhai)
+			sum := ohaiBinding(&x.initiator.bind, x.two.Node, h, block)
+			setBinding(block, &sum)
+			x.resign(h, block)
+			return x.two.Node
+		}, ZeroSecret},
+	} {
+		x := newExchange(t)
+		h := *x.responder.Ohai()
+		sender := c.change(x, &h)
+		before := fmt.Sprintf("%v", x.initiator)
+		next, _, why := x.initiator.Ohai(&x.ring, nil, sender, &h)
+		if why != c.why {
+			t.Errorf("%s: %v, want %v", name, why, c.why)
+		}
+		if fmt.Sprintf("%v", x.initiator) != before || next.Answered() != (why == accepted) {
+			t.Errorf("%s: the machine changed", name)
+		}
+	}
+}
+
+func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
+	x := newExchange(t)
+	next, ours, why := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
+	if why != accepted {
+		t.Fatal(why)
+	}
+	right := next.OkBoss().Responses[0]
+	ohai := x.responder.Ohai()
+	part1 := x.keys[0].response(&ohai.Challenge, &ohai.PublicKey, ohai.ID)
+	other := x.keys[0].okBoss(&x.otherResponder.bind)
+	for name, responses := range map[string][][64]byte{
+		"none": nil, "part 1's": {part1}, "of another": {other}, "two": {right, right}, "with part 1's": {part1, right}, "wrong": {{}},
+	} {
+		before := fmt.Sprintf("%v", x.responder)
+		m, _, why := x.responder.OkBoss(&wire.Handshake{Responses: responses})
+		if why != BadResponse || m.Done() || fmt.Sprintf("%v", x.responder) != before {
+			t.Errorf("%s: %v", name, why)
+		}
+	}
+	m, theirs, why := x.responder.OkBoss(next.OkBoss())
+	if why != accepted || theirs.SendKey != ours.RecvKey || theirs.RecvKey != ours.SendKey {
+		t.Fatal(why)
+	}
+	if _, _, why := m.OkBoss(next.OkBoss()); why != OtherContent {
+		t.Error("keys were derived twice")
+	}
+}
+
+func TestUnboundHelloIsCompletedOnlyByPart1(t *testing.T) {
+	key := NewKey([]byte("secret"), "")
+	r := newRing([]Key{key})
+	message := make([]byte, 100)
+	hello := wire.Handshake{Step: wire.StepHello, PublicKey: publicKey(&[32]byte{1}), Timestamp: epoch}
+	hello.Hmacs = []wire.Hmac{{Sum: key.hmac(message, appendStamp(nil, epoch)), Message: message}}
+	m, why := newResponder(&Self{Node: goID(1)}, &r, nil, true, epoch, legacyID(2), &hello, newSeeded(1))
+	if why != accepted {
+		t.Fatal(why)
+	}
+	if _, _, why := m.OkBoss(&wire.Handshake{Responses: [][64]byte{key.okBoss(&m.bind)}}); why != BadResponse {
+		t.Error(why)
+	}
+	right := key.response(&m.ohai.Challenge, &m.ohai.PublicKey, hello.ID)
+	if _, e, why := m.OkBoss(&wire.Handshake{Responses: [][64]byte{{}, right}}); why != accepted || !e.Legacy {
+		t.Error(why)
+	}
+}
+
+func TestFirstValidOhaiIsTakenOnce(t *testing.T) {
+	x := newExchange(t)
+	again, _ := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), newSeeded(9))
+	m, _, why := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
+	if why != accepted {
+		t.Fatal(why)
+	}
+	if !m.Repeats(x.two.Node, x.responder.Ohai()) || m.Repeats(x.one.Node, x.responder.Ohai()) || m.Repeats(x.two.Node, again.Ohai()) {
+		t.Error("a repeat is not told from another Ohai")
+	}
+	if _, _, why := m.Ohai(&x.ring, nil, x.two.Node, again.Ohai()); why != OtherContent {
+		t.Error(why)
+	}
+}
+
+func TestSecretsAreWipedOnceUsed(t *testing.T) {
+	x := newExchange(t)
+	m, e, _ := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
+	n, _, _ := x.responder.OkBoss(m.OkBoss())
+	e.wipe()
+	if m.secret != [32]byte{} || n.secret != [32]byte{} || e.SendKey != [32]byte{} || e.RecvKey != [32]byte{} {
+		t.Error("a secret is left")
+	}
+}
+
+func TestSamePairOfIdsWithAnotherContentIsDropped(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	w.filter = func(d *datagram) bool { return d.from == a.addr }
+	a.join(b.addr, 10*time.Millisecond)
+	w.run(20 * time.Millisecond)
+	h := parsed(t, w.log[0].bytes)
+	h.PublicKey[0]++
+	before := state(b.ep)
+	b.receive(datagram{w.now, a.addr, b.addr, wire.AppendHandshake(nil, 9, a.id(), h)})
+	if b.rejected[OtherContent] != 1 || state(b.ep) != before {
+		t.Error(b.rejected)
+	}
+}
+
+func TestReplayedConversationMakesNoSessionAtAnyLaterTime(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	a.join(b.addr, 10*time.Second)
+	w.run(time.Second)
+	log := w.log
+	for _, d := range []time.Duration{0, 5 * time.Second, 5 * time.Second, 49 * time.Second, 10 * time.Second, 70 * time.Second, time.Hour} {
+		w.run(d)
+		for _, from := range []datagram{{from: a.addr}, {from: address(66)}} {
+			for _, x := range log {
+				x.from = from.from
+				w.deliver(x)
+			}
+		}
+	}
+	w.run(time.Minute)
+	if len(a.sessions) != 1 || len(b.sessions) != 1 {
+		t.Errorf("%d and %d sessions", len(a.sessions), len(b.sessions))
+	}
+	if b.rejected[Replayed] == 0 || b.rejected[TimeOff] == 0 || a.rejected[UnknownHandshake] == 0 {
+		t.Error("reasons:", a.rejected, b.rejected)
+	}
+}
+
+func TestConversationReplayedToAThirdNodeMakesNoSession(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	c := newNode(w, 2, nil)
+	w.keep = true
+	a.join(b.addr, 10*time.Second)
+	w.run(time.Second)
+	for _, d := range w.log {
+		d.to = c.addr
+		w.deliver(d)
+	}
+	w.run(time.Minute)
+	if len(c.sessions) != 0 || len(a.sessions) != 1 || len(b.sessions) != 1 {
+		t.Error("a session")
+	}
+}
+
+func TestReflectedPacketsChangeNothing(t *testing.T) {
+	w, a, b := pair(t, 3, nil)
+	w.filter = func(d *datagram) bool {
+		// Everything also comes back to its sender, under its own id and under the other's.
+		from := map[bool]*node{true: a, false: b}[d.from == a.addr]
+		var p wire.Packet
+		if wire.ParsePacket(&p, append([]byte(nil), d.bytes...)) != nil || p.Kind != wire.PacketHandshake {
+			return true
+		}
+		h := parsed(t, d.bytes)
+		if h.Step == wire.StepHello {
+			return true // a Hello under its own id is what reaches oneself
+		}
+		for _, sender := range []wire.NodeID{a.id(), b.id(), legacyID(1)} {
+			sessions := len(from.sessions)
+			from.receive(datagram{w.now, d.to, d.from, wire.AppendHandshake(nil, 1, sender, h)})
+			if len(from.sessions) != sessions {
+				t.Fatal("a reflected packet made a session")
+			}
+		}
+		return true
+	}
+	a.join(b.addr, 10*time.Second)
+	w.run(11 * time.Second)
+	w.filter = nil
+	talk(t, w, a, b)
+}
+
+func TestReflectedHelloUnderAnotherIdIsRefused(t *testing.T) {
+	w, a, _ := pair(t, 1, nil)
+	w.keep = true
+	a.join(address(90), time.Second)
+	h := parsed(t, w.log[0].bytes)
+	for _, sender := range []wire.NodeID{goID(5), legacyID(5)} {
+		a.receive(datagram{w.now, address(90), a.addr, wire.AppendHandshake(nil, 1, sender, h)})
+	}
+	if a.rejected[BadBinding] != 1 || a.rejected[NotGo] != 1 || len(a.self) != 0 {
+		t.Error(a.rejected)
+	}
+}
+
+func TestGoTeamAndDeadMeanNothingBetweenGoNodes(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.filter = func(d *datagram) bool { return d.to == b.addr || parsesAs(d.bytes, wire.StepOhai) }
+	a.join(b.addr, 10*time.Second)
+	w.run(200 * time.Millisecond)
+	id := a.sessions[0].Handshake
+	for _, n := range []*node{a, b} {
+		peer := map[*node]*node{a: b, b: a}[n]
+		for _, s := range []wire.Step{wire.StepGoTeam, wire.StepDead} {
+			before := state(n.ep)
+			n.receive(datagram{w.now, peer.addr, n.addr, wire.AppendHandshake(nil, 1, peer.id(), &wire.Handshake{ID: id, Step: s})})
+			if state(n.ep) != before {
+				t.Error(s, "changed something")
+			}
+		}
+	}
+	if a.sessions[0].sealable || a.rejected[Unexpected] != 2 || b.rejected[UnknownHandshake] != 1 || b.rejected[Unexpected] != 1 {
+		t.Error(a.rejected, b.rejected)
+	}
+}
+
+func TestGarbageIsCountedAndNothingElseHappens(t *testing.T) {
+	_, a, _ := pair(t, 1, nil)
+	before := state(a.ep)
+	for _, b := range [][]byte{nil, {}, {0x92}, bytes.Repeat([]byte{0x93}, 65507), bytes.Repeat([]byte{0xC1}, 10)} {
+		a.ep.HandlePacket(epoch, wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketHandshake, Handshake: b})
+	}
+	a.ep.HandlePacket(epoch, wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketBox})
+	if a.rejected[Malformed] != 6 || state(a.ep) != before {
+		t.Error(a.rejected)
+	}
+}
