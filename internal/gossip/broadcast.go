@@ -55,6 +55,9 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the
 // quickest path. Others are counted.
 func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
+	if p.zone != c.cfg.Zone {
+		c.stats.BroadcastsCrossZone++
+	}
 	if !c.seen.first(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
 		return

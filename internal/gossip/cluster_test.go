@@ -184,3 +184,21 @@ func joinErrors(events []Event) error {
 	}
 	return errors.Join(errs...)
 }
+
+// count is how many events of a kind the node saw, of the member of that name or of any.
+func (n *node) count(kind EventKind, name string) (count int) {
+	for _, e := range n.events {
+		if e.Kind == kind && (name == "" || e.Member.Name == name) {
+			count++
+		}
+	}
+	return count
+}
+
+// names lists the membership events the node saw.
+func (n *node) names() (list []string) {
+	for _, e := range n.events {
+		list = append(list, fmt.Sprintf("%s %s", [...]string{EventJoin: "join", EventUpdate: "update", EventLeave: "leave"}[e.Kind], e.Member.Name))
+	}
+	return list
+}

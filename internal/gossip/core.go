@@ -105,6 +105,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
 		Versions: cfg.Versions, Incarnation: uint64(now.UnixMilli())}
 	c.members.enlist(c.self)
+	if size, room := c.self.fill(&c.entry).Size(), cfg.DatagramSize-wire.BoxOverhead-membersOverhead; size > room {
+		return nil, fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
+	}
 	c.hs = handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 		Heartbeat: cfg.Heartbeat, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,

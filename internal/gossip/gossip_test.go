@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,37 +14,255 @@ func lan() simnet.Link { return simnet.Link{Latency: simnet.Constant(time.Millis
 func TestTwoNodesJoinAndTalk(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
-	t.Logf("whole after %v", c.form(2*time.Second))
-	if len(c.nodes[1].joined) != 1 || c.nodes[1].joined[0].Err != nil {
-		t.Fatalf("joined: %+v", c.nodes[1].joined)
+	c.form(time.Second)
+	if j := c.nodes[1].joined; len(j) != 1 || j[0].Err != nil {
+		t.Fatalf("joined: %+v", j)
 	}
-	t.Logf("last after %v", c.broadcast(0, "hello", time.Second))
+	c.broadcast(0, "hello", time.Second)
 	c.broadcast(1, "hello back", time.Second)
 }
 
 func TestHundredNodesThroughOneSeed(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(100)
-	t.Logf("whole after %v", c.form(3*time.Second))
+	c.form(3 * time.Second)
 	for i := range 200 {
 		c.broadcast(i*37%100, fmt.Sprint("message ", i), 50*time.Millisecond)
 	}
 }
 
-func TestThousandNodesColdStart(t *testing.T) {
-	for _, loss := range []float64{0, 0.05} {
-		t.Run(fmt.Sprintf("loss %v", loss), func(t *testing.T) {
-			link := simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, 0), Loss: loss}
-			c := newCluster(t, 1, link)
-			c.add(1000)
-			real := time.Now()
-			t.Logf("whole after %v", c.form(30*time.Second))
-			t.Logf("real %v, %+v", time.Since(real), c.nodes[0].Stats())
+// The bounds are those of the original issue; docs/PERFORMANCE.md quotes what this test logs.
+func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
+	for _, c := range []struct{ loss, bound float64 }{{0, 2.0}, {0.05, 2.2}} {
+		t.Run(fmt.Sprintf("loss %v", c.loss), func(t *testing.T) {
+			const mean = 20 * time.Millisecond
+			cl := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(mean, 0), Loss: c.loss})
+			cl.add(1000)
+			formed := cl.form(30 * time.Second)
+			cl.net.RunFor(5 * time.Second) // until the choice of subscriptions has calmed down
 			var sum time.Duration
 			for i := range 20 {
-				sum += c.broadcast(i*47, fmt.Sprint("message ", i), time.Second)
+				sum += cl.broadcast(i*47, fmt.Sprint("message ", i), 500*time.Millisecond)
 			}
-			t.Logf("last node after %.2f mean latencies; real %v", float64(sum)/20/float64(20*time.Millisecond), time.Since(real))
+			last := float64(sum) / 20 / float64(mean)
+			t.Logf("whole after %v, last node after %.2f mean latencies", formed, last)
+			if last > c.bound {
+				t.Errorf("last node after %.2f mean latencies, want at most %v", last, c.bound)
+			}
 		})
 	}
+}
+
+func TestSameSeedSameTrace(t *testing.T) {
+	run := func(seed uint64) uint64 {
+		c := newCluster(t, seed, simnet.Link{Latency: simnet.Exponential(5*time.Millisecond, 0), Loss: 0.05})
+		c.add(30)
+		c.form(10 * time.Second)
+		c.broadcast(3, "hello", time.Second)
+		return c.net.TraceHash()
+	}
+	if a, b := run(7), run(7); a != b {
+		t.Errorf("seed 7 gave %x and %x", a, b)
+	}
+	if a, b := run(7), run(8); a == b {
+		t.Errorf("seeds 7 and 8 gave the same trace %x", a)
+	}
+}
+
+func TestCrashedNodeIsDeadToAllAfterFiveSilentIntervals(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(30)
+	c.form(3 * time.Second)
+	c.net.Crash(c.nodes[7].addr)
+	c.net.RunFor(7 * time.Second)
+	for i, n := range c.nodes {
+		if i == 7 {
+			continue
+		}
+		if got := n.count(EventLeave, "node-7"); got != 1 || len(n.members.live) != 29 {
+			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, len(n.members.live))
+		}
+	}
+}
+
+func TestNoNodeDiesOfPacketLoss(t *testing.T) {
+	c := newCluster(t, 3, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})
+	c.add(50)
+	c.form(10 * time.Second)
+	c.net.RunFor(5 * time.Minute)
+	for i, n := range c.nodes {
+		if left := n.count(EventLeave, ""); left != 0 {
+			t.Errorf("node %d saw %d leaves", i, left)
+		}
+	}
+}
+
+func TestDepartedNodeIsGoneAtOnceAndMayReturn(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(20)
+	c.form(3 * time.Second)
+	gone := c.nodes[5]
+	c.do(5, gone.Leave)
+	c.net.RunFor(100 * time.Millisecond)
+	for i, n := range c.nodes {
+		if n.count(EventLeave, "node-5") != 1 || len(n.members.live) != 19 {
+			t.Errorf("node %d: %d members after the leave, events %v", i, len(n.members.live), n.names())
+		}
+	}
+	c.join(5, 0)
+	if !c.net.RunUntil(3*time.Second, c.whole) {
+		t.Fatalf("not whole after the return: %s", c.missing())
+	}
+	c.broadcast(5, "back", time.Second)
+}
+
+func TestNodeRefutesItsOwnDeath(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(3 * time.Second)
+	accuser, accused := c.nodes[2], c.nodes[6]
+	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.byID[accused.cfg.ID]) })
+	c.net.RunFor(3 * time.Second)
+	if !c.whole() {
+		t.Fatalf("the accused did not come back: %s", c.missing())
+	}
+	if accused.self.Incarnation <= uint64(c.net.Now().Add(-10*time.Second).UnixMilli()) {
+		t.Error("the accused kept its incarnation")
+	}
+}
+
+func TestRestartedNodeReplacesItsOldSelf(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(3 * time.Second)
+	for _, n := range c.nodes {
+		n.events = nil
+	}
+	c.net.Crash(c.nodes[4].addr)
+	c.net.RunFor(500 * time.Millisecond)
+	again := c.make(4)
+	c.nodes[4] = again
+	c.net.Restart(again.addr, again)
+	c.join(4, 0)
+	if !c.net.RunUntil(3*time.Second, c.whole) {
+		t.Fatalf("not whole after the restart: %s", c.missing())
+	}
+	for i, n := range c.nodes {
+		if i != 4 && len(n.events) != 0 {
+			t.Errorf("node %d was told %v of a restart with the same name, address and metadata", i, n.names())
+		}
+	}
+	c.net.RunFor(10 * time.Second)
+	if !c.whole() {
+		t.Fatalf("the old id came back: %s", c.missing())
+	}
+}
+
+func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(5)
+	c.tweak = func(i int, cfg *Config) { cfg.Name = "node-2" }
+	c.add(1)
+	for i := 1; i < 6; i++ {
+		c.join(i, 0)
+	}
+	c.net.RunFor(3 * time.Second)
+	for i, n := range c.nodes[:5] {
+		if m := n.members.byName["node-2"]; m == nil || m.ID != c.nodes[2].cfg.ID {
+			t.Errorf("node %d: node-2 is %v", i, m)
+		}
+		if len(n.members.live) != 5 {
+			t.Errorf("node %d has %d members", i, len(n.members.live))
+		}
+	}
+	// When its bearer is gone the name is free, and the other gets in without doing anything.
+	c.net.Crash(c.nodes[2].addr)
+	c.net.RunFor(15 * time.Second)
+	for _, i := range []int{0, 1, 3, 4} {
+		if m := c.nodes[i].members.byName["node-2"]; m == nil || m.ID != c.nodes[5].cfg.ID {
+			t.Errorf("node %d: node-2 is %v after the first died", i, m)
+		}
+	}
+}
+
+func TestJoinToNobodyEndsWithAnError(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(1)
+	c.do(0, func(now time.Time) { c.nodes[0].Join(now, testAddr(9), now.Add(2*time.Second)) })
+	c.net.RunFor(4 * time.Second)
+	if j := c.nodes[0].joined; len(j) != 1 || j[0].Err == nil {
+		t.Fatalf("joined: %+v", j)
+	}
+}
+
+func TestJoinToOneselfReachesOneself(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(1)
+	alias := testAddr(99)
+	c.net.Alias(c.nodes[0].addr, alias)
+	c.do(0, func(now time.Time) {
+		c.nodes[0].Join(now, c.nodes[0].addr, now.Add(2*time.Second))
+		c.nodes[0].Join(now, alias, now.Add(2*time.Second))
+	})
+	c.net.RunFor(time.Second)
+	if j := c.nodes[0].joined; len(j) != 2 || joinErrors(j) != nil {
+		t.Fatalf("joined: %+v", j)
+	}
+	if len(c.nodes[0].members.live) != 1 || len(c.nodes[0].peers) != 0 {
+		t.Errorf("%d members, %d peers", len(c.nodes[0].members.live), len(c.nodes[0].peers))
+	}
+}
+
+func TestMessageSentBeforeTheFirstLinkArrives(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(2)
+	c.do(1, func(now time.Time) { _ = c.nodes[1].Broadcast(now, []byte("early")) })
+	c.net.RunFor(10 * time.Second)
+	c.join(1, 0)
+	c.net.RunFor(time.Second)
+	if c.nodes[0].got["early"] != 1 {
+		t.Errorf("got %v", c.nodes[0].got)
+	}
+}
+
+func TestMessageBeyondADatagramIsRefused(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(2)
+	c.form(time.Second)
+	n := c.nodes[0]
+	c.broadcast(0, string(make([]byte, n.BroadcastMax())), time.Second)
+	c.do(0, func(now time.Time) {
+		err := n.Broadcast(now, make([]byte, n.BroadcastMax()+1))
+		if large, ok := err.(*TooLargeError); !ok || large.Max != n.BroadcastMax() {
+			t.Errorf("err = %v", err)
+		}
+	})
+}
+
+func TestSubscribersAreBounded(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(200)
+	c.form(10 * time.Second)
+	for i, n := range c.nodes {
+		if most := subscribersPer * n.cfg.Subscriptions; n.subs.serving > most {
+			t.Errorf("node %d has %d subscribers, want at most %d", i, n.subs.serving, most)
+		}
+		if slices.Contains(n.subs.choice, n.cfg.ID) {
+			t.Errorf("node %d subscribes to itself", i)
+		}
+	}
+}
+
+// A seed that goes away right after the others joined through it is not needed.
+func TestClusterOutlivesItsSeed(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(20)
+	c.form(3 * time.Second)
+	c.net.Crash(c.nodes[0].addr)
+	c.net.RunFor(10 * time.Second)
+	c.nodes = c.nodes[1:]
+	if !c.whole() {
+		t.Fatal(c.missing())
+	}
+	c.broadcast(3, "without the seed", time.Second)
 }

@@ -61,6 +61,7 @@ func (c *Core) comeBack(now time.Time) {
 	c.self.State = wire.StateAlive
 	c.members.enlist(c.self)
 	c.renewSelf(now, c.self.Incarnation)
+	c.emitMember(EventJoin, c.self)
 }
 
 // peerAt finds a Go member at an address that we hold a session with.

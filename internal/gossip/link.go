@@ -132,8 +132,8 @@ func (c *Core) ask(now time.Time, p *peer) {
 
 // avoid keeps a member that refused, or does not answer, out of the next choices, longer each time.
 func (c *Core) avoid(now time.Time, m *member) {
-	pause := min(avoidBase<<min(m.refusals, 8), avoidMax)
-	m.refusals++
+	pause := min(avoidBase<<m.refusals, avoidMax)
+	m.refusals = min(m.refusals+1, 8)
 	m.avoid = now.Add(pause/2 + time.Duration(c.rng.Int64N(int64(pause))))
 	c.wantChoice(now)
 }

@@ -11,6 +11,9 @@ import (
 // Deaths and departures do not wait.
 const floodInterval = 10 * time.Millisecond
 
+// membersOverhead is the bytes of a message of entries beyond them, at most.
+const membersOverhead = 64
+
 // news is a membership entry that waits to be flooded.
 type news struct {
 	m    *member
@@ -72,37 +75,49 @@ func supersedes(e *wire.Member, m *member) bool {
 
 // applyAlive adds a member, brings one back, or updates it.
 func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
-	if !c.admissible(e) || !c.claimName(now, e) {
+	if !c.admissible(e) {
+		return
+	}
+	before, ok := c.claimName(now, e)
+	if !ok {
 		return
 	}
 	if m == nil {
 		m = &member{place: -1}
 		m.ID = e.ID
-		m.key = pairKey(c.cfg.ID, e.ID, weight(c.cfg.Strategy, c.zoneOf(e) == c.cfg.Zone))
 	}
-	kind := EventUpdate
-	if !m.live() {
-		kind = EventJoin
+	kind, same := EventJoin, false
+	if m.live() {
+		before = m
 	}
-	known := kind == EventUpdate && bytes.Equal(m.Meta, e.Meta)
-	c.members.reincarnate(m, e.Incarnation)
-	m.State, m.since = wire.StateAlive, now
-	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
-	m.Meta = bytes.Clone(e.Meta)
-	if p := c.peers[m.ID]; p != nil {
-		p.set.SetAdvertised(m.Addr)
+	if before != nil {
+		kind, same = EventUpdate, bytes.Equal(before.Meta, e.Meta)
 	}
-	if kind == EventJoin {
-		m.Name = string(e.Name)
-		c.members.enlist(m)
-	} else if m.Name != string(e.Name) {
-		c.members.rename(m, string(e.Name))
-	}
-	if !known {
+	c.setAlive(now, m, e)
+	if !same {
 		c.emitMember(kind, m)
 	}
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
+}
+
+// setAlive writes an alive entry into its row.
+func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
+	c.members.reincarnate(m, e.Incarnation)
+	m.State, m.since = wire.StateAlive, now
+	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
+	m.Meta = bytes.Clone(e.Meta)
+	m.key = pairKey(c.cfg.ID, e.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone))
+	switch {
+	case !m.live():
+		m.Name = string(e.Name)
+		c.members.enlist(m)
+	case m.Name != string(e.Name):
+		c.members.rename(m, string(e.Name))
+	}
+	if p := c.peers[m.ID]; p != nil {
+		p.set.SetAdvertised(m.Addr)
+	}
 }
 
 // admissible reports whether an alive entry is within its bounds; what is not is dropped and counted.
@@ -119,22 +134,22 @@ func (c *Core) admissible(e *wire.Member) bool {
 }
 
 // claimName settles who bears the name of an alive entry. A new id with the same address and a higher
-// incarnation is the same program started again: it replaces the old id. At another address the first
-// stays.
-func (c *Core) claimName(now time.Time, e *wire.Member) bool {
+// incarnation is the same program started again: it replaces the old id, which is returned, at once and
+// without a leave. At another address the first stays.
+func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bool) {
 	holder := c.members.byName[string(e.Name)]
-	if holder == nil || holder.ID == e.ID {
-		return true
+	switch {
+	case holder == nil || holder.ID == e.ID:
+		return nil, true
+	case holder == c.self || holder.Addr != e.Addr:
+		c.logLimited(now, "name", "[WARN] gwyh: name %q at %s is taken by %s: ignored", e.Name, e.Addr, holder.Addr)
+		return nil, false
+	case e.Incarnation <= holder.Incarnation:
+		return nil, false
 	}
-	if holder.ID == c.cfg.ID || holder.Addr != e.Addr {
-		c.logLimited(now, "name "+string(e.Name), "[WARN] gwyh: name %q at %s is taken by %s: ignored", e.Name, e.Addr, holder.Addr)
-		return false
-	}
-	if e.Incarnation <= holder.Incarnation {
-		return false
-	}
-	c.removeMember(now, holder, wire.StateDead, nil)
-	return true
+	holder.State = wire.StateDead
+	c.entomb(now, holder)
+	return holder, true
 }
 
 // applyGone takes in a death or a departure.
@@ -146,7 +161,7 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 	was := m.live()
 	c.members.reincarnate(m, e.Incarnation)
 	m.accuser = e.From
-	c.removeMember(now, m, e.State, nil)
+	c.removeMember(now, m, e.State)
 	if was {
 		c.spread(now, m, from, how)
 		c.flushNews(now)
@@ -154,28 +169,34 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 }
 
 // removeMember makes m a tombstone in the given state, and tells the application if it was live.
-func (c *Core) removeMember(now time.Time, m *member, s wire.State, accuser *wire.NodeID) {
+func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 	was := m.live()
 	m.State = s
-	if accuser != nil {
-		m.accuser = *accuser
-	}
-	c.members.bury(now, m)
+	c.entomb(now, m)
 	if was {
 		c.emitMember(EventLeave, m)
 		c.memberChanged(now)
 	}
-	if p := c.peers[m.ID]; p != nil {
-		if s == wire.StateDead {
-			c.correct(now, p, m) // if it lives, it shall know and refute
-		}
-		c.unlink(now, p)
+}
+
+// entomb takes m off the live members and ends its link. One that is called dead is told so: if it
+// lives, it shall refute.
+func (c *Core) entomb(now time.Time, m *member) {
+	c.members.bury(now, m)
+	p := c.peers[m.ID]
+	if p == nil {
+		return
 	}
+	if m.State == wire.StateDead {
+		c.correct(now, p, m)
+	}
+	c.unlink(now, p)
 }
 
 // declareDead ends a member that this node itself found silent.
 func (c *Core) declareDead(now time.Time, m *member) {
-	c.removeMember(now, m, wire.StateDead, &c.cfg.ID)
+	m.accuser = c.cfg.ID
+	c.removeMember(now, m, wire.StateDead)
 	c.spread(now, m, nil, flooded)
 	c.flushNews(now)
 }

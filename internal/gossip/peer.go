@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
@@ -98,6 +99,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 func (c *Core) peerOf(e *handshake.Established) *peer {
 	p := c.peers[e.Peer]
 	if p == nil {
+		c.makeRoom()
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.timer.fire = p.tick
@@ -113,6 +115,29 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 	return p
 }
 
+// unlinkedMax bounds the peers that carry no link (PROTOCOL.md 4, "Session").
+const unlinkedMax = 4096
+
+// makeRoom forgets the peer without a link that was silent longest, when there are too many.
+func (c *Core) makeRoom() {
+	if len(c.peers)-len(c.links) < unlinkedMax {
+		return
+	}
+	var oldest *peer
+	for _, p := range c.peers {
+		if p.linked {
+			continue
+		}
+		if oldest == nil || p.heard.Before(oldest.heard) || p.heard.Equal(oldest.heard) && slices.Compare(p.id[:], oldest.id[:]) < 0 {
+			oldest = p
+		}
+	}
+	for _, s := range oldest.set.RemoveAll(c.now) {
+		c.forget(s)
+	}
+	c.remove(c.now, oldest)
+}
+
 // AttemptFailed ends a Join, or lets another member be chosen.
 func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	c := (*Core)(h)
@@ -121,7 +146,10 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	delete(c.dials, a)
 	if d.join != nil {
 		c.endJoin(d.join, err)
-	} else if m := c.members.byID[d.member]; m != nil && c.subs.chosen(m.ID) {
+		return
+	}
+	p := c.peers[d.member]
+	if m := c.members.byID[d.member]; m != nil && (p == nil || p.set.Current(c.now) == nil) {
 		c.avoid(c.now, m)
 	}
 }

@@ -11,6 +11,7 @@ type Stats struct {
 	BroadcastsDelivered uint64 // messages of others handed to the application, once each
 	BroadcastsForwarded uint64 // copies passed on, one per link
 	BroadcastsDuplicate uint64 // further copies that came
+	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
 
 	MembersForwarded uint64 // membership entries passed on, one per link
