@@ -479,6 +479,50 @@ func (m *Memberlist) NumMembers() int { return len(m.view.Load().nodes) }
 // LocalNode is this node as others know it. It is never written again.
 func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
 
+// Stats is what a node counts. Besides these figures a node publishes more through armon/go-metrics.
+type Stats struct {
+	// As it is now.
+
+	Members       int // nodes that are alive or suspected not to be, this one included
+	Links         int // nodes that messages are exchanged with, both ways, whoever subscribed
+	Subscriptions int // those of them that this node chose to hear from (Config.Subscriptions)
+
+	// Since Create.
+
+	BroadcastsSent      uint64 // messages of this node's own
+	BroadcastsDelivered uint64 // messages of others, once each
+	BroadcastsDuplicate uint64 // further copies of them that came, which the application never sees
+	BroadcastsCrossZone uint64 // copies, the first one or not, that came from a node of another zone
+
+	DatagramsSent, DatagramsReceived uint64
+	BytesSent, BytesReceived         uint64 // of the datagrams, without IP and UDP headers
+
+	Dropped uint64 // datagrams and messages that went no further here, for whatever reason
+}
+
+// Stats returns the node's figures, all of the same moment. After Shutdown they are all zero.
+func (m *Memberlist) Stats() Stats {
+	var s Stats
+	err := m.do(func(time.Time) {
+		c := m.core.Stats()
+		s = Stats{
+			Members: c.Members, Links: c.Links, Subscriptions: m.core.Started(),
+			BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
+			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
+			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
+			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
+			Dropped: m.carrier.in.Dropped() + m.dispatch.dropped.Load(),
+		}
+		for _, n := range c.Dropped {
+			s.Dropped += n
+		}
+	})
+	if err != nil {
+		return Stats{}
+	}
+	return s
+}
+
 // Leave tells the others that this node departs, and takes it out of Members; the node goes on
 // running until Shutdown, and may Join again. It returns when the news are sent and NotifyLeave has
 // been called for the node itself, at the latest after timeout, and then with an error. Zero means no
