@@ -105,7 +105,10 @@ func Create(config *Config) (*Memberlist, error) {
 		}
 		return nil, err
 	}
-	config.BindPort, config.AdvertisePort, config.Keyring = own.BindPort, own.AdvertisePort, own.Keyring
+	if config.BindPort == 0 || config.AdvertisePort == 0 {
+		config.AdvertisePort = own.AdvertisePort
+	}
+	config.BindPort, config.Keyring = own.BindPort, own.Keyring
 	return m, nil
 }
 
@@ -248,7 +251,7 @@ func (m *Memberlist) loop() {
 	metrics := telemetry.New(m.config.MetricLabels)
 	for {
 		var c *call
-		now := time.Now()
+		var now time.Time
 		select {
 		case <-m.stop:
 			return
