@@ -217,7 +217,6 @@ type dispatcher struct {
 	messages int               // in the queue
 	bytes    int               // of them
 	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
-	closed   bool
 }
 
 func newDispatcher(d Delegate, e EventDelegate, log func(string)) *dispatcher {

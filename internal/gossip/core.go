@@ -53,8 +53,9 @@ type Core struct {
 
 	timers      timers
 	out         outbox
-	plain       []byte // scratch: one plaintext being built
-	entry       wire.Member
+	packet      wire.Packet // scratch: the datagram being taken in
+	plain       []byte      // scratch: one plaintext being built
+	entry       wire.Member // scratch: one entry being written
 	events      []Event
 	eventsSpare []Event
 	logs        map[string]logLimit
@@ -121,16 +122,16 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.now = now
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
-	var p wire.Packet
-	switch err := wire.ParsePacket(&p, b); {
+	p := &c.packet
+	switch err := wire.ParsePacket(p, b); {
 	case err != nil:
 		c.drop(DropMalformed)
 	case p.Kind == wire.PacketHandshake:
-		c.hs.HandlePacket(now, from, &p)
+		c.hs.HandlePacket(now, from, p)
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
 	default:
-		c.handleBox(now, from, &p)
+		c.handleBox(now, from, p)
 	}
 }
 
