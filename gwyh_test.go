@@ -1,64 +1,129 @@
 package gwyh
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// recorder is a Delegate and EventDelegate that keeps what it is told.
-type recorder struct {
-	mu       sync.Mutex
-	got      []string
-	events   []string
-	arrived  chan struct{} // a token for each message
-	meta     []byte
-	messages [][]byte // what GetBroadcasts gives next
+// TestMain fails when a goroutine of the library outlives the tests.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leaked(); code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines outlive the tests:\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
 }
 
-func newRecorder() *recorder { return &recorder{arrived: make(chan struct{}, 100_000)} }
+// leaked waits a while for the library's goroutines to end, and returns the stacks of those that do not.
+func leaked() string {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var ours []string
+	for range 300 {
+		b := make([]byte, 1<<20)
+		stacks := strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n")
+		ours = slices.DeleteFunc(stacks, func(s string) bool {
+			return !strings.Contains(s, "gwyh-go/gwyh.") || strings.Contains(s, "gwyh.TestMain")
+		})
+		if len(ours) == 0 {
+			return ""
+		}
+		<-tick.C
+	}
+	return strings.Join(ours, "\n\n")
+}
+
+// recorder is a Delegate and EventDelegate that keeps what it is told.
+type recorder struct {
+	mu      sync.Mutex
+	got     []string
+	events  []string
+	arrived chan struct{} // a token for each message
+	meta    []byte
+	queue   TransmitLimitedQueue
+	onMsg   func([]byte)
+	onJoin  func(*Node)
+}
+
+func newRecorder() *recorder {
+	r := &recorder{arrived: make(chan struct{}, 1<<20)}
+	r.queue.NumNodes, r.queue.RetransmitMult = func() int { return 100 }, 4
+	return r
+}
 
 func (r *recorder) NodeMeta(int) []byte { return r.meta }
 func (r *recorder) NotifyMsg(b []byte) {
+	if r.onMsg != nil {
+		r.onMsg(b)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.got = append(r.got, string(b))
 	r.arrived <- struct{}{}
 }
-func (r *recorder) GetBroadcasts(int, int) [][]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := r.messages
-	r.messages = nil
-	return out
+func (r *recorder) GetBroadcasts(overhead, limit int) [][]byte {
+	return r.queue.GetBroadcasts(overhead, limit)
 }
 func (r *recorder) LocalState(bool) []byte        { return nil }
 func (r *recorder) MergeRemoteState([]byte, bool) {}
-func (r *recorder) NotifyJoin(n *Node)            { r.note("join " + n.Name) }
-func (r *recorder) NotifyLeave(n *Node)           { r.note("leave " + n.Name) }
-func (r *recorder) NotifyUpdate(n *Node)          { r.note("update " + n.Name) }
+func (r *recorder) NotifyJoin(n *Node) {
+	if r.onJoin != nil {
+		r.onJoin(n)
+	}
+	r.note("join " + n.Name)
+}
+func (r *recorder) NotifyLeave(n *Node)  { r.note("leave " + n.Name) }
+func (r *recorder) NotifyUpdate(n *Node) { r.note("update " + n.Name) }
 func (r *recorder) note(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, s)
 }
 
+func (r *recorder) messages() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
+
+func (r *recorder) told() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// wait waits for n messages.
 func (r *recorder) wait(t testing.TB, n int) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(20 * time.Second)
 	for range n {
 		select {
 		case <-r.arrived:
 		case <-limit:
-			t.Fatalf("timed out waiting for %d messages", n)
+			t.Fatalf("timed out waiting for %d messages, got %v", n, r.messages())
 		}
 	}
 }
 
-func loopback(t testing.TB, name string, r *recorder) *Memberlist {
-	t.Helper()
+// simple is a queued message.
+type simple []byte
+
+func (s simple) Invalidates(Broadcast) bool { return false }
+func (s simple) Message() []byte            { return s }
+func (s simple) Finished()                  {}
+
+func testConfig(name string, r *recorder) *Config {
 	c := DefaultLANConfig()
 	c.Name, c.BindAddr, c.BindPort = name, "127.0.0.1", 0
 	c.SecretKey = []byte("sixteen byte key")
@@ -66,6 +131,11 @@ func loopback(t testing.TB, name string, r *recorder) *Memberlist {
 	if r != nil {
 		c.Delegate, c.Events = r, r
 	}
+	return c
+}
+
+func create(t testing.TB, c *Config) *Memberlist {
+	t.Helper()
 	m, err := Create(c)
 	if err != nil {
 		t.Fatal(err)
@@ -74,28 +144,450 @@ func loopback(t testing.TB, name string, r *recorder) *Memberlist {
 	return m
 }
 
+func join(t testing.TB, m, to *Memberlist) {
+	t.Helper()
+	if n, err := m.Join([]string{to.LocalNode().Address()}); n != 1 || err != nil {
+		t.Fatalf("Join = %d, %v", n, err)
+	}
+}
+
+func names(nodes []*Node) (list []string) {
+	for _, n := range nodes {
+		list = append(list, n.Name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// bubble runs f with a network in memory and a clock of its own.
+func bubble(t *testing.T, f func(t *testing.T, node func(name string, r *recorder) *Memberlist)) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		f(t, func(name string, r *recorder) *Memberlist {
+			c := testConfig(name, r)
+			c.Transport = network.NewTransport(name)
+			return create(t, c)
+		})
+	})
+}
+
 func TestTwoNodesTalkOverUDP(t *testing.T) {
-	ra, rb := newRecorder(), newRecorder()
-	a, b := loopback(t, "a", ra), loopback(t, "b", rb)
-	begin := time.Now()
-	n, err := b.Join([]string{fmt.Sprintf("127.0.0.1:%d", a.LocalNode().Port)})
-	if err != nil || n != 1 {
-		t.Fatal(n, err)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		t.Run(host, func(t *testing.T) {
+			ra, rb := newRecorder(), newRecorder()
+			ca, cb := testConfig("a", ra), testConfig("b", rb)
+			ca.BindAddr, cb.BindAddr = host, host
+			a, b := create(t, ca), create(t, cb)
+			join(t, b, a)
+			if got := fmt.Sprint(names(a.Members()), names(b.Members())); got != "[a b] [a b]" {
+				t.Fatalf("members %s", got)
+			}
+			for i := range 10 {
+				if err := errors.Join(b.Broadcast(fmt.Append(nil, "from b ", i)), a.Broadcast(fmt.Append(nil, "from a ", i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ra.wait(t, 10)
+			rb.wait(t, 10)
+		})
 	}
-	t.Log("joined after", time.Since(begin))
-	for i := range 10 {
-		if err := b.Broadcast(fmt.Append(nil, "from b ", i)); err != nil {
+}
+
+func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
+	r := newRecorder()
+	r.meta = []byte("meta")
+	c := testConfig("a", r)
+	m := create(t, c)
+	if got := r.told(); !slices.Equal(got, []string{"join a"}) {
+		t.Errorf("events %v", got)
+	}
+	n := m.LocalNode()
+	if n.Name != "a" || string(n.Meta) != "meta" || n.Port == 0 || n.State != StateAlive || m.NumMembers() != 1 {
+		t.Errorf("%+v, %d members", n, m.NumMembers())
+	}
+	if c.BindPort == 0 || c.AdvertisePort != c.BindPort || c.Keyring == nil {
+		t.Errorf("written back: %d, %d, %v", c.BindPort, c.AdvertisePort, c.Keyring)
+	}
+}
+
+func TestCreateNamesThePortInUse(t *testing.T) {
+	m := create(t, testConfig("a", nil))
+	c := testConfig("b", nil)
+	c.BindPort = int(m.LocalNode().Port)
+	_, err := Create(c)
+	if err == nil || !strings.Contains(err.Error(), m.LocalNode().Address()) || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestCreateRejectsTooMuchMetadata(t *testing.T) {
+	r := newRecorder()
+	r.meta = make([]byte, MetaMaxSize+1)
+	if _, err := Create(testConfig("a", r)); err == nil || !strings.Contains(err.Error(), "513") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestClusterInMemoryHearsEachMessageOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		const n = 12
+		var rs []*recorder
+		var ms []*Memberlist
+		for i := range n {
+			rs = append(rs, newRecorder())
+			ms = append(ms, node(fmt.Sprint("n", i), rs[i]))
+			if i > 0 {
+				join(t, ms[i], ms[0])
+			}
+		}
+		time.Sleep(5 * time.Second)
+		for i, m := range ms {
+			if m.NumMembers() != n {
+				t.Fatalf("node %d: %v", i, names(m.Members()))
+			}
+			if err := m.Broadcast(fmt.Append(nil, "from ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		for i, r := range rs {
+			got := r.messages()
+			slices.Sort(got)
+			if len(got) != n-1 || len(slices.Compact(got)) != n-1 {
+				t.Errorf("node %d got %v", i, got)
+			}
+		}
+	})
+}
+
+func TestLeaveAndDeathAreToldApart(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		var states []string
+		r := newRecorder()
+		a, b, c := node("a", r), node("b", nil), node("c", nil)
+		r.onJoin = func(*Node) {}
+		join(t, b, a)
+		join(t, c, a)
+		time.Sleep(time.Second)
+		if err := b.Leave(time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Broadcast(fmt.Append(nil, "from a ", i)); err != nil {
+		if got := fmt.Sprint(names(b.Members())); got != "[a c]" {
+			t.Errorf("the one that left still has %s", got)
+		}
+		_ = b.Shutdown()
+		time.Sleep(100 * time.Millisecond)
+		states = append(states, fmt.Sprint(names(a.Members())))
+		_ = c.Shutdown()
+		time.Sleep(20 * time.Second)
+		states = append(states, fmt.Sprint(names(a.Members())))
+		if got := fmt.Sprint(states); got != "[[a c] [a]]" {
+			t.Errorf("members after the leave and after the crash: %s", got)
+		}
+		if got := r.told(); !slices.Equal(got, []string{"join a", "join b", "join c", "leave b", "leave c"}) {
+			t.Errorf("events %v", got)
+		}
+	})
+}
+
+func TestNodeThatLeftMayJoinAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra, rb := newRecorder(), newRecorder()
+		a, b := node("a", ra), node("b", rb)
+		join(t, b, a)
+		if err := b.Leave(0); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Second)
+		join(t, b, a)
+		time.Sleep(time.Second)
+		if fmt.Sprint(names(a.Members()), names(b.Members())) != "[a b] [a b]" {
+			t.Errorf("members %v %v", names(a.Members()), names(b.Members()))
+		}
+		if got := rb.told(); !slices.Equal(got, []string{"join b", "join a", "leave b", "join b"}) {
+			t.Errorf("b was told %v", got)
+		}
+	})
+}
+
+func TestDelegateMayCallEverything(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra, rb := newRecorder(), newRecorder()
+		a, b := node("a", ra), node("b", rb)
+		done := make(chan error, 1)
+		ra.onMsg = func(msg []byte) {
+			if string(msg) != "go" {
+				return
+			}
+			_, err := a.Join([]string{b.LocalNode().Address()})
+			err = errors.Join(err, a.Broadcast([]byte("from a delegate")), a.Leave(time.Second))
+			if a.NumMembers() != 1 || len(a.Members()) != 1 || a.LocalNode() == nil {
+				err = errors.Join(err, fmt.Errorf("members %v", names(a.Members())))
+			}
+			done <- err
+		}
+		join(t, b, a)
+		if err := b.Broadcast([]byte("go")); err != nil {
+			t.Fatal(err)
+		}
+		// Join and Leave inside a delegate wait for the dispatcher in vain, but not for ever.
+		if err := <-done; err != nil && !strings.Contains(err.Error(), "leave: not done") {
+			t.Error(err)
+		}
+		rb.wait(t, 1)
+	})
+}
+
+func TestQueuedBroadcastsAreSentOnceEach(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra, rb := newRecorder(), newRecorder()
+		a, b := node("a", ra), node("b", rb)
+		for i := range 20 {
+			ra.queue.QueueBroadcast(simple(fmt.Append(nil, "early ", i)))
+		}
+		time.Sleep(10 * time.Second)
+		join(t, b, a)
+		for i := range 80 {
+			ra.queue.QueueBroadcast(simple(fmt.Append(nil, "late ", i)))
+		}
+		time.Sleep(5 * time.Second)
+		got := rb.messages()
+		slices.Sort(got)
+		if len(got) != 100 || len(slices.Compact(got)) != 100 {
+			t.Errorf("got %d messages, %d different", len(got), len(slices.Compact(got)))
+		}
+		if n := ra.queue.NumQueued(); n != 0 {
+			t.Errorf("%d still queued", n)
+		}
+	})
+}
+
+func TestQueueDrainsWithoutOtherNodes(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		r := newRecorder()
+		node("alone", r)
+		for i := range 50 {
+			r.queue.QueueBroadcast(simple(fmt.Append(nil, "message ", i)))
+		}
+		time.Sleep(20 * time.Second)
+		if n := r.queue.NumQueued(); n != 50 {
+			t.Errorf("%d of 50 queued after 20 s alone: a Join may still come", n)
+		}
+		time.Sleep(40 * time.Second)
+		if n := r.queue.NumQueued(); n != 0 {
+			t.Errorf("%d queued after a minute alone", n)
+		}
+	})
+}
+
+func TestSameBytesInTurnArriveInTurn(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra, rb := newRecorder(), newRecorder()
+		ra.queue.NumNodes = func() int { return 0 } // each handed out once
+		a, b := node("a", ra), node("b", rb)
+		join(t, b, a)
+		for _, s := range []string{"A", "B", "A"} {
+			ra.queue.QueueBroadcast(simple(s))
+			time.Sleep(time.Second)
+		}
+		if got := fmt.Sprint(rb.messages()); got != "[A B A]" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestSlowDelegateLosesMessagesNotEvents(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra := newRecorder()
+		release := make(chan struct{})
+		ra.onMsg = func([]byte) { <-release }
+		a, b := node("a", ra), node("b", nil)
+		join(t, b, a)
+		const sent = dispatchMessages + 500
+		for i := range sent {
+			if err := b.Broadcast(fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+			if i%100 == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		c := node("c", nil)
+		join(t, c, a)
+		time.Sleep(time.Second)
+		close(release)
+		time.Sleep(time.Second)
+		got := len(ra.messages())
+		if got < dispatchMessages || got > dispatchMessages+1 || uint64(sent-got) != a.dispatch.dropped.Load() {
+			t.Errorf("%d of %d messages delivered, %d counted as dropped", got, sent, a.dispatch.dropped.Load())
+		}
+		if told := ra.told(); !slices.Equal(told, []string{"join a", "join b", "join c"}) {
+			t.Errorf("events %v", told)
+		}
+	})
+}
+
+func TestShutdownAndLeaveInAnyOrderEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", newRecorder()), node("b", newRecorder())
+		join(t, b, a)
+		var g sync.WaitGroup
+		for range 3 {
+			g.Go(func() { _ = b.Leave(time.Second) })
+			g.Go(func() { _ = b.Shutdown() })
+			g.Go(func() { _, _ = b.Join([]string{a.LocalNode().Address()}) })
+			g.Go(func() { _ = b.Broadcast([]byte("x")) })
+		}
+		g.Wait()
+		if err := b.Leave(time.Second); err != nil {
+			t.Errorf("Leave after Shutdown: %v", err)
+		}
+		if err := b.Broadcast([]byte("x")); !errors.Is(err, ErrShutdown) {
+			t.Errorf("Broadcast after Shutdown: %v", err)
+		}
+		if _, err := b.Join([]string{a.LocalNode().Address()}); !errors.Is(err, ErrShutdown) {
+			t.Errorf("Join after Shutdown: %v", err)
+		}
+		if b.NumMembers() == 0 || b.LocalNode().Name != "b" {
+			t.Error("reading after Shutdown")
+		}
+	})
+}
+
+func TestShutdownWaitsForNoDelegateInProgress(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra := newRecorder()
+		release := make(chan struct{})
+		ra.onMsg = func([]byte) { <-release }
+		a, b := node("a", ra), node("b", nil)
+		join(t, b, a)
+		for range 5 {
+			_ = b.Broadcast([]byte("x"))
+		}
+		time.Sleep(time.Second)
+		if err := a.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		time.Sleep(time.Second)
+		if got := len(ra.messages()); got != 1 {
+			t.Errorf("%d messages delivered, of which 4 after Shutdown", got)
+		}
+	})
+}
+
+func TestJoinCountsWhatItReached(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", nil), node("b", nil)
+		begin := time.Now()
+		n, err := b.Join([]string{a.LocalNode().Address(), "name/" + a.LocalNode().Address(), b.LocalNode().Address(), "10.9.9.9:1", "not an address:x"})
+		if n != 3 || err != nil {
+			t.Errorf("Join = %d, %v", n, err)
+		}
+		if took := time.Since(begin); took > 12*time.Second {
+			t.Errorf("took %v", took)
+		}
+		n, err = b.Join([]string{"10.9.9.9:1", "10.9.9.8:1"})
+		if n != 0 || err == nil || !strings.Contains(err.Error(), "10.9.9.9:1") || !strings.Contains(err.Error(), "10.9.9.8:1") {
+			t.Errorf("Join = %d, %v", n, err)
+		}
+		if n, err = b.Join(nil); n != 0 || err != nil {
+			t.Errorf("Join(nil) = %d, %v", n, err)
+		}
+	})
+}
+
+func TestViewsHandedOutNeverChange(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a := node("a", nil)
+		before := a.Members()
+		join(t, node("b", nil), a)
+		time.Sleep(time.Second)
+		after := a.Members()
+		if len(before) != 1 || len(after) != 2 {
+			t.Errorf("%d, then %d members", len(before), len(after))
+		}
+		after[0] = nil
+		if slices.Contains(a.Members(), nil) {
+			t.Error("the caller's slice is ours")
+		}
+	})
+}
+
+func TestBroadcastTooLargeSaysSo(t *testing.T) {
+	m := create(t, testConfig("a", nil))
+	err := m.Broadcast(make([]byte, 1<<20))
+	large, ok := errors.AsType[*TooLargeError](err)
+	if !ok || large.Size != 1<<20 || large.Max < 1200 {
+		t.Errorf("err = %v", err)
 	}
-	ra.wait(t, 10)
-	rb.wait(t, 10)
-	t.Log(ra.events, rb.events, ra.got, a.NumMembers())
-	if err := b.Leave(time.Second); err != nil {
+}
+
+func TestOneTransportServesOneNode(t *testing.T) {
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(rb.events, time.Since(begin))
+	c := testConfig("a", nil)
+	c.Transport = tr
+	create(t, c)
+	c = testConfig("b", nil)
+	c.Transport = tr
+	if _, err := Create(c); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("err = %v", err)
+	}
 }
+
+// A hundred nodes on real sockets, all through one seed. demo shows the same against the clock.
+func TestHundredRealNodesHearAllBroadcastsOnce(t *testing.T) {
+	const n, messages = 100, 200
+	rs, ms := make([]*recorder, n), make([]*Memberlist, n)
+	for i := range n {
+		rs[i] = newRecorder()
+		ms[i] = create(t, testConfig(fmt.Sprint("n", i), rs[i]))
+	}
+	var g sync.WaitGroup
+	for _, m := range ms[1:] {
+		g.Go(func() { join(t, m, ms[0]) })
+	}
+	g.Wait()
+	until(t, func() bool {
+		for _, m := range ms {
+			if m.NumMembers() != n || m.Stats().Subscriptions < 5 {
+				return false
+			}
+		}
+		return true
+	})
+	payload := strings.Repeat("x", 250)
+	for i := range messages {
+		if err := ms[i*37%n].Broadcast(fmt.Append(nil, payload, i)); err != nil {
+			t.Fatal(err)
+		}
+		rs[(i*37+1)%n].wait(t, 1)
+	}
+	for i, r := range rs {
+		until(t, func() bool { return len(r.messages()) >= messages*(n-1)/n })
+		got := r.messages()
+		slices.Sort(got)
+		if len(got) != messages-2 || len(slices.Compact(got)) != messages-2 {
+			t.Errorf("node %d: %d messages, %d different, want %d", i, len(got), len(slices.Compact(got)), messages-2)
+		}
+	}
+}
+
+// until waits for a condition.
+func until(t testing.TB, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(30 * time.Second); !done(); {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("timed out")
+		}
+	}
+}
+
+var _ net.Addr = (*MockAddress)(nil)
