@@ -25,7 +25,7 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 	if e.ledger(sender).seen(now, sender, nanos) {
 		return Replayed
 	}
-	m, why := newResponder(&e.self, &e.ring, &a, e.legacy, now, sender, h, e.rand)
+	m, why := newResponder(&e.self, &e.ring, &a, e.legacy, now, sender, h, e.origin)
 	if why != accepted {
 		return why
 	}
@@ -134,7 +134,7 @@ func (e *Endpoint) startGoTeams(now time.Time, x *halfOpen) {
 		}
 		x.goTeams++
 		e.answerOkBoss(x.path, x)
-		e.timers.set(&x.timer, now.Add(goLadder.delay(x.goTeams, e.rand)))
+		e.timers.set(&x.timer, now.Add(goLadder.delay(x.goTeams, e.origin)))
 	}
-	e.timers.set(&x.timer, now.Add(goLadder.delay(0, e.rand)))
+	e.timers.set(&x.timer, now.Add(goLadder.delay(0, e.origin)))
 }

@@ -83,7 +83,7 @@ func (e *Endpoint) end(a *attempt) {
 func (e *Endpoint) forget(a *attempt, n int) {
 	for _, p := range a.hellos[:n] {
 		delete(e.pending, p.m.hello.ID)
-		clear(p.m.secret[:])
+		p.m.secret = nil
 	}
 	a.hellos = append(a.hellos[:0], a.hellos[n:]...)
 }
@@ -131,7 +131,7 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 		p = e.newHello(now, a)
 	}
 	p.sends++
-	e.wake(a, now.Add(a.ladder.delay(a.sends, e.rand)))
+	e.wake(a, now.Add(a.ladder.delay(a.sends, e.origin)))
 	a.sends++
 	e.host.SendHandshake(a.to, p.m.Hello())
 }
@@ -152,7 +152,7 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 	e.forget(a, gone)
 	p := &pending{
 		attempt: a, rings: e.rings, sent: now,
-		m: newInitiator(&e.self, &e.ring, a.peer, a.legacy, e.clock.stamp(now), e.rand),
+		m: newInitiator(&e.self, &e.ring, a.peer, a.legacy, e.clock.stamp(now), e.origin),
 	}
 	a.hellos = append(a.hellos, p)
 	e.pending[p.m.hello.ID] = p
@@ -215,7 +215,7 @@ func (e *Endpoint) settle(p *pending) {
 			continue
 		}
 		delete(e.pending, other.m.hello.ID)
-		clear(other.m.secret[:])
+		other.m.secret = nil
 	}
 	clear(a.hellos[len(keep):])
 	a.hellos = keep
@@ -233,7 +233,7 @@ func (p *pending) life() time.Duration {
 
 // sayOkBoss sends the OkBoss and with it, to a Go node, our identity.
 func (e *Endpoint) sayOkBoss(now time.Time, p *pending) {
-	wait := goLadder.delay(p.okBosses, e.rand)
+	wait := goLadder.delay(p.okBosses, e.origin)
 	if !p.m.bound {
 		wait = legacyOkBossWaits[min(p.okBosses, len(legacyOkBossWaits)-1)]
 	}

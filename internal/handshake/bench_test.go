@@ -9,6 +9,7 @@ import (
 
 // idle is a Host that does nothing, so that a benchmark measures handshakes alone.
 type idle struct {
+	peers    map[wire.NodeID]bool // sessions were made with; kept where the map is
 	last     wire.Handshake
 	identity []byte
 	packets  int
@@ -16,12 +17,18 @@ type idle struct {
 
 func (h *idle) SendHandshake(_ wire.Path, x *wire.Handshake)         { h.last = *x }
 func (h *idle) SendPacket(wire.Path, []byte)                         { h.packets++ }
-func (h *idle) Established(*Established) []byte                      { return h.identity }
 func (h *idle) GoTeam(wire.HandshakeID, wire.NodeID)                 {}
 func (h *idle) LegacyProbe(wire.Path, wire.HandshakeID, wire.NodeID) {}
 func (h *idle) AttemptFailed(AttemptID, error)                       {}
 func (h *idle) ReachedSelf(AttemptID)                                {}
 func (h *idle) Rejected(wire.Path, Reason)                           {}
+
+func (h *idle) Established(e *Established) []byte {
+	if h.peers != nil {
+		h.peers[e.Peer] = true
+	}
+	return h.identity
+}
 
 func benchNode(n int) (*Endpoint, *idle) {
 	h := &idle{identity: make([]byte, 600)}

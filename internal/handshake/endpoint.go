@@ -29,7 +29,8 @@ type Config struct {
 	// datagrams do not tell one (PROTOCOL.md 4, "Session").
 	ReplyToAdvertised bool
 
-	Rand io.Reader // never fails
+	Rand      io.Reader // never fails
+	Agreement Agreement // nil for X25519; NoAgreement only in simulations
 }
 
 // A Host is what an Endpoint acts on. Its methods are called from inside the Endpoint's and must not
@@ -62,7 +63,7 @@ type Endpoint struct {
 	rings     int  // how often the ring was changed
 	legacy    bool // legacy peers are taken
 	advertise bool // Config.ReplyToAdvertised
-	rand      io.Reader
+	origin    origin
 	host      Host
 
 	clock     stampClock
@@ -79,6 +80,9 @@ type Endpoint struct {
 
 // New returns an Endpoint at rest. It does not call h.
 func New(cfg Config, h Host) *Endpoint {
+	if cfg.Agreement == nil {
+		cfg.Agreement = X25519
+	}
 	return &Endpoint{
 		self: Self{Node: cfg.Node, Zone: cfg.Zone, Block: Block{
 			Capabilities: cfg.Capabilities, Incarnation: cfg.Incarnation, MaxDatagram: cfg.MaxDatagram,
@@ -87,7 +91,7 @@ func New(cfg Config, h Host) *Endpoint {
 		ring:      newRing(cfg.Keys),
 		legacy:    cfg.AllowLegacy && !cfg.Labelled,
 		advertise: cfg.ReplyToAdvertised,
-		rand:      cfg.Rand,
+		origin:    origin{cfg.Rand, cfg.Agreement},
 		host:      h,
 		goIDs:     newLedger(ledgerGo),
 		legacyIDs: newLedger(ledgerLegacy),

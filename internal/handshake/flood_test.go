@@ -27,7 +27,7 @@ func newForger() *forger {
 func (f *forger) hello(now time.Time) []byte {
 	f.n++
 	self := Self{Node: goID(1_000_000 + f.n)}
-	m := newInitiator(&self, &f.ring, wire.NodeID{}, false, now, f.rand)
+	m := newInitiator(&self, &f.ring, wire.NodeID{}, false, now, origin{f.rand, X25519})
 	return wire.AppendHandshake(nil, 1, self.Node, m.Hello())
 }
 
@@ -77,7 +77,7 @@ func TestAThousandHellosOfOneNetworkAtOneMomentAreAllAnswered(t *testing.T) {
 	ring := newRing(seed.cfg.Keys[1:])
 	for i := 1; i <= 1000; i++ {
 		self := Self{Node: goID(i)}
-		m := newInitiator(&self, &ring, wire.NodeID{}, true, w.now, newSeeded(uint64(i)))
+		m := newInitiator(&self, &ring, wire.NodeID{}, true, w.now, origin{newSeeded(uint64(i)), NoAgreement})
 		seed.receive(datagram{w.now, address(i % 250), seed.addr, wire.AppendHandshake(nil, 1, self.Node, m.Hello())})
 	}
 	if ohais != 1000 {
@@ -92,10 +92,11 @@ func TestAThousandNodesOfOneNetworkShakeHandsWithOneWithinFourSeconds(t *testing
 	w := newWorld(t, 1)
 	w.reorder(20 * time.Millisecond)
 	w.loss = 0.05
-	seed := newNode(w, 0, nil)
+	cheap := func(c *Config) { c.Agreement = NoAgreement }
+	seed := newNode(w, 0, cheap)
 	nodes := make([]*node, 1000)
 	for i := range nodes {
-		nodes[i] = newNode(w, i+1, func(c *Config) { c.Keys = seed.cfg.Keys })
+		nodes[i] = newNode(w, i+1, cheap)
 		nodes[i].addr = sameNetwork(i + 1)
 		w.add(nodes[i])
 		nodes[i].join(seed.addr, 20*time.Second)

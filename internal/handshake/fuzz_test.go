@@ -7,11 +7,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// FuzzEndpoint feeds an Endpoint, in the midst of handshakes both ways, with whatever: none of it may panic,
-// make a session or be remembered. Input is a list of datagrams, each after two bytes of length; between
-// them time passes.
+// FuzzEndpoint feeds an Endpoint, in the midst of a handshake each way, with whatever: none of it may panic,
+// make a session with oneself, set a timer in the past, or be remembered for long. Input is a list of
+// datagrams, each after two bytes of length; between them time passes.
 func FuzzEndpoint(f *testing.F) {
-	w, a, b := pair(f, 1, nil)
+	cheap := func(_ int, c *Config) { c.Agreement = NoAgreement }
+	w, a, b := pair(f, 1, cheap)
 	g := newGwyh01(w, 2, "secret")
 	w.keep = true
 	a.join(b.addr, time.Second)
@@ -24,29 +25,46 @@ func FuzzEndpoint(f *testing.F) {
 		all = framed(all, d.bytes)
 	}
 	f.Add(all)
+	hello := w.log[0].bytes // of node 0, aimed at nobody
+	cfg := b.cfg
 	f.Fuzz(func(t *testing.T, in []byte) {
-		w := newWorld(t, 1)
-		n := newNode(w, 1, nil)
-		other := newNode(w, 9, func(c *Config) { c.Keys = []Key{NewKey([]byte("another"), "")} })
-		stranger := newGwyh01(w, 8, "another")
-		n.join(other.addr, time.Minute)
-		stranger.initiate(n.addr)
+		h, now := &idle{peers: make(map[wire.NodeID]bool)}, epoch
+		cfg.Rand = newSeeded(1)
+		e := New(cfg, h)
+		e.Initiate(now, wire.Path{Remote: address(3)}, wire.NodeID{}, now.Add(4*time.Second))
+		feed(e, now, hello)
 		for len(in) >= 2 {
 			size := min(int(in[0])<<8|int(in[1]), len(in)-2)
-			n.receive(datagram{w.now, address(3), n.addr, append([]byte(nil), in[2:2+size]...)})
+			feed(e, now, in[2:2+size])
 			in = in[2+size:]
-			w.run(time.Duration(size) * time.Millisecond)
+			now = now.Add(time.Duration(size) * time.Millisecond)
+			advance(t, e, now)
 		}
-		for _, s := range n.sessions {
-			if s.Peer == n.id() {
-				t.Error("a session with oneself")
-			}
+		if h.peers[cfg.Node] {
+			t.Error("a session with oneself")
 		}
-		w.run(3 * time.Minute)
-		if bound, legacy := n.ep.HalfOpen(); bound+legacy != 0 || !n.ep.NextTimeout().IsZero() || len(n.ep.pending) != 0 {
+		advance(t, e, now.Add(15*time.Second))
+		if bound, legacy := e.HalfOpen(); bound+legacy != 0 || !e.NextTimeout().IsZero() || len(e.pending)+len(e.attempts) != 0 {
 			t.Error("something is left after its time")
 		}
 	})
+}
+
+// feed hands over one datagram.
+func feed(e *Endpoint, now time.Time, b []byte) {
+	var p wire.Packet
+	if wire.ParsePacket(&p, append([]byte(nil), b...)) == nil {
+		e.HandlePacket(now, wire.Path{Remote: address(3)}, &p)
+	}
+}
+
+// advance calls for every timeout up to now.
+func advance(t *testing.T, e *Endpoint, now time.Time) {
+	for at := e.NextTimeout(); !at.IsZero() && !at.After(now); at = e.NextTimeout() {
+		if e.HandleTimeout(at); !e.NextTimeout().IsZero() && !e.NextTimeout().After(at) {
+			t.Fatal("after HandleTimeout, NextTimeout is not later")
+		}
+	}
 }
 
 func framed(b, datagram []byte) []byte {

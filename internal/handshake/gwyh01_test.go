@@ -50,7 +50,7 @@ func newGwyh01(w *world, n int, psks ...string) *gwyh01 {
 		g.keys = append(g.keys, NewKey([]byte(psk), ""))
 	}
 	fill(g.rand, g.secret[:])
-	g.public = publicKey(&g.secret)
+	_, g.public = X25519(&g.secret)
 	w.add(g)
 	return g
 }

@@ -87,7 +87,7 @@ func (t *table) remove(x *halfOpen) {
 	removeFrom(p.byNode, x.key.node, x)
 	removeFrom(p.bySource, x.source, x)
 	p.ages.Remove(x.age)
-	clear(x.m.secret[:])
+	x.m.secret = nil
 }
 
 // A pool is the handshakes of one kind.

@@ -112,7 +112,7 @@ func TestSplicedHellosAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if _, why := newResponder(&b.ep.self, &ring, nil, true, w.now, x.sender, &h, newSeeded(1)); why != x.why {
+		if _, why := newResponder(&b.ep.self, &ring, nil, true, w.now, x.sender, &h, origin{newSeeded(1), X25519}); why != x.why {
 			t.Errorf("%s: %v, want %v", name, why, x.why)
 		}
 	}
@@ -138,12 +138,12 @@ func newExchange(t *testing.T) *exchange {
 	x.two = Self{Node: goID(2), Block: Block{Name: "two"}}
 	rand := newSeeded(5)
 	var why Reason
-	x.initiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now, rand)
-	if x.responder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), rand); why != accepted {
+	x.initiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now, origin{rand, X25519})
+	if x.responder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{rand, X25519}); why != accepted {
 		t.Fatal(why)
 	}
-	x.otherInitiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now.Add(1), rand)
-	if x.otherResponder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.otherInitiator.Hello(), rand); why != accepted {
+	x.otherInitiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now.Add(1), origin{rand, X25519})
+	if x.otherResponder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.otherInitiator.Hello(), origin{rand, X25519}); why != accepted {
 		t.Fatal(why)
 	}
 	return x
@@ -242,9 +242,9 @@ func TestUnboundHelloIsCompletedOnlyByPart1(t *testing.T) {
 	key := NewKey([]byte("secret"), "")
 	r := newRing([]Key{key})
 	message := make([]byte, 100)
-	hello := wire.Handshake{Step: wire.StepHello, PublicKey: publicKey(&[32]byte{1}), Timestamp: epoch}
+	hello := wire.Handshake{Step: wire.StepHello, PublicKey: [32]byte{9}, Timestamp: epoch}
 	hello.Hmacs = []wire.Hmac{{Sum: key.hmac(message, appendStamp(nil, epoch)), Message: message}}
-	m, why := newResponder(&Self{Node: goID(1)}, &r, nil, true, epoch, legacyID(2), &hello, newSeeded(1))
+	m, why := newResponder(&Self{Node: goID(1)}, &r, nil, true, epoch, legacyID(2), &hello, origin{newSeeded(1), X25519})
 	if why != accepted {
 		t.Fatal(why)
 	}
@@ -259,7 +259,7 @@ func TestUnboundHelloIsCompletedOnlyByPart1(t *testing.T) {
 
 func TestFirstValidOhaiIsTakenOnce(t *testing.T) {
 	x := newExchange(t)
-	again, _ := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), newSeeded(9))
+	again, _ := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{newSeeded(9), X25519})
 	m, _, why := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
 	if why != accepted {
 		t.Fatal(why)
@@ -277,7 +277,7 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 	m, e, _ := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
 	n, _, _ := x.responder.OkBoss(m.OkBoss())
 	e.wipe()
-	if m.secret != [32]byte{} || n.secret != [32]byte{} || e.SendKey != [32]byte{} || e.RecvKey != [32]byte{} {
+	if m.secret != nil || n.secret != nil || e.SendKey != [32]byte{} || e.RecvKey != [32]byte{} {
 		t.Error("a secret is left")
 	}
 }
@@ -408,5 +408,93 @@ func TestGarbageIsCountedAndNothingElseHappens(t *testing.T) {
 	a.ep.HandlePacket(epoch, wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketBox})
 	if a.rejected[Malformed] != 6 || state(a.ep) != before {
 		t.Error(a.rejected)
+	}
+}
+
+func TestRepeatsOfAnyStepAreAnsweredSixteenTimesAtMost(t *testing.T) {
+	w, a, b := pair(t, 1, func(_ int, c *Config) { c.ReplyToAdvertised = true })
+	w.keep = true
+	w.filter = func(d *datagram) bool { // a's identity and b's never arrive
+		return parsesAs(d.bytes, wire.StepHello) || parsesAs(d.bytes, wire.StepOhai) || parsesAs(d.bytes, wire.StepOkBoss)
+	}
+	a.join(b.addr, 10*time.Second)
+	w.run(20 * time.Millisecond)
+	ohai, okBoss := w.log[1], w.log[2]
+	for range repeatsMax + 4 {
+		w.deliver(ohai)
+		w.deliver(okBoss)
+	}
+	if a.rejected[TooManyRepeats] != 4 || b.rejected[TooManyRepeats] != 4 {
+		t.Error(a.rejected, b.rejected)
+	}
+	for _, x := range []struct {
+		n      *node
+		d      datagram
+		change func(h *wire.Handshake)
+	}{
+		{a, ohai, func(h *wire.Handshake) { h.Challenge[0]++ }},
+		{b, okBoss, func(h *wire.Handshake) { h.Responses[0][0]++ }},
+	} {
+		h := parsed(t, x.d.bytes)
+		x.change(h)
+		before := state(x.n.ep)
+		sender := map[*node]wire.NodeID{a: b.id(), b: a.id()}[x.n]
+		x.n.receive(datagram{w.now, x.d.from, x.d.to, wire.AppendHandshake(nil, 1, sender, h)})
+		if x.n.rejected[OtherContent] != 1 || state(x.n.ep) != before {
+			t.Error(h.Step, x.n.rejected)
+		}
+	}
+}
+
+func TestRepeatsAreWorthAVerification(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	w.filter = func(d *datagram) bool { return !parsesAs(d.bytes, wire.StepOkBoss) }
+	a.join(b.addr, 50*time.Millisecond)
+	w.run(20 * time.Millisecond)
+	for _, n := range []*node{a, b} {
+		n.ep.budget.left = 0
+	}
+	w.deliver(w.log[0])
+	w.deliver(w.log[1])
+	if a.rejected[OverBudget] != 1 || b.rejected[OverBudget] != 1 {
+		t.Error(a.rejected, b.rejected)
+	}
+}
+
+// An Hmac that cannot be bound is as good as none, even beside one that claims to be.
+func TestUnboundHmacBesideAFalseBlockIsRefusedLikeAnyUnboundOne(t *testing.T) {
+	key := NewKey([]byte("secret"), "")
+	ring := newRing([]Key{key})
+	message := make([]byte, 100)
+	for name, x := range map[string]struct {
+		sender wire.NodeID
+		legacy bool
+		late   time.Duration
+		why    Reason
+	}{
+		"legacy":         {legacyID(1), true, 0, accepted},
+		"legacy refused": {legacyID(1), false, 0, LegacyRefused},
+		"legacy late":    {legacyID(1), true, 2 * time.Second, TimeOff},
+		"a go id":        {goID(1), true, 0, Unbound},
+	} {
+		h := wire.Handshake{Step: wire.StepHello, PublicKey: [32]byte{9}, Timestamp: epoch, Hmacs: []wire.Hmac{
+			{Message: append([]byte(blockMagic), message...)},
+			{Message: message, Sum: key.hmac(message, appendStamp(nil, epoch))},
+		}}
+		if _, why := newResponder(&Self{Node: goID(2)}, &ring, nil, x.legacy, epoch.Add(x.late), x.sender, &h, origin{newSeeded(1), X25519}); why != x.why {
+			t.Errorf("%s: %v, want %v", name, why, x.why)
+		}
+	}
+}
+
+func TestHelloWithABadBlockUnderTheRightKeyIsRefused(t *testing.T) {
+	x := newExchange(t)
+	h := *x.initiator.Hello()
+	message := bytes.Clone(h.Hmacs[0].Message)
+	message[8] = 0 // the version
+	x.resign(&h, message)
+	if _, why := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, &h, origin{newSeeded(1), X25519}); why != BadBlock {
+		t.Error(why)
 	}
 }

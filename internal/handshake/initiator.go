@@ -17,8 +17,8 @@ type Initiator struct {
 	aim    wire.NodeID // the node that is meant; zero for any
 	legacy bool        // a legacy peer will do
 	hello  wire.Handshake
-	bind   binding  // of the Hello
-	secret [32]byte // X25519; wiped once used
+	bind   binding // of the Hello
+	secret Secret  // gone once used
 
 	answered bool           // an Ohai was taken
 	peer     wire.NodeID    // that sent it
@@ -27,23 +27,18 @@ type Initiator struct {
 	okBoss   wire.Handshake // the answer to it
 }
 
-// newInitiator makes the Hello. The key pair, the handshake id and the padding are drawn from rand.
-func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp time.Time, rand io.Reader) Initiator {
+// newInitiator makes the Hello. The key pair, the handshake id and the padding come from the origin.
+func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp time.Time, from origin) Initiator {
 	m := Initiator{self: self.Node, aim: aim, legacy: legacy}
-	fill(rand, m.secret[:])
-	m.hello = wire.Handshake{
-		Step:      wire.StepHello,
-		PublicKey: publicKey(&m.secret),
-		Zone:      self.Zone,
-		Timestamp: timestamp,
-	}
-	fill(rand, m.hello.ID[:])
+	m.hello = wire.Handshake{Step: wire.StepHello, Zone: self.Zone, Timestamp: timestamp}
+	m.secret, m.hello.PublicKey = from.secret()
+	fill(from, m.hello.ID[:])
 	m.hello.ID[6] = m.hello.ID[6]&0x0F | 0x40 // a UUID of version 4, as gwyh 0.1 draws them
 	m.hello.ID[8] = m.hello.ID[8]&0x3F | 0x80
 	block := self.Block.append(nil, roleHello)
 	m.bind = helloBinding(self.Node, &m.hello, block)
 	setBinding(block, &m.bind)
-	m.hello.Hmacs = sign(r.keys, block, timestamp, rand)
+	m.hello.Hmacs = sign(r.keys, block, timestamp, from)
 	return m
 }
 
@@ -88,7 +83,7 @@ func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Hands
 	if m.sent(message) {
 		return m, e, Reflected
 	}
-	shared, ok := agree(&m.secret, &h.PublicKey)
+	shared, ok := m.secret.Agree(&h.PublicKey)
 	if !ok {
 		return m, e, ZeroSecret
 	}
@@ -107,7 +102,7 @@ func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Hands
 		return m, e, why
 	}
 	m.answered, m.peer = true, sender
-	clear(m.secret[:])
+	m.secret = nil
 	return m, e, accepted
 }
 

@@ -6,8 +6,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/blake2b"
-	"golang.org/x/crypto/curve25519"
-	"golang.org/x/crypto/salsa20/salsa"
+	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 box.Precompute would repeat the scalar multiplication that checks for zero
 )
 
 // MaxKeys is how many keys of a ring, and how many Hmacs of a packet, are ever looked at
@@ -90,27 +89,6 @@ func (k *Key) sessionKeys(shared, ohai *[32]byte) (initiator, responder [32]byte
 func boxKey(shared *[32]byte) (key [32]byte) {
 	salsa.HSalsa20(&key, new([16]byte), shared, &salsa.Sigma)
 	return key
-}
-
-// agree is X25519 of the two; false when the shared secret is all zero (PROTOCOL.md 3 rule 8, 4 "Session").
-func agree(secret, public *[32]byte) (shared [32]byte, ok bool) {
-	s, err := curve25519.X25519(secret[:], public[:])
-	if err != nil {
-		return shared, false
-	}
-	copy(shared[:], s)
-	clear(s)
-	return shared, true
-}
-
-// publicKey of a secret one.
-func publicKey(secret *[32]byte) (public [32]byte) {
-	p, err := curve25519.X25519(secret[:], curve25519.Basepoint)
-	if err != nil {
-		panic("handshake: the base point was refused: " + err.Error())
-	}
-	copy(public[:], p)
-	return public
 }
 
 // unkeyed is a hash by one of blake2b's constructors, without a key.

@@ -409,16 +409,22 @@ func TestLegacyHelloWithAPublicKeyOfLowOrderMakesNoSession(t *testing.T) {
 
 func TestBoxKeyIsWhatNaClPrecomputes(t *testing.T) {
 	rand := newSeeded(1)
-	var mine, theirs, want [32]byte
-	fill(rand, mine[:])
-	fill(rand, theirs[:])
-	public := publicKey(&theirs)
-	box.Precompute(&want, &public, &mine)
-	shared, ok := agree(&mine, &public)
+	var random, want [32]byte
+	fill(rand, random[:])
+	mine, _ := X25519(&random)
+	_, public := X25519(&[32]byte{5})
+	box.Precompute(&want, &public, &random)
+	shared, ok := mine.Agree(&public)
 	if !ok || boxKey(&shared) != want {
 		t.Error("another key")
 	}
-	if _, ok := agree(&mine, new([32]byte)); ok {
-		t.Error("a shared secret of zeros was taken")
+}
+
+func TestSharedSecretOfZerosIsRefused(t *testing.T) {
+	for _, agreement := range []Agreement{X25519, NoAgreement} {
+		secret, _ := agreement(&[32]byte{})
+		if _, ok := secret.Agree(&[32]byte{}); ok {
+			t.Error("taken")
+		}
 	}
 }

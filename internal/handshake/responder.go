@@ -2,7 +2,6 @@ package handshake
 
 import (
 	"crypto/subtle"
-	"io"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -21,8 +20,8 @@ type Responder struct {
 	timestamp time.Time // of the Hello
 	hello     [32]byte  // its content
 	ohai      wire.Handshake
-	bind      binding  // of the Ohai
-	secret    [32]byte // X25519; wiped once used
+	bind      binding // of the Ohai
+	secret    Secret  // gone once used
 
 	done     bool
 	response [64]byte // of the OkBoss that was taken
@@ -30,7 +29,7 @@ type Responder struct {
 
 // newResponder checks a Hello and makes the Ohai that answers it. That its timestamp is new is the
 // caller's to know. legacy says whether unbound Hellos are taken.
-func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake, rand io.Reader) (Responder, Reason) {
+func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake, from origin) (Responder, Reason) {
 	if why := admits(legacy, now, sender, h); why != accepted {
 		return Responder{}, why
 	}
@@ -45,7 +44,7 @@ func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time,
 	if m.bind, why = m.heard(legacy, now, h, message); why != accepted {
 		return Responder{}, why
 	}
-	m.answer(self, h, rand)
+	m.answer(self, h, from)
 	return m, accepted
 }
 
@@ -107,19 +106,14 @@ func (m *Responder) heard(legacy bool, now time.Time, h *wire.Handshake, message
 }
 
 // answer makes the Ohai: one Hmac, under the key that verified. m.bind goes from the Hello's binding to the Ohai's.
-func (m *Responder) answer(self *Self, h *wire.Handshake, rand io.Reader) {
-	fill(rand, m.secret[:])
-	m.ohai = wire.Handshake{
-		ID:        h.ID,
-		Step:      wire.StepOhai,
-		PublicKey: publicKey(&m.secret),
-		Zone:      self.Zone,
-	}
-	fill(rand, m.ohai.Challenge[:])
+func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) {
+	m.ohai = wire.Handshake{ID: h.ID, Step: wire.StepOhai, Zone: self.Zone}
+	m.secret, m.ohai.PublicKey = from.secret()
+	fill(from, m.ohai.Challenge[:])
 	block := self.Block.append(nil, roleOhai)
 	m.bind = ohaiBinding(&m.bind, self.Node, &m.ohai, block)
 	setBinding(block, &m.bind)
-	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, rand)
+	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, from)
 }
 
 // Ohai is the answer to the Hello.
@@ -146,7 +140,7 @@ func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why
 	if !m.answered(h, &m.response) {
 		return m, e, BadResponse
 	}
-	shared, ok := agree(&m.secret, &m.peerKey)
+	shared, ok := m.secret.Agree(&m.peerKey)
 	if !ok {
 		return m, e, ZeroSecret
 	}
@@ -162,7 +156,7 @@ func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why
 		e.RecvKey = e.SendKey
 	}
 	clear(shared[:])
-	clear(m.secret[:])
+	m.secret = nil
 	m.done = true
 	return m, e, accepted
 }

@@ -50,7 +50,7 @@ type replay struct {
 	t      *testing.T
 	tr     transcript
 	rust   []Key
-	secret [32]byte
+	secret Secret
 
 	hellos map[wire.HandshakeID]wire.Handshake
 	ohais  map[wire.HandshakeID]wire.Handshake
@@ -62,8 +62,12 @@ type replay struct {
 }
 
 func newReplay(t *testing.T, tr transcript) *replay {
+	secret, public := X25519((*[32]byte)(unhex(t, tr.Secret)))
+	if hex.EncodeToString(public[:]) != tr.Public {
+		t.Fatal("the probe's public key is another")
+	}
 	return &replay{
-		t: t, tr: tr, rust: keysOf(tr.PSK), secret: [32]byte(unhex(t, tr.Secret)),
+		t: t, tr: tr, rust: keysOf(tr.PSK), secret: secret,
 		hellos: make(map[wire.HandshakeID]wire.Handshake), ohais: make(map[wire.HandshakeID]wire.Handshake),
 		inits: make(map[wire.HandshakeID]Initiator), resps: make(map[wire.HandshakeID]Responder),
 	}
@@ -110,7 +114,7 @@ func (r *replay) rustHello(now time.Time, sender wire.NodeID, h wire.Handshake) 
 	if r.tr.Name == "10g-ohai-wrong-psk" { // there the probe has two minds
 		ring = newRing(r.rust)
 	}
-	m, why := newResponder(&self, &ring, nil, true, now, sender, &h, newSeeded(1))
+	m, why := newResponder(&self, &ring, nil, true, now, sender, &h, origin{newSeeded(1), X25519})
 	if why != accepted {
 		r.fatal("our responder refuses the live node's Hello: " + why.String())
 	}

@@ -108,7 +108,7 @@ func TestResponseIsTheOriginals(t *testing.T) {
 
 func TestPublicKeyIsTheOriginals(t *testing.T) {
 	for _, v := range loadVectors(t, "box_", 2) {
-		got := publicKey((*[32]byte)(unhex(t, v.Inputs["secret_key"])))
+		_, got := X25519((*[32]byte)(unhex(t, v.Inputs["secret_key"])))
 		if hex.EncodeToString(got[:]) != v.Hex {
 			t.Error(v.Name)
 		}
@@ -118,8 +118,8 @@ func TestPublicKeyIsTheOriginals(t *testing.T) {
 func TestBoxesOfTheOriginalOpen(t *testing.T) {
 	for _, v := range loadVectors(t, "packet_box_", 3) {
 		in := v.Inputs
-		public := (*[32]byte)(unhex(t, in["recipient_public_key"]))
-		shared, ok := agree((*[32]byte)(unhex(t, in["sender_secret_key"])), public)
+		secret, _ := X25519((*[32]byte)(unhex(t, in["sender_secret_key"])))
+		shared, ok := secret.Agree((*[32]byte)(unhex(t, in["recipient_public_key"])))
 		if !ok {
 			t.Fatal(v.Name)
 		}

@@ -22,6 +22,7 @@ type world struct {
 	queue  eventHeap
 	order  int
 	hosts  map[netip.AddrPort]receiver
+	alarms map[receiver]time.Time // when each is called next
 	list   []receiver
 	log    []datagram // everything sent, when kept
 	keep   bool
@@ -71,7 +72,7 @@ func (h eventHeap) Less(i, j int) bool {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, now: epoch, rng: rand.New(rand.NewPCG(seed, 1)), hosts: make(map[netip.AddrPort]receiver), limit: 5_000_000}
+	w := &world{t: t, now: epoch, rng: rand.New(rand.NewPCG(seed, 1)), hosts: make(map[netip.AddrPort]receiver), alarms: make(map[receiver]time.Time), limit: 5_000_000}
 	w.delay = func() time.Duration { return 5 * time.Millisecond }
 	return w
 }
@@ -117,19 +118,23 @@ func (w *world) deliver(d datagram) {
 	}
 }
 
-// wake asks the receiver when it wants to be called.
+// wake asks the receiver when it wants to be called, and sees to it.
 func (w *world) wake(r receiver) {
 	next := r.nextTimeout()
-	if next.IsZero() {
+	if at, ok := w.alarms[r]; next.IsZero() || ok && !next.Before(at) {
 		return
 	}
+	w.alarms[r] = next
 	w.after(max(next.Sub(w.now), 0), func() {
-		if due := r.nextTimeout(); due.IsZero() || due.After(w.now) {
+		if !w.alarms[r].Equal(next) {
 			return
 		}
-		r.timeout()
-		if n := r.nextTimeout(); !n.IsZero() && !n.After(w.now) {
-			w.t.Fatal("after HandleTimeout, NextTimeout is not later")
+		delete(w.alarms, r)
+		if due := r.nextTimeout(); !due.IsZero() && !due.After(w.now) {
+			r.timeout()
+			if due = r.nextTimeout(); !due.IsZero() && !due.After(w.now) {
+				w.t.Fatal("after HandleTimeout, NextTimeout is not later")
+			}
 		}
 		w.wake(r)
 	})
