@@ -176,8 +176,8 @@ func TestTimersFireInOrderAndOnce(t *testing.T) {
 	}
 }
 
-// fill adds n handshakes to a table, of as many ids and sources as the functions tell apart, and returns how
-// many gave way.
+// crowd adds n handshakes to a table, of as many ids and sources as the functions tell apart, and returns
+// which gave way.
 func crowd(tb *table, n int, bound bool, node func(i int) int, source func(i int) int) (gone []int) {
 	for i := range n {
 		x := &halfOpen{key: halfKey{goID(node(i)), wire.HandshakeID{byte(i), byte(i >> 8), byte(i >> 16)}}, repeats: i}
@@ -249,7 +249,7 @@ func TestEveryReasonHasAName(t *testing.T) {
 		}
 		seen[r.String()] = true
 	}
-	if Reasons.String() == "" {
-		t.Error("an unknown reason has no name")
+	if got := (&RefusedError{BadKey}).Error(); Reasons.String() == "" || got != "the answer was refused: wrong key or label" {
+		t.Error(got)
 	}
 }

@@ -329,3 +329,12 @@ func TestFirstValidOhaiEndsTheOtherHellosOfAnAttempt(t *testing.T) {
 		t.Error("Hellos are left")
 	}
 }
+
+func TestKeyThatStaysGoesOnWithItsHandshakes(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	a.join(b.addr, 10*time.Second)
+	w.run(8 * time.Millisecond)
+	b.ep.SetKeys([]Key{NewKey([]byte("new"), ""), b.cfg.Keys[0]})
+	w.run(50 * time.Millisecond)
+	talk(t, w, a, b)
+}

@@ -1,0 +1,155 @@
+package handshake
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// ohais counts the Ohais that were sent.
+func (w *world) ohais() (n int) {
+	for _, d := range w.log {
+		if parsesAs(d.bytes, wire.StepOhai) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestReplayedHelloIsNotAnsweredOnceItsHandshakeIsOver(t *testing.T) {
+	for name, x := range map[string]struct {
+		lost wire.Step // every packet of the step
+		wait time.Duration
+	}{
+		"completed a second ago": {wire.StepDead, time.Second},
+		"completed and gone":     {wire.StepDead, 15 * time.Second},
+		"never completed":        {wire.StepOkBoss, 15 * time.Second},
+	} {
+		w, a, b := pair(t, 1, nil)
+		w.keep = true
+		w.filter = func(d *datagram) bool { return !parsesAs(d.bytes, x.lost) }
+		a.join(b.addr, 50*time.Millisecond)
+		w.run(x.wait)
+		sent, before := w.ohais(), state(b.ep)
+		w.deliver(w.log[0])
+		if w.ohais() != sent || b.rejected[Replayed] != 1 || state(b.ep) != before {
+			t.Errorf("%s: %d Ohais, then %d, %v", name, sent, w.ohais(), b.rejected)
+		}
+	}
+}
+
+func TestReplayCostsNoVerification(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	a.join(b.addr, time.Second)
+	w.run(15 * time.Second)
+	w.deliver(w.log[0]) // opens the second's window
+	left := b.ep.budget.left
+	for range 100 {
+		w.deliver(w.log[0])
+	}
+	if b.ep.budget.left != left || b.rejected[Replayed] != 101 {
+		t.Errorf("%d verifications", left-b.ep.budget.left)
+	}
+}
+
+func TestReplyPathIsWhereTheOkBossCameFromAndNoDuplicateMovesIt(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	moved := netip.MustParseAddrPort("192.0.2.9:9")
+	w.filter = func(d *datagram) bool {
+		if parsesAs(d.bytes, wire.StepOkBoss) {
+			d.from = moved
+		}
+		return true
+	}
+	a.join(b.addr, time.Second)
+	w.run(14 * time.Millisecond)
+	okBoss := w.log[2]
+	w.run(2 * time.Millisecond)
+	if len(b.sessions) != 1 || b.sessions[0].Path.Remote != moved {
+		t.Fatal("not the source of the OkBoss")
+	}
+	okBoss.from = address(44)
+	w.deliver(okBoss)
+	if x := b.ep.half.all[halfKey{a.id(), b.sessions[0].Handshake}]; x.path.Remote != moved || w.log[len(w.log)-1].to != address(44) {
+		t.Error("a repeat moved the path, or was not answered where it came from")
+	}
+}
+
+func TestAlteredHelloUnderOurOwnIdIsNotOurself(t *testing.T) {
+	w, a, _ := pair(t, 1, nil)
+	w.keep = true
+	a.join(address(90), time.Second)
+	h := parsed(t, w.log[0].bytes)
+	h.PublicKey[0]++
+	before := state(a.ep)
+	a.receive(datagram{w.now, address(90), a.addr, wire.AppendHandshake(nil, 1, a.id(), h)})
+	if len(a.self) != 0 || a.rejected[OwnID] != 1 || state(a.ep) != before {
+		t.Error(a.rejected)
+	}
+}
+
+func TestGoTeamOfAnotherNodeMeansNothing(t *testing.T) {
+	w, a, g := mixed(t, 1, nil)
+	g.mute = func(s wire.Step) bool { return s == wire.StepGoTeam }
+	a.join(g.addr, time.Second)
+	w.run(50 * time.Millisecond)
+	s := a.sessions[0]
+	a.receive(datagram{w.now, g.addr, a.addr, wire.AppendHandshake(nil, 1, legacyID(7), &wire.Handshake{ID: s.Handshake, Step: wire.StepGoTeam})})
+	if s.sealable || a.rejected[Unexpected] != 1 || len(a.ep.attempts) != 1 {
+		t.Error(a.rejected)
+	}
+}
+
+func TestConfirmMeansOnlyTheHandshakeThatItNames(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.filter = func(d *datagram) bool { return d.to == b.addr || parsesAs(d.bytes, wire.StepOhai) }
+	a.join(b.addr, 10*time.Second)
+	w.run(8 * time.Millisecond)
+	var id wire.HandshakeID
+	for id = range a.ep.pending {
+	}
+	b.ep.Confirm(w.now, id, a.id())
+	a.ep.Confirm(w.now, id, b.id())
+	if len(a.ep.attempts) != 1 || b.ep.half.all[halfKey{a.id(), id}].confirmed {
+		t.Error("confirmed before there was a session")
+	}
+	w.run(50 * time.Millisecond)
+	a.ep.Confirm(w.now, id, goID(7))
+	a.ep.Confirm(w.now, wire.HandshakeID{}, b.id())
+	if len(a.ep.attempts) != 1 {
+		t.Error("confirmed by another node or another handshake")
+	}
+	a.ep.Confirm(w.now, id, b.id())
+	if len(a.ep.attempts) != 0 {
+		t.Error("not confirmed")
+	}
+}
+
+// A keeper keeps what it must not.
+type keeper struct {
+	*node
+	kept []*Established
+}
+
+func (k *keeper) Established(e *Established) []byte {
+	k.kept = append(k.kept, e)
+	return k.node.Established(e)
+}
+
+func TestKeysAreWipedWhenTheyWereHandedOver(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	ka, kb := &keeper{node: a}, &keeper{node: b}
+	a.ep.host, b.ep.host = ka, kb
+	a.join(b.addr, time.Second)
+	w.run(time.Second)
+	for _, k := range []*keeper{ka, kb} {
+		if len(k.kept) != 1 || k.kept[0].SendKey != [32]byte{} || k.kept[0].RecvKey != [32]byte{} {
+			t.Error("keys are left")
+		}
+	}
+	talk(t, w, a, b)
+}
