@@ -138,6 +138,9 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
 	c.now = now
+	if due := c.timers.next(); !due.IsZero() && now.Sub(due) > c.cfg.Heartbeat/2 {
+		c.forgive(now)
+	}
 	if t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now) {
 		c.hs.HandleTimeout(now)
 	}

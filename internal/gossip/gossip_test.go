@@ -266,3 +266,19 @@ func TestClusterOutlivesItsSeed(t *testing.T) {
 	}
 	c.broadcast(3, "without the seed", time.Second)
 }
+
+// A node that is starved of CPU for longer than a death takes does not call the others dead for it.
+func TestSuspendedNodeBlamesNobody(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(3 * time.Second)
+	n := c.nodes[3]
+	c.net.Pause(n.addr)
+	c.net.RunFor(20 * time.Second)
+	n.events = nil
+	c.net.Resume(n.addr)
+	c.net.RunFor(time.Second)
+	if got := n.count(EventLeave, ""); got != 0 {
+		t.Errorf("it saw %v", n.names())
+	}
+}

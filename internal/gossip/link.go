@@ -320,6 +320,16 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	return p.check.Add(probeInterval)
 }
 
+// forgive lets no peer be called silent for time in which this node itself did not run: its timers
+// are late, so its ears were closed as well (the idea of Lifeguard's local health, arXiv 1707.00788).
+func (c *Core) forgive(now time.Time) {
+	for _, p := range c.links {
+		if heard := now.Add(-time.Duration(silenceCheck * float64(p.interval))); p.heard.Before(heard) {
+			p.heard = heard
+		}
+	}
+}
+
 // lost ends the link with a peer that stayed silent, and tells the cluster.
 func (c *Core) lost(now time.Time, p *peer) {
 	if m := c.members.byID[p.id]; m != nil && m.live() {

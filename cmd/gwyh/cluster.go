@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+)
+
+// node is one member of the cluster together with its application, which notes what it is handed.
+type node struct {
+	*gwyh.Memberlist
+	index  int // in the ledger
+	zone   int
+	hears  int // how many others it hears from in a whole cluster
+	ledger *ledger
+}
+
+// NotifyMsg is the end of a message's way. With the rest node is a gwyh.Delegate.
+func (n *node) NotifyMsg(b []byte) { n.ledger.arrived(time.Now(), n.index, b) }
+
+func (n *node) NodeMeta(int) []byte             { return nil }
+func (n *node) GetBroadcasts(int, int) [][]byte { return nil }
+func (n *node) LocalState(bool) []byte          { return nil }
+func (n *node) MergeRemoteState([]byte, bool)   {}
+
+// cluster is the nodes that run. They talk to each other by nothing but UDP.
+type cluster struct {
+	nodes  []*node
+	ledger *ledger
+}
+
+// newCluster creates the nodes that o asks for, spread over the zones in turn, each still alone. After
+// an error none is left.
+func newCluster(o options, each func(made int)) (*cluster, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	c := &cluster{ledger: &ledger{nodes: o.nodes}}
+	for i := range o.nodes {
+		n := &node{index: i, zone: i % o.zones, ledger: c.ledger}
+		n.hears = hears(o, n.zone)
+		list, err := gwyh.Create(nodeConfig(o, n, key))
+		if err != nil {
+			c.shutdown(c.nodes)
+			return nil, fmt.Errorf("create node %d: %w", i+1, err)
+		}
+		n.Memberlist = list
+		c.nodes = append(c.nodes, n)
+		each(i + 1)
+	}
+	return c, nil
+}
+
+func nodeConfig(o options, n *node, key []byte) *gwyh.Config {
+	c := gwyh.DefaultLANConfig()
+	c.Name = fmt.Sprintf("node-%03d", n.index+1)
+	c.Zone = fmt.Sprintf("zone-%d", n.zone+1)
+	c.BindAddr, c.BindPort = "127.0.0.1", 0
+	c.SecretKey = key
+	c.DistributionStrategy = o.strategy.is
+	c.HeartbeatInterval = o.heartbeat
+	c.Delegate = n
+	c.GossipInterval = 0 // messages are handed to Broadcast
+	c.LogOutput = io.Discard
+	return c
+}
+
+// hears is how many others a node of a zone hears from once the cluster is whole: 5, if there are as
+// many that its strategy allows.
+func hears(o options, zone int) int {
+	want := gwyh.DefaultLANConfig().Subscriptions
+	if o.strategy.is != gwyh.HubAndSpoke {
+		return min(want, o.nodes-1)
+	}
+	others := (o.nodes - zone - 1) / o.zones // in its own zone
+	hubs := o.zones - 1
+	return hubs + min(max(want-hubs, 2), others)
+}
+
+// join makes all nodes join the first one at the same moment. Their answers come when they come.
+func (c *cluster) join() <-chan error {
+	seed := c.nodes[0].LocalNode()
+	address := net.JoinHostPort(seed.Addr.String(), strconv.Itoa(int(seed.Port)))
+	begin := make(chan struct{})
+	ended := make(chan error, len(c.nodes))
+	for _, n := range c.nodes[1:] {
+		go func() {
+			<-begin
+			_, err := n.Join([]string{address})
+			if err != nil {
+				err = fmt.Errorf("%s: %w", n.LocalNode().Name, err)
+			}
+			ended <- err
+		}()
+	}
+	close(begin)
+	return ended
+}
+
+// knowing counts the nodes that know of as many nodes as there are.
+func (c *cluster) knowing() (know int) {
+	for _, n := range c.nodes {
+		if n.NumMembers() == len(c.nodes) {
+			know++
+		}
+	}
+	return know
+}
+
+// hearing counts the nodes that hear from as many others as they should.
+func (c *cluster) hearing() (hear int) {
+	for _, n := range c.nodes {
+		if n.Stats().Subscriptions >= n.hears {
+			hear++
+		}
+	}
+	return hear
+}
+
+// split takes some nodes out of the cluster, for the caller to stop.
+func (c *cluster) split(chosen []int) []*node {
+	out := make([]*node, 0, len(chosen))
+	gone := make(map[int]bool, len(chosen))
+	for _, i := range chosen {
+		out = append(out, c.nodes[i])
+		gone[i] = true
+	}
+	rest := make([]*node, 0, len(c.nodes)-len(chosen))
+	for i, n := range c.nodes {
+		if !gone[i] {
+			rest = append(rest, n)
+		}
+	}
+	c.nodes = rest
+	return out
+}
+
+// leave lets nodes say goodbye and stops them.
+func (c *cluster) leave(nodes []*node) error {
+	return together(nodes, func(n *node) error {
+		return errors.Join(n.Leave(2*time.Second), n.Shutdown())
+	})
+}
+
+// shutdown stops nodes without a word, which is as near to a crash as one process comes.
+func (c *cluster) shutdown(nodes []*node) error {
+	return together(nodes, func(n *node) error { return n.Shutdown() })
+}
+
+// together does something with all nodes at once.
+func together(nodes []*node, f func(*node) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(nodes))
+	for i, n := range nodes {
+		wg.Go(func() { errs[i] = f(n) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// copies sums up what all nodes have received: messages, repeated ones too, and those from elsewhere.
+func (c *cluster) copies() (all, crossZone uint64) {
+	for _, n := range c.nodes {
+		s := n.Stats()
+		all += s.BroadcastsDelivered + s.BroadcastsDuplicate
+		crossZone += s.BroadcastsCrossZone
+	}
+	return all, crossZone
+}
+
+// dropped is how many datagrams and messages went no further at all nodes.
+func (c *cluster) dropped() (n int) {
+	for _, o := range c.nodes {
+		n += int(o.Stats().Dropped)
+	}
+	return n
+}
+
+// poll calls f every interval until it is true. It reports whether it was, before ctx ended.
+func poll(ctx context.Context, interval time.Duration, f func() bool) bool {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for !f() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+		}
+	}
+	return true
+}

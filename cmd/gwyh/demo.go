@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Bounds of what is waited for.
+const (
+	formWait   = 30 * time.Second // for the cluster to be whole
+	noticeWait = 30 * time.Second // for the rest to know who stopped
+)
+
+// demo is one run of the story that its parts tell.
+type demo struct {
+	options
+	screen  *screen
+	rng     *rand.Rand
+	cluster *cluster
+	failed  bool // something was not as it should be
+}
+
+// runDemo is the command "gwyh demo".
+func runDemo(ctx context.Context, args []string, out, err io.Writer) int {
+	o, problem := parseOptions(args)
+	if problem != nil {
+		return badUsage("demo", demoUsage, problem, out, err)
+	}
+	return tell(ctx, o, out, err)
+}
+
+// tell runs the demo. It returns when every node is stopped.
+func tell(ctx context.Context, o options, out, err io.Writer) int {
+	begin := time.Now()
+	d := &demo{options: o, screen: newScreen(out), rng: rand.New(rand.NewPCG(uint64(o.seed), 0))}
+	problem := d.run(ctx)
+	d.screen.clear()
+	took := short(time.Since(begin))
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(err, "gwyh demo: interrupted")
+		return exitFailed
+	case problem != nil:
+		fmt.Fprintf(err, "gwyh demo: %v\n", problem)
+		return exitFailed
+	case d.failed:
+		d.screen.print(fmt.Sprintf("\nNot everything was as it should be: see ✗ above. (%s)", took))
+		return exitFailed
+	}
+	d.screen.print(fmt.Sprintf("\nEvery message was at every node exactly once. (%s)", took))
+	return exitOK
+}
+
+func (d *demo) run(ctx context.Context) error {
+	d.screen.print(fmt.Sprintf("gwyh: %s in %s on 127.0.0.1, each with a UDP socket, keys and links of\n"+
+		"its own; all of them in this process, on %s.", many(d.nodes, "node"), many(d.zones, "zone"), many(runtime.NumCPU(), "CPU")))
+	if err := d.tellCluster(ctx); err != nil {
+		return err
+	}
+	return d.tellStrategies(ctx)
+}
+
+// tellCluster is the life of one cluster.
+func (d *demo) tellCluster(ctx context.Context) error {
+	d.screen.title("1. Form a cluster")
+	if err := d.form(ctx); err != nil {
+		return err
+	}
+	defer func() { d.cluster.shutdown(d.cluster.nodes) }()
+
+	d.screen.title("2. Broadcast %s of %d bytes from random nodes, one by one", many(d.messages, "message"), d.size)
+	if err := d.tellRound(ctx, true); err != nil {
+		return err
+	}
+	return d.tellStops(ctx)
+}
+
+// form makes the cluster and waits until it is whole.
+func (d *demo) form(ctx context.Context) error {
+	d.screen.step()
+	begin := time.Now()
+	c, err := newCluster(d.options, func(made int) { d.screen.progress("nodes created", made, d.nodes) })
+	if err != nil {
+		return err
+	}
+	d.cluster = c
+	d.screen.good("%s created in %s", many(d.nodes, "node"), short(time.Since(begin)))
+	took, err := d.unite(ctx, c)
+	if err != nil {
+		c.shutdown(c.nodes)
+		return err
+	}
+	fewest := slices.MinFunc(c.nodes, func(a, b *node) int { return a.hears - b.hears }).hears
+	d.screen.good("all joined the first one at the same moment; whole after %s", short(took))
+	d.screen.text("(each knows the other %d, and hears from at least %d of them directly)", d.nodes-1, fewest)
+	return nil
+}
+
+// unite joins the nodes and waits until every one knows all others and hears from as many as it
+// should. It returns how long that took.
+func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, formWait)
+	defer cancel()
+	begin := time.Now()
+	ended := c.join()
+	know, hear := 0, 0
+	d.screen.step()
+	whole := poll(ctx, 5*time.Millisecond, func() bool {
+		if know = c.knowing(); know < len(c.nodes) {
+			d.screen.progress("nodes that know all others", know, len(c.nodes))
+			return false
+		}
+		hear = c.hearing()
+		d.screen.progress("nodes that hear from enough", hear, len(c.nodes))
+		return hear == len(c.nodes)
+	})
+	took := time.Since(begin)
+	if !whole {
+		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough of them",
+			short(took), know, len(c.nodes), hear)
+	}
+	var errs []error
+	for range len(c.nodes) - 1 {
+		errs = append(errs, <-ended)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return 0, fmt.Errorf("the cluster is whole, but Join returned errors:\n%w", err)
+	}
+	return took, nil
+}
+
+// tellRound broadcasts once and shows what came of it, with or without the histogram.
+func (d *demo) tellRound(ctx context.Context, full bool) error {
+	d.screen.step()
+	r, err := d.cluster.broadcast(ctx, d.rng, d.messages, d.size, func(sent int) {
+		d.screen.progress("messages everywhere", sent, d.messages)
+	})
+	if err != nil {
+		return err
+	}
+	d.judge(&r)
+	if len(r.spread) == 0 {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(r.spread))
+	d.screen.good("from Broadcast to the last node: median %s, 95 %% within %s, slowest %s", short(quantile(sorted, 0.5)),
+		short(quantile(sorted, 0.95)), short(sorted[len(sorted)-1]))
+	if !full {
+		return nil
+	}
+	d.screen.print("")
+	for _, line := range histogram(r.spread) {
+		d.screen.text("  %s", line)
+	}
+	d.screen.print("")
+	d.screen.good("each node got %.1f copies of a message, over different links; the first counts", r.perNode(r.copies))
+	return nil
+}
+
+// judge tells whether all messages of a round were everywhere, once.
+func (d *demo) judge(r *round) {
+	if r.complete() {
+		d.screen.good("every message at all %d other nodes, exactly once: %s", r.receivers, many(r.wanted, "delivery"))
+		return
+	}
+	d.failed = true
+	if r.got < r.wanted {
+		d.screen.bad("%s missing of %s: %s not everywhere", many(r.wanted-r.got, "delivery"), grouped(r.wanted),
+			many(r.short, "message"))
+	}
+	if r.again > 0 {
+		d.screen.bad("%s of a message to a node that had it already", many(r.again, "delivery"))
+	}
+	if r.foreign > 0 {
+		d.screen.bad("%s of what was never sent", many(r.foreign, "delivery"))
+	}
+	d.screen.text("datagrams that nodes dropped, for whatever reason: %s", grouped(d.cluster.dropped()))
+}
+
+// tellStops lets some nodes leave and others crash, and broadcasts before anybody can have noticed the
+// crashes.
+func (d *demo) tellStops(ctx context.Context) error {
+	leave, crash := max(d.nodes/8, 1), max(d.nodes/12, 1)
+	d.screen.title("3. Stop nodes: %d leave, %d crash", leave, crash)
+	c := d.cluster
+
+	leaving := c.split(d.rng.Perm(len(c.nodes))[:leave])
+	begin := time.Now()
+	left := make(chan error, 1)
+	go func() { left <- c.leave(leaving) }()
+	took, err := d.notice(ctx, begin, "nodes that know who left")
+	if err := errors.Join(<-left, err); err != nil {
+		return err
+	}
+	d.screen.good("%d said goodbye with Leave; all others knew it after %s", leave, short(took))
+
+	crashing := c.split(d.rng.Perm(len(c.nodes))[:crash])
+	begin = time.Now()
+	if err := c.shutdown(crashing); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	noticed := make(chan time.Duration, 1)
+	go func() {
+		poll(ctx, 5*time.Millisecond, func() bool { return c.knowing() == len(c.nodes) })
+		noticed <- time.Since(begin)
+	}()
+	d.screen.good("%d crashed without a word; at once the other %d broadcast %s again", crash, len(c.nodes),
+		many(d.messages, "message"))
+	if err := d.tellRound(ctx, false); err != nil {
+		return err
+	}
+	if _, err := d.notice(ctx, begin, "nodes that noticed the crashes"); err != nil {
+		return err
+	}
+	d.screen.good("all of them noticed the crashes after %s, by the silence", short(<-noticed))
+	return nil
+}
+
+// notice waits until every node knows exactly who is left, and tells how long it took.
+func (d *demo) notice(ctx context.Context, begin time.Time, what string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, noticeWait)
+	defer cancel()
+	d.screen.step()
+	d.screen.begun = begin
+	know := 0
+	if !poll(ctx, time.Millisecond, func() bool {
+		know = d.cluster.knowing()
+		d.screen.progress(what, know, len(d.cluster.nodes))
+		return know == len(d.cluster.nodes)
+	}) {
+		return 0, fmt.Errorf("%s: only %d of %d after %s", what, know, len(d.cluster.nodes), short(time.Since(begin)))
+	}
+	return time.Since(begin), nil
+}

@@ -1,0 +1,80 @@
+// Command gwyh shows the library at work. See usage for its commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the run did not show what it should
+	exitUsage  = 2 // the command line was not understood
+)
+
+const usage = `gwyh is gossip between the nodes of a service: what is handed to one node is at
+all of them, over encrypted UDP. This program shows it at work.
+
+Usage:
+
+	gwyh <command> [flags]
+
+Commands:
+
+	demo    start a cluster on this machine, broadcast, stop nodes, and show
+	        how quickly and at what cost every message is everywhere
+
+"gwyh <command> -h" lists the flags of a command.
+`
+
+// A command is one thing the program does. What run prints to err is about the command line or the
+// machine; what it is asked to show goes to out.
+type command struct {
+	name string
+	run  func(ctx context.Context, args []string, out, err io.Writer) int
+}
+
+var commands = []command{{"demo", runDemo}}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program but for the process around it.
+func run(ctx context.Context, args []string, out, err io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(err, usage)
+		return exitUsage
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(out, usage)
+		return exitOK
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], out, err)
+		}
+	}
+	fmt.Fprintf(err, "gwyh: there is no command %q; \"gwyh -h\" lists them\n", args[0])
+	return exitUsage
+}
+
+// badUsage tells what is wrong with the command line, or prints the help that was asked for.
+func badUsage(name, help string, problem error, out, err io.Writer) int {
+	if errors.Is(problem, flag.ErrHelp) {
+		fmt.Fprint(out, help)
+		return exitOK
+	}
+	fmt.Fprintf(err, "gwyh %s: %v\n\"gwyh %s -h\" lists the flags\n", name, problem, name)
+	return exitUsage
+}

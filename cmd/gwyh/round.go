@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Times of a round of broadcasts.
+const (
+	messageWait   = time.Second          // a message that is not everywhere by then no longer holds up the next
+	messagePause  = 5 * time.Millisecond // after a message is everywhere, for its last copies to pass
+	stragglerWait = 3 * time.Second      // after the last message, for all that are still missing
+	settleEvery   = 25 * time.Millisecond
+)
+
+// round is what a number of broadcasts came to.
+type round struct {
+	coverage
+	messages  int
+	receivers int    // of each message
+	copies    uint64 // received by all nodes together
+	crossZone uint64 // of them, from a node of another zone
+}
+
+// perNode is the share of one receiver and one message in a count of copies.
+func (r *round) perNode(copies uint64) float64 {
+	return float64(copies) / float64(r.messages*r.receivers)
+}
+
+// broadcast sends messages from random nodes, one when the one before is everywhere, so that each is
+// timed on its own.
+func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size int, each func(sent int)) (round, error) {
+	from := c.ledger.len()
+	copies, crossZone := c.copies()
+	receivers := make([]*node, 0, len(c.nodes))
+	var open []*entry
+	for i := range messages {
+		sender := rng.IntN(len(c.nodes))
+		receivers = append(append(receivers[:0], c.nodes[:sender]...), c.nodes[sender+1:]...)
+		e := c.ledger.open(receivers, size)
+		if err := c.nodes[sender].Broadcast(e.message); err != nil {
+			return round{}, err
+		}
+		if !e.wait(ctx, time.After(messageWait)) {
+			open = append(open, e)
+		}
+		if ctx.Err() != nil {
+			return round{}, ctx.Err()
+		}
+		time.Sleep(messagePause)
+		each(i + 1)
+	}
+	late := time.After(stragglerWait)
+	for _, e := range open {
+		e.wait(ctx, late)
+	}
+	all, cross := c.settled(ctx)
+	return round{coverage: c.ledger.count(from), messages: messages, receivers: len(receivers),
+		copies: all - copies, crossZone: cross - crossZone}, ctx.Err()
+}
+
+// wait reports whether the message is everywhere before it is late.
+func (e *entry) wait(ctx context.Context, late <-chan time.Time) bool {
+	select {
+	case <-e.whole:
+		return true
+	case <-late:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// settled is what copies returns when no more come.
+func (c *cluster) settled(ctx context.Context) (all, crossZone uint64) {
+	late := time.Now().Add(stragglerWait)
+	for all, crossZone = c.copies(); ctx.Err() == nil && time.Now().Before(late); {
+		time.Sleep(settleEvery)
+		before := all
+		if all, crossZone = c.copies(); all == before {
+			break
+		}
+	}
+	return all, crossZone
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+)
+
+// Sizes of the clusters that the strategies are compared in; smaller where the demo is.
+const (
+	compareNodes    = 25
+	compareMessages = 50
+)
+
+// tellStrategies runs a cluster with each strategy and shows what came across zones.
+func (d *demo) tellStrategies(ctx context.Context) error {
+	o := d.options
+	o.nodes = min(o.nodes, compareNodes)
+	o.zones = min(o.zones, o.nodes)
+	o.messages = min(o.messages, compareMessages)
+	d.screen.title("4. What each strategy costs across zones (%s in %s, %s each)",
+		many(o.nodes, "node"), many(o.zones, "zone"), many(o.messages, "message"))
+	if o.zones == 1 {
+		d.screen.text("nothing: there is one zone only")
+		return nil
+	}
+	d.screen.text("%-8s  %-22s  %6s  %-25s %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
+	for _, s := range strategies {
+		o.strategy = s
+		r, err := d.tryOut(ctx, o)
+		if err != nil {
+			return err
+		}
+		if !r.complete() {
+			d.judge(r)
+		}
+		across, all := r.perNode(r.crossZone), r.perNode(r.copies)
+		d.screen.text("%-8s  %-22s  %6.1f  %4.1f %4.0f %%  %-12s  %9s", s.name, s.hears, all, across,
+			100*across/all, bar(int(1000*across/all), 1000, 12), short(median(r.spread)))
+	}
+	d.screen.text("(copies of a message at a node; last node: median time until it has it)")
+	return nil
+}
+
+// tryOut is the life of one small cluster.
+func (d *demo) tryOut(ctx context.Context, o options) (*round, error) {
+	d.screen.step()
+	c, err := newCluster(o, func(int) {})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { c.shutdown(c.nodes) }()
+	d.cluster = c
+	if _, err := d.unite(ctx, c); err != nil {
+		return nil, err
+	}
+	d.screen.step()
+	r, err := c.broadcast(ctx, d.rng, o.messages, o.size, func(sent int) {
+		d.screen.progress(o.strategy.name, sent, o.messages)
+	})
+	return &r, err
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gwyh
+
+const raceEnabled = false
