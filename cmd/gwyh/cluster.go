@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,6 +123,20 @@ func (c *cluster) hearing() (hear int) {
 		}
 	}
 	return hear
+}
+
+// behind describes nodes that do not know or hear from as many others as they should, a few at most.
+func (c *cluster) behind(most int) string {
+	var b strings.Builder
+	for _, n := range c.nodes {
+		s := n.Stats()
+		if s.Members == len(c.nodes) && s.Subscriptions >= n.hears || most == 0 {
+			continue
+		}
+		most--
+		fmt.Fprintf(&b, "\n  %s knows %d others and hears from %d of %d", n.LocalNode().Name, s.Members-1, s.Subscriptions, n.hears)
+	}
+	return b.String()
 }
 
 // split takes some nodes out of the cluster, for the caller to stop.

@@ -58,8 +58,8 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	d.screen.print(fmt.Sprintf("gwyh: %s in %s on 127.0.0.1, each with a UDP socket, keys and links of\n"+
-		"its own; all of them in this process, on %s.", many(d.nodes, "node"), many(d.zones, "zone"), many(runtime.NumCPU(), "CPU")))
+	d.screen.print(fmt.Sprintf("gwyh: %s in %s on 127.0.0.1, each with a UDP socket and links\n"+
+		"of its own; all of them in this process, on %s.", many(d.nodes, "node"), many(d.zones, "zone"), many(runtime.NumCPU(), "CPU")))
 	if err := d.tellCluster(ctx); err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	})
 	took := time.Since(begin)
 	if !whole {
-		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough of them",
-			short(took), know, len(c.nodes), hear)
+		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough%s",
+			short(took), know, len(c.nodes), hear, c.behind(5))
 	}
 	var errs []error
 	for range len(c.nodes) - 1 {
@@ -149,7 +149,7 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 		return nil
 	}
 	sorted := slices.Sorted(slices.Values(r.spread))
-	d.screen.good("from Broadcast to the last node: median %s, 95 %% within %s, slowest %s", short(quantile(sorted, 0.5)),
+	d.screen.good("time to the last node: median %s, 95 %% within %s, slowest %s", short(quantile(sorted, 0.5)),
 		short(quantile(sorted, 0.95)), short(sorted[len(sorted)-1]))
 	if !full {
 		return nil
@@ -159,7 +159,7 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 		d.screen.text("  %s", line)
 	}
 	d.screen.print("")
-	d.screen.good("each node got %.1f copies of a message, over different links; the first counts", r.perNode(r.copies))
+	d.screen.good("%.1f copies of a message came to each node, over different links", r.perNode(r.copies))
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 		poll(ctx, 5*time.Millisecond, func() bool { return c.knowing() == len(c.nodes) })
 		noticed <- time.Since(begin)
 	}()
-	d.screen.good("%d crashed without a word; at once the other %d broadcast %s again", crash, len(c.nodes),
+	d.screen.good("%d crashed silently; at once the other %d broadcast %s again", crash, len(c.nodes),
 		many(d.messages, "message"))
 	if err := d.tellRound(ctx, false); err != nil {
 		return err

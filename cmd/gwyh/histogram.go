@@ -23,7 +23,7 @@ func bins(values []time.Duration, most int) []bin {
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	least := sorted[0]
-	width := roundUp((quantile(sorted, 0.9) - least) / time.Duration(most-1))
+	width := roundUp((quantile(sorted, 0.9) - least) / time.Duration(most))
 	start := least / width * width
 	n := min(int((sorted[len(sorted)-1]-start)/width)+1, most)
 	out := make([]bin, n)

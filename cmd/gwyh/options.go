@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,10 +19,10 @@ type strategy struct {
 }
 
 var strategies = []strategy{
-	{"uniform", gwyh.Uniform, "nodes of any zone"},
-	{"hub", gwyh.HubAndSpoke, "one of each other zone"},
-	{"local", gwyh.PreferLocal, "own zone 2 : 1 others"},
-	{"remote", gwyh.PreferRemote, "other zones 2 : 1 own"},
+	{"uniform", gwyh.Uniform, "any nodes"},
+	{"hub", gwyh.HubAndSpoke, "one per other zone"},
+	{"local", gwyh.PreferLocal, "own zone 2 : 1"},
+	{"remote", gwyh.PreferRemote, "other zones 2 : 1"},
 }
 
 func (s *strategy) String() string { return s.name }
@@ -52,12 +52,29 @@ type options struct {
 	heartbeat time.Duration // Config.HeartbeatInterval; no flag
 }
 
-// Bounds of the options. A message has to fit into one datagram of Config.UDPBufferSize.
-const (
-	nodesMin, nodesMax       = 4, 1000
-	messagesMin, messagesMax = 1, 100_000
-	sizeMin, sizeMax         = headerSize, 1200
-)
+// number is a whole number between two bounds, as a flag.Value.
+type number struct {
+	is          *int
+	least, most int
+}
+
+func (n number) String() string { return "" } // the flag package wants one, for a help that we write ourselves
+
+// Set makes a number a flag.Value.
+func (n number) Set(text string) error {
+	v, err := strconv.Atoi(text)
+	if err != nil || v < n.least || v > n.most {
+		return fmt.Errorf("want %d to %d", n.least, n.most)
+	}
+	*n.is = v
+	return nil
+}
+
+// nodesMax bounds the nodes that one process is asked to run.
+const nodesMax = 1000
+
+// sizeMax is the largest message in bytes that surely fits into one datagram of Config.UDPBufferSize.
+const sizeMax = 1200
 
 func defaultOptions() options {
 	return options{nodes: 25, zones: 3, messages: 200, size: 256, strategy: strategies[0], seed: 1,
@@ -65,9 +82,9 @@ func defaultOptions() options {
 }
 
 const demoUsage = `gwyh demo starts a cluster on loopback UDP in this process, waits until it is
-whole, broadcasts messages from random nodes, stops some of the nodes, broadcasts
-again among the rest, and compares the strategies for several zones. Exit code 0
-says that every message was at every node exactly once.
+whole, broadcasts messages from random nodes, stops some nodes, broadcasts again
+among the rest, and compares the strategies for several zones. Exit code 0 says
+that every message was at every node exactly once.
 
 Usage:
 
@@ -84,18 +101,18 @@ Flags:
 	                 hub      one of each other zone, the rest of its own
 	                 local    its own zone twice as readily as others
 	                 remote   other zones twice as readily as its own
-	-seed N        for the choice of senders and of who is stopped (default 1)
+	-seed N        chooses who sends and who is stopped (default 1)
 `
 
-// parseOptions reads the flags of demo. The error tells all that is wrong with their values.
+// parseOptions reads the flags of demo. The error names the flag, the value and what is wanted.
 func parseOptions(args []string) (options, error) {
 	o := defaultOptions()
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.IntVar(&o.nodes, "nodes", o.nodes, "")
-	fs.IntVar(&o.zones, "zones", o.zones, "")
-	fs.IntVar(&o.messages, "messages", o.messages, "")
-	fs.IntVar(&o.size, "size", o.size, "")
+	fs.Var(number{&o.nodes, 4, nodesMax}, "nodes", "")
+	fs.Var(number{&o.zones, 1, nodesMax}, "zones", "")
+	fs.Var(number{&o.messages, 1, 100_000}, "messages", "")
+	fs.Var(number{&o.size, headerSize, sizeMax}, "size", "")
 	fs.Var(&o.strategy, "strategy", "")
 	fs.Int64Var(&o.seed, "seed", o.seed, "")
 	if err := fs.Parse(args); err != nil {
@@ -104,19 +121,8 @@ func parseOptions(args []string) (options, error) {
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	return o, o.validate()
-}
-
-func (o *options) validate() error {
-	var bad []error
-	within := func(name string, value, least, most int) {
-		if value < least || value > most {
-			bad = append(bad, fmt.Errorf("-%s is %d, want %d to %d", name, value, least, most))
-		}
+	if o.zones > o.nodes {
+		return o, fmt.Errorf("-zones %d with -nodes %d: want at least one node in each zone", o.zones, o.nodes)
 	}
-	within("nodes", o.nodes, nodesMin, nodesMax)
-	within("zones", o.zones, 1, min(max(o.nodes, nodesMin), nodesMax))
-	within("messages", o.messages, messagesMin, messagesMax)
-	within("size", o.size, sizeMin, sizeMax)
-	return errors.Join(bad...)
+	return o, nil
 }

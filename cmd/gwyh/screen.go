@@ -84,7 +84,7 @@ func (s *screen) progress(what string, done, total int) {
 	switch {
 	case s.live && now.Sub(s.shown) >= liveEvery:
 		s.shown = now
-		line := fmt.Sprintf("     %-30s %s %*d of %d  %.1f s", what, gauge(done, total, 16),
+		line := fmt.Sprintf("     %-30s %s %*d of %d  %.1f s", what, gauge(done, total, 12),
 			len(fmt.Sprint(total)), done, total, now.Sub(s.begun).Seconds())
 		s.overwrite(line)
 	case !s.live && now.Sub(s.shown) >= plainEvery:

@@ -16,13 +16,13 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 	o.nodes = min(o.nodes, compareNodes)
 	o.zones = min(o.zones, o.nodes)
 	o.messages = min(o.messages, compareMessages)
-	d.screen.title("4. What each strategy costs across zones (%s in %s, %s each)",
+	d.screen.title("4. Strategies across zones: %s in %s, %s with each",
 		many(o.nodes, "node"), many(o.zones, "zone"), many(o.messages, "message"))
 	if o.zones == 1 {
 		d.screen.text("nothing: there is one zone only")
 		return nil
 	}
-	d.screen.text("%-8s  %-22s  %6s  %-25s %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
+	d.screen.text("%-8s  %-18s  %6s  %-24s %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
 	for _, s := range strategies {
 		o.strategy = s
 		r, err := d.tryOut(ctx, o)
@@ -33,8 +33,8 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 			d.judge(r)
 		}
 		across, all := r.perNode(r.crossZone), r.perNode(r.copies)
-		d.screen.text("%-8s  %-22s  %6.1f  %4.1f %4.0f %%  %-12s  %9s", s.name, s.hears, all, across,
-			100*across/all, bar(int(1000*across/all), 1000, 12), short(median(r.spread)))
+		d.screen.text("%-8s  %-18s  %6.1f  %4.1f %4.0f %%  %-10s  %9s", s.name, s.hears, all, across,
+			100*across/all, bar(int(1000*across/all), 1000, 10), short(median(r.spread)))
 	}
 	d.screen.text("(copies of a message at a node; last node: median time until it has it)")
 	return nil

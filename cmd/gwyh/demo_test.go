@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// quick is a demo that ends in a few seconds: crashed nodes are noticed sooner.
+func quick() options {
+	o := defaultOptions()
+	o.nodes, o.messages, o.heartbeat = 5, 10, 400*time.Millisecond
+	return o
+}
+
+func TestDemoTellsItsStoryAndEndsWell(t *testing.T) {
+	var out, err strings.Builder
+	if code := tell(t.Context(), quick(), &out, &err); code != exitOK || err.Len() > 0 {
+		t.Errorf("exit code %d, error %q", code, err.String())
+	}
+	narrow(t, out.String())
+	for _, want := range []string{
+		"5 nodes in 3 zones",
+		"✓ 5 nodes created in ",
+		"whole after ",
+		"each knows the other 4, and hears from at least 4 of them",
+		"✓ every message at all 4 other nodes, exactly once: 40 deliveries",
+		"✓ time to the last node: median ",
+		"last node .* messages",
+		`✓ \d\.\d copies of a message came to each node`,
+		"✓ 1 said goodbye with Leave; all others knew it after ",
+		"✓ 1 crashed silently; at once the other 3 broadcast 10 messages again",
+		"✓ every message at all 2 other nodes, exactly once: 20 deliveries",
+		"✓ all of them noticed the crashes after ",
+		`uniform .* \d+ %`, `hub .* \d+ %`, `local .* \d+ %`, `remote .* \d+ %`,
+		"Every message was at every node exactly once.",
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("output does not tell %q", want)
+		}
+	}
+	if strings.ContainsAny(out.String(), "\r\x1b") || strings.Contains(out.String(), "✗") || t.Failed() {
+		t.Error(out.String())
+	}
+}
+
+func TestDemoThatIsInterruptedStopsItsNodes(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var err strings.Builder
+	out := &cancelling{at: "2. Broadcast", cancel: cancel}
+	if code := tell(ctx, quick(), out, &err); code != exitFailed || err.String() != "gwyh demo: interrupted\n" {
+		t.Errorf("exit code %d, error %q", code, err.String())
+	}
+	if strings.Contains(out.String(), "✗") || strings.Contains(out.String(), "3. Stop") {
+		t.Error(out.String())
+	}
+}
+
+// cancelling is a writer that cancels a context when it is written something.
+type cancelling struct {
+	strings.Builder
+	at     string
+	cancel func()
+}
+
+func (c *cancelling) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), c.at) {
+		c.cancel()
+	}
+	return c.Builder.Write(b)
+}
+
+func TestRoundMissesWhatAStoppedNodeCannotGet(t *testing.T) {
+	o := quick()
+	c, err := newCluster(o, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.shutdown(c.nodes) }()
+	var out strings.Builder
+	d := &demo{options: o, screen: newScreen(&out), rng: rand.New(rand.NewPCG(1, 1)), cluster: c}
+	if _, err := d.unite(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.nodes[4].Shutdown(); err != nil { // and the cluster still counts on it
+		t.Fatal(err)
+	}
+	receivers := c.nodes[1:]
+	e := c.ledger.open(receivers, o.size)
+	if err := c.nodes[0].Broadcast(e.message); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if !poll(ctx, time.Millisecond, func() bool { return c.ledger.count(0).got == 3 }) {
+		t.Errorf("the others did not get it: %+v", c.ledger.count(0))
+	}
+	if got := c.ledger.count(0); got.complete() || got.short != 1 || got.wanted != 4 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestJudgementOfWhatWentWrong(t *testing.T) {
+	for _, c := range []struct {
+		cover coverage
+		want  string // empty: nothing is wrong
+	}{
+		{coverage{wanted: 40, got: 40}, ""},
+		{coverage{wanted: 40, got: 39, short: 1}, "✗ 1 delivery missing of 40: 1 message not everywhere"},
+		{coverage{wanted: 4800, got: 4000, short: 50}, "✗ 800 deliveries missing of 4,800: 50 messages not everywhere"},
+		{coverage{wanted: 40, got: 40, again: 2}, "✗ 2 deliveries of a message to a node that had it already"},
+		{coverage{wanted: 40, got: 40, foreign: 1}, "✗ 1 delivery of what was never sent"},
+	} {
+		var out strings.Builder
+		d := &demo{screen: newScreen(&out), cluster: &cluster{}}
+		d.judge(&round{coverage: c.cover})
+		if d.failed != (c.want != "") || !strings.Contains(out.String(), c.want) || d.failed == strings.Contains(out.String(), "✓") {
+			t.Errorf("%+v: failed %v\n%s", c.cover, d.failed, out.String())
+		}
+	}
+}
