@@ -29,6 +29,9 @@ const (
 	KindSyncWant
 	KindPing
 	KindAck
+	KindDirect
+	KindDirectAck
+	KindReport
 )
 
 // kindNames are the variants' names on the wire.
@@ -52,6 +55,9 @@ var kindNames = [...]string{
 	KindSyncWant:            "SyncWant",
 	KindPing:                "Ping",
 	KindAck:                 "Ack",
+	KindDirect:              "Direct",
+	KindDirectAck:           "DirectAck",
+	KindReport:              "Report",
 }
 
 // String is the body's name on the wire.
@@ -163,7 +169,7 @@ func (c *cursor) peerRequest(m *Message) {
 	m.Kind = lookup(name, KindPeerList, KindHeartbeat)
 }
 
-func extension(name []byte) Kind { return lookup(name, KindIdentity, KindAck) }
+func extension(name []byte) Kind { return lookup(name, KindIdentity, KindReport) }
 
 // lookup is the kind of that name among those from first to last, or KindUnknown.
 func lookup(name []byte, first, last Kind) Kind {
@@ -182,6 +188,9 @@ func AppendBroadcast(b []byte, enc Encoding, id MessageID, data []byte) []byte {
 
 // BroadcastOverhead is the most that AppendBroadcast adds to a payload in Bin.
 const BroadcastOverhead = 1 + 18 + 1 + 10 + 5
+
+// FrameOverhead is the most that AppendFrame adds to a piece in Bin.
+const FrameOverhead = 1 + 18 + 1 + 6 + 1 + 5 + 5 + 5
 
 // AppendFrame appends the piece of a message of total bytes that begins at offset.
 func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, data []byte) []byte {

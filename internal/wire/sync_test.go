@@ -28,12 +28,15 @@ func extensions() map[Kind][]byte {
 		KindSyncWant:    AppendSyncWant(nil, id, want),
 		KindPing:        AppendPing(nil, id, Ping{Seq: 300, Payload: []byte("padding")}),
 		KindAck:         AppendAck(nil, id, Ping{Seq: 1 << 40}),
+		KindDirect:      AppendDirect(nil, id, Direct{Use: UseReliable, Total: 1 << 20, Offset: 70_000, Data: []byte("piece")}),
+		KindDirectAck:   AppendDirectAck(nil, id, DirectAck{ID: MessageID{1, 2, 3}, Upto: 1 << 20}),
+		KindReport:      AppendReport(nil, id, Report{Highest: 1 << 33, Lowest: 1 << 32, Bytes: 1 << 40, Delay: 20_000}),
 	}
 }
 
 func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 	all := extensions()
-	if len(all) != int(KindAck-KindIdentity)+1 {
+	if len(all) != int(KindReport-KindIdentity)+1 {
 		t.Fatalf("%d kinds", len(all))
 	}
 	for kind, b := range all {
@@ -136,9 +139,21 @@ func TestBrokenSyncValuesAreRefused(t *testing.T) {
 }
 
 func TestOnlyKindsOfPart4AreExtensions(t *testing.T) {
-	for k := KindUnknown; k <= KindAck; k++ {
+	for k := KindUnknown; k <= KindReport; k++ {
 		if k.String() == "" || k.IsExtension() != (k >= KindIdentity) {
 			t.Errorf("kind %d: %q", k, k)
+		}
+	}
+}
+
+func TestPieceOutsideItsMessageIsMalformed(t *testing.T) {
+	for _, d := range []Direct{{Total: 4, Offset: 0, Data: []byte("hello")}, {Total: 1 << 20, Offset: 1<<32 - 1, Data: []byte("x")}} {
+		var m Message
+		if _, err := ParseMessage(&m, AppendDirect(nil, MessageID{}, d)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseDirect(m.Data); err != ErrMalformed {
+			t.Errorf("%+v: %v", d, err)
 		}
 	}
 }

@@ -227,6 +227,15 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindPing:
 		v, err := ParsePing(m.Data)
 		return AppendPing(b, m.ID, v), err
+	case KindDirect:
+		v, err := ParseDirect(m.Data)
+		return AppendDirect(b, m.ID, v), err
+	case KindDirectAck:
+		v, err := ParseDirectAck(m.Data)
+		return AppendDirectAck(b, m.ID, v), err
+	case KindReport:
+		v, err := ParseReport(m.Data)
+		return AppendReport(b, m.ID, v), err
 	}
 	v, err := ParsePing(m.Data)
 	return AppendAck(b, m.ID, v), err

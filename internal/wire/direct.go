@@ -1,0 +1,65 @@
+package wire
+
+// Use is what a direct message is for.
+type Use uint8
+
+const (
+	UseMessage  Use = iota // the application's, unacknowledged
+	UseReliable            // the application's, acknowledged
+)
+
+// A Direct is a piece of a message to one node alone, the whole of it when Data has Total bytes:
+// {"Direct": [use u8, total u32, offset u32, data bin]}. All pieces have the id of the message.
+type Direct struct {
+	Use           Use
+	Total, Offset uint32
+	Data          []byte // aliases the input when parsed
+}
+
+// DirectOverhead is the most that AppendDirect adds to a piece.
+const DirectOverhead = 1 + 18 + 1 + 7 + 1 + 2 + 5 + 5 + 5
+
+// AppendDirect appends a message with d.
+func AppendDirect(b []byte, id MessageID, d Direct) []byte {
+	b = append(appendMessageHead(b, &id, "Direct"), tagFixArray|4)
+	b = appendUint(b, uint64(d.Use))
+	b = appendUint(b, uint64(d.Total))
+	b = appendUint(b, uint64(d.Offset))
+	return appendBin(b, d.Data)
+}
+
+// ParseDirect parses the Data of a KindDirect. A piece that lies outside its message is malformed.
+func ParseDirect(data []byte) (Direct, error) {
+	c := cursor{b: data}
+	more := c.atLeast(4)
+	d := Direct{Use: Use(c.uint(1<<8 - 1)), Total: uint32(c.uint(1<<32 - 1)), Offset: uint32(c.uint(1<<32 - 1)), Data: c.bin()}
+	c.skipN(more)
+	if c.err == nil && uint64(d.Offset)+uint64(len(d.Data)) > uint64(d.Total) {
+		c.fail(ErrMalformed)
+	}
+	return d, c.err
+}
+
+// A DirectAck tells how much of a reliable message has come, without gaps from its start; all of it
+// when that is its length: {"DirectAck": [id bin(16), upto u32]}.
+type DirectAck struct {
+	ID   MessageID
+	Upto uint32
+}
+
+// AppendDirectAck appends a message with a.
+func AppendDirectAck(b []byte, id MessageID, a DirectAck) []byte {
+	b = append(appendMessageHead(b, &id, "DirectAck"), tagFixArray|2)
+	b = appendUUID(b, (*[16]byte)(&a.ID))
+	return appendUint(b, uint64(a.Upto))
+}
+
+// ParseDirectAck parses the Data of a KindDirectAck.
+func ParseDirectAck(data []byte) (a DirectAck, err error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	c.uuid((*[16]byte)(&a.ID))
+	a.Upto = uint32(c.uint(1<<32 - 1))
+	c.skipN(more)
+	return a, c.err
+}

@@ -1,0 +1,29 @@
+package wire
+
+// A Report tells the sender of much how its datagrams arrive. It speaks of the direction of the
+// session that the sender of the Report hears: {"Report": [highest u64, lowest u64, bytes u64,
+// delay u32]}.
+type Report struct {
+	Highest uint64 // highest counter that was opened
+	Lowest  uint64 // lowest counter that is missing and may still be asked for; Highest + 1 for none
+	Bytes   uint64 // of all datagrams opened in this session
+	Delay   uint32 // microseconds since the datagram of Highest was opened
+}
+
+// AppendReport appends a message with r.
+func AppendReport(b []byte, id MessageID, r Report) []byte {
+	b = append(appendMessageHead(b, &id, "Report"), tagFixArray|4)
+	b = appendUint(b, r.Highest)
+	b = appendUint(b, r.Lowest)
+	b = appendUint(b, r.Bytes)
+	return appendUint(b, uint64(r.Delay))
+}
+
+// ParseReport parses the Data of a KindReport.
+func ParseReport(data []byte) (Report, error) {
+	c := cursor{b: data}
+	more := c.atLeast(4)
+	r := Report{Highest: c.uint(1<<64 - 1), Lowest: c.uint(1<<64 - 1), Bytes: c.uint(1<<64 - 1), Delay: uint32(c.uint(1<<32 - 1))}
+	c.skipN(more)
+	return r, c.err
+}
