@@ -1,6 +1,7 @@
-// Package session keeps what two nodes share after a handshake: keys, counters and a replay window
-// (Session), and the few sessions of one pair of nodes with the path between them (Set). It seals
-// boxes into the datagram and opens them in place. It is pure: time and randomness are arguments.
+// Package session keeps what two nodes share after a handshake: keys, counters, a replay window and
+// what is missing in it (Session), the few sessions of one pair of nodes with the path between them
+// (Set), and what was sent lately, to be sent again (SentLog). It seals boxes into the datagram and
+// opens them in place. It is pure: time and randomness are arguments.
 package session
 
 import (
@@ -50,6 +51,7 @@ type Session struct {
 	sent   uint64   // last counter sealed under; legacy: number of boxes
 	opened uint64   // number of boxes
 	window window
+	gaps   gaps
 	recent recentNonces // legacy boxes have no counter
 	cipher []byte       // legacy: room for the ciphertext before it is written as an array
 
@@ -110,7 +112,7 @@ func (s *Session) Open(now time.Time, p *wire.Packet) ([]byte, error) {
 	if s.p.Legacy {
 		err = s.openLegacy(&p.Box)
 	} else {
-		err = s.openBound(&p.Box)
+		err = s.openBound(now, &p.Box)
 	}
 	if err != nil {
 		return nil, err
@@ -120,7 +122,7 @@ func (s *Session) Open(now time.Time, p *wire.Packet) ([]byte, error) {
 	return p.Box.Data, nil
 }
 
-func (s *Session) openBound(box *wire.Box) error {
+func (s *Session) openBound(now time.Time, box *wire.Box) error {
 	if [16]byte(box.Nonce[:16]) != s.p.Prefix {
 		return ErrPrefix
 	}
@@ -131,14 +133,28 @@ func (s *Session) openBound(box *wire.Box) error {
 	if !s.suite.Open(&s.recv, (*[8]byte)(box.Nonce[16:]), &box.Tag, box.Data) {
 		return ErrForged
 	}
-	s.newest = counter > s.window.highest
-	s.window.mark(counter)
+	s.noteCounter(now, counter)
 	return nil
 }
 
-// close wipes the keys. A closed session neither seals nor opens.
+// noteCounter notes that the box of counter, which is fresh, has come.
+func (s *Session) noteCounter(now time.Time, counter uint64) {
+	highest := s.window.highest
+	s.newest = counter > highest
+	if s.newest {
+		s.gaps.advances++
+		s.gaps.highestAt = now
+	}
+	if counter != highest+1 || len(s.gaps.ranges) > 0 {
+		s.gaps.note(now.Sub(s.createdAt), highest, counter)
+	}
+	s.window.mark(counter)
+}
+
+// close wipes the keys. A closed session neither seals nor opens, and what it misses never comes.
 func (s *Session) close() {
 	s.closed = true
+	s.gaps.abandon()
 	s.send, s.recv, s.subkey = [32]byte{}, [32]byte{}, [32]byte{}
 }
 
