@@ -166,7 +166,7 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 // judge tells whether all messages of a round were everywhere, once.
 func (d *demo) judge(r *round) {
 	if r.complete() {
-		d.screen.good("every message at all %d other nodes, exactly once: %s", r.receivers, many(r.wanted, "delivery"))
+		d.screen.good("every message at each of %s, exactly once: %s", many(r.receivers, "other node"), many(r.wanted, "delivery"))
 		return
 	}
 	d.failed = true

@@ -22,7 +22,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 		d.screen.text("nothing: there is one zone only")
 		return nil
 	}
-	d.screen.text("%-8s  %-18s  %6s  %-24s %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
+	d.screen.text("%-8s  %-18s  %6s  %-24s  %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
 	for _, s := range strategies {
 		o.strategy = s
 		r, err := d.tryOut(ctx, o)
@@ -33,7 +33,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 			d.judge(r)
 		}
 		across, all := r.perNode(r.crossZone), r.perNode(r.copies)
-		d.screen.text("%-8s  %-18s  %6.1f  %4.1f %4.0f %%  %-10s  %9s", s.name, s.hears, all, across,
+		d.screen.text("%-8s  %-18s  %6.1f  %4.1f %4.0f %%  %-11s  %9s", s.name, s.hears, all, across,
 			100*across/all, bar(int(1000*across/all), 1000, 10), short(median(r.spread)))
 	}
 	d.screen.text("(copies of a message at a node; last node: median time until it has it)")
