@@ -1,0 +1,385 @@
+package gwyh_test
+
+import (
+	"bufio"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var documents = []string{"README.md", "CHANGELOG.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md"}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// sources are the files whose names end in suffix.
+func sources(t *testing.T, suffix string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, suffix) {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark|Example)[A-Z0-9]\w*`)
+
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	exists := map[string]bool{}
+	for _, path := range sources(t, "_test.go") {
+		for _, f := range regexp.MustCompile(`(?m)^func (\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+			exists[f[1]] = true
+		}
+	}
+	for _, d := range documents {
+		for _, name := range testName.FindAllString(read(t, d), -1) {
+			if !exists[name] {
+				t.Errorf("%s names %s, which is no test", d, name)
+			}
+		}
+	}
+}
+
+func TestEveryClaimOfSecurityHasATest(t *testing.T) {
+	claims := 0
+	inTable := false
+	for line := range strings.Lines(read(t, "docs/SECURITY.md")) {
+		switch cells := strings.Split(line, "|"); {
+		case !strings.HasPrefix(line, "|"):
+			inTable = false
+		case strings.HasPrefix(line, "| claim"):
+			inTable = true
+		case inTable && !strings.HasPrefix(line, "|---"):
+			claims++
+			if len(cells) != 5 || !testName.MatchString(cells[3]) {
+				t.Errorf("no test for the claim: %s", line)
+			}
+		}
+	}
+	if claims < 15 {
+		t.Errorf("%d claims found", claims)
+	}
+}
+
+// headings are those of a document, in lower case.
+func headings(doc string) (all []string) {
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(doc, -1) {
+		all = append(all, strings.ToLower(h[1]))
+	}
+	return all
+}
+
+func TestLinksOfDocumentsLeadSomewhere(t *testing.T) {
+	for _, d := range documents {
+		doc := read(t, d)
+		for _, l := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(doc, -1) {
+			path, anchor, _ := strings.Cut(l[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			target := d
+			if path != "" {
+				target = filepath.Join(filepath.Dir(d), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %v", d, err)
+				continue
+			}
+			if anchor != "" && !slices.ContainsFunc(headings(read(t, target)), func(h string) bool {
+				return strings.ReplaceAll(strings.ReplaceAll(h, ",", ""), " ", "-") == anchor
+			}) {
+				t.Errorf("%s: no heading for #%s in %s", d, anchor, target)
+			}
+		}
+	}
+}
+
+func TestHeadingsThatTheCodeCitesExist(t *testing.T) {
+	cited := regexp.MustCompile(`(PROTOCOL|DESIGN)\.md[ 0-9,]{0,4}"([^"\n]+)"`)
+	found := 0
+	for _, path := range sources(t, ".go") {
+		if path == "docs_test.go" {
+			continue
+		}
+		for _, c := range cited.FindAllStringSubmatch(read(t, path), -1) {
+			found++
+			if !slices.Contains(headings(read(t, "docs/"+c[1]+".md")), strings.ToLower(c[2])) {
+				t.Errorf("%s cites %q of %s.md, which has no such heading", path, c[2], c[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d citations found", found)
+	}
+}
+
+func TestRulesThatDocumentsCiteExist(t *testing.T) {
+	protocol := read(t, "docs/PROTOCOL.md")
+	rules := map[string]bool{}
+	for _, r := range regexp.MustCompile(`(?m)^\*\*([A-Z]\d+)\.\*\*`).FindAllStringSubmatch(protocol, -1) {
+		if rules[r[1]] {
+			t.Errorf("there are two rules %s", r[1])
+		}
+		rules[r[1]] = true
+	}
+	_, reserved, _ := strings.Cut(protocol, "## 6. Reserved")
+	for _, d := range documents {
+		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYD]\d{1,2}\b`).FindAllString(read(t, d), -1) {
+			if !rules[r] && !strings.Contains(reserved, r) {
+				t.Errorf("%s cites rule %s, which is none", d, r)
+			}
+		}
+	}
+}
+
+func TestProtocolNamesEveryBody(t *testing.T) {
+	protocol := read(t, "docs/PROTOCOL.md")
+	names := regexp.MustCompile(`\tKind\w+: +"([A-Z]\w+)"`).FindAllStringSubmatch(read(t, "internal/wire/message.go"), -1)
+	if len(names) < 15 {
+		t.Fatalf("%d bodies found", len(names))
+	}
+	for _, n := range names {
+		if !regexp.MustCompile(`\b` + n[1] + `\b`).MatchString(protocol) {
+			t.Errorf("PROTOCOL.md does not name %s", n[1])
+		}
+	}
+}
+
+func TestCIRunsTheCommandsOfTheReadme(t *testing.T) {
+	readme, ci := read(t, "README.md"), read(t, ".ci/run")
+	for _, command := range []string{"go run ./cmd/gwyh demo", "go test ./..."} {
+		if !strings.Contains(readme, "\n```\n"+command+"\n```\n") {
+			t.Errorf("README.md has no block with %q", command)
+		}
+		if !strings.Contains(ci, "\nrun "+command+"\n") {
+			t.Errorf(".ci/run does not run %q", command)
+		}
+	}
+	if !strings.HasSuffix(ci, "\nrun go test ./...\n") {
+		t.Error(".ci/run does not end with the test command")
+	}
+}
+
+// program is the program of the README.
+func program(t *testing.T) string {
+	t.Helper()
+	_, after, ok := strings.Cut(read(t, "README.md"), "\n```go\n")
+	source, _, closed := strings.Cut(after, "\n```\n")
+	if !ok || !closed {
+		t.Fatal("README.md has no Go program")
+	}
+	return source + "\n"
+}
+
+func TestProgramOfTheReadmeIsFormatted(t *testing.T) {
+	source := program(t)
+	formatted, err := format.Source([]byte(source))
+	if err != nil || string(formatted) != source {
+		t.Errorf("gofmt says %v, and makes of it\n%s", err, formatted)
+	}
+}
+
+func TestProgramOfTheReadmeWorks(t *testing.T) {
+	dir := t.TempDir()
+	file, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program.exe")
+	if err := os.WriteFile(file, []byte(program(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ann := startProgram(t, binary, "ann")
+	bob := startProgram(t, binary, "bob", ann.address)
+	bob.say("gossip with your homies")
+	if got := ann.hear(); got != "gossip with your homies" {
+		t.Errorf("ann heard %q", got)
+	}
+	bob.end()
+	ann.end()
+}
+
+// process is the README's program at work.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Scanner
+	address string // where it says that it listens
+}
+
+func startProgram(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.CommandContext(t.Context(), binary, args...)}
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = bufio.NewScanner(out)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first := p.hear()
+	if _, err := fmt.Sscanf(first, "listening at %s", &p.address); err != nil {
+		t.Fatalf("%q: %v", first, err)
+	}
+	return p
+}
+
+func (p *process) say(line string) {
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *process) hear() string {
+	p.out.Scan()
+	return p.out.Text()
+}
+
+// end closes the standard input, upon which the program leaves.
+func (p *process) end() {
+	_ = p.in.Close()
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// TestReadmeNamesWhatIsMissingOfMemberlist holds the names of the API against memberlist's.
+func TestReadmeNamesWhatIsMissingOfMemberlist(t *testing.T) {
+	have := apiNames(t)
+	var missing []string
+	for line := range strings.Lines(read(t, "testdata/memberlist-v0.6.txt")) {
+		if name, _, ok := strings.Cut(line, "\t"); ok && !have[name] {
+			_, name, _ = strings.Cut(name, " ")
+			missing = append(missing, name)
+		}
+	}
+	_, list, _ := strings.Cut(read(t, "README.md"), "of memberlist's API these are missing:")
+	list, _, _ = strings.Cut(list, "\n\n")
+	var named []string
+	for _, n := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(list, -1) {
+		named = append(named, n[1])
+	}
+	missing = slices.DeleteFunc(missing, func(n string) bool { // those of a missing type go without saying
+		owner, _, ok := strings.Cut(n, ".")
+		return ok && slices.Contains(missing, owner)
+	})
+	slices.Sort(missing)
+	slices.Sort(named)
+	if !slices.Equal(missing, named) {
+		t.Errorf("missing: %q\nREADME:  %q", missing, named)
+	}
+}
+
+// apiNames are the exported names of the root as testdata/memberlist-v0.6.txt writes them.
+func apiNames(t *testing.T) map[string]bool {
+	t.Helper()
+	a := api{names: map[string]bool{}, embeds: map[string][]string{}}
+	for _, path := range rootFiles {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			a.add(d)
+		}
+	}
+	a.promote()
+	return a.names
+}
+
+type api struct {
+	names  map[string]bool
+	embeds map[string][]string
+}
+
+func (a *api) add(d ast.Decl) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			a.names["func "+d.Name.Name] = true
+			return
+		}
+		a.names["method "+typeName(d.Recv.List[0].Type)+"."+d.Name.Name] = true
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					a.names[d.Tok.String()+" "+n.Name] = true
+				}
+			case *ast.TypeSpec:
+				a.names["type "+s.Name.Name] = true
+				a.addMembers(s)
+			}
+		}
+	}
+}
+
+func (a *api) addMembers(s *ast.TypeSpec) {
+	var list []*ast.Field
+	kind := "field "
+	switch x := s.Type.(type) {
+	case *ast.StructType:
+		list = x.Fields.List
+	case *ast.InterfaceType:
+		list, kind = x.Methods.List, "method "
+	}
+	for _, f := range list {
+		if len(f.Names) == 0 {
+			a.embeds[s.Name.Name] = append(a.embeds[s.Name.Name], typeName(f.Type))
+		}
+		for _, n := range f.Names {
+			a.names[kind+s.Name.Name+"."+n.Name] = true
+		}
+	}
+}
+
+// promote gives a type the names of those that it embeds. None embeds in two steps.
+func (a *api) promote() {
+	for owner, embedded := range a.embeds {
+		for _, e := range embedded {
+			for name := range a.names {
+				if kind, member, ok := strings.Cut(name, " "+e+"."); ok {
+					a.names[kind+" "+owner+"."+member] = true
+				}
+			}
+		}
+	}
+}
+
+func typeName(x ast.Expr) string {
+	switch x := x.(type) {
+	case *ast.StarExpr:
+		return typeName(x.X)
+	case *ast.Ident:
+		return x.Name
+	}
+	return ""
+}
