@@ -33,6 +33,9 @@ import (
 // ErrShutdown is returned by calls on a Memberlist that was shut down.
 var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
 
+// ErrQueueFull is returned when so much waits to be sent that a message is not taken. Try again later.
+var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
+
 // TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent.
 type TooLargeError struct{ Size, Max int }
 
@@ -62,6 +65,7 @@ type Memberlist struct {
 	known map[wire.NodeID]*Node
 	seen  uint64 // core.Version of view
 	joins map[gossip.JoinToken]chan<- error
+	sends map[gossip.SendToken]chan<- error
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -93,6 +97,7 @@ func Create(config *Config) (*Memberlist, error) {
 		config: own, log: newLogger(own), transport: own.Transport,
 		calls: make(chan *call), stop: make(chan struct{}),
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]chan<- error),
+		sends: make(map[gossip.SendToken]chan<- error),
 	}
 	if m.transport == nil {
 		if m.transport, err = listen(own); err != nil {
@@ -319,6 +324,9 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventJoined:
 			m.joins[e.Token] <- e.Err
 			delete(m.joins, e.Token)
+		case gossip.EventSent:
+			m.sends[e.Send] <- e.Err
+			delete(m.sends, e.Send)
 		case gossip.EventLog:
 			m.dispatch.logLine(e.Text)
 		}
@@ -458,18 +466,89 @@ func (m *Memberlist) settle(atMost time.Duration) {
 }
 
 // Broadcast sends msg to all other nodes, at once. It does not wait for any of them, nor for the
-// network. A *TooLargeError says that msg is larger than a datagram of Config.UDPBufferSize holds;
-// ErrShutdown that the node is shut down. Without any other node in reach msg is kept for 30 s. msg
-// is not kept otherwise and may be used again.
+// network. msg may have up to 16 MiB: what is larger than a datagram of Config.UDPBufferSize is cut, and
+// what is lost on the way is asked for again. A *TooLargeError says that msg is too large, ErrQueueFull
+// that the others take less than is sent, ErrShutdown that the node is shut down; nothing was sent then.
+// Without any other node in reach msg is kept for 30 s. The slice may be used again.
 func (m *Memberlist) Broadcast(msg []byte) error {
 	var err error
 	if e := m.do(func(now time.Time) { err = m.core.Broadcast(now, msg) }); e != nil {
 		return e
 	}
+	return public(err)
+}
+
+// public is an error of the core as this package names it.
+func public(err error) error {
 	if large, ok := errors.AsType[*gossip.TooLargeError](err); ok {
 		return &TooLargeError{Size: large.Size, Max: large.Max}
 	}
+	if errors.Is(err, gossip.ErrQueueFull) {
+		return ErrQueueFull
+	}
 	return err
+}
+
+// SendBestEffort sends msg to one node, which gets it in NotifyMsg, without waiting for anything. Of to
+// only address and port need be known; a node we hold no session with is shaken hands with first, which
+// msg waits for. ErrQueueFull says that too much waits, a *TooLargeError that msg is longer than 16 MiB.
+// A message that is lost later is counted, not reported.
+func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
+	return m.sendTo(to.Address(), to.Name, msg, false)
+}
+
+// SendReliable sends msg to one node, as SendBestEffort does, and returns when that node has it, or with
+// an error when Config.TCPTimeout has passed without its acknowledgement; then it may have it or not.
+func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
+	return m.sendTo(to.Address(), to.Name, msg, true)
+}
+
+// SendToAddress is SendBestEffort to an address, which may be one of Join's forms.
+func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
+	return m.sendTo(a.Addr, a.Name, msg, false)
+}
+
+// SendTo is SendBestEffort to an address.
+func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
+	return m.sendTo(to.String(), "", msg, false)
+}
+
+// SendToUDP is SendBestEffort.
+func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEffort(to, msg) }
+
+// SendToTCP is SendReliable. There is no TCP here.
+func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
+
+func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) error {
+	if m.config.RequireNodeNames && name == "" {
+		return fmt.Errorf("gwyh: send to %s: RequireNodeNames is set and the address has no name", address)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
+	defer cancel()
+	_, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
+	if err != nil {
+		return fmt.Errorf("gwyh: send: %w", err)
+	}
+	ended := make(chan error, 1)
+	var sendErr error
+	err = m.do(func(now time.Time) {
+		var token gossip.SendToken
+		if token, sendErr = m.core.Send(now, targets[0], msg, reliable, now.Add(m.config.TCPTimeout)); token != 0 {
+			m.sends[token] = ended
+		}
+	})
+	if err = errors.Join(err, public(sendErr)); err != nil || !reliable {
+		return err
+	}
+	select {
+	case err = <-ended:
+	case <-m.stop:
+		err = ErrShutdown
+	}
+	if err != nil {
+		return fmt.Errorf("gwyh: send %d bytes to %s: %w", len(msg), targets[0], err)
+	}
+	return nil
 }
 
 // Members is all nodes that are alive or suspected not to be, this one included. The slice is the

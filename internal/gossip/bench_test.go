@@ -31,7 +31,7 @@ func hub(tb testing.TB, suite session.Suite, size int) (*Core, func() (wire.Path
 	var plain, packet []byte
 	now := c.net.Now()
 	return n.Core, func() (wire.Path, []byte) {
-		plain = wire.AppendBroadcast(plain[:0], wire.Bin, from.newID(), payload)
+		plain = wire.AppendBroadcast(plain[:0], wire.Bin, from.newBroadcastID(), payload)
 		packet = p.set.Current(now).Seal(now, packet[:0], plain)
 		return wire.Path{Remote: from.addr}, packet
 	}

@@ -3,6 +3,7 @@ package gossip
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -29,27 +30,52 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("message of %d bytes is larger than %d", e.Size, e.Max)
 }
 
-// BroadcastMax is the largest message in bytes that one datagram of the configured size carries.
+// BroadcastMax is the largest message in bytes that travels in one datagram of the configured size; a
+// larger one is cut.
 func (c *Core) BroadcastMax() int {
 	return c.cfg.DatagramSize - wire.BoxOverhead - wire.BroadcastOverhead
 }
 
 // Broadcast sends data to every member. Without a link it is kept for a while; data is not retained
-// otherwise. It returns a *TooLargeError without sending anything when data does not fit.
+// otherwise. A *TooLargeError or ErrQueueFull says that nothing was sent.
 func (c *Core) Broadcast(now time.Time, data []byte) error {
 	c.now = now
-	if limit := c.BroadcastMax(); len(data) > limit {
-		return &TooLargeError{Size: len(data), Max: limit}
+	switch {
+	case len(data) > MessageMax:
+		return &TooLargeError{Size: len(data), Max: MessageMax}
+	case len(c.links) > 0 && len(data) > legacyMessage && !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy }):
+		return &TooLargeError{Size: len(data), Max: legacyMessage}
+	case c.congested():
+		return ErrQueueFull
 	}
-	id := c.newID()
+	id := c.newBroadcastID()
 	c.seen.first(now, &id)
 	c.stats.BroadcastsSent++
 	if len(c.links) == 0 {
 		c.hold(now, id, data)
 		return nil
 	}
+	return c.send(now, id, data)
+}
+
+func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
+	if len(data) > c.BroadcastMax() {
+		return c.broadcastLarge(now, id, data)
+	}
 	c.flood(now, id, data, nil)
 	return nil
+}
+
+// congested reports whether half of the links or more take no further message. A single slow peer does
+// not stop the others from being served.
+func (c *Core) congested() bool {
+	full := 0
+	for _, p := range c.links {
+		if p.full() {
+			full++
+		}
+	}
+	return full > 0 && 2*full >= len(c.links)
 }
 
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the
@@ -70,16 +96,18 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 // flood sends a message along every link but the one that it came by.
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
+	m := c.newSmall(now, c.plain)
+	var large *assembly
 	for _, p := range c.links {
 		switch {
 		case p == from:
 		case p.legacy:
 			c.sendLegacyBroadcast(now, p, id, data)
-		case len(c.plain) > c.room(p):
-			c.drop(DropOversize)
+		case len(m.plain) > c.room(p):
+			large = c.cutFor(now, p, large, id, data)
 		default:
 			c.stats.BroadcastsForwarded++
-			c.sendPlain(now, p, c.plain)
+			c.sendSmall(now, p, m)
 		}
 	}
 }
@@ -108,6 +136,6 @@ func (c *Core) releaseHeld(now time.Time) {
 			c.drop(DropHeldOld)
 			continue
 		}
-		c.flood(now, h.id, h.data, nil)
+		_ = c.send(now, h.id, h.data) // what the store has no room for is lost, and counted
 	}
 }

@@ -3,6 +3,7 @@ package gossip
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -77,7 +78,7 @@ func (c *cluster) config(i int) Config {
 	cfg := Config{ID: id, Name: fmt.Sprintf("node-%d", i), Advertise: testAddr(i), MetaMax: 512,
 		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
 		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
-		Suite: session.Null, Rand: random}
+		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: random}
 	if c.tweak != nil {
 		c.tweak(i, &cfg)
 	}
@@ -202,3 +203,5 @@ func (n *node) names() (list []string) {
 	}
 	return list
 }
+
+func newTestRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }

@@ -34,8 +34,9 @@ type Config struct {
 	// from: for transports whose source addresses cannot be answered.
 	AnswerAdvertised bool
 
-	Suite session.Suite // what boxes are sealed with
-	Rand  io.Reader     // keys, nonces, ids
+	Suite     session.Suite       // what boxes are sealed with
+	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519
+	Rand      io.Reader           // keys, nonces, ids
 }
 
 // NewID draws a node id.

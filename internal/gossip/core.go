@@ -18,7 +18,6 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
-	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -32,9 +31,9 @@ type Core struct {
 	self    *member
 	members members
 	peers   map[wire.NodeID]*peer
-	boxes   map[[16]byte]box  // bound sessions by nonce prefix
-	links   []*peer           // peers that messages are exchanged with, in the order linked
-	zones   map[string]string // interned names
+	boxes   map[[16]byte]*channel // bound sessions by nonce prefix
+	links   []*peer               // peers that messages are exchanged with, in the order linked
+	zones   map[string]string     // interned names
 	seqs    *simplelru.LRU[netip.AddrPort, uint32]
 
 	subs     subscriptions
@@ -46,16 +45,28 @@ type Core struct {
 	newsTimer timer
 	flushed   time.Time // when news were last sent
 
-	tag   [8]byte // origin of this run's message ids
-	count uint64
-	seen  seen
-	held  []held
+	tag        [8]byte // origin of this run's broadcasts
+	broadcasts uint64  // counts them
+	controls   uint64  // counts all other messages, whose ids nobody looks at
+	seen       seen
+	held       []held
+
+	store      assemblies // large messages
+	sweepTimer timer
+	arena      arena // small messages, for repair
+
+	direct   map[netip.AddrPort]*peer // where direct messages to an address went lately
+	directs  seen                     // direct messages that came
+	unsent   []*outgoing              // what waits for a session
+	sends    map[wire.MessageID]*outgoing
+	lastSend SendToken
 
 	timers      timers
 	out         outbox
-	packet      wire.Packet // scratch: the datagram being taken in
-	plain       []byte      // scratch: one plaintext being built
-	entry       wire.Member // scratch: one entry being written
+	packet      wire.Packet  // scratch: the datagram being taken in
+	plain       []byte       // scratch: one plaintext being built
+	entry       wire.Member  // scratch: one entry being written
+	smallMsg    smallMessage // scratch: see newSmall
 	events      []Event
 	eventsSpare []Event
 	logs        map[string]logLimit
@@ -64,12 +75,6 @@ type Core struct {
 	changed     time.Time // when version last did
 	settleTimer timer
 	syncedAt    time.Time // when we last began a comparison
-}
-
-// box is where a nonce prefix leads.
-type box struct {
-	peer    *peer
-	session *session.Session
 }
 
 // seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
@@ -91,7 +96,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		now:     now,
 		members: newMembers(),
 		peers:   make(map[wire.NodeID]*peer),
-		boxes:   make(map[[16]byte]box),
+		boxes:   make(map[[16]byte]*channel),
+		direct:  make(map[netip.AddrPort]*peer),
+		sends:   make(map[wire.MessageID]*outgoing),
 		zones:   make(map[string]string),
 		seqs:    seqs,
 		dials:   make(map[handshake.AttemptID]dial),
@@ -101,6 +108,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
 	c.newsTimer.fire = c.flushNews
 	c.settleTimer.fire = c.settle
+	c.sweepTimer.fire = c.sweepStore
 	c.subs.timer.fire = c.rechoose
 	c.self = &member{place: -1, since: now}
 	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
@@ -111,7 +119,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	}
 	c.hs = handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-		Heartbeat: cfg.Heartbeat, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
+		Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Rand: cfg.Rand,
 	}, (*host)(c))
 	return c, nil
@@ -188,11 +196,20 @@ func (c *Core) memberChanged(now time.Time) {
 	c.wantChoice(now)
 }
 
-// newID draws the id of a message of our own.
-func (c *Core) newID() (id wire.MessageID) {
-	c.count++
+// newBroadcastID draws the id of a broadcast of our own.
+func (c *Core) newBroadcastID() (id wire.MessageID) {
+	c.broadcasts++
 	copy(id[:8], c.tag[:])
-	binary.BigEndian.PutUint64(id[8:], c.count)
+	binary.BigEndian.PutUint64(id[8:], c.broadcasts)
+	return id
+}
+
+// newID draws the id of any other message. It differs from those of broadcasts in its tag.
+func (c *Core) newID() (id wire.MessageID) {
+	c.controls++
+	copy(id[:8], c.tag[:])
+	id[0] ^= 0x80
+	binary.BigEndian.PutUint64(id[8:], c.controls)
 	return id
 }
 

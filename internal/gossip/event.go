@@ -14,6 +14,7 @@ const (
 	EventUpdate                   // Member's metadata changed
 	EventLeave                    // Member died or left: see its State
 	EventJoined                   // the Join with Token ended, Err says how
+	EventSent                     // the reliable message with Send ended, Err says how
 	EventLog                      // Text is a line for the log, level first
 )
 
@@ -23,6 +24,7 @@ type Event struct {
 	Data   []byte
 	Member Member
 	Token  JoinToken
+	Send   SendToken
 	Err    error
 	Text   string
 }

@@ -225,15 +225,13 @@ func TestMessageSentBeforeTheFirstLinkArrives(t *testing.T) {
 	}
 }
 
-func TestMessageBeyondADatagramIsRefused(t *testing.T) {
+func TestMessageBeyondTheLimitIsRefused(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
 	c.form(time.Second)
-	n := c.nodes[0]
-	c.broadcast(0, string(make([]byte, n.BroadcastMax())), time.Second)
 	c.do(0, func(now time.Time) {
-		err := n.Broadcast(now, make([]byte, n.BroadcastMax()+1))
-		if large, ok := err.(*TooLargeError); !ok || large.Max != n.BroadcastMax() {
+		err := c.nodes[0].Broadcast(now, make([]byte, MessageMax+1))
+		if large, ok := err.(*TooLargeError); !ok || large.Max != MessageMax {
 			t.Errorf("err = %v", err)
 		}
 	})

@@ -18,7 +18,7 @@ func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) 
 	for i := p.set.Len() - 1; i >= 0; i-- {
 		s := p.set.At(i)
 		if plain, err := s.Open(now, pkt); err == nil {
-			c.opened(now, box{peer: p, session: s}, from)
+			c.opened(now, p, s, from)
 			c.handleLegacyPlain(now, p, plain)
 			return
 		}

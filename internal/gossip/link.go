@@ -245,6 +245,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+		p.dropQueues()
 		return
 	}
 	c.links = append(c.links, p)
@@ -354,7 +355,7 @@ func (c *Core) ping(now time.Time, p *peer) {
 }
 
 // handlePing answers to where the ping came from.
-func (c *Core) handlePing(now time.Time, from wire.Path, b box, data []byte) {
+func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byte) {
 	ping, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
@@ -362,9 +363,9 @@ func (c *Core) handlePing(now time.Time, from wire.Path, b box, data []byte) {
 	}
 	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq})
 	if c.cfg.AnswerAdvertised {
-		from = b.peer.set.Path()
+		from = ch.peer.set.Path()
 	}
-	c.out.add(from, b.session.Seal(now, c.out.buf, c.plain))
+	c.transmit(now, ch, from, c.plain, sent{})
 }
 
 // handleAck takes the answer to a ping of ours, or to one that probes a path.

@@ -10,10 +10,10 @@ const outboxKeep = 1 << 20
 // drains them.
 type outbox struct {
 	buf  []byte
-	list []outgoing
+	list []datagram
 }
 
-type outgoing struct {
+type datagram struct {
 	to  wire.Path
 	end int // where in buf the datagram ends; it begins where the one before ends
 }
@@ -21,7 +21,7 @@ type outgoing struct {
 // add takes over buf, which is the outbox's own with one datagram appended.
 func (o *outbox) add(to wire.Path, buf []byte) {
 	o.buf = buf
-	o.list = append(o.list, outgoing{to: to, end: len(buf)})
+	o.list = append(o.list, datagram{to: to, end: len(buf)})
 }
 
 // Drain hands every waiting datagram to send, in order. The bytes are valid during the call.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -16,6 +17,12 @@ type peer struct {
 	legacy bool
 	set    *session.Set
 	timer  timer
+
+	channels []*channel // of the sessions in set; none for gwyh 0.1
+	egress
+	unreported int       // bytes received since the last delivery report
+	reporting  *channel  // where much comes; nil for nowhere
+	reportAt   time.Time // before which no report goes out
 
 	zone        wire.Zone
 	maxDatagram int           // largest datagram it takes
@@ -75,7 +82,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 		Legacy: e.Legacy, SendKey: e.SendKey, RecvKey: e.RecvKey, Prefix: e.Prefix, Timestamp: e.Timestamp,
 		Fingerprint: e.Key, Path: e.Path, Suite: c.cfg.Suite, Rand: c.cfg.Rand})
 	for _, old := range p.set.Add(c.now, s) {
-		c.forget(old)
+		c.forget(p, old)
 	}
 	if e.RTT > 0 {
 		p.rtt = e.RTT
@@ -90,7 +97,9 @@ func (h *host) Established(e *handshake.Established) []byte {
 	if e.Legacy {
 		return nil
 	}
-	c.boxes[e.Prefix] = box{peer: p, session: s}
+	ch := &channel{Session: s, peer: p, log: session.NewSentLog[sent](sentHorizon), base: p.sent}
+	p.channels = append(p.channels, ch)
+	c.boxes[e.Prefix] = ch
 	c.self.fill(&c.entry)
 	return s.Seal(c.now, nil, wire.AppendIdentity(nil, c.newID(), &c.entry))
 }
@@ -102,6 +111,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		c.makeRoom()
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
+		p.pace = pacing.New(c.now, guessedRTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
 		c.peers[e.Peer] = p
 	}
@@ -133,7 +143,7 @@ func (c *Core) makeRoom() {
 		}
 	}
 	for _, s := range oldest.set.RemoveAll(c.now) {
-		c.forget(s)
+		c.forget(oldest, s)
 	}
 	c.remove(c.now, oldest)
 }
@@ -144,8 +154,12 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	c.stats.HandshakesFailed++
 	d := c.dials[a]
 	delete(c.dials, a)
-	if d.join != nil {
+	switch {
+	case d.join != nil:
 		c.endJoin(d.join, err)
+		return
+	case d.sends:
+		c.failWaiting(a, err)
 		return
 	}
 	p := c.peers[d.member]
@@ -157,8 +171,11 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 // ReachedSelf ends a Join whose address is our own.
 func (h *host) ReachedSelf(a handshake.AttemptID) {
 	c := (*Core)(h)
-	if j := c.dials[a].join; j != nil {
-		c.endJoin(j, nil)
+	switch d := c.dials[a]; {
+	case d.join != nil:
+		c.endJoin(d.join, nil)
+	case d.sends:
+		c.failWaiting(a, errOneself)
 	}
 	delete(c.dials, a)
 }
@@ -176,6 +193,7 @@ func (h *host) Rejected(from wire.Path, r handshake.Reason) {
 // dial is why a handshake was begun: for a Join, or for a session with a member.
 type dial struct {
 	join   *join
+	sends  bool // direct messages wait for it
 	member wire.NodeID
 }
 
@@ -189,7 +207,7 @@ func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handsh
 // dialing reports whether a handshake with a member is under way.
 func (c *Core) dialing(id wire.NodeID) bool {
 	for _, d := range c.dials {
-		if d.join == nil && d.member == id {
+		if d.member == id {
 			return true
 		}
 	}
@@ -198,18 +216,36 @@ func (c *Core) dialing(id wire.NodeID) bool {
 
 // handleBox opens a box and takes in its messages.
 func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
-	b, ok := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
-	if !ok {
+	ch := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
+	if ch == nil {
 		c.handleLegacyBox(now, from, pkt)
 		return
 	}
-	plain, err := b.session.Open(now, pkt)
+	size := wire.BoxSize(len(pkt.Box.Data))
+	plain, err := ch.Open(now, pkt)
 	if err != nil {
 		c.dropBox(err)
 		return
 	}
-	c.opened(now, b, from)
-	c.handlePlain(now, b, from, plain)
+	c.opened(now, ch.peer, ch.Session, from)
+	c.noteReceived(now, ch, size)
+	c.handlePlain(now, ch, from, plain)
+	if ch.Missing() {
+		c.askMissing(now, ch)
+	}
+}
+
+// askMissing sends the Naks that are due, and lets the timer see to those that will be.
+func (c *Core) askMissing(now time.Time, ch *channel) {
+	p := ch.peer
+	at := ch.NextNak(p.roundTrip())
+	switch {
+	case at.IsZero():
+	case at.After(now):
+		c.timers.advance(&p.timer, at)
+	default:
+		c.sendNaks(now, p)
+	}
 }
 
 func (c *Core) dropBox(err error) {
@@ -222,8 +258,7 @@ func (c *Core) dropBox(err error) {
 }
 
 // opened notes that a box of p opened. The first one of a session confirms it.
-func (c *Core) opened(now time.Time, b box, from wire.Path) {
-	p, s := b.peer, b.session
+func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) {
 	p.heard = now
 	confirmed := p.set.Opened(now, s, from)
 	c.wake(p)
@@ -231,6 +266,7 @@ func (c *Core) opened(now time.Time, b box, from wire.Path) {
 		return
 	}
 	c.hs.Confirm(now, s.Handshake(), p.id)
+	c.sendWaiting(now, p)
 	for _, a := range p.dials {
 		delete(c.dials, a)
 	}
@@ -248,7 +284,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 }
 
 // handlePlain takes in the messages of an opened box of a Go node.
-func (c *Core) handlePlain(now time.Time, b box, from wire.Path, plain []byte) {
+func (c *Core) handlePlain(now time.Time, ch *channel, from wire.Path, plain []byte) {
 	var m wire.Message
 	var err error
 	for len(plain) > 0 {
@@ -256,15 +292,25 @@ func (c *Core) handlePlain(now time.Time, b box, from wire.Path, plain []byte) {
 			c.drop(DropMalformedBody)
 			return
 		}
-		c.handleMessage(now, b, from, &m)
+		c.handleMessage(now, ch, from, &m)
 	}
 }
 
-func (c *Core) handleMessage(now time.Time, b box, from wire.Path, m *wire.Message) {
-	p := b.peer
+func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire.Message) {
+	p := ch.peer
 	switch m.Kind {
 	case wire.KindBroadcast:
 		c.handleBroadcast(now, p, m)
+	case wire.KindFrame:
+		c.handleFrame(now, ch, m)
+	case wire.KindNak:
+		c.handleNak(now, ch, m.Start, m.End)
+	case wire.KindReport:
+		c.handleReport(now, ch, m.Data)
+	case wire.KindDirect:
+		c.handleDirect(now, ch, m)
+	case wire.KindDirectAck:
+		c.handleDirectAck(now, p, m.Data)
 	case wire.KindHeartbeat:
 		c.handleHeartbeat(now, p)
 	case wire.KindStartSubscription:
@@ -284,7 +330,7 @@ func (c *Core) handleMessage(now time.Time, b box, from wire.Path, m *wire.Messa
 	case wire.KindSyncWant:
 		c.handleSyncWant(now, p, m.Data)
 	case wire.KindPing:
-		c.handlePing(now, from, b, m.Data)
+		c.handlePing(now, from, ch, m.Data)
 	case wire.KindAck:
 		c.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
@@ -301,7 +347,7 @@ func (c *Core) room(p *peer) int {
 	return min(c.cfg.DatagramSize, p.maxDatagram) - wire.BoxOverhead
 }
 
-// sendPlain seals a plaintext for p. Without a confirmed session it goes nowhere.
+// sendPlain sends a plaintext of control to p at once. Without a confirmed session it goes nowhere.
 func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 	s := p.set.Current(now)
 	if s == nil {
@@ -313,7 +359,18 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), plain))
 		return
 	}
-	c.out.add(to, s.Seal(now, c.out.buf, plain))
+	c.transmit(now, c.boxes[s.Prefix()], to, plain, sent{})
+}
+
+// channel is what to seal under for p; nil when there is nothing, or p is a gwyh 0.1 node.
+func (p *peer) channel(now time.Time) *channel {
+	s := p.set.Current(now)
+	for _, ch := range p.channels {
+		if ch.Session == s {
+			return ch
+		}
+	}
+	return nil
 }
 
 // sendRequest sends one of the requests without content.
@@ -323,7 +380,13 @@ func (c *Core) sendRequest(now time.Time, p *peer, k wire.Kind) {
 }
 
 // forget drops what leads to a session.
-func (c *Core) forget(s *session.Session) { delete(c.boxes, s.Prefix()) }
+func (c *Core) forget(p *peer, s *session.Session) {
+	delete(c.boxes, s.Prefix())
+	p.channels = slices.DeleteFunc(p.channels, func(ch *channel) bool { return ch.Session == s })
+	if p.reporting != nil && p.reporting.Session == s {
+		p.reporting = nil
+	}
+}
 
 // wake makes p's timer due no later than its sessions want.
 func (c *Core) wake(p *peer) {
@@ -343,6 +406,7 @@ func (p *peer) tick(now time.Time) {
 		return
 	}
 	next := soonest(c.tickLink(now, p), c.tickSync(now, p))
+	next = soonest(next, c.tickEgress(now, p))
 	if next = soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.advance(&p.timer, next)
 	}
@@ -352,7 +416,7 @@ func (p *peer) tick(now time.Time) {
 func (c *Core) tickSessions(now time.Time, p *peer) {
 	a := p.set.HandleTimeout(now)
 	for _, closed := range a.Closed {
-		c.forget(closed.Session)
+		c.forget(p, closed.Session)
 	}
 	if a.RenewTries > 0 {
 		c.logLimited(now, "renew", "[WARN] gwyh: session with %s not renewed after %d tries: going on with the old one", p.id, a.RenewTries)
@@ -362,7 +426,7 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 	}
 	for _, probe := range a.Probes {
 		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
-		c.out.add(probe.To, probe.Session.Seal(now, c.out.buf, c.plain))
+		c.transmit(now, c.boxes[probe.Session.Prefix()], probe.To, c.plain, sent{})
 	}
 }
 
@@ -372,6 +436,10 @@ const renewFor = 30 * time.Second
 // remove ends a peer without sessions.
 func (c *Core) remove(now time.Time, p *peer) {
 	c.unlink(now, p)
+	for _, b := range p.bulk {
+		b.asm.pending--
+	}
+	p.egress = egress{pace: p.pace}
 	c.timers.stop(&p.timer)
 	delete(c.peers, p.id)
 }

@@ -47,6 +47,17 @@ func (s *seen) first(now time.Time, id *wire.MessageID) bool {
 	return w.first(binary.BigEndian.Uint64(id[8:]))
 }
 
+// has reports whether id was met before, without remembering it.
+func (s *seen) has(id *wire.MessageID) bool {
+	if !isOriginID(id) {
+		_, now := s.now[*id]
+		_, before := s.before[*id]
+		return now || before
+	}
+	w := s.origins[binary.BigEndian.Uint64(id[:8])]
+	return w != nil && w.has(binary.BigEndian.Uint64(id[8:]))
+}
+
 func (s *seen) addOrigin(now time.Time, tag uint64) *seenWindow {
 	if s.origins == nil {
 		s.origins = make(map[uint64]*seenWindow)
@@ -115,6 +126,17 @@ func (w *seenWindow) first(n uint64) bool {
 	}
 	*word |= bit
 	return true
+}
+
+func (w *seenWindow) has(n uint64) bool {
+	block, newest := n/64, w.top/64
+	switch {
+	case n > w.top:
+		return false
+	case newest-block >= uint64(len(w.words)):
+		return true
+	}
+	return w.words[block%uint64(len(w.words))]&(1<<(n%64)) != 0
 }
 
 // advance clears the words of the blocks after the newest, up to block.

@@ -14,6 +14,13 @@ type Stats struct {
 	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
 
+	FramesReceived  uint64 // pieces of large messages that were new
+	FramesDuplicate uint64 // and that were not
+	NaksSent        uint64 // ranges of datagrams asked for again
+	Resent          uint64 // messages and pieces sent again
+	DirectSent      uint64 // messages to one node alone
+	DirectDelivered uint64 // and handed to the application here
+
 	MembersForwarded uint64 // membership entries passed on, one per link
 	MembersStale     uint64 // membership entries that told nothing new
 
@@ -46,12 +53,18 @@ const (
 	DropUnknownBody                // a body of a later version
 	DropOversize                   // an entry or message beyond its bound
 	DropHeldOld                    // a message that found no link in its time
-	DropVersion                    // a member that the rest of the cluster could not understand
+	DropQueueFull                  // a message for a link on which too much waits
+	DropQueueOld                   // a message that waited too long for its link
+	DropStoreFull                  // a piece of a large message beyond the bounds of its peer or of the node
+	DropIncomplete                 // a large message that did not come whole
+	DropForgotten                  // a repair of what is no longer there
+	DropUnreachable                // a direct message to a node that did not answer
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
-	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "version"}
+	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "queue_full",
+	"queue_old", "store_full", "incomplete", "forgotten", "unreachable"}
 
 // String is the label that the drop is counted under.
 func (d Drop) String() string { return dropNames[d] }

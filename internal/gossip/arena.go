@@ -1,0 +1,62 @@
+package gossip
+
+import "time"
+
+// Sizes of the arena (docs/DESIGN.md, "Bounds").
+const (
+	arenaMin  = 64 << 10
+	arenaMax  = 4 << 20
+	arenaKeep = time.Second // it grows rather than forget what is younger
+)
+
+// arena keeps the plaintexts of small messages for a while, so that they can be sent again: a ring of
+// bytes, shared by all links of a node. What is put in is named by an offset that only grows; what has
+// been overwritten is gone. Nothing is allocated but when it grows.
+type arena struct {
+	buf  []byte
+	head uint64    // offset of the next byte to be written
+	lap  time.Time // when the ring last began from its start
+}
+
+// put copies b, of at most arenaMin bytes, and returns its offset.
+func (a *arena) put(now time.Time, b []byte) uint64 {
+	if len(b) > arenaMin {
+		return 0
+	}
+	if a.buf == nil {
+		a.buf, a.lap = make([]byte, arenaMin), now
+		a.head = 1 // so that 0 names nothing
+	}
+	size := uint64(len(a.buf))
+	if at := a.head % size; at+uint64(len(b)) > size {
+		a.head += size - at
+		if now.Sub(a.lap) < arenaKeep && len(a.buf) < arenaMax {
+			a.grow()
+		}
+		a.lap = now
+	}
+	off := a.head
+	copy(a.buf[off%uint64(len(a.buf)):], b)
+	a.head += uint64(len(b))
+	return off
+}
+
+// grow doubles the ring at the end of a lap. Each byte keeps its offset.
+func (a *arena) grow() {
+	old := a.buf
+	size := uint64(len(old))
+	a.buf = make([]byte, 2*size)
+	if a.head >= size {
+		copy(a.buf[(a.head-size)%(2*size):], old)
+	}
+}
+
+// get is what was put at off, of n bytes; nil when it was overwritten.
+func (a *arena) get(off uint64, n int) []byte {
+	size := uint64(len(a.buf))
+	if off == 0 || size == 0 || a.head-off > size || off >= a.head {
+		return nil
+	}
+	at := off % size
+	return a.buf[at : at+uint64(n)]
+}

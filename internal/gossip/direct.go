@@ -1,0 +1,354 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// SendToken names a reliable message in the EventSent that ends it.
+type SendToken uint64
+
+// Bounds of direct messages (docs/PROTOCOL.md, "Direct messages").
+const (
+	unsentMax  = 1024     // messages that wait for a session
+	unsentSize = 32 << 20 // bytes of them
+	sendsMax   = 4096     // reliable messages that wait for their acknowledgement
+	retryMin   = 200 * time.Millisecond
+	retryMax   = 2 * time.Second
+	redialIdle = time.Second // a peer silent for so long while we wait for it gets a new handshake
+)
+
+// Errors of sending.
+var (
+	ErrQueueFull  = errors.New("the queues of this node are full")
+	ErrUnanswered = errors.New("no acknowledgement came in time")
+	ErrPeerGone   = errors.New("the node does not answer")
+	errOneself    = errors.New("the address is this node's own")
+)
+
+// outgoing is a message to one node alone.
+type outgoing struct {
+	token   SendToken // 0 for one that nobody waits for
+	id      wire.MessageID
+	use     wire.Use
+	to      netip.AddrPort
+	data    []byte    // of a small one
+	asm     *assembly // of a large one
+	attempt handshake.AttemptID
+	peer    *peer // nil while it waits for a session
+	until   time.Time
+	pause   time.Duration
+	timer   timer
+}
+
+func (o *outgoing) size() int {
+	if o.asm != nil {
+		return int(o.asm.total)
+	}
+	return len(o.data)
+}
+
+// Send sends data to the node at an address, after a handshake where there is no session. A reliable
+// message is repeated until it is acknowledged or until has passed; an EventSent with the token ends
+// it. Any other is sent once. data is not kept.
+func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
+	c.now = now
+	switch {
+	case len(data) > MessageMax:
+		return 0, &TooLargeError{Size: len(data), Max: MessageMax}
+	case reliable && len(c.sends) >= sendsMax:
+		return 0, ErrQueueFull
+	}
+	o := &outgoing{id: c.newDirectID(), to: to, use: wire.UseMessage, until: until}
+	if reliable {
+		c.lastSend++
+		o.token, o.use = c.lastSend, wire.UseReliable
+	}
+	p := c.reach(now, to)
+	if p == nil && !c.mayWait(len(data)) || p != nil && p.full() {
+		return 0, ErrQueueFull
+	}
+	if len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead {
+		o.asm = c.store.begin(now, o.id, uint32(len(data)), nil, true)
+		if _, ok := c.store.write(now, o.asm, 0, data); !ok {
+			c.store.remove(o.asm)
+			return 0, ErrQueueFull
+		}
+		o.asm.pending++ // until it is acknowledged, or handed to a link
+		c.sweepLater(now)
+	} else {
+		o.data = append([]byte(nil), data...)
+	}
+	o.timer.fire = func(now time.Time) { c.retry(now, o) }
+	if reliable {
+		c.sends[o.id] = o
+		c.timers.set(&o.timer, until)
+	}
+	if p == nil {
+		c.await(now, o)
+	} else {
+		c.sendDirect(now, o, p)
+	}
+	return o.token, nil
+}
+
+// newDirectID draws the id of a direct message. It is random: a receiver gets few of a sender's, so
+// that a window over a counter would forget the wrong ones.
+func (c *Core) newDirectID() (id wire.MessageID) {
+	binary.BigEndian.PutUint64(id[:8], c.rng.Uint64())
+	binary.BigEndian.PutUint64(id[8:], c.rng.Uint64())
+	id[6] = id[6]&0x0f | 0x40
+	return id
+}
+
+// reach finds a Go node at an address that boxes may be sealed for.
+func (c *Core) reach(now time.Time, to netip.AddrPort) *peer {
+	if p := c.direct[to]; p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
+		return p
+	}
+	delete(c.direct, to)
+	p := c.peerAt(now, to)
+	if p == nil || p.legacy {
+		return nil
+	}
+	c.noteReach(to, p)
+	return p
+}
+
+func (c *Core) noteReach(to netip.AddrPort, p *peer) {
+	if len(c.direct) >= unlinkedMax {
+		clear(c.direct)
+	}
+	c.direct[to] = p
+}
+
+func (c *Core) mayWait(size int) bool {
+	for _, o := range c.unsent {
+		size += o.size()
+	}
+	return len(c.unsent) < unsentMax && size <= unsentSize
+}
+
+// await lets a message wait for a session with the node at its address, and begins a handshake unless
+// one is under way.
+func (c *Core) await(now time.Time, o *outgoing) {
+	o.peer = nil
+	for _, other := range c.unsent {
+		if other.to == o.to {
+			o.attempt = other.attempt
+			c.unsent = append(c.unsent, o)
+			return
+		}
+	}
+	c.unsent = append(c.unsent, o)
+	o.attempt = c.dial(now, wire.Path{Remote: o.to}, dial{sends: true}, o.until)
+}
+
+// sendWaiting sends what waited for a session with p, which its handshakes are to say.
+func (c *Core) sendWaiting(now time.Time, p *peer) {
+	waiting := c.unsent
+	c.unsent = nil
+	for _, o := range waiting {
+		if slices.Contains(p.dials, o.attempt) && !p.legacy {
+			c.noteReach(o.to, p)
+			c.sendDirect(now, o, p)
+		} else {
+			c.unsent = append(c.unsent, o)
+		}
+	}
+}
+
+// failWaiting ends what waited for a handshake that came to nothing.
+func (c *Core) failWaiting(attempt handshake.AttemptID, err error) {
+	waiting := c.unsent
+	c.unsent = nil
+	for _, o := range waiting {
+		if o.attempt == attempt {
+			c.endSend(o, err)
+		} else {
+			c.unsent = append(c.unsent, o)
+		}
+	}
+}
+
+// sendDirect sends a message to p, with whom there is a session.
+func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
+	o.peer = p
+	c.stats.DirectSent++
+	if o.asm == nil {
+		c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
+		m := c.newSmall(now, c.plain)
+		c.sendSmall(now, p, m)
+	} else if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) {
+		c.sendBulk(now, p, o.asm, o.use)
+		c.pump(now, p)
+	}
+	if o.use != wire.UseReliable {
+		c.endSend(o, nil)
+		return
+	}
+	o.pause = max(4*p.roundTrip(), retryMin)
+	c.retryAt(now, o)
+}
+
+// retryAt sets the time of the next repeat, or of the end.
+func (c *Core) retryAt(now time.Time, o *outgoing) {
+	at := now.Add(o.pause)
+	if o.until.Before(at) {
+		at = o.until
+	}
+	c.timers.set(&o.timer, at)
+}
+
+// retry repeats a reliable message, or what asks how much of it has come, and gives up in the end.
+func (c *Core) retry(now time.Time, o *outgoing) {
+	switch p := o.peer; {
+	case !now.Before(o.until) && p == nil:
+		c.endSend(o, ErrPeerGone)
+	case !now.Before(o.until):
+		c.endSend(o, ErrUnanswered)
+	case p == nil:
+		c.timers.set(&o.timer, o.until)
+	case p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
+		delete(c.direct, o.to)
+		c.await(now, o)
+		c.timers.set(&o.timer, o.until)
+	default:
+		c.repeat(now, o, p)
+		o.pause = min(2*o.pause, retryMax)
+		c.retryAt(now, o)
+	}
+}
+
+func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
+	c.stats.Resent++
+	if o.asm == nil {
+		c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
+		m := c.newSmall(now, c.plain)
+		c.sendSmall(now, p, m)
+		return
+	}
+	if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) { // all of it went out
+		c.resendPiece(p, o.asm, span{o.asm.total - 1, o.asm.total})
+		c.pump(now, p)
+	}
+}
+
+// endSend tells how a message ended, if anybody waits to hear.
+func (c *Core) endSend(o *outgoing, err error) {
+	c.timers.stop(&o.timer)
+	if o.asm != nil {
+		o.asm.pending--
+	}
+	if o.use != wire.UseReliable {
+		if err != nil {
+			c.drop(DropUnreachable)
+		}
+		return
+	}
+	delete(c.sends, o.id)
+	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
+	if o.asm != nil {
+		if o.peer != nil {
+			o.peer.bulk = slices.DeleteFunc(o.peer.bulk, func(b *bulk) bool { return b.asm == o.asm })
+		}
+		c.store.remove(o.asm)
+	}
+	c.events = append(c.events, Event{Kind: EventSent, Send: o.token, Err: err})
+}
+
+// handleDirectAck ends a reliable message, or goes on where the receiver's knowledge ends.
+func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
+	ack, err := wire.ParseDirectAck(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	o := c.sends[ack.ID]
+	switch {
+	case o == nil || o.peer != p || ack.Upto > uint32(o.size()):
+	case ack.Upto == uint32(o.size()):
+		c.endSend(o, nil)
+	case o.asm != nil:
+		if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) {
+			c.resendPiece(p, o.asm, span{ack.Upto, o.asm.total})
+		}
+		c.pump(now, p)
+	}
+}
+
+// handleDirect takes in a piece of a message to this node alone. A reliable one is acknowledged when it
+// is whole, and whenever a piece comes that was here before: the sender asks.
+func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
+	d, err := wire.ParseDirect(m.Data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+		return
+	case d.Use > wire.UseReliable:
+		c.drop(DropUnknownBody)
+		return
+	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0:
+		c.drop(DropOversize)
+		return
+	case c.directs.has(&m.ID):
+		c.stats.FramesDuplicate++
+		c.ackDirect(now, ch, d.Use, m.ID, d.Total)
+		return
+	case len(d.Data) == int(d.Total):
+		c.deliverDirect(now, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
+		return
+	}
+	c.handleDirectPiece(now, ch, m.ID, d)
+}
+
+func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, d wire.Direct) {
+	p := ch.peer
+	i := slices.IndexFunc(c.store.all, func(a *assembly) bool { return a.direct && a.from == p && a.id == id })
+	var a *assembly
+	if i >= 0 {
+		a = c.store.all[i]
+	} else if a = c.beginReceiving(now, p, id, d.Total, true); a == nil {
+		return
+	}
+	if a.total != d.Total {
+		c.drop(DropUnexpected)
+		return
+	}
+	fresh, ok := c.store.write(now, a, d.Offset, d.Data)
+	switch {
+	case !ok:
+		c.drop(DropStoreFull)
+	case a.complete():
+		data := a.bytes()
+		c.store.remove(a)
+		c.deliverDirect(now, ch, d.Use, id, data)
+	case !fresh:
+		c.stats.FramesDuplicate++
+		c.ackDirect(now, ch, d.Use, id, a.have.prefix())
+	default:
+		c.stats.FramesReceived++
+	}
+}
+
+func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
+	if c.directs.first(now, &id) {
+		c.stats.DirectDelivered++
+		c.events = append(c.events, Event{Kind: EventMessage, Data: data})
+	}
+	c.ackDirect(now, ch, use, id, uint32(len(data)))
+}
+
+func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, upto uint32) {
+	if use != wire.UseReliable {
+		return
+	}
+	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), wire.DirectAck{ID: id, Upto: upto})
+	c.transmit(now, ch, ch.peer.set.Path(), c.plain, sent{})
+}

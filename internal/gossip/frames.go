@@ -1,0 +1,161 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// broadcastLarge cuts a message of our own into frames, for all links.
+func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
+	a := c.store.begin(now, id, uint32(len(data)), nil, false)
+	if _, ok := c.store.write(now, a, 0, data); !ok {
+		c.store.remove(a)
+		return ErrQueueFull
+	}
+	c.sweepLater(now)
+	c.passOn(now, a, data)
+	for _, p := range c.links {
+		if !p.legacy {
+			c.pump(now, p)
+		}
+	}
+	return nil
+}
+
+// passOn queues a large message for each link that takes it. A link that has too much waiting drops it
+// whole. gwyh 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
+func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
+	for _, p := range c.links {
+		switch {
+		case p.legacy && whole != nil:
+			c.sendLegacyBroadcast(now, p, a.id, whole)
+		case p.legacy:
+		case p.full():
+			c.drop(DropQueueFull)
+		default:
+			c.stats.BroadcastsForwarded++
+			c.sendBulk(now, p, a, 0)
+		}
+	}
+}
+
+// handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
+// needs it not.
+func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
+	p := ch.peer
+	switch {
+	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
+		return
+	case m.Total > MessageMax || len(m.Data) == 0 || uint64(m.Offset)+uint64(len(m.Data)) > uint64(m.Total):
+		c.drop(DropOversize)
+		return
+	}
+	a := c.store.byID[m.ID]
+	switch {
+	case a != nil && a.total != m.Total:
+		c.drop(DropUnexpected)
+		return
+	case a == nil && c.seen.has(&m.ID):
+		c.stats.FramesDuplicate++
+		return
+	case a == nil:
+		if a = c.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
+			return
+		}
+		c.passOn(now, a, nil)
+	}
+	end := m.Offset + uint32(len(m.Data))
+	p.has(a, m.Offset, end)
+	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
+	switch {
+	case !ok:
+		c.drop(DropStoreFull)
+		return
+	case !fresh:
+		c.stats.FramesDuplicate++
+		return
+	}
+	c.stats.FramesReceived++
+	c.complete(now, a)
+	for _, o := range c.links {
+		if o != p && len(o.bulk) > 0 && o.sendAt.IsZero() {
+			c.pump(now, o)
+		}
+	}
+}
+
+// cutFor sends a message that came in one datagram in frames along a link that takes only smaller ones.
+func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, data []byte) *assembly {
+	if a == nil {
+		a = c.store.begin(now, id, uint32(len(data)), nil, false)
+		if _, ok := c.store.write(now, a, 0, data); !ok {
+			c.store.remove(a)
+			c.drop(DropStoreFull)
+			return nil
+		}
+		c.sweepLater(now)
+	}
+	c.stats.BroadcastsForwarded++
+	c.sendBulk(now, p, a, 0)
+	c.pump(now, p)
+	return a
+}
+
+// beginReceiving makes room for a message of p; nil when p has begun too much.
+func (c *Core) beginReceiving(now time.Time, p *peer, id wire.MessageID, total uint32, direct bool) *assembly {
+	evicted, ok := c.store.admit(now, p)
+	if !ok {
+		c.drop(DropStoreFull)
+		return nil
+	}
+	if evicted != nil {
+		c.store.remove(evicted)
+		c.drop(DropIncomplete)
+	}
+	c.sweepLater(now)
+	return c.store.begin(now, id, total, p, direct)
+}
+
+// complete hands a message that has come whole to the application, once.
+func (c *Core) complete(now time.Time, a *assembly) {
+	if !a.complete() || !c.seen.first(now, &a.id) {
+		return
+	}
+	c.stats.BroadcastsDelivered++
+	data := a.bytes()
+	for _, p := range c.links {
+		if p.legacy {
+			c.sendLegacyBroadcast(now, p, a.id, data)
+		}
+	}
+	c.events = append(c.events, Event{Kind: EventMessage, Data: data})
+}
+
+// has notes that p has a piece of a message that is on its way to it.
+func (p *peer) has(a *assembly, from, to uint32) {
+	for _, b := range p.bulk {
+		if b.asm == a {
+			b.done.add(from, to)
+		}
+	}
+}
+
+// sweepLater sees to it that large messages are forgotten in time.
+func (c *Core) sweepLater(now time.Time) {
+	if c.sweepTimer.pos == 0 {
+		c.timers.set(&c.sweepTimer, now.Add(sweepInterval))
+	}
+}
+
+func (c *Core) sweepStore(now time.Time) {
+	for range c.store.sweep(now) {
+		c.drop(DropIncomplete)
+	}
+	for _, p := range c.links {
+		c.retire(now, p)
+	}
+	if len(c.store.all) > 0 {
+		c.sweepLater(now)
+	}
+}

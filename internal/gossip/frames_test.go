@@ -1,0 +1,149 @@
+package gossip
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// payload is size bytes that differ from place to place and from message to message.
+func payload(size int, salt byte) string {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i>>8) ^ byte(i*7) ^ salt
+	}
+	copy(b, fmt.Sprint("message ", salt))
+	return string(b)
+}
+
+func TestMessagesOfAnySizeArrive(t *testing.T) {
+	for _, loss := range []float64{0, 0.05} {
+		c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(5 * time.Millisecond), Loss: loss})
+		c.add(5)
+		c.form(5 * time.Second)
+		edge := c.nodes[0].BroadcastMax()
+		for i, size := range []int{1, edge - 1, edge, edge + 1, chunkSize - 1, chunkSize, chunkSize + 1, 1 << 20, MessageMax} {
+			took := c.broadcast(i%5, payload(size, byte(i)), 20*time.Second)
+			t.Logf("loss %v: %d bytes took %v", loss, size, took)
+		}
+		n := c.nodes[0]
+		t.Logf("%+v", n.Stats())
+	}
+}
+
+func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})
+	c.add(10)
+	c.form(5 * time.Second)
+	c.broadcast(0, payload(1<<20, 1), 20*time.Second)
+	c.net.RunFor(10 * time.Second)
+	for i, n := range c.nodes {
+		if len(n.store.all) != 0 || len(n.store.byID) != 0 || n.store.size != 0 {
+			t.Errorf("node %d holds %d messages, %d bytes", i, len(n.store.all), n.store.size)
+		}
+		for _, p := range n.links {
+			if len(p.bulk) != 0 || len(p.small) != 0 {
+				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.bulk), len(p.small))
+			}
+		}
+	}
+}
+
+func TestSpansAreASetOfBytes(t *testing.T) {
+	var s spans
+	model := make([]bool, 64)
+	rng := newTestRand(1)
+	for range 20_000 {
+		from := uint32(rng.IntN(64))
+		to := from + uint32(rng.IntN(64-int(from))) + 1
+		if rng.IntN(2) == 0 {
+			fresh := false
+			for i := from; i < to; i++ {
+				fresh = fresh || !model[i]
+				model[i] = true
+			}
+			if got := s.add(from, to); got != fresh {
+				t.Fatalf("add(%d, %d) = %v", from, to, got)
+			}
+		} else {
+			clear(model[from:to])
+			s.remove(from, to)
+		}
+		check(t, s, model)
+	}
+}
+
+func check(t *testing.T, s spans, model []bool) {
+	t.Helper()
+	got := make([]bool, len(model))
+	for i, o := range s {
+		if o.from >= o.to || i > 0 && s[i-1].to >= o.from {
+			t.Fatalf("not canonical: %v", s)
+		}
+		for k := o.from; k < o.to; k++ {
+			got[k] = true
+		}
+	}
+	for i := range model {
+		if got[i] != model[i] {
+			t.Fatalf("byte %d: %v, want %v in %v", i, got[i], model[i], s)
+		}
+	}
+}
+
+func TestFirstMissingIsWhatIsHereAndNotDone(t *testing.T) {
+	rng := newTestRand(2)
+	for range 20_000 {
+		var have, done spans
+		for range rng.IntN(5) {
+			a := uint32(rng.IntN(60))
+			have.add(a, a+1+uint32(rng.IntN(20)))
+		}
+		for range rng.IntN(5) {
+			a := uint32(rng.IntN(60))
+			done.add(a, a+1+uint32(rng.IntN(20)))
+		}
+		var want span
+		for i := uint32(0); i < 100; i++ {
+			if in := have.covers(i, i+1) && !done.covers(i, i+1); in && want.from == want.to {
+				want = span{i, i + 1}
+			} else if in && want.to == i {
+				want.to++
+			} else if want.from != want.to {
+				break
+			}
+		}
+		if got := have.firstMissing(done); got != want && !(got.from == got.to && want.from == want.to) {
+			t.Fatalf("%v without %v: %v, want %v", have, done, got, want)
+		}
+	}
+}
+
+func TestArenaGivesBackWhatWasPutOrNothing(t *testing.T) {
+	var a arena
+	type entry struct {
+		off uint64
+		b   []byte
+	}
+	var all []entry
+	rng := newTestRand(3)
+	now := time.Unix(0, 0)
+	for i := range 50_000 {
+		b := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(300))
+		now = now.Add(time.Duration(rng.IntN(2_000_000)))
+		all = append(all, entry{a.put(now, b), b})
+		e := all[max(0, len(all)-1-rng.IntN(4000))]
+		if got := a.get(e.off, len(e.b)); got != nil && !bytes.Equal(got, e.b) {
+			t.Fatalf("entry %d: other bytes", i)
+		}
+		if last := all[max(0, len(all)-20)]; a.get(last.off, len(last.b)) == nil {
+			t.Fatalf("entry %d: one of the last twenty is gone", i)
+		}
+	}
+	if len(a.buf) > arenaMax {
+		t.Errorf("grew to %d", len(a.buf))
+	}
+}
