@@ -2,6 +2,7 @@ package session
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -45,12 +46,13 @@ type gap struct {
 	asks  uint8         // how often it was asked for
 }
 
-func (r gap) end() uint64 { return r.start + uint64(r.n) }
+func (r *gap) end() uint64 { return r.start + uint64(r.n) }
 
 // part is what lies between two counters of r.
-func (r gap) part(start, end uint64) gap {
-	r.start, r.n = start, uint16(end-start)
-	return r
+func (r *gap) part(start, end uint64) gap {
+	p := *r
+	p.start, p.n = start, uint16(end-start)
+	return p
 }
 
 // note records that counter, which is fresh, has come at a time since the session was made, when
@@ -65,22 +67,24 @@ func (g *gaps) note(at time.Duration, highest, counter uint64) {
 	if counter >= WindowSize {
 		floor = counter - WindowSize + 1
 	}
-	g.lost += g.cut(0, floor)
+	if len(g.ranges) > 0 && g.ranges[0].start < floor {
+		g.lost += g.cut(0, floor)
+	}
 	start := max(highest+1, floor)
 	g.lost += start - (highest + 1)
 	if start < counter {
-		g.ranges = append(g.ranges, gap{start: start, at: at, seen: g.advances}.part(start, counter))
+		g.ranges = append(g.ranges, gap{start: start, n: uint16(counter - start), at: at, seen: g.advances})
 		g.bound()
 	}
 }
 
 // cut takes the counters [start, end) out and returns how many of them were missing.
 func (g *gaps) cut(start, end uint64) (n uint64) {
-	first, _ := slices.BinarySearchFunc(g.ranges, start, endsBehind)
+	first := sort.Search(len(g.ranges), func(i int) bool { return g.ranges[i].end() > start })
 	var rest [2]gap // what is left of the first and of the last range touched
 	parts, last := 0, first
 	for ; last < len(g.ranges) && g.ranges[last].start < end; last++ {
-		r := g.ranges[last]
+		r := &g.ranges[last]
 		n += min(end, r.end()) - max(start, r.start)
 		if r.start < start {
 			rest[parts] = r.part(r.start, start)
@@ -96,14 +100,6 @@ func (g *gaps) cut(start, end uint64) (n uint64) {
 		g.bound()
 	}
 	return n
-}
-
-// endsBehind orders a range that has a counter at or above c behind c.
-func endsBehind(r gap, c uint64) int {
-	if r.end() > c {
-		return 1
-	}
-	return -1
 }
 
 // bound lets the oldest range give way when there is one too many.
@@ -122,53 +118,77 @@ func (g *gaps) abandon() {
 	g.ranges = nil
 }
 
-// due is when r is to be asked for, or to be given up if it was asked for often enough.
+// unasked is the index of the first range that was not asked for yet.
+func (g *gaps) unasked() int {
+	return sort.Search(len(g.ranges), func(i int) bool { return g.ranges[i].asks == 0 })
+}
+
+// due is when r, which was not asked for yet, is to be.
 func (g *gaps) due(r *gap, rtt time.Duration) time.Duration {
-	switch {
-	case r.asks > 0:
-		return r.at + rtt*3/2
-	case g.advances-r.seen >= laterPackets-1:
+	if g.advances-r.seen >= laterPackets-1 {
 		return r.at
 	}
 	return r.at + rtt*9/8
 }
 
-// next is when the first range is due. It may be early, but not right after take. There must be a range.
+// next is when the first range is due; there must be one. It may be early, but not right after take. It
+// looks at a few ranges only, for on a bad link it is asked after every packet.
 func (g *gaps) next(rtt time.Duration) time.Duration {
-	unasked, _ := slices.BinarySearchFunc(g.ranges, 0, func(r gap, _ int) int { return 1 - 2*min(1, int(r.asks)) })
-	var next time.Duration
+	unasked := g.unasked()
+	if unasked == len(g.ranges) {
+		return g.asked + rtt*3/2
+	}
+	due := g.due(&g.ranges[unasked], rtt)
 	if unasked > 0 {
-		next = g.asked + rtt*3/2
+		due = min(due, g.asked+rtt*3/2)
 	}
-	if unasked < len(g.ranges) {
-		if due := g.due(&g.ranges[unasked], rtt); unasked == 0 || due < next {
-			next = due
-		}
-	}
-	return next
+	return due
 }
 
 // take yields the ranges that are due until one is refused, and forgets those asked for often enough.
 func (g *gaps) take(now, rtt time.Duration, yield func(start, end uint64) bool) {
-	kept := g.ranges[:0]
-	g.asked = now
 	more := true
-	for _, r := range g.ranges {
-		if more && g.due(&r, rtt) <= now {
+	switch unasked := g.unasked(); {
+	case unasked == 0:
+		g.asked = now
+	case g.asked+rtt*3/2 <= now:
+		more = g.takeAgain(now, rtt*3/2, g.ranges[:unasked], yield)
+	}
+	for i := g.unasked(); more && i < len(g.ranges); i++ {
+		r := &g.ranges[i]
+		if g.due(r, rtt) > now {
+			return
+		}
+		more = r.ask(now, yield)
+	}
+}
+
+// takeAgain does so for the ranges that were asked for before.
+func (g *gaps) takeAgain(now, pause time.Duration, ranges []gap, yield func(start, end uint64) bool) bool {
+	more := true
+	g.asked = now
+	kept := 0
+	for _, r := range ranges {
+		if more && r.at+pause <= now {
 			if r.asks == maxAsks {
 				g.lost += uint64(r.n)
 				continue
 			}
-			r.asks++
-			r.at = now
-			more = yield(r.start, r.end())
+			more = r.ask(now, yield)
 		}
-		if r.asks > 0 {
-			g.asked = min(g.asked, r.at)
-		}
-		kept = append(kept, r)
+		g.asked = min(g.asked, r.at)
+		ranges[kept] = r
+		kept++
 	}
-	g.ranges = kept
+	g.ranges = slices.Delete(g.ranges, kept, len(ranges))
+	return more
+}
+
+// ask yields r.
+func (r *gap) ask(now time.Duration, yield func(start, end uint64) bool) bool {
+	r.at = now
+	r.asks++
+	return yield(r.start, r.end())
 }
 
 // Missing reports whether any packet of the peer is missing that may still be asked for. It is cheap,

@@ -12,8 +12,8 @@ const (
 // when it forgets: each value that Put takes comes back exactly once, as evicted or to a drop function.
 //
 // It is a ring in order of counters. It starts small and doubles while it is full of datagrams younger
-// than the horizon, so that it holds what a link sends in that time whatever the link's rate; the room
-// is given back when nothing is left. Owned by the loop.
+// than the horizon, so that it holds what a link sends in that time whatever the link's rate; what it
+// has grown by is given back when nothing is left. Owned by the loop.
 type SentLog[T any] struct {
 	horizon time.Duration
 	ring    []sent[T] // nil, or as long as a power of two; zero where nothing is kept
@@ -86,7 +86,7 @@ func (l *SentLog[T]) DropBefore(t time.Time, drop func(T)) {
 	for limit := t.Sub(l.base); l.n > 0 && l.place(0).at < limit; {
 		drop(l.pop())
 	}
-	if l.n == 0 {
+	if l.n == 0 && len(l.ring) > firstSentLog {
 		l.ring, l.head = nil, 0
 	}
 }
