@@ -162,6 +162,21 @@ func ExampleTransmitLimitedQueue_GetBroadcasts() {
 	// ["bob votes for coffee"]
 }
 
+// A message to one node, which has it when SendReliable returns without an error.
+func ExampleMemberlist_SendReliable() {
+	network := new(gwyh.MockNetwork)
+	ann := &app{got: make(chan string, 1)}
+	a := start(network, "ann", func(c *gwyh.Config) { c.Delegate = ann })
+	defer a.Shutdown()
+	b := start(network, "bob", nil)
+	defer b.Shutdown()
+
+	err := b.SendReliable(a.LocalNode(), []byte("for your ears only"))
+	fmt.Println(<-ann.got, err)
+	// Output:
+	// for your ears only <nil>
+}
+
 // A key is changed while the cluster runs, in three steps at every node.
 func ExampleKeyring() {
 	old, young := []byte("the old key, 24 bytes ok"), []byte("the new key, 24 bytes ok")
@@ -219,8 +234,8 @@ func ExampleTooLargeError() {
 	a := start(new(gwyh.MockNetwork), "ann", nil)
 	defer a.Shutdown()
 
-	err := a.Broadcast(make([]byte, 2000))
+	err := a.Broadcast(make([]byte, 20<<20))
 	fmt.Println(err)
 	// Output:
-	// gwyh: message of 2000 bytes, of which at most 1288 can be sent
+	// gwyh: message of 20971520 bytes, of which at most 16777216 can be sent
 }
