@@ -139,7 +139,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
 	default:
-		c.handleBox(now, from, p)
+		c.handleBox(now, from, p, len(b))
 	}
 }
 

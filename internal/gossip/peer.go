@@ -215,13 +215,12 @@ func (c *Core) dialing(id wire.NodeID) bool {
 }
 
 // handleBox opens a box and takes in its messages.
-func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
+func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
 	ch := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
 	if ch == nil {
 		c.handleLegacyBox(now, from, pkt)
 		return
 	}
-	size := wire.BoxSize(len(pkt.Box.Data))
 	plain, err := ch.Open(now, pkt)
 	if err != nil {
 		c.dropBox(err)

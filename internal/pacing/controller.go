@@ -26,14 +26,16 @@ type Controller struct {
 	rnd      func(n int64) int64
 	datagram float64 // bytes; the usual size
 
-	rate     float64 // bytes per second, minRate to maxRate
-	starting bool    // doubling, before the first congestion
-	bucket   bucket
-	delay    delay
-	flight   flight
-	round    round
-	local    local
-	spare    spare
+	rate      float64 // bytes per second, minRate to maxRate
+	starting  bool    // doubling, before the first congestion
+	bucket    bucket
+	delay     delay
+	flight    flight
+	round     round
+	local     local
+	capacity  float64
+	congested time.Time
+	tolerated float64
 }
 
 // New makes the Controller of a link. rtt is the first estimate, zero when there is none; rnd
@@ -52,8 +54,10 @@ func (c *Controller) restart(now time.Time) {
 	c.setRate(c.burst() / c.interval().Seconds())
 	c.bucket = bucket{level: c.burst(), at: now}
 	c.flight.restart(now)
-	c.round = round{began: now, sent: c.flight.sent}
-	c.spare = spare{congested: now}
+	c.delay.n = 0
+	c.round = round{began: now, sent: c.flight.sent, left: c.flight.sent, leftBefore: c.flight.sent}
+	c.capacity, c.congested = 0, now
+	c.tolerated = 0.1
 }
 
 // burst is what is sent unpaced, in bytes: two datagrams where those are larger than 64 KiB.

@@ -19,6 +19,7 @@ type delay struct {
 	mins     [2]time.Duration
 	since    time.Time // when mins[0] began
 	recent   [recentN]time.Duration
+	jump     bool
 	n        int // samples in recent
 }
 
@@ -65,8 +66,13 @@ func (d *delay) add(now time.Time, rtt time.Duration, paced bool) {
 	if !paced {
 		return
 	}
-	if d.last > 0 {
-		d.jitter += ((rtt - d.last).Abs() - d.jitter) / 8
+	d.jump = d.n > 0 && rtt-d.min() > 2*d.least() && rtt-d.min() > 4*d.jitter
+	switch diff := (rtt - d.last).Abs(); {
+	case d.last == 0:
+	case d.jitter == 0:
+		d.jitter = diff
+	default:
+		d.jitter += (diff - d.jitter) / 8
 	}
 	d.last = rtt
 	copy(d.recent[1:], d.recent[:])
@@ -75,18 +81,20 @@ func (d *delay) add(now time.Time, rtt time.Duration, paced bool) {
 }
 
 // rise is by how much the smallest of the last samples exceeds the smallest known.
-func (d *delay) rise() time.Duration {
+func (d *delay) rise(n int) time.Duration {
 	if d.n == 0 {
 		return 0
 	}
 	r := d.recent[0]
-	for _, s := range d.recent[1:d.n] {
+	for _, s := range d.recent[1:min(n, d.n)] {
 		r = min(r, s)
 	}
 	return r - d.min()
 }
 
 // risen reports whether a queue has built up.
-func (d *delay) risen() bool {
-	return d.rise() > max(riseLeast, min(d.min()/4, riseMost), 2*d.jitter)
+func (d *delay) risen(n int) bool {
+	return d.n >= n && d.rise(n) > max(d.least(), 2*d.jitter)
 }
+
+func (d *delay) least() time.Duration { return max(riseLeast, min(d.min()/4, riseMost)) }

@@ -28,6 +28,7 @@ type flight struct {
 	asked                     time.Time // the last Wait
 	probe                     time.Time // when a datagram may go beyond the window
 	rto                       time.Duration
+	stalled                   bool
 }
 
 // local is the back-off after an error of the own system.
@@ -115,8 +116,7 @@ func (c *Controller) Sent(now time.Time, bytes int) {
 	if !f.probe.IsZero() && !now.Before(f.probe) {
 		f.rto = min(2*f.rto, max(maxRTO, f.rto))
 		f.probe = now.Add(f.rto)
-		c.setRate(c.rate / 2)
-		c.starting = true
+		f.stalled = true
 	}
 }
 
