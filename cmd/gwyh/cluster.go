@@ -125,16 +125,17 @@ func (c *cluster) hearing() (hear int) {
 	return hear
 }
 
-// behind describes nodes that do not know or hear from as many others as they should, a few at most.
-func (c *cluster) behind(most int) string {
+// behind describes the first few nodes that do not know or hear from as many others as they should.
+func (c *cluster) behind(few int) string {
 	var b strings.Builder
 	for _, n := range c.nodes {
-		s := n.Stats()
-		if s.Members == len(c.nodes) && s.Subscriptions >= n.hears || most == 0 {
-			continue
+		if few == 0 {
+			break
 		}
-		most--
-		fmt.Fprintf(&b, "\n  %s knows %d others and hears from %d of %d", n.LocalNode().Name, s.Members-1, s.Subscriptions, n.hears)
+		if s := n.Stats(); s.Members < len(c.nodes) || s.Subscriptions < n.hears {
+			few--
+			fmt.Fprintf(&b, "\n  %s knows %d others and hears from %d of %d", n.LocalNode().Name, s.Members-1, s.Subscriptions, n.hears)
+		}
 	}
 	return b.String()
 }

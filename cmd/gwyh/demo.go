@@ -121,9 +121,12 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 		return hear == len(c.nodes)
 	})
 	took := time.Since(begin)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return 0, ctx.Err()
+	}
 	if !whole {
-		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough%s",
-			short(took), know, len(c.nodes), hear, c.behind(5))
+		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough%s%s",
+			short(took), know, len(c.nodes), hear, c.behind(5), crowded(len(c.nodes)))
 	}
 	var errs []error
 	for range len(c.nodes) - 1 {
@@ -133,6 +136,14 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 		return 0, fmt.Errorf("the cluster is whole, but Join returned errors:\n%w", err)
 	}
 	return took, nil
+}
+
+// crowded is a word on a number of nodes that the machine may be too small for.
+func crowded(nodes int) string {
+	if cpus := runtime.NumCPU(); nodes > 50*cpus {
+		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small for so many", nodes, many(cpus, "CPU"))
+	}
+	return ""
 }
 
 // tellRound broadcasts once and shows what came of it, with or without the histogram.

@@ -63,10 +63,10 @@ func TestUsageNamesEveryFlagCommandAndDefault(t *testing.T) {
 func TestBadCommandLinesAreToldAndRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"dmeo":                    `there is no command "dmeo"`,
-		"demo -nodes 3":           `"3" for flag -nodes: want 4 to 1000`,
-		"demo -nodes 1001":        `"1001" for flag -nodes: want 4 to 1000`,
-		"demo -nodes many":        `"many" for flag -nodes: want 4 to 1000`,
-		"demo -zones 0":           `"0" for flag -zones: want 1 to 1000`,
+		"demo -nodes 3":           `"3" for flag -nodes: want 4 to 500`,
+		"demo -nodes 501":        `"501" for flag -nodes: want 4 to 500`,
+		"demo -nodes many":        `"many" for flag -nodes: want 4 to 500`,
+		"demo -zones 0":           `"0" for flag -zones: want 1 to 500`,
 		"demo -nodes 5 -zones 6":  "-zones 6 with -nodes 5",
 		"demo -messages -1":       `"-1" for flag -messages: want 1 to 100000`,
 		"demo -size 7":            `"7" for flag -size: want 8 to 1200`,

@@ -71,7 +71,7 @@ func (n number) Set(text string) error {
 }
 
 // nodesMax bounds the nodes that one process is asked to run.
-const nodesMax = 1000
+const nodesMax = 500
 
 // sizeMax is the largest message in bytes that surely fits into one datagram of Config.UDPBufferSize.
 const sizeMax = 1200
@@ -92,7 +92,7 @@ Usage:
 
 Flags:
 
-	-nodes N       nodes of the cluster, 4 to 1000 (default 25)
+	-nodes N       nodes of the cluster, 4 to 500 (default 25)
 	-zones N       zones that they are spread over, 1 to nodes (default 3)
 	-messages N    messages of each round, 1 to 100000 (default 200)
 	-size BYTES    size of a message, 8 to 1200 (default 256)
