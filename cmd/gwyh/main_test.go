@@ -64,7 +64,7 @@ func TestBadCommandLinesAreToldAndRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"dmeo":                    `there is no command "dmeo"`,
 		"demo -nodes 3":           `"3" for flag -nodes: want 4 to 500`,
-		"demo -nodes 501":        `"501" for flag -nodes: want 4 to 500`,
+		"demo -nodes 501":         `"501" for flag -nodes: want 4 to 500`,
 		"demo -nodes many":        `"many" for flag -nodes: want 4 to 500`,
 		"demo -zones 0":           `"0" for flag -zones: want 1 to 500`,
 		"demo -nodes 5 -zones 6":  "-zones 6 with -nodes 5",
