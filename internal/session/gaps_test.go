@@ -297,6 +297,9 @@ func TestSettledPacketsAreNeitherAskedForNorLost(t *testing.T) {
 }
 
 func TestRangesAreBoundedAndTheOldestGiveWay(t *testing.T) {
+	if maxGaps != 256 {
+		t.Errorf("%d ranges at most", maxGaps)
+	}
 	r := newReceiver(t)
 	for i := range uint64(maxGaps) {
 		r.hear(4*i + 4) // misses 4i+1 to 4i+3

@@ -101,6 +101,30 @@ func TestSentLogDoesNotGrowWhenItsOldestIsOld(t *testing.T) {
 	}
 }
 
+func TestSentLogGrowsUpToTheHorizonAndNotAtIt(t *testing.T) {
+	for age, want := range map[time.Duration]uint64{horizon - 1: 0, horizon: 1} {
+		l := NewSentLog[uint64](horizon)
+		for c := uint64(1); c <= firstSentLog; c++ {
+			put(t, l, c, epoch, 0)
+		}
+		put(t, l, firstSentLog+1, epoch.Add(age), want)
+	}
+}
+
+func TestSentLogKeepsItsFirstRoomWhenItIsEmpty(t *testing.T) {
+	l := NewSentLog[uint64](horizon)
+	c := uint64(1)
+	step := func() {
+		put(t, l, c, epoch.Add(time.Duration(c)), 0)
+		c++
+		l.DropBefore(epoch.Add(time.Duration(c)), func(uint64) {})
+	}
+	step()
+	if n := testing.AllocsPerRun(100, step); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestSentLogDropsWhatIsOlder(t *testing.T) {
 	l := NewSentLog[uint64](horizon)
 	var dropped []uint64
