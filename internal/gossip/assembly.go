@@ -9,16 +9,19 @@ import (
 
 // Bounds of large messages (docs/PROTOCOL.md, "Frames").
 const (
-	MessageMax     = 16 << 20         // bytes of one message
-	storeMax       = 64 << 20         // bytes of all that a node holds, complete or not
-	incompleteMax  = 4                // messages that one peer may have begun and not ended
-	incompleteSize = 8 << 20          // bytes of them beyond which it may begin no further one
-	chunkSize      = 64 << 10         // memory grows by so much as a message arrives
-	stallGrace     = time.Second      // a message without progress for so long gives way to another
-	assemblyAge    = 30 * time.Second // and without progress for so long is given up
-	completeKeep   = 5 * time.Second  // how long a complete one is kept for repair once all links had it
-	spansMax       = 2048             // separate runs of bytes of one message; more is no honest loss
-	sweepInterval  = time.Second
+	MessageMax      = 16 << 20         // bytes of one message
+	storeMax        = 64 << 20         // bytes of all that a node holds, complete or not
+	storeCount      = 8192             // messages it holds
+	ownMax          = storeMax / 2     // bytes of reliable messages of our own
+	incompleteTotal = 4 * MessageMax   // declared bytes of what one peer may have begun and not ended
+	incompleteCount = 256              // such messages
+	incompleteSize  = 8 << 20          // bytes of them here beyond which it may begin no further one
+	chunkSize       = 64 << 10         // memory grows by so much as a message arrives
+	stallGrace      = time.Second      // a message without progress for so long gives way to another
+	assemblyAge     = 30 * time.Second // and without progress for so long is given up
+	completeKeep    = 2 * time.Second  // how long a complete one is kept once all links have had it
+	spansMax        = 2048             // separate runs of bytes of one message; more is no honest loss
+	sweepInterval   = time.Second
 )
 
 // assembly is a large message as far as it has come, in chunks that are allocated when their first
@@ -26,12 +29,13 @@ const (
 type assembly struct {
 	id       wire.MessageID
 	total    uint32
-	chunks   [][]byte
+	chunks   [][]byte // nil once it was forgotten
+	bytes    int      // of the chunks there are
 	have     spans
-	from     *peer     // who is charged for it while it is incomplete; nil for our own
 	progress time.Time // when bytes last came, or were last sent
-	pending  int       // links that still have something of it to send
+	pending  int       // links that it is on its way along, and whoever else needs it
 	direct   bool      // for one node alone: not in the map by id
+	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }
 
 func (a *assembly) complete() bool { return a.have.covers(0, a.total) }
@@ -44,13 +48,55 @@ func (a *assembly) piece(from, to uint32) []byte {
 	return chunk[begin:end]
 }
 
-// bytes is a copy of the whole message.
-func (a *assembly) bytes() []byte {
+// copy is the whole message, the caller's to keep.
+func (a *assembly) copy() []byte {
 	b := make([]byte, 0, a.total)
 	for _, c := range a.chunks {
 		b = append(b, c...)
 	}
 	return b
+}
+
+// budget is what messages that were begun and are not whole take of what a peer may begin.
+type budget struct {
+	count, size int
+	declared    uint64
+}
+
+// take adds a message of which size bytes are there.
+func (g *budget) take(total, size uint32) {
+	g.count++
+	g.size += int(size)
+	g.declared += uint64(total)
+}
+
+// allows reports whether one more may be begun while the others have less than size bytes.
+func (g *budget) allows(total uint32, size int) bool {
+	return g.count < incompleteCount && g.size < size && g.declared+uint64(total) <= incompleteTotal
+}
+
+// admit decides whether p may begin one more message, and which of those that stand still give way.
+func (p *peer) admit(now time.Time, total uint32) (evicted []*assembly, ok bool) {
+	var used budget
+	p.receiving = slices.DeleteFunc(p.receiving, func(a *assembly) bool {
+		over := a.chunks == nil || a.complete()
+		if !over {
+			used.take(a.total, uint32(a.bytes))
+		}
+		return over
+	})
+	if used.allows(total, incompleteSize) {
+		return nil, true
+	}
+	used = budget{}
+	for _, a := range p.receiving {
+		if now.Sub(a.progress) > stallGrace {
+			evicted = append(evicted, a)
+		} else {
+			used.take(a.total, uint32(a.bytes))
+		}
+	}
+	return evicted, used.allows(total, incompleteSize)
 }
 
 // assemblies holds the large messages of a node.
@@ -60,39 +106,9 @@ type assemblies struct {
 	size int                          // bytes of chunks
 }
 
-// admit decides whether a peer may begin one more message, and makes one that stands still give way.
-func (s *assemblies) admit(now time.Time, p *peer) (evicted *assembly, ok bool) {
-	var count, size int
-	var oldest *assembly
-	for _, a := range s.all {
-		if a.from != p || a.complete() {
-			continue
-		}
-		count++
-		size += a.allocated()
-		if oldest == nil || a.progress.Before(oldest.progress) {
-			oldest = a
-		}
-	}
-	if count < incompleteMax && size < incompleteSize {
-		return nil, true
-	}
-	if now.Sub(oldest.progress) < stallGrace {
-		return nil, false
-	}
-	return oldest, true
-}
-
-func (a *assembly) allocated() (n int) {
-	for _, c := range a.chunks {
-		n += len(c)
-	}
-	return n
-}
-
 // begin makes an empty message.
-func (s *assemblies) begin(now time.Time, id wire.MessageID, total uint32, from *peer, direct bool) *assembly {
-	a := &assembly{id: id, total: total, from: from, progress: now, direct: direct,
+func (s *assemblies) begin(now time.Time, id wire.MessageID, total uint32, direct bool) *assembly {
+	a := &assembly{id: id, total: total, progress: now, direct: direct,
 		chunks: make([][]byte, (total+chunkSize-1)/chunkSize)}
 	s.all = append(s.all, a)
 	if !direct {
@@ -100,6 +116,19 @@ func (s *assemblies) begin(now time.Time, id wire.MessageID, total uint32, from 
 			s.byID = make(map[wire.MessageID]*assembly)
 		}
 		s.byID[id] = a
+	}
+	return a
+}
+
+// add takes in a whole message; nil when there is no room.
+func (s *assemblies) add(now time.Time, id wire.MessageID, data []byte, direct bool) *assembly {
+	if len(s.all) >= storeCount && !s.makePlace() {
+		return nil
+	}
+	a := s.begin(now, id, uint32(len(data)), direct)
+	if _, ok := s.write(now, a, 0, data); !ok {
+		s.remove(a)
+		return nil
 	}
 	return a
 }
@@ -136,12 +165,13 @@ func (s *assemblies) allocate(now time.Time, a *assembly, i int) bool {
 		return false
 	}
 	a.chunks[i] = make([]byte, size)
+	a.bytes += size
 	s.size += size
 	return true
 }
 
 // makeRoom forgets what is needed least until n bytes fit: complete messages that all links have had,
-// then those that only repair or a slow link still wants, oldest first.
+// then those that only repair or a slow link still wants and those that stand still, oldest first.
 func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
 	for _, idle := range []bool{true, false} {
 		for _, a := range slices.Clone(s.all) {
@@ -149,7 +179,7 @@ func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
 				return true
 			}
 			stalled := now.Sub(a.progress) > stallGrace
-			if a != but && (a.complete() && (a.pending == 0 || !idle) || !idle && stalled) {
+			if a != but && !a.own && (a.complete() && (a.pending == 0 || !idle) || !idle && stalled) {
 				s.remove(a)
 			}
 		}
@@ -157,34 +187,50 @@ func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
 	return s.size+n <= storeMax
 }
 
+// makePlace forgets one message that only repair could still want.
+func (s *assemblies) makePlace() bool {
+	for _, a := range s.all {
+		if a.complete() && a.pending == 0 {
+			s.remove(a)
+			return true
+		}
+	}
+	return false
+}
+
 // remove forgets a message. Links that were to pass it on find it without bytes.
 func (s *assemblies) remove(a *assembly) {
-	i := slices.Index(s.all, a)
-	if i < 0 {
-		return
+	if i := slices.Index(s.all, a); i >= 0 {
+		s.all = slices.Delete(s.all, i, i+1)
+		s.release(a)
 	}
-	s.all = slices.Delete(s.all, i, i+1)
+}
+
+func (s *assemblies) release(a *assembly) {
 	if !a.direct {
 		delete(s.byID, a.id)
 	}
-	s.size -= a.allocated()
-	a.chunks, a.have = nil, nil
+	s.size -= a.bytes
+	a.chunks, a.have, a.bytes = nil, nil, 0
 }
 
 // sweep gives up what made no progress for long and forgets what has done its service. It returns how
 // many incomplete messages were given up.
 func (s *assemblies) sweep(now time.Time) (lost int) {
-	for _, a := range slices.Clone(s.all) {
+	s.all = slices.DeleteFunc(s.all, func(a *assembly) bool {
 		idle := now.Sub(a.progress)
-		switch {
-		case a.complete() && a.pending == 0 && idle > completeKeep:
-			s.remove(a)
-		case idle > assemblyAge:
-			if !a.complete() {
-				lost++
-			}
-			s.remove(a)
+		served := a.complete() && a.pending == 0 && idle > completeKeep
+		if !served && (idle <= assemblyAge || a.own) {
+			return false
 		}
+		if !a.complete() {
+			lost++
+		}
+		s.release(a)
+		return true
+	})
+	if len(s.all) == 0 {
+		s.all, s.byID = nil, nil
 	}
 	return lost
 }

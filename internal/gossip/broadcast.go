@@ -45,17 +45,18 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return &TooLargeError{Size: len(data), Max: MessageMax}
 	case len(c.links) > 0 && len(data) > legacyMessage && !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy }):
 		return &TooLargeError{Size: len(data), Max: legacyMessage}
-	case c.congested():
+	case c.congested(len(data) > c.BroadcastMax()):
 		return ErrQueueFull
 	}
 	id := c.newBroadcastID()
 	c.seen.first(now, &id)
-	c.stats.BroadcastsSent++
 	if len(c.links) == 0 {
 		c.hold(now, id, data)
-		return nil
+	} else if err := c.send(now, id, data); err != nil {
+		return err
 	}
-	return c.send(now, id, data)
+	c.stats.BroadcastsSent++
+	return nil
 }
 
 func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
@@ -68,10 +69,10 @@ func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
 
 // congested reports whether half of the links or more take no further message. A single slow peer does
 // not stop the others from being served.
-func (c *Core) congested() bool {
+func (c *Core) congested(large bool) bool {
 	full := 0
 	for _, p := range c.links {
-		if p.full() {
+		if p.full(large) {
 			full++
 		}
 	}
@@ -125,17 +126,26 @@ func (c *Core) hold(now time.Time, id wire.MessageID, data []byte) {
 	}
 	c.stats.BroadcastsHeld++
 	c.held = append(c.held, held{id: id, data: bytes.Clone(data), at: now})
+	c.sweepLater(now)
+}
+
+// sweepHeld drops what waited too long for a link.
+func (c *Core) sweepHeld(now time.Time) {
+	for len(c.held) > 0 && now.Sub(c.held[0].at) > heldAge {
+		c.held[0] = held{}
+		c.held = c.held[1:]
+		c.drop(DropHeldOld)
+	}
 }
 
 // releaseHeld sends what waited for the first link.
 func (c *Core) releaseHeld(now time.Time) {
+	c.sweepHeld(now)
 	waiting := c.held
 	c.held = nil
 	for _, h := range waiting {
-		if now.Sub(h.at) > heldAge {
-			c.drop(DropHeldOld)
-			continue
+		if c.send(now, h.id, h.data) != nil {
+			c.drop(DropStoreFull)
 		}
-		_ = c.send(now, h.id, h.data) // what the store has no room for is lost, and counted
 	}
 }

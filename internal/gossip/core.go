@@ -59,12 +59,14 @@ type Core struct {
 	directs  seen                     // direct messages that came
 	unsent   []*outgoing              // what waits for a session
 	sends    map[wire.MessageID]*outgoing
+	ownBytes int // of the large ones among them
 	lastSend SendToken
 
 	timers      timers
 	out         outbox
 	packet      wire.Packet  // scratch: the datagram being taken in
 	plain       []byte       // scratch: one plaintext being built
+	settling    []byte       // scratch: answers to the Naks of the datagram in progress
 	entry       wire.Member  // scratch: one entry being written
 	smallMsg    smallMessage // scratch: see newSmall
 	events      []Event
@@ -166,8 +168,12 @@ func (c *Core) NextTimeout() time.Time {
 
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
-	c.stats.Members, c.stats.Links, c.stats.Sessions = len(c.members.live), len(c.links), len(c.boxes)
-	return c.stats
+	s := c.stats
+	s.Members, s.Links, s.Sessions = len(c.members.live), len(c.links), len(c.boxes)
+	for _, ch := range c.boxes {
+		s.DatagramsLost += ch.Lost()
+	}
+	return s
 }
 
 // Version changes whenever the live members or what is known of them do.

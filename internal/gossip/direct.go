@@ -29,6 +29,7 @@ var (
 	ErrQueueFull  = errors.New("the queues of this node are full")
 	ErrUnanswered = errors.New("no acknowledgement came in time")
 	ErrPeerGone   = errors.New("the node does not answer")
+	ErrLegacy     = errors.New("the node speaks gwyh 0.1, which knows no messages to one node")
 	errOneself    = errors.New("the address is this node's own")
 )
 
@@ -44,6 +45,7 @@ type outgoing struct {
 	peer    *peer // nil while it waits for a session
 	until   time.Time
 	pause   time.Duration
+	upto    uint32 // acknowledged
 	timer   timer
 }
 
@@ -59,25 +61,20 @@ func (o *outgoing) size() int {
 // it. Any other is sent once. data is not kept.
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
 	c.now = now
+	p, legacy := c.reach(now, to)
+	large := len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead
 	switch {
 	case len(data) > MessageMax:
 		return 0, &TooLargeError{Size: len(data), Max: MessageMax}
-	case reliable && len(c.sends) >= sendsMax:
+	case legacy:
+		return 0, ErrLegacy
+	case reliable && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.full(large),
+		reliable && large && c.ownBytes+len(data) > ownMax:
 		return 0, ErrQueueFull
 	}
 	o := &outgoing{id: c.newDirectID(), to: to, use: wire.UseMessage, until: until}
-	if reliable {
-		c.lastSend++
-		o.token, o.use = c.lastSend, wire.UseReliable
-	}
-	p := c.reach(now, to)
-	if p == nil && !c.mayWait(len(data)) || p != nil && p.full() {
-		return 0, ErrQueueFull
-	}
-	if len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead {
-		o.asm = c.store.begin(now, o.id, uint32(len(data)), nil, true)
-		if _, ok := c.store.write(now, o.asm, 0, data); !ok {
-			c.store.remove(o.asm)
+	if large {
+		if o.asm = c.store.add(now, o.id, data, true); o.asm == nil {
 			return 0, ErrQueueFull
 		}
 		o.asm.pending++ // until it is acknowledged, or handed to a link
@@ -85,11 +82,17 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 	} else {
 		o.data = append([]byte(nil), data...)
 	}
-	o.timer.fire = func(now time.Time) { c.retry(now, o) }
 	if reliable {
+		c.lastSend++
+		o.token, o.use = c.lastSend, wire.UseReliable
 		c.sends[o.id] = o
-		c.timers.set(&o.timer, until)
+		if large {
+			o.asm.own = true
+			c.ownBytes += len(data)
+		}
 	}
+	o.timer.fire = func(now time.Time) { c.retry(now, o) }
+	c.timers.set(&o.timer, until)
 	if p == nil {
 		c.await(now, o)
 	} else {
@@ -107,18 +110,20 @@ func (c *Core) newDirectID() (id wire.MessageID) {
 	return id
 }
 
-// reach finds a Go node at an address that boxes may be sealed for.
-func (c *Core) reach(now time.Time, to netip.AddrPort) *peer {
+// reach finds a Go node at an address that boxes may be sealed for; legacy says that a gwyh 0.1 node is
+// there instead.
+func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 	if p := c.direct[to]; p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
-		return p
+		if m := c.members.byID[p.id]; m == nil || m.live() {
+			return p, false
+		}
 	}
 	delete(c.direct, to)
-	p := c.peerAt(now, to)
-	if p == nil || p.legacy {
-		return nil
+	if p = c.peerAt(now, to); p == nil || p.legacy {
+		return nil, p != nil
 	}
 	c.noteReach(to, p)
-	return p
+	return p, false
 }
 
 func (c *Core) noteReach(to netip.AddrPort, p *peer) {
@@ -150,29 +155,41 @@ func (c *Core) await(now time.Time, o *outgoing) {
 	o.attempt = c.dial(now, wire.Path{Remote: o.to}, dial{sends: true}, o.until)
 }
 
-// sendWaiting sends what waited for a session with p, which its handshakes are to say.
-func (c *Core) sendWaiting(now time.Time, p *peer) {
-	waiting := c.unsent
-	c.unsent = nil
-	for _, o := range waiting {
-		if slices.Contains(p.dials, o.attempt) && !p.legacy {
-			c.noteReach(o.to, p)
-			c.sendDirect(now, o, p)
-		} else {
-			c.unsent = append(c.unsent, o)
+// takeWaiting takes out what waits for one of some handshakes.
+func (c *Core) takeWaiting(attempts ...handshake.AttemptID) (taken []*outgoing) {
+	c.unsent = slices.DeleteFunc(c.unsent, func(o *outgoing) bool {
+		ours := slices.Contains(attempts, o.attempt)
+		if ours {
+			taken = append(taken, o)
 		}
+		return ours
+	})
+	return taken
+}
+
+// sendWaiting sends what waited for a session with p.
+func (c *Core) sendWaiting(now time.Time, p *peer) {
+	if len(c.unsent) == 0 {
+		return
+	}
+	for _, o := range c.takeWaiting(p.dials...) {
+		if p.legacy {
+			c.endSend(o, ErrLegacy)
+			continue
+		}
+		c.noteReach(o.to, p)
+		c.sendDirect(now, o, p)
 	}
 }
 
-// failWaiting ends what waited for a handshake that came to nothing.
-func (c *Core) failWaiting(attempt handshake.AttemptID, err error) {
-	waiting := c.unsent
-	c.unsent = nil
-	for _, o := range waiting {
-		if o.attempt == attempt {
-			c.endSend(o, err)
+// failWaiting ends what waited for a handshake that came to nothing. A message that came to wait later,
+// and has time left, gets another.
+func (c *Core) failWaiting(now time.Time, attempt handshake.AttemptID, err error) {
+	for _, o := range c.takeWaiting(attempt) {
+		if o.until.After(now) && err != errOneself {
+			c.await(now, o)
 		} else {
-			c.unsent = append(c.unsent, o)
+			c.endSend(o, err)
 		}
 	}
 }
@@ -182,11 +199,11 @@ func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
 	o.peer = p
 	c.stats.DirectSent++
 	if o.asm == nil {
-		c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
-		m := c.newSmall(now, c.plain)
-		c.sendSmall(now, p, m)
-	} else if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) {
-		c.sendBulk(now, p, o.asm, o.use)
+		c.sendWhole(now, o)
+	} else {
+		if p.bulkOf(o.asm) == nil {
+			c.sendBulk(now, p, o.asm, o.use)
+		}
 		c.pump(now, p)
 	}
 	if o.use != wire.UseReliable {
@@ -195,6 +212,12 @@ func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
 	}
 	o.pause = max(4*p.roundTrip(), retryMin)
 	c.retryAt(now, o)
+}
+
+// sendWhole sends a small message.
+func (c *Core) sendWhole(now time.Time, o *outgoing) {
+	c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
+	c.sendSmall(now, o.peer, c.newSmall(now, c.plain))
 }
 
 // retryAt sets the time of the next repeat, or of the end.
@@ -206,7 +229,8 @@ func (c *Core) retryAt(now time.Time, o *outgoing) {
 	c.timers.set(&o.timer, at)
 }
 
-// retry repeats a reliable message, or what asks how much of it has come, and gives up in the end.
+// retry repeats a reliable message, or what asks how much of it has come, and gives up in the end. Any
+// other message has a timer only while it waits for a session.
 func (c *Core) retry(now time.Time, o *outgoing) {
 	switch p := o.peer; {
 	case !now.Before(o.until) && p == nil:
@@ -215,7 +239,7 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 		c.endSend(o, ErrUnanswered)
 	case p == nil:
 		c.timers.set(&o.timer, o.until)
-	case p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
+	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
 		delete(c.direct, o.to)
 		c.await(now, o)
 		c.timers.set(&o.timer, o.until)
@@ -227,15 +251,11 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 }
 
 func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
-	c.stats.Resent++
 	if o.asm == nil {
-		c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
-		m := c.newSmall(now, c.plain)
-		c.sendSmall(now, p, m)
-		return
-	}
-	if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) { // all of it went out
-		c.resendPiece(p, o.asm, span{o.asm.total - 1, o.asm.total})
+		c.stats.Resent++
+		c.sendWhole(now, o)
+	} else if !p.sending(o.asm) { // all of it went out: ask
+		c.resendPiece(now, p, o.asm, span{o.asm.total - 1, o.asm.total})
 		c.pump(now, p)
 	}
 }
@@ -243,27 +263,38 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 // endSend tells how a message ended, if anybody waits to hear.
 func (c *Core) endSend(o *outgoing, err error) {
 	c.timers.stop(&o.timer)
+	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
 	if o.asm != nil {
 		o.asm.pending--
 	}
 	if o.use != wire.UseReliable {
 		if err != nil {
 			c.drop(DropUnreachable)
+			c.forgetSend(o)
 		}
 		return
 	}
 	delete(c.sends, o.id)
-	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
-	if o.asm != nil {
-		if o.peer != nil {
-			o.peer.bulk = slices.DeleteFunc(o.peer.bulk, func(b *bulk) bool { return b.asm == o.asm })
-		}
-		c.store.remove(o.asm)
-	}
+	c.forgetSend(o)
 	c.events = append(c.events, Event{Kind: EventSent, Send: o.token, Err: err})
 }
 
-// handleDirectAck ends a reliable message, or goes on where the receiver's knowledge ends.
+// forgetSend gives back what a large message holds.
+func (c *Core) forgetSend(o *outgoing) {
+	if o.asm == nil {
+		return
+	}
+	if o.asm.own {
+		c.ownBytes -= int(o.asm.total)
+	}
+	if o.peer != nil {
+		o.peer.dropBulk(o.asm)
+	}
+	c.store.remove(o.asm)
+}
+
+// handleDirectAck ends a reliable message, or sends what the receiver says it lacks first, and asks
+// again.
 func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 	ack, err := wire.ParseDirectAck(data)
 	if err != nil {
@@ -272,13 +303,17 @@ func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 	}
 	o := c.sends[ack.ID]
 	switch {
-	case o == nil || o.peer != p || ack.Upto > uint32(o.size()):
+	case o == nil || ack.Upto > uint32(o.size()):
 	case ack.Upto == uint32(o.size()):
 		c.endSend(o, nil)
-	case o.asm != nil:
-		if !slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm == o.asm }) {
-			c.resendPiece(p, o.asm, span{ack.Upto, o.asm.total})
+	case o.asm == nil || o.peer != p || p.sending(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.total:
+	default:
+		if ack.Upto > o.upto { // it gets on
+			o.upto, o.pause = ack.Upto, max(4*p.roundTrip(), retryMin)
+			c.retryAt(now, o)
 		}
+		c.resendPiece(now, p, o.asm, span{ack.Upto, ack.Next})
+		c.resendPiece(now, p, o.asm, span{o.asm.total - 1, o.asm.total})
 		c.pump(now, p)
 	}
 }
@@ -299,7 +334,7 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 		return
 	case c.directs.has(&m.ID):
 		c.stats.FramesDuplicate++
-		c.ackDirect(now, ch, d.Use, m.ID, d.Total)
+		c.ackDirect(now, ch, d.Use, wholeAck(m.ID, d.Total))
 		return
 	case len(d.Data) == int(d.Total):
 		c.deliverDirect(now, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
@@ -310,10 +345,10 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 
 func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, d wire.Direct) {
 	p := ch.peer
-	i := slices.IndexFunc(c.store.all, func(a *assembly) bool { return a.direct && a.from == p && a.id == id })
+	c.reportSoon(now, ch)
 	var a *assembly
-	if i >= 0 {
-		a = c.store.all[i]
+	if i := slices.IndexFunc(p.receiving, func(a *assembly) bool { return a.direct && a.id == id && a.chunks != nil }); i >= 0 {
+		a = p.receiving[i]
 	} else if a = c.beginReceiving(now, p, id, d.Total, true); a == nil {
 		return
 	}
@@ -326,12 +361,13 @@ func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, 
 	case !ok:
 		c.drop(DropStoreFull)
 	case a.complete():
-		data := a.bytes()
+		data := a.copy()
 		c.store.remove(a)
 		c.deliverDirect(now, ch, d.Use, id, data)
 	case !fresh:
 		c.stats.FramesDuplicate++
-		c.ackDirect(now, ch, d.Use, id, a.have.prefix())
+		upto := a.have.prefix()
+		c.ackDirect(now, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.after(upto, a.total)})
 	default:
 		c.stats.FramesReceived++
 	}
@@ -342,13 +378,18 @@ func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.M
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Data: data})
 	}
-	c.ackDirect(now, ch, use, id, uint32(len(data)))
+	c.ackDirect(now, ch, use, wholeAck(id, uint32(len(data))))
 }
 
-func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, upto uint32) {
+// wholeAck says that all of a message has come.
+func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
+	return wire.DirectAck{ID: id, Upto: total, Next: total}
+}
+
+func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, ack wire.DirectAck) {
 	if use != wire.UseReliable {
 		return
 	}
-	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), wire.DirectAck{ID: id, Upto: upto})
+	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)
 	c.transmit(now, ch, ch.peer.set.Path(), c.plain, sent{})
 }

@@ -8,9 +8,8 @@ import (
 
 // broadcastLarge cuts a message of our own into frames, for all links.
 func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
-	a := c.store.begin(now, id, uint32(len(data)), nil, false)
-	if _, ok := c.store.write(now, a, 0, data); !ok {
-		c.store.remove(a)
+	a := c.store.add(now, id, data, false)
+	if a == nil {
 		return ErrQueueFull
 	}
 	c.sweepLater(now)
@@ -31,7 +30,7 @@ func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 		case p.legacy && whole != nil:
 			c.sendLegacyBroadcast(now, p, a.id, whole)
 		case p.legacy:
-		case p.full():
+		case p.full(true):
 			c.drop(DropQueueFull)
 		default:
 			c.stats.BroadcastsForwarded++
@@ -44,6 +43,7 @@ func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 // needs it not.
 func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 	p := ch.peer
+	c.reportSoon(now, ch)
 	switch {
 	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
 		return
@@ -65,8 +65,7 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 		}
 		c.passOn(now, a, nil)
 	}
-	end := m.Offset + uint32(len(m.Data))
-	p.has(a, m.Offset, end)
+	p.has(a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
 	switch {
 	case !ok:
@@ -88,33 +87,40 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 // cutFor sends a message that came in one datagram in frames along a link that takes only smaller ones.
 func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, data []byte) *assembly {
 	if a == nil {
-		a = c.store.begin(now, id, uint32(len(data)), nil, false)
-		if _, ok := c.store.write(now, a, 0, data); !ok {
-			c.store.remove(a)
-			c.drop(DropStoreFull)
-			return nil
-		}
+		a = c.store.byID[id]
+	}
+	if a == nil {
+		a = c.store.add(now, id, data, false)
+	}
+	switch {
+	case a == nil:
+		c.drop(DropStoreFull)
+	case p.full(true):
+		c.drop(DropQueueFull)
+	case p.bulkOf(a) == nil:
+		c.stats.BroadcastsForwarded++
+		c.sendBulk(now, p, a, 0)
+		c.pump(now, p)
 		c.sweepLater(now)
 	}
-	c.stats.BroadcastsForwarded++
-	c.sendBulk(now, p, a, 0)
-	c.pump(now, p)
 	return a
 }
 
 // beginReceiving makes room for a message of p; nil when p has begun too much.
 func (c *Core) beginReceiving(now time.Time, p *peer, id wire.MessageID, total uint32, direct bool) *assembly {
-	evicted, ok := c.store.admit(now, p)
-	if !ok {
+	evicted, ok := p.admit(now, total)
+	if !ok || len(c.store.all) >= storeCount && !c.store.makePlace() {
 		c.drop(DropStoreFull)
 		return nil
 	}
-	if evicted != nil {
-		c.store.remove(evicted)
+	for _, old := range evicted {
+		c.store.remove(old)
 		c.drop(DropIncomplete)
 	}
 	c.sweepLater(now)
-	return c.store.begin(now, id, total, p, direct)
+	a := c.store.begin(now, id, total, direct)
+	p.receiving = append(p.receiving, a)
+	return a
 }
 
 // complete hands a message that has come whole to the application, once.
@@ -123,22 +129,13 @@ func (c *Core) complete(now time.Time, a *assembly) {
 		return
 	}
 	c.stats.BroadcastsDelivered++
-	data := a.bytes()
+	data := a.copy()
 	for _, p := range c.links {
 		if p.legacy {
 			c.sendLegacyBroadcast(now, p, a.id, data)
 		}
 	}
 	c.events = append(c.events, Event{Kind: EventMessage, Data: data})
-}
-
-// has notes that p has a piece of a message that is on its way to it.
-func (p *peer) has(a *assembly, from, to uint32) {
-	for _, b := range p.bulk {
-		if b.asm == a {
-			b.done.add(from, to)
-		}
-	}
 }
 
 // sweepLater sees to it that large messages are forgotten in time.
@@ -152,10 +149,8 @@ func (c *Core) sweepStore(now time.Time) {
 	for range c.store.sweep(now) {
 		c.drop(DropIncomplete)
 	}
-	for _, p := range c.links {
-		c.retire(now, p)
-	}
-	if len(c.store.all) > 0 {
+	c.sweepHeld(now)
+	if len(c.store.all) > 0 || len(c.held) > 0 {
 		c.sweepLater(now)
 	}
 }

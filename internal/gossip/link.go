@@ -251,10 +251,14 @@ func (c *Core) relink(now time.Time, p *peer) {
 	c.links = append(c.links, p)
 	p.heard = now
 	p.beat = now
+	if p.rtt == 0 && !p.legacy {
+		c.ping(now, p) // who answered the handshake does not know the round trip
+	}
 	c.timers.set(&p.timer, now)
 	if len(c.links) == 1 {
 		c.releaseHeld(now)
 	}
+	c.carry(now, p)
 }
 
 // unlink ends the link with p on this side, without a word.

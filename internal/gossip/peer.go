@@ -20,9 +20,10 @@ type peer struct {
 
 	channels []*channel // of the sessions in set; none for gwyh 0.1
 	egress
-	unreported int       // bytes received since the last delivery report
-	reporting  *channel  // where much comes; nil for nowhere
-	reportAt   time.Time // before which no report goes out
+	receiving  []*assembly // that it began to send; some are whole or forgotten
+	unreported int         // bytes received since the last delivery report
+	reporting  *channel    // of which a report is due; nil for none
+	reportAt   time.Time   // before which no report goes out
 
 	zone        wire.Zone
 	maxDatagram int           // largest datagram it takes
@@ -97,11 +98,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 	if e.Legacy {
 		return nil
 	}
-	ch := &channel{Session: s, peer: p, log: session.NewSentLog[sent](sentHorizon), base: p.sent}
-	p.channels = append(p.channels, ch)
-	c.boxes[e.Prefix] = ch
-	c.self.fill(&c.entry)
-	return s.Seal(c.now, nil, wire.AppendIdentity(nil, c.newID(), &c.entry))
+	return c.addChannel(c.now, p, s)
 }
 
 // peerOf finds or makes the peer of a handshake and takes in what its block says.
@@ -111,7 +108,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		c.makeRoom()
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
-		p.pace = pacing.New(c.now, guessedRTT, c.rng.Int64N, c.cfg.DatagramSize)
+		p.pace = pacing.New(c.now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
 		c.peers[e.Peer] = p
 	}
@@ -159,7 +156,7 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 		c.endJoin(d.join, err)
 		return
 	case d.sends:
-		c.failWaiting(a, err)
+		c.failWaiting(c.now, a, err)
 		return
 	}
 	p := c.peers[d.member]
@@ -175,7 +172,7 @@ func (h *host) ReachedSelf(a handshake.AttemptID) {
 	case d.join != nil:
 		c.endJoin(d.join, nil)
 	case d.sends:
-		c.failWaiting(a, errOneself)
+		c.failWaiting(c.now, a, errOneself)
 	}
 	delete(c.dials, a)
 }
@@ -229,21 +226,11 @@ func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size i
 	c.opened(now, ch.peer, ch.Session, from)
 	c.noteReceived(now, ch, size)
 	c.handlePlain(now, ch, from, plain)
+	if len(c.settling) > 0 {
+		c.sendSettled(now, ch)
+	}
 	if ch.Missing() {
 		c.askMissing(now, ch)
-	}
-}
-
-// askMissing sends the Naks that are due, and lets the timer see to those that will be.
-func (c *Core) askMissing(now time.Time, ch *channel) {
-	p := ch.peer
-	at := ch.NextNak(p.roundTrip())
-	switch {
-	case at.IsZero():
-	case at.After(now):
-		c.timers.advance(&p.timer, at)
-	default:
-		c.sendNaks(now, p)
 	}
 }
 
@@ -265,21 +252,22 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 		return
 	}
 	c.hs.Confirm(now, s.Handshake(), p.id)
-	c.sendWaiting(now, p)
-	for _, a := range p.dials {
-		delete(c.dials, a)
-	}
-	p.dials = nil
 	c.ready(now, p)
 }
 
 // ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
 // that shakes hands with it; it takes no part in the choice.
 func (c *Core) ready(now time.Time, p *peer) {
+	c.sendWaiting(now, p)
+	for _, a := range p.dials {
+		delete(c.dials, a)
+	}
+	p.dials = nil
 	if p.sub == subNone && (p.legacy || c.subs.chosen(p.id)) {
 		c.ask(now, p)
 	}
 	c.joinReady(now, p)
+	c.pump(now, p)
 }
 
 // handlePlain takes in the messages of an opened box of a Go node.
@@ -304,6 +292,8 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 		c.handleFrame(now, ch, m)
 	case wire.KindNak:
 		c.handleNak(now, ch, m.Start, m.End)
+	case wire.KindSettled:
+		c.handleSettled(ch, m.Data)
 	case wire.KindReport:
 		c.handleReport(now, ch, m.Data)
 	case wire.KindDirect:
@@ -381,6 +371,7 @@ func (c *Core) sendRequest(now time.Time, p *peer, k wire.Kind) {
 // forget drops what leads to a session.
 func (c *Core) forget(p *peer, s *session.Session) {
 	delete(c.boxes, s.Prefix())
+	c.stats.DatagramsLost += s.Lost()
 	p.channels = slices.DeleteFunc(p.channels, func(ch *channel) bool { return ch.Session == s })
 	if p.reporting != nil && p.reporting.Session == s {
 		p.reporting = nil
@@ -437,8 +428,12 @@ func (c *Core) remove(now time.Time, p *peer) {
 	c.unlink(now, p)
 	for _, b := range p.bulk {
 		b.asm.pending--
+		c.drop(DropUnreachable)
 	}
 	p.egress = egress{pace: p.pace}
 	c.timers.stop(&p.timer)
 	delete(c.peers, p.id)
+	for _, a := range p.dials {
+		(*host)(c).AttemptFailed(a, ErrPeerGone)
+	}
 }

@@ -72,6 +72,16 @@ func (s spans) prefix() uint32 {
 	return s[0].to
 }
 
+// after is where the first span behind at begins; end when there is none.
+func (s spans) after(at, end uint32) uint32 {
+	for _, o := range s {
+		if o.from > at {
+			return o.from
+		}
+	}
+	return end
+}
+
 // size is the number of bytes in the set.
 func (s spans) size() (n uint32) {
 	for _, o := range s {

@@ -18,6 +18,7 @@ type Stats struct {
 	FramesDuplicate uint64 // and that were not
 	NaksSent        uint64 // ranges of datagrams asked for again
 	Resent          uint64 // messages and pieces sent again
+	DatagramsLost   uint64 // of peers, that never came however often asked for
 	DirectSent      uint64 // messages to one node alone
 	DirectDelivered uint64 // and handed to the application here
 

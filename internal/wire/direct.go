@@ -40,26 +40,28 @@ func ParseDirect(data []byte) (Direct, error) {
 	return d, c.err
 }
 
-// A DirectAck tells how much of a reliable message has come, without gaps from its start; all of it
-// when that is its length: {"DirectAck": [id bin(16), upto u32]}.
+// A DirectAck tells how much of a reliable message has come, without gaps from its start, and where
+// what has come goes on behind the first gap. Both are the message's length when all of it has come:
+// {"DirectAck": [id bin(16), upto u32, next u32]}.
 type DirectAck struct {
-	ID   MessageID
-	Upto uint32
+	ID         MessageID
+	Upto, Next uint32
 }
 
 // AppendDirectAck appends a message with a.
 func AppendDirectAck(b []byte, id MessageID, a DirectAck) []byte {
-	b = append(appendMessageHead(b, &id, "DirectAck"), tagFixArray|2)
+	b = append(appendMessageHead(b, &id, "DirectAck"), tagFixArray|3)
 	b = appendUUID(b, (*[16]byte)(&a.ID))
-	return appendUint(b, uint64(a.Upto))
+	b = appendUint(b, uint64(a.Upto))
+	return appendUint(b, uint64(a.Next))
 }
 
 // ParseDirectAck parses the Data of a KindDirectAck.
 func ParseDirectAck(data []byte) (a DirectAck, err error) {
 	c := cursor{b: data}
-	more := c.atLeast(2)
+	more := c.atLeast(3)
 	c.uuid((*[16]byte)(&a.ID))
-	a.Upto = uint32(c.uint(1<<32 - 1))
+	a.Upto, a.Next = uint32(c.uint(1<<32-1)), uint32(c.uint(1<<32-1))
 	c.skipN(more)
 	return a, c.err
 }

@@ -32,6 +32,7 @@ const (
 	KindDirect
 	KindDirectAck
 	KindReport
+	KindSettled
 )
 
 // kindNames are the variants' names on the wire.
@@ -58,6 +59,7 @@ var kindNames = [...]string{
 	KindDirect:              "Direct",
 	KindDirectAck:           "DirectAck",
 	KindReport:              "Report",
+	KindSettled:             "Settled",
 }
 
 // String is the body's name on the wire.
@@ -169,7 +171,7 @@ func (c *cursor) peerRequest(m *Message) {
 	m.Kind = lookup(name, KindPeerList, KindHeartbeat)
 }
 
-func extension(name []byte) Kind { return lookup(name, KindIdentity, KindReport) }
+func extension(name []byte) Kind { return lookup(name, KindIdentity, KindSettled) }
 
 // lookup is the kind of that name among those from first to last, or KindUnknown.
 func lookup(name []byte, first, last Kind) Kind {

@@ -29,14 +29,15 @@ func extensions() map[Kind][]byte {
 		KindPing:        AppendPing(nil, id, Ping{Seq: 300, Payload: []byte("padding")}),
 		KindAck:         AppendAck(nil, id, Ping{Seq: 1 << 40}),
 		KindDirect:      AppendDirect(nil, id, Direct{Use: UseReliable, Total: 1 << 20, Offset: 70_000, Data: []byte("piece")}),
-		KindDirectAck:   AppendDirectAck(nil, id, DirectAck{ID: MessageID{1, 2, 3}, Upto: 1 << 20}),
+		KindDirectAck:   AppendDirectAck(nil, id, DirectAck{ID: MessageID{1, 2, 3}, Upto: 1 << 20, Next: 1<<20 + 300}),
 		KindReport:      AppendReport(nil, id, Report{Highest: 1 << 33, Lowest: 1 << 32, Bytes: 1 << 40, Delay: 20_000}),
+		KindSettled:     AppendSettled(nil, id, Settled{Start: 70_000, End: 1<<32 - 1}),
 	}
 }
 
 func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 	all := extensions()
-	if len(all) != int(KindReport-KindIdentity)+1 {
+	if len(all) != int(KindSettled-KindIdentity)+1 {
 		t.Fatalf("%d kinds", len(all))
 	}
 	for kind, b := range all {
@@ -139,7 +140,7 @@ func TestBrokenSyncValuesAreRefused(t *testing.T) {
 }
 
 func TestOnlyKindsOfPart4AreExtensions(t *testing.T) {
-	for k := KindUnknown; k <= KindReport; k++ {
+	for k := KindUnknown; k <= KindSettled; k++ {
 		if k.String() == "" || k.IsExtension() != (k >= KindIdentity) {
 			t.Errorf("kind %d: %q", k, k)
 		}

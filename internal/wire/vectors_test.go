@@ -236,6 +236,9 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindReport:
 		v, err := ParseReport(m.Data)
 		return AppendReport(b, m.ID, v), err
+	case KindSettled:
+		v, err := ParseSettled(m.Data)
+		return AppendSettled(b, m.ID, v), err
 	}
 	v, err := ParsePing(m.Data)
 	return AppendAck(b, m.ID, v), err

@@ -1,0 +1,173 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// bulk is a large message on its way along one link. It ends when the peer has reported all of it, or
+// has sent it to us itself; until then the assembly is kept for repair.
+type bulk struct {
+	asm   *assembly
+	use   wire.Use // of a direct message
+	done  spans    // what the peer was sent, or has sent us and so has
+	begun bool     // a piece was sent, so that the peer counts it against us until it is whole there
+	since time.Time
+	ch    *channel // where the last piece went, under the counter last
+	last  uint64
+}
+
+// whole reports whether nothing of it remains to be sent.
+func (b *bulk) whole() bool { return b.done.covers(0, b.asm.total) }
+
+// next is the piece to be sent next; empty when there is none yet.
+func (b *bulk) next() span { return b.asm.have.firstMissing(b.done) }
+
+// stalled reports whether the message stands still for want of bytes to send: a receiver lets such a
+// one give way.
+func (b *bulk) stalled(now time.Time) bool { return now.Sub(b.since) > stallGrace }
+
+// sendBulk begins to send a large message to p.
+func (c *Core) sendBulk(now time.Time, p *peer, a *assembly, use wire.Use) *bulk {
+	b := &bulk{asm: a, use: use, since: now}
+	p.bulk = append(p.bulk, b)
+	a.pending++
+	return b
+}
+
+// carry puts the large messages that are on their way through this node on a link that is new.
+func (c *Core) carry(now time.Time, p *peer) {
+	if p.legacy {
+		return
+	}
+	for _, a := range c.store.all {
+		if !a.direct && (!a.complete() || a.pending > 0) {
+			c.sendBulk(now, p, a, 0)
+		}
+	}
+	c.pump(now, p)
+}
+
+func (p *peer) bulkOf(a *assembly) *bulk {
+	for _, b := range p.bulk {
+		if b.asm == a {
+			return b
+		}
+	}
+	return nil
+}
+
+// sending reports whether something of a remains to be sent to p.
+func (p *peer) sending(a *assembly) bool {
+	b := p.bulkOf(a)
+	return b != nil && !b.whole()
+}
+
+// nextBulk chooses the large message of which a piece goes next: the first few take turns. No more are
+// begun than the peer takes, lest it refuse pieces, which nothing repairs.
+func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
+	var budget budget
+	for _, b := range p.bulk {
+		if b.begun && !b.stalled(now) {
+			budget.take(b.asm.total, b.done.size())
+		}
+	}
+	var ready [bulkActive]*bulk
+	var pieces [bulkActive]span
+	n := 0
+	for _, b := range p.bulk {
+		if !b.begun && !budget.allows(b.asm.total, incompleteSize/2) {
+			continue
+		}
+		if pieces[n] = b.next(); pieces[n].from < pieces[n].to {
+			ready[n] = b
+			if n++; n == bulkActive {
+				break
+			}
+		}
+	}
+	if n == 0 {
+		return nil, span{}
+	}
+	i := p.turn % n
+	return ready[i], pieces[i]
+}
+
+// cut makes the plaintext of a piece of a large message, as much of it as a datagram to p holds.
+func (c *Core) cut(p *peer, b *bulk, piece span) (plain []byte, what sent) {
+	overhead := wire.FrameOverhead
+	if b.asm.direct {
+		overhead = wire.DirectOverhead
+	}
+	data := b.asm.piece(piece.from, min(piece.to, piece.from+uint32(c.room(p)-overhead)))
+	piece.to = piece.from + uint32(len(data))
+	if b.asm.direct {
+		c.plain = wire.AppendDirect(c.plain[:0], b.asm.id, wire.Direct{Use: b.use, Total: b.asm.total, Offset: piece.from, Data: data})
+	} else {
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Bin, b.asm.id, b.asm.total, piece.from, data)
+	}
+	return c.plain, sent{asm: b.asm, piece: piece}
+}
+
+// took notes that a piece went out.
+func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
+	b.done.add(piece.from, piece.to)
+	b.begun, b.since, b.ch, b.last = true, now, ch, ch.Sent()
+	b.asm.progress = now
+	p.turn++
+	p.tails = 0
+	p.tailAt = now.Add(p.tailPause())
+	p.core.timers.advance(&p.timer, p.tailAt)
+}
+
+// has notes that p has a piece of a message that is on its way to it.
+func (p *peer) has(a *assembly, from, to uint32) {
+	if b := p.bulkOf(a); b != nil {
+		b.done.add(from, to)
+	}
+}
+
+// retire ends what p has had from elsewhere, what was forgotten, what waits too long, and what was sent
+// so long ago that no report of it will come. It returns when it is next needed.
+func (c *Core) retire(now time.Time, p *peer) (next time.Time) {
+	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
+		age := now.Sub(b.since)
+		switch {
+		case b.whole():
+			if b.begun && b.asm.chunks != nil && age <= sentHorizon {
+				next = soonest(next, b.since.Add(sentHorizon+time.Millisecond))
+				return false
+			}
+		case b.asm.chunks == nil || age > queueAge:
+			c.drop(DropQueueOld)
+		default:
+			next = soonest(next, b.since.Add(queueAge+time.Millisecond))
+			return false
+		}
+		b.asm.pending--
+		return true
+	})
+	return next
+}
+
+// dropQueues lets go of the broadcasts that wait for a link that has ended. Direct messages go on.
+func (p *peer) dropQueues() {
+	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
+		if !b.asm.direct {
+			b.asm.pending--
+		}
+		return !b.asm.direct
+	})
+}
+
+// dropBulk takes a message out of the queue.
+func (p *peer) dropBulk(a *assembly) {
+	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
+		if b.asm == a {
+			a.pending--
+		}
+		return b.asm == a
+	})
+}

@@ -1,0 +1,153 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of the repair of losses (docs/PROTOCOL.md, "Loss repair").
+const (
+	nakMax     = session.WindowSize // counters that one Nak may name
+	nakSize    = 48                 // bytes of one Nak at most
+	tailMin    = 10 * time.Millisecond
+	tailProbes = 3
+)
+
+// handleNak sends again what a peer did not get: small messages at once, pieces of large ones when
+// their turn comes. Each counter is served once, for what goes out again has a counter of its own, and
+// the peer is told not to ask for it any more. What is no longer there is lost to it.
+func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
+	p := ch.peer
+	first := ch.Expand(start)
+	after := first + uint64(end-start)
+	if end-start > nakMax || after > ch.Sent()+1 {
+		c.drop(DropUnexpected)
+		return
+	}
+	lost := 0
+	for n := first; n < after; n++ {
+		w, _, size, ok := ch.log.Get(n)
+		if !ok || w.settled {
+			continue
+		}
+		w.settled = true
+		lost += size
+		c.resend(now, p, w)
+	}
+	if lost > 0 {
+		p.pace.Lost(now, lost)
+	}
+	c.settling = wire.AppendSettled(c.settling, c.newID(), wire.Settled{Start: start, End: end})
+	if len(c.settling) > c.room(p)-2*nakSize {
+		c.sendSettled(now, ch)
+	}
+}
+
+// sendSettled answers the Naks of one datagram.
+func (c *Core) sendSettled(now time.Time, ch *channel) {
+	c.transmit(now, ch, ch.peer.set.Path(), c.settling, sent{})
+	c.settling = c.settling[:0]
+	c.pump(now, ch.peer)
+}
+
+// handleSettled ends the wait for what the peer sent under other counters.
+func (c *Core) handleSettled(ch *channel, data []byte) {
+	s, err := wire.ParseSettled(data)
+	switch n := s.End - s.Start; {
+	case err != nil:
+		c.drop(DropMalformedBody)
+	case n > nakMax:
+		c.drop(DropUnexpected)
+	default:
+		highest := ch.Highest()
+		first := highest + uint64(int64(int32(s.Start-uint32(highest))))
+		ch.Settle(first, first+uint64(n))
+	}
+}
+
+// resend puts what one datagram carried back among what waits for p.
+func (c *Core) resend(now time.Time, p *peer, w *sent) {
+	switch {
+	case w.asm != nil:
+		c.resendPiece(now, p, w.asm, w.piece)
+	case w.off != 0 && p.bytes < smallMax:
+		if plain := c.arena.get(w.off, int(w.size)); plain != nil {
+			c.stats.Resent++
+			p.queueSmall(now, append([]byte(nil), plain...))
+			return
+		}
+		c.drop(DropForgotten)
+	case w.off != 0:
+		c.drop(DropQueueFull)
+	}
+}
+
+// resendPiece puts a piece of a large message back among what is to be sent to p.
+func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece span) {
+	if a.chunks == nil {
+		c.drop(DropForgotten)
+		return
+	}
+	c.stats.Resent++
+	b := p.bulkOf(a)
+	if b == nil {
+		use := wire.UseMessage
+		if o := c.sends[a.id]; a.direct && o != nil {
+			use = o.use
+		}
+		b = c.sendBulk(now, p, a, use)
+		b.begun = true
+		b.done.add(0, a.total)
+	}
+	b.done.remove(piece.from, piece.to)
+}
+
+// sendNaks asks for what is missing in the channels of p and due.
+func (c *Core) sendNaks(now time.Time, p *peer) {
+	for _, ch := range p.channels {
+		if t := ch.NextNak(p.roundTrip()); t.IsZero() || t.After(now) {
+			continue
+		}
+		c.plain = c.plain[:0]
+		room := c.room(p) - nakSize
+		ch.TakeNaks(now, p.roundTrip(), func(start, end uint64) bool {
+			c.plain = wire.AppendNak(c.plain, c.newID(), uint32(start), uint32(end))
+			c.stats.NaksSent++
+			return len(c.plain) < room
+		})
+		if len(c.plain) > 0 {
+			c.transmit(now, ch, p.set.Path(), c.plain, sent{})
+		}
+	}
+}
+
+// askMissing sends the Naks that are due, and lets the timer see to those that will be.
+func (c *Core) askMissing(now time.Time, ch *channel) {
+	p := ch.peer
+	at := ch.NextNak(p.roundTrip())
+	switch {
+	case at.IsZero():
+	case at.After(now):
+		c.timers.advance(&p.timer, at)
+	default:
+		c.sendNaks(now, p)
+	}
+}
+
+// tailPause is how long after the last piece, or the last tail probe, the next probe goes out.
+func (p *peer) tailPause() time.Duration { return max(2*p.roundTrip(), tailMin) << p.tails }
+
+// probeTail sends an empty Frame after the last piece: its counter uncovers the loss of what was last.
+func (c *Core) probeTail(now time.Time, p *peer) {
+	p.tails++
+	p.tailAt = time.Time{}
+	if p.tails < tailProbes {
+		p.tailAt = now.Add(p.tailPause())
+	}
+	if ch := p.channel(now); ch != nil {
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Bin, c.newID(), 0, 0, nil)
+		c.transmit(now, ch, p.set.Path(), c.plain, sent{})
+	}
+}

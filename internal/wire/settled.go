@@ -1,0 +1,22 @@
+package wire
+
+// Settled answers a Nak: what its sender sent under the counters [Start, End) of its own direction of
+// the session was sent again under others, or cannot be, and need not be asked for any more:
+// {"Settled": [start u32, end u32]}, the low halves of the counters.
+type Settled struct{ Start, End uint32 }
+
+// AppendSettled appends a message with s.
+func AppendSettled(b []byte, id MessageID, s Settled) []byte {
+	b = append(appendMessageHead(b, &id, "Settled"), tagFixArray|2)
+	b = appendUint(b, uint64(s.Start))
+	return appendUint(b, uint64(s.End))
+}
+
+// ParseSettled parses the Data of a KindSettled.
+func ParseSettled(data []byte) (Settled, error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	s := Settled{Start: uint32(c.uint(1<<32 - 1)), End: uint32(c.uint(1<<32 - 1))}
+	c.skipN(more)
+	return s, c.err
+}
