@@ -516,9 +516,9 @@ func TestViewsHandedOutNeverChange(t *testing.T) {
 
 func TestBroadcastTooLargeSaysSo(t *testing.T) {
 	m := create(t, testConfig("a", nil))
-	err := m.Broadcast(make([]byte, 1<<20))
+	err := m.Broadcast(make([]byte, 16<<20+1))
 	large, ok := errors.AsType[*TooLargeError](err)
-	if !ok || large.Size != 1<<20 || large.Max < 1200 {
+	if !ok || large.Size != 16<<20+1 || large.Max != 16<<20 {
 		t.Errorf("err = %v", err)
 	}
 }

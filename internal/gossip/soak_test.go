@@ -1,0 +1,97 @@
+package gossip
+
+import (
+	"flag"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// inputs is how many mutated inputs TestNodeSurvivesMutatedInput makes. Ten million take a few minutes.
+var inputs = flag.Int("inputs", 100_000, "mutated datagrams and plaintexts to throw at a node")
+
+// specimens are plaintexts of every kind, to be mutated.
+func specimens() [][]byte {
+	id := wire.MessageID{1, 6: 0x80}
+	mw := wire.BeginMembers(nil, id)
+	for i := range 3 {
+		mw.Append(&wire.Member{State: wire.State(i), ID: wire.NodeID{byte(i), 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"),
+			Addr: testAddr(77), ZoneName: []byte("zone"), HasZone: true, Meta: []byte("meta")}, 1400)
+	}
+	sw := wire.BeginSyncMembers(nil, id)
+	sw.Append(&wire.Member{State: wire.StateLeft, ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40}, 1400)
+	s := [][]byte{mw.End(), sw.End(),
+		wire.AppendBroadcast(nil, wire.Bin, id, []byte("hello")), wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello")),
+		wire.AppendFrame(nil, wire.Bin, id, 100_000, 65_000, make([]byte, 900)), wire.AppendNak(nil, id, 3, 9),
+		wire.AppendPeers(nil, id, []wire.Peer{{Addr: testAddr(3)}}), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3)}, true),
+		wire.AppendSyncRoot(nil, id, wire.SyncRoot{Root: 1, Count: 2}),
+		wire.AppendSyncBuckets(nil, id, wire.SyncBuckets{Bits: 2, Hashes: make([]byte, 32)}),
+		wire.AppendSyncWant(nil, id, wire.SyncWant{Bits: 2, Buckets: make([]byte, 8)}),
+		wire.AppendPing(nil, id, wire.Ping{Seq: 5}), wire.AppendAck(nil, id, wire.Ping{Seq: 5}),
+		wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseReliable, Total: 5, Data: []byte("hello")}),
+		wire.AppendDirect(nil, id, wire.Direct{Total: 1 << 24, Offset: 1 << 20, Data: []byte("hello")}),
+		wire.AppendDirectAck(nil, id, wire.DirectAck{ID: id, Upto: 5}),
+		wire.AppendReport(nil, id, wire.Report{Highest: 9, Lowest: 3, Bytes: 5000, Delay: 7}),
+	}
+	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
+		s = append(s, wire.AppendRequest(nil, id, k))
+	}
+	return s
+}
+
+// mutate changes, cuts, repeats or joins bytes.
+func mutate(rng *rand.Rand, b []byte, others [][]byte) []byte {
+	b = append([]byte(nil), b...)
+	for range 1 + rng.IntN(4) {
+		switch i := rng.IntN(len(b) + 1); rng.IntN(6) {
+		case 0:
+			b = b[:i]
+		case 1:
+			b = append(b, others[rng.IntN(len(others))]...)
+		case 2:
+			b = append(b[:i:i], append([]byte{byte(rng.Uint32())}, b[i:]...)...)
+		default:
+			if i < len(b) {
+				b[i] = byte(rng.Uint32())
+			}
+		}
+	}
+	return b[:min(len(b), 1400)]
+}
+
+// TestNodeSurvivesMutatedInput throws changed datagrams of a stranger, and changed plaintexts that a
+// member sealed, at a node, which must go on and stay within its bounds.
+func TestNodeSurvivesMutatedInput(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(2)
+	c.form(time.Second)
+	n, peer := c.nodes[0], c.nodes[1]
+	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
+	seal := peer.peers[n.cfg.ID].set.Current(now)
+	plains := specimens()
+	datagrams := append([][]byte{legacyHello(wire.NodeID{6: 0x40}, now, 1)}, plains...)
+	rng := newTestRand(9)
+	var packet []byte
+	for i := range *inputs {
+		now = now.Add(50 * time.Microsecond)
+		if i%2 == 0 {
+			packet = append(packet[:0], mutate(rng, datagrams[rng.IntN(len(datagrams))], plains)...)
+		} else {
+			packet = seal.Seal(now, packet[:0], mutate(rng, plains[rng.IntN(len(plains))], plains))
+		}
+		n.Core.HandleDatagram(now, path, packet)
+		if due := n.NextTimeout(); !due.IsZero() && !due.After(now) {
+			n.Core.HandleTimeout(now)
+			if due := n.NextTimeout(); !due.IsZero() && !due.After(now) {
+				t.Fatalf("input %d: the next timeout is not later than now", i)
+			}
+		}
+		n.Drain(func(wire.Path, []byte) {})
+		n.Events()
+	}
+	if n.store.size > storeMax || len(n.members.byID) > membersMax+tombstonesMax || len(n.peers) > 2 {
+		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, len(n.members.byID), len(n.peers))
+	}
+}

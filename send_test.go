@@ -1,0 +1,166 @@
+package gwyh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDirectMessagesReachOneNodeInAllWays(t *testing.T) {
+	ra, rb, rc := newRecorder(), newRecorder(), newRecorder()
+	a, b, c := create(t, testConfig("a", ra)), create(t, testConfig("b", rb)), create(t, testConfig("c", rc))
+	join(t, b, a)
+	join(t, c, a)
+	to := b.LocalNode()
+	udp := &net.UDPAddr{IP: to.Addr, Port: int(to.Port)}
+	err := errors.Join(
+		a.SendBestEffort(to, []byte("best effort")),
+		a.SendReliable(to, []byte("reliable")),
+		a.SendToAddress(to.FullAddress(), []byte("address")),
+		a.SendTo(udp, []byte("to")),
+		a.SendToUDP(to, []byte("udp")),
+		a.SendToTCP(to, []byte("tcp")),
+		a.SendReliable(to, nil),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rb.wait(t, 7)
+	got := rb.messages()
+	slices.Sort(got)
+	if want := []string{"", "address", "best effort", "reliable", "tcp", "to", "udp"}; !slices.Equal(got, want) {
+		t.Errorf("b got %q, want %q", got, want)
+	}
+	if len(ra.messages())+len(rc.messages()) != 0 {
+		t.Errorf("a got %q, c got %q", ra.messages(), rc.messages())
+	}
+}
+
+// The caller made the Node itself and knows name and address only; the two are not in one cluster.
+func TestDirectMessageToANodeNeverMet(t *testing.T) {
+	rb := newRecorder()
+	a, b := create(t, testConfig("a", nil)), create(t, testConfig("b", rb))
+	to := &Node{Name: "b", Addr: b.LocalNode().Addr, Port: b.LocalNode().Port}
+	if err := a.SendReliable(to, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SendBestEffort(to, []byte("and again")); err != nil {
+		t.Fatal(err)
+	}
+	rb.wait(t, 2)
+	if a.NumMembers() != 1 || b.NumMembers() != 1 {
+		t.Errorf("a message made members: %d, %d", a.NumMembers(), b.NumMembers())
+	}
+}
+
+func TestReliableMessageToNobodySaysSo(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a := node("a", nil)
+		begin := time.Now()
+		err := a.SendReliable(&Node{Name: "b", Addr: net.IPv4(10, 9, 9, 9), Port: 1}, []byte("hello"))
+		if err == nil || !strings.Contains(err.Error(), "10.9.9.9:1") {
+			t.Errorf("err = %v", err)
+		}
+		if took := time.Since(begin); took > 11*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if err := a.SendBestEffort(&Node{Name: "b", Addr: net.IPv4(10, 9, 9, 9), Port: 1}, []byte("hello")); err != nil {
+			t.Errorf("best effort: %v", err)
+		}
+	})
+}
+
+func TestReliableMessageToACrashedNodeSaysSo(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", nil), node("b", nil)
+		join(t, b, a)
+		_ = b.Shutdown()
+		if err := a.SendReliable(b.LocalNode(), []byte("hello")); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestRequireNodeNamesRejectsBareAddresses(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", nil), node("b", nil)
+		a.config.RequireNodeNames = true
+		to := b.LocalNode()
+		if err := a.SendToAddress(Address{Addr: to.Address()}, []byte("x")); err == nil {
+			t.Error("no error")
+		}
+		if err := a.SendToAddress(to.FullAddress(), []byte("x")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLargeMessagesReachAllOverUDP(t *testing.T) {
+	const n = 10
+	var rs []*recorder
+	var ms []*Memberlist
+	for i := range n {
+		rs = append(rs, newRecorder())
+		ms = append(ms, create(t, testConfig(fmt.Sprint("n", i), rs[i])))
+		if i > 0 {
+			join(t, ms[i], ms[0])
+		}
+	}
+	until(t, func() bool {
+		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != n || m.Stats().Subscriptions < 5 })
+	})
+	rounds := 3
+	if raceEnabled {
+		rounds = 1
+	}
+	for _, size := range []int{64 << 10, 1 << 20} {
+		for round := range rounds {
+			msg := bytes.Repeat([]byte{byte(round), byte(size >> 8), 3, 4, 5, 6, 7}, size/7+1)[:size]
+			from := (round + size) % n
+			if err := ms[from].Broadcast(msg); err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range rs {
+				if i == from {
+					continue
+				}
+				r.wait(t, 1)
+				if got := r.messages(); len(got) != 1 || got[0] != string(msg) {
+					t.Fatalf("node %d, %d bytes: %d messages", i, size, len(got))
+				}
+				r.mu.Lock()
+				r.got = nil
+				r.mu.Unlock()
+			}
+		}
+	}
+}
+
+func TestReliableLargeMessagesOverUDP(t *testing.T) {
+	rb := newRecorder()
+	a, b := create(t, testConfig("a", nil)), create(t, testConfig("b", rb))
+	join(t, b, a)
+	sizes := []int{1, 1 << 20, 16 << 20}
+	if raceEnabled {
+		sizes = sizes[:2]
+	}
+	for _, size := range sizes {
+		msg := bytes.Repeat([]byte{1, 2, 3, 4, 5}, size/5+1)[:size]
+		if err := a.SendReliable(b.LocalNode(), msg); err != nil {
+			t.Fatal(err)
+		}
+		rb.wait(t, 1)
+		if got := rb.messages(); got[len(got)-1] != string(msg) {
+			t.Fatalf("%d bytes came otherwise", size)
+		}
+	}
+	var large *TooLargeError
+	if err := a.SendReliable(b.LocalNode(), make([]byte, 16<<20+1)); !errors.As(err, &large) {
+		t.Errorf("err = %v", err)
+	}
+}
