@@ -3,6 +3,7 @@ package gossip
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -21,6 +22,8 @@ type cluster struct {
 	net   *simnet.Network
 	nodes []*node
 	tweak func(i int, c *Config)
+
+	arrived int // messages handed to an application
 }
 
 // node is one core and its application.
@@ -31,8 +34,21 @@ type node struct {
 	at     map[string]time.Time
 	joined []Event // EventJoined
 	events []Event // membership
+	sent   []Event // EventSent
 	logs   []string
+
+	arrived *int // the cluster's
 }
+
+// key stands for a message: itself, or its hash where it is large.
+func key[T string | []byte](msg T) string {
+	if len(msg) <= 1<<12 {
+		return string(msg)
+	}
+	return fmt.Sprintf("%s and so on, %d bytes, %x", msg[:24], len(msg), maphash.Bytes(hashSeed, []byte(msg)))
+}
+
+var hashSeed = maphash.MakeSeed()
 
 func (n *node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	n.Core.HandleDatagram(now, from, b)
@@ -48,10 +64,13 @@ func (n *node) take(now time.Time) {
 	for _, e := range n.Events() {
 		switch e.Kind {
 		case EventMessage:
-			n.got[string(e.Data)]++
-			n.at[string(e.Data)] = now
+			n.got[key(e.Data)]++
+			n.at[key(e.Data)] = now
+			*n.arrived++
 		case EventJoined:
 			n.joined = append(n.joined, e)
+		case EventSent:
+			n.sent = append(n.sent, e)
 		case EventLog:
 			n.logs = append(n.logs, e.Text)
 		default:
@@ -90,7 +109,7 @@ func (c *cluster) make(i int) *node {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &node{Core: core, addr: testAddr(i), got: map[string]int{}, at: map[string]time.Time{}}
+	return &node{Core: core, addr: testAddr(i), got: map[string]int{}, at: map[string]time.Time{}, arrived: &c.arrived}
 }
 
 // add starts n more nodes.
@@ -167,12 +186,12 @@ func (c *cluster) broadcast(i int, msg string, within time.Duration) time.Durati
 		if k == i {
 			want = 0
 		}
-		if n.got[msg] != want {
-			c.t.Errorf("%q from %d: node %d got it %d times, want %d", msg, i, k, n.got[msg], want)
+		if n.got[key(msg)] != want {
+			c.t.Errorf("%.24q from %d: node %d got it %d times, want %d", msg, i, k, n.got[key(msg)], want)
 			continue
 		}
 		if want == 1 {
-			last = max(last, n.at[msg].Sub(begin))
+			last = max(last, n.at[key(msg)].Sub(begin))
 		}
 	}
 	return last

@@ -29,6 +29,27 @@ type egress struct {
 	sendAt time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
 	tailAt time.Time // when the next tail probe is due; zero for none
 	tails  int       // tail probes sent since the last piece
+	ahead  ahead
+}
+
+// ahead is what small messages may take of the rate while large ones use it up: a quarter of it, so
+// that they wait for none of them. What they send is counted, and so slows the large ones down.
+type ahead struct {
+	level float64 // bytes
+	at    time.Time
+}
+
+// aheadMax is the most that may go ahead at once, in bytes.
+const aheadMax = 16 << 10
+
+func (a *ahead) take(now time.Time, rate float64, n int) bool {
+	a.level = min(a.level+rate/4*now.Sub(a.at).Seconds(), aheadMax)
+	a.at = now
+	if a.level < float64(n) {
+		return false
+	}
+	a.level -= float64(n)
+	return true
 }
 
 // queued is the plaintext of a small message that waits.
@@ -85,12 +106,10 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 			c.drop(DropUnknownSession)
 			return
 		}
-		wait := p.pace.Wait(now, len(m.plain)+wire.BoxOverhead)
-		if wait == 0 {
+		if c.maySendSmall(now, p, len(m.plain)) {
 			c.transmit(now, ch, p.set.Path(), m.plain, sent{off: m.off, size: uint32(len(m.plain))})
 			return
 		}
-		c.sendLater(now, p, wait)
 	}
 	if p.bytes >= smallMax {
 		c.drop(DropQueueFull)
@@ -118,7 +137,7 @@ func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
 	}
 	if len(p.small) > 0 {
 		plain := p.small[0].plain
-		if !c.maySend(now, p, len(plain)) {
+		if !c.maySendSmall(now, p, len(plain)) {
 			return false
 		}
 		c.transmit(now, ch, p.set.Path(), plain, sent{off: c.arena.put(now, plain), size: uint32(len(plain))})
@@ -142,6 +161,17 @@ func (c *Core) maySend(now time.Time, p *peer, n int) bool {
 		c.sendLater(now, p, wait)
 	}
 	return wait == 0
+}
+
+// maySendSmall is maySend for a small message.
+func (c *Core) maySendSmall(now time.Time, p *peer, n int) bool {
+	n += wire.BoxOverhead
+	wait := p.pace.Wait(now, n)
+	if wait == 0 || len(p.bulk) > 0 && p.ahead.take(now, p.pace.Rate(), n) {
+		return true
+	}
+	c.sendLater(now, p, wait)
+	return false
 }
 
 func (c *Core) sendLater(now time.Time, p *peer, wait time.Duration) {

@@ -1,0 +1,214 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// full makes the tests of large messages as large as docs/PERFORMANCE.md quotes them.
+var full = flag.Bool("full", false, "run the measurements of large messages at full size, which takes many minutes")
+
+// sized is what a measurement has at full size, and otherwise.
+func sized(whole, small int) int {
+	if *full {
+		return whole
+	}
+	return small
+}
+
+// gigabit is a link of 1 Gbit/s and 20 ms with a queue of 256 KiB.
+func gigabit() simnet.Link {
+	return simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: simnet.Gbit, Queue: 256 << 10}
+}
+
+// spread sends a message from node i and returns how long the last of all others took to get it, zero
+// when one did not.
+func (c *cluster) spread(i int, msg []byte, within time.Duration) time.Duration {
+	c.t.Helper()
+	begin, before := c.net.Now(), c.arrived
+	c.do(i, func(now time.Time) {
+		if err := c.nodes[i].Broadcast(now, msg); err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	if !c.net.RunUntil(within, func() bool { return c.arrived-before >= len(c.nodes)-1 }) {
+		return 0
+	}
+	return c.net.Now().Sub(begin)
+}
+
+// exactlyOnce checks that all but the origin got a message once.
+func (c *cluster) exactlyOnce(origin int, msg []byte) {
+	c.t.Helper()
+	name := key(msg)
+	for k, n := range c.nodes {
+		want := 1
+		if k == origin {
+			want = 0
+		}
+		if got := n.got[name]; got != want {
+			c.t.Errorf("node %d got %s %d times, want %d", k, name, got, want)
+		}
+	}
+}
+
+// quiet checks that nothing of past messages is left anywhere.
+func (c *cluster) quiet() {
+	c.t.Helper()
+	for i, n := range c.nodes {
+		if len(n.store.all) != 0 || len(n.store.byID) != 0 || n.store.size != 0 || n.ownBytes != 0 || len(n.sends) != 0 || len(n.unsent) != 0 {
+			c.t.Errorf("node %d holds %d messages of %d bytes, %d of its own, %d to be acknowledged, %d waiting", i, len(n.store.all), n.store.size, n.ownBytes, len(n.sends), len(n.unsent))
+		}
+		for _, p := range n.peers {
+			if len(p.bulk) != 0 || len(p.small) != 0 || p.bytes != 0 || !p.sendAt.IsZero() || !p.tailAt.IsZero() {
+				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, next at %v, probe at %v", i, p.id, len(p.bulk), len(p.small), p.bytes, p.sendAt, p.tailAt)
+			}
+			for _, ch := range p.channels {
+				if ch.Missing() || ch.log.Len() > 8*logCalm {
+					c.t.Errorf("node %d to %s: still asks: %v, %d datagrams remembered", i, p.id, ch.Missing(), ch.log.Len())
+				}
+			}
+		}
+	}
+}
+
+// dropped adds up a counter of drops.
+func (c *cluster) dropped(d Drop) (n uint64) {
+	for _, nd := range c.nodes {
+		n += nd.stats.Dropped[d]
+	}
+	return n
+}
+
+// sum adds up a counter.
+func (c *cluster) sum(of func(*Stats) uint64) (n uint64) {
+	for _, nd := range c.nodes {
+		s := nd.Stats()
+		n += of(&s)
+	}
+	return n
+}
+
+func quantile(d []time.Duration, q float64) time.Duration {
+	d = slices.Sorted(slices.Values(d))
+	return d[int(q*float64(len(d)-1))]
+}
+
+// The bounds are those of issue 3: everywhere exactly once, and at 5 % loss within twice the time.
+func TestOneMebibyteReachesAllAtAnyLoss(t *testing.T) {
+	var lossless time.Duration
+	for _, loss := range []float64{0, 0.01, 0.05, 0.10} {
+		c := newCluster(t, 1, gigabit())
+		c.add(sized(100, 20))
+		c.form(5 * time.Second)
+		c.net.RunFor(5 * time.Second)
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+		var took []time.Duration
+		before := c.sum(func(s *Stats) uint64 { return s.SentBytes })
+		const size = 1 << 20
+		for i := range sized(50, 2) {
+			msg := []byte(payload(size, byte(i)))
+			origin := i * 37 % len(c.nodes)
+			last := c.spread(origin, msg, 30*time.Second)
+			c.net.RunFor(3 * time.Second)
+			c.exactlyOnce(origin, msg)
+			took = append(took, last)
+		}
+		bytes := c.sum(func(s *Stats) uint64 { return s.SentBytes }) - before
+		median, most := quantile(took, 0.5), slices.Max(took)
+		t.Logf("%d nodes, loss %2.0f %%, %d messages: last node after %v (median), %v (most); each byte sent %.1f times a node; %d resent, %d naks, %d given up",
+			len(c.nodes), 100*loss, len(took), median, most, float64(bytes)/float64(len(took)*size*(len(c.nodes)-1)),
+			c.sum(func(s *Stats) uint64 { return s.Resent }), c.sum(func(s *Stats) uint64 { return s.NaksSent }), c.sum(func(s *Stats) uint64 { return s.DatagramsLost }))
+		if loss == 0 {
+			lossless = median
+		} else if loss <= 0.05 && median > 2*lossless {
+			t.Errorf("at loss %v the last node got it after %v, without after %v", loss, median, lossless)
+		}
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+		c.net.RunFor(15 * time.Second)
+		c.quiet()
+	}
+}
+
+// numbered is a small message that says when it was sent.
+func numbered(now time.Time, i int) []byte {
+	b := fmt.Appendf(nil, "small message %08d ", i)
+	return binary.BigEndian.AppendUint64(b, uint64(now.UnixNano()))
+}
+
+// stream sends small messages from all nodes in turn and returns how long each took to the last node.
+func (c *cluster) stream(count int, every time.Duration) []time.Duration {
+	c.t.Helper()
+	var sent []string
+	var at []time.Time
+	refused := 0
+	for i := range count {
+		origin := i % len(c.nodes)
+		c.do(origin, func(now time.Time) {
+			msg := numbered(now, i)
+			if c.nodes[origin].Broadcast(now, msg) != nil {
+				refused++
+				return
+			}
+			sent, at = append(sent, string(msg)), append(at, now)
+		})
+		c.net.RunFor(every)
+	}
+	c.net.RunFor(2 * time.Second)
+	if refused > 0 {
+		c.t.Errorf("%d of %d small messages refused", refused, count)
+	}
+	var last []time.Duration
+	for i, msg := range sent {
+		var most time.Duration
+		heard := 0
+		for _, n := range c.nodes {
+			if n.got[msg] == 1 {
+				heard++
+				most = max(most, n.at[msg].Sub(at[i]))
+			}
+		}
+		if heard != len(c.nodes)-1 {
+			c.t.Errorf("%s was heard by %d of %d", msg[:22], heard, len(c.nodes)-1)
+			continue
+		}
+		last = append(last, most)
+	}
+	return last
+}
+
+// 1,000 small messages per second, with and without a message of 16 MiB among them.
+func TestSmallMessagesDoNotWaitForALargeOne(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(sized(100, 10))
+	c.form(5 * time.Second)
+	c.net.RunFor(5 * time.Second)
+	alone := c.stream(sized(1000, 300), time.Millisecond)
+	msg := []byte(payload(MessageMax, 1))
+	c.do(3, func(now time.Time) {
+		if err := c.nodes[3].Broadcast(now, msg); err != nil {
+			t.Fatal(err)
+		}
+	})
+	begin := c.net.Now()
+	both := c.stream(sized(1000, 300), time.Millisecond)
+	c.net.RunFor(5 * time.Second)
+	c.exactlyOnce(3, msg)
+	var large time.Duration
+	for i, n := range c.nodes {
+		if i != 3 {
+			large = max(large, n.at[key(msg)].Sub(begin))
+		}
+	}
+	a, b := quantile(alone, 0.99), quantile(both, 0.99)
+	t.Logf("%d nodes: last node of a small message, 99th percentile: alone %v, beside 16 MiB %v; the large one took %v", len(c.nodes), a, b, large)
+	if b > a*3/2 {
+		t.Errorf("99th percentile %v beside a large message, %v alone", b, a)
+	}
+}
