@@ -121,7 +121,7 @@ func pairKey(from, to wire.NodeID, weight float64) float64 {
 // idHash spreads a node id over 64 bits. It needs no resistance to attackers: ids in it belong to
 // members, who hold the key.
 func idHash(id wire.NodeID) uint64 {
-	return mix(binary.BigEndian.Uint64(id[:8]) ^ mix(binary.BigEndian.Uint64(id[8:])))
+	return mix(binary.BigEndian.Uint64(id[:8]) ^ mix(binary.BigEndian.Uint64(id[8:])+0x9e3779b97f4a7c15))
 }
 
 // mix is the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
