@@ -109,7 +109,7 @@ func (c *cluster) make(i int) *node {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &node{Core: core, addr: testAddr(i), got: map[string]int{}, at: map[string]time.Time{}, arrived: &c.arrived}
+	return &node{Core: core, addr: core.cfg.Advertise, got: map[string]int{}, at: map[string]time.Time{}, arrived: &c.arrived}
 }
 
 // add starts n more nodes.

@@ -183,7 +183,10 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 // A thousand nodes behind one address block come up together.
 func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
-	c.tweak = func(i int, cfg *Config) { cfg.Subscriptions = 1 }
+	c.tweak = func(i int, cfg *Config) {
+		cfg.Subscriptions = 1
+		cfg.Advertise = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 250)}), uint16(7000+i))
+	}
 	c.add(1001)
 	for i := 1; i < len(c.nodes); i++ {
 		c.join(i, 0)
