@@ -34,6 +34,7 @@ type assembly struct {
 	have     spans
 	progress time.Time // when bytes last came, or were last sent
 	pending  int       // links that it is on its way along, and whoever else needs it
+	passed   bool      // it was put on all links
 	direct   bool      // for one node alone: not in the map by id
 	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }

@@ -43,7 +43,7 @@ func (c *Core) carry(now time.Time, p *peer) {
 		return
 	}
 	for _, a := range c.store.all {
-		if !a.direct && (!a.complete() || a.pending > 0) {
+		if a.passed && (!a.complete() || a.pending > 0) && p.bulkOf(a) == nil {
 			c.sendBulk(now, p, a, 0)
 		}
 	}
@@ -79,6 +79,9 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
 	n := 0
 	for _, b := range p.bulk {
 		if !b.begun && !budget.allows(b.asm.total, incompleteSize/2) {
+			continue
+		}
+		if !p.linked && !b.asm.direct {
 			continue
 		}
 		if pieces[n] = b.next(); pieces[n].from < pieces[n].to {
@@ -122,44 +125,47 @@ func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
 	p.core.timers.advance(&p.timer, p.tailAt)
 }
 
-// has notes that p has a piece of a message that is on its way to it.
-func (p *peer) has(a *assembly, from, to uint32) {
-	if b := p.bulkOf(a); b != nil {
+// has notes that p has a piece of a message that is passed on.
+func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
+	b := p.bulkOf(a)
+	if b == nil && !a.passed && p.linked {
+		b = c.sendBulk(now, p, a, 0)
+	}
+	if b != nil {
 		b.done.add(from, to)
 	}
 }
+
+// parkedAge is how long a broadcast waits for a link that has ended to come back: a peer that was deaf
+// for a while is taken for dead and returns.
+const parkedAge = 10 * time.Second
 
 // retire ends what p has had from elsewhere, what was forgotten, what waits too long, and what was sent
 // so long ago that no report of it will come. It returns when it is next needed.
 func (c *Core) retire(now time.Time, p *peer) (next time.Time) {
 	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		age := now.Sub(b.since)
+		age, most := now.Sub(b.since), queueAge
+		if !p.linked && !b.asm.direct {
+			most = parkedAge
+		}
 		switch {
 		case b.whole():
 			if b.begun && b.asm.chunks != nil && age <= sentHorizon {
 				next = soonest(next, b.since.Add(sentHorizon+time.Millisecond))
 				return false
 			}
-		case b.asm.chunks == nil || age > queueAge:
-			c.drop(DropQueueOld)
+		case b.asm.chunks == nil || age > most:
+			if b.asm.passed || b.asm.direct {
+				c.drop(DropQueueOld)
+			}
 		default:
-			next = soonest(next, b.since.Add(queueAge+time.Millisecond))
+			next = soonest(next, b.since.Add(most+time.Millisecond))
 			return false
 		}
 		b.asm.pending--
 		return true
 	})
 	return next
-}
-
-// dropQueues lets go of the broadcasts that wait for a link that has ended. Direct messages go on.
-func (p *peer) dropQueues() {
-	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		if !b.asm.direct {
-			b.asm.pending--
-		}
-		return !b.asm.direct
-	})
 }
 
 // dropBulk takes a message out of the queue.

@@ -22,11 +22,17 @@ func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) err
 	return nil
 }
 
+// passOnFrom is how many bytes of a message are here before it is passed on: a declaration that nothing
+// follows costs the neighbours of its author only, and takes nothing of what they may begin elsewhere.
+const passOnFrom = 16 << 10
+
 // passOn queues a large message for each link that takes it. A link that has too much waiting drops it
 // whole. gwyh 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
 func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
+	a.passed = true
 	for _, p := range c.links {
 		switch {
+		case p.bulkOf(a) != nil:
 		case p.legacy && whole != nil:
 			c.sendLegacyBroadcast(now, p, a.id, whole)
 		case p.legacy:
@@ -63,9 +69,8 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 		if a = c.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
 			return
 		}
-		c.passOn(now, a, nil)
 	}
-	p.has(a, m.Offset, m.Offset+uint32(len(m.Data)))
+	c.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
 	switch {
 	case !ok:
@@ -77,6 +82,9 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 	}
 	c.stats.FramesReceived++
 	c.complete(now, a)
+	if !a.passed && a.have.size() >= min(a.total, passOnFrom) {
+		c.passOn(now, a, nil)
+	}
 	for _, o := range c.links {
 		if o != p && len(o.bulk) > 0 && o.sendAt.IsZero() {
 			c.pump(now, o)

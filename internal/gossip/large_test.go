@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // full makes the tests of large messages as large as docs/PERFORMANCE.md quotes them.
@@ -211,4 +212,184 @@ func TestSmallMessagesDoNotWaitForALargeOne(t *testing.T) {
 	if b > a*3/2 {
 		t.Errorf("99th percentile %v beside a large message, %v alone", b, a)
 	}
+}
+
+// A bottleneck of 10 Mbit/s with a queue of 64 KB lies between nodes 0 and 1, and between 2 and 3.
+func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(6)
+	c.form(5 * time.Second)
+	c.net.RunFor(5 * time.Second)
+	send := func(from, to, size int, salt byte) (begin time.Time) {
+		c.do(from, func(now time.Time) {
+			begin = now
+			if _, err := c.nodes[from].Send(now, c.nodes[to].addr, []byte(payload(size, salt)), true, now.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return begin
+	}
+	beside := func(salt byte) time.Duration {
+		before := len(c.nodes[0].sent)
+		begin := send(0, 4, 4<<20, salt)
+		c.net.RunUntil(20*time.Second, func() bool { return len(c.nodes[0].sent) > before })
+		return c.net.Now().Sub(begin)
+	}
+	alone := beside(1)
+
+	pipe := simnet.NewPipe(10*simnet.Mbit, 64_000)
+	for _, pair := range [][2]int{{0, 1}, {2, 3}} {
+		c.net.SetLink(c.nodes[pair[0]].addr, c.nodes[pair[1]].addr, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Pipe: pipe})
+	}
+	seconds := sized(20, 8)
+	run := func() (share float64, lost float64) {
+		before := pipe.Stats()
+		c.net.RunFor(time.Duration(seconds) * time.Second)
+		after := pipe.Stats()
+		return float64(after.SentBytes-before.SentBytes) * 8 / (10e6 * float64(seconds)),
+			float64(after.Dropped-before.Dropped) / float64(after.Sent+after.Dropped-before.Sent-before.Dropped)
+	}
+	send(0, 1, MessageMax, 2)
+	share, lost := run()
+	t.Logf("one flow over %d s: %.0f %% of the bottleneck used, %.1f %% lost", seconds, 100*share, 100*lost)
+	if share < 0.8 || lost > 0.05 {
+		t.Errorf("one flow: used %.2f, lost %.3f", share, lost)
+	}
+	crowded := beside(3)
+	t.Logf("4 MiB from the same node to another: %v, before %v", crowded, alone)
+	if crowded > alone*3/2 {
+		t.Errorf("another link is hurt: %v, before %v", crowded, alone)
+	}
+	c.net.RunFor(20 * time.Second)
+
+	send(0, 1, MessageMax, 4)
+	c.net.RunFor(2 * time.Second)
+	send(2, 3, MessageMax, 5)
+	c.net.RunFor(2 * time.Second)
+	first, second := c.nodes[1].Stats().ReceivedBytes, c.nodes[3].Stats().ReceivedBytes
+	share, lost = run()
+	a, b := float64(c.nodes[1].Stats().ReceivedBytes-first), float64(c.nodes[3].Stats().ReceivedBytes-second)
+	t.Logf("two flows over %d s: %.0f %% used, %.1f %% lost, shared %.0f:%.0f", seconds, 100*share, 100*lost, 100*a/(a+b), 100*b/(a+b))
+	if share < 0.8 || lost > 0.05 || a/(a+b) < 0.4 || a/(a+b) > 0.6 {
+		t.Errorf("two flows: used %.2f, lost %.3f, shared %.2f", share, lost, a/(a+b))
+	}
+}
+
+// footprint is what a node's large messages take, in bytes.
+func footprint(n *node) (size int) {
+	for _, a := range n.store.all {
+		size += a.bytes + 24*len(a.chunks) + 8*cap(a.have) + 160
+	}
+	for _, p := range n.peers {
+		for _, b := range p.bulk {
+			size += 8*cap(b.done) + 96
+		}
+	}
+	return size
+}
+
+func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(sized(100, 10))
+	c.form(5 * time.Second)
+	c.net.RunFor(5 * time.Second)
+	last := len(c.nodes) - 1
+	deaf := c.nodes[last]
+	send := func(salt byte) ([]byte, time.Duration) {
+		msg := []byte(payload(1<<20, salt))
+		begin, before := c.net.Now(), c.arrived
+		c.do(0, func(now time.Time) {
+			if err := c.nodes[0].Broadcast(now, msg); err != nil {
+				t.Fatal(err)
+			}
+		})
+		c.net.RunUntil(900*time.Millisecond, func() bool { return c.arrived-before >= last-1 })
+		took := c.net.Now().Sub(begin)
+		c.net.RunFor(time.Second - took)
+		return msg, took
+	}
+	var usual time.Duration
+	for i := range 5 {
+		_, took := send(byte(10 + i))
+		usual = max(usual, took)
+	}
+	c.net.Pause(deaf.addr)
+	var messages [][]byte
+	var most time.Duration
+	memory := 0
+	for i := range 5 {
+		msg, took := send(byte(i + 1))
+		messages = append(messages, msg)
+		most = max(most, took)
+		for _, n := range c.nodes {
+			memory = max(memory, footprint(n))
+		}
+	}
+	c.net.Resume(deaf.addr)
+	c.net.RunFor(10 * time.Second)
+	got := 0
+	for i, msg := range messages {
+		name := key(msg)
+		for k, n := range c.nodes[1:last] {
+			if n.got[name] != 1 {
+				t.Errorf("node %d got message %d %d times", k+1, i, n.got[name])
+			}
+		}
+		got += deaf.got[name]
+	}
+	s := deaf.Stats()
+	gone := c.dropped(DropQueueOld) + c.dropped(DropQueueFull) + c.dropped(DropUnreachable) + s.DatagramsLost + s.Dropped[DropIncomplete]
+	t.Logf("%d nodes: last of the others after %v, before %v; the deaf one got %d of %d; most memory %d KiB; counted as lost: %d", len(c.nodes), most, usual, got, len(messages), memory>>10, gone)
+	if most > 2*usual {
+		t.Errorf("the others waited %v, before %v", most, usual)
+	}
+	if memory > storeMax {
+		t.Errorf("a node held %d bytes", memory)
+	}
+	if got < len(messages) && gone == 0 {
+		t.Error("lost messages are in no counter")
+	}
+	c.net.RunFor(35 * time.Second)
+	c.quiet()
+}
+
+func TestDeclaredMessagesThatNeverComeTakeNoMemory(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(5 * time.Second)
+	liar := c.nodes[4]
+	memory, honest := 0, 0
+	for i := range sized(10_000, 2500) {
+		c.do(4, func(now time.Time) {
+			plain := wire.AppendFrame(nil, wire.Bin, liar.newBroadcastID(), MessageMax, uint32(i)*4096%(MessageMax-4096), make([]byte, 1000))
+			for _, p := range liar.links {
+				liar.transmit(now, p.channel(now), p.set.Path(), plain, sent{})
+			}
+		})
+		c.net.RunFor(time.Millisecond)
+		if i%500 == 250 {
+			before := c.arrived
+			c.do(0, func(now time.Time) {
+				if err := c.nodes[0].Broadcast(now, []byte(payload(100_000, byte(i/500)))); err != nil {
+					t.Fatal(err)
+				}
+			})
+			honest += len(c.nodes) - 1
+			c.net.RunUntil(200*time.Millisecond, func() bool { return c.arrived-before == len(c.nodes)-1 })
+			if c.arrived-before != len(c.nodes)-1 {
+				t.Errorf("an honest message reached %d", c.arrived-before)
+			}
+		}
+		if i%100 == 0 {
+			for _, n := range c.nodes {
+				memory = max(memory, footprint(n))
+			}
+		}
+	}
+	t.Logf("most memory %d KiB, honest messages delivered %d of %d", memory>>10, c.arrived, honest)
+	if memory > 1<<20 {
+		t.Errorf("%d bytes held", memory)
+	}
+	c.net.RunFor(40 * time.Second)
+	c.quiet()
 }

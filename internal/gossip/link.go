@@ -245,7 +245,6 @@ func (c *Core) relink(now time.Time, p *peer) {
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
-		p.dropQueues()
 		return
 	}
 	c.links = append(c.links, p)

@@ -1,0 +1,262 @@
+package gossip
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// tell sends a direct message from node i to the node at an address.
+func (c *cluster) tell(i, to int, msg string, reliable bool, within time.Duration) SendToken {
+	c.t.Helper()
+	var token SendToken
+	c.do(i, func(now time.Time) {
+		var err error
+		if token, err = c.nodes[i].Send(now, testAddr(to), []byte(msg), reliable, now.Add(within)); err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	return token
+}
+
+// ended runs until node i has been told of its n-th reliable message, and returns how that ended.
+func (c *cluster) ended(i, n int, within time.Duration) error {
+	c.t.Helper()
+	if !c.net.RunUntil(within, func() bool { return len(c.nodes[i].sent) >= n }) {
+		c.t.Fatalf("node %d heard of %d messages, want %d", i, len(c.nodes[i].sent), n)
+	}
+	return c.nodes[i].sent[n-1].Err
+}
+
+// strangers are two nodes that know nothing of each other, far apart.
+func strangers(t *testing.T, seed uint64) *cluster {
+	c := newCluster(t, seed, gigabit())
+	c.add(2)
+	return c
+}
+
+// Two nodes that have not met, at 20 % loss both ways, as issue 3 wants it.
+func TestReliableMessageArrivesOnceAtTwentyPercentLoss(t *testing.T) {
+	for _, size := range []int{0, 1, 1400, 1 << 20, MessageMax} {
+		for run := range sized(20, 1) {
+			c := strangers(t, uint64(run+1))
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.2 })
+			msg := payload(size, byte(run))
+			if size < 24 {
+				msg = msg[:size]
+			}
+			begin := c.net.Elapsed()
+			c.tell(0, 1, msg, true, 60*time.Second)
+			if err := c.ended(0, 1, 61*time.Second); err != nil {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+			s := c.nodes[0].Stats()
+			if run == 0 {
+				t.Logf("%d bytes took %v; %d datagrams, %d resent", size, c.net.Elapsed()-begin, s.SentDatagrams, s.Resent)
+			}
+			c.net.RunFor(10 * time.Second)
+			if got := c.nodes[1].got[key(msg)]; got != 1 {
+				t.Errorf("%d bytes came %d times", size, got)
+			}
+			if len(c.nodes[0].sent) != 1 {
+				t.Errorf("%d bytes: told %d times how it ended", size, len(c.nodes[0].sent))
+			}
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+			c.net.RunFor(3 * time.Minute)
+			c.quiet()
+		}
+	}
+}
+
+func TestReliableMessageToNobodyEndsWithAnErrorInTime(t *testing.T) {
+	c := strangers(t, 1)
+	begin := c.net.Elapsed()
+	small := c.tell(0, 7, "hello", true, 3*time.Second)
+	large := c.tell(0, 7, payload(1<<20, 1), true, 5*time.Second)
+	if err := c.ended(0, 1, 10*time.Second); err == nil || c.nodes[0].sent[0].Send != small || c.net.Elapsed()-begin > 3100*time.Millisecond {
+		t.Errorf("the small one ended after %v: %v", c.net.Elapsed()-begin, err)
+	}
+	if err := c.ended(0, 2, 10*time.Second); err == nil || c.nodes[0].sent[1].Send != large || c.net.Elapsed()-begin > 5100*time.Millisecond {
+		t.Errorf("the large one ended after %v: %v", c.net.Elapsed()-begin, err)
+	}
+	c.net.RunFor(time.Minute)
+	c.quiet()
+	if n := len(c.nodes[0].dials); n != 0 {
+		t.Errorf("%d handshakes under way", n)
+	}
+}
+
+func TestReliableMessageToANodeThatCrashedEndsWithAnErrorInTime(t *testing.T) {
+	c := strangers(t, 1)
+	c.join(1, 0)
+	c.net.RunFor(2 * time.Second)
+	c.net.Crash(testAddr(1))
+	for i, size := range []int{5, 1 << 20} {
+		begin := c.net.Elapsed()
+		c.tell(0, 1, payload(size, 1)[:size], true, 4*time.Second)
+		if err := c.ended(0, i+1, 10*time.Second); err == nil || c.net.Elapsed()-begin > 4100*time.Millisecond {
+			t.Errorf("%d bytes ended after %v: %v", size, c.net.Elapsed()-begin, err)
+		}
+	}
+	c.net.RunFor(5 * time.Minute)
+	c.quiet()
+}
+
+// The session that the sender still holds is one with a node that is gone: it shakes hands anew.
+func TestReliableMessageReachesANodeThatRestarted(t *testing.T) {
+	for _, size := range []int{30, 1 << 20} {
+		c := strangers(t, 1)
+		c.tell(0, 1, "before", true, 5*time.Second)
+		if err := c.ended(0, 1, 6*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		c.net.Crash(testAddr(1))
+		c.nodes[1] = c.make(1)
+		c.net.Restart(testAddr(1), c.nodes[1])
+		msg := payload(size, 1)
+		c.tell(0, 1, msg, true, 10*time.Second)
+		if err := c.ended(0, 2, 11*time.Second); err != nil || c.nodes[1].got[key(msg)] != 1 {
+			t.Errorf("%d bytes: %v, came %d times", size, err, c.nodes[1].got[key(msg)])
+		}
+		c.net.RunFor(3 * time.Minute)
+		c.quiet()
+	}
+}
+
+func TestReceiverThatRestartsAmidALargeMessageGetsItWhole(t *testing.T) {
+	c := strangers(t, 1)
+	msg := payload(4<<20, 1)
+	c.tell(0, 1, msg, true, 20*time.Second)
+	c.net.RunFor(300 * time.Millisecond)
+	c.net.Crash(testAddr(1))
+	c.nodes[1] = c.make(1)
+	c.net.Restart(testAddr(1), c.nodes[1])
+	if err := c.ended(0, 1, 21*time.Second); err != nil || c.nodes[1].got[key(msg)] != 1 {
+		t.Errorf("%v, came %d times", err, c.nodes[1].got[key(msg)])
+	}
+	c.net.RunFor(3 * time.Minute)
+	c.quiet()
+}
+
+func TestMessagesThatWaitForASessionAreAllSentOrAllFail(t *testing.T) {
+	c := strangers(t, 1)
+	for i := range 50 {
+		c.tell(0, 1, payload(24+i*100, byte(i)), i%2 == 0, 5*time.Second)
+		c.tell(0, 9, payload(24+i*100, byte(i)), i%2 == 0, 5*time.Second)
+	}
+	c.net.RunFor(10 * time.Second)
+	failed := 0
+	for _, e := range c.nodes[0].sent {
+		if e.Err != nil {
+			failed++
+		}
+	}
+	if len(c.nodes[1].got) != 50 || len(c.nodes[0].sent) != 50 || failed != 25 || c.dropped(DropUnreachable) != 25 {
+		t.Errorf("%d came, %d ended, %d of them failed, %d dropped", len(c.nodes[1].got), len(c.nodes[0].sent), failed, c.dropped(DropUnreachable))
+	}
+	c.net.RunFor(3 * time.Minute)
+	c.quiet()
+}
+
+// A message that comes to wait for a handshake of an earlier one with little time left has its own time.
+func TestWaitingMessageOutlivesTheHandshakeOfAnother(t *testing.T) {
+	c := strangers(t, 1)
+	c.net.Crash(testAddr(1))
+	c.tell(0, 1, "impatient", true, time.Second)
+	c.tell(0, 1, "patient", true, 10*time.Second)
+	c.net.RunFor(2 * time.Second)
+	c.net.Restart(testAddr(1), c.nodes[1])
+	c.net.RunFor(9 * time.Second)
+	s := c.nodes[0].sent
+	if len(s) != 2 || s[0].Err == nil || s[1].Err != nil || c.nodes[1].got["patient"] != 1 {
+		t.Errorf("%+v, %v", s, c.nodes[1].got)
+	}
+}
+
+func TestDirectMessagesAreBounded(t *testing.T) {
+	c := strangers(t, 1)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		until := now.Add(5 * time.Second)
+		if _, err := n.Send(now, testAddr(1), make([]byte, MessageMax+1), true, until); err == nil || !strings.Contains(err.Error(), "larger") {
+			t.Errorf("too large: %v", err)
+		}
+		for i := range unsentMax + 10 {
+			if _, err := n.Send(now, testAddr(9), []byte("x"), false, until); (err != nil) != (i >= unsentMax) || err != nil && !errors.Is(err, ErrQueueFull) {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+	})
+	c.net.RunFor(10 * time.Second)
+	c.do(0, func(now time.Time) {
+		taken := 0
+		for range 10 {
+			if _, err := n.Send(now, testAddr(9), make([]byte, MessageMax/2), true, now.Add(5*time.Second)); err == nil {
+				taken++
+			} else if !errors.Is(err, ErrQueueFull) {
+				t.Fatal(err)
+			}
+		}
+		if taken != unsentSize/(MessageMax/2) || footprint(n) > unsentSize+1<<20 {
+			t.Errorf("%d messages taken, %d bytes held", taken, footprint(n))
+		}
+	})
+	c.net.RunFor(time.Minute)
+	c.quiet()
+}
+
+func TestMessageToALegacyNodeIsRefused(t *testing.T) {
+	c, o := withOld(t)
+	c.do(0, func(now time.Time) {
+		n := c.nodes[0]
+		n.now = now
+		o.says(c, nil)
+		a := n.dial(now, o.path, dial{sends: true}, now.Add(time.Second))
+		n.unsent = append(n.unsent, &outgoing{id: n.newDirectID(), to: o.path.Remote, attempt: a, data: []byte("x")})
+		n.peers[o.id].dials = []handshake.AttemptID{a}
+		n.ready(now, n.peers[o.id])
+		if len(n.unsent) != 0 || n.stats.Dropped[DropUnreachable] != 1 {
+			t.Errorf("%d still wait, %d dropped", len(n.unsent), n.stats.Dropped[DropUnreachable])
+		}
+	})
+}
+
+func TestSendToOneselfIsAnError(t *testing.T) {
+	c := strangers(t, 1)
+	c.tell(0, 0, "me", true, 3*time.Second)
+	if err := c.ended(0, 1, 4*time.Second); err == nil {
+		t.Error("no error")
+	}
+	c.net.RunFor(time.Minute)
+	c.quiet()
+}
+
+// The session is renewed while the message is under way, by a handshake that the receiver begins.
+func TestLargeMessageSurvivesARenewalOfItsSession(t *testing.T) {
+	c := strangers(t, 1)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.05 })
+	msg := payload(4<<20, 1)
+	c.tell(0, 1, msg, true, 20*time.Second)
+	c.net.RunFor(400 * time.Millisecond)
+	for range 3 {
+		c.do(1, func(now time.Time) {
+			n := c.nodes[1]
+			n.now = now
+			n.dial(now, n.peers[c.nodes[0].cfg.ID].set.Path(), dial{member: c.nodes[0].cfg.ID}, now.Add(3*time.Second))
+		})
+		c.net.RunFor(100 * time.Millisecond)
+	}
+	if err := c.ended(0, 1, 20*time.Second); err != nil || c.nodes[1].got[key(msg)] != 1 {
+		t.Errorf("%v, came %d times", err, c.nodes[1].got[key(msg)])
+	}
+	if n := c.nodes[0].Stats().HandshakesAccepted; n < 2 {
+		t.Errorf("only %d sessions", n)
+	}
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+	c.net.RunFor(3 * time.Minute)
+	c.quiet()
+}
