@@ -73,7 +73,7 @@ func (c *cancelling) Write(b []byte) (int, error) {
 	return c.Builder.Write(b)
 }
 
-func TestRoundMissesWhatAStoppedNodeCannotGet(t *testing.T) {
+func TestRoundEndsAndTellsWhatNeverArrives(t *testing.T) {
 	o := quick()
 	c, err := newCluster(o, func(int) {})
 	if err != nil {
@@ -85,20 +85,26 @@ func TestRoundMissesWhatAStoppedNodeCannotGet(t *testing.T) {
 	if _, err := d.unite(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.nodes[4].Shutdown(); err != nil { // and the cluster still counts on it
+	gone := c.split([]int{4})[0]
+	if err := gone.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	receivers := c.nodes[1:]
-	e := c.ledger.open(receivers, o.size)
-	if err := c.nodes[0].Broadcast(e.message); err != nil {
-		t.Fatal(err)
+	var missing []*entry
+	for range 3 {
+		receivers := append([]*node{gone}, c.nodes[1:]...) // counting on one that is stopped
+		e := c.ledger.open(receivers, o.size)
+		if err := c.nodes[0].Broadcast(e.message); err != nil {
+			t.Fatal(err)
+		}
+		missing = append(missing, e)
 	}
+	stragglers(t.Context(), missing, time.Now())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if !poll(ctx, time.Millisecond, func() bool { return c.ledger.count(0).got == 3 }) {
+	if !poll(ctx, time.Millisecond, func() bool { return c.ledger.count(0).got == 9 }) {
 		t.Errorf("the others did not get it: %+v", c.ledger.count(0))
 	}
-	if got := c.ledger.count(0); got.complete() || got.short != 1 || got.wanted != 4 {
+	if got := c.ledger.count(0); got.complete() || got.short != 3 || got.wanted != 12 {
 		t.Errorf("%+v", got)
 	}
 }

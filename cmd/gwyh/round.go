@@ -42,7 +42,7 @@ func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size 
 		if err := c.nodes[sender].Broadcast(e.message); err != nil {
 			return round{}, err
 		}
-		if !e.wait(ctx, time.After(messageWait)) {
+		if !e.wait(ctx, messageWait) {
 			open = append(open, e)
 		}
 		if ctx.Err() != nil {
@@ -51,21 +51,27 @@ func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size 
 		time.Sleep(messagePause)
 		each(i + 1)
 	}
-	late := time.After(stragglerWait)
-	for _, e := range open {
-		e.wait(ctx, late)
-	}
+	stragglers(ctx, open, time.Now().Add(stragglerWait))
 	all, cross := c.settled(ctx)
 	return round{coverage: c.ledger.count(from), messages: messages, receivers: len(receivers),
 		copies: all - copies, crossZone: cross - crossZone}, ctx.Err()
 }
 
+// stragglers waits until messages are everywhere, or late.
+func stragglers(ctx context.Context, open []*entry, late time.Time) {
+	for _, e := range open {
+		e.wait(ctx, time.Until(late))
+	}
+}
+
 // wait reports whether the message is everywhere before it is late.
-func (e *entry) wait(ctx context.Context, late <-chan time.Time) bool {
+func (e *entry) wait(ctx context.Context, atMost time.Duration) bool {
+	late := time.NewTimer(atMost)
+	defer late.Stop()
 	select {
 	case <-e.whole:
 		return true
-	case <-late:
+	case <-late.C:
 	case <-ctx.Done():
 	}
 	return false
