@@ -23,6 +23,7 @@ type channel struct {
 	grown    bool   // the log, beyond what a quiet link needs
 	identity int    // bytes of the box that began the session
 	begun    bool   // something but the identity went out
+	chatter  uint64 // counters since the last one whose content would be sent again
 	base     uint64 // peer.sent when the channel began, the identity not counted: all before counts as arrived
 	received uint64 // bytes of all datagrams opened
 }
@@ -67,6 +68,10 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 	}
 	p.sent += uint64(n)
 	what.total = p.sent
+	ch.chatter++
+	if what.asm != nil || what.off != 0 {
+		ch.chatter = 0
+	}
 	ch.log.Put(ch.Sent(), now, n, what)
 	ch.grown = ch.grown || ch.log.Len() > 8*logCalm
 	p.pace.Sent(now, n)
@@ -75,6 +80,9 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 // tickLog forgets what no Nak will ask for any more. It returns when it is next needed.
 func (p *peer) tickLog(now time.Time) (next time.Time) {
 	keep := min(max(10*p.roundTrip(), logHorizon), sentHorizon)
+	if len(p.bulk) > 0 { // the peer may be deaf for a while, and ask then
+		keep = sentHorizon
+	}
 	for _, ch := range p.channels {
 		if ch.log.Len() == 0 {
 			continue

@@ -301,6 +301,9 @@ func (c *Core) heartbeat(now time.Time, p *peer) {
 	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
 		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.root())
+		if ch := p.channel(now); ch != nil {
+			c.plain = c.appendChatter(c.plain, ch)
+		}
 	}
 	c.sendPlain(now, p, c.plain)
 }

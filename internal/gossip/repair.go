@@ -47,9 +47,22 @@ func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
 
 // sendSettled answers the Naks of one datagram.
 func (c *Core) sendSettled(now time.Time, ch *channel) {
+	c.settling = c.appendChatter(c.settling, ch)
 	c.transmit(now, ch, ch.peer.set.Path(), c.settling, sent{})
 	c.settling = c.settling[:0]
 	c.pump(now, ch.peer)
+}
+
+// appendChatter adds to a plaintext that the counters just before it carried nothing that would be sent
+// again. So neither Naks nor what answers them are asked for when they are lost, and no such talk goes
+// on without end, however much is lost.
+func (c *Core) appendChatter(b []byte, ch *channel) []byte {
+	n := min(ch.chatter, nakMax)
+	if n == 0 {
+		return b
+	}
+	after := ch.Sent() + 1
+	return wire.AppendSettled(b, c.newID(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
 }
 
 // handleSettled ends the wait for what the peer sent under other counters.
@@ -111,13 +124,14 @@ func (c *Core) sendNaks(now time.Time, p *peer) {
 			continue
 		}
 		c.plain = c.plain[:0]
-		room := c.room(p) - nakSize
+		room := c.room(p) - 2*nakSize
 		ch.TakeNaks(now, p.roundTrip(), func(start, end uint64) bool {
 			c.plain = wire.AppendNak(c.plain, c.newID(), uint32(start), uint32(end))
 			c.stats.NaksSent++
 			return len(c.plain) < room
 		})
 		if len(c.plain) > 0 {
+			c.plain = c.appendChatter(c.plain, ch)
 			c.transmit(now, ch, p.set.Path(), c.plain, sent{})
 		}
 	}

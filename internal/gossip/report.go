@@ -45,6 +45,7 @@ func (c *Core) report(now time.Time, p *peer) {
 	p.reportAt = now.Add(max(reportInterval, p.rtt))
 	c.plain = wire.AppendReport(c.plain[:0], c.newID(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
 		Bytes: ch.received, Delay: uint32(min(now.Sub(ch.HighestAt()), time.Minute).Microseconds())})
+	c.plain = c.appendChatter(c.plain, ch)
 	c.transmit(now, ch, p.set.Path(), c.plain, sent{})
 }
 

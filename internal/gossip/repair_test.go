@@ -1,0 +1,229 @@
+package gossip
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// pair is two nodes linked with each other, far apart.
+func pair(t *testing.T) *cluster {
+	t.Helper()
+	c := strangers(t, 1)
+	c.form(5 * time.Second)
+	c.net.RunFor(2 * time.Second)
+	return c
+}
+
+// On the only link between two nodes each lost message is sent again, but for the last ones, whose loss
+// nothing uncovers before the next datagram.
+func TestSmallBroadcastsAreRepaired(t *testing.T) {
+	c := pair(t)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.1 })
+	const count = 500
+	for i := range count {
+		c.do(0, func(now time.Time) {
+			if err := c.nodes[0].Broadcast(now, fmt.Append(nil, "message ", i)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		c.net.RunFor(5 * time.Millisecond)
+	}
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+	c.net.RunFor(5 * time.Second)
+	for i := range count {
+		if got := c.nodes[1].got[fmt.Sprint("message ", i)]; got != 1 {
+			t.Errorf("message %d came %d times", i, got)
+		}
+	}
+	c.quiet()
+}
+
+func TestLossIsRepairedOnce(t *testing.T) {
+	c := pair(t)
+	lost := func() (n uint64) { return c.net.Stats().Lost[simnet.LostOnLink] }
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.05 })
+	c.broadcast(0, payload(4<<20, 1), 10*time.Second)
+	s := c.nodes[0].Stats()
+	t.Logf("%d lost, %d resent, %d ranges asked for", lost(), s.Resent, c.nodes[1].stats.NaksSent)
+	if s.Resent > lost()*11/10 {
+		t.Errorf("%d sent again for %d lost", s.Resent, lost())
+	}
+	if dup := c.nodes[1].stats.FramesDuplicate; dup > 10 {
+		t.Errorf("%d pieces came twice", dup)
+	}
+}
+
+func TestReorderedPacketsDrawNoNak(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond)})
+	c.add(2)
+	c.form(5 * time.Second)
+	c.net.RunFor(2 * time.Second)
+	before := c.sum(func(s *Stats) uint64 { return s.NaksSent })
+	c.net.Adjust(func(l *simnet.Link) { l.Reorder, l.ReorderDelay = 0.2, simnet.Constant(1500*time.Microsecond) })
+	for i := range 1000 {
+		c.do(0, func(now time.Time) { _ = c.nodes[0].Broadcast(now, fmt.Append(nil, "message ", i)) })
+		c.net.RunFor(time.Millisecond)
+	}
+	c.net.RunFor(5 * time.Second)
+	if c.net.Stats().Reordered == 0 {
+		t.Fatal("nothing was reordered")
+	}
+	if n := c.sum(func(s *Stats) uint64 { return s.NaksSent }) - before; n != 0 {
+		t.Errorf("%d Naks", n)
+	}
+}
+
+// Naks and their answers are lost as well, and are not asked for without end: what remains after a
+// transfer is less than one for each heartbeat.
+func TestNaksDieOutOnALossyLink(t *testing.T) {
+	for _, loss := range []float64{0.2, 0.4} {
+		c := pair(t)
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+		c.do(0, func(now time.Time) {
+			if err := c.nodes[0].Broadcast(now, []byte(payload(1<<20, 1))); err != nil {
+				t.Fatal(err)
+			}
+		})
+		c.net.RunFor(40 * time.Second)
+		before := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
+		c.net.RunFor(time.Minute)
+		after := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
+		t.Logf("loss %v: %d datagrams in a minute of rest", loss, after-before)
+		if after-before > 120*4 {
+			t.Errorf("loss %v: %d datagrams in a minute of rest", loss, after-before)
+		}
+	}
+}
+
+func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
+	c := pair(t)
+	c.broadcast(0, "something to ask for", 100*time.Millisecond)
+	a, b := c.nodes[0], c.nodes[1]
+	nak := func(start, end uint32) (resent uint64) {
+		before := a.stats.Resent
+		c.do(1, func(now time.Time) {
+			b.sendPlain(now, b.links[0], wire.AppendNak(nil, b.newID(), start, end))
+		})
+		c.net.RunFor(50 * time.Millisecond)
+		return a.stats.Resent - before
+	}
+	sent := uint32(a.links[0].channels[0].Sent())
+	for _, r := range [][2]uint32{{0, 1 << 31}, {sent + 1, sent + 100}, {5, 4}, {sent, sent + 5000}, {1 << 31, 1<<31 + 3}} {
+		if n := nak(r[0], r[1]); n != 0 {
+			t.Errorf("%v: %d sent again", r, n)
+		}
+	}
+	if a.stats.Dropped[DropUnexpected] < 4 {
+		t.Errorf("counted %d", a.stats.Dropped[DropUnexpected])
+	}
+	if n := nak(1, sent+1); n != 1 {
+		t.Errorf("%d sent again, want the one message", n)
+	}
+	for range 5 {
+		if n := nak(1, sent+1); n != 0 {
+			t.Errorf("%d sent again although they were before", n)
+		}
+	}
+	c.do(1, func(now time.Time) {
+		plain := wire.AppendReport(nil, b.newID(), wire.Report{Highest: 1 << 40, Lowest: 1, Bytes: 1 << 50})
+		plain = wire.AppendReport(plain, b.newID(), wire.Report{Highest: 1, Lowest: 1 << 60, Bytes: 1 << 50})
+		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 7, End: 3})
+		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 1 << 31, End: 1<<31 + 9})
+		plain = wire.AppendDirectAck(plain, b.newID(), wire.DirectAck{Upto: 1 << 30, Next: 1})
+		b.sendPlain(now, b.links[0], plain)
+	})
+	c.broadcast(0, "goes on", time.Second)
+}
+
+// Boxes of a gwyh 0.1 node have no counters that could be missing.
+func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
+	c, o := withOld(t)
+	for i := range 10 {
+		o.seq += 7
+		id := wire.MessageID{byte(i), 6: 0x40}
+		for _, m := range append(o.says(c, wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello"))),
+			o.says(c, wire.AppendFrame(nil, wire.Arrays, id, 1000, 10, []byte("piece")))...) {
+			if m.Kind == wire.KindNak || m.Kind.IsExtension() {
+				t.Errorf("it was sent a %s", m.Kind)
+			}
+		}
+		c.net.RunFor(100 * time.Millisecond)
+	}
+	if n := c.nodes[0].stats.NaksSent; n != 0 {
+		t.Errorf("%d Naks", n)
+	}
+}
+
+// What is on its way when a link comes up goes along it too.
+func TestNodeThatJoinsAmidALargeMessageGetsIt(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 50 * simnet.Mbit, Queue: 256 << 10})
+	c.add(5)
+	c.form(5 * time.Second)
+	msg := []byte(payload(8<<20, 1))
+	c.do(0, func(now time.Time) {
+		if err := c.nodes[0].Broadcast(now, msg); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.net.RunFor(300 * time.Millisecond)
+	c.add(1)
+	c.join(5, 2)
+	c.net.RunFor(20 * time.Second)
+	c.exactlyOnce(0, msg)
+	c.net.RunFor(10 * time.Second)
+	c.quiet()
+}
+
+func TestNodeThatIsCutOffAmidALargeMessageGetsItAfterwards(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 50 * simnet.Mbit, Queue: 256 << 10})
+	c.add(8)
+	c.form(5 * time.Second)
+	msg := []byte(payload(4<<20, 1))
+	c.do(0, func(now time.Time) {
+		if err := c.nodes[0].Broadcast(now, msg); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.net.RunFor(300 * time.Millisecond)
+	all := c.net.Hosts()
+	cut := c.net.Partition(all[:7], all[7:])
+	c.net.RunFor(2 * time.Second)
+	cut.Heal()
+	c.net.RunFor(20 * time.Second)
+	c.exactlyOnce(0, msg)
+	c.net.RunFor(30 * time.Second)
+	c.quiet()
+}
+
+// Many messages of several datagrams at once, which take turns on the links and what a peer admits.
+func TestManyLargeMessagesAtOnceAllArrive(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 100 * simnet.Mbit, Queue: 256 << 10, Loss: 0.02})
+	c.add(6)
+	c.form(5 * time.Second)
+	c.net.RunFor(2 * time.Second)
+	sizes := []int{2000, 5000, 20_000, 70_000, 300_000}
+	var messages [][]byte
+	for i := range 120 {
+		msg := []byte(payload(sizes[i%5], byte(i)))
+		origin := i % 6
+		c.do(origin, func(now time.Time) {
+			if err := c.nodes[origin].Broadcast(now, msg); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		})
+		messages = append(messages, msg)
+		c.net.RunFor(2 * time.Millisecond)
+	}
+	c.net.RunFor(20 * time.Second)
+	for i, msg := range messages {
+		c.exactlyOnce(i%6, msg)
+	}
+	t.Logf("refused by receivers: %d, by links: %d", c.dropped(DropStoreFull), c.dropped(DropQueueFull))
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+	c.net.RunFor(20 * time.Second)
+	c.quiet()
+}
