@@ -108,7 +108,7 @@ type Config struct {
 	ProbeTimeout time.Duration
 	// HeartbeatInterval is how often nodes with a link tell each other that they are there, if nothing
 	// else did. One that is silent for 2.2 intervals is probed. Default 1 s LAN and Local, 5 s WAN.
-	// 10 ms to an hour.
+	// 100 ms to 30 s.
 	HeartbeatInterval time.Duration
 
 	// DisableTcpPings is without meaning here: there are none.
@@ -432,8 +432,8 @@ func (c *Config) complaints() (bad []string) {
 	positive("PushPullInterval", c.PushPullInterval)
 	positive("ProbeInterval", c.ProbeInterval)
 	positive("ProbeTimeout", c.ProbeTimeout)
-	if h := c.HeartbeatInterval; h < 10*time.Millisecond || h > time.Hour {
-		reject("HeartbeatInterval", h, "10ms to 1h")
+	if h := c.HeartbeatInterval; h < 100*time.Millisecond || h > 30*time.Second {
+		reject("HeartbeatInterval", h, "100ms to 30s")
 	}
 	within("AwarenessMaxMultiplier", c.AwarenessMaxMultiplier, 1, 1000)
 	positive("GossipInterval", c.GossipInterval)

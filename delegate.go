@@ -214,8 +214,11 @@ type dispatcher struct {
 	mu       sync.Mutex // guards what follows
 	queue    []notice
 	base     uint64            // sequence number of queue[0]
+	oldest   uint64            // no message in the queue has a lower sequence number
+	taken    int               // notices in the queue that were taken back
 	messages int               // in the queue
 	bytes    int               // of them
+	closed   bool              // nothing is handed out any more
 	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
 }
 
@@ -264,6 +267,13 @@ func (d *dispatcher) deliver(n notice) {
 	}
 }
 
+// close keeps what waits from being handed out. A call that has been handed out may still begin.
+func (d *dispatcher) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed, d.queue = true, nil
+}
+
 func (d *dispatcher) pop() (n notice, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -274,6 +284,7 @@ func (d *dispatcher) pop() (n notice, ok bool) {
 		d.base++
 		switch n.kind {
 		case noticeNone:
+			d.taken--
 			continue
 		case noticeMessage:
 			d.messages--
@@ -290,6 +301,12 @@ func (d *dispatcher) pop() (n notice, ok bool) {
 }
 
 func (d *dispatcher) push(n notice) {
+	if d.closed {
+		return
+	}
+	if d.taken > takenMax && 2*d.taken > len(d.queue) {
+		d.compact()
+	}
 	d.queue = append(d.queue, n)
 	select {
 	case d.wake <- struct{}{}:
@@ -307,17 +324,46 @@ func (d *dispatcher) message(now time.Time, data []byte) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
 	d.messages++
 	d.bytes += len(data)
 	d.push(notice{kind: noticeMessage, at: now, data: data})
-	for i := 0; d.messages > dispatchMessages || d.bytes > dispatchBytes && d.messages > 1; i++ {
-		if n := &d.queue[i]; n.kind == noticeMessage {
+	d.oldest = max(d.oldest, d.base)
+	for d.messages > dispatchMessages || d.bytes > dispatchBytes && d.messages > 1 {
+		if n := &d.queue[d.oldest-d.base]; n.kind == noticeMessage {
 			d.messages--
 			d.bytes -= len(n.data)
 			d.dropped.Add(1)
-			*n = notice{}
+			d.takeBack(n)
 		}
+		d.oldest++
 	}
+}
+
+// takenMax is how many places of notices taken back the queue may hold before it is made anew.
+const takenMax = 1024
+
+func (d *dispatcher) takeBack(n *notice) {
+	*n = notice{}
+	d.taken++
+}
+
+// compact makes the queue anew without the places of what was taken back.
+func (d *dispatcher) compact() {
+	kept := make([]notice, 0, len(d.queue)-d.taken)
+	for i := range d.queue {
+		n := &d.queue[i]
+		if n.kind == noticeNone {
+			continue
+		}
+		if n.node != nil && d.pending[n.node.Name] == d.base+uint64(i)+1 {
+			d.pending[n.node.Name] = d.base + uint64(len(kept)) + 1
+		}
+		kept = append(kept, *n)
+	}
+	d.queue, d.taken, d.oldest = kept, 0, d.base
 }
 
 // member queues a membership event. A further one for a node whose last still waits merges with it:
@@ -335,11 +381,11 @@ func (d *dispatcher) member(kind noticeKind, node *Node) {
 			last.node = node
 			return
 		case kind == noticeLeave && last.kind == noticeJoin:
-			*last = notice{}
+			d.takeBack(last)
 			delete(d.pending, node.Name)
 			return
 		case kind == noticeLeave && last.kind == noticeUpdate:
-			*last = notice{}
+			d.takeBack(last)
 		}
 	}
 	d.push(notice{kind: kind, node: node})

@@ -55,6 +55,7 @@ type Memberlist struct {
 
 	calls      chan *call
 	stop       chan struct{} // closed by Shutdown
+	ended      chan struct{} // closed when the loop has ended
 	shutdown   sync.Once
 	goroutines sync.WaitGroup // all but the dispatcher and the puller, which may be in a delegate
 	view       atomic.Pointer[view]
@@ -95,7 +96,7 @@ func Create(config *Config) (*Memberlist, error) {
 	}
 	m := &Memberlist{
 		config: own, log: newLogger(own), transport: own.Transport,
-		calls: make(chan *call), stop: make(chan struct{}),
+		calls: make(chan *call), stop: make(chan struct{}), ended: make(chan struct{}),
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]chan<- error),
 		sends: make(map[gossip.SendToken]chan<- error),
 	}
@@ -198,11 +199,15 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
-		Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
+		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil
+}
+
+func (m *Memberlist) allowed(a netip.Addr) bool {
+	return !m.config.IPMustBeChecked() || m.config.IPAllowed(a.AsSlice()) == nil
 }
 
 func (m *Memberlist) nodeMeta() ([]byte, error) {
@@ -232,9 +237,9 @@ func (m *Memberlist) watchKeys() {
 		return
 	}
 	m.unwatch = m.config.Keyring.watch(func() {
-		_ = m.do(func(time.Time) {
+		_ = m.do(func(now time.Time) {
 			keys, _ := m.keys()
-			m.core.SetKeys(keys)
+			m.core.SetKeys(now, keys)
 		})
 	})
 }
@@ -250,6 +255,7 @@ func (m *Memberlist) startPuller() {
 // loop owns the core. It takes one input, and what else has come meanwhile, hands it to the core, and
 // drains the core. It waits for nothing else.
 func (m *Memberlist) loop() {
+	defer close(m.ended)
 	var due time.Time // what timer is set to
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -393,7 +399,7 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 	select {
 	case <-c.done:
 		return nil
-	case <-m.stop:
+	case <-m.ended: // by then f runs no more
 		return ErrShutdown
 	}
 }
@@ -606,18 +612,11 @@ func (m *Memberlist) Stats() Stats {
 }
 
 // Leave tells the others that this node departs, and takes it out of Members; the node goes on
-// running until Shutdown, and may Join again. It returns when the news are sent and NotifyLeave has
-// been called for the node itself, at the latest after timeout, and then with an error. Zero means no
-// limit. After Shutdown it does nothing.
+// running until Shutdown, and may Join again. It returns when the news are sent, with an error if that
+// takes longer than timeout, of which zero means no limit; and when NotifyLeave has been called for the
+// node itself, unless the application takes longer than a second. After Shutdown it does nothing.
 func (m *Memberlist) Leave(timeout time.Duration) error {
-	var passed <-chan struct{}
-	err := m.do(func(now time.Time) {
-		m.core.Leave(now)
-		m.core.Drain(m.carrier.send)
-		m.notify(now)
-		passed = m.dispatch.barrier()
-	})
-	if err != nil {
+	if err := m.do(m.core.Leave); err != nil {
 		return nil
 	}
 	var late <-chan time.Time
@@ -626,25 +625,25 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 		defer t.Stop()
 		late = t.C
 	}
-	for _, step := range []<-chan struct{}{m.carrier.flushed(), passed} {
-		select {
-		case <-step:
-		case <-late:
-			return fmt.Errorf("gwyh: leave: not done after %v", timeout)
-		case <-m.stop:
-			return nil
-		}
+	select {
+	case <-m.carrier.flushed():
+	case <-late:
+		return fmt.Errorf("gwyh: leave: not sent after %v", timeout)
+	case <-m.stop:
+		return nil
 	}
+	m.settle(time.Second)
 	return nil
 }
 
 // Shutdown stops the node without telling the others: call Leave before, or they will find it dead.
-// It waits for all goroutines but a delegate's method in progress; none is called afterwards.
+// It waits for all goroutines but a delegate's method in progress; no further one is called.
 // Further calls do nothing.
 func (m *Memberlist) Shutdown() error {
 	var err error
 	m.shutdown.Do(func() {
 		m.unwatch()
+		m.dispatch.close()
 		close(m.stop)
 		err = m.transport.Shutdown()
 		m.goroutines.Wait()

@@ -67,7 +67,7 @@ func (k *Keyring) AddKey(key []byte) error {
 }
 
 // UseKey makes key, which has to be in the Keyring, the primary one. Sessions that another key
-// vouched for are renewed one by one, without a gap.
+// vouched for are renewed within seconds, without a gap.
 func (k *Keyring) UseKey(key []byte) error {
 	return k.change(func() error {
 		i := k.index(key)
@@ -80,7 +80,8 @@ func (k *Keyring) UseKey(key []byte) error {
 	})
 }
 
-// RemoveKey makes nodes accept key no longer, and renews the sessions it vouched for. To remove the
+// RemoveKey makes nodes accept key no longer, and renews the sessions it vouched for; they end after 10 s
+// at the latest. To remove the
 // primary key is an error, to remove one that is not there is none.
 func (k *Keyring) RemoveKey(key []byte) error {
 	return k.change(func() error {

@@ -20,6 +20,8 @@ type Config struct {
 	MetaMax   int // bound of the metadata taken from others, in bytes
 	Versions  [6]byte
 
+	Allow func(netip.Addr) bool // which addresses members may have; nil for all
+
 	Keys        []handshake.Key // pre-shared keys, the primary first
 	Labelled    bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes

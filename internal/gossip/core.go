@@ -26,7 +26,10 @@ type Core struct {
 	cfg Config
 	rng *rand.Rand // choices that need no secrecy
 	hs  *handshake.Endpoint
-	now time.Time // of the input in progress, for the handshake's calls back
+
+	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
+	keyTimer timer
+	now      time.Time // of the input in progress, for the handshake's calls back
 
 	self    *member
 	members members
@@ -111,6 +114,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.newsTimer.fire = c.flushNews
 	c.settleTimer.fire = c.settle
 	c.sweepTimer.fire = c.sweepStore
+	c.keyTimer.fire = c.endOldKeys
 	c.subs.timer.fire = c.rechoose
 	c.self = &member{place: -1, since: now}
 	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
@@ -245,6 +249,3 @@ func (c *Core) zoneOf(e *wire.Member) wire.Zone {
 
 // zonesMax bounds the interned zone names.
 const zonesMax = 4096
-
-// SetKeys changes the pre-shared keys that new handshakes use, the primary first. Sessions stay.
-func (c *Core) SetKeys(keys []handshake.Key) { c.hs.SetKeys(keys) }

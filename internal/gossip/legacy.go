@@ -38,7 +38,9 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 		c.handleBroadcast(now, p, &m)
 	case wire.KindStartSubscription:
 		// Answered each time: it may be another's, forwarded, and then the answer does no harm.
-		c.setSubscriber(now, p, true)
+		if p.subscriber || c.legacyLinks() < legacyLinksMax {
+			c.setSubscriber(now, p, true)
+		}
 		c.sendRequest(now, p, wire.KindSubscriptionStarted)
 	case wire.KindSubscriptionStarted:
 		if p.sub == subAsked {
@@ -49,6 +51,18 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	default:
 		c.drop(DropUnexpected)
 	}
+}
+
+// legacyLinksMax bounds the gwyh 0.1 nodes that messages are sent to. Their clusters are small.
+const legacyLinksMax = 64
+
+func (c *Core) legacyLinks() (n int) {
+	for _, p := range c.links {
+		if p.legacy {
+			n++
+		}
+	}
+	return n
 }
 
 // GoTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.

@@ -29,8 +29,10 @@ const (
 	dialFor        = 5 * time.Second       // a member that does not shake hands in this time is avoided
 	silenceCheck   = 2.2                   // heartbeat intervals of silence before a link is probed
 	silenceDead    = 5                     // and before its peer is declared dead
+	legacySilence  = 15 * time.Second      // the same for a gwyh 0.1 node
 	probeInterval  = 500 * time.Millisecond
-	subscribersPer = 4 // subscribers accepted for each subscription of our own
+	wardFor        = 15 * time.Second // a new member without a link to us is watched for so long
+	subscribersPer = 4                // subscribers accepted for each subscription of our own
 )
 
 // subscriptions is the choice of the members to hear from, and how far it has come.
@@ -157,7 +159,7 @@ func (c *Core) trim(now time.Time) {
 		return
 	}
 	for _, p := range slices.Clone(c.links) {
-		if p.sub != subNone && !c.subs.chosen(p.id) {
+		if p.sub != subNone && !p.legacy && !c.subs.chosen(p.id) {
 			c.setSub(now, p, subNone)
 			c.sendRequest(now, p, wire.KindEndSubscription)
 		}
@@ -176,6 +178,9 @@ func (c *Core) handleStart(now time.Time, p *peer) {
 
 // handleStarted takes note that a subscription of ours is served.
 func (c *Core) handleStarted(now time.Time, p *peer) {
+	if !c.self.live() {
+		c.setSub(now, p, subNone)
+	}
 	switch p.sub {
 	case subAsked:
 		if m := c.members.byID[p.id]; m != nil {
@@ -224,7 +229,7 @@ func (c *Core) setSub(now time.Time, p *peer, to subscription) {
 
 // setSubscriber changes whether p is subscribed to us.
 func (c *Core) setSubscriber(now time.Time, p *peer, to bool) {
-	if p.subscriber != to {
+	if p.subscriber != to && !p.legacy {
 		if to {
 			c.subs.serving++
 		} else {
@@ -281,8 +286,11 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 			next = p.asked.Add(askInterval)
 		}
 	}
-	if !p.linked {
+	if !p.linked && !p.ward.After(now) {
 		return next
+	}
+	if !p.linked {
+		return soonest(next, c.tickSilence(now, p))
 	}
 	if !p.beat.After(now) {
 		c.heartbeat(now, p)
@@ -313,7 +321,7 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	silent := now.Sub(p.heard)
 	check := time.Duration(silenceCheck * float64(p.interval))
 	switch {
-	case silent >= silenceDead*p.interval:
+	case silent >= p.patience():
 		c.lost(now, p)
 		return time.Time{}
 	case silent < check:
@@ -325,6 +333,14 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 		c.ping(now, p)
 	}
 	return p.check.Add(probeInterval)
+}
+
+// patience is the silence after which p counts as lost.
+func (p *peer) patience() time.Duration {
+	if p.legacy {
+		return legacySilence
+	}
+	return silenceDead * p.interval
 }
 
 // forgive lets no peer be called silent for time in which this node itself did not run: its timers

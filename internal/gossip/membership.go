@@ -94,6 +94,10 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		kind, same = EventUpdate, bytes.Equal(before.Meta, e.Meta)
 	}
 	c.setAlive(now, m, e)
+	if from != nil && from.id == m.ID && !from.linked {
+		from.ward = now.Add(wardFor)
+		c.timers.advance(&from.timer, now)
+	}
 	if !same {
 		c.emitMember(kind, m)
 	}
@@ -124,6 +128,11 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 func (c *Core) admissible(e *wire.Member) bool {
 	if len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0 || len(e.Meta) > c.cfg.MetaMax {
 		c.drop(DropOversize)
+		return false
+	}
+	if c.cfg.Allow != nil && !c.cfg.Allow(e.Addr.Addr()) {
+		c.drop(DropAddress)
+		c.logLimited(c.now, "address", "[WARN] gwyh: member at %s ignored: its address is not among CIDRsAllowed", e.Addr)
 		return false
 	}
 	if m := c.members.byID[e.ID]; (m == nil || !m.live()) && len(c.members.live) >= membersMax {

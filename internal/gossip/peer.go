@@ -39,11 +39,13 @@ type peer struct {
 	asks       int          // how many went out without an answer
 	beat       time.Time    // when the next heartbeat is due
 	check      time.Time    // when the path was last checked because of silence
+	ward       time.Time    // until when it is watched without a link: a new member that nobody else may watch yet
 	pings      uint64       // sent to measure the round trip
 	pinged     time.Time    // when the last of them went out; zero once it was answered
 
-	sync  syncing
-	dials []handshake.AttemptID // that ended with this peer and are not confirmed
+	sync    syncing
+	answers answering
+	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
 // Bounds of what a peer may declare about itself.
@@ -423,8 +425,12 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 // renewFor is how long one attempt to renew a session goes on.
 const renewFor = 30 * time.Second
 
-// remove ends a peer without sessions.
+// remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
+// is dead as far as we know; if it is not, others hear it refute.
 func (c *Core) remove(now time.Time, p *peer) {
+	if m := c.members.byID[p.id]; p.linked && m != nil && m.live() {
+		c.declareDead(now, m)
+	}
 	c.unlink(now, p)
 	for _, b := range p.bulk {
 		b.asm.pending--

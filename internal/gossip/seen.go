@@ -15,6 +15,7 @@ const (
 	seenForeignMax = 1 << 15 // ids of gwyh 0.1 nodes, per generation
 	seenForeignAge = 2 * time.Minute
 	seenOriginAge  = 10 * time.Minute
+	seenJump       = 1 << 32 // no origin is so far ahead of itself: nobody shall end another's window
 )
 
 // seen tells the first copy of a message from the others. Ids of Go nodes are an origin tag and a
@@ -113,6 +114,8 @@ func (w *seenWindow) first(n uint64) bool {
 	case w.words == nil:
 		w.words = make([]uint64, seenWindowMin)
 		w.top = n
+	case n > w.top && n-w.top > seenJump:
+		return false
 	case n > w.top:
 		w.advance(block)
 		w.top = n
@@ -131,6 +134,8 @@ func (w *seenWindow) first(n uint64) bool {
 func (w *seenWindow) has(n uint64) bool {
 	block, newest := n/64, w.top/64
 	switch {
+	case n > w.top && n-w.top > seenJump:
+		return true
 	case n > w.top:
 		return false
 	case newest-block >= uint64(len(w.words)):

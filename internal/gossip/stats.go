@@ -54,6 +54,7 @@ const (
 	DropUnknownBody                // a body of a later version
 	DropOversize                   // an entry or message beyond its bound
 	DropHeldOld                    // a message that found no link in its time
+	DropAddress                    // a member whose address is not allowed
 	DropQueueFull                  // a message for a link on which too much waits
 	DropQueueOld                   // a message that waited too long for its link
 	DropStoreFull                  // a piece of a large message beyond the bounds of its peer or of the node
@@ -64,7 +65,7 @@ const (
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
-	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "queue_full",
+	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "address", "queue_full",
 	"queue_old", "store_full", "incomplete", "forgotten", "unreachable"}
 
 // String is the label that the drop is counted under.

@@ -18,7 +18,9 @@ const (
 	syncCalm       = 250 * time.Millisecond // a table unchanged for so long should agree with the neighbours'
 	syncMismatches = 2                      // in one that changes all the time, heartbeats in a row that do not, before we compare
 	syncOverhead   = 64                     // bytes of a message that carries hashes or buckets beyond them
-	syncAnswers    = 64                     // datagrams of entries sent at once in answer to one message
+	syncParts      = 32                     // parts of a comparison answered per peer and syncWindow
+	syncWindow     = 100 * time.Millisecond
+	syncAnswers    = 64 // datagrams of entries sent at once in answer to one message
 )
 
 // syncing is a comparison of tables that we began with a peer: the hashes of our buckets go out, the
@@ -28,6 +30,21 @@ type syncing struct {
 	sent     time.Time
 	rounds   int
 	mismatch int // heartbeats in a row with another root than ours
+}
+
+// answering bounds what a peer's comparisons make us do.
+type answering struct {
+	since time.Time
+	parts int
+}
+
+// may reports whether one more part is answered.
+func (a *answering) may(now time.Time) bool {
+	if now.Sub(a.since) >= syncWindow {
+		*a = answering{since: now}
+	}
+	a.parts++
+	return a.parts <= syncParts
 }
 
 func (c *Core) root() wire.SyncRoot {
@@ -90,6 +107,10 @@ func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
+	if !p.answers.may(now) {
+		c.drop(DropOversize)
+		return
+	}
 	ours := c.bucketHashes(theirs.Bits)
 	differs := make([]bool, len(ours))
 	var want []byte
@@ -115,6 +136,10 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
+	if !p.answers.may(now) {
+		c.drop(DropOversize)
+		return
+	}
 	wanted := make([]bool, 1<<w.Bits)
 	for i := range w.Len() {
 		if n := w.At(i); n < uint32(len(wanted)) {
@@ -127,7 +152,7 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool) {
 	w := c.answers(p)
 	for _, m := range c.members.live {
-		if which[bucket(m.ID, width)] && w.sent < syncAnswers {
+		if which[bucket(m.ID, width)] && w.sent+1 < syncAnswers {
 			w.add(now, m)
 		}
 	}

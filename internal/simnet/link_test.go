@@ -96,8 +96,9 @@ func TestLatencyBelongsToThePairOfHosts(t *testing.T) {
 			took[pair] = d
 		}
 	}
+	// Four standard errors each: 1.8 % of the mean, and 2.5 % of the deviation, of so many pairs.
 	mean, deviation := meanAndDeviation(all)
-	if len(all) != hosts*(hosts-1)/2 || !within(mean, 20e6, 0.05) || !within(deviation, 20e6, 0.05) {
+	if len(all) != hosts*(hosts-1)/2 || !within(mean, 20e6, 0.072) || !within(deviation, 20e6, 0.10) {
 		t.Errorf("%d pairs, mean %v, deviation %v", len(all), time.Duration(mean), time.Duration(deviation))
 	}
 }

@@ -1,0 +1,54 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+)
+
+// keyChange is how long a change of keys takes at most: sessions are renewed spread over it, so that a
+// cluster does not shake hands all at once, and those of a removed key end with it.
+const keyChange = 10 * time.Second
+
+// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary
+// vouched for are renewed, make before break; those of a key that is gone end when that is done, or
+// after keyChange.
+func (c *Core) SetKeys(now time.Time, keys []handshake.Key) {
+	c.now = now
+	c.hs.SetKeys(keys)
+	c.keyIDs = c.keyIDs[:0]
+	for _, k := range keys[:min(len(keys), handshake.MaxKeys)] {
+		c.keyIDs = append(c.keyIDs, k.ID())
+	}
+	for _, p := range c.sortedPeers() {
+		if s := p.set.Current(now); s != nil && !p.legacy && (len(c.keyIDs) == 0 || s.Fingerprint() != c.keyIDs[0]) {
+			p.set.RenewBy(now, now.Add(time.Duration(c.rng.Int64N(int64(keyChange/2)))))
+			c.wake(p)
+		}
+	}
+	c.timers.set(&c.keyTimer, now.Add(keyChange))
+}
+
+// endOldKeys closes the sessions that a key vouched for which is no longer accepted.
+func (c *Core) endOldKeys(now time.Time) {
+	for _, p := range c.sortedPeers() {
+		for i := p.set.Len() - 1; i >= 0; i-- {
+			if s := p.set.At(i); !slices.Contains(c.keyIDs, s.Fingerprint()) {
+				p.set.Remove(now, s)
+				c.forget(p, s)
+			}
+		}
+		c.timers.advance(&p.timer, now)
+	}
+}
+
+// sortedPeers is all peers in the order of their ids, for what must not depend on the order of a map.
+func (c *Core) sortedPeers() []*peer {
+	all := make([]*peer, 0, len(c.peers))
+	for _, p := range c.peers {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *peer) int { return slices.Compare(a.id[:], b.id[:]) })
+	return all
+}
