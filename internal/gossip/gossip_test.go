@@ -37,12 +37,12 @@ func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
 		t.Run(fmt.Sprintf("loss %v", c.loss), func(t *testing.T) {
 			const mean = 20 * time.Millisecond
 			cl := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(mean, 0), Loss: c.loss})
-			cl.add(1000)
+			cl.add(thousand)
 			formed := cl.form(30 * time.Second)
 			cl.net.RunFor(5 * time.Second) // until the choice of subscriptions has calmed down
 			var sum time.Duration
 			for i := range 20 {
-				sum += cl.broadcast(i*47, fmt.Sprint("message ", i), 500*time.Millisecond)
+				sum += cl.broadcast(i*47%thousand, fmt.Sprint("message ", i), 250*time.Millisecond)
 			}
 			last := float64(sum) / 20 / float64(mean)
 			t.Logf("whole after %v, last node after %.2f mean latencies", formed, last)

@@ -187,14 +187,14 @@ func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
 		cfg.Subscriptions = 1
 		cfg.Advertise = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 250)}), uint16(7000+i))
 	}
-	c.add(1001)
+	c.add(thousand + 1)
 	for i := 1; i < len(c.nodes); i++ {
 		c.join(i, 0)
 	}
 	seed := c.nodes[0]
-	c.net.RunUntil(4*time.Second, func() bool { return seed.stats.HandshakesAccepted >= 1000 })
-	if got := seed.stats.HandshakesAccepted; got < 1000 {
-		t.Errorf("%d of 1000 have shaken hands after 4 s", got)
+	c.net.RunUntil(4*time.Second, func() bool { return seed.stats.HandshakesAccepted >= thousand })
+	if got := seed.stats.HandshakesAccepted; got < thousand {
+		t.Errorf("%d of %d have shaken hands after 4 s", got, thousand)
 	}
 }
 
