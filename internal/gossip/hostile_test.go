@@ -243,3 +243,22 @@ func testHmac(psk string, message []byte, at time.Time) (sum [64]byte) {
 	h.Sum(sum[:0])
 	return sum
 }
+
+func TestMemberOutsideTheAllowedNetworksIsNoMember(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	outside := testAddr(3).Addr()
+	c.tweak = func(_ int, cfg *Config) { cfg.Allow = func(a netip.Addr) bool { return a != outside } }
+	c.add(4)
+	for i := 1; i < 4; i++ {
+		c.join(i, 0)
+	}
+	c.net.RunFor(5 * time.Second)
+	for i, n := range c.nodes[:3] {
+		if len(n.members.live) != 3 || n.members.byName["node-3"] != nil {
+			t.Errorf("node %d has %d members", i, len(n.members.live))
+		}
+	}
+	if c.nodes[0].stats.Dropped[DropAddress] == 0 {
+		t.Error("not counted")
+	}
+}
