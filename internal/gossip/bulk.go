@@ -81,7 +81,7 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
 		if !b.begun && !budget.allows(b.asm.total, incompleteSize/2) {
 			continue
 		}
-		if !p.linked && !b.asm.direct {
+		if !p.linked && !b.asm.direct && p.core.self.live() { // who leaves still sends what it began
 			continue
 		}
 		if pieces[n] = b.next(); pieces[n].from < pieces[n].to {

@@ -29,7 +29,11 @@ func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
 	lost := 0
 	for n := first; n < after; n++ {
 		w, _, size, ok := ch.log.Get(n)
-		if !ok || w.settled {
+		if !ok {
+			c.drop(DropForgotten)
+			continue
+		}
+		if w.settled {
 			continue
 		}
 		w.settled = true

@@ -227,3 +227,20 @@ func TestManyLargeMessagesAtOnceAllArrive(t *testing.T) {
 	c.net.RunFor(20 * time.Second)
 	c.quiet()
 }
+
+func TestLargeMessageOfANodeThatLeavesArrives(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(6)
+	c.form(5 * time.Second)
+	c.net.RunFor(2 * time.Second)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.05 })
+	msg := []byte(payload(1<<20, 1))
+	c.do(3, func(now time.Time) {
+		if err := c.nodes[3].Broadcast(now, msg); err != nil {
+			t.Fatal(err)
+		}
+		c.nodes[3].Leave(now)
+	})
+	c.net.RunFor(10 * time.Second)
+	c.exactlyOnce(3, msg)
+}
