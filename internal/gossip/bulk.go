@@ -37,16 +37,18 @@ func (c *Core) sendBulk(now time.Time, p *peer, a *assembly, use wire.Use) *bulk
 	return b
 }
 
-// carry puts the large messages that are on their way through this node on a link that is new.
+// carry puts the large messages that are on their way through this node on a link that is new. A peer
+// that was deaf for a while gets what is still here for repair, too.
 func (c *Core) carry(now time.Time, p *peer) {
 	if p.legacy {
 		return
 	}
 	for _, a := range c.store.all {
-		if a.passed && (!a.complete() || a.pending > 0) && p.bulkOf(a) == nil {
+		if a.passed && (!a.complete() || a.pending > 0 || p.deaf) && p.bulkOf(a) == nil {
 			c.sendBulk(now, p, a, 0)
 		}
 	}
+	p.deaf = false
 	c.pump(now, p)
 }
 

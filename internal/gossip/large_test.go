@@ -241,7 +241,7 @@ func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
 	for _, pair := range [][2]int{{0, 1}, {2, 3}} {
 		c.net.SetLink(c.nodes[pair[0]].addr, c.nodes[pair[1]].addr, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Pipe: pipe})
 	}
-	seconds := sized(20, 8)
+	seconds := sized(12, 8)
 	run := func() (share float64, lost float64) {
 		before := pipe.Stats()
 		c.net.RunFor(time.Duration(seconds) * time.Second)
@@ -346,7 +346,8 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	if memory > storeMax {
 		t.Errorf("a node held %d bytes", memory)
 	}
-	if got < len(messages) && gone == 0 {
+	dead := c.nodes[0].count(EventLeave, deaf.cfg.Name) > 0 // what was sent then was not for it
+	if got < len(messages) && gone == 0 && !dead {
 		t.Error("lost messages are in no counter")
 	}
 	c.net.RunFor(35 * time.Second)

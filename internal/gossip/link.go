@@ -128,7 +128,7 @@ func (c *Core) ask(now time.Time, p *peer) {
 	p.sub = subAsked
 	p.asked = now
 	p.asks++
-	c.sendRequest(now, p, wire.KindStartSubscription)
+	c.sendIntroduced(now, p, wire.KindStartSubscription)
 	c.timers.advance(&p.timer, now.Add(askInterval))
 }
 
@@ -173,7 +173,20 @@ func (c *Core) handleStart(now time.Time, p *peer) {
 		return
 	}
 	c.setSubscriber(now, p, true)
-	c.sendRequest(now, p, wire.KindSubscriptionStarted)
+	c.sendIntroduced(now, p, wire.KindSubscriptionStarted)
+}
+
+// sendIntroduced sends a request behind our own entry: the two that begin a link make sure that both
+// ends have each other as members.
+func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
+	if p.legacy {
+		c.sendRequest(now, p, k)
+		return
+	}
+	w := wire.BeginMembers(c.plain[:0], c.newID())
+	w.Append(c.self.fill(&c.entry), c.room(p))
+	c.plain = wire.AppendRequest(w.End(), c.newID(), k)
+	c.sendPlain(now, p, c.plain)
 }
 
 // handleStarted takes note that a subscription of ours is served.
@@ -250,6 +263,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+		p.deaf = now.Sub(p.heard) > time.Duration(silenceCheck*float64(p.interval))
 		return
 	}
 	c.links = append(c.links, p)

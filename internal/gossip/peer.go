@@ -35,6 +35,7 @@ type peer struct {
 	sub        subscription // ours to it
 	subscriber bool         // its to us
 	linked     bool         // either: it is in core.links
+	deaf       bool         // it was silent when its last link ended
 	asked      time.Time    // when the last StartSubscription went out
 	asks       int          // how many went out without an answer
 	beat       time.Time    // when the next heartbeat is due
