@@ -1,178 +1,108 @@
 package pacing
 
-import (
-	"math"
-	"time"
-)
-
-// A Report is what a peer tells of what it received. Bytes count from the first of the link.
-type Report struct {
-	Delivered    uint64        // bytes the peer has received in all
-	InFlightSent uint64        // bytes we had sent when the newest datagram that it reports had left
-	RTT          time.Duration // of that datagram; zero: unknown
-}
-
-// round is the time between two reports that are looked at.
-type round struct {
-	began            time.Time
-	sent             uint64 // flight.reported when it began
-	delivered        uint64
-	lost             float64 // bytes named since
-	rates            [3]float64
-	unsettled        bool
-	cutMark          uint64
-	cutUntil         time.Time
-	lostBefore       float64
-	left, leftBefore uint64 // flight.sent when it began, and the one before
-}
+import "time"
 
 const (
-	startGain = 2.0
-	cutBound  = 9.0 / 8
-	kB        = 0.07
-	kQ        = 8.0
-	lossSlack = 1.0 / 50
+	startGain   = 2        // of what was delivered, while starting
+	startQueued = 24 << 10 // bytes of ours in a queue that end the start
+	reach       = 9. / 8
+	addEvery    = 0.1    // seconds; the rate grows by a datagram per round trip in so long
+	addRTT      = 0.05   // seconds; a shorter round trip counts as this
+	addLeast    = 1. / 4 // of that increase, while a queue is built up
+	addMost     = 1
+	fewQueued   = 16 << 10 // bytes of ours in a queue with which the increase is whole
 )
 
-// Report takes a delivery report.
+// A Report is what a peer tells of what it received. Both counts are of the bytes that Sent counted,
+// from the first of the Controller on, so Delivered is never above InFlightSent.
+type Report struct {
+	Delivered    uint64        // bytes the peer has received in all
+	InFlightSent uint64        // bytes sent when the newest datagram that it reports had left, that included
+	RTT          time.Duration // of that datagram, without the time the peer held it; zero: unknown
+}
+
+// A round is the time from one report to the next that is not too soon after it.
+type round struct {
+	began     time.Time
+	reported  uint64     // flight.reported when it began
+	delivered uint64     // flight.delivered when it began
+	rates     [3]float64 // bytes per second delivered in the rounds before, newest first
+}
+
+// best is the rate that got through lately.
+func (r *round) best() float64 { return max(r.rates[0], r.rates[1], r.rates[2]) }
+
+// Report takes a delivery report. One older than another is ignored, and what it cannot know is cut.
 func (c *Controller) Report(now time.Time, r Report) {
 	f := &c.flight
-	sent := min(r.InFlightSent, f.sent)
-	if sent < f.reported {
+	newest := min(r.InFlightSent, f.sent)
+	if newest < f.reported {
 		return
 	}
-	c.delay.add(now, r.RTT, sent > f.burstEnd)
-	f.reported = sent
-	f.probe = time.Time{}
-	c.local.pause = 0
+	c.delay.add(now, r.RTT, newest > f.burstEnd)
+	c.bucket.pause = 0
+	f.report, f.probe = now, time.Time{}
+	f.reported, f.delivered = newest, min(max(r.Delivered, f.delivered), newest)
+	c.loss.bound(f.reported - f.delivered)
 	if f.stalled {
-		f.delivered = max(f.delivered, min(r.Delivered, f.sent))
 		c.restart(now)
-		c.unsettle()
-		f.heard = true
 		return
 	}
 	first := !f.heard
 	f.heard = true
-	d := min(max(r.Delivered, f.delivered), f.sent)
-	f.delivered = d
-	if first {
-		c.round.delivered = d - min(d, sent-c.round.sent)
-	} else if now.Sub(c.round.began) < c.interval()*3/4 {
-		return
+	if first || now.Sub(c.round.began) >= c.interval()*3/4 {
+		c.endRound(now, first)
 	}
-	c.endRound(now)
 }
 
-func (c *Controller) endRound(now time.Time) {
+// endRound looks at what the round brought.
+func (c *Controller) endRound(now time.Time, first bool) {
 	r, f := &c.round, &c.flight
 	took := max(now.Sub(r.began), time.Millisecond).Seconds()
-	rate := float64(f.delivered-r.delivered) / took
+	used := float64(f.reported-r.reported) >= c.rate*took/2
 	copy(r.rates[1:], r.rates[:])
-	r.rates[0] = rate
-	best := r.best()
-	congested := c.starting && (c.delay.jump || c.delay.risen(2)) || r.lost > 0 && c.delay.risen(3) || c.heavy()
-	used := float64(f.reported-r.sent) >= c.rate*took/2
-	c.learnLoss()
+	r.rates[0] = float64(f.delivered-r.delivered) / took
+	if first { // what arrived of before the start does not count
+		r.rates[0] = min(r.rates[0], float64(f.reported-r.reported)/took)
+	}
+	settled := c.settled(now)
 	switch {
-	case congested:
+	case c.starting && c.queueBuilt():
 		c.congestion(now)
+	case settled && (c.lossInQueue() || c.heavyLoss()):
+		c.congestion(now)
+	case c.starting && first:
+		c.setRate(startGain * r.best())
 	case c.starting:
-		c.setRate(startGain * best)
-		c.capacity = max(c.capacity, rate)
-	case used && !c.settling(now):
-		c.setRate(c.rate + c.slope(now)*took)
-		c.capacity = max(c.capacity, rate)
+		c.setRate(max(c.rate, startGain*r.best()))
+	case settled && used:
+		c.setRate(max(c.rate, min(c.rate+c.slope(now)*took, reach*r.best()/(1-c.loss.random))))
 	}
-	r.began, r.sent, r.delivered = now, f.reported, f.delivered
-	r.lostBefore, r.lost = r.lost, 0
-	r.leftBefore, r.left = r.left, f.sent
+	if settled {
+		c.loss.learn(c.lossShare())
+	}
+	c.loss.next(f, lossFew*c.datagram)
+	r.began, r.reported, r.delivered = now, f.reported, f.delivered
 }
 
-func (r *round) best() float64 { return max(r.rates[0], r.rates[1], r.rates[2]) }
-
-func (c *Controller) unsettle() {
-	r := &c.round
-	r.cutMark, r.cutUntil = c.flight.sent, time.Time{}
-	r.unsettled = true
+// queueBuilt reports whether the delay rose and the queue is one of ours.
+func (c *Controller) queueBuilt() bool {
+	return (c.delay.jump || c.delay.risen(2)) && c.queued() >= startQueued
 }
 
-func (c *Controller) settling(now time.Time) bool {
-	r := &c.round
-	if !r.unsettled {
-		return false
-	}
-	if r.cutUntil.IsZero() {
-		if c.flight.reported < r.cutMark {
-			return true
-		}
-		r.cutUntil = now.Add(c.delay.smoothed * 9 / 8)
-	}
-	r.unsettled = now.Before(r.cutUntil)
-	return r.unsettled
+// queued is how many bytes of ours are in queues, as far as the delay tells.
+func (c *Controller) queued() float64 {
+	return c.round.best() * c.delay.rise(1).Seconds()
 }
 
-// slope is the increase in bytes per second per second.
+// slope is the increase of the rate in bytes per second per second.
 func (c *Controller) slope(now time.Time) float64 {
 	t := c.interval().Seconds()
-	least := c.datagram / (max(t, 0.05) * kB)
-	if rise := c.delay.last - c.delay.min(); rise > max(riseLeast, 2*c.delay.jitter) {
-		queued := c.rate * rise.Seconds() / c.datagram
-		return least * min(max(kQ/queued, 1.0/8), 2)
+	add := c.datagram / (max(t, addRTT) * addEvery)
+	if c.delay.rise(1) > max(riseLeast, 2*c.delay.jitter) {
+		share := fewQueued / c.queued()
+		return add * min(max(share*share, addLeast), addMost)
 	}
-	quiet := min(max(now.Sub(c.congested).Seconds()-2, 0)/2, 1)
-	return least + c.rate*quiet/2
-}
-
-// losses returns how many datagrams were named in this round and the last, and how many left in that time.
-func (c *Controller) losses() (lost, left float64) {
-	r := &c.round
-	return (r.lost + r.lostBefore) / c.datagram, float64(c.flight.sent-r.leftBefore) / c.datagram
-}
-
-func (c *Controller) heavy() bool {
-	lost, left := c.losses()
-	return lost > (c.tolerated+lossSlack)*left+math.Sqrt(left)
-}
-
-func (c *Controller) learnLoss() {
-	lost, left := c.losses()
-	if left < 16 {
-		return
-	}
-	c.tolerated = min(c.tolerated, (lost+math.Sqrt(left))/left)
-}
-
-func (c *Controller) congestion(now time.Time) {
-	r := &c.round
-	if c.settling(now) {
-		return
-	}
-	c.unsettle()
-	best := r.best()
-	if c.starting {
-		c.starting = false
-		c.setRate(best)
-	} else {
-		cut := (1 - (3.0/32 + float64(c.rnd(1<<16))/(1<<20)))
-		c.setRate(min(c.rate, best*cutBound) * cut)
-	}
-	if !c.delay.risen(3) {
-		lost, left := c.losses()
-		c.tolerated += (min(lost/max(left, 1), 0.3) - c.tolerated) / 4
-	}
-	c.capacity = best
-	c.congested = now
-	c.local.until = now.Add(min(max(c.delay.rise(2), 0)/2, c.delay.smoothed))
-}
-
-// Lost takes note of bytes that a Nak named for the first time.
-func (c *Controller) Lost(now time.Time, bytes int) {
-	if bytes <= 0 {
-		return
-	}
-	c.round.lost = min(c.round.lost+float64(bytes), 1<<40)
-	if c.delay.risen(3) || c.heavy() {
-		c.congestion(now)
-	}
+	quiet := now.Sub(c.congested).Seconds()/max(1, 10*t) - 1
+	return add + c.rate*min(max(quiet, 0), 1)/max(1, 10*t)
 }

@@ -3,65 +3,56 @@ package pacing
 import "time"
 
 const (
-	pacedBurst  = 2 * time.Millisecond   // of the rate may leave at once, for timers are coarse
-	windowSlack = 10 * time.Millisecond  // of the rate, beyond a round trip and two reports
-	minRTO      = 200 * time.Millisecond // before a datagram is sent beyond the window, or 4 RTT
-	maxRTO      = time.Second
-	minBackoff  = time.Millisecond
-	maxBackoff  = 100 * time.Millisecond
+	pacedBurst = 2 * time.Millisecond   // of the rate may leave at once, for timers are coarse
+	minRTO     = 200 * time.Millisecond // of silence, or 4 RTT, before a datagram goes beyond the window,
+	maxRTO     = time.Second            // doubled with each up to this, if that is more than 4 RTT
+	minPause   = time.Millisecond       // after the system refused a datagram, doubled with each
+	maxPause   = 100 * time.Millisecond
 )
 
-// bucket holds what may leave now.
+// A bucket holds what may leave at once.
 type bucket struct {
-	level float64 // bytes; negative after what was sent without asking
-	at    time.Time
+	level float64   // bytes; negative after what was sent without asking
+	at    time.Time // when level was last brought up to date
+
+	paused time.Time     // nothing leaves before
+	pause  time.Duration // of the last Backoff; zero after a report
 }
 
-// flight counts bytes from the first of the link.
+// flight knows how much is on its way. Bytes count from the first of the link.
 type flight struct {
-	sent, reported, delivered uint64
-	heard                     bool // a report came since the start
-	burstEnd                  uint64
-	granted                   bool      // Wait allowed the next Sent
-	blocked                   bool      // the last Wait was not zero
-	paced                     time.Time // when the last granted datagram was sent
-	asked                     time.Time // the last Wait
-	probe                     time.Time // when a datagram may go beyond the window
-	rto                       time.Duration
-	stalled                   bool
+	sent      uint64
+	reported  uint64 // sent up to the newest datagram that was reported; at most sent
+	delivered uint64 // what the peer has; at most reported
+	burstEnd  uint64 // sent at the end of the unpaced burst
+	heard     bool   // a report came since the start
+	granted   bool   // Wait allowed the next Sent
+
+	paced   time.Time // when the last granted datagram was sent, or the start
+	report  time.Time // when the last report came, or the start
+	probe   time.Time // when a datagram may go beyond the window; zero: it is not used up
+	rto     time.Duration
+	stalled bool // one did
 }
 
-// local is the back-off after an error of the own system.
-type local struct {
-	pause time.Duration
-	until time.Time
+func (f *flight) restart(now time.Time, burst float64) {
+	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered,
+		burstEnd: f.sent + uint64(burst), paced: now, report: now}
 }
 
-func (f *flight) restart(now time.Time) {
-	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered, burstEnd: f.sent + burst, paced: now, asked: now}
-}
-
-// Idle reports whether nothing was paced lately, so that the next datagram starts anew.
-func (c *Controller) Idle(now time.Time) bool {
-	f := &c.flight
-	if now.Sub(f.paced) < max(idleAfter, 8*c.delay.smoothed) {
-		return false
-	}
-	return !f.blocked || now.Sub(f.asked) > 2*maxRTO
-}
-
-// Wait tells how long to wait before a datagram of so many bytes may be sent.
+// Wait tells how long to wait before a datagram of so many bytes may be sent: zero when it may be now,
+// else until it is worth asking again. A report or a Nak may allow it earlier.
 func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 	if c.Idle(now) {
 		c.restart(now)
 	}
-	c.flight.asked = now
-	w := max(c.pacingWait(now, max(bytes, 0)), c.local.until.Sub(now), c.windowWait(now, max(bytes, 0)), 0)
-	c.flight.granted, c.flight.blocked = w == 0, w > 0
+	bytes = min(max(bytes, 0), maxDatagram)
+	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
+	c.flight.granted = w == 0
 	return w
 }
 
-func (c *Controller) pacingWait(now time.Time, bytes int) time.Duration {
+func (c *Controller) bucketWait(now time.Time, bytes int) time.Duration {
 	c.fill(now)
 	short := min(float64(bytes), c.bucketSize()) - c.bucket.level
 	if short <= 0 {
@@ -70,23 +61,12 @@ func (c *Controller) pacingWait(now time.Time, bytes int) time.Duration {
 	return time.Duration(short/c.rate*float64(time.Second)) + 1
 }
 
-func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
-	if c.InFlight() == 0 || c.InFlight()+bytes <= c.Window() {
-		return 0
-	}
-	f := &c.flight
-	if f.probe.IsZero() {
-		f.rto = max(4*c.delay.smoothed, minRTO)
-		f.probe = now.Add(f.rto)
-	}
-	return f.probe.Sub(now)
-}
-
 func (c *Controller) bucketSize() float64 {
 	return max(2*c.datagram, c.rate*pacedBurst.Seconds())
 }
 
-// fill adds what the rate gave since the last time. A level above the size, that of the burst, stays.
+// fill adds what the rate gave since the last time. A level above the size, as the first burst is,
+// stays.
 func (c *Controller) fill(now time.Time) {
 	b := &c.bucket
 	if d := now.Sub(b.at); d > 0 {
@@ -95,35 +75,70 @@ func (c *Controller) fill(now time.Time) {
 	}
 }
 
-// Sent counts a datagram of the link, whatever its class.
+// windowWait is zero within the window. Beyond it, one datagram may go when no report came for the
+// RTO, and the next after twice that.
+func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
+	f := &c.flight
+	if c.InFlight() == 0 || c.InFlight()+bytes <= c.Window() {
+		return 0
+	}
+	if f.probe.IsZero() {
+		last := f.report
+		if f.paced.After(last) {
+			last = f.paced
+		}
+		f.rto = max(4*c.delay.smoothed, minRTO)
+		f.probe = last.Add(f.rto)
+	}
+	return f.probe.Sub(now)
+}
+
+// Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before is
+// not paced, but slows what is. While the link is idle none is in flight: nothing would report it.
 func (c *Controller) Sent(now time.Time, bytes int) {
+	f := &c.flight
 	if bytes <= 0 {
 		return
 	}
-	f := &c.flight
 	idle := !f.granted && c.Idle(now)
 	c.fill(now)
 	c.bucket.level = max(c.bucket.level-float64(bytes), -c.burst())
 	f.sent += uint64(bytes)
-	if idle {
+	switch {
+	case idle:
 		f.reported = f.sent
-		return
-	}
-	if f.granted {
+	case f.granted:
 		f.granted = false
 		f.paced = now
-	}
-	if !f.probe.IsZero() && !now.Before(f.probe) {
-		f.rto = min(2*f.rto, max(maxRTO, f.rto))
-		f.probe = now.Add(f.rto)
-		f.stalled = true
+		c.probed(now)
 	}
 }
 
-// Backoff pauses the link after the system refused a datagram for want of buffers.
+// probed notes a datagram that went beyond the window.
+func (c *Controller) probed(now time.Time) {
+	f := &c.flight
+	if f.probe.IsZero() || now.Before(f.probe) {
+		return
+	}
+	f.stalled = true
+	f.rto = min(2*f.rto, max(maxRTO, 4*c.delay.smoothed))
+	f.probe = now.Add(f.rto)
+}
+
+// Backoff pauses the link after the system refused a datagram for want of buffers or by a filter
+// (ENOBUFS, EPERM): 1 ms, doubled with each up to 100 ms, until a report comes. The network lost
+// nothing, so the rate stays.
 func (c *Controller) Backoff(now time.Time) {
-	c.local.pause = min(max(2*c.local.pause, minBackoff), maxBackoff)
-	c.local.until = now.Add(c.local.pause)
+	b := &c.bucket
+	b.pause = min(max(2*b.pause, minPause), maxPause)
+	c.pauseFor(now, b.pause)
 	c.fill(now)
-	c.bucket.level = min(c.bucket.level, 0)
+	b.level = min(b.level, 0)
+}
+
+// pauseFor lets nothing leave for d.
+func (c *Controller) pauseFor(now time.Time, d time.Duration) {
+	if until := now.Add(d); until.After(c.bucket.paused) {
+		c.bucket.paused = until
+	}
 }
