@@ -343,20 +343,20 @@ func (m *Memberlist) notify(now time.Time) {
 // look renews the view if the members or the links have changed.
 func (m *Memberlist) look() {
 	old := m.view.Load()
-	s := m.core.Stats()
-	if old != nil && m.core.Version() == m.seen && old.links == s.Links {
+	links := m.core.Links()
+	if old != nil && m.core.Version() == m.seen && old.links == links {
 		return
 	}
-	v := &view{links: s.Links}
+	v := &view{links: links}
 	if old != nil && m.core.Version() == m.seen {
 		v.self, v.nodes = old.self, old.nodes
 		m.view.Store(v)
 		return
 	}
 	m.seen = m.core.Version()
-	known := make(map[wire.NodeID]*Node, s.Members)
+	known := make(map[wire.NodeID]*Node, len(m.known))
 	self := m.core.Self()
-	v.nodes = make([]*Node, 0, s.Members)
+	v.nodes = make([]*Node, 0, len(m.known)+1)
 	m.core.Members(func(o *gossip.Member) {
 		n := m.known[o.ID]
 		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) {

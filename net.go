@@ -284,8 +284,7 @@ func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error)
 
 // writeTo sends b from the socket that path.Local belongs to, else from the first that can send it.
 // b is not kept. It does not block longer than the system takes to queue a datagram.
-func (t *NetTransport) writeTo(path wire.Path, b []byte) error {
-	err := fmt.Errorf("no socket reaches %s", path.Remote)
+func (t *NetTransport) writeTo(path wire.Path, b []byte) (err error) {
 	for _, c := range t.conns {
 		if path.Local.IsValid() && c.LocalAddr().Addr() == path.Local {
 			return c.Write(path, b)
@@ -298,6 +297,9 @@ func (t *NetTransport) writeTo(path wire.Path, b []byte) error {
 		if err = c.Write(path, b); err == nil {
 			return nil
 		}
+	}
+	if err == nil {
+		err = fmt.Errorf("no socket reaches %s", path.Remote)
 	}
 	return err
 }

@@ -193,6 +193,9 @@ func (c *Core) Members(yield func(*Member)) {
 // Self is this node as others know it.
 func (c *Core) Self() Member { return c.self.Member }
 
+// Links is the number of peers that messages are exchanged with.
+func (c *Core) Links() int { return len(c.links) }
+
 // Started reports how many members this node hears from: its subscriptions that were confirmed.
 func (c *Core) Started() int { return c.subs.started }
 
