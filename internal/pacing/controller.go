@@ -9,7 +9,7 @@ const (
 	reportEvery = 20 * time.Millisecond  // the least time between two reports of a peer
 	windowSlack = 10 * time.Millisecond  // of the rate, beyond a round trip and two reports
 	unknownRTT  = 100 * time.Millisecond // until there is a sample
-	idleAfter   = 2 * time.Second        // without a paced datagram, or 8 RTT where that is longer
+	idleAfter   = 2 * time.Second        // without need and news, or 8 RTT where that is longer
 	maxDatagram = 64 << 10               // bytes
 )
 
@@ -61,9 +61,11 @@ func (c *Controller) setRate(r float64) {
 // interval is how often the peer reports, as far as we know.
 func (c *Controller) interval() time.Duration { return max(c.delay.smoothed, reportEvery) }
 
-// Idle reports whether nothing was paced for so long that the next datagram starts anew.
+// Idle reports whether for long nothing had to wait and no report came. The next datagram that had to
+// wait starts the link anew.
 func (c *Controller) Idle(now time.Time) bool {
-	return now.Sub(c.flight.paced) >= max(idleAfter, 8*c.delay.smoothed)
+	f := &c.flight
+	return min(now.Sub(f.pressed), now.Sub(f.report)) >= max(idleAfter, 8*c.delay.smoothed)
 }
 
 // RTT returns the smoothed round-trip time.

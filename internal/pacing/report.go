@@ -71,7 +71,7 @@ func (c *Controller) endRound(now time.Time, first bool) {
 		c.congestion(now)
 	case settled && (c.lossInQueue() || c.heavyLoss()):
 		c.congestion(now)
-	case c.starting && first:
+	case c.starting && first && f.limited:
 		c.setRate(startGain * r.best())
 	case c.starting:
 		c.setRate(max(c.rate, startGain*r.best()))
@@ -83,6 +83,7 @@ func (c *Controller) endRound(now time.Time, first bool) {
 	}
 	c.loss.next(f, lossFew*c.datagram)
 	r.began, r.reported, r.delivered = now, f.reported, f.delivered
+	f.limited = false
 }
 
 // queueBuilt reports whether the delay rose and the queue is one of ours.

@@ -27,8 +27,10 @@ type flight struct {
 	burstEnd  uint64 // sent at the end of the unpaced burst
 	heard     bool   // a report came since the start
 	granted   bool   // Wait allowed the next Sent
+	limited   bool   // a datagram had to wait in this round
 
-	paced   time.Time // when the last granted datagram was sent, or the start
+	allowed time.Time // when the last granted datagram was sent, or the start
+	pressed time.Time // when a datagram last had to wait, or the start
 	report  time.Time // when the last report came, or the start
 	probe   time.Time // when a datagram may go beyond the window; zero: it is not used up
 	rto     time.Duration
@@ -37,19 +39,27 @@ type flight struct {
 
 func (f *flight) restart(now time.Time, burst float64) {
 	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered,
-		burstEnd: f.sent + uint64(burst), paced: now, report: now}
+		burstEnd: f.sent + uint64(burst), allowed: now, pressed: now, report: now}
 }
 
 // Wait tells how long to wait before a datagram of so many bytes may be sent: zero when it may be now,
 // else until it is worth asking again. A report or a Nak may allow it earlier.
 func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
-	if c.Idle(now) {
-		c.restart(now)
-	}
 	bytes = min(max(bytes, 0), maxDatagram)
-	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
+	w := c.wait(now, bytes)
+	if w > 0 && c.Idle(now) {
+		c.restart(now)
+		w = c.wait(now, bytes)
+	}
+	if w > 0 {
+		c.flight.pressed, c.flight.limited = now, true
+	}
 	c.flight.granted = w == 0
 	return w
+}
+
+func (c *Controller) wait(now time.Time, bytes int) time.Duration {
+	return max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
 }
 
 func (c *Controller) bucketWait(now time.Time, bytes int) time.Duration {
@@ -84,8 +94,8 @@ func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	}
 	if f.probe.IsZero() {
 		last := f.report
-		if f.paced.After(last) {
-			last = f.paced
+		if f.allowed.After(last) {
+			last = f.allowed
 		}
 		f.rto = max(4*c.delay.smoothed, minRTO)
 		f.probe = last.Add(f.rto)
@@ -93,23 +103,19 @@ func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	return f.probe.Sub(now)
 }
 
-// Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before is
-// not paced, but slows what is. While the link is idle none is in flight: nothing would report it.
+// Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes
+// all the same, and slows what follows.
 func (c *Controller) Sent(now time.Time, bytes int) {
-	f := &c.flight
 	if bytes <= 0 {
 		return
 	}
-	idle := !f.granted && c.Idle(now)
 	c.fill(now)
 	c.bucket.level = max(c.bucket.level-float64(bytes), -c.burst())
+	f := &c.flight
 	f.sent += uint64(bytes)
-	switch {
-	case idle:
-		f.reported = f.sent
-	case f.granted:
+	if f.granted {
 		f.granted = false
-		f.paced = now
+		f.allowed = now
 		c.probed(now)
 	}
 }
