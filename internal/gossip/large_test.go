@@ -310,8 +310,9 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	}
 	var usual time.Duration
 	for i := range 5 {
-		_, took := send(byte(10 + i))
-		usual = max(usual, took)
+		if _, took := send(byte(10 + i)); i > 1 { // the links have found their rates
+			usual = max(usual, took)
+		}
 	}
 	c.net.Pause(deaf.addr)
 	var messages [][]byte
