@@ -114,11 +114,15 @@ func TestLargeMessagesReachAllOverUDP(t *testing.T) {
 	until(t, func() bool {
 		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != n || m.Stats().Subscriptions < 5 })
 	})
-	rounds := 3
-	if raceEnabled {
+	rounds, sizes := 3, []int{64 << 10, 1 << 20}
+	switch {
+	case *full:
+		rounds, sizes = 20, append(sizes, 16<<20)
+	case raceEnabled:
 		rounds = 1
 	}
-	for _, size := range []int{64 << 10, 1 << 20} {
+	for _, size := range sizes {
+		begin := time.Now()
 		for round := range rounds {
 			msg := bytes.Repeat([]byte{byte(round), byte(size >> 8), 3, 4, 5, 6, 7}, size/7+1)[:size]
 			from := (round + size) % n
@@ -138,6 +142,7 @@ func TestLargeMessagesReachAllOverUDP(t *testing.T) {
 				r.mu.Unlock()
 			}
 		}
+		t.Logf("%d bytes to %d nodes: %d of %d, %v each", size, n, rounds, rounds, time.Since(begin)/time.Duration(rounds))
 	}
 }
 
