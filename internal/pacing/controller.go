@@ -4,6 +4,7 @@ import "time"
 
 const (
 	burst       = 64 << 10               // bytes sent unpaced when a link starts, and the least window
+	maxWindow   = 64 << 20               // bytes
 	minRate     = 32 << 10               // bytes per second; the floor
 	maxRate     = 1.25e9                 // bytes per second (10 Gbit/s); the ceiling
 	reportEvery = 20 * time.Millisecond  // the least time between two reports of a peer
@@ -61,8 +62,9 @@ func (c *Controller) setRate(r float64) {
 // interval is how often the peer reports, as far as we know.
 func (c *Controller) interval() time.Duration { return max(c.delay.smoothed, reportEvery) }
 
-// Idle reports whether for long nothing had to wait and no report came. The next datagram that had to
-// wait starts the link anew.
+// Idle reports whether for long nothing had to wait and no report came: what was learnt of the path is
+// old, nobody says what is in flight, and the next Wait starts the link anew. Small messages that go now
+// and then change nothing in that.
 func (c *Controller) Idle(now time.Time) bool {
 	f := &c.flight
 	return min(now.Sub(f.pressed), now.Sub(f.report)) >= max(idleAfter, 8*c.delay.smoothed)
@@ -83,7 +85,7 @@ func (c *Controller) Window() int {
 		return int(c.burst())
 	}
 	covers := c.delay.smoothed + 2*c.interval() + windowSlack
-	return int(max(c.burst(), c.rate*covers.Seconds()))
+	return int(min(max(c.burst(), c.rate*covers.Seconds()), maxWindow))
 }
 
 // InFlight returns the bytes sent after the newest datagram that the peer reported.

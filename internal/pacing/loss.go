@@ -6,56 +6,65 @@ import (
 )
 
 const (
-	tolerateFirst = 0.10 // share of loss taken for random until more is known
-	tolerateMost  = 0.35
-	lossFew       = 256
-	lossSlack     = 0.02    // above what is tolerated
-	cutLeast      = 3. / 32 // share of the rate; 1/8 on average
-	cutSpread     = 2. / 32
-	settleSlack   = 5 * time.Millisecond
+	randomFirst = 0.10 // share of loss taken for random until more is known
+	randomMost  = 0.20
+	randomSlack = 0.02 // above that share is congestion,
+	lossSample  = 256  // of no fewer datagrams than these, once the link runs
+	settleSlack = 5 * time.Millisecond
+
+	cutLeast  = 3. / 32 // share of the rate; 1/8 on average
+	cutSpread = 2. / 32
+	cutRecent = 4 // intervals since something waited: what was delivered is what the path can do
 )
 
-// loss keeps what Naks named, in bytes since the first of the link, and how much of it is random.
+// loss keeps what Naks named, in bytes from the first of the link, and how much of it is random.
 type loss struct {
-	round  float64
-	named  float64    // at most what is missing, so what came late after all is taken back
-	since  [2]float64 // named when this round began, and the one before
-	left   [2]uint64  // flight.sent at these times
-	random float64    // share of what is sent that is lost whatever the rate
+	named  float64 // at most what is missing: what came late after all is taken back
+	round  float64 // named when the round began
+	random float64 // share of what is sent that is lost whatever the rate
 
-	// After a decrease nothing counts until the datagrams sent after it were reported and what they
-	// show as missing has been named.
+	// A sample is what was lost since the older of two marks. They move on when lossSample datagrams
+	// left since the newer.
+	marks [2]struct{ named, sent float64 }
+
+	// After a decrease, and after the first burst, losses do not count until the datagrams sent since
+	// are reported, and what these show as missing has had the time to be named.
 	settling bool
-	mark     uint64    // flight.sent of the decrease
+	after    uint64    // flight.sent then
 	until    time.Time // zero: not reported yet
 }
 
 // restart counts nothing of what the unpaced burst loses.
 func (l *loss) restart(f *flight) {
-	l.random = max(l.random, tolerateFirst)
+	l.random = max(l.random, randomFirst)
 	l.settle(f.burstEnd)
-	l.clear(f)
+	l.forget(f)
 }
 
-func (l *loss) settle(mark uint64) { l.settling, l.mark, l.until = true, mark, time.Time{} }
+func (l *loss) settle(after uint64) { l.settling, l.after, l.until = true, after, time.Time{} }
 
-func (l *loss) clear(f *flight) {
+// forget begins new samples.
+func (l *loss) forget(f *flight) {
 	l.round = l.named
-	l.since = [2]float64{l.named, l.named}
-	l.left = [2]uint64{f.sent, f.sent}
+	l.mark(f)
+	l.marks[1] = l.marks[0]
 }
 
-// next begins a round.
-func (l *loss) next(f *flight, few float64) {
+func (l *loss) mark(f *flight) {
+	l.marks[1] = l.marks[0]
+	l.marks[0].named, l.marks[0].sent = l.named, float64(f.sent)
+}
+
+// next begins a round. sample is the least size of a sample in bytes.
+func (l *loss) next(f *flight, sample float64) {
 	l.round = l.named
-	if float64(f.sent-l.left[0]) < few {
-		return
+	if float64(f.sent)-l.marks[0].sent >= sample {
+		l.mark(f)
 	}
-	l.since[1], l.since[0] = l.since[0], l.named
-	l.left[1], l.left[0] = l.left[0], f.sent
 }
 
-func (l *loss) bound(missing uint64) { l.named = min(l.named, float64(missing)) }
+// missing says how many bytes are, so that no more are taken for lost.
+func (l *loss) missing(bytes uint64) { l.named = min(l.named, float64(bytes)) }
 
 // settled reports whether losses count.
 func (c *Controller) settled(now time.Time) bool {
@@ -64,7 +73,7 @@ func (c *Controller) settled(now time.Time) bool {
 		return true
 	}
 	if l.until.IsZero() {
-		if c.flight.reported < l.mark {
+		if c.flight.reported < l.after {
 			return false
 		}
 		l.until = now.Add(c.delay.smoothed*5/4 + settleSlack)
@@ -73,7 +82,7 @@ func (c *Controller) settled(now time.Time) bool {
 		return false
 	}
 	l.settling = false
-	l.clear(&c.flight)
+	l.forget(&c.flight)
 	return true
 }
 
@@ -82,6 +91,9 @@ func (c *Controller) Lost(now time.Time, bytes int) {
 	if bytes <= 0 {
 		return
 	}
+	if f := &c.flight; !f.heard && f.probe.After(now) {
+		f.probe, f.probes = now, 0 // the peer is there, its report was lost
+	}
 	settled := c.settled(now)
 	c.loss.named = min(c.loss.named+float64(bytes), float64(c.flight.sent))
 	if settled && (c.lossInQueue() || c.heavyLoss()) {
@@ -89,45 +101,48 @@ func (c *Controller) Lost(now time.Time, bytes int) {
 	}
 }
 
-// lossShare returns how many datagrams were named in this round and the one before, and how many left
-// in that time; at least those of a round, for Naks come in batches.
-func (c *Controller) lossShare() (lost, left float64) {
-	l := &c.loss
-	left = max(float64(c.flight.sent-l.left[1]), c.rate*c.interval().Seconds())
-	return max(l.named-l.since[1], 0) / c.datagram, left / c.datagram
+// sample returns how many datagrams were lost of how many: at least those of a round trip, for a Nak
+// names what was lost in one.
+func (c *Controller) sample() (lost, of float64) {
+	old := &c.loss.marks[1]
+	of = max(float64(c.flight.sent)-old.sent, c.rate*c.interval().Seconds())
+	return max(c.loss.named-old.named, 0) / c.datagram, of / c.datagram
 }
 
-// lossInQueue reports whether something was lost while a queue was built up.
+// lossInQueue reports whether something was lost in this round, with a queue built up.
 func (c *Controller) lossInQueue() bool {
 	return c.loss.named > c.loss.round && c.delay.risen(3)
 }
 
-// heavyLoss reports whether more was lost than random loss explains.
+// heavyLoss reports whether more was lost than random loss explains. The root allows for its spread.
 func (c *Controller) heavyLoss() bool {
-	lost, left := c.lossShare()
-	return lost > (c.loss.random+lossSlack)*left+math.Sqrt(left)
+	lost, of := c.sample()
+	return lost > (c.loss.random+randomSlack)*of+math.Sqrt(of)
 }
 
-// learn lowers the share of random loss to what the last rounds had at most.
-func (l *loss) learn(lost, left float64) {
-	l.random = min(l.random, (lost+math.Sqrt(left))/left)
+// learnLoss lowers the share of random loss to what there is at most.
+func (c *Controller) learnLoss() {
+	lost, of := c.sample()
+	c.loss.random = min(c.loss.random, (lost+math.Sqrt(of))/of)
 }
 
-// congestion ends the start, or decreases the rate.
+// congestion ends the start, or decreases the rate; either way to no more than was delivered lately,
+// if the application left nothing unused. What is in the queue may drain by half.
 func (c *Controller) congestion(now time.Time) {
-	if !c.delay.risen(2) {
-		lost, left := c.lossShare()
-		c.loss.random += max(min(lost/left, tolerateMost)-c.loss.random, 0) / 2
+	if c.heavyLoss() && !c.delay.risen(1) {
+		lost, of := c.sample()
+		c.loss.random += max(min(lost/of, randomMost)-c.loss.random, 0) / 2
 	}
-	best := c.round.best()
-	if c.starting {
-		c.starting = false
-		c.setRate(best)
-	} else {
-		cut := cutLeast + cutSpread*float64(c.rnd(1<<20))/(1<<20)
-		c.setRate(min(c.rate, best) * (1 - cut))
+	rate := c.rate
+	if now.Sub(c.flight.pressed) <= cutRecent*c.interval() {
+		rate = min(rate, c.round.best())
 	}
+	if !c.starting {
+		rate *= 1 - cutLeast - cutSpread*float64(c.rnd(1<<20))/(1<<20)
+	}
+	c.starting = false
+	c.setRate(rate)
 	c.congested = now
 	c.loss.settle(c.flight.sent)
-	c.pauseFor(now, min(max(c.delay.rise(min(2, c.delay.n)), 0)/2, c.delay.smoothed))
+	c.pauseFor(now, min(max(c.delay.rise(2), 0)/2, c.delay.smoothed))
 }

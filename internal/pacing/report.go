@@ -3,14 +3,18 @@ package pacing
 import "time"
 
 const (
+	stallProbes = 2        // datagrams beyond the window before a report: the link starts anew
 	startGain   = 2        // of what was delivered, while starting
+	startLeast  = 16 << 10 // bytes per round trip, however little the first report tells
 	startQueued = 24 << 10 // bytes of ours in a queue that end the start
-	reach       = 9. / 8
-	addEvery    = 0.1    // seconds; the rate grows by a datagram per round trip in so long
-	addRTT      = 0.05   // seconds; a shorter round trip counts as this
-	addLeast    = 1. / 4 // of that increase, while a queue is built up
-	addMost     = 1
-	fewQueued   = 16 << 10 // bytes of ours in a queue with which the increase is whole
+
+	addEvery  = 0.1      // seconds; the rate grows by a datagram per round trip in so long
+	addRTT    = 0.05     // seconds; a shorter round trip counts as this
+	addLeast  = 1. / 4   // of that increase, while a queue is built up
+	addQueued = 16 << 10 // bytes of ours in a queue, up to which the increase is whole
+	spareRTTs = 10       // round trips without congestion, and at least spareTime, until spare rate is supposed
+	spareTime = 1        // seconds
+	reach     = 9. / 8   // of what gets through: an increase goes no further
 )
 
 // A Report is what a peer tells of what it received. Both counts are of the bytes that Sent counted,
@@ -41,10 +45,11 @@ func (c *Controller) Report(now time.Time, r Report) {
 	}
 	c.delay.add(now, r.RTT, newest > f.burstEnd)
 	c.bucket.pause = 0
-	f.report, f.probe = now, time.Time{}
+	probes := f.probes
+	f.report, f.probe, f.probes = now, time.Time{}, 0
 	f.reported, f.delivered = newest, min(max(r.Delivered, f.delivered), newest)
-	c.loss.bound(f.reported - f.delivered)
-	if f.stalled {
+	c.loss.missing(f.reported - f.delivered)
+	if probes >= stallProbes {
 		c.restart(now)
 		return
 	}
@@ -72,16 +77,16 @@ func (c *Controller) endRound(now time.Time, first bool) {
 	case settled && (c.lossInQueue() || c.heavyLoss()):
 		c.congestion(now)
 	case c.starting && first && f.limited:
-		c.setRate(startGain * r.best())
+		c.setRate(max(startGain*r.best(), startLeast/c.interval().Seconds()))
 	case c.starting:
 		c.setRate(max(c.rate, startGain*r.best()))
 	case settled && used:
-		c.setRate(max(c.rate, min(c.rate+c.slope(now)*took, reach*r.best()/(1-c.loss.random))))
+		c.setRate(c.increased(now, took))
 	}
 	if settled {
-		c.loss.learn(c.lossShare())
+		c.learnLoss()
 	}
-	c.loss.next(f, lossFew*c.datagram)
+	c.loss.next(f, lossSample*c.datagram)
 	r.began, r.reported, r.delivered = now, f.reported, f.delivered
 	f.limited = false
 }
@@ -96,14 +101,21 @@ func (c *Controller) queued() float64 {
 	return c.round.best() * c.delay.rise(1).Seconds()
 }
 
-// slope is the increase of the rate in bytes per second per second.
+// increased returns the rate after took seconds of increase.
+func (c *Controller) increased(now time.Time, took float64) float64 {
+	through := c.round.best() / (1 - c.loss.random)
+	return max(c.rate, min(c.rate+c.slope(now)*took, reach*through))
+}
+
+// slope is the increase in bytes per second per second.
 func (c *Controller) slope(now time.Time) float64 {
 	t := c.interval().Seconds()
 	add := c.datagram / (max(t, addRTT) * addEvery)
 	if c.delay.rise(1) > max(riseLeast, 2*c.delay.jitter) {
-		share := fewQueued / c.queued()
-		return add * min(max(share*share, addLeast), addMost)
+		share := addQueued / c.queued()
+		return add * min(max(share*share, addLeast), 1)
 	}
-	quiet := now.Sub(c.congested).Seconds()/max(1, 10*t) - 1
-	return add + c.rate*min(max(quiet, 0), 1)/max(1, 10*t)
+	hold := max(spareRTTs*t, spareTime)
+	spare := c.rate * min(max(now.Sub(c.congested).Seconds()/hold-1, 0), 1)
+	return add + spare/hold
 }

@@ -3,10 +3,9 @@ package pacing
 import "time"
 
 const (
-	pacedBurst = 2 * time.Millisecond   // of the rate may leave at once, for timers are coarse
-	minRTO     = 200 * time.Millisecond // of silence, or 4 RTT, before a datagram goes beyond the window,
-	maxRTO     = time.Second            // doubled with each up to this, if that is more than 4 RTT
-	minPause   = time.Millisecond       // after the system refused a datagram, doubled with each
+	pacedBurst = 2 * time.Millisecond // of the rate may leave at once, for timers are coarse
+	maxProbe   = time.Second          // between datagrams beyond the window, if the first is sooner
+	minPause   = time.Millisecond     // after the system refused a datagram, doubled with each
 	maxPause   = 100 * time.Millisecond
 )
 
@@ -29,12 +28,12 @@ type flight struct {
 	granted   bool   // Wait allowed the next Sent
 	limited   bool   // a datagram had to wait in this round
 
-	allowed time.Time // when the last granted datagram was sent, or the start
-	pressed time.Time // when a datagram last had to wait, or the start
-	report  time.Time // when the last report came, or the start
-	probe   time.Time // when a datagram may go beyond the window; zero: it is not used up
-	rto     time.Duration
-	stalled bool // one did
+	allowed time.Time     // when the last granted datagram was sent, or the start
+	pressed time.Time     // when a datagram last had to wait, or the start
+	report  time.Time     // when the last report came, or the start
+	probe   time.Time     // when a datagram may go beyond the window; zero: it is not used up
+	silence time.Duration // before that
+	probes  int           // that went since the last report
 }
 
 func (f *flight) restart(now time.Time, burst float64) {
@@ -45,21 +44,16 @@ func (f *flight) restart(now time.Time, burst float64) {
 // Wait tells how long to wait before a datagram of so many bytes may be sent: zero when it may be now,
 // else until it is worth asking again. A report or a Nak may allow it earlier.
 func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
-	bytes = min(max(bytes, 0), maxDatagram)
-	w := c.wait(now, bytes)
-	if w > 0 && c.Idle(now) {
+	if c.Idle(now) {
 		c.restart(now)
-		w = c.wait(now, bytes)
 	}
+	bytes = min(max(bytes, 0), maxDatagram)
+	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
 	if w > 0 {
 		c.flight.pressed, c.flight.limited = now, true
 	}
 	c.flight.granted = w == 0
 	return w
-}
-
-func (c *Controller) wait(now time.Time, bytes int) time.Duration {
-	return max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
 }
 
 func (c *Controller) bucketWait(now time.Time, bytes int) time.Duration {
@@ -85,8 +79,8 @@ func (c *Controller) fill(now time.Time) {
 	}
 }
 
-// windowWait is zero within the window. Beyond it, one datagram may go when no report came for the
-// RTO, and the next after twice that.
+// windowWait is zero within the window. Beyond it one datagram may go when a report is overdue, and the
+// next after twice the silence.
 func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	f := &c.flight
 	if c.InFlight() == 0 || c.InFlight()+bytes <= c.Window() {
@@ -97,10 +91,15 @@ func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 		if f.allowed.After(last) {
 			last = f.allowed
 		}
-		f.rto = max(4*c.delay.smoothed, minRTO)
-		f.probe = last.Add(f.rto)
+		f.silence = c.overdue()
+		f.probe = last.Add(f.silence)
 	}
 	return f.probe.Sub(now)
+}
+
+// overdue is how long after a datagram its report comes at the latest, if nothing is lost.
+func (c *Controller) overdue() time.Duration {
+	return c.delay.smoothed + c.interval() + windowSlack
 }
 
 // Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes
@@ -126,9 +125,10 @@ func (c *Controller) probed(now time.Time) {
 	if f.probe.IsZero() || now.Before(f.probe) {
 		return
 	}
-	f.stalled = true
-	f.rto = min(2*f.rto, max(maxRTO, 4*c.delay.smoothed))
-	f.probe = now.Add(f.rto)
+	if f.probes++; f.probes >= stallProbes {
+		f.silence = min(2*f.silence, max(maxProbe, c.overdue()))
+	}
+	f.probe = now.Add(f.silence)
 }
 
 // Backoff pauses the link after the system refused a datagram for want of buffers or by a filter

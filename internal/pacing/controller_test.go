@@ -1,0 +1,262 @@
+package pacing
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func newController(rtt time.Duration) *Controller {
+	return New(epoch, rtt, rand.New(rand.NewPCG(1, 1)).Int64N, 1400)
+}
+
+// sendAll sends what may be sent now, and returns the bytes.
+func sendAll(c *Controller, now time.Time) (n int) {
+	for c.Wait(now, 1400) == 0 {
+		c.Sent(now, 1400)
+		n += 1400
+	}
+	return n
+}
+
+// A perfectPeer gets all that is sent and reports it every max(RTT, 20 ms).
+type perfectPeer struct {
+	c        *Controller
+	now      time.Time
+	rtt      time.Duration
+	reportAt time.Time
+	sent     []uint64 // by each millisecond
+}
+
+func newPeer() *perfectPeer { return &perfectPeer{c: newController(40 * ms), now: epoch, rtt: 40 * ms} }
+
+// run sends what may be sent for d.
+func (p *perfectPeer) run(d time.Duration) {
+	for range d / ms {
+		p.now = p.now.Add(ms)
+		sendAll(p.c, p.now)
+		p.sent = append(p.sent, p.c.flight.sent)
+		if !p.reportAt.After(p.now) && len(p.sent) > int(p.rtt/ms) {
+			p.report()
+		}
+	}
+}
+
+func (p *perfectPeer) report() {
+	n := p.sent[max(len(p.sent)-1-int(p.rtt/ms), 0)]
+	p.c.Report(p.now, Report{Delivered: n, InFlightSent: n, RTT: p.rtt})
+	p.reportAt = p.now.Add(max(p.rtt, reportEvery))
+}
+
+func TestNewLinkSends64KiBUnpacedAndWaitsForAReport(t *testing.T) {
+	c := newController(40 * ms)
+	if n := sendAll(c, epoch); n < burst-1400 || n > burst {
+		t.Errorf("%d bytes went at once", n)
+	}
+	if w := c.Wait(epoch, 1400); w != 90*ms {
+		t.Errorf("the next may go after %v, want 90 ms", w)
+	}
+	if n := c.InFlight(); n > c.Window() {
+		t.Errorf("%d bytes in flight, window %d", n, c.Window())
+	}
+}
+
+func TestIdleLinkStartsAnewWith64KiB(t *testing.T) {
+	p := newPeer()
+	p.run(300 * ms)
+	fast, small := p.c.Rate(), 0
+	for range 100 { // small messages now and then, as a link has them
+		p.now = p.now.Add(50 * ms)
+		if p.c.Wait(p.now, 100) != 0 {
+			t.Fatal("a small message has to wait on a quiet link")
+		}
+		p.c.Sent(p.now, 100)
+		small += 100
+	}
+	if n := sendAll(p.c, p.now); n < burst-small-1400 || n > burst {
+		t.Errorf("%d bytes went at once", n)
+	}
+	if p.c.Rate() >= fast {
+		t.Errorf("it goes on at %.0f B/s as if nothing had been", p.c.Rate())
+	}
+	p.now = p.now.Add(5 * time.Second)
+	if !p.c.Idle(p.now) {
+		t.Error("not idle after 5 s")
+	}
+	if n := sendAll(p.c, p.now); n < burst-1400 || n > burst {
+		t.Errorf("%d bytes went at once", n)
+	}
+}
+
+func TestRateDoublesWhileNothingIsLost(t *testing.T) {
+	p := newPeer()
+	p.run(40 * ms)
+	for range 5 {
+		before := p.c.Rate()
+		p.run(2 * 40 * ms)
+		if r := p.c.Rate() / before; r < 1.8 {
+			t.Errorf("in two round trips it grew to %.2f of %.0f B/s", r, before)
+		}
+	}
+}
+
+func TestRateStaysWithinFloorAndCeiling(t *testing.T) {
+	p := newPeer()
+	p.run(3 * time.Second)
+	if p.c.Rate() > maxRate {
+		t.Errorf("%.0f B/s is above the ceiling", p.c.Rate())
+	}
+	for range 500 {
+		p.run(30 * ms)
+		p.c.Lost(p.now, 1<<30)
+	}
+	if p.c.Rate() < minRate {
+		t.Errorf("%.0f B/s is below the floor", p.c.Rate())
+	}
+}
+
+func TestRateFallsByAnEighthAtMostOncePerRoundTrip(t *testing.T) {
+	p := newPeer()
+	p.run(300 * ms)
+	p.rtt = 80 * ms // a queue
+	p.run(400 * ms)
+	if p.c.starting {
+		t.Fatal("the delay rose and the start did not end")
+	}
+	p.run(500 * ms) // until losses count again
+	sum, cuts := 0.0, 0
+	for range 200 {
+		before := min(p.c.Rate(), p.c.round.best())
+		for range 10 {
+			p.c.Lost(p.now, 1400)
+		}
+		if r := p.c.Rate() / before; r < 1 {
+			if cuts++; r < 1-5./32-1e-9 || r > 1-3./32+1e-9 {
+				t.Fatalf("the rate fell to %.3f", r)
+			}
+			sum += 1 - r
+		}
+		p.run(500 * ms)
+	}
+	if cuts < 150 || sum/float64(cuts) < 0.12 || sum/float64(cuts) > 0.13 {
+		t.Errorf("%d decreases by %.3f on average, want an eighth", cuts, sum/float64(cuts))
+	}
+}
+
+func TestFewLossesWithFlatDelayChangeNothing(t *testing.T) {
+	p := newPeer()
+	for range 20 {
+		p.run(40 * ms)
+		before := p.c.Rate()
+		p.c.Lost(p.now, 1400)
+		if p.c.Rate() < before || !p.c.starting {
+			t.Fatalf("a loss took the rate from %.0f to %.0f B/s", before, p.c.Rate())
+		}
+	}
+}
+
+func TestLateDatagramsAreNotTakenForLost(t *testing.T) {
+	p := newPeer()
+	p.run(300 * ms)
+	before := p.c.Rate()
+	for range 20 {
+		p.c.Lost(p.now, int(p.c.Rate()*0.002)) // named, but each report says that it arrived
+		p.run(40 * ms)
+	}
+	if p.c.Rate() < before {
+		t.Errorf("the rate fell from %.0f to %.0f B/s", before, p.c.Rate())
+	}
+}
+
+func TestBackoffPausesLongerEachTimeUntilAReport(t *testing.T) {
+	p := newPeer()
+	p.run(300 * ms)
+	rate := p.c.Rate()
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 100, 100} {
+		p.c.Backoff(p.now)
+		w := p.c.Wait(p.now, 1400)
+		if w < want*ms || w > want*ms+ms {
+			t.Errorf("pause of %v, want %v", w, want*ms)
+		}
+		p.now = p.now.Add(w)
+		if w := p.c.Wait(p.now, 1400); w > ms {
+			t.Errorf("%v more after the pause", w)
+		}
+	}
+	p.report()
+	p.c.Backoff(p.now)
+	if w := p.c.Wait(p.now, 1400); w > 2*ms {
+		t.Errorf("pause of %v after a report", w)
+	}
+	if p.c.Rate() < rate {
+		t.Errorf("the rate fell from %.0f to %.0f B/s", rate, p.c.Rate())
+	}
+}
+
+func TestStaleAndImpossibleReportsDoNoHarm(t *testing.T) {
+	c, now := newController(40*ms), epoch
+	n := uint64(sendAll(c, now))
+	now = now.Add(40 * ms)
+	c.Report(now, Report{Delivered: n, InFlightSent: n, RTT: 40 * ms})
+	c.Report(now, Report{Delivered: 1400, InFlightSent: 1400, RTT: time.Hour})
+	if c.InFlight() != 0 || c.RTT() > 41*ms {
+		t.Errorf("a stale report counted: %d in flight, RTT %v", c.InFlight(), c.RTT())
+	}
+	c.Report(now, Report{Delivered: 1 << 63, InFlightSent: 1 << 62, RTT: -time.Second})
+	if c.InFlight() != 0 || c.flight.delivered > c.flight.sent {
+		t.Errorf("more was delivered than sent")
+	}
+}
+
+func TestPacedDatagramsKeepToTheRate(t *testing.T) {
+	p := newPeer()
+	p.run(500 * ms)
+	c, now := p.c, p.now
+	sendAll(c, now)
+	start, n := now, 0
+	for n < 400 {
+		w := c.Wait(now, 1400)
+		if c.InFlight()+1400 > c.Window() {
+			break
+		}
+		now = now.Add(w)
+		c.Sent(now, 1400)
+		n++
+	}
+	if got := float64(n*1400) / now.Sub(start).Seconds(); n < 20 || got > 1.01*c.Rate() {
+		t.Errorf("%d datagrams at %.0f B/s, the rate is %.0f", n, got, c.Rate())
+	}
+}
+
+func TestUnaskedDatagramsSlowWhatIsPaced(t *testing.T) {
+	c, now := newController(40*ms), epoch
+	for range 100 {
+		c.Sent(now, 1400)
+	}
+	if w := c.Wait(now, 1400); w <= 0 {
+		t.Error("no wait after 140 kB that nobody asked for")
+	}
+}
+
+func TestSendingAllocatesNothing(t *testing.T) {
+	p := newPeer()
+	p.run(200 * ms)
+	if n := testing.AllocsPerRun(100, func() {
+		p.run(5 * ms)
+		p.c.Lost(p.now, 1400)
+		p.c.Backoff(p.now)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkWaitAndSent(b *testing.B) {
+	c, now := newController(40*ms), epoch
+	for b.Loop() {
+		now = now.Add(20 * time.Microsecond)
+		if c.Wait(now, 1400) == 0 {
+			c.Sent(now, 1400)
+		}
+		c.flight.reported = c.flight.sent
+	}
+}

@@ -1,0 +1,79 @@
+package pacing
+
+import (
+	"testing"
+	"time"
+)
+
+func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
+	for name, socket := range map[string]int{"its socket keeps what fits": 200 << 10, "all is lost": 0} {
+		w := newWorld(1)
+		f := newFlow(w, &link{pipe: &pipe{w: w, bits: 100 * mbit, queue: 256 << 10}, rtt: 40 * ms, socket: socket}, 1<<30)
+		w.runFor(3*time.Second, nil)
+		f.l.stalled = true
+		window, before, datagrams := f.c.Window(), f.received, len(f.log)
+		f.maxFlight = 0
+		w.runFor(5*time.Second, nil)
+		t.Logf("%s: window %d, at most %d in flight, %d datagrams sent", name, window, f.maxFlight, len(f.log)-datagrams)
+		if most := window*5/4 + 20*1400; f.maxFlight > most {
+			t.Errorf("%s: %d bytes in flight, want at most %d", name, f.maxFlight, most)
+		}
+		f.resume()
+		w.runFor(2*time.Second, nil)
+		from := f.received
+		w.runFor(time.Second, nil)
+		rate := float64(f.received-from) * 8
+		t.Logf("%s: %.1f Mbit/s after 2 s, %d bytes until then", name, rate/mbit, from-before)
+		if rate < 50*mbit {
+			t.Errorf("%s: %.1f Mbit/s 2 s after the stall", name, rate/mbit)
+		}
+	}
+}
+
+func TestOneDatagramAtATimeGoesBeyondTheWindow(t *testing.T) {
+	c, now := newController(40*ms), epoch
+	sendAll(c, now)
+	var gaps []time.Duration
+	for range 6 {
+		w := c.Wait(now, 1400)
+		now = now.Add(w)
+		if again := c.Wait(now, 1400); again != 0 {
+			t.Fatalf("after %v another %v", w, again)
+		}
+		c.Sent(now, 1400)
+		gaps = append(gaps, w)
+	}
+	want := []time.Duration{90 * ms, 90 * ms, 180 * ms, 360 * ms, 720 * ms, 1000 * ms}
+	for i := range want {
+		if gaps[i] != want[i] {
+			t.Fatalf("waits %v, want %v", gaps, want)
+		}
+	}
+	if c.InFlight() > burst+7*1400 {
+		t.Errorf("%d bytes in flight", c.InFlight())
+	}
+	c.Report(now, Report{Delivered: 1400, InFlightSent: 1400, RTT: 40 * ms})
+	if c.InFlight() != 0 || sendAll(c, now) < burst-1400 {
+		t.Error("after a report the link does not start anew")
+	}
+}
+
+func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
+	w := newWorld(1)
+	f := newFlow(w, &link{pipe: &pipe{w: w, bits: 1 * gbit, queue: 256 << 10}, rtt: 40 * ms}, 1<<30)
+	f.may = 0
+	const offered = 300 << 10 // bytes each 100 ms: 3 MB/s
+	most := 0.0
+	for range 600 {
+		f.allow(offered)
+		w.runFor(100*ms, nil)
+		most = max(most, f.c.Rate())
+	}
+	t.Logf("3 MB/s offered, at most %.1f MB/s allowed", most/1e6)
+	if most > 10*3e6 {
+		t.Errorf("%.1f MB/s allowed for 3 MB/s", most/1e6)
+	}
+	if f.unique < f.may-1000 {
+		t.Errorf("%d of %d datagrams arrived", f.unique, f.may)
+	}
+}
