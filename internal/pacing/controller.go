@@ -73,7 +73,7 @@ func (c *Controller) Idle(now time.Time) bool {
 // RTT returns the smoothed round-trip time.
 func (c *Controller) RTT() time.Duration { return c.delay.smoothed }
 
-// MinRTT returns the smallest round-trip time of the last 30 to 60 s; zero when there was none.
+// MinRTT returns the smallest round-trip time of the last 5 to 10 minutes; zero when there was none.
 func (c *Controller) MinRTT() time.Duration { return c.delay.min() }
 
 // Rate returns the rate in bytes per second.

@@ -120,10 +120,15 @@ func (c *Controller) heavyLoss() bool {
 	return lost > (c.loss.random+randomSlack)*of+math.Sqrt(of)
 }
 
-// learnLoss lowers the share of random loss to what there is at most.
+// learnLoss lowers the share of random loss to what there is at most: of what left since the older mark
+// and is reported.
 func (c *Controller) learnLoss() {
-	lost, of := c.sample()
-	c.loss.random = min(c.loss.random, (lost+math.Sqrt(of))/of)
+	old := &c.loss.marks[1]
+	of := (float64(c.flight.reported) - old.sent) / c.datagram
+	lost := max(c.loss.named-old.named, 0) / c.datagram
+	if of >= 1 {
+		c.loss.random = min(c.loss.random, (lost+math.Sqrt(of))/of)
+	}
 }
 
 // congestion ends the start, or decreases the rate; either way to no more than was delivered lately,
