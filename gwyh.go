@@ -279,6 +279,10 @@ func (m *Memberlist) loop() {
 			m.core.HandleTimeout(now)
 		}
 		m.core.Drain(m.carrier.send)
+		for _, r := range m.carrier.refused {
+			m.core.Refused(now, r.to, r.size, r.tooBig)
+		}
+		m.carrier.refused = m.carrier.refused[:0]
 		m.notify(now)
 		if c != nil {
 			close(c.done)

@@ -569,6 +569,14 @@ type carrier struct {
 	stop    <-chan struct{}
 	dropped atomic.Uint64 // datagrams that the writer's queue did not hold
 	failed  atomic.Uint64 // datagrams that the transport returned an error for
+	refused []refusal     // since the loop last looked; the loop's
+}
+
+// refusal is a datagram that the system did not take, for a reason that sending can do something about.
+type refusal struct {
+	to     wire.Path
+	size   int
+	tooBig bool // for the path; else the system wants us to wait
 }
 
 // outbound is a datagram for the writer, or a mark that it passes.
@@ -648,6 +656,10 @@ func (c *carrier) send(to wire.Path, b []byte) {
 	if c.net != nil {
 		if err := c.net.writeTo(to, b); err != nil {
 			c.failed.Add(1)
+			tooBig := errors.Is(err, syscall.EMSGSIZE)
+			if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EPERM) {
+				c.refused = append(c.refused, refusal{to: to, size: len(b), tooBig: tooBig})
+			}
 		}
 		return
 	}

@@ -202,3 +202,19 @@ func (c *Core) tickEgress(now time.Time, p *peer) (next time.Time) {
 	}
 	return next
 }
+
+// Refused notes that the system did not take a datagram. One that is too big for its path makes those to
+// its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
+// other reason sending pauses for a moment. It is no loss: nothing is said about the path.
+func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
+	c.now = now
+	for _, p := range c.links {
+		switch {
+		case p.set.Path().Remote != to.Remote || p.legacy:
+		case tooBig:
+			p.maxDatagram = max(datagramMin, min(p.maxDatagram, size*3/4))
+		default:
+			p.pace.Backoff(now)
+		}
+	}
+}

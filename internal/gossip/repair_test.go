@@ -244,3 +244,26 @@ func TestLargeMessageOfANodeThatLeavesArrives(t *testing.T) {
 	c.net.RunFor(10 * time.Second)
 	c.exactlyOnce(3, msg)
 }
+
+// A path that takes only small datagrams, of which the system says so: what was refused is repaired in
+// smaller pieces, and what follows is cut to fit.
+func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(_ int, cfg *Config) { cfg.DatagramSize = 9000 }
+	c.add(2)
+	c.form(time.Second)
+	n, to := c.nodes[0], c.nodes[1]
+	p := n.peers[to.cfg.ID]
+	c.do(0, func(now time.Time) {
+		for range 10 {
+			n.Refused(now, p.set.Path(), 9000, true)
+		}
+	})
+	if p.maxDatagram >= 9000 || p.maxDatagram < datagramMin {
+		t.Fatalf("datagrams of up to %d bytes", p.maxDatagram)
+	}
+	c.broadcast(0, payload(100_000, 1), 5*time.Second)
+	c.broadcast(0, payload(3_000, 2), 5*time.Second)
+	c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1000, false) })
+	c.broadcast(0, payload(100_000, 3), 5*time.Second)
+}
