@@ -9,7 +9,8 @@ import (
 
 // The model: senders, a bottleneck and receivers, event by event. A receiver names what is missing
 // 9/8 round trips after it saw the gap (or after three later datagrams), again after 1.5, and reports
-// every max(RTT, 20 ms) while something comes. A sender repeats what was named.
+// 5 ms after the first datagram and every max(RTT, 20 ms) while something comes. A sender repeats what
+// was named, and its timers are exact.
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -145,6 +146,7 @@ type flow struct {
 	highest  int
 	heard    time.Time // when highest came
 	gaps     []gap
+	nakAt    time.Time
 	reportAt time.Time
 	dirty    bool
 	backlog  []int
@@ -281,11 +283,11 @@ func (f *flow) noteGaps(seq int) {
 	for s := f.highest + 1; s < seq; s++ {
 		f.gaps = append(f.gaps, gap{seq: s, due: f.w.now.Add(f.rtt() * 9 / 8)})
 	}
-	if n := seq - f.highest; n > 1 {
-		f.w.after(f.rtt()*9/8, f.nak)
+	if seq > f.highest+1 {
+		f.nakIn(f.rtt() * 9 / 8)
 	}
 	f.highest, f.heard = seq, f.w.now
-	if f.l.quick {
+	if f.l.quick && len(f.gaps) > 0 {
 		f.nak()
 	}
 }
@@ -293,25 +295,39 @@ func (f *flow) noteGaps(seq int) {
 // rtt is the receiver's estimate, which is as good as the sender's.
 func (f *flow) rtt() time.Duration { return f.c.RTT() }
 
+func (f *flow) nakIn(d time.Duration) {
+	at := f.w.now.Add(d)
+	if f.nakAt.After(f.w.now) && !at.Before(f.nakAt) {
+		return
+	}
+	f.nakAt = at
+	f.w.after(d, func() {
+		if f.nakAt.Equal(at) {
+			f.nak()
+		}
+	})
+}
+
 // nak asks for what is due.
 func (f *flow) nak() {
 	var ask []int
-	f.gaps = slices.DeleteFunc(f.gaps, func(g gap) bool { return g.asks == 12 })
+	next := f.w.now.Add(time.Hour)
 	for i := range f.gaps {
 		g := &f.gaps[i]
-		quick := f.l.quick && g.asks == 0 && f.highest-g.seq >= 3
-		if g.due.After(f.w.now) && !quick {
-			continue
+		if quick := f.l.quick && g.asks == 0 && f.highest-g.seq >= 3; quick || !g.due.After(f.w.now) {
+			g.asks++
+			g.due = f.w.now.Add(f.rtt() * 3 / 2)
+			ask = append(ask, g.seq)
 		}
-		g.asks++
-		g.due = f.w.now.Add(f.rtt() * 3 / 2)
-		ask = append(ask, g.seq)
+		if g.due.Before(next) {
+			next = g.due
+		}
 	}
-	if len(ask) == 0 {
-		return
+	f.gaps = slices.DeleteFunc(f.gaps, func(g gap) bool { return g.asks == 12 })
+	if len(f.gaps) > 0 {
+		f.nakIn(max(next.Sub(f.w.now), ms))
 	}
-	f.w.after(f.rtt()*3/2, f.nak)
-	if f.w.rng.Float64() >= f.l.loss {
+	if len(ask) > 0 && f.w.rng.Float64() >= f.l.loss {
 		f.w.after(f.l.rtt/2, func() { f.named(ask) })
 	}
 }

@@ -8,7 +8,7 @@ import (
 func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
 	for name, socket := range map[string]int{"its socket keeps what fits": 200 << 10, "all is lost": 0} {
 		w := newWorld(1)
-		f := newFlow(w, &link{pipe: &pipe{w: w, bits: 100 * mbit, queue: 256 << 10}, rtt: 40 * ms, socket: socket}, 1<<30)
+		f := newFlow(w, &link{pipe: &pipe{w: w, bits: 40 * mbit, queue: 256 << 10}, rtt: 40 * ms, socket: socket}, 1<<30)
 		w.runFor(3*time.Second, nil)
 		f.l.stalled = true
 		window, before, datagrams := f.c.Window(), f.received, len(f.log)
@@ -24,7 +24,7 @@ func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
 		w.runFor(time.Second, nil)
 		rate := float64(f.received-from) * 8
 		t.Logf("%s: %.1f Mbit/s after 2 s, %d bytes until then", name, rate/mbit, from-before)
-		if rate < 50*mbit {
+		if rate < 20*mbit {
 			t.Errorf("%s: %.1f Mbit/s 2 s after the stall", name, rate/mbit)
 		}
 	}
@@ -64,7 +64,7 @@ func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
 	f.may = 0
 	const offered = 300 << 10 // bytes each 100 ms: 3 MB/s
 	most := 0.0
-	for range 600 {
+	for range 300 {
 		f.allow(offered)
 		w.runFor(100*ms, nil)
 		most = max(most, f.c.Rate())
