@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/pacing"
@@ -9,6 +10,7 @@ import (
 
 // Bounds of what waits for one link (docs/DESIGN.md, "Bounds").
 const (
+	smallOwn   = smallMax / 8     // bytes of them beyond which our own are refused: room is kept to pass on those of others
 	smallMax   = 1 << 20          // bytes of small messages
 	bulkMax    = 4 << 20          // bytes of large ones that are here to be sent, beyond which no further one is begun
 	bulkCount  = 1024             // large messages
@@ -23,7 +25,8 @@ type egress struct {
 	pace   *pacing.Controller
 	sent   uint64 // bytes of all datagrams
 	small  []queued
-	bytes  int // of small
+	bytes  int                         // of small
+	spared map[wire.MessageID]struct{} // broadcasts the peer has, some of them in small
 	bulk   []*bulk
 	turn   int
 	sendAt time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
@@ -61,7 +64,7 @@ type queued struct {
 // full reports whether the link takes no further message of that kind: the peer takes less than comes.
 func (e *egress) full(large bool) bool {
 	if !large {
-		return e.bytes >= smallMax
+		return e.bytes >= smallOwn
 	}
 	var waiting uint64
 	for _, b := range e.bulk {
@@ -76,11 +79,53 @@ func (e *egress) queueSmall(now time.Time, plain []byte) {
 	e.bytes += len(plain)
 }
 
+// sparedMax bounds the ids of egress.spared.
+const sparedMax = 1 << 14
+
+// spare notes that the peer has a broadcast, of which a copy for it may wait: under load most do, and
+// sending them would make the load.
+func (e *egress) spare(id wire.MessageID) {
+	if len(e.small) == 0 || len(e.spared) >= sparedMax {
+		return
+	}
+	if e.spared == nil {
+		e.spared = make(map[wire.MessageID]struct{})
+	}
+	e.spared[id] = struct{}{}
+}
+
+// needless reports whether the peer has the message that a plaintext begins with.
+func (e *egress) needless(q *queued) bool {
+	if len(e.spared) == 0 {
+		return false
+	}
+	_, has := e.spared[wire.MessageID(q.plain[messageIDAt:])]
+	return has
+}
+
+// messageIDAt is where the id of a message stands in its encoding, after the heads of array and bin.
+const messageIDAt = 3
+
+// purge takes what the peer has out of the queue, if that is worth the walk.
+func (e *egress) purge() {
+	if 4*len(e.spared) < len(e.small) {
+		return
+	}
+	e.small = slices.DeleteFunc(e.small, func(q queued) bool {
+		needless := e.needless(&q)
+		if needless {
+			e.bytes -= len(q.plain)
+		}
+		return needless
+	})
+	e.spared = nil
+}
+
 func (e *egress) dropSmall() {
 	e.bytes -= len(e.small[0].plain)
 	e.small[0] = queued{}
 	if e.small = e.small[1:]; len(e.small) == 0 {
-		e.small = nil
+		e.small, e.spared = nil, nil
 	}
 }
 
@@ -112,6 +157,9 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 		}
 	}
 	if p.bytes >= smallMax {
+		p.purge()
+	}
+	if p.bytes >= smallMax {
 		c.drop(DropQueueFull)
 		return
 	}
@@ -131,9 +179,14 @@ func (c *Core) pump(now time.Time, p *peer) {
 
 // pumpOne sends the next datagram, and reports whether there was one and it could go.
 func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
-	for len(p.small) > 0 && now.Sub(p.small[0].at) > queueAge {
+	for len(p.small) > 0 {
+		old := now.Sub(p.small[0].at) > queueAge
+		if old {
+			c.drop(DropQueueOld)
+		} else if !p.needless(&p.small[0]) {
+			break
+		}
 		p.dropSmall()
-		c.drop(DropQueueOld)
 	}
 	if len(p.small) > 0 {
 		plain := p.small[0].plain

@@ -267,3 +267,36 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1000, false) })
 	c.broadcast(0, payload(100_000, 3), 5*time.Second)
 }
+
+// What waits for a peer and came from it meanwhile is not sent to it.
+func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(2)
+	c.form(time.Second)
+	n, o := c.nodes[0], c.nodes[1]
+	p := n.peers[o.cfg.ID]
+	var ids []wire.MessageID
+	c.do(0, func(now time.Time) {
+		for i := range 100 {
+			ids = append(ids, n.newBroadcastID())
+			p.queueSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], []byte(fmt.Sprint("message ", i))))
+		}
+		for _, id := range ids[:60] {
+			p.spare(id)
+		}
+		p.purge()
+		if len(p.small) != 40 || len(p.spared) != 0 {
+			t.Errorf("%d wait, %d ids kept", len(p.small), len(p.spared))
+		}
+		p.spare(ids[60])
+		p.spare(ids[99])
+		n.pump(now, p)
+		if len(p.small) != 0 || p.bytes != 0 || p.spared != nil {
+			t.Errorf("%d wait, of %d bytes, %d ids kept", len(p.small), p.bytes, len(p.spared))
+		}
+	})
+	c.net.RunFor(time.Second)
+	if len(o.got) != 38 {
+		t.Errorf("%d messages arrived, want 38", len(o.got))
+	}
+}
