@@ -30,6 +30,7 @@ func shared(seed uint64, queue, flows int, rtt, lag, d time.Duration) (shares []
 }
 
 func TestTwoFlowsShareALink(t *testing.T) {
+	t.Parallel()
 	for _, rtt := range []time.Duration{2 * ms, 40 * ms, 200 * ms} {
 		for _, lag := range []time.Duration{0, 100 * ms, 5 * time.Second} {
 			s, loss := shared(1, 64000, 2, rtt, lag, 30*time.Second)
@@ -49,6 +50,7 @@ func TestTwoFlowsShareALink(t *testing.T) {
 }
 
 func TestManyFlowsDoNotCollapse(t *testing.T) {
+	t.Parallel()
 	for _, queue := range []int{64000, 1 << 20} {
 		s, loss := shared(1, queue, 8, 40*ms, 37*ms, 60*time.Second)
 		all, least, most := 0.0, 1.0, 0.0
@@ -64,6 +66,7 @@ func TestManyFlowsDoNotCollapse(t *testing.T) {
 
 // One that never saw the queue empty takes the delay for flat. It must see the loss that it makes.
 func TestFlowsThatNeverSawTheQueueEmptyDoNotCollapse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(1)
 	p := &pipe{w: w, bits: 10 * mbit, queue: 64000}
 	var fs []*flow

@@ -6,6 +6,7 @@ import (
 )
 
 func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
+	t.Parallel()
 	for name, socket := range map[string]int{"its socket keeps what fits": 200 << 10, "all is lost": 0} {
 		w := newWorld(1)
 		f := newFlow(w, &link{pipe: &pipe{w: w, bits: 40 * mbit, queue: 256 << 10}, rtt: 40 * ms, socket: socket}, 1<<30)
@@ -31,6 +32,7 @@ func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
 }
 
 func TestOneDatagramAtATimeGoesBeyondTheWindow(t *testing.T) {
+	t.Parallel()
 	c, now := newController(40*ms), epoch
 	sendAll(c, now)
 	var gaps []time.Duration
@@ -59,6 +61,7 @@ func TestOneDatagramAtATimeGoesBeyondTheWindow(t *testing.T) {
 }
 
 func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(1)
 	f := newFlow(w, &link{pipe: &pipe{w: w, bits: 1 * gbit, queue: 256 << 10}, rtt: 40 * ms}, 1<<30)
 	f.may = 0

@@ -20,6 +20,7 @@ func transfer(t *testing.T, seed uint64, p pipe, l link, bytes int) (*flow, *pip
 }
 
 func TestSlowLinkIsUsedWithLittleLoss(t *testing.T) {
+	t.Parallel()
 	for _, rtt := range []time.Duration{2 * ms, 40 * ms, 200 * ms} {
 		for _, quick := range []bool{false, true} {
 			f, p := transfer(t, 1, pipe{bits: 10 * mbit, queue: 64000}, link{rtt: rtt, quick: quick}, 16*mib)
@@ -33,6 +34,7 @@ func TestSlowLinkIsUsedWithLittleLoss(t *testing.T) {
 }
 
 func TestShallowAndDeepQueuesAreUsed(t *testing.T) {
+	t.Parallel()
 	for _, p := range []pipe{
 		{bits: 1 * mbit, queue: 64 << 10},
 		{bits: 10 * mbit, queue: 16 << 10},
@@ -53,6 +55,7 @@ func TestShallowAndDeepQueuesAreUsed(t *testing.T) {
 var fast = pipe{bits: 1 * gbit, queue: 256 << 10}
 
 func TestFastLinkIsQuick(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		rtt   time.Duration
 		bytes int
@@ -72,6 +75,7 @@ func TestFastLinkIsQuick(t *testing.T) {
 }
 
 func TestRandomLossAtMostDoublesTheTime(t *testing.T) {
+	t.Parallel()
 	mean := func(loss float64, rtt time.Duration, bytes int) time.Duration {
 		runs := 2 + 10*mib/bytes
 		if loss == 0 {
@@ -99,6 +103,7 @@ func TestRandomLossAtMostDoublesTheTime(t *testing.T) {
 }
 
 func TestHeavyRandomLossIsLearntAndBorne(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		f, _ := transfer(t, seed, fast, link{rtt: 40 * ms, loss: 0.20}, 16*mib)
 		t.Logf("20 %% lost: %v", f.w.elapsed().Round(ms))
@@ -109,6 +114,7 @@ func TestHeavyRandomLossIsLearntAndBorne(t *testing.T) {
 }
 
 func TestSteadyRandomLossDoesNotLowerTheRate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(1)
 	f := newFlow(w, &link{pipe: &pipe{w: w, bits: 20 * mbit, queue: 1 << 20}, rtt: 40 * ms, loss: 0.05}, 1<<30)
 	w.runFor(5*time.Second, nil)
@@ -120,6 +126,7 @@ func TestSteadyRandomLossDoesNotLowerTheRate(t *testing.T) {
 }
 
 func TestJitterDoesNotCollapseTheRate(t *testing.T) {
+	t.Parallel()
 	flat, _ := transfer(t, 1, fast, link{rtt: 40 * ms}, 16*mib)
 	for _, jitter := range []time.Duration{1 * ms, 5 * ms, 20 * ms} {
 		for seed := range uint64(2) {
@@ -134,6 +141,7 @@ func TestJitterDoesNotCollapseTheRate(t *testing.T) {
 
 // With a mean jitter above the round trip a tenth and more of what is named as lost comes late.
 func TestJitterBeyondTheRoundTripLeavesARate(t *testing.T) {
+	t.Parallel()
 	f, _ := transfer(t, 1, fast, link{rtt: 40 * ms, jitter: 50 * ms}, 16*mib)
 	t.Logf("jitter 50 ms: %v", f.w.elapsed().Round(ms))
 	if f.w.elapsed() > 20*time.Second {
@@ -142,6 +150,7 @@ func TestJitterBeyondTheRoundTripLeavesARate(t *testing.T) {
 }
 
 func TestLargeDatagramsAreQuickOnLoopback(t *testing.T) {
+	t.Parallel()
 	for bytes, most := range map[int]time.Duration{1 * mib: 40 * ms, 16 * mib: 150 * ms} {
 		f, p := transfer(t, 1, pipe{bits: 10 * gbit, queue: 1 << 20}, link{rtt: 100 * time.Microsecond, datagram: 60000}, bytes)
 		t.Logf("%d MiB: %v, %d lost", bytes/mib, f.w.elapsed().Round(ms), p.dropped)
