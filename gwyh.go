@@ -51,13 +51,14 @@ type Memberlist struct {
 	transport Transport
 	carrier   *carrier
 	dispatch  *dispatcher
+	metrics   *telemetry.Publisher
 	unwatch   func() // ends the watch on the Keyring
 
 	calls      chan *call
 	stop       chan struct{} // closed by Shutdown
 	ended      chan struct{} // closed when the loop has ended
 	shutdown   sync.Once
-	goroutines sync.WaitGroup // all but the dispatcher and the puller, which may be in a delegate
+	goroutines sync.WaitGroup // all but those that may be in a delegate or a metrics sink
 	view       atomic.Pointer[view]
 
 	// What follows is the loop's.
@@ -156,9 +157,11 @@ func (m *Memberlist) start() error {
 	if e := m.config.Events; e != nil {
 		e.NotifyJoin(self)
 	}
+	m.metrics = telemetry.New(m.config.MetricLabels)
 	m.carrier.start(&m.goroutines)
 	m.goroutines.Go(m.loop)
 	go m.dispatch.run(m.stop)
+	go m.metrics.Run(m.stop)
 	m.startPuller()
 	m.watchKeys()
 	return nil
@@ -259,7 +262,7 @@ func (m *Memberlist) loop() {
 	var due time.Time // what timer is set to
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	metrics := telemetry.New(m.config.MetricLabels)
+	var publish time.Time // when the figures go to the metrics next
 	for {
 		var c *call
 		var now time.Time
@@ -287,7 +290,11 @@ func (m *Memberlist) loop() {
 		if c != nil {
 			close(c.done)
 		}
-		next := metrics.Publish(now, m.core.Stats, m.shellStats)
+		if !now.Before(publish) {
+			publish = now.Add(telemetry.Interval)
+			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
+		}
+		next := publish
 		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(next) {
 			next = t
 		}

@@ -23,24 +23,49 @@ type Shell struct {
 	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
 }
 
-// Publisher remembers what was published last. Owned by the loop.
+// Figures is what a node has counted at a moment.
+type Figures struct {
+	Core  gossip.Stats
+	Shell Shell
+}
+
+// Publisher remembers what was published last. A sink may be the application's own and may block, so
+// the loop only offers the figures, and a goroutine of the Publisher's publishes them.
 type Publisher struct {
-	labels []metrics.Label
-	next   time.Time
-	last   gossip.Stats
-	shell  Shell
+	offered chan Figures
+	labels  []metrics.Label
+	last    gossip.Stats
+	shell   Shell
 }
 
 // New publishes with the given labels on every metric.
-func New(labels []metrics.Label) *Publisher { return &Publisher{labels: labels} }
+func New(labels []metrics.Label) *Publisher {
+	return &Publisher{offered: make(chan Figures, 1), labels: labels}
+}
 
-// Publish publishes when it is time, and returns when it will be next.
-func (p *Publisher) Publish(now time.Time, core func() gossip.Stats, shell func() Shell) time.Time {
-	if now.Before(p.next) {
-		return p.next
+// Offer has the figures published, unless the last ones still wait: then the next will tell the whole
+// difference. It never waits.
+func (p *Publisher) Offer(f Figures) {
+	select {
+	case p.offered <- f:
+	default:
 	}
-	p.next = now.Add(Interval)
-	s, sh := core(), shell()
+}
+
+// Run publishes what is offered until stop is closed.
+func (p *Publisher) Run(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case f := <-p.offered:
+			p.publish(f)
+		}
+	}
+}
+
+func (p *Publisher) publish(f Figures) {
+	s, sh := f.Core, f.Shell
 	p.traffic(&s)
 	p.handshakes(&s)
 	for _, d := range gossip.Drops() {
@@ -57,7 +82,6 @@ func (p *Publisher) Publish(now time.Time, core func() gossip.Stats, shell func(
 	p.gauge(s.Links, "links")
 	p.gauge(s.Sessions, "sessions")
 	p.last, p.shell = s, sh
-	return p.next
 }
 
 func (p *Publisher) traffic(s *gossip.Stats) {

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 )
 
-func TestDifferencesAndGaugesArePublishedOnceAnInterval(t *testing.T) {
+func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	sink := metrics.NewInmemSink(time.Hour, 24*time.Hour)
 	config := metrics.DefaultConfig("")
 	config.EnableHostname, config.EnableRuntimeMetrics = false, false
@@ -18,18 +18,14 @@ func TestDifferencesAndGaugesArePublishedOnceAnInterval(t *testing.T) {
 	}
 	s := gossip.Stats{SentDatagrams: 10, BroadcastsDelivered: 4, Members: 3}
 	s.Dropped[gossip.DropForged] = 2
-	core := func() gossip.Stats { return s }
-	shell := func() Shell { return Shell{SlowestDelivery: 3 * time.Millisecond} }
+	shell := Shell{SlowestDelivery: 3 * time.Millisecond}
 	p := New([]metrics.Label{{Name: "cluster", Value: "blue"}})
-	now := time.Unix(1000, 0)
-	next := p.Publish(now, core, shell)
-	if next != now.Add(Interval) {
-		t.Errorf("next at %v", next)
-	}
-	s.SentDatagrams = 100
-	p.Publish(now.Add(Interval/2), core, shell) // too early
+	p.publish(Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 25
-	p.Publish(next, core, shell)
+	p.Offer(Figures{Core: s, Shell: shell})
+	s.SentDatagrams = 100
+	p.Offer(Figures{Core: s, Shell: shell}) // the last still waits
+	p.publish(<-p.offered)
 
 	data := sink.Data()[0]
 	for name, want := range map[string]float64{
