@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -194,6 +195,9 @@ type Config struct {
 	LogOutput io.Writer
 	// Logger writes the log lines. Default nil: see LogOutput.
 	Logger *log.Logger
+	// LogHandler is handed the log lines as records, with their level and without "[LEVEL] gwyh: ".
+	// Default nil: see LogOutput. Rejected together with LogOutput or Logger.
+	LogHandler slog.Handler
 
 	// HandoffQueueDepth is how many datagrams from a Transport of your own may wait for the node; more
 	// are dropped and counted. Default 1024. 1 to 1048576.
@@ -210,6 +214,9 @@ type Config struct {
 
 	// MetricLabels go with each metric. Default nil: none.
 	MetricLabels []metrics.Label
+	// Metrics takes the metrics of this node. Default nil: the sink of the process, metrics.NewGlobal's
+	// of armon/go-metrics. It may block without harm to the node.
+	Metrics metrics.MetricSink
 
 	// QueueCheckInterval is how often the lengths of the queues are told as metrics. Default 30 s.
 	// Zero: never. Negative is rejected.
@@ -451,6 +458,9 @@ func (c *Config) complaints() (bad []string) {
 	}
 	if c.LogOutput != nil && c.Logger != nil {
 		bad = append(bad, "LogOutput and Logger are both set, want at most one")
+	}
+	if c.LogHandler != nil && (c.LogOutput != nil || c.Logger != nil) {
+		bad = append(bad, "LogHandler is set beside LogOutput or Logger, want at most one")
 	}
 	within("HandoffQueueDepth", c.HandoffQueueDepth, 1, 1<<20)
 	within("UDPBufferSize", c.UDPBufferSize, minUDPBufferSize, largest)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"os"
 	"reflect"
@@ -105,6 +106,8 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"QueueCheckInterval":      {func(c *Config) { c.QueueCheckInterval = -1 }, "no negative duration"},
 		"LogOutput": {func(c *Config) { c.LogOutput, c.Logger = &bytes.Buffer{}, log.Default() },
 			"LogOutput and Logger are both set"},
+		"LogHandler": {func(c *Config) { c.LogHandler, c.Logger = slog.DiscardHandler, log.Default() },
+			"LogHandler is set beside"},
 	} {
 		conf := DefaultLANConfig()
 		c.set(conf)

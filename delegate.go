@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A Delegate is the application's side of gossip: what it sends along, what it is told, and its
@@ -116,9 +118,16 @@ type Node struct {
 	DCur uint8 // version of the application's protocol it speaks
 
 	Zone string // its Config.Zone; empty for none
+	ID   NodeID // tells this run of the node from earlier ones of its name
 
 	incarnation uint64 // of what is said here
 }
+
+// A NodeID is a UUID that a node draws at every start.
+type NodeID [16]byte
+
+// String is the id in the usual form of a UUID.
+func (id NodeID) String() string { return wire.NodeID(id).String() }
 
 // Address is the node's host:port, IPv6 in brackets.
 func (n *Node) Address() string {

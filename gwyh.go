@@ -157,7 +157,7 @@ func (m *Memberlist) start() error {
 	if e := m.config.Events; e != nil {
 		e.NotifyJoin(self)
 	}
-	m.metrics = telemetry.New(m.config.MetricLabels)
+	m.metrics = telemetry.New(m.config.Metrics, m.config.MetricLabels)
 	m.carrier.start(&m.goroutines)
 	m.goroutines.Go(m.loop)
 	go m.dispatch.run(m.stop)
@@ -384,7 +384,7 @@ func (m *Memberlist) look() {
 }
 
 func newNode(o *gossip.Member) *Node {
-	n := &Node{Name: o.Name, Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name,
+	n := &Node{Name: o.Name, ID: NodeID(o.ID), Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name,
 		State: NodeStateType(o.State), incarnation: o.Incarnation}
 	n.PMin, n.PMax, n.PCur = o.Versions[0], o.Versions[1], o.Versions[2]
 	n.DMin, n.DMax, n.DCur = o.Versions[3], o.Versions[4], o.Versions[5]
@@ -577,6 +577,9 @@ func (m *Memberlist) NumMembers() int { return len(m.view.Load().nodes) }
 
 // LocalNode is this node as others know it. It is never written again.
 func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
+
+// ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
+func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
 // Stats is what a node counts. Besides these figures a node publishes more through armon/go-metrics.
 type Stats struct {

@@ -1,9 +1,13 @@
 package gwyh
 
 import (
+	"context"
 	"log"
+	"log/slog"
 	"net"
 	"os"
+	"strings"
+	"time"
 )
 
 // LogAddress is how log lines name the peer at addr.
@@ -41,6 +45,8 @@ func newLogger(c *Config) logger {
 		return logger{c.Logger}
 	case c.LogOutput != nil:
 		return logger{log.New(c.LogOutput, "", log.LstdFlags)}
+	case c.LogHandler != nil:
+		return logger{log.New(records{c.LogHandler}, "", 0)}
 	}
 	return logger{log.New(os.Stderr, "", log.LstdFlags)}
 }
@@ -52,3 +58,24 @@ func (l logger) errorf(format string, args ...any) { l.out.Printf("[ERR] gwyh: "
 
 // line writes a line that carries its level already.
 func (l logger) line(text string) { l.out.Print(text) }
+
+// records is a writer that hands each log line to a slog.Handler. Every line comes by log.Logger, so
+// that the two forms cannot tell different things.
+type records struct{ handler slog.Handler }
+
+func (r records) Write(line []byte) (int, error) {
+	text := strings.TrimSuffix(string(line), "\n")
+	level := slog.LevelInfo
+	for prefix, l := range map[string]slog.Level{"[DEBUG] ": slog.LevelDebug, "[INFO] ": slog.LevelInfo,
+		"[WARN] ": slog.LevelWarn, "[ERR] ": slog.LevelError} {
+		if rest, ok := strings.CutPrefix(text, prefix); ok {
+			level, text = l, strings.TrimPrefix(rest, "gwyh: ")
+			break
+		}
+	}
+	ctx := context.Background()
+	if !r.handler.Enabled(ctx, level) {
+		return len(line), nil
+	}
+	return len(line), r.handler.Handle(ctx, slog.NewRecord(time.Now(), level, text, 0))
+}

@@ -3,6 +3,7 @@ package gwyh
 import (
 	"bytes"
 	"log"
+	"log/slog"
 	"net"
 	"testing"
 )
@@ -42,6 +43,26 @@ func TestLogLinesHaveLevelAndLibrary(t *testing.T) {
 	}
 	if newLogger(&Config{}).out == nil {
 		t.Error("no default")
+	}
+}
+
+func TestLogHandlerGetsRecordsWithTheirLevel(t *testing.T) {
+	var b bytes.Buffer
+	handler := slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	l := newLogger(&Config{LogHandler: handler})
+	l.debugf("not enabled")
+	l.infof("b")
+	l.warnf("c %s", "d")
+	l.errorf("e")
+	l.line("[WARN] gwyh: from the core")
+	want := "level=INFO msg=b\nlevel=WARN msg=\"c d\"\nlevel=ERROR msg=e\nlevel=WARN msg=\"from the core\"\n"
+	if b.String() != want {
+		t.Errorf("%s", b.String())
 	}
 }
 

@@ -29,18 +29,27 @@ type Figures struct {
 	Shell Shell
 }
 
+// A Sink takes what is published: a part of metrics.MetricSink and of metrics.Metrics.
+type Sink interface {
+	IncrCounterWithLabels(key []string, val float32, labels []metrics.Label)
+	SetGaugeWithLabels(key []string, val float32, labels []metrics.Label)
+	AddSampleWithLabels(key []string, val float32, labels []metrics.Label)
+}
+
 // Publisher remembers what was published last. A sink may be the application's own and may block, so
 // the loop only offers the figures, and a goroutine of the Publisher's publishes them.
 type Publisher struct {
 	offered chan Figures
+	own     Sink // nil for the process's
 	labels  []metrics.Label
 	last    gossip.Stats
 	shell   Shell
 }
 
-// New publishes with the given labels on every metric.
-func New(labels []metrics.Label) *Publisher {
-	return &Publisher{offered: make(chan Figures, 1), labels: labels}
+// New publishes to the given sink, or where it is nil to the one that the process has at that moment
+// (metrics.NewGlobal), with the given labels on every metric.
+func New(own Sink, labels []metrics.Label) *Publisher {
+	return &Publisher{offered: make(chan Figures, 1), own: own, labels: labels}
 }
 
 // Offer has the figures published, unless the last ones still wait: then the next will tell the whole
@@ -76,7 +85,7 @@ func (p *Publisher) publish(f Figures) {
 	p.count(sh.WriteErrors, p.shell.WriteErrors, "dropped", metrics.Label{Name: "reason", Value: "write"})
 	p.count(sh.MessagesDropped, p.shell.MessagesDropped, "dropped", metrics.Label{Name: "reason", Value: "slow_delegate"})
 	if sh.SlowestDelivery > 0 {
-		metrics.AddSampleWithLabels([]string{"gwyh", "delivery"}, float32(sh.SlowestDelivery.Seconds()*1000), p.labels)
+		p.sink().AddSampleWithLabels([]string{"gwyh", "delivery"}, float32(sh.SlowestDelivery.Seconds()*1000), p.labels)
 	}
 	p.gauge(s.Members, "members")
 	p.gauge(s.Links, "links")
@@ -113,12 +122,19 @@ func (p *Publisher) handshakes(s *gossip.Stats) {
 // count publishes by how much a counter has grown.
 func (p *Publisher) count(is, was uint64, key string, more ...metrics.Label) {
 	if is > was {
-		metrics.IncrCounterWithLabels([]string{"gwyh", key}, float32(is-was), p.with(more))
+		p.sink().IncrCounterWithLabels([]string{"gwyh", key}, float32(is-was), p.with(more))
 	}
 }
 
 func (p *Publisher) gauge(v int, key string) {
-	metrics.SetGaugeWithLabels([]string{"gwyh", key}, float32(v), p.labels)
+	p.sink().SetGaugeWithLabels([]string{"gwyh", key}, float32(v), p.labels)
+}
+
+func (p *Publisher) sink() Sink {
+	if p.own != nil {
+		return p.own
+	}
+	return metrics.Default()
 }
 
 func (p *Publisher) with(more []metrics.Label) []metrics.Label {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	s := gossip.Stats{SentDatagrams: 10, BroadcastsDelivered: 4, Members: 3}
 	s.Dropped[gossip.DropForged] = 2
 	shell := Shell{SlowestDelivery: 3 * time.Millisecond}
-	p := New([]metrics.Label{{Name: "cluster", Value: "blue"}})
+	p := New(nil, []metrics.Label{{Name: "cluster", Value: "blue"}})
 	p.publish(Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 25
 	p.Offer(Figures{Core: s, Shell: shell})
@@ -44,5 +45,21 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	}
 	if d := data.Samples["gwyh.delivery;cluster=blue"]; d.AggregateSample == nil || d.Max != 3 {
 		t.Errorf("delivery %+v", d.AggregateSample)
+	}
+}
+
+func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
+	global, own := metrics.NewInmemSink(time.Hour, 24*time.Hour), metrics.NewInmemSink(time.Hour, 24*time.Hour)
+	if _, err := metrics.NewGlobal(metrics.DefaultConfig(""), global); err != nil {
+		t.Fatal(err)
+	}
+	New(own, nil).publish(Figures{Core: gossip.Stats{SentBytes: 7, Members: 1}})
+	if got := own.Data()[0].Counters["gwyh.udp.sent"]; got.AggregateSample == nil || got.Sum != 7 {
+		t.Errorf("own: %+v", got.AggregateSample)
+	}
+	for name := range global.Data()[0].Counters {
+		if strings.Contains(name, "gwyh") {
+			t.Errorf("the process has %s", name)
+		}
 	}
 }
