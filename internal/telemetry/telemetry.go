@@ -3,12 +3,12 @@
 package telemetry
 
 import (
+	"strings"
 	"time"
 
 	"github.com/armon/go-metrics"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
 // Interval is the time between publications.
@@ -42,8 +42,7 @@ type Publisher struct {
 	offered chan Figures
 	own     Sink // nil for the process's
 	labels  []metrics.Label
-	last    gossip.Stats
-	shell   Shell
+	last    []uint64 // of each counter, in the order of counters
 }
 
 // New publishes to the given sink, or where it is nil to the one that the process has at that moment
@@ -68,67 +67,34 @@ func (p *Publisher) Run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case f := <-p.offered:
-			p.publish(f)
+			p.publish(&f)
 		}
 	}
 }
 
-func (p *Publisher) publish(f Figures) {
-	s, sh := f.Core, f.Shell
-	p.traffic(&s)
-	p.handshakes(&s)
-	for _, d := range gossip.Drops() {
-		p.count(s.Dropped[d], p.last.Dropped[d], "dropped", metrics.Label{Name: "reason", Value: d.String()})
-	}
-	p.count(sh.InboxDropped, p.shell.InboxDropped, "dropped", metrics.Label{Name: "reason", Value: "inbox_full"})
-	p.count(sh.OutboxDropped, p.shell.OutboxDropped, "dropped", metrics.Label{Name: "reason", Value: "outbox_full"})
-	p.count(sh.WriteErrors, p.shell.WriteErrors, "dropped", metrics.Label{Name: "reason", Value: "write"})
-	p.count(sh.MessagesDropped, p.shell.MessagesDropped, "dropped", metrics.Label{Name: "reason", Value: "slow_delegate"})
-	if sh.SlowestDelivery > 0 {
-		p.sink().AddSampleWithLabels([]string{"gwyh", "delivery"}, float32(sh.SlowestDelivery.Seconds()*1000), p.labels)
-	}
-	p.gauge(s.Members, "members")
-	p.gauge(s.Links, "links")
-	p.gauge(s.Sessions, "sessions")
-	p.last, p.shell = s, sh
+// publish tells by how much each counter has grown, and the gauges and samples as they are.
+func (p *Publisher) publish(f *Figures) {
+	i := 0
+	counters(f, func(v uint64, key string, labels ...metrics.Label) {
+		if i == len(p.last) {
+			p.last = append(p.last, 0)
+		}
+		if v > p.last[i] {
+			p.sink().IncrCounterWithLabels(name(key), float32(v-p.last[i]), p.with(labels))
+		}
+		p.last[i] = v
+		i++
+	})
+	gauges(f, func(v float64, key string, labels ...metrics.Label) {
+		p.sink().SetGaugeWithLabels(name(key), float32(v), p.with(labels))
+	})
+	samples(f, func(v float64, key string, labels ...metrics.Label) {
+		p.sink().AddSampleWithLabels(name(key), float32(v), p.with(labels))
+	})
 }
 
-func (p *Publisher) traffic(s *gossip.Stats) {
-	l := &p.last
-	p.count(s.SentDatagrams, l.SentDatagrams, "udp.sent.datagrams")
-	p.count(s.SentBytes, l.SentBytes, "udp.sent")
-	p.count(s.ReceivedDatagrams, l.ReceivedDatagrams, "udp.received.datagrams")
-	p.count(s.ReceivedBytes, l.ReceivedBytes, "udp.received")
-	p.count(s.BroadcastsSent, l.BroadcastsSent, "broadcast.sent")
-	p.count(s.BroadcastsDelivered, l.BroadcastsDelivered, "broadcast.received")
-	p.count(s.BroadcastsForwarded, l.BroadcastsForwarded, "broadcast.forwarded")
-	p.count(s.BroadcastsDuplicate, l.BroadcastsDuplicate, "broadcast.duplicate")
-	p.count(s.Dropped[gossip.DropForged], l.Dropped[gossip.DropForged], "decrypt.failed")
-}
-
-func (p *Publisher) handshakes(s *gossip.Stats) {
-	l := &p.last
-	outcome := func(is, was uint64, name string) {
-		p.count(is, was, "handshake", metrics.Label{Name: "outcome", Value: name})
-	}
-	outcome(s.HandshakesInitiated, l.HandshakesInitiated, "initiated")
-	outcome(s.HandshakesAccepted, l.HandshakesAccepted, "accepted")
-	outcome(s.HandshakesFailed, l.HandshakesFailed, "failed")
-	for r := range s.Rejected {
-		outcome(s.Rejected[r], l.Rejected[r], "refused: "+handshake.Reason(r).String())
-	}
-}
-
-// count publishes by how much a counter has grown.
-func (p *Publisher) count(is, was uint64, key string, more ...metrics.Label) {
-	if is > was {
-		p.sink().IncrCounterWithLabels([]string{"gwyh", key}, float32(is-was), p.with(more))
-	}
-}
-
-func (p *Publisher) gauge(v int, key string) {
-	p.sink().SetGaugeWithLabels([]string{"gwyh", key}, float32(v), p.labels)
-}
+// name is the parts of a key under the library's prefix: sinks join them each in their own way.
+func name(key string) []string { return strings.Split("gwyh."+key, ".") }
 
 func (p *Publisher) sink() Sink {
 	if p.own != nil {

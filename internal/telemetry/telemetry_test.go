@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,12 +23,13 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	s.Dropped[gossip.DropForged] = 2
 	shell := Shell{SlowestDelivery: 3 * time.Millisecond}
 	p := New(nil, []metrics.Label{{Name: "cluster", Value: "blue"}})
-	p.publish(Figures{Core: s, Shell: shell})
+	p.publish(&Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 25
 	p.Offer(Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 100
 	p.Offer(Figures{Core: s, Shell: shell}) // the last still waits
-	p.publish(<-p.offered)
+	f := <-p.offered
+	p.publish(&f)
 
 	data := sink.Data()[0]
 	for name, want := range map[string]float64{
@@ -53,13 +56,40 @@ func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
 	if _, err := metrics.NewGlobal(metrics.DefaultConfig(""), global); err != nil {
 		t.Fatal(err)
 	}
-	New(own, nil).publish(Figures{Core: gossip.Stats{SentBytes: 7, Members: 1}})
+	New(own, nil).publish(&Figures{Core: gossip.Stats{SentBytes: 7, Members: 1}})
 	if got := own.Data()[0].Counters["gwyh.udp.sent"]; got.AggregateSample == nil || got.Sum != 7 {
 		t.Errorf("own: %+v", got.AggregateSample)
 	}
 	for name := range global.Data()[0].Counters {
 		if strings.Contains(name, "gwyh") {
 			t.Errorf("the process has %s", name)
+		}
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/METRICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `gwyh\\.([a-zA-Z_.]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		documented[m[1]] = true
+	}
+	published := map[string]bool{}
+	note := func(key string) { published[key] = true }
+	f := &Figures{Shell: Shell{SlowestDelivery: 1}}
+	counters(f, func(_ uint64, key string, _ ...metrics.Label) { note(key) })
+	gauges(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })
+	samples(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })
+	for key := range published {
+		if !documented[key] {
+			t.Errorf("gwyh.%s is published and not documented", key)
+		}
+	}
+	for key := range documented {
+		if !published[key] {
+			t.Errorf("gwyh.%s is documented and not published", key)
 		}
 	}
 }
