@@ -100,7 +100,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"GossipToTheDeadTime":     {func(c *Config) { c.GossipToTheDeadTime = -1 }, "no negative duration"},
 		"DeadNodeReclaimTime":     {func(c *Config) { c.DeadNodeReclaimTime = -1 }, "no negative duration"},
 		"Subscriptions":           {func(c *Config) { c.Subscriptions = 65 }, "= 65, want 1 to 64"},
-		"DistributionStrategy":    {func(c *Config) { c.DistributionStrategy = 4 }, "= 4, want one of"},
+		"DistributionStrategy":    {func(c *Config) { c.DistributionStrategy = 5 }, "= 5, want one of"},
 		"HandoffQueueDepth":       {func(c *Config) { c.HandoffQueueDepth = 1<<20 + 1 }, "1 to 1048576"},
 		"UDPBufferSize":           {func(c *Config) { c.UDPBufferSize = 1199 }, "= 1199, want 1200 to 65507"},
 		"QueueCheckInterval":      {func(c *Config) { c.QueueCheckInterval = -1 }, "no negative duration"},

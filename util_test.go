@@ -68,8 +68,8 @@ func TestLogHandlerGetsRecordsWithTheirLevel(t *testing.T) {
 
 func TestStrategiesHaveNames(t *testing.T) {
 	for s, want := range map[DistributionStrategy]string{
-		Uniform: "Uniform", HubAndSpoke: "HubAndSpoke", PreferLocal: "PreferLocal", PreferRemote: "PreferRemote",
-		4: "DistributionStrategy(4)", -1: "DistributionStrategy(-1)",
+		Uniform: "Uniform", HubAndSpoke: "HubAndSpoke", PreferLocal: "PreferLocal", PreferRemote: "PreferRemote", Nearest: "Nearest",
+		5: "DistributionStrategy(5)", -1: "DistributionStrategy(-1)",
 	} {
 		if s.String() != want {
 			t.Errorf("%q, want %q", s, want)

@@ -7,7 +7,7 @@ import "strconv"
 type DistributionStrategy int
 
 const (
-	// Uniform chooses without regard to zones. It spreads a message quickest when distances are alike.
+	// Uniform chooses without regard to zones. It spreads a message quickly when distances are alike.
 	Uniform DistributionStrategy = iota
 	// HubAndSpoke hears from one node of each other zone and for the rest from its own zone: the
 	// least traffic between zones.
@@ -16,15 +16,20 @@ const (
 	PreferLocal
 	// PreferRemote chooses nodes of other zones twice as readily as those of its own.
 	PreferRemote
+	// Nearest hears from the nodes with the shortest round trip, but for two at random, and from one of
+	// another zone at least. It measures, and takes the zone of a node that it has not measured as a
+	// sign of its distance. It spreads a message quickest over long distances, and little of it between
+	// zones.
+	Nearest
 )
 
 // String is the name of the constant.
 func (s DistributionStrategy) String() string {
-	names := [...]string{"Uniform", "HubAndSpoke", "PreferLocal", "PreferRemote"}
+	names := [...]string{"Uniform", "HubAndSpoke", "PreferLocal", "PreferRemote", "Nearest"}
 	if s.valid() {
 		return names[s]
 	}
 	return "DistributionStrategy(" + strconv.Itoa(int(s)) + ")"
 }
 
-func (s DistributionStrategy) valid() bool { return s >= Uniform && s <= PreferRemote }
+func (s DistributionStrategy) valid() bool { return s >= Uniform && s <= Nearest }

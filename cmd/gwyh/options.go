@@ -23,6 +23,7 @@ var strategies = []strategy{
 	{"hub", gwyh.HubAndSpoke, "one per other zone"},
 	{"local", gwyh.PreferLocal, "own zone 2 : 1"},
 	{"remote", gwyh.PreferRemote, "other zones 2 : 1"},
+	{"nearest", gwyh.Nearest, "nearest, but for 2"},
 }
 
 func (s *strategy) String() string { return s.name }
@@ -101,6 +102,7 @@ Flags:
 	                 hub      one of each other zone, the rest of its own
 	                 local    its own zone twice as readily as others
 	                 remote   other zones twice as readily as its own
+	                 nearest  the shortest round trips, and two at random
 	-seed N        chooses who sends and who is stopped (default 1)
 `
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -20,6 +21,9 @@ const (
 	PreferLocal
 	// PreferRemote gives members of other zones twice the chance of one's own.
 	PreferRemote
+	// Nearest takes all but two from the members with the shortest round trip, two at random, and at
+	// least one from another zone.
+	Nearest
 )
 
 // hubLocalMin is how many of its own zone HubAndSpoke takes however many zones there are: with fewer
@@ -32,6 +36,7 @@ type candidate struct {
 	id   wire.NodeID
 	zone wire.Zone
 	key  float64
+	away time.Duration // for Nearest
 }
 
 func (a candidate) before(b candidate) bool {

@@ -40,6 +40,7 @@ type Core struct {
 	seqs    *simplelru.LRU[netip.AddrPort, uint32]
 
 	subs     subscriptions
+	nearness nearness
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
 	lastJoin JoinToken
@@ -116,6 +117,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.fire = c.sweepStore
 	c.keyTimer.fire = c.endOldKeys
 	c.subs.timer.fire = c.rechoose
+	if c.nearness.timer.fire = c.measure; cfg.Strategy == Nearest {
+		c.timers.set(&c.nearness.timer, now.Add(measureInterval))
+	}
 	c.self = &member{place: -1, since: now}
 	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
 		Versions: cfg.Versions, Incarnation: uint64(now.UnixMilli())}

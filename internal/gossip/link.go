@@ -73,21 +73,20 @@ func (c *Core) rechoose(now time.Time) {
 	if !c.self.live() {
 		return
 	}
-	ch := chooser{zone: c.cfg.Zone, strategy: c.cfg.Strategy, count: c.wanted()}
 	var free time.Time // when the next avoided member may be asked again
-	for _, m := range c.members.live {
-		switch {
-		case m == c.self:
-		case m.avoid.After(now):
-			if free.IsZero() || m.avoid.Before(free) {
-				free = m.avoid
+	each := func(yield func(candidate)) {
+		for _, m := range c.members.live {
+			switch {
+			case m == c.self:
+			case m.avoid.After(now):
+				free = soonest(free, m.avoid)
+			default:
+				yield(candidate{id: m.ID, zone: m.Zone, key: m.key, away: c.distance(m)})
 			}
-		default:
-			ch.offer(candidate{id: m.ID, zone: m.Zone, key: m.key})
 		}
 	}
 	s.choice = s.choice[:0]
-	for _, o := range ch.chosen() {
+	for _, o := range c.choose(each) {
 		s.choice = append(s.choice, o.id)
 	}
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
@@ -97,6 +96,17 @@ func (c *Core) rechoose(now time.Time) {
 		c.subscribe(now, id)
 	}
 	c.trim(now)
+}
+
+// choose picks whom to subscribe to, of the candidates that each yields.
+func (c *Core) choose(each func(yield func(candidate))) []candidate {
+	if c.cfg.Strategy == Nearest {
+		c.surveyZones()
+		return chooseNearest(each, c.cfg.Zone, c.wanted())
+	}
+	ch := chooser{zone: c.cfg.Zone, strategy: c.cfg.Strategy, count: c.wanted()}
+	each(ch.offer)
+	return ch.chosen()
 }
 
 // wanted is how many subscriptions to choose. A node with few subscribers takes a few more than
@@ -411,7 +421,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 	case err != nil:
 		c.drop(DropMalformedBody)
 	case ack.Seq == p.pings && !p.pinged.IsZero():
-		p.rtt = now.Sub(p.pinged)
+		c.measured(p, now.Sub(p.pinged))
 		p.pinged = time.Time{}
 	default:
 		p.set.ProbeAnswered(now, ack.Seq)

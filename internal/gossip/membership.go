@@ -121,6 +121,7 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	}
 	if p := c.peers[m.ID]; p != nil {
 		p.set.SetAdvertised(m.Addr)
+		c.measured(p, p.rtt)
 	}
 }
 

@@ -89,7 +89,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 		c.forget(p, old)
 	}
 	if e.RTT > 0 {
-		p.rtt = e.RTT
+		c.measured(p, e.RTT)
 	}
 	if d, ok := c.dials[e.Attempt]; ok {
 		p.dials = append(p.dials, e.Attempt)

@@ -1,0 +1,180 @@
+package gossip
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// regions are five places of the world and the time in milliseconds that a datagram takes between them.
+var regions = []string{"virginia", "oregon", "ireland", "singapore", "sao-paulo"}
+
+var regionLatencies = [5][5]float64{
+	{0.5, 31, 38, 108, 57},
+	{31, 0.5, 68, 85, 87},
+	{38, 68, 0.5, 80, 92},
+	{108, 85, 80, 0.5, 160},
+	{57, 87, 92, 160, 0.5},
+}
+
+// regionFloor is the mean over the regions of the time to the furthest other: no broadcast reaches all sooner,
+// for no way by others is shorter here than the direct one.
+func regionFloor() time.Duration {
+	sum := 0.0
+	for _, row := range regionLatencies {
+		sum += slices.Max(row[:])
+	}
+	return time.Duration(sum / 5 * float64(time.Millisecond))
+}
+
+// world is a cluster spread over the regions in turn.
+func world(t testing.TB, seed uint64, n int, s Strategy) *cluster {
+	c := newCluster(t, seed, simnet.Link{})
+	var latencies [][]time.Duration
+	for _, row := range regionLatencies {
+		var l []time.Duration
+		for _, ms := range row {
+			l = append(l, time.Duration(ms*float64(time.Millisecond)))
+		}
+		latencies = append(latencies, l)
+	}
+	c.net.SetLatencies(regions, latencies, 0.05)
+	c.tweak = func(i int, cfg *Config) {
+		cfg.Zone = wire.Zone{Name: regions[i%len(regions)], Valid: true}
+		cfg.Strategy = s
+	}
+	c.add(n)
+	c.form(60 * time.Second)
+	return c
+}
+
+// What distance allows is what Nearest is held to; by how much that is sooner than with Uniform depends on the
+// regions, and is in docs/PERFORMANCE.md. It crosses zones half as often.
+func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
+	n := sized(thousand, 200)
+	run := func(s Strategy, loss float64) (last time.Duration, crossed, copies float64) {
+		c := world(t, 1, n, s)
+		c.net.RunFor(time.Duration(sized(130, 10)) * time.Second)
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+		crossing := func(s *Stats) uint64 { return s.BroadcastsCrossZone }
+		all := func(s *Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate }
+		crossedBefore, before := c.sum(crossing), c.sum(all)
+		const messages = 20
+		for i := range messages {
+			last += c.broadcast(i*47%n, fmt.Sprint("message ", i), time.Second)
+		}
+		per := float64(messages * n)
+		return last / messages, float64(c.sum(crossing)-crossedBefore) / per, float64(c.sum(all)-before) / per
+	}
+	for _, loss := range []float64{0, 0.05} {
+		uniform, uniformCrossed, uniformCopies := run(Uniform, loss)
+		nearest, nearestCrossed, nearestCopies := run(Nearest, loss)
+		t.Logf("%d nodes, loss %v: last node after %v with Uniform, %v with Nearest, floor %v; copies per node %.1f and %.1f, across zones %.1f and %.1f",
+			n, loss, uniform, nearest, regionFloor(), uniformCopies, nearestCopies, uniformCrossed, nearestCrossed)
+		if nearest > regionFloor()*21/20 || nearest > uniform || nearestCrossed > uniformCrossed/2 {
+			t.Errorf("loss %v: last node after %v, floor %v, %v with Uniform, %.2f copies across zones against %.2f", loss, nearest, regionFloor(), uniform, nearestCrossed, uniformCrossed)
+		}
+	}
+}
+
+// Without zones distances are found by measuring.
+func TestNearestFindsTheNearWithoutZones(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, time.Millisecond)})
+	c.tweak = func(i int, cfg *Config) { cfg.Strategy = Nearest }
+	c.add(60)
+	c.form(30 * time.Second)
+	mean := func() (sum time.Duration) {
+		n := 0
+		for _, nd := range c.nodes {
+			for _, id := range nd.subs.choice[:3] {
+				sum += nd.RTT(id)
+				n++
+			}
+		}
+		return sum / time.Duration(n)
+	}
+	before := mean()
+	c.net.RunFor(10 * time.Minute)
+	after := mean()
+	t.Logf("mean round trip to the three nearest chosen: %v when formed, %v ten minutes later", before, after)
+	if after > before/2 {
+		t.Errorf("mean round trip %v, before %v", after, before)
+	}
+}
+
+func nearOffers(of ...candidate) func(yield func(candidate)) {
+	return func(yield func(candidate)) {
+		for _, o := range of {
+			yield(o)
+		}
+	}
+}
+
+func TestNearestKeepsTwoAtRandomAndOneElsewhere(t *testing.T) {
+	home := testZone(0)
+	var offers []candidate
+	for i := range 100 {
+		o := candidate{id: testID(i), zone: home, key: float64(i), away: time.Duration(100-i) * 10 * time.Millisecond}
+		if i >= 90 {
+			o.zone = testZone(1)
+		}
+		offers = append(offers, o)
+	}
+	got := chooseNearest(nearOffers(offers...), home, 5)
+	var ids []wire.NodeID
+	for _, o := range got {
+		ids = append(ids, o.id)
+	}
+	if want := []wire.NodeID{testID(97), testID(98), testID(99), testID(0), testID(1)}; !slices.Equal(ids, want) {
+		t.Errorf("chose %v, want %v", ids, want)
+	}
+	local := chooseNearest(nearOffers(offers[:92]...), testZone(2), 5)
+	if len(local) != 5 {
+		t.Errorf("chose %d", len(local))
+	}
+	for i := range offers {
+		offers[i].zone, offers[i].away = home, time.Millisecond
+	}
+	offers[50].zone, offers[50].away = testZone(1), time.Second
+	got = chooseNearest(nearOffers(offers...), home, 5)
+	if len(got) != 5 || got[4].id != testID(50) {
+		t.Errorf("none of another zone: %v", got)
+	}
+}
+
+func TestNearestChangesOnlyForAGainOfAFifth(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(i int, cfg *Config) { cfg.Strategy = Nearest }
+	c.add(2)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	p, m := n.links[0], n.members.byID[n.links[0].id]
+	for _, s := range []struct{ rtt, want time.Duration }{{100, 100}, {85, 100}, {120, 100}, {79, 79}, {98, 79}, {100, 100}} {
+		if s.rtt == 100 && s.want == 100 {
+			m.away = 0
+		}
+		n.measured(p, s.rtt*time.Microsecond)
+		if m.away != s.want*time.Microsecond || n.RTT(p.id) != s.rtt*time.Microsecond {
+			t.Errorf("measured %d: chosen by %v, want %d; known as %v", s.rtt, m.away, s.want, n.RTT(p.id))
+		}
+	}
+}
+
+func TestNearestTakesWhatThereIs(t *testing.T) {
+	for n := range 5 {
+		var offers []candidate
+		for i := range n {
+			offers = append(offers, candidate{id: testID(i), zone: testZone(i % 2), key: float64(i), away: time.Duration(i) * time.Second})
+		}
+		if got := chooseNearest(nearOffers(offers...), testZone(0), 5); len(got) != n {
+			t.Errorf("of %d members %d were chosen", n, len(got))
+		}
+	}
+	if got := chooseNearest(nearOffers(), testZone(0), 1); len(got) != 0 {
+		t.Errorf("chose %v of none", got)
+	}
+}
