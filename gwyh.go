@@ -63,11 +63,12 @@ type Memberlist struct {
 
 	// What follows is the loop's.
 
-	core  *gossip.Core
-	known map[wire.NodeID]*Node
-	seen  uint64 // core.Version of view
-	joins map[gossip.JoinToken]chan<- error
-	sends map[gossip.SendToken]chan<- error
+	core      *gossip.Core
+	known     map[wire.NodeID]*Node
+	seen      uint64 // core.Version of view
+	distances uint64 // core.Distances of view
+	joins     map[gossip.JoinToken]chan<- error
+	sends     map[gossip.SendToken]chan<- error
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -292,6 +293,7 @@ func (m *Memberlist) loop() {
 		}
 		if !now.Before(publish) {
 			publish = now.Add(telemetry.Interval)
+			m.lookAtDistances()
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
 		}
 		next := publish
@@ -358,19 +360,23 @@ func (m *Memberlist) look() {
 	if old != nil && m.core.Version() == m.seen && old.links == links {
 		return
 	}
-	v := &view{links: links}
 	if old != nil && m.core.Version() == m.seen {
-		v.self, v.nodes = old.self, old.nodes
-		m.view.Store(v)
+		m.view.Store(&view{links: links, self: old.self, nodes: old.nodes})
 		return
 	}
 	m.seen = m.core.Version()
+	m.renew()
+}
+
+// renew makes the view anew, with the Nodes of the old one that are still true.
+func (m *Memberlist) renew() {
+	v := &view{links: m.core.Links()}
 	known := make(map[wire.NodeID]*Node, len(m.known))
 	self := m.core.Self()
 	v.nodes = make([]*Node, 0, len(m.known)+1)
 	m.core.Members(func(o *gossip.Member) {
 		n := m.known[o.ID]
-		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) {
+		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) || n.RTT != o.RTT {
 			n = newNode(o)
 		}
 		known[o.ID] = n
@@ -383,8 +389,17 @@ func (m *Memberlist) look() {
 	m.view.Store(v)
 }
 
+// lookAtDistances renews the view if round-trip times have changed. It is called once a second: they
+// change all the time.
+func (m *Memberlist) lookAtDistances() {
+	if d := m.core.Distances(); d != m.distances {
+		m.distances = d
+		m.renew()
+	}
+}
+
 func newNode(o *gossip.Member) *Node {
-	n := &Node{Name: o.Name, ID: NodeID(o.ID), Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name,
+	n := &Node{Name: o.Name, ID: NodeID(o.ID), Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name, RTT: o.RTT,
 		State: NodeStateType(o.State), incarnation: o.Incarnation}
 	n.PMin, n.PMax, n.PCur = o.Versions[0], o.Versions[1], o.Versions[2]
 	n.DMin, n.DMax, n.DCur = o.Versions[3], o.Versions[4], o.Versions[5]

@@ -193,6 +193,23 @@ func TestTwoNodesTalkOverUDP(t *testing.T) {
 	}
 }
 
+func TestNodesShowTheirIDsAndRoundTripTimes(t *testing.T) {
+	a, b := create(t, testConfig("a", newRecorder())), create(t, testConfig("b", newRecorder()))
+	join(t, b, a)
+	var of *Node
+	until(t, func() bool {
+		for _, n := range a.Members() {
+			if n.Name == "b" && n.RTT > 0 {
+				of = n
+			}
+		}
+		return of != nil
+	})
+	if of.ID != b.LocalNode().ID || of.ID == a.LocalNode().ID || len(of.ID.String()) != 36 {
+		t.Errorf("id %s, b says %s, a has %s", of.ID, b.LocalNode().ID, a.LocalNode().ID)
+	}
+}
+
 func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
 	r := newRecorder()
 	r.meta = []byte("meta")

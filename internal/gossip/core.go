@@ -79,6 +79,7 @@ type Core struct {
 	stats       Stats
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
+	distances   uint64    // counts changes of round-trip times
 	settleTimer timer
 	syncedAt    time.Time // when we last began a comparison
 }

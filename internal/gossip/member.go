@@ -25,17 +25,16 @@ type Member struct {
 	Versions    [6]byte
 	State       wire.State
 	Incarnation uint64        // Unix milliseconds, or one more than the last
-	RTT         time.Duration // as measured last; zero when never
+	RTT         time.Duration // as measured last, renewed when it has changed by a fifth; zero when never
 }
 
 // member is a row of the table.
 type member struct {
 	Member
-	key      float64       // of the choice of subscriptions, see pairKey
-	away     time.Duration // the distance by which Nearest chooses; zero when it is not known
-	since    time.Time     // when State came to be
-	place    int           // in members.live, -1 for a tombstone
-	queued   bool          // waits to be flooded
+	key      float64   // of the choice of subscriptions, see pairKey
+	since    time.Time // when State came to be
+	place    int       // in members.live, -1 for a tombstone
+	queued   bool      // waits to be flooded
 	accuser  wire.NodeID
 	refusals uint8     // subscriptions refused or unanswered in a row
 	avoid    time.Time // not chosen before

@@ -17,7 +17,7 @@ const (
 	measureInterval = 12 * time.Second       // between two members measured that need not be linked
 )
 
-// nearness is what a node knows of distances, beyond member.away.
+// nearness is what a node knows of distances, beyond Member.RTT.
 type nearness struct {
 	timer timer
 	zones map[wire.Zone]time.Duration // of those in which a member was measured, as of the last choice
@@ -82,9 +82,9 @@ func (c *Core) surveyZones() {
 	}
 	sums := make(map[wire.Zone]sum)
 	for _, m := range c.members.live {
-		if m.away > 0 {
+		if m.RTT > 0 {
 			s := sums[m.Zone]
-			sums[m.Zone] = sum{s.inverse + 1/m.away.Seconds(), s.n + 1}
+			sums[m.Zone] = sum{s.inverse + 1/m.RTT.Seconds(), s.n + 1}
 		}
 	}
 	c.nearness.zones = make(map[wire.Zone]time.Duration, len(sums))
@@ -95,8 +95,8 @@ func (c *Core) surveyZones() {
 
 // distance is the round-trip time to m as far as it is known or to be guessed.
 func (c *Core) distance(m *member) time.Duration {
-	if m.away > 0 {
-		return m.away
+	if m.RTT > 0 {
+		return m.RTT
 	}
 	if d := c.nearness.zones[m.Zone]; d > 0 {
 		return d
@@ -107,7 +107,7 @@ func (c *Core) distance(m *member) time.Duration {
 	return farAway
 }
 
-// measured notes the round-trip time to a peer. The distance by which it is chosen stays until it has
+// measured notes the round-trip time to a peer. The member's, by which it is chosen, stays until it has
 // changed by a fifth, so that choices do.
 func (c *Core) measured(p *peer, rtt time.Duration) {
 	p.rtt = rtt
@@ -115,22 +115,17 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 	if m == nil || rtt <= 0 {
 		return
 	}
-	m.RTT = rtt
 	if least := p.pace.MinRTT(); least > 0 { // a queue is no distance
 		rtt = min(rtt, least)
 	}
-	if old := float64(m.away); float64(rtt)*nearGain < old || float64(rtt) > old*nearGain {
-		m.away = rtt
+	if old := float64(m.RTT); float64(rtt)*nearGain < old || float64(rtt) > old*nearGain {
+		m.RTT = rtt
+		c.distances++
 	}
 }
 
-// RTT is the round-trip time to a member as it was measured last; zero when it never was.
-func (c *Core) RTT(id wire.NodeID) time.Duration {
-	if m := c.members.byID[id]; m != nil {
-		return m.RTT
-	}
-	return 0
-}
+// Distances counts the changes of members' round-trip times, which are no changes of Version.
+func (c *Core) Distances() uint64 { return c.distances }
 
 // measure asks a member drawn at random how far it is, by a handshake where there is no session, and
 // sooner one of a zone that nothing is known of.

@@ -91,7 +91,7 @@ func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 		n := 0
 		for _, nd := range c.nodes {
 			for _, id := range nd.subs.choice[:3] {
-				sum += nd.RTT(id)
+				sum += nd.members.byID[id].RTT
 				n++
 			}
 		}
@@ -155,11 +155,11 @@ func TestNearestChangesOnlyForAGainOfAFifth(t *testing.T) {
 	p, m := n.links[0], n.members.byID[n.links[0].id]
 	for _, s := range []struct{ rtt, want time.Duration }{{100, 100}, {85, 100}, {120, 100}, {79, 79}, {98, 79}, {100, 100}} {
 		if s.rtt == 100 && s.want == 100 {
-			m.away = 0
+			m.RTT = 0
 		}
 		n.measured(p, s.rtt*time.Microsecond)
-		if m.away != s.want*time.Microsecond || n.RTT(p.id) != s.rtt*time.Microsecond {
-			t.Errorf("measured %d: chosen by %v, want %d; known as %v", s.rtt, m.away, s.want, n.RTT(p.id))
+		if m.RTT != s.want*time.Microsecond || p.rtt != s.rtt*time.Microsecond {
+			t.Errorf("measured %d: known as %v, want %d; of the link %v", s.rtt, m.RTT, s.want, p.rtt)
 		}
 	}
 }
