@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/inbox"
@@ -50,7 +51,7 @@ type Memberlist struct {
 	log       logger
 	transport Transport
 	carrier   *carrier
-	dispatch  *dispatcher
+	dispatch  *dispatch.Queue[*Node]
 	metrics   *telemetry.Publisher
 	unwatch   func() // ends the watch on the Keyring
 
@@ -144,7 +145,7 @@ func (m *Memberlist) start() error {
 	if m.core, err = gossip.New(now, c); err != nil {
 		return fmt.Errorf("gwyh: %w", err)
 	}
-	m.dispatch = newDispatcher(m.config.Delegate, m.config.Events, m.log.line)
+	m.dispatch = dispatch.New(m.handlers())
 	if m.carrier, err = newCarrier(m.transport, m.config.HandoffQueueDepth, m.stop); err != nil {
 		return err
 	}
@@ -161,11 +162,23 @@ func (m *Memberlist) start() error {
 	m.metrics = telemetry.New(m.config.Metrics, m.config.MetricLabels)
 	m.carrier.start(&m.goroutines)
 	m.goroutines.Go(m.loop)
-	go m.dispatch.run(m.stop)
+	go m.dispatch.Run(m.stop)
 	go m.metrics.Run(m.stop)
 	m.startPuller()
 	m.watchKeys()
 	return nil
+}
+
+// handlers is what the dispatcher calls.
+func (m *Memberlist) handlers() dispatch.Handlers[*Node] {
+	h := dispatch.Handlers[*Node]{Log: m.log.line}
+	if d := m.config.Delegate; d != nil {
+		h.Message = d.NotifyMsg
+	}
+	if e := m.config.Events; e != nil {
+		h.Join, h.Update, h.Leave = e.NotifyJoin, e.NotifyUpdate, e.NotifyLeave
+	}
+	return h
 }
 
 // coreConfig is the core's part of the configuration.
@@ -333,13 +346,13 @@ func (m *Memberlist) notify(now time.Time) {
 		e := &events[i]
 		switch e.Kind {
 		case gossip.EventMessage:
-			m.dispatch.message(now, e.Data)
+			m.dispatch.Message(now, e.Data)
 		case gossip.EventJoin:
-			m.dispatch.member(noticeJoin, newNode(&e.Member))
+			m.dispatch.Member(dispatch.Join, e.Member.Name, newNode(&e.Member))
 		case gossip.EventUpdate:
-			m.dispatch.member(noticeUpdate, newNode(&e.Member))
+			m.dispatch.Member(dispatch.Update, e.Member.Name, newNode(&e.Member))
 		case gossip.EventLeave:
-			m.dispatch.member(noticeLeave, newNode(&e.Member))
+			m.dispatch.Member(dispatch.Leave, e.Member.Name, newNode(&e.Member))
 		case gossip.EventJoined:
 			m.joins[e.Token] <- e.Err
 			delete(m.joins, e.Token)
@@ -347,7 +360,7 @@ func (m *Memberlist) notify(now time.Time) {
 			m.sends[e.Send] <- e.Err
 			delete(m.sends, e.Send)
 		case gossip.EventLog:
-			m.dispatch.logLine(e.Text)
+			m.dispatch.Log(e.Text)
 		}
 		*e = gossip.Event{}
 	}
@@ -410,7 +423,7 @@ func newNode(o *gossip.Member) *Node {
 func (m *Memberlist) shellStats() telemetry.Shell {
 	return telemetry.Shell{
 		InboxDropped: m.carrier.in.Dropped(), OutboxDropped: m.carrier.dropped.Load(), WriteErrors: m.carrier.failed.Load(),
-		MessagesDropped: m.dispatch.dropped.Load(), SlowestDelivery: m.dispatch.slowest(),
+		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(),
 	}
 }
 
@@ -491,7 +504,7 @@ func (m *Memberlist) settle(atMost time.Duration) {
 	t := time.NewTimer(atMost)
 	defer t.Stop()
 	select {
-	case <-m.dispatch.barrier():
+	case <-m.dispatch.Barrier():
 	case <-t.C:
 	case <-m.stop:
 	}
@@ -628,7 +641,7 @@ func (m *Memberlist) Stats() Stats {
 			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
 			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-			Dropped: m.carrier.in.Dropped() + m.dispatch.dropped.Load(),
+			Dropped: m.carrier.in.Dropped() + m.dispatch.Dropped(),
 		}
 		for _, n := range c.Dropped {
 			s.Dropped += n
@@ -672,7 +685,7 @@ func (m *Memberlist) Shutdown() error {
 	var err error
 	m.shutdown.Do(func() {
 		m.unwatch()
-		m.dispatch.close()
+		m.dispatch.Close()
 		close(m.stop)
 		err = m.transport.Shutdown()
 		m.goroutines.Wait()

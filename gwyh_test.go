@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/dispatch"
 )
 
 // TestMain fails when a goroutine of the library outlives the tests.
@@ -420,7 +422,7 @@ func TestSlowDelegateLosesMessagesNotEvents(t *testing.T) {
 		ra.onMsg = func([]byte) { <-release }
 		a, b := node("a", ra), node("b", nil)
 		join(t, b, a)
-		const sent = dispatchMessages + 500
+		const sent = dispatch.MessagesMax + 500
 		for i := range sent {
 			if err := b.Broadcast(fmt.Append(nil, i)); err != nil {
 				t.Fatal(err)
@@ -435,8 +437,8 @@ func TestSlowDelegateLosesMessagesNotEvents(t *testing.T) {
 		close(release)
 		time.Sleep(time.Second)
 		got := len(ra.messages())
-		if got < dispatchMessages || got > dispatchMessages+1 || uint64(sent-got) != a.dispatch.dropped.Load() {
-			t.Errorf("%d of %d messages delivered, %d counted as dropped", got, sent, a.dispatch.dropped.Load())
+		if got < dispatch.MessagesMax || got > dispatch.MessagesMax+1 || uint64(sent-got) != a.dispatch.Dropped() {
+			t.Errorf("%d of %d messages delivered, %d counted as dropped", got, sent, a.dispatch.Dropped())
 		}
 		if told := ra.told(); !slices.Equal(told, []string{"join a", "join b", "join c"}) {
 			t.Errorf("events %v", told)
