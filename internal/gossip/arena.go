@@ -51,6 +51,12 @@ func (a *arena) grow() {
 	}
 }
 
+// together reports whether s lies in the same lap as what is at off, so that get may return both at once.
+func (a *arena) together(off uint64, s stored) bool {
+	size := uint64(len(a.buf))
+	return off/size == (s.off+uint64(s.size)-1)/size
+}
+
 // get is what was put at off, of n bytes; nil when it was overwritten.
 func (a *arena) get(off uint64, n int) []byte {
 	size := uint64(len(a.buf))

@@ -87,7 +87,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	if !c.seen.first(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
-		p.spare(m.ID)
+		c.spare(p, m.ID)
 		return
 	}
 	c.stats.BroadcastsDelivered++

@@ -28,11 +28,12 @@ type channel struct {
 	received uint64 // bytes of all datagrams opened
 }
 
-// sent is what one datagram carried: a small message in the arena, a piece of a large one, or nothing
+// sent is what one datagram carried: small messages in the arena, a piece of a large one, or nothing
 // that would be sent again.
 type sent struct {
-	off     uint64    // of the plaintext in the arena; 0 for none
-	size    uint32    // of the plaintext
+	off     uint64 // of the plaintext in the arena, or of an index of its messages; 0 for none
+	size    uint32 // of the plaintext or index
+	index   bool
 	asm     *assembly // the large message; nil for none
 	piece   span
 	total   uint64 // peer.sent with this datagram

@@ -70,6 +70,8 @@ type Core struct {
 	out         outbox
 	packet      wire.Packet  // scratch: the datagram being taken in
 	plain       []byte       // scratch: one plaintext being built
+	index       []byte       // scratch: see gather
+	unsealed    []*peer      // for which a datagram was open in this turn
 	settling    []byte       // scratch: answers to the Naks of the datagram in progress
 	entry       wire.Member  // scratch: one entry being written
 	smallMsg    smallMessage // scratch: see newSmall

@@ -22,17 +22,19 @@ const (
 // pacing allows, else they wait before all large ones. Large ones are read from their assemblies piece
 // by piece, in turn.
 type egress struct {
-	pace   *pacing.Controller
-	sent   uint64 // bytes of all datagrams
-	small  []queued
-	bytes  int                         // of small
-	spared map[wire.MessageID]struct{} // broadcasts the peer has, some of them in small
-	bulk   []*bulk
-	turn   int
-	sendAt time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
-	tailAt time.Time // when the next tail probe is due; zero for none
-	tails  int       // tail probes sent since the last piece
-	ahead  ahead
+	pace     *pacing.Controller
+	sent     uint64   // bytes of all datagrams
+	open     []stored // the small messages of a datagram that is not sealed yet
+	openSize int      // bytes of its plaintext
+	small    []queued
+	bytes    int                         // of small
+	spared   map[wire.MessageID]struct{} // broadcasts the peer has, some of them in small
+	bulk     []*bulk
+	turn     int
+	sendAt   time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
+	tailAt   time.Time // when the next tail probe is due; zero for none
+	tails    int       // tail probes sent since the last piece
+	ahead    ahead
 }
 
 // ahead is what small messages may take of the rate while large ones use it up: a quarter of it, so
@@ -82,8 +84,7 @@ func (e *egress) queueSmall(now time.Time, plain []byte) {
 // sparedMax bounds the ids of egress.spared.
 const sparedMax = 1 << 14
 
-// spare notes that the peer has a broadcast, of which a copy for it may wait: under load most do, and
-// sending them would make the load.
+// spare notes that the peer has a broadcast, of which a copy for it may wait.
 func (e *egress) spare(id wire.MessageID) {
 	if len(e.small) == 0 || len(e.spared) >= sparedMax {
 		return
@@ -103,9 +104,6 @@ func (e *egress) needless(q *queued) bool {
 	return has
 }
 
-// messageIDAt is where the id of a message stands in its encoding, after the heads of array and bin.
-const messageIDAt = 3
-
 // purge takes what the peer has out of the queue, if that is worth the walk.
 func (e *egress) purge() {
 	if 4*len(e.spared) < len(e.small) {
@@ -121,10 +119,13 @@ func (e *egress) purge() {
 	e.spared = nil
 }
 
-func (e *egress) dropSmall() {
-	e.bytes -= len(e.small[0].plain)
-	e.small[0] = queued{}
-	if e.small = e.small[1:]; len(e.small) == 0 {
+// dropSmall takes the first n out of the queue.
+func (e *egress) dropSmall(n int) {
+	for i := range n {
+		e.bytes -= len(e.small[i].plain)
+		e.small[i] = queued{}
+	}
+	if e.small = e.small[n:]; len(e.small) == 0 {
 		e.small, e.spared = nil, nil
 	}
 }
@@ -146,13 +147,11 @@ func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits.
 func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 	if len(p.small) == 0 {
-		ch := p.channel(now)
-		if ch == nil {
+		if p.channel(now) == nil {
 			c.drop(DropUnknownSession)
 			return
 		}
-		if c.maySendSmall(now, p, len(m.plain)) {
-			c.transmit(now, ch, p.set.Path(), m.plain, sent{off: m.off, size: uint32(len(m.plain))})
+		if c.enclose(now, p, m) {
 			return
 		}
 	}
@@ -172,6 +171,7 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 // pump sends what waits for p as far as the pacing allows.
 func (c *Core) pump(now time.Time, p *peer) {
 	p.sendAt = time.Time{}
+	c.sealOpen(now, p)
 	ch := p.channel(now)
 	for ch != nil && c.pumpOne(now, p, ch) {
 	}
@@ -179,23 +179,10 @@ func (c *Core) pump(now time.Time, p *peer) {
 
 // pumpOne sends the next datagram, and reports whether there was one and it could go.
 func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
-	for len(p.small) > 0 {
-		old := now.Sub(p.small[0].at) > queueAge
-		if old {
-			c.drop(DropQueueOld)
-		} else if !p.needless(&p.small[0]) {
-			break
-		}
-		p.dropSmall()
-	}
 	if len(p.small) > 0 {
-		plain := p.small[0].plain
-		if !c.maySendSmall(now, p, len(plain)) {
-			return false
+		if went := c.pumpSmall(now, p, ch); went || len(p.small) > 0 {
+			return went
 		}
-		c.transmit(now, ch, p.set.Path(), plain, sent{off: c.arena.put(now, plain), size: uint32(len(plain))})
-		p.dropSmall()
-		return true
 	}
 	b, piece := p.nextBulk(now)
 	if b == nil || !c.maySend(now, p, min(int(piece.to-piece.from)+wire.DirectOverhead, c.room(p))) {
@@ -216,10 +203,12 @@ func (c *Core) maySend(now time.Time, p *peer, n int) bool {
 	return wait == 0
 }
 
-// maySendSmall is maySend for a small message.
-func (c *Core) maySendSmall(now time.Time, p *peer, n int) bool {
-	n += wire.BoxOverhead
-	wait := p.pace.Wait(now, n)
+// maySendSmall is maySend for n bytes of small messages, in a datagram that holds some already.
+func (c *Core) maySendSmall(now time.Time, p *peer, some, n int) bool {
+	if some == 0 {
+		n += wire.BoxOverhead
+	}
+	wait := p.pace.Wait(now, some+n)
 	if wait == 0 || len(p.bulk) > 0 && p.ahead.take(now, p.pace.Rate(), n) {
 		return true
 	}

@@ -437,6 +437,9 @@ func (c *Core) remove(now time.Time, p *peer) {
 		b.asm.pending--
 		c.drop(DropUnreachable)
 	}
+	for range p.open {
+		c.drop(DropUnreachable)
+	}
 	p.egress = egress{pace: p.pace}
 	c.timers.stop(&p.timer)
 	delete(c.peers, p.id)

@@ -89,15 +89,8 @@ func (c *Core) resend(now time.Time, p *peer, w *sent) {
 	switch {
 	case w.asm != nil:
 		c.resendPiece(now, p, w.asm, w.piece)
-	case w.off != 0 && p.bytes < smallMax:
-		if plain := c.arena.get(w.off, int(w.size)); plain != nil {
-			c.stats.Resent++
-			p.queueSmall(now, append([]byte(nil), plain...))
-			return
-		}
-		c.drop(DropForgotten)
 	case w.off != 0:
-		c.drop(DropQueueFull)
+		c.resendSmall(now, p, w)
 	}
 }
 

@@ -67,7 +67,8 @@ func (c *Controller) interval() time.Duration { return max(c.delay.smoothed, rep
 // and then change nothing in that.
 func (c *Controller) Idle(now time.Time) bool {
 	f := &c.flight
-	return min(now.Sub(f.pressed), now.Sub(f.report)) >= max(idleAfter, 8*c.delay.smoothed)
+	since := now.Sub(f.report)
+	return since >= idleAfter && min(now.Sub(f.pressed), since) >= max(idleAfter, 8*c.delay.smoothed)
 }
 
 // RTT returns the smoothed round-trip time.

@@ -48,7 +48,10 @@ func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 		c.restart(now)
 	}
 	bytes = min(max(bytes, 0), maxDatagram)
-	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes), c.bucket.paused.Sub(now), 0)
+	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes))
+	if !c.bucket.paused.IsZero() {
+		w = max(w, c.bucket.paused.Sub(now))
+	}
 	if w > 0 {
 		c.flight.pressed, c.flight.limited = now, true
 	}
@@ -57,6 +60,9 @@ func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 }
 
 func (c *Controller) bucketWait(now time.Time, bytes int) time.Duration {
+	if c.bucket.level >= float64(bytes) { // whatever came since
+		return 0
+	}
 	c.fill(now)
 	short := min(float64(bytes), c.bucketSize()) - c.bucket.level
 	if short <= 0 {
@@ -83,7 +89,7 @@ func (c *Controller) fill(now time.Time) {
 // next after twice the silence.
 func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	f := &c.flight
-	if c.InFlight() == 0 || c.InFlight()+bytes <= c.Window() {
+	if n := c.InFlight(); n == 0 || n+bytes <= burst || n+bytes <= c.Window() {
 		return 0
 	}
 	if f.probe.IsZero() {

@@ -1,0 +1,155 @@
+package gossip
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// burst makes node i broadcast n messages in one turn of its loop.
+func (c *cluster) burst(i, n int, name string) {
+	c.t.Helper()
+	c.do(i, func(now time.Time) {
+		for k := range n {
+			if err := c.nodes[i].Broadcast(now, fmt.Append(nil, name, k)); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	})
+}
+
+// heard checks that a node got each message of a burst once.
+func (c *cluster) heard(i, n int, name string) {
+	c.t.Helper()
+	for k := range n {
+		if got := c.nodes[i].got[fmt.Sprint(name, k)]; got != 1 {
+			c.t.Errorf("node %d got message %s%d %d times", i, name, k, got)
+		}
+	}
+}
+
+func TestMessagesOfOneTurnShareADatagram(t *testing.T) {
+	c := pair(t)
+	before := c.nodes[0].stats.SentDatagrams
+	c.burst(0, 20, "message ")
+	if n := c.nodes[0].stats.SentDatagrams - before; n != 1 {
+		t.Errorf("%d datagrams for 20 small messages of one turn, want 1", n)
+	}
+	c.net.RunFor(100 * time.Millisecond)
+	c.heard(1, 20, "message ")
+}
+
+func TestNoDatagramIsLargerThanItMayBe(t *testing.T) {
+	c := pair(t)
+	most := 0
+	c.do(0, func(now time.Time) {
+		for k := range 50 {
+			if err := c.nodes[0].Broadcast(now, []byte(payload(37*k%1200+10, byte(k)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.nodes[0].sealAll()
+		begin := 0
+		for _, d := range c.nodes[0].out.list {
+			most = max(most, d.end-begin)
+			begin = d.end
+		}
+	})
+	if most > 1400 || most < 1200 {
+		t.Errorf("largest datagram of %d bytes", most)
+	}
+	c.net.RunFor(time.Second)
+	if n := len(c.nodes[1].got); n != 50 {
+		t.Errorf("%d of 50 messages came", n)
+	}
+}
+
+// A lost datagram is repaired with all its messages, whether or not they lie side by side in the arena.
+func TestSharedDatagramsAreRepaired(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		c := pair(t)
+		n := c.nodes[0]
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = 1 })
+		c.do(0, func(now time.Time) {
+			for k := range 10 {
+				if apart {
+					n.arena.put(now, []byte("what another link carries"))
+				}
+				if err := n.Broadcast(now, fmt.Append(nil, "message ", k)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+		c.net.RunFor(3 * time.Second)
+		c.heard(1, 10, "message ")
+		if n.stats.Resent != 10 {
+			t.Errorf("%d messages sent again, want 10", n.stats.Resent)
+		}
+		c.quiet()
+	}
+}
+
+// What comes while a copy of it waits for the end of the turn is not sent back.
+func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(3)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	a, b := n.links[0], n.links[1]
+	before := n.stats.SentDatagrams
+	c.do(0, func(now time.Time) {
+		for k := range 6 {
+			id := wire.MessageID{0: 9, 6: 0x80, 15: byte(k + 1)}
+			m := &wire.Message{ID: id, Kind: wire.KindBroadcast, Data: []byte("hello")}
+			n.handleBroadcast(now, a, m)
+			n.handleBroadcast(now, b, m)
+		}
+	})
+	if got := n.stats.SentDatagrams - before; got != 0 {
+		t.Errorf("%d datagrams sent although both neighbours have the messages", got)
+	}
+	if len(b.open) != 0 || b.openSize != 0 {
+		t.Errorf("%d messages of %d bytes are still to be sent", len(b.open), b.openSize)
+	}
+}
+
+// What waited for the pacing goes in full datagrams when it may go.
+func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	p := n.links[0]
+	c.do(0, func(now time.Time) {
+		for p.pace.Wait(now, 50) == 0 {
+			p.pace.Sent(now, 1400)
+		}
+	})
+	before := n.stats.SentDatagrams
+	c.burst(0, 100, "a message that waits ")
+	if len(p.small) != 100 {
+		t.Fatalf("%d messages wait", len(p.small))
+	}
+	c.net.RunFor(3 * time.Second)
+	c.heard(1, 100, "a message that waits ")
+	if got := n.stats.SentDatagrams - before; got > 20 {
+		t.Errorf("%d datagrams for 100 messages, of which 20 fit into one", got)
+	}
+}
+
+func TestArenaReturnsNeighboursOfOneLapOnly(t *testing.T) {
+	var a arena
+	now := time.Now()
+	for range 10_000 {
+		x := stored{a.put(now, make([]byte, 100)), 100}
+		y := stored{a.put(now, make([]byte, 1000)), 1000}
+		if y.off == x.off+100 && a.together(x.off, y) {
+			if got := a.get(x.off, 1100); len(got) != 1100 {
+				t.Fatalf("%d bytes at %d", len(got), x.off)
+			}
+		}
+		now = now.Add(10 * time.Millisecond)
+	}
+}
