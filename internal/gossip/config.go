@@ -36,6 +36,10 @@ type Config struct {
 	// from: for transports whose source addresses cannot be answered.
 	AnswerAdvertised bool
 
+	// Base is members that the core knows from the start and shares with other cores. It begins to choose
+	// among them at once. Only simulations have one.
+	Base *Table
+
 	Suite     session.Suite       // what boxes are sealed with
 	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519
 	Rand      io.Reader           // keys, nonces, ids

@@ -40,6 +40,7 @@ type Core struct {
 	seqs    *simplelru.LRU[netip.AddrPort, uint32]
 
 	subs     subscriptions
+	avoided  map[wire.NodeID]avoidance // live members that refused us lately
 	nearness nearness
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
@@ -103,7 +104,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
 		now:     now,
-		members: newMembers(),
+		members: newMembers(cfg.Base),
 		peers:   make(map[wire.NodeID]*peer),
 		boxes:   make(map[[16]byte]*channel),
 		direct:  make(map[netip.AddrPort]*peer),
@@ -112,6 +113,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		seqs:    seqs,
 		dials:   make(map[handshake.AttemptID]dial),
 		logs:    make(map[string]logLimit),
+		avoided: make(map[wire.NodeID]avoidance),
 	}
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
@@ -123,10 +125,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if c.nearness.timer.fire = c.measure; cfg.Strategy == Nearest {
 		c.timers.set(&c.nearness.timer, now.Add(measureInterval))
 	}
-	c.self = &member{place: -1, since: now}
-	c.self.Member = Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Meta: cfg.Meta,
-		Versions: cfg.Versions, Incarnation: uint64(now.UnixMilli())}
-	c.members.enlist(c.self)
+	c.introduceSelf(now)
 	if size, room := c.self.fill(&c.entry).Size(), cfg.DatagramSize-wire.BoxOverhead-membersOverhead; size > room {
 		return nil, fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
 	}
@@ -135,7 +134,25 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Rand: cfg.Rand,
 	}, (*host)(c))
+	if cfg.Base != nil {
+		c.wantChoice(now)
+	}
 	return c, nil
+}
+
+// introduceSelf makes this node a member. A shared table that has it tells its incarnation.
+func (c *Core) introduceSelf(now time.Time) {
+	incarnation := uint64(now.UnixMilli())
+	if c.self = c.members.get(c.cfg.ID); c.self != nil {
+		incarnation = c.self.Incarnation
+	} else {
+		c.self = &member{place: -1, since: now}
+	}
+	c.self.Member = Member{ID: c.cfg.ID, Name: c.cfg.Name, Addr: c.cfg.Advertise, Zone: c.cfg.Zone, Meta: c.cfg.Meta,
+		Versions: c.cfg.Versions, Incarnation: incarnation}
+	if !c.self.live() {
+		c.members.enlist(c.self)
+	}
 }
 
 // HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
@@ -180,7 +197,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
-	s.Members, s.Links, s.Sessions = len(c.members.live), len(c.links), len(c.boxes)
+	s.Members, s.Links, s.Sessions = c.members.count(), len(c.links), len(c.boxes)
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()
 	}
@@ -192,7 +209,7 @@ func (c *Core) Version() uint64 { return c.version }
 
 // Members calls yield with each live member, oneself included, in no particular order.
 func (c *Core) Members(yield func(*Member)) {
-	for _, m := range c.members.live {
+	for m := range c.members.each {
 		yield(&m.Member)
 	}
 }

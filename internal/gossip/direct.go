@@ -114,7 +114,7 @@ func (c *Core) newDirectID() (id wire.MessageID) {
 // there instead.
 func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 	if p := c.direct[to]; p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
-		if m := c.members.byID[p.id]; m == nil || m.live() {
+		if m := c.members.get(p.id); m == nil || m.live() {
 			return p, false
 		}
 	}

@@ -79,8 +79,8 @@ func TestCrashedNodeIsDeadToAllAfterFiveSilentIntervals(t *testing.T) {
 		if i == 7 {
 			continue
 		}
-		if got := n.count(EventLeave, "node-7"); got != 1 || len(n.members.live) != 29 {
-			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, len(n.members.live))
+		if got := n.count(EventLeave, "node-7"); got != 1 || n.members.count() != 29 {
+			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, n.members.count())
 		}
 	}
 }
@@ -105,8 +105,8 @@ func TestDepartedNodeIsGoneAtOnceAndMayReturn(t *testing.T) {
 	c.do(5, gone.Leave)
 	c.net.RunFor(100 * time.Millisecond)
 	for i, n := range c.nodes {
-		if n.count(EventLeave, "node-5") != 1 || len(n.members.live) != 19 {
-			t.Errorf("node %d: %d members after the leave, events %v", i, len(n.members.live), n.names())
+		if n.count(EventLeave, "node-5") != 1 || n.members.count() != 19 {
+			t.Errorf("node %d: %d members after the leave, events %v", i, n.members.count(), n.names())
 		}
 	}
 	c.join(5, 0)
@@ -121,7 +121,7 @@ func TestNodeRefutesItsOwnDeath(t *testing.T) {
 	c.add(10)
 	c.form(3 * time.Second)
 	accuser, accused := c.nodes[2], c.nodes[6]
-	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.byID[accused.cfg.ID]) })
+	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.get(accused.cfg.ID)) })
 	c.net.RunFor(3 * time.Second)
 	if !c.whole() {
 		t.Fatalf("the accused did not come back: %s", c.missing())
@@ -168,18 +168,18 @@ func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
 	}
 	c.net.RunFor(3 * time.Second)
 	for i, n := range c.nodes[:5] {
-		if m := n.members.byName["node-2"]; m == nil || m.ID != c.nodes[2].cfg.ID {
+		if m := n.members.named("node-2"); m == nil || m.ID != c.nodes[2].cfg.ID {
 			t.Errorf("node %d: node-2 is %v", i, m)
 		}
-		if len(n.members.live) != 5 {
-			t.Errorf("node %d has %d members", i, len(n.members.live))
+		if n.members.count() != 5 {
+			t.Errorf("node %d has %d members", i, n.members.count())
 		}
 	}
 	// When its bearer is gone the name is free, and the other gets in without doing anything.
 	c.net.Crash(c.nodes[2].addr)
 	c.net.RunFor(15 * time.Second)
 	for _, i := range []int{0, 1, 3, 4} {
-		if m := c.nodes[i].members.byName["node-2"]; m == nil || m.ID != c.nodes[5].cfg.ID {
+		if m := c.nodes[i].members.named("node-2"); m == nil || m.ID != c.nodes[5].cfg.ID {
 			t.Errorf("node %d: node-2 is %v after the first died", i, m)
 		}
 	}
@@ -208,8 +208,8 @@ func TestJoinToOneselfReachesOneself(t *testing.T) {
 	if j := c.nodes[0].joined; len(j) != 2 || joinErrors(j) != nil {
 		t.Fatalf("joined: %+v", j)
 	}
-	if len(c.nodes[0].members.live) != 1 || len(c.nodes[0].peers) != 0 {
-		t.Errorf("%d members, %d peers", len(c.nodes[0].members.live), len(c.nodes[0].peers))
+	if c.nodes[0].members.count() != 1 || len(c.nodes[0].peers) != 0 {
+		t.Errorf("%d members, %d peers", c.nodes[0].members.count(), len(c.nodes[0].peers))
 	}
 }
 

@@ -66,12 +66,17 @@ func (c *Core) comeBack(now time.Time) {
 
 // peerAt finds a Go member at an address that we hold a session with.
 func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
-	for _, m := range c.members.live {
-		if p := c.peers[m.ID]; p != nil && m.Addr == to && p.set.Current(now) != nil {
-			return p
+	var found *peer
+	for _, p := range c.peers {
+		m := c.members.get(p.id)
+		if m == nil || !m.live() || m.Addr != to || p.set.Current(now) == nil {
+			continue
+		}
+		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {
+			found = p
 		}
 	}
-	return nil
+	return found
 }
 
 // joinReady goes on with the Joins that waited for a session with p.

@@ -75,13 +75,13 @@ func (c *Core) rechoose(now time.Time) {
 	}
 	var free time.Time // when the next avoided member may be asked again
 	each := func(yield func(candidate)) {
-		for _, m := range c.members.live {
-			switch {
+		for m := range c.members.each {
+			switch until := c.avoided[m.ID].until; {
 			case m == c.self:
-			case m.avoid.After(now):
-				free = soonest(free, m.avoid)
+			case until.After(now):
+				free = soonest(free, until)
 			default:
-				yield(candidate{id: m.ID, zone: m.Zone, key: m.key, away: c.distance(m)})
+				yield(candidate{id: m.ID, zone: m.Zone, key: pairKey(c.cfg.ID, m.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone)), away: c.distance(m)})
 			}
 		}
 	}
@@ -129,7 +129,7 @@ func (c *Core) subscribe(now time.Time, id wire.NodeID) {
 	case p != nil && p.set.Current(now) != nil:
 		c.ask(now, p)
 	case !c.dialing(id):
-		c.dial(now, wire.Path{Remote: c.members.byID[id].Addr}, dial{member: id}, now.Add(dialFor))
+		c.dial(now, wire.Path{Remote: c.members.get(id).Addr}, dial{member: id}, now.Add(dialFor))
 	}
 }
 
@@ -142,18 +142,24 @@ func (c *Core) ask(now time.Time, p *peer) {
 	c.timers.advance(&p.timer, now.Add(askInterval))
 }
 
+// avoidance keeps a member out of the choice.
+type avoidance struct {
+	refusals uint8 // subscriptions refused or unanswered in a row
+	until    time.Time
+}
+
 // avoid keeps a member that refused, or does not answer, out of the next choices, longer each time.
 func (c *Core) avoid(now time.Time, m *member) {
-	pause := min(avoidBase<<m.refusals, avoidMax)
-	m.refusals = min(m.refusals+1, 8)
-	m.avoid = now.Add(pause/2 + time.Duration(c.rng.Int64N(int64(pause))))
+	a := c.avoided[m.ID]
+	pause := min(avoidBase<<a.refusals, avoidMax)
+	c.avoided[m.ID] = avoidance{refusals: min(a.refusals+1, 8), until: now.Add(pause/2 + time.Duration(c.rng.Int64N(int64(pause))))}
 	c.wantChoice(now)
 }
 
 // avoidPeer gives up asking p.
 func (c *Core) avoidPeer(now time.Time, p *peer) {
 	c.setSub(now, p, subNone)
-	if m := c.members.byID[p.id]; m != nil {
+	if m := c.members.get(p.id); m != nil {
 		c.avoid(now, m)
 	}
 }
@@ -206,9 +212,7 @@ func (c *Core) handleStarted(now time.Time, p *peer) {
 	}
 	switch p.sub {
 	case subAsked:
-		if m := c.members.byID[p.id]; m != nil {
-			m.refusals = 0
-		}
+		delete(c.avoided, p.id)
 		c.setSub(now, p, subStarted)
 		c.trim(now)
 		c.joinLinked()
@@ -379,7 +383,7 @@ func (c *Core) forgive(now time.Time) {
 
 // lost ends the link with a peer that stayed silent, and tells the cluster.
 func (c *Core) lost(now time.Time, p *peer) {
-	if m := c.members.byID[p.id]; m != nil && m.live() {
+	if m := c.members.get(p.id); m != nil && m.live() {
 		c.declareDead(now, m)
 		return
 	}

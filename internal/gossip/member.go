@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -31,13 +32,10 @@ type Member struct {
 // member is a row of the table.
 type member struct {
 	Member
-	key      float64   // of the choice of subscriptions, see pairKey
-	since    time.Time // when State came to be
-	place    int       // in members.live, -1 for a tombstone
-	queued   bool      // waits to be flooded
-	accuser  wire.NodeID
-	refusals uint8     // subscriptions refused or unanswered in a row
-	avoid    time.Time // not chosen before
+	since   time.Time // when State came to be
+	place   int       // in members.live, -1 for a tombstone
+	queued  bool      // waits to be flooded
+	accuser wire.NodeID
 }
 
 // live reports whether the member counts as part of the cluster.
@@ -51,10 +49,78 @@ type members struct {
 	live   []*member          // in the order of arrival, but for removals
 	graves []*member          // oldest first; entries that came back to life are skipped
 	root   uint64             // XOR of digest over the live ones
+
+	base   *Table             // further live ones, shared with other cores; nil outside simulations
+	hidden map[int32]struct{} // rows of base that are no longer so, or have become rows of byID
 }
 
-func newMembers() members {
-	return members{byID: make(map[wire.NodeID]*member), byName: make(map[string]*member)}
+func newMembers(base *Table) members {
+	t := members{byID: make(map[wire.NodeID]*member), byName: make(map[string]*member), base: base}
+	if base != nil {
+		t.hidden = make(map[int32]struct{})
+		t.root = base.root
+	}
+	return t
+}
+
+// get is the row of a node; nil when it is not known.
+func (t *members) get(id wire.NodeID) *member {
+	if m := t.byID[id]; m != nil || t.base == nil {
+		return m
+	}
+	i, ok := t.base.byID[id]
+	if !ok {
+		return nil
+	}
+	return t.own(i)
+}
+
+// named is the row of the live node of a name; nil when there is none.
+func (t *members) named(name string) *member {
+	if m := t.byName[name]; m != nil || t.base == nil {
+		return m
+	}
+	i, ok := t.base.byName[name]
+	if !ok {
+		return nil
+	}
+	return t.own(i)
+}
+
+// count is the number of live ones.
+func (t *members) count() int {
+	if t.base == nil {
+		return len(t.live)
+	}
+	return len(t.live) + len(t.base.rows) - len(t.hidden)
+}
+
+// each yields the live ones, in no order that means anything. Rows are for reading only.
+func (t *members) each(yield func(*member) bool) {
+	for _, m := range t.live {
+		if !yield(m) {
+			return
+		}
+	}
+	if t.base != nil {
+		t.base.each(t.hidden, yield)
+	}
+}
+
+// draw is a live one drawn at random, for reading only. There is at least one.
+func (t *members) draw(rng *rand.Rand) *member {
+	if t.base == nil {
+		return t.live[rng.IntN(len(t.live))]
+	}
+	for {
+		i := rng.IntN(len(t.live) + len(t.base.rows))
+		if i < len(t.live) {
+			return t.live[i]
+		}
+		if _, hidden := t.hidden[int32(i-len(t.live))]; !hidden {
+			return &t.base.rows[i-len(t.live)]
+		}
+	}
 }
 
 // digest is a member's part in the hashes that sync compares.

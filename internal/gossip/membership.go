@@ -46,7 +46,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.defend(now, e)
 		return
 	}
-	m := c.members.byID[e.ID]
+	m := c.members.get(e.ID)
 	switch {
 	case !e.ID.IsGo(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 		c.drop(DropUnexpected)
@@ -111,7 +111,6 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	m.State, m.since = wire.StateAlive, now
 	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
 	m.Meta = bytes.Clone(e.Meta)
-	m.key = pairKey(c.cfg.ID, e.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone))
 	switch {
 	case !m.live():
 		m.Name = string(e.Name)
@@ -136,7 +135,7 @@ func (c *Core) admissible(e *wire.Member) bool {
 		c.logLimited(c.now, "address", "[WARN] gwyh: member at %s ignored: its address is not among CIDRsAllowed", e.Addr)
 		return false
 	}
-	if m := c.members.byID[e.ID]; (m == nil || !m.live()) && len(c.members.live) >= membersMax {
+	if m := c.members.get(e.ID); (m == nil || !m.live()) && c.members.count() >= membersMax {
 		c.drop(DropOversize)
 		return false
 	}
@@ -147,7 +146,7 @@ func (c *Core) admissible(e *wire.Member) bool {
 // incarnation is the same program started again: it replaces the old id, which is returned, at once and
 // without a leave. At another address the first stays.
 func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bool) {
-	holder := c.members.byName[string(e.Name)]
+	holder := c.members.named(string(e.Name))
 	switch {
 	case holder == nil || holder.ID == e.ID:
 		return nil, true
@@ -193,6 +192,7 @@ func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 // lives, it shall refute.
 func (c *Core) entomb(now time.Time, m *member) {
 	c.members.bury(now, m)
+	delete(c.avoided, m.ID)
 	p := c.peers[m.ID]
 	if p == nil {
 		return

@@ -81,7 +81,7 @@ func (c *Core) surveyZones() {
 		n       int
 	}
 	sums := make(map[wire.Zone]sum)
-	for _, m := range c.members.live {
+	for m := range c.members.each {
 		if m.RTT > 0 {
 			s := sums[m.Zone]
 			sums[m.Zone] = sum{s.inverse + 1/m.RTT.Seconds(), s.n + 1}
@@ -111,7 +111,7 @@ func (c *Core) distance(m *member) time.Duration {
 // changed by a fifth, so that choices do.
 func (c *Core) measured(p *peer, rtt time.Duration) {
 	p.rtt = rtt
-	m := c.members.byID[p.id]
+	m := c.members.get(p.id)
 	if m == nil || rtt <= 0 {
 		return
 	}
@@ -136,8 +136,8 @@ func (c *Core) measure(now time.Time) {
 	}
 	var pick *member
 	for range 8 {
-		m := c.members.live[c.rng.IntN(len(c.members.live))]
-		if m == c.self || m.avoid.After(now) {
+		m := c.members.draw(c.rng)
+		if m == c.self || c.avoided[m.ID].until.After(now) {
 			continue
 		}
 		if pick = m; c.nearness.zones[m.Zone] == 0 {

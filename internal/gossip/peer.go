@@ -163,7 +163,7 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 		return
 	}
 	p := c.peers[d.member]
-	if m := c.members.byID[d.member]; m != nil && (p == nil || p.set.Current(c.now) == nil) {
+	if m := c.members.get(d.member); m != nil && (p == nil || p.set.Current(c.now) == nil) {
 		c.avoid(c.now, m)
 	}
 }
@@ -429,7 +429,7 @@ const renewFor = 30 * time.Second
 // remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
 // is dead as far as we know; if it is not, others hear it refute.
 func (c *Core) remove(now time.Time, p *peer) {
-	if m := c.members.byID[p.id]; p.linked && m != nil && m.live() {
+	if m := c.members.get(p.id); p.linked && m != nil && m.live() {
 		c.declareDead(now, m)
 	}
 	c.unlink(now, p)

@@ -48,7 +48,7 @@ func (a *answering) may(now time.Time) bool {
 }
 
 func (c *Core) root() wire.SyncRoot {
-	return wire.SyncRoot{Root: c.members.root, Count: uint32(len(c.members.live))}
+	return wire.SyncRoot{Root: c.members.root, Count: uint32(c.members.count())}
 }
 
 // greet begins a Join's exchange: ourselves, and the hashes of what we know.
@@ -66,7 +66,7 @@ func (c *Core) compare(now time.Time, p *peer) {
 	p.sync.sent = now
 	p.sync.rounds++
 	c.syncedAt = now
-	width := bucketBits(len(c.members.live))
+	width := bucketBits(c.members.count())
 	hashes := c.bucketHashes(width)
 	per := (c.room(p) - syncOverhead) / 8
 	for first := 0; first < len(hashes); first += per {
@@ -85,7 +85,7 @@ func bucketBits(n int) uint8 {
 // bucketHashes XORs the digests of the live members of each bucket.
 func (c *Core) bucketHashes(width uint8) []uint64 {
 	hashes := make([]uint64, 1<<width)
-	for _, m := range c.members.live {
+	for m := range c.members.each {
 		hashes[bucket(m.ID, width)] ^= m.digest()
 	}
 	return hashes
@@ -151,7 +151,7 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 
 func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool) {
 	w := c.answers(p)
-	for _, m := range c.members.live {
+	for m := range c.members.each {
 		if which[bucket(m.ID, width)] && w.sent+1 < syncAnswers {
 			w.add(now, m)
 		}

@@ -1,0 +1,51 @@
+package gossip
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// TestMemberTakesAtMost320Bytes holds a core to its bound of memory for each member that it knows,
+// beyond the name and the metadata.
+func TestMemberTakesAtMost320Bytes(t *testing.T) {
+	const members, bound = 20_000, 320
+	c := newCluster(t, 1, simnet.Link{})
+	c.add(1)
+	core, now := c.nodes[0].Core, c.net.Now()
+	before := heap()
+	names := 0
+	for i := range members {
+		name := fmt.Sprintf("member-%05d", i)
+		names += len(name)
+		id, err := NewID(c.net.Reader(uint64(i + 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		core.apply(now, &wire.Member{State: wire.StateAlive, ID: id, Incarnation: uint64(now.UnixMilli()), Name: []byte(name),
+			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 6969), ZoneName: []byte("z"), HasZone: true}, nil, synced)
+		core.Events()
+	}
+	per := (heap() - before - names) / members
+	t.Logf("%d bytes for each member", per)
+	if live := core.members.count(); live != members+1 {
+		t.Fatalf("%d members, want %d", live, members+1)
+	}
+	if per > bound {
+		t.Errorf("%d bytes for each member, want at most %d", per, bound)
+	}
+	runtime.KeepAlive(core)
+}
+
+// heap is how many bytes are in use.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
