@@ -1,0 +1,189 @@
+package gwyh01
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// An initiation is a handshake of the node's own, from its Hello to the GoTeam.
+type initiation struct {
+	stamp  time.Time
+	secret handshake.Secret
+	met    *peer // the peer that the GoTeam will make; nil before an Ohai
+}
+
+// A half is a handshake of a peer, from its Hello to the OkBoss.
+type half struct {
+	met  peer
+	ohai wire.Handshake
+}
+
+// sayHello begins a handshake, with fresh keys.
+func (n *Node) sayHello(now time.Time, to netip.AddrPort) {
+	x := &initiation{stamp: now}
+	h := wire.Handshake{ID: n.uuid(), Step: wire.StepHello, Zone: n.cfg.Zone, Timestamp: now, Hmacs: n.hmacs(now)}
+	x.secret, h.PublicKey = n.keyPair()
+	n.inits[h.ID] = x
+	n.after(now, handshakeFor, func(time.Time) { delete(n.inits, h.ID) })
+	n.say(now, to, 0, &h)
+}
+
+func (n *Node) keyPair() (handshake.Secret, [32]byte) {
+	var random [32]byte
+	n.fill(random[:])
+	return n.cfg.Agreement(&random)
+}
+
+// hmacs is one for each key, over messages of 69 to 419 random bytes.
+func (n *Node) hmacs(stamp time.Time) (list []wire.Hmac) {
+	for i := range n.keys {
+		m := make([]byte, n.draw(69, 420))
+		n.fill(m)
+		list = append(list, wire.Hmac{Sum: n.keys[i].hmac(m, stamp), Message: m})
+	}
+	return list
+}
+
+// verifies reports whether a timestamp is within the window and any Hmac is of one of the node's keys. That
+// it may be one of the node's own, sent back, is not looked at.
+func (n *Node) verifies(now time.Time, hmacs []wire.Hmac, stamp time.Time) bool {
+	if now.Round(0).Sub(stamp.Round(0)).Abs() > n.cfg.Window {
+		return false
+	}
+	return slices.ContainsFunc(hmacs, func(h wire.Hmac) bool {
+		return slices.ContainsFunc(n.keys, func(k key) bool { return k.hmac(h.Message, stamp) == h.Sum })
+	})
+}
+
+func (n *Node) handshake(now time.Time, from netip.AddrPort, sender wire.NodeID, h *wire.Handshake) {
+	switch h.Step {
+	case wire.StepHello:
+		n.takeHello(now, from, sender, h)
+	case wire.StepOhai:
+		n.takeOhai(now, from, sender, h)
+	case wire.StepOkBoss:
+		n.takeOkBoss(now, from, h)
+	case wire.StepGoTeam:
+		if x := n.inits[h.ID]; x != nil && x.met != nil && x.met.id == sender {
+			delete(n.inits, h.ID)
+			n.install(now, x.met)
+		}
+	}
+}
+
+// takeHello answers at once, and a second Hello of an address late.
+func (n *Node) takeHello(now time.Time, from netip.AddrPort, sender wire.NodeID, h *wire.Handshake) {
+	if !n.verifies(now, h.Hmacs, h.Timestamp) {
+		return
+	}
+	x := &half{met: peer{id: sender, zone: h.Zone, addr: from, stamp: h.Timestamp}}
+	x.ohai = wire.Handshake{ID: h.ID, Step: wire.StepOhai, Zone: n.cfg.Zone, Hmacs: n.hmacs(h.Timestamp)}
+	n.fill(x.ohai.Challenge[:])
+	secret, public := n.keyPair()
+	x.ohai.PublicKey = public
+	shared, ok := secret.Agree(&h.PublicKey)
+	if !ok {
+		return
+	}
+	x.met.key = boxKey(&shared)
+	n.halves[h.ID] = x
+	n.after(now, handshakeFor, func(time.Time) { delete(n.halves, h.ID) })
+	var late time.Duration
+	if r := n.route(from); r.greeted {
+		late = n.draw(secondMin, secondMax)
+	} else {
+		r.greeted = true
+	}
+	n.say(now, from, late, &x.ohai)
+}
+
+func (n *Node) takeOhai(now time.Time, from netip.AddrPort, sender wire.NodeID, h *wire.Handshake) {
+	x := n.inits[h.ID]
+	if x == nil || x.met != nil || !n.verifies(now, h.Hmacs, x.stamp) {
+		return
+	}
+	shared, ok := x.secret.Agree(&h.PublicKey)
+	if !ok {
+		return
+	}
+	x.met = &peer{id: sender, zone: h.Zone, addr: from, stamp: x.stamp, key: boxKey(&shared)}
+	answer := wire.Handshake{ID: h.ID, Step: wire.StepOkBoss}
+	for i := range n.keys {
+		answer.Responses = append(answer.Responses, n.keys[i].response(&h.Challenge, &h.PublicKey, h.ID))
+	}
+	n.say(now, from, 0, &answer)
+}
+
+func (n *Node) takeOkBoss(now time.Time, from netip.AddrPort, h *wire.Handshake) {
+	x := n.halves[h.ID]
+	if x == nil {
+		return
+	}
+	for i := range n.keys {
+		if slices.Contains(h.Responses, n.keys[i].response(&x.ohai.Challenge, &x.ohai.PublicKey, h.ID)) {
+			delete(n.halves, h.ID)
+			n.say(now, from, 0, &wire.Handshake{ID: h.ID, Step: wire.StepGoTeam})
+			n.install(now, &x.met)
+			return
+		}
+	}
+}
+
+// install makes a peer of a handshake that ended, or gives the one there is its key, unless that came of a
+// newer Hello. A new peer is news for the subscribers. Either is asked for its messages later.
+func (n *Node) install(now time.Time, met *peer) {
+	n.stats.Handshakes++
+	p := n.find(met.id)
+	if p != nil && !met.stamp.After(p.stamp) {
+		return
+	}
+	if p == nil {
+		n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: met.addr, ID: met.id, Zone: met.zone}, true))
+		p = new(peer)
+		*p = *met
+		n.peers = append(n.peers, p)
+	} else {
+		p.addr, p.zone, p.key, p.stamp = met.addr, met.zone, met.key, met.stamp
+	}
+	pause := n.cfg.SubscribeAfter
+	if pause == nil {
+		pause = func(wire.NodeID) time.Duration { return n.draw(subscribeMin, subscribeMax) }
+	}
+	n.after(now, pause(p.id), func(time.Time) {
+		if n.find(p.id) == p && !p.source && n.Sources() < n.cfg.Subscriptions {
+			n.request(p, wire.KindStartSubscription)
+		}
+	})
+}
+
+// say sends a handshake packet. Naks of the address have made that slow.
+func (n *Node) say(now time.Time, to netip.AddrPort, late time.Duration, h *wire.Handshake) {
+	if late += n.route(to).delay; late > 0 {
+		n.after(now, late, func(time.Time) { n.sendHandshake(to, h) })
+		return
+	}
+	n.sendHandshake(to, h)
+}
+
+func (n *Node) sendHandshake(to netip.AddrPort, h *wire.Handshake) {
+	n.send(to, wire.AppendHandshake(nil, n.seq(to), n.cfg.ID, h))
+}
+
+// seq counts the packets to an address, handshakes and boxes together.
+func (n *Node) seq(to netip.AddrPort) uint32 {
+	r := n.route(to)
+	r.sent++
+	return r.sent
+}
+
+func (n *Node) send(to netip.AddrPort, b []byte) {
+	if len(b) > datagramMax {
+		n.stats.TooLarge++
+		return
+	}
+	n.out = append(n.out, datagram{to, b})
+}
