@@ -1,0 +1,66 @@
+package measure
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSpreadIsFromSendingToTheLastNode(t *testing.T) {
+	var h Hub
+	r := h.Begin(2, 3, true)
+	for i := range 2 {
+		p := r.Payload(nil, i, 64)
+		r.Sent(i, 0)
+		sent := r.epoch.Add(time.Duration(r.sent[i]))
+		h.Deliver(0, p, sent) // the origin does not count
+		h.Deliver(1, p, sent.Add(time.Millisecond))
+		h.Deliver(1, p, sent.Add(5*time.Millisecond)) // once is enough
+		if i == 0 {
+			h.Deliver(2, p, sent.Add(3*time.Millisecond))
+		}
+	}
+	last, mid, ratio, incomplete := r.Spread()
+	if len(last) != 1 || last[0] != 3000 || len(mid) != 1 || mid[0] != 3000 {
+		t.Errorf("last %v, mid %v", last, mid)
+	}
+	if ratio != 0.75 || incomplete != 1 || r.Dups.Load() != 2 || r.Whole.Load() != 1 {
+		t.Errorf("ratio %v, %d incomplete, %d twice, %d whole", ratio, incomplete, r.Dups.Load(), r.Whole.Load())
+	}
+	if !r.WaitWhole(1, time.Hour) || r.WaitWhole(2, time.Millisecond) {
+		t.Error("waited for the wrong number")
+	}
+}
+
+func TestMessagesOfAnEarlierRoundDoNotCount(t *testing.T) {
+	var h Hub
+	old := h.Begin(4, 2, false)
+	p := old.Payload(nil, 3, 64)
+	r := h.Begin(4, 2, false)
+	h.Deliver(1, p, time.Now())
+	if old.Total.Load()+r.Total.Load() != 0 {
+		t.Error("counted")
+	}
+}
+
+func TestDamagedPayloadCountsAsCorrupt(t *testing.T) {
+	var h Hub
+	r := h.Begin(1, 2, true)
+	p := r.Payload(nil, 0, 64)
+	p[40] ^= 1
+	h.Deliver(1, p, time.Now())
+	if r.Corrupt.Load() != 1 || r.Total.Load() != 0 {
+		t.Errorf("%d corrupt, %d delivered", r.Corrupt.Load(), r.Total.Load())
+	}
+}
+
+func TestQuantileIsTheNearestRank(t *testing.T) {
+	v := []float64{4, 1, 3, 2}
+	for q, want := range map[float64]float64{0: 1, 0.5: 2, 0.75: 3, 0.99: 4, 1: 4} {
+		if got := Quantile(v, q); got != want {
+			t.Errorf("quantile %v is %v, want %v", q, got, want)
+		}
+	}
+	if Quantile(nil, 0.5) != 0 {
+		t.Error("of nothing")
+	}
+}
