@@ -29,6 +29,7 @@ Commands:
 
 	demo    start a cluster on this machine, broadcast, stop nodes, and show
 	        how quickly and at what cost every message is everywhere
+	sim     run a cluster of any size in virtual time, for capacity planning
 
 "gwyh <command> -h" lists the flags of a command.
 `
@@ -40,7 +41,7 @@ type command struct {
 	run  func(ctx context.Context, args []string, out, err io.Writer) int
 }
 
-var commands = []command{{"demo", runDemo}}
+var commands = []command{{"demo", runDemo}, {"sim", runSim}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

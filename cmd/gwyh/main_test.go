@@ -25,11 +25,15 @@ func TestHelpIsPrintedWhenItIsAskedFor(t *testing.T) {
 	if code, out, err := invoke("demo", "-h"); code != exitOK || out != demoUsage || err != "" {
 		t.Errorf("demo -h: exit code %d, %q, %q", code, out, err)
 	}
+	if code, out, err := invoke("sim", "-h"); code != exitOK || out != simUsage || err != "" {
+		t.Errorf("sim -h: exit code %d, %q, %q", code, out, err)
+	}
 	if code, out, err := invoke(); code != exitUsage || out != "" || err != usage {
 		t.Errorf("without a command: exit code %d, %q, %q", code, out, err)
 	}
 	narrow(t, usage)
 	narrow(t, demoUsage)
+	narrow(t, simUsage)
 }
 
 // narrow fails the test if text does not fit a terminal of 80 columns.

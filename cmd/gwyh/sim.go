@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/sim"
+)
+
+// runSim is the command "gwyh sim".
+func runSim(ctx context.Context, args []string, out, err io.Writer) int {
+	o, problem := parseSimOptions(args)
+	if problem != nil {
+		return badUsage("sim", simUsage, problem, out, err)
+	}
+	return simulate(ctx, o, out, err)
+}
+
+// simulate runs one cluster in virtual time and shows what came of it.
+func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
+	p, problem := o.plan()
+	if problem != nil {
+		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
+		return exitFailed
+	}
+	s := newScreen(out)
+	progress := s.progress
+	if o.json {
+		progress = func(string, int, int) {}
+	} else {
+		s.print(o.title())
+		s.step()
+	}
+	begin := time.Now()
+	r, problem := p.Run(ctx, progress)
+	s.clear()
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(err, "gwyh sim: interrupted")
+		return exitFailed
+	case problem != nil:
+		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
+		return exitFailed
+	case o.json:
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		_ = encoder.Encode(r)
+		return exitOK
+	}
+	simStory{s, r, o.formed}.tell()
+	s.print(fmt.Sprintf("\n(%s)", short(time.Since(begin))))
+	return exitOK
+}
+
+// simStory shows a report to a person.
+type simStory struct {
+	*screen
+	*sim.Report
+	formed bool // the nodes knew each other from the start
+}
+
+func (s simStory) tell() {
+	s.tellFormation()
+	if s.Idle != nil {
+		s.title("Left alone for %s", short(time.Duration(s.Idle.Span)))
+		s.tellUsage(s.Idle)
+	}
+	if s.Broadcast != nil {
+		s.tellBroadcast(s.Broadcast)
+	}
+	if s.Failure != nil {
+		s.tellFailure(s.Failure)
+	}
+}
+
+func (s simStory) tellFormation() {
+	f := s.Formation
+	if f == nil {
+		return
+	}
+	if s.formed {
+		s.title("All know each other from the start")
+	} else {
+		s.title("All join the first node at the same moment")
+	}
+	s.good("whole after %s: each knows all others and hears from enough", short(time.Duration(f.Whole)))
+	s.tellUsage(&f.Usage)
+}
+
+// tellUsage shows what a span of time cost the nodes.
+func (s simStory) tellUsage(u *sim.Usage) {
+	s.text("a node sends      %s  (the busiest one %s)", rates(u.Mean.SentPackets, u.Mean.SentBytes), rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
+	s.text("        receives  %s  (the busiest one %s)", rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
+	if len(u.Between) > 0 {
+		packets, bytes := u.Across()
+		s.text("across zones go   %s, %.0f %% of all bytes", rates(packets, bytes), 100*share(bytes, u.All.SentBytes))
+	}
+}
+
+func (s simStory) tellBroadcast(b *sim.Broadcast) {
+	s.title("%s of %s from random nodes in %s", many(b.Messages, "message"), size(float64(b.Size)), short(time.Duration(b.Usage.Span)))
+	if b.Missing == 0 && b.Again == 0 {
+		s.good("every one at all nodes exactly once: %s", many(b.Wanted, "delivery"))
+	} else {
+		s.bad("coverage %.4f %%: %s missing of %s; %s repeated", 100*b.Coverage(), grouped(b.Missing), many(b.Wanted, "delivery"), grouped(b.Again))
+	}
+	if b.Refused > 0 {
+		s.bad("%s refused, as too much was waiting", many(b.Refused, "message"))
+	}
+	s.tellSpread("half of the nodes have one after", &b.Median)
+	s.tellSpread("the last node has it after", &b.Last)
+	copies := fmt.Sprintf("%.1f copies of one come to each node", b.Copies)
+	if len(b.Usage.Between) > 0 {
+		copies += fmt.Sprintf(", %.1f of them from another zone", b.CrossZone)
+	}
+	s.text("%s", copies)
+	s.tellUsage(&b.Usage)
+	s.print("")
+	for _, line := range append(histogram(b.Last.Values()), append([]string{""}, reach(b.Deliveries())...)...) {
+		s.text("  %s", line)
+	}
+	s.tellZones(&b.Usage)
+}
+
+func (s simStory) tellSpread(what string, d *sim.Spread) {
+	s.text("%-34s %s median, %s 99 %%, %s at most", what, short(time.Duration(d.P50)), short(time.Duration(d.P99)), short(time.Duration(d.Max)))
+}
+
+// tellZones shows the flows between zones, where they fit a terminal.
+func (s simStory) tellZones(u *sim.Usage) {
+	if len(u.Between) == 0 || len(s.Zones) > 5 {
+		return
+	}
+	line := fmt.Sprintf("%-13s", "sent by")
+	for _, z := range s.Zones {
+		line += fmt.Sprintf(" %11.11s", "to "+z)
+	}
+	s.print("")
+	s.text("%s", line)
+	for i, z := range s.Zones {
+		line = fmt.Sprintf("%-13.13s", z)
+		for _, f := range u.Between[i*len(s.Zones) : (i+1)*len(s.Zones)] {
+			line += fmt.Sprintf(" %11s", size(f.Bytes)+"/s")
+		}
+		s.text("%s", line)
+	}
+}
+
+func (s simStory) tellFailure(f *sim.Failure) {
+	s.title("%s at the same moment", many(f.Crashes, "crash"))
+	if f.Unnoticed == 0 {
+		s.good("all others know of every one")
+	} else {
+		s.bad("%s not known to all others", many(f.Unnoticed, "crash"))
+	}
+	s.tellSpread("the first node suspects one after", &f.Suspected)
+	s.tellSpread("the last node knows after", &f.Known)
+	if f.FalseDead > 0 {
+		s.bad("%s of nodes that lived, %d not refuted", many(f.FalseDead, "death"), f.Unrefuted)
+	}
+}
+
+// rates writes packets and bytes per second.
+func rates(packets, bytes float64) string {
+	return fmt.Sprintf("%s packets/s, %s/s", figure(packets), size(bytes))
+}
+
+// figure writes a number with two or three digits.
+func figure(v float64) string {
+	switch {
+	case v < 10:
+		return fmt.Sprintf("%.2f", v)
+	case v < 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return grouped(int(v + 0.5))
+}
+
+// size writes bytes.
+func size(v float64) string {
+	for _, unit := range []string{"B", "kB", "MB"} {
+		if v < 1000 {
+			if unit == "B" {
+				return fmt.Sprintf("%.0f B", v)
+			}
+			return fmt.Sprintf("%.3g %s", v, unit)
+		}
+		v /= 1000
+	}
+	return fmt.Sprintf("%.3g GB", v)
+}
+
+func share(part, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return part / whole
+}
+
+// reach draws which part of the deliveries was made within which time.
+func reach(sorted []time.Duration) []string {
+	if len(sorted) == 0 {
+		return nil
+	}
+	step := roundUp(sorted[len(sorted)-1] / 10)
+	unit, name := unitOf(step * 10)
+	decimals := decimalsOf(step, unit)
+	lines := []string{"within        of the deliveries"}
+	at := 0
+	for t := step; at < len(sorted); t += step {
+		for at < len(sorted) && sorted[at] <= t {
+			at++
+		}
+		lines = append(lines, fmt.Sprintf("%8.*f %-3s  %-40s %.1f %%", decimals, float64(t)/float64(unit), name, bar(at, len(sorted), barWidth), 100*share(float64(at), float64(len(sorted)))))
+	}
+	return lines
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/internal/sim"
+)
+
+func TestSimTellsWhatAClusterDoes(t *testing.T) {
+	code, out, err := invoke(strings.Fields("sim -nodes 20 -zones 3 -idle 2s -duration 2s -loss 0.5")...)
+	if code != exitOK || err != "" {
+		t.Fatalf("exit code %d, error %q, output\n%s", code, err, out)
+	}
+	for _, want := range []string{
+		"gwyh: 20 nodes in 3 regions, simulated; preset lan, strategy uniform, 0.5 % loss, seed 1",
+		`✓ whole after \d`,
+		`a node sends +\d+.* packets/s, \d.*B/s  \(the busiest one \d+ packets/s, \d.*B/s\)`,
+		`across zones go +\d.* packets/s, \d.*B/s, \d+ % of all bytes`,
+		"Left alone for 2.00 s",
+		"20 messages of 256 B from random nodes in 2.00 s",
+		"✓ every one at all nodes exactly once: 380 deliveries",
+		`half of the nodes have one after +\d+ ms median`,
+		`the last node has it after +\d+ ms median, \d+ ms 99 %, \d+ ms at most`,
+		`\d\.\d copies of one come to each node, \d\.\d of them from another zone`,
+		"last node .* messages",
+		`within .* of the deliveries`, `ms .* 100\.0 %`,
+		"sent by .* to us-east .* to us-west .* to eu-west",
+		"1 crash at the same moment",
+		"✓ all others know of every one",
+		`the last node knows after +\d`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("output does not tell %q", want)
+		}
+	}
+	if strings.ContainsAny(out, "\r\x1b") || strings.Contains(out, "✗") || t.Failed() {
+		t.Error(out)
+	}
+}
+
+func TestSimReportsToMachines(t *testing.T) {
+	code, out, err := invoke(strings.Fields("sim -nodes 10 -idle 1s -duration 1s -json")...)
+	var r struct {
+		Nodes     int
+		Broadcast struct {
+			Wanted int `json:"deliveries_wanted"`
+			Last   struct {
+				P50 float64 `json:"p50_ms"`
+			} `json:"last_node"`
+		}
+	}
+	if problem := json.Unmarshal([]byte(out), &r); code != exitOK || err != "" || problem != nil {
+		t.Fatalf("exit code %d, error %q, %v, output\n%s", code, err, problem, out)
+	}
+	if r.Nodes != 10 || r.Broadcast.Wanted != 90 || r.Broadcast.Last.P50 <= 0 || r.Broadcast.Last.P50 > 100 {
+		t.Errorf("%+v of\n%s", r, out)
+	}
+}
+
+func TestSimReadsAMapOfZones(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "zones.csv")
+	if err := os.WriteFile(file, []byte("ms,near,far\nnear,1,70\nfar,70,1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, err := invoke("sim", "-nodes", "10", "-map", file, "-idle", "0s", "-duration", "1s", "-crash", "0")
+	if code != exitOK || err != "" || !strings.Contains(out, "to near") || strings.Contains(out, "Left alone") || strings.Contains(out, "crash") {
+		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
+	}
+	if code, _, err := invoke("sim", "-map", file+"x"); code != exitFailed || !strings.Contains(err, "zones.csvx") {
+		t.Errorf("exit code %d, error %q", code, err)
+	}
+}
+
+func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	for line, want := range map[string]string{
+		"-nodes 1":            `"1" for flag -nodes: want 2 to 20000`,
+		"-zones 6":            `"6" for flag -zones: want 1 to 5`,
+		"-preset moon":        `"moon" for flag -preset: want one of lan, wan, local`,
+		"-latency 5":          `"5" for flag -latency: want something like 2ms, 1ms-5ms or exp:20ms`,
+		"-latency 5ms-1ms":    `want something like`,
+		"-latency exp:-1ms":   `want something like`,
+		"-loss 91":            `"91" for flag -loss: want a number from 0 to 90`,
+		"-jitter x":           `"x" for flag -jitter: want a number from 0 to 1000`,
+		"-rate 0":             `"0" for flag -rate: want a number above 0`,
+		"-idle -1s":           `"-1s" for flag -idle: want a length of time`,
+		"-nodes 5 -crash 5":   "-crash 5 with -nodes 5",
+		"-map a.csv -zones 2": "-map with -zones",
+		"-size 4":             `"4" for flag -size: want 8 to 16777216`,
+		"now":                 `unexpected argument "now"`,
+		"-subs plenty":        `"plenty" for flag -subs: want 1 to 64`,
+	} {
+		code, out, err := invoke(append([]string{"sim"}, strings.Fields(line)...)...)
+		if code != exitUsage || out != "" || !strings.Contains(err, want) {
+			t.Errorf("gwyh sim %s: exit code %d, %q, error %q, want %q", line, code, out, err, want)
+		}
+	}
+}
+
+func TestSimUsageNamesEveryDefault(t *testing.T) {
+	for _, want := range []string{"(default 100)", "(default lan)", "(default uniform)", "(default 0.5ms)", "(default 5)", "(default 0)",
+		"(default 1472)", "(default 30s)", "(default 10)", "(default 10s)", "(default 256)", "(default 1)"} {
+		if !strings.Contains(simUsage, want) {
+			t.Errorf("usage does not say %s", want)
+		}
+	}
+	o, err := parseSimOptions(nil)
+	if d := defaultSimOptions(); err != nil || o.nodes != d.nodes || o.loss != 0 || o.latency.is.Mean() != 500*time.Microsecond {
+		t.Errorf("without flags: %+v, %v", o, err)
+	}
+}
+
+// What the simulations of internal/sim call LAN is the preset.
+func TestLANOfTheSimulatorIsThePreset(t *testing.T) {
+	preset, have := coreOf(gwyh.DefaultLANConfig()), sim.LAN()
+	preset.Versions = have.Versions
+	if !reflect.DeepEqual(preset, have) {
+		t.Errorf("preset %+v, simulator %+v", preset, have)
+	}
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/sim"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// simOptions is what a simulation is run with.
+type simOptions struct {
+	nodes    int
+	zones    int
+	mapFile  string // of latencies between zones; empty: the built-in one
+	latency  distance
+	jitter   percent
+	loss     percent
+	mtu      int
+	preset   preset
+	strategy strategy
+	subs     int // 0: the preset's
+	size     int
+	rate     positive
+	duration time.Duration
+	idle     time.Duration
+	crash    int
+	seed     int64
+	formed   bool
+	json     bool
+}
+
+// Bounds of what one process is asked to simulate.
+const (
+	simNodesMax   = 20_000
+	simSizeMax    = 16 << 20
+	simCrashesMax = 10_000
+)
+
+func defaultSimOptions() simOptions {
+	return simOptions{nodes: 100, zones: 1, latency: distance{simnet.Constant(500 * time.Microsecond), "0.5ms"}, jitter: 5, mtu: 1472,
+		preset: presets[0], strategy: strategies[0], size: 256, rate: 10, duration: 10 * time.Second, idle: 30 * time.Second, crash: 1, seed: 1}
+}
+
+const simUsage = `gwyh sim runs a cluster of production nodes over a simulated network in virtual
+time, to find out what a cluster of a size would do and cost: all nodes join the
+first one, are left alone, broadcast, and some crash. One seed gives one run.
+Sealing is left out; all else is what a node does. Times are virtual but the
+last one.
+
+Usage:
+
+	gwyh sim [flags]
+
+Flags of the cluster:
+
+	-nodes N      nodes, 2 to 20000 (default 100)
+	-zones N      regions that they are spread over, of us-east, us-west,
+	              eu-west, ap-southeast and sa-east, as far apart as these
+	              are, 1 to 5; 1 is one place without a zone (default 1)
+	-map FILE     zones and latencies of your own, comma-separated values:
+	              a row of names, then a row for each with its name and the
+	              milliseconds to each of them, one way
+	-preset P     lan, wan or local (default lan)
+	-strategy S   uniform, hub, local, remote or nearest (default uniform)
+	-formed       begin with nodes that know each other: 10,000 that have to
+	              find each other take hours
+	-subs N       nodes that each hears from, 1 to 64 (default: as preset)
+
+Flags of the network:
+
+	-latency D    one way between two nodes, without zones: 2ms for all,
+	              1ms-5ms for anything between, exp:20ms for exponential
+	              with that mean; drawn for each two nodes (default 0.5ms)
+	-jitter PCT   percent of the latency, the mean of what is added to it
+	              for each packet, exponential, 0 to 1000 (default 5)
+	-loss PCT     percent of packets that are lost, 0 to 90 (default 0)
+	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472)
+
+Flags of the run:
+
+	-idle D       how long nodes are left alone, 0s to 24h (default 30s)
+	-rate N       messages per second from random nodes, of all together,
+	              above 0 to 100000 (default 10)
+	-duration D   how long they are sent, 0s to 24h (default 10s)
+	-size BYTES   size of a message, 8 to 16777216 (default 256)
+	-crash N      nodes that crash at the same moment (default 1)
+	-seed N       draws everything that is drawn (default 1)
+	-json         print a report for machines
+`
+
+// parseSimOptions reads the flags of sim. The error names the flag, the value and what is wanted.
+func parseSimOptions(args []string) (simOptions, error) {
+	o := defaultSimOptions()
+	fs := flag.NewFlagSet("sim", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Var(number{&o.nodes, 2, simNodesMax}, "nodes", "")
+	fs.Var(number{&o.zones, 1, sim.RegionsMax}, "zones", "")
+	fs.StringVar(&o.mapFile, "map", "", "")
+	fs.Var(&o.preset, "preset", "")
+	fs.Var(&o.strategy, "strategy", "")
+	fs.Var(number{&o.subs, 1, 64}, "subs", "")
+	fs.Var(&o.latency, "latency", "")
+	fs.Var(percentFlag{&o.jitter, 1000}, "jitter", "")
+	fs.Var(percentFlag{&o.loss, 90}, "loss", "")
+	fs.Var(number{&o.mtu, 1200, simnet.MaxDatagram}, "mtu", "")
+	fs.Var(span{&o.idle}, "idle", "")
+	fs.Var(&o.rate, "rate", "")
+	fs.Var(span{&o.duration}, "duration", "")
+	fs.Var(number{&o.size, sim.HeaderSize, simSizeMax}, "size", "")
+	fs.Var(number{&o.crash, 0, simCrashesMax}, "crash", "")
+	fs.Int64Var(&o.seed, "seed", o.seed, "")
+	fs.BoolVar(&o.formed, "formed", false, "")
+	fs.BoolVar(&o.json, "json", false, "")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.crash >= o.nodes:
+		return o, fmt.Errorf("-crash %d with -nodes %d: want at least one node that stays", o.crash, o.nodes)
+	case o.mapFile != "" && o.zones > 1:
+		return o, fmt.Errorf("-map with -zones: the file names the zones")
+	}
+	return o, nil
+}
+
+// title says what is simulated.
+func (o *simOptions) title() string {
+	where := "in one place, " + o.latency.text + " apart"
+	switch {
+	case o.mapFile != "":
+		where = "in the zones of " + o.mapFile
+	case o.zones > 1:
+		where = "in " + many(o.zones, "region")
+	}
+	return fmt.Sprintf("gwyh: %s %s, simulated; preset %s, strategy %s, %v %% loss, seed %d",
+		many(o.nodes, "node"), where, o.preset.name, o.strategy.name, float64(o.loss), o.seed)
+}
+
+// plan is the simulation that the options ask for.
+func (o *simOptions) plan() (*sim.Plan, error) {
+	core := coreOf(o.preset.config())
+	core.Strategy = gossip.Strategy(o.strategy.is)
+	if o.subs > 0 {
+		core.Subscriptions = o.subs
+	}
+	p := &sim.Plan{Config: sim.Config{Seed: uint64(o.seed), Nodes: o.nodes, Core: core, Formed: o.formed,
+		Link: simnet.Link{Latency: o.latency.is, Loss: float64(o.loss) / 100, MTU: o.mtu}},
+		FormLimit: 5 * time.Minute, Idle: o.idle, Duration: o.duration, Rate: float64(o.rate), Size: o.size, Crashes: o.crash}
+	p.Link.Jitter = simnet.Exponential(time.Duration(float64(o.latency.is.Mean())*float64(o.jitter)/100), 0)
+	switch {
+	case o.mapFile != "":
+		f, err := os.Open(o.mapFile)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if p.Map, err = sim.ReadMap(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.mapFile, err)
+		}
+	case o.zones > 1:
+		p.Map = sim.Regions(o.zones)
+	}
+	if p.Map != nil {
+		p.Map.Jitter = float64(o.jitter) / 100
+	}
+	return p, nil
+}
+
+// coreOf is the part of a configuration that all nodes of a cluster have in common.
+func coreOf(c *gwyh.Config) gossip.Config {
+	return gossip.Config{MetaMax: gwyh.MetaMaxSize, Versions: [6]byte(c.BuildVsnArray()), AllowLegacy: c.AllowLegacy, Subscriptions: c.Subscriptions,
+		Heartbeat: c.HeartbeatInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram}
+}
+
+// preset is a default configuration by the name it has on the command line.
+type preset struct {
+	name   string
+	config func() *gwyh.Config
+}
+
+var presets = []preset{{"lan", gwyh.DefaultLANConfig}, {"wan", gwyh.DefaultWANConfig}, {"local", gwyh.DefaultLocalConfig}}
+
+func (p *preset) String() string { return p.name }
+
+// Set makes a preset a flag.Value.
+func (p *preset) Set(name string) error {
+	for _, known := range presets {
+		if known.name == name {
+			*p = known
+			return nil
+		}
+	}
+	return fmt.Errorf("want one of lan, wan, local")
+}
+
+// distance is a distribution of latencies, as a flag.Value.
+type distance struct {
+	is   simnet.Dist
+	text string
+}
+
+func (d *distance) String() string { return d.text }
+
+// Set reads 2ms, 1ms-5ms or exp:20ms.
+func (d *distance) Set(text string) error {
+	wrong := fmt.Errorf("want something like 2ms, 1ms-5ms or exp:20ms, up to a minute")
+	read := func(s string) (time.Duration, bool) {
+		v, err := time.ParseDuration(s)
+		return v, err == nil && v >= 0 && v <= time.Minute
+	}
+	least, most, between := strings.Cut(text, "-")
+	mean, exponential := strings.CutPrefix(text, "exp:")
+	switch {
+	case exponential:
+		v, ok := read(mean)
+		if !ok {
+			return wrong
+		}
+		d.is = simnet.Exponential(v, 0)
+	case between:
+		a, ok := read(least)
+		b, too := read(most)
+		if !ok || !too || b < a {
+			return wrong
+		}
+		d.is = simnet.Uniform(a, b)
+	default:
+		v, ok := read(text)
+		if !ok {
+			return wrong
+		}
+		d.is = simnet.Constant(v)
+	}
+	d.text = text
+	return nil
+}
+
+// percent is a part of something in hundredths.
+type percent float64
+
+// percentFlag is a percent from 0 to a bound, as a flag.Value.
+type percentFlag struct {
+	is   *percent
+	most float64
+}
+
+func (p percentFlag) String() string { return "" }
+
+// Set makes a percent a flag.Value.
+func (p percentFlag) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 0 && v <= p.most) {
+		return fmt.Errorf("want a number from 0 to %g", p.most)
+	}
+	*p.is = percent(v)
+	return nil
+}
+
+// positive is a rate, as a flag.Value.
+type positive float64
+
+func (p *positive) String() string { return "" }
+
+// Set makes a rate a flag.Value.
+func (p *positive) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v > 0 && v <= 100_000) {
+		return fmt.Errorf("want a number above 0 and up to 100000")
+	}
+	*p = positive(v)
+	return nil
+}
+
+// span is a length of time up to a day, as a flag.Value.
+type span struct{ is *time.Duration }
+
+func (s span) String() string { return "" }
+
+// Set makes a length of time a flag.Value.
+func (s span) Set(text string) error {
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 || v > 24*time.Hour {
+		return fmt.Errorf("want a length of time such as 30s, 0s to 24h")
+	}
+	*s.is = v
+	return nil
+}

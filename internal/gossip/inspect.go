@@ -1,0 +1,38 @@
+package gossip
+
+import "github.com/gwyh-go/gwyh/internal/wire"
+
+// Member returns what is known of a live member.
+func (c *Core) Member(id wire.NodeID) (Member, bool) {
+	if m := c.members.get(id); m != nil && m.live() {
+		return m.Member, true
+	}
+	return Member{}, false
+}
+
+// NumMembers is the number of live members, oneself included.
+func (c *Core) NumMembers() int { return c.members.count() }
+
+// Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
+// something by comparing with a core to which nothing happened.
+type Holdings struct {
+	Tombstones int // nodes that died or left and are remembered
+	Peers      int // nodes with a session
+	Links      int
+	Sessions   int
+	Timers     int
+	Dials      int // handshakes under way, or done and not confirmed
+	Joins      int // under way
+	Sends      int // messages to one node that wait for a session or an acknowledgement
+	Queued     int // bytes of messages that wait for a link or to be repaired, or for the first link
+}
+
+// Holdings counts what the core keeps.
+func (c *Core) Holdings() Holdings {
+	h := Holdings{Tombstones: len(c.members.byID) - len(c.members.live), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
+		Timers: len(c.timers.heap), Dials: len(c.dials), Joins: len(c.joins), Sends: len(c.unsent) + len(c.sends), Queued: c.store.size}
+	for _, m := range c.held {
+		h.Queued += len(m.data)
+	}
+	return h
+}

@@ -1,0 +1,236 @@
+// Package sim runs clusters of production cores (internal/gossip) over a simulated network
+// (internal/simnet) in virtual time: for planning how large a cluster may be and what it costs, and for
+// finding out what a cluster does when things go wrong. One seed gives one run.
+//
+// The pieces, by file: cluster (nodes and what can be done to them), node (a core and its application),
+// ledger (which message was where when), view (what nodes know against what is true), regions (a map of
+// the world), plan and report (a run for capacity planning), scenario and the files that begin with it
+// (chaos), check (all of it, held to figures).
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Config is what a cluster is made of.
+type Config struct {
+	Seed  uint64
+	Nodes int
+	Core  gossip.Config // what all nodes have in common: see LAN; names, addresses and the like are filled in
+	Link  simnet.Link   // between all nodes, or with a Map what it does not say
+	Map   *Map          // nil: one place without a zone
+
+	// Formed starts the nodes with each other as members, in a table that they share (gossip.Table); what
+	// is left to do is to make links. Else they know of no other.
+	Formed bool
+}
+
+// LAN is the part of a node's configuration that does not differ from node to node, as in the LAN preset.
+func LAN() gossip.Config {
+	return gossip.Config{MetaMax: 512, Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: simnet.MaxDatagram,
+		AllowLegacy: true}
+}
+
+// Cluster is the nodes of a simulation. Not for concurrent use.
+type Cluster struct {
+	Net   *simnet.Network
+	Nodes []*Node
+
+	cfg     Config
+	rng     *rand.Rand // choices of the run that are not the network's
+	lives   uint64     // cores made so far
+	ledger  ledger
+	watch   watch
+	byID    map[wire.NodeID]*Node // by the ids of all lives
+	laggard int                   // the node that was last found not to be ready: see Whole
+}
+
+// joinFor is how long one Join of a node goes on, as in JoinContext without a deadline of its own.
+const joinFor = 10 * time.Second
+
+// New makes a cluster.
+func New(cfg Config) *Cluster {
+	c := &Cluster{
+		Net:  simnet.New(simnet.Config{Seed: cfg.Seed, Link: cfg.Link}),
+		cfg:  cfg,
+		rng:  rand.New(rand.NewPCG(cfg.Seed, 0x73696d)),
+		byID: make(map[wire.NodeID]*Node),
+	}
+	if cfg.Map != nil {
+		c.Net.SetLatencies(cfg.Map.Zones, cfg.Map.Latencies, cfg.Map.Jitter)
+	}
+	base := c.table()
+	for range cfg.Nodes {
+		c.add(base)
+	}
+	return c
+}
+
+// table is the members that the nodes of a formed cluster share; nil if it is not formed.
+func (c *Cluster) table() *gossip.Table {
+	if !c.cfg.Formed {
+		return nil
+	}
+	all := make([]gossip.Member, c.cfg.Nodes)
+	for i := range all {
+		n := c.node(i)
+		cfg := c.coreConfig(n, uint64(i))
+		all[i] = gossip.Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Versions: cfg.Versions,
+			State: wire.StateAlive, Incarnation: uint64(c.Net.Now().UnixMilli())}
+	}
+	return gossip.NewTable(c.Net.Now(), all)
+}
+
+// Addr is the address of a node.
+func Addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)
+}
+
+// node is what does not change about a node in all its lives.
+func (c *Cluster) node(i int) *Node {
+	n := &Node{Index: i, Name: fmt.Sprintf("node-%d", i), Addr: Addr(i), cluster: c}
+	if m := c.cfg.Map; m != nil {
+		n.Zone = m.Zones[i%len(m.Zones)]
+	}
+	return n
+}
+
+// Add starts one more node, which knows of no other.
+func (c *Cluster) Add() *Node { return c.add(nil) }
+
+func (c *Cluster) add(base *gossip.Table) *Node {
+	n := c.node(len(c.Nodes))
+	c.Nodes = append(c.Nodes, n)
+	n.begin(c.Net.Now(), base)
+	c.Net.Add(simnet.HostConfig{Addr: n.Addr, Name: n.Name, Zone: n.Zone}, n)
+	return n
+}
+
+// coreConfig is the configuration of one life of a node, which draws its keys and ids from a stream of
+// its own. Those of the first nodes are their indices.
+func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
+	random := c.Net.Reader(life)
+	cfg := c.cfg.Core
+	id, err := gossip.NewID(random)
+	if err != nil {
+		panic(err) // the network's readers do not end
+	}
+	cfg.ID, cfg.Name, cfg.Advertise, cfg.Rand = id, n.Name, n.Addr, random
+	cfg.Zone = wire.Zone{Name: n.Zone, Valid: n.Zone != ""}
+	cfg.Keys = []handshake.Key{handshake.NewKey([]byte("insecure"), "")}
+	cfg.Suite, cfg.Agreement = session.Null, handshake.NoAgreement
+	return cfg
+}
+
+// Do calls a node's core as its shell would. It does nothing when the node is down.
+func (c *Cluster) Do(n *Node, f func(now time.Time)) {
+	c.Net.Do(n.Addr, func(now time.Time) {
+		f(now)
+		n.take()
+	})
+}
+
+// Join makes a node join others.
+func (c *Cluster) Join(n *Node, seeds ...*Node) {
+	c.Do(n, func(now time.Time) {
+		for _, s := range seeds {
+			n.Core.Join(now, s.Addr, now.Add(joinFor))
+		}
+	})
+}
+
+// Form makes all nodes join the first one at the same moment, unless they know each other, and waits until the cluster is whole, but
+// no longer than the limit. It returns how long that took.
+func (c *Cluster) Form(limit time.Duration) (time.Duration, error) {
+	c.joinFirst()
+	return c.AwaitWhole(limit)
+}
+
+func (c *Cluster) joinFirst() {
+	if c.cfg.Formed {
+		return
+	}
+	for _, n := range c.Nodes[1:] {
+		c.Join(n, c.Nodes[0])
+	}
+}
+
+// AwaitWhole waits until every node knows all others and hears from as many as it wants.
+func (c *Cluster) AwaitWhole(limit time.Duration) (time.Duration, error) {
+	begin := c.Net.Elapsed()
+	if !c.Await(limit, c.Whole) {
+		return limit, fmt.Errorf("not whole after %v: %s", limit, c.Missing())
+	}
+	return c.Net.Elapsed() - begin, nil
+}
+
+// awaitStep is the precision with which conditions are met in virtual time.
+const awaitStep = time.Millisecond
+
+// Await lets time pass until done, which is asked every millisecond, but no longer than the limit.
+func (c *Cluster) Await(limit time.Duration, done func() bool) bool {
+	for end := c.Net.Elapsed() + limit; c.Net.Elapsed() < end; c.Net.RunFor(awaitStep) {
+		if done() {
+			return true
+		}
+	}
+	return done()
+}
+
+// Crash ends a node without a word.
+func (c *Cluster) Crash(n *Node) {
+	c.Net.Crash(n.Addr)
+	n.end(c.Net.Elapsed())
+}
+
+// Restart begins a node's next life: the same name and address, nothing remembered.
+func (c *Cluster) Restart(n *Node, seeds ...*Node) {
+	n.begin(c.Net.HostNow(n.Addr), nil)
+	c.Net.Restart(n.Addr, n)
+	c.Join(n, seeds...)
+}
+
+// Leave makes a node say goodbye, and ends it after the time that its shell would take for that.
+func (c *Cluster) Leave(n *Node) {
+	c.Do(n, n.Core.Leave)
+	c.Net.RunFor(leaveFlush)
+	c.Crash(n)
+}
+
+// leaveFlush is between a Leave and the end of the process.
+const leaveFlush = 20 * time.Millisecond
+
+// Up lists the nodes that run.
+func (c *Cluster) Up() []*Node {
+	up := make([]*Node, 0, len(c.Nodes))
+	for _, n := range c.Nodes {
+		if n.Up() {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+// Pick draws count of the nodes that run.
+func (c *Cluster) Pick(count int) []*Node {
+	up := c.Up()
+	c.rng.Shuffle(len(up), func(i, j int) { up[i], up[j] = up[j], up[i] })
+	return up[:min(count, len(up))]
+}
+
+func addrs(nodes []*Node) []netip.AddrPort {
+	list := make([]netip.AddrPort, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.Addr
+	}
+	return list
+}

@@ -1,0 +1,78 @@
+package sim
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Node is a machine of the cluster: a name and an address that stay, and the core that runs there now.
+type Node struct {
+	Index int
+	Name  string
+	Addr  netip.AddrPort
+	Zone  string
+	Core  *gossip.Core // of this life, or of the last one when the node is down
+	Joins []error      // how the Joins of this life ended
+
+	cluster *Cluster
+	up      bool
+	since   time.Duration // when this life began
+}
+
+// Up reports whether the node runs.
+func (n *Node) Up() bool { return n.up }
+
+// ID is the id of the node's present or last life.
+func (n *Node) ID() wire.NodeID { return n.Core.Self().ID }
+
+// begin makes the core of a new life, which knows the members of base.
+func (n *Node) begin(now time.Time, base *gossip.Table) {
+	c := n.cluster
+	cfg := c.coreConfig(n, c.lives)
+	c.lives++
+	cfg.Base = base
+	core, err := gossip.New(now, cfg)
+	if err != nil {
+		panic(err) // the configuration of the simulation is wrong
+	}
+	n.Core, n.up, n.since, n.Joins = core, true, c.Net.Elapsed(), nil
+	c.byID[n.ID()] = n
+}
+
+// end closes the books on a life.
+func (n *Node) end(at time.Duration) {
+	n.up = false
+	n.cluster.ledger.excuse(n, at)
+}
+
+func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
+	n.Core.HandleDatagram(now, from, b)
+	n.take()
+}
+
+func (n *Node) HandleTimeout(now time.Time) {
+	n.Core.HandleTimeout(now)
+	n.take()
+}
+
+func (n *Node) NextTimeout() time.Time                  { return n.Core.NextTimeout() }
+func (n *Node) Drain(send func(to wire.Path, b []byte)) { n.Core.Drain(send) }
+
+// take is the node's application: it hears of what the core has to tell.
+func (n *Node) take() {
+	for _, e := range n.Core.Events() {
+		switch e.Kind {
+		case gossip.EventMessage:
+			n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
+		case gossip.EventJoined:
+			n.Joins = append(n.Joins, e.Err)
+		case gossip.EventLeave:
+			n.cluster.watch.gone(n, &e.Member)
+		case gossip.EventJoin:
+			n.cluster.watch.back(n, &e.Member)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+)
+
+// Plan is a run for capacity planning: a cluster forms, is left alone, broadcasts, and loses nodes.
+type Plan struct {
+	Config
+	FormLimit time.Duration // for the cluster to be whole
+	Idle      time.Duration // how long it is left alone
+	Duration  time.Duration // how long it broadcasts
+	Rate      float64       // broadcasts per second of all nodes together, each from a node drawn anew
+	Size      int           // bytes of a broadcast
+	Crashes   int           // nodes that crash at the same moment
+}
+
+// Times of a plan's phases.
+const (
+	calmFor    = 5 * time.Second  // after the forming, until the choice of links has settled
+	lateFor    = 5 * time.Second  // after the last broadcast, for what is repaired
+	noticeFor  = 2 * time.Minute  // for a crash to be known to all
+	refuteFor  = 10 * time.Second // after that, for those that were wrongly taken for dead to say so
+	stepsShown = 100              // signs of progress in one phase
+)
+
+// Progress is told how far a phase is. It may be called often.
+type Progress func(phase string, done, total int)
+
+// Run runs a plan. The error says that the cluster did not form, or that ctx ended.
+func (p *Plan) Run(ctx context.Context, progress Progress) (*Report, error) {
+	c := New(p.Config)
+	r := &Report{Seed: p.Seed, Nodes: p.Nodes}
+	if p.Map != nil {
+		r.Zones = p.Map.Zones
+	}
+	phases := []func() error{
+		func() error { return p.form(ctx, c, r, progress) },
+		func() error { return p.idle(ctx, c, r, progress) },
+		func() error { return p.broadcast(ctx, c, r, progress) },
+		func() error { return p.crash(c, r, progress) },
+	}
+	for _, phase := range phases {
+		if err := phase(); err != nil {
+			return r, err
+		}
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// pass lets time pass and shows it.
+func (c *Cluster) pass(ctx context.Context, d time.Duration, phase string, progress Progress) error {
+	for i := range stepsShown {
+		c.Net.RunFor(d / stepsShown)
+		progress(phase, i+1, stepsShown)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) form(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+	before := c.meter()
+	c.joinFirst()
+	whole := c.Await(p.FormLimit, func() bool {
+		progress("milliseconds of forming", int(c.Net.Elapsed().Milliseconds()), int(p.FormLimit.Milliseconds()))
+		return ctx.Err() != nil || c.Whole()
+	})
+	if !whole {
+		return fmt.Errorf("the cluster is not whole after %v: %s", p.FormLimit, c.Missing())
+	}
+	r.Formation = &Formation{Whole: Millis(c.Net.Elapsed()), Usage: c.since(before)}
+	return c.pass(ctx, calmFor, "settling", progress)
+}
+
+func (p *Plan) idle(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+	if p.Idle == 0 {
+		return nil
+	}
+	before := c.meter()
+	if err := c.pass(ctx, p.Idle, "idling", progress); err != nil {
+		return err
+	}
+	u := c.since(before)
+	r.Idle = &u
+	return nil
+}
+
+func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+	total := int(p.Rate * p.Duration.Seconds())
+	if total == 0 {
+		return nil
+	}
+	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
+	before, copies, crossed := c.meter(), c.copies(), c.crossed()
+	begin := c.Net.Elapsed()
+	for i := range total {
+		if _, err := c.Broadcast(c.Nodes[c.rng.IntN(len(c.Nodes))], p.Size); err != nil {
+			b.Refused++
+		}
+		c.Net.RunFor(begin + time.Duration(float64(i+1)/p.Rate*float64(time.Second)) - c.Net.Elapsed())
+		progress("broadcasting", i+1, total)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	b.Usage = c.since(before)
+	if err := c.pass(ctx, lateFor, "waiting for what is late", progress); err != nil {
+		return err
+	}
+	b.count(c.ledger.between(begin, c.Net.Elapsed()))
+	if got := float64(b.Wanted - b.Missing); got > 0 {
+		b.Copies, b.CrossZone = float64(c.copies()-copies)/got, float64(c.crossed()-crossed)/got
+	}
+	r.Broadcast = b
+	return nil
+}
+
+// count sums up what became of messages.
+func (b *Broadcast) count(messages []*Message) {
+	var medians, lasts []time.Duration
+	for _, m := range messages {
+		b.Wanted += m.Wanted
+		b.Missing += m.Wanted - m.Heard
+		b.Again += m.Again
+		var delays []time.Duration
+		m.Delays(func(_ int, after time.Duration) { delays = append(delays, after) })
+		if len(delays) == 0 {
+			continue
+		}
+		medians = append(medians, time.Duration(spreadOf(delays).P50))
+		lasts = append(lasts, m.Last)
+		b.deliveries = append(b.deliveries, delays...)
+	}
+	b.Median, b.Last = spreadOf(medians), spreadOf(lasts)
+	b.deliveries = spreadOf(b.deliveries).sorted
+}
+
+func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
+	if p.Crashes == 0 {
+		return nil
+	}
+	begin := c.Net.Elapsed()
+	falls := c.Kill(c.Pick(p.Crashes)...)
+	progress("waiting for crashes to be known", 0, p.Crashes)
+	c.AwaitKnown(falls, noticeFor)
+	c.Net.RunFor(refuteFor)
+	f := &Failure{Crashes: len(falls)}
+	f.count(falls)
+	for _, l := range c.Lies(begin) {
+		f.FalseDead++
+		if l.Refuted == 0 {
+			f.Unrefuted++
+		}
+	}
+	r.Failure = f
+	return nil
+}
+
+// count sums up what became of crashes.
+func (f *Failure) count(falls []*Fall) {
+	var suspected, known []time.Duration
+	for _, fall := range falls {
+		if fall.Suspected > 0 {
+			suspected = append(suspected, fall.Suspected)
+		}
+		if fall.Known == 0 {
+			f.Unnoticed++
+			continue
+		}
+		known = append(known, fall.Known)
+	}
+	f.Suspected, f.Known = spreadOf(suspected), spreadOf(known)
+}
+
+// Sum adds up a counter of all nodes.
+func (c *Cluster) Sum(of func(*gossip.Stats) uint64) (sum uint64) {
+	for _, n := range c.Nodes {
+		s := n.Core.Stats()
+		sum += of(&s)
+	}
+	return sum
+}
+
+// copies counts the small messages that nodes received, repeated ones too.
+func (c *Cluster) copies() uint64 {
+	return c.Sum(func(s *gossip.Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate })
+}
+
+// crossed counts those of them that came from another zone.
+func (c *Cluster) crossed() uint64 {
+	return c.Sum(func(s *gossip.Stats) uint64 { return s.BroadcastsCrossZone })
+}

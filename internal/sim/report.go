@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// Millis is a duration that JSON has in milliseconds, to the microsecond.
+type Millis time.Duration
+
+// MarshalJSON writes a number.
+func (m Millis) MarshalJSON() ([]byte, error) {
+	return json.Marshal(math.Round(float64(m)/1e3) / 1e3)
+}
+
+// Spread says how durations are distributed.
+type Spread struct {
+	P50 Millis `json:"p50_ms"`
+	P99 Millis `json:"p99_ms"`
+	Max Millis `json:"max_ms"`
+
+	sorted []time.Duration
+}
+
+func spreadOf(values []time.Duration) Spread {
+	if len(values) == 0 {
+		return Spread{}
+	}
+	slices.Sort(values)
+	at := func(q float64) Millis { return Millis(values[min(int(q*float64(len(values))), len(values)-1)]) }
+	return Spread{at(0.5), at(0.99), Millis(values[len(values)-1]), values}
+}
+
+// Values are all durations, ascending; not to be changed.
+func (s *Spread) Values() []time.Duration { return s.sorted }
+
+// Report is what a run for capacity planning found.
+type Report struct {
+	Seed      uint64     `json:"seed"`
+	Nodes     int        `json:"nodes"`
+	Zones     []string   `json:"zones,omitempty"`
+	Formation *Formation `json:"formation,omitempty"`
+	Idle      *Usage     `json:"idle,omitempty"`
+	Broadcast *Broadcast `json:"broadcast,omitempty"`
+	Failure   *Failure   `json:"failure,omitempty"`
+}
+
+// Formation is how a cluster came to be.
+type Formation struct {
+	Whole Millis `json:"whole_ms"` // until every node knew all others and heard from enough
+	Usage Usage  `json:"usage"`
+}
+
+// Broadcast is what became of the messages.
+type Broadcast struct {
+	Messages   int     `json:"messages"`
+	Refused    int     `json:"refused"` // by their origin, as too much was waiting
+	Size       int     `json:"size_bytes"`
+	Wanted     int     `json:"deliveries_wanted"`
+	Missing    int     `json:"deliveries_missing"`
+	Again      int     `json:"deliveries_repeated"`
+	Median     Spread  `json:"median_node"` // over the messages, until half of the nodes had one
+	Last       Spread  `json:"last_node"`   // and until all that got it had it
+	Copies     float64 `json:"copies_per_node"`
+	CrossZone  float64 `json:"copies_across_zones_per_node"`
+	Usage      Usage   `json:"usage"`
+	deliveries []time.Duration
+}
+
+// Coverage is the part of the deliveries that were made.
+func (b *Broadcast) Coverage() float64 {
+	if b.Wanted == 0 {
+		return 1
+	}
+	return 1 - float64(b.Missing)/float64(b.Wanted)
+}
+
+// Deliveries is how long each delivery took, ascending; not to be changed.
+func (b *Broadcast) Deliveries() []time.Duration { return b.deliveries }
+
+// Failure is how crashes came to be known.
+type Failure struct {
+	Crashes   int    `json:"crashes"`
+	Unnoticed int    `json:"unnoticed"`   // not known to all when the run ended
+	Suspected Spread `json:"suspected"`   // until the first node suspected one
+	Known     Spread `json:"known_dead"`  // until the last node knew
+	FalseDead int    `json:"false_dead"`  // deaths of nodes that lived, each as one node saw it
+	Unrefuted int    `json:"not_refuted"` // of them, still believed when the run ended
+}
+
+// Usage is what a span of time cost.
+type Usage struct {
+	Span    Millis `json:"span_ms"`
+	Mean    Rates  `json:"mean_node"`
+	Busiest Rates  `json:"busiest_node"` // each figure of the node that has most of it
+	Between []Flow `json:"between_zones,omitempty"`
+	All     Rates  `json:"all_nodes"`
+}
+
+// Rates are datagrams and their payloads in one second.
+type Rates struct {
+	SentPackets     float64 `json:"sent_packets_per_s"`
+	SentBytes       float64 `json:"sent_bytes_per_s"`
+	ReceivedPackets float64 `json:"received_packets_per_s"`
+	ReceivedBytes   float64 `json:"received_bytes_per_s"`
+}
+
+// Flow is what went from one zone to another, or within one.
+type Flow struct {
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Packets float64 `json:"packets_per_s"`
+	Bytes   float64 `json:"bytes_per_s"`
+}
+
+// meter is the traffic up to a moment.
+type meter struct {
+	at    time.Duration
+	hosts []simnet.HostTraffic
+	zones map[[2]string]simnet.Traffic
+}
+
+func (c *Cluster) meter() meter {
+	m := meter{at: c.Net.Elapsed(), zones: map[[2]string]simnet.Traffic{}}
+	for _, n := range c.Nodes {
+		m.hosts = append(m.hosts, c.Net.HostStats(n.Addr))
+	}
+	for _, from := range c.Net.Zones() {
+		for _, to := range c.Net.Zones() {
+			m.zones[[2]string{from, to}] = c.Net.ZoneStats(from, to)
+		}
+	}
+	return m
+}
+
+// since is the usage since the meter was read, of the nodes that were there then.
+func (c *Cluster) since(before meter) Usage {
+	now := c.meter()
+	u := Usage{Span: Millis(now.at - before.at)}
+	seconds := (now.at - before.at).Seconds()
+	if seconds <= 0 {
+		return u
+	}
+	for i, b := range before.hosts {
+		u.add(now.hosts[i], b, seconds)
+	}
+	n := float64(len(before.hosts))
+	u.Mean = Rates{u.All.SentPackets / n, u.All.SentBytes / n, u.All.ReceivedPackets / n, u.All.ReceivedBytes / n}
+	if zones := c.Net.Zones(); len(zones) > 1 {
+		for _, from := range zones {
+			for _, to := range zones {
+				a, b := now.zones[[2]string{from, to}], before.zones[[2]string{from, to}]
+				u.Between = append(u.Between, Flow{from, to, float64(a.Sent-b.Sent) / seconds, float64(a.SentBytes-b.SentBytes) / seconds})
+			}
+		}
+	}
+	return u
+}
+
+func (u *Usage) add(now, before simnet.HostTraffic, seconds float64) {
+	r := Rates{
+		float64(now.Sent-before.Sent) / seconds, float64(now.SentBytes-before.SentBytes) / seconds,
+		float64(now.Received-before.Received) / seconds, float64(now.ReceivedBytes-before.ReceivedBytes) / seconds,
+	}
+	u.All = Rates{u.All.SentPackets + r.SentPackets, u.All.SentBytes + r.SentBytes,
+		u.All.ReceivedPackets + r.ReceivedPackets, u.All.ReceivedBytes + r.ReceivedBytes}
+	u.Busiest = Rates{max(u.Busiest.SentPackets, r.SentPackets), max(u.Busiest.SentBytes, r.SentBytes),
+		max(u.Busiest.ReceivedPackets, r.ReceivedPackets), max(u.Busiest.ReceivedBytes, r.ReceivedBytes)}
+}
+
+// Across is the part of the flows that left their zone.
+func (u *Usage) Across() (packets, bytes float64) {
+	for _, f := range u.Between {
+		if f.From != f.To {
+			packets += f.Packets
+			bytes += f.Bytes
+		}
+	}
+	return packets, bytes
+}

@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Whole reports whether every node that runs knows all others, and as many as it has, and hears from as
+// many as it wants.
+func (c *Cluster) Whole() bool {
+	up := c.count()
+	for i := range c.Nodes {
+		// The one that was not ready when last asked is the likeliest not to be ready now.
+		k := (i + c.laggard) % len(c.Nodes)
+		if n := c.Nodes[k]; n.up && (n.Core.NumMembers() != up || n.Core.Started() < c.hears(n, up)) {
+			c.laggard = k
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Cluster) count() (up int) {
+	for _, n := range c.Nodes {
+		if n.up {
+			up++
+		}
+	}
+	return up
+}
+
+// hears is from how many others a node hears at least once a cluster of so many is whole.
+func (c *Cluster) hears(n *Node, up int) int {
+	want := c.cfg.Core.Subscriptions
+	if c.cfg.Core.Strategy != gossip.HubAndSpoke || c.cfg.Map == nil {
+		return min(want, up-1)
+	}
+	own, zones := 0, map[string]bool{}
+	for _, o := range c.Nodes {
+		if o.up {
+			zones[o.Zone] = true
+		}
+		if o.up && o != n && o.Zone == n.Zone {
+			own++
+		}
+	}
+	hubs := len(zones) - 1
+	return hubs + min(max(want-hubs, 2), own)
+}
+
+// Missing says how far a cluster is from being whole.
+func (c *Cluster) Missing() string {
+	var known, started []int
+	for _, n := range c.Up() {
+		known = append(known, n.Core.NumMembers())
+		started = append(started, n.Core.Started())
+	}
+	if len(known) == 0 {
+		return "no node is up"
+	}
+	return fmt.Sprintf("nodes know %d to %d members, %d are up; they hear from %d or more", slices.Min(known), slices.Max(known), len(known), slices.Min(started))
+}
+
+// Wrong lists where the view of a node differs from what is so, up to a limit: every node that runs is
+// to know exactly those that run, each alive, by the id of its present life.
+func (c *Cluster) Wrong(limit int) (wrong []string) {
+	add := func(format string, args ...any) {
+		if len(wrong) < limit {
+			wrong = append(wrong, fmt.Sprintf(format, args...))
+		}
+	}
+	names := make(map[wire.NodeID]string, len(c.Nodes))
+	up := c.Up()
+	for _, n := range up {
+		names[n.ID()] = n.Name
+	}
+	for _, n := range up {
+		seen := 0
+		n.Core.Members(func(m *gossip.Member) {
+			switch name, ok := names[m.ID]; {
+			case !ok:
+				add("%s has %s (%s) as %s, which does not run", n.Name, m.Name, m.ID, m.State)
+			case name != m.Name:
+				add("%s has %s under the name of %s", n.Name, name, m.Name)
+			case m.State != wire.StateAlive:
+				add("%s has %s as %s, which runs", n.Name, m.Name, m.State)
+				seen++
+			default:
+				seen++
+			}
+		})
+		if seen == len(up) {
+			continue
+		}
+		for _, o := range up {
+			if _, ok := n.Core.Member(o.ID()); !ok {
+				add("%s does not have %s", n.Name, o.Name)
+			}
+		}
+	}
+	return wrong
+}
+
+// True reports whether the view of no node differs from what is so.
+func (c *Cluster) True() bool {
+	up := c.count()
+	for _, n := range c.Nodes {
+		if n.up && n.Core.NumMembers() != up {
+			return false
+		}
+	}
+	return len(c.Wrong(1)) == 0
+}
