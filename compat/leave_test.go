@@ -1,0 +1,168 @@
+package compat
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	memberlist "github.com/gwyh-go/gwyh/compat/lib"
+)
+
+func TestLeaveTellsTheNodeItselfAndTheOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.node("a"), c.node("b")
+		c.join(a, b)
+		c.soon("a knows b", func() bool { return a.names() == "a b" })
+		c.same("Leave", b.Leave(5*time.Second), error(nil))
+		c.same("events of b", b.calls("leave"), []string{"leave b"})
+		c.same("members of b", b.names(), "a")
+		c.soon("a was told", func() bool { return len(a.calls("leave")) == 1 })
+		c.same("events of a", a.calls("leave"), []string{"leave b"})
+		c.same("members of a", a.names(), "a")
+	})
+}
+
+func TestNodeThatLeftShowsItsState(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		events := make(chan memberlist.NodeEvent, 16)
+		a := c.node("a", func(conf *memberlist.Config, _ *app) { conf.Events = &memberlist.ChannelEventDelegate{Ch: events} })
+		b := c.node("b")
+		c.join(a, b)
+		c.same("Leave", b.Leave(5*time.Second), error(nil))
+		for e := range events {
+			if e.Event == memberlist.NodeLeave {
+				c.same("state", e.Node.State, differs(t, "D9", memberlist.StateAlive, memberlist.StateLeft))
+				break
+			}
+		}
+	})
+}
+
+func TestLeaveOfALonelyNodeReturnsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a := c.node("a")
+		begin := time.Now()
+		c.same("Leave", a.Leave(time.Minute), error(nil))
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		c.same("members", a.NumMembers(), 0)
+		c.same("events", a.calls("join", "leave"), []string{"join a", "leave a"})
+	})
+}
+
+func TestLeaveAndShutdownMayBeCalledTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.node("a"), c.node("b")
+		c.join(a, b)
+		for range 2 {
+			c.same("Leave", b.Leave(5*time.Second), error(nil))
+		}
+		for range 2 {
+			c.same("Shutdown", b.Shutdown(), error(nil))
+		}
+		c.same("events", b.calls("leave"), []string{"leave b"})
+	})
+}
+
+// memberlist's Leave waits under a lock, which stops the clock of a bubble.
+func TestLeaveAndShutdownMayBeCalledConcurrently(t *testing.T) {
+	events := newApp()
+	a := loopback(t, "a")
+	b := loopback(t, "b", func(conf *memberlist.Config) { conf.Events = events })
+	if reached, err := b.Join([]string{a.LocalNode().Address()}); reached != 1 || err != nil {
+		t.Fatal(reached, err)
+	}
+	for _, call := range []func() error{func() error { return b.Leave(5 * time.Second) }, b.Shutdown} {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() { same(t, "error", call(), error(nil)) })
+		}
+		all.Wait()
+	}
+	same(t, "events", events.calls("leave"), []string{"leave b"})
+}
+
+func TestLeaveAfterShutdown(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a := c.node("a")
+		_ = a.Shutdown()
+		with := panics(func() { _ = a.Leave(time.Second) })
+		c.same("panics", with != nil, differs(t, "D10", true, false))
+		if with != nil {
+			return
+		}
+		// Beside Shutdown it is as harmless.
+		b := c.node("b")
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { _ = b.Leave(time.Second) })
+			all.Go(func() { _ = b.Shutdown() })
+		}
+		all.Wait()
+	})
+}
+
+func TestShutDownNodeStillShowsWhatItKnew(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.node("a"), c.node("b")
+		c.join(a, b)
+		_ = b.Shutdown()
+		c.same("members", b.names(), "a b")
+		c.same("self", b.LocalNode().Name, "b")
+		reached, err := b.Join([]string{a.end.addr()})
+		c.same("Join", []any{reached, err != nil}, differs(t, "D11", []any{1, false}, []any{0, true}))
+	})
+}
+
+func TestNodeThatLeftComesBackUnderItsNameFromAnotherAddress(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.node("a"), c.node("b")
+		c.join(a, b)
+		c.same("Leave", b.Leave(5*time.Second), error(nil))
+		_ = b.Shutdown()
+		c.soon("a knows that b left", func() bool { return a.names() == "a" })
+		again := c.node("b")
+		c.join(a, again)
+		c.soon("a knows b anew", func() bool { return a.names() == "a b" })
+		for _, m := range a.Members() {
+			if m.Name == "b" {
+				c.same("address", m.Address(), again.end.addr())
+			}
+		}
+		c.soon("a was told", func() bool { return len(a.calls("join", "leave")) == 4 })
+		c.same("events of a", a.calls("join", "leave"), []string{"join a", "join b", "leave b", "join b"})
+	})
+}
+
+func TestCrashedNodeIsFoundOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.node("a"), c.node("b"), c.node("d")
+		c.join(a, b, d)
+		for _, n := range []*node{a, b, d} {
+			c.soon("all know all", func() bool { return n.names() == "a b d" })
+		}
+		_ = d.Shutdown()
+		c.soon("a and b know", func() bool { return a.names() == "a b" && b.names() == "a b" })
+		c.soon("a and b were told", func() bool { return len(a.calls("leave"))+len(b.calls("leave")) == 2 })
+		c.same("events of a", a.calls("leave"), []string{"leave d"})
+	})
+}
+
+func TestNodeThatIsCutOffForAMomentStaysAMember(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.node("a"), c.node("b"), c.node("d")
+		c.join(a, b, d)
+		for _, n := range []*node{a, b, d} {
+			c.soon("all know all", func() bool { return n.names() == "a b d" })
+		}
+		c.net.lose(func(from, to *end) bool { return from == d.end || to == d.end })
+		time.Sleep(1500 * time.Millisecond)
+		c.net.lose(nil)
+		time.Sleep(time.Minute)
+		for _, n := range []*node{a, b, d} {
+			c.same("members", n.names(), "a b d")
+			c.same("events", n.calls("leave"), []string(nil))
+		}
+	})
+}
