@@ -24,7 +24,8 @@ type Broadcast interface {
 }
 
 // A NamedBroadcast makes the one of the same name in the queue void, and no other: Invalidates is
-// not asked. The queue finds that one without comparing.
+// not asked. The queue finds that one without comparing. One whose name is empty makes void what its
+// Invalidates says, and no broadcast makes it void.
 type NamedBroadcast interface {
 	Broadcast
 	// Name is what the broadcast is about. It must not change.
@@ -66,7 +67,7 @@ type queued struct {
 	b         Broadcast
 	msg       []byte
 	kind      queuedKind
-	name      string // if kind is queuedNamed
+	name      string // if kind is queuedNamed; empty for none
 	transmits int    // how often it was handed out
 	number    uint64 // increases from one QueueBroadcast to the next; no two have the same
 }
@@ -104,8 +105,8 @@ func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
 func (q *TransmitLimitedQueue) insertNew(e *queued) (void []*queued) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch e.kind {
-	case queuedNamed:
+	switch {
+	case e.kind == queuedNamed && e.name != "":
 		if old := q.named[e.name]; old != nil {
 			i, _ := slices.BinarySearchFunc(q.queue, old, compareQueued)
 			q.queue = slices.Delete(q.queue, i, i+1)
@@ -115,7 +116,7 @@ func (q *TransmitLimitedQueue) insertNew(e *queued) (void []*queued) {
 			q.named = make(map[string]*queued)
 		}
 		q.named[e.name] = e
-	case queuedPlain:
+	case e.kind != queuedUnique:
 		q.queue = slices.DeleteFunc(q.queue, func(old *queued) bool {
 			gone := old.kind == queuedPlain && e.b.Invalidates(old.b)
 			if gone {

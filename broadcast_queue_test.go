@@ -416,3 +416,16 @@ func BenchmarkQueue(b *testing.B) {
 		})
 	}
 }
+
+func TestNamedBroadcastWithoutANameIsNobodysNamesake(t *testing.T) {
+	q := queueFor(1, 1)
+	queueAll(q, newNamed("", "1"), newNamed("", "22"))
+	if n := q.NumQueued(); n != 2 {
+		t.Errorf("%d queued", n)
+	}
+	queueAll(q, newPlain("333"))
+	queueAll(q, newNamed("", "4444"))
+	if n := q.NumQueued(); n != 3 {
+		t.Errorf("%d queued: its Invalidates, which takes all, is for plain ones", n)
+	}
+}

@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-var documents = []string{"README.md", "CHANGELOG.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md"}
+var documents = []string{"README.md", "CHANGELOG.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md"}
 
 func read(t *testing.T, path string) string {
 	t.Helper()

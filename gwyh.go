@@ -10,6 +10,7 @@
 package gwyh
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -458,7 +459,10 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 	waiting := 0
 	until := time.Now().Add(m.config.TCPTimeout)
 	for _, address := range existing {
-		_, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
+		name, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
+		if err == nil && name == "" && m.config.RequireNodeNames {
+			err, targets = fmt.Errorf("address %q: RequireNodeNames is set and it has no name", address), nil
+		}
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -536,7 +540,7 @@ func public(err error) error {
 
 // SendBestEffort sends msg to one node, which gets it in NotifyMsg, without waiting for anything. Of to
 // only address and port need be known; a node we hold no session with is shaken hands with first, which
-// msg waits for. ErrQueueFull says that too much waits, a *TooLargeError that msg is longer than 16 MiB.
+// msg waits for; a node may send to itself. ErrQueueFull says that too much waits, a *TooLargeError that msg is longer than 16 MiB.
 // A message that is lost later is counted, not reported.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 	return m.sendTo(to.Address(), to.Name, msg, false)
@@ -577,6 +581,11 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 	ended := make(chan error, 1)
 	var sendErr error
 	err = m.do(func(now time.Time) {
+		if targets[0] == m.core.Self().Addr && len(msg) <= gossip.MessageMax { // no node has a session with itself
+			m.dispatch.Message(now, bytes.Clone(msg))
+			ended <- nil
+			return
+		}
 		var token gossip.SendToken
 		if token, sendErr = m.core.Send(now, targets[0], msg, reliable, now.Add(m.config.TCPTimeout)); token != 0 {
 			m.sends[token] = ended

@@ -97,6 +97,12 @@ func TestRequireNodeNamesRejectsBareAddresses(t *testing.T) {
 		if err := a.SendToAddress(to.FullAddress(), []byte("x")); err != nil {
 			t.Error(err)
 		}
+		if _, err := a.Join([]string{to.Address()}); err == nil {
+			t.Error("Join of a bare address")
+		}
+		if _, err := a.Join([]string{"b/" + to.Address()}); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -167,5 +173,17 @@ func TestReliableLargeMessagesOverUDP(t *testing.T) {
 	var large *TooLargeError
 	if err := a.SendReliable(b.LocalNode(), make([]byte, 16<<20+1)); !errors.As(err, &large) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+func TestNodeSendsToItself(t *testing.T) {
+	r := newRecorder()
+	a := create(t, testConfig("a", r))
+	if err := errors.Join(a.SendBestEffort(a.LocalNode(), []byte("one")), a.SendReliable(a.LocalNode(), []byte("two"))); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t, 2)
+	if got := r.messages(); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("%q", got)
 	}
 }

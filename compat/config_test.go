@@ -47,11 +47,11 @@ func TestPresetsAreThoseOfMemberlist(t *testing.T) {
 
 func TestPresetsHaveValuesOfTheirOwnWhereTheyHaveAnotherMeaning(t *testing.T) {
 	lan, wan, local := memberlist.DefaultLANConfig(), memberlist.DefaultWANConfig(), memberlist.DefaultLocalConfig()
-	same(t, "port", lan.BindPort, differs(t, "D3", 7946, 6969))
+	same(t, "port", lan.BindPort, differs(t, "port", 7946, 6969))
 	same(t, "GossipInterval", []time.Duration{lan.GossipInterval, wan.GossipInterval, local.GossipInterval},
-		differs(t, "D4", []time.Duration{200e6, 500e6, 100e6}, []time.Duration{20e6, 50e6, 10e6}))
+		differs(t, "gossip-interval", []time.Duration{200e6, 500e6, 100e6}, []time.Duration{20e6, 50e6, 10e6}))
 	same(t, "UDPBufferSize", []int{lan.UDPBufferSize, wan.UDPBufferSize, local.UDPBufferSize},
-		differs(t, "D5", []int{1400, 1400, 1400}, []int{1400, 1200, 60000}))
+		differs(t, "datagram-size", []int{1400, 1400, 1400}, []int{1400, 1200, 60000}))
 }
 
 func TestProtocolVersionAboveTheRangeIsRefused(t *testing.T) {
@@ -62,7 +62,7 @@ func TestProtocolVersionAboveTheRangeIsRefused(t *testing.T) {
 
 func TestZeroMeansTheDefault(t *testing.T) {
 	err := refused(t, func(c *memberlist.Config) { c.ProtocolVersion = 0 })
-	same(t, "refused", err != nil, differs(t, "D6", true, false))
+	same(t, "refused", err != nil, differs(t, "zero-fields", true, false))
 }
 
 func TestLogOutputTogetherWithLoggerIsRefused(t *testing.T) {
@@ -82,12 +82,12 @@ func TestLabelAbove255BytesIsRefused(t *testing.T) {
 
 func TestBindAddrHasToBeAnAddress(t *testing.T) {
 	err := refused(t, func(c *memberlist.Config) { c.BindAddr = "nonsense" })
-	same(t, "refused", err != nil, differs(t, "D12", false, true))
+	same(t, "refused", err != nil, differs(t, "bind-address", false, true))
 }
 
 func TestSecretKeyOfAnyLength(t *testing.T) {
 	err := refused(t, func(c *memberlist.Config) { c.SecretKey = []byte("a key of some other length") })
-	same(t, "refused", err != nil, differs(t, "D7", true, false))
+	same(t, "refused", err != nil, differs(t, "key-length", true, false))
 }
 
 func TestDNSConfigPathMayBeEmpty(t *testing.T) {
@@ -108,7 +108,7 @@ func TestEncryptionIsEnabledByKeys(t *testing.T) {
 func TestSecretKeyAloneEnablesEncryption(t *testing.T) {
 	c := memberlist.DefaultLANConfig()
 	c.SecretKey = key
-	same(t, "before Create", c.EncryptionEnabled(), differs(t, "D8", false, true))
+	same(t, "before Create", c.EncryptionEnabled(), differs(t, "encryption-enabled", false, true))
 }
 
 func TestCIDRsAllowedLetsInItsNetworksOnly(t *testing.T) {

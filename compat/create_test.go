@@ -70,7 +70,7 @@ func TestNotifyAliveMayRefuseTheNodeItself(t *testing.T) {
 		} else if with := panics(func() { n.LocalNode() }); with != nil {
 			what = "created, LocalNode panics"
 		}
-		c.same("Create", what, differs(t, "D1", "created, LocalNode panics", "an error"))
+		c.same("Create", what, differs(t, "refuses-itself", "created, LocalNode panics", "an error"))
 	})
 }
 
@@ -93,9 +93,9 @@ func TestMetadataAbove512BytesIsRefusedByCreate(t *testing.T) {
 			return
 		}
 		// Its goroutines are left behind by the panic, and end with the transport only.
-		t.Log("memberlist panics, which a bubble does not survive: see D2")
+		t.Log("memberlist panics, which a bubble does not survive: see long-metadata")
 	})
-	_ = differs(t, "D2", "panic", "error")
+	_ = differs(t, "long-metadata", "panic", "error")
 }
 
 func TestCreateWritesThePortsThatWereZero(t *testing.T) {

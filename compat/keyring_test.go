@@ -95,7 +95,7 @@ func TestPrimaryKeyCannotBeRemoved(t *testing.T) {
 func TestRemoveKeyFromAnEmptyKeyring(t *testing.T) {
 	k, _ := memberlist.NewKeyring(nil, nil)
 	with := panics(func() { _ = k.RemoveKey(keyA) })
-	same(t, "panics", with != nil, differs(t, "D14", true, false))
+	same(t, "panics", with != nil, differs(t, "empty-keyring", true, false))
 }
 
 // withRing gives a node a Keyring instead of the SecretKey.

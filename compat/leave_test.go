@@ -31,7 +31,7 @@ func TestNodeThatLeftShowsItsState(t *testing.T) {
 		c.same("Leave", b.Leave(5*time.Second), error(nil))
 		for e := range events {
 			if e.Event == memberlist.NodeLeave {
-				c.same("state", e.Node.State, differs(t, "D9", memberlist.StateAlive, memberlist.StateLeft))
+				c.same("state", e.Node.State, differs(t, "node-state", memberlist.StateAlive, memberlist.StateLeft))
 				break
 			}
 		}
@@ -88,7 +88,7 @@ func TestLeaveAfterShutdown(t *testing.T) {
 		a := c.node("a")
 		_ = a.Shutdown()
 		with := panics(func() { _ = a.Leave(time.Second) })
-		c.same("panics", with != nil, differs(t, "D10", true, false))
+		c.same("panics", with != nil, differs(t, "leave-after-shutdown", true, false))
 		if with != nil {
 			return
 		}
@@ -111,7 +111,7 @@ func TestShutDownNodeStillShowsWhatItKnew(t *testing.T) {
 		c.same("members", b.names(), "a b")
 		c.same("self", b.LocalNode().Name, "b")
 		reached, err := b.Join([]string{a.end.addr()})
-		c.same("Join", []any{reached, err != nil}, differs(t, "D11", []any{1, false}, []any{0, true}))
+		c.same("Join", []any{reached, err != nil}, differs(t, "join-after-shutdown", []any{1, false}, []any{0, true}))
 	})
 }
 

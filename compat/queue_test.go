@@ -185,7 +185,7 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 	q.QueueBroadcast(b)
 	q.GetBroadcasts(0, 100)
 	same(t, "queued in Finished", <-called, 0)
-	same(t, "may call", onGwyh, differs(t, "D13", false, true))
+	same(t, "may call", onGwyh, differs(t, "finished-unlocked", false, true))
 }
 
 func TestQueueOfManyMessagesDrains(t *testing.T) {
