@@ -23,6 +23,7 @@ type cluster struct {
 	nodes []*node
 	tweak func(i int, c *Config)
 
+	made    int // nodes, those of restarts too
 	arrived int // messages handed to an application
 }
 
@@ -89,7 +90,8 @@ func testAddr(i int) netip.AddrPort {
 
 // config is the LAN preset without crypto in the boxes.
 func (c *cluster) config(i int) Config {
-	random := c.net.Reader(uint64(len(c.nodes)))
+	random := c.net.Reader(uint64(c.made))
+	c.made++
 	id, err := NewID(random)
 	if err != nil {
 		c.t.Fatal(err)

@@ -29,8 +29,18 @@ type Config struct {
 	Subscriptions int // members to hear from
 	Strategy      Strategy
 	Heartbeat     time.Duration // interval at which this node is heard on its links
-	DatagramSize  int           // largest datagram sent, in bytes of UDP payload
-	DatagramTaken int           // largest datagram received, told to peers
+
+	// Failure detection. Zero means what the LAN preset has; no indirect checks are -1.
+	ProbeInterval           time.Duration // suspicion is reckoned from it; one link is measured in each
+	ProbeTimeout            time.Duration // for an answer of a silent member
+	IndirectChecks          int           // other nodes asked about it
+	SuspicionMult           int           // least time of a suspicion, in halves of ProbeInterval
+	SuspicionMaxTimeoutMult int           // longest time, in least ones
+	AwarenessMaxMultiplier  int           // bound of the stretching by ill health
+	Pings                   bool          // an EventPing tells of each answer to a Ping
+
+	DatagramSize  int // largest datagram sent, in bytes of UDP payload
+	DatagramTaken int // largest datagram received, told to peers
 
 	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came
 	// from: for transports whose source addresses cannot be answered.
@@ -43,6 +53,24 @@ type Config struct {
 	Suite     session.Suite       // what boxes are sealed with
 	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519
 	Rand      io.Reader           // keys, nonces, ids
+}
+
+// fill gives the values of the LAN preset to what is zero.
+func (c *Config) fill() {
+	fill(&c.ProbeInterval, time.Second)
+	fill(&c.ProbeTimeout, 500*time.Millisecond)
+	fill(&c.IndirectChecks, 3)
+	c.IndirectChecks = max(c.IndirectChecks, 0)
+	fill(&c.SuspicionMult, 4)
+	fill(&c.SuspicionMaxTimeoutMult, 6)
+	fill(&c.AwarenessMaxMultiplier, 8)
+}
+
+func fill[T comparable](v *T, zeroMeans T) {
+	var zero T
+	if *v == zero {
+		*v = zeroMeans
+	}
 }
 
 // NewID draws a node id.

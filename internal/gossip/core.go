@@ -67,6 +67,15 @@ type Core struct {
 	ownBytes int // of the large ones among them
 	lastSend SendToken
 
+	aware      awareness
+	probes     []*probe
+	probeSeq   uint64
+	helps      []*help // probes for others
+	patrol     timer   // see startPatrol
+	ackPayload []byte
+	appPings   []*appPing
+	lastPing   PingToken
+
 	timers      timers
 	out         outbox
 	packet      wire.Packet  // scratch: the datagram being taken in
@@ -100,6 +109,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.fill()
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
@@ -122,6 +132,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.fire = c.sweepStore
 	c.keyTimer.fire = c.endOldKeys
 	c.subs.timer.fire = c.rechoose
+	c.aware.most = cfg.AwarenessMaxMultiplier - 1
+	c.patrol.fire = c.startPatrol
+	c.timers.set(&c.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
 	if c.nearness.timer.fire = c.measure; cfg.Strategy == Nearest {
 		c.timers.set(&c.nearness.timer, now.Add(measureInterval))
 	}
@@ -177,7 +190,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 func (c *Core) HandleTimeout(now time.Time) {
 	c.now = now
 	if due := c.timers.next(); !due.IsZero() && now.Sub(due) > c.cfg.Heartbeat/2 {
-		c.forgive(now)
+		c.forgive(now, now.Sub(due))
 	}
 	if t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now) {
 		c.hs.HandleTimeout(now)
@@ -197,7 +210,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
-	s.Members, s.Links, s.Sessions = c.members.count(), len(c.links), len(c.boxes)
+	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.aware.score
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()
 	}

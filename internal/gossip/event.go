@@ -15,6 +15,8 @@ const (
 	EventLeave                    // Member died or left: see its State
 	EventJoined                   // the Join with Token ended, Err says how
 	EventSent                     // the reliable message with Send ended, Err says how
+	EventPing                     // Member answered a Ping of ours after RTT, with Data
+	EventPinged                   // the Ping with that token ended: Err says how, or RTT is the time it took
 	EventLog                      // Text is a line for the log, level first
 )
 
@@ -25,6 +27,8 @@ type Event struct {
 	Member Member
 	Token  JoinToken
 	Send   SendToken
+	Ping   PingToken
+	RTT    time.Duration
 	Err    error
 	Text   string
 }

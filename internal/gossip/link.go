@@ -27,12 +27,8 @@ const (
 	choiceLatest   = 5 * time.Second       // but no later than this after the first of them
 	choiceInterval = time.Minute           // between choices when nothing changes
 	dialFor        = 5 * time.Second       // a member that does not shake hands in this time is avoided
-	silenceCheck   = 2.2                   // heartbeat intervals of silence before a link is probed
-	silenceDead    = 5                     // and before its peer is declared dead
-	legacySilence  = 15 * time.Second      // the same for a gwyh 0.1 node
-	probeInterval  = 500 * time.Millisecond
-	wardFor        = 15 * time.Second // a new member without a link to us is watched for so long
-	subscribersPer = 4                // subscribers accepted for each subscription of our own
+	wardFor        = 15 * time.Second      // a new member without a link to us is watched for so long
+	subscribersPer = 4                     // subscribers accepted for each subscription of our own
 )
 
 // subscriptions is the choice of the members to hear from, and how far it has come.
@@ -277,7 +273,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
-		p.deaf = now.Sub(p.heard) > time.Duration(silenceCheck*float64(p.interval))
+		p.deaf = now.Sub(p.heard) > p.silence(silenceCheck)
 		return
 	}
 	c.links = append(c.links, p)
@@ -337,100 +333,12 @@ func (c *Core) heartbeat(now time.Time, p *peer) {
 	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
 		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.root())
+		c.plain = c.appendTurn(c.plain, now, p)
 		if ch := p.channel(now); ch != nil {
 			c.plain = c.appendChatter(c.plain, ch)
 		}
 	}
 	c.sendPlain(now, p, c.plain)
-}
-
-// tickSilence probes a peer that should have been heard, and declares it dead when nothing helps.
-func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
-	silent := now.Sub(p.heard)
-	check := time.Duration(silenceCheck * float64(p.interval))
-	switch {
-	case silent >= p.patience():
-		c.lost(now, p)
-		return time.Time{}
-	case silent < check:
-		return p.heard.Add(check)
-	case now.Sub(p.check) >= probeInterval:
-		p.check = now
-		p.set.CheckPath(now)
-		c.wake(p)
-		c.ping(now, p)
-	}
-	return p.check.Add(probeInterval)
-}
-
-// patience is the silence after which p counts as lost.
-func (p *peer) patience() time.Duration {
-	if p.legacy {
-		return legacySilence
-	}
-	return silenceDead * p.interval
-}
-
-// forgive lets no peer be called silent for time in which this node itself did not run: its timers
-// are late, so its ears were closed as well (the idea of Lifeguard's local health, arXiv 1707.00788).
-func (c *Core) forgive(now time.Time) {
-	for _, p := range c.links {
-		if heard := now.Add(-time.Duration(silenceCheck * float64(p.interval))); p.heard.Before(heard) {
-			p.heard = heard
-		}
-	}
-}
-
-// lost ends the link with a peer that stayed silent, and tells the cluster.
-func (c *Core) lost(now time.Time, p *peer) {
-	if m := c.members.get(p.id); m != nil && m.live() {
-		c.declareDead(now, m)
-		return
-	}
-	c.unlink(now, p)
-}
-
-// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
-// without side effects is an empty Frame.
-func (c *Core) ping(now time.Time, p *peer) {
-	if p.legacy {
-		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-		c.sendPlain(now, p, c.plain)
-		return
-	}
-	p.pinged = now
-	p.pings++
-	c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: p.pings})
-	c.sendPlain(now, p, c.plain)
-}
-
-// handlePing answers to where the ping came from.
-func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byte) {
-	ping, err := wire.ParsePing(data)
-	if err != nil {
-		c.drop(DropMalformedBody)
-		return
-	}
-	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq})
-	if c.cfg.AnswerAdvertised {
-		from = ch.peer.set.Path()
-	}
-	c.transmit(now, ch, from, c.plain, sent{})
-}
-
-// handleAck takes the answer to a ping of ours, or to one that probes a path.
-func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
-	ack, err := wire.ParsePing(data)
-	switch {
-	case err != nil:
-		c.drop(DropMalformedBody)
-	case ack.Seq == p.pings && !p.pinged.IsZero():
-		c.measured(p, now.Sub(p.pinged))
-		p.pinged = time.Time{}
-	default:
-		p.set.ProbeAnswered(now, ack.Seq)
-		c.wake(p)
-	}
 }
 
 // soonest is the earlier of two times, of which zero means never.

@@ -32,10 +32,11 @@ type Member struct {
 // member is a row of the table.
 type member struct {
 	Member
-	since   time.Time // when State came to be
-	place   int       // in members.live, -1 for a tombstone
-	queued  bool      // waits to be flooded
-	accuser wire.NodeID
+	since   time.Time   // when State came to be
+	place   int         // in members.live, -1 for a tombstone
+	queued  bool        // waits to be flooded
+	accuser wire.NodeID // of a dead one
+	doubt   *suspicion  // held against it; nil for none
 }
 
 // live reports whether the member counts as part of the cluster.

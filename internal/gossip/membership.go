@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -16,8 +17,9 @@ const membersOverhead = 64
 
 // news is a membership entry that waits to be flooded.
 type news struct {
-	m    *member
-	from *peer // who told us, and needs no telling; nil when it is our own
+	m     *member
+	from  *peer // who told us, and needs no telling; nil when it is our own
+	doubt bool  // nothing but accusations is new
 }
 
 // origin is how a membership entry reached us.
@@ -43,13 +45,15 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 // apply takes in one entry, and passes it on only if it changed what this node knows.
 func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 	if e.ID == c.cfg.ID {
-		c.defend(now, e)
+		c.defend(now, e, from)
 		return
 	}
 	m := c.members.get(e.ID)
 	switch {
 	case !e.ID.IsGo(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 		c.drop(DropUnexpected)
+	case e.State == wire.StateSuspect:
+		c.applySuspect(now, m, e, from)
 	case m != nil && !supersedes(e, m):
 		c.stats.MembersStale++
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
@@ -57,8 +61,6 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		}
 	case e.State == wire.StateAlive:
 		c.applyAlive(now, m, e, from, how)
-	case e.State == wire.StateSuspect:
-		c.drop(DropUnexpected) // suspicion is not spoken by capability 0
 	default:
 		c.applyGone(now, m, e, from, how)
 	}
@@ -108,7 +110,12 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 // setAlive writes an alive entry into its row.
 func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	c.members.reincarnate(m, e.Incarnation)
-	m.State, m.since = wire.StateAlive, now
+	if m.doubt != nil && m.doubt.incarnation < e.Incarnation {
+		c.absolve(m)
+	}
+	if m.doubt == nil {
+		m.State, m.since = wire.StateAlive, now
+	}
 	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
 	m.Meta = bytes.Clone(e.Meta)
 	switch {
@@ -173,7 +180,7 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 	c.removeMember(now, m, e.State)
 	if was {
 		c.spread(now, m, from, how)
-		c.flushNews(now)
+		c.timers.advance(&c.newsTimer, now)
 	}
 }
 
@@ -191,6 +198,7 @@ func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 // entomb takes m off the live members and ends its link. One that is called dead is told so: if it
 // lives, it shall refute.
 func (c *Core) entomb(now time.Time, m *member) {
+	c.absolve(m)
 	c.members.bury(now, m)
 	delete(c.avoided, m.ID)
 	p := c.peers[m.ID]
@@ -211,20 +219,6 @@ func (c *Core) declareDead(now time.Time, m *member) {
 	c.flushNews(now)
 }
 
-// defend answers an entry about this node itself. One that calls it gone, or that is ahead of it, is
-// outdone with a higher incarnation.
-func (c *Core) defend(now time.Time, e *wire.Member) {
-	me := c.self
-	if e.Incarnation < me.Incarnation || e.Incarnation == me.Incarnation && e.State <= me.State {
-		return
-	}
-	if !me.live() || e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()) {
-		return
-	}
-	c.logLimited(now, "defend", "[WARN] gwyh: refuting that this node is %s", e.State)
-	c.renewSelf(now, e.Incarnation)
-}
-
 // renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
 func (c *Core) renewSelf(now time.Time, above uint64) {
 	c.members.reincarnate(c.self, max(c.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
@@ -235,7 +229,15 @@ func (c *Core) renewSelf(now time.Time, above uint64) {
 
 // spread queues an entry for the links.
 func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
-	if how != flooded || m.queued {
+	if how != flooded {
+		return
+	}
+	if m.queued {
+		n := &c.news[slices.IndexFunc(c.news, func(n news) bool { return n.m == m })]
+		n.doubt = false
+		if n.from != from {
+			n.from = nil
+		}
 		return
 	}
 	m.queued = true
@@ -255,6 +257,9 @@ func (c *Core) flushNews(now time.Time) {
 	}
 	for i, n := range c.news {
 		n.m.queued = false
+		if n.m.doubt != nil {
+			n.m.doubt.passedOn = len(n.m.doubt.accusers)
+		}
 		c.news[i] = news{}
 	}
 	c.news = c.news[:0]
@@ -263,7 +268,12 @@ func (c *Core) flushNews(now time.Time) {
 func (c *Core) sendNews(now time.Time, p *peer) {
 	w := c.entries(p)
 	for _, n := range c.news {
-		if n.from != p && n.m.ID != p.id {
+		switch {
+		case n.from == p, n.m.ID == p.id && n.m.doubt == nil:
+		case n.doubt && n.m.doubt != nil:
+			c.stats.MembersForwarded++
+			w.addDoubt(now, n.m, false)
+		default:
 			c.stats.MembersForwarded++
 			w.add(now, n.m)
 		}
@@ -292,8 +302,15 @@ func (c *Core) answers(p *peer) entryWriter {
 	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: c.room(p)}
 }
 
+// add writes what is known of m.
 func (w *entryWriter) add(now time.Time, m *member) {
-	e := m.fill(&w.c.entry)
+	w.append(now, m.fill(&w.c.entry))
+	if m.doubt != nil {
+		w.addDoubt(now, m, true)
+	}
+}
+
+func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	if w.open && w.mb.Append(e, w.limit) {
 		return
 	}
@@ -314,11 +331,15 @@ func (w *entryWriter) flush(now time.Time) {
 	}
 }
 
-// fill writes the wire form of a row into e, whose slices it reuses.
+// fill writes the wire form of a row into e, whose slices it reuses. Of an accused one it is the alive
+// entry, without the accusations.
 func (m *member) fill(e *wire.Member) *wire.Member {
 	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.accuser
 	e.Name = append(e.Name[:0], m.Name...)
 	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
 	e.Addr, e.Versions, e.Meta = m.Addr, m.Versions, m.Meta
+	if e.State == wire.StateSuspect {
+		e.State = wire.StateAlive
+	}
 	return e
 }

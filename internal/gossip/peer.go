@@ -41,8 +41,13 @@ type peer struct {
 	beat       time.Time    // when the next heartbeat is due
 	check      time.Time    // when the path was last checked because of silence
 	ward       time.Time    // until when it is watched without a link: a new member that nobody else may watch yet
-	pings      uint64       // sent to measure the round trip
-	pinged     time.Time    // when the last of them went out; zero once it was answered
+	vouched    time.Time    // when another node last said that it lives
+	told       time.Time    // when it was last told that it is accused
+	pingSeq    uint64       // of the last Ping
+	pings      []sentPing   // that have no answer yet, the oldest first
+	pinged     time.Time    // when the last Ping went out; zero once one was answered
+	lastTurn   time.Time    // when its heartbeat last had one
+	helping    helping
 
 	sync    syncing
 	answers answering
@@ -161,6 +166,9 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	case d.sends:
 		c.failWaiting(c.now, a, err)
 		return
+	case d.ping != nil:
+		c.endPing(d.ping, 0, err)
+		return
 	}
 	p := c.peers[d.member]
 	if m := c.members.get(d.member); m != nil && (p == nil || p.set.Current(c.now) == nil) {
@@ -176,6 +184,8 @@ func (h *host) ReachedSelf(a handshake.AttemptID) {
 		c.endJoin(d.join, nil)
 	case d.sends:
 		c.failWaiting(c.now, a, errOneself)
+	case d.ping != nil:
+		c.endPing(d.ping, c.now.Sub(d.ping.begun), nil)
 	}
 	delete(c.dials, a)
 }
@@ -194,6 +204,7 @@ func (h *host) Rejected(from wire.Path, r handshake.Reason) {
 type dial struct {
 	join   *join
 	sends  bool // direct messages wait for it
+	ping   *appPing
 	member wire.NodeID
 }
 
@@ -251,11 +262,11 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 	p.heard = now
 	confirmed := p.set.Opened(now, s, from)
 	c.wake(p)
-	if !confirmed {
-		return
+	if confirmed {
+		c.hs.Confirm(now, s.Handshake(), p.id)
+		c.ready(now, p)
 	}
-	c.hs.Confirm(now, s.Handshake(), p.id)
-	c.ready(now, p)
+	c.signOfLife(now, p)
 }
 
 // ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
@@ -263,6 +274,9 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
+		if d := c.dials[a]; d.ping != nil {
+			c.pingFor(now, p, d.ping)
+		}
 		delete(c.dials, a)
 	}
 	p.dials = nil
@@ -327,6 +341,10 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 		c.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
 		// What it says came with the handshake's block already; the member speaks by its alive entry.
+	case wire.KindProbeFor:
+		c.handleProbeFor(now, p, m.Data)
+	case wire.KindProbeResult:
+		c.handleProbeResult(now, p, m.Data)
 	case wire.KindUnknown:
 		c.drop(DropUnknownBody)
 	default:

@@ -25,6 +25,11 @@ type Stats struct {
 	MembersForwarded uint64 // membership entries passed on, one per link
 	MembersStale     uint64 // membership entries that told nothing new
 
+	ProbesFailed      uint64 // members that nobody heard in time
+	ProbesIndirect    uint64 // requests to other nodes to probe a member
+	SuspicionsRaised  uint64 // by this node
+	SuspicionsRefuted uint64 // that were against this node
+
 	HandshakesStarted   uint64
 	HandshakesInitiated uint64 // ended with a session, this node having begun
 	HandshakesAccepted  uint64 // ended with a session, the peer having begun
@@ -37,6 +42,7 @@ type Stats struct {
 	Members  int // alive and suspect members, oneself included
 	Links    int // peers that messages are exchanged with
 	Sessions int // sessions with keys
+	Health   int // how unwell this node is, 0 for well
 }
 
 // Drop is why something that arrived went no further.

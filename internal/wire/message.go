@@ -33,6 +33,8 @@ const (
 	KindDirectAck
 	KindReport
 	KindSettled
+	KindProbeFor
+	KindProbeResult
 )
 
 // kindNames are the variants' names on the wire.
@@ -60,7 +62,12 @@ var kindNames = [...]string{
 	KindDirectAck:           "DirectAck",
 	KindReport:              "Report",
 	KindSettled:             "Settled",
+	KindProbeFor:            "ProbeFor",
+	KindProbeResult:         "ProbeResult",
 }
+
+// kindLast is the last of the kinds.
+const kindLast = Kind(len(kindNames) - 1)
 
 // String is the body's name on the wire.
 func (k Kind) String() string { return kindNames[k] }
@@ -171,7 +178,7 @@ func (c *cursor) peerRequest(m *Message) {
 	m.Kind = lookup(name, KindPeerList, KindHeartbeat)
 }
 
-func extension(name []byte) Kind { return lookup(name, KindIdentity, KindSettled) }
+func extension(name []byte) Kind { return lookup(name, KindIdentity, kindLast) }
 
 // lookup is the kind of that name among those from first to last, or KindUnknown.
 func lookup(name []byte, first, last Kind) Kind {

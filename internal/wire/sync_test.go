@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 )
 
@@ -32,12 +33,14 @@ func extensions() map[Kind][]byte {
 		KindDirectAck:   AppendDirectAck(nil, id, DirectAck{ID: MessageID{1, 2, 3}, Upto: 1 << 20, Next: 1<<20 + 300}),
 		KindReport:      AppendReport(nil, id, Report{Highest: 1 << 33, Lowest: 1 << 32, Bytes: 1 << 40, Delay: 20_000}),
 		KindSettled:     AppendSettled(nil, id, Settled{Start: 70_000, End: 1<<32 - 1}),
+		KindProbeFor:    AppendProbeFor(nil, id, ProbeFor{Seq: 1 << 33, Target: NodeID{6: 0x80, 15: 7}, Addr: netip.MustParseAddrPort("10.1.2.3:6969")}),
+		KindProbeResult: AppendProbeResult(nil, id, ProbeResult{Seq: 1 << 33, Answered: true}),
 	}
 }
 
 func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 	all := extensions()
-	if len(all) != int(KindSettled-KindIdentity)+1 {
+	if len(all) != int(kindLast-KindIdentity)+1 {
 		t.Fatalf("%d kinds", len(all))
 	}
 	for kind, b := range all {
@@ -140,7 +143,7 @@ func TestBrokenSyncValuesAreRefused(t *testing.T) {
 }
 
 func TestOnlyKindsOfPart4AreExtensions(t *testing.T) {
-	for k := KindUnknown; k <= KindSettled; k++ {
+	for k := KindUnknown; k <= kindLast; k++ {
 		if k.String() == "" || k.IsExtension() != (k >= KindIdentity) {
 			t.Errorf("kind %d: %q", k, k)
 		}

@@ -239,6 +239,12 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindSettled:
 		v, err := ParseSettled(m.Data)
 		return AppendSettled(b, m.ID, v), err
+	case KindProbeFor:
+		v, err := ParseProbeFor(m.Data)
+		return AppendProbeFor(b, m.ID, v), err
+	case KindProbeResult:
+		v, err := ParseProbeResult(m.Data)
+		return AppendProbeResult(b, m.ID, v), err
 	}
 	v, err := ParsePing(m.Data)
 	return AppendAck(b, m.ID, v), err

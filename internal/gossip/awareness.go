@@ -1,0 +1,40 @@
+package gossip
+
+import "time"
+
+// awareness is how unwell this node is itself, from 0 for well: the local health multiplier of Lifeguard
+// (arXiv 1707.00788). A node that is short of CPU, or whose packets are lost, hears nothing of the others
+// and would call them all dead; instead it takes more time for each verdict the worse it is.
+type awareness struct {
+	score int
+	most  int // AwarenessMaxMultiplier - 1
+}
+
+// note takes in what speaks for ill health, or below 0 against it.
+func (a *awareness) note(delta int) { a.score = min(max(a.score+delta, 0), a.most) }
+
+// stretch is a timeout as this node should take it now.
+func (a *awareness) stretch(d time.Duration) time.Duration { return d * time.Duration(a.score+1) }
+
+// HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
+func (c *Core) HealthScore() int { return c.aware.score }
+
+// forgive lets no peer be called silent for time in which this node itself did not run: its timers
+// were late, so its ears were closed as well. Verdicts in progress begin anew.
+func (c *Core) forgive(now time.Time, late time.Duration) {
+	c.aware.note(1)
+	for _, p := range c.links {
+		if heard := now.Add(-p.silence(silenceCheck)); p.heard.Before(heard) {
+			p.heard = heard
+		}
+	}
+	for _, pr := range c.probes {
+		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)))
+	}
+	for _, m := range c.members.live {
+		if m.doubt != nil {
+			m.doubt.began = m.doubt.began.Add(late)
+			c.awaitVerdict(m)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package gossip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A help is a member that this node probes because others asked it to.
+type help struct {
+	target wire.NodeID
+	addr   netip.AddrPort
+	askers []asker
+	again  bool // it was asked twice
+	timer  timer
+}
+
+type asker struct {
+	peer *peer
+	seq  uint64
+}
+
+// helping bounds what a peer has probed.
+type helping struct {
+	since time.Time
+	count int
+}
+
+// may reports whether one more request is taken.
+func (h *helping) may(now time.Time) bool {
+	if now.Sub(h.since) >= time.Second {
+		*h = helping{since: now}
+	}
+	h.count++
+	return h.count <= helpRate
+}
+
+// handleProbeFor asks a member for a sign of life on behalf of p.
+func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
+	f, err := wire.ParseProbeFor(data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+		return
+	case f.Target == c.cfg.ID:
+		c.sendProbeResult(now, asker{p, f.Seq}, c.self.live())
+		return
+	case !p.helping.may(now):
+		c.drop(DropOversize)
+		return
+	}
+	i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == f.Target })
+	if i < 0 {
+		if len(c.helps) >= helpsMax {
+			c.drop(DropOversize)
+			return
+		}
+		i = len(c.helps)
+		c.helps = append(c.helps, c.startHelp(now, &f))
+	}
+	if h := c.helps[i]; len(h.askers) < helpAskers {
+		h.askers = append(h.askers, asker{p, f.Seq})
+	}
+}
+
+// startHelp begins to probe. The address that was asked for is used only for a node that we do not know.
+func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
+	h := &help{target: f.Target, addr: f.Addr}
+	h.timer.fire = func(now time.Time) { c.stepHelp(now, h) }
+	m := c.members.get(f.Target)
+	switch {
+	case m != nil && m.Addr.IsValid():
+		h.addr = m.Addr
+	case !f.Target.IsGo(), f.Addr.Addr().IsUnspecified(), f.Addr.Port() == 0, c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()):
+		h.addr = netip.AddrPort{}
+	}
+	c.reachOut(now, h.target, h.addr, false)
+	c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
+	return h
+}
+
+// stepHelp asks again, and at last tells that there was no answer, while those that wait can still hear it.
+func (c *Core) stepHelp(now time.Time, h *help) {
+	if !h.again {
+		h.again = true
+		c.reachOut(now, h.target, h.addr, true)
+		c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
+		return
+	}
+	c.endHelp(now, h, false)
+}
+
+// helped tells those that wait for a sign of life of a node that there was one.
+func (c *Core) helped(now time.Time, id wire.NodeID) {
+	if i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == id }); i >= 0 {
+		c.endHelp(now, c.helps[i], true)
+	}
+}
+
+func (c *Core) endHelp(now time.Time, h *help, answered bool) {
+	c.timers.stop(&h.timer)
+	c.helps = slices.DeleteFunc(c.helps, func(o *help) bool { return o == h })
+	for _, a := range h.askers {
+		c.sendProbeResult(now, a, answered)
+	}
+}
+
+func (c *Core) sendProbeResult(now time.Time, a asker, answered bool) {
+	if c.peers[a.peer.id] == a.peer {
+		c.plain = wire.AppendProbeResult(c.plain[:0], c.newID(), wire.ProbeResult{Seq: a.seq, Answered: answered})
+		c.sendPlain(now, a.peer, c.plain)
+	}
+}

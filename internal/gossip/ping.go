@@ -1,0 +1,186 @@
+package gossip
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// AckPayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
+const AckPayloadMax = 1024
+
+// pingsOut is how many unanswered Pings to a peer are remembered, pingTries how often a Ping of the
+// application's is sent, and pingsMax how many of those are under way.
+const (
+	pingsOut  = 8
+	pingTries = 3
+	pingsMax  = 1024
+)
+
+// sentPing is a Ping on its way.
+type sentPing struct {
+	seq uint64
+	at  time.Time
+	app *appPing // whose it is; nil for our own
+}
+
+// ErrOtherName says that the node at an address goes by another name than the one asked for.
+var ErrOtherName = errors.New("the node at this address has another name")
+
+// PingToken names a Ping in the EventPinged that ends it.
+type PingToken uint64
+
+// appPing is a Ping that the application asked for.
+type appPing struct {
+	token PingToken
+	name  string
+	begun time.Time
+	every time.Duration
+	until time.Time
+	peer  *peer // nil before there is a session
+	timer timer
+}
+
+// SetAckPayload sets what answers to Pings carry from now on. More than AckPayloadMax is not sent.
+func (c *Core) SetAckPayload(b []byte) {
+	if len(b) > AckPayloadMax {
+		c.logLimited(c.now, "payload", "[WARN] gwyh: AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
+		b = nil
+	}
+	c.ackPayload = bytes.Clone(b)
+}
+
+// Ping measures the time to the node at an address and back, after a handshake where there is no session.
+// name, if any, is the name it has to have. An EventPinged with the token tells the end, at the latest at until.
+func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (PingToken, error) {
+	c.now = now
+	if len(c.appPings) >= pingsMax {
+		return 0, ErrQueueFull
+	}
+	p, legacy := c.reach(now, to)
+	if legacy {
+		return 0, ErrLegacy
+	}
+	c.lastPing++
+	a := &appPing{token: c.lastPing, name: name, begun: now, every: until.Sub(now) / pingTries, until: until}
+	a.timer.fire = func(now time.Time) { c.stepPing(now, a) }
+	c.appPings = append(c.appPings, a)
+	if p == nil {
+		c.dial(now, wire.Path{Remote: to}, dial{ping: a}, until)
+		c.timers.set(&a.timer, until)
+	} else {
+		c.pingFor(now, p, a)
+	}
+	return a.token, nil
+}
+
+// pingFor sends the first Ping of the application's, to p, with whom there is a session.
+func (c *Core) pingFor(now time.Time, p *peer, a *appPing) {
+	m := c.members.get(p.id)
+	switch {
+	case !slices.Contains(c.appPings, a):
+	case p.legacy:
+		c.endPing(a, 0, ErrLegacy)
+	case a.name != "" && m != nil && m.Name != a.name:
+		c.endPing(a, 0, ErrOtherName)
+	default:
+		a.peer = p
+		c.stepPing(now, a)
+	}
+}
+
+func (c *Core) stepPing(now time.Time, a *appPing) {
+	if !now.Before(a.until) || a.peer == nil {
+		c.endPing(a, 0, ErrUnanswered)
+		return
+	}
+	c.plain = c.appendPing(c.plain[:0], now, a.peer, a)
+	c.sendPlain(now, a.peer, c.plain)
+	c.timers.set(&a.timer, soonest(a.until, now.Add(max(a.every, minTick))))
+}
+
+func (c *Core) endPing(a *appPing, rtt time.Duration, err error) {
+	i := slices.Index(c.appPings, a)
+	if i < 0 {
+		return
+	}
+	c.appPings = slices.Delete(c.appPings, i, i+1)
+	c.timers.stop(&a.timer)
+	c.events = append(c.events, Event{Kind: EventPinged, Ping: a.token, RTT: rtt, Err: err})
+}
+
+// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
+// without side effects is an empty Frame.
+func (c *Core) ping(now time.Time, p *peer) {
+	if p.legacy {
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+	} else {
+		c.plain = c.appendPing(c.plain[:0], now, p, nil)
+	}
+	c.sendPlain(now, p, c.plain)
+}
+
+// appendPing appends a Ping for p to a plaintext, and remembers when it went out.
+func (c *Core) appendPing(b []byte, now time.Time, p *peer, a *appPing) []byte {
+	p.pinged = now
+	p.pingSeq++
+	if len(p.pings) >= pingsOut {
+		p.pings = slices.Delete(p.pings, 0, 1)
+	}
+	p.pings = append(p.pings, sentPing{seq: p.pingSeq, at: now, app: a})
+	return wire.AppendPing(b, c.newID(), wire.Ping{Seq: p.pingSeq})
+}
+
+// appendTurn adds a Ping to the heartbeat of the link whose turn it is: there is one in each ProbeInterval.
+func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
+	if now.Sub(p.lastTurn) < time.Duration(len(c.links))*c.cfg.ProbeInterval {
+		return b
+	}
+	p.lastTurn = now
+	return c.appendPing(b, now, p, nil)
+}
+
+// handlePing answers to where the ping came from.
+func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byte) {
+	ping, err := wire.ParsePing(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload})
+	if c.cfg.AnswerAdvertised {
+		from = ch.peer.set.Path()
+	}
+	c.transmit(now, ch, from, c.plain, sent{})
+}
+
+// handleAck takes the answer to a ping of ours, or to one that probes a path.
+func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
+	ack, err := wire.ParsePing(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	i := slices.IndexFunc(p.pings, func(s sentPing) bool { return s.seq == ack.Seq })
+	if i < 0 {
+		p.set.ProbeAnswered(now, ack.Seq)
+		c.wake(p)
+		return
+	}
+	rtt := now.Sub(p.pings[i].at)
+	app := p.pings[i].app
+	p.pings = slices.Delete(p.pings, 0, i+1)
+	p.pinged = time.Time{}
+	c.measured(p, rtt)
+	c.aware.note(-1)
+	if app != nil {
+		c.endPing(app, rtt, nil)
+	}
+	if m := c.members.get(p.id); c.cfg.Pings && m != nil && m.live() {
+		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: rtt, Data: bytes.Clone(ack.Payload)})
+	}
+}

@@ -1,0 +1,196 @@
+package gossip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times and bounds of probes (docs/PROTOCOL.md, "Failure detection").
+const (
+	patrolInterval = 10 * time.Second // between probes of members that need not be linked
+	helpsMax       = 256              // members that are probed for others at once
+	helpAskers     = 16               // nodes that one of these is probed for
+	helpRate       = 32               // requests answered per peer and second
+)
+
+// A probe finds out whether a member lives that should have been heard, or whose turn it is. Any box of
+// the member answers it, and so does another node that heard one.
+type probe struct {
+	m           *member
+	incarnation uint64 // of m when the probe began
+	seq         uint64
+	patrol      bool          // it began without cause: helpers are not asked before the member was
+	helpers     []wire.NodeID // asked, and not heard from yet
+	asked       int
+	half        bool // the second half of the time has begun
+	timer       timer
+}
+
+func (c *Core) probeOf(id wire.NodeID) *probe {
+	for _, pr := range c.probes {
+		if pr.m.ID == id {
+			return pr
+		}
+	}
+	return nil
+}
+
+// startProbe asks m, and others about m unless it is a patrol's.
+func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
+	if c.probeOf(m.ID) != nil || !c.self.live() {
+		return
+	}
+	c.probeSeq++
+	pr := &probe{m: m, incarnation: m.Incarnation, seq: c.probeSeq, patrol: patrol}
+	pr.timer.fire = func(now time.Time) { c.stepProbe(now, pr) }
+	c.probes = append(c.probes, pr)
+	if patrol {
+		c.reachOut(now, m.ID, m.Addr, false)
+	} else {
+		c.probeAll(now, pr)
+	}
+	c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+}
+
+// probeAll asks m once more, and helpers for the first time.
+func (c *Core) probeAll(now time.Time, pr *probe) {
+	if p := c.peers[pr.m.ID]; p != nil {
+		p.set.CheckPath(now)
+		c.wake(p)
+	}
+	c.reachOut(now, pr.m.ID, pr.m.Addr, false)
+	pr.patrol, pr.half = false, false
+	for _, p := range c.helpersFor(now, pr.m) {
+		c.stats.ProbesIndirect++
+		pr.helpers = append(pr.helpers, p.id)
+		c.plain = wire.AppendProbeFor(c.plain[:0], c.newID(), wire.ProbeFor{Seq: pr.seq, Target: pr.m.ID, Addr: pr.m.Addr})
+		c.sendPlain(now, p, c.plain)
+	}
+	pr.asked = len(pr.helpers)
+}
+
+// reachOut asks a member for a sign of life: by a Ping, and by a handshake where there is no session or
+// the Ping has no answer, for the member may have closed its side.
+func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, again bool) {
+	p := c.peers[id]
+	current := p != nil && p.set.Current(now) != nil
+	if current {
+		c.ping(now, p)
+	}
+	if (!current || again) && addr.IsValid() && !c.dialing(id) {
+		c.dial(now, wire.Path{Remote: addr}, dial{member: id}, now.Add(dialFor))
+	}
+}
+
+// helpersFor draws the linked members that are asked about m.
+func (c *Core) helpersFor(now time.Time, m *member) (helpers []*peer) {
+	for _, p := range c.links {
+		o := c.members.get(p.id)
+		if o != nil && o != m && o.State == wire.StateAlive && !p.legacy && now.Sub(p.heard) < p.silence(silenceCheck) {
+			helpers = append(helpers, p)
+		}
+	}
+	c.rng.Shuffle(len(helpers), func(i, j int) { helpers[i], helpers[j] = helpers[j], helpers[i] })
+	return helpers[:min(len(helpers), c.cfg.IndirectChecks)]
+}
+
+// stepProbe asks again at half time, and ends a probe that nothing answered.
+func (c *Core) stepProbe(now time.Time, pr *probe) {
+	m := pr.m
+	switch {
+	case !m.live() || m.Incarnation != pr.incarnation || !c.self.live():
+		c.endProbe(pr)
+	case !pr.half:
+		pr.half = true
+		c.reachOut(now, m.ID, m.Addr, true)
+		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+	case pr.patrol:
+		c.probeAll(now, pr)
+		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+	default:
+		c.endProbe(pr)
+		c.probeFailed(now, pr)
+	}
+}
+
+// probeFailed accuses a member of which nobody heard. Helpers that did not even say so tell that
+// something is wrong with this node.
+func (c *Core) probeFailed(now time.Time, pr *probe) {
+	c.stats.ProbesFailed++
+	c.accuse(now, pr.m, pr.m.Incarnation, c.cfg.ID, nil)
+	missed := len(pr.helpers)
+	if pr.asked == 0 && c.members.count() > 2 {
+		missed = 1
+	}
+	c.aware.note(missed)
+}
+
+func (c *Core) endProbe(pr *probe) {
+	c.timers.stop(&pr.timer)
+	c.probes = slices.DeleteFunc(c.probes, func(o *probe) bool { return o == pr })
+}
+
+// signOfLife follows every box that opened: who is heard is there, for us and for those that asked us,
+// and is told if it is accused.
+func (c *Core) signOfLife(now time.Time, p *peer) {
+	if len(c.probes) > 0 {
+		if pr := c.probeOf(p.id); pr != nil {
+			c.probeAnswered(now, p, pr)
+		}
+	}
+	if len(c.helps) > 0 {
+		c.helped(now, p.id)
+	}
+	if m := c.members.get(p.id); m != nil && (m.State == wire.StateSuspect || m.State == wire.StateDead) {
+		c.tell(now, p, m)
+	}
+}
+
+func (c *Core) probeAnswered(now time.Time, p *peer, pr *probe) {
+	c.endProbe(pr)
+	c.aware.note(-1)
+	if pr.patrol && p.pinged.IsZero() { // it was a handshake that answered
+		c.ping(now, p)
+	}
+}
+
+// handleProbeResult takes what a helper says.
+func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
+	r, err := wire.ParseProbeResult(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	i := slices.IndexFunc(c.probes, func(pr *probe) bool { return pr.seq == r.Seq })
+	if i < 0 || !slices.Contains(c.probes[i].helpers, p.id) {
+		return // too late, or twice
+	}
+	pr := c.probes[i]
+	pr.helpers = slices.DeleteFunc(pr.helpers, func(id wire.NodeID) bool { return id == p.id })
+	if !r.Answered {
+		return
+	}
+	if t := c.peers[pr.m.ID]; t != nil {
+		t.vouched = now
+	}
+	c.endProbe(pr)
+	c.aware.note(-1)
+}
+
+// startPatrol probes a member drawn from all that are not linked: nobody else may watch it.
+func (c *Core) startPatrol(now time.Time) {
+	c.timers.set(&c.patrol, now.Add(patrolInterval-patrolInterval/10+time.Duration(c.rng.Int64N(int64(patrolInterval/5)))))
+	if !c.self.live() {
+		return
+	}
+	for range 8 {
+		m := c.members.draw(c.rng)
+		if p := c.peers[m.ID]; m.ID != c.cfg.ID && m.State == wire.StateAlive && (p == nil || !p.linked) {
+			c.startProbe(now, c.members.get(m.ID), true)
+			return
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// What silence means (docs/PROTOCOL.md G7).
+const (
+	silenceCheck  = 2.2              // heartbeat intervals before a link is probed
+	silenceLost   = 5                // and before it ends, if its peer lives as others say
+	legacySilence = 15 * time.Second // before a gwyh 0.1 node is lost
+	silencePing   = 500 * time.Millisecond
+)
+
+// silence is so many of p's heartbeat intervals.
+func (p *peer) silence(intervals float64) time.Duration {
+	return time.Duration(intervals * float64(p.interval))
+}
+
+// tickSilence watches a peer that should be heard. It returns when it is next needed.
+func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
+	m := c.members.get(p.id)
+	if p.legacy || m == nil || !m.live() {
+		return c.tickStranger(now, p)
+	}
+	heard, check := p.heard, p.silence(silenceCheck)
+	if p.vouched.After(heard) {
+		heard = p.vouched
+		if now.Sub(p.heard) >= p.silence(silenceLost) && m.doubt == nil && p.linked {
+			c.loseLink(now, p, m)
+			return time.Time{}
+		}
+	}
+	switch {
+	case now.Sub(heard) < check:
+		return heard.Add(check)
+	case m.doubt == nil || !m.doubt.own:
+		c.startProbe(now, m, false)
+	case now.Sub(p.check) >= silencePing: // it has time to say that it lives
+		c.nudge(now, p)
+	}
+	return now.Add(silencePing)
+}
+
+// tickStranger watches a peer that is not a member: nobody is told when it is lost.
+func (c *Core) tickStranger(now time.Time, p *peer) time.Time {
+	silent, most := now.Sub(p.heard), p.silence(silenceLost)
+	if p.legacy {
+		most = legacySilence
+	}
+	switch check := p.silence(silenceCheck); {
+	case silent >= most:
+		c.unlink(now, p)
+		return time.Time{}
+	case silent < check:
+		return p.heard.Add(check)
+	case now.Sub(p.check) >= silencePing:
+		c.nudge(now, p)
+	}
+	return p.check.Add(silencePing)
+}
+
+// nudge asks a silent peer for a sign of life, on every path there may be.
+func (c *Core) nudge(now time.Time, p *peer) {
+	p.check = now
+	p.set.CheckPath(now)
+	c.wake(p)
+	c.ping(now, p)
+}
+
+// loseLink ends a link over which nothing comes although its peer lives.
+func (c *Core) loseLink(now time.Time, p *peer, m *member) {
+	c.sendRequest(now, p, wire.KindEndSubscription)
+	c.unlink(now, p)
+	c.avoid(now, m)
+}

@@ -1,0 +1,189 @@
+package gossip
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A suspicion is what is held against a member between the first accusation and the verdict. The member
+// counts as part of the cluster meanwhile, and has time to say that it lives: the less the more nodes
+// accuse it independently of each other (Lifeguard, arXiv 1707.00788).
+type suspicion struct {
+	incarnation uint64 // of the accused as its accusers knew it; a higher one refutes
+	began       time.Time
+	accusers    []wire.NodeID // the first, and those that confirm it
+	passedOn    int           // of them
+	own         bool          // this node is an accuser
+	timer       timer
+}
+
+// suspect takes in that a node accuses m of being gone.
+func (c *Core) suspect(now time.Time, m *member, from wire.NodeID, how origin) {
+	c.accuse(now, m, m.Incarnation, from, nil)
+}
+
+// applySuspect takes in an accusation that another node passed on.
+func (c *Core) applySuspect(now time.Time, m *member, e *wire.Member, via *peer) {
+	if m == nil || !m.live() || e.Incarnation < m.Incarnation {
+		c.stats.MembersStale++
+		return
+	}
+	c.accuse(now, m, e.Incarnation, e.From, via)
+}
+
+// accuse begins a suspicion, or confirms one. What is news goes on to the links, the accused among them.
+func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.NodeID, via *peer) {
+	if m == c.self || !m.live() {
+		return
+	}
+	s := m.doubt
+	if s == nil || incarnation > s.incarnation {
+		s = c.beginDoubt(now, m, incarnation)
+	}
+	if by == c.cfg.ID && !s.own {
+		s.own = true
+		c.stats.SuspicionsRaised++
+		c.awaitVerdict(m) // which is sooner for an accuser
+	}
+	if incarnation < s.incarnation || len(s.accusers) > c.confirmations() || slices.Contains(s.accusers, by) {
+		c.stats.MembersStale++
+		return
+	}
+	s.accusers = append(s.accusers, by)
+	c.awaitVerdict(m)
+	c.spreadDoubt(now, m, via)
+	if p := c.peers[m.ID]; p != nil && !p.linked {
+		c.tell(now, p, m)
+	}
+}
+
+func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspicion {
+	c.absolve(m)
+	s := &suspicion{incarnation: incarnation, began: now}
+	s.timer.fire = func(now time.Time) { c.judge(now, m) }
+	m.doubt = s
+	if m.State != wire.StateSuspect {
+		m.State, m.since = wire.StateSuspect, now
+		c.version++
+	}
+	return s
+}
+
+// absolve ends a suspicion, whatever the verdict. The state is the caller's to set.
+func (c *Core) absolve(m *member) {
+	if m.doubt != nil {
+		c.timers.stop(&m.doubt.timer)
+		m.doubt = nil
+	}
+}
+
+// confirmations is how many nodes beside the first accuser bring a verdict forward. In a small cluster
+// there are not enough that might, and the verdict waits for none.
+func (c *Core) confirmations() int {
+	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
+	if c.members.count()-2 < k {
+		return 0
+	}
+	return max(k, 0)
+}
+
+// patience is how long the accused has, from the first accusation on. Nodes that watched it themselves
+// decide; the others wait for their verdict, and only take twice the time for one.
+func (c *Core) patience(m *member) time.Duration {
+	s := m.doubt
+	least := float64(c.aware.stretch(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2))
+	wait := least
+	if k := c.confirmations(); k > 0 {
+		most := least * float64(c.cfg.SuspicionMaxTimeoutMult)
+		confirmed := math.Log(float64(len(s.accusers))) / math.Log(float64(k+1))
+		wait = max(least, most-confirmed*(most-least))
+	}
+	if p := c.peers[m.ID]; !s.own && (p == nil || !p.linked) {
+		wait *= 2
+	}
+	return time.Duration(wait)
+}
+
+// awaitVerdict sets the time of the verdict.
+func (c *Core) awaitVerdict(m *member) {
+	if s := m.doubt; len(s.accusers) > 0 {
+		c.timers.set(&s.timer, s.began.Add(c.patience(m)))
+	}
+}
+
+// judge declares an accused dead whose time is up. One that this node hears is not: it is told again, and
+// its refutation will come.
+func (c *Core) judge(now time.Time, m *member) {
+	s := m.doubt
+	if due := s.began.Add(c.patience(m)); due.After(now) {
+		c.timers.set(&s.timer, due)
+		return
+	}
+	if p := c.peers[m.ID]; p != nil && p.heard.After(s.began) && now.Sub(p.heard) < p.silence(silenceCheck) {
+		c.tell(now, p, m)
+		c.ping(now, p)
+		c.timers.set(&s.timer, now.Add(c.cfg.ProbeInterval))
+		return
+	}
+	if s.incarnation > m.Incarnation {
+		c.members.reincarnate(m, s.incarnation)
+	}
+	c.declareDead(now, m)
+}
+
+// spreadDoubt passes the accusations of m on at once: what else waits goes with them.
+func (c *Core) spreadDoubt(now time.Time, m *member, from *peer) {
+	if !m.queued {
+		m.queued = true
+		c.news = append(c.news, news{m: m, from: from, doubt: true})
+	} else if i := slices.IndexFunc(c.news, func(n news) bool { return n.m == m }); c.news[i].from != from {
+		c.news[i].from = nil
+	}
+	c.timers.advance(&c.newsTimer, now)
+}
+
+// addDoubt writes the accusations of m that were not passed on yet.
+func (w *entryWriter) addDoubt(now time.Time, m *member, all bool) {
+	s, e := m.doubt, &w.c.entry
+	first := s.passedOn
+	if all {
+		first = 0
+	}
+	for _, by := range s.accusers[first:] {
+		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, m.ID, s.incarnation, by
+		w.append(now, e)
+	}
+}
+
+// tellInterval is the least time between two notices to a peer that it is accused.
+const tellInterval = 250 * time.Millisecond
+
+// tell lets a peer know that it is accused, or dead to us: if it lives it shall refute.
+func (c *Core) tell(now time.Time, p *peer, m *member) {
+	if now.Sub(p.told) >= tellInterval && !p.legacy && p.set.Current(now) != nil {
+		p.told = now
+		c.correct(now, p, m)
+	}
+}
+
+// defend answers an entry about this node itself. One that calls it gone, or that is ahead of it, is
+// outdone with a higher incarnation; who is behind is told.
+func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
+	me := c.self
+	switch {
+	case !me.live(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+	case e.Incarnation < me.Incarnation && e.State != wire.StateAlive:
+		if from != nil {
+			c.tell(now, from, me)
+		}
+	case e.Incarnation > me.Incarnation, e.Incarnation == me.Incarnation && e.State != wire.StateAlive:
+		c.logLimited(now, "defend", "[WARN] gwyh: refuting that this node is %s", e.State)
+		c.stats.SuspicionsRefuted++
+		c.aware.note(1)
+		c.renewSelf(now, e.Incarnation)
+		c.timers.advance(&c.newsTimer, now)
+	}
+}
