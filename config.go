@@ -43,11 +43,9 @@ const (
 // bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
 // a Keyring made from SecretKey.
 //
-// These fields are checked but change nothing in this version, which has no suspicion, no sync of
-// delegates' states and no votes yet: IndirectChecks, SuspicionMult, SuspicionMaxTimeoutMult,
-// PushPullInterval, ProbeInterval, ProbeTimeout, AwarenessMaxMultiplier, GossipToTheDeadTime,
-// DeadNodeReclaimTime, QueueCheckInterval, Conflict, Merge, Ping, the DelegateProtocol versions, and
-// Alive for any node but one's own.
+// These fields are checked but change nothing in this version, which has no sync of delegates' states
+// and no votes yet: PushPullInterval, GossipToTheDeadTime, DeadNodeReclaimTime, QueueCheckInterval,
+// Conflict, Merge, Ping, the DelegateProtocol versions, and Alive for any node but one's own.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.

@@ -218,10 +218,20 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
 		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
+		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
+		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier,
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil
+}
+
+// orNone is a number of the Config, of which zero means none, as the core wants it.
+func orNone(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 func (m *Memberlist) allowed(a netip.Addr) bool {
@@ -617,6 +627,14 @@ func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
 
 // ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
+
+// GetHealthScore is how unwell this node is itself, as by lack of CPU or of packets: 0 for well, up to
+// Config.AwarenessMaxMultiplier - 1. Its timeouts for others are so many times longer than when it is
+// well. After Shutdown it is 0.
+func (m *Memberlist) GetHealthScore() (score int) {
+	_ = m.do(func(time.Time) { score = m.core.HealthScore() })
+	return score
+}
 
 // Stats is what a node counts. Besides these figures a node publishes more through armon/go-metrics.
 type Stats struct {

@@ -69,7 +69,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
-func TestCrashedNodeIsDeadToAllAfterFiveSilentIntervals(t *testing.T) {
+func TestCrashedNodeIsDeadToAllOnce(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(30)
 	c.form(3 * time.Second)

@@ -27,6 +27,10 @@ func counters(f *Figures, yield func(v uint64, key string, labels ...metrics.Lab
 	yield(s.DirectSent, "direct.sent")
 	yield(s.DirectDelivered, "direct.received")
 	yield(s.Dropped[gossip.DropForged], "decrypt.failed")
+	yield(s.ProbesFailed, "probe.failed")
+	yield(s.ProbesIndirect, "probe.indirect")
+	yield(s.SuspicionsRaised, "suspicion.raised")
+	yield(s.SuspicionsRefuted, "suspicion.refuted")
 
 	handshakes := func(v uint64, outcome string) {
 		yield(v, "handshake", metrics.Label{Name: "outcome", Value: outcome})
@@ -55,6 +59,7 @@ func gauges(f *Figures, yield func(v float64, key string, labels ...metrics.Labe
 	yield(float64(s.Members), "members")
 	yield(float64(s.Links), "links")
 	yield(float64(s.Sessions), "sessions")
+	yield(float64(s.Health), "health.score")
 }
 
 func samples(f *Figures, yield func(v float64, key string, labels ...metrics.Label)) {
