@@ -16,6 +16,9 @@ func runSim(ctx context.Context, args []string, out, err io.Writer) int {
 	if problem != nil {
 		return badUsage("sim", simUsage, problem, out, err)
 	}
+	if o.check || o.scenario != "" {
+		return runChecks(ctx, o, out, err)
+	}
 	return simulate(ctx, o, out, err)
 }
 

@@ -79,6 +79,23 @@ func TestSimReadsAMapOfZones(t *testing.T) {
 	}
 }
 
+func TestSimRunsOneScenarioAgain(t *testing.T) {
+	code, out, err := invoke("sim", "-scenario", "merge", "-seed", "3", "-quick")
+	if code != exitOK || err != "" || !strings.Contains(out, "✓ merge ") || !strings.Contains(out, "Everything is as it should be.") {
+		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
+	}
+}
+
+func TestChecksHaveNamesOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range allChecks() {
+		if seen[k.Name] || k.Name == "" || k.Says == "" || len(k.Name) > 20 {
+			t.Errorf("check %q: %q", k.Name, k.Says)
+		}
+		seen[k.Name] = true
+	}
+}
+
 func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for line, want := range map[string]string{
 		"-nodes 1":            `"1" for flag -nodes: want 2 to 20000`,

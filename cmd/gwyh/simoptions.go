@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ type simOptions struct {
 	seed     int64
 	formed   bool
 	json     bool
+
+	check    bool   // run all checks instead
+	scenario string // or this one
+	quick    bool   // at a size that takes a second
 }
 
 // Bounds of what one process is asked to simulate.
@@ -94,6 +99,13 @@ Flags of the run:
 	-crash N      nodes that crash at the same moment (default 1)
 	-seed N       draws everything that is drawn (default 1)
 	-json         print a report for machines
+
+Flags of checks, which look at things that go wrong and at the figures that the
+library claims, in clusters of their own; of the others only -seed holds:
+
+	-check        run all of them; the exit code says whether they hold
+	-scenario S   run one of them, by the name that -check shows
+	-quick        in clusters so small that one takes a second
 `
 
 // parseSimOptions reads the flags of sim. The error names the flag, the value and what is wanted.
@@ -118,6 +130,9 @@ func parseSimOptions(args []string) (simOptions, error) {
 	fs.Var(number{&o.crash, 0, simCrashesMax}, "crash", "")
 	fs.Int64Var(&o.seed, "seed", o.seed, "")
 	fs.BoolVar(&o.formed, "formed", false, "")
+	fs.BoolVar(&o.check, "check", false, "")
+	fs.StringVar(&o.scenario, "scenario", "", "")
+	fs.BoolVar(&o.quick, "quick", false, "")
 	fs.BoolVar(&o.json, "json", false, "")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -125,6 +140,8 @@ func parseSimOptions(args []string) (simOptions, error) {
 	switch {
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.scenario != "" && !slices.ContainsFunc(allChecks(), func(k sim.Check) bool { return k.Name == o.scenario }):
+		return o, fmt.Errorf("-scenario %q: want one of %s", o.scenario, checkNames())
 	case o.crash >= o.nodes:
 		return o, fmt.Errorf("-crash %d with -nodes %d: want at least one node that stays", o.crash, o.nodes)
 	case o.mapFile != "" && o.zones > 1:

@@ -95,33 +95,41 @@ func (p *Plan) idle(ctx context.Context, c *Cluster, r *Report, progress Progres
 }
 
 func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
-	total := int(p.Rate * p.Duration.Seconds())
-	if total == 0 {
-		return nil
+	if total := p.messages(); total > 0 {
+		b, err := p.measure(ctx, c, progress)
+		r.Broadcast = b
+		return err
 	}
+	return nil
+}
+
+func (p *Plan) messages() int { return int(p.Rate * p.Duration.Seconds()) }
+
+// measure broadcasts in a cluster as planned.
+func (p *Plan) measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
+	total := p.messages()
 	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
 	before, copies, crossed := c.meter(), c.copies(), c.crossed()
 	begin := c.Net.Elapsed()
 	for i := range total {
-		if _, err := c.Broadcast(c.Nodes[c.rng.IntN(len(c.Nodes))], p.Size); err != nil {
+		if _, err := c.Broadcast(c.Pick(1)[0], p.Size); err != nil {
 			b.Refused++
 		}
 		c.Net.RunFor(begin + time.Duration(float64(i+1)/p.Rate*float64(time.Second)) - c.Net.Elapsed())
 		progress("broadcasting", i+1, total)
 		if err := ctx.Err(); err != nil {
-			return err
+			return b, err
 		}
 	}
 	b.Usage = c.since(before)
 	if err := c.pass(ctx, lateFor, "waiting for what is late", progress); err != nil {
-		return err
+		return b, err
 	}
 	b.count(c.ledger.between(begin, c.Net.Elapsed()))
 	if got := float64(b.Wanted - b.Missing); got > 0 {
 		b.Copies, b.CrossZone = float64(c.copies()-copies)/got, float64(c.crossed()-crossed)/got
 	}
-	r.Broadcast = b
-	return nil
+	return b, nil
 }
 
 // count sums up what became of messages.

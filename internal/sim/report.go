@@ -19,9 +19,10 @@ func (m Millis) MarshalJSON() ([]byte, error) {
 
 // Spread says how durations are distributed.
 type Spread struct {
-	P50 Millis `json:"p50_ms"`
-	P99 Millis `json:"p99_ms"`
-	Max Millis `json:"max_ms"`
+	Mean Millis `json:"mean_ms"`
+	P50  Millis `json:"p50_ms"`
+	P99  Millis `json:"p99_ms"`
+	Max  Millis `json:"max_ms"`
 
 	sorted []time.Duration
 }
@@ -32,7 +33,11 @@ func spreadOf(values []time.Duration) Spread {
 	}
 	slices.Sort(values)
 	at := func(q float64) Millis { return Millis(values[min(int(q*float64(len(values))), len(values)-1)]) }
-	return Spread{at(0.5), at(0.99), Millis(values[len(values)-1]), values}
+	var sum time.Duration
+	for _, v := range values {
+		sum += v
+	}
+	return Spread{Millis(sum) / Millis(len(values)), at(0.5), at(0.99), Millis(values[len(values)-1]), values}
 }
 
 // Values are all durations, ascending; not to be changed.

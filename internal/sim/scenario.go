@@ -1,0 +1,265 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// Scenarios are the things that go wrong, each with a whole cluster before and what aftermath wants behind.
+func Scenarios() []Check {
+	return []Check{
+		{"rolling-restart", "all nodes restart one after another while broadcasts run", rollingRestart},
+		{"half-killed", "half of the nodes crash at once", halfKilled},
+		{"mass-restart", "all nodes restart within two seconds, with the same names", massRestart},
+		{"flapping", "one node crashes and returns again and again, another stops and goes on", flapping},
+		{"suspended", "a process is suspended for ten minutes", suspended},
+		{"one-way-link", "one node hears another no longer, but all else passes", oneWayLink},
+		{"asymmetric", "one half hears the other, but not the other way round", asymmetric},
+		{"partition", "two halves do not hear each other for five minutes", partition},
+		{"slow-node", "one loop gets 10 % of the time, in slices of 10 ms, then of 300 ms", slowNode},
+		{"lossy", "20 % of all packets are lost for a minute", lossy},
+		{"clock-jump", "a third of the wall clocks jump an hour, and back after five minutes", clockJump},
+		{"merge", "two clusters become one", merge},
+	}
+}
+
+func rollingRestart(t *Trial) {
+	t.form(t.sized(30, 12))
+	pause := 3 * time.Second
+	t.talk(time.Duration(len(t.Nodes))*pause, 250*time.Millisecond)
+	since := t.Net.Elapsed()
+	for i, n := range t.Nodes {
+		if i%2 == 0 {
+			t.Leave(n)
+		} else {
+			t.Crash(n)
+		}
+		t.Net.RunFor(pause / 3)
+		t.Restart(n, t.others(n)...)
+		t.Net.RunFor(pause - pause/3)
+	}
+	t.Net.RunFor(lateFor)
+	t.expectHeard(since)
+	t.expectNoLies(since)
+	t.aftermath()
+}
+
+// others are seeds for a node that restarts.
+func (t *Trial) others(n *Node) (list []*Node) {
+	for _, o := range t.Nodes {
+		if o != n && len(list) < 3 {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func halfKilled(t *Trial) {
+	t.form(t.sized(50, 14))
+	since := t.Net.Elapsed()
+	falls := t.Kill(t.Pick(len(t.Nodes) / 2)...)
+	t.AwaitKnown(falls, time.Minute)
+	for _, f := range falls {
+		if f.Known == 0 {
+			t.fail("the crash of %s is not known to all after a minute", f.Node.Name)
+		}
+	}
+	t.Net.RunFor(10 * time.Second)
+	t.expectNoLies(since)
+	t.aftermath()
+}
+
+func massRestart(t *Trial) {
+	t.form(t.sized(50, 14))
+	for _, n := range t.Pick(len(t.Nodes)) {
+		t.Crash(n)
+		t.Restart(n, t.seeds()...)
+		t.Net.RunFor(2 * time.Second / time.Duration(len(t.Nodes)))
+	}
+	t.aftermath()
+}
+
+func flapping(t *Trial) {
+	t.form(t.sized(30, 12))
+	since := t.Net.Elapsed()
+	crashes, stops := t.Nodes[5], t.Nodes[8]
+	for range t.sized(20, 6) {
+		t.Crash(crashes)
+		t.Net.Pause(stops.Addr)
+		t.Net.RunFor(t.between(500*time.Millisecond, 8*time.Second))
+		t.Restart(crashes, t.seeds()...)
+		t.Net.Resume(stops.Addr)
+		t.Net.RunFor(t.between(500*time.Millisecond, 8*time.Second))
+	}
+	t.expectNoLiesBut(since, stops)
+	t.aftermath()
+}
+
+// between draws a duration.
+func (t *Trial) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(t.rng.Int64N(int64(most-least)))
+}
+
+// expectNoLiesBut excuses those that were dead to the others with reason, and their own view of these.
+func (t *Trial) expectNoLiesBut(since time.Duration, but ...*Node) {
+	for _, l := range t.Lies(since) {
+		excused := false
+		for _, n := range but {
+			excused = excused || l.About == n || l.By == n
+		}
+		if !excused {
+			t.fail("%s took %s for dead, which lived, at %v", l.By.Name, l.About.Name, l.At)
+		}
+	}
+}
+
+func suspended(t *Trial) {
+	t.form(t.sized(20, 8))
+	since := t.Net.Elapsed()
+	n := t.Nodes[4]
+	t.Net.Pause(n.Addr)
+	t.Net.RunFor(10 * time.Minute)
+	t.Net.Resume(n.Addr)
+	t.expectNoLiesBut(since, n)
+	t.aftermath()
+}
+
+func oneWayLink(t *Trial) {
+	t.form(t.sized(30, 10))
+	since := t.Net.Elapsed()
+	// All pairs of a few: some of these have a link.
+	few := t.Pick(t.sized(6, 3))
+	for i, a := range few {
+		for _, b := range few[:i] {
+			t.Net.Block(addrs([]*Node{a}), addrs([]*Node{b}))
+		}
+	}
+	t.talk(2*time.Minute, time.Second)
+	t.Net.RunFor(2*time.Minute + lateFor)
+	t.expectNoLies(since)
+	t.expectHeard(since)
+	t.Net.HealAll()
+	t.aftermath()
+}
+
+func asymmetric(t *Trial) {
+	t.form(t.sized(30, 10))
+	half := t.Pick(len(t.Nodes) / 2)
+	b := t.Net.Block(addrs(half), addrs(t.rest(half)))
+	t.Net.RunFor(time.Minute)
+	b.Heal()
+	t.aftermath()
+}
+
+// rest are the nodes that are not among some.
+func (t *Trial) rest(some []*Node) (list []*Node) {
+	in := map[*Node]bool{}
+	for _, n := range some {
+		in[n] = true
+	}
+	for _, n := range t.Nodes {
+		if !in[n] {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+func partition(t *Trial) {
+	t.form(t.sized(50, 10))
+	half := t.Pick(len(t.Nodes) / 2)
+	other := t.rest(half)
+	b := t.Net.Partition(addrs(half), addrs(other))
+	t.Net.RunFor(5 * time.Minute)
+	for _, n := range t.Nodes {
+		if k := n.Core.NumMembers(); k != len(half) && k != len(other) {
+			t.fail("%s has %d members after five minutes of partition", n.Name, k)
+		}
+	}
+	b.Heal()
+	t.aftermath()
+}
+
+func slowNode(t *Trial) {
+	t.form(t.sized(30, 10))
+	since := t.Net.Elapsed()
+	n := t.Nodes[3]
+	t.Net.SetLoad(n.Addr, simnet.Load{Share: 0.1, Period: 100 * time.Millisecond, Cost: 20 * time.Microsecond})
+	t.talk(time.Minute, 500*time.Millisecond)
+	t.Net.RunFor(time.Minute)
+	t.expectNoLies(since)
+	t.Net.SetLoad(n.Addr, simnet.Load{Share: 0.1, Period: 3 * time.Second, Cost: 20 * time.Microsecond})
+	t.talk(time.Minute, 500*time.Millisecond)
+	t.Net.RunFor(time.Minute)
+	t.expectNoLiesBut(since, n)
+	t.Net.SetLoad(n.Addr, simnet.Load{})
+	t.Net.RunFor(lateFor)
+	t.expectHeard(since)
+	t.aftermath()
+}
+
+func lossy(t *Trial) {
+	t.form(t.sized(50, 12))
+	since := t.Net.Elapsed()
+	t.Net.Adjust(func(l *simnet.Link) { l.Loss = 0.2 })
+	t.talk(time.Minute, 500*time.Millisecond)
+	t.Net.RunFor(time.Minute + refuteWithin)
+	for _, l := range t.Lies(since) {
+		if l.At < t.Net.Elapsed()-refuteWithin && (l.Refuted == 0 || l.Refuted > refuteWithin) {
+			t.fail("%s took %s for dead at %v, refuted after %v", l.By.Name, l.About.Name, l.At, l.Refuted)
+		}
+	}
+	t.Net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+	t.Net.RunFor(lateFor)
+	t.expectHeard(since)
+	t.aftermath()
+}
+
+// refuteWithin is how long a node may be taken for dead that lives.
+const refuteWithin = 2 * time.Second
+
+func clockJump(t *Trial) {
+	t.form(t.sized(30, 12))
+	since := t.Net.Elapsed()
+	jumped := t.Pick(len(t.Nodes) / 3)
+	for i, n := range jumped {
+		t.Net.SetClockOffset(n.Addr, map[bool]time.Duration{true: time.Hour, false: -time.Hour}[i%2 == 0])
+	}
+	t.talk(5*time.Minute, time.Second)
+	t.Net.RunFor(time.Minute)
+	// One whose clock is wrong starts anew: nobody shakes hands with it before it is right.
+	late := jumped[0]
+	t.Crash(late)
+	t.Net.RunFor(time.Second)
+	t.Restart(late, t.others(late)...)
+	t.Net.RunFor(4 * time.Minute)
+	if k := late.Core.NumMembers(); k != 1 {
+		t.fail("%s has %d members while its clock is an hour off", late.Name, k)
+	}
+	for _, n := range jumped {
+		t.Net.SetClockOffset(n.Addr, 0)
+	}
+	t.Net.RunFor(lateFor)
+	t.expectNoLiesBut(since, late)
+	t.aftermath()
+}
+
+func merge(t *Trial) {
+	nodes := t.sized(40, 12)
+	t.begin(Config{Nodes: nodes, Link: lan(0)})
+	half := nodes / 2
+	for i, n := range t.Nodes {
+		if i != 0 && i != half {
+			t.Join(n, t.Nodes[i/half*half])
+		}
+	}
+	t.Net.RunFor(time.Minute)
+	for _, n := range t.Nodes {
+		if k := n.Core.NumMembers(); k != half {
+			t.fail("%s has %d members, of two clusters of %d", n.Name, k, half)
+		}
+	}
+	t.Join(t.Nodes[half+1], t.Nodes[1])
+	t.aftermath()
+}
