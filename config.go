@@ -44,8 +44,8 @@ const (
 // a Keyring made from SecretKey.
 //
 // These fields are checked but change nothing in this version, which has no sync of delegates' states
-// and no votes yet: PushPullInterval, GossipToTheDeadTime, DeadNodeReclaimTime, QueueCheckInterval,
-// Conflict, Merge, Ping, the DelegateProtocol versions, and Alive for any node but one's own.
+// and no votes yet: PushPullInterval, QueueCheckInterval, Merge, Ping, the DelegateProtocol versions,
+// and Alive for any node but one's own.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.
@@ -176,7 +176,7 @@ type Config struct {
 	DelegateProtocolMax     uint8
 	// Events is told who comes and goes. Default nil: nobody.
 	Events EventDelegate
-	// Conflict is told of two nodes of one name. Default nil: a log line only.
+	// Conflict is told of two live nodes of one name, at most every 30 s. Default nil: a log line only.
 	Conflict ConflictDelegate
 	// Merge decides whether clusters become one. Default nil: they do.
 	Merge MergeDelegate

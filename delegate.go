@@ -52,13 +52,14 @@ type EventDelegate interface {
 	NotifyJoin(*Node)
 	// NotifyLeave tells of a member that left or failed; its State says which.
 	NotifyLeave(*Node)
-	// NotifyUpdate tells of a member whose metadata changed.
+	// NotifyUpdate tells of a member whose metadata or address changed.
 	NotifyUpdate(*Node)
 }
 
 // A ConflictDelegate is told of two live nodes that go by one name.
 type ConflictDelegate interface {
-	// NotifyConflict is handed the member and the other that claims its name, which is not taken in.
+	// NotifyConflict is handed the member and the other that claims its name. The one that has had the
+	// name for longer is the member to all; to the other this node is the other.
 	NotifyConflict(existing, other *Node)
 }
 

@@ -220,6 +220,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier,
+		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
@@ -370,6 +371,11 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventSent:
 			m.sends[e.Send] <- e.Err
 			delete(m.sends, e.Send)
+		case gossip.EventConflict:
+			if d := m.config.Conflict; d != nil {
+				existing, other := newNode(&e.Member), newNode(&e.Other)
+				m.dispatch.Call(func() { d.NotifyConflict(existing, other) })
+			}
 		case gossip.EventLog:
 			m.dispatch.Log(e.Text)
 		}

@@ -38,6 +38,8 @@ type node struct {
 	sent   []Event // EventSent
 	logs   []string
 
+	conflicts []Event
+
 	arrived *int // the cluster's
 }
 
@@ -72,6 +74,8 @@ func (n *node) take(now time.Time) {
 			n.joined = append(n.joined, e)
 		case EventSent:
 			n.sent = append(n.sent, e)
+		case EventConflict:
+			n.conflicts = append(n.conflicts, e)
 		case EventLog:
 			n.logs = append(n.logs, e.Text)
 		default:

@@ -26,6 +26,9 @@ type Config struct {
 	Labelled    bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes
 
+	// How long the name of a dead node is kept for its address: the first that is not zero.
+	DeadNodeReclaimTime, GossipToTheDeadTime time.Duration
+
 	Subscriptions int // members to hear from
 	Strategy      Strategy
 	Heartbeat     time.Duration // interval at which this node is heard on its links
@@ -64,6 +67,7 @@ func (c *Config) fill() {
 	fill(&c.SuspicionMult, 4)
 	fill(&c.SuspicionMaxTimeoutMult, 6)
 	fill(&c.AwarenessMaxMultiplier, 8)
+	fill(&c.GossipToTheDeadTime, 30*time.Second)
 }
 
 func fill[T comparable](v *T, zeroMeans T) {

@@ -46,6 +46,8 @@ type Core struct {
 	joins    []*join
 	lastJoin JoinToken
 
+	conflicts map[string]time.Time // names that two live nodes bear, and when that was last told
+
 	news      []news
 	newsTimer timer
 	flushed   time.Time // when news were last sent
@@ -125,6 +127,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}
+	c.conflicts = make(map[string]time.Time)
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
 	c.newsTimer.fire = c.flushNews
@@ -162,7 +165,7 @@ func (c *Core) introduceSelf(now time.Time) {
 		c.self = &member{place: -1, since: now}
 	}
 	c.self.Member = Member{ID: c.cfg.ID, Name: c.cfg.Name, Addr: c.cfg.Advertise, Zone: c.cfg.Zone, Meta: c.cfg.Meta,
-		Versions: c.cfg.Versions, Incarnation: incarnation}
+		Versions: c.cfg.Versions, Incarnation: incarnation, Named: incarnation}
 	if !c.self.live() {
 		c.members.enlist(c.self)
 	}

@@ -18,6 +18,8 @@ const (
 	EventPing                     // Member answered a Ping of ours after RTT, with Data
 	EventPinged                   // the Ping with that token ended: Err says how, or RTT is the time it took
 	EventLog                      // Text is a line for the log, level first
+
+	EventConflict // Member is a member, Other claims its name and lives too
 )
 
 // An Event is something that the application or its log is to hear of. Events come in order.
@@ -31,6 +33,8 @@ type Event struct {
 	RTT    time.Duration
 	Err    error
 	Text   string
+
+	Other Member
 }
 
 // Events returns what has happened since the last call; it is valid until the next input.

@@ -158,33 +158,6 @@ func TestRestartedNodeReplacesItsOldSelf(t *testing.T) {
 	}
 }
 
-func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
-	c := newCluster(t, 1, lan())
-	c.add(5)
-	c.tweak = func(i int, cfg *Config) { cfg.Name = "node-2" }
-	c.add(1)
-	for i := 1; i < 6; i++ {
-		c.join(i, 0)
-	}
-	c.net.RunFor(3 * time.Second)
-	for i, n := range c.nodes[:5] {
-		if m := n.members.named("node-2"); m == nil || m.ID != c.nodes[2].cfg.ID {
-			t.Errorf("node %d: node-2 is %v", i, m)
-		}
-		if n.members.count() != 5 {
-			t.Errorf("node %d has %d members", i, n.members.count())
-		}
-	}
-	// When its bearer is gone the name is free, and the other gets in without doing anything.
-	c.net.Crash(c.nodes[2].addr)
-	c.net.RunFor(15 * time.Second)
-	for _, i := range []int{0, 1, 3, 4} {
-		if m := c.nodes[i].members.named("node-2"); m == nil || m.ID != c.nodes[5].cfg.ID {
-			t.Errorf("node %d: node-2 is %v after the first died", i, m)
-		}
-	}
-}
-
 func TestJoinToNobodyEndsWithAnError(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(1)

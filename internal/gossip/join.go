@@ -58,7 +58,7 @@ func (c *Core) comeBack(now time.Time) {
 	if c.self.live() {
 		return
 	}
-	c.self.State = wire.StateAlive
+	c.self.State, c.self.Named = wire.StateAlive, max(c.self.Named+1, uint64(now.UnixMilli()))
 	c.members.enlist(c.self)
 	c.renewSelf(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)

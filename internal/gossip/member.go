@@ -26,6 +26,7 @@ type Member struct {
 	Versions    [6]byte
 	State       wire.State
 	Incarnation uint64        // Unix milliseconds, or one more than the last
+	Named       uint64        // Unix milliseconds when it began to go by its name
 	RTT         time.Duration // as measured last, renewed when it has changed by a fifth; zero when never
 }
 
@@ -47,6 +48,7 @@ func (m *member) live() bool { return m.place >= 0 }
 type members struct {
 	byID   map[wire.NodeID]*member
 	byName map[string]*member // live ones
+	held   map[string]*member // dead ones whose name nobody bears
 	live   []*member          // in the order of arrival, but for removals
 	graves []*member          // oldest first; entries that came back to life are skipped
 	root   uint64             // XOR of digest over the live ones
@@ -56,7 +58,7 @@ type members struct {
 }
 
 func newMembers(base *Table) members {
-	t := members{byID: make(map[wire.NodeID]*member), byName: make(map[string]*member), base: base}
+	t := members{byID: make(map[wire.NodeID]*member), byName: make(map[string]*member), held: make(map[string]*member), base: base}
 	if base != nil {
 		t.hidden = make(map[int32]struct{})
 		t.root = base.root
@@ -138,22 +140,34 @@ func (t *members) enlist(m *member) {
 	t.live = append(t.live, m)
 	t.byID[m.ID] = m
 	t.byName[m.Name] = m
+	delete(t.held, m.Name)
 	t.root ^= m.digest()
 }
 
-// bury makes m a tombstone.
+// unlist takes a live m off the live ones.
+func (t *members) unlist(m *member) {
+	t.root ^= m.digest()
+	last := len(t.live) - 1
+	t.live[m.place] = t.live[last]
+	t.live[m.place].place = m.place
+	t.live[last] = nil
+	t.live = t.live[:last]
+	if t.byName[m.Name] == m {
+		delete(t.byName, m.Name)
+	}
+	m.place = -1
+}
+
+// bury makes m, whose state is dead or left, a tombstone.
 func (t *members) bury(now time.Time, m *member) {
 	if m.live() {
-		t.root ^= m.digest()
-		last := len(t.live) - 1
-		t.live[m.place] = t.live[last]
-		t.live[m.place].place = m.place
-		t.live[last] = nil
-		t.live = t.live[:last]
-		if t.byName[m.Name] == m {
-			delete(t.byName, m.Name)
-		}
-		m.place = -1
+		t.unlist(m)
+	}
+	switch {
+	case m.State == wire.StateDead && m.Name != "" && t.named(m.Name) == nil:
+		t.held[m.Name] = m
+	case t.held[m.Name] == m:
+		delete(t.held, m.Name)
 	}
 	t.byID[m.ID] = m
 	m.since = now
@@ -182,6 +196,9 @@ func (t *members) expire(now time.Time) {
 		}
 		if !m.live() && t.byID[m.ID] == m {
 			delete(t.byID, m.ID)
+			if t.held[m.Name] == m {
+				delete(t.held, m.Name)
+			}
 		}
 		drop++
 	}
@@ -196,4 +213,5 @@ func (t *members) rename(m *member, name string) {
 	}
 	m.Name = name
 	t.byName[name] = m
+	delete(t.held, name)
 }

@@ -93,7 +93,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		before = m
 	}
 	if before != nil {
-		kind, same = EventUpdate, bytes.Equal(before.Meta, e.Meta)
+		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
 	}
 	c.setAlive(now, m, e)
 	if from != nil && from.id == m.ID && !from.linked {
@@ -116,7 +116,7 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	if m.doubt == nil {
 		m.State, m.since = wire.StateAlive, now
 	}
-	m.Addr, m.Versions, m.Zone = e.Addr, e.Versions, c.zoneOf(e)
+	m.Addr, m.Versions, m.Zone, m.Named = e.Addr, e.Versions, c.zoneOf(e), e.Named
 	m.Meta = bytes.Clone(e.Meta)
 	switch {
 	case !m.live():
@@ -147,25 +147,6 @@ func (c *Core) admissible(e *wire.Member) bool {
 		return false
 	}
 	return true
-}
-
-// claimName settles who bears the name of an alive entry. A new id with the same address and a higher
-// incarnation is the same program started again: it replaces the old id, which is returned, at once and
-// without a leave. At another address the first stays.
-func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bool) {
-	holder := c.members.named(string(e.Name))
-	switch {
-	case holder == nil || holder.ID == e.ID:
-		return nil, true
-	case holder == c.self || holder.Addr != e.Addr:
-		c.logLimited(now, "name", "[WARN] gwyh: name %q at %s is taken by %s: ignored", e.Name, e.Addr, holder.Addr)
-		return nil, false
-	case e.Incarnation <= holder.Incarnation:
-		return nil, false
-	}
-	holder.State = wire.StateDead
-	c.entomb(now, holder)
-	return holder, true
 }
 
 // applyGone takes in a death or a departure.
@@ -337,7 +318,7 @@ func (m *member) fill(e *wire.Member) *wire.Member {
 	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.accuser
 	e.Name = append(e.Name[:0], m.Name...)
 	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
-	e.Addr, e.Versions, e.Meta = m.Addr, m.Versions, m.Meta
+	e.Addr, e.Versions, e.Meta, e.Named = m.Addr, m.Versions, m.Meta, m.Named
 	if e.State == wire.StateSuspect {
 		e.State = wire.StateAlive
 	}

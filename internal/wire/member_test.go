@@ -10,7 +10,7 @@ import (
 func aliveMember() Member {
 	return Member{ID: NodeID(id1), Incarnation: 1795382819920, Name: []byte("node-17"), HasZone: true,
 		ZoneName: []byte("eu-west"), Addr: netip.MustParseAddrPort("10.1.2.3:6969"),
-		Versions: [6]byte{1, 5, 2, 0, 0, 0}, Meta: []byte("role=db")}
+		Versions: [6]byte{1, 5, 2, 0, 0, 0}, Meta: []byte("role=db"), Named: 1795382819000}
 }
 
 func sampleMembers() []Member {
@@ -28,7 +28,7 @@ func sampleMembers() []Member {
 func TestMemberHasTheLayoutDrawn(t *testing.T) {
 	m := aliveMember()
 	want := seq(num(0), bin(id1), num(1795382819920), str("node-17"), bin([]byte{10, 1, 2, 3, 27, 57}), str("eu-west"),
-		bin([]byte{1, 5, 2, 0, 0, 0}), bin([]byte("role=db")))
+		bin([]byte{1, 5, 2, 0, 0, 0}), bin([]byte("role=db")), num(1795382819000))
 	if got := appendMember(nil, &m); !bytes.Equal(got, want) {
 		t.Errorf("got %x\nwant %x", got, want)
 	}
@@ -55,7 +55,7 @@ func TestMappedAddressOfAMemberBecomesIPv4(t *testing.T) {
 		t.Errorf("got %x", got)
 	}
 	mapped := m.Addr.Addr().As16()
-	b := seq(num(0), bin(id1), num(1), str(""), bin(append(mapped[:], 27, 57)), null, bin(make([]byte, 6)), bin(nil))
+	b := seq(num(0), bin(id1), num(1), str(""), bin(append(mapped[:], 27, 57)), null, bin(make([]byte, 6)), bin(nil), num(1))
 	if err := ParseIdentity(b, &m); err != nil || m.Addr != want.Addr {
 		t.Errorf("got %s %v", m.Addr, err)
 	}
@@ -124,7 +124,7 @@ func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
 
 func TestBrokenMembersAreRefused(t *testing.T) {
 	alive := func(name, addr, zone, versions, meta []byte) []byte {
-		return seq(num(0), bin(id1), num(1), name, addr, zone, versions, meta)
+		return seq(num(0), bin(id1), num(1), name, addr, zone, versions, meta, num(1))
 	}
 	n, a, v := str("n"), bin(make([]byte, 6)), bin(make([]byte, 6))
 	for name, b := range map[string][]byte{
@@ -132,7 +132,8 @@ func TestBrokenMembersAreRefused(t *testing.T) {
 		"no id":               seq(num(3)),
 		"a left of two":       seq(num(3), bin(id1)),
 		"a dead of three":     seq(num(2), bin(id1), num(1)),
-		"an alive of seven":   seq(num(0), bin(id1), num(1), n, a, null, v),
+		"an alive of eight":   seq(num(0), bin(id1), num(1), n, a, null, v, bin(nil)),
+		"nil for the time":    seq(num(0), bin(id1), num(1), n, a, null, v, bin(nil), null),
 		"a name of 256 bytes": alive(str(string(make([]byte, 256))), a, null, v, bin(nil)),
 		"a name that is bin":  alive(bin(nil), a, null, v, bin(nil)),
 		"an address of 7":     alive(n, bin(make([]byte, 7)), null, v, bin(nil)),

@@ -1,0 +1,95 @@
+package gossip
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Programs know nodes by name, the protocol by id, which is new at every start. This file says who bears
+// a name. The answer depends only on who claims it, since when, and who of them lives: so all nodes give
+// the same, whatever they heard first, and two halves of a cluster agree when they meet again.
+
+const (
+	conflictInterval = 30 * time.Second // between two events about a name
+	conflictNames    = 1024             // names told apart, after which all begin anew
+)
+
+// nameHold is how long the name of a dead node is kept for its address.
+func (c *Core) nameHold() time.Duration {
+	if c.cfg.DeadNodeReclaimTime > 0 {
+		return c.cfg.DeadNodeReclaimTime
+	}
+	return c.cfg.GossipToTheDeadTime
+}
+
+// claimName settles who bears the name of an alive entry, and reports whether it is taken in. The one it
+// takes the name from is returned: an earlier run of the same program, or a node that took the name later
+// than the one that claims it.
+func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bool) {
+	holder := c.members.named(string(e.Name))
+	switch {
+	case holder == nil:
+		return nil, c.nameIsFree(now, e)
+	case holder.ID == e.ID:
+		return nil, true
+	case holder.Addr == e.Addr:
+		if holder == c.self || !later(e, holder) {
+			return nil, false // what is left of an earlier run
+		}
+		holder.State = wire.StateDead
+		c.entomb(now, holder)
+		return holder, true
+	}
+	c.conflict(now, holder, e)
+	if holder == c.self || later(e, holder) {
+		return nil, false
+	}
+	c.disown(now, holder)
+	return holder, true
+}
+
+// later reports whether an entry claims a name after the one that bears it did.
+func later(e *wire.Member, holder *member) bool {
+	if e.Named != holder.Named {
+		return e.Named > holder.Named
+	}
+	return bytes.Compare(e.ID[:], holder.ID[:]) > 0
+}
+
+// nameIsFree reports whether an entry may have a name that nobody bears. That of a dead node is kept for
+// its address for a while: it may come back.
+func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
+	dead := c.members.held[string(e.Name)]
+	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.since) >= c.nameHold() {
+		return true
+	}
+	c.logLimited(now, "held", "[WARN] gwyh: name %q is kept for %s, which died lately: %s has to wait", e.Name, dead.Addr, e.Addr)
+	return false
+}
+
+// disown takes the name, and the membership with it, from a node that lives. It is not dead: when the name
+// is free it comes back.
+func (c *Core) disown(now time.Time, m *member) {
+	c.absolve(m)
+	c.members.unlist(m)
+	delete(c.members.byID, m.ID)
+	delete(c.avoided, m.ID)
+	c.memberChanged(now)
+}
+
+// conflict tells of two live nodes with one name.
+func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
+	if last, ok := c.conflicts[existing.Name]; ok && now.Sub(last) < conflictInterval {
+		return
+	}
+	if len(c.conflicts) >= conflictNames {
+		clear(c.conflicts)
+	}
+	c.conflicts[existing.Name] = now
+	other := Member{ID: e.ID, Name: existing.Name, Addr: e.Addr, Zone: e.Zone(), Meta: bytes.Clone(e.Meta), Versions: e.Versions,
+		State: e.State, Incarnation: e.Incarnation, Named: e.Named}
+	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: other})
+	c.logLimited(now, "name", "[WARN] gwyh: name %q is borne by %s and by %s: the one that has had it longer stays", e.Name, existing.Addr, e.Addr)
+}

@@ -1,0 +1,156 @@
+package gossip
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// bearers counts the nodes that take each id for the one that bears a name.
+func (c *cluster) bearers(name string, but int) map[wire.NodeID]int {
+	found := map[wire.NodeID]int{}
+	for i, n := range c.nodes {
+		if m := n.members.named(name); i != but && m != nil && c.net.Up(n.addr) {
+			found[m.ID]++
+		}
+	}
+	return found
+}
+
+// namesake makes the next nodes go by the given name.
+func (c *cluster) namesake(name string) {
+	c.tweak = func(_ int, cfg *Config) { cfg.Name = name }
+}
+
+func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(5)
+	c.form(time.Second)
+	c.namesake("node-2")
+	c.add(1)
+	c.join(5, 0)
+	c.net.RunFor(10 * time.Second)
+	first, other := c.nodes[2].cfg.ID, c.nodes[5].cfg.ID
+	if b := c.bearers("node-2", 5); b[first] != 5 || len(b) != 1 {
+		t.Errorf("node-2 is %v, want %v to all five", b, first)
+	}
+	for i, n := range c.nodes[:5] {
+		if n.members.count() != 5 || len(n.conflicts) > 1 {
+			t.Errorf("node %d has %d members, was told %d times of the conflict", i, n.members.count(), len(n.conflicts))
+		}
+	}
+	if e := c.nodes[0].conflicts; len(e) != 1 || e[0].Member.ID != first || e[0].Other.ID != other || e[0].Other.Addr != c.nodes[5].addr {
+		t.Errorf("the seed was told %+v", e)
+	}
+	if e := c.nodes[5].conflicts; len(e) != 1 || e[0].Member.ID != other || e[0].Other.ID != first {
+		t.Errorf("the claimant was told %+v", e)
+	}
+	// When its bearer is gone the name is kept for it for a while. Then the other gets in without doing
+	// anything.
+	c.net.Crash(c.nodes[2].addr)
+	c.net.RunFor(20 * time.Second)
+	if b := c.bearers("node-2", 5); len(b) != 0 {
+		t.Errorf("node-2 is %v 20 s after the first crashed", b)
+	}
+	c.net.RunFor(40 * time.Second)
+	if b := c.bearers("node-2", 5); b[other] != 4 {
+		t.Errorf("node-2 is %v a minute after the first crashed, want %v", b, other)
+	}
+}
+
+func TestNameOfANodeThatLeftIsFreeAtOnce(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(5)
+	c.form(time.Second)
+	c.do(2, c.nodes[2].Leave)
+	c.net.RunFor(100 * time.Millisecond)
+	c.net.Crash(c.nodes[2].addr)
+	c.namesake("node-2")
+	c.add(1)
+	c.join(5, 0)
+	c.net.RunFor(2 * time.Second)
+	if b := c.bearers("node-2", 5); b[c.nodes[5].cfg.ID] != 4 {
+		t.Errorf("node-2 is %v", b)
+	}
+}
+
+func TestNameOfADeadNodeIsFreeAfterTheReclaimTime(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(_ int, cfg *Config) { cfg.DeadNodeReclaimTime = 3 * time.Minute }
+	c.add(5)
+	c.form(time.Second)
+	c.net.Crash(c.nodes[2].addr)
+	c.net.RunFor(20 * time.Second)
+	c.namesake("node-2")
+	c.add(1)
+	c.join(5, 0)
+	c.net.RunFor(2 * time.Minute)
+	if b := c.bearers("node-2", 5); len(b) != 0 {
+		t.Errorf("node-2 is %v after two minutes", b)
+	}
+	c.net.RunFor(90 * time.Second)
+	if b := c.bearers("node-2", 5); b[c.nodes[5].cfg.ID] != 4 {
+		t.Errorf("node-2 is %v after four minutes", b)
+	}
+	// At its old address it needs no time.
+	c.net.Crash(c.nodes[3].addr)
+	c.net.RunFor(20 * time.Second)
+	c.tweak = nil
+	again := c.make(3)
+	c.nodes[3] = again
+	c.net.Restart(again.addr, again)
+	c.join(3, 0)
+	c.net.RunFor(2 * time.Second)
+	if b := c.bearers("node-3", -1); b[again.cfg.ID] != 5 {
+		t.Errorf("node-3 is %v after its restart", b)
+	}
+}
+
+// Two clusters, each with a node of the same name: when they become one, the node that has had it longer
+// bears it to all, once and for all, and the other gets it when that one goes.
+func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
+	for _, joiner := range []int{0, 6} {
+		c := newCluster(t, uint64(joiner)+1, lan())
+		c.add(6)
+		c.form(time.Second)
+		c.net.RunFor(time.Second)
+		c.add(2)
+		c.namesake("node-2")
+		c.add(1)
+		c.tweak = nil
+		c.add(3)
+		for i := 7; i < 12; i++ {
+			c.join(i, 6)
+		}
+		c.net.RunFor(10 * time.Second)
+		for _, n := range c.nodes {
+			n.events = nil
+		}
+		// One that has had it longer speaks again: that shall not cost it its name.
+		c.do(2, func(now time.Time) { c.nodes[2].renewSelf(now, 0) })
+		c.net.RunFor(time.Second)
+		c.join(joiner, 6-joiner)
+		c.net.RunFor(20 * time.Second)
+		elder, other := c.nodes[2].cfg.ID, c.nodes[8].cfg.ID
+		if b := c.bearers("node-2", 8); b[elder] != 11 {
+			t.Errorf("node-2 is %v, want %v to all others", b, elder)
+		}
+		for i, n := range c.nodes {
+			if changes := n.count(EventUpdate, "node-2"); changes > 1 || n.count(EventLeave, "") != 0 || i < 6 && changes > 0 {
+				t.Errorf("node %d was told %v", i, n.names())
+			}
+			if i != 8 && n.members.count() != 11 {
+				t.Errorf("node %d has %d members", i, n.members.count())
+			}
+		}
+		if e := c.nodes[8].conflicts; len(e) == 0 || e[0].Other.ID != elder {
+			t.Errorf("the one that lost was told %+v", e)
+		}
+		c.do(2, c.nodes[2].Leave)
+		c.net.RunFor(20 * time.Second)
+		if b := c.bearers("node-2", 2); b[other] != 11 {
+			t.Errorf("node-2 is %v after the first left, want %v", b, other)
+		}
+	}
+}
