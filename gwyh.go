@@ -417,6 +417,20 @@ func (m *Memberlist) renew() {
 	}
 	m.known = known
 	m.view.Store(v)
+	m.nameMembers(v.nodes)
+}
+
+// nameMembers tells a transport that wants names who is where.
+func (m *Memberlist) nameMembers(nodes []*Node) {
+	if m.carrier.aware == nil {
+		return
+	}
+	names := make(map[netip.AddrPort]string, len(nodes))
+	for _, n := range nodes {
+		ip, _ := netip.AddrFromSlice(n.Addr)
+		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
+	}
+	m.carrier.names.SetMembers(names)
 }
 
 // lookAtDistances renews the view if round-trip times have changed. It is called once a second: they
@@ -483,6 +497,7 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 			errs = append(errs, err)
 		}
 		for _, to := range targets {
+			m.carrier.tell(to, name)
 			waiting++
 			go func() { results <- m.joinOne(to, until) }()
 		}
@@ -594,6 +609,7 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 	if err != nil {
 		return fmt.Errorf("gwyh: send: %w", err)
 	}
+	m.carrier.tell(targets[0], name)
 	ended := make(chan error, 1)
 	var sendErr error
 	err = m.do(func(now time.Time) {

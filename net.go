@@ -16,6 +16,7 @@ import (
 	"github.com/armon/go-metrics"
 	sockaddr "github.com/hashicorp/go-sockaddr"
 
+	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/inbox"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -453,7 +454,7 @@ var (
 )
 
 // NewTransport adds a transport with an address of its own to the network. Those who send to a node
-// of this name reach it too; the newest of a name is the one.
+// of this name reach it too; if there are several the one at the address, else the newest.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -475,14 +476,16 @@ func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	return t
 }
 
-// find is the transport that a is for, nil if there is none.
+// find is the transport of a's name and address, else the newest of the name, else the one at the
+// address, nil if there is none.
 func (n *MockNetwork) find(a Address) *MockTransport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if t := n.byName[a.Name]; t != nil && a.Name != "" {
-		return t
+	at := n.byAddr[a.Addr]
+	if named := n.byName[a.Name]; named != nil && a.Name != "" && (at == nil || at.addr.name != a.Name) {
+		return named
 	}
-	return n.byAddr[a.Addr]
+	return at
 }
 
 // FinalAdvertiseAddr is the address that the network gave.
@@ -564,8 +567,10 @@ const writerQueue = 1024 // datagrams
 type carrier struct {
 	in      *inbox.Inbox
 	t       Transport
-	net     *NetTransport // t, if it is one
-	out     chan outbound // nil for a NetTransport
+	net     *NetTransport      // t, if it is one
+	aware   NodeAwareTransport // t, if it wants names
+	names   addrbook.Book      // of the nodes that aware is to write to
+	out     chan outbound      // nil for a NetTransport
 	stop    <-chan struct{}
 	dropped atomic.Uint64 // datagrams that the writer's queue did not hold
 	failed  atomic.Uint64 // datagrams that the transport returned an error for
@@ -596,8 +601,16 @@ func newCarrier(t Transport, depth int, stop <-chan struct{}) (*carrier, error) 
 		c.net = nt
 		return c, nil
 	}
+	c.aware, _ = t.(NodeAwareTransport)
 	c.out = make(chan outbound, writerQueue)
 	return c, nil
+}
+
+// tell notes the name that a call gave along with an address, for a transport that wants names.
+func (c *carrier) tell(to netip.AddrPort, name string) {
+	if c.aware != nil {
+		c.names.Tell(to, name)
+	}
 }
 
 // start reads, and where needed writes, in goroutines of g until stop is closed and the transport is
@@ -672,7 +685,6 @@ func (c *carrier) send(to wire.Path, b []byte) {
 
 // write hands the queue to a transport of the user's own.
 func (c *carrier) write() {
-	aware, _ := c.t.(NodeAwareTransport)
 	for {
 		select {
 		case <-c.stop:
@@ -683,8 +695,8 @@ func (c *carrier) write() {
 				continue
 			}
 			var err error
-			if addr := o.to.String(); aware != nil {
-				_, err = aware.WriteToAddress(o.b, Address{Addr: addr})
+			if addr := o.to.String(); c.aware != nil {
+				_, err = c.aware.WriteToAddress(o.b, Address{Addr: addr, Name: c.names.Name(o.to)})
 			} else {
 				_, err = c.t.WriteTo(o.b, addr)
 			}

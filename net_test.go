@@ -452,7 +452,9 @@ func TestMockNetworkFindsByNameThenByAddress(t *testing.T) {
 		}
 		<-to.packetCh
 	}
-	send(Address{Name: "b", Addr: old.addr.String()}, b)
+	send(Address{Name: "b", Addr: old.addr.String()}, old)
+	send(Address{Name: "b", Addr: a.addr.String()}, b)
+	send(Address{Name: "b", Addr: "192.0.2.1:9"}, b)
 	send(Address{Addr: old.addr.String()}, old)
 	send(Address{Name: "of nobody", Addr: old.addr.String()}, old)
 	_ = old.Shutdown()

@@ -45,6 +45,7 @@ type app struct {
 	more    func() [][]byte // what GetBroadcasts returns instead of the queue's
 	onJoin  func(*memberlist.Node)
 	onMsg   func([]byte)
+	onMerge func()                       // in MergeRemoteState
 	alive   func(*memberlist.Node) error // nil: all
 	merge   func([]*memberlist.Node) error
 }
@@ -108,6 +109,9 @@ func (a *app) LocalState(join bool) []byte {
 
 func (a *app) MergeRemoteState(b []byte, join bool) {
 	a.tell("remote %v", join)
+	if a.onMerge != nil {
+		a.onMerge()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.states = append(a.states, bytes.Clone(b))
@@ -292,11 +296,14 @@ func (c *cluster) try(name string, changes ...func(*memberlist.Config, *app)) (*
 func (c *cluster) join(to *node, nodes ...*node) {
 	c.Helper()
 	for _, n := range nodes {
-		if reached, err := n.Join([]string{to.end.addr()}); reached != 1 || err != nil {
+		if reached, err := n.Join([]string{to.addr()}); reached != 1 || err != nil {
 			c.Fatalf("Join = %d, %v", reached, err)
 		}
 	}
 }
+
+// addr is where n says that it is.
+func (n *node) addr() string { return n.LocalNode().Address() }
 
 // names are the members that n knows.
 func (n *node) names() string {

@@ -34,7 +34,7 @@ func TestNewNodeIsItsOnlyMember(t *testing.T) {
 		c.same("self", []string{self.Name, self.String(), self.Address(), string(self.Meta)}, []string{"a", "a", a.end.addr(), "rack 7"})
 		full := self.FullAddress()
 		c.same("full address", full.String(), "a ("+a.end.addr()+")")
-		c.same("health", a.health(), 0)
+		c.same("health", a.GetHealthScore(), 0)
 		c.same("state", self.State, memberlist.StateAlive)
 	})
 }

@@ -67,6 +67,13 @@ func (n *network) lose(lost func(from, to *end) bool) {
 	n.lost = lost
 }
 
+// slow sets how long a packet takes.
+func (n *network) slow(delay time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delay = delay
+}
+
 // route is the end at addr, nil if e cannot reach it.
 func (e *end) route(addr memberlist.Address) (to *end, delay time.Duration) {
 	e.net.mu.Lock()

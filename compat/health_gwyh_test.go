@@ -1,3 +1,0 @@
-package compat
-
-func (n *node) health() int { return 0 }

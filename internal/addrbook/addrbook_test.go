@@ -1,0 +1,41 @@
+package addrbook
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func at(port int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(port))
+}
+
+func TestMemberGoesBeforeWhatACallSaid(t *testing.T) {
+	var b Book
+	if got := b.Name(at(1)); got != "" {
+		t.Errorf("empty Book: %q", got)
+	}
+	b.Tell(at(1), "told")
+	b.Tell(at(2), "told")
+	b.Tell(at(2), "")
+	b.SetMembers(map[netip.AddrPort]string{at(1): "member"})
+	if got := b.Name(at(1)) + " " + b.Name(at(2)); got != "member told" {
+		t.Error(got)
+	}
+	b.SetMembers(nil)
+	if got := b.Name(at(1)); got != "told" {
+		t.Error(got)
+	}
+}
+
+func TestNamesFromCallsAreBounded(t *testing.T) {
+	var b Book
+	for port := range 3*ToldMax + 1 {
+		b.Tell(at(port), "n")
+		if len(b.told) > ToldMax {
+			t.Fatalf("%d names", len(b.told))
+		}
+	}
+	if b.Name(at(3*ToldMax)) != "n" {
+		t.Error("the newest is not known")
+	}
+}
