@@ -139,6 +139,7 @@ func TestKeysAreRotatedUnderALiveCluster(t *testing.T) {
 		for _, n := range nodes {
 			c.soon("all know all", func() bool { return n.names() == "n0 n1 n2 n3" })
 		}
+		nodes[0].queue.RetransmitMult = 20 // memberlist draws its peers at random
 		sent := 0
 		steps := []func(*memberlist.Keyring) error{
 			func(k *memberlist.Keyring) error { return k.AddKey(keyC) },

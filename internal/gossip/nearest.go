@@ -110,9 +110,12 @@ func (c *Core) distance(m *member) time.Duration {
 // measured notes the round-trip time to a peer. The member's, by which it is chosen, stays until it has
 // changed by a fifth, so that choices do.
 func (c *Core) measured(p *peer, rtt time.Duration) {
+	if rtt <= 0 {
+		return
+	}
 	p.rtt = rtt
 	m := c.members.get(p.id)
-	if m == nil || rtt <= 0 {
+	if m == nil {
 		return
 	}
 	if least := p.pace.MinRTT(); least > 0 { // a queue is no distance

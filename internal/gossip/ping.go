@@ -171,7 +171,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		c.wake(p)
 		return
 	}
-	rtt := now.Sub(p.pings[i].at)
+	rtt := max(now.Sub(p.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
 	app := p.pings[i].app
 	p.pings = slices.Delete(p.pings, 0, i+1)
 	p.pinged = time.Time{}
