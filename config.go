@@ -146,8 +146,9 @@ type Config struct {
 	// DistributionStrategy says what the zones mean for the choice of whom to hear. Default and zero:
 	// Uniform.
 	DistributionStrategy DistributionStrategy
-	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md.
-	// Default true LAN and Local, false WAN. A Label overrides it.
+	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md. They
+	// are members by the name of "gwyh01-" and their address, with a zone and without metadata or versions, for
+	// as long as some node hears them. Default true LAN and Local, false WAN. A Label overrides it.
 	AllowLegacy bool
 
 	// GossipVerifyIncoming is without meaning here: only what is encrypted is taken.

@@ -637,8 +637,8 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 	return nil
 }
 
-// Members is all nodes that are alive or suspected not to be, this one included. The slice is the
-// caller's, the Nodes are never written again.
+// Members is all nodes that are alive or suspected not to be, this one included, those of gwyh 0.1 too: see
+// Config.AllowLegacy. The slice is the caller's, the Nodes are never written again.
 func (m *Memberlist) Members() []*Node { return append([]*Node(nil), m.view.Load().nodes...) }
 
 // NumMembers is the number of Members.

@@ -40,6 +40,7 @@ type Core struct {
 	seqs    *simplelru.LRU[netip.AddrPort, uint32]
 
 	subs     subscriptions
+	old      oldCluster
 	avoided  map[wire.NodeID]avoidance // live members that refused us lately
 	nearness nearness
 	dials    map[handshake.AttemptID]dial

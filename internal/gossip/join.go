@@ -87,6 +87,7 @@ func (c *Core) joinReady(now time.Time, p *peer) {
 		}
 		j.greeted = true
 		if p.legacy {
+			c.askForPeers(now, p)
 			c.endJoin(j, nil)
 			continue
 		}

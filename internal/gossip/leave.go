@@ -20,6 +20,7 @@ func (c *Core) Leave(now time.Time) {
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)
 	c.flushNews(now)
+	c.leaveLegacy(now)
 	for _, p := range slices.Clone(c.links) {
 		c.unlink(now, p)
 	}

@@ -19,6 +19,7 @@ func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) 
 		s := p.set.At(i)
 		if plain, err := s.Open(now, pkt); err == nil {
 			c.opened(now, p, s, from)
+			c.heardLegacy(now, p)
 			c.handleLegacyPlain(now, p, plain)
 			return
 		}
@@ -37,24 +38,37 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	case wire.KindBroadcast:
 		c.handleBroadcast(now, p, &m)
 	case wire.KindStartSubscription:
-		// Answered each time: it may be another's, forwarded, and then the answer does no harm.
-		if p.subscriber || c.legacyLinks() < legacyLinksMax {
-			c.setSubscriber(now, p, true)
-		}
-		c.sendRequest(now, p, wire.KindSubscriptionStarted)
+		c.handleLegacyStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
-		if p.sub == subAsked {
+		if p.sub == subAsked && !c.isOwn(&m.ID) {
 			c.setSub(now, p, subStarted)
 		}
-	case wire.KindHeartbeat, wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList, wire.KindPeers, wire.KindPeerStatus:
+	case wire.KindHeartbeat:
+		p.old.beats(now)
+	case wire.KindPeerStatus:
+		c.handleStatus(now, p, &m)
+	case wire.KindPeers:
+		c.handlePeers(now, p, m.Data)
+	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
 		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
 	default:
 		c.drop(DropUnexpected)
 	}
 }
 
-// legacyLinksMax bounds the gwyh 0.1 nodes that messages are sent to. Their clusters are small.
-const legacyLinksMax = 64
+// handleLegacyStart answers each StartSubscription: it may be another's, passed on, and then the answer does no
+// harm. One of ours that comes back is none.
+func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
+	switch {
+	case c.isOwn(&m.ID) || !c.self.live() || !c.isMember(p):
+		return
+	case !p.subscriber && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
+		c.drop(DropOversize)
+		return
+	}
+	c.setSubscriber(now, p, true)
+	c.sendRequest(now, p, wire.KindSubscriptionStarted)
+}
 
 func (c *Core) legacyLinks() (n int) {
 	for _, p := range c.links {

@@ -73,7 +73,7 @@ func (c *Core) rechoose(now time.Time) {
 	each := func(yield func(candidate)) {
 		for m := range c.members.each {
 			switch until := c.avoided[m.ID].until; {
-			case m == c.self:
+			case m == c.self || m.legacy():
 			case until.After(now):
 				free = soonest(free, until)
 			default:
@@ -91,6 +91,7 @@ func (c *Core) rechoose(now time.Time) {
 	for _, id := range s.choice {
 		c.subscribe(now, id)
 	}
+	c.chooseLegacy(now)
 	c.trim(now)
 }
 
@@ -240,10 +241,10 @@ func (c *Core) handleHeartbeat(now time.Time, p *peer) {
 
 // setSub changes the state of our subscription to p.
 func (c *Core) setSub(now time.Time, p *peer, to subscription) {
-	if p.sub == subStarted {
+	if p.sub == subStarted && !p.legacy {
 		c.subs.started--
 	}
-	if to == subStarted {
+	if to == subStarted && !p.legacy {
 		c.subs.started++
 	}
 	p.sub, p.asks = to, 0
@@ -310,6 +311,9 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 			next = p.asked.Add(askInterval)
 		}
 	}
+	if p.legacy && p.sub != subNone && !p.linked {
+		return soonest(next, c.tickLegacy(now, p))
+	}
 	if !p.linked && !p.ward.After(now) {
 		return next
 	}
@@ -320,6 +324,9 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		c.heartbeat(now, p)
 	}
 	next = soonest(next, p.beat)
+	if p.legacy {
+		return soonest(next, c.tickLegacy(now, p))
+	}
 	return soonest(next, c.tickSilence(now, p))
 }
 

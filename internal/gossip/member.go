@@ -52,6 +52,7 @@ type members struct {
 	live   []*member          // in the order of arrival, but for removals
 	graves []*member          // oldest first; entries that came back to life are skipped
 	root   uint64             // XOR of digest over the live ones
+	old    int                // live ones that are gwyh 0.1 nodes
 
 	base   *Table             // further live ones, shared with other cores; nil outside simulations
 	hidden map[int32]struct{} // rows of base that are no longer so, or have become rows of byID
@@ -98,6 +99,9 @@ func (t *members) count() int {
 	return len(t.live) + len(t.base.rows) - len(t.hidden)
 }
 
+// peers is the number of live ones that are Go nodes.
+func (t *members) peers() int { return t.count() - t.old }
+
 // each yields the live ones, in no order that means anything. Rows are for reading only.
 func (t *members) each(yield func(*member) bool) {
 	for _, m := range t.live {
@@ -142,11 +146,17 @@ func (t *members) enlist(m *member) {
 	t.byName[m.Name] = m
 	delete(t.held, m.Name)
 	t.root ^= m.digest()
+	if m.legacy() {
+		t.old++
+	}
 }
 
 // unlist takes a live m off the live ones.
 func (t *members) unlist(m *member) {
 	t.root ^= m.digest()
+	if m.legacy() {
+		t.old--
+	}
 	last := len(t.live) - 1
 	t.live[m.place] = t.live[last]
 	t.live[m.place].place = m.place

@@ -48,9 +48,13 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.defend(now, e, from)
 		return
 	}
+	if !e.ID.IsGo() {
+		c.applyLegacy(now, e, from, how)
+		return
+	}
 	m := c.members.get(e.ID)
 	switch {
-	case !e.ID.IsGo(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+	case e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 		c.drop(DropUnexpected)
 	case e.State == wire.StateSuspect:
 		c.applySuspect(now, m, e, from)
@@ -292,6 +296,9 @@ func (w *entryWriter) add(now time.Time, m *member) {
 }
 
 func (w *entryWriter) append(now time.Time, e *wire.Member) {
+	if w.p.legacy { // who does not know what an entry is
+		return
+	}
 	if w.open && w.mb.Append(e, w.limit) {
 		return
 	}

@@ -140,7 +140,7 @@ func (c *Core) measure(now time.Time) {
 	var pick *member
 	for range 8 {
 		m := c.members.draw(c.rng)
-		if m == c.self || c.avoided[m.ID].until.After(now) {
+		if m == c.self || m.legacy() || c.avoided[m.ID].until.After(now) {
 			continue
 		}
 		if pick = m; c.nearness.zones[m.Zone] == 0 {

@@ -49,6 +49,7 @@ type peer struct {
 	lastTurn   time.Time    // when its heartbeat last had one
 	helping    helping
 
+	old     *oldPeer // nil for a Go node
 	sync    syncing
 	answers answering
 	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
@@ -119,6 +120,9 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		p.pace = pacing.New(c.now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
 		c.peers[e.Peer] = p
+		if e.Legacy {
+			c.makeOld(p)
+		}
 	}
 	p.zone = e.Zone
 	p.heard = c.now
@@ -205,6 +209,7 @@ type dial struct {
 	join   *join
 	sends  bool // direct messages wait for it
 	ping   *appPing
+	greets bool // it shall tell its members: a gwyh 0.1 node named it
 	member wire.NodeID
 }
 
@@ -274,13 +279,18 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
-		if d := c.dials[a]; d.ping != nil {
+		switch d := c.dials[a]; {
+		case d.ping != nil:
 			c.pingFor(now, p, d.ping)
+		case d.greets && !p.legacy:
+			c.greet(now, p)
 		}
 		delete(c.dials, a)
 	}
 	p.dials = nil
-	if p.sub == subNone && (p.legacy || c.subs.chosen(p.id)) {
+	if p.legacy {
+		c.readyLegacy(now, p)
+	} else if p.sub == subNone && c.subs.chosen(p.id) {
 		c.ask(now, p)
 	}
 	c.joinReady(now, p)

@@ -40,7 +40,7 @@ func (c *Core) probeOf(id wire.NodeID) *probe {
 
 // startProbe asks m, and others about m unless it is a patrol's.
 func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
-	if c.probeOf(m.ID) != nil || !c.self.live() {
+	if c.probeOf(m.ID) != nil || !c.self.live() || m.legacy() {
 		return
 	}
 	c.probeSeq++
@@ -122,7 +122,7 @@ func (c *Core) probeFailed(now time.Time, pr *probe) {
 	c.stats.ProbesFailed++
 	c.accuse(now, pr.m, pr.m.Incarnation, c.cfg.ID, nil)
 	missed := len(pr.helpers)
-	if pr.asked == 0 && c.members.count() > 2 {
+	if pr.asked == 0 && c.members.peers() > 2 {
 		missed = 1
 	}
 	c.aware.note(missed)
@@ -188,7 +188,7 @@ func (c *Core) startPatrol(now time.Time) {
 	}
 	for range 8 {
 		m := c.members.draw(c.rng)
-		if p := c.peers[m.ID]; m.ID != c.cfg.ID && m.State == wire.StateAlive && (p == nil || !p.linked) {
+		if p := c.peers[m.ID]; m.ID != c.cfg.ID && m.State == wire.StateAlive && !m.legacy() && (p == nil || !p.linked) {
 			c.startProbe(now, c.members.get(m.ID), true)
 			return
 		}

@@ -8,10 +8,9 @@ import (
 
 // What silence means (docs/PROTOCOL.md G7).
 const (
-	silenceCheck  = 2.2              // heartbeat intervals before a link is probed
-	silenceLost   = 5                // and before it ends, if its peer lives as others say
-	legacySilence = 15 * time.Second // before a gwyh 0.1 node is lost
-	silencePing   = 500 * time.Millisecond
+	silenceCheck = 2.2 // heartbeat intervals before a link is probed
+	silenceLost  = 5   // and before it ends, if its peer lives as others say
+	silencePing  = 500 * time.Millisecond
 )
 
 // silence is so many of p's heartbeat intervals.
@@ -22,7 +21,7 @@ func (p *peer) silence(intervals float64) time.Duration {
 // tickSilence watches a peer that should be heard. It returns when it is next needed.
 func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	m := c.members.get(p.id)
-	if p.legacy || m == nil || !m.live() {
+	if m == nil || !m.live() {
 		return c.tickStranger(now, p)
 	}
 	heard, check := p.heard, p.silence(silenceCheck)
@@ -47,9 +46,6 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 // tickStranger watches a peer that is not a member: nobody is told when it is lost.
 func (c *Core) tickStranger(now time.Time, p *peer) time.Time {
 	silent, most := now.Sub(p.heard), p.silence(silenceLost)
-	if p.legacy {
-		most = legacySilence
-	}
 	switch check := p.silence(silenceCheck); {
 	case silent >= most:
 		c.unlink(now, p)

@@ -36,7 +36,7 @@ func (c *Core) applySuspect(now time.Time, m *member, e *wire.Member, via *peer)
 
 // accuse begins a suspicion, or confirms one. What is news goes on to the links, the accused among them.
 func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.NodeID, via *peer) {
-	if m == c.self || !m.live() {
+	if m == c.self || !m.live() || m.legacy() {
 		return
 	}
 	s := m.doubt
@@ -84,7 +84,7 @@ func (c *Core) absolve(m *member) {
 // there are not enough that might, and the verdict waits for none.
 func (c *Core) confirmations() int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.count()-2 < k {
+	if c.members.peers()-2 < k {
 		return 0
 	}
 	return max(k, 0)

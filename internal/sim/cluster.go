@@ -52,6 +52,8 @@ type Cluster struct {
 	watch   watch
 	byID    map[wire.NodeID]*Node // by the ids of all lives
 	laggard int                   // the node that was last found not to be ready: see Whole
+
+	overheard func(n *Node, data []byte) bool // takes messages that the ledger does not know; nil: there are none
 }
 
 // joinFor is how long one Join of a node goes on, as in JoinContext without a deadline of its own.

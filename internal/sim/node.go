@@ -66,7 +66,9 @@ func (n *Node) take() {
 	for _, e := range n.Core.Events() {
 		switch e.Kind {
 		case gossip.EventMessage:
-			n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
+			if o := n.cluster.overheard; o == nil || !o(n, e.Data) {
+				n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
+			}
 		case gossip.EventJoined:
 			n.Joins = append(n.Joins, e.Err)
 		case gossip.EventLeave:

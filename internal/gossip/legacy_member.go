@@ -1,0 +1,192 @@
+package gossip
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A gwyh 0.1 node is a member that cannot speak for itself. The Go nodes that hear it vouch for it: its
+// incarnation is the Unix time in milliseconds at which a box of it opened last, anywhere, as far as that was
+// worth telling.
+const (
+	legacyMembersMax = 1024
+	legacyGates      = 5                // Go nodes that subscribe to each
+	legacyLease      = 5 * time.Minute  // after which one that hears it says so again
+	legacyOrphan     = 11 * time.Minute // without a word of it by anybody it is dead
+	legacyRevive     = 3 * time.Second  // a verdict stands for so long before a sign of life undoes it
+	legacyRecheck    = time.Minute      // between two tries to find one that was lost
+	legacyRecheckFor = time.Hour
+)
+
+// legacy reports whether m is a gwyh 0.1 node.
+func (m *member) legacy() bool { return !m.ID.IsGo() }
+
+// legacyName is the name that every Go node derives for the gwyh 0.1 node at an address. One that starts again
+// there replaces its predecessor, as by M4.
+func legacyName(addr netip.AddrPort) string { return "gwyh01-" + addr.String() }
+
+func millis(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }
+
+// heardLegacy follows every box of a gwyh 0.1 peer that opened: it lives.
+func (c *Core) heardLegacy(now time.Time, p *peer) {
+	if check := p.old.check; check != nil {
+		p.old.check = nil
+		c.refuteFor(now, p, check)
+	}
+	m := c.members.get(p.id)
+	switch {
+	case !c.self.live():
+	case m == nil || !m.live() && now.Sub(m.since) >= legacyRevive:
+		c.meetLegacy(now, p, m)
+	case m.live() && millis(now) > m.Incarnation+uint64(p.old.lease.Milliseconds()):
+		c.vouch(now, m, 0)
+	}
+}
+
+// meetLegacy makes a member of a gwyh 0.1 node that no Go node knew, or that all took for dead.
+func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
+	addr := p.set.Path().Remote
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	e := wire.Member{State: wire.StateAlive, ID: p.id, Incarnation: millis(now), Name: []byte(legacyName(addr)), Addr: addr,
+		ZoneName: []byte(p.zone.Name), HasZone: p.zone.Valid, Named: millis(now)}
+	if m != nil {
+		e.Incarnation = max(e.Incarnation, m.Incarnation+1)
+		if m.Named > 0 {
+			e.Named = m.Named
+		}
+	}
+	if c.members.old >= legacyMembersMax {
+		c.drop(DropOversize)
+		return
+	}
+	c.applyAlive(now, m, &e, nil, flooded)
+	if m = c.members.get(p.id); m != nil && m.live() {
+		c.floodStatus(now, m, true)
+		if p.sub == subNone { // it was called down, and so does not know any more that we asked
+			c.shakeAgain(now, p)
+		}
+	}
+}
+
+// isMember reports whether a peer is a live member.
+func (c *Core) isMember(p *peer) bool {
+	m := c.members.get(p.id)
+	return m != nil && m.live()
+}
+
+// vouch says anew that a gwyh 0.1 node lives.
+func (c *Core) vouch(now time.Time, m *member, above uint64) {
+	c.members.reincarnate(m, max(millis(now), m.Incarnation+1, above+1))
+	c.memberChanged(now)
+	c.spread(now, m, nil, flooded)
+}
+
+// applyLegacy takes in what a Go node says of a gwyh 0.1 node.
+func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
+	m := c.members.get(e.ID)
+	switch {
+	case e.Incarnation > millis(now.Add(incarnationAhead)), e.State != wire.StateAlive && e.State != wire.StateDead:
+		c.drop(DropUnexpected)
+	case m != nil && !supersedes(e, m):
+		c.stats.MembersStale++
+		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
+			c.correct(now, from, m)
+		}
+	case e.State == wire.StateDead:
+		c.doubtLegacy(now, m, e, from, how)
+	case string(e.Name) != legacyName(e.Addr) || len(e.Meta) > 0 || (m == nil || !m.live()) && c.members.old >= legacyMembersMax:
+		c.drop(DropOversize)
+	default:
+		c.applyAlive(now, m, e, from, how)
+	}
+}
+
+// doubtLegacy takes in a Go node's word that a gwyh 0.1 node is dead. Who has heard it since says so; who holds a
+// session with it asks it first.
+func (c *Core) doubtLegacy(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+	p := c.peers[e.ID]
+	switch {
+	case p == nil || m == nil || !m.live() || p.set.Current(now) == nil:
+		c.applyGone(now, m, e, from, how)
+	case millis(p.set.LastOpened()) > e.Incarnation:
+		c.vouch(now, m, e.Incarnation)
+	default:
+		c.checkDown(now, p, claim{incarnation: e.Incarnation})
+	}
+}
+
+// buryLegacy takes a gwyh 0.1 node for dead: Go nodes are told at once, its like once no Go node has objected.
+func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
+	c.members.reincarnate(m, max(m.Incarnation, incarnation))
+	c.declareDead(now, m)
+	c.legacyLater(now, legacyRevive, func(now time.Time) {
+		if !m.live() && c.members.get(m.ID) == m {
+			c.floodStatus(now, m, false)
+		}
+	})
+	c.lookFor(now, m, now.Add(legacyRecheckFor))
+}
+
+// lookFor tries a gwyh 0.1 node that was lost now and then: it does not look for us.
+func (c *Core) lookFor(now time.Time, m *member, until time.Time) {
+	c.legacyLater(now, c.between(legacyRecheck/2, legacyRecheck*3/2), func(now time.Time) {
+		if m.live() || c.members.get(m.ID) != m || !c.self.live() || now.After(until) || c.members.named(legacyName(m.Addr)) != nil {
+			return
+		}
+		if !c.dialing(m.ID) {
+			c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
+		}
+		c.lookFor(now, m, until)
+	})
+}
+
+// lostLegacy ends the link with a gwyh 0.1 peer that stayed silent.
+func (c *Core) lostLegacy(now time.Time, p *peer) {
+	if m := c.members.get(p.id); m != nil && m.live() {
+		c.buryLegacy(now, m, millis(p.set.LastOpened()))
+	}
+	c.unlink(now, p)
+}
+
+// chooseLegacy subscribes to the gwyh 0.1 members whose gate this node is: each has the same few, which all Go
+// nodes find alike, and the choice of Go nodes (G8) does not count them. So none is mute, and a large cluster
+// does not drown a small one. It also ends those of which nobody has spoken for long.
+func (c *Core) chooseLegacy(now time.Time) {
+	if c.members.old == 0 {
+		return
+	}
+	var list []*member
+	for _, m := range c.members.live {
+		if m.legacy() {
+			list = append(list, m)
+		}
+	}
+	for _, m := range list {
+		p := c.peers[m.ID]
+		switch {
+		case millis(now) > m.Incarnation+uint64(legacyOrphan.Milliseconds()) && (p == nil || !p.linked):
+			c.buryLegacy(now, m, m.Incarnation)
+		case !c.admitsLegacy() || p != nil && p.sub != subNone || c.avoided[m.ID].until.After(now):
+		case c.isGate(m):
+			c.subscribe(now, m.ID)
+		}
+	}
+}
+
+// isGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member.
+func (c *Core) isGate(m *member) bool {
+	before := 0
+	own := gateKey(m.ID, c.cfg.ID)
+	for o := range c.members.each {
+		if !o.legacy() && o != c.self && gateKey(m.ID, o.ID) < own {
+			if before++; before >= legacyGates {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func gateKey(of, node wire.NodeID) uint64 { return mix(idHash(node) ^ mix(idHash(of))) }

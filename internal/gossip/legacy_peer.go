@@ -1,0 +1,182 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times and bounds of what gwyh 0.1 peers make us do (docs/PROTOCOL.md, part 3).
+const (
+	legacySilence   = 15 * time.Second // of a gwyh 0.1 node before it is lost, and without a heartbeat before it has forgotten us
+	legacyAgain     = 10 * time.Second // between two handshakes with one that seems to have forgotten us, doubled
+	legacyAgainMax  = 5 * time.Minute  // up to this while it does not help
+	legacyAnswers   = 16               // SubscriptionStarted to one peer in a burst
+	legacyPerSecond = 4                // and in the long run
+	legacyLinksMax  = 64               // peers that messages are exchanged with: their clusters are small
+	chores          = 256              // things put off at once: see Core.legacyLater
+)
+
+// oldPeer is what a peer has that is a gwyh 0.1 node.
+type oldPeer struct {
+	beat   time.Time     // its last heartbeat, be it its own or one that it passed on
+	forgot bool          // no heartbeat came, or it was told that we are down: the next handshake asks for its messages anew
+	again  time.Time     // no handshake of ours before, but for a Join's
+	pause  time.Duration // until that, the last time
+	lease  time.Duration // the age of its incarnation at which we renew it
+
+	answers   float64 // SubscriptionStarted that may go out now
+	answersAt time.Time
+
+	listAsked time.Time  // when we sent PeerList; zero if never
+	check     *downCheck // of what others say of it; nil for none
+}
+
+// oldCluster is what a node has to do later because of gwyh 0.1 peers.
+type oldCluster struct {
+	timer   timer
+	chores  []chore // soonest first
+	refuted time.Time
+	hopes   int // addresses that will be tried
+}
+
+type chore struct {
+	at time.Time
+	do func(now time.Time)
+}
+
+// legacyLater puts something off. It reports false when too much waits already.
+func (c *Core) legacyLater(now time.Time, after time.Duration, do func(now time.Time)) bool {
+	o := &c.old
+	if len(o.chores) >= chores {
+		c.drop(DropOversize)
+		return false
+	}
+	at := now.Add(after)
+	i := len(o.chores)
+	for i > 0 && o.chores[i-1].at.After(at) {
+		i--
+	}
+	o.chores = append(o.chores, chore{})
+	copy(o.chores[i+1:], o.chores[i:])
+	o.chores[i] = chore{at, do}
+	o.timer.fire = c.runChores
+	c.timers.set(&o.timer, o.chores[0].at)
+	return true
+}
+
+func (c *Core) runChores(now time.Time) {
+	o := &c.old
+	for len(o.chores) > 0 && !o.chores[0].at.After(now) {
+		do := o.chores[0].do
+		o.chores[0] = chore{}
+		o.chores = o.chores[1:]
+		do(now)
+	}
+	if len(o.chores) > 0 {
+		c.timers.set(&o.timer, o.chores[0].at)
+	}
+}
+
+// between draws a time from lo up to hi.
+func (c *Core) between(lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(c.rng.Int64N(int64(hi-lo)))
+}
+
+// admitsLegacy reports whether this node speaks to gwyh 0.1 nodes.
+func (c *Core) admitsLegacy() bool { return c.cfg.AllowLegacy && !c.cfg.Labelled }
+
+// isOwn reports whether a message id is one of this node's. gwyh 0.1 nodes pass our requests back to us.
+func (c *Core) isOwn(id *wire.MessageID) bool {
+	tag := binary.BigEndian.Uint64(id[:8])
+	own := binary.BigEndian.Uint64(c.tag[:])
+	return tag == own || tag == own^1<<63
+}
+
+func (c *Core) makeOld(p *peer) {
+	p.old = &oldPeer{answers: legacyAnswers, answersAt: c.now, lease: legacyLease + c.between(0, legacyLease/4)}
+}
+
+// mayAnswer rations the answers to StartSubscription, for each runs through the cluster of gwyh 0.1 nodes and
+// any number of them may come of one that was passed on.
+func (o *oldPeer) mayAnswer(now time.Time) bool {
+	o.answers = min(o.answers+now.Sub(o.answersAt).Seconds()*legacyPerSecond, legacyAnswers)
+	o.answersAt = now
+	if o.answers < 1 {
+		return false
+	}
+	o.answers--
+	return true
+}
+
+// readyLegacy asks for the messages of a peer that hands were shaken with: once, and again only if it has forgotten
+// that we asked.
+func (c *Core) readyLegacy(now time.Time, p *peer) {
+	switch {
+	case !c.self.live():
+	case p.sub == subNone && (p.linked || c.legacyLinks() < legacyLinksMax):
+		p.old.forgot = false
+		c.ask(now, p)
+	case p.sub != subNone && p.old.forgot:
+		p.old.forgot = false
+		p.asked = now
+		c.sendRequest(now, p, wire.KindStartSubscription)
+	}
+}
+
+// tickLegacy watches a gwyh 0.1 peer. It returns when it is next needed.
+func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
+	if !p.linked && p.sub == subNone {
+		return time.Time{}
+	}
+	check := p.silence(silenceCheck)
+	switch silent := now.Sub(p.heard); {
+	case silent >= legacySilence:
+		c.lostLegacy(now, p)
+		return time.Time{}
+	case silent < check:
+		next = p.heard.Add(check)
+	default: // it may have gone, or hold no key of ours any more
+		if now.Sub(p.check) >= legacyFrames {
+			p.check = now
+			c.ping(now, p)
+		}
+		c.shakeAgain(now, p)
+		next = p.check.Add(legacyFrames)
+	}
+	if p.sub == subNone {
+		return next
+	}
+	beat := p.old.beat
+	if p.asked.After(beat) {
+		beat = p.asked
+	}
+	forgot := beat.Add(legacySilence)
+	if !forgot.After(now) {
+		p.old.forgot = true
+		c.shakeAgain(now, p)
+		forgot = p.old.again
+	}
+	return soonest(next, forgot)
+}
+
+// shakeAgain begins a new handshake with a peer that seems to have forgotten us, more and more seldom.
+func (c *Core) shakeAgain(now time.Time, p *peer) {
+	o := p.old
+	if o.again.After(now) {
+		return
+	}
+	o.pause = min(max(2*o.pause, legacyAgain), legacyAgainMax)
+	o.again = now.Add(o.pause)
+	if !c.dialing(p.id) {
+		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(dialFor))
+	}
+}
+
+// beats notes that the peer beats for us.
+func (o *oldPeer) beats(now time.Time) {
+	o.beat = now
+	o.pause = 0
+	o.forgot = false
+}

@@ -1,0 +1,439 @@
+package gossip
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gwyh01"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// ancient is a gwyh 0.1 node on the network that says what a test makes it say, and notes what it hears.
+type ancient struct {
+	t      *testing.T
+	c      *cluster
+	addr   netip.AddrPort
+	id     wire.NodeID
+	s      *session.Session // with node 0
+	seq    uint32
+	count  byte // of its messages
+	mute   bool // it answers no box
+	out    []datagram
+	buf    []byte
+	heard  []wire.Message
+	hellos []time.Duration // since the start of the network: when one of node 0 came
+}
+
+// addAncient puts one on the network that has just shaken hands with node 0, and that subscribes to it.
+func (c *cluster) addAncient(t *testing.T, n byte) *ancient {
+	a := &ancient{t: t, c: c, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 9, n}), 9), id: wire.NodeID{0: n, 6: 0x40, 15: 1}}
+	c.net.Add(simnet.HostConfig{Addr: a.addr, Name: fmt.Sprintf("ancient-%d", n)}, a)
+	key, id := [32]byte{1, n}, wire.HandshakeID{n}
+	core := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		core.now = now
+		(*host)(core.Core).Established(&handshake.Established{Peer: a.id, Handshake: id, Legacy: true,
+			SendKey: key, RecvKey: key, Path: wire.Path{Remote: a.addr}, Timestamp: now})
+		a.s = session.New(now, session.Params{Self: a.id, Peer: core.cfg.ID, Handshake: id, Initiator: true, Legacy: true,
+			SendKey: key, RecvKey: key, Suite: session.Null, Rand: c.net.Reader(200 + uint64(n))})
+	})
+	a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
+	return a
+}
+
+func (a *ancient) next() wire.MessageID {
+	a.count++
+	return wire.MessageID{0: a.id[0], 1: a.count, 6: 0x40}
+}
+
+// say sends a plaintext to node 0 and lets it arrive.
+func (a *ancient) say(plain []byte) {
+	a.c.net.Do(a.addr, func(now time.Time) { a.send(now, plain) })
+	a.c.net.RunFor(5 * time.Millisecond)
+}
+
+func (a *ancient) send(now time.Time, plain []byte) {
+	a.seq++
+	a.buf = a.s.SealLegacy(now, a.buf, a.seq, plain)
+	a.out = append(a.out, datagram{end: len(a.buf)})
+}
+
+func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
+	var p wire.Packet
+	if err := wire.ParsePacket(&p, b); err != nil {
+		a.t.Error(err)
+		return
+	}
+	if p.Kind == wire.PacketHandshake {
+		var h wire.Handshake
+		if wire.ParseHandshake(&h, p.Handshake) == nil && h.Step == wire.StepHello && from.Remote == a.c.nodes[0].addr {
+			a.hellos = append(a.hellos, a.c.net.Elapsed())
+		}
+		return
+	}
+	plain, err := a.s.Open(now, &p)
+	if err != nil {
+		return // of another node, which has no session with it
+	}
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil {
+		a.t.Error(err)
+	}
+	m.Data = append([]byte(nil), m.Data...)
+	a.heard = append(a.heard, m)
+	if !a.mute {
+		a.send(now, wire.AppendNak(nil, a.next(), p.Seq, p.Seq))
+	}
+}
+
+func (a *ancient) HandleTimeout(time.Time) {}
+func (a *ancient) NextTimeout() time.Time  { return time.Time{} }
+func (a *ancient) Drain(send func(to wire.Path, b []byte)) {
+	begin := 0
+	for _, d := range a.out {
+		send(wire.Path{Remote: a.c.nodes[0].addr}, a.buf[begin:d.end])
+		begin = d.end
+	}
+	a.out, a.buf = a.out[:0], a.buf[:0]
+}
+
+// took returns what it heard of a kind since the last call, and forgets all that it heard.
+func (a *ancient) took(k wire.Kind) (list []wire.Message) {
+	for _, m := range a.heard {
+		if m.Kind == k {
+			list = append(list, m)
+		}
+	}
+	a.heard = nil
+	return list
+}
+
+func (a *ancient) status(id wire.MessageID, of wire.NodeID, addr netip.AddrPort, up bool) {
+	a.say(wire.AppendPeerStatus(nil, id, wire.Peer{Addr: addr, ID: of}, up))
+}
+
+// aged is a cluster of Go nodes of which the first knows two gwyh 0.1 nodes.
+func aged(t *testing.T, nodes int) (c *cluster, a, b *ancient) {
+	t.Helper()
+	c = newCluster(t, 1, lan())
+	c.add(nodes)
+	c.form(2 * time.Second)
+	a, b = c.addAncient(t, 1), c.addAncient(t, 2)
+	c.net.RunFor(100 * time.Millisecond)
+	return c, a, b
+}
+
+// has reports whether node i has a live member of that id.
+func (c *cluster) has(i int, id wire.NodeID) bool {
+	m := c.nodes[i].members.get(id)
+	return m != nil && m.live()
+}
+
+func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
+	c, a, b := aged(t, 4)
+	for i, n := range c.nodes {
+		for _, o := range []*ancient{a, b} {
+			if m := n.members.get(o.id); m == nil || !m.live() || m.Name != "gwyh01-"+o.addr.String() || m.Addr != o.addr {
+				t.Errorf("node %d: %+v", i, m)
+			}
+		}
+		if n.count(EventJoin, "gwyh01-"+a.addr.String()) != 1 {
+			t.Errorf("node %d: %v", i, n.names())
+		}
+		if n.members.root != c.nodes[0].members.root {
+			t.Errorf("node %d has another view", i)
+		}
+	}
+	up := a.took(wire.KindPeerStatus)
+	if len(up) != 1 {
+		t.Fatalf("%d PeerStatus came", len(up))
+	}
+	if of, isUp, err := wire.ParsePeerStatus(up[0].Data); err != nil || !isUp || of.ID != b.id || of.Addr != b.addr {
+		t.Errorf("%+v up %t %v", of, isUp, err)
+	}
+}
+
+func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
+	c, a, b := aged(t, 3)
+	n := c.nodes[0]
+	other, version := c.nodes[1].self.Member, n.Version()
+	b.took(wire.KindPeerStatus)
+	started := n.stats.HandshakesStarted
+	a.status(a.next(), other.ID, other.Addr, false)
+	a.status(a.next(), other.ID, netip.MustParseAddrPort("10.6.6.6:6"), true)
+	a.status(a.next(), wire.NodeID{3, 6: 0x80}, netip.MustParseAddrPort("10.6.6.6:7"), true)
+	if got := b.took(wire.KindPeerStatus); len(got) != 0 {
+		t.Errorf("%d of them were passed on", len(got))
+	}
+	c.net.RunFor(5 * time.Second)
+	if m := n.members.get(other.ID); !m.live() || m.State != wire.StateAlive || m.Addr != other.Addr || n.Version() != version {
+		t.Errorf("%+v", m)
+	}
+	if n.stats.HandshakesStarted != started {
+		t.Error("a handshake was begun")
+	}
+	a.status(a.next(), other.ID, other.Addr, true)
+	a.status(a.next(), wire.NodeID{3, 6: 0x80}, netip.MustParseAddrPort("10.6.6.6:7"), false)
+	if got := b.took(wire.KindPeerStatus); len(got) != 2 {
+		t.Errorf("%d of those that are true were passed on", len(got))
+	}
+}
+
+func TestDownAboutALegacyPeerThatAnswersIsNotBelieved(t *testing.T) {
+	c, a, b := aged(t, 3)
+	third := c.addAncient(t, 3)
+	third.took(0)
+	a.took(0)
+	b.status(b.next(), a.id, a.addr, false)
+	c.net.RunFor(3 * time.Second)
+	if got := a.took(wire.KindFrame); len(got) != 1 {
+		t.Errorf("asked %d times: the first is answered", len(got))
+	}
+	if got := third.took(wire.KindPeerStatus); len(got) != 0 || !c.has(0, a.id) || !c.has(2, a.id) {
+		t.Errorf("%d passed on, member %t and %t", len(got), c.has(0, a.id), c.has(2, a.id))
+	}
+}
+
+func TestDownAboutALegacyPeerThatDoesNotAnswerIsBelievedAndPassedOn(t *testing.T) {
+	c, a, b := aged(t, 3)
+	third := c.addAncient(t, 3)
+	third.took(0)
+	a.took(0)
+	a.mute = true
+	id := b.next()
+	b.status(id, a.id, a.addr, false)
+	c.net.RunFor(1400 * time.Millisecond)
+	if !c.has(0, a.id) {
+		t.Error("believed early")
+	}
+	c.net.RunFor(200 * time.Millisecond)
+	if c.has(0, a.id) || c.has(2, a.id) {
+		t.Error("still a member")
+	}
+	if frames := a.took(wire.KindFrame); len(frames) != 3 {
+		t.Errorf("asked %d times", len(frames))
+	}
+	passed := third.took(wire.KindPeerStatus)
+	if len(passed) != 1 || passed[0].ID != id {
+		t.Errorf("%+v", passed)
+	}
+	if again := b.took(wire.KindPeerStatus); len(again) > 1 { // one Up, of the third
+		t.Errorf("%d went back", len(again))
+	}
+}
+
+func TestGoNodesWordThatALegacyNodeIsDeadIsOutdoneByWhoHearsIt(t *testing.T) {
+	c, a, _ := aged(t, 3)
+	before := c.nodes[1].members.get(a.id).Incarnation
+	c.net.RunFor(time.Second)
+	c.do(2, func(now time.Time) { c.nodes[2].declareDead(now, c.nodes[2].members.get(a.id)) })
+	c.net.RunFor(3 * time.Second)
+	for i := range c.nodes {
+		if !c.has(i, a.id) {
+			t.Errorf("node %d believes it", i)
+		}
+	}
+	if c.nodes[1].members.get(a.id).Incarnation <= before {
+		t.Error("the incarnation is the old one")
+	}
+}
+
+func TestAddressesThatALegacyPeerNamesAreTriedAFewAtATime(t *testing.T) {
+	c, a, _ := aged(t, 2)
+	started := c.nodes[0].stats.HandshakesStarted
+	for i := range 200 {
+		a.status(wire.MessageID{7, byte(i), 6: 0x40}, wire.NodeID{9, byte(i), 6: 0x40}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
+	}
+	c.net.RunFor(4 * time.Second)
+	if got := c.nodes[0].stats.HandshakesStarted - started; got == 0 || got > hopesMax {
+		t.Errorf("%d handshakes were begun", got)
+	}
+	c.net.RunFor(20 * time.Second)
+	if c.nodes[0].old.hopes != 0 {
+		t.Errorf("%d are still hoped for", c.nodes[0].old.hopes)
+	}
+}
+
+func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T) {
+	c, a, b := aged(t, 2)
+	self := c.nodes[0].self.Member
+	said := c.net.Elapsed()
+	a.status(a.next(), self.ID, self.Addr, false)
+	b.status(b.next(), self.ID, self.Addr, false)
+	if got := len(b.took(wire.KindPeerStatus)); got > 0 {
+		t.Errorf("%d were passed on", got)
+	}
+	c.net.RunFor(4 * time.Second)
+	for _, o := range []*ancient{a, b} {
+		if len(o.hellos) == 0 || o.hellos[0]-said < refuteMin || o.hellos[0]-said > refuteMax+100*time.Millisecond {
+			t.Errorf("Hellos at %v, Down at %v", o.hellos, said)
+		}
+	}
+	c.net.RunFor(5 * time.Second) // the attempt is over
+	first, count := a.hellos[0], len(a.hellos)
+	a.status(a.next(), self.ID, self.Addr, false)
+	c.net.RunFor(first + refuteInterval - 50*time.Millisecond - c.net.Elapsed())
+	if len(a.hellos) != count {
+		t.Errorf("Hellos at %v: another within ten seconds", a.hellos)
+	}
+	c.net.RunFor(4 * time.Second)
+	if len(a.hellos) == count {
+		t.Error("the second Down was not refuted")
+	}
+}
+
+func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
+	c, a, _ := aged(t, 2)
+	a.took(0)
+	self := c.nodes[0].self.Member
+	c.do(0, c.nodes[0].Leave)
+	c.net.RunFor(time.Second)
+	ends := 0
+	for _, m := range a.heard {
+		if m.Kind == wire.KindEndSubscription {
+			ends++
+		}
+	}
+	got := a.took(wire.KindPeerStatus)
+	if len(got) != 1 || ends != 0 {
+		t.Fatalf("%d PeerStatus, %d EndSubscription", len(got), ends)
+	}
+	if of, up, err := wire.ParsePeerStatus(got[0].Data); err != nil || up || of.ID != self.ID || of.Addr != self.Addr {
+		t.Errorf("%+v up %t %v", of, up, err)
+	}
+}
+
+func TestPeerListIsNeverAnsweredAndPeersThatNobodyAskedForAreIgnored(t *testing.T) {
+	c, a, _ := aged(t, 2)
+	a.took(0)
+	started := c.nodes[0].stats.HandshakesStarted
+	a.say(wire.AppendRequest(nil, a.next(), wire.KindPeerList))
+	a.say(wire.AppendPeers(nil, a.next(), []wire.Peer{{Addr: netip.MustParseAddrPort("10.6.6.6:6"), ID: wire.NodeID{1, 6: 0x80}}}))
+	c.net.RunFor(4 * time.Second)
+	if got := len(a.took(wire.KindPeers)); got != 0 || c.nodes[0].stats.HandshakesStarted != started {
+		t.Errorf("%d answers, %d handshakes", got, c.nodes[0].stats.HandshakesStarted-started)
+	}
+}
+
+func TestOwnRequestsThatComeBackAreNotAnswered(t *testing.T) {
+	_, a, _ := aged(t, 2)
+	var asked wire.MessageID
+	for _, m := range a.heard {
+		if m.Kind == wire.KindStartSubscription {
+			asked = m.ID
+		}
+	}
+	if asked == (wire.MessageID{}) {
+		t.Fatal("it was not asked for its messages")
+	}
+	a.took(0)
+	a.say(wire.AppendRequest(nil, asked, wire.KindStartSubscription))
+	if got := len(a.took(wire.KindSubscriptionStarted)); got != 0 {
+		t.Errorf("%d answers to a request of the node's own", got)
+	}
+	for range 100 {
+		a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
+	}
+	if got := len(a.took(wire.KindSubscriptionStarted)); got < legacyAnswers || got > legacyAnswers+legacyPerSecond {
+		t.Errorf("%d answers to 100 requests in half a second", got)
+	}
+}
+
+// addModel puts a model of a gwyh 0.1 node on the network.
+func (c *cluster) addModel(n byte, seeds ...netip.AddrPort) *gwyh01.Node {
+	m := gwyh01.New(c.net.Now(), gwyh01.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 8, n}), 9), Keys: []string{"insecure"},
+		Seeds: seeds, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: c.net.Reader(300 + uint64(n))})
+	c.net.Add(simnet.HostConfig{Addr: m.Addr(), Name: fmt.Sprintf("model-%d", n)}, m)
+	return m
+}
+
+func TestGoNodeThatJoinsThroughALegacyNodeFindsTheOthers(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(3)
+	c.join(1, 0)
+	old := c.addModel(1, c.nodes[0].addr)
+	c.net.RunFor(10 * time.Second)
+	c.do(2, func(now time.Time) { c.nodes[2].Join(now, old.Addr(), now.Add(10*time.Second)) })
+	c.net.RunFor(10 * time.Second)
+	if len(c.nodes[2].joined) != 1 || c.nodes[2].joined[0].Err != nil {
+		t.Errorf("%+v", c.nodes[2].joined)
+	}
+	for i, n := range c.nodes {
+		if n.members.count() != 4 || n.members.peers() != 3 {
+			t.Errorf("node %d knows %v", i, strings.Join(n.names(), ", "))
+		}
+	}
+	if n := old.Stats().NaksReceived; n != 0 {
+		t.Errorf("%d Naks went to it", n)
+	}
+}
+
+func TestSilentLegacyNodeIsDeadAfterFifteenSecondsAndBackWhenItSpeaks(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(6)
+	c.form(2 * time.Second)
+	old := c.addModel(1, c.nodes[0].addr)
+	c.net.RunFor(20 * time.Second)
+	net := c.net.Partition([]netip.AddrPort{old.Addr()}, c.net.Hosts()[:6])
+	c.net.RunFor(8 * time.Second)
+	for i := range c.nodes {
+		if !c.has(i, old.ID()) {
+			t.Errorf("dead to node %d early", i)
+		}
+	}
+	c.net.RunFor(11 * time.Second)
+	for i := range c.nodes {
+		if c.has(i, old.ID()) {
+			t.Errorf("alive to node %d", i)
+		}
+	}
+	net.Heal()
+	c.net.RunFor(2 * time.Minute)
+	for i := range c.nodes {
+		if !c.has(i, old.ID()) {
+			t.Errorf("not back at node %d", i)
+		}
+	}
+	c.do(5, func(now time.Time) { _ = c.nodes[5].Broadcast(now, []byte("hello")) })
+	c.net.RunFor(time.Second)
+	if heard := old.Heard(); len(heard) != 1 {
+		t.Errorf("it heard %d broadcasts", len(heard))
+	}
+}
+
+func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(8)
+	c.form(2 * time.Second)
+	for i := range byte(12) {
+		c.addModel(i, c.nodes[i%8].addr)
+	}
+	c.net.RunFor(time.Minute)
+	for i, n := range c.nodes {
+		if n.members.old != 12 || n.Started() < n.cfg.Subscriptions {
+			t.Errorf("node %d has %d legacy members and %d subscriptions to Go nodes", i, n.members.old, n.Started())
+		}
+		for _, id := range n.subs.choice {
+			if !id.IsGo() {
+				t.Errorf("node %d chose a legacy node", i)
+			}
+		}
+	}
+	for m := range c.nodes[0].members.each {
+		gates := 0
+		for _, n := range c.nodes {
+			if m.legacy() && n.isGate(m) {
+				gates++
+			}
+		}
+		if m.legacy() && gates != legacyGates {
+			t.Errorf("%s has %d gates", m.Name, gates)
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/gwyh01"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Mixed is a cluster with models of gwyh 0.1 nodes among the Go nodes.
+type Mixed struct {
+	*Cluster
+	Models []*Model
+	said   []*saying
+	naks   int // that models of ended lives had got
+}
+
+// Model is a machine with a gwyh 0.1 node on it.
+type Model struct {
+	*gwyh01.Node // of this life, or of the last one when it is down
+	Addr         netip.AddrPort
+	Seeds        []netip.AddrPort // of its next life
+
+	mixed *Mixed
+	index int
+	up    bool
+	since time.Duration
+}
+
+// saying is a broadcast in a mixed cluster. A model's own may come back to it.
+type saying struct {
+	by       string
+	at       time.Duration
+	goHeard  []int // by node: how often
+	oldHeard []int // by model
+}
+
+// NewMixed makes a cluster with so many models. None of them knows another; AddModel and Join begin.
+func NewMixed(cfg Config) *Mixed {
+	m := &Mixed{Cluster: New(cfg)}
+	m.Cluster.overheard = m.heard
+	return m
+}
+
+// AddModel starts a gwyh 0.1 node with the addresses of its seeds.
+func (m *Mixed) AddModel(seeds ...netip.AddrPort) *Model {
+	i := len(m.Models)
+	d := &Model{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, 0, byte(i)}), 6969), Seeds: seeds, mixed: m, index: i}
+	m.Models = append(m.Models, d)
+	d.begin()
+	m.Net.Add(simnet.HostConfig{Addr: d.Addr, Name: fmt.Sprintf("model-%d", i)}, d)
+	return d
+}
+
+func (d *Model) begin() {
+	m := d.mixed
+	m.lives++
+	d.Node = gwyh01.New(m.Net.Now(), gwyh01.Config{Addr: d.Addr, Keys: []string{"insecure"}, Seeds: d.Seeds,
+		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: m.Net.Reader(m.lives<<32 | uint64(d.index))})
+	d.up, d.since = true, m.Net.Elapsed()
+}
+
+// Up reports whether the model runs.
+func (d *Model) Up() bool { return d.up }
+
+// HandleDatagram makes a Model a simnet.Host that notes what its node hears.
+func (d *Model) HandleDatagram(now time.Time, from wire.Path, b []byte) {
+	d.Node.HandleDatagram(now, from, b)
+	for _, data := range d.Heard() {
+		if s := d.mixed.saying(data); s != nil && d.since <= s.at {
+			s.oldHeard[d.index]++
+		}
+	}
+}
+
+// CrashModel ends a model without a word.
+func (m *Mixed) CrashModel(d *Model) {
+	m.naks += d.Stats().NaksReceived
+	m.Net.Crash(d.Addr)
+	d.up = false
+}
+
+// ShutdownModel ends a model as its users do.
+func (m *Mixed) ShutdownModel(d *Model) {
+	m.Net.Do(d.Addr, func(time.Time) { d.Shutdown() })
+	m.CrashModel(d)
+}
+
+// RestartModel begins the next life of a model, under a new id.
+func (m *Mixed) RestartModel(d *Model) {
+	d.begin()
+	m.Net.Restart(d.Addr, d)
+}
+
+// Naks is how many Naks models got in all their lives.
+func (m *Mixed) Naks() int {
+	sum := m.naks
+	for _, d := range m.Models {
+		if d.up {
+			sum += d.Stats().NaksReceived
+		}
+	}
+	return sum
+}
+
+// mixedMark begins the broadcasts of a Mixed, which the cluster's ledger does not know.
+const mixedMark = 0x6d69786564 << 24
+
+func (m *Mixed) say(by string) (*saying, []byte) {
+	s := &saying{by: by, at: m.Net.Elapsed(), goHeard: make([]int, len(m.Nodes)), oldHeard: make([]int, len(m.Models))}
+	m.said = append(m.said, s)
+	return s, binary.BigEndian.AppendUint64(nil, mixedMark+uint64(len(m.said)-1))
+}
+
+func (m *Mixed) saying(data []byte) *saying {
+	if len(data) != HeaderSize {
+		return nil
+	}
+	if i := binary.BigEndian.Uint64(data) - mixedMark; i < uint64(len(m.said)) {
+		return m.said[i]
+	}
+	return nil
+}
+
+// heard notes what a Go node was handed.
+func (m *Mixed) heard(n *Node, data []byte) bool {
+	s := m.saying(data)
+	if s != nil && n.since <= s.at {
+		s.goHeard[n.Index]++
+	}
+	return s != nil
+}
+
+// TellGo broadcasts from a Go node.
+func (m *Mixed) TellGo(n *Node) {
+	s, b := m.say(n.Name)
+	s.goHeard[n.Index] = 1
+	m.Do(n, func(now time.Time) { _ = n.Core.Broadcast(now, b) }) // what is not sent is not heard, which is seen
+}
+
+// TellOld broadcasts from a model.
+func (m *Mixed) TellOld(d *Model) {
+	s, b := m.say(fmt.Sprintf("model-%d", d.index))
+	s.oldHeard[d.index] = 1
+	m.Net.Do(d.Addr, func(time.Time) { d.Broadcast(b) })
+}
+
+// Deaf lists what was not heard, or more than once, of the broadcasts since a moment: by every Go node that was up
+// all the time since, and of Go nodes also by every such model that heard of any Go node at all.
+func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
+	add := func(s *saying, who string, times int) {
+		if len(list) < limit {
+			list = append(list, fmt.Sprintf("%s's broadcast at %v was heard %d times by %s", s.by, s.at, times, who))
+		}
+	}
+	for _, s := range m.said {
+		if s.at < since {
+			continue
+		}
+		ofGo := s.by[0] == 'n'
+		for i, times := range s.goHeard {
+			if n := m.Nodes[i]; n.up && n.since+settled <= s.at && times != 1 {
+				add(s, n.Name, times)
+			}
+		}
+		for i, times := range s.oldHeard {
+			if d := m.Models[i]; ofGo && d.up && d.since+settledOld <= s.at && times == 0 {
+				add(s, fmt.Sprintf("model-%d", i), times)
+			}
+		}
+	}
+	return list
+}
+
+// Who has just started hears when it has links: a gwyh 0.1 node draws up to 5 s before it asks for one, and asks once.
+const (
+	settled    = 3 * time.Second
+	settledOld = 20 * time.Second
+)
+
+// A MixedLife is a mixed cluster in which something happens once a minute, in turn: a crash, a leave or shutdown, a
+// restart, of a Go node and of a model.
+type MixedLife struct {
+	Seed          uint64
+	Nodes, Models int
+	Span          time.Duration
+	Loss          float64
+}
+
+// MixedOutcome is what such a life comes to. Problems is empty if all is well.
+type MixedOutcome struct {
+	Problems  []string
+	Said      int
+	Sent      float64 // packets by a Go node in a second, mean
+	SentMost  float64 // the same in the worst second of any Go node
+	Forwarded float64 // packets by a model in a second, mean
+}
+
+// Live runs it.
+func (l MixedLife) Live() MixedOutcome {
+	m := NewMixed(Config{Seed: l.Seed, Nodes: l.Nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: l.Loss}})
+	out := &MixedOutcome{}
+	if _, err := m.Form(time.Minute); err != nil {
+		out.Problems = append(out.Problems, err.Error())
+		return *out
+	}
+	for i := range l.Models {
+		seeds := []netip.AddrPort{m.Nodes[i%l.Nodes].Addr}
+		if i > 0 {
+			seeds = append(seeds, m.Models[0].Addr)
+		}
+		m.AddModel(seeds...)
+		m.Net.RunFor(7 * time.Second)
+	}
+	m.Net.RunFor(settledOld)
+	begin := m.Net.Elapsed()
+	sent, passed := m.sentBy()
+	for turn := 0; m.Net.Elapsed()-begin < l.Span; turn++ {
+		m.minute(out, turn)
+	}
+	m.Net.RunFor(40 * time.Second) // what had its share of trouble last is noticed
+	seconds := (m.Net.Elapsed() - begin).Seconds()
+	sentNow, passedNow := m.sentBy()
+	out.Sent = float64(sentNow-sent) / seconds / float64(l.Nodes)
+	out.Forwarded = float64(passedNow-passed) / seconds / float64(l.Models)
+	out.Said = len(m.said)
+	out.Problems = append(out.Problems, m.Deaf(begin, 20)...)
+	out.Problems = append(out.Problems, m.wrongMixed(20)...)
+	for _, lie := range m.Lies(begin) {
+		out.Problems = append(out.Problems, fmt.Sprintf("%s took %s for dead, which lived, at %v", lie.By.Name, lie.About.Name, lie.At))
+	}
+	if n := m.Naks(); n > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("models got %d Naks", n))
+	}
+	return *out
+}
+
+// sentBy counts the packets of Go nodes and of models.
+func (m *Mixed) sentBy() (goNodes, models uint64) {
+	for _, n := range m.Nodes {
+		goNodes += m.Net.HostStats(n.Addr).Sent
+	}
+	for _, d := range m.Models {
+		models += m.Net.HostStats(d.Addr).Sent
+	}
+	return goNodes, models
+}
+
+// minute lets one thing happen and half a minute later undoes it, while all talk.
+func (m *Mixed) minute(out *MixedOutcome, turn int) {
+	n, d := m.Nodes[turn*7%len(m.Nodes)], m.Models[turn*3%len(m.Models)]
+	undo := func() {}
+	switch turn % 6 {
+	case 0:
+		m.Crash(n)
+		undo = func() { m.Restart(n, m.Nodes[(n.Index+1)%len(m.Nodes)]) }
+	case 1:
+		m.CrashModel(d)
+		undo = func() { m.RestartModel(d) }
+	case 2:
+		m.Leave(n)
+		undo = func() { m.Restart(n, m.Nodes[(n.Index+1)%len(m.Nodes)]) }
+	case 3:
+		m.ShutdownModel(d)
+		undo = func() { m.RestartModel(d) }
+	case 4: // back before anybody has noticed
+		m.Crash(n)
+		m.Net.RunFor(500 * time.Millisecond)
+		m.Restart(n, m.Nodes[(n.Index+1)%len(m.Nodes)])
+	case 5:
+		m.CrashModel(d)
+		m.Net.RunFor(time.Second)
+		m.RestartModel(d)
+	}
+	for s := range 60 {
+		if s == 30 {
+			undo()
+		}
+		before := make([]uint64, len(m.Nodes))
+		for i, n := range m.Nodes {
+			before[i] = m.Net.HostStats(n.Addr).Sent
+		}
+		m.chat(turn*60 + s)
+		m.Net.RunFor(time.Second)
+		for i, n := range m.Nodes {
+			out.SentMost = max(out.SentMost, float64(m.Net.HostStats(n.Addr).Sent-before[i]))
+		}
+	}
+}
+
+// chat lets a Go node or a model speak, each in turn.
+func (m *Mixed) chat(second int) {
+	n, d := m.Nodes[second%len(m.Nodes)], m.Models[second%len(m.Models)]
+	now := m.Net.Elapsed()
+	if second%2 == 0 && n.up && n.since+settled <= now {
+		m.TellGo(n)
+	}
+	if second%3 == 0 && d.up && d.since+settledOld <= now {
+		m.TellOld(d)
+	}
+}
+
+// wrongMixed lists where the view of a Go node differs from what is so.
+func (m *Mixed) wrongMixed(limit int) (wrong []string) {
+	up := make(map[wire.NodeID]string)
+	for _, n := range m.Up() {
+		up[n.ID()] = n.Name
+	}
+	for _, d := range m.Models {
+		if d.up {
+			up[d.ID()] = "gwyh01-" + d.Addr.String()
+		}
+	}
+	for _, n := range m.Up() {
+		seen := 0
+		n.Core.Members(func(o *gossip.Member) {
+			if up[o.ID] == o.Name && o.State == wire.StateAlive {
+				seen++
+			} else if len(wrong) < limit {
+				wrong = append(wrong, fmt.Sprintf("%s has %s (%s) as %s, which does not run", n.Name, o.Name, o.ID, o.State))
+			}
+		})
+		if seen != len(up) && len(wrong) < limit {
+			wrong = append(wrong, fmt.Sprintf("%s knows %d of %d nodes", n.Name, seen, len(up)))
+		}
+	}
+	return wrong
+}
