@@ -40,6 +40,7 @@ type node struct {
 
 	conflicts []Event
 
+	app     app
 	arrived *int // the cluster's
 }
 
@@ -64,8 +65,16 @@ func (n *node) HandleTimeout(now time.Time) {
 }
 
 func (n *node) take(now time.Time) {
-	for _, e := range n.Events() {
+	for events := n.Events(); len(events) > 0; events = n.Events() {
+		n.takeAll(now, events)
+	}
+}
+
+func (n *node) takeAll(now time.Time, events []Event) {
+	for _, e := range events {
 		switch e.Kind {
+		case EventStateWanted, EventState, EventMergeAsked, EventAliveAsked:
+			n.app.ask(now, n.Core, e)
 		case EventMessage:
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now

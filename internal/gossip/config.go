@@ -28,6 +28,11 @@ type Config struct {
 
 	// How long the name of a dead node is kept for its address: the first that is not zero.
 	DeadNodeReclaimTime, GossipToTheDeadTime time.Duration
+	State                                    bool // the application has a state to exchange, though it may be empty at times
+	AskMerge                                 bool // it is asked before this cluster and another become one
+	AskAlive                                 bool // it is asked about each node that becomes a member
+	// PushPullInterval is the time between push/pulls with a random member. Negative: never.
+	PushPullInterval time.Duration
 
 	Subscriptions int // members to hear from
 	Strategy      Strategy
@@ -64,6 +69,7 @@ func (c *Config) fill() {
 	fill(&c.ProbeTimeout, 500*time.Millisecond)
 	fill(&c.IndirectChecks, 3)
 	c.IndirectChecks = max(c.IndirectChecks, 0)
+	fill(&c.PushPullInterval, 30*time.Second)
 	fill(&c.SuspicionMult, 4)
 	fill(&c.SuspicionMaxTimeoutMult, 6)
 	fill(&c.AwarenessMaxMultiplier, 8)

@@ -4,7 +4,8 @@
 //
 // The pieces, by file: core (inputs and outputs), peer (one node at the other end of a session), link
 // (subscriptions and heartbeats), choose (whom to subscribe to), member and membership (the table and
-// how news of it spread), sync (comparing tables), broadcast and seen (dissemination), join, leave.
+// how news of it spread), sync (comparing tables),
+// pushpull, exchange, merge and votes (what the application has, and has to say), broadcast and seen (dissemination), join, leave.
 package gossip
 
 import (
@@ -78,6 +79,10 @@ type Core struct {
 	ackPayload []byte
 	appPings   []*appPing
 	lastPing   PingToken
+	exchanges  exchanges
+	pull       pulling
+	votes      votes
+	understood understood
 
 	timers      timers
 	out         outbox
@@ -146,9 +151,10 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if size, room := c.self.fill(&c.entry).Size(), cfg.DatagramSize-wire.BoxOverhead-membersOverhead; size > room {
 		return nil, fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
 	}
+	c.pullSoon(now)
 	c.hs = handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-		Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
+		Heartbeat: cfg.Heartbeat, Capabilities: capabilities(&cfg), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Rand: cfg.Rand,
 	}, (*host)(c))
 	if cfg.Base != nil {

@@ -45,9 +45,13 @@ type outgoing struct {
 	peer    *peer // nil while it waits for a session
 	until   time.Time
 	pause   time.Duration
-	upto    uint32 // acknowledged
+	upto    uint32      // acknowledged
+	done    func(error) // hears how it ended instead of the owner of the core; nil for EventSent
 	timer   timer
 }
+
+// acknowledged reports whether somebody waits to hear that the message came.
+func (o *outgoing) acknowledged() bool { return o.use != wire.UseMessage }
 
 func (o *outgoing) size() int {
 	if o.asm != nil {
@@ -62,29 +66,41 @@ func (o *outgoing) size() int {
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
 	c.now = now
 	p, legacy := c.reach(now, to)
-	large := len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead
-	switch {
-	case len(data) > MessageMax:
-		return 0, &TooLargeError{Size: len(data), Max: MessageMax}
-	case legacy:
+	if legacy && len(data) <= MessageMax {
 		return 0, ErrLegacy
-	case reliable && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.full(large),
-		reliable && large && c.ownBytes+len(data) > ownMax:
-		return 0, ErrQueueFull
 	}
 	o := &outgoing{id: c.newDirectID(), to: to, use: wire.UseMessage, until: until}
+	if reliable {
+		o.token, o.use = c.lastSend+1, wire.UseReliable
+	}
+	if err := c.submit(now, o, p, data); err != nil {
+		return 0, err
+	}
+	c.lastSend = max(c.lastSend, o.token)
+	return o.token, nil
+}
+
+// submit begins to send data to p, or lets it wait for a session if p is nil.
+func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
+	large := len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead
+	waited := o.acknowledged()
+	switch {
+	case len(data) > MessageMax:
+		return &TooLargeError{Size: len(data), Max: MessageMax}
+	case waited && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.full(large),
+		waited && large && c.ownBytes+len(data) > ownMax:
+		return ErrQueueFull
+	}
 	if large {
 		if o.asm = c.store.add(now, o.id, data, true); o.asm == nil {
-			return 0, ErrQueueFull
+			return ErrQueueFull
 		}
 		o.asm.pending++ // until it is acknowledged, or handed to a link
 		c.sweepLater(now)
 	} else {
 		o.data = append([]byte(nil), data...)
 	}
-	if reliable {
-		c.lastSend++
-		o.token, o.use = c.lastSend, wire.UseReliable
+	if waited {
 		c.sends[o.id] = o
 		if large {
 			o.asm.own = true
@@ -92,13 +108,13 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 		}
 	}
 	o.timer.fire = func(now time.Time) { c.retry(now, o) }
-	c.timers.set(&o.timer, until)
+	c.timers.set(&o.timer, o.until)
 	if p == nil {
 		c.await(now, o)
 	} else {
 		c.sendDirect(now, o, p)
 	}
-	return o.token, nil
+	return nil
 }
 
 // newDirectID draws the id of a direct message. It is random: a receiver gets few of a sender's, so
@@ -206,7 +222,7 @@ func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
 		}
 		c.pump(now, p)
 	}
-	if o.use != wire.UseReliable {
+	if !o.acknowledged() {
 		c.endSend(o, nil)
 		return
 	}
@@ -267,7 +283,7 @@ func (c *Core) endSend(o *outgoing, err error) {
 	if o.asm != nil {
 		o.asm.pending--
 	}
-	if o.use != wire.UseReliable {
+	if !o.acknowledged() {
 		if err != nil {
 			c.drop(DropUnreachable)
 			c.forgetSend(o)
@@ -276,6 +292,10 @@ func (c *Core) endSend(o *outgoing, err error) {
 	}
 	delete(c.sends, o.id)
 	c.forgetSend(o)
+	if o.done != nil {
+		o.done(err)
+		return
+	}
 	c.events = append(c.events, Event{Kind: EventSent, Send: o.token, Err: err})
 }
 
@@ -326,7 +346,7 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 	case err != nil:
 		c.drop(DropMalformedBody)
 		return
-	case d.Use > wire.UseReliable:
+	case !d.Use.Known():
 		c.drop(DropUnknownBody)
 		return
 	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0:
@@ -335,6 +355,8 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 	case c.directs.has(&m.ID):
 		c.stats.FramesDuplicate++
 		c.ackDirect(now, ch, d.Use, wholeAck(m.ID, d.Total))
+		return
+	case d.Use.Exchanged() && !c.expected(now, ch.peer, m.ID, d):
 		return
 	case len(d.Data) == int(d.Total):
 		c.deliverDirect(now, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
@@ -374,11 +396,16 @@ func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, 
 }
 
 func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
-	if c.directs.first(now, &id) {
+	first := c.directs.first(now, &id)
+	c.ackDirect(now, ch, use, wholeAck(id, uint32(len(data))))
+	switch {
+	case !first:
+	case use.Exchanged():
+		c.handleExchanged(now, ch.peer, use, id, data)
+	default:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Data: data})
 	}
-	c.ackDirect(now, ch, use, wholeAck(id, uint32(len(data))))
 }
 
 // wholeAck says that all of a message has come.
@@ -387,7 +414,7 @@ func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
 }
 
 func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, ack wire.DirectAck) {
-	if use != wire.UseReliable {
+	if use == wire.UseMessage {
 		return
 	}
 	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)

@@ -20,6 +20,13 @@ const (
 	EventLog                      // Text is a line for the log, level first
 
 	EventConflict // Member is a member, Other claims its name and lives too
+	// The application is asked, in the Join of Token or, if that is zero, by whoever has time. Joining
+	// tells that it is part of a Join, here or at the other end.
+
+	EventStateWanted // AnswerState, with State, wants the application's state
+	EventState       // Data is another's state, the application's to keep; StateMerged is told when it is done
+	EventMergeAsked  // AnswerMerge, with State: may we become one cluster with Peers?
+	EventAliveAsked  // AnswerAlive, with Vote: may Member be a member, or be as it says now?
 )
 
 // An Event is something that the application or its log is to hear of. Events come in order.
@@ -34,7 +41,11 @@ type Event struct {
 	Err    error
 	Text   string
 
-	Other Member
+	Other   Member
+	State   StateToken
+	Vote    VoteToken
+	Joining bool
+	Peers   []Member
 }
 
 // Events returns what has happened since the last call; it is valid until the next input.

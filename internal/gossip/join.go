@@ -20,14 +20,33 @@ const joinLinkWait = time.Second
 // ErrJoinTimeout says that a node shook hands but did not tell its members in time.
 var ErrJoinTimeout = errors.New("shook hands, but the member list did not come in time")
 
+// ErrJoinCancelled says that the caller did not wait for the end.
+var ErrJoinCancelled = errors.New("cancelled")
+
 // join is one address on its way into the cluster.
 type join struct {
 	token   JoinToken
 	attempt handshake.AttemptID // 0 where a session stood already
 	peer    *peer               // who answered; nil before
-	greeted bool
-	synced  bool
+	until   time.Time
+	greeted bool // it has begun with peer
+	agreed  bool // nobody objects, or is asked, so that members may be exchanged
+	synced  bool // the tables agree, or will not
+	late    bool // synced but for what the application decides about
+	votes   int  // members of which the application decides
 	timer   timer
+
+	wantsState bool // the exchange of states is not over
+	exchange   *exchange
+	rolls      *exchange
+}
+
+// tokenOrNone is the token of a Join; 0 for none.
+func (j *join) tokenOrNone() JoinToken {
+	if j == nil {
+		return 0
+	}
+	return j.token
 }
 
 // Join makes contact with the node at an address and exchanges member lists with it. An EventJoined
@@ -36,7 +55,7 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken
 	c.now = now
 	c.comeBack(now)
 	c.lastJoin++
-	j := &join{token: c.lastJoin}
+	j := &join{token: c.lastJoin, until: until, wantsState: c.cfg.State}
 	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
 	c.joins = append(c.joins, j)
 	c.timers.set(&j.timer, until.Add(joinLinkWait))
@@ -91,19 +110,36 @@ func (c *Core) joinReady(now time.Time, p *peer) {
 			c.endJoin(j, nil)
 			continue
 		}
-		c.greet(now, p)
 	}
+	c.advanceJoins(now)
 }
 
 // joinSynced notes that tables were exchanged with p.
 func (c *Core) joinSynced(now time.Time, p *peer) {
 	for _, j := range slices.Clone(c.joins) {
-		if j.peer == p && j.greeted && !j.synced {
-			j.synced = true
-			c.timers.set(&j.timer, now.Add(joinLinkWait))
+		if j.peer == p && j.agreed && !j.synced {
+			j.late = true
+			c.joinCalm(now, j)
 		}
 	}
-	c.joinLinked()
+}
+
+// joinCalm goes on with a Join whose tables agree once the application has said who is taken in: it gets
+// the other's state. What remains is the wait for a link.
+func (c *Core) joinCalm(now time.Time, j *join) {
+	if !slices.Contains(c.joins, j) || !j.late || j.votes > 0 {
+		return
+	}
+	if !j.synced {
+		j.synced = true
+		if e := j.exchange; e != nil && e.phase == merging {
+			c.merge(now, e) // comes back here if there is nothing to merge
+		}
+	}
+	if !j.wantsState && slices.Contains(c.joins, j) {
+		c.timers.set(&j.timer, now.Add(joinLinkWait))
+		c.joinLinked()
+	}
 }
 
 // joinLinked ends the Joins that need nothing more than a link, if there is one.
@@ -112,18 +148,32 @@ func (c *Core) joinLinked() {
 		return
 	}
 	for _, j := range slices.Clone(c.joins) {
-		if j.synced {
+		if j.synced && !j.wantsState {
 			c.endJoin(j, nil)
 		}
 	}
 }
 
 func (c *Core) joinTimeout(_ time.Time, j *join) {
-	if j.synced {
+	switch {
+	case j.synced && !j.wantsState:
 		c.endJoin(j, nil)
-		return
+	case j.synced:
+		c.endJoin(j, ErrStateTimeout)
+	default:
+		c.endJoin(j, ErrJoinTimeout)
 	}
-	c.endJoin(j, ErrJoinTimeout)
+}
+
+// CancelJoin ends a Join that nobody waits for any more.
+func (c *Core) CancelJoin(now time.Time, t JoinToken) {
+	c.now = now
+	for _, j := range c.joins {
+		if j.token == t {
+			c.endJoin(j, ErrJoinCancelled)
+			return
+		}
+	}
 }
 
 func (c *Core) endJoin(j *join, err error) {
@@ -133,5 +183,11 @@ func (c *Core) endJoin(j *join, err error) {
 	}
 	c.joins = slices.Delete(c.joins, i, i+1)
 	c.timers.stop(&j.timer)
+	for _, e := range []*exchange{j.exchange, j.rolls} {
+		if e != nil {
+			e.join = nil
+			c.endExchange(c.now, e, nil)
+		}
+	}
 	c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
 }

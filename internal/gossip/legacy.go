@@ -18,8 +18,11 @@ func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) 
 	for i := p.set.Len() - 1; i >= 0; i-- {
 		s := p.set.At(i)
 		if plain, err := s.Open(now, pkt); err == nil {
-			c.opened(now, p, s, from)
+			confirmed := c.opened(now, p, s, from)
 			c.heardLegacy(now, p)
+			if confirmed {
+				c.ready(now, p)
+			}
 			c.handleLegacyPlain(now, p, plain)
 			return
 		}

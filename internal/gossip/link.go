@@ -181,7 +181,11 @@ func (c *Core) trim(now time.Time) {
 
 // handleStart answers a peer that wants to subscribe. Past the bound it is refused and picks another.
 func (c *Core) handleStart(now time.Time, p *peer) {
-	if !p.subscriber && (!c.self.live() || c.subs.serving >= subscribersPer*c.cfg.Subscriptions) {
+	if p.vote != nil {
+		p.vote.start = true // answered with the verdict
+		return
+	}
+	if !p.subscriber && (!c.self.live() || p.vetoed || c.subs.serving >= subscribersPer*c.cfg.Subscriptions) {
 		c.sendRequest(now, p, wire.KindEndSubscription)
 		return
 	}

@@ -64,7 +64,9 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 			c.correct(now, from, m)
 		}
 	case e.State == wire.StateAlive:
-		c.applyAlive(now, m, e, from, how)
+		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
+			c.applyAlive(now, m, e, from, how)
+		}
 	default:
 		c.applyGone(now, m, e, from, how)
 	}
@@ -100,6 +102,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
 	}
 	c.setAlive(now, m, e)
+	c.noteVersions(m.Versions)
 	if from != nil && from.id == m.ID && !from.linked {
 		from.ward = now.Add(wardFor)
 		c.timers.advance(&from.timer, now)

@@ -49,7 +49,11 @@ type peer struct {
 	lastTurn   time.Time    // when its heartbeat last had one
 	helping    helping
 
-	old     *oldPeer // nil for a Go node
+	old       *oldPeer // nil for a Go node
+	versions  [6]byte  // as its identity says; zero when not known
+	asksMerge bool     // its application is asked before clusters become one
+	pushes
+
 	sync    syncing
 	answers answering
 	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
@@ -128,6 +132,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 	p.heard = c.now
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
 	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	p.asksMerge = e.Capabilities&asksMerge != 0
 	if e.Legacy {
 		p.maxDatagram, p.interval = datagramMax, legacyBeat
 	}
@@ -242,9 +247,12 @@ func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size i
 		c.dropBox(err)
 		return
 	}
-	c.opened(now, ch.peer, ch.Session, from)
+	confirmed := c.opened(now, ch.peer, ch.Session, from)
 	c.noteReceived(now, ch, size)
 	c.handlePlain(now, ch, from, plain)
+	if confirmed { // by its identity, most likely, which has been read now
+		c.ready(now, ch.peer)
+	}
 	if len(c.settling) > 0 {
 		c.sendSettled(now, ch)
 	}
@@ -262,16 +270,17 @@ func (c *Core) dropBox(err error) {
 	}
 }
 
-// opened notes that a box of p opened. The first one of a session confirms it.
-func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) {
+// opened notes that a box of p opened. The first one of a session confirms it; what waited for that is
+// ready to be done then.
+func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
 	p.heard = now
-	confirmed := p.set.Opened(now, s, from)
+	confirmed = p.set.Opened(now, s, from)
 	c.wake(p)
 	if confirmed {
 		c.hs.Confirm(now, s.Handshake(), p.id)
-		c.ready(now, p)
 	}
 	c.signOfLife(now, p)
+	return confirmed
 }
 
 // ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
@@ -294,6 +303,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 		c.ask(now, p)
 	}
 	c.joinReady(now, p)
+	c.pullReady(now, p)
 	c.pump(now, p)
 }
 
@@ -350,16 +360,31 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 	case wire.KindAck:
 		c.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
-		// What it says came with the handshake's block already; the member speaks by its alive entry.
+		c.handleIdentity(p, m.Data)
 	case wire.KindProbeFor:
 		c.handleProbeFor(now, p, m.Data)
 	case wire.KindProbeResult:
 		c.handleProbeResult(now, p, m.Data)
+	case wire.KindStateRefused:
+		c.handleStateRefused(now, p, m.Data)
+	case wire.KindVeto:
+		c.handleVeto(now, p, m.Data)
 	case wire.KindUnknown:
 		c.drop(DropUnknownBody)
 	default:
 		c.drop(DropUnexpected)
 	}
+}
+
+// handleIdentity takes note of the versions of a peer. All else that an identity says came with the
+// handshake's block already; the member speaks by its alive entry.
+func (c *Core) handleIdentity(p *peer, data []byte) {
+	var e wire.Member
+	if err := wire.ParseIdentity(data, &e); err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	p.versions = e.Versions
 }
 
 // room is how many bytes of plaintext a datagram to p holds.
@@ -471,6 +496,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 	p.egress = egress{pace: p.pace}
 	c.timers.stop(&p.timer)
 	delete(c.peers, p.id)
+	c.dropExchanges(now, p)
 	for _, a := range p.dials {
 		(*host)(c).AttemptFailed(a, ErrPeerGone)
 	}

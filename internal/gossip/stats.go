@@ -22,6 +22,11 @@ type Stats struct {
 	DirectSent      uint64 // messages to one node alone
 	DirectDelivered uint64 // and handed to the application here
 
+	StatesSent     uint64 // states of the application, and lists of members, of our own, empty ones too
+	StatesReceived uint64 // and of others, that had something in them
+	StatesRefused  uint64 // of others, not taken because there were too many
+	Vetoed         uint64 // verdicts of the application against a node, or a cluster
+
 	MembersForwarded uint64 // membership entries passed on, one per link
 	MembersStale     uint64 // membership entries that told nothing new
 
@@ -67,12 +72,14 @@ const (
 	DropIncomplete                 // a large message that did not come whole
 	DropForgotten                  // a repair of what is no longer there
 	DropUnreachable                // a direct message to a node that did not answer
+	DropVersions                   // a member that does not understand the others, or is not understood
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
 	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "address", "queue_full",
-	"queue_old", "store_full", "incomplete", "forgotten", "unreachable"}
+	"queue_old", "store_full", "incomplete", "forgotten", "unreachable",
+	"versions"}
 
 // String is the label that the drop is counted under.
 func (d Drop) String() string { return dropNames[d] }

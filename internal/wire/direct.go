@@ -4,9 +4,31 @@ package wire
 type Use uint8
 
 const (
-	UseMessage  Use = iota // the application's, unacknowledged
-	UseReliable            // the application's, acknowledged
+	UseMessage    Use = iota // the application's, unacknowledged
+	UseReliable              // the application's, acknowledged
+	UsePush                  // its state; asks for an answer, as all that follow do or are
+	UseAnswer                // the state of the other side
+	UseJoinPush              // UsePush of a Join
+	UseJoinAnswer            // UseAnswer of a Join
+	UseRoll                  // all members of a node that joins
+	UseRollAnswer            // all members of the other side, which agrees
+	uses
 )
+
+// Known reports whether u is of this version.
+func (u Use) Known() bool { return u < uses }
+
+// Exchanged reports whether u is part of an exchange: a push, or the answer to one.
+func (u Use) Exchanged() bool { return u >= UsePush }
+
+// IsAnswer reports whether u answers a push.
+func (u Use) IsAnswer() bool { return u.Exchanged() && u%2 == 1 }
+
+// Answer is what answers u.
+func (u Use) Answer() Use { return u + 1 }
+
+// Joins reports whether u is part of a Join.
+func (u Use) Joins() bool { return u >= UseJoinPush }
 
 // A Direct is a piece of a message to one node alone, the whole of it when Data has Total bytes:
 // {"Direct": [use u8, total u32, offset u32, data bin]}. All pieces have the id of the message.

@@ -35,6 +35,8 @@ const (
 	KindSettled
 	KindProbeFor
 	KindProbeResult
+	KindStateRefused
+	KindVeto
 )
 
 // kindNames are the variants' names on the wire.
@@ -64,6 +66,8 @@ var kindNames = [...]string{
 	KindSettled:             "Settled",
 	KindProbeFor:            "ProbeFor",
 	KindProbeResult:         "ProbeResult",
+	KindStateRefused:        "StateRefused",
+	KindVeto:                "Veto",
 }
 
 // kindLast is the last of the kinds.

@@ -1,0 +1,377 @@
+package gossip
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// app is what an application answers when it is asked, and what it was asked.
+type app struct {
+	state  []byte
+	later  bool // it answers nothing by itself
+	merge  error
+	alive  map[string]error // by name
+	calls  []string
+	merged []string // states, as key has them
+	asked  []Event  // not answered yet
+	peers  []Member // of the last EventMergeAsked
+}
+
+func (a *app) ask(now time.Time, c *Core, e Event) {
+	from := map[bool]string{true: "join", false: "background"}[e.Joining]
+	if e.Token != 0 {
+		from = "own " + from
+	}
+	switch e.Kind {
+	case EventStateWanted:
+		a.calls = append(a.calls, "LocalState "+from)
+	case EventState:
+		a.calls = append(a.calls, "MergeRemoteState "+from)
+		a.merged = append(a.merged, key(e.Data))
+	case EventMergeAsked:
+		a.calls = append(a.calls, fmt.Sprintf("NotifyMerge of %d", len(e.Peers)))
+		a.peers = e.Peers
+	case EventAliveAsked:
+		a.calls = append(a.calls, "NotifyAlive "+e.Member.Name)
+	}
+	if a.later {
+		e.Data = nil
+		a.asked = append(a.asked, e)
+		return
+	}
+	a.answer(now, c, e)
+}
+
+func (a *app) answer(now time.Time, c *Core, e Event) {
+	switch e.Kind {
+	case EventStateWanted:
+		c.AnswerState(now, e.State, a.state)
+	case EventState:
+		c.StateMerged(now, e.State)
+	case EventMergeAsked:
+		c.AnswerMerge(now, e.State, a.merge)
+	case EventAliveAsked:
+		c.AnswerAlive(now, e.Vote, a.alive[e.Member.Name])
+	}
+}
+
+// withStates is a cluster whose nodes have states to exchange: "state of N".
+func withStates(t *testing.T, seed uint64, link simnet.Link, n int, tweak func(i int, c *Config)) *cluster {
+	c := newCluster(t, seed, link)
+	c.tweak = func(i int, cfg *Config) {
+		cfg.State = true
+		if tweak != nil {
+			tweak(i, cfg)
+		}
+	}
+	c.add(n)
+	for i, nd := range c.nodes {
+		nd.app.state = fmt.Append(nil, "state of ", i)
+	}
+	return c
+}
+
+// joined runs until node i's n-th Join has ended.
+func (c *cluster) joinEnded(i, n int, within time.Duration) error {
+	c.t.Helper()
+	if !c.net.RunUntil(within, func() bool { return len(c.nodes[i].joined) >= n }) {
+		c.t.Fatalf("node %d: %d Joins have ended, want %d", i, len(c.nodes[i].joined), n)
+	}
+	return c.nodes[i].joined[n-1].Err
+}
+
+// idle checks that no exchange and no vote is left.
+func (c *cluster) idle() {
+	c.t.Helper()
+	for i, n := range c.nodes {
+		x := &n.exchanges
+		if len(x.byID)+len(x.theirs)+x.size+x.count[0]+x.count[1]+len(n.votes.byName)+len(n.votes.byToken) != 0 {
+			c.t.Errorf("node %d: left over: %+v, %d votes", i, *x, len(n.votes.byName))
+		}
+		for _, p := range n.peers {
+			if p.ours != nil || p.asking != nil || p.theirs != nil || p.vote != nil {
+				c.t.Errorf("node %d: left over with a peer: %+v", i, p.pushes)
+			}
+		}
+	}
+}
+
+func TestJoinExchangesStatesBothWaysBeforeItEnds(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, nil)
+	c.join(1, 0)
+	if err := c.joinEnded(1, 1, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	a, b := c.nodes[0].app, c.nodes[1].app
+	if !slices.Equal(b.calls, []string{"LocalState own join", "MergeRemoteState own join"}) || !slices.Equal(b.merged, []string{"state of 0"}) {
+		t.Errorf("the one that joins: %q, %q", b.calls, b.merged)
+	}
+	if !slices.Equal(a.calls, []string{"LocalState join", "MergeRemoteState join"}) || !slices.Equal(a.merged, []string{"state of 1"}) {
+		t.Errorf("the other: %q, %q", a.calls, a.merged)
+	}
+	c.idle()
+}
+
+func TestEmptyStateIsNotMergedAndHoldsUpNothing(t *testing.T) {
+	for name, set := range map[string]func(c *cluster, i int){
+		"empty":     func(c *cluster, i int) { c.nodes[i].app.state = nil },
+		"stateless": func(c *cluster, i int) { c.nodes[i].cfg.State = false },
+	} {
+		for quiet := range 2 {
+			c := withStates(t, 1, lan(), 2, nil)
+			set(c, quiet)
+			begin := c.net.Elapsed()
+			c.join(1, 0)
+			if err := c.joinEnded(1, 1, time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if took := c.net.Elapsed() - begin; took > 100*time.Millisecond {
+				t.Errorf("%s at %d: the Join took %v", name, quiet, took)
+			}
+			want := fmt.Sprint("state of ", 1-quiet)
+			if got := c.nodes[quiet].app.merged; name == "empty" && !slices.Equal(got, []string{want}) {
+				t.Errorf("%s at %d: it merged %q", name, quiet, got)
+			}
+			if got := c.nodes[1-quiet].app.merged; len(got) != 0 {
+				t.Errorf("%s at %d: the other merged %q", name, quiet, got)
+			}
+			c.idle()
+		}
+	}
+}
+
+func TestStatesOfAnySizeAreExchangedAtAnyLoss(t *testing.T) {
+	for _, size := range []int{1400, 1 << 20, MessageMax} {
+		for _, loss := range []float64{0, 0.05} {
+			if !*full && size == MessageMax && loss > 0 {
+				continue
+			}
+			c := withStates(t, 3, gigabit(), 2, nil)
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+			states := [][]byte{[]byte(payload(size, 1)), []byte(payload(size, 2))}
+			c.nodes[0].app.state, c.nodes[1].app.state = states[0], states[1]
+			begin := c.net.Elapsed()
+			c.do(1, func(now time.Time) { c.nodes[1].Join(now, c.nodes[0].addr, now.Add(30*time.Second)) })
+			if err := c.joinEnded(1, 1, 31*time.Second); err != nil {
+				t.Errorf("%d bytes at %g: %v", size, loss, err)
+			}
+			t.Logf("%d bytes both ways at %g loss took %v", size, loss, c.net.Elapsed()-begin)
+			for i, n := range c.nodes {
+				if !slices.Equal(n.app.merged, []string{key(states[1-i])}) {
+					t.Errorf("%d bytes at %g: node %d merged %.40q", size, loss, i, n.app.merged)
+				}
+			}
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+			c.net.RunFor(90 * time.Second)
+			c.idle()
+		}
+	}
+}
+
+func TestTooLargeAStateIsNotSentAndTheLogSaysSo(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, nil)
+	c.nodes[1].app.state = make([]byte, MessageMax+1)
+	c.join(1, 0)
+	if err := c.joinEnded(1, 1, time.Second); err != nil {
+		t.Error(err)
+	}
+	if got := c.nodes[0].app.merged; len(got) != 0 || !strings.Contains(strings.Join(c.nodes[1].logs, ""), "[ERR]") {
+		t.Errorf("merged %.40q; log %q", got, c.nodes[1].logs)
+	}
+}
+
+func TestPushPullWithARandomNodeAtItsInterval(t *testing.T) {
+	c := withStates(t, 1, lan(), 8, func(_ int, cfg *Config) { cfg.PushPullInterval = 10 * time.Second })
+	c.form(5 * time.Second)
+	for _, n := range c.nodes {
+		n.app.calls, n.app.merged = nil, nil
+	}
+	c.net.RunFor(100 * time.Second)
+	from := map[string]bool{}
+	for i, n := range c.nodes {
+		own := 0
+		for _, s := range n.app.calls {
+			if s != "LocalState background" && s != "MergeRemoteState background" {
+				t.Errorf("node %d was asked %q", i, s)
+			}
+			if s == "LocalState background" {
+				own++
+			}
+		}
+		// Its own ten and, on average, as many that others begin with it.
+		if own < 10 || own > 40 || len(n.app.merged) < 10 {
+			t.Errorf("node %d: asked for its state %d times, merged %d", i, own, len(n.app.merged))
+		}
+		for _, s := range n.app.merged {
+			from[fmt.Sprint(i, s)] = true
+		}
+	}
+	if len(from) < 7*8*3/4 {
+		t.Errorf("%d of %d pairs exchanged states", len(from), 7*8)
+	}
+	c.idle()
+}
+
+func TestPushPullsBecomeRarerInALargeCluster(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(1)
+	n := c.nodes[0]
+	for _, w := range []struct {
+		nodes int
+		times time.Duration
+	}{{1, 1}, {32, 1}, {33, 2}, {64, 2}, {65, 3}, {128, 3}, {1000, 6}} {
+		n.members.live = make([]*member, w.nodes)
+		if got := n.pullInterval(); got != w.times*n.cfg.PushPullInterval {
+			t.Errorf("%d nodes: %v", w.nodes, got)
+		}
+	}
+}
+
+// One that begins more than it may, or says it will send much and does not.
+func TestPushesOfAPeerAreBounded(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, nil)
+	c.join(1, 0)
+	c.net.RunFor(20 * time.Second)
+	n, hostile := c.nodes[0], c.nodes[1]
+	p := hostile.peers[n.cfg.ID]
+	before := footprint(n)
+	n.app.calls = nil
+	push := func(id byte, d wire.Direct) {
+		c.do(1, func(now time.Time) {
+			hostile.now = now
+			hostile.plain = wire.AppendDirect(hostile.plain[:0], wire.MessageID{id, 6: 0x40, 15: 2 * id}, d)
+			hostile.sendPlain(now, p, hostile.plain)
+		})
+		c.net.RunFor(10 * time.Millisecond)
+	}
+	for i := range 100 {
+		push(byte(i+1), wire.Direct{Use: wire.UsePush, Total: MessageMax, Data: make([]byte, 1000)})
+	}
+	if len(n.exchanges.theirs) != 1 || footprint(n) > before+2*chunkSize {
+		t.Errorf("%d exchanges, %d bytes for what was declared", len(n.exchanges.theirs), footprint(n)-before)
+	}
+	c.net.RunFor(90 * time.Second)
+	if footprint(n) > before || n.Stats().StatesRefused < 90 {
+		t.Errorf("%d bytes are left, %d refused", footprint(n)-before, n.Stats().StatesRefused)
+	}
+	c.idle()
+	n.app.calls = nil
+	for i := range 100 {
+		push(byte(i+1), wire.Direct{Use: wire.UsePush, Total: 1, Data: []byte("x")})
+	}
+	if got := len(n.app.calls); got > 2*(pushBurst+2) {
+		t.Errorf("the application was asked %d times", got)
+	}
+	c.idle()
+}
+
+func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
+	const others = 80
+	c := withStates(t, 1, gigabit(), 1+others, func(i int, cfg *Config) { cfg.PushPullInterval = -1 })
+	c.form(10 * time.Second)
+	n := c.nodes[0]
+	n.app.later = true
+	for i := 1; i <= others; i++ {
+		c.nodes[i].app.state = []byte(payload(1<<20, byte(i)))
+	}
+	for i := 1; i <= others; i++ {
+		c.do(i, func(now time.Time) {
+			o := c.nodes[i]
+			if p := o.peers[n.cfg.ID]; p != nil && p.set.Current(now) != nil {
+				o.now = now
+				o.pushPull(now, p, false)
+			}
+		})
+	}
+	most := 0
+	for range 100 {
+		c.net.RunFor(100 * time.Millisecond)
+		held := 0
+		for _, e := range n.exchanges.theirs {
+			held += len(e.got)
+		}
+		most = max(most, held+footprint(n))
+		if len(n.exchanges.theirs) > theirsMax || n.exchanges.size > theirsSize {
+			t.Fatalf("%d exchanges that declare %d bytes", len(n.exchanges.theirs), n.exchanges.size)
+		}
+	}
+	if len(n.app.asked) < 20 || most > theirsSize+8<<20 {
+		t.Errorf("%d asked; %d bytes held", len(n.app.asked), most)
+	}
+	if n.Stats().StatesRefused == 0 {
+		t.Error("none was refused")
+	}
+}
+
+func TestJoinsWaitTheirTurnWhereTheOtherSideTakesNoState(t *testing.T) {
+	const others = 60
+	c := withStates(t, 1, gigabit(), 1+others, nil)
+	for i, n := range c.nodes {
+		n.app.state = []byte(payload(1<<20, byte(i)))
+	}
+	for i := 1; i <= others; i++ {
+		c.do(i, func(now time.Time) { c.nodes[i].Join(now, c.nodes[0].addr, now.Add(30*time.Second)) })
+	}
+	for i := 1; i <= others; i++ {
+		if err := c.joinEnded(i, 1, 31*time.Second); err != nil {
+			t.Errorf("node %d: %v", i, err)
+		}
+	}
+	if got := len(c.nodes[0].app.merged); got != others {
+		t.Errorf("%d of %d states came", got, others)
+	}
+}
+
+func TestExchangeWithANodeThatCrashesEnds(t *testing.T) {
+	c := withStates(t, 1, gigabit(), 2, nil)
+	c.nodes[0].app.state, c.nodes[1].app.state = []byte(payload(MessageMax, 1)), []byte(payload(MessageMax, 2))
+	c.join(1, 0)
+	c.net.RunFor(300 * time.Millisecond)
+	c.net.Crash(testAddr(0))
+	if err := c.joinEnded(1, 1, 12*time.Second); err == nil {
+		t.Error("no error")
+	}
+	c.net.RunFor(5 * time.Minute)
+	c.nodes = c.nodes[1:]
+	c.idle()
+	c.quiet()
+}
+
+func TestStateOfANodeThatAnswersLateStillCounts(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, nil)
+	a := &c.nodes[0].app
+	a.later = true
+	c.join(1, 0)
+	c.net.RunFor(3 * time.Second)
+	if len(a.asked) != 1 || len(c.nodes[1].joined) != 0 {
+		t.Fatalf("asked %v, %d Joins ended", a.asked, len(c.nodes[1].joined))
+	}
+	c.do(0, func(now time.Time) { a.answer(now, c.nodes[0].Core, a.asked[0]) })
+	if err := c.joinEnded(1, 1, 2*time.Second); err != nil || !slices.Equal(c.nodes[1].app.merged, []string{"state of 0"}) {
+		t.Errorf("%v, merged %q", err, c.nodes[1].app.merged)
+	}
+}
+
+func TestCancelledJoinLeavesNothing(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.AskMerge, cfg.AskAlive = true, true })
+	c.nodes[1].app.later = true
+	var token JoinToken
+	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
+	c.net.RunFor(time.Second)
+	c.do(1, func(now time.Time) { c.nodes[1].CancelJoin(now, token) })
+	if err := c.joinEnded(1, 1, time.Second); !errors.Is(err, ErrJoinCancelled) {
+		t.Error(err)
+	}
+	c.net.RunFor(time.Second)
+	if len(c.nodes[1].joins) != 0 {
+		t.Errorf("%d joins", len(c.nodes[1].joins))
+	}
+	c.idle()
+}

@@ -1,0 +1,251 @@
+package gossip
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// asksMerge is the capability of a node whose application is asked before clusters become one.
+const asksMerge = 1 << 0
+
+// rollGone bounds the dead and departed of a roll.
+const rollGone = 1024
+
+// VetoError says that the application at the other end refused to become one cluster with us.
+type VetoError struct{ Reason string }
+
+func (e *VetoError) Error() string { return "the other side refuses: " + e.Reason }
+
+// capabilities is what the handshake tells others that we can.
+func capabilities(cfg *Config) (bits uint32) {
+	if cfg.AskMerge {
+		bits |= asksMerge
+	}
+	return bits
+}
+
+// advanceJoins begins what Joins wait for and the bounds now allow: the states, and the agreement.
+func (c *Core) advanceJoins(now time.Time) {
+	for _, j := range slices.Clone(c.joins) {
+		p := j.peer
+		if !j.greeted || p == nil || p.legacy {
+			continue
+		}
+		if j.wantsState && j.exchange == nil {
+			c.exchangeStates(now, p, wire.UseJoinPush, j, j.until)
+		}
+		if j.agreed || j.rolls != nil {
+			continue
+		}
+		if !c.cfg.AskMerge && !p.asksMerge && p.versions == c.self.Versions {
+			c.agree(now, j)
+		} else if j.rolls = c.begin(now, p, wire.UseRoll, j, j.until); j.rolls != nil {
+			c.push(now, j.rolls)
+		}
+	}
+}
+
+// agree lets a Join begin to take in members, and tell its own.
+func (c *Core) agree(now time.Time, j *join) {
+	j.agreed = true
+	c.greet(now, j.peer)
+	if e := j.exchange; e != nil && e.phase == ready {
+		c.push(now, e)
+	}
+}
+
+// exchangeEnded takes note that an exchange that a Join waited for is over.
+func (c *Core) exchangeEnded(now time.Time, j *join, e *exchange, err error) {
+	j.wantsState = j.wantsState && e.rolls()
+	if err != nil {
+		c.endJoin(j, err)
+		return
+	}
+	c.joinCalm(now, j)
+}
+
+// roll is all members that we know, and the dead and departed that we know by name.
+func (c *Core) roll() (b []byte) {
+	for m := range c.members.each {
+		e := m.fill(&c.entry)
+		e.State = m.State
+		b = wire.AppendRoll(b, e)
+	}
+	graves := c.members.graves
+	for _, m := range graves[max(0, len(graves)-rollGone):] {
+		if !m.live() && m.Name != "" && c.members.byID[m.ID] == m {
+			b = wire.AppendRoll(b, m.fill(&c.entry))
+		}
+	}
+	return b
+}
+
+// judgeRoll holds the members that a peer knows against ours, and lets the application judge.
+func (c *Core) judgeRoll(now time.Time, e *exchange) {
+	c.withdraw(e)
+	var peers []Member
+	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
+		peers = append(peers, c.memberOf(m))
+		return len(peers) < membersMax+rollGone
+	})
+	e.got = nil
+	if err != nil {
+		c.drop(DropMalformedBody)
+		c.endExchange(now, e, err)
+		return
+	}
+	e.phase = asked
+	if err := c.disagreement(peers); err != nil {
+		c.settleRoll(now, e, err)
+		return
+	}
+	if !c.cfg.AskMerge {
+		c.settleRoll(now, e, nil)
+		return
+	}
+	c.events = append(c.events, Event{Kind: EventMergeAsked, State: e.token, Token: e.join.tokenOrNone(), Peers: peers})
+}
+
+// AnswerMerge answers an EventMergeAsked; an error keeps the clusters apart.
+func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
+	c.now = now
+	if e := c.exchanges.byID[t]; e != nil && e.phase == asked && e.rolls() {
+		c.settleRoll(now, e, veto)
+	}
+}
+
+// settleRoll goes on with a Join, or ends it. The one that joins tells nothing before both have agreed.
+func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
+	j, p := e.join, e.peer
+	if veto != nil {
+		c.stats.Vetoed++
+		c.logLimited(now, "merge", "[WARN] gwyh: not becoming one cluster with %s: %v", p.set.Path().Remote, veto)
+	}
+	switch {
+	case e.ours:
+		e.join = nil
+		c.endExchange(now, e, nil)
+		if veto != nil {
+			c.endJoin(j, veto)
+		} else {
+			c.agree(now, j)
+		}
+	case veto != nil:
+		c.plain = wire.AppendVeto(c.plain[:0], c.newID(), wire.Veto{Roll: e.id, Reason: veto.Error()})
+		c.sendPlain(now, p, c.plain)
+		c.endExchange(now, e, nil)
+	default:
+		c.answer(now, e, c.roll())
+		c.endExchange(now, e, nil)
+	}
+}
+
+// handleVeto ends the Join that the other side refuses.
+func (c *Core) handleVeto(now time.Time, p *peer, data []byte) {
+	v, err := wire.ParseVeto(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	if e := p.asking; e != nil && e.phase == pushed && e.id == v.Roll {
+		c.endExchange(now, e, &VetoError{Reason: v.Reason})
+	}
+}
+
+// memberOf is an entry as a Member that keeps nothing of the input.
+func (c *Core) memberOf(e *wire.Member) Member {
+	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: c.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
+		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named}
+}
+
+// VersionError says that two nodes speak versions of the application's protocol, or of memberlist's,
+// that not both of them understand.
+type VersionError struct {
+	Names    [2]string
+	Versions [2][6]byte
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("%s and %s do not understand each other: versions (least, greatest, spoken of the library; of the application) are %v and %v",
+		e.Names[0], e.Names[1], e.Versions[0], e.Versions[1])
+}
+
+// understand reports whether each of two nodes speaks what the other understands, of both protocols.
+func understand(a, b [6]byte) bool {
+	for i := 0; i < len(a); i += 3 {
+		if a[i+2] < b[i] || a[i+2] > b[i+1] || b[i+2] < a[i] || b[i+2] > a[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// versionsKnown bounds the versions that are remembered to be understood by all.
+const versionsKnown = 64
+
+// understood are versions that all members understand, and that understand them all. Each was so when
+// it was put in; a member of other versions takes out those that it does not go with.
+type understood [][6]byte
+
+// stranger is the member that does not go with some versions; nil when all do. That of id but does not
+// count.
+func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
+	if slices.Contains(c.understood, v) {
+		return nil
+	}
+	for m := range c.members.each {
+		if m.ID != but && !understand(v, m.Versions) {
+			return m
+		}
+	}
+	return nil
+}
+
+// goesWithOthers reports whether an alive entry is of a node that understands all members, and is
+// understood by them.
+func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
+	s := c.stranger(e.Versions, e.ID)
+	if from != nil && from.id == e.ID {
+		from.vetoed = s != nil
+	}
+	if s == nil {
+		return true
+	}
+	c.drop(DropVersions)
+	err := VersionError{Names: [2]string{string(e.Name), s.Name}, Versions: [2][6]byte{e.Versions, s.Versions}}
+	c.logLimited(now, "versions", "[WARN] gwyh: %s at %s is kept out: %v", e.Name, e.Addr, &err)
+	return false
+}
+
+// noteVersions follows the versions of members that are taken in.
+func (c *Core) noteVersions(v [6]byte) {
+	if slices.Contains(c.understood, v) {
+		return
+	}
+	c.understood = slices.DeleteFunc(c.understood, func(o [6]byte) bool { return !understand(o, v) })
+	if len(c.understood) >= versionsKnown {
+		c.understood = c.understood[1:]
+	}
+	c.understood = append(c.understood, v)
+}
+
+// disagreement is why the nodes of a roll cannot become members beside ours; nil when they can. Which is
+// that each speaks what all others understand.
+func (c *Core) disagreement(peers []Member) error {
+	var distinct []Member
+	for _, m := range peers {
+		if m.State > wire.StateSuspect || slices.ContainsFunc(distinct, func(o Member) bool { return o.Versions == m.Versions }) {
+			continue
+		}
+		if s := c.stranger(m.Versions, m.ID); s != nil {
+			return &VersionError{Names: [2]string{m.Name, s.Name}, Versions: [2][6]byte{m.Versions, s.Versions}}
+		}
+		if len(distinct) < versionsKnown {
+			distinct = append(distinct, m)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package gossip
+
+import (
+	"bytes"
+	"math/bits"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// pushPullNodes is how many nodes there may be until push/pulls become rarer.
+const pushPullNodes = 32
+
+// pulling is the push/pull with a random member.
+type pulling struct {
+	timer timer
+	next  wire.NodeID // whom a session is waited for with; zero for nobody
+}
+
+// pushPull compares tables with p and exchanges the states of the applications. join tells the
+// applications that one of the two is joining the other.
+func (c *Core) pushPull(now time.Time, p *peer, join bool) {
+	if !p.sync.active {
+		p.sync = syncing{}
+		c.compare(now, p)
+	}
+	use := wire.UsePush
+	if join {
+		use = wire.UseJoinPush
+	}
+	c.exchangeStates(now, p, use, nil, now.Add(exchangeFor))
+}
+
+// exchangeStates begins an exchange of states by asking our application for its own. It reports whether
+// it could.
+func (c *Core) exchangeStates(now time.Time, p *peer, use wire.Use, j *join, until time.Time) bool {
+	if !c.cfg.State {
+		return false
+	}
+	e := c.begin(now, p, use, j, until)
+	if e == nil {
+		return false
+	}
+	if j != nil {
+		j.exchange = e
+	}
+	c.askState(e)
+	return true
+}
+
+func (c *Core) askState(e *exchange) {
+	c.events = append(c.events, Event{Kind: EventStateWanted, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins()})
+}
+
+// AnswerState answers an EventStateWanted. data is not kept.
+func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
+	c.now = now
+	e := c.exchanges.byID[t]
+	if e == nil || e.phase != asked || e.rolls() {
+		return
+	}
+	if len(data) > MessageMax {
+		c.logLimited(now, "state", "[ERR] gwyh: state of %d bytes is not sent: %v, %d bytes", len(data), errStateTooLarge, MessageMax)
+		data = nil
+	}
+	if e.ours {
+		e.own = bytes.Clone(data)
+		c.push(now, e)
+		return
+	}
+	c.answer(now, e, data)
+	e.phase = merging
+	c.merge(now, e)
+}
+
+// merge hands the application what the peer sent. A Join has taken in the members before.
+func (c *Core) merge(now time.Time, e *exchange) {
+	switch {
+	case len(e.got) == 0:
+		c.endExchange(now, e, nil)
+	case e.join != nil && !e.join.synced:
+	default:
+		c.events = append(c.events, Event{Kind: EventState, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins(), Data: e.got})
+		e.got = nil
+		c.timers.stop(&e.timer)
+	}
+}
+
+// StateMerged tells that the application is done with an EventState.
+func (c *Core) StateMerged(now time.Time, t StateToken) {
+	c.now = now
+	if e := c.exchanges.byID[t]; e != nil && e.phase == merging {
+		c.endExchange(now, e, nil)
+	}
+}
+
+// pullSoon sets the time of the first push/pull, anywhere in the interval, so that nodes that started
+// together do not do it together.
+func (c *Core) pullSoon(now time.Time) {
+	c.pull.timer.fire = c.pullRandom
+	if i := c.pullInterval(); i > 0 {
+		c.timers.set(&c.pull.timer, now.Add(1+time.Duration(c.rng.Int64N(int64(i)))))
+	}
+}
+
+// pullInterval is the time between push/pulls of this node: in a larger cluster longer, one more
+// interval for each time that it doubles.
+func (c *Core) pullInterval() time.Duration {
+	return c.cfg.PushPullInterval * time.Duration(1+bits.Len(uint(max(c.members.count()-1, 0)/pushPullNodes)))
+}
+
+// pullRandom does a push/pull with a member drawn at random, after a handshake where there is no session.
+func (c *Core) pullRandom(now time.Time) {
+	i := c.pullInterval()
+	c.timers.set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
+	if !c.self.live() || c.members.count() < 2 {
+		return
+	}
+	m := c.members.draw(c.rng)
+	for m.ID == c.cfg.ID {
+		m = c.members.draw(c.rng)
+	}
+	c.pull.next = m.ID
+	switch p := c.peers[m.ID]; {
+	case p != nil && p.set.Current(now) != nil:
+		c.pullReady(now, p)
+	case !c.dialing(m.ID):
+		c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
+	}
+}
+
+// pullReady does the push/pull that waited for a session with p.
+func (c *Core) pullReady(now time.Time, p *peer) {
+	if c.pull.next == p.id && !p.legacy {
+		c.pull.next = wire.NodeID{}
+		c.pushPull(now, p, false)
+	}
+}

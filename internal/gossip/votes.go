@@ -1,0 +1,148 @@
+package gossip
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// VoteToken names a question about a node in the event that asks it and the command that answers it.
+type VoteToken uint64
+
+// votesMax bounds the names that wait for a verdict.
+const votesMax = 1024
+
+// vote is an alive entry that waits for the application's verdict.
+type vote struct {
+	token VoteToken
+	entry Member
+	from  wire.NodeID
+	how   origin
+	join  *join // in which it was learnt; nil for none
+	start bool  // the node has asked to subscribe meanwhile
+	newer *vote // what came after it
+}
+
+// votes are the entries that wait.
+type votes struct {
+	last    VoteToken
+	byName  map[string]*vote
+	byToken map[VoteToken]*vote
+}
+
+// heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
+// nothing new of a member but that it lives is not asked about: its refutation shall not wait.
+func (c *Core) heldForVerdict(now time.Time, m *member, e *wire.Member, from *peer, how origin) bool {
+	if !c.cfg.AskAlive || m != nil && m.live() && sameNode(m, e) {
+		return false
+	}
+	if !c.admissible(e) {
+		return true
+	}
+	v := &vote{entry: c.memberOf(e), how: how}
+	if from != nil {
+		v.from, v.join = from.id, c.joinWith(from)
+	}
+	if before := c.votes.byName[v.entry.Name]; before != nil {
+		if v.entry.Incarnation > before.latest().entry.Incarnation {
+			before.newer = v
+		}
+		if from != nil && from.id == before.entry.ID {
+			from.vote = before
+		}
+		return true
+	}
+	if len(c.votes.byName) >= votesMax {
+		c.drop(DropQueueFull)
+		return true
+	}
+	c.askAlive(v)
+	return true
+}
+
+// sameNode reports whether an entry says of a member what is known already.
+func sameNode(m *member, e *wire.Member) bool {
+	return m.Name == string(e.Name) && m.Addr == e.Addr && m.Versions == e.Versions && m.Zone.Valid == e.HasZone &&
+		m.Zone.Name == string(e.ZoneName) && bytes.Equal(m.Meta, e.Meta)
+}
+
+// latest is the newest of the entries of one name.
+func (v *vote) latest() *vote {
+	if v.newer != nil {
+		return v.newer
+	}
+	return v
+}
+
+// joinWith is the Join that takes in the members of p; nil for none.
+func (c *Core) joinWith(p *peer) *join {
+	for _, j := range c.joins {
+		if j.peer == p && j.agreed && !j.synced {
+			return j
+		}
+	}
+	return nil
+}
+
+// askAlive asks the application about an entry.
+func (c *Core) askAlive(v *vote) {
+	x := &c.votes
+	if x.byName == nil {
+		x.byName, x.byToken = make(map[string]*vote), make(map[VoteToken]*vote)
+	}
+	x.last++
+	v.token = x.last
+	x.byName[v.entry.Name], x.byToken[v.token] = v, v
+	if p := c.peers[v.entry.ID]; p != nil {
+		p.vote = v
+	}
+	if v.join != nil {
+		v.join.votes++
+	}
+	c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: v.token, Token: v.join.tokenOrNone(), Member: v.entry})
+}
+
+// AnswerAlive answers an EventAliveAsked; an error keeps the node out.
+func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
+	c.now = now
+	v := c.votes.byToken[t]
+	if v == nil {
+		return
+	}
+	delete(c.votes.byToken, t)
+	delete(c.votes.byName, v.entry.Name)
+	p := c.peers[v.entry.ID]
+	if p != nil {
+		p.vote, p.vetoed = nil, veto != nil
+	}
+	if veto != nil {
+		c.stats.Vetoed++
+		c.logLimited(now, "alive", "[WARN] gwyh: %s at %s is kept out: %v", v.entry.Name, v.entry.Addr, veto)
+	} else {
+		c.admit(now, v)
+	}
+	if v.newer != nil {
+		v.newer.start = v.start
+		c.askAlive(v.newer)
+	} else if v.start && p != nil {
+		c.handleStart(now, p)
+	}
+	if j := v.join; j != nil {
+		j.votes--
+		c.joinCalm(now, j)
+	}
+}
+
+// admit takes in an entry that was decided upon.
+func (c *Core) admit(now time.Time, v *vote) {
+	row := member{Member: v.entry}
+	var e wire.Member
+	row.fill(&e)
+	m := c.members.get(e.ID)
+	if m != nil && !supersedes(&e, m) {
+		c.stats.MembersStale++
+		return
+	}
+	c.applyAlive(now, m, &e, c.peers[v.from], v.how)
+}

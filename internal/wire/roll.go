@@ -1,0 +1,72 @@
+package wire
+
+// A roll is all members that a node knows, the gone ones among them, each as
+//
+//	state u8 || alive entry
+//
+// one after the other: what is to be judged as a whole before any of it is taken in.
+
+// AppendRoll appends m, its state before an entry that tells all there is to know of it.
+func AppendRoll(b []byte, m *Member) []byte {
+	alive := *m
+	alive.State = StateAlive
+	return appendMember(append(b, byte(m.State)), &alive)
+}
+
+// ParseRoll calls yield with each member of a roll, whose slices alias data, as long as it returns true.
+func ParseRoll(data []byte, yield func(m *Member) bool) error {
+	c := cursor{b: data}
+	var m Member
+	for c.left() > 0 {
+		state := State(c.byte())
+		if known := c.member(&m); c.err == nil && (!known || m.State != StateAlive || state > StateLeft) {
+			c.fail(ErrMalformed)
+		}
+		if m.State = state; c.err == nil && !yield(&m) {
+			return nil
+		}
+	}
+	return c.err
+}
+
+// ReasonMax bounds the bytes of the reason of a Veto.
+const ReasonMax = 256
+
+// AppendStateRefused appends the refusal of a push, of that id: {"StateRefused": [id bin(16)]}.
+func AppendStateRefused(b []byte, id MessageID, push MessageID) []byte {
+	b = append(appendMessageHead(b, &id, "StateRefused"), tagFixArray|1)
+	return appendUUID(b, (*[16]byte)(&push))
+}
+
+// ParseStateRefused parses the Data of a KindStateRefused.
+func ParseStateRefused(data []byte) (push MessageID, err error) {
+	c := cursor{b: data}
+	more := c.atLeast(1)
+	c.uuid((*[16]byte)(&push))
+	c.skipN(more)
+	return push, c.err
+}
+
+// A Veto refuses to become one cluster with a node that sent a roll of that id, and says why:
+// {"Veto": [id bin(16), reason str]}.
+type Veto struct {
+	Roll   MessageID
+	Reason string // at most ReasonMax bytes
+}
+
+// AppendVeto appends a message with v, whose reason is cut where it is too long.
+func AppendVeto(b []byte, id MessageID, v Veto) []byte {
+	b = append(appendMessageHead(b, &id, "Veto"), tagFixArray|2)
+	b = appendUUID(b, (*[16]byte)(&v.Roll))
+	return appendStr(b, v.Reason[:min(len(v.Reason), ReasonMax)])
+}
+
+// ParseVeto parses the Data of a KindVeto.
+func ParseVeto(data []byte) (v Veto, err error) {
+	c := cursor{b: data}
+	more := c.atLeast(2)
+	c.uuid((*[16]byte)(&v.Roll))
+	v.Reason = string(c.bounded(c.str(), ReasonMax))
+	c.skipN(more)
+	return v, c.err
+}
