@@ -43,9 +43,7 @@ const (
 // bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
 // a Keyring made from SecretKey.
 //
-// These fields are checked but change nothing in this version, which has no sync of delegates' states
-// and no votes yet: PushPullInterval, QueueCheckInterval, Merge, Ping, the DelegateProtocol versions,
-// and Alive for any node but one's own.
+// These fields are checked but change nothing in this version: QueueCheckInterval and Ping.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.

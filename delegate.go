@@ -7,9 +7,11 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unsafe"
 
+	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -182,6 +184,88 @@ func (c *ChannelEventDelegate) send(e NodeEventType, n *Node) {
 	c.Ch <- NodeEvent{Event: e, Node: &own}
 }
 
+// A question is what the core wants of the application: its state, a verdict, or that it takes something
+// in. It is answered once, by the goroutine that takes it.
+type question struct {
+	event gossip.Event
+	at    time.Time
+}
+
+// questions are those that wait for one goroutine. The loop adds to them without ever waiting; the core
+// bounds how many there are.
+type questions struct {
+	wake chan struct{} // holds a token while there may be some
+
+	mu    sync.Mutex // guards what follows
+	queue []question
+}
+
+func newQuestions() *questions { return &questions{wake: make(chan struct{}, 1)} }
+
+func (q *questions) put(all ...question) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, all...)
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take takes out the first question, if it was put at latest or before.
+func (q *questions) take(latest time.Time) (first question, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) == 0 || q.queue[0].at.After(latest) {
+		return question{}, false
+	}
+	first = q.queue[0]
+	q.queue[0] = question{}
+	if q.queue = q.queue[1:]; len(q.queue) == 0 {
+		q.queue = nil
+	}
+	return first, true
+}
+
+// answer asks the application, and tells the core what it says. After Shutdown nothing is asked.
+func (m *Memberlist) answer(q *question) {
+	if m.isShutdown() {
+		return
+	}
+	e, d := &q.event, m.config.Delegate
+	var tell func(now time.Time)
+	switch e.Kind {
+	case gossip.EventStateWanted:
+		state := d.LocalState(e.Joining)
+		tell = func(now time.Time) { m.core.AnswerState(now, e.State, state) }
+	case gossip.EventState:
+		d.MergeRemoteState(e.Data, e.Joining)
+		tell = func(now time.Time) { m.core.StateMerged(now, e.State) }
+	case gossip.EventMergeAsked:
+		nodes := make([]*Node, len(e.Peers))
+		for i := range e.Peers {
+			nodes[i] = newNode(&e.Peers[i])
+		}
+		err := m.config.Merge.NotifyMerge(nodes)
+		tell = func(now time.Time) { m.core.AnswerMerge(now, e.State, err) }
+	case gossip.EventAliveAsked:
+		err := m.config.Alive.NotifyAlive(newNode(&e.Member))
+		tell = func(now time.Time) { m.core.AnswerAlive(now, e.Vote, err) }
+	default:
+		return
+	}
+	_ = m.do(tell)
+}
+
+func (m *Memberlist) isShutdown() bool {
+	select {
+	case <-m.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // Bounds of the puller (docs/DESIGN.md, "GetBroadcasts").
 const (
 	pullOverhead = 3                      // bytes per message that GetBroadcasts is told to count
@@ -197,12 +281,14 @@ const (
 // that is handed out again is not sent again. A slice is known by address and length, and is kept as
 // long as that, so that nothing else comes to its address.
 type puller struct {
-	delegate Delegate
-	interval time.Duration // Config.GossipInterval
-	limit    int           // bytes of a poll
-	send     func([]byte) error
-	linked   func() bool
-	warn     func(format string, args ...any)
+	delegate  Delegate
+	questions *questions
+	answer    func(*question)
+	interval  time.Duration // Config.GossipInterval; zero for no polls
+	limit     int           // bytes of a poll
+	send      func([]byte) error
+	linked    func() bool
+	warn      func(format string, args ...any)
 
 	known   map[slice]*list.Element // of recent
 	recent  *list.List              // of handedOut, renewed last at the back
@@ -227,11 +313,17 @@ func (p *puller) run(stop <-chan struct{}) {
 	p.known, p.recent = make(map[slice]*list.Element), list.New()
 	t := time.NewTimer(p.interval)
 	defer t.Stop()
+	if p.delegate == nil || p.interval == 0 {
+		t.Stop()
+	}
 	var traffic time.Time // when a poll last gave something
 	for {
 		select {
 		case <-stop:
 			return
+		case <-p.questions.wake:
+			p.serve()
+			continue
 		case <-t.C:
 		}
 		now := time.Now()
@@ -240,6 +332,8 @@ func (p *puller) run(stop <-chan struct{}) {
 			select {
 			case <-stop:
 				return
+			case <-p.questions.wake:
+				p.serve()
 			default:
 			}
 		}
@@ -248,6 +342,17 @@ func (p *puller) run(stop <-chan struct{}) {
 		} else {
 			t.Reset(max(p.interval, pullRest))
 		}
+	}
+}
+
+// serve answers the questions that wait.
+func (p *puller) serve() {
+	for {
+		q, ok := p.questions.take(time.Now())
+		if !ok {
+			return
+		}
+		p.answer(&q)
 	}
 }
 

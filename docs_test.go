@@ -146,7 +146,7 @@ func TestRulesThatDocumentsCiteExist(t *testing.T) {
 	}
 	_, reserved, _ := strings.Cut(protocol, "## 6. Reserved")
 	for _, d := range documents {
-		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUV]\d{1,2}\b`).FindAllString(read(t, d), -1) {
+		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUVB]\d{1,2}\b`).FindAllString(read(t, d), -1) {
 			if !rules[r] && !strings.Contains(reserved, r) {
 				t.Errorf("%s cites rule %s, which is none", d, r)
 			}

@@ -53,6 +53,7 @@ type Memberlist struct {
 	transport Transport
 	carrier   *carrier
 	dispatch  *dispatch.Queue[*Node]
+	questions *questions // for the puller
 	metrics   *telemetry.Publisher
 	unwatch   func() // ends the watch on the Keyring
 
@@ -69,7 +70,7 @@ type Memberlist struct {
 	known     map[wire.NodeID]*Node
 	seen      uint64 // core.Version of view
 	distances uint64 // core.Distances of view
-	joins     map[gossip.JoinToken]chan<- error
+	joins     map[gossip.JoinToken]*questions
 	sends     map[gossip.SendToken]chan<- error
 }
 
@@ -101,7 +102,7 @@ func Create(config *Config) (*Memberlist, error) {
 	m := &Memberlist{
 		config: own, log: newLogger(own), transport: own.Transport,
 		calls: make(chan *call), stop: make(chan struct{}), ended: make(chan struct{}),
-		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]chan<- error),
+		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
 		sends: make(map[gossip.SendToken]chan<- error),
 	}
 	if m.transport == nil {
@@ -221,14 +222,15 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
+		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil
 }
 
-// orNone is a number of the Config, of which zero means none, as the core wants it.
-func orNone(n int) int {
+// orNone is a number or interval of the Config, of which zero means none, as the core wants it.
+func orNone[T int | time.Duration](n T) T {
 	if n == 0 {
 		return -1
 	}
@@ -274,9 +276,9 @@ func (m *Memberlist) watchKeys() {
 }
 
 func (m *Memberlist) startPuller() {
-	p := &puller{delegate: m.config.Delegate, interval: m.config.GossipInterval, limit: m.core.BroadcastMax(),
+	p := &puller{delegate: m.config.Delegate, questions: m.questions, answer: m.answer, interval: m.config.GossipInterval, limit: m.core.BroadcastMax(),
 		send: m.Broadcast, linked: func() bool { return m.view.Load().links > 0 }, warn: m.log.warnf}
-	if p.delegate != nil && p.interval > 0 {
+	if p.delegate != nil || m.config.Merge != nil || m.config.Alive != nil {
 		go p.run(m.stop)
 	}
 }
@@ -366,8 +368,14 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventLeave:
 			m.dispatch.Member(dispatch.Leave, e.Member.Name, newNode(&e.Member))
 		case gossip.EventJoined:
-			m.joins[e.Token] <- e.Err
+			m.joins[e.Token].put(question{event: *e, at: now})
 			delete(m.joins, e.Token)
+		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked:
+			to := m.joins[e.Token]
+			if to == nil {
+				to = m.questions
+			}
+			to.put(question{event: *e, at: now})
 		case gossip.EventSent:
 			m.sends[e.Send] <- e.Err
 			delete(m.sends, e.Send)
@@ -478,60 +486,136 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
 // Config.BindPort. A host name stands for all its addresses. Join returns how many addresses were
 // reached, oneself among them, and an error that joins each failure when it was none. It takes at
-// most Config.TCPTimeout and a little; when it returns, Members has what the others knew and the
-// EventDelegate has been told, unless it is slow.
+// most Config.TCPTimeout and a little; when it returns, Members has what the others knew, the states of
+// the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
+//
+// LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
+// the goroutine of the caller. An error of NotifyMerge, here or at the other end, fails the Join of that
+// address; then nobody was taken in. So do versions of the application's protocol that do not fit.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
-	var reached int
-	var errs []error
-	results := make(chan error, 1)
-	waiting := 0
-	until := time.Now().Add(m.config.TCPTimeout)
+	return m.JoinContext(ctx, existing)
+}
+
+// JoinContext is Join with as much time as ctx gives. Without a deadline it goes on until each address
+// was reached or ctx is cancelled.
+func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
+	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]netip.AddrPort)}
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = time.Now().Add(joinForever)
+	}
 	for _, address := range existing {
 		name, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
 		if err == nil && name == "" && m.config.RequireNodeNames {
 			err, targets = fmt.Errorf("address %q: RequireNodeNames is set and it has no name", address), nil
 		}
 		if err != nil {
-			errs = append(errs, err)
+			j.errs = append(j.errs, err)
 		}
 		for _, to := range targets {
 			m.carrier.tell(to, name)
-			waiting++
-			go func() { results <- m.joinOne(to, until) }()
+			err := m.do(func(now time.Time) {
+				t := m.core.Join(now, to, until)
+				m.joins[t] = j.questions
+				j.targets[t] = to
+			})
+			if err != nil {
+				j.errs = append(j.errs, err)
+			}
 		}
 	}
-	for range waiting {
-		if err := <-results; err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		reached++
-	}
+	m.await(ctx, j)
 	m.settle(time.Second)
-	if reached == 0 && len(errs) > 0 {
-		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(errs...))
+	if j.reached == 0 && len(j.errs) > 0 {
+		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(j.errs...))
 	}
-	return reached, nil
+	return j.reached, nil
 }
 
-// joinOne joins one address.
-func (m *Memberlist) joinOne(to netip.AddrPort, until time.Time) error {
-	ended := make(chan error, 1)
-	err := m.do(func(now time.Time) { m.joins[m.core.Join(now, to, until)] = ended })
-	if err != nil {
-		return err
+// joinForever is the time of a Join that has no deadline.
+const joinForever = 10 * 365 * 24 * time.Hour
+
+// lateAnswer is how long a question waits for the puller before a Join in progress answers it: the puller
+// may be in the call of a delegate that waits for that Join, or for another node's in the same position.
+const lateAnswer = 200 * time.Millisecond
+
+// joining is one call of Join. Owned by its goroutine.
+type joining struct {
+	questions *questions
+	targets   map[gossip.JoinToken]netip.AddrPort // that have not ended
+	reached   int
+	errs      []error
+}
+
+// await answers what is asked in a Join until all of it has ended.
+func (m *Memberlist) await(ctx context.Context, j *joining) {
+	late := time.NewTicker(lateAnswer)
+	defer late.Stop()
+	cancelled := ctx.Done()
+	for len(j.targets) > 0 {
+		select {
+		case <-m.stop:
+			j.fail(ErrShutdown)
+		case <-cancelled:
+			cancelled = nil
+			m.cancel(ctx, j)
+		case <-late.C:
+			if q, ok := m.questions.take(time.Now().Add(-lateAnswer)); ok {
+				m.answer(&q)
+			}
+		case <-j.questions.wake:
+			for q, ok := j.questions.take(time.Now()); ok; q, ok = j.questions.take(time.Now()) {
+				m.advance(ctx, j, &q)
+			}
+		}
 	}
-	select {
-	case err = <-ended:
-	case <-m.stop:
-		err = ErrShutdown
+}
+
+// advance takes the next of what a Join is asked or told.
+func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
+	e := &q.event
+	to, waited := j.targets[e.Token]
+	switch {
+	case e.Kind == gossip.EventJoined && waited:
+		delete(j.targets, e.Token)
+		if e.Err == nil {
+			j.reached++
+			return
+		}
+		err := public(e.Err)
+		if errors.Is(err, gossip.ErrJoinCancelled) {
+			err = context.Cause(ctx)
+		}
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+	case errors.Is(ctx.Err(), context.Canceled):
+		if e.Kind == gossip.EventAliveAsked {
+			m.questions.put(*q) // it is still wanted
+		}
+	default:
+		m.answer(q)
 	}
-	if err != nil {
-		return fmt.Errorf("join %s: %w", to, err)
+}
+
+// cancel ends a Join that was cancelled. One whose time is up ends by itself.
+func (m *Memberlist) cancel(ctx context.Context, j *joining) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return
 	}
-	return nil
+	_ = m.do(func(now time.Time) {
+		for t := range j.targets {
+			m.core.CancelJoin(now, t)
+		}
+	})
+}
+
+// fail ends all of a Join that has not ended.
+func (j *joining) fail(err error) {
+	for _, to := range j.targets {
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+	}
+	clear(j.targets)
 }
 
 // settle waits until the application was told what has happened so far, at most so long.

@@ -312,7 +312,7 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 
 func TestJoinsWaitTheirTurnWhereTheOtherSideTakesNoState(t *testing.T) {
 	const others = 60
-	c := withStates(t, 1, gigabit(), 1+others, nil)
+	c := withStates(t, 1, gigabit(), 1+others, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	for i, n := range c.nodes {
 		n.app.state = []byte(payload(1<<20, byte(i)))
 	}

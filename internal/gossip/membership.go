@@ -102,7 +102,9 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
 	}
 	c.setAlive(now, m, e)
-	c.noteVersions(m.Versions)
+	if !m.legacy() {
+		c.noteVersions(m.Versions)
+	}
 	if from != nil && from.id == m.ID && !from.linked {
 		from.ward = now.Add(wardFor)
 		c.timers.advance(&from.timer, now)

@@ -197,7 +197,7 @@ func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
 		return nil
 	}
 	for m := range c.members.each {
-		if m.ID != but && !understand(v, m.Versions) {
+		if m.ID != but && !m.legacy() && !understand(v, m.Versions) {
 			return m
 		}
 	}
@@ -237,7 +237,7 @@ func (c *Core) noteVersions(v [6]byte) {
 func (c *Core) disagreement(peers []Member) error {
 	var distinct []Member
 	for _, m := range peers {
-		if m.State > wire.StateSuspect || slices.ContainsFunc(distinct, func(o Member) bool { return o.Versions == m.Versions }) {
+		if m.State > wire.StateSuspect || !m.ID.IsGo() || slices.ContainsFunc(distinct, func(o Member) bool { return o.Versions == m.Versions }) {
 			continue
 		}
 		if s := c.stranger(m.Versions, m.ID); s != nil {

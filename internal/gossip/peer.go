@@ -55,6 +55,7 @@ type peer struct {
 	pushes
 
 	sync    syncing
+	differs differing
 	answers answering
 	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
 }

@@ -113,11 +113,11 @@ func (c *Core) pullInterval() time.Duration {
 func (c *Core) pullRandom(now time.Time) {
 	i := c.pullInterval()
 	c.timers.set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
-	if !c.self.live() || c.members.count() < 2 {
+	if !c.self.live() || c.members.count()-c.members.old < 2 {
 		return
 	}
 	m := c.members.draw(c.rng)
-	for m.ID == c.cfg.ID {
+	for m.ID == c.cfg.ID || m.legacy() {
 		m = c.members.draw(c.rng)
 	}
 	c.pull.next = m.ID

@@ -16,6 +16,8 @@ const (
 	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats
 	syncPause      = 500 * time.Millisecond // between comparisons that heartbeats cause
 	syncCalm       = 250 * time.Millisecond // a table unchanged for so long should agree with the neighbours'
+	syncAgain      = 2 * time.Second        // until tables are compared again that differed in the end, doubled each time
+	syncAgainMax   = 30 * time.Second       // and at most
 	syncMismatches = 2                      // in one that changes all the time, heartbeats in a row that do not, before we compare
 	syncOverhead   = 64                     // bytes of a message that carries hashes or buckets beyond them
 	syncParts      = 32                     // parts of a comparison answered per peer and syncWindow
@@ -30,6 +32,29 @@ type syncing struct {
 	sent     time.Time
 	rounds   int
 	mismatch int // heartbeats in a row with another root than ours
+}
+
+// differing is two roots between which comparing did not bring agreement: one side keeps a node out that
+// the other has.
+type differing struct {
+	latest       uint64 // the root that the peer told last while we compared
+	ours, theirs uint64
+	times        uint8     // in a row
+	until        time.Time // before which the same two are not compared again
+}
+
+// note follows a comparison that left a difference.
+func (d *differing) note(now time.Time, ours uint64) {
+	if d.ours != ours || d.theirs != d.latest {
+		d.ours, d.theirs, d.times = ours, d.latest, 0
+	}
+	d.until = now.Add(min(syncAgain<<d.times, syncAgainMax))
+	d.times = min(d.times+1, 8)
+}
+
+// inVain reports whether two roots were compared lately without effect.
+func (d *differing) inVain(now time.Time, ours, theirs uint64) bool {
+	return d.ours == ours && d.theirs == theirs && now.Before(d.until)
 }
 
 // answering bounds what a peer's comparisons make us do.
@@ -187,7 +212,9 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		p.sync = syncing{}
 		c.joinSynced(now, p)
 	case p.sync.active:
+		p.differs.latest = theirs.Root
 		// The answer left a difference, or others join meanwhile: the timer compares again.
+	case p.differs.inVain(now, c.members.root, theirs.Root):
 	default:
 		p.sync.mismatch++
 		calm := now.Sub(c.changed) >= syncCalm
@@ -208,6 +235,7 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	}
 	if p.sync.rounds >= syncRounds {
 		p.sync = syncing{}
+		p.differs.note(now, c.members.root)
 		c.joinSynced(now, p)
 		return time.Time{}
 	}
