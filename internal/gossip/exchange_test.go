@@ -345,7 +345,7 @@ func TestExchangeWithANodeThatCrashesEnds(t *testing.T) {
 }
 
 func TestStateOfANodeThatAnswersLateStillCounts(t *testing.T) {
-	c := withStates(t, 1, lan(), 2, nil)
+	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	a := &c.nodes[0].app
 	a.later = true
 	c.join(1, 0)
