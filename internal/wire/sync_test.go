@@ -35,6 +35,9 @@ func extensions() map[Kind][]byte {
 		KindSettled:     AppendSettled(nil, id, Settled{Start: 70_000, End: 1<<32 - 1}),
 		KindProbeFor:    AppendProbeFor(nil, id, ProbeFor{Seq: 1 << 33, Target: NodeID{6: 0x80, 15: 7}, Addr: netip.MustParseAddrPort("10.1.2.3:6969")}),
 		KindProbeResult: AppendProbeResult(nil, id, ProbeResult{Seq: 1 << 33, Answered: true}),
+
+		KindStateRefused: AppendStateRefused(nil, id, MessageID{4, 5, 6}),
+		KindVeto:         AppendVeto(nil, id, Veto{Roll: MessageID{7, 8, 9}, Reason: "not our kind of cluster"}),
 	}
 }
 

@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// rolled are members as a roll has them, whatever their state.
+func rolled() (all []Member, b []byte) {
+	for state := StateAlive; state <= StateLeft; state++ {
+		m := aliveMember()
+		m.State, m.ID[0] = state, byte(state)
+		all = append(all, m)
+		b = AppendRoll(b, &m)
+	}
+	return all, b
+}
+
+func TestRollTellsAllOfEachMemberAndItsState(t *testing.T) {
+	want, b := rolled()
+	var got []Member
+	if err := ParseRoll(b, func(m *Member) bool { got = append(got, *m); return true }); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v: got %+v", err, got)
+	}
+	n := 0
+	if err := ParseRoll(b, func(*Member) bool { n++; return n < 2 }); err != nil || n != 2 {
+		t.Errorf("stopped after %d: %v", n, err)
+	}
+}
+
+func TestBrokenRollIsRefused(t *testing.T) {
+	_, b := rolled()
+	whole := 0
+	for n := range b {
+		if ParseRoll(b[:n], func(*Member) bool { return true }) == nil {
+			whole++
+		}
+	}
+	if whole != int(StateLeft)+1 {
+		t.Errorf("%d prefixes are rolls", whole)
+	}
+	dead := Member{State: StateDead, ID: NodeID(id1)}
+	for name, b := range map[string][]byte{
+		"a later state":  append([]byte{byte(StateLeft) + 1}, b[1:]...),
+		"no alive entry": appendMember([]byte{0}, &dead),
+	} {
+		if ParseRoll(b, func(*Member) bool { return true }) == nil {
+			t.Error(name)
+		}
+	}
+}
+
+func TestReasonOfAVetoIsCut(t *testing.T) {
+	var m Message
+	if _, err := ParseMessage(&m, AppendVeto(nil, MessageID{}, Veto{Reason: strings.Repeat("x", 1000)})); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := ParseVeto(m.Data); err != nil || len(v.Reason) != ReasonMax {
+		t.Errorf("%d bytes, %v", len(v.Reason), err)
+	}
+}
+
+func FuzzRoll(f *testing.F) {
+	_, b := rolled()
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var again []byte
+		if ParseRoll(b, func(m *Member) bool { again = AppendRoll(again, m); return true }) != nil {
+			return
+		}
+		var twice []byte
+		if err := ParseRoll(again, func(m *Member) bool { twice = AppendRoll(twice, m); return true }); err != nil || !bytes.Equal(again, twice) {
+			t.Errorf("%v: %x, then %x", err, again, twice)
+		}
+	})
+}
