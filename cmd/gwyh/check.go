@@ -54,7 +54,7 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 // tellCheck runs one check and shows what came of it.
 func tellCheck(s *screen, k *sim.Check, o simOptions) bool {
 	begin := time.Now()
-	t := k.Run(uint64(o.seed), o.quick)
+	t := k.Run(uint64(o.seed), o.scale())
 	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(time.Since(begin)))
 	if len(t.Problems) == 0 {
 		s.good("%s", line)
@@ -68,7 +68,18 @@ func tellCheck(s *screen, k *sim.Check, o simOptions) bool {
 		s.text("(%s)", n)
 	}
 	if len(t.Problems) > 0 {
-		s.text("again: gwyh sim -scenario %s -seed %d%s", k.Name, o.seed, map[bool]string{true: " -quick"}[o.quick])
+		s.text("again: gwyh sim -scenario %s -seed %d%s", k.Name, o.seed, []string{" -quick", "", " -full"}[o.scale()])
 	}
 	return len(t.Problems) == 0
+}
+
+// scale is how large the clusters of checks are.
+func (o *simOptions) scale() sim.Scale {
+	switch {
+	case o.full:
+		return sim.Full
+	case o.quick:
+		return sim.Small
+	}
+	return sim.Usual
 }

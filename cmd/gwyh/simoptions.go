@@ -40,6 +40,7 @@ type simOptions struct {
 	check    bool   // run all checks instead
 	scenario string // or this one
 	quick    bool   // at a size that takes a second
+	full     bool   // at the size of the figures that are quoted
 }
 
 // Bounds of what one process is asked to simulate.
@@ -106,6 +107,7 @@ library claims, in clusters of their own; of the others only -seed holds:
 	-check        run all of them; the exit code says whether they hold
 	-scenario S   run one of them, by the name that -check shows
 	-quick        in clusters so small that one takes a second
+	-full         in those of docs/PERFORMANCE.md, which take an hour in all
 `
 
 // parseSimOptions reads the flags of sim. The error names the flag, the value and what is wanted.
@@ -133,6 +135,7 @@ func parseSimOptions(args []string) (simOptions, error) {
 	fs.BoolVar(&o.check, "check", false, "")
 	fs.StringVar(&o.scenario, "scenario", "", "")
 	fs.BoolVar(&o.quick, "quick", false, "")
+	fs.BoolVar(&o.full, "full", false, "")
 	fs.BoolVar(&o.json, "json", false, "")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -196,7 +199,10 @@ func (o *simOptions) plan() (*sim.Plan, error) {
 // coreOf is the part of a configuration that all nodes of a cluster have in common.
 func coreOf(c *gwyh.Config) gossip.Config {
 	return gossip.Config{MetaMax: gwyh.MetaMaxSize, Versions: [6]byte(c.BuildVsnArray()), AllowLegacy: c.AllowLegacy, Subscriptions: c.Subscriptions,
-		Heartbeat: c.HeartbeatInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram}
+		Heartbeat: c.HeartbeatInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram,
+		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: c.IndirectChecks,
+		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
+		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime, PushPullInterval: c.PushPullInterval}
 }
 
 // preset is a default configuration by the name it has on the command line.

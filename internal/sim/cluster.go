@@ -37,7 +37,9 @@ type Config struct {
 // LAN is the part of a node's configuration that does not differ from node to node, as in the LAN preset.
 func LAN() gossip.Config {
 	return gossip.Config{MetaMax: 512, Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: simnet.MaxDatagram,
-		AllowLegacy: true}
+		AllowLegacy: true, GossipToTheDeadTime: 30 * time.Second, PushPullInterval: 30 * time.Second,
+		ProbeInterval: time.Second, ProbeTimeout: 500 * time.Millisecond, IndirectChecks: 3,
+		SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}
 }
 
 // Cluster is the nodes of a simulation. Not for concurrent use.
@@ -50,6 +52,7 @@ type Cluster struct {
 	lives   uint64     // cores made so far
 	ledger  ledger
 	watch   watch
+	learnt  uint32                // the newest fact: see Learn
 	byID    map[wire.NodeID]*Node // by the ids of all lives
 	laggard int                   // the node that was last found not to be ready: see Whole
 
@@ -137,7 +140,7 @@ func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 func (c *Cluster) Do(n *Node, f func(now time.Time)) {
 	c.Net.Do(n.Addr, func(now time.Time) {
 		f(now)
-		n.take()
+		n.take(now)
 	})
 }
 
@@ -204,8 +207,9 @@ func (c *Cluster) Restart(n *Node, seeds ...*Node) {
 // Leave makes a node say goodbye, and ends it after the time that its shell would take for that.
 func (c *Cluster) Leave(n *Node) {
 	c.Do(n, n.Core.Leave)
+	n.end(c.Net.Elapsed())
 	c.Net.RunFor(leaveFlush)
-	c.Crash(n)
+	c.Net.Crash(n.Addr)
 }
 
 // leaveFlush is between a Leave and the end of the process.

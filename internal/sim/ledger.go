@@ -21,7 +21,7 @@ type Message struct {
 	Origin int
 	Size   int           // bytes
 	Sent   time.Duration // since the start of the network
-	Wanted int           // nodes that should hear it: those that were up when it was sent and stay so
+	Wanted int           // nodes that should hear it: those that were up when it was sent, not just begun, and stay so
 	Heard  int           // of them, did
 	Again  int           // deliveries to a node that had it already
 	Last   time.Duration // until the last of them heard it
@@ -31,7 +31,8 @@ type Message struct {
 
 const (
 	missing  = -1
-	excluded = -2 // need not hear it
+	optional = -2 // it need not hear it
+	had      = -3 // it need not have heard it, and has
 )
 
 // Whole reports whether the message is at every node that should have it.
@@ -54,8 +55,12 @@ func (c *Cluster) Broadcast(n *Node, size int) (*Message, error) {
 	m := &Message{Origin: n.Index, Size: len(b), Sent: c.Net.Elapsed(), at: make([]int32, len(c.Nodes))}
 	l.messages = append(l.messages, m)
 	for i, o := range c.Nodes {
-		m.at[i] = excluded
-		if o.up && o != n {
+		switch {
+		case o == n:
+			m.at[i] = had
+		case !o.up, o.since > 0 && c.Net.Elapsed()-o.since < arrival:
+			m.at[i] = optional
+		default:
 			m.at[i] = missing
 			m.Wanted++
 		}
@@ -69,6 +74,9 @@ func (c *Cluster) Broadcast(n *Node, size int) (*Message, error) {
 	return m, nil
 }
 
+// arrival is how long a node takes to join; before that it need not hear what others say.
+const arrival = time.Second
+
 // arrived notes a delivery to the application of a node.
 func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	if len(data) < HeaderSize || binary.BigEndian.Uint64(data) >= uint64(len(l.messages)) {
@@ -78,7 +86,9 @@ func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	m := l.messages[binary.BigEndian.Uint64(data)]
 	switch {
 	case n.since > m.Sent: // what was sent before its present life is welcome, and not counted
-	case m.at[n.Index] != missing: // one's own comes back, or it was here before
+	case m.at[n.Index] == optional:
+		m.at[n.Index] = had
+	case m.at[n.Index] != missing:
 		m.Again++
 	default:
 		m.at[n.Index] = int32((now - m.Sent) / time.Microsecond)
@@ -94,7 +104,7 @@ func (l *ledger) excuse(n *Node, now time.Duration) {
 			return
 		}
 		if n.Index < len(m.at) && m.at[n.Index] == missing {
-			m.at[n.Index] = excluded
+			m.at[n.Index] = optional
 			m.Wanted--
 		}
 	}

@@ -20,9 +20,10 @@ type Node struct {
 	cluster *Cluster
 	up      bool
 	since   time.Duration // when this life began
+	facts   facts
 }
 
-// Up reports whether the node runs.
+// Up reports whether the node runs and has not left.
 func (n *Node) Up() bool { return n.up }
 
 // ID is the id of the node's present or last life.
@@ -38,7 +39,7 @@ func (n *Node) begin(now time.Time, base *gossip.Table) {
 	if err != nil {
 		panic(err) // the configuration of the simulation is wrong
 	}
-	n.Core, n.up, n.since, n.Joins = core, true, c.Net.Elapsed(), nil
+	n.Core, n.up, n.since, n.Joins, n.facts = core, true, c.Net.Elapsed(), nil, nil
 	c.byID[n.ID()] = n
 }
 
@@ -50,31 +51,40 @@ func (n *Node) end(at time.Duration) {
 
 func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	n.Core.HandleDatagram(now, from, b)
-	n.take()
+	n.take(now)
 }
 
 func (n *Node) HandleTimeout(now time.Time) {
 	n.Core.HandleTimeout(now)
-	n.take()
+	n.take(now)
 }
 
 func (n *Node) NextTimeout() time.Time                  { return n.Core.NextTimeout() }
 func (n *Node) Drain(send func(to wire.Path, b []byte)) { n.Core.Drain(send) }
 
-// take is the node's application: it hears of what the core has to tell.
-func (n *Node) take() {
-	for _, e := range n.Core.Events() {
-		switch e.Kind {
-		case gossip.EventMessage:
-			if o := n.cluster.overheard; o == nil || !o(n, e.Data) {
-				n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
-			}
-		case gossip.EventJoined:
-			n.Joins = append(n.Joins, e.Err)
-		case gossip.EventLeave:
-			n.cluster.watch.gone(n, &e.Member)
-		case gossip.EventJoin:
-			n.cluster.watch.back(n, &e.Member)
+// take is the node's application: it hears of what the core has to tell, and answers at once.
+func (n *Node) take(now time.Time) {
+	for events := n.Core.Events(); len(events) > 0; events = n.Core.Events() {
+		for i := range events {
+			n.hear(now, &events[i])
 		}
+	}
+}
+
+func (n *Node) hear(now time.Time, e *gossip.Event) {
+	switch e.Kind {
+	case gossip.EventMessage:
+		if f := n.cluster.overheard; f != nil && f(n, e.Data) {
+			return
+		}
+		n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
+	case gossip.EventJoined:
+		n.Joins = append(n.Joins, e.Err)
+	case gossip.EventLeave:
+		n.cluster.watch.gone(n, &e.Member)
+	case gossip.EventJoin:
+		n.cluster.watch.back(n, &e.Member)
+	case gossip.EventStateWanted, gossip.EventState:
+		n.answer(now, e)
 	}
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -167,10 +168,13 @@ func (t *Trial) rest(some []*Node) (list []*Node) {
 }
 
 func partition(t *Trial) {
-	t.form(t.sized(50, 10))
+	t.formOn(Config{Nodes: t.sized(50, 10), Link: lan(0), Core: withState(LAN())})
 	half := t.Pick(len(t.Nodes) / 2)
 	other := t.rest(half)
 	b := t.Net.Partition(addrs(half), addrs(other))
+	for _, n := range t.Nodes {
+		t.Learn(n)
+	}
 	t.Net.RunFor(5 * time.Minute)
 	for _, n := range t.Nodes {
 		if k := n.Core.NumMembers(); k != len(half) && k != len(other) {
@@ -178,7 +182,15 @@ func partition(t *Trial) {
 		}
 	}
 	b.Heal()
+	t.awaitTruth(truthWithin)
+	t.awaitFacts(time.Minute)
 	t.aftermath()
+}
+
+// withState gives the applications a state that is exchanged.
+func withState(core gossip.Config) gossip.Config {
+	core.State = true
+	return core
 }
 
 func slowNode(t *Trial) {
@@ -232,7 +244,7 @@ func clockJump(t *Trial) {
 	late := jumped[0]
 	t.Crash(late)
 	t.Net.RunFor(time.Second)
-	t.Restart(late, t.others(late)...)
+	t.Restart(late, t.rest(jumped)[:3]...)
 	t.Net.RunFor(4 * time.Minute)
 	if k := late.Core.NumMembers(); k != 1 {
 		t.fail("%s has %d members while its clock is an hour off", late.Name, k)

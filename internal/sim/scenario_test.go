@@ -16,7 +16,7 @@ func TestScenariosEndAsTheyShould(t *testing.T) {
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			const seed = 1
-			r := k.Run(seed, true)
+			r := k.Run(seed, Small)
 			t.Logf("%q", r.Notes)
 			for _, p := range r.Problems {
 				t.Error(p)

@@ -17,11 +17,21 @@ type Check struct {
 	run  func(t *Trial)
 }
 
+// Scale is how large the clusters of a check are, and how long they run.
+type Scale int
+
+const (
+	Small Scale = iota // for a test: a second at most
+	Usual              // for every change of the library: some ten seconds at most
+	Full               // for the figures that are quoted: minutes
+)
+
 // Trial is one run of a check.
 type Trial struct {
 	*Cluster // begun by the check
 	Seed     uint64
-	Quick    bool // small enough for a test
+	Quick    bool // at the Small scale
+	Full     bool // at the Full scale
 	Problems []string
 	Notes    []string // figures
 
@@ -32,8 +42,8 @@ type Trial struct {
 const problemsMax = 12
 
 // Run runs a check.
-func (k *Check) Run(seed uint64, quick bool) *Trial {
-	t := &Trial{Seed: seed, Quick: quick}
+func (k *Check) Run(seed uint64, scale Scale) *Trial {
+	t := &Trial{Seed: seed, Quick: scale == Small, Full: scale == Full}
 	k.run(t)
 	return t
 }
@@ -59,11 +69,22 @@ func (t *Trial) note(format string, args ...any) {
 }
 
 // sized is the size of a run: quick ones are smaller.
-func (t *Trial) sized(full, quick int) int {
+func (t *Trial) sized(usual, quick int) int {
 	if t.Quick {
 		return quick
 	}
-	return full
+	return usual
+}
+
+// minutes is how long a run goes on.
+func (t *Trial) minutes(quick, usual, full time.Duration) time.Duration {
+	switch {
+	case t.Quick:
+		return quick * time.Minute
+	case t.Full:
+		return full * time.Minute
+	}
+	return usual * time.Minute
 }
 
 // lan is a network between machines of one place.
@@ -161,6 +182,19 @@ func (t *Trial) awaitTruth(limit time.Duration) {
 		t.Net.RunFor(100 * time.Millisecond)
 	}
 	t.note("true after %v", (t.Net.Elapsed() - begin).Round(100*time.Millisecond))
+}
+
+// awaitFacts waits until every application knows what any of them knows.
+func (t *Trial) awaitFacts(limit time.Duration) {
+	begin := t.Net.Elapsed()
+	for t.Unaware() > 0 {
+		if t.Net.Elapsed()-begin >= limit {
+			t.fail("%d applications do not know all after %v", t.Unaware(), limit)
+			return
+		}
+		t.Net.RunFor(time.Second)
+	}
+	t.note("all states merged after %v", t.Net.Elapsed()-begin)
 }
 
 // settle lets messages pass and what is idle end.
