@@ -33,6 +33,8 @@ type assembly struct {
 	bytes    int      // of the chunks there are
 	have     spans
 	progress time.Time // when bytes last came, or were last sent
+	came     time.Time // when bytes last came
+	from     []notice  // who sent pieces, in the order of their first ones
 	pending  int       // links that it is on its way along, and whoever else needs it
 	passed   bool      // it was put on all links
 	direct   bool      // for one node alone: not in the map by id
@@ -153,7 +155,7 @@ func (s *assemblies) write(now time.Time, a *assembly, offset uint32, b []byte) 
 		b = b[n:]
 		at += uint32(n)
 	}
-	a.progress = now
+	a.progress, a.came = now, now
 	return a.have.add(offset, end), true
 }
 
@@ -212,7 +214,7 @@ func (s *assemblies) release(a *assembly) {
 		delete(s.byID, a.id)
 	}
 	s.size -= a.bytes
-	a.chunks, a.have, a.bytes = nil, nil, 0
+	a.chunks, a.have, a.bytes, a.from = nil, nil, 0, nil
 }
 
 // sweep gives up what made no progress for long and forgets what has done its service. It returns how

@@ -13,6 +13,7 @@ type bulk struct {
 	asm   *assembly
 	use   wire.Use // of a direct message
 	done  spans    // what the peer was sent, or has sent us and so has
+	asked bool     // the peer sent a Want for it
 	begun bool     // a piece was sent, so that the peer counts it against us until it is whole there
 	since time.Time
 	ch    *channel // where the last piece went, under the counter last
@@ -119,6 +120,7 @@ func (c *Core) cut(p *peer, b *bulk, piece span) (plain []byte, what sent) {
 // took notes that a piece went out.
 func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
 	b.done.add(piece.from, piece.to)
+	p.core.stats.FrameBytes += uint64(piece.to - piece.from)
 	b.begun, b.since, b.ch, b.last = true, now, ch, ch.Sent()
 	b.asm.progress = now
 	p.turn++
@@ -130,7 +132,7 @@ func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
 // has notes that p has a piece of a message that is passed on.
 func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
 	b := p.bulkOf(a)
-	if b == nil && !a.passed && p.linked {
+	if b == nil && !a.passed && p.wanted {
 		b = c.sendBulk(now, p, a, 0)
 	}
 	if b != nil {

@@ -60,8 +60,7 @@ func (c *Core) sealAll() {
 	c.unsealed = c.unsealed[:0]
 }
 
-// gather makes one plaintext of messages in the arena, valid until the next use of the arena or of
-// c.plain, and what is to be remembered of it. Messages that lie side by side, as those of one turn often
+// gather makes one plaintext of messages in the arena, valid until the next call or use of the arena, and what is to be remembered of it. Messages that lie side by side, as those of one turn often
 // do, need no copy and are remembered as one; of others an index is put into the arena.
 func (c *Core) gather(now time.Time, list []stored) (plain []byte, what sent) {
 	run := list[0]
@@ -75,7 +74,7 @@ func (c *Core) gather(now time.Time, list []stored) (plain []byte, what sent) {
 }
 
 func (c *Core) gatherApart(now time.Time, list []stored) (plain []byte, what sent) {
-	plain, index := c.plain[:0], c.index[:0]
+	plain, index := c.joined[:0], c.index[:0]
 	for _, s := range list {
 		b := c.arena.get(s.off, int(s.size))
 		if b == nil {
@@ -86,7 +85,7 @@ func (c *Core) gatherApart(now time.Time, list []stored) (plain []byte, what sen
 		index = binary.BigEndian.AppendUint64(index, s.off)
 		index = binary.BigEndian.AppendUint32(index, s.size)
 	}
-	c.plain, c.index = plain, index
+	c.joined, c.index = plain, index
 	return plain, sent{off: c.arena.put(now, index), size: uint32(len(index)), index: true}
 }
 

@@ -60,6 +60,8 @@ type Core struct {
 	seen       seen
 	held       []held
 
+	asked map[wire.MessageID]time.Time // when messages that were only announced were asked for
+
 	store      assemblies // large messages
 	sweepTimer timer
 	arena      arena // small messages, for repair
@@ -88,7 +90,10 @@ type Core struct {
 	out         outbox
 	packet      wire.Packet  // scratch: the datagram being taken in
 	plain       []byte       // scratch: one plaintext being built
+	joined      []byte       // scratch: see gather
 	index       []byte       // scratch: see gather
+	have        wire.Have    // scratch: announcements being written
+	want        wire.Want    // scratch: requests being written
 	unsealed    []*peer      // for which a datagram was open in this turn
 	settling    []byte       // scratch: answers to the Naks of the datagram in progress
 	entry       wire.Member  // scratch: one entry being written
@@ -130,6 +135,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		zones:   make(map[string]string),
 		seqs:    seqs,
 		dials:   make(map[handshake.AttemptID]dial),
+		asked:   make(map[wire.MessageID]time.Time),
 		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}

@@ -138,9 +138,10 @@ type smallMessage struct {
 	shared []byte
 }
 
-// newSmall is valid until the next call.
+// newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
-	c.smallMsg = smallMessage{plain: plain, off: c.arena.put(now, plain)}
+	off := c.arena.put(now, plain)
+	c.smallMsg = smallMessage{plain: c.arena.get(off, len(plain)), off: off}
 	return &c.smallMsg
 }
 

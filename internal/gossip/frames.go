@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -26,23 +27,43 @@ func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) err
 // follows costs the neighbours of its author only, and takes nothing of what they may begin elsewhere.
 const passOnFrom = 16 << 10
 
-// passOn queues a large message for each link that takes it. A link that has too much waiting drops it
-// whole. gwyh 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
+// passOn queues a large message for each link whose peer wants it in full, and announces it on the others.
+// A link that has too much waiting gets no more than that. A message of our own goes along a few links at
+// least, for nobody else has it; sooner along those of our sources, whose messages come the other way. gwyh
+// 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
 func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 	a.passed = true
+	sending := 0
+	var others []*peer
 	for _, p := range c.links {
 		switch {
-		case p.bulkOf(a) != nil:
 		case p.legacy && whole != nil:
 			c.sendLegacyBroadcast(now, p, a.id, whole)
 		case p.legacy:
+		case p.bulkOf(a) != nil:
+			sending++
 		case p.full(true):
-			c.drop(DropQueueFull)
-		default:
+			c.announce(now, a, p)
+		case p.wanted:
+			sending++
 			c.stats.BroadcastsForwarded++
 			c.sendBulk(now, p, a, 0)
+		default:
+			others = append(others, p)
 		}
 	}
+	for _, sources := range []bool{true, false} {
+		others = slices.DeleteFunc(others, func(p *peer) bool {
+			push := whole != nil && sending < ownLinks && p.source == sources
+			if push {
+				sending++
+				c.stats.BroadcastsForwarded++
+				c.sendBulk(now, p, a, 0)
+			}
+			return push
+		})
+	}
+	c.announce(now, a, others...)
 }
 
 // handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
@@ -64,12 +85,14 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 		return
 	case a == nil && c.seen.has(&m.ID):
 		c.stats.FramesDuplicate++
+		c.superfluous(now, p, m.ID, nil)
 		return
 	case a == nil:
 		if a = c.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
 			return
 		}
 	}
+	a.noticed(now, p)
 	c.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
 	switch {
@@ -78,6 +101,7 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 		return
 	case !fresh:
 		c.stats.FramesDuplicate++
+		c.superfluous(now, p, m.ID, a)
 		return
 	}
 	c.stats.FramesReceived++
@@ -137,6 +161,8 @@ func (c *Core) complete(now time.Time, a *assembly) {
 		return
 	}
 	c.stats.BroadcastsDelivered++
+	delete(c.asked, a.id)
+	c.rank(now, a)
 	data := a.copy()
 	for _, p := range c.links {
 		if p.legacy {

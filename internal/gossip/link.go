@@ -275,6 +275,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		return
 	}
 	p.linked = linked
+	p.lane = lane{}
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
@@ -282,6 +283,9 @@ func (c *Core) relink(now time.Time, p *peer) {
 		return
 	}
 	c.links = append(c.links, p)
+	if !p.legacy {
+		p.lane = newLane()
+	}
 	p.heard = now
 	p.beat = now
 	if p.rtt == 0 && !p.legacy {

@@ -20,6 +20,7 @@ type peer struct {
 
 	channels []*channel // of the sessions in set; none for gwyh 0.1
 	egress
+	lane
 	receiving  []*assembly // that it began to send; some are whole or forgotten
 	unreported int         // bytes received since the last delivery report
 	reporting  *channel    // of which a report is due; nil for none
@@ -332,6 +333,14 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 		c.handleNak(now, ch, m.Start, m.End)
 	case wire.KindSettled:
 		c.handleSettled(ch, m.Data)
+	case wire.KindHave:
+		c.handleHave(now, p, m.Data)
+	case wire.KindWant:
+		c.handleWant(now, p, m.Data)
+	case wire.KindPrune:
+		c.handlePrune(now, p, m.Data)
+	case wire.KindGraft:
+		c.handleGraft(p)
 	case wire.KindReport:
 		c.handleReport(now, ch, m.Data)
 	case wire.KindDirect:
@@ -454,6 +463,7 @@ func (p *peer) tick(now time.Time) {
 	}
 	next := soonest(c.tickLink(now, p), c.tickSync(now, p))
 	next = soonest(next, c.tickEgress(now, p))
+	next = soonest(next, c.tickOffers(now, p))
 	if next = soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.advance(&p.timer, next)
 	}

@@ -54,6 +54,18 @@ func (s spans) replace(i, k int, by ...span) spans {
 	return append(append(s[:i], by...), tail...)
 }
 
+// gaps yields the bytes below total that are not in the set, n runs of them at most.
+func (s spans) gaps(total uint32, n int, yield func(from, to uint32)) {
+	at := uint32(0)
+	for _, o := range append(s[:len(s):len(s)], span{total, total}) {
+		if at < o.from && n > 0 {
+			n--
+			yield(at, o.from)
+		}
+		at = o.to
+	}
+}
+
 // covers reports whether all of [from, to) is in the set.
 func (s spans) covers(from, to uint32) bool {
 	for _, o := range s {

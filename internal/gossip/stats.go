@@ -14,8 +14,12 @@ type Stats struct {
 	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
 
+	FrameBytes      uint64 // of large messages sent, again or not
 	FramesReceived  uint64 // pieces of large messages that were new
 	FramesDuplicate uint64 // and that were not
+	Announced       uint64 // messages announced instead of sent, one per link
+	Wanted          uint64 // pieces asked for that were announced and did not come
+	Prunes, Grafts  uint64 // links asked to announce only, and to send in full
 	NaksSent        uint64 // ranges of datagrams asked for again
 	Resent          uint64 // messages and pieces sent again
 	DatagramsLost   uint64 // of peers, that never came however often asked for
@@ -73,13 +77,14 @@ const (
 	DropForgotten                  // a repair of what is no longer there
 	DropUnreachable                // a direct message to a node that did not answer
 	DropVersions                   // a member that does not understand the others, or is not understood
+	DropAnnounced                  // a message that was announced and did not come, however often asked for
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
 	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "address", "queue_full",
 	"queue_old", "store_full", "incomplete", "forgotten", "unreachable",
-	"versions"}
+	"versions", "announced"}
 
 // String is the label that the drop is counted under.
 func (d Drop) String() string { return dropNames[d] }

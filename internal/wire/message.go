@@ -32,6 +32,10 @@ const (
 	KindDirect
 	KindDirectAck
 	KindReport
+	KindHave
+	KindWant
+	KindPrune
+	KindGraft
 	KindSettled
 	KindProbeFor
 	KindProbeResult
@@ -63,6 +67,10 @@ var kindNames = [...]string{
 	KindDirect:              "Direct",
 	KindDirectAck:           "DirectAck",
 	KindReport:              "Report",
+	KindHave:                "Have",
+	KindWant:                "Want",
+	KindPrune:               "Prune",
+	KindGraft:               "Graft",
 	KindSettled:             "Settled",
 	KindProbeFor:            "ProbeFor",
 	KindProbeResult:         "ProbeResult",

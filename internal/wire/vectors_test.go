@@ -236,6 +236,30 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindReport:
 		v, err := ParseReport(m.Data)
 		return AppendReport(b, m.ID, v), err
+	case KindHave:
+		v, err := ParseHave(m.Data)
+		w := Have{}
+		for i := range v.Len() {
+			id, total := v.At(i)
+			w.Add(&id, total)
+		}
+		return AppendHave(b, m.ID, &w), err
+	case KindWant:
+		v, err := ParseWant(m.Data)
+		w := Want{}
+		for i := range v.Len() {
+			id, from, to := v.At(i)
+			w.Add(&id, from, to)
+		}
+		return AppendWant(b, m.ID, &w), err
+	case KindPrune:
+		stop, err := ParsePrune(m.Data)
+		return AppendPrune(b, m.ID, stop), err
+	case KindGraft:
+		if len(m.Data) == 0 {
+			return nil, ErrShort
+		}
+		return AppendGraft(b, m.ID), nil
 	case KindSettled:
 		v, err := ParseSettled(m.Data)
 		return AppendSettled(b, m.ID, v), err

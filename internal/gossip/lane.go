@@ -1,0 +1,382 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Large messages go in full along few links and are announced on the others, which ask for what does not
+// come (docs/PROTOCOL.md, "Announcements"; the idea is Plumtree's, Leitão et al., DI-FCUL TR-07-14). Each
+// node says on each link whether it is to be sent messages: it wants them from the two that were first lately.
+const (
+	sourcesMax = 2                     // links that a node wants messages from in full
+	ownLinks   = 3                     // links that a message of our own goes along in full, at least
+	offersMax  = 4096                  // announcements of one peer that wait
+	askedMax   = 4096                  // messages of which it is known when they were asked for
+	askTries   = 5                     // times that one announcement is answered by a Want
+	askQuiet   = 10 * time.Millisecond // beyond a round trip, for the scheduling of either end
+	wantSpans  = 32                    // pieces of one message that are asked for at once
+	tellAgain  = 50 * time.Millisecond // before the same is said again to a peer that does not heed it
+	scoreKept  = 31. / 32              // of a score, with each message
+)
+
+// lane is who sends what in full along a link.
+type lane struct {
+	source  bool           // we want messages from the peer in full
+	wanted  bool           // it wants ours
+	score   float64        // how often it was among the first two lately
+	told    time.Time      // when it was last told whether it is a source
+	halted  wire.MessageID // the message that it was last told to stop
+	asked   time.Time      // when it was last sent a Want
+	offers  []offer        // what it has announced, in the order of due
+	credit  int            // pieces that it may still ask for
+	noticed time.Time      // scratch of rank
+}
+
+// offer is a message that a peer has announced.
+type offer struct {
+	id    wire.MessageID
+	total uint32
+	tries uint8
+	at    time.Time // when it was announced
+	due   time.Time // when to ask for it if it has not come
+}
+
+// newLane is that of a link that has just come to stand: until either end says otherwise all is sent.
+func newLane() lane { return lane{source: true, wanted: true} }
+
+// sources is how many links messages are wanted from.
+func (c *Core) sources() (n int) {
+	for _, p := range c.links {
+		if p.source {
+			n++
+		}
+	}
+	return n
+}
+
+// promote asks p to send messages in full.
+func (c *Core) promote(now time.Time, p *peer) {
+	p.source, p.told = true, now
+	c.stats.Grafts++
+	c.plain = wire.AppendGraft(c.plain[:0], c.newID())
+	c.sendPlain(now, p, c.plain)
+}
+
+// demote asks p to announce messages only, and to send no more of one.
+func (c *Core) demote(now time.Time, p *peer, stop wire.MessageID) {
+	p.source, p.told, p.halted = false, now, stop
+	c.stats.Prunes++
+	c.plain = wire.AppendPrune(c.plain[:0], c.newID(), stop)
+	c.sendPlain(now, p, c.plain)
+}
+
+// halt asks p to send no more of one message; it stays a source.
+func (c *Core) halt(now time.Time, p *peer, stop wire.MessageID) {
+	p.told, p.halted = now, stop
+	c.stats.Prunes++
+	c.plain = wire.AppendPrune(c.plain[:0], c.newID(), stop)
+	c.plain = wire.AppendGraft(c.plain, c.newID())
+	c.sendPlain(now, p, c.plain)
+}
+
+// handlePrune begins to send nothing more to p in full, and stops what it names. Other messages go on, for
+// it may have them from nobody else; of those that were not begun it is told.
+func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
+	stop, err := wire.ParsePrune(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	p.wanted = false
+	var untold []*assembly
+	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
+		if b.asm.direct || b.asked || b.whole() || b.begun && b.asm.id != stop {
+			return false
+		}
+		if !b.begun {
+			untold = append(untold, b.asm)
+		}
+		b.asm.pending--
+		return true
+	})
+	for _, a := range untold {
+		c.announce(now, a, p)
+	}
+}
+
+// handleGraft goes on to send to p in full.
+func (c *Core) handleGraft(p *peer) {
+	if p.linked {
+		p.wanted = true
+	}
+}
+
+// announce tells peers that a large message is here, or comes.
+func (c *Core) announce(now time.Time, a *assembly, to ...*peer) {
+	if len(to) == 0 {
+		return
+	}
+	c.have.Reset()
+	c.have.Add(&a.id, a.total)
+	c.plain = wire.AppendHave(c.plain[:0], c.newID(), &c.have)
+	m := c.newSmall(now, c.plain)
+	for _, p := range to {
+		c.stats.Announced++
+		p.credit = min(p.credit+wantSpans*askTries, offersMax)
+		c.sendSmall(now, p, m)
+	}
+}
+
+// handleHave takes note of what p announces. It is asked for if it does not come by itself.
+func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
+	have, err := wire.ParseHave(data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+		return
+	case !p.linked:
+		c.drop(DropUnexpected)
+		return
+	case p.source && now.Sub(p.told) > tellAgain, c.sources() < sourcesMax:
+		c.promote(now, p) // it has not heard that it is a source
+	}
+	for i := range have.Len() {
+		id, total := have.At(i)
+		switch {
+		case total == 0 || total > MessageMax:
+			c.drop(DropOversize)
+		case c.seen.has(&id):
+		case len(p.offers) >= offersMax:
+			c.drop(DropQueueFull)
+		default:
+			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + askQuiet)})
+		}
+	}
+}
+
+func (c *Core) offered(now time.Time, p *peer, o offer) {
+	if len(p.offers) == 0 {
+		c.timers.advance(&p.timer, o.due)
+	}
+	p.offers = append(p.offers, o)
+}
+
+// tickOffers asks p for what it has announced and nobody sent. It returns when it is next needed.
+func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
+	if len(p.offers) == 0 {
+		return time.Time{}
+	}
+	c.want.Reset()
+	graft := false
+	for len(p.offers) > 0 && !p.offers[0].due.After(now) && (c.want.Len()+wantSpans)*wire.WantEntry < c.room(p)-wire.SpreadOverhead {
+		o := p.offers[0]
+		p.offers = p.offers[1:]
+		again, nothing := c.pursue(now, p, &o)
+		graft = graft || nothing
+		if again {
+			p.offers = append(p.offers, o)
+		}
+	}
+	if c.want.Len() > 0 {
+		c.stats.Wanted += uint64(c.want.Len())
+		p.asked = now
+		c.plain = wire.AppendWant(c.plain[:0], c.newID(), &c.want)
+		c.sendPlain(now, p, c.plain)
+		if graft && !p.source {
+			c.promote(now, p)
+		}
+	}
+	if len(p.offers) == 0 {
+		p.offers = nil
+		return time.Time{}
+	}
+	return p.offers[0].due
+}
+
+// pursue decides what becomes of an announcement whose time has come: nothing when the message is here;
+// patience while it comes, or while somebody else was just asked; else a Want. nothing says that none of
+// the message has come from anybody: who announced it shall be a source.
+func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
+	if c.seen.has(&o.id) {
+		return false, false
+	}
+	pause := 2*p.roundTrip() + askQuiet
+	a := c.store.byID[o.id]
+	last := c.asked[o.id]
+	if a != nil && a.came.After(last) {
+		last = a.came
+	}
+	if due := last.Add(pause); due.After(now) {
+		o.due = due
+		return true, false
+	}
+	if o.tries == askTries {
+		delete(c.asked, o.id)
+		c.drop(DropAnnounced)
+		return false, false
+	}
+	o.tries++
+	o.due = now.Add(pause << o.tries) // others that announced it are asked before
+	if len(c.asked) >= askedMax {
+		clear(c.asked)
+	}
+	c.asked[o.id] = now
+	if a != nil {
+	} else {
+	}
+	if a == nil {
+		c.want.Add(&o.id, 0, o.total)
+		return true, true
+	}
+	a.have.gaps(a.total, wantSpans, func(from, to uint32) { c.want.Add(&o.id, from, to) })
+	return true, len(a.have) == 0
+}
+
+// handleWant sends p what it asks for, as far as it is here and as it comes. A peer may ask for what it was
+// told of, a few times.
+func (c *Core) handleWant(now time.Time, p *peer, data []byte) {
+	want, err := wire.ParseWant(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	for i := range want.Len() {
+		id, from, to := want.At(i)
+		if !p.linked || p.credit == 0 || from >= to {
+			c.drop(DropUnexpected)
+			continue
+		}
+		p.credit--
+		c.serve(now, p, c.store.byID[id], from, to)
+	}
+	c.pump(now, p)
+}
+
+func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
+	switch {
+	case a == nil || !a.passed:
+		c.drop(DropForgotten)
+		return
+	case to > a.total:
+		c.drop(DropUnexpected)
+		return
+	}
+	b := p.bulkOf(a)
+	if b == nil {
+		b = c.sendBulk(now, p, a, 0)
+		b.done.add(0, a.total)
+	}
+	if len(b.done) > spansMax {
+		c.drop(DropOversize)
+		return
+	}
+	b.asked = true
+	b.done.remove(from, to)
+}
+
+// notice is when a peer first sent a piece of a message.
+type notice struct {
+	peer *peer
+	at   time.Time
+}
+
+// noticed notes that p sends a message, in the order of the first pieces.
+func (a *assembly) noticed(now time.Time, p *peer) {
+	if !slices.ContainsFunc(a.from, func(n notice) bool { return n.peer == p }) {
+		a.from = append(a.from, notice{p, now})
+	}
+}
+
+// early reports whether p was among the first that sent a piece.
+func (a *assembly) early(p *peer) bool {
+	return slices.ContainsFunc(a.from[:min(len(a.from), sourcesMax)], func(n notice) bool { return n.peer == p })
+}
+
+// superfluous notes that p sent a piece of a message, if that is still here, that others had sent before.
+// It stops the peer when there are quicker sources, or when it was stopped and has not heard that. Whoever was
+// the first to send a message goes on until it is whole: nodes that are passed a message piece by piece
+// and lean on each other only would else all wait for the rest.
+func (c *Core) superfluous(now time.Time, p *peer, id wire.MessageID, a *assembly) {
+	switch {
+	case !p.linked || now.Sub(p.asked) < 4*p.roundTrip()+askQuiet:
+		return
+	case a != nil && !a.complete() && a.early(p):
+		return
+	case id == p.halted && now.Sub(p.told) <= max(tellAgain, 2*p.roundTrip()):
+		return
+	}
+	if p.source && c.sources() <= sourcesMax {
+		c.halt(now, p, id)
+	} else {
+		c.demote(now, p, id)
+	}
+	if a != nil && !a.complete() { // it may still be needed
+		c.offered(now, p, offer{id: a.id, total: a.total, at: now, due: now.Add(2*p.roundTrip() + askQuiet)})
+	}
+}
+
+// rank learns from a message that is whole who was first to have it, and chooses the sources anew: the
+// two with the highest scores, of which one gives way only to a much better one.
+func (c *Core) rank(now time.Time, a *assembly) {
+	order := c.byNotice(a)
+	for _, p := range c.links {
+		p.score *= scoreKept
+	}
+	for i, p := range order[:min(len(order), sourcesMax)] {
+		p.score += 1 / float64(i+1)
+	}
+	n := c.sources()
+	for ; n > sourcesMax; n-- {
+		c.demote(now, c.extreme(func(p *peer) bool { return p.source }, -1), a.id)
+	}
+	best := c.extreme(func(p *peer) bool { return !p.source && !p.legacy }, 1)
+	if best == nil {
+		return
+	}
+	worst := c.extreme(func(p *peer) bool { return p.source }, -1)
+	if n < sourcesMax {
+		c.promote(now, best)
+	} else if best.score > 2*worst.score+2 {
+		c.promote(now, best)
+		c.demote(now, worst, a.id)
+	}
+}
+
+// byNotice is the links in the order in which they told of a message, by a piece or by an announcement. An
+// announcement counts a little later than it came: it overtakes pieces, and a link on which pieces come
+// knows its rate, which another would have to find.
+func (c *Core) byNotice(a *assembly) (order []*peer) {
+	for _, p := range c.links {
+		p.noticed = time.Time{}
+		if i := slices.IndexFunc(p.offers, func(o offer) bool { return o.id == a.id }); i >= 0 {
+			p.noticed = p.offers[i].at.Add(p.roundTrip()/4 + askQuiet/4)
+		}
+	}
+	for _, n := range a.from {
+		if n.peer.noticed.IsZero() || n.at.Before(n.peer.noticed) {
+			n.peer.noticed = n.at
+		}
+		order = append(order, n.peer)
+	}
+	for _, p := range c.links {
+		if !p.noticed.IsZero() && !slices.Contains(order, p) {
+			order = append(order, p)
+		}
+	}
+	slices.SortStableFunc(order, func(p, q *peer) int { return p.noticed.Compare(q.noticed) })
+	return order
+}
+
+// extreme is the link of those that ok takes with the highest score (sign 1) or the lowest (-1): the
+// earliest of equals.
+func (c *Core) extreme(ok func(*peer) bool, sign float64) (x *peer) {
+	for _, p := range c.links {
+		if ok(p) && (x == nil || sign*p.score > sign*x.score) {
+			x = p
+		}
+	}
+	return x
+}
