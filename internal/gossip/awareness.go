@@ -19,6 +19,19 @@ func (a *awareness) stretch(d time.Duration) time.Duration { return d * time.Dur
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
 func (c *Core) HealthScore() int { return c.aware.score }
 
+// enter begins an input. All that was due at the last one was done then: what is due since, and by long,
+// says that this node did not run.
+func (c *Core) enter(now time.Time) {
+	due := c.timers.next()
+	if due.Before(c.entered) {
+		due = c.entered
+	}
+	if late := now.Sub(due); late > c.cfg.Heartbeat/2 && !due.IsZero() && len(c.timers.heap) > 0 {
+		c.forgive(now, late)
+	}
+	c.now, c.entered = now, now
+}
+
 // forgive lets no peer be called silent for time in which this node itself did not run: its timers
 // were late, so its ears were closed as well. Verdicts in progress begin anew.
 func (c *Core) forgive(now time.Time, late time.Duration) {
@@ -34,7 +47,7 @@ func (c *Core) forgive(now time.Time, late time.Duration) {
 	for _, m := range c.members.live {
 		if m.doubt != nil {
 			m.doubt.began = m.doubt.began.Add(late)
-			c.awaitVerdict(m)
+			c.awaitVerdict(now, m)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type node struct {
 	joined []Event // EventJoined
 	events []Event // membership
 	sent   []Event // EventSent
+	pings  []Event // EventPing, EventPinged
 	logs   []string
 
 	conflicts []Event
@@ -85,6 +86,10 @@ func (n *node) takeAll(now time.Time, events []Event) {
 			n.sent = append(n.sent, e)
 		case EventConflict:
 			n.conflicts = append(n.conflicts, e)
+		case EventPing, EventPinged:
+			n.pings = append(n.pings, e)
+		case EventPayloadWanted:
+			n.SetAckPayload([]byte("payload of " + n.cfg.Name))
 		case EventLog:
 			n.logs = append(n.logs, e.Text)
 		default:

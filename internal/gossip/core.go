@@ -74,11 +74,12 @@ type Core struct {
 	lastSend SendToken
 
 	aware      awareness
+	entered    time.Time // when the last datagram or timeout was handled
 	probes     []*probe
 	probeSeq   uint64
 	helps      []*help // probes for others
 	patrol     timer   // see startPatrol
-	ackPayload []byte
+	ackPayload ackPayload
 	appPings   []*appPing
 	lastPing   PingToken
 	exchanges  exchanges
@@ -154,6 +155,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		c.timers.set(&c.nearness.timer, now.Add(measureInterval))
 	}
 	c.introduceSelf(now)
+	c.wantPayload(now)
 	if size, room := c.self.fill(&c.entry).Size(), cfg.DatagramSize-wire.BoxOverhead-membersOverhead; size > room {
 		return nil, fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
 	}
@@ -186,7 +188,7 @@ func (c *Core) introduceSelf(now time.Time) {
 
 // HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
 func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
-	c.now = now
+	c.enter(now)
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
 	p := &c.packet
@@ -204,10 +206,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
-	c.now = now
-	if due := c.timers.next(); !due.IsZero() && now.Sub(due) > c.cfg.Heartbeat/2 {
-		c.forgive(now, now.Sub(due))
-	}
+	c.enter(now)
 	if t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now) {
 		c.hs.HandleTimeout(now)
 	}

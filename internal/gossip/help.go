@@ -14,6 +14,7 @@ type help struct {
 	addr   netip.AddrPort
 	askers []asker
 	again  bool // it was asked twice
+	tried  bool // in vain; what is left is to accuse it too if the askers do
 	timer  timer
 }
 
@@ -60,7 +61,9 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 		i = len(c.helps)
 		c.helps = append(c.helps, c.startHelp(now, &f))
 	}
-	if h := c.helps[i]; len(h.askers) < helpAskers {
+	if h := c.helps[i]; h.tried {
+		c.sendProbeResult(now, asker{p, f.Seq}, false)
+	} else if len(h.askers) < helpAskers {
 		h.askers = append(h.askers, asker{p, f.Seq})
 	}
 }
@@ -83,28 +86,43 @@ func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
 
 // stepHelp asks again, and at last tells that there was no answer, while those that wait can still hear it.
 func (c *Core) stepHelp(now time.Time, h *help) {
-	if !h.again {
+	switch {
+	case !h.again:
 		h.again = true
 		c.reachOut(now, h.target, h.addr, true)
 		c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
-		return
+	case !h.tried:
+		h.tried = true
+		c.answerFor(now, h, false)
+		c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout))
+	default:
+		c.endHelp(h)
 	}
-	c.endHelp(now, h, false)
+}
+
+// triedFor reports whether this node has just probed a node for others in vain.
+func (c *Core) triedFor(id wire.NodeID) bool {
+	return slices.ContainsFunc(c.helps, func(h *help) bool { return h.target == id && h.tried })
 }
 
 // helped tells those that wait for a sign of life of a node that there was one.
 func (c *Core) helped(now time.Time, id wire.NodeID) {
 	if i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == id }); i >= 0 {
-		c.endHelp(now, c.helps[i], true)
+		c.answerFor(now, c.helps[i], true)
+		c.endHelp(c.helps[i])
 	}
 }
 
-func (c *Core) endHelp(now time.Time, h *help, answered bool) {
+func (c *Core) endHelp(h *help) {
 	c.timers.stop(&h.timer)
 	c.helps = slices.DeleteFunc(c.helps, func(o *help) bool { return o == h })
+}
+
+func (c *Core) answerFor(now time.Time, h *help, answered bool) {
 	for _, a := range h.askers {
 		c.sendProbeResult(now, a, answered)
 	}
+	h.askers = nil
 }
 
 func (c *Core) sendProbeResult(now time.Time, a asker, answered bool) {

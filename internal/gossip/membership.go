@@ -232,7 +232,11 @@ func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
 	}
 	m.queued = true
 	c.news = append(c.news, news{m: m, from: from})
-	c.timers.advance(&c.newsTimer, c.flushed.Add(floodInterval))
+	at := c.flushed.Add(floodInterval)
+	if at.Before(now) { // a timer in the past would look as if this node were late
+		at = now
+	}
+	c.timers.advance(&c.newsTimer, at)
 }
 
 // flushNews sends what is queued along all links, a datagram for as many entries as it holds.

@@ -45,13 +45,32 @@ type appPing struct {
 	timer timer
 }
 
-// SetAckPayload sets what answers to Pings carry from now on. More than AckPayloadMax is not sent.
+// ackPayload is what answers to Pings carry. The application is asked for it anew, at most once in a
+// ProbeInterval, when one was sent: its next one may differ.
+type ackPayload struct {
+	data  []byte
+	asked time.Time
+	waits bool // for the application's answer
+}
+
+// wantPayload asks the application for a payload, if it has any and time has passed.
+func (c *Core) wantPayload(now time.Time) {
+	a := &c.ackPayload
+	if c.cfg.Pings && !a.waits && now.Sub(a.asked) >= c.cfg.ProbeInterval {
+		a.waits, a.asked = true, now
+		c.events = append(c.events, Event{Kind: EventPayloadWanted})
+	}
+}
+
+// SetAckPayload answers an EventPayloadWanted: what answers to Pings carry from now on. More than
+// AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(b []byte) {
+	c.ackPayload.waits = false
 	if len(b) > AckPayloadMax {
 		c.logLimited(c.now, "payload", "[WARN] gwyh: AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
 		b = nil
 	}
-	c.ackPayload = bytes.Clone(b)
+	c.ackPayload.data = bytes.Clone(b)
 }
 
 // Ping measures the time to the node at an address and back, after a handshake where there is no session.
@@ -151,11 +170,12 @@ func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byt
 		c.drop(DropMalformedBody)
 		return
 	}
-	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload})
+	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload.data})
 	if c.cfg.AnswerAdvertised {
 		from = ch.peer.set.Path()
 	}
 	c.transmit(now, ch, from, c.plain, sent{})
+	c.wantPayload(now)
 }
 
 // handleAck takes the answer to a ping of ours, or to one that probes a path.

@@ -36,7 +36,7 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	case now.Sub(heard) < check:
 		return heard.Add(check)
 	case m.doubt == nil || !m.doubt.own:
-		c.startProbe(now, m, false)
+		c.startProbe(now, m, !p.linked)
 	case now.Sub(p.check) >= silencePing: // it has time to say that it lives
 		c.nudge(now, p)
 	}

@@ -44,17 +44,20 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 		s = c.beginDoubt(now, m, incarnation)
 	}
 	if by == c.cfg.ID && !s.own {
-		s.own = true
+		s.own = true // and the verdict sooner
 		c.stats.SuspicionsRaised++
-		c.awaitVerdict(m) // which is sooner for an accuser
 	}
+	c.awaitVerdict(now, m)
 	if incarnation < s.incarnation || len(s.accusers) > c.confirmations() || slices.Contains(s.accusers, by) {
 		c.stats.MembersStale++
 		return
 	}
 	s.accusers = append(s.accusers, by)
-	c.awaitVerdict(m)
+	c.awaitVerdict(now, m)
 	c.spreadDoubt(now, m, via)
+	if by != c.cfg.ID && c.triedFor(m.ID) {
+		c.accuse(now, m, incarnation, c.cfg.ID, nil)
+	}
 	if p := c.peers[m.ID]; p != nil && !p.linked {
 		c.tell(now, p, m)
 	}
@@ -98,7 +101,7 @@ func (c *Core) patience(m *member) time.Duration {
 	wait := least
 	if k := c.confirmations(); k > 0 {
 		most := least * float64(c.cfg.SuspicionMaxTimeoutMult)
-		confirmed := math.Log(float64(len(s.accusers))) / math.Log(float64(k+1))
+		confirmed := math.Log(float64(max(len(s.accusers), 1))) / math.Log(float64(k+1))
 		wait = max(least, most-confirmed*(most-least))
 	}
 	if p := c.peers[m.ID]; !s.own && (p == nil || !p.linked) {
@@ -107,19 +110,22 @@ func (c *Core) patience(m *member) time.Duration {
 	return time.Duration(wait)
 }
 
-// awaitVerdict sets the time of the verdict.
-func (c *Core) awaitVerdict(m *member) {
-	if s := m.doubt; len(s.accusers) > 0 {
-		c.timers.set(&s.timer, s.began.Add(c.patience(m)))
+// awaitVerdict sets the time of the verdict, or of a look whether this node's health has changed it.
+func (c *Core) awaitVerdict(now time.Time, m *member) {
+	s := m.doubt
+	at, look := s.began.Add(c.patience(m)), now.Add(c.cfg.ProbeInterval)
+	if look.Before(at) {
+		at = look
 	}
+	c.timers.set(&s.timer, at)
 }
 
 // judge declares an accused dead whose time is up. One that this node hears is not: it is told again, and
 // its refutation will come.
 func (c *Core) judge(now time.Time, m *member) {
 	s := m.doubt
-	if due := s.began.Add(c.patience(m)); due.After(now) {
-		c.timers.set(&s.timer, due)
+	if s.began.Add(c.patience(m)).After(now) {
+		c.awaitVerdict(now, m)
 		return
 	}
 	if p := c.peers[m.ID]; p != nil && p.heard.After(s.began) && now.Sub(p.heard) < p.silence(silenceCheck) {

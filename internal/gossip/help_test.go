@@ -1,0 +1,115 @@
+package gossip
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// ask makes node i ask node k about a node, and returns what k says within a second; nil for nothing.
+func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
+	c.t.Helper()
+	n, helper := c.nodes[i], c.nodes[k]
+	var verdict *bool
+	const seq = 1 << 40
+	c.do(i, func(now time.Time) {
+		pr := &probe{m: &member{place: -1}, seq: seq, helpers: []wire.NodeID{helper.cfg.ID}}
+		pr.m.ID = target
+		n.probes = append(n.probes, pr)
+		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: seq, Target: target, Addr: addr})
+		n.sendPlain(now, n.peers[helper.cfg.ID], n.plain)
+		pr.timer.fire = func(time.Time) {}
+	})
+	for range 200 {
+		c.net.RunFor(5 * time.Millisecond)
+		pr := (*probe)(nil)
+		for _, o := range n.probes {
+			if o.seq == seq {
+				pr = o
+			}
+		}
+		if pr == nil || len(pr.helpers) == 0 {
+			yes := pr == nil
+			verdict = &yes
+			break
+		}
+	}
+	for _, pr := range n.probes {
+		if pr.seq == seq {
+			n.endProbe(pr)
+			break
+		}
+	}
+	return verdict
+}
+
+func TestHelperTellsWhetherANodeLives(t *testing.T) {
+	c := formed(t, 5)
+	c.add(2) // strangers to all
+	c.net.Crash(c.nodes[4].addr)
+	for _, q := range []struct {
+		what   string
+		target wire.NodeID
+		addr   netip.AddrPort
+		want   bool
+	}{
+		{"a member that lives", c.nodes[3].cfg.ID, netip.AddrPort{}, true},
+		{"a member that crashed", c.nodes[4].cfg.ID, c.nodes[4].addr, false},
+		{"a stranger that lives", c.nodes[5].cfg.ID, c.nodes[5].addr, true},
+		{"a stranger at another's address", c.nodes[5].cfg.ID, c.nodes[6].addr, true},
+		{"an id that is nobody's, at the address of a node", wire.NodeID{6: 0x80, 8: 0x80}, c.nodes[6].addr, false},
+		{"a stranger without an address", c.nodes[6].cfg.ID, netip.AddrPort{}, false},
+		{"the helper itself", c.nodes[1].cfg.ID, netip.AddrPort{}, true},
+	} {
+		got := c.ask(0, 1, q.target, q.addr)
+		if got == nil || *got != q.want {
+			t.Errorf("%s: %v", q.what, got)
+		}
+	}
+	c.net.RunFor(10 * time.Second)
+	if n := c.nodes[1]; len(n.helps) != 0 || len(n.dials) != 0 {
+		t.Errorf("%d probes and %d handshakes are left", len(n.helps), len(n.dials))
+	}
+}
+
+// What an insider may make others do is bounded.
+func TestRequestsForProbesAreBounded(t *testing.T) {
+	c := formed(t, 3)
+	c.tweak = nil
+	helper, asker := c.nodes[1], c.nodes[0]
+	before := helper.stats.HandshakesStarted
+	c.do(0, func(now time.Time) {
+		for i := range 500 {
+			target := wire.NodeID{1, byte(i >> 8), byte(i), 6: 0x80, 8: 0x80}
+			asker.plain = wire.AppendProbeFor(asker.plain[:0], asker.newID(), wire.ProbeFor{Seq: uint64(i), Target: target, Addr: testAddr(100)})
+			asker.sendPlain(now, asker.peers[helper.cfg.ID], asker.plain)
+		}
+	})
+	c.net.RunFor(500 * time.Millisecond)
+	if got := helper.stats.HandshakesStarted - before; got == 0 || got > 2*helpRate {
+		t.Errorf("%d handshakes begun", got)
+	}
+	if got := helper.stats.Dropped[DropOversize]; got != 500-helpRate {
+		t.Errorf("%d dropped", got)
+	}
+	c.net.RunFor(30 * time.Second)
+	if len(helper.helps) != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
+		t.Errorf("%d probes, %d handshakes, %d peers are left", len(helper.helps), len(helper.dials), len(helper.peers))
+	}
+}
+
+func TestHelperProbesNoAddressThatMembersMayNotHave(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(i int, cfg *Config) { cfg.Allow = func(a netip.Addr) bool { return a.As4()[2] == 0 } }
+	c.add(3)
+	c.form(time.Second)
+	before := c.nodes[1].stats.HandshakesStarted
+	if got := c.ask(0, 1, wire.NodeID{6: 0x80, 8: 0x80}, netip.MustParseAddrPort("10.0.9.9:53")); got == nil || *got {
+		t.Errorf("%v", got)
+	}
+	if got := c.nodes[1].stats.HandshakesStarted - before; got != 0 {
+		t.Errorf("%d handshakes begun", got)
+	}
+}

@@ -1,0 +1,198 @@
+package gossip
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// formed is a cluster that has calmed down.
+func formed(t *testing.T, nodes int) *cluster {
+	t.Helper()
+	c := newCluster(t, 1, lan())
+	c.add(nodes)
+	c.form(10 * time.Second)
+	c.net.RunFor(10 * time.Second)
+	return c
+}
+
+// state is what node i believes of node k.
+func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.get(c.nodes[k].cfg.ID).State }
+
+// accuse makes node i accuse node k, as its own verdict would.
+func (c *cluster) accuse(i, k int) {
+	c.do(i, func(now time.Time) {
+		n := c.nodes[i]
+		n.suspect(now, n.members.get(c.nodes[k].cfg.ID), n.cfg.ID, flooded)
+	})
+}
+
+func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
+	c := formed(t, 30)
+	for _, n := range c.nodes {
+		n.events = nil
+	}
+	version := c.nodes[5].Version()
+	c.accuse(5, 9)
+	if c.state(5, 9) != wire.StateSuspect || c.nodes[5].Version() == version {
+		t.Fatalf("state %v, version %d after %d", c.state(5, 9), c.nodes[5].Version(), version)
+	}
+	suspected := 0
+	for range 20 {
+		c.net.RunFor(time.Millisecond)
+		for i := range c.nodes {
+			if i != 9 && c.state(i, 9) == wire.StateSuspect {
+				suspected++
+			}
+		}
+	}
+	if suspected == 0 {
+		t.Error("nobody else heard of it")
+	}
+	c.net.RunFor(50 * time.Millisecond)
+	for i, n := range c.nodes {
+		if c.state(i, 9) != wire.StateAlive || n.members.get(c.nodes[9].cfg.ID).doubt != nil {
+			t.Errorf("node %d: %v", i, c.state(i, 9))
+		}
+		if len(n.events) > 0 {
+			t.Errorf("node %d was told of %v", i, n.names())
+		}
+	}
+	if s := c.nodes[9].Stats(); s.SuspicionsRefuted != 1 || c.nodes[9].HealthScore() != 1 {
+		t.Errorf("%d refuted, health %d", s.SuspicionsRefuted, c.nodes[9].HealthScore())
+	}
+}
+
+func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
+	c := formed(t, 3)
+	accused, accuser := c.nodes[1], c.nodes[0]
+	old := accused.self.Incarnation
+	c.do(1, func(now time.Time) { accused.renewSelf(now, 0) })
+	c.net.RunFor(time.Second)
+	m := accuser.members.get(accused.cfg.ID)
+	fresh := accused.self.Incarnation
+	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
+		accuser.members.reincarnate(m, old)
+		accuser.suspect(now, m, accuser.cfg.ID, flooded)
+	})
+	c.net.RunFor(20 * time.Millisecond)
+	if accused.self.Incarnation != fresh || m.Incarnation != fresh || m.State != wire.StateAlive {
+		t.Errorf("the accused went from %d to %d, the accuser knows %d, %v", fresh, accused.self.Incarnation, m.Incarnation, m.State)
+	}
+	if got := accused.stats.SuspicionsRefuted; got != 0 {
+		t.Errorf("%d refutations", got)
+	}
+}
+
+// TestSuspicionShrinksWithConfirmations holds the times against the formula of Lifeguard.
+func TestSuspicionShrinksWithConfirmations(t *testing.T) {
+	c := formed(t, 30)
+	n := c.nodes[0]
+	m := n.members.get(c.nodes[9].cfg.ID)
+	now := c.net.Now()
+	s := n.beginDoubt(now, m, m.Incarnation)
+	s.own = true
+	// SuspicionMult 4 and ProbeInterval 1 s: 2 s at least, six times that at most, k = 2.
+	for i, want := range []time.Duration{12 * time.Second, 5690 * time.Millisecond, 2 * time.Second} {
+		s.accusers = append(s.accusers, wire.NodeID{byte(i)})
+		if got := n.patience(m); got.Truncate(time.Millisecond) != want {
+			t.Errorf("%d confirmations: %v, want %v", i, got, want)
+		}
+	}
+	n.aware.note(3)
+	if got := n.patience(m); got != 8*time.Second {
+		t.Errorf("in ill health: %v, want 8 s", got)
+	}
+	n.aware.note(-3)
+	s.own = false
+	if p := n.peers[m.ID]; p == nil || !p.linked {
+		if got := n.patience(m); got != 4*time.Second {
+			t.Errorf("one that does not watch it: %v, want 4 s", got)
+		}
+	}
+}
+
+func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
+	c := formed(t, 30)
+	n := c.nodes[0]
+	m := n.members.get(c.nodes[9].cfg.ID)
+	now := c.net.Now()
+	forwarded := func(by int) bool {
+		before := n.stats.MembersForwarded
+		n.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil)
+		n.flushNews(now)
+		return n.stats.MembersForwarded > before
+	}
+	for _, step := range []struct {
+		by   int
+		want bool
+	}{{3, true}, {3, false}, {4, true}, {4, false}, {5, true}, {6, false}, {5, false}} {
+		if got := forwarded(step.by); got != step.want {
+			t.Errorf("accusation of %d: forwarded %v, want %v", step.by, got, step.want)
+		}
+	}
+}
+
+func TestClustersOfTwoAndThreeDecideInTheLeastTime(t *testing.T) {
+	for _, size := range []int{2, 3} {
+		c := formed(t, size)
+		s, k := c.crash(0, 30*time.Second)
+		if s == 0 || k-s > 2100*time.Millisecond || k > 5200*time.Millisecond {
+			t.Errorf("%d nodes: suspected after %v, dead after %v", size, s, k)
+		}
+	}
+}
+
+// Node 3 hears node 7 no more, all others do.
+func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
+	c := formed(t, 20)
+	a, b := c.nodes[3], c.nodes[0]
+	for _, p := range a.links {
+		for _, n := range c.nodes {
+			if n.cfg.ID == p.id {
+				b = n
+			}
+		}
+	}
+	c.net.SetLink(b.addr, a.addr, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 1})
+	c.net.RunFor(time.Minute)
+	for i, n := range c.nodes {
+		if got := n.count(EventLeave, ""); got != 0 {
+			t.Errorf("node %d: %v", i, n.names())
+		}
+	}
+	if p := a.peers[b.cfg.ID]; p != nil && p.linked {
+		t.Error("the link goes on")
+	}
+	if a.Started() < 5 {
+		t.Errorf("%d subscriptions", a.Started())
+	}
+	if got := b.stats.SuspicionsRefuted; got > 3 {
+		t.Errorf("%d refutations", got)
+	}
+}
+
+// A node that hears nothing knows that something is wrong with itself.
+func TestDeafNodeGrowsCarefulAndRecovers(t *testing.T) {
+	c := formed(t, 20)
+	n := c.nodes[4]
+	var others []netip.AddrPort
+	for _, o := range c.nodes {
+		if o != n {
+			others = append(others, o.addr)
+		}
+	}
+	c.net.Block(others, []netip.AddrPort{n.addr})
+	c.net.RunFor(10 * time.Second)
+	if n.HealthScore() == 0 {
+		t.Error("it believes that it is well")
+	}
+	c.net.HealAll()
+	c.net.RunFor(20 * time.Second)
+	if !c.whole() || n.HealthScore() != 0 {
+		t.Errorf("health %d, %s", n.HealthScore(), c.missing())
+	}
+}
