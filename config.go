@@ -43,7 +43,7 @@ const (
 // bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
 // a Keyring made from SecretKey.
 //
-// These fields are checked but change nothing in this version: QueueCheckInterval and Ping.
+// These fields are checked but change nothing in this version: QueueCheckInterval.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.
@@ -179,7 +179,8 @@ type Config struct {
 	Conflict ConflictDelegate
 	// Merge decides whether clusters become one. Default nil: they do.
 	Merge MergeDelegate
-	// Ping learns round-trip times. Default nil: nobody.
+	// Ping learns round-trip times: of one link in each ProbeInterval in turn, and of a node without a link
+	// every 10 s. Default nil: nobody.
 	Ping PingDelegate
 	// Alive decides who is taken in. Default nil: everybody with a key.
 	Alive AliveDelegate

@@ -81,7 +81,9 @@ type AliveDelegate interface {
 
 // A PingDelegate learns round-trip times and lets the answer to a probe carry something.
 type PingDelegate interface {
-	// AckPayload is sent along with the answers to probes, until it is asked anew.
+	// AckPayload is sent along with the answers to probes, until it is asked anew: once in each
+	// ProbeInterval in which there was one. At most 1,024 bytes; a longer one is not sent, and a
+	// warning is.
 	AckPayload() []byte
 	// NotifyPingComplete tells the time to other and back, measured without detour, and the payload
 	// of its answer.
@@ -251,6 +253,9 @@ func (m *Memberlist) answer(q *question) {
 	case gossip.EventAliveAsked:
 		err := m.config.Alive.NotifyAlive(newNode(&e.Member))
 		tell = func(now time.Time) { m.core.AnswerAlive(now, e.Vote, err) }
+	case gossip.EventPayloadWanted:
+		payload := m.config.Ping.AckPayload()
+		tell = func(time.Time) { m.core.SetAckPayload(payload) }
 	default:
 		return
 	}

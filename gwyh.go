@@ -72,6 +72,7 @@ type Memberlist struct {
 	distances uint64 // core.Distances of view
 	joins     map[gossip.JoinToken]*questions
 	sends     map[gossip.SendToken]chan<- error
+	pings     map[gossip.PingToken]chan<- pinged
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -103,7 +104,7 @@ func Create(config *Config) (*Memberlist, error) {
 		config: own, log: newLogger(own), transport: own.Transport,
 		calls: make(chan *call), stop: make(chan struct{}), ended: make(chan struct{}),
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
-		sends: make(map[gossip.SendToken]chan<- error),
+		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
 	if m.transport == nil {
 		if m.transport, err = listen(own); err != nil {
@@ -220,7 +221,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
 		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
-		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier,
+		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
 		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
@@ -278,7 +279,7 @@ func (m *Memberlist) watchKeys() {
 func (m *Memberlist) startPuller() {
 	p := &puller{delegate: m.config.Delegate, questions: m.questions, answer: m.answer, interval: m.config.GossipInterval, limit: m.core.BroadcastMax(),
 		send: m.Broadcast, linked: func() bool { return m.view.Load().links > 0 }, warn: m.log.warnf}
-	if p.delegate != nil || m.config.Merge != nil || m.config.Alive != nil {
+	if p.delegate != nil || m.config.Merge != nil || m.config.Alive != nil || m.config.Ping != nil {
 		go p.run(m.stop)
 	}
 }
@@ -370,7 +371,7 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventJoined:
 			m.joins[e.Token].put(question{event: *e, at: now})
 			delete(m.joins, e.Token)
-		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked:
+		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted:
 			to := m.joins[e.Token]
 			if to == nil {
 				to = m.questions
@@ -379,6 +380,12 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventSent:
 			m.sends[e.Send] <- e.Err
 			delete(m.sends, e.Send)
+		case gossip.EventPing:
+			d, other, rtt, payload := m.config.Ping, newNode(&e.Member), e.RTT, e.Data
+			m.dispatch.Call(func() { d.NotifyPingComplete(other, rtt, payload) })
+		case gossip.EventPinged:
+			m.pings[e.Ping] <- pinged{e.RTT, e.Err}
+			delete(m.pings, e.Ping)
 		case gossip.EventConflict:
 			if d := m.config.Conflict; d != nil {
 				existing, other := newNode(&e.Member), newNode(&e.Other)
@@ -719,6 +726,50 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 		return fmt.Errorf("gwyh: send %d bytes to %s: %w", len(msg), targets[0], err)
 	}
 	return nil
+}
+
+// NoPingResponseError says that a node did not answer a Ping.
+type NoPingResponseError struct{ node string }
+
+func (e NoPingResponseError) Error() string {
+	return fmt.Sprintf("gwyh: no answer to a ping from node %s", e.node)
+}
+
+// pinged is the end of a Ping.
+type pinged struct {
+	rtt time.Duration
+	err error
+}
+
+// Ping measures the time to the node at addr and back, after a handshake if there is no session with it. A
+// NoPingResponseError says that nobody of the name node answered from there in Config.ProbeTimeout.
+func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
+	defer cancel()
+	_, targets, err := resolve.Address(ctx, addr.String(), m.config.BindPort, net.DefaultResolver.LookupNetIP)
+	if err != nil {
+		return 0, fmt.Errorf("gwyh: ping: %w", err)
+	}
+	ended := make(chan pinged, 1)
+	var refused error
+	err = m.do(func(now time.Time) {
+		var token gossip.PingToken
+		if token, refused = m.core.Ping(now, node, targets[0], now.Add(m.config.ProbeTimeout)); token != 0 {
+			m.pings[token] = ended
+		}
+	})
+	if err = errors.Join(err, public(refused)); err != nil {
+		return 0, err
+	}
+	select {
+	case p := <-ended:
+		if p.err != nil {
+			return 0, NoPingResponseError{node}
+		}
+		return p.rtt, nil
+	case <-m.stop:
+		return 0, ErrShutdown
+	}
 }
 
 // Members is all nodes that are alive or suspected not to be, this one included, those of gwyh 0.1 too: see

@@ -19,7 +19,7 @@ const (
 	EventPinged                   // the Ping with that token ended: Err says how, or RTT is the time it took
 	EventLog                      // Text is a line for the log, level first
 
-	EventPayloadWanted // SetAckPayload wants to be called
+	EventPayloadWanted // SetAckPayload is wanted
 
 	EventConflict // Member is a member, Other claims its name and lives too
 	// The application is asked, in the Join of Token or, if that is zero, by whoever has time. Joining
