@@ -202,8 +202,9 @@ type Config struct {
 	HandoffQueueDepth int
 
 	// UDPBufferSize is the largest datagram to send, in bytes. A broadcast that does not fit is cut.
-	// Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507, or to 16777216
-	// with a Transport of your own.
+	// Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507. With a Transport of
+	// your own up to 16777216, which is what GetBroadcasts is given room for then; no datagram has more
+	// than 65507 all the same.
 	UDPBufferSize int
 
 	// CIDRsAllowed are the networks that members may be of. Default nil and empty: all. IPv4 and IPv6

@@ -212,10 +212,6 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		m.log.warnf("%s", w)
 	}
 	_, udpTransport := m.transport.(*NetTransport)
-	taken := udp.MaxDatagram
-	if !udpTransport {
-		taken = max(taken, own.UDPBufferSize)
-	}
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
@@ -225,7 +221,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
 		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
-		DatagramSize: own.UDPBufferSize, DatagramTaken: taken, AnswerAdvertised: !udpTransport,
+		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil
 }
@@ -276,8 +272,17 @@ func (m *Memberlist) watchKeys() {
 	})
 }
 
+// pullLimit is how many bytes a poll of GetBroadcasts has room for: a datagram's, and of a Transport that takes
+// larger ones than UDP as many as were configured, though they are cut.
+func (m *Memberlist) pullLimit() int {
+	if m.config.UDPBufferSize > udp.MaxDatagram {
+		return m.config.UDPBufferSize
+	}
+	return m.core.BroadcastMax()
+}
+
 func (m *Memberlist) startPuller() {
-	p := &puller{delegate: m.config.Delegate, questions: m.questions, answer: m.answer, interval: m.config.GossipInterval, limit: m.core.BroadcastMax(),
+	p := &puller{delegate: m.config.Delegate, questions: m.questions, answer: m.answer, interval: m.config.GossipInterval, limit: m.pullLimit(),
 		send: m.Broadcast, linked: func() bool { return m.view.Load().links > 0 }, warn: m.log.warnf}
 	if p.delegate != nil || m.config.Merge != nil || m.config.Alive != nil || m.config.Ping != nil {
 		go p.run(m.stop)

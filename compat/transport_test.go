@@ -306,3 +306,17 @@ func TestMessageSurvivesBytesOfAllValues(t *testing.T) {
 		c.soon("it arrives", func() bool { got := b.messages(); return len(got) > 0 && bytes.Equal([]byte(got[0]), all) })
 	})
 }
+
+func TestDatagramsOfATransportOfOnesOwnMayBeLarge(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.two(func(conf *memberlist.Config, _ *app) { conf.UDPBufferSize = 10 << 20 })
+		for i, size := range []int{60 << 10, 100 << 10, 1 << 20, 4 << 20, 9 << 20} {
+			long := strings.Repeat("0123456789abcdef", size/16)
+			if err := a.SendBestEffort(b.LocalNode(), []byte(long)); err != nil {
+				t.Fatal(err)
+			}
+			c.soon("it arrives", func() bool { return len(b.messages()) > i })
+			c.same("whole", b.messages()[i] == long, true)
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"strconv"
+
+	memberlist "github.com/gwyh-go/gwyh"
+)
+
+// maxValue is the most bytes of a value, so that an entry fits into a packet of either library.
+const maxValue = 512
+
+// node is the Delegate: the map's side of gossip.
+type node struct {
+	name  string
+	http  string // where it serves HTTP: its metadata
+	store Store
+	list  *memberlist.Memberlist
+	queue memberlist.TransmitLimitedQueue // of entries that were written here
+}
+
+// start makes the node a cluster of its own.
+func (n *node) start(bind, key string) error {
+	host, text, err := net.SplitHostPort(bind)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	config := memberlist.DefaultLocalConfig()
+	config.Name, config.BindAddr, config.BindPort, config.AdvertisePort = n.name, host, port, port
+	config.SecretKey = []byte(key)
+	config.Delegate = n
+	config.LogOutput = io.Discard
+	n.queue.RetransmitMult = config.RetransmitMult
+	n.queue.NumNodes = func() int { return n.list.NumMembers() }
+	n.list, err = memberlist.Create(config)
+	return err
+}
+
+// write stores an entry and tells the others.
+func (n *node) write(e Entry) {
+	e.Writer = n.name
+	e = n.store.Write(e)
+	msg, err := json.Marshal(e)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	n.queue.QueueBroadcast(&broadcast{key: e.Key, msg: msg})
+}
+
+// NodeMeta tells the others where this node serves HTTP.
+func (n *node) NodeMeta(int) []byte { return []byte(n.http) }
+
+// NotifyMsg takes an entry that another node wrote. It may come several times, and in any order.
+func (n *node) NotifyMsg(msg []byte) {
+	var e Entry
+	if err := json.Unmarshal(msg, &e); err != nil {
+		log.Printf("bad message: %v", err)
+		return
+	}
+	n.store.Merge(e)
+}
+
+// GetBroadcasts hands out what waits.
+func (n *node) GetBroadcasts(overhead, limit int) [][]byte {
+	return n.queue.GetBroadcasts(overhead, limit)
+}
+
+// LocalState is the whole map.
+func (n *node) LocalState(bool) []byte {
+	state, err := json.Marshal(n.store.All())
+	if err != nil {
+		log.Print(err)
+	}
+	return state
+}
+
+// MergeRemoteState takes in the map of another node.
+func (n *node) MergeRemoteState(state []byte, _ bool) {
+	var entries []Entry
+	if err := json.Unmarshal(state, &entries); err != nil {
+		log.Printf("bad state: %v", err)
+		return
+	}
+	n.store.Merge(entries...)
+}
+
+// A broadcast is an entry in the queue. A newer one of the same key takes its place.
+type broadcast struct {
+	key string
+	msg []byte
+}
+
+func (b *broadcast) Name() string                          { return b.key }
+func (b *broadcast) Invalidates(memberlist.Broadcast) bool { return false }
+func (b *broadcast) Message() []byte                       { return b.msg }
+func (b *broadcast) Finished()                             {}
