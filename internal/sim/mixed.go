@@ -20,6 +20,8 @@ type Mixed struct {
 	Models []*Model
 	said   []*saying
 	naks   int // that models of ended lives had got
+
+	troubles []string // in the making
 }
 
 // Model is a machine with a gwyh 0.1 node on it.
@@ -196,30 +198,19 @@ type MixedLife struct {
 
 // MixedOutcome is what such a life comes to. Problems is empty if all is well.
 type MixedOutcome struct {
-	Problems  []string
-	Said      int
-	Sent      float64 // packets by a Go node in a second, mean
-	SentMost  float64 // the same in the worst second of any Go node
-	Forwarded float64 // packets by a model in a second, mean
+	Problems []string
+	Said     int
+	Sent     float64 // packets by a Go node in a second, mean
+	SentMost float64 // the same in the worst second of any Go node
+	Passed   float64 // packets by a model in a second, mean
+
+	cluster *Cluster
 }
 
 // Live runs it.
 func (l MixedLife) Live() MixedOutcome {
-	m := NewMixed(Config{Seed: l.Seed, Nodes: l.Nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: l.Loss}})
-	out := &MixedOutcome{}
-	if _, err := m.Form(time.Minute); err != nil {
-		out.Problems = append(out.Problems, err.Error())
-		return *out
-	}
-	for i := range l.Models {
-		seeds := []netip.AddrPort{m.Nodes[i%l.Nodes].Addr}
-		if i > 0 {
-			seeds = append(seeds, m.Models[0].Addr)
-		}
-		m.AddModel(seeds...)
-		m.Net.RunFor(7 * time.Second)
-	}
-	m.Net.RunFor(settledOld)
+	m := formMixed(l.Seed, l.Nodes, l.Models, l.Loss)
+	out := &MixedOutcome{cluster: m.Cluster, Problems: m.troubles}
 	begin := m.Net.Elapsed()
 	sent, passed := m.sentBy()
 	for turn := 0; m.Net.Elapsed()-begin < l.Span; turn++ {
@@ -229,7 +220,7 @@ func (l MixedLife) Live() MixedOutcome {
 	seconds := (m.Net.Elapsed() - begin).Seconds()
 	sentNow, passedNow := m.sentBy()
 	out.Sent = float64(sentNow-sent) / seconds / float64(l.Nodes)
-	out.Forwarded = float64(passedNow-passed) / seconds / float64(l.Models)
+	out.Passed = float64(passedNow-passed) / seconds / float64(l.Models)
 	out.Said = len(m.said)
 	out.Problems = append(out.Problems, m.Deaf(begin, 20)...)
 	out.Problems = append(out.Problems, m.wrongMixed(20)...)

@@ -10,5 +10,5 @@ func TestMixedClusterHearsEverythingAndNobodyIsHarmed(t *testing.T) {
 	for _, p := range out.Problems {
 		t.Error(p)
 	}
-	t.Logf("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMost, out.Forwarded)
+	t.Logf("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMost, out.Passed)
 }

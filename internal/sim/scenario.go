@@ -22,6 +22,8 @@ func Scenarios() []Check {
 		{"lossy", "20 % of all packets are lost for a minute", lossy},
 		{"clock-jump", "a third of the wall clocks jump an hour, and back after five minutes", clockJump},
 		{"merge", "two clusters become one", merge},
+		{"mixed", "nodes of gwyh 0.1 in the cluster: crash, restart and shutdown of each kind", mixedLife},
+		{"mixed-chaos", "the same through loss, clock jumps, a partition and the crash of half", mixedChaos},
 	}
 }
 

@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// mixedLife is what issue 4 asks of a cluster with gwyh 0.1 nodes: ten Go nodes and five others for half an hour.
+func mixedLife(t *Trial) {
+	l := MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Span: 30 * time.Minute}
+	if t.Quick {
+		l.Span = 2 * time.Minute
+	}
+	out := l.Live()
+	t.clusters = append(t.clusters, out.cluster)
+	for _, p := range out.Problems {
+		t.fail("%s", p)
+	}
+	if out.Sent > mixedSent || out.SentMost > mixedMost {
+		t.fail("a Go node sends %.1f packets a second, %.0f in its worst", out.Sent, out.SentMost)
+	}
+	t.note("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMost, out.Passed)
+}
+
+// Packets that a Go node may send in a second of a MixedLife of 10 and 5: what its links, a broadcast a second and
+// the requests that gwyh 0.1 nodes pass around come to, and half as much again.
+const (
+	mixedSent = 30
+	mixedMost = 250
+)
+
+// mixedChaos takes a mixed cluster through a lossy minute, clocks that jump, a partition and the crash of half of it.
+func mixedChaos(t *Trial) {
+	m := formMixed(t.Seed, t.sized(10, 6), t.sized(5, 3), 0)
+	t.clusters = append(t.clusters, m.Cluster)
+	t.Cluster = m.Cluster
+
+	t.Net.SetDefaultLink(lan(0.2))
+	m.chatter(time.Minute)
+	t.Net.SetDefaultLink(lan(0))
+	m.chatter(30 * time.Second)
+
+	for _, n := range m.Nodes[:len(m.Nodes)/3] {
+		t.Net.SetClockOffset(n.Addr, time.Hour)
+	}
+	m.chatter(5 * time.Minute)
+	for _, n := range m.Nodes[:len(m.Nodes)/3] {
+		t.Net.SetClockOffset(n.Addr, 0)
+	}
+	m.chatter(time.Minute)
+
+	var there []netip.AddrPort
+	for i, d := range m.Models {
+		if i%2 == 0 {
+			there = append(there, d.Addr)
+		}
+	}
+	b := t.Net.Partition(addrs(m.Nodes[len(m.Nodes)/2:]), append(addrs(m.Nodes[:len(m.Nodes)/2]), there...))
+	m.chatter(t.span(3*time.Minute, time.Minute))
+	b.Heal()
+	m.chatter(t.span(4*time.Minute, 2*time.Minute))
+
+	for i, n := range m.Nodes {
+		if i%2 == 1 {
+			t.Crash(n)
+		}
+	}
+	for i, d := range m.Models {
+		if i%2 == 1 {
+			m.CrashModel(d)
+		}
+	}
+	m.chatter(40 * time.Second)
+	for i, n := range m.Nodes {
+		if i%2 == 1 {
+			t.Restart(n, m.Nodes[0])
+		}
+	}
+	for i, d := range m.Models {
+		if i%2 == 1 {
+			m.RestartModel(d)
+		}
+	}
+	m.chatter(3 * time.Minute)
+
+	since := t.Net.Elapsed()
+	m.chatter(time.Minute)
+	t.Net.RunFor(10 * time.Second)
+	for _, p := range append(m.Deaf(since, 6), m.wrongMixed(6)...) {
+		t.fail("%s", p)
+	}
+	if n := m.Naks(); n > 0 {
+		t.fail("models got %d Naks", n)
+	}
+}
+
+func (t *Trial) span(full, quick time.Duration) time.Duration {
+	if t.Quick {
+		return quick
+	}
+	return full
+}
+
+// chatter lets all speak in turn for a time.
+func (m *Mixed) chatter(d time.Duration) {
+	for s := range int(d / time.Second) {
+		m.chat(s)
+		m.Net.RunFor(time.Second)
+	}
+}
+
+// formMixed makes a mixed cluster and waits until all its members know each other.
+func formMixed(seed uint64, nodes, models int, loss float64) *Mixed {
+	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
+	if _, err := m.Form(time.Minute); err != nil {
+		m.troubles = append(m.troubles, err.Error())
+	}
+	for i := range models {
+		seeds := []netip.AddrPort{m.Nodes[i%nodes].Addr}
+		if i > 0 {
+			seeds = append(seeds, m.Models[0].Addr)
+		}
+		m.AddModel(seeds...)
+		m.Net.RunFor(7 * time.Second)
+	}
+	m.Net.RunFor(settledOld)
+	return m
+}
