@@ -25,7 +25,7 @@ var ErrJoinCancelled = errors.New("cancelled")
 
 // join is one address on its way into the cluster.
 type join struct {
-	token   JoinToken
+	token   JoinToken           // 0 when nobody waits for it
 	attempt handshake.AttemptID // 0 where a session stood already
 	peer    *peer               // who answered; nil before
 	until   time.Time
@@ -189,5 +189,7 @@ func (c *Core) endJoin(j *join, err error) {
 			c.endExchange(c.now, e, nil)
 		}
 	}
-	c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
+	if j.token != 0 {
+		c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
+	}
 }

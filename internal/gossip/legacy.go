@@ -19,10 +19,10 @@ func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) 
 		s := p.set.At(i)
 		if plain, err := s.Open(now, pkt); err == nil {
 			confirmed := c.opened(now, p, s, from)
-			c.heardLegacy(now, p)
 			if confirmed {
 				c.ready(now, p)
 			}
+			c.heardLegacy(now, p)
 			c.handleLegacyPlain(now, p, plain)
 			return
 		}
@@ -39,6 +39,10 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	}
 	switch m.Kind {
 	case wire.KindBroadcast:
+		if p.vetoed || c.members.get(p.id) == nil {
+			c.drop(DropUnexpected) // it was kept out
+			return
+		}
 		c.handleBroadcast(now, p, &m)
 	case wire.KindStartSubscription:
 		c.handleLegacyStart(now, p, &m)

@@ -37,12 +37,13 @@ func (c *Core) heardLegacy(now time.Time, p *peer) {
 	}
 	m := c.members.get(p.id)
 	switch {
-	case !c.self.live():
+	case !c.self.live() || p.vote != nil || p.vetoed:
 	case m == nil || !m.live() && now.Sub(m.since) >= legacyRevive:
 		c.meetLegacy(now, p, m)
 	case m.live() && millis(now) > m.Incarnation+uint64(p.old.lease.Milliseconds()):
 		c.vouch(now, m, 0)
 	}
+	c.askLegacy(now, p)
 }
 
 // meetLegacy makes a member of a gwyh 0.1 node that no Go node knew, or that all took for dead.
@@ -61,10 +62,13 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
 		c.drop(DropOversize)
 		return
 	}
+	if c.heldForVerdict(now, m, &e, nil, flooded) {
+		return
+	}
 	c.applyAlive(now, m, &e, nil, flooded)
 	if m = c.members.get(p.id); m != nil && m.live() {
 		c.floodStatus(now, m, true)
-		if p.sub == subNone { // it was called down, and so does not know any more that we asked
+		if p.sub == subNone && !p.old.fresh { // it was called down, and so does not know any more that we asked
 			c.shakeAgain(now, p)
 		}
 	}
@@ -98,7 +102,7 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 		c.doubtLegacy(now, m, e, from, how)
 	case string(e.Name) != legacyName(e.Addr) || len(e.Meta) > 0 || (m == nil || !m.live()) && c.members.old >= legacyMembersMax:
 		c.drop(DropOversize)
-	default:
+	case !c.heldForVerdict(now, m, e, from, how):
 		c.applyAlive(now, m, e, from, how)
 	}
 }

@@ -15,6 +15,7 @@ const (
 	legacyAnswers   = 16               // SubscriptionStarted to one peer in a burst
 	legacyPerSecond = 4                // and in the long run
 	legacyLinksMax  = 64               // peers that messages are exchanged with: their clusters are small
+	legacyCourt     = 10               // empty Frames, one in a second, to a peer of which nothing came since the handshake
 	chores          = 256              // things put off at once: see Core.legacyLater
 )
 
@@ -22,6 +23,7 @@ const (
 type oldPeer struct {
 	beat   time.Time     // its last heartbeat, be it its own or one that it passed on
 	forgot bool          // no heartbeat came, or it was told that we are down: the next handshake asks for its messages anew
+	fresh  bool          // there was a handshake since it was last asked
 	again  time.Time     // no handshake of ours before, but for a Join's
 	pause  time.Duration // until that, the last time
 	lease  time.Duration // the age of its incarnation at which we renew it
@@ -110,19 +112,45 @@ func (o *oldPeer) mayAnswer(now time.Time) bool {
 	return true
 }
 
-// readyLegacy asks for the messages of a peer that hands were shaken with: once, and again only if it has forgotten
-// that we asked.
+// readyLegacy follows a handshake with a gwyh 0.1 peer.
 func (c *Core) readyLegacy(now time.Time, p *peer) {
+	p.old.fresh = true
+	if !c.askLegacy(now, p) {
+		c.courtLegacy(now, p, legacyCourt)
+	}
+}
+
+// askLegacy asks for the messages of a member that hands were shaken with: once, and again only if it has forgotten that
+// we asked. It reports whether there is nothing more to wait for.
+func (c *Core) askLegacy(now time.Time, p *peer) bool {
+	if !p.old.fresh || !c.self.live() || p.vetoed {
+		return true
+	}
+	if !c.isMember(p) {
+		return false
+	}
 	switch {
-	case !c.self.live():
 	case p.sub == subNone && (p.linked || c.legacyLinks() < legacyLinksMax):
-		p.old.forgot = false
 		c.ask(now, p)
 	case p.sub != subNone && p.old.forgot:
-		p.old.forgot = false
 		p.asked = now
 		c.sendRequest(now, p, wire.KindStartSubscription)
 	}
+	p.old.fresh, p.old.forgot = false, false
+	return true
+}
+
+// courtLegacy asks a peer that is no member yet for a sign of life, which makes it one, a few times: the sign may be
+// lost, and the application may have to decide.
+func (c *Core) courtLegacy(now time.Time, p *peer, tries int) {
+	if !p.set.LastOpened().Equal(now) { // else it has just given one
+		c.ping(now, p)
+	}
+	c.legacyLater(now, time.Second, func(now time.Time) {
+		if c.peers[p.id] == p && !c.askLegacy(now, p) && tries > 1 {
+			c.courtLegacy(now, p, tries-1)
+		}
+	})
 }
 
 // tickLegacy watches a gwyh 0.1 peer. It returns when it is next needed.

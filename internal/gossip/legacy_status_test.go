@@ -437,3 +437,28 @@ func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *tes
 		}
 	}
 }
+
+func TestLegacyNodeThatTheApplicationRefusesIsNoMemberAndNotHeard(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		c := newCluster(t, 1, lan())
+		c.tweak = func(i int, cfg *Config) { cfg.AskAlive = i == 0 }
+		c.add(1)
+		n := c.nodes[0]
+		n.app.later = true
+		a := c.addAncient(t, 1)
+		if len(n.app.asked) != 1 || c.has(0, a.id) {
+			t.Fatalf("asked %d times, member %t", len(n.app.asked), c.has(0, a.id))
+		}
+		if refused {
+			n.app.alive = map[string]error{"gwyh01-" + a.addr.String(): ErrPeerGone}
+		}
+		c.do(0, func(now time.Time) { n.app.answer(now, n.Core, n.app.asked[0]) })
+		c.net.RunFor(2 * time.Second)
+		started := len(a.took(wire.KindStartSubscription))
+		a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
+		a.say(wire.AppendBroadcast(nil, wire.Arrays, a.next(), []byte("hello")))
+		if got := len(a.took(wire.KindSubscriptionStarted)); (got == 0) != refused || (started == 0) != refused || (n.got["hello"] == 0) != refused || c.has(0, a.id) == refused {
+			t.Errorf("refused %t: %d and %d requests, heard %d times, member %t", refused, got, started, n.got["hello"], c.has(0, a.id))
+		}
+	}
+}

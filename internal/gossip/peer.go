@@ -216,7 +216,6 @@ type dial struct {
 	join   *join
 	sends  bool // direct messages wait for it
 	ping   *appPing
-	greets bool // it shall tell its members: a gwyh 0.1 node named it
 	member wire.NodeID
 }
 
@@ -290,11 +289,8 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
-		switch d := c.dials[a]; {
-		case d.ping != nil:
+		if d := c.dials[a]; d.ping != nil {
 			c.pingFor(now, p, d.ping)
-		case d.greets && !p.legacy:
-			c.greet(now, p)
 		}
 		delete(c.dials, a)
 	}
