@@ -135,6 +135,9 @@ func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
 
 // lookFor tries a gwyh 0.1 node that was lost now and then: it does not look for us.
 func (c *Core) lookFor(now time.Time, m *member, until time.Time) {
+	if !c.admitsLegacy() {
+		return
+	}
 	c.legacyLater(now, c.between(legacyRecheck/2, legacyRecheck*3/2), func(now time.Time) {
 		if m.live() || c.members.get(m.ID) != m || !c.self.live() || now.After(until) || c.members.named(legacyName(m.Addr)) != nil {
 			return

@@ -1,0 +1,90 @@
+package gossip
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// babble is a message that a gwyh 0.1 peer could send, of whatever it knows and whatever it makes up.
+func babble(rng *rand.Rand, known []wire.Peer) []byte {
+	id := wire.MessageID{byte(rng.Uint32()), byte(rng.Uint32()), 6: 0x40}
+	peer := func() wire.Peer {
+		if rng.IntN(2) == 0 {
+			return known[rng.IntN(len(known))]
+		}
+		p := wire.Peer{ID: wire.NodeID{byte(rng.Uint32()), byte(rng.Uint32()), 6: byte(rng.IntN(2)) * 0x80, 15: 3}, Zone: wire.Zone{Name: "z", Valid: rng.IntN(2) == 0}}
+		p.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 8, byte(rng.Uint32()), byte(rng.Uint32())}), uint16(rng.IntN(3)))
+		if rng.IntN(4) == 0 {
+			p.Addr = netip.AddrPortFrom(netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(rng.Uint32())}), 9)
+		}
+		return p
+	}
+	switch rng.IntN(8) {
+	case 0:
+		return wire.AppendBroadcast(nil, wire.Arrays, id, make([]byte, rng.IntN(100)))
+	case 1:
+		return wire.AppendFrame(nil, wire.Arrays, id, rng.Uint32(), rng.Uint32(), make([]byte, rng.IntN(100)))
+	case 2:
+		return wire.AppendNak(nil, id, rng.Uint32(), rng.Uint32())
+	case 3:
+		list := make([]wire.Peer, rng.IntN(100))
+		for i := range list {
+			list[i] = peer()
+		}
+		return wire.AppendPeers(nil, id, list)
+	case 4, 5:
+		return wire.AppendPeerStatus(nil, id, peer(), rng.IntN(2) == 0)
+	case 6:
+		b := wire.AppendPeerStatus(nil, id, peer(), true)
+		b[rng.IntN(len(b))] ^= byte(rng.Uint32())
+		return b[:rng.IntN(len(b)+1)]
+	}
+	return wire.AppendRequest(nil, id, wire.KindPeerList+wire.Kind(rng.IntN(5)))
+}
+
+func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *testing.T) {
+	c, a, b := aged(t, 4)
+	known := []wire.Peer{{ID: a.id, Addr: a.addr}, {ID: b.id, Addr: b.addr}}
+	for _, n := range c.nodes {
+		known = append(known, wire.Peer{ID: n.self.ID, Addr: n.self.Addr})
+	}
+	rng := newTestRand(7)
+	sent, events := c.nodes[0].Stats().SentDatagrams, len(c.nodes[1].events)
+	const count = 4000 // in twenty seconds
+	for i := range count {
+		o := []*ancient{a, b}[i%2]
+		o.say(babble(rng, known))
+		core := c.nodes[0].Core
+		if len(core.old.chores) > chores || core.old.hopes > hopesMax || len(core.dials) > hopesMax+legacyLinksMax {
+			t.Fatalf("%d things put off, %d hopes, %d handshakes", len(core.old.chores), core.old.hopes, len(core.dials))
+		}
+		a.heard, b.heard = nil, nil
+	}
+	c.net.RunFor(20 * time.Second)
+	for i, n := range c.nodes {
+		if n.members.peers() != len(c.nodes) {
+			t.Errorf("node %d has %d Go nodes", i, n.members.peers())
+		}
+		for m := range n.members.each {
+			if !m.legacy() && (m.State != wire.StateAlive || m.Addr != c.nodes[0].addr && m.Addr != c.nodes[1].addr && m.Addr != c.nodes[2].addr && m.Addr != c.nodes[3].addr) {
+				t.Errorf("node %d: %+v", i, m.Member)
+			}
+		}
+	}
+	for _, e := range c.nodes[1].events[events:] {
+		if e.Member.ID.IsGo() {
+			t.Errorf("an event about a Go node: %s", fmt.Sprint(c.nodes[1].names()))
+		}
+	}
+	if got := c.nodes[0].Stats().SentDatagrams - sent; got > 3*count {
+		t.Errorf("%d datagrams were sent because of %d", got, count)
+	}
+	if len(c.nodes[0].old.chores) > 10 {
+		t.Errorf("%d things are still put off", len(c.nodes[0].old.chores))
+	}
+}
