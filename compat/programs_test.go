@@ -214,9 +214,7 @@ func TestProgramWithThreeQueuesAndCoordinatesRuns(t *testing.T) {
 		}
 	}
 	for _, p := range all {
-		if !onGwyh { // PingDelegate is to come
-			p.ask("coordinates", "coordinates 2")
-		}
+		p.ask("coordinates", "coordinates 2")
 	}
 	for _, p := range all {
 		p.end()

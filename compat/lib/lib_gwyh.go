@@ -57,6 +57,7 @@ type (
 	NamedBroadcast          = x.NamedBroadcast
 	NetTransport            = x.NetTransport
 	NetTransportConfig      = x.NetTransportConfig
+	NoPingResponseError     = x.NoPingResponseError
 	Node                    = x.Node
 	NodeAwareTransport      = x.NodeAwareTransport
 	NodeEvent               = x.NodeEvent

@@ -1,0 +1,239 @@
+// Package migrate is the recipe of docs/MIGRATING.md as code: a node that runs hashicorp/memberlist, gwyh or
+// both, so that a cluster goes from one to the other node by node, without missing a message or a member.
+package migrate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/hashicorp/memberlist"
+)
+
+// A Release says which libraries a node runs, and which of them it believes. Each is rolled out to all nodes
+// before the next.
+type Release int
+
+const (
+	OldOnly  Release = iota
+	OldLeads         // both run; members and events are the old one's
+	NewLeads         // both run; members and events are the new one's
+	NewOnly
+)
+
+func (r Release) old() bool { return r != NewOnly }
+func (r Release) new() bool { return r != OldOnly }
+
+// Config of a Node. The addresses are host and port; ports may be 0.
+type Config struct {
+	Name             string
+	Release          Release
+	Key              []byte
+	Host             string
+	OldPort, NewPort int
+	OldJoin, NewJoin []string
+	Receive          func(msg []byte) // each message once
+}
+
+// A Node is what the program uses instead of a Memberlist while it migrates.
+type Node struct {
+	config Config
+	old    *memberlist.Memberlist // nil if it does not run
+	new    *gwyh.Memberlist       // nil if it does not run
+	queue  memberlist.TransmitLimitedQueue
+
+	mu   sync.Mutex // guards what follows
+	run  uint64     // tells this start of the node from earlier ones
+	made uint64     // messages
+	seen recent
+}
+
+// Start makes a node of a release.
+func Start(c Config) (*Node, error) {
+	n := &Node{config: c, run: uint64(time.Now().UnixNano())}
+	n.queue.RetransmitMult = 4
+	n.queue.NumNodes = func() int { return n.old.NumMembers() }
+	if err := errors.Join(n.startOld(), n.startNew()); err != nil {
+		n.Stop()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) startOld() (err error) {
+	if !n.config.Release.old() {
+		return nil
+	}
+	c := memberlist.DefaultLANConfig()
+	c.Name, c.BindAddr, c.BindPort, c.AdvertisePort = n.config.Name, n.config.Host, n.config.OldPort, n.config.OldPort
+	c.SecretKey, c.Delegate, c.LogOutput = n.config.Key, oldSide{n}, io.Discard
+	if n.old, err = memberlist.Create(c); err != nil || len(n.config.OldJoin) == 0 {
+		return err
+	}
+	_, err = n.old.Join(n.config.OldJoin)
+	return err
+}
+
+func (n *Node) startNew() (err error) {
+	if !n.config.Release.new() {
+		return nil
+	}
+	c := gwyh.DefaultLANConfig()
+	c.Name, c.BindAddr, c.BindPort, c.AdvertisePort = n.config.Name, n.config.Host, n.config.NewPort, n.config.NewPort
+	c.SecretKey, c.Delegate, c.LogOutput = n.config.Key, newSide{n}, io.Discard
+	c.TCPTimeout = 2 * time.Second // no answer comes from where it does not run yet
+	if n.new, err = gwyh.Create(c); err != nil || len(n.config.NewJoin) == 0 {
+		return err
+	}
+	if _, err := n.new.Join(n.config.NewJoin); err != nil && n.config.Release != OldLeads {
+		return err
+	}
+	return nil // of the first to run it nobody is there yet: those that follow join it
+}
+
+// Members are the names that the leading library knows.
+func (n *Node) Members() (names []string) {
+	if n.config.Release.old() && n.config.Release != NewLeads {
+		for _, m := range n.old.Members() {
+			names = append(names, m.Name)
+		}
+	} else {
+		for _, m := range n.new.Members() {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Ready reports whether the next release may be rolled out, as far as this node can tell: both libraries know
+// the same number of nodes.
+func (n *Node) Ready() bool {
+	return n.old == nil || n.new == nil || n.old.NumMembers() == n.new.NumMembers()
+}
+
+// Send tells all other nodes, by each library that runs.
+func (n *Node) Send(msg []byte) error {
+	n.mu.Lock()
+	n.made++
+	wrapped := wrap(id{n.config.Name, n.run, n.made}, msg)
+	n.mu.Unlock()
+	if n.old != nil {
+		n.queue.QueueBroadcast(broadcast(wrapped))
+	}
+	if n.new != nil {
+		return n.new.Broadcast(wrapped)
+	}
+	return nil
+}
+
+// receive takes a message of either library. The second copy goes no further. In the old library messages
+// are passed on, since a broadcast there reaches a few nodes only.
+func (n *Node) receive(b []byte, old bool) {
+	id, msg, ok := unwrap(b)
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	first := id.name != n.config.Name && n.seen.add(id)
+	n.mu.Unlock()
+	if !first {
+		return
+	}
+	if n.old != nil && old {
+		n.queue.QueueBroadcast(broadcast(bytes.Clone(b)))
+	}
+	n.config.Receive(bytes.Clone(msg))
+}
+
+// Stop leaves both clusters.
+func (n *Node) Stop() {
+	if n.old != nil {
+		_ = n.old.Leave(5 * time.Second)
+		_ = n.old.Shutdown()
+	}
+	if n.new != nil {
+		_ = n.new.Leave(5 * time.Second)
+		_ = n.new.Shutdown()
+	}
+}
+
+// oldSide and newSide are the Delegates of the two.
+type (
+	oldSide struct{ *Node }
+	newSide struct{ *Node }
+)
+
+func (oldSide) NodeMeta(int) []byte  { return nil }
+func (s oldSide) NotifyMsg(b []byte) { s.receive(b, true) }
+func (s oldSide) GetBroadcasts(overhead, limit int) [][]byte {
+	return s.queue.GetBroadcasts(overhead, limit)
+}
+func (oldSide) LocalState(bool) []byte        { return nil }
+func (oldSide) MergeRemoteState([]byte, bool) {}
+
+func (newSide) NodeMeta(int) []byte             { return nil }
+func (s newSide) NotifyMsg(b []byte)            { s.receive(b, false) }
+func (newSide) GetBroadcasts(int, int) [][]byte { return nil }
+func (newSide) LocalState(bool) []byte          { return nil }
+func (newSide) MergeRemoteState([]byte, bool)   {}
+
+type broadcast []byte
+
+func (b broadcast) Message() []byte                       { return b }
+func (b broadcast) Invalidates(memberlist.Broadcast) bool { return false }
+func (b broadcast) Finished()                             {}
+func (b broadcast) UniqueBroadcast()                      {}
+
+// An id is a message's own, whichever library carries it.
+type id struct {
+	name   string // of the node that made it, at most 255 bytes
+	run    uint64
+	number uint64
+}
+
+// wrap puts the id before a message: length of the name, the name, run, number.
+func wrap(id id, msg []byte) []byte {
+	b := append([]byte{byte(len(id.name))}, id.name...)
+	b = binary.BigEndian.AppendUint64(b, id.run)
+	b = binary.BigEndian.AppendUint64(b, id.number)
+	return append(b, msg...)
+}
+
+func unwrap(b []byte) (of id, msg []byte, ok bool) {
+	if len(b) < 1 || len(b) < 1+int(b[0])+16 {
+		return id{}, nil, false
+	}
+	n := 1 + int(b[0])
+	return id{string(b[1:n]), binary.BigEndian.Uint64(b[n:]), binary.BigEndian.Uint64(b[n+8:])}, b[n+16:], true
+}
+
+// recent knows the latest ids.
+type recent struct {
+	known map[id]bool
+	order []id // oldest first
+}
+
+// recentMax is how many ids are known: more than messages pass while a copy is on its way.
+const recentMax = 1 << 16
+
+// add reports whether the id was not known.
+func (r *recent) add(i id) bool {
+	if r.known[i] {
+		return false
+	}
+	if r.known == nil {
+		r.known = make(map[id]bool)
+	}
+	r.known[i] = true
+	if r.order = append(r.order, i); len(r.order) > recentMax {
+		delete(r.known, r.order[0])
+		r.order = r.order[1:]
+	}
+	return true
+}
