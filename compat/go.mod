@@ -3,12 +3,12 @@ module github.com/gwyh-go/gwyh/compat
 go 1.26.0
 
 require (
+	github.com/armon/go-metrics v0.4.1
 	github.com/gwyh-go/gwyh v0.0.0
 	github.com/hashicorp/memberlist v0.6.0
 )
 
 require (
-	github.com/armon/go-metrics v0.4.1 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-immutable-radix v1.3.1 // indirect

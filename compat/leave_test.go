@@ -166,3 +166,23 @@ func TestNodeThatIsCutOffForAMomentStaysAMember(t *testing.T) {
 		}
 	})
 }
+
+func TestSuspectIsAMemberUntilItIsDeclaredDead(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.node("a"), c.node("b"), c.node("d")
+		c.join(a, b, d)
+		for _, n := range []*node{a, b, d} {
+			c.soon("all know all", func() bool { return n.names() == "a b d" })
+		}
+		_ = d.Shutdown()
+		suspected := false
+		for a.NumMembers() == 3 {
+			for _, m := range a.Members() {
+				suspected = suspected || m.Name == "d" && m.State == memberlist.StateSuspect
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		c.same("State shows it", suspected, differs(t, "node-state", false, true))
+		c.same("members", a.names(), "a b")
+	})
+}

@@ -271,3 +271,13 @@ func TestMessagesPassUnderManyMembershipChanges(t *testing.T) {
 		})
 	})
 }
+
+func TestNumNodesOfAQueueMayAskTheMemberlist(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.queue.NumNodes = func() int { return a.NumMembers() + len(a.Members()) - 2 }
+		a.broadcast("hello")
+		c.soon("it arrives", func() bool { return len(b.messages()) > 0 })
+		c.soon("queue is empty", func() bool { return a.queue.NumQueued() == 0 })
+	})
+}
