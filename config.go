@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	// MetaMaxSize is the most bytes that Delegate.NodeMeta may return.
+	// MetaMaxSize is the most bytes that Delegate.NodeMeta may return, unless Config.MetaMax says otherwise.
 	MetaMaxSize = 512
 	// LabelMaxSize is the most bytes of a Label.
 	LabelMaxSize = 255
@@ -144,6 +144,11 @@ type Config struct {
 	// DistributionStrategy says what the zones mean for the choice of whom to hear. Default and zero:
 	// Uniform.
 	DistributionStrategy DistributionStrategy
+	// MetaMax is the most bytes of metadata, of this node and of others: one with more is not taken in, so
+	// raise it everywhere before anybody has more. Delegate.NodeMeta gets it as its limit. Default
+	// MetaMaxSize, as memberlist's. 1 to 32768; above MetaMaxSize it has to fit into a datagram of
+	// UDPBufferSize, beside Name, Zone and some 220 bytes, because metadata travels in one piece.
+	MetaMax int
 	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md. They
 	// are members by the name of "gwyh01-" and their address, with a zone and without metadata or versions, for
 	// as long as some node hears them. Default true LAN and Local, false WAN. A Label overrides it.
@@ -250,6 +255,7 @@ func DefaultLANConfig() *Config {
 		GossipNodes:             3,
 		GossipToTheDeadTime:     30 * time.Second,
 		Subscriptions:           5,
+		MetaMax:                 MetaMaxSize,
 		AllowLegacy:             true,
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
@@ -350,6 +356,8 @@ const (
 	maxNameSize       = 255 // bytes, of a name or a zone (PROTOCOL.md 4, members)
 	minUDPBufferSize  = 1200
 	maxUserBufferSize = 16 << 20
+	maxMeta           = 32 << 10
+	entryOverhead     = 220 // bytes of a datagram with an entry, beyond name, zone and metadata, at most
 )
 
 // validate returns a copy of c that is ready for use: zeros replaced by the defaults they stand for,
@@ -385,6 +393,7 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.AwarenessMaxMultiplier, d.AwarenessMaxMultiplier)
 	fill(&c.GossipToTheDeadTime, d.GossipToTheDeadTime)
 	fill(&c.Subscriptions, d.Subscriptions)
+	fill(&c.MetaMax, d.MetaMax)
 	fill(&c.HandoffQueueDepth, d.HandoffQueueDepth)
 	fill(&c.UDPBufferSize, d.UDPBufferSize)
 }
@@ -461,6 +470,8 @@ func (c *Config) complaints() (bad []string) {
 	if c.LogHandler != nil && (c.LogOutput != nil || c.Logger != nil) {
 		bad = append(bad, "LogHandler is set beside LogOutput or Logger, want at most one")
 	}
+	metaMax := c.UDPBufferSize - entryOverhead - len(c.Name) - len(c.Zone)
+	within("MetaMax", c.MetaMax, 1, max(MetaMaxSize, min(maxMeta, metaMax)))
 	within("HandoffQueueDepth", c.HandoffQueueDepth, 1, 1<<20)
 	within("UDPBufferSize", c.UDPBufferSize, minUDPBufferSize, largest)
 	positive("QueueCheckInterval", c.QueueCheckInterval)

@@ -214,7 +214,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	_, udpTransport := m.transport.(*NetTransport)
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
-		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: MetaMaxSize,
+		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: own.MetaMax,
 		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
@@ -242,9 +242,10 @@ func (m *Memberlist) nodeMeta() ([]byte, error) {
 	if m.config.Delegate == nil {
 		return nil, nil
 	}
-	meta := m.config.Delegate.NodeMeta(MetaMaxSize)
-	if len(meta) > MetaMaxSize {
-		return nil, fmt.Errorf("gwyh: NodeMeta returned %d bytes, want at most %d", len(meta), MetaMaxSize)
+	most := m.config.MetaMax
+	meta := m.config.Delegate.NodeMeta(most)
+	if len(meta) > most {
+		return nil, fmt.Errorf("gwyh: NodeMeta returned %d bytes, want at most %d", len(meta), most)
 	}
 	return append([]byte(nil), meta...), nil
 }
@@ -850,6 +851,16 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 	if err := m.do(m.core.Leave); err != nil {
 		return nil
 	}
+	if err := m.flush("leave", timeout); err != nil {
+		return err
+	}
+	m.settle(time.Second)
+	return nil
+}
+
+// flush waits until what was sent has left this node, an error if that takes longer than timeout, of which
+// zero means no limit.
+func (m *Memberlist) flush(what string, timeout time.Duration) error {
 	var late <-chan time.Time
 	if timeout > 0 {
 		t := time.NewTimer(timeout)
@@ -859,9 +870,38 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 	select {
 	case <-m.carrier.flushed():
 	case <-late:
-		return fmt.Errorf("gwyh: leave: not sent after %v", timeout)
+		return fmt.Errorf("gwyh: %s: not sent after %v", what, timeout)
 	case <-m.stop:
-		return nil
+	}
+	return nil
+}
+
+// UpdateNode asks the Delegate for NodeMeta anew and tells all nodes, at once. The AliveDelegate, if there
+// is one, is asked about the node itself before. Both are called in the goroutine of the caller. UpdateNode
+// returns when the news are sent, with an error if that takes longer than timeout, of which zero means no
+// limit; and when NotifyUpdate has been called for the node itself, unless the application takes longer
+// than a second. After any other error, such as too much metadata, nothing has changed.
+func (m *Memberlist) UpdateNode(timeout time.Duration) error {
+	meta, err := m.nodeMeta()
+	if err != nil {
+		return err
+	}
+	if a := m.config.Alive; a != nil {
+		self := *m.LocalNode()
+		self.Meta = meta
+		if err := a.NotifyAlive(&self); err != nil {
+			return fmt.Errorf("gwyh: NotifyAlive refused the node itself: %w", err)
+		}
+	}
+	var tooLong error
+	if err := m.do(func(now time.Time) { tooLong = m.core.SetMeta(now, meta) }); err != nil {
+		return err
+	}
+	if tooLong != nil {
+		return fmt.Errorf("gwyh: %w", tooLong)
+	}
+	if err := m.flush("update", timeout); err != nil {
+		return err
 	}
 	m.settle(time.Second)
 	return nil

@@ -40,9 +40,14 @@ type sent struct {
 	settled bool   // it was sent again: its counter means nothing any more
 }
 
+// identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.
+const identityMeta = 512
+
 // addChannel begins a channel with the box that tells who we are.
 func (c *Core) addChannel(now time.Time, p *peer, s *session.Session) (identity []byte) {
-	c.self.fill(&c.entry)
+	if c.self.fill(&c.entry); len(c.entry.Meta) > identityMeta {
+		c.entry.Meta = nil
+	}
 	identity = s.Seal(now, nil, wire.AppendIdentity(nil, c.newID(), &c.entry))
 	p.sent += uint64(len(identity))
 	p.pace.Sent(now, len(identity))

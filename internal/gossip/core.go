@@ -156,8 +156,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	}
 	c.introduceSelf(now)
 	c.wantPayload(now)
-	if size, room := c.self.fill(&c.entry).Size(), cfg.DatagramSize-wire.BoxOverhead-membersOverhead; size > room {
-		return nil, fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
+	if err := c.fits(); err != nil {
+		return nil, err
 	}
 	c.pullSoon(now)
 	c.hs = handshake.New(handshake.Config{
