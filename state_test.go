@@ -1,0 +1,458 @@
+package gwyh
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// keeper is an application with a state, that has a say in who is taken in.
+type keeper struct {
+	*recorder
+	mu     sync.Mutex
+	calls  []string // in order, of all but NotifyMsg and GetBroadcasts
+	state  []byte
+	merged [][]byte
+	merge  error
+	alive  map[string]error
+	inside func(call string) // runs inside each call
+}
+
+func newKeeper(state string) *keeper {
+	k := &keeper{recorder: newRecorder(), state: []byte(state)}
+	k.recorder.onJoin = func(n *Node) { k.called("NotifyJoin " + n.Name) }
+	return k
+}
+
+func (k *keeper) called(call string) {
+	k.mu.Lock()
+	k.calls = append(k.calls, call)
+	inside := k.inside
+	k.mu.Unlock()
+	if inside != nil {
+		inside(call)
+	}
+}
+
+func (k *keeper) LocalState(join bool) []byte {
+	k.called(fmt.Sprintf("LocalState(%v)", join))
+	return k.state
+}
+
+func (k *keeper) MergeRemoteState(b []byte, join bool) {
+	k.called(fmt.Sprintf("MergeRemoteState(%v)", join))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.merged = append(k.merged, b)
+}
+
+func (k *keeper) NotifyMerge(peers []*Node) error {
+	k.called("NotifyMerge " + strings.Join(names(peers), " "))
+	return k.merge
+}
+
+func (k *keeper) NotifyAlive(n *Node) error {
+	k.called("NotifyAlive " + n.Name)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.alive[n.Name]
+}
+
+func (k *keeper) log() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.calls)
+}
+
+func (k *keeper) states() (all []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, b := range k.merged {
+		all = append(all, string(b))
+	}
+	return all
+}
+
+// keepers runs f with a network in memory. A node made with votes asks its application about others.
+func keepers(t *testing.T, f func(t *testing.T, node func(name string, k *keeper, votes bool) *Memberlist)) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		f(t, func(name string, k *keeper, votes bool) *Memberlist {
+			c := testConfig(name, k.recorder)
+			c.Transport, c.Delegate, c.PushPullInterval = network.NewTransport(name), k, 0
+			if votes {
+				c.Merge, c.Alive = k, k
+			}
+			return create(t, c)
+		})
+	})
+}
+
+func TestJoinAsksTheApplicationInOrderBeforeItReturns(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		ka, kb := newKeeper("state of a"), newKeeper("state of b")
+		a, b := node("a", ka, true), node("b", kb, true)
+		join(t, b, a)
+		joined := kb.log()
+		synctest.Wait()
+		told := slices.Index(joined, "NotifyJoin a")
+		if told < 0 {
+			t.Fatalf("NotifyJoin did not precede the end of Join: %q", joined)
+		}
+		want := []string{"NotifyAlive b", "NotifyJoin b", "LocalState(true)", "NotifyMerge a", "NotifyAlive a", "MergeRemoteState(true)"}
+		if got := slices.Delete(slices.Clone(joined), told, told+1); !slices.Equal(got, want) {
+			t.Errorf("b, which joined: %q, want %q", got, want)
+		}
+		got := slices.DeleteFunc(ka.log(), func(s string) bool { return s == "NotifyJoin b" })
+		want = []string{"NotifyAlive a", "NotifyJoin a", "NotifyMerge b", "NotifyAlive b", "LocalState(true)", "MergeRemoteState(true)"}
+		slices.Sort(got[3:5]) // the push and the entry of the one that joins may overtake each other
+		slices.Sort(want[3:5])
+		if !slices.Equal(got, want) {
+			t.Errorf("a: %q, want %q", got, want)
+		}
+		if fmt.Sprint(ka.states(), kb.states()) != "[state of b] [state of a]" {
+			t.Errorf("merged %q, %q", ka.states(), kb.states())
+		}
+	})
+}
+
+func TestStatesGoRoundWithPushPullInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		ks := []*keeper{newKeeper("one"), newKeeper("two")}
+		var ms []*Memberlist
+		for i, k := range ks {
+			c := testConfig(fmt.Sprint("n", i), k.recorder)
+			c.Transport, c.Delegate, c.PushPullInterval = network.NewTransport(c.Name), k, 5*time.Second
+			ms = append(ms, create(t, c))
+		}
+		join(t, ms[1], ms[0])
+		time.Sleep(21 * time.Second)
+		for i, k := range ks {
+			calls := k.log()
+			if n := len(k.states()); n < 6 || n > 12 || !slices.Contains(calls, "LocalState(false)") || !slices.Contains(calls, "MergeRemoteState(false)") {
+				t.Errorf("node %d merged %d states: %q", i, n, calls)
+			}
+		}
+	})
+}
+
+func TestStatesOfOneAndSixteenMebibytes(t *testing.T) {
+	for _, size := range []int{1 << 20, 16 << 20} {
+		if size > 1<<20 && raceEnabled {
+			continue
+		}
+		keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+			ka, kb := newKeeper(""), newKeeper("")
+			ka.state, kb.state = bytes.Repeat([]byte("a"), size), []byte("small")
+			a, b := node("a", ka, false), node("b", kb, false)
+			join(t, b, a)
+			if len(kb.merged) != 1 || !bytes.Equal(kb.merged[0], ka.state) || fmt.Sprint(ka.states()) != "[small]" {
+				t.Errorf("%d bytes: b merged %d states, a merged %q", size, len(kb.merged), ka.states())
+			}
+		})
+	}
+}
+
+func TestJoinOfANodeWithoutAStateDoesNotWaitForOne(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		ka, kb := newKeeper(""), newKeeper("state of b")
+		a, b := node("a", ka, false), node("b", kb, false)
+		begin := time.Now()
+		join(t, b, a)
+		if took := time.Since(begin); took > 500*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		synctest.Wait()
+		if len(kb.merged) != 0 || fmt.Sprint(ka.states()) != "[state of b]" {
+			t.Errorf("merged %q, %q", ka.states(), kb.states())
+		}
+	})
+}
+
+func TestVetoOfAMergeFailsTheJoin(t *testing.T) {
+	no := errors.New("not with them")
+	for _, at := range []string{"a", "b"} {
+		keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+			ks := map[string]*keeper{"a": newKeeper("x"), "b": newKeeper("y")}
+			ks[at].merge = no
+			a, b := node("a", ks["a"], at == "a"), node("b", ks["b"], at == "b")
+			n, err := b.Join([]string{a.LocalNode().Address()})
+			if n != 0 || err == nil || !strings.Contains(err.Error(), no.Error()) || at == "b" && !errors.Is(err, no) {
+				t.Errorf("veto of %s: Join = %d, %v", at, n, err)
+			}
+			time.Sleep(10 * time.Second)
+			if a.NumMembers() != 1 || b.NumMembers() != 1 || len(ks["a"].states())+len(ks["b"].states()) != 0 {
+				t.Errorf("veto of %s: members %v, %v", at, names(a.Members()), names(b.Members()))
+			}
+		})
+	}
+}
+
+func TestVetoOfANodeKeepsItOutUntilItIsLifted(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		ka, kb := newKeeper("x"), newKeeper("y")
+		ka.alive = map[string]error{"b": errors.New("not b")}
+		a, b := node("a", ka, true), node("b", kb, false)
+		_, _ = b.Join([]string{a.LocalNode().Address()})
+		time.Sleep(time.Minute)
+		if got := fmt.Sprint(names(a.Members()), ka.told()); got != "[a] [join a]" {
+			t.Errorf("with the veto: %s", got)
+		}
+		ka.mu.Lock()
+		ka.alive = nil
+		ka.mu.Unlock()
+		join(t, b, a)
+		time.Sleep(time.Second)
+		if got := fmt.Sprint(names(a.Members()), ka.told()); got != "[a b] [join a join b]" {
+			t.Errorf("after it: %s", got)
+		}
+	})
+}
+
+func TestIncompatibleDelegateVersionsFailTheJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		node := func(name string, version uint8) *Memberlist {
+			c := testConfig(name, nil)
+			c.Transport = network.NewTransport(name)
+			c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = version, version, version
+			return create(t, c)
+		}
+		a, b, c := node("a", 1), node("b", 2), node("c", 1)
+		if n, err := b.Join([]string{a.LocalNode().Address()}); n != 0 || err == nil || !strings.Contains(err.Error(), "versions") {
+			t.Errorf("Join = %d, %v", n, err)
+		}
+		join(t, c, a)
+		if got := fmt.Sprint(names(a.Members()), names(b.Members())); got != "[a c] [b]" {
+			t.Errorf("members %s", got)
+		}
+	})
+}
+
+func TestJoinWorksInsideEveryDelegateMethod(t *testing.T) {
+	for _, call := range []string{"LocalState(true)", "LocalState(false)", "MergeRemoteState(true)", "MergeRemoteState(false)",
+		"NotifyMerge b", "NotifyAlive b", "NotifyJoin b"} {
+		synctest.Test(t, func(t *testing.T) {
+			var network MockNetwork
+			var ms []*Memberlist
+			k := newKeeper("state of a")
+			for i, name := range []string{"a", "b", "c"} {
+				own := newKeeper("state of " + name)
+				if i == 0 {
+					own = k
+				}
+				c := testConfig(name, own.recorder)
+				c.Transport, c.Delegate, c.PushPullInterval = network.NewTransport(name), own, 2*time.Second
+				c.Merge, c.Alive = own, own
+				ms = append(ms, create(t, c))
+			}
+			a, b, c := ms[0], ms[1], ms[2]
+			var once atomic.Bool
+			took := make(chan time.Duration, 1)
+			k.mu.Lock()
+			k.inside = func(s string) {
+				if s != call || once.Swap(true) {
+					return
+				}
+				begin := time.Now()
+				n, err := a.Join([]string{c.LocalNode().Address()})
+				if n != 1 || err != nil {
+					t.Errorf("inside %s: Join = %d, %v", call, n, err)
+				}
+				if err := errors.Join(a.UpdateNode(time.Second), a.Broadcast([]byte("x"))); err != nil {
+					t.Errorf("inside %s: %v", call, err)
+				}
+				took <- time.Since(begin)
+			}
+			k.mu.Unlock()
+			join(t, b, a)
+			select {
+			case d := <-took:
+				if d > 5*time.Second {
+					t.Errorf("inside %s: took %v", call, d)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s was not called, or hangs: %q", call, k.log())
+			}
+			time.Sleep(5 * time.Second)
+			for _, m := range ms {
+				if m.NumMembers() != 3 {
+					t.Errorf("inside %s: %s knows %v", call, m.LocalNode().Name, names(m.Members()))
+				}
+			}
+		})
+	}
+}
+
+// Each waits in its only goroutine for such questions for the other's answer to one.
+func TestTwoNodesThatJoinEachOtherInsideADelegateDoNotWaitInVain(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		ka, kb := newKeeper("state of a"), newKeeper("state of b")
+		a, b, c := node("a", ka, false), node("b", kb, false), node("c", newKeeper(""), false)
+		done := make(chan time.Duration, 2)
+		cross := func(k *keeper, m, other *Memberlist) {
+			var once atomic.Bool
+			k.inside = func(s string) {
+				if s == "LocalState(true)" && !once.Swap(true) {
+					begin := time.Now()
+					join(t, m, other)
+					done <- time.Since(begin)
+				}
+			}
+		}
+		cross(ka, a, b)
+		cross(kb, b, a)
+		var g sync.WaitGroup
+		for _, m := range []*Memberlist{a, b} { // c's Join makes each answer in its puller
+			g.Go(func() { join(t, c, m) })
+		}
+		g.Wait()
+		for range 2 {
+			if d := <-done; d > 5*time.Second {
+				t.Errorf("took %v", d)
+			}
+		}
+		if fmt.Sprint(names(a.Members()), names(b.Members())) != "[a b c] [a b c]" {
+			t.Errorf("members %v, %v", names(a.Members()), names(b.Members()))
+		}
+	})
+}
+
+// The bubble fails if a goroutine is left.
+func TestShutdownDuringAnExchangeLeavesNothing(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond} {
+		for _, which := range []int{0, 1} {
+			keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+				ka, kb := newKeeper(""), newKeeper("")
+				ka.state, kb.state = bytes.Repeat([]byte("a"), 1<<20), bytes.Repeat([]byte("b"), 1<<20)
+				ms := []*Memberlist{node("a", ka, true), node("b", kb, true)}
+				ended := make(chan error, 1)
+				go func() {
+					_, err := ms[1].Join([]string{ms[0].LocalNode().Address()})
+					ended <- err
+				}()
+				time.Sleep(after)
+				_ = ms[which].Shutdown()
+				before := len(ms[which].config.Delegate.(*keeper).log())
+				if err := <-ended; err == nil && after < time.Millisecond && which == 1 {
+					t.Error("Join of a node that was shut down succeeded")
+				}
+				_ = ms[1-which].Shutdown()
+				time.Sleep(time.Second)
+				if got := len(ms[which].config.Delegate.(*keeper).log()); got > before+1 { // one call may have been about to begin
+					t.Errorf("%d calls after Shutdown", got-before)
+				}
+			})
+		}
+	}
+}
+
+func TestUpdateNodeSpreadsMetadataAndTellsOfIt(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra, rb := newRecorder(), newRecorder()
+		a, b := node("a", ra), node("b", rb)
+		join(t, b, a)
+		rb.meta = []byte("new")
+		if err := b.UpdateNode(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if got := rb.told(); string(b.LocalNode().Meta) != "new" || got[len(got)-1] != "update b" {
+			t.Errorf("at b itself: %q, told %q", b.LocalNode().Meta, got)
+		}
+		time.Sleep(50 * time.Millisecond)
+		for _, n := range a.Members() {
+			if n.Name == "b" && string(n.Meta) != "new" {
+				t.Errorf("a has %q", n.Meta)
+			}
+		}
+		if got := ra.told(); got[len(got)-1] != "update b" {
+			t.Errorf("a was told %q", got)
+		}
+		rb.meta = make([]byte, MetaMaxSize+1)
+		if err := b.UpdateNode(time.Second); err == nil || !strings.Contains(err.Error(), "513") {
+			t.Errorf("too long: %v", err)
+		}
+		_ = b.Shutdown()
+		rb.meta = nil
+		if err := b.UpdateNode(time.Second); !errors.Is(err, ErrShutdown) {
+			t.Errorf("after Shutdown: %v", err)
+		}
+	})
+}
+
+func TestMetaMaxAllowsMoreMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		var ms []*Memberlist
+		for i := range 3 {
+			r := newRecorder()
+			r.meta = bytes.Repeat([]byte{byte(i)}, 1000)
+			c := testConfig(fmt.Sprint("n", i), r)
+			c.Transport, c.MetaMax = network.NewTransport(c.Name), 1000
+			ms = append(ms, create(t, c))
+			if i > 0 {
+				join(t, ms[i], ms[0])
+			}
+		}
+		time.Sleep(time.Second)
+		for _, m := range ms {
+			for _, n := range m.Members() {
+				if len(n.Meta) != 1000 {
+					t.Errorf("%s has %d bytes of %s", m.LocalNode().Name, len(n.Meta), n.Name)
+				}
+			}
+			if m.NumMembers() != 3 {
+				t.Errorf("%v", names(m.Members()))
+			}
+		}
+	})
+}
+
+func TestJoinContextWaitsForANodeThatComesLaterAndEndsWhenCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a := node("a", nil)
+		var network = a.config.Transport.(*MockTransport).net
+		ctx, cancel := context.WithCancel(t.Context())
+		type result struct {
+			n   int
+			err error
+		}
+		ended := make(chan result, 2)
+		go func() {
+			n, err := a.JoinContext(ctx, []string{"127.0.0.1:2"})
+			ended <- result{n, err}
+		}()
+		time.Sleep(time.Minute)
+		c := testConfig("late", nil)
+		c.Transport = network.NewTransport("late")
+		late := create(t, c)
+		if got := late.LocalNode().Address(); got != "127.0.0.1:2" {
+			t.Fatal(got)
+		}
+		if r := <-ended; r.n != 1 || r.err != nil {
+			t.Errorf("%+v", r)
+		}
+		go func() {
+			n, err := a.JoinContext(ctx, []string{"127.0.0.1:9", late.LocalNode().Address(), late.LocalNode().Address()})
+			ended <- result{n, err}
+		}()
+		time.Sleep(30 * time.Second)
+		cancel()
+		begin := time.Now()
+		if r := <-ended; r.n != 2 || r.err != nil || time.Since(begin) > 2*time.Second {
+			t.Errorf("%+v after %v", r, time.Since(begin))
+		}
+		if n, err := a.JoinContext(ctx, []string{"127.0.0.1:9"}); n != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("with a context that is over: %d, %v", n, err)
+		}
+	})
+}
