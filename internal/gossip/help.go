@@ -45,6 +45,9 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 	case err != nil:
 		c.drop(DropMalformedBody)
 		return
+	case !f.Target.IsGo():
+		c.drop(DropUnexpected)
+		return
 	case f.Target == c.cfg.ID:
 		c.sendProbeResult(now, asker{p, f.Seq}, c.self.live())
 		return
@@ -76,7 +79,7 @@ func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
 	switch {
 	case m != nil && m.Addr.IsValid():
 		h.addr = m.Addr
-	case !f.Target.IsGo(), f.Addr.Addr().IsUnspecified(), f.Addr.Port() == 0, c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()):
+	case f.Addr.Addr().IsUnspecified(), f.Addr.Port() == 0, c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()):
 		h.addr = netip.AddrPort{}
 	}
 	c.reachOut(now, h.target, h.addr, false)

@@ -33,6 +33,8 @@ func specimens() [][]byte {
 		wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseReliable, Total: 5, Data: []byte("hello")}),
 		wire.AppendDirect(nil, id, wire.Direct{Total: 1 << 24, Offset: 1 << 20, Data: []byte("hello")}),
 		wire.AppendDirectAck(nil, id, wire.DirectAck{ID: id, Upto: 5}),
+		wire.AppendProbeFor(nil, id, wire.ProbeFor{Seq: 1, Target: wire.NodeID{9, 6: 0x80}, Addr: testAddr(77)}),
+		wire.AppendProbeResult(nil, id, wire.ProbeResult{Seq: 1, Answered: true}),
 		wire.AppendReport(nil, id, wire.Report{Highest: 9, Lowest: 3, Bytes: 5000, Delay: 7}),
 	}
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
