@@ -19,6 +19,10 @@ func Figures() []Check {
 		{"false-death-refuted", "at 20 % loss whoever is taken for dead is back within 2 s", falseDeathRefuted},
 		{"halves", "two halves that meet again after five minutes are one within three, their states within four", halves},
 		{"idle-cost", "at rest no node carries more than 40 packets and 8 kB a second; it grows as the log of the cluster at most", idleCost},
+		{"last-node", "with exponential distances the last node hears within 2.9 mean ones", lastNode},
+		{"join-cost", "to join costs a node 100 kB and 190 bytes for each member: 2 MB of 10,000", joinCost},
+		{"mass-start", "when all nodes join one at the same moment, that one is not drowned", massStart},
+		{"large", "1 MiB crosses the network 2.2 times for each node; 5 % loss makes it take 1.6 times as long", largeMessages},
 		{"nearest", "in five regions Nearest brings the last node 30 % sooner than Uniform, with half the copies across", strategies(0)},
 		{"nearest-lossy", "the same at 5 % loss", strategies(0.05)},
 	}
