@@ -55,7 +55,9 @@ type Memberlist struct {
 	dispatch  *dispatch.Queue[*Node]
 	questions *questions // for the puller
 	metrics   *telemetry.Publisher
-	unwatch   func() // ends the watch on the Keyring
+	unwatch   func()          // ends the watch on the Keyring
+	life      context.Context // ends with Shutdown
+	end       func()
 
 	calls      chan *call
 	stop       chan struct{} // closed by Shutdown
@@ -73,6 +75,8 @@ type Memberlist struct {
 	joins     map[gossip.JoinToken]*questions
 	sends     map[gossip.SendToken]chan<- error
 	pings     map[gossip.PingToken]chan<- pinged
+	leaves    []chan<- struct{} // closed when the others know
+	seeds     resolve.Seeds
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -106,6 +110,7 @@ func Create(config *Config) (*Memberlist, error) {
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
 		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
+	m.life, m.end = context.WithCancel(context.Background())
 	if m.transport == nil {
 		if m.transport, err = listen(own); err != nil {
 			return nil, err
@@ -328,6 +333,7 @@ func (m *Memberlist) loop() {
 		if !now.Before(publish) {
 			publish = now.Add(telemetry.Interval)
 			m.lookAtDistances()
+			m.seek(now)
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
 		}
 		next := publish
@@ -392,6 +398,11 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventPinged:
 			m.pings[e.Ping] <- pinged{e.RTT, e.Err}
 			delete(m.pings, e.Ping)
+		case gossip.EventDeparted:
+			for _, left := range m.leaves {
+				close(left)
+			}
+			m.leaves = nil
 		case gossip.EventConflict:
 			if d := m.config.Conflict; d != nil {
 				existing, other := newNode(&e.Member), newNode(&e.Other)
@@ -515,6 +526,7 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 // was reached or ctx is cancelled.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
 	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]netip.AddrPort)}
+	_ = m.do(func(now time.Time) { m.seeds.Add(now, existing) })
 	until, ok := ctx.Deadline()
 	if !ok {
 		until = time.Now().Add(joinForever)
@@ -545,6 +557,31 @@ func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, e
 		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(j.errs...))
 	}
 	return j.reached, nil
+}
+
+// seek looks, when it is time, for the seeds at which no member lives. Names are looked up by a goroutine
+// that ends by itself.
+func (m *Memberlist) seek(now time.Time) {
+	addresses := m.seeds.Begin(now)
+	if addresses == nil {
+		return
+	}
+	m.goroutines.Go(func() {
+		ctx, cancel := context.WithTimeout(m.life, m.config.TCPTimeout)
+		defer cancel()
+		var seeds []netip.AddrPort
+		for _, address := range addresses {
+			name, targets, _ := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
+			for _, to := range targets {
+				m.carrier.tell(to, name)
+			}
+			seeds = append(seeds, targets...)
+		}
+		_ = m.do(func(now time.Time) {
+			m.core.Seek(now, seeds)
+			m.seeds.Done(now, m.NumMembers() == 1)
+		})
+	})
 }
 
 // joinForever is the time of a Join that has no deadline.
@@ -846,17 +883,38 @@ func (m *Memberlist) Stats() Stats {
 // Leave tells the others that this node departs, and takes it out of Members; the node goes on
 // running until Shutdown, and may Join again. It returns when the news are sent, with an error if that
 // takes longer than timeout, of which zero means no limit; and when NotifyLeave has been called for the
-// node itself, unless the application takes longer than a second. After Shutdown it does nothing.
+// node itself, unless the application takes longer than a second. Those that the node exchanged messages
+// with are told again until they confirm it, for 0.6 s at most. The addresses of earlier Joins are
+// forgotten. After Shutdown it does nothing.
 func (m *Memberlist) Leave(timeout time.Duration) error {
-	if err := m.do(m.core.Leave); err != nil {
+	begin, known := time.Now(), make(chan struct{})
+	err := m.do(func(now time.Time) {
+		m.seeds.Clear()
+		m.leaves = append(m.leaves, known)
+		m.core.Leave(now)
+	})
+	if err != nil {
 		return nil
 	}
 	if err := m.flush("leave", timeout); err != nil {
 		return err
 	}
+	t := time.NewTimer(farewellMost)
+	if timeout > 0 {
+		t.Reset(max(0, min(timeout-time.Since(begin), farewellMost)))
+	}
+	defer t.Stop()
+	select {
+	case <-known:
+	case <-t.C: // it was said
+	case <-m.stop:
+	}
 	m.settle(time.Second)
 	return nil
 }
+
+// farewellMost is longer than a node waits for the others to confirm its departure.
+const farewellMost = 2 * time.Second
 
 // flush waits until what was sent has left this node, an error if that takes longer than timeout, of which
 // zero means no limit.
@@ -914,6 +972,7 @@ func (m *Memberlist) Shutdown() error {
 	var err error
 	m.shutdown.Do(func() {
 		m.unwatch()
+		m.end()
 		m.dispatch.Close()
 		close(m.stop)
 		err = m.transport.Shutdown()

@@ -26,10 +26,13 @@ func (c *Core) enter(now time.Time) {
 	if due.Before(c.entered) {
 		due = c.entered
 	}
+	c.now, c.entered = now, now
 	if late := now.Sub(due); late > c.cfg.Heartbeat/2 && !due.IsZero() && len(c.timers.heap) > 0 {
 		c.forgive(now, late)
+		if late >= c.asleepFor() {
+			c.wakeUp(now)
+		}
 	}
-	c.now, c.entered = now, now
 }
 
 // forgive lets no peer be called silent for time in which this node itself did not run: its timers

@@ -40,6 +40,7 @@ type node struct {
 	logs   []string
 
 	conflicts []Event
+	departed  int
 
 	app     app
 	arrived *int // the cluster's
@@ -84,6 +85,8 @@ func (n *node) takeAll(now time.Time, events []Event) {
 			n.joined = append(n.joined, e)
 		case EventSent:
 			n.sent = append(n.sent, e)
+		case EventDeparted:
+			n.departed++
 		case EventConflict:
 			n.conflicts = append(n.conflicts, e)
 		case EventPing, EventPinged:

@@ -50,6 +50,9 @@ type Core struct {
 
 	conflicts map[string]time.Time // names that two live nodes bear, and when that was last told
 
+	heal     healing
+	farewell farewell
+
 	news      []news
 	newsTimer timer
 	flushed   time.Time // when news were last sent
@@ -140,6 +143,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}
+	c.farewell.timer.fire = c.bidFarewell
+	c.heal.timer.fire, c.heal.reunion.fire = c.meetDead, c.reunite
 	c.conflicts = make(map[string]time.Time)
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID

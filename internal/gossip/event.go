@@ -21,6 +21,7 @@ const (
 
 	EventPayloadWanted // SetAckPayload is wanted
 
+	EventDeparted // the last Leave has been heard, or nobody is there to hear it
 	EventConflict // Member is a member, Other claims its name and lives too
 	// The application is asked, in the Join of Token or, if that is zero, by whoever has time. Joining
 	// tells that it is part of a Join, here or at the other end.

@@ -50,8 +50,12 @@ func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bo
 	return holder, true
 }
 
-// later reports whether an entry claims a name after the one that bears it did.
+// later reports whether an entry claims a name after the one that bears it did. Of gwyh 0.1 nodes the one
+// heard last bears the name of their address.
 func later(e *wire.Member, holder *member) bool {
+	if holder.legacy() {
+		return e.Incarnation > holder.Incarnation
+	}
 	if e.Named != holder.Named {
 		return e.Named > holder.Named
 	}

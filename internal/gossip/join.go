@@ -25,7 +25,8 @@ var ErrJoinCancelled = errors.New("cancelled")
 
 // join is one address on its way into the cluster.
 type join struct {
-	token   JoinToken           // 0 when nobody waits for it
+	token   JoinToken // 0 when nobody waits for it
+	to      netip.AddrPort
 	attempt handshake.AttemptID // 0 where a session stood already
 	peer    *peer               // who answered; nil before
 	until   time.Time
@@ -55,21 +56,25 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken
 	c.now = now
 	c.comeBack(now)
 	c.lastJoin++
-	j := &join{token: c.lastJoin, until: until, wantsState: c.cfg.State}
+	c.beginJoin(now, c.lastJoin, to, until)
+	return c.lastJoin
+}
+
+func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, until time.Time) {
+	j := &join{token: token, to: to, until: until, wantsState: c.cfg.State}
 	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
 	c.joins = append(c.joins, j)
 	c.timers.set(&j.timer, until.Add(joinLinkWait))
 	if to == c.cfg.Advertise {
 		c.endJoin(j, nil)
-		return j.token
+		return
 	}
 	if p := c.peerAt(now, to); p != nil {
 		j.peer = p
 		c.ready(now, p)
-		return j.token
+		return
 	}
 	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j}, until)
-	return j.token
 }
 
 // comeBack makes a node that left a member again.

@@ -7,11 +7,27 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Leave tells all links that this node departs, and takes it out of its own members. The datagrams
-// wait to be drained; sessions stay, so that late questions are answered, until the core is dropped.
+// farewellWaits is how long a node that leaves waits for its links to say that they know, before it tells
+// them again; after the last it does not.
+var farewellWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond}
+
+// A farewell is a departure that not all who were linked have confirmed yet. A node that goes is soon not
+// there to be asked, and who has not heard of it would take it for dead.
+type farewell struct {
+	timer timer
+	tries int
+	to    []wire.NodeID
+}
+
+// Leave tells all links that this node departs, and takes it out of its own members. An EventDeparted says
+// that they know, or do not answer. Sessions stay, so that late questions are answered, until the core is
+// dropped.
 func (c *Core) Leave(now time.Time) {
 	c.now = now
 	if !c.self.live() {
+		if c.farewell.timer.pos == 0 {
+			c.events = append(c.events, Event{Kind: EventDeparted})
+		}
 		return
 	}
 	c.self.State = wire.StateLeft
@@ -21,8 +37,66 @@ func (c *Core) Leave(now time.Time) {
 	c.spread(now, c.self, nil, flooded)
 	c.flushNews(now)
 	c.leaveLegacy(now)
+	c.farewell.tries = 0
 	for _, p := range slices.Clone(c.links) {
+		if !p.legacy {
+			c.farewell.to = append(c.farewell.to, p.id)
+		}
 		c.unlink(now, p)
 	}
 	c.subs.choice = c.subs.choice[:0]
+	for _, j := range slices.Clone(c.joins) {
+		if j.token == 0 {
+			c.endJoin(j, nil)
+		}
+	}
+	c.bidFarewell(now)
+}
+
+// bidFarewell tells the links of a departure that they have not confirmed.
+func (c *Core) bidFarewell(now time.Time) {
+	f := &c.farewell
+	if f.tries == len(farewellWaits) || c.self.live() {
+		f.to = nil
+	}
+	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool {
+		p := c.peers[id]
+		return p == nil || p.set.Current(now) == nil
+	})
+	if len(f.to) == 0 {
+		c.departed()
+		return
+	}
+	for _, id := range f.to {
+		p := c.peers[id]
+		w := wire.BeginMembers(c.plain[:0], c.newID())
+		w.Append(c.self.fill(&c.entry), c.room(p))
+		c.plain = c.appendPing(w.End(), now, p, nil)
+		p.pings[len(p.pings)-1].farewell = true
+		c.sendPlain(now, p, c.plain)
+	}
+	c.timers.set(&f.timer, now.Add(farewellWaits[f.tries]))
+	f.tries++
+}
+
+// farewellHeard takes note that p knows of our departure.
+func (c *Core) farewellHeard(p *peer) {
+	f := &c.farewell
+	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool { return id == p.id })
+	if len(f.to) == 0 && f.timer.pos != 0 {
+		c.departed()
+	}
+}
+
+func (c *Core) departed() {
+	c.farewell.to = nil
+	c.timers.stop(&c.farewell.timer)
+	c.events = append(c.events, Event{Kind: EventDeparted})
+}
+
+// remind tells a peer that speaks to this node as to a member that it has left.
+func (c *Core) remind(now time.Time, p *peer) {
+	if !c.self.live() && !p.legacy {
+		c.tell(now, p, c.self)
+	}
 }

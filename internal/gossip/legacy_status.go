@@ -107,7 +107,7 @@ func (c *Core) hope(now time.Time, of wire.Peer, greet bool) {
 			return
 		}
 		if greet {
-			c.meetNamed(now, addr)
+			c.meet(now, addr)
 		} else {
 			c.dial(now, wire.Path{Remote: addr}, dial{member: of.ID}, now.Add(dialFor))
 		}
@@ -118,15 +118,6 @@ func (c *Core) hope(now time.Time, of wire.Peer, greet bool) {
 	if !ok {
 		c.old.hopes--
 	}
-}
-
-// meetNamed makes contact with whoever is at an address, as a Join does that nobody waits for.
-func (c *Core) meetNamed(now time.Time, to netip.AddrPort) {
-	j := &join{until: now.Add(dialFor)}
-	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
-	c.joins = append(c.joins, j)
-	c.timers.set(&j.timer, j.until.Add(joinLinkWait))
-	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j}, j.until)
 }
 
 // askForPeers follows a Join that reached a gwyh 0.1 node. Its PeerList runs through their cluster, so it is sent

@@ -181,6 +181,7 @@ func (c *Core) trim(now time.Time) {
 
 // handleStart answers a peer that wants to subscribe. Past the bound it is refused and picks another.
 func (c *Core) handleStart(now time.Time, p *peer) {
+	c.remind(now, p)
 	if p.vote != nil {
 		p.vote.start = true // answered with the verdict
 		return
@@ -238,6 +239,7 @@ func (c *Core) handleEnd(now time.Time, p *peer) {
 
 // handleHeartbeat answers a heartbeat from a peer that believes in a link which is none.
 func (c *Core) handleHeartbeat(now time.Time, p *peer) {
+	c.remind(now, p)
 	if !p.linked && p.sub == subNone {
 		c.sendRequest(now, p, wire.KindEndSubscription)
 	}

@@ -174,7 +174,7 @@ func (t *members) bury(now time.Time, m *member) {
 		t.unlist(m)
 	}
 	switch {
-	case m.State == wire.StateDead && m.Name != "" && t.named(m.Name) == nil:
+	case m.State == wire.StateDead && m.Name != "" && !m.legacy() && t.named(m.Name) == nil:
 		t.held[m.Name] = m
 	case t.held[m.Name] == m:
 		delete(t.held, m.Name)

@@ -63,6 +63,8 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
 			c.correct(now, from, m)
 		}
+	case e.State == wire.StateDead && how == synced && m != nil && m.live():
+		c.applySuspect(now, m, e, from) // it may know better, or say so itself
 	case e.State == wire.StateAlive:
 		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
 			c.applyAlive(now, m, e, from, how)
@@ -100,6 +102,9 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	}
 	if before != nil {
 		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
+	}
+	if m.State == wire.StateDead && !m.live() && kind == EventJoin {
+		c.noteReturn(now, m)
 	}
 	c.setAlive(now, m, e)
 	if !m.legacy() {
@@ -190,6 +195,9 @@ func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 func (c *Core) entomb(now time.Time, m *member) {
 	c.absolve(m)
 	c.members.bury(now, m)
+	if m.State == wire.StateDead {
+		c.seekDead(now)
+	}
 	delete(c.avoided, m.ID)
 	p := c.peers[m.ID]
 	if p == nil {

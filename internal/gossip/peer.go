@@ -107,6 +107,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 		p.dials = append(p.dials, e.Attempt)
 		if d.join != nil {
 			d.join.peer = p
+			c.noteReached(d.join.to, p.id)
 		}
 	}
 	c.wake(p)
@@ -192,6 +193,7 @@ func (h *host) ReachedSelf(a handshake.AttemptID) {
 	c := (*Core)(h)
 	switch d := c.dials[a]; {
 	case d.join != nil:
+		c.noteReached(d.join.to, c.cfg.ID)
 		c.endJoin(d.join, nil)
 	case d.sends:
 		c.failWaiting(c.now, a, errOneself)
@@ -216,7 +218,9 @@ type dial struct {
 	join   *join
 	sends  bool // direct messages wait for it
 	ping   *appPing
+	greets bool // its members and ours are told: we slept
 	member wire.NodeID
+	full   bool // tables are compared and states exchanged when it has come to a session
 }
 
 func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handshake.AttemptID {
@@ -289,8 +293,13 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
-		if d := c.dials[a]; d.ping != nil {
+		switch d := c.dials[a]; {
+		case d.ping != nil:
 			c.pingFor(now, p, d.ping)
+		case d.greets && !p.legacy:
+			c.greet(now, p)
+		case d.full && !p.legacy:
+			c.pushPull(now, p, false)
 		}
 		delete(c.dials, a)
 	}

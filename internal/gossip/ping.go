@@ -26,6 +26,8 @@ type sentPing struct {
 	seq uint64
 	at  time.Time
 	app *appPing // whose it is; nil for our own
+
+	farewell bool // it went out with the news that we left
 }
 
 // ErrOtherName says that the node at an address goes by another name than the one asked for.
@@ -170,6 +172,7 @@ func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byt
 		c.drop(DropMalformedBody)
 		return
 	}
+	c.remind(now, ch.peer)
 	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload.data})
 	if c.cfg.AnswerAdvertised {
 		from = ch.peer.set.Path()
@@ -192,13 +195,16 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		return
 	}
 	rtt := max(now.Sub(p.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
-	app := p.pings[i].app
+	app, farewell := p.pings[i].app, p.pings[i].farewell
 	p.pings = slices.Delete(p.pings, 0, i+1)
 	p.pinged = time.Time{}
 	c.measured(p, rtt)
 	c.aware.note(-1)
 	if app != nil {
 		c.endPing(app, rtt, nil)
+	}
+	if farewell {
+		c.farewellHeard(p)
 	}
 	if m := c.members.get(p.id); c.cfg.Pings && m != nil && m.live() {
 		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: rtt, Data: bytes.Clone(ack.Payload)})
