@@ -670,7 +670,7 @@ func (c *carrier) send(to wire.Path, b []byte) {
 		if err := c.net.writeTo(to, b); err != nil {
 			c.failed.Add(1)
 			tooBig := errors.Is(err, syscall.EMSGSIZE)
-			if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EPERM) {
+			if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
 				c.refused = append(c.refused, refusal{to: to, size: len(b), tooBig: tooBig})
 			}
 		}

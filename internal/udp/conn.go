@@ -33,6 +33,7 @@ type Conn struct {
 	c       *net.UDPConn
 	local   netip.AddrPort // what it is bound to; the address is unspecified when bound to all
 	v4, v6  bool           // the families it reaches
+	raw     syscall.RawConn
 	pktinfo bool           // datagrams tell the local address they came to
 	oob     []byte         // control messages of the datagram being read; the reader's
 
@@ -64,6 +65,10 @@ func Listen(network string, addr netip.AddrPort) (*Conn, error) {
 		return nil, fmt.Errorf("listen on UDP address %s: %w", addr, cause(err))
 	}
 	c.c = pc.(*net.UDPConn)
+	if c.raw, err = c.c.SyscallConn(); err != nil {
+		_ = pc.Close()
+		return nil, fmt.Errorf("listen on UDP address %s: %w", addr, err)
+	}
 	setBuffers(c.c)
 	c.local = unmap(c.c.LocalAddr().(*net.UDPAddr).AddrPort())
 	switch all := c.local.Addr().IsUnspecified(); {
@@ -114,13 +119,15 @@ func (c *Conn) Read(b []byte) (int, wire.Path, error) {
 }
 
 // Write sends b to path.Remote, from path.Local where that is known and the socket is bound to all
-// addresses. An address that the machine has lost meanwhile is given up rather than the datagram.
+// addresses. An address that the machine has lost meanwhile is given up rather than the datagram. On
+// Linux it never waits: a full send buffer, as of an interface that is slower than the node, is
+// syscall.EAGAIN.
 func (c *Conn) Write(path wire.Path, b []byte) error {
 	path.Remote = unmap(path.Remote)
 	oob := c.control(path)
-	_, _, err := c.c.WriteMsgUDPAddrPort(b, oob, path.Remote)
+	err := c.write(b, oob, path.Remote)
 	if err != nil && oob != nil && isLostSource(err) {
-		_, _, err = c.c.WriteMsgUDPAddrPort(b, nil, path.Remote)
+		err = c.write(b, nil, path.Remote)
 	}
 	return err
 }
@@ -145,6 +152,9 @@ func (c *Conn) Reaches(remote netip.Addr) bool {
 	}
 	return c.v6
 }
+
+// dual reports whether the socket is of both families, so that IPv4 addresses go in IPv6 form.
+func (c *Conn) dual() bool { return c.v4 && c.v6 }
 
 // LocalAddr is what the socket is bound to, with the port that was picked.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -114,6 +116,60 @@ func appendControl(b []byte, level, kind uint32, n int) (all, data []byte) {
 	order.PutUint32(h, level)
 	order.PutUint32(h[4:], kind)
 	return b, b[at+unix.CmsgLen(0):][:n]
+}
+
+// A send is one sendmsg without waiting. They are kept in a pool with the function that the runtime's
+// poller calls, so that a write allocates nothing.
+type send struct {
+	b, oob []byte
+	to     unix.Sockaddr // v4 or v6
+	v4     unix.SockaddrInet4
+	v6     unix.SockaddrInet6
+	err    error
+	call   func(fd uintptr) bool
+}
+
+var sends = sync.Pool{New: func() any {
+	s := new(send)
+	s.call = func(fd uintptr) bool {
+		for {
+			if _, s.err = unix.SendmsgN(int(fd), s.b, s.oob, s.to, unix.MSG_DONTWAIT); s.err != unix.EINTR {
+				return true
+			}
+		}
+	}
+	return s
+}}
+
+func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
+	s := sends.Get().(*send)
+	defer sends.Put(s)
+	s.b, s.oob = b, oob
+	if c.dual() || to.Addr().Is6() {
+		s.v6 = unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zoneID(to.Addr())}
+		s.to = &s.v6
+	} else {
+		s.v4 = unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+		s.to = &s.v4
+	}
+	err := c.raw.Write(s.call)
+	if err == nil {
+		err = s.err
+	}
+	s.b, s.oob = nil, nil
+	return err
+}
+
+// zoneID is the index of the interface that an IPv6 address with a zone is of.
+func zoneID(a netip.Addr) uint32 {
+	if a.Zone() == "" {
+		return 0
+	}
+	if i, err := net.InterfaceByName(a.Zone()); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(a.Zone(), 10, 32)
+	return uint32(n)
 }
 
 // isStale reports an error that an earlier datagram of ours drew from its target.

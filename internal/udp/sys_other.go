@@ -43,3 +43,8 @@ func isStale(err error) bool {
 	}
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
+
+func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
+	_, _, err := c.c.WriteMsgUDPAddrPort(b, oob, to)
+	return err
+}
