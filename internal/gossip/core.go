@@ -55,7 +55,8 @@ type Core struct {
 
 	news      []news
 	newsTimer timer
-	flushed   time.Time // when news were last sent
+	flushed   time.Time     // when news were last sent
+	floodWait time.Duration // how long after that they wait for company
 
 	tag        [8]byte // origin of this run's broadcasts
 	broadcasts uint64  // counts them
@@ -148,6 +149,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.conflicts = make(map[string]time.Time)
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
+	c.floodWait = floodInterval
 	c.newsTimer.fire = c.flushNews
 	c.settleTimer.fire = c.settle
 	c.sweepTimer.fire = c.sweepStore

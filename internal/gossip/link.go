@@ -37,6 +37,7 @@ type subscriptions struct {
 	choice  []wire.NodeID // in order of preference
 	started int           // peers whose SubscriptionStarted came
 	changed time.Time     // first change since the last choice; zero when none
+	whole   time.Time     // when the choice was last made anew
 	serving int           // peers subscribed to us
 }
 
@@ -61,19 +62,29 @@ func (c *Core) wantChoice(now time.Time) {
 }
 
 // rechoose chooses whom to subscribe to and asks those who are new. What is given up goes on until
-// the new ones have started.
+// the new ones have started. While the table is in flux, as in a mass start, only vacancies are filled:
+// each new member would change the choice, and each change would cost a handshake.
 func (c *Core) rechoose(now time.Time) {
 	s := &c.subs
 	s.changed = time.Time{}
-	c.timers.set(&s.timer, now.Add(choiceInterval))
 	if !c.self.live() {
+		c.timers.set(&s.timer, now.Add(choiceInterval))
 		return
+	}
+	whole := now.Sub(c.changed) >= choiceCalm || now.Sub(s.whole) >= choiceLatest
+	if whole {
+		s.whole = now
+		s.choice = s.choice[:0]
+		c.timers.set(&s.timer, now.Add(choiceInterval))
+	} else {
+		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) })
+		c.timers.set(&s.timer, now.Add(choiceCalm))
 	}
 	var free time.Time // when the next avoided member may be asked again
 	each := func(yield func(candidate)) {
 		for m := range c.members.each {
 			switch until := c.avoided[m.ID].until; {
-			case m == c.self || m.legacy():
+			case m == c.self, m.legacy(), s.chosen(m.ID):
 			case until.After(now):
 				free = soonest(free, until)
 			default:
@@ -81,8 +92,7 @@ func (c *Core) rechoose(now time.Time) {
 			}
 		}
 	}
-	s.choice = s.choice[:0]
-	for _, o := range c.choose(each) {
+	for _, o := range c.choose(each, whole) {
 		s.choice = append(s.choice, o.id)
 	}
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
@@ -95,8 +105,20 @@ func (c *Core) rechoose(now time.Time) {
 	c.trim(now)
 }
 
-// choose picks whom to subscribe to, of the candidates that each yields.
-func (c *Core) choose(each func(yield func(candidate))) []candidate {
+// pursued reports whether a subscription to a member stands, or is on its way.
+func (c *Core) pursued(id wire.NodeID) bool {
+	m, p := c.members.get(id), c.peers[id]
+	return m != nil && m.live() && (p != nil && p.sub != subNone || c.dialing(id))
+}
+
+// choose picks whom to subscribe to, of the candidates that each yields: the whole choice, or for the
+// time being as many as are missing, without regard to the distances and the zones.
+func (c *Core) choose(each func(yield func(candidate)), whole bool) []candidate {
+	if !whole {
+		ch := chooser{count: max(c.wanted()-len(c.subs.choice), 0)}
+		each(ch.offer)
+		return ch.chosen()
+	}
 	if c.cfg.Strategy == Nearest {
 		c.surveyZones()
 		return chooseNearest(each, c.cfg.Zone, c.wanted())

@@ -8,9 +8,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// floodInterval is how long membership news waits for company: many joins at once share datagrams.
+// floodInterval is how long membership news waits for company: many joins at once share datagrams. While
+// news keeps coming the wait doubles with each flush, up to floodMost: the cost of a mass start lies in
+// the number of datagrams.
 // Deaths and departures do not wait.
-const floodInterval = 10 * time.Millisecond
+const (
+	floodInterval = 10 * time.Millisecond
+	floodMost     = 160 * time.Millisecond
+)
 
 // membersOverhead is the bytes of a message of entries beyond them, at most.
 const membersOverhead = 64
@@ -240,7 +245,7 @@ func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
 	}
 	m.queued = true
 	c.news = append(c.news, news{m: m, from: from})
-	at := c.flushed.Add(floodInterval)
+	at := c.flushed.Add(c.floodWait)
 	if at.Before(now) { // a timer in the past would look as if this node were late
 		at = now
 	}
@@ -252,6 +257,11 @@ func (c *Core) flushNews(now time.Time) {
 	c.timers.stop(&c.newsTimer)
 	if len(c.news) == 0 {
 		return
+	}
+	if now.Sub(c.flushed) > 2*c.floodWait {
+		c.floodWait = floodInterval
+	} else {
+		c.floodWait = min(2*c.floodWait, floodMost)
 	}
 	c.flushed = now
 	for _, p := range c.links {

@@ -21,7 +21,7 @@ type pulling struct {
 // applications that one of the two is joining the other.
 func (c *Core) pushPull(now time.Time, p *peer, join bool) {
 	if !p.sync.active {
-		p.sync = syncing{}
+		p.sync.end()
 		c.compare(now, p)
 	}
 	use := wire.UsePush

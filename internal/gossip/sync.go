@@ -12,8 +12,9 @@ import (
 const (
 	syncBucketFill = 8                      // members to a bucket, on average
 	syncBitsMax    = 14                     // 2^14 buckets at most
-	syncRetry      = 250 * time.Millisecond // an unanswered comparison is begun again
-	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats
+	syncRetry      = 250 * time.Millisecond // a comparison is begun again, later each time it drew no answer
+	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats,
+	syncAnswered   = 2                      // and answers to them
 	syncPause      = 500 * time.Millisecond // between comparisons that heartbeats cause
 	syncCalm       = 250 * time.Millisecond // a table unchanged for so long should agree with the neighbours'
 	syncAgain      = 2 * time.Second        // until tables are compared again that differed in the end, doubled each time
@@ -29,8 +30,10 @@ const (
 // peer answers with its entries of those that differ, asks for ours, and ends with its root.
 type syncing struct {
 	active   bool
-	sent     time.Time
+	began    time.Time // when the first round of this one, or the last one, went out
+	sent     time.Time // and the newest
 	rounds   int
+	answered int // of the rounds
 	mismatch int // heartbeats in a row with another root than ours
 }
 
@@ -57,6 +60,12 @@ func (d *differing) inVain(now time.Time, ours, theirs uint64) bool {
 	return d.ours == ours && d.theirs == theirs && now.Before(d.until)
 }
 
+// end ends it, or makes ready for another.
+func (s *syncing) end() { *s = syncing{began: s.began} }
+
+// due is when to compare again: a peer that does not answer has much to do.
+func (s *syncing) due() time.Time { return s.sent.Add(syncRetry << max(s.rounds-s.answered-1, 0)) }
+
 // answering bounds what a peer's comparisons make us do.
 type answering struct {
 	since time.Time
@@ -81,13 +90,16 @@ func (c *Core) greet(now time.Time, p *peer) {
 	w := c.entries(p)
 	w.add(now, c.self)
 	w.flush(now)
-	p.sync = syncing{}
+	p.sync.end()
 	c.compare(now, p)
 }
 
 // compare sends the hashes of our buckets, in as many datagrams as they need.
 func (c *Core) compare(now time.Time, p *peer) {
 	p.sync.active = true
+	if p.sync.rounds == 0 {
+		p.sync.began = now
+	}
 	p.sync.sent = now
 	p.sync.rounds++
 	c.syncedAt = now
@@ -99,7 +111,7 @@ func (c *Core) compare(now time.Time, p *peer) {
 		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), wire.SyncBuckets{Bits: width, First: uint32(first), Hashes: packHashes(part)})
 		c.sendPlain(now, p, c.plain)
 	}
-	c.timers.advance(&p.timer, now.Add(syncRetry))
+	c.timers.advance(&p.timer, p.sync.due())
 }
 
 // bucketBits is how many leading bits of a member's hash name its bucket in a table of n.
@@ -148,13 +160,14 @@ func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 			}
 		}
 	}
-	c.sendBuckets(now, p, theirs.Bits, differs)
+	c.sendBuckets(now, p, theirs.Bits, differs, time.Time{})
 	c.sendWant(now, p, theirs.Bits, want)
 	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.root())
 	c.sendPlain(now, p, c.plain)
 }
 
-// handleSyncWant sends our entries of the buckets that the peer asks for.
+// handleSyncWant sends our entries of the buckets that the peer asks for, but for what became known after
+// we compared: most of that is the peer's own answer.
 func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 	w, err := wire.ParseSyncWant(data)
 	if err != nil || w.Bits > syncBitsMax {
@@ -171,13 +184,14 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 			wanted[n] = true
 		}
 	}
-	c.sendBuckets(now, p, w.Bits, wanted)
+	c.sendBuckets(now, p, w.Bits, wanted, p.sync.began)
 }
 
-func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool) {
+// sendBuckets sends our entries of some buckets; where known is not zero only those known by then.
+func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool, known time.Time) {
 	w := c.answers(p)
 	for m := range c.members.each {
-		if which[bucket(m.ID, width)] && w.sent+1 < syncAnswers {
+		if which[bucket(m.ID, width)] && w.sent+1 < syncAnswers && (known.IsZero() || !m.since.After(known)) {
 			w.add(now, m)
 		}
 	}
@@ -209,17 +223,22 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	case err != nil:
 		c.drop(DropMalformedBody)
 	case theirs.Root == c.members.root:
-		p.sync = syncing{}
+		p.sync.end()
 		c.joinSynced(now, p)
 	case p.sync.active:
 		p.differs.latest = theirs.Root
-		// The answer left a difference, or others join meanwhile: the timer compares again.
+		// The answer left a difference, or others join meanwhile: the timer compares again, but not for ever.
+		if p.sync.answered++; p.sync.answered >= syncAnswered {
+			p.differs.note(now, c.members.root)
+			p.sync.end()
+			c.joinSynced(now, p)
+		}
 	case p.differs.inVain(now, c.members.root, theirs.Root):
 	default:
 		p.sync.mismatch++
 		calm := now.Sub(c.changed) >= syncCalm
 		if (calm || p.sync.mismatch >= syncMismatches) && now.Sub(c.syncedAt) >= syncPause {
-			p.sync = syncing{}
+			p.sync.end()
 			c.compare(now, p)
 		}
 	}
@@ -230,17 +249,17 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if !p.sync.active {
 		return time.Time{}
 	}
-	if due := p.sync.sent.Add(syncRetry); due.After(now) {
+	if due := p.sync.due(); due.After(now) {
 		return due
 	}
 	if p.sync.rounds >= syncRounds {
-		p.sync = syncing{}
+		p.sync.end()
 		p.differs.note(now, c.members.root)
 		c.joinSynced(now, p)
 		return time.Time{}
 	}
 	c.compare(now, p)
-	return now.Add(syncRetry)
+	return p.sync.due()
 }
 
 // settle brings the next heartbeats forward when the table has just changed and then been calm, so
