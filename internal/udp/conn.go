@@ -34,8 +34,8 @@ type Conn struct {
 	local   netip.AddrPort // what it is bound to; the address is unspecified when bound to all
 	v4, v6  bool           // the families it reaches
 	raw     syscall.RawConn
-	pktinfo bool           // datagrams tell the local address they came to
-	oob     []byte         // control messages of the datagram being read; the reader's
+	pktinfo bool   // datagrams tell the local address they came to
+	oob     []byte // control messages of the datagram being read; the reader's
 
 	// source is the control message last written. A node answers from few addresses, so that
 	// nearly every write finds its own here and allocates nothing.
