@@ -227,8 +227,9 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		c.joinSynced(now, p)
 	case p.sync.active:
 		p.differs.latest = theirs.Root
-		// The answer left a difference, or others join meanwhile: the timer compares again, but not for ever.
-		if p.sync.answered++; p.sync.answered >= syncAnswered {
+		// The answer left a difference, or others join meanwhile: the timer compares again, but not for ever
+		// unless part of the answers was lost.
+		if p.sync.answered++; p.sync.answered >= syncAnswered && int(theirs.Count) <= c.members.count() {
 			p.differs.note(now, c.members.root)
 			p.sync.end()
 			c.joinSynced(now, p)
