@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// TestAPIHasMemberlistsTypes holds each symbol of testdata/memberlist-v0.6.txt against this package, with its
-// type. The names that are not there yet are the README's business.
-func TestAPIHasMemberlistsTypes(t *testing.T) {
+// TestAPIHasMemberlistsSymbolsWithTheirTypes holds each symbol of testdata/memberlist-v0.6.txt against this
+// package.
+func TestAPIHasMemberlistsSymbolsWithTheirTypes(t *testing.T) {
 	have := apiTypes(t)
 	symbols := 0
 	for line := range strings.Lines(read(t, "testdata/memberlist-v0.6.txt")) {
@@ -26,8 +26,8 @@ func TestAPIHasMemberlistsTypes(t *testing.T) {
 			continue
 		}
 		symbols++
-		if got, ok := have[symbol]; ok && got != want {
-			t.Errorf("%s is %s, want %s", symbol, got, want)
+		if got := have[symbol]; got != want {
+			t.Errorf("%s is %q, want %q", symbol, got, want)
 		}
 	}
 	if symbols != 227 {

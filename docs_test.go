@@ -3,10 +3,7 @@ package gwyh_test
 import (
 	"bufio"
 	"fmt"
-	"go/ast"
 	"go/format"
-	"go/parser"
-	"go/token"
 	"io"
 	"io/fs"
 	"os"
@@ -268,118 +265,4 @@ func (p *process) end() {
 	if err := p.cmd.Wait(); err != nil {
 		p.t.Error(err)
 	}
-}
-
-// TestReadmeNamesWhatIsMissingOfMemberlist holds the names of the API against memberlist's.
-func TestReadmeNamesWhatIsMissingOfMemberlist(t *testing.T) {
-	have := apiNames(t)
-	var missing []string
-	for line := range strings.Lines(read(t, "testdata/memberlist-v0.6.txt")) {
-		if name, _, ok := strings.Cut(line, "\t"); ok && !have[name] {
-			_, name, _ = strings.Cut(name, " ")
-			missing = append(missing, name)
-		}
-	}
-	_, list, _ := strings.Cut(read(t, "README.md"), "of memberlist's API these are missing:")
-	list, _, _ = strings.Cut(list, "\n\n")
-	var named []string
-	for _, n := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(list, -1) {
-		named = append(named, n[1])
-	}
-	missing = slices.DeleteFunc(missing, func(n string) bool { // those of a missing type go without saying
-		owner, _, ok := strings.Cut(n, ".")
-		return ok && slices.Contains(missing, owner)
-	})
-	slices.Sort(missing)
-	slices.Sort(named)
-	if !slices.Equal(missing, named) {
-		t.Errorf("missing: %q\nREADME:  %q", missing, named)
-	}
-}
-
-// apiNames are the exported names of the root as testdata/memberlist-v0.6.txt writes them.
-func apiNames(t *testing.T) map[string]bool {
-	t.Helper()
-	a := api{names: map[string]bool{}, embeds: map[string][]string{}}
-	for _, path := range rootFiles {
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			a.add(d)
-		}
-	}
-	a.promote()
-	return a.names
-}
-
-type api struct {
-	names  map[string]bool
-	embeds map[string][]string
-}
-
-func (a *api) add(d ast.Decl) {
-	switch d := d.(type) {
-	case *ast.FuncDecl:
-		if d.Recv == nil {
-			a.names["func "+d.Name.Name] = true
-			return
-		}
-		a.names["method "+typeName(d.Recv.List[0].Type)+"."+d.Name.Name] = true
-	case *ast.GenDecl:
-		for _, s := range d.Specs {
-			switch s := s.(type) {
-			case *ast.ValueSpec:
-				for _, n := range s.Names {
-					a.names[d.Tok.String()+" "+n.Name] = true
-				}
-			case *ast.TypeSpec:
-				a.names["type "+s.Name.Name] = true
-				a.addMembers(s)
-			}
-		}
-	}
-}
-
-func (a *api) addMembers(s *ast.TypeSpec) {
-	var list []*ast.Field
-	kind := "field "
-	switch x := s.Type.(type) {
-	case *ast.StructType:
-		list = x.Fields.List
-	case *ast.InterfaceType:
-		list, kind = x.Methods.List, "method "
-	}
-	for _, f := range list {
-		if len(f.Names) == 0 {
-			a.embeds[s.Name.Name] = append(a.embeds[s.Name.Name], typeName(f.Type))
-		}
-		for _, n := range f.Names {
-			a.names[kind+s.Name.Name+"."+n.Name] = true
-		}
-	}
-}
-
-// promote gives a type the names of those that it embeds. None embeds in two steps.
-func (a *api) promote() {
-	for owner, embedded := range a.embeds {
-		for _, e := range embedded {
-			for name := range a.names {
-				if kind, member, ok := strings.Cut(name, " "+e+"."); ok {
-					a.names[kind+" "+owner+"."+member] = true
-				}
-			}
-		}
-	}
-}
-
-func typeName(x ast.Expr) string {
-	switch x := x.(type) {
-	case *ast.StarExpr:
-		return typeName(x.X)
-	case *ast.Ident:
-		return x.Name
-	}
-	return ""
 }
