@@ -974,6 +974,7 @@ func (m *Memberlist) Shutdown() error {
 		m.unwatch()
 		m.end()
 		m.dispatch.Close()
+		_ = m.do(m.core.Flush) // what waits for company
 		close(m.stop)
 		err = m.transport.Shutdown()
 		m.goroutines.Wait()

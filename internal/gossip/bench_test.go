@@ -49,7 +49,7 @@ func newHub(tb testing.TB, suite session.Suite, size int) *hub {
 
 // next seals a new broadcast, a little later than the last.
 func (h *hub) next() {
-	h.now = h.now.Add(100 * time.Microsecond)
+	h.now = h.now.Add(time.Millisecond)
 	h.feedback()
 	h.seal()
 }
@@ -110,8 +110,8 @@ func BenchmarkForwardToNineLinks(b *testing.B) {
 					b.StartTimer()
 				}
 				h.packet = packets[i%len(packets)]
-				h.now = h.now.Add(100 * time.Microsecond)
-				if i%200 == 0 { // as often as peers report
+				h.now = h.now.Add(time.Millisecond)
+				if i%20 == 0 { // as often as peers report
 					h.feedback()
 				}
 				h.take()

@@ -87,19 +87,26 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	if !c.seen.first(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
+		p.strays++
 		c.spare(p, m.ID)
 		return
 	}
 	c.stats.BroadcastsDelivered++
+	c.first(now, p, &m.ID)
 	c.flood(now, m.ID, m.Data, p)
 	c.events = append(c.events, Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
 }
 
-// flood sends a message along every link but the one that it came by.
+// flood sends a message along every link but the one that it came by. On links that are busy it is only
+// announced to peers that do not want it in full; one of our own goes in full along a few at least.
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
 	m := c.newSmall(now, c.plain)
 	var large *assembly
+	more := 0 // links on which it goes in full although the peer does not want it
+	if from == nil {
+		more = ownLinks - c.wanting()
+	}
 	for _, p := range c.links {
 		switch {
 		case p == from:
@@ -107,7 +114,12 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 			c.sendLegacyBroadcast(now, p, id, data)
 		case len(m.plain) > c.room(p):
 			large = c.cutFor(now, p, large, id, data)
+		case (p.note(now) || len(p.small) > 0) && !p.wanted && more <= 0, p.full(false):
+			c.tellLater(now, p, m, &id)
 		default:
+			if !p.wanted {
+				more--
+			}
 			c.stats.BroadcastsForwarded++
 			c.sendSmall(now, p, m)
 		}

@@ -29,9 +29,7 @@ func (c *Core) enclose(now time.Time, p *peer, m *smallMessage) bool {
 	if !c.maySendSmall(now, p, p.openSize, n) {
 		return false
 	}
-	if len(p.open) == 0 {
-		c.unsealed = append(c.unsealed, p)
-	}
+	c.list(p)
 	p.open = append(p.open, stored{m.off, uint32(n)})
 	p.openSize += n
 	return true
@@ -49,15 +47,7 @@ func (c *Core) sealOpen(now time.Time, p *peer) {
 		c.transmit(now, ch, p.set.Path(), plain, what)
 	}
 	p.open, p.openSize = p.open[:0], 0
-}
-
-// sealAll seals what the turn has left open.
-func (c *Core) sealAll() {
-	for i, p := range c.unsealed {
-		c.sealOpen(c.now, p)
-		c.unsealed[i] = nil
-	}
-	c.unsealed = c.unsealed[:0]
+	p.sealed = now
 }
 
 // gather makes one plaintext of messages in the arena, valid until the next call or use of the arena, and what is to be remembered of it. Messages that lie side by side, as those of one turn often

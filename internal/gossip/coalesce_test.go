@@ -51,7 +51,7 @@ func TestNoDatagramIsLargerThanItMayBe(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.nodes[0].sealAll()
+		c.nodes[0].Flush(now)
 		begin := 0
 		for _, d := range c.nodes[0].out.list {
 			most = max(most, d.end-begin)

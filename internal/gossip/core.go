@@ -64,7 +64,12 @@ type Core struct {
 	seen       seen
 	held       []held
 
-	asked map[wire.MessageID]time.Time // when messages that were only announced were asked for
+	asked     map[wire.MessageID]ask // messages that were announced, did not come and were asked for
+	quiet     time.Duration          // beyond a round trip, that an announced message has to come by itself
+	quieted   time.Time              // when that last grew
+	recent    recent
+	firsts    int   // first copies of small messages since the last rank
+	corkTimer timer // for what waits for company
 
 	store      assemblies // large messages
 	sweepTimer timer
@@ -99,7 +104,7 @@ type Core struct {
 	index       []byte       // scratch: see gather
 	have        wire.Have    // scratch: announcements being written
 	want        wire.Want    // scratch: requests being written
-	unsealed    []*peer      // for which a datagram was open in this turn
+	unsealed    []*peer      // with a datagram that is open, or announcements that wait
 	settling    []byte       // scratch: answers to the Naks of the datagram in progress
 	entry       wire.Member  // scratch: one entry being written
 	smallMsg    smallMessage // scratch: see newSmall
@@ -140,7 +145,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		zones:   make(map[string]string),
 		seqs:    seqs,
 		dials:   make(map[handshake.AttemptID]dial),
-		asked:   make(map[wire.MessageID]time.Time),
+		asked:   make(map[wire.MessageID]ask),
+		quiet:   askQuiet,
 		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}
@@ -153,6 +159,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.newsTimer.fire = c.flushNews
 	c.settleTimer.fire = c.settle
 	c.sweepTimer.fire = c.sweepStore
+	c.corkTimer.fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.fire = c.endOldKeys
 	c.subs.timer.fire = c.rechoose
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1

@@ -184,7 +184,10 @@ func (c *Core) sweepStore(now time.Time) {
 		c.drop(DropIncomplete)
 	}
 	c.sweepHeld(now)
-	if len(c.store.all) > 0 || len(c.held) > 0 {
+	if now.Sub(c.recent.at) > recentAge {
+		c.recent = recent{}
+	}
+	if len(c.store.all) > 0 || len(c.held) > 0 || len(c.recent.ring) > 0 {
 		c.sweepLater(now)
 	}
 }

@@ -30,7 +30,9 @@ type lane struct {
 	told    time.Time      // when it was last told whether it is a source
 	halted  wire.MessageID // the message that it was last told to stop
 	asked   time.Time      // when it was last sent a Want
-	offers  []offer        // what it has announced, in the order of due
+	offers  []offer        // what it has announced, in the order in which it is due
+	late    []offer        // what was due and did not come
+	tidyAt  int            // length at which those that have come are taken out of offers
 	credit  int            // pieces that it may still ask for
 	noticed time.Time      // scratch of rank
 }
@@ -44,6 +46,12 @@ type offer struct {
 	due   time.Time // when to ask for it if it has not come
 }
 
+// ask is when a message was last asked for, and of whom.
+type ask struct {
+	at time.Time
+	of *peer
+}
+
 // newLane is that of a link that has just come to stand: until either end says otherwise all is sent.
 func newLane() lane { return lane{source: true, wanted: true} }
 
@@ -51,6 +59,16 @@ func newLane() lane { return lane{source: true, wanted: true} }
 func (c *Core) sources() (n int) {
 	for _, p := range c.links {
 		if p.source {
+			n++
+		}
+	}
+	return n
+}
+
+// wanting is how many peers want messages in full.
+func (c *Core) wanting() (n int) {
+	for _, p := range c.links {
+		if p.wanted {
 			n++
 		}
 	}
@@ -149,10 +167,10 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 		case total == 0 || total > MessageMax:
 			c.drop(DropOversize)
 		case c.seen.has(&id):
-		case len(p.offers) >= offersMax:
+		case len(p.offers)+len(p.late) >= offersMax:
 			c.drop(DropQueueFull)
 		default:
-			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + askQuiet)})
+			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + c.quiet)})
 		}
 	}
 }
@@ -162,22 +180,39 @@ func (c *Core) offered(now time.Time, p *peer, o offer) {
 		c.timers.advance(&p.timer, o.due)
 	}
 	p.offers = append(p.offers, o)
+	if len(p.offers) >= max(p.tidyAt, offersMax/16) { // most of them have come meanwhile
+		p.offers = slices.DeleteFunc(p.offers, func(o offer) bool { return c.seen.has(&o.id) })
+		p.tidyAt = 2 * len(p.offers)
+	}
 }
 
 // tickOffers asks p for what it has announced and nobody sent. It returns when it is next needed.
 func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
-	if len(p.offers) == 0 {
+	if len(p.offers) == 0 && len(p.late) == 0 {
 		return time.Time{}
 	}
 	c.want.Reset()
 	graft := false
-	for len(p.offers) > 0 && !p.offers[0].due.After(now) && (c.want.Len()+wantSpans)*wire.WantEntry < c.room(p)-wire.SpreadOverhead {
+	ask := func(o *offer) (again bool) {
+		again, nothing := c.pursue(now, p, o)
+		graft = graft || nothing
+		return again
+	}
+	room := func() bool {
+		return (c.want.Len()+wantSpans)*wire.WantEntry < c.room(p)-wire.SpreadOverhead
+	}
+	p.late = slices.DeleteFunc(p.late, func(o offer) bool { return c.seen.has(&o.id) })
+	for i := 0; i < len(p.late); i++ {
+		if o := &p.late[i]; !o.due.After(now) && room() && !ask(o) {
+			p.late = slices.Delete(p.late, i, i+1)
+			i--
+		}
+	}
+	for len(p.offers) > 0 && !p.offers[0].due.After(now) && room() {
 		o := p.offers[0]
 		p.offers = p.offers[1:]
-		again, nothing := c.pursue(now, p, &o)
-		graft = graft || nothing
-		if again {
-			p.offers = append(p.offers, o)
+		if ask(&o) {
+			p.late = append(p.late, o)
 		}
 	}
 	if c.want.Len() > 0 {
@@ -189,11 +224,17 @@ func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
 			c.promote(now, p)
 		}
 	}
+	for _, o := range p.late {
+		next = soonest(next, o.due)
+	}
+	if len(p.late) == 0 {
+		p.late = nil
+	}
 	if len(p.offers) == 0 {
 		p.offers = nil
-		return time.Time{}
+		return next
 	}
-	return p.offers[0].due
+	return soonest(next, p.offers[0].due)
 }
 
 // pursue decides what becomes of an announcement whose time has come: nothing when the message is here;
@@ -203,9 +244,9 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 	if c.seen.has(&o.id) {
 		return false, false
 	}
-	pause := 2*p.roundTrip() + askQuiet
+	pause := 2*p.roundTrip() + c.quiet
 	a := c.store.byID[o.id]
-	last := c.asked[o.id]
+	last := c.asked[o.id].at
 	if a != nil && a.came.After(last) {
 		last = a.came
 	}
@@ -223,7 +264,7 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 	if len(c.asked) >= askedMax {
 		clear(c.asked)
 	}
-	c.asked[o.id] = now
+	c.asked[o.id] = ask{now, p}
 	if a != nil {
 	} else {
 	}
@@ -250,14 +291,18 @@ func (c *Core) handleWant(now time.Time, p *peer, data []byte) {
 			continue
 		}
 		p.credit--
-		c.serve(now, p, c.store.byID[id], from, to)
+		if a := c.store.byID[id]; a != nil {
+			c.serve(now, p, a, from, to)
+		} else {
+			c.serveSmall(now, p, &id)
+		}
 	}
 	c.pump(now, p)
 }
 
 func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
 	switch {
-	case a == nil || !a.passed:
+	case !a.passed:
 		c.drop(DropForgotten)
 		return
 	case to > a.total:
@@ -318,19 +363,28 @@ func (c *Core) superfluous(now time.Time, p *peer, id wire.MessageID, a *assembl
 	}
 }
 
-// rank learns from a message that is whole who was first to have it, and chooses the sources anew: the
-// two with the highest scores, of which one gives way only to a much better one.
+// rank learns from a large message that is whole who was first to have it.
 func (c *Core) rank(now time.Time, a *assembly) {
-	order := c.byNotice(a)
+	c.award(c.byNotice(a))
+	c.chooseSources(now, a.id)
+}
+
+// award gives points to the first of some links.
+func (c *Core) award(order []*peer) {
 	for _, p := range c.links {
 		p.score *= scoreKept
 	}
 	for i, p := range order[:min(len(order), sourcesMax)] {
 		p.score += 1 / float64(i+1)
 	}
+}
+
+// chooseSources chooses the two links with the highest scores, of which one gives way only to a much better
+// one. A message with the given id need not be sent on by who is dismissed.
+func (c *Core) chooseSources(now time.Time, id wire.MessageID) {
 	n := c.sources()
 	for ; n > sourcesMax; n-- {
-		c.demote(now, c.extreme(func(p *peer) bool { return p.source }, -1), a.id)
+		c.demote(now, c.extreme(func(p *peer) bool { return p.source }, -1), id)
 	}
 	best := c.extreme(func(p *peer) bool { return !p.source && !p.legacy }, 1)
 	if best == nil {
@@ -341,7 +395,7 @@ func (c *Core) rank(now time.Time, a *assembly) {
 		c.promote(now, best)
 	} else if best.score > 2*worst.score+2 {
 		c.promote(now, best)
-		c.demote(now, worst, a.id)
+		c.demote(now, worst, id)
 	}
 }
 

@@ -36,6 +36,7 @@ func (c *Core) Leave(now time.Time) {
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)
 	c.flushNews(now)
+	c.Flush(now)
 	c.leaveLegacy(now)
 	c.farewell.tries = 0
 	for _, p := range slices.Clone(c.links) {

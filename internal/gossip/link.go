@@ -299,7 +299,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		return
 	}
 	p.linked = linked
-	p.lane = lane{}
+	p.lane, p.load = lane{}, load{listed: p.listed}
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })

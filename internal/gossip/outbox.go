@@ -26,7 +26,7 @@ func (o *outbox) add(to wire.Path, buf []byte) {
 
 // Drain hands every waiting datagram to send, in order. The bytes are valid during the call.
 func (c *Core) Drain(send func(to wire.Path, b []byte)) {
-	c.sealAll()
+	c.sealDue(c.now, false)
 	o := &c.out
 	begin := 0
 	for i := range o.list {

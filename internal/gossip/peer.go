@@ -21,6 +21,7 @@ type peer struct {
 	channels []*channel // of the sessions in set; none for gwyh 0.1
 	egress
 	lane
+	load
 	receiving  []*assembly // that it began to send; some are whole or forgotten
 	unreported int         // bytes received since the last delivery report
 	reporting  *channel    // of which a report is due; nil for none

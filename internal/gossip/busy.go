@@ -1,0 +1,193 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Small messages flood along all links while a node is at ease. On a link that carries many they go the way
+// of large ones (docs/PROTOCOL.md, "Announcements"): in full to a peer that wants them, else announced, many
+// at once. What comes back to ease floods again: each link counts for itself.
+const (
+	busySpan   = 20 * time.Millisecond  // in which
+	busyCount  = 32                     // so many messages make a link busy, until a span with fewer
+	corkFor    = 250 * time.Microsecond // a datagram on a busy link waits for company so long after the last one
+	tellFor    = 5 * time.Millisecond   // an announcement on a busy link waits for others so long
+	tellMost   = 48                     // and no longer than for so many
+	recentMax  = 1 << 14                // announced messages of which it is known where they lie in the arena
+	rankEvery  = 32                     // first copies of small messages that count as one large message
+	strayCount = 16                     // copies within that from a peer that was pruned: it has not heard it
+	quietMost  = 200 * time.Millisecond // longest time beyond a round trip that announced messages have to come by themselves
+	strayPause = time.Second            // before a peer is told again that it was pruned
+)
+
+// load is how much goes along a link, and what waits for company on it.
+type load struct {
+	began   time.Time // of the span
+	count   int       // messages in it
+	busy    bool
+	sealed  time.Time // when its last datagram of small messages was sealed
+	listed  bool      // it is in Core.unsealed
+	tell    wire.Have // announcements that wait
+	telling time.Time // since when
+	firsts  int       // first copies from the peer since the last rank
+	strays  int       // and others
+}
+
+// note counts a message for the link and reports whether it is busy.
+func (l *load) note(now time.Time) bool {
+	if now.Sub(l.began) > busySpan {
+		l.busy = l.count >= busyCount && now.Sub(l.began) < 2*busySpan
+		l.began, l.count = now, 0
+	}
+	l.count++
+	l.busy = l.busy || l.count >= busyCount
+	return l.busy
+}
+
+// tellLater announces a small message, together with others.
+func (c *Core) tellLater(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
+	c.recent.put(now, id, stored{m.off, uint32(len(m.plain))})
+	c.sweepLater(now)
+	if p.tell.Len() == 0 {
+		p.telling = now
+		c.list(p)
+	}
+	p.tell.Add(id, uint32(len(m.plain)))
+	c.stats.Announced++
+	p.credit = min(p.credit+askTries, offersMax)
+	if p.tell.Len() >= tellMost {
+		c.tellNow(now, p)
+	}
+}
+
+// tellNow sends the announcements that wait for p.
+func (c *Core) tellNow(now time.Time, p *peer) {
+	if p.tell.Len() == 0 {
+		return
+	}
+	c.plain = wire.AppendHave(c.plain[:0], c.newID(), &p.tell)
+	p.tell.Reset()
+	c.sendSmall(now, p, c.newSmall(now, c.plain))
+}
+
+// list sees to it that what is open for p is sealed.
+func (c *Core) list(p *peer) {
+	if !p.listed {
+		p.listed = true
+		c.unsealed = append(c.unsealed, p)
+	}
+}
+
+// corked is until when the datagram that is open for p may wait for company; zero when it shall not.
+func (p *peer) corked() time.Time {
+	if !p.busy {
+		return time.Time{}
+	}
+	return p.sealed.Add(corkFor)
+}
+
+// sealDue seals, at the end of a turn, what may not wait, or all of it.
+func (c *Core) sealDue(now time.Time, all bool) {
+	var next time.Time
+	c.unsealed = slices.DeleteFunc(c.unsealed, func(p *peer) bool {
+		if at := p.telling.Add(tellFor); p.tell.Len() > 0 && !at.After(now) || all {
+			c.tellNow(now, p)
+		}
+		if at := p.corked(); len(p.open) > 0 && at.After(now) && !all {
+			next = soonest(next, at)
+		} else {
+			c.sealOpen(now, p)
+		}
+		if p.tell.Len() > 0 {
+			next = soonest(next, p.telling.Add(tellFor))
+		}
+		p.listed = len(p.open) > 0 || p.tell.Len() > 0
+		return !p.listed
+	})
+	if next.IsZero() {
+		c.timers.stop(&c.corkTimer)
+	} else if c.corkTimer.pos == 0 || !c.corkTimer.at.Equal(next) {
+		c.timers.set(&c.corkTimer, next)
+	}
+}
+
+// Flush lets nothing wait for company any more.
+func (c *Core) Flush(now time.Time) {
+	c.now = now
+	c.sealDue(now, true)
+}
+
+// recent tells where announced messages lie in the arena: a ring, the oldest giving way.
+type recent struct {
+	places map[wire.MessageID]stored
+	ring   []wire.MessageID
+	next   int
+	at     time.Time // when the last was put
+}
+
+// recentAge is how long after the last one the table of announced messages is kept.
+const recentAge = 10 * time.Second
+
+func (r *recent) put(now time.Time, id *wire.MessageID, s stored) {
+	r.at = now
+	if r.places == nil {
+		r.places = make(map[wire.MessageID]stored)
+	}
+	if _, ok := r.places[*id]; ok {
+		return
+	}
+	if len(r.ring) < recentMax {
+		r.ring = append(r.ring, *id)
+	} else {
+		delete(r.places, r.ring[r.next])
+		r.ring[r.next] = *id
+		r.next = (r.next + 1) % recentMax
+	}
+	r.places[*id] = s
+}
+
+// serveSmall sends p a small message that it asks for.
+func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
+	s, ok := c.recent.places[*id]
+	plain := c.arena.get(s.off, int(s.size))
+	if !ok || plain == nil || !startsWith(plain, id) {
+		c.drop(DropForgotten)
+		return
+	}
+	c.smallMsg = smallMessage{plain: plain, off: s.off}
+	c.sendSmall(now, p, &c.smallMsg)
+}
+
+// first learns from the first copy of a small message: who brought it, and whether it was asked for too
+// early, because the node is slow.
+func (c *Core) first(now time.Time, p *peer, id *wire.MessageID) {
+	p.firsts++
+	if len(c.asked) > 0 {
+		if ask, ok := c.asked[*id]; ok && ask.of != p && now.Sub(c.quieted) > c.quiet {
+			c.quiet, c.quieted = min(2*c.quiet, quietMost), now
+		}
+		delete(c.asked, *id)
+	}
+	if c.firsts++; c.firsts >= rankEvery {
+		c.firsts = 0
+		c.quiet = max(c.quiet*7/8, askQuiet)
+		c.rankSmall(now)
+	}
+}
+
+// rankSmall is rank for the small messages since it was last called.
+func (c *Core) rankSmall(now time.Time) {
+	order := slices.DeleteFunc(slices.Clone(c.links), func(p *peer) bool { return p.firsts == 0 || p.legacy })
+	slices.SortStableFunc(order, func(p, q *peer) int { return q.firsts - p.firsts })
+	c.award(order)
+	for _, p := range c.links {
+		if p.strays >= strayCount && !p.source && now.Sub(p.told) > strayPause {
+			c.demote(now, p, wire.MessageID{})
+		}
+		p.firsts, p.strays = 0, 0
+	}
+	c.chooseSources(now, wire.MessageID{})
+}
