@@ -37,6 +37,7 @@ type sent struct {
 	asm     *assembly // the large message; nil for none
 	piece   span
 	total   uint64 // peer.sent with this datagram
+	probe   bool   // a padded Ping: its loss says nothing of the rate
 	settled bool   // it was sent again: its counter means nothing any more
 }
 

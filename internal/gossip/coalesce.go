@@ -164,7 +164,11 @@ func (c *Core) queueAgain(now time.Time, p *peer, plain []byte) {
 		}
 		c.stats.Resent++
 		n := len(rest) - len(after)
-		p.queueSmall(now, rest[:n:n])
+		if n > c.room(p) && m.Kind == wire.KindBroadcast { // the path carries less than it did
+			c.cutFor(now, p, nil, m.ID, m.Data)
+		} else {
+			p.queueSmall(now, rest[:n:n])
+		}
 		rest = after
 	}
 }

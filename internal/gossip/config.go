@@ -48,6 +48,7 @@ type Config struct {
 	Pings                   bool          // an EventPing tells of each answer to a Ping
 
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
+	DatagramMax   int // largest datagram that paths are probed for; nothing is probed if it is not above DatagramSize
 	DatagramTaken int // largest datagram received, told to peers
 
 	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came

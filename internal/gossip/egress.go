@@ -254,6 +254,9 @@ func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	for _, p := range c.links {
 		switch {
 		case p.set.Path().Remote != to.Remote || p.legacy:
+		case tooBig && size > p.mtu.size: // a probe that does not even leave
+			p.mtu.tries, p.mtu.due = mtuTries, now
+			c.timers.advance(&p.timer, now)
 		case tooBig:
 			p.maxDatagram = max(datagramMin, min(p.maxDatagram, size*3/4))
 		default:

@@ -317,6 +317,9 @@ func (c *Core) relink(now time.Time, p *peer) {
 	}
 	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(int64(len(c.links)) * int64(c.cfg.ProbeInterval)))) // so that turns do not meet
 	c.timers.set(&p.timer, now)
+	if c.cfg.DatagramMax > c.cfg.DatagramSize {
+		c.searchMTU(now, p, mtuBegin+time.Duration(c.rng.Int64N(int64(mtuBegin))))
+	}
 	if len(c.links) == 1 {
 		c.releaseHeld(now)
 	}

@@ -11,11 +11,14 @@ const outboxKeep = 1 << 20
 type outbox struct {
 	buf  []byte
 	list []datagram
+
+	probing bool // see Core.Probing
 }
 
 type datagram struct {
-	to  wire.Path
-	end int // where in buf the datagram ends; it begins where the one before ends
+	to    wire.Path
+	probe bool
+	end   int // where in buf the datagram ends; it begins where the one before ends
 }
 
 // add takes over buf, which is the outbox's own with one datagram appended.
@@ -34,6 +37,7 @@ func (c *Core) Drain(send func(to wire.Path, b []byte)) {
 		b := o.buf[begin:d.end]
 		c.stats.SentDatagrams++
 		c.stats.SentBytes += uint64(len(b))
+		o.probing = d.probe
 		send(d.to, b)
 		begin = d.end
 	}

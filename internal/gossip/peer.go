@@ -28,7 +28,8 @@ type peer struct {
 	reportAt   time.Time   // before which no report goes out
 
 	zone        wire.Zone
-	maxDatagram int           // largest datagram it takes
+	maxDatagram int // largest datagram it takes
+	mtu         pathMTU
 	interval    time.Duration // of its heartbeats, as it declares
 
 	heard time.Time // when a box of its last opened
@@ -127,6 +128,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.pace = pacing.New(c.now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
+		p.mtu.size = c.cfg.DatagramSize
 		c.peers[e.Peer] = p
 		if e.Legacy {
 			c.makeOld(p)
@@ -405,7 +407,7 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 
 // room is how many bytes of plaintext a datagram to p holds.
 func (c *Core) room(p *peer) int {
-	return min(c.cfg.DatagramSize, p.maxDatagram) - wire.BoxOverhead
+	return min(p.mtu.size, p.maxDatagram) - wire.BoxOverhead
 }
 
 // sendPlain sends a plaintext of control to p at once. Without a confirmed session it goes nowhere.
@@ -469,7 +471,7 @@ func (p *peer) tick(now time.Time) {
 	}
 	next := soonest(c.tickLink(now, p), c.tickSync(now, p))
 	next = soonest(next, c.tickEgress(now, p))
-	next = soonest(next, c.tickOffers(now, p))
+	next = soonest(next, soonest(c.tickOffers(now, p), c.tickMTU(now, p)))
 	if next = soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.advance(&p.timer, next)
 	}
@@ -486,6 +488,10 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 	}
 	if a.Renew {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
+	}
+	if a.PathChanged && p.linked {
+		p.mtu = pathMTU{size: c.cfg.DatagramSize, seq: p.mtu.seq}
+		c.searchMTU(now, p, mtuBegin)
 	}
 	for _, probe := range a.Probes {
 		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})

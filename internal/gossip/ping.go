@@ -189,6 +189,9 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		return
 	}
 	i := slices.IndexFunc(p.pings, func(s sentPing) bool { return s.seq == ack.Seq })
+	if i < 0 && c.answeredMTU(now, p, ack.Seq) {
+		return
+	}
 	if i < 0 {
 		p.set.ProbeAnswered(now, ack.Seq)
 		c.wake(p)

@@ -37,7 +37,10 @@ func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
 			continue
 		}
 		w.settled = true
-		lost += size
+		if !w.probe {
+			lost += size
+			c.lostMTU(now, p, size)
+		}
 		c.resend(now, p, w)
 	}
 	if lost > 0 {

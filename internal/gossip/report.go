@@ -58,10 +58,11 @@ func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
 		return
 	}
 	p := ch.peer
-	w, at, _, ok := ch.log.Get(r.Highest)
+	w, at, size, ok := ch.log.Get(r.Highest)
 	if !ok {
 		return
 	}
+	p.cameMTU(size)
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
 	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: w.total, RTT: max(rtt, 0)})
 	c.measured(p, p.pace.RTT())

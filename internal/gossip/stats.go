@@ -20,6 +20,7 @@ type Stats struct {
 	Announced       uint64 // messages announced instead of sent, one per link
 	Wanted          uint64 // pieces asked for that were announced and did not come
 	Prunes, Grafts  uint64 // links asked to announce only, and to send in full
+	PathsShrunk     uint64 // links whose largest datagrams did not arrive any more
 	NaksSent        uint64 // ranges of datagrams asked for again
 	Resent          uint64 // messages and pieces sent again
 	DatagramsLost   uint64 // of peers, that never came however often asked for

@@ -1,0 +1,138 @@
+package gossip
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// probing is two nodes that probe their path, which carries so many bytes.
+func probing(t *testing.T, mtu int, loss float64) *cluster {
+	t.Helper()
+	link := gigabit()
+	link.MTU, link.Loss = mtu, loss
+	c := newCluster(t, 1, link)
+	c.tweak = func(_ int, cfg *Config) { cfg.DatagramMax = DatagramProbed }
+	c.add(2)
+	c.form(5 * time.Second)
+	return c
+}
+
+func (c *cluster) setMTU(mtu int) {
+	c.net.Adjust(func(l *simnet.Link) { l.MTU = mtu })
+}
+
+func TestLargestDatagramOfAPathIsFound(t *testing.T) {
+	for _, x := range []struct {
+		mtu, want int
+		loss      float64
+	}{{65_507, 8952, 0}, {8952, 8952, 0}, {8940, 4322, 0}, {1472, 1472, 0}, {1460, 1452, 0}, {1400, 1400, 0}, {1472, 1472, 0.05}, {65_507, 8952, 0.05}} {
+		c := probing(t, x.mtu, x.loss)
+		c.net.RunFor(10 * time.Second)
+		got := c.nodes[0].links[0].mtu.size
+		if got > x.want || got < x.want-8 {
+			t.Errorf("a path of %d bytes with loss %v: datagrams of %d, want %d", x.mtu, x.loss, got, x.want)
+		}
+		before := c.nodes[0].stats
+		msg := []byte(payload(1<<20, 1))
+		if c.spread(0, msg, 5*time.Second) == 0 {
+			t.Errorf("a path of %d bytes: 1 MiB did not arrive", x.mtu)
+		}
+		if n := c.nodes[0].stats.SentDatagrams - before.SentDatagrams; x.loss == 0 && int(n) > (1<<20)/(x.want-200)+40 {
+			t.Errorf("a path of %d bytes: %d datagrams for 1 MiB", x.mtu, n)
+		}
+	}
+}
+
+func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.tweak = func(i int, cfg *Config) {
+		cfg.DatagramMax = DatagramProbed
+		if i == 1 {
+			cfg.DatagramTaken = 2000
+		}
+	}
+	c.add(2)
+	c.form(5 * time.Second)
+	most := 0
+	n := c.nodes[0]
+	for range 2000 {
+		c.net.RunFor(5 * time.Millisecond)
+		most = max(most, n.links[0].mtu.size, n.links[0].mtu.trying)
+	}
+	if most > 2000 {
+		t.Errorf("datagrams of %d bytes sent to a node that takes 2000", most)
+	}
+}
+
+// A path that carries less than before loses what is large without a word.
+func TestBlackHoleIsFoundAndLeft(t *testing.T) {
+	c := probing(t, 65_507, 0)
+	c.net.RunFor(10 * time.Second)
+	n := c.nodes[0]
+	p := n.links[0]
+	if p.mtu.size < 8900 {
+		t.Fatalf("datagrams of %d bytes", p.mtu.size)
+	}
+	c.setMTU(1472)
+	msg := []byte(payload(1<<20, 1))
+	took := c.spread(0, msg, 20*time.Second)
+	t.Logf("1 MiB into a black hole of 1472 bytes took %v; datagrams of %d", took, p.mtu.size)
+	if took == 0 || p.mtu.size > 1472 || n.stats.PathsShrunk != 1 {
+		t.Errorf("took %v, datagrams of %d bytes, shrunk %d times", took, p.mtu.size, n.stats.PathsShrunk)
+	}
+	c.exactlyOnce(0, msg)
+	c.net.RunFor(2 * time.Minute)
+	if p.mtu.size < 1460 || p.mtu.size > 1472 {
+		t.Errorf("after the next search datagrams of %d bytes, want 1472", p.mtu.size)
+	}
+	c.setMTU(1250)
+	small := make([][]byte, 0, 20)
+	for i := range 20 {
+		small = append(small, []byte(payload(1300, byte(i))))
+		c.do(0, func(now time.Time) {
+			if err := n.Broadcast(now, small[i]); err != nil {
+				t.Fatal(err)
+			}
+		})
+		c.net.RunFor(300 * time.Millisecond)
+	}
+	c.net.RunFor(10 * time.Second)
+	got := 0
+	for _, msg := range small {
+		got += c.nodes[1].got[key(msg)]
+	}
+	t.Logf("%d of 20 messages of 1,300 bytes passed a path of 1,250; datagrams of %d", got, p.mtu.size)
+	if got < 10 || p.mtu.size > 1250 {
+		t.Errorf("%d of 20 messages arrived, datagrams of %d bytes", got, p.mtu.size)
+	}
+}
+
+// Loss of other causes makes no path smaller.
+func TestLossIsNoBlackHole(t *testing.T) {
+	c := probing(t, 65_507, 0.1)
+	c.net.RunFor(10 * time.Second)
+	for i := range 20 {
+		msg := []byte(payload(1<<20, byte(i)))
+		if c.spread(0, msg, 20*time.Second) == 0 {
+			t.Error("1 MiB did not arrive")
+		}
+		c.net.RunFor(500 * time.Millisecond)
+	}
+	if n := c.sum(func(s *Stats) uint64 { return s.PathsShrunk }); n != 0 {
+		t.Errorf("%d paths were made smaller by loss of 10 %%", n)
+	}
+}
+
+func TestRefusedProbeTriesTheNextSize(t *testing.T) {
+	c := probing(t, 65_507, 0)
+	n := c.nodes[0]
+	p := n.links[0]
+	c.net.RunUntil(10*time.Second, func() bool { return p.mtu.trying > 0 })
+	c.do(0, func(now time.Time) { n.Refused(now, wire.Path{Remote: c.nodes[1].addr}, 8952, true) })
+	if p.maxDatagram < 8952 {
+		t.Errorf("the peer counts as taking %d", p.maxDatagram)
+	}
+}
