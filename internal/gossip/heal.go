@@ -45,6 +45,9 @@ func (c *Core) meetDead(now time.Time) {
 		return // until the next death
 	}
 	c.seekDead(now)
+	if lost.legacy() && !c.admitsLegacy() {
+		return
+	}
 	if c.self.live() && c.rng.IntN(c.members.count()) < dead+healSpare && !c.inhabited(lost.Addr) {
 		c.meet(now, lost.Addr)
 	}
@@ -117,6 +120,9 @@ func (c *Core) noteReached(to netip.AddrPort, id wire.NodeID) {
 // noteReturn takes note that a dead node lives after all: so may others that this node could not hear, and
 // one of them is compared with soon.
 func (c *Core) noteReturn(now time.Time, m *member) {
+	if m.legacy() { // which has nothing to compare
+		return
+	}
 	h := &c.heal
 	if h.count++; h.count > 1 {
 		if c.rng.IntN(h.count) == 0 {

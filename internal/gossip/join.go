@@ -111,7 +111,9 @@ func (c *Core) joinReady(now time.Time, p *peer) {
 		}
 		j.greeted = true
 		if p.legacy {
-			c.askForPeers(now, p)
+			if j.token != 0 {
+				c.askForPeers(now, p)
+			}
 			c.endJoin(j, nil)
 			continue
 		}

@@ -16,8 +16,6 @@ const (
 	legacyLease      = 5 * time.Minute  // after which one that hears it says so again
 	legacyOrphan     = 11 * time.Minute // without a word of it by anybody it is dead
 	legacyRevive     = 3 * time.Second  // a verdict stands for so long before a sign of life undoes it
-	legacyRecheck    = time.Minute      // between two tries to find one that was lost
-	legacyRecheckFor = time.Hour
 )
 
 // legacy reports whether m is a gwyh 0.1 node.
@@ -129,23 +127,6 @@ func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
 		if !m.live() && c.members.get(m.ID) == m {
 			c.floodStatus(now, m, false)
 		}
-	})
-	c.lookFor(now, m, now.Add(legacyRecheckFor))
-}
-
-// lookFor tries a gwyh 0.1 node that was lost now and then: it does not look for us.
-func (c *Core) lookFor(now time.Time, m *member, until time.Time) {
-	if !c.admitsLegacy() {
-		return
-	}
-	c.legacyLater(now, c.between(legacyRecheck/2, legacyRecheck*3/2), func(now time.Time) {
-		if m.live() || c.members.get(m.ID) != m || !c.self.live() || now.After(until) || c.members.named(legacyName(m.Addr)) != nil {
-			return
-		}
-		if !c.dialing(m.ID) {
-			c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
-		}
-		c.lookFor(now, m, until)
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // healing is what waits for the healing of partitions to be built.
-var healing = map[string]bool{"asymmetric": true, "partition": true, "clock-jump": true, "mixed-chaos": true}
+var healing = map[string]bool{"asymmetric": true, "partition": true, "clock-jump": true}
 
 // TestScenariosEndAsTheyShould runs the chaos of "gwyh sim -check" in small clusters.
 func TestScenariosEndAsTheyShould(t *testing.T) {
