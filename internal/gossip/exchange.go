@@ -233,9 +233,12 @@ func (c *Core) admitPush(now time.Time, p *peer, id wire.MessageID, d wire.Direc
 			c.sendPlain(now, p, c.plain)
 		}
 		return false
-	case !c.self.live(), p.theirs != nil && !c.giveWay(now, p.theirs), !p.may(now), !c.makeWay(now, int(d.Total)):
+	case !c.self.live(), p.theirs != nil && !c.giveWay(now, p.theirs), !c.makeWay(now, int(d.Total)), !p.may(now):
 		c.stats.StatesRefused++
-		c.refuse(now, p, id)
+		if now.Sub(p.refused) >= refusalPause {
+			p.refused = now
+			c.refuse(now, p, id)
+		}
 		return false
 	}
 	x := &c.exchanges
@@ -297,10 +300,6 @@ func (c *Core) tickTheirs(now time.Time, e *exchange) {
 
 // refuse tells p that a push of its is not taken.
 func (c *Core) refuse(now time.Time, p *peer, push wire.MessageID) {
-	if now.Sub(p.refused) < refusalPause {
-		return
-	}
-	p.refused = now
 	c.plain = wire.AppendStateRefused(c.plain[:0], c.newID(), push)
 	c.sendPlain(now, p, c.plain)
 }

@@ -273,7 +273,7 @@ func TestPushesOfAPeerAreBounded(t *testing.T) {
 }
 
 func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
-	const others = 80
+	const others = 70
 	c := withStates(t, 1, gigabit(), 1+others, func(i int, cfg *Config) { cfg.PushPullInterval = -1 })
 	c.form(10 * time.Second)
 	n := c.nodes[0]
@@ -311,7 +311,7 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 }
 
 func TestJoinsWaitTheirTurnWhereTheOtherSideTakesNoState(t *testing.T) {
-	const others = 60
+	const others = 40
 	c := withStates(t, 1, gigabit(), 1+others, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	for i, n := range c.nodes {
 		n.app.state = []byte(payload(1<<20, byte(i)))

@@ -37,6 +37,16 @@ func specimens() [][]byte {
 		wire.AppendProbeResult(nil, id, wire.ProbeResult{Seq: 1, Answered: true}),
 		wire.AppendReport(nil, id, wire.Report{Highest: 9, Lowest: 3, Bytes: 5000, Delay: 7}),
 	}
+	roll := wire.AppendRoll(nil, &wire.Member{State: wire.StateLeft, ID: wire.NodeID{8, 6: 0x80}, Name: []byte("rolled"), Addr: testAddr(78)})
+	for use := wire.UsePush; use.Known(); use++ {
+		data := []byte("state")
+		if use >= wire.UseRoll {
+			data = roll
+		}
+		s = append(s, wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: uint32(len(data)), Data: data}),
+			wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: 1 << 20, Offset: 1 << 10, Data: data}))
+	}
+	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendVeto(nil, id, wire.Veto{Roll: id, Reason: "no"}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
 		s = append(s, wire.AppendRequest(nil, id, k))
 	}
@@ -70,6 +80,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	n, peer := c.nodes[0], c.nodes[1]
+	n.cfg.State, n.cfg.AskMerge, n.cfg.AskAlive = true, true, true
 	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
 	seal := peer.peers[n.cfg.ID].set.Current(now)
 	plains := specimens()
@@ -90,8 +101,15 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 				t.Fatalf("input %d: the next timeout is not later than now", i)
 			}
 		}
+		for _, e := range n.Events() {
+			if i%3 > 0 { // the application is slow at times
+				n.app.answer(now, n.Core, e)
+			}
+		}
 		n.Drain(func(wire.Path, []byte) {})
-		n.Events()
+	}
+	if x := &n.exchanges; len(x.theirs) > theirsMax || x.size > theirsSize || len(n.votes.byName) > votesMax || n.stats.StatesReceived == 0 {
+		t.Errorf("%d exchanges of %d bytes, %d votes, %d states came", len(x.theirs), x.size, len(n.votes.byName), n.stats.StatesReceived)
 	}
 	if n.store.size > storeMax || len(n.members.byID) > membersMax+tombstonesMax || len(n.peers) > 2 {
 		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, len(n.members.byID), len(n.peers))
