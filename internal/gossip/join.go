@@ -121,6 +121,11 @@ func (c *Core) joinReady(now time.Time, p *peer) {
 	c.advanceJoins(now)
 }
 
+// joining reports whether a Join waits for p.
+func (c *Core) joining(p *peer) bool {
+	return slices.ContainsFunc(c.joins, func(j *join) bool { return j.peer == p })
+}
+
 // joinSynced notes that tables were exchanged with p.
 func (c *Core) joinSynced(now time.Time, p *peer) {
 	for _, j := range slices.Clone(c.joins) {

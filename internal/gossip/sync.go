@@ -253,6 +253,10 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if due := p.sync.due(); due.After(now) {
 		return due
 	}
+	if p.sync.rounds >= syncRounds && c.members.count() == 1 && c.joining(p) { // much is lost here
+		c.greet(now, p)
+		return p.sync.due()
+	}
 	if p.sync.rounds >= syncRounds {
 		p.sync.end()
 		p.differs.note(now, c.members.root)
