@@ -24,7 +24,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
-	"github.com/gwyh-go/gwyh/internal/inbox"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -106,7 +105,7 @@ func Create(config *Config) (*Memberlist, error) {
 	}
 	m := &Memberlist{
 		config: own, log: newLogger(own), transport: own.Transport,
-		calls: make(chan *call), stop: make(chan struct{}), ended: make(chan struct{}),
+		calls: make(chan *call, batch), stop: make(chan struct{}), ended: make(chan struct{}),
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
 		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
@@ -154,7 +153,7 @@ func (m *Memberlist) start() error {
 		return fmt.Errorf("gwyh: %w", err)
 	}
 	m.dispatch = dispatch.New(m.handlers())
-	if m.carrier, err = newCarrier(m.transport, m.config.HandoffQueueDepth, m.stop); err != nil {
+	if m.carrier, err = newCarrier(m.transport, m.config.HandoffQueueDepth, m.log, m.stop); err != nil {
 		return err
 	}
 	m.look()
@@ -295,29 +294,23 @@ func (m *Memberlist) startPuller() {
 	}
 }
 
-// loop owns the core. It takes one input, and what else has come meanwhile, hands it to the core, and
-// drains the core. It waits for nothing else.
+// loop owns the core. It takes what has come, datagrams and calls, hands it to the core, and drains the
+// core. It waits for nothing else.
 func (m *Memberlist) loop() {
 	defer close(m.ended)
-	var due time.Time // what timer is set to
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	var publish time.Time // when the figures go to the metrics next
+	defer m.carrier.in.Stop()
+	var due, publish time.Time // when the figures go to the metrics next
+	var ran []*call
 	for {
-		var c *call
-		var now time.Time
+		got := m.carrier.wait(due)
 		select {
 		case <-m.stop:
 			return
-		case d := <-m.carrier.in.C:
-			now = time.Now()
-			m.take(now, d)
-		case c = <-m.calls:
-			now = time.Now()
-			c.f(now)
-		case <-timer.C:
-			now, due = time.Now(), time.Time{}
+		default:
 		}
+		now := time.Now()
+		m.take(now, got)
+		ran = m.run(now, ran[:0])
 		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
 			m.core.HandleTimeout(now)
 		}
@@ -327,8 +320,9 @@ func (m *Memberlist) loop() {
 		}
 		m.carrier.refused = m.carrier.refused[:0]
 		m.notify(now)
-		if c != nil {
+		for i, c := range ran {
 			close(c.done)
+			ran[i] = nil
 		}
 		if !now.Before(publish) {
 			publish = now.Add(telemetry.Interval)
@@ -336,33 +330,40 @@ func (m *Memberlist) loop() {
 			m.seek(now)
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
 		}
-		next := publish
-		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(next) {
-			next = t
-		}
-		if !next.Equal(due) {
-			due = next
-			timer.Reset(next.Sub(now))
+		due = publish
+		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(due) {
+			due = t
 		}
 	}
 }
 
-// batch is how many waiting datagrams are handed to the core before it is drained.
+// batch is how many waiting datagrams, and calls, the core is handed before it is drained.
 const batch = 64
 
-// take hands the core a datagram and those that wait behind it.
-func (m *Memberlist) take(now time.Time, d inbox.Datagram) {
-	for range batch {
-		m.core.HandleDatagram(now, d.Path, d.B)
-		m.carrier.in.Free(d)
-		select {
-		case d = <-m.carrier.in.C:
-		default:
+// take hands the core datagrams and those that wait behind them.
+func (m *Memberlist) take(now time.Time, got []wire.Datagram) {
+	for taken := 0; len(got) > 0; got = m.carrier.more() {
+		for i := range got {
+			m.core.HandleDatagram(now, got[i].Path, got[i].B)
+		}
+		if taken += len(got); taken >= batch {
 			return
 		}
 	}
-	m.core.HandleDatagram(now, d.Path, d.B)
-	m.carrier.in.Free(d)
+}
+
+// run runs the calls that wait and appends them to ran.
+func (m *Memberlist) run(now time.Time, ran []*call) []*call {
+	for len(ran) < batch {
+		select {
+		case c := <-m.calls:
+			c.f(now)
+			ran = append(ran, c)
+		default:
+			return ran
+		}
+	}
+	return ran
 }
 
 // notify renews the view and passes on what the core has to tell.
@@ -498,6 +499,7 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 	case <-m.stop:
 		return ErrShutdown
 	}
+	m.carrier.wake()
 	select {
 	case <-c.done:
 		return nil
@@ -976,6 +978,7 @@ func (m *Memberlist) Shutdown() error {
 		m.dispatch.Close()
 		_ = m.do(m.core.Flush) // what waits for company
 		close(m.stop)
+		m.carrier.wake()
 		err = m.transport.Shutdown()
 		m.goroutines.Wait()
 	})

@@ -142,6 +142,7 @@ type NetTransport struct {
 	mu      sync.Mutex // guards what follows
 	claimed bool       // somebody reads, or the sockets are closed
 	closed  bool
+	ingest  func(*Packet) // takes what IngestPacket is handed, if set, instead of packetCh
 }
 
 var (
@@ -306,14 +307,21 @@ func (t *NetTransport) writeTo(path wire.Path, b []byte) (err error) {
 }
 
 // claim makes the caller the one that reads the sockets, by read, until Shutdown. It is false if
-// somebody does already, or the transport is shut down. Packets that IngestPacket took still come
-// through packetCh, which belongs to the claimant too.
+// somebody does already, or the transport is shut down. Packets that IngestPacket took come through
+// packetCh, or where divert sends them.
 func (t *NetTransport) claim() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	free := !t.claimed
 	t.claimed = true
 	return free
+}
+
+// divert hands what IngestPacket takes to f, which may wait, instead of the channel.
+func (t *NetTransport) divert(f func(*Packet)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ingest = f
 }
 
 // read waits for a datagram on one socket, 0 to len(t.conns)-1, each of which is for one goroutine.
@@ -358,10 +366,13 @@ func (t *NetTransport) readPackets(socket int) {
 	}
 }
 
+// readPause is how long nothing is read after an error.
+const readPause = 100 * time.Millisecond
+
 // pause keeps an error that stays from taking a whole CPU.
 func (t *NetTransport) pause() {
 	select {
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(readPause):
 	case <-t.done:
 	}
 }
@@ -382,7 +393,18 @@ func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time,
 	if err != nil {
 		return err
 	}
-	return t.hand(&Packet{Buf: b, From: addr, Timestamp: now})
+	p := &Packet{Buf: b, From: addr, Timestamp: now}
+	t.mu.Lock()
+	ingest, closed := t.ingest, t.closed
+	t.mu.Unlock()
+	switch {
+	case closed:
+		return net.ErrClosed
+	case ingest != nil:
+		ingest(p)
+		return nil
+	}
+	return t.hand(p)
 }
 
 // IngestStream returns an error and leaves conn alone.
@@ -561,11 +583,14 @@ func (t *MockTransport) Shutdown() error {
 // Bounds of what waits for a transport of the user's own, which may block.
 const writerQueue = 1024 // datagrams
 
-// A carrier is a transport as the loop uses it: received datagrams come out of one queue, and sending
-// never waits. NetTransport is written to by the loop itself; any other has a writer goroutine, whose
-// queue drops what it cannot hold.
+// A carrier is a transport as the loop uses it: wait hands out received datagrams, and sending never
+// waits. The one socket of a NetTransport the loop reads itself where the system lets it (udp.Reader), and
+// any number it writes to itself. Else goroutines read, into an inbox, and a transport that is none of
+// ours has a writer goroutine, whose queue drops what it cannot hold.
 type carrier struct {
 	in      *inbox.Inbox
+	reader  *udp.Reader // nil when others read
+	log     logger
 	t       Transport
 	net     *NetTransport      // t, if it is one
 	aware   NodeAwareTransport // t, if it wants names
@@ -574,7 +599,12 @@ type carrier struct {
 	stop    <-chan struct{}
 	dropped atomic.Uint64 // datagrams that the writer's queue did not hold
 	failed  atomic.Uint64 // datagrams that the transport returned an error for
-	refused []refusal     // since the loop last looked; the loop's
+
+	// The loop's.
+
+	refused []refusal // since it last looked
+	closed  bool      // the socket of reader is
+	resume  time.Time // when reading is tried again after an error; zero after none
 }
 
 // refusal is a datagram that the system did not take, for a reason that sending can do something about.
@@ -591,16 +621,28 @@ type outbound struct {
 	passed chan struct{}
 }
 
+// ingestDepth is how many ingested packets wait for a loop that reads its own socket.
+const ingestDepth = 16
+
 // newCarrier claims the transport.
-func newCarrier(t Transport, depth int, stop <-chan struct{}) (*carrier, error) {
-	c := &carrier{in: inbox.New(depth), t: t, stop: stop}
+func newCarrier(t Transport, depth int, log logger, stop <-chan struct{}) (*carrier, error) {
+	c := &carrier{t: t, log: log, stop: stop}
 	if nt, ok := t.(*NetTransport); ok {
 		if !nt.claim() {
 			return nil, errors.New("gwyh: the NetTransport is in use already, or shut down")
 		}
 		c.net = nt
+		if len(nt.conns) == 1 {
+			c.reader = udp.NewReader(nt.conns[0])
+		}
+		if c.reader != nil {
+			depth = ingestDepth
+		}
+		c.in = inbox.New(depth)
+		nt.divert(c.ingest)
 		return c, nil
 	}
+	c.in = inbox.New(depth)
 	c.aware, _ = t.(NodeAwareTransport)
 	c.out = make(chan outbound, writerQueue)
 	return c, nil
@@ -621,10 +663,73 @@ func (c *carrier) start(g *sync.WaitGroup) {
 		g.Go(c.write)
 		return
 	}
+	if c.reader != nil {
+		return
+	}
 	for i := range c.net.conns {
 		g.Go(func() { c.read(i) })
 	}
-	g.Go(func() { c.receive(c.net.packetCh) })
+}
+
+// wait waits until there are datagrams, until due, or until wake is called, and returns the datagrams
+// that are there. They are the loop's to overwrite until it calls wait or more again.
+func (c *carrier) wait(due time.Time) []wire.Datagram {
+	if c.reader == nil || c.closed {
+		return c.in.Wait(due)
+	}
+	if !c.resume.IsZero() {
+		if wait := time.Until(c.resume); wait > 0 {
+			return c.in.Wait(time.Now().Add(min(wait, time.Until(due))))
+		}
+		c.resume = time.Time{}
+	}
+	got, err := c.reader.Wait(due)
+	if err != nil {
+		c.readFailed(err)
+	}
+	if len(got) == 0 {
+		return c.in.Poll()
+	}
+	return got
+}
+
+// more returns further datagrams that are there, as wait does, without waiting.
+func (c *carrier) more() []wire.Datagram {
+	if c.reader == nil || c.closed {
+		return nil
+	}
+	if got := c.in.Poll(); len(got) > 0 {
+		return got
+	}
+	got, err := c.reader.More()
+	if err != nil {
+		c.readFailed(err)
+	}
+	return got
+}
+
+// readFailed keeps an error that stays from taking a whole CPU. A socket that is closed is not read again.
+func (c *carrier) readFailed(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		c.closed = true
+		return
+	}
+	c.log.errorf("read UDP packet at %s: %v", c.net.conns[0].LocalAddr(), err)
+	c.resume = time.Now().Add(readPause)
+}
+
+// wake ends the wait in progress, or the next one.
+func (c *carrier) wake() {
+	c.in.Wake()
+	if c.reader != nil {
+		c.reader.Wake()
+	}
+}
+
+// ingest queues a packet that IngestPacket was handed. It waits while many others wait.
+func (c *carrier) ingest(p *Packet) {
+	c.in.PutWait(source(p), p.Buf, c.stop)
+	c.wake()
 }
 
 // read queues what comes to one socket of a NetTransport.
@@ -644,8 +749,7 @@ func (c *carrier) read(socket int) {
 	}
 }
 
-// receive queues the packets of a channel. The source address of each is parsed from its text; one
-// that is none, as some transports give, goes on without.
+// receive queues the packets of a channel.
 func (c *carrier) receive(packets <-chan *Packet) {
 	for {
 		select {
@@ -655,13 +759,17 @@ func (c *carrier) receive(packets <-chan *Packet) {
 			if !ok {
 				return
 			}
-			var path wire.Path
-			if p.From != nil {
-				path.Remote, _ = netip.ParseAddrPort(p.From.String())
-			}
-			c.in.Put(path, p.Buf)
+			c.in.Put(source(p), p.Buf)
 		}
 	}
+}
+
+// source is where a packet came from, as far as its text tells: some transports give no address.
+func source(p *Packet) (path wire.Path) {
+	if p.From != nil {
+		path.Remote, _ = netip.ParseAddrPort(p.From.String())
+	}
+	return path
 }
 
 // send sends b, which is not kept.

@@ -4,6 +4,7 @@ package inbox
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -14,25 +15,105 @@ const MaxBytes = 8 << 20
 // smallSize is the capacity of a buffer for an ordinary datagram; larger ones are pooled apart.
 const smallSize = 2048
 
-// Datagram is one that waits, or is being taken in. B is the holder's to overwrite until Free.
-type Datagram struct {
-	Path wire.Path
-	B    []byte
+// batch is how many datagrams are taken out at once at most.
+const batch = 64
+
+// datagram is one that waits.
+type datagram struct {
+	path wire.Path
 	buf  *[]byte
 }
 
-// Inbox is the queue. Safe for concurrent use.
+// Inbox is the queue. Put, PutWait and Wake are safe for concurrent use; Wait and Poll belong to one
+// goroutine, the loop.
 type Inbox struct {
-	C       chan Datagram
+	c       chan datagram
+	wake    chan struct{} // holds one when Wake was called
 	bytes   atomic.Int64
 	dropped atomic.Uint64
 	small   sync.Pool
 	large   sync.Pool
+
+	// The loop's.
+
+	timer *time.Timer
+	due   time.Time // what timer is set to; zero when it has fired
+	got   []wire.Datagram
+	taken []*[]byte // the buffers of got
 }
 
 // New makes an inbox for at most depth datagrams.
 func New(depth int) *Inbox {
-	return &Inbox{C: make(chan Datagram, depth)}
+	return &Inbox{c: make(chan datagram, depth), wake: make(chan struct{}, 1)}
+}
+
+// Wait waits until there are datagrams, until due, or until it is woken, and returns the datagrams that
+// are there, a batch at most. They are the caller's to overwrite until the next call of Wait or Poll.
+func (in *Inbox) Wait(due time.Time) []wire.Datagram {
+	in.free()
+	if in.timer == nil {
+		in.timer = time.NewTimer(time.Until(due))
+		in.due = due
+	}
+	if !due.Equal(in.due) {
+		in.due = due
+		in.timer.Reset(time.Until(due))
+	}
+	select {
+	case d := <-in.c:
+		in.take(d)
+	case <-in.wake:
+	case <-in.timer.C:
+		in.due = time.Time{}
+	}
+	return in.more()
+}
+
+// Poll returns the datagrams that are there, without waiting. They are the caller's as those of Wait.
+func (in *Inbox) Poll() []wire.Datagram {
+	in.free()
+	return in.more()
+}
+
+func (in *Inbox) more() []wire.Datagram {
+	for len(in.got) < batch {
+		select {
+		case d := <-in.c:
+			in.take(d)
+		default:
+			return in.got
+		}
+	}
+	return in.got
+}
+
+func (in *Inbox) take(d datagram) {
+	in.got = append(in.got, wire.Datagram{Path: d.path, B: *d.buf})
+	in.taken = append(in.taken, d.buf)
+}
+
+// free gives back what was taken last.
+func (in *Inbox) free() {
+	for i, buf := range in.taken {
+		in.put(buf)
+		in.got[i], in.taken[i] = wire.Datagram{}, nil
+	}
+	in.got, in.taken = in.got[:0], in.taken[:0]
+}
+
+// Wake ends the Wait in progress, or the next one. What the caller did before, Wait's caller sees after.
+func (in *Inbox) Wake() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Stop ends the timer of Wait.
+func (in *Inbox) Stop() {
+	if in.timer != nil {
+		in.timer.Stop()
+	}
 }
 
 // Put queues a copy of b, and drops it when the queue is full. For transports whose readers must not
@@ -43,10 +124,10 @@ func (in *Inbox) Put(path wire.Path, b []byte) {
 		return
 	}
 	select {
-	case in.C <- d:
+	case in.c <- d:
 	default:
 		in.dropped.Add(1)
-		in.Free(d)
+		in.put(d.buf)
 	}
 }
 
@@ -58,19 +139,20 @@ func (in *Inbox) PutWait(path wire.Path, b []byte, stop <-chan struct{}) {
 		return
 	}
 	select {
-	case in.C <- d:
+	case in.c <- d:
 	case <-stop:
 	}
 }
 
-func (in *Inbox) copy(path wire.Path, b []byte) (Datagram, bool) {
+func (in *Inbox) copy(path wire.Path, b []byte) (datagram, bool) {
 	if in.bytes.Add(int64(len(b))) > MaxBytes {
 		in.bytes.Add(-int64(len(b)))
 		in.dropped.Add(1)
-		return Datagram{}, false
+		return datagram{}, false
 	}
 	buf := in.buffer(len(b))
-	return Datagram{Path: path, B: append((*buf)[:0], b...), buf: buf}, true
+	*buf = append((*buf)[:0], b...)
+	return datagram{path: path, buf: buf}, true
 }
 
 func (in *Inbox) buffer(n int) *[]byte {
@@ -85,13 +167,13 @@ func (in *Inbox) buffer(n int) *[]byte {
 	return &buf
 }
 
-// Free gives back what Put took for d.
-func (in *Inbox) Free(d Datagram) {
-	in.bytes.Add(-int64(len(d.B)))
-	if cap(*d.buf) > smallSize {
-		in.large.Put(d.buf)
+// put gives a buffer back.
+func (in *Inbox) put(buf *[]byte) {
+	in.bytes.Add(-int64(len(*buf)))
+	if cap(*buf) > smallSize {
+		in.large.Put(buf)
 	} else {
-		in.small.Put(d.buf)
+		in.small.Put(buf)
 	}
 }
 

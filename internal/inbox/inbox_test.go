@@ -3,6 +3,8 @@ package inbox
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -12,11 +14,12 @@ func TestDatagramIsCopiedAndComesOut(t *testing.T) {
 	b := []byte("hello")
 	in.Put(wire.Path{}, b)
 	b[0] = 'j'
-	d := <-in.C
-	if string(d.B) != "hello" {
-		t.Fatalf("got %q", d.B)
+	if got := in.Poll(); len(got) != 1 || string(got[0].B) != "hello" {
+		t.Fatalf("got %q", got)
 	}
-	in.Free(d)
+	if got := in.Poll(); len(got) != 0 {
+		t.Fatalf("came out twice: %q", got)
+	}
 }
 
 func TestFullInboxDropsAndCounts(t *testing.T) {
@@ -35,14 +38,13 @@ func TestBytesAreBoundedToo(t *testing.T) {
 	for range 200 {
 		in.Put(wire.Path{}, big)
 	}
-	if n := len(in.C); n*len(big) > MaxBytes || n < 100 {
+	if n := len(in.c); n*len(big) > MaxBytes || n < 100 {
 		t.Fatalf("%d datagrams of %d bytes wait, of which %d bytes may", n, len(big), MaxBytes)
 	}
-	for len(in.C) > 0 {
-		in.Free(<-in.C)
+	for len(in.Poll()) > 0 {
 	}
 	in.Put(wire.Path{}, big)
-	if len(in.C) != 1 {
+	if len(in.c) != 1 {
 		t.Fatal("freed bytes are not used again")
 	}
 }
@@ -53,9 +55,37 @@ func TestWaitingPutGivesUpWhenStopped(t *testing.T) {
 	in.PutWait(wire.Path{}, []byte("a"), stop)
 	close(stop)
 	in.PutWait(wire.Path{}, []byte("b"), stop)
-	if len(in.C) != 1 {
-		t.Fatalf("%d wait, want 1", len(in.C))
+	if len(in.c) != 1 {
+		t.Fatalf("%d wait, want 1", len(in.c))
 	}
+}
+
+func TestWaitEndsWithADatagramAtItsTimeAndWhenWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := New(100)
+		defer in.Stop()
+		begin := time.Now()
+		after := func(d time.Duration, f func()) { time.AfterFunc(d, f) }
+		wait := func(due, ends time.Duration, datagrams int) {
+			t.Helper()
+			got := in.Wait(begin.Add(due))
+			if at := time.Since(begin); at != ends || len(got) != datagrams {
+				t.Errorf("ended at %v with %d, want %v with %d", at, len(got), ends, datagrams)
+			}
+		}
+		after(time.Second, func() { in.Put(wire.Path{}, []byte("x")); in.Put(wire.Path{}, []byte("y")) })
+		wait(time.Hour, time.Second, 2)
+		wait(2*time.Second, 2*time.Second, 0)
+		after(time.Second, in.Wake)
+		wait(time.Hour, 3*time.Second, 0)
+		in.Wake() // before it waits
+		wait(time.Hour, 3*time.Second, 0)
+		wait(time.Second, 3*time.Second, 0) // due in the past
+		for range batch + 1 {
+			in.Put(wire.Path{}, []byte("x"))
+		}
+		wait(time.Hour, 3*time.Second, batch)
+	})
 }
 
 func BenchmarkPutAndFree(b *testing.B) {
@@ -64,6 +94,6 @@ func BenchmarkPutAndFree(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		in.Put(wire.Path{}, data)
-		in.Free(<-in.C)
+		in.Poll()
 	}
 }

@@ -48,3 +48,10 @@ func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
 	_, _, err := c.c.WriteMsgUDPAddrPort(b, oob, to)
 	return err
 }
+
+// There is no Reader on these systems: a deadline and a goroutine for each socket serve.
+type batch struct{}
+
+func newBatch(uintptr) *batch { return nil }
+
+func (r *Reader) try(uintptr) {}

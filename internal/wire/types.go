@@ -72,3 +72,9 @@ type Path struct {
 	Remote netip.AddrPort
 	Local  netip.Addr // invalid when unknown
 }
+
+// A Datagram is one that came, or one to send, and its way.
+type Datagram struct {
+	Path
+	B []byte
+}
