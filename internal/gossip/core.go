@@ -52,6 +52,7 @@ type Core struct {
 
 	heal     healing
 	farewell farewell
+	outlay   outlay
 
 	news      []news
 	newsTimer timer
@@ -107,6 +108,7 @@ type Core struct {
 	unsealed    []*peer      // with a datagram that is open, or announcements that wait
 	settling    []byte       // scratch: answers to the Naks of the datagram in progress
 	entry       wire.Member  // scratch: one entry being written
+	behind      []*member    // scratch: what the sender of the entries in progress is behind on
 	smallMsg    smallMessage // scratch: see newSmall
 	events      []Event
 	eventsSpare []Event

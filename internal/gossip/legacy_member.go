@@ -94,7 +94,7 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 	case m != nil && !supersedes(e, m):
 		c.stats.MembersStale++
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
-			c.correct(now, from, m)
+			c.behind = append(c.behind, m)
 		}
 	case e.State == wire.StateDead:
 		c.doubtLegacy(now, m, e, from, how)

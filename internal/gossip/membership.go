@@ -39,8 +39,16 @@ const (
 func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 	it := wire.IterMembers(data)
 	var e wire.Member
+	c.behind = c.behind[:0]
 	for it.Next(&e) {
 		c.apply(now, &e, p, how)
+	}
+	if len(c.behind) > 0 {
+		w := c.answers(p)
+		for _, m := range c.behind {
+			w.add(now, m)
+		}
+		w.flush(now)
 	}
 	if it.Err() != nil {
 		c.drop(DropMalformedBody)
@@ -66,7 +74,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 	case m != nil && !supersedes(e, m):
 		c.stats.MembersStale++
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
-			c.correct(now, from, m)
+			c.behind = append(c.behind, m)
 		}
 	case e.State == wire.StateDead && how == synced && m != nil && m.live():
 		c.applySuspect(now, m, e, from) // it may know better, or say so itself

@@ -57,10 +57,11 @@ type peer struct {
 	asksMerge bool     // its application is asked before clusters become one
 	pushes
 
-	sync    syncing
-	differs differing
-	answers answering
-	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
+	sync      syncing
+	differs   differing
+	tableSize int // members that it has, as it said last
+	answers   answering
+	dials     []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
 // Bounds of what a peer may declare about itself.

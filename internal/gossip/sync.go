@@ -1,8 +1,10 @@
 package gossip
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -12,9 +14,11 @@ import (
 const (
 	syncBucketFill = 8                      // members to a bucket, on average
 	syncBitsMax    = 14                     // 2^14 buckets at most
-	syncRetry      = 250 * time.Millisecond // a comparison is begun again, later each time it drew no answer
-	syncRounds     = 4                      // comparisons in a row before a difference is left to the heartbeats,
-	syncAnswered   = 2                      // and answers to them
+	syncRetry      = 250 * time.Millisecond // a comparison is begun again, later each time it drew no answer,
+	syncRetryMax   = 3                      // but not doubled more often
+	syncRounds     = 4                      // comparisons in a row that change nothing, before a difference is left to the heartbeats,
+	syncRoundsMax  = 16                     // those that do,
+	syncAnswered   = 2                      // and those that were answered by a table that is no larger
 	syncPause      = 500 * time.Millisecond // between comparisons that heartbeats cause
 	syncCalm       = 250 * time.Millisecond // a table unchanged for so long should agree with the neighbours'
 	syncAgain      = 2 * time.Second        // until tables are compared again that differed in the end, doubled each time
@@ -23,7 +27,12 @@ const (
 	syncOverhead   = 64                     // bytes of a message that carries hashes or buckets beyond them
 	syncParts      = 32                     // parts of a comparison answered per peer and syncWindow
 	syncWindow     = 100 * time.Millisecond
-	syncAnswers    = 64 // datagrams of entries sent at once in answer to one message
+	syncAnswers    = 64   // datagrams of entries sent at once in answer to one message,
+	syncFew        = 4    // when the node has sent many in this window
+	syncMany       = 256  // that is so many,
+	syncAnswersAll = 4096 // and then no more
+	syncPart       = 128  // buckets whose hashes go out at once
+	syncFlight     = 2    // such parts without an answer
 )
 
 // syncing is a comparison of tables that we began with a peer: the hashes of our buckets go out, the
@@ -33,8 +42,14 @@ type syncing struct {
 	began    time.Time // when the first round of this one, or the last one, went out
 	sent     time.Time // and the newest
 	rounds   int
-	answered int // of the rounds
-	mismatch int // heartbeats in a row with another root than ours
+	answered int    // of the rounds
+	idle     int    // of them in a row that changed nothing here
+	root     uint64 // ours when the last one began
+	mismatch int    // heartbeats in a row with another root than ours
+
+	width  uint8  // of the buckets of the round in progress
+	next   uint32 // the first that was not sent yet
+	flight int    // parts without an answer
 }
 
 // differing is two roots between which comparing did not bring agreement: one side keeps a node out that
@@ -64,7 +79,9 @@ func (d *differing) inVain(now time.Time, ours, theirs uint64) bool {
 func (s *syncing) end() { *s = syncing{began: s.began} }
 
 // due is when to compare again: a peer that does not answer has much to do.
-func (s *syncing) due() time.Time { return s.sent.Add(syncRetry << max(s.rounds-s.answered-1, 0)) }
+func (s *syncing) due() time.Time {
+	return s.sent.Add(syncRetry << min(max(s.rounds-s.answered-1, 0), syncRetryMax))
+}
 
 // answering bounds what a peer's comparisons make us do.
 type answering struct {
@@ -81,6 +98,27 @@ func (a *answering) may(now time.Time) bool {
 	return a.parts <= syncParts
 }
 
+// outlay is the datagrams of entries that this node sent to whoever asked. It bounds what many that ask at
+// once cost it: each gets a few members then, and asks those.
+type outlay struct {
+	since time.Time
+	sent  int
+}
+
+// most is how many datagrams one message may draw now.
+func (o *outlay) most(now time.Time) int {
+	if now.Sub(o.since) >= syncWindow {
+		*o = outlay{since: now}
+	}
+	switch {
+	case o.sent < syncMany:
+		return syncAnswers
+	case o.sent < syncAnswersAll:
+		return syncFew
+	}
+	return 0
+}
+
 func (c *Core) root() wire.SyncRoot {
 	return wire.SyncRoot{Root: c.members.root, Count: uint32(c.members.count())}
 }
@@ -94,24 +132,36 @@ func (c *Core) greet(now time.Time, p *peer) {
 	c.compare(now, p)
 }
 
-// compare sends the hashes of our buckets, in as many datagrams as they need.
+// compare begins a round: the hashes of our buckets go out, part by part as they are answered. There are as
+// many buckets as the larger table needs.
 func (c *Core) compare(now time.Time, p *peer) {
-	p.sync.active = true
-	if p.sync.rounds == 0 {
-		p.sync.began = now
+	x := &p.sync
+	x.active = true
+	if x.rounds == 0 {
+		x.began = now
 	}
-	p.sync.sent = now
-	p.sync.rounds++
-	c.syncedAt = now
-	width := bucketBits(c.members.count())
-	hashes := c.bucketHashes(width)
-	per := (c.room(p) - syncOverhead) / 8
-	for first := 0; first < len(hashes); first += per {
-		part := hashes[first:min(first+per, len(hashes))]
-		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), wire.SyncBuckets{Bits: width, First: uint32(first), Hashes: packHashes(part)})
+	if x.rounds++; x.root != c.members.root {
+		x.idle = 0
+	}
+	x.idle++
+	x.root, c.syncedAt = c.members.root, now
+	x.width, x.next, x.flight = bucketBits(max(c.members.count(), min(p.tableSize, membersMax))), 0, 0
+	c.sendParts(now, p)
+}
+
+// sendParts sends what may go out of the round.
+func (c *Core) sendParts(now time.Time, p *peer) {
+	x := &p.sync
+	hashes := c.bucketHashes(x.width)
+	per := uint32(min((c.room(p)-syncOverhead)/8, syncPart))
+	for ; x.next < uint32(len(hashes)) && x.flight < syncFlight; x.flight++ {
+		part := hashes[x.next:min(x.next+per, uint32(len(hashes)))]
+		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), wire.SyncBuckets{Bits: x.width, First: x.next, Hashes: packHashes(part)})
 		c.sendPlain(now, p, c.plain)
+		x.next += uint32(len(part))
 	}
-	c.timers.advance(&p.timer, p.sync.due())
+	x.sent = now
+	c.timers.advance(&p.timer, x.due())
 }
 
 // bucketBits is how many leading bits of a member's hash name its bucket in a table of n.
@@ -187,15 +237,33 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 	c.sendBuckets(now, p, w.Bits, wanted, p.sync.began)
 }
 
-// sendBuckets sends our entries of some buckets; where known is not zero only those known by then.
+// sendBuckets sends the members of some buckets. Those that are too many are sent bucket by bucket, so that the
+// peer, when it asks with smaller ones, has some whole; and where many ask, to each others. Where known is not
+// zero only those known by then.
 func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool, known time.Time) {
-	w := c.answers(p)
+	var list []*member
 	for m := range c.members.each {
-		if which[bucket(m.ID, width)] && w.sent+1 < syncAnswers && (known.IsZero() || !m.since.After(known)) {
-			w.add(now, m)
+		if which[bucket(m.ID, width)] && (known.IsZero() || !m.since.After(known)) {
+			list = append(list, m)
 		}
 	}
+	most := c.outlay.most(now)
+	if len(list) > most {
+		slices.SortFunc(list, func(a, b *member) int { return cmp.Compare(idHash(a.ID), idHash(b.ID)) })
+		if most < syncAnswers {
+			at := c.rng.IntN(len(list))
+			list = append(list[at:], list[:at]...)
+		}
+	}
+	w := c.answers(p)
+	for _, m := range list {
+		if w.sent+1 >= most {
+			break
+		}
+		w.add(now, m)
+	}
 	w.flush(now)
+	c.outlay.sent += w.sent
 }
 
 func (c *Core) sendWant(now time.Time, p *peer, width uint8, want []byte) {
@@ -219,6 +287,7 @@ func (c *Core) correct(now time.Time, p *peer, m *member) {
 // a difference that, when it stays, is worth a comparison.
 func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	theirs, err := wire.ParseSyncRoot(data)
+	p.tableSize = int(theirs.Count)
 	switch {
 	case err != nil:
 		c.drop(DropMalformedBody)
@@ -227,11 +296,20 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		c.joinSynced(now, p)
 	case p.sync.active:
 		p.differs.latest = theirs.Root
-		// The answer left a difference, or others join meanwhile: the timer compares again, but not for ever
+		x := &p.sync
+		x.flight = max(x.flight-1, 0)
+		if x.next < 1<<x.width {
+			c.sendParts(now, p)
+			return
+		}
+		// The answers left a difference, or others join meanwhile: the timer compares again, but not for ever
 		// unless part of the answers was lost.
-		if p.sync.answered++; p.sync.answered >= syncAnswered && int(theirs.Count) <= c.members.count() {
+		if x.flight > 0 {
+			return
+		}
+		if x.answered++; x.answered >= syncAnswered && int(theirs.Count) <= c.members.count() {
 			p.differs.note(now, c.members.root)
-			p.sync.end()
+			x.end()
 			c.joinSynced(now, p)
 		}
 	case p.differs.inVain(now, c.members.root, theirs.Root):
@@ -253,11 +331,16 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if due := p.sync.due(); due.After(now) {
 		return due
 	}
-	if p.sync.rounds >= syncRounds && c.members.count() == 1 && c.joining(p) { // much is lost here
+	if p.sync.next < 1<<p.sync.width { // a part or its answer was lost: the next round has it again
+		p.sync.flight = 0
+		c.sendParts(now, p)
+		return p.sync.due()
+	}
+	if p.sync.idle >= syncRounds && c.members.count() == 1 && c.joining(p) { // much is lost here
 		c.greet(now, p)
 		return p.sync.due()
 	}
-	if p.sync.rounds >= syncRounds {
+	if p.sync.idle >= syncRounds || p.sync.rounds >= syncRoundsMax {
 		p.sync.end()
 		p.differs.note(now, c.members.root)
 		c.joinSynced(now, p)
