@@ -65,14 +65,17 @@ type ConflictDelegate interface {
 	NotifyConflict(existing, other *Node)
 }
 
-// A MergeDelegate decides whether this cluster and another are to become one.
+// A MergeDelegate decides whether this cluster and another are to become one. It is asked at both ends of
+// a Join that have one, first at the other end.
 type MergeDelegate interface {
 	// NotifyMerge is handed what another node believes the members to be, the failed and the left
 	// among them, before any of it is taken in. An error keeps it out, and fails the Join.
 	NotifyMerge(peers []*Node) error
 }
 
-// An AliveDelegate decides about each node that says it is alive, this one included.
+// An AliveDelegate decides about each node that says it is alive, this one included. It is not asked about
+// a member that says nothing new but that it lives, nor is a Join or the node held up by it, but for the
+// one it decides about.
 type AliveDelegate interface {
 	// NotifyAlive keeps the node out by an error. It runs for a node that is not a member, and when
 	// a member says something new of itself.

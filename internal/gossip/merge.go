@@ -209,7 +209,7 @@ func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
 func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
 	s := c.stranger(e.Versions, e.ID)
 	if from != nil && from.id == e.ID {
-		from.vetoed = s != nil
+		from.vetoed = s != nil && !c.isLive(from.id)
 	}
 	if s == nil {
 		return true

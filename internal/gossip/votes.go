@@ -114,7 +114,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	delete(c.votes.byName, v.entry.Name)
 	p := c.peers[v.entry.ID]
 	if p != nil {
-		p.vote, p.vetoed = nil, veto != nil
+		p.vote, p.vetoed = nil, veto != nil && !c.isLive(p.id)
 	}
 	if veto != nil {
 		c.stats.Vetoed++
@@ -132,6 +132,12 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 		j.votes--
 		c.joinCalm(now, j)
 	}
+}
+
+// isLive reports whether a node is a live member: what is new of one may be refused, but it stays.
+func (c *Core) isLive(id wire.NodeID) bool {
+	m := c.members.get(id)
+	return m != nil && m.live()
 }
 
 // admit takes in an entry that was decided upon.

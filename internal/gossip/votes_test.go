@@ -269,6 +269,32 @@ func TestRefutationDoesNotWaitForTheApplication(t *testing.T) {
 	}
 }
 
+func TestMemberWhoseNewsAreRefusedStaysAsItWas(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(i int, cfg *Config) { cfg.AskAlive = i == 0 }
+	c.add(2)
+	c.join(1, 0)
+	c.net.RunFor(time.Second)
+	n := c.nodes[0]
+	n.app.alive = map[string]error{"node-1": errNo}
+	c.do(1, func(now time.Time) {
+		if err := c.nodes[1].SetMeta(now, []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.net.RunFor(20 * time.Second)
+	if m := n.members.named("node-1"); m == nil || len(m.Meta) != 0 || len(n.links) != 1 {
+		t.Errorf("%+v, %d links", m, len(n.links))
+	}
+	n.app.alive = nil
+	c.do(1, func(now time.Time) { c.nodes[1].renewSelf(now, 0) })
+	c.net.RunFor(time.Second)
+	if m := n.members.named("node-1"); string(m.Meta) != "new" {
+		t.Errorf("%+v", m)
+	}
+	c.idle()
+}
+
 func TestNodesOfOtherVersionsOfTheApplicationAreRefused(t *testing.T) {
 	for _, w := range []struct {
 		versions [6]byte
