@@ -60,6 +60,15 @@ func (n *network) end(name string) *end {
 
 func (e *end) addr() string { return fmt.Sprintf("%s:%d", e.ip, port) }
 
+// move gives an end another address.
+func (n *network) move(e *end, ip net.IP) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.ends, e.addr())
+	e.ip = ip
+	n.ends[e.addr()] = e
+}
+
 // lose sets which packets and streams do not arrive.
 func (n *network) lose(lost func(from, to *end) bool) {
 	n.mu.Lock()

@@ -266,8 +266,7 @@ func TestLabelsKeepClustersApart(t *testing.T) {
 		label := func(l string) func(*memberlist.Config, *app) {
 			return func(conf *memberlist.Config, _ *app) { conf.Label = l }
 		}
-		a, b := c.node("a", label("blue")), c.node("b", label("blue"))
-		c.join(a, b)
+		a, b := c.two(label("blue"))
 		for _, other := range []string{"green", ""} {
 			n := c.node("n"+other, label(other), func(conf *memberlist.Config, _ *app) { conf.TCPTimeout = 2 * time.Second })
 			reached, err := n.Join([]string{a.end.addr()})
