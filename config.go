@@ -206,7 +206,8 @@ type Config struct {
 	// are dropped and counted. Default 1024. 1 to 1048576.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the largest datagram to send, in bytes. A broadcast that does not fit is cut.
+	// UDPBufferSize is the largest datagram to send, in bytes, before it is known what the path to a node
+	// carries: with NetTransport on Linux that is then found out, up to 8952. A broadcast that does not fit is cut.
 	// Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507. With a Transport of
 	// your own up to 16777216, which is what GetBroadcasts is given room for then; no datagram has more
 	// than 65507 all the same.

@@ -216,6 +216,10 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		m.log.warnf("%s", w)
 	}
 	_, udpTransport := m.transport.(*NetTransport)
+	probed := 0
+	if udpTransport && udp.Probes {
+		probed = gossip.DatagramProbed
+	}
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: own.MetaMax,
@@ -225,7 +229,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
 		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
-		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
+		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil
 }
@@ -314,7 +318,7 @@ func (m *Memberlist) loop() {
 		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
 			m.core.HandleTimeout(now)
 		}
-		m.core.Drain(m.carrier.send)
+		m.core.Drain(m.send)
 		for _, r := range m.carrier.refused {
 			m.core.Refused(now, r.to, r.size, r.tooBig)
 		}
@@ -489,6 +493,15 @@ func (m *Memberlist) shellStats() telemetry.Shell {
 		InboxDropped: m.carrier.in.Dropped(), OutboxDropped: m.carrier.dropped.Load(), WriteErrors: m.carrier.failed.Load(),
 		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(),
 	}
+}
+
+// send hands a datagram of the core to the transport.
+func (m *Memberlist) send(to wire.Path, b []byte) {
+	if m.core.Probing() {
+		m.carrier.sendWhole(to, b)
+		return
+	}
+	m.carrier.send(to, b)
 }
 
 // do runs f in the loop and waits until what it sends is sent.

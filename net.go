@@ -306,6 +306,13 @@ func (t *NetTransport) writeTo(path wire.Path, b []byte) (err error) {
 	return err
 }
 
+// whole makes the datagrams that follow travel whole or not at all, or lets them be cut again.
+func (t *NetTransport) whole(on bool) {
+	for _, c := range t.conns {
+		c.Whole(on)
+	}
+}
+
 // claim makes the caller the one that reads the sockets, by read, until Shutdown. It is false if
 // somebody does already, or the transport is shut down. Packets that IngestPacket took come through
 // packetCh, or where divert sends them.
@@ -789,6 +796,16 @@ func (c *carrier) send(to wire.Path, b []byte) {
 	default:
 		c.dropped.Add(1)
 	}
+}
+
+// sendWhole is send for a datagram that measures the path, and so must not be cut on its way.
+func (c *carrier) sendWhole(to wire.Path, b []byte) {
+	if c.net == nil {
+		return
+	}
+	c.net.whole(true)
+	c.send(to, b)
+	c.net.whole(false)
 }
 
 // write hands the queue to a transport of the user's own.
