@@ -334,12 +334,15 @@ func (m *Memberlist) loop() {
 			m.seek(now)
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
 		}
-		due = publish
+		due = publish.Add(publishSlack)
 		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(due) {
 			due = t
 		}
 	}
 }
+
+// publishSlack is how much later the figures may go to the metrics, so that nothing is awake for them alone.
+const publishSlack = telemetry.Interval / 4
 
 // batch is how many waiting datagrams, and calls, the core is handed before it is drained.
 const batch = 64

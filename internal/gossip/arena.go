@@ -4,9 +4,11 @@ import "time"
 
 // Sizes of the arena (docs/DESIGN.md, "Bounds").
 const (
-	arenaMin  = 64 << 10
+	arenaMin  = 4 << 10
 	arenaMax  = 4 << 20
-	arenaKeep = time.Second // it grows rather than forget what is younger
+	arenaMost = 64 << 10         // of one plaintext
+	arenaKeep = time.Second      // it grows rather than forget what is younger
+	arenaRest = 10 * time.Second // after so long without a message it is given back
 )
 
 // arena keeps the plaintexts of small messages for a while, so that they can be sent again: a ring of
@@ -16,21 +18,27 @@ type arena struct {
 	buf  []byte
 	head uint64    // offset of the next byte to be written
 	lap  time.Time // when the ring last began from its start
+	used time.Time // when something was last put in
 }
 
-// put copies b, of at most arenaMin bytes, and returns its offset.
+// put copies b, of at most arenaMost bytes, and returns its offset.
 func (a *arena) put(now time.Time, b []byte) uint64 {
-	if len(b) > arenaMin {
+	if len(b) > arenaMost {
 		return 0
 	}
 	if a.buf == nil {
 		a.buf, a.lap = make([]byte, arenaMin), now
-		a.head = 1 // so that 0 names nothing
+		a.head = max(a.head, 1) // so that 0 names nothing
 	}
-	size := uint64(len(a.buf))
-	if at := a.head % size; at+uint64(len(b)) > size {
+	a.used = now
+	for {
+		size := uint64(len(a.buf))
+		at := a.head % size
+		if at+uint64(len(b)) <= size {
+			break
+		}
 		a.head += size - at
-		if now.Sub(a.lap) < arenaKeep && len(a.buf) < arenaMax {
+		if len(b) > len(a.buf) || now.Sub(a.lap) < arenaKeep && len(a.buf) < arenaMax {
 			a.grow()
 		}
 		a.lap = now
@@ -39,6 +47,15 @@ func (a *arena) put(now time.Time, b []byte) uint64 {
 	copy(a.buf[off%uint64(len(a.buf)):], b)
 	a.head += uint64(len(b))
 	return off
+}
+
+// rest gives the ring back when nothing was put in for long. What was in it is gone, and no later ring
+// takes an offset of it for one of its own.
+func (a *arena) rest(now time.Time) {
+	if a.buf != nil && now.Sub(a.used) >= arenaRest {
+		a.buf = nil
+		a.head += arenaMax
+	}
 }
 
 // grow doubles the ring at the end of a lap. Each byte keeps its offset.

@@ -56,6 +56,7 @@ type Core struct {
 
 	news      []news
 	newsTimer timer
+	beat      time.Time     // when the heartbeats are due that follow those sent last
 	flushed   time.Time     // when news were last sent
 	floodWait time.Duration // how long after that they wait for company
 

@@ -55,9 +55,14 @@ type Event struct {
 func (c *Core) Events() []Event {
 	e := c.events
 	c.events = c.eventsSpare[:0]
-	c.eventsSpare = e
+	if c.eventsSpare = e; cap(e) > eventsKeep {
+		c.eventsSpare = nil
+	}
 	return e
 }
+
+// eventsKeep is how many events there is room kept for; a burst may take more for a moment.
+const eventsKeep = 16
 
 func (c *Core) emitMember(kind EventKind, m *member) {
 	c.events = append(c.events, Event{Kind: kind, Member: m.Member})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // payload is size bytes that differ from place to place and from message to message.
@@ -147,5 +148,65 @@ func TestArenaGivesBackWhatWasPutOrNothing(t *testing.T) {
 	}
 	if len(a.buf) > arenaMax {
 		t.Errorf("grew to %d", len(a.buf))
+	}
+}
+
+func TestArenaTakesWhatIsLargerThanItself(t *testing.T) {
+	var a arena
+	small, large := []byte("small"), bytes.Repeat([]byte{7}, arenaMost)
+	first := a.put(time.Unix(0, 0), small)
+	second := a.put(time.Unix(60, 0), large)
+	if !bytes.Equal(a.get(second, len(large)), large) {
+		t.Error("the large one is not there")
+	}
+	if got := a.get(first, len(small)); got != nil && !bytes.Equal(got, small) {
+		t.Error("the small one became another")
+	}
+	if a.put(time.Unix(60, 0), append(large, 0)) != 0 {
+		t.Error("took more than it says")
+	}
+}
+
+func TestArenaAtRestIsGivenBackAndTakesNoOldOffsetForANewOne(t *testing.T) {
+	var a arena
+	now := time.Unix(0, 0)
+	var old []uint64
+	for range 10_000 {
+		old = append(old, a.put(now, make([]byte, 100)))
+	}
+	a.rest(now.Add(arenaRest - 1))
+	if a.buf == nil {
+		t.Fatal("given back too soon")
+	}
+	if a.rest(now.Add(arenaRest)); a.buf != nil {
+		t.Fatal("kept")
+	}
+	now = now.Add(time.Minute)
+	for range 100_000 {
+		off := a.put(now, make([]byte, 100))
+		if a.get(off, 100) == nil || a.get(old[len(old)-1], 100) != nil || a.get(old[0], 100) != nil {
+			t.Fatal("an old offset names something")
+		}
+	}
+}
+
+func TestOutboxGivesBackWhatABurstTook(t *testing.T) {
+	sim := newCluster(t, 1, simnet.Link{})
+	c := sim.make(0).Core
+	send := func(n int) {
+		for range n {
+			c.out.add(wire.Path{}, append(c.out.buf, make([]byte, 1000)...))
+		}
+		c.Drain(func(wire.Path, []byte) {})
+	}
+	send(100)
+	c.out.rest()
+	if cap(c.out.buf) < 100_000 {
+		t.Fatal("given back while it is needed")
+	}
+	send(1)
+	c.out.rest()
+	if cap(c.out.buf) > outboxRest {
+		t.Fatalf("%d bytes kept for 1,000", cap(c.out.buf))
 	}
 }

@@ -368,11 +368,9 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 
 // heartbeat tells p that we live, and the root of our table for it to compare.
 func (c *Core) heartbeat(now time.Time, p *peer) {
-	interval := c.cfg.Heartbeat
-	if p.legacy {
-		interval = legacyBeat
+	if p.beat = c.nextBeat(now); p.legacy {
+		p.beat = now.Add(c.jittered(legacyBeat))
 	}
-	p.beat = now.Add(interval - interval/10 + time.Duration(c.rng.Int64N(int64(interval/5))))
 	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
 		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.root())
@@ -382,6 +380,22 @@ func (c *Core) heartbeat(now time.Time, p *peer) {
 		}
 	}
 	c.sendPlain(now, p, c.plain)
+}
+
+// nextBeat is when the next heartbeats of this node are due. Those to all its links go out together, which
+// takes one wake of the loop instead of one for each.
+func (c *Core) nextBeat(now time.Time) time.Time {
+	if !c.beat.After(now) {
+		c.beat = now.Add(c.jittered(c.cfg.Heartbeat))
+		c.arena.rest(now)
+		c.out.rest()
+	}
+	return c.beat
+}
+
+// jittered is d, a tenth more or less.
+func (c *Core) jittered(d time.Duration) time.Duration {
+	return d - d/10 + time.Duration(c.rng.Int64N(int64(d/5)))
 }
 
 // soonest is the earlier of two times, of which zero means never.

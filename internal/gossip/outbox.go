@@ -10,6 +10,7 @@ const outboxKeep = 1 << 20
 // drains them.
 type outbox struct {
 	buf  []byte
+	most int // bytes of the fullest drain since rest was last called
 	list []datagram
 
 	probing bool // see Core.Probing
@@ -41,9 +42,21 @@ func (c *Core) Drain(send func(to wire.Path, b []byte)) {
 		send(d.to, b)
 		begin = d.end
 	}
+	o.most = max(o.most, len(o.buf))
 	o.list = o.list[:0]
 	o.buf = o.buf[:0]
 	if cap(o.buf) > outboxKeep {
 		o.buf = nil
 	}
 }
+
+// rest gives back what a burst took, if no drain since the last call came near to needing it.
+func (o *outbox) rest() {
+	if cap(o.buf) > outboxRest && len(o.buf) == 0 && 4*o.most < cap(o.buf) {
+		o.buf, o.list = nil, nil
+	}
+	o.most = 0
+}
+
+// outboxRest is the capacity below which an outbox is not worth shrinking.
+const outboxRest = 16 << 10

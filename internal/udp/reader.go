@@ -24,6 +24,7 @@ type Reader struct {
 	armed   time.Time             // what the read deadline is set to; zero when that is not known
 	got     []wire.Datagram       // what was received last
 	full    bool                  // the batch was: there may be more
+	tried   bool                  // the socket was read since Wait began
 	err     error
 }
 
@@ -53,13 +54,13 @@ func NewReader(c *Conn) *Reader {
 // are there. They are the caller's to overwrite until the next call of Wait or More. After Close of the
 // Conn it returns net.ErrClosed.
 func (r *Reader) Wait(due time.Time) ([]wire.Datagram, error) {
-	r.got, r.full, r.err = r.got[:0], false, nil
+	r.got, r.full, r.tried, r.err = r.got[:0], false, false, nil
 	if r.state.CompareAndSwap(running, waiting) {
 		err := r.wait(due)
 		if r.state.Swap(running) == woken {
 			r.armed = time.Time{} // to the past by who woke us, or soon
 		}
-		if err != nil || len(r.got) > 0 {
+		if err != nil || r.tried {
 			return r.got, err
 		}
 	} else {
@@ -109,7 +110,7 @@ func (r *Reader) More() ([]wire.Datagram, error) {
 	return r.poll()
 }
 
-// poll does not mind the deadline, so that datagrams are taken in however busy the timers are.
+// poll does not mind the deadline, so that datagrams are taken in even if each Wait is due when it begins.
 func (r *Reader) poll() ([]wire.Datagram, error) {
 	r.got, r.full, r.err = r.got[:0], false, nil
 	if err := r.raw.Control(r.control); err != nil {
@@ -119,6 +120,7 @@ func (r *Reader) poll() ([]wire.Datagram, error) {
 }
 
 func (r *Reader) tryWaiting(fd uintptr) bool {
+	r.tried = true
 	r.try(fd)
 	return len(r.got) > 0 || r.err != nil
 }

@@ -43,9 +43,10 @@ func (s *SyncWant) At(i int) uint32 { return binary.BigEndian.Uint32(s.Buckets[4
 // Add asks for one more bucket.
 func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint32(s.Buckets, bucket) }
 
-// AppendSyncRoot appends a message with s.
+// AppendSyncRoot appends a message with s. It is written by hand, for one goes out with every heartbeat.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
-	return appendValue(appendMessageHead(b, &id, "SyncRoot"), s)
+	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|2)
+	return appendUint(appendUint(b, s.Root), uint64(s.Count))
 }
 
 // ParseSyncRoot parses the Data of a KindSyncRoot.

@@ -173,3 +173,13 @@ func TestPieceOutsideItsMessageIsMalformed(t *testing.T) {
 		}
 	}
 }
+
+func TestSyncRootByHandEqualsThatOfGoMsgpack(t *testing.T) {
+	id := MessageID{1, 2, 3}
+	for _, s := range []SyncRoot{{}, {Root: 127, Count: 128}, {Root: 1 << 63, Count: 1<<32 - 1}, {Root: 70_000, Count: 70_000}} {
+		want := appendValue(appendMessageHead(nil, &id, "SyncRoot"), s)
+		if got := AppendSyncRoot(nil, id, s); !bytes.Equal(got, want) {
+			t.Errorf("%+v: %x, want %x", s, got, want)
+		}
+	}
+}

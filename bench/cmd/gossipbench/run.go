@@ -28,6 +28,7 @@ type options struct {
 	gap     time.Duration
 	idle    time.Duration
 	form    time.Duration
+	settle  time.Duration
 	cap     time.Duration
 	kills   int
 	profile string
@@ -45,6 +46,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&o.open, "open", 64, "messages under way in window")
 	f.DurationVar(&o.gap, "gap", 0, "mean time between messages of latency; 0 is the adapter's own")
 	f.DurationVar(&o.idle, "idle", 3*time.Second, "how long to look at idle nodes")
+	f.DurationVar(&o.settle, "settle", 0, "how long to wait after that; 0 is the adapter's own")
 	f.DurationVar(&o.form, "form", 40*time.Second, "how long to wait until the nodes know each other")
 	f.DurationVar(&o.cap, "cap", 10*time.Second, "longest sending of saturate and window")
 	f.IntVar(&o.kills, "kills", 4, "nodes that kill kills")
@@ -137,8 +139,11 @@ func (b *bench) measure() error {
 }
 
 func (b *bench) test() error {
-	if s, ok := b.cluster.(adapter.Settler); ok && b.tests != "form" {
-		time.Sleep(s.Settle())
+	if s, ok := b.cluster.(adapter.Settler); ok && b.settle == 0 {
+		b.settle = s.Settle()
+	}
+	if b.tests != "form" {
+		time.Sleep(b.settle)
 	}
 	if b.wants("idle") || b.wants("latency") || b.wants("large") {
 		if err := b.atRest(); err != nil {
