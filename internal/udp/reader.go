@@ -70,14 +70,21 @@ func (r *Reader) Wait(due time.Time) ([]wire.Datagram, error) {
 }
 
 // wait sleeps in a read. Who wakes a Reader sets its deadline to the past, perhaps so late that it ends
-// the sleep after that: so one that ends too early is taken up again.
+// the sleep after that: so one that ends too early is taken up again. Perhaps, too, so early that the
+// deadline set here takes its place: so it is asked once more before the sleep whether it is wanted.
 func (r *Reader) wait(due time.Time) error {
+	if due.IsZero() { // which as a deadline would mean never
+		due = longAgo
+	}
 	for {
 		if r.armed.IsZero() || due.Before(r.armed) {
 			r.armed = due
 			if err := r.c.SetReadDeadline(due); err != nil {
 				return closed(err)
 			}
+		}
+		if r.state.Load() == woken {
+			return nil
 		}
 		err := r.raw.Read(r.receive)
 		if err == nil {

@@ -178,3 +178,21 @@ func BenchmarkReader(b *testing.B) {
 		}
 	}
 }
+
+// The waker's deadline comes between the announcement of the sleep and the sleeper's own deadline.
+func TestWakeJustBeforeTheSleepIsNotLost(t *testing.T) {
+	_, r := reader(t, "udp4", "127.0.0.1:0")
+	r.state.Store(waiting)
+	r.Wake()
+	begin := time.Now()
+	if err := r.wait(soon()); err != nil || time.Since(begin) > 5*time.Second {
+		t.Fatal(err, time.Since(begin))
+	}
+}
+
+func TestWaitForNoTimeAtAllReturnsAtOnce(t *testing.T) {
+	_, r := reader(t, "udp4", "127.0.0.1:0")
+	if got, err := r.Wait(time.Time{}); len(got) > 0 || err != nil {
+		t.Fatal(got, err)
+	}
+}
