@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,7 @@ type Memberlist struct {
 	pings     map[gossip.PingToken]chan<- pinged
 	leaves    []chan<- struct{} // closed when the others know
 	seeds     resolve.Seeds
+	relocate  time.Time // when to look next whether the machine has another address
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -332,6 +334,7 @@ func (m *Memberlist) loop() {
 			publish = now.Add(telemetry.Interval)
 			m.lookAtDistances()
 			m.seek(now)
+			m.lookForAddress(now)
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
 		}
 		due = publish.Add(publishSlack)
@@ -599,6 +602,42 @@ func (m *Memberlist) seek(now time.Time) {
 			m.core.Seek(now, seeds)
 			m.seeds.Done(now, m.NumMembers() == 1)
 		})
+	})
+}
+
+// relocateEvery is how often a node that found out its address by itself looks whether it is still true.
+const relocateEvery = time.Minute
+
+// lookForAddress tells the others when the machine has lost the address that it advertises and has another.
+// A goroutine that ends by itself asks the system.
+func (m *Memberlist) lookForAddress(now time.Time) {
+	t, ours := m.transport.(*NetTransport)
+	if !ours || m.config.AdvertiseAddr != "" || now.Before(m.relocate) {
+		return
+	}
+	m.relocate = now.Add(relocateEvery)
+	current := m.core.Self().Addr
+	m.goroutines.Go(func() {
+		addrs, err := net.InterfaceAddrs()
+		if err != nil || amongAddrs(current.Addr(), addrs) {
+			return
+		}
+		ip, _, err := t.FinalAdvertiseAddr("", 0)
+		if addr, ok := netip.AddrFromSlice(ip); err == nil && ok {
+			_ = m.do(func(now time.Time) { m.core.Readdress(now, netip.AddrPortFrom(addr.Unmap(), current.Port())) })
+		}
+	})
+}
+
+// amongAddrs reports whether an address is one of those of a machine's interfaces.
+func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
+	return slices.ContainsFunc(addrs, func(of net.Addr) bool {
+		n, ok := of.(*net.IPNet)
+		if !ok {
+			return false
+		}
+		ip, _ := netip.AddrFromSlice(n.IP)
+		return ip.Unmap() == a.Unmap()
 	})
 }
 

@@ -1,6 +1,8 @@
 package gwyh
 
 import (
+	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,4 +94,89 @@ func TestLeaveWaitsUntilTheOthersKnowButNotLonger(t *testing.T) {
 			t.Errorf("Leave of the last took %v: %v", time.Since(begin), err)
 		}
 	})
+}
+
+func TestAddressOfAnInterfaceIsKnown(t *testing.T) {
+	addrs := []net.Addr{&net.IPNet{IP: net.IPv4(10, 0, 0, 7), Mask: net.CIDRMask(8, 32)}, &net.IPNet{IP: net.ParseIP("fd00::7"), Mask: net.CIDRMask(64, 128)}}
+	for a, want := range map[string]bool{"10.0.0.7": true, "::ffff:10.0.0.7": true, "fd00::7": true, "10.0.0.8": false, "fd00::8": false} {
+		if got := amongAddrs(netip.MustParseAddr(a), addrs); got != want {
+			t.Errorf("%s: %v", a, got)
+		}
+	}
+}
+
+// Thirty nodes (six without -full) are started again one after the other, at their addresses and under
+// their names, while the others broadcast all the time: those that stay hear all of each other.
+func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
+	n, pause := 6, 100*time.Millisecond
+	if *full {
+		n, pause = 30, time.Second
+	}
+	const most = 200_000
+	ms, cs := crowd(t, n, most)
+	type stay struct{ from, to int } // numbers of the messages that were sent while a node did not stay
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var sender []int // of each message
+	cast := func(length time.Duration, but int) {
+		for end := time.Now().Add(length); time.Now().Before(end); <-tick.C {
+			for range 5 {
+				k := len(sender)
+				i := k % n
+				if i == but {
+					i = (i + 1) % n
+				}
+				sender = append(sender, i)
+				if err := ms[i].Broadcast(numbered(k, 256)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	away := make([]stay, n)
+	for i := range ms {
+		cast(pause, -1)
+		away[i].from = len(sender)
+		cast(pause, i) // what is on its way to it and from it arrives
+		c := *ms[i].config
+		_ = ms[i].Shutdown()
+		cast(pause, i)
+		c.Transport = nil
+		ms[i] = create(t, &c)
+		for try := 0; ; try++ {
+			if _, err := ms[i].Join([]string{ms[(i+1)%n].LocalNode().Address()}); err == nil {
+				break
+			} else if try > 5 {
+				t.Fatal(err)
+			}
+		}
+		cast(pause, i)
+		away[i].to = len(sender)
+	}
+	cast(pause, -1)
+	lost, deliveries := 0, 0
+	missing := func() (count int) {
+		deliveries = 0
+		for i, c := range cs {
+			for k, s := range sender {
+				if s == i || k >= away[i].from && k < away[i].to || k >= away[s].from && k < away[s].to {
+					continue
+				}
+				deliveries++
+				if !c.seen[k].Load() {
+					count++
+				}
+			}
+		}
+		return count
+	}
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-tick.C {
+		if lost = missing(); lost == 0 {
+			break
+		}
+	}
+	t.Logf("%d messages, %d deliveries between nodes that stay, %d lost", len(sender), deliveries, lost)
+	if lost > 0 {
+		t.Errorf("%d of %d deliveries lost", lost, deliveries)
+	}
 }

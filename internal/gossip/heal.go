@@ -12,7 +12,8 @@ import (
 // every node speaks now and then to one that is dead to it, and to the seeds that no member lives at.
 const (
 	healLeast  = 30 * time.Second // between two contacts of a node with a dead one,
-	healMost   = 60 * time.Second // drawn anew each time
+	healMost   = 60 * time.Second // drawn anew each time;
+	healAlone  = 5 * time.Second  // of a node that has nobody but the dead: so long to three times that
 	healSpare  = 8                // nodes of a cluster that contact a dead one in such a time, beyond one for each dead
 	meetFor    = 10 * time.Second // after which a contact is given up
 	meetsMax   = 8                // seeds contacted at once
@@ -34,7 +35,11 @@ type healing struct {
 
 // seekDead makes the next contact with a dead node due, if none is.
 func (c *Core) seekDead(now time.Time) {
-	c.timers.advance(&c.heal.timer, now.Add(healLeast+time.Duration(c.rng.Int64N(int64(healMost-healLeast)))))
+	wait := healLeast + time.Duration(c.rng.Int64N(int64(healMost-healLeast)))
+	if c.members.count() == 1 {
+		wait = healAlone + time.Duration(c.rng.Int64N(int64(2*healAlone)))
+	}
+	c.timers.advance(&c.heal.timer, now.Add(wait))
 }
 
 // meetDead makes contact with a node that is dead to us: it, or one that was started in its place, may be

@@ -3,6 +3,7 @@ package gossip
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,12 +68,25 @@ func TestPartitionOfFiveMinutesIsOverWithinThree(t *testing.T) {
 	if *full {
 		n = 500
 	}
-	c := newCluster(t, 1, lan())
-	c.add(n)
+	// The application's states are exchanged for the healing's sake only.
+	c := withStates(t, 1, lan(), n, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	c.form(10 * time.Second)
 	c.net.RunFor(5 * time.Second)
+	for i, nd := range c.nodes {
+		nd.app.merged, nd.app.state = nil, fmt.Append(nil, "half ", i < n/2)
+	}
 	took, most := c.split(n/2, 5*time.Minute, 3*time.Minute)
 	t.Logf("%d nodes: whole %v after the end; the busiest sent %d KiB in that time", n, took, most>>10)
+	merged := func() bool {
+		return !slices.ContainsFunc(c.nodes, func(nd *node) bool {
+			return !slices.Contains(nd.app.merged, "half "+fmt.Sprint(string(nd.app.state) == "half false"))
+		})
+	}
+	begin := c.net.Elapsed() - took
+	if !c.net.RunUntil(4*time.Minute-took, merged) {
+		t.Error("the states are not merged everywhere after four minutes")
+	}
+	t.Logf("states merged everywhere after %v", c.net.Elapsed()-begin)
 	c.net.RunFor(choiceLatest + time.Second)
 	c.broadcast(1, "after", time.Second)
 }

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"bytes"
+	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -96,4 +97,18 @@ func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
 		State: e.State, Incarnation: e.Incarnation, Named: e.Named}
 	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: other})
 	c.logLimited(now, "name", "[WARN] gwyh: name %q is borne by %s and by %s: the one that has had it longer stays", e.Name, existing.Addr, e.Addr)
+}
+
+// Readdress tells the others that this node is reached at another address from now on.
+func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
+	c.now = now
+	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
+		return
+	}
+	c.cfg.Advertise, c.self.Addr = to, to
+	c.hs.SetAdvertise(to)
+	if c.self.live() {
+		c.renewSelf(now, 0)
+		c.emitMember(EventUpdate, c.self)
+	}
 }

@@ -154,3 +154,95 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 		}
 	}
 }
+
+// A node whose address changes under it, as by a NAT or a new lease, goes on under the same id: the others
+// follow its path, and its entry when it says where it is now.
+func TestNodeAtANewAddressIsFollowed(t *testing.T) {
+	for _, knows := range []bool{false, true} {
+		c := newCluster(t, 1, lan())
+		c.add(12)
+		c.form(3 * time.Second)
+		c.net.RunFor(5 * time.Second)
+		for _, n := range c.nodes {
+			n.events = nil
+		}
+		n, to := c.nodes[4], testAddr(444)
+		c.net.Rebind(n.addr, to)
+		n.addr = to
+		if knows {
+			c.do(4, func(now time.Time) { n.Readdress(now, to) })
+		}
+		c.net.RunFor(10 * time.Second)
+		if !c.whole() {
+			t.Fatalf("knows %v: %s", knows, c.missing())
+		}
+		for i, o := range c.nodes {
+			if o.count(EventLeave, "") != 0 || o.count(EventJoin, "") != 0 {
+				t.Errorf("knows %v: node %d was told %v", knows, i, o.names())
+			}
+			if m := o.members.named("node-4"); knows && (m.Addr != to || o.count(EventUpdate, "node-4") != 1) {
+				t.Errorf("node %d has node-4 at %v, was told %v", i, m.Addr, o.names())
+			}
+			if p := o.peers[n.cfg.ID]; p != nil && p.linked && p.set.Path().Remote != to {
+				t.Errorf("knows %v: node %d answers node-4 at %v", knows, i, p.set.Path().Remote)
+			}
+		}
+		c.broadcast(4, "from the new address", time.Second)
+		c.broadcast(0, "to the new address", time.Second)
+		if !knows {
+			continue
+		}
+		// Who has never spoken to it finds it there.
+		c.add(1)
+		c.do(12, func(now time.Time) { c.nodes[12].Join(now, to, now.Add(5*time.Second)) })
+		if !c.net.RunUntil(3*time.Second, c.whole) {
+			t.Errorf("not whole after a Join there: %s", c.missing())
+		}
+	}
+}
+
+// All nodes start again at the same moment, at their addresses and under their names.
+func TestMassRestartWithTheSameNames(t *testing.T) {
+	const size = 40
+	c := newCluster(t, 1, lan())
+	c.add(size)
+	c.form(5 * time.Second)
+	c.net.RunFor(10 * time.Second)
+	for i, n := range c.nodes {
+		c.net.Crash(n.addr)
+		c.nodes[i] = c.make(i)
+	}
+	c.net.RunFor(time.Second)
+	for _, n := range c.nodes {
+		c.net.Restart(n.addr, n)
+	}
+	c.form(10 * time.Second)
+	// And all but one, whom nobody of them joins: it knows them all as they were.
+	for i, n := range c.nodes[1:] {
+		c.net.Crash(n.addr)
+		c.nodes[i+1] = c.make(i + 1)
+	}
+	c.net.RunFor(time.Second)
+	for i, n := range c.nodes[1:] {
+		c.net.Restart(n.addr, n)
+		if i > 0 {
+			c.join(i+1, 1)
+		}
+	}
+	begin := c.net.Elapsed()
+	if !c.net.RunUntil(4*time.Minute, c.whole) {
+		t.Fatalf("not whole: %s", c.missing())
+	}
+	t.Logf("whole after %v", c.net.Elapsed()-begin)
+	c.net.RunFor(time.Minute)
+	if !c.whole() {
+		t.Fatalf("not whole a minute later: %s", c.missing())
+	}
+	for i, n := range c.nodes {
+		for k, o := range c.nodes {
+			if m := n.members.named(o.cfg.Name); m == nil || m.ID != o.cfg.ID {
+				t.Errorf("node %d takes %v for node %d", i, m, k)
+			}
+		}
+	}
+}

@@ -238,7 +238,8 @@ func clockJump(t *Trial) {
 	since := t.Net.Elapsed()
 	jumped := t.Pick(len(t.Nodes) / 3)
 	for i, n := range jumped {
-		t.Net.SetClockOffset(n.Addr, map[bool]time.Duration{true: time.Hour, false: -time.Hour}[i%2 == 0])
+		off := time.Hour + time.Duration(i)*5*time.Minute // no two alike: those could shake hands
+		t.Net.SetClockOffset(n.Addr, map[bool]time.Duration{true: off, false: -off}[i%2 == 0])
 	}
 	t.talk(5*time.Minute, time.Second)
 	t.Net.RunFor(time.Minute)

@@ -5,15 +5,9 @@ import (
 	"time"
 )
 
-// healing is what waits for the healing of partitions to be built.
-var healing = map[string]bool{"asymmetric": true, "partition": true, "clock-jump": true}
-
 // TestScenariosEndAsTheyShould runs the chaos of "gwyh sim -check" in small clusters.
 func TestScenariosEndAsTheyShould(t *testing.T) {
 	for _, k := range Scenarios() {
-		if healing[k.Name] {
-			continue
-		}
 		t.Run(k.Name, func(t *testing.T) {
 			const seed = 1
 			r := k.Run(seed, Small)
