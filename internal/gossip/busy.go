@@ -81,23 +81,16 @@ func (c *Core) list(p *peer) {
 	}
 }
 
-// corked is until when the datagram that is open for p may wait for company; zero when it shall not.
-func (p *peer) corked() time.Time {
-	if !p.busy {
-		return time.Time{}
-	}
-	return p.sealed.Add(corkFor)
-}
-
-// sealDue seals, at the end of a turn, what may not wait, or all of it.
+// sealDue seals, at the end of a turn, what may not wait, or all of it: on a busy link a datagram may wait for
+// company.
 func (c *Core) sealDue(now time.Time, all bool) {
 	var next time.Time
 	c.unsealed = slices.DeleteFunc(c.unsealed, func(p *peer) bool {
-		if at := p.telling.Add(tellFor); p.tell.Len() > 0 && !at.After(now) || all {
+		if p.tell.Len() > 0 && (all || !p.telling.Add(tellFor).After(now)) {
 			c.tellNow(now, p)
 		}
-		if at := p.corked(); len(p.open) > 0 && at.After(now) && !all {
-			next = soonest(next, at)
+		if p.busy && !all && len(p.open) > 0 && p.sealed.Add(corkFor).After(now) {
+			next = soonest(next, p.sealed.Add(corkFor))
 		} else {
 			c.sealOpen(now, p)
 		}

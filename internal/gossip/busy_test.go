@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // rush sends so many small messages from node 0, one each step, and returns the time the last one took to
@@ -50,7 +51,7 @@ func TestManySmallMessagesAreAnnouncedAndAllArrive(t *testing.T) {
 			c.form(5 * time.Second)
 			before := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
 			bytes := c.sum(func(s *Stats) uint64 { return s.SentBytes })
-			const count = 5000
+			const count = 3000
 			c.rush(count, 100*time.Microsecond, origins, "message")
 			per := func(n uint64) float64 { return float64(n) / count / 10 }
 			t.Logf("%d origins, loss %v: per message and node %.2f datagrams, %.0f bytes, %.2f copies, %.2f announced, %.3f asked for, %.3f resent; %d prunes, %d grafts; dropped: forgotten %d, announced %d, full %d, unexpected %d", origins, loss,
@@ -59,5 +60,124 @@ func TestManySmallMessagesAreAnnouncedAndAllArrive(t *testing.T) {
 				per(c.sum(func(s *Stats) uint64 { return s.Wanted })), per(c.sum(func(s *Stats) uint64 { return s.Resent })), c.sum(func(s *Stats) uint64 { return s.Prunes }), c.sum(func(s *Stats) uint64 { return s.Grafts }),
 				c.dropped(DropForgotten), c.dropped(DropAnnounced), c.dropped(DropQueueFull), c.dropped(DropUnexpected))
 		}
+	}
+}
+
+func TestLinkThatIsBusyNoMoreFloodsAgain(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(5 * time.Second)
+	announced := func(s *Stats) uint64 { return s.Announced }
+	forwarded := func(s *Stats) uint64 { return s.BroadcastsForwarded }
+	links := 0
+	for _, n := range c.nodes {
+		links += len(n.links)
+	}
+	c.rush(600, 200*time.Microsecond, 1, "busy")
+	if c.sum(announced) == 0 {
+		t.Fatal("nothing was announced under load")
+	}
+	before, copies := c.sum(announced), c.sum(forwarded)
+	for i := range 10 {
+		c.broadcast(i, fmt.Sprint("at ease ", i), 50*time.Millisecond)
+	}
+	// Each message goes along each link at least once, and never back to whom it came from.
+	if n := c.sum(forwarded) - copies; c.sum(announced) != before || n < uint64(10*links/2) {
+		t.Errorf("%d announced, %d copies sent of 10 messages over %d links", c.sum(announced)-before, n, links/2)
+	}
+}
+
+// A datagram that waits for company on a busy link goes soon, whether it comes or not.
+func TestLastMessageOfManyIsNotLeftBehind(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(5 * time.Second)
+	c.rush(400, 100*time.Microsecond, 1, "first")
+	c.rush(401, 100*time.Microsecond, 1, "again")
+	last := fmt.Sprintf("again %06d %200s", 400, "")
+	var first, most time.Time
+	for _, n := range c.nodes[1:] {
+		if at := n.at[last]; first.IsZero() || at.Before(first) {
+			first = at
+		}
+		if at := n.at[last]; at.After(most) {
+			most = at
+		}
+	}
+	if spread := most.Sub(first); spread > 10*time.Millisecond {
+		t.Errorf("the last message was %v on its way from the first node to the last", spread)
+	}
+	for i, n := range c.nodes {
+		if len(n.unsealed) != 0 || n.corkTimer.pos != 0 {
+			t.Errorf("node %d keeps %d datagrams open", i, len(n.unsealed))
+		}
+	}
+}
+
+func TestWhoLeavesLeavesNothingOpen(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(6)
+	c.form(5 * time.Second)
+	c.rush(200, 100*time.Microsecond, 1, "before")
+	c.do(0, func(now time.Time) {
+		for i := range 60 {
+			if err := c.nodes[0].Broadcast(now, fmt.Append(nil, "the last ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	c.do(0, c.nodes[0].Leave)
+	c.net.RunFor(2 * time.Second)
+	for k := range c.nodes[1:] {
+		c.heard(k+1, 60, "the last ")
+	}
+}
+
+// A member can say that it has what is not yet sent, for it can guess ids. That delays nothing for long.
+func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(8)
+	c.form(5 * time.Second)
+	liar := c.nodes[3]
+	c.do(3, func(now time.Time) {
+		id := c.nodes[0].newBroadcastID()
+		c.nodes[0].broadcasts--
+		for range 20 {
+			var have wire.Have
+			for range 50 {
+				have.Add(&id, 230)
+				id[15]++
+				if id[15] == 0 {
+					id[14]++
+				}
+			}
+			for _, p := range liar.links {
+				liar.sendPlain(now, p, wire.AppendHave(nil, liar.newID(), &have))
+			}
+		}
+	})
+	c.net.RunFor(50 * time.Millisecond)
+	c.rush(1000, 100*time.Microsecond, 1, "message")
+}
+
+func TestNodeThatAsksTooEarlyWaitsLonger(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	p, other := n.links[0], &peer{core: n.Core}
+	now := c.net.Now()
+	for i := range 5 {
+		id := wire.MessageID{6: 0x80, 15: byte(i)}
+		n.asked[id] = ask{now, other}
+		now = now.Add(quietMost)
+		n.first(now, p, &id)
+		if want := min(askQuiet<<(i+1), quietMost); n.quiet != want || len(n.asked) != 0 {
+			t.Errorf("after %d messages that came by themselves it waits %v, want %v", i+1, n.quiet, want)
+		}
+	}
+	for range 40 * rankEvery {
+		n.first(now, p, &wire.MessageID{})
+	}
+	if n.quiet != askQuiet {
+		t.Errorf("it still waits %v", n.quiet)
 	}
 }

@@ -34,11 +34,11 @@ type sent struct {
 	off     uint64 // of the plaintext in the arena, or of an index of its messages; 0 for none
 	size    uint32 // of the plaintext or index
 	index   bool
+	probe   bool      // a padded Ping: its loss says nothing of the rate
+	settled bool      // it was sent again: its counter means nothing any more
 	asm     *assembly // the large message; nil for none
 	piece   span
 	total   uint64 // peer.sent with this datagram
-	probe   bool   // a padded Ping: its loss says nothing of the rate
-	settled bool   // it was sent again: its counter means nothing any more
 }
 
 // identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.

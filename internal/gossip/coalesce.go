@@ -40,10 +40,9 @@ func (c *Core) sealOpen(now time.Time, p *peer) {
 	if len(p.open) == 0 {
 		return
 	}
-	plain, what := c.gather(now, p.open)
 	if ch := p.channel(now); ch == nil {
-		c.drop(DropUnknownSession)
-	} else if len(plain) > 0 {
+		c.stats.Dropped[DropUnknownSession] += uint64(len(p.open))
+	} else if plain, what := c.gather(now, p.open); len(plain) > 0 {
 		c.transmit(now, ch, p.set.Path(), plain, what)
 	}
 	p.open, p.openSize = p.open[:0], 0

@@ -147,14 +147,8 @@ func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
 
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits.
 func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
-	if len(p.small) == 0 {
-		if p.channel(now) == nil {
-			c.drop(DropUnknownSession)
-			return
-		}
-		if c.enclose(now, p, m) {
-			return
-		}
+	if len(p.small) == 0 && c.enclose(now, p, m) {
+		return
 	}
 	if p.bytes >= smallMax {
 		p.purge()
