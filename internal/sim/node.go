@@ -21,6 +21,7 @@ type Node struct {
 	up      bool
 	since   time.Duration // when this life began
 	facts   facts
+	seeds   seeds
 }
 
 // Up reports whether the node runs and has not left.
@@ -39,7 +40,7 @@ func (n *Node) begin(now time.Time, base *gossip.Table) {
 	if err != nil {
 		panic(err) // the configuration of the simulation is wrong
 	}
-	n.Core, n.up, n.since, n.Joins, n.facts = core, true, c.Net.Elapsed(), nil, nil
+	n.Core, n.up, n.since, n.Joins, n.facts, n.seeds = core, true, c.Net.Elapsed(), nil, nil, seeds{}
 	c.byID[n.ID()] = n
 }
 
@@ -55,11 +56,11 @@ func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 }
 
 func (n *Node) HandleTimeout(now time.Time) {
+	n.seek(now)
 	n.Core.HandleTimeout(now)
 	n.take(now)
 }
 
-func (n *Node) NextTimeout() time.Time                  { return n.Core.NextTimeout() }
 func (n *Node) Drain(send func(to wire.Path, b []byte)) { n.Core.Drain(send) }
 
 // take is the node's application: it hears of what the core has to tell, and answers at once.
