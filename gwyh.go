@@ -320,7 +320,7 @@ func (m *Memberlist) loop() {
 		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
 			m.core.HandleTimeout(now)
 		}
-		m.core.Drain(m.send)
+		m.core.DrainRuns(m.send)
 		for _, r := range m.carrier.refused {
 			m.core.Refused(now, r.to, r.size, r.tooBig)
 		}
@@ -501,13 +501,13 @@ func (m *Memberlist) shellStats() telemetry.Shell {
 	}
 }
 
-// send hands a datagram of the core to the transport.
-func (m *Memberlist) send(to wire.Path, b []byte) {
+// send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.
+func (m *Memberlist) send(to wire.Path, b []byte, size int) {
 	if m.core.Probing() {
 		m.carrier.sendWhole(to, b)
 		return
 	}
-	m.carrier.send(to, b)
+	m.carrier.sendRun(to, b, size)
 }
 
 // do runs f in the loop and waits until what it sends is sent.

@@ -779,6 +779,28 @@ func source(p *Packet) (path wire.Path) {
 	return path
 }
 
+// sendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
+// fewer: at once where the system takes that. Where it refuses them so, but takes them one by one, as for
+// an interface that cannot cut them, it is not asked again. b is not kept.
+func (c *carrier) sendRun(to wire.Path, b []byte, size int) {
+	refused := false
+	if len(b) > size && c.net != nil && len(c.net.conns) == 1 && c.net.conns[0].Runs() {
+		err := c.net.conns[0].WriteRun(to, b, size)
+		if err == nil {
+			return
+		}
+		refused = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS)
+	}
+	failed := c.failed.Load()
+	for ; len(b) > size; b = b[size:] {
+		c.send(to, b[:size])
+	}
+	c.send(to, b)
+	if refused && c.failed.Load() == failed {
+		c.net.conns[0].NoRuns()
+	}
+}
+
 // send sends b, which is not kept.
 func (c *carrier) send(to wire.Path, b []byte) {
 	if c.net != nil {

@@ -30,17 +30,34 @@ func (o *outbox) add(to wire.Path, buf []byte) {
 
 // Drain hands every waiting datagram to send, in order. The bytes are valid during the call.
 func (c *Core) Drain(send func(to wire.Path, b []byte)) {
+	c.drain(1, func(to wire.Path, b []byte, _ int) { send(to, b) })
+}
+
+// Bounds of a run: what Linux takes for one packet of segments.
+const (
+	runMax   = 64     // datagrams
+	runBytes = 65_000 // bytes
+)
+
+// DrainRuns is Drain with datagrams that follow each other to one peer handed over together: they lie end
+// to end in b and have size bytes each, but the last, which may have fewer.
+func (c *Core) DrainRuns(send func(to wire.Path, b []byte, size int)) { c.drain(runMax, send) }
+
+// drain hands over runs of at most so many datagrams.
+func (c *Core) drain(most int, send func(to wire.Path, b []byte, size int)) {
 	c.sealDue(c.now, false)
 	o := &c.out
 	begin := 0
-	for i := range o.list {
-		d := &o.list[i]
+	for i := 0; i < len(o.list); {
+		n := o.run(i, begin, most)
+		d := &o.list[i+n-1]
 		b := o.buf[begin:d.end]
-		c.stats.SentDatagrams++
+		c.stats.SentDatagrams += uint64(n)
 		c.stats.SentBytes += uint64(len(b))
 		o.probing = d.probe
-		send(d.to, b)
+		send(d.to, b, o.list[i].end-begin)
 		begin = d.end
+		i += n
 	}
 	o.most = max(o.most, len(o.buf))
 	o.list = o.list[:0]
@@ -48,6 +65,23 @@ func (c *Core) Drain(send func(to wire.Path, b []byte)) {
 	if cap(o.buf) > outboxKeep {
 		o.buf = nil
 	}
+}
+
+// run is how many datagrams from the i-th on, which begins at the given place, make one run.
+func (o *outbox) run(i, begin, most int) (n int) {
+	first := &o.list[i]
+	size := first.end - begin
+	for n = 1; n < most && i+n < len(o.list); n++ {
+		d := &o.list[i+n]
+		long := d.end - o.list[i+n-1].end
+		if d.to != first.to || d.probe || first.probe || long > size || d.end-begin > runBytes {
+			break
+		}
+		if long < size {
+			return n + 1
+		}
+	}
+	return n
 }
 
 // rest gives back what a burst took, if no drain since the last call came near to needing it.

@@ -196,3 +196,53 @@ func TestWaitForNoTimeAtAllReturnsAtOnce(t *testing.T) {
 		t.Fatal(got, err)
 	}
 }
+
+func TestRunArrivesAsTheDatagramsThatItIsMadeOf(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
+		c, r := reader(t, "udp", addr)
+		from := listen(t, "udp", addr)
+		plain := listen(t, "udp4", "127.0.0.1:0") // reads without a Reader
+		if !from.Runs() {
+			t.Skip("no UDP_SEGMENT on this system")
+		}
+		lo := netip.MustParseAddr("127.0.0.1")
+		run := make([]byte, 40*1400+17)
+		for i := range run {
+			run[i] = byte(i / 1400)
+		}
+		path := to(lo, c)
+		path.Local = lo
+		for range 2 {
+			if err := from.WriteRun(path, run, 1400); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for got := 0; got < 2*41; {
+			ds, err := r.Wait(soon())
+			if err != nil || len(ds) == 0 {
+				t.Fatal(len(ds), err)
+			}
+			for _, d := range ds {
+				want := 1400
+				if got%41 == 40 {
+					want = 17
+				}
+				if len(d.B) != want || cap(d.B) < want || d.B[0] != byte(got%41) || d.Remote.Port() != from.LocalAddr().Port() || d.Local != lo {
+					t.Fatalf("datagram %d: %d bytes of %d by %v", got, len(d.B), d.B[0], d.Path)
+				}
+				got++
+			}
+		}
+		if err := from.WriteRun(to(lo, plain), run[:2*1400], 1400); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, _ := read(t, plain); len(got) != 1400 {
+				t.Fatal(len(got))
+			}
+		}
+		if from.NoRuns(); from.Runs() {
+			t.Fatal("asks again")
+		}
+	}
+}

@@ -125,6 +125,7 @@ type send struct {
 	to     unix.Sockaddr // v4 or v6
 	v4     unix.SockaddrInet4
 	v6     unix.SockaddrInet6
+	room   []byte // for control messages
 	err    error
 	call   func(fd uintptr) bool
 }
@@ -141,9 +142,31 @@ var sends = sync.Pool{New: func() any {
 	return s
 }}
 
+// takesRuns reports whether the system knows UDP_SEGMENT (Linux 4.18).
+func takesRuns(c *net.UDPConn) (takes bool) {
+	withFD(c, func(fd int) {
+		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		takes = err == nil
+	})
+	return takes
+}
+
+func (c *Conn) writeRun(b, oob []byte, to netip.AddrPort, size int) error {
+	s := sends.Get().(*send)
+	defer sends.Put(s)
+	var data []byte
+	s.room, data = appendControl(append(s.room[:0], oob...), unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+	binary.NativeEndian.PutUint16(data, uint16(size))
+	return c.sendmsg(s, b, s.room, to)
+}
+
 func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
 	s := sends.Get().(*send)
 	defer sends.Put(s)
+	return c.sendmsg(s, b, oob, to)
+}
+
+func (c *Conn) sendmsg(s *send, b, oob []byte, to netip.AddrPort) error {
 	s.b, s.oob = b, oob
 	if c.dual() || to.Addr().Is6() {
 		s.v6 = unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zoneID(to.Addr())}

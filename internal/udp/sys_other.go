@@ -44,6 +44,10 @@ func isStale(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
+func takesRuns(*net.UDPConn) bool { return false }
+
+func (c *Conn) writeRun([]byte, []byte, netip.AddrPort, int) error { return errors.ErrUnsupported }
+
 func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
 	_, _, err := c.c.WriteMsgUDPAddrPort(b, oob, to)
 	return err
