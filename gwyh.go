@@ -305,7 +305,8 @@ func (m *Memberlist) startPuller() {
 func (m *Memberlist) loop() {
 	defer close(m.ended)
 	defer m.carrier.in.Stop()
-	var due, publish time.Time // when the figures go to the metrics next
+	due := time.Now()
+	var publish time.Time // when the figures go to the metrics next
 	var ran []*call
 	for {
 		got := m.carrier.wait(due)

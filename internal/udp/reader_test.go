@@ -129,6 +129,30 @@ func TestWakeEndsTheWaitInProgressOrTheNextOne(t *testing.T) {
 	all.Wait()
 }
 
+func TestNoWakeIsLostBetweenOneWaitAndTheNext(t *testing.T) {
+	_, r := reader(t, "udp4", "127.0.0.1:0")
+	asked, answered := make(chan struct{}, 1), make(chan struct{})
+	const times = 20_000
+	go func() {
+		for range times {
+			asked <- struct{}{}
+			r.Wake()
+			<-answered
+		}
+	}()
+	for n, late := 0, soon(); n < times; {
+		if _, err := r.Wait(late); err != nil || time.Now().After(late) {
+			t.Fatalf("wake %d was lost, %v", n, err)
+		}
+		select {
+		case <-asked:
+			n++
+			answered <- struct{}{}
+		default:
+		}
+	}
+}
+
 func TestReaderOfAClosedSocketSaysSo(t *testing.T) {
 	c, r := reader(t, "udp4", "127.0.0.1:0")
 	time.AfterFunc(5*time.Millisecond, func() { _ = c.Close() })
