@@ -97,20 +97,33 @@ func TestDelegateMayCallTheMemberlist(t *testing.T) {
 	same(t, "members seen from inside NotifyJoin", <-returned, differs(t, "calls-from-delegates", 0, 2))
 }
 
+// The waits let memberlist's old news die out.
 func TestEventsOfANodeComeInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
-		a := c.node("a")
+		a, d := c.node("a"), c.node("d")
+		c.join(a, d)
+		c.soon("a knows d", func() bool { return a.names() == "a d" })
 		for range 3 {
 			b := c.node("b")
 			c.join(a, b)
-			c.soon("a knows b", func() bool { return a.names() == "a b" })
+			c.soon("a knows b", func() bool { return a.names() == "a b d" })
+			time.Sleep(10 * time.Second)
 			_ = b.Leave(5 * time.Second)
+			c.soon("a knows that b left", func() bool { return a.names() == "a d" })
+			time.Sleep(10 * time.Second)
 			_ = b.Shutdown()
-			c.soon("a knows that b left", func() bool { return a.names() == "a" })
 		}
-		c.soon("all told", func() bool { return len(a.calls("join", "leave")) == 7 })
-		c.same("events", strings.Join(a.calls("join", "leave"), ", "),
-			"join a, join b, leave b, join b, leave b, join b, leave b")
+		c.soon("all told", func() bool { return len(a.calls("join", "leave")) >= 8 })
+		events := a.calls("join", "leave")[2:] // after those of a and d
+		for i, e := range events {
+			if want := []string{"join b", "leave b"}[i%2]; e != want {
+				t.Errorf("event %d is %q, want %q", i, e, want)
+			}
+		}
+		// Once in a hundred runs memberlist takes an old alive message for another node of the name.
+		if onGwyh && len(events) != 6 {
+			t.Errorf("events: %q", events)
+		}
 	})
 }
 

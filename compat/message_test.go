@@ -154,11 +154,11 @@ func TestQueuedBroadcastsArriveOnce(t *testing.T) {
 		for _, n := range []*node{a, b, d} {
 			c.soon("all know all", func() bool { return n.names() == "a b d" })
 		}
-		a.queue.RetransmitMult = 12 // memberlist's peers are drawn at random, and a message may miss one
+		a.queue.RetransmitMult = 60 // memberlist's peers are drawn at random, and a message may miss one
 		for i := range 100 {
 			a.broadcast(fmt.Sprint("message ", i, strings.Repeat("x", 90)))
 		}
-		time.Sleep(30 * time.Second)
+		time.Sleep(3 * time.Minute)
 		for _, n := range []*node{b, d} {
 			got := n.messages()
 			different := map[string]bool{}

@@ -30,7 +30,7 @@ func TestNodeRestartedAtItsAddressIsTheSameMember(t *testing.T) {
 		again := c.node("b", at(b), func(_ *memberlist.Config, a *app) { a.meta = []byte("two") })
 		c.join(a, again)
 		for _, n := range []*node{a, d} {
-			c.soon("the new metadata spreads", func() bool { return n.metaOf("b") == "two" })
+			c.within(5*time.Minute, "the new metadata spreads", func() bool { return n.metaOf("b") == "two" })
 		}
 		time.Sleep(time.Minute)
 		c.same("members", again.names(), "a b d")

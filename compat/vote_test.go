@@ -99,9 +99,7 @@ func TestNotifyAliveSeesNameAddressAndMetadata(t *testing.T) {
 
 func TestSecondNodeOfANameIsAConflict(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
-		a, b := c.node("a"), c.node("b")
-		c.join(a, b)
-		c.soon("a knows b", func() bool { return a.names() == "a b" })
+		a, b := c.two()
 		other := c.node("b")
 		_, _ = other.Join([]string{a.end.addr()})
 		c.soon("a was told", func() bool { return len(a.calls("conflict")) > 0 })
