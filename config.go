@@ -110,8 +110,9 @@ type Config struct {
 	// 3 s WAN, 200 ms Local. Negative is rejected.
 	ProbeTimeout time.Duration
 	// HeartbeatInterval is how often nodes with a link tell each other that they are there, if nothing
-	// else did. One that is silent for 2.2 intervals is probed. Default 1 s LAN and Local, 5 s WAN.
-	// 100 ms to 30 s.
+	// else did. One that is silent for 2.2 intervals is probed. Default and zero: ProbeInterval, held to
+	// 10 ms to 30 s, so that who probes more often detects failures sooner, as with memberlist. Else 10 ms
+	// to 30 s.
 	HeartbeatInterval time.Duration
 
 	// DisableTcpPings is without meaning here: there are none.
@@ -250,7 +251,6 @@ func DefaultLANConfig() *Config {
 		PushPullInterval:        30 * time.Second,
 		ProbeInterval:           time.Second,
 		ProbeTimeout:            500 * time.Millisecond,
-		HeartbeatInterval:       time.Second,
 		AwarenessMaxMultiplier:  8,
 		GossipInterval:          20 * time.Millisecond,
 		GossipNodes:             3,
@@ -276,7 +276,6 @@ func DefaultWANConfig() *Config {
 	c.PushPullInterval = 60 * time.Second
 	c.ProbeInterval = 5 * time.Second
 	c.ProbeTimeout = 3 * time.Second
-	c.HeartbeatInterval = 5 * time.Second
 	c.GossipInterval = 50 * time.Millisecond
 	c.GossipNodes = 4
 	c.GossipToTheDeadTime = 60 * time.Second
@@ -355,6 +354,8 @@ func ParseCIDRs(v []string) ([]net.IPNet, error) {
 
 const (
 	maxNameSize       = 255 // bytes, of a name or a zone (PROTOCOL.md 4, members)
+	minHeartbeat      = 10 * time.Millisecond
+	maxHeartbeat      = 30 * time.Second
 	minUDPBufferSize  = 1200
 	maxUserBufferSize = 16 << 20
 	maxMeta           = 32 << 10
@@ -390,7 +391,7 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.SuspicionMaxTimeoutMult, d.SuspicionMaxTimeoutMult)
 	fill(&c.ProbeInterval, d.ProbeInterval)
 	fill(&c.ProbeTimeout, d.ProbeTimeout)
-	fill(&c.HeartbeatInterval, d.HeartbeatInterval)
+	fill(&c.HeartbeatInterval, min(max(c.ProbeInterval, minHeartbeat), maxHeartbeat))
 	fill(&c.AwarenessMaxMultiplier, d.AwarenessMaxMultiplier)
 	fill(&c.GossipToTheDeadTime, d.GossipToTheDeadTime)
 	fill(&c.Subscriptions, d.Subscriptions)
@@ -454,8 +455,8 @@ func (c *Config) complaints() (bad []string) {
 	positive("PushPullInterval", c.PushPullInterval)
 	positive("ProbeInterval", c.ProbeInterval)
 	positive("ProbeTimeout", c.ProbeTimeout)
-	if h := c.HeartbeatInterval; h < 100*time.Millisecond || h > 30*time.Second {
-		reject("HeartbeatInterval", h, "100ms to 30s")
+	if h := c.HeartbeatInterval; h < minHeartbeat || h > maxHeartbeat {
+		reject("HeartbeatInterval", h, "10ms to 30s")
 	}
 	within("AwarenessMaxMultiplier", c.AwarenessMaxMultiplier, 1, 1000)
 	positive("GossipInterval", c.GossipInterval)

@@ -26,7 +26,9 @@ func TestPresetsAreValidAsTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if !reflect.DeepEqual(own, preset()) {
+		want := preset()
+		want.HeartbeatInterval = want.ProbeInterval
+		if !reflect.DeepEqual(own, want) {
 			t.Errorf("%s: validate changed something: %+v", name, own)
 		}
 		if c.Name != host || c.BindPort != 6969 || c.BindAddr != "0.0.0.0" || c.Subscriptions != 5 {
@@ -50,7 +52,10 @@ func TestPresetsDifferAsDocumented(t *testing.T) {
 		{DefaultWANConfig(), 1200, 5 * time.Second, 50 * time.Millisecond, false},
 		{DefaultLocalConfig(), 60000, time.Second, 10 * time.Millisecond, true},
 	} {
-		p := c.preset
+		p, err := c.preset.validate()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if p.UDPBufferSize != c.size || p.HeartbeatInterval != c.heartbeat || p.GossipInterval != c.gossip || p.AllowLegacy != c.legacy {
 			t.Errorf("%+v, want %+v", p, c)
 		}
@@ -67,9 +72,22 @@ func TestZeroTakesTheDefaultOfLAN(t *testing.T) {
 	want.BindAddr, want.BindPort, want.AdvertisePort, want.DNSConfigPath = "", 0, 0, ""
 	want.IndirectChecks, want.PushPullInterval, want.GossipInterval, want.QueueCheckInterval = 0, 0, 0, 0
 	want.RetransmitMult, want.GossipNodes = 0, 0
+	want.HeartbeatInterval = want.ProbeInterval
 	want.AllowLegacy, want.GossipVerifyIncoming, want.GossipVerifyOutgoing, want.EnableCompression = false, false, false, false
 	if !reflect.DeepEqual(own, want) {
 		t.Errorf("got  %+v\nwant %+v", own, want)
+	}
+}
+
+func TestHeartbeatsFollowTheProbeInterval(t *testing.T) {
+	for probe, want := range map[time.Duration]time.Duration{time.Second: time.Second, 50 * time.Millisecond: 50 * time.Millisecond,
+		time.Millisecond: 10 * time.Millisecond, time.Minute: 30 * time.Second} {
+		c := DefaultLANConfig()
+		c.ProbeInterval = probe
+		own, err := c.validate()
+		if err != nil || own.HeartbeatInterval != want {
+			t.Errorf("probes every %v: heartbeats every %v, want %v (%v)", probe, own.HeartbeatInterval, want, err)
+		}
 	}
 }
 
@@ -94,7 +112,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"PushPullInterval":        {func(c *Config) { c.PushPullInterval = -time.Second }, "= -1s, want no negative duration"},
 		"ProbeInterval":           {func(c *Config) { c.ProbeInterval = -1 }, "no negative duration"},
 		"ProbeTimeout":            {func(c *Config) { c.ProbeTimeout = -1 }, "no negative duration"},
-		"HeartbeatInterval":       {func(c *Config) { c.HeartbeatInterval = 9 * time.Millisecond }, "= 9ms, want 100ms to 30s"},
+		"HeartbeatInterval":       {func(c *Config) { c.HeartbeatInterval = 9 * time.Millisecond }, "= 9ms, want 10ms to 30s"},
 		"AwarenessMaxMultiplier":  {func(c *Config) { c.AwarenessMaxMultiplier = -2 }, "1 to 1000"},
 		"GossipInterval":          {func(c *Config) { c.GossipInterval = -1 }, "no negative duration"},
 		"GossipToTheDeadTime":     {func(c *Config) { c.GossipToTheDeadTime = -1 }, "no negative duration"},
@@ -137,7 +155,7 @@ func TestBoundsThemselvesAreGood(t *testing.T) {
 		func(c *Config) { c.Name, c.Label, c.Zone = bytes255(), bytes255(), bytes255() },
 		func(c *Config) { c.BindPort, c.AdvertisePort = 65535, 65535 },
 		func(c *Config) { c.UDPBufferSize = 65507 },
-		func(c *Config) { c.HeartbeatInterval = 100 * time.Millisecond },
+		func(c *Config) { c.HeartbeatInterval = 10 * time.Millisecond },
 		func(c *Config) { c.HeartbeatInterval = 30 * time.Second },
 		func(c *Config) { c.Subscriptions = 64 },
 		func(c *Config) { c.UDPBufferSize, c.MetaMax = 60000, 32768 },

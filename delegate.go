@@ -276,12 +276,10 @@ func (m *Memberlist) isShutdown() bool {
 
 // Bounds of the puller (docs/DESIGN.md, "GetBroadcasts").
 const (
-	pullOverhead = 3                      // bytes per message that GetBroadcasts is told to count
-	pullRest     = 200 * time.Millisecond // between polls while polls bring nothing
-	pullTraffic  = time.Second            // after one that did the interval is GossipInterval for so long
-	pullAlone    = 30 * time.Second       // with no link for so long the queue is drained and counted
-	pullAge      = 30 * time.Second       // how long a slice handed out is known
-	pullBytes    = 8 << 20                // how many bytes of such slices are kept
+	pullOverhead = 3                // bytes per message that GetBroadcasts is told to count
+	pullAlone    = 30 * time.Second // with no link for so long the queue is drained and counted
+	pullAge      = 30 * time.Second // how long a slice handed out is known
+	pullBytes    = 8 << 20          // how many bytes of such slices are kept
 )
 
 // A puller polls the application's GetBroadcasts. The queues of memberlist's users hand out the same
@@ -324,7 +322,6 @@ func (p *puller) run(stop <-chan struct{}) {
 	if p.delegate == nil || p.interval == 0 {
 		t.Stop()
 	}
-	var traffic time.Time // when a poll last gave something
 	for {
 		select {
 		case <-stop:
@@ -336,7 +333,6 @@ func (p *puller) run(stop <-chan struct{}) {
 		}
 		now := time.Now()
 		for p.ready(now) && p.poll(now) {
-			traffic = now
 			select {
 			case <-stop:
 				return
@@ -345,11 +341,7 @@ func (p *puller) run(stop <-chan struct{}) {
 			default:
 			}
 		}
-		if now.Sub(traffic) < pullTraffic {
-			t.Reset(p.interval)
-		} else {
-			t.Reset(max(p.interval, pullRest))
-		}
+		t.Reset(p.interval)
 	}
 }
 

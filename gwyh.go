@@ -160,12 +160,9 @@ func (m *Memberlist) start() error {
 	}
 	m.look()
 	self := m.view.Load().self
-	if a := m.config.Alive; a != nil {
-		if err := a.NotifyAlive(self); err != nil {
-			return fmt.Errorf("gwyh: NotifyAlive refused the node itself: %w", err)
-		}
-	}
-	if e := m.config.Events; e != nil {
+	if err := m.welcomeSelf(self); err != nil {
+		m.log.warnf("the AliveDelegate refuses this node itself: %v", err)
+	} else if e := m.config.Events; e != nil {
 		e.NotifyJoin(self)
 	}
 	m.metrics = telemetry.New(m.config.Metrics, m.config.MetricLabels)
@@ -188,6 +185,15 @@ func (m *Memberlist) handlers() dispatch.Handlers[*Node] {
 		h.Join, h.Update, h.Leave = e.NotifyJoin, e.NotifyUpdate, e.NotifyLeave
 	}
 	return h
+}
+
+// welcomeSelf asks the AliveDelegate about this node itself. As with memberlist its no ends nothing: what it
+// says of others is what keeps anybody out.
+func (m *Memberlist) welcomeSelf(self *Node) error {
+	if m.config.Alive == nil {
+		return nil
+	}
+	return m.config.Alive.NotifyAlive(self)
 }
 
 // coreConfig is the core's part of the configuration.
@@ -1002,12 +1008,10 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if a := m.config.Alive; a != nil {
-		self := *m.LocalNode()
-		self.Meta = meta
-		if err := a.NotifyAlive(&self); err != nil {
-			return fmt.Errorf("gwyh: NotifyAlive refused the node itself: %w", err)
-		}
+	self := *m.LocalNode()
+	self.Meta = meta
+	if err := m.welcomeSelf(&self); err != nil {
+		m.log.warnf("the AliveDelegate refuses this node itself: %v", err)
 	}
 	var tooLong error
 	if err := m.do(func(now time.Time) { tooLong = m.core.SetMeta(now, meta) }); err != nil {

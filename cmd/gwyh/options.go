@@ -79,7 +79,7 @@ const sizeMax = 1200
 
 func defaultOptions() options {
 	return options{nodes: 25, zones: 3, messages: 200, size: 256, strategy: strategies[0], seed: 1,
-		heartbeat: gwyh.DefaultLANConfig().HeartbeatInterval}
+		heartbeat: gwyh.DefaultLANConfig().ProbeInterval}
 }
 
 const demoUsage = `gwyh demo starts a cluster on loopback UDP in this process, waits until it is

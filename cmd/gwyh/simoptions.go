@@ -199,7 +199,7 @@ func (o *simOptions) plan() (*sim.Plan, error) {
 // coreOf is the part of a configuration that all nodes of a cluster have in common.
 func coreOf(c *gwyh.Config) gossip.Config {
 	return gossip.Config{MetaMax: gwyh.MetaMaxSize, Versions: [6]byte(c.BuildVsnArray()), AllowLegacy: c.AllowLegacy, Subscriptions: c.Subscriptions,
-		Heartbeat: c.HeartbeatInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram,
+		Heartbeat: c.ProbeInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram,
 		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: c.IndirectChecks,
 		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime, PushPullInterval: c.PushPullInterval}

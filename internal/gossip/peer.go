@@ -68,7 +68,7 @@ type peer struct {
 const (
 	datagramMin   = 1200
 	datagramMax   = 65_507
-	heartbeatMin  = 100 * time.Millisecond
+	heartbeatMin  = 10 * time.Millisecond
 	heartbeatMax  = 30 * time.Second
 	legacyBeat    = 5 * time.Second
 	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
