@@ -369,7 +369,8 @@ func (p *puller) ready(now time.Time) bool {
 	return now.Sub(p.alone) >= pullAlone
 }
 
-// poll asks once and sends what is new. It reports whether anything was.
+// poll asks once and sends what is new, what was given last first: so do memberlist's receivers take the
+// messages of a packet. It reports whether anything was.
 func (p *puller) poll(now time.Time) (sent bool) {
 	p.forget(now)
 	given := p.delegate.GetBroadcasts(pullOverhead, p.limit)
@@ -379,7 +380,7 @@ func (p *puller) poll(now time.Time) (sent bool) {
 			fresh = append(fresh, msg)
 		}
 	}
-	for _, msg := range fresh {
+	for _, msg := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
 		p.remember(now, msg)
 		if p.repeats(msg) {
 			continue

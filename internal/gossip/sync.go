@@ -303,11 +303,14 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 			return
 		}
 		// The answers left a difference, or others join meanwhile: the timer compares again, but not for ever
-		// unless part of the answers was lost.
+		// unless part of the answers was lost, and not when they told nothing: one side keeps somebody out then.
 		if x.flight > 0 {
 			return
 		}
-		if x.answered++; x.answered >= syncAnswered && int(theirs.Count) <= c.members.count() {
+		x.answered++
+		n := c.members.count()
+		vain := n > 1 && x.root == c.members.root
+		if (vain || x.answered >= syncAnswered) && int(theirs.Count) <= n {
 			p.differs.note(now, c.members.root)
 			x.end()
 			c.joinSynced(now, p)
