@@ -70,7 +70,7 @@ func (c *Core) tellNow(now time.Time, p *peer) {
 	}
 	c.plain = wire.AppendHave(c.plain[:0], c.newID(), &p.tell)
 	p.tell.Reset()
-	c.sendSmall(now, p, c.newSmall(now, c.plain))
+	c.sendSmall(now, p, c.tellMsg.set(now, &c.arena, c.plain)) // a message may be on its way along the links
 }
 
 // list sees to it that what is open for p is sealed.

@@ -181,3 +181,43 @@ func TestNodeThatAsksTooEarlyWaitsLonger(t *testing.T) {
 		t.Errorf("it still waits %v", n.quiet)
 	}
 }
+
+// An announcement that becomes full while a message goes out does not take the message's place on the links
+// that follow.
+func TestFullAnnouncementDoesNotReplaceAMessage(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(10)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	for i, p := range n.links { // the first announce only
+		p.wanted = i >= 4
+	}
+	const count = 3 * tellMost
+	var sent uint64
+	c.do(0, func(now time.Time) {
+		for i := range count {
+			if i == busyCount {
+				sent = n.stats.BroadcastsForwarded
+			}
+			if err := n.Broadcast(now, fmt.Append(nil, "message ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.Flush(now)
+	})
+	wanting := n.wanting()
+	if got := n.stats.BroadcastsForwarded - sent; got != uint64((count-busyCount)*wanting) && got != uint64((count-busyCount+1)*wanting) {
+		t.Errorf("%d copies sent", got)
+	}
+	c.net.RunFor(1100 * time.Microsecond) // what was sent in full is there, and nothing was asked for yet
+	for _, o := range c.nodes[1:] {
+		if p := n.peers[o.cfg.ID]; p == nil || !p.linked || !p.wanted {
+			continue
+		}
+		for i := range count {
+			if msg := fmt.Sprint("message ", i); o.got[msg] != 1 {
+				t.Errorf("%s got %s %d times", o.cfg.Name, msg, o.got[msg])
+			}
+		}
+	}
+}

@@ -111,6 +111,7 @@ type Core struct {
 	entry       wire.Member  // scratch: one entry being written
 	behind      []*member    // scratch: what the sender of the entries in progress is behind on
 	smallMsg    smallMessage // scratch: see newSmall
+	tellMsg     smallMessage // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
 	logs        map[string]logLimit

@@ -140,9 +140,13 @@ type smallMessage struct {
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
-	off := c.arena.put(now, plain)
-	c.smallMsg = smallMessage{plain: c.arena.get(off, len(plain)), off: off}
-	return &c.smallMsg
+	return c.smallMsg.set(now, &c.arena, plain)
+}
+
+func (m *smallMessage) set(now time.Time, a *arena, plain []byte) *smallMessage {
+	off := a.put(now, plain)
+	*m = smallMessage{plain: a.get(off, len(plain)), off: off}
+	return m
 }
 
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits.
