@@ -13,13 +13,18 @@ const (
 
 // arena keeps the plaintexts of small messages for a while, so that they can be sent again: a ring of
 // bytes, shared by all links of a node. What is put in is named by an offset that only grows; what has
-// been overwritten is gone. Nothing is allocated but when it grows.
+// been overwritten is gone. Nothing is allocated but when it grows, which it does rather than overwrite
+// what is young.
 type arena struct {
-	buf  []byte
-	head uint64    // offset of the next byte to be written
-	lap  time.Time // when the ring last began from its start
-	used time.Time // when something was last put in
+	buf   []byte
+	head  uint64                // offset of the next byte to be written
+	floor uint64                // nothing before it is kept, whatever the ring's length
+	marks [arenaParts]time.Time // when each part of the ring was last written to; zero: not yet
+	used  time.Time             // when something was last put in
 }
+
+// arenaParts is how many parts of the ring have a time of their own.
+const arenaParts = 8
 
 // put copies b, of at most arenaMost bytes, and returns its offset.
 func (a *arena) put(now time.Time, b []byte) uint64 {
@@ -27,26 +32,50 @@ func (a *arena) put(now time.Time, b []byte) uint64 {
 		return 0
 	}
 	if a.buf == nil {
-		a.buf, a.lap = make([]byte, arenaMin), now
+		a.buf = make([]byte, arenaMin)
 		a.head = max(a.head, 1) // so that 0 names nothing
+		a.floor = a.head
+		clear(a.marks[:])
 	}
 	a.used = now
+	n := uint64(len(b))
 	for {
 		size := uint64(len(a.buf))
-		at := a.head % size
-		if at+uint64(len(b)) <= size {
+		if at := a.head % size; at+n > size {
+			a.head += size - at
+		}
+		if n <= size && (size >= arenaMax || !a.young(now, n)) {
 			break
 		}
-		a.head += size - at
-		if len(b) > len(a.buf) || now.Sub(a.lap) < arenaKeep && len(a.buf) < arenaMax {
-			a.grow()
-		}
-		a.lap = now
+		a.grow(now)
 	}
 	off := a.head
 	copy(a.buf[off%uint64(len(a.buf)):], b)
-	a.head += uint64(len(b))
+	a.mark(now, off, n)
+	a.head += n
 	return off
+}
+
+// young reports whether n bytes at the head would overwrite what arenaKeep wants kept.
+func (a *arena) young(now time.Time, n uint64) bool {
+	part := uint64(len(a.buf) / arenaParts)
+	at := a.head % uint64(len(a.buf))
+	first := (at + part - 1) / part // the part that the head is in was entered before
+	for i := first; i*part < at+n; i++ {
+		if m := a.marks[i]; !m.IsZero() && now.Sub(m) < arenaKeep {
+			return true
+		}
+	}
+	return false
+}
+
+// mark notes that n bytes are written at off.
+func (a *arena) mark(now time.Time, off, n uint64) {
+	part := uint64(len(a.buf) / arenaParts)
+	at := off % uint64(len(a.buf))
+	for i := at / part; i*part < at+n; i++ {
+		a.marks[i] = now
+	}
 }
 
 // rest gives the ring back when nothing was put in for long. What was in it is gone, and no later ring
@@ -58,13 +87,18 @@ func (a *arena) rest(now time.Time) {
 	}
 }
 
-// grow doubles the ring at the end of a lap. Each byte keeps its offset.
-func (a *arena) grow() {
+// grow doubles the ring. Each byte keeps its offset.
+func (a *arena) grow(now time.Time) {
 	old := a.buf
 	size := uint64(len(old))
 	a.buf = make([]byte, 2*size)
-	if a.head >= size {
-		copy(a.buf[(a.head-size)%(2*size):], old)
+	clear(a.marks[:])
+	a.floor = max(a.floor, max(a.head, size)-size)
+	for off := a.floor; off < a.head; {
+		n := min(size-off%size, a.head-off) // to the end of a lap
+		copy(a.buf[off%(2*size):], old[off%size:][:n])
+		a.mark(now, off, n)
+		off += n
 	}
 }
 
@@ -77,7 +111,7 @@ func (a *arena) together(off uint64, s stored) bool {
 // get is what was put at off, of n bytes; nil when it was overwritten.
 func (a *arena) get(off uint64, n int) []byte {
 	size := uint64(len(a.buf))
-	if off == 0 || size == 0 || a.head-off > size || off >= a.head {
+	if off == 0 || size == 0 || off < a.floor || off >= a.head || a.head-off > size || off%size+uint64(n) > size {
 		return nil
 	}
 	at := off % size

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -151,5 +152,58 @@ func TestArenaReturnsNeighboursOfOneLapOnly(t *testing.T) {
 			}
 		}
 		now = now.Add(10 * time.Millisecond)
+	}
+}
+
+// What is young is kept until the arena is as large as it may be, however the puts are spread over time, and
+// nothing is ever returned that is not what was put.
+func TestArenaKeepsWhatIsYoungAndReturnsNothingElse(t *testing.T) {
+	type kept struct {
+		stored
+		b  []byte
+		at time.Time
+	}
+	for seed := range uint64(20) {
+		rng := newTestRand(seed)
+		var a arena
+		var all []kept
+		now := time.Unix(1000, 0)
+		for i := range 3000 {
+			switch rng.IntN(300) {
+			case 0:
+				now = now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)
+			case 1:
+				a.rest(now)
+			default:
+				now = now.Add(time.Duration(rng.IntN(300)) * time.Microsecond)
+			}
+			b := make([]byte, 1+rng.IntN(600))
+			if rng.IntN(100) == 0 {
+				b = make([]byte, 1+rng.IntN(arenaMost))
+			}
+			for k := range b {
+				b[k] = byte(i) ^ byte(k)
+			}
+			all = append(all, kept{stored{a.put(now, b), uint32(len(b))}, b, now})
+			for _, k := range all[max(0, len(all)-40):] {
+				got := a.get(k.off, int(k.size))
+				if got == nil && now.Sub(k.at) < arenaKeep && len(a.buf) < arenaMax {
+					t.Fatalf("seed %d: %d bytes put %v ago are gone from an arena of %d", seed, k.size, now.Sub(k.at), len(a.buf))
+				}
+				if got != nil && !bytes.Equal(got, k.b) {
+					t.Fatalf("seed %d: %d bytes put %v ago came back changed", seed, k.size, now.Sub(k.at))
+				}
+			}
+			if i%100 == 0 {
+				for _, k := range all {
+					if got := a.get(k.off, int(k.size)); got != nil && !bytes.Equal(got, k.b) {
+						t.Fatalf("seed %d: %d bytes put %v ago came back changed", seed, k.size, now.Sub(k.at))
+					}
+				}
+			}
+		}
+		if len(a.buf) > arenaMax {
+			t.Errorf("%d bytes", len(a.buf))
+		}
 	}
 }
