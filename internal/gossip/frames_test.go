@@ -125,25 +125,36 @@ func TestFirstMissingIsWhatIsHereAndNotDone(t *testing.T) {
 	}
 }
 
-func TestArenaGivesBackWhatWasPutOrNothing(t *testing.T) {
+// The pace changes all the time, from nothing for seconds to megabytes in a moment.
+func TestArenaGivesBackWhatWasPutOrNothingAndForgetsNothingYoung(t *testing.T) {
 	var a arena
 	type entry struct {
 		off uint64
 		b   []byte
+		at  time.Time
 	}
 	var all []entry
 	rng := newTestRand(3)
 	now := time.Unix(0, 0)
-	for i := range 50_000 {
-		b := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(300))
-		now = now.Add(time.Duration(rng.IntN(2_000_000)))
-		all = append(all, entry{a.put(now, b), b})
-		e := all[max(0, len(all)-1-rng.IntN(4000))]
-		if got := a.get(e.off, len(e.b)); got != nil && !bytes.Equal(got, e.b) {
-			t.Fatalf("entry %d: other bytes", i)
+	pace := 0
+	for i := range 60_000 {
+		if i%500 == 0 {
+			pace = []int{1, 20_000, 2_000_000, 40_000_000}[rng.IntN(4)]
+			now = now.Add(time.Duration(rng.IntN(3_000_000_000)))
+			a.rest(now)
 		}
-		if last := all[max(0, len(all)-20)]; a.get(last.off, len(last.b)) == nil {
-			t.Fatalf("entry %d: one of the last twenty is gone", i)
+		b := bytes.Repeat([]byte{byte(i), byte(i >> 8), 1}, 1+rng.IntN(200))
+		now = now.Add(time.Duration(rng.IntN(pace)))
+		all = append(all, entry{a.put(now, b), b, now})
+		for _, back := range []int{rng.IntN(20), rng.IntN(4000)} {
+			e := all[max(0, len(all)-1-back)]
+			got := a.get(e.off, len(e.b))
+			if got != nil && !bytes.Equal(got, e.b) {
+				t.Fatalf("entry %d, %d back: other bytes", i, back)
+			}
+			if got == nil && now.Sub(e.at) < arenaKeep && a.head-e.off < arenaMax {
+				t.Fatalf("entry %d, %d back, is gone after %v", i, back, now.Sub(e.at))
+			}
 		}
 	}
 	if len(a.buf) > arenaMax {
