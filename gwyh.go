@@ -538,7 +538,8 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
 // Config.BindPort. A host name stands for all its addresses. Join returns how many addresses were
 // reached, oneself among them, and an error that joins each failure when it was none. It takes at
-// most Config.TCPTimeout and a little; when it returns, Members has what the others knew, the states of
+// most Config.TCPTimeout and a little, and no longer than 2 s for addresses where nobody answers once one
+// was reached; when it returns, Members has what the others knew, the states of
 // the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
 //
 // LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
@@ -663,10 +664,15 @@ type joining struct {
 	errs      []error
 }
 
+// joinGrace is how long a Join that has reached a node goes on with addresses that nobody answers at: of a
+// name's IPv4 and IPv6 addresses often one leads nowhere. The seeds are looked for further on.
+const joinGrace = 2 * time.Second
+
 // await answers what is asked in a Join until all of it has ended.
 func (m *Memberlist) await(ctx context.Context, j *joining) {
 	late := time.NewTicker(lateAnswer)
 	defer late.Stop()
+	var grace <-chan time.Time // ends when some were reached and others have had their time to answer
 	cancelled := ctx.Done()
 	for len(j.targets) > 0 {
 		select {
@@ -683,6 +689,17 @@ func (m *Memberlist) await(ctx context.Context, j *joining) {
 			for q, ok := j.questions.take(time.Now()); ok; q, ok = j.questions.take(time.Now()) {
 				m.advance(ctx, j, &q)
 			}
+			if grace == nil && j.reached > 0 && len(j.targets) > 0 {
+				t := time.NewTimer(joinGrace)
+				defer t.Stop()
+				grace = t.C
+			}
+		case <-grace:
+			_ = m.do(func(now time.Time) {
+				for t := range j.targets {
+					m.core.AbandonJoin(now, t)
+				}
+			})
 		}
 	}
 }

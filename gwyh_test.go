@@ -516,6 +516,17 @@ func TestJoinCountsWhatItReached(t *testing.T) {
 	})
 }
 
+func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", newRecorder()), node("b", newRecorder())
+		begin := time.Now()
+		n, err := b.Join([]string{"10.255.0.1:1", a.LocalNode().Address()})
+		if took := time.Since(begin); n != 1 || err != nil || took < joinGrace || took > joinGrace+time.Second {
+			t.Errorf("reached %d, %v, after %v", n, err, took)
+		}
+	})
+}
+
 func TestViewsHandedOutNeverChange(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		a := node("a", nil)

@@ -102,6 +102,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
 	m := c.newSmall(now, c.plain)
+	c.lately.put(now, &id, stored{m.off, uint32(len(m.plain))})
 	var large *assembly
 	more := 0 // links on which it goes in full although the peer does not want it
 	if from == nil {

@@ -76,6 +76,7 @@ type Core struct {
 	store      assemblies // large messages
 	sweepTimer timer
 	arena      arena // small messages, for repair
+	lately     lately
 
 	direct   map[netip.AddrPort]*peer // where direct messages to an address went lately
 	directs  seen                     // direct messages that came

@@ -188,6 +188,16 @@ func (c *Core) CancelJoin(now time.Time, t JoinToken) {
 	}
 }
 
+// AbandonJoin ends a Join to whom nobody has answered yet, as CancelJoin does.
+func (c *Core) AbandonJoin(now time.Time, t JoinToken) {
+	for _, j := range c.joins {
+		if j.token == t && j.peer == nil {
+			c.CancelJoin(now, t)
+			return
+		}
+	}
+}
+
 func (c *Core) endJoin(j *join, err error) {
 	i := slices.Index(c.joins, j)
 	if i < 0 {

@@ -324,6 +324,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		c.releaseHeld(now)
 	}
 	c.carry(now, p)
+	c.welcome(now, p)
 }
 
 // unlink ends the link with p on this side, without a word.
