@@ -17,6 +17,9 @@ type JoinToken uint64
 // that a message sent right after it finds a link.
 const joinLinkWait = time.Second
 
+// joinDoubt is how long a Join waits for anything in a session that stood before it.
+const joinDoubt = time.Second
+
 // ErrJoinTimeout says that a node shook hands but did not tell its members in time.
 var ErrJoinTimeout = errors.New("shook hands, but the member list did not come in time")
 
@@ -71,10 +74,27 @@ func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, unti
 	}
 	if p := c.peerAt(now, to); p != nil {
 		j.peer = p
+		c.timers.set(&j.timer, now.Add(joinDoubt))
 		c.ready(now, p)
 		return
 	}
 	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j}, until)
+}
+
+// doubtJoin goes on with a Join that began in a session which stood already. Where nothing came in it for a
+// while the node may have been started anew: the Join begins again, with a handshake.
+func (c *Core) doubtJoin(now time.Time, j *join) {
+	if now.Sub(j.peer.heard) < joinDoubt {
+		c.timers.set(&j.timer, now.Add(joinDoubt))
+		return
+	}
+	again := &join{token: j.token, to: j.to, until: j.until, wantsState: c.cfg.State}
+	j.token = 0 // nobody is told of its end
+	c.endJoin(j, nil)
+	again.timer.fire = func(now time.Time) { c.joinTimeout(now, again) }
+	c.joins = append(c.joins, again)
+	c.timers.set(&again.timer, again.until.Add(joinLinkWait))
+	again.attempt = c.dial(now, wire.Path{Remote: again.to}, dial{join: again}, again.until)
 }
 
 // comeBack makes a node that left a member again.
@@ -166,10 +186,12 @@ func (c *Core) joinLinked() {
 	}
 }
 
-func (c *Core) joinTimeout(_ time.Time, j *join) {
+func (c *Core) joinTimeout(now time.Time, j *join) {
 	switch {
 	case j.synced && !j.wantsState:
 		c.endJoin(j, nil)
+	case j.attempt == 0 && now.Before(j.until):
+		c.doubtJoin(now, j)
 	case j.synced:
 		c.endJoin(j, ErrStateTimeout)
 	default:
