@@ -226,6 +226,9 @@ func (q *Queue[N]) Member(kind Kind, name string, node N) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
 	if seq := q.pending[name]; seq > q.base {
 		last := &q.queue[seq-1-q.base]
 		switch {

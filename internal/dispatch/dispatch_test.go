@@ -94,8 +94,13 @@ func TestOtherCallsAreBounded(t *testing.T) {
 func TestNothingIsCalledAfterClose(t *testing.T) {
 	q, calls := newQueue()
 	q.Log("before")
+	q.Member(Join, "n", "n")
+	q.Message(time.Time{}, []byte("before"))
 	q.Close()
 	q.Log("after")
+	q.Member(Leave, "n", "n")
+	q.Message(time.Time{}, []byte("after"))
+	q.Call(func() { t.Error("called") })
 	if got := drained(q, calls); got != nil {
 		t.Errorf("%q", got)
 	}
