@@ -1,15 +1,10 @@
 package gwyh
 
 import (
-	"bytes"
-	"container/list"
-	"errors"
 	"net"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -232,6 +227,13 @@ func (q *questions) take(latest time.Time) (first question, ok bool) {
 	return first, true
 }
 
+// answerAll answers the questions that wait for the puller.
+func (m *Memberlist) answerAll() {
+	for q, ok := m.questions.take(time.Now()); ok; q, ok = m.questions.take(time.Now()) {
+		m.answer(&q)
+	}
+}
+
 // answer asks the application, and tells the core what it says. After Shutdown nothing is asked.
 func (m *Memberlist) answer(q *question) {
 	if m.isShutdown() {
@@ -273,170 +275,3 @@ func (m *Memberlist) isShutdown() bool {
 		return false
 	}
 }
-
-// Bounds of the puller (docs/DESIGN.md, "GetBroadcasts").
-const (
-	pullOverhead = 3                // bytes per message that GetBroadcasts is told to count
-	pullAlone    = 30 * time.Second // with no link for so long the queue is drained and counted
-	pullAge      = 30 * time.Second // how long a slice handed out is known
-	pullBytes    = 8 << 20          // how many bytes of such slices are kept
-)
-
-// A puller polls the application's GetBroadcasts. The queues of memberlist's users hand out the same
-// message many times, since there each copy reaches a few nodes only. Here one reaches all: a slice
-// that is handed out again is not sent again. A slice is known by address and length, and is kept as
-// long as that, so that nothing else comes to its address.
-type puller struct {
-	delegate  Delegate
-	questions *questions
-	answer    func(*question)
-	interval  time.Duration // Config.GossipInterval; zero for no polls
-	limit     int           // bytes of a poll
-	send      func([]byte) error
-	linked    func() bool
-	warn      func(format string, args ...any)
-
-	known   map[slice]*list.Element // of recent
-	recent  *list.List              // of handedOut, renewed last at the back
-	bytes   int                     // of recent
-	before  [][]byte                // what the poll before gave
-	alone   time.Time               // since when there has been no link; zero with one
-	drained int                     // messages given up for want of a link
-}
-
-// slice is the identity of a message that was handed out.
-type slice struct {
-	first *byte
-	size  int
-}
-
-type handedOut struct {
-	data []byte
-	at   time.Time
-}
-
-func (p *puller) run(stop <-chan struct{}) {
-	p.known, p.recent = make(map[slice]*list.Element), list.New()
-	t := time.NewTimer(p.interval)
-	defer t.Stop()
-	if p.delegate == nil || p.interval == 0 {
-		t.Stop()
-	}
-	for {
-		select {
-		case <-stop:
-			return
-		case <-p.questions.wake:
-			p.serve()
-			continue
-		case <-t.C:
-		}
-		now := time.Now()
-		for p.ready(now) && p.poll(now) {
-			select {
-			case <-stop:
-				return
-			case <-p.questions.wake:
-				p.serve()
-			default:
-			}
-		}
-		t.Reset(p.interval)
-	}
-}
-
-// serve answers the questions that wait.
-func (p *puller) serve() {
-	for {
-		q, ok := p.questions.take(time.Now())
-		if !ok {
-			return
-		}
-		p.answer(&q)
-	}
-}
-
-// ready reports whether to poll. Without a link the application keeps its messages, which a Join may
-// yet find, but not for ever.
-func (p *puller) ready(now time.Time) bool {
-	switch {
-	case p.linked():
-		p.alone = time.Time{}
-		return true
-	case p.alone.IsZero():
-		p.alone = now
-	}
-	return now.Sub(p.alone) >= pullAlone
-}
-
-// poll asks once and sends what is new, what was given last first: so do memberlist's receivers take the
-// messages of a packet. It reports whether anything was.
-func (p *puller) poll(now time.Time) (sent bool) {
-	p.forget(now)
-	given := p.delegate.GetBroadcasts(pullOverhead, p.limit)
-	fresh := make([][]byte, 0, len(given))
-	for _, msg := range given {
-		if !p.renew(now, msg) {
-			fresh = append(fresh, msg)
-		}
-	}
-	for _, msg := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
-		p.remember(now, msg)
-		if p.repeats(msg) {
-			continue
-		}
-		sent = true
-		if !p.alone.IsZero() {
-			p.drained++
-		} else if err := p.send(msg); err != nil && !errors.Is(err, ErrShutdown) {
-			p.warn("message of GetBroadcasts not sent: %v", err)
-		}
-	}
-	p.before = given
-	if p.drained > 0 && (!sent || p.alone.IsZero()) {
-		p.warn("%d messages of GetBroadcasts dropped: no other node for %v", p.drained, pullAlone)
-		p.drained = 0
-	}
-	return sent
-}
-
-// repeats reports whether the poll before gave the same bytes in another slice: a queue that makes its
-// messages anew for each poll.
-func (p *puller) repeats(msg []byte) bool {
-	return slices.ContainsFunc(p.before, func(b []byte) bool { return bytes.Equal(b, msg) })
-}
-
-// renew reports whether msg is a slice that is known, and keeps it known.
-func (p *puller) renew(now time.Time, msg []byte) bool {
-	e := p.known[identity(msg)]
-	if e == nil {
-		return false
-	}
-	e.Value = handedOut{data: msg, at: now}
-	p.recent.MoveToBack(e)
-	return true
-}
-
-func (p *puller) remember(now time.Time, msg []byte) {
-	if len(msg) == 0 {
-		return
-	}
-	p.known[identity(msg)] = p.recent.PushBack(handedOut{data: msg, at: now})
-	p.bytes += len(msg)
-}
-
-// forget lets go of slices that were not handed out for long, and of the oldest when they are too
-// many bytes.
-func (p *puller) forget(now time.Time) {
-	for e := p.recent.Front(); e != nil; e = p.recent.Front() {
-		h := e.Value.(handedOut)
-		if now.Sub(h.at) < pullAge && p.bytes <= pullBytes {
-			return
-		}
-		p.recent.Remove(e)
-		delete(p.known, identity(h.data))
-		p.bytes -= len(h.data)
-	}
-}
-
-func identity(msg []byte) slice { return slice{first: unsafe.SliceData(msg), size: len(msg)} }

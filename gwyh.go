@@ -25,6 +25,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -298,12 +299,27 @@ func (m *Memberlist) pullLimit() int {
 	return m.core.BroadcastMax()
 }
 
+// startPuller polls the Delegate's queue, and answers what is asked in the background, if there is a delegate
+// for either.
 func (m *Memberlist) startPuller() {
-	p := &puller{delegate: m.config.Delegate, questions: m.questions, answer: m.answer, interval: m.config.GossipInterval, limit: m.pullLimit(),
-		send: m.Broadcast, linked: func() bool { return m.view.Load().links > 0 }, warn: m.log.warnf}
-	if p.delegate != nil || m.config.Merge != nil || m.config.Alive != nil || m.config.Ping != nil {
-		go p.run(m.stop)
+	c := m.config
+	if c.Delegate == nil && c.Merge == nil && c.Alive == nil && c.Ping == nil {
+		return
 	}
+	p := &pull.Puller{Interval: c.GossipInterval, Limit: m.pullLimit(), Linked: func() bool { return m.view.Load().links > 0 },
+		Send: m.sendPulled, Warn: m.log.warnf, Asked: m.questions.wake, Answer: m.answerAll}
+	if c.Delegate != nil {
+		p.Get = c.Delegate.GetBroadcasts
+	}
+	go p.Run(m.stop)
+}
+
+// sendPulled is Broadcast of what the queue gave. The end of the node is no error there.
+func (m *Memberlist) sendPulled(msg []byte) error {
+	if err := m.Broadcast(msg); !errors.Is(err, ErrShutdown) {
+		return err
+	}
+	return nil
 }
 
 // loop owns the core. It takes what has come, datagrams and calls, hands it to the core, and drains the

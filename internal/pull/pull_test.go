@@ -1,0 +1,206 @@
+package pull
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+)
+
+// queue is an application and its node, as a Puller sees them.
+type queue struct {
+	*Puller
+	gives    [][]byte // the next poll
+	sent     []string
+	warnings []string
+	linked   bool
+}
+
+func newQueue() *queue {
+	q := &queue{linked: true}
+	q.Puller = &Puller{
+		Get:      func(int, int) [][]byte { return q.gives },
+		Interval: 20 * time.Millisecond,
+		Limit:    1200,
+		Send:     func(msg []byte) error { q.sent = append(q.sent, string(msg)); return nil },
+		Linked:   func() bool { return q.linked },
+		Warn:     func(format string, args ...any) { q.warnings = append(q.warnings, fmt.Sprintf(format, args...)) },
+	}
+	return q
+}
+
+// give polls once at now, which gives msgs, and returns what was sent.
+func (q *queue) give(now time.Time, msgs ...[]byte) []string {
+	q.gives, q.sent = msgs, nil
+	if q.ready(now) {
+		q.poll(now)
+	}
+	return q.sent
+}
+
+func same(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+var start = time.Unix(1e9, 0)
+
+func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
+	q, m := newQueue(), []byte("m")
+	same(t, "first poll", q.give(start, m), "m")
+	same(t, "again", q.give(start, m))
+	q.give(start, []byte("other"))
+	now := start
+	for range 5 { // each time it is known for longer
+		now = now.Add(age - 1)
+		same(t, "within its time", q.give(now, m))
+	}
+	q.give(now)
+	same(t, "forgotten", q.give(now.Add(age), m), "m")
+}
+
+func TestPartOfAKnownSliceIsAMessageOfItsOwn(t *testing.T) {
+	q, m := newQueue(), []byte("message")
+	same(t, "polls", slices.Concat(q.give(start, m), q.give(start, m[:4]), q.give(start, m[1:]), q.give(start, m)), "message", "mess", "essage")
+}
+
+func TestEqualBytesAreANewMessageUnlessThePollBeforeGaveThem(t *testing.T) {
+	q := newQueue()
+	anew := func() []byte { return []byte(strings.Clone("same")) }
+	same(t, "first", q.give(start, anew()), "same")
+	same(t, "made anew for each poll", q.give(start, anew()))
+	same(t, "and anew", q.give(start, anew()))
+	q.give(start)
+	same(t, "after a poll without it", q.give(start, anew()), "same")
+	q.give(start)
+	same(t, "two in one poll", q.give(start, anew(), anew()), "same", "same")
+}
+
+func TestWhatWasGivenLastIsSentFirst(t *testing.T) {
+	q := newQueue()
+	same(t, "order", q.give(start, []byte("newest"), []byte("newer"), []byte("oldest")), "oldest", "newer", "newest")
+}
+
+func TestKnownSlicesAreBounded(t *testing.T) {
+	q := newQueue()
+	first, big := []byte("first"), make([]byte, maxBytes)
+	q.give(start, first)
+	q.give(start, big)
+	same(t, "the oldest gave way", q.give(start, first), "first")
+	for i := range 20 {
+		q.give(start, make([]byte, maxBytes/8+i))
+	}
+	if q.bytes > maxBytes+maxBytes/8+20 || q.recent.Len() > 9 || len(q.known) != q.recent.Len() {
+		t.Errorf("%d bytes of %d slices are kept", q.bytes, q.recent.Len())
+	}
+	q.give(start.Add(age))
+	if q.bytes != 0 || q.recent.Len() != 0 || len(q.known) != 0 {
+		t.Errorf("%d bytes of %d slices are kept when their time is over", q.bytes, q.recent.Len())
+	}
+}
+
+func TestKnownSliceIsKeptSoThatNothingElseComesToItsAddress(t *testing.T) {
+	q := newQueue()
+	kept := func() weak.Pointer[byte] {
+		m := make([]byte, 64<<10)
+		q.give(start, m)
+		return weak.Make(&m[0])
+	}()
+	q.give(start)
+	q.give(start) // the poll before has nothing of it
+	runtime.GC()
+	if kept.Value() == nil {
+		t.Error("a slice that is known was freed")
+	}
+	q.give(start.Add(age))
+	runtime.GC()
+	if kept.Value() != nil {
+		t.Error("a slice that was forgotten is kept")
+	}
+}
+
+func TestQueueWithoutLinkWaitsAndIsThenDrainedAndCounted(t *testing.T) {
+	q := newQueue()
+	q.linked = false
+	polls := 0
+	q.Get = func(int, int) [][]byte { polls++; return q.gives }
+	q.give(start, []byte("a"))
+	q.give(start.Add(aloneFor-1), []byte("a"))
+	if polls != 0 {
+		t.Fatalf("%d polls without a link", polls)
+	}
+	q.give(start.Add(aloneFor), []byte("a"), []byte("b"))
+	q.give(start.Add(aloneFor), []byte("c"))
+	same(t, "sent", q.give(start.Add(aloneFor)))
+	same(t, "warnings", q.warnings, "3 messages of GetBroadcasts dropped: no other node for 30s")
+	q.linked = true
+	same(t, "with a link", q.give(start.Add(aloneFor+1), []byte("d")), "d")
+	q.linked = false
+	same(t, "alone anew", q.give(start.Add(aloneFor+2), []byte("e")))
+	same(t, "no further warnings", q.warnings, q.warnings[0])
+}
+
+func TestMessageThatIsNotTakenIsWarnedOf(t *testing.T) {
+	q := newQueue()
+	q.Send = func([]byte) error { return fmt.Errorf("full") }
+	q.give(start, []byte("m"))
+	same(t, "warnings", q.warnings, "message of GetBroadcasts not sent: full")
+}
+
+func TestRunPollsOnIntervalAndAtOnceWhileThereIsMoreAndAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, begin := newQueue(), time.Now()
+		asked, stop, ended := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+		var polls, answers []time.Duration
+		q.Get = func(over, limit int) [][]byte {
+			if over != 3 || limit != 1200 {
+				t.Errorf("GetBroadcasts(%d, %d)", over, limit)
+			}
+			if polls = append(polls, time.Since(begin)); len(polls) < 3 {
+				return [][]byte{fmt.Append(nil, len(polls))}
+			}
+			return nil
+		}
+		q.Asked, q.Answer = asked, func() { answers = append(answers, time.Since(begin)) }
+		go func() { q.Run(stop); close(ended) }()
+		time.Sleep(30 * time.Millisecond)
+		asked <- struct{}{}
+		time.Sleep(20 * time.Millisecond)
+		close(stop)
+		<-ended
+		same(t, "sent", q.sent, "1", "2")
+		if got := fmt.Sprint(polls, answers); got != "[20ms 20ms 20ms 40ms] [30ms]" {
+			t.Errorf("polls and answers at %s", got)
+		}
+	})
+}
+
+func TestRunWithoutPollsAnswers(t *testing.T) {
+	for name, without := range map[string]func(*Puller){
+		"a delegate":  func(p *Puller) { p.Get = nil },
+		"an interval": func(p *Puller) { p.Interval = 0 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue()
+			asked, stop, ended, answers := make(chan struct{}, 1), make(chan struct{}), make(chan struct{}), 0
+			q.gives = [][]byte{[]byte("m")}
+			q.Asked, q.Answer = asked, func() { answers++ }
+			without(q.Puller)
+			go func() { q.Run(stop); close(ended) }()
+			time.Sleep(time.Second)
+			asked <- struct{}{}
+			time.Sleep(time.Second)
+			close(stop)
+			<-ended
+			if answers != 1 || len(q.sent) != 0 {
+				t.Errorf("without %s: %d answers, sent %q", name, answers, q.sent)
+			}
+		})
+	}
+}
