@@ -356,6 +356,7 @@ func (m *Memberlist) loop() {
 		if !now.Before(publish) {
 			publish = now.Add(telemetry.Interval)
 			m.lookAtDistances()
+			m.carrier.rest()
 			m.seek(now)
 			m.lookForAddress(now)
 			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})

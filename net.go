@@ -725,6 +725,13 @@ func (c *carrier) readFailed(err error) {
 	c.resume = time.Now().Add(readPause)
 }
 
+// rest gives back memory that a burst took. What wait and more returned last is gone.
+func (c *carrier) rest() {
+	if c.reader != nil {
+		c.reader.Rest()
+	}
+}
+
 // wake ends the wait in progress, or the next one.
 func (c *carrier) wake() {
 	c.in.Wake()

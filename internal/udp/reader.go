@@ -117,6 +117,10 @@ func (r *Reader) More() ([]wire.Datagram, error) {
 	return r.poll()
 }
 
+// Rest is to be called now and then, by the goroutine of Wait: it gives back memory that a burst took, and
+// with it what Wait and More returned last.
+func (r *Reader) Rest() { r.batch.rest() }
+
 // poll does not mind the deadline, so that datagrams are taken in even if each Wait is due when it begins.
 func (r *Reader) poll() ([]wire.Datagram, error) {
 	r.got, r.full, r.err = r.got[:0], false, nil

@@ -153,6 +153,32 @@ func TestNoWakeIsLostBetweenOneWaitAndTheNext(t *testing.T) {
 	}
 }
 
+func TestReaderAtRestGoesOnReading(t *testing.T) {
+	c, r := reader(t, "udp4", "127.0.0.1:0")
+	self := to(c.LocalAddr().Addr(), c)
+	for i := range 20 {
+		sent := 1 + 7*(i/10)*(i%2)
+		for range sent {
+			if err := c.Write(self, bytes.Repeat([]byte{byte(i)}, 3000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for got := 0; got < sent; {
+			ds, err := r.Wait(soon())
+			if err != nil || len(ds) == 0 {
+				t.Fatal(len(ds), err)
+			}
+			for _, d := range ds {
+				if len(d.B) != 3000 || d.B[0] != byte(i) || d.B[2999] != byte(i) {
+					t.Fatalf("round %d: %d bytes of %d", i, len(d.B), d.B[0])
+				}
+			}
+			got += len(ds)
+		}
+		r.Rest()
+	}
+}
+
 func TestReaderOfAClosedSocketSaysSo(t *testing.T) {
 	c, r := reader(t, "udp4", "127.0.0.1:0")
 	time.AfterFunc(5*time.Millisecond, func() { _ = c.Close() })

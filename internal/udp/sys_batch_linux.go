@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -12,8 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// batchSize is how many datagrams, or packets of segments, one recvmmsg takes. Only the pages that
-// something was written to take memory: of a node at rest that is the first of each buffer at most.
+// batchSize is how many datagrams, or packets of segments, one recvmmsg takes.
 const batchSize = 8
 
 // groSpace is what the control message takes that tells the size of segments.
@@ -28,8 +28,13 @@ type mmsghdr struct {
 	len uint32
 }
 
-// batch is where recvmmsg writes to. The headers point into the rest.
+// batch is where recvmmsg writes to. The headers point into the rest. The buffers are no part of Go's heap,
+// whose collector would let that much more garbage lie around; of them only the pages that something was
+// written to take memory, and rest gives those back.
 type batch struct {
+	memory  []byte // of all buffers
+	used    int    // most buffers used by one call since rest was last called
+	touched bool   // more than one was used since memory was last given back
 	headers [batchSize]mmsghdr
 	names   [batchSize]unix.RawSockaddrInet6
 	iovecs  [batchSize]unix.Iovec
@@ -45,9 +50,14 @@ func newBatch(fd uintptr) *batch {
 		return nil
 	}
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
-	b := &batch{}
+	memory, err := unix.Mmap(-1, 0, batchSize*bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil
+	}
+	b := &batch{memory: memory}
+	runtime.AddCleanup(b, func(memory []byte) { _ = unix.Munmap(memory) }, memory)
 	for i := range b.headers {
-		b.buffers[i] = make([]byte, bufferSize)
+		b.buffers[i] = memory[i*bufferSize:][:bufferSize:bufferSize]
 		b.control[i] = make([]byte, oobSize+groSpace)
 		b.iovecs[i].Base = &b.buffers[i][0]
 		b.iovecs[i].SetLen(bufferSize)
@@ -73,6 +83,7 @@ func (r *Reader) try(fd uintptr) {
 			for i := range int(n) {
 				r.add(i)
 			}
+			b.used = max(b.used, int(n))
 			r.full = n == batchSize
 			return
 		case errno == unix.EAGAIN:
@@ -82,6 +93,15 @@ func (r *Reader) try(fd uintptr) {
 			return
 		}
 	}
+}
+
+// rest gives the memory of the buffers back when a burst has passed.
+func (b *batch) rest() {
+	if b.touched && b.used <= 1 {
+		b.touched = unix.Madvise(b.memory, unix.MADV_DONTNEED) != nil
+	}
+	b.touched = b.touched || b.used > 1
+	b.used = 0
 }
 
 // add takes apart what lies in the i-th buffer.
