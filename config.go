@@ -42,8 +42,6 @@ const (
 // value and not looked at. Create rejects a bad value with an error that names field, value and
 // bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
 // a Keyring made from SecretKey.
-//
-// These fields are checked but change nothing in this version: QueueCheckInterval.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.

@@ -69,16 +69,17 @@ type Memberlist struct {
 
 	// What follows is the loop's.
 
-	core      *gossip.Core
-	known     map[wire.NodeID]*Node
-	seen      uint64 // core.Version of view
-	distances uint64 // core.Distances of view
-	joins     map[gossip.JoinToken]*questions
-	sends     map[gossip.SendToken]chan<- error
-	pings     map[gossip.PingToken]chan<- pinged
-	leaves    []chan<- struct{} // closed when the others know
-	seeds     resolve.Seeds
-	relocate  time.Time // when to look next whether the machine has another address
+	core       *gossip.Core
+	known      map[wire.NodeID]*Node
+	seen       uint64 // core.Version of view
+	distances  uint64 // core.Distances of view
+	joins      map[gossip.JoinToken]*questions
+	sends      map[gossip.SendToken]chan<- error
+	pings      map[gossip.PingToken]chan<- pinged
+	leaves     []chan<- struct{} // closed when the others know
+	seeds      resolve.Seeds
+	queueCheck time.Time // when the metrics tell next how much waits
+	relocate   time.Time // when to look next whether the machine has another address
 }
 
 // view is what readers see of the cluster. Immutable.
@@ -359,7 +360,7 @@ func (m *Memberlist) loop() {
 			m.carrier.rest()
 			m.seek(now)
 			m.lookForAddress(now)
-			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats()})
+			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
 		}
 		due = publish.Add(publishSlack)
 		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(due) {
@@ -518,11 +519,20 @@ func newNode(o *gossip.Member) *Node {
 }
 
 // shellStats is what the shell counts beside the core.
-func (m *Memberlist) shellStats() telemetry.Shell {
+func (m *Memberlist) shellStats(now time.Time) telemetry.Shell {
 	return telemetry.Shell{
 		InboxDropped: m.carrier.in.Dropped(), OutboxDropped: m.carrier.dropped.Load(), WriteErrors: m.carrier.failed.Load(),
-		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(),
+		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(), QueueDue: m.queueDue(now),
 	}
+}
+
+// queueDue reports whether it is time to tell how much waits.
+func (m *Memberlist) queueDue(now time.Time) bool {
+	if m.config.QueueCheckInterval == 0 || now.Before(m.queueCheck) {
+		return false
+	}
+	m.queueCheck = now.Add(m.config.QueueCheckInterval)
+	return true
 }
 
 // send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.

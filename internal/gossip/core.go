@@ -248,6 +248,12 @@ func (c *Core) Stats() Stats {
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()
 	}
+	for _, p := range c.links {
+		s.Queued += len(p.small) + len(p.bulk)
+	}
+	for _, m := range c.members.byID {
+		s.Known[m.State]++
+	}
 	return s
 }
 

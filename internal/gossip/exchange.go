@@ -175,6 +175,7 @@ func (c *Core) push(now time.Time, e *exchange) {
 		return
 	}
 	c.stats.StatesSent++
+	c.noteState(e, &c.stats.StateLocal, len(data))
 	e.id, e.out, e.phase = o.id, o, pushed
 	c.timers.set(&e.timer, e.until)
 }
@@ -336,6 +337,7 @@ func (c *Core) handleExchanged(now time.Time, p *peer, use wire.Use, id wire.Mes
 	if len(data) > 0 {
 		c.stats.StatesReceived++
 	}
+	c.noteState(e, &c.stats.StateRemote, len(data))
 	e.got = data
 	switch {
 	case e.rolls():
@@ -350,6 +352,13 @@ func (c *Core) handleExchanged(now time.Time, p *peer, use wire.Use, id wire.Mes
 	}
 }
 
+// noteState keeps the size of a state of an application; rolls of members are none.
+func (c *Core) noteState(e *exchange, of *int, size int) {
+	if !e.rolls() {
+		*of = size
+	}
+}
+
 // answer sends what answers a push.
 func (c *Core) answer(now time.Time, e *exchange, data []byte) {
 	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: e.use.Answer(), until: now.Add(answerFor), done: func(error) {}}
@@ -359,6 +368,7 @@ func (c *Core) answer(now time.Time, e *exchange, data []byte) {
 		return
 	}
 	c.stats.StatesSent++
+	c.noteState(e, &c.stats.StateLocal, len(data))
 }
 
 // endExchange forgets an exchange.

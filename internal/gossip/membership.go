@@ -70,6 +70,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 	case e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 		c.drop(DropUnexpected)
 	case e.State == wire.StateSuspect:
+		c.stats.EntriesSuspect++
 		c.applySuspect(now, m, e, from)
 	case m != nil && !supersedes(e, m):
 		c.stats.MembersStale++
@@ -77,12 +78,15 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 			c.behind = append(c.behind, m)
 		}
 	case e.State == wire.StateDead && how == synced && m != nil && m.live():
+		c.stats.EntriesDead++
 		c.applySuspect(now, m, e, from) // it may know better, or say so itself
 	case e.State == wire.StateAlive:
+		c.stats.EntriesAlive++
 		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
 			c.applyAlive(now, m, e, from, how)
 		}
 	default:
+		c.stats.EntriesDead++
 		c.applyGone(now, m, e, from, how)
 	}
 }

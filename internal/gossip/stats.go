@@ -1,6 +1,9 @@
 package gossip
 
-import "github.com/gwyh-go/gwyh/internal/handshake"
+import (
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
 
 // Stats counts what a core did since it was made. All fields only grow but the gauges at the end.
 type Stats struct {
@@ -26,6 +29,10 @@ type Stats struct {
 	DatagramsLost   uint64 // of peers, that never came however often asked for
 	DirectSent      uint64 // messages to one node alone
 	DirectDelivered uint64 // and handed to the application here
+
+	EntriesAlive   uint64 // entries of others that told something new, or were asked about
+	EntriesSuspect uint64
+	EntriesDead    uint64 // dead and left
 
 	StatesSent     uint64 // states of the application, and lists of members, of our own, empty ones too
 	StatesReceived uint64 // and of others, that had something in them
@@ -53,6 +60,11 @@ type Stats struct {
 	Links    int // peers that messages are exchanged with
 	Sessions int // sessions with keys
 	Health   int // how unwell this node is, 0 for well
+	Queued   int // messages that wait for their links
+
+	Known [wire.States]int // nodes by state: members, and the dead and departed that are remembered
+
+	StateLocal, StateRemote int // bytes of the application's state that was sent last, and that came last
 }
 
 // Drop is why something that arrived went no further.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // The metrics by kind (docs/METRICS.md says what each means; a test holds the two together). Each list
@@ -40,6 +41,10 @@ func counters(f *Figures, yield func(v uint64, key string, labels ...metrics.Lab
 	yield(s.SuspicionsRaised, "suspicion.raised")
 	yield(s.SuspicionsRefuted, "suspicion.refuted")
 
+	yield(s.EntriesAlive, "msg.alive")
+	yield(s.EntriesSuspect, "msg.suspect")
+	yield(s.EntriesDead, "msg.dead")
+
 	handshakes := func(v uint64, outcome string) {
 		yield(v, "handshake", metrics.Label{Name: "outcome", Value: outcome})
 	}
@@ -68,9 +73,17 @@ func gauges(f *Figures, yield func(v float64, key string, labels ...metrics.Labe
 	yield(float64(s.Links), "links")
 	yield(float64(s.Sessions), "sessions")
 	yield(float64(s.Health), "health.score")
+	yield(float64(s.StateLocal), "size.local")
+	yield(float64(s.StateRemote), "size.remote")
+	for state, n := range s.Known {
+		yield(float64(n), "node.instances", metrics.Label{Name: "node_state", Value: wire.State(state).String()})
+	}
 }
 
 func samples(f *Figures, yield func(v float64, key string, labels ...metrics.Label)) {
+	if f.Shell.QueueDue {
+		yield(float64(f.Core.Queued), "queue.broadcasts")
+	}
 	if d := f.Shell.SlowestDelivery; d > 0 {
 		yield(d.Seconds()*1000, "delivery")
 	}

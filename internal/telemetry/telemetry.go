@@ -21,6 +21,7 @@ type Shell struct {
 	WriteErrors     uint64        // datagrams that the transport did not take
 	MessagesDropped uint64        // messages that a slow application made give way
 	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
+	QueueDue        bool          // it is time to tell how much waits (Config.QueueCheckInterval)
 }
 
 // Figures is what a node has counted at a moment.

@@ -78,7 +78,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 	published := map[string]bool{}
 	note := func(key string) { published[key] = true }
-	f := &Figures{Shell: Shell{SlowestDelivery: 1}}
+	f := &Figures{Shell: Shell{SlowestDelivery: 1, QueueDue: true}}
 	counters(f, func(_ uint64, key string, _ ...metrics.Label) { note(key) })
 	gauges(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })
 	samples(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })

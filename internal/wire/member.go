@@ -13,6 +13,8 @@ const (
 	StateSuspect
 	StateDead
 	StateLeft
+
+	States = iota // how many there are
 )
 
 // String is the state's name.
