@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 )
@@ -33,7 +32,7 @@ func TestWhatIsWrittenIsNewerThanAllThatWasSeen(t *testing.T) {
 	s.Merge(Entry{Key: "k", Value: []byte("old"), Version: 41, Writer: "z"})
 	e := s.Write(Entry{Key: "k", Value: []byte("new"), Writer: "a"})
 	if value, _ := s.Get("k"); e.Version != 42 || string(value) != "new" || len(s.All()) != 1 {
-		t.Error(fmt.Sprintf("%+v, %q", e, value))
+		t.Errorf("%+v, %q", e, value)
 	}
 	if s.Merge(e) {
 		t.Error("merged twice")

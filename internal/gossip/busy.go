@@ -177,7 +177,7 @@ func (c *Core) rankSmall(now time.Time) {
 	slices.SortStableFunc(order, func(p, q *peer) int { return q.firsts - p.firsts })
 	c.award(order)
 	for _, p := range c.links {
-		if p.strays >= strayCount && !p.source && now.Sub(p.told) > strayPause {
+		if p.strays >= strayCount && !p.source && now.Sub(p.advised) > strayPause {
 			c.demote(now, p, wire.MessageID{})
 		}
 		p.firsts, p.strays = 0, 0

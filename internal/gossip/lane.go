@@ -24,17 +24,17 @@ const (
 
 // lane is who sends what in full along a link.
 type lane struct {
-	source  bool           // we want messages from the peer in full
-	wanted  bool           // it wants ours
-	score   float64        // how often it was among the first two lately
-	told    time.Time      // when it was last told whether it is a source
-	halted  wire.MessageID // the message that it was last told to stop
-	asked   time.Time      // when it was last sent a Want
-	offers  []offer        // what it has announced, in the order in which it is due
-	late    []offer        // what was due and did not come
-	tidyAt  int            // length at which those that have come are taken out of offers
-	credit  int            // pieces that it may still ask for
-	noticed time.Time      // scratch of rank
+	source   bool           // we want messages from the peer in full
+	wanted   bool           // it wants ours
+	score    float64        // how often it was among the first two lately
+	advised  time.Time      // when it was last told whether it is a source
+	halted   wire.MessageID // the message that it was last told to stop
+	wantedAt time.Time      // when it was last sent a Want
+	offers   []offer        // what it has announced, in the order in which it is due
+	late     []offer        // what was due and did not come
+	tidyAt   int            // length at which those that have come are taken out of offers
+	credit   int            // pieces that it may still ask for
+	noticed  time.Time      // scratch of rank
 }
 
 // offer is a message that a peer has announced.
@@ -77,7 +77,7 @@ func (c *Core) wanting() (n int) {
 
 // promote asks p to send messages in full.
 func (c *Core) promote(now time.Time, p *peer) {
-	p.source, p.told = true, now
+	p.source, p.advised = true, now
 	c.stats.Grafts++
 	c.plain = wire.AppendGraft(c.plain[:0], c.newID())
 	c.sendPlain(now, p, c.plain)
@@ -85,7 +85,7 @@ func (c *Core) promote(now time.Time, p *peer) {
 
 // demote asks p to announce messages only, and to send no more of one.
 func (c *Core) demote(now time.Time, p *peer, stop wire.MessageID) {
-	p.source, p.told, p.halted = false, now, stop
+	p.source, p.advised, p.halted = false, now, stop
 	c.stats.Prunes++
 	c.plain = wire.AppendPrune(c.plain[:0], c.newID(), stop)
 	c.sendPlain(now, p, c.plain)
@@ -93,7 +93,7 @@ func (c *Core) demote(now time.Time, p *peer, stop wire.MessageID) {
 
 // halt asks p to send no more of one message; it stays a source.
 func (c *Core) halt(now time.Time, p *peer, stop wire.MessageID) {
-	p.told, p.halted = now, stop
+	p.advised, p.halted = now, stop
 	c.stats.Prunes++
 	c.plain = wire.AppendPrune(c.plain[:0], c.newID(), stop)
 	c.plain = wire.AppendGraft(c.plain, c.newID())
@@ -158,7 +158,7 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 	case !p.linked:
 		c.drop(DropUnexpected)
 		return
-	case p.source && now.Sub(p.told) > tellAgain, c.sources() < sourcesMax:
+	case p.source && now.Sub(p.advised) > tellAgain, c.sources() < sourcesMax:
 		c.promote(now, p) // it has not heard that it is a source
 	}
 	for i := range have.Len() {
@@ -217,7 +217,7 @@ func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
 	}
 	if c.want.Len() > 0 {
 		c.stats.Wanted += uint64(c.want.Len())
-		p.asked = now
+		p.wantedAt = now
 		c.plain = wire.AppendWant(c.plain[:0], c.newID(), &c.want)
 		c.sendPlain(now, p, c.plain)
 		if graft && !p.source {
@@ -346,11 +346,11 @@ func (a *assembly) early(p *peer) bool {
 // and lean on each other only would else all wait for the rest.
 func (c *Core) superfluous(now time.Time, p *peer, id wire.MessageID, a *assembly) {
 	switch {
-	case !p.linked || now.Sub(p.asked) < 4*p.roundTrip()+askQuiet:
+	case !p.linked || now.Sub(p.wantedAt) < 4*p.roundTrip()+askQuiet:
 		return
 	case a != nil && !a.complete() && a.early(p):
 		return
-	case id == p.halted && now.Sub(p.told) <= max(tellAgain, 2*p.roundTrip()):
+	case id == p.halted && now.Sub(p.advised) <= max(tellAgain, 2*p.roundTrip()):
 		return
 	}
 	if p.source && c.sources() <= sourcesMax {
