@@ -32,15 +32,21 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 		checks = checks[i : i+1]
 	}
 	s, failed, begin := newScreen(out), 0, time.Now()
+	results := startChecks(ctx, checks, o)
 	for i, k := range checks {
 		s.step()
-		s.progress(k.Name, i, len(checks))
-		if !tellCheck(s, &k, o) {
-			failed++
-		}
-		if ctx.Err() != nil {
+		r, interrupted := awaitCheck(ctx, results[i], func() {
+			if s.live { // the lines of the checks are progress enough elsewhere
+				s.progress(k.Name, i, len(checks))
+			}
+		})
+		if interrupted {
+			s.clear()
 			fmt.Fprintln(err, "gwyh sim: interrupted")
 			return exitFailed
+		}
+		if !tellCheck(s, &k, r, o) {
+			failed++
 		}
 	}
 	if failed > 0 {
@@ -51,11 +57,70 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 	return exitOK
 }
 
-// tellCheck runs one check and shows what came of it.
-func tellCheck(s *screen, k *sim.Check, o simOptions) bool {
-	begin := time.Now()
-	t := k.Run(uint64(o.seed), o.scale())
-	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(time.Since(begin)))
+// checked is a check that was run.
+type checked struct {
+	*sim.Trial
+	took time.Duration
+}
+
+// startChecks runs checks, one after another those that measure memory, the others two at a time, and
+// returns where their outcomes come. It starts none when ctx has ended.
+func startChecks(ctx context.Context, checks []sim.Check, o simOptions) []chan checked {
+	results := make([]chan checked, len(checks))
+	for i := range results {
+		results[i] = make(chan checked, 1)
+	}
+	run := func(i int) {
+		if ctx.Err() == nil {
+			begin := time.Now()
+			t := checks[i].Run(uint64(o.seed), o.scale())
+			results[i] <- checked{t, time.Since(begin)}
+		}
+	}
+	go func() {
+		var side []int
+		for i := range checks {
+			if checks[i].Alone() {
+				run(i)
+			} else {
+				side = append(side, i)
+			}
+		}
+		next := make(chan int)
+		for range 2 {
+			go func() {
+				for i := range next {
+					run(i)
+				}
+			}()
+		}
+		for _, i := range side {
+			next <- i
+		}
+		close(next)
+	}()
+	return results
+}
+
+// awaitCheck waits for an outcome, and shows now and then that it does.
+func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c checked, interrupted bool) {
+	t := time.NewTicker(100 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return c, true
+		case c := <-result:
+			return c, false
+		case <-t.C:
+			show()
+		}
+	}
+}
+
+// tellCheck shows what came of a check.
+func tellCheck(s *screen, k *sim.Check, t checked, o simOptions) bool {
+	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(t.took))
 	if len(t.Problems) == 0 {
 		s.good("%s", line)
 	} else {

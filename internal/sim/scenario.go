@@ -10,21 +10,26 @@ import (
 // Scenarios are the things that go wrong, each with a whole cluster before and what aftermath wants behind.
 func Scenarios() []Check {
 	return []Check{
-		{"rolling-restart", "all nodes restart one after another while broadcasts run", rollingRestart},
-		{"half-killed", "half of the nodes crash at once", halfKilled},
-		{"mass-restart", "all nodes restart within two seconds, with the same names", massRestart},
-		{"flapping", "one node crashes and returns again and again, another stops and goes on", flapping},
-		{"suspended", "a process is suspended for ten minutes", suspended},
-		{"one-way-link", "one node hears another no longer, but all else passes", oneWayLink},
-		{"asymmetric", "one half hears the other, but not the other way round", asymmetric},
-		{"partition", "two halves do not hear each other for five minutes", partition},
-		{"slow-node", "one loop gets 10 % of the time, in slices of 10 ms, then of 300 ms", slowNode},
-		{"lossy", "20 % of all packets are lost for a minute", lossy},
-		{"clock-jump", "a third of the wall clocks jump an hour, and back after five minutes", clockJump},
-		{"merge", "two clusters become one", merge},
-		{"mixed", "nodes of gwyh 0.1 in the cluster: crash, restart and shutdown of each kind", mixedLife},
-		{"mixed-chaos", "the same through loss, clock jumps, a partition and the crash of half", mixedChaos},
+		scenario("rolling-restart", "all nodes restart one after another while broadcasts run", rollingRestart),
+		scenario("half-killed", "half of the nodes crash at once", halfKilled),
+		scenario("mass-restart", "all nodes restart within two seconds, with the same names", massRestart),
+		scenario("flapping", "one node crashes and returns again and again, another stops and goes on", flapping),
+		scenario("suspended", "a process is suspended for ten minutes", suspended),
+		scenario("one-way-link", "one node hears another no longer, but all else passes", oneWayLink),
+		scenario("asymmetric", "one half hears the other, but not the other way round", asymmetric),
+		scenario("partition", "two halves do not hear each other for five minutes", partition),
+		scenario("slow-node", "one loop gets 10 % of the time, in slices of 10 ms, then of 300 ms", slowNode),
+		scenario("lossy", "20 % of all packets are lost for a minute", lossy),
+		scenario("clock-jump", "a third of the wall clocks jump an hour, and back after five minutes", clockJump),
+		scenario("merge", "two clusters become one", merge),
+		scenario("mixed", "nodes of gwyh 0.1 in the cluster: crash, restart and shutdown of each kind", mixedLife),
+		scenario("mixed-chaos", "the same through loss, clock jumps, a partition and the crash of half", mixedChaos),
 	}
+}
+
+// scenario is a check that runs alone, for it weighs the memory of its nodes.
+func scenario(name, says string, run func(t *Trial)) Check {
+	return Check{Name: name, Says: says, run: run, alone: true}
 }
 
 func rollingRestart(t *Trial) {

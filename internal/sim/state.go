@@ -32,11 +32,13 @@ func (f *facts) merge(b []byte) {
 	}
 }
 
-// Learn makes a node's application know of something new that it tells nobody: only exchanges of
+// Learn makes the applications of nodes know of something new that they tell nobody: only exchanges of
 // state carry it.
-func (c *Cluster) Learn(n *Node) {
+func (c *Cluster) Learn(nodes ...*Node) {
 	c.learnt++
-	n.facts.add(c.learnt)
+	for _, n := range nodes {
+		n.facts.add(c.learnt)
+	}
 }
 
 // Unaware counts the nodes that run and do not know all that any of them knows.

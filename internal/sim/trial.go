@@ -15,7 +15,12 @@ type Check struct {
 	Name string
 	Says string // what is done or claimed, in one line
 	run  func(t *Trial)
+
+	alone bool
 }
+
+// Alone reports whether nothing else should run beside the check: it weighs the memory of its nodes.
+func (k *Check) Alone() bool { return k.alone }
 
 // Scale is how large the clusters of a check are, and how long they run.
 type Scale int
