@@ -104,7 +104,11 @@ func falseDeathRefuted(t *Trial) {
 }
 
 func halves(t *Trial) {
-	t.formOn(Config{Nodes: t.sized(500, 20), Link: lan(0), Formed: true, Core: withState(LAN())})
+	nodes := t.sized(200, 20)
+	if t.Full {
+		nodes = 500
+	}
+	t.formOn(Config{Nodes: nodes, Link: lan(0), Formed: true, Core: withState(LAN())})
 	half := t.Pick(len(t.Nodes) / 2)
 	other := t.rest(half)
 	b := t.Net.Partition(addrs(half), addrs(other))

@@ -11,6 +11,13 @@ import (
 type watch struct {
 	falls map[wire.NodeID]*Fall
 	lies  []*Lie
+	open  map[belief]*Lie // of the lies, those that are still believed
+}
+
+// belief is that a node holds another one for dead.
+type belief struct {
+	by    *Node
+	about wire.NodeID
 }
 
 // Fall is a crash, and how the others came to know of it. Times are since the crash.
@@ -88,16 +95,20 @@ func (w *watch) gone(by *Node, m *gossip.Member) {
 		return
 	}
 	if about := by.cluster.living(m.ID); about != nil && m.State == wire.StateDead && about != by {
-		w.lies = append(w.lies, &Lie{About: about, By: by, At: now})
+		l := &Lie{About: about, By: by, At: now}
+		w.lies = append(w.lies, l)
+		if w.open == nil {
+			w.open = map[belief]*Lie{}
+		}
+		w.open[belief{by, m.ID}] = l
 	}
 }
 
 // back notes that a node has a member on its list, again perhaps.
 func (w *watch) back(by *Node, m *gossip.Member) {
-	for _, l := range w.lies {
-		if l.By == by && l.Refuted == 0 && l.About.ID() == m.ID {
-			l.Refuted = by.cluster.Net.Elapsed() - l.At
-		}
+	if l := w.open[belief{by, m.ID}]; l != nil {
+		l.Refuted = by.cluster.Net.Elapsed() - l.At
+		delete(w.open, belief{by, m.ID})
 	}
 }
 
