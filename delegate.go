@@ -1,12 +1,19 @@
 package gwyh
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/pull"
+	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -127,6 +134,14 @@ type Node struct {
 	incarnation uint64 // of what is said here
 }
 
+func newNode(o *gossip.Member) *Node {
+	n := &Node{Name: o.Name, ID: NodeID(o.ID), Addr: o.Addr.Addr().AsSlice(), Port: o.Addr.Port(), Meta: o.Meta, Zone: o.Zone.Name, RTT: o.RTT,
+		State: NodeStateType(o.State), incarnation: o.Incarnation}
+	n.PMin, n.PMax, n.PCur = o.Versions[0], o.Versions[1], o.Versions[2]
+	n.DMin, n.DMax, n.DCur = o.Versions[3], o.Versions[4], o.Versions[5]
+	return n
+}
+
 // A NodeID is a UUID that a node draws at every start.
 type NodeID [16]byte
 
@@ -184,6 +199,50 @@ func (c *ChannelEventDelegate) send(e NodeEventType, n *Node) {
 	c.Ch <- NodeEvent{Event: e, Node: &own}
 }
 
+// handlers is what the dispatcher calls.
+func (m *Memberlist) handlers() dispatch.Handlers[*Node] {
+	h := dispatch.Handlers[*Node]{Log: m.log.line}
+	if d := m.config.Delegate; d != nil {
+		h.Message = d.NotifyMsg
+	}
+	if e := m.config.Events; e != nil {
+		h.Join, h.Update, h.Leave = e.NotifyJoin, e.NotifyUpdate, e.NotifyLeave
+	}
+	return h
+}
+
+// settle waits until the application was told what has happened so far, at most so long.
+func (m *Memberlist) settle(atMost time.Duration) {
+	t := time.NewTimer(atMost)
+	defer t.Stop()
+	select {
+	case <-m.dispatch.Barrier():
+	case <-t.C:
+	case <-m.stop:
+	}
+}
+
+// welcomeSelf asks the AliveDelegate about this node itself. As with memberlist its no ends nothing: what it
+// says of others is what keeps anybody out.
+func (m *Memberlist) welcomeSelf(self *Node) error {
+	if m.config.Alive == nil {
+		return nil
+	}
+	return m.config.Alive.NotifyAlive(self)
+}
+
+func (m *Memberlist) nodeMeta() ([]byte, error) {
+	if m.config.Delegate == nil {
+		return nil, nil
+	}
+	most := m.config.MetaMax
+	meta := m.config.Delegate.NodeMeta(most)
+	if len(meta) > most {
+		return nil, fmt.Errorf("gwyh: NodeMeta returned %d bytes, want at most %d", len(meta), most)
+	}
+	return append([]byte(nil), meta...), nil
+}
+
 // A question is what the core wants of the application: its state, a verdict, or that it takes something
 // in. It is answered once, by the goroutine that takes it.
 type question struct {
@@ -227,13 +286,6 @@ func (q *questions) take(latest time.Time) (first question, ok bool) {
 	return first, true
 }
 
-// answerAll answers the questions that wait for the puller.
-func (m *Memberlist) answerAll() {
-	for q, ok := m.questions.take(time.Now()); ok; q, ok = m.questions.take(time.Now()) {
-		m.answer(&q)
-	}
-}
-
 // answer asks the application, and tells the core what it says. After Shutdown nothing is asked.
 func (m *Memberlist) answer(q *question) {
 	if m.isShutdown() {
@@ -274,4 +326,140 @@ func (m *Memberlist) isShutdown() bool {
 	default:
 		return false
 	}
+}
+
+// startPuller polls the Delegate's queue, and answers what is asked in the background, if there is a delegate
+// for either.
+func (m *Memberlist) startPuller() {
+	c := m.config
+	if c.Delegate == nil && c.Merge == nil && c.Alive == nil && c.Ping == nil {
+		return
+	}
+	p := &pull.Puller{Interval: c.GossipInterval, Limit: m.pullLimit(), Linked: func() bool { return m.view.Load().links > 0 },
+		Send: m.sendPulled, Warn: m.log.warnf, Asked: m.questions.wake, Answer: m.answerAll}
+	if c.Delegate != nil {
+		p.Get = c.Delegate.GetBroadcasts
+	}
+	go p.Run(m.stop)
+}
+
+// pullLimit is how many bytes a poll of GetBroadcasts has room for: a datagram's, and of a Transport that takes
+// larger ones than UDP as many as were configured, though they are cut.
+func (m *Memberlist) pullLimit() int {
+	if m.config.UDPBufferSize > udp.MaxDatagram {
+		return m.config.UDPBufferSize
+	}
+	return m.core.BroadcastMax()
+}
+
+// sendPulled is Broadcast of what the queue gave. The end of the node is no error there.
+func (m *Memberlist) sendPulled(msg []byte) error {
+	if err := m.Broadcast(msg); !errors.Is(err, ErrShutdown) {
+		return err
+	}
+	return nil
+}
+
+// answerAll answers the questions that wait for the puller.
+func (m *Memberlist) answerAll() {
+	for q, ok := m.questions.take(time.Now()); ok; q, ok = m.questions.take(time.Now()) {
+		m.answer(&q)
+	}
+}
+
+// joining is one call of Join. Owned by its goroutine.
+type joining struct {
+	questions *questions
+	targets   map[gossip.JoinToken]netip.AddrPort // that have not ended
+	reached   int
+	errs      []error
+}
+
+// fail ends all of a Join that has not ended.
+func (j *joining) fail(err error) {
+	for _, to := range j.targets {
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+	}
+	clear(j.targets)
+}
+
+// lateAnswer is how long a question waits for the puller before a Join in progress answers it: the puller
+// may be in the call of a delegate that waits for that Join, or for another node's in the same position.
+const lateAnswer = 200 * time.Millisecond
+
+// joinGrace is how long a Join that has reached a node goes on with addresses that nobody answers at: of a
+// name's IPv4 and IPv6 addresses often one leads nowhere. The seeds are looked for further on.
+const joinGrace = 2 * time.Second
+
+// await answers what is asked in a Join until all of it has ended.
+func (m *Memberlist) await(ctx context.Context, j *joining) {
+	late := time.NewTicker(lateAnswer)
+	defer late.Stop()
+	var grace <-chan time.Time // ends when some were reached and others have had their time to answer
+	cancelled := ctx.Done()
+	for len(j.targets) > 0 {
+		select {
+		case <-m.stop:
+			j.fail(ErrShutdown)
+		case <-cancelled:
+			cancelled = nil
+			m.cancel(ctx, j)
+		case <-late.C:
+			if q, ok := m.questions.take(time.Now().Add(-lateAnswer)); ok {
+				m.answer(&q)
+			}
+		case <-j.questions.wake:
+			for q, ok := j.questions.take(time.Now()); ok; q, ok = j.questions.take(time.Now()) {
+				m.advance(ctx, j, &q)
+			}
+			if grace == nil && j.reached > 0 && len(j.targets) > 0 {
+				t := time.NewTimer(joinGrace)
+				defer t.Stop()
+				grace = t.C
+			}
+		case <-grace:
+			_ = m.do(func(now time.Time) {
+				for t := range j.targets {
+					m.core.AbandonJoin(now, t)
+				}
+			})
+		}
+	}
+}
+
+// advance takes the next of what a Join is asked or told.
+func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
+	e := &q.event
+	to, waited := j.targets[e.Token]
+	switch {
+	case e.Kind == gossip.EventJoined && waited:
+		delete(j.targets, e.Token)
+		if e.Err == nil {
+			j.reached++
+			return
+		}
+		err := public(e.Err)
+		if errors.Is(err, gossip.ErrJoinCancelled) {
+			err = context.Cause(ctx)
+		}
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+	case errors.Is(ctx.Err(), context.Canceled):
+		if e.Kind == gossip.EventAliveAsked {
+			m.questions.put(*q) // it is still wanted
+		}
+	default:
+		m.answer(q)
+	}
+}
+
+// cancel ends a Join that was cancelled. One whose time is up ends by itself.
+func (m *Memberlist) cancel(ctx context.Context, j *joining) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	_ = m.do(func(now time.Time) {
+		for t := range j.targets {
+			m.core.CancelJoin(now, t)
+		}
+	})
 }
