@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,20 +130,6 @@ func Create(config *Config) (*Memberlist, error) {
 	return m, nil
 }
 
-// listen makes the transport that c describes, and writes to c the port that was picked.
-func listen(c *Config) (Transport, error) {
-	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
-		Logger: newLogger(c).out, MetricLabels: c.MetricLabels})
-	if err != nil {
-		return nil, fmt.Errorf("gwyh: %w", err)
-	}
-	if c.BindPort == 0 {
-		c.BindPort = t.GetAutoBindPort()
-		c.AdvertisePort = c.BindPort
-	}
-	return t, nil
-}
-
 // start makes the core and sets everything running.
 func (m *Memberlist) start() error {
 	c, err := m.coreConfig()
@@ -183,17 +168,9 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	if err != nil {
 		return gossip.Config{}, fmt.Errorf("gwyh: draw a node id: %w", err)
 	}
-	ip, port, err := m.transport.FinalAdvertiseAddr(own.AdvertiseAddr, own.AdvertisePort)
+	advertise, err := advertised(m.transport, own)
 	if err != nil {
-		return gossip.Config{}, fmt.Errorf("gwyh: find the address to advertise: %w", err)
-	}
-	addr, ok := netip.AddrFromSlice(ip)
-	if !ok || port < 1 || port > 65535 {
-		return gossip.Config{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
-	}
-	own.AdvertisePort = port
-	if own.BindPort == 0 {
-		own.BindPort = port
+		return gossip.Config{}, err
 	}
 	meta, err := m.nodeMeta()
 	if err != nil {
@@ -210,7 +187,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	}
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
-		Advertise: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Meta: meta, MetaMax: own.MetaMax,
+		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
 		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
@@ -422,19 +399,6 @@ func (m *Memberlist) renew() {
 	m.nameMembers(v.nodes)
 }
 
-// nameMembers tells a transport that wants names who is where.
-func (m *Memberlist) nameMembers(nodes []*Node) {
-	if m.carrier.aware == nil {
-		return
-	}
-	names := make(map[netip.AddrPort]string, len(nodes))
-	for _, n := range nodes {
-		ip, _ := netip.AddrFromSlice(n.Addr)
-		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
-	}
-	m.carrier.names.SetMembers(names)
-}
-
 // lookAtDistances renews the view if round-trip times have changed. It is called once a second: they
 // change all the time.
 func (m *Memberlist) lookAtDistances() {
@@ -563,42 +527,6 @@ func (m *Memberlist) seek(now time.Time) {
 			m.core.Seek(now, seeds)
 			m.seeds.Done(now, m.NumMembers() == 1)
 		})
-	})
-}
-
-// relocateEvery is how often a node that found out its address by itself looks whether it is still true.
-const relocateEvery = time.Minute
-
-// lookForAddress tells the others when the machine has lost the address that it advertises and has another.
-// A goroutine that ends by itself asks the system.
-func (m *Memberlist) lookForAddress(now time.Time) {
-	t, ours := m.transport.(*NetTransport)
-	if !ours || m.config.AdvertiseAddr != "" || now.Before(m.relocate) {
-		return
-	}
-	m.relocate = now.Add(relocateEvery)
-	current := m.core.Self().Addr
-	m.goroutines.Go(func() {
-		addrs, err := net.InterfaceAddrs()
-		if err != nil || amongAddrs(current.Addr(), addrs) {
-			return
-		}
-		ip, _, err := t.FinalAdvertiseAddr("", 0)
-		if addr, ok := netip.AddrFromSlice(ip); err == nil && ok {
-			_ = m.do(func(now time.Time) { m.core.Readdress(now, netip.AddrPortFrom(addr.Unmap(), current.Port())) })
-		}
-	})
-}
-
-// amongAddrs reports whether an address is one of those of a machine's interfaces.
-func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
-	return slices.ContainsFunc(addrs, func(of net.Addr) bool {
-		n, ok := of.(*net.IPNet)
-		if !ok {
-			return false
-		}
-		ip, _ := netip.AddrFromSlice(n.IP)
-		return ip.Unmap() == a.Unmap()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -587,6 +588,73 @@ func (t *MockTransport) Shutdown() error {
 	return nil
 }
 
+// listen makes the transport that c describes, and writes to c the port that was picked.
+func listen(c *Config) (Transport, error) {
+	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
+		Logger: newLogger(c).out, MetricLabels: c.MetricLabels})
+	if err != nil {
+		return nil, fmt.Errorf("gwyh: %w", err)
+	}
+	if c.BindPort == 0 {
+		c.BindPort = t.GetAutoBindPort()
+		c.AdvertisePort = c.BindPort
+	}
+	return t, nil
+}
+
+// advertised is the address that others reach the node at, as t tells. It writes to c the ports that come of it.
+func advertised(t Transport, c *Config) (netip.AddrPort, error) {
+	ip, port, err := t.FinalAdvertiseAddr(c.AdvertiseAddr, c.AdvertisePort)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("gwyh: find the address to advertise: %w", err)
+	}
+	addr, ok := netip.AddrFromSlice(ip)
+	if !ok || port < 1 || port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
+	}
+	c.AdvertisePort = port
+	if c.BindPort == 0 {
+		c.BindPort = port
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
+}
+
+// relocateEvery is how often a node that found out its address by itself looks whether it is still true.
+const relocateEvery = time.Minute
+
+// lookForAddress tells the others when the machine has lost the address that it advertises and has another.
+// A goroutine that ends by itself asks the system.
+func (m *Memberlist) lookForAddress(now time.Time) {
+	t, ours := m.transport.(*NetTransport)
+	if !ours || m.config.AdvertiseAddr != "" || now.Before(m.relocate) {
+		return
+	}
+	m.relocate = now.Add(relocateEvery)
+	current := m.core.Self().Addr
+	m.goroutines.Go(func() {
+		addrs, err := net.InterfaceAddrs()
+		if err != nil || amongAddrs(current.Addr(), addrs) {
+			return
+		}
+		ip, _, err := t.FinalAdvertiseAddr("", 0)
+		if addr, ok := netip.AddrFromSlice(ip); err == nil && ok {
+			_ = m.do(func(now time.Time) { m.core.Readdress(now, netip.AddrPortFrom(addr.Unmap(), current.Port())) })
+		}
+	})
+}
+
+// amongAddrs reports whether an address is one of those of a machine's interfaces.
+func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
+	return slices.ContainsFunc(addrs, func(of net.Addr) bool {
+		n, ok := of.(*net.IPNet)
+		if !ok {
+			return false
+		}
+		ip, _ := netip.AddrFromSlice(n.IP)
+		return ip.Unmap() == a.Unmap()
+	})
+}
+
 // Bounds of what waits for a transport of the user's own, which may block.
 const writerQueue = 1024 // datagrams
 
@@ -660,6 +728,19 @@ func (c *carrier) tell(to netip.AddrPort, name string) {
 	if c.aware != nil {
 		c.names.Tell(to, name)
 	}
+}
+
+// nameMembers tells a transport that wants names who is where.
+func (m *Memberlist) nameMembers(nodes []*Node) {
+	if m.carrier.aware == nil {
+		return
+	}
+	names := make(map[netip.AddrPort]string, len(nodes))
+	for _, n := range nodes {
+		ip, _ := netip.AddrFromSlice(n.Addr)
+		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
+	}
+	m.carrier.names.SetMembers(names)
 }
 
 // start reads, and where needed writes, in goroutines of g until stop is closed and the transport is
