@@ -23,7 +23,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -209,29 +208,6 @@ func orNone[T int | time.Duration](n T) T {
 
 func (m *Memberlist) allowed(a netip.Addr) bool {
 	return !m.config.IPMustBeChecked() || m.config.IPAllowed(a.AsSlice()) == nil
-}
-
-func (m *Memberlist) keys() ([]handshake.Key, []string) {
-	shared, warnings := preSharedKeys(m.config.SecretKey, m.config.Keyring)
-	keys := make([]handshake.Key, len(shared))
-	for i, k := range shared {
-		keys[i] = handshake.NewKey(k, m.config.Label)
-	}
-	return keys, warnings
-}
-
-// watchKeys follows the Keyring while the node runs.
-func (m *Memberlist) watchKeys() {
-	m.unwatch = func() {}
-	if m.config.Keyring == nil {
-		return
-	}
-	m.unwatch = m.config.Keyring.watch(func() {
-		_ = m.do(func(now time.Time) {
-			keys, _ := m.keys()
-			m.core.SetKeys(now, keys)
-		})
-	})
 }
 
 // loop owns the core. It takes what has come, datagrams and calls, hands it to the core, and drains the

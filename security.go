@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
 // A Keyring holds the pre-shared keys of a cluster while they are being changed: nodes accept all of
@@ -203,4 +206,28 @@ func preSharedKeys(secret []byte, ring *Keyring) (keys [][]byte, warnings []stri
 		keys = keys[:maxKeys]
 	}
 	return keys, warnings
+}
+
+// keys are those that the node may talk with now, and what is to be warned of.
+func (m *Memberlist) keys() ([]handshake.Key, []string) {
+	shared, warnings := preSharedKeys(m.config.SecretKey, m.config.Keyring)
+	keys := make([]handshake.Key, len(shared))
+	for i, k := range shared {
+		keys[i] = handshake.NewKey(k, m.config.Label)
+	}
+	return keys, warnings
+}
+
+// watchKeys follows the Keyring while the node runs.
+func (m *Memberlist) watchKeys() {
+	m.unwatch = func() {}
+	if m.config.Keyring == nil {
+		return
+	}
+	m.unwatch = m.config.Keyring.watch(func() {
+		_ = m.do(func(now time.Time) {
+			keys, _ := m.keys()
+			m.core.SetKeys(now, keys)
+		})
+	})
 }
