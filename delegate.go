@@ -286,6 +286,15 @@ func (q *questions) take(latest time.Time) (first question, ok bool) {
 	return first, true
 }
 
+// ask has a question of the core answered: in the goroutine of the Join that it belongs to, else in the puller.
+func (m *Memberlist) ask(now time.Time, e *gossip.Event) {
+	to := m.joins[e.Token]
+	if to == nil {
+		to = m.questions
+	}
+	to.put(question{event: *e, at: now})
+}
+
 // answer asks the application, and tells the core what it says. After Shutdown nothing is asked.
 func (m *Memberlist) answer(q *question) {
 	if m.isShutdown() {

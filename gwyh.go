@@ -307,11 +307,7 @@ func (m *Memberlist) notify(now time.Time) {
 			m.joins[e.Token].put(question{event: *e, at: now})
 			delete(m.joins, e.Token)
 		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted:
-			to := m.joins[e.Token]
-			if to == nil {
-				to = m.questions
-			}
-			to.put(question{event: *e, at: now})
+			m.ask(now, e)
 		case gossip.EventSent:
 			m.sends[e.Send] <- e.Err
 			delete(m.sends, e.Send)
@@ -401,15 +397,6 @@ func (m *Memberlist) queueDue(now time.Time) bool {
 	return true
 }
 
-// send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.
-func (m *Memberlist) send(to wire.Path, b []byte, size int) {
-	if m.core.Probing() {
-		m.carrier.sendWhole(to, b)
-		return
-	}
-	m.carrier.sendRun(to, b, size)
-}
-
 // do runs f in the loop and waits until what it sends is sent.
 func (m *Memberlist) do(f func(now time.Time)) error {
 	c := &call{f: f, done: make(chan struct{})}
@@ -481,6 +468,9 @@ func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, e
 	return j.reached, nil
 }
 
+// joinForever is the time of a Join that has no deadline.
+const joinForever = 10 * 365 * 24 * time.Hour
+
 // seek looks, when it is time, for the seeds at which no member lives. Names are looked up by a goroutine
 // that ends by itself.
 func (m *Memberlist) seek(now time.Time) {
@@ -505,9 +495,6 @@ func (m *Memberlist) seek(now time.Time) {
 		})
 	})
 }
-
-// joinForever is the time of a Join that has no deadline.
-const joinForever = 10 * 365 * 24 * time.Hour
 
 // Broadcast sends msg to all other nodes, at once. It does not wait for any of them, nor for the
 // network. msg may have up to 16 MiB: what is larger than a datagram of Config.UDPBufferSize is cut, and

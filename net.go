@@ -867,6 +867,15 @@ func source(p *Packet) (path wire.Path) {
 	return path
 }
 
+// send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.
+func (m *Memberlist) send(to wire.Path, b []byte, size int) {
+	if m.core.Probing() {
+		m.carrier.sendWhole(to, b)
+		return
+	}
+	m.carrier.sendRun(to, b, size)
+}
+
 // sendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
 // fewer: at once where the system takes that. Where it refuses them so, but takes them one by one, as for
 // an interface that cannot cut them, it is not asked again. b is not kept.
