@@ -12,7 +12,6 @@ package gwyh
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -24,9 +23,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/resolve"
-	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
-	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -158,56 +155,6 @@ func (m *Memberlist) start() error {
 	m.startPuller()
 	m.watchKeys()
 	return nil
-}
-
-// coreConfig is the core's part of the configuration.
-func (m *Memberlist) coreConfig() (gossip.Config, error) {
-	own := m.config
-	id, err := gossip.NewID(rand.Reader)
-	if err != nil {
-		return gossip.Config{}, fmt.Errorf("gwyh: draw a node id: %w", err)
-	}
-	advertise, err := advertised(m.transport, own)
-	if err != nil {
-		return gossip.Config{}, err
-	}
-	meta, err := m.nodeMeta()
-	if err != nil {
-		return gossip.Config{}, err
-	}
-	keys, warnings := m.keys()
-	for _, w := range warnings {
-		m.log.warnf("%s", w)
-	}
-	_, udpTransport := m.transport.(*NetTransport)
-	probed := 0
-	if udpTransport && udp.Probes {
-		probed = gossip.DatagramProbed
-	}
-	return gossip.Config{
-		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
-		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
-		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
-		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
-		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
-		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
-		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
-		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
-		Suite: session.NaCl, Rand: rand.Reader,
-	}, nil
-}
-
-// orNone is a number or interval of the Config, of which zero means none, as the core wants it.
-func orNone[T int | time.Duration](n T) T {
-	if n == 0 {
-		return -1
-	}
-	return n
-}
-
-func (m *Memberlist) allowed(a netip.Addr) bool {
-	return !m.config.IPMustBeChecked() || m.config.IPAllowed(a.AsSlice()) == nil
 }
 
 // loop owns the core. It takes what has come, datagrams and calls, hands it to the core, and drains the
