@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var documents = []string{"README.md", "CHANGELOG.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md"}
+var documents = []string{"README.md", "CHANGELOG.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md", "docs/METRICS.md"}
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -143,7 +143,7 @@ func TestRulesThatDocumentsCiteExist(t *testing.T) {
 	}
 	_, reserved, _ := strings.Cut(protocol, "## 6. Reserved")
 	for _, d := range documents {
-		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUVB]\d{1,2}\b`).FindAllString(read(t, d), -1) {
+		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUVBJQZ]\d{1,2}\b`).FindAllString(read(t, d), -1) {
 			if !rules[r] && !strings.Contains(reserved, r) {
 				t.Errorf("%s cites rule %s, which is none", d, r)
 			}
@@ -160,6 +160,17 @@ func TestProtocolNamesEveryBody(t *testing.T) {
 	for _, n := range names {
 		if !regexp.MustCompile(`\b` + n[1] + `\b`).MatchString(protocol) {
 			t.Errorf("PROTOCOL.md does not name %s", n[1])
+		}
+	}
+}
+
+// go test takes what stands behind a flag that it does not know for an argument of the test.
+func TestCommandsOfDocumentsNameThePackageBeforeFull(t *testing.T) {
+	for _, d := range documents {
+		for _, command := range regexp.MustCompile(`go test [^\n`+"`"+`]* -full[^\n`+"`"+`]*`).FindAllString(read(t, d), -1) {
+			if before, _, _ := strings.Cut(command, " -full"); !regexp.MustCompile(` \.(/\S+)?( |$)`).MatchString(before) {
+				t.Errorf("%s: %q runs nothing of a package", d, command)
+			}
 		}
 	}
 }

@@ -58,8 +58,8 @@ func defaultSimOptions() simOptions {
 const simUsage = `gwyh sim runs a cluster of production nodes over a simulated network in virtual
 time, to find out what a cluster of a size would do and cost: all nodes join the
 first one, are left alone, broadcast, and some crash. One seed gives one run.
-Sealing is left out; all else is what a node does. Times are virtual but the
-last one.
+Sealing and probes for the size of datagrams are left out; all else is what a
+node does. Times are virtual but the last one.
 
 Usage:
 
@@ -88,7 +88,8 @@ Flags of the network:
 	-jitter PCT   percent of the latency, the mean of what is added to it
 	              for each packet, exponential, 0 to 1000 (default 5)
 	-loss PCT     percent of packets that are lost, 0 to 90 (default 0)
-	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472)
+	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472);
+	              nodes send up to 1400 (lan), 1200 (wan) or 60000 (local)
 
 Flags of the run:
 
