@@ -480,3 +480,46 @@ func TestReadDeadlineLetsAnOwnerOfASocketDoOtherThings(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// soleNode is a node on a NetTransport of its own.
+func soleNode(t *testing.T, addrs ...string) (*NetTransport, *Memberlist) {
+	t.Helper()
+	tr := newNetTransport(t, addrs...)
+	c := testConfig("a", &recorder{})
+	c.Transport = tr
+	return tr, create(t, c)
+}
+
+func TestNodeTakesIngestedPacketsWhetherItReadsItselfOrNot(t *testing.T) {
+	for _, addrs := range [][]string{{"127.0.0.1"}, {"127.0.0.1", "127.0.0.2"}} {
+		tr, m := soleNode(t, addrs...)
+		const packets = 3 * ingestDepth
+		for range packets {
+			if err, _ := ingest(tr, []byte("no packet of gwyh"), &net.UDPAddr{IP: net.IPv4(1, 2, 3, 4), Port: 5}, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for late := time.Now().Add(10 * time.Second); m.Stats().DatagramsReceived < packets; {
+			if time.Now().After(late) {
+				t.Fatalf("%v: %d taken of %d", addrs, m.Stats().DatagramsReceived, packets)
+			}
+		}
+	}
+}
+
+func TestNodeWhoseTransportWasShutDownStillAnswers(t *testing.T) {
+	for _, addrs := range [][]string{{"127.0.0.1"}, {"127.0.0.1", "127.0.0.2"}} {
+		tr, m := soleNode(t, addrs...)
+		if err := tr.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if got := m.Stats().Members; got != 1 {
+				t.Fatalf("%v: %d members", addrs, got)
+			}
+		}
+		if err := m.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
