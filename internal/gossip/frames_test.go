@@ -140,7 +140,7 @@ func TestArenaGivesBackWhatWasPutOrNothingAndForgetsNothingYoung(t *testing.T) {
 	for i := range 60_000 {
 		if i%500 == 0 {
 			pace = []int{1, 20_000, 2_000_000, 40_000_000}[rng.IntN(4)]
-			now = now.Add(time.Duration(rng.IntN(3_000_000_000)))
+			now = now.Add(time.Duration(rng.Int64N(int64(3 * time.Second))))
 			a.rest(now)
 		}
 		b := bytes.Repeat([]byte{byte(i), byte(i >> 8), 1}, 1+rng.IntN(200))

@@ -11,7 +11,7 @@ import (
 func (c *cluster) strangers(n int) *Table {
 	list := make([]Member, n)
 	for i := range list {
-		id, err := NewID(c.net.Reader(uint64(1<<40 + i)))
+		id, err := NewID(c.net.Reader(1<<40 + uint64(i)))
 		if err != nil {
 			c.t.Fatal(err)
 		}
