@@ -24,7 +24,7 @@ import (
 // or Join.
 type Delegate interface {
 	// NodeMeta is the application's description of this node, spread to all others. At most limit
-	// bytes (MetaMaxSize): a longer one is an error of Create or UpdateNode. The slice is copied.
+	// bytes (Config.MetaMax): a longer one is an error of Create or UpdateNode. The slice is copied.
 	NodeMeta(limit int) []byte
 
 	// NotifyMsg is handed each message once: broadcasts of other nodes and messages to this one. The
