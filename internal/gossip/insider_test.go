@@ -47,3 +47,26 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		}
 	})
 }
+
+// A node that dies under one name and comes back under another leaves nothing of the first.
+func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	at := uint64(c.net.Now().UnixMilli())
+	id := wire.NodeID{7, 6: 0x80, 8: 0x80}
+	for i := range 200 {
+		at++
+		w := wire.BeginMembers(nil, wire.MessageID{})
+		w.Append(&wire.Member{ID: id, Incarnation: at, Name: []byte{'a' + byte(i%26), 'a' + byte(i/26)}, Addr: testAddr(9), Named: at}, 1400)
+		w.Append(&wire.Member{State: wire.StateDead, ID: id, Incarnation: at}, 1400)
+		c.say(1, 0, w.End())
+	}
+	if held := len(n.members.held); held != 1 {
+		t.Errorf("%d names are held for one dead node", held)
+	}
+	c.do(0, func(now time.Time) {
+		if m, count := n.drawDead(now); m == nil || m.ID != id || count != 1 {
+			t.Errorf("the dead that are looked for: %v, %d", m, count)
+		}
+	})
+}

@@ -176,13 +176,20 @@ func (t *members) bury(now time.Time, m *member) {
 	switch {
 	case m.State == wire.StateDead && m.Name != "" && !m.legacy() && t.named(m.Name) == nil:
 		t.held[m.Name] = m
-	case t.held[m.Name] == m:
-		delete(t.held, m.Name)
+	default:
+		t.unhold(m)
 	}
 	t.byID[m.ID] = m
 	m.since = now
 	t.graves = append(t.graves, m)
 	t.expire(now)
+}
+
+// unhold gives back the name that is kept for a dead m, which may come back under another.
+func (t *members) unhold(m *member) {
+	if t.held[m.Name] == m {
+		delete(t.held, m.Name)
+	}
 }
 
 // reincarnate changes the incarnation of a row and keeps the root true.
@@ -206,9 +213,7 @@ func (t *members) expire(now time.Time) {
 		}
 		if !m.live() && t.byID[m.ID] == m {
 			delete(t.byID, m.ID)
-			if t.held[m.Name] == m {
-				delete(t.held, m.Name)
-			}
+			t.unhold(m)
 		}
 		drop++
 	}

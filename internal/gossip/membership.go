@@ -151,6 +151,7 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	m.Meta = bytes.Clone(e.Meta)
 	switch {
 	case !m.live():
+		c.members.unhold(m)
 		m.Name = string(e.Name)
 		c.members.enlist(m)
 	case m.Name != string(e.Name):
