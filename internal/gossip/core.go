@@ -98,6 +98,7 @@ type Core struct {
 	pull       pulling
 	votes      votes
 	understood understood
+	walking    walking
 
 	timers      timers
 	out         outbox

@@ -70,3 +70,41 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// However many versions a roll names, and however many members there are, it is judged at once.
+func TestRollOfManyVersionsIsJudgedWithoutAsManyWalksOverTheMembers(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		var peers []Member
+		for i := range 2000 {
+			v := n.self.Versions
+			v[1], v[4] = 255-byte(i%150), 255-byte(i/150)
+			peers = append(peers, Member{ID: wire.NodeID{1, 2, byte(i), byte(i >> 8), 6: 0x80}, Versions: v})
+		}
+		if err := n.disagreement(peers[:versionsKnown]); err != nil {
+			t.Errorf("%d kinds of versions: %v", versionsKnown, err)
+		}
+		if err := n.disagreement(peers); err != errVersionsMany {
+			t.Errorf("2,000 kinds of versions: %v", err)
+		}
+	})
+}
+
+// Entries of ever new versions are held against all members at a bounded rate.
+func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	before := n.stats.Dropped[DropVersions]
+	v := n.self.Versions
+	w := wire.BeginMembers(nil, wire.MessageID{})
+	const kinds = 400
+	for i := range kinds {
+		v[1], v[4] = 255-byte(i%100), 255-byte(i/100)
+		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
+	}
+	c.say(1, 0, w.End())
+	if dropped := n.stats.Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.count() < walksMax {
+		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.count())
+	}
+}

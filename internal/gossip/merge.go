@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -183,8 +184,29 @@ func understand(a, b [6]byte) bool {
 	return true
 }
 
-// versionsKnown bounds the versions that are remembered to be understood by all.
-const versionsKnown = 64
+// versionsKnown bounds the versions that are remembered to be understood by all, and those of a roll. walksMax
+// bounds the walks over all members, to hold other versions against theirs, in a syncWindow: who makes up
+// versions shall not make this node do nothing else.
+const (
+	versionsKnown = 64
+	walksMax      = 64
+)
+
+var errVersionsMany = errors.New("its members have too many kinds of versions")
+
+// walking counts the walks.
+type walking struct {
+	since time.Time
+	count int
+}
+
+func (w *walking) may(now time.Time) bool {
+	if now.Sub(w.since) >= syncWindow {
+		*w = walking{since: now}
+	}
+	w.count++
+	return w.count <= walksMax
+}
 
 // understood are versions that all members understand, and that understand them all. Each was so when
 // it was put in; a member of other versions takes out those that it does not go with.
@@ -207,6 +229,10 @@ func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
 // goesWithOthers reports whether an alive entry is of a node that understands all members, and is
 // understood by them.
 func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
+	if !slices.Contains(c.understood, e.Versions) && !c.walking.may(now) {
+		c.drop(DropVersions) // a comparison brings it again
+		return false
+	}
 	s := c.stranger(e.Versions, e.ID)
 	if from != nil && from.id == e.ID {
 		from.vetoed = s != nil && !c.isLive(from.id)
@@ -240,12 +266,13 @@ func (c *Core) disagreement(peers []Member) error {
 		if m.State > wire.StateSuspect || !m.ID.IsGo() || slices.ContainsFunc(distinct, func(o Member) bool { return o.Versions == m.Versions }) {
 			continue
 		}
+		if len(distinct) == versionsKnown {
+			return errVersionsMany
+		}
 		if s := c.stranger(m.Versions, m.ID); s != nil {
 			return &VersionError{Names: [2]string{m.Name, s.Name}, Versions: [2][6]byte{m.Versions, s.Versions}}
 		}
-		if len(distinct) < versionsKnown {
-			distinct = append(distinct, m)
-		}
+		distinct = append(distinct, m)
 	}
 	return nil
 }
