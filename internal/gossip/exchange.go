@@ -211,6 +211,10 @@ func (c *Core) withdraw(e *exchange) {
 func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
 	if !d.Use.IsAnswer() {
 		if e := p.theirs; e != nil && e.id == id {
+			if e.phase == receiving && int(d.Total) != e.total {
+				c.drop(DropUnexpected)
+				return false
+			}
 			return e.phase == receiving
 		}
 		return c.admitPush(now, p, id, d)

@@ -108,3 +108,20 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.count())
 	}
 }
+
+// What a push declares is what it is counted with.
+func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	n.cfg.State = true
+	c.do(0, func(now time.Time) {
+		p, id := n.peers[c.nodes[1].cfg.ID], wire.MessageID{6: 0x40, 15: 7}
+		d := wire.Direct{Use: wire.UsePush, Total: 10, Data: []byte("x")}
+		if !n.expected(now, p, id, d) || !n.expected(now, p, id, d) {
+			t.Error("refused")
+		}
+		if d.Total = MessageMax; n.expected(now, p, id, d) {
+			t.Errorf("%d bytes are taken of a push that declared 10", MessageMax)
+		}
+	})
+}
