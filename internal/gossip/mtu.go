@@ -36,7 +36,7 @@ type pathMTU struct {
 	size   int       // largest datagram sent to it, in bytes
 	trying int       // size that is probed, that in use or a larger one; 0 for none
 	tries  int       // probes of it sent
-	got    int       // bytes of the last probe
+	got    int       // bytes of the last probe; 0 if it did not go out
 	seq    uint64    // of the last probe
 	due    time.Time // when something is to be done; zero for never
 	lost   int       // datagrams of about the size in use that were lost since one was last reported
@@ -94,6 +94,7 @@ func (c *Core) probeMTU(now time.Time, p *peer) {
 	m := &p.mtu
 	m.tries++
 	m.seq = mtuSeq | (m.seq+1)&(mtuSeq-1)
+	m.got = 0
 	ch := p.channel(now)
 	if ch == nil {
 		return
@@ -114,6 +115,9 @@ func (c *Core) answeredMTU(now time.Time, p *peer, seq uint64) bool {
 	m := &p.mtu
 	if seq != m.seq || seq&mtuSeq == 0 || m.trying == 0 {
 		return false
+	}
+	if m.got == 0 { // it did not even go out
+		return true
 	}
 	if m.trying > m.size {
 		m.size = m.got
