@@ -105,7 +105,7 @@ func (a *arena) grow(now time.Time) {
 // together reports whether s lies in the same lap as what is at off, so that get may return both at once.
 func (a *arena) together(off uint64, s stored) bool {
 	size := uint64(len(a.buf))
-	return off/size == (s.off+uint64(s.size)-1)/size
+	return size > 0 && off/size == (s.off+uint64(s.size)-1)/size
 }
 
 // get is what was put at off, of n bytes; nil when it was overwritten.

@@ -138,3 +138,21 @@ func TestAnswerToAProbeThatNeverWentOutChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A node that did not run for long finds its arena given back while a datagram of two messages is open.
+func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		p := n.peers[c.nodes[1].cfg.ID]
+		for range 2 {
+			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.newBroadcastID(), []byte("hello")))
+			p.open = append(p.open, stored{m.off, uint32(len(m.plain))})
+		}
+		n.arena.rest(now.Add(arenaRest))
+		n.sealOpen(now, p)
+		if got := n.stats.Dropped[DropForgotten]; got != 2 || len(p.open) != 0 {
+			t.Errorf("%d dropped, %d open", got, len(p.open))
+		}
+	})
+}
