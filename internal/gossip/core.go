@@ -103,6 +103,7 @@ type Core struct {
 	timers      timers
 	out         outbox
 	packet      wire.Packet  // scratch: the datagram being taken in
+	drawn       drawn        // by it
 	plain       []byte       // scratch: one plaintext being built
 	joined      []byte       // scratch: see gather
 	index       []byte       // scratch: see gather

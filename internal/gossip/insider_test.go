@@ -156,3 +156,98 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 		}
 	})
 }
+
+// One datagram draws no more answers than a node that means well asks for.
+func TestOneDatagramDrawsFewAnswers(t *testing.T) {
+	seen := func(n *node) [2]wire.MessageID { // two messages that node 0 has had
+		var ids [2]wire.MessageID
+		for i := range ids {
+			ids[i] = wire.MessageID{9, 6: 0x80, 15: byte(i + 1)}
+			n.seen.first(n.now, &ids[i])
+		}
+		return ids
+	}
+	for _, s := range []struct {
+		name string
+		most uint64
+		make func(n *node, i int, b []byte) []byte
+	}{
+		{"Pings", acksMax, func(n *node, i int, b []byte) []byte {
+			return wire.AppendPing(b, wire.MessageID{}, wire.Ping{Seq: uint64(i)})
+		}},
+		{"empty announcements", 1, func(n *node, i int, b []byte) []byte {
+			return wire.AppendHave(b, wire.MessageID{}, &wire.Have{})
+		}},
+		{"pieces of messages it has", haltsMax, func(n *node, i int, b []byte) []byte {
+			return wire.AppendFrame(b, wire.Bin, seen(n)[i%2], 100, 0, []byte("x"))
+		}},
+		{"stale entries", syncAnswers, func(n *node, i int, b []byte) []byte {
+			w := wire.BeginSyncMembers(b, wire.MessageID{})
+			for range 500 {
+				w.Append(&wire.Member{State: wire.StateLeft, ID: n.links[0].id, Incarnation: 1}, 60_000)
+			}
+			return w.End()
+		}},
+	} {
+		c := newCluster(t, 1, lan())
+		c.tweak = func(_ int, cfg *Config) { cfg.Meta = make([]byte, 400) }
+		c.add(2)
+		c.form(2 * time.Second)
+		c.net.RunFor(3 * time.Second)
+		n := c.nodes[0]
+		var plain []byte
+		count := 500
+		if s.name == "stale entries" {
+			count = 1
+		}
+		for i := range count {
+			plain = s.make(n, i, plain)
+		}
+		before := n.Stats().SentDatagrams
+		c.say(1, 0, plain)
+		if sent := n.Stats().SentDatagrams - before; sent > s.most+4 {
+			t.Errorf("%s: one datagram drew %d", s.name, sent)
+		}
+	}
+}
+
+// A peer that stops no message twice in a row cannot have what waits for it grow.
+func TestOffersOfDuplicatePiecesAreBounded(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		p := n.links[0]
+		for i := range 3 * offersMax {
+			n.offered(now, p, offer{id: wire.MessageID{6: 0x80, 15: byte(i)}, total: 9, at: now, due: now.Add(time.Second)})
+		}
+		if len(p.offers) > offersMax {
+			t.Errorf("%d offers wait", len(p.offers))
+		}
+	})
+}
+
+// Naks that name what was never asked for, or the same again and again, cost no more than one that names all.
+func TestNaksOfOneDatagramNameNoMoreThanAWindow(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		p := n.links[0]
+		for range 300 {
+			n.ping(now, p)
+		}
+		p.channels[0].log.Reset(func(sent) {})
+	})
+	var plain []byte
+	for range 500 {
+		plain = wire.AppendNak(plain, wire.MessageID{}, 1, 300)
+	}
+	before := n.Stats().Dropped
+	c.say(1, 0, plain)
+	after := n.Stats().Dropped
+	if looked := after[DropForgotten] - before[DropForgotten]; looked > nakMax || looked == 0 {
+		t.Errorf("%d counters were looked for", looked)
+	}
+	if after[DropUnexpected]-before[DropUnexpected] < 480 {
+		t.Errorf("%d Naks refused", after[DropUnexpected]-before[DropUnexpected])
+	}
+}

@@ -20,6 +20,7 @@ const (
 	wantSpans  = 32                    // pieces of one message that are asked for at once
 	tellAgain  = 50 * time.Millisecond // before the same is said again to a peer that does not heed it
 	scoreKept  = 31. / 32              // of a score, with each message
+	haltsMax   = 16                    // messages that a peer is told in tellAgain to send no more of
 )
 
 // lane is who sends what in full along a link.
@@ -34,6 +35,8 @@ type lane struct {
 	late     []offer        // what was due and did not come
 	tidyAt   int            // length at which those that have come are taken out of offers
 	credit   int            // pieces that it may still ask for
+	halting  time.Time      // since when halts are counted
+	halts    int            // messages that it was told to send no more of
 	noticed  time.Time      // scratch of rank
 }
 
@@ -158,7 +161,7 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 	case !p.linked:
 		c.drop(DropUnexpected)
 		return
-	case p.source && now.Sub(p.advised) > tellAgain, c.sources() < sourcesMax:
+	case p.source && now.Sub(p.advised) > tellAgain, !p.source && c.sources() < sourcesMax:
 		c.promote(now, p) // it has not heard that it is a source
 	}
 	for i := range have.Len() {
@@ -167,15 +170,18 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 		case total == 0 || total > MessageMax:
 			c.drop(DropOversize)
 		case c.seen.has(&id):
-		case len(p.offers)+len(p.late) >= offersMax:
-			c.drop(DropQueueFull)
 		default:
 			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + c.quiet)})
 		}
 	}
 }
 
+// offered remembers what p has.
 func (c *Core) offered(now time.Time, p *peer, o offer) {
+	if len(p.offers)+len(p.late) >= offersMax {
+		c.drop(DropQueueFull)
+		return
+	}
 	if len(p.offers) == 0 {
 		c.timers.advance(&p.timer, o.due)
 	}
@@ -352,6 +358,8 @@ func (c *Core) superfluous(now time.Time, p *peer, id wire.MessageID, a *assembl
 		return
 	case id == p.halted && now.Sub(p.advised) <= max(tellAgain, 2*p.roundTrip()):
 		return
+	case !p.mayHalt(now):
+		return
 	}
 	if p.source && c.sources() <= sourcesMax {
 		c.halt(now, p, id)
@@ -361,6 +369,16 @@ func (c *Core) superfluous(now time.Time, p *peer, id wire.MessageID, a *assembl
 	if a != nil && !a.complete() { // it may still be needed
 		c.offered(now, p, offer{id: a.id, total: a.total, at: now, due: now.Add(2*p.roundTrip() + askQuiet)})
 	}
+}
+
+// mayHalt reports whether p is told of one more message. It may have many on their way, and send the pieces of
+// each after another's.
+func (l *lane) mayHalt(now time.Time) bool {
+	if now.Sub(l.halting) > tellAgain {
+		l.halting, l.halts = now, 0
+	}
+	l.halts++
+	return l.halts <= haltsMax
 }
 
 // rank learns from a large message that is whole who was first to have it.

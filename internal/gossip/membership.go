@@ -46,6 +46,9 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 	if len(c.behind) > 0 {
 		w := c.answers(p)
 		for _, m := range c.behind {
+			if w.sent+1 >= syncAnswers { // a comparison brings the rest
+				break
+			}
 			w.add(now, m)
 		}
 		w.flush(now)

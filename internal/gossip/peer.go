@@ -256,6 +256,7 @@ func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size i
 		c.dropBox(err)
 		return
 	}
+	c.drawn = drawn{}
 	confirmed := c.opened(now, ch.peer, ch.Session, from)
 	c.noteReceived(now, ch, size)
 	c.handlePlain(now, ch, from, plain)

@@ -172,6 +172,10 @@ func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byt
 		c.drop(DropMalformedBody)
 		return
 	}
+	if !c.drawn.mayAck() {
+		c.drop(DropOversize)
+		return
+	}
 	c.remind(now, ch.peer)
 	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload.data})
 	if c.cfg.AnswerAdvertised {

@@ -22,7 +22,7 @@ func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
 	p := ch.peer
 	first := ch.Expand(start)
 	after := first + uint64(end-start)
-	if end-start > nakMax || after > ch.Sent()+1 {
+	if end-start > nakMax || after > ch.Sent()+1 || !c.drawn.mayNak(end-start) {
 		c.drop(DropUnexpected)
 		return
 	}
