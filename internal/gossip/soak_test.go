@@ -47,6 +47,17 @@ func specimens() [][]byte {
 			wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: 1 << 20, Offset: 1 << 10, Data: data}))
 	}
 	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendVeto(nil, id, wire.Veto{Roll: id, Reason: "no"}))
+	broadcast := wire.MessageID{2, 6: 0x80, 15: 1}
+	var have wire.Have
+	have.Add(&id, 100_000)
+	have.Add(&broadcast, 40)
+	var want wire.Want
+	want.Add(&id, 65_000, 65_900)
+	want.Add(&broadcast, 0, 40)
+	s = append(s, wire.AppendHave(nil, id, &have), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, id), wire.AppendGraft(nil, id),
+		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: mtuSeq | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
+		wire.AppendBroadcast(nil, wire.Bin, broadcast, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
+		wire.AppendIdentity(nil, id, &wire.Member{ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"), Addr: testAddr(77), Versions: [6]byte{1, 5, 2, 1, 3, 2}}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
 		s = append(s, wire.AppendRequest(nil, id, k))
 	}
@@ -80,10 +91,18 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	n, peer := c.nodes[0], c.nodes[1]
-	n.cfg.State, n.cfg.AskMerge, n.cfg.AskAlive = true, true, true
+	n.cfg.State, n.cfg.AskMerge, n.cfg.AskAlive, n.cfg.DatagramMax = true, true, true, DatagramProbed
 	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
 	seal := peer.peers[n.cfg.ID].set.Current(now)
 	plains := specimens()
+	for _, of := range []wire.NodeID{n.cfg.ID, peer.cfg.ID} { // accusations of those that live
+		for _, state := range []wire.State{wire.StateSuspect, wire.StateDead} {
+			w := wire.BeginMembers(nil, wire.MessageID{})
+			w.Append(&wire.Member{State: state, ID: of, Incarnation: uint64(now.UnixMilli()), From: wire.NodeID{9, 6: 0x80}}, 1400)
+			plains = append(plains, w.End())
+		}
+		plains = append(plains, wire.AppendProbeFor(nil, wire.MessageID{}, wire.ProbeFor{Seq: 2, Target: of, Addr: testAddr(1)}))
+	}
 	datagrams := append([][]byte{legacyHello(wire.NodeID{6: 0x40}, now, 1)}, plains...)
 	rng := newTestRand(9)
 	var packet []byte
@@ -107,6 +126,20 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			}
 		}
 		n.Drain(func(wire.Path, []byte) {})
+		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.linked { // load, and something that may be asked for
+			for range 40 {
+				_ = n.Broadcast(now, []byte("own"))
+			}
+			p.credit = offersMax
+		}
+	}
+	for _, p := range n.peers {
+		if len(p.offers)+len(p.late) > offersMax || p.bytes > smallMax+1<<16 || len(p.bulk) > storeCount || p.mtu.size < datagramMin {
+			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.size)
+		}
+	}
+	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || len(n.members.held) > len(n.members.graves) || len(n.helps) > helpsMax {
+		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), len(n.members.held), len(n.members.graves), len(n.helps))
 	}
 	if x := &n.exchanges; len(x.theirs) > theirsMax || x.size > theirsSize || len(n.votes.byName) > votesMax || n.stats.StatesReceived == 0 {
 		t.Errorf("%d exchanges of %d bytes, %d votes, %d states came", len(x.theirs), x.size, len(n.votes.byName), n.stats.StatesReceived)
