@@ -13,6 +13,7 @@ const (
 	MessagesMax = 4096     // messages
 	bytesMax    = 64 << 20 // bytes of them
 	callsMax    = 1024     // other calls
+	linesMax    = 1024     // lines for the log
 )
 
 // Handlers are what is called. A nil one wants nothing of its kind.
@@ -53,7 +54,7 @@ type Queue[N any] struct {
 	handlers Handlers[N]
 
 	wake    chan struct{} // holds a token while the queue may not be empty
-	dropped atomic.Uint64 // messages and calls that gave way
+	dropped atomic.Uint64 // messages, calls and lines that gave way
 	waited  atomic.Int64  // longest wait of a message in ns, since it was last asked for
 
 	mu       sync.Mutex // guards what follows
@@ -64,6 +65,7 @@ type Queue[N any] struct {
 	messages int               // in the queue
 	bytes    int               // of them
 	calls    int               // in the queue
+	lines    int               // in the queue
 	closed   bool              // nothing is handed out any more
 	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
 }
@@ -138,6 +140,8 @@ func (q *Queue[N]) pop() (n notice[N], ok bool) {
 			q.bytes -= len(n.data)
 		case call:
 			q.calls--
+		case logLine:
+			q.lines--
 		case Join, Update, Leave:
 			if q.pending[n.name] == q.base {
 				delete(q.pending, n.name)
@@ -166,7 +170,7 @@ func (q *Queue[N]) push(n notice[N]) {
 // Slowest is the longest that a message waited since the last call.
 func (q *Queue[N]) Slowest() time.Duration { return time.Duration(q.waited.Swap(0)) }
 
-// Dropped is how many messages and calls gave way so far.
+// Dropped is how many messages, calls and lines of the log gave way so far.
 func (q *Queue[N]) Dropped() uint64 { return q.dropped.Load() }
 
 // Message queues a message.
@@ -247,10 +251,15 @@ func (q *Queue[N]) Member(kind Kind, name string, node N) {
 	q.pending[name] = q.base + uint64(len(q.queue))
 }
 
-// Log queues a line for the log.
+// Log queues a line for the log. When too many wait it is dropped and counted.
 func (q *Queue[N]) Log(text string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.lines >= linesMax {
+		q.dropped.Add(1)
+		return
+	}
+	q.lines++
 	q.push(notice[N]{kind: logLine, text: text})
 }
 

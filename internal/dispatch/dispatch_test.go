@@ -91,6 +91,23 @@ func TestOtherCallsAreBounded(t *testing.T) {
 	}
 }
 
+// Strangers can have lines written, while an application that is held up reads none.
+func TestLinesForTheLogAreBounded(t *testing.T) {
+	q, calls := newQueue()
+	for range 2 {
+		for range linesMax + 1 {
+			q.Log("line")
+		}
+		if got := drained(q, calls); len(got) != linesMax {
+			t.Errorf("%d lines", len(got))
+		}
+		*calls = nil
+	}
+	if q.Dropped() != 2 {
+		t.Errorf("%d dropped", q.Dropped())
+	}
+}
+
 func TestNothingIsCalledAfterClose(t *testing.T) {
 	q, calls := newQueue()
 	q.Log("before")
