@@ -238,6 +238,9 @@ func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
 		from.vetoed = s != nil && !c.isLive(from.id)
 	}
 	if s == nil {
+		if !c.isLive(e.ID) { // whose versions of before were not looked at
+			c.noteVersions(e.Versions)
+		}
 		return true
 	}
 	c.drop(DropVersions)
@@ -246,7 +249,7 @@ func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
 	return false
 }
 
-// noteVersions follows the versions of members that are taken in.
+// noteVersions follows the versions of members that are taken in, or may be.
 func (c *Core) noteVersions(v [6]byte) {
 	if slices.Contains(c.understood, v) {
 		return
