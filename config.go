@@ -126,8 +126,8 @@ type Config struct {
 	// stretches its timeouts. Default 8. 1 switches it off. 1 to 1000.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is how often the Delegate is asked for broadcasts, and at once again while it gives
-	// new ones. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
+	// GossipInterval is how often the Delegate is asked for broadcasts: at once again while it gives new
+	// ones, and a fifth as often when it gave none for a second. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
 	// Memberlist.Broadcast waits for nothing.
 	GossipInterval time.Duration
 	// GossipNodes is without meaning here: a message goes to those that subscribed.

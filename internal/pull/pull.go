@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	overhead = 3                // bytes per message that Get is told to count
-	aloneFor = 30 * time.Second // with no link for so long the queue is drained and counted
-	age      = 30 * time.Second // how long a slice handed out is known
-	maxBytes = 8 << 20          // how many bytes of such slices are kept
+	overhead   = 3                // bytes per message that Get is told to count
+	trafficFor = time.Second      // after a poll that gave something polls are Interval apart
+	restFactor = 5                // and at rest so many times that: a wake costs what a message does
+	aloneFor   = 30 * time.Second // with no link for so long the queue is drained and counted
+	age        = 30 * time.Second // how long a slice handed out is known
+	maxBytes   = 8 << 20          // how many bytes of such slices are kept
 )
 
 // A Puller polls an application's queue. The queues of memberlist's users hand out the same message many
@@ -57,6 +59,7 @@ func (p *Puller) Run(stop <-chan struct{}) {
 	if p.Get == nil || p.Interval == 0 {
 		t.Stop()
 	}
+	var traffic time.Time // when a poll last gave something
 	for {
 		select {
 		case <-stop:
@@ -68,6 +71,7 @@ func (p *Puller) Run(stop <-chan struct{}) {
 		}
 		now := time.Now()
 		for p.ready(now) && p.poll(now) {
+			traffic = now
 			select {
 			case <-stop:
 				return
@@ -76,7 +80,11 @@ func (p *Puller) Run(stop <-chan struct{}) {
 			default:
 			}
 		}
-		t.Reset(p.Interval)
+		if now.Sub(traffic) < trafficFor {
+			t.Reset(p.Interval)
+		} else {
+			t.Reset(restFactor * p.Interval)
+		}
 	}
 }
 

@@ -181,6 +181,21 @@ func TestRunPollsOnIntervalAndAtOnceWhileThereIsMoreAndAnswers(t *testing.T) {
 	})
 }
 
+func TestRunPollsAFifthAsOftenAtRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		polls, stop, ended := 0, make(chan struct{}), make(chan struct{})
+		q.Get = func(int, int) [][]byte { polls++; return nil }
+		go func() { q.Run(stop); close(ended) }()
+		time.Sleep(1010 * time.Millisecond)
+		close(stop)
+		<-ended
+		if polls != 10 { // the first after 20 ms, then one in 100 ms
+			t.Errorf("%d polls in a second", polls)
+		}
+	})
+}
+
 func TestRunWithoutPollsAnswers(t *testing.T) {
 	for name, without := range map[string]func(*Puller){
 		"a delegate":  func(p *Puller) { p.Get = nil },
