@@ -37,14 +37,16 @@ var tables = []table{
 	{"Open loop", "raw", func(r *Result) bool { return r.Saturate != nil }, flowColumns(func(r *Result) *Flow { return r.Saturate })},
 	{"64 KiB", "raw-batch-60k", func(r *Result) bool { return len(r.Large) > 0 }, largeColumns(0)},
 	{"1 MiB", "raw-batch-60k", func(r *Result) bool { return len(r.Large) > 1 }, largeColumns(1)},
-	{"At rest, per node", "", func(r *Result) bool { return r.Idle != nil }, []column{
+	{"At rest, per node", "", func(r *Result) bool { return r.Idle != nil && len(r.Large) == 0 }, []column{
 		{"millicores", "%.2f", func(r *Result) float64 { return r.Idle.Millicores }, false, false},
 		{"packets/s", "%.1f", func(r *Result) float64 { return r.Idle.Packets }, false, false},
 		{"bytes/s", "%.0f", func(r *Result) float64 { return r.Idle.Bytes }, false, false},
 		{"memory, KiB", "%.0f", func(r *Result) float64 { return r.Idle.KiB }, false, false},
 		{"goroutines", "%.1f", func(r *Result) float64 { return r.Idle.Goroutines }, false, false},
 	}},
-	{"All join one seed at once", "", func(r *Result) bool { return r.Form != nil }, []column{
+	{"All join one seed at once", "", func(r *Result) bool {
+		return r.Form != nil && r.Window == nil && r.Saturate == nil && r.Kill == nil && len(r.Large) == 0
+	}, []column{
 		{"all know all, s", "%.2f", func(r *Result) float64 { return r.Form.Seconds }, false, false},
 		{"worst, s", "%.2f", func(r *Result) float64 { return r.Form.Seconds }, false, true},
 		{"not in time", "%.0f", func(r *Result) float64 { return count(!r.Form.Whole) }, false, true},
