@@ -3,6 +3,7 @@ package gossip
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -374,4 +375,24 @@ func TestCancelledJoinLeavesNothing(t *testing.T) {
 		t.Errorf("%d joins", len(c.nodes[1].joins))
 	}
 	c.idle()
+}
+
+func TestCancelledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(1)
+	n := c.nodes[0]
+	for _, end := range []func(now time.Time, t JoinToken){n.CancelJoin, n.AbandonJoin} {
+		var token JoinToken
+		c.do(0, func(now time.Time) { token = n.Join(now, netip.MustParseAddrPort("10.9.9.9:9"), now.Add(time.Hour)) })
+		c.net.RunFor(time.Second)
+		sent := n.Stats().SentDatagrams
+		c.do(0, func(now time.Time) { end(now, token) })
+		c.net.RunFor(time.Minute)
+		if more := n.Stats().SentDatagrams - sent; sent == 0 || more != 0 || len(n.dials) != 0 {
+			t.Errorf("%d datagrams, %d after the end, %d handshakes", sent, more, len(n.dials))
+		}
+	}
+	if len(n.joined) != 2 {
+		t.Errorf("%d ends were told", len(n.joined))
+	}
 }

@@ -227,6 +227,10 @@ func (c *Core) endJoin(j *join, err error) {
 	}
 	c.joins = slices.Delete(c.joins, i, i+1)
 	c.timers.stop(&j.timer)
+	if j.peer == nil && j.attempt != 0 {
+		c.hs.Cancel(j.attempt)
+		delete(c.dials, j.attempt)
+	}
 	for _, e := range []*exchange{j.exchange, j.rolls} {
 		if e != nil {
 			e.join = nil
