@@ -196,7 +196,10 @@ func zoneID(a netip.Addr) uint32 {
 }
 
 // isStale reports an error that an earlier datagram of ours drew from its target.
-func isStale(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
+func isStale(err error) bool { return isRefused(err) }
+
+// isRefused reports that a datagram of ours found no socket at its target.
+func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
 // isLostSource reports that the source address asked for is no longer this machine's.
 func isLostSource(err error) bool {

@@ -37,9 +37,15 @@ func isLostSource(error) bool { return false }
 // isStale reports an error that an earlier datagram of ours drew from its target. Windows tells
 // such on the next read.
 func isStale(err error) bool {
-	const wsaNetReset, wsaConnReset = syscall.Errno(10052), syscall.Errno(10054)
+	const wsaNetReset = syscall.Errno(10052)
+	return isRefused(err) || runtime.GOOS == "windows" && errors.Is(err, wsaNetReset)
+}
+
+// isRefused reports that a datagram of ours found no socket at its target.
+func isRefused(err error) bool {
+	const wsaConnReset = syscall.Errno(10054)
 	if runtime.GOOS == "windows" {
-		return errors.Is(err, wsaNetReset) || errors.Is(err, wsaConnReset)
+		return errors.Is(err, wsaConnReset)
 	}
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
