@@ -8,10 +8,13 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -379,17 +382,78 @@ func (m *Memberlist) answerAll() {
 // joining is one call of Join. Owned by its goroutine.
 type joining struct {
 	questions *questions
-	targets   map[gossip.JoinToken]netip.AddrPort // that have not ended
+	targets   map[gossip.JoinToken]*target // that have not ended
+	knocks    sync.WaitGroup
 	reached   int
 	errs      []error
 }
 
+// target is one address of a Join.
+type target struct {
+	to      netip.AddrPort
+	refused atomic.Bool // its system says that nothing listens there
+	leave   func()      // ends the knocks at it
+}
+
+// end forgets a target and returns it, nil if there is none.
+func (j *joining) end(t gossip.JoinToken) *target {
+	at := j.targets[t]
+	if at != nil {
+		at.leave()
+		delete(j.targets, t)
+	}
+	return at
+}
+
 // fail ends all of a Join that has not ended.
 func (j *joining) fail(err error) {
-	for _, to := range j.targets {
-		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+	for t := range j.targets {
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", j.end(t).to, err))
 	}
-	clear(j.targets)
+}
+
+// begin begins a Join's contact with an address. Only the loop may call it.
+func (m *Memberlist) begin(now time.Time, j *joining, to netip.AddrPort, until time.Time, knock bool) {
+	token := m.core.Join(now, to, until)
+	m.joins[token] = j.questions
+	ctx, leave := context.WithCancel(m.life)
+	at := &target{to: to, leave: leave}
+	j.targets[token] = at
+	if knock {
+		m.knock(ctx, j, token, at)
+	}
+}
+
+// refusedFor is how long the system of an address says that nothing listens there until a Join believes
+// it: nodes that are started together join each other before all of them listen.
+const refusedFor = time.Second
+
+// knocksMax bounds the addresses that are knocked at, each from a goroutine and a socket of its own. Joins
+// of others go without.
+const knocksMax = 64
+
+// knock finds out whether nothing listens at an address, and ends a Join there to which nobody has answered.
+// That is all that a forged refusal does: the address is one of the seeds, which are looked for further on.
+func (m *Memberlist) knock(ctx context.Context, j *joining, token gossip.JoinToken, at *target) {
+	t, ok := m.transport.(*NetTransport)
+	if !ok {
+		return
+	}
+	if m.knocks.Add(1) > knocksMax {
+		m.knocks.Add(-1)
+		return
+	}
+	j.knocks.Add(1)
+	m.goroutines.Go(func() {
+		defer j.knocks.Done()
+		defer m.knocks.Add(-1)
+		udp.Knock(ctx, t.source(at.to.Addr()), at.to, func(since time.Duration) {
+			at.refused.Store(true)
+			if since >= refusedFor {
+				_ = m.do(func(now time.Time) { m.core.AbandonJoin(now, token) })
+			}
+		})
+	})
 }
 
 // lateAnswer is how long a question waits for the puller before a Join in progress answers it: the puller
@@ -439,19 +503,17 @@ func (m *Memberlist) await(ctx context.Context, j *joining) {
 // advance takes the next of what a Join is asked or told.
 func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
 	e := &q.event
-	to, waited := j.targets[e.Token]
 	switch {
-	case e.Kind == gossip.EventJoined && waited:
-		delete(j.targets, e.Token)
+	case e.Kind == gossip.EventJoined:
+		at := j.end(e.Token)
+		if at == nil {
+			return
+		}
 		if e.Err == nil {
 			j.reached++
 			return
 		}
-		err := public(e.Err)
-		if errors.Is(err, gossip.ErrJoinCancelled) {
-			err = context.Cause(ctx)
-		}
-		j.errs = append(j.errs, fmt.Errorf("join %s: %w", to, err))
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", at.to, at.failure(ctx, e.Err)))
 	case errors.Is(ctx.Err(), context.Canceled):
 		if e.Kind == gossip.EventAliveAsked {
 			m.questions.put(*q) // it is still wanted
@@ -459,6 +521,18 @@ func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
 	default:
 		m.answer(q)
 	}
+}
+
+// failure is why a target was not reached, of what the core says and the knocks have told.
+func (t *target) failure(ctx context.Context, err error) error {
+	cancelled := errors.Is(err, gossip.ErrJoinCancelled)
+	switch {
+	case t.refused.Load() && (cancelled || errors.Is(err, handshake.ErrNoAnswer)):
+		return syscall.ECONNREFUSED
+	case cancelled:
+		return context.Cause(ctx)
+	}
+	return public(err)
 }
 
 // cancel ends a Join that was cancelled. One whose time is up ends by itself.

@@ -53,6 +53,7 @@ type Memberlist struct {
 	unwatch   func()          // ends the watch on the Keyring
 	life      context.Context // ends with Shutdown
 	end       func()
+	knocks    atomic.Int32 // addresses of Joins that are knocked at
 
 	calls      chan *call
 	stop       chan struct{} // closed by Shutdown
@@ -369,19 +370,29 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // was reached; when it returns, Members has what the others knew, the states of
 // the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
 //
+// Where the other system says for a second that nothing listens at the port, Join gives the address up
+// with syscall.ECONNREFUSED: a node that comes up within that second is still reached. It does so with a
+// NetTransport, and for 64 addresses at once. What was given up is tried again in the background, as all
+// that was not reached.
+//
 // LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
 // the goroutine of the caller. An error of NotifyMerge, here or at the other end, fails the Join of that
 // address; then nobody was taken in. So do versions of the application's protocol that do not fit.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
-	return m.JoinContext(ctx, existing)
+	return m.join(ctx, existing, true)
 }
 
-// JoinContext is Join with as much time as ctx gives. Without a deadline it goes on until each address
-// was reached or ctx is cancelled.
+// JoinContext is Join with as much time as ctx gives, where nothing listens too: it waits for nodes that
+// come up later. Without a deadline it goes on until each address was reached or ctx is cancelled.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
-	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]netip.AddrPort)}
+	return m.join(ctx, existing, false)
+}
+
+// join is Join. It gives up early where nothing listens if it is to knock.
+func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (int, error) {
+	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
 	_ = m.do(func(now time.Time) { m.seeds.Add(now, existing) })
 	until, ok := ctx.Deadline()
 	if !ok {
@@ -397,17 +408,13 @@ func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, e
 		}
 		for _, to := range targets {
 			m.carrier.tell(to, name)
-			err := m.do(func(now time.Time) {
-				t := m.core.Join(now, to, until)
-				m.joins[t] = j.questions
-				j.targets[t] = to
-			})
-			if err != nil {
+			if err := m.do(func(now time.Time) { m.begin(now, j, to, until, knock) }); err != nil {
 				j.errs = append(j.errs, err)
 			}
 		}
 	}
 	m.await(ctx, j)
+	j.knocks.Wait()
 	m.settle(time.Second)
 	if j.reached == 0 && len(j.errs) > 0 {
 		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(j.errs...))

@@ -307,6 +307,16 @@ func (t *NetTransport) writeTo(path wire.Path, b []byte) (err error) {
 	return err
 }
 
+// source is the local address that datagrams to remote leave from; unspecified if the system chooses.
+func (t *NetTransport) source(remote netip.Addr) (local netip.Addr) {
+	for _, c := range t.conns {
+		if c.Reaches(remote) {
+			return c.LocalAddr().Addr()
+		}
+	}
+	return local
+}
+
 // whole makes the datagrams that follow travel whole or not at all, or lets them be cut again.
 func (t *NetTransport) whole(on bool) {
 	for _, c := range t.conns {

@@ -3,6 +3,7 @@ package compat
 import (
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,21 @@ func TestJoinTakesHostNames(t *testing.T) {
 		t.Fatalf("Join = %d, %v", reached, err)
 	}
 	same(t, "members", b.NumMembers(), 2)
+}
+
+func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
+	const most = time.Minute
+	a := loopback(t, "a", func(conf *memberlist.Config) { conf.TCPTimeout = most })
+	b := loopback(t, "b")
+	port := b.LocalNode().Port
+	if err := b.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	reached, err := a.Join([]string{net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))})
+	if took := time.Since(begin); reached != 0 || err == nil || !strings.Contains(err.Error(), "refused") || took >= most {
+		t.Errorf("Join = %d, %v, after %v", reached, err, took)
+	}
 }
 
 // loopback makes a node with sockets.

@@ -396,3 +396,21 @@ func TestCancelledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
 		t.Errorf("%d ends were told", len(n.joined))
 	}
 }
+
+func TestJoinToWhomSomebodyAnsweredIsNotAbandoned(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.AskMerge = true })
+	a := &c.nodes[0].app
+	a.later = true
+	var token JoinToken
+	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
+	c.net.RunFor(time.Second)
+	c.do(1, func(now time.Time) { c.nodes[1].AbandonJoin(now, token) })
+	if len(c.nodes[1].joined) != 0 || len(a.asked) == 0 {
+		t.Fatalf("%d Joins ended, asked %v", len(c.nodes[1].joined), a.asked)
+	}
+	a.later = false
+	c.do(0, func(now time.Time) { a.answer(now, c.nodes[0].Core, a.asked[0]) })
+	if err := c.joinEnded(1, 1, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+}
