@@ -65,6 +65,23 @@ func TestSimReportsToMachines(t *testing.T) {
 	}
 }
 
+// Paths that carry less than nodes begin with, and more.
+func TestSimFindsTheLargestDatagram(t *testing.T) {
+	for _, mtu := range []string{"1200", "1300", "9000"} {
+		code, out, err := invoke("sim", "-nodes", "40", "-mtu", mtu, "-idle", "0s", "-duration", "2s", "-size", "5000")
+		if code != exitOK || err != "" || !strings.Contains(out, "✓ every one at all nodes exactly once: 780 deliveries") {
+			t.Errorf("-mtu %s: exit code %d, error %q, output\n%s", mtu, code, err, out)
+		}
+	}
+}
+
+func TestSimOfLoopbackCarriesItsDatagrams(t *testing.T) {
+	code, out, err := invoke("sim", "-nodes", "40", "-preset", "local", "-idle", "0s", "-duration", "1s")
+	if code != exitOK || err != "" || !strings.Contains(out, "✓ every one at all nodes exactly once: 390 deliveries") {
+		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
+	}
+}
+
 func TestSimReadsAMapOfZones(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zones.csv")
 	if err := os.WriteFile(file, []byte("ms,near,far\nnear,1,70\nfar,70,1\n"), 0o600); err != nil {
@@ -98,21 +115,23 @@ func TestChecksHaveNamesOfTheirOwn(t *testing.T) {
 
 func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for line, want := range map[string]string{
-		"-nodes 1":            `"1" for flag -nodes: want 2 to 20000`,
-		"-zones 6":            `"6" for flag -zones: want 1 to 5`,
-		"-preset moon":        `"moon" for flag -preset: want one of lan, wan, local`,
-		"-latency 5":          `"5" for flag -latency: want something like 2ms, 1ms-5ms or exp:20ms`,
-		"-latency 5ms-1ms":    `want something like`,
-		"-latency exp:-1ms":   `want something like`,
-		"-loss 91":            `"91" for flag -loss: want a number from 0 to 90`,
-		"-jitter x":           `"x" for flag -jitter: want a number from 0 to 1000`,
-		"-rate 0":             `"0" for flag -rate: want a number above 0`,
-		"-idle -1s":           `"-1s" for flag -idle: want a length of time`,
-		"-nodes 5 -crash 5":   "-crash 5 with -nodes 5",
-		"-map a.csv -zones 2": "-map with -zones",
-		"-size 4":             `"4" for flag -size: want 8 to 16777216`,
-		"now":                 `unexpected argument "now"`,
-		"-subs plenty":        `"plenty" for flag -subs: want 1 to 64`,
+		"-nodes 1":                `"1" for flag -nodes: want 2 to 20000`,
+		"-zones 6":                `"6" for flag -zones: want 1 to 5`,
+		"-preset moon":            `"moon" for flag -preset: want one of lan, wan, local`,
+		"-latency 5":              `"5" for flag -latency: want something like 2ms, 1ms-5ms or exp:20ms`,
+		"-latency 5ms-1ms":        `want something like`,
+		"-latency exp:-1ms":       `want something like`,
+		"-loss 91":                `"91" for flag -loss: want a number from 0 to 90`,
+		"-jitter x":               `"x" for flag -jitter: want a number from 0 to 1000`,
+		"-rate 0":                 `"0" for flag -rate: want a number above 0`,
+		"-idle -1s":               `"-1s" for flag -idle: want a length of time`,
+		"-nodes 5 -crash 5":       "-crash 5 with -nodes 5",
+		"-map a.csv -zones 2":     "-map with -zones",
+		"-mtu 1199":               `"1199" for flag -mtu: want 1200 to 65507`,
+		"-preset local -mtu 9000": "-mtu 9000 with -preset local: want 60000 or more",
+		"-size 4":                 `"4" for flag -size: want 8 to 16777216`,
+		"now":                     `unexpected argument "now"`,
+		"-subs plenty":            `"plenty" for flag -subs: want 1 to 64`,
 	} {
 		code, out, err := invoke(append([]string{"sim"}, strings.Fields(line)...)...)
 		if code != exitUsage || out != "" || !strings.Contains(err, want) {
@@ -123,7 +142,7 @@ func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 func TestSimUsageNamesEveryDefault(t *testing.T) {
 	for _, want := range []string{"(default 100)", "(default lan)", "(default uniform)", "(default 0.5ms)", "(default 5)", "(default 0)",
-		"(default 1472)", "(default 30s)", "(default 10)", "(default 10s)", "(default 256)", "(default 1)"} {
+		"(default 1472, ", "(default 30s)", "(default 10)", "(default 10s)", "(default 256)", "(default 1)"} {
 		if !strings.Contains(simUsage, want) {
 			t.Errorf("usage does not say %s", want)
 		}

@@ -24,7 +24,7 @@ type simOptions struct {
 	latency  distance
 	jitter   percent
 	loss     percent
-	mtu      int
+	mtu      int // 0: not given, see path
 	preset   preset
 	strategy strategy
 	subs     int // 0: the preset's
@@ -51,15 +51,15 @@ const (
 )
 
 func defaultSimOptions() simOptions {
-	return simOptions{nodes: 100, zones: 1, latency: distance{simnet.Constant(500 * time.Microsecond), "0.5ms"}, jitter: 5, mtu: 1472,
+	return simOptions{nodes: 100, zones: 1, latency: distance{simnet.Constant(500 * time.Microsecond), "0.5ms"}, jitter: 5,
 		preset: presets[0], strategy: strategies[0], size: 256, rate: 10, duration: 10 * time.Second, idle: 30 * time.Second, crash: 1, seed: 1}
 }
 
 const simUsage = `gwyh sim runs a cluster of production nodes over a simulated network in virtual
 time, to find out what a cluster of a size would do and cost: all nodes join the
 first one, are left alone, broadcast, and some crash. One seed gives one run.
-Sealing and probes for the size of datagrams are left out; all else is what a
-node does. Times are virtual but the last one.
+Sealing is left out, and without -mtu the search for the largest datagram of a
+path; all else is what a node does. Times are virtual but the last one.
 
 Usage:
 
@@ -88,8 +88,11 @@ Flags of the network:
 	-jitter PCT   percent of the latency, the mean of what is added to it
 	              for each packet, exponential, 0 to 1000 (default 5)
 	-loss PCT     percent of packets that are lost, 0 to 90 (default 0)
-	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472);
-	              nodes send up to 1400 (lan), 1200 (wan) or 60000 (local)
+	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472, or
+	              65507 with -preset local). Nodes begin with datagrams of
+	              1400 (lan), 1200 (wan) or 60000 bytes (local). Given an
+	              MTU, they find out what passes, up to 8952, as those on
+	              Linux do; it must be 60000 with local, which does not
 
 Flags of the run:
 
@@ -151,7 +154,22 @@ func parseSimOptions(args []string) (simOptions, error) {
 	case o.mapFile != "" && o.zones > 1:
 		return o, fmt.Errorf("-map with -zones: the file names the zones")
 	}
+	// Nodes that begin above what is searched for never learn that it does not pass.
+	if size := o.preset.config().UDPBufferSize; size > gossip.DatagramProbed && o.path() < size {
+		return o, fmt.Errorf("-mtu %d with -preset %s: want %d or more", o.mtu, o.preset.name, size)
+	}
 	return o, nil
+}
+
+// path is the longest packet that passes: on loopback, which -preset local is for, the longest there is.
+func (o *simOptions) path() int {
+	switch {
+	case o.mtu > 0:
+		return o.mtu
+	case o.preset.name == "local":
+		return simnet.MaxDatagram
+	}
+	return 1472
 }
 
 // title says what is simulated.
@@ -174,8 +192,11 @@ func (o *simOptions) plan() (*sim.Plan, error) {
 	if o.subs > 0 {
 		core.Subscriptions = o.subs
 	}
+	if o.mtu > 0 { // else a search would find next to nothing and be a tenth of what large clusters take
+		core.DatagramMax = gossip.DatagramProbed
+	}
 	p := &sim.Plan{Config: sim.Config{Seed: uint64(o.seed), Nodes: o.nodes, Core: core, Formed: o.formed,
-		Link: simnet.Link{Latency: o.latency.is, Loss: float64(o.loss) / 100, MTU: o.mtu}},
+		Link: simnet.Link{Latency: o.latency.is, Loss: float64(o.loss) / 100, MTU: o.path()}},
 		FormLimit: 5 * time.Minute, Idle: o.idle, Duration: o.duration, Rate: float64(o.rate), Size: o.size, Crashes: o.crash}
 	p.Link.Jitter = simnet.Exponential(time.Duration(float64(o.latency.is.Mean())*float64(o.jitter)/100), 0)
 	switch {

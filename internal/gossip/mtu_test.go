@@ -46,6 +46,29 @@ func TestLargestDatagramOfAPathIsFound(t *testing.T) {
 	}
 }
 
+// Where not even the size that nodes begin with passes, nobody is told of all members before that is found out.
+func TestClusterFormsOnAPathNarrowerThanItsDatagrams(t *testing.T) {
+	for _, mtu := range []int{1200, 1300} {
+		link := gigabit()
+		link.MTU = mtu
+		c := newCluster(t, 1, link)
+		c.tweak = func(_ int, cfg *Config) { cfg.DatagramMax = DatagramProbed }
+		c.add(50)
+		took := c.form(30 * time.Second)
+		for i, n := range c.nodes {
+			if err := joinErrors(n.joined); err != nil {
+				t.Errorf("a path of %d bytes: node %d: %v", mtu, i, err)
+			}
+		}
+		msg := []byte(payload(1<<20, 1))
+		if c.spread(0, msg, 10*time.Second) == 0 {
+			t.Errorf("a path of %d bytes: 1 MiB did not arrive", mtu)
+		}
+		c.exactlyOnce(0, msg)
+		t.Logf("50 nodes on a path of %d bytes are whole after %v", mtu, took)
+	}
+}
+
 func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.tweak = func(i int, cfg *Config) {
