@@ -130,8 +130,8 @@ type Node struct {
 
 	Zone string // its Config.Zone; empty for none
 	ID   NodeID // tells this run of the node from earlier ones of its name
-	// RTT is the round-trip time to it, renewed about once a second when it has changed by a fifth. Zero
-	// when it was never measured: those with a link are, and a few others.
+	// RTT is the round-trip time to it, renewed about once a second when it has changed by a fifth, and upwards
+	// by a millisecond. Zero when it was never measured: those with a link are, and a few others.
 	RTT time.Duration
 
 	incarnation uint64 // of what is said here

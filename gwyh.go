@@ -191,17 +191,25 @@ func (m *Memberlist) loop() {
 		}
 		if !now.Before(publish) {
 			publish = now.Add(telemetry.Interval)
-			m.lookAtDistances()
-			m.carrier.rest()
-			m.seek(now)
-			m.lookForAddress(now)
-			m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
+			m.everySecond(now)
 		}
 		due = publish.Add(publishSlack)
 		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(due) {
 			due = t
 		}
 	}
+}
+
+// everySecond does what need not be done at once. It is no part of the loop's own function for what it has on
+// the stack, which the loop would keep while it waits.
+//
+//go:noinline
+func (m *Memberlist) everySecond(now time.Time) {
+	m.lookAtDistances()
+	m.carrier.rest()
+	m.seek(now)
+	m.lookForAddress(now)
+	m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
 }
 
 // publishSlack is how much later the figures may go to the metrics, so that nothing is awake for them alone.
@@ -299,22 +307,24 @@ func (m *Memberlist) look() {
 
 // renew makes the view anew, with the Nodes of the old one that are still true.
 func (m *Memberlist) renew() {
-	v := &view{links: m.core.Links()}
-	known := make(map[wire.NodeID]*Node, len(m.known))
+	v := &view{links: m.core.Links(), nodes: make([]*Node, 0, len(m.known)+1)}
 	self := m.core.Self()
-	v.nodes = make([]*Node, 0, len(m.known)+1)
 	m.core.Members(func(o *gossip.Member) {
 		n := m.known[o.ID]
 		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) || n.RTT != o.RTT {
 			n = newNode(o)
+			m.known[o.ID] = n
 		}
-		known[o.ID] = n
 		v.nodes = append(v.nodes, n)
 	})
-	if v.self = known[self.ID]; v.self == nil {
+	if len(m.known) > len(v.nodes) { // somebody is gone
+		known := make(map[wire.NodeID]*Node, len(v.nodes))
+		m.core.Members(func(o *gossip.Member) { known[o.ID] = m.known[o.ID] })
+		m.known = known
+	}
+	if v.self = m.known[self.ID]; v.self == nil {
 		v.self = newNode(&self)
 	}
-	m.known = known
 	m.view.Store(v)
 	m.nameMembers(v.nodes)
 }

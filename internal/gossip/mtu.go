@@ -99,11 +99,11 @@ func (c *Core) probeMTU(now time.Time, p *peer) {
 	if ch == nil {
 		return
 	}
-	empty := len(wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: m.seq}))
-	pad := m.trying - wire.BoxOverhead - empty - 1 // the head of the payload is a byte longer than that of none
-	c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: m.seq, Payload: padding[:pad]})
+	empty := len(wire.AppendPing(nil, c.newID(), wire.Ping{Seq: m.seq}))
+	pad := m.trying - wire.BoxOverhead - empty - 1                                          // the head of the payload is a byte longer than that of none
+	plain := wire.AppendPing(nil, c.newID(), wire.Ping{Seq: m.seq, Payload: padding[:pad]}) // too large for c.plain, which stays
 	before := len(c.out.buf)
-	c.transmit(now, ch, p.set.Path(), c.plain, sent{probe: true})
+	c.transmit(now, ch, p.set.Path(), plain, sent{probe: true})
 	m.got = len(c.out.buf) - before
 	if n := len(c.out.list); n > 0 && m.got > 0 {
 		c.out.list[n-1].probe = true

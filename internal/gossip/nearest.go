@@ -11,6 +11,7 @@ import (
 // zone of a member stands for it until it was measured, and a few members are measured all the time.
 const (
 	nearestRandom   = 2                      // subscriptions of Nearest that ignore distance: they hold the cluster together
+	rttStep         = time.Millisecond       // a member is no further away for less
 	nearEnough      = 2 * time.Millisecond   // shorter distances are alike: below it the scheduling of either end speaks
 	nearGain        = 5. / 4                 // what is no more than so many times as far is as good
 	farAway         = 100 * time.Millisecond // the distance of another zone of which no member was measured
@@ -108,7 +109,7 @@ func (c *Core) distance(m *member) time.Duration {
 }
 
 // measured notes the round-trip time to a peer. The member's, by which it is chosen, stays until it has
-// changed by a fifth, so that choices do.
+// changed by a fifth, so that choices do. Upwards a small step is no distance, but the scheduling of either end.
 func (c *Core) measured(p *peer, rtt time.Duration) {
 	if rtt <= 0 {
 		return
@@ -121,7 +122,7 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 	if least := p.pace.MinRTT(); least > 0 { // a queue is no distance
 		rtt = min(rtt, least)
 	}
-	if old := float64(m.RTT); float64(rtt)*nearGain < old || float64(rtt) > old*nearGain {
+	if old := float64(m.RTT); float64(rtt)*nearGain < old || float64(rtt) > old*nearGain && (old == 0 || rtt-m.RTT >= rttStep) {
 		m.RTT = rtt
 		c.distances++
 	}

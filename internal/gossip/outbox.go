@@ -93,4 +93,4 @@ func (o *outbox) rest() {
 }
 
 // outboxRest is the capacity below which an outbox is not worth shrinking.
-const outboxRest = 16 << 10
+const outboxRest = 4 << 10

@@ -9,6 +9,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// legacyState is what only a session with a gwyh 0.1 node has.
+type legacyState struct {
+	rand   io.Reader // nonces
+	subkey [32]byte  // room for that of the box at hand
+	tag    [16]byte  // likewise
+	cipher []byte    // room for the ciphertext before it is written as an array
+	recent recentNonces
+}
+
 // SealLegacy appends a whole packet with plaintext in a box as gwyh 0.1 writes it (PROTOCOL.md 1):
 // arrays, a random nonce, and a packet number that the caller counts per address. It appends
 // nothing when the session is closed or there is no randomness. For legacy sessions only.
@@ -16,32 +25,33 @@ func (s *Session) SealLegacy(now time.Time, b []byte, seq uint32, plaintext []by
 	if s.closed || !s.p.Legacy || s.sent == math.MaxUint64 {
 		return b
 	}
-	if _, err := io.ReadFull(s.p.Rand, s.nonce[:]); err != nil {
+	if _, err := io.ReadFull(s.legacy.rand, s.nonce[:]); err != nil {
 		return b
 	}
 	s.sent++
 	s.sealedAt = now
-	s.suite.Subkey(&s.subkey, &s.send, (*[16]byte)(s.nonce[:16]))
-	s.cipher = append(s.cipher[:0], plaintext...)
-	s.suite.Seal(&s.subkey, (*[8]byte)(s.nonce[16:]), &s.tag, s.cipher, s.cipher)
-	return wire.AppendBoxArrays(b, seq, s.p.Self, &s.nonce, &s.tag, s.cipher)
+	l := s.legacy
+	s.suite.Subkey(&l.subkey, &s.send, (*[16]byte)(s.nonce[:16]))
+	l.cipher = append(l.cipher[:0], plaintext...)
+	s.suite.Seal(&l.subkey, (*[8]byte)(s.nonce[16:]), &l.tag, l.cipher, l.cipher)
+	return wire.AppendBoxArrays(b, seq, s.p.Self, &s.nonce, &l.tag, l.cipher)
 }
 
 func (s *Session) openLegacy(box *wire.Box) error {
-	mark := binary.BigEndian.Uint64(box.Nonce[:8])
-	if s.recent.contain(mark) {
+	l, mark := s.legacy, binary.BigEndian.Uint64(box.Nonce[:8])
+	if l.recent.contain(mark) {
 		return ErrReplay
 	}
-	s.suite.Subkey(&s.subkey, &s.recv, (*[16]byte)(box.Nonce[:16]))
-	if !s.suite.Open(&s.subkey, (*[8]byte)(box.Nonce[16:]), &box.Tag, box.Data) {
+	s.suite.Subkey(&l.subkey, &s.recv, (*[16]byte)(box.Nonce[:16]))
+	if !s.suite.Open(&l.subkey, (*[8]byte)(box.Nonce[16:]), &box.Tag, box.Data) {
 		return ErrForged
 	}
-	s.recent.add(mark)
+	l.recent.add(mark)
 	s.newest = true
 	return nil
 }
 
-// recentNonces remembers the beginnings of some hundred random nonces, each in the place that it
+// recentNonces stands in for the window, for legacy boxes have no counter. It remembers the beginnings of some hundred random nonces, each in the place that it
 // names itself, until another takes the place. gwyh 0.1 has no replay protection and none can be
 // added; this stops what needs no patience, such as a datagram that the network doubled.
 type recentNonces struct {

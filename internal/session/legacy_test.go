@@ -62,7 +62,7 @@ func TestSealsOfTheOtherKindAppendNothing(t *testing.T) {
 
 func TestNothingIsSealedWithoutRandomness(t *testing.T) {
 	low, _ := legacyPair()
-	low.p.Rand = iotest.ErrReader(errors.New("dry"))
+	low.legacy.rand = iotest.ErrReader(errors.New("dry"))
 	if b := low.SealLegacy(epoch, []byte("kept"), 1, []byte("x")); string(b) != "kept" {
 		t.Errorf("sealed %x", b)
 	}

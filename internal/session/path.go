@@ -29,7 +29,7 @@ const (
 	settleResponder = time.Second
 	// keepAfter is the silence after which a session without link that we still seal under is
 	// probed; answers to what just came are no reason to.
-	keepAfter  = time.Minute
+	keepAfter  = 10 * time.Second
 	answerTime = time.Second
 	// checkAgain separates rounds that want an answer and got none.
 	checkAgain = 10 * time.Second

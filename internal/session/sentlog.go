@@ -3,7 +3,7 @@ package session
 import "time"
 
 const (
-	firstSentLog = 16     // datagrams; the room of a log when it is first used
+	firstSentLog = 4      // datagrams; the room of a log when it is first used
 	maxSentLog   = 16_384 // datagrams; where it stops growing
 )
 

@@ -41,19 +41,16 @@ type Params struct {
 
 // A Session seals to and opens from one peer under the keys of one handshake. Owned by the loop.
 type Session struct {
-	p      Params
+	p      origin
 	suite  Suite
 	send   [32]byte // bound: subkey; legacy: key
 	recv   [32]byte
 	nonce  [24]byte // of the next box; a field, for a local one would be allocated
-	subkey [32]byte // legacy: room for that of the box at hand
-	tag    [16]byte // legacy: likewise
 	sent   uint64   // last counter sealed under; legacy: number of boxes
 	opened uint64   // number of boxes
 	window window
 	gaps   gaps
-	recent recentNonces // legacy boxes have no counter
-	cipher []byte       // legacy: room for the ciphertext before it is written as an array
+	legacy *legacyState // nil in a bound session
 
 	newest      bool // the box opened last had the highest counter so far
 	closed      bool
@@ -65,21 +62,33 @@ type Session struct {
 	supersededAt time.Time // the Set's: since when another one is sealed under; zero if none is
 }
 
+// origin is what a session keeps of its Params.
+type origin struct {
+	Self, Peer  wire.NodeID
+	Handshake   wire.HandshakeID
+	Initiator   bool
+	Legacy      bool
+	Prefix      [16]byte
+	Timestamp   time.Time
+	Fingerprint [8]byte
+	Path        wire.Path
+}
+
 // New returns the session of a handshake that ended at now. It is confirmed by the first box that
 // opens (PROTOCOL.md 4), or by Set.Confirm.
 func New(now time.Time, p Params) *Session {
 	if p.Suite == nil {
 		p.Suite = NaCl
 	}
-	s := &Session{p: p, suite: p.Suite, createdAt: now}
+	s := &Session{suite: p.Suite, createdAt: now, p: origin{Self: p.Self, Peer: p.Peer, Handshake: p.Handshake, Initiator: p.Initiator,
+		Legacy: p.Legacy, Prefix: p.Prefix, Timestamp: p.Timestamp, Fingerprint: p.Fingerprint, Path: p.Path}}
 	if p.Legacy {
-		s.send, s.recv = p.SendKey, p.RecvKey
+		s.send, s.recv, s.legacy = p.SendKey, p.RecvKey, &legacyState{rand: p.Rand}
 	} else {
 		s.suite.Subkey(&s.send, &p.SendKey, &p.Prefix)
 		s.suite.Subkey(&s.recv, &p.RecvKey, &p.Prefix)
 		copy(s.nonce[:], p.Prefix[:])
 	}
-	s.p.SendKey, s.p.RecvKey = [32]byte{}, [32]byte{}
 	return s
 }
 
@@ -155,7 +164,10 @@ func (s *Session) noteCounter(now time.Time, counter uint64) {
 func (s *Session) close() {
 	s.closed = true
 	s.gaps.abandon()
-	s.send, s.recv, s.subkey = [32]byte{}, [32]byte{}, [32]byte{}
+	s.send, s.recv = [32]byte{}, [32]byte{}
+	if s.legacy != nil {
+		s.legacy.subkey = [32]byte{}
+	}
 }
 
 // Peer is the node at the other end.

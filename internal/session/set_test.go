@@ -213,14 +213,14 @@ func TestOldestGivesWayWhereNoneIsConfirmed(t *testing.T) {
 	}
 }
 
-func TestSessionWithoutLinkEndsAfterTwoMinutesWithoutTraffic(t *testing.T) {
+func TestSessionWithoutLinkEndsAfterThirtySecondsWithoutTraffic(t *testing.T) {
 	b := newBench()
 	low, high := b.confirmed(true)
-	b.pass(t, time.Minute)
+	b.pass(t, 15*time.Second)
 	b.carry(t, high, low, b.low, highPath)
-	b.pass(t, 80*time.Second)
+	b.pass(t, 20*time.Second)
 	b.carry(t, low, high, b.high, lowPath)
-	if a := b.pass(t, 2*time.Minute-1); len(a.Closed) > 0 {
+	if a := b.pass(t, 30*time.Second-1); len(a.Closed) > 0 {
 		t.Fatal("it ended early")
 	}
 	wantClosed(t, b.pass(t, 1), low, Idle)
@@ -235,7 +235,7 @@ func TestSessionWithLinkIsNeverIdle(t *testing.T) {
 		t.Fatalf("closed %v", a.Closed)
 	}
 	b.low.SetLinked(b.now, false)
-	if a := b.pass(t, 2*time.Minute-1); len(a.Closed) > 0 {
+	if a := b.pass(t, 30*time.Second-1); len(a.Closed) > 0 {
 		t.Fatal("without link it ended at once")
 	}
 	wantClosed(t, b.pass(t, 1), low, Idle)
@@ -244,13 +244,13 @@ func TestSessionWithLinkIsNeverIdle(t *testing.T) {
 func TestNothingIsSealedWithoutLinkOnceThePeerWasSilentForLong(t *testing.T) {
 	b := newBench()
 	low, high := b.confirmed(true)
-	b.pass(t, 90*time.Second)
+	b.pass(t, 20*time.Second)
 	if b.low.Current(b.now) != low {
-		t.Error("not after 90 s")
+		t.Error("not after 20 s")
 	}
 	b.pass(t, time.Second)
 	if b.low.Current(b.now) != nil {
-		t.Error("still after 91 s")
+		t.Error("still after 21 s")
 	}
 	b.carry(t, high, low, b.low, highPath)
 	if b.low.Current(b.now) != low {

@@ -6,12 +6,14 @@ const (
 	// supersededEnd is the silence after which a session that is not sealed under any more ends
 	// (PROTOCOL.md 4); so does one that nothing confirms.
 	supersededEnd = 30 * time.Second
-	// idleEnd is the silence both ways that ends a session without a link (PROTOCOL.md 4).
-	idleEnd = 2 * time.Minute
+	// idleEnd is the silence both ways that ends a session without a link. Two minutes (PROTOCOL.md 4)
+	// would make the sessions of chance probes, of which a node begins and answers one in ten seconds, most
+	// of what it keeps.
+	idleEnd = 30 * time.Second
 	// sealingEnd is the silence of the peer after which nothing more is sealed under a session
 	// without a link. The peer keeps it for idleEnd after it last sealed or opened a box, so
-	// 30 s remain for what is under way.
-	sealingEnd = 90 * time.Second
+	// 10 s remain for what is under way.
+	sealingEnd = 20 * time.Second
 	// lifetime is how long a session lasts when no renewal succeeds: a day after the later of the
 	// two sides should have renewed it (PROTOCOL.md 4).
 	lifetime = renewOther + 24*time.Hour
@@ -23,7 +25,7 @@ type Reason uint8
 const (
 	Unconfirmed Reason = iota + 1 // no box opened within 30 s of the handshake
 	Superseded                    // another is sealed under, and the peer went over to it
-	Idle                          // without link and traffic for 2 min
+	Idle                          // without link and traffic for 30 s
 	Expired                       // no renewal succeeded for a day
 )
 

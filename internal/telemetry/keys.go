@@ -11,39 +11,40 @@ import (
 // The metrics by kind (docs/METRICS.md says what each means; a test holds the two together). Each list
 // yields the same keys in the same order every time. Where memberlist has the notion the key is its own.
 
-func counters(f *Figures, yield func(v uint64, key string, labels ...metrics.Label)) {
+func counters(f *Figures, yield func(v uint64, key string, label metrics.Label)) {
 	s, sh := &f.Core, &f.Shell
-	yield(s.SentDatagrams, "udp.sent.datagrams")
-	yield(s.SentBytes, "udp.sent")
-	yield(s.ReceivedDatagrams, "udp.received.datagrams")
-	yield(s.ReceivedBytes, "udp.received")
-	yield(s.BroadcastsSent, "broadcast.sent")
-	yield(s.BroadcastsDelivered, "broadcast.received")
-	yield(s.BroadcastsForwarded, "broadcast.forwarded")
-	yield(s.BroadcastsDuplicate, "broadcast.duplicate")
-	yield(s.BroadcastsCrossZone, "broadcast.cross_zone")
-	yield(s.Announced, "broadcast.announced")
-	yield(s.Wanted, "broadcast.wanted")
-	yield(s.Prunes, "link.pruned")
-	yield(s.Grafts, "link.grafted")
-	yield(s.Resent, "repair.resent")
-	yield(s.NaksSent, "repair.asked")
-	yield(s.DatagramsLost, "repair.lost")
-	yield(s.DirectSent, "direct.sent")
-	yield(s.DirectDelivered, "direct.received")
-	yield(s.StatesSent, "state.sent")
-	yield(s.StatesReceived, "state.received")
-	yield(s.StatesRefused, "state.refused")
-	yield(s.Vetoed, "vetoed")
-	yield(s.Dropped[gossip.DropForged], "decrypt.failed")
-	yield(s.ProbesFailed, "probe.failed")
-	yield(s.ProbesIndirect, "probe.indirect")
-	yield(s.SuspicionsRaised, "suspicion.raised")
-	yield(s.SuspicionsRefuted, "suspicion.refuted")
+	plain := func(v uint64, key string) { yield(v, key, metrics.Label{}) }
+	plain(s.SentDatagrams, "udp.sent.datagrams")
+	plain(s.SentBytes, "udp.sent")
+	plain(s.ReceivedDatagrams, "udp.received.datagrams")
+	plain(s.ReceivedBytes, "udp.received")
+	plain(s.BroadcastsSent, "broadcast.sent")
+	plain(s.BroadcastsDelivered, "broadcast.received")
+	plain(s.BroadcastsForwarded, "broadcast.forwarded")
+	plain(s.BroadcastsDuplicate, "broadcast.duplicate")
+	plain(s.BroadcastsCrossZone, "broadcast.cross_zone")
+	plain(s.Announced, "broadcast.announced")
+	plain(s.Wanted, "broadcast.wanted")
+	plain(s.Prunes, "link.pruned")
+	plain(s.Grafts, "link.grafted")
+	plain(s.Resent, "repair.resent")
+	plain(s.NaksSent, "repair.asked")
+	plain(s.DatagramsLost, "repair.lost")
+	plain(s.DirectSent, "direct.sent")
+	plain(s.DirectDelivered, "direct.received")
+	plain(s.StatesSent, "state.sent")
+	plain(s.StatesReceived, "state.received")
+	plain(s.StatesRefused, "state.refused")
+	plain(s.Vetoed, "vetoed")
+	plain(s.Dropped[gossip.DropForged], "decrypt.failed")
+	plain(s.ProbesFailed, "probe.failed")
+	plain(s.ProbesIndirect, "probe.indirect")
+	plain(s.SuspicionsRaised, "suspicion.raised")
+	plain(s.SuspicionsRefuted, "suspicion.refuted")
 
-	yield(s.EntriesAlive, "msg.alive")
-	yield(s.EntriesSuspect, "msg.suspect")
-	yield(s.EntriesDead, "msg.dead")
+	plain(s.EntriesAlive, "msg.alive")
+	plain(s.EntriesSuspect, "msg.suspect")
+	plain(s.EntriesDead, "msg.dead")
 
 	handshakes := func(v uint64, outcome string) {
 		yield(v, "handshake", metrics.Label{Name: "outcome", Value: outcome})
@@ -52,7 +53,7 @@ func counters(f *Figures, yield func(v uint64, key string, labels ...metrics.Lab
 	handshakes(s.HandshakesAccepted, "accepted")
 	handshakes(s.HandshakesFailed, "failed")
 	for r := range s.Rejected {
-		handshakes(s.Rejected[r], "refused: "+handshake.Reason(r).String())
+		handshakes(s.Rejected[r], refusals[r])
 	}
 
 	dropped := func(v uint64, reason string) {
@@ -67,20 +68,29 @@ func counters(f *Figures, yield func(v uint64, key string, labels ...metrics.Lab
 	dropped(sh.MessagesDropped, "slow_delegate")
 }
 
-func gauges(f *Figures, yield func(v float64, key string, labels ...metrics.Label)) {
+// refusals is how a refused handshake ended, by reason.
+var refusals = func() (names [handshake.Reasons]string) {
+	for r := range names {
+		names[r] = "refused: " + handshake.Reason(r).String()
+	}
+	return names
+}()
+
+func gauges(f *Figures, yield func(v float64, key string, label metrics.Label)) {
 	s := &f.Core
-	yield(float64(s.Members), "members")
-	yield(float64(s.Links), "links")
-	yield(float64(s.Sessions), "sessions")
-	yield(float64(s.Health), "health.score")
-	yield(float64(s.StateLocal), "size.local")
-	yield(float64(s.StateRemote), "size.remote")
+	plain := func(v float64, key string) { yield(v, key, metrics.Label{}) }
+	plain(float64(s.Members), "members")
+	plain(float64(s.Links), "links")
+	plain(float64(s.Sessions), "sessions")
+	plain(float64(s.Health), "health.score")
+	plain(float64(s.StateLocal), "size.local")
+	plain(float64(s.StateRemote), "size.remote")
 	for state, n := range s.Known {
 		yield(float64(n), "node.instances", metrics.Label{Name: "node_state", Value: wire.State(state).String()})
 	}
 }
 
-func samples(f *Figures, yield func(v float64, key string, labels ...metrics.Label)) {
+func samples(f *Figures, yield func(v float64, key string)) {
 	if f.Shell.QueueDue {
 		yield(float64(f.Core.Queued), "queue.broadcasts")
 	}

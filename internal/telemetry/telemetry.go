@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -43,13 +44,14 @@ type Publisher struct {
 	offered chan Figures
 	own     Sink // nil for the process's
 	labels  []metrics.Label
-	last    []uint64 // of each counter, in the order of counters
+	last    []uint64            // of each counter, in the order of counters
+	names   map[string][]string // of the keys published so far, in their parts
 }
 
 // New publishes to the given sink, or where it is nil to the one that the process has at that moment
 // (metrics.NewGlobal), with the given labels on every metric.
 func New(own Sink, labels []metrics.Label) *Publisher {
-	return &Publisher{offered: make(chan Figures, 1), own: own, labels: labels}
+	return &Publisher{offered: make(chan Figures, 1), own: own, labels: slices.Clip(labels), names: make(map[string][]string)}
 }
 
 // Offer has the figures published, unless the last ones still wait: then the next will tell the whole
@@ -76,26 +78,34 @@ func (p *Publisher) Run(stop <-chan struct{}) {
 // publish tells by how much each counter has grown, and the gauges and samples as they are.
 func (p *Publisher) publish(f *Figures) {
 	i := 0
-	counters(f, func(v uint64, key string, labels ...metrics.Label) {
+	counters(f, func(v uint64, key string, label metrics.Label) {
 		if i == len(p.last) {
 			p.last = append(p.last, 0)
 		}
 		if v > p.last[i] {
-			p.sink().IncrCounterWithLabels(name(key), float32(v-p.last[i]), p.with(labels))
+			p.sink().IncrCounterWithLabels(p.name(key), float32(v-p.last[i]), p.with(label))
 		}
 		p.last[i] = v
 		i++
 	})
-	gauges(f, func(v float64, key string, labels ...metrics.Label) {
-		p.sink().SetGaugeWithLabels(name(key), float32(v), p.with(labels))
+	gauges(f, func(v float64, key string, label metrics.Label) {
+		p.sink().SetGaugeWithLabels(p.name(key), float32(v), p.with(label))
 	})
-	samples(f, func(v float64, key string, labels ...metrics.Label) {
-		p.sink().AddSampleWithLabels(name(key), float32(v), p.with(labels))
+	samples(f, func(v float64, key string) {
+		p.sink().AddSampleWithLabels(p.name(key), float32(v), p.labels)
 	})
 }
 
-// name is the parts of a key under the library's prefix: sinks join them each in their own way.
-func name(key string) []string { return strings.Split("gwyh."+key, ".") }
+// name is the parts of a key under the library's prefix: sinks join them each in their own way. They have no
+// room behind them, for some sinks append.
+func (p *Publisher) name(key string) []string {
+	parts, ok := p.names[key]
+	if !ok {
+		parts = slices.Clip(strings.Split("gwyh."+key, "."))
+		p.names[key] = parts
+	}
+	return parts
+}
 
 func (p *Publisher) sink() Sink {
 	if p.own != nil {
@@ -104,6 +114,10 @@ func (p *Publisher) sink() Sink {
 	return metrics.Default()
 }
 
-func (p *Publisher) with(more []metrics.Label) []metrics.Label {
-	return append(p.labels[:len(p.labels):len(p.labels)], more...)
+// with is the labels of every metric, and one of this one unless it is zero.
+func (p *Publisher) with(label metrics.Label) []metrics.Label {
+	if label == (metrics.Label{}) {
+		return p.labels
+	}
+	return append(p.labels, label) // which copies: they have no room behind them
 }

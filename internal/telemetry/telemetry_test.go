@@ -79,9 +79,9 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	published := map[string]bool{}
 	note := func(key string) { published[key] = true }
 	f := &Figures{Shell: Shell{SlowestDelivery: 1, QueueDue: true}}
-	counters(f, func(_ uint64, key string, _ ...metrics.Label) { note(key) })
-	gauges(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })
-	samples(f, func(_ float64, key string, _ ...metrics.Label) { note(key) })
+	counters(f, func(_ uint64, key string, _ metrics.Label) { note(key) })
+	gauges(f, func(_ float64, key string, _ metrics.Label) { note(key) })
+	samples(f, func(_ float64, key string) { note(key) })
 	for key := range published {
 		if !documented[key] {
 			t.Errorf("gwyh.%s is published and not documented", key)
