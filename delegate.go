@@ -447,7 +447,7 @@ func (m *Memberlist) knock(ctx context.Context, j *joining, token gossip.JoinTok
 	m.goroutines.Go(func() {
 		defer j.knocks.Done()
 		defer m.knocks.Add(-1)
-		udp.Knock(ctx, t.source(at.to.Addr()), at.to, func(since time.Duration) {
+		udp.Knock(ctx, t.sockets.Source(at.to.Addr()), at.to, func(since time.Duration) {
 			at.refused.Store(true)
 			if since >= refusedFor {
 				_ = m.do(func(now time.Time) { m.core.AbandonJoin(now, token) })

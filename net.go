@@ -133,7 +133,7 @@ type NetTransportConfig struct {
 // A NetTransport carries datagrams over UDP. It reads its sockets only when somebody wants the
 // packets: from the first PacketCh on, or as a Memberlist does without a channel in between.
 type NetTransport struct {
-	conns    []*udp.Conn // all with the same port; immutable
+	sockets  udp.Sockets // one at least
 	log      logger
 	packetCh chan *Packet
 	streamCh chan net.Conn // never used
@@ -161,18 +161,18 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if config.BindPort < 0 || config.BindPort > 65535 {
 		return nil, fmt.Errorf("BindPort = %d, want 0 to 65535", config.BindPort)
 	}
-	conns, err := listenAll(addrs, uint16(config.BindPort))
+	sockets, err := udp.ListenAll(addrs, uint16(config.BindPort))
 	if err != nil {
 		return nil, err
 	}
 	t := &NetTransport{
-		conns:    conns,
+		sockets:  sockets,
 		log:      newLogger(&Config{Logger: config.Logger}),
 		packetCh: make(chan *Packet, netPacketDepth),
 		streamCh: make(chan net.Conn),
 		done:     make(chan struct{}),
 	}
-	if got, _ := conns[0].Buffers(); got > 0 && got < udp.ReceiveBuffer {
+	if got, _ := sockets[0].Buffers(); got > 0 && got < udp.ReceiveBuffer {
 		t.log.warnf("the system granted a receive buffer of %d KiB, not %d KiB: bursts may be lost. "+
 			"On Linux raise net.core.rmem_max", got>>10, udp.ReceiveBuffer>>10)
 	}
@@ -197,43 +197,8 @@ func parseBindAddrs(bind []string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// listenAll opens a socket on each address. A port that the system picked for the first may be taken
-// on another; then all begin anew.
-func listenAll(addrs []netip.Addr, port uint16) (conns []*udp.Conn, err error) {
-	for range 10 {
-		conns, err = tryListenAll(addrs, port)
-		if err == nil || port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
-			break
-		}
-	}
-	return conns, err
-}
-
-func tryListenAll(addrs []netip.Addr, port uint16) ([]*udp.Conn, error) {
-	var conns []*udp.Conn
-	for _, a := range addrs {
-		network := "udp"
-		switch {
-		case len(addrs) > 1 && a.Is4():
-			network = "udp4"
-		case len(addrs) > 1:
-			network = "udp6"
-		}
-		c, err := udp.Listen(network, netip.AddrPortFrom(a, port))
-		if err != nil {
-			for _, open := range conns {
-				_ = open.Close()
-			}
-			return nil, err
-		}
-		port = c.LocalAddr().Port()
-		conns = append(conns, c)
-	}
-	return conns, nil
-}
-
 // GetAutoBindPort is the port that the sockets are bound to.
-func (t *NetTransport) GetAutoBindPort() int { return int(t.conns[0].LocalAddr().Port()) }
+func (t *NetTransport) GetAutoBindPort() int { return int(t.sockets[0].LocalAddr().Port()) }
 
 // FinalAdvertiseAddr is ip and port if an ip is given (a zero port being the bound one). Else it is
 // the bound address, and when that is unspecified the private address of the machine.
@@ -248,7 +213,7 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 		}
 		return toIP(a), port, nil
 	}
-	if bound := t.conns[0].LocalAddr().Addr(); !bound.IsUnspecified() {
+	if bound := t.sockets[0].LocalAddr().Addr(); !bound.IsUnspecified() {
 		return toIP(bound), t.GetAutoBindPort(), nil
 	}
 	private, err := sockaddr.GetPrivateIP()
@@ -274,7 +239,7 @@ func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 		}
 		remote = a.AddrPort()
 	}
-	if err := t.writeTo(wire.Path{Remote: remote}, b); err != nil {
+	if err := t.sockets.Write(wire.Path{Remote: remote}, b); err != nil {
 		return time.Time{}, err
 	}
 	return time.Now(), nil
@@ -285,46 +250,7 @@ func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error)
 	return t.WriteTo(b, addr.Addr)
 }
 
-// writeTo sends b from the socket that path.Local belongs to, else from the first that can send it.
-// b is not kept. It does not block longer than the system takes to queue a datagram.
-func (t *NetTransport) writeTo(path wire.Path, b []byte) (err error) {
-	for _, c := range t.conns {
-		if path.Local.IsValid() && c.LocalAddr().Addr() == path.Local {
-			return c.Write(path, b)
-		}
-	}
-	for _, c := range t.conns {
-		if !c.Reaches(path.Remote.Addr()) {
-			continue
-		}
-		if err = c.Write(path, b); err == nil {
-			return nil
-		}
-	}
-	if err == nil {
-		err = fmt.Errorf("no socket reaches %s", path.Remote)
-	}
-	return err
-}
-
-// source is the local address that datagrams to remote leave from; unspecified if the system chooses.
-func (t *NetTransport) source(remote netip.Addr) (local netip.Addr) {
-	for _, c := range t.conns {
-		if c.Reaches(remote) {
-			return c.LocalAddr().Addr()
-		}
-	}
-	return local
-}
-
-// whole makes the datagrams that follow travel whole or not at all, or lets them be cut again.
-func (t *NetTransport) whole(on bool) {
-	for _, c := range t.conns {
-		c.Whole(on)
-	}
-}
-
-// claim makes the caller the one that reads the sockets, by read, until Shutdown. It is false if
+// claim makes the caller the one that reads the sockets until Shutdown. It is false if
 // somebody does already, or the transport is shut down. Packets that IngestPacket took come through
 // packetCh, or where divert sends them.
 func (t *NetTransport) claim() bool {
@@ -342,21 +268,14 @@ func (t *NetTransport) divert(f func(*Packet)) {
 	t.ingest = f
 }
 
-// read waits for a datagram on one socket, 0 to len(t.conns)-1, each of which is for one goroutine.
-// After Shutdown it returns net.ErrClosed, after a deadline set at the socket os.ErrDeadlineExceeded.
-// A buffer of udp.MaxDatagram bytes holds any datagram.
-func (t *NetTransport) read(socket int, b []byte) (int, wire.Path, error) {
-	return t.conns[socket].Read(b)
-}
-
 // PacketCh is the channel of what was received. The first call begins to read.
 func (t *NetTransport) PacketCh() <-chan *Packet {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.claimed {
 		t.claimed = true
-		for i := range t.conns {
-			t.readers.Go(func() { t.readPackets(i) })
+		for _, c := range t.sockets {
+			t.readers.Go(func() { t.readPackets(c) })
 		}
 	}
 	return t.packetCh
@@ -364,35 +283,12 @@ func (t *NetTransport) PacketCh() <-chan *Packet {
 
 // readPackets hands on what comes to one socket. It waits while the channel is full: the system's
 // buffer is the queue then, and drops.
-func (t *NetTransport) readPackets(socket int) {
-	b := make([]byte, udp.MaxDatagram)
-	for {
-		n, path, err := t.read(socket, b)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			t.log.errorf("read UDP packet at %s: %v", t.conns[socket].LocalAddr(), err)
-			t.pause()
-		case n > 0:
-			_ = t.hand(&Packet{
-				Buf:       bytes.Clone(b[:n]),
-				From:      net.UDPAddrFromAddrPort(path.Remote),
-				Timestamp: time.Now(),
-			})
+func (t *NetTransport) readPackets(c *udp.Conn) {
+	c.ReadEach(t.done, func(path wire.Path, b []byte) {
+		if len(b) > 0 {
+			_ = t.hand(&Packet{Buf: bytes.Clone(b), From: net.UDPAddrFromAddrPort(path.Remote), Timestamp: time.Now()})
 		}
-	}
-}
-
-// readPause is how long nothing is read after an error.
-const readPause = 100 * time.Millisecond
-
-// pause keeps an error that stays from taking a whole CPU.
-func (t *NetTransport) pause() {
-	select {
-	case <-time.After(readPause):
-	case <-t.done:
-	}
+	}, func(err error) { t.log.errorf("read UDP packet at %s: %v", c.LocalAddr(), err) })
 }
 
 // hand waits while the channel is full.
@@ -443,18 +339,16 @@ func (t *NetTransport) StreamCh() <-chan net.Conn { return t.streamCh }
 
 // Shutdown closes the sockets and waits for the goroutines that read them. Further calls do nothing.
 func (t *NetTransport) Shutdown() error {
-	var errs []error
+	var err error
 	t.mu.Lock()
 	if !t.closed {
 		t.claimed, t.closed = true, true
 		close(t.done)
-		for _, c := range t.conns {
-			errs = append(errs, c.Close())
-		}
+		err = t.sockets.Close()
 	}
 	t.mu.Unlock()
 	t.readers.Wait()
-	return errors.Join(errs...)
+	return err
 }
 
 // A MockNetwork carries packets between its transports in memory, at once and in order: for tests.
@@ -717,8 +611,8 @@ func newCarrier(t Transport, depth int, log logger, stop <-chan struct{}) (*carr
 			return nil, errors.New("gwyh: the NetTransport is in use already, or shut down")
 		}
 		c.net = nt
-		if len(nt.conns) == 1 {
-			c.reader = udp.NewReader(nt.conns[0])
+		if len(nt.sockets) == 1 {
+			c.reader = udp.NewReader(nt.sockets[0])
 		}
 		if c.reader != nil {
 			depth = ingestDepth
@@ -764,8 +658,8 @@ func (c *carrier) start(g *sync.WaitGroup) {
 	if c.reader != nil {
 		return
 	}
-	for i := range c.net.conns {
-		g.Go(func() { c.read(i) })
+	for _, from := range c.net.sockets {
+		g.Go(func() { c.read(from) })
 	}
 }
 
@@ -812,8 +706,8 @@ func (c *carrier) readFailed(err error) {
 		c.closed = true
 		return
 	}
-	c.log.errorf("read UDP packet at %s: %v", c.net.conns[0].LocalAddr(), err)
-	c.resume = time.Now().Add(readPause)
+	c.log.errorf("read UDP packet at %s: %v", c.net.sockets[0].LocalAddr(), err)
+	c.resume = time.Now().Add(udp.ErrorPause)
 }
 
 // rest gives back memory that a burst took. What wait and more returned last is gone.
@@ -838,20 +732,9 @@ func (c *carrier) ingest(p *Packet) {
 }
 
 // read queues what comes to one socket of a NetTransport.
-func (c *carrier) read(socket int) {
-	b := make([]byte, udp.MaxDatagram)
-	for {
-		n, path, err := c.net.read(socket, b)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			c.net.log.errorf("read UDP packet at %s: %v", c.net.conns[socket].LocalAddr(), err)
-			c.net.pause()
-		default:
-			c.in.PutWait(path, b[:n], c.stop)
-		}
-	}
+func (c *carrier) read(from *udp.Conn) {
+	from.ReadEach(c.stop, func(path wire.Path, b []byte) { c.in.PutWait(path, b, c.stop) },
+		func(err error) { c.log.errorf("read UDP packet at %s: %v", from.LocalAddr(), err) })
 }
 
 // receive queues the packets of a channel.
@@ -891,8 +774,8 @@ func (m *Memberlist) send(to wire.Path, b []byte, size int) {
 // an interface that cannot cut them, it is not asked again. b is not kept.
 func (c *carrier) sendRun(to wire.Path, b []byte, size int) {
 	refused := false
-	if len(b) > size && c.net != nil && len(c.net.conns) == 1 && c.net.conns[0].Runs() {
-		err := c.net.conns[0].WriteRun(to, b, size)
+	if len(b) > size && c.net != nil && len(c.net.sockets) == 1 && c.net.sockets[0].Runs() {
+		err := c.net.sockets[0].WriteRun(to, b, size)
 		if err == nil {
 			return
 		}
@@ -904,14 +787,14 @@ func (c *carrier) sendRun(to wire.Path, b []byte, size int) {
 	}
 	c.send(to, b)
 	if refused && c.failed.Load() == failed {
-		c.net.conns[0].NoRuns()
+		c.net.sockets[0].NoRuns()
 	}
 }
 
 // send sends b, which is not kept.
 func (c *carrier) send(to wire.Path, b []byte) {
 	if c.net != nil {
-		if err := c.net.writeTo(to, b); err != nil {
+		if err := c.net.sockets.Write(to, b); err != nil {
 			c.failed.Add(1)
 			tooBig := errors.Is(err, syscall.EMSGSIZE)
 			if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
@@ -932,9 +815,9 @@ func (c *carrier) sendWhole(to wire.Path, b []byte) {
 	if c.net == nil {
 		return
 	}
-	c.net.whole(true)
+	c.net.sockets.Whole(true)
 	c.send(to, b)
-	c.net.whole(false)
+	c.net.sockets.Whole(false)
 }
 
 // write hands the queue to a transport of the user's own.

@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -127,24 +126,24 @@ func TestPacketBuffersAreTheReceiversOwn(t *testing.T) {
 func TestNetTransportReadsOnlyWhenClaimed(t *testing.T) {
 	a, b := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "127.0.0.1")
 	to := wire.Path{Remote: netip.MustParseAddrPort(boundAddr("127.0.0.1", b))}
-	if err := a.writeTo(to, []byte("early")); err != nil {
+	if err := a.sockets.Write(to, []byte("early")); err != nil {
 		t.Fatal(err)
 	}
 	if !b.claim() || b.claim() {
 		t.Fatal("claimed not exactly once")
 	}
 	ch := b.PacketCh() // for what is ingested; it does not read any more
-	if err := a.writeTo(to, []byte("late")); err != nil {
+	if err := a.sockets.Write(to, []byte("late")); err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, udp.MaxDatagram)
-	_ = b.conns[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = b.sockets[0].SetReadDeadline(time.Now().Add(10 * time.Second))
 	for _, want := range []string{"early", "late"} {
-		n, path, err := b.read(0, buf)
+		n, path, err := b.sockets[0].Read(buf)
 		if err != nil || string(buf[:n]) != want || path.Remote.String() != boundAddr("127.0.0.1", a) {
 			t.Fatal(string(buf[:n]), path, err)
 		}
-		if err := b.writeTo(path, []byte("answer")); err != nil {
+		if err := b.sockets.Write(path, []byte("answer")); err != nil {
 			t.Fatal(err)
 		}
 		receivePacket(t, a)
@@ -170,7 +169,7 @@ func TestReaderThatHasThePacketsKeepsThem(t *testing.T) {
 func TestAllBindAddressesHaveOnePort(t *testing.T) {
 	tr := newNetTransport(t, loopbackHosts()...)
 	for i, host := range loopbackHosts() {
-		if got := tr.conns[i].LocalAddr(); got.String() != boundAddr(host, tr) {
+		if got := tr.sockets[i].LocalAddr(); got.String() != boundAddr(host, tr) {
 			t.Fatal(got)
 		}
 		c := newNetTransport(t, host)
@@ -259,7 +258,7 @@ func TestSmallReceiveBufferIsToldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _ := tr.conns[0].Buffers()
+	got, _ := tr.sockets[0].Buffers()
 	_ = tr.Shutdown()
 	want := 1
 	if got == 0 || got >= udp.ReceiveBuffer {
@@ -292,7 +291,7 @@ func TestShutdownEndsReadersAndWriters(t *testing.T) {
 	if _, err := tr.WriteTo([]byte("x"), boundAddr("127.0.0.1", to)); !errors.Is(err, net.ErrClosed) {
 		t.Fatal(err)
 	}
-	if _, _, err := tr.read(0, make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+	if _, _, err := tr.sockets[0].Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Fatal(err)
 	}
 	again, err := NewNetTransport(&NetTransportConfig{BindAddrs: loopbackHosts(), BindPort: tr.GetAutoBindPort()})
@@ -469,15 +468,6 @@ func TestMockNetworkFindsByNameThenByAddress(t *testing.T) {
 	}
 	if _, err := b.WriteTo(nil, a.addr.String()); err == nil {
 		t.Fatal("wrote from a transport that is shut down")
-	}
-}
-
-func TestReadDeadlineLetsAnOwnerOfASocketDoOtherThings(t *testing.T) {
-	a := newNetTransport(t, "127.0.0.1")
-	a.claim()
-	_ = a.conns[0].SetReadDeadline(time.Unix(1, 0))
-	if _, _, err := a.read(0, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal(err)
 	}
 }
 
