@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/addrbook"
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/resolve"
@@ -46,7 +48,8 @@ type Memberlist struct {
 	config    *Config // our own copy; immutable
 	log       logger
 	transport Transport
-	carrier   *carrier
+	carrier   *carrier.Carrier
+	names     *addrbook.Book // of nodes, for a transport that wants them; else nil
 	dispatch  *dispatch.Queue[*Node]
 	questions *questions // for the puller
 	metrics   *telemetry.Publisher
@@ -138,7 +141,7 @@ func (m *Memberlist) start() error {
 		return fmt.Errorf("gwyh: %w", err)
 	}
 	m.dispatch = dispatch.New(m.handlers())
-	if m.carrier, err = newCarrier(m.transport, m.config.HandoffQueueDepth, m.log, m.stop); err != nil {
+	if err := m.carry(); err != nil {
 		return err
 	}
 	m.look()
@@ -149,7 +152,7 @@ func (m *Memberlist) start() error {
 		e.NotifyJoin(self)
 	}
 	m.metrics = telemetry.New(m.config.Metrics, m.config.MetricLabels)
-	m.carrier.start(&m.goroutines)
+	m.startCarrier()
 	m.goroutines.Go(m.loop)
 	go m.dispatch.Run(m.stop)
 	go m.metrics.Run(m.stop)
@@ -162,12 +165,12 @@ func (m *Memberlist) start() error {
 // core. It waits for nothing else.
 func (m *Memberlist) loop() {
 	defer close(m.ended)
-	defer m.carrier.in.Stop()
+	defer m.carrier.Stop()
 	due := time.Now()
 	var publish time.Time // when the figures go to the metrics next
 	var ran []*call
 	for {
-		got := m.carrier.wait(due)
+		got := m.carrier.Wait(due)
 		select {
 		case <-m.stop:
 			return
@@ -180,10 +183,9 @@ func (m *Memberlist) loop() {
 			m.core.HandleTimeout(now)
 		}
 		m.core.DrainRuns(m.send)
-		for _, r := range m.carrier.refused {
-			m.core.Refused(now, r.to, r.size, r.tooBig)
+		for _, r := range m.carrier.Refused() {
+			m.core.Refused(now, r.To, r.Size, r.TooBig)
 		}
-		m.carrier.refused = m.carrier.refused[:0]
 		m.notify(now)
 		for i, c := range ran {
 			close(c.done)
@@ -206,7 +208,7 @@ func (m *Memberlist) loop() {
 //go:noinline
 func (m *Memberlist) everySecond(now time.Time) {
 	m.lookAtDistances()
-	m.carrier.rest()
+	m.carrier.Rest()
 	m.seek(now)
 	m.lookForAddress(now)
 	m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
@@ -220,7 +222,7 @@ const batch = 64
 
 // take hands the core datagrams and those that wait behind them.
 func (m *Memberlist) take(now time.Time, got []wire.Datagram) {
-	for taken := 0; len(got) > 0; got = m.carrier.more() {
+	for taken := 0; len(got) > 0; got = m.carrier.More() {
 		for i := range got {
 			m.core.HandleDatagram(now, got[i].Path, got[i].B)
 		}
@@ -340,8 +342,9 @@ func (m *Memberlist) lookAtDistances() {
 
 // shellStats is what the shell counts beside the core.
 func (m *Memberlist) shellStats(now time.Time) telemetry.Shell {
+	c := m.carrier.Stats()
 	return telemetry.Shell{
-		InboxDropped: m.carrier.in.Dropped(), OutboxDropped: m.carrier.dropped.Load(), WriteErrors: m.carrier.failed.Load(),
+		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, WriteErrors: c.WriteErrors,
 		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(), QueueDue: m.queueDue(now),
 	}
 }
@@ -363,7 +366,7 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 	case <-m.stop:
 		return ErrShutdown
 	}
-	m.carrier.wake()
+	m.carrier.Wake()
 	select {
 	case <-c.done:
 		return nil
@@ -417,7 +420,7 @@ func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (i
 			j.errs = append(j.errs, err)
 		}
 		for _, to := range targets {
-			m.carrier.tell(to, name)
+			m.names.Tell(to, name)
 			if err := m.do(func(now time.Time) { m.begin(now, j, to, until, knock) }); err != nil {
 				j.errs = append(j.errs, err)
 			}
@@ -449,7 +452,7 @@ func (m *Memberlist) seek(now time.Time) {
 		for _, address := range addresses {
 			name, targets, _ := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
 			for _, to := range targets {
-				m.carrier.tell(to, name)
+				m.names.Tell(to, name)
 			}
 			seeds = append(seeds, targets...)
 		}
@@ -524,7 +527,7 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 	if err != nil {
 		return fmt.Errorf("gwyh: send: %w", err)
 	}
-	m.carrier.tell(targets[0], name)
+	m.names.Tell(targets[0], name)
 	ended := make(chan error, 1)
 	var sendErr error
 	err = m.do(func(now time.Time) {
@@ -649,7 +652,7 @@ func (m *Memberlist) Stats() Stats {
 			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
 			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-			Dropped: m.carrier.in.Dropped() + m.dispatch.Dropped(),
+			Dropped: m.carrier.Stats().InboxDropped + m.dispatch.Dropped(),
 		}
 		for _, n := range c.Dropped {
 			s.Dropped += n
@@ -707,7 +710,7 @@ func (m *Memberlist) flush(what string, timeout time.Duration) error {
 		late = t.C
 	}
 	select {
-	case <-m.carrier.flushed():
+	case <-m.carrier.Flushed():
 	case <-late:
 		return fmt.Errorf("gwyh: %s: not sent after %v", what, timeout)
 	case <-m.stop:
@@ -755,7 +758,7 @@ func (m *Memberlist) Shutdown() error {
 		m.dispatch.Close()
 		_ = m.do(m.core.Flush) // what waits for company
 		close(m.stop)
-		m.carrier.wake()
+		m.carrier.Wake()
 		err = m.transport.Shutdown()
 		m.goroutines.Wait()
 	})

@@ -36,7 +36,7 @@ func leaked() string {
 		b := make([]byte, 1<<20)
 		stacks := strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n")
 		ours = slices.DeleteFunc(stacks, func(s string) bool {
-			return !strings.Contains(s, "gwyh-go/gwyh.") || strings.Contains(s, "gwyh.TestMain")
+			return !strings.Contains(s, "gwyh-go/gwyh.") && !strings.Contains(s, "gwyh-go/gwyh/") || strings.Contains(s, "gwyh.TestMain")
 		})
 		if len(ours) == 0 {
 			return ""

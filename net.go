@@ -10,15 +10,13 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/armon/go-metrics"
 	sockaddr "github.com/hashicorp/go-sockaddr"
 
 	"github.com/gwyh-go/gwyh/internal/addrbook"
-	"github.com/gwyh-go/gwyh/internal/inbox"
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -559,195 +557,52 @@ func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
 	})
 }
 
-// Bounds of what waits for a transport of the user's own, which may block.
-const writerQueue = 1024 // datagrams
-
-// A carrier is a transport as the loop uses it: wait hands out received datagrams, and sending never
-// waits. The one socket of a NetTransport the loop reads itself where the system lets it (udp.Reader), and
-// any number it writes to itself. Else goroutines read, into an inbox, and a transport that is none of
-// ours has a writer goroutine, whose queue drops what it cannot hold.
-type carrier struct {
-	in      *inbox.Inbox
-	reader  *udp.Reader // nil when others read
-	log     logger
-	t       Transport
-	net     *NetTransport      // t, if it is one
-	aware   NodeAwareTransport // t, if it wants names
-	names   addrbook.Book      // of the nodes that aware is to write to
-	out     chan outbound      // nil for a NetTransport
-	stop    <-chan struct{}
-	dropped atomic.Uint64 // datagrams that the writer's queue did not hold
-	failed  atomic.Uint64 // datagrams that the transport returned an error for
-
-	// The loop's.
-
-	refused []refusal // since it last looked
-	closed  bool      // the socket of reader is
-	resume  time.Time // when reading is tried again after an error; zero after none
-}
-
-// refusal is a datagram that the system did not take, for a reason that sending can do something about.
-type refusal struct {
-	to     wire.Path
-	size   int
-	tooBig bool // for the path; else the system wants us to wait
-}
-
-// outbound is a datagram for the writer, or a mark that it passes.
-type outbound struct {
-	to     netip.AddrPort
-	b      []byte
-	passed chan struct{}
-}
-
-// ingestDepth is how many ingested packets wait for a loop that reads its own socket.
-const ingestDepth = 16
-
-// newCarrier claims the transport.
-func newCarrier(t Transport, depth int, log logger, stop <-chan struct{}) (*carrier, error) {
-	c := &carrier{t: t, log: log, stop: stop}
-	if nt, ok := t.(*NetTransport); ok {
-		if !nt.claim() {
-			return nil, errors.New("gwyh: the NetTransport is in use already, or shut down")
+// carry claims the transport and makes the carrier.
+func (m *Memberlist) carry() error {
+	if t, ours := m.transport.(*NetTransport); ours {
+		if !t.claim() {
+			return errors.New("gwyh: the NetTransport is in use already, or shut down")
 		}
-		c.net = nt
-		if len(nt.sockets) == 1 {
-			c.reader = udp.NewReader(nt.sockets[0])
-		}
-		if c.reader != nil {
-			depth = ingestDepth
-		}
-		c.in = inbox.New(depth)
-		nt.divert(c.ingest)
-		return c, nil
-	}
-	c.in = inbox.New(depth)
-	c.aware, _ = t.(NodeAwareTransport)
-	c.out = make(chan outbound, writerQueue)
-	return c, nil
-}
-
-// tell notes the name that a call gave along with an address, for a transport that wants names.
-func (c *carrier) tell(to netip.AddrPort, name string) {
-	if c.aware != nil {
-		c.names.Tell(to, name)
-	}
-}
-
-// nameMembers tells a transport that wants names who is where.
-func (m *Memberlist) nameMembers(nodes []*Node) {
-	if m.carrier.aware == nil {
-		return
-	}
-	names := make(map[netip.AddrPort]string, len(nodes))
-	for _, n := range nodes {
-		ip, _ := netip.AddrFromSlice(n.Addr)
-		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
-	}
-	m.carrier.names.SetMembers(names)
-}
-
-// start reads, and where needed writes, in goroutines of g until stop is closed and the transport is
-// shut down.
-func (c *carrier) start(g *sync.WaitGroup) {
-	if c.net == nil {
-		g.Go(func() { c.receive(c.t.PacketCh()) })
-		g.Go(c.write)
-		return
-	}
-	if c.reader != nil {
-		return
-	}
-	for _, from := range c.net.sockets {
-		g.Go(func() { c.read(from) })
-	}
-}
-
-// wait waits until there are datagrams, until due, or until wake is called, and returns the datagrams
-// that are there. They are the loop's to overwrite until it calls wait or more again.
-func (c *carrier) wait(due time.Time) []wire.Datagram {
-	if c.reader == nil || c.closed {
-		return c.in.Wait(due)
-	}
-	if !c.resume.IsZero() {
-		if wait := time.Until(c.resume); wait > 0 {
-			return c.in.Wait(time.Now().Add(min(wait, time.Until(due))))
-		}
-		c.resume = time.Time{}
-	}
-	got, err := c.reader.Wait(due)
-	if err != nil {
-		c.readFailed(err)
-	}
-	if len(got) == 0 {
-		return c.in.Poll()
-	}
-	return got
-}
-
-// more returns further datagrams that are there, as wait does, without waiting.
-func (c *carrier) more() []wire.Datagram {
-	if c.reader == nil || c.closed {
+		c := carrier.New(t.sockets, m.config.HandoffQueueDepth, m.log.errorf, m.stop)
+		t.divert(func(p *Packet) { c.Ingest(source(p), p.Buf) })
+		m.carrier = c
 		return nil
 	}
-	if got := c.in.Poll(); len(got) > 0 {
-		return got
+	write := func(to netip.AddrPort, b []byte) error {
+		_, err := m.transport.WriteTo(b, to.String())
+		return err
 	}
-	got, err := c.reader.More()
-	if err != nil {
-		c.readFailed(err)
+	if t, aware := m.transport.(NodeAwareTransport); aware {
+		m.names = new(addrbook.Book)
+		write = func(to netip.AddrPort, b []byte) error {
+			_, err := t.WriteToAddress(b, Address{Addr: to.String(), Name: m.names.Name(to)})
+			return err
+		}
 	}
-	return got
+	m.carrier = carrier.NewForeign(write, m.config.HandoffQueueDepth, m.stop)
+	return nil
 }
 
-// readFailed keeps an error that stays from taking a whole CPU. A socket that is closed is not read again.
-func (c *carrier) readFailed(err error) {
-	if errors.Is(err, net.ErrClosed) {
-		c.closed = true
-		return
-	}
-	c.log.errorf("read UDP packet at %s: %v", c.net.sockets[0].LocalAddr(), err)
-	c.resume = time.Now().Add(udp.ErrorPause)
-}
-
-// rest gives back memory that a burst took. What wait and more returned last is gone.
-func (c *carrier) rest() {
-	if c.reader != nil {
-		c.reader.Rest()
+// startCarrier starts the goroutines that read and write where the loop does not.
+func (m *Memberlist) startCarrier() {
+	m.carrier.Start(&m.goroutines)
+	if _, ours := m.transport.(*NetTransport); !ours {
+		m.goroutines.Go(m.receive)
 	}
 }
 
-// wake ends the wait in progress, or the next one.
-func (c *carrier) wake() {
-	c.in.Wake()
-	if c.reader != nil {
-		c.reader.Wake()
-	}
-}
-
-// ingest queues a packet that IngestPacket was handed. It waits while many others wait.
-func (c *carrier) ingest(p *Packet) {
-	c.in.PutWait(source(p), p.Buf, c.stop)
-	c.wake()
-}
-
-// read queues what comes to one socket of a NetTransport.
-func (c *carrier) read(from *udp.Conn) {
-	from.ReadEach(c.stop, func(path wire.Path, b []byte) { c.in.PutWait(path, b, c.stop) },
-		func(err error) { c.log.errorf("read UDP packet at %s: %v", from.LocalAddr(), err) })
-}
-
-// receive queues the packets of a channel.
-func (c *carrier) receive(packets <-chan *Packet) {
+// receive hands the carrier the packets of a transport of the application's own.
+func (m *Memberlist) receive() {
+	packets := m.transport.PacketCh()
 	for {
 		select {
-		case <-c.stop:
+		case <-m.stop:
 			return
 		case p, ok := <-packets:
 			if !ok {
 				return
 			}
-			c.in.Put(source(p), p.Buf)
+			m.carrier.Put(source(p), p.Buf)
 		}
 	}
 }
@@ -763,99 +618,21 @@ func source(p *Packet) (path wire.Path) {
 // send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.
 func (m *Memberlist) send(to wire.Path, b []byte, size int) {
 	if m.core.Probing() {
-		m.carrier.sendWhole(to, b)
+		m.carrier.SendWhole(to, b)
 		return
 	}
-	m.carrier.sendRun(to, b, size)
+	m.carrier.SendRun(to, b, size)
 }
 
-// sendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
-// fewer: at once where the system takes that. Where it refuses them so, but takes them one by one, as for
-// an interface that cannot cut them, it is not asked again. b is not kept.
-func (c *carrier) sendRun(to wire.Path, b []byte, size int) {
-	refused := false
-	if len(b) > size && c.net != nil && len(c.net.sockets) == 1 && c.net.sockets[0].Runs() {
-		err := c.net.sockets[0].WriteRun(to, b, size)
-		if err == nil {
-			return
-		}
-		refused = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS)
-	}
-	failed := c.failed.Load()
-	for ; len(b) > size; b = b[size:] {
-		c.send(to, b[:size])
-	}
-	c.send(to, b)
-	if refused && c.failed.Load() == failed {
-		c.net.sockets[0].NoRuns()
-	}
-}
-
-// send sends b, which is not kept.
-func (c *carrier) send(to wire.Path, b []byte) {
-	if c.net != nil {
-		if err := c.net.sockets.Write(to, b); err != nil {
-			c.failed.Add(1)
-			tooBig := errors.Is(err, syscall.EMSGSIZE)
-			if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
-				c.refused = append(c.refused, refusal{to: to, size: len(b), tooBig: tooBig})
-			}
-		}
+// nameMembers tells a transport that wants names who is where.
+func (m *Memberlist) nameMembers(nodes []*Node) {
+	if m.names == nil {
 		return
 	}
-	select {
-	case c.out <- outbound{to: to.Remote, b: bytes.Clone(b)}:
-	default:
-		c.dropped.Add(1)
+	names := make(map[netip.AddrPort]string, len(nodes))
+	for _, n := range nodes {
+		ip, _ := netip.AddrFromSlice(n.Addr)
+		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
 	}
-}
-
-// sendWhole is send for a datagram that measures the path, and so must not be cut on its way.
-func (c *carrier) sendWhole(to wire.Path, b []byte) {
-	if c.net == nil {
-		return
-	}
-	c.net.sockets.Whole(true)
-	c.send(to, b)
-	c.net.sockets.Whole(false)
-}
-
-// write hands the queue to a transport of the user's own.
-func (c *carrier) write() {
-	for {
-		select {
-		case <-c.stop:
-			return
-		case o := <-c.out:
-			if o.passed != nil {
-				close(o.passed)
-				continue
-			}
-			var err error
-			if addr := o.to.String(); c.aware != nil {
-				_, err = c.aware.WriteToAddress(o.b, Address{Addr: addr, Name: c.names.Name(o.to)})
-			} else {
-				_, err = c.t.WriteTo(o.b, addr)
-			}
-			if err != nil {
-				c.failed.Add(1)
-			}
-		}
-	}
-}
-
-// flushed is closed when what was sent so far has been handed to the system, or to the transport.
-func (c *carrier) flushed() <-chan struct{} {
-	passed := make(chan struct{})
-	if c.net != nil {
-		close(passed)
-		return passed
-	}
-	go func() {
-		select {
-		case c.out <- outbound{passed: passed}:
-		case <-c.stop:
-		}
-	}()
-	return passed
+	m.names.SetMembers(names)
 }

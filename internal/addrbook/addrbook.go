@@ -18,9 +18,9 @@ type Book struct {
 	told    map[netip.AddrPort]string
 }
 
-// Tell notes the name that a call gave along with an address. An empty one is not noted.
+// Tell notes the name that a call gave along with an address. An empty one is not noted; a nil Book notes none.
 func (b *Book) Tell(addr netip.AddrPort, name string) {
-	if name == "" {
+	if b == nil || name == "" {
 		return
 	}
 	b.mu.Lock()

@@ -39,3 +39,8 @@ func TestNamesFromCallsAreBounded(t *testing.T) {
 		t.Error("the newest is not known")
 	}
 }
+
+func TestNilBookNotesNothing(*testing.T) {
+	var b *Book
+	b.Tell(at(1), "n")
+}

@@ -1,0 +1,131 @@
+package carrier
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+var peer = wire.Path{Remote: netip.MustParseAddrPort("192.0.2.1:7946")}
+
+// foreign runs f in a bubble with a Carrier whose transport takes a datagram for each that f lets through.
+func foreign(t *testing.T, depth int, f func(c *Carrier, through chan<- error, wrote *[]string)) {
+	synctest.Test(t, func(t *testing.T) {
+		stop, through := make(chan struct{}), make(chan error)
+		var wrote []string // read after synctest.Wait only
+		c := NewForeign(func(to netip.AddrPort, b []byte) error {
+			select {
+			case err := <-through:
+				wrote = append(wrote, to.String()+" "+string(b))
+				return err
+			case <-stop:
+				return nil
+			}
+		}, depth, stop)
+		var g sync.WaitGroup
+		c.Start(&g)
+		f(c, through, &wrote)
+		c.Stop()
+		close(stop)
+		g.Wait()
+	})
+}
+
+func TestForeignTransportIsHandedCopiesInOrder(t *testing.T) {
+	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
+		b := []byte("abc")
+		c.SendRun(peer, b, 2)
+		copy(b, "xxx")
+		through <- nil
+		through <- errors.New("no")
+		synctest.Wait()
+		if want := []string{"192.0.2.1:7946 ab", "192.0.2.1:7946 c"}; !slices.Equal(*wrote, want) {
+			t.Errorf("%q, want %q", *wrote, want)
+		}
+		if got := c.Stats(); got != (Stats{WriteErrors: 1}) {
+			t.Errorf("%+v", got)
+		}
+		if got := c.Refused(); len(got) > 0 {
+			t.Errorf("%+v: such errors say nothing", got)
+		}
+	})
+}
+
+func TestForeignTransportThatBlocksHoldsUpNobody(t *testing.T) {
+	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
+		c.SendRun(peer, []byte("held"), 100)
+		synctest.Wait() // the writer has it
+		for range outDepth + 3 {
+			c.SendRun(peer, []byte("x"), 100)
+		}
+		if got := c.Stats(); got != (Stats{OutboxDropped: 3}) {
+			t.Errorf("%+v", got)
+		}
+		for range outDepth + 1 {
+			through <- nil
+		}
+		synctest.Wait()
+		if len(*wrote) != outDepth+1 {
+			t.Errorf("%d written", len(*wrote))
+		}
+	})
+}
+
+func TestForeignTransportIsFlushedWhenItHasAllThatWasSent(t *testing.T) {
+	foreign(t, 1, func(c *Carrier, through chan<- error, _ *[]string) {
+		c.SendRun(peer, []byte("abc"), 1)
+		flushed := c.Flushed()
+		for range 3 {
+			synctest.Wait()
+			select {
+			case <-flushed:
+				t.Fatal("flushed too early")
+			default:
+			}
+			through <- nil
+		}
+		<-flushed
+	})
+}
+
+func TestFlushedOfAFullQueueEndsWithStop(t *testing.T) {
+	foreign(t, 1, func(c *Carrier, _ chan<- error, _ *[]string) {
+		for range outDepth + 1 {
+			c.SendRun(peer, []byte("x"), 100)
+		}
+		c.Flushed() // its goroutine would outlive the bubble
+	})
+}
+
+func TestForeignTransportGetsNoProbe(t *testing.T) {
+	foreign(t, 1, func(c *Carrier, through chan<- error, _ *[]string) {
+		c.SendWhole(peer, []byte("x"))
+		<-c.Flushed()
+	})
+}
+
+func TestForeignDatagramsThatAreTooManyAreDroppedAndCounted(t *testing.T) {
+	foreign(t, 2, func(c *Carrier, _ chan<- error, _ *[]string) {
+		b := []byte("1")
+		for range 5 {
+			c.Put(peer, b)
+			b[0]++
+		}
+		got := c.Wait(time.Now())
+		if len(got) != 2 || string(got[0].B) != "1" || string(got[1].B) != "2" || got[0].Path != peer {
+			t.Errorf("%+v", got)
+		}
+		if len(c.More()) > 0 {
+			t.Error("more came out")
+		}
+		if got := c.Stats(); got != (Stats{InboxDropped: 3}) {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package carrier
+
+import (
+	"bytes"
+	"errors"
+	"syscall"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Refusal is a datagram that the system did not take, for a reason that sending can do something about.
+type Refusal struct {
+	To     wire.Path
+	Size   int
+	TooBig bool // for the path; else the system wants us to wait
+}
+
+// Refused returns what was refused since it was last called. The slice is valid until the next datagram is sent.
+func (c *Carrier) Refused() []Refusal {
+	refused := c.refused
+	c.refused = c.refused[:0]
+	return refused
+}
+
+// SendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
+// fewer: at once where the system takes that. Where it refuses them so, but takes them one by one, as for
+// an interface that cannot cut them, it is not asked again. b is not kept.
+func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
+	refused := false
+	if len(b) > size && len(c.sockets) == 1 && c.sockets[0].Runs() {
+		err := c.sockets[0].WriteRun(to, b, size)
+		if err == nil {
+			return
+		}
+		refused = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS)
+	}
+	failed := c.failed.Load()
+	for ; len(b) > size; b = b[size:] {
+		c.send(to, b[:size])
+	}
+	c.send(to, b)
+	if refused && c.failed.Load() == failed {
+		c.sockets[0].NoRuns()
+	}
+}
+
+// SendWhole sends a datagram that measures the path, and so must not be cut on its way. A foreign transport,
+// which cannot promise that, does not get it. b is not kept.
+func (c *Carrier) SendWhole(to wire.Path, b []byte) {
+	if c.foreign != nil {
+		return
+	}
+	c.sockets.Whole(true)
+	c.send(to, b)
+	c.sockets.Whole(false)
+}
+
+// send sends b, which is not kept.
+func (c *Carrier) send(to wire.Path, b []byte) {
+	if c.foreign != nil {
+		select {
+		case c.out <- outbound{to: to.Remote, b: bytes.Clone(b)}:
+		default:
+			c.dropped.Add(1)
+		}
+		return
+	}
+	err := c.sockets.Write(to, b)
+	if err == nil {
+		return
+	}
+	c.failed.Add(1)
+	tooBig := errors.Is(err, syscall.EMSGSIZE)
+	if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
+		c.refused = append(c.refused, Refusal{To: to, Size: len(b), TooBig: tooBig})
+	}
+}
