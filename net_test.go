@@ -513,3 +513,41 @@ func TestNodeWhoseTransportWasShutDownStillAnswers(t *testing.T) {
 		}
 	}
 }
+
+// namedTransport notes the names that it is told.
+type namedTransport struct {
+	*MockTransport
+	mu    sync.Mutex
+	names []string // of all datagrams
+}
+
+func (n *namedTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	n.mu.Lock()
+	n.names = append(n.names, addr.Name)
+	n.mu.Unlock()
+	return n.WriteTo(b, addr.Addr)
+}
+
+func TestTransportIsToldTheNamesOfAJoinAndOfMembersIfItWantsThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		named := &namedTransport{MockTransport: network.NewTransport("a")}
+		r := newRecorder()
+		ca, cb := testConfig("a", nil), testConfig("b", r)
+		ca.Transport = named
+		cb.Transport = struct{ Transport }{network.NewTransport("b")} // wants none
+		a, b := create(t, ca), create(t, cb)
+		if _, err := a.Join([]string{"called/" + b.LocalNode().Address()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Broadcast([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		r.wait(t, 1)
+		named.mu.Lock()
+		defer named.mu.Unlock()
+		if first, last := named.names[0], named.names[len(named.names)-1]; first != "called" || last != "b" {
+			t.Errorf("names %q", named.names)
+		}
+	})
+}

@@ -178,6 +178,16 @@ func TestIngestWaitsWhileManyWaitAndEndsWithStop(t *testing.T) {
 	})
 }
 
+func TestIngestWakesTheLoop(t *testing.T) {
+	for _, addrs := range [][]string{one, two} {
+		c, late := over(t, addrs, nil), soon()
+		c.Ingest(wire.Path{}, []byte("x"))
+		if got := c.Wait(late); len(got) != 1 || time.Now().After(late) {
+			t.Errorf("%v: %+v", addrs, got)
+		}
+	}
+}
+
 func TestReadingPausesAfterAnErrorButTheLoopDoesNot(t *testing.T) {
 	var lines []string
 	c := over(t, one, func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) })
@@ -211,6 +221,9 @@ func TestLoopOfAClosedSocketIsStillWokenAndReadsNoMore(t *testing.T) {
 			if got := c.Wait(late); len(got) > 0 || len(c.More()) > 0 || time.Now().After(late) {
 				t.Fatalf("%v: %+v", addrs, got)
 			}
+		}
+		if due := time.Now().Add(5 * time.Millisecond); len(c.Wait(due)) > 0 || time.Now().Before(due) {
+			t.Errorf("%v: the loop does not rest", addrs)
 		}
 		c.Ingest(wire.Path{}, []byte("x"))
 		receive(t, c, 1)
