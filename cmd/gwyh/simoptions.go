@@ -88,11 +88,11 @@ Flags of the network:
 	-jitter PCT   percent of the latency, the mean of what is added to it
 	              for each packet, exponential, 0 to 1000 (default 5)
 	-loss PCT     percent of packets that are lost, 0 to 90 (default 0)
-	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472, or
-	              65507 with -preset local). Nodes begin with datagrams of
-	              1400 (lan), 1200 (wan) or 60000 bytes (local). Given an
-	              MTU, they find out what passes, up to 8952, as those on
-	              Linux do; it must be 60000 with local, which does not
+	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472,
+	              with -preset local 65507). Nodes begin with datagrams of
+	              1400 (lan), 1200 (wan) or 60000 bytes (local). If it is
+	              given, those of lan and wan find out what passes, up to
+	              8952, as on Linux; with local it has to be 60000
 
 Flags of the run:
 
