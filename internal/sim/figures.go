@@ -186,8 +186,13 @@ func strategies(loss float64) func(*Trial) {
 		if near > floor*21/20 || near > uniform {
 			t.fail("the last node hears after %v with Nearest, %v with Uniform; %v is as directly as can be", near, uniform, floor)
 		}
-		if a, b := crossed[gossip.Nearest], crossed[gossip.Uniform]; a > b/2 {
-			t.fail("%.2f copies cross zones with Nearest, %.2f with Uniform: want at most half", a, b)
+		// How many of Uniform's links cross zones is chance: of 100 nodes 5 % more or fewer, of 1,000 less than 2 %.
+		most := 0.5
+		if t.Quick {
+			most = 0.53
+		}
+		if a, b := crossed[gossip.Nearest], crossed[gossip.Uniform]; a > b*most {
+			t.fail("%.2f copies cross zones with Nearest, %.2f with Uniform: want at most %.0f %%", a, b, 100*most)
 		}
 	}
 }

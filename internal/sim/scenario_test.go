@@ -22,6 +22,27 @@ func TestScenariosEndAsTheyShould(t *testing.T) {
 	}
 }
 
+// TestFiguresHoldInSmallClusters runs the figures of "gwyh sim -check". The seeds are hard ones: with 20 loss finds links
+// that are slow and the comparison links that are quick, unless all rest between messages; with 8 chance gives Uniform few links
+// between zones.
+func TestFiguresHoldInSmallClusters(t *testing.T) {
+	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8}
+	for _, k := range Figures() {
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			seed := max(hard[k.Name], 1)
+			r := k.Run(seed, Small)
+			t.Logf("%q", r.Notes)
+			for _, p := range r.Problems {
+				t.Error(p)
+			}
+			if len(r.Problems) > 0 {
+				t.Logf("again: go run ./cmd/gwyh sim -scenario %s -seed %d -quick", k.Name, seed)
+			}
+		})
+	}
+}
+
 func TestTrialFindsWhatIsLeftOver(t *testing.T) {
 	r := &Trial{Seed: 1, Quick: true}
 	r.form(8)
