@@ -142,7 +142,7 @@ func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 func TestSimUsageNamesEveryDefault(t *testing.T) {
 	for _, want := range []string{"(default 100)", "(default lan)", "(default uniform)", "(default 0.5ms)", "(default 5)", "(default 0)",
-		"(default 1472, ", "(default 30s)", "(default 10)", "(default 10s)", "(default 256)", "(default 1)"} {
+		"(default 1472,", "(default 30s)", "(default 10)", "(default 10s)", "(default 256)", "(default 1)"} {
 		if !strings.Contains(simUsage, want) {
 			t.Errorf("usage does not say %s", want)
 		}
