@@ -127,7 +127,7 @@ type Config struct {
 	AwarenessMaxMultiplier int
 
 	// GossipInterval is how often the Delegate is asked for broadcasts: at once again while it gives new
-	// ones, and a fifth as often when it gave none for a second. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
+	// ones, and half as often when it gave none for a second. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
 	// Memberlist.Broadcast waits for nothing.
 	GossipInterval time.Duration
 	// GossipNodes is without meaning here: a message goes to those that subscribed.

@@ -13,7 +13,7 @@ import (
 const (
 	overhead   = 3                // bytes per message that Get is told to count
 	trafficFor = time.Second      // after a poll that gave something polls are Interval apart
-	restFactor = 5                // and at rest so many times that: a wake costs what a message does
+	restFactor = 2                // and at rest so many times that: a wake costs what a message does
 	aloneFor   = 30 * time.Second // with no link for so long the queue is drained and counted
 	age        = 30 * time.Second // how long a slice handed out is known
 	maxBytes   = 8 << 20          // how many bytes of such slices are kept
