@@ -405,6 +405,9 @@ func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, e
 
 // join is Join. It gives up early where nothing listens if it is to knock.
 func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (int, error) {
+	if err := m.adoptMeta(); err != nil {
+		return 0, err
+	}
 	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
 	_ = m.do(func(now time.Time) { m.seeds.Add(now, existing) })
 	until, ok := ctx.Deadline()
@@ -606,7 +609,8 @@ func (m *Memberlist) Members() []*Node { return append([]*Node(nil), m.view.Load
 // NumMembers is the number of Members.
 func (m *Memberlist) NumMembers() int { return len(m.view.Load().nodes) }
 
-// LocalNode is this node as others know it. It is never written again.
+// LocalNode is this node as others know it. It is never written again. Meta that is written into it before a
+// Join becomes the node's with that Join, if nothing else has changed about the node; UpdateNode does without.
 func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
 
 // ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
@@ -745,6 +749,25 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	}
 	m.settle(time.Second)
 	return nil
+}
+
+// adoptMeta makes what the program has written into the Node of LocalNode this node's metadata: memberlist hands
+// out the Node that it works with, and there are programs that rely on it (gubernator). It does not look at a
+// Node that is not the latest: what has changed since counts.
+func (m *Memberlist) adoptMeta() error {
+	var failed error
+	_ = m.do(func(now time.Time) {
+		written, self := m.view.Load().self, m.core.Self()
+		if written.incarnation != self.Incarnation || bytes.Equal(written.Meta, self.Meta) {
+			return
+		}
+		if most := m.config.MetaMax; len(written.Meta) > most {
+			failed = fmt.Errorf("gwyh: the Meta of LocalNode has %d bytes, want at most %d", len(written.Meta), most)
+		} else if err := m.core.SetMeta(now, written.Meta); err != nil {
+			failed = fmt.Errorf("gwyh: %w", err)
+		}
+	})
+	return failed
 }
 
 // Shutdown stops the node without telling the others: call Leave before, or they will find it dead.

@@ -389,6 +389,48 @@ func TestUpdateNodeSpreadsMetadataAndTellsOfIt(t *testing.T) {
 	})
 }
 
+func TestMetaWrittenIntoLocalNodeIsTheNodesFromItsNextJoinOn(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ra := newRecorder()
+		a, b := node("a", ra), node("b", nil)
+		ra.onJoin = func(n *Node) {
+			if n.Name == "b" && string(n.Meta) != "written" {
+				t.Errorf("a was told of b with %q", n.Meta)
+			}
+		}
+		b.LocalNode().Meta = []byte("written")
+		join(t, b, a)
+		if got := b.LocalNode().Meta; a.NumMembers() != 2 || string(got) != "written" {
+			t.Errorf("%d members, b has %q", a.NumMembers(), got)
+		}
+		before := b.LocalNode()
+		join(t, b, a)
+		if b.LocalNode() != before {
+			t.Error("a Join without new metadata told it anew")
+		}
+		b.LocalNode().Meta = make([]byte, MetaMaxSize+1)
+		if _, err := b.Join([]string{a.LocalNode().Address()}); err == nil || !strings.Contains(err.Error(), "513") {
+			t.Errorf("too long: %v", err)
+		}
+	})
+}
+
+func TestMetaWrittenIntoALocalNodeOfBeforeIsNotTheNodes(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		rb := newRecorder()
+		a, b := node("a", nil), node("b", rb)
+		b.LocalNode().Meta = []byte("written")
+		rb.meta = []byte("new")
+		if err := b.UpdateNode(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		join(t, b, a)
+		if got := b.LocalNode().Meta; string(got) != "new" {
+			t.Errorf("b has %q", got)
+		}
+	})
+}
+
 func TestMetaMaxAllowsMoreMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork

@@ -84,6 +84,21 @@ func TestNodesHandedOutAreNotWrittenAgain(t *testing.T) {
 	})
 }
 
+// gubernator sets its metadata so.
+func TestMetadataWrittenIntoLocalNodeBeforeAJoinSpreads(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.node("a"), c.node("b"), c.node("d")
+		c.join(a, d)
+		b.LocalNode().Meta = []byte("written")
+		c.join(a, b)
+		for _, n := range []*node{a, d} {
+			c.soon("it spreads", func() bool { return n.metaOf("b") == "written" })
+			c.same("events", n.calls("update"), []string(nil))
+		}
+		c.same("of b itself", []string{b.metaOf("b"), string(b.LocalNode().Meta)}, []string{"written", "written"})
+	})
+}
+
 func TestMetadataSurvivesARejoin(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()
