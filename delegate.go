@@ -384,6 +384,7 @@ type joining struct {
 	questions *questions
 	targets   map[gossip.JoinToken]*target // that have not ended
 	knocks    sync.WaitGroup
+	company   atomic.Bool // another node was reached
 	reached   int
 	errs      []error
 }
@@ -425,7 +426,8 @@ func (m *Memberlist) begin(now time.Time, j *joining, to netip.AddrPort, until t
 }
 
 // refusedFor is how long the system of an address says that nothing listens there until a Join believes
-// it: nodes that are started together join each other before all of them listen.
+// it: nodes that are started together join each other before all of them listen. One that has reached
+// another node believes it at once.
 const refusedFor = time.Second
 
 // knocksMax bounds the addresses that are knocked at, each from a goroutine and a socket of its own. Joins
@@ -449,7 +451,7 @@ func (m *Memberlist) knock(ctx context.Context, j *joining, token gossip.JoinTok
 		defer m.knocks.Add(-1)
 		udp.Knock(ctx, t.sockets.Source(at.to.Addr()), at.to, func(since time.Duration) {
 			at.refused.Store(true)
-			if since >= refusedFor {
+			if since >= refusedFor || j.company.Load() {
 				_ = m.do(func(now time.Time) { m.core.AbandonJoin(now, token) })
 			}
 		})
@@ -511,6 +513,7 @@ func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
 		}
 		if e.Err == nil {
 			j.reached++
+			m.befriend(j, at.to)
 			return
 		}
 		j.errs = append(j.errs, fmt.Errorf("join %s: %w", at.to, at.failure(ctx, e.Err)))
@@ -521,6 +524,20 @@ func (m *Memberlist) advance(ctx context.Context, j *joining, q *question) {
 	default:
 		m.answer(q)
 	}
+}
+
+// befriend gives the targets up that were refused, now that a node was reached, unless it is this one itself.
+func (m *Memberlist) befriend(j *joining, to netip.AddrPort) {
+	_ = m.do(func(now time.Time) {
+		if to == m.core.Self().Addr || j.company.Swap(true) {
+			return
+		}
+		for t, at := range j.targets {
+			if at.refused.Load() {
+				m.core.AbandonJoin(now, t)
+			}
+		}
+	})
 }
 
 // failure is why a target was not reached, of what the core says and the knocks have told.

@@ -384,7 +384,8 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
 //
 // Where the other system says for a second that nothing listens at the port, Join gives the address up
-// with syscall.ECONNREFUSED: a node that comes up within that second is still reached. It does so with a
+// with syscall.ECONNREFUSED: a node that comes up within that second is still reached. Once another node
+// was reached it gives up where that was said at all. It does so with a
 // NetTransport, and for 64 addresses at once. What was given up is tried again in the background, as all
 // that was not reached.
 //

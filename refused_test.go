@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
@@ -118,6 +119,34 @@ func TestJoinCountsWhoLivesBesideARefusedAddress(t *testing.T) {
 	m, b := patient(t), nodeAt(t, closedAddress(t, "127.0.0.1"))
 	if n, err := m.Join([]string{closedAddress(t, "127.0.0.1").String(), b.LocalNode().Address()}); n != 1 || err != nil {
 		t.Errorf("Join = %d, %v", n, err)
+	}
+}
+
+func TestRefusalCountsAtOnceForAJoinThatHasCompany(t *testing.T) {
+	m, closed, late := patient(t), closedAddress(t, "127.0.0.1"), closedAddress(t, "127.0.0.2")
+	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
+	_ = m.do(func(now time.Time) {
+		m.begin(now, j, closed, now.Add(time.Hour), false)
+		for _, at := range j.targets {
+			at.refused.Store(true)
+		}
+		m.begin(now, j, late, now.Add(time.Hour), false)
+	})
+	m.befriend(j, netip.MustParseAddrPort(m.LocalNode().Address()))
+	if q, ok := j.questions.take(time.Now()); ok {
+		t.Errorf("the node itself is company: %+v", q.event)
+	}
+	m.befriend(j, netip.MustParseAddrPort("127.0.0.3:1"))
+	if q, ok := j.questions.take(time.Now()); ok {
+		m.advance(t.Context(), j, &q)
+	}
+	if len(j.targets) != 1 || len(j.errs) != 1 || !errors.Is(j.errs[0], syscall.ECONNREFUSED) {
+		t.Errorf("%d targets, %v", len(j.targets), j.errs)
+	}
+	for _, at := range j.targets {
+		if at.to != late {
+			t.Errorf("%v was given up, which was not refused", late)
+		}
 	}
 }
 
