@@ -271,9 +271,6 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 		clear(c.asked)
 	}
 	c.asked[o.id] = ask{now, p}
-	if a != nil {
-	} else {
-	}
 	if a == nil {
 		c.want.Add(&o.id, 0, o.total)
 		return true, true
