@@ -37,6 +37,7 @@ type assembly struct {
 	from     []notice  // who sent pieces, in the order of their first ones
 	pending  int       // links that it is on its way along, and whoever else needs it
 	passed   bool      // it was put on all links
+	met      bool      // it is the application's already
 	direct   bool      // for one node alone: not in the map by id
 	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }
@@ -129,6 +130,7 @@ func (s *assemblies) add(now time.Time, id wire.MessageID, data []byte, direct b
 		return nil
 	}
 	a := s.begin(now, id, uint32(len(data)), direct)
+	a.met = true
 	if _, ok := s.write(now, a, 0, data); !ok {
 		s.remove(a)
 		return nil

@@ -93,6 +93,9 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	c.stats.BroadcastsDelivered++
 	c.first(now, p, &m.ID)
+	if a := c.store.byID[m.ID]; a != nil {
+		a.met = true
+	}
 	c.flood(now, m.ID, m.Data, p)
 	c.events = append(c.events, Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
 }

@@ -157,9 +157,11 @@ func (c *Core) beginReceiving(now time.Time, p *peer, id wire.MessageID, total u
 
 // complete hands a message that has come whole to the application, once.
 func (c *Core) complete(now time.Time, a *assembly) {
-	if !a.complete() || !c.seen.first(now, &a.id) {
+	if !a.complete() || a.met {
 		return
 	}
+	a.met = true
+	c.seen.first(now, &a.id) // what the origin has said since the first piece came may be too much for the window
 	c.stats.BroadcastsDelivered++
 	delete(c.asked, a.id)
 	c.rank(now, a)

@@ -221,3 +221,25 @@ func TestOutboxGivesBackWhatABurstTook(t *testing.T) {
 		t.Fatalf("%d bytes kept for 1,000", cap(c.out.buf))
 	}
 }
+
+// A large message takes its time, and its origin says more meanwhile than any window of ids holds.
+func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing.T) {
+	c := duo(t)
+	n, id := c.nodes[0], originID(9, 1)
+	piece := func(from int) {
+		c.say(1, 0, wire.AppendFrame(nil, wire.Bin, id, 1000, uint32(from), make([]byte, 500)))
+	}
+	before := n.stats.BroadcastsDelivered
+	piece(0)
+	c.do(0, func(now time.Time) {
+		for i := range uint64(4 * 64 * seenWindowMax) {
+			other := originID(9, 2+i)
+			n.seen.first(now, &other)
+		}
+	})
+	piece(500)
+	piece(0)
+	if got := n.stats.BroadcastsDelivered - before; got != 1 {
+		t.Errorf("it was delivered %d times", got)
+	}
+}

@@ -13,8 +13,9 @@ import (
 const (
 	sourcesMax = 2                     // links that a node wants messages from in full
 	ownLinks   = 3                     // links that a message of our own goes along in full, at least
-	offersMax  = 4096                  // announcements of one peer that wait
-	askedMax   = 4096                  // messages of which it is known when they were asked for
+	offersMax  = recentMax             // announcements of one peer that wait, and pieces that it may ask for
+	offersTidy = 256                   // of them, before those that have come are first taken out
+	askedMax   = recentMax             // messages of which it is known when they were asked for
 	askTries   = 5                     // times that one announcement is answered by a Want
 	askQuiet   = 10 * time.Millisecond // beyond a round trip, for the scheduling of either end
 	wantSpans  = 32                    // pieces of one message that are asked for at once
@@ -33,6 +34,7 @@ type lane struct {
 	wantedAt time.Time      // when it was last sent a Want
 	offers   []offer        // what it has announced, in the order in which it is due
 	late     []offer        // what was due and did not come
+	lateAt   time.Time      // when the first of late is due; zero for none
 	tidyAt   int            // length at which those that have come are taken out of offers
 	credit   int            // pieces that it may still ask for
 	halting  time.Time      // since when halts are counted
@@ -186,14 +188,14 @@ func (c *Core) offered(now time.Time, p *peer, o offer) {
 		c.timers.advance(&p.timer, o.due)
 	}
 	p.offers = append(p.offers, o)
-	if len(p.offers) >= max(p.tidyAt, offersMax/16) { // most of them have come meanwhile
+	if len(p.offers) >= max(p.tidyAt, offersTidy) { // most of them have come meanwhile
 		p.offers = slices.DeleteFunc(p.offers, func(o offer) bool { return c.seen.has(&o.id) })
 		p.tidyAt = 2 * len(p.offers)
 	}
 }
 
 // tickOffers asks p for what it has announced and nobody sent. It returns when it is next needed.
-func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
+func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 	if len(p.offers) == 0 && len(p.late) == 0 {
 		return time.Time{}
 	}
@@ -207,18 +209,20 @@ func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
 	room := func() bool {
 		return (c.want.Len()+wantSpans)*wire.WantEntry < c.room(p)-wire.SpreadOverhead
 	}
-	p.late = slices.DeleteFunc(p.late, func(o offer) bool { return c.seen.has(&o.id) })
-	for i := 0; i < len(p.late); i++ {
-		if o := &p.late[i]; !o.due.After(now) && room() && !ask(o) {
-			p.late = slices.Delete(p.late, i, i+1)
-			i--
+	if len(p.late) > 0 && !p.lateAt.After(now) {
+		late := p.late
+		p.late, p.lateAt = late[:0], time.Time{}
+		for _, o := range late {
+			if !c.seen.has(&o.id) && (o.due.After(now) || !room() || ask(&o)) {
+				p.goesOn(o)
+			}
 		}
 	}
 	for len(p.offers) > 0 && !p.offers[0].due.After(now) && room() {
 		o := p.offers[0]
 		p.offers = p.offers[1:]
 		if ask(&o) {
-			p.late = append(p.late, o)
+			p.goesOn(o)
 		}
 	}
 	if c.want.Len() > 0 {
@@ -230,17 +234,20 @@ func (c *Core) tickOffers(now time.Time, p *peer) (next time.Time) {
 			c.promote(now, p)
 		}
 	}
-	for _, o := range p.late {
-		next = soonest(next, o.due)
-	}
 	if len(p.late) == 0 {
 		p.late = nil
 	}
 	if len(p.offers) == 0 {
 		p.offers = nil
-		return next
+		return p.lateAt
 	}
-	return soonest(next, p.offers[0].due)
+	return soonest(p.lateAt, p.offers[0].due)
+}
+
+// goesOn puts an announcement among those that are late.
+func (l *lane) goesOn(o offer) {
+	l.late = append(l.late, o)
+	l.lateAt = soonest(l.lateAt, o.due)
 }
 
 // pursue decides what becomes of an announcement whose time has come: nothing when the message is here;

@@ -10,7 +10,9 @@ import (
 // Bounds of what is remembered of messages (docs/PROTOCOL.md, "Seen").
 const (
 	seenWindowMin  = 32      // words of 64 ids that a window starts with: 2,048 ids
-	seenWindowMax  = 256     // words it may grow to: 16,384 ids
+	seenWindowOwn  = 256     // words that each may grow to: 16,384 ids
+	seenWindowMax  = 1024    // words that one may grow to while there is room: 65,536 ids
+	seenRoom       = 1 << 19 // words of all windows beyond what is their own: 4 MiB
 	seenOriginsMax = 1 << 16 // origins remembered at once
 	seenForeignMax = 1 << 15 // ids of gwyh 0.1 nodes, per generation
 	seenForeignAge = 2 * time.Minute
@@ -23,6 +25,7 @@ const (
 // generations of bounded count and age.
 type seen struct {
 	origins map[uint64]*seenWindow
+	wide    int // words of the windows beyond seenWindowOwn
 	swept   time.Time
 	now     map[wire.MessageID]struct{} // the current generation of foreign ids
 	before  map[wire.MessageID]struct{}
@@ -45,7 +48,7 @@ func (s *seen) first(now time.Time, id *wire.MessageID) bool {
 		w = s.addOrigin(now, tag)
 	}
 	w.used = now
-	return w.first(binary.BigEndian.Uint64(id[8:]))
+	return s.firstOf(w, binary.BigEndian.Uint64(id[8:]))
 }
 
 // has reports whether id was met before, without remembering it.
@@ -77,11 +80,13 @@ func (s *seen) sweep(now time.Time) {
 	s.swept = now
 	for tag, w := range s.origins {
 		if now.Sub(w.used) > seenOriginAge {
+			s.wide -= w.wide()
 			delete(s.origins, tag)
 		}
 	}
 	if len(s.origins) >= seenOriginsMax {
 		clear(s.origins)
+		s.wide = 0
 	}
 }
 
@@ -99,28 +104,32 @@ func (s *seen) firstForeign(now time.Time, id *wire.MessageID) bool {
 	return true
 }
 
-// seenWindow remembers the newest counters of one origin in a ring of 64-bit words. When a counter
-// comes further behind the newest than the ring spans, it counts as met and the ring doubles, so
-// that the next one as late is told apart.
+// seenWindow remembers the newest counters of one origin in a ring of 64-bit words. The ring doubles before
+// it would forget that a counter is still to come: one is late when an origin sends many messages and another node
+// is slow, or a link loses some. A counter that comes further behind the newest than the ring spans all the
+// same counts as met, and doubles it too.
 type seenWindow struct {
 	used  time.Time
+	begin uint64   // block of the first counter met; what is missing before it was said before our time
 	top   uint64   // highest counter met
 	words []uint64 // word i of the ring holds block b of 64 counters if b % len == i; nil before the first
 }
 
-func (w *seenWindow) first(n uint64) bool {
+func (s *seen) firstOf(w *seenWindow, n uint64) bool {
 	block := n / 64
 	switch newest := w.top / 64; {
 	case w.words == nil:
 		w.words = make([]uint64, seenWindowMin)
-		w.top = n
+		w.top, w.begin = n, block
 	case n > w.top && n-w.top > seenJump:
 		return false
 	case n > w.top:
+		for w.forgetsMissing(block) && s.grow(w) {
+		}
 		w.advance(block)
 		w.top = n
 	case newest-block >= uint64(len(w.words)):
-		w.grow()
+		s.grow(w)
 		return false
 	}
 	word, bit := &w.words[block%uint64(len(w.words))], uint64(1)<<(n%64)
@@ -129,6 +138,20 @@ func (w *seenWindow) first(n uint64) bool {
 	}
 	*word |= bit
 	return true
+}
+
+// forgetsMissing reports whether to advance to block would forget that a counter has not come.
+func (w *seenWindow) forgetsMissing(block uint64) bool {
+	size, newest := uint64(len(w.words)), w.top/64
+	if block < size || block-newest > seenWindowMax { // it goes nowhere that a larger ring would reach
+		return false
+	}
+	for b := max(w.begin, newest-min(newest, size-1)); b <= min(newest, block-size); b++ {
+		if w.words[b%size] != ^uint64(0) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *seenWindow) has(n uint64) bool {
@@ -156,14 +179,20 @@ func (w *seenWindow) advance(block uint64) {
 	}
 }
 
-// grow doubles the ring; the blocks that it did not hold before count as met.
-func (w *seenWindow) grow() {
+// wide is how many words a window has beyond what is each one's own.
+func (w *seenWindow) wide() int { return max(0, len(w.words)-seenWindowOwn) }
+
+// grow doubles the ring of a window, unless it is as large as it may be; the blocks that it did not hold before
+// count as met.
+func (s *seen) grow(w *seenWindow) bool {
 	size := uint64(len(w.words))
-	if size >= seenWindowMax {
-		return
+	if size >= seenWindowMax || size >= seenWindowOwn && s.wide+int(size) > seenRoom {
+		return false
 	}
 	old, newest := w.words, w.top/64
+	s.wide -= w.wide()
 	w.words = make([]uint64, 2*size)
+	s.wide += w.wide()
 	for i := range w.words {
 		w.words[i] = ^uint64(0)
 	}
@@ -171,4 +200,5 @@ func (w *seenWindow) grow() {
 		b := newest - i
 		w.words[b%(2*size)] = old[b%size]
 	}
+	return true
 }

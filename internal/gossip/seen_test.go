@@ -61,6 +61,59 @@ func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 	}
 }
 
+// A node that is slow, and one whose link lost something, meet messages long after others of the same origin.
+func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
+	var s seen
+	now := time.Unix(0, 0)
+	first := func(n uint64) bool { id := originID(1, n); return s.first(now, &id) }
+	const begin, late, all = 1_000_000, 1_000_100, 64 * seenWindowMax
+	for n := uint64(begin); n < begin+all-200; n++ {
+		if n%late != 0 && !first(n) {
+			t.Fatalf("%d was met", n)
+		}
+	}
+	if !first(late) || first(late) {
+		t.Error("what was late is not new, or new twice")
+	}
+	// What is complete takes no more room than at the start.
+	for n := range uint64(10 * 64 * seenWindowMin) {
+		if id := originID(2, n); !s.first(now, &id) {
+			t.Fatalf("%d of another origin was met", n)
+		}
+	}
+	for _, w := range s.origins {
+		if w.top < begin && len(w.words) != seenWindowMin {
+			t.Errorf("%d words for an origin of which nothing is late", len(w.words))
+		}
+	}
+}
+
+func TestWindowsGrowWithinTheirRoom(t *testing.T) {
+	var s seen
+	now := time.Unix(0, 0)
+	for tag := range 2 * seenRoom / seenWindowMax {
+		for block := range uint64(2 * seenWindowMax) { // of which most is missing
+			id := originID(0, block*64)
+			binary.BigEndian.PutUint32(id[1:5], uint32(tag))
+			s.first(now, &id)
+		}
+	}
+	words, narrow := 0, 0
+	for _, w := range s.origins {
+		words += len(w.words)
+		if len(w.words) == seenWindowOwn {
+			narrow++
+		}
+	}
+	if words > seenRoom+len(s.origins)*seenWindowOwn || narrow == 0 || s.wide > seenRoom {
+		t.Errorf("%d words, %d of them beyond their own, of %d origins", words, s.wide, len(s.origins))
+	}
+	s.sweep(now.Add(seenOriginAge + time.Second))
+	if s.wide != 0 || len(s.origins) != 0 {
+		t.Errorf("%d words of none", s.wide)
+	}
+}
+
 func TestSeenIsBounded(t *testing.T) {
 	var s seen
 	now := time.Unix(0, 0)
