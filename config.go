@@ -15,9 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/armon/go-metrics"
-
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -223,7 +222,8 @@ type Config struct {
 	// MetricLabels go with each metric. Default nil: none.
 	MetricLabels []metrics.Label
 	// Metrics takes the metrics of this node. Default nil: the sink of the process, metrics.NewGlobal's
-	// of armon/go-metrics. It may block without harm to the node.
+	// of armon/go-metrics, or hashicorp/go-metrics with the build tag hashicorpmetrics. It may block without
+	// harm to the node.
 	Metrics metrics.MetricSink
 
 	// QueueCheckInterval is how often the lengths of the queues are told as metrics. Default 30 s.

@@ -625,7 +625,7 @@ func (m *Memberlist) GetHealthScore() (score int) {
 	return score
 }
 
-// Stats is what a node counts. Besides these figures a node publishes more through armon/go-metrics.
+// Stats is what a node counts. Besides these figures a node publishes more through go-metrics.
 type Stats struct {
 	// As it is now.
 

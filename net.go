@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/armon/go-metrics"
 	sockaddr "github.com/hashicorp/go-sockaddr"
 
 	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/carrier"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )

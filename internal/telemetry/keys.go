@@ -1,10 +1,9 @@
 package telemetry
 
 import (
-	"github.com/armon/go-metrics"
-
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 

@@ -1,4 +1,4 @@
-// Package telemetry publishes what a node counts through armon/go-metrics. The core counts in plain
+// Package telemetry publishes what a node counts through go-metrics. The core counts in plain
 // integers; once a second the differences go out, so that a packet costs no call.
 package telemetry
 
@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/armon/go-metrics"
-
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 )
 
 // Interval is the time between publications.

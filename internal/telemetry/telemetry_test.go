@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/armon/go-metrics"
-
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 )
 
 func TestDifferencesAndGaugesArePublished(t *testing.T) {
