@@ -197,7 +197,7 @@ func ExampleKeyring() {
 	// ["the old key, 24 bytes ok" "the new key, 24 bytes ok"]
 	// ["the new key, 24 bytes ok" "the old key, 24 bytes ok"]
 	// ["the new key, 24 bytes ok"]
-	// the primary key cannot be removed
+	// removing the primary key is not allowed
 }
 
 // Nodes of three data centres. HubAndSpoke sends the fewest messages from one to another: each node hears

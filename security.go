@@ -31,7 +31,7 @@ func ValidateKey(key []byte) error {
 	case 16, 24, 32:
 		return nil
 	}
-	return fmt.Errorf("key of %d bytes: want 16, 24 or 32", len(key))
+	return fmt.Errorf("key of %d bytes: key size must be 16, 24 or 32 bytes", len(key))
 }
 
 // NewKeyring makes a Keyring of primaryKey and keys, among which it may be. Without any key it is
@@ -42,7 +42,7 @@ func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 		return k, nil
 	}
 	if len(primaryKey) == 0 {
-		return nil, errors.New("a Keyring with keys needs a primary one")
+		return nil, errors.New("empty primary key not allowed")
 	}
 	for i, key := range slices.Concat([][]byte{primaryKey}, keys) {
 		if err := k.AddKey(key); err != nil {
@@ -75,7 +75,7 @@ func (k *Keyring) UseKey(key []byte) error {
 	return k.change(func() error {
 		i := k.index(key)
 		if i < 0 {
-			return errors.New("the key is not in the Keyring")
+			return errors.New("requested key is not in the keyring")
 		}
 		primary := k.keys[i]
 		k.keys = slices.Insert(slices.Delete(k.keys, i, i+1), 0, primary)
@@ -91,7 +91,7 @@ func (k *Keyring) RemoveKey(key []byte) error {
 		i := k.index(key)
 		switch {
 		case i == 0:
-			return errors.New("the primary key cannot be removed")
+			return errors.New("removing the primary key is not allowed")
 		case i > 0:
 			clear(k.keys[i]) // nobody else has this slice
 			k.keys = slices.Delete(k.keys, i, i+1)

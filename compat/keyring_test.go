@@ -3,6 +3,7 @@ package compat
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,23 @@ func TestKeyringRefusesBadKeys(t *testing.T) {
 		t.Error("added")
 	}
 	same(t, "keys", k.GetKeys(), [][]byte{keyA})
+}
+
+// serf shows its users these errors, and looks for their words.
+func TestErrorsOfAKeyringHaveTheirWords(t *testing.T) {
+	k, err := memberlist.NewKeyring(nil, keyA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, empty := memberlist.NewKeyring([][]byte{keyA}, nil)
+	for words, err := range map[string]error{
+		"empty primary key not allowed": empty, "key size must be 16, 24 or 32 bytes": k.AddKey([]byte("short")),
+		"requested key is not in the keyring": k.UseKey(keyB), "removing the primary key is not allowed": k.RemoveKey(keyA),
+	} {
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v, want %s", err, words)
+		}
+	}
 }
 
 func TestPrimaryKeyStandsFirst(t *testing.T) {
