@@ -282,7 +282,7 @@ func (m *Memberlist) notify(now time.Time) {
 			m.leaves = nil
 		case gossip.EventConflict:
 			if d := m.config.Conflict; d != nil {
-				existing, other := newNode(&e.Member), newNode(&e.Other)
+				existing, other := newNode(&e.Member), newNode(e.Other)
 				m.dispatch.Call(func() { d.NotifyConflict(existing, other) })
 			}
 		case gossip.EventLog:

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/sim"
@@ -37,6 +39,7 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 		s.print(o.title())
 		s.step()
 	}
+	defer collectSeldom()()
 	begin := time.Now()
 	r, problem := p.Run(ctx, progress)
 	s.clear()
@@ -56,6 +59,16 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	simStory{s, r, o.formed}.tell()
 	s.print(fmt.Sprintf("\n(%s)", short(time.Since(begin))))
 	return exitOK
+}
+
+// collectSeldom lets garbage grow to twice what is in use, unless GOGC says otherwise: a simulation makes little,
+// and to look through a gigabyte for it costs more. It returns what ends that.
+func collectSeldom() func() {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(200)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // simStory shows a report to a person.

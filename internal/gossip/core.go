@@ -34,6 +34,7 @@ type Core struct {
 
 	self    *member
 	members members
+	accused int // members with a suspicion
 	peers   map[wire.NodeID]*peer
 	boxes   map[[16]byte]*channel // bound sessions by nonce prefix
 	links   []*peer               // peers that messages are exchanged with, in the order linked
@@ -102,19 +103,20 @@ type Core struct {
 
 	timers      timers
 	out         outbox
-	packet      wire.Packet  // scratch: the datagram being taken in
-	drawn       drawn        // by it
-	plain       []byte       // scratch: one plaintext being built
-	joined      []byte       // scratch: see gather
-	index       []byte       // scratch: see gather
-	have        wire.Have    // scratch: announcements being written
-	want        wire.Want    // scratch: requests being written
-	unsealed    []*peer      // with a datagram that is open, or announcements that wait
-	settling    []byte       // scratch: answers to the Naks of the datagram in progress
-	entry       wire.Member  // scratch: one entry being written
-	behind      []*member    // scratch: what the sender of the entries in progress is behind on
-	smallMsg    smallMessage // scratch: see newSmall
-	tellMsg     smallMessage // scratch: see tellNow
+	packet      wire.Packet               // scratch: the datagram being taken in
+	drawn       drawn                     // by it
+	plain       []byte                    // scratch: one plaintext being built
+	joined      []byte                    // scratch: see gather
+	index       []byte                    // scratch: see gather
+	have        wire.Have                 // scratch: announcements being written
+	want        wire.Want                 // scratch: requests being written
+	unsealed    []*peer                   // with a datagram that is open, or announcements that wait
+	settling    []byte                    // scratch: answers to the Naks of the datagram in progress
+	batch       [entriesBatch]wire.Member // scratch: entries being taken in
+	entry       wire.Member               // scratch: one entry being written
+	behind      []*member                 // scratch: what the sender of the entries in progress is behind on
+	smallMsg    smallMessage              // scratch: see newSmall
+	tellMsg     smallMessage              // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
 	logs        map[string]logLimit

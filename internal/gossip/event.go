@@ -44,7 +44,7 @@ type Event struct {
 	Err    error
 	Text   string
 
-	Other   Member
+	Other   *Member // of EventConflict
 	State   StateToken
 	Vote    VoteToken
 	Joining bool

@@ -95,7 +95,7 @@ func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
 	c.conflicts[existing.Name] = now
 	other := Member{ID: e.ID, Name: existing.Name, Addr: e.Addr, Zone: e.Zone(), Meta: bytes.Clone(e.Meta), Versions: e.Versions,
 		State: e.State, Incarnation: e.Incarnation, Named: e.Named}
-	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: other})
+	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: &other})
 	c.logLimited(now, "name", "[WARN] gwyh: name %q is borne by %s and by %s: the one that has had it longer stays", e.Name, existing.Addr, e.Addr)
 }
 

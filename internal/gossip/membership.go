@@ -17,6 +17,9 @@ const (
 	floodMost     = 160 * time.Millisecond
 )
 
+// entriesBatch is how many entries of a message are taken in together.
+const entriesBatch = 16
+
 // membersOverhead is the bytes of a message of entries beyond them, at most.
 const membersOverhead = 64
 
@@ -38,10 +41,18 @@ const (
 // handleMembers takes in the entries of one Members message.
 func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 	it := wire.IterMembers(data)
-	var e wire.Member
 	c.behind = c.behind[:0]
-	for it.Next(&e) {
-		c.apply(now, &e, p, how)
+	for more := true; more; {
+		n := 0
+		for n < len(c.batch) && more {
+			if more = it.Next(&c.batch[n]); more {
+				n++
+			}
+		}
+		c.members.touch(c.batch[:n])
+		for i := range n {
+			c.apply(now, &c.batch[i], p, how)
+		}
 	}
 	if len(c.behind) > 0 {
 		w := c.answers(p)

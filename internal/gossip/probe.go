@@ -144,6 +144,9 @@ func (c *Core) signOfLife(now time.Time, p *peer) {
 	if len(c.helps) > 0 {
 		c.helped(now, p.id)
 	}
+	if c.accused == 0 && len(c.members.graves) == 0 {
+		return // as nearly always
+	}
 	if m := c.members.get(p.id); m != nil && (m.State == wire.StateSuspect || m.State == wire.StateDead) {
 		c.tell(now, p, m)
 	}

@@ -68,6 +68,7 @@ func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspici
 	s := &suspicion{incarnation: incarnation, began: now}
 	s.timer.fire = func(now time.Time) { c.judge(now, m) }
 	m.doubt = s
+	c.accused++
 	if m.State != wire.StateSuspect {
 		m.State, m.since = wire.StateSuspect, now
 		c.version++
@@ -80,6 +81,7 @@ func (c *Core) absolve(m *member) {
 	if m.doubt != nil {
 		c.timers.stop(&m.doubt.timer)
 		m.doubt = nil
+		c.accused--
 	}
 }
 

@@ -6,27 +6,36 @@ import "time"
 // setting it again moves it. Owned by the core.
 type timer struct {
 	at   time.Time
-	seq  uint64 // breaks ties in the order of setting, so that a run can be repeated
-	pos  int    // place on the heap + 1; 0 when not set
+	pos  int // place on the heap + 1; 0 when not set
 	fire func(now time.Time)
 }
 
 // timers is a binary heap of what is due, soonest first.
 type timers struct {
-	heap []*timer
+	heap []due
 	seq  uint64
+}
+
+// due is a timer on the heap, with what it is sorted by: after each datagram the soonest time is asked for,
+// and the timer itself lies elsewhere.
+type due struct {
+	at  time.Time // the timer's
+	seq uint64    // breaks ties in the order of setting, so that a run can be repeated
+	t   *timer
 }
 
 // set makes t due at the given time, whether or not it was set before.
 func (h *timers) set(t *timer, at time.Time) {
 	h.seq++
-	t.at, t.seq = at, h.seq
+	t.at = at
+	d := due{at, h.seq, t}
 	if t.pos == 0 {
-		h.heap = append(h.heap, t)
+		h.heap = append(h.heap, d)
 		t.pos = len(h.heap)
 		h.up(t.pos - 1)
 		return
 	}
+	h.heap[t.pos-1] = d
 	h.up(t.pos - 1)
 	h.down(t.pos - 1)
 }
@@ -45,7 +54,7 @@ func (h *timers) stop(t *timer) {
 	}
 	i, last := t.pos-1, len(h.heap)-1
 	h.swap(i, last)
-	h.heap[last] = nil
+	h.heap[last] = due{}
 	h.heap = h.heap[:last]
 	t.pos = 0
 	if i < last {
@@ -66,7 +75,7 @@ func (h *timers) next() time.Time {
 // anew into the past; a timer that sets itself to now or earlier is moved a little later.
 func (h *timers) run(now time.Time) {
 	for len(h.heap) > 0 && !h.heap[0].at.After(now) {
-		t := h.heap[0]
+		t := h.heap[0].t
 		h.stop(t)
 		t.fire(now)
 		if t.pos != 0 && !t.at.After(now) {
@@ -79,7 +88,7 @@ func (h *timers) run(now time.Time) {
 const minTick = time.Millisecond
 
 func (h *timers) less(i, j int) bool {
-	a, b := h.heap[i], h.heap[j]
+	a, b := &h.heap[i], &h.heap[j]
 	if c := a.at.Compare(b.at); c != 0 {
 		return c < 0
 	}
@@ -88,7 +97,7 @@ func (h *timers) less(i, j int) bool {
 
 func (h *timers) swap(i, j int) {
 	h.heap[i], h.heap[j] = h.heap[j], h.heap[i]
-	h.heap[i].pos, h.heap[j].pos = i+1, j+1
+	h.heap[i].t.pos, h.heap[j].t.pos = i+1, j+1
 }
 
 func (h *timers) up(i int) {

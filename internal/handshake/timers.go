@@ -18,6 +18,7 @@ type timer struct {
 type timers struct {
 	heap  timerHeap
 	order uint64
+	first time.Time // of the heap; zero when it is empty: it is asked for after every datagram
 }
 
 // set moves the timer to the moment.
@@ -29,22 +30,22 @@ func (t *timers) set(x *timer, at time.Time) {
 	} else {
 		heap.Fix(&t.heap, x.index-1)
 	}
+	t.first = t.heap[0].at
 }
 
 // stop takes the timer out of the queue, if it is in there.
 func (t *timers) stop(x *timer) {
-	if x.index != 0 {
-		heap.Remove(&t.heap, x.index-1)
+	if x.index == 0 {
+		return
+	}
+	heap.Remove(&t.heap, x.index-1)
+	if t.first = (time.Time{}); len(t.heap) > 0 {
+		t.first = t.heap[0].at
 	}
 }
 
 // next is the earliest moment, zero when there is none.
-func (t *timers) next() time.Time {
-	if len(t.heap) == 0 {
-		return time.Time{}
-	}
-	return t.heap[0].at
-}
+func (t *timers) next() time.Time { return t.first }
 
 // run fires what is due. What a timer sets anew is later than now, so the run ends.
 func (t *timers) run(now time.Time) {
