@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,10 +44,16 @@ func crowd(t testing.TB, n, messages int) ([]*Memberlist, []*counter) {
 			join(t, ms[i], ms[0])
 		}
 	}
-	until(t, func() bool {
-		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != n || m.Stats().Subscriptions < 5 })
-	})
+	linked(t, ms)
 	return ms, cs
+}
+
+// linked waits until all nodes know each other and have their links.
+func linked(t testing.TB, ms []*Memberlist) {
+	t.Helper()
+	until(t, func() bool {
+		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != len(ms) || m.Stats().Subscriptions < 5 })
+	})
 }
 
 func numbered(n, size int) []byte {
@@ -131,5 +138,85 @@ func TestFloodOfOneNodeIsDeliveredOrRefused(t *testing.T) {
 	t.Logf("accepted %d, refused %d, lost %d of %d deliveries, dropped %d", accepted, refused, lost, accepted*(n-1), counted)
 	if 10_000*lost > int64(accepted*(n-1)) || lost > 0 && counted == 0 {
 		t.Errorf("lost %d of %d deliveries, %d drops counted", lost, accepted*(n-1), counted)
+	}
+}
+
+// origins is a Delegate that counts the messages of each node, which is the byte after the number.
+type origins struct {
+	recorder
+	messages []atomic.Int64
+}
+
+func (o *origins) NotifyMsg(b []byte) { o.messages[b[8]].Add(1) }
+
+// All nodes send as fast as they can, more than any can take in. What Broadcast takes arrives.
+func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
+	const n = 10
+	length := 100 * time.Millisecond
+	if raceEnabled {
+		length = 20 * time.Millisecond
+	}
+	if *full {
+		length = time.Second
+	}
+	for _, size := range []int{256, 5000, 20_000} {
+		ms, ds := make([]*Memberlist, n), make([]*origins, n)
+		for i := range n {
+			ds[i] = &origins{messages: make([]atomic.Int64, n)}
+			c := testConfig(fmt.Sprint("n", i), nil)
+			c.Delegate = ds[i]
+			ms[i] = create(t, c)
+			if i > 0 {
+				join(t, ms[i], ms[0])
+			}
+		}
+		linked(t, ms)
+		var accepted, refused [n]int64
+		var floods sync.WaitGroup
+		for i, m := range ms {
+			floods.Go(func() {
+				for end := time.Now().Add(length); time.Now().Before(end); {
+					b := numbered(int(accepted[i]), size)
+					b[8] = byte(i)
+					switch err := m.Broadcast(b); {
+					case err == nil:
+						accepted[i]++
+					case errors.Is(err, ErrQueueFull):
+						refused[i]++
+					default:
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		floods.Wait()
+		total, lost := int64(0), int64(0)
+		settled := func() bool {
+			total, lost = 0, 0
+			for i, d := range ds {
+				for k := range d.messages {
+					if k != i {
+						total += accepted[k]
+						lost += accepted[k] - d.messages[k].Load()
+					}
+				}
+			}
+			return lost == 0
+		}
+		tick := time.NewTicker(20 * time.Millisecond)
+		for limit := time.Now().Add(30 * time.Second); !settled() && time.Now().Before(limit); {
+			<-tick.C
+		}
+		tick.Stop()
+		t.Logf("%d B: accepted %v, refused %v, lost %d of %d deliveries", size, accepted, refused, lost, total)
+		if lost < 0 || 10_000*lost > total {
+			t.Errorf("%d B: lost %d of %d deliveries", size, lost, total)
+		}
+		for _, m := range ms {
+			if err := m.Shutdown(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -9,18 +9,19 @@ import (
 
 // Bounds of large messages (docs/PROTOCOL.md, "Frames").
 const (
-	MessageMax      = 16 << 20         // bytes of one message
-	storeMax        = 64 << 20         // bytes of all that a node holds, complete or not
-	storeCount      = 8192             // messages it holds
-	ownMax          = storeMax / 2     // bytes of reliable messages of our own
-	incompleteTotal = 4 * MessageMax   // declared bytes of what one peer may have begun and not ended
-	incompleteCount = 256              // such messages
-	incompleteSize  = 8 << 20          // bytes of them here beyond which it may begin no further one
-	chunkSize       = 64 << 10         // memory grows by so much as a message arrives
-	stallGrace      = time.Second      // a message without progress for so long gives way to another
-	assemblyAge     = 30 * time.Second // and without progress for so long is given up
-	completeKeep    = 2 * time.Second  // how long a complete one is kept once all links have had it
-	spansMax        = 2048             // separate runs of bytes of one message; more is no honest loss
+	MessageMax      = 16 << 20               // bytes of one message
+	storeMax        = 64 << 20               // bytes of all that a node holds, complete or not
+	storeCount      = 8192                   // messages it holds
+	ownMax          = storeMax / 2           // bytes of reliable messages of our own
+	incompleteTotal = 4 * MessageMax         // declared bytes of what one peer may have begun and not ended
+	incompleteCount = 256                    // such messages
+	incompleteSize  = 8 << 20                // bytes of them here beyond which it may begin no further one
+	chunkSize       = 64 << 10               // memory grows by so much as a message arrives
+	stallGrace      = time.Second            // a message without progress for so long gives way to another
+	assemblyAge     = 30 * time.Second       // and without progress for so long is given up
+	completeKeep    = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
+	wantedLately    = 500 * time.Millisecond // after it was last sent on, a node that knows of it by name may still ask for it
+	spansMax        = 2048                   // separate runs of bytes of one message; more is no honest loss
 	sweepInterval   = time.Second
 )
 
@@ -39,6 +40,7 @@ type assembly struct {
 	passed   bool      // it was put on all links
 	met      bool      // it is the application's already
 	direct   bool      // for one node alone: not in the map by id
+	ours     bool      // a broadcast of this node
 	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }
 
@@ -190,6 +192,21 @@ func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
 		}
 	}
 	return s.size+n <= storeMax
+}
+
+// crowded reports whether half of the room is taken by messages that others may still want: those that are not
+// whole, not sent to all, or were sent just now.
+func (s *assemblies) crowded(now time.Time) bool {
+	if s.size < storeMax/2 {
+		return false
+	}
+	size := 0
+	for _, a := range s.all {
+		if !a.complete() || a.pending > 0 || now.Sub(a.progress) < wantedLately {
+			size += a.bytes
+		}
+	}
+	return size >= storeMax/2
 }
 
 // makePlace forgets one message that only repair could still want.

@@ -45,7 +45,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return &TooLargeError{Size: len(data), Max: MessageMax}
 	case len(c.links) > 0 && len(data) > legacyMessage && !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy }):
 		return &TooLargeError{Size: len(data), Max: legacyMessage}
-	case c.congested(len(data) > c.BroadcastMax()):
+	case c.congested(len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.store.crowded(now):
 		return ErrQueueFull
 	}
 	id := c.newBroadcastID()
@@ -67,16 +67,25 @@ func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
 	return nil
 }
 
-// congested reports whether half of the links or more take no further message. A single slow peer does
-// not stop the others from being served.
+// congested reports whether half or more of the links that a message of our own goes along in full take no
+// further one: those whose peers want it, and others where these are few. A single slow peer does not stop the
+// others from being served.
 func (c *Core) congested(large bool) bool {
-	full := 0
+	wanting, open, others := 0, 0, 0
 	for _, p := range c.links {
-		if p.full(large) {
-			full++
+		full := p.full(large)
+		if p.wanted || p.legacy {
+			wanting++
+			if !full {
+				open++
+			}
+		} else if !full {
+			others++
 		}
 	}
-	return full > 0 && 2*full >= len(c.links)
+	carriers := max(wanting, min(ownLinks, len(c.links)))
+	open += min(others, carriers-wanting)
+	return open < carriers && 2*open <= carriers
 }
 
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the

@@ -162,7 +162,7 @@ func (c *Core) first(now time.Time, p *peer, id *wire.MessageID) {
 		if ask, ok := c.asked[*id]; ok && ask.of != p && now.Sub(c.quieted) > c.quiet {
 			c.quiet, c.quieted = min(2*c.quiet, quietMost), now
 		}
-		delete(c.asked, *id)
+		c.unask(*id)
 	}
 	if c.firsts++; c.firsts >= rankEvery {
 		c.firsts = 0

@@ -13,7 +13,8 @@ const (
 	smallOwn   = smallMax / 8     // bytes of them beyond which our own are refused: room is kept to pass on those of others
 	smallMax   = 1 << 20          // bytes of small messages
 	bulkMax    = 4 << 20          // bytes of large ones that are here to be sent, beyond which no further one is begun
-	bulkCount  = 1024             // large messages
+	ownAhead   = bulkMax          // bytes of our own that the peer has not reported, beyond which no further one is begun
+	bulkCount  = incompleteCount  // large messages: more a peer does not take at once
 	bulkActive = 4                // of which pieces are sent in turn
 	queueAge   = 30 * time.Second // what waits longer is dropped
 )
@@ -68,11 +69,17 @@ func (e *egress) full(large bool) bool {
 	if !large {
 		return e.bytes >= smallOwn
 	}
-	var waiting uint64
-	for _, b := range e.bulk {
-		waiting += uint64(b.asm.have.size() - min(b.done.size(), b.asm.have.size()))
+	if len(e.bulk) >= bulkCount {
+		return true
 	}
-	return waiting >= bulkMax || len(e.bulk) >= bulkCount
+	waiting, ours := 0, 0
+	for _, b := range e.bulk {
+		waiting += int(b.asm.have.size() - min(b.done.size(), b.asm.have.size()))
+		if b.asm.ours {
+			ours += b.asm.bytes
+		}
+	}
+	return waiting >= bulkMax || ours >= ownAhead
 }
 
 // queueSmall puts a plaintext behind those that wait.

@@ -13,6 +13,7 @@ func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) err
 	if a == nil {
 		return ErrQueueFull
 	}
+	a.ours = true
 	c.sweepLater(now)
 	c.passOn(now, a, data)
 	for _, p := range c.links {
@@ -163,7 +164,7 @@ func (c *Core) complete(now time.Time, a *assembly) {
 	a.met = true
 	c.seen.first(now, &a.id) // what the origin has said since the first piece came may be too much for the window
 	c.stats.BroadcastsDelivered++
-	delete(c.asked, a.id)
+	c.unask(a.id)
 	c.rank(now, a)
 	data := a.copy()
 	for _, p := range c.links {

@@ -16,6 +16,7 @@ const (
 	offersMax  = recentMax             // announcements of one peer that wait, and pieces that it may ask for
 	offersTidy = 256                   // of them, before those that have come are first taken out
 	askedMax   = recentMax             // messages of which it is known when they were asked for
+	askWindow  = incompleteCount / 2   // messages that one peer is asked for at once
 	askTries   = 5                     // times that one announcement is answered by a Want
 	askQuiet   = 10 * time.Millisecond // beyond a round trip, for the scheduling of either end
 	wantSpans  = 32                    // pieces of one message that are asked for at once
@@ -36,6 +37,7 @@ type lane struct {
 	late     []offer        // what was due and did not come
 	lateAt   time.Time      // when the first of late is due; zero for none
 	tidyAt   int            // length at which those that have come are taken out of offers
+	pursued  int            // entries of Core.asked that name it
 	credit   int            // pieces that it may still ask for
 	halting  time.Time      // since when halts are counted
 	halts    int            // messages that it was told to send no more of
@@ -219,6 +221,10 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		}
 	}
 	for len(p.offers) > 0 && !p.offers[0].due.After(now) && room() {
+		if p.pursued >= askWindow { // it has enough to do
+			p.offers[0].due = now.Add(2*p.roundTrip() + c.quiet)
+			break
+		}
 		o := p.offers[0]
 		p.offers = p.offers[1:]
 		if ask(&o) {
@@ -268,22 +274,54 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 		return true, false
 	}
 	if o.tries == askTries {
-		delete(c.asked, o.id)
+		c.unask(o.id)
 		c.drop(DropAnnounced)
 		return false, false
 	}
+	if p.pursued >= askWindow && c.asked[o.id].of != p {
+		o.due = now.Add(pause)
+		return true, false
+	}
 	o.tries++
 	o.due = now.Add(pause << o.tries) // others that announced it are asked before
-	if len(c.asked) >= askedMax {
-		clear(c.asked)
-	}
-	c.asked[o.id] = ask{now, p}
+	c.askOf(now, o.id, p)
 	if a == nil {
 		c.want.Add(&o.id, 0, o.total)
 		return true, true
 	}
 	a.have.gaps(a.total, wantSpans, func(from, to uint32) { c.want.Add(&o.id, from, to) })
 	return true, len(a.have) == 0
+}
+
+// askOf notes that p is asked for a message.
+func (c *Core) askOf(now time.Time, id wire.MessageID, p *peer) {
+	c.unask(id)
+	if len(c.asked) >= askedMax {
+		clear(c.asked)
+		for _, o := range c.links {
+			o.pursued = 0
+		}
+	}
+	c.asked[id] = ask{now, p}
+	p.pursued++
+}
+
+// unask forgets of whom a message was asked, because it is here, or given up.
+func (c *Core) unask(id wire.MessageID) {
+	if a, ok := c.asked[id]; ok {
+		a.of.pursued--
+		delete(c.asked, id)
+	}
+}
+
+// unaskAll forgets what was asked of p.
+func (c *Core) unaskAll(p *peer) {
+	for id, a := range c.asked {
+		if a.of == p {
+			delete(c.asked, id)
+		}
+	}
+	p.pursued = 0
 }
 
 // handleWant sends p what it asks for, as far as it is here and as it comes. A peer may ask for what it was

@@ -299,6 +299,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		return
 	}
 	p.linked = linked
+	c.unaskAll(p)
 	p.lane, p.load = lane{}, load{listed: p.listed}
 	p.set.SetLinked(now, linked)
 	if !linked {
