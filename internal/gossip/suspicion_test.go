@@ -196,3 +196,34 @@ func TestDeafNodeGrowsCarefulAndRecovers(t *testing.T) {
 		t.Errorf("health %d, %s", n.HealthScore(), c.missing())
 	}
 }
+
+// Who is heard is looked up only while somebody is accused or dead, so these have to be counted right.
+func TestAccusedMembersAreCounted(t *testing.T) {
+	link := gigabit()
+	link.Loss = 0.3
+	c := newCluster(t, 1, link)
+	c.add(20)
+	c.form(30 * time.Second)
+	c.net.Crash(c.nodes[7].addr)
+	most := 0
+	for range 200 {
+		c.net.RunFor(100 * time.Millisecond)
+		for i, n := range c.nodes {
+			doubted := 0
+			for m := range n.members.each {
+				if m.doubt != nil {
+					doubted++
+				}
+				if m.State == wire.StateSuspect && m.doubt == nil {
+					t.Fatalf("node %d has %s as suspect without a suspicion", i, m.Name)
+				}
+			}
+			if most = max(most, doubted); doubted != n.accused {
+				t.Fatalf("node %d counts %d accused members of %d", i, n.accused, doubted)
+			}
+		}
+	}
+	if most == 0 {
+		t.Error("nobody was accused")
+	}
+}
