@@ -24,6 +24,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/intake"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -58,6 +59,8 @@ type Memberlist struct {
 	end       func()
 	knocks    atomic.Int32 // addresses of Joins that are knocked at
 
+	small      int          // bytes of a message that Broadcast does not wait with for the loop
+	intake     intake.Queue // small messages of the application
 	calls      chan *call
 	stop       chan struct{} // closed by Shutdown
 	ended      chan struct{} // closed when the loop has ended
@@ -140,6 +143,7 @@ func (m *Memberlist) start() error {
 	if m.core, err = gossip.New(now, c); err != nil {
 		return fmt.Errorf("gwyh: %w", err)
 	}
+	m.small = min(m.core.BroadcastMax(), smallMost)
 	m.dispatch = dispatch.New(m.handlers())
 	if err := m.carry(); err != nil {
 		return err
@@ -178,6 +182,7 @@ func (m *Memberlist) loop() {
 		}
 		now := time.Now()
 		m.take(now, got)
+		m.takeIn(now)
 		ran = m.run(now, ran[:0])
 		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
 			m.core.HandleTimeout(now)
@@ -209,6 +214,7 @@ func (m *Memberlist) loop() {
 func (m *Memberlist) everySecond(now time.Time) {
 	m.lookAtDistances()
 	m.carrier.Rest()
+	m.intake.Rest()
 	m.seek(now)
 	m.lookForAddress(now)
 	m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
@@ -473,11 +479,39 @@ func (m *Memberlist) seek(now time.Time) {
 // that the others take less than is sent, ErrShutdown that the node is shut down; nothing was sent then.
 // Without any other node in reach msg is kept for 30 s. The slice may be used again.
 func (m *Memberlist) Broadcast(msg []byte) error {
+	if len(msg) <= m.small {
+		return m.broadcastSmall(msg)
+	}
 	var err error
 	if e := m.do(func(now time.Time) { err = m.core.Broadcast(now, msg) }); e != nil {
 		return e
 	}
 	return public(err)
+}
+
+// smallMost bounds Memberlist.small. The core has nothing against a message of so many bytes but that too much waits.
+const smallMost = 16 << 10
+
+// broadcastSmall is Broadcast for what goes in one datagram, of which the loop takes many at once.
+func (m *Memberlist) broadcastSmall(msg []byte) error {
+	select {
+	case <-m.stop:
+		return ErrShutdown
+	default:
+	}
+	first, ok := m.intake.Put(msg)
+	if !ok {
+		return ErrQueueFull
+	}
+	if first {
+		m.carrier.Wake()
+	}
+	return nil
+}
+
+// takeIn hands the core what Broadcast has taken. What it has no room for waits, and is in the way of more.
+func (m *Memberlist) takeIn(now time.Time) {
+	m.intake.Take(func(b []byte) bool { return m.core.Broadcast(now, b) == nil })
 }
 
 // public is an error of the core as this package names it.

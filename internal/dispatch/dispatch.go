@@ -161,6 +161,9 @@ func (q *Queue[N]) push(n notice[N]) {
 		q.compact()
 	}
 	q.queue = append(q.queue, n)
+	if len(q.queue) > 1 { // Run has not come to the end
+		return
+	}
 	select {
 	case q.wake <- struct{}{}:
 	default:

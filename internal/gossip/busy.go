@@ -49,8 +49,11 @@ func (l *load) note(now time.Time) bool {
 
 // tellLater announces a small message, together with others.
 func (c *Core) tellLater(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
-	c.recent.put(now, id, stored{m.off, uint32(len(m.plain))})
-	c.sweepLater(now)
+	if !m.told {
+		m.told = true
+		c.recent.put(now, id, stored{m.off, uint32(len(m.plain))})
+		c.sweepLater(now)
+	}
 	if p.tell.Len() == 0 {
 		p.telling = now
 		c.list(p)

@@ -119,6 +119,7 @@ type Core struct {
 	tellMsg     smallMessage              // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
+	eventsMost  int // most of one turn since restEvents was last called
 	logs        map[string]logLimit
 	stats       Stats
 	version     uint64    // counts changes of the live members

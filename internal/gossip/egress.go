@@ -143,6 +143,7 @@ type smallMessage struct {
 	plain  []byte
 	off    uint64
 	shared []byte
+	told   bool // it was announced, and so can be asked for
 }
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.

@@ -58,11 +58,26 @@ func (c *Core) Events() []Event {
 	if c.eventsSpare = e; cap(e) > eventsKeep {
 		c.eventsSpare = nil
 	}
+	c.eventsMost = max(c.eventsMost, len(e))
 	return e
 }
 
-// eventsKeep is how many events there is room kept for; a burst may take more for a moment.
-const eventsKeep = 16
+// eventsKeep is how many events there is room kept for between turns, and eventsRest at rest.
+const (
+	eventsKeep = 256
+	eventsRest = 16
+)
+
+// restEvents gives back what a burst took, if no turn since the last call came near to needing it.
+func (c *Core) restEvents() {
+	if most := max(eventsRest, 4*c.eventsMost); cap(c.events) > most && len(c.events) == 0 {
+		c.events = nil
+	}
+	if most := max(eventsRest, 4*c.eventsMost); cap(c.eventsSpare) > most {
+		c.eventsSpare = nil
+	}
+	c.eventsMost = 0
+}
 
 func (c *Core) emitMember(kind EventKind, m *member) {
 	c.events = append(c.events, Event{Kind: kind, Member: m.Member})

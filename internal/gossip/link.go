@@ -391,6 +391,7 @@ func (c *Core) nextBeat(now time.Time) time.Time {
 		c.beat = now.Add(c.jittered(c.cfg.Heartbeat))
 		c.arena.rest(now)
 		c.out.rest()
+		c.restEvents()
 	}
 	return c.beat
 }
