@@ -366,10 +366,14 @@ func (m *Memberlist) pullLimit() int {
 
 // sendPulled is Broadcast of what the queue gave. The end of the node is no error there.
 func (m *Memberlist) sendPulled(msg []byte) error {
-	if err := m.Broadcast(msg); !errors.Is(err, ErrShutdown) {
+	switch err := m.Broadcast(msg); {
+	case errors.Is(err, ErrQueueFull):
+		return pull.ErrFull
+	case errors.Is(err, ErrShutdown):
+		return nil
+	default:
 		return err
 	}
-	return nil
 }
 
 // answerAll answers the questions that wait for the puller.

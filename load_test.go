@@ -21,6 +21,14 @@ type counter struct {
 	messages atomic.Int64
 	twice    atomic.Int64
 	seen     []atomic.Bool // by the number that each message begins with
+	queue    atomic.Pointer[TransmitLimitedQueue]
+}
+
+func (c *counter) GetBroadcasts(overhead, limit int) [][]byte {
+	if q := c.queue.Load(); q != nil {
+		return q.GetBroadcasts(overhead, limit)
+	}
+	return nil
 }
 
 func (c *counter) NotifyMsg(b []byte) {
@@ -220,3 +228,32 @@ func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
 		}
 	}
 }
+
+// The queues of all nodes hold more than can be sent at once. They are emptied as there is room.
+func TestFullQueuesOfTheApplicationAreSentWhole(t *testing.T) {
+	const n, each = 10, 1000
+	ms, cs := crowd(t, n, n*each)
+	var queues [n]*TransmitLimitedQueue
+	for i, c := range cs {
+		queues[i] = &TransmitLimitedQueue{RetransmitMult: 4, NumNodes: func() int { return n }}
+		for k := range each {
+			queues[i].QueueBroadcast(message(numbered(i*each+k, 300)))
+		}
+		c.queue.Store(queues[i])
+	}
+	until(t, func() bool {
+		return !slices.ContainsFunc(cs, func(c *counter) bool { return c.messages.Load() < (n-1)*each })
+	})
+	for i, c := range cs {
+		if c.messages.Load() != (n-1)*each || c.twice.Load() != 0 {
+			t.Errorf("node %d: %d messages, %d twice, %d dropped", i, c.messages.Load(), c.twice.Load(), ms[i].Stats().Dropped)
+		}
+	}
+}
+
+// message is a Broadcast that makes no other void.
+type message []byte
+
+func (message) Invalidates(Broadcast) bool { return false }
+func (m message) Message() []byte          { return m }
+func (message) Finished()                  {}

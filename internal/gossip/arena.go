@@ -7,7 +7,7 @@ const (
 	arenaMin  = 4 << 10
 	arenaMax  = 16 << 20
 	arenaMost = 64 << 10         // of one plaintext
-	arenaKeep = time.Second      // it grows rather than forget what is younger
+	arenaKeep = 3 * time.Second  // it grows rather than forget what is younger
 	arenaRest = 10 * time.Second // after so long without a message it is given back
 )
 

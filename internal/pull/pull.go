@@ -5,19 +5,24 @@ package pull
 import (
 	"bytes"
 	"container/list"
+	"errors"
 	"slices"
 	"time"
 	"unsafe"
 )
 
 const (
-	overhead   = 3                // bytes per message that Get is told to count
-	trafficFor = time.Second      // after a poll that gave something polls are Interval apart
-	restFactor = 2                // and at rest so many times that: a wake costs what a message does
-	aloneFor   = 30 * time.Second // with no link for so long the queue is drained and counted
-	age        = 30 * time.Second // how long a slice handed out is known
-	maxBytes   = 8 << 20          // how many bytes of such slices are kept
+	overhead   = 3                     // bytes per message that Get is told to count
+	trafficFor = time.Second           // after a poll that gave something polls are Interval apart
+	restFactor = 2                     // and at rest so many times that: a wake costs what a message does
+	aloneFor   = 30 * time.Second      // with no link for so long the queue is drained and counted
+	age        = 30 * time.Second      // how long a slice handed out is known
+	maxBytes   = 8 << 20               // how many bytes of such slices are kept
+	fullPause  = 10 * time.Millisecond // before Send is tried again after ErrFull
 )
+
+// ErrFull is what Send returns while it has no room.
+var ErrFull = errors.New("too much waits to be sent")
 
 // A Puller polls an application's queue. The queues of memberlist's users hand out the same message many
 // times, since there each copy reaches a few nodes only. Here one reaches all: a slice that is handed out
@@ -27,8 +32,8 @@ type Puller struct {
 	Get      func(overhead, limit int) [][]byte // the application's GetBroadcasts; nil for no polls
 	Interval time.Duration                      // between polls; zero for none
 	Limit    int                                // bytes of a poll
-	Send     func([]byte) error
-	Linked   func() bool // whether anybody would get what is sent
+	Send     func([]byte) error                 // after ErrFull it is tried again, and Get not asked meanwhile
+	Linked   func() bool                        // whether anybody would get what is sent
 	Warn     func(format string, args ...any)
 	Asked    <-chan struct{} // holds a token while the core asks the application something
 	Answer   func()          // answers all that is asked
@@ -37,6 +42,7 @@ type Puller struct {
 	recent  list.List               // of handedOut, renewed last at the back
 	bytes   int                     // of recent
 	before  [][]byte                // what the poll before gave
+	waiting [][]byte                // what was given and Send had no room for
 	alone   time.Time               // since when there has been no link; zero with one
 	drained int                     // messages given up for want of a link
 }
@@ -70,7 +76,7 @@ func (p *Puller) Run(stop <-chan struct{}) {
 		case <-t.C:
 		}
 		now := time.Now()
-		for p.ready(now) && p.poll(now) {
+		for p.ready(now) && p.send() && p.poll(now) {
 			traffic = now
 			select {
 			case <-stop:
@@ -80,9 +86,12 @@ func (p *Puller) Run(stop <-chan struct{}) {
 			default:
 			}
 		}
-		if now.Sub(traffic) < trafficFor {
+		switch {
+		case len(p.waiting) > 0:
+			t.Reset(min(p.Interval, fullPause))
+		case now.Sub(traffic) < trafficFor:
 			t.Reset(p.Interval)
-		} else {
+		default:
 			t.Reset(restFactor * p.Interval)
 		}
 	}
@@ -120,16 +129,33 @@ func (p *Puller) poll(now time.Time) (sent bool) {
 		sent = true
 		if !p.alone.IsZero() {
 			p.drained++
-		} else if err := p.Send(msg); err != nil {
-			p.Warn("message of GetBroadcasts not sent: %v", err)
+		} else {
+			p.waiting = append(p.waiting, msg)
 		}
 	}
+	p.send()
 	p.before = given
 	if p.drained > 0 && (!sent || p.alone.IsZero()) {
 		p.Warn("%d messages of GetBroadcasts dropped: no other node for %v", p.drained, aloneFor)
 		p.drained = 0
 	}
 	return sent
+}
+
+// send sends what waits, as far as there is room. It reports whether nothing waits any more.
+func (p *Puller) send() bool {
+	for i, msg := range p.waiting {
+		err := p.Send(msg)
+		if errors.Is(err, ErrFull) {
+			p.waiting = p.waiting[i:]
+			return false
+		}
+		if err != nil {
+			p.Warn("message of GetBroadcasts not sent: %v", err)
+		}
+	}
+	p.waiting = nil
+	return true
 }
 
 // repeats reports whether the poll before gave the same bytes in another slice: a queue that makes its

@@ -221,3 +221,54 @@ func TestRunWithoutPollsAnswers(t *testing.T) {
 		})
 	}
 }
+
+// What finds no room waits, in its order and once, and the application keeps the rest.
+func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, room, polls := newQueue(), 2, 0
+		var msgs [][]byte
+		for i := range 10 {
+			msgs = append(msgs, fmt.Appendf(nil, "message %d", i))
+		}
+		q.Get = func(int, int) [][]byte {
+			polls++
+			n := min(4, len(msgs))
+			given := slices.Clone(msgs[:n])
+			slices.Reverse(given) // the newest first
+			msgs = msgs[n:]
+			return given
+		}
+		q.Send = func(msg []byte) error {
+			if room == 0 {
+				return ErrFull
+			}
+			room--
+			q.sent = append(q.sent, string(msg))
+			return nil
+		}
+		stop := make(chan struct{})
+		go q.Run(stop)
+		time.Sleep(time.Minute)
+		if polls != 1 || len(q.sent) != 2 || len(q.warnings) != 0 {
+			t.Errorf("without room: %d polls, sent %q, warned %q", polls, q.sent, q.warnings)
+		}
+		room = 3
+		time.Sleep(fullPause)
+		synctest.Wait()
+		if polls != 2 || len(q.sent) != 5 {
+			t.Errorf("with room for three more: %d polls, sent %q", polls, q.sent)
+		}
+		room = 100
+		time.Sleep(time.Second)
+		synctest.Wait()
+		close(stop)
+		for i, m := range q.sent {
+			if m != fmt.Sprint("message ", i) {
+				t.Errorf("%q was sent in place %d", m, i)
+			}
+		}
+		if len(q.sent) != 10 {
+			t.Errorf("%d messages were sent", len(q.sent))
+		}
+	})
+}
