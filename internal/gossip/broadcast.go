@@ -45,7 +45,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return &TooLargeError{Size: len(data), Max: MessageMax}
 	case len(c.links) > 0 && len(data) > legacyMessage && !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy }):
 		return &TooLargeError{Size: len(data), Max: legacyMessage}
-	case c.congested(len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.store.crowded(now):
+	case c.congested(now, len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.store.crowded(now):
 		return ErrQueueFull
 	}
 	id := c.newBroadcastID()
@@ -67,25 +67,31 @@ func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
 	return nil
 }
 
-// congested reports whether half or more of the links that a message of our own goes along in full take no
-// further one: those whose peers want it, and others where these are few. A single slow peer does not stop the
-// others from being served.
-func (c *Core) congested(large bool) bool {
-	wanting, open, others := 0, 0, 0
+// congested reports whether a message of our own is not to be taken now: when the links that it would go along
+// in full take no further one, which are those whose peers want it, and others where these are few. A quarter of
+// them suffices: the peers behind them would fall back and lose messages. One slow peer among many does not hold up the
+// others, nor does one that is silent and may be dead.
+func (c *Core) congested(now time.Time, large bool) bool {
+	wanting, full, others := 0, 0, 0
 	for _, p := range c.links {
-		full := p.full(large)
-		if p.wanted || p.legacy {
-			wanting++
-			if !full {
-				open++
+		switch {
+		case !p.legacy && now.Sub(p.heard) > p.silence(silenceCheck):
+		case !p.wanted && !p.legacy:
+			if !p.full(large) {
+				others++
 			}
-		} else if !full {
-			others++
+		default:
+			wanting++
+			if p.full(large) {
+				full++
+			}
 		}
 	}
-	carriers := max(wanting, min(ownLinks, len(c.links)))
-	open += min(others, carriers-wanting)
-	return open < carriers && 2*open <= carriers
+	if full == 0 {
+		return false
+	}
+	carriers := max(wanting, min(wanting+others, ownLinks))
+	return 4*full >= carriers
 }
 
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the

@@ -215,7 +215,10 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		late := p.late
 		p.late, p.lateAt = late[:0], time.Time{}
 		for _, o := range late {
-			if !c.seen.has(&o.id) && (o.due.After(now) || !room() || ask(&o)) {
+			switch {
+			case c.seen.has(&o.id):
+				c.unask(o.id) // it came, or can be told from those that came no more
+			case o.due.After(now) || !room() || ask(&o):
 				p.goesOn(o)
 			}
 		}

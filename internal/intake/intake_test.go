@@ -61,7 +61,7 @@ func TestTheFirstThatWaitsIsTold(t *testing.T) {
 	if first, _ := q.Put([]byte("x")); first {
 		t.Error("first, with two that wait")
 	}
-	take(&q, 3)
+	take(&q, 4)
 	if first, _ := q.Put(nil); !first {
 		t.Error("not first, with none that waits")
 	}
@@ -125,5 +125,27 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	turn()
 	if n := testing.AllocsPerRun(100, turn); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// What is put while some is taken counts as well.
+func TestAQueueThatIsNotTakenFromStaysBounded(t *testing.T) {
+	var q Queue
+	put := 0
+	for range 100 {
+		for range 2 * messagesMax {
+			if _, ok := q.Put([]byte("x")); ok {
+				put++
+			}
+		}
+		q.Take(func([]byte) bool {
+			if _, ok := q.Put([]byte("y")); ok {
+				put++
+			}
+			return false
+		})
+	}
+	if put != messagesMax || len(take(&q, put)) != put {
+		t.Errorf("%d messages went in", put)
 	}
 }
