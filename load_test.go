@@ -42,26 +42,26 @@ func (c *counter) NotifyMsg(b []byte) {
 // crowd is a whole cluster of counters on loopback.
 func crowd(t testing.TB, n, messages int) ([]*Memberlist, []*counter) {
 	t.Helper()
-	ms, cs := make([]*Memberlist, n), make([]*counter, n)
+	return whole(t, n, func() *counter { return &counter{seen: make([]atomic.Bool, messages)} })
+}
+
+// whole is a cluster of n nodes on loopback that know each other and have their links, each with a delegate.
+func whole[D Delegate](t testing.TB, n int, delegate func() D) ([]*Memberlist, []D) {
+	t.Helper()
+	ms, ds := make([]*Memberlist, n), make([]D, n)
 	for i := range n {
-		cs[i] = &counter{seen: make([]atomic.Bool, messages)}
+		ds[i] = delegate()
 		c := testConfig(fmt.Sprint("n", i), nil)
-		c.Delegate = cs[i]
+		c.Delegate = ds[i]
 		ms[i] = create(t, c)
 		if i > 0 {
 			join(t, ms[i], ms[0])
 		}
 	}
-	linked(t, ms)
-	return ms, cs
-}
-
-// linked waits until all nodes know each other and have their links.
-func linked(t testing.TB, ms []*Memberlist) {
-	t.Helper()
 	until(t, func() bool {
-		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != len(ms) || m.Stats().Subscriptions < 5 })
+		return !slices.ContainsFunc(ms, func(m *Memberlist) bool { return m.NumMembers() != n || m.Stats().Subscriptions < 5 })
 	})
+	return ms, ds
 }
 
 func numbered(n, size int) []byte {
@@ -168,17 +168,7 @@ func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
 		length = time.Second
 	}
 	for _, size := range []int{256, 5000, 20_000} {
-		ms, ds := make([]*Memberlist, n), make([]*origins, n)
-		for i := range n {
-			ds[i] = &origins{messages: make([]atomic.Int64, n)}
-			c := testConfig(fmt.Sprint("n", i), nil)
-			c.Delegate = ds[i]
-			ms[i] = create(t, c)
-			if i > 0 {
-				join(t, ms[i], ms[0])
-			}
-		}
-		linked(t, ms)
+		ms, ds := whole(t, n, func() *origins { return &origins{messages: make([]atomic.Int64, n)} })
 		var accepted, refused [n]int64
 		var floods sync.WaitGroup
 		for i, m := range ms {

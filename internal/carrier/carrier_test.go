@@ -1,7 +1,6 @@
 package carrier
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -188,27 +187,6 @@ func TestIngestWakesTheLoop(t *testing.T) {
 	}
 }
 
-func TestReadingPausesAfterAnErrorButTheLoopDoesNot(t *testing.T) {
-	var lines []string
-	c := over(t, one, func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) })
-	if c.reader == nil {
-		t.Skip("the loop does not read itself on this system")
-	}
-	begin := time.Now()
-	c.readFailed(errors.New("out of memory"))
-	if want := "read UDP packet at " + to(c).Remote.String() + ": out of memory"; !slices.Equal(lines, []string{want}) {
-		t.Errorf("%q", lines)
-	}
-	c.SendRun(to(c), []byte("later"), 100)
-	c.Ingest(wire.Path{}, []byte("now"))
-	if got := c.Wait(soon()); len(got) != 1 || string(got[0].B) != "now" {
-		t.Fatalf("%+v", got)
-	}
-	if got := receive(t, c, 1); got[0] != "later" || time.Since(begin) < udp.ErrorPause {
-		t.Errorf("%q after %v", got, time.Since(begin))
-	}
-}
-
 func TestLoopOfAClosedSocketIsStillWokenAndReadsNoMore(t *testing.T) {
 	for _, addrs := range [][]string{one, two} {
 		c := over(t, addrs, nil)
@@ -234,22 +212,5 @@ func TestLoopOfAClosedSocketIsStillWokenAndReadsNoMore(t *testing.T) {
 		if got := c.Refused(); len(got) > 0 {
 			t.Errorf("%v: %+v, though nothing can be done about it", addrs, got)
 		}
-	}
-}
-
-func TestLoopThatReadsItselfDoesNotAllocate(t *testing.T) {
-	c := over(t, one, nil)
-	if c.reader == nil {
-		t.Skip("the loop does not read itself on this system")
-	}
-	b, due, path := make([]byte, 256), soon(), to(c)
-	n := testing.AllocsPerRun(100, func() {
-		c.SendRun(path, b, 1400)
-		if got := c.Wait(due); len(got) != 1 || len(c.More()) > 0 || len(c.Refused()) > 0 {
-			t.Fatal(got)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }
