@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,12 +226,15 @@ func TestRunWithoutPollsAnswers(t *testing.T) {
 // What finds no room waits, in its order and once, and the application keeps the rest.
 func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards what follows
 		q, room, polls := newQueue(), 2, 0
 		var msgs [][]byte
 		for i := range 10 {
 			msgs = append(msgs, fmt.Appendf(nil, "message %d", i))
 		}
 		q.Get = func(int, int) [][]byte {
+			mu.Lock()
+			defer mu.Unlock()
 			polls++
 			n := min(4, len(msgs))
 			given := slices.Clone(msgs[:n])
@@ -239,6 +243,8 @@ func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
 			return given
 		}
 		q.Send = func(msg []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if room == 0 {
 				return ErrFull
 			}
@@ -248,27 +254,31 @@ func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
 		}
 		stop := make(chan struct{})
 		go q.Run(stop)
-		time.Sleep(time.Minute)
-		if polls != 1 || len(q.sent) != 2 || len(q.warnings) != 0 {
-			t.Errorf("without room: %d polls, sent %q, warned %q", polls, q.sent, q.warnings)
+		// step makes room after some time, and tells how many polls there were and what was sent by then.
+		step := func(after time.Duration, more int) (int, []string) {
+			time.Sleep(after)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			room += more
+			return polls, slices.Clone(q.sent)
 		}
-		room = 3
-		time.Sleep(fullPause)
-		synctest.Wait()
-		if polls != 2 || len(q.sent) != 5 {
-			t.Errorf("with room for three more: %d polls, sent %q", polls, q.sent)
+		if n, sent := step(time.Minute, 3); n != 1 || len(sent) != 2 {
+			t.Errorf("without room: %d polls, sent %q", n, sent)
 		}
-		room = 100
-		time.Sleep(time.Second)
-		synctest.Wait()
+		if n, sent := step(fullPause, 100); n != 2 || len(sent) != 5 {
+			t.Errorf("with room for three more: %d polls, sent %q", n, sent)
+		}
+		_, sent := step(time.Second, 0)
 		close(stop)
-		for i, m := range q.sent {
+		synctest.Wait()
+		for i, m := range sent {
 			if m != fmt.Sprint("message ", i) {
 				t.Errorf("%q was sent in place %d", m, i)
 			}
 		}
-		if len(q.sent) != 10 {
-			t.Errorf("%d messages were sent", len(q.sent))
+		if len(sent) != 10 || len(q.warnings) != 0 {
+			t.Errorf("%d messages were sent, warned %q", len(sent), q.warnings)
 		}
 	})
 }
