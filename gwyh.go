@@ -477,7 +477,8 @@ func (m *Memberlist) seek(now time.Time) {
 // network. msg may have up to 16 MiB: what is larger than a datagram of Config.UDPBufferSize is cut, and
 // what is lost on the way is asked for again. A *TooLargeError says that msg is too large, ErrQueueFull
 // that the others take less than is sent, ErrShutdown that the node is shut down; nothing was sent then.
-// Without any other node in reach msg is kept for 30 s. The slice may be used again.
+// Without any other node in reach msg is kept for 30 s. What others could not yet take when Shutdown is called is
+// lost. The slice may be used again.
 func (m *Memberlist) Broadcast(msg []byte) error {
 	if len(msg) <= m.small {
 		return m.broadcastSmall(msg)

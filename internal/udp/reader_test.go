@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,9 @@ func reader(t testing.TB, network, addr string) (*Conn, *Reader) {
 	t.Helper()
 	c := listen(t, network, addr)
 	r := NewReader(c)
+	if r == nil && runtime.GOOS == "linux" {
+		t.Fatal("no Reader")
+	}
 	if r == nil {
 		t.Skip("no Reader on this system")
 	}
@@ -252,6 +256,9 @@ func TestRunArrivesAsTheDatagramsThatItIsMadeOf(t *testing.T) {
 		c, r := reader(t, "udp", addr)
 		from := listen(t, "udp", addr)
 		plain := listen(t, "udp4", "127.0.0.1:0") // reads without a Reader
+		if !from.Runs() && runtime.GOOS == "linux" {
+			t.Fatal("no UDP_SEGMENT")
+		}
 		if !from.Runs() {
 			t.Skip("no UDP_SEGMENT on this system")
 		}
