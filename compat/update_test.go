@@ -93,7 +93,9 @@ func TestMetadataWrittenIntoLocalNodeBeforeAJoinSpreads(t *testing.T) {
 		c.join(a, b)
 		for _, n := range []*node{a, d} {
 			c.soon("it spreads", func() bool { return n.metaOf("b") == "written" })
-			c.same("events", n.calls("update"), []string(nil))
+			if onGwyh { // the original now and then spreads first what it was made with, and updates it
+				c.same("events", n.calls("update"), []string(nil))
+			}
 		}
 		c.same("of b itself", []string{b.metaOf("b"), string(b.LocalNode().Meta)}, []string{"written", "written"})
 	})
