@@ -101,25 +101,41 @@ func TestSteadyBroadcastsAreNotLost(t *testing.T) {
 	}
 }
 
+// flood sends as fast as Broadcast takes messages, for so long, and pauses after each that is refused, as
+// programs do; with no pause it leaves the machine to nobody else. make returns the i-th message.
+func flood(t *testing.T, m *Memberlist, length, pause time.Duration, make func(i int) []byte) (accepted, refused int) {
+	for end := time.Now().Add(length); time.Now().Before(end); {
+		switch err := m.Broadcast(make(accepted)); {
+		case err == nil:
+			accepted++
+		case errors.Is(err, ErrQueueFull):
+			refused++
+			if pause > 0 {
+				<-time.After(pause)
+			}
+		default:
+			t.Error(err)
+			return
+		}
+	}
+	return accepted, refused
+}
+
 // One node sends as fast as it can. What Broadcast takes arrives, and what is lost all the same is counted.
 func TestFloodOfOneNodeIsDeliveredOrRefused(t *testing.T) {
+	for _, pause := range []time.Duration{0, 50 * time.Microsecond} {
+		floodOfOne(t, pause)
+	}
+}
+
+func floodOfOne(t *testing.T, pause time.Duration) {
 	const n = 10
 	length := 300 * time.Millisecond
 	if *full {
 		length = 10 * time.Second
 	}
 	ms, cs := crowd(t, n, 2_000_000)
-	accepted, refused := 0, 0
-	for end := time.Now().Add(length); time.Now().Before(end); {
-		switch err := ms[0].Broadcast(numbered(accepted, 256)); {
-		case err == nil:
-			accepted++
-		case errors.Is(err, ErrQueueFull):
-			refused++
-		default:
-			t.Fatal(err)
-		}
-	}
+	accepted, refused := flood(t, ms[0], length, pause, func(i int) []byte { return numbered(i, 256) })
 	settled := func() bool {
 		return !slices.ContainsFunc(cs[1:], func(c *counter) bool { return c.messages.Load() < int64(accepted) })
 	}
@@ -143,9 +159,19 @@ func TestFloodOfOneNodeIsDeliveredOrRefused(t *testing.T) {
 	for _, m := range ms {
 		counted += m.Stats().Dropped
 	}
-	t.Logf("accepted %d, refused %d, lost %d of %d deliveries, dropped %d", accepted, refused, lost, accepted*(n-1), counted)
+	t.Logf("pauses of %v: accepted %d, refused %d, lost %d of %d deliveries, dropped %d", pause, accepted, refused, lost, accepted*(n-1), counted)
 	if 10_000*lost > int64(accepted*(n-1)) || lost > 0 && counted == 0 {
 		t.Errorf("lost %d of %d deliveries, %d drops counted", lost, accepted*(n-1), counted)
+	}
+	shutdown(t, ms)
+}
+
+func shutdown(t *testing.T, ms []*Memberlist) {
+	t.Helper()
+	for _, m := range ms {
+		if err := m.Shutdown(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -159,64 +185,58 @@ func (o *origins) NotifyMsg(b []byte) { o.messages[b[8]].Add(1) }
 
 // All nodes send as fast as they can, more than any can take in. What Broadcast takes arrives.
 func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
-	const n = 10
 	length := 100 * time.Millisecond
 	if raceEnabled {
 		length = 20 * time.Millisecond
 	}
 	if *full {
-		length = time.Second
+		length = 3 * time.Second
 	}
-	for _, size := range []int{256, 5000, 20_000} {
-		ms, ds := whole(t, n, func() *origins { return &origins{messages: make([]atomic.Int64, n)} })
-		var accepted, refused [n]int64
-		var floods sync.WaitGroup
-		for i, m := range ms {
-			floods.Go(func() {
-				for end := time.Now().Add(length); time.Now().Before(end); {
-					b := numbered(int(accepted[i]), size)
-					b[8] = byte(i)
-					switch err := m.Broadcast(b); {
-					case err == nil:
-						accepted[i]++
-					case errors.Is(err, ErrQueueFull):
-						refused[i]++
-					default:
-						t.Error(err)
-						return
-					}
-				}
+	for _, pause := range []time.Duration{0, 200 * time.Microsecond} {
+		for _, size := range []int{256, 5000, 20_000} {
+			floodOfAll(t, length, pause, size)
+		}
+	}
+}
+
+func floodOfAll(t *testing.T, length, pause time.Duration, size int) {
+	const n = 10
+	ms, ds := whole(t, n, func() *origins { return &origins{messages: make([]atomic.Int64, n)} })
+	var accepted, refused [n]int
+	var floods sync.WaitGroup
+	for i, m := range ms {
+		floods.Go(func() {
+			accepted[i], refused[i] = flood(t, m, length, pause, func(k int) []byte {
+				b := numbered(k, size)
+				b[8] = byte(i)
+				return b
 			})
-		}
-		floods.Wait()
-		total, lost := int64(0), int64(0)
-		settled := func() bool {
-			total, lost = 0, 0
-			for i, d := range ds {
-				for k := range d.messages {
-					if k != i {
-						total += accepted[k]
-						lost += accepted[k] - d.messages[k].Load()
-					}
+		})
+	}
+	floods.Wait()
+	total, lost := 0, 0
+	settled := func() bool {
+		total, lost = 0, 0
+		for i, d := range ds {
+			for k := range d.messages {
+				if k != i {
+					total += accepted[k]
+					lost += accepted[k] - int(d.messages[k].Load())
 				}
 			}
-			return lost == 0
 		}
-		tick := time.NewTicker(20 * time.Millisecond)
-		for limit := time.Now().Add(30 * time.Second); !settled() && time.Now().Before(limit); {
-			<-tick.C
-		}
-		tick.Stop()
-		t.Logf("%d B: accepted %v, refused %v, lost %d of %d deliveries", size, accepted, refused, lost, total)
-		if lost < 0 || 10_000*lost > total {
-			t.Errorf("%d B: lost %d of %d deliveries", size, lost, total)
-		}
-		for _, m := range ms {
-			if err := m.Shutdown(); err != nil {
-				t.Error(err)
-			}
-		}
+		return lost == 0
 	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(30 * time.Second); !settled() && time.Now().Before(limit); {
+		<-tick.C
+	}
+	t.Logf("%d B, pauses of %v: accepted %v, refused %v, lost %d of %d deliveries", size, pause, accepted, refused, lost, total)
+	if lost < 0 || 10_000*lost > total {
+		t.Errorf("%d B, pauses of %v: lost %d of %d deliveries", size, pause, lost, total)
+	}
+	shutdown(t, ms)
 }
 
 // The queues of all nodes hold more than can be sent at once. They are emptied as there is room.

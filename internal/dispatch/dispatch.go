@@ -10,7 +10,7 @@ import (
 
 // Bounds of what waits for the application (docs/DESIGN.md, "Bounds").
 const (
-	MessagesMax = 4096     // messages
+	MessagesMax = 1 << 16  // messages
 	bytesMax    = 64 << 20 // bytes of them
 	callsMax    = 1024     // other calls
 	linesMax    = 1024     // lines for the log

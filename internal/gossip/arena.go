@@ -5,9 +5,10 @@ import "time"
 // Sizes of the arena (docs/DESIGN.md, "Bounds").
 const (
 	arenaMin  = 4 << 10
-	arenaMax  = 16 << 20
+	arenaMax  = 32 << 20
 	arenaMost = 64 << 10         // of one plaintext
 	arenaKeep = 3 * time.Second  // it grows rather than forget what is younger
+	arenaHold = 2 * smallMax     // nor does it forget what is older while it is smaller and a link is behind
 	arenaRest = 10 * time.Second // after so long without a message it is given back
 )
 
@@ -21,6 +22,7 @@ type arena struct {
 	floor uint64                // nothing before it is kept, whatever the ring's length
 	marks [arenaParts]time.Time // when each part of the ring was last written to; zero: not yet
 	used  time.Time             // when something was last put in
+	waits func() bool           // reports whether a link has something of it yet to send; nil: none has
 }
 
 // arenaParts is how many parts of the ring have a time of their own.
@@ -44,7 +46,7 @@ func (a *arena) put(now time.Time, b []byte) uint64 {
 		if at := a.head % size; at+n > size {
 			a.head += size - at
 		}
-		if n <= size && (size >= arenaMax || !a.young(now, n)) {
+		if n <= size && (size >= arenaMax || !a.young(now, n) && (size >= arenaHold || !a.awaited())) {
 			break
 		}
 		a.grow(now)
@@ -55,6 +57,8 @@ func (a *arena) put(now time.Time, b []byte) uint64 {
 	a.head += n
 	return off
 }
+
+func (a *arena) awaited() bool { return a.waits != nil && a.waits() }
 
 // young reports whether n bytes at the head would overwrite what arenaKeep wants kept.
 func (a *arena) young(now time.Time, n uint64) bool {
@@ -81,7 +85,7 @@ func (a *arena) mark(now time.Time, off, n uint64) {
 // rest gives the ring back when nothing was put in for long. What was in it is gone, and no later ring
 // takes an offset of it for one of its own.
 func (a *arena) rest(now time.Time) {
-	if a.buf != nil && now.Sub(a.used) >= arenaRest {
+	if a.buf != nil && now.Sub(a.used) >= arenaRest && !a.awaited() {
 		a.buf = nil
 		a.head += arenaMax
 	}

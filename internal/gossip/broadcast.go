@@ -67,31 +67,44 @@ func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
 	return nil
 }
 
-// congested reports whether a message of our own is not to be taken now: when the links that it would go along
-// in full take no further one, which are those whose peers want it, and others where these are few. A quarter of
-// them suffices: the peers behind them would fall back and lose messages. One slow peer among many does not hold up the
-// others, nor does one that is silent and may be dead.
+// slowShare is what part of the rate of the fastest link another has to have to hold up messages of our own.
+const slowShare = 1. / 32
+
+// congested reports whether a message of our own is not to be taken now: when one of the links that it would go along
+// in full takes no further one, for the peer behind it would fall back and lose messages. Those are the links whose peers
+// want it, and others where these are few. A peer that is silent, and may be dead, holds up nothing, nor does
+// one that is slower by far than others.
 func (c *Core) congested(now time.Time, large bool) bool {
-	wanting, full, others := 0, 0, 0
+	fastest := 0.
 	for _, p := range c.links {
-		switch {
-		case !p.legacy && now.Sub(p.heard) > p.silence(silenceCheck):
-		case !p.wanted && !p.legacy:
-			if !p.full(large) {
-				others++
-			}
+		fastest = max(fastest, p.pace.Rate())
+	}
+	more, others, open := ownLinks, 0, 0 // links whose peers do not want it, and those of them that take one
+	for _, p := range c.links {
+		switch full := p.full(large) || !large && p.pace.Held(now); {
+		case !p.legacy && now.Sub(p.heard) > p.silence(silenceCheck), p.pace.Rate() < slowShare*fastest:
+		case p.wanted && full:
+			return true
+		case p.wanted:
+			more--
 		default:
-			wanting++
-			if p.full(large) {
-				full++
+			others++
+			if !full {
+				open++
 			}
 		}
 	}
-	if full == 0 {
-		return false
+	return open < min(more, others)
+}
+
+// backlog is how many bytes of small messages wait for the peer that wants them and is furthest behind.
+func (c *Core) backlog(now time.Time) (most int) {
+	for _, p := range c.links {
+		if p.wanted && p.bytes > most && now.Sub(p.heard) <= p.silence(silenceCheck) {
+			most = p.bytes
+		}
 	}
-	carriers := max(wanting, min(wanting+others, ownLinks))
-	return 4*full >= carriers
+	return most
 }
 
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the
@@ -102,8 +115,8 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	if !c.seen.first(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
-		p.strays++
 		c.spare(p, m.ID)
+		c.again(now, p)
 		return
 	}
 	c.stats.BroadcastsDelivered++
@@ -120,7 +133,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
 	m := c.newSmall(now, c.plain)
-	c.lately.put(now, &id, stored{m.off, uint32(len(m.plain))})
+	c.lately.put(now, &id, m.stored())
 	var large *assembly
 	more := 0 // links on which it goes in full although the peer does not want it
 	if from == nil {
@@ -133,7 +146,7 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 			c.sendLegacyBroadcast(now, p, id, data)
 		case len(m.plain) > c.room(p):
 			large = c.cutFor(now, p, large, id, data)
-		case (p.note(now) || len(p.small) > 0) && !p.wanted && more <= 0, p.full(false):
+		case (p.note(now) || p.waits() > 0) && !p.wanted && (more <= 0 || p.full(false)), p.bytes >= smallLazy:
 			c.tellLater(now, p, m, &id)
 		default:
 			if !p.wanted {

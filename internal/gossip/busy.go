@@ -16,10 +16,12 @@ const (
 	corkFor    = 250 * time.Microsecond // a datagram on a busy link waits for company so long after the last one
 	tellFor    = 5 * time.Millisecond   // an announcement on a busy link waits for others so long
 	tellMost   = 48                     // and no longer than for so many
-	recentMax  = 1 << 14                // announced messages of which it is known where they lie in the arena
+	recentMax  = 1 << 16                // announced messages of which it is known where they lie in the arena
 	rankEvery  = 32                     // first copies of small messages that count as one large message
+	rankStrays = 512                    // or further copies
 	strayCount = 16                     // copies within that from a peer that was pruned: it has not heard it
-	quietMost  = 200 * time.Millisecond // longest time beyond a round trip that announced messages have to come by themselves
+	quietMost  = 40 * time.Millisecond  // longest time beyond a round trip that announced messages have to come by themselves
+	quietCalm  = 4                      // of that time, without one asked for too early, before it is halved
 	strayPause = time.Second            // before a peer is told again that it was pruned
 )
 
@@ -51,7 +53,7 @@ func (l *load) note(now time.Time) bool {
 func (c *Core) tellLater(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
 	if !m.told {
 		m.told = true
-		c.recent.put(now, id, stored{m.off, uint32(len(m.plain))})
+		c.recent.put(now, id, m.stored())
 		c.sweepLater(now)
 	}
 	if p.tell.Len() == 0 {
@@ -64,6 +66,29 @@ func (c *Core) tellLater(now time.Time, p *peer, m *smallMessage, id *wire.Messa
 	if p.tell.Len() >= tellMost {
 		c.tellNow(now, p)
 	}
+}
+
+// tellQueued announces the broadcasts that wait for p, which does not want them in full any more.
+func (c *Core) tellQueued(now time.Time, p *peer) {
+	if len(p.small) < tellMost {
+		return
+	}
+	small := p.small
+	p.small = nil
+	kept := small[:0]
+	var parsed wire.Message
+	for _, q := range small {
+		m := smallMessage{plain: c.arena.get(q.off, int(q.size)), off: q.off}
+		if m.plain != nil {
+			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
+				p.bytes -= int(q.size)
+				c.tellLater(now, p, &m, &parsed.ID)
+				continue
+			}
+		}
+		kept = append(kept, q)
+	}
+	p.small = append(kept, p.small...)
 }
 
 // tellNow sends the announcements that wait for p.
@@ -154,7 +179,13 @@ func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 		return
 	}
 	c.smallMsg = smallMessage{plain: plain, off: s.off}
-	c.sendSmall(now, p, &c.smallMsg)
+	switch {
+	case p.waits() == 0 && c.enclose(now, p, &c.smallMsg):
+	case p.bytes >= smallMax:
+		c.drop(DropQueueFull)
+	default:
+		p.queueUrgent(now, s)
+	}
 }
 
 // first learns from the first copy of a small message: who brought it, and whether it was asked for too
@@ -168,14 +199,25 @@ func (c *Core) first(now time.Time, p *peer, id *wire.MessageID) {
 		c.unask(*id)
 	}
 	if c.firsts++; c.firsts >= rankEvery {
-		c.firsts = 0
-		c.quiet = max(c.quiet*7/8, askQuiet)
+		if now.Sub(c.quieted) > quietCalm*c.quiet {
+			c.quiet, c.quieted = max(c.quiet/2, askQuiet), now
+		}
+		c.rankSmall(now)
+	}
+}
+
+// again counts a further copy of a small message. Who gets nothing else, because all messages are his own, chooses
+// too from whom he wants them.
+func (c *Core) again(now time.Time, p *peer) {
+	p.strays++
+	if c.strays++; c.strays >= rankStrays {
 		c.rankSmall(now)
 	}
 }
 
 // rankSmall is rank for the small messages since it was last called.
 func (c *Core) rankSmall(now time.Time) {
+	c.firsts, c.strays = 0, 0
 	order := slices.DeleteFunc(slices.Clone(c.links), func(p *peer) bool { return p.firsts == 0 || p.legacy })
 	slices.SortStableFunc(order, func(p, q *peer) int { return q.firsts - p.firsts })
 	c.award(order)

@@ -174,8 +174,17 @@ func TestNodeThatAsksTooEarlyWaitsLonger(t *testing.T) {
 			t.Errorf("after %d messages that came by themselves it waits %v, want %v", i+1, n.quiet, want)
 		}
 	}
-	for range 40 * rankEvery {
+	for range rankEvery {
 		n.first(now, p, &wire.MessageID{})
+	}
+	if n.quiet != quietMost {
+		t.Errorf("at once it waits %v", n.quiet)
+	}
+	for range 10 {
+		now = now.Add(quietCalm*quietMost + 1)
+		for range rankEvery {
+			n.first(now, p, &wire.MessageID{})
+		}
 	}
 	if n.quiet != askQuiet {
 		t.Errorf("it still waits %v", n.quiet)

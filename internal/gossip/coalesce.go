@@ -30,7 +30,7 @@ func (c *Core) enclose(now time.Time, p *peer, m *smallMessage) bool {
 		return false
 	}
 	c.list(p)
-	p.open = append(p.open, stored{m.off, uint32(n)})
+	p.open = append(p.open, m.stored())
 	p.openSize += n
 	return true
 }
@@ -100,34 +100,36 @@ func startsWith(message []byte, id *wire.MessageID) bool {
 }
 
 // pumpSmall sends the next datagram of small messages that waited: as many as it holds. It reports
-// whether one went.
-func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) (went bool) {
-	for len(p.small) > 0 && now.Sub(p.small[0].at) > queueAge {
+// whether one could go.
+func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) bool {
+	for p.waits() > 0 && now.Sub(p.nextSmall(0).at) > queueAge {
 		c.drop(DropQueueOld)
 		p.dropSmall(1)
 	}
 	room := c.room(p)
-	c.plain = c.plain[:0]
-	taken := 0
-	for ; taken < len(p.small); taken++ {
-		q := &p.small[taken]
-		if p.needless(q) {
+	list, size, taken := c.going[:0], 0, 0
+	for ; taken < p.waits(); taken++ {
+		s := p.nextSmall(taken).stored
+		if plain := c.arena.get(s.off, int(s.size)); plain != nil && p.needless(plain) {
 			continue
 		}
-		if len(c.plain) > 0 && len(c.plain)+len(q.plain) > room {
+		if size > 0 && size+int(s.size) > room {
 			break
 		}
-		c.plain = append(c.plain, q.plain...)
+		list = append(list, s)
+		size += int(s.size)
 	}
-	if len(c.plain) > 0 {
-		if !c.maySendSmall(now, p, 0, len(c.plain)) {
+	c.going = list
+	if size > 0 {
+		if !c.maySendSmall(now, p, 0, size) {
 			return false
 		}
-		c.transmit(now, ch, p.set.Path(), c.plain, sent{off: c.arena.put(now, c.plain), size: uint32(len(c.plain))})
-		went = true
+		if plain, what := c.gather(now, list); len(plain) > 0 {
+			c.transmit(now, ch, p.set.Path(), plain, what)
+		}
 	}
 	p.dropSmall(taken)
-	return went
+	return size > 0
 }
 
 // resendSmall puts the messages of a datagram back among what waits for p, each for itself.
@@ -139,12 +141,12 @@ func (c *Core) resendSmall(now time.Time, p *peer, w *sent) {
 	case p.bytes >= smallMax:
 		c.drop(DropQueueFull)
 	case !w.index:
-		c.queueAgain(now, p, kept)
+		c.queueAgain(now, p, w.off, kept)
 	default:
 		for ; len(kept) >= storedSize; kept = kept[storedSize:] {
 			off, size := binary.BigEndian.Uint64(kept), binary.BigEndian.Uint32(kept[8:])
 			if b := c.arena.get(off, int(size)); b != nil {
-				c.queueAgain(now, p, b)
+				c.queueAgain(now, p, off, b)
 			} else {
 				c.drop(DropForgotten)
 			}
@@ -152,22 +154,21 @@ func (c *Core) resendSmall(now time.Time, p *peer, w *sent) {
 	}
 }
 
-// queueAgain queues each of the messages of a plaintext, which is not kept.
-func (c *Core) queueAgain(now time.Time, p *peer, plain []byte) {
-	rest := append([]byte(nil), plain...)
+// queueAgain queues each of the messages of a plaintext that lies at off in the arena.
+func (c *Core) queueAgain(now time.Time, p *peer, off uint64, plain []byte) {
 	var m wire.Message
-	for len(rest) > 0 {
-		after, err := wire.ParseMessage(&m, rest)
+	for len(plain) > 0 {
+		after, err := wire.ParseMessage(&m, plain)
 		if err != nil { // not of what we have written ourselves
 			return
 		}
 		c.stats.Resent++
-		n := len(rest) - len(after)
+		n := len(plain) - len(after)
 		if n > c.room(p) && m.Kind == wire.KindBroadcast { // the path carries less than it did
 			c.cutFor(now, p, nil, m.ID, m.Data)
 		} else {
-			p.queueSmall(now, rest[:n:n])
+			p.queueUrgent(now, stored{off, uint32(n)})
 		}
-		rest = after
+		off, plain = off+uint64(n), after
 	}
 }

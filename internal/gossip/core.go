@@ -72,6 +72,7 @@ type Core struct {
 	quieted   time.Time              // when that last grew
 	recent    recent
 	firsts    int   // first copies of small messages since the last rank
+	strays    int   // and others
 	corkTimer timer // for what waits for company
 
 	store      assemblies // large messages
@@ -117,6 +118,7 @@ type Core struct {
 	behind      []*member                 // scratch: what the sender of the entries in progress is behind on
 	smallMsg    smallMessage              // scratch: see newSmall
 	tellMsg     smallMessage              // scratch: see tellNow
+	going       []stored                  // scratch: see pumpSmall
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
@@ -160,6 +162,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}
+	c.arena.waits = c.lags
 	c.farewell.timer.fire = c.bidFarewell
 	c.heal.timer.fire, c.heal.reunion.fire = c.meetDead, c.reunite
 	c.conflicts = make(map[string]time.Time)
@@ -254,7 +257,7 @@ func (c *Core) Stats() Stats {
 		s.DatagramsLost += ch.Lost()
 	}
 	for _, p := range c.links {
-		s.Queued += len(p.small) + len(p.bulk)
+		s.Queued += p.waits() + len(p.bulk)
 	}
 	for _, m := range c.members.byID {
 		s.Known[m.State]++

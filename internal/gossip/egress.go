@@ -10,8 +10,9 @@ import (
 
 // Bounds of what waits for one link (docs/DESIGN.md, "Bounds").
 const (
-	smallOwn   = smallMax / 8     // bytes of them beyond which our own are refused: room is kept to pass on those of others
-	smallMax   = 1 << 20          // bytes of small messages
+	smallOwn   = 128 << 10        // bytes of small messages beyond which our own are refused: room is kept to pass on those of others
+	smallLazy  = 2 << 20          // bytes of them beyond which messages of others are announced only
+	smallMax   = 4 << 20          // bytes of them
 	bulkMax    = 4 << 20          // bytes of large ones that are here to be sent, beyond which no further one is begun
 	ownAhead   = bulkMax          // bytes of our own that the peer has not reported, beyond which no further one is begun
 	bulkCount  = incompleteCount  // large messages: more a peer does not take at once
@@ -27,8 +28,9 @@ type egress struct {
 	sent     uint64   // bytes of all datagrams
 	open     []stored // the small messages of a datagram that is not sealed yet
 	openSize int      // bytes of its plaintext
+	urgent   []queued // small messages that the peer lacks: they go before the others
 	small    []queued
-	bytes    int                         // of small
+	bytes    int                         // of both
 	spared   map[wire.MessageID]struct{} // broadcasts the peer has, some of them in small
 	bulk     []*bulk
 	turn     int
@@ -58,10 +60,10 @@ func (a *ahead) take(now time.Time, rate float64, n int) bool {
 	return true
 }
 
-// queued is the plaintext of a small message that waits.
+// queued is a small message that waits. Its plaintext is in the arena, for all links that it waits on.
 type queued struct {
-	plain []byte
-	at    time.Time
+	stored
+	at time.Time
 }
 
 // full reports whether the link takes no further message of that kind: the peer takes less than comes.
@@ -82,18 +84,27 @@ func (e *egress) full(large bool) bool {
 	return waiting >= bulkMax || ours >= ownAhead
 }
 
-// queueSmall puts a plaintext behind those that wait.
-func (e *egress) queueSmall(now time.Time, plain []byte) {
-	e.small = append(e.small, queued{plain: plain, at: now})
-	e.bytes += len(plain)
+// queueSmall puts a message behind those that wait.
+func (e *egress) queueSmall(now time.Time, s stored) {
+	e.small = append(e.small, queued{s, now})
+	e.bytes += int(s.size)
 }
+
+// queueUrgent puts one that was lost or asked for before those that wait, but behind others like it.
+func (e *egress) queueUrgent(now time.Time, s stored) {
+	e.urgent = append(e.urgent, queued{s, now})
+	e.bytes += int(s.size)
+}
+
+// waits is how many small messages wait.
+func (e *egress) waits() int { return len(e.urgent) + len(e.small) }
 
 // sparedMax bounds the ids of egress.spared.
 const sparedMax = 1 << 14
 
 // spare notes that the peer has a broadcast, of which a copy for it may wait.
 func (e *egress) spare(id wire.MessageID) {
-	if len(e.small) == 0 || len(e.spared) >= sparedMax {
+	if e.waits() == 0 || len(e.spared) >= sparedMax {
 		return
 	}
 	if e.spared == nil {
@@ -103,48 +114,70 @@ func (e *egress) spare(id wire.MessageID) {
 }
 
 // needless reports whether the peer has the message that a plaintext begins with.
-func (e *egress) needless(q *queued) bool {
+func (e *egress) needless(plain []byte) bool {
 	if len(e.spared) == 0 {
 		return false
 	}
-	_, has := e.spared[wire.MessageID(q.plain[messageIDAt:])]
+	_, has := e.spared[wire.MessageID(plain[messageIDAt:])]
 	return has
 }
 
 // purge takes what the peer has out of the queue, if that is worth the walk.
-func (e *egress) purge() {
-	if 4*len(e.spared) < len(e.small) {
+func (e *egress) purge(a *arena) {
+	if 4*len(e.spared) < e.waits() {
 		return
 	}
-	e.small = slices.DeleteFunc(e.small, func(q queued) bool {
-		needless := e.needless(&q)
+	needless := func(q queued) bool {
+		plain := a.get(q.off, int(q.size))
+		needless := plain != nil && e.needless(plain)
 		if needless {
-			e.bytes -= len(q.plain)
+			e.bytes -= int(q.size)
 		}
 		return needless
-	})
+	}
+	e.urgent = slices.DeleteFunc(e.urgent, needless)
+	e.small = slices.DeleteFunc(e.small, needless)
 	e.spared = nil
 }
 
 // dropSmall takes the first n out of the queue.
 func (e *egress) dropSmall(n int) {
-	for i := range n {
-		e.bytes -= len(e.small[i].plain)
-		e.small[i] = queued{}
+	urgent := min(n, len(e.urgent))
+	for _, q := range e.urgent[:urgent] {
+		e.bytes -= int(q.size)
 	}
-	if e.small = e.small[n:]; len(e.small) == 0 {
-		e.small, e.spared = nil, nil
+	for _, q := range e.small[:n-urgent] {
+		e.bytes -= int(q.size)
+	}
+	if e.urgent = e.urgent[urgent:]; len(e.urgent) == 0 {
+		e.urgent = nil
+	}
+	if e.small = e.small[n-urgent:]; len(e.small) == 0 {
+		e.small = nil
+	}
+	if e.waits() == 0 {
+		e.spared = nil
 	}
 }
 
-// smallMessage is one plaintext on its way along several links. The arena keeps it for repair; a copy
-// is made only when a link cannot send it at once.
-type smallMessage struct {
-	plain  []byte
-	off    uint64
-	shared []byte
-	told   bool // it was announced, and so can be asked for
+// nextSmall is the i-th small message in the order in which they go.
+func (e *egress) nextSmall(i int) *queued {
+	if i < len(e.urgent) {
+		return &e.urgent[i]
+	}
+	return &e.small[i-len(e.urgent)]
 }
+
+// smallMessage is one plaintext on its way along several links. The arena keeps it for those that cannot send it at
+// once, and for repair.
+type smallMessage struct {
+	plain []byte
+	off   uint64
+	told  bool // it was announced, and so can be asked for
+}
+
+// stored is where it lies.
+func (m *smallMessage) stored() stored { return stored{m.off, uint32(len(m.plain))} }
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
@@ -157,22 +190,24 @@ func (m *smallMessage) set(now time.Time, a *arena, plain []byte) *smallMessage 
 	return m
 }
 
+// lags reports whether a link has small messages that wait.
+func (c *Core) lags() bool {
+	return slices.ContainsFunc(c.links, func(p *peer) bool { return p.waits() > 0 })
+}
+
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits.
 func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
-	if len(p.small) == 0 && c.enclose(now, p, m) {
+	if p.waits() == 0 && c.enclose(now, p, m) {
 		return
 	}
 	if p.bytes >= smallMax {
-		p.purge()
+		p.purge(&c.arena)
 	}
 	if p.bytes >= smallMax {
 		c.drop(DropQueueFull)
 		return
 	}
-	if m.shared == nil {
-		m.shared = append([]byte(nil), m.plain...)
-	}
-	p.queueSmall(now, m.shared)
+	p.queueSmall(now, m.stored())
 }
 
 // pump sends what waits for p as far as the pacing allows.
@@ -186,8 +221,8 @@ func (c *Core) pump(now time.Time, p *peer) {
 
 // pumpOne sends the next datagram, and reports whether there was one and it could go.
 func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
-	if len(p.small) > 0 {
-		if went := c.pumpSmall(now, p, ch); went || len(p.small) > 0 {
+	if p.waits() > 0 {
+		if went := c.pumpSmall(now, p, ch); went || p.waits() > 0 {
 			return went
 		}
 	}

@@ -149,7 +149,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.newBroadcastID(), []byte("hello")))
-			p.open = append(p.open, stored{m.off, uint32(len(m.plain))})
+			p.open = append(p.open, m.stored())
 		}
 		n.arena.rest(now.Add(arenaRest))
 		n.sealOpen(now, p)

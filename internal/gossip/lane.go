@@ -13,9 +13,9 @@ import (
 const (
 	sourcesMax = 2                     // links that a node wants messages from in full
 	ownLinks   = 3                     // links that a message of our own goes along in full, at least
-	offersMax  = recentMax             // announcements of one peer that wait, and pieces that it may ask for
+	offersMax  = 1 << 15               // announcements of one peer that wait, and pieces that it may ask for
 	offersTidy = 256                   // of them, before those that have come are first taken out
-	askedMax   = recentMax             // messages of which it is known when they were asked for
+	askedMax   = offersMax             // messages of which it is known when they were asked for
 	askWindow  = incompleteCount / 2   // messages that one peer is asked for at once
 	askTries   = 5                     // times that one announcement is answered by a Want
 	askQuiet   = 10 * time.Millisecond // beyond a round trip, for the scheduling of either end
@@ -130,6 +130,7 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 	for _, a := range untold {
 		c.announce(now, a, p)
 	}
+	c.tellQueued(now, p)
 }
 
 // handleGraft goes on to send to p in full.
@@ -165,9 +166,8 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 	case !p.linked:
 		c.drop(DropUnexpected)
 		return
-	case p.source && now.Sub(p.advised) > tellAgain, !p.source && c.sources() < sourcesMax:
-		c.promote(now, p) // it has not heard that it is a source
 	}
+	news := false
 	for i := range have.Len() {
 		id, total := have.At(i)
 		switch {
@@ -175,8 +175,12 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 			c.drop(DropOversize)
 		case c.seen.has(&id):
 		default:
+			news = true
 			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + c.quiet)})
 		}
+	}
+	if news && (p.source && now.Sub(p.advised) > tellAgain || !p.source && c.sources() < sourcesMax) {
+		c.promote(now, p) // it has not heard that it is a source
 	}
 }
 
@@ -239,7 +243,7 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		p.wantedAt = now
 		c.plain = wire.AppendWant(c.plain[:0], c.newID(), &c.want)
 		c.sendPlain(now, p, c.plain)
-		if graft && !p.source {
+		if graft && !p.source && c.sources() <= sourcesMax {
 			c.promote(now, p)
 		}
 	}

@@ -162,7 +162,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	c.add(8)
 	c.form(5 * time.Second)
 	liar := c.nodes[3]
-	for range 400 {
+	for range offersMax / 50 {
 		c.do(3, func(now time.Time) {
 			var have wire.Have
 			for range 60 {

@@ -279,12 +279,13 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
 			ids = append(ids, n.newBroadcastID())
-			p.queueSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], []byte(fmt.Sprint("message ", i))))
+			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
+			p.queueSmall(now, m.stored())
 		}
 		for _, id := range ids[:60] {
 			p.spare(id)
 		}
-		p.purge()
+		p.purge(&n.arena)
 		if len(p.small) != 40 || len(p.spared) != 0 {
 			t.Errorf("%d wait, %d ids kept", len(p.small), len(p.spared))
 		}

@@ -10,9 +10,9 @@ import (
 
 // Reports (docs/PROTOCOL.md, "Delivery reports").
 const (
-	reportBytes    = 16 << 10               // received in small messages before a report is worth a datagram
-	reportInterval = 20 * time.Millisecond  // at least between two, or a round trip if that is longer
-	reportStrain   = 100 * time.Millisecond // more than that while the links of this node are full
+	reportBytes    = 16 << 10              // received in small messages before a report is worth a datagram
+	reportInterval = 20 * time.Millisecond // at least between two, or a round trip if that is longer
+	reportStrain   = 8                     // times as long while a link has much waiting, at most
 )
 
 // noteReceived counts a datagram for the delivery reports.
@@ -43,10 +43,11 @@ func (c *Core) report(now time.Time, p *peer) {
 	ch := p.reporting
 	p.reporting = nil
 	p.unreported = 0
-	p.reportAt = now.Add(max(reportInterval, p.rtt))
-	if c.congested(now, false) { // what more comes could not be passed on: whoever sends it shall slow down
-		p.reportAt = p.reportAt.Add(reportStrain)
+	pause := max(reportInterval, p.rtt)
+	if p.source { // what more comes could not be passed on: whoever sends it shall slow down
+		pause *= time.Duration(min(1+c.backlog(now)/smallOwn, reportStrain))
 	}
+	p.reportAt = now.Add(pause)
 	c.plain = wire.AppendReport(c.plain[:0], c.newID(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
 		Bytes: ch.received, Delay: uint32(min(now.Sub(ch.HighestAt()), time.Minute).Microseconds())})
 	c.plain = c.appendChatter(c.plain, ch)

@@ -17,7 +17,8 @@ const (
 	seenForeignMax = 1 << 15 // ids of gwyh 0.1 nodes, per generation
 	seenForeignAge = 2 * time.Minute
 	seenOriginAge  = 10 * time.Minute
-	seenJump       = 1 << 32 // no origin is so far ahead of itself: nobody shall end another's window
+	seenOvertaken  = 3 * time.Second // after the first id of an origin, others before it may come that it overtook
+	seenJump       = 1 << 32         // no origin is so far ahead of itself: nobody shall end another's window
 )
 
 // seen tells the first copy of a message from the others. Ids of Go nodes are an origin tag and a
@@ -69,7 +70,7 @@ func (s *seen) addOrigin(now time.Time, tag uint64) *seenWindow {
 	if len(s.origins) >= seenOriginsMax || now.Sub(s.swept) > seenOriginAge {
 		s.sweep(now)
 	}
-	w := &seenWindow{}
+	w := &seenWindow{made: now}
 	s.origins[tag] = w
 	return w
 }
@@ -109,8 +110,9 @@ func (s *seen) firstForeign(now time.Time, id *wire.MessageID) bool {
 // is slow, or a link loses some. A counter that comes further behind the newest than the ring spans all the
 // same counts as met, and doubles it too.
 type seenWindow struct {
+	made  time.Time // when the first counter was met
 	used  time.Time
-	begin uint64   // block of the first counter met; what is missing before it was said before our time
+	begin uint64   // its block; what is missing before it was said before our time, or overtaken
 	top   uint64   // highest counter met
 	words []uint64 // word i of the ring holds block b of 64 counters if b % len == i; nil before the first
 }
@@ -119,7 +121,11 @@ func (s *seen) firstOf(w *seenWindow, n uint64) bool {
 	block := n / 64
 	switch newest := w.top / 64; {
 	case w.words == nil:
-		w.words = make([]uint64, seenWindowMin)
+		size := uint64(seenWindowMin)
+		for block < seenWindowOwn && size <= block { // the origin is young: all that it has said may yet come
+			size *= 2
+		}
+		w.words = make([]uint64, size)
 		w.top, w.begin = n, block
 	case n > w.top && n-w.top > seenJump:
 		return false
@@ -146,7 +152,11 @@ func (w *seenWindow) forgetsMissing(block uint64) bool {
 	if block < size || block-newest > seenWindowMax { // it goes nowhere that a larger ring would reach
 		return false
 	}
-	for b := max(w.begin, newest-min(newest, size-1)); b <= min(newest, block-size); b++ {
+	begin := w.begin
+	if w.used.Sub(w.made) < seenOvertaken {
+		begin -= min(begin, seenWindowOwn-1)
+	}
+	for b := max(begin, newest-min(newest, size-1)); b <= min(newest, block-size); b++ {
 		if w.words[b%size] != ^uint64(0) {
 			return true
 		}

@@ -129,3 +129,29 @@ func TestSeenIsBounded(t *testing.T) {
 		t.Errorf("%d and %d foreign ids, %d origins", len(s.now), len(s.before), len(s.origins))
 	}
 }
+
+// The first message of an origin that comes need not be its first: what it overtook is delivered too, however fast
+// the origin goes on.
+func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
+	for _, young := range []bool{true, false} {
+		var s seen
+		now := time.Unix(0, 0)
+		const overtaken, later = 2000, 20_000
+		base := uint64(1 << 30)
+		if young {
+			base = 0
+		}
+		id := func(n uint64) *wire.MessageID { id := originID(7, base+n); return &id }
+		for n := range uint64(later) {
+			now = now.Add(50 * time.Microsecond)
+			if !s.first(now, id(overtaken+n)) {
+				t.Fatalf("message %d counts as met", overtaken+n)
+			}
+		}
+		for n := range uint64(overtaken) {
+			if !s.first(now, id(n)) {
+				t.Fatalf("message %d, which others overtook, counts as met; origin young: %v", n, young)
+			}
+		}
+	}
+}

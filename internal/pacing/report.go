@@ -3,17 +3,18 @@ package pacing
 import "time"
 
 const (
-	stallProbes = 2        // datagrams beyond the window before a report: the link starts anew
-	startGain   = 2        // of what was delivered, while starting
-	startLeast  = 16 << 10 // bytes per round trip, however little the first report tells
-	startQueued = 24 << 10 // bytes of ours in a queue that end the start
+	stallProbes   = 2        // datagrams beyond the window before a report: they become fewer
+	restartProbes = 4        // and the link starts anew
+	startGain     = 2        // of what was delivered, while starting
+	startLeast    = 16 << 10 // bytes per round trip, however little the first report tells
+	startQueued   = 24 << 10 // bytes of ours in a queue that end the start
 
 	addEvery  = 0.1      // seconds; the rate grows by a datagram per round trip in so long
 	addRTT    = 0.05     // seconds; a shorter round trip counts as this
 	addLeast  = 1. / 4   // of that increase, while a queue is built up
 	addQueued = 16 << 10 // bytes of ours in a queue, up to which the increase is whole
 	spareRTTs = 10       // round trips without congestion, and at least spareTime, until spare rate is supposed
-	spareTime = 1        // seconds
+	spareTime = 0.2      // seconds
 	reach     = 9. / 8   // of what gets through: an increase goes no further
 )
 
@@ -46,10 +47,13 @@ func (c *Controller) Report(now time.Time, r Report) {
 	c.delay.add(now, r.RTT, newest > f.burstEnd)
 	c.bucket.pause = 0
 	probes := f.probes
-	f.report, f.probe, f.probes = now, time.Time{}, 0
+	f.report, f.much, f.probe, f.probes = now, time.Time{}, time.Time{}, 0
 	f.reported, f.delivered = newest, min(max(r.Delivered, f.delivered), newest)
+	if c.InFlight() > burst {
+		f.much = now
+	}
 	c.loss.missing(f.reported - f.delivered)
-	if probes >= stallProbes {
+	if probes >= restartProbes {
 		c.restart(now)
 		return
 	}

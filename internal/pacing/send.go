@@ -31,6 +31,7 @@ type flight struct {
 	allowed time.Time     // when the last granted datagram was sent, or the start
 	pressed time.Time     // when a datagram last had to wait, or the start
 	report  time.Time     // when the last report came, or the start
+	much    time.Time     // since when more than a burst is on its way, or the last report if that is later; zero: less is
 	probe   time.Time     // when a datagram may go beyond the window; zero: it is not used up
 	silence time.Duration // before that
 	probes  int           // that went since the last report
@@ -108,6 +109,12 @@ func (c *Controller) overdue() time.Duration {
 	return c.delay.smoothed + c.interval() + windowSlack
 }
 
+// Held reports whether the peer lets us wait for a report although more than a burst is on its way. It holds
+// reports back while it cannot pass on what it gets.
+func (c *Controller) Held(now time.Time) bool {
+	return !c.flight.much.IsZero() && now.Sub(c.flight.much) > c.overdue()+c.interval()
+}
+
 // Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes
 // all the same, and slows what follows.
 func (c *Controller) Sent(now time.Time, bytes int) {
@@ -118,6 +125,9 @@ func (c *Controller) Sent(now time.Time, bytes int) {
 	c.bucket.level = max(c.bucket.level-float64(bytes), -c.burst())
 	f := &c.flight
 	f.sent += uint64(bytes)
+	if f.much.IsZero() && c.InFlight() > burst {
+		f.much = now
+	}
 	if f.granted {
 		f.granted = false
 		f.allowed = now

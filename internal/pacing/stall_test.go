@@ -31,6 +31,34 @@ func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
 	}
 }
 
+func TestPeerThatHoldsReportsBackIsNoticed(t *testing.T) {
+	now := time.Unix(0, 0)
+	c := New(now, time.Millisecond, func(n int64) int64 { return n / 2 }, 1400)
+	send := func(bytes int) {
+		for ; bytes > 0; bytes -= 1400 {
+			c.Wait(now, 1400)
+			c.Sent(now, 1400)
+		}
+	}
+	report := func() {
+		c.Report(now, Report{Delivered: c.flight.sent, InFlightSent: c.flight.sent, RTT: time.Millisecond})
+	}
+	send(burst / 2)
+	if now = now.Add(time.Minute); c.Held(now) {
+		t.Error("little on its way is no reason to report")
+	}
+	send(burst)
+	if c.Held(now) {
+		t.Error("much was sent this moment only")
+	}
+	if now = now.Add(2*reportEvery + windowSlack + 2*time.Millisecond); !c.Held(now) {
+		t.Error("a report is overdue")
+	}
+	if report(); c.Held(now) {
+		t.Error("a report came")
+	}
+}
+
 func TestOneDatagramAtATimeGoesBeyondTheWindow(t *testing.T) {
 	t.Parallel()
 	c, now := newController(40*ms), epoch

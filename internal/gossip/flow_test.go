@@ -1,0 +1,263 @@
+package gossip
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/pacing"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// fill makes n broadcasts of 256 bytes wait for p.
+func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
+	for range count {
+		id := n.newBroadcastID()
+		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
+		p.queueSmall(now, m.stored())
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// paceOf is the pacing of a quick link or of one that is slower by far.
+func paceOf(now time.Time, quick bool) *pacing.Controller {
+	rtt := 10 * time.Second
+	if quick {
+		rtt = time.Millisecond
+	}
+	return pacing.New(now, rtt, func(n int64) int64 { return n / 2 }, 1400)
+}
+
+const fillsLink = smallOwn/256 + 1 // broadcasts of fill that fill a link
+
+func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(6)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		p := n.links[2]
+		for name, is := range map[string]struct {
+			full, unwanted, silent, slow bool
+			congested                    bool
+		}{
+			"nothing waits":        {},
+			"full":                 {full: true, congested: true},
+			"full and unwanted":    {full: true, unwanted: true},
+			"full and silent":      {full: true, silent: true},
+			"full and far slower":  {full: true, slow: true},
+			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
+		} {
+			heard, e := p.heard, p.egress
+			var paces []*pacing.Controller
+			for _, o := range n.links {
+				paces = append(paces, o.pace)
+			}
+			if is.full {
+				n.fill(now, p, fillsLink)
+			}
+			if is.silent {
+				p.heard = now.Add(-time.Minute)
+			}
+			if is.slow {
+				for _, o := range n.links {
+					o.pace = paceOf(now, o != p)
+				}
+			}
+			p.wanted = !is.unwanted
+			if got := n.congested(now, false); got != is.congested {
+				t.Errorf("%s: congested %v", name, got)
+			}
+			p.heard, p.wanted, p.egress = heard, true, e
+			for i, o := range n.links {
+				o.pace = paces[i]
+			}
+		}
+	})
+}
+
+// With too few peers that want messages those of our own go along others that take them.
+func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(8)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		for i, p := range n.links {
+			p.wanted, p.busy, p.began, p.count = false, true, now, busyCount
+			if i < len(n.links)-ownLinks {
+				n.fill(now, p, fillsLink)
+			}
+		}
+		if n.congested(now, false) {
+			t.Fatal("it is congested although three links take a message")
+		}
+		before := n.stats.BroadcastsForwarded
+		if err := n.Broadcast(now, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if got := n.stats.BroadcastsForwarded - before; got != ownLinks {
+			t.Errorf("sent in full along %d links, want %d", got, ownLinks)
+		}
+		n.fill(now, n.links[len(n.links)-1], fillsLink)
+		if !n.congested(now, false) {
+			t.Error("it is not congested although two links only take a message")
+		}
+	})
+}
+
+// What waits for a peer that does not want it in full any more is announced to it instead.
+func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
+	c := pair(t)
+	n, o := c.nodes[0], c.nodes[1]
+	p := n.links[0]
+	const count = 500
+	c.do(0, func(now time.Time) {
+		n.fill(now, p, count)
+	})
+	c.do(1, func(now time.Time) { o.demote(now, o.links[0], wire.MessageID{}) })
+	c.net.RunFor(100 * time.Millisecond)
+	if len(p.small) > 0 || n.stats.Announced != count {
+		t.Errorf("%d wait, %d were announced", len(p.small), n.stats.Announced)
+	}
+	c.net.RunFor(5 * time.Second)
+	if got := o.stats.BroadcastsDelivered; got != count {
+		t.Errorf("%d of %d came", got, count)
+	}
+	c.quiet()
+}
+
+// What the arena has forgotten before it could go is dropped and counted, and does not keep up what follows.
+func TestForgottenMessagesKeepNothingUp(t *testing.T) {
+	c := pair(t)
+	n, o := c.nodes[0], c.nodes[1]
+	p := n.links[0]
+	c.do(0, func(now time.Time) {
+		for range 100 {
+			p.queueSmall(now, stored{off: n.arena.head + 1<<30, size: 300})
+		}
+		n.fill(now, p, 10)
+		n.pump(now, p)
+		if p.waits() != 0 || p.bytes != 0 {
+			t.Errorf("%d wait, of %d bytes", p.waits(), p.bytes)
+		}
+	})
+	c.net.RunFor(time.Second)
+	if got := n.stats.Dropped[DropForgotten]; got != 100 {
+		t.Errorf("%d counted as forgotten, want 100", got)
+	}
+	if got := o.stats.BroadcastsDelivered; got != 10 {
+		t.Errorf("%d of 10 came", got)
+	}
+}
+
+// What was lost or asked for goes before what waits.
+func TestWhatAPeerLacksGoesFirst(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	p := n.links[0]
+	c.do(0, func(now time.Time) {
+		n.fill(now, p, 3)
+		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.newBroadcastID(), []byte("lost")))
+		p.queueUrgent(now, m.stored())
+		if first := p.nextSmall(0).stored; first != m.stored() || p.nextSmall(1).stored != p.small[0].stored || p.waits() != 4 {
+			t.Errorf("%v goes first of %d", first, p.waits())
+		}
+		p.dropSmall(2)
+		if len(p.urgent) != 0 || len(p.small) != 2 {
+			t.Errorf("%d and %d are left", len(p.urgent), len(p.small))
+		}
+		n.pump(now, p)
+	})
+}
+
+func TestArenaKeepsWhatALinkIsBehindWith(t *testing.T) {
+	behind := true
+	a := arena{waits: func() bool { return behind }}
+	now := time.Unix(0, 0)
+	first := a.put(now, make([]byte, 1000))
+	for range arenaHold/2/1000 - 10 {
+		now = now.Add(time.Second)
+		a.put(now, make([]byte, 1000))
+	}
+	if a.get(first, 1000) == nil {
+		t.Error("the first message is gone though a link is behind")
+	}
+	a.rest(now.Add(arenaRest))
+	if a.buf == nil {
+		t.Error("given back though a link is behind")
+	}
+	behind = false
+	if a.rest(now.Add(arenaRest)); a.buf != nil {
+		t.Error("kept for nobody")
+	}
+}
+
+// A node that cannot pass on what it gets reports to its sources later, the later the more waits.
+func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
+	c.add(4)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		from, to := n.links[0], n.links[1]
+		for _, waits := range []int{0, 1, 3, 100} {
+			to.egress = egress{pace: to.pace}
+			n.fill(now, to, waits*smallOwn/256)
+			for _, source := range []bool{true, false} {
+				from.source, from.reporting = source, from.channels[0]
+				n.report(now, from)
+				want := reportInterval
+				if source {
+					want *= time.Duration(min(1+to.bytes/smallOwn, reportStrain))
+				}
+				if got := from.reportAt.Sub(now); got != want {
+					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.bytes, source, got, want)
+				}
+			}
+		}
+		to.egress = egress{pace: to.pace}
+	})
+}
+
+// All nodes send faster than the slowest takes. What Broadcast takes arrives, or is counted.
+func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(200 * time.Microsecond), Rate: 20 << 20, Queue: 256 << 10})
+	c.add(20)
+	c.form(5 * time.Second)
+	accepted, refused := 0, 0
+	for step := range 150 {
+		for i := range c.nodes {
+			c.do(i, func(now time.Time) {
+				for k := range 20 {
+					if err := c.nodes[i].Broadcast(now, fmt.Appendf(nil, "%d %d %d %250s", i, step, k, "")); err == nil {
+						accepted++
+					} else {
+						refused++
+					}
+				}
+			})
+		}
+		c.net.RunFor(time.Millisecond)
+	}
+	c.net.RunFor(10 * time.Second)
+	lost := 0
+	for i, n := range c.nodes {
+		for _, times := range n.got {
+			if times != 1 {
+				t.Fatalf("node %d got a message %d times", i, times)
+			}
+		}
+		lost += accepted - int(n.stats.BroadcastsSent) - int(n.stats.BroadcastsDelivered)
+	}
+	t.Logf("%d accepted, %d refused, %d of %d deliveries lost", accepted, refused, lost, accepted*(len(c.nodes)-1))
+	if 10_000*lost > accepted*(len(c.nodes)-1) {
+		t.Errorf("%d of %d deliveries lost", lost, accepted*(len(c.nodes)-1))
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+	c.quiet()
+}
