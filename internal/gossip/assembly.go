@@ -196,17 +196,19 @@ func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
 
 // crowded reports whether half of the room is taken by messages that others may still want: those that are not
 // whole, not sent to all, or were sent just now.
-func (s *assemblies) crowded(now time.Time) bool {
+func (s *assemblies) crowded(now time.Time) bool { return s.wanted(now) >= storeMax/2 }
+
+// wanted is the bytes of messages that others may still want, or less than half of the room.
+func (s *assemblies) wanted(now time.Time) (size int) {
 	if s.size < storeMax/2 {
-		return false
+		return s.size
 	}
-	size := 0
 	for _, a := range s.all {
 		if !a.complete() || a.pending > 0 || now.Sub(a.progress) < wantedLately {
 			size += a.bytes
 		}
 	}
-	return size >= storeMax/2
+	return size
 }
 
 // makePlace forgets one message that only repair could still want.

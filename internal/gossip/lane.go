@@ -108,7 +108,7 @@ func (c *Core) halt(now time.Time, p *peer, stop wire.MessageID) {
 }
 
 // handlePrune begins to send nothing more to p in full, and stops what it names. Other messages go on, for
-// it may have them from nobody else; of those that were not begun it is told.
+// it may have them from nobody else; of those that were not begun it is told, but for our own that go along few links.
 func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 	stop, err := wire.ParsePrune(data)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 	p.wanted = false
 	var untold []*assembly
 	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		if b.asm.direct || b.asked || b.whole() || b.begun && b.asm.id != stop {
+		if b.asm.direct || b.asked || b.whole() || b.begun && b.asm.id != stop || b.asm.ours && b.asm.pending <= sourcesMax {
 			return false
 		}
 		if !b.begun {

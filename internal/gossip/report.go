@@ -45,7 +45,7 @@ func (c *Core) report(now time.Time, p *peer) {
 	p.unreported = 0
 	pause := max(reportInterval, p.rtt)
 	if p.source { // what more comes could not be passed on: whoever sends it shall slow down
-		pause *= time.Duration(min(1+c.backlog(now)/smallOwn, reportStrain))
+		pause *= time.Duration(min(1+c.backlog(now)/smallOwn+max(c.store.wanted(now)-storeMax/2, 0)/(storeMax/2/reportStrain), reportStrain))
 	}
 	p.reportAt = now.Add(pause)
 	c.plain = wire.AppendReport(c.plain[:0], c.newID(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
