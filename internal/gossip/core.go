@@ -252,6 +252,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
+	s.Dropped[DropOutrun] = c.seen.outrun
 	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.aware.score
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()

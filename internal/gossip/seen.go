@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -26,7 +27,8 @@ const (
 // generations of bounded count and age.
 type seen struct {
 	origins map[uint64]*seenWindow
-	wide    int // words of the windows beyond seenWindowOwn
+	wide    int    // words of the windows beyond seenWindowOwn
+	outrun  uint64 // counters that left a window and had not come
 	swept   time.Time
 	now     map[wire.MessageID]struct{} // the current generation of foreign ids
 	before  map[wire.MessageID]struct{}
@@ -132,7 +134,7 @@ func (s *seen) firstOf(w *seenWindow, n uint64) bool {
 	case n > w.top:
 		for w.forgetsMissing(block) && s.grow(w) {
 		}
-		w.advance(block)
+		s.outrun += w.advance(block)
 		w.top = n
 	case newest-block >= uint64(len(w.words)):
 		s.grow(w)
@@ -177,16 +179,17 @@ func (w *seenWindow) has(n uint64) bool {
 	return w.words[block%uint64(len(w.words))]&(1<<(n%64)) != 0
 }
 
-// advance clears the words of the blocks after the newest, up to block.
-func (w *seenWindow) advance(block uint64) {
+// advance clears the words of the blocks after the newest, up to block. It returns how many counters that had not come
+// thereby leave the window, of those that were said in our time.
+func (w *seenWindow) advance(block uint64) (lost uint64) {
 	size, newest := uint64(len(w.words)), w.top/64
-	if block-newest >= size {
-		clear(w.words)
-		return
-	}
-	for b := newest + 1; b <= block; b++ {
+	for b := newest + 1; b <= min(block, newest+size); b++ {
+		if b > w.begin+size { // the block that b takes the place of came after the first
+			lost += uint64(64 - bits.OnesCount64(w.words[b%size]))
+		}
 		w.words[b%size] = 0
 	}
+	return lost
 }
 
 // wide is how many words a window has beyond what is each one's own.

@@ -155,3 +155,25 @@ func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
 		}
 	}
 }
+
+// What can never be told from a repetition any more is counted.
+func TestMessagesThatLeaveTheWindowBeforeTheyCameAreCounted(t *testing.T) {
+	var s seen
+	now := time.Unix(0, 0)
+	const missing = 300
+	for n := range uint64(4 * 64 * seenWindowMax) {
+		now = now.Add(time.Millisecond)
+		if n >= 1000 && n < 1000+missing {
+			continue
+		}
+		if id := originID(7, 1<<30+n); !s.first(now, &id) {
+			t.Fatalf("message %d counts as met", n)
+		}
+		if n == 64*seenWindowMax && s.outrun != 0 {
+			t.Fatalf("%d counted while they may still come", s.outrun)
+		}
+	}
+	if s.outrun != missing {
+		t.Errorf("%d counted, want %d", s.outrun, missing)
+	}
+}

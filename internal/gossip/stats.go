@@ -91,13 +91,14 @@ const (
 	DropUnreachable                // a direct message to a node that did not answer
 	DropVersions                   // a member that does not understand the others, or is not understood
 	DropAnnounced                  // a message that was announced and did not come, however often asked for
+	DropOutrun                     // a message that did not come before 65,536 later ones of its origin had
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
 	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "address", "queue_full",
 	"queue_old", "store_full", "incomplete", "forgotten", "unreachable",
-	"versions", "announced"}
+	"versions", "announced", "outrun"}
 
 // String is the label that the drop is counted under.
 func (d Drop) String() string { return dropNames[d] }

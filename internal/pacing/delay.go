@@ -6,7 +6,7 @@ const (
 	maxRTT = 10 * time.Second  // of a sample
 	minFor = 300 * time.Second // min looks back once to twice so long
 
-	riseLeast = 15 * time.Millisecond // a smaller rise is no queue
+	riseLeast = 12 * time.Millisecond // a smaller rise is no queue
 	riseMost  = 20 * time.Millisecond // a larger one is, however long the path
 )
 

@@ -16,12 +16,12 @@
 //	round    = from a report to the first that is 3/4 interval or more later
 //	got      = the most that was delivered per second in one of the last three rounds
 //	rise     = sample - least
-//	risen(n) = each of the n newest samples has rise > max(5 ms, least/4 up to 20 ms, 2 jitter)
+//	risen(n) = each of the n newest samples has rise > max(12 ms, least/4 up to 20 ms, 2 jitter)
 //	queued   = got * rise                            bytes of this link in queues
 //
 // Samples of the datagrams sent unpaced say nothing of rise: these waited for each other. Taking the
-// smallest of several makes jitter harmless. The limit of 20 ms makes a queue of 64 KB visible on a path
-// of 10 Mbit/s and 200 ms.
+// smallest of several makes jitter harmless. Less than 12 ms a busy host adds by itself. The limit of 20 ms
+// makes a queue of 64 KB visible on a path of 10 Mbit/s and 200 ms.
 //
 // # Start
 //
@@ -70,8 +70,8 @@
 //	rate = min(rate + slope * round, 9/8 got / (1 - random))
 //
 //	slope = datagram / (max(interval, 50 ms) * 0.1 s) * share  +  spare / hold
-//	share = 1 while rise <= max(5 ms, 2 jitter), else (16 KiB/queued)^2, from 1/4 to 1
-//	hold  = max(10 interval, 1 s)
+//	share = 1 while rise <= max(12 ms, 2 jitter), else (16 KiB/queued)^2, from 1/4 to 1
+//	hold  = max(10 interval, 0.5 s)
 //	spare = 0 until hold after the last congestion, all of the rate from 2 hold on; 0 with more rise
 //
 // The first term is the additive increase that makes links share a path; who has much queued increases
@@ -85,10 +85,10 @@
 //	window = rate * (rtt + 2 interval + 10 ms)       from 64 KiB to 64 MiB; 64 KiB until the first report
 //
 // Two intervals bear one lost report. A datagram leaves when a bucket, filled at the rate, holds its size;
-// the bucket takes 2 ms of the rate or two datagrams. When the window is used up sending stops, but for one
-// datagram when a report is overdue, after rtt + interval + 10 ms, one more after the same time, then after
-// twice that and so on up to 1 s. A report after two or more of them starts the link anew, for all that was
-// sent before has left the network. A Nak before the first report allows one datagram at once: the peer is
-// there, and its report was lost. So a receiver that stands still costs one window, and whatever the peer
-// reports, rate, window and wait keep to their bounds.
+// the bucket takes 2 ms of the rate or two datagrams. When the window is used up sending stops, but for one datagram when a report is overdue, after rtt + interval + 10 ms, one
+// more after the same time, then after twice that and so on up to 1 s. A report after four or more of them
+// starts the link anew, for all that was sent before has left the network; a peer that cannot pass on what it
+// gets reports late, but not that late, and Held tells of it. A Nak before the first report allows one
+// datagram at once: the peer is there, and its report was lost. So a receiver that stands still costs one
+// window, and whatever the peer reports, rate, window and wait keep to their bounds.
 package pacing

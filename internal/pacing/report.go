@@ -14,7 +14,7 @@ const (
 	addLeast  = 1. / 4   // of that increase, while a queue is built up
 	addQueued = 16 << 10 // bytes of ours in a queue, up to which the increase is whole
 	spareRTTs = 10       // round trips without congestion, and at least spareTime, until spare rate is supposed
-	spareTime = 0.2      // seconds
+	spareTime = 0.5      // seconds
 	reach     = 9. / 8   // of what gets through: an increase goes no further
 )
 
