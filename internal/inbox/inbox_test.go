@@ -73,7 +73,10 @@ func TestWaitEndsWithADatagramAtItsTimeAndWhenWoken(t *testing.T) {
 				t.Errorf("ended at %v with %d, want %v with %d", at, len(got), ends, datagrams)
 			}
 		}
-		after(time.Second, func() { in.Put(wire.Path{}, []byte("x")); in.Put(wire.Path{}, []byte("y")) })
+		after(time.Second, func() { in.Put(wire.Path{}, []byte("x")) })
+		wait(time.Hour, time.Second, 1)
+		in.Put(wire.Path{}, []byte("x"))
+		in.Put(wire.Path{}, []byte("y"))
 		wait(time.Hour, time.Second, 2)
 		wait(2*time.Second, 2*time.Second, 0)
 		after(time.Second, in.Wake)
