@@ -45,13 +45,21 @@ func (c *Core) report(now time.Time, p *peer) {
 	p.unreported = 0
 	pause := max(reportInterval, p.rtt)
 	if p.source { // what more comes could not be passed on: whoever sends it shall slow down
-		pause *= time.Duration(min(1+c.backlog(now)/smallOwn+max(c.store.wanted(now)-storeMax/2, 0)/(storeMax/2/reportStrain), reportStrain))
+		pause *= c.strain(now)
 	}
 	p.reportAt = now.Add(pause)
 	c.plain = wire.AppendReport(c.plain[:0], c.newID(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
 		Bytes: ch.received, Delay: uint32(min(now.Sub(ch.HighestAt()), time.Minute).Microseconds())})
 	c.plain = c.appendChatter(c.plain, ch)
 	c.transmit(now, ch, p.set.Path(), c.plain, sent{})
+}
+
+// strain is how many times as long as usual a source waits for a report: one more for each part of what waits for
+// others, beyond what may.
+func (c *Core) strain(now time.Time) time.Duration {
+	const part = storeMax / 2 / reportStrain
+	large := max(c.store.wanted(now)-storeMax/2, 0)
+	return time.Duration(min(1+c.backlog(now)/smallOwn+large/part, reportStrain))
 }
 
 // handleReport lets the pacing know how much of what was sent has arrived, and how quickly, and ends

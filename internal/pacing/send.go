@@ -4,6 +4,7 @@ import "time"
 
 const (
 	pacedBurst = 2 * time.Millisecond // of the rate may leave at once, for timers are coarse
+	heldMost   = 10                   // intervals that a report may be late before it counts as lost
 	maxProbe   = time.Second          // between datagrams beyond the window, if the first is sooner
 	minPause   = time.Millisecond     // after the system refused a datagram, doubled with each
 	maxPause   = 100 * time.Millisecond
@@ -110,9 +111,14 @@ func (c *Controller) overdue() time.Duration {
 }
 
 // Held reports whether the peer lets us wait for a report although more than a burst is on its way. It holds
-// reports back while it cannot pass on what it gets.
+// reports back while it cannot pass on what it gets, but for no longer than eight intervals: one that does not come
+// then was lost, and the peer, which got no more, has nothing to report.
 func (c *Controller) Held(now time.Time) bool {
-	return !c.flight.much.IsZero() && now.Sub(c.flight.much) > c.overdue()+c.interval()
+	if c.flight.much.IsZero() {
+		return false
+	}
+	late := now.Sub(c.flight.much) - c.overdue()
+	return late > c.interval() && late <= heldMost*c.interval()
 }
 
 // Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes

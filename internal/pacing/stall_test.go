@@ -54,6 +54,11 @@ func TestPeerThatHoldsReportsBackIsNoticed(t *testing.T) {
 	if now = now.Add(2*reportEvery + windowSlack + 2*time.Millisecond); !c.Held(now) {
 		t.Error("a report is overdue")
 	}
+	late := now
+	if now = now.Add((heldMost + 1) * reportEvery); c.Held(now) {
+		t.Error("a report that was lost holds the link up for ever")
+	}
+	now = late
 	if report(); c.Held(now) {
 		t.Error("a report came")
 	}
