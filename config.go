@@ -17,6 +17,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -61,8 +62,11 @@ type Config struct {
 	// SkipInboundLabelCheck is without meaning here: without the label there is no key.
 	SkipInboundLabelCheck bool
 
-	// BindAddr is the IP address to listen on. Default "0.0.0.0"; that, "::" and empty all mean every
-	// address of the machine, IPv4 and IPv6. Anything but an IP address is rejected.
+	// BindAddr is the address to listen on: an IP address or a host name. Default "0.0.0.0"; that, "::"
+	// and empty all mean every address of the machine, IPv4 and IPv6. Create looks a host name up once
+	// and listens on the first IPv4 address of this machine that it resolves to, or if there is none on
+	// the first IPv6 address. A name that resolves to no address of this machine is an error, and so is
+	// one that cannot be looked up within 10 s. Not used if Transport is set.
 	BindAddr string
 	// BindPort is the UDP port to listen on. Default 6969. Zero picks a free one, which Create writes
 	// here and to AdvertisePort. 0 to 65535.
@@ -429,6 +433,11 @@ func (c *Config) complaints() (bad []string) {
 			reject(field, fmt.Sprintf("%.16q... of %d bytes", value, len(value)), fmt.Sprintf("at most %d bytes", most))
 		}
 	}
+	host := func(field, value string) {
+		if value != "" && !resolve.IsHost(value) {
+			reject(field, fmt.Sprintf("%q", value), "an IP address or a host name")
+		}
+	}
 	address := func(field, value string) {
 		if _, err := netip.ParseAddr(value); value != "" && err != nil {
 			reject(field, fmt.Sprintf("%q", value), "an IP address")
@@ -443,7 +452,7 @@ func (c *Config) complaints() (bad []string) {
 	short("Zone", c.Zone, maxNameSize)
 	largest := maxUserBufferSize
 	if c.Transport == nil {
-		address("BindAddr", c.BindAddr)
+		host("BindAddr", c.BindAddr)
 		address("AdvertiseAddr", c.AdvertiseAddr)
 		largest = udp.MaxDatagram
 	}

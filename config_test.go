@@ -100,7 +100,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"Name":                    {func(c *Config) { c.Name = long }, `"nnnnnnnnnnnnnnnn"... of 256 bytes, want at most 255 bytes`},
 		"Label":                   {func(c *Config) { c.Label = long }, "at most 255 bytes"},
 		"Zone":                    {func(c *Config) { c.Zone = long }, "at most 255 bytes"},
-		"BindAddr":                {func(c *Config) { c.BindAddr = "localhost" }, `= "localhost", want an IP address`},
+		"BindAddr":                {func(c *Config) { c.BindAddr = "10.0.0.300" }, `= "10.0.0.300", want an IP address or a host name`},
 		"BindPort":                {func(c *Config) { c.BindPort = 65536 }, "= 65536, want 0 to 65535"},
 		"AdvertiseAddr":           {func(c *Config) { c.AdvertiseAddr = "1.2.3" }, `= "1.2.3", want an IP address`},
 		"AdvertisePort":           {func(c *Config) { c.AdvertisePort = -1 }, "= -1, want 0 to 65535"},
@@ -162,6 +162,7 @@ func TestBoundsThemselvesAreGood(t *testing.T) {
 		func(c *Config) { c.UDPBufferSize, c.Name, c.Zone, c.MetaMax = 1200, bytes255(), bytes255(), 512 },
 		func(c *Config) { c.DistributionStrategy = PreferRemote },
 		func(c *Config) { c.BindAddr, c.AdvertiseAddr = "::1", "2001:db8::1" },
+		func(c *Config) { c.BindAddr = "localhost" },
 		func(c *Config) { c.GossipNodes, c.RetransmitMult = -1, -1 },
 	} {
 		c := DefaultLANConfig()

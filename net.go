@@ -2,6 +2,7 @@ package gwyh
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -116,8 +118,9 @@ func readIngested(conn net.Conn, addr net.Addr, shouldClose bool) ([]byte, error
 
 // NetTransportConfig says how a NetTransport is made.
 type NetTransportConfig struct {
-	// BindAddrs are the IP addresses to listen on, one at least. A single "0.0.0.0", "::" or empty one
-	// is every address, IPv4 and IPv6; among several it is those of its own family.
+	// BindAddrs are the addresses to listen on, one at least: IP addresses, or host names as in
+	// Config.BindAddr. A single "0.0.0.0", "::" or empty one is every address, IPv4 and IPv6; among
+	// several it is those of its own family.
 	BindAddrs []string
 	// BindPort is the UDP port to listen on, the same on all addresses. Zero picks one that is free on
 	// all of them.
@@ -149,10 +152,11 @@ var (
 	_ IngestionAwareTransport = (*NetTransport)(nil)
 )
 
-// NewNetTransport opens the sockets. If one cannot be opened the error names its address, and none is
-// left open.
+// NewNetTransport looks up the host names among the addresses, for at most 10 s, and opens the sockets. An
+// address that is not one of this machine's is an error that names it. If one socket cannot be opened, none
+// is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
-	addrs, err := parseBindAddrs(config.BindAddrs)
+	addrs, err := bindAddrs(config.BindAddrs)
 	if err != nil {
 		return nil, err
 	}
@@ -177,20 +181,22 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	return t, nil
 }
 
-func parseBindAddrs(bind []string) ([]netip.Addr, error) {
+// bindLookup is how long the lookup of all host names among the bind addresses may take.
+const bindLookup = 10 * time.Second
+
+// bindAddrs are the IP addresses that the bind addresses stand for.
+func bindAddrs(bind []string) (addrs []netip.Addr, err error) {
 	if len(bind) == 0 {
-		return nil, errors.New("BindAddrs is empty, want at least one IP address")
+		return nil, errors.New("BindAddrs is empty, want at least one address")
 	}
-	var addrs []netip.Addr
+	ctx, cancel := context.WithTimeout(context.Background(), bindLookup)
+	defer cancel()
 	for _, s := range bind {
-		a := netip.IPv4Unspecified()
-		if s != "" {
-			var err error
-			if a, err = netip.ParseAddr(s); err != nil {
-				return nil, fmt.Errorf("bind address %q is not an IP address", s)
-			}
+		a, err := resolve.Bind(ctx, s, net.DefaultResolver.LookupNetIP, resolve.Own)
+		if err != nil {
+			return nil, err
 		}
-		addrs = append(addrs, a.Unmap())
+		addrs = append(addrs, a)
 	}
 	return addrs, nil
 }

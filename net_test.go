@@ -205,7 +205,8 @@ func TestBadBindAddressIsAnError(t *testing.T) {
 		port  int
 	}{
 		{"BindAddrs is empty", nil, 0},
-		{`"localhost" is not an IP address`, []string{"localhost"}, 0},
+		{`"10.0.0.300" is neither an IP address nor a host name`, []string{"10.0.0.300"}, 0},
+		{`"no host"`, []string{"127.0.0.1", "no host"}, 0},
 		{"BindPort = -1, want 0 to 65535", []string{"127.0.0.1"}, -1},
 		{"BindPort = 65536, want 0 to 65535", []string{"127.0.0.1"}, 65536},
 		{"203.0.113.77:", []string{"127.0.0.1", "203.0.113.77"}, 0}, // of another machine
@@ -214,6 +215,24 @@ func TestBadBindAddressIsAnError(t *testing.T) {
 		if tr != nil || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v, want %s", err, c.says)
 		}
+	}
+}
+
+func TestHostNameAsBindAddressIsTheAddressThatItResolvesTo(t *testing.T) {
+	tr := newNetTransport(t, "localhost")
+	if got := tr.sockets[0].LocalAddr().Addr(); !got.IsLoopback() || len(tr.sockets) != 1 {
+		t.Errorf("%s in %d sockets", got, len(tr.sockets))
+	}
+	c := testConfig("a", nil)
+	c.BindAddr = "localhost"
+	m := create(t, c)
+	if !m.LocalNode().Addr.IsLoopback() || c.BindAddr != "localhost" {
+		t.Errorf("advertises %s, BindAddr %q", m.LocalNode().Addr, c.BindAddr)
+	}
+	c = testConfig("b", nil)
+	c.BindAddr = "localhost"
+	if n, err := create(t, c).Join([]string{m.LocalNode().Address()}); n != 1 || err != nil {
+		t.Error(n, err)
 	}
 }
 

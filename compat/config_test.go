@@ -3,6 +3,7 @@ package compat
 import (
 	"log"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,9 +81,20 @@ func TestLabelAbove255BytesIsRefused(t *testing.T) {
 	}
 }
 
-func TestBindAddrHasToBeAnAddress(t *testing.T) {
-	err := refused(t, func(c *memberlist.Config) { c.BindAddr = "nonsense" })
+func TestBindAddrThatIsNeitherAnAddressNorAHostName(t *testing.T) {
+	err := refused(t, func(c *memberlist.Config) { c.BindAddr = "10.0.0.300" })
 	same(t, "refused", err != nil, differs(t, "bind-address", false, true))
+}
+
+// dragonboat documents host names as bind addresses, and pilosa's default is localhost.
+func TestHostNameAsBindAddrIsListenedOn(t *testing.T) {
+	a := loopback(t, "a", func(c *memberlist.Config) { c.BindAddr = "localhost" })
+	// memberlist listens on all addresses and advertises none of them.
+	same(t, "advertised", a.LocalNode().Addr.IsLoopback(), differs(t, "bind-address", false, true))
+	at := net.JoinHostPort("localhost", strconv.Itoa(int(a.LocalNode().Port)))
+	b := loopback(t, "b", func(c *memberlist.Config) { c.BindAddr = "localhost" })
+	reached, err := b.Join([]string{at})
+	same(t, "reached by the name", []any{reached > 0, err}, []any{true, error(nil)})
 }
 
 func TestSecretKeyOfAnyLength(t *testing.T) {

@@ -13,6 +13,12 @@ func lookup(_ context.Context, _, host string) ([]netip.Addr, error) {
 	case "pods":
 		return []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.2"),
 			netip.MustParseAddr("fd00::3"), netip.MustParseAddr("10.0.0.1")}, nil
+	case "six":
+		return []netip.Addr{netip.MustParseAddr("fd00::2"), netip.MustParseAddr("fd00::3")}, nil
+	case "mixed":
+		return []netip.Addr{netip.MustParseAddr("fd00::3"), netip.MustParseAddr("10.0.0.2")}, nil
+	case "elsewhere":
+		return []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")}, nil
 	case "empty":
 		return nil, nil
 	}

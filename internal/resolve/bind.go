@@ -1,0 +1,72 @@
+package resolve
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// Bind returns the address that a bind address stands for: an IP address, nothing (all addresses), or a host
+// name. A host name stands for the first IPv4 address of this machine that it resolves to, or if there is none
+// for the first IPv6 address, as with net.Listen. own reports whether an address is one of this machine's.
+func Bind(ctx context.Context, s string, lookup Lookup, own func(netip.Addr) bool) (netip.Addr, error) {
+	if s == "" {
+		return netip.IPv4Unspecified(), nil
+	}
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return ip.Unmap(), nil
+	}
+	if !IsHost(s) {
+		return netip.Addr{}, fmt.Errorf("bind address %q is neither an IP address nor a host name", s)
+	}
+	found, err := lookup(ctx, "ip", s)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("bind address %q: %w", s, err)
+	}
+	best := netip.Addr{}
+	for _, ip := range found {
+		ip = ip.Unmap()
+		better := !best.IsValid() || best.Is6() && ip.Is4()
+		if better && own(ip) {
+			best = ip
+		}
+	}
+	if !best.IsValid() {
+		return best, fmt.Errorf("bind address %q: it resolves to %v, and none of these is an address of this machine", s, found)
+	}
+	return best, nil
+}
+
+// Own reports whether a socket can be bound to an address, as it can if the address is one of this machine's.
+func Own(ip netip.Addr) bool {
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
+
+// IsHost reports whether s is an IP address or has the form of a host name. A name whose last label consists of
+// digits has not: it is a mistyped IPv4 address.
+func IsHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	for _, l := range labels {
+		if !isLabel(l) {
+			return false
+		}
+	}
+	return len(s) <= 254 && strings.Trim(labels[len(labels)-1], "0123456789") != ""
+}
+
+// isLabel reports whether s may stand between two dots of a host name. Underscores are no part of RFC 1123, but
+// of names in use, such as those of Docker Compose.
+func isLabel(s string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return s != "" && len(s) <= 63 && s[0] != '-' && strings.Trim(s, allowed) == ""
+}

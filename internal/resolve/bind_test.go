@@ -1,0 +1,76 @@
+package resolve
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// ownHere has the addresses 10.0.0.2 and fd00::3 on this machine.
+func ownHere(ip netip.Addr) bool {
+	return ip == netip.MustParseAddr("10.0.0.2") || ip == netip.MustParseAddr("fd00::3")
+}
+
+func TestBindAddressStandsForOneAddressOfThisMachine(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                "0.0.0.0",
+		"0.0.0.0":         "0.0.0.0",
+		"::":              "::",
+		"192.0.2.1":       "192.0.2.1", // whether it is this machine's, the socket tells
+		"::ffff:10.0.0.1": "10.0.0.1",
+		"fe80::1%eth0":    "fe80::1%eth0",
+		"pods":            "10.0.0.2",
+		"six":             "fd00::3",
+		"mixed":           "10.0.0.2",
+	} {
+		got, err := Bind(t.Context(), in, lookup, ownHere)
+		if err != nil || got.String() != want {
+			t.Errorf("%q: %v %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+func TestBindAddressThatIsNotOfThisMachineIsAnErrorThatTellsWhatItResolvesTo(t *testing.T) {
+	for in, want := range map[string]string{
+		"elsewhere":    `bind address "elsewhere": it resolves to [10.0.0.9 fd00::9], and none of these is an address of this machine`,
+		"empty":        `bind address "empty": it resolves to [], and none`,
+		"nowhere":      `bind address "nowhere": no such host`,
+		"10.0.0.300":   `bind address "10.0.0.300" is neither an IP address nor a host name`,
+		"10.0.0.2:80":  "neither",
+		"[::1]":        "neither",
+		"a b":          "neither",
+		"node\n":       "neither",
+		"a..b":         "neither",
+		".":            "neither",
+		"-a":           "neither",
+		"1.2.3":        "neither",
+		longName(255):  "neither",
+		longLabel + "": "neither",
+	} {
+		got, err := Bind(t.Context(), in, lookup, ownHere)
+		if err == nil || got.IsValid() || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+func TestHostNamesInUseHaveTheFormOfOne(t *testing.T) {
+	for _, s := range []string{"localhost", "node-1", "node_1", "10-0-0-1.pods.cluster.local.", "1a", longName(253)} {
+		if !IsHost(s) {
+			t.Errorf("%q is none", s)
+		}
+	}
+}
+
+func TestLoopbackIsOfThisMachineAndADocumentationAddressIsNot(t *testing.T) {
+	for ip, want := range map[string]bool{"127.0.0.1": true, "0.0.0.0": true, "203.0.113.77": false} {
+		if got := Own(netip.MustParseAddr(ip)); got != want {
+			t.Errorf("%s: %v", ip, got)
+		}
+	}
+}
+
+var longLabel = strings.Repeat("a", 64)
+
+// longName is a name of n bytes.
+func longName(n int) string { return strings.Repeat("a.", n/2) + strings.Repeat("b", n%2) }
