@@ -313,11 +313,15 @@ func (m *Memberlist) look() {
 	m.renew()
 }
 
-// renew makes the view anew, with the Nodes of the old one that are still true.
+// renew builds a new view. It keeps the Nodes of the old view that have not changed. This node itself comes
+// last, as in a memberlist cluster of two.
 func (m *Memberlist) renew() {
 	v := &view{links: m.core.Links(), nodes: make([]*Node, 0, len(m.known)+1)}
-	self := m.core.Self()
+	self, place := m.core.Self(), -1
 	m.core.Members(func(o *gossip.Member) {
+		if o.ID == self.ID {
+			place = len(v.nodes)
+		}
 		n := m.known[o.ID]
 		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) || n.RTT != o.RTT {
 			n = newNode(o)
@@ -325,6 +329,9 @@ func (m *Memberlist) renew() {
 		}
 		v.nodes = append(v.nodes, n)
 	})
+	if last := len(v.nodes) - 1; place >= 0 {
+		v.nodes[place], v.nodes[last] = v.nodes[last], v.nodes[place]
+	}
 	if len(m.known) > len(v.nodes) { // somebody is gone
 		known := make(map[wire.NodeID]*Node, len(v.nodes))
 		m.core.Members(func(o *gossip.Member) { known[o.ID] = m.known[o.ID] })
@@ -638,8 +645,9 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	}
 }
 
-// Members is all nodes that are alive or suspected not to be, this one included, those of gwyh 0.1 too: see
-// Config.AllowLegacy. The slice is the caller's, the Nodes are never written again.
+// Members returns all nodes that are alive or suspected to have failed: this node, which comes last, and all
+// others in no particular order. Nodes of gwyh 0.1 are among them, see Config.AllowLegacy. The slice belongs to
+// the caller. The Nodes are never written again.
 func (m *Memberlist) Members() []*Node { return append([]*Node(nil), m.view.Load().nodes...) }
 
 // NumMembers is the number of Members.

@@ -229,6 +229,27 @@ func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
 	}
 }
 
+// Programs written for memberlist index the members of a cluster of two: goakt's tests do.
+func TestOneselfIsTheLastOfTheMembers(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		ms := []*Memberlist{node("a", nil), node("b", nil), node("c", nil), node("d", nil)}
+		for i := 1; i < len(ms); i++ {
+			join(t, ms[i], ms[0])
+			time.Sleep(time.Second)
+			for _, m := range ms[:i+1] {
+				nodes := m.Members()
+				if last := nodes[len(nodes)-1]; len(nodes) != i+1 || last != m.LocalNode() {
+					t.Errorf("%d members, of which %s has %s as the last", len(nodes), m.LocalNode().Name, last.Name)
+				}
+			}
+		}
+		_ = ms[3].Leave(time.Second)
+		if got := names(ms[3].Members()); slices.Contains(got, "d") {
+			t.Errorf("after its Leave d has %v", got)
+		}
+	})
+}
+
 func TestCreateNamesThePortInUse(t *testing.T) {
 	m := create(t, testConfig("a", nil))
 	c := testConfig("b", nil)

@@ -220,11 +220,12 @@ func (p *plain) Finished() {
 	}
 }
 
-// A cluster is nodes on a network in memory, with a clock of its own.
+// A cluster is a set of nodes on a network in memory, with a clock of its own, or on sockets.
 type cluster struct {
 	*testing.T
-	net network
-	log safeBuffer
+	net     network
+	sockets bool // each node has a socket on loopback, and time is real
+	log     safeBuffer
 }
 
 // A node of a cluster.
@@ -242,12 +243,7 @@ var key = []byte("0123456789abcdef")
 // after Shutdown, else the bubble fails.
 func inBubble(t *testing.T, f func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{T: t}
-		t.Cleanup(func() {
-			if t.Failed() {
-				t.Log(c.log.String())
-			}
-		})
+		c := newCluster(t)
 		c.Cleanup(func() { // after the Shutdowns: probes of memberlist run on for a while
 			if !onGwyh {
 				time.Sleep(5 * time.Minute)
@@ -257,12 +253,38 @@ func inBubble(t *testing.T, f func(t *testing.T, c *cluster)) {
 	})
 }
 
+// inMemoryAndOnSockets runs f once in a bubble and once with nodes that have sockets on loopback. There is no
+// network in memory then: f takes addresses from node.addr.
+func inMemoryAndOnSockets(t *testing.T, f func(t *testing.T, c *cluster)) {
+	t.Run("in memory", func(t *testing.T) { inBubble(t, f) })
+	t.Run("on sockets", func(t *testing.T) {
+		c := newCluster(t)
+		c.sockets = true
+		f(t, c)
+	})
+}
+
+// newCluster makes a cluster without nodes, whose log is shown if the test fails.
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{T: t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(c.log.String())
+		}
+	})
+	return c
+}
+
 // config is that of a node, with an app behind all its delegates.
 func (c *cluster) config(name string) (*memberlist.Config, *app) {
 	a := newApp()
 	conf := memberlist.DefaultLANConfig()
 	conf.Name, conf.BindPort, conf.SecretKey = name, port, bytes.Clone(key)
-	conf.Transport, conf.LogOutput = c.net.end(name), &c.log
+	if conf.LogOutput = &c.log; c.sockets {
+		conf.BindAddr, conf.BindPort, conf.AdvertisePort = "127.0.0.1", 0, 0
+	} else {
+		conf.Transport = c.net.end(name)
+	}
 	conf.Delegate, conf.Events, conf.Alive, conf.Merge, conf.Conflict, conf.Ping = a, a, a, a, a, a
 	conf.EnableCompression = false
 	return conf, a
@@ -333,7 +355,9 @@ func (c *cluster) soon(what string, holds func() bool) {
 
 func (c *cluster) within(limit time.Duration, what string, holds func() bool) {
 	c.Helper()
-	for begin := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); !holds(); <-tick.C {
 		if time.Since(begin) > limit {
 			c.Fatalf("not after %v: %s", limit, what)
 		}

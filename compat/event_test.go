@@ -66,6 +66,18 @@ func TestMembersIsTheCallersSlice(t *testing.T) {
 	})
 }
 
+// goakt's tests take the other of two from Members()[0]. No probe shuffles memberlist's list meanwhile.
+func TestOneselfIsTheLastOfTwoMembers(t *testing.T) {
+	inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
+		seldom := func(conf *memberlist.Config, _ *app) { conf.ProbeInterval = time.Hour }
+		a, b := c.two(seldom)
+		for _, n := range []*node{a, b} {
+			members := n.Members()
+			c.same("the last of two", members[len(members)-1].Name, n.LocalNode().Name)
+		}
+	})
+}
+
 // memberlist calls delegates under its lock, and calls from inside wait for ever.
 func TestDelegateMayCallTheMemberlist(t *testing.T) {
 	var m *memberlist.Memberlist
