@@ -31,6 +31,11 @@ const (
 	ProtocolVersionMax         = 5
 )
 
+// DefaultPort is the UDP port of the presets: the BindPort and AdvertisePort of every Config that they
+// return. A program that is to have another port in all its Configs sets DefaultPort once, before it
+// makes the first of them, as in an init function: `gwyh.DefaultPort = 7946`. 1 to 65535.
+var DefaultPort = 6969
+
 const (
 	// MetaMaxSize is the most bytes that Delegate.NodeMeta may return, unless Config.MetaMax says otherwise.
 	MetaMaxSize = 512
@@ -44,8 +49,8 @@ const (
 //
 // Fields of memberlist's Config are all there. Those "without meaning here" are accepted with any
 // value and not looked at. Create rejects a bad value with an error that names field, value and
-// bound, and works on a copy: it writes no more than BindPort and AdvertisePort where they were 0, and
-// a Keyring made from SecretKey.
+// bound, and works on a copy: it writes no more than the ports that it picked, to BindPort and
+// AdvertisePort, and a Keyring made from SecretKey.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
 	// bytes.
@@ -68,16 +73,19 @@ type Config struct {
 	// the first IPv6 address. A name that resolves to no address of this machine is an error, and so is
 	// one that cannot be looked up within 10 s. Not used if Transport is set.
 	BindAddr string
-	// BindPort is the UDP port to listen on. Default 6969. Zero picks a free one, which Create writes
-	// here and to AdvertisePort. 0 to 65535.
+	// BindPort is the UDP port to listen on. Default DefaultPort. Zero picks a free one, which Create
+	// writes here. 0 to 65535.
 	BindPort int
 
 	// AdvertiseAddr is the IP address that other nodes reach this one at, where it differs from the
 	// bound one, as behind a NAT. Default empty: the bound address, or the machine's private one when
 	// bound to all. Anything but an IP address is rejected, unless Transport is set, which is asked.
 	AdvertiseAddr string
-	// AdvertisePort is the port that goes with AdvertiseAddr, and counts only with it. Default 6969.
-	// Zero: the bound port. 0 to 65535.
+	// AdvertisePort is the port that goes with AdvertiseAddr. Without AdvertiseAddr it is not used.
+	// Default DefaultPort. Zero means the bound port, and so does DefaultPort together with a BindPort of
+	// 0; in these two cases Create writes the advertised port here. Create logs a warning if one of
+	// BindPort and AdvertisePort was changed from DefaultPort, the other was not, and AdvertisePort is
+	// used. 0 to 65535.
 	AdvertisePort int
 
 	// ProtocolVersion is shown to other nodes as Node.PCur. Default ProtocolVersion2Compatible; zero
@@ -246,8 +254,8 @@ func DefaultLANConfig() *Config {
 	return &Config{
 		Name:                    hostname(),
 		BindAddr:                "0.0.0.0",
-		BindPort:                6969,
-		AdvertisePort:           6969,
+		BindPort:                DefaultPort,
+		AdvertisePort:           DefaultPort,
 		ProtocolVersion:         ProtocolVersion2Compatible,
 		TCPTimeout:              10 * time.Second,
 		IndirectChecks:          3,
@@ -489,6 +497,40 @@ func (c *Config) complaints() (bad []string) {
 	within("UDPBufferSize", c.UDPBufferSize, minUDPBufferSize, largest)
 	positive("QueueCheckInterval", c.QueueCheckInterval)
 	return bad
+}
+
+// picksAdvertisePort reports whether the advertised port is left to Create, so that it is the bound one.
+func (c *Config) picksAdvertisePort() bool {
+	return c.AdvertisePort == 0 || c.AdvertisePort == DefaultPort && c.BindPort == 0
+}
+
+// warnings tell of what is valid but hardly meant.
+func (c *Config) warnings() (list []string) {
+	if w := c.portWarning(); w != "" && c.Transport == nil {
+		list = append(list, w)
+	}
+	return list
+}
+
+// portWarning tells of ports of which only one was set, empty if there is nothing to tell. Other nodes are
+// then told a port that nothing listens on, unless something forwards it.
+func (c *Config) portWarning() string {
+	if c.picksAdvertisePort() || c.AdvertisePort == c.BindPort {
+		return ""
+	}
+	used, isDefault := c.AdvertiseAddr != "", c.AdvertisePort == DefaultPort
+	switch {
+	case !used && !isDefault:
+		return fmt.Sprintf("AdvertisePort = %d is not used, because AdvertiseAddr is not set: this node advertises the port that it listens on (BindPort = %d)",
+			c.AdvertisePort, c.BindPort)
+	case used && c.BindPort == DefaultPort:
+		return fmt.Sprintf("AdvertisePort = %d, but BindPort = %d is the default: other nodes reach this one only if something forwards port %d to it. Set BindPort too, or gwyh.DefaultPort for both",
+			c.AdvertisePort, c.BindPort, c.AdvertisePort)
+	case used && isDefault:
+		return fmt.Sprintf("BindPort = %d, but AdvertisePort = %d is the default: other nodes reach this one only if something forwards port %d to it. Set AdvertisePort too (0 means the bound port), or gwyh.DefaultPort for both",
+			c.BindPort, c.AdvertisePort, c.AdvertisePort)
+	}
+	return ""
 }
 
 // coreConfig is the core's part of the configuration.

@@ -264,3 +264,98 @@ func TestParseCIDRsKeepsTheGoodAndNamesTheBad(t *testing.T) {
 		t.Error(nets, err)
 	}
 }
+
+func TestDefaultPortIsThePortOfThePresets(t *testing.T) {
+	before := DefaultPort
+	defer func() { DefaultPort = before }()
+	DefaultPort = 7946
+	for name, preset := range map[string]func() *Config{
+		"LAN": DefaultLANConfig, "WAN": DefaultWANConfig, "Local": DefaultLocalConfig,
+	} {
+		if c := preset(); c.BindPort != 7946 || c.AdvertisePort != 7946 {
+			t.Errorf("%s: ports %d and %d", name, c.BindPort, c.AdvertisePort)
+		}
+	}
+}
+
+// ports is what a Config says of ports, in the order bind, advertise.
+type ports [2]int
+
+func TestPortsThatWereSetStayAndOthersAreWrittenBack(t *testing.T) {
+	const set, bound = 4444, -1 // bound: the port that the system picked
+	for name, c := range map[string]struct {
+		addr             string
+		before, after    ports
+		advertised, bind int
+	}{
+		"nothing set":                         {"", ports{0, 0}, ports{bound, bound}, bound, bound},
+		"the preset's AdvertisePort":          {"", ports{0, DefaultPort}, ports{bound, bound}, bound, bound},
+		"a port that is not used":             {"", ports{0, set}, ports{bound, set}, bound, bound},
+		"address, nothing set":                {"127.0.0.77", ports{0, 0}, ports{bound, bound}, bound, bound},
+		"address, the preset's AdvertisePort": {"127.0.0.77", ports{0, DefaultPort}, ports{bound, bound}, bound, bound},
+		"address and AdvertisePort":           {"127.0.0.77", ports{0, set}, ports{bound, set}, set, bound},
+	} {
+		conf := testConfig("a", nil)
+		conf.AdvertiseAddr, conf.BindPort, conf.AdvertisePort = c.addr, c.before[0], c.before[1]
+		m := create(t, conf)
+		port := m.transport.(*NetTransport).GetAutoBindPort()
+		for i, want := range c.after {
+			if want == bound {
+				c.after[i] = port
+			}
+		}
+		if c.advertised == bound {
+			c.advertised = port
+		}
+		if got := (ports{conf.BindPort, conf.AdvertisePort}); got != c.after {
+			t.Errorf("%s: ports %v, want %v", name, got, c.after)
+		}
+		if got := int(m.LocalNode().Port); got != c.advertised {
+			t.Errorf("%s: advertises %d, want %d", name, got, c.advertised)
+		}
+	}
+}
+
+func TestPortsOfWhichOneWasSetDrawAWarning(t *testing.T) {
+	const set = 7946
+	for name, c := range map[string]struct {
+		addr  string
+		ports ports
+		warns string
+	}{
+		"the presets":                 {"", ports{DefaultPort, DefaultPort}, ""},
+		"the presets and an address":  {"192.0.2.1", ports{DefaultPort, DefaultPort}, ""},
+		"both set":                    {"192.0.2.1", ports{set, set}, ""},
+		"both set, forwarded":         {"192.0.2.1", ports{8000, set}, ""},
+		"BindPort alone":              {"", ports{set, DefaultPort}, ""},
+		"a free port":                 {"192.0.2.1", ports{0, DefaultPort}, ""},
+		"a free port, forwarded":      {"192.0.2.1", ports{0, set}, ""},
+		"the bound port":              {"192.0.2.1", ports{set, 0}, ""},
+		"AdvertisePort of gubernator": {"192.0.2.1", ports{DefaultPort, set}, "AdvertisePort = 7946, but BindPort = 6969 is the default"},
+		"BindPort with an address":    {"192.0.2.1", ports{set, DefaultPort}, "BindPort = 7946, but AdvertisePort = 6969 is the default"},
+		"AdvertisePort alone":         {"", ports{DefaultPort, set}, "AdvertisePort = 7946 is not used"},
+	} {
+		conf := DefaultLANConfig()
+		conf.AdvertiseAddr, conf.BindPort, conf.AdvertisePort = c.addr, c.ports[0], c.ports[1]
+		got := strings.Join(conf.warnings(), "\n")
+		if (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
+			t.Errorf("%s: %q, want %q", name, got, c.warns)
+		}
+		conf.Transport = new(MockNetwork).NewTransport("x")
+		if got := conf.warnings(); len(got) > 0 {
+			t.Errorf("%s with a Transport: %q", name, got)
+		}
+	}
+}
+
+func TestCreateLogsTheWarnings(t *testing.T) {
+	var out bytes.Buffer
+	c := testConfig("a", nil)
+	c.LogOutput, c.AdvertisePort = &out, 4444
+	if err := create(t, c).Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "[WARN] gwyh: AdvertisePort = 4444 is not used") {
+		t.Errorf("%q", out.String())
+	}
+}

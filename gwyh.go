@@ -98,8 +98,8 @@ type call struct {
 
 // Create starts a node. It is a cluster of its own until it joins another. Before Create returns the
 // Delegate's NodeMeta, the AliveDelegate's NotifyAlive and the EventDelegate's NotifyJoin have been
-// called for the node itself, in the caller's goroutine. Of config nothing is kept; BindPort and
-// AdvertisePort where they were zero, and a Keyring made from SecretKey, are written back to it.
+// called for the node itself, in the caller's goroutine. Of config nothing is kept; the ports that Create
+// picked and a Keyring made from SecretKey are written back to it.
 func Create(config *Config) (*Memberlist, error) {
 	own, err := config.validate()
 	if err != nil {
@@ -114,6 +114,9 @@ func Create(config *Config) (*Memberlist, error) {
 		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
 		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
+	for _, w := range own.warnings() {
+		m.log.warnf("%s", w)
+	}
 	m.life, m.end = context.WithCancel(context.Background())
 	if m.transport == nil {
 		if m.transport, err = listen(own); err != nil {
@@ -126,7 +129,7 @@ func Create(config *Config) (*Memberlist, error) {
 		}
 		return nil, err
 	}
-	if config.BindPort == 0 || config.AdvertisePort == 0 {
+	if config.picksAdvertisePort() {
 		config.AdvertisePort = own.AdvertisePort
 	}
 	config.BindPort, config.Keyring = own.BindPort, own.Keyring

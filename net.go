@@ -496,17 +496,17 @@ func (t *MockTransport) Shutdown() error {
 	return nil
 }
 
-// listen makes the transport that c describes, and writes to c the port that was picked.
+// listen makes the transport that c describes, and writes to c the ports that were picked.
 func listen(c *Config) (Transport, error) {
 	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
 		Logger: newLogger(c).out, MetricLabels: c.MetricLabels})
 	if err != nil {
 		return nil, fmt.Errorf("gwyh: %w", err)
 	}
-	if c.BindPort == 0 {
-		c.BindPort = t.GetAutoBindPort()
-		c.AdvertisePort = c.BindPort
+	if c.picksAdvertisePort() {
+		c.AdvertisePort = t.GetAutoBindPort()
 	}
+	c.BindPort = t.GetAutoBindPort()
 	return t, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -168,23 +169,24 @@ func TestPortInUseIsAnError(t *testing.T) {
 }
 
 func TestAdvertisedAddressIsWhatOthersSee(t *testing.T) {
-	a := loopback(t, "a")
-	free, err := net.Listen("tcp", "127.0.0.1:0") // with BindPort 0 the AdvertisePort would be written over
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = free.Close()
-	b := loopback(t, "b", func(conf *memberlist.Config) {
-		conf.BindPort = free.Addr().(*net.TCPAddr).Port
-		conf.AdvertiseAddr, conf.AdvertisePort = "127.0.0.77", 7777
+	a, b := loopback(t, "a"), loopback(t, "b", func(conf *memberlist.Config) {
+		conf.AdvertiseAddr = "127.0.0.77"
 	})
-	same(t, "own", b.LocalNode().Address(), "127.0.0.77:7777")
+	own := b.LocalNode().Address()
+	same(t, "own", own, net.JoinHostPort("127.0.0.77", strconv.Itoa(int(b.LocalNode().Port))))
 	if reached, err := b.Join([]string{a.LocalNode().Address()}); reached != 1 || err != nil {
 		t.Fatal(reached, err)
 	}
 	for _, n := range b.Members() {
 		if n.Name == "b" {
-			same(t, "in Members", n.Address(), "127.0.0.77:7777")
+			same(t, "in Members", n.Address(), own)
 		}
 	}
+}
+
+func TestAdvertisePortBesideABindPortOfZero(t *testing.T) {
+	b := loopback(t, "b", func(conf *memberlist.Config) {
+		conf.AdvertiseAddr, conf.AdvertisePort = "127.0.0.77", 4444
+	})
+	same(t, "is overwritten", b.LocalNode().Port != 4444, differs(t, "advertise-port", true, false))
 }
