@@ -23,25 +23,16 @@ func (c *Carrier) Refused() []Refusal {
 }
 
 // SendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
-// fewer: at once where the system takes that. Where it refuses them so, but takes them one by one, as for
-// an interface that cannot cut them, it is not asked again. b is not kept.
+// fewer: with one system call where the socket and the path take that. b is not kept.
 func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
-	refused := false
-	if len(b) > size && len(c.sockets) == 1 && c.sockets[0].Runs() {
-		err := c.sockets[0].WriteRun(to, b, size)
-		if err == nil {
-			return
-		}
-		refused = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS)
+	if c.foreign == nil {
+		c.sockets.WriteEach(to, b, size, func(datagram []byte, err error) { c.sendFailed(to, len(datagram), err) })
+		return
 	}
-	failed := c.failed.Load()
 	for ; len(b) > size; b = b[size:] {
 		c.send(to, b[:size])
 	}
 	c.send(to, b)
-	if refused && c.failed.Load() == failed {
-		c.sockets[0].NoRuns()
-	}
 }
 
 // SendWhole sends a datagram that measures the path, and so must not be cut on its way. A foreign transport,
@@ -65,13 +56,16 @@ func (c *Carrier) send(to wire.Path, b []byte) {
 		}
 		return
 	}
-	err := c.sockets.Write(to, b)
-	if err == nil {
-		return
+	if err := c.sockets.Write(to, b); err != nil {
+		c.sendFailed(to, len(b), err)
 	}
+}
+
+// sendFailed counts a datagram of so many bytes that the system did not take, and keeps what sending can do about it.
+func (c *Carrier) sendFailed(to wire.Path, size int, err error) {
 	c.failed.Add(1)
 	tooBig := errors.Is(err, syscall.EMSGSIZE)
 	if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
-		c.refused = append(c.refused, Refusal{To: to, Size: len(b), TooBig: tooBig})
+		c.refused = append(c.refused, Refusal{To: to, Size: size, TooBig: tooBig})
 	}
 }

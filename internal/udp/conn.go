@@ -34,10 +34,11 @@ type Conn struct {
 	local   netip.AddrPort // what it is bound to; the address is unspecified when bound to all
 	v4, v6  bool           // the families it reaches
 	raw     syscall.RawConn
-	pktinfo bool   // datagrams tell the local address they came to
-	oob     []byte // control messages of the datagram being read; the reader's
+	sendmsg sendmsg // the system call that writes, where this package makes it; tests put another in its place
+	pktinfo bool    // datagrams tell the local address they came to
+	oob     []byte  // control messages of the datagram being read; the reader's
 
-	runs atomic.Bool // see Runs
+	runs runs // see WriteEach
 
 	// source is the control message last written. A node answers from few addresses, so that
 	// nearly every write finds its own here and allocates nothing.
@@ -72,7 +73,8 @@ func Listen(network string, addr netip.AddrPort) (*Conn, error) {
 		return nil, fmt.Errorf("listen on UDP address %s: %w", addr, err)
 	}
 	setBuffers(c.c)
-	c.runs.Store(takesRuns(c.c))
+	c.runs.system.Store(takesRuns(c.c))
+	c.sendmsg = systemSendmsg
 	c.local = unmap(c.c.LocalAddr().(*net.UDPAddr).AddrPort())
 	switch all := c.local.Addr().IsUnspecified(); {
 	case c.local.Addr().Is4():
@@ -134,19 +136,6 @@ func (c *Conn) Write(path wire.Path, b []byte) error {
 	}
 	return err
 }
-
-// WriteRun sends datagrams of size bytes each, the last may have fewer, that lie end to end in b, as Write
-// sends one, with one system call (UDP_SEGMENT). It sends all or none. Only where Runs says so.
-func (c *Conn) WriteRun(path wire.Path, b []byte, size int) error {
-	path.Remote = unmap(path.Remote)
-	return c.writeRun(b, c.control(path), path.Remote, size)
-}
-
-// Runs reports whether the system takes runs, as far as it tells, and NoRuns was not called.
-func (c *Conn) Runs() bool { return c.runs.Load() }
-
-// NoRuns says that the system refused a run, and is not to be asked again.
-func (c *Conn) NoRuns() { c.runs.Store(false) }
 
 // control is the control message for path, nil when the system may choose the source.
 func (c *Conn) control(path wire.Path) []byte {

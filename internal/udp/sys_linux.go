@@ -126,15 +126,24 @@ type send struct {
 	v4     unix.SockaddrInet4
 	v6     unix.SockaddrInet6
 	room   []byte // for control messages
+	system sendmsg
 	err    error
 	call   func(fd uintptr) bool
+}
+
+// sendmsg writes one datagram, or one run of them, without waiting (sendmsg(2)).
+type sendmsg func(fd int, b, oob []byte, to unix.Sockaddr) error
+
+func systemSendmsg(fd int, b, oob []byte, to unix.Sockaddr) error {
+	_, err := unix.SendmsgN(fd, b, oob, to, unix.MSG_DONTWAIT)
+	return err
 }
 
 var sends = sync.Pool{New: func() any {
 	s := new(send)
 	s.call = func(fd uintptr) bool {
 		for {
-			if _, s.err = unix.SendmsgN(int(fd), s.b, s.oob, s.to, unix.MSG_DONTWAIT); s.err != unix.EINTR {
+			if s.err = s.system(int(fd), s.b, s.oob, s.to); s.err != unix.EINTR {
 				return true
 			}
 		}
@@ -157,17 +166,17 @@ func (c *Conn) writeRun(b, oob []byte, to netip.AddrPort, size int) error {
 	var data []byte
 	s.room, data = appendControl(append(s.room[:0], oob...), unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
 	binary.NativeEndian.PutUint16(data, uint16(size))
-	return c.sendmsg(s, b, s.room, to)
+	return c.send(s, b, s.room, to)
 }
 
 func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
 	s := sends.Get().(*send)
 	defer sends.Put(s)
-	return c.sendmsg(s, b, oob, to)
+	return c.send(s, b, oob, to)
 }
 
-func (c *Conn) sendmsg(s *send, b, oob []byte, to netip.AddrPort) error {
-	s.b, s.oob = b, oob
+func (c *Conn) send(s *send, b, oob []byte, to netip.AddrPort) error {
+	s.b, s.oob, s.system = b, oob, c.sendmsg
 	if c.dual() || to.Addr().Is6() {
 		s.v6 = unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zoneID(to.Addr())}
 		s.to = &s.v6
@@ -200,6 +209,22 @@ func isStale(err error) bool { return isRefused(err) }
 
 // isRefused reports that a datagram of ours found no socket at its target.
 func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
+
+// verdictOnRuns is what the error of a run says about runs, when the same datagrams went one by one (udp(7), and
+// udp_send_skb of Linux, which checks runs).
+func verdictOnRuns(err error) runVerdict {
+	switch {
+	case errors.Is(err, unix.ENOPROTOOPT), errors.Is(err, unix.EOPNOTSUPP):
+		return runNever // a kernel, or a sandbox in its place, that does not know UDP_SEGMENT
+	case errors.Is(err, unix.EIO):
+		return runNotHere // an interface that computes no checksums, or IPsec on the way
+	case errors.Is(err, unix.EMSGSIZE), errors.Is(err, unix.EINVAL):
+		return runTooWide // one datagram does not fit into the MTU of the path: EINVAL before Linux 6.14
+	}
+	// All else is of the moment: a full buffer (EAGAIN, ENOBUFS, ENOMEM), a firewall (EPERM, EACCES), a route or an
+	// address that went (ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, ENETDOWN).
+	return runPassing
+}
 
 // isLostSource reports that the source address asked for is no longer this machine's.
 func isLostSource(err error) bool {

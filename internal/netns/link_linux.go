@@ -1,0 +1,106 @@
+package netns
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// vethInfoPeer is VETH_INFO_PEER of linux/veth.h.
+const vethInfoPeer = 1
+
+// Cable joins an interface of s with one of another namespace. Both are made, and are down.
+func (s *Space) Cable(name string, other *Space, otherName string) {
+	s.t.Helper()
+	far := linkMessage(0, 0)
+	far = attribute(far, unix.IFLA_IFNAME, zeroEnded(otherName))
+	far = attribute(far, unix.IFLA_NET_NS_FD, number(uint32(other.file.Fd())))
+	info := attribute(nil, unix.IFLA_INFO_KIND, []byte("veth"))
+	info = attribute(info, unix.IFLA_INFO_DATA, attribute(nil, vethInfoPeer, far))
+	near := attribute(linkMessage(0, 0), unix.IFLA_IFNAME, zeroEnded(name))
+	s.request("join "+name+" with "+otherName, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, attribute(near, unix.IFLA_LINKINFO, info))
+}
+
+// Bridge makes a bridge of some interfaces of s and brings it up. Like a switch, it drops frames that are larger
+// than the MTU of the interface that they have to leave by, and tells nobody.
+func (s *Space) Bridge(name string, ports ...string) {
+	s.t.Helper()
+	b := attribute(linkMessage(0, 0), unix.IFLA_IFNAME, zeroEnded(name))
+	b = attribute(b, unix.IFLA_LINKINFO, attribute(nil, unix.IFLA_INFO_KIND, []byte("bridge")))
+	s.request("make the bridge "+name, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, b)
+	for _, port := range ports {
+		s.set(port, unix.IFLA_MASTER, s.index(name))
+		s.Up(port)
+	}
+	s.Up(name)
+}
+
+// MTU changes the MTU of an interface.
+func (s *Space) MTU(name string, bytes int) {
+	s.t.Helper()
+	s.set(name, unix.IFLA_MTU, uint32(bytes))
+}
+
+// Whole makes an interface take datagrams one by one only: the system cuts what was written as a run (UDP_SEGMENT)
+// before it gets there, as for a real network.
+func (s *Space) Whole(name string) {
+	s.t.Helper()
+	s.set(name, unix.IFLA_GSO_MAX_SEGS, 1)
+}
+
+// Up brings an interface up.
+func (s *Space) Up(name string) {
+	s.t.Helper()
+	s.request("bring "+name+" up", unix.RTM_NEWLINK, 0, linkMessage(s.index(name), unix.IFF_UP))
+}
+
+// Address adds an address with the length of its network to an interface.
+func (s *Space) Address(name, prefix string) {
+	s.t.Helper()
+	s.address(name, prefix, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+}
+
+// RemoveAddress takes one away.
+func (s *Space) RemoveAddress(name, prefix string) {
+	s.t.Helper()
+	s.address(name, prefix, unix.RTM_DELADDR, 0)
+}
+
+func (s *Space) address(name, prefix string, kind uint16, flags uint16) {
+	s.t.Helper()
+	p := netip.MustParsePrefix(prefix)
+	family := byte(unix.AF_INET)
+	if p.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	// struct ifaddrmsg: family, length of the prefix, flags, scope, index. An IPv6 address is of use at once
+	// (IFA_F_NODAD).
+	b := []byte{family, byte(p.Bits()), unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE}
+	b = append(b, number(s.index(name))...)
+	b = attribute(b, unix.IFA_LOCAL, p.Addr().AsSlice())
+	b = attribute(b, unix.IFA_ADDRESS, p.Addr().AsSlice())
+	s.request(fmt.Sprintf("address %s of %s", prefix, name), kind, flags, b)
+}
+
+// set changes a number that an interface has.
+func (s *Space) set(name string, kind uint16, to uint32) {
+	s.t.Helper()
+	s.request("change "+name, unix.RTM_NEWLINK, 0, attribute(linkMessage(s.index(name), 0), kind, number(to)))
+}
+
+func (s *Space) index(name string) (index uint32) {
+	s.t.Helper()
+	err := s.Do(func() error {
+		i, err := net.InterfaceByName(name)
+		if err == nil {
+			index = uint32(i.Index)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatalf("find the interface %s: %v", name, err)
+	}
+	return index
+}
