@@ -83,6 +83,13 @@ func (c *Core) meet(now time.Time, to netip.AddrPort) {
 	}
 }
 
+// meetNode makes contact with one node at an address, and with no other that may be there.
+func (c *Core) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
+	if !slices.ContainsFunc(c.joins, func(j *join) bool { return j.to == to }) {
+		c.beginJoinOf(now, id, &join{to: to, until: now.Add(dialFor), wantsState: c.cfg.State})
+	}
+}
+
 // Seek makes contact with those of the seeds' addresses at which there is no live member.
 func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 	c.now = now

@@ -13,6 +13,9 @@ func (c *Core) Member(id wire.NodeID) (Member, bool) {
 // NumMembers is the number of live members, oneself included.
 func (c *Core) NumMembers() int { return c.members.count() }
 
+// NumGo is the number of live members that are Go nodes, this node included.
+func (c *Core) NumGo() int { return c.members.peers() }
+
 // Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
 // something by comparing with a core to which nothing happened.
 type Holdings struct {

@@ -64,7 +64,12 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken
 }
 
 func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, until time.Time) {
-	j := &join{token: token, to: to, until: until, wantsState: c.cfg.State}
+	c.beginJoinOf(now, wire.NodeID{}, &join{token: token, to: to, until: until, wantsState: c.cfg.State})
+}
+
+// beginJoinOf begins a Join that only the node of the given id may answer; any node, if the id is zero.
+func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
+	to, until := j.to, j.until
 	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
 	c.joins = append(c.joins, j)
 	c.timers.set(&j.timer, until.Add(joinLinkWait))
@@ -78,7 +83,7 @@ func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, unti
 		c.ready(now, p)
 		return
 	}
-	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j}, until)
+	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j, member: id}, until)
 }
 
 // doubtJoin goes on with a Join that began in a session which stood already. Where nothing came in it for a
@@ -131,9 +136,7 @@ func (c *Core) joinReady(now time.Time, p *peer) {
 		}
 		j.greeted = true
 		if p.legacy {
-			if j.token != 0 {
-				c.askForPeers(now, p)
-			}
+			c.askSeed(now, p)
 			c.endJoin(j, nil)
 			continue
 		}

@@ -161,6 +161,7 @@ func (c *Core) chooseLegacy(now time.Time) {
 			c.subscribe(now, m.ID)
 		}
 	}
+	c.askAgain(now, list)
 }
 
 // isGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member.

@@ -9,14 +9,14 @@ import (
 
 // Times and bounds of what gwyh 0.1 peers make us do (docs/PROTOCOL.md, part 3).
 const (
-	legacySilence   = 15 * time.Second // of a gwyh 0.1 node before it is lost, and without a heartbeat before it has forgotten us
-	legacyAgain     = 10 * time.Second // between two handshakes with one that seems to have forgotten us, doubled
-	legacyAgainMax  = 5 * time.Minute  // up to this while it does not help
-	legacyAnswers   = 16               // SubscriptionStarted to one peer in a burst
-	legacyPerSecond = 4                // and in the long run
-	legacyLinksMax  = 64               // peers that messages are exchanged with: their clusters are small
-	legacyCourt     = 10               // empty Frames, one in a second, to a peer of which nothing came since the handshake
-	chores          = 256              // things put off at once: see Core.legacyLater
+	legacySilence  = 15 * time.Second // of a gwyh 0.1 node before it is lost, and without a heartbeat before it has forgotten us
+	legacyAgain    = 10 * time.Second // between two handshakes with one that seems to have forgotten us, doubled
+	legacyAgainMax = 5 * time.Minute  // up to this while it does not help
+	legacyAnswers  = 16               // SubscriptionStarted to one peer in a burst,
+	legacyAnswer   = time.Second / 4  // and one more after each of these
+	legacyLinksMax = 64               // peers that messages are exchanged with: their clusters are small
+	legacyCourt    = 10               // empty Frames, one in a second, to a peer of which nothing came since the handshake
+	chores         = 256              // things put off at once: see Core.legacyLater
 )
 
 // oldPeer is what a peer has that is a gwyh 0.1 node.
@@ -28,11 +28,11 @@ type oldPeer struct {
 	pause  time.Duration // until that, the last time
 	lease  time.Duration // the age of its incarnation at which we renew it
 
-	answers   float64 // SubscriptionStarted that may go out now
-	answersAt time.Time
+	answers ration // of SubscriptionStarted
 
-	listAsked time.Time  // when we sent PeerList; zero if never
-	check     *downCheck // of what others say of it; nil for none
+	listWanted bool       // it was, or will be, asked as a seed
+	listAsked  time.Time  // when we last sent PeerList; zero if never
+	check      *downCheck // of what others say of it; nil for none
 }
 
 // oldCluster is what a node has to do later because of gwyh 0.1 peers.
@@ -40,7 +40,12 @@ type oldCluster struct {
 	timer   timer
 	chores  []chore // soonest first
 	refuted time.Time
-	hopes   int // addresses that will be tried
+	hopes   int    // addresses that will be tried
+	hints   ration // of PeerStatus about unknown Go nodes
+
+	listNext time.Time     // before which no further seed is asked for the nodes that it knows
+	listLast time.Time     // when any was asked
+	listWait time.Duration // since then, until one is asked again
 }
 
 type chore struct {
@@ -97,19 +102,30 @@ func (c *Core) isOwn(id *wire.MessageID) bool {
 }
 
 func (c *Core) makeOld(p *peer) {
-	p.old = &oldPeer{answers: legacyAnswers, answersAt: c.now, lease: legacyLease + c.between(0, legacyLease/4)}
+	p.old = &oldPeer{lease: legacyLease + c.between(0, legacyLease/4)}
+}
+
+// ration bounds how often something is done. The zero value is full.
+type ration struct {
+	spent float64 // of the burst
+	at    time.Time
+}
+
+// take reports whether it may be done once more: burst times in a row, and once more after each interval.
+func (r *ration) take(now time.Time, burst int, every time.Duration) bool {
+	r.spent = max(0, r.spent-float64(now.Sub(r.at))/float64(every))
+	r.at = now
+	if r.spent > float64(burst-1) {
+		return false
+	}
+	r.spent++
+	return true
 }
 
 // mayAnswer rations the answers to StartSubscription, for each runs through the cluster of gwyh 0.1 nodes and
 // any number of them may come of one that was passed on.
 func (o *oldPeer) mayAnswer(now time.Time) bool {
-	o.answers = min(o.answers+now.Sub(o.answersAt).Seconds()*legacyPerSecond, legacyAnswers)
-	o.answersAt = now
-	if o.answers < 1 {
-		return false
-	}
-	o.answers--
-	return true
+	return o.answers.take(now, legacyAnswers, legacyAnswer)
 }
 
 // readyLegacy follows a handshake with a gwyh 0.1 peer.

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -11,7 +12,12 @@ import (
 const (
 	hopesMax   = 32              // addresses that will be tried at once
 	hopeFor    = 2 * time.Second // within which one is: whoever is first tells all Go nodes
-	listAfter  = 2 * time.Second // from a Join to the question who else there is
+	hintBurst  = 8               // PeerStatus about unknown Go nodes that are followed in a row,
+	hintEvery  = time.Second     // and one more after each of these
+	listAfter  = 2 * time.Second // from the first contact with a seed to the question who else there is
+	listPause  = time.Second     // between two such questions of this node
+	listAgain  = time.Minute     // between the questions of a node that knows no other Go node, doubled
+	listRarely = 5 * time.Minute // up to this
 	listAnswer = 10 * time.Second
 	listPeers  = 64 // looked at of the answer
 )
@@ -34,14 +40,17 @@ func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
 	known := c.members.get(of.ID)
 	live := known != nil && known.live()
 	switch {
-	case of.ID.IsGo(): // Go nodes speak for themselves, and tell their own address
-		if live == up && (!up || known.Addr == of.Addr) {
+	case of.ID.IsGo(): // a Go node speaks for itself, and tells its own address
+		switch {
+		case live == up && (!up || known.Addr == of.Addr):
 			c.passStatus(now, p, m.ID, of, up)
+		case up && !live:
+			c.followHint(now, of)
 		}
 	case up:
 		c.passStatus(now, p, m.ID, of, true)
 		if !live {
-			c.hope(now, of, false)
+			c.hopeForLegacy(now, of)
 		}
 	default:
 		c.handleDown(now, p, m.ID, of, live)
@@ -86,9 +95,19 @@ func (c *Core) floodStatus(now time.Time, m *member, up bool) {
 // leaveLegacy says good-bye: an EndSubscription would run through their cluster and end others' links.
 func (c *Core) leaveLegacy(now time.Time) { c.floodStatus(now, c.self, false) }
 
-// hope tries to reach a node of which a gwyh 0.1 peer told, unless some Go node does so first. The rate is
-// bounded, for anybody may be named.
-func (c *Core) hope(now time.Time, of wire.Peer, greet bool) {
+// followHint shakes hands with a Go node that no Go node has told of. The PeerStatus is not believed: the handshake
+// is aimed at the id and proves it, and the node becomes a member by its own alive entry.
+func (c *Core) followHint(now time.Time, of wire.Peer) {
+	if !c.old.hints.take(now, hintBurst, hintEvery) {
+		c.drop(DropOversize)
+		return
+	}
+	c.hope(now, of, func(now time.Time, at netip.AddrPort) { c.meetNode(now, at, of.ID) })
+}
+
+// hope tries to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The number of such
+// attempts is bounded, because a peer may name any address.
+func (c *Core) hope(now time.Time, of wire.Peer, reach func(now time.Time, at netip.AddrPort)) {
 	addr := netip.AddrPortFrom(of.Addr.Addr().Unmap(), of.Addr.Port())
 	own := c.cfg.Advertise.Addr().Unmap()
 	switch {
@@ -106,11 +125,7 @@ func (c *Core) hope(now time.Time, of wire.Peer, greet bool) {
 			c.old.hopes--
 			return
 		}
-		if greet {
-			c.meet(now, addr)
-		} else {
-			c.dial(now, wire.Path{Remote: addr}, dial{member: of.ID}, now.Add(dialFor))
-		}
+		reach(now, addr)
 		if !c.legacyLater(now, dialFor, func(time.Time) { c.old.hopes-- }) {
 			c.old.hopes--
 		}
@@ -120,15 +135,56 @@ func (c *Core) hope(now time.Time, of wire.Peer, greet bool) {
 	}
 }
 
-// askForPeers follows a Join that reached a gwyh 0.1 node. Its PeerList runs through their cluster, so it is sent
-// once, and not before others have had time to find us.
-func (c *Core) askForPeers(now time.Time, p *peer) {
-	c.legacyLater(now, listAfter, func(now time.Time) {
-		if p.old.listAsked.IsZero() && c.members.count()-1 < c.cfg.Subscriptions && c.peers[p.id] == p && c.self.live() {
-			p.old.listAsked = now
-			c.sendRequest(now, p, wire.KindPeerList)
+// askSeed follows the first contact with a gwyh 0.1 seed: while this node knows fewer Go nodes than it would
+// subscribe to, the seed is asked once for the nodes that it knows. A PeerList is forwarded through the cluster of
+// gwyh 0.1 nodes, so it waits until others have had time to find this node, and for the PeerLists to other seeds.
+func (c *Core) askSeed(now time.Time, p *peer) {
+	if p.old.listWanted {
+		return
+	}
+	at := now.Add(listAfter)
+	if c.old.listNext.After(at) {
+		at = c.old.listNext
+	}
+	p.old.listWanted = c.legacyLater(now, at.Sub(now), func(now time.Time) {
+		if c.members.peers()-1 < c.cfg.Subscriptions {
+			c.askForPeers(now, p)
 		}
 	})
+	if p.old.listWanted {
+		c.old.listNext = at.Add(listPause)
+	}
+}
+
+// askAgain asks one of the gwyh 0.1 members that this node has a session with for the nodes that it knows, while this
+// node knows no other Go node: a Go node may have come since, or the answer may have been lost.
+func (c *Core) askAgain(now time.Time, list []*member) {
+	o := &c.old
+	if c.members.peers() > 1 {
+		o.listWait = 0
+		return
+	}
+	if o.listLast.IsZero() {
+		o.listLast = now // it came to us: there is time
+	}
+	if now.Sub(o.listLast) < max(o.listWait, listAgain) {
+		return
+	}
+	list = slices.DeleteFunc(list, func(m *member) bool {
+		p := c.peers[m.ID]
+		return p == nil || p.set.Current(now) == nil
+	})
+	if len(list) > 0 {
+		o.listWait = min(max(2*o.listWait, listAgain), listRarely)
+		c.askForPeers(now, c.peers[list[c.rng.IntN(len(list))].ID])
+	}
+}
+
+func (c *Core) askForPeers(now time.Time, p *peer) {
+	if c.peers[p.id] == p && c.self.live() {
+		p.old.listAsked, c.old.listLast = now, now
+		c.sendRequest(now, p, wire.KindPeerList)
+	}
 }
 
 // handlePeers takes the answer to our PeerList; others are passed on ones. A Go node that it names is asked for
@@ -143,8 +199,20 @@ func (c *Core) handlePeers(now time.Time, p *peer, data []byte) {
 		return
 	}
 	for _, of := range list[:min(len(list), listPeers)] {
-		if m := c.members.get(of.ID); of.ID != c.cfg.ID && (m == nil || !m.live()) {
-			c.hope(now, of, of.ID.IsGo())
+		m := c.members.get(of.ID)
+		switch known := of.ID == c.cfg.ID || m != nil && m.live(); {
+		case known:
+		case of.ID.IsGo():
+			c.hope(now, of, c.meet)
+		default:
+			c.hopeForLegacy(now, of)
 		}
 	}
+}
+
+// hopeForLegacy tries to reach a gwyh 0.1 node that another one named.
+func (c *Core) hopeForLegacy(now time.Time, of wire.Peer) {
+	c.hope(now, of, func(now time.Time, at netip.AddrPort) {
+		c.dial(now, wire.Path{Remote: at}, dial{member: of.ID}, now.Add(dialFor))
+	})
 }

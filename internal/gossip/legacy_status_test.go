@@ -167,7 +167,6 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 	started := n.stats.HandshakesStarted
 	a.status(a.next(), other.ID, other.Addr, false)
 	a.status(a.next(), other.ID, netip.MustParseAddrPort("10.6.6.6:6"), true)
-	a.status(a.next(), wire.NodeID{3, 6: 0x80}, netip.MustParseAddrPort("10.6.6.6:7"), true)
 	if got := b.took(wire.KindPeerStatus); len(got) != 0 {
 		t.Errorf("%d of them were passed on", len(got))
 	}
@@ -340,7 +339,7 @@ func TestOwnRequestsThatComeBackAreNotAnswered(t *testing.T) {
 	for range 100 {
 		a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
 	}
-	if got := len(a.took(wire.KindSubscriptionStarted)); got < legacyAnswers || got > legacyAnswers+legacyPerSecond {
+	if got := len(a.took(wire.KindSubscriptionStarted)); got < legacyAnswers || got > legacyAnswers+int(time.Second/legacyAnswer) {
 		t.Errorf("%d answers to 100 requests in half a second", got)
 	}
 }

@@ -54,11 +54,16 @@ func NewMixed(cfg Config) *Mixed {
 // AddModel starts a gwyh 0.1 node with the addresses of its seeds.
 func (m *Mixed) AddModel(seeds ...netip.AddrPort) *Model {
 	i := len(m.Models)
-	d := &Model{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, 0, byte(i)}), 6969), Seeds: seeds, mixed: m, index: i}
+	d := &Model{Addr: modelAddr(i), Seeds: seeds, mixed: m, index: i}
 	m.Models = append(m.Models, d)
 	d.begin()
 	m.Net.Add(simnet.HostConfig{Addr: d.Addr, Name: fmt.Sprintf("model-%d", i)}, d)
 	return d
+}
+
+// modelAddr is the address of a model.
+func modelAddr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, 0, byte(i)}), 6969)
 }
 
 func (d *Model) begin() {

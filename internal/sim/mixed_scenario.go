@@ -96,6 +96,27 @@ func mixedChaos(t *Trial) {
 	}
 }
 
+// mixedSeeds starts Go nodes that know of no others than gwyh 0.1 nodes.
+func mixedSeeds(t *Trial) {
+	m := OldSeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
+	t.clusters = append(t.clusters, m.Cluster)
+	t.Cluster = m.Cluster
+	if !m.Await(time.Minute, m.goNodesKnown) {
+		t.fail("after a minute %s", m.islands())
+	}
+	t.note("all Go nodes know each other after %v", m.Net.Elapsed())
+	t.Net.RunFor(time.Minute)
+	since := t.Net.Elapsed()
+	m.chatter(time.Minute)
+	t.Net.RunFor(10 * time.Second)
+	for _, p := range append(m.Deaf(since, 6), m.wrongMixed(6)...) {
+		t.fail("%s", p)
+	}
+	if n := m.Naks(); n > 0 {
+		t.fail("models got %d Naks", n)
+	}
+}
+
 func (t *Trial) span(full, quick time.Duration) time.Duration {
 	if t.Quick {
 		return quick

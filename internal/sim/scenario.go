@@ -24,6 +24,7 @@ func Scenarios() []Check {
 		scenario("merge", "two clusters become one", merge),
 		scenario("mixed", "nodes of gwyh 0.1 in the cluster: crash, restart and shutdown of each kind", mixedLife),
 		scenario("mixed-chaos", "the same through loss, clock jumps, a partition and the crash of half", mixedChaos),
+		scenario("mixed-seeds", "nodes whose only seeds are of gwyh 0.1 find each other", mixedSeeds),
 	}
 }
 

@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// OldSeeds is a start of Go nodes whose only seeds are gwyh 0.1 nodes.
+type OldSeeds struct {
+	Seed          uint64
+	Nodes, Models int
+	Late          time.Duration // from the Joins of the Go nodes to the start of the models
+}
+
+// closedFor is how long a Join of an address at which nothing listens goes on: the shell gives it up then.
+const closedFor = time.Second
+
+// Start makes all nodes join all models at the same moment.
+func (o OldSeeds) Start() *Mixed {
+	m := NewMixed(Config{Seed: o.Seed, Nodes: o.Nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond)}})
+	joinFor := joinFor
+	if o.Late > 0 {
+		joinFor = closedFor
+	} else {
+		o.startModels(m)
+	}
+	for _, n := range m.Nodes {
+		m.joinAddrs(n, joinFor, o.seeds())
+	}
+	if o.Late > 0 {
+		m.Net.RunFor(o.Late)
+		o.startModels(m)
+	}
+	return m
+}
+
+func (o OldSeeds) startModels(m *Mixed) {
+	for range o.Models {
+		m.AddModel(o.seeds()...)
+	}
+}
+
+func (o OldSeeds) seeds() (list []netip.AddrPort) {
+	for i := range o.Models {
+		list = append(list, modelAddr(i))
+	}
+	return list
+}
+
+// joinAddrs makes a node join addresses.
+func (m *Mixed) joinAddrs(n *Node, within time.Duration, list []netip.AddrPort) {
+	m.Do(n, func(now time.Time) {
+		n.seeds.add(now, m.rng, list...)
+		for _, a := range list {
+			n.Core.Join(now, a, now.Add(within))
+		}
+	})
+}
+
+// goNodesKnown reports whether all Go nodes know each other.
+func (m *Mixed) goNodesKnown() bool {
+	for _, n := range m.Nodes {
+		if n.Core.NumGo() < len(m.Nodes) {
+			return false
+		}
+	}
+	return true
+}
+
+// islands says how many other Go nodes each Go node knows.
+func (m *Mixed) islands() string {
+	known := make([]int, len(m.Nodes))
+	for i, n := range m.Nodes {
+		known[i] = n.Core.NumGo() - 1
+	}
+	return fmt.Sprintf("of %d other Go nodes they know %v", len(m.Nodes)-1, known)
+}
