@@ -46,8 +46,8 @@ type Delegate interface {
 	// when it is empty.
 	LocalState(join bool) []byte
 
-	// MergeRemoteState is handed what LocalState returned at another node. The slice is the callee's
-	// to keep.
+	// MergeRemoteState is handed what LocalState returned at another node, after NotifyJoin for that node
+	// has returned (unless the EventDelegate takes more than a second). The slice belongs to the callee.
 	MergeRemoteState(buf []byte, join bool)
 }
 
@@ -214,16 +214,11 @@ func (m *Memberlist) handlers() dispatch.Handlers[*Node] {
 	return h
 }
 
-// settle waits until the application was told what has happened so far, at most so long.
-func (m *Memberlist) settle(atMost time.Duration) {
-	t := time.NewTimer(atMost)
-	defer t.Stop()
-	select {
-	case <-m.dispatch.Barrier():
-	case <-t.C:
-	case <-m.stop:
-	}
-}
+// settleMost is how long a call waits for an EventDelegate that is slow, or is itself waiting for the call.
+const settleMost = time.Second
+
+// settle waits until the EventDelegate has been told what has happened so far, for at most settleMost.
+func (m *Memberlist) settle() { m.dispatch.AwaitMembers(settleMost, m.stop) }
 
 // welcomeSelf asks the AliveDelegate about this node itself. As with memberlist its no ends nothing: what it
 // says of others is what keeps anybody out.
@@ -310,6 +305,10 @@ func (m *Memberlist) answer(q *question) {
 		state := d.LocalState(e.Joining)
 		tell = func(now time.Time) { m.core.AnswerState(now, e.State, state) }
 	case gossip.EventState:
+		m.settle() // the application knows a member before it gets the member's state
+		if m.isShutdown() {
+			return
+		}
 		d.MergeRemoteState(e.Data, e.Joining)
 		tell = func(now time.Time) { m.core.StateMerged(now, e.State) }
 	case gossip.EventMergeAsked:

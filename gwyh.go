@@ -448,7 +448,7 @@ func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (i
 	}
 	m.await(ctx, j)
 	j.knocks.Wait()
-	m.settle(time.Second)
+	m.settle()
 	if j.reached == 0 && len(j.errs) > 0 {
 		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(j.errs...))
 	}
@@ -744,7 +744,7 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 	case <-t.C: // it was said
 	case <-m.stop:
 	}
-	m.settle(time.Second)
+	m.settle()
 	return nil
 }
 
@@ -794,7 +794,7 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	if err := m.flush("update", timeout); err != nil {
 		return err
 	}
-	m.settle(time.Second)
+	m.settle()
 	return nil
 }
 

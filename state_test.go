@@ -124,6 +124,53 @@ func TestJoinAsksTheApplicationInOrderBeforeItReturns(t *testing.T) {
 	})
 }
 
+func TestStateIsMergedAfterTheEventDelegateHeardOfItsNode(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		ka, kb := newKeeper("state of a"), newKeeper("state of b")
+		for _, k := range []*keeper{ka, kb} { // NotifyJoin is over before the state comes, however long it takes
+			k.recorder.onJoin = func(n *Node) {
+				time.Sleep(500 * time.Millisecond)
+				k.called("NotifyJoin " + n.Name)
+			}
+		}
+		a, b := node("a", ka, false), node("b", kb, false)
+		join(t, b, a)
+		time.Sleep(5 * time.Second)
+		for other, k := range map[string]*keeper{"b": ka, "a": kb} {
+			calls := k.log()
+			told, merged := slices.Index(calls, "NotifyJoin "+other), slices.Index(calls, "MergeRemoteState(true)")
+			if told < 0 || merged < told {
+				t.Errorf("the calls beside %s: %q", other, calls)
+			}
+		}
+	})
+}
+
+func TestJoinInsideAnEventDelegateWaitsForItOnlyOnce(t *testing.T) {
+	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+		k := newKeeper("state")
+		a, b := node("a", k, false), node("b", newKeeper("state of b"), false)
+		var others []string
+		for i := range 10 {
+			others = append(others, node(fmt.Sprint("n", i), newKeeper(fmt.Sprint("state of ", i)), false).LocalNode().Address())
+		}
+		took := make(chan time.Duration, 1)
+		k.recorder.onJoin = func(n *Node) {
+			if n.Name == "b" {
+				begin := time.Now()
+				if reached, err := a.Join(others); reached != len(others) || err != nil {
+					t.Errorf("Join = %d, %v", reached, err)
+				}
+				took <- time.Since(begin)
+			}
+		}
+		join(t, b, a)
+		if d := <-took; d > 2*settleMost {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
 func TestStatesGoRoundWithPushPullInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
@@ -490,7 +537,7 @@ func TestJoinContextWaitsForANodeThatComesLaterAndEndsWhenCancelled(t *testing.T
 		time.Sleep(30 * time.Second)
 		cancel()
 		begin := time.Now()
-		if r := <-ended; r.n != 2 || r.err != nil || time.Since(begin) > 2*time.Second {
+		if r := <-ended; r.n != 2 || r.err != nil || time.Since(begin) > 2*settleMost {
 			t.Errorf("%+v after %v", r, time.Since(begin))
 		}
 		if n, err := a.JoinContext(ctx, []string{"127.0.0.1:9"}); n != 0 || !errors.Is(err, context.Canceled) {

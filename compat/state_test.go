@@ -1,6 +1,8 @@
 package compat
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,29 @@ func TestJoinTellsOfMembersBeforeItMergesTheirState(t *testing.T) {
 		c.same("order", b.calls("merge", "alive", "join", "remote", "state"), []string{"state true", "merge 1", "alive a ", "join a", "remote true"})
 		c.same("members known when the state came", knew, "a b")
 	})
+}
+
+func TestBothSidesHearOfTheOtherNodeBeforeTheyMergeItsState(t *testing.T) {
+	inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
+		seed := c.node("seed", withState("of seed"))
+		for i := range 20 {
+			name := fmt.Sprint("n", i)
+			n := c.node(name, withState("of "+name))
+			seed.forget()
+			c.join(seed, n)
+			c.same("the node that joins: first", joinsAndStates(n, "seed")[0], "join seed")
+			c.soon("the other merged", func() bool { return len(seed.calls("remote")) > 0 })
+			c.same("the other: first", joinsAndStates(seed, name)[0], "join "+name)
+			if t.Failed() {
+				return
+			}
+		}
+	})
+}
+
+// joinsAndStates are the merges of states, and the joins of a member, that n's app was told of.
+func joinsAndStates(n *node, member string) []string {
+	return slices.DeleteFunc(n.calls("join", "remote"), func(call string) bool { return call != "join "+member && call != "remote true" })
 }
 
 func TestStateIsFetchedFromEachNodeOfAJoin(t *testing.T) {

@@ -3,6 +3,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,11 @@ type Queue[N any] struct {
 	lines    int               // in the queue
 	closed   bool              // nothing is handed out any more
 	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
+
+	lastMember uint64 // sequence number + 1 of the last membership event
+	delivered  uint64 // all notices of lower sequence numbers were delivered
+	waits      []wait
+	stuck      uint64 // base + 1 when a wait ran out
 }
 
 // New makes an empty queue.
@@ -126,6 +132,7 @@ func (q *Queue[N]) Close() {
 func (q *Queue[N]) pop() (n notice[N], ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.noteDelivered()
 	for len(q.queue) > 0 {
 		n = q.queue[0]
 		q.queue[0] = notice[N]{}
@@ -150,6 +157,7 @@ func (q *Queue[N]) pop() (n notice[N], ok bool) {
 		return n, true
 	}
 	q.queue = nil
+	q.noteDelivered()
 	return n, false
 }
 
@@ -212,15 +220,28 @@ func (q *Queue[N]) takeBack(n *notice[N]) {
 // compact makes the queue anew without the places of what was taken back.
 func (q *Queue[N]) compact() {
 	kept := make([]notice[N], 0, len(q.queue)-q.taken)
+	places := append(make([]*uint64, 0, 1+len(q.waits)), &q.lastMember)
+	for i := range q.waits {
+		places = append(places, &q.waits[i].upto)
+	}
+	moved := make([]uint64, len(places)) // how far each of them is moved
 	for i := range q.queue {
 		n := &q.queue[i]
 		if n.kind == none {
+			for k, at := range places {
+				if q.base+uint64(i) < *at {
+					moved[k]++
+				}
+			}
 			continue
 		}
 		if n.name != "" && q.pending[n.name] == q.base+uint64(i)+1 {
 			q.pending[n.name] = q.base + uint64(len(kept)) + 1
 		}
 		kept = append(kept, *n)
+	}
+	for k, at := range places {
+		*at -= moved[k]
 	}
 	q.queue, q.taken, q.oldest = kept, 0, q.base
 }
@@ -251,7 +272,8 @@ func (q *Queue[N]) Member(kind Kind, name string, node N) {
 		}
 	}
 	q.push(notice[N]{kind: kind, name: name, node: node})
-	q.pending[name] = q.base + uint64(len(q.queue))
+	q.lastMember = q.base + uint64(len(q.queue))
+	q.pending[name] = q.lastMember
 }
 
 // Log queues a line for the log. When too many wait it is dropped and counted.
@@ -278,12 +300,58 @@ func (q *Queue[N]) Call(f func()) {
 	q.push(notice[N]{kind: call, call: f})
 }
 
-// Barrier returns a channel that is closed when everything queued so far has been delivered.
-func (q *Queue[N]) Barrier() <-chan struct{} {
-	reached := make(chan struct{})
+// A wait is somebody who waits until all notices before a place of the queue have been delivered.
+type wait struct {
+	upto uint64 // sequence number of the first notice that need not be
+	done chan struct{}
+}
+
+// AwaitMembers returns when the membership events that are queued now have been delivered, after atMost, or
+// when stop is closed. A call of the application that an earlier AwaitMembers has waited for in vain is not
+// waited for again: it may be waiting for the caller, as a delegate that joins another node does.
+func (q *Queue[N]) AwaitMembers(atMost time.Duration, stop <-chan struct{}) {
+	done := q.await()
+	if done == nil {
+		return
+	}
+	t := time.NewTimer(atMost)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-stop:
+	case <-t.C:
+		q.giveUp(done)
+	}
+}
+
+// await is closed when the membership events queued so far have been delivered; nil if there is none to wait for.
+func (q *Queue[N]) await() chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.calls++ // callers wait for it, so it is not dropped
-	q.push(notice[N]{kind: call, call: func() { close(reached) }})
-	return reached
+	if q.closed || q.lastMember <= q.delivered || q.stuck == q.base+1 {
+		return nil
+	}
+	w := wait{upto: q.lastMember, done: make(chan struct{})}
+	q.waits = append(q.waits, w)
+	return w.done
+}
+
+// giveUp forgets a wait that has run out, and remembers the call that it waited for.
+func (q *Queue[N]) giveUp(done chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stuck = q.base + 1
+	q.waits = slices.DeleteFunc(q.waits, func(w wait) bool { return w.done == done })
+}
+
+// noteDelivered ends the waits for what was delivered: all that was handed out.
+func (q *Queue[N]) noteDelivered() {
+	q.delivered = q.base
+	q.waits = slices.DeleteFunc(q.waits, func(w wait) bool {
+		if w.upto > q.delivered {
+			return false
+		}
+		close(w.done)
+		return true
+	})
 }

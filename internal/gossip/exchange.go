@@ -57,7 +57,7 @@ type exchange struct {
 	own   []byte    // ours: our state, until the answer came
 	got   []byte    // what the peer sent, until the application gets it
 	out   *outgoing // our push, until it is acknowledged
-	until time.Time // ours
+	until time.Time // of ours: when it fails; of theirs: when it is merged though the peer is no member
 	timer timer
 }
 
@@ -291,8 +291,11 @@ func (p *peer) receivingOf(id wire.MessageID) *assembly {
 	return nil
 }
 
-// tickTheirs ends an exchange of which the rest of the push does not come.
+// tickTheirs ends an exchange whose push does not come whole, and merges a state that has waited long enough.
 func (c *Core) tickTheirs(now time.Time, e *exchange) {
+	if e.phase == merging && e.got != nil {
+		c.merge(now, e)
+	}
 	if e.phase != receiving {
 		return
 	}

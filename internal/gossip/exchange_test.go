@@ -23,9 +23,13 @@ type app struct {
 	merged []string // states, as key has them
 	asked  []Event  // not answered yet
 	peers  []Member // of the last EventMergeAsked
+	inside func(Event)
 }
 
 func (a *app) ask(now time.Time, c *Core, e Event) {
+	if a.inside != nil {
+		a.inside(e)
+	}
 	from := map[bool]string{true: "join", false: "background"}[e.Joining]
 	if e.Token != 0 {
 		from = "own " + from
@@ -116,6 +120,43 @@ func TestJoinExchangesStatesBothWaysBeforeItEnds(t *testing.T) {
 	}
 	if !slices.Equal(a.calls, []string{"LocalState join", "MergeRemoteState join"}) || !slices.Equal(a.merged, []string{"state of 1"}) {
 		t.Errorf("the other: %q, %q", a.calls, a.merged)
+	}
+	c.idle()
+}
+
+// The entry of the node that joins and its push are two datagrams, of which the first may be lost.
+func TestStateOfANodeIsMergedAfterTheNodeIsAMember(t *testing.T) {
+	for _, ask := range []bool{false, true} {
+		for seed := range uint64(30) {
+			c := withStates(t, seed, lan(), 2, func(_ int, cfg *Config) { cfg.AskAlive, cfg.PushPullInterval = ask, -1 })
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.3 })
+			n := c.nodes[0]
+			n.app.inside = func(e Event) {
+				if e.Kind == EventState && n.members.named("node-1") == nil {
+					t.Errorf("asked %v, seed %d: merged before node-1 was a member", ask, seed)
+				}
+			}
+			c.join(1, 0)
+			if !c.net.RunUntil(time.Minute, func() bool { return len(n.app.merged) > 0 }) {
+				t.Errorf("asked %v, seed %d: nothing was merged", ask, seed)
+			}
+		}
+	}
+}
+
+// Its name may be taken, or it may be refused.
+func TestStateOfANodeThatDoesNotBecomeAMemberIsMergedAllTheSame(t *testing.T) {
+	c := withStates(t, 1, lan(), 3, func(i int, cfg *Config) {
+		if cfg.PushPullInterval = -1; i == 2 {
+			cfg.Name = "node-1"
+		}
+	})
+	c.join(1, 0)
+	c.net.RunFor(5 * time.Second)
+	c.join(2, 0)
+	c.net.RunFor(5 * time.Second)
+	if got := c.nodes[0].app.merged; !slices.Equal(got, []string{"state of 1", "state of 2"}) {
+		t.Errorf("merged %q", got)
 	}
 	c.idle()
 }

@@ -150,6 +150,9 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	}
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
+	if p := c.peers[m.ID]; p != nil {
+		c.mergeWaiting(now, p)
+	}
 }
 
 // setAlive writes an alive entry into its row.

@@ -69,20 +69,34 @@ func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
 		return
 	}
 	c.answer(now, e, data)
-	e.phase = merging
+	e.phase, e.until = merging, now.Add(memberWait)
 	c.merge(now, e)
 }
 
-// merge hands the application what the peer sent. A Join has taken in the members before.
+// memberWait is how long the state of a node waits until the node is a member. Its entry may have been lost, and
+// comes again with the next round of its comparison.
+const memberWait = time.Second
+
+// merge hands the application what the peer sent, after the application has heard of the peer: in a Join of ours
+// the members have been taken in before, and the push of another node waits for that node's entry.
 func (c *Core) merge(now time.Time, e *exchange) {
 	switch {
 	case len(e.got) == 0:
 		c.endExchange(now, e, nil)
 	case e.join != nil && !e.join.synced:
+	case !e.ours && now.Before(e.until) && !c.isLive(e.peer.id):
+		c.timers.set(&e.timer, e.until)
 	default:
 		c.events = append(c.events, Event{Kind: EventState, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins(), Data: e.got})
 		e.got = nil
 		c.timers.stop(&e.timer)
+	}
+}
+
+// mergeWaiting hands over the state of a node that has waited for the node to become a member.
+func (c *Core) mergeWaiting(now time.Time, p *peer) {
+	if e := p.theirs; e != nil && e.phase == merging && e.got != nil {
+		c.merge(now, e)
 	}
 }
 
