@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/metrics"
@@ -53,7 +55,7 @@ const (
 // AdvertisePort, and a Keyring made from SecretKey.
 type Config struct {
 	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
-	// bytes.
+	// bytes of UTF-8 without control characters.
 	Name string
 
 	// Transport carries the datagrams. nil: a NetTransport is made from BindAddr and BindPort.
@@ -79,7 +81,9 @@ type Config struct {
 
 	// AdvertiseAddr is the IP address that other nodes reach this one at, where it differs from the
 	// bound one, as behind a NAT. Default empty: the bound address, or the machine's private one when
-	// bound to all. Anything but an IP address is rejected, unless Transport is set, which is asked.
+	// bound to all. Anything but an IP address is rejected, and so is an address that no node can have:
+	// the unspecified one, a multicast or a broadcast address. If Transport is set, it is asked instead,
+	// and an address of the latter kind draws a warning.
 	AdvertiseAddr string
 	// AdvertisePort is the port that goes with AdvertiseAddr. Without AdvertiseAddr it is not used.
 	// Default DefaultPort. Zero means the bound port, and so does DefaultPort together with a BindPort of
@@ -153,7 +157,7 @@ type Config struct {
 	// more are quicker and surer, and cost more. Default 5. 1 to 64.
 	Subscriptions int
 	// Zone names the failure domain of the node, such as a data centre. Default empty: none. At most
-	// 255 bytes.
+	// 255 bytes of UTF-8 without control characters.
 	Zone string
 	// DistributionStrategy says what the zones mean for the choice of whom to hear. Default and zero:
 	// Uniform.
@@ -175,20 +179,21 @@ type Config struct {
 	// EnableCompression is without meaning here: nothing is compressed.
 	EnableCompression bool
 
-	// SecretKey is the key that nodes prove to each other. 16, 24 or 32 bytes become the primary key
-	// of the Keyring, which is made if need be. Any other length is a key of gwyh and stands beside the
-	// Keyring; fewer than 16 bytes draw a warning. Default nil: the Keyring's keys, and if there are
-	// none gwyh's well-known key, which keeps nobody out, and a warning.
+	// SecretKey is the key that nodes prove to each other, of any length. Create makes it the primary
+	// key of the Keyring. Default nil: the Keyring's keys. If there are none either, the node uses gwyh's
+	// well-known key, which keeps nobody out, and logs a warning. A key of fewer than 16 bytes, or of
+	// equal bytes, draws a warning too. SecretKey is rejected if the Keyring holds four other keys.
 	SecretKey []byte
-	// Keyring holds keys that can be changed while the node runs. The first four are accepted. Default
-	// nil.
+	// Keyring holds the keys that the node accepts, at most four; they can be changed while it runs.
+	// Default nil: if SecretKey is set, Create makes a Keyring of it and writes it here.
 	Keyring *Keyring
 
 	// Delegate is the application's side. Default nil: none.
 	Delegate Delegate
 	// DelegateProtocolVersion, DelegateProtocolMin and DelegateProtocolMax are the version of the
 	// application's own protocol, and those it understands. A node that speaks another than the
-	// members understand is not taken in. Default 0.
+	// members understand is not taken in. Default 0. A DelegateProtocolMin above DelegateProtocolMax is
+	// rejected; a DelegateProtocolVersion outside of the two draws a warning.
 	DelegateProtocolVersion uint8
 	DelegateProtocolMin     uint8
 	DelegateProtocolMax     uint8
@@ -441,14 +446,25 @@ func (c *Config) complaints() (bad []string) {
 			reject(field, fmt.Sprintf("%.16q... of %d bytes", value, len(value)), fmt.Sprintf("at most %d bytes", most))
 		}
 	}
+	printable := func(field, value string) {
+		if !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
+			reject(field, fmt.Sprintf("%.64q", value), "UTF-8 without control characters")
+		}
+	}
 	host := func(field, value string) {
 		if value != "" && !resolve.IsHost(value) {
 			reject(field, fmt.Sprintf("%q", value), "an IP address or a host name")
 		}
 	}
-	address := func(field, value string) {
-		if _, err := netip.ParseAddr(value); value != "" && err != nil {
+	reachable := func(field, value string) {
+		if value == "" {
+			return
+		}
+		ip, err := netip.ParseAddr(value)
+		if err != nil {
 			reject(field, fmt.Sprintf("%q", value), "an IP address")
+		} else if why := resolve.Unreachable(ip, nil); why != "" {
+			reject(field, fmt.Sprintf("%q", value), "an address that other nodes can reach: "+why)
 		}
 	}
 
@@ -456,16 +472,21 @@ func (c *Config) complaints() (bad []string) {
 		reject("Name", `""`, "a name: the system knows no host name")
 	}
 	short("Name", c.Name, maxNameSize)
+	printable("Name", c.Name)
 	short("Label", c.Label, LabelMaxSize)
 	short("Zone", c.Zone, maxNameSize)
+	printable("Zone", c.Zone)
 	largest := maxUserBufferSize
 	if c.Transport == nil {
 		host("BindAddr", c.BindAddr)
-		address("AdvertiseAddr", c.AdvertiseAddr)
+		reachable("AdvertiseAddr", c.AdvertiseAddr)
 		largest = udp.MaxDatagram
 	}
 	within("BindPort", c.BindPort, 0, 65535)
 	within("AdvertisePort", c.AdvertisePort, 0, 65535)
+	if c.DelegateProtocolMin > c.DelegateProtocolMax {
+		reject("DelegateProtocolMin", c.DelegateProtocolMin, fmt.Sprintf("at most DelegateProtocolMax = %d", c.DelegateProtocolMax))
+	}
 	within("ProtocolVersion", int(c.ProtocolVersion), int(ProtocolVersionMin), ProtocolVersionMax)
 	positive("TCPTimeout", c.TCPTimeout)
 	within("IndirectChecks", c.IndirectChecks, 0, 64)
@@ -508,6 +529,10 @@ func (c *Config) picksAdvertisePort() bool {
 func (c *Config) warnings() (list []string) {
 	if w := c.portWarning(); w != "" && c.Transport == nil {
 		list = append(list, w)
+	}
+	if v := c.DelegateProtocolVersion; v < c.DelegateProtocolMin || v > c.DelegateProtocolMax {
+		list = append(list, fmt.Sprintf("DelegateProtocolVersion = %d is outside of DelegateProtocolMin = %d to DelegateProtocolMax = %d: no node takes this one in",
+			v, c.DelegateProtocolMin, c.DelegateProtocolMax))
 	}
 	return list
 }

@@ -103,6 +103,14 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"BindAddr":                {func(c *Config) { c.BindAddr = "10.0.0.300" }, `= "10.0.0.300", want an IP address or a host name`},
 		"BindPort":                {func(c *Config) { c.BindPort = 65536 }, "= 65536, want 0 to 65535"},
 		"AdvertiseAddr":           {func(c *Config) { c.AdvertiseAddr = "1.2.3" }, `= "1.2.3", want an IP address`},
+		"AdvertiseAddr = \"0":     {func(c *Config) { c.AdvertiseAddr = "0.0.0.0" }, "can reach: it is the unspecified address"},
+		"AdvertiseAddr = \"2":     {func(c *Config) { c.AdvertiseAddr = "224.0.0.1" }, "a multicast address"},
+		"AdvertiseAddr = \"255":   {func(c *Config) { c.AdvertiseAddr = "255.255.255.255" }, "the broadcast address"},
+		"AdvertiseAddr = \"fe80":  {func(c *Config) { c.AdvertiseAddr = "fe80::1" }, "a link-local IPv6 address"},
+		"Name = \"a":              {func(c *Config) { c.Name = "a\nb" }, `"a\nb", want UTF-8 without control characters`},
+		"Name = \"\\xff":          {func(c *Config) { c.Name = "\xff" }, "want UTF-8"},
+		"Zone = \"\\u0085":        {func(c *Config) { c.Zone = "\u0085" }, "want UTF-8"},
+		"DelegateProtocolMin":     {func(c *Config) { c.DelegateProtocolMin, c.DelegateProtocolMax = 3, 2 }, "= 3, want at most DelegateProtocolMax = 2"},
 		"AdvertisePort":           {func(c *Config) { c.AdvertisePort = -1 }, "= -1, want 0 to 65535"},
 		"ProtocolVersion":         {func(c *Config) { c.ProtocolVersion = 6 }, "= 6, want 1 to 5"},
 		"TCPTimeout":              {func(c *Config) { c.TCPTimeout = -1 }, "= -1ns, want no negative duration"},
@@ -163,6 +171,10 @@ func TestBoundsThemselvesAreGood(t *testing.T) {
 		func(c *Config) { c.DistributionStrategy = PreferRemote },
 		func(c *Config) { c.BindAddr, c.AdvertiseAddr = "::1", "2001:db8::1" },
 		func(c *Config) { c.BindAddr = "localhost" },
+		func(c *Config) { c.Name, c.Zone = "Knoten 1, Zürich", "区域-1" },
+		func(c *Config) {
+			c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = 2, 2, 2
+		},
 		func(c *Config) { c.GossipNodes, c.RetransmitMult = -1, -1 },
 	} {
 		c := DefaultLANConfig()
@@ -344,6 +356,16 @@ func TestPortsOfWhichOneWasSetDrawAWarning(t *testing.T) {
 		conf.Transport = new(MockNetwork).NewTransport("x")
 		if got := conf.warnings(); len(got) > 0 {
 			t.Errorf("%s with a Transport: %q", name, got)
+		}
+	}
+}
+
+func TestApplicationVersionOutsideOfItsRangeDrawsAWarning(t *testing.T) {
+	for version, want := range map[uint8]bool{1: true, 2: false, 4: false, 5: true} {
+		c := DefaultLANConfig()
+		c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = 2, 4, version
+		if got := c.warnings(); (len(got) == 1) != want {
+			t.Errorf("version %d: %q", version, got)
 		}
 	}
 }

@@ -511,6 +511,7 @@ func listen(c *Config) (Transport, error) {
 }
 
 // advertised is the address that others reach the node at, as t tells. It writes to c the ports that come of it.
+// An address that nobody can reach is an error, but a Transport of the application's own may have any.
 func advertised(t Transport, c *Config) (netip.AddrPort, error) {
 	ip, port, err := t.FinalAdvertiseAddr(c.AdvertiseAddr, c.AdvertisePort)
 	if err != nil {
@@ -519,6 +520,14 @@ func advertised(t Transport, c *Config) (netip.AddrPort, error) {
 	addr, ok := netip.AddrFromSlice(ip)
 	if !ok || port < 1 || port > 65535 {
 		return netip.AddrPort{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
+	}
+	own, _ := net.InterfaceAddrs() // without it the networks of this machine are not looked at
+	if why := resolve.Unreachable(addr, own); why != "" {
+		err := fmt.Errorf("no other node can reach the address to advertise, %s: %s", addr.Unmap(), why)
+		if c.Transport == nil {
+			return netip.AddrPort{}, fmt.Errorf("gwyh: %w", err)
+		}
+		newLogger(c).warnf("%v", err)
 	}
 	c.AdvertisePort = port
 	if c.BindPort == 0 {

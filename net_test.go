@@ -236,6 +236,30 @@ func TestHostNameAsBindAddressIsTheAddressThatItResolvesTo(t *testing.T) {
 	}
 }
 
+func TestAddressThatNoNodeCanHaveIsNotAdvertised(t *testing.T) {
+	conf := testConfig("a", nil)
+	conf.BindAddr = "224.0.0.1"
+	if _, err := Create(conf); err == nil || !strings.Contains(err.Error(), `"224.0.0.1": it is a multicast address`) {
+		t.Error(err)
+	}
+	// A Transport may say what it likes: those who write one know what its addresses mean.
+	var out bytes.Buffer
+	conf = testConfig("b", nil)
+	conf.LogOutput, conf.Transport = &out, zeroTransport{new(MockNetwork).NewTransport("b")}
+	m := create(t, conf)
+	_ = m.Shutdown()
+	if !strings.Contains(out.String(), "[WARN] gwyh: no other node can reach the address to advertise, 0.0.0.0") {
+		t.Errorf("%q", out.String())
+	}
+}
+
+// zeroTransport advertises the unspecified address.
+type zeroTransport struct{ *MockTransport }
+
+func (t zeroTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return net.IPv4zero, 7, nil
+}
+
 func TestAdvertisedAddress(t *testing.T) {
 	lo, all := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "0.0.0.0")
 	for _, c := range []struct {

@@ -17,15 +17,19 @@ import (
 // everywhere, then remove the old one everywhere, and no node is ever without a key that the others
 // know. Several Memberlists may share a Keyring. All methods are safe for concurrent use.
 //
-// A node tries the first four keys only (PROTOCOL.md 4), the primary always being among them.
+// A key has 1 to 255 bytes. It should be random and have 16 bytes or more: nodes log a warning about a
+// shorter one. A Keyring holds at most four keys, because a node looks at no more (PROTOCOL.md 4).
+//
+// A cluster that runs without any key uses the key "insecure". To give it keys while it runs, restart
+// its nodes with a Keyring of that key alone, and go on as above.
 type Keyring struct {
 	mu       sync.Mutex
 	keys     [][]byte // the primary first
 	watchers []*func()
 }
 
-// ValidateKey rejects a key that is not 16, 24 or 32 bytes long. They serve equally well here:
-// each is hashed.
+// ValidateKey rejects a key that is not 16, 24 or 32 bytes long, as memberlist's does. The methods of a
+// Keyring take keys of other lengths too.
 func ValidateKey(key []byte) error {
 	switch len(key) {
 	case 16, 24, 32:
@@ -35,7 +39,7 @@ func ValidateKey(key []byte) error {
 }
 
 // NewKeyring makes a Keyring of primaryKey and keys, among which it may be. Without any key it is
-// empty; keys without a primary one are an error.
+// empty; keys without a primary one are an error, and so is what AddKey rejects.
 func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	k := &Keyring{}
 	if len(keys) == 0 && len(primaryKey) == 0 {
@@ -55,37 +59,58 @@ func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	return k, nil
 }
 
-// AddKey makes nodes accept key. It becomes the primary one of an empty Keyring. To add a key again
-// changes nothing.
+// AddKey makes nodes accept key, of which the Keyring keeps a copy. It becomes the primary one of an empty
+// Keyring. To add a key again changes nothing. A key of no bytes or of more than 255 is an error, and so
+// is a fifth key: remove another before.
 func (k *Keyring) AddKey(key []byte) error {
-	if err := ValidateKey(key); err != nil {
-		return err
+	if len(key) == 0 || len(key) > maxKeySize {
+		return fmt.Errorf("key of %d bytes: key size must be 1 to %d bytes", len(key), maxKeySize)
 	}
-	return k.change(func() error {
-		if k.index(key) < 0 {
-			k.keys = append(k.keys, bytes.Clone(key))
-		}
+	return k.change(func() error { return k.add(key) })
+}
+
+// add is AddKey for a key of any length. Needs the lock.
+func (k *Keyring) add(key []byte) error {
+	switch {
+	case k.index(key) >= 0:
 		return nil
-	})
+	case len(k.keys) >= maxKeys:
+		return fmt.Errorf("the keyring holds %d keys, and nodes accept no more: remove one before", len(k.keys))
+	}
+	k.keys = append(k.keys, bytes.Clone(key))
+	return nil
 }
 
 // UseKey makes key, which has to be in the Keyring, the primary one. Sessions that another key
 // vouched for are renewed within seconds, without a gap.
 func (k *Keyring) UseKey(key []byte) error {
+	return k.change(func() error { return k.use(key) })
+}
+
+// use is UseKey. Needs the lock.
+func (k *Keyring) use(key []byte) error {
+	i := k.index(key)
+	if i < 0 {
+		return errors.New("requested key is not in the keyring")
+	}
+	primary := k.keys[i]
+	k.keys = slices.Insert(slices.Delete(k.keys, i, i+1), 0, primary)
+	return nil
+}
+
+// install makes secret the primary key, whatever its length.
+func (k *Keyring) install(secret []byte) error {
 	return k.change(func() error {
-		i := k.index(key)
-		if i < 0 {
-			return errors.New("requested key is not in the keyring")
+		if err := k.add(secret); err != nil {
+			return err
 		}
-		primary := k.keys[i]
-		k.keys = slices.Insert(slices.Delete(k.keys, i, i+1), 0, primary)
-		return nil
+		return k.use(secret)
 	})
 }
 
 // RemoveKey makes nodes accept key no longer, and renews the sessions it vouched for; they end after 10 s
-// at the latest. To remove the
-// primary key is an error, to remove one that is not there is none.
+// at the latest. That holds for the key that a Config had as its SecretKey too. To remove the primary key
+// is an error, to remove one that is not there is none.
 func (k *Keyring) RemoveKey(key []byte) error {
 	return k.change(func() error {
 		i := k.index(key)
@@ -161,56 +186,61 @@ const (
 	// defaultKey is what gwyh uses when nobody configured a key. It keeps nobody out.
 	defaultKey = "insecure"
 	// maxKeys is how many keys of a ring are looked at (PROTOCOL.md 4, handshake economy).
-	maxKeys = 4
-	// minSecretKey is the length in bytes below which a SecretKey is called weak.
-	minSecretKey = 16
+	maxKeys = handshake.MaxKeys
+	// maxKeySize bounds the bytes of a key that is added to a Keyring.
+	maxKeySize = 255
+	// weakKeySize is the length in bytes below which a key is called weak.
+	weakKeySize = 16
 )
 
 // installSecretKey makes the SecretKey of c the primary key of its Keyring, as memberlist does, and
-// makes a Keyring if there is none. One of a length that no Keyring takes stands beside it instead.
+// makes a Keyring if there is none.
 func installSecretKey(c *Config) error {
-	if ValidateKey(c.SecretKey) != nil {
+	if len(c.SecretKey) == 0 {
 		return nil
 	}
 	if c.Keyring == nil {
-		k, err := NewKeyring(nil, c.SecretKey)
-		c.Keyring = k
-		return err
+		c.Keyring = &Keyring{}
 	}
-	if err := c.Keyring.AddKey(c.SecretKey); err != nil {
-		return err
+	if err := c.Keyring.install(c.SecretKey); err != nil {
+		return fmt.Errorf("bad Config: SecretKey: %w", err)
 	}
-	return c.Keyring.UseKey(c.SecretKey)
+	return nil
 }
 
-// preSharedKeys are the keys of a node in the order they are tried, at most maxKeys, and what its
-// operator should be warned of: the primary key, a SecretKey that no Keyring takes, the other keys.
-// After installSecretKey a SecretKey that a Keyring takes counts only as long as it is in there, so
-// that it can be rotated out. Without any key it is gwyh's default one. The Label of a Config is not
-// in the keys: handshake.NewKey mixes it in.
-func preSharedKeys(secret []byte, ring *Keyring) (keys [][]byte, warnings []string) {
+// preSharedKeys are the keys of a node in the order they are tried, and what its operator should be warned
+// of. Without any key it is gwyh's default one. A Config's Label is not in the keys: handshake.NewKey mixes it in.
+func preSharedKeys(ring *Keyring) (keys [][]byte, warnings []string) {
 	if ring != nil {
 		keys = ring.GetKeys()
-	}
-	if len(secret) > 0 && ValidateKey(secret) != nil {
-		keys = slices.Insert(keys, min(1, len(keys)), bytes.Clone(secret))
-		if len(secret) < minSecretKey {
-			warnings = append(warnings, fmt.Sprintf("the SecretKey has %d bytes: fewer than %d can be guessed", len(secret), minSecretKey))
-		}
 	}
 	if len(keys) == 0 {
 		return [][]byte{[]byte(defaultKey)}, []string{`neither SecretKey nor Keyring is set: using gwyh's default key "` + defaultKey + `", which keeps nobody out`}
 	}
-	if len(keys) > maxKeys {
-		warnings = append(warnings, fmt.Sprintf("%d keys are configured: only the first %d are accepted", len(keys), maxKeys))
-		keys = keys[:maxKeys]
+	for _, k := range keys {
+		if why := weakness(k); why != "" {
+			warnings = append(warnings, why)
+		}
 	}
 	return keys, warnings
 }
 
+// weakness is why a key is easy to guess, empty if it is not known to be. It does not show the key.
+func weakness(key []byte) string {
+	switch {
+	case string(key) == defaultKey:
+		return "a key is gwyh's default one, which keeps nobody out"
+	case len(key) < weakKeySize:
+		return fmt.Sprintf("a key has %d bytes: fewer than %d can be guessed", len(key), weakKeySize)
+	case bytes.Count(key, key[:1]) == len(key):
+		return fmt.Sprintf("a key has %d equal bytes, which can be guessed", len(key))
+	}
+	return ""
+}
+
 // keys are those that the node may talk with now, and what is to be warned of.
 func (m *Memberlist) keys() ([]handshake.Key, []string) {
-	shared, warnings := preSharedKeys(m.config.SecretKey, m.config.Keyring)
+	shared, warnings := preSharedKeys(m.config.Keyring)
 	keys := make([]handshake.Key, len(shared))
 	for i, k := range shared {
 		keys[i] = handshake.NewKey(k, m.config.Label)
@@ -218,16 +248,30 @@ func (m *Memberlist) keys() ([]handshake.Key, []string) {
 	return keys, warnings
 }
 
-// watchKeys follows the Keyring while the node runs.
+// watchKeys follows the Keyring while the node runs, and warns of keys as Create does, once for each warning.
 func (m *Memberlist) watchKeys() {
 	m.unwatch = func() {}
 	if m.config.Keyring == nil {
 		return
 	}
+	_, told := preSharedKeys(m.config.Keyring)
+	var mu sync.Mutex // guards told
 	m.unwatch = m.config.Keyring.watch(func() {
-		_ = m.do(func(now time.Time) {
+		err := m.do(func(now time.Time) {
 			keys, _ := m.keys()
 			m.core.SetKeys(now, keys)
 		})
+		if err != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		_, warnings := preSharedKeys(m.config.Keyring)
+		for _, w := range warnings {
+			if !slices.Contains(told, w) {
+				m.log.warnf("%s", w)
+			}
+		}
+		told = warnings
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
 func testKey(n int, fill byte) []byte { return bytes.Repeat([]byte{fill}, n) }
@@ -61,8 +63,8 @@ func TestNewKeyringRejectsBadKeys(t *testing.T) {
 		says    string
 	}{
 		"no primary":  {[][]byte{testKey(16, 1)}, nil, "primary"},
-		"bad primary": {nil, testKey(15, 1), "primary key: key of 15 bytes"},
-		"bad key":     {[][]byte{testKey(16, 1), testKey(5, 2)}, testKey(16, 1), "keys[1]: key of 5 bytes"},
+		"bad primary": {nil, testKey(256, 1), "primary key: key of 256 bytes"},
+		"bad key":     {[][]byte{testKey(16, 1), {}}, testKey(16, 1), "keys[1]: key of 0 bytes"},
 	} {
 		if k, err := NewKeyring(c.keys, c.primary); k != nil || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
@@ -119,7 +121,7 @@ func TestKeyringTellsWatchersOfChanges(t *testing.T) {
 		}
 	}
 	wantKeys(t, last, b)
-	if k.AddKey(testKey(3, 1)) == nil || k.UseKey(a) == nil || k.RemoveKey(b) == nil || seen != [2]int{3, 3} {
+	if k.AddKey(nil) == nil || k.UseKey(a) == nil || k.RemoveKey(b) == nil || seen != [2]int{3, 3} {
 		t.Fatalf("calls %v, want 3 each, and none for errors", seen)
 	}
 	stop()
@@ -170,35 +172,101 @@ func TestSecretKeyBecomesThePrimaryKey(t *testing.T) {
 	}
 	wantKeys(t, c.Keyring.GetKeys(), b, a)
 
-	for _, other := range [][]byte{nil, {}, []byte("hunter2")} {
-		c = &Config{SecretKey: other}
+	for _, none := range [][]byte{nil, {}} {
+		c = &Config{SecretKey: none}
 		if err := installSecretKey(c); err != nil || c.Keyring != nil {
 			t.Fatal(err, c.Keyring)
 		}
 	}
 }
 
+func TestSecretKeyOfAnyLengthIsInTheKeyring(t *testing.T) {
+	for _, n := range []int{1, 7, 17, 255, 256, 5000} {
+		c := &Config{SecretKey: testKey(n, 'p')}
+		if err := installSecretKey(c); err != nil {
+			t.Fatal(n, err)
+		}
+		wantKeys(t, c.Keyring.GetKeys(), c.SecretKey)
+	}
+}
+
+func TestPassphraseOfSecretKeyIsGoneAfterRemoveKey(t *testing.T) {
+	passphrase, next := []byte("a passphrase of no key's length"), testKey(16, 'n')
+	c := testConfig("a", nil)
+	c.SecretKey = passphrase
+	m := create(t, c)
+	for _, err := range []error{c.Keyring.AddKey(next), c.Keyring.UseKey(next), c.Keyring.RemoveKey(passphrase)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, _ := m.keys()
+	if len(keys) != 1 || keys[0].ID() != handshake.NewKey(next, "").ID() {
+		t.Fatalf("%d keys are accepted", len(keys))
+	}
+}
+
+func TestKeyOf1To255BytesIsTaken(t *testing.T) {
+	k, _ := NewKeyring(nil, nil)
+	for n, want := range map[int]bool{0: false, 1: true, 15: true, 255: true, 256: false} {
+		err := k.AddKey(testKey(n, byte(n)))
+		if (err == nil) != want {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
+func TestFifthKeyIsAnErrorOfWhateverAddsIt(t *testing.T) {
+	four := [][]byte{testKey(16, 1), testKey(16, 2), testKey(16, 3), testKey(16, 4)}
+	fifth := testKey(16, 5)
+	k := testRing(t, four...)
+	_, tooMany := NewKeyring(append(four, fifth), fifth)
+	_, create := Create(&Config{SecretKey: fifth, Keyring: k})
+	for name, err := range map[string]error{"AddKey": k.AddKey(fifth), "NewKeyring": tooMany, "Create": create} {
+		if err == nil || !strings.Contains(err.Error(), "holds 4 keys, and nodes accept no more") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantKeys(t, k.GetKeys(), four...)
+	if err := k.AddKey(four[3]); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+}
+
+func TestWeakKeyThatIsAddedLaterIsWarnedOfOnce(t *testing.T) {
+	var out bytes.Buffer
+	c := testConfig("a", nil)
+	c.LogOutput = &out
+	m := create(t, c)
+	for _, err := range []error{c.Keyring.AddKey(make([]byte, 16)), c.Keyring.AddKey([]byte("sixteen byte kay")), c.Keyring.UseKey(make([]byte, 16))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = m.Shutdown()
+	if n := strings.Count(out.String(), "[WARN] gwyh: a key has 16 equal bytes"); n != 1 {
+		t.Errorf("%d times: %q", n, out.String())
+	}
+}
+
 func TestPreSharedKeysInOrder(t *testing.T) {
-	a, b, odd := testKey(16, 'a'), testKey(32, 'b'), []byte("a sentence nobody guesses")
+	a, b, odd := []byte("sixteen byte key"), []byte("thirty-two bytes of a longer key"), []byte("a sentence nobody guesses")
+	insecure := []byte("insecure")
 	empty, _ := NewKeyring(nil, nil)
-	five := testRing(t, testKey(16, 1), testKey(16, 2), testKey(16, 3), testKey(16, 4), testKey(16, 5))
 	for name, c := range map[string]struct {
-		secret []byte
-		ring   *Keyring
-		want   [][]byte
-		warns  string
+		ring  *Keyring
+		want  [][]byte
+		warns string
 	}{
-		"nothing":               {nil, nil, [][]byte{[]byte("insecure")}, "insecure"},
-		"an empty ring":         {[]byte{}, empty, [][]byte{[]byte("insecure")}, "insecure"},
-		"a ring":                {nil, testRing(t, a, b), [][]byte{a, b}, ""},
-		"a secret, rotated out": {b, testRing(t, a), [][]byte{a}, ""},
-		"gwyh's kind of secret": {odd, nil, [][]byte{odd}, ""},
-		"both":                  {odd, testRing(t, a, b), [][]byte{a, odd, b}, ""},
-		"a short secret":        {[]byte("hunter2"), empty, [][]byte{[]byte("hunter2")}, "has 7 bytes"},
-		"too many":              {nil, five, [][]byte{testKey(16, 1), testKey(16, 2), testKey(16, 3), testKey(16, 4)}, "5 keys"},
-		"a secret and too many": {odd, five, [][]byte{testKey(16, 1), odd, testKey(16, 2), testKey(16, 3)}, "6 keys"},
+		"nothing":         {nil, [][]byte{insecure}, "neither SecretKey nor Keyring"},
+		"an empty ring":   {empty, [][]byte{insecure}, "insecure"},
+		"a ring":          {testRing(t, a, b), [][]byte{a, b}, ""},
+		"a passphrase":    {testRing(t, odd, a), [][]byte{odd, a}, ""},
+		"a short key":     {testRing(t, a, []byte("hunter2")), [][]byte{a, []byte("hunter2")}, "has 7 bytes"},
+		"equal bytes":     {testRing(t, make([]byte, 32)), [][]byte{make([]byte, 32)}, "32 equal bytes"},
+		"the default key": {testRing(t, insecure), [][]byte{insecure}, "keeps nobody out"},
 	} {
-		keys, warnings := preSharedKeys(c.secret, c.ring)
+		keys, warnings := preSharedKeys(c.ring)
 		wantKeys(t, keys, c.want...)
 		all := strings.Join(warnings, "\n")
 		if (all == "") != (c.warns == "") || !strings.Contains(all, c.warns) {

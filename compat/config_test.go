@@ -102,6 +102,23 @@ func TestSecretKeyOfAnyLength(t *testing.T) {
 	same(t, "refused", err != nil, differs(t, "key-length", true, false))
 }
 
+func TestAdvertiseAddrThatNoNodeCanHave(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0", "224.0.0.1", "255.255.255.255"} {
+		err := refused(t, func(c *memberlist.Config) { c.AdvertiseAddr = addr })
+		same(t, addr+" refused", err != nil, differs(t, "unreachable-address", false, true))
+	}
+}
+
+func TestNameWithAControlCharacter(t *testing.T) {
+	err := refused(t, func(c *memberlist.Config) { c.Name = "a\nb" })
+	same(t, "refused", err != nil, differs(t, "printable-names", false, true))
+}
+
+func TestApplicationVersionsTheWrongWayRound(t *testing.T) {
+	err := refused(t, func(c *memberlist.Config) { c.DelegateProtocolMin, c.DelegateProtocolMax = 3, 2 })
+	same(t, "refused", err != nil, differs(t, "version-range", false, true))
+}
+
 func TestDNSConfigPathMayBeEmpty(t *testing.T) {
 	if err := refused(t, func(c *memberlist.Config) { c.DNSConfigPath = "" }); err != nil {
 		t.Error(err)

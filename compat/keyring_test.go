@@ -43,7 +43,7 @@ func TestKeyringNeedsAPrimaryKey(t *testing.T) {
 }
 
 func TestKeyringRefusesBadKeys(t *testing.T) {
-	bad := []byte("short")
+	bad := bytes.Repeat([]byte("b"), 256)
 	if _, err := memberlist.NewKeyring(nil, bad); err == nil {
 		t.Error("as primary")
 	}
@@ -57,6 +57,21 @@ func TestKeyringRefusesBadKeys(t *testing.T) {
 	same(t, "keys", k.GetKeys(), [][]byte{keyA})
 }
 
+func TestKeyOfAnotherLengthInAKeyring(t *testing.T) {
+	k, _ := memberlist.NewKeyring(nil, keyA)
+	err := k.AddKey([]byte("a passphrase"))
+	same(t, "refused", err != nil, differs(t, "key-length", true, false))
+}
+
+func TestFifthKeyOfAKeyring(t *testing.T) {
+	k, _ := memberlist.NewKeyring(nil, keyA)
+	var err error
+	for fill := range byte(4) {
+		err = k.AddKey(bytes.Repeat([]byte{fill}, 16))
+	}
+	same(t, "refused", err != nil, differs(t, "keyring-size", false, true))
+}
+
 // serf shows its users these errors, and looks for their words.
 func TestErrorsOfAKeyringHaveTheirWords(t *testing.T) {
 	k, err := memberlist.NewKeyring(nil, keyA)
@@ -65,7 +80,7 @@ func TestErrorsOfAKeyringHaveTheirWords(t *testing.T) {
 	}
 	_, empty := memberlist.NewKeyring([][]byte{keyA}, nil)
 	for words, err := range map[string]error{
-		"empty primary key not allowed": empty, "key size must be 16, 24 or 32 bytes": k.AddKey([]byte("short")),
+		"empty primary key not allowed": empty, "key size must be 16, 24 or 32 bytes": memberlist.ValidateKey([]byte("short")),
 		"requested key is not in the keyring": k.UseKey(keyB), "removing the primary key is not allowed": k.RemoveKey(keyA),
 	} {
 		if err == nil || !strings.Contains(err.Error(), words) {

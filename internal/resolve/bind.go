@@ -16,6 +16,10 @@ func Bind(ctx context.Context, s string, lookup Lookup, own func(netip.Addr) boo
 		return netip.IPv4Unspecified(), nil
 	}
 	if ip, err := netip.ParseAddr(s); err == nil {
+		bindable := ip.IsUnspecified() || ip.IsLinkLocalUnicast()
+		if why := Unreachable(ip, nil); why != "" && !bindable {
+			return netip.Addr{}, fmt.Errorf("bind address %q: %s", s, why)
+		}
 		return ip.Unmap(), nil
 	}
 	if !IsHost(s) {

@@ -32,20 +32,22 @@ func TestBindAddressStandsForOneAddressOfThisMachine(t *testing.T) {
 
 func TestBindAddressThatIsNotOfThisMachineIsAnErrorThatTellsWhatItResolvesTo(t *testing.T) {
 	for in, want := range map[string]string{
-		"elsewhere":    `bind address "elsewhere": it resolves to [10.0.0.9 fd00::9], and none of these is an address of this machine`,
-		"empty":        `bind address "empty": it resolves to [], and none`,
-		"nowhere":      `bind address "nowhere": no such host`,
-		"10.0.0.300":   `bind address "10.0.0.300" is neither an IP address nor a host name`,
-		"10.0.0.2:80":  "neither",
-		"[::1]":        "neither",
-		"a b":          "neither",
-		"node\n":       "neither",
-		"a..b":         "neither",
-		".":            "neither",
-		"-a":           "neither",
-		"1.2.3":        "neither",
-		longName(255):  "neither",
-		longLabel + "": "neither",
+		"elsewhere":       `bind address "elsewhere": it resolves to [10.0.0.9 fd00::9], and none of these is an address of this machine`,
+		"empty":           `bind address "empty": it resolves to [], and none`,
+		"nowhere":         `bind address "nowhere": no such host`,
+		"10.0.0.300":      `bind address "10.0.0.300" is neither an IP address nor a host name`,
+		"10.0.0.2:80":     "neither",
+		"[::1]":           "neither",
+		"a b":             "neither",
+		"node\n":          "neither",
+		"a..b":            "neither",
+		".":               "neither",
+		"-a":              "neither",
+		"1.2.3":           "neither",
+		longName(255):     "neither",
+		longLabel:         "neither",
+		"224.0.0.1":       `bind address "224.0.0.1": it is a multicast address`,
+		"255.255.255.255": "broadcast",
 	} {
 		got, err := Bind(t.Context(), in, lookup, ownHere)
 		if err == nil || got.IsValid() || !strings.Contains(err.Error(), want) {
