@@ -360,7 +360,7 @@ func (m *Memberlist) lookAtDistances() {
 func (m *Memberlist) shellStats(now time.Time) telemetry.Shell {
 	c := m.carrier.Stats()
 	return telemetry.Shell{
-		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, WriteErrors: c.WriteErrors,
+		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(), QueueDue: m.queueDue(now),
 	}
 }
@@ -703,8 +703,10 @@ func (m *Memberlist) Stats() Stats {
 			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
 			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-			Dropped: m.carrier.Stats().InboxDropped + m.dispatch.Dropped(),
+			Dropped: m.dispatch.Dropped(),
 		}
+		carried := m.carrier.Stats()
+		s.Dropped += carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
 		for _, n := range c.Dropped {
 			s.Dropped += n
 		}
@@ -818,8 +820,9 @@ func (m *Memberlist) adoptMeta() error {
 }
 
 // Shutdown stops the node without telling the others: call Leave before, or they will find it dead.
-// It waits for all goroutines but a delegate's method in progress; no further one is called.
-// Further calls do nothing.
+// It shuts the Transport down and waits for all goroutines, except that it does not wait for a delegate's method
+// in progress, and waits at most Config.TCPTimeout for writes of the Transport in progress. No further method of
+// a delegate is called and no further write begins. Further calls do nothing.
 func (m *Memberlist) Shutdown() error {
 	var err error
 	m.shutdown.Do(func() {
@@ -830,6 +833,7 @@ func (m *Memberlist) Shutdown() error {
 		close(m.stop)
 		m.carrier.Wake()
 		err = m.transport.Shutdown()
+		m.carrier.EndWrites(m.config.TCPTimeout)
 		m.goroutines.Wait()
 	})
 	return err

@@ -44,16 +44,21 @@ func (a *Address) String() string {
 	return a.Addr
 }
 
-// A Transport carries datagrams between nodes. They may be lost, doubled and reordered, and a method
-// may block: none is called where a node would be held up by it. The methods that concern streams are
-// there so that a Transport written for memberlist fits, and are never called.
+// A Transport carries datagrams between nodes. They may be lost, doubled and reordered. A method may
+// block: none is called where a node would be held up by it, and a write that blocks delays only what is
+// sent to the same address. The methods that concern streams are there so that a Transport written for
+// memberlist fits, and are never called.
 type Transport interface {
 	// FinalAdvertiseAddr tells the address that others reach this node at, given what the Config says
 	// about it (ip may be empty, port 0). It is called once, by Create.
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
 	// WriteTo sends b, which is the Transport's own from then on, to addr (host:port), and tells when.
-	// An error is counted, nothing else: the datagram may have been lost as well.
+	// An error is counted, nothing else: the datagram may have been lost as well. WriteTo may be called for
+	// up to 1,024 addresses at once, by a goroutine each, but for one address by one goroutine at a time and
+	// in the order in which the datagrams were sent. What waits is bounded: 2,048 datagrams and 32 MiB for
+	// all addresses, and for one address half of what the others leave of that. A datagram beyond these
+	// bounds, or one that has waited for 3 s, is dropped and counted (Stats.Dropped).
 	WriteTo(b []byte, addr string) (time.Time, error)
 
 	// PacketCh is the channel of what was received, always the same. It is read all the time until
@@ -66,8 +71,8 @@ type Transport interface {
 	// StreamCh would be the channel of streams that others opened. Never called.
 	StreamCh() <-chan net.Conn
 
-	// Shutdown ends the Transport and frees what it holds. WriteTo may be called afterwards, and is to
-	// return an error then.
+	// Shutdown ends the Transport and frees what it holds. It should end the writes in progress.
+	// WriteTo may be called afterwards, and should return an error then.
 	Shutdown() error
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Carrier carries datagrams over sockets, or over a foreign transport, which may block. A single socket
-// the loop reads itself where the system lets it (udp.Reader), and any number it writes to itself. Else
-// goroutines read, into an inbox, and a foreign transport has a writer goroutine, whose queue drops what it
-// cannot hold.
+// A Carrier carries datagrams over sockets, or over a foreign transport, which may block. The loop reads a
+// single socket itself where the system allows that (udp.Reader), and writes to any number of sockets itself.
+// Otherwise goroutines read, into an inbox. Datagrams for a foreign transport are written by goroutines that
+// exist while there is something to write (writers).
 //
 // Start comes first. Put, Ingest, Wake, Flushed and Stats are safe for concurrent use, the rest is the loop's.
 type Carrier struct {
@@ -25,11 +25,9 @@ type Carrier struct {
 	sockets udp.Sockets // nil for a foreign transport
 	reader  *udp.Reader // of the one socket; nil when others read
 	errorf  func(format string, args ...any)
-	foreign Write         // nil over sockets
-	out     chan outbound // what waits for foreign
+	foreign *writers // nil over sockets
 	stop    <-chan struct{}
-	dropped atomic.Uint64 // datagrams that out did not hold
-	failed  atomic.Uint64 // datagrams that a socket, or foreign, returned an error for
+	failed  atomic.Uint64 // datagrams that a socket returned an error for
 
 	// The loop's.
 
@@ -55,19 +53,9 @@ func New(sockets udp.Sockets, depth int, errorf func(format string, args ...any)
 	return c
 }
 
-// NewForeign makes a Carrier over a transport that is written to by write, and whose datagrams somebody
-// hands to Put, of which at most depth wait. It is of use until stop is closed.
-func NewForeign(write Write, depth int, stop <-chan struct{}) *Carrier {
-	return &Carrier{foreign: write, out: make(chan outbound, outDepth), in: inbox.New(depth), stop: stop}
-}
-
-// Start starts the goroutines that are needed, in g. They end when stop is closed and the sockets are.
+// Start starts the goroutines that read sockets, in g. They end when stop and the sockets are closed.
 func (c *Carrier) Start(g *sync.WaitGroup) {
-	if c.foreign != nil {
-		g.Go(c.write)
-		return
-	}
-	if c.reader != nil {
+	if c.foreign != nil || c.reader != nil {
 		return
 	}
 	for _, s := range c.sockets {
@@ -162,10 +150,17 @@ func (c *Carrier) Ingest(path wire.Path, b []byte) {
 type Stats struct {
 	InboxDropped  uint64 // too many waited for the loop
 	OutboxDropped uint64 // too many waited for the foreign transport
+	OutboxLate    uint64 // the foreign transport was so slow that they were not worth sending any more
 	WriteErrors   uint64 // not taken by the system, or the foreign transport
 }
 
 // Stats is what was counted so far.
 func (c *Carrier) Stats() Stats {
-	return Stats{InboxDropped: c.in.Dropped(), OutboxDropped: c.dropped.Load(), WriteErrors: c.failed.Load()}
+	s := Stats{InboxDropped: c.in.Dropped(), WriteErrors: c.failed.Load()}
+	if w := c.foreign; w != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		s.OutboxDropped, s.OutboxLate, s.WriteErrors = w.full, w.late, w.failed
+	}
+	return s
 }

@@ -1,52 +1,39 @@
 package carrier
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
 
-// Write hands b, which is the transport's own from then on, to a foreign transport. It may block; it is
-// called by one goroutine. An error is counted.
+	"github.com/gwyh-go/gwyh/internal/inbox"
+)
+
+// Write hands b, which is the transport's own from then on, to a foreign transport. It may block. It is called
+// by several goroutines, but never for one destination by two at once. An error is counted.
 type Write func(to netip.AddrPort, b []byte) error
 
-// outDepth is how many datagrams wait for a foreign transport.
-const outDepth = 1024
-
-// outbound is a datagram for the writer, or a mark that it passes.
-type outbound struct {
-	to     netip.AddrPort
-	b      []byte
-	passed chan struct{}
-}
-
-// write hands the queue to the foreign transport.
-func (c *Carrier) write() {
-	for {
-		select {
-		case <-c.stop:
-			return
-		case o := <-c.out:
-			if o.passed != nil {
-				close(o.passed)
-				continue
-			}
-			if err := c.foreign(o.to, o.b); err != nil {
-				c.failed.Add(1)
-			}
-		}
-	}
+// NewForeign makes a Carrier over a transport that is written to by write, and whose datagrams somebody
+// hands to Put, of which at most depth wait. It is of use until stop is closed.
+func NewForeign(write Write, depth int, stop <-chan struct{}) *Carrier {
+	w := &writers{write: write, stop: stop, to: make(map[netip.AddrPort]*destination)}
+	return &Carrier{foreign: w, in: inbox.New(depth), stop: stop}
 }
 
 // Flushed returns a channel that is closed when what was sent so far has been handed to the system, or to
-// the foreign transport. It stays open if stop is closed before.
+// the foreign transport. A destination to which one write takes longer than a second is not waited for. The
+// channel may stay open when stop is closed.
 func (c *Carrier) Flushed() <-chan struct{} {
-	passed := make(chan struct{})
-	if c.foreign == nil {
-		close(passed)
-		return passed
+	if c.foreign != nil {
+		return c.foreign.flushed()
 	}
-	go func() {
-		select {
-		case c.out <- outbound{passed: passed}:
-		case <-c.stop:
-		}
-	}()
-	return passed
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+// EndWrites waits until no write to the foreign transport is in progress, at most so long. No write begins
+// any more, because stop has been closed before.
+func (c *Carrier) EndWrites(atMost time.Duration) {
+	if c.foreign != nil {
+		c.foreign.ended(atMost)
+	}
 }

@@ -61,17 +61,17 @@ func TestForeignTransportThatBlocksHoldsUpNobody(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
 		c.SendRun(peer, []byte("held"), 100)
 		synctest.Wait() // the writer has it
-		for range outDepth + 3 {
+		for range queuedMost/2 + 3 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
 		if got := c.Stats(); got != (Stats{OutboxDropped: 3}) {
 			t.Errorf("%+v", got)
 		}
-		for range outDepth + 1 {
+		for range queuedMost/2 + 1 {
 			through <- nil
 		}
 		synctest.Wait()
-		if len(*wrote) != outDepth+1 {
+		if len(*wrote) != queuedMost/2+1 {
 			t.Errorf("%d written", len(*wrote))
 		}
 	})
@@ -96,10 +96,10 @@ func TestForeignTransportIsFlushedWhenItHasAllThatWasSent(t *testing.T) {
 
 func TestFlushedOfAFullQueueEndsWithStop(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, _ chan<- error, _ *[]string) {
-		for range outDepth + 1 {
+		for range queuedMost/2 + 1 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
-		c.Flushed() // its goroutine would outlive the bubble
+		c.Flushed() // what it left behind would outlive the bubble
 	})
 }
 

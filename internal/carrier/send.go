@@ -1,7 +1,6 @@
 package carrier
 
 import (
-	"bytes"
 	"errors"
 	"syscall"
 
@@ -25,14 +24,11 @@ func (c *Carrier) Refused() []Refusal {
 // SendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
 // fewer: with one system call where the socket and the path take that. b is not kept.
 func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
-	if c.foreign == nil {
-		c.sockets.WriteEach(to, b, size, func(datagram []byte, err error) { c.sendFailed(to, len(datagram), err) })
+	if c.foreign != nil {
+		c.foreign.put(to.Remote, b, size)
 		return
 	}
-	for ; len(b) > size; b = b[size:] {
-		c.send(to, b[:size])
-	}
-	c.send(to, b)
+	c.sockets.WriteEach(to, b, size, func(datagram []byte, err error) { c.sendFailed(to, len(datagram), err) })
 }
 
 // SendWhole sends a datagram that measures the path, and so must not be cut on its way. A foreign transport,
@@ -42,21 +38,9 @@ func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 		return
 	}
 	c.sockets.Whole(true)
-	c.send(to, b)
+	err := c.sockets.Write(to, b)
 	c.sockets.Whole(false)
-}
-
-// send sends b, which is not kept.
-func (c *Carrier) send(to wire.Path, b []byte) {
-	if c.foreign != nil {
-		select {
-		case c.out <- outbound{to: to.Remote, b: bytes.Clone(b)}:
-		default:
-			c.dropped.Add(1)
-		}
-		return
-	}
-	if err := c.sockets.Write(to, b); err != nil {
+	if err != nil {
 		c.sendFailed(to, len(b), err)
 	}
 }

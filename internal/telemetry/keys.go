@@ -63,6 +63,7 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 	}
 	dropped(sh.InboxDropped, "inbox_full")
 	dropped(sh.OutboxDropped, "outbox_full")
+	dropped(sh.OutboxLate, "outbox_late")
 	dropped(sh.WriteErrors, "write")
 	dropped(sh.MessagesDropped, "slow_delegate")
 }

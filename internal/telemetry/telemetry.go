@@ -17,7 +17,8 @@ const Interval = time.Second
 // Shell is what is counted around the core.
 type Shell struct {
 	InboxDropped    uint64        // datagrams that found the inbound queue full
-	OutboxDropped   uint64        // datagrams that a blocking transport left no room for
+	OutboxDropped   uint64        // datagrams that found too many others waiting for a blocking transport
+	OutboxLate      uint64        // datagrams that waited too long for a blocking transport
 	WriteErrors     uint64        // datagrams that the transport did not take
 	MessagesDropped uint64        // messages that a slow application made give way
 	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
