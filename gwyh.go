@@ -11,6 +11,7 @@ package gwyh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
 // ErrQueueFull is returned when so much waits to be sent that a message is not taken. Try again later.
 var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
 
-// TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent.
+// TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent. It is
+// returned as it is, by a pointer, as ErrShutdown and ErrQueueFull are: it needs no errors.As.
 type TooLargeError struct{ Size, Max int }
 
 func (e *TooLargeError) Error() string {
@@ -393,7 +395,7 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 
 // Join makes this node and the nodes at the given addresses members of one cluster. An address is
 // "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
-// Config.BindPort. A host name stands for all its addresses. Join returns how many addresses were
+// Config.BindPort. An IPv6 address without brackets that may end in a port, such as "::1:7946", is an error. A host name stands for all its addresses. Join returns how many addresses were
 // reached, oneself among them, and an error that joins each failure when it was none. It takes at
 // most Config.TCPTimeout and a little, and no longer than 2 s for addresses where nobody answers once one
 // was reached; when it returns, Members has what the others knew, the states of
@@ -541,13 +543,13 @@ func public(err error) error {
 // msg waits for; a node may send to itself. ErrQueueFull says that too much waits, a *TooLargeError that msg is longer than 16 MiB.
 // A message that is lost later is counted, not reported.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
-	return m.sendTo(to.Address(), to.Name, msg, false)
+	return m.sendToNode(to, msg, false)
 }
 
 // SendReliable sends msg to one node, as SendBestEffort does, and returns when that node has it, or with
 // an error when Config.TCPTimeout has passed without its acknowledgement; then it may have it or not.
 func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
-	return m.sendTo(to.Address(), to.Name, msg, true)
+	return m.sendToNode(to, msg, true)
 }
 
 // SendToAddress is SendBestEffort to an address, which may be one of Join's forms.
@@ -557,6 +559,9 @@ func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 
 // SendTo is SendBestEffort to an address.
 func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
+	if to == nil {
+		return errors.New("gwyh: send: the address is nil")
+	}
 	return m.sendTo(to.String(), "", msg, false)
 }
 
@@ -565,6 +570,13 @@ func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEf
 
 // SendToTCP is SendReliable. There is no TCP here.
 func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
+
+func (m *Memberlist) sendToNode(to *Node, msg []byte, reliable bool) error {
+	if to == nil {
+		return errors.New("gwyh: send: the node is nil")
+	}
+	return m.sendTo(to.Address(), to.Name, msg, reliable)
+}
 
 func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) error {
 	if m.config.RequireNodeNames && name == "" {
@@ -590,13 +602,13 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 			m.sends[token] = ended
 		}
 	})
-	if err = errors.Join(err, public(sendErr)); err != nil || !reliable {
+	if err = cmp.Or(err, public(sendErr)); err != nil || !reliable {
 		return err
 	}
 	select {
 	case err = <-ended:
 	case <-m.stop:
-		err = ErrShutdown
+		return ErrShutdown
 	}
 	if err != nil {
 		return fmt.Errorf("gwyh: send %d bytes to %s: %w", len(msg), targets[0], err)
@@ -620,6 +632,9 @@ type pinged struct {
 // Ping measures the time to the node at addr and back, after a handshake if there is no session with it. A
 // NoPingResponseError says that nobody of the name node answered from there in Config.ProbeTimeout.
 func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
+	if addr == nil {
+		return 0, errors.New("gwyh: ping: the address is nil")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
 	_, targets, err := resolve.Address(ctx, addr.String(), m.config.BindPort, net.DefaultResolver.LookupNetIP)
@@ -634,7 +649,7 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 			m.pings[token] = ended
 		}
 	})
-	if err = errors.Join(err, public(refused)); err != nil {
+	if err = cmp.Or(err, public(refused)); err != nil {
 		return 0, err
 	}
 	select {

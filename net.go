@@ -106,6 +106,9 @@ const (
 
 // readIngested is the packet that an IngestPacket is handed.
 func readIngested(conn net.Conn, addr net.Addr, shouldClose bool) ([]byte, error) {
+	if conn == nil {
+		return nil, fmt.Errorf("no connection to read a packet of %s", LogAddress(addr))
+	}
 	if shouldClose {
 		defer func() { _ = conn.Close() }()
 	}
@@ -161,6 +164,9 @@ var (
 // address that is not one of this machine's is an error that names it. If one socket cannot be opened, none
 // is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
+	if config == nil {
+		return nil, errors.New("bad NetTransportConfig: it is nil")
+	}
 	addrs, err := bindAddrs(config.BindAddrs)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -170,10 +171,62 @@ func TestReliableLargeMessagesOverUDP(t *testing.T) {
 			t.Fatalf("%d bytes came otherwise", size)
 		}
 	}
-	var large *TooLargeError
-	if err := a.SendReliable(b.LocalNode(), make([]byte, 16<<20+1)); !errors.As(err, &large) {
-		t.Errorf("err = %v", err)
-	}
+}
+
+func TestErrorsThatProgramsCompareComeBare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testConfig("a", nil)
+		c.Transport = new(MockNetwork).NewTransport("a")
+		a := create(t, c)
+		calls := map[string]func([]byte) error{
+			"Broadcast":      a.Broadcast,
+			"SendReliable":   func(b []byte) error { return a.SendReliable(&Node{Addr: net.IPv4(127, 0, 0, 9), Port: 9}, b) },
+			"SendBestEffort": func(b []byte) error { return a.SendBestEffort(a.LocalNode(), b) },
+			"SendTo":         func(b []byte) error { return a.SendTo(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 9), Port: 9}, b) },
+			"SendToAddress":  func(b []byte) error { return a.SendToAddress(Address{Addr: "127.0.0.9:9"}, b) },
+		}
+		for name, call := range calls {
+			err := call(make([]byte, 16<<20+1))
+			if large, ok := err.(*TooLargeError); !ok || large.Max != 16<<20 {
+				t.Errorf("%s: %T %v", name, err, err)
+			}
+		}
+		_ = a.Shutdown()
+		calls["Ping"] = func([]byte) error {
+			_, err := a.Ping("b", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9), Port: 9})
+			return err
+		}
+		for name, call := range calls {
+			if err := call([]byte("late")); err != ErrShutdown {
+				t.Errorf("%s after Shutdown: %T %v", name, err, err)
+			}
+		}
+	})
+}
+
+func TestNilArgumentsAreErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := new(MockNetwork).NewTransport("a")
+		c := testConfig("a", nil)
+		c.Transport = transport
+		a := create(t, c)
+		for name, call := range map[string]func() error{
+			"SendReliable":            func() error { return a.SendReliable(nil, nil) },
+			"SendBestEffort":          func() error { return a.SendBestEffort(nil, nil) },
+			"SendToUDP":               func() error { return a.SendToUDP(nil, nil) },
+			"SendToTCP":               func() error { return a.SendToTCP(nil, nil) },
+			"SendTo":                  func() error { return a.SendTo(nil, nil) },
+			"SendTo, a nil of a type": func() error { return a.SendTo((*net.UDPAddr)(nil), nil) },
+			"Ping":                    func() error { _, err := a.Ping("b", nil); return err },
+			"Create":                  func() error { _, err := Create(nil); return err },
+			"NewNetTransport":         func() error { _, err := NewNetTransport(nil); return err },
+			"IngestPacket":            func() error { return transport.IngestPacket(nil, nil, time.Time{}, true) },
+		} {
+			if err := call(); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+	})
 }
 
 func TestNodeSendsToItself(t *testing.T) {

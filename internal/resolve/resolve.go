@@ -18,7 +18,8 @@ type Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error
 const maxTargets = 256
 
 // Address returns all addresses that s stands for: "host", "host:port" or "name/host:port", where host
-// is a name or an IP address, and IPv6 needs brackets before a port. Without a port it is defaultPort.
+// is a name or an IP address, and IPv6 needs brackets before a port. Without a port it is defaultPort. An IPv6
+// address without brackets whose end could as well be a port is an error that says so.
 // The name before the slash, which memberlist puts there, is returned apart.
 func Address(ctx context.Context, s string, defaultPort int, lookup Lookup) (name string, targets []netip.AddrPort, err error) {
 	rest := s
@@ -60,6 +61,10 @@ func split(s string, defaultPort int) (host string, port uint16, err error) {
 		if host, text, err = net.SplitHostPort(s); err != nil {
 			return "", 0, err
 		}
+	case colons > 1:
+		if err := ambiguous(s); err != nil {
+			return "", 0, err
+		}
 	}
 	if host == "" {
 		return "", 0, fmt.Errorf("no host")
@@ -75,4 +80,21 @@ func split(s string, defaultPort int) (host string, port uint16, err error) {
 		return "", 0, fmt.Errorf("port %q, want 1 to 65535", text)
 	}
 	return host, uint16(n), nil
+}
+
+// ambiguous is an error if s, an IPv6 address without brackets, ends in what is most likely a port: a decimal
+// number of four digits or more after what is an address by itself. Ports below 1000 are rare, and such ends of
+// addresses are not.
+func ambiguous(s string) error {
+	colon := strings.LastIndexByte(s, ':')
+	host, port := s[:colon], s[colon+1:]
+	n, err := strconv.ParseUint(port, 10, 16)
+	ip, notAddress := netip.ParseAddr(host)
+	if err != nil || n < 1000 || notAddress != nil {
+		return nil
+	}
+	if _, err := netip.ParseAddr(s); err != nil || ip.Zone() != "" {
+		return fmt.Errorf("an IPv6 address needs brackets before a port: write [%s]:%s", ip, port)
+	}
+	return fmt.Errorf("ambiguous: write [%s]:%s if %s is a port, and [%s] if it belongs to the address", ip, port, port, s)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -35,6 +36,11 @@ func TestAddressForms(t *testing.T) {
 		{"[::1]", "", "[[::1]:6969]"},
 		{"[fd00::1]:80", "", "[[fd00::1]:80]"},
 		{"node-1/[fd00::1]:80", "node-1", "[[fd00::1]:80]"},
+		{"2001:db8::1:15", "", "[[2001:db8::1:15]:6969]"},
+		{"2001:db8::7946", "", "[[2001:db8::7946]:6969]"},
+		{"2001:db8::1:a946", "", "[[2001:db8::1:a946]:6969]"},
+		{"1:2:3:4:5:6:7:7946", "", "[[1:2:3:4:5:6:7:7946]:6969]"},
+		{"[::1:7946]", "", "[[::1:7946]:6969]"},
 		{"pods", "", "[10.0.0.1:6969 10.0.0.2:6969 [fd00::3]:6969]"},
 		{"pods:7", "", "[10.0.0.1:7 10.0.0.2:7 [fd00::3]:7]"},
 	} {
@@ -51,6 +57,21 @@ func TestBadAddressesNameThemselves(t *testing.T) {
 			t.Errorf("%q: %v, want an error", in, got)
 		} else if want := fmt.Sprintf("address %q: ", in); len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 			t.Errorf("%q: error %q does not name it", in, err)
+		}
+	}
+}
+
+func TestIPv6AddressThatMayEndInAPortIsAmbiguous(t *testing.T) {
+	for in, want := range map[string]string{
+		"::1:7946":             `address "::1:7946": ambiguous: write [::1]:7946 if 7946 is a port, and [::1:7946] if it belongs to the address`,
+		"a/fd00::1:6969":       `address "a/fd00::1:6969": ambiguous: write [fd00::1]:6969`,
+		"fe80::1%eth0:6969":    "needs brackets before a port: write [fe80::1%eth0]:6969",
+		"::1:17946":            "needs brackets before a port: write [::1]:17946",
+		"1:2:3:4:5:6:7:8:6969": "needs brackets before a port",
+	} {
+		_, got, err := Address(t.Context(), in, 6969, lookup)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v %v, want %s", in, got, err, want)
 		}
 	}
 }
