@@ -141,10 +141,23 @@ type Config struct {
 	// stretches its timeouts. Default 8. 1 switches it off. 1 to 1000.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is how often the Delegate is asked for broadcasts: at once again while it gives new
-	// ones, and half as often when it gave none for a second. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is not asked. Negative is rejected.
-	// Memberlist.Broadcast waits for nothing.
+	// GossipInterval is the time between two calls of Delegate.GetBroadcasts. If a call returns new messages
+	// and leaves no room for another such message, it is called again at once, at most three times in one
+	// interval. It is called half as often when it has returned nothing new for a second, and a fifth as
+	// often when each call has returned new slices for a second, as a Delegate does that encodes its
+	// messages anew for each call; a Delegate that fills several calls with several messages is not slowed
+	// down. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is never called. Negative is rejected.
+	// Memberlist.Broadcast sends without waiting for the interval.
 	GossipInterval time.Duration
+	// RebroadcastWindow is the time after a broadcast was passed to Delegate.NotifyMsg in which the very same
+	// bytes, when GetBroadcasts returns them for the first time, are taken for a rebroadcast. They are not
+	// sent, because every node gets each broadcast from the node that made it; Stats counts them. Programs written for memberlist queue
+	// again what they receive, which would cost each node as many messages as there are nodes. The price is
+	// that two nodes that mean equal bytes as two messages within this time send one. Memberlist.Broadcast is
+	// never suppressed, nor are bytes that came by a message to this node only. Default and zero: 50 times the
+	// GossipInterval, but at least 250 ms and at most 5 s, which is 1 s LAN, 2.5 s WAN and 500 ms Local. Any
+	// negative value switches it off. At most 30 s.
+	RebroadcastWindow time.Duration
 	// GossipNodes is without meaning here: a message goes to those that subscribed.
 	GossipNodes int
 	// GossipToTheDeadTime is how long the name of a failed node is kept for its old address. Default
@@ -500,6 +513,9 @@ func (c *Config) complaints() (bad []string) {
 	}
 	within("AwarenessMaxMultiplier", c.AwarenessMaxMultiplier, 1, 1000)
 	positive("GossipInterval", c.GossipInterval)
+	if w := c.RebroadcastWindow; w > maxRebroadcastWindow {
+		reject("RebroadcastWindow", w, fmt.Sprintf("at most %v", maxRebroadcastWindow))
+	}
 	positive("GossipToTheDeadTime", c.GossipToTheDeadTime)
 	positive("DeadNodeReclaimTime", c.DeadNodeReclaimTime)
 	within("Subscriptions", c.Subscriptions, 1, 64)
@@ -556,6 +572,20 @@ func (c *Config) portWarning() string {
 			c.BindPort, c.AdvertisePort, c.AdvertisePort)
 	}
 	return ""
+}
+
+const maxRebroadcastWindow = 30 * time.Second
+
+// rebroadcastWindow is RebroadcastWindow with its default, zero for none.
+func (c *Config) rebroadcastWindow() time.Duration {
+	switch w := c.RebroadcastWindow; {
+	case w < 0:
+		return 0
+	case w > 0:
+		return w
+	default:
+		return min(max(50*c.GossipInterval, 250*time.Millisecond), 5*time.Second)
+	}
 }
 
 // coreConfig is the core's part of the configuration.

@@ -123,6 +123,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"HeartbeatInterval":       {func(c *Config) { c.HeartbeatInterval = 9 * time.Millisecond }, "= 9ms, want 10ms to 30s"},
 		"AwarenessMaxMultiplier":  {func(c *Config) { c.AwarenessMaxMultiplier = -2 }, "1 to 1000"},
 		"GossipInterval":          {func(c *Config) { c.GossipInterval = -1 }, "no negative duration"},
+		"RebroadcastWindow":       {func(c *Config) { c.RebroadcastWindow = time.Minute }, "= 1m0s, want at most 30s"},
 		"GossipToTheDeadTime":     {func(c *Config) { c.GossipToTheDeadTime = -1 }, "no negative duration"},
 		"DeadNodeReclaimTime":     {func(c *Config) { c.DeadNodeReclaimTime = -1 }, "no negative duration"},
 		"Subscriptions":           {func(c *Config) { c.Subscriptions = 65 }, "= 65, want 1 to 64"},

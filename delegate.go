@@ -30,15 +30,21 @@ type Delegate interface {
 	// bytes (Config.MetaMax): a longer one is an error of Create or UpdateNode. The slice is copied.
 	NodeMeta(limit int) []byte
 
-	// NotifyMsg is handed each message once: broadcasts of other nodes and messages to this one. The
-	// slice is the callee's to keep. Slow work here holds up the messages and events behind it,
+	// NotifyMsg is handed each message once: broadcasts of other nodes, messages to this one, and, after
+	// it has joined, what the Delegates of other nodes still return from GetBroadcasts. The slice is the
+	// callee's to keep. Slow work here holds up the messages and events behind it,
 	// never the node.
 	NotifyMsg(msg []byte)
 
-	// GetBroadcasts is asked for messages to broadcast, GossipInterval apart. Messages whose lengths,
-	// each with overhead added, do not exceed limit in sum travel in one datagram; longer ones may be
-	// returned too. A slice returned again soon is known as the same message and is not sent twice,
-	// which is what a TransmitLimitedQueue does. The bytes must not be changed afterwards.
+	// GetBroadcasts is asked for messages to broadcast, as often as Config.GossipInterval says. Messages
+	// whose lengths, each with overhead added, do not exceed limit in sum travel in one datagram; longer
+	// ones may be returned too. The slices may be reused after the call returns.
+	//
+	// A slice that is returned again within 30 s with the same content is the same message, which is how a
+	// TransmitLimitedQueue repeats one. It is sent again only to nodes that joined since it was sent, once
+	// to each. The same slice with other content is another message. So are equal bytes in another slice,
+	// unless the last call returned them too. Bytes that were passed to NotifyMsg just before are not
+	// sent: see Config.RebroadcastWindow.
 	GetBroadcasts(overhead, limit int) [][]byte
 
 	// LocalState is the application's state, to be merged by another node, of any size up to the
@@ -346,12 +352,30 @@ func (m *Memberlist) startPuller() {
 	if c.Delegate == nil && c.Merge == nil && c.Alive == nil && c.Ping == nil {
 		return
 	}
-	p := &pull.Puller{Interval: c.GossipInterval, Limit: m.pullLimit(), Linked: func() bool { return m.view.Load().links > 0 },
-		Send: m.sendPulled, Warn: m.log.warnf, Asked: m.questions.wake, Answer: m.answerAll}
+	p := m.puller
+	p.Interval, p.Limit = c.GossipInterval, m.pullLimit()
+	p.Linked = func() bool { return m.view.Load().links > 0 }
+	p.Send, p.Repeat, p.Warn = m.sendPulled, m.repeatPulled, m.log.warnf
+	p.Chosen = func(newcomer wire.NodeID) bool { return m.view.Load().chosen(newcomer) }
+	p.Asked, p.Answer = m.questions.wake, m.answerAll
+	if window := c.rebroadcastWindow(); window > 0 {
+		p.Delivered = func(msg []byte) bool { return m.dispatch.DeliveredWithin(time.Now(), window, msg) }
+	}
 	if c.Delegate != nil {
 		p.Get = c.Delegate.GetBroadcasts
 	}
 	go p.Run(m.stop)
+}
+
+// chosen reports whether this node is one of the few that repeat rebroadcasts to a newcomer.
+func (v *view) chosen(newcomer wire.NodeID) bool {
+	return pull.Chosen(wire.NodeID(v.self.ID), newcomer, func(yield func(wire.NodeID) bool) {
+		for _, n := range v.nodes {
+			if !yield(wire.NodeID(n.ID)) {
+				return
+			}
+		}
+	})
 }
 
 // pullLimit is how many bytes a poll of GetBroadcasts has room for: a datagram's, and of a Transport that takes
@@ -373,6 +397,16 @@ func (m *Memberlist) sendPulled(msg []byte) error {
 	default:
 		return err
 	}
+}
+
+// repeatPulled sends what the queue still gives to a member that joined since it was sent to all.
+func (m *Memberlist) repeatPulled(to wire.NodeID, msg []byte) error {
+	var refused error
+	err := m.do(func(now time.Time) { refused = m.core.Repeat(now, to, msg, now.Add(m.config.TCPTimeout)) })
+	if errors.Is(refused, gossip.ErrQueueFull) {
+		return pull.ErrFull
+	}
+	return errors.Join(err, refused)
 }
 
 // answerAll answers the questions that wait for the puller.

@@ -26,6 +26,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/intake"
+	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -55,6 +56,7 @@ type Memberlist struct {
 	names     *addrbook.Book // of nodes, for a transport that wants them; else nil
 	dispatch  *dispatch.Queue[*Node]
 	questions *questions // for the puller
+	puller    *pull.Puller
 	metrics   *telemetry.Publisher
 	unwatch   func()          // ends the watch on the Keyring
 	life      context.Context // ends with Shutdown
@@ -113,7 +115,7 @@ func Create(config *Config) (*Memberlist, error) {
 	m := &Memberlist{
 		config: own, log: newLogger(own), transport: own.Transport,
 		calls: make(chan *call, batch), stop: make(chan struct{}), ended: make(chan struct{}),
-		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(),
+		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(), puller: &pull.Puller{},
 		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
 	for _, w := range own.warnings() {
@@ -265,7 +267,7 @@ func (m *Memberlist) notify(now time.Time) {
 		e := &events[i]
 		switch e.Kind {
 		case gossip.EventMessage:
-			m.dispatch.Message(now, e.Data)
+			m.dispatch.Message(now, dispatch.Via(e.Via), e.Data)
 		case gossip.EventJoin:
 			m.dispatch.Member(dispatch.Join, e.Member.Name, newNode(&e.Member))
 		case gossip.EventUpdate:
@@ -329,6 +331,9 @@ func (m *Memberlist) renew() {
 		}
 		n := m.known[o.ID]
 		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) || n.RTT != o.RTT {
+			if n == nil {
+				m.puller.Newcomers.Add(time.Now(), o.ID)
+			}
 			n = newNode(o)
 			m.known[o.ID] = n
 		}
@@ -364,6 +369,7 @@ func (m *Memberlist) shellStats(now time.Time) telemetry.Shell {
 	return telemetry.Shell{
 		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(), QueueDue: m.queueDue(now),
+		Rebroadcasts: m.puller.Rebroadcasts.Load(), KnownRepeats: m.dispatch.KnownRepeats(),
 	}
 }
 
@@ -593,7 +599,7 @@ func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) err
 	var sendErr error
 	err = m.do(func(now time.Time) {
 		if targets[0] == m.core.Self().Addr && len(msg) <= gossip.MessageMax { // no node has a session with itself
-			m.dispatch.Message(now, bytes.Clone(msg))
+			m.dispatch.Message(now, dispatch.Direct, bytes.Clone(msg))
 			ended <- nil
 			return
 		}
@@ -701,6 +707,13 @@ type Stats struct {
 	BroadcastsDuplicate uint64 // further copies of them that came, which the application never sees
 	BroadcastsCrossZone uint64 // copies, the first one or not, that came from a node of another zone
 
+	// BroadcastsSuppressed counts messages of GetBroadcasts that were not sent, because they were
+	// rebroadcasts (Config.RebroadcastWindow).
+	BroadcastsSuppressed uint64
+	// BroadcastsRepeated counts messages of GetBroadcasts that were sent again to one node, because it joined
+	// after they had been sent to all.
+	BroadcastsRepeated uint64
+
 	DatagramsSent, DatagramsReceived uint64
 	BytesSent, BytesReceived         uint64 // of the datagrams, without IP and UDP headers
 
@@ -716,6 +729,7 @@ func (m *Memberlist) Stats() Stats {
 			Members: c.Members, Links: c.Links, Subscriptions: m.core.Started(),
 			BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
 			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
+			BroadcastsSuppressed: m.puller.Rebroadcasts.Load(), BroadcastsRepeated: c.Repeated,
 			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
 			Dropped: m.dispatch.Dropped(),

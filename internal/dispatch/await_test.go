@@ -39,10 +39,10 @@ func TestWaitEndsWithTheLastMembershipEvent(t *testing.T) {
 		want time.Duration
 	}{
 		"nothing queued":     {func(*Queue[string]) {}, 0},
-		"only messages":      {func(q *Queue[string]) { q.Message(time.Now(), []byte("5s")) }, 0},
+		"only messages":      {func(q *Queue[string]) { q.Message(time.Now(), Broadcast, []byte("5s")) }, 0},
 		"an event":           {func(q *Queue[string]) { q.Member(Join, "a", "3s") }, 3 * time.Second},
-		"messages behind":    {func(q *Queue[string]) { q.Member(Join, "a", "3s"); q.Message(time.Now(), []byte("5s")) }, 3 * time.Second},
-		"messages before":    {func(q *Queue[string]) { q.Message(time.Now(), []byte("5s")); q.Member(Join, "a", "3s") }, 8 * time.Second},
+		"messages behind":    {func(q *Queue[string]) { q.Member(Join, "a", "3s"); q.Message(time.Now(), Broadcast, []byte("5s")) }, 3 * time.Second},
+		"messages before":    {func(q *Queue[string]) { q.Message(time.Now(), Broadcast, []byte("5s")); q.Member(Join, "a", "3s") }, 8 * time.Second},
 		"a merged event":     {func(q *Queue[string]) { q.Log("1s"); q.Member(Join, "a", "9s"); q.Member(Update, "a", "3s") }, 4 * time.Second},
 		"an event in a call": {func(q *Queue[string]) { q.Member(Join, "a", "3s"); time.Sleep(time.Second) }, 2 * time.Second},
 		"a delivered event":  {func(q *Queue[string]) { q.Member(Join, "a", "3s"); time.Sleep(4 * time.Second); q.Log("9s") }, 0},
@@ -83,7 +83,7 @@ func TestWaitEndsWhenEventsWereTakenBackAndTheQueueWasCompacted(t *testing.T) {
 
 func TestCallThatWasWaitedForInVainIsNotWaitedForAgain(t *testing.T) {
 	slow(t, func(t *testing.T, q *Queue[string]) {
-		q.Message(time.Now(), []byte("10s"))
+		q.Message(time.Now(), Broadcast, []byte("10s"))
 		synctest.Wait()
 		q.Member(Join, "a", "2s")
 		if got := awaited(q, time.Second); got != time.Second {

@@ -41,6 +41,7 @@ const (
 type notice[N any] struct {
 	kind Kind
 	at   time.Time // of a message: when it was queued
+	via  Via       // of a message
 	data []byte
 	name string // of node
 	node N
@@ -57,6 +58,7 @@ type Queue[N any] struct {
 	wake    chan struct{} // holds a token while the queue may not be empty
 	dropped atomic.Uint64 // messages, calls and lines that gave way
 	waited  atomic.Int64  // longest wait of a message in ns, since it was last asked for
+	lately  delivered
 
 	mu       sync.Mutex // guards what follows
 	queue    []notice[N]
@@ -107,8 +109,11 @@ func (q *Queue[N]) Run(stop <-chan struct{}) {
 func (q *Queue[N]) deliver(n notice[N]) {
 	switch n.kind {
 	case message:
-		q.waited.Store(max(q.waited.Load(), int64(time.Since(n.at))))
-		q.handlers.Message(n.data)
+		now := time.Now()
+		q.waited.Store(max(q.waited.Load(), int64(now.Sub(n.at))))
+		if q.lately.note(now, n.via, n.data) {
+			q.handlers.Message(n.data)
+		}
 	case Join:
 		q.handlers.Join(n.node)
 	case Update:
@@ -184,8 +189,8 @@ func (q *Queue[N]) Slowest() time.Duration { return time.Duration(q.waited.Swap(
 // Dropped is how many messages, calls and lines of the log gave way so far.
 func (q *Queue[N]) Dropped() uint64 { return q.dropped.Load() }
 
-// Message queues a message.
-func (q *Queue[N]) Message(now time.Time, data []byte) {
+// Message queues a message that came as via says.
+func (q *Queue[N]) Message(now time.Time, via Via, data []byte) {
 	if q.handlers.Message == nil {
 		return
 	}
@@ -196,7 +201,7 @@ func (q *Queue[N]) Message(now time.Time, data []byte) {
 	}
 	q.messages++
 	q.bytes += len(data)
-	q.push(notice[N]{kind: message, at: now, data: data})
+	q.push(notice[N]{kind: message, at: now, via: via, data: data})
 	q.oldest = max(q.oldest, q.base)
 	for q.messages > MessagesMax || q.bytes > bytesMax && q.messages > 1 {
 		if n := &q.queue[q.oldest-q.base]; n.kind == message {

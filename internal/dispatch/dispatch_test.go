@@ -28,11 +28,11 @@ func newQueue() (*Queue[string], *[]string) {
 
 func TestCallsComeInOrder(t *testing.T) {
 	q, calls := newQueue()
-	q.Message(time.Time{}, []byte("a"))
+	q.Message(time.Time{}, Broadcast, []byte("a"))
 	q.Member(Join, "n", "n1")
 	q.Log("line")
 	q.Call(func() { *calls = append(*calls, "call") })
-	q.Message(time.Time{}, []byte("b"))
+	q.Message(time.Time{}, Broadcast, []byte("b"))
 	want := []string{"message a", "join n1", "log line", "call", "message b"}
 	if got := drained(q, calls); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -66,7 +66,7 @@ func TestEventsOfANodeMergeAndEachJoinHasItsLeave(t *testing.T) {
 func TestOldestMessageGivesWayAndIsCounted(t *testing.T) {
 	q, calls := newQueue()
 	for i := range MessagesMax + 3 {
-		q.Message(time.Time{}, fmt.Append(nil, i))
+		q.Message(time.Time{}, Broadcast, fmt.Append(nil, i))
 	}
 	q.Member(Join, "n", "n")
 	got := drained(q, calls)
@@ -106,11 +106,11 @@ func TestNothingIsCalledAfterClose(t *testing.T) {
 	q, calls := newQueue()
 	q.Log("before")
 	q.Member(Join, "n", "n")
-	q.Message(time.Time{}, []byte("before"))
+	q.Message(time.Time{}, Broadcast, []byte("before"))
 	q.Close()
 	q.Log("after")
 	q.Member(Leave, "n", "n")
-	q.Message(time.Time{}, []byte("after"))
+	q.Message(time.Time{}, Broadcast, []byte("after"))
 	q.Call(func() { t.Error("called") })
 	if got := drained(q, calls); got != nil {
 		t.Errorf("%q", got)

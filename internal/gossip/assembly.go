@@ -40,6 +40,7 @@ type assembly struct {
 	passed   bool      // it was put on all links
 	met      bool      // it is the application's already
 	direct   bool      // for one node alone: not in the map by id
+	use      wire.Use  // of a direct message of this node
 	ours     bool      // a broadcast of this node
 	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }

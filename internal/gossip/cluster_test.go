@@ -44,6 +44,7 @@ type node struct {
 
 	app     app
 	arrived *int // the cluster's
+	repeats int  // messages that came by Repeat
 }
 
 // key stands for a message: itself, or its hash where it is large.
@@ -81,6 +82,9 @@ func (n *node) takeAll(now time.Time, events []Event) {
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now
 			*n.arrived++
+			if e.Via == ViaRepeat {
+				n.repeats++
+			}
 		case EventJoined:
 			n.joined = append(n.joined, e)
 		case EventSent:

@@ -51,7 +51,7 @@ type outgoing struct {
 }
 
 // acknowledged reports whether somebody waits to hear that the message came.
-func (o *outgoing) acknowledged() bool { return o.use != wire.UseMessage }
+func (o *outgoing) acknowledged() bool { return o.use.Acknowledged() }
 
 func (o *outgoing) size() int {
 	if o.asm != nil {
@@ -80,6 +80,26 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 	return o.token, nil
 }
 
+// Repeat sends a broadcast from before a member joined to that member alone, once. A member that is gone, or that
+// speaks gwyh 0.1, is sent nothing. data is not kept.
+func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
+	c.now = now
+	m := c.members.get(to)
+	if m == nil || !m.live() || m.legacy() || m == c.self {
+		return nil
+	}
+	p, legacy := c.reach(now, m.Addr)
+	if legacy {
+		return nil
+	}
+	o := &outgoing{id: c.newDirectID(), to: m.Addr, use: wire.UseRepeat, until: until}
+	if err := c.submit(now, o, p, data); err != nil {
+		return err
+	}
+	c.stats.Repeated++
+	return nil
+}
+
 // submit begins to send data to p, or lets it wait for a session if p is nil.
 func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 	large := len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead
@@ -95,6 +115,7 @@ func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 		if o.asm = c.store.add(now, o.id, data, true); o.asm == nil {
 			return ErrQueueFull
 		}
+		o.asm.use = o.use
 		o.asm.pending++ // until it is acknowledged, or handed to a link
 		c.sweepLater(now)
 	} else {
@@ -402,9 +423,12 @@ func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.M
 	case !first:
 	case use.Exchanged():
 		c.handleExchanged(now, ch.peer, use, id, data)
+	case use == wire.UseRepeat:
+		c.stats.DirectDelivered++
+		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})
 	default:
 		c.stats.DirectDelivered++
-		c.events = append(c.events, Event{Kind: EventMessage, Data: data})
+		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaDirect, Data: data})
 	}
 }
 
@@ -414,7 +438,7 @@ func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
 }
 
 func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, ack wire.DirectAck) {
-	if use == wire.UseMessage {
+	if !use.Acknowledged() {
 		return
 	}
 	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)

@@ -9,7 +9,7 @@ import (
 type EventKind uint8
 
 const (
-	EventMessage EventKind = iota // Data is a broadcast of another node, the application's to keep
+	EventMessage EventKind = iota // Data is a message of another node, which came as Via says; the application's to keep
 	EventJoin                     // Member became part of the cluster
 	EventUpdate                   // Member's metadata changed
 	EventLeave                    // Member died or left: see its State
@@ -32,9 +32,19 @@ const (
 	EventAliveAsked  // AnswerAlive, with Vote: may Member be a member, or be as it says now?
 )
 
+// Via is the way a message came.
+type Via uint8
+
+const (
+	ViaBroadcast Via = iota // to all nodes
+	ViaDirect               // to this node only
+	ViaRepeat               // to this node, because all nodes got it before this one joined (PROTOCOL.md U6)
+)
+
 // An Event is something that the application or its log is to hear of. Events come in order.
 type Event struct {
 	Kind   EventKind
+	Via    Via // of EventMessage
 	Data   []byte
 	Member Member
 	Token  JoinToken

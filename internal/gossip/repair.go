@@ -106,11 +106,7 @@ func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece span) {
 	c.stats.Resent++
 	b := p.bulkOf(a)
 	if b == nil {
-		use := wire.UseMessage
-		if o := c.sends[a.id]; a.direct && o != nil {
-			use = o.use
-		}
-		b = c.sendBulk(now, p, a, use)
+		b = c.sendBulk(now, p, a, a.use)
 		b.begun = true
 		b.done.add(0, a.total)
 	}

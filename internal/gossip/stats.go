@@ -29,6 +29,7 @@ type Stats struct {
 	DatagramsLost   uint64 // of peers, that never came however often asked for
 	DirectSent      uint64 // messages to one node alone
 	DirectDelivered uint64 // and handed to the application here
+	Repeated        uint64 // broadcasts sent to one member, because it joined after them
 
 	EntriesAlive   uint64 // entries of others that told something new, or were asked about
 	EntriesSuspect uint64

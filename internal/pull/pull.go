@@ -1,104 +1,117 @@
-// Package pull asks an application for the messages that wait in its queue, as memberlist does, and tells those
-// that it was handed before from new ones (docs/DESIGN.md, "GetBroadcasts").
+// Package pull asks an application for the messages in its queue, as memberlist does, and sends each new one
+// once to every node (docs/DESIGN.md, "GetBroadcasts").
 package pull
 
 import (
 	"bytes"
-	"container/list"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
-	"unsafe"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 const (
-	overhead   = 3                     // bytes per message that Get is told to count
-	trafficFor = time.Second           // after a poll that gave something polls are Interval apart
-	restFactor = 2                     // and at rest so many times that: a wake costs what a message does
-	aloneFor   = 30 * time.Second      // with no link for so long the queue is drained and counted
-	age        = 30 * time.Second      // how long a slice handed out is known
-	maxBytes   = 8 << 20               // how many bytes of such slices are kept
-	fullPause  = 10 * time.Millisecond // before Send is tried again after ErrFull
+	overhead  = 3                     // bytes per message that Get is told to count
+	pollsMax  = 3                     // polls in one Interval; memberlist polls once for each of its GossipNodes
+	aloneFor  = 30 * time.Second      // after this time without a link the queue is drained and counted
+	fullPause = 10 * time.Millisecond // before Send is tried again after ErrFull
 )
 
-// ErrFull is what Send returns while it has no room.
-var ErrFull = errors.New("too much waits to be sent")
+// ErrFull is what Send and Repeat return while they have no room.
+var ErrFull = errors.New("the queue is full")
 
 // A Puller polls an application's queue. The queues of memberlist's users hand out the same message many
-// times, since there each copy reaches a few nodes only. Here one reaches all: a slice that is handed out
-// again is not sent again. A slice is known by address and length, and is kept as long as that, so that
-// nothing else comes to its address. What begins with a capital is set before Run; all is Run's.
+// times, because there each copy reaches a few nodes only. Here one broadcast reaches all nodes, so a message
+// that is handed out again is sent only to the nodes that joined since. The exported fields are set before Run;
+// the others belong to Run.
 type Puller struct {
 	Get      func(overhead, limit int) [][]byte // the application's GetBroadcasts; nil for no polls
-	Interval time.Duration                      // between polls; zero for none
-	Limit    int                                // bytes of a poll
-	Send     func([]byte) error                 // after ErrFull it is tried again, and Get not asked meanwhile
-	Linked   func() bool                        // whether anybody would get what is sent
+	Interval time.Duration                      // between polls; zero for no polls
+	Limit    int                                // bytes that a poll has room for
+	Send     func([]byte) error                 // broadcasts; does not keep the slice
+	Linked   func() bool                        // whether a broadcast would reach another node
 	Warn     func(format string, args ...any)
 	Asked    <-chan struct{} // holds a token while the core asks the application something
 	Answer   func()          // answers all that is asked
 
-	known   map[slice]*list.Element // of recent
-	recent  list.List               // of handedOut, renewed last at the back
-	bytes   int                     // of recent
-	before  [][]byte                // what the poll before gave
-	waiting [][]byte                // what was given and Send had no room for
-	alone   time.Time               // since when there has been no link; zero with one
-	drained int                     // messages given up for want of a link
+	Delivered func([]byte) bool               // whether every node was just sent the same bytes; nil for never
+	Newcomers Newcomers                       // told of by whoever knows the members
+	Repeat    func(wire.NodeID, []byte) error // sends to one node; does not keep the slice
+	Chosen    func(newcomer wire.NodeID) bool // whether this node repeats to it what others sent first
+
+	Rebroadcasts atomic.Uint64 // messages that were not sent, because every node had just been sent the same bytes
+
+	pace    pace
+	known   table
+	before  map[uint64]*message // what the last poll gave, by content
+	waiting [][]byte            // messages that Send had no room for
+	alone   time.Time           // since when there has been no link; zero with one
+	drained int                 // messages given up because there was no link
+	repeats int                 // bytes of messages repeated in this poll
 }
 
-// slice is the identity of a message that was handed out.
-type slice struct {
-	first *byte
-	size  int
+// gave is what one poll brought.
+type gave struct {
+	messages int
+	again    int  // of them, slices that were handed out before
+	fresh    bool // at least one message was new
+	full     bool // there was no room for another such message
 }
 
-type handedOut struct {
-	data []byte
-	at   time.Time
-}
-
-// Run polls and answers until stop is closed. It polls again at once while that brings something new.
+// Run polls and answers until stop is closed.
 func (p *Puller) Run(stop <-chan struct{}) {
 	t := time.NewTimer(p.Interval)
 	defer t.Stop()
 	if p.Get == nil || p.Interval == 0 {
 		t.Stop()
 	}
-	var traffic time.Time // when a poll last gave something
 	for {
 		select {
 		case <-stop:
 			return
 		case <-p.Asked:
 			p.Answer()
-			continue
 		case <-t.C:
-		}
-		now := time.Now()
-		for p.ready(now) && p.send() && p.poll(now) {
-			traffic = now
-			select {
-			case <-stop:
+			if !p.turn(time.Now(), stop) {
 				return
-			case <-p.Asked:
-				p.Answer()
-			default:
 			}
-		}
-		switch {
-		case len(p.waiting) > 0:
-			t.Reset(min(p.Interval, fullPause))
-		case now.Sub(traffic) < trafficFor:
-			t.Reset(p.Interval)
-		default:
-			t.Reset(restFactor * p.Interval)
+			t.Reset(p.pause(time.Now()))
 		}
 	}
 }
 
-// ready reports whether to poll. Without a link the application keeps its messages, which a Join may
-// yet find, but not for ever.
+// turn polls, and polls again while the polls bring new messages and have no room for more, up to pollsMax
+// times in an Interval. It returns false if stop is closed.
+func (p *Puller) turn(now time.Time, stop <-chan struct{}) bool {
+	for p.ready(now) && p.send() && p.pace.mayPoll(now, p.Interval) {
+		g := p.poll(now)
+		p.pace.note(now, &g)
+		if !g.fresh || !g.full {
+			return true
+		}
+		select {
+		case <-stop:
+			return false
+		case <-p.Asked:
+			p.Answer()
+		default:
+		}
+	}
+	return true
+}
+
+// pause is the time until the next turn.
+func (p *Puller) pause(now time.Time) time.Duration {
+	if len(p.waiting) > 0 {
+		return min(p.Interval, fullPause)
+	}
+	return p.pace.pause(now, p.Interval)
+}
+
+// ready reports whether to poll. Without a link the messages stay with the application for a while, because a
+// Join may follow, but not for ever.
 func (p *Puller) ready(now time.Time) bool {
 	switch {
 	case p.Linked():
@@ -110,39 +123,71 @@ func (p *Puller) ready(now time.Time) bool {
 	return now.Sub(p.alone) >= aloneFor
 }
 
-// poll asks once and sends what is new, what was given last first: so do memberlist's receivers take the
-// messages of a packet. It reports whether anything was.
-func (p *Puller) poll(now time.Time) (sent bool) {
-	p.forget(now)
+// poll asks once and sends what is new. It sends the last message first, because memberlist's receivers take
+// the messages of a packet in that order.
+func (p *Puller) poll(now time.Time) (g gave) {
+	p.known.forget(now)
+	p.repeats = 0
 	given := p.Get(overhead, p.Limit)
-	fresh := make([][]byte, 0, len(given))
-	for _, msg := range given {
-		if !p.renew(now, msg) {
-			fresh = append(fresh, msg)
-		}
-	}
-	for _, msg := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
-		p.remember(now, msg)
-		if p.repeats(msg) {
-			continue
-		}
-		sent = true
-		if !p.alone.IsZero() {
-			p.drained++
+	fresh := make([]*message, 0, len(given))
+	contents := make(map[uint64]*message, len(given))
+	for _, b := range given {
+		m, again := p.known.take(now, b)
+		if again {
+			g.again++
+			p.welcome(now, m)
 		} else {
-			p.waiting = append(p.waiting, msg)
+			m.told = p.Newcomers.last()
+			fresh = append(fresh, m)
 		}
+		contents[m.hash] = m
 	}
+	g.messages, g.full = len(given), p.fills(given)
+	for _, m := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
+		g.fresh = p.accept(now, m) || g.fresh
+	}
+	p.before = contents
 	p.send()
-	p.before = given
-	if p.drained > 0 && (!sent || p.alone.IsZero()) {
+	p.keepWaiting()
+	if p.drained > 0 && (!g.fresh || p.alone.IsZero()) {
 		p.Warn("%d messages of GetBroadcasts dropped: no other node for %v", p.drained, aloneFor)
 		p.drained = 0
 	}
-	return sent
+	return g
 }
 
-// send sends what waits, as far as there is room. It reports whether nothing waits any more.
+// accept has a slice that was not handed out before sent, and reports whether its content is new. It is not new
+// if the last poll gave the same bytes in another slice: such a queue makes its messages anew for each poll.
+func (p *Puller) accept(now time.Time, m *message) bool {
+	if same := p.before[m.hash]; same != nil {
+		m.first, m.told, m.rebroadcast = same.first, same.told, same.rebroadcast
+		p.welcome(now, m)
+		return false
+	}
+	switch {
+	case p.Delivered != nil && p.Delivered(m.data):
+		m.rebroadcast = true
+		p.Rebroadcasts.Add(1)
+	case !p.alone.IsZero():
+		p.drained++
+	default:
+		p.waiting = append(p.waiting, m.data)
+	}
+	return true
+}
+
+// fills reports whether given leaves no room for another message as long as its longest. Then the queue may
+// hold more.
+func (p *Puller) fills(given [][]byte) bool {
+	sum, longest := 0, 0
+	for _, b := range given {
+		sum += len(b) + overhead
+		longest = max(longest, len(b)+overhead)
+	}
+	return longest > 0 && sum+longest > p.Limit
+}
+
+// send sends the messages that wait, as far as there is room. It reports whether none waits any more.
 func (p *Puller) send() bool {
 	for i, msg := range p.waiting {
 		err := p.Send(msg)
@@ -158,46 +203,9 @@ func (p *Puller) send() bool {
 	return true
 }
 
-// repeats reports whether the poll before gave the same bytes in another slice: a queue that makes its
-// messages anew for each poll.
-func (p *Puller) repeats(msg []byte) bool {
-	return slices.ContainsFunc(p.before, func(b []byte) bool { return bytes.Equal(b, msg) })
-}
-
-// renew reports whether msg is a slice that is known, and keeps it known.
-func (p *Puller) renew(now time.Time, msg []byte) bool {
-	e := p.known[identity(msg)]
-	if e == nil {
-		return false
-	}
-	e.Value = handedOut{data: msg, at: now}
-	p.recent.MoveToBack(e)
-	return true
-}
-
-func (p *Puller) remember(now time.Time, msg []byte) {
-	if len(msg) == 0 {
-		return
-	}
-	if p.known == nil {
-		p.known = make(map[slice]*list.Element)
-	}
-	p.known[identity(msg)] = p.recent.PushBack(handedOut{data: msg, at: now})
-	p.bytes += len(msg)
-}
-
-// forget lets go of slices that were not handed out for long, and of the oldest when they are too
-// many bytes.
-func (p *Puller) forget(now time.Time) {
-	for e := p.recent.Front(); e != nil; e = p.recent.Front() {
-		h := e.Value.(handedOut)
-		if now.Sub(h.at) < age && p.bytes <= maxBytes {
-			return
-		}
-		p.recent.Remove(e)
-		delete(p.known, identity(h.data))
-		p.bytes -= len(h.data)
+// keepWaiting copies the messages that wait, because the application may use its slices again.
+func (p *Puller) keepWaiting() {
+	for i, msg := range p.waiting {
+		p.waiting[i] = bytes.Clone(msg)
 	}
 }
-
-func identity(msg []byte) slice { return slice{first: unsafe.SliceData(msg), size: len(msg)} }

@@ -68,7 +68,60 @@ func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
 
 func TestPartOfAKnownSliceIsAMessageOfItsOwn(t *testing.T) {
 	q, m := newQueue(), []byte("message")
-	same(t, "polls", slices.Concat(q.give(start, m), q.give(start, m[:4]), q.give(start, m[1:]), q.give(start, m)), "message", "mess", "essage")
+	same(t, "polls", slices.Concat(q.give(start, m[:4]), q.give(start, m), q.give(start, m[1:]), q.give(start, m, m[:4], m[1:])), "mess", "message", "essage")
+}
+
+// The beginning of a known slice may be what was written over it. So the whole is sent again, once.
+func TestSliceOfWhichOnlyTheBeginningIsHandedOutIsForgotten(t *testing.T) {
+	q, m := newQueue(), []byte("message")
+	q.give(start, m)
+	same(t, "the beginning", q.give(start, m[:4]), "mess")
+	same(t, "the whole", q.give(start, m), "message")
+	same(t, "both again", q.give(start, m, m[:4]))
+}
+
+func TestBufferWithOtherContentIsAnotherMessage(t *testing.T) {
+	q, buffer := newQueue(), make([]byte, 16)
+	write := func(s string) []byte { return buffer[:copy(buffer, s)] }
+	for _, m := range []string{"a", "b", "a", "longer", "a", "longer", "other"} {
+		same(t, "handed out", q.give(start, write(m)), m)
+		q.give(start, []byte("something else"))
+		same(t, "again with the same content", q.give(start, write(m)))
+	}
+}
+
+func TestMessagesWrittenAnewIntoOneBufferAreSent(t *testing.T) {
+	q, buffer := newQueue(), make([]byte, 16)
+	write := func(a, b string) [][]byte { // b is given first, so that a is sent first
+		n := copy(buffer, a)
+		m := copy(buffer[n:], b)
+		return [][]byte{buffer[n : n+m], buffer[:n]}
+	}
+	for _, pair := range [][2]string{{"aa", "bb"}, {"ccc", "d"}, {"aa", "bb"}, {"d", "ccc"}, {"aa", "bb"}} {
+		same(t, "sent", q.give(start, write(pair[0], pair[1])...), pair[0], pair[1])
+		same(t, "again", q.give(start, write(pair[0], pair[1])...))
+	}
+}
+
+func TestSliceThatIsGivenTwiceInOnePollIsSentOnce(t *testing.T) {
+	q, m := newQueue(), []byte("m")
+	same(t, "sent", q.give(start, m, m), "m")
+}
+
+func TestMessagesThatWaitAreCopied(t *testing.T) {
+	q, buffer, full := newQueue(), []byte("before"), true
+	q.Send = func(msg []byte) error {
+		if full {
+			return ErrFull
+		}
+		q.sent = append(q.sent, string(msg))
+		return nil
+	}
+	q.give(start, buffer)
+	copy(buffer, "after!")
+	full = false
+	q.send()
+	same(t, "sent", q.sent, "before")
 }
 
 func TestEqualBytesAreANewMessageUnlessThePollBeforeGaveThem(t *testing.T) {
@@ -97,12 +150,12 @@ func TestKnownSlicesAreBounded(t *testing.T) {
 	for i := range 20 {
 		q.give(start, make([]byte, maxBytes/8+i))
 	}
-	if q.bytes > maxBytes+maxBytes/8+20 || q.recent.Len() > 9 || len(q.known) != q.recent.Len() {
-		t.Errorf("%d bytes of %d slices are kept", q.bytes, q.recent.Len())
+	if q.known.bytes > maxBytes+maxBytes/8+20 || q.known.recent.Len() > 9 || len(q.known.byAddr) != q.known.recent.Len() {
+		t.Errorf("%d bytes of %d slices are kept", q.known.bytes, q.known.recent.Len())
 	}
 	q.give(start.Add(age))
-	if q.bytes != 0 || q.recent.Len() != 0 || len(q.known) != 0 {
-		t.Errorf("%d bytes of %d slices are kept when their time is over", q.bytes, q.recent.Len())
+	if q.known.bytes != 0 || q.known.recent.Len() != 0 || len(q.known.byAddr) != 0 {
+		t.Errorf("%d bytes of %d slices are kept when their time is over", q.known.bytes, q.known.recent.Len())
 	}
 }
 
@@ -154,7 +207,7 @@ func TestMessageThatIsNotTakenIsWarnedOf(t *testing.T) {
 	same(t, "warnings", q.warnings, "message of GetBroadcasts not sent: full")
 }
 
-func TestRunPollsOnIntervalAndAtOnceWhileThereIsMoreAndAnswers(t *testing.T) {
+func TestRunPollsOnIntervalAndAtOnceWhilePollsAreFullAndAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, begin := newQueue(), time.Now()
 		asked, stop, ended := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
@@ -163,11 +216,15 @@ func TestRunPollsOnIntervalAndAtOnceWhileThereIsMoreAndAnswers(t *testing.T) {
 			if over != 3 || limit != 1200 {
 				t.Errorf("GetBroadcasts(%d, %d)", over, limit)
 			}
-			if polls = append(polls, time.Since(begin)); len(polls) < 3 {
-				return [][]byte{fmt.Append(nil, len(polls))}
+			switch polls = append(polls, time.Since(begin)); len(polls) {
+			case 1:
+				return [][]byte{make([]byte, 598), make([]byte, 597)}
+			case 2:
+				return [][]byte{make([]byte, 596)} // there is room for another
 			}
 			return nil
 		}
+		q.Send = func(msg []byte) error { q.sent = append(q.sent, fmt.Sprint(len(msg))); return nil }
 		q.Asked, q.Answer = asked, func() { answers = append(answers, time.Since(begin)) }
 		go func() { q.Run(stop); close(ended) }()
 		time.Sleep(30 * time.Millisecond)
@@ -175,12 +232,49 @@ func TestRunPollsOnIntervalAndAtOnceWhileThereIsMoreAndAnswers(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		close(stop)
 		<-ended
-		same(t, "sent", q.sent, "1", "2")
-		if got := fmt.Sprint(polls, answers); got != "[20ms 20ms 20ms 40ms] [30ms]" {
+		same(t, "sent", q.sent, "597", "598", "596")
+		if got := fmt.Sprint(polls, answers); got != "[20ms 20ms 40ms] [30ms]" {
 			t.Errorf("polls and answers at %s", got)
 		}
 	})
 }
+
+// polled is how often an application that gives what give returns is polled in a number of seconds.
+func polled(t *testing.T, seconds int, give func(poll int) [][]byte) (n int) {
+	synctest.Test(t, func(t *testing.T) {
+		q, stop, ended := newQueue(), make(chan struct{}), make(chan struct{})
+		q.Get = func(int, int) [][]byte { n++; return give(n) }
+		go func() { q.Run(stop); close(ended) }()
+		time.Sleep(time.Duration(seconds)*time.Second + 10*time.Millisecond)
+		close(stop)
+		<-ended
+	})
+	return n
+}
+
+// An interval is 20 ms. The first second of each is at the pace of an application that has something to say.
+func TestPollsInTenSecondsAreBoundedWhateverTheyGive(t *testing.T) {
+	number := func(poll, size int) []byte { return fmt.Appendf(nil, "%0*d", size, poll) }
+	for name, c := range map[string]struct {
+		give func(poll int) [][]byte
+		most int
+	}{
+		"a new message":                     {func(i int) [][]byte { return [][]byte{number(i, 500)} }, 51 + 90},
+		"a new message that fills the poll": {func(i int) [][]byte { return [][]byte{number(i, 900)} }, 3 * (51 + 90)},
+		"a new message beyond the limit":    {func(i int) [][]byte { return [][]byte{number(i, 5000)} }, 3 * (51 + 90)},
+		"new messages that fill the poll":   {func(i int) [][]byte { return [][]byte{number(i, 400), number(-i, 400)} }, 3 * 500},
+		"an equal message":                  {func(int) [][]byte { return [][]byte{number(0, 900)} }, 51 + 90},
+		"an old message and a new one":      {func(i int) [][]byte { return [][]byte{old, number(i, 1190)} }, 3 * 500},
+		"an old message":                    {func(i int) [][]byte { return [][]byte{old} }, 51 + 225},
+		"nothing":                           {func(i int) [][]byte { return nil }, 250},
+	} {
+		if n := polled(t, 10, c.give); n > c.most || n < 100 {
+			t.Errorf("%s: %d polls, want at most %d", name, n, c.most)
+		}
+	}
+}
+
+var old = make([]byte, 8)
 
 // Not less often: networkdb, of moby, sends entries of its tables by itself, four times a GossipInterval apart, to nodes that
 // take them only after what waits in its queue of broadcasts.

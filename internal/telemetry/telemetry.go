@@ -21,6 +21,8 @@ type Shell struct {
 	OutboxLate      uint64        // datagrams that waited too long for a blocking transport
 	WriteErrors     uint64        // datagrams that the transport did not take
 	MessagesDropped uint64        // messages that a slow application made give way
+	Rebroadcasts    uint64        // messages of GetBroadcasts not sent, because they had just been delivered here
+	KnownRepeats    uint64        // messages repeated to this node that it had been sent before
 	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
 	QueueDue        bool          // it is time to tell how much waits (Config.QueueCheckInterval)
 }

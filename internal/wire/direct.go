@@ -12,6 +12,7 @@ const (
 	UseJoinAnswer            // UseAnswer of a Join
 	UseRoll                  // all members of a node that joins
 	UseRollAnswer            // all members of the other side, which agrees
+	UseRepeat                // a broadcast from before the receiver joined, unacknowledged
 	uses
 )
 
@@ -19,7 +20,10 @@ const (
 func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
-func (u Use) Exchanged() bool { return u >= UsePush }
+func (u Use) Exchanged() bool { return u >= UsePush && u <= UseRollAnswer }
+
+// Acknowledged reports whether the receiver acknowledges u.
+func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }
 
 // IsAnswer reports whether u answers a push.
 func (u Use) IsAnswer() bool { return u.Exchanged() && u%2 == 1 }
@@ -28,7 +32,7 @@ func (u Use) IsAnswer() bool { return u.Exchanged() && u%2 == 1 }
 func (u Use) Answer() Use { return u + 1 }
 
 // Joins reports whether u is part of a Join.
-func (u Use) Joins() bool { return u >= UseJoinPush }
+func (u Use) Joins() bool { return u >= UseJoinPush && u.Exchanged() }
 
 // A Direct is a piece of a message to one node alone, the whole of it when Data has Total bytes:
 // {"Direct": [use u8, total u32, offset u32, data bin]}. All pieces have the id of the message.
