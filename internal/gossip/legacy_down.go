@@ -25,9 +25,13 @@ type claim struct {
 }
 
 // downCheck is a peer being asked whether it is down.
-type downCheck struct{ claims []claim }
+type downCheck struct {
+	claims []claim
+	began  uint64 // the peer's incarnation then
+}
 
-// checkDown asks a peer three times in a second and a half. Any box of it answers.
+// checkDown asks a peer three times in a second and a half, and the other Go nodes once. Any box of the peer answers,
+// and so does another node that vouches for it.
 func (c *Core) checkDown(now time.Time, p *peer, what claim) {
 	if check := p.old.check; check != nil {
 		if len(check.claims) < legacyClaims {
@@ -35,11 +39,16 @@ func (c *Core) checkDown(now time.Time, p *peer, what claim) {
 		}
 		return
 	}
-	check := &downCheck{claims: []claim{what}}
+	m := c.members.get(p.id)
+	if m == nil || !m.live() {
+		return
+	}
+	check := &downCheck{claims: []claim{what}, began: max(m.Incarnation, what.incarnation)}
 	if !c.legacyLater(now, legacyAsked*legacyFrames, func(now time.Time) { c.believe(now, p, check) }) {
 		return
 	}
 	p.old.check = check
+	c.askOthers(now, m, check.began)
 	c.ping(now, p)
 	for i := 1; i < legacyAsked; i++ {
 		c.legacyLater(now, time.Duration(i)*legacyFrames, func(now time.Time) {
@@ -57,8 +66,8 @@ func (c *Core) believe(now time.Time, p *peer, check *downCheck) {
 	}
 	p.old.check = nil
 	m := c.members.get(p.id)
-	if m == nil || !m.live() {
-		return
+	if m == nil || !m.live() || m.Incarnation > check.began {
+		return // gone, or somebody has vouched for it since
 	}
 	latest := millis(p.set.LastOpened())
 	for _, cl := range check.claims {

@@ -33,6 +33,9 @@ func (c *Core) heardLegacy(now time.Time, p *peer) {
 		p.old.check = nil
 		c.refuteFor(now, p, check)
 	}
+	if p.old.question.until.After(now) {
+		c.vouchSoon(now, p)
+	}
 	m := c.members.get(p.id)
 	switch {
 	case !c.self.live() || p.vote != nil || p.vetoed:
@@ -89,8 +92,10 @@ func (c *Core) vouch(now time.Time, m *member, above uint64) {
 func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
 	m := c.members.get(e.ID)
 	switch {
-	case e.Incarnation > millis(now.Add(incarnationAhead)), e.State != wire.StateAlive && e.State != wire.StateDead:
+	case e.Incarnation > millis(now.Add(incarnationAhead)), e.State == wire.StateLeft:
 		c.drop(DropUnexpected)
+	case e.State == wire.StateSuspect:
+		c.handleQuestion(now, m, e, from)
 	case m != nil && !supersedes(e, m):
 		c.stats.MembersStale++
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
@@ -130,10 +135,15 @@ func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
 	})
 }
 
-// lostLegacy ends the link with a gwyh 0.1 peer that stayed silent.
+// lostLegacy ends the link with a gwyh 0.1 peer that stayed silent. Where others hear it, this node has lost nothing
+// but its own session: it accuses nobody, and shakes hands anew later.
 func (c *Core) lostLegacy(now time.Time, p *peer) {
 	if m := c.members.get(p.id); m != nil && m.live() {
-		c.buryLegacy(now, m, millis(p.set.LastOpened()))
+		if p.vouchedFor(m) {
+			c.avoid(now, m)
+		} else {
+			c.buryLegacy(now, m, millis(p.set.LastOpened()))
+		}
 	}
 	c.unlink(now, p)
 }
@@ -157,8 +167,11 @@ func (c *Core) chooseLegacy(now time.Time) {
 		case millis(now) > m.Incarnation+uint64(legacyOrphan.Milliseconds()) && (p == nil || !p.linked):
 			c.buryLegacy(now, m, m.Incarnation)
 		case !c.admitsLegacy() || p != nil && p.sub != subNone || c.avoided[m.ID].until.After(now):
-		case c.isGate(m):
+		case c.isGate(m) && (p == nil || now.Sub(p.heard) < legacySilence):
 			c.subscribe(now, m.ID)
+		case c.isGate(m) && !c.dialing(m.ID): // what session there is leads nowhere
+			c.avoid(now, m)
+			c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
 		}
 	}
 	c.askAgain(now, list)

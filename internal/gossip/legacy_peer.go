@@ -33,6 +33,10 @@ type oldPeer struct {
 	listWanted bool       // it was, or will be, asked as a seed
 	listAsked  time.Time  // when we last sent PeerList; zero if never
 	check      *downCheck // of what others say of it; nil for none
+
+	doubted  time.Time      // when the others were last asked whether they hear it,
+	doubt    uint64         // and its incarnation then
+	question legacyQuestion // of others about it
 }
 
 // oldCluster is what a node has to do later because of gwyh 0.1 peers.
@@ -42,6 +46,9 @@ type oldCluster struct {
 	refuted time.Time
 	hopes   int    // addresses that will be tried
 	hints   ration // of PeerStatus about unknown Go nodes
+
+	questions ration                    // about gwyh 0.1 members,
+	asked     map[wire.NodeID]time.Time // and when one was last asked, answered or passed on, by member
 
 	listNext time.Time     // before which no further seed is asked for the nodes that it knows
 	listLast time.Time     // when any was asked
@@ -187,6 +194,7 @@ func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
 			c.ping(now, p)
 		}
 		c.shakeAgain(now, p)
+		c.watchLegacy(now, p)
 		next = p.check.Add(legacyFrames)
 	}
 	if p.sub == subNone {
