@@ -497,6 +497,10 @@ func (m *Memberlist) seek(now time.Time) {
 // that the others take less than is sent, ErrShutdown that the node is shut down; nothing was sent then.
 // Without any other node in reach msg is kept for 30 s. What others could not yet take when Shutdown is called is
 // lost. The slice may be used again.
+//
+// Members that run gwyh 0.1 take at most 21,000 bytes. A larger message goes to all other members and skips these: Broadcast
+// returns nil, a warning is logged at most once in 10 s, and Stats.LegacySkipped counts it. If this node exchanges
+// messages with gwyh 0.1 members only, Broadcast returns a *TooLargeError.
 func (m *Memberlist) Broadcast(msg []byte) error {
 	if len(msg) <= m.small {
 		return m.broadcastSmall(msg)
@@ -718,6 +722,10 @@ type Stats struct {
 	BytesSent, BytesReceived         uint64 // of the datagrams, without IP and UDP headers
 
 	Dropped uint64 // datagrams and messages that went no further here, for whatever reason
+
+	// LegacySkipped is the part of Dropped that is copies of broadcasts above 21,000 bytes, this node's own or others',
+	// one for each gwyh 0.1 member that this node exchanges messages with and that did not get it.
+	LegacySkipped uint64
 }
 
 // Stats returns the node's figures, all of the same moment. After Shutdown they are all zero.
@@ -732,7 +740,7 @@ func (m *Memberlist) Stats() Stats {
 			BroadcastsSuppressed: m.puller.Rebroadcasts.Load(), BroadcastsRepeated: c.Repeated,
 			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-			Dropped: m.dispatch.Dropped(),
+			Dropped: m.dispatch.Dropped(), LegacySkipped: c.Dropped[gossip.DropLegacySize],
 		}
 		carried := m.carrier.Stats()
 		s.Dropped += carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate

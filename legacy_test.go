@@ -119,3 +119,27 @@ func TestNodeOfGwyh01IsAMemberWithoutMetadataThatHearsAndIsHeard(t *testing.T) {
 		}
 	})
 }
+
+func TestBroadcastThatSkipsANodeOfGwyh01IsInTheStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		c := testConfig("a", newRecorder())
+		c.Transport = network.NewTransport("a")
+		a := create(t, c)
+		rb := newRecorder()
+		c = testConfig("b", rb)
+		c.Transport = network.NewTransport("b")
+		b := create(t, c)
+		join(t, b, a)
+		o := startOld(t, &network, "sixteen byte key", a.LocalNode().Address())
+		time.Sleep(10 * time.Second)
+		if err := a.Broadcast(make([]byte, 21_001)); err != nil {
+			t.Fatal(err)
+		}
+		rb.wait(t, 1)
+		if got := a.Stats(); got.LegacySkipped != 1 || got.Dropped < 1 {
+			t.Errorf("%d skipped, %d dropped", got.LegacySkipped, got.Dropped)
+		}
+		o.stop()
+	})
+}

@@ -118,12 +118,19 @@ func (p *peer) legacySession(id wire.HandshakeID) *session.Session {
 	return nil
 }
 
-// sendLegacyBroadcast passes a message on in the form of gwyh 0.1, which loses larger ones silently.
+// sendLegacyBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
+// a node would lose it silently, or be sent a datagram that UDP does not carry.
 func (c *Core) sendLegacyBroadcast(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	if len(data) > legacyMessage {
-		c.drop(DropOversize)
+		c.drop(DropLegacySize)
+		c.warnLegacySize(now, len(data))
 		return
 	}
 	c.stats.BroadcastsForwarded++
 	c.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
+}
+
+// warnLegacySize says that a broadcast does not reach the gwyh 0.1 members.
+func (c *Core) warnLegacySize(now time.Time, size int) {
+	c.logLimited(now, "legacy size", "[WARN] gwyh: a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.old, legacyMessage)
 }

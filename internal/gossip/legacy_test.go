@@ -163,3 +163,42 @@ func TestBroadcastsPassToAndFromALegacyPeerUpToWhatItTakes(t *testing.T) {
 		})
 	}
 }
+
+func TestBroadcastThatLegacyMembersCannotTakeIsCountedUnderAReasonOfItsOwn(t *testing.T) {
+	c, _, _ := aged(t, 2)
+	for _, size := range []int{21_000, 21_001, 60_000} {
+		c.broadcast(0, strings.Repeat("x", size), time.Second)
+	}
+	if got := c.nodes[0].stats.Dropped; got[DropLegacySize] != 4 || got[DropOversize] != 0 {
+		t.Errorf("%d counted for two messages and two members, %d as oversize", got[DropLegacySize], got[DropOversize])
+	}
+}
+
+func TestBroadcastThatLegacyMembersCannotTakeIsWarnedOfOnceInTenSeconds(t *testing.T) {
+	c, _, _ := aged(t, 2)
+	for i, who := range []string{"a node with a link to them", "a node without"} {
+		t.Run(who, func(t *testing.T) {
+			for range 3 {
+				c.broadcast(i, strings.Repeat("x", 21_001+c.arrived), time.Second)
+			}
+			if got := c.nodes[i].warned("gwyh 0.1 members"); got != 1 {
+				t.Errorf("%d warnings: %q", got, c.nodes[i].logs)
+			}
+			c.net.RunFor(logInterval)
+			c.broadcast(i, strings.Repeat("x", 21_001+c.arrived), time.Second)
+			if got := c.nodes[i].warned("gwyh 0.1 members"); got != 2 {
+				t.Errorf("%d warnings after ten seconds: %q", got, c.nodes[i].logs)
+			}
+		})
+	}
+}
+
+// warned counts the warnings that contain a text.
+func (n *node) warned(text string) (count int) {
+	for _, l := range n.logs {
+		if strings.HasPrefix(l, "[WARN]") && strings.Contains(l, text) {
+			count++
+		}
+	}
+	return count
+}

@@ -93,13 +93,14 @@ const (
 	DropVersions                   // a member that does not understand the others, or is not understood
 	DropAnnounced                  // a message that was announced and did not come, however often asked for
 	DropOutrun                     // a message that did not come before 65,536 later ones of its origin had
+	DropLegacySize                 // a broadcast of more bytes than gwyh 0.1 takes, for a link with such a node
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "malformed_body", "unknown_session", "forged", "replay",
 	"handshake", "self", "unexpected", "unknown_body", "oversize", "held_old", "address", "queue_full",
 	"queue_old", "store_full", "incomplete", "forgotten", "unreachable",
-	"versions", "announced", "outrun"}
+	"versions", "announced", "outrun", "legacy_size"}
 
 // String is the label that the drop is counted under.
 func (d Drop) String() string { return dropNames[d] }
