@@ -615,7 +615,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: m.allowed, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
+		Allow: m.allowed, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,

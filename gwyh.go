@@ -401,8 +401,10 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 
 // Join makes this node and the nodes at the given addresses members of one cluster. An address is
 // "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
-// Config.BindPort. An IPv6 address without brackets that may end in a port, such as "::1:7946", is an error. A host name stands for all its addresses. Join returns how many addresses were
-// reached, oneself among them, and an error that joins each failure when it was none. It takes at
+// Config.BindPort. An IPv6 address without brackets that may end in a port, such as "::1:7946", is an error. A host
+// name stands for all its addresses. Join returns how many addresses were
+// reached, oneself among them, and an error that joins each failure when it was none. An address is oneself only
+// if it is one of this node's own: packets that another address sends back prove nothing. It takes at
 // most Config.TCPTimeout and a little, and no longer than 2 s for addresses where nobody answers once one
 // was reached; when it returns, Members has what the others knew, the states of
 // the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
@@ -433,6 +435,7 @@ func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (i
 	if err := m.adoptMeta(); err != nil {
 		return 0, err
 	}
+	m.lookAtOwn()
 	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
 	_ = m.do(func(now time.Time) { m.seeds.Add(now, existing) })
 	until, ok := ctx.Deadline()
@@ -639,8 +642,9 @@ type pinged struct {
 	err error
 }
 
-// Ping measures the time to the node at addr and back, after a handshake if there is no session with it. A
-// NoPingResponseError says that nobody of the name node answered from there in Config.ProbeTimeout.
+// Ping measures the time to the node at addr and back, after a handshake if there is no session with it. It returns
+// a NoPingResponseError if no node answered from there within Config.ProbeTimeout, or the node's name is not
+// node. An empty name means any node.
 func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	if addr == nil {
 		return 0, errors.New("gwyh: ping: the address is nil")
@@ -651,6 +655,7 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("gwyh: ping: %w", err)
 	}
+	m.lookAtOwn()
 	ended := make(chan pinged, 1)
 	var refused error
 	err = m.do(func(now time.Time) {

@@ -143,6 +143,7 @@ type NetTransportConfig struct {
 // packets: from the first PacketCh on, or as a Memberlist does without a channel in between.
 type NetTransport struct {
 	sockets  udp.Sockets // one at least
+	own      *udp.Own    // where they are reached from this machine
 	log      logger
 	packetCh chan *Packet
 	streamCh chan net.Conn // never used
@@ -180,6 +181,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	}
 	t := &NetTransport{
 		sockets:  sockets,
+		own:      udp.NewOwn(sockets),
 		log:      newLogger(&Config{Logger: config.Logger}),
 		packetCh: make(chan *Packet, netPacketDepth),
 		streamCh: make(chan net.Conn),
@@ -581,6 +583,20 @@ func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
 		ip, _ := netip.AddrFromSlice(n.IP)
 		return ip.Unmap() == a.Unmap()
 	})
+}
+
+// isOwn reports whether an address is one that a NetTransport is bound to. Of any other Transport only the
+// address is known that it advertises.
+func (m *Memberlist) isOwn(a netip.AddrPort) bool {
+	t, ours := m.transport.(*NetTransport)
+	return ours && t.own.Has(a)
+}
+
+// lookAtOwn brings isOwn up to date. It asks the system, so the loop must not call it.
+func (m *Memberlist) lookAtOwn() {
+	if t, ours := m.transport.(*NetTransport); ours {
+		t.own.Look()
+	}
 }
 
 // carry claims the transport and makes the carrier.

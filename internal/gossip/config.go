@@ -22,6 +22,10 @@ type Config struct {
 
 	Allow func(netip.Addr) bool // which addresses members may have; nil for all
 
+	// Own reports whether this node's transport receives at an address, beside Advertise. It must not block. nil:
+	// at Advertise only.
+	Own func(netip.AddrPort) bool
+
 	Keys        []handshake.Key // pre-shared keys, the primary first
 	Labelled    bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -170,8 +171,9 @@ func TestJoinToNobodyEndsWithAnError(t *testing.T) {
 
 func TestJoinToOneselfReachesOneself(t *testing.T) {
 	c := newCluster(t, 1, lan())
-	c.add(1)
 	alias := testAddr(99)
+	c.tweak = func(_ int, cfg *Config) { cfg.Own = func(a netip.AddrPort) bool { return a == alias } }
+	c.add(1)
 	c.net.Alias(c.nodes[0].addr, alias)
 	c.do(0, func(now time.Time) {
 		c.nodes[0].Join(now, c.nodes[0].addr, now.Add(2*time.Second))

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -53,6 +54,7 @@ type peer struct {
 	helping    helping
 
 	old       *oldPeer // nil for a Go node
+	name      string   // as its handshake or its identity says; empty when not known
 	versions  [6]byte  // as its identity says; zero when not known
 	asksMerge bool     // its application is asked before clusters become one
 	pushes
@@ -140,6 +142,9 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
 	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
 	p.asksMerge = e.Capabilities&asksMerge != 0
+	if e.Name != "" {
+		p.name = e.Name
+	}
 	if e.Legacy {
 		p.maxDatagram, p.interval = datagramMax, legacyBeat
 	}
@@ -192,7 +197,12 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	}
 }
 
-// ReachedSelf ends a Join whose address is our own.
+// IsSelf reports whether an address is one of this node's own.
+func (h *host) IsSelf(addr netip.AddrPort) bool {
+	return addr == h.cfg.Advertise || h.cfg.Own != nil && h.cfg.Own(addr)
+}
+
+// ReachedSelf ends what was meant for an address that is one of this node's own.
 func (h *host) ReachedSelf(a handshake.AttemptID) {
 	c := (*Core)(h)
 	switch d := c.dials[a]; {
@@ -202,7 +212,11 @@ func (h *host) ReachedSelf(a handshake.AttemptID) {
 	case d.sends:
 		c.failWaiting(c.now, a, errOneself)
 	case d.ping != nil:
-		c.endPing(d.ping, c.now.Sub(d.ping.begun), nil)
+		if d.ping.name != "" && d.ping.name != c.cfg.Name {
+			c.endPing(d.ping, 0, ErrOtherName)
+		} else {
+			c.endPing(d.ping, c.now.Sub(d.ping.begun), nil)
+		}
 	}
 	delete(c.dials, a)
 }
@@ -396,15 +410,15 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 	}
 }
 
-// handleIdentity takes note of the versions of a peer. All else that an identity says came with the
-// handshake's block already; the member speaks by its alive entry.
+// handleIdentity takes note of the name and the versions of a peer. All else that an identity says came with the
+// handshake's block already. What the peer is as a member comes with its alive entry.
 func (c *Core) handleIdentity(p *peer, data []byte) {
 	var e wire.Member
 	if err := wire.ParseIdentity(data, &e); err != nil {
 		c.drop(DropMalformedBody)
 		return
 	}
-	p.versions = e.Versions
+	p.name, p.versions = string(e.Name), e.Versions
 }
 
 // room is how many bytes of plaintext a datagram to p holds.

@@ -101,17 +101,24 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 
 // pingFor sends the first Ping of the application's, to p, with whom there is a session.
 func (c *Core) pingFor(now time.Time, p *peer, a *appPing) {
-	m := c.members.get(p.id)
 	switch {
 	case !slices.Contains(c.appPings, a):
 	case p.legacy:
 		c.endPing(a, 0, ErrLegacy)
-	case a.name != "" && m != nil && m.Name != a.name:
+	case a.name != "" && a.name != c.nameOf(p):
 		c.endPing(a, 0, ErrOtherName)
 	default:
 		a.peer = p
 		c.stepPing(now, a)
 	}
+}
+
+// nameOf is the name that a peer goes by: as a member, or as it introduced itself.
+func (c *Core) nameOf(p *peer) string {
+	if m := c.members.get(p.id); m != nil && m.Name != "" {
+		return m.Name
+	}
+	return p.name
 }
 
 func (c *Core) stepPing(now time.Time, a *appPing) {

@@ -159,12 +159,17 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 	return p
 }
 
-// handleOwn drops what carries our own id. If it is the Hello of an attempt to whoever is there, we are.
+// handleOwn takes a packet that carries this node's own id (PROTOCOL.md H7). A Hello that comes back proves only
+// that somebody sent it back. It ends an attempt only if the attempt went to an address of this node's own.
 func (e *Endpoint) handleOwn(h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
 	if p == nil || h.Step != wire.StepHello || p.attempt.peer != (wire.NodeID{}) ||
 		p.m.Answered() || content(h) != content(p.m.Hello()) {
 		return OwnID
+	}
+	if !e.host.IsSelf(p.attempt.to.Remote) {
+		p.attempt.last = Returned
+		return Returned
 	}
 	e.end(p.attempt)
 	e.host.ReachedSelf(p.attempt.id)

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func (h *idle) SendPacket(wire.Path, []byte)                         { h.packets
 func (h *idle) GoTeam(wire.HandshakeID, wire.NodeID)                 {}
 func (h *idle) LegacyProbe(wire.Path, wire.HandshakeID, wire.NodeID) {}
 func (h *idle) AttemptFailed(AttemptID, error)                       {}
+func (h *idle) IsSelf(netip.AddrPort) bool                           { return false }
 func (h *idle) ReachedSelf(AttemptID)                                {}
 func (h *idle) Rejected(wire.Path, Reason)                           {}
 

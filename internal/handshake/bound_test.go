@@ -301,6 +301,38 @@ func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	}
 }
 
+func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.filter = func(d *datagram) bool { // a mirror stands at b's address
+		if d.to == b.addr {
+			d.to, d.from = a.addr, b.addr
+		}
+		return true
+	}
+	id := a.join(b.addr, 5*time.Second)
+	w.run(6 * time.Second)
+	refused, ok := errors.AsType[*RefusedError](a.failed[id])
+	if !ok || refused.Reason != Returned || len(a.self) != 0 || a.rejected[Returned] == 0 {
+		t.Errorf("%v; reached self: %v", a.failed[id], a.self)
+	}
+}
+
+// A mirrored port sends a node's packets back while the node at the address answers too.
+func TestNodeIsReachedThoughHellosComeBackBeforeItAnswers(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.filter = func(d *datagram) bool {
+		if d.to == b.addr {
+			a.receive(datagram{w.now, b.addr, a.addr, append([]byte(nil), d.bytes...)})
+		}
+		return true
+	}
+	id := a.join(b.addr, 5*time.Second)
+	w.run(6 * time.Second)
+	if len(a.sessions) != 1 || a.failed[id] != nil || a.rejected[Returned] == 0 {
+		t.Errorf("%d sessions, %v", len(a.sessions), a.failed[id])
+	}
+}
+
 func TestUnconfirmedAttemptSaysThatItWasAnswered(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.filter = func(d *datagram) bool { return d.from == a.addr || parsesAs(d.bytes, wire.StepOhai) }

@@ -50,7 +50,9 @@ type Host interface {
 	LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID)
 	// AttemptFailed ends an attempt whose time is up: ErrNoAnswer, ErrUnconfirmed or a *RefusedError.
 	AttemptFailed(a AttemptID, err error)
-	// ReachedSelf ends an attempt whose Hello came back to us.
+	// IsSelf reports whether an address is one of this node's own.
+	IsSelf(addr netip.AddrPort) bool
+	// ReachedSelf ends an attempt at an address of this node's own, whose Hello came back.
 	ReachedSelf(a AttemptID)
 	// Rejected counts a packet that was dropped.
 	Rejected(from wire.Path, r Reason)

@@ -108,6 +108,7 @@ func (n *node) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) 
 }
 
 func (n *node) AttemptFailed(a AttemptID, err error) { n.failed[a] = err }
+func (n *node) IsSelf(addr netip.AddrPort) bool      { return addr == n.addr }
 func (n *node) ReachedSelf(a AttemptID)              { n.self = append(n.self, a) }
 func (n *node) Rejected(_ wire.Path, r Reason)       { n.rejected[r]++ }
 

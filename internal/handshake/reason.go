@@ -31,6 +31,7 @@ const (
 	TooManyRepeats          // a repeat that was answered often enough
 	Unexpected              // a step that this handshake does not have now
 	GaveWay                 // a half-open handshake gave way to a newer one
+	Returned                // a Hello of ours came back from an address that is not ours
 	Reasons                 // how many there are, for arrays of counters
 )
 
@@ -56,6 +57,7 @@ var reasonNames = [Reasons]string{
 	TooManyRepeats:   "repeated too often",
 	Unexpected:       "unexpected step",
 	GaveWay:          "gave way",
+	Returned:         "own packet sent back",
 }
 
 // String is a few lower-case words, stable enough for the name of a counter.
