@@ -63,11 +63,20 @@ type Config struct {
 
 	// Label names the cluster, so that nodes of different labels never take part in each other's even
 	// if they share a key. It is mixed into the keys; a node with a label speaks to no gwyh 0.1 node.
-	// Default empty: no label. At most LabelMaxSize bytes.
+	// SkipInboundLabelCheck changes the label of a running cluster. Default empty: no label. At most
+	// LabelMaxSize bytes.
 	Label string
 
-	// SkipInboundLabelCheck is without meaning here: without the label there is no key.
+	// SkipInboundLabelCheck makes the node take part in the cluster of PreviousLabel as well as in that of
+	// Label: it offers and accepts both, and nodes of both become one cluster. It is set for the time of a
+	// rolling restart that introduces, changes or removes a label (docs/MIGRATING.md). Meanwhile only the
+	// first two keys are accepted, and no nodes of gwyh 0.1. Default false. Without effect if Label and
+	// PreviousLabel are the same.
 	SkipInboundLabelCheck bool
+	// PreviousLabel is the label that the cluster has before it changes to Label, counted only together
+	// with SkipInboundLabelCheck. Default empty: it has none. At most LabelMaxSize bytes; rejected without
+	// SkipInboundLabelCheck.
+	PreviousLabel string
 
 	// BindAddr is the address to listen on: an IP address or a host name. Default "0.0.0.0"; that, "::"
 	// and empty all mean every address of the machine, IPv4 and IPv6. Create looks a host name up once
@@ -405,13 +414,26 @@ func (c *Config) validate() (*Config, error) {
 	own.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
 	own.MetricLabels = slices.Clone(c.MetricLabels)
 	own.fillZeros(DefaultLANConfig())
-	if own.Label != "" {
+	if own.labelled() {
 		own.AllowLegacy = false
 	}
 	if bad := own.complaints(); len(bad) > 0 {
 		return nil, fmt.Errorf("bad Config: %s", strings.Join(bad, "; "))
 	}
 	return &own, nil
+}
+
+// labels are the labels of the clusters that the node takes part in, its own first: one, or two.
+func (c *Config) labels() []string {
+	if c.SkipInboundLabelCheck && c.PreviousLabel != c.Label {
+		return []string{c.Label, c.PreviousLabel}
+	}
+	return []string{c.Label}
+}
+
+// labelled reports whether a label is in use, which no gwyh 0.1 node knows.
+func (c *Config) labelled() bool {
+	return slices.ContainsFunc(c.labels(), func(l string) bool { return l != "" })
 }
 
 // fillZeros gives c the values of d where a zero has no meaning of its own.
@@ -487,6 +509,10 @@ func (c *Config) complaints() (bad []string) {
 	short("Name", c.Name, maxNameSize)
 	printable("Name", c.Name)
 	short("Label", c.Label, LabelMaxSize)
+	short("PreviousLabel", c.PreviousLabel, LabelMaxSize)
+	if c.PreviousLabel != "" && !c.SkipInboundLabelCheck {
+		bad = append(bad, "PreviousLabel is set without SkipInboundLabelCheck, want both or none")
+	}
 	short("Zone", c.Zone, maxNameSize)
 	printable("Zone", c.Zone)
 	largest := maxUserBufferSize
@@ -615,7 +641,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: m.allowed, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.Label != "", AllowLegacy: own.AllowLegacy,
+		Allow: m.allowed, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,

@@ -99,6 +99,8 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 	}{
 		"Name":                    {func(c *Config) { c.Name = long }, `"nnnnnnnnnnnnnnnn"... of 256 bytes, want at most 255 bytes`},
 		"Label":                   {func(c *Config) { c.Label = long }, "at most 255 bytes"},
+		"PreviousLabel = ":        {func(c *Config) { c.PreviousLabel, c.SkipInboundLabelCheck = long, true }, "at most 255 bytes"},
+		"PreviousLabel is":        {func(c *Config) { c.PreviousLabel = "old" }, "set without SkipInboundLabelCheck"},
 		"Zone":                    {func(c *Config) { c.Zone = long }, "at most 255 bytes"},
 		"BindAddr":                {func(c *Config) { c.BindAddr = "10.0.0.300" }, `= "10.0.0.300", want an IP address or a host name`},
 		"BindPort":                {func(c *Config) { c.BindPort = 65536 }, "= 65536, want 0 to 65535"},

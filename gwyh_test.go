@@ -93,6 +93,12 @@ func (r *recorder) note(s string) {
 	r.events = append(r.events, s)
 }
 
+func (r *recorder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = nil
+}
+
 func (r *recorder) messages() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

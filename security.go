@@ -241,11 +241,11 @@ func weakness(key []byte) string {
 // keys are those that the node may talk with now, and what is to be warned of.
 func (m *Memberlist) keys() ([]handshake.Key, []string) {
 	shared, warnings := preSharedKeys(m.config.Keyring)
-	keys := make([]handshake.Key, len(shared))
-	for i, k := range shared {
-		keys[i] = handshake.NewKey(k, m.config.Label)
+	labels := m.config.labels()
+	if most := maxKeys / len(labels); len(shared) > most {
+		warnings = append(warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
 	}
-	return keys, warnings
+	return handshake.NewKeys(shared, labels...), warnings
 }
 
 // watchKeys follows the Keyring while the node runs, and warns of keys as Create does, once for each warning.
@@ -254,11 +254,13 @@ func (m *Memberlist) watchKeys() {
 	if m.config.Keyring == nil {
 		return
 	}
-	_, told := preSharedKeys(m.config.Keyring)
+	_, told := m.keys()
 	var mu sync.Mutex // guards told
 	m.unwatch = m.config.Keyring.watch(func() {
+		var warnings []string
 		err := m.do(func(now time.Time) {
-			keys, _ := m.keys()
+			var keys []handshake.Key
+			keys, warnings = m.keys()
 			m.core.SetKeys(now, keys)
 		})
 		if err != nil {
@@ -266,7 +268,6 @@ func (m *Memberlist) watchKeys() {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_, warnings := preSharedKeys(m.config.Keyring)
 		for _, w := range warnings {
 			if !slices.Contains(told, w) {
 				m.log.warnf("%s", w)

@@ -36,6 +36,20 @@ func NewKey(psk []byte, label string) Key {
 	return key
 }
 
+// NewKeys derives a ring of pre-shared keys, each under every label in turn, so that a node also shakes hands
+// with nodes of the labels after the first. The ring has at most MaxKeys entries, whatever the number of
+// labels, so that a packet costs no more verifications (PROTOCOL.md 4, "Label").
+func NewKeys(shared [][]byte, labels ...string) (keys []Key) {
+	for _, psk := range shared {
+		for _, l := range labels {
+			if len(keys) < MaxKeys {
+				keys = append(keys, NewKey(psk, l))
+			}
+		}
+	}
+	return keys
+}
+
 // ID names the key.
 func (k Key) ID() KeyID { return k.id }
 
