@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -135,4 +137,79 @@ func TestCrashOfARealNodeIsKnownToAllOthers(t *testing.T) {
 		return known == n-1
 	})
 	t.Logf("crash of one of %d nodes known to all others after %v", n, time.Since(begin))
+}
+
+// lossyTransport loses what is sent to one address and from another one, if these are set.
+type lossyTransport struct {
+	*MockTransport
+	to, from *atomic.Pointer[string]
+}
+
+func (l *lossyTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	return l.WriteToAddress(b, Address{Addr: addr})
+}
+
+func (l *lossyTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	is := func(p *atomic.Pointer[string], a string) bool { s := p.Load(); return s != nil && *s == a }
+	if is(l.to, addr.Addr) || is(l.from, l.MockTransport.addr.String()) {
+		return time.Now(), nil
+	}
+	return l.MockTransport.WriteToAddress(b, addr)
+}
+
+// sixNodes are six nodes of the LAN preset in a bubble, and what to set to an address to lose what is sent to it and
+// from it.
+func sixNodes(t *testing.T, f func(t *testing.T, nodes []*Memberlist, to, from *atomic.Pointer[string])) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		var to, from atomic.Pointer[string]
+		var nodes []*Memberlist
+		for i := range 6 {
+			c := testConfig(fmt.Sprint("n", i+1), nil)
+			c.Transport = &lossyTransport{network.NewTransport(c.Name), &to, &from}
+			m := create(t, c)
+			if i > 0 {
+				join(t, m, nodes[0])
+			}
+			nodes = append(nodes, m)
+		}
+		time.Sleep(5 * time.Second)
+		f(t, nodes, &to, &from)
+	})
+}
+
+func TestMemberThatCannotHearIsDroppedWithinSixSeconds(t *testing.T) {
+	sixNodes(t, func(t *testing.T, nodes []*Memberlist, to, _ *atomic.Pointer[string]) {
+		addr := nodes[3].LocalNode().Address()
+		to.Store(&addr)
+		for range 60 {
+			time.Sleep(100 * time.Millisecond)
+			_ = nodes[3].Broadcast([]byte("here I am"))
+			_ = nodes[3].UpdateNode(time.Second)
+		}
+		for i, m := range nodes {
+			if i != 3 && m.NumMembers() != 5 {
+				t.Errorf("%s has %v", m.LocalNode().Name, names(m.Members()))
+			}
+		}
+		if nodes[3].GetHealthScore() == 0 {
+			t.Error("the deaf node believes that it is well")
+		}
+	})
+}
+
+func TestIsolatedMemberFindsItselfAloneWithinThirtySeconds(t *testing.T) {
+	sixNodes(t, func(t *testing.T, nodes []*Memberlist, to, from *atomic.Pointer[string]) {
+		addr := nodes[3].LocalNode().Address()
+		to.Store(&addr)
+		from.Store(&addr)
+		time.Sleep(15 * time.Second)
+		if got := nodes[3].NumMembers(); got == 6 {
+			t.Error("no death is known after 15 s")
+		}
+		time.Sleep(15 * time.Second)
+		if got := nodes[3].NumMembers(); got != 1 {
+			t.Errorf("it has %v", names(nodes[3].Members()))
+		}
+	})
 }

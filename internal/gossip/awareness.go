@@ -43,9 +43,11 @@ func (c *Core) forgive(now time.Time, late time.Duration) {
 		if heard := now.Add(-p.silence(silenceCheck)); p.heard.Before(heard) {
 			p.heard = heard
 		}
+		p.unheard = time.Time{} // this node did not send either
 	}
+	c.heardAny = c.heardAny.Add(late)
 	for _, pr := range c.probes {
-		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)))
+		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)))
 	}
 	for _, m := range c.members.live {
 		if m.doubt != nil {

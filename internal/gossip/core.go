@@ -89,6 +89,8 @@ type Core struct {
 
 	aware      awareness
 	entered    time.Time // when the last datagram or timeout was handled
+	heardAny   time.Time // when a box of any Go node last opened
+	census     census
 	probes     []*probe
 	probeSeq   uint64
 	helps      []*help // probes for others
@@ -101,6 +103,7 @@ type Core struct {
 	votes      votes
 	understood understood
 	walking    walking
+	nameWalks  walking
 
 	timers      timers
 	out         outbox
@@ -177,6 +180,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.subs.timer.fire = c.rechoose
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1
 	c.patrol.fire = c.startPatrol
+	c.heardAny, c.census.timer.fire = now, c.stepCensus
 	c.timers.set(&c.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
 	if c.nearness.timer.fire = c.measure; cfg.Strategy == Nearest {
 		c.timers.set(&c.nearness.timer, now.Add(measureInterval))

@@ -172,7 +172,7 @@ func (c *Core) wakeUp(now time.Time) {
 		return
 	}
 	c.logLimited(now, "asleep", "[WARN] gwyh: this node did not run for a while: shaking hands anew")
-	c.renewSelf(now, 0)
+	c.refute(now, 0)
 	for _, p := range c.links {
 		if !p.legacy && !c.dialing(p.id) {
 			c.dial(now, p.set.Path(), dial{member: p.id, greets: true}, now.Add(meetFor))

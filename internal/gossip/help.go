@@ -12,6 +12,7 @@ import (
 type help struct {
 	target wire.NodeID
 	addr   netip.AddrPort
+	began  time.Time
 	askers []asker
 	again  bool // it was asked twice
 	tried  bool // in vain; what is left is to accuse it too if the askers do
@@ -73,7 +74,7 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 
 // startHelp begins to probe. The address that was asked for is used only for a node that we do not know.
 func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
-	h := &help{target: f.Target, addr: f.Addr}
+	h := &help{target: f.Target, addr: f.Addr, began: now}
 	h.timer.fire = func(now time.Time) { c.stepHelp(now, h) }
 	m := c.members.get(f.Target)
 	switch {
@@ -108,9 +109,9 @@ func (c *Core) triedFor(id wire.NodeID) bool {
 	return slices.ContainsFunc(c.helps, func(h *help) bool { return h.target == id && h.tried })
 }
 
-// helped tells those that wait for a sign of life of a node that there was one.
-func (c *Core) helped(now time.Time, id wire.NodeID) {
-	if i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == id }); i >= 0 {
+// helped tells those that wait for an answer of a node that there was one.
+func (c *Core) helped(now time.Time, p *peer) {
+	if i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == p.id }); i >= 0 && !p.echo.Before(c.helps[i].began) {
 		c.answerFor(now, c.helps[i], true)
 		c.endHelp(c.helps[i])
 	}

@@ -109,7 +109,7 @@ func (c *Core) comeBack(now time.Time) {
 	}
 	c.self.State, c.self.Named = wire.StateAlive, max(c.self.Named+1, uint64(now.UnixMilli()))
 	c.members.enlist(c.self)
-	c.renewSelf(now, c.self.Incarnation)
+	c.refute(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)
 }
 

@@ -304,6 +304,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	p.set.SetLinked(now, linked)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+		p.unheard = time.Time{}
 		p.deaf = now.Sub(p.heard) > p.silence(silenceCheck)
 		return
 	}
@@ -311,7 +312,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	if !p.legacy {
 		p.lane = newLane()
 	}
-	p.heard = now
+	p.heard, p.echo, p.unheard = now, now, time.Time{}
 	p.beat = now
 	if p.rtt == 0 && !p.legacy {
 		c.ping(now, p) // who answered the handshake does not know the round trip
@@ -368,14 +369,14 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 	return soonest(next, c.tickSilence(now, p))
 }
 
-// heartbeat tells p that we live, and the root of our table for it to compare.
+// heartbeat tells p that this node lives, whether it hears p, and the root of the table for p to compare.
 func (c *Core) heartbeat(now time.Time, p *peer) {
 	if p.beat = c.nextBeat(now); p.legacy {
 		p.beat = now.Add(c.jittered(legacyBeat))
 	}
 	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
-		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.root())
+		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.rootFor(now, p))
 		c.plain = c.appendTurn(c.plain, now, p)
 		if ch := p.channel(now); ch != nil {
 			c.plain = c.appendChatter(c.plain, ch)

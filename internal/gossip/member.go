@@ -27,6 +27,7 @@ type Member struct {
 	State       wire.State
 	Incarnation uint64        // Unix milliseconds, or one more than the last
 	Named       uint64        // Unix milliseconds when it began to go by its name
+	Refuted     uint64        // it has refuted the accusations of its incarnations up to this one; 0 for none
 	RTT         time.Duration // as measured last, renewed when it has changed by a fifth; zero when never
 }
 
@@ -34,8 +35,9 @@ type Member struct {
 type member struct {
 	Member
 	since   time.Time   // when State came to be
-	place   int         // in members.live, -1 for a tombstone
+	place   int32       // in members.live, -1 for a tombstone
 	queued  bool        // waits to be flooded
+	vacated bool        // of a dead one: its address is another node's, so its name is not kept for it
 	accuser wire.NodeID // of a dead one
 	doubt   *suspicion  // held against it; nil for none
 }
@@ -158,7 +160,7 @@ func bucket(id wire.NodeID, bits uint8) uint32 {
 
 // enlist makes m live; it was a tombstone or is new.
 func (t *members) enlist(m *member) {
-	m.place = len(t.live)
+	m.place = int32(len(t.live))
 	t.live = append(t.live, m)
 	t.byID[m.ID] = m
 	t.byName[m.Name] = m

@@ -106,8 +106,16 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 }
 
 // supersedes reports whether an entry tells more than is known: a higher incarnation, or at the same
-// one a worse state.
+// one a worse state. A death yields only to a refutation, however high the other incarnation is: a node that cannot
+// hear goes on to send, and its entry may change.
 func supersedes(e *wire.Member, m *member) bool {
+	switch {
+	case m.legacy():
+	case e.State == wire.StateAlive && m.State == wire.StateDead:
+		return e.Incarnation > m.Incarnation && e.Refuted >= m.Incarnation
+	case e.State == wire.StateDead && m.live():
+		return e.Incarnation > m.Refuted
+	}
 	if e.Incarnation != m.Incarnation {
 		return e.Incarnation > m.Incarnation
 	}
@@ -158,13 +166,14 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 // setAlive writes an alive entry into its row.
 func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	c.members.reincarnate(m, e.Incarnation)
-	if m.doubt != nil && m.doubt.incarnation < e.Incarnation {
+	if m.doubt != nil && m.doubt.incarnation <= e.Refuted {
 		c.absolve(m)
 	}
 	if m.doubt == nil {
 		m.State, m.since = wire.StateAlive, now
 	}
-	m.Addr, m.Versions, m.Zone, m.Named = e.Addr, e.Versions, c.zoneOf(e), e.Named
+	m.vacated = false
+	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, c.zoneOf(e), e.Named, e.Refuted
 	m.Meta = bytes.Clone(e.Meta)
 	switch {
 	case !m.live():
@@ -182,7 +191,8 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 
 // admissible reports whether an alive entry is within its bounds; what is not is dropped and counted.
 func (c *Core) admissible(e *wire.Member) bool {
-	if len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0 || len(e.Meta) > c.cfg.MetaMax {
+	inBounds := len(e.Name) > 0 && len(e.Meta) <= c.cfg.MetaMax && (e.Refuted < e.Incarnation || e.Refuted == 0)
+	if !inBounds || !e.Addr.IsValid() || e.Addr.Port() == 0 {
 		c.drop(DropOversize)
 		return false
 	}
@@ -205,7 +215,7 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 		m.ID = e.ID
 	}
 	was := m.live()
-	c.members.reincarnate(m, e.Incarnation)
+	c.members.reincarnate(m, max(m.Incarnation, e.Incarnation))
 	m.accuser = e.From
 	c.removeMember(now, m, e.State)
 	if was {
@@ -238,7 +248,7 @@ func (c *Core) entomb(now time.Time, m *member) {
 	if p == nil {
 		return
 	}
-	if m.State == wire.StateDead {
+	if m.State == wire.StateDead && !c.hearsNobody(now) {
 		c.correct(now, p, m)
 	}
 	c.unlink(now, p)
@@ -382,7 +392,7 @@ func (m *member) fill(e *wire.Member) *wire.Member {
 	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.accuser
 	e.Name = append(e.Name[:0], m.Name...)
 	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
-	e.Addr, e.Versions, e.Meta, e.Named = m.Addr, m.Versions, m.Meta, m.Named
+	e.Addr, e.Versions, e.Meta, e.Named, e.Refuted = m.Addr, m.Versions, m.Meta, m.Named, m.Refuted
 	if e.State == wire.StateSuspect {
 		e.State = wire.StateAlive
 	}

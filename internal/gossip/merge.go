@@ -159,7 +159,7 @@ func (c *Core) handleVeto(now time.Time, p *peer, data []byte) {
 // memberOf is an entry as a Member that keeps nothing of the input.
 func (c *Core) memberOf(e *wire.Member) Member {
 	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: c.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
-		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named}
+		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 }
 
 // VersionError says that two nodes speak versions of the application's protocol, or of memberlist's,

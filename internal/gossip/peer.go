@@ -33,8 +33,10 @@ type peer struct {
 	mtu         pathMTU
 	interval    time.Duration // of its heartbeats, as it declares
 
-	heard time.Time // when a box of its last opened
-	rtt   time.Duration
+	heard   time.Time // when a box of its last opened
+	echo    time.Time // what this node sent then, or later, it has heard, as far as is known
+	unheard time.Time // since when it says that it has not heard this node for long; zero when it does not say so
+	rtt     time.Duration
 
 	sub        subscription // ours to it
 	subscriber bool         // its to us
@@ -105,6 +107,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 	for _, old := range p.set.Add(c.now, s) {
 		c.forget(p, old)
 	}
+	p.echo = c.now
 	if e.RTT > 0 {
 		c.measured(p, e.RTT)
 	}
@@ -298,10 +301,14 @@ func (c *Core) dropBox(err error) {
 // ready to be done then.
 func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
 	p.heard = now
+	if !p.legacy {
+		c.heardAny = now
+	}
 	confirmed = p.set.Opened(now, s, from)
 	c.wake(p)
 	if confirmed {
 		c.hs.Confirm(now, s.Handshake(), p.id)
+		c.answered(now, p)
 	}
 	c.signOfLife(now, p)
 	return confirmed

@@ -209,8 +209,10 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		return
 	}
 	rtt := max(now.Sub(p.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
-	app, farewell := p.pings[i].app, p.pings[i].farewell
+	at, app, farewell := p.pings[i].at, p.pings[i].app, p.pings[i].farewell
 	p.pings = slices.Delete(p.pings, 0, i+1)
+	p.unheard = time.Time{}
+	c.heardBy(now, p, at)
 	p.pinged = time.Time{}
 	c.measured(p, rtt)
 	c.aware.note(-1)

@@ -16,17 +16,19 @@ const (
 	helpRate       = 32               // requests answered per peer and second
 )
 
-// A probe finds out whether a member lives that should have been heard, or whose turn it is. Any box of
-// the member answers it, and so does another node that heard one.
+// A probe finds out whether a member lives that should have been heard, or that does not hear this node, or whose
+// turn it is. What answers it shows that the member heard this node, or another that asked it, since the probe began.
 type probe struct {
-	m           *member
-	incarnation uint64 // of m when the probe began
-	seq         uint64
-	patrol      bool          // it began without cause: helpers are not asked before the member was
-	helpers     []wire.NodeID // asked, and not heard from yet
-	asked       int
-	half        bool // the second half of the time has begun
-	timer       timer
+	m       *member
+	refuted uint64    // accusations that m had refuted when the probe began
+	began   time.Time // when m was asked first
+	seq     uint64
+	patrol  bool          // it began without cause: helpers are not asked before the member was
+	helpers []wire.NodeID // asked, and not heard from yet
+	asked   int
+	askedAt time.Time // when they were
+	half    bool      // the second half of the time has begun
+	timer   timer
 }
 
 func (c *Core) probeOf(id wire.NodeID) *probe {
@@ -44,7 +46,7 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 		return
 	}
 	c.probeSeq++
-	pr := &probe{m: m, incarnation: m.Incarnation, seq: c.probeSeq, patrol: patrol}
+	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: c.probeSeq, patrol: patrol}
 	pr.timer.fire = func(now time.Time) { c.stepProbe(now, pr) }
 	c.probes = append(c.probes, pr)
 	if patrol {
@@ -52,7 +54,16 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 	} else {
 		c.probeAll(now, pr)
 	}
-	c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+	c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
+}
+
+// probeTimeout is how long a probe waits for an answer. A node in ill health waits longer, to spare others a false
+// accusation. One that hears nobody has nobody to spare.
+func (c *Core) probeTimeout(now time.Time) time.Duration {
+	if c.hearsNobody(now) {
+		return c.cfg.ProbeTimeout
+	}
+	return c.aware.stretch(c.cfg.ProbeTimeout)
 }
 
 // probeAll asks m once more, and helpers for the first time.
@@ -62,7 +73,7 @@ func (c *Core) probeAll(now time.Time, pr *probe) {
 		c.wake(p)
 	}
 	c.reachOut(now, pr.m.ID, pr.m.Addr, false)
-	pr.patrol, pr.half = false, false
+	pr.patrol, pr.half, pr.askedAt = false, false, now
 	for _, p := range c.helpersFor(now, pr.m) {
 		c.stats.ProbesIndirect++
 		pr.helpers = append(pr.helpers, p.id)
@@ -78,18 +89,29 @@ func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, agai
 	p := c.peers[id]
 	current := p != nil && p.set.Current(now) != nil
 	if current {
-		c.ping(now, p)
+		c.pingSilent(now, p)
 	}
 	if (!current || again) && addr.IsValid() && !c.dialing(id) {
 		c.dial(now, wire.Path{Remote: addr}, dial{member: id}, now.Add(dialFor))
 	}
 }
 
+// pingSilent sends a Ping that also says how long ago its receiver was heard: a node that does not hear its peers
+// shall not be believed by them until its next heartbeat.
+func (c *Core) pingSilent(now time.Time, p *peer) {
+	if p.legacy || !p.linked {
+		c.ping(now, p)
+		return
+	}
+	c.plain = wire.AppendSyncRoot(c.appendPing(c.plain[:0], now, p, nil), c.newID(), c.rootFor(now, p))
+	c.sendPlain(now, p, c.plain)
+}
+
 // helpersFor draws the linked members that are asked about m.
 func (c *Core) helpersFor(now time.Time, m *member) (helpers []*peer) {
 	for _, p := range c.links {
 		o := c.members.get(p.id)
-		if o != nil && o != m && o.State == wire.StateAlive && !p.legacy && now.Sub(p.heard) < p.silence(silenceCheck) {
+		if o != nil && o != m && o.State == wire.StateAlive && !p.legacy && now.Sub(p.mutual()) < p.silence(silenceCheck) {
 			helpers = append(helpers, p)
 		}
 	}
@@ -101,31 +123,47 @@ func (c *Core) helpersFor(now time.Time, m *member) (helpers []*peer) {
 func (c *Core) stepProbe(now time.Time, pr *probe) {
 	m := pr.m
 	switch {
-	case !m.live() || m.Incarnation != pr.incarnation || !c.self.live():
+	case !m.live() || m.Refuted != pr.refuted || !c.self.live():
 		c.endProbe(pr)
 	case !pr.half:
 		pr.half = true
 		c.reachOut(now, m.ID, m.Addr, true)
-		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
 	case pr.patrol:
 		c.probeAll(now, pr)
-		c.timers.set(&pr.timer, now.Add(c.aware.stretch(c.cfg.ProbeTimeout)/2))
+		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
 	default:
 		c.endProbe(pr)
 		c.probeFailed(now, pr)
 	}
 }
 
-// probeFailed accuses a member of which nobody heard. Helpers that did not even say so tell that
-// something is wrong with this node.
+// probeFailed accuses a member that answered nobody.
 func (c *Core) probeFailed(now time.Time, pr *probe) {
 	c.stats.ProbesFailed++
-	c.accuse(now, pr.m, pr.m.Incarnation, c.cfg.ID, nil)
-	missed := len(pr.helpers)
-	if pr.asked == 0 && c.members.peers() > 2 {
-		missed = 1
+	if c.heardNobodySince(pr.began) {
+		c.doubtAlone(now, pr.m)
+	} else {
+		c.aware.note(c.silentHelpers(pr))
+		c.accuseMyself(now, pr.m)
 	}
-	c.aware.note(missed)
+	if c.linksFail(now) {
+		c.startCensus(now)
+	}
+}
+
+// silentHelpers is how many helpers tell that something is wrong with this node: they live, but what was asked of
+// them, or what they answered, was lost. Helpers that fell silent themselves say nothing: many nodes may die at once.
+func (c *Core) silentHelpers(pr *probe) (count int) {
+	if pr.asked == 0 && c.members.peers() > 2 && c.aware.score == 0 { // no other link is heard: it may be this node's fault
+		return 1
+	}
+	for _, id := range pr.helpers {
+		if p := c.peers[id]; p != nil && p.heard.After(pr.askedAt) {
+			count++
+		}
+	}
+	return count
 }
 
 func (c *Core) endProbe(pr *probe) {
@@ -133,17 +171,8 @@ func (c *Core) endProbe(pr *probe) {
 	c.probes = slices.DeleteFunc(c.probes, func(o *probe) bool { return o == pr })
 }
 
-// signOfLife follows every box that opened: who is heard is there, for us and for those that asked us,
-// and is told if it is accused.
+// signOfLife follows every box that opened: a node that is heard is told if it is accused, or dead to this one.
 func (c *Core) signOfLife(now time.Time, p *peer) {
-	if len(c.probes) > 0 {
-		if pr := c.probeOf(p.id); pr != nil {
-			c.probeAnswered(now, p, pr)
-		}
-	}
-	if len(c.helps) > 0 {
-		c.helped(now, p.id)
-	}
 	if c.accused == 0 && len(c.members.graves) == 0 {
 		return // as nearly always
 	}

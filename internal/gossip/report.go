@@ -79,6 +79,7 @@ func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
 	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: w.total, RTT: max(rtt, 0)})
 	c.measured(p, p.pace.RTT())
+	c.heardBy(now, p, at)
 	p.confirm(ch, r.Lowest)
 	c.pump(now, p)
 }

@@ -13,28 +13,33 @@ const (
 	silencePing  = 500 * time.Millisecond
 )
 
-// silence is so many of p's heartbeat intervals.
-func (p *peer) silence(intervals float64) time.Duration {
-	return time.Duration(intervals * float64(p.interval))
+// silenceOf is so many heartbeat intervals.
+func silenceOf(interval time.Duration, intervals float64) time.Duration {
+	return time.Duration(intervals * float64(interval))
 }
 
-// tickSilence watches a peer that should be heard. It returns when it is next needed.
+// silence is so many of p's heartbeat intervals.
+func (p *peer) silence(intervals float64) time.Duration { return silenceOf(p.interval, intervals) }
+
+// tickSilence watches a peer that should be heard, and should hear this node. It returns when it is next needed.
 func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	m := c.members.get(p.id)
 	if m == nil || !m.live() {
 		return c.tickStranger(now, p)
 	}
-	heard, check := p.heard, p.silence(silenceCheck)
+	heard, check := p.mutual(), p.silence(silenceCheck)
 	if p.vouched.After(heard) {
-		heard = p.vouched
-		if now.Sub(p.heard) >= p.silence(silenceLost) && m.doubt == nil && p.linked {
+		if now.Sub(heard) >= p.silence(silenceLost) && m.doubt == nil && p.linked {
 			c.loseLink(now, p, m)
 			return time.Time{}
 		}
+		heard = p.vouched
 	}
 	switch {
 	case now.Sub(heard) < check:
 		return heard.Add(check)
+	case now.Sub(p.unheard) < c.unheardPause():
+		return p.unheard.Add(c.unheardPause())
 	case m.doubt == nil || !m.doubt.own:
 		c.startProbe(now, m, !p.linked)
 	case now.Sub(p.check) >= silencePing: // it has time to say that it lives
@@ -45,20 +50,21 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 
 // tickStranger watches a peer that is not a member: nobody is told when it is lost.
 func (c *Core) tickStranger(now time.Time, p *peer) time.Time {
-	silent, most := now.Sub(p.heard), p.silence(silenceLost)
+	heard := p.mutual()
+	silent, most := now.Sub(heard), p.silence(silenceLost)
 	switch check := p.silence(silenceCheck); {
 	case silent >= most:
 		c.unlink(now, p)
 		return time.Time{}
 	case silent < check:
-		return p.heard.Add(check)
+		return heard.Add(check)
 	case now.Sub(p.check) >= silencePing:
 		c.nudge(now, p)
 	}
 	return p.check.Add(silencePing)
 }
 
-// nudge asks a silent peer for a sign of life, on every path there may be.
+// nudge asks a silent peer for an answer, on every path there may be.
 func (c *Core) nudge(now time.Time, p *peer) {
 	p.check = now
 	p.set.CheckPath(now)
@@ -66,7 +72,7 @@ func (c *Core) nudge(now time.Time, p *peer) {
 	c.ping(now, p)
 }
 
-// loseLink ends a link over which nothing comes although its peer lives.
+// loseLink ends a link of which one direction is dead although its peer lives.
 func (c *Core) loseLink(now time.Time, p *peer, m *member) {
 	c.sendRequest(now, p, wire.KindEndSubscription)
 	c.unlink(now, p)

@@ -17,6 +17,7 @@ type suspicion struct {
 	accusers    []wire.NodeID // the first, and those that confirm it
 	passedOn    int           // of them
 	own         bool          // this node is an accuser
+	private     bool          // it is the only one, and has told nobody, because it heard nobody
 	timer       timer
 }
 
@@ -27,7 +28,7 @@ func (c *Core) suspect(now time.Time, m *member, from wire.NodeID, how origin) {
 
 // applySuspect takes in an accusation that another node passed on.
 func (c *Core) applySuspect(now time.Time, m *member, e *wire.Member, via *peer) {
-	if m == nil || !m.live() || e.Incarnation < m.Incarnation {
+	if m == nil || !m.live() || e.Incarnation <= m.Refuted {
 		c.stats.MembersStale++
 		return
 	}
@@ -43,6 +44,7 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 	if s == nil || incarnation > s.incarnation {
 		s = c.beginDoubt(now, m, incarnation)
 	}
+	s.private = false
 	if by == c.cfg.ID && !s.own {
 		s.own = true // and the verdict sooner
 		c.stats.SuspicionsRaised++
@@ -61,6 +63,48 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 	if p := c.peers[m.ID]; p != nil && !p.linked {
 		c.tell(now, p, m)
 	}
+}
+
+// accuseMyself makes this node an accuser of m.
+func (c *Core) accuseMyself(now time.Time, m *member) {
+	incarnation := m.Incarnation
+	if m.doubt != nil && !m.doubt.private { // what others accuse it of is confirmed, not begun anew
+		incarnation = m.doubt.incarnation
+	}
+	c.accuse(now, m, incarnation, c.cfg.ID, nil)
+}
+
+// doubtAlone suspects m without telling anybody: this node hears nobody. If it is deaf, what it would say is wrong and
+// it would not hear the refutations. If it is alone, there is nobody to tell.
+func (c *Core) doubtAlone(now time.Time, m *member) {
+	c.aware.note(1)
+	c.logLimited(now, "alone", "[WARN] gwyh: nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
+		now.Sub(c.heardAny).Round(time.Millisecond))
+	s := m.doubt
+	if s == nil {
+		s = c.beginDoubt(now, m, m.Incarnation)
+		s.private = true
+	}
+	if s.own {
+		return
+	}
+	s.own = true
+	s.accusers = append(s.accusers, c.cfg.ID)
+	c.stats.SuspicionsRaised++
+	c.awaitVerdict(now, m)
+}
+
+// clearDoubt ends a suspicion of which nobody knows.
+func (c *Core) clearDoubt(now time.Time, m *member) {
+	c.absolve(m)
+	m.State, m.since = wire.StateAlive, now
+	c.version++
+}
+
+// doubtAnew probes m anew, of which this node thought ill while it heard nobody.
+func (c *Core) doubtAnew(now time.Time, m *member) {
+	c.clearDoubt(now, m)
+	c.startProbe(now, m, false)
 }
 
 func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspicion {
@@ -85,11 +129,11 @@ func (c *Core) absolve(m *member) {
 	}
 }
 
-// confirmations is how many nodes beside the first accuser bring a verdict forward. In a small cluster
-// there are not enough that might, and the verdict waits for none.
+// confirmations is how many nodes beside the first accuser bring a verdict forward. Those that are suspect themselves
+// confirm nothing. Where there are not enough others, the verdict waits for none.
 func (c *Core) confirmations() int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.peers()-2 < k {
+	if c.members.peers()-1-max(c.accused, 1) < k {
 		return 0
 	}
 	return max(k, 0)
@@ -99,7 +143,10 @@ func (c *Core) confirmations() int {
 // decide; the others wait for their verdict, and only take twice the time for one.
 func (c *Core) patience(m *member) time.Duration {
 	s := m.doubt
-	least := float64(c.aware.stretch(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2))
+	least := float64(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2)
+	if !s.private && !c.hearsNobody(c.now) { // ill health gives others more time to contradict; nobody hears this one
+		least = float64(c.aware.stretch(time.Duration(least)))
+	}
 	wait := least
 	if k := c.confirmations(); k > 0 {
 		most := least * float64(c.cfg.SuspicionMaxTimeoutMult)
@@ -122,7 +169,7 @@ func (c *Core) awaitVerdict(now time.Time, m *member) {
 	c.timers.set(&s.timer, at)
 }
 
-// judge declares an accused dead whose time is up. One that this node hears is not: it is told again, and
+// judge declares an accused dead whose time is up. One that has answered this node since is not: it is told again, and
 // its refutation will come.
 func (c *Core) judge(now time.Time, m *member) {
 	s := m.doubt
@@ -130,7 +177,11 @@ func (c *Core) judge(now time.Time, m *member) {
 		c.awaitVerdict(now, m)
 		return
 	}
-	if p := c.peers[m.ID]; p != nil && p.heard.After(s.began) && now.Sub(p.heard) < p.silence(silenceCheck) {
+	if s.private && !c.heardNobodySince(s.began) {
+		c.doubtAnew(now, m)
+		return
+	}
+	if p := c.peers[m.ID]; p != nil && p.echo.After(s.began) && now.Sub(p.mutual()) < p.silence(silenceCheck) {
 		c.tell(now, p, m)
 		c.ping(now, p)
 		c.timers.set(&s.timer, now.Add(c.cfg.ProbeInterval))
@@ -138,6 +189,11 @@ func (c *Core) judge(now time.Time, m *member) {
 	}
 	if s.incarnation > m.Incarnation {
 		c.members.reincarnate(m, s.incarnation)
+	}
+	if s.private || c.hearsNobody(now) {
+		m.accuser = c.cfg.ID
+		c.removeMember(now, m, wire.StateDead)
+		return
 	}
 	c.declareDead(now, m)
 }
@@ -177,21 +233,28 @@ func (c *Core) tell(now time.Time, p *peer, m *member) {
 	}
 }
 
-// defend answers an entry about this node itself. One that calls it gone, or that is ahead of it, is
-// outdone with a higher incarnation; who is behind is told.
+// defend answers an entry about this node itself. One that calls it gone, or that is ahead of it, is outdone with a
+// higher incarnation. If that was refuted already, its sender is told so.
 func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 	me := c.self
 	switch {
 	case !me.live(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
-	case e.Incarnation < me.Incarnation && e.State != wire.StateAlive:
+	case e.State != wire.StateAlive && e.Incarnation <= me.Refuted:
 		if from != nil {
 			c.tell(now, from, me)
 		}
-	case e.Incarnation > me.Incarnation, e.Incarnation == me.Incarnation && e.State != wire.StateAlive:
+	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
 		c.logLimited(now, "defend", "[WARN] gwyh: refuting that this node is %s", e.State)
 		c.stats.SuspicionsRefuted++
 		c.aware.note(1)
-		c.renewSelf(now, e.Incarnation)
+		c.refute(now, e.Incarnation)
 		c.timers.advance(&c.newsTimer, now)
 	}
+}
+
+// refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Others
+// take it as proof that this node heard what it is accused of, so nothing else may do it.
+func (c *Core) refute(now time.Time, above uint64) {
+	c.self.Refuted = max(c.self.Incarnation, above)
+	c.renewSelf(now, above)
 }

@@ -70,12 +70,13 @@ func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 	c := formed(t, 3)
 	accused, accuser := c.nodes[1], c.nodes[0]
 	old := accused.self.Incarnation
-	c.do(1, func(now time.Time) { accused.renewSelf(now, 0) })
+	c.do(1, func(now time.Time) { accused.refute(now, 0) })
 	c.net.RunFor(time.Second)
 	m := accuser.members.get(accused.cfg.ID)
 	fresh := accused.self.Incarnation
 	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
 		accuser.members.reincarnate(m, old)
+		m.Refuted = 0
 		accuser.suspect(now, m, accuser.cfg.ID, flooded)
 	})
 	c.net.RunFor(20 * time.Millisecond)
@@ -199,11 +200,10 @@ func TestDeafNodeGrowsCarefulAndRecovers(t *testing.T) {
 
 // Who is heard is looked up only while somebody is accused or dead, so these have to be counted right.
 func TestAccusedMembersAreCounted(t *testing.T) {
-	link := gigabit()
-	link.Loss = 0.3
-	c := newCluster(t, 1, link)
+	c := newCluster(t, 1, gigabit())
 	c.add(20)
 	c.form(30 * time.Second)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.3 })
 	c.net.Crash(c.nodes[7].addr)
 	most := 0
 	for range 200 {

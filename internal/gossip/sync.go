@@ -119,10 +119,6 @@ func (o *outlay) most(now time.Time) int {
 	return 0
 }
 
-func (c *Core) root() wire.SyncRoot {
-	return wire.SyncRoot{Root: c.members.root, Count: uint32(c.members.count())}
-}
-
 // greet begins a Join's exchange: ourselves, and the hashes of what we know.
 func (c *Core) greet(now time.Time, p *peer) {
 	w := c.entries(p)
@@ -212,7 +208,7 @@ func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 	}
 	c.sendBuckets(now, p, theirs.Bits, differs, time.Time{})
 	c.sendWant(now, p, theirs.Bits, want)
-	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.root())
+	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.rootFor(now, p))
 	c.sendPlain(now, p, c.plain)
 }
 
@@ -287,10 +283,13 @@ func (c *Core) correct(now time.Time, p *peer, m *member) {
 // a difference that, when it stays, is worth a comparison.
 func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	theirs, err := wire.ParseSyncRoot(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	c.noteHearing(now, p, time.Duration(theirs.Heard)*time.Millisecond)
 	p.tableSize = int(theirs.Count)
 	switch {
-	case err != nil:
-		c.drop(DropMalformedBody)
 	case theirs.Root == c.members.root:
 		p.sync.end()
 		c.joinSynced(now, p)

@@ -45,7 +45,7 @@ func (t *members) own(i int32) *member {
 	t.hidden[i] = struct{}{}
 	m := new(member)
 	*m = t.base.rows[i]
-	m.place = len(t.live)
+	m.place = int32(len(t.live))
 	t.live = append(t.live, m)
 	t.byID[m.ID], t.byName[m.Name] = m, m
 	return m

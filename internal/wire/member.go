@@ -36,7 +36,7 @@ const (
 
 // A Member is one entry of a Members message, and what an Identity holds. It is an array:
 //
-//	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin, named u64]
+//	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin, named u64, refuted u64]
 //	suspect = [1, id bin(16), incarnation u64, from bin(16)]
 //	dead    = [2, id bin(16), incarnation u64, from bin(16)]
 //	left    = [3, id bin(16), incarnation u64]
@@ -60,6 +60,7 @@ type Member struct {
 	Versions [6]byte // PMin, PMax, PCur, DMin, DMax, DCur
 	Meta     []byte  // at most MetaMax bytes
 	Named    uint64  // Unix ms when the node began to go by its name
+	Refuted  uint64  // an accusation of an incarnation up to this one is refuted; 0 for none
 }
 
 // Zone is a copy of m's zone.
@@ -71,7 +72,7 @@ func (m *Member) Zone() Zone {
 }
 
 // memberElements is the number of elements by state.
-var memberElements = [...]uint{StateAlive: 9, StateSuspect: 4, StateDead: 4, StateLeft: 3}
+var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 3}
 
 // appendMember appends an entry; the bounds of Member are the caller's to keep.
 func appendMember(b []byte, m *Member) []byte {
@@ -92,6 +93,7 @@ func appendMember(b []byte, m *Member) []byte {
 		b = appendBin(b, m.Versions[:])
 		b = appendBin(b, m.Meta)
 		b = appendUint(b, m.Named)
+		b = appendUint(b, m.Refuted)
 	}
 	return b
 }
@@ -103,7 +105,7 @@ func (m *Member) Size() int {
 	case StateSuspect, StateDead:
 		n += 18
 	case StateAlive:
-		n += strHeadSize(len(m.Name)) + len(m.Name) + 8 + 1 + 8 + binHeadSize(len(m.Meta)) + len(m.Meta) + uintSize(m.Named)
+		n += strHeadSize(len(m.Name)) + len(m.Name) + 8 + 1 + 8 + binHeadSize(len(m.Meta)) + len(m.Meta) + uintSize(m.Named) + uintSize(m.Refuted)
 		if !m.Addr.Addr().Unmap().Is4() {
 			n += 12
 		}
@@ -170,6 +172,7 @@ func (c *cursor) alive(m *Member) {
 	c.exact(m.Versions[:])
 	m.Meta = c.bounded(c.bin(), MetaMax)
 	m.Named = c.uint(1<<64 - 1)
+	m.Refuted = c.uint(1<<64 - 1)
 }
 
 func (c *cursor) packedAddrPort() netip.AddrPort {

@@ -10,7 +10,7 @@ import (
 func aliveMember() Member {
 	return Member{ID: NodeID(id1), Incarnation: 1795382819920, Name: []byte("node-17"), HasZone: true,
 		ZoneName: []byte("eu-west"), Addr: netip.MustParseAddrPort("10.1.2.3:6969"),
-		Versions: [6]byte{1, 5, 2, 0, 0, 0}, Meta: []byte("role=db"), Named: 1795382819000}
+		Versions: [6]byte{1, 5, 2, 0, 0, 0}, Meta: []byte("role=db"), Named: 1795382819000, Refuted: 1795382819001}
 }
 
 func sampleMembers() []Member {
@@ -28,7 +28,7 @@ func sampleMembers() []Member {
 func TestMemberHasTheLayoutDrawn(t *testing.T) {
 	m := aliveMember()
 	want := seq(num(0), bin(id1), num(1795382819920), str("node-17"), bin([]byte{10, 1, 2, 3, 27, 57}), str("eu-west"),
-		bin([]byte{1, 5, 2, 0, 0, 0}), bin([]byte("role=db")), num(1795382819000))
+		bin([]byte{1, 5, 2, 0, 0, 0}), bin([]byte("role=db")), num(1795382819000), num(1795382819001))
 	if got := appendMember(nil, &m); !bytes.Equal(got, want) {
 		t.Errorf("got %x\nwant %x", got, want)
 	}
@@ -55,7 +55,7 @@ func TestMappedAddressOfAMemberBecomesIPv4(t *testing.T) {
 		t.Errorf("got %x", got)
 	}
 	mapped := m.Addr.Addr().As16()
-	b := seq(num(0), bin(id1), num(1), str(""), bin(append(mapped[:], 27, 57)), null, bin(make([]byte, 6)), bin(nil), num(1))
+	b := seq(num(0), bin(id1), num(1), str(""), bin(append(mapped[:], 27, 57)), null, bin(make([]byte, 6)), bin(nil), num(1), num(0))
 	if err := ParseIdentity(b, &m); err != nil || m.Addr != want.Addr {
 		t.Errorf("got %s %v", m.Addr, err)
 	}

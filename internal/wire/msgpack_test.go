@@ -148,7 +148,7 @@ func (r random) member() Member {
 		if r.IntN(2) == 0 {
 			m.Addr = netip.AddrPortFrom(netip.AddrFrom16(r.id()), uint16(r.uint(16)))
 		}
-		m.Versions, m.Meta, m.Named = [6]byte(r.exactly(6)), r.exactly(r.IntN(600)), r.uint(64)
+		m.Versions, m.Meta, m.Named, m.Refuted = [6]byte(r.exactly(6)), r.exactly(r.IntN(600)), r.uint(64), r.uint(64)
 	}
 	return m
 }
@@ -164,7 +164,7 @@ func memberValue(m *Member) any {
 	addr, _ := m.Addr.MarshalBinary() // the same but for the port's byte order
 	n := len(addr)
 	addr[n-2], addr[n-1] = addr[n-1], addr[n-2]
-	return list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named}
+	return list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named, m.Refuted}
 }
 
 func TestMembersEqualThoseOfGoMsgpack(t *testing.T) {

@@ -2,10 +2,12 @@ package wire
 
 import "encoding/binary"
 
-// A SyncRoot opens a comparison of member lists: {"SyncRoot": [root u64, count u32]}.
+// A SyncRoot tells a peer how its sender is: {"SyncRoot": [root u64, count u32, heard u32]}. It opens a comparison of
+// member lists, and it says whether the sender hears the peer.
 type SyncRoot struct {
 	Root  uint64 // a hash over all members
 	Count uint32 // members
+	Heard uint32 // milliseconds since the sender opened a box of the receiver
 }
 
 // SyncBuckets are the hashes of some of the 1<<Bits buckets into which the leading bits of a hash
@@ -45,15 +47,15 @@ func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint3
 
 // AppendSyncRoot appends a message with s. It is written by hand, for one goes out with every heartbeat.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
-	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|2)
-	return appendUint(appendUint(b, s.Root), uint64(s.Count))
+	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|3)
+	return appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard))
 }
 
 // ParseSyncRoot parses the Data of a KindSyncRoot.
 func ParseSyncRoot(data []byte) (SyncRoot, error) {
 	c := cursor{b: data}
-	more := c.atLeast(2)
-	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1))}
+	more := c.atLeast(3)
+	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1)), Heard: uint32(c.uint(1<<32 - 1))}
 	c.skipN(more)
 	return s, c.err
 }

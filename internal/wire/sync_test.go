@@ -29,7 +29,7 @@ func extensions() map[Kind][]byte {
 		KindIdentity:    AppendIdentity(nil, id, &alive),
 		KindMembers:     w.End(),
 		KindSyncMembers: s.End(),
-		KindSyncRoot:    AppendSyncRoot(nil, id, SyncRoot{Root: 1 << 60, Count: 1000}),
+		KindSyncRoot:    AppendSyncRoot(nil, id, SyncRoot{Root: 1 << 60, Count: 1000, Heard: 2500}),
 		KindSyncBuckets: AppendSyncBuckets(nil, id, buckets),
 		KindSyncWant:    AppendSyncWant(nil, id, want),
 		KindPing:        AppendPing(nil, id, Ping{Seq: 300, Payload: []byte("padding")}),
@@ -95,7 +95,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 		}
 		return m
 	}
-	if v, err := ParseSyncRoot(parse(KindSyncRoot).Data); err != nil || v != (SyncRoot{1 << 60, 1000}) {
+	if v, err := ParseSyncRoot(parse(KindSyncRoot).Data); err != nil || v != (SyncRoot{1 << 60, 1000, 2500}) {
 		t.Errorf("%+v %v", v, err)
 	}
 	b, err := ParseSyncBuckets(parse(KindSyncBuckets).Data)
@@ -112,7 +112,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 }
 
 func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
-	if v, err := ParseSyncRoot(seq(num(1), num(2), oddValues)); err != nil || v != (SyncRoot{1, 2}) {
+	if v, err := ParseSyncRoot(seq(num(1), num(2), num(3), oddValues)); err != nil || v != (SyncRoot{1, 2, 3}) {
 		t.Errorf("%+v %v", v, err)
 	}
 	if v, err := ParseSyncBuckets(seq(num(1), num(1), bin(k64[:8]), null, null)); err != nil || v.Len() != 1 {
@@ -127,7 +127,7 @@ func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
 }
 
 func TestBrokenSyncValuesAreRefused(t *testing.T) {
-	roots := variants(seq(num(1)), seq(num(1), num(1<<32)), seq(null, num(1)), num(1))
+	roots := variants(seq(num(1), num(1)), seq(num(1), num(1<<32), num(1)), seq(num(1), num(1), num(1<<32)), seq(null, num(1), num(1)), num(1))
 	buckets := variants(seq(num(1), num(0)), seq(num(1), num(0), bin(id1[:9])), seq(num(1), num(1), bin(id1)),
 		seq(num(25), num(0), bin(id1)), seq(num(24), num(1<<32-1), bin(id1)), seq(num(1), num(0), ints(id1[:8])))
 	wants := variants(seq(num(1)), seq(num(1), bin(id1[:5])), seq(num(1), bin([]byte{0, 0, 0, 2})), seq(num(25), bin(nil)))
@@ -176,7 +176,7 @@ func TestPieceOutsideItsMessageIsMalformed(t *testing.T) {
 
 func TestSyncRootByHandEqualsThatOfGoMsgpack(t *testing.T) {
 	id := MessageID{1, 2, 3}
-	for _, s := range []SyncRoot{{}, {Root: 127, Count: 128}, {Root: 1 << 63, Count: 1<<32 - 1}, {Root: 70_000, Count: 70_000}} {
+	for _, s := range []SyncRoot{{}, {Root: 127, Count: 128, Heard: 129}, {Root: 1 << 63, Count: 1<<32 - 1, Heard: 1<<32 - 1}, {Root: 70_000, Count: 70_000, Heard: 2200}} {
 		want := appendValue(appendMessageHead(nil, &id, "SyncRoot"), s)
 		if got := AppendSyncRoot(nil, id, s); !bytes.Equal(got, want) {
 			t.Errorf("%+v: %x, want %x", s, got, want)

@@ -1,0 +1,78 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of a census.
+const (
+	censusStep  = 250 * time.Millisecond
+	censusBatch = 16 // members asked in one step
+)
+
+// A census asks all members that are not linked whether they live, a few at a time. A node takes one when nearly all of
+// its links fail at once: there may be nobody left who watches the others, or who could confirm what this node finds
+// out (docs/PROTOCOL.md V10).
+type census struct {
+	timer timer
+	left  []wire.NodeID // to be asked
+}
+
+// linksFail reports whether more than three quarters of the links are probed in vain or silent, or there is none.
+func (c *Core) linksFail(now time.Time) bool {
+	bad, all := 0, 0
+	for _, p := range c.links {
+		m := c.members.get(p.id)
+		if m == nil || !m.live() || p.legacy {
+			continue
+		}
+		all++
+		if m.doubt != nil && m.doubt.own || now.Sub(p.mutual()) >= p.silence(silenceCheck) {
+			bad++
+		}
+	}
+	return 4*bad > 3*all || all == 0
+}
+
+func (c *Core) startCensus(now time.Time) {
+	x := &c.census
+	if x.timer.pos != 0 {
+		return
+	}
+	x.left = x.left[:0]
+	for m := range c.members.each {
+		if c.censusAsks(m) {
+			x.left = append(x.left, m.ID)
+		}
+	}
+	c.rng.Shuffle(len(x.left), func(i, k int) { x.left[i], x.left[k] = x.left[k], x.left[i] })
+	c.timers.set(&x.timer, now)
+}
+
+// censusAsks reports whether a census asks m: its links are watched anyway.
+func (c *Core) censusAsks(m *member) bool {
+	p := c.peers[m.ID]
+	known := m.doubt != nil && m.doubt.own || p != nil && p.linked
+	return m != c.self && !m.legacy() && !known
+}
+
+// stepCensus asks the next members. When the links are well again, and none of them has ended, it was a disturbance, and
+// the census is over.
+func (c *Core) stepCensus(now time.Time) {
+	x := &c.census
+	n := min(len(x.left), censusBatch)
+	for _, id := range x.left[:n] {
+		if m := c.members.get(id); m != nil && m.live() && c.censusAsks(m) {
+			c.startProbe(now, m, true)
+		}
+	}
+	x.left = slices.Delete(x.left, 0, n)
+	if len(x.left) == 0 || !c.self.live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
+		x.left = nil
+		return
+	}
+	c.timers.set(&x.timer, now.Add(censusStep))
+}

@@ -1,0 +1,227 @@
+package gossip
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// others are the addresses of all nodes except node i.
+func (c *cluster) others(i int) (list []netip.AddrPort) {
+	for k, n := range c.nodes {
+		if k != i {
+			list = append(list, n.addr)
+		}
+	}
+	return list
+}
+
+// deafen drops everything that is sent to node i. What it sends arrives.
+func (c *cluster) deafen(i int) *simnet.Block {
+	return c.net.Block(c.others(i), []netip.AddrPort{c.nodes[i].addr})
+}
+
+// outcome runs until no node except i has node i as a member, and returns how long that took; at most within.
+func (c *cluster) outcome(i int, within time.Duration, each func()) time.Duration {
+	const step = 50 * time.Millisecond
+	for at := step; at <= within; at += step {
+		c.net.RunFor(step)
+		if each != nil {
+			each()
+		}
+		known := 0
+		for k, n := range c.nodes {
+			if k != i && n.isLive(c.nodes[i].cfg.ID) {
+				known++
+			}
+		}
+		if known == 0 {
+			return at
+		}
+	}
+	return 0
+}
+
+// falseDeaths lists the leave events of nodes other than i that are not about node i.
+func (c *cluster) falseDeaths(i int) (list []string) {
+	for k, n := range c.nodes {
+		for _, e := range n.events {
+			if k != i && e.Kind == EventLeave && e.Member.Name != c.nodes[i].cfg.Name {
+				list = append(list, fmt.Sprintf("%s at %s", e.Member.Name, n.cfg.Name))
+			}
+		}
+	}
+	return list
+}
+
+// All that is sent to one node is lost, as by a firewall without a rule for what comes in. It goes on to speak.
+func TestNodeThatSendsButCannotHearIsDeadToAllOthersWithin6Seconds(t *testing.T) {
+	for _, size := range []int{2, 3, 6, 20, 100} {
+		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
+			for seed := range uint64(sized(40, 4)) {
+				c := newCluster(t, seed+1, lan())
+				c.add(size)
+				c.form(10 * time.Second)
+				c.net.RunFor(5*time.Second + time.Duration(seed)*137*time.Millisecond)
+				const deaf = 1
+				c.deafen(deaf)
+				said := 0
+				took := c.outcome(deaf, 20*time.Second, func() {
+					said++
+					c.do(deaf, func(now time.Time) { _ = c.nodes[deaf].Broadcast(now, fmt.Append(nil, "here I am ", said)) })
+				})
+				if took == 0 || took > 6*time.Second {
+					t.Errorf("seed %d: dead to the others after %v (0: never)", seed+1, took)
+				}
+				if list := c.falseDeaths(deaf); len(list) > 0 {
+					t.Errorf("seed %d: taken for dead: %v", seed+1, list)
+				}
+			}
+		})
+	}
+}
+
+// A new incarnation that no accusation caused does not show that the node has heard one.
+func TestNodeThatCannotHearIsNotClearedByNewMetadata(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 1500 * time.Millisecond} {
+		t.Run(every.String(), func(t *testing.T) {
+			c := formed(t, 6)
+			const deaf = 4
+			c.deafen(deaf)
+			begin, last, count := c.net.Elapsed(), c.net.Elapsed(), 0
+			renew := func() {
+				if c.net.Elapsed()-last >= every {
+					last = c.net.Elapsed()
+					count++
+					c.do(deaf, func(now time.Time) { _ = c.nodes[deaf].SetMeta(now, fmt.Append(nil, count)) })
+				}
+			}
+			if took := c.outcome(deaf, 20*time.Second, renew); took == 0 || took > 6*time.Second {
+				t.Fatalf("dead to the others after %v (0: never)", took)
+			}
+			for c.net.Elapsed()-begin < 30*time.Second {
+				c.net.RunFor(50 * time.Millisecond)
+				renew()
+			}
+			for i, n := range c.nodes {
+				if joins := n.count(EventJoin, "node-4"); i != deaf && joins > 1 {
+					t.Errorf("node %d saw it join %d times", i, joins)
+				}
+			}
+		})
+	}
+}
+
+func TestNodeThatCannotHearAccusesNobodyElse(t *testing.T) {
+	for _, size := range []int{6, 30} {
+		c := formed(t, size)
+		refuted := c.sum(func(s *Stats) uint64 { return s.SuspicionsRefuted })
+		c.deafen(4)
+		c.net.RunFor(time.Minute)
+		if got := c.sum(func(s *Stats) uint64 { return s.SuspicionsRefuted }) - refuted; got != 0 {
+			t.Errorf("%d nodes: %d nodes had to refute", size, got)
+		}
+		for i, n := range c.nodes {
+			if i != 4 && n.HealthScore() != 0 {
+				t.Errorf("%d nodes: node %d has health score %d", size, i, n.HealthScore())
+			}
+		}
+	}
+}
+
+func TestNodeThatCannotHearKnowsIt(t *testing.T) {
+	c := formed(t, 6)
+	n := c.nodes[4]
+	n.logs = nil
+	c.deafen(4)
+	c.net.RunFor(4 * time.Second)
+	if n.HealthScore() == 0 {
+		t.Error("it believes that it is well")
+	}
+	if len(n.logs) == 0 {
+		t.Error("it logs nothing")
+	}
+}
+
+// When it hears again nobody has to do anything.
+func TestNodeThatWasDeafForAWhileIsAMemberAgain(t *testing.T) {
+	for _, length := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute} {
+		t.Run(length.String(), func(t *testing.T) {
+			c := formed(t, 10)
+			for _, n := range c.nodes {
+				n.events = nil
+			}
+			block := c.deafen(4)
+			c.net.RunFor(length)
+			block.Heal()
+			if !c.net.RunUntil(90*time.Second, c.whole) {
+				t.Fatal(c.missing())
+			}
+			c.net.RunFor(10 * time.Second)
+			if list := c.falseDeaths(4); len(list) > 0 || !c.whole() {
+				t.Errorf("taken for dead: %v; %s", list, c.missing())
+			}
+			if n := c.nodes[4]; length <= 3*time.Second && n.count(EventLeave, "") > 0 {
+				t.Errorf("the deaf node saw %v", n.names())
+			}
+			c.broadcast(0, "you hear me", time.Second)
+			c.broadcast(4, "I hear you", time.Second)
+		})
+	}
+}
+
+// Two nodes that cannot speak to each other stay members as long as others can speak to both.
+func TestPairThatCannotSpeakToEachOtherStaysInTheCluster(t *testing.T) {
+	for _, what := range []string{"one way", "the other way", "both ways"} {
+		t.Run(what, func(t *testing.T) {
+			for _, size := range []int{3, 6, 20} {
+				c := formed(t, size)
+				a, b := c.nodes[1].addr, c.nodes[2].addr
+				if what != "the other way" {
+					c.net.Block([]netip.AddrPort{a}, []netip.AddrPort{b})
+				}
+				if what != "one way" {
+					c.net.Block([]netip.AddrPort{b}, []netip.AddrPort{a})
+				}
+				c.net.RunFor(3 * time.Minute)
+				for i, n := range c.nodes {
+					if got := n.count(EventLeave, ""); got != 0 {
+						t.Errorf("%d nodes: node %d saw %v", size, i, n.names())
+					}
+				}
+			}
+		})
+	}
+}
+
+// A NAT maps a node to another address every few seconds, and forgets the one before: what is sent there is lost.
+func TestNodeWhoseNATMappingChangesHearsMostMessages(t *testing.T) {
+	c := formed(t, 6)
+	n := c.nodes[4]
+	lost, said := 0, 0
+	for k := range 6 {
+		to := testAddr(500 + k)
+		c.net.Rebind(n.addr, to)
+		n.addr = to
+		for range 10 {
+			c.net.RunFor(600 * time.Millisecond)
+			said++
+			msg := fmt.Sprint("message ", said)
+			c.do(0, func(now time.Time) { _ = c.nodes[0].Broadcast(now, []byte(msg)) })
+			c.net.RunFor(10 * time.Millisecond)
+		}
+	}
+	c.net.RunFor(10 * time.Second)
+	for i := range said {
+		if n.got[fmt.Sprint("message ", i+1)] == 0 {
+			lost++
+		}
+	}
+	t.Logf("%d of %d lost", lost, said)
+	if lost > said/10 {
+		t.Errorf("%d of %d lost", lost, said)
+	}
+}

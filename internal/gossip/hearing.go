@@ -1,0 +1,88 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A link is alive only if both of its ends hear each other. That a peer is heard shows one direction. The other one
+// shows in what the peer says: how long ago it heard this node (every SyncRoot has that), an answer to something that
+// was sent to it, or a handshake (docs/PROTOCOL.md V9).
+
+// mutual is until when both directions between this node and p are known to have worked.
+func (p *peer) mutual() time.Time {
+	if !p.unheard.IsZero() && p.echo.Before(p.heard) {
+		return p.echo
+	}
+	return p.heard
+}
+
+// heardAge is how long ago a box of p was opened, in milliseconds rounded up.
+func (p *peer) heardAge(now time.Time) uint32 {
+	age := min(max(now.Sub(p.set.LastOpened()), 0), 1<<31*time.Millisecond)
+	return uint32((age + time.Millisecond - 1) / time.Millisecond)
+}
+
+// rootFor is the SyncRoot for p.
+func (c *Core) rootFor(now time.Time, p *peer) wire.SyncRoot {
+	return wire.SyncRoot{Root: c.members.root, Count: uint32(c.members.count()), Heard: p.heardAge(now)}
+}
+
+// heardBy takes note that p has heard something that this node sent at the given time or later.
+func (c *Core) heardBy(now time.Time, p *peer, at time.Time) {
+	if at.After(p.echo) {
+		p.echo = at
+	}
+	c.answered(now, p)
+}
+
+// answered ends what waited for an answer of p. Only what p heard since it began counts: a node that cannot hear
+// goes on to send.
+func (c *Core) answered(now time.Time, p *peer) {
+	if len(c.probes) > 0 {
+		if pr := c.probeOf(p.id); pr != nil && !p.echo.Before(pr.began) {
+			c.probeAnswered(now, p, pr)
+		}
+	}
+	if len(c.helps) > 0 {
+		c.helped(now, p)
+	}
+	if c.accused == 0 {
+		return
+	}
+	if m := c.members.get(p.id); m != nil && m.doubt != nil && m.doubt.private && !p.echo.Before(m.doubt.began) {
+		c.clearDoubt(now, m)
+	}
+}
+
+// noteHearing takes in how long ago p heard this node, as p says. A peer that has not heard it for several of its
+// heartbeats gets a Ping, and is probed soon if it does not answer.
+func (c *Core) noteHearing(now time.Time, p *peer, ago time.Duration) {
+	c.heardBy(now, p, now.Add(-ago-p.rtt))
+	switch {
+	case !p.linked || ago < silenceOf(c.cfg.Heartbeat, silenceCheck):
+		p.unheard = time.Time{}
+	case p.unheard.IsZero():
+		p.unheard = now
+		c.ping(now, p)
+		c.timers.advance(&p.timer, now.Add(c.unheardPause()))
+	}
+}
+
+// unheardPause is how long a peer that has not heard this node has to answer before others are asked about it: most have
+// lost two heartbeats, and hear the Ping.
+func (c *Core) unheardPause() time.Duration { return c.cfg.ProbeTimeout / 5 }
+
+// hearsNobody reports whether this node has heard no Go node for so long that it is cut off, or deaf, or the only one
+// left. Its opinion of the others is of no use to them then, and they cannot contradict it.
+func (c *Core) hearsNobody(now time.Time) bool {
+	if now.Sub(c.heardAny) < silenceOf(c.cfg.Heartbeat, silenceCheck) {
+		return false
+	}
+	return !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy && now.Sub(p.heard) < p.silence(silenceCheck) })
+}
+
+// heardNobodySince reports whether nothing of any Go node came after a time.
+func (c *Core) heardNobodySince(t time.Time) bool { return !c.heardAny.After(t) }
