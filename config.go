@@ -169,10 +169,10 @@ type Config struct {
 	RebroadcastWindow time.Duration
 	// GossipNodes is without meaning here: a message goes to those that subscribed.
 	GossipNodes int
-	// GossipToTheDeadTime is how long the name of a failed node is kept for its old address. Default
-	// 30 s LAN, 60 s WAN, 15 s Local. Negative is rejected.
+	// GossipToTheDeadTime is how long the name of a failed node is kept for its old address. The name is
+	// free sooner when another node has that address. Default 30 s LAN, 60 s WAN, 15 s Local. Negative is rejected.
 	GossipToTheDeadTime time.Duration
-	// DeadNodeReclaimTime, if set, is how long instead. Default zero: not set. Negative is rejected.
+	// DeadNodeReclaimTime overrides GossipToTheDeadTime. Zero, the default, means no override. Negative is rejected.
 	DeadNodeReclaimTime time.Duration
 
 	// Subscriptions is how many nodes a node hears from, and so how many copies of a message it gets:

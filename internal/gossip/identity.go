@@ -32,7 +32,11 @@ func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bo
 	holder := c.members.named(string(e.Name))
 	switch {
 	case holder == nil:
-		return nil, c.nameIsFree(now, e)
+		free := c.nameIsFree(now, e)
+		if !free {
+			c.noteAddress(now, e)
+		}
+		return nil, free
 	case holder.ID == e.ID:
 		return nil, true
 	case holder.Addr == e.Addr:
@@ -63,15 +67,47 @@ func later(e *wire.Member, holder *member) bool {
 	return bytes.Compare(e.ID[:], holder.ID[:]) > 0
 }
 
-// nameIsFree reports whether an entry may have a name that nobody bears. That of a dead node is kept for
-// its address for a while: it may come back.
+// nameIsFree reports whether an entry may have a name that nobody bears. That of a dead node is kept for its address
+// for a while, because the node may come back, unless another node has that address.
 func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
 	dead := c.members.held[string(e.Name)]
-	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.since) >= c.nameHold() {
+	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.since) >= c.nameHold() || c.isVacated(now, dead) {
 		return true
 	}
 	c.logLimited(now, "held", "[WARN] gwyh: name %q is kept for %s, which died lately: %s has to wait", e.Name, dead.Addr, e.Addr)
 	return false
+}
+
+// isVacated reports whether another node has the address of a dead one.
+func (c *Core) isVacated(now time.Time, dead *member) bool {
+	if dead.vacated || !c.nameWalks.may(now) {
+		return dead.vacated
+	}
+	for m := range c.members.each {
+		if hasTaken(m.ID, m.Addr, m.Incarnation, dead) {
+			dead.vacated = true
+			return true
+		}
+	}
+	return false
+}
+
+// noteAddress takes note of the address of a node that is no member because it has to wait for its name. It may be the
+// one that a name is kept for: two nodes that swap their addresses would wait for each other.
+func (c *Core) noteAddress(now time.Time, e *wire.Member) {
+	if !c.nameWalks.may(now) {
+		return
+	}
+	for _, dead := range c.members.held {
+		if hasTaken(e.ID, e.Addr, e.Incarnation, dead) {
+			dead.vacated = true
+		}
+	}
+}
+
+// hasTaken reports whether a node lives at the address of a dead one, and has said so after that one spoke last.
+func hasTaken(id wire.NodeID, addr netip.AddrPort, incarnation uint64, dead *member) bool {
+	return addr == dead.Addr && id != dead.ID && incarnation > dead.Incarnation
 }
 
 // disown takes the name, and the membership with it, from a node that lives. It is not dead: when the name
@@ -94,7 +130,7 @@ func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
 	}
 	c.conflicts[existing.Name] = now
 	other := Member{ID: e.ID, Name: existing.Name, Addr: e.Addr, Zone: e.Zone(), Meta: bytes.Clone(e.Meta), Versions: e.Versions,
-		State: e.State, Incarnation: e.Incarnation, Named: e.Named}
+		State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: &other})
 	c.logLimited(now, "name", "[WARN] gwyh: name %q is borne by %s and by %s: the one that has had it longer stays", e.Name, existing.Addr, e.Addr)
 }
