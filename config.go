@@ -151,21 +151,22 @@ type Config struct {
 	AwarenessMaxMultiplier int
 
 	// GossipInterval is the time between two calls of Delegate.GetBroadcasts. If a call returns new messages
-	// and leaves no room for another such message, it is called again at once, at most three times in one
-	// interval. It is called half as often when it has returned nothing new for a second, and a fifth as
-	// often when each call has returned new slices for a second, as a Delegate does that encodes its
-	// messages anew for each call; a Delegate that fills several calls with several messages is not slowed
-	// down. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: it is never called. Negative is rejected.
-	// Memberlist.Broadcast sends without waiting for the interval.
+	// and leaves no room for another such message, the next call follows at once. There are at most three
+	// calls in one interval. When the calls have returned nothing new for a second, they are two intervals
+	// apart. A Delegate that encodes its messages anew for each call, so that every call for a second has
+	// returned new slices only, is called every five intervals, but not less often than memberlist would: the
+	// pause is at most 200 ms, or one interval if that is longer. A Delegate that fills its calls with
+	// several messages is not slowed down. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: GetBroadcasts is
+	// never called. Negative is rejected. Memberlist.Broadcast sends without waiting for the interval.
 	GossipInterval time.Duration
-	// RebroadcastWindow is the time after a broadcast was passed to Delegate.NotifyMsg in which the very same
-	// bytes, when GetBroadcasts returns them for the first time, are taken for a rebroadcast. They are not
-	// sent, because every node gets each broadcast from the node that made it; Stats counts them. Programs written for memberlist queue
-	// again what they receive, which would cost each node as many messages as there are nodes. The price is
-	// that two nodes that mean equal bytes as two messages within this time send one. Memberlist.Broadcast is
-	// never suppressed, nor are bytes that came by a message to this node only. Default and zero: 50 times the
-	// GossipInterval, but at least 250 ms and at most 5 s, which is 1 s LAN, 2.5 s WAN and 500 ms Local. Any
-	// negative value switches it off. At most 30 s.
+	// RebroadcastWindow is how long bytes count as a rebroadcast after a broadcast with the very same bytes
+	// was passed to Delegate.NotifyMsg. If GetBroadcasts returns them for the first time within that time,
+	// they are not sent, because every node gets each broadcast from the node that made it. Stats counts
+	// them. Programs written for memberlist queue again what they receive, which would cost each node as
+	// many messages as there are nodes. The price is that two nodes that mean equal bytes as two messages
+	// within this time send one. Memberlist.Broadcast is never suppressed, nor are bytes that came in a
+	// message to this node only. Default and zero: 50 times the GossipInterval, but at least 250 ms and at
+	// most 5 s; that is 1 s LAN, 2.5 s WAN and 500 ms Local. Any negative value switches it off. At most 30 s.
 	RebroadcastWindow time.Duration
 	// GossipNodes is without meaning here: a message goes to those that subscribed.
 	GossipNodes int

@@ -3,10 +3,11 @@ package pull
 import "time"
 
 const (
-	trafficFor = time.Second // for this time after a new message the polls are an Interval apart
-	restFactor = 2           // at rest they are this many Intervals apart, because each wake costs what a message does
-	anewFor    = time.Second // after this time of polls that only give single new messages
-	anewFactor = 5           // they are this many Intervals apart
+	trafficFor = time.Second            // for this time after a new message the polls are an Interval apart
+	restFactor = 2                      // at rest they are this many Intervals apart, because each wake costs what a message does
+	anewFor    = time.Second            // after this time of polls that only give single new messages
+	anewFactor = 5                      // they are this many Intervals apart
+	anewMost   = 200 * time.Millisecond // but no more than memberlist's polls, unless the Interval is longer
 )
 
 // A pace says how often to poll. An application that encodes its messages anew at each poll would otherwise cost
@@ -47,7 +48,7 @@ func (p *pace) note(now time.Time, g *gave) {
 func (p *pace) pause(now time.Time, interval time.Duration) time.Duration {
 	switch {
 	case !p.anew.IsZero() && now.Sub(p.anew) >= anewFor:
-		return anewFactor * interval
+		return max(interval, min(anewFactor*interval, anewMost))
 	case now.Sub(p.traffic) < trafficFor:
 		return interval
 	default:

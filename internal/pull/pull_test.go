@@ -276,6 +276,21 @@ func TestPollsInTenSecondsAreBoundedWhateverTheyGive(t *testing.T) {
 
 var old = make([]byte, 8)
 
+func TestPaceOfNewMessagesIsNoSlowerThanMemberlists(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{
+		20 * time.Millisecond: 100 * time.Millisecond, 50 * time.Millisecond: 200 * time.Millisecond,
+		200 * time.Millisecond: 200 * time.Millisecond, time.Second: time.Second,
+	} {
+		var p pace
+		for i := range 10 {
+			p.note(start.Add(time.Duration(i)*time.Second), &gave{messages: 1, fresh: true})
+		}
+		if got := p.pause(start.Add(9*time.Second), interval); got != want {
+			t.Errorf("interval %v: a pause of %v, want %v", interval, got, want)
+		}
+	}
+}
+
 // Not less often: networkdb, of moby, sends entries of its tables by itself, four times a GossipInterval apart, to nodes that
 // take them only after what waits in its queue of broadcasts.
 func TestRunPollsHalfAsOftenAtRest(t *testing.T) {
