@@ -47,9 +47,9 @@ type Delegate interface {
 	// sent: see Config.RebroadcastWindow.
 	GetBroadcasts(overhead, limit int) [][]byte
 
-	// LocalState is the application's state, to be merged by another node, of any size up to the
-	// limit of a message. join tells that one of the two is joining the other. The state is not sent
-	// when it is empty.
+	// LocalState is the application's state, to be merged by another node. join tells that one of the two is
+	// joining the other. An empty state is not sent. A state of more than 16 MiB is not sent either: it fails the
+	// Joins of this node, and of others to it, and otherwise is logged and counted on both sides.
 	LocalState(join bool) []byte
 
 	// MergeRemoteState is handed what LocalState returned at another node, after NotifyJoin for that node

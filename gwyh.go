@@ -418,6 +418,9 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
 // the goroutine of the caller. An error of NotifyMerge, here or at the other end, fails the Join of that
 // address; then nobody was taken in. So do versions of the application's protocol that do not fit.
+//
+// A LocalState of more than 16 MiB, of this node or of the other, fails the Join with an error that wraps a
+// *TooLargeError. If it is the other node's, the two may be members of one cluster all the same.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
@@ -542,6 +545,13 @@ func (m *Memberlist) takeIn(now time.Time) {
 
 // public is an error of the core as this package names it.
 func public(err error) error {
+	if state, ok := errors.AsType[*gossip.StateTooLargeError](err); ok {
+		whose := "this"
+		if state.Theirs {
+			whose = "the other"
+		}
+		return fmt.Errorf("state of %s node: %w", whose, &TooLargeError{Size: state.Size, Max: state.Max})
+	}
 	if large, ok := errors.AsType[*gossip.TooLargeError](err); ok {
 		return &TooLargeError{Size: large.Size, Max: large.Max}
 	}

@@ -209,6 +209,22 @@ func TestStatesOfOneAndSixteenMebibytes(t *testing.T) {
 	}
 }
 
+func TestJoinNamesTheSizeOfAStateThatIsTooLargeAndTheLimit(t *testing.T) {
+	const size = 17 << 20
+	for _, large := range []string{"a", "b"} {
+		keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
+			ks := map[string]*keeper{"a": newKeeper("of a"), "b": newKeeper("of b")}
+			ks[large].state = make([]byte, size)
+			a, b := node("a", ks["a"], false), node("b", ks["b"], false)
+			n, err := b.Join([]string{a.LocalNode().Address()})
+			of, ok := errors.AsType[*TooLargeError](err)
+			if n != 0 || !ok || *of != (TooLargeError{Size: size, Max: 16 << 20}) || !strings.Contains(err.Error(), map[string]string{"a": "the other", "b": "this"}[large]) {
+				t.Errorf("state of %s too large: Join = %d, %v", large, n, err)
+			}
+		})
+	}
+}
+
 func TestJoinOfANodeWithoutAStateDoesNotWaitForOne(t *testing.T) {
 	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
 		ka, kb := newKeeper(""), newKeeper("state of b")

@@ -3,6 +3,7 @@ package compat
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,25 @@ func TestStateMayBeLarge(t *testing.T) {
 				c.join(b, d)
 				c.soon("b got d's", func() bool { return len(b.received()) == 2 })
 				c.same("whole", b.received()[1] == large[1:], true)
+			})
+		})
+	}
+}
+
+func TestJoinFailsIfTheStateOfEitherSideIsTooLarge(t *testing.T) {
+	const size = 21 << 20
+	for _, large := range []string{"a", "b"} {
+		t.Run("of "+large, func(t *testing.T) {
+			inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
+				states := map[string]string{"a": "of a", "b": "of b"}
+				states[large] = strings.Repeat("x", size)
+				a, b := c.node("a", withState(states["a"])), c.node("b", withState(states["b"]))
+				reached, err := b.Join([]string{a.addr()})
+				c.same("Join", []any{reached, err != nil}, []any{0, true})
+				if onGwyh && (!strings.Contains(err.Error(), strconv.Itoa(size)) || !strings.Contains(err.Error(), strconv.Itoa(16<<20))) {
+					t.Errorf("size and limit are not told: %v", err)
+				}
+				c.same("states that the joiner merged", len(b.received()), 0)
 			})
 		})
 	}

@@ -27,9 +27,8 @@ const (
 
 // Errors of exchanges.
 var (
-	ErrStateTimeout  = errors.New("shook hands, but the exchange of the applications' states did not end in time")
-	errStateRefused  = errors.New("the other side takes no state now")
-	errStateTooLarge = errors.New("the state is larger than a message")
+	ErrStateTimeout = errors.New("shook hands, but the exchange of the applications' states did not end in time")
+	errStateRefused = errors.New("the other side takes no state now")
 )
 
 // phase is how far an exchange has come.
@@ -168,6 +167,10 @@ func (c *Core) push(now time.Time, e *exchange) {
 	if e.rolls() {
 		data = c.roll()
 	}
+	if len(data) > MessageMax {
+		c.endExchange(now, e, errRollTooLarge(len(data)))
+		return
+	}
 	o := &outgoing{id: c.newDirectID(), to: e.peer.set.Path().Remote, use: e.use, until: e.until}
 	o.done = func(err error) { c.pushEnded(e, o, err) }
 	if err := c.submit(now, o, e.peer, data); err != nil {
@@ -207,8 +210,17 @@ func (c *Core) withdraw(e *exchange) {
 	}
 }
 
+// answeredBy reports whether a use answers the push of an exchange.
+func (e *exchange) answeredBy(u wire.Use) bool {
+	return u == e.use.Answer() || u == wire.UseLargeAnswer && !e.rolls()
+}
+
 // expected decides about a piece of a push or an answer before anything of it is kept.
 func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
+	if d.Use.TellsSize() && d.Total != wire.StateSizeLen {
+		c.drop(DropMalformedBody)
+		return false
+	}
 	if !d.Use.IsAnswer() {
 		if e := p.theirs; e != nil && e.id == id {
 			if e.phase == receiving && int(d.Total) != e.total {
@@ -220,7 +232,7 @@ func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct
 		return c.admitPush(now, p, id, d)
 	}
 	e := *p.slot(d.Use == wire.UseRollAnswer)
-	if e == nil || e.phase != pushed || d.Use != e.use.Answer() || id != answerID(e.id) {
+	if e == nil || e.phase != pushed || !e.answeredBy(d.Use) || id != answerID(e.id) {
 		c.drop(DropUnexpected)
 		return false
 	}
@@ -341,6 +353,10 @@ func (c *Core) handleExchanged(now time.Time, p *peer, use wire.Use, id wire.Mes
 		c.drop(DropUnexpected)
 		return
 	}
+	if use.TellsSize() {
+		c.handleLargeState(now, e, data)
+		return
+	}
 	if len(data) > 0 {
 		c.stats.StatesReceived++
 	}
@@ -367,8 +383,8 @@ func (c *Core) noteState(e *exchange, of *int, size int) {
 }
 
 // answer sends what answers a push.
-func (c *Core) answer(now time.Time, e *exchange, data []byte) {
-	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: e.use.Answer(), until: now.Add(answerFor), done: func(error) {}}
+func (c *Core) answer(now time.Time, e *exchange, use wire.Use, data []byte) {
+	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: use, until: now.Add(answerFor), done: func(error) {}}
 	if err := c.submit(now, o, e.peer, data); err != nil {
 		c.stats.StatesRefused++
 		c.refuse(now, e.peer, e.id)

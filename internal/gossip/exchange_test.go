@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -217,16 +218,86 @@ func TestStatesOfAnySizeAreExchangedAtAnyLoss(t *testing.T) {
 	}
 }
 
-func TestTooLargeAStateIsNotSentAndTheLogSaysSo(t *testing.T) {
-	c := withStates(t, 1, lan(), 2, nil)
-	c.nodes[1].app.state = make([]byte, MessageMax+1)
+func TestJoinFailsIfTheStateOfEitherSideIsTooLargeAndNamesSizeAndLimit(t *testing.T) {
+	const size = MessageMax + 1
+	for side := range 2 {
+		for _, loss := range []float64{0, 0.2} {
+			c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+			c.nodes[side].app.state = make([]byte, size)
+			c.join(1, 0)
+			err := c.joinEnded(1, 1, 9*time.Second) // before its time is up
+			large, ok := errors.AsType[*StateTooLargeError](err)
+			if !ok || *large != (StateTooLargeError{Size: size, Max: MessageMax, Theirs: side == 0}) {
+				t.Errorf("too large at node %d, %g loss: %v", side, loss, err)
+			}
+			c.net.RunFor(90 * time.Second)
+			if got := c.nodes[1-side].app.merged; len(got) != 0 {
+				t.Errorf("too large at node %d: the other merged %.40q", side, got)
+			}
+			c.idle()
+		}
+	}
+}
+
+func TestStateThatIsTooLargeIsCountedAndWarnedOfOnBothSidesAtABoundedRate(t *testing.T) {
+	const every, run = 2 * time.Second, 5 * time.Minute
+	for large := range 2 {
+		c := withStates(t, 1, lan(), 2, func(i int, cfg *Config) {
+			if cfg.PushPullInterval = -1; i == 1 { // so that one of them begins all exchanges
+				cfg.PushPullInterval = every
+			}
+		})
+		c.join(1, 0)
+		c.net.RunFor(time.Second)
+		for _, n := range c.nodes {
+			n.app.merged, n.logs = nil, nil
+		}
+		c.nodes[large].app.state = make([]byte, MessageMax+1)
+		c.net.RunFor(run)
+		for i, n := range c.nodes {
+			if got := n.Stats().StatesTooLarge; got < uint64(run/every/2) {
+				t.Errorf("too large at node %d: node %d counts %d", large, i, got)
+			}
+			warned := 0
+			for _, l := range n.logs {
+				if strings.HasPrefix(l, "[WARN] gwyh: ") && strings.Contains(l, fmt.Sprint(MessageMax+1)) && strings.Contains(l, fmt.Sprint(MessageMax)) {
+					warned++
+				}
+			}
+			if most := int(run / logInterval); warned == 0 || warned > most+1 {
+				t.Errorf("too large at node %d: node %d warns %d times", large, i, warned)
+			}
+			if merged := len(n.app.merged); (i == large) != (merged > 0) { // what fits still goes
+				t.Errorf("too large at node %d: node %d merged %d states", large, i, merged)
+			}
+		}
+		c.idle()
+	}
+}
+
+// A member may say anything.
+func TestSizesOfStatesThatMakeNoSenseAreDropped(t *testing.T) {
+	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	c.join(1, 0)
-	if err := c.joinEnded(1, 1, time.Second); err != nil {
-		t.Error(err)
+	c.net.RunFor(20 * time.Second)
+	n, hostile := c.nodes[0], c.nodes[1]
+	n.app.calls = nil
+	before := n.Stats()
+	for i, data := range [][]byte{nil, make([]byte, 7), make([]byte, 8), make([]byte, 9), make([]byte, 1000), binary.BigEndian.AppendUint64(nil, MessageMax)} {
+		for _, use := range []wire.Use{wire.UseLargePush, wire.UseLargeAnswer} {
+			c.do(1, func(now time.Time) {
+				hostile.now = now
+				hostile.plain = wire.AppendDirect(hostile.plain[:0], wire.MessageID{byte(i), byte(use), 6: 0x40}, wire.Direct{Use: use, Total: uint32(len(data)), Data: data})
+				hostile.sendPlain(now, hostile.peers[n.cfg.ID], hostile.plain)
+			})
+			c.net.RunFor(2 * time.Second)
+		}
 	}
-	if got := c.nodes[0].app.merged; len(got) != 0 || !strings.Contains(strings.Join(c.nodes[1].logs, ""), "[ERR]") {
-		t.Errorf("merged %.40q; log %q", got, c.nodes[1].logs)
+	if got := n.Stats().StatesTooLarge - before.StatesTooLarge; got != 0 || len(n.app.calls) != 0 {
+		t.Errorf("%d counted, the application was asked %q", got, n.app.calls)
 	}
+	c.idle()
 }
 
 func TestPushPullWithARandomNodeAtItsInterval(t *testing.T) {

@@ -84,6 +84,10 @@ func (c *Core) roll() (b []byte) {
 	return b
 }
 
+func errRollTooLarge(size int) error {
+	return fmt.Errorf("the list of all members has %d bytes, of which at most %d can be sent", size, MessageMax)
+}
+
 // judgeRoll holds the members that a peer knows against ours, and lets the application judge.
 func (c *Core) judgeRoll(now time.Time, e *exchange) {
 	c.withdraw(e)
@@ -121,6 +125,12 @@ func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
 // settleRoll goes on with a Join, or ends it. The one that joins tells nothing before both have agreed.
 func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 	j, p := e.join, e.peer
+	var roll []byte
+	if !e.ours && veto == nil {
+		if roll = c.roll(); len(roll) > MessageMax {
+			veto = errRollTooLarge(len(roll))
+		}
+	}
 	if veto != nil {
 		c.stats.Vetoed++
 		c.logLimited(now, "merge", "[WARN] gwyh: not becoming one cluster with %s: %v", p.set.Path().Remote, veto)
@@ -139,7 +149,7 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 		c.sendPlain(now, p, c.plain)
 		c.endExchange(now, e, nil)
 	default:
-		c.answer(now, e, c.roll())
+		c.answer(now, e, e.use.Answer(), roll)
 		c.endExchange(now, e, nil)
 	}
 }

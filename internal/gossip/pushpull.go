@@ -60,15 +60,20 @@ func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
 		return
 	}
 	if len(data) > MessageMax {
-		c.logLimited(now, "state", "[ERR] gwyh: state of %d bytes is not sent: %v, %d bytes", len(data), errStateTooLarge, MessageMax)
-		data = nil
+		c.answerLargeState(now, e, len(data))
+		return
 	}
 	if e.ours {
 		e.own = bytes.Clone(data)
 		c.push(now, e)
 		return
 	}
-	c.answer(now, e, data)
+	c.answerPush(now, e, e.use.Answer(), data)
+}
+
+// answerPush answers a push and goes on with what it brought.
+func (c *Core) answerPush(now time.Time, e *exchange, use wire.Use, data []byte) {
+	c.answer(now, e, use, data)
 	e.phase, e.until = merging, now.Add(memberWait)
 	c.merge(now, e)
 }

@@ -38,6 +38,7 @@ type Stats struct {
 	StatesSent     uint64 // states of the application, and lists of members, of our own, empty ones too
 	StatesReceived uint64 // and of others, that had something in them
 	StatesRefused  uint64 // of others, not taken because there were too many
+	StatesTooLarge uint64 // of our own and of others, not exchanged because they are larger than a message
 	Vetoed         uint64 // verdicts of the application against a node, or a cluster
 
 	MembersForwarded uint64 // membership entries passed on, one per link

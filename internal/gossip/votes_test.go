@@ -122,6 +122,24 @@ func TestNotifyMergeSeesTheDepartedAndTheDead(t *testing.T) {
 	}
 }
 
+func TestJoinFailsIfTheListOfMembersOfEitherSideIsTooLarge(t *testing.T) {
+	for side := range 2 {
+		c := newCluster(t, 1, lan())
+		c.tweak = func(_ int, cfg *Config) { cfg.AskMerge, cfg.DatagramSize, cfg.MetaMax = true, 60_000, 32<<10 }
+		c.add(2)
+		c.do(side, func(now time.Time) {
+			meta := strings.Repeat("m", 32<<10)
+			for i := range MessageMax / len(meta) {
+				c.nodes[side].apply(now, said(i, uint64(now.UnixMilli()), meta), nil, synced)
+			}
+		})
+		c.join(1, 0)
+		if err := c.joinEnded(1, 1, 5*time.Second); err == nil || !strings.Contains(err.Error(), fmt.Sprint(MessageMax)) {
+			t.Errorf("the list of node %d: %v", side, err)
+		}
+	}
+}
+
 func TestJoinWithoutAMergeDelegateDoesNotWait(t *testing.T) {
 	took := map[bool]time.Duration{}
 	for _, ask := range []bool{false, true} {

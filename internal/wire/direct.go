@@ -4,15 +4,17 @@ package wire
 type Use uint8
 
 const (
-	UseMessage    Use = iota // the application's, unacknowledged
-	UseReliable              // the application's, acknowledged
-	UsePush                  // its state; asks for an answer, as all that follow do or are
-	UseAnswer                // the state of the other side
-	UseJoinPush              // UsePush of a Join
-	UseJoinAnswer            // UseAnswer of a Join
-	UseRoll                  // all members of a node that joins
-	UseRollAnswer            // all members of the other side, which agrees
-	UseRepeat                // a broadcast from before the receiver joined, unacknowledged
+	UseMessage     Use = iota // the application's, unacknowledged
+	UseReliable               // the application's, acknowledged
+	UsePush                   // its state; asks for an answer, as all that follow do or are
+	UseAnswer                 // the state of the other side
+	UseJoinPush               // UsePush of a Join
+	UseJoinAnswer             // UseAnswer of a Join
+	UseRoll                   // all members of a node that joins
+	UseRollAnswer             // all members of the other side, which agrees
+	UseRepeat                 // a broadcast from before the receiver joined, unacknowledged
+	UseLargeAnswer            // in place of any answer with a state: the size of one that is larger than a message
+	UseLargePush              // in place of UsePush: the same
 	uses
 )
 
@@ -20,7 +22,7 @@ const (
 func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
-func (u Use) Exchanged() bool { return u >= UsePush && u <= UseRollAnswer }
+func (u Use) Exchanged() bool { return u >= UsePush && u != UseRepeat && u.Known() }
 
 // Acknowledged reports whether the receiver acknowledges u.
 func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }
@@ -28,11 +30,23 @@ func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }
 // IsAnswer reports whether u answers a push.
 func (u Use) IsAnswer() bool { return u.Exchanged() && u%2 == 1 }
 
-// Answer is what answers u.
-func (u Use) Answer() Use { return u + 1 }
+// Answer is what answers a push, unless the state of the other side is too large.
+func (u Use) Answer() Use {
+	if u == UseLargePush {
+		return UseAnswer
+	}
+	return u + 1
+}
 
-// Joins reports whether u is part of a Join.
-func (u Use) Joins() bool { return u >= UseJoinPush && u.Exchanged() }
+// Joins reports whether u is a push of a Join, or answers one.
+func (u Use) Joins() bool { return u >= UseJoinPush && u <= UseRollAnswer }
+
+// TellsSize reports whether u carries the size of a state instead of the state.
+func (u Use) TellsSize() bool { return u == UseLargeAnswer || u == UseLargePush }
+
+// StateSizeLen is the length of the content of a message of UseLargeAnswer or UseLargePush: a big-endian number
+// of bytes.
+const StateSizeLen = 8
 
 // A Direct is a piece of a message to one node alone, the whole of it when Data has Total bytes:
 // {"Direct": [use u8, total u32, offset u32, data bin]}. All pieces have the id of the message.
