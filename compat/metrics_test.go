@@ -2,11 +2,14 @@ package compat
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/armon/go-metrics"
+	armon "github.com/armon/go-metrics"
+	hashicorp "github.com/hashicorp/go-metrics"
 
+	metrics "github.com/gwyh-go/gwyh/compat/gometrics"
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
@@ -42,4 +45,47 @@ func TestMetricsGoToTheSinkOfTheProcessWithTheirLabels(t *testing.T) {
 	for _, name := range []string{"udp.sent", "udp.received"} {
 		await(t, strings.Join([]string{prefix, name}, "."), func() bool { return counted(sink, prefix+"."+name, "cluster=blue") })
 	}
+}
+
+// armonSink and hashicorpSink count the counters that they take.
+type (
+	armonSink struct {
+		armon.BlackholeSink
+		taken atomic.Int64
+	}
+	hashicorpSink struct {
+		hashicorp.BlackholeSink
+		taken atomic.Int64
+	}
+)
+
+func (s *armonSink) IncrCounterWithLabels([]string, float32, []armon.Label)         { s.taken.Add(1) }
+func (s *hashicorpSink) IncrCounterWithLabels([]string, float32, []hashicorp.Label) { s.taken.Add(1) }
+
+// docs/METRICS.md tells those whose metrics are silent that they may have set up the other go-metrics.
+func TestMetricsGoToTheGoMetricsOfTheBuildTagAndToNoOther(t *testing.T) {
+	var a armonSink
+	var h hashicorpSink
+	toArmon, toHashicorp := armon.DefaultConfig(""), hashicorp.DefaultConfig("")
+	toArmon.EnableRuntimeMetrics, toHashicorp.EnableRuntimeMetrics = false, false
+	_, errA := armon.NewGlobal(toArmon, &a)
+	_, errH := hashicorp.NewGlobal(toHashicorp, &h)
+	if errA != nil || errH != nil {
+		t.Fatal(errA, errH)
+	}
+	t.Cleanup(func() {
+		_, _ = armon.NewGlobal(toArmon, &armon.BlackholeSink{})
+		_, _ = hashicorp.NewGlobal(toHashicorp, &hashicorp.BlackholeSink{})
+	})
+	labelled := func(c *memberlist.Config) { c.MetricLabels = []metrics.Label{{Name: "cluster", Value: "blue"}} }
+	m, n := loopback(t, "a", labelled), loopback(t, "b", labelled)
+	if reached, err := n.Join([]string{m.LocalNode().Address()}); reached != 1 || err != nil {
+		t.Fatal(reached, err)
+	}
+	used, other := &a.taken, &h.taken
+	if metrics.Library == "hashicorp" {
+		used, other = other, used
+	}
+	await(t, "metrics of "+metrics.Library, func() bool { return used.Load() > 0 })
+	same(t, "taken by the other", other.Load(), int64(0))
 }
