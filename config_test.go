@@ -3,6 +3,7 @@ package gwyh
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -290,6 +291,31 @@ func TestDefaultPortIsThePortOfThePresets(t *testing.T) {
 		if c := preset(); c.BindPort != 7946 || c.AdvertisePort != 7946 {
 			t.Errorf("%s: ports %d and %d", name, c.BindPort, c.AdvertisePort)
 		}
+	}
+}
+
+// gubernator sets AdvertisePort and leaves BindPort to the preset.
+func TestProgramThatSetsHalfOfThePortsFormsAClusterWithDefaultPort(t *testing.T) {
+	free := newNetTransport(t, "127.0.0.1", "127.0.0.2")
+	port := free.GetAutoBindPort()
+	if err := free.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	before := DefaultPort
+	defer func() { DefaultPort = before }()
+	DefaultPort = port
+	node := func(addr string) *Memberlist {
+		c := DefaultLANConfig()
+		c.Name, c.BindAddr, c.SecretKey, c.LogOutput = addr, addr, []byte("sixteen byte key"), io.Discard
+		c.AdvertiseAddr, c.AdvertisePort = addr, port
+		return create(t, c)
+	}
+	a, b := node("127.0.0.1"), node("127.0.0.2")
+	if n, err := b.Join([]string{"127.0.0.1"}); n != 1 || err != nil {
+		t.Fatalf("Join = %d, %v", n, err)
+	}
+	if got := a.NumMembers(); got != 2 {
+		t.Errorf("%d members", got)
 	}
 }
 

@@ -537,7 +537,7 @@ func advertised(t Transport, c *Config) (netip.AddrPort, error) {
 	own, _ := net.InterfaceAddrs() // without it the networks of this machine are not looked at
 	if why := resolve.Unreachable(addr, own); why != "" {
 		err := fmt.Errorf("no other node can reach the address to advertise, %s: %s", addr.Unmap(), why)
-		if c.Transport == nil {
+		if _, ours := t.(*NetTransport); ours {
 			return netip.AddrPort{}, fmt.Errorf("gwyh: %w", err)
 		}
 		newLogger(c).warnf("%v", err)

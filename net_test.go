@@ -242,6 +242,11 @@ func TestAddressThatNoNodeCanHaveIsNotAdvertised(t *testing.T) {
 	if _, err := Create(conf); err == nil || !strings.Contains(err.Error(), `"224.0.0.1": it is a multicast address`) {
 		t.Error(err)
 	}
+	conf = testConfig("a", nil)
+	conf.Transport, conf.AdvertiseAddr = newNetTransport(t, "127.0.0.1"), "0.0.0.0"
+	if _, err := Create(conf); err == nil || !strings.Contains(err.Error(), "0.0.0.0: it is the unspecified address") {
+		t.Error(err)
+	}
 	// A Transport may say what it likes: those who write one know what its addresses mean.
 	var out bytes.Buffer
 	conf = testConfig("b", nil)
