@@ -14,6 +14,7 @@ type initiation struct {
 	stamp  time.Time
 	secret handshake.Secret
 	met    *peer // the peer that the GoTeam will make; nil before an Ohai
+	asks   bool  // a StartSubscription follows the GoTeam
 }
 
 // A half is a handshake of a peer, from its Hello to the OkBoss.
@@ -22,13 +23,19 @@ type half struct {
 	ohai wire.Handshake
 }
 
-// sayHello begins a handshake, with fresh keys.
-func (n *Node) sayHello(now time.Time, to netip.AddrPort) {
-	x := &initiation{stamp: now}
+// sayHello begins a handshake, with fresh keys. With asks, a StartSubscription follows it.
+func (n *Node) sayHello(now time.Time, to netip.AddrPort, asks bool) {
+	x := &initiation{stamp: now, asks: asks}
 	h := wire.Handshake{ID: n.uuid(), Step: wire.StepHello, Zone: n.cfg.Zone, Timestamp: now, Hmacs: n.hmacs(now)}
 	x.secret, h.PublicKey = n.keyPair()
 	n.inits[h.ID] = x
-	n.after(now, handshakeFor, func(time.Time) { delete(n.inits, h.ID) })
+	n.route(to).greeted = true
+	n.after(now, handshakeFor, func(time.Time) {
+		if n.inits[h.ID] == x && x.met == nil {
+			delete(n.inits, h.ID)
+			n.route(to).greeted = false
+		}
+	})
 	n.say(now, to, 0, &h)
 }
 
@@ -71,16 +78,19 @@ func (n *Node) handshake(now time.Time, from netip.AddrPort, sender wire.NodeID,
 		if x := n.inits[h.ID]; x != nil && x.met != nil && x.met.id == sender {
 			delete(n.inits, h.ID)
 			n.install(now, x.met)
+			if x.asks {
+				n.request(n.find(sender), wire.KindStartSubscription)
+			}
 		}
 	}
 }
 
-// takeHello answers at once, and a second Hello of an address late.
+// takeHello answers at once, and late a Hello of an address that a Hello went to or came from before.
 func (n *Node) takeHello(now time.Time, from netip.AddrPort, sender wire.NodeID, h *wire.Handshake) {
 	if !n.verifies(now, h.Hmacs, h.Timestamp) {
 		return
 	}
-	x := &half{met: peer{id: sender, zone: h.Zone, addr: from, stamp: h.Timestamp}}
+	x := &half{met: peer{id: sender, zone: h.Zone, addr: from, stamp: h.Timestamp, met: true}}
 	x.ohai = wire.Handshake{ID: h.ID, Step: wire.StepOhai, Zone: n.cfg.Zone, Hmacs: n.hmacs(h.Timestamp)}
 	n.fill(x.ohai.Challenge[:])
 	secret, public := n.keyPair()
@@ -91,13 +101,18 @@ func (n *Node) takeHello(now time.Time, from netip.AddrPort, sender wire.NodeID,
 	}
 	x.met.key = boxKey(&shared)
 	n.halves[h.ID] = x
-	n.after(now, handshakeFor, func(time.Time) { delete(n.halves, h.ID) })
+	r := n.route(from)
+	n.after(now, handshakeFor, func(time.Time) {
+		if n.halves[h.ID] == x {
+			delete(n.halves, h.ID)
+			r.greeted = false
+		}
+	})
 	var late time.Duration
-	if r := n.route(from); r.greeted {
-		late = n.draw(secondMin, secondMax)
-	} else {
-		r.greeted = true
+	if r.greeted {
+		late = n.draw(greetMin, greetMax)
 	}
+	r.greeted = true
 	n.say(now, from, late, &x.ohai)
 }
 
@@ -110,7 +125,7 @@ func (n *Node) takeOhai(now time.Time, from netip.AddrPort, sender wire.NodeID, 
 	if !ok {
 		return
 	}
-	x.met = &peer{id: sender, zone: h.Zone, addr: from, stamp: x.stamp, key: boxKey(&shared)}
+	x.met = &peer{id: sender, zone: h.Zone, addr: from, stamp: x.stamp, met: true, key: boxKey(&shared)}
 	answer := wire.Handshake{ID: h.ID, Step: wire.StepOkBoss}
 	for i := range n.keys {
 		answer.Responses = append(answer.Responses, n.keys[i].response(&h.Challenge, &h.PublicKey, h.ID))
@@ -126,44 +141,41 @@ func (n *Node) takeOkBoss(now time.Time, from netip.AddrPort, h *wire.Handshake)
 	for i := range n.keys {
 		if slices.Contains(h.Responses, n.keys[i].response(&x.ohai.Challenge, &x.ohai.PublicKey, h.ID)) {
 			delete(n.halves, h.ID)
-			n.say(now, from, 0, &wire.Handshake{ID: h.ID, Step: wire.StepGoTeam})
 			n.install(now, &x.met)
+			n.say(now, from, 0, &wire.Handshake{ID: h.ID, Step: wire.StepGoTeam})
 			return
 		}
 	}
 }
 
 // install makes a peer of a handshake that ended, or gives the one there is its key, unless that came of a
-// newer Hello. A new peer is news for the subscribers. Either is asked for its messages later.
+// newer Hello. Either way it is news for the subscribers, and a cause to choose whom to subscribe to.
 func (n *Node) install(now time.Time, met *peer) {
 	n.stats.Handshakes++
 	p := n.find(met.id)
-	if p != nil && !met.stamp.After(p.stamp) {
-		return
-	}
-	if p == nil {
-		n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: met.addr, ID: met.id, Zone: met.zone}, true))
+	switch {
+	case p == nil:
 		p = new(peer)
 		*p = *met
 		n.peers = append(n.peers, p)
-	} else {
-		p.addr, p.zone, p.key, p.stamp = met.addr, met.zone, met.key, met.stamp
+	case !p.met || met.stamp.After(p.stamp):
+		p.addr, p.zone, p.key, p.stamp, p.met = met.addr, met.zone, met.key, met.stamp, true
 	}
-	pause := n.cfg.SubscribeAfter
-	if pause == nil {
-		pause = func(wire.NodeID) time.Duration { return n.draw(subscribeMin, subscribeMax) }
-	}
-	n.after(now, pause(p.id), func(time.Time) {
-		if n.find(p.id) == p && !p.source && n.Sources() < n.cfg.Subscriptions {
-			n.request(p, wire.KindStartSubscription)
-		}
-	})
+	n.chooseLater(now, p.id)
+	n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: met.addr, ID: met.id, Zone: met.zone}, true))
 }
 
-// say sends a handshake packet. Naks of the address have made that slow.
+// say sends a handshake packet, late or after the pause since the last one to the address that Naks have made long.
 func (n *Node) say(now time.Time, to netip.AddrPort, late time.Duration, h *wire.Handshake) {
-	if late += n.route(to).delay; late > 0 {
-		n.after(now, late, func(time.Time) { n.sendHandshake(to, h) })
+	if late > 0 {
+		n.after(now, late, func(now time.Time) { n.say(now, to, 0, h) })
+		return
+	}
+	r := n.route(to)
+	next := r.said.Add(max(r.delay, nakDelay))
+	r.said = now
+	if next.After(now) {
+		n.after(now, next.Sub(now), func(time.Time) { n.sendHandshake(to, h) })
 		return
 	}
 	n.sendHandshake(to, h)

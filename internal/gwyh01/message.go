@@ -2,6 +2,9 @@ package gwyh01
 
 import (
 	"bytes"
+	"cmp"
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -10,7 +13,7 @@ import (
 // open takes in a box. before is the number of the packet that came before it from the same address.
 func (n *Node) open(now time.Time, pkt *wire.Packet, before uint32) {
 	p := n.find(pkt.Sender)
-	if p == nil || !n.unseal(p, &pkt.Box) {
+	if p == nil || !p.met || !n.unseal(p, &pkt.Box) {
 		n.stats.Unopened++
 		return
 	}
@@ -23,12 +26,29 @@ func (n *Node) open(now time.Time, pkt *wire.Packet, before uint32) {
 	if fresh && !direct {
 		n.forward(&m)
 	}
-	if !isModel(p.id) {
-		n.sendTo(p, wire.AppendNak(nil, n.uuid(), before+1, pkt.Seq))
-	}
+	n.nak(now, p, m.Kind, before+1, pkt.Seq)
 	if fresh {
 		n.handle(now, p, &m)
 	}
+}
+
+// nak answers a box. Of the Naks that it answers it takes no more than a live node has time for: nodes that answer each
+// other's Naks would have ever more of them under way.
+func (n *Node) nak(now time.Time, p *peer, k wire.Kind, start, end uint32) {
+	if k != wire.KindNak {
+		n.sendTo(p, wire.AppendNak(nil, n.uuid(), start, end))
+		return
+	}
+	if n.nakAt.After(now) {
+		return // one waits already
+	}
+	n.nakAt = n.nakAt.Add(nakEvery)
+	if !n.nakAt.After(now) {
+		n.nakAt = now
+		n.sendTo(p, wire.AppendNak(nil, n.uuid(), start, end))
+		return
+	}
+	n.after(now, n.nakAt.Sub(now), func(time.Time) { n.sendTo(p, wire.AppendNak(nil, n.uuid(), start, end)) })
 }
 
 func (n *Node) unseal(p *peer, box *wire.Box) bool {
@@ -100,19 +120,24 @@ func (n *Node) handle(now time.Time, p *peer, m *wire.Message) {
 		n.sendTo(p, wire.AppendPeers(nil, n.messageID(), n.peerList()))
 	case wire.KindPeers:
 		list, _ := wire.ParsePeers(m.Data)
-		for _, o := range list {
-			n.hearOf(now, o)
-		}
+		n.hearOfAll(now, list)
 	case wire.KindPeerStatus:
 		n.takeStatus(now, m)
 	}
 }
 
-// takeNak makes handshake packets to the peer's address later, by a factor of 2 to 8.
+// takeNak makes the pause between handshake packets to the peer's address longer, by a factor of 2 to 8.
 func (n *Node) takeNak(p *peer) {
 	n.stats.NaksReceived++
+	if p.id.IsGo() {
+		n.stats.NaksOfGo++
+	}
 	r := n.route(p.addr)
-	r.delay = min(max(r.delay, nakDelay)*n.draw(2, 9), nakDelayMax)
+	if r.delay == 0 {
+		r.delay = nakDelay
+		return
+	}
+	r.delay = min(r.delay*n.draw(200, 801)/100, nakDelayMax)
 }
 
 // subscribed begins to wait for the heartbeats of a source.
@@ -136,9 +161,11 @@ func (n *Node) watch(now time.Time, p *peer) {
 		return
 	}
 	n.forget(p)
+	n.chooseLater(now, p.id)
 	n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: p.addr, ID: p.id, Zone: p.zone}, false))
 }
 
+// peerList is all nodes that it knows of, whether hands were shaken with them or not.
 func (n *Node) peerList() (list []wire.Peer) {
 	for _, p := range n.peers {
 		list = append(list, wire.Peer{Addr: p.addr, ID: p.id, Zone: p.zone})
@@ -153,28 +180,81 @@ func (n *Node) takeStatus(now time.Time, m *wire.Message) {
 		return
 	}
 	if up {
-		n.hearOf(now, of)
+		n.hearOf(of)
 	} else if p := n.find(of.ID); p != nil {
 		n.forget(p)
 	}
+	n.chooseLater(now, of.ID)
 }
 
-// hearOf greets a node that is new to it, soon.
-func (n *Node) hearOf(now time.Time, o wire.Peer) {
-	if o.ID == n.cfg.ID || n.find(o.ID) != nil || o.Addr.Port() == 0 {
+// hearOf notes a node that it was told of. Hands are shaken with it when it is chosen.
+func (n *Node) hearOf(o wire.Peer) (fresh bool) {
+	if o.ID == n.cfg.ID || n.find(o.ID) != nil {
+		return false
+	}
+	n.peers = append(n.peers, &peer{id: o.ID, addr: o.Addr, zone: o.Zone})
+	return true
+}
+
+func (n *Node) hearOfAll(now time.Time, list []wire.Peer) {
+	for _, o := range list {
+		if n.hearOf(o) {
+			n.chooseLater(now, o.ID)
+		}
+	}
+}
+
+// chooseLater puts the next choice off: news of a peer begin the pause anew. With all its subscriptions it chooses
+// no more.
+func (n *Node) chooseLater(now time.Time, because wire.NodeID) {
+	if n.Sources() >= n.cfg.Subscriptions {
 		return
 	}
-	n.after(now, n.draw(0, curiosity), func(now time.Time) {
-		if n.find(o.ID) == nil {
-			n.sayHello(now, o.Addr)
+	pause := n.cfg.ChooseAfter
+	if pause == nil {
+		pause = func(wire.NodeID) time.Duration { return n.draw(chooseMin, chooseMax) }
+	}
+	n.choice++
+	turn := n.choice
+	n.after(now, pause(because), func(now time.Time) {
+		if turn == n.choice {
+			n.choose(now)
 		}
 	})
+}
+
+// choose asks those of the chosen peers that it is not subscribed to, after a handshake where there was none, and ends
+// its other subscriptions.
+func (n *Node) choose(now time.Time) {
+	chosen := slices.Clone(n.peers)
+	slices.SortStableFunc(chosen, func(a, b *peer) int { return cmp.Compare(n.rank(a), n.rank(b)) })
+	chosen = chosen[:min(len(chosen), n.cfg.Subscriptions)]
+	for _, p := range slices.Clone(n.peers) {
+		switch wanted := slices.Contains(chosen, p); {
+		case wanted == p.source:
+		case !wanted:
+			p.source = false
+			n.request(p, wire.KindEndSubscription)
+		case p.met:
+			n.request(p, wire.KindStartSubscription)
+		case p.addr.Port() > 0:
+			n.sayHello(now, p.addr, true)
+		}
+	}
+}
+
+// rank orders peers in a way that does not change, and is another for each node.
+func (n *Node) rank(p *peer) uint64 {
+	h := fnv.New64a()
+	h.Write(n.cfg.ID[:])
+	h.Write(p.id[:])
+	return h.Sum64()
 }
 
 // flood sends a message to all subscribers.
 func (n *Node) flood(plain []byte) {
 	for _, p := range n.peers {
-		if p.subscriber {
+		if p.subscriber && p.met {
 			n.sendTo(p, plain)
 		}
 	}

@@ -3,8 +3,7 @@
 // written from those facts alone, without the machines that are held against it, and checked against
 // recorded conversations of a live node (testdata/transcripts.json).
 //
-// One thing it leaves out: two models do not Nak each other's boxes. Two originals bounce Naks for ever,
-// which would only make a simulation slow. Models know each other by their ids.
+// Two models bounce Naks for ever, as two originals do, at the rate that was measured of these.
 package gwyh01
 
 import (
@@ -23,26 +22,24 @@ const (
 	window        = 60 * time.Millisecond // that a timestamp may be off; 60 s were meant
 	tick          = 5 * time.Second       // between its heartbeats, and between Hellos to its seeds
 	watchdog      = 15 * time.Second      // without a heartbeat of a source
-	subscribeMin  = 25 * time.Millisecond // from a handshake to the StartSubscription that follows it
-	subscribeMax  = 5 * time.Second
-	secondMin     = 10 * time.Millisecond // before a second Hello of an address is answered
-	secondMax     = 150 * time.Millisecond
-	nakDelay      = time.Millisecond // of handshake packets, before the first Nak multiplies it
-	nakDelayMax   = 1000 * time.Hour
-	datagramMax   = 65_507 // bytes; a larger broadcast is lost without a word
+	chooseMin     = 25 * time.Millisecond // from news of a peer to the choice of whom to subscribe to; further news put it off anew
+	chooseMax     = 5 * time.Second
+	greetMin      = 10 * time.Millisecond // before it greets its seeds, and before it answers a Hello of an address that it has dealt with
+	greetMax      = 150 * time.Millisecond
+	handshakeFor  = time.Minute             // how long one that does not end is kept
+	nakDelay      = 10 * time.Microsecond   // between two handshake packets to an address, before Naks multiply it
+	nakDelayMax   = 1000 * time.Hour        // of the model's own: the original's has no bound
+	nakEvery      = 2670 * time.Microsecond // between Naks that answer Naks: two nodes at rest exchange 750 packets a second
+	datagramMax   = 65_507                  // bytes; a larger broadcast is lost without a word
 	subscriptions = 5
 )
 
-// Bounds of the model's own.
-const (
-	seenMax      = 1 << 16          // message ids
-	handshakeFor = 10 * time.Second // how long one that does not end is kept
-	curiosity    = time.Second      // within which a node that was heard of is greeted
-)
+// seenMax bounds the message ids that are remembered. The bound is the model's own.
+const seenMax = 1 << 16
 
 // Config is what a model is made of.
 type Config struct {
-	ID            wire.NodeID // zero: drawn, with the mark that models know each other by
+	ID            wire.NodeID // zero: drawn
 	Addr          netip.AddrPort
 	Zone          wire.Zone
 	Keys          []string // pre-shared keys
@@ -54,15 +51,18 @@ type Config struct {
 	Agreement handshake.Agreement // nil: X25519
 	Rand      io.Reader
 
-	// SubscribeAfter is the pause between a handshake with a peer and the StartSubscription to it; nil: drawn
-	// from 25 ms to 5 s.
-	SubscribeAfter func(peer wire.NodeID) time.Duration
+	// ChooseAfter is the pause between news of a peer and the choice of whom to subscribe to; nil: drawn from 25 ms
+	// to 5 s.
+	ChooseAfter func(peer wire.NodeID) time.Duration
+	// GreetAfter is the pause before the seeds are greeted; nil: drawn from 10 to 150 ms.
+	GreetAfter func() time.Duration
 }
 
 // Stats counts what a model saw.
 type Stats struct {
 	Handshakes   int // that ended in a key
 	NaksReceived int // of anyone: each makes it slower to shake hands
+	NaksOfGo     int // of Go nodes: these should send none
 	Unopened     int // boxes under no key of its
 	TooLarge     int // own or forwarded messages that its socket would not take
 	Ready        bool
@@ -83,16 +83,20 @@ type Node struct {
 	order []wire.MessageID // of seen, oldest first
 
 	timers timers
+	choice int       // counts the settings of the timer of choose: the last one counts
+	greets int       // the same of greet
+	nakAt  time.Time // of the last Nak that answers a Nak, which may be still to come
 	out    []datagram
 	heard  [][]byte
 	down   bool // shut down: it does nothing any more
 }
 
-// A peer is a node that hands were shaken with and that nobody has called down since.
+// A peer is a node that it knows of and that nobody has called down since.
 type peer struct {
 	id    wire.NodeID
 	zone  wire.Zone
-	addr  netip.AddrPort // of the handshake
+	addr  netip.AddrPort // of the handshake, or as it was told
+	met   bool           // hands were shaken with it: there is a key
 	key   [32]byte
 	stamp time.Time // of the Hello that key came of; the newest wins
 
@@ -105,8 +109,9 @@ type peer struct {
 type route struct {
 	sent     uint32        // packets to it
 	received uint32        // number of the last packet from it
-	greeted  bool          // a Hello from it was answered
-	delay    time.Duration // of handshake packets to it, since its first Nak
+	greeted  bool          // a Hello went there, or one from there was answered
+	said     time.Time     // when the last handshake packet to it was made
+	delay    time.Duration // from then to the next one
 }
 
 type datagram struct {
@@ -114,7 +119,7 @@ type datagram struct {
 	b  []byte
 }
 
-// New starts a model: it greets its seeds at once.
+// New starts a model: it greets its seeds soon.
 func New(now time.Time, cfg Config) *Node {
 	if cfg.Window == 0 {
 		cfg.Window = window
@@ -134,7 +139,6 @@ func New(now time.Time, cfg Config) *Node {
 	}
 	if n.cfg.ID == (wire.NodeID{}) {
 		n.cfg.ID = n.uuid()
-		copy(n.cfg.ID[:], mark)
 	}
 	for _, psk := range cfg.Keys {
 		n.keys = append(n.keys, newKey(psk))
@@ -143,12 +147,6 @@ func New(now time.Time, cfg Config) *Node {
 	n.after(now, tick, n.tick)
 	return n
 }
-
-// mark begins the ids of models.
-const mark = "gw01"
-
-// isModel reports whether id is one that a model drew.
-func isModel(id wire.NodeID) bool { return string(id[:len(mark)]) == mark }
 
 // ID is the node's.
 func (n *Node) ID() wire.NodeID { return n.cfg.ID }
@@ -167,7 +165,10 @@ func (n *Node) Heard() [][]byte {
 }
 
 // Knows reports whether it holds a key of a node.
-func (n *Node) Knows(id wire.NodeID) bool { return n.find(id) != nil }
+func (n *Node) Knows(id wire.NodeID) bool {
+	p := n.find(id)
+	return p != nil && p.met
+}
 
 // Subscribers is how many nodes it sends everything to.
 func (n *Node) Subscribers() (count int) {
@@ -230,11 +231,11 @@ func (n *Node) Broadcast(data []byte) {
 	n.flood(wire.AppendBroadcast(nil, wire.Arrays, n.messageID(), data))
 }
 
-// Shutdown ends the node as its users do: with an EndSubscription to each peer that there is a subscription
-// with. What waits to be sent still goes out.
+// Shutdown ends the node as its users do: with an EndSubscription to each peer that it is subscribed to. What waits to
+// be sent still goes out.
 func (n *Node) Shutdown() {
 	for _, p := range n.peers {
-		if p.source || p.subscriber {
+		if p.source {
 			n.request(p, wire.KindEndSubscription)
 		}
 	}
@@ -242,13 +243,21 @@ func (n *Node) Shutdown() {
 	n.timers = timers{}
 }
 
-// bootstrap greets the seeds.
+// bootstrap greets the seeds soon.
 func (n *Node) bootstrap(now time.Time) {
-	for _, seed := range n.cfg.Seeds {
-		if seed != n.cfg.Addr {
-			n.sayHello(now, seed)
-		}
+	pause := n.cfg.GreetAfter
+	if pause == nil {
+		pause = func() time.Duration { return n.draw(greetMin, greetMax) }
 	}
+	n.greets++
+	turn := n.greets
+	n.after(now, pause(), func(now time.Time) {
+		for _, seed := range n.cfg.Seeds {
+			if turn == n.greets && seed != n.cfg.Addr {
+				n.sayHello(now, seed, false)
+			}
+		}
+	})
 }
 
 // tick runs every 5 s from the start on.

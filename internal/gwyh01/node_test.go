@@ -49,9 +49,38 @@ func TestModelsFormAClusterAndHearEachOther(t *testing.T) {
 		if got := n.Heard(); len(got) != len(nodes)-1 {
 			t.Errorf("model %d heard %d broadcasts", i, len(got))
 		}
-		if n.Stats().NaksReceived != 0 {
-			t.Errorf("model %d got Naks of models", i)
+	}
+}
+
+func TestTwoModelsAtRestBounceNaksAsFastAsWasMeasured(t *testing.T) {
+	net, nodes := cluster(t, 2, nil)
+	net.RunFor(time.Minute)
+	sent := func() (sum uint64) {
+		for _, n := range nodes {
+			sum += net.HostStats(n.Addr()).Sent
 		}
+		return sum
+	}
+	before := sent()
+	net.RunFor(10 * time.Second)
+	if got := (sent() - before) / 10; got < 700 || got > 800 {
+		t.Errorf("%d packets a second", got)
+	}
+}
+
+// Naks have made the pause between handshake packets so long that a node that was started anew at its address is a
+// stranger to the others for ever.
+func TestModelThatIsStartedAnewIsNotGreetedByThoseThatKnewItsAddress(t *testing.T) {
+	net, nodes := cluster(t, 2, nil)
+	net.RunFor(time.Minute)
+	addr := nodes[1].Addr()
+	net.Crash(addr)
+	again := New(net.Now(), Config{Addr: addr, Keys: []string{"insecure"}, Seeds: []netip.AddrPort{nodes[0].Addr()},
+		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: net.Reader(9)})
+	net.Restart(addr, again)
+	net.RunFor(10 * time.Minute)
+	if again.Stats().Ready {
+		t.Error("it was")
 	}
 }
 
@@ -132,37 +161,79 @@ func (s *stranger) send(h *wire.Handshake) {
 	s.model.HandleDatagram(s.now, wire.Path{Remote: s.from}, wire.AppendHandshake(nil, s.seq, wire.NodeID{6: 0x80, 15: 1}, h))
 }
 
-func (s *stranger) nak(box *[32]byte) {
+func (s *stranger) nak(box *[32]byte) { s.says(box, wire.AppendNak(nil, wire.MessageID{1}, 1, 1)) }
+
+func (s *stranger) says(box *[32]byte, plain []byte) {
 	var nonce [24]byte
 	var tag [16]byte
 	var subkey [32]byte
 	s.seq++
 	nonce[0] = byte(s.seq)
-	plain := wire.AppendNak(nil, wire.MessageID{1}, 1, 1)
 	session.Null.Subkey(&subkey, box, (*[16]byte)(nonce[:16]))
 	session.Null.Seal(&subkey, (*[8]byte)(nonce[16:]), &tag, plain, plain)
 	s.model.HandleDatagram(s.now, wire.Path{Remote: s.from}, wire.AppendBoxArrays(nil, s.seq, wire.NodeID{6: 0x80, 15: 1}, &nonce, &tag, plain))
 }
 
-func TestTwelveNaksKeepAModelFromShakingHandsForHours(t *testing.T) {
+func TestNaksKeepAModelFromShakingHands(t *testing.T) {
+	for _, x := range []struct {
+		naks   int
+		within time.Duration
+	}{{12, window}, {24, 3 * time.Hour}} {
+		t.Run(fmt.Sprintf("%d Naks, %v", x.naks, x.within), func(t *testing.T) {
+			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{}})
+			s := &stranger{t: t, model: model, from: testAddr(9), now: now, key: newKey("insecure")}
+			box := s.shakes(time.Second)
+			if box == nil {
+				t.Fatal("no answer to the first Hello")
+			}
+			if s.shakes(5*time.Millisecond) != nil {
+				t.Error("the second Hello was answered at once")
+			}
+			for range x.naks {
+				s.nak(box)
+			}
+			if got := model.Stats().NaksReceived; got != x.naks {
+				t.Fatalf("%d Naks came", got)
+			}
+			if s.shakes(x.within) != nil {
+				t.Error("shakes hands")
+			}
+		})
+	}
+}
+
+// hellosTo lets time pass and returns when the model greeted an address.
+func (s *stranger) hellosTo(to netip.AddrPort, end time.Time) (at []time.Time) {
+	for ; !s.now.After(end); s.now = s.model.NextTimeout() {
+		s.model.HandleTimeout(s.now)
+		s.model.Drain(func(path wire.Path, b []byte) {
+			if path.Remote == to {
+				at = append(at, s.now)
+			}
+		})
+	}
+	s.now = end
+	return at
+}
+
+func TestModelGreetsWhomItIsToldOfWhenTheNewsHaveStopped(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{}})
+	const pause = 2 * time.Second
+	model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{},
+		ChooseAfter: func(wire.NodeID) time.Duration { return pause }})
 	s := &stranger{t: t, model: model, from: testAddr(9), now: now, key: newKey("insecure")}
-	box := s.shakes(time.Second)
-	if box == nil {
-		t.Fatal("no answer to the first Hello")
+	box := s.shakes(100 * time.Millisecond)
+	var last time.Time
+	for i := range byte(3) {
+		last = s.now
+		s.says(box, wire.AppendPeerStatus(nil, wire.MessageID{2, i}, wire.Peer{ID: wire.NodeID{3, i}, Addr: testAddr(20 + int(i))}, true))
+		if early := s.hellosTo(testAddr(20), s.now.Add(pause*3/4)); len(early) > 0 {
+			t.Fatalf("greeted at %v, told at %v", early, last)
+		}
 	}
-	if again := s.shakes(5 * time.Millisecond); again != nil {
-		t.Error("the second Hello was answered at once")
-	}
-	for range 12 {
-		s.nak(box)
-	}
-	if model.Stats().NaksReceived != 12 {
-		t.Fatalf("%d Naks came", model.Stats().NaksReceived)
-	}
-	if s.shakes(3*time.Hour) != nil {
-		t.Error("shakes hands after 12 Naks")
+	if at := s.hellosTo(testAddr(20), s.now.Add(pause)); len(at) != 1 || at[0].Sub(last) != pause {
+		t.Errorf("greeted at %v, told last at %v", at, last)
 	}
 }
 

@@ -151,13 +151,15 @@ func newStage(t *testing.T, trs ...*transcript) *stage {
 	}
 	for i, zone := range cast[first.Name] {
 		s.others = append(s.others, New(s.now, Config{Addr: cfg.Seeds[i], Zone: wire.Zone{Name: zone, Valid: zone != ""}, Keys: first.PSK, Rand: s.random,
-			SubscribeAfter: func(wire.NodeID) time.Duration { return time.Hour }}))
+			ChooseAfter: func(wire.NodeID) time.Duration { return time.Hour }, GreetAfter: atOnce}))
 	}
-	cfg.SubscribeAfter = s.pause
+	cfg.ChooseAfter, cfg.GreetAfter = s.pause, atOnce
 	s.main = New(s.now, cfg)
-	s.carry()
+	s.until(s.now)
 	return s
 }
+
+func atOnce() time.Duration { return 0 }
 
 // beforehand is how long before the first datagram the live node was started: the first thing that its clock made
 // it do tells, a heartbeat or a second Hello. A start after the first datagram is the recorder's delay.
@@ -205,7 +207,9 @@ func (s *stage) pause(id wire.NodeID) time.Duration {
 			return at.Sub(s.now)
 		}
 		if p.id != id && p.tr.Name == "06-peerstatus-up-down" { // the other node's answer was passed on at once after its own request
-			return p.at(2_633_500_000).Sub(s.now)
+			if pause := p.at(2_633_500_000).Sub(s.now); pause > 0 {
+				return pause
+			}
 		}
 	}
 	return time.Hour
@@ -318,7 +322,7 @@ func (p *probe) happen(what string) {
 	case strings.HasPrefix(what, "other Rust node started"):
 		p.others = append(p.others, New(p.now, Config{Addr: netip.MustParseAddrPort("127.0.0.1:47113"), Zone: wire.Zone{Name: "eu", Valid: true},
 			Keys: p.tr.PSK, Seeds: []netip.AddrPort{p.main.Addr()}, Rand: p.random,
-			SubscribeAfter: func(wire.NodeID) time.Duration { return p.at(2_633_000_000).Sub(p.now) }}))
+			ChooseAfter: func(wire.NodeID) time.Duration { return p.at(2_633_000_000).Sub(p.now) }, GreetAfter: atOnce}))
 	case strings.HasPrefix(what, "kill -9 of other"):
 		p.others = nil
 	default:

@@ -19,7 +19,7 @@ type Mixed struct {
 	*Cluster
 	Models []*Model
 	said   []*saying
-	naks   int // that models of ended lives had got
+	naks   int // of Go nodes that models of ended lives had got
 
 	troubles []string // in the making
 }
@@ -89,7 +89,7 @@ func (d *Model) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 
 // CrashModel ends a model without a word.
 func (m *Mixed) CrashModel(d *Model) {
-	m.naks += d.Stats().NaksReceived
+	m.naks += d.Stats().NaksOfGo
 	m.Net.Crash(d.Addr)
 	d.up = false
 }
@@ -106,12 +106,12 @@ func (m *Mixed) RestartModel(d *Model) {
 	m.Net.Restart(d.Addr, d)
 }
 
-// Naks is how many Naks models got in all their lives.
+// Naks is how many Naks models got of Go nodes in all their lives.
 func (m *Mixed) Naks() int {
 	sum := m.naks
 	for _, d := range m.Models {
 		if d.up {
-			sum += d.Stats().NaksReceived
+			sum += d.Stats().NaksOfGo
 		}
 	}
 	return sum
