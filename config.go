@@ -190,7 +190,8 @@ type Config struct {
 	// MetaMaxSize, as memberlist's. 1 to 32768; above MetaMaxSize it has to fit into a datagram of
 	// UDPBufferSize, beside Name, Zone and some 220 bytes, because metadata travels in one piece.
 	MetaMax int
-	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md. They
+	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md, and
+	// docs/LEGACY.md for what a cluster with such nodes needs. They
 	// are members by the name of "gwyh01-" and their address, with a zone and without metadata or versions, for
 	// as long as some node hears them. Default true LAN and Local, false WAN. A Label overrides it.
 	AllowLegacy bool
