@@ -107,7 +107,14 @@ func mixedSeeds(t *Trial) {
 	t.note("all Go nodes know each other after %v", m.Net.Elapsed())
 	t.Net.RunFor(time.Minute)
 	since := t.Net.Elapsed()
+	before, _ := m.sentBy()
 	m.chatter(time.Minute)
+	after, _ := m.sentBy()
+	sent := float64(after-before) / time.Minute.Seconds() / float64(len(m.Nodes))
+	if sent > mixedSent {
+		t.fail("a Go node sends %.1f packets a second", sent)
+	}
+	t.note("a Go node sends %.1f packets a second", sent)
 	t.Net.RunFor(10 * time.Second)
 	for _, p := range append(m.Deaf(since, 6), m.wrongMixed(6)...) {
 		t.fail("%s", p)
