@@ -635,6 +635,10 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	for _, w := range warnings {
 		m.log.warnf("%s", w)
 	}
+	var allow func(netip.Addr) bool
+	if own.IPMustBeChecked() {
+		allow = m.allowed
+	}
 	_, udpTransport := m.transport.(*NetTransport)
 	probed := 0
 	if udpTransport && udp.Probes {
@@ -643,7 +647,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	return gossip.Config{
 		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: m.allowed, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
+		Allow: allow, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
@@ -663,5 +667,5 @@ func orNone[T int | time.Duration](n T) T {
 }
 
 func (m *Memberlist) allowed(a netip.Addr) bool {
-	return !m.config.IPMustBeChecked() || m.config.IPAllowed(a.AsSlice()) == nil
+	return m.config.IPAllowed(a.AsSlice()) == nil
 }

@@ -85,11 +85,12 @@ type MergeDelegate interface {
 }
 
 // An AliveDelegate decides about each node that says it is alive, this one included. It is not asked about
-// a member that says nothing new but that it lives, nor is a Join or the node held up by it, but for the
-// one it decides about.
+// a member that merely confirms that it is alive. Only the node being decided on waits for the answer, and a Join
+// of which that node is the other end.
 type AliveDelegate interface {
-	// NotifyAlive keeps the node out by an error. It runs for a node that is not a member, and when
-	// a member says something new of itself.
+	// NotifyAlive keeps the node out by an error, which fails a Join between that node and this one: the error's
+	// text is told to the other end, at most 256 bytes of it. NotifyAlive is called for a node that is not a
+	// member, and when a member says something new of itself.
 	NotifyAlive(peer *Node) error
 }
 

@@ -416,8 +416,10 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // that was not reached.
 //
 // LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
-// the goroutine of the caller. An error of NotifyMerge, here or at the other end, fails the Join of that
-// address; then nobody was taken in. So do versions of the application's protocol that do not fit.
+// the goroutine of the caller. The Join of an address fails with the reason, and neither side takes the other in, if
+// NotifyMerge returns an error at either end, if the versions of the application's protocol do not fit, or if
+// either end refuses the other node: by NotifyAlive, CIDRsAllowed or MetaMax. Two nodes of one name are not such
+// a reason, see ConflictDelegate.
 //
 // A LocalState of more than 16 MiB, of this node or of the other, fails the Join with an error that wraps a
 // *TooLargeError. If it is the other node's, the two may be members of one cluster all the same.

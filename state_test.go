@@ -81,6 +81,24 @@ func (k *keeper) states() (all []string) {
 	return all
 }
 
+// safeBuffer takes log lines from many goroutines.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
 // keepers runs f with a network in memory. A node made with votes asks its application about others.
 func keepers(t *testing.T, f func(t *testing.T, node func(name string, k *keeper, votes bool) *Memberlist)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -279,6 +297,57 @@ func TestVetoOfANodeKeepsItOutUntilItIsLifted(t *testing.T) {
 			t.Errorf("after it: %s", got)
 		}
 	})
+}
+
+func TestJoinFailsWithTheReasonIfOneSideDoesNotTakeTheOtherIn(t *testing.T) {
+	no := errors.New("not that one")
+	refuses := map[string]func(at string, c *Config, k *keeper){
+		"MetaMax allows 512": func(at string, c *Config, k *keeper) {
+			if c.Name != at {
+				c.MetaMax, k.meta = 1000, make([]byte, 1000)
+			}
+		},
+		"CIDRsAllowed": func(at string, c *Config, _ *keeper) {
+			if c.Name == at {
+				c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})
+			}
+		},
+		no.Error(): func(at string, c *Config, k *keeper) {
+			if c.Name == at {
+				c.Alive, k.alive = k, map[string]error{"a": no, "b": no}
+				delete(k.alive, at)
+			}
+		},
+	}
+	for reason, refuse := range refuses {
+		for _, at := range []string{"a", "b"} {
+			synctest.Test(t, func(t *testing.T) {
+				var network MockNetwork
+				var log safeBuffer
+				node := func(name string) *Memberlist {
+					k := newKeeper("state of " + name)
+					c := testConfig(name, k.recorder)
+					c.Transport, c.Delegate = network.NewTransport(name), k
+					if refuse(at, c, k); name == at {
+						c.LogOutput = &log
+					}
+					return create(t, c)
+				}
+				a, b := node("a"), node("b")
+				n, err := b.Join([]string{a.LocalNode().Address()})
+				if n != 0 || err == nil || !strings.Contains(err.Error(), reason) {
+					t.Errorf("%s at %s: Join = %d, %v", reason, at, n, err)
+				}
+				time.Sleep(time.Minute)
+				if got := fmt.Sprint(names(a.Members()), names(b.Members())); got != "[a] [b]" {
+					t.Errorf("%s at %s: members %s", reason, at, got)
+				}
+				if lines := log.String(); !strings.Contains(lines, "[WARN]") || !strings.Contains(lines, reason) {
+					t.Errorf("%s at %s, which logs %q", reason, at, lines)
+				}
+			})
+		}
+	}
 }
 
 func TestIncompatibleDelegateVersionsFailTheJoin(t *testing.T) {

@@ -287,7 +287,8 @@ func TestCIDRsAllowedKeepsNodesOut(t *testing.T) {
 		}
 		a := c.node("a", func(conf *memberlist.Config, _ *app) { conf.CIDRsAllowed = nets }) // 10.0.0.3
 		b := c.node("b")                                                                     // 10.0.0.4
-		_, _ = b.Join([]string{a.end.addr()})
+		reached, err := b.Join([]string{a.end.addr()})
+		c.same("Join", []any{reached, err != nil}, differs(t, "refusal-is-told", []any{1, false}, []any{0, true}))
 		time.Sleep(10 * time.Second)
 		c.same("members of a", a.names(), "a")
 		c.same("events of a", a.calls("join"), []string{"join a"})

@@ -56,6 +56,8 @@ type exchange struct {
 	own   []byte    // ours: our state, until the answer came
 	got   []byte    // what the peer sent, until the application gets it
 	out   *outgoing // our push, until it is acknowledged
+	node  *Member   // of a roll: the peer itself, if it is to be judged
+	vote  VoteToken // of a roll: the question about node; 0 for none
 	until time.Time // of ours: when it fails; of theirs: when it is merged though the peer is no member
 	timer timer
 }
@@ -85,8 +87,10 @@ type pushes struct {
 	level        float64   // exchanges that it may still begin
 	since        time.Time // when level was true
 	refused      time.Time // when it was last refused one
+	introduced   bool      // its own entry has come since the last handshake, and it has not died since
 	vetoed       bool      // its own entry is kept out
 	vote         *vote     // about its own entry
+	approved     *Member   // its own entry that the application has admitted, until it is a member; nil for none
 }
 
 // slot is where the exchange of that kind which we began with a peer stands.
@@ -165,7 +169,7 @@ func (c *Core) push(now time.Time, e *exchange) {
 	}
 	data := e.own
 	if e.rolls() {
-		data = c.roll()
+		data = c.roll(e.peer)
 	}
 	if len(data) > MessageMax {
 		c.endExchange(now, e, errRollTooLarge(len(data)))
@@ -212,12 +216,26 @@ func (c *Core) withdraw(e *exchange) {
 
 // answeredBy reports whether a use answers the push of an exchange.
 func (e *exchange) answeredBy(u wire.Use) bool {
-	return u == e.use.Answer() || u == wire.UseLargeAnswer && !e.rolls()
+	if e.rolls() {
+		return u == wire.UseRollAnswer || u == wire.UseVeto
+	}
+	return u == e.use.Answer() || u == wire.UseLargeAnswer
+}
+
+// rightSize reports whether the content of a message of an exchange may have so many bytes.
+func rightSize(u wire.Use, total uint32) bool {
+	switch {
+	case u.TellsSize():
+		return total == wire.StateSizeLen
+	case u == wire.UseVeto:
+		return total <= wire.ReasonMax
+	}
+	return true
 }
 
 // expected decides about a piece of a push or an answer before anything of it is kept.
 func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
-	if d.Use.TellsSize() && d.Total != wire.StateSizeLen {
+	if !rightSize(d.Use, d.Total) {
 		c.drop(DropMalformedBody)
 		return false
 	}
@@ -231,7 +249,7 @@ func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct
 		}
 		return c.admitPush(now, p, id, d)
 	}
-	e := *p.slot(d.Use == wire.UseRollAnswer)
+	e := *p.slot(d.Use.OfRoll())
 	if e == nil || e.phase != pushed || !e.answeredBy(d.Use) || id != answerID(e.id) {
 		c.drop(DropUnexpected)
 		return false
@@ -347,14 +365,18 @@ func (c *Core) handleStateRefused(now time.Time, p *peer, data []byte) {
 func (c *Core) handleExchanged(now time.Time, p *peer, use wire.Use, id wire.MessageID, data []byte) {
 	e := p.theirs
 	if use.IsAnswer() {
-		e = *p.slot(use == wire.UseRollAnswer)
+		e = *p.slot(use.OfRoll())
 	}
 	if e == nil || e.ours != use.IsAnswer() || e.ours && (e.phase != pushed || id != answerID(e.id)) || !e.ours && e.id != id {
 		c.drop(DropUnexpected)
 		return
 	}
-	if use.TellsSize() {
+	switch {
+	case use.TellsSize():
 		c.handleLargeState(now, e, data)
+		return
+	case use == wire.UseVeto:
+		c.handleVeto(now, e, data)
 		return
 	}
 	if len(data) > 0 {
@@ -401,6 +423,7 @@ func (c *Core) endExchange(now time.Time, e *exchange, err error) {
 		return
 	}
 	delete(x.byID, e.token)
+	delete(c.votes.rolls, e.vote)
 	c.timers.stop(&e.timer)
 	c.withdraw(e)
 	if !e.ours {

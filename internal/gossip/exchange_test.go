@@ -98,7 +98,7 @@ func (c *cluster) idle() {
 	c.t.Helper()
 	for i, n := range c.nodes {
 		x := &n.exchanges
-		if len(x.byID)+len(x.theirs)+x.size+x.count[0]+x.count[1]+len(n.votes.byName)+len(n.votes.byToken) != 0 {
+		if len(x.byID)+len(x.theirs)+x.size+x.count[0]+x.count[1]+len(n.votes.byName)+len(n.votes.byToken)+len(n.votes.rolls) != 0 {
 			c.t.Errorf("node %d: left over: %+v, %d votes", i, *x, len(n.votes.byName))
 		}
 		for _, p := range n.peers {

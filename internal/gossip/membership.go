@@ -2,6 +2,8 @@ package gossip
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -99,6 +101,10 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
 			c.applyAlive(now, m, e, from, how)
 		}
+		if from != nil && from.id == e.ID {
+			from.introduced = true
+			c.mergeWaiting(now, from)
+		}
 	default:
 		c.stats.EntriesDead++
 		c.applyGone(now, m, e, from, how)
@@ -124,7 +130,7 @@ func supersedes(e *wire.Member, m *member) bool {
 
 // applyAlive adds a member, brings one back, or updates it.
 func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
-	if !c.admissible(e) {
+	if !c.admissible(e, from) {
 		return
 	}
 	before, ok := c.claimName(now, e)
@@ -159,6 +165,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
 	if p := c.peers[m.ID]; p != nil {
+		p.approved = nil
 		c.mergeWaiting(now, p)
 	}
 }
@@ -189,23 +196,43 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	}
 }
 
-// admissible reports whether an alive entry is within its bounds; what is not is dropped and counted.
-func (c *Core) admissible(e *wire.Member) bool {
-	inBounds := len(e.Name) > 0 && len(e.Meta) <= c.cfg.MetaMax && (e.Refuted < e.Incarnation || e.Refuted == 0)
-	if !inBounds || !e.Addr.IsValid() || e.Addr.Port() == 0 {
-		c.drop(DropOversize)
-		return false
+// refusal is why an alive entry is not taken in, whoever sends it; nil if it may be.
+func (c *Core) refusal(e *wire.Member) (Drop, error) {
+	m := c.members.get(e.ID)
+	switch {
+	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:
+		return DropOversize, errNameless
+	case e.Refuted >= e.Incarnation && e.Refuted != 0:
+		return DropOversize, errRefuted
+	case len(e.Meta) > c.cfg.MetaMax:
+		return DropOversize, fmt.Errorf("metadata of %d bytes, of which MetaMax allows %d", len(e.Meta), c.cfg.MetaMax)
+	case c.cfg.Allow != nil && !c.cfg.Allow(e.Addr.Addr()):
+		return DropAddress, fmt.Errorf("address %s is not among CIDRsAllowed", e.Addr.Addr())
+	case (m == nil || !m.live()) && c.members.count() >= membersMax:
+		return DropOversize, errMembersMany
 	}
-	if c.cfg.Allow != nil && !c.cfg.Allow(e.Addr.Addr()) {
-		c.drop(DropAddress)
-		c.logLimited(c.now, "address", "[WARN] gwyh: member at %s ignored: its address is not among CIDRsAllowed", e.Addr)
-		return false
+	return 0, nil
+}
+
+var (
+	errNameless    = errors.New("name, address or port is missing")
+	errRefuted     = errors.New("it refutes a later incarnation than its own")
+	errMembersMany = fmt.Errorf("there are %d members already", membersMax)
+)
+
+// admissible reports whether an alive entry may be taken in. If not it is dropped, counted and logged, and the node
+// gets no link when it has sent the entry itself.
+func (c *Core) admissible(e *wire.Member, from *peer) bool {
+	d, err := c.refusal(e)
+	if err == nil {
+		return true
 	}
-	if m := c.members.get(e.ID); (m == nil || !m.live()) && c.members.count() >= membersMax {
-		c.drop(DropOversize)
-		return false
+	c.drop(d)
+	c.logLimited(c.now, "refusal "+d.String(), "[WARN] gwyh: member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	if from != nil && from.id == e.ID {
+		from.vetoed = !c.isLive(e.ID)
 	}
-	return true
+	return false
 }
 
 // applyGone takes in a death or a departure.
@@ -248,6 +275,7 @@ func (c *Core) entomb(now time.Time, m *member) {
 	if p == nil {
 		return
 	}
+	p.introduced = false
 	if m.State == wire.StateDead && !c.hearsNobody(now) {
 		c.correct(now, p, m)
 	}

@@ -9,23 +9,42 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// asksMerge is the capability of a node whose application is asked before clusters become one.
-const asksMerge = 1 << 0
+// Capabilities of a node.
+const (
+	asksMerge   = 1 << 0 // its application is asked before clusters become one
+	judgesNodes = 1 << 1 // it may refuse a node that joins for more reasons than others do
+)
 
 // rollGone bounds the dead and departed of a roll.
 const rollGone = 1024
 
-// VetoError says that the application at the other end refused to become one cluster with us.
+// VetoError says that the other end of a Join refuses to become one cluster with this node, or to take it in.
 type VetoError struct{ Reason string }
 
-func (e *VetoError) Error() string { return "the other side refuses: " + e.Reason }
+func (e *VetoError) Error() string { return fmt.Sprintf("the other side refuses: %q", e.Reason) }
 
 // capabilities is what the handshake tells others that we can.
 func capabilities(cfg *Config) (bits uint32) {
 	if cfg.AskMerge {
 		bits |= asksMerge
 	}
+	if cfg.AskAlive || cfg.Allow != nil || cfg.MetaMax != metaUsual {
+		bits |= judgesNodes
+	}
 	return bits
+}
+
+// metaUsual is the bound of metadata that nodes have if nothing else is configured, in bytes.
+const metaUsual = 512
+
+// asksAboutAll reports whether all members are judged before this node and p become one cluster.
+func (c *Core) asksAboutAll(p *peer) bool {
+	return c.cfg.AskMerge || p.asksMerge || p.versions != c.self.Versions
+}
+
+// judged reports whether one of the two ends of a Join judges the other before anything else is told.
+func (c *Core) judged(p *peer) bool {
+	return c.asksAboutAll(p) || p.judges || capabilities(&c.cfg)&judgesNodes != 0
 }
 
 // advanceJoins begins what Joins wait for and the bounds now allow: the states, and the agreement.
@@ -41,7 +60,7 @@ func (c *Core) advanceJoins(now time.Time) {
 		if j.agreed || j.rolls != nil {
 			continue
 		}
-		if !c.cfg.AskMerge && !p.asksMerge && p.versions == c.self.Versions {
+		if !c.judged(p) {
 			c.agree(now, j)
 		} else if j.rolls = c.begin(now, p, wire.UseRoll, j, j.until); j.rolls != nil {
 			c.push(now, j.rolls)
@@ -68,8 +87,12 @@ func (c *Core) exchangeEnded(now time.Time, j *join, e *exchange, err error) {
 	c.joinCalm(now, j)
 }
 
-// roll is all members that we know, and the dead and departed that we know by name.
-func (c *Core) roll() (b []byte) {
+// roll is what p judges: this node, and if all members are judged all that we know, and the dead and departed that
+// we know by name.
+func (c *Core) roll(p *peer) (b []byte) {
+	if !c.asksAboutAll(p) {
+		return wire.AppendRoll(nil, c.self.fill(&c.entry))
+	}
 	for m := range c.members.each {
 		e := m.fill(&c.entry)
 		e.State = m.State
@@ -88,12 +111,22 @@ func errRollTooLarge(size int) error {
 	return fmt.Errorf("the list of all members has %d bytes, of which at most %d can be sent", size, MessageMax)
 }
 
-// judgeRoll holds the members that a peer knows against ours, and lets the application judge.
+// judgeRoll holds the members that a peer knows, and the peer itself, against what this node takes in, and lets the
+// application judge.
 func (c *Core) judgeRoll(now time.Time, e *exchange) {
 	c.withdraw(e)
 	var peers []Member
+	var veto error
 	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
 		peers = append(peers, c.memberOf(m))
+		if m.ID == e.peer.id && m.State <= wire.StateSuspect && !c.isLive(m.ID) {
+			node := peers[len(peers)-1]
+			e.node = &node
+			var d Drop
+			if d, veto = c.refusal(m); veto != nil {
+				c.drop(d)
+			}
+		}
 		return len(peers) < membersMax+rollGone
 	})
 	e.got = nil
@@ -104,22 +137,54 @@ func (c *Core) judgeRoll(now time.Time, e *exchange) {
 	}
 	e.phase = asked
 	if err := c.disagreement(peers); err != nil {
-		c.settleRoll(now, e, err)
-		return
+		veto = err
 	}
-	if !c.cfg.AskMerge {
-		c.settleRoll(now, e, nil)
-		return
+	switch {
+	case veto != nil:
+		c.settleRoll(now, e, veto)
+	case c.cfg.AskMerge:
+		c.events = append(c.events, Event{Kind: EventMergeAsked, State: e.token, Token: e.join.tokenOrNone(), Peers: peers})
+	default:
+		c.judgeNode(now, e)
 	}
-	c.events = append(c.events, Event{Kind: EventMergeAsked, State: e.token, Token: e.join.tokenOrNone(), Peers: peers})
 }
 
 // AnswerMerge answers an EventMergeAsked; an error keeps the clusters apart.
 func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
 	c.now = now
-	if e := c.exchanges.byID[t]; e != nil && e.phase == asked && e.rolls() {
+	e := c.exchanges.byID[t]
+	switch {
+	case e == nil || e.phase != asked || !e.rolls() || e.vote != 0:
+	case veto != nil:
 		c.settleRoll(now, e, veto)
+	default:
+		c.judgeNode(now, e)
 	}
+}
+
+// judgeNode asks the application about the peer of a roll, if it wants to be asked.
+func (c *Core) judgeNode(now time.Time, e *exchange) {
+	if e.node == nil || !c.cfg.AskAlive {
+		c.settleRoll(now, e, nil)
+		return
+	}
+	x := &c.votes
+	x.last++
+	e.vote = x.last
+	if x.rolls == nil {
+		x.rolls = make(map[VoteToken]*exchange)
+	}
+	x.rolls[e.vote] = e
+	c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: e.vote, Token: e.join.tokenOrNone(), Member: *e.node})
+}
+
+// answerNode goes on with a Join whose other end the application has judged.
+func (c *Core) answerNode(now time.Time, e *exchange, veto error) {
+	delete(c.votes.rolls, e.vote)
+	if veto == nil {
+		e.peer.approved = e.node
+	}
+	c.settleRoll(now, e, veto)
 }
 
 // settleRoll goes on with a Join, or ends it. The one that joins tells nothing before both have agreed.
@@ -127,13 +192,14 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 	j, p := e.join, e.peer
 	var roll []byte
 	if !e.ours && veto == nil {
-		if roll = c.roll(); len(roll) > MessageMax {
+		if roll = c.roll(p); len(roll) > MessageMax {
 			veto = errRollTooLarge(len(roll))
 		}
 	}
 	if veto != nil {
 		c.stats.Vetoed++
-		c.logLimited(now, "merge", "[WARN] gwyh: not becoming one cluster with %s: %v", p.set.Path().Remote, veto)
+		c.logLimited(now, "merge", "[WARN] gwyh: not becoming one cluster with %q at %s: %q", c.nameOf(p), p.set.Path().Remote, veto.Error())
+		p.vetoed = p.vetoed || !c.isLive(p.id)
 	}
 	switch {
 	case e.ours:
@@ -145,8 +211,8 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 			c.agree(now, j)
 		}
 	case veto != nil:
-		c.plain = wire.AppendVeto(c.plain[:0], c.newID(), wire.Veto{Roll: e.id, Reason: veto.Error()})
-		c.sendPlain(now, p, c.plain)
+		reason := veto.Error()
+		c.answer(now, e, wire.UseVeto, []byte(reason[:min(len(reason), wire.ReasonMax)]))
 		c.endExchange(now, e, nil)
 	default:
 		c.answer(now, e, e.use.Answer(), roll)
@@ -155,15 +221,9 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 }
 
 // handleVeto ends the Join that the other side refuses.
-func (c *Core) handleVeto(now time.Time, p *peer, data []byte) {
-	v, err := wire.ParseVeto(data)
-	if err != nil {
-		c.drop(DropMalformedBody)
-		return
-	}
-	if e := p.asking; e != nil && e.phase == pushed && e.id == v.Roll {
-		c.endExchange(now, e, &VetoError{Reason: v.Reason})
-	}
+func (c *Core) handleVeto(now time.Time, e *exchange, reason []byte) {
+	c.logLimited(now, "refused", "[WARN] gwyh: %q at %s refuses this node: %q", c.nameOf(e.peer), e.peer.set.Path().Remote, reason)
+	c.endExchange(now, e, &VetoError{Reason: string(reason)})
 }
 
 // memberOf is an entry as a Member that keeps nothing of the input.

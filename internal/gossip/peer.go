@@ -59,6 +59,7 @@ type peer struct {
 	name      string   // as its handshake or its identity says; empty when not known
 	versions  [6]byte  // as its identity says; zero when not known
 	asksMerge bool     // its application is asked before clusters become one
+	judges    bool     // it may refuse a node that joins
 	pushes
 
 	sync      syncing
@@ -142,9 +143,10 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 	}
 	p.zone = e.Zone
 	p.heard = c.now
+	p.introduced = false
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
 	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
-	p.asksMerge = e.Capabilities&asksMerge != 0
+	p.asksMerge, p.judges = e.Capabilities&asksMerge != 0, e.Capabilities&judgesNodes != 0
 	if e.Name != "" {
 		p.name = e.Name
 	}
@@ -408,8 +410,6 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 		c.handleProbeResult(now, p, m.Data)
 	case wire.KindStateRefused:
 		c.handleStateRefused(now, p, m.Data)
-	case wire.KindVeto:
-		c.handleVeto(now, p, m.Data)
 	case wire.KindUnknown:
 		c.drop(DropUnknownBody)
 	default:

@@ -78,9 +78,9 @@ func (c *Core) answerPush(now time.Time, e *exchange, use wire.Use, data []byte)
 	c.merge(now, e)
 }
 
-// memberWait is how long the state of a node waits until the node is a member. Its entry may have been lost, and
-// comes again with the next round of its comparison.
-const memberWait = time.Second
+// memberWait is how long the state of a node waits for the node's entry, which may have been lost and comes again
+// with the next rounds of its comparison, and for the application's verdict on it.
+const memberWait = 5 * time.Second
 
 // merge hands the application what the peer sent, after the application has heard of the peer: in a Join of ours
 // the members have been taken in before, and the push of another node waits for that node's entry.
@@ -89,7 +89,7 @@ func (c *Core) merge(now time.Time, e *exchange) {
 	case len(e.got) == 0:
 		c.endExchange(now, e, nil)
 	case e.join != nil && !e.join.synced:
-	case !e.ours && now.Before(e.until) && !c.isLive(e.peer.id):
+	case !e.ours && now.Before(e.until) && c.awaited(e.peer):
 		c.timers.set(&e.timer, e.until)
 	default:
 		c.events = append(c.events, Event{Kind: EventState, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins(), Data: e.got})
@@ -98,7 +98,12 @@ func (c *Core) merge(now time.Time, e *exchange) {
 	}
 }
 
-// mergeWaiting hands over the state of a node that has waited for the node to become a member.
+// awaited reports whether the entry of a node that is no member is on its way, or is being decided about.
+func (c *Core) awaited(p *peer) bool {
+	return !c.isLive(p.id) && (!p.introduced || p.vote != nil)
+}
+
+// mergeWaiting hands over the state of a node that has waited for its entry.
 func (c *Core) mergeWaiting(now time.Time, p *peer) {
 	if e := p.theirs; e != nil && e.phase == merging && e.got != nil {
 		c.merge(now, e)

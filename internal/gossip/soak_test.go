@@ -46,7 +46,7 @@ func specimens() [][]byte {
 		s = append(s, wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: uint32(len(data)), Data: data}),
 			wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: 1 << 20, Offset: 1 << 10, Data: data}))
 	}
-	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendVeto(nil, id, wire.Veto{Roll: id, Reason: "no"}))
+	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseVeto, Total: 2, Data: []byte("no")}))
 	broadcast := wire.MessageID{2, 6: 0x80, 15: 1}
 	var have wire.Have
 	have.Add(&id, 100_000)

@@ -29,15 +29,16 @@ type votes struct {
 	last    VoteToken
 	byName  map[string]*vote
 	byToken map[VoteToken]*vote
+	rolls   map[VoteToken]*exchange // whose peers wait for a verdict
 }
 
 // heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
 // nothing new of a member but that it lives is not asked about: its refutation shall not wait.
 func (c *Core) heldForVerdict(now time.Time, m *member, e *wire.Member, from *peer, how origin) bool {
-	if !c.cfg.AskAlive || m != nil && m.live() && sameNode(m, e) {
+	if !c.cfg.AskAlive || m != nil && m.live() && sameNode(&m.Member, e) || c.isApproved(e) {
 		return false
 	}
-	if !c.admissible(e) {
+	if !c.admissible(e, from) {
 		return true
 	}
 	v := &vote{entry: c.memberOf(e), how: how}
@@ -62,9 +63,15 @@ func (c *Core) heldForVerdict(now time.Time, m *member, e *wire.Member, from *pe
 }
 
 // sameNode reports whether an entry says of a member what is known already.
-func sameNode(m *member, e *wire.Member) bool {
+func sameNode(m *Member, e *wire.Member) bool {
 	return m.Name == string(e.Name) && m.Addr == e.Addr && m.Versions == e.Versions && m.Zone.Valid == e.HasZone &&
 		m.Zone.Name == string(e.ZoneName) && bytes.Equal(m.Meta, e.Meta)
+}
+
+// isApproved reports whether the application has admitted an entry when its node joined.
+func (c *Core) isApproved(e *wire.Member) bool {
+	p := c.peers[e.ID]
+	return p != nil && p.approved != nil && p.approved.Incarnation == e.Incarnation && sameNode(p.approved, e)
 }
 
 // latest is the newest of the entries of one name.
@@ -106,6 +113,10 @@ func (c *Core) askAlive(v *vote) {
 // AnswerAlive answers an EventAliveAsked; an error keeps the node out.
 func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	c.now = now
+	if e := c.votes.rolls[t]; e != nil {
+		c.answerNode(now, e, veto)
+		return
+	}
 	v := c.votes.byToken[t]
 	if v == nil {
 		return
@@ -118,7 +129,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	}
 	if veto != nil {
 		c.stats.Vetoed++
-		c.logLimited(now, "alive", "[WARN] gwyh: %s at %s is kept out: %v", v.entry.Name, v.entry.Addr, veto)
+		c.logLimited(now, "alive", "[WARN] gwyh: %q at %s is kept out: %q", v.entry.Name, v.entry.Addr, veto.Error())
 	} else {
 		c.admit(now, v)
 	}
@@ -127,6 +138,9 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 		c.askAlive(v.newer)
 	} else if v.start && p != nil {
 		c.handleStart(now, p)
+	}
+	if p != nil {
+		c.mergeWaiting(now, p)
 	}
 	if j := v.join; j != nil {
 		j.votes--

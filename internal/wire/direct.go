@@ -15,6 +15,7 @@ const (
 	UseRepeat                 // a broadcast from before the receiver joined, unacknowledged
 	UseLargeAnswer            // in place of any answer with a state: the size of one that is larger than a message
 	UseLargePush              // in place of UsePush: the same
+	UseVeto                   // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
 	uses
 )
 
@@ -43,6 +44,9 @@ func (u Use) Joins() bool { return u >= UseJoinPush && u <= UseRollAnswer }
 
 // TellsSize reports whether u carries the size of a state instead of the state.
 func (u Use) TellsSize() bool { return u == UseLargeAnswer || u == UseLargePush }
+
+// OfRoll reports whether u is part of an exchange of rolls.
+func (u Use) OfRoll() bool { return u == UseRoll || u == UseRollAnswer || u == UseVeto }
 
 // StateSizeLen is the length of the content of a message of UseLargeAnswer or UseLargePush: a big-endian number
 // of bytes.

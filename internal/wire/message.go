@@ -40,7 +40,6 @@ const (
 	KindProbeFor
 	KindProbeResult
 	KindStateRefused
-	KindVeto
 )
 
 // kindNames are the variants' names on the wire.
@@ -75,7 +74,6 @@ var kindNames = [...]string{
 	KindProbeFor:            "ProbeFor",
 	KindProbeResult:         "ProbeResult",
 	KindStateRefused:        "StateRefused",
-	KindVeto:                "Veto",
 }
 
 // kindLast is the last of the kinds.

@@ -29,7 +29,7 @@ func ParseRoll(data []byte, yield func(m *Member) bool) error {
 	return c.err
 }
 
-// ReasonMax bounds the bytes of the reason of a Veto.
+// ReasonMax bounds the bytes of the content of a UseVeto.
 const ReasonMax = 256
 
 // AppendStateRefused appends the refusal of a push, of that id: {"StateRefused": [id bin(16)]}.
@@ -45,28 +45,4 @@ func ParseStateRefused(data []byte) (push MessageID, err error) {
 	c.uuid((*[16]byte)(&push))
 	c.skipN(more)
 	return push, c.err
-}
-
-// A Veto refuses to become one cluster with a node that sent a roll of that id, and says why:
-// {"Veto": [id bin(16), reason str]}.
-type Veto struct {
-	Roll   MessageID
-	Reason string // at most ReasonMax bytes
-}
-
-// AppendVeto appends a message with v, whose reason is cut where it is too long.
-func AppendVeto(b []byte, id MessageID, v Veto) []byte {
-	b = append(appendMessageHead(b, &id, "Veto"), tagFixArray|2)
-	b = appendUUID(b, (*[16]byte)(&v.Roll))
-	return appendStr(b, v.Reason[:min(len(v.Reason), ReasonMax)])
-}
-
-// ParseVeto parses the Data of a KindVeto.
-func ParseVeto(data []byte) (v Veto, err error) {
-	c := cursor{b: data}
-	more := c.atLeast(2)
-	c.uuid((*[16]byte)(&v.Roll))
-	v.Reason = string(c.bounded(c.str(), ReasonMax))
-	c.skipN(more)
-	return v, c.err
 }

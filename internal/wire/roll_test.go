@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"reflect"
-	"strings"
 	"testing"
 )
 
@@ -49,16 +48,6 @@ func TestBrokenRollIsRefused(t *testing.T) {
 		if ParseRoll(b, func(*Member) bool { return true }) == nil {
 			t.Error(name)
 		}
-	}
-}
-
-func TestReasonOfAVetoIsCut(t *testing.T) {
-	var m Message
-	if _, err := ParseMessage(&m, AppendVeto(nil, MessageID{}, Veto{Reason: strings.Repeat("x", 1000)})); err != nil {
-		t.Fatal(err)
-	}
-	if v, err := ParseVeto(m.Data); err != nil || len(v.Reason) != ReasonMax {
-		t.Errorf("%d bytes, %v", len(v.Reason), err)
 	}
 }
 

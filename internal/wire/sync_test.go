@@ -46,7 +46,6 @@ func extensions() map[Kind][]byte {
 		KindProbeResult: AppendProbeResult(nil, id, ProbeResult{Seq: 1 << 33, Answered: true}),
 
 		KindStateRefused: AppendStateRefused(nil, id, MessageID{4, 5, 6}),
-		KindVeto:         AppendVeto(nil, id, Veto{Roll: MessageID{7, 8, 9}, Reason: "not our kind of cluster"}),
 	}
 }
 

@@ -266,9 +266,6 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindStateRefused:
 		v, err := ParseStateRefused(m.Data)
 		return AppendStateRefused(b, m.ID, v), err
-	case KindVeto:
-		v, err := ParseVeto(m.Data)
-		return AppendVeto(b, m.ID, v), err
 	case KindProbeFor:
 		v, err := ParseProbeFor(m.Data)
 		return AppendProbeFor(b, m.ID, v), err
