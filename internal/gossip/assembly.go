@@ -20,6 +20,7 @@ const (
 	stallGrace      = time.Second            // a message without progress for so long gives way to another
 	assemblyAge     = 30 * time.Second       // and without progress for so long is given up
 	completeKeep    = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
+	announcedKeep   = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
 	wantedLately    = 500 * time.Millisecond // after it was last sent on, a node that knows of it by name may still ask for it
 	spansMax        = 2048                   // separate runs of bytes of one message; more is no honest loss
 	sweepInterval   = time.Second
@@ -35,7 +36,10 @@ type assembly struct {
 	have     spans
 	progress time.Time // when bytes last came, or were last sent
 	came     time.Time // when bytes last came
+	began    time.Time // when the first byte came
 	from     []notice  // who sent pieces, in the order of their first ones
+	told     []*peer   // to whom it was announced
+	owners   []*peer   // who has shown that it has the message, or gets it from elsewhere
 	pending  int       // links that it is on its way along, and whoever else needs it
 	passed   bool      // it was put on all links
 	met      bool      // it is the application's already
@@ -62,6 +66,26 @@ func (a *assembly) copy() []byte {
 		b = append(b, c...)
 	}
 	return b
+}
+
+// tell notes that the message is announced to p, which may ask for it.
+func (a *assembly) tell(p *peer) {
+	if !slices.Contains(a.told, p) {
+		a.told = append(a.told, p)
+	}
+}
+
+// shown notes that p has the message, or gets it from elsewhere.
+func (a *assembly) shown(p *peer) {
+	if !slices.Contains(a.owners, p) {
+		a.owners = append(a.owners, p)
+	}
+}
+
+// awaited reports whether a link may still ask for the message: it was announced there, and the peer, which would
+// announce it in turn, has not shown that it has it.
+func (a *assembly) awaited() bool {
+	return slices.ContainsFunc(a.told, func(p *peer) bool { return p.linked && !slices.Contains(a.owners, p) })
 }
 
 // budget is what messages that were begun and are not whole take of what a peer may begin.
@@ -115,7 +139,7 @@ type assemblies struct {
 
 // begin makes an empty message.
 func (s *assemblies) begin(now time.Time, id wire.MessageID, total uint32, direct bool) *assembly {
-	a := &assembly{id: id, total: total, progress: now, direct: direct,
+	a := &assembly{id: id, total: total, began: now, progress: now, direct: direct,
 		chunks: make([][]byte, (total+chunkSize-1)/chunkSize)}
 	s.all = append(s.all, a)
 	if !direct {
@@ -236,16 +260,17 @@ func (s *assemblies) release(a *assembly) {
 		delete(s.byID, a.id)
 	}
 	s.size -= a.bytes
-	a.chunks, a.have, a.bytes, a.from = nil, nil, 0, nil
+	a.chunks, a.have, a.bytes, a.from, a.told, a.owners = nil, nil, 0, nil, nil, nil
 }
 
-// sweep gives up what made no progress for long and forgets what has done its service. It returns how
-// many incomplete messages were given up.
-func (s *assemblies) sweep(now time.Time) (lost int) {
+// sweep gives up what made no progress for long and forgets what has done its service. promised reports whether a
+// link has announced a message that is not whole. It returns how many of these were given up.
+func (s *assemblies) sweep(now time.Time, promised func(*assembly) bool) (lost int) {
 	s.all = slices.DeleteFunc(s.all, func(a *assembly) bool {
 		idle := now.Sub(a.progress)
-		served := a.complete() && a.pending == 0 && idle > completeKeep
-		if !served && (idle <= assemblyAge || a.own) {
+		served := a.complete() && a.pending == 0 && idle > completeKeep && (idle > announcedKeep || !a.awaited())
+		stalled := !a.complete() && !a.own && idle > assemblyAge && (idle > announcedKeep || a.direct || !promised(a))
+		if !served && !stalled {
 			return false
 		}
 		if !a.complete() {

@@ -39,18 +39,57 @@ func (c *Core) sendBulk(now time.Time, p *peer, a *assembly, use wire.Use) *bulk
 }
 
 // carry puts the large messages that are on their way through this node on a link that is new. A peer
-// that was deaf for a while gets what is still here for repair, too.
+// that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
+// came, and may have lost the links that told it of that, is told of it.
 func (c *Core) carry(now time.Time, p *peer) {
 	if p.legacy {
 		return
 	}
+	m := c.members.get(p.id)
 	for _, a := range c.store.all {
-		if a.passed && (!a.complete() || a.pending > 0 || p.deaf) && p.bulkOf(a) == nil {
+		a.told = slices.DeleteFunc(a.told, func(o *peer) bool { return o == p }) // it has forgotten that
+		switch {
+		case !a.passed || p.bulkOf(a) != nil:
+		case !a.complete() || a.pending > 0 || p.deaf:
 			c.sendBulk(now, p, a, 0)
+		case m != nil && m.since.Before(a.began):
+			c.mention(now, a, p)
 		}
 	}
 	p.deaf = false
 	c.pump(now, p)
+}
+
+// ask puts a message that the peer asked for before those that it did not ask for: it may have these from others.
+func (p *peer) ask(b *bulk) {
+	if b.asked {
+		return
+	}
+	b.asked = true
+	from := slices.Index(p.bulk, b)
+	to := slices.IndexFunc(p.bulk, func(o *bulk) bool { return o == b || !o.asked })
+	copy(p.bulk[to+1:from+1], p.bulk[to:from])
+	p.bulk[to] = b
+}
+
+// redirect sends what was to go along a link that has ended along another, unless somebody has it already: a message
+// that few links carry would end with them.
+func (c *Core) redirect(now time.Time, p *peer) {
+	for _, b := range p.bulk {
+		if b.asm.direct || b.whole() || !b.asm.complete() || len(b.asm.owners) > 0 {
+			continue
+		}
+		var to *peer
+		for _, o := range c.links {
+			if !o.legacy && o.bulkOf(b.asm) == nil && (to == nil || len(o.bulk) < len(to.bulk)) {
+				to = o
+			}
+		}
+		if to != nil {
+			c.sendBulk(now, to, b.asm, 0)
+			c.pump(now, to)
+		}
+	}
 }
 
 func (p *peer) bulkOf(a *assembly) *bulk {
@@ -131,6 +170,7 @@ func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
 
 // has notes that p has a piece of a message that is passed on.
 func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
+	a.shown(p)
 	b := p.bulkOf(a)
 	if b == nil && !a.passed && p.wanted {
 		b = c.sendBulk(now, p, a, 0)
@@ -148,22 +188,22 @@ const parkedAge = 10 * time.Second
 // so long ago that no report of it will come. It returns when it is next needed.
 func (c *Core) retire(now time.Time, p *peer) (next time.Time) {
 	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		age, most := now.Sub(b.since), queueAge
+		from, most := p.waitsFrom(b.since), queueAge
 		if !p.linked && !b.asm.direct {
-			most = parkedAge
+			from, most = b.since, parkedAge
 		}
 		switch {
 		case b.whole():
-			if b.begun && b.asm.chunks != nil && age <= sentHorizon {
+			if b.begun && b.asm.chunks != nil && now.Sub(b.since) <= sentHorizon {
 				next = soonest(next, b.since.Add(sentHorizon+time.Millisecond))
 				return false
 			}
-		case b.asm.chunks == nil || age > most:
+		case b.asm.chunks == nil || now.Sub(from) > most:
 			if b.asm.passed || b.asm.direct {
 				c.drop(DropQueueOld)
 			}
 		default:
-			next = soonest(next, b.since.Add(most+time.Millisecond))
+			next = soonest(next, from.Add(most+time.Millisecond))
 			return false
 		}
 		b.asm.pending--

@@ -193,6 +193,7 @@ func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 func (c *Core) first(now time.Time, p *peer, id *wire.MessageID) {
 	p.firsts++
 	if len(c.asked) > 0 {
+		c.supplied(now, p, id)
 		if ask, ok := c.asked[*id]; ok && ask.of != p && now.Sub(c.quieted) > c.quiet {
 			c.quiet, c.quieted = min(2*c.quiet, quietMost), now
 		}

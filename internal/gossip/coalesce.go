@@ -102,7 +102,7 @@ func startsWith(message []byte, id *wire.MessageID) bool {
 // pumpSmall sends the next datagram of small messages that waited: as many as it holds. It reports
 // whether one could go.
 func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) bool {
-	for p.waits() > 0 && now.Sub(p.nextSmall(0).at) > queueAge {
+	for p.waits() > 0 && p.stale(now, p.nextSmall(0).at) {
 		c.drop(DropQueueOld)
 		p.dropSmall(1)
 	}

@@ -17,7 +17,7 @@ const (
 	ownAhead   = bulkMax          // bytes of our own that the peer has not reported, beyond which no further one is begun
 	bulkCount  = incompleteCount  // large messages: more a peer does not take at once
 	bulkActive = 4                // of which pieces are sent in turn
-	queueAge   = 30 * time.Second // what waits longer is dropped
+	queueAge   = 30 * time.Second // what waits longer is dropped, unless the peer reports meanwhile that it gets what was sent
 )
 
 // Control and membership go out at once and are only counted. Small messages go out at once while the
@@ -25,10 +25,11 @@ const (
 // by piece, in turn.
 type egress struct {
 	pace     *pacing.Controller
-	sent     uint64   // bytes of all datagrams
-	open     []stored // the small messages of a datagram that is not sealed yet
-	openSize int      // bytes of its plaintext
-	urgent   []queued // small messages that the peer lacks: they go before the others
+	sent     uint64    // bytes of all datagrams
+	moved    time.Time // when the peer last reported what came
+	open     []stored  // the small messages of a datagram that is not sealed yet
+	openSize int       // bytes of its plaintext
+	urgent   []queued  // small messages that the peer lacks: they go before the others
 	small    []queued
 	bytes    int                         // of both
 	spared   map[wire.MessageID]struct{} // broadcasts the peer has, some of them in small
@@ -58,6 +59,18 @@ func (a *ahead) take(now time.Time, rate float64, n int) bool {
 	}
 	a.level -= float64(n)
 	return true
+}
+
+// stale reports whether what waits since a time has waited too long: the queue has not moved for queueAge. As long
+// as the peer reports what it gets, however slowly, its turn will come.
+func (e *egress) stale(now, since time.Time) bool { return now.Sub(e.waitsFrom(since)) > queueAge }
+
+// waitsFrom is when the queue last moved, or since if that is later.
+func (e *egress) waitsFrom(since time.Time) time.Time {
+	if e.moved.After(since) {
+		return e.moved
+	}
+	return since
 }
 
 // full reports whether the link takes no further message of that kind: the peer takes less than comes.
@@ -122,6 +135,9 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 
 // pump sends what waits for p as far as the pacing allows.
 func (c *Core) pump(now time.Time, p *peer) {
+	if !p.sendAt.IsZero() && now.After(p.sendAt) {
+		p.pace.Late(now, now.Sub(p.sendAt))
+	}
 	p.sendAt = time.Time{}
 	c.sealOpen(now, p)
 	ch := p.channel(now)

@@ -93,7 +93,9 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 			return
 		}
 	}
-	a.noticed(now, p)
+	if a.noticed(now, p) {
+		c.supplied(now, p, &a.id)
+	}
 	c.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
 	switch {
@@ -168,6 +170,9 @@ func (c *Core) complete(now time.Time, a *assembly) {
 	c.rank(now, a)
 	data := a.copy()
 	for _, p := range c.links {
+		if p.announced(a.id) {
+			a.shown(p)
+		}
 		if p.legacy {
 			c.sendLegacyBroadcast(now, p, a.id, data)
 		}
@@ -183,7 +188,10 @@ func (c *Core) sweepLater(now time.Time) {
 }
 
 func (c *Core) sweepStore(now time.Time) {
-	for range c.store.sweep(now) {
+	promised := func(a *assembly) bool {
+		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.announced(a.id) })
+	}
+	for range c.store.sweep(now, promised) {
 		c.drop(DropIncomplete)
 	}
 	c.sweepHeld(now)

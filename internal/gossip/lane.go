@@ -19,6 +19,7 @@ const (
 	askWindow  = incompleteCount / 2   // messages that one peer is asked for at once
 	askTries   = 5                     // times that one announcement is answered by a Want
 	askQuiet   = 10 * time.Millisecond // beyond a round trip, for the scheduling of either end
+	askLongest = 10 * time.Second      // pause after a Want at most
 	wantSpans  = 32                    // pieces of one message that are asked for at once
 	tellAgain  = 50 * time.Millisecond // before the same is said again to a peer that does not heed it
 	scoreKept  = 31. / 32              // of a score, with each message
@@ -27,21 +28,23 @@ const (
 
 // lane is who sends what in full along a link.
 type lane struct {
-	source   bool           // we want messages from the peer in full
-	wanted   bool           // it wants ours
-	score    float64        // how often it was among the first two lately
-	advised  time.Time      // when it was last told whether it is a source
-	halted   wire.MessageID // the message that it was last told to stop
-	wantedAt time.Time      // when it was last sent a Want
-	offers   []offer        // what it has announced, in the order in which it is due
-	late     []offer        // what was due and did not come
-	lateAt   time.Time      // when the first of late is due; zero for none
-	tidyAt   int            // length at which those that have come are taken out of offers
-	pursued  int            // entries of Core.asked that name it
-	credit   int            // pieces that it may still ask for
-	halting  time.Time      // since when halts are counted
-	halts    int            // messages that it was told to send no more of
-	noticed  time.Time      // scratch of rank
+	source    bool           // we want messages from the peer in full
+	wanted    bool           // it wants ours
+	score     float64        // how often it was among the first two lately
+	advised   time.Time      // when it was last told whether it is a source
+	halted    wire.MessageID // the message that it was last told to stop
+	wantedAt  time.Time      // when it was last sent a Want
+	offers    []offer        // what it has announced, in the order in which it is due
+	late      []offer        // what was due and did not come
+	lateAt    time.Time      // when the first of late is due; zero for none
+	tidyAt    int            // length at which those that have come are taken out of offers
+	pursued   int            // entries of Core.asked that name it
+	patience  time.Duration  // how long it takes to answer a Want, at least; zero until it was slow to
+	impatient time.Time      // when patience last grew because no answer came
+	credit    int            // pieces that it may still ask for
+	halting   time.Time      // since when halts are counted
+	halts     int            // messages that it was told to send no more of
+	noticed   time.Time      // scratch of rank
 }
 
 // offer is a message that a peer has announced.
@@ -116,6 +119,9 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 		return
 	}
 	p.wanted = false
+	if a := c.store.byID[stop]; a != nil {
+		a.shown(p)
+	}
 	var untold []*assembly
 	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
 		if b.asm.direct || b.asked || b.whole() || b.begun && b.asm.id != stop || b.asm.ours && b.asm.pending <= sourcesMax {
@@ -140,8 +146,16 @@ func (c *Core) handleGraft(p *peer) {
 	}
 }
 
-// announce tells peers that a large message is here, or comes.
+// announce tells peers that a large message is here, or comes. It is kept for them.
 func (c *Core) announce(now time.Time, a *assembly, to ...*peer) {
+	for _, p := range to {
+		a.tell(p)
+	}
+	c.mention(now, a, to...)
+}
+
+// mention tells peers that a large message is here. They may have it already, and would not say so.
+func (c *Core) mention(now time.Time, a *assembly, to ...*peer) {
 	if len(to) == 0 {
 		return
 	}
@@ -170,6 +184,9 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 	news := false
 	for i := range have.Len() {
 		id, total := have.At(i)
+		if a := c.store.byID[id]; a != nil {
+			a.shown(p)
+		}
 		switch {
 		case total == 0 || total > MessageMax:
 			c.drop(DropOversize)
@@ -222,14 +239,19 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 			switch {
 			case c.seen.has(&o.id):
 				c.unask(o.id) // it came, or can be told from those that came no more
+			case c.tooOld(now, &o):
 			case o.due.After(now) || !room() || ask(&o):
 				p.goesOn(o)
 			}
 		}
 	}
 	for len(p.offers) > 0 && !p.offers[0].due.After(now) && room() {
+		if c.tooOld(now, &p.offers[0]) {
+			p.offers = p.offers[1:]
+			continue
+		}
 		if p.pursued >= askWindow { // it has enough to do
-			p.offers[0].due = now.Add(2*p.roundTrip() + c.quiet)
+			p.offers[0].due = now.Add(c.askPause(p))
 			break
 		}
 		o := p.offers[0]
@@ -257,10 +279,26 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 	return soonest(p.lateAt, p.offers[0].due)
 }
 
+// announced reports whether the peer has announced a message that has not come.
+func (l *lane) announced(id wire.MessageID) bool {
+	is := func(o offer) bool { return o.id == id }
+	return slices.ContainsFunc(l.offers, is) || slices.ContainsFunc(l.late, is)
+}
+
 // goesOn puts an announcement among those that are late.
 func (l *lane) goesOn(o offer) {
 	l.late = append(l.late, o)
 	l.lateAt = soonest(l.lateAt, o.due)
+}
+
+// tooOld gives up an announcement whose message is not kept for us any more.
+func (c *Core) tooOld(now time.Time, o *offer) bool {
+	if now.Sub(o.at) <= announcedKeep || c.seen.has(&o.id) {
+		return false
+	}
+	c.unask(o.id)
+	c.drop(DropAnnounced)
+	return true
 }
 
 // pursue decides what becomes of an announcement whose time has come: nothing when the message is here;
@@ -270,15 +308,20 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 	if c.seen.has(&o.id) {
 		return false, false
 	}
-	pause := 2*p.roundTrip() + c.quiet
 	a := c.store.byID[o.id]
-	last := c.asked[o.id].at
+	asked := c.asked[o.id]
+	last := asked.at
+	pause := c.askPause(p)
 	if a != nil && a.came.After(last) {
 		last = a.came
 	}
 	if due := last.Add(pause); due.After(now) {
 		o.due = due
 		return true, false
+	}
+	if asked.of == p {
+		p.unanswered(now, asked.at)
+		pause = c.askPause(p)
 	}
 	if o.tries == askTries {
 		c.unask(o.id)
@@ -290,7 +333,7 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 		return true, false
 	}
 	o.tries++
-	o.due = now.Add(pause << o.tries) // others that announced it are asked before
+	o.due = now.Add(min(pause<<o.tries, askLongest)) // others that announced it are asked before
 	c.askOf(now, o.id, p)
 	if a == nil {
 		c.want.Add(&o.id, 0, o.total)
@@ -298,6 +341,26 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 	}
 	a.have.gaps(a.total, wantSpans, func(from, to uint32) { c.want.Add(&o.id, from, to) })
 	return true, len(a.have) == 0
+}
+
+// askPause is how long p has to answer a Want.
+func (c *Core) askPause(p *peer) time.Duration {
+	return min(max(2*p.roundTrip()+c.quiet, p.patience), askLongest)
+}
+
+// supplied learns how long p takes to answer a Want: it may be slow, or have much to send before.
+func (c *Core) supplied(now time.Time, p *peer, id *wire.MessageID) {
+	if ask, ok := c.asked[*id]; ok && ask.of == p {
+		took := now.Sub(ask.at)
+		p.patience = max(p.patience*7/8, min(2*took, askLongest))
+	}
+}
+
+// unanswered has p get more time for the next Want. Of those that were on their way together one counts.
+func (l *lane) unanswered(now, asked time.Time) {
+	if asked.After(l.impatient) {
+		l.patience, l.impatient = min(2*max(l.patience, askQuiet), askLongest), now
+	}
 }
 
 // askOf notes that p is asked for a message.
@@ -373,7 +436,7 @@ func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
 		c.drop(DropOversize)
 		return
 	}
-	b.asked = true
+	p.ask(b)
 	b.done.remove(from, to)
 }
 
@@ -384,10 +447,11 @@ type notice struct {
 }
 
 // noticed notes that p sends a message, in the order of the first pieces.
-func (a *assembly) noticed(now time.Time, p *peer) {
-	if !slices.ContainsFunc(a.from, func(n notice) bool { return n.peer == p }) {
+func (a *assembly) noticed(now time.Time, p *peer) (first bool) {
+	if first = !slices.ContainsFunc(a.from, func(n notice) bool { return n.peer == p }); first {
 		a.from = append(a.from, notice{p, now})
 	}
+	return first
 }
 
 // early reports whether p was among the first that sent a piece.

@@ -351,7 +351,7 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	if got < len(messages) && gone == 0 && !dead {
 		t.Error("lost messages are in no counter")
 	}
-	c.net.RunFor(35 * time.Second)
+	c.net.RunFor(announcedKeep + 5*time.Second)
 	c.quiet()
 }
 

@@ -306,6 +306,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 		p.unheard = time.Time{}
 		p.deaf = now.Sub(p.heard) > p.silence(silenceCheck)
+		c.redirect(now, p)
 		return
 	}
 	c.links = append(c.links, p)

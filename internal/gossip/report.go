@@ -72,6 +72,9 @@ func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
 	}
 	p := ch.peer
 	w, at, size, ok := ch.log.Get(r.Highest)
+	if r.Highest <= ch.Sent() {
+		p.moved = now
+	}
 	if !ok {
 		return
 	}
@@ -91,6 +94,7 @@ func (p *peer) confirm(ch *channel, lowest uint64) {
 		arrived := b.ch == ch && b.last < lowest && b.whole()
 		if arrived {
 			b.asm.pending--
+			b.asm.shown(p)
 		}
 		return arrived
 	})

@@ -85,7 +85,8 @@
 //	window = rate * (rtt + 2 interval + 10 ms)       from 64 KiB to 64 MiB; 64 KiB until the first report
 //
 // Two intervals bear one lost report. A datagram leaves when a bucket, filled at the rate, holds its size;
-// the bucket takes 2 ms of the rate or two datagrams. When the window is used up sending stops, but for one datagram when a report is overdue, after rtt + interval + 10 ms, one
+// the bucket takes 2 ms of the rate or two datagrams. A caller that is scheduled late (Late) may make up for what it missed,
+// by 64 KiB at most, so that a host whose processor is busy comes near the rate. When the window is used up sending stops, but for one datagram when a report is overdue, after rtt + interval + 10 ms, one
 // more after the same time, then after twice that and so on up to 1 s. A report after four or more of them
 // starts the link anew, for all that was sent before has left the network; a peer that cannot pass on what it
 // gets reports late, but not that late, and Held tells of it. A Nak before the first report allows one

@@ -79,12 +79,21 @@ func (c *Controller) bucketSize() float64 {
 
 // fill adds what the rate gave since the last time. A level above the size, as the first burst is,
 // stays.
-func (c *Controller) fill(now time.Time) {
+func (c *Controller) fill(now time.Time) { c.fillTo(now, c.bucketSize()) }
+
+func (c *Controller) fillTo(now time.Time, size float64) {
 	b := &c.bucket
 	if d := now.Sub(b.at); d > 0 {
-		b.level = max(b.level, min(b.level+c.rate*d.Seconds(), c.bucketSize()))
+		b.level = max(b.level, min(b.level+c.rate*d.Seconds(), size))
 		b.at = now
 	}
+}
+
+// Late notes, before a Wait, that the caller meant to send so much earlier and was not scheduled. It may make up for
+// that, by a burst at most: a host whose processor is busy would otherwise never come near its rate.
+func (c *Controller) Late(now time.Time, by time.Duration) {
+	missed := min(c.rate*by.Seconds(), c.burst())
+	c.fillTo(now, c.bucketSize()+missed)
 }
 
 // windowWait is zero within the window. Beyond it one datagram may go when a report is overdue, and the

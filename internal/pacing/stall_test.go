@@ -113,3 +113,28 @@ func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
 		t.Errorf("%d of %d datagrams arrived", f.unique, f.may)
 	}
 }
+
+// A caller that gets the processor now and then only sends what its rate allows all the same.
+func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
+	const late = 50 * ms
+	c, now := newController(40*ms), epoch
+	c.setRate(400e3)
+	sendAll(c, now)
+	begin, sent := now, 0
+	for range 100 {
+		c.flight.reported = c.flight.sent // the window is not what is tested
+		w := c.Wait(now, 1400)
+		now = now.Add(w + late)
+		c.Late(now, late)
+		sent += sendAll(c, now)
+	}
+	if rate := float64(sent) / now.Sub(begin).Seconds(); rate < 0.9*c.Rate() || rate > 1.01*c.Rate() {
+		t.Errorf("%.0f B/s, the rate is %.0f", rate, c.Rate())
+	}
+	c.flight.reported = c.flight.sent
+	c.Wait(now, 1400)
+	c.Late(now.Add(time.Hour), time.Hour)
+	if n := sendAll(c, now.Add(time.Hour)); n > 2*burst {
+		t.Errorf("%d bytes at once after an hour", n)
+	}
+}

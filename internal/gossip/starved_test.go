@@ -1,0 +1,234 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// starved is a cluster of ten nodes that get little processor time, in slices, as processes on a busy machine do.
+func starved(t *testing.T, load simnet.Load) *cluster {
+	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(50 * time.Microsecond)})
+	c.add(10)
+	c.form(5 * time.Second)
+	for _, n := range c.nodes {
+		c.net.SetLoad(n.addr, load)
+	}
+	return c
+}
+
+// flood has some nodes send up to so many messages in 100 ms, and returns how many Broadcast took.
+func (c *cluster) flood(nodes, each, size int) (taken int) {
+	next := make([]int, nodes)
+	for step := 1; step <= 100; step++ {
+		for i := range next {
+			c.do(i, func(now time.Time) {
+				for ; next[i] < each*step/100; next[i]++ {
+					b := make([]byte, size)
+					binary.BigEndian.PutUint32(b, uint32(i))
+					binary.BigEndian.PutUint32(b[4:], uint32(next[i]))
+					if c.nodes[i].Broadcast(now, b) != nil {
+						return
+					}
+					taken++
+				}
+			})
+		}
+		c.net.RunFor(time.Millisecond)
+	}
+	return taken
+}
+
+// settle runs until all of so many deliveries were made, or none is for a minute, and returns how long that took.
+func (c *cluster) settle(deliveries int) time.Duration {
+	begin := c.net.Elapsed()
+	for before := -1; c.arrived > before && c.arrived < deliveries; {
+		before = c.arrived
+		c.net.RunUntil(time.Minute, func() bool { return c.arrived >= deliveries })
+	}
+	return c.net.Elapsed() - begin
+}
+
+// What Broadcast has taken arrives everywhere, however little of the processor the nodes get.
+func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
+	const often, seldom, rare = 200 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second
+	for _, is := range []struct {
+		share  float64
+		period time.Duration
+		size   int
+	}{{0.01, often, 20_000}, {0.01, seldom, 256}, {0.01, seldom, 5000}, {0.1, rare, 5000}} {
+		t.Run(fmt.Sprintf("%d bytes, %v of each %v", is.size, is.share, is.period), func(t *testing.T) {
+			t.Parallel()
+			c := starved(t, simnet.Load{Share: is.share, Period: is.period, Cost: 20 * time.Microsecond})
+			taken := c.flood(5, 200, is.size)
+			want := taken * (len(c.nodes) - 1)
+			took := c.settle(want)
+			t.Logf("%d messages taken, %d of %d deliveries made after %v", taken, c.arrived, want, took)
+			if c.arrived != want {
+				t.Errorf("%d of %d deliveries of %d messages were made", c.arrived, want, taken)
+			}
+		})
+	}
+}
+
+// held makes node i hold a whole large message of its own that it has sent nowhere.
+func (c *cluster) held(i, size int) (a *assembly) {
+	n := c.nodes[i]
+	c.do(i, func(now time.Time) {
+		id := n.newBroadcastID()
+		n.seen.first(now, &id)
+		a = n.store.add(now, id, []byte(payload(size, 1)), false)
+		a.ours, a.passed = true, true
+		n.sweepLater(now)
+	})
+	return a
+}
+
+func TestWhatWaitsForASlowLinkIsNotGivenUpWhileTheLinkMoves(t *testing.T) {
+	c := pair(t)
+	c.net.Adjust(func(l *simnet.Link) { l.Rate, l.Queue = 500*simnet.Kbit, 1<<20 })
+	taken := 0
+	c.do(0, func(now time.Time) {
+		for ; taken < 30; taken++ { // 3 MB at 500 kbit/s: the last wait for longer than queueAge
+			if err := c.nodes[0].Broadcast(now, []byte(payload(100_000, byte(taken)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	c.net.RunUntil(5*time.Minute, func() bool { return c.arrived == taken })
+	if c.arrived != taken {
+		t.Errorf("%d of %d came, %d were given up", c.arrived, taken, c.nodes[0].stats.Dropped[DropQueueOld])
+	}
+}
+
+func TestWhatWaitsForALinkThatDoesNotMoveIsGivenUp(t *testing.T) {
+	var e egress
+	at := time.Unix(0, 0)
+	if e.stale(at.Add(queueAge), at) {
+		t.Error("given up too early")
+	}
+	if !e.stale(at.Add(queueAge+1), at) {
+		t.Error("kept although the peer has reported nothing")
+	}
+	if e.moved = at.Add(time.Second); e.stale(at.Add(queueAge+1), at) {
+		t.Error("given up although the peer reports what it gets")
+	}
+}
+
+func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	p := n.links[0]
+	var held []*assembly
+	for range 4 {
+		held = append(held, c.held(0, 50_000))
+	}
+	c.do(0, func(now time.Time) {
+		for _, a := range held[:3] {
+			n.sendBulk(now, p, a, 0)
+		}
+		for _, a := range []*assembly{held[3], held[1]} {
+			n.serve(now, p, a, 0, 10)
+		}
+		for i, want := range []*assembly{held[3], held[1], held[0], held[2]} {
+			if p.bulk[i].asm != want {
+				t.Errorf("another message is at place %d of the queue", i)
+			}
+		}
+	})
+}
+
+func TestAnnouncedMessageIsKeptForThoseThatHaveNotShownThatTheyHaveIt(t *testing.T) {
+	for _, shown := range []bool{false, true} {
+		c := pair(t)
+		n := c.nodes[0]
+		a := c.held(0, 50_000)
+		a.tell(n.links[0])
+		if shown {
+			a.shown(n.links[0])
+		}
+		c.net.RunFor(announcedKeep - 2*sweepInterval)
+		if kept := a.chunks != nil; kept == shown {
+			t.Errorf("the peer has shown it: %v; kept %v", shown, kept)
+		}
+		if c.net.RunFor(4 * sweepInterval); a.chunks != nil {
+			t.Error("kept for ever")
+		}
+	}
+}
+
+func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		c := newCluster(t, 1, gigabit())
+		c.add(5)
+		c.form(5 * time.Second)
+		n := c.nodes[0]
+		a := c.held(0, 50_000)
+		ends, other := n.links[0], n.links[1]
+		if known {
+			a.shown(other)
+		}
+		c.do(0, func(now time.Time) {
+			n.sendBulk(now, ends, a, 0)
+			n.unlink(now, ends)
+		})
+		sent := false
+		for _, p := range n.links {
+			sent = sent || p.bulkOf(a) != nil
+		}
+		if sent == known {
+			t.Errorf("another has it: %v; sent along another link: %v", known, sent)
+		}
+	}
+}
+
+func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
+	c := newCluster(t, 1, gigabit())
+	c.add(5)
+	c.form(5 * time.Second)
+	n := c.nodes[0]
+	a := c.held(0, 50_000)
+	p := n.links[0]
+	c.do(0, func(now time.Time) {
+		p.deaf = false
+		n.carry(now, p)
+	})
+	c.net.RunFor(time.Second)
+	for _, o := range c.nodes {
+		if o.cfg.ID == p.id && !o.seen.has(&a.id) {
+			t.Error("the peer does not have the message")
+		}
+	}
+}
+
+func TestPeerThatAnswersSlowlyIsGivenMoreTime(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	p := n.links[0]
+	id := n.newBroadcastID()
+	c.do(0, func(now time.Time) {
+		usual := n.askPause(p)
+		n.askOf(now, id, p)
+		n.supplied(now.Add(time.Second), p, &id)
+		if got := n.askPause(p); got != 2*time.Second {
+			t.Errorf("%v after an answer that took a second", got)
+		}
+		for at := now; n.askPause(p) < askLongest; at = at.Add(askLongest) {
+			before := n.askPause(p)
+			p.unanswered(at.Add(time.Second), at)
+			p.unanswered(at.Add(time.Second), at)
+			if got := n.askPause(p); got != min(2*before, askLongest) {
+				t.Fatalf("%v after %v brought no answer", got, before)
+			}
+		}
+		for range 100 {
+			n.supplied(now, p, &id)
+		}
+		if got := n.askPause(p); got != usual {
+			t.Errorf("%v after many quick answers, %v at first", got, usual)
+		}
+	})
+}
