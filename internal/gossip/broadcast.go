@@ -148,7 +148,12 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 		case p.legacy:
 			c.sendLegacyBroadcast(now, p, id, data)
 		case len(m.plain) > c.room(p):
-			large = c.cutFor(now, p, large, id, data)
+			large = c.cutFor(now, p, large, id, data, p.wanted || more > 0)
+			if !p.wanted {
+				more--
+			}
+			c.widen(now, p)
+			c.pump(now, p)
 		case (p.note(now) || p.waits() > 0) && !p.wanted && (more <= 0 || p.full(false)), p.bytes >= smallLazy:
 			c.tellLater(now, p, m, &id)
 		default:

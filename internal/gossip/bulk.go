@@ -33,7 +33,11 @@ func (b *bulk) stalled(now time.Time) bool { return now.Sub(b.since) > stallGrac
 // sendBulk begins to send a large message to p.
 func (c *Core) sendBulk(now time.Time, p *peer, a *assembly, use wire.Use) *bulk {
 	b := &bulk{asm: a, use: use, since: now}
-	p.bulk = append(p.bulk, b)
+	if a.use = use; use == wire.UseControl { // before what may take long
+		p.bulk = slices.Insert(p.bulk, 0, b)
+	} else {
+		p.bulk = append(p.bulk, b)
+	}
 	a.pending++
 	return b
 }
@@ -141,10 +145,13 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
 }
 
 // cut makes the plaintext of a piece of a large message, as much of it as a datagram to p holds.
-func (c *Core) cut(p *peer, b *bulk, piece span) (plain []byte, what sent) {
+func (c *Core) cut(now time.Time, p *peer, b *bulk, piece span) (plain []byte, what sent) {
 	overhead := wire.FrameOverhead
 	if b.asm.direct {
 		overhead = wire.DirectOverhead
+	}
+	if int(piece.to-piece.from) > c.room(p)-overhead {
+		c.widen(now, p)
 	}
 	data := b.asm.piece(piece.from, min(piece.to, piece.from+uint32(c.room(p)-overhead)))
 	piece.to = piece.from + uint32(len(data))
@@ -163,9 +170,7 @@ func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
 	b.begun, b.since, b.ch, b.last = true, now, ch, ch.Sent()
 	b.asm.progress = now
 	p.turn++
-	p.tails = 0
-	p.tailAt = now.Add(p.tailPause())
-	p.core.timers.advance(&p.timer, p.tailAt)
+	p.core.probeTailLater(now, p)
 }
 
 // has notes that p has a piece of a message that is passed on.

@@ -180,6 +180,8 @@ func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 	}
 	c.smallMsg = smallMessage{plain: plain, off: s.off}
 	switch {
+	case len(plain) > c.room(p):
+		c.recut(now, p, plain)
 	case p.waits() == 0 && c.enclose(now, p, &c.smallMsg):
 	case p.bytes >= smallMax:
 		c.drop(DropQueueFull)

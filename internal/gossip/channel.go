@@ -44,12 +44,20 @@ type sent struct {
 // identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.
 const identityMeta = 512
 
+// identityMax is the most bytes of an identity's plaintext: what goes through any path.
+const identityMax = datagramMin - wire.BoxOverhead
+
 // addChannel begins a channel with the box that tells who we are.
 func (c *Core) addChannel(now time.Time, p *peer, s *session.Session) (identity []byte) {
 	if c.self.fill(&c.entry); len(c.entry.Meta) > identityMeta {
 		c.entry.Meta = nil
 	}
-	identity = s.Seal(now, nil, wire.AppendIdentity(nil, c.newID(), &c.entry))
+	plain := wire.AppendIdentity(nil, c.newID(), &c.entry)
+	if len(plain) > identityMax {
+		c.entry.Meta = nil
+		plain = wire.AppendIdentity(nil, c.newID(), &c.entry)
+	}
+	identity = s.Seal(now, nil, plain)
 	p.sent += uint64(len(identity))
 	p.pace.Sent(now, len(identity))
 	ch := &channel{Session: s, peer: p, log: session.NewSentLog[sent](sentHorizon), identity: len(identity)}
@@ -82,6 +90,9 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 	ch.log.Put(ch.Sent(), now, n, what)
 	ch.grown = ch.grown || ch.log.Len() > 8*logCalm
 	p.pace.Sent(now, n)
+	if what.asm != nil || what.off != 0 {
+		c.riskMTU(now, ch, n)
+	}
 }
 
 // tickLog forgets what no Nak will ask for any more. It returns when it is next needed.

@@ -24,6 +24,7 @@ const storedSize = 12
 func (c *Core) enclose(now time.Time, p *peer, m *smallMessage) bool {
 	n := len(m.plain)
 	if p.openSize+n > c.room(p) {
+		c.widen(now, p)
 		c.sealOpen(now, p)
 	}
 	if !c.maySendSmall(now, p, p.openSize, n) {
@@ -37,7 +38,15 @@ func (c *Core) enclose(now time.Time, p *peer, m *smallMessage) bool {
 
 // sealOpen seals the datagram that is open for p, if there is one.
 func (c *Core) sealOpen(now time.Time, p *peer) {
-	if len(p.open) == 0 {
+	switch {
+	case len(p.open) == 0:
+		return
+	case p.openSize > c.room(p): // the path carries less than it did a moment ago
+		for _, s := range p.open {
+			p.queueUrgent(now, s)
+		}
+		p.open, p.openSize = p.open[:0], 0
+		c.pumpSoon(now, p)
 		return
 	}
 	if ch := p.channel(now); ch == nil {
@@ -102,18 +111,23 @@ func startsWith(message []byte, id *wire.MessageID) bool {
 // pumpSmall sends the next datagram of small messages that waited: as many as it holds. It reports
 // whether one could go.
 func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) bool {
-	for p.waits() > 0 && p.stale(now, p.nextSmall(0).at) {
-		c.drop(DropQueueOld)
-		p.dropSmall(1)
-	}
 	room := c.room(p)
+	for ; p.waits() > 0; p.dropSmall(1) {
+		if q := p.nextSmall(0); p.stale(now, q.at) {
+			c.drop(DropQueueOld)
+		} else if int(q.size) > room {
+			c.recutStored(now, p, q.stored)
+		} else {
+			break
+		}
+	}
 	list, size, taken := c.going[:0], 0, 0
 	for ; taken < p.waits(); taken++ {
 		s := p.nextSmall(taken).stored
 		if plain := c.arena.get(s.off, int(s.size)); plain != nil && p.needless(plain) {
 			continue
 		}
-		if size > 0 && size+int(s.size) > room {
+		if size+int(s.size) > room {
 			break
 		}
 		list = append(list, s)
@@ -164,8 +178,8 @@ func (c *Core) queueAgain(now time.Time, p *peer, off uint64, plain []byte) {
 		}
 		c.stats.Resent++
 		n := len(plain) - len(after)
-		if n > c.room(p) && m.Kind == wire.KindBroadcast { // the path carries less than it did
-			c.cutFor(now, p, nil, m.ID, m.Data)
+		if n > c.room(p) { // the path carries less than it did
+			c.recut(now, p, plain[:n])
 		} else {
 			p.queueUrgent(now, stored{off, uint32(n)})
 		}

@@ -109,6 +109,7 @@ type Core struct {
 	out         outbox
 	packet      wire.Packet               // scratch: the datagram being taken in
 	drawn       drawn                     // by it
+	unpacking   bool                      // control that came in pieces is being taken in
 	plain       []byte                    // scratch: one plaintext being built
 	joined      []byte                    // scratch: see gather
 	index       []byte                    // scratch: see gather

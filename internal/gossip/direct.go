@@ -370,7 +370,7 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 	case !d.Use.Known():
 		c.drop(DropUnknownBody)
 		return
-	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0:
+	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0 || d.Use == wire.UseControl && (d.Total > controlMax || c.unpacking):
 		c.drop(DropOversize)
 		return
 	case c.directs.has(&m.ID):
@@ -426,6 +426,8 @@ func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.M
 	case use == wire.UseRepeat:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})
+	case use == wire.UseControl:
+		c.handleControl(now, ch, data)
 	default:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaDirect, Data: data})

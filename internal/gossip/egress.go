@@ -120,6 +120,11 @@ func (c *Core) lags() bool {
 
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits.
 func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
+	if len(m.plain) > c.room(p) {
+		c.recut(now, p, m.plain)
+		c.pump(now, p)
+		return
+	}
 	if p.waits() == 0 && c.enclose(now, p, m) {
 		return
 	}
@@ -131,6 +136,12 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 		return
 	}
 	p.queueSmall(now, m.stored())
+}
+
+// pumpSoon has the timer of p send what waits, for callers in the midst of something.
+func (c *Core) pumpSoon(now time.Time, p *peer) {
+	p.sendAt = now
+	c.timers.advance(&p.timer, now)
 }
 
 // pump sends what waits for p as far as the pacing allows.
@@ -156,7 +167,7 @@ func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
 	if b == nil || !c.maySend(now, p, min(int(piece.to-piece.from)+wire.DirectOverhead, c.room(p))) {
 		return false
 	}
-	plain, what := c.cut(p, b, piece)
+	plain, what := c.cut(now, p, b, piece)
 	c.transmit(now, ch, p.set.Path(), plain, what)
 	p.took(now, ch, b, what.piece)
 	return true
@@ -181,6 +192,9 @@ func (c *Core) maySendSmall(now time.Time, p *peer, some, n int) bool {
 		return true
 	}
 	c.sendLater(now, p, wait)
+	if p.tailAt.IsZero() { // the report that we wait for may have been lost
+		c.probeTailLater(now, p)
+	}
 	return false
 }
 
@@ -211,23 +225,4 @@ func (c *Core) tickEgress(now time.Time, p *peer) (next time.Time) {
 		next = soonest(next, ch.NextNak(p.roundTrip()))
 	}
 	return next
-}
-
-// Refused notes that the system did not take a datagram. One that is too big for its path makes those to
-// its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
-// other reason sending pauses for a moment. It is no loss: nothing is said about the path.
-func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
-	c.now = now
-	for _, p := range c.links {
-		switch {
-		case p.set.Path().Remote != to.Remote || p.legacy:
-		case tooBig && size > p.mtu.size: // a probe that does not even leave
-			p.mtu.tries, p.mtu.due = mtuTries, now
-			c.timers.advance(&p.timer, now)
-		case tooBig:
-			p.maxDatagram = max(datagramMin, min(p.maxDatagram, size*3/4))
-		default:
-			p.pace.Backoff(now)
-		}
-	}
 }

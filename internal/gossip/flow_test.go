@@ -261,3 +261,26 @@ func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
 	}
 	c.quiet()
 }
+
+// Small messages that wait for the pacing wait for a report, and the one that is on its way may be lost.
+func TestSmallMessagesThatWaitDoNotDependOnOneReport(t *testing.T) {
+	const seeds = 20
+	refused := 0
+	for seed := range uint64(seeds) {
+		c := newCluster(t, seed+1, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})
+		c.add(10)
+		c.form(5 * time.Second)
+		for i := range 1500 {
+			c.do(i%10, func(now time.Time) {
+				if c.nodes[i%10].Broadcast(now, fmt.Appendf(nil, "message %06d %200s", i, "")) != nil {
+					refused++
+				}
+			})
+			c.net.RunFor(100 * time.Microsecond)
+		}
+	}
+	t.Logf("%d of %d messages were refused", refused, 1500*seeds)
+	if refused > 60 {
+		t.Errorf("%d of %d messages were refused although the links carry many times as much", refused, 1500*seeds)
+	}
+}

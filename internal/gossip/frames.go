@@ -119,8 +119,9 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 	}
 }
 
-// cutFor sends a message that came in one datagram in frames along a link that takes only smaller ones.
-func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, data []byte) *assembly {
+// cutFor queues a message that came in one datagram as frames for a link that takes only smaller ones. It is announced
+// instead where it need not go in full, or where too much waits.
+func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, data []byte, full bool) *assembly {
 	if a == nil {
 		a = c.store.byID[id]
 	}
@@ -130,12 +131,15 @@ func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, da
 	switch {
 	case a == nil:
 		c.drop(DropStoreFull)
-	case p.full(true):
-		c.drop(DropQueueFull)
-	case p.bulkOf(a) == nil:
+	case p.bulkOf(a) != nil:
+	case full && !p.full(true):
 		c.stats.BroadcastsForwarded++
 		c.sendBulk(now, p, a, 0)
-		c.pump(now, p)
+	default:
+		c.announce(now, a, p)
+	}
+	if a != nil {
+		a.passed = true
 		c.sweepLater(now)
 	}
 	return a

@@ -423,10 +423,11 @@ func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
 	case !a.passed:
 		c.drop(DropForgotten)
 		return
-	case to > a.total:
+	case from >= a.total, to > a.total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
 		c.drop(DropUnexpected)
 		return
 	}
+	to = min(to, a.total)
 	b := p.bulkOf(a)
 	if b == nil {
 		b = c.sendBulk(now, p, a, 0)

@@ -48,7 +48,7 @@ func (c *Core) welcome(now time.Time, p *peer) {
 		if s.at.IsZero() || now.Sub(s.at) > latelyFor {
 			continue
 		}
-		if plain := c.arena.get(s.kept.off, int(s.kept.size)); plain != nil && len(plain) <= c.room(p) {
+		if plain := c.arena.get(s.kept.off, int(s.kept.size)); plain != nil {
 			c.tellLater(now, p, &smallMessage{plain: plain, off: s.kept.off}, &s.id)
 		}
 	}

@@ -71,7 +71,7 @@ func (c *Core) bidFarewell(now time.Time) {
 	for _, id := range f.to {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())
-		w.Append(c.self.fill(&c.entry), c.room(p))
+		w.Append(c.self.fill(&c.entry), controlMax)
 		c.plain = c.appendPing(w.End(), now, p, nil)
 		p.pings[len(p.pings)-1].farewell = true
 		c.sendPlain(now, p, c.plain)

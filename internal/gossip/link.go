@@ -224,7 +224,7 @@ func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 		return
 	}
 	w := wire.BeginMembers(c.plain[:0], c.newID())
-	w.Append(c.self.fill(&c.entry), c.room(p))
+	w.Append(c.self.fill(&c.entry), controlMax)
 	c.plain = wire.AppendRequest(w.End(), c.newID(), k)
 	c.sendPlain(now, p, c.plain)
 }

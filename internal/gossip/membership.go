@@ -397,10 +397,13 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	if w.open && w.mb.Append(e, w.limit) {
 		return
 	}
+	if w.open {
+		w.c.widen(now, w.p)
+	}
 	w.flush(now)
 	w.mb = w.begin(w.c.plain[:0], w.c.newID())
 	w.open = true
-	if !w.mb.Append(e, w.limit) {
+	if !w.mb.Append(e, max(w.limit, controlMax)) { // one that no datagram to p holds goes in pieces
 		w.c.drop(DropOversize)
 	}
 }

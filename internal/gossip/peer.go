@@ -135,7 +135,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.pace = pacing.New(c.now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
-		p.mtu.size = c.cfg.DatagramSize
+		p.mtu = c.newPathMTU()
 		c.peers[e.Peer] = p
 		if e.Legacy {
 			c.makeOld(p)
@@ -430,10 +430,12 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 
 // room is how many bytes of plaintext a datagram to p holds.
 func (c *Core) room(p *peer) int {
-	return min(p.mtu.size, p.maxDatagram) - wire.BoxOverhead
+	return min(p.mtu.usable(), p.maxDatagram) - wire.BoxOverhead
 }
 
-// sendPlain sends a plaintext of control to p at once. Without a confirmed session it goes nowhere.
+// sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
+// confirmed session it goes nowhere. Any path carries most of them; others are kept, to be sent again in pieces if they
+// turn out to be too large.
 func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 	s := p.set.Current(now)
 	if s == nil {
@@ -445,7 +447,15 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), plain))
 		return
 	}
-	c.transmit(now, c.boxes[s.Prefix()], to, plain, sent{})
+	if len(plain) > c.room(p) {
+		c.sendControl(now, p, plain)
+		return
+	}
+	what := sent{}
+	if len(plain) > datagramMin-wire.BoxOverhead {
+		what.off, what.size = c.arena.put(now, plain), uint32(len(plain))
+	}
+	c.transmit(now, c.boxes[s.Prefix()], to, plain, what)
 }
 
 // channel is what to seal under for p; nil when there is nothing, or p is a gwyh 0.1 node.
@@ -512,9 +522,13 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 	if a.Renew {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
 	}
-	if a.PathChanged && p.linked {
-		p.mtu = pathMTU{size: c.cfg.DatagramSize, seq: p.mtu.seq}
-		c.searchMTU(now, p, mtuBegin)
+	if a.PathChanged && !p.legacy {
+		seq := p.mtu.seq
+		p.mtu = c.newPathMTU()
+		p.mtu.seq = seq
+		if p.linked {
+			c.searchMTU(now, p, mtuBegin)
+		}
 	}
 	for _, probe := range a.Probes {
 		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})

@@ -15,6 +15,9 @@ const (
 	tailProbes = 3
 )
 
+// nakRoom is how many bytes of Naks, or of answers to them, one datagram has before the last: they go through any path.
+const nakRoom = datagramMin - wire.BoxOverhead - 2*nakSize
+
 // handleNak sends again what a peer did not get: small messages at once, pieces of large ones when
 // their turn comes. Each counter is served once, for what goes out again has a counter of its own, and
 // the peer is told not to ask for it any more. What is no longer there is lost to it.
@@ -47,7 +50,7 @@ func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
 		p.pace.Lost(now, lost)
 	}
 	c.settling = wire.AppendSettled(c.settling, c.newID(), wire.Settled{Start: start, End: end})
-	if len(c.settling) > c.room(p)-2*nakSize {
+	if len(c.settling) > nakRoom {
 		c.sendSettled(now, ch)
 	}
 }
@@ -120,11 +123,10 @@ func (c *Core) sendNaks(now time.Time, p *peer) {
 			continue
 		}
 		c.plain = c.plain[:0]
-		room := c.room(p) - 2*nakSize
 		ch.TakeNaks(now, p.roundTrip(), func(start, end uint64) bool {
 			c.plain = wire.AppendNak(c.plain, c.newID(), uint32(start), uint32(end))
 			c.stats.NaksSent++
-			return len(c.plain) < room
+			return len(c.plain) < nakRoom
 		})
 		if len(c.plain) > 0 {
 			c.plain = c.appendChatter(c.plain, ch)
@@ -148,6 +150,13 @@ func (c *Core) askMissing(now time.Time, ch *channel) {
 
 // tailPause is how long after the last piece, or the last tail probe, the next probe goes out.
 func (p *peer) tailPause() time.Duration { return max(2*p.roundTrip(), tailMin) << p.tails }
+
+// probeTailLater has an empty Frame follow what was just sent.
+func (c *Core) probeTailLater(now time.Time, p *peer) {
+	p.tails = 0
+	p.tailAt = now.Add(p.tailPause())
+	c.timers.advance(&p.timer, p.tailAt)
+}
 
 // probeTail sends an empty Frame after the last piece: its counter uncovers the loss of what was last.
 func (c *Core) probeTail(now time.Time, p *peer) {

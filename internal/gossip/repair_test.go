@@ -254,13 +254,18 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	c.form(time.Second)
 	n, to := c.nodes[0], c.nodes[1]
 	p := n.peers[to.cfg.ID]
+	c.broadcast(0, payload(5000, 0), time.Second)
+	if p.mtu.usable() != 9000 {
+		t.Fatalf("datagrams of up to %d bytes", p.mtu.usable())
+	}
 	c.do(0, func(now time.Time) {
 		for range 10 {
 			n.Refused(now, p.set.Path(), 9000, true)
 		}
 	})
-	if p.maxDatagram >= 9000 || p.maxDatagram < datagramMin {
-		t.Fatalf("datagrams of up to %d bytes", p.maxDatagram)
+	c.net.RunFor(time.Millisecond)
+	if p.mtu.size != datagramMin {
+		t.Fatalf("datagrams of up to %d bytes", p.mtu.size)
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)
 	c.broadcast(0, payload(3_000, 2), 5*time.Second)

@@ -78,12 +78,13 @@ func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
 	if !ok {
 		return
 	}
-	p.cameMTU(size)
+	c.cameMTU(now, p, size)
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
 	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: w.total, RTT: max(rtt, 0)})
 	c.measured(p, p.pace.RTT())
 	c.heardBy(now, p, at)
 	p.confirm(ch, r.Lowest)
+	c.settleRisk(now, ch, r.Lowest)
 	c.pump(now, p)
 }
 

@@ -383,19 +383,28 @@ func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T)
 
 // A Hello that does not fit into one unfragmented datagram would not get through everywhere.
 func TestHelloWithFourKeysFitsIntoADatagram(t *testing.T) {
-	w, a, _ := pair(t, 1, func(_ int, c *Config) {
-		c.Name = strings.Repeat("n", nameMax)
-		c.Advertise = netip.MustParseAddrPort("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
-		c.Zone = wire.Zone{Name: "eu-central-1a", Valid: true}
-		c.Keys = append(c.Keys, NewKey([]byte("2"), ""), NewKey([]byte("3"), ""), NewKey([]byte("4"), ""), NewKey([]byte("5"), ""))
-	})
-	w.keep = true
-	for range 50 {
-		a.join(address(99), time.Second)
-	}
-	for _, d := range w.log {
-		if h := parsed(t, d.bytes); len(h.Hmacs) != MaxKeys || len(d.bytes) > 1200 {
-			t.Fatalf("%d Hmacs in %d bytes", len(h.Hmacs), len(d.bytes))
-		}
+	for _, zone := range []string{"eu-central-1a", strings.Repeat("z", 255)} {
+		t.Run(fmt.Sprint("zone of ", len(zone), " bytes"), func(t *testing.T) {
+			w, a, b := pair(t, 1, func(i int, c *Config) {
+				c.Name = strings.Repeat("n", nameMax)
+				c.Advertise = netip.MustParseAddrPort("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
+				c.Zone = wire.Zone{Name: zone, Valid: true}
+				c.Keys = append(c.Keys, NewKey([]byte("2"), ""), NewKey([]byte("3"), ""), NewKey([]byte("4"), ""), NewKey([]byte("5"), ""))
+			})
+			w.keep = true
+			for range 50 {
+				a.join(address(99), time.Second)
+			}
+			for _, d := range w.log {
+				if h := parsed(t, d.bytes); len(h.Hmacs) != MaxKeys || len(d.bytes) > 1200 {
+					t.Fatalf("%d Hmacs in %d bytes", len(h.Hmacs), len(d.bytes))
+				}
+			}
+			a.join(b.addr, time.Second)
+			w.run(time.Second)
+			if len(a.sessions) != 1 || len(b.sessions) != 1 {
+				t.Errorf("%d and %d sessions came of it", len(a.sessions), len(b.sessions))
+			}
+		})
 	}
 }

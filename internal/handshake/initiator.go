@@ -1,8 +1,9 @@
 package handshake
 
 import (
+	"bytes"
 	"crypto/subtle"
-	"io"
+	"math"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -35,20 +36,36 @@ func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp t
 	fill(from, m.hello.ID[:])
 	m.hello.ID[6] = m.hello.ID[6]&0x0F | 0x40 // a UUID of version 4, as gwyh 0.1 draws them
 	m.hello.ID[8] = m.hello.ID[8]&0x3F | 0x80
-	block := self.Block.append(nil, roleHello)
-	m.bind = helloBinding(self.Node, &m.hello, block)
-	setBinding(block, &m.bind)
-	m.hello.Hmacs = sign(r.keys, block, timestamp, from)
+	m.signHello(self.Block, r.keys, func(block []byte) []byte { return pad(block, from) })
+	if len(wire.AppendHandshake(nil, math.MaxUint32, self.Node, &m.hello)) > helloMax {
+		lean := self.Block
+		lean.Name = ""
+		m.signHello(lean, r.keys, func(block []byte) []byte {
+			return append(bytes.Clone(block), make([]byte, max(messageMin-len(block), 0))...)
+		})
+	}
 	return m
 }
 
-// sign makes an Hmac per key, each with the same block and a padding of its own.
-func sign(keys []Key, block []byte, timestamp time.Time, rand io.Reader) []wire.Hmac {
+// helloMax is how many bytes of a Hello any path carries. A longer one goes without the node's name and without padding,
+// which makes it short enough with four keys and a zone of 255 bytes.
+const helloMax = 1200
+
+// signHello makes the binding and the Hmacs of the Hello.
+func (m *Initiator) signHello(b Block, keys []Key, message func(block []byte) []byte) {
+	block := b.append(nil, roleHello)
+	m.bind = helloBinding(m.self, &m.hello, block)
+	setBinding(block, &m.bind)
+	m.hello.Hmacs = sign(keys, block, m.hello.Timestamp, message)
+}
+
+// sign makes an Hmac per key, each over a message of its own that begins with the same block.
+func sign(keys []Key, block []byte, timestamp time.Time, message func(block []byte) []byte) []wire.Hmac {
 	stamp := appendStamp(nil, timestamp)
 	hmacs := make([]wire.Hmac, len(keys))
 	for i := range keys {
-		message := pad(block, rand)
-		hmacs[i] = wire.Hmac{Sum: keys[i].hmac(message, stamp), Message: message}
+		m := message(block)
+		hmacs[i] = wire.Hmac{Sum: keys[i].hmac(m, stamp), Message: m}
 	}
 	return hmacs
 }

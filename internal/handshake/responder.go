@@ -113,7 +113,7 @@ func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) {
 	block := self.Block.append(nil, roleOhai)
 	m.bind = ohaiBinding(&m.bind, self.Node, &m.ohai, block)
 	setBinding(block, &m.bind)
-	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, from)
+	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, func(block []byte) []byte { return pad(block, from) })
 }
 
 // Ohai is the answer to the Hello.

@@ -16,6 +16,7 @@ const (
 	UseLargeAnswer            // in place of any answer with a state: the size of one that is larger than a message
 	UseLargePush              // in place of UsePush: the same
 	UseVeto                   // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
+	UseControl                // a plaintext that does not fit into one datagram
 	uses
 )
 
@@ -23,7 +24,7 @@ const (
 func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
-func (u Use) Exchanged() bool { return u >= UsePush && u != UseRepeat && u.Known() }
+func (u Use) Exchanged() bool { return u >= UsePush && u != UseRepeat && u != UseControl && u.Known() }
 
 // Acknowledged reports whether the receiver acknowledges u.
 func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }

@@ -134,6 +134,9 @@ func BoxSize(n int) int {
 	return BoxOverhead - 3 + binHeadSize(n) + n
 }
 
+// BoxSpare is how many bytes shorter than BoxOverhead says a packet is because its seq is short.
+func BoxSpare(seq uint32) int { return 5 - uintSize(uint64(seq)) }
+
 // ReserveBox appends a whole packet with room for n bytes of ciphertext, in the form among Go
 // nodes. The caller seals into tag (16 bytes) and data (n bytes), which alias packet and hold
 // whatever was there.

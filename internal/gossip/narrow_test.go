@@ -1,0 +1,305 @@
+package gossip
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// transports are how nodes may send: over sockets, which measure their paths, or over a transport of the application's
+// own, which cannot keep a datagram from being cut.
+var transports = []struct {
+	name string
+	most int // Config.DatagramMax
+}{{"sockets", DatagramProbed}, {"foreign transport", 0}}
+
+// overPaths is a cluster whose paths drop what is longer than mtu bytes without a word.
+func overPaths(t *testing.T, nodes, most, mtu int) *cluster {
+	t.Helper()
+	link := gigabit()
+	link.MTU = mtu
+	c := newCluster(t, 1, link)
+	c.tweak = func(_ int, cfg *Config) { cfg.DatagramMax = most }
+	c.add(nodes)
+	c.form(30 * time.Second)
+	return c
+}
+
+// A message is quiet when nothing else is sent whose arrival would show that it did not arrive.
+func TestFirstQuietBroadcastOnANarrowPathArrives(t *testing.T) {
+	for _, x := range transports {
+		for _, size := range []int{1100, 1180, 1250, 1288} {
+			for _, after := range []time.Duration{0, 700 * time.Millisecond, 5 * time.Second} {
+				t.Run(fmt.Sprint(x.name, " ", size, " bytes after ", after), func(t *testing.T) {
+					c := overPaths(t, 4, x.most, 1250)
+					c.net.RunFor(after)
+					for i := range 3 {
+						if took := c.broadcast(0, payload(size, byte(i)), 2*time.Second); took > 200*time.Millisecond {
+							t.Errorf("message %d took %v", i, took)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// narrowed is a cluster whose paths have become narrower while nothing went along them.
+func narrowed(t *testing.T, nodes, most, before, after int) *cluster {
+	t.Helper()
+	c := overPaths(t, nodes, most, before)
+	c.net.RunFor(30 * time.Second)
+	for i := range c.nodes { // they have learnt what the paths carry
+		c.broadcast(i, payload(1288, byte(200+i)), time.Second)
+	}
+	c.net.RunFor(30 * time.Second)
+	c.setMTU(after)
+	return c
+}
+
+func TestQuietBroadcastArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
+	for _, x := range transports {
+		for _, after := range []int{1250, 1472} {
+			for _, size := range []int{1180, 1288, 2000, 20_000} {
+				t.Run(fmt.Sprint(x.name, " ", size, " bytes on ", after), func(t *testing.T) {
+					c := narrowed(t, 4, x.most, 65_507, after)
+					if took := c.broadcast(0, payload(size, 1), 5*time.Second); took > time.Second {
+						t.Errorf("took %v", took)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestBurstArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
+	for _, x := range transports {
+		c := narrowed(t, 4, x.most, 65_507, 1250)
+		var messages [][]byte
+		c.do(0, func(now time.Time) {
+			for i := range 200 {
+				messages = append(messages, []byte(payload(200+5*i, byte(i))))
+				if err := c.nodes[0].Broadcast(now, messages[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		c.net.RunFor(5 * time.Second)
+		for _, msg := range messages {
+			c.exactlyOnce(0, msg)
+		}
+	}
+}
+
+// sendTo sends a message to one node, which has to get it once within the given time.
+func (c *cluster) sendTo(from, to int, msg string, reliable bool, within time.Duration) {
+	c.t.Helper()
+	n := c.nodes[from]
+	c.do(from, func(now time.Time) {
+		if _, err := n.Send(now, c.nodes[to].addr, []byte(msg), reliable, now.Add(20*time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	c.net.RunFor(within)
+	if got := c.nodes[to].got[key(msg)]; got != 1 {
+		c.t.Errorf("the message came %d times within %v", got, within)
+	}
+	if reliable && (len(n.sent) != 1 || n.sent[0].Err != nil) {
+		c.t.Errorf("the sender was told %v", n.sent)
+	}
+}
+
+func TestMessageToOneNodeArrivesOnANarrowPath(t *testing.T) {
+	for _, x := range transports {
+		for _, reliable := range []bool{false, true} {
+			for _, size := range []int{1180, 1280, 5000} {
+				t.Run(fmt.Sprint(x.name, " reliable ", reliable, " ", size, " bytes"), func(t *testing.T) {
+					c := overPaths(t, 2, x.most, 1250)
+					c.sendTo(0, 1, payload(size, 1), reliable, 500*time.Millisecond)
+				})
+				t.Run(fmt.Sprint(x.name, " reliable ", reliable, " ", size, " bytes on a path that was wider"), func(t *testing.T) {
+					c := narrowed(t, 2, x.most, 65_507, 1250)
+					c.sendTo(0, 1, payload(size, 1), reliable, time.Second)
+				})
+				t.Run(fmt.Sprint(x.name, " reliable ", reliable, " ", size, " bytes to a node without a link"), func(t *testing.T) {
+					c := overPaths(t, 30, x.most, 1250)
+					to := c.stranger(0)
+					c.sendTo(0, to, payload(size, 1), reliable, time.Second)
+				})
+			}
+		}
+	}
+}
+
+// stranger is a node that node i has no link with.
+func (c *cluster) stranger(i int) int {
+	for to, n := range c.nodes {
+		if p := c.nodes[i].peers[n.cfg.ID]; to != i && (p == nil || !p.linked) {
+			return to
+		}
+	}
+	c.t.Fatal("all are linked")
+	return 0
+}
+
+// Entries of members are sent again in pieces at once; nobody waits until tables are compared.
+func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
+	for _, x := range transports {
+		for _, kind := range []string{"news", "answer of a comparison"} {
+			t.Run(x.name+" "+kind, func(t *testing.T) {
+				c := narrowed(t, 2, x.most, 65_507, 1250)
+				n, o := c.nodes[0], c.nodes[1]
+				c.do(0, func(now time.Time) {
+					w := n.entries(n.links[0])
+					if kind != "news" {
+						w = n.answers(n.links[0])
+					}
+					for i := range 12 {
+						w.add(now, someMember(now, i))
+					}
+					w.flush(now)
+					if w.sent != 1 {
+						t.Fatalf("sent in %d datagrams", w.sent)
+					}
+				})
+				c.net.RunFor(300 * time.Millisecond)
+				if got := o.members.count(); got != 14 {
+					t.Errorf("the other node knows %d members, want 14", got)
+				}
+			})
+		}
+	}
+}
+
+// someMember is one of a run of members that are nobody's nodes.
+func someMember(now time.Time, i int) *member {
+	incarnation := uint64(now.UnixMilli())
+	return &member{place: -1, since: now, Member: Member{ID: wire.NodeID{6: 0x80, 8: 0x80, 15: byte(i + 1)}, Name: fmt.Sprint("other-", i),
+		State: wire.StateAlive, Addr: testAddr(1000 + i), Incarnation: incarnation, Named: incarnation, Meta: bytes.Repeat([]byte{1}, 24)}}
+}
+
+// An insider may send control in pieces, but no more than any datagram holds, and not within itself.
+func TestControlInPiecesIsBounded(t *testing.T) {
+	ping := func(n int) []byte {
+		return wire.AppendPing(nil, wire.MessageID{1}, wire.Ping{Seq: 1, Payload: make([]byte, n)})
+	}
+	nested := wire.AppendDirect(nil, wire.MessageID{2}, wire.Direct{Use: wire.UseControl, Total: uint32(len(ping(0))), Data: ping(0)})
+	for _, x := range []struct {
+		name  string
+		plain []byte
+		acks  uint64
+	}{
+		{"a Ping", ping(2000), 1},
+		{"a Ping within", nested, 0},
+		{"too much", append(ping(0), make([]byte, controlMax)...), 0},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			c := pair(t)
+			a, b := c.nodes[0], c.nodes[1]
+			before := a.stats.SentDatagrams
+			direct := wire.Direct{Use: wire.UseControl, Total: uint32(len(x.plain)), Data: x.plain}
+			c.do(0, func(now time.Time) {
+				var m wire.Message
+				if _, err := wire.ParseMessage(&m, wire.AppendDirect(nil, wire.MessageID{3}, direct)); err != nil {
+					t.Fatal(err)
+				}
+				a.handleMessage(now, a.peers[b.cfg.ID].channels[0], wire.Path{Remote: b.addr}, &m)
+			})
+			if got := a.stats.SentDatagrams - before; got != x.acks {
+				t.Errorf("it drew %d datagrams, want %d", got, x.acks)
+			}
+			if got := len(b.got); got != 0 {
+				t.Errorf("%d messages came to the application", got)
+			}
+		})
+	}
+}
+
+func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
+	for _, linked := range []bool{true, false} {
+		c := overPaths(t, 30, 0, 65_507)
+		n, to := c.nodes[0], c.nodes[c.stranger(0)]
+		if linked {
+			to = c.nodes[slices.IndexFunc(c.nodes, func(o *node) bool { return n.links[0].id == o.cfg.ID })]
+		}
+		c.do(0, func(now time.Time) {
+			if _, err := n.Send(now, to.addr, []byte(payload(1200, 1)), true, now.Add(time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		c.net.RunFor(time.Second)
+		p := n.peers[to.cfg.ID]
+		if got := p.mtu.usable(); got != 1400 {
+			t.Fatalf("linked %v: datagrams of up to %d bytes", linked, got)
+		}
+		c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1400, true) })
+		c.net.RunFor(time.Millisecond)
+		if got := p.mtu.usable(); got != datagramMin {
+			t.Errorf("linked %v: datagrams of up to %d bytes after one was refused", linked, got)
+		}
+	}
+}
+
+// Neither probes nor empty Frames go out for a node that sends nothing large.
+func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
+	c := overPaths(t, 10, 0, 65_507)
+	c.net.RunFor(5 * time.Second)
+	before := c.sum(func(s *Stats) uint64 { return s.SentBytes })
+	c.broadcast(0, payload(100, 1), 50*time.Millisecond)
+	c.net.RunFor(time.Minute)
+	for _, n := range c.nodes {
+		for _, p := range n.links {
+			if p.mtu.seq != 0 {
+				t.Errorf("a path was probed")
+			}
+		}
+	}
+	t.Logf("%d bytes in a minute", c.sum(func(s *Stats) uint64 { return s.SentBytes })-before)
+}
+
+func TestClusterFormsOverAForeignTransportOnANarrowPath(t *testing.T) {
+	for _, mtu := range []int{1200, 1300} {
+		c := overPaths(t, 50, 0, mtu)
+		for i, n := range c.nodes {
+			if err := joinErrors(n.joined); err != nil {
+				t.Errorf("a path of %d bytes: node %d: %v", mtu, i, err)
+			}
+		}
+	}
+}
+
+// The identity box and the alive entry of such a node do not fit into 1,200 bytes.
+func TestNodeWithTheLongestNamesAndMuchMetadataJoinsOnANarrowPath(t *testing.T) {
+	for _, x := range transports {
+		for _, meta := range []int{512, 4000} {
+			t.Run(fmt.Sprint(x.name, " ", meta, " bytes of metadata"), func(t *testing.T) {
+				link := gigabit()
+				link.MTU = 1200
+				c := newCluster(t, 1, link)
+				c.tweak = func(i int, cfg *Config) {
+					cfg.DatagramMax = x.most
+					cfg.DatagramSize, cfg.MetaMax = max(1400, meta+1400), meta
+					cfg.Name = strings.Repeat(string(rune('a'+i)), 255)
+					cfg.Zone = wire.Zone{Name: strings.Repeat("z", 255), Valid: true}
+					cfg.Meta = bytes.Repeat([]byte{byte(i)}, meta)
+				}
+				c.add(4)
+				took := c.form(10 * time.Second)
+				t.Logf("whole after %v", took)
+				if took > time.Second {
+					t.Errorf("whole after %v", took)
+				}
+				for i, n := range c.nodes {
+					if err := joinErrors(n.joined); err != nil {
+						t.Errorf("node %d: %v", i, err)
+					}
+				}
+			})
+		}
+	}
+}

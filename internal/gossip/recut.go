@@ -1,0 +1,103 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// What was made for one datagram and does not fit into any that its path carries is cut into pieces: broadcasts into
+// frames, all else into pieces of a direct message.
+
+// controlMax is the most bytes of a plaintext of control that goes in pieces.
+const controlMax = datagramMax - wire.BoxOverhead
+
+// recut queues a message of one datagram for p in pieces. The caller pumps.
+func (c *Core) recut(now time.Time, p *peer, plain []byte) {
+	c.widen(now, p)
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil { // not of what we have written ourselves
+		return
+	}
+	switch m.Kind {
+	case wire.KindBroadcast:
+		c.cutFor(now, p, nil, m.ID, m.Data, true)
+	case wire.KindDirect:
+		c.cutDirect(now, p, m.ID, m.Data)
+	default:
+		c.sendControl(now, p, plain)
+	}
+}
+
+// recutStored is recut for a message in the arena.
+func (c *Core) recutStored(now time.Time, p *peer, s stored) {
+	if plain := c.arena.get(s.off, int(s.size)); plain == nil {
+		c.drop(DropForgotten)
+	} else if !p.needless(plain) {
+		c.recut(now, p, plain)
+	}
+}
+
+// cutDirect makes a large message of a small one. A reliable one stays one until it is acknowledged.
+func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	d, err := wire.ParseDirect(data)
+	if err != nil || int(d.Total) != len(d.Data) {
+		return
+	}
+	o := c.sends[id]
+	if o == nil {
+		c.sendPieces(now, p, id, d.Use, d.Data)
+		return
+	}
+	if o.asm == nil {
+		if o.asm = c.store.add(now, id, o.data, true); o.asm == nil { // tried again with its next repeat
+			c.drop(DropStoreFull)
+			return
+		}
+		o.asm.pending++ // until it is acknowledged
+		o.asm.own, o.data = true, nil
+		c.ownBytes += int(o.asm.total)
+	}
+	if p.bulkOf(o.asm) == nil {
+		c.sendBulk(now, p, o.asm, o.use)
+	}
+	c.sweepLater(now)
+}
+
+// sendControl sends a plaintext of control in pieces.
+func (c *Core) sendControl(now time.Time, p *peer, plain []byte) {
+	c.widen(now, p)
+	if len(plain) > controlMax {
+		c.drop(DropOversize)
+		return
+	}
+	c.sendPieces(now, p, c.newDirectID(), wire.UseControl, plain)
+	c.pumpSoon(now, p)
+}
+
+// sendPieces queues a message that nobody acknowledges in pieces for p.
+func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
+	if len(p.bulk) >= bulkCount {
+		c.drop(DropQueueFull)
+		return
+	}
+	again := slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm.direct && b.asm.id == id })
+	if again { // two copies of it were lost
+		return
+	}
+	a := c.store.add(now, id, data, true)
+	if a == nil {
+		c.drop(DropStoreFull)
+		return
+	}
+	c.sendBulk(now, p, a, use)
+	c.sweepLater(now)
+}
+
+// handleControl takes in a plaintext that came in pieces. It has none of its kind in it.
+func (c *Core) handleControl(now time.Time, ch *channel, plain []byte) {
+	c.unpacking = true
+	c.handlePlain(now, ch, ch.peer.set.Path(), plain)
+	c.unpacking = false
+}
