@@ -144,7 +144,17 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	}
 	if j := v.join; j != nil {
 		j.votes--
+		c.noteVerdicts(now, j)
 		c.joinCalm(now, j)
+	}
+}
+
+// noteVerdicts ends the comparison of a Join if the last verdict has made the tables equal: the root that the peer
+// told came before it.
+func (c *Core) noteVerdicts(now time.Time, j *join) {
+	if p := j.peer; j.votes == 0 && p != nil && p.sync.active && p.differs.latest == c.members.root {
+		p.sync.end()
+		c.joinSynced(now, p)
 	}
 }
 

@@ -206,6 +206,30 @@ func TestNodeThatNotifyAliveRefusesStaysOutUntilItChangesItsMind(t *testing.T) {
 	c.idle()
 }
 
+func TestJoinWithVerdictsEndsWithTheLastOfThem(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(i int, cfg *Config) { cfg.AskAlive = i == 20 }
+	c.add(20)
+	c.form(5 * time.Second)
+	c.add(1)
+	n := c.nodes[20]
+	n.app.later = true
+	c.join(20, 0)
+	for range 2 { // about node 0, then about the others that it knows
+		c.net.RunFor(50 * time.Millisecond)
+		asked := n.app.asked
+		n.app.asked = nil
+		c.do(20, func(now time.Time) {
+			for _, e := range asked {
+				n.app.answer(now, n.Core, e)
+			}
+		})
+	}
+	if err := c.joinEnded(20, 1, 100*time.Millisecond); err != nil || n.members.count() != 21 {
+		t.Errorf("%v, %d members", err, n.members.count())
+	}
+}
+
 func TestAliveIsNotForwardedBeforeTheVerdict(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(i int, cfg *Config) { cfg.AskAlive = i == 1 }
