@@ -249,9 +249,10 @@ type Config struct {
 	// are dropped and counted. Default 1024. 1 to 1048576.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the largest datagram to send, in bytes, before it is known what the path to a node
-	// carries: with NetTransport on Linux that is then found out, up to 8952. A broadcast that does not fit is cut.
-	// Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507. With a Transport of
+	// UDPBufferSize is the largest datagram in bytes that the node sends without having searched for larger ones. A
+	// node sends a peer at most 1200 bytes in a datagram until it has seen that this size arrives there; messages are cut
+	// until then. With NetTransport on Linux it also searches for what each path carries, up to 8952. A broadcast that does
+	// not fit is cut. Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507. With a Transport of
 	// your own up to 16777216, which is what GetBroadcasts is given room for then; no datagram has more
 	// than 65507 all the same.
 	UDPBufferSize int
