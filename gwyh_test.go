@@ -639,7 +639,7 @@ func until(t testing.TB, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.After(30 * time.Second); !done(); {
+	for limit := time.After(2 * time.Minute); !done(); {
 		select {
 		case <-tick.C:
 		case <-limit:

@@ -12,7 +12,9 @@ import (
 	"time"
 )
 
-// full makes the load tests as long as docs/PERFORMANCE.md quotes them.
+// full makes the load tests as long as docs/PERFORMANCE.md quotes them: "make load" on a machine that does nothing else.
+// Without it they are short, and hold on a busy machine too. That nothing is lost where nodes get little of the processor
+// is shown in virtual time: TestFloodArrivesWhereNodesGetLittleProcessorTime in internal/gossip.
 var full = flag.Bool("full", false, "run the load tests at full length")
 
 // counter is a Delegate that counts.
@@ -64,6 +66,29 @@ func whole[D Delegate](t testing.TB, n int, delegate func() D) ([]*Memberlist, [
 	return ms, ds
 }
 
+// settle waits until nothing is left of what is still to come, or nothing came for a minute: a busy machine takes its
+// time. It returns what is left.
+func settle(left func() int) int {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	n, since := left(), time.Now()
+	for n > 0 && time.Since(since) < time.Minute {
+		<-tick.C
+		if now := left(); now < n {
+			n, since = now, time.Now()
+		}
+	}
+	return n
+}
+
+// missing is how many messages the counters lack of so many for each.
+func missing(cs []*counter, each int) (n int) {
+	for _, c := range cs {
+		n += each - int(c.messages.Load())
+	}
+	return n
+}
+
 func numbered(n, size int) []byte {
 	b := make([]byte, size)
 	binary.BigEndian.PutUint64(b, uint64(n))
@@ -76,7 +101,7 @@ func TestSteadyBroadcastsAreNotLost(t *testing.T) {
 	if *full {
 		total = 30 * rate
 	}
-	if raceEnabled {
+	if raceEnabled || testing.Short() {
 		total = rate / 4
 	}
 	ms, cs := crowd(t, n, total)
@@ -91,9 +116,7 @@ func TestSteadyBroadcastsAreNotLost(t *testing.T) {
 			sent++
 		}
 	}
-	until(t, func() bool {
-		return !slices.ContainsFunc(cs, func(c *counter) bool { return c.messages.Load() < int64(total*(n-1)/n) })
-	})
+	settle(func() int { return missing(cs, total*(n-1)/n) })
 	for i, c := range cs {
 		if c.messages.Load() != int64(total*(n-1)/n) || c.twice.Load() != 0 {
 			t.Errorf("node %d: %d messages, %d twice", i, c.messages.Load(), c.twice.Load())
@@ -131,27 +154,16 @@ func TestFloodOfOneNodeIsDeliveredOrRefused(t *testing.T) {
 func floodOfOne(t *testing.T, pause time.Duration) {
 	const n = 10
 	length := 300 * time.Millisecond
+	if testing.Short() {
+		length = 20 * time.Millisecond
+	}
 	if *full {
 		length = 10 * time.Second
 	}
 	ms, cs := crowd(t, n, 2_000_000)
 	accepted, refused := flood(t, ms[0], length, pause, func(i int) []byte { return numbered(i, 256) })
-	settled := func() bool {
-		return !slices.ContainsFunc(cs[1:], func(c *counter) bool { return c.messages.Load() < int64(accepted) })
-	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.After(10 * time.Second); !settled(); {
-		select {
-		case <-tick.C:
-			continue
-		case <-limit:
-		}
-		break
-	}
-	lost, counted := int64(0), uint64(0)
+	lost, counted := settle(func() int { return missing(cs[1:], accepted) }), uint64(0)
 	for i, c := range cs[1:] {
-		lost += int64(accepted) - c.messages.Load()
 		if c.twice.Load() != 0 {
 			t.Errorf("node %d: %d messages twice", i+1, c.twice.Load())
 		}
@@ -160,7 +172,7 @@ func floodOfOne(t *testing.T, pause time.Duration) {
 		counted += m.Stats().Dropped
 	}
 	t.Logf("pauses of %v: accepted %d, refused %d, lost %d of %d deliveries, dropped %d", pause, accepted, refused, lost, accepted*(n-1), counted)
-	if 10_000*lost > int64(accepted*(n-1)) || lost > 0 && counted == 0 {
+	if 10_000*lost > accepted*(n-1) || lost > 0 && counted == 0 {
 		t.Errorf("lost %d of %d deliveries, %d drops counted", lost, accepted*(n-1), counted)
 	}
 	shutdown(t, ms)
@@ -185,15 +197,15 @@ func (o *origins) NotifyMsg(b []byte) { o.messages[b[8]].Add(1) }
 
 // All nodes send as fast as they can, more than any can take in. What Broadcast takes arrives.
 func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
-	length := 100 * time.Millisecond
-	if raceEnabled {
+	length, sizes, pauses := 100*time.Millisecond, []int{256, 20_000}, []time.Duration{200 * time.Microsecond}
+	if raceEnabled || testing.Short() {
 		length = 20 * time.Millisecond
 	}
 	if *full {
-		length = 3 * time.Second
+		length, sizes, pauses = 3*time.Second, []int{256, 5000, 20_000}, append(pauses, 0)
 	}
-	for _, pause := range []time.Duration{0, 200 * time.Microsecond} {
-		for _, size := range []int{256, 5000, 20_000} {
+	for _, pause := range pauses {
+		for _, size := range sizes {
 			floodOfAll(t, length, pause, size)
 		}
 	}
@@ -214,24 +226,21 @@ func floodOfAll(t *testing.T, length, pause time.Duration, size int) {
 		})
 	}
 	floods.Wait()
-	total, lost := 0, 0
-	settled := func() bool {
-		total, lost = 0, 0
+	total := 0
+	for _, k := range accepted {
+		total += k * (n - 1)
+	}
+	lost := settle(func() int {
+		left := total
 		for i, d := range ds {
 			for k := range d.messages {
 				if k != i {
-					total += accepted[k]
-					lost += accepted[k] - int(d.messages[k].Load())
+					left -= int(d.messages[k].Load())
 				}
 			}
 		}
-		return lost == 0
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.Now().Add(30 * time.Second); !settled() && time.Now().Before(limit); {
-		<-tick.C
-	}
+		return left
+	})
 	t.Logf("%d B, pauses of %v: accepted %v, refused %v, lost %d of %d deliveries", size, pause, accepted, refused, lost, total)
 	if lost < 0 || 10_000*lost > total {
 		t.Errorf("%d B, pauses of %v: lost %d of %d deliveries", size, pause, lost, total)
@@ -251,9 +260,7 @@ func TestFullQueuesOfTheApplicationAreSentWhole(t *testing.T) {
 		}
 		c.queue.Store(queues[i])
 	}
-	until(t, func() bool {
-		return !slices.ContainsFunc(cs, func(c *counter) bool { return c.messages.Load() < (n-1)*each })
-	})
+	settle(func() int { return missing(cs, (n-1)*each) })
 	for i, c := range cs {
 		if c.messages.Load() != (n-1)*each || c.twice.Load() != 0 {
 			t.Errorf("node %d: %d messages, %d twice, %d dropped", i, c.messages.Load(), c.twice.Load(), ms[i].Stats().Dropped)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -106,14 +107,7 @@ func (c *cluster) join() <-chan error {
 }
 
 // knowing counts the nodes that know of as many nodes as there are.
-func (c *cluster) knowing() (know int) {
-	for _, n := range c.nodes {
-		if n.NumMembers() == len(c.nodes) {
-			know++
-		}
-	}
-	return know
-}
+func (c *cluster) knowing() int { return c.known().all }
 
 // hearing counts the nodes that hear from as many others as they should.
 func (c *cluster) hearing() (hear int) {
@@ -211,4 +205,21 @@ func poll(ctx context.Context, interval time.Duration, f func() bool) bool {
 		}
 	}
 	return true
+}
+
+// pollWhileGrowing is poll for an f that also says how far things have come: it goes on as long as that number grows
+// at least once in patience, for a busy machine takes its time.
+func pollWhileGrowing(ctx context.Context, interval, patience time.Duration, f func() (progress int, done bool)) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	most, grew := math.MinInt, time.Now()
+	done := false
+	poll(ctx, interval, func() bool {
+		var n int
+		if n, done = f(); n > most {
+			most, grew = n, time.Now()
+		}
+		return done || time.Since(grew) > patience
+	})
+	return done
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,8 @@ import (
 
 // Bounds of what is waited for.
 const (
-	formWait   = 30 * time.Second // for the cluster to be whole
-	noticeWait = 30 * time.Second // for the rest to know who stopped
+	formWait   = 30 * time.Second // for the cluster to be whole, since any node last came to know of another
+	noticeWait = 30 * time.Second // for the rest to know who stopped, since any node last noticed one
 )
 
 // demo is one run of the story that its parts tell.
@@ -105,43 +106,46 @@ func (d *demo) form(ctx context.Context) error {
 // unite joins the nodes and waits until every one knows all others and hears from as many as it
 // should. It returns how long that took.
 func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, formWait)
-	defer cancel()
 	begin := time.Now()
 	ended := c.join()
-	know, hear := 0, 0
+	var known knowledge
+	hear := 0
 	d.screen.step()
-	whole := poll(ctx, 5*time.Millisecond, func() bool {
-		if know = c.knowing(); know < len(c.nodes) {
-			d.screen.progress("nodes that know all others", know, len(c.nodes))
-			return false
+	whole := pollWhileGrowing(ctx, 5*time.Millisecond, formWait, func() (int, bool) {
+		if known = c.known(); known.all < len(c.nodes) {
+			d.screen.progress("nodes that know all others", known.all, len(c.nodes))
+			return known.sum, false
 		}
 		hear = c.hearing()
 		d.screen.progress("nodes that hear from enough", hear, len(c.nodes))
-		return hear == len(c.nodes)
+		return known.sum + hear, hear == len(c.nodes)
 	})
 	took := time.Since(begin)
-	if errors.Is(ctx.Err(), context.Canceled) {
+	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if !whole {
-		return 0, fmt.Errorf("the cluster is not whole after %s: %d of %d nodes know all others, %d hear from enough%s%s",
-			short(took), know, len(c.nodes), hear, c.behind(5), crowded(len(c.nodes)))
+		return 0, fmt.Errorf("the cluster is not whole after %s, and has not grown for %s: %s; %d hear from enough%s%s",
+			short(took), short(formWait), known, hear, c.behind(5), crowded(len(c.nodes)))
 	}
-	var errs []error
+	var first error
+	failed := 0
 	for range len(c.nodes) - 1 {
-		errs = append(errs, <-ended)
+		if err := <-ended; err != nil {
+			failed++
+			first = cmp.Or(first, err)
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return 0, fmt.Errorf("the cluster is whole, but Join returned errors:\n%w", err)
+	if failed > 0 { // they were taken in all the same, later
+		d.screen.text("(%s of Join ended before that with an error, the first of them: %v)%s", many(failed, "call"), first, crowded(len(c.nodes)))
 	}
 	return took, nil
 }
 
 // crowded is a word on a number of nodes that the machine may be too small for.
 func crowded(nodes int) string {
-	if cpus := runtime.NumCPU(); nodes > 50*cpus {
-		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small for so many", nodes, many(cpus, "CPU"))
+	if cpus := runtime.NumCPU(); nodes > 10*cpus {
+		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, many(cpus, "CPU"), 10*cpus)
 	}
 	return ""
 }
@@ -237,17 +241,16 @@ func (d *demo) tellStops(ctx context.Context) error {
 
 // notice waits until every node knows exactly who is left, and tells how long it took.
 func (d *demo) notice(ctx context.Context, begin time.Time, what string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, noticeWait)
-	defer cancel()
 	d.screen.step()
 	d.screen.begun = begin
-	know := 0
-	if !poll(ctx, time.Millisecond, func() bool {
-		know = d.cluster.knowing()
-		d.screen.progress(what, know, len(d.cluster.nodes))
-		return know == len(d.cluster.nodes)
+	var known knowledge
+	if !pollWhileGrowing(ctx, time.Millisecond, noticeWait, func() (int, bool) {
+		known = d.cluster.known()
+		d.screen.progress(what, known.all, len(d.cluster.nodes))
+		return -known.off, known.all == len(d.cluster.nodes)
 	}) {
-		return 0, fmt.Errorf("%s: only %d of %d after %s", what, know, len(d.cluster.nodes), short(time.Since(begin)))
+		return 0, fmt.Errorf("%s: only %d of %d after %s: %s%s", what, known.all, len(d.cluster.nodes), short(time.Since(begin)),
+			known, crowded(len(d.cluster.nodes)))
 	}
 	return time.Since(begin), nil
 }

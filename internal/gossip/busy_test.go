@@ -44,6 +44,7 @@ func (c *cluster) rush(count int, step time.Duration, origins int, name string) 
 }
 
 func TestManySmallMessagesAreAnnouncedAndAllArrive(t *testing.T) {
+	t.Parallel()
 	for _, origins := range []int{1, 10} {
 		for _, loss := range []float64{0, 0.05} {
 			c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: loss})

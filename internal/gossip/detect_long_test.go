@@ -37,6 +37,7 @@ func (c *cluster) deaths(within time.Duration) (count int, longest time.Duration
 
 // The bounds are those of issue 4.
 func TestLossKillsNobody(t *testing.T) {
+	t.Parallel()
 	for _, loss := range []float64{0.05, 0.20} {
 		t.Run(fmt.Sprintf("loss %v", loss), func(t *testing.T) {
 			c := newCluster(t, 1, lan())

@@ -47,6 +47,7 @@ func (c *cluster) restart(i int) {
 
 // The bounds are those of issue 4; docs/PERFORMANCE.md quotes what this test logs at full size.
 func TestCrashIsSuspectedAndKnownEverywhereInTime(t *testing.T) {
+	t.Parallel()
 	sizes := []int{50}
 	if *full {
 		sizes = []int{50, 500, 2000}

@@ -191,6 +191,7 @@ func TestEmptyStateIsNotMergedAndHoldsUpNothing(t *testing.T) {
 }
 
 func TestStatesOfAnySizeAreExchangedAtAnyLoss(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{1400, 1 << 20, MessageMax} {
 		for _, loss := range []float64{0, 0.05} {
 			if !*full && size == MessageMax && loss > 0 {
@@ -424,6 +425,7 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 }
 
 func TestJoinsWaitTheirTurnWhereTheOtherSideTakesNoState(t *testing.T) {
+	t.Parallel()
 	const others = 40
 	c := withStates(t, 1, gigabit(), 1+others, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	for i, n := range c.nodes {

@@ -224,6 +224,7 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 
 // All nodes send faster than the slowest takes. What Broadcast takes arrives, or is counted.
 func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(200 * time.Microsecond), Rate: 20 << 20, Queue: 256 << 10})
 	c.add(20)
 	c.form(5 * time.Second)

@@ -21,6 +21,7 @@ func payload(size int, salt byte) string {
 }
 
 func TestMessagesOfAnySizeArrive(t *testing.T) {
+	t.Parallel()
 	for _, loss := range []float64{0, 0.05} {
 		c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(5 * time.Millisecond), Loss: loss})
 		c.add(5)

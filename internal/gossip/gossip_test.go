@@ -24,6 +24,7 @@ func TestTwoNodesJoinAndTalk(t *testing.T) {
 }
 
 func TestHundredNodesThroughOneSeed(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, lan())
 	c.add(100)
 	c.form(3 * time.Second)
@@ -34,16 +35,22 @@ func TestHundredNodesThroughOneSeed(t *testing.T) {
 
 // The bounds are those of the original issue; docs/PERFORMANCE.md quotes what this test logs.
 func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ loss, bound float64 }{{0, 2.0}, {0.05, 2.2}} {
 		t.Run(fmt.Sprintf("loss %v", c.loss), func(t *testing.T) {
+			t.Parallel()
 			const mean = 20 * time.Millisecond
+			nodes := thousand
+			if testing.Short() {
+				nodes = min(nodes, 200)
+			}
 			cl := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(mean, 0), Loss: c.loss})
-			cl.add(thousand)
+			cl.add(nodes)
 			formed := cl.form(30 * time.Second)
 			cl.net.RunFor(5 * time.Second) // until the choice of subscriptions has calmed down
 			var sum time.Duration
 			for i := range 20 {
-				sum += cl.broadcast(i*47%thousand, fmt.Sprint("message ", i), 250*time.Millisecond)
+				sum += cl.broadcast(i*47%nodes, fmt.Sprint("message ", i), 250*time.Millisecond)
 			}
 			last := float64(sum) / 20 / float64(mean)
 			t.Logf("whole after %v, last node after %.2f mean latencies", formed, last)
@@ -87,6 +94,7 @@ func TestCrashedNodeIsDeadToAllOnce(t *testing.T) {
 }
 
 func TestNoNodeDiesOfPacketLoss(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})
 	c.add(50)
 	c.form(10 * time.Second)

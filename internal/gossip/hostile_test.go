@@ -182,6 +182,7 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 
 // A thousand nodes behind one address block come up together.
 func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
 	c.tweak = func(i int, cfg *Config) {
 		cfg.Subscriptions = 1

@@ -203,6 +203,7 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 
 // All nodes start again at the same moment, at their addresses and under their names.
 func TestMassRestartWithTheSameNames(t *testing.T) {
+	t.Parallel()
 	const size = 40
 	c := newCluster(t, 1, lan())
 	c.add(size)

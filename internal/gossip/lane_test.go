@@ -12,6 +12,7 @@ import (
 // The bounds are those of issue 6: after the first message each payload crosses the network 2.2 times per
 // node at most, and loss of 5 % costs 1.6 times the time at most.
 func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
+	t.Parallel()
 	var lossless time.Duration
 	for _, loss := range []float64{0, 0.05} {
 		c := newCluster(t, 1, gigabit())

@@ -289,6 +289,7 @@ func footprint(n *node) (size int) {
 }
 
 func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, gigabit())
 	c.add(sized(100, 10))
 	c.form(5 * time.Second)

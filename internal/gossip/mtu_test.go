@@ -48,6 +48,7 @@ func TestLargestDatagramOfAPathIsFound(t *testing.T) {
 
 // Where not even the size that nodes begin with passes, nobody is told of all members before that is found out.
 func TestClusterFormsOnAPathNarrowerThanItsDatagrams(t *testing.T) {
+	t.Parallel()
 	for _, mtu := range []int{1200, 1300} {
 		link := gigabit()
 		link.MTU = mtu

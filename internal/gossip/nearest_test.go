@@ -55,6 +55,7 @@ func world(t testing.TB, seed uint64, n int, s Strategy) *cluster {
 // What distance allows is what Nearest is held to; by how much that is sooner than with Uniform depends on the
 // regions, and is in docs/PERFORMANCE.md. It crosses zones half as often.
 func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
+	t.Parallel()
 	n := sized(thousand, 200)
 	run := func(s Strategy, loss float64) (last time.Duration, crossed, copies float64) {
 		c := world(t, 1, n, s)
@@ -83,6 +84,7 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 
 // Without zones distances are found by measuring.
 func TestNearestFindsTheNearWithoutZones(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, time.Millisecond)})
 	c.tweak = func(i int, cfg *Config) { cfg.Strategy = Nearest }
 	c.add(60)

@@ -160,6 +160,7 @@ func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
 
 // What is on its way when a link comes up goes along it too.
 func TestNodeThatJoinsAmidALargeMessageGetsIt(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 50 * simnet.Mbit, Queue: 256 << 10})
 	c.add(5)
 	c.form(5 * time.Second)
@@ -201,6 +202,7 @@ func TestNodeThatIsCutOffAmidALargeMessageGetsItAfterwards(t *testing.T) {
 
 // Many messages of several datagrams at once, which take turns on the links and what a peer admits.
 func TestManyLargeMessagesAtOnceAllArrive(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 100 * simnet.Mbit, Queue: 256 << 10, Loss: 0.02})
 	c.add(6)
 	c.form(5 * time.Second)

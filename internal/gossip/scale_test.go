@@ -48,6 +48,7 @@ func TestJoinIntoTenThousandCostsItsSeedLittle(t *testing.T) {
 }
 
 func TestMassStartDoesNotDrownItsSeed(t *testing.T) {
+	t.Parallel()
 	n := 200
 	if *full {
 		n = 1000

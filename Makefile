@@ -1,0 +1,37 @@
+# What a change has to pass, in pieces; .ci/run runs all of it and more.
+
+staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
+fuzzruns := 20000x
+
+.PHONY: quick test race fuzz bench load
+
+# Under a minute on a machine that does nothing else: formatting, go vet, staticcheck, the tests that take seconds.
+quick:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(staticcheck) ./...
+	go test -short ./...
+
+test:
+	go test ./...
+
+race:
+	go test -race -shuffle=on -timeout 20m ./...
+
+# Each fuzz target of each package, a few seconds' worth.
+fuzz:
+	go test -list '^Fuzz' ./... | \
+	awk '/^Fuzz/ { name[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, name[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(fuzzruns) -fuzzminimizetime 100x "$$package" </dev/null || exit 1; \
+	done
+
+# The benchmarks of the packages. bench/ compares with other libraries.
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Load on real sockets at full length, as docs/PERFORMANCE.md quotes it: it needs a machine that does nothing else.
+load:
+	go test -v -full -timeout 30m -run 'Steady|Flood|FullQueues|LargeMessagesReach' .
