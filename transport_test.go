@@ -17,7 +17,6 @@ type slowTransport struct {
 	blocks map[string]chan struct{}        // writes to these addresses block until the channel is closed
 	writes map[string]int                  // by address, begun
 	within map[string]int                  // by address, in progress
-	ended  bool                            // Shutdown was called
 	twice  bool                            // two writes to one address were in progress at once
 }
 
