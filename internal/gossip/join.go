@@ -13,8 +13,8 @@ import (
 // JoinToken names a Join in the EventJoined that ends it.
 type JoinToken uint64
 
-// joinLinkWait is how long a Join whose tables agree waits for the first subscription to start, so
-// that a message sent right after it finds a link.
+// joinLinkWait is how long a Join whose tables agree waits for the first link, so that a message sent
+// right after it finds one.
 const joinLinkWait = time.Second
 
 // joinDoubt is how long a Join waits for anything in a session that stood before it.
@@ -167,6 +167,7 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 	}
 	if !j.synced {
 		j.synced = true
+		c.chooseFirst(now)
 		if e := j.exchange; e != nil && e.phase == merging {
 			c.merge(now, e) // comes back here if there is nothing to merge
 		}
@@ -179,7 +180,7 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 
 // joinLinked ends the Joins that need nothing more than a link, if there is one.
 func (c *Core) joinLinked() {
-	if c.subs.started == 0 {
+	if !c.hasLink() {
 		return
 	}
 	for _, j := range slices.Clone(c.joins) {

@@ -61,6 +61,43 @@ func (c *Core) wantChoice(now time.Time) {
 	c.timers.set(&s.timer, at)
 }
 
+// linkless reports whether the node has no link with a Go node and is not about to get one.
+func (c *Core) linkless() bool { return !c.hasLink() && !slices.ContainsFunc(c.subs.choice, c.pursued) }
+
+// hasLink reports whether the node has a link with a Go node.
+func (c *Core) hasLink() bool {
+	return slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy })
+}
+
+// chooseFirst subscribes to one member at once if the node has no link: to one that it has a session with, which
+// needs no handshake, if there is one. That is for a Join that has come to its end. While the members still
+// change, as in a mass start, a choice waits for more of them.
+func (c *Core) chooseFirst(now time.Time) {
+	if !c.linkless() || !c.self.live() {
+		return
+	}
+	first := chooser{count: 1}
+	for m := range c.members.each {
+		if !c.candidate(now, m) {
+			continue
+		}
+		o := candidate{id: m.ID, key: pairKey(c.cfg.ID, m.ID, 1)}
+		if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
+			o.key = -1 / o.key // before all that have none, in the same order
+		}
+		first.offer(o)
+	}
+	for _, o := range first.best {
+		c.subs.choice = append(c.subs.choice, o.id)
+		c.subscribe(now, o.id)
+	}
+}
+
+// candidate reports whether a member may be chosen that is not.
+func (c *Core) candidate(now time.Time, m *member) bool {
+	return m != c.self && !m.legacy() && !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
+}
+
 // rechoose chooses whom to subscribe to and asks those who are new. What is given up goes on until
 // the new ones have started. While the table is in flux, as in a mass start, only vacancies are filled:
 // each new member would change the choice, and each change would cost a handshake.
@@ -73,8 +110,10 @@ func (c *Core) rechoose(now time.Time) {
 	}
 	whole := now.Sub(c.changed) >= choiceCalm || now.Sub(s.whole) >= choiceLatest
 	if whole {
+		if !s.whole.IsZero() { // the first link stays beside the first choice, which would often end it at once
+			s.choice = s.choice[:0]
+		}
 		s.whole = now
-		s.choice = s.choice[:0]
 		c.timers.set(&s.timer, now.Add(choiceInterval))
 	} else {
 		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) })
@@ -83,12 +122,10 @@ func (c *Core) rechoose(now time.Time) {
 	var free time.Time // when the next avoided member may be asked again
 	each := func(yield func(candidate)) {
 		for m := range c.members.each {
-			switch until := c.avoided[m.ID].until; {
-			case m == c.self, m.legacy(), s.chosen(m.ID):
-			case until.After(now):
-				free = soonest(free, until)
-			default:
+			if c.candidate(now, m) {
 				yield(candidate{id: m.ID, zone: m.Zone, key: pairKey(c.cfg.ID, m.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone)), away: c.distance(m)})
+			} else if until := c.avoided[m.ID].until; until.After(now) {
+				free = soonest(free, until)
 			}
 		}
 	}
@@ -239,7 +276,6 @@ func (c *Core) handleStarted(now time.Time, p *peer) {
 		delete(c.avoided, p.id)
 		c.setSub(now, p, subStarted)
 		c.trim(now)
-		c.joinLinked()
 	case subNone:
 		c.sendRequest(now, p, wire.KindEndSubscription)
 	}
@@ -328,6 +364,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	}
 	c.carry(now, p)
 	c.welcome(now, p)
+	c.joinLinked()
 }
 
 // unlink ends the link with p on this side, without a word.
@@ -391,7 +428,9 @@ func (c *Core) heartbeat(now time.Time, p *peer) {
 func (c *Core) nextBeat(now time.Time) time.Time {
 	if !c.beat.After(now) {
 		c.beat = now.Add(c.jittered(c.cfg.Heartbeat))
-		c.arena.rest(now)
+		if c.arena.rest(now); c.arena.buf == nil {
+			c.smallMsg, c.tellMsg = smallMessage{}, smallMessage{} // which lie in what was given back
+		}
 		c.out.rest()
 		c.restEvents()
 	}

@@ -146,16 +146,25 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 		j.votes--
 		c.noteVerdicts(now, j)
 		c.joinCalm(now, j)
+	} else if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil { // it may be joining, and wait for tables that agree
+		c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.rootFor(now, p))
+		c.sendPlain(now, p, c.plain)
 	}
 }
 
-// noteVerdicts ends the comparison of a Join if the last verdict has made the tables equal: the root that the peer
-// told came before it.
+// noteVerdicts goes on with the comparison of a Join after the last verdict: the root that the peer told came
+// before it. The comparison has ended if the verdicts have made the tables equal, and else is begun again.
 func (c *Core) noteVerdicts(now time.Time, j *join) {
-	if p := j.peer; j.votes == 0 && p != nil && p.sync.active && p.differs.latest == c.members.root {
+	p := j.peer
+	if j.votes > 0 || j.late || p == nil || !p.sync.active || p.sync.flight > 0 {
+		return
+	}
+	if p.differs.latest == c.members.root {
 		p.sync.end()
 		c.joinSynced(now, p)
+		return
 	}
+	c.compare(now, p)
 }
 
 // isLive reports whether a node is a live member: what is new of one may be refused, but it stays.
