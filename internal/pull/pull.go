@@ -127,6 +127,7 @@ func (p *Puller) ready(now time.Time) bool {
 // the messages of a packet in that order.
 func (p *Puller) poll(now time.Time) (g gave) {
 	p.known.forget(now)
+	p.known.polls++
 	p.repeats = 0
 	given := p.Get(overhead, p.Limit)
 	fresh := make([]*message, 0, len(given))
@@ -142,7 +143,10 @@ func (p *Puller) poll(now time.Time) (g gave) {
 		}
 		contents[m.hash] = m
 	}
-	g.messages, g.full = len(given), p.fills(given)
+	if g.messages, g.full = len(given), p.fills(given); !g.full {
+		p.known.room = p.known.polls
+	}
+	p.known.forget(now)
 	for _, m := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
 		g.fresh = p.accept(now, m) || g.fresh
 	}

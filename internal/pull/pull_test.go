@@ -66,6 +66,19 @@ func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
 	same(t, "forgotten", q.give(now.Add(age), m), "m")
 }
 
+// On a busy machine a round of a long queue takes longer than a slice is known otherwise.
+func TestSliceThatALongQueueHandsOutMuchLaterIsSentOnce(t *testing.T) {
+	q, m := newQueue(), []byte("m")
+	full := make([]byte, q.Limit)
+	same(t, "first poll", q.give(start, m), "m")
+	for i := range 3 {
+		q.give(start.Add(time.Duration(i)*age), full)
+	}
+	same(t, "polls had no room for it", q.give(start.Add(3*age), m))
+	q.give(start.Add(3*age), []byte("short"))
+	same(t, "a poll had room for it", q.give(start.Add(4*age), m), "m")
+}
+
 func TestPartOfAKnownSliceIsAMessageOfItsOwn(t *testing.T) {
 	q, m := newQueue(), []byte("message")
 	same(t, "polls", slices.Concat(q.give(start, m[:4]), q.give(start, m), q.give(start, m[1:]), q.give(start, m, m[:4], m[1:])), "mess", "message", "essage")

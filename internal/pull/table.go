@@ -9,7 +9,7 @@ import (
 
 // Bounds of what is known of the slices handed out.
 const (
-	age      = 30 * time.Second // how long a slice is known after it was last handed out
+	age      = 30 * time.Second // how long a slice is known after it was last handed out, at least
 	maxBytes = 8 << 20          // of the slices that are kept
 )
 
@@ -19,6 +19,7 @@ type message struct {
 	data        []byte
 	hash        uint64    // of the content
 	at          time.Time // when it was last handed out
+	poll        uint64    // by which poll
 	first       time.Time // when its content was new
 	told        uint64    // the number of the last newcomer that it was repeated to, or that needs no repeat
 	rebroadcast bool      // this node did not send it, because every node had just been sent the same bytes
@@ -31,6 +32,8 @@ type table struct {
 	byAddr map[*byte][]*list.Element // of recent; almost always one for an address
 	recent list.List                 // of *message; the one handed out last is at the back
 	bytes  int                       // of recent
+	polls  uint64                    // so far
+	room   uint64                    // the last poll that had room for more than it gave: nothing else was in the queue
 }
 
 // take returns the message of a slice that is handed out now, and whether it is known already.
@@ -38,7 +41,7 @@ func (t *table) take(now time.Time, b []byte) (m *message, again bool) {
 	if t.byAddr == nil {
 		t.byAddr, t.seed = make(map[*byte][]*list.Element), maphash.MakeSeed()
 	}
-	m = &message{data: b, hash: maphash.Bytes(t.seed, b), at: now, first: now}
+	m = &message{data: b, hash: maphash.Bytes(t.seed, b), at: now, poll: t.polls, first: now}
 	if len(b) == 0 { // it has no address of its own
 		return m, false
 	}
@@ -48,7 +51,7 @@ func (t *table) take(now time.Time, b []byte) (m *message, again bool) {
 	first := unsafe.SliceData(b)
 	for _, e := range t.byAddr[first] {
 		if known := e.Value.(*message); len(known.data) == len(b) {
-			known.at = now
+			known.at, known.poll = now, t.polls
 			t.recent.MoveToBack(e)
 			return known, true
 		}
@@ -99,10 +102,13 @@ func (t *table) forgetBuffer(b []byte) {
 }
 
 // forget forgets the slices that were not handed out for long, and the oldest ones while they hold too many
-// bytes.
+// bytes. A slice is not old before a poll has had room for it and did not give it: on a busy machine the messages of a
+// long queue come again later than age.
 func (t *table) forget(now time.Time) {
 	for e := t.recent.Front(); e != nil; e = t.recent.Front() {
-		if now.Sub(e.Value.(*message).at) < age && t.bytes <= maxBytes {
+		m := e.Value.(*message)
+		old := now.Sub(m.at) >= age && t.room > m.poll
+		if !old && t.bytes <= maxBytes {
 			return
 		}
 		t.remove(e)
