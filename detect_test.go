@@ -119,6 +119,7 @@ func TestSuspectIsAMemberOfThatState(t *testing.T) {
 
 // The figure goes to docs/PERFORMANCE.md.
 func TestCrashOfARealNodeIsKnownToAllOthers(t *testing.T) {
+	t.Parallel()
 	n := 10
 	if *full {
 		n = 50

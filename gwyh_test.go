@@ -202,6 +202,7 @@ func TestTwoNodesTalkOverUDP(t *testing.T) {
 }
 
 func TestNodesShowTheirIDsAndRoundTripTimes(t *testing.T) {
+	t.Parallel()
 	a, b := create(t, testConfig("a", newRecorder())), create(t, testConfig("b", newRecorder()))
 	join(t, b, a)
 	var of *Node

@@ -108,6 +108,7 @@ func TestAddressOfAnInterfaceIsKnown(t *testing.T) {
 // Thirty nodes (six without -full) are started again one after the other, at their addresses and under
 // their names, while the others broadcast all the time: those that stay hear all of each other.
 func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
+	t.Parallel()
 	n, pause := 6, 100*time.Millisecond
 	if *full {
 		n, pause = 30, time.Second

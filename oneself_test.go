@@ -36,6 +36,7 @@ func echo(t *testing.T) net.Addr {
 }
 
 func TestUDPEchoIsNoNode(t *testing.T) {
+	t.Parallel()
 	at := echo(t)
 	c := testConfig("a", nil)
 	c.TCPTimeout = time.Second

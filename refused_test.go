@@ -84,6 +84,7 @@ func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
 
 // The Join begins in the session that stands, and doubts it when nothing comes.
 func TestJoinOfANodeThatWasKilledIsRefused(t *testing.T) {
+	t.Parallel()
 	m, b := patient(t), nodeAt(t, closedAddress(t, "127.0.0.1"))
 	join(t, m, b)
 	if err := b.Shutdown(); err != nil {
@@ -94,6 +95,7 @@ func TestJoinOfANodeThatWasKilledIsRefused(t *testing.T) {
 
 // In less time than a refusal has to last, the Join waits, and then says what it was told.
 func TestJoinWithLittleTimeSaysThatItWasRefused(t *testing.T) {
+	t.Parallel()
 	c := testConfig("a", nil)
 	c.TCPTimeout = 500 * time.Millisecond
 	if n, err := create(t, c).Join([]string{closedAddress(t, "127.0.0.1").String()}); n != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
@@ -152,6 +154,7 @@ func TestRefusalCountsAtOnceForAJoinThatHasCompany(t *testing.T) {
 
 // What is refused, or seems so by somebody's forgery, ends the wait and nothing else.
 func TestRefusedAddressIsFoundByItselfLater(t *testing.T) {
+	t.Parallel()
 	m, at := patient(t), closedAddress(t, "127.0.0.1")
 	wantRefused(t, m, at.String())
 	b := nodeAt(t, at)
@@ -160,6 +163,7 @@ func TestRefusedAddressIsFoundByItselfLater(t *testing.T) {
 }
 
 func TestJoinContextWaitsForANodeThatIsNotUpYet(t *testing.T) {
+	t.Parallel()
 	m, at := patient(t), closedAddress(t, "127.0.0.1")
 	reached := make(chan error, 1)
 	go func() {
