@@ -112,7 +112,11 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	hear := 0
 	d.screen.step()
 	whole := pollWhileGrowing(ctx, 5*time.Millisecond, formWait, func() (int, bool) {
-		if known = c.known(); known.all < len(c.nodes) {
+		switch known = c.known(); {
+		case known.median < len(c.nodes):
+			d.screen.progress("others that the median node knows", known.median-1, len(c.nodes)-1)
+			return known.sum, false
+		case known.all < len(c.nodes):
 			d.screen.progress("nodes that know all others", known.all, len(c.nodes))
 			return known.sum, false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestRoundEndsAndTellsWhatNeverArrives(t *testing.T) {
 		}
 		missing = append(missing, e)
 	}
-	stragglers(t.Context(), missing, time.Now())
+	c.stragglers(t.Context(), 0, slices.Clone(missing), 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if !poll(ctx, time.Millisecond, func() bool { return c.ledger.count(0).got == 9 }) {

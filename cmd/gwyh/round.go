@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 const (
 	messageWait   = time.Second          // a message that is not everywhere by then no longer holds up the next
 	messagePause  = 5 * time.Millisecond // after a message is everywhere, for its last copies to pass
-	stragglerWait = 3 * time.Second      // after the last message, for all that are still missing
+	stragglerWait = 3 * time.Second      // after the last delivery, for all that are still missing
 	settleEvery   = 25 * time.Millisecond
 )
 
@@ -51,16 +52,27 @@ func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size 
 		time.Sleep(messagePause)
 		each(i + 1)
 	}
-	stragglers(ctx, open, time.Now().Add(stragglerWait))
+	c.stragglers(ctx, from, open, stragglerWait)
 	all, cross := c.settled(ctx)
 	return round{coverage: c.ledger.count(from), messages: messages, receivers: len(receivers),
 		copies: all - copies, crossZone: cross - crossZone}, ctx.Err()
 }
 
-// stragglers waits until messages are everywhere, or late.
-func stragglers(ctx context.Context, open []*entry, late time.Time) {
-	for _, e := range open {
-		e.wait(ctx, time.Until(late))
+// stragglers waits until messages are everywhere, or nothing of the round has come for so long.
+func (c *cluster) stragglers(ctx context.Context, from int, open []*entry, patience time.Duration) {
+	pollWhileGrowing(ctx, settleEvery, patience, func() (int, bool) {
+		open = slices.DeleteFunc(open, (*entry).isWhole)
+		return c.ledger.count(from).got, len(open) == 0
+	})
+}
+
+// isWhole reports whether the message is everywhere.
+func (e *entry) isWhole() bool {
+	select {
+	case <-e.whole:
+		return true
+	default:
+		return false
 	}
 }
 
