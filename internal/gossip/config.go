@@ -55,6 +55,9 @@ type Config struct {
 	DatagramMax   int // largest datagram that paths are probed for; nothing is probed if it is not above DatagramSize
 	DatagramTaken int // largest datagram received, told to peers
 
+	// Debug says that lines at DEBUG are wanted. SetDebug changes it.
+	Debug bool
+
 	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came
 	// from: for transports whose source addresses cannot be answered.
 	AnswerAdvertised bool

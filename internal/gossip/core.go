@@ -126,7 +126,9 @@ type Core struct {
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
-	logs        map[string]logLimit
+	logbook     logbook
+	partitions  partitions
+	alone       bool // this node has written that it hears nobody
 	stats       Stats
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
@@ -163,10 +165,11 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		dials:   make(map[handshake.AttemptID]dial),
 		asked:   make(map[wire.MessageID]ask),
 		quiet:   askQuiet,
-		logs:    make(map[string]logLimit),
 		avoided: make(map[wire.NodeID]avoidance),
 	}
 	c.arena.waits = c.lags
+	c.logbook.limits, c.logbook.timer.fire = make(map[string]logLimit), c.sumUpDue
+	c.partitions.calm.fire, c.partitions.tail.fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.fire = c.bidFarewell
 	c.heal.timer.fire, c.heal.reunion.fire = c.meetDead, c.reunite
 	c.conflicts = make(map[string]time.Time)

@@ -1,9 +1,6 @@
 package gossip
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // EventKind is what an Event tells.
 type EventKind uint8
@@ -91,36 +88,4 @@ func (c *Core) restEvents() {
 
 func (c *Core) emitMember(kind EventKind, m *member) {
 	c.events = append(c.events, Event{Kind: kind, Member: m.Member})
-}
-
-// logInterval is how often the same thing is written to the log; logKinds is how many different
-// things are told apart.
-const (
-	logInterval = 10 * time.Second
-	logKinds    = 256
-)
-
-type logLimit struct {
-	last       time.Time
-	suppressed int
-}
-
-// logLimited writes a line unless one of the same kind was written less than logInterval ago. A peer
-// can cause lines, so they are few and carry no key and no payload.
-func (c *Core) logLimited(now time.Time, kind, format string, args ...any) {
-	l, ok := c.logs[kind]
-	if ok && now.Sub(l.last) < logInterval {
-		l.suppressed++
-		c.logs[kind] = l
-		return
-	}
-	if !ok && len(c.logs) >= logKinds {
-		clear(c.logs)
-	}
-	text := fmt.Sprintf(format, args...)
-	if l.suppressed > 0 {
-		text += fmt.Sprintf(" (and %d more like it)", l.suppressed)
-	}
-	c.logs[kind] = logLimit{last: now}
-	c.events = append(c.events, Event{Kind: EventLog, Text: text})
 }

@@ -74,7 +74,7 @@ func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
 	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.since) >= c.nameHold() || c.isVacated(now, dead) {
 		return true
 	}
-	c.logLimited(now, "held", "[WARN] gwyh: name %q is kept for %s, which died lately: %s has to wait", e.Name, dead.Addr, e.Addr)
+	c.logLimited(now, "held", "[WARN] gwyh: the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
 	return false
 }
 
@@ -132,7 +132,7 @@ func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
 	other := Member{ID: e.ID, Name: existing.Name, Addr: e.Addr, Zone: e.Zone(), Meta: bytes.Clone(e.Meta), Versions: e.Versions,
 		State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: &other})
-	c.logLimited(now, "name", "[WARN] gwyh: name %q is borne by %s and by %s: the one that has had it longer stays", e.Name, existing.Addr, e.Addr)
+	c.logConflict(now, existing, e)
 }
 
 // Readdress tells the others that this node is reached at another address from now on.

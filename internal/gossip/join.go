@@ -111,6 +111,7 @@ func (c *Core) comeBack(now time.Time) {
 	c.members.enlist(c.self)
 	c.refute(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)
+	c.log(now, topicJoined, "this node is a member again after it left")
 }
 
 // peerAt finds a Go member at an address that we hold a session with.

@@ -33,6 +33,7 @@ func (c *Core) Leave(now time.Time) {
 	c.self.State = wire.StateLeft
 	c.members.bury(now, c.self)
 	c.emitMember(EventLeave, c.self)
+	c.log(now, topicLeft, "this node leaves")
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)
 	c.flushNews(now)

@@ -108,6 +108,10 @@ func (c *Core) rechoose(now time.Time) {
 		c.timers.set(&s.timer, now.Add(choiceInterval))
 		return
 	}
+	var before []wire.NodeID
+	if c.cfg.Debug {
+		before = slices.Clone(s.choice)
+	}
 	whole := now.Sub(c.changed) >= choiceCalm || now.Sub(s.whole) >= choiceLatest
 	if whole {
 		if !s.whole.IsZero() { // the first link stays beside the first choice, which would often end it at once
@@ -132,6 +136,7 @@ func (c *Core) rechoose(now time.Time) {
 	for _, o := range c.choose(each, whole) {
 		s.choice = append(s.choice, o.id)
 	}
+	c.logChoice(now, before)
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
 		c.timers.advance(&s.timer, free)
 	}
@@ -208,6 +213,7 @@ type avoidance struct {
 func (c *Core) avoid(now time.Time, m *member) {
 	a := c.avoided[m.ID]
 	pause := min(avoidBase<<a.refusals, avoidMax)
+	c.logAvoided(now, m, pause)
 	c.avoided[m.ID] = avoidance{refusals: min(a.refusals+1, 8), until: now.Add(pause/2 + time.Duration(c.rng.Int64N(int64(pause))))}
 	c.wantChoice(now)
 }
@@ -338,6 +344,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	c.unaskAll(p)
 	p.lane, p.load = lane{}, load{listed: p.listed}
 	p.set.SetLinked(now, linked)
+	c.logLink(now, p)
 	if !linked {
 		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 		p.unheard = time.Time{}

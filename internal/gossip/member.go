@@ -34,12 +34,13 @@ type Member struct {
 // member is a row of the table.
 type member struct {
 	Member
-	since   time.Time   // when State came to be
-	place   int32       // in members.live, -1 for a tombstone
-	queued  bool        // waits to be flooded
-	vacated bool        // of a dead one: its address is another node's, so its name is not kept for it
-	accuser wire.NodeID // of a dead one
-	doubt   *suspicion  // held against it; nil for none
+	since     time.Time   // when State came to be
+	place     int32       // in members.live, -1 for a tombstone
+	queued    bool        // waits to be flooded
+	vacated   bool        // of a dead one: its address is another node's, so its name is not kept for it
+	partition uint16      // of a dead one: with which others it failed; 0 for none
+	accuser   wire.NodeID // of a dead one
+	doubt     *suspicion  // held against it; nil for none
 }
 
 // live reports whether the member counts as part of the cluster.

@@ -151,6 +151,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	if m.State == wire.StateDead && !m.live() && kind == EventJoin {
 		c.noteReturn(now, m)
 	}
+	arrived := c.arrivalOf(m, before, string(e.Name))
 	c.setAlive(now, m, e)
 	if !m.legacy() {
 		c.noteVersions(m.Versions)
@@ -162,6 +163,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	if !same {
 		c.emitMember(kind, m)
 	}
+	c.logArrival(now, m, arrived, kind == EventJoin)
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
 	if p := c.peers[m.ID]; p != nil {
@@ -175,6 +177,7 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	c.members.reincarnate(m, e.Incarnation)
 	if m.doubt != nil && m.doubt.incarnation <= e.Refuted {
 		c.absolve(m)
+		c.logRefutation(now, m)
 	}
 	if m.doubt == nil {
 		m.State, m.since = wire.StateAlive, now
@@ -258,6 +261,7 @@ func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 	c.entomb(now, m)
 	if was {
 		c.emitMember(EventLeave, m)
+		c.logRemoval(now, m)
 		c.memberChanged(now)
 	}
 }

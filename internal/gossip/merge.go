@@ -240,7 +240,7 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%s and %s do not understand each other: versions (least, greatest, spoken of the library; of the application) are %v and %v",
+	return fmt.Sprintf("%q and %q do not understand each other: versions (least, greatest, spoken of the library; of the application) are %v and %v",
 		e.Names[0], e.Names[1], e.Versions[0], e.Versions[1])
 }
 
@@ -315,7 +315,7 @@ func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
 	}
 	c.drop(DropVersions)
 	err := VersionError{Names: [2]string{string(e.Name), s.Name}, Versions: [2][6]byte{e.Versions, s.Versions}}
-	c.logLimited(now, "versions", "[WARN] gwyh: %s at %s is kept out: %v", e.Name, e.Addr, &err)
+	c.logLimited(now, "versions", "[WARN] gwyh: %q at %s is kept out: %v", e.Name, e.Addr, &err)
 	return false
 }
 

@@ -50,6 +50,7 @@ type pathMTU struct {
 	lost     int       // datagrams lost since one as large as the smallest of them arrived
 	lostSize int       // bytes of that smallest one
 	risked   risked
+	told     int // size in the last line of the log about it; 0 for none
 }
 
 // risked is the last datagram of which it is not known whether its path carries it. An empty Frame goes after it, so
@@ -126,6 +127,7 @@ func (c *Core) tryMTU(now time.Time, p *peer, size int) {
 		again = mtuSoon
 	}
 	m.next = now.Add(again)
+	c.logPath(now, p)
 	if !m.search.After(now) {
 		c.searchMTU(now, p, again)
 	}
@@ -192,8 +194,10 @@ func (c *Core) answeredMTU(now time.Time, p *peer, seq uint64) bool {
 	c.cameMTU(now, p, m.got)
 	switch {
 	case m.search.IsZero(), m.search.After(now):
+		c.logPath(now, p)
 	case beyond:
 		c.searchMTU(now, p, mtuAgain)
+		c.logPath(now, p)
 	default: // the configured size passes: larger ones are next
 		c.timers.advance(&p.timer, now)
 	}
@@ -272,7 +276,8 @@ func (c *Core) shrinkMTU(now time.Time, p *peer) {
 	} else {
 		m.size = min(m.size, datagramMin)
 	}
-	c.logLimited(now, "mtu", "[WARN] gwyh: datagrams of %d bytes to %s do not arrive: going on with %d", old, p.id, m.size)
+	c.logLimited(now, "mtu", "[WARN] gwyh: datagrams of %d bytes to %s do not arrive: going on with %d", old, c.whoIs(p.id), m.size)
+	m.told = m.size
 	c.searchMTU(now, p, mtuSoon)
 	if m.size > datagramMin {
 		c.tryMTU(now, p, m.size)

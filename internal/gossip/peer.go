@@ -109,6 +109,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 		c.forget(p, old)
 	}
 	p.echo = c.now
+	c.logEstablished(c.now, p, e.Initiator)
 	if e.RTT > 0 {
 		c.measured(p, e.RTT)
 	}
@@ -185,6 +186,7 @@ func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
 	c.stats.HandshakesFailed++
 	d := c.dials[a]
 	delete(c.dials, a)
+	c.logAttemptFailed(c.now, d.to, err)
 	switch {
 	case d.join != nil:
 		c.endJoin(d.join, err)
@@ -243,11 +245,14 @@ type dial struct {
 	ping   *appPing
 	greets bool // its members and ours are told: we slept
 	member wire.NodeID
+	to     netip.AddrPort
 	full   bool // tables are compared and states exchanged when it has come to a session
 }
 
 func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handshake.AttemptID {
 	c.stats.HandshakesStarted++
+	d.to = to.Remote
+	c.logDial(now, &d)
 	a := c.hs.Initiate(now, to, d.member, until)
 	c.dials[a] = d
 	return a
@@ -304,6 +309,9 @@ func (c *Core) dropBox(err error) {
 func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
 	p.heard = now
 	if !p.legacy {
+		if c.alone {
+			c.logHeardAgain(now)
+		}
 		c.heardAny = now
 	}
 	confirmed = p.set.Opened(now, s, from)
@@ -517,7 +525,7 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		c.forget(p, closed.Session)
 	}
 	if a.RenewTries > 0 {
-		c.logLimited(now, "renew", "[WARN] gwyh: session with %s not renewed after %d tries: going on with the old one", p.id, a.RenewTries)
+		c.logLimited(now, "renew", "[WARN] gwyh: the session with %s was not renewed in %d tries: going on with the old one", c.whoIs(p.id), a.RenewTries)
 	}
 	if a.Renew {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))

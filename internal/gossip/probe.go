@@ -49,6 +49,9 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: c.probeSeq, patrol: patrol}
 	pr.timer.fire = func(now time.Time) { c.stepProbe(now, pr) }
 	c.probes = append(c.probes, pr)
+	if !patrol { // those without cause are too many
+		c.logProbe(now, m, "probing member %s, which is silent or does not hear this node")
+	}
 	if patrol {
 		c.reachOut(now, m.ID, m.Addr, false)
 	} else {
@@ -81,6 +84,7 @@ func (c *Core) probeAll(now time.Time, pr *probe) {
 		c.sendPlain(now, p, c.plain)
 	}
 	pr.asked = len(pr.helpers)
+	c.logHelpers(now, pr)
 }
 
 // reachOut asks a member for a sign of life: by a Ping, and by a handshake where there is no session or
@@ -141,6 +145,7 @@ func (c *Core) stepProbe(now time.Time, pr *probe) {
 // probeFailed accuses a member that answered nobody.
 func (c *Core) probeFailed(now time.Time, pr *probe) {
 	c.stats.ProbesFailed++
+	c.logProbe(now, pr.m, "member %s did not answer the probe")
 	if c.heardNobodySince(pr.began) {
 		c.doubtAlone(now, pr.m)
 	} else {
@@ -183,6 +188,9 @@ func (c *Core) signOfLife(now time.Time, p *peer) {
 
 func (c *Core) probeAnswered(now time.Time, p *peer, pr *probe) {
 	c.endProbe(pr)
+	if !pr.patrol {
+		c.logProbe(now, pr.m, "member %s answered the probe")
+	}
 	c.aware.note(-1)
 	if pr.patrol && p.pinged.IsZero() { // it was a handshake that answered
 		c.ping(now, p)
@@ -209,6 +217,7 @@ func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
 		t.vouched = now
 	}
 	c.endProbe(pr)
+	c.logProbe(now, pr.m, "member %s answered another node that probed it")
 	c.aware.note(-1)
 }
 

@@ -55,6 +55,7 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 		return
 	}
 	s.accusers = append(s.accusers, by)
+	c.logSuspicion(now, m, by)
 	c.awaitVerdict(now, m)
 	c.spreadDoubt(now, m, via)
 	if by != c.cfg.ID && c.triedFor(m.ID) {
@@ -78,6 +79,7 @@ func (c *Core) accuseMyself(now time.Time, m *member) {
 // it would not hear the refutations. If it is alone, there is nobody to tell.
 func (c *Core) doubtAlone(now time.Time, m *member) {
 	c.aware.note(1)
+	c.alone = true
 	c.logLimited(now, "alone", "[WARN] gwyh: nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
 		now.Sub(c.heardAny).Round(time.Millisecond))
 	s := m.doubt
@@ -90,6 +92,7 @@ func (c *Core) doubtAlone(now time.Time, m *member) {
 	}
 	s.own = true
 	s.accusers = append(s.accusers, c.cfg.ID)
+	c.logSuspicion(now, m, c.cfg.ID)
 	c.stats.SuspicionsRaised++
 	c.awaitVerdict(now, m)
 }
@@ -244,7 +247,7 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 			c.tell(now, from, me)
 		}
 	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
-		c.logLimited(now, "defend", "[WARN] gwyh: refuting that this node is %s", e.State)
+		c.logLimited(now, "defend", "[WARN] gwyh: other nodes took this node for %s: telling them that it is alive", e.State)
 		c.stats.SuspicionsRefuted++
 		c.aware.note(1)
 		c.refute(now, e.Incarnation)

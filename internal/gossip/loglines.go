@@ -1,0 +1,206 @@
+package gossip
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// The lines about members, links and handshakes (docs/DESIGN.md, "The log"). Those at DEBUG cost nothing unless
+// Config.Debug is set: the check stands before the arguments are made.
+
+// String is how log lines name a member.
+func (m *Member) String() string { return fmt.Sprintf("%q (%s)", m.Name, m.Addr) }
+
+// whoIs is how log lines name a node that need not be a member.
+func (c *Core) whoIs(id wire.NodeID) string {
+	if id == c.cfg.ID {
+		return "this node"
+	}
+	if m := c.members.get(id); m != nil && m.Name != "" {
+		return fmt.Sprintf("%q", m.Name)
+	}
+	if p := c.peers[id]; p != nil && p.name != "" {
+		return fmt.Sprintf("%q", p.name)
+	}
+	return id.String()
+}
+
+// An arrival is what was known of a node before it became a member.
+type arrival struct {
+	failed    *member   // the row of the same node, or of its earlier run, if that is dead; nil if not
+	since     time.Time // when it died
+	restarted bool      // it is another run
+	replaces  bool      // and nobody had noticed that the earlier one had ended
+}
+
+// arrivalOf looks at what is known before an alive entry is written into its row. before is the live member that had
+// the name until now.
+func (c *Core) arrivalOf(m, before *member, name string) arrival {
+	if before != nil {
+		return arrival{replaces: before != m && before.State == wire.StateDead}
+	}
+	if m.State == wire.StateDead {
+		return arrival{failed: m, since: m.since}
+	}
+	if dead := c.members.held[name]; dead != nil {
+		return arrival{failed: dead, since: dead.since, restarted: true}
+	}
+	return arrival{}
+}
+
+// logArrival writes how a member came. joined says that it was not one before.
+func (c *Core) logArrival(now time.Time, m *member, a arrival, joined bool) {
+	ago := now.Sub(a.since).Round(time.Millisecond)
+	switch {
+	case a.replaces:
+		c.log(now, topicBack, "member %s was restarted", m)
+	case !joined:
+	case a.failed == nil:
+		c.log(now, topicJoined, "member %s joined%s", m, inZone(m.Zone))
+	case a.restarted:
+		c.log(now, topicBack, "member %s is back: it was restarted after it failed %v ago", m, ago)
+	default:
+		c.log(now, topicBack, "member %s is back: it had failed %v ago", m, ago)
+	}
+	if joined && a.failed != nil {
+		c.noteBack(now, a.failed, a.restarted)
+	}
+}
+
+func inZone(z wire.Zone) string {
+	if !z.Valid {
+		return ""
+	}
+	return fmt.Sprintf(" in zone %q", z.Name)
+}
+
+// logRemoval writes that a member is gone.
+func (c *Core) logRemoval(now time.Time, m *member) {
+	switch {
+	case m.State == wire.StateLeft:
+		c.log(now, topicLeft, "member %s left", m)
+		return
+	case m.accuser == wire.NodeID{}:
+		c.log(now, topicFailed, "member %s failed", m)
+	default:
+		c.log(now, topicFailed, "member %s failed, as found by %s", m, c.whoIs(m.accuser))
+	}
+	if !m.legacy() {
+		c.noteLost(now, m)
+	}
+}
+
+// logConflict writes which of two live nodes keeps the name that both have.
+func (c *Core) logConflict(now time.Time, existing *member, e *wire.Member) {
+	keeps, out := existing.Addr, e.Addr
+	if !later(e, existing) {
+		keeps, out = out, keeps
+	}
+	switch {
+	case existing != c.self:
+		c.log(now, topicName, "two nodes have the name %q: the one at %s has had it for longer and keeps it, the one at %s is not a member",
+			existing.Name, keeps, out)
+	case out == c.self.Addr:
+		c.log(now, topicName, "this node is out: the name %q belongs to the node at %s, which has had it for longer. Other nodes do not have this node "+
+			"as a member. Give each node a name of its own", existing.Name, keeps)
+	default:
+		c.log(now, topicName, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", existing.Name, out)
+	}
+}
+
+// logPath writes how large the datagrams to a peer may be, if that has changed.
+func (c *Core) logPath(now time.Time, p *peer) {
+	if m := &p.mtu; m.told != m.size {
+		m.told = m.size
+		c.log(now, topicPath, "datagrams of %d bytes reach %s", m.size, c.whoIs(p.id))
+	}
+}
+
+// logHeardAgain writes that this node hears others again, after it wrote that it hears nobody.
+func (c *Core) logHeardAgain(now time.Time) {
+	c.alone = false
+	c.log(now, topicPartition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.heardAny).Round(time.Millisecond))
+}
+
+func (c *Core) logSuspicion(now time.Time, m *member, by wire.NodeID) {
+	if c.cfg.Debug {
+		c.log(now, topicSuspicion, "%s suspects that member %s has failed", c.whoIs(by), m)
+	}
+}
+
+func (c *Core) logRefutation(now time.Time, m *member) {
+	if c.cfg.Debug {
+		c.log(now, topicRefutation, "member %s is alive: it refuted the suspicion", m)
+	}
+}
+
+// logProbe writes a step of a probe. format has one place for the member.
+func (c *Core) logProbe(now time.Time, m *member, format string) {
+	if c.cfg.Debug {
+		c.log(now, topicProbe, format, m)
+	}
+}
+
+func (c *Core) logHelpers(now time.Time, pr *probe) {
+	if c.cfg.Debug && pr.asked > 0 {
+		c.log(now, topicProbe, "asked %d other nodes to probe member %s too", pr.asked, pr.m)
+	}
+}
+
+// logDial writes that a handshake begins. Members shake hands all the time, to measure the way and to probe each other,
+// so those handshakes are written only if they fail.
+func (c *Core) logDial(now time.Time, d *dial) {
+	if c.cfg.Debug && !c.isLive(d.member) {
+		c.log(now, topicHandshake, "shaking hands with %s", d.to)
+	}
+}
+
+// logEstablished writes that a handshake with a node that is no member has ended.
+func (c *Core) logEstablished(now time.Time, p *peer, initiator bool) {
+	if !c.cfg.Debug || c.isLive(p.id) {
+		return
+	}
+	who := "it"
+	if initiator {
+		who = "this node"
+	}
+	c.log(now, topicHandshake, "shook hands with %s at %s: %s began", c.whoIs(p.id), p.set.Path().Remote, who)
+}
+
+func (c *Core) logAttemptFailed(now time.Time, to netip.AddrPort, err error) {
+	if c.cfg.Debug {
+		c.log(now, topicHandshake, "the handshake with %s failed: %v", to, err)
+	}
+}
+
+func (c *Core) logLink(now time.Time, p *peer) {
+	if !c.cfg.Debug {
+		return
+	}
+	what := "ended"
+	if p.linked {
+		what = "began"
+	}
+	c.log(now, topicLink, "the link with %s %s", c.whoIs(p.id), what)
+}
+
+func (c *Core) logAvoided(now time.Time, m *member, pause time.Duration) {
+	if c.cfg.Debug {
+		c.log(now, topicLink, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
+	}
+}
+
+// logChoice writes whom this node subscribes to, if that is not what it was.
+func (c *Core) logChoice(now time.Time, before []wire.NodeID) {
+	if !c.cfg.Debug || equalSets(before, c.subs.choice) {
+		return
+	}
+	names := make([]string, len(c.subs.choice))
+	for i, id := range c.subs.choice {
+		names[i] = c.whoIs(id)
+	}
+	c.log(now, topicChoice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.count()-1, names)
+}
