@@ -236,13 +236,16 @@ type Config struct {
 	// DNSConfigPath is without meaning here: Go's resolver reads the system's configuration.
 	DNSConfigPath string
 
-	// LogOutput is where log lines go. Default nil: to Logger, or else to standard error. Rejected
-	// together with Logger.
+	// LogOutput is where log lines go. Each line has its level in brackets, then "gwyh: ", as memberlist writes them:
+	// a filter for the level, such as hashicorp/logutils, works for both. All levels are written, DEBUG too, unless
+	// LogOutput is io.Discard. Default nil: to Logger, or else to standard error. Rejected together with Logger.
 	LogOutput io.Writer
-	// Logger writes the log lines. Default nil: see LogOutput.
+	// Logger writes the log lines, all levels as with LogOutput. While its output is io.Discard, lines at DEBUG are
+	// not made. Default nil: see LogOutput.
 	Logger *log.Logger
-	// LogHandler is handed the log lines as records, with their level and without "[LEVEL] gwyh: ".
-	// Default nil: see LogOutput. Rejected together with LogOutput or Logger.
+	// LogHandler is handed the log lines as records, with their level and without "[LEVEL] gwyh: ". Its Enabled is
+	// asked for each line, and once a second for DEBUG: while it says no, lines at DEBUG are not made. Default
+	// nil: see LogOutput. Rejected together with LogOutput or Logger.
 	LogHandler slog.Handler
 
 	// HandoffQueueDepth is how many datagrams from a Transport of your own may wait for the node; more
@@ -645,8 +648,9 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	if udpTransport && udp.Probes {
 		probed = gossip.DatagramProbed
 	}
+	m.debug.wanted.Store(m.log.wantsDebug())
 	return gossip.Config{
-		ID: id, Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
+		ID: id, Debug: m.debug.wanted.Load(), Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
 		Allow: allow, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),

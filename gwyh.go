@@ -51,6 +51,7 @@ func (e *TooLargeError) Error() string {
 type Memberlist struct {
 	config    *Config // our own copy; immutable
 	log       logger
+	debug     debugging
 	transport Transport
 	carrier   *carrier.Carrier
 	names     *addrbook.Book // of nodes, for a transport that wants them; else nil
@@ -224,6 +225,7 @@ func (m *Memberlist) everySecond(now time.Time) {
 	m.intake.Rest()
 	m.seek(now)
 	m.lookForAddress(now)
+	m.followDebug()
 	m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
 }
 

@@ -2,11 +2,13 @@ package gwyh
 
 import (
 	"context"
+	"io"
 	"log"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,19 +38,55 @@ func LogConn(conn net.Conn) string {
 
 // A logger writes lines as programs around memberlist parse them: level in brackets, then the
 // library's name. Safe for concurrent use.
-type logger struct{ out *log.Logger }
+type logger struct {
+	out     *log.Logger
+	handler slog.Handler // that out writes to; nil for none
+	settled bool         // whether lines at DEBUG are wanted never changes
+}
 
 // newLogger writes where the Config says, which names at most one place: validate sees to that.
 func newLogger(c *Config) logger {
 	switch {
 	case c.Logger != nil:
-		return logger{c.Logger}
+		return logger{out: c.Logger}
 	case c.LogOutput != nil:
-		return logger{log.New(c.LogOutput, "", log.LstdFlags)}
+		return logger{out: log.New(c.LogOutput, "", log.LstdFlags), settled: true}
 	case c.LogHandler != nil:
-		return logger{log.New(records{c.LogHandler}, "", 0)}
+		return logger{out: log.New(records{c.LogHandler}, "", 0), handler: c.LogHandler}
 	}
-	return logger{log.New(os.Stderr, "", log.LstdFlags)}
+	return logger{out: log.New(os.Stderr, "", log.LstdFlags), settled: true}
+}
+
+// wantsDebug reports whether anybody sees lines at DEBUG: a handler that is enabled for them, or any writer that does
+// not discard all. It may call the application, and may block.
+func (l logger) wantsDebug() bool {
+	if l.handler != nil {
+		return l.handler.Enabled(context.Background(), slog.LevelDebug)
+	}
+	return l.out.Writer() != io.Discard
+}
+
+// debugging is whether lines at DEBUG are wanted, as the log said last.
+type debugging struct {
+	wanted atomic.Bool
+	asking atomic.Bool
+}
+
+// followDebug makes the core follow the log, whose level may change at any time. The dispatcher asks the log: the
+// loop calls nothing of the application's.
+func (m *Memberlist) followDebug() {
+	d := &m.debug
+	m.core.SetDebug(d.wanted.Load())
+	if m.log.settled || !d.asking.CompareAndSwap(false, true) {
+		return
+	}
+	taken := m.dispatch.Call(func() {
+		d.wanted.Store(m.log.wantsDebug())
+		d.asking.Store(false)
+	})
+	if !taken {
+		d.asking.Store(false)
+	}
 }
 
 func (l logger) debugf(format string, args ...any) { l.out.Printf("[DEBUG] gwyh: "+format, args...) }

@@ -293,16 +293,18 @@ func (q *Queue[N]) Log(text string) {
 	q.push(notice[N]{kind: logLine, text: text})
 }
 
-// Call queues any other call of the application. When too many wait it is dropped and counted.
-func (q *Queue[N]) Call(f func()) {
+// Call queues any other call of the application, and reports whether it did. When too many wait it is dropped and
+// counted.
+func (q *Queue[N]) Call(f func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.calls >= callsMax {
 		q.dropped.Add(1)
-		return
+		return false
 	}
 	q.calls++
 	q.push(notice[N]{kind: call, call: f})
+	return true
 }
 
 // A wait is somebody who waits until all notices before a place of the queue have been delivered.

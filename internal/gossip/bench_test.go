@@ -94,9 +94,14 @@ func TestForwardingAllocatesOnlyWhatTheApplicationGets(t *testing.T) {
 
 // One inbound broadcast of 256 B: parse, open, deliver, seal for nine links.
 func BenchmarkForwardToNineLinks(b *testing.B) {
-	for name, suite := range map[string]session.Suite{"nacl": session.NaCl, "null": session.Null} {
-		b.Run(name, func(b *testing.B) {
-			h := newHub(b, suite, 256)
+	for _, x := range []struct {
+		name  string
+		suite session.Suite
+		debug bool
+	}{{"nacl", session.NaCl, false}, {"null", session.Null, false}, {"null at DEBUG", session.Null, true}} {
+		b.Run(x.name, func(b *testing.B) {
+			h := newHub(b, x.suite, 256)
+			h.SetDebug(x.debug)
 			var packets [1024][]byte
 			sent := h.stats.SentDatagrams
 			b.ReportAllocs()

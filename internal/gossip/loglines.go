@@ -111,10 +111,13 @@ func (c *Core) logConflict(now time.Time, existing *member, e *wire.Member) {
 	}
 }
 
-// logPath writes how large the datagrams to a peer may be, if that has changed.
+// logPath writes how large the datagrams to a peer may be, if that has changed. It takes the configured size for granted.
 func (c *Core) logPath(now time.Time, p *peer) {
-	if m := &p.mtu; m.told != m.size {
-		m.told = m.size
+	m := &p.mtu
+	expected := m.told == 0 && m.size == min(c.cfg.DatagramSize, p.maxDatagram)
+	changed := m.told != m.size
+	m.told = m.size
+	if changed && !expected {
 		c.log(now, topicPath, "datagrams of %d bytes reach %s", m.size, c.whoIs(p.id))
 	}
 }

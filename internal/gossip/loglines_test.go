@@ -336,6 +336,24 @@ func TestClusterAtRestWritesNothing(t *testing.T) {
 	}
 }
 
+func TestMessagesWriteNothing(t *testing.T) {
+	c := debugged(t, 20)
+	c.net.RunFor(time.Minute)
+	c.clearLogs()
+	for i := range 2000 {
+		c.do(i%20, func(now time.Time) { _ = c.nodes[i%20].Broadcast(now, []byte(payload(300, byte(i)))) })
+		if i%100 == 0 {
+			c.net.RunFor(100 * time.Millisecond)
+		}
+	}
+	c.broadcast(3, payload(100_000, 1), 5*time.Second)
+	for _, n := range c.nodes {
+		if len(n.logs) > 0 {
+			t.Errorf("%s wrote %q", n.cfg.Name, n.logs)
+		}
+	}
+}
+
 func TestDebugLinesAreWrittenOnlyIfWanted(t *testing.T) {
 	c := formed(t, 6)
 	c.net.Crash(c.nodes[4].addr)
