@@ -707,9 +707,9 @@ func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
 // ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
-// GetHealthScore is how unwell this node is itself, as by lack of CPU or of packets: 0 for well, up to
-// Config.AwarenessMaxMultiplier - 1. Its timeouts for others are so many times longer than when it is
-// well. After Shutdown it is 0.
+// GetHealthScore is how unwell this node is itself, because it lacks CPU, loses packets or hears nobody: 0
+// for well, up to Config.AwarenessMaxMultiplier - 1. Before it accuses others it waits that many times longer
+// in addition, but not while it hears nobody. After Shutdown it is 0.
 func (m *Memberlist) GetHealthScore() (score int) {
 	_ = m.do(func(time.Time) { score = m.core.HealthScore() })
 	return score

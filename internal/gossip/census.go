@@ -22,19 +22,25 @@ type census struct {
 }
 
 // linksFail reports whether more than three quarters of the links are probed in vain or silent, or there is none.
-func (c *Core) linksFail(now time.Time) bool {
+func (c *Core) linksFail() bool {
 	bad, all := 0, 0
 	for _, p := range c.links {
-		m := c.members.get(p.id)
-		if m == nil || !m.live() || p.legacy {
+		if p.legacy || !c.isLive(p.id) {
 			continue
 		}
 		all++
-		if m.doubt != nil && m.doubt.own || now.Sub(p.mutual()) >= p.silence(silenceCheck) {
+		if !c.linkWorks(p) {
 			bad++
 		}
 	}
 	return 4*bad > 3*all || all == 0
+}
+
+// linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
+func (c *Core) linkWorks(p *peer) bool {
+	m := c.members.get(p.id)
+	accused := m != nil && m.doubt != nil && m.doubt.own
+	return c.isLive(p.id) && !p.legacy && !accused && c.now.Sub(p.mutual()) < p.silence(silenceCheck)
 }
 
 func (c *Core) startCensus(now time.Time) {
@@ -70,7 +76,7 @@ func (c *Core) stepCensus(now time.Time) {
 		}
 	}
 	x.left = slices.Delete(x.left, 0, n)
-	if len(x.left) == 0 || !c.self.live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
+	if len(x.left) == 0 || !c.self.live() || !c.linksFail() && c.subs.started >= c.cfg.Subscriptions {
 		x.left = nil
 		return
 	}

@@ -133,10 +133,11 @@ func (c *Core) absolve(m *member) {
 }
 
 // confirmations is how many nodes beside the first accuser bring a verdict forward. Those that are suspect themselves
-// confirm nothing. Where there are not enough others, the verdict waits for none.
+// confirm nothing, and without a link no confirmation arrives. Where there are not enough others, the verdict waits for
+// none.
 func (c *Core) confirmations() int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.peers()-1-max(c.accused, 1) < k {
+	if c.members.peers()-1-max(c.accused, 1) < k || !slices.ContainsFunc(c.links, c.linkWorks) {
 		return 0
 	}
 	return max(k, 0)
