@@ -88,6 +88,14 @@ func (a *assembly) awaited() bool {
 	return slices.ContainsFunc(a.told, func(p *peer) bool { return p.linked && !slices.Contains(a.owners, p) })
 }
 
+// expected reports whether a link that may still ask for the message is one that messages are held up for: a silent
+// peer is not.
+func (a *assembly) expected(now time.Time) bool {
+	return slices.ContainsFunc(a.told, func(p *peer) bool {
+		return p.linked && !slices.Contains(a.owners, p) && now.Sub(p.heard) <= p.silence(silenceCheck)
+	})
+}
+
 // budget is what messages that were begun and are not whole take of what a peer may begin.
 type budget struct {
 	count, size int
@@ -202,21 +210,39 @@ func (s *assemblies) allocate(now time.Time, a *assembly, i int) bool {
 	return true
 }
 
-// makeRoom forgets what is needed least until n bytes fit: complete messages that all links have had,
-// then those that only repair or a slow link still wants and those that stand still, oldest first.
+// makeRoom forgets what is needed least until n bytes fit, oldest first: complete messages that all links have had; then
+// those that a link was only told of; then those that only repair or a slow link still wants and those that stand still;
+// and of these last the ones that nobody else has.
 func (s *assemblies) makeRoom(now time.Time, but *assembly, n int) bool {
-	for _, idle := range []bool{true, false} {
+	for need := range needs {
 		for _, a := range slices.Clone(s.all) {
 			if s.size+n <= storeMax {
 				return true
 			}
-			stalled := now.Sub(a.progress) > stallGrace
-			if a != but && !a.own && (a.complete() && (a.pending == 0 || !idle) || !idle && stalled) {
+			if a != but && !a.own && a.need(now) <= need {
 				s.remove(a)
 			}
 		}
 	}
 	return s.size+n <= storeMax
+}
+
+// needs is how many degrees of need there are.
+const needs = 4
+
+// need is how much a message is needed; needs if it cannot be forgotten.
+func (a *assembly) need(now time.Time) int {
+	switch stalled := now.Sub(a.progress) > stallGrace; {
+	case a.complete() && a.pending == 0 && !a.awaited():
+		return 0
+	case a.complete() && a.pending == 0:
+		return 1
+	case a.ours && len(a.owners) == 0:
+		return 3
+	case a.complete() || stalled:
+		return 2
+	}
+	return needs
 }
 
 // crowded reports whether half of the room is taken by messages that others may still want: those that are not
@@ -229,7 +255,8 @@ func (s *assemblies) wanted(now time.Time) (size int) {
 		return s.size
 	}
 	for _, a := range s.all {
-		if !a.complete() || a.pending > 0 || now.Sub(a.progress) < wantedLately {
+		idle := now.Sub(a.progress)
+		if !a.complete() || a.pending > 0 || idle < wantedLately || idle < completeKeep && a.expected(now) {
 			size += a.bytes
 		}
 	}

@@ -232,3 +232,58 @@ func TestPeerThatAnswersSlowlyIsGivenMoreTime(t *testing.T) {
 		}
 	})
 }
+
+func TestFullStoreForgetsFirstWhatIsNeededLeast(t *testing.T) {
+	c := pair(t)
+	n, p := c.nodes[0], c.nodes[0].links[0]
+	everywhere, told, waits, only, half := c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000)
+	c.do(0, func(now time.Time) {
+		told.tell(p)
+		n.sendBulk(now, p, waits, 0)
+		n.sendBulk(now, p, only, 0)
+		waits.shown(p)
+		half.have = nil
+		half.ours = false
+		for i, a := range []*assembly{everywhere, told, waits, only, half} {
+			if got := a.need(now); got != i {
+				t.Errorf("message %d is needed to degree %d", i, got)
+			}
+		}
+		if got := half.need(now.Add(2 * stallGrace)); got != 2 {
+			t.Errorf("a message that stands still is needed to degree %d, want 2", got)
+		}
+	})
+}
+
+// A node whose link is behind with what it was told of takes no more of its own: the store would forget that.
+func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
+	for name, is := range map[string]struct {
+		told, shown, silent, crowded bool
+	}{
+		"told":            {told: true, crowded: true},
+		"told and shown":  {told: true, shown: true},
+		"told and silent": {told: true, silent: true},
+		"not told":        {},
+	} {
+		c := pair(t)
+		n, p := c.nodes[0], c.nodes[0].links[0]
+		for range storeMax / 2 / MessageMax {
+			a := c.held(0, MessageMax)
+			if is.told {
+				a.tell(p)
+			}
+			if is.shown {
+				a.shown(p)
+			}
+		}
+		c.do(0, func(now time.Time) {
+			now = now.Add(2 * wantedLately)
+			if p.heard = now; is.silent {
+				p.heard = now.Add(-time.Minute)
+			}
+			if got := n.store.crowded(now); got != is.crowded {
+				t.Errorf("%s: crowded %v", name, got)
+			}
+		})
+	}
+}
