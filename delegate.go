@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
@@ -17,6 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/udp"
+	"github.com/gwyh-go/gwyh/internal/unreached"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -293,9 +293,9 @@ func (q *questions) take(latest time.Time) (first question, ok bool) {
 
 // ask has a question of the core answered: in the goroutine of the Join that it belongs to, else in the puller.
 func (m *Memberlist) ask(now time.Time, e *gossip.Event) {
-	to := m.joins[e.Token]
-	if to == nil {
-		to = m.questions
+	to := m.questions
+	if at := m.joins[e.Token]; at != nil {
+		to = at.join.questions
 	}
 	to.put(question{event: *e, at: now})
 }
@@ -429,9 +429,12 @@ type joining struct {
 
 // target is one address of a Join.
 type target struct {
-	to      netip.AddrPort
-	refused atomic.Bool // its system says that nothing listens there
-	leave   func()      // ends the knocks at it
+	join  *joining
+	to    netip.AddrPort
+	begun time.Time
+	hasty bool                  // what says that nobody is to be reached there ends it
+	told  atomic.Pointer[error] // what said so: the system here, one on the way, or whoever is there; nil for nothing
+	leave func()                // ends the knocks at it
 }
 
 // end forgets a target and returns it, nil if there is none.
@@ -454,10 +457,9 @@ func (j *joining) fail(err error) {
 // begin begins a Join's contact with an address. Only the loop may call it.
 func (m *Memberlist) begin(now time.Time, j *joining, to netip.AddrPort, until time.Time, knock bool) {
 	token := m.core.Join(now, to, until)
-	m.joins[token] = j.questions
 	ctx, leave := context.WithCancel(m.life)
-	at := &target{to: to, leave: leave}
-	j.targets[token] = at
+	at := &target{join: j, to: to, begun: now, hasty: knock, leave: leave}
+	m.joins[token], j.targets[token] = at, at
 	if knock {
 		m.knock(ctx, j, token, at)
 	}
@@ -487,11 +489,18 @@ func (m *Memberlist) knock(ctx context.Context, j *joining, token gossip.JoinTok
 	m.goroutines.Go(func() {
 		defer j.knocks.Done()
 		defer m.knocks.Add(-1)
-		udp.Knock(ctx, t.sockets.Source(at.to.Addr()), at.to, func(since time.Duration) {
-			at.refused.Store(true)
-			if since >= refusedFor || j.company.Load() {
-				_ = m.do(func(now time.Time) { m.core.AbandonJoin(now, token) })
+		udp.Knock(ctx, t.sockets.Source(at.to.Addr()), at.to, func(err error, since time.Duration) {
+			at.told.Store(&err)
+			stranger := errors.Is(err, udp.ErrMemberlist) || errors.Is(err, udp.ErrStranger)
+			if !stranger && since < refusedFor && !j.company.Load() {
+				return
 			}
+			_ = m.do(func(now time.Time) {
+				if stranger {
+					m.seeds.Shun(now, at.to)
+				}
+				m.core.AbandonJoin(now, token)
+			})
 		})
 	})
 }
@@ -571,7 +580,7 @@ func (m *Memberlist) befriend(j *joining, to netip.AddrPort) {
 			return
 		}
 		for t, at := range j.targets {
-			if at.refused.Load() {
+			if at.told.Load() != nil {
 				m.core.AbandonJoin(now, t)
 			}
 		}
@@ -580,14 +589,41 @@ func (m *Memberlist) befriend(j *joining, to netip.AddrPort) {
 
 // failure is why a target was not reached, of what the core says and the knocks have told.
 func (t *target) failure(ctx context.Context, err error) error {
-	cancelled := errors.Is(err, gossip.ErrJoinCancelled)
+	cancelled, silent := errors.Is(err, gossip.ErrJoinCancelled), errors.Is(err, handshake.ErrNoAnswer)
+	told := t.told.Load()
 	switch {
-	case t.refused.Load() && (cancelled || errors.Is(err, handshake.ErrNoAnswer)):
-		return syscall.ECONNREFUSED
+	case told != nil && (cancelled || silent):
+		return *told
 	case cancelled:
 		return context.Cause(ctx)
+	case silent:
+		return &unreached.NoAnswerError{To: t.to.String(), Within: time.Since(t.begun)}
 	}
 	return public(err)
+}
+
+// noRoute takes note that the system sends nothing to an address. It ends the Joins of it, but those of JoinContext, which wait.
+func (m *Memberlist) noRoute(now time.Time, to netip.AddrPort, err error) {
+	for token, at := range m.joins {
+		if at.to != to {
+			continue
+		}
+		at.told.Store(&err)
+		if at.hasty {
+			m.core.AbandonJoin(now, token)
+		}
+	}
+}
+
+// warnUnreachedEvery is the least time between two warnings that nobody answered a Join: programs try again.
+const warnUnreachedEvery = time.Minute
+
+func (m *Memberlist) warnUnreached(j *joining) {
+	now, last := time.Now().UnixNano(), m.warned.Load()
+	text := unreached.Warning(j.errs)
+	if text != "" && (last == 0 || now-last >= int64(warnUnreachedEvery)) && m.warned.CompareAndSwap(last, now) {
+		m.log.warnf("%s", text)
+	}
 }
 
 // cancel ends a Join that was cancelled. One whose time is up ends by itself.

@@ -29,6 +29,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/internal/unreached"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -63,6 +64,7 @@ type Memberlist struct {
 	life      context.Context // ends with Shutdown
 	end       func()
 	knocks    atomic.Int32 // addresses of Joins that are knocked at
+	warned    atomic.Int64 // when it was last logged that nobody answered a Join, in Unix nanoseconds
 
 	small      int          // bytes of a message that Broadcast does not wait with for the loop
 	intake     intake.Queue // small messages of the application
@@ -79,7 +81,7 @@ type Memberlist struct {
 	known      map[wire.NodeID]*Node
 	seen       uint64 // core.Version of view
 	distances  uint64 // core.Distances of view
-	joins      map[gossip.JoinToken]*questions
+	joins      map[gossip.JoinToken]*target
 	sends      map[gossip.SendToken]chan<- error
 	pings      map[gossip.PingToken]chan<- pinged
 	leaves     []chan<- struct{} // closed when the others know
@@ -116,7 +118,7 @@ func Create(config *Config) (*Memberlist, error) {
 	m := &Memberlist{
 		config: own, log: newLogger(own), transport: own.Transport,
 		calls: make(chan *call, batch), stop: make(chan struct{}), ended: make(chan struct{}),
-		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*questions), questions: newQuestions(), puller: &pull.Puller{},
+		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*target), questions: newQuestions(), puller: &pull.Puller{},
 		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
 	}
 	for _, w := range own.warnings() {
@@ -197,7 +199,12 @@ func (m *Memberlist) loop() {
 		}
 		m.core.DrainRuns(m.send)
 		for _, r := range m.carrier.Refused() {
-			m.core.Refused(now, r.To, r.Size, r.TooBig)
+			if r.TooBig || r.Pause {
+				m.core.Refused(now, r.To, r.Size, r.TooBig)
+			}
+			if r.NoRoute != nil {
+				m.noRoute(now, r.To.Remote, r.NoRoute)
+			}
 		}
 		m.notify(now)
 		for i, c := range ran {
@@ -277,7 +284,7 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventLeave:
 			m.dispatch.Member(dispatch.Leave, e.Member.Name, newNode(&e.Member))
 		case gossip.EventJoined:
-			m.joins[e.Token].put(question{event: *e, at: now})
+			m.joins[e.Token].join.questions.put(question{event: *e, at: now})
 			delete(m.joins, e.Token)
 		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted:
 			m.ask(now, e)
@@ -468,7 +475,8 @@ func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (i
 	j.knocks.Wait()
 	m.settle()
 	if j.reached == 0 && len(j.errs) > 0 {
-		return 0, fmt.Errorf("gwyh: no node was reached: %w", errors.Join(j.errs...))
+		m.warnUnreached(j)
+		return 0, unreached.Error(j.errs)
 	}
 	return j.reached, nil
 }
@@ -495,7 +503,7 @@ func (m *Memberlist) seek(now time.Time) {
 			seeds = append(seeds, targets...)
 		}
 		_ = m.do(func(now time.Time) {
-			m.core.Seek(now, seeds)
+			m.core.Seek(now, m.seeds.Unshunned(now, seeds))
 			m.seeds.Done(now, m.NumMembers() == 1)
 		})
 	})

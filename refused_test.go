@@ -130,7 +130,7 @@ func TestRefusalCountsAtOnceForAJoinThatHasCompany(t *testing.T) {
 	_ = m.do(func(now time.Time) {
 		m.begin(now, j, closed, now.Add(time.Hour), false)
 		for _, at := range j.targets {
-			at.refused.Store(true)
+			at.told.Store(new(error(syscall.ECONNREFUSED)))
 		}
 		m.begin(now, j, late, now.Add(time.Hour), false)
 	})

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Refusal is a datagram that the system did not take, for a reason that sending can do something about.
+// A Refusal is a datagram that the system did not take, for a reason that somebody can do something about.
 type Refusal struct {
-	To     wire.Path
-	Size   int
-	TooBig bool // for the path; else the system wants us to wait
+	To      wire.Path
+	Size    int
+	TooBig  bool  // for the path
+	Pause   bool  // the system wants us to wait
+	NoRoute error // why nothing can be sent to that address; nil if that is not the reason
 }
 
 // Refused returns what was refused since it was last called. The slice is valid until the next datagram is sent.
@@ -48,8 +51,9 @@ func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 // sendFailed counts a datagram of so many bytes that the system did not take, and keeps what sending can do about it.
 func (c *Carrier) sendFailed(to wire.Path, size int, err error) {
 	c.failed.Add(1)
-	tooBig := errors.Is(err, syscall.EMSGSIZE)
-	if tooBig || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM) {
-		c.refused = append(c.refused, Refusal{To: to, Size: size, TooBig: tooBig})
+	r := Refusal{To: to, Size: size, TooBig: errors.Is(err, syscall.EMSGSIZE), NoRoute: udp.NoRoute(err)}
+	r.Pause = errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM)
+	if r.TooBig || r.Pause || r.NoRoute != nil {
+		c.refused = append(c.refused, r)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,6 +67,55 @@ func (s *Space) Address(name, prefix string) {
 func (s *Space) RemoveAddress(name, prefix string) {
 	s.t.Helper()
 	s.address(name, prefix, unix.RTM_DELADDR, 0)
+}
+
+// Unreachable makes the system of s refuse what is to be sent to a network: with EHOSTUNREACH, and towards others
+// whose packets it forwards with the ICMP message that says so.
+func (s *Space) Unreachable(network string) {
+	s.t.Helper()
+	s.route(network, unix.RTN_UNREACHABLE, nil)
+}
+
+// Prohibited makes it refuse as a firewall does, with EACCES, and towards others as filtered.
+func (s *Space) Prohibited(network string) {
+	s.t.Helper()
+	s.route(network, unix.RTN_PROHIBIT, nil)
+}
+
+// Blackhole makes it drop what it forwards to a network and tell nobody. Its own programs get EINVAL.
+func (s *Space) Blackhole(network string) {
+	s.t.Helper()
+	s.route(network, unix.RTN_BLACKHOLE, nil)
+}
+
+// Via makes it send what goes to a network to a router.
+func (s *Space) Via(network, router string) {
+	s.t.Helper()
+	s.route(network, unix.RTN_UNICAST, netip.MustParseAddr(router).AsSlice())
+}
+
+func (s *Space) route(network string, kind byte, gateway []byte) {
+	s.t.Helper()
+	p := netip.MustParsePrefix(network)
+	family := byte(unix.AF_INET)
+	if p.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	// struct rtmsg: family, lengths of destination and source, TOS, table, protocol, scope, type, flags.
+	b := []byte{family, byte(p.Bits()), 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, kind}
+	b = attribute(append(b, number(0)...), unix.RTA_DST, p.Masked().Addr().AsSlice())
+	if gateway != nil {
+		b = attribute(b, unix.RTA_GATEWAY, gateway)
+	}
+	s.request("route to "+network, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, b)
+}
+
+// Forward makes s a router between its interfaces, for IPv4.
+func (s *Space) Forward() {
+	s.t.Helper()
+	if err := s.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }); err != nil {
+		s.t.Fatalf("forward packets: %v", err)
+	}
 }
 
 func (s *Space) address(name, prefix string, kind uint16, flags uint16) {

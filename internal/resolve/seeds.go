@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -10,6 +11,7 @@ const (
 	seedsMax   = 256
 	seedsEvery = 60 * time.Second // between two looks for the seeds,
 	seedsAlone = 15 * time.Second // and of a node that knows nobody
+	shunnedFor = 5 * time.Minute  // an address at which something answered that is no node
 )
 
 // Seeds are the addresses that an application joined, as it wrote them: names are looked up anew each time.
@@ -19,6 +21,8 @@ type Seeds struct {
 	list []string
 	due  time.Time
 	busy bool // somebody looks them up
+
+	shunned map[netip.AddrPort]time.Time // at most seedsMax, and since when
 }
 
 // Add remembers addresses, the oldest giving way. The next look is soon.
@@ -49,6 +53,22 @@ func (s *Seeds) Done(now time.Time, alone bool) {
 	if alone {
 		s.due = now.Add(jittered(seedsAlone))
 	}
+}
+
+// Shun keeps an address from being tried for a while: another program is there, which may log each packet as an error.
+func (s *Seeds) Shun(now time.Time, a netip.AddrPort) {
+	if s.shunned == nil || len(s.shunned) >= seedsMax {
+		s.shunned = make(map[netip.AddrPort]time.Time)
+	}
+	s.shunned[a] = now
+}
+
+// Unshunned is the addresses that may be tried.
+func (s *Seeds) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.AddrPort) bool {
+		since, ok := s.shunned[a]
+		return ok && now.Sub(since) < shunnedFor
+	})
 }
 
 // Clear forgets all.

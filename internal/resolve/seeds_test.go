@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -49,5 +50,26 @@ func TestSeedsAreBounded(t *testing.T) {
 	got := s.Begin(now.Add(time.Minute))
 	if len(got) != seedsMax || got[seedsMax-1] != "kept" || got[seedsMax-2] != fmt.Sprint(3*seedsMax-1) {
 		t.Errorf("%d seeds, the last %v", len(got), got[len(got)-2:])
+	}
+}
+
+func TestAddressOfAnotherProgramIsNotTriedForAWhile(t *testing.T) {
+	var s Seeds
+	now := time.Unix(0, 0)
+	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
+	s.Shun(now, a)
+	for _, x := range []struct {
+		after time.Duration
+		want  []netip.AddrPort
+	}{{0, []netip.AddrPort{b}}, {shunnedFor - 1, []netip.AddrPort{b}}, {shunnedFor, []netip.AddrPort{a, b}}} {
+		if got := s.Unshunned(now.Add(x.after), []netip.AddrPort{a, b}); !slices.Equal(got, x.want) {
+			t.Errorf("after %v: %v, want %v", x.after, got, x.want)
+		}
+	}
+	for i := range 10 * seedsMax {
+		s.Shun(now, netip.AddrPortFrom(a.Addr(), uint16(i)))
+	}
+	if len(s.shunned) > seedsMax {
+		t.Errorf("%d addresses are remembered", len(s.shunned))
 	}
 }

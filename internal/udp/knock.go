@@ -1,15 +1,15 @@
 package udp
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
-
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // When knocks follow each other. They are few because systems answer few: Linux six at once to one
@@ -20,12 +20,20 @@ const (
 	knockLong  = 4 * time.Second // most between two while nothing is heard
 )
 
-// Knock finds out that nothing listens at an address, where the system there says so and the system here
-// tells: the ICMP message comes as an error to a socket that is connected there, as those of a node are
-// not. So Knock opens one, on the local address if that is a specific one and on any free port, and sends
-// datagrams that no node minds. It calls refused each time one is refused, with how long ago the first
-// was sent that was. It returns when ctx ends, when somebody answers, and when it cannot find out.
-func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, refused func(since time.Duration)) {
+// Errors of an address at which something answers that is no gwyh node: a node does not answer a knock.
+var (
+	ErrMemberlist = errors.New("a memberlist node is there, not a gwyh node")
+	ErrStranger   = errors.New("another program answers there, not a gwyh node")
+)
+
+// Knock finds out that no node is to be reached at an address, where a system on the way says so and the system here
+// tells: the ICMP message comes as an error to a socket that is connected there, as those of a node are not. So Knock
+// opens one, on the local address if that is a specific one and on any free port, and sends datagrams that no node
+// minds.
+//
+// It calls told each time it hears something, with a syscall.Errno, ErrMemberlist or ErrStranger, and with how long ago the
+// first datagram was sent that drew anything. It returns when ctx ends, when somebody answers, and when it cannot find out.
+func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(err error, since time.Duration)) {
 	if !pause(ctx, knockFirst) {
 		return
 	}
@@ -35,21 +43,25 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, refused fun
 	}
 	c, err := net.DialUDP("udp", from, net.UDPAddrFromAddrPort(to))
 	if err != nil {
-		return
+		return // the node's own datagram drew the same error
 	}
 	defer func() { _ = c.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	b := noise()
+	enableErrors(c)
+	ping := newMemberlistPing()
 	var since time.Time
 	for wait := knockAgain; ; {
 		sent := time.Now()
 		next := sent.Add(wait)
-		switch err := knock(c, b, next); {
-		case isRefused(err):
+		switch err := knock(c, &ping, next); {
+		case errors.Is(err, ErrMemberlist), errors.Is(err, ErrStranger):
+			told(err, 0)
+			return
+		case reason(err) != nil:
 			if since.IsZero() {
 				since = sent
 			}
-			refused(sent.Sub(since))
+			told(reason(err), lasting(reason(err), since, sent))
 			wait = knockAgain
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			wait = min(2*wait, knockLong)
@@ -62,16 +74,58 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, refused fun
 	}
 }
 
-// knock sends one datagram and waits for the error that it draws, or for an answer, which is nil.
-func knock(c *net.UDPConn, b []byte, until time.Time) error {
+// lasting is for how long an error has held, of which the first knock that drew any went out at since, and the last one at
+// sent. A closed port answers at once. That nobody has an address the system here knows after some seconds of asking.
+func lasting(err error, since, sent time.Time) time.Duration {
+	if err == syscall.ECONNREFUSED {
+		return sent.Sub(since)
+	}
+	return time.Since(since)
+}
+
+// reason is why the system, here or there, says that an address cannot be reached; nil if it says nothing like that.
+func reason(err error) error {
+	if isRefused(err) {
+		return syscall.ECONNREFUSED // whatever Windows calls it
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok && !errno.Timeout() {
+		return errno
+	}
+	return nil
+}
+
+// noRoute are the errors of a write that say that nothing can be sent to an address: there is no route, a route or a
+// firewall forbids it (EPERM, EACCES), the route drops it (EINVAL), or no socket is of its family.
+var noRoute = [...]syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EPERM, syscall.EACCES,
+	syscall.EINVAL, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL}
+
+// NoRoute is why nothing can be sent to an address, of the error of a write; nil if that is not what it says.
+func NoRoute(err error) error {
+	for _, errno := range noRoute {
+		if errors.Is(err, errno) {
+			return errno
+		}
+	}
+	return nil
+}
+
+// knock sends one datagram and waits for the error that it draws, or for an answer.
+func knock(c *net.UDPConn, ping *memberlistPing, until time.Time) error {
 	if err := c.SetReadDeadline(until); err != nil {
 		return err
 	}
-	if _, err := c.Write(b); err != nil {
+	if _, err := c.Write(ping.packet); err != nil {
 		return err
 	}
-	_, err := c.Read(make([]byte, 512))
-	return err
+	answer := make([]byte, 512)
+	n, err := c.Read(answer)
+	switch {
+	case err != nil:
+		return err
+	case ping.isAnswer(answer[:n]):
+		return ErrMemberlist
+	}
+	return ErrStranger
 }
 
 // pause reports whether it took its time, rather than that of ctx.
@@ -86,19 +140,32 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// noise is a box of a node that nobody knows. A node of this library counts it and does nothing
-// (PROTOCOL.md S6); one of gwyh 0.1 drops it too, as was seen (transcript 10e), while nobody knows what
-// one does with a datagram that is no packet.
-func noise() []byte {
-	var box struct {
-		sender wire.NodeID
-		nonce  [24]byte
-		tag    [16]byte
-		data   [16]byte
+// A memberlistPing is what is sent as a knock. A node of this library drops and counts it as malformed (PROTOCOL.md W9), one
+// of gwyh 0.1 drops it without a word: it is no packet. Most others answer nothing either, but a memberlist node without
+// encryption and label answers it, and logs nothing. A packet of gwyh it would log as an error.
+type memberlistPing struct {
+	packet []byte
+	seq    [4]byte
+}
+
+// newMemberlistPing makes a ping for a node of any name. The highest bit of its number is set, so that MessagePack has no
+// shorter form for it.
+func newMemberlistPing() (p memberlistPing) {
+	_, _ = rand.Read(p.seq[:])
+	p.seq[0] |= 0x80
+	p.packet = append(p.packet, 0) // pingMsg; then a map of two
+	p.packet = append(p.packet, "\x82\xa5SeqNo\xce"...)
+	p.packet = append(p.packet, p.seq[:]...)
+	p.packet = append(p.packet, "\xa4Node\xa0"...)
+	return p
+}
+
+// isAnswer reports whether a datagram is memberlist's answer: ackRespMsg, by itself or behind a checksum (hasCrcMsg), with
+// the number of the ping.
+func (p *memberlistPing) isAnswer(b []byte) bool {
+	const ackRespMsg, hasCrcMsg, crc = 2, 12, 4
+	if len(b) > 1+crc && b[0] == hasCrcMsg {
+		b = b[1+crc:]
 	}
-	for _, b := range [][]byte{box.sender[:], box.nonce[:], box.tag[:], box.data[:]} {
-		_, _ = rand.Read(b)
-	}
-	box.sender[6], box.sender[8] = box.sender[6]&0x0f|0x40, box.sender[8]&0x3f|0x80 // a UUID of version 4
-	return wire.AppendBoxArrays(nil, 1, box.sender, &box.nonce, &box.tag, box.data[:])
+	return len(b) > 0 && b[0] == ackRespMsg && bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
 }

@@ -2,8 +2,10 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,13 +23,13 @@ func closedPort(t *testing.T, ip netip.Addr) netip.AddrPort {
 }
 
 // knocking knocks until the test ends. The channel is closed when Knock has returned.
-func knocking(t *testing.T, local netip.Addr, to netip.AddrPort, refused func(time.Duration)) <-chan struct{} {
+func knocking(t *testing.T, local netip.Addr, to netip.AddrPort, told func(error, time.Duration)) <-chan struct{} {
 	t.Helper()
 	ended := make(chan struct{})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	go func() {
 		defer close(ended)
-		Knock(ctx, local, to, refused)
+		Knock(ctx, local, to, told)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -42,7 +44,12 @@ func TestClosedPortIsRefusedAgainAndAgain(t *testing.T) {
 			t.Run(ip.String()+" from "+local.String(), func(t *testing.T) {
 				t.Parallel()
 				times := make(chan time.Duration, 100)
-				knocking(t, local, closedPort(t, ip), func(since time.Duration) { times <- since })
+				knocking(t, local, closedPort(t, ip), func(err error, since time.Duration) {
+					if err != syscall.ECONNREFUSED {
+						t.Errorf("told %v", err)
+					}
+					times <- since
+				})
 				if first := <-times; first != 0 {
 					t.Errorf("the first refusal is told %v after the first", first)
 				}
@@ -58,31 +65,49 @@ func TestClosedPortIsRefusedAgainAndAgain(t *testing.T) {
 	}
 }
 
-func TestWhoListensGetsPacketsThatTheyNeedNotUnderstand(t *testing.T) {
+func TestKnockIsNoPacketOfGwyh(t *testing.T) {
 	for _, ip := range loopbacks() {
 		c := listen(t, "udp", netip.AddrPortFrom(ip, 0).String())
-		ended := knocking(t, ip, c.LocalAddr(), func(time.Duration) { t.Error("refused") })
-		var senders [2]wire.NodeID
-		for i := range senders {
+		knocking(t, ip, c.LocalAddr(), func(err error, _ time.Duration) { t.Errorf("told %v", err) })
+		for range 2 {
 			b, path := read(t, c)
 			var p wire.Packet
-			if err := wire.ParsePacket(&p, []byte(b)); err != nil || p.Kind != wire.PacketBox || p.Sender.IsGo() {
-				t.Errorf("%x: %v, %+v", b, err, p)
+			if err := wire.ParsePacket(&p, []byte(b)); err == nil {
+				t.Errorf("%x is a packet: %+v", b, p)
 			}
-			senders[i] = p.Sender
 			if path.Remote.Addr() != ip || path.Remote == c.LocalAddr() {
 				t.Errorf("from %v", path.Remote)
 			}
-			if i == 1 {
-				if err := c.Write(wire.Path{Remote: path.Remote}, []byte("come in")); err != nil {
-					t.Fatal(err)
-				}
+		}
+	}
+}
+
+func TestWhoAnswersAKnockIsNoNode(t *testing.T) {
+	for name, x := range map[string]struct {
+		answer func(ping string) string
+		want   error
+	}{
+		"memberlist":                 {func(ping string) string { return "\x02\x82\xa5SeqNo" + ping[8:13] + "\xa7Payload\xc0" }, ErrMemberlist},
+		"memberlist with a checksum": {func(ping string) string { return "\x0ccrc!\x02\x82\xa7Payload\xc0\xa5SeqNo" + ping[8:13] }, ErrMemberlist},
+		"another ack":                {func(string) string { return "\x02\x82\xa5SeqNo\xce\x00\x00\x00\x01\xa7Payload\xc0" }, ErrStranger},
+		"an echo":                    {func(ping string) string { return ping }, ErrStranger},
+		"nothing in it":              {func(string) string { return "" }, ErrStranger},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ip := loopbacks()[0]
+			c := listen(t, "udp", netip.AddrPortFrom(ip, 0).String())
+			heard := make(chan error, 1)
+			ended := knocking(t, ip, c.LocalAddr(), func(err error, _ time.Duration) { heard <- err })
+			b, path := read(t, c)
+			if err := c.Write(wire.Path{Remote: path.Remote}, []byte(x.answer(b))); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if senders[0] != senders[1] {
-			t.Error("each knock has a sender of its own, which a node may keep a count for")
-		}
-		<-ended // by the answer
+			if err := <-heard; !errors.Is(err, x.want) {
+				t.Errorf("told %v, want %v", err, x.want)
+			}
+			<-ended
+		})
 	}
 }
 
@@ -90,7 +115,7 @@ func TestNobodyIsRefusedOnceSomebodyListens(t *testing.T) {
 	ip := loopbacks()[0]
 	to := closedPort(t, ip)
 	first, late := make(chan struct{}), atomic.Bool{}
-	knocking(t, ip, to, func(since time.Duration) {
+	knocking(t, ip, to, func(_ error, since time.Duration) {
 		if since == 0 {
 			close(first)
 		} else if late.Load() {
@@ -111,7 +136,7 @@ func TestKnocksEndWithTheirContext(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		Knock(ctx, netip.Addr{}, c.LocalAddr(), func(time.Duration) { t.Error("refused") })
+		Knock(ctx, netip.Addr{}, c.LocalAddr(), func(err error, _ time.Duration) { t.Errorf("told %v", err) })
 	}()
 	read(t, c) // it waits for an answer now
 	cancel()

@@ -66,7 +66,7 @@ func (s Sockets) Write(path wire.Path, b []byte) (err error) {
 		}
 	}
 	if err == nil {
-		err = fmt.Errorf("no socket reaches %s", path.Remote)
+		err = fmt.Errorf("no socket reaches %s: %w", path.Remote, syscall.EAFNOSUPPORT)
 	}
 	return err
 }

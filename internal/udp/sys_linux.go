@@ -204,6 +204,15 @@ func zoneID(a netip.Addr) uint32 {
 	return uint32(n)
 }
 
+// enableErrors makes a connected socket tell all ICMP errors. Without it Linux keeps those for itself that may pass: that a
+// host or a network is unreachable.
+func enableErrors(c *net.UDPConn) {
+	withFD(c, func(fd int) {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1)
+	})
+}
+
 // isStale reports an error that an earlier datagram of ours drew from its target.
 func isStale(err error) bool { return isRefused(err) }
 

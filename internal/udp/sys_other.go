@@ -34,6 +34,9 @@ func setBuffers(c *net.UDPConn) {
 
 func isLostSource(error) bool { return false }
 
+// enableErrors does nothing: these systems tell a connected socket what they tell.
+func enableErrors(*net.UDPConn) {}
+
 // isStale reports an error that an earlier datagram of ours drew from its target. Windows tells
 // such on the next read.
 func isStale(err error) bool {

@@ -1,0 +1,133 @@
+package gwyh
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/netns"
+	"github.com/gwyh-go/gwyh/internal/unreached"
+)
+
+// host is a machine with the address 10.9.0.1/24 whose router has 10.9.0.254.
+func host(t *testing.T) (machine, router *netns.Space) {
+	machine, router = netns.New(t), netns.New(t)
+	machine.Cable("eth0", router, "eth0")
+	machine.Address("eth0", "10.9.0.1/24")
+	router.Address("eth0", "10.9.0.254/24")
+	machine.Up("eth0")
+	router.Up("eth0")
+	router.Forward()
+	return machine, router
+}
+
+// joiner is a node on a machine whose Joins have more time than a test.
+func joiner(t *testing.T, on *netns.Space, log *lines) (m *Memberlist) {
+	c := testConfig("joiner", nil)
+	c.BindAddr, c.AdvertiseAddr, c.TCPTimeout, c.LogOutput = "10.9.0.1", "10.9.0.1", time.Minute, log
+	err := on.Do(func() (err error) {
+		m, err = Create(c)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Shutdown() })
+	return m
+}
+
+func TestJoinOfAnAddressWithoutARouteFailsAtOnceWithTheErrorOfTheSystem(t *testing.T) {
+	machine, _ := host(t)
+	machine.Unreachable("10.1.0.0/16")
+	machine.Prohibited("10.2.0.0/16")
+	machine.Blackhole("10.3.0.0/16")
+	m := joiner(t, machine, new(lines))
+	for address, want := range map[string]error{
+		"10.1.0.1:7000": syscall.EHOSTUNREACH, "10.2.0.1:7000": syscall.EACCES, "10.3.0.1:7000": syscall.EINVAL,
+		"10.4.0.1:7000": syscall.ENETUNREACH, "[fd00::1]:7000": syscall.EAFNOSUPPORT,
+	} {
+		begin := time.Now()
+		n, err := m.Join([]string{address})
+		if n != 0 || !errors.Is(err, want) {
+			t.Errorf("Join of %s = %d, %v, want %v", address, n, err, want)
+		}
+		if strings.Contains(fmt.Sprint(err), unreached.Causes) {
+			t.Errorf("Join of %s lists causes although it is known: %v", address, err)
+		}
+		if took := time.Since(begin); took >= m.config.TCPTimeout {
+			t.Errorf("Join of %s took %v", address, took)
+		}
+	}
+}
+
+func TestJoinContextWaitsForARoute(t *testing.T) {
+	t.Parallel()
+	machine, _ := host(t)
+	m := joiner(t, machine, new(lines))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := m.JoinContext(ctx, []string{"10.4.0.1:7000"}); !errors.Is(err, syscall.ENETUNREACH) || ctx.Err() == nil {
+		t.Errorf("%v; its time is up: %v", err, ctx.Err() != nil)
+	}
+}
+
+// A machine that is not there, a router that drops, a firewall that says so: the sockets of the knocks are opened by
+// goroutines of the library, so a process of its own joins, which is in the namespace as a whole.
+func TestJoinThroughARouterSaysWhatIsKnown(t *testing.T) {
+	for name, x := range map[string]struct {
+		to, want, log string
+	}{
+		"no way to the host":    {"10.1.0.1:7000", "join 10.1.0.1:7000: no route to host", ""},
+		"no way to the network": {"10.2.0.1:7000", "join 10.2.0.1:7000: network is unreachable", ""},
+		"a firewall says no":    {"10.3.0.1:7000", "join 10.3.0.1:7000: no route to host", ""},
+		"nobody has it":         {"10.9.0.77:7000", "join 10.9.0.77:7000: no route to host", ""},
+		"a closed port":         {"10.9.0.254:7000", "join 10.9.0.254:7000: connection refused", ""},
+		"it is dropped":         {"10.4.0.1:7000", "join 10.4.0.1:7000: no answer within 8", "[WARN] gwyh: joined nobody: no answer from 10.4.0.1:7000. UDP may be blocked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			machine, router := host(t)
+			machine.Via("10.0.0.0/8", "10.9.0.254")
+			router.Unreachable("10.1.0.0/16")
+			router.Prohibited("10.3.0.0/16")
+			router.Blackhole("10.4.0.0/16")
+			var out []byte
+			err := machine.Do(func() (err error) {
+				c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestJoinOfAProcess$", "-test.v")
+				c.Env = append(os.Environ(), joinOfAProcess+"="+x.to)
+				out, err = c.CombinedOutput()
+				return err
+			})
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if !bytes.Contains(out, []byte(x.want)) {
+				t.Errorf("%s\nwant %s", out, x.want)
+			}
+			if listed := bytes.Contains(out, []byte(unreached.Causes)); listed != (x.log != "") || !bytes.Contains(out, []byte(x.log)) {
+				t.Errorf("%s\nwant a warning %q", out, x.log)
+			}
+		})
+	}
+}
+
+const joinOfAProcess = "GWYH_TEST_JOIN"
+
+// TestJoinOfAProcess is what another test has a process do.
+func TestJoinOfAProcess(t *testing.T) {
+	to, ok := os.LookupEnv(joinOfAProcess)
+	if !ok {
+		return
+	}
+	c := testConfig("joiner", nil)
+	c.BindAddr, c.AdvertiseAddr, c.TCPTimeout, c.LogOutput = "10.9.0.1", "10.9.0.1", 8*time.Second, os.Stdout
+	_, err := create(t, c).Join([]string{to})
+	fmt.Println(err)
+}
