@@ -418,11 +418,16 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // was reached; when it returns, Members has what the others knew, the states of
 // the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
 //
-// Where the other system says for a second that nothing listens at the port, Join gives the address up
-// with syscall.ECONNREFUSED: a node that comes up within that second is still reached. Once another node
-// was reached it gives up where that was said at all. It does so with a
-// NetTransport, and for 64 addresses at once. What was given up is tried again in the background, as all
-// that was not reached.
+// With a NetTransport, Join does not wait for addresses that cannot be reached. If the local system refuses to send
+// there, Join gives the address up at once, with the system's error, such as syscall.ENETUNREACH or EPERM. If another system
+// says for a second that the port is closed (syscall.ECONNREFUSED), or the host or network unreachable, Join gives up with
+// that: a node that comes up within that second is still reached. Once another node was reached, Join gives up where that
+// was said at all. It also gives up where another program answers, such as memberlist. It listens for such answers at 64
+// addresses at once. Addresses that were not reached are tried again in the background.
+//
+// A node does not answer packets that it cannot verify. So if nothing comes back, the error lists what may be the cause, and a
+// warning is logged, at most once a minute: UDP is blocked, the other node has another key or label, the
+// clocks differ by more than a minute, or no gwyh node is there. The log of the other node says which.
 //
 // LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
 // the goroutine of the caller. The Join of an address fails with the reason, and neither side takes the other in, if
@@ -438,8 +443,8 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 	return m.join(ctx, existing, true)
 }
 
-// JoinContext is Join with as much time as ctx gives, where nothing listens too: it waits for nodes that
-// come up later. Without a deadline it goes on until each address was reached or ctx is cancelled.
+// JoinContext is Join with as much time as ctx gives, where nothing listens or no route leads too: it waits for nodes and
+// networks that come up later. Without a deadline it goes on until each address was reached or ctx is cancelled.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
 	return m.join(ctx, existing, false)
 }

@@ -1,12 +1,14 @@
 package gwyh
 
 import (
+	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
 // echo sends back what comes to a socket on loopback, until the test ends.
@@ -41,7 +43,7 @@ func TestUDPEchoIsNoNode(t *testing.T) {
 	c := testConfig("a", nil)
 	c.TCPTimeout = time.Second
 	m := create(t, c)
-	if n, err := m.Join([]string{at.String()}); n != 0 || err == nil || !strings.Contains(err.Error(), "own") {
+	if n, err := m.Join([]string{at.String()}); n != 0 || err == nil || !errors.Is(err, udp.ErrStranger) {
 		t.Errorf("Join = %d, %v", n, err)
 	}
 	for _, name := range []string{"a", "b"} {

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/udp"
+	"github.com/gwyh-go/gwyh/internal/unreached"
 )
 
 // closedAddress is an address of this machine where nothing listens.
@@ -206,4 +209,41 @@ func TestFewAddressesAreKnockedAtAndNoneAfterShutdown(t *testing.T) {
 	if err := <-ended; !errors.Is(err, ErrShutdown) {
 		t.Error(err)
 	}
+}
+
+// silentAddress is an address in a network in memory where nobody answers.
+const silentAddress = "127.0.0.9:9"
+
+func TestJoinThatNobodyAnswersListsTheCausesAndWarnsOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		c := testConfig("a", nil)
+		c.Transport, c.LogOutput = new(MockNetwork).NewTransport("a"), &log
+		m := create(t, c)
+		for _, x := range []struct {
+			pause time.Duration
+			lines int
+		}{{0, 1}, {0, 1}, {time.Minute, 2}} {
+			time.Sleep(x.pause)
+			_, err := m.Join([]string{silentAddress})
+			if err == nil || !strings.Contains(err.Error(), "join "+silentAddress+": no answer within 10s\n") || !strings.Contains(err.Error(), unreached.Causes) {
+				t.Errorf("%v", err)
+			}
+			if n := log.count("[WARN] gwyh: joined nobody: no answer from " + silentAddress + ". "); n != x.lines {
+				t.Errorf("%d warnings, want %d", n, x.lines)
+			}
+		}
+	})
+}
+
+func TestAddressWhereAnotherProgramAnswersIsLeftAlone(t *testing.T) {
+	m, at := patient(t), netip.MustParseAddrPort(echo(t).String())
+	if _, err := m.Join([]string{at.String()}); !errors.Is(err, udp.ErrStranger) {
+		t.Errorf("%v", err)
+	}
+	_ = m.do(func(now time.Time) {
+		if got := m.seeds.Unshunned(now, []netip.AddrPort{at}); len(got) != 0 {
+			t.Error("it is tried again in the background at once")
+		}
+	})
 }

@@ -493,6 +493,7 @@ func TestUpdateNodeSpreadsMetadataAndTellsOfIt(t *testing.T) {
 		ra, rb := newRecorder(), newRecorder()
 		a, b := node("a", ra), node("b", rb)
 		join(t, b, a)
+		synctest.Wait() // an update would merge with a join that a has not been told of yet
 		rb.meta = []byte("new")
 		if err := b.UpdateNode(time.Second); err != nil {
 			t.Fatal(err)

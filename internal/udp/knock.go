@@ -160,12 +160,21 @@ func newMemberlistPing() (p memberlistPing) {
 	return p
 }
 
-// isAnswer reports whether a datagram is memberlist's answer: ackRespMsg, by itself or behind a checksum (hasCrcMsg), with
-// the number of the ping.
+// isAnswer reports whether a datagram is memberlist's answer: an ack with the number of the ping, by itself or in a compound
+// message with news, behind a checksum or not. A compressed message has to be taken for one.
 func (p *memberlistPing) isAnswer(b []byte) bool {
-	const ackRespMsg, hasCrcMsg, crc = 2, 12, 4
+	const ackRespMsg, compoundMsg, compressMsg, hasCrcMsg, crc = 2, 7, 9, 12, 4
 	if len(b) > 1+crc && b[0] == hasCrcMsg {
 		b = b[1+crc:]
 	}
-	return len(b) > 0 && b[0] == ackRespMsg && bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
+	if len(b) == 0 {
+		return false
+	}
+	switch b[0] {
+	case ackRespMsg, compoundMsg:
+		return bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
+	case compressMsg:
+		return bytes.Contains(b, []byte("\xa4Algo\x00"))
+	}
+	return false
 }

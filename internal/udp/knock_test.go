@@ -89,9 +89,13 @@ func TestWhoAnswersAKnockIsNoNode(t *testing.T) {
 	}{
 		"memberlist":                 {func(ping string) string { return "\x02\x82\xa5SeqNo" + ping[8:13] + "\xa7Payload\xc0" }, ErrMemberlist},
 		"memberlist with a checksum": {func(ping string) string { return "\x0ccrc!\x02\x82\xa7Payload\xc0\xa5SeqNo" + ping[8:13] }, ErrMemberlist},
-		"another ack":                {func(string) string { return "\x02\x82\xa5SeqNo\xce\x00\x00\x00\x01\xa7Payload\xc0" }, ErrStranger},
-		"an echo":                    {func(ping string) string { return ping }, ErrStranger},
-		"nothing in it":              {func(string) string { return "" }, ErrStranger},
+		"memberlist with news": {func(ping string) string {
+			return "\x07\x02\x00\x1b\x00\x02\x02\x82\xa5SeqNo" + ping[8:13] + "\xa7Payload\xc0\x04\x80"
+		}, ErrMemberlist},
+		"memberlist, compressed": {func(string) string { return "\x09\x82\xa4Algo\x00\xa3Buf\xa1x" }, ErrMemberlist},
+		"another ack":            {func(string) string { return "\x02\x82\xa5SeqNo\xce\x00\x00\x00\x01\xa7Payload\xc0" }, ErrStranger},
+		"an echo":                {func(ping string) string { return ping }, ErrStranger},
+		"nothing in it":          {func(string) string { return "" }, ErrStranger},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
