@@ -404,16 +404,17 @@ func (c *Core) noteState(e *exchange, of *int, size int) {
 	}
 }
 
-// answer sends what answers a push.
-func (c *Core) answer(now time.Time, e *exchange, use wire.Use, data []byte) {
+// answer sends what answers a push. If there is no room for that it refuses the push, and reports false.
+func (c *Core) answer(now time.Time, e *exchange, use wire.Use, data []byte) bool {
 	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: use, until: now.Add(answerFor), done: func(error) {}}
 	if err := c.submit(now, o, e.peer, data); err != nil {
 		c.stats.StatesRefused++
 		c.refuse(now, e.peer, e.id)
-		return
+		return false
 	}
 	c.stats.StatesSent++
 	c.noteState(e, &c.stats.StateLocal, len(data))
+	return true
 }
 
 // endExchange forgets an exchange.

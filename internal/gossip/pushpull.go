@@ -71,9 +71,12 @@ func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
 	c.answerPush(now, e, e.use.Answer(), data)
 }
 
-// answerPush answers a push and goes on with what it brought.
+// answerPush answers a push and goes on with what it brought. A push that is refused brings nothing: it comes again.
 func (c *Core) answerPush(now time.Time, e *exchange, use wire.Use, data []byte) {
-	c.answer(now, e, use, data)
+	if !c.answer(now, e, use, data) {
+		c.endExchange(now, e, nil)
+		return
+	}
 	e.phase, e.until = merging, now.Add(memberWait)
 	c.merge(now, e)
 }
