@@ -652,7 +652,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 	return gossip.Config{
 		ID: id, Debug: m.debug.wanted.Load(), Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
 		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: allow, Own: m.isOwn, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
+		Allow: allow, Own: m.isOwn, Unsent: m.unsent, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,

@@ -461,6 +461,7 @@ func (m *Memberlist) begin(now time.Time, j *joining, to netip.AddrPort, until t
 	at := &target{join: j, to: to, begun: now, hasty: knock, leave: leave}
 	m.joins[token], j.targets[token] = at, at
 	if knock {
+		m.core.ExtendJoin(token, until.Add(m.config.TCPTimeout))
 		m.knock(ctx, j, token, at)
 	}
 }

@@ -416,7 +416,8 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 // if it is one of this node's own: packets that another address sends back prove nothing. It takes at
 // most Config.TCPTimeout and a little, and no longer than 2 s for addresses where nobody answers once one
 // was reached; when it returns, Members has what the others knew, the states of
-// the Delegates were exchanged, and the EventDelegate has been told, unless it is slow.
+// the Delegates were exchanged, and the EventDelegate has been told, unless it is slow. Over a Transport that
+// takes long to write, TCPTimeout bounds the writing and the waiting each for itself: Join may take twice as long.
 //
 // With a NetTransport, Join does not wait for addresses that cannot be reached. If the local system refuses to send
 // there, Join gives the address up at once, with the system's error, such as syscall.ENETUNREACH or EPERM. If another system

@@ -3,6 +3,7 @@ package gwyh
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -44,4 +45,42 @@ func BenchmarkJoinOnLoopback(b *testing.B) {
 		_, _ = m.Shutdown(), a.Shutdown()
 	}
 	b.ReportMetric(float64(took.Microseconds())/float64(n)/1000, "ms/join")
+}
+
+func TestJoinOverASlowTransportEndsInTime(t *testing.T) {
+	// Each write takes 200 ms, and those to one node follow each other. A verdict of an application takes a round
+	// trip of its own.
+	for _, size := range []int{1, 2, 5} {
+		for _, votes := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d nodes, votes %v", size, votes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var network MockNetwork
+					var ends []*slowTransport
+					node := func(name string) *Memberlist {
+						k := newKeeper("state of " + name)
+						c, end := testConfig(name, k.recorder), newSlowTransport(&network, name)
+						end.takes = func(string) time.Duration { return 200 * time.Millisecond }
+						c.Transport, c.Delegate, c.TCPTimeout = end, k, time.Second
+						if votes {
+							c.Merge, c.Alive, c.TCPTimeout = k, k, 1500*time.Millisecond
+						}
+						ends = append(ends, end)
+						return create(t, c)
+					}
+					first := node("first")
+					for i := range size {
+						m := node(fmt.Sprint("n", i))
+						begin := time.Now()
+						n, err := m.Join([]string{first.LocalNode().Address()})
+						if n != 1 || err != nil {
+							t.Errorf("Join of node %d = %d, %v", i+1, n, err)
+						}
+						t.Logf("Join of node %d took %v, %d writes to the first, which wrote %d", i+1, time.Since(begin),
+							ends[i+1].begun(first.LocalNode().Address()), ends[0].begun(m.LocalNode().Address()))
+						time.Sleep(20 * time.Second)
+					}
+				})
+			})
+		}
+	}
 }

@@ -663,8 +663,15 @@ func (m *Memberlist) send(to wire.Path, b []byte, size int) {
 		m.carrier.SendWhole(to, b)
 		return
 	}
+	if n := m.core.Packets(); n > 0 {
+		m.carrier.SendPackets(to, b, n)
+		return
+	}
 	m.carrier.SendRun(to, b, size)
 }
+
+// unsent reports whether something that was sent to an address waits for a slow transport.
+func (m *Memberlist) unsent(to netip.AddrPort) bool { return m.carrier.Unsent(to) }
 
 // nameMembers tells a transport that wants names who is where.
 func (m *Memberlist) nameMembers(nodes []*Node) {

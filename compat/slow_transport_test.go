@@ -84,3 +84,18 @@ func TestSlowWritesToOneNodeDoNotDelayMessagesToOthersOnRealSockets(t *testing.T
 	close(let)
 	same(t, "send to b", <-sent, error(nil))
 }
+
+func TestJoinOverATransportThatTakesLongToWriteEndsInTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		slow := func(conf *memberlist.Config, a *app) {
+			a.state = []byte("state of " + conf.Name)
+			conf.Merge, conf.Alive = nil, nil
+			conf.Transport = &delayed{conf.Transport.(*end), func(string) { time.Sleep(200 * time.Millisecond) }}
+			conf.TCPTimeout = time.Second
+		}
+		a, b := c.node("a", slow), c.node("b", slow)
+		reached, err := b.Join([]string{a.addr()})
+		c.same("Join", []any{reached, err}, []any{1, error(nil)})
+		c.same("state that came", b.received(), []string{"state of a"})
+	})
+}

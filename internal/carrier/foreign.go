@@ -37,3 +37,14 @@ func (c *Carrier) EndWrites(atMost time.Duration) {
 		c.foreign.ended(atMost)
 	}
 }
+
+// Unsent reports whether something that was sent to an address waits for the foreign transport, or is being
+// written. It waits for nothing.
+func (c *Carrier) Unsent(to netip.AddrPort) bool {
+	if c.foreign == nil {
+		return false
+	}
+	c.foreign.mu.Lock()
+	defer c.foreign.mu.Unlock()
+	return c.foreign.to[to] != nil
+}

@@ -34,6 +34,16 @@ func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
 	c.sockets.WriteEach(to, b, size, func(datagram []byte, err error) { c.sendFailed(to, len(datagram), err) })
 }
 
+// SendPackets sends a datagram that holds so many packets and may hold more of them. Over a foreign transport it is
+// packed into the datagram that waits last for the address, if that takes it. b is not kept.
+func (c *Carrier) SendPackets(to wire.Path, b []byte, packets int) {
+	if c.foreign != nil {
+		c.foreign.pack(to.Remote, b, packets)
+		return
+	}
+	c.SendRun(to, b, len(b))
+}
+
 // SendWhole sends a datagram that measures the path, and so must not be cut on its way. A foreign transport,
 // which cannot promise that, does not get it. b is not kept.
 func (c *Carrier) SendWhole(to wire.Path, b []byte) {

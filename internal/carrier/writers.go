@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Bounds of what waits for a foreign transport.
@@ -58,8 +60,9 @@ type destination struct {
 
 // waiting is a datagram that waits.
 type waiting struct {
-	b  []byte
-	at time.Time // when it was put; zero if nothing was before it, so that it does not become late
+	b       []byte
+	packets int       // in b, which takes more; 0 if it takes none
+	at      time.Time // when it was put; zero if nothing was before it, so that it does not become late
 }
 
 // put queues copies of the datagrams that lie end to end in b, of size bytes each except the last. What
@@ -67,17 +70,40 @@ type waiting struct {
 func (w *writers) put(to netip.AddrPort, b []byte, size int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.queue(to, func(d *destination, now time.Time) {
+		for len(b) > 0 {
+			n := min(size, len(b))
+			w.add(d, b[:n], 0, now)
+			b = b[n:]
+		}
+	})
+}
+
+// pack is put for one datagram of so many packets, to which more may be added until it is written.
+func (w *writers) pack(to netip.AddrPort, b []byte, packets int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue(to, func(d *destination, now time.Time) {
+		last := d.last()
+		if last == nil || !last.takes(b, packets) {
+			w.add(d, b, packets, now)
+			return
+		}
+		last.b = append(last.b, b...)
+		last.packets += packets
+		w.grow(d, 0, len(b))
+	})
+}
+
+// queue calls add with the destination of an address, and has it written to.
+func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Time)) {
 	d := w.at(to)
 	listed := d.busy()
 	var now time.Time
 	if listed {
 		now = time.Now()
 	}
-	for len(b) > 0 {
-		n := min(size, len(b))
-		w.add(d, b[:n], now)
-		b = b[n:]
-	}
+	add(d, now)
 	switch {
 	case listed:
 	case d.busy():
@@ -90,12 +116,12 @@ func (w *writers) put(to netip.AddrPort, b []byte, size int) {
 
 // add queues one datagram if there is room. A destination may have half of the room that the others leave:
 // so the destinations that are slow share it evenly, and one that is not always finds some.
-func (w *writers) add(d *destination, b []byte, now time.Time) {
+func (w *writers) add(d *destination, b []byte, packets int, now time.Time) {
 	if d.len() >= queuedMost-w.queued || d.size+len(b) > queuedSize-w.size {
 		w.full++
 		return
 	}
-	d.push(waiting{bytes.Clone(b), now})
+	d.push(waiting{bytes.Clone(b), packets, now})
 	d.taken++
 	w.grow(d, 1, len(b))
 }
@@ -215,6 +241,19 @@ func (w *writers) ended(atMost time.Duration) {
 	case <-idle:
 	case <-t.C:
 	}
+}
+
+// takes reports whether a datagram that waits has room for so many more packets.
+func (o *waiting) takes(b []byte, packets int) bool {
+	return o.packets > 0 && o.packets+packets <= wire.PacketsMax && len(o.b)+len(b) <= wire.PackedMax
+}
+
+// last is the datagram that waits last; nil for none.
+func (d *destination) last() *waiting {
+	if d.len() == 0 {
+		return nil
+	}
+	return &d.waiting[len(d.waiting)-1]
 }
 
 // keepWaiting is the capacity of waiting that a destination keeps when nothing waits.

@@ -258,3 +258,20 @@ func TestEndWritesWaitsForWritesInProgressButNotForEver(t *testing.T) {
 		})
 	}
 }
+
+func TestPacketsThatWaitForASlowDestinationShareDatagrams(t *testing.T) {
+	overSlow(t, func(c *Carrier, end *slowEnd) {
+		end.slow(node(0), time.Second/2)
+		c.SendPackets(node(0), []byte("first,"), 1)
+		synctest.Wait() // it is being written
+		for range 9 {
+			c.SendPackets(node(0), []byte("abc,"), 1)
+		}
+		c.SendRun(node(0), []byte("alone,"), 100)
+		c.SendPackets(node(0), []byte("d,"), 1)
+		<-c.Flushed()
+		if got := end.written(node(0)); !slices.Equal(got, []string{"first,", "abc,abc,abc,abc,abc,abc,abc,abc,", "abc,", "alone,", "d,"}) {
+			t.Errorf("%q", got)
+		}
+	})
+}

@@ -68,13 +68,16 @@ func (c *Core) addChannel(now time.Time, p *peer, s *session.Session) (identity 
 
 // transmit seals a plaintext in a channel, remembers what it was, and queues the datagram.
 func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, what sent) {
-	before := len(c.out.buf)
-	c.out.add(to, ch.Seal(now, c.out.buf, plain))
-	n := len(c.out.buf) - before
-	if n == 0 { // the session is closed, or its counters are used up
-		c.out.list = c.out.list[:len(c.out.list)-1]
+	buf := ch.Seal(now, c.out.buf, plain)
+	n := len(buf) - len(c.out.buf)
+	switch {
+	case n == 0: // the session is closed, or its counters are used up
 		c.drop(DropUnknownSession)
 		return
+	case what.probe:
+		c.out.add(to, buf)
+	default:
+		c.out.pack(to, buf)
 	}
 	p := ch.peer
 	if !ch.begun {

@@ -26,6 +26,10 @@ type Config struct {
 	// at Advertise only.
 	Own func(netip.AddrPort) bool
 
+	// Unsent reports whether something that was sent to an address waits to be written, or is being written: over
+	// a slow transport. It must not block. nil: never.
+	Unsent func(netip.AddrPort) bool
+
 	Keys        []handshake.Key // pre-shared keys, the primary first
 	Labelled    bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes

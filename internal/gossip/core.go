@@ -47,6 +47,7 @@ type Core struct {
 	nearness nearness
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
+	early    []*peer // that answered a Join in the packet in progress
 	lastJoin JoinToken
 
 	conflicts map[string]time.Time // names that two live nodes bear, and when that was last told
@@ -198,7 +199,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.hs = handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 		Heartbeat: cfg.Heartbeat, Capabilities: capabilities(&cfg), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
-		ReplyToAdvertised: cfg.AnswerAdvertised, Rand: cfg.Rand,
+		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
 	}, (*host)(c))
 	if cfg.Base != nil {
 		c.wantChoice(now)
@@ -226,17 +227,37 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.enter(now)
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
+	for range wire.PacketsMax {
+		if b = c.handlePacket(now, from, b); len(b) == 0 {
+			return
+		}
+	}
+	c.drop(DropOversize)
+}
+
+// handlePacket takes in the first packet of a datagram, and returns those that follow it: a Go node may send
+// several in one datagram.
+func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
 	p := &c.packet
-	switch err := wire.ParsePacket(p, b); {
-	case err != nil:
+	rest, err := wire.NextPacket(p, b)
+	if err != nil {
 		c.drop(DropMalformed)
+		return nil
+	}
+	size := len(b) - len(rest)
+	if !p.Sender.IsGo() {
+		rest = nil
+	}
+	switch {
 	case p.Kind == wire.PacketHandshake:
 		c.hs.HandlePacket(now, from, p)
+		c.beginEarly(now)
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
 	default:
-		c.handleBox(now, from, p, len(b))
+		c.handleBox(now, from, p, size)
 	}
+	return rest
 }
 
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.

@@ -280,6 +280,8 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 		delete(c.direct, o.to)
 		c.await(now, o)
 		c.timers.set(&o.timer, o.until)
+	case c.unwritten(p.set.Path().Remote):
+		c.retryAt(now, o)
 	default:
 		c.repeat(now, o, p)
 		o.pause = min(2*o.pause, retryMax)

@@ -33,11 +33,12 @@ type join struct {
 	attempt handshake.AttemptID // 0 where a session stood already
 	peer    *peer               // who answered; nil before
 	until   time.Time
-	greeted bool // it has begun with peer
-	agreed  bool // nobody objects, or is asked, so that members may be exchanged
-	synced  bool // the tables agree, or will not
-	late    bool // synced but for what the application decides about
-	votes   int  // members of which the application decides
+	most    time.Time // until instead, over a transport that takes long to write
+	greeted bool      // it has begun with peer
+	agreed  bool      // nobody objects, or is asked, so that members may be exchanged
+	synced  bool      // the tables agree, or will not
+	late    bool      // synced but for what the application decides about
+	votes   int       // members of which the application decides
 	timer   timer
 
 	wantsState bool // the exchange of states is not over
@@ -93,7 +94,7 @@ func (c *Core) doubtJoin(now time.Time, j *join) {
 		c.timers.set(&j.timer, now.Add(joinDoubt))
 		return
 	}
-	again := &join{token: j.token, to: j.to, until: j.until, wantsState: c.cfg.State}
+	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, wantsState: c.cfg.State}
 	j.token = 0 // nobody is told of its end
 	c.endJoin(j, nil)
 	again.timer.fire = func(now time.Time) { c.joinTimeout(now, again) }
@@ -201,6 +202,15 @@ func (c *Core) joinTimeout(now time.Time, j *join) {
 		c.endJoin(j, ErrStateTimeout)
 	default:
 		c.endJoin(j, ErrJoinTimeout)
+	}
+}
+
+// ExtendJoin lets a Join take longer where the transport takes long to write what it says.
+func (c *Core) ExtendJoin(t JoinToken, most time.Time) {
+	for _, j := range c.joins {
+		if j.token == t {
+			j.most = most
+		}
 	}
 }
 

@@ -14,18 +14,43 @@ type outbox struct {
 	list []datagram
 
 	probing bool // see Core.Probing
+	packets int  // see Core.Packets
 }
 
 type datagram struct {
-	to    wire.Path
-	probe bool
-	end   int // where in buf the datagram ends; it begins where the one before ends
+	to      wire.Path
+	probe   bool
+	packets int // that were packed into it; 0 if it takes no further one
+	end     int // where in buf the datagram ends; it begins where the one before ends
 }
 
 // add takes over buf, which is the outbox's own with one datagram appended.
 func (o *outbox) add(to wire.Path, buf []byte) {
 	o.buf = buf
 	o.list = append(o.list, datagram{to: to, end: len(buf)})
+}
+
+// pack is add for a packet to a Go node, which takes several in one datagram. Small packets that follow each
+// other to one node share datagrams: a datagram costs more than the bytes in it.
+func (o *outbox) pack(to wire.Path, buf []byte) {
+	if n := len(o.list); n > 0 && o.takes(&o.list[n-1], to, len(buf)) {
+		last := &o.list[n-1]
+		last.packets++
+		last.end = len(buf)
+		o.buf = buf
+		return
+	}
+	o.add(to, buf)
+	o.list[len(o.list)-1].packets = 1
+}
+
+// takes reports whether the last datagram has room for a packet that ends there in buf.
+func (o *outbox) takes(last *datagram, to wire.Path, end int) bool {
+	begin := 0
+	if n := len(o.list); n > 1 {
+		begin = o.list[n-2].end
+	}
+	return last.packets > 0 && last.packets < wire.PacketsMax && last.to == to && end-begin <= wire.PackedMax
 }
 
 // Drain hands every waiting datagram to send, in order. The bytes are valid during the call.
@@ -54,7 +79,10 @@ func (c *Core) drain(most int, send func(to wire.Path, b []byte, size int)) {
 		b := o.buf[begin:d.end]
 		c.stats.SentDatagrams += uint64(n)
 		c.stats.SentBytes += uint64(len(b))
-		o.probing = d.probe
+		o.probing, o.packets = d.probe, 0
+		if n == 1 {
+			o.packets = d.packets
+		}
 		send(d.to, b, o.list[i].end-begin)
 		begin = d.end
 		i += n
@@ -66,6 +94,10 @@ func (c *Core) drain(most int, send func(to wire.Path, b []byte, size int)) {
 		o.buf = nil
 	}
 }
+
+// Packets reports, during a call of Drain's send, how many packets the datagram holds if more may be packed into
+// it, up to wire.PacketsMax and wire.PackedMax bytes; else 0.
+func (c *Core) Packets() int { return c.out.packets }
 
 // run is how many datagrams from the i-th on, which begins at the given place, make one run.
 func (o *outbox) run(i, begin, most int) (n int) {

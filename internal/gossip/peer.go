@@ -84,12 +84,17 @@ type host Core
 
 func (h *host) SendHandshake(to wire.Path, hs *wire.Handshake) {
 	c := (*Core)(h)
-	c.out.add(to, wire.AppendHandshake(c.out.buf, c.nextSeq(to.Remote), c.cfg.ID, hs))
+	buf := wire.AppendHandshake(c.out.buf, c.nextSeq(to.Remote), c.cfg.ID, hs)
+	if hs.Step == wire.StepOkBoss { // what a gwyh 0.1 node gets afterwards is not packed
+		c.out.pack(to, buf)
+		return
+	}
+	c.out.add(to, buf)
 }
 
 func (h *host) SendPacket(to wire.Path, packet []byte) {
 	c := (*Core)(h)
-	c.out.add(to, append(c.out.buf, packet...))
+	c.out.pack(to, append(c.out.buf, packet...))
 }
 
 // Established makes a session of a finished handshake. The identity that it returns is the first
@@ -118,6 +123,7 @@ func (h *host) Established(e *handshake.Established) []byte {
 		if d.join != nil {
 			d.join.peer = p
 			c.noteReached(d.join.to, p.id)
+			c.sealEarly(p, s, e)
 		}
 	}
 	c.wake(p)
@@ -143,6 +149,9 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 		}
 	}
 	p.zone = e.Zone
+	if e.HasVersions {
+		p.versions = e.Versions
+	}
 	p.heard = c.now
 	p.introduced = false
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
@@ -179,6 +188,28 @@ func (c *Core) makeRoom() {
 	}
 	c.remove(c.now, oldest)
 }
+
+// sealEarly lets a Join go on at once with a Go node that has answered: what it says goes in one datagram with the
+// OkBoss. What gets lost there is said again as anything else is.
+func (c *Core) sealEarly(p *peer, s *session.Session, e *handshake.Established) {
+	if e.Legacy || !e.HasVersions || p.set.Current(c.now) != nil {
+		return
+	}
+	p.set.SealEarly(s)
+	c.early = append(c.early, p)
+}
+
+// beginEarly goes on with the Joins that were answered in the packet in progress.
+func (c *Core) beginEarly(now time.Time) {
+	for i, p := range c.early {
+		c.joinReady(now, p)
+		c.early[i] = nil
+	}
+	c.early = c.early[:0]
+}
+
+// unwritten reports whether what was sent to an address waits for a slow transport. What repeats it waits too.
+func (c *Core) unwritten(to netip.AddrPort) bool { return c.cfg.Unsent != nil && c.cfg.Unsent(to) }
 
 // AttemptFailed ends a Join, or lets another member be chosen.
 func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
@@ -226,6 +257,18 @@ func (h *host) ReachedSelf(a handshake.AttemptID) {
 		}
 	}
 	delete(c.dials, a)
+}
+
+// AttemptSlow gives a Join over a slow transport the time that it may take there.
+func (h *host) AttemptSlow(a handshake.AttemptID) (until time.Time) {
+	c := (*Core)(h)
+	j := c.dials[a].join
+	if j == nil || !j.most.After(j.until) {
+		return time.Time{}
+	}
+	j.until = j.most
+	c.timers.set(&j.timer, j.until.Add(joinLinkWait))
+	return j.until
 }
 
 // Rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
@@ -539,6 +582,9 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		}
 	}
 	for _, probe := range a.Probes {
+		if c.unwritten(probe.To.Remote) {
+			continue
+		}
 		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
 		c.transmit(now, c.boxes[probe.Session.Prefix()], probe.To, c.plain, sent{})
 	}

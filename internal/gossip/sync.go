@@ -333,6 +333,9 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if due := p.sync.due(); due.After(now) {
 		return due
 	}
+	if c.unwritten(p.set.Path().Remote) {
+		return now.Add(syncRetry)
+	}
 	if p.sync.next < 1<<p.sync.width { // a part or its answer was lost: the next round has it again
 		p.sync.flight = 0
 		c.sendParts(now, p)

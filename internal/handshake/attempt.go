@@ -29,6 +29,9 @@ type attempt struct {
 	sends    int        // Hellos sent
 	answered *pending   // the one whose OkBoss is being repeated
 	heard    bool       // a right Ohai came
+	sent     time.Time  // when something was sent last
+	unsent   bool       // it was still unwritten when its repeat was due
+	slow     bool       // that has happened
 	last     Reason     // of the last Ohai that was refused
 	timer    timer
 }
@@ -94,6 +97,7 @@ func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 	case !now.Before(a.until):
 		e.end(a)
 		e.host.AttemptFailed(a.id, a.failure())
+	case e.putOff(now, a):
 	case a.answered == nil:
 		e.sayHello(now, a)
 	case now.Sub(a.answered.answeredAt) >= a.answered.life():
@@ -101,6 +105,39 @@ func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 		e.sayHello(now, a)
 	default:
 		e.sayOkBoss(now, a.answered)
+	}
+}
+
+// putOff waits with a repeat over a transport that takes long to write: first until what was sent is written, and
+// then for twice the time that it took, because the other node's answer may take as long. A repeat before that
+// would only stand before what is said next.
+func (e *Endpoint) putOff(now time.Time, a *attempt) bool {
+	to := a.to
+	if a.answered != nil {
+		to = a.answered.path
+	}
+	switch {
+	case e.unsent != nil && e.unsent(to.Remote):
+		a.unsent = true
+		e.noteSlow(a)
+		e.wake(a, now.Add(jitter(rungs[0], e.origin)))
+	case a.unsent:
+		a.unsent = false
+		e.wake(a, now.Add(2*now.Sub(a.sent)))
+	default:
+		return false
+	}
+	return true
+}
+
+// noteSlow gives an attempt the time that the host allows for a slow transport.
+func (e *Endpoint) noteSlow(a *attempt) {
+	if a.slow {
+		return
+	}
+	a.slow = true
+	if until := e.host.AttemptSlow(a.id); !until.IsZero() {
+		a.until = until
 	}
 }
 
@@ -131,6 +168,7 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 		p = e.newHello(now, a)
 	}
 	p.sends++
+	a.sent = now
 	e.wake(a, now.Add(a.ladder.delay(a.sends, e.origin)))
 	a.sends++
 	e.host.SendHandshake(a.to, p.m.Hello())
@@ -243,6 +281,7 @@ func (e *Endpoint) sayOkBoss(now time.Time, p *pending) {
 		wait = legacyOkBossWaits[min(p.okBosses, len(legacyOkBossWaits)-1)]
 	}
 	p.okBosses++
+	p.attempt.sent = now
 	e.wake(p.attempt, now.Add(wait))
 	e.answerOhai(p.path, p)
 }

@@ -23,6 +23,7 @@ func (h *idle) LegacyProbe(wire.Path, wire.HandshakeID, wire.NodeID) {}
 func (h *idle) AttemptFailed(AttemptID, error)                       {}
 func (h *idle) IsSelf(netip.AddrPort) bool                           { return false }
 func (h *idle) ReachedSelf(AttemptID)                                {}
+func (h *idle) AttemptSlow(AttemptID) (until time.Time)              { return until }
 func (h *idle) Rejected(wire.Path, Reason)                           {}
 
 func (h *idle) Established(e *Established) []byte {

@@ -14,7 +14,7 @@ import (
 //
 //	 0  8  magic "gwyh-ext"        8  1  version = 1      9  1  role: 1 Hello, 2 Ohai     10  2  length of the block with its tail
 //	12  4  capabilities (bits)    16  8  incarnation     24  4  largest datagram taken   28  4  heartbeat interval, ms
-//	32 32  binding                64  .. tail of TLVs (u8 type, u16 length): 1 name, 2 advertised address
+//	32 32  binding                64  .. tail of TLVs (u8 type, u16 length): 1 name, 2 advertised address, 3 versions
 const (
 	blockMagic   = "gwyh-ext"
 	blockVersion = 1
@@ -25,6 +25,7 @@ const (
 	nameMax    = 64 // bytes; a longer name is left out
 	tlvName    = 1
 	tlvAddr    = 2
+	tlvVersion = 3
 )
 
 // A role says which packet a block is for, so that none serves as the other.
@@ -44,6 +45,8 @@ type Block struct {
 	Heartbeat    time.Duration // whole milliseconds on the wire
 	Name         string        // left out above 64 bytes
 	Advertise    netip.AddrPort
+	HasVersions  bool
+	Versions     [6]byte // of the protocols, as in the alive entry; zero unless HasVersions
 }
 
 // append appends the block with a zero binding, which setBinding fills in.
@@ -71,6 +74,10 @@ func (k *Block) appendTail(b []byte) []byte {
 		b = append(b, tlvAddr, 0, byte(len(ip)+2))
 		b = append(b, ip...)
 		b = binary.BigEndian.AppendUint16(b, k.Advertise.Port())
+	}
+	if k.HasVersions {
+		b = append(b, tlvVersion, 0, byte(len(k.Versions)))
+		b = append(b, k.Versions[:]...)
 	}
 	return b
 }
@@ -142,6 +149,8 @@ func (k *Block) parseTLV(kind byte, value []byte) {
 	case kind == tlvAddr && (len(value) == 6 || len(value) == 18):
 		ip, _ := netip.AddrFromSlice(value[:len(value)-2])
 		k.Advertise = netip.AddrPortFrom(ip.Unmap(), binary.BigEndian.Uint16(value[len(value)-2:]))
+	case kind == tlvVersion && len(value) == len(k.Versions):
+		k.HasVersions, k.Versions = true, [6]byte(value)
 	}
 }
 

@@ -32,6 +32,7 @@ func TestBlockParsesToWhatWasSaid(t *testing.T) {
 	for _, b := range []Block{
 		{},
 		{Name: strings.Repeat("n", nameMax)},
+		{HasVersions: true, Versions: [6]byte{1, 5, 2, 0, 9, 3}},
 		{Advertise: netip.MustParseAddrPort("[2001:db8::7]:1"), Heartbeat: time.Second},
 		{Capabilities: 1<<32 - 1, Incarnation: 1<<64 - 1, MaxDatagram: 1<<32 - 1, Heartbeat: (1<<32 - 1) * time.Millisecond},
 	} {

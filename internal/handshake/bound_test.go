@@ -77,7 +77,7 @@ func TestEachSideLearnsWhatTheOtherSaysOfItself(t *testing.T) {
 		want *node
 	}{{a.sessions[0], b}, {b.sessions[0], a}} {
 		c := x.want.cfg
-		want := Block{c.Capabilities, c.Incarnation, c.MaxDatagram, c.Heartbeat, c.Name, c.Advertise}
+		want := Block{Capabilities: c.Capabilities, Incarnation: c.Incarnation, MaxDatagram: c.MaxDatagram, Heartbeat: c.Heartbeat, Name: c.Name, Advertise: c.Advertise}
 		if x.got.Block != want || x.got.Zone != c.Zone || x.got.Peer != c.Node || x.got.Path != x.want.path() {
 			t.Errorf("got %+v, want %+v", x.got.Established, want)
 		}

@@ -20,6 +20,7 @@ type Config struct {
 	Heartbeat    time.Duration  // whole milliseconds
 	Capabilities uint32
 	Incarnation  uint64
+	Versions     *[6]byte // of the protocols; nil to leave them out
 
 	Keys        []Key // primary first; those above MaxKeys are ignored
 	Labelled    bool  // the keys carry a label: no legacy peers then
@@ -28,6 +29,10 @@ type Config struct {
 	// ReplyToAdvertised answers a peer at the address that its block advertises: for transports whose
 	// datagrams do not tell one (PROTOCOL.md 4, "Session").
 	ReplyToAdvertised bool
+
+	// Unsent reports whether something waits to be written to an address, so that what was sent there before is
+	// not repeated yet. It must not block. nil: never.
+	Unsent func(netip.AddrPort) bool
 
 	Rand      io.Reader // never fails
 	Agreement Agreement // nil for X25519; NoAgreement only in simulations
@@ -50,6 +55,9 @@ type Host interface {
 	LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID)
 	// AttemptFailed ends an attempt whose time is up: ErrNoAnswer, ErrUnconfirmed or a *RefusedError.
 	AttemptFailed(a AttemptID, err error)
+	// AttemptSlow tells once that what an attempt sent takes long to be written. It returns when the attempt
+	// shall end instead; zero for no change.
+	AttemptSlow(a AttemptID) (until time.Time)
 	// IsSelf reports whether an address is one of this node's own.
 	IsSelf(addr netip.AddrPort) bool
 	// ReachedSelf ends an attempt at an address of this node's own, whose Hello came back.
@@ -65,6 +73,7 @@ type Endpoint struct {
 	rings     int  // how often the ring was changed
 	legacy    bool // legacy peers are taken
 	advertise bool // Config.ReplyToAdvertised
+	unsent    func(netip.AddrPort) bool
 	origin    origin
 	host      Host
 
@@ -85,14 +94,14 @@ func New(cfg Config, h Host) *Endpoint {
 	if cfg.Agreement == nil {
 		cfg.Agreement = X25519
 	}
-	return &Endpoint{
+	e := &Endpoint{
 		self: Self{Node: cfg.Node, Zone: cfg.Zone, Block: Block{
 			Capabilities: cfg.Capabilities, Incarnation: cfg.Incarnation, MaxDatagram: cfg.MaxDatagram,
 			Heartbeat: cfg.Heartbeat, Name: cfg.Name, Advertise: cfg.Advertise,
 		}},
 		ring:      newRing(cfg.Keys),
 		legacy:    cfg.AllowLegacy && !cfg.Labelled,
-		advertise: cfg.ReplyToAdvertised,
+		advertise: cfg.ReplyToAdvertised, unsent: cfg.Unsent,
 		origin:    origin{cfg.Rand, cfg.Agreement},
 		host:      h,
 		goIDs:     newLedger(ledgerGo),
@@ -101,6 +110,10 @@ func New(cfg Config, h Host) *Endpoint {
 		attempts:  make(map[AttemptID]*attempt),
 		pending:   make(map[wire.HandshakeID]*pending),
 	}
+	if cfg.Versions != nil {
+		e.self.HasVersions, e.self.Versions = true, *cfg.Versions
+	}
+	return e
 }
 
 // HandlePacket takes a handshake packet. now is wall-clock time: timestamps are held against it. A packet

@@ -13,11 +13,12 @@ import (
 // A node is a Host with real sessions, as plain as can be: an empty replay window, no renewal. It is what
 // the handshake tests hold an Endpoint against.
 type node struct {
-	w      *world
-	addr   netip.AddrPort
-	cfg    Config
-	ep     *Endpoint
-	offset time.Duration // of its clock
+	slowUntil time.Time // what AttemptSlow returns
+	w         *world
+	addr      netip.AddrPort
+	cfg       Config
+	ep        *Endpoint
+	offset    time.Duration // of its clock
 
 	seq       map[netip.AddrPort]uint32
 	sessions  []*testSession
@@ -107,10 +108,11 @@ func (n *node) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) 
 	n.w.send(n.addr, to.Remote, n.sealLegacy(s, to.Remote, "probe"))
 }
 
-func (n *node) AttemptFailed(a AttemptID, err error) { n.failed[a] = err }
-func (n *node) IsSelf(addr netip.AddrPort) bool      { return addr == n.addr }
-func (n *node) ReachedSelf(a AttemptID)              { n.self = append(n.self, a) }
-func (n *node) Rejected(_ wire.Path, r Reason)       { n.rejected[r]++ }
+func (n *node) AttemptFailed(a AttemptID, err error)    { n.failed[a] = err }
+func (n *node) IsSelf(addr netip.AddrPort) bool         { return addr == n.addr }
+func (n *node) ReachedSelf(a AttemptID)                 { n.self = append(n.self, a) }
+func (n *node) AttemptSlow(AttemptID) (until time.Time) { return n.slowUntil }
+func (n *node) Rejected(_ wire.Path, r Reason)          { n.rejected[r]++ }
 
 func (n *node) session(peer wire.NodeID, id wire.HandshakeID) *testSession {
 	for _, s := range n.sessions {

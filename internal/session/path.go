@@ -138,7 +138,7 @@ func (t *Set) firstSettling() time.Time {
 // probeDue starts a round where there is reason to, and goes on with the one that runs.
 func (t *Set) probeDue(now time.Time, a *Actions) {
 	p := &t.probing
-	s := t.Current(now)
+	s := t.confirmed(now)
 	if s == nil || s.p.Legacy {
 		p.targets, p.checkAt, p.settleAt, p.source = nil, time.Time{}, time.Time{}, wire.Path{}
 		return
@@ -249,7 +249,7 @@ func (t *Set) endRound(now time.Time) {
 // nextProbing is when probeDue has something to do; zero: never as things stand.
 func (t *Set) nextProbing(now time.Time) time.Time {
 	p := &t.probing
-	s := t.Current(now)
+	s := t.confirmed(now)
 	if s == nil || s.p.Legacy {
 		return time.Time{}
 	}

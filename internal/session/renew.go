@@ -46,7 +46,7 @@ func (t *Set) renewDue(now time.Time, a *Actions) {
 	if t.renewal.at.IsZero() || now.Before(t.renewal.at) {
 		return
 	}
-	if t.Current(now) != nil {
+	if t.confirmed(now) != nil {
 		a.Renew, a.RenewTries = true, t.renewal.tries
 		t.renewal.tries++
 	}

@@ -27,6 +27,7 @@ type Set struct {
 	rand       io.Reader
 	sessions   []*Session // oldest first, at most MaxSessions
 	current    *Session   // the one to seal under, confirmed; nil if none is
+	early      *Session   // to seal under while none is confirmed; nil for none
 	linked     bool       // a link runs over it
 	unlinkedAt time.Time  // when it last ceased to
 	renewal    renewal
@@ -88,7 +89,7 @@ func (t *Set) Confirm(now time.Time, s *Session) {
 		return
 	}
 	s.confirmedAt = now
-	silent := t.Current(now) == nil
+	silent := t.confirmed(now) == nil
 	t.choose(now)
 	if t.current == s {
 		t.adoptPath(now, s, silent)
@@ -151,10 +152,22 @@ func (t *Set) byLower(s *Session) bool { return s.p.Initiator == t.isLower() }
 
 func (t *Set) isLower() bool { return bytes.Compare(t.self[:], t.peer[:]) < 0 }
 
-// Current is the session to seal under, or nil: when none is confirmed, and when no link runs over
+// Current is the session to seal under, or nil: when none is confirmed or early, and when no link runs over
 // it and nothing opened for long. The peer may then be about to close it as idle, and nobody would
 // hear what is sealed under it: shake hands first.
 func (t *Set) Current(now time.Time) *Session {
+	if t.current == nil && t.early != nil && !t.early.closed {
+		return t.early
+	}
+	return t.confirmed(now)
+}
+
+// SealEarly lets s be sealed under from now on, as long as no session is confirmed. The peer has proven that it
+// has the key, but may not have heard yet that this node has: what is sealed before that may be lost.
+func (t *Set) SealEarly(s *Session) { t.early = s }
+
+// confirmed is the session to seal under that the peer has confirmed; nil if there is none.
+func (t *Set) confirmed(now time.Time) *Session {
 	if t.current == nil || !t.linked && now.Sub(t.current.heardAt()) > sealingEnd {
 		return nil
 	}

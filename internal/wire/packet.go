@@ -37,17 +37,29 @@ var (
 	boxFields    = fields{names: []string{"ephemeral_pk", "tag", "data"}, optional: 1 << 0}
 )
 
-// ParsePacket parses one datagram without allocating. It overwrites p wholly, and parts of b: an
-// ARRAY is decoded in place. Bytes after the packet are ignored. After an error p means nothing.
+// Bounds of what is packed into one datagram to a Go node (docs/PROTOCOL.md, W10).
+const (
+	PackedMax  = 1200 // bytes
+	PacketsMax = 8
+)
+
+// ParsePacket parses one packet without allocating. It overwrites p wholly, and parts of b: an ARRAY is
+// decoded in place. Bytes after the packet are ignored. After an error p means nothing.
 func ParsePacket(p *Packet, b []byte) error {
-	if p.parseGoBox(b) {
-		return nil
+	_, err := NextPacket(p, b)
+	return err
+}
+
+// NextPacket is ParsePacket, and returns the bytes after the packet: a datagram among Go nodes may hold several.
+func NextPacket(p *Packet, b []byte) (rest []byte, err error) {
+	if rest, ok := p.parseGoBox(b); ok {
+		return rest, nil
 	}
 	return p.parse(b)
 }
 
 // parse reads every form of a packet.
-func (p *Packet) parse(b []byte) error {
+func (p *Packet) parse(b []byte) (rest []byte, err error) {
 	*p = Packet{}
 	c := cursor{b: b}
 	r := c.record(&packetFields)
@@ -61,7 +73,7 @@ func (p *Packet) parse(b []byte) error {
 			c.packetBody(p)
 		}
 	}
-	return c.err
+	return c.rest(), c.err
 }
 
 // boxHead stands between sender and tag.
@@ -70,24 +82,24 @@ const boxHead = "\x81\xa1B\x92\x93\xc0\xc4\x10"
 // parseGoBox reads exactly the form that ReserveBox writes, the one of nearly all packets, in a
 // fifth of the time. If it is another it reports false, has not written to b, and leaves p to be
 // overwritten.
-func (p *Packet) parseGoBox(b []byte) bool {
+func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
 	c := cursor{b: b}
 	if c.byte() != tagFixArray|3 {
-		return false
+		return nil, false
 	}
 	p.Seq = uint32(c.uint(1<<32 - 1))
 	h := c.take(18 + uint64(len(boxHead)) + 16)
 	if len(h) == 0 || h[0] != tagBin8 || h[1] != 16 || string(h[18:26]) != boxHead {
-		return false
+		return nil, false
 	}
 	p.Sender, p.Kind, p.Handshake = NodeID(h[2:18]), PacketBox, nil
 	p.Box.Tag, p.Box.Data, p.Box.Encoding = [16]byte(h[26:42]), c.bin(), Bin
 	n := c.take(26)
 	if len(n) == 0 || n[0] != tagBin8 || n[1] != 24 {
-		return false
+		return nil, false
 	}
 	p.Box.Nonce = [24]byte(n[2:])
-	return true
+	return c.rest(), true
 }
 
 func (c *cursor) packetBody(p *Packet) {

@@ -1,0 +1,120 @@
+package gossip
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestSmallPacketsToOneGoNodeShareDatagrams(t *testing.T) {
+	path := func(host byte) wire.Path {
+		return wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), 1)}
+	}
+	type packet struct {
+		host  byte
+		size  int
+		alone bool
+	}
+	many := slices.Repeat([]packet{{host: 1, size: 10}}, wire.PacketsMax+1)
+	for _, x := range []struct {
+		what string
+		sent []packet
+		want []int // bytes of the datagrams
+	}{
+		{"small ones", []packet{{1, 100, false}, {1, 200, false}, {1, 900, false}}, []int{1200}},
+		{"too many bytes", []packet{{1, 1000, false}, {1, 201, false}, {1, 10, false}}, []int{1000, 211}},
+		{"a large one", []packet{{1, 1400, false}, {1, 10, false}}, []int{1400, 10}},
+		{"two nodes", []packet{{1, 10, false}, {2, 10, false}, {1, 10, false}}, []int{10, 10, 10}},
+		{"a handshake or probe", []packet{{1, 10, false}, {1, 20, true}, {1, 30, false}}, []int{10, 20, 30}},
+		{"too many", many, []int{10 * wire.PacketsMax, 10}},
+	} {
+		c := newCluster(t, 1, lan()).make(0).Core
+		for _, p := range x.sent {
+			buf := append(c.out.buf, make([]byte, p.size)...)
+			if p.alone {
+				c.out.add(path(p.host), buf)
+			} else {
+				c.out.pack(path(p.host), buf)
+			}
+		}
+		var got []int
+		c.Drain(func(_ wire.Path, b []byte) { got = append(got, len(b)) })
+		if !slices.Equal(got, x.want) {
+			t.Errorf("%s: datagrams of %v bytes, want %v", x.what, got, x.want)
+		}
+	}
+}
+
+func TestFurtherPacketsOfADatagramAreTakenUpToABound(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(2)
+	c.form(time.Second)
+	n, p := c.nodes[0], c.nodes[1].peers[c.nodes[0].cfg.ID]
+	packed := func(packets int) []byte {
+		var b []byte
+		for range packets {
+			b = p.set.Current(c.net.Now()).Seal(c.net.Now(), b, wire.AppendRequest(nil, wire.MessageID{}, wire.KindHeartbeat))
+		}
+		return b
+	}
+	for _, x := range []struct {
+		packets, beyond int
+	}{{1, 0}, {wire.PacketsMax, 0}, {wire.PacketsMax + 3, 1}} {
+		before := n.stats.Dropped[DropOversize]
+		c.net.Inject(c.nodes[1].addr, n.addr, packed(x.packets))
+		c.net.RunFor(5 * time.Millisecond)
+		if got := int(n.stats.Dropped[DropOversize] - before); got != x.beyond {
+			t.Errorf("%d packets: dropped %d times, want %d", x.packets, got, x.beyond)
+		}
+	}
+}
+
+func TestJoinTakesThreeRoundTripsWithItsLink(t *testing.T) {
+	const oneWay = 100 * time.Millisecond
+	c := withStates(t, 1, simnet.Link{Latency: simnet.Constant(oneWay)}, 2, func(_ int, cfg *Config) { cfg.AllowLegacy = false })
+	c.join(1, 0)
+	if err := c.joinEnded(1, 1, 6*oneWay+time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if got := c.nodes[1].app.merged; len(got) != 1 {
+		t.Errorf("%d states came with the Join", len(got))
+	}
+}
+
+// losing is a node of which the first datagrams that begin with an OkBoss are lost.
+type losing struct {
+	*node
+	lost int
+}
+
+func (l *losing) Drain(send func(to wire.Path, b []byte)) {
+	l.node.Drain(func(to wire.Path, b []byte) {
+		if l.lost > 0 && bytes.Contains(b[:min(len(b), 120)], []byte("OkBoss")) {
+			l.lost--
+			return
+		}
+		send(to, b)
+	})
+}
+
+func TestJoinSurvivesTheLossOfItsFirstBoxes(t *testing.T) {
+	for lost := 1; lost <= 3; lost++ {
+		c := withStates(t, 1, lan(), 1, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
+		nd := c.make(1)
+		nd.app.state = []byte("state of 1")
+		c.nodes = append(c.nodes, nd)
+		c.net.Add(simnet.HostConfig{Addr: nd.addr, Name: nd.cfg.Name}, &losing{nd, lost})
+		c.join(1, 0)
+		if err := c.joinEnded(1, 1, 5*time.Second); err != nil {
+			t.Errorf("%d lost: %v", lost, err)
+		}
+		if a, b := c.nodes[0].app.merged, nd.app.merged; len(a) != 1 || len(b) != 1 {
+			t.Errorf("%d lost: %q and %q were merged", lost, a, b)
+		}
+	}
+}
