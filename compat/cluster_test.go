@@ -306,6 +306,7 @@ func (c *cluster) try(name string, changes ...func(*memberlist.Config, *app)) (*
 		change(conf, a)
 	}
 	e, _ := conf.Transport.(*end)
+	time.Sleep(10 * time.Millisecond) // who bears a name goes by the millisecond in which a node was started
 	m, err := memberlist.Create(conf)
 	if err != nil {
 		return nil, err
