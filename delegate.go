@@ -432,9 +432,15 @@ type target struct {
 	join  *joining
 	to    netip.AddrPort
 	begun time.Time
-	hasty bool                  // what says that nobody is to be reached there ends it
-	told  atomic.Pointer[error] // what said so: the system here, one on the way, or whoever is there; nil for nothing
-	leave func()                // ends the knocks at it
+	hasty bool                    // what says that nobody is to be reached there ends it
+	told  atomic.Pointer[verdict] // nil for nothing
+	leave func()                  // ends the knocks at it
+}
+
+// verdict is what says that nobody is to be reached at an address: the system here, one on the way, or whoever is there.
+type verdict struct {
+	err error
+	at  time.Time
 }
 
 // end forgets a target and returns it, nil if there is none.
@@ -491,13 +497,13 @@ func (m *Memberlist) knock(ctx context.Context, j *joining, token gossip.JoinTok
 		defer j.knocks.Done()
 		defer m.knocks.Add(-1)
 		udp.Knock(ctx, t.sockets.Source(at.to.Addr()), at.to, func(err error, since time.Duration) {
-			at.told.Store(&err)
+			at.told.Store(&verdict{err, time.Now()})
 			stranger := errors.Is(err, udp.ErrMemberlist) || errors.Is(err, udp.ErrStranger)
 			if !stranger && since < refusedFor && !j.company.Load() {
 				return
 			}
 			_ = m.do(func(now time.Time) {
-				if stranger {
+				if errors.Is(err, udp.ErrMemberlist) {
 					m.seeds.Shun(now, at.to)
 				}
 				m.core.AbandonJoin(now, token)
@@ -593,8 +599,8 @@ func (t *target) failure(ctx context.Context, err error) error {
 	cancelled, silent := errors.Is(err, gossip.ErrJoinCancelled), errors.Is(err, handshake.ErrNoAnswer)
 	told := t.told.Load()
 	switch {
-	case told != nil && (cancelled || silent):
-		return *told
+	case told != nil && (cancelled || silent) && (t.hasty || time.Since(told.at) < verdictFor):
+		return told.err
 	case cancelled:
 		return context.Cause(ctx)
 	case silent:
@@ -603,13 +609,16 @@ func (t *target) failure(ctx context.Context, err error) error {
 	return public(err)
 }
 
+// verdictFor is how long a verdict counts for a Join that goes on in spite of it: it sends more often than that.
+const verdictFor = 5 * time.Second
+
 // noRoute takes note that the system sends nothing to an address. It ends the Joins of it, but those of JoinContext, which wait.
 func (m *Memberlist) noRoute(now time.Time, to netip.AddrPort, err error) {
 	for token, at := range m.joins {
 		if at.to != to {
 			continue
 		}
-		at.told.Store(&err)
+		at.told.Store(&verdict{err, now})
 		if at.hasty {
 			m.core.AbandonJoin(now, token)
 		}

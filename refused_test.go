@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
@@ -133,7 +134,7 @@ func TestRefusalCountsAtOnceForAJoinThatHasCompany(t *testing.T) {
 	_ = m.do(func(now time.Time) {
 		m.begin(now, j, closed, now.Add(time.Hour), false)
 		for _, at := range j.targets {
-			at.told.Store(new(error(syscall.ECONNREFUSED)))
+			at.told.Store(&verdict{syscall.ECONNREFUSED, now})
 		}
 		m.begin(now, j, late, now.Add(time.Hour), false)
 	})
@@ -236,14 +237,45 @@ func TestJoinThatNobodyAnswersListsTheCausesAndWarnsOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestAddressWhereAnotherProgramAnswersIsLeftAlone(t *testing.T) {
+// The tests have no firewall that refuses packets (EPERM), so the loop is told of one.
+func TestErrorOfTheSystemEndsAJoinButNotAJoinContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testConfig("a", nil)
+		c.Transport = new(MockNetwork).NewTransport("a")
+		m := create(t, c)
+		refuse := func() {
+			_ = m.do(func(now time.Time) { m.noRoute(now, netip.MustParseAddrPort(silentAddress), syscall.EPERM) })
+		}
+		for name, x := range map[string]struct {
+			join func() (int, error)
+			took time.Duration
+			want error
+		}{
+			"Join": {func() (int, error) { return m.Join([]string{silentAddress}) }, time.Second, syscall.EPERM},
+			"JoinContext": {func() (int, error) {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				return m.JoinContext(ctx, []string{silentAddress})
+			}, 5 * time.Second, syscall.EPERM},
+			"JoinContext that is not refused any more": {func() (int, error) {
+				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+				defer cancel()
+				return m.JoinContext(ctx, []string{silentAddress})
+			}, 8 * time.Second, handshake.ErrNoAnswer},
+		} {
+			begin := time.Now()
+			time.AfterFunc(time.Second, refuse)
+			n, err := x.join()
+			if n != 0 || !errors.Is(err, x.want) || time.Since(begin) != x.took {
+				t.Errorf("%s = %d, %v after %v, want %v after %v", name, n, err, time.Since(begin), x.want, x.took)
+			}
+		}
+	})
+}
+
+func TestJoinEndsWhereAnotherProgramAnswers(t *testing.T) {
 	m, at := patient(t), netip.MustParseAddrPort(echo(t).String())
 	if _, err := m.Join([]string{at.String()}); !errors.Is(err, udp.ErrStranger) {
 		t.Errorf("%v", err)
 	}
-	_ = m.do(func(now time.Time) {
-		if got := m.seeds.Unshunned(now, []netip.AddrPort{at}); len(got) != 0 {
-			t.Error("it is tried again in the background at once")
-		}
-	})
 }

@@ -1,9 +1,7 @@
 package udp
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
@@ -117,7 +115,7 @@ func knock(c *net.UDPConn, ping *memberlistPing, until time.Time) error {
 	if _, err := c.Write(ping.packet); err != nil {
 		return err
 	}
-	answer := make([]byte, 512)
+	answer := make([]byte, answerMax)
 	n, err := c.Read(answer)
 	switch {
 	case err != nil:
@@ -138,43 +136,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// A memberlistPing is what is sent as a knock. A node of this library drops and counts it as malformed (PROTOCOL.md W9), one
-// of gwyh 0.1 drops it without a word: it is no packet. Most others answer nothing either, but a memberlist node without
-// encryption and label answers it, and logs nothing. A packet of gwyh it would log as an error.
-type memberlistPing struct {
-	packet []byte
-	seq    [4]byte
-}
-
-// newMemberlistPing makes a ping for a node of any name. The highest bit of its number is set, so that MessagePack has no
-// shorter form for it.
-func newMemberlistPing() (p memberlistPing) {
-	_, _ = rand.Read(p.seq[:])
-	p.seq[0] |= 0x80
-	p.packet = append(p.packet, 0) // pingMsg; then a map of two
-	p.packet = append(p.packet, "\x82\xa5SeqNo\xce"...)
-	p.packet = append(p.packet, p.seq[:]...)
-	p.packet = append(p.packet, "\xa4Node\xa0"...)
-	return p
-}
-
-// isAnswer reports whether a datagram is memberlist's answer: an ack with the number of the ping, by itself or in a compound
-// message with news, behind a checksum or not. A compressed message has to be taken for one.
-func (p *memberlistPing) isAnswer(b []byte) bool {
-	const ackRespMsg, compoundMsg, compressMsg, hasCrcMsg, crc = 2, 7, 9, 12, 4
-	if len(b) > 1+crc && b[0] == hasCrcMsg {
-		b = b[1+crc:]
-	}
-	if len(b) == 0 {
-		return false
-	}
-	switch b[0] {
-	case ackRespMsg, compoundMsg:
-		return bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
-	case compressMsg:
-		return bytes.Contains(b, []byte("\xa4Algo\x00"))
-	}
-	return false
 }

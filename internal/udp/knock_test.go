@@ -1,9 +1,15 @@
 package udp
 
 import (
+	"bytes"
+	"compress/lzw"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -92,10 +98,17 @@ func TestWhoAnswersAKnockIsNoNode(t *testing.T) {
 		"memberlist with news": {func(ping string) string {
 			return "\x07\x02\x00\x1b\x00\x02\x02\x82\xa5SeqNo" + ping[8:13] + "\xa7Payload\xc0\x04\x80"
 		}, ErrMemberlist},
-		"memberlist, compressed": {func(string) string { return "\x09\x82\xa4Algo\x00\xa3Buf\xa1x" }, ErrMemberlist},
-		"another ack":            {func(string) string { return "\x02\x82\xa5SeqNo\xce\x00\x00\x00\x01\xa7Payload\xc0" }, ErrStranger},
-		"an echo":                {func(ping string) string { return ping }, ErrStranger},
-		"nothing in it":          {func(string) string { return "" }, ErrStranger},
+		"memberlist, compressed": {func(ping string) string {
+			var b bytes.Buffer
+			w := lzw.NewWriter(&b, lzw.LSB, 8)
+			_, _ = w.Write([]byte("\x07\x01\x00\x1b\x02\x82\xa5SeqNo" + ping[8:13] + strings.Repeat("\x04news", 99)))
+			_ = w.Close()
+			return "\x09\x82\xa4Algo\x00\xa3Buf\xda" + string(binary.BigEndian.AppendUint16(nil, uint16(b.Len()))) + b.String()
+		}, ErrMemberlist},
+		"a compressed message that is broken": {func(string) string { return "\x09\x82\xa4Algo\x00\xa3Buf\xda" }, ErrStranger},
+		"another ack":                         {func(string) string { return "\x02\x82\xa5SeqNo\xce\x00\x00\x00\x01\xa7Payload\xc0" }, ErrStranger},
+		"an echo":                             {func(ping string) string { return ping }, ErrStranger},
+		"nothing in it":                       {func(string) string { return "" }, ErrStranger},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,4 +159,16 @@ func TestKnocksEndWithTheirContext(t *testing.T) {
 	cancel()
 	<-ended
 	Knock(ctx, netip.Addr{}, c.LocalAddr(), nil)
+}
+
+func TestErrorsThatMeanNoRouteAreToldFromThoseThatPass(t *testing.T) {
+	for errno, no := range map[syscall.Errno]bool{
+		syscall.ENETUNREACH: true, syscall.EHOSTUNREACH: true, syscall.EPERM: true, syscall.EACCES: true, syscall.EAFNOSUPPORT: true,
+		syscall.ENOBUFS: false, syscall.EAGAIN: false, syscall.EMSGSIZE: false, syscall.ECONNREFUSED: false,
+	} {
+		got := NoRoute(fmt.Errorf("write: %w", os.NewSyscallError("sendmsg", errno)))
+		if no && got != errno || !no && got != nil {
+			t.Errorf("%v: %v", errno, got)
+		}
+	}
 }
