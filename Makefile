@@ -21,9 +21,10 @@ race:
 
 # Each fuzz target of each package, a few seconds' worth.
 fuzz:
-	go test -list '^Fuzz' ./... | \
-	awk '/^Fuzz/ { name[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, name[i]; n = 0 }' | \
-	while read -r package target; do \
+	@targets=$$(go test -list '^Fuzz' ./... | \
+		awk '/^Fuzz/ { name[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, name[i]; n = 0 }'); \
+	[ -n "$$targets" ] || { echo 'no fuzz target found'; exit 1; }; \
+	echo "$$targets" | while read -r package target; do \
 		echo "$$package $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(fuzzruns) -fuzzminimizetime 100x "$$package" </dev/null || exit 1; \
 	done

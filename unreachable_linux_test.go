@@ -73,8 +73,12 @@ func TestJoinContextWaitsForARoute(t *testing.T) {
 	m := joiner(t, machine, new(lines))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err := m.JoinContext(ctx, []string{"10.4.0.1:7000"}); !errors.Is(err, syscall.ENETUNREACH) || ctx.Err() == nil {
-		t.Errorf("%v; its time is up: %v", err, ctx.Err() != nil)
+	if _, err := m.JoinContext(ctx, []string{"10.4.0.1:7000"}); !errors.Is(err, syscall.ENETUNREACH) {
+		t.Errorf("JoinContext: %v, want ENETUNREACH", err)
+	}
+	// The node may see the deadline a moment before the timer of the context does.
+	if deadline, _ := ctx.Deadline(); time.Now().Before(deadline) {
+		t.Errorf("JoinContext ended %v before its deadline", time.Until(deadline))
 	}
 }
 
