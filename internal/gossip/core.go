@@ -16,9 +16,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -36,10 +35,10 @@ type Core struct {
 	members members
 	accused int // members with a suspicion
 	peers   map[wire.NodeID]*peer
-	boxes   map[[16]byte]*channel // bound sessions by nonce prefix
-	links   []*peer               // peers that messages are exchanged with, in the order linked
-	zones   map[string]string     // interned names
-	seqs    *simplelru.LRU[netip.AddrPort, uint32]
+	boxes   map[[16]byte]*channel     // bound sessions by nonce prefix
+	links   []*peer                   // peers that messages are exchanged with, in the order linked
+	zones   quota.Map[string, string] // interned names
+	seqs    quota.Map[netip.AddrPort, uint32]
 
 	subs     subscriptions
 	old      oldCluster
@@ -50,7 +49,7 @@ type Core struct {
 	early    []*peer // that answered a Join in the packet in progress
 	lastJoin JoinToken
 
-	conflicts map[string]time.Time // names that two live nodes bear, and when that was last told
+	conflicts quota.Map[string, time.Time] // names that two live nodes bear, and when that was last told
 
 	heal     healing
 	farewell farewell
@@ -81,9 +80,9 @@ type Core struct {
 	arena      arena // small messages, for repair
 	lately     lately
 
-	direct   map[netip.AddrPort]*peer // where direct messages to an address went lately
-	directs  seen                     // direct messages that came
-	unsent   []*outgoing              // what waits for a session
+	direct   quota.Map[netip.AddrPort, *peer] // where direct messages to an address went lately
+	directs  seen                             // direct messages that came
+	unsent   []*outgoing                      // what waits for a session
 	sends    map[wire.MessageID]*outgoing
 	ownBytes int // of the large ones among them
 	lastSend SendToken
@@ -103,8 +102,8 @@ type Core struct {
 	pull       pulling
 	votes      votes
 	understood understood
-	walking    walking
-	nameWalks  walking
+	walks      quota.Bucket // over all members, to compare versions
+	nameWalks  quota.Bucket // over all members, to find who has an address
 
 	timers      timers
 	out         outbox
@@ -147,10 +146,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a seed: %w", err)
 	}
-	seqs, err := simplelru.NewLRU[netip.AddrPort, uint32](seqsMax, nil)
-	if err != nil {
-		return nil, err
-	}
 	cfg.fill()
 	c := &Core{
 		cfg:     cfg,
@@ -159,21 +154,21 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		members: newMembers(cfg.Base),
 		peers:   make(map[wire.NodeID]*peer),
 		boxes:   make(map[[16]byte]*channel),
-		direct:  make(map[netip.AddrPort]*peer),
+		direct:  quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
 		sends:   make(map[wire.MessageID]*outgoing),
-		zones:   make(map[string]string),
-		seqs:    seqs,
+		zones:   quota.NewMap[string, string](zonesMax),
+		seqs:    quota.NewMap[netip.AddrPort, uint32](seqsMax),
 		dials:   make(map[handshake.AttemptID]dial),
 		asked:   make(map[wire.MessageID]ask),
 		quiet:   askQuiet,
 		avoided: make(map[wire.NodeID]avoidance),
 	}
 	c.arena.waits = c.lags
-	c.logbook.limits, c.logbook.timer.fire = make(map[string]logLimit), c.sumUpDue
+	c.logbook.limits, c.logbook.timer.fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
 	c.partitions.calm.fire, c.partitions.tail.fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.fire = c.bidFarewell
 	c.heal.timer.fire, c.heal.reunion.fire = c.meetDead, c.reunite
-	c.conflicts = make(map[string]time.Time)
+	c.conflicts = quota.NewMap[string, time.Time](conflictNames)
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
 	c.floodWait = floodInterval
@@ -345,7 +340,7 @@ func (c *Core) newID() (id wire.MessageID) {
 func (c *Core) nextSeq(to netip.AddrPort) uint32 {
 	n, _ := c.seqs.Get(to)
 	n++
-	c.seqs.Add(to, n)
+	c.seqs.Set(to, n)
 	return n
 }
 
@@ -354,13 +349,10 @@ func (c *Core) zoneOf(e *wire.Member) wire.Zone {
 	if !e.HasZone {
 		return wire.Zone{}
 	}
-	name, ok := c.zones[string(e.ZoneName)]
+	name, ok := c.zones.Get(string(e.ZoneName))
 	if !ok {
-		if len(c.zones) >= zonesMax {
-			clear(c.zones)
-		}
 		name = string(e.ZoneName)
-		c.zones[name] = name
+		c.zones.Set(name, name)
 	}
 	return wire.Zone{Name: name, Valid: true}
 }

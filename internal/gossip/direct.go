@@ -150,12 +150,12 @@ func (c *Core) newDirectID() (id wire.MessageID) {
 // reach finds a Go node at an address that boxes may be sealed for; legacy says that a gwyh 0.1 node is
 // there instead.
 func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
-	if p := c.direct[to]; p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
+	if p, _ := c.direct.Get(to); p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
 		if m := c.members.get(p.id); m == nil || m.live() {
 			return p, false
 		}
 	}
-	delete(c.direct, to)
+	c.direct.Delete(to)
 	if p = c.peerAt(now, to); p == nil || p.legacy {
 		return nil, p != nil
 	}
@@ -164,10 +164,7 @@ func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 }
 
 func (c *Core) noteReach(to netip.AddrPort, p *peer) {
-	if len(c.direct) >= unlinkedMax {
-		clear(c.direct)
-	}
-	c.direct[to] = p
+	c.direct.Set(to, p)
 }
 
 func (c *Core) mayWait(size int) bool {
@@ -277,7 +274,7 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 	case p == nil:
 		c.timers.set(&o.timer, o.until)
 	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
-		delete(c.direct, o.to)
+		c.direct.Delete(o.to)
 		c.await(now, o)
 		c.timers.set(&o.timer, o.until)
 	case c.unwritten(p.set.Path().Remote):

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -24,21 +25,6 @@ type asker struct {
 	seq  uint64
 }
 
-// helping bounds what a peer has probed.
-type helping struct {
-	since time.Time
-	count int
-}
-
-// may reports whether one more request is taken.
-func (h *helping) may(now time.Time) bool {
-	if now.Sub(h.since) >= time.Second {
-		*h = helping{since: now}
-	}
-	h.count++
-	return h.count <= helpRate
-}
-
 // handleProbeFor asks a member for a sign of life on behalf of p.
 func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 	f, err := wire.ParseProbeFor(data)
@@ -52,7 +38,7 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 	case f.Target == c.cfg.ID:
 		c.sendProbeResult(now, asker{p, f.Seq}, c.self.live())
 		return
-	case !p.helping.may(now):
+	case !p.indirect.Take(now, quota.PerSecond(helpRate)):
 		c.drop(DropOversize)
 		return
 	}

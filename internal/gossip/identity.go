@@ -80,7 +80,7 @@ func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
 
 // isVacated reports whether another node has the address of a dead one.
 func (c *Core) isVacated(now time.Time, dead *member) bool {
-	if dead.vacated || !c.nameWalks.may(now) {
+	if dead.vacated || !c.nameWalks.Take(now, walkRate) {
 		return dead.vacated
 	}
 	for m := range c.members.each {
@@ -95,7 +95,7 @@ func (c *Core) isVacated(now time.Time, dead *member) bool {
 // noteAddress takes note of the address of a node that is no member because it has to wait for its name. It may be the
 // one that a name is kept for: two nodes that swap their addresses would wait for each other.
 func (c *Core) noteAddress(now time.Time, e *wire.Member) {
-	if !c.nameWalks.may(now) {
+	if !c.nameWalks.Take(now, walkRate) {
 		return
 	}
 	for _, dead := range c.members.held {
@@ -122,13 +122,10 @@ func (c *Core) disown(now time.Time, m *member) {
 
 // conflict tells of two live nodes with one name.
 func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
-	if last, ok := c.conflicts[existing.Name]; ok && now.Sub(last) < conflictInterval {
+	if last, ok := c.conflicts.Get(existing.Name); ok && now.Sub(last) < conflictInterval {
 		return
 	}
-	if len(c.conflicts) >= conflictNames {
-		clear(c.conflicts)
-	}
-	c.conflicts[existing.Name] = now
+	c.conflicts.Set(existing.Name, now)
 	other := Member{ID: e.ID, Name: existing.Name, Addr: e.Addr, Zone: e.Zone(), Meta: bytes.Clone(e.Meta), Versions: e.Versions,
 		State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 	c.events = append(c.events, Event{Kind: EventConflict, Member: existing.Member, Other: &other})

@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -37,7 +38,7 @@ func (c *Core) mayAsk(now time.Time, m *member) bool {
 	if last, ok := o.asked[m.ID]; ok && now.Sub(last) < legacyAskPause {
 		return false
 	}
-	if !o.questions.take(now, legacyAskBurst, legacyAskEvery) {
+	if !o.questions.Take(now, quota.Rate{Burst: legacyAskBurst, Every: legacyAskEvery}) {
 		c.drop(DropOversize)
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -28,7 +29,7 @@ type oldPeer struct {
 	pause  time.Duration // until that, the last time
 	lease  time.Duration // the age of its incarnation at which we renew it
 
-	answers ration // of SubscriptionStarted
+	answers quota.Bucket // of SubscriptionStarted
 
 	listWanted bool       // it was, or will be, asked as a seed
 	listAsked  time.Time  // when we last sent PeerList; zero if never
@@ -44,10 +45,10 @@ type oldCluster struct {
 	timer   timer
 	chores  []chore // soonest first
 	refuted time.Time
-	hopes   int    // addresses that will be tried
-	hints   ration // of PeerStatus about unknown Go nodes
+	hopes   int          // addresses that will be tried
+	hints   quota.Bucket // of PeerStatus about unknown Go nodes
 
-	questions ration                    // about gwyh 0.1 members,
+	questions quota.Bucket              // about gwyh 0.1 members,
 	asked     map[wire.NodeID]time.Time // and when one was last asked, answered or passed on, by member
 
 	listNext time.Time     // before which no further seed is asked for the nodes that it knows
@@ -112,27 +113,10 @@ func (c *Core) makeOld(p *peer) {
 	p.old = &oldPeer{lease: legacyLease + c.between(0, legacyLease/4)}
 }
 
-// ration bounds how often something is done. The zero value is full.
-type ration struct {
-	spent float64 // of the burst
-	at    time.Time
-}
-
-// take reports whether it may be done once more: burst times in a row, and once more after each interval.
-func (r *ration) take(now time.Time, burst int, every time.Duration) bool {
-	r.spent = max(0, r.spent-float64(now.Sub(r.at))/float64(every))
-	r.at = now
-	if r.spent > float64(burst-1) {
-		return false
-	}
-	r.spent++
-	return true
-}
-
 // mayAnswer rations the answers to StartSubscription, for each runs through the cluster of gwyh 0.1 nodes and
 // any number of them may come of one that was passed on.
 func (o *oldPeer) mayAnswer(now time.Time) bool {
-	return o.answers.take(now, legacyAnswers, legacyAnswer)
+	return o.answers.Take(now, quota.Rate{Burst: legacyAnswers, Every: legacyAnswer})
 }
 
 // readyLegacy follows a handshake with a gwyh 0.1 peer.

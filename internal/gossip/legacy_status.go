@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -98,7 +99,7 @@ func (c *Core) leaveLegacy(now time.Time) { c.floodStatus(now, c.self, false) }
 // followHint shakes hands with a Go node that no Go node has told of. The PeerStatus is not believed: the handshake
 // is aimed at the id and proves it, and the node becomes a member by its own alive entry.
 func (c *Core) followHint(now time.Time, of wire.Peer) {
-	if !c.old.hints.take(now, hintBurst, hintEvery) {
+	if !c.old.hints.Take(now, quota.Rate{Burst: hintBurst, Every: hintEvery}) {
 		c.drop(DropOversize)
 		return
 	}

@@ -3,6 +3,8 @@ package gossip
 import (
 	"fmt"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/quota"
 )
 
 // Bounds of the log. Peers can cause lines, so each kind of line has a bound, and the kinds are few.
@@ -62,7 +64,7 @@ func (t topic) most() int {
 type logbook struct {
 	topics [topics]logWindow
 	timer  timer // of the next summary
-	limits map[string]logLimit
+	limits quota.Map[string, logLimit]
 }
 
 // logWindow is what a topic had since a time. It is over after logInterval.
@@ -127,20 +129,17 @@ type logLimit struct {
 // logLimited writes a line unless one of the same kind was written less than logInterval ago. A peer
 // can cause lines, so they are few and carry no key and no payload. A format quotes (%q) what a peer chose.
 func (c *Core) logLimited(now time.Time, kind, format string, args ...any) {
-	limits := c.logbook.limits
-	l, ok := limits[kind]
+	limits := &c.logbook.limits
+	l, ok := limits.Get(kind)
 	if ok && now.Sub(l.last) < logInterval {
 		l.suppressed++
-		limits[kind] = l
+		limits.Set(kind, l)
 		return
-	}
-	if !ok && len(limits) >= logKinds {
-		clear(limits)
 	}
 	text := fmt.Sprintf(format, args...)
 	if l.suppressed > 0 {
 		text += fmt.Sprintf(" (and %d more like it)", l.suppressed)
 	}
-	limits[kind] = logLimit{last: now}
+	limits.Set(kind, logLimit{last: now})
 	c.logLine(text)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -262,21 +263,9 @@ const (
 	walksMax      = 64
 )
 
+var walkRate = quota.Rate{Burst: walksMax, Every: syncWindow / walksMax}
+
 var errVersionsMany = errors.New("its members have too many kinds of versions")
-
-// walking counts the walks.
-type walking struct {
-	since time.Time
-	count int
-}
-
-func (w *walking) may(now time.Time) bool {
-	if now.Sub(w.since) >= syncWindow {
-		*w = walking{since: now}
-	}
-	w.count++
-	return w.count <= walksMax
-}
 
 // understood are versions that all members understand, and that understand them all. Each was so when
 // it was put in; a member of other versions takes out those that it does not go with.
@@ -299,7 +288,7 @@ func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
 // goesWithOthers reports whether an alive entry is of a node that understands all members, and is
 // understood by them.
 func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
-	if !slices.Contains(c.understood, e.Versions) && !c.walking.may(now) {
+	if !slices.Contains(c.understood, e.Versions) && !c.walks.Take(now, walkRate) {
 		c.drop(DropVersions) // a comparison brings it again
 		return false
 	}

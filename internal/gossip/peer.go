@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pacing"
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -53,7 +54,7 @@ type peer struct {
 	pings      []sentPing   // that have no answer yet, the oldest first
 	pinged     time.Time    // when the last Ping went out; zero once one was answered
 	lastTurn   time.Time    // when its heartbeat last had one
-	helping    helping
+	indirect   quota.Bucket // indirect probes that it asks for
 
 	old       *oldPeer // nil for a Go node
 	name      string   // as its handshake or its identity says; empty when not known
@@ -64,8 +65,8 @@ type peer struct {
 
 	sync      syncing
 	differs   differing
-	tableSize int // members that it has, as it said last
-	answers   answering
+	tableSize int                   // members that it has, as it said last
+	compared  quota.Bucket          // parts of a comparison that it is answered
 	dials     []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 

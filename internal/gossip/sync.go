@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -34,6 +35,9 @@ const (
 	syncPart       = 128  // buckets whose hashes go out at once
 	syncFlight     = 2    // such parts without an answer
 )
+
+// syncRate bounds the parts of a comparison that one peer is answered.
+var syncRate = quota.Rate{Burst: syncParts, Every: syncWindow / syncParts}
 
 // syncing is a comparison of tables that we began with a peer: the hashes of our buckets go out, the
 // peer answers with its entries of those that differ, asks for ours, and ends with its root.
@@ -81,21 +85,6 @@ func (s *syncing) end() { *s = syncing{began: s.began} }
 // due is when to compare again: a peer that does not answer has much to do.
 func (s *syncing) due() time.Time {
 	return s.sent.Add(syncRetry << min(max(s.rounds-s.answered-1, 0), syncRetryMax))
-}
-
-// answering bounds what a peer's comparisons make us do.
-type answering struct {
-	since time.Time
-	parts int
-}
-
-// may reports whether one more part is answered.
-func (a *answering) may(now time.Time) bool {
-	if now.Sub(a.since) >= syncWindow {
-		*a = answering{since: now}
-	}
-	a.parts++
-	return a.parts <= syncParts
 }
 
 // outlay is the datagrams of entries that this node sent to whoever asked. It bounds what many that ask at
@@ -190,7 +179,7 @@ func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	if !p.answers.may(now) {
+	if !p.compared.Take(now, syncRate) {
 		c.drop(DropOversize)
 		return
 	}
@@ -220,7 +209,7 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	if !p.answers.may(now) {
+	if !p.compared.Take(now, syncRate) {
 		c.drop(DropOversize)
 		return
 	}
