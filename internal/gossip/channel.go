@@ -12,7 +12,7 @@ import (
 const (
 	sentHorizon = 10 * time.Second
 	logHorizon  = time.Second
-	logCalm     = 16 // datagrams in a log that has grown, below which its memory is given back
+	logCalm     = 16 // datagrams that are kept until a heartbeat, and up to which a log that has grown is shrunk
 )
 
 // A channel is a session with a Go node and what is known of the datagrams in it.
@@ -98,19 +98,22 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 	}
 }
 
-// tickLog forgets what no Nak will ask for any more. It returns when it is next needed.
+// tickLog forgets what no Nak will ask for any more. It returns when it is next needed. If nothing follows a
+// datagram, the peer learns from the next heartbeat that it is missing, so the newest ones are kept that long.
 func (p *peer) tickLog(now time.Time) (next time.Time) {
 	keep := min(max(10*p.roundTrip(), logHorizon), sentHorizon)
 	if len(p.bulk) > 0 { // the peer may be deaf for a while, and ask then
 		keep = sentHorizon
 	}
+	newest := max(keep, p.core.untilHeartbeat()+2*p.roundTrip())
 	for _, ch := range p.channels {
 		if ch.log.Len() == 0 {
 			continue
 		}
-		ch.log.DropBefore(now.Add(-keep), func(sent) {})
-		if ch.grown && ch.log.Len() < logCalm {
-			ch.log.Reset(func(sent) {})
+		ch.log.DropBefore(now.Add(-newest), 0, func(sent) {})
+		ch.log.DropBefore(now.Add(-keep), logCalm, func(sent) {})
+		if ch.grown && ch.log.Len() <= logCalm {
+			ch.log.Shrink()
 			ch.grown = false
 		}
 		if ch.grown {
@@ -119,3 +122,7 @@ func (p *peer) tickLog(now time.Time) (next time.Time) {
 	}
 	return next
 }
+
+// untilHeartbeat is the longest time from one heartbeat of this node to the next, with some for the scheduling of
+// either end.
+func (c *Core) untilHeartbeat() time.Duration { return c.cfg.Heartbeat + c.cfg.Heartbeat/4 }

@@ -77,6 +77,31 @@ func TestQuietBroadcastArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
 	}
 }
 
+// The sender may have seen datagrams of the size arrive just before its path became narrower, and the
+// next heartbeat, which uncovers the loss, may be a whole interval away.
+func TestQuietBroadcastArrivesWheneverItsPathBecomesNarrower(t *testing.T) {
+	for _, x := range transports {
+		for since := time.Duration(0); since < 2500*time.Millisecond; since += 50 * time.Millisecond {
+			t.Run(fmt.Sprint(x.name, " ", since, " after a message"), func(t *testing.T) {
+				t.Parallel()
+				c := overPaths(t, 3, x.most, 65_507)
+				c.net.RunFor(since)
+				for i, size := range []int{1180, 1215, 1250, 1288} {
+					c.broadcast(0, payload(size, byte(i)), 25*time.Millisecond)
+				}
+				c.do(0, func(now time.Time) {
+					if err := c.nodes[0].SetMeta(now, make([]byte, 500)); err != nil {
+						t.Fatal(err)
+					}
+				})
+				c.net.RunFor(20 * time.Millisecond)
+				c.setMTU(1252)
+				c.broadcast(0, payload(1180, 9), 5*time.Second)
+			})
+		}
+	}
+}
+
 func TestBurstArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
 	for _, x := range transports {
 		c := narrowed(t, 4, x.most, 65_507, 1250)

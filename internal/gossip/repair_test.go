@@ -308,3 +308,29 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 		t.Errorf("%d messages arrived, want 38", len(o.got))
 	}
 }
+
+// Only the next heartbeat shows the receiver that a message is missing if nothing else is sent. The sender has to
+// remember the message until then.
+func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *testing.T) {
+	for _, beat := range []time.Duration{time.Second, 5 * time.Second} {
+		for since := time.Duration(0); since < beat; since += beat / 20 {
+			t.Run(fmt.Sprint(beat, " ", since), func(t *testing.T) {
+				t.Parallel()
+				c := newCluster(t, 1, lan())
+				c.tweak = func(_ int, cfg *Config) { cfg.Heartbeat = beat }
+				c.add(2)
+				c.form(10 * time.Second)
+				c.net.RunFor(20*time.Second + since)
+				lost := c.net.Block(c.addrs(0, 1), c.addrs(1, 2))
+				c.do(0, func(now time.Time) {
+					if err := c.nodes[0].Broadcast(now, []byte("lost at first")); err != nil {
+						t.Fatal(err)
+					}
+				})
+				lost.Heal()
+				c.net.RunFor(2 * beat)
+				c.exactlyOnce(0, []byte("lost at first"))
+			})
+		}
+	}
+}

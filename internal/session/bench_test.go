@@ -157,6 +157,6 @@ func BenchmarkSentLog(b *testing.B) {
 	for c := uint64(1); b.Loop(); c++ {
 		now = now.Add(time.Millisecond / 8)
 		l.Put(c, now, 1400, v)
-		l.DropBefore(now.Add(-time.Second), func(*int) {})
+		l.DropBefore(now.Add(-time.Second), 0, func(*int) {})
 	}
 }

@@ -81,14 +81,30 @@ func (l *SentLog[T]) Get(counter uint64) (v *T, at time.Time, bytes int, ok bool
 	return nil, time.Time{}, 0, false
 }
 
-// DropBefore forgets what went out before t and hands it to drop, oldest first.
-func (l *SentLog[T]) DropBefore(t time.Time, drop func(T)) {
-	for limit := t.Sub(l.base); l.n > 0 && l.place(0).at < limit; {
+// DropBefore forgets what went out before t, except the newest spare datagrams, and hands it to drop, oldest first.
+func (l *SentLog[T]) DropBefore(t time.Time, spare int, drop func(T)) {
+	for limit := t.Sub(l.base); l.n > spare && l.place(0).at < limit; {
 		drop(l.pop())
 	}
 	if l.n == 0 && len(l.ring) > firstSentLog {
 		l.ring, l.head = nil, 0
 	}
+}
+
+// Shrink gives back the room that the log has grown by and does not need for what it keeps.
+func (l *SentLog[T]) Shrink() {
+	room := firstSentLog
+	for room < l.n {
+		room *= 2
+	}
+	if len(l.ring) <= room {
+		return
+	}
+	ring := make([]sent[T], room)
+	for i := range l.n {
+		ring[i] = *l.place(i)
+	}
+	l.ring, l.head = ring, 0
 }
 
 // Reset forgets everything and hands it to drop, oldest first.

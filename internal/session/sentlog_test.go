@@ -117,7 +117,7 @@ func TestSentLogKeepsItsFirstRoomWhenItIsEmpty(t *testing.T) {
 	step := func() {
 		put(t, l, c, epoch.Add(time.Duration(c)), 0)
 		c++
-		l.DropBefore(epoch.Add(time.Duration(c)), func(uint64) {})
+		l.DropBefore(epoch.Add(time.Duration(c)), 0, func(uint64) {})
 	}
 	step()
 	if n := testing.AllocsPerRun(100, step); n != 0 {
@@ -129,21 +129,21 @@ func TestSentLogDropsWhatIsOlder(t *testing.T) {
 	l := NewSentLog[uint64](horizon)
 	var dropped []uint64
 	drop := func(v uint64) { dropped = append(dropped, v) }
-	l.DropBefore(epoch, drop)
+	l.DropBefore(epoch, 0, drop)
 	for c := range uint64(100) {
 		put(t, l, 2*c+1, epoch.Add(time.Duration(c)), 0)
 	}
-	l.DropBefore(epoch, drop)
+	l.DropBefore(epoch, 0, drop)
 	if len(dropped) > 0 {
 		t.Fatalf("dropped %v", dropped)
 	}
-	l.DropBefore(epoch.Add(3), drop)
+	l.DropBefore(epoch.Add(3), 0, drop)
 	if !slices.Equal(dropped, []uint64{1, 3, 5}) {
 		t.Fatalf("dropped %v", dropped)
 	}
 	lacks(t, l, 1, 3, 5)
 	keeps(t, l, 7, epoch.Add(3))
-	l.DropBefore(epoch.Add(time.Hour), drop)
+	l.DropBefore(epoch.Add(time.Hour), 0, drop)
 	if len(dropped) != 100 || l.Len() != 0 {
 		t.Errorf("%d dropped, %d kept", len(dropped), l.Len())
 	}
@@ -174,7 +174,7 @@ func TestSentLogForgottenValuesAreNotHeld(t *testing.T) {
 	for c := uint64(1); c <= 40; c++ {
 		l.Put(c, epoch.Add(time.Duration(c)), 1, new(int))
 	}
-	l.DropBefore(epoch.Add(40), func(*int) {})
+	l.DropBefore(epoch.Add(40), 0, func(*int) {})
 	held := 0
 	for _, e := range l.ring {
 		if e.v != nil {
@@ -213,7 +213,7 @@ func TestSentLogKeepsWhatASimpleListKeeps(t *testing.T) {
 			list = append(list, entry{c, now})
 			if rng.IntN(200) == 0 {
 				before := now.Add(-time.Duration(rng.Int64N(int64(horizon))))
-				l.DropBefore(before, func(v uint64) {
+				l.DropBefore(before, 0, func(v uint64) {
 					if len(list) == 0 || v != list[0].counter || !list[0].at.Before(before) {
 						t.Fatalf("dropped %d of %v", v, list)
 					}
@@ -250,12 +250,46 @@ func TestSentLogDoesNotAllocateInSteadyState(t *testing.T) {
 		now = now.Add(horizon / 1000)
 		l.Put(c, now, 1400, v)
 		l.Get(c - min(c, 100))
-		l.DropBefore(now.Add(-horizon/2), func(*int) {})
+		l.DropBefore(now.Add(-horizon/2), 0, func(*int) {})
 	}
 	for range 5000 {
 		step()
 	}
 	if n := testing.AllocsPerRun(5000, step); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestSentLogSparesTheNewest(t *testing.T) {
+	l := NewSentLog[uint64](time.Hour)
+	for c := range uint64(100) {
+		l.Put(c+1, epoch.Add(time.Duration(c)), 1, c+1)
+	}
+	l.DropBefore(epoch.Add(time.Hour), 16, func(uint64) {})
+	if l.Len() != 16 {
+		t.Fatalf("%d datagrams are kept, want 16", l.Len())
+	}
+	if v, _, _, ok := l.Get(85); !ok || *v != 85 {
+		t.Error("the sixteenth from the end is not kept")
+	}
+}
+
+func TestShrunkSentLogKeepsWhatItHas(t *testing.T) {
+	l := NewSentLog[uint64](time.Hour)
+	for c := range uint64(1000) {
+		l.Put(c+1, epoch.Add(time.Duration(c)), 1, c+1)
+	}
+	l.DropBefore(epoch.Add(time.Hour), 9, func(uint64) {})
+	l.Shrink()
+	if len(l.ring) != 16 {
+		t.Errorf("room for %d datagrams is kept for 9, want 16", len(l.ring))
+	}
+	for c := uint64(992); c <= 1000; c++ {
+		if v, at, _, ok := l.Get(c); !ok || *v != c || !at.Equal(epoch.Add(time.Duration(c-1))) {
+			t.Errorf("datagram %d is not what it was", c)
+		}
+	}
+	if l.Put(1001, epoch.Add(1001), 1, 1001); l.Len() != 10 {
+		t.Errorf("%d datagrams are kept after one more, want 10", l.Len())
 	}
 }
