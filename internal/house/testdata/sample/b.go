@@ -1,0 +1,5 @@
+package sample
+
+type link struct{ to *pair }
+
+func (l *link) total() int { return l.to.sum() + far() }

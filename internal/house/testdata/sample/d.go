@@ -1,0 +1,9 @@
+package sample
+
+// Alone has one dense condition; the one in the function literal is counted for itself.
+func Alone(a, b, c, d bool) bool {
+	ok := func() bool { return a && b }
+	return (a || b) && (c || d) && ok()
+}
+
+const _ = 0
