@@ -45,6 +45,17 @@ const (
 	LabelMaxSize = 255
 )
 
+// CompressionAlgorithm names an algorithm of Config.CompressionAlgorithm. It exists for programs of Grafana's fork
+// of memberlist.
+type CompressionAlgorithm string
+
+const (
+	// CompressionAlgorithmLZW is LZW.
+	CompressionAlgorithmLZW CompressionAlgorithm = "lzw"
+	// CompressionAlgorithmSnappy is Snappy.
+	CompressionAlgorithmSnappy CompressionAlgorithm = "snappy"
+)
+
 // A Config says how a node is made. Begin with DefaultLANConfig, DefaultWANConfig or
 // DefaultLocalConfig and change what you need. Where a field's doc gives no other meaning of zero,
 // zero takes the value of DefaultLANConfig; so does a Config that was not made by a preset.
@@ -128,6 +139,9 @@ type Config struct {
 	// random node, and what differs is exchanged. Default 30 s LAN, 60 s WAN, 15 s Local. Zero: only on
 	// Join and when a node comes back. Negative is rejected.
 	PushPullInterval time.Duration
+	// PushPullNodes is how many random nodes that is done with in each PushPullInterval. Default 1. 0 to 16; zero
+	// means 1.
+	PushPullNodes int
 
 	// ProbeInterval is what the time of suspicion is reckoned from, and how often a link is measured.
 	// Default 1 s LAN and Local, 5 s WAN. Negative is rejected.
@@ -202,6 +216,8 @@ type Config struct {
 	GossipVerifyOutgoing bool
 	// EnableCompression is without meaning here: nothing is compressed.
 	EnableCompression bool
+	// CompressionAlgorithm is without meaning here: nothing is compressed. Any value is accepted.
+	CompressionAlgorithm CompressionAlgorithm
 
 	// SecretKey is the key that nodes prove to each other, of any length. Create makes it the primary
 	// key of the Keyring. Default nil: the Keyring's keys. If there are none either, the node uses gwyh's
@@ -230,6 +246,8 @@ type Config struct {
 	// Ping learns round-trip times: of one link in each ProbeInterval in turn, and of a node without a link
 	// every 10 s. Default nil: nobody.
 	Ping PingDelegate
+	// NodeSelection decides which members links and push/pulls are made with. Default nil: any.
+	NodeSelection NodeSelectionDelegate
 	// Alive decides who is taken in. Default nil: everybody with a key.
 	Alive AliveDelegate
 
@@ -296,6 +314,7 @@ func DefaultLANConfig() *Config {
 		SuspicionMult:           4,
 		SuspicionMaxTimeoutMult: 6,
 		PushPullInterval:        30 * time.Second,
+		PushPullNodes:           1,
 		ProbeInterval:           time.Second,
 		ProbeTimeout:            500 * time.Millisecond,
 		AwarenessMaxMultiplier:  8,
@@ -308,6 +327,7 @@ func DefaultLANConfig() *Config {
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
 		EnableCompression:       true,
+		CompressionAlgorithm:    CompressionAlgorithmLZW,
 		DNSConfigPath:           "/etc/resolv.conf",
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
@@ -449,6 +469,7 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.TCPTimeout, d.TCPTimeout)
 	fill(&c.SuspicionMult, d.SuspicionMult)
 	fill(&c.SuspicionMaxTimeoutMult, d.SuspicionMaxTimeoutMult)
+	fill(&c.PushPullNodes, d.PushPullNodes)
 	fill(&c.ProbeInterval, d.ProbeInterval)
 	fill(&c.ProbeTimeout, d.ProbeTimeout)
 	fill(&c.HeartbeatInterval, min(max(c.ProbeInterval, minHeartbeat), maxHeartbeat))
@@ -538,6 +559,7 @@ func (c *Config) complaints() (bad []string) {
 	within("SuspicionMult", c.SuspicionMult, 1, 1000)
 	within("SuspicionMaxTimeoutMult", c.SuspicionMaxTimeoutMult, 1, 1000)
 	positive("PushPullInterval", c.PushPullInterval)
+	within("PushPullNodes", c.PushPullNodes, 0, 16)
 	positive("ProbeInterval", c.ProbeInterval)
 	positive("ProbeTimeout", c.ProbeTimeout)
 	if h := c.HeartbeatInterval; h < minHeartbeat || h > maxHeartbeat {
@@ -656,7 +678,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
-		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, PushPullInterval: orNone(own.PushPullInterval),
+		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, AskSelection: own.NodeSelection != nil, PushPullInterval: orNone(own.PushPullInterval), PushPullNodes: own.PushPullNodes,
 		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,

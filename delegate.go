@@ -105,6 +105,26 @@ type PingDelegate interface {
 	NotifyPingComplete(other *Node, rtt time.Duration, payload []byte)
 }
 
+// A NodeSelectionDelegate says which members this node chooses to hear from and to exchange states with, as in
+// Grafana's fork of memberlist. Members that are not selected stay members, are probed, and may still choose
+// this node; a link carries messages both ways, whichever end chose it.
+type NodeSelectionDelegate interface {
+	// SelectNodes is handed all members except this node itself and those of gwyh 0.1. It returns those that
+	// may be chosen, and possibly one that is always chosen, which need not be among them; nil for none. It is
+	// called in the goroutine of the polled methods when members have changed, at most four times a
+	// second, and must not change nodes. Before its first answer any member may be chosen. If it selects no
+	// node, no new links are chosen and the present ones stay.
+	SelectNodes(nodes []*NodeState) (selected []*NodeState, preferred *NodeState)
+}
+
+// A NodeState is a member as a NodeSelectionDelegate is handed it.
+type NodeState struct {
+	Node
+	Incarnation uint32        // grows with each change that the member itself makes; the low 32 bits of what is sent
+	State       NodeStateType // what this node believes of it
+	StateChange time.Time     // since when
+}
+
 // NodeStateType is what is believed of a node.
 type NodeStateType int
 
@@ -331,10 +351,33 @@ func (m *Memberlist) answer(q *question) {
 	case gossip.EventPayloadWanted:
 		payload := m.config.Ping.AckPayload()
 		tell = func(time.Time) { m.core.SetAckPayload(payload) }
+	case gossip.EventSelectionWanted:
+		selected, preferred := m.selectNodes(e)
+		tell = func(now time.Time) { m.core.SetSelection(now, selected, preferred) }
 	default:
 		return
 	}
 	_ = m.do(tell)
+}
+
+// selectNodes asks the NodeSelectionDelegate about the members of an EventSelectionWanted. What it returns that it
+// was not handed is ignored.
+func (m *Memberlist) selectNodes(e *gossip.Event) (selected []wire.NodeID, preferred wire.NodeID) {
+	nodes := make([]*NodeState, len(e.Peers))
+	for i := range e.Peers {
+		n := newNode(&e.Peers[i])
+		nodes[i] = &NodeState{Node: *n, Incarnation: uint32(n.incarnation), State: n.State, StateChange: e.Since[i]}
+	}
+	chosen, first := m.config.NodeSelection.SelectNodes(nodes)
+	for _, n := range chosen {
+		if n != nil {
+			selected = append(selected, wire.NodeID(n.ID))
+		}
+	}
+	if first != nil {
+		preferred = wire.NodeID(first.ID)
+	}
+	return selected, preferred
 }
 
 func (m *Memberlist) isShutdown() bool {
@@ -350,7 +393,7 @@ func (m *Memberlist) isShutdown() bool {
 // for either.
 func (m *Memberlist) startPuller() {
 	c := m.config
-	if c.Delegate == nil && c.Merge == nil && c.Alive == nil && c.Ping == nil {
+	if c.Delegate == nil && c.Merge == nil && c.Alive == nil && c.Ping == nil && c.NodeSelection == nil {
 		return
 	}
 	p := m.puller

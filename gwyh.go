@@ -286,7 +286,7 @@ func (m *Memberlist) notify(now time.Time) {
 		case gossip.EventJoined:
 			m.joins[e.Token].join.questions.put(question{event: *e, at: now})
 			delete(m.joins, e.Token)
-		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted:
+		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted, gossip.EventSelectionWanted:
 			m.ask(now, e)
 		case gossip.EventSent:
 			m.sends[e.Send] <- e.Err

@@ -78,6 +78,10 @@ func (n *node) takeAll(now time.Time, events []Event) {
 		switch e.Kind {
 		case EventStateWanted, EventState, EventMergeAsked, EventAliveAsked:
 			n.app.ask(now, n.Core, e)
+		case EventSelectionWanted:
+			n.app.selections++
+			selected, preferred := n.app.selects(e.Peers)
+			n.SetSelection(now, selected, preferred)
 		case EventMessage:
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now

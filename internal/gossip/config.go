@@ -39,8 +39,10 @@ type Config struct {
 	State                                    bool // the application has a state to exchange, though it may be empty at times
 	AskMerge                                 bool // it is asked before this cluster and another become one
 	AskAlive                                 bool // it is asked about each node that becomes a member
+	AskSelection                             bool // it is asked which members may be chosen
 	// PushPullInterval is the time between push/pulls with a random member. Negative: never.
 	PushPullInterval time.Duration
+	PushPullNodes    int // members in each interval; zero means 1
 
 	Subscriptions int // members to hear from
 	Strategy      Strategy

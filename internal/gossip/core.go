@@ -102,6 +102,7 @@ type Core struct {
 	pull       pulling
 	votes      votes
 	understood understood
+	selection  selection
 	walks      quota.Bucket // over all members, to compare versions
 	nameWalks  quota.Bucket // over all members, to find who has an address
 
@@ -177,6 +178,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.fire = c.sweepStore
 	c.corkTimer.fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.fire = c.endOldKeys
+	c.selection.timer.fire = c.askSelection
 	c.subs.timer.fire = c.rechoose
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1
 	c.patrol.fire = c.startPatrol
@@ -316,6 +318,7 @@ func (c *Core) memberChanged(now time.Time) {
 	c.version++
 	c.changed = now
 	c.timers.set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
+	c.wantSelection(now)
 	c.wantChoice(now)
 }
 

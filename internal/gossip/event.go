@@ -23,10 +23,11 @@ const (
 	// The application is asked, in the Join of Token or, if that is zero, by whoever has time. Joining
 	// tells that it is part of a Join, here or at the other end.
 
-	EventStateWanted // AnswerState, with State, wants the application's state
-	EventState       // Data is another's state, the application's to keep; StateMerged is told when it is done
-	EventMergeAsked  // AnswerMerge, with State: may we become one cluster with Peers?
-	EventAliveAsked  // AnswerAlive, with Vote: may Member be a member, or be as it says now?
+	EventStateWanted     // AnswerState, with State, wants the application's state
+	EventState           // Data is another's state, the application's to keep; StateMerged is told when it is done
+	EventMergeAsked      // AnswerMerge, with State: may we become one cluster with Peers?
+	EventAliveAsked      // AnswerAlive, with Vote: may Member be a member, or be as it says now?
+	EventSelectionWanted // SetSelection: which of Peers, that are as they are since Since, may be chosen?
 )
 
 // Via is the way a message came.
@@ -56,6 +57,7 @@ type Event struct {
 	Vote    VoteToken
 	Joining bool
 	Peers   []Member
+	Since   []time.Time // of EventSelectionWanted
 }
 
 // Events returns what has happened since the last call; it is valid until the next input.

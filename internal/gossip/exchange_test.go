@@ -25,6 +25,9 @@ type app struct {
 	asked  []Event  // not answered yet
 	peers  []Member // of the last EventMergeAsked
 	inside func(Event)
+
+	selects    func([]Member) (selected []wire.NodeID, preferred wire.NodeID)
+	selections int // times that it was asked whom to choose
 }
 
 func (a *app) ask(now time.Time, c *Core, e Event) {

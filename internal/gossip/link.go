@@ -95,7 +95,10 @@ func (c *Core) chooseFirst(now time.Time) {
 
 // candidate reports whether a member may be chosen that is not.
 func (c *Core) candidate(now time.Time, m *member) bool {
-	return m != c.self && !m.legacy() && !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
+	if m == c.self || m.legacy() || !c.selection.allows(m.ID) {
+		return false
+	}
+	return !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
 }
 
 // rechoose chooses whom to subscribe to and asks those who are new. What is given up goes on until
@@ -120,7 +123,7 @@ func (c *Core) rechoose(now time.Time) {
 		s.whole = now
 		c.timers.set(&s.timer, now.Add(choiceInterval))
 	} else {
-		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) })
+		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !c.selection.allows(id) })
 		c.timers.set(&s.timer, now.Add(choiceCalm))
 	}
 	var free time.Time // when the next avoided member may be asked again
@@ -136,6 +139,7 @@ func (c *Core) rechoose(now time.Time) {
 	for _, o := range c.choose(each, whole) {
 		s.choice = append(s.choice, o.id)
 	}
+	c.choosePreferred(now)
 	c.logChoice(now, before)
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
 		c.timers.advance(&s.timer, free)

@@ -133,7 +133,7 @@ func (c *Core) pullSoon(now time.Time) {
 // pullInterval is the time between push/pulls of this node: in a larger cluster longer, one more
 // interval for each time that it doubles.
 func (c *Core) pullInterval() time.Duration {
-	return c.cfg.PushPullInterval * time.Duration(1+bits.Len(uint(max(c.members.count()-1, 0)/pushPullNodes)))
+	return c.cfg.PushPullInterval / time.Duration(max(c.cfg.PushPullNodes, 1)) * time.Duration(1+bits.Len(uint(max(c.members.count()-1, 0)/pushPullNodes)))
 }
 
 // pullRandom does a push/pull with a member drawn at random, after a handshake where there is no session.
@@ -143,9 +143,9 @@ func (c *Core) pullRandom(now time.Time) {
 	if !c.self.live() || c.members.count()-c.members.old < 2 {
 		return
 	}
-	m := c.members.draw(c.rng)
-	for m.ID == c.cfg.ID || m.legacy() {
-		m = c.members.draw(c.rng)
+	m := c.drawPartner()
+	if m == nil {
+		return
 	}
 	c.pull.next = m.ID
 	switch p := c.peers[m.ID]; {
