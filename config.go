@@ -470,6 +470,7 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.SuspicionMult, d.SuspicionMult)
 	fill(&c.SuspicionMaxTimeoutMult, d.SuspicionMaxTimeoutMult)
 	fill(&c.PushPullNodes, d.PushPullNodes)
+	fill(&c.CompressionAlgorithm, d.CompressionAlgorithm)
 	fill(&c.ProbeInterval, d.ProbeInterval)
 	fill(&c.ProbeTimeout, d.ProbeTimeout)
 	fill(&c.HeartbeatInterval, min(max(c.ProbeInterval, minHeartbeat), maxHeartbeat))
