@@ -102,7 +102,6 @@ type Core struct {
 	pull       pulling
 	votes      votes
 	understood understood
-	selection  selection
 	walks      quota.Bucket // over all members, to compare versions
 	nameWalks  quota.Bucket // over all members, to find who has an address
 
@@ -178,7 +177,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.fire = c.sweepStore
 	c.corkTimer.fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.fire = c.endOldKeys
-	c.selection.timer.fire = c.askSelection
+	c.subs.selection.timer.fire = c.askSelection
 	c.subs.timer.fire = c.rechoose
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1
 	c.patrol.fire = c.startPatrol

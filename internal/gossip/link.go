@@ -39,6 +39,8 @@ type subscriptions struct {
 	changed time.Time     // first change since the last choice; zero when none
 	whole   time.Time     // when the choice was last made anew
 	serving int           // peers subscribed to us
+
+	selection selection // what the application says of whom to choose
 }
 
 func (s *subscriptions) chosen(id wire.NodeID) bool { return slices.Contains(s.choice, id) }
@@ -95,7 +97,7 @@ func (c *Core) chooseFirst(now time.Time) {
 
 // candidate reports whether a member may be chosen that is not.
 func (c *Core) candidate(now time.Time, m *member) bool {
-	if m == c.self || m.legacy() || !c.selection.allows(m.ID) {
+	if m == c.self || m.legacy() || !c.subs.selection.allows(m.ID) {
 		return false
 	}
 	return !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
@@ -123,7 +125,7 @@ func (c *Core) rechoose(now time.Time) {
 		s.whole = now
 		c.timers.set(&s.timer, now.Add(choiceInterval))
 	} else {
-		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !c.selection.allows(id) })
+		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !c.subs.selection.allows(id) })
 		c.timers.set(&s.timer, now.Add(choiceCalm))
 	}
 	var free time.Time // when the next avoided member may be asked again

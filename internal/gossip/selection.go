@@ -31,7 +31,7 @@ func (s *selection) allows(id wire.NodeID) bool {
 
 // wantSelection asks the application whom to choose after a change of the members.
 func (c *Core) wantSelection(now time.Time) {
-	s := &c.selection
+	s := &c.subs.selection
 	if !c.cfg.AskSelection || s.asked || s.timer.pos != 0 {
 		return
 	}
@@ -51,15 +51,15 @@ func (c *Core) askSelection(time.Time) {
 			e.Since = append(e.Since, m.since)
 		}
 	}
-	c.selection.asked = true
-	c.selection.version = c.version
+	c.subs.selection.asked = true
+	c.subs.selection.version = c.version
 	c.events = append(c.events, e)
 }
 
 // SetSelection answers an EventSelectionWanted: which of its Peers may be chosen, and which one is chosen in any
 // case; zero for none.
 func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
-	s := &c.selection
+	s := &c.subs.selection
 	s.asked = false
 	before, again := s.chosen, s.version != c.version
 	s.chosen = append(slices.Clone(selected), preferred)
@@ -77,7 +77,7 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 
 // choosePreferred adds the member that the application prefers to the choice.
 func (c *Core) choosePreferred(now time.Time) {
-	if m := c.members.get(c.selection.preferred); m != nil && m.live() && c.candidate(now, m) {
+	if m := c.members.get(c.subs.selection.preferred); m != nil && m.live() && c.candidate(now, m) {
 		c.subs.choice = append(c.subs.choice, m.ID)
 	}
 }
@@ -85,7 +85,7 @@ func (c *Core) choosePreferred(now time.Time) {
 // drawPartner draws a member for a push/pull; nil if there is none.
 func (c *Core) drawPartner() *member {
 	var partners []*member
-	if !c.selection.answered { // the usual case, without a walk
+	if !c.subs.selection.answered { // the usual case, without a walk
 		m := c.members.draw(c.rng)
 		for m.ID == c.cfg.ID || m.legacy() {
 			m = c.members.draw(c.rng)
@@ -93,7 +93,7 @@ func (c *Core) drawPartner() *member {
 		return m
 	}
 	for m := range c.members.each {
-		if m != c.self && !m.legacy() && c.selection.allows(m.ID) {
+		if m != c.self && !m.legacy() && c.subs.selection.allows(m.ID) {
 			partners = append(partners, m)
 		}
 	}

@@ -40,7 +40,7 @@ func TestOnlySelectedMembersAreChosen(t *testing.T) {
 		t.Errorf("%d members are chosen, of 5 that may be", len(n.subs.choice))
 	}
 	for _, id := range n.subs.choice {
-		if !n.selection.selected[id] {
+		if !n.subs.selection.selected[id] {
 			t.Errorf("%s is chosen, which was not selected", id)
 		}
 	}
