@@ -33,14 +33,13 @@ const (
 
 // subscriptions is the choice of the members to hear from, and how far it has come.
 type subscriptions struct {
-	timer   timer
-	choice  []wire.NodeID // in order of preference
-	started int           // peers whose SubscriptionStarted came
-	changed time.Time     // first change since the last choice; zero when none
-	whole   time.Time     // when the choice was last made anew
-	serving int           // peers subscribed to us
-
-	selection selection // what the application says of whom to choose
+	timer     timer
+	choice    []wire.NodeID // in order of preference
+	started   int           // peers whose SubscriptionStarted came
+	changed   time.Time     // first change since the last choice; zero when none
+	whole     time.Time     // when the choice was last made anew
+	serving   int           // peers subscribed to us
+	selection selection     // what the application says of whom to choose
 }
 
 func (s *subscriptions) chosen(id wire.NodeID) bool { return slices.Contains(s.choice, id) }
