@@ -7,9 +7,9 @@ const (
 	arenaMin  = 4 << 10
 	arenaMax  = 32 << 20
 	arenaMost = 64 << 10         // of one plaintext
-	arenaKeep = 3 * time.Second  // it grows rather than forget what is younger
+	arenaKeep = 3 * time.Second  // it grows rather than forget what is younger, or may wait for a heartbeat
 	arenaHold = 2 * smallMax     // nor does it forget what is older while it is smaller and a link is behind
-	arenaRest = 10 * time.Second // after so long without a message it is given back
+	arenaRest = 10 * time.Second // after so long without a message, or two heartbeats, it is given back
 )
 
 // arena keeps the plaintexts of small messages for a while, so that they can be sent again: a ring of
@@ -23,6 +23,7 @@ type arena struct {
 	marks [arenaParts]time.Time // when each part of the ring was last written to; zero: not yet
 	used  time.Time             // when something was last put in
 	waits func() bool           // reports whether a link has something of it yet to send; nil: none has
+	beats time.Duration         // in which two heartbeats go out: see peer.tickLog
 }
 
 // arenaParts is how many parts of the ring have a time of their own.
@@ -60,13 +61,13 @@ func (a *arena) put(now time.Time, b []byte) uint64 {
 
 func (a *arena) awaited() bool { return a.waits != nil && a.waits() }
 
-// young reports whether n bytes at the head would overwrite what arenaKeep wants kept.
+// young reports whether n bytes at the head would overwrite what is to be kept.
 func (a *arena) young(now time.Time, n uint64) bool {
 	part := uint64(len(a.buf) / arenaParts)
 	at := a.head % uint64(len(a.buf))
 	first := (at + part - 1) / part // the part that the head is in was entered before
 	for i := first; i*part < at+n; i++ {
-		if m := a.marks[i]; !m.IsZero() && now.Sub(m) < arenaKeep {
+		if m := a.marks[i]; !m.IsZero() && now.Sub(m) < max(arenaKeep, min(a.beats/2, sentHorizon)) {
 			return true
 		}
 	}
@@ -85,7 +86,7 @@ func (a *arena) mark(now time.Time, off, n uint64) {
 // rest gives the ring back when nothing was put in for long. What was in it is gone, and no later ring
 // takes an offset of it for one of its own.
 func (a *arena) rest(now time.Time) {
-	if a.buf != nil && now.Sub(a.used) >= arenaRest && !a.awaited() {
+	if a.buf != nil && now.Sub(a.used) >= max(arenaRest, a.beats) && !a.awaited() {
 		a.buf = nil
 		a.head += arenaMax
 	}

@@ -12,7 +12,7 @@ import (
 const (
 	sentHorizon = 10 * time.Second
 	logHorizon  = time.Second
-	logCalm     = 16 // datagrams that are kept until a heartbeat, and up to which a log that has grown is shrunk
+	logNewest   = 32 // datagrams that are remembered until two heartbeats have gone out
 )
 
 // A channel is a session with a Go node and what is known of the datagrams in it.
@@ -91,7 +91,7 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 		ch.chatter = 0
 	}
 	ch.log.Put(ch.Sent(), now, n, what)
-	ch.grown = ch.grown || ch.log.Len() > 8*logCalm
+	ch.grown = ch.grown || ch.log.Len() > 4*logNewest
 	p.pace.Sent(now, n)
 	if what.asm != nil || what.off != 0 {
 		c.riskMTU(now, ch, n)
@@ -99,20 +99,18 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 }
 
 // tickLog forgets what no Nak will ask for any more. It returns when it is next needed. If nothing follows a
-// datagram, the peer learns from the next heartbeat that it is missing, so the newest ones are kept that long.
+// datagram that is lost, the peer learns of it from the next heartbeat, or from the one after that if the first is lost
+// too. So the newest datagrams are kept that long.
 func (p *peer) tickLog(now time.Time) (next time.Time) {
 	keep := min(max(10*p.roundTrip(), logHorizon), sentHorizon)
 	if len(p.bulk) > 0 { // the peer may be deaf for a while, and ask then
 		keep = sentHorizon
 	}
-	newest := max(keep, p.core.untilHeartbeat()+2*p.roundTrip())
+	newest := max(keep, p.core.heartbeats(2)+2*p.roundTrip())
 	for _, ch := range p.channels {
-		if ch.log.Len() == 0 {
-			continue
-		}
 		ch.log.DropBefore(now.Add(-newest), 0, func(sent) {})
-		ch.log.DropBefore(now.Add(-keep), logCalm, func(sent) {})
-		if ch.grown && ch.log.Len() <= logCalm {
+		ch.log.DropBefore(now.Add(-keep), logNewest, func(sent) {})
+		if ch.grown && ch.log.Len() <= logNewest {
 			ch.log.Shrink()
 			ch.grown = false
 		}
@@ -123,6 +121,5 @@ func (p *peer) tickLog(now time.Time) (next time.Time) {
 	return next
 }
 
-// untilHeartbeat is the longest time from one heartbeat of this node to the next, with some for the scheduling of
-// either end.
-func (c *Core) untilHeartbeat() time.Duration { return c.cfg.Heartbeat + c.cfg.Heartbeat/4 }
+// heartbeats is the longest time in which n heartbeats go out, with some for the scheduling of either end.
+func (c *Core) heartbeats(n time.Duration) time.Duration { return n * c.cfg.Heartbeat * 5 / 4 }

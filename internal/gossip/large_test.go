@@ -71,7 +71,7 @@ func (c *cluster) quiet() {
 				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, next at %v, probe at %v", i, p.id, len(p.bulk), len(p.small), p.bytes, p.sendAt, p.tailAt)
 			}
 			for _, ch := range p.channels {
-				if ch.Missing() || ch.log.Len() > 8*logCalm {
+				if ch.Missing() || ch.log.Len() > 4*logNewest {
 					c.t.Errorf("node %d to %s: still asks: %v, %d datagrams remembered", i, p.id, ch.Missing(), ch.log.Len())
 				}
 			}

@@ -238,10 +238,11 @@ func (c *Core) cameMTU(now time.Time, p *peer, size int) {
 	}
 }
 
-// riskMTU sees to it that the loss of a datagram is noticed, if its size may be too large for its path.
+// riskMTU sees to it that the loss of a datagram is noticed, if its size may be too large for its path: if none as large
+// arrived lately, or one was lost since.
 func (c *Core) riskMTU(now time.Time, ch *channel, size int) {
 	p := ch.peer
-	if p.mtu.passes(now, size) {
+	if size <= datagramMin || p.mtu.lost == 0 && p.mtu.passes(now, size) {
 		return
 	}
 	p.mtu.risked = risked{ch: ch, counter: ch.Sent(), size: size}

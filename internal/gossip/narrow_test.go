@@ -102,6 +102,57 @@ func TestQuietBroadcastArrivesWheneverItsPathBecomesNarrower(t *testing.T) {
 	}
 }
 
+// The sender has seen datagrams of the size arrive a moment before, so it does not doubt that they pass, and only its
+// next heartbeat uncovers the loss. What is sent again must not wait for another one.
+func TestQuietMessageArrivesWithTheNextHeartbeatWheneverItsPathBecomesNarrower(t *testing.T) {
+	for _, x := range transports {
+		for _, kind := range []string{"broadcast", "direct message"} {
+			for _, beat := range []time.Duration{time.Second, 5 * time.Second} {
+				for since := time.Duration(0); since < beat; since += beat / 25 {
+					t.Run(fmt.Sprint(x.name, " ", kind, " beat ", beat, " after ", since), func(t *testing.T) {
+						t.Parallel()
+						c := beating(t, 2, x.most, beat)
+						c.net.RunFor(since)
+						if took := c.narrowAndSend(kind == "broadcast", 3*beat); took > beat*11/10+200*time.Millisecond {
+							t.Errorf("took %v", took)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// narrowAndSend sends a few messages, makes all paths narrower than they were, sends another, and returns how long that
+// one took.
+func (c *cluster) narrowAndSend(broadcast bool, within time.Duration) (took time.Duration) {
+	c.t.Helper()
+	for i, size := range []int{1180, 1215, 1250, 1288} {
+		c.broadcast(0, payload(size, byte(i)), 25*time.Millisecond)
+	}
+	c.setMTU(1252)
+	begin, msg := c.net.Now(), payload(1180, 9)
+	if broadcast {
+		c.broadcast(0, msg, within)
+	} else {
+		c.sendTo(0, 1, msg, false, within)
+	}
+	return c.nodes[1].at[key(msg)].Sub(begin)
+}
+
+// beating is a cluster of wide paths with a given time between two heartbeats.
+func beating(t *testing.T, nodes, most int, beat time.Duration) *cluster {
+	t.Helper()
+	link := gigabit()
+	link.MTU = 65_507
+	c := newCluster(t, 1, link)
+	c.tweak = func(_ int, cfg *Config) { cfg.DatagramMax, cfg.Heartbeat = most, beat }
+	c.add(nodes)
+	c.form(30 * time.Second)
+	c.net.RunFor(2 * beat)
+	return c
+}
+
 func TestBurstArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
 	for _, x := range transports {
 		c := narrowed(t, 4, x.most, 65_507, 1250)

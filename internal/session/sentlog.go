@@ -107,14 +107,6 @@ func (l *SentLog[T]) Shrink() {
 	l.ring, l.head = ring, 0
 }
 
-// Reset forgets everything and hands it to drop, oldest first.
-func (l *SentLog[T]) Reset(drop func(T)) {
-	for l.n > 0 {
-		drop(l.pop())
-	}
-	l.ring, l.head = nil, 0
-}
-
 // Len is the number of datagrams kept.
 func (l *SentLog[T]) Len() int { return l.n }
 

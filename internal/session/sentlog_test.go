@@ -56,7 +56,7 @@ func TestSentLogValueMayBeChangedInPlace(t *testing.T) {
 	put(t, l, 1, epoch, 0)
 	v, _, _, _ := l.Get(1)
 	*v = 99
-	l.Reset(func(v uint64) {
+	l.DropBefore(epoch.Add(1), 0, func(v uint64) {
 		if v != 99 {
 			t.Errorf("dropped %d", v)
 		}
@@ -152,21 +152,6 @@ func TestSentLogDropsWhatIsOlder(t *testing.T) {
 	}
 	put(t, l, 201, epoch.Add(2*time.Hour), 0)
 	keeps(t, l, 201, epoch.Add(2*time.Hour))
-}
-
-func TestSentLogResetDropsEverything(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
-	for c := uint64(1); c <= 10; c++ {
-		put(t, l, c, epoch, 0)
-	}
-	var dropped []uint64
-	l.Reset(func(v uint64) { dropped = append(dropped, v) })
-	if !slices.Equal(dropped, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}) || l.Len() != 0 {
-		t.Errorf("dropped %v", dropped)
-	}
-	lacks(t, l, 1, 10)
-	put(t, l, 1, epoch, 0) // counters may begin again
-	keeps(t, l, 1, epoch)
 }
 
 func TestSentLogForgottenValuesAreNotHeld(t *testing.T) {
