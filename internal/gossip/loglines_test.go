@@ -196,6 +196,72 @@ func TestPartitionAndItsEndAreLogged(t *testing.T) {
 	}
 }
 
+// deathsAndReturns has a node note deaths and returns of the others, as if they had happened.
+type deathsAndReturns struct {
+	*cluster
+	rows []*member // of the others, as node 0 has them
+}
+
+func newDeathsAndReturns(t *testing.T) *deathsAndReturns {
+	x := &deathsAndReturns{cluster: formed(t, 6)}
+	for _, n := range x.nodes[1:] {
+		x.rows = append(x.rows, x.nodes[0].members.get(n.cfg.ID))
+	}
+	x.clearLogs()
+	return x
+}
+
+func (x *deathsAndReturns) lost(rows ...int) {
+	x.do(0, func(now time.Time) {
+		for _, i := range rows {
+			x.nodes[0].noteLost(now, x.rows[i])
+		}
+	})
+}
+
+func (x *deathsAndReturns) back(rows ...int) {
+	x.do(0, func(now time.Time) {
+		for _, i := range rows {
+			x.nodes[0].noteBack(now, x.rows[i], false)
+		}
+	})
+}
+
+func TestDeathsShortlyBeforeAPartitionIsOverBelongToTheNextOne(t *testing.T) {
+	x := newDeathsAndReturns(t)
+	x.lost(0, 1, 2)
+	x.net.RunFor(time.Minute)
+	x.back(0)
+	x.net.RunFor(partitionTail - time.Second)
+	x.lost(3, 4)
+	x.net.RunFor(time.Minute)
+	x.back(3, 4)
+	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "1 of 3 members that failed together are back, .*",
+		"2 of \\d members failed .*", "2 of 2 members that failed together are back, .*: the partition is over")
+}
+
+func TestDeathOfALastMemberBeforeAllAreBackIsNoFault(t *testing.T) {
+	x := newDeathsAndReturns(t)
+	x.lost(0, 1, 2)
+	x.net.RunFor(partitionCalm + time.Second)
+	x.lost(3)
+	x.back(0, 1, 2, 3)
+	x.net.RunFor(time.Minute)
+	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "4 of 4 members that failed together are back, .*")
+}
+
+func TestPartitionThatFollowsAnotherIsNotTakenForItsEnd(t *testing.T) {
+	x := newDeathsAndReturns(t)
+	x.lost(0, 1, 2)
+	x.net.RunFor(time.Minute)
+	x.back(0)
+	x.net.RunFor(time.Second)
+	x.lost(3, 4)
+	x.net.RunFor(2 * time.Minute)
+	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "1 of 3 members that failed together are back, .*",
+		"2 of \\d members failed .*")
+}
+
 func TestRestartOfManyMembersIsNoPartition(t *testing.T) {
 	c := formed(t, 6)
 	c.clearLogs()

@@ -42,7 +42,7 @@ type partitions struct {
 func (c *Core) noteLost(now time.Time, m *member) {
 	x := &c.partitions
 	if x.dying == nil || now.Sub(x.dying.died) > partitionApart {
-		x.last++
+		x.last = max(x.last+1, 1) // 0 means none
 		x.dying = &partition{number: x.last, began: now, members: c.members.count() + 1}
 	}
 	m.partition = x.dying.number
@@ -51,13 +51,16 @@ func (c *Core) noteLost(now time.Time, m *member) {
 	c.timers.set(&x.calm, now.Add(partitionCalm))
 }
 
-// tellPartition writes that many members failed together.
+// tellPartition writes that many members failed together. A partition before is not waited for any longer.
 func (c *Core) tellPartition(now time.Time) {
 	x := &c.partitions
 	d := x.dying
 	many := d.lost >= partitionLeast && d.lost*partitionPart >= d.members
 	if !many || d.lost == d.told {
 		return
+	}
+	if x.open != nil && x.open != d && x.open.back > 0 {
+		c.tellHealed(now)
 	}
 	d.told, x.open = d.lost, d
 	c.log(now, topicPartition, "%d of %d members failed within %v: the network is partitioned, or they crashed together",
@@ -89,12 +92,17 @@ func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
 	c.timers.set(&x.tail, now.Add(partitionTail))
 }
 
-// tellHealed writes that members that failed together are back.
+// tellHealed writes that members that failed together are back. Members that have failed since belong to another
+// partition, which goes on.
 func (c *Core) tellHealed(now time.Time) {
 	x := &c.partitions
 	d := x.open
 	c.timers.stop(&x.tail)
-	x.open, x.dying = nil, nil
+	x.open = nil
+	if x.dying == d {
+		x.dying = nil
+		c.timers.stop(&x.calm)
+	}
 	verdict := "the partition is over"
 	if d.restarted == d.back {
 		verdict = "they were restarted"
