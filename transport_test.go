@@ -63,6 +63,13 @@ func (s *slowTransport) begun(addr string) int {
 	return s.writes[addr]
 }
 
+// wroteTwice reports whether two writes to one address were in progress at once.
+func (s *slowTransport) wroteTwice() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.twice
+}
+
 // slow makes each write to an address take so long.
 func (s *slowTransport) slow(addr string, takes time.Duration) {
 	s.mu.Lock()
@@ -106,7 +113,7 @@ func TestWritesThatTakeLongToOneNodeMakeNobodyElseSeemDead(t *testing.T) {
 			if nodes[i].NumMembers() != 4 {
 				t.Errorf("n%d has %d members", i, nodes[i].NumMembers())
 			}
-			if ends[i].twice {
+			if ends[i].wroteTwice() {
 				t.Errorf("n%d wrote twice at once to one address", i)
 			}
 		}
