@@ -40,7 +40,8 @@ var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
 var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
 
 // TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent. It is
-// returned as it is, by a pointer, as ErrShutdown and ErrQueueFull are: it needs no errors.As.
+// returned as it is, by a pointer, as ErrShutdown and ErrQueueFull are: it needs no errors.As. Only the errors of a
+// Join, which tell of several addresses, wrap these.
 type TooLargeError struct{ Size, Max int }
 
 func (e *TooLargeError) Error() string {
@@ -445,7 +446,8 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 }
 
 // JoinContext is Join with as much time as ctx gives, where nothing listens or no route leads too: it waits for nodes and
-// networks that come up later. Without a deadline it goes on until each address was reached or ctx is cancelled.
+// networks that come up later. Without a deadline it goes on until an address was reached or ctx is cancelled. Once one was
+// reached it waits for the others no longer than Join does: they are tried again in the background.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
 	return m.join(ctx, existing, false)
 }

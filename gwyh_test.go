@@ -552,6 +552,11 @@ func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 		if took := time.Since(begin); n != 1 || err != nil || took < joinGrace || took > joinGrace+time.Second {
 			t.Errorf("reached %d, %v, after %v", n, err, took)
 		}
+		begin = time.Now()
+		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
+		if took := time.Since(begin); n != 1 || err != nil || took < joinGrace || took > joinGrace+time.Second {
+			t.Errorf("JoinContext reached %d, %v, after %v", n, err, took)
+		}
 	})
 }
 

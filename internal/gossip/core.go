@@ -164,6 +164,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		avoided: make(map[wire.NodeID]avoidance),
 	}
 	c.arena.waits = c.lags
+	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.heartbeats(2)
 	c.logbook.limits, c.logbook.timer.fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
 	c.partitions.calm.fire, c.partitions.tail.fire = c.tellPartition, c.tellHealed

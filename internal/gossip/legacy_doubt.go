@@ -8,7 +8,7 @@ import (
 )
 
 // A node that hears a gwyh 0.1 member no longer asks the other Go nodes before it calls the member dead
-// (docs/PROTOCOL.md L10): the question is a suspect entry, the answer an alive entry with a higher incarnation. So a
+// (docs/PROTOCOL.md L12): the question is a suspect entry, the answer an alive entry with a higher incarnation. So a
 // node that lost nothing but its own session accuses nobody.
 const (
 	legacyAskAfter = 13 * time.Second       // of silence: others have two seconds to vouch before the member counts as lost
@@ -35,17 +35,14 @@ func (c *Core) askOthers(now time.Time, m *member, incarnation uint64) {
 // mayAsk bounds the questions, for each is passed on by every Go node.
 func (c *Core) mayAsk(now time.Time, m *member) bool {
 	o := &c.old
-	if last, ok := o.asked[m.ID]; ok && now.Sub(last) < legacyAskPause {
+	if last, ok := o.asked.Get(m.ID); ok && now.Sub(last) < legacyAskPause {
 		return false
 	}
 	if !o.questions.Take(now, quota.Rate{Burst: legacyAskBurst, Every: legacyAskEvery}) {
 		c.drop(DropOversize)
 		return false
 	}
-	if o.asked == nil || len(o.asked) >= legacyMembersMax {
-		o.asked = make(map[wire.NodeID]time.Time)
-	}
-	o.asked[m.ID] = now
+	o.asked.Set(m.ID, now)
 	return true
 }
 

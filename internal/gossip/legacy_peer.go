@@ -48,8 +48,8 @@ type oldCluster struct {
 	hopes   int          // addresses that will be tried
 	hints   quota.Bucket // of PeerStatus about unknown Go nodes
 
-	questions quota.Bucket              // about gwyh 0.1 members,
-	asked     map[wire.NodeID]time.Time // and when one was last asked, answered or passed on, by member
+	questions quota.Bucket                      // about gwyh 0.1 members,
+	asked     quota.Map[wire.NodeID, time.Time] // and when one was last asked, answered or passed on, by member
 
 	listNext time.Time     // before which no further seed is asked for the nodes that it knows
 	listLast time.Time     // when any was asked

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/quota"
 )
 
 const (
@@ -22,7 +24,7 @@ type Seeds struct {
 	due  time.Time
 	busy bool // somebody looks them up
 
-	shunned map[netip.AddrPort]time.Time // at most seedsMax, and since when
+	shunned *quota.Map[netip.AddrPort, time.Time] // since when; nil while there was none
 }
 
 // Add remembers addresses, the oldest giving way. The next look is soon.
@@ -57,16 +59,20 @@ func (s *Seeds) Done(now time.Time, alone bool) {
 
 // Shun keeps an address from being tried for a while: another program is there, which may log each packet as an error.
 func (s *Seeds) Shun(now time.Time, a netip.AddrPort) {
-	if s.shunned == nil || len(s.shunned) >= seedsMax {
-		s.shunned = make(map[netip.AddrPort]time.Time)
+	if s.shunned == nil {
+		m := quota.NewMap[netip.AddrPort, time.Time](seedsMax)
+		s.shunned = &m
 	}
-	s.shunned[a] = now
+	s.shunned.Set(a, now)
 }
 
 // Unshunned is the addresses that may be tried.
 func (s *Seeds) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
+	if s.shunned == nil {
+		return addrs
+	}
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.AddrPort) bool {
-		since, ok := s.shunned[a]
+		since, ok := s.shunned.Get(a)
 		return ok && now.Sub(since) < shunnedFor
 	})
 }

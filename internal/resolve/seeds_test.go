@@ -69,7 +69,11 @@ func TestAddressOfAnotherProgramIsNotTriedForAWhile(t *testing.T) {
 	for i := range 10 * seedsMax {
 		s.Shun(now, netip.AddrPortFrom(a.Addr(), uint16(i)))
 	}
-	if len(s.shunned) > seedsMax {
-		t.Errorf("%d addresses are remembered", len(s.shunned))
+	if n := s.shunned.Len(); n > seedsMax {
+		t.Errorf("%d addresses are remembered", n)
+	}
+	latest := netip.AddrPortFrom(a.Addr(), 10*seedsMax-seedsMax/2)
+	if got := s.Unshunned(now, []netip.AddrPort{latest}); len(got) > 0 {
+		t.Errorf("%v is tried although it is among the latest", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,14 +14,14 @@ import (
 const (
 	runPauseMin = time.Minute // after which a path is tried again, doubled each time it still takes none
 	runPauseMax = time.Hour
-	runPaths    = 1024 // paths; when there are more all are forgotten, so that each is tried once more
+	runPaths    = 1024 // paths; of more, the one longest unused is forgotten and tried once more
 )
 
 // runs is what is known of where datagrams may be written as one run (UDP_SEGMENT). Safe for concurrent use.
 type runs struct {
 	system atomic.Bool // the system takes runs
 	mu     sync.Mutex
-	paths  map[netip.Addr]runPause // where the last run failed because of the path
+	paths  *quota.Map[netip.Addr, runPause] // where the last run failed because of the path; nil while none has
 }
 
 // runPause keeps runs from one path for a while.
@@ -47,7 +48,10 @@ func (r *runs) may(to netip.Addr, size int) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p, ok := r.paths[to]
+	if r.paths == nil {
+		return true
+	}
+	p, ok := r.paths.Get(to)
 	return !ok || size < p.size || !time.Now().Before(p.until)
 }
 
@@ -55,8 +59,11 @@ func (r *runs) may(to netip.Addr, size int) bool {
 func (r *runs) went(to netip.Addr, size int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p, ok := r.paths[to]; ok && size >= p.size {
-		delete(r.paths, to)
+	if r.paths == nil {
+		return
+	}
+	if p, ok := r.paths.Get(to); ok && size >= p.size {
+		r.paths.Delete(to)
 	}
 }
 
@@ -73,7 +80,11 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p, known := r.paths[to]
+	if r.paths == nil {
+		m := quota.NewMap[netip.Addr, runPause](runPaths)
+		r.paths = &m
+	}
+	p, known := r.paths.Get(to)
 	switch {
 	case !known:
 		p = runPause{size: size, pause: runPauseMin}
@@ -83,10 +94,7 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 		p = runPause{size: size, pause: min(2*p.pause, runPauseMax)}
 	}
 	p.until = time.Now().Add(p.pause)
-	if r.paths == nil || len(r.paths) >= runPaths && !known {
-		r.paths = make(map[netip.Addr]runPause)
-	}
-	r.paths[to] = p
+	r.paths.Set(to, p)
 }
 
 // WriteEach sends the datagrams that lie end to end in b, of size bytes each but the last, which may have fewer. A

@@ -206,10 +206,14 @@ func TestInterfaceThatTakesNoRunsTakesNoneOfAnySize(t *testing.T) {
 func TestPathsThatTakeNoRunsAreBounded(t *testing.T) {
 	var r runs
 	r.system.Store(true)
+	path := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 	for i := range 3 * runPaths {
-		r.failed(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1400, runTooWide)
-		if len(r.paths) > runPaths {
-			t.Fatalf("%d paths are remembered", len(r.paths))
+		r.failed(path(i), 1400, runTooWide)
+		if n := r.paths.Len(); n > runPaths {
+			t.Fatalf("%d paths are remembered", n)
 		}
+	}
+	if r.failed(path(3*runPaths), 1400, runTooWide); r.may(path(3*runPaths-1), 1400) {
+		t.Error("a path that failed a moment ago is forgotten for another one")
 	}
 }
