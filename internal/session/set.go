@@ -27,7 +27,7 @@ type Set struct {
 	rand       io.Reader
 	sessions   []*Session // oldest first, at most MaxSessions
 	current    *Session   // the one to seal under, confirmed; nil if none is
-	early      *Session   // to seal under while none is confirmed; nil for none
+	early      *Session   // to seal under before it is confirmed, while no other can be; nil for none
 	linked     bool       // a link runs over it
 	unlinkedAt time.Time  // when it last ceased to
 	renewal    renewal
@@ -156,15 +156,23 @@ func (t *Set) isLower() bool { return bytes.Compare(t.self[:], t.peer[:]) < 0 }
 // it and nothing opened for long. The peer may then be about to close it as idle, and nobody would
 // hear what is sealed under it: shake hands first.
 func (t *Set) Current(now time.Time) *Session {
-	if t.current == nil && t.early != nil && !t.early.closed {
-		return t.early
+	if s := t.confirmed(now); s != nil || !t.sealsEarly() {
+		return s
 	}
-	return t.confirmed(now)
+	return t.early
 }
 
-// SealEarly lets s be sealed under from now on, as long as no session is confirmed. The peer has proven that it
-// has the key, but may not have heard yet that this node has: what is sealed before that may be lost.
-func (t *Set) SealEarly(s *Session) { t.early = s }
+// SealEarly lets s be sealed under, and its path be used, from now on until it is confirmed, if Current is nil. The
+// peer has proven that it has the key, but may not have heard yet that this node has: what is sealed before that may be lost.
+func (t *Set) SealEarly(s *Session) {
+	t.early = s
+	t.path = s.p.Path
+	t.probing.source, t.probing.targets = wire.Path{}, nil
+}
+
+func (t *Set) sealsEarly() bool {
+	return t.early != nil && !t.early.closed && !t.early.Confirmed()
+}
 
 // confirmed is the session to seal under that the peer has confirmed; nil if there is none.
 func (t *Set) confirmed(now time.Time) *Session {

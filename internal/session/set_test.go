@@ -2,6 +2,7 @@ package session
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -363,5 +364,23 @@ func TestReasonsHaveNames(t *testing.T) {
 		if r.String() != want {
 			t.Errorf("%d is %q, want %q", r, r, want)
 		}
+	}
+}
+
+func TestEarlySessionIsSealedUnderWhileTheConfirmedOneIsSilentForLong(t *testing.T) {
+	b := newBench()
+	old, _ := b.confirmed(true)
+	b.pass(t, sealingEnd+time.Second)
+	early, _ := b.add(true)
+	early.p.Path.Remote = netip.MustParseAddrPort("192.0.2.77:7000")
+	if b.low.SealEarly(early); b.low.Current(b.now) != early || b.low.Path() != early.p.Path {
+		t.Fatal("nothing is sealed under the early session, or nothing goes to where its handshake was answered")
+	}
+	if b.low.Confirm(b.now, early); b.low.Current(b.now) != early || old.Closed() {
+		t.Fatal("the early session is not the current one when it is confirmed")
+	}
+	b.pass(t, sealingEnd+time.Second)
+	if b.low.Current(b.now) != nil {
+		t.Error("the session that was early is sealed under although it was silent for long")
 	}
 }
