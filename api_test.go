@@ -15,23 +15,24 @@ import (
 	"testing"
 )
 
-// TestAPIHasMemberlistsSymbolsWithTheirTypes holds each symbol of testdata/memberlist-v0.6.txt against this
-// package.
+// TestAPIHasMemberlistsSymbolsWithTheirTypes holds each symbol of the lists against this package.
 func TestAPIHasMemberlistsSymbolsWithTheirTypes(t *testing.T) {
 	have := apiTypes(t)
-	symbols := 0
-	for line := range strings.Lines(read(t, "testdata/memberlist-v0.6.txt")) {
-		symbol, want, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if !ok {
-			continue
+	for list, want := range map[string]int{"testdata/memberlist-v0.6.txt": 227, "testdata/grafana-fork.txt": 16} {
+		symbols := 0
+		for line := range strings.Lines(read(t, list)) {
+			symbol, want, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			if !ok {
+				continue
+			}
+			symbols++
+			if got := have[symbol]; got != want {
+				t.Errorf("%s is %q, want %q", symbol, got, want)
+			}
 		}
-		symbols++
-		if got := have[symbol]; got != want {
-			t.Errorf("%s is %q, want %q", symbol, got, want)
+		if symbols != want {
+			t.Errorf("%d symbols in %s, want %d", symbols, list, want)
 		}
-	}
-	if symbols != 227 {
-		t.Errorf("%d symbols in the list", symbols)
 	}
 }
 

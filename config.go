@@ -246,7 +246,7 @@ type Config struct {
 	// Ping learns round-trip times: of one link in each ProbeInterval in turn, and of a node without a link
 	// every 10 s. Default nil: nobody.
 	Ping PingDelegate
-	// NodeSelection decides which members links and push/pulls are made with. Default nil: any.
+	// NodeSelection decides which members this node makes links and push/pulls with. Default nil: any.
 	NodeSelection NodeSelectionDelegate
 	// Alive decides who is taken in. Default nil: everybody with a key.
 	Alive AliveDelegate

@@ -105,15 +105,21 @@ type PingDelegate interface {
 	NotifyPingComplete(other *Node, rtt time.Duration, payload []byte)
 }
 
-// A NodeSelectionDelegate says which members this node chooses to hear from and to exchange states with, as in
-// Grafana's fork of memberlist. Members that are not selected stay members, are probed, and may still choose
-// this node; a link carries messages both ways, whichever end chose it.
+// A NodeSelectionDelegate says which members this node chooses to subscribe to, and to exchange states with every
+// PushPullInterval, as in Grafana's fork of memberlist. Members that are not selected stay members, are probed, and
+// may still choose this node. A link carries messages both ways, whichever end chose it.
 type NodeSelectionDelegate interface {
-	// SelectNodes is handed all members except this node itself and those of gwyh 0.1. It returns those that
-	// may be chosen, and possibly one that is always chosen, which need not be among them; nil for none. It is
-	// called in the goroutine of the polled methods when members have changed, at most four times a
-	// second, and must not change nodes. Before its first answer any member may be chosen. If it selects no
-	// node, no new links are chosen and the present ones stay.
+	// SelectNodes is handed all members, this node itself among them. It returns those that may be chosen, and
+	// possibly one that is chosen before all others, which need not be among them; nil for none. Members that are
+	// suspected to have failed are shown as alive. If no other member is selected or preferred, no new links are
+	// chosen and the present ones stay.
+	//
+	// SelectNodes is called in the goroutine of the polled methods: when members joined, left, failed or changed
+	// their metadata, at most four times a second once the node has a link, and before each push/pull. A choice
+	// waits at most one second for it. After that, members that no call has judged may be chosen, until a call
+	// returns. The preferred member stays the one that this node subscribes to for five minutes although later
+	// calls prefer another one, unless a call neither selects nor prefers it any more. The slice and the
+	// NodeStates belong to the callee. What is returned is recognized by its ID.
 	SelectNodes(nodes []*NodeState) (selected []*NodeState, preferred *NodeState)
 }
 
@@ -121,9 +127,18 @@ type NodeSelectionDelegate interface {
 type NodeState struct {
 	Node
 	Incarnation uint32        // grows with each change that the member itself makes; the low 32 bits of what is sent
-	State       NodeStateType // what this node believes of it
-	StateChange time.Time     // since when
+	State       NodeStateType // always StateAlive
+	StateChange time.Time     // since when this node has taken it for what it is
 }
+
+// Address is the node's host:port, IPv6 in brackets.
+func (n *NodeState) Address() string { return n.Node.Address() }
+
+// FullAddress is Address together with the name, as a NodeAwareTransport wants it.
+func (n *NodeState) FullAddress() Address { return n.Node.FullAddress() }
+
+// DeadOrLeft reports whether the node failed or left.
+func (n *NodeState) DeadOrLeft() bool { return n.State == StateDead || n.State == StateLeft }
 
 // NodeStateType is what is believed of a node.
 type NodeStateType int

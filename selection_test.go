@@ -31,7 +31,7 @@ func (s *selector) SelectNodes(nodes []*NodeState) (selected []*NodeState, prefe
 	return selected, preferred
 }
 
-func TestNodeSelectionIsAskedAboutAllOthersAndDecidesWhoIsChosen(t *testing.T) {
+func TestNodeSelectionIsAskedAboutAllMembersAndDecidesWhoIsChosen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &selector{selects: "b", preferred: "c"}
 		var mock MockNetwork
@@ -60,11 +60,11 @@ func TestNodeSelectionIsAskedAboutAllOthersAndDecidesWhoIsChosen(t *testing.T) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.handed) != 4 {
-			t.Errorf("%d nodes were handed over, want 4", len(s.handed))
+		if len(s.handed) != 5 {
+			t.Errorf("%d nodes were handed over, want 5, this one among them", len(s.handed))
 		}
 		d := s.handed["d"]
-		if d.State != StateAlive {
+		if d.State != StateAlive || d.DeadOrLeft() {
 			t.Errorf("the state of d is %v, want alive", d.State)
 		}
 		if d.StateChange.IsZero() {
@@ -73,5 +73,30 @@ func TestNodeSelectionIsAskedAboutAllOthersAndDecidesWhoIsChosen(t *testing.T) {
 		if d.Address() != nodes[3].LocalNode().Address() {
 			t.Errorf("the address of d is %s", d.Address())
 		}
+	})
+}
+
+// A blocker is a NodeSelectionDelegate that blocks.
+type blocker struct{ until chan struct{} }
+
+func (b blocker) SelectNodes([]*NodeState) ([]*NodeState, *NodeState) {
+	<-b.until
+	return nil, nil
+}
+
+func TestNodeSelectionThatBlocksDelaysLinksForASecondOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mock MockNetwork
+		c, d := testConfig("a", nil), testConfig("b", nil)
+		b := blocker{make(chan struct{})}
+		c.Transport, c.NodeSelection = mock.NewTransport("a"), b
+		d.Transport, d.Subscriptions = mock.NewTransport("b"), 1
+		nodes := []*Memberlist{create(t, c), create(t, d)}
+		join(t, nodes[0], nodes[1])
+		time.Sleep(3 * time.Second)
+		if got := nodes[0].Stats().Subscriptions; got != 1 {
+			t.Errorf("%d subscriptions after 3 s, want 1", got)
+		}
+		close(b.until)
 	})
 }

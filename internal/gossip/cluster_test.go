@@ -80,8 +80,11 @@ func (n *node) takeAll(now time.Time, events []Event) {
 			n.app.ask(now, n.Core, e)
 		case EventSelectionWanted:
 			n.app.selections++
-			selected, preferred := n.app.selects(e.Peers)
-			n.SetSelection(now, selected, preferred)
+			if n.app.silent {
+				n.app.unanswered = append(n.app.unanswered, e.Peers)
+				continue
+			}
+			n.choose(now, e.Peers)
 		case EventMessage:
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now
@@ -107,6 +110,12 @@ func (n *node) takeAll(now time.Time, events []Event) {
 			n.events = append(n.events, e)
 		}
 	}
+}
+
+// choose answers whom of peers the node may choose.
+func (n *node) choose(now time.Time, peers []Member) {
+	selected, preferred := n.app.selects(peers)
+	n.SetSelection(now, selected, preferred)
 }
 
 func newCluster(t testing.TB, seed uint64, link simnet.Link) *cluster {

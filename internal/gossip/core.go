@@ -179,8 +179,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.fire = c.sweepStore
 	c.corkTimer.fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.fire = c.endOldKeys
-	c.subs.selection.timer.fire = c.askSelection
-	c.subs.timer.fire = c.rechoose
+	c.subs.timer.fire, c.subs.selection.Used = c.rechoose, cfg.AskSelection
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1
 	c.patrol.fire = c.startPatrol
 	c.heardAny, c.census.timer.fire = now, c.stepCensus
@@ -317,9 +316,9 @@ func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
 // memberChanged follows every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
 	c.version++
+	c.subs.changes++
 	c.changed = now
 	c.timers.set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
-	c.wantSelection(now)
 	c.wantChoice(now)
 }
 

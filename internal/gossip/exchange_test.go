@@ -28,6 +28,8 @@ type app struct {
 
 	selects    func([]Member) (selected []wire.NodeID, preferred wire.NodeID)
 	selections int // times that it was asked whom to choose
+	silent     bool
+	unanswered [][]Member // what it was asked about while it was silent
 }
 
 func (a *app) ask(now time.Time, c *Core, e Event) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/selection"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -39,7 +40,8 @@ type subscriptions struct {
 	changed   time.Time     // first change since the last choice; zero when none
 	whole     time.Time     // when the choice was last made anew
 	serving   int           // peers subscribed to us
-	selection selection     // what the application says of whom to choose
+	changes   uint64        // of the live members
+	selection selection.Selection
 }
 
 func (s *subscriptions) chosen(id wire.NodeID) bool { return slices.Contains(s.choice, id) }
@@ -77,6 +79,7 @@ func (c *Core) chooseFirst(now time.Time) {
 	if !c.linkless() || !c.self.live() {
 		return
 	}
+	c.followSelection(now) // its answer comes back here
 	first := chooser{count: 1}
 	for m := range c.members.each {
 		if !c.candidate(now, m) {
@@ -96,7 +99,7 @@ func (c *Core) chooseFirst(now time.Time) {
 
 // candidate reports whether a member may be chosen that is not.
 func (c *Core) candidate(now time.Time, m *member) bool {
-	if m == c.self || m.legacy() || !c.subs.selection.allows(m.ID) {
+	if m == c.self || m.legacy() || !c.subs.selection.Allows(now, m.ID) {
 		return false
 	}
 	return !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
@@ -117,15 +120,19 @@ func (c *Core) rechoose(now time.Time) {
 		before = slices.Clone(s.choice)
 	}
 	whole := now.Sub(c.changed) >= choiceCalm || now.Sub(s.whole) >= choiceLatest
+	if whole && !s.whole.IsZero() { // the first link stays beside the first choice, which would often end it at once
+		s.choice = s.choice[:0]
+	}
+	s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !s.selection.Allows(now, id) })
 	if whole {
-		if !s.whole.IsZero() { // the first link stays beside the first choice, which would often end it at once
-			s.choice = s.choice[:0]
-		}
 		s.whole = now
 		c.timers.set(&s.timer, now.Add(choiceInterval))
 	} else {
-		s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !c.subs.selection.allows(id) })
 		c.timers.set(&s.timer, now.Add(choiceCalm))
+	}
+	c.followSelection(now)
+	if m := c.members.get(s.selection.Preferred()); m != nil && m.live() && c.candidate(now, m) {
+		s.choice = slices.Insert(s.choice, 0, m.ID)
 	}
 	var free time.Time // when the next avoided member may be asked again
 	each := func(yield func(candidate)) {
@@ -140,7 +147,6 @@ func (c *Core) rechoose(now time.Time) {
 	for _, o := range c.choose(each, whole) {
 		s.choice = append(s.choice, o.id)
 	}
-	c.choosePreferred(now)
 	c.logChoice(now, before)
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
 		c.timers.advance(&s.timer, free)

@@ -15,6 +15,8 @@ const pushPullNodes = 32
 type pulling struct {
 	timer timer
 	next  wire.NodeID // whom a session is waited for with; zero for nobody
+	waits bool        // for the application's selection
+	turn  int         // counts those with selected members
 }
 
 // pushPull compares tables with p and exchanges the states of the applications. join tells the
@@ -136,15 +138,28 @@ func (c *Core) pullInterval() time.Duration {
 	return c.cfg.PushPullInterval / time.Duration(max(c.cfg.PushPullNodes, 1)) * time.Duration(1+bits.Len(uint(max(c.members.count()-1, 0)/pushPullNodes)))
 }
 
-// pullRandom does a push/pull with a member drawn at random, after a handshake where there is no session.
+// pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
 func (c *Core) pullRandom(now time.Time) {
 	i := c.pullInterval()
 	c.timers.set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
 	if !c.self.live() || c.members.count()-c.members.old < 2 {
 		return
 	}
-	m := c.drawPartner()
-	if m == nil {
+	if c.cfg.AskSelection {
+		c.pull.waits = true
+		c.askSelection(now)
+		return
+	}
+	m := c.members.draw(c.rng)
+	for m.ID == c.cfg.ID || m.legacy() {
+		m = c.members.draw(c.rng)
+	}
+	c.pullFrom(now, m)
+}
+
+// pullFrom does a push/pull with m, if any, after a handshake where there is no session.
+func (c *Core) pullFrom(now time.Time, m *member) {
+	if m == nil || !c.self.live() {
 		return
 	}
 	c.pull.next = m.ID

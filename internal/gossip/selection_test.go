@@ -40,7 +40,7 @@ func TestOnlySelectedMembersAreChosen(t *testing.T) {
 		t.Errorf("%d members are chosen, of 5 that may be", len(n.subs.choice))
 	}
 	for _, id := range n.subs.choice {
-		if !n.subs.selection.selected[id] {
+		if !n.subs.selection.Allows(c.net.Now(), id) {
 			t.Errorf("%s is chosen, which was not selected", id)
 		}
 	}
@@ -61,7 +61,7 @@ func TestPushPullsAreWithSelectedMembersOnly(t *testing.T) {
 	c := choosy(t, 8, func(i int) bool { return i == 3 }, 0)
 	n := c.nodes[0]
 	for range 100 {
-		if m := n.drawPartner(); m.ID != c.nodes[3].cfg.ID {
+		if m := n.drawSelected(c.net.Now()); m.ID != c.nodes[3].cfg.ID {
 			t.Fatalf("%s is drawn", m.Name)
 		}
 	}
@@ -69,7 +69,7 @@ func TestPushPullsAreWithSelectedMembersOnly(t *testing.T) {
 
 func TestNodeThatMayChooseNobodyStillHearsBroadcasts(t *testing.T) {
 	c := choosy(t, 8, func(int) bool { return false }, 0)
-	if m := c.nodes[0].drawPartner(); m != nil {
+	if m := c.nodes[0].drawSelected(c.net.Now()); m != nil {
 		t.Errorf("%s is drawn", m.Name)
 	}
 	c.broadcast(5, "to all", time.Second)
@@ -77,6 +77,7 @@ func TestNodeThatMayChooseNobodyStillHearsBroadcasts(t *testing.T) {
 
 func TestApplicationIsAskedAtMostFourTimesASecond(t *testing.T) {
 	c := choosy(t, 4, func(int) bool { return true }, 0)
+	c.nodes[0].timers.stop(&c.nodes[0].pull.timer) // before which it is asked too
 	before := c.nodes[0].app.selections
 	for i := range 100 {
 		c.do(1, func(now time.Time) {
