@@ -11,11 +11,10 @@ import (
 // incarnation is the Unix time in milliseconds at which a box of it opened last, anywhere, as far as that was
 // worth telling.
 const (
-	legacyMembersMax = 1024
-	legacyGates      = 5                // Go nodes that subscribe to each
-	legacyLease      = 5 * time.Minute  // after which one that hears it says so again
-	legacyOrphan     = 11 * time.Minute // without a word of it by anybody it is dead
-	legacyRevive     = 3 * time.Second  // a verdict stands for so long before a sign of life undoes it
+	legacyGates  = 5                // Go nodes that subscribe to each
+	legacyLease  = 5 * time.Minute  // after which one that hears it says so again
+	legacyOrphan = 11 * time.Minute // without a word of it by anybody it is dead
+	legacyRevive = 3 * time.Second  // a verdict stands for so long before a sign of life undoes it
 )
 
 // legacy reports whether m is a gwyh 0.1 node.

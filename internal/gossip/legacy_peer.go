@@ -10,14 +10,15 @@ import (
 
 // Times and bounds of what gwyh 0.1 peers make us do (docs/PROTOCOL.md, part 3).
 const (
-	legacySilence  = 15 * time.Second // of a gwyh 0.1 node before it is lost, and without a heartbeat before it has forgotten us
-	legacyAgain    = 10 * time.Second // between two handshakes with one that seems to have forgotten us, doubled
-	legacyAgainMax = 5 * time.Minute  // up to this while it does not help
-	legacyAnswers  = 16               // SubscriptionStarted to one peer in a burst,
-	legacyAnswer   = time.Second / 4  // and one more after each of these
-	legacyLinksMax = 64               // peers that messages are exchanged with: their clusters are small
-	legacyCourt    = 10               // empty Frames, one in a second, to a peer of which nothing came since the handshake
-	chores         = 256              // things put off at once: see Core.legacyLater
+	legacySilence    = 15 * time.Second // of a gwyh 0.1 node before it is lost, and without a heartbeat before it has forgotten us
+	legacyAgain      = 10 * time.Second // between two handshakes with one that seems to have forgotten us, doubled
+	legacyAgainMax   = 5 * time.Minute  // up to this while it does not help
+	legacyAnswers    = 16               // SubscriptionStarted to one peer in a burst,
+	legacyAnswer     = time.Second / 4  // and one more after each of these
+	legacyLinksMax   = 64               // peers that messages are exchanged with: their clusters are small
+	legacyMembersMax = 1024             // members that are gwyh 0.1 nodes
+	legacyCourt      = 10               // empty Frames, one in a second, to a peer of which nothing came since the handshake
+	chores           = 256              // things put off at once: see Core.legacyLater
 )
 
 // oldPeer is what a peer has that is a gwyh 0.1 node.

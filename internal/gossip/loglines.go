@@ -3,6 +3,7 @@ package gossip
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -198,7 +199,8 @@ func (c *Core) logAvoided(now time.Time, m *member, pause time.Duration) {
 
 // logChoice writes whom this node subscribes to, if that is not what it was.
 func (c *Core) logChoice(now time.Time, before []wire.NodeID) {
-	if !c.cfg.Debug || equalSets(before, c.subs.choice) {
+	isOut := func(id wire.NodeID) bool { return !c.subs.chosen(id) }
+	if !c.cfg.Debug || len(before) == len(c.subs.choice) && !slices.ContainsFunc(before, isOut) {
 		return
 	}
 	names := make([]string, len(c.subs.choice))

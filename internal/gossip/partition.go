@@ -1,11 +1,6 @@
 package gossip
 
-import (
-	"slices"
-	"time"
-
-	"github.com/gwyh-go/gwyh/internal/wire"
-)
+import "time"
 
 // A node cannot tell a partition from many crashes while it lasts. When it is over it can: the members are back, and
 // were not restarted. Both ends of it are written to the log, and nothing else depends on it.
@@ -109,9 +104,4 @@ func (c *Core) tellHealed(now time.Time) {
 	}
 	c.log(now, topicPartition, "%d of %d members that failed together are back, %v after the first of them failed: %s",
 		d.back, d.lost, now.Sub(d.began).Round(time.Millisecond), verdict)
-}
-
-// equalSets reports whether two lists have the same ids.
-func equalSets(a, b []wire.NodeID) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(id wire.NodeID) bool { return !slices.Contains(b, id) })
 }
