@@ -5,17 +5,14 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Bounds of what waits for a foreign transport.
 const (
-	queuedMost  = 2048            // datagrams
-	queuedSize  = 32 << 20        // bytes
-	writersMost = 1024            // goroutines in a write
-	lateAfter   = 3 * time.Second // a datagram that has waited longer is not written any more
-	slowWrite   = time.Second     // a flush does not wait for a write that takes longer
+	queuedMost  = 2048        // datagrams
+	queuedSize  = 32 << 20    // bytes
+	writersMost = 1024        // goroutines in a write
+	slowWrite   = time.Second // a flush does not wait for a write that takes longer
 )
 
 // writers hand datagrams to a foreign transport, each to its destination in the order in which they were
@@ -44,25 +41,6 @@ type writers struct {
 	idle    chan struct{}                   // closed when no writer runs; nil while nobody waits for that
 
 	full, late, failed uint64 // datagrams: not taken, waited too long, refused by the transport
-}
-
-// A destination is an address, and the datagrams that wait to be written to it.
-type destination struct {
-	addr    netip.AddrPort
-	waiting []waiting
-	first   int          // index in waiting of the oldest
-	size    int          // bytes that wait
-	taken   uint64       // datagrams that were put so far
-	done    uint64       // and that were written or dropped since
-	writing bool         // one of them is being written
-	next    *destination // in a list
-}
-
-// waiting is a datagram that waits.
-type waiting struct {
-	b       []byte
-	packets int       // in b, which takes more; 0 if it takes none
-	at      time.Time // when it was put; zero if nothing was before it, so that it does not become late
 }
 
 // put queues copies of the datagrams that lie end to end in b, of size bytes each except the last. What
@@ -189,8 +167,6 @@ func (w *writers) writeOne(d *destination) {
 	}
 }
 
-func (o *waiting) late() bool { return !o.at.IsZero() && time.Since(o.at) > lateAfter }
-
 func (w *writers) stopped() bool {
 	select {
 	case <-w.stop:
@@ -241,79 +217,4 @@ func (w *writers) ended(atMost time.Duration) {
 	case <-idle:
 	case <-t.C:
 	}
-}
-
-// takes reports whether a datagram that waits has room for so many more packets.
-func (o *waiting) takes(b []byte, packets int) bool {
-	return o.packets > 0 && o.packets+packets <= wire.PacketsMax && len(o.b)+len(b) <= wire.PackedMax
-}
-
-// last is the datagram that waits last; nil for none.
-func (d *destination) last() *waiting {
-	if d.len() == 0 {
-		return nil
-	}
-	return &d.waiting[len(d.waiting)-1]
-}
-
-// keepWaiting is the capacity of waiting that a destination keeps when nothing waits.
-const keepWaiting = 128
-
-func (d *destination) len() int { return len(d.waiting) - d.first }
-
-// busy reports whether the destination has a datagram that waits or is being written.
-func (d *destination) busy() bool { return d.len() > 0 || d.writing }
-
-// current is the number of the datagram that is being written, 0 for none.
-func (d *destination) current() uint64 {
-	if d.writing {
-		return d.done + 1
-	}
-	return 0
-}
-
-func (d *destination) push(o waiting) {
-	if len(d.waiting) == cap(d.waiting) && d.first >= d.len() {
-		n := copy(d.waiting, d.waiting[d.first:])
-		clear(d.waiting[n:])
-		d.waiting, d.first = d.waiting[:n], 0
-	}
-	d.waiting = append(d.waiting, o)
-}
-
-func (d *destination) pop() waiting {
-	o := d.waiting[d.first]
-	d.waiting[d.first] = waiting{}
-	d.first++
-	switch {
-	case d.first < len(d.waiting):
-		return o
-	case cap(d.waiting) > keepWaiting:
-		d.waiting = nil
-	}
-	d.waiting, d.first = d.waiting[:0], 0
-	return o
-}
-
-// A list is destinations in the order in which they were pushed.
-type list struct{ first, last *destination }
-
-func (l *list) empty() bool { return l.first == nil }
-
-func (l *list) push(d *destination) {
-	if l.first == nil {
-		l.first = d
-	} else {
-		l.last.next = d
-	}
-	l.last = d
-}
-
-// pop takes out the first; nil if there is none.
-func (l *list) pop() *destination {
-	d := l.first
-	if d != nil {
-		l.first, d.next = d.next, nil
-	}
-	return d
 }
