@@ -365,7 +365,7 @@ func (m *Memberlist) answer(q *question) {
 		tell = func(now time.Time) { m.core.AnswerAlive(now, e.Vote, err) }
 	case gossip.EventPayloadWanted:
 		payload := m.config.Ping.AckPayload()
-		tell = func(time.Time) { m.core.SetAckPayload(payload) }
+		tell = func(now time.Time) { m.core.SetAckPayload(now, payload) }
 	case gossip.EventSelectionWanted:
 		selected, preferred := m.selectNodes(e)
 		tell = func(now time.Time) { m.core.SetSelection(now, selected, preferred) }

@@ -198,7 +198,7 @@ func (m *Memberlist) loop() {
 		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
 			m.core.HandleTimeout(now)
 		}
-		m.core.DrainRuns(m.send)
+		m.core.DrainRuns(now, m.send)
 		for _, r := range m.carrier.Refused() {
 			if r.TooBig || r.Pause {
 				m.core.Refused(now, r.To, r.Size, r.TooBig)

@@ -39,7 +39,7 @@ func startOld(t *testing.T, network *MockNetwork, key string, seeds ...string) *
 func (o *old) run(transport *MockTransport) {
 	for {
 		o.mu.Lock()
-		o.model.Drain(func(to wire.Path, b []byte) { _, _ = transport.WriteTo(b, to.Remote.String()) })
+		o.model.Drain(time.Now(), func(to wire.Path, b []byte) { _, _ = transport.WriteTo(b, to.Remote.String()) })
 		for _, b := range o.model.Heard() {
 			o.heard = append(o.heard, string(b))
 		}

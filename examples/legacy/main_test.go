@@ -80,7 +80,7 @@ func startOld(network *gwyh.MockNetwork) *old {
 func (o *old) run(transport *gwyh.MockTransport) {
 	for {
 		o.mu.Lock()
-		o.model.Drain(func(to wire.Path, b []byte) { _, _ = transport.WriteTo(b, to.Remote.String()) })
+		o.model.Drain(time.Now(), func(to wire.Path, b []byte) { _, _ = transport.WriteTo(b, to.Remote.String()) })
 		for _, b := range o.model.Heard() {
 			o.heard = append(o.heard, string(b))
 		}

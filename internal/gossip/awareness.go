@@ -26,7 +26,7 @@ func (c *Core) enter(now time.Time) {
 	if due.Before(c.entered) {
 		due = c.entered
 	}
-	c.now, c.entered = now, now
+	c.entered = now
 	if late := now.Sub(due); late > c.cfg.Heartbeat/2 && !due.IsZero() && len(c.timers.heap) > 0 {
 		c.forgive(now, late)
 		if late >= c.asleepFor() {

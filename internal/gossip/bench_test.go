@@ -73,7 +73,7 @@ func (h *hub) take() {
 		h.HandleTimeout(h.now)
 	}
 	h.HandleDatagram(h.now, h.path, h.packet)
-	h.Drain(func(wire.Path, []byte) {})
+	h.Drain(h.now, func(wire.Path, []byte) {})
 	h.Events()
 }
 

@@ -39,7 +39,6 @@ func (c *Core) BroadcastMax() int {
 // Broadcast sends data to every member. Without a link it is kept for a while; data is not retained
 // otherwise. A *TooLargeError or ErrQueueFull says that nothing was sent.
 func (c *Core) Broadcast(now time.Time, data []byte) error {
-	c.now = now
 	switch {
 	case len(data) > MessageMax:
 		return &TooLargeError{Size: len(data), Max: MessageMax}

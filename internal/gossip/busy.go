@@ -137,7 +137,6 @@ func (c *Core) sealDue(now time.Time, all bool) {
 
 // Flush lets nothing wait for company any more.
 func (c *Core) Flush(now time.Time) {
-	c.now = now
 	c.sealDue(now, true)
 }
 

@@ -22,14 +22,14 @@ type census struct {
 }
 
 // linksFail reports whether more than three quarters of the links are probed in vain or silent, or there is none.
-func (c *Core) linksFail() bool {
+func (c *Core) linksFail(now time.Time) bool {
 	bad, all := 0, 0
 	for _, p := range c.links {
 		if p.legacy || !c.isLive(p.id) {
 			continue
 		}
 		all++
-		if !c.linkWorks(p) {
+		if !c.linkWorks(now, p) {
 			bad++
 		}
 	}
@@ -37,10 +37,10 @@ func (c *Core) linksFail() bool {
 }
 
 // linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
-func (c *Core) linkWorks(p *peer) bool {
+func (c *Core) linkWorks(now time.Time, p *peer) bool {
 	m := c.members.get(p.id)
 	accused := m != nil && m.doubt != nil && m.doubt.own
-	return c.isLive(p.id) && !p.legacy && !accused && c.now.Sub(p.mutual()) < p.silence(silenceCheck)
+	return c.isLive(p.id) && !p.legacy && !accused && now.Sub(p.mutual()) < p.silence(silenceCheck)
 }
 
 func (c *Core) startCensus(now time.Time) {
@@ -76,7 +76,7 @@ func (c *Core) stepCensus(now time.Time) {
 		}
 	}
 	x.left = slices.Delete(x.left, 0, n)
-	if len(x.left) == 0 || !c.self.live() || !c.linksFail() && c.subs.started >= c.cfg.Subscriptions {
+	if len(x.left) == 0 || !c.self.live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
 		x.left = nil
 		return
 	}

@@ -103,7 +103,7 @@ func (n *node) takeAll(now time.Time, events []Event) {
 		case EventPing, EventPinged:
 			n.pings = append(n.pings, e)
 		case EventPayloadWanted:
-			n.SetAckPayload([]byte("payload of " + n.cfg.Name))
+			n.SetAckPayload(now, []byte("payload of "+n.cfg.Name))
 		case EventLog:
 			n.logs = append(n.logs, e.Text)
 		default:

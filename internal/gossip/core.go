@@ -25,11 +25,10 @@ import (
 type Core struct {
 	cfg Config
 	rng *rand.Rand // choices that need no secrecy
-	hs  *handshake.Endpoint
+	hs  handshakes
 
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
 	keyTimer timer
-	now      time.Time // of the input in progress, for the handshake's calls back
 
 	self    *member
 	members members
@@ -46,7 +45,6 @@ type Core struct {
 	nearness nearness
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
-	early    []*peer // that answered a Join in the packet in progress
 	lastJoin JoinToken
 
 	conflicts quota.Map[string, time.Time] // names that two live nodes bear, and when that was last told
@@ -150,7 +148,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		now:     now,
 		members: newMembers(cfg.Base),
 		peers:   make(map[wire.NodeID]*peer),
 		boxes:   make(map[[16]byte]*channel),
@@ -193,11 +190,11 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		return nil, err
 	}
 	c.pullSoon(now)
-	c.hs = handshake.New(handshake.Config{
+	c.hs = handshakes{core: c, Endpoint: handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 		Heartbeat: cfg.Heartbeat, Capabilities: capabilities(&cfg), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
-	}, (*host)(c))
+	})}
 	if cfg.Base != nil {
 		c.wantChoice(now)
 	}
@@ -247,8 +244,7 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	}
 	switch {
 	case p.Kind == wire.PacketHandshake:
-		c.hs.HandlePacket(now, from, p)
-		c.beginEarly(now)
+		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
 	default:
@@ -260,19 +256,15 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
-	if t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now) {
-		c.hs.HandleTimeout(now)
+	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
+		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
 	}
 	c.timers.run(now)
 }
 
 // NextTimeout is when HandleTimeout wants to be called; zero for never.
 func (c *Core) NextTimeout() time.Time {
-	a, b := c.timers.next(), c.hs.NextTimeout()
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+	return soonest(c.timers.next(), c.hs.NextTimeout())
 }
 
 // Stats returns the counters and gauges.

@@ -45,8 +45,8 @@ type outgoing struct {
 	peer    *peer // nil while it waits for a session
 	until   time.Time
 	pause   time.Duration
-	upto    uint32      // acknowledged
-	done    func(error) // hears how it ended instead of the owner of the core; nil for EventSent
+	upto    uint32                         // acknowledged
+	done    func(now time.Time, err error) // hears how it ended instead of the owner of the core; nil for EventSent
 	timer   timer
 }
 
@@ -64,7 +64,6 @@ func (o *outgoing) size() int {
 // message is repeated until it is acknowledged or until has passed; an EventSent with the token ends
 // it. Any other is sent once. data is not kept.
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
-	c.now = now
 	p, legacy := c.reach(now, to)
 	if legacy && len(data) <= MessageMax {
 		return 0, ErrLegacy
@@ -83,7 +82,6 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 // Repeat sends a broadcast from before a member joined to that member alone, once. A member that is gone, or that
 // speaks gwyh 0.1, is sent nothing. data is not kept.
 func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
-	c.now = now
 	m := c.members.get(to)
 	if m == nil || !m.live() || m.legacy() || m == c.self {
 		return nil
@@ -208,7 +206,7 @@ func (c *Core) sendWaiting(now time.Time, p *peer) {
 	}
 	for _, o := range c.takeWaiting(p.dials...) {
 		if p.legacy {
-			c.endSend(o, ErrLegacy)
+			c.endSend(now, o, ErrLegacy)
 			continue
 		}
 		c.noteReach(o.to, p)
@@ -223,7 +221,7 @@ func (c *Core) failWaiting(now time.Time, attempt handshake.AttemptID, err error
 		if o.until.After(now) && err != errOneself {
 			c.await(now, o)
 		} else {
-			c.endSend(o, err)
+			c.endSend(now, o, err)
 		}
 	}
 }
@@ -241,7 +239,7 @@ func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
 		c.pump(now, p)
 	}
 	if !o.acknowledged() {
-		c.endSend(o, nil)
+		c.endSend(now, o, nil)
 		return
 	}
 	o.pause = max(4*p.roundTrip(), retryMin)
@@ -268,9 +266,9 @@ func (c *Core) retryAt(now time.Time, o *outgoing) {
 func (c *Core) retry(now time.Time, o *outgoing) {
 	switch p := o.peer; {
 	case !now.Before(o.until) && p == nil:
-		c.endSend(o, ErrPeerGone)
+		c.endSend(now, o, ErrPeerGone)
 	case !now.Before(o.until):
-		c.endSend(o, ErrUnanswered)
+		c.endSend(now, o, ErrUnanswered)
 	case p == nil:
 		c.timers.set(&o.timer, o.until)
 	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
@@ -297,7 +295,7 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 }
 
 // endSend tells how a message ended, if anybody waits to hear.
-func (c *Core) endSend(o *outgoing, err error) {
+func (c *Core) endSend(now time.Time, o *outgoing, err error) {
 	c.timers.stop(&o.timer)
 	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
 	if o.asm != nil {
@@ -313,7 +311,7 @@ func (c *Core) endSend(o *outgoing, err error) {
 	delete(c.sends, o.id)
 	c.forgetSend(o)
 	if o.done != nil {
-		o.done(err)
+		o.done(now, err)
 		return
 	}
 	c.events = append(c.events, Event{Kind: EventSent, Send: o.token, Err: err})
@@ -345,7 +343,7 @@ func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 	switch {
 	case o == nil || ack.Upto > uint32(o.size()):
 	case ack.Upto == uint32(o.size()):
-		c.endSend(o, nil)
+		c.endSend(now, o, nil)
 	case o.asm == nil || o.peer != p || p.sending(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.total:
 	default:
 		if ack.Upto > o.upto { // it gets on

@@ -213,7 +213,6 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 	c, o := withOld(t)
 	c.do(0, func(now time.Time) {
 		n := c.nodes[0]
-		n.now = now
 		o.says(c, nil)
 		a := n.dial(now, o.path, dial{sends: true}, now.Add(time.Second))
 		n.unsent = append(n.unsent, &outgoing{id: n.newDirectID(), to: o.path.Remote, attempt: a, data: []byte("x")})
@@ -245,7 +244,6 @@ func TestLargeMessageSurvivesARenewalOfItsSession(t *testing.T) {
 	for range 3 {
 		c.do(1, func(now time.Time) {
 			n := c.nodes[1]
-			n.now = now
 			n.dial(now, n.peers[c.nodes[0].cfg.ID].set.Path(), dial{member: c.nodes[0].cfg.ID}, now.Add(3*time.Second))
 		})
 		c.net.RunFor(100 * time.Millisecond)

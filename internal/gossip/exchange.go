@@ -176,7 +176,7 @@ func (c *Core) push(now time.Time, e *exchange) {
 		return
 	}
 	o := &outgoing{id: c.newDirectID(), to: e.peer.set.Path().Remote, use: e.use, until: e.until}
-	o.done = func(err error) { c.pushEnded(e, o, err) }
+	o.done = func(now time.Time, err error) { c.pushEnded(now, e, o, err) }
 	if err := c.submit(now, o, e.peer, data); err != nil {
 		c.pushLater(now, e)
 		return
@@ -197,20 +197,19 @@ func (c *Core) pushLater(now time.Time, e *exchange) {
 }
 
 // pushEnded hears that a push has come, or will not.
-func (c *Core) pushEnded(e *exchange, o *outgoing, err error) {
-	if e.out != o {
-		return
-	}
-	if e.out = nil; err != nil {
-		c.endExchange(c.now, e, err)
+func (c *Core) pushEnded(now time.Time, e *exchange, o *outgoing, err error) {
+	if e.out == o {
+		if e.out = nil; err != nil {
+			c.endExchange(now, e, err)
+		}
 	}
 }
 
 // withdraw stops what is being sent of an exchange.
-func (c *Core) withdraw(e *exchange) {
+func (c *Core) withdraw(now time.Time, e *exchange) {
 	if o := e.out; o != nil {
 		e.out = nil
-		c.endSend(o, nil)
+		c.endSend(now, o, nil)
 	}
 }
 
@@ -353,7 +352,7 @@ func (c *Core) handleStateRefused(now time.Time, p *peer, data []byte) {
 		switch {
 		case e == nil || e.phase != pushed || e.id != id:
 		case e.join != nil:
-			c.withdraw(e)
+			c.withdraw(now, e)
 			c.pushLater(now, e)
 		default:
 			c.endExchange(now, e, errStateRefused)
@@ -388,7 +387,7 @@ func (c *Core) handleExchanged(now time.Time, p *peer, use wire.Use, id wire.Mes
 	case e.rolls():
 		c.judgeRoll(now, e)
 	case e.ours:
-		c.withdraw(e)
+		c.withdraw(now, e)
 		e.own, e.phase = nil, merging
 		c.merge(now, e)
 	default:
@@ -406,7 +405,7 @@ func (c *Core) noteState(e *exchange, of *int, size int) {
 
 // answer sends what answers a push. If there is no room for that it refuses the push, and reports false.
 func (c *Core) answer(now time.Time, e *exchange, use wire.Use, data []byte) bool {
-	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: use, until: now.Add(answerFor), done: func(error) {}}
+	o := &outgoing{id: answerID(e.id), to: e.peer.set.Path().Remote, use: use, until: now.Add(answerFor), done: func(time.Time, error) {}}
 	if err := c.submit(now, o, e.peer, data); err != nil {
 		c.stats.StatesRefused++
 		c.refuse(now, e.peer, e.id)
@@ -426,7 +425,7 @@ func (c *Core) endExchange(now time.Time, e *exchange, err error) {
 	delete(x.byID, e.token)
 	delete(c.votes.rolls, e.vote)
 	c.timers.stop(&e.timer)
-	c.withdraw(e)
+	c.withdraw(now, e)
 	if !e.ours {
 		x.theirs = slices.DeleteFunc(x.theirs, func(o *exchange) bool { return o == e })
 		x.size -= e.total

@@ -293,7 +293,6 @@ func TestSizesOfStatesThatMakeNoSenseAreDropped(t *testing.T) {
 	for i, data := range [][]byte{nil, make([]byte, 7), make([]byte, 8), make([]byte, 9), make([]byte, 1000), binary.BigEndian.AppendUint64(nil, MessageMax)} {
 		for _, use := range []wire.Use{wire.UseLargePush, wire.UseLargeAnswer} {
 			c.do(1, func(now time.Time) {
-				hostile.now = now
 				hostile.plain = wire.AppendDirect(hostile.plain[:0], wire.MessageID{byte(i), byte(use), 6: 0x40}, wire.Direct{Use: use, Total: uint32(len(data)), Data: data})
 				hostile.sendPlain(now, hostile.peers[n.cfg.ID], hostile.plain)
 			})
@@ -364,7 +363,6 @@ func TestPushesOfAPeerAreBounded(t *testing.T) {
 	n.app.calls = nil
 	push := func(id byte, d wire.Direct) {
 		c.do(1, func(now time.Time) {
-			hostile.now = now
 			hostile.plain = wire.AppendDirect(hostile.plain[:0], wire.MessageID{id, 6: 0x40, 15: 2 * id}, d)
 			hostile.sendPlain(now, p, hostile.plain)
 		})
@@ -404,7 +402,6 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 		c.do(i, func(now time.Time) {
 			o := c.nodes[i]
 			if p := o.peers[n.cfg.ID]; p != nil && p.set.Current(now) != nil {
-				o.now = now
 				o.pushPull(now, p, false)
 			}
 		})

@@ -209,7 +209,7 @@ func TestOutboxGivesBackWhatABurstTook(t *testing.T) {
 		for range n {
 			c.out.add(wire.Path{}, append(c.out.buf, make([]byte, 1000)...))
 		}
-		c.Drain(func(wire.Path, []byte) {})
+		c.Drain(sim.net.Now(), func(wire.Path, []byte) {})
 	}
 	send(100)
 	c.out.rest()

@@ -410,7 +410,7 @@ func (n *goldenNode) hear(now time.Time, e *gossip.Event) {
 	case gossip.EventAliveAsked:
 		n.AnswerAlive(now, e.Vote, n.w.verdict(e.Member.Name))
 	case gossip.EventPayloadWanted:
-		n.SetAckPayload([]byte("payload"))
+		n.SetAckPayload(now, []byte("payload"))
 	}
 }
 

@@ -92,7 +92,6 @@ func (c *Core) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 
 // Seek makes contact with those of the seeds' addresses at which there is no live member.
 func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
-	c.now = now
 	if !c.self.live() {
 		return
 	}

@@ -134,7 +134,6 @@ func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
 
 // Readdress tells the others that this node is reached at another address from now on.
 func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
-	c.now = now
 	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
 		return
 	}

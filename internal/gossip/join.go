@@ -57,7 +57,6 @@ func (j *join) tokenOrNone() JoinToken {
 // Join makes contact with the node at an address and exchanges member lists with it. An EventJoined
 // with the token tells the end, at the latest shortly after until.
 func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken {
-	c.now = now
 	c.comeBack(now)
 	c.lastJoin++
 	c.beginJoin(now, c.lastJoin, to, until)
@@ -75,7 +74,7 @@ func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
 	c.joins = append(c.joins, j)
 	c.timers.set(&j.timer, until.Add(joinLinkWait))
 	if to == c.cfg.Advertise {
-		c.endJoin(j, nil)
+		c.endJoin(now, j, nil)
 		return
 	}
 	if p := c.peerAt(now, to); p != nil {
@@ -96,7 +95,7 @@ func (c *Core) doubtJoin(now time.Time, j *join) {
 	}
 	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, wantsState: c.cfg.State}
 	j.token = 0 // nobody is told of its end
-	c.endJoin(j, nil)
+	c.endJoin(now, j, nil)
 	again.timer.fire = func(now time.Time) { c.joinTimeout(now, again) }
 	c.joins = append(c.joins, again)
 	c.timers.set(&again.timer, again.until.Add(joinLinkWait))
@@ -133,14 +132,12 @@ func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
 // joinReady goes on with the Joins that waited for a session with p.
 func (c *Core) joinReady(now time.Time, p *peer) {
 	for _, j := range slices.Clone(c.joins) {
-		if j.peer != p || j.greeted {
-			continue
-		}
-		j.greeted = true
-		if p.legacy {
-			c.askSeed(now, p)
-			c.endJoin(j, nil)
-			continue
+		if j.peer == p && !j.greeted {
+			j.greeted = true
+			if p.legacy {
+				c.askSeed(now, p)
+				c.endJoin(now, j, nil)
+			}
 		}
 	}
 	c.advanceJoins(now)
@@ -176,18 +173,18 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 	}
 	if !j.wantsState && slices.Contains(c.joins, j) {
 		c.timers.set(&j.timer, now.Add(joinLinkWait))
-		c.joinLinked()
+		c.joinLinked(now)
 	}
 }
 
 // joinLinked ends the Joins that need nothing more than a link, if there is one.
-func (c *Core) joinLinked() {
+func (c *Core) joinLinked(now time.Time) {
 	if !c.hasLink() {
 		return
 	}
 	for _, j := range slices.Clone(c.joins) {
 		if j.synced && !j.wantsState {
-			c.endJoin(j, nil)
+			c.endJoin(now, j, nil)
 		}
 	}
 }
@@ -195,13 +192,13 @@ func (c *Core) joinLinked() {
 func (c *Core) joinTimeout(now time.Time, j *join) {
 	switch {
 	case j.synced && !j.wantsState:
-		c.endJoin(j, nil)
+		c.endJoin(now, j, nil)
 	case j.attempt == 0 && now.Before(j.until):
 		c.doubtJoin(now, j)
 	case j.synced:
-		c.endJoin(j, ErrStateTimeout)
+		c.endJoin(now, j, ErrStateTimeout)
 	default:
-		c.endJoin(j, ErrJoinTimeout)
+		c.endJoin(now, j, ErrJoinTimeout)
 	}
 }
 
@@ -216,26 +213,19 @@ func (c *Core) ExtendJoin(t JoinToken, most time.Time) {
 
 // CancelJoin ends a Join that nobody waits for any more.
 func (c *Core) CancelJoin(now time.Time, t JoinToken) {
-	c.now = now
-	for _, j := range c.joins {
-		if j.token == t {
-			c.endJoin(j, ErrJoinCancelled)
-			return
-		}
+	if i := slices.IndexFunc(c.joins, func(j *join) bool { return j.token == t }); i >= 0 {
+		c.endJoin(now, c.joins[i], ErrJoinCancelled)
 	}
 }
 
 // AbandonJoin ends a Join to whom nobody has answered yet, as CancelJoin does.
 func (c *Core) AbandonJoin(now time.Time, t JoinToken) {
-	for _, j := range c.joins {
-		if j.token == t && j.peer == nil {
-			c.CancelJoin(now, t)
-			return
-		}
+	if i := slices.IndexFunc(c.joins, func(j *join) bool { return j.token == t && j.peer == nil }); i >= 0 {
+		c.endJoin(now, c.joins[i], ErrJoinCancelled)
 	}
 }
 
-func (c *Core) endJoin(j *join, err error) {
+func (c *Core) endJoin(now time.Time, j *join, err error) {
 	i := slices.Index(c.joins, j)
 	if i < 0 {
 		return
@@ -249,7 +239,7 @@ func (c *Core) endJoin(j *join, err error) {
 	for _, e := range []*exchange{j.exchange, j.rolls} {
 		if e != nil {
 			e.join = nil
-			c.endExchange(c.now, e, nil)
+			c.endExchange(now, e, nil)
 		}
 	}
 	if j.token != 0 {

@@ -15,7 +15,6 @@ const keyChange = 10 * time.Second
 // vouched for are renewed, make before break; those of a key that is gone end when that is done, or
 // after keyChange.
 func (c *Core) SetKeys(now time.Time, keys []handshake.Key) {
-	c.now = now
 	c.hs.SetKeys(keys)
 	c.keyIDs = c.keyIDs[:0]
 	for _, k := range keys[:min(len(keys), handshake.MaxKeys)] {

@@ -23,7 +23,6 @@ type farewell struct {
 // that they know, or do not answer. Sessions stay, so that late questions are answered, until the core is
 // dropped.
 func (c *Core) Leave(now time.Time) {
-	c.now = now
 	if !c.self.live() {
 		if c.farewell.timer.pos == 0 {
 			c.events = append(c.events, Event{Kind: EventDeparted})
@@ -49,7 +48,7 @@ func (c *Core) Leave(now time.Time) {
 	c.subs.choice = c.subs.choice[:0]
 	for _, j := range slices.Clone(c.joins) {
 		if j.token == 0 {
-			c.endJoin(j, nil)
+			c.endJoin(now, j, nil)
 		}
 	}
 	c.bidFarewell(now)

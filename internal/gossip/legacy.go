@@ -86,23 +86,22 @@ func (c *Core) legacyLinks() (n int) {
 	return n
 }
 
-// GoTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.
-func (h *host) GoTeam(id wire.HandshakeID, peer wire.NodeID) {
-	c := (*Core)(h)
-	p := c.peers[peer]
+// goTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.
+func (h *handshakes) goTeam(now time.Time, id wire.HandshakeID, peer wire.NodeID) {
+	c, p := h.core, h.core.peers[peer]
 	if s := p.legacySession(id); s != nil {
-		p.set.Confirm(c.now, s)
-		c.hs.Confirm(c.now, id, peer)
-		c.ready(c.now, p)
+		p.set.Confirm(now, s)
+		h.Confirm(now, id, peer)
+		c.ready(now, p)
 	}
 }
 
-// LegacyProbe seals an empty Frame under a session that a gwyh 0.1 node began: its Nak confirms.
-func (h *host) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
-	c := (*Core)(h)
+// sendLegacyProbe seals an empty Frame under a session that a gwyh 0.1 node began: its Nak confirms.
+func (h *handshakes) sendLegacyProbe(now time.Time, to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
+	c := h.core
 	if s := c.peers[peer].legacySession(id); s != nil {
 		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-		c.out.add(to, s.SealLegacy(c.now, c.out.buf, c.nextSeq(to.Remote), c.plain))
+		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), c.plain))
 	}
 }
 

@@ -37,8 +37,7 @@ func (c *cluster) addAncient(t *testing.T, n byte) *ancient {
 	key, id := [32]byte{1, n}, wire.HandshakeID{n}
 	core := c.nodes[0]
 	c.do(0, func(now time.Time) {
-		core.now = now
-		(*host)(core.Core).Established(&handshake.Established{Peer: a.id, Handshake: id, Legacy: true,
+		core.hs.established(now, &handshake.Established{Peer: a.id, Handshake: id, Legacy: true,
 			SendKey: key, RecvKey: key, Path: wire.Path{Remote: a.addr}, Timestamp: now})
 		a.s = session.New(now, session.Params{Self: a.id, Peer: core.cfg.ID, Handshake: id, Initiator: true, Legacy: true,
 			SendKey: key, RecvKey: key, Suite: session.Null, Rand: c.net.Reader(200 + uint64(n))})
@@ -94,7 +93,7 @@ func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 
 func (a *ancient) HandleTimeout(time.Time) {}
 func (a *ancient) NextTimeout() time.Time  { return time.Time{} }
-func (a *ancient) Drain(send func(to wire.Path, b []byte)) {
+func (a *ancient) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	begin := 0
 	for _, d := range a.out {
 		send(wire.Path{Remote: a.c.nodes[0].addr}, a.buf[begin:d.end])

@@ -31,8 +31,7 @@ func withOld(t *testing.T) (*cluster, *old) {
 	o := &old{t: t, core: c.nodes[0], path: wire.Path{Remote: netip.MustParseAddrPort("10.9.9.9:9")}, id: wire.NodeID{6: 0x40, 15: 1}}
 	key, id := [32]byte{1}, wire.HandshakeID{1}
 	c.do(0, func(now time.Time) {
-		o.core.now = now
-		(*host)(o.core.Core).Established(&handshake.Established{Peer: o.id, Handshake: id, Legacy: true,
+		o.core.hs.established(now, &handshake.Established{Peer: o.id, Handshake: id, Legacy: true,
 			SendKey: key, RecvKey: key, Path: o.path, Timestamp: now})
 		o.s = session.New(now, session.Params{Self: o.id, Peer: o.core.cfg.ID, Handshake: id, Initiator: true, Legacy: true,
 			SendKey: key, RecvKey: key, Suite: session.Null, Rand: c.net.Reader(99)})
@@ -54,7 +53,7 @@ func (o *old) says(c *cluster, plain []byte) (answers []wire.Message) {
 // hears takes what the core sends: that to the gwyh 0.1 node is opened, the rest is lost.
 func (o *old) hears(now time.Time) (got []wire.Message) {
 	o.t.Helper()
-	o.core.Core.Drain(func(to wire.Path, b []byte) {
+	o.core.Core.Drain(now, func(to wire.Path, b []byte) {
 		if to.Remote != o.path.Remote {
 			return
 		}

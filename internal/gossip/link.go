@@ -382,7 +382,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	}
 	c.carry(now, p)
 	c.welcome(now, p)
-	c.joinLinked()
+	c.joinLinked(now)
 }
 
 // unlink ends the link with p on this side, without a word.

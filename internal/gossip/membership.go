@@ -130,7 +130,7 @@ func supersedes(e *wire.Member, m *member) bool {
 
 // applyAlive adds a member, brings one back, or updates it.
 func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
-	if !c.admissible(e, from) {
+	if !c.admissible(now, e, from) {
 		return
 	}
 	before, ok := c.claimName(now, e)
@@ -225,13 +225,13 @@ var (
 
 // admissible reports whether an alive entry may be taken in. If not it is dropped, counted and logged, and the node
 // gets no link when it has sent the entry itself.
-func (c *Core) admissible(e *wire.Member, from *peer) bool {
+func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	d, err := c.refusal(e)
 	if err == nil {
 		return true
 	}
 	c.drop(d)
-	c.logLimited(c.now, "refusal "+d.String(), "[WARN] gwyh: member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	c.logLimited(now, "refusal "+d.String(), "[WARN] gwyh: member %q at %s is not taken in: %v", e.Name, e.Addr, err)
 	if from != nil && from.id == e.ID {
 		from.vetoed = !c.isLive(e.ID)
 	}

@@ -82,7 +82,7 @@ func (c *Core) agree(now time.Time, j *join) {
 func (c *Core) exchangeEnded(now time.Time, j *join, e *exchange, err error) {
 	j.wantsState = j.wantsState && e.rolls()
 	if err != nil {
-		c.endJoin(j, err)
+		c.endJoin(now, j, err)
 		return
 	}
 	c.joinCalm(now, j)
@@ -115,7 +115,7 @@ func errRollTooLarge(size int) error {
 // judgeRoll holds the members that a peer knows, and the peer itself, against what this node takes in, and lets the
 // application judge.
 func (c *Core) judgeRoll(now time.Time, e *exchange) {
-	c.withdraw(e)
+	c.withdraw(now, e)
 	var peers []Member
 	var veto error
 	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
@@ -152,7 +152,6 @@ func (c *Core) judgeRoll(now time.Time, e *exchange) {
 
 // AnswerMerge answers an EventMergeAsked; an error keeps the clusters apart.
 func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
-	c.now = now
 	e := c.exchanges.byID[t]
 	switch {
 	case e == nil || e.phase != asked || !e.rolls() || e.vote != 0:
@@ -207,7 +206,7 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 		e.join = nil
 		c.endExchange(now, e, nil)
 		if veto != nil {
-			c.endJoin(j, veto)
+			c.endJoin(now, j, veto)
 		} else {
 			c.agree(now, j)
 		}

@@ -291,7 +291,6 @@ func (c *Core) shrinkMTU(now time.Time, p *peer) {
 // its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
 // other reason sending pauses for a moment. It is no loss: nothing is said about the path.
 func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
-	c.now = now
 	for _, p := range c.peersAt(to) {
 		if tooBig {
 			c.tooBig(now, p, size)

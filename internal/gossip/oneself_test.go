@@ -41,7 +41,7 @@ func (r *reflector) NextTimeout() time.Time {
 	return r.held[0].at
 }
 
-func (r *reflector) Drain(send func(to wire.Path, b []byte)) {
+func (r *reflector) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	for len(r.held) > 0 && !r.held[0].at.After(r.now) {
 		send(r.held[0].to, r.held[0].b)
 		r.held = r.held[1:]

@@ -1,6 +1,10 @@
 package gossip
 
-import "github.com/gwyh-go/gwyh/internal/wire"
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
 
 // outboxKeep is the capacity an outbox keeps between drains; what a burst needed beyond it is
 // given back.
@@ -53,9 +57,9 @@ func (o *outbox) takes(last *datagram, to wire.Path, end int) bool {
 	return last.packets > 0 && last.packets < wire.PacketsMax && last.to == to && end-begin <= wire.PackedMax
 }
 
-// Drain hands every waiting datagram to send, in order. The bytes are valid during the call.
-func (c *Core) Drain(send func(to wire.Path, b []byte)) {
-	c.drain(1, func(to wire.Path, b []byte, _ int) { send(to, b) })
+// Drain hands every waiting datagram to send, in order. now is the time of the last input. The bytes are valid during the call.
+func (c *Core) Drain(now time.Time, send func(to wire.Path, b []byte)) {
+	c.drain(now, 1, func(to wire.Path, b []byte, _ int) { send(to, b) })
 }
 
 // Bounds of a run: what Linux takes for one packet of segments.
@@ -66,11 +70,13 @@ const (
 
 // DrainRuns is Drain with datagrams that follow each other to one peer handed over together: they lie end
 // to end in b and have size bytes each, but the last, which may have fewer.
-func (c *Core) DrainRuns(send func(to wire.Path, b []byte, size int)) { c.drain(runMax, send) }
+func (c *Core) DrainRuns(now time.Time, send func(to wire.Path, b []byte, size int)) {
+	c.drain(now, runMax, send)
+}
 
 // drain hands over runs of at most so many datagrams.
-func (c *Core) drain(most int, send func(to wire.Path, b []byte, size int)) {
-	c.sealDue(c.now, false)
+func (c *Core) drain(now time.Time, most int, send func(to wire.Path, b []byte, size int)) {
+	c.sealDue(now, false)
 	o := &c.out
 	begin := 0
 	for i := 0; i < len(o.list); {

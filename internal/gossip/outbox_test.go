@@ -33,7 +33,7 @@ func TestRunsAreOfOnePeerAndOneSizeButTheLast(t *testing.T) {
 	}
 	var got []run
 	var all []byte
-	c.DrainRuns(func(to wire.Path, b []byte, size int) {
+	c.DrainRuns(sim.net.Now(), func(to wire.Path, b []byte, size int) {
 		got = append(got, run{to.Remote.Addr().As4()[3], len(b), size})
 		all = append(all, b...)
 	})
@@ -49,14 +49,14 @@ func TestRunsAreOfOnePeerAndOneSizeButTheLast(t *testing.T) {
 	fill()
 	var single []byte
 	n := 0
-	c.Drain(func(_ wire.Path, b []byte) { single = append(single, b...); n++ })
+	c.Drain(sim.net.Now(), func(_ wire.Path, b []byte) { single = append(single, b...); n++ })
 	if !bytes.Equal(all, single) || n != 10 || c.stats.SentDatagrams != 20 || c.stats.SentBytes != uint64(2*len(all)) {
 		t.Errorf("%d datagrams one by one, counted %d with %d bytes", n, c.stats.SentDatagrams, c.stats.SentBytes)
 	}
 	for range runMax + 5 {
 		c.out.add(to(1), append(c.out.buf, 1))
 	}
-	c.DrainRuns(func(_ wire.Path, b []byte, size int) {
+	c.DrainRuns(sim.net.Now(), func(_ wire.Path, b []byte, size int) {
 		if size != 1 || len(b) != runMax && len(b) != 5 {
 			t.Errorf("a run of %d", len(b))
 		}

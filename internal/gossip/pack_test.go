@@ -33,7 +33,8 @@ func TestSmallPacketsToOneGoNodeShareDatagrams(t *testing.T) {
 		{"a handshake or probe", []packet{{1, 10, false}, {1, 20, true}, {1, 30, false}}, []int{10, 20, 30}},
 		{"too many", many, []int{10 * wire.PacketsMax, 10}},
 	} {
-		c := newCluster(t, 1, lan()).make(0).Core
+		sim := newCluster(t, 1, lan())
+		c := sim.make(0).Core
 		for _, p := range x.sent {
 			buf := append(c.out.buf, make([]byte, p.size)...)
 			if p.alone {
@@ -43,7 +44,7 @@ func TestSmallPacketsToOneGoNodeShareDatagrams(t *testing.T) {
 			}
 		}
 		var got []int
-		c.Drain(func(_ wire.Path, b []byte) { got = append(got, len(b)) })
+		c.Drain(sim.net.Now(), func(_ wire.Path, b []byte) { got = append(got, len(b)) })
 		if !slices.Equal(got, x.want) {
 			t.Errorf("%s: datagrams of %v bytes, want %v", x.what, got, x.want)
 		}
@@ -92,8 +93,8 @@ type losing struct {
 	lost int
 }
 
-func (l *losing) Drain(send func(to wire.Path, b []byte)) {
-	l.node.Drain(func(to wire.Path, b []byte) {
+func (l *losing) Drain(now time.Time, send func(to wire.Path, b []byte)) {
+	l.node.Drain(now, func(to wire.Path, b []byte) {
 		if l.lost > 0 && bytes.Contains(b[:min(len(b), 120)], []byte("OkBoss")) {
 			l.lost--
 			return

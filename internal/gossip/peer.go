@@ -80,11 +80,41 @@ const (
 	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
 )
 
-// host is the core as the handshakes see it.
-type host Core
+// handshakes are the handshakes of a core, and what the core does about their outcomes.
+type handshakes struct {
+	*handshake.Endpoint
+	core     *Core
+	outcomes handshake.Buffer
+}
 
-func (h *host) SendHandshake(to wire.Path, hs *wire.Handshake) {
-	c := (*Core)(h)
+// conclude acts on the outcomes that one input to the Endpoint has appended to h.outcomes.
+func (h *handshakes) conclude(now time.Time, out []handshake.Outcome) {
+	h.outcomes.Work(out, func(o *handshake.Outcome) { h.act(now, o) })
+}
+
+func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
+	switch o.Kind {
+	case handshake.SendHandshake:
+		h.sendHandshake(o.To, o.Message)
+	case handshake.SendPacket:
+		h.core.out.pack(o.To, append(h.core.out.buf, o.Packet...))
+	case handshake.SessionEstablished:
+		h.established(now, o.Session)
+	case handshake.GoTeamReceived:
+		h.goTeam(now, o.Handshake, o.Peer)
+	case handshake.SendLegacyProbe:
+		h.sendLegacyProbe(now, o.To, o.Handshake, o.Peer)
+	case handshake.AttemptFailed:
+		h.attemptFailed(now, o.Attempt, o.Err)
+	case handshake.AttemptSlow:
+		h.attemptSlow(o.Attempt)
+	case handshake.PacketRejected:
+		h.rejected(now, o)
+	}
+}
+
+func (h *handshakes) sendHandshake(to wire.Path, hs *wire.Handshake) {
+	c := h.core
 	buf := wire.AppendHandshake(c.out.buf, c.nextSeq(to.Remote), c.cfg.ID, hs)
 	if hs.Step == wire.StepOkBoss { // what a gwyh 0.1 node gets afterwards is not packed
 		c.out.pack(to, buf)
@@ -93,55 +123,55 @@ func (h *host) SendHandshake(to wire.Path, hs *wire.Handshake) {
 	c.out.add(to, buf)
 }
 
-func (h *host) SendPacket(to wire.Path, packet []byte) {
-	c := (*Core)(h)
-	c.out.pack(to, append(c.out.buf, packet...))
-}
-
-// Established makes a session of a finished handshake. The identity that it returns is the first
-// message of the session, both ways; the session carries nothing else until a box of the peer opened.
-func (h *host) Established(e *handshake.Established) []byte {
-	c := (*Core)(h)
+// established makes a session of a finished handshake and introduces this node under it. The identity is the first
+// message of the session in both directions. The session carries nothing else until a box of the peer opened.
+func (h *handshakes) established(now time.Time, e *handshake.Established) {
+	c := h.core
 	if e.Initiator {
 		c.stats.HandshakesInitiated++
 	} else {
 		c.stats.HandshakesAccepted++
 	}
-	p := c.peerOf(e)
-	s := session.New(c.now, session.Params{Self: c.cfg.ID, Peer: e.Peer, Handshake: e.Handshake, Initiator: e.Initiator,
+	p := c.peerOf(now, e)
+	s := session.New(now, session.Params{Self: c.cfg.ID, Peer: e.Peer, Handshake: e.Handshake, Initiator: e.Initiator,
 		Legacy: e.Legacy, SendKey: e.SendKey, RecvKey: e.RecvKey, Prefix: e.Prefix, Timestamp: e.Timestamp,
 		Fingerprint: e.Key, Path: e.Path, Suite: c.cfg.Suite, Rand: c.cfg.Rand})
-	for _, old := range p.set.Add(c.now, s) {
+	for _, old := range p.set.Add(now, s) {
 		c.forget(p, old)
 	}
-	p.echo = c.now
-	c.logEstablished(c.now, p, e.Initiator)
+	p.echo = now
+	c.logEstablished(now, p, e.Initiator)
 	if e.RTT > 0 {
 		c.measured(p, e.RTT)
 	}
+	early := false
 	if d, ok := c.dials[e.Attempt]; ok {
 		p.dials = append(p.dials, e.Attempt)
 		if d.join != nil {
 			d.join.peer = p
 			c.noteReached(d.join.to, p.id)
-			c.sealEarly(p, s, e)
+			early = c.sealEarly(now, p, s, e)
 		}
 	}
 	c.wake(p)
-	if e.Legacy {
-		return nil
+	var identity []byte
+	if !e.Legacy {
+		identity = c.addChannel(now, p, s)
 	}
-	return c.addChannel(c.now, p, s)
+	h.conclude(now, h.Introduce(h.outcomes, now, e, identity))
+	if early {
+		c.joinReady(now, p)
+	}
 }
 
 // peerOf finds or makes the peer of a handshake and takes in what its block says.
-func (c *Core) peerOf(e *handshake.Established) *peer {
+func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	p := c.peers[e.Peer]
 	if p == nil {
-		c.makeRoom()
+		c.makeRoom(now)
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
-		p.pace = pacing.New(c.now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
+		p.pace = pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.fire = p.tick
 		p.mtu = c.newPathMTU()
 		c.peers[e.Peer] = p
@@ -153,7 +183,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 	if e.HasVersions {
 		p.versions = e.Versions
 	}
-	p.heard = c.now
+	p.heard = now
 	p.introduced = false
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
 	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
@@ -171,7 +201,7 @@ func (c *Core) peerOf(e *handshake.Established) *peer {
 const unlinkedMax = 4096
 
 // makeRoom forgets the peer without a link that was silent longest, when there are too many.
-func (c *Core) makeRoom() {
+func (c *Core) makeRoom(now time.Time) {
 	if len(c.peers)-len(c.links) < unlinkedMax {
 		return
 	}
@@ -184,102 +214,92 @@ func (c *Core) makeRoom() {
 			oldest = p
 		}
 	}
-	for _, s := range oldest.set.RemoveAll(c.now) {
+	for _, s := range oldest.set.RemoveAll(now) {
 		c.forget(oldest, s)
 	}
-	c.remove(c.now, oldest)
+	c.remove(now, oldest)
 }
 
-// sealEarly lets a Join go on at once with a Go node that has answered: what it says goes in one datagram with the
-// OkBoss. What gets lost there is said again as anything else is.
-func (c *Core) sealEarly(p *peer, s *session.Session, e *handshake.Established) {
-	if e.Legacy || !e.HasVersions || p.set.Current(c.now) != nil {
-		return
+// sealEarly reports whether a Join may go on at once with a Go node that has answered: what it sends goes in one datagram
+// with the OkBoss. What gets lost there is sent again as anything else is.
+func (c *Core) sealEarly(now time.Time, p *peer, s *session.Session, e *handshake.Established) bool {
+	if e.Legacy || !e.HasVersions || p.set.Current(now) != nil {
+		return false
 	}
 	p.set.SealEarly(s)
-	c.early = append(c.early, p)
-}
-
-// beginEarly goes on with the Joins that were answered in the packet in progress.
-func (c *Core) beginEarly(now time.Time) {
-	for i, p := range c.early {
-		c.joinReady(now, p)
-		c.early[i] = nil
-	}
-	c.early = c.early[:0]
+	return true
 }
 
 // unwritten reports whether what was sent to an address waits for a slow transport. What repeats it waits too.
 func (c *Core) unwritten(to netip.AddrPort) bool { return c.cfg.Unsent != nil && c.cfg.Unsent(to) }
 
-// AttemptFailed ends a Join, or lets another member be chosen.
-func (h *host) AttemptFailed(a handshake.AttemptID, err error) {
-	c := (*Core)(h)
+// attemptFailed ends a Join, or lets another member be chosen.
+func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
+	c := h.core
 	c.stats.HandshakesFailed++
 	d := c.dials[a]
 	delete(c.dials, a)
-	c.logAttemptFailed(c.now, d.to, err)
+	c.logAttemptFailed(now, d.to, err)
 	switch {
 	case d.join != nil:
-		c.endJoin(d.join, err)
-		return
+		c.endJoin(now, d.join, err)
 	case d.sends:
-		c.failWaiting(c.now, a, err)
-		return
+		c.failWaiting(now, a, err)
 	case d.ping != nil:
 		c.endPing(d.ping, 0, err)
-		return
-	}
-	p := c.peers[d.member]
-	if m := c.members.get(d.member); m != nil && (p == nil || p.set.Current(c.now) == nil) {
-		c.avoid(c.now, m)
+	default:
+		if p, m := c.peers[d.member], c.members.get(d.member); m != nil && (p == nil || p.set.Current(now) == nil) {
+			c.avoid(now, m)
+		}
 	}
 }
 
-// IsSelf reports whether an address is one of this node's own.
-func (h *host) IsSelf(addr netip.AddrPort) bool {
-	return addr == h.cfg.Advertise || h.cfg.Own != nil && h.cfg.Own(addr)
+// attemptSlow gives a Join over a slow transport the time that it may take there.
+func (h *handshakes) attemptSlow(a handshake.AttemptID) {
+	if j := h.core.dials[a].join; j != nil && j.most.After(j.until) {
+		j.until = j.most
+		h.core.timers.set(&j.timer, j.until.Add(joinLinkWait))
+		h.Extend(a, j.until)
+	}
 }
 
-// ReachedSelf ends what was meant for an address that is one of this node's own.
-func (h *host) ReachedSelf(a handshake.AttemptID) {
-	c := (*Core)(h)
+func (h *handshakes) isSelf(addr netip.AddrPort) bool {
+	cfg := &h.core.cfg
+	return addr == cfg.Advertise || cfg.Own != nil && cfg.Own(addr)
+}
+
+// reachedSelf ends what was meant for an address that is one of this node's own.
+func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
+	c := h.core
+	h.Cancel(a)
 	switch d := c.dials[a]; {
 	case d.join != nil:
 		c.noteReached(d.join.to, c.cfg.ID)
-		c.endJoin(d.join, nil)
+		c.endJoin(now, d.join, nil)
 	case d.sends:
-		c.failWaiting(c.now, a, errOneself)
+		c.failWaiting(now, a, errOneself)
 	case d.ping != nil:
 		if d.ping.name != "" && d.ping.name != c.cfg.Name {
 			c.endPing(d.ping, 0, ErrOtherName)
 		} else {
-			c.endPing(d.ping, c.now.Sub(d.ping.begun), nil)
+			c.endPing(d.ping, now.Sub(d.ping.begun), nil)
 		}
 	}
 	delete(c.dials, a)
 }
 
-// AttemptSlow gives a Join over a slow transport the time that it may take there.
-func (h *host) AttemptSlow(a handshake.AttemptID) (until time.Time) {
-	c := (*Core)(h)
-	j := c.dials[a].join
-	if j == nil || !j.most.After(j.until) {
-		return time.Time{}
-	}
-	j.until = j.most
-	c.timers.set(&j.timer, j.until.Add(joinLinkWait))
-	return j.until
-}
-
-// Rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
+// rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
 // is what a person who sets up a cluster needs to be told.
-func (h *host) Rejected(from wire.Path, r handshake.Reason) {
-	c := (*Core)(h)
+func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
+	c, r := h.core, o.Reason
+	if r == handshake.Returned && h.isSelf(o.To.Remote) {
+		h.reachedSelf(now, o.Attempt)
+		return
+	}
 	c.stats.HandshakesRejected++
 	c.stats.Rejected[r]++
 	c.drop(DropHandshake)
-	c.logLimited(c.now, "reject "+r.String(), "[WARN] gwyh: handshake with %s refused: %s", from.Remote, r)
+	c.logLimited(now, "reject "+r.String(), "[WARN] gwyh: handshake with %s refused: %s", o.From.Remote, r)
 }
 
 // dial is why a handshake was begun: for a Join, or for a session with a member.
@@ -297,8 +317,9 @@ func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handsh
 	c.stats.HandshakesStarted++
 	d.to = to.Remote
 	c.logDial(now, &d)
-	a := c.hs.Initiate(now, to, d.member, until)
+	a, out := c.hs.Initiate(c.hs.outcomes, now, to, d.member, until)
 	c.dials[a] = d
+	c.hs.conclude(now, out)
 	return a
 }
 
@@ -613,6 +634,6 @@ func (c *Core) remove(now time.Time, p *peer) {
 	delete(c.peers, p.id)
 	c.dropExchanges(now, p)
 	for _, a := range p.dials {
-		(*host)(c).AttemptFailed(a, ErrPeerGone)
+		c.hs.attemptFailed(now, a, ErrPeerGone)
 	}
 }

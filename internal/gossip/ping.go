@@ -66,10 +66,10 @@ func (c *Core) wantPayload(now time.Time) {
 
 // SetAckPayload answers an EventPayloadWanted: what answers to Pings carry from now on. More than
 // AckPayloadMax is not sent.
-func (c *Core) SetAckPayload(b []byte) {
+func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	c.ackPayload.waits = false
 	if len(b) > AckPayloadMax {
-		c.logLimited(c.now, "payload", "[WARN] gwyh: AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
+		c.logLimited(now, "payload", "[WARN] gwyh: AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
 		b = nil
 	}
 	c.ackPayload.data = bytes.Clone(b)
@@ -78,7 +78,6 @@ func (c *Core) SetAckPayload(b []byte) {
 // Ping measures the time to the node at an address and back, after a handshake where there is no session.
 // name, if any, is the name it has to have. An EventPinged with the token tells the end, at the latest at until.
 func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (PingToken, error) {
-	c.now = now
 	if len(c.appPings) >= pingsMax {
 		return 0, ErrQueueFull
 	}

@@ -114,7 +114,7 @@ func TestPayloadBeyondItsBoundIsNotSent(t *testing.T) {
 	c.tweak = func(i int, cfg *Config) { cfg.Pings = i == 0 }
 	c.add(2)
 	c.form(time.Second)
-	c.do(1, func(time.Time) { c.nodes[1].SetAckPayload(make([]byte, AckPayloadMax)) })
+	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, AckPayloadMax)) })
 	c.net.RunFor(3 * time.Second)
 	most := 0
 	for _, e := range c.nodes[0].pings {
@@ -123,7 +123,7 @@ func TestPayloadBeyondItsBoundIsNotSent(t *testing.T) {
 	if most != AckPayloadMax {
 		t.Errorf("%d bytes came, want %d", most, AckPayloadMax)
 	}
-	c.do(1, func(time.Time) { c.nodes[1].SetAckPayload(make([]byte, AckPayloadMax+1)) })
+	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, AckPayloadMax+1)) })
 	c.net.RunFor(100 * time.Millisecond)
 	c.nodes[0].pings = nil
 	c.net.RunFor(3 * time.Second)

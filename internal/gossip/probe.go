@@ -152,7 +152,7 @@ func (c *Core) probeFailed(now time.Time, pr *probe) {
 		c.aware.note(c.silentHelpers(pr))
 		c.accuseMyself(now, pr.m)
 	}
-	if c.linksFail() {
+	if c.linksFail(now) {
 		c.startCensus(now)
 	}
 }

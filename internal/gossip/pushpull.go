@@ -56,7 +56,6 @@ func (c *Core) askState(e *exchange) {
 
 // AnswerState answers an EventStateWanted. data is not kept.
 func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
-	c.now = now
 	e := c.exchanges.byID[t]
 	if e == nil || e.phase != asked || e.rolls() {
 		return
@@ -117,7 +116,6 @@ func (c *Core) mergeWaiting(now time.Time, p *peer) {
 
 // StateMerged tells that the application is done with an EventState.
 func (c *Core) StateMerged(now time.Time, t StateToken) {
-	c.now = now
 	if e := c.exchanges.byID[t]; e != nil && e.phase == merging {
 		c.endExchange(now, e, nil)
 	}

@@ -37,7 +37,6 @@ func (c *Core) askSelection(now time.Time) {
 // SetSelection answers an EventSelectionWanted: which of its Peers may be chosen, and which one is chosen before all
 // others, whether it is among the selected or not; zero for none.
 func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
-	c.now = now
 	if !c.subs.selection.Pending() {
 		return
 	}

@@ -125,7 +125,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 				n.app.answer(now, n.Core, e)
 			}
 		}
-		n.Drain(func(wire.Path, []byte) {})
+		n.Drain(now, func(wire.Path, []byte) {})
 		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.linked { // load, and something that may be asked for
 			for range 40 {
 				_ = n.Broadcast(now, []byte("own"))

@@ -50,7 +50,7 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 		c.stats.SuspicionsRaised++
 	}
 	c.awaitVerdict(now, m)
-	if incarnation < s.incarnation || len(s.accusers) > c.confirmations() || slices.Contains(s.accusers, by) {
+	if incarnation < s.incarnation || len(s.accusers) > c.confirmations(now) || slices.Contains(s.accusers, by) {
 		c.stats.MembersStale++
 		return
 	}
@@ -135,9 +135,9 @@ func (c *Core) absolve(m *member) {
 // confirmations is how many nodes beside the first accuser bring a verdict forward. Those that are suspect themselves
 // confirm nothing, and without a link no confirmation arrives. Where there are not enough others, the verdict waits for
 // none.
-func (c *Core) confirmations() int {
+func (c *Core) confirmations(now time.Time) int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.peers()-1-max(c.accused, 1) < k || !slices.ContainsFunc(c.links, c.linkWorks) {
+	if c.members.peers()-1-max(c.accused, 1) < k || !slices.ContainsFunc(c.links, func(p *peer) bool { return c.linkWorks(now, p) }) {
 		return 0
 	}
 	return max(k, 0)
@@ -145,14 +145,14 @@ func (c *Core) confirmations() int {
 
 // patience is how long the accused has, from the first accusation on. Nodes that watched it themselves
 // decide; the others wait for their verdict, and only take twice the time for one.
-func (c *Core) patience(m *member) time.Duration {
+func (c *Core) patience(now time.Time, m *member) time.Duration {
 	s := m.doubt
 	least := float64(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2)
-	if !s.private && !c.hearsNobody(c.now) { // ill health gives others more time to contradict; nobody hears this one
+	if !s.private && !c.hearsNobody(now) { // ill health gives others more time to contradict; nobody hears this one
 		least = float64(c.aware.stretch(time.Duration(least)))
 	}
 	wait := least
-	if k := c.confirmations(); k > 0 {
+	if k := c.confirmations(now); k > 0 {
 		most := least * float64(c.cfg.SuspicionMaxTimeoutMult)
 		confirmed := math.Log(float64(max(len(s.accusers), 1))) / math.Log(float64(k+1))
 		wait = max(least, most-confirmed*(most-least))
@@ -166,7 +166,7 @@ func (c *Core) patience(m *member) time.Duration {
 // awaitVerdict sets the time of the verdict, or of a look whether this node's health has changed it.
 func (c *Core) awaitVerdict(now time.Time, m *member) {
 	s := m.doubt
-	at, look := s.began.Add(c.patience(m)), now.Add(c.cfg.ProbeInterval)
+	at, look := s.began.Add(c.patience(now, m)), now.Add(c.cfg.ProbeInterval)
 	if look.Before(at) {
 		at = look
 	}
@@ -177,7 +177,7 @@ func (c *Core) awaitVerdict(now time.Time, m *member) {
 // its refutation will come.
 func (c *Core) judge(now time.Time, m *member) {
 	s := m.doubt
-	if s.began.Add(c.patience(m)).After(now) {
+	if s.began.Add(c.patience(now, m)).After(now) {
 		c.awaitVerdict(now, m)
 		return
 	}

@@ -99,18 +99,18 @@ func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 	// SuspicionMult 4 and ProbeInterval 1 s: 2 s at least, six times that at most, k = 2.
 	for i, want := range []time.Duration{12 * time.Second, 5690 * time.Millisecond, 2 * time.Second} {
 		s.accusers = append(s.accusers, wire.NodeID{byte(i)})
-		if got := n.patience(m); got.Truncate(time.Millisecond) != want {
+		if got := n.patience(now, m); got.Truncate(time.Millisecond) != want {
 			t.Errorf("%d confirmations: %v, want %v", i, got, want)
 		}
 	}
 	n.aware.note(3)
-	if got := n.patience(m); got != 8*time.Second {
+	if got := n.patience(now, m); got != 8*time.Second {
 		t.Errorf("in ill health: %v, want 8 s", got)
 	}
 	n.aware.note(-3)
 	s.own = false
 	if p := n.peers[m.ID]; p == nil || !p.linked {
-		if got := n.patience(m); got != 4*time.Second {
+		if got := n.patience(now, m); got != 4*time.Second {
 			t.Errorf("one that does not watch it: %v, want 4 s", got)
 		}
 	}

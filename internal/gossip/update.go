@@ -11,7 +11,6 @@ import (
 // SetMeta changes the metadata of this node and tells the links at once. After an error nothing has
 // changed. meta is not kept.
 func (c *Core) SetMeta(now time.Time, meta []byte) error {
-	c.now = now
 	before := c.self.Meta
 	c.self.Meta = bytes.Clone(meta)
 	if err := c.fits(); err != nil {

@@ -38,7 +38,7 @@ func (c *Core) heldForVerdict(now time.Time, m *member, e *wire.Member, from *pe
 	if !c.cfg.AskAlive || m != nil && m.live() && sameNode(&m.Member, e) || c.isApproved(e) {
 		return false
 	}
-	if !c.admissible(e, from) {
+	if !c.admissible(now, e, from) {
 		return true
 	}
 	v := &vote{entry: c.memberOf(e), how: how}
@@ -112,7 +112,6 @@ func (c *Core) askAlive(v *vote) {
 
 // AnswerAlive answers an EventAliveAsked; an error keeps the node out.
 func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
-	c.now = now
 	if e := c.votes.rolls[t]; e != nil {
 		c.answerNode(now, e, veto)
 		return

@@ -216,7 +216,7 @@ func (n *Node) HandleTimeout(now time.Time) { n.timers.run(now) }
 func (n *Node) NextTimeout() time.Time { return n.timers.next() }
 
 // Drain hands over the datagrams that wait to be sent.
-func (n *Node) Drain(send func(to wire.Path, b []byte)) {
+func (n *Node) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	for _, d := range n.out {
 		send(wire.Path{Remote: d.to}, d.b)
 	}

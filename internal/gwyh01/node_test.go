@@ -135,7 +135,7 @@ func (s *stranger) shakes(within time.Duration) *[32]byte {
 	s.send(&h)
 	var box *[32]byte
 	for end := s.now.Add(within); ; {
-		s.model.Drain(func(_ wire.Path, b []byte) {
+		s.model.Drain(s.now, func(_ wire.Path, b []byte) {
 			var p wire.Packet
 			var o wire.Handshake
 			if wire.ParsePacket(&p, b) != nil || p.Kind != wire.PacketHandshake || wire.ParseHandshake(&o, p.Handshake) != nil || o.ID != h.ID || o.Step != wire.StepOhai {
@@ -207,7 +207,7 @@ func TestNaksKeepAModelFromShakingHands(t *testing.T) {
 func (s *stranger) hellosTo(to netip.AddrPort, end time.Time) (at []time.Time) {
 	for ; !s.now.After(end); s.now = s.model.NextTimeout() {
 		s.model.HandleTimeout(s.now)
-		s.model.Drain(func(path wire.Path, b []byte) {
+		s.model.Drain(s.now, func(path wire.Path, b []byte) {
 			if path.Remote == to {
 				at = append(at, s.now)
 			}

@@ -291,7 +291,7 @@ func (s *stage) carry() {
 	for moved := true; moved; {
 		moved = false
 		for _, n := range append([]*Node{s.main}, s.others...) {
-			n.Drain(func(to wire.Path, b []byte) {
+			n.Drain(s.now, func(to wire.Path, b []byte) {
 				moved = true
 				s.deliver(n, to.Remote, bytes.Clone(b))
 			})

@@ -32,7 +32,7 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 	e.ledger(sender).record(now, sender, nanos)
 	x := &halfOpen{key: key, m: m, source: network(from.Remote.Addr()), path: e.replyTo(from, m.block.Advertise)}
 	e.open(now, x)
-	e.host.SendHandshake(x.path, x.m.Ohai())
+	e.sendHandshake(x.path, x.m.Ohai())
 	return accepted
 }
 
@@ -49,7 +49,7 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake, a
 		return TooManyRepeats
 	}
 	x.repeats++
-	e.host.SendHandshake(e.replyTo(from, x.m.block.Advertise), x.m.Ohai())
+	e.sendHandshake(e.replyTo(from, x.m.block.Advertise), x.m.Ohai())
 	return accepted
 }
 
@@ -57,7 +57,7 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake, a
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
 		if !old.m.Done() {
-			e.host.Rejected(old.path, GaveWay)
+			e.reject(old.path, GaveWay)
 		}
 		e.drop(old)
 	}
@@ -72,7 +72,7 @@ func (e *Endpoint) drop(x *halfOpen) {
 }
 
 // handleOkBoss ends a handshake that a peer began: once. A repeat draws the stored answer.
-func (e *Endpoint) handleOkBoss(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+func (e *Endpoint) handleOkBoss(from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
 	x := e.half.all[halfKey{sender, h.ID}]
 	if x == nil {
 		return UnknownHandshake
@@ -87,15 +87,23 @@ func (e *Endpoint) handleOkBoss(now time.Time, from wire.Path, sender wire.NodeI
 	x.m = next
 	x.path = e.replyTo(from, x.m.block.Advertise)
 	est.Path = x.path
-	x.identity = e.host.Established(&est)
-	est.wipe()
+	e.establish(&est)
+	return accepted
+}
+
+// introduceResponder answers the OkBoss, once the core has made the session.
+func (e *Endpoint) introduceResponder(now time.Time, s *Established, identity []byte) {
+	x := e.half.all[halfKey{s.Peer, s.Handshake}]
+	if x == nil || !x.m.Done() {
+		return
+	}
+	x.identity = identity
 	x.repeats = 0
 	e.timers.set(&x.timer, now.Add(halfOpenLife))
 	if !x.m.bound {
 		e.startGoTeams(now, x)
 	}
 	e.answerOkBoss(x.path, x)
-	return accepted
 }
 
 func (e *Endpoint) repeatOkBoss(from wire.Path, x *halfOpen, h *wire.Handshake) Reason {
@@ -113,10 +121,10 @@ func (e *Endpoint) repeatOkBoss(from wire.Path, x *halfOpen, h *wire.Handshake) 
 // answerOkBoss sends a Go node our identity, a legacy one a GoTeam and something to Nak.
 func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
 	if !x.m.bound {
-		e.host.SendHandshake(to, &wire.Handshake{ID: x.key.id, Step: wire.StepGoTeam})
-		e.host.LegacyProbe(to, x.key.id, x.key.node)
+		e.sendHandshake(to, &wire.Handshake{ID: x.key.id, Step: wire.StepGoTeam})
+		e.add(Outcome{Kind: SendLegacyProbe, To: to, Handshake: x.key.id, Peer: x.key.node})
 	} else if x.identity != nil {
-		e.host.SendPacket(to, x.identity)
+		e.add(Outcome{Kind: SendPacket, To: to, Packet: x.identity})
 	}
 }
 

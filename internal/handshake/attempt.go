@@ -6,9 +6,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An AttemptID names one call of Initiate. Zero names none.
-type AttemptID uint64
-
 const (
 	hellosMax = 8                // Hellos of one attempt that may still be answered
 	helloLife = 5 * time.Second  // how long one Hello is repeated; later it would look replayed
@@ -24,6 +21,7 @@ type attempt struct {
 	legacy bool        // the peer may be a legacy one: every Hello is a new handshake
 	ladder *ladder
 	until  time.Time
+	due    time.Time // when it goes on, unless it ends before
 
 	hellos   []*pending // oldest first, at most hellosMax
 	sends    int        // Hellos sent
@@ -51,8 +49,9 @@ type pending struct {
 }
 
 // Initiate begins an attempt to shake hands with whoever is there, or only with the peer if its id is
-// not zero. It ends by Confirm, Cancel, ReachedSelf, GoTeam or, at the time until, by AttemptFailed.
-func (e *Endpoint) Initiate(now time.Time, to wire.Path, peer wire.NodeID, until time.Time) AttemptID {
+// not zero. It ends by Confirm, by Cancel, by the outcome GoTeamReceived or, at the time until, by AttemptFailed.
+func (e *Endpoint) Initiate(out []Outcome, now time.Time, to wire.Path, peer wire.NodeID, until time.Time) (AttemptID, []Outcome) {
+	e.begin(out)
 	e.lastAttempt++
 	a := &attempt{
 		id: e.lastAttempt, to: to, peer: peer, until: until,
@@ -65,7 +64,15 @@ func (e *Endpoint) Initiate(now time.Time, to wire.Path, peer wire.NodeID, until
 	a.timer.fire = func(now time.Time) { e.attemptDue(now, a) }
 	e.attempts[a.id] = a
 	e.sayHello(now, a)
-	return a.id
+	return a.id, e.take()
+}
+
+// Extend moves the end of an attempt to the time until.
+func (e *Endpoint) Extend(id AttemptID, until time.Time) {
+	if a := e.attempts[id]; a != nil {
+		a.until = until
+		e.wake(a, a.due)
+	}
 }
 
 // Cancel ends an attempt without a word.
@@ -75,7 +82,7 @@ func (e *Endpoint) Cancel(id AttemptID) {
 	}
 }
 
-// end forgets an attempt. Its session, if there is one, is the host's.
+// end forgets an attempt. Its session, if there is one, is the core's.
 func (e *Endpoint) end(a *attempt) {
 	e.timers.stop(&a.timer)
 	delete(e.attempts, a.id)
@@ -96,7 +103,7 @@ func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 	switch {
 	case !now.Before(a.until):
 		e.end(a)
-		e.host.AttemptFailed(a.id, a.failure())
+		e.add(Outcome{Kind: AttemptFailed, Attempt: a.id, Err: a.failure()})
 	case e.putOff(now, a):
 	case a.answered == nil:
 		e.sayHello(now, a)
@@ -130,14 +137,11 @@ func (e *Endpoint) putOff(now time.Time, a *attempt) bool {
 	return true
 }
 
-// noteSlow gives an attempt the time that the host allows for a slow transport.
+// noteSlow says once that the transport is slow for an attempt.
 func (e *Endpoint) noteSlow(a *attempt) {
-	if a.slow {
-		return
-	}
-	a.slow = true
-	if until := e.host.AttemptSlow(a.id); !until.IsZero() {
-		a.until = until
+	if !a.slow {
+		a.slow = true
+		e.add(Outcome{Kind: AttemptSlow, Attempt: a.id})
 	}
 }
 
@@ -154,6 +158,7 @@ func (a *attempt) failure() error {
 
 // wake sets the attempt's timer, to no later than its end.
 func (e *Endpoint) wake(a *attempt, at time.Time) {
+	a.due = at
 	if a.until.Before(at) {
 		at = a.until
 	}
@@ -171,7 +176,7 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	a.sent = now
 	e.wake(a, now.Add(a.ladder.delay(a.sends, e.origin)))
 	a.sends++
-	e.host.SendHandshake(a.to, p.m.Hello())
+	e.sendHandshake(a.to, p.m.Hello())
 }
 
 func (a *attempt) lastHello() *pending {
@@ -198,20 +203,16 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 }
 
 // handleOwn takes a packet that carries this node's own id (PROTOCOL.md H7). A Hello that comes back proves only
-// that somebody sent it back. It ends an attempt only if the attempt went to an address of this node's own.
-func (e *Endpoint) handleOwn(h *wire.Handshake) Reason {
+// that somebody sent it back. The core decides what it means, as only the core knows this node's addresses.
+func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
 	if p == nil || h.Step != wire.StepHello || p.attempt.peer != (wire.NodeID{}) ||
 		p.m.Answered() || content(h) != content(p.m.Hello()) {
 		return OwnID
 	}
-	if !e.host.IsSelf(p.attempt.to.Remote) {
-		p.attempt.last = Returned
-		return Returned
-	}
-	e.end(p.attempt)
-	e.host.ReachedSelf(p.attempt.id)
-	return accepted
+	p.attempt.last = Returned
+	e.add(Outcome{Kind: PacketRejected, Reason: Returned, Attempt: p.attempt.id, To: p.attempt.to, From: from})
+	return accepted // what it means is said already
 }
 
 // handleOhai takes the first right answer of an attempt. A repeat of it draws the stored OkBoss.
@@ -240,10 +241,18 @@ func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID,
 		est.RTT = now.Sub(p.sent)
 	}
 	e.settle(p)
-	p.identity = e.host.Established(&est)
-	est.wipe()
-	e.sayOkBoss(now, p)
+	e.establish(&est)
 	return accepted
+}
+
+// introduceInitiator sends the OkBoss, once the core has made the session.
+func (e *Endpoint) introduceInitiator(now time.Time, s *Established, identity []byte) {
+	p := e.pending[s.Handshake]
+	if p == nil || !p.m.Answered() || p.m.peer != s.Peer {
+		return
+	}
+	p.identity = identity
+	e.sayOkBoss(now, p)
 }
 
 // settle ends the attempt's other Hellos. Legacy ones that were answered before stay: their GoTeam or
@@ -266,7 +275,7 @@ func (e *Endpoint) settle(p *pending) {
 
 // life is how long an OkBoss is repeated before the attempt begins anew, because the peer seems to have
 // forgotten the handshake: started again, changed its keys, or had too many others. The session stays
-// the host's, and a box that opens under it still ends the attempt.
+// the core's, and a box that opens under it still ends the attempt.
 func (p *pending) life() time.Duration {
 	if p.m.bound {
 		return okBossLife
@@ -304,9 +313,9 @@ func (e *Endpoint) repeatOhai(from wire.Path, p *pending, sender wire.NodeID, h 
 }
 
 func (e *Endpoint) answerOhai(to wire.Path, p *pending) {
-	e.host.SendHandshake(to, p.m.OkBoss())
+	e.sendHandshake(to, p.m.OkBoss())
 	if p.identity != nil {
-		e.host.SendPacket(to, p.identity)
+		e.add(Outcome{Kind: SendPacket, To: to, Packet: p.identity})
 	}
 }
 
@@ -320,6 +329,6 @@ func (e *Endpoint) handleGoTeam(sender wire.NodeID, h *wire.Handshake) Reason {
 		return Unexpected
 	}
 	e.end(p.attempt)
-	e.host.GoTeam(h.ID, sender)
+	e.add(Outcome{Kind: GoTeamReceived, Handshake: h.ID, Peer: sender})
 	return accepted
 }

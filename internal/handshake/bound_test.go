@@ -248,8 +248,8 @@ func TestClockTwoMinutesOffIsRefusedAndOneUnderAMinuteIsNot(t *testing.T) {
 
 func TestHelloAimedAtANodeIsAnsweredByNoOther(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
-	id := a.ep.Initiate(w.now, b.path(), goID(9), w.now.Add(2*time.Second))
-	right := a.ep.Initiate(w.now, b.path(), b.id(), w.now.Add(2*time.Second))
+	id := a.initiate(b.addr, goID(9), 2*time.Second)
+	right := a.initiate(b.addr, b.id(), 2*time.Second)
 	w.run(3 * time.Second)
 	var refused *RefusedError
 	if !errors.As(a.failed[id], &refused) || refused.Reason != WrongPeer {
@@ -291,7 +291,7 @@ func TestCancelledAttemptIsSilent(t *testing.T) {
 func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	w, a, _ := pair(t, 1, nil)
 	id := a.join(a.addr, 10*time.Second)
-	aimed := a.ep.Initiate(w.now, a.path(), goID(5), w.now.Add(time.Second))
+	aimed := a.initiate(a.addr, goID(5), time.Second)
 	w.run(20 * time.Second)
 	if len(a.self) != 1 || a.self[0] != id || len(a.sessions) != 0 {
 		t.Errorf("reached self: %v", a.self)

@@ -7,5 +7,6 @@
 // how much of it, and how much work a stranger may cause.
 //
 // The package is pure: no sockets, no clock, no goroutines, no locks. Time and randomness are
-// arguments, effects are calls of a [Host].
+// arguments. An Endpoint calls nobody: each of its inputs appends what follows from it, as an [Outcome], to a
+// buffer of the caller.
 package handshake

@@ -38,35 +38,10 @@ type Config struct {
 	Agreement Agreement // nil for X25519; NoAgreement only in simulations
 }
 
-// A Host is what an Endpoint acts on. Its methods are called from inside the Endpoint's and must not
-// call back into it. None may keep or change what it is handed, but for its own packet.
-type Host interface {
-	// SendHandshake sends h under the next count of packets to that address.
-	SendHandshake(to wire.Path, h *wire.Handshake)
-	// SendPacket sends a packet that Established returned, the same bytes each time.
-	SendPacket(to wire.Path, packet []byte)
-	// Established hands over one end of a new session. For a bound one it returns the packet that carries
-	// the identity message, sealed, which the Endpoint keeps and repeats; for a legacy one nil. A legacy
-	// one opens from now on, but nothing may be sealed under it until a box opened or GoTeam is called.
-	Established(e *Established) (identity []byte)
-	// GoTeam tells that a legacy peer ended a handshake of ours: its session may be sealed under.
-	GoTeam(id wire.HandshakeID, peer wire.NodeID)
-	// LegacyProbe sends an empty Frame under a legacy session that the peer began: its Nak confirms.
-	LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID)
-	// AttemptFailed ends an attempt whose time is up: ErrNoAnswer, ErrUnconfirmed or a *RefusedError.
-	AttemptFailed(a AttemptID, err error)
-	// AttemptSlow tells once that what an attempt sent takes long to be written. It returns when the attempt
-	// shall end instead; zero for no change.
-	AttemptSlow(a AttemptID) (until time.Time)
-	// IsSelf reports whether an address is one of this node's own.
-	IsSelf(addr netip.AddrPort) bool
-	// ReachedSelf ends an attempt at an address of this node's own, whose Hello came back.
-	ReachedSelf(a AttemptID)
-	// Rejected counts a packet that was dropped.
-	Rejected(from wire.Path, r Reason)
-}
-
 // An Endpoint is one node's part in all its handshakes. Owned by one goroutine.
+//
+// The inputs that have outcomes append them to out, which the caller owns, and return it as append does. The caller
+// works through them in their order before the next packet or timeout. In doing so it may call the other methods.
 type Endpoint struct {
 	self      Self
 	ring      ring
@@ -75,7 +50,7 @@ type Endpoint struct {
 	advertise bool // Config.ReplyToAdvertised
 	unsent    func(netip.AddrPort) bool
 	origin    origin
-	host      Host
+	outcomes  []Outcome // the caller's buffer during an input; otherwise nil
 
 	clock     stampClock
 	timers    timers
@@ -89,8 +64,8 @@ type Endpoint struct {
 	pending     map[wire.HandshakeID]*pending
 }
 
-// New returns an Endpoint at rest. It does not call h.
-func New(cfg Config, h Host) *Endpoint {
+// New returns an Endpoint at rest.
+func New(cfg Config) *Endpoint {
 	if cfg.Agreement == nil {
 		cfg.Agreement = X25519
 	}
@@ -103,7 +78,6 @@ func New(cfg Config, h Host) *Endpoint {
 		legacy:    cfg.AllowLegacy && !cfg.Labelled,
 		advertise: cfg.ReplyToAdvertised, unsent: cfg.Unsent,
 		origin:    origin{cfg.Rand, cfg.Agreement},
-		host:      h,
 		goIDs:     newLedger(ledgerGo),
 		legacyIDs: newLedger(ledgerLegacy),
 		half:      newTable(),
@@ -118,10 +92,12 @@ func New(cfg Config, h Host) *Endpoint {
 
 // HandlePacket takes a handshake packet. now is wall-clock time: timestamps are held against it. A packet
 // that is refused changes nothing but a counter.
-func (e *Endpoint) HandlePacket(now time.Time, from wire.Path, p *wire.Packet) {
+func (e *Endpoint) HandlePacket(out []Outcome, now time.Time, from wire.Path, p *wire.Packet) []Outcome {
+	e.begin(out)
 	if why := e.handle(now, from, p); why != accepted {
-		e.host.Rejected(from, why)
+		e.reject(from, why)
 	}
+	return e.take()
 }
 
 func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason {
@@ -130,7 +106,7 @@ func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason 
 		return Malformed
 	}
 	if p.Sender == e.self.Node {
-		return e.handleOwn(&h)
+		return e.handleOwn(from, &h)
 	}
 	switch h.Step {
 	case wire.StepHello:
@@ -138,7 +114,7 @@ func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason 
 	case wire.StepOhai:
 		return e.handleOhai(now, from, p.Sender, &h)
 	case wire.StepOkBoss:
-		return e.handleOkBoss(now, from, p.Sender, &h)
+		return e.handleOkBoss(from, p.Sender, &h)
 	case wire.StepGoTeam:
 		return e.handleGoTeam(p.Sender, &h)
 	}
@@ -156,8 +132,28 @@ func (e *Endpoint) Confirm(now time.Time, id wire.HandshakeID, peer wire.NodeID)
 	}
 }
 
-// HandleTimeout does what is due. Afterwards NextTimeout is later than now.
-func (e *Endpoint) HandleTimeout(now time.Time) { e.timers.run(now) }
+// Introduce completes this node's end of a session that SessionEstablished handed over: it sends what follows the
+// Ohai or the OkBoss, and wipes the keys in s. identity is the packet with the identity message, sealed under the
+// session. The Endpoint keeps and repeats it. It is nil for a legacy session. If the handshake has ended
+// since, Introduce only wipes the keys.
+func (e *Endpoint) Introduce(out []Outcome, now time.Time, s *Established, identity []byte) []Outcome {
+	e.begin(out)
+	s.wipe()
+	if s.Initiator {
+		e.introduceInitiator(now, s, identity)
+	} else {
+		e.introduceResponder(now, s, identity)
+	}
+	return e.take()
+}
+
+// HandleTimeout does the first thing that is due, if there is one. The caller repeats it, with the outcomes worked
+// through in between, until NextTimeout is later than now: one outcome may end what else is due.
+func (e *Endpoint) HandleTimeout(out []Outcome, now time.Time) []Outcome {
+	e.begin(out)
+	e.timers.run(now)
+	return e.take()
+}
 
 // NextTimeout is when HandleTimeout is wanted next; zero for never.
 func (e *Endpoint) NextTimeout() time.Time { return e.timers.next() }
@@ -187,6 +183,34 @@ func (e *Endpoint) SetAdvertise(a netip.AddrPort) { e.self.Advertise = a }
 // HalfOpen is how many handshakes of peers are kept.
 func (e *Endpoint) HalfOpen() (bound, legacy int) {
 	return e.half.bound.ages.Len(), e.half.legacy.ages.Len()
+}
+
+// add appends an outcome of the input in progress.
+func (e *Endpoint) add(o Outcome) { e.outcomes = append(e.outcomes, o) }
+
+// begin makes out the buffer of the input in progress.
+func (e *Endpoint) begin(out []Outcome) { e.outcomes = out }
+
+// take ends the input in progress and returns the buffer with its outcomes to the caller, who owns it.
+func (e *Endpoint) take() []Outcome {
+	out := e.outcomes
+	e.outcomes = nil
+	return out
+}
+
+func (e *Endpoint) sendHandshake(to wire.Path, h *wire.Handshake) {
+	e.add(Outcome{Kind: SendHandshake, To: to, Message: h})
+}
+
+func (e *Endpoint) reject(from wire.Path, why Reason) {
+	e.add(Outcome{Kind: PacketRejected, From: from, Reason: why})
+}
+
+// establish hands a session over. s moves to the heap only here, after the packet that completes it was accepted.
+func (e *Endpoint) establish(s *Established) {
+	handed := *s
+	s.wipe()
+	e.add(Outcome{Kind: SessionEstablished, Session: &handed})
 }
 
 // replyTo is where a peer is answered that sent from there and advertises the address.

@@ -6,8 +6,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// An AttemptID names one call of Initiate. Zero names none.
+type AttemptID uint64
+
 // Established is what a handshake ends in: one end of a session. A bound session is confirmed when a
-// box opens under it; what a legacy one may carry before that is said at [Host].
+// box opens under it; what a legacy one may carry before that is said at [SessionEstablished].
 type Established struct {
 	Peer      wire.NodeID
 	Handshake wire.HandshakeID
@@ -16,8 +19,8 @@ type Established struct {
 	Legacy    bool  // carries part 1 only (PROTOCOL.md 3 rule 11)
 	Key       KeyID // the key that vouched for the peer
 
-	// SendKey and RecvKey are the same, NaCl's precomputed box key, in a legacy session. They are wiped
-	// when the call that hands them over returns.
+	// SendKey and RecvKey are the same, NaCl's precomputed box key, in a legacy session. Introduce wipes
+	// them.
 	SendKey, RecvKey [32]byte
 	// Prefix begins the nonces of a bound session: the first half of the Ohai's binding.
 	Prefix [16]byte

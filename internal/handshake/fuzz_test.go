@@ -28,10 +28,10 @@ func FuzzEndpoint(f *testing.F) {
 	hello := w.log[0].bytes // of node 0, aimed at nobody
 	cfg := b.cfg
 	f.Fuzz(func(t *testing.T, in []byte) {
-		h, now := &idle{peers: make(map[wire.NodeID]bool)}, epoch
+		now := epoch
 		cfg.Rand = newSeeded(1)
-		e := New(cfg, h)
-		e.Initiate(now, wire.Path{Remote: address(3)}, wire.NodeID{}, now.Add(4*time.Second))
+		e := &idle{Endpoint: New(cfg), peers: make(map[wire.NodeID]bool)}
+		e.initiate(now, wire.Path{Remote: address(3)}, wire.NodeID{}, now.Add(4*time.Second))
 		feed(e, now, hello)
 		for len(in) >= 2 {
 			size := min(int(in[0])<<8|int(in[1]), len(in)-2)
@@ -40,7 +40,7 @@ func FuzzEndpoint(f *testing.F) {
 			now = now.Add(time.Duration(size) * time.Millisecond)
 			advance(t, e, now)
 		}
-		if h.peers[cfg.Node] {
+		if e.peers[cfg.Node] {
 			t.Error("a session with oneself")
 		}
 		advance(t, e, now.Add(15*time.Second))
@@ -51,17 +51,17 @@ func FuzzEndpoint(f *testing.F) {
 }
 
 // feed hands over one datagram.
-func feed(e *Endpoint, now time.Time, b []byte) {
+func feed(e *idle, now time.Time, b []byte) {
 	var p wire.Packet
 	if wire.ParsePacket(&p, append([]byte(nil), b...)) == nil {
-		e.HandlePacket(now, wire.Path{Remote: address(3)}, &p)
+		e.handle(now, wire.Path{Remote: address(3)}, &p)
 	}
 }
 
 // advance calls for every timeout up to now.
-func advance(t *testing.T, e *Endpoint, now time.Time) {
+func advance(t *testing.T, e *idle, now time.Time) {
 	for at := e.NextTimeout(); !at.IsZero() && !at.After(now); at = e.NextTimeout() {
-		if e.HandleTimeout(at); !e.NextTimeout().IsZero() && !e.NextTimeout().After(at) {
+		if e.timeout(at); !e.NextTimeout().IsZero() && !e.NextTimeout().After(at) {
 			t.Fatal("after HandleTimeout, NextTimeout is not later")
 		}
 	}

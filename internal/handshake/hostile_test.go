@@ -403,9 +403,9 @@ func TestGarbageIsCountedAndNothingElseHappens(t *testing.T) {
 	_, a, _ := pair(t, 1, nil)
 	before := state(a.ep)
 	for _, b := range [][]byte{nil, {}, {0x92}, bytes.Repeat([]byte{0x93}, 65507), bytes.Repeat([]byte{0xC1}, 10)} {
-		a.ep.HandlePacket(epoch, wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketHandshake, Handshake: b})
+		a.handle(wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketHandshake, Handshake: b})
 	}
-	a.ep.HandlePacket(epoch, wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketBox})
+	a.handle(wire.Path{}, &wire.Packet{Sender: goID(4), Kind: wire.PacketBox})
 	if a.rejected[Malformed] != 6 || state(a.ep) != before {
 		t.Error(a.rejected)
 	}

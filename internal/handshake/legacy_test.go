@@ -254,7 +254,7 @@ func TestKnownLegacyNodeIsTriedEveryFiveSecondsAnUnknownOneEveryThree(t *testing
 		w, a, _ := mixed(t, 1, nil)
 		w.keep = true
 		start := w.now
-		a.ep.Initiate(w.now, wire.Path{Remote: address(99)}, x.peer, w.now.Add(time.Minute))
+		a.initiate(address(99), x.peer, time.Minute)
 		w.run(time.Minute)
 		var at []time.Duration
 		for _, d := range w.log {

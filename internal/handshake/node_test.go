@@ -10,10 +10,10 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 )
 
-// A node is a Host with real sessions, as plain as can be: an empty replay window, no renewal. It is what
-// the handshake tests hold an Endpoint against.
+// A node is an Endpoint with real sessions, as plain as can be: an empty replay window, no renewal. It does what the
+// outcomes ask for, as the core does.
 type node struct {
-	slowUntil time.Time // what AttemptSlow returns
+	slowUntil time.Time // what AttemptSlow is answered with; zero for nothing
 	w         *world
 	addr      netip.AddrPort
 	cfg       Config
@@ -27,6 +27,8 @@ type node struct {
 	self      []AttemptID
 	handed    map[string]int // plaintexts that opened
 	strangers int            // boxes that nothing opened
+	outcomes  Buffer         // see work
+	kept      []*Established // what was handed over, which nobody but a test keeps
 }
 
 type testSession struct {
@@ -52,7 +54,7 @@ func newNode(w *world, n int, change func(*Config)) *node {
 		w: w, addr: address(n), cfg: cfg, seq: make(map[netip.AddrPort]uint32),
 		failed: make(map[AttemptID]error), handed: make(map[string]int),
 	}
-	x.ep = New(cfg, x)
+	x.ep = New(cfg)
 	w.add(x)
 	return x
 }
@@ -60,13 +62,19 @@ func newNode(w *world, n int, change func(*Config)) *node {
 func (n *node) clock() time.Time   { return n.w.now.Add(n.offset) }
 func (n *node) at() netip.AddrPort { return n.addr }
 func (n *node) path() wire.Path    { return wire.Path{Remote: n.addr} }
-func (n *node) timeout()           { n.ep.HandleTimeout(n.clock()) }
 func (n *node) id() wire.NodeID    { return n.cfg.Node }
 func (n *node) total() (sum int) {
 	for _, k := range n.rejected {
 		sum += k
 	}
 	return sum
+}
+
+func (n *node) timeout() {
+	now := n.clock()
+	for at := n.ep.NextTimeout(); !at.IsZero() && !at.After(now); at = n.ep.NextTimeout() {
+		n.work(n.ep.HandleTimeout(n.outcomes, now))
+	}
 }
 
 func (n *node) nextTimeout() time.Time {
@@ -79,40 +87,78 @@ func (n *node) nextTimeout() time.Time {
 
 // join begins an attempt to whoever is at the address.
 func (n *node) join(to netip.AddrPort, d time.Duration) AttemptID {
-	return n.ep.Initiate(n.clock(), wire.Path{Remote: to}, wire.NodeID{}, n.clock().Add(d))
+	return n.initiate(to, wire.NodeID{}, d)
 }
 
-func (n *node) SendHandshake(to wire.Path, h *wire.Handshake) {
+// initiate begins an attempt to the peer, if it is not zero, at the address.
+func (n *node) initiate(to netip.AddrPort, peer wire.NodeID, d time.Duration) AttemptID {
+	id, out := n.ep.Initiate(n.outcomes, n.clock(), wire.Path{Remote: to}, peer, n.clock().Add(d))
+	n.work(out)
+	return id
+}
+
+func (n *node) handle(from wire.Path, p *wire.Packet) {
+	n.work(n.ep.HandlePacket(n.outcomes, n.clock(), from, p))
+}
+
+// work does what the outcomes ask for that were appended to those in progress.
+func (n *node) work(out []Outcome) {
+	n.outcomes.Work(out, n.act)
+}
+
+func (n *node) act(o *Outcome) {
+	switch o.Kind {
+	case SendHandshake:
+		n.sendHandshake(o.To, o.Message)
+	case SendPacket:
+		n.w.send(n.addr, o.To.Remote, o.Packet)
+	case SessionEstablished:
+		n.established(o.Session)
+	case GoTeamReceived:
+		n.session(o.Peer, o.Handshake).sealable = true
+	case SendLegacyProbe:
+		n.probe(o.To, o.Handshake, o.Peer)
+	case AttemptFailed:
+		n.failed[o.Attempt] = o.Err
+	case AttemptSlow:
+		if !n.slowUntil.IsZero() {
+			n.ep.Extend(o.Attempt, n.slowUntil)
+		}
+	case PacketRejected:
+		n.refused(o)
+	}
+}
+
+func (n *node) refused(o *Outcome) {
+	if o.Reason != Returned || o.To.Remote != n.addr {
+		n.rejected[o.Reason]++
+		return
+	}
+	n.ep.Cancel(o.Attempt)
+	n.self = append(n.self, o.Attempt)
+}
+
+func (n *node) sendHandshake(to wire.Path, h *wire.Handshake) {
 	n.seq[to.Remote]++
 	n.w.send(n.addr, to.Remote, wire.AppendHandshake(nil, n.seq[to.Remote], n.id(), h))
 }
 
-func (n *node) SendPacket(to wire.Path, packet []byte) { n.w.send(n.addr, to.Remote, packet) }
-
-func (n *node) Established(e *Established) []byte {
+func (n *node) established(e *Established) {
 	s := &testSession{Established: *e}
 	n.sessions = append(n.sessions, s)
-	if s.Legacy {
-		return nil
+	n.kept = append(n.kept, e)
+	var identity []byte
+	if !s.Legacy {
+		identity = n.seal(s, "identity of "+n.id().String())
 	}
-	return n.seal(s, "identity of "+n.id().String())
+	n.work(n.ep.Introduce(n.outcomes, n.clock(), e, identity))
 }
 
-func (n *node) GoTeam(id wire.HandshakeID, peer wire.NodeID) {
-	n.session(peer, id).sealable = true
-}
-
-func (n *node) LegacyProbe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
+func (n *node) probe(to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
 	s := n.session(peer, id)
 	s.probes++
 	n.w.send(n.addr, to.Remote, n.sealLegacy(s, to.Remote, "probe"))
 }
-
-func (n *node) AttemptFailed(a AttemptID, err error)    { n.failed[a] = err }
-func (n *node) IsSelf(addr netip.AddrPort) bool         { return addr == n.addr }
-func (n *node) ReachedSelf(a AttemptID)                 { n.self = append(n.self, a) }
-func (n *node) AttemptSlow(AttemptID) (until time.Time) { return n.slowUntil }
-func (n *node) Rejected(_ wire.Path, r Reason)          { n.rejected[r]++ }
 
 func (n *node) session(peer wire.NodeID, id wire.HandshakeID) *testSession {
 	for _, s := range n.sessions {
@@ -151,7 +197,7 @@ func (n *node) receive(d datagram) {
 		return
 	}
 	if p.Kind == wire.PacketHandshake {
-		n.ep.HandlePacket(n.clock(), wire.Path{Remote: d.from}, &p)
+		n.handle(wire.Path{Remote: d.from}, &p)
 		return
 	}
 	n.open(d.from, &p)

@@ -129,25 +129,12 @@ func TestConfirmMeansOnlyTheHandshakeThatItNames(t *testing.T) {
 	}
 }
 
-// A keeper keeps what it must not.
-type keeper struct {
-	*node
-	kept []*Established
-}
-
-func (k *keeper) Established(e *Established) []byte {
-	k.kept = append(k.kept, e)
-	return k.node.Established(e)
-}
-
 func TestKeysAreWipedWhenTheyWereHandedOver(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
-	ka, kb := &keeper{node: a}, &keeper{node: b}
-	a.ep.host, b.ep.host = ka, kb
 	a.join(b.addr, time.Second)
 	w.run(time.Second)
-	for _, k := range []*keeper{ka, kb} {
-		if len(k.kept) != 1 || k.kept[0].SendKey != [32]byte{} || k.kept[0].RecvKey != [32]byte{} {
+	for _, n := range []*node{a, b} {
+		if len(n.kept) != 1 || n.kept[0].SendKey != [32]byte{} || n.kept[0].RecvKey != [32]byte{} {
 			t.Error("keys are left")
 		}
 	}

@@ -30,7 +30,7 @@ func TestNothingIsRepeatedBeforeItIsWritten(t *testing.T) {
 	}
 }
 
-func TestAttemptOverASlowTransportEndsWhenTheHostSays(t *testing.T) {
+func TestAttemptOverASlowTransportEndsWhenItIsExtendedTo(t *testing.T) {
 	w := newWorld(t, 1)
 	slow := true
 	a := newNode(w, 1, func(c *Config) { c.Unsent = func(netip.AddrPort) bool { return slow } })

@@ -47,9 +47,9 @@ func (t *timers) stop(x *timer) {
 // next is the earliest moment, zero when there is none.
 func (t *timers) next() time.Time { return t.first }
 
-// run fires what is due. What a timer sets anew is later than now, so the run ends.
+// run fires the first timer that is due. What a timer sets anew is later than now, so repeated runs come to an end.
 func (t *timers) run(now time.Time) {
-	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
+	if len(t.heap) > 0 && !t.heap[0].at.After(now) {
 		x := t.heap[0]
 		t.stop(x)
 		x.fire(now)

@@ -61,7 +61,7 @@ func (n *Node) HandleTimeout(now time.Time) {
 	n.take(now)
 }
 
-func (n *Node) Drain(send func(to wire.Path, b []byte)) { n.Core.Drain(send) }
+func (n *Node) Drain(now time.Time, send func(to wire.Path, b []byte)) { n.Core.Drain(now, send) }
 
 // take is the node's application: it hears of what the core has to tell, and answers at once.
 func (n *Node) take(now time.Time) {

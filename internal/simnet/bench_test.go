@@ -37,7 +37,7 @@ func (f *flooder) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 func (f *flooder) HandleTimeout(now time.Time) { f.next = now.Add(time.Second) }
 func (f *flooder) NextTimeout() time.Time      { return f.next }
 
-func (f *flooder) Drain(send func(to wire.Path, b []byte)) {
+func (f *flooder) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	if !f.pending {
 		return
 	}
@@ -139,7 +139,7 @@ func (e *echo) HandleDatagram(_ time.Time, from wire.Path, b []byte) {
 }
 func (e *echo) HandleTimeout(time.Time) {}
 func (e *echo) NextTimeout() time.Time  { return time.Time{} }
-func (e *echo) Drain(send func(to wire.Path, b []byte)) {
+func (e *echo) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	if e.any {
 		e.any = false
 		send(e.to, e.buf[:])

@@ -167,7 +167,7 @@ func (n *Network) settle(h *host) {
 	}
 	outer := n.current
 	n.current = h
-	h.impl.Drain(n.send)
+	h.impl.Drain(h.time(n.now), n.send)
 	n.current = outer
 	if h.impl == nil {
 		return

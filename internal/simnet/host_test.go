@@ -54,7 +54,7 @@ func (p *probe) HandleTimeout(now time.Time) {
 
 func (p *probe) NextTimeout() time.Time { return p.timer }
 
-func (p *probe) Drain(send func(to wire.Path, b []byte)) {
+func (p *probe) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	for _, o := range p.out {
 		send(o.to, o.b)
 	}

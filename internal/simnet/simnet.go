@@ -33,7 +33,7 @@ type Host interface {
 	// now means at once.
 	NextTimeout() time.Time
 	// Drain hands over the datagrams waiting to be sent. send copies b.
-	Drain(send func(to wire.Path, b []byte))
+	Drain(now time.Time, send func(to wire.Path, b []byte))
 }
 
 // Config is what a network starts with.
