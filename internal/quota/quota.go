@@ -24,12 +24,12 @@ type Bucket struct {
 }
 
 // Take spends one token. It returns false, and spends nothing, if there is none. A clock that goes back adds
-// no tokens.
+// no tokens until it has passed the latest time seen.
 func (b *Bucket) Take(now time.Time, r Rate) bool {
 	if passed := now.Sub(b.at); passed > 0 {
 		b.spent = max(0, b.spent-float64(passed)/float64(r.Every))
+		b.at = now
 	}
-	b.at = now
 	if b.spent > float64(r.Burst-1) {
 		return false
 	}

@@ -54,6 +54,9 @@ func TestClockThatGoesBackAddsNoTokens(t *testing.T) {
 	if got := granted(&b, start.Add(-time.Hour), r, 5); got != 0 {
 		t.Errorf("%d granted after the clock went back, want 0", got)
 	}
+	if got := granted(&b, start, r, 5); got != 0 {
+		t.Errorf("%d granted after the clock was right again, want 0", got)
+	}
 }
 
 func TestMapReplacesTheEntryThatWasLongestUnused(t *testing.T) {
