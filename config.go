@@ -149,10 +149,13 @@ type Config struct {
 	// ProbeTimeout is how long an answer to a probe of a silent node is waited for. Default 500 ms LAN,
 	// 3 s WAN, 200 ms Local. Negative is rejected.
 	ProbeTimeout time.Duration
-	// HeartbeatInterval is how often nodes with a link tell each other that they are there, if nothing
-	// else did. One that is silent for 2.2 intervals is probed. Default and zero: ProbeInterval, held to
-	// 10 ms to 30 s, so that who probes more often detects failures sooner, as with memberlist. Else 10 ms
-	// to 30 s.
+	// HeartbeatInterval is how often nodes with a link tell each other that they are there. Default and zero:
+	// ProbeInterval, so that a program that probes more often detects failures sooner, as with memberlist. If
+	// UDPBufferSize is above 65507, which only a Transport over connections can carry, it is three times the
+	// ProbeInterval, because each packet may cost a connection. Both are held to 10 ms to 30 s. A node that is
+	// silent for 2.2 intervals is probed. If HeartbeatInterval is longer than ProbeInterval, the node is probed after
+	// 1.1 of its intervals and 1.1 ProbeIntervals (or a third of the interval, if that is longer than a
+	// ProbeInterval): a failure is found sooner, and a lost heartbeat costs a probe. 10 ms to 30 s.
 	HeartbeatInterval time.Duration
 
 	// DisableTcpPings is without meaning here: there are none.
@@ -473,13 +476,22 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.CompressionAlgorithm, d.CompressionAlgorithm)
 	fill(&c.ProbeInterval, d.ProbeInterval)
 	fill(&c.ProbeTimeout, d.ProbeTimeout)
-	fill(&c.HeartbeatInterval, min(max(c.ProbeInterval, minHeartbeat), maxHeartbeat))
+	fill(&c.HeartbeatInterval, min(max(c.heartbeats()*min(c.ProbeInterval, maxHeartbeat), minHeartbeat), maxHeartbeat))
 	fill(&c.AwarenessMaxMultiplier, d.AwarenessMaxMultiplier)
 	fill(&c.GossipToTheDeadTime, d.GossipToTheDeadTime)
 	fill(&c.Subscriptions, d.Subscriptions)
 	fill(&c.MetaMax, d.MetaMax)
 	fill(&c.HandoffQueueDepth, d.HandoffQueueDepth)
 	fill(&c.UDPBufferSize, d.UDPBufferSize)
+}
+
+// heartbeats is the default HeartbeatInterval in ProbeIntervals. Packets larger than UDP's travel over connections,
+// which may cost one each, as with dskit.
+func (c *Config) heartbeats() time.Duration {
+	if c.UDPBufferSize > udp.MaxDatagram {
+		return 3
+	}
+	return 1
 }
 
 func fill[T comparable](v *T, zeroMeans T) {

@@ -92,6 +92,17 @@ func TestHeartbeatsFollowTheProbeInterval(t *testing.T) {
 	}
 }
 
+func TestHeartbeatsAreRarerOverATransportWhosePacketsAreLargerThanUDP(t *testing.T) {
+	for size, want := range map[int]time.Duration{65507: 5 * time.Second, 65508: 15 * time.Second} {
+		c := DefaultLANConfig()
+		c.Transport, c.ProbeInterval, c.UDPBufferSize = new(MockNetwork).NewTransport("a"), 5*time.Second, size
+		own, err := c.validate()
+		if err != nil || own.HeartbeatInterval != want {
+			t.Errorf("packets of %d bytes: heartbeats every %v, want %v (%v)", size, own.HeartbeatInterval, want, err)
+		}
+	}
+}
+
 func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 	long := strings.Repeat("n", 256)
 	for field, c := range map[string]struct {

@@ -180,4 +180,6 @@ func (c *Core) wakeUp(now time.Time) {
 }
 
 // asleepFor is the lateness of a timer from which on a node counts as dead to the others.
-func (c *Core) asleepFor() time.Duration { return silenceLost * c.cfg.Heartbeat }
+func (c *Core) asleepFor() time.Duration {
+	return silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceLost)
+}

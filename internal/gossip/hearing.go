@@ -62,7 +62,7 @@ func (c *Core) answered(now time.Time, p *peer) {
 func (c *Core) noteHearing(now time.Time, p *peer, ago time.Duration) {
 	c.heardBy(now, p, now.Add(-ago-p.rtt))
 	switch {
-	case !p.linked || ago < silenceOf(c.cfg.Heartbeat, silenceCheck):
+	case !p.linked || ago < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck):
 		p.unheard = time.Time{}
 	case p.unheard.IsZero():
 		p.unheard = now
@@ -78,7 +78,7 @@ func (c *Core) unheardPause() time.Duration { return c.cfg.ProbeTimeout / 5 }
 // hearsNobody reports whether this node has heard no Go node for so long that it is cut off, or deaf, or the only one
 // left. Its opinion of the others is of no use to them then, and they cannot contradict it.
 func (c *Core) hearsNobody(now time.Time) bool {
-	if now.Sub(c.heardAny) < silenceOf(c.cfg.Heartbeat, silenceCheck) {
+	if now.Sub(c.heardAny) < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck) {
 		return false
 	}
 	return !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy && now.Sub(p.heard) < p.silence(silenceCheck) })

@@ -372,7 +372,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 	if p.rtt == 0 && !p.legacy {
 		c.ping(now, p) // who answered the handshake does not know the round trip
 	}
-	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(int64(len(c.links)) * int64(c.cfg.ProbeInterval)))) // so that turns do not meet
+	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))))) // so that turns do not meet
 	c.timers.set(&p.timer, now)
 	if c.cfg.DatagramMax > c.cfg.DatagramSize {
 		c.searchMTU(now, p, mtuBegin+time.Duration(c.rng.Int64N(int64(mtuBegin))))

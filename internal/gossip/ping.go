@@ -162,9 +162,10 @@ func (c *Core) appendPing(b []byte, now time.Time, p *peer, a *appPing) []byte {
 	return wire.AppendPing(b, c.newID(), wire.Ping{Seq: p.pingSeq})
 }
 
-// appendTurn adds a Ping to the heartbeat of the link whose turn it is: there is one in each ProbeInterval.
+// appendTurn adds a Ping to the heartbeat of the link whose turn it is: there is one in each ProbeInterval, or in
+// each heartbeat interval if that is longer.
 func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
-	if now.Sub(p.lastTurn) < time.Duration(len(c.links))*c.cfg.ProbeInterval {
+	if now.Sub(p.lastTurn) < time.Duration(len(c.links))*max(c.cfg.ProbeInterval, c.cfg.Heartbeat) {
 		return b
 	}
 	p.lastTurn = now

@@ -10,7 +10,7 @@ import (
 
 // Times and bounds of probes (docs/PROTOCOL.md, "Failure detection").
 const (
-	patrolInterval = 10 * time.Second // between probes of members that need not be linked
+	patrolInterval = 10 * time.Second // between probes of members that need not be linked, or two heartbeats if that is longer
 	helpsMax       = 256              // members that are probed for others at once
 	helpAskers     = 16               // nodes that one of these is probed for
 	helpRate       = 32               // requests answered per peer and second
@@ -223,7 +223,8 @@ func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
 
 // startPatrol probes a member drawn from all that are not linked: nobody else may watch it.
 func (c *Core) startPatrol(now time.Time) {
-	c.timers.set(&c.patrol, now.Add(patrolInterval-patrolInterval/10+time.Duration(c.rng.Int64N(int64(patrolInterval/5)))))
+	i := max(patrolInterval, 2*c.cfg.Heartbeat)
+	c.timers.set(&c.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
 	if !c.self.live() {
 		return
 	}

@@ -11,15 +11,25 @@ const (
 	silenceCheck = 2.2 // heartbeat intervals before a link is probed
 	silenceLost  = 5   // and before it ends, if its peer lives as others say
 	silencePing  = 500 * time.Millisecond
+	beatJitter   = 1.1 // heartbeat intervals between two heartbeats at most
 )
 
-// silenceOf is so many heartbeat intervals.
-func silenceOf(interval time.Duration, intervals float64) time.Duration {
+// silenceOf is the silence that so many heartbeat intervals make, for a node that probes in the given interval. Where
+// heartbeats are rarer than probes, those after the first count less: a lost one costs a probe (PROTOCOL.md G7).
+func silenceOf(interval, probe time.Duration, intervals float64) time.Duration {
+	if further := max(probe, interval/3); further < interval {
+		return time.Duration(beatJitter*float64(interval) + (intervals-beatJitter)*float64(further))
+	}
 	return time.Duration(intervals * float64(interval))
 }
 
-// silence is so many of p's heartbeat intervals.
-func (p *peer) silence(intervals float64) time.Duration { return silenceOf(p.interval, intervals) }
+// silence is so many of p's heartbeat intervals. Those of gwyh 0.1 are never taken for rare.
+func (p *peer) silence(intervals float64) time.Duration {
+	if p.legacy {
+		return silenceOf(p.interval, p.interval, intervals)
+	}
+	return silenceOf(p.interval, p.core.cfg.ProbeInterval, intervals)
+}
 
 // tickSilence watches a peer that should be heard, and should hear this node. It returns when it is next needed.
 func (c *Core) tickSilence(now time.Time, p *peer) time.Time {

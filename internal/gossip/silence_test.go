@@ -1,0 +1,59 @@
+package gossip
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
+	for _, c := range []struct {
+		interval, probe time.Duration
+		intervals       float64
+		want            time.Duration
+	}{
+		{time.Second, time.Second, silenceCheck, 2200 * time.Millisecond},
+		{time.Second, 5 * time.Second, silenceCheck, 2200 * time.Millisecond},
+		{5 * time.Second, 5 * time.Second, silenceLost, 25 * time.Second},
+		{15 * time.Second, 5 * time.Second, silenceCheck, 22 * time.Second},
+		{15 * time.Second, 5 * time.Second, silenceLost, 36 * time.Second},
+		{30 * time.Second, 20 * time.Second, silenceCheck, 55 * time.Second},
+		{15 * time.Second, 10 * time.Millisecond, silenceCheck, 22 * time.Second}, // a third of the interval at least
+	} {
+		if got := silenceOf(c.interval, c.probe, c.intervals); got != c.want {
+			t.Errorf("%v intervals of %v, probes every %v: %v, want %v", c.intervals, c.interval, c.probe, got, c.want)
+		}
+	}
+}
+
+// rarely is n nodes with heartbeats that are rarer than their probes, at 20 % loss.
+func rarely(t *testing.T, n int) *cluster {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(_ int, cfg *Config) {
+		cfg.Heartbeat, cfg.ProbeInterval, cfg.ProbeTimeout = 15*time.Second, 5*time.Second, 2*time.Second
+	}
+	c.add(n)
+	c.form(10 * time.Second)
+	return c
+}
+
+func TestLossKillsNobodyThoughHeartbeatsAreRare(t *testing.T) {
+	c := rarely(t, 16)
+	c.net.RunFor(time.Minute)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.2 })
+	if count, longest := c.deaths(time.Hour); count > 0 {
+		t.Errorf("%d deaths of nodes that live, the longest for %v", count, longest)
+	}
+}
+
+func TestDeafNodeIsFoundThoughHeartbeatsAreRare(t *testing.T) {
+	c := rarely(t, 8)
+	c.net.RunFor(time.Minute)
+	c.deafen(4)
+	if !c.net.RunUntil(time.Minute, func() bool {
+		return c.nodes[0].members.get(c.nodes[4].cfg.ID) == nil || !c.nodes[0].isLive(c.nodes[4].cfg.ID)
+	}) {
+		t.Error("it is a member after a minute")
+	}
+}
