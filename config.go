@@ -139,8 +139,8 @@ type Config struct {
 	// random node, and what differs is exchanged. Default 30 s LAN, 60 s WAN, 15 s Local. Zero: only on
 	// Join and when a node comes back. Negative is rejected.
 	PushPullInterval time.Duration
-	// PushPullNodes is how many random nodes that is done with in each PushPullInterval. Default 1. 0 to 16; zero
-	// means 1.
+	// PushPullNodes is the number of push/pulls in each PushPullInterval, each with a random node, spread over
+	// the interval. Default 1. 0 to 16; zero means 1.
 	PushPullNodes int
 
 	// ProbeInterval is what the time of suspicion is reckoned from, and how often a link is measured.

@@ -120,21 +120,27 @@ func TestWritesThatTakeLongToOneNodeMakeNobodyElseSeemDead(t *testing.T) {
 	})
 }
 
+// blockedPair is two nodes, a and b, and the end of a, whose writes to b block until let is closed.
+func blockedPair(t *testing.T) (a, b *Memberlist, end *slowTransport, let chan struct{}) {
+	t.Helper()
+	var network MockNetwork
+	end = newSlowTransport(&network, "a")
+	ca, cb := testConfig("a", nil), testConfig("b", nil)
+	ca.Transport, cb.Transport = end, network.NewTransport("b")
+	a, b = create(t, ca), create(t, cb)
+	join(t, a, b)
+	return a, b, end, end.block(b.LocalNode().Address())
+}
+
 func TestShutdownReturnsWhileAWriteBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var network MockNetwork
-		end := newSlowTransport(&network, "a")
-		ca, cb := testConfig("a", nil), testConfig("b", nil)
-		ca.Transport, cb.Transport = end, network.NewTransport("b")
-		a, b := create(t, ca), create(t, cb)
-		join(t, a, b)
-		let := end.block(b.LocalNode().Address())
+		a, b, end, let := blockedPair(t)
 		time.Sleep(10 * time.Second)
 		begin := time.Now()
 		if err := a.Shutdown(); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begin); took > ca.TCPTimeout {
+		if took := time.Since(begin); took > a.config.TCPTimeout {
 			t.Errorf("took %v", took)
 		}
 		before := end.begun(b.LocalNode().Address())
@@ -170,13 +176,7 @@ func TestLeaveWaitsForNoNodeThatIsNotWrittenTo(t *testing.T) {
 
 func TestStatsCountWhatASlowTransportLeavesUnsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var network MockNetwork
-		end := newSlowTransport(&network, "a")
-		ca, cb := testConfig("a", nil), testConfig("b", nil)
-		ca.Transport, cb.Transport = end, network.NewTransport("b")
-		a, b := create(t, ca), create(t, cb)
-		join(t, a, b)
-		let := end.block(b.LocalNode().Address())
+		a, _, _, let := blockedPair(t)
 		time.Sleep(10 * time.Second)
 		close(let)
 		time.Sleep(time.Second)

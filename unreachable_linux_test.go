@@ -16,18 +16,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
 
-// host is a machine with the address 10.9.0.1/24 whose router has 10.9.0.254.
-func host(t *testing.T) (machine, router *netns.Space) {
-	machine, router = netns.New(t), netns.New(t)
-	machine.Cable("eth0", router, "eth0")
-	machine.Address("eth0", "10.9.0.1/24")
-	router.Address("eth0", "10.9.0.254/24")
-	machine.Up("eth0")
-	router.Up("eth0")
-	router.Forward()
-	return machine, router
-}
-
 // joiner is a node on a machine whose Joins have more time than a test.
 func joiner(t *testing.T, on *netns.Space, log *lines) (m *Memberlist) {
 	c := testConfig("joiner", nil)
@@ -44,7 +32,7 @@ func joiner(t *testing.T, on *netns.Space, log *lines) (m *Memberlist) {
 }
 
 func TestJoinOfAnAddressWithoutARouteFailsAtOnceWithTheErrorOfTheSystem(t *testing.T) {
-	machine, _ := host(t)
+	machine, _ := netns.WithRouter(t)
 	machine.Unreachable("10.1.0.0/16")
 	machine.Prohibited("10.2.0.0/16")
 	machine.Blackhole("10.3.0.0/16")
@@ -69,7 +57,7 @@ func TestJoinOfAnAddressWithoutARouteFailsAtOnceWithTheErrorOfTheSystem(t *testi
 
 func TestJoinContextWaitsForARoute(t *testing.T) {
 	t.Parallel()
-	machine, _ := host(t)
+	machine, _ := netns.WithRouter(t)
 	m := joiner(t, machine, new(lines))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -97,7 +85,7 @@ func TestJoinThroughARouterSaysWhatIsKnown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			machine, router := host(t)
+			machine, router := netns.WithRouter(t)
 			machine.Via("10.0.0.0/8", "10.9.0.254")
 			router.Unreachable("10.1.0.0/16")
 			router.Prohibited("10.3.0.0/16")

@@ -11,17 +11,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/netns"
 )
 
-// routed is a machine with the address 10.9.0.1, and its router.
-func routed(t *testing.T) (host, router *netns.Space) {
-	host, router = netns.New(t), netns.New(t)
-	host.Cable("eth0", router, "eth0")
-	host.Address("eth0", "10.9.0.1/24")
-	router.Address("eth0", "10.9.0.254/24")
-	host.Up("eth0")
-	router.Up("eth0")
-	router.Forward()
-	host.Via("10.0.0.0/8", "10.9.0.254")
-	return host, router
+// routed is a machine that sends all of 10.0.0.0/8 by its router.
+func routed(t *testing.T) (machine, router *netns.Space) {
+	machine, router = netns.WithRouter(t)
+	machine.Via("10.0.0.0/8", "10.9.0.254")
+	return machine, router
 }
 
 func TestRouterThatCannotDeliverIsHeard(t *testing.T) {
