@@ -22,12 +22,12 @@ func (c *Core) HealthScore() int { return c.aware.score }
 // enter begins an input. All that was due at the last one was done then: what is due since, and by long,
 // says that this node did not run.
 func (c *Core) enter(now time.Time) {
-	due := c.timers.next()
+	due := c.timers.Next()
 	if due.Before(c.entered) {
 		due = c.entered
 	}
 	c.entered = now
-	if late := now.Sub(due); late > c.cfg.Heartbeat/2 && !due.IsZero() && len(c.timers.heap) > 0 {
+	if late := now.Sub(due); late > c.cfg.Heartbeat/2 && !due.IsZero() && c.timers.Len() > 0 {
 		c.forgive(now, late)
 		if late >= c.asleepFor() {
 			c.wakeUp(now)
@@ -47,7 +47,7 @@ func (c *Core) forgive(now time.Time, late time.Duration) {
 	}
 	c.heardAny = c.heardAny.Add(late)
 	for _, pr := range c.probes {
-		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)))
+		c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)))
 	}
 	for _, m := range c.members.live {
 		if m.doubt != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -200,7 +201,7 @@ func (c *Core) retire(now time.Time, p *peer) (next time.Time) {
 		switch {
 		case b.whole():
 			if b.begun && b.asm.chunks != nil && now.Sub(b.since) <= sentHorizon {
-				next = soonest(next, b.since.Add(sentHorizon+time.Millisecond))
+				next = timer.Soonest(next, b.since.Add(sentHorizon+time.Millisecond))
 				return false
 			}
 		case b.asm.chunks == nil || now.Sub(from) > most:
@@ -208,7 +209,7 @@ func (c *Core) retire(now time.Time, p *peer) (next time.Time) {
 				c.drop(DropQueueOld)
 			}
 		default:
-			next = soonest(next, from.Add(most+time.Millisecond))
+			next = timer.Soonest(next, from.Add(most+time.Millisecond))
 			return false
 		}
 		b.asm.pending--

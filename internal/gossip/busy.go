@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -118,20 +119,20 @@ func (c *Core) sealDue(now time.Time, all bool) {
 			c.tellNow(now, p)
 		}
 		if p.busy && !all && len(p.open) > 0 && p.sealed.Add(corkFor).After(now) {
-			next = soonest(next, p.sealed.Add(corkFor))
+			next = timer.Soonest(next, p.sealed.Add(corkFor))
 		} else {
 			c.sealOpen(now, p)
 		}
 		if p.tell.Len() > 0 {
-			next = soonest(next, p.telling.Add(tellFor))
+			next = timer.Soonest(next, p.telling.Add(tellFor))
 		}
 		p.listed = len(p.open) > 0 || p.tell.Len() > 0
 		return !p.listed
 	})
 	if next.IsZero() {
-		c.timers.stop(&c.corkTimer)
-	} else if c.corkTimer.pos == 0 || !c.corkTimer.at.Equal(next) {
-		c.timers.set(&c.corkTimer, next)
+		c.timers.Stop(&c.corkTimer)
+	} else if !c.corkTimer.Pending() || !c.corkTimer.At().Equal(next) {
+		c.timers.Set(&c.corkTimer, next)
 	}
 }
 

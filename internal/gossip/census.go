@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -17,7 +18,7 @@ const (
 // its links fail at once: there may be nobody left who watches the others, or who could confirm what this node finds
 // out (docs/PROTOCOL.md V10).
 type census struct {
-	timer timer
+	timer timer.Timer
 	left  []wire.NodeID // to be asked
 }
 
@@ -45,7 +46,7 @@ func (c *Core) linkWorks(now time.Time, p *peer) bool {
 
 func (c *Core) startCensus(now time.Time) {
 	x := &c.census
-	if x.timer.pos != 0 {
+	if x.timer.Pending() {
 		return
 	}
 	x.left = x.left[:0]
@@ -55,7 +56,7 @@ func (c *Core) startCensus(now time.Time) {
 		}
 	}
 	c.rng.Shuffle(len(x.left), func(i, k int) { x.left[i], x.left[k] = x.left[k], x.left[i] })
-	c.timers.set(&x.timer, now)
+	c.timers.Set(&x.timer, now)
 }
 
 // censusAsks reports whether a census asks m: its links are watched anyway.
@@ -80,5 +81,5 @@ func (c *Core) stepCensus(now time.Time) {
 		x.left = nil
 		return
 	}
-	c.timers.set(&x.timer, now.Add(censusStep))
+	c.timers.Set(&x.timer, now.Add(censusStep))
 }

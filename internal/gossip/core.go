@@ -18,6 +18,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -28,7 +29,7 @@ type Core struct {
 	hs  handshakes
 
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
-	keyTimer timer
+	keyTimer timer.Timer
 
 	self    *member
 	members members
@@ -54,7 +55,7 @@ type Core struct {
 	outlay   outlay
 
 	news      []news
-	newsTimer timer
+	newsTimer timer.Timer
 	beat      time.Time     // when the heartbeats are due that follow those sent last
 	flushed   time.Time     // when news were last sent
 	floodWait time.Duration // how long after that they wait for company
@@ -69,12 +70,12 @@ type Core struct {
 	quiet     time.Duration          // beyond a round trip, that an announced message has to come by itself
 	quieted   time.Time              // when that last grew
 	recent    recent
-	firsts    int   // first copies of small messages since the last rank
-	strays    int   // and others
-	corkTimer timer // for what waits for company
+	firsts    int         // first copies of small messages since the last rank
+	strays    int         // and others
+	corkTimer timer.Timer // for what waits for company
 
 	store      assemblies // large messages
-	sweepTimer timer
+	sweepTimer timer.Timer
 	arena      arena // small messages, for repair
 	lately     lately
 
@@ -91,8 +92,8 @@ type Core struct {
 	census     census
 	probes     []*probe
 	probeSeq   uint64
-	helps      []*help // probes for others
-	patrol     timer   // see startPatrol
+	helps      []*help     // probes for others
+	patrol     timer.Timer // see startPatrol
 	ackPayload ackPayload
 	appPings   []*appPing
 	lastPing   PingToken
@@ -103,7 +104,7 @@ type Core struct {
 	walks      quota.Bucket // over all members, to compare versions
 	nameWalks  quota.Bucket // over all members, to find who has an address
 
-	timers      timers
+	timers      timer.Heap
 	out         outbox
 	packet      wire.Packet               // scratch: the datagram being taken in
 	drawn       drawn                     // by it
@@ -131,7 +132,7 @@ type Core struct {
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
 	distances   uint64    // counts changes of round-trip times
-	settleTimer timer
+	settleTimer timer.Timer
 	syncedAt    time.Time // when we last began a comparison
 }
 
@@ -163,26 +164,26 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.arena.waits = c.lags
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.heartbeats(2)
-	c.logbook.limits, c.logbook.timer.fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
-	c.partitions.calm.fire, c.partitions.tail.fire = c.tellPartition, c.tellHealed
-	c.farewell.timer.fire = c.bidFarewell
-	c.heal.timer.fire, c.heal.reunion.fire = c.meetDead, c.reunite
+	c.logbook.limits, c.logbook.timer.Fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
+	c.partitions.calm.Fire, c.partitions.tail.Fire = c.tellPartition, c.tellHealed
+	c.farewell.timer.Fire = c.bidFarewell
+	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite
 	c.conflicts = quota.NewMap[string, time.Time](conflictNames)
 	copy(c.tag[:], seed[:8])
 	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
 	c.floodWait = floodInterval
-	c.newsTimer.fire = c.flushNews
-	c.settleTimer.fire = c.settle
-	c.sweepTimer.fire = c.sweepStore
-	c.corkTimer.fire = func(now time.Time) { c.sealDue(now, false) }
-	c.keyTimer.fire = c.endOldKeys
-	c.subs.timer.fire, c.subs.selection.Used = c.rechoose, cfg.AskSelection
+	c.newsTimer.Fire = c.flushNews
+	c.settleTimer.Fire = c.settle
+	c.sweepTimer.Fire = c.sweepStore
+	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
+	c.keyTimer.Fire = c.endOldKeys
+	c.subs.timer.Fire, c.subs.selection.Used = c.rechoose, cfg.AskSelection
 	c.aware.most = cfg.AwarenessMaxMultiplier - 1
-	c.patrol.fire = c.startPatrol
-	c.heardAny, c.census.timer.fire = now, c.stepCensus
-	c.timers.set(&c.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
-	if c.nearness.timer.fire = c.measure; cfg.Strategy == Nearest {
-		c.timers.set(&c.nearness.timer, now.Add(measureInterval))
+	c.patrol.Fire = c.startPatrol
+	c.heardAny, c.census.timer.Fire = now, c.stepCensus
+	c.timers.Set(&c.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
+	if c.nearness.timer.Fire = c.measure; cfg.Strategy == Nearest {
+		c.timers.Set(&c.nearness.timer, now.Add(measureInterval))
 	}
 	c.introduceSelf(now)
 	c.wantPayload(now)
@@ -259,12 +260,12 @@ func (c *Core) HandleTimeout(now time.Time) {
 	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
 		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
 	}
-	c.timers.run(now)
+	c.timers.Run(now)
 }
 
 // NextTimeout is when HandleTimeout wants to be called; zero for never.
 func (c *Core) NextTimeout() time.Time {
-	return soonest(c.timers.next(), c.hs.NextTimeout())
+	return timer.Soonest(c.timers.Next(), c.hs.NextTimeout())
 }
 
 // Stats returns the counters and gauges.
@@ -310,7 +311,7 @@ func (c *Core) memberChanged(now time.Time) {
 	c.version++
 	c.subs.changes++
 	c.changed = now
-	c.timers.set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
+	c.timers.Set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
 	c.wantChoice(now)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -47,7 +48,7 @@ type outgoing struct {
 	pause   time.Duration
 	upto    uint32                         // acknowledged
 	done    func(now time.Time, err error) // hears how it ended instead of the owner of the core; nil for EventSent
-	timer   timer
+	timer   timer.Timer
 }
 
 // acknowledged reports whether somebody waits to hear that the message came.
@@ -126,8 +127,8 @@ func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 			c.ownBytes += len(data)
 		}
 	}
-	o.timer.fire = func(now time.Time) { c.retry(now, o) }
-	c.timers.set(&o.timer, o.until)
+	o.timer.Fire = func(now time.Time) { c.retry(now, o) }
+	c.timers.Set(&o.timer, o.until)
 	if p == nil {
 		c.await(now, o)
 	} else {
@@ -258,7 +259,7 @@ func (c *Core) retryAt(now time.Time, o *outgoing) {
 	if o.until.Before(at) {
 		at = o.until
 	}
-	c.timers.set(&o.timer, at)
+	c.timers.Set(&o.timer, at)
 }
 
 // retry repeats a reliable message, or what asks how much of it has come, and gives up in the end. Any
@@ -270,11 +271,11 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 	case !now.Before(o.until):
 		c.endSend(now, o, ErrUnanswered)
 	case p == nil:
-		c.timers.set(&o.timer, o.until)
+		c.timers.Set(&o.timer, o.until)
 	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.heard) > max(redialIdle, 2*o.pause):
 		c.direct.Delete(o.to)
 		c.await(now, o)
-		c.timers.set(&o.timer, o.until)
+		c.timers.Set(&o.timer, o.until)
 	case c.unwritten(p.set.Path().Remote):
 		c.retryAt(now, o)
 	default:
@@ -296,7 +297,7 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 
 // endSend tells how a message ended, if anybody waits to hear.
 func (c *Core) endSend(now time.Time, o *outgoing, err error) {
-	c.timers.stop(&o.timer)
+	c.timers.Stop(&o.timer)
 	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
 	if o.asm != nil {
 		o.asm.pending--

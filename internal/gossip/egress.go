@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/pacing"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -141,7 +142,7 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 // pumpSoon has the timer of p send what waits, for callers in the midst of something.
 func (c *Core) pumpSoon(now time.Time, p *peer) {
 	p.sendAt = now
-	c.timers.advance(&p.timer, now)
+	c.timers.Advance(&p.timer, now)
 }
 
 // pump sends what waits for p as far as the pacing allows.
@@ -199,8 +200,8 @@ func (c *Core) maySendSmall(now time.Time, p *peer, some, n int) bool {
 }
 
 func (c *Core) sendLater(now time.Time, p *peer, wait time.Duration) {
-	p.sendAt = now.Add(max(wait, minTick))
-	c.timers.advance(&p.timer, p.sendAt)
+	p.sendAt = now.Add(max(wait, timer.MinTick))
+	c.timers.Advance(&p.timer, p.sendAt)
 }
 
 // tickEgress sends what may be sent by now, probes the tail, asks for what is missing and reports. It
@@ -216,13 +217,13 @@ func (c *Core) tickEgress(now time.Time, p *peer) (next time.Time) {
 		c.report(now, p)
 	}
 	c.sendNaks(now, p)
-	next = soonest(p.tickLog(now), c.retire(now, p))
-	next = soonest(next, soonest(p.sendAt, p.tailAt))
+	next = timer.Soonest(p.tickLog(now), c.retire(now, p))
+	next = timer.Soonest(next, timer.Soonest(p.sendAt, p.tailAt))
 	if p.reporting != nil {
-		next = soonest(next, p.reportAt)
+		next = timer.Soonest(next, p.reportAt)
 	}
 	for _, ch := range p.channels {
-		next = soonest(next, ch.NextNak(p.roundTrip()))
+		next = timer.Soonest(next, ch.NextNak(p.roundTrip()))
 	}
 	return next
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -59,7 +60,7 @@ type exchange struct {
 	node  *Member   // of a roll: the peer itself, if it is to be judged
 	vote  VoteToken // of a roll: the question about node; 0 for none
 	until time.Time // of ours: when it fails; of theirs: when it is merged though the peer is no member
-	timer timer
+	timer timer.Timer
 }
 
 // rolls reports whether the exchange is of members.
@@ -127,8 +128,8 @@ func (c *Core) begin(now time.Time, p *peer, use wire.Use, j *join, until time.T
 	*n++
 	*slot = e
 	c.register(e)
-	e.timer.fire = func(now time.Time) { c.tickOurs(now, e) }
-	c.timers.set(&e.timer, until)
+	e.timer.Fire = func(now time.Time) { c.tickOurs(now, e) }
+	c.timers.Set(&e.timer, until)
 	return e
 }
 
@@ -157,7 +158,7 @@ func (c *Core) tickOurs(now time.Time, e *exchange) {
 	case e.phase == ready:
 		c.push(now, e)
 	default:
-		c.timers.set(&e.timer, e.until)
+		c.timers.Set(&e.timer, e.until)
 	}
 }
 
@@ -184,7 +185,7 @@ func (c *Core) push(now time.Time, e *exchange) {
 	c.stats.StatesSent++
 	c.noteState(e, &c.stats.StateLocal, len(data))
 	e.id, e.out, e.phase = o.id, o, pushed
-	c.timers.set(&e.timer, e.until)
+	c.timers.Set(&e.timer, e.until)
 }
 
 func (c *Core) pushLater(now time.Time, e *exchange) {
@@ -193,7 +194,7 @@ func (c *Core) pushLater(now time.Time, e *exchange) {
 	if e.until.Before(at) {
 		at = e.until
 	}
-	c.timers.set(&e.timer, at)
+	c.timers.Set(&e.timer, at)
 }
 
 // pushEnded hears that a push has come, or will not.
@@ -281,8 +282,8 @@ func (c *Core) admitPush(now time.Time, p *peer, id wire.MessageID, d wire.Direc
 	x.theirs = append(x.theirs, e)
 	x.size += e.total
 	p.theirs = e
-	e.timer.fire = func(now time.Time) { c.tickTheirs(now, e) }
-	c.timers.set(&e.timer, now.Add(exchangeCheck))
+	e.timer.Fire = func(now time.Time) { c.tickTheirs(now, e) }
+	c.timers.Set(&e.timer, now.Add(exchangeCheck))
 	return true
 }
 
@@ -332,7 +333,7 @@ func (c *Core) tickTheirs(now time.Time, e *exchange) {
 		c.endExchange(now, e, nil)
 		return
 	}
-	c.timers.set(&e.timer, now.Add(exchangeCheck))
+	c.timers.Set(&e.timer, now.Add(exchangeCheck))
 }
 
 // refuse tells p that a push of its is not taken.
@@ -424,7 +425,7 @@ func (c *Core) endExchange(now time.Time, e *exchange, err error) {
 	}
 	delete(x.byID, e.token)
 	delete(c.votes.rolls, e.vote)
-	c.timers.stop(&e.timer)
+	c.timers.Stop(&e.timer)
 	c.withdraw(now, e)
 	if !e.ours {
 		x.theirs = slices.DeleteFunc(x.theirs, func(o *exchange) bool { return o == e })

@@ -186,8 +186,8 @@ func (c *Core) complete(now time.Time, a *assembly) {
 
 // sweepLater sees to it that large messages are forgotten in time.
 func (c *Core) sweepLater(now time.Time) {
-	if c.sweepTimer.pos == 0 {
-		c.timers.set(&c.sweepTimer, now.Add(sweepInterval))
+	if !c.sweepTimer.Pending() {
+		c.timers.Set(&c.sweepTimer, now.Add(sweepInterval))
 	}
 }
 

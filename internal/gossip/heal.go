@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -25,8 +26,8 @@ const (
 
 // healing is what a node does to find the lost.
 type healing struct {
-	timer    timer // the next contact with a dead node; not set when there is none
-	reunion  timer // the next full sync with one that returned
+	timer    timer.Timer // the next contact with a dead node; not set when there is none
+	reunion  timer.Timer // the next full sync with one that returned
 	returned wire.NodeID
 	count    int                            // that have returned since the last
 	last     time.Time                      // full sync
@@ -39,7 +40,7 @@ func (c *Core) seekDead(now time.Time) {
 	if c.members.count() == 1 {
 		wait = healAlone + time.Duration(c.rng.Int64N(int64(2*healAlone)))
 	}
-	c.timers.advance(&c.heal.timer, now.Add(wait))
+	c.timers.Advance(&c.heal.timer, now.Add(wait))
 }
 
 // meetDead makes contact with a node that is dead to us: it, or one that was started in its place, may be
@@ -146,7 +147,7 @@ func (c *Core) noteReturn(now time.Time, m *member) {
 	if pause := h.last.Add(reunionPause); pause.After(at) {
 		at = pause
 	}
-	c.timers.set(&h.reunion, at.Add(time.Duration(c.rng.Int64N(int64(reunionWithin)))))
+	c.timers.Set(&h.reunion, at.Add(time.Duration(c.rng.Int64N(int64(reunionWithin)))))
 }
 
 // reunite begins the full sync with one that returned.

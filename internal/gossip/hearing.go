@@ -67,7 +67,7 @@ func (c *Core) noteHearing(now time.Time, p *peer, ago time.Duration) {
 	case p.unheard.IsZero():
 		p.unheard = now
 		c.ping(now, p)
-		c.timers.advance(&p.timer, now.Add(c.unheardPause()))
+		c.timers.Advance(&p.timer, now.Add(c.unheardPause()))
 	}
 }
 

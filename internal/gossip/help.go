@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -17,7 +18,7 @@ type help struct {
 	askers []asker
 	again  bool // it was asked twice
 	tried  bool // in vain; what is left is to accuse it too if the askers do
-	timer  timer
+	timer  timer.Timer
 }
 
 type asker struct {
@@ -61,7 +62,7 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 // startHelp begins to probe. The address that was asked for is used only for a node that we do not know.
 func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
 	h := &help{target: f.Target, addr: f.Addr, began: now}
-	h.timer.fire = func(now time.Time) { c.stepHelp(now, h) }
+	h.timer.Fire = func(now time.Time) { c.stepHelp(now, h) }
 	m := c.members.get(f.Target)
 	switch {
 	case m != nil && m.Addr.IsValid():
@@ -70,7 +71,7 @@ func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
 		h.addr = netip.AddrPort{}
 	}
 	c.reachOut(now, h.target, h.addr, false)
-	c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
+	c.timers.Set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
 	return h
 }
 
@@ -80,11 +81,11 @@ func (c *Core) stepHelp(now time.Time, h *help) {
 	case !h.again:
 		h.again = true
 		c.reachOut(now, h.target, h.addr, true)
-		c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
+		c.timers.Set(&h.timer, now.Add(c.cfg.ProbeTimeout*2/5))
 	case !h.tried:
 		h.tried = true
 		c.answerFor(now, h, false)
-		c.timers.set(&h.timer, now.Add(c.cfg.ProbeTimeout))
+		c.timers.Set(&h.timer, now.Add(c.cfg.ProbeTimeout))
 	default:
 		c.endHelp(h)
 	}
@@ -104,7 +105,7 @@ func (c *Core) helped(now time.Time, p *peer) {
 }
 
 func (c *Core) endHelp(h *help) {
-	c.timers.stop(&h.timer)
+	c.timers.Stop(&h.timer)
 	c.helps = slices.DeleteFunc(c.helps, func(o *help) bool { return o == h })
 }
 

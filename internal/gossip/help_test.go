@@ -20,7 +20,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 		n.probes = append(n.probes, pr)
 		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: seq, Target: target, Addr: addr})
 		n.sendPlain(now, n.peers[helper.cfg.ID], n.plain)
-		pr.timer.fire = func(time.Time) {}
+		pr.timer.Fire = func(time.Time) {}
 	})
 	for range 200 {
 		c.net.RunFor(5 * time.Millisecond)

@@ -33,7 +33,7 @@ type Holdings struct {
 // Holdings counts what the core keeps.
 func (c *Core) Holdings() Holdings {
 	h := Holdings{Tombstones: len(c.members.byID) - len(c.members.live), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
-		Timers: len(c.timers.heap), Dials: len(c.dials), Joins: len(c.joins), Sends: len(c.unsent) + len(c.sends), Queued: c.store.size}
+		Timers: c.timers.Len(), Dials: len(c.dials), Joins: len(c.joins), Sends: len(c.unsent) + len(c.sends), Queued: c.store.size}
 	for _, m := range c.held {
 		h.Queued += len(m.data)
 	}

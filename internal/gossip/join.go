@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -39,7 +40,7 @@ type join struct {
 	synced  bool      // the tables agree, or will not
 	late    bool      // synced but for what the application decides about
 	votes   int       // members of which the application decides
-	timer   timer
+	timer   timer.Timer
 
 	wantsState bool // the exchange of states is not over
 	exchange   *exchange
@@ -70,16 +71,16 @@ func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, unti
 // beginJoinOf begins a Join that only the node of the given id may answer; any node, if the id is zero.
 func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
 	to, until := j.to, j.until
-	j.timer.fire = func(now time.Time) { c.joinTimeout(now, j) }
+	j.timer.Fire = func(now time.Time) { c.joinTimeout(now, j) }
 	c.joins = append(c.joins, j)
-	c.timers.set(&j.timer, until.Add(joinLinkWait))
+	c.timers.Set(&j.timer, until.Add(joinLinkWait))
 	if to == c.cfg.Advertise {
 		c.endJoin(now, j, nil)
 		return
 	}
 	if p := c.peerAt(now, to); p != nil {
 		j.peer = p
-		c.timers.set(&j.timer, now.Add(joinDoubt))
+		c.timers.Set(&j.timer, now.Add(joinDoubt))
 		c.ready(now, p)
 		return
 	}
@@ -90,15 +91,15 @@ func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
 // while the node may have been started anew: the Join begins again, with a handshake.
 func (c *Core) doubtJoin(now time.Time, j *join) {
 	if now.Sub(j.peer.heard) < joinDoubt {
-		c.timers.set(&j.timer, now.Add(joinDoubt))
+		c.timers.Set(&j.timer, now.Add(joinDoubt))
 		return
 	}
 	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, wantsState: c.cfg.State}
 	j.token = 0 // nobody is told of its end
 	c.endJoin(now, j, nil)
-	again.timer.fire = func(now time.Time) { c.joinTimeout(now, again) }
+	again.timer.Fire = func(now time.Time) { c.joinTimeout(now, again) }
 	c.joins = append(c.joins, again)
-	c.timers.set(&again.timer, again.until.Add(joinLinkWait))
+	c.timers.Set(&again.timer, again.until.Add(joinLinkWait))
 	again.attempt = c.dial(now, wire.Path{Remote: again.to}, dial{join: again}, again.until)
 }
 
@@ -172,7 +173,7 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 		}
 	}
 	if !j.wantsState && slices.Contains(c.joins, j) {
-		c.timers.set(&j.timer, now.Add(joinLinkWait))
+		c.timers.Set(&j.timer, now.Add(joinLinkWait))
 		c.joinLinked(now)
 	}
 }
@@ -231,7 +232,7 @@ func (c *Core) endJoin(now time.Time, j *join, err error) {
 		return
 	}
 	c.joins = slices.Delete(c.joins, i, i+1)
-	c.timers.stop(&j.timer)
+	c.timers.Stop(&j.timer)
 	if j.peer == nil && j.attempt != 0 {
 		c.hs.Cancel(j.attempt)
 		delete(c.dials, j.attempt)

@@ -26,7 +26,7 @@ func (c *Core) SetKeys(now time.Time, keys []handshake.Key) {
 			c.wake(p)
 		}
 	}
-	c.timers.set(&c.keyTimer, now.Add(keyChange))
+	c.timers.Set(&c.keyTimer, now.Add(keyChange))
 }
 
 // endOldKeys closes the sessions that a key vouched for which is no longer accepted.
@@ -38,7 +38,7 @@ func (c *Core) endOldKeys(now time.Time) {
 				c.forget(p, s)
 			}
 		}
-		c.timers.advance(&p.timer, now)
+		c.timers.Advance(&p.timer, now)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -208,7 +209,7 @@ func (c *Core) offered(now time.Time, p *peer, o offer) {
 		return
 	}
 	if len(p.offers) == 0 {
-		c.timers.advance(&p.timer, o.due)
+		c.timers.Advance(&p.timer, o.due)
 	}
 	p.offers = append(p.offers, o)
 	if len(p.offers) >= max(p.tidyAt, offersTidy) { // most of them have come meanwhile
@@ -276,7 +277,7 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		p.offers = nil
 		return p.lateAt
 	}
-	return soonest(p.lateAt, p.offers[0].due)
+	return timer.Soonest(p.lateAt, p.offers[0].due)
 }
 
 // announced reports whether the peer has announced a message that has not come.
@@ -288,7 +289,7 @@ func (l *lane) announced(id wire.MessageID) bool {
 // goesOn puts an announcement among those that are late.
 func (l *lane) goesOn(o offer) {
 	l.late = append(l.late, o)
-	l.lateAt = soonest(l.lateAt, o.due)
+	l.lateAt = timer.Soonest(l.lateAt, o.due)
 }
 
 // tooOld gives up an announcement whose message is not kept for us any more.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -14,7 +15,7 @@ var farewellWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millis
 // A farewell is a departure that not all who were linked have confirmed yet. A node that goes is soon not
 // there to be asked, and who has not heard of it would take it for dead.
 type farewell struct {
-	timer timer
+	timer timer.Timer
 	tries int
 	to    []wire.NodeID
 }
@@ -24,7 +25,7 @@ type farewell struct {
 // dropped.
 func (c *Core) Leave(now time.Time) {
 	if !c.self.live() {
-		if c.farewell.timer.pos == 0 {
+		if !c.farewell.timer.Pending() {
 			c.events = append(c.events, Event{Kind: EventDeparted})
 		}
 		return
@@ -76,7 +77,7 @@ func (c *Core) bidFarewell(now time.Time) {
 		p.pings[len(p.pings)-1].farewell = true
 		c.sendPlain(now, p, c.plain)
 	}
-	c.timers.set(&f.timer, now.Add(farewellWaits[f.tries]))
+	c.timers.Set(&f.timer, now.Add(farewellWaits[f.tries]))
 	f.tries++
 }
 
@@ -84,14 +85,14 @@ func (c *Core) bidFarewell(now time.Time) {
 func (c *Core) farewellHeard(p *peer) {
 	f := &c.farewell
 	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool { return id == p.id })
-	if len(f.to) == 0 && f.timer.pos != 0 {
+	if len(f.to) == 0 && f.timer.Pending() {
 		c.departed()
 	}
 }
 
 func (c *Core) departed() {
 	c.farewell.to = nil
-	c.timers.stop(&c.farewell.timer)
+	c.timers.Stop(&c.farewell.timer)
 	c.events = append(c.events, Event{Kind: EventDeparted})
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -43,7 +44,7 @@ type oldPeer struct {
 
 // oldCluster is what a node has to do later because of gwyh 0.1 peers.
 type oldCluster struct {
-	timer   timer
+	timer   timer.Timer
 	chores  []chore // soonest first
 	refuted time.Time
 	hopes   int          // addresses that will be tried
@@ -77,8 +78,8 @@ func (c *Core) legacyLater(now time.Time, after time.Duration, do func(now time.
 	o.chores = append(o.chores, chore{})
 	copy(o.chores[i+1:], o.chores[i:])
 	o.chores[i] = chore{at, do}
-	o.timer.fire = c.runChores
-	c.timers.set(&o.timer, o.chores[0].at)
+	o.timer.Fire = c.runChores
+	c.timers.Set(&o.timer, o.chores[0].at)
 	return true
 }
 
@@ -91,7 +92,7 @@ func (c *Core) runChores(now time.Time) {
 		do(now)
 	}
 	if len(o.chores) > 0 {
-		c.timers.set(&o.timer, o.chores[0].at)
+		c.timers.Set(&o.timer, o.chores[0].at)
 	}
 }
 
@@ -195,7 +196,7 @@ func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
 		c.shakeAgain(now, p)
 		forgot = p.old.again
 	}
-	return soonest(next, forgot)
+	return timer.Soonest(next, forgot)
 }
 
 // shakeAgain begins a new handshake with a peer that seems to have forgotten us, more and more seldom.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/selection"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -34,7 +35,7 @@ const (
 
 // subscriptions is the choice of the members to hear from, and how far it has come.
 type subscriptions struct {
-	timer     timer
+	timer     timer.Timer
 	choice    []wire.NodeID // in order of preference
 	started   int           // peers whose SubscriptionStarted came
 	changed   time.Time     // first change since the last choice; zero when none
@@ -54,14 +55,14 @@ func (c *Core) wantChoice(now time.Time) {
 		s.changed = now
 	}
 	if s.started < c.cfg.Subscriptions {
-		c.timers.advance(&s.timer, now.Add(choiceSoon))
+		c.timers.Advance(&s.timer, now.Add(choiceSoon))
 		return
 	}
 	at := now.Add(choiceCalm)
 	if latest := s.changed.Add(choiceLatest); latest.Before(at) {
 		at = latest
 	}
-	c.timers.set(&s.timer, at)
+	c.timers.Set(&s.timer, at)
 }
 
 // linkless reports whether the node has no link with a Go node and is not about to get one.
@@ -112,7 +113,7 @@ func (c *Core) rechoose(now time.Time) {
 	s := &c.subs
 	s.changed = time.Time{}
 	if !c.self.live() {
-		c.timers.set(&s.timer, now.Add(choiceInterval))
+		c.timers.Set(&s.timer, now.Add(choiceInterval))
 		return
 	}
 	var before []wire.NodeID
@@ -126,9 +127,9 @@ func (c *Core) rechoose(now time.Time) {
 	s.choice = slices.DeleteFunc(s.choice, func(id wire.NodeID) bool { return !c.pursued(id) || !s.selection.Allows(now, id) })
 	if whole {
 		s.whole = now
-		c.timers.set(&s.timer, now.Add(choiceInterval))
+		c.timers.Set(&s.timer, now.Add(choiceInterval))
 	} else {
-		c.timers.set(&s.timer, now.Add(choiceCalm))
+		c.timers.Set(&s.timer, now.Add(choiceCalm))
 	}
 	c.followSelection(now)
 	if m := c.members.get(s.selection.Preferred()); m != nil && m.live() && c.candidate(now, m) {
@@ -140,7 +141,7 @@ func (c *Core) rechoose(now time.Time) {
 			if c.candidate(now, m) {
 				yield(candidate{id: m.ID, zone: m.Zone, key: pairKey(c.cfg.ID, m.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone)), away: c.distance(m)})
 			} else if until := c.avoided[m.ID].until; until.After(now) {
-				free = soonest(free, until)
+				free = timer.Soonest(free, until)
 			}
 		}
 	}
@@ -149,7 +150,7 @@ func (c *Core) rechoose(now time.Time) {
 	}
 	c.logChoice(now, before)
 	if len(s.choice) < c.cfg.Subscriptions && !free.IsZero() {
-		c.timers.advance(&s.timer, free)
+		c.timers.Advance(&s.timer, free)
 	}
 	for _, id := range s.choice {
 		c.subscribe(now, id)
@@ -211,7 +212,7 @@ func (c *Core) ask(now time.Time, p *peer) {
 	p.asked = now
 	p.asks++
 	c.sendIntroduced(now, p, wire.KindStartSubscription)
-	c.timers.advance(&p.timer, now.Add(askInterval))
+	c.timers.Advance(&p.timer, now.Add(askInterval))
 }
 
 // avoidance keeps a member out of the choice.
@@ -373,7 +374,7 @@ func (c *Core) relink(now time.Time, p *peer) {
 		c.ping(now, p) // who answered the handshake does not know the round trip
 	}
 	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))))) // so that turns do not meet
-	c.timers.set(&p.timer, now)
+	c.timers.Set(&p.timer, now)
 	if c.cfg.DatagramMax > c.cfg.DatagramSize {
 		c.searchMTU(now, p, mtuBegin+time.Duration(c.rng.Int64N(int64(mtuBegin))))
 	}
@@ -407,22 +408,22 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		}
 	}
 	if p.legacy && p.sub != subNone && !p.linked {
-		return soonest(next, c.tickLegacy(now, p))
+		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
 	if !p.linked && !p.ward.After(now) {
 		return next
 	}
 	if !p.linked {
-		return soonest(next, c.tickSilence(now, p))
+		return timer.Soonest(next, c.tickSilence(now, p))
 	}
 	if !p.beat.After(now) {
 		c.heartbeat(now, p)
 	}
-	next = soonest(next, p.beat)
+	next = timer.Soonest(next, p.beat)
 	if p.legacy {
-		return soonest(next, c.tickLegacy(now, p))
+		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
-	return soonest(next, c.tickSilence(now, p))
+	return timer.Soonest(next, c.tickSilence(now, p))
 }
 
 // heartbeat tells p that this node lives, whether it hears p, and the root of the table for p to compare.
@@ -458,12 +459,4 @@ func (c *Core) nextBeat(now time.Time) time.Time {
 // jittered is d, a tenth more or less.
 func (c *Core) jittered(d time.Duration) time.Duration {
 	return d - d/10 + time.Duration(c.rng.Int64N(int64(d/5)))
-}
-
-// soonest is the earlier of two times, of which zero means never.
-func soonest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

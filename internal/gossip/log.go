@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/timer"
 )
 
 // Bounds of the log. Peers can cause lines, so each kind of line has a bound, and the kinds are few.
@@ -63,7 +64,7 @@ func (t topic) most() int {
 // logbook counts the lines, so that many at once neither flood the log nor go unmentioned.
 type logbook struct {
 	topics [topics]logWindow
-	timer  timer // of the next summary
+	timer  timer.Timer // of the next summary
 	limits quota.Map[string, logLimit]
 }
 
@@ -84,7 +85,7 @@ func (c *Core) log(now time.Time, t topic, format string, args ...any) {
 	}
 	if w.written >= t.most() {
 		w.leftOut++
-		c.timers.advance(&c.logbook.timer, w.since.Add(logInterval))
+		c.timers.Advance(&c.logbook.timer, w.since.Add(logInterval))
 		return
 	}
 	w.written++
@@ -107,7 +108,7 @@ func (c *Core) sumUpDue(now time.Time) {
 			continue
 		}
 		if end := w.since.Add(logInterval); end.After(now) {
-			c.timers.advance(&c.logbook.timer, end)
+			c.timers.Advance(&c.logbook.timer, end)
 		} else {
 			c.sumUp(t)
 		}

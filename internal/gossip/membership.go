@@ -158,7 +158,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 	}
 	if from != nil && from.id == m.ID && !from.linked {
 		from.ward = now.Add(wardFor)
-		c.timers.advance(&from.timer, now)
+		c.timers.Advance(&from.timer, now)
 	}
 	if !same {
 		c.emitMember(kind, m)
@@ -250,7 +250,7 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 	c.removeMember(now, m, e.State)
 	if was {
 		c.spread(now, m, from, how)
-		c.timers.advance(&c.newsTimer, now)
+		c.timers.Advance(&c.newsTimer, now)
 	}
 }
 
@@ -321,12 +321,12 @@ func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
 	if at.Before(now) { // a timer in the past would look as if this node were late
 		at = now
 	}
-	c.timers.advance(&c.newsTimer, at)
+	c.timers.Advance(&c.newsTimer, at)
 }
 
 // flushNews sends what is queued along all links, a datagram for as many entries as it holds.
 func (c *Core) flushNews(now time.Time) {
-	c.timers.stop(&c.newsTimer)
+	c.timers.Stop(&c.newsTimer)
 	if len(c.news) == 0 {
 		return
 	}

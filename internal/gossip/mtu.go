@@ -101,7 +101,7 @@ func (c *Core) candidateMTU(p *peer, below int) (best int) {
 func (c *Core) searchMTU(now time.Time, p *peer, after time.Duration) {
 	if c.cfg.DatagramMax > c.cfg.DatagramSize && !p.legacy {
 		p.mtu.search = now.Add(after)
-		c.timers.advance(&p.timer, p.mtu.search)
+		c.timers.Advance(&p.timer, p.mtu.search)
 	}
 }
 
@@ -112,7 +112,7 @@ func (c *Core) widen(now time.Time, p *peer) {
 		return
 	}
 	c.tryMTU(now, p, c.candidateMTU(p, datagramMax+1))
-	c.timers.advance(&p.timer, now)
+	c.timers.Advance(&p.timer, now)
 }
 
 // tryMTU begins to probe a size; 0 ends the search.
@@ -199,7 +199,7 @@ func (c *Core) answeredMTU(now time.Time, p *peer, seq uint64) bool {
 		c.searchMTU(now, p, mtuAgain)
 		c.logPath(now, p)
 	default: // the configured size passes: larger ones are next
-		c.timers.advance(&p.timer, now)
+		c.timers.Advance(&p.timer, now)
 	}
 	return true
 }
@@ -223,7 +223,7 @@ func (c *Core) lostMTU(now time.Time, p *peer, size int) {
 func (c *Core) doubtMTU(now time.Time, p *peer) {
 	if m := &p.mtu; !m.doubted() && m.size > datagramMin {
 		c.tryMTU(now, p, m.size)
-		c.timers.advance(&p.timer, now)
+		c.timers.Advance(&p.timer, now)
 	}
 }
 
@@ -309,7 +309,7 @@ func (c *Core) tooBig(now time.Time, p *peer, size int) {
 	}
 	if m.trying != 0 {
 		m.tries, m.due = mtuConfirm, now
-		c.timers.advance(&p.timer, now)
+		c.timers.Advance(&p.timer, now)
 	}
 }
 

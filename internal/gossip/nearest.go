@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // nearness is what a node knows of distances, beyond Member.RTT.
 type nearness struct {
-	timer timer
+	timer timer.Timer
 	zones map[wire.Zone]time.Duration // of those in which a member was measured, as of the last choice
 }
 
@@ -134,7 +135,7 @@ func (c *Core) Distances() uint64 { return c.distances }
 // measure asks a member drawn at random how far it is, by a handshake where there is no session, and
 // sooner one of a zone that nothing is known of.
 func (c *Core) measure(now time.Time) {
-	c.timers.set(&c.nearness.timer, now.Add(measureInterval/2+time.Duration(c.rng.Int64N(int64(measureInterval)))))
+	c.timers.Set(&c.nearness.timer, now.Add(measureInterval/2+time.Duration(c.rng.Int64N(int64(measureInterval)))))
 	if !c.self.live() || len(c.links) == 0 {
 		return
 	}

@@ -1,6 +1,10 @@
 package gossip
 
-import "time"
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/timer"
+)
 
 // A node cannot tell a partition from many crashes while it lasts. When it is over it can: the members are back, and
 // were not restarted. Both ends of it are written to the log, and nothing else depends on it.
@@ -29,8 +33,8 @@ type partitions struct {
 	last  uint16
 	dying *partition // nil for none
 	open  *partition // nil for none
-	calm  timer
-	tail  timer
+	calm  timer.Timer
+	tail  timer.Timer
 }
 
 // noteLost takes note of a death.
@@ -43,7 +47,7 @@ func (c *Core) noteLost(now time.Time, m *member) {
 	m.partition = x.dying.number
 	x.dying.lost++
 	x.dying.died = now
-	c.timers.set(&x.calm, now.Add(partitionCalm))
+	c.timers.Set(&x.calm, now.Add(partitionCalm))
 }
 
 // tellPartition writes that many members failed together. A partition before is not waited for any longer.
@@ -84,7 +88,7 @@ func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
 		c.tellHealed(now)
 		return
 	}
-	c.timers.set(&x.tail, now.Add(partitionTail))
+	c.timers.Set(&x.tail, now.Add(partitionTail))
 }
 
 // tellHealed writes that members that failed together are back. Members that have failed since belong to another
@@ -92,11 +96,11 @@ func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
 func (c *Core) tellHealed(now time.Time) {
 	x := &c.partitions
 	d := x.open
-	c.timers.stop(&x.tail)
+	c.timers.Stop(&x.tail)
 	x.open = nil
 	if x.dying == d {
 		x.dying = nil
-		c.timers.stop(&x.calm)
+		c.timers.Stop(&x.calm)
 	}
 	verdict := "the partition is over"
 	if d.restarted == d.back {

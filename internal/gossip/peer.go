@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -18,7 +19,7 @@ type peer struct {
 	id     wire.NodeID
 	legacy bool
 	set    *session.Set
-	timer  timer
+	timer  timer.Timer
 
 	channels []*channel // of the sessions in set; none for gwyh 0.1
 	egress
@@ -172,7 +173,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.pace = pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
-		p.timer.fire = p.tick
+		p.timer.Fire = p.tick
 		p.mtu = c.newPathMTU()
 		c.peers[e.Peer] = p
 		if e.Legacy {
@@ -258,7 +259,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 func (h *handshakes) attemptSlow(a handshake.AttemptID) {
 	if j := h.core.dials[a].join; j != nil && j.most.After(j.until) {
 		j.until = j.most
-		h.core.timers.set(&j.timer, j.until.Add(joinLinkWait))
+		h.core.timers.Set(&j.timer, j.until.Add(joinLinkWait))
 		h.Extend(a, j.until)
 	}
 }
@@ -561,7 +562,7 @@ func (c *Core) forget(p *peer, s *session.Session) {
 // wake makes p's timer due no later than its sessions want.
 func (c *Core) wake(p *peer) {
 	if t := p.set.NextTimeout(); !t.IsZero() {
-		c.timers.advance(&p.timer, t)
+		c.timers.Advance(&p.timer, t)
 	}
 }
 
@@ -575,11 +576,11 @@ func (p *peer) tick(now time.Time) {
 		c.remove(now, p)
 		return
 	}
-	next := soonest(c.tickLink(now, p), c.tickSync(now, p))
-	next = soonest(next, c.tickEgress(now, p))
-	next = soonest(next, soonest(c.tickOffers(now, p), c.tickMTU(now, p)))
-	if next = soonest(next, p.set.NextTimeout()); !next.IsZero() {
-		c.timers.advance(&p.timer, next)
+	next := timer.Soonest(c.tickLink(now, p), c.tickSync(now, p))
+	next = timer.Soonest(next, c.tickEgress(now, p))
+	next = timer.Soonest(next, timer.Soonest(c.tickOffers(now, p), c.tickMTU(now, p)))
+	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
+		c.timers.Advance(&p.timer, next)
 	}
 }
 
@@ -630,7 +631,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 		c.drop(DropUnreachable)
 	}
 	p.egress = egress{pace: p.pace}
-	c.timers.stop(&p.timer)
+	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
 	c.dropExchanges(now, p)
 	for _, a := range p.dials {

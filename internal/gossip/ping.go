@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -44,7 +45,7 @@ type appPing struct {
 	every time.Duration
 	until time.Time
 	peer  *peer // nil before there is a session
-	timer timer
+	timer timer.Timer
 }
 
 // ackPayload is what answers to Pings carry. The application is asked for it anew, at most once in a
@@ -87,11 +88,11 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	}
 	c.lastPing++
 	a := &appPing{token: c.lastPing, name: name, begun: now, every: until.Sub(now) / pingTries, until: until}
-	a.timer.fire = func(now time.Time) { c.stepPing(now, a) }
+	a.timer.Fire = func(now time.Time) { c.stepPing(now, a) }
 	c.appPings = append(c.appPings, a)
 	if p == nil {
 		c.dial(now, wire.Path{Remote: to}, dial{ping: a}, until)
-		c.timers.set(&a.timer, until)
+		c.timers.Set(&a.timer, until)
 	} else {
 		c.pingFor(now, p, a)
 	}
@@ -127,7 +128,7 @@ func (c *Core) stepPing(now time.Time, a *appPing) {
 	}
 	c.plain = c.appendPing(c.plain[:0], now, a.peer, a)
 	c.sendPlain(now, a.peer, c.plain)
-	c.timers.set(&a.timer, soonest(a.until, now.Add(max(a.every, minTick))))
+	c.timers.Set(&a.timer, timer.Soonest(a.until, now.Add(max(a.every, timer.MinTick))))
 }
 
 func (c *Core) endPing(a *appPing, rtt time.Duration, err error) {
@@ -136,7 +137,7 @@ func (c *Core) endPing(a *appPing, rtt time.Duration, err error) {
 		return
 	}
 	c.appPings = slices.Delete(c.appPings, i, i+1)
-	c.timers.stop(&a.timer)
+	c.timers.Stop(&a.timer)
 	c.events = append(c.events, Event{Kind: EventPinged, Ping: a.token, RTT: rtt, Err: err})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -28,7 +29,7 @@ type probe struct {
 	asked   int
 	askedAt time.Time // when they were
 	half    bool      // the second half of the time has begun
-	timer   timer
+	timer   timer.Timer
 }
 
 func (c *Core) probeOf(id wire.NodeID) *probe {
@@ -47,7 +48,7 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 	}
 	c.probeSeq++
 	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: c.probeSeq, patrol: patrol}
-	pr.timer.fire = func(now time.Time) { c.stepProbe(now, pr) }
+	pr.timer.Fire = func(now time.Time) { c.stepProbe(now, pr) }
 	c.probes = append(c.probes, pr)
 	if !patrol { // those without cause are too many
 		c.logProbe(now, m, "probing member %s, which is silent or does not hear this node")
@@ -57,7 +58,7 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 	} else {
 		c.probeAll(now, pr)
 	}
-	c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
+	c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)/2))
 }
 
 // probeTimeout is how long a probe waits for an answer. A node in ill health waits longer, to spare others a false
@@ -132,10 +133,10 @@ func (c *Core) stepProbe(now time.Time, pr *probe) {
 	case !pr.half:
 		pr.half = true
 		c.reachOut(now, m.ID, m.Addr, true)
-		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
+		c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)/2))
 	case pr.patrol:
 		c.probeAll(now, pr)
-		c.timers.set(&pr.timer, now.Add(c.probeTimeout(now)/2))
+		c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)/2))
 	default:
 		c.endProbe(pr)
 		c.probeFailed(now, pr)
@@ -172,7 +173,7 @@ func (c *Core) silentHelpers(pr *probe) (count int) {
 }
 
 func (c *Core) endProbe(pr *probe) {
-	c.timers.stop(&pr.timer)
+	c.timers.Stop(&pr.timer)
 	c.probes = slices.DeleteFunc(c.probes, func(o *probe) bool { return o == pr })
 }
 
@@ -224,7 +225,7 @@ func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
 // startPatrol probes a member drawn from all that are not linked: nobody else may watch it.
 func (c *Core) startPatrol(now time.Time) {
 	i := max(patrolInterval, 2*c.cfg.Heartbeat)
-	c.timers.set(&c.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
+	c.timers.Set(&c.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
 	if !c.self.live() {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,7 +14,7 @@ const pushPullNodes = 32
 
 // pulling is the push/pull with a random member.
 type pulling struct {
-	timer timer
+	timer timer.Timer
 	next  wire.NodeID // whom a session is waited for with; zero for nobody
 	waits bool        // for the application's selection
 	turn  int         // counts those with selected members
@@ -94,11 +95,11 @@ func (c *Core) merge(now time.Time, e *exchange) {
 		c.endExchange(now, e, nil)
 	case e.join != nil && !e.join.synced:
 	case !e.ours && now.Before(e.until) && c.awaited(e.peer):
-		c.timers.set(&e.timer, e.until)
+		c.timers.Set(&e.timer, e.until)
 	default:
 		c.events = append(c.events, Event{Kind: EventState, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins(), Data: e.got})
 		e.got = nil
-		c.timers.stop(&e.timer)
+		c.timers.Stop(&e.timer)
 	}
 }
 
@@ -124,9 +125,9 @@ func (c *Core) StateMerged(now time.Time, t StateToken) {
 // pullSoon sets the time of the first push/pull, anywhere in the interval, so that nodes that started
 // together do not do it together.
 func (c *Core) pullSoon(now time.Time) {
-	c.pull.timer.fire = c.pullRandom
+	c.pull.timer.Fire = c.pullRandom
 	if i := c.pullInterval(); i > 0 {
-		c.timers.set(&c.pull.timer, now.Add(1+time.Duration(c.rng.Int64N(int64(i)))))
+		c.timers.Set(&c.pull.timer, now.Add(1+time.Duration(c.rng.Int64N(int64(i)))))
 	}
 }
 
@@ -139,7 +140,7 @@ func (c *Core) pullInterval() time.Duration {
 // pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
 func (c *Core) pullRandom(now time.Time) {
 	i := c.pullInterval()
-	c.timers.set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
+	c.timers.Set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
 	if !c.self.live() || c.members.count()-c.members.old < 2 {
 		return
 	}

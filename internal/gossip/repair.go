@@ -142,7 +142,7 @@ func (c *Core) askMissing(now time.Time, ch *channel) {
 	switch {
 	case at.IsZero():
 	case at.After(now):
-		c.timers.advance(&p.timer, at)
+		c.timers.Advance(&p.timer, at)
 	default:
 		c.sendNaks(now, p)
 	}
@@ -155,7 +155,7 @@ func (p *peer) tailPause() time.Duration { return max(2*p.roundTrip(), tailMin) 
 func (c *Core) probeTailLater(now time.Time, p *peer) {
 	p.tails = 0
 	p.tailAt = now.Add(p.tailPause())
-	c.timers.advance(&p.timer, p.tailAt)
+	c.timers.Advance(&p.timer, p.tailAt)
 }
 
 // probeTail sends an empty Frame after the last piece: its counter uncovers the loss of what was last.

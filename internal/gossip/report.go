@@ -36,7 +36,7 @@ func (c *Core) reportSoon(now time.Time, ch *channel) {
 		c.report(now, p)
 		return
 	}
-	c.timers.advance(&p.timer, p.reportAt)
+	c.timers.Advance(&p.timer, p.reportAt)
 }
 
 func (c *Core) report(now time.Time, p *peer) {

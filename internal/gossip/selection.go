@@ -14,7 +14,7 @@ func (c *Core) followSelection(now time.Time) {
 		c.askSelection(now)
 	}
 	if !again.IsZero() {
-		c.timers.advance(&c.subs.timer, again)
+		c.timers.Advance(&c.subs.timer, again)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -18,7 +19,7 @@ type suspicion struct {
 	passedOn    int           // of them
 	own         bool          // this node is an accuser
 	private     bool          // it is the only one, and has told nobody, because it heard nobody
-	timer       timer
+	timer       timer.Timer
 }
 
 // suspect takes in that a node accuses m of being gone.
@@ -113,7 +114,7 @@ func (c *Core) doubtAnew(now time.Time, m *member) {
 func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspicion {
 	c.absolve(m)
 	s := &suspicion{incarnation: incarnation, began: now}
-	s.timer.fire = func(now time.Time) { c.judge(now, m) }
+	s.timer.Fire = func(now time.Time) { c.judge(now, m) }
 	m.doubt = s
 	c.accused++
 	if m.State != wire.StateSuspect {
@@ -126,7 +127,7 @@ func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspici
 // absolve ends a suspicion, whatever the verdict. The state is the caller's to set.
 func (c *Core) absolve(m *member) {
 	if m.doubt != nil {
-		c.timers.stop(&m.doubt.timer)
+		c.timers.Stop(&m.doubt.timer)
 		m.doubt = nil
 		c.accused--
 	}
@@ -170,7 +171,7 @@ func (c *Core) awaitVerdict(now time.Time, m *member) {
 	if look.Before(at) {
 		at = look
 	}
-	c.timers.set(&s.timer, at)
+	c.timers.Set(&s.timer, at)
 }
 
 // judge declares an accused dead whose time is up. One that has answered this node since is not: it is told again, and
@@ -188,7 +189,7 @@ func (c *Core) judge(now time.Time, m *member) {
 	if p := c.peers[m.ID]; p != nil && p.echo.After(s.began) && now.Sub(p.mutual()) < p.silence(silenceCheck) {
 		c.tell(now, p, m)
 		c.ping(now, p)
-		c.timers.set(&s.timer, now.Add(c.cfg.ProbeInterval))
+		c.timers.Set(&s.timer, now.Add(c.cfg.ProbeInterval))
 		return
 	}
 	if s.incarnation > m.Incarnation {
@@ -210,7 +211,7 @@ func (c *Core) spreadDoubt(now time.Time, m *member, from *peer) {
 	} else if i := slices.IndexFunc(c.news, func(n news) bool { return n.m == m }); c.news[i].from != from {
 		c.news[i].from = nil
 	}
-	c.timers.advance(&c.newsTimer, now)
+	c.timers.Advance(&c.newsTimer, now)
 }
 
 // addDoubt writes the accusations of m that were not passed on yet.
@@ -252,7 +253,7 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 		c.stats.SuspicionsRefuted++
 		c.aware.note(1)
 		c.refute(now, e.Incarnation)
-		c.timers.advance(&c.newsTimer, now)
+		c.timers.Advance(&c.newsTimer, now)
 	}
 }
 

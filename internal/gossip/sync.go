@@ -146,7 +146,7 @@ func (c *Core) sendParts(now time.Time, p *peer) {
 		x.next += uint32(len(part))
 	}
 	x.sent = now
-	c.timers.advance(&p.timer, x.due())
+	c.timers.Advance(&p.timer, x.due())
 }
 
 // bucketBits is how many leading bits of a member's hash name its bucket in a table of n.

@@ -287,7 +287,7 @@ func TestPreferredMemberGetsOneOfThePushPullNodes(t *testing.T) {
 	bridge := c.nodes[0]
 	bridge.app.merged = nil
 	for _, n := range c.nodes[1:] {
-		n.timers.stop(&n.pull.timer) // what the others begin shall not count
+		n.timers.Stop(&n.pull.timer) // what the others begin shall not count
 	}
 	c.net.RunFor(30 * time.Minute)
 	across, all := 0, len(bridge.app.merged)

@@ -1,0 +1,154 @@
+// Package timer keeps the timers of a state machine in one heap. It reads no clock: the owner asks for the time of
+// the soonest timer and calls Run when that time has come.
+//
+// A timer's function runs inside Run, on the owner's goroutine. Timers that are due at the same time fire in the
+// order in which they were set, so that a run can be repeated.
+//
+// There is one file.
+package timer
+
+import "time"
+
+// MinTick is the shortest time that a timer waits after it fired.
+const MinTick = time.Millisecond
+
+// A Timer calls Fire when its time has come. The zero value with a function is ready for use. A timer belongs to one
+// heap and has at most one place there: setting it again moves it. It must not be copied while it is set.
+type Timer struct {
+	Fire func(now time.Time)
+
+	at  time.Time
+	pos int // place in the heap + 1; 0 when not set
+}
+
+// Pending reports whether t is set.
+func (t *Timer) Pending() bool { return t.pos != 0 }
+
+// At returns the time that t was last set to, whether or not it is still pending.
+func (t *Timer) At() time.Time { return t.at }
+
+// Heap is a binary heap of pending timers, soonest first. The zero value is empty and ready for use.
+// Not for concurrent use.
+type Heap struct {
+	heap []entry
+	seq  uint64
+}
+
+// entry is a pending timer with its sort key. The key is kept here because the soonest time is read after each
+// datagram, while the timer itself lies elsewhere in memory.
+type entry struct {
+	at  time.Time // the timer's
+	seq uint64    // breaks ties in the order of setting
+	t   *Timer
+}
+
+// Len returns the number of pending timers.
+func (h *Heap) Len() int { return len(h.heap) }
+
+// Set makes t due at the given time, whether or not it was set before.
+func (h *Heap) Set(t *Timer, at time.Time) {
+	h.seq++
+	t.at = at
+	e := entry{at, h.seq, t}
+	if t.pos == 0 {
+		h.heap = append(h.heap, e)
+		t.pos = len(h.heap)
+		h.up(t.pos - 1)
+		return
+	}
+	h.heap[t.pos-1] = e
+	h.up(t.pos - 1)
+	h.down(t.pos - 1)
+}
+
+// Advance makes t due at the given time unless it is due earlier.
+func (h *Heap) Advance(t *Timer, at time.Time) {
+	if t.pos == 0 || at.Before(t.at) {
+		h.Set(t, at)
+	}
+}
+
+// Stop takes t off the heap. It does nothing if t is not set.
+func (h *Heap) Stop(t *Timer) {
+	if t.pos == 0 {
+		return
+	}
+	i, last := t.pos-1, len(h.heap)-1
+	h.swap(i, last)
+	h.heap[last] = entry{}
+	h.heap = h.heap[:last]
+	t.pos = 0
+	if i < last {
+		h.up(i)
+		h.down(i)
+	}
+}
+
+// Next returns the time of the soonest timer, or the zero time if no timer is set.
+func (h *Heap) Next() time.Time {
+	if len(h.heap) == 0 {
+		return time.Time{}
+	}
+	return h.heap[0].at
+}
+
+// Run fires every timer that is due at now, soonest first. A timer that sets itself to now or earlier is moved to
+// MinTick after now, so Next is later than now afterwards.
+func (h *Heap) Run(now time.Time) {
+	for len(h.heap) > 0 && !h.heap[0].at.After(now) {
+		t := h.heap[0].t
+		h.Stop(t)
+		t.Fire(now)
+		if t.pos != 0 && !t.at.After(now) {
+			h.Set(t, now.Add(MinTick))
+		}
+	}
+}
+
+func (h *Heap) less(i, j int) bool {
+	a, b := &h.heap[i], &h.heap[j]
+	if c := a.at.Compare(b.at); c != 0 {
+		return c < 0
+	}
+	return a.seq < b.seq
+}
+
+func (h *Heap) swap(i, j int) {
+	h.heap[i], h.heap[j] = h.heap[j], h.heap[i]
+	h.heap[i].t.pos, h.heap[j].t.pos = i+1, j+1
+}
+
+func (h *Heap) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !h.less(i, parent) {
+			return
+		}
+		h.swap(i, parent)
+		i = parent
+	}
+}
+
+func (h *Heap) down(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h.heap); child++ {
+			if h.less(child, least) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		h.swap(i, least)
+		i = least
+	}
+}
+
+// Soonest returns the earlier of two times. The zero time stands for never.
+func Soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
