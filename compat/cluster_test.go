@@ -354,6 +354,7 @@ func (c *cluster) soon(what string, holds func() bool) {
 	c.within(time.Minute, what, holds)
 }
 
+// within waits until it holds. In a bubble, whatever else happens at that instant has happened when it returns.
 func (c *cluster) within(limit time.Duration, what string, holds func() bool) {
 	c.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -362,6 +363,14 @@ func (c *cluster) within(limit time.Duration, what string, holds func() bool) {
 		if time.Since(begin) > limit {
 			c.Fatalf("not after %v: %s", limit, what)
 		}
+	}
+	c.rest()
+}
+
+// rest lets whatever happens at this instant happen, in a bubble: delegates are called by goroutines of their own.
+func (c *cluster) rest() {
+	if !c.sockets {
+		synctest.Wait()
 	}
 }
 
