@@ -19,6 +19,18 @@ func (p *peer) mutual() time.Time {
 	return p.heard
 }
 
+// hearingLinkUp begins to watch a link, as if p had just been heard and had heard this node.
+func (c *Core) hearingLinkUp(now time.Time, p *peer) {
+	p.heard, p.echo, p.unheard = now, now, time.Time{}
+	if p.rtt == 0 && !p.legacy {
+		c.ping(now, p) // who answered the handshake does not know the round trip
+	}
+	round := int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))
+	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(round))) // so that turns do not meet
+}
+
+func (c *Core) hearingLinkDown(p *peer) { p.unheard = time.Time{} }
+
 // heardAge is how long ago a box of p was opened, in milliseconds rounded up.
 func (p *peer) heardAge(now time.Time) uint32 {
 	age := min(max(now.Sub(p.set.LastOpened()), 0), 1<<31*time.Millisecond)

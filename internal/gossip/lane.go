@@ -66,6 +66,32 @@ type ask struct {
 // newLane is that of a link that has just come to stand: until either end says otherwise all is sent.
 func newLane() lane { return lane{source: true, wanted: true} }
 
+// broadcastLinkUp begins to exchange broadcasts with p.
+func (c *Core) broadcastLinkUp(now time.Time, p *peer) {
+	c.resetLane(p)
+	if !p.legacy {
+		p.lane = newLane()
+	}
+	if len(c.links) == 1 {
+		c.releaseHeld(now)
+	}
+	c.carry(now, p)
+	c.welcome(now, p)
+}
+
+// broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
+func (c *Core) broadcastLinkDown(now time.Time, p *peer) {
+	c.resetLane(p)
+	p.deaf = now.Sub(p.heard) > p.silence(silenceCheck)
+	c.redirect(now, p)
+}
+
+// resetLane forgets what was known of a link.
+func (c *Core) resetLane(p *peer) {
+	c.unaskAll(p)
+	p.lane, p.load = lane{}, load{listed: p.listed}
+}
+
 // sources is how many links messages are wanted from.
 func (c *Core) sources() (n int) {
 	for _, p := range c.links {

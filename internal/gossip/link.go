@@ -346,44 +346,14 @@ func (c *Core) setSubscriber(now time.Time, p *peer, to bool) {
 	c.relink(now, p)
 }
 
-// relink keeps the list of links true. A link carries both ways, whoever subscribed.
+// relink begins or ends the link with p after a change of the subscriptions. A link carries both ways, whoever subscribed.
 func (c *Core) relink(now time.Time, p *peer) {
-	linked := p.subscriber || p.sub == subStarted
-	if linked == p.linked {
-		return
+	switch linked := p.subscriber || p.sub == subStarted; {
+	case linked && !p.linked:
+		c.linkUp(now, p)
+	case !linked && p.linked:
+		c.linkDown(now, p)
 	}
-	p.linked = linked
-	c.unaskAll(p)
-	p.lane, p.load = lane{}, load{listed: p.listed}
-	p.set.SetLinked(now, linked)
-	c.logLink(now, p)
-	if !linked {
-		c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
-		p.unheard = time.Time{}
-		p.deaf = now.Sub(p.heard) > p.silence(silenceCheck)
-		c.redirect(now, p)
-		return
-	}
-	c.links = append(c.links, p)
-	if !p.legacy {
-		p.lane = newLane()
-	}
-	p.heard, p.echo, p.unheard = now, now, time.Time{}
-	p.beat = now
-	if p.rtt == 0 && !p.legacy {
-		c.ping(now, p) // who answered the handshake does not know the round trip
-	}
-	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))))) // so that turns do not meet
-	c.timers.Set(&p.timer, now)
-	if c.cfg.DatagramMax > c.cfg.DatagramSize {
-		c.searchMTU(now, p, mtuBegin+time.Duration(c.rng.Int64N(int64(mtuBegin))))
-	}
-	if len(c.links) == 1 {
-		c.releaseHeld(now)
-	}
-	c.carry(now, p)
-	c.welcome(now, p)
-	c.joinLinked(now)
 }
 
 // unlink ends the link with p on this side, without a word.
@@ -424,39 +394,4 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
 	return timer.Soonest(next, c.tickSilence(now, p))
-}
-
-// heartbeat tells p that this node lives, whether it hears p, and the root of the table for p to compare.
-func (c *Core) heartbeat(now time.Time, p *peer) {
-	if p.beat = c.nextBeat(now); p.legacy {
-		p.beat = now.Add(c.jittered(legacyBeat))
-	}
-	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
-	if !p.legacy {
-		c.plain = wire.AppendSyncRoot(c.plain, c.newID(), c.rootFor(now, p))
-		c.plain = c.appendTurn(c.plain, now, p)
-		if ch := p.channel(now); ch != nil {
-			c.plain = c.appendChatter(c.plain, ch)
-		}
-	}
-	c.sendPlain(now, p, c.plain)
-}
-
-// nextBeat is when the next heartbeats of this node are due. Those to all its links go out together, which
-// takes one wake of the loop instead of one for each.
-func (c *Core) nextBeat(now time.Time) time.Time {
-	if !c.beat.After(now) {
-		c.beat = now.Add(c.jittered(c.cfg.Heartbeat))
-		if c.arena.rest(now); c.arena.buf == nil {
-			c.smallMsg, c.tellMsg = smallMessage{}, smallMessage{} // which lie in what was given back
-		}
-		c.out.rest()
-		c.restEvents()
-	}
-	return c.beat
-}
-
-// jittered is d, a tenth more or less.
-func (c *Core) jittered(d time.Duration) time.Duration {
-	return d - d/10 + time.Duration(c.rng.Int64N(int64(d/5)))
 }

@@ -105,6 +105,13 @@ func (c *Core) searchMTU(now time.Time, p *peer, after time.Duration) {
 	}
 }
 
+// mtuLinkUp begins the search for the largest datagram of a new link.
+func (c *Core) mtuLinkUp(now time.Time, p *peer) {
+	if c.cfg.DatagramMax > c.cfg.DatagramSize {
+		c.searchMTU(now, p, mtuBegin+time.Duration(c.rng.Int64N(int64(mtuBegin))))
+	}
+}
+
 // widen looks for a larger size because something is to be sent that does not fit into the one in use.
 func (c *Core) widen(now time.Time, p *peer) {
 	m := &p.mtu

@@ -1,0 +1,32 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+)
+
+// A link begins in linkUp and ends in linkDown, and nowhere else. Both tell every component about it, always in the same
+// order, after the list of links has changed.
+
+// linkUp begins the link with p.
+func (c *Core) linkUp(now time.Time, p *peer) {
+	p.linked = true
+	c.links = append(c.links, p)
+	p.set.SetLinked(now, true)
+	c.logLink(now, p)
+	c.hearingLinkUp(now, p)
+	c.heartbeatLinkUp(now, p)
+	c.mtuLinkUp(now, p)
+	c.broadcastLinkUp(now, p)
+	c.joinLinked(now)
+}
+
+// linkDown ends the link with p.
+func (c *Core) linkDown(now time.Time, p *peer) {
+	p.linked = false
+	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+	p.set.SetLinked(now, false)
+	c.logLink(now, p)
+	c.hearingLinkDown(p)
+	c.broadcastLinkDown(now, p)
+}
