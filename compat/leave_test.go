@@ -28,12 +28,15 @@ func TestNodeThatLeftShowsItsState(t *testing.T) {
 		c.join(a, b)
 		c.soon("a knows b", func() bool { return a.names() == "a b" })
 		c.same("Leave", b.Leave(5*time.Second), error(nil))
-		for e := range events {
-			if e.Event == memberlist.NodeLeave {
-				c.same("state", e.Node.State, differs(t, "node-state", memberlist.StateAlive, memberlist.StateLeft))
-				break
+		c.soon("a was told", func() bool {
+			for len(events) > 0 {
+				if e := <-events; e.Event == memberlist.NodeLeave {
+					c.same("state", e.Node.State, differs(t, "node-state", memberlist.StateAlive, memberlist.StateLeft))
+					return true
+				}
 			}
-		}
+			return false
+		})
 	})
 }
 
