@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -22,7 +23,7 @@ const (
 	completeKeep    = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
 	announcedKeep   = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
 	wantedLately    = 500 * time.Millisecond // after it was last sent on, a node that knows of it by name may still ask for it
-	spansMax        = 2048                   // separate runs of bytes of one message; more is no honest loss
+	rangesMax       = 2048                   // separate runs of bytes of one message; more is no honest loss
 	sweepInterval   = time.Second
 )
 
@@ -33,7 +34,7 @@ type assembly struct {
 	total    uint32
 	chunks   [][]byte // nil once it was forgotten
 	bytes    int      // of the chunks there are
-	have     spans
+	have     rangeset.Set
 	progress time.Time // when bytes last came, or were last sent
 	came     time.Time // when bytes last came
 	began    time.Time // when the first byte came
@@ -49,7 +50,7 @@ type assembly struct {
 	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
 }
 
-func (a *assembly) complete() bool { return a.have.covers(0, a.total) }
+func (a *assembly) complete() bool { return a.have.Covers(0, a.total) }
 
 // piece is the bytes [from, to), of which to is brought down to the end of their chunk.
 func (a *assembly) piece(from, to uint32) []byte {
@@ -177,9 +178,9 @@ func (s *assemblies) add(now time.Time, id wire.MessageID, data []byte, direct b
 func (s *assemblies) write(now time.Time, a *assembly, offset uint32, b []byte) (fresh, ok bool) {
 	end := offset + uint32(len(b))
 	switch {
-	case a.chunks == nil || len(a.have) > spansMax:
+	case a.chunks == nil || len(a.have) > rangesMax:
 		return false, false
-	case a.have.covers(offset, end):
+	case a.have.Covers(offset, end):
 		return false, true
 	}
 	for i := offset / chunkSize; i <= (end-1)/chunkSize; i++ {
@@ -193,7 +194,7 @@ func (s *assemblies) write(now time.Time, a *assembly, offset uint32, b []byte) 
 		at += uint32(n)
 	}
 	a.progress, a.came = now, now
-	return a.have.add(offset, end), true
+	return a.have.Add(offset, end), true
 }
 
 func (s *assemblies) allocate(now time.Time, a *assembly, i int) bool {

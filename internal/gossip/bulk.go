@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -12,20 +13,20 @@ import (
 // has sent it to us itself; until then the assembly is kept for repair.
 type bulk struct {
 	asm   *assembly
-	use   wire.Use // of a direct message
-	done  spans    // what the peer was sent, or has sent us and so has
-	asked bool     // the peer sent a Want for it
-	begun bool     // a piece was sent, so that the peer counts it against us until it is whole there
+	use   wire.Use     // of a direct message
+	done  rangeset.Set // what the peer was sent, or has sent us and so has
+	asked bool         // the peer sent a Want for it
+	begun bool         // a piece was sent, so that the peer counts it against us until it is whole there
 	since time.Time
 	ch    *channel // where the last piece went, under the counter last
 	last  uint64
 }
 
 // whole reports whether nothing of it remains to be sent.
-func (b *bulk) whole() bool { return b.done.covers(0, b.asm.total) }
+func (b *bulk) whole() bool { return b.done.Covers(0, b.asm.total) }
 
 // next is the piece to be sent next; empty when there is none yet.
-func (b *bulk) next() span { return b.asm.have.firstMissing(b.done) }
+func (b *bulk) next() rangeset.Range { return b.asm.have.FirstMissing(b.done) }
 
 // stalled reports whether the message stands still for want of bytes to send: a receiver lets such a
 // one give way.
@@ -114,15 +115,15 @@ func (p *peer) sending(a *assembly) bool {
 
 // nextBulk chooses the large message of which a piece goes next: the first few take turns. No more are
 // begun than the peer takes, lest it refuse pieces, which nothing repairs.
-func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
+func (p *peer) nextBulk(now time.Time) (next *bulk, piece rangeset.Range) {
 	var budget budget
 	for _, b := range p.bulk {
 		if b.begun && !b.stalled(now) {
-			budget.take(b.asm.total, b.done.size())
+			budget.take(b.asm.total, b.done.Size())
 		}
 	}
 	var ready [bulkActive]*bulk
-	var pieces [bulkActive]span
+	var pieces [bulkActive]rangeset.Range
 	n := 0
 	for _, b := range p.bulk {
 		if !b.begun && !budget.allows(b.asm.total, incompleteSize/2) {
@@ -131,7 +132,7 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
 		if !p.linked && !b.asm.direct && p.core.self.live() { // who leaves still sends what it began
 			continue
 		}
-		if pieces[n] = b.next(); pieces[n].from < pieces[n].to {
+		if pieces[n] = b.next(); pieces[n].From < pieces[n].To {
 			ready[n] = b
 			if n++; n == bulkActive {
 				break
@@ -139,35 +140,35 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece span) {
 		}
 	}
 	if n == 0 {
-		return nil, span{}
+		return nil, rangeset.Range{}
 	}
 	i := p.turn % n
 	return ready[i], pieces[i]
 }
 
 // cut makes the plaintext of a piece of a large message, as much of it as a datagram to p holds.
-func (c *Core) cut(now time.Time, p *peer, b *bulk, piece span) (plain []byte, what sent) {
+func (c *Core) cut(now time.Time, p *peer, b *bulk, piece rangeset.Range) (plain []byte, what sent) {
 	overhead := wire.FrameOverhead
 	if b.asm.direct {
 		overhead = wire.DirectOverhead
 	}
-	if int(piece.to-piece.from) > c.room(p)-overhead {
+	if int(piece.To-piece.From) > c.room(p)-overhead {
 		c.widen(now, p)
 	}
-	data := b.asm.piece(piece.from, min(piece.to, piece.from+uint32(c.room(p)-overhead)))
-	piece.to = piece.from + uint32(len(data))
+	data := b.asm.piece(piece.From, min(piece.To, piece.From+uint32(c.room(p)-overhead)))
+	piece.To = piece.From + uint32(len(data))
 	if b.asm.direct {
-		c.plain = wire.AppendDirect(c.plain[:0], b.asm.id, wire.Direct{Use: b.use, Total: b.asm.total, Offset: piece.from, Data: data})
+		c.plain = wire.AppendDirect(c.plain[:0], b.asm.id, wire.Direct{Use: b.use, Total: b.asm.total, Offset: piece.From, Data: data})
 	} else {
-		c.plain = wire.AppendFrame(c.plain[:0], wire.Bin, b.asm.id, b.asm.total, piece.from, data)
+		c.plain = wire.AppendFrame(c.plain[:0], wire.Bin, b.asm.id, b.asm.total, piece.From, data)
 	}
 	return c.plain, sent{asm: b.asm, piece: piece}
 }
 
 // took notes that a piece went out.
-func (p *peer) took(now time.Time, ch *channel, b *bulk, piece span) {
-	b.done.add(piece.from, piece.to)
-	p.core.stats.FrameBytes += uint64(piece.to - piece.from)
+func (p *peer) took(now time.Time, ch *channel, b *bulk, piece rangeset.Range) {
+	b.done.Add(piece.From, piece.To)
+	p.core.stats.FrameBytes += uint64(piece.To - piece.From)
 	b.begun, b.since, b.ch, b.last = true, now, ch, ch.Sent()
 	b.asm.progress = now
 	p.turn++
@@ -182,7 +183,7 @@ func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
 		b = c.sendBulk(now, p, a, 0)
 	}
 	if b != nil {
-		b.done.add(from, to)
+		b.done.Add(from, to)
 	}
 }
 

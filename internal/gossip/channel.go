@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -37,7 +38,7 @@ type sent struct {
 	probe   bool      // a padded Ping: its loss says nothing of the rate
 	settled bool      // it was sent again: its counter means nothing any more
 	asm     *assembly // the large message; nil for none
-	piece   span
+	piece   rangeset.Range
 	total   uint64 // peer.sent with this datagram
 }
 

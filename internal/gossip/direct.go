@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -290,7 +291,7 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 		c.stats.Resent++
 		c.sendWhole(now, o)
 	} else if !p.sending(o.asm) { // all of it went out: ask
-		c.resendPiece(now, p, o.asm, span{o.asm.total - 1, o.asm.total})
+		c.resendPiece(now, p, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
 		c.pump(now, p)
 	}
 }
@@ -351,8 +352,8 @@ func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 			o.upto, o.pause = ack.Upto, max(4*p.roundTrip(), retryMin)
 			c.retryAt(now, o)
 		}
-		c.resendPiece(now, p, o.asm, span{ack.Upto, ack.Next})
-		c.resendPiece(now, p, o.asm, span{o.asm.total - 1, o.asm.total})
+		c.resendPiece(now, p, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
+		c.resendPiece(now, p, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
 		c.pump(now, p)
 	}
 }
@@ -407,8 +408,8 @@ func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, 
 		c.deliverDirect(now, ch, d.Use, id, data)
 	case !fresh:
 		c.stats.FramesDuplicate++
-		upto := a.have.prefix()
-		c.ackDirect(now, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.after(upto, a.total)})
+		upto := a.have.Prefix()
+		c.ackDirect(now, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.After(upto, a.total)})
 	default:
 		c.stats.FramesReceived++
 	}

@@ -84,7 +84,7 @@ func (e *egress) full(large bool) bool {
 	}
 	waiting, ours := 0, 0
 	for _, b := range e.bulk {
-		waiting += int(b.asm.have.size() - min(b.done.size(), b.asm.have.size()))
+		waiting += int(b.asm.have.Size() - min(b.done.Size(), b.asm.have.Size()))
 		if b.asm.ours {
 			ours += b.asm.bytes
 		}
@@ -165,7 +165,7 @@ func (c *Core) pumpOne(now time.Time, p *peer, ch *channel) bool {
 		}
 	}
 	b, piece := p.nextBulk(now)
-	if b == nil || !c.maySend(now, p, min(int(piece.to-piece.from)+wire.DirectOverhead, c.room(p))) {
+	if b == nil || !c.maySend(now, p, min(int(piece.To-piece.From)+wire.DirectOverhead, c.room(p))) {
 		return false
 	}
 	plain, what := c.cut(now, p, b, piece)

@@ -109,7 +109,7 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 	}
 	c.stats.FramesReceived++
 	c.complete(now, a)
-	if !a.passed && a.have.size() >= min(a.total, passOnFrom) {
+	if !a.passed && a.have.Size() >= min(a.total, passOnFrom) {
 		c.passOn(now, a, nil)
 	}
 	for _, o := range c.links {

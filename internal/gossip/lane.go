@@ -366,7 +366,7 @@ func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
 		c.want.Add(&o.id, 0, o.total)
 		return true, true
 	}
-	a.have.gaps(a.total, wantSpans, func(from, to uint32) { c.want.Add(&o.id, from, to) })
+	a.have.Gaps(a.total, wantSpans, func(from, to uint32) { c.want.Add(&o.id, from, to) })
 	return true, len(a.have) == 0
 }
 
@@ -458,14 +458,14 @@ func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
 	b := p.bulkOf(a)
 	if b == nil {
 		b = c.sendBulk(now, p, a, 0)
-		b.done.add(0, a.total)
+		b.done.Add(0, a.total)
 	}
-	if len(b.done) > spansMax {
+	if len(b.done) > rangesMax {
 		c.drop(DropOversize)
 		return
 	}
 	p.ask(b)
-	b.done.remove(from, to)
+	b.done.Remove(from, to)
 }
 
 // notice is when a peer first sent a piece of a message.

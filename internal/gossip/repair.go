@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -101,7 +102,7 @@ func (c *Core) resend(now time.Time, p *peer, w *sent) {
 }
 
 // resendPiece puts a piece of a large message back among what is to be sent to p.
-func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece span) {
+func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece rangeset.Range) {
 	if a.chunks == nil {
 		c.drop(DropForgotten)
 		return
@@ -111,9 +112,9 @@ func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece span) {
 	if b == nil {
 		b = c.sendBulk(now, p, a, a.use)
 		b.begun = true
-		b.done.add(0, a.total)
+		b.done.Add(0, a.total)
 	}
-	b.done.remove(piece.from, piece.to)
+	b.done.Remove(piece.From, piece.To)
 }
 
 // sendNaks asks for what is missing in the channels of p and due.
