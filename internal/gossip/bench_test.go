@@ -55,7 +55,7 @@ func (h *hub) next() {
 }
 
 func (h *hub) seal() {
-	h.plain = wire.AppendBroadcast(h.plain[:0], wire.Bin, h.from.newBroadcastID(), h.payload)
+	h.plain = wire.AppendBroadcast(h.plain[:0], wire.Bin, h.from.ids.Broadcast(), h.payload)
 	h.packet = h.session.Seal(h.now, h.packet[:0], h.plain)
 }
 

@@ -47,7 +47,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 	case c.congested(now, len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.store.crowded(now):
 		return ErrQueueFull
 	}
-	id := c.newBroadcastID()
+	id := c.ids.Broadcast()
 	c.seen.first(now, &id)
 	if len(c.links) == 0 {
 		c.hold(now, id, data)

@@ -141,8 +141,8 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 	c.form(5 * time.Second)
 	liar := c.nodes[3]
 	c.do(3, func(now time.Time) {
-		id := c.nodes[0].newBroadcastID()
-		c.nodes[0].broadcasts--
+		ids := c.nodes[0].ids // a copy: the node itself will make the same
+		id := ids.Broadcast()
 		for range 20 {
 			var have wire.Have
 			for range 50 {

@@ -60,11 +60,9 @@ type Core struct {
 	flushed   time.Time     // when news were last sent
 	floodWait time.Duration // how long after that they wait for company
 
-	tag        [8]byte // origin of this run's broadcasts
-	broadcasts uint64  // counts them
-	controls   uint64  // counts all other messages, whose ids nobody looks at
-	seen       seen
-	held       []held
+	ids  wire.IDs
+	seen seen
+	held []held
 
 	asked     map[wire.MessageID]ask // messages that were announced, did not come and were asked for
 	quiet     time.Duration          // beyond a round trip, that an announced message has to come by itself
@@ -169,8 +167,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.farewell.timer.Fire = c.bidFarewell
 	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite
 	c.conflicts = quota.NewMap[string, time.Time](conflictNames)
-	copy(c.tag[:], seed[:8])
-	c.tag[6] = c.tag[6]&0x0f | 0x80 // see isOriginID
+	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.floodWait = floodInterval
 	c.newsTimer.Fire = c.flushNews
 	c.settleTimer.Fire = c.settle
@@ -315,22 +312,8 @@ func (c *Core) memberChanged(now time.Time) {
 	c.wantChoice(now)
 }
 
-// newBroadcastID draws the id of a broadcast of our own.
-func (c *Core) newBroadcastID() (id wire.MessageID) {
-	c.broadcasts++
-	copy(id[:8], c.tag[:])
-	binary.BigEndian.PutUint64(id[8:], c.broadcasts)
-	return id
-}
-
-// newID draws the id of any other message. It differs from those of broadcasts in its tag.
-func (c *Core) newID() (id wire.MessageID) {
-	c.controls++
-	copy(id[:8], c.tag[:])
-	id[0] ^= 0x80
-	binary.BigEndian.PutUint64(id[8:], c.controls)
-	return id
-}
+// newID returns the id of a message that is no broadcast.
+func (c *Core) newID() wire.MessageID { return c.ids.Control() }
 
 // nextSeq counts the packets to one address, handshakes and gwyh 0.1 boxes together.
 func (c *Core) nextSeq(to netip.AddrPort) uint32 {

@@ -13,7 +13,7 @@ import (
 // fill makes n broadcasts of 256 bytes wait for p.
 func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	for range count {
-		id := n.newBroadcastID()
+		id := n.ids.Broadcast()
 		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
 		p.queueSmall(now, m.stored())
 		ids = append(ids, id)
@@ -160,7 +160,7 @@ func TestWhatAPeerLacksGoesFirst(t *testing.T) {
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
 		n.fill(now, p, 3)
-		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.newBroadcastID(), []byte("lost")))
+		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("lost")))
 		p.queueUrgent(now, m.stored())
 		if first := p.nextSmall(0).stored; first != m.stored() || p.nextSmall(1).stored != p.small[0].stored || p.waits() != 4 {
 			t.Errorf("%v goes first of %d", first, p.waits())

@@ -148,7 +148,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
-			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.newBroadcastID(), []byte("hello")))
+			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
 			p.open = append(p.open, m.stored())
 		}
 		n.arena.rest(now.Add(arenaRest))

@@ -167,7 +167,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 		c.do(3, func(now time.Time) {
 			var have wire.Have
 			for range 60 {
-				id := liar.newBroadcastID()
+				id := liar.ids.Broadcast()
 				have.Add(&id, MessageMax)
 			}
 			plain := wire.AppendHave(nil, liar.newID(), &have)
@@ -214,7 +214,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	p := a.links[0]
 	p.wanted, b.links[0].source = false, false
 	msg := []byte(payload(50_000, 1))
-	id := a.newBroadcastID()
+	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		x := a.store.add(now, id, msg, false)
 		a.seen.first(now, &id)

@@ -364,7 +364,7 @@ func TestDeclaredMessagesThatNeverComeTakeNoMemory(t *testing.T) {
 	memory, honest := 0, 0
 	for i := range sized(10_000, 2500) {
 		c.do(4, func(now time.Time) {
-			plain := wire.AppendFrame(nil, wire.Bin, liar.newBroadcastID(), MessageMax, uint32(i)*4096%(MessageMax-4096), make([]byte, 1000))
+			plain := wire.AppendFrame(nil, wire.Bin, liar.ids.Broadcast(), MessageMax, uint32(i)*4096%(MessageMax-4096), make([]byte, 1000))
 			for _, p := range liar.links {
 				liar.transmit(now, p.channel(now), p.set.Path(), plain, sent{})
 			}

@@ -47,7 +47,7 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	case wire.KindStartSubscription:
 		c.handleLegacyStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
-		if p.sub == subAsked && !c.isOwn(&m.ID) {
+		if p.sub == subAsked && !c.ids.Made(&m.ID) {
 			c.setSub(now, p, subStarted)
 		}
 	case wire.KindHeartbeat:
@@ -67,7 +67,7 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 // harm. One of ours that comes back is none.
 func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
 	switch {
-	case c.isOwn(&m.ID) || !c.self.live() || !c.isMember(p):
+	case c.ids.Made(&m.ID) || !c.self.live() || !c.isMember(p):
 		return
 	case !p.subscriber && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
 		c.drop(DropOversize)

@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/quota"
@@ -103,13 +102,6 @@ func (c *Core) between(lo, hi time.Duration) time.Duration {
 
 // admitsLegacy reports whether this node speaks to gwyh 0.1 nodes.
 func (c *Core) admitsLegacy() bool { return c.cfg.AllowLegacy && !c.cfg.Labelled }
-
-// isOwn reports whether a message id is one of this node's. gwyh 0.1 nodes pass our requests back to us.
-func (c *Core) isOwn(id *wire.MessageID) bool {
-	tag := binary.BigEndian.Uint64(id[:8])
-	own := binary.BigEndian.Uint64(c.tag[:])
-	return tag == own || tag == own^1<<63
-}
 
 func (c *Core) makeOld(p *peer) {
 	p.old = &oldPeer{lease: legacyLease + c.between(0, legacyLease/4)}

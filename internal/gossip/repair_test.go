@@ -285,7 +285,7 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	var ids []wire.MessageID
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
-			ids = append(ids, n.newBroadcastID())
+			ids = append(ids, n.ids.Broadcast())
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
 			p.queueSmall(now, m.stored())
 		}

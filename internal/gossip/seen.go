@@ -35,14 +35,10 @@ type seen struct {
 	turned  time.Time // when the current generation began
 }
 
-// isOriginID reports whether id was made by a Go node: its tag carries version 8 where a UUID has
-// its version, and gwyh 0.1 draws version 4.
-func isOriginID(id *wire.MessageID) bool { return id[6]>>4 == 8 }
-
 // first reports whether id was not met before, and remembers it. A counter that has fallen out of
 // its window counts as met: nobody can tell, and a message is never delivered twice.
 func (s *seen) first(now time.Time, id *wire.MessageID) bool {
-	if !isOriginID(id) {
+	if !id.HasOrigin() {
 		return s.firstForeign(now, id)
 	}
 	tag := binary.BigEndian.Uint64(id[:8])
@@ -56,7 +52,7 @@ func (s *seen) first(now time.Time, id *wire.MessageID) bool {
 
 // has reports whether id was met before, without remembering it.
 func (s *seen) has(id *wire.MessageID) bool {
-	if !isOriginID(id) {
+	if !id.HasOrigin() {
 		_, now := s.now[*id]
 		_, before := s.before[*id]
 		return now || before

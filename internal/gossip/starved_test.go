@@ -78,7 +78,7 @@ func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 func (c *cluster) held(i, size int) (a *assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
-		id := n.newBroadcastID()
+		id := n.ids.Broadcast()
 		n.seen.first(now, &id)
 		a = n.store.add(now, id, []byte(payload(size, 1)), false)
 		a.ours, a.passed = true, true
@@ -208,7 +208,7 @@ func TestPeerThatAnswersSlowlyIsGivenMoreTime(t *testing.T) {
 	c := pair(t)
 	n := c.nodes[0]
 	p := n.links[0]
-	id := n.newBroadcastID()
+	id := n.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		usual := n.askPause(p)
 		n.askOf(now, id, p)

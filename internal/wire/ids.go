@@ -1,0 +1,46 @@
+package wire
+
+import "encoding/binary"
+
+// IDs makes the message ids of one run of a node. Not for concurrent use.
+type IDs struct {
+	origin     [8]byte
+	broadcasts uint64
+	controls   uint64
+}
+
+// NewIDs returns the ids of a run with the given random bytes.
+func NewIDs(random [8]byte) IDs {
+	random[6] = random[6]&0x0f | 0x80
+	return IDs{origin: random}
+}
+
+// Broadcast returns the id of the next broadcast of this node: its origin id and a counter.
+func (s *IDs) Broadcast() (id MessageID) {
+	s.broadcasts++
+	copy(id[:8], s.origin[:])
+	binary.BigEndian.PutUint64(id[8:], s.broadcasts)
+	return id
+}
+
+// Control returns the id of a message of any other kind. No receiver looks at it.
+func (s *IDs) Control() (id MessageID) {
+	s.controls++
+	copy(id[:8], s.origin[:])
+	id[0] ^= 0x80
+	binary.BigEndian.PutUint64(id[8:], s.controls)
+	return id
+}
+
+// Made reports whether Broadcast or Control returned id, in this run.
+func (s *IDs) Made(id *MessageID) bool {
+	origin := id.origin()
+	own := binary.BigEndian.Uint64(s.origin[:])
+	return origin == own || origin == own^1<<63
+}
+
+// HasOrigin reports whether id begins with an origin id, as those of the broadcasts of Go nodes do: an origin id has 8
+// where a UUID has its version. The ids of direct messages and of legacy nodes are random UUIDs, of version 4.
+func (id *MessageID) HasOrigin() bool { return id[6]>>4 == 8 }
+
+func (id *MessageID) origin() uint64 { return binary.BigEndian.Uint64(id[:8]) }
