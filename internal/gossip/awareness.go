@@ -17,7 +17,7 @@ func (a *awareness) note(delta int) { a.score = min(max(a.score+delta, 0), a.mos
 func (a *awareness) stretch(d time.Duration) time.Duration { return d * time.Duration(a.score+1) }
 
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
-func (c *Core) HealthScore() int { return c.aware.score }
+func (c *Core) HealthScore() int { return c.swim.aware.score }
 
 // enter begins an input. All that was due at the last one was done then: what is due since, and by long,
 // says that this node did not run.
@@ -38,20 +38,20 @@ func (c *Core) enter(now time.Time) {
 // forgive lets no peer be called silent for time in which this node itself did not run: its timers
 // were late, so its ears were closed as well. Verdicts in progress begin anew.
 func (c *Core) forgive(now time.Time, late time.Duration) {
-	c.aware.note(1)
+	c.swim.aware.note(1)
 	for _, p := range c.links {
-		if heard := now.Add(-p.silence(silenceCheck)); p.heard.Before(heard) {
-			p.heard = heard
+		if heard := now.Add(-p.silence(silenceCheck)); p.swim.heard.Before(heard) {
+			p.swim.heard = heard
 		}
-		p.unheard = time.Time{} // this node did not send either
+		p.swim.unheard = time.Time{} // this node did not send either
 	}
-	c.heardAny = c.heardAny.Add(late)
-	for _, pr := range c.probes {
+	c.swim.heardAny = c.swim.heardAny.Add(late)
+	for _, pr := range c.swim.probes {
 		c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)))
 	}
 	for _, m := range c.members.live {
-		if m.doubt != nil {
-			m.doubt.began = m.doubt.began.Add(late)
+		if s := c.swim.suspicion(m); s != nil {
+			s.began = s.began.Add(late)
 			c.awaitVerdict(now, m)
 		}
 	}

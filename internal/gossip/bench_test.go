@@ -62,7 +62,7 @@ func (h *hub) seal() {
 // feedback is what the peers would send: they live, and got everything.
 func (h *hub) feedback() {
 	for _, p := range h.links {
-		p.heard = h.now
+		p.swim.heard = h.now
 		p.pace.Report(h.now, pacing.Report{Delivered: p.sent, InFlightSent: p.sent, RTT: time.Millisecond})
 	}
 }

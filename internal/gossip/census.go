@@ -40,12 +40,11 @@ func (c *Core) linksFail(now time.Time) bool {
 // linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
 func (c *Core) linkWorks(now time.Time, p *peer) bool {
 	m := c.members.get(p.id)
-	accused := m != nil && m.doubt != nil && m.doubt.own
-	return c.isLive(p.id) && !p.legacy && !accused && now.Sub(p.mutual()) < p.silence(silenceCheck)
+	return c.isLive(p.id) && !p.legacy && !c.swim.accuses(m) && now.Sub(p.mutual()) < p.silence(silenceCheck)
 }
 
 func (c *Core) startCensus(now time.Time) {
-	x := &c.census
+	x := &c.swim.census
 	if x.timer.Pending() {
 		return
 	}
@@ -62,14 +61,14 @@ func (c *Core) startCensus(now time.Time) {
 // censusAsks reports whether a census asks m: its links are watched anyway.
 func (c *Core) censusAsks(m *member) bool {
 	p := c.peers[m.ID]
-	known := m.doubt != nil && m.doubt.own || p != nil && p.linked
+	known := c.swim.accuses(m) || p != nil && p.linked
 	return m != c.self && !m.legacy() && !known
 }
 
 // stepCensus asks the next members. When the links are well again, and none of them has ended, it was a disturbance, and
 // the census is over.
 func (c *Core) stepCensus(now time.Time) {
-	x := &c.census
+	x := &c.swim.census
 	n := min(len(x.left), censusBatch)
 	for _, id := range x.left[:n] {
 		if m := c.members.get(id); m != nil && m.live() && c.censusAsks(m) {

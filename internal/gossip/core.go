@@ -32,8 +32,8 @@ type Core struct {
 	keyTimer timer.Timer
 
 	self    *member
+	swim    detector
 	members members
-	accused int // members with a suspicion
 	peers   map[wire.NodeID]*peer
 	boxes   map[[16]byte]*channel     // bound sessions by nonce prefix
 	links   []*peer                   // peers that messages are exchanged with, in the order linked
@@ -84,14 +84,7 @@ type Core struct {
 	ownBytes int // of the large ones among them
 	lastSend SendToken
 
-	aware      awareness
 	entered    time.Time // when the last datagram or timeout was handled
-	heardAny   time.Time // when a box of any Go node last opened
-	census     census
-	probes     []*probe
-	probeSeq   uint64
-	helps      []*help     // probes for others
-	patrol     timer.Timer // see startPatrol
 	ackPayload ackPayload
 	appPings   []*appPing
 	lastPing   PingToken
@@ -124,8 +117,6 @@ type Core struct {
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
 	logbook     logbook
-	partitions  partitions
-	alone       bool // this node has written that it hears nobody
 	stats       Stats
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
@@ -158,12 +149,13 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		asked:   make(map[wire.MessageID]ask),
 		quiet:   askQuiet,
 		avoided: make(map[wire.NodeID]avoidance),
+		swim:    detector{suspicions: make(map[wire.NodeID]*suspicion)},
 	}
 	c.arena.waits = c.lags
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.heartbeats(2)
 	c.logbook.limits, c.logbook.timer.Fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
-	c.partitions.calm.Fire, c.partitions.tail.Fire = c.tellPartition, c.tellHealed
+	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
 	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite
 	c.conflicts = quota.NewMap[string, time.Time](conflictNames)
@@ -175,10 +167,10 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
 	c.subs.timer.Fire, c.subs.selection.Used = c.rechoose, cfg.AskSelection
-	c.aware.most = cfg.AwarenessMaxMultiplier - 1
-	c.patrol.Fire = c.startPatrol
-	c.heardAny, c.census.timer.Fire = now, c.stepCensus
-	c.timers.Set(&c.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
+	c.swim.aware.most = cfg.AwarenessMaxMultiplier - 1
+	c.swim.patrol.Fire = c.startPatrol
+	c.swim.heardAny, c.swim.census.timer.Fire = now, c.stepCensus
+	c.timers.Set(&c.swim.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
 	if c.nearness.timer.Fire = c.measure; cfg.Strategy == Nearest {
 		c.timers.Set(&c.nearness.timer, now.Add(measureInterval))
 	}
@@ -269,7 +261,7 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() Stats {
 	s := c.stats
 	s.Dropped[DropOutrun] = c.seen.outrun
-	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.aware.score
+	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.swim.aware.score
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()
 	}

@@ -50,7 +50,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			"full and far slower":  {full: true, slow: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
-			heard, e := p.heard, p.egress
+			heard, e := p.swim.heard, p.egress
 			var paces []*pacing.Controller
 			for _, o := range n.links {
 				paces = append(paces, o.pace)
@@ -59,7 +59,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 				n.fill(now, p, fillsLink)
 			}
 			if is.silent {
-				p.heard = now.Add(-time.Minute)
+				p.swim.heard = now.Add(-time.Minute)
 			}
 			if is.slow {
 				for _, o := range n.links {
@@ -70,7 +70,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			if got := n.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.heard, p.wanted, p.egress = heard, true, e
+			p.swim.heard, p.wanted, p.egress = heard, true, e
 			for i, o := range n.links {
 				o.pace = paces[i]
 			}

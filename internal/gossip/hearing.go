@@ -13,23 +13,23 @@ import (
 
 // mutual is until when both directions between this node and p are known to have worked.
 func (p *peer) mutual() time.Time {
-	if !p.unheard.IsZero() && p.echo.Before(p.heard) {
-		return p.echo
+	if !p.swim.unheard.IsZero() && p.swim.echo.Before(p.swim.heard) {
+		return p.swim.echo
 	}
-	return p.heard
+	return p.swim.heard
 }
 
 // hearingLinkUp begins to watch a link, as if p had just been heard and had heard this node.
 func (c *Core) hearingLinkUp(now time.Time, p *peer) {
-	p.heard, p.echo, p.unheard = now, now, time.Time{}
+	p.swim.heard, p.swim.echo, p.swim.unheard = now, now, time.Time{}
 	if p.rtt == 0 && !p.legacy {
 		c.ping(now, p) // who answered the handshake does not know the round trip
 	}
 	round := int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))
-	p.lastTurn = now.Add(-time.Duration(c.rng.Int64N(round))) // so that turns do not meet
+	p.swim.lastTurn = now.Add(-time.Duration(c.rng.Int64N(round))) // so that turns do not meet
 }
 
-func (c *Core) hearingLinkDown(p *peer) { p.unheard = time.Time{} }
+func (c *Core) hearingLinkDown(p *peer) { p.swim.unheard = time.Time{} }
 
 // heardAge is how long ago a box of p was opened, in milliseconds rounded up.
 func (p *peer) heardAge(now time.Time) uint32 {
@@ -44,8 +44,8 @@ func (c *Core) rootFor(now time.Time, p *peer) wire.SyncRoot {
 
 // heardBy takes note that p has heard something that this node sent at the given time or later.
 func (c *Core) heardBy(now time.Time, p *peer, at time.Time) {
-	if at.After(p.echo) {
-		p.echo = at
+	if at.After(p.swim.echo) {
+		p.swim.echo = at
 	}
 	c.answered(now, p)
 }
@@ -53,19 +53,16 @@ func (c *Core) heardBy(now time.Time, p *peer, at time.Time) {
 // answered ends what waited for an answer of p. Only what p heard since it began counts: a node that cannot hear
 // goes on to send.
 func (c *Core) answered(now time.Time, p *peer) {
-	if len(c.probes) > 0 {
-		if pr := c.probeOf(p.id); pr != nil && !p.echo.Before(pr.began) {
+	if len(c.swim.probes) > 0 {
+		if pr := c.probeOf(p.id); pr != nil && !p.swim.echo.Before(pr.began) {
 			c.probeAnswered(now, p, pr)
 		}
 	}
-	if len(c.helps) > 0 {
+	if len(c.swim.helps) > 0 {
 		c.helped(now, p)
 	}
-	if c.accused == 0 {
-		return
-	}
-	if m := c.members.get(p.id); m != nil && m.doubt != nil && m.doubt.private && !p.echo.Before(m.doubt.began) {
-		c.clearDoubt(now, m)
+	if s := c.swim.suspicions[p.id]; s != nil && s.private && !p.swim.echo.Before(s.began) {
+		c.clearDoubt(now, c.members.get(p.id))
 	}
 }
 
@@ -75,9 +72,9 @@ func (c *Core) noteHearing(now time.Time, p *peer, ago time.Duration) {
 	c.heardBy(now, p, now.Add(-ago-p.rtt))
 	switch {
 	case !p.linked || ago < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck):
-		p.unheard = time.Time{}
-	case p.unheard.IsZero():
-		p.unheard = now
+		p.swim.unheard = time.Time{}
+	case p.swim.unheard.IsZero():
+		p.swim.unheard = now
 		c.ping(now, p)
 		c.timers.Advance(&p.timer, now.Add(c.unheardPause()))
 	}
@@ -90,11 +87,11 @@ func (c *Core) unheardPause() time.Duration { return c.cfg.ProbeTimeout / 5 }
 // hearsNobody reports whether this node has heard no Go node for so long that it is cut off, or deaf, or the only one
 // left. Its opinion of the others is of no use to them then, and they cannot contradict it.
 func (c *Core) hearsNobody(now time.Time) bool {
-	if now.Sub(c.heardAny) < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck) {
+	if now.Sub(c.swim.heardAny) < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck) {
 		return false
 	}
-	return !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy && now.Sub(p.heard) < p.silence(silenceCheck) })
+	return !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy && now.Sub(p.swim.heard) < p.silence(silenceCheck) })
 }
 
 // heardNobodySince reports whether nothing of any Go node came after a time.
-func (c *Core) heardNobodySince(t time.Time) bool { return !c.heardAny.After(t) }
+func (c *Core) heardNobodySince(t time.Time) bool { return !c.swim.heardAny.After(t) }

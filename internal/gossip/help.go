@@ -39,20 +39,20 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 	case f.Target == c.cfg.ID:
 		c.sendProbeResult(now, asker{p, f.Seq}, c.self.live())
 		return
-	case !p.indirect.Take(now, quota.PerSecond(helpRate)):
+	case !p.swim.indirect.Take(now, quota.PerSecond(helpRate)):
 		c.drop(DropOversize)
 		return
 	}
-	i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == f.Target })
+	i := slices.IndexFunc(c.swim.helps, func(h *help) bool { return h.target == f.Target })
 	if i < 0 {
-		if len(c.helps) >= helpsMax {
+		if len(c.swim.helps) >= helpsMax {
 			c.drop(DropOversize)
 			return
 		}
-		i = len(c.helps)
-		c.helps = append(c.helps, c.startHelp(now, &f))
+		i = len(c.swim.helps)
+		c.swim.helps = append(c.swim.helps, c.startHelp(now, &f))
 	}
-	if h := c.helps[i]; h.tried {
+	if h := c.swim.helps[i]; h.tried {
 		c.sendProbeResult(now, asker{p, f.Seq}, false)
 	} else if len(h.askers) < helpAskers {
 		h.askers = append(h.askers, asker{p, f.Seq})
@@ -93,20 +93,20 @@ func (c *Core) stepHelp(now time.Time, h *help) {
 
 // triedFor reports whether this node has just probed a node for others in vain.
 func (c *Core) triedFor(id wire.NodeID) bool {
-	return slices.ContainsFunc(c.helps, func(h *help) bool { return h.target == id && h.tried })
+	return slices.ContainsFunc(c.swim.helps, func(h *help) bool { return h.target == id && h.tried })
 }
 
 // helped tells those that wait for an answer of a node that there was one.
 func (c *Core) helped(now time.Time, p *peer) {
-	if i := slices.IndexFunc(c.helps, func(h *help) bool { return h.target == p.id }); i >= 0 && !p.echo.Before(c.helps[i].began) {
-		c.answerFor(now, c.helps[i], true)
-		c.endHelp(c.helps[i])
+	if i := slices.IndexFunc(c.swim.helps, func(h *help) bool { return h.target == p.id }); i >= 0 && !p.swim.echo.Before(c.swim.helps[i].began) {
+		c.answerFor(now, c.swim.helps[i], true)
+		c.endHelp(c.swim.helps[i])
 	}
 }
 
 func (c *Core) endHelp(h *help) {
 	c.timers.Stop(&h.timer)
-	c.helps = slices.DeleteFunc(c.helps, func(o *help) bool { return o == h })
+	c.swim.helps = slices.DeleteFunc(c.swim.helps, func(o *help) bool { return o == h })
 }
 
 func (c *Core) answerFor(now time.Time, h *help, answered bool) {

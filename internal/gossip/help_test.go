@@ -17,7 +17,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	c.do(i, func(now time.Time) {
 		pr := &probe{m: &member{place: -1}, seq: seq, helpers: []wire.NodeID{helper.cfg.ID}}
 		pr.m.ID = target
-		n.probes = append(n.probes, pr)
+		n.swim.probes = append(n.swim.probes, pr)
 		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: seq, Target: target, Addr: addr})
 		n.sendPlain(now, n.peers[helper.cfg.ID], n.plain)
 		pr.timer.Fire = func(time.Time) {}
@@ -25,7 +25,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	for range 200 {
 		c.net.RunFor(5 * time.Millisecond)
 		pr := (*probe)(nil)
-		for _, o := range n.probes {
+		for _, o := range n.swim.probes {
 			if o.seq == seq {
 				pr = o
 			}
@@ -36,7 +36,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 			break
 		}
 	}
-	for _, pr := range n.probes {
+	for _, pr := range n.swim.probes {
 		if pr.seq == seq {
 			n.endProbe(pr)
 			break
@@ -69,8 +69,8 @@ func TestHelperTellsWhetherANodeLives(t *testing.T) {
 		}
 	}
 	c.net.RunFor(10 * time.Second)
-	if n := c.nodes[1]; len(n.helps) != 0 || len(n.dials) != 0 {
-		t.Errorf("%d probes and %d handshakes are left", len(n.helps), len(n.dials))
+	if n := c.nodes[1]; len(n.swim.helps) != 0 || len(n.dials) != 0 {
+		t.Errorf("%d probes and %d handshakes are left", len(n.swim.helps), len(n.dials))
 	}
 }
 
@@ -95,8 +95,8 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 		t.Errorf("%d dropped", got)
 	}
 	c.net.RunFor(30 * time.Second)
-	if len(helper.helps) != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
-		t.Errorf("%d probes, %d handshakes, %d peers are left", len(helper.helps), len(helper.dials), len(helper.peers))
+	if len(helper.swim.helps) != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
+		t.Errorf("%d probes, %d handshakes, %d peers are left", len(helper.swim.helps), len(helper.dials), len(helper.peers))
 	}
 }
 

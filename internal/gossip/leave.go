@@ -74,7 +74,7 @@ func (c *Core) bidFarewell(now time.Time) {
 		w := wire.BeginMembers(c.plain[:0], c.newID())
 		w.Append(c.self.fill(&c.entry), controlMax)
 		c.plain = c.appendPing(w.End(), now, p, nil)
-		p.pings[len(p.pings)-1].farewell = true
+		p.swim.pings[len(p.swim.pings)-1].farewell = true
 		c.sendPlain(now, p, c.plain)
 	}
 	c.timers.Set(&f.timer, now.Add(farewellWaits[f.tries]))

@@ -80,7 +80,7 @@ func (c *Core) handleQuestion(now time.Time, m *member, e *wire.Member, from *pe
 		return
 	}
 	p.old.question = legacyQuestion{incarnation: e.Incarnation, until: now.Add(legacyVouchFor)}
-	if millis(p.set.LastOpened()) > e.Incarnation && now.Sub(p.heard) < p.silence(silenceCheck) {
+	if millis(p.set.LastOpened()) > e.Incarnation && now.Sub(p.swim.heard) < p.silence(silenceCheck) {
 		c.vouchSoon(now, p)
 		return
 	}
@@ -111,7 +111,7 @@ func (c *Core) vouchSoon(now time.Time, p *peer) {
 // watchLegacy asks the other Go nodes, once in each silence, about a peer of which nothing came for long.
 func (c *Core) watchLegacy(now time.Time, p *peer) {
 	m := c.members.get(p.id)
-	if m == nil || !m.live() || p.old.doubted.After(p.heard) || now.Sub(p.heard) < legacyAskAfter {
+	if m == nil || !m.live() || p.old.doubted.After(p.swim.heard) || now.Sub(p.swim.heard) < legacyAskAfter {
 		return
 	}
 	p.old.doubted, p.old.doubt = now, m.Incarnation
@@ -120,5 +120,5 @@ func (c *Core) watchLegacy(now time.Time, p *peer) {
 
 // vouchedFor reports whether others have vouched for a peer since this node began to doubt that it lives.
 func (p *peer) vouchedFor(m *member) bool {
-	return p.old.doubted.After(p.heard) && m.Incarnation > p.old.doubt
+	return p.old.doubted.After(p.swim.heard) && m.Incarnation > p.old.doubt
 }

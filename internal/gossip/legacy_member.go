@@ -166,7 +166,7 @@ func (c *Core) chooseLegacy(now time.Time) {
 		case millis(now) > m.Incarnation+uint64(legacyOrphan.Milliseconds()) && (p == nil || !p.linked):
 			c.buryLegacy(now, m, m.Incarnation)
 		case !c.admitsLegacy() || p != nil && p.sub != subNone || c.avoided[m.ID].until.After(now):
-		case c.isGate(m) && (p == nil || now.Sub(p.heard) < legacySilence):
+		case c.isGate(m) && (p == nil || now.Sub(p.swim.heard) < legacySilence):
 			c.subscribe(now, m.ID)
 		case c.isGate(m) && !c.dialing(m.ID): // what session there is leads nowhere
 			c.avoid(now, m)

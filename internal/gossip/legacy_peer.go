@@ -160,20 +160,20 @@ func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
 		return time.Time{}
 	}
 	check := p.silence(silenceCheck)
-	switch silent := now.Sub(p.heard); {
+	switch silent := now.Sub(p.swim.heard); {
 	case silent >= legacySilence:
 		c.lostLegacy(now, p)
 		return time.Time{}
 	case silent < check:
-		next = p.heard.Add(check)
+		next = p.swim.heard.Add(check)
 	default: // it may have gone, or hold no key of ours any more
-		if now.Sub(p.check) >= legacyFrames {
-			p.check = now
+		if now.Sub(p.swim.check) >= legacyFrames {
+			p.swim.check = now
 			c.ping(now, p)
 		}
 		c.shakeAgain(now, p)
 		c.watchLegacy(now, p)
-		next = p.check.Add(legacyFrames)
+		next = p.swim.check.Add(legacyFrames)
 	}
 	if p.sub == subNone {
 		return next

@@ -380,7 +380,7 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 	if p.legacy && p.sub != subNone && !p.linked {
 		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
-	if !p.linked && !p.ward.After(now) {
+	if !p.linked && !p.swim.ward.After(now) {
 		return next
 	}
 	if !p.linked {

@@ -125,8 +125,8 @@ func (c *Core) logPath(now time.Time, p *peer) {
 
 // logHeardAgain writes that this node hears others again, after it wrote that it hears nobody.
 func (c *Core) logHeardAgain(now time.Time) {
-	c.alone = false
-	c.log(now, topicPartition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.heardAny).Round(time.Millisecond))
+	c.swim.alone = false
+	c.log(now, topicPartition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.swim.heardAny).Round(time.Millisecond))
 }
 
 func (c *Core) logSuspicion(now time.Time, m *member, by wire.NodeID) {

@@ -40,7 +40,6 @@ type member struct {
 	vacated   bool        // of a dead one: its address is another node's, so its name is not kept for it
 	partition uint16      // of a dead one: with which others it failed; 0 for none
 	accuser   wire.NodeID // of a dead one
-	doubt     *suspicion  // held against it; nil for none
 }
 
 // live reports whether the member counts as part of the cluster.

@@ -157,7 +157,7 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		c.noteVersions(m.Versions)
 	}
 	if from != nil && from.id == m.ID && !from.linked {
-		from.ward = now.Add(wardFor)
+		from.swim.ward = now.Add(wardFor)
 		c.timers.Advance(&from.timer, now)
 	}
 	if !same {
@@ -175,11 +175,11 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 // setAlive writes an alive entry into its row.
 func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 	c.members.reincarnate(m, e.Incarnation)
-	if m.doubt != nil && m.doubt.incarnation <= e.Refuted {
+	if s := c.swim.suspicion(m); s != nil && s.incarnation <= e.Refuted {
 		c.absolve(m)
 		c.logRefutation(now, m)
 	}
-	if m.doubt == nil {
+	if c.swim.suspicion(m) == nil {
 		m.State, m.since = wire.StateAlive, now
 	}
 	m.vacated = false
@@ -341,8 +341,8 @@ func (c *Core) flushNews(now time.Time) {
 	}
 	for i, n := range c.news {
 		n.m.queued = false
-		if n.m.doubt != nil {
-			n.m.doubt.passedOn = len(n.m.doubt.accusers)
+		if s := c.swim.suspicion(n.m); s != nil {
+			s.passedOn = len(s.accusers)
 		}
 		c.news[i] = news{}
 	}
@@ -353,8 +353,8 @@ func (c *Core) sendNews(now time.Time, p *peer) {
 	w := c.entries(p)
 	for _, n := range c.news {
 		switch {
-		case n.from == p, n.m.ID == p.id && n.m.doubt == nil:
-		case n.doubt && n.m.doubt != nil:
+		case n.from == p, n.m.ID == p.id && c.swim.suspicion(n.m) == nil:
+		case n.doubt && c.swim.suspicion(n.m) != nil:
 			c.stats.MembersForwarded++
 			w.addDoubt(now, n.m, false)
 		default:
@@ -389,7 +389,7 @@ func (c *Core) answers(p *peer) entryWriter {
 // add writes what is known of m.
 func (w *entryWriter) add(now time.Time, m *member) {
 	w.append(now, m.fill(&w.c.entry))
-	if m.doubt != nil {
+	if w.c.swim.suspicion(m) != nil {
 		w.addDoubt(now, m, true)
 	}
 }

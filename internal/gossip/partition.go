@@ -39,7 +39,7 @@ type partitions struct {
 
 // noteLost takes note of a death.
 func (c *Core) noteLost(now time.Time, m *member) {
-	x := &c.partitions
+	x := &c.swim.partitions
 	if x.dying == nil || now.Sub(x.dying.died) > partitionApart {
 		x.last = max(x.last+1, 1) // 0 means none
 		x.dying = &partition{number: x.last, began: now, members: c.members.count() + 1}
@@ -52,7 +52,7 @@ func (c *Core) noteLost(now time.Time, m *member) {
 
 // tellPartition writes that many members failed together. A partition before is not waited for any longer.
 func (c *Core) tellPartition(now time.Time) {
-	x := &c.partitions
+	x := &c.swim.partitions
 	d := x.dying
 	many := d.lost >= partitionLeast && d.lost*partitionPart >= d.members
 	if !many || d.lost == d.told {
@@ -68,7 +68,7 @@ func (c *Core) tellPartition(now time.Time) {
 
 // noteBack takes note that a dead member is back, or another run of it.
 func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
-	x := &c.partitions
+	x := &c.swim.partitions
 	number := dead.partition
 	dead.partition = 0
 	if number == 0 {
@@ -94,7 +94,7 @@ func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
 // tellHealed writes that members that failed together are back. Members that have failed since belong to another
 // partition, which goes on.
 func (c *Core) tellHealed(now time.Time) {
-	x := &c.partitions
+	x := &c.swim.partitions
 	d := x.open
 	c.timers.Stop(&x.tail)
 	x.open = nil

@@ -19,6 +19,7 @@ type peer struct {
 	id     wire.NodeID
 	legacy bool
 	set    *session.Set
+	swim   watch
 	timer  timer.Timer
 
 	channels []*channel // of the sessions in set; none for gwyh 0.1
@@ -33,12 +34,8 @@ type peer struct {
 	zone        wire.Zone
 	maxDatagram int // largest datagram it takes
 	mtu         pathMTU
-	interval    time.Duration // of its heartbeats, as it declares
 
-	heard   time.Time // when a box of its last opened
-	echo    time.Time // what this node sent then, or later, it has heard, as far as is known
-	unheard time.Time // since when it says that it has not heard this node for long; zero when it does not say so
-	rtt     time.Duration
+	rtt time.Duration
 
 	sub        subscription // ours to it
 	subscriber bool         // its to us
@@ -47,15 +44,6 @@ type peer struct {
 	asked      time.Time    // when the last StartSubscription went out
 	asks       int          // how many went out without an answer
 	beat       time.Time    // when the next heartbeat is due
-	check      time.Time    // when the path was last checked because of silence
-	ward       time.Time    // until when it is watched without a link: a new member that nobody else may watch yet
-	vouched    time.Time    // when another node last said that it lives
-	told       time.Time    // when it was last told that it is accused
-	pingSeq    uint64       // of the last Ping
-	pings      []sentPing   // that have no answer yet, the oldest first
-	pinged     time.Time    // when the last Ping went out; zero once one was answered
-	lastTurn   time.Time    // when its heartbeat last had one
-	indirect   quota.Bucket // indirect probes that it asks for
 
 	old       *oldPeer // nil for a Go node
 	name      string   // as its handshake or its identity says; empty when not known
@@ -140,7 +128,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	for _, old := range p.set.Add(now, s) {
 		c.forget(p, old)
 	}
-	p.echo = now
+	p.swim.echo = now
 	c.logEstablished(now, p, e.Initiator)
 	if e.RTT > 0 {
 		c.measured(p, e.RTT)
@@ -184,16 +172,16 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	if e.HasVersions {
 		p.versions = e.Versions
 	}
-	p.heard = now
+	p.swim.heard = now
 	p.introduced = false
 	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
-	p.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	p.swim.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
 	p.asksMerge, p.judges = e.Capabilities&asksMerge != 0, e.Capabilities&judgesNodes != 0
 	if e.Name != "" {
 		p.name = e.Name
 	}
 	if e.Legacy {
-		p.maxDatagram, p.interval = datagramMax, legacyBeat
+		p.maxDatagram, p.swim.interval = datagramMax, legacyBeat
 	}
 	return p
 }
@@ -211,7 +199,7 @@ func (c *Core) makeRoom(now time.Time) {
 		if p.linked {
 			continue
 		}
-		if oldest == nil || p.heard.Before(oldest.heard) || p.heard.Equal(oldest.heard) && slices.Compare(p.id[:], oldest.id[:]) < 0 {
+		if oldest == nil || p.swim.heard.Before(oldest.swim.heard) || p.swim.heard.Equal(oldest.swim.heard) && slices.Compare(p.id[:], oldest.id[:]) < 0 {
 			oldest = p
 		}
 	}
@@ -373,12 +361,12 @@ func (c *Core) dropBox(err error) {
 // opened notes that a box of p opened. The first one of a session confirms it; what waited for that is
 // ready to be done then.
 func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
-	p.heard = now
+	p.swim.heard = now
 	if !p.legacy {
-		if c.alone {
+		if c.swim.alone {
 			c.logHeardAgain(now)
 		}
-		c.heardAny = now
+		c.swim.heardAny = now
 	}
 	confirmed = p.set.Opened(now, s, from)
 	c.wake(p)

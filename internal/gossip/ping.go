@@ -154,22 +154,22 @@ func (c *Core) ping(now time.Time, p *peer) {
 
 // appendPing appends a Ping for p to a plaintext, and remembers when it went out.
 func (c *Core) appendPing(b []byte, now time.Time, p *peer, a *appPing) []byte {
-	p.pinged = now
-	p.pingSeq++
-	if len(p.pings) >= pingsOut {
-		p.pings = slices.Delete(p.pings, 0, 1)
+	p.swim.pinged = now
+	p.swim.pingSeq++
+	if len(p.swim.pings) >= pingsOut {
+		p.swim.pings = slices.Delete(p.swim.pings, 0, 1)
 	}
-	p.pings = append(p.pings, sentPing{seq: p.pingSeq, at: now, app: a})
-	return wire.AppendPing(b, c.newID(), wire.Ping{Seq: p.pingSeq})
+	p.swim.pings = append(p.swim.pings, sentPing{seq: p.swim.pingSeq, at: now, app: a})
+	return wire.AppendPing(b, c.newID(), wire.Ping{Seq: p.swim.pingSeq})
 }
 
 // appendTurn adds a Ping to the heartbeat of the link whose turn it is: there is one in each ProbeInterval, or in
 // each heartbeat interval if that is longer.
 func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
-	if now.Sub(p.lastTurn) < time.Duration(len(c.links))*max(c.cfg.ProbeInterval, c.cfg.Heartbeat) {
+	if now.Sub(p.swim.lastTurn) < time.Duration(len(c.links))*max(c.cfg.ProbeInterval, c.cfg.Heartbeat) {
 		return b
 	}
-	p.lastTurn = now
+	p.swim.lastTurn = now
 	return c.appendPing(b, now, p, nil)
 }
 
@@ -200,7 +200,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	i := slices.IndexFunc(p.pings, func(s sentPing) bool { return s.seq == ack.Seq })
+	i := slices.IndexFunc(p.swim.pings, func(s sentPing) bool { return s.seq == ack.Seq })
 	if i < 0 && c.answeredMTU(now, p, ack.Seq) {
 		return
 	}
@@ -209,14 +209,14 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		c.wake(p)
 		return
 	}
-	rtt := max(now.Sub(p.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
-	at, app, farewell := p.pings[i].at, p.pings[i].app, p.pings[i].farewell
-	p.pings = slices.Delete(p.pings, 0, i+1)
-	p.unheard = time.Time{}
+	rtt := max(now.Sub(p.swim.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
+	at, app, farewell := p.swim.pings[i].at, p.swim.pings[i].app, p.swim.pings[i].farewell
+	p.swim.pings = slices.Delete(p.swim.pings, 0, i+1)
+	p.swim.unheard = time.Time{}
 	c.heardBy(now, p, at)
-	p.pinged = time.Time{}
+	p.swim.pinged = time.Time{}
 	c.measured(p, rtt)
-	c.aware.note(-1)
+	c.swim.aware.note(-1)
 	if app != nil {
 		c.endPing(app, rtt, nil)
 	}

@@ -33,7 +33,7 @@ type probe struct {
 }
 
 func (c *Core) probeOf(id wire.NodeID) *probe {
-	for _, pr := range c.probes {
+	for _, pr := range c.swim.probes {
 		if pr.m.ID == id {
 			return pr
 		}
@@ -46,10 +46,10 @@ func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
 	if c.probeOf(m.ID) != nil || !c.self.live() || m.legacy() {
 		return
 	}
-	c.probeSeq++
-	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: c.probeSeq, patrol: patrol}
+	c.swim.probeSeq++
+	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: c.swim.probeSeq, patrol: patrol}
 	pr.timer.Fire = func(now time.Time) { c.stepProbe(now, pr) }
-	c.probes = append(c.probes, pr)
+	c.swim.probes = append(c.swim.probes, pr)
 	if !patrol { // those without cause are too many
 		c.logProbe(now, m, "probing member %s, which is silent or does not hear this node")
 	}
@@ -67,7 +67,7 @@ func (c *Core) probeTimeout(now time.Time) time.Duration {
 	if c.hearsNobody(now) {
 		return c.cfg.ProbeTimeout
 	}
-	return c.aware.stretch(c.cfg.ProbeTimeout)
+	return c.swim.aware.stretch(c.cfg.ProbeTimeout)
 }
 
 // probeAll asks m once more, and helpers for the first time.
@@ -150,7 +150,7 @@ func (c *Core) probeFailed(now time.Time, pr *probe) {
 	if c.heardNobodySince(pr.began) {
 		c.doubtAlone(now, pr.m)
 	} else {
-		c.aware.note(c.silentHelpers(pr))
+		c.swim.aware.note(c.silentHelpers(pr))
 		c.accuseMyself(now, pr.m)
 	}
 	if c.linksFail(now) {
@@ -161,11 +161,11 @@ func (c *Core) probeFailed(now time.Time, pr *probe) {
 // silentHelpers is how many helpers tell that something is wrong with this node: they live, but what was asked of
 // them, or what they answered, was lost. Helpers that fell silent themselves say nothing: many nodes may die at once.
 func (c *Core) silentHelpers(pr *probe) (count int) {
-	if pr.asked == 0 && c.members.peers() > 2 && c.aware.score == 0 { // no other link is heard: it may be this node's fault
+	if pr.asked == 0 && c.members.peers() > 2 && c.swim.aware.score == 0 { // no other link is heard: it may be this node's fault
 		return 1
 	}
 	for _, id := range pr.helpers {
-		if p := c.peers[id]; p != nil && p.heard.After(pr.askedAt) {
+		if p := c.peers[id]; p != nil && p.swim.heard.After(pr.askedAt) {
 			count++
 		}
 	}
@@ -174,12 +174,12 @@ func (c *Core) silentHelpers(pr *probe) (count int) {
 
 func (c *Core) endProbe(pr *probe) {
 	c.timers.Stop(&pr.timer)
-	c.probes = slices.DeleteFunc(c.probes, func(o *probe) bool { return o == pr })
+	c.swim.probes = slices.DeleteFunc(c.swim.probes, func(o *probe) bool { return o == pr })
 }
 
 // signOfLife follows every box that opened: a node that is heard is told if it is accused, or dead to this one.
 func (c *Core) signOfLife(now time.Time, p *peer) {
-	if c.accused == 0 && len(c.members.graves) == 0 {
+	if len(c.swim.suspicions) == 0 && len(c.members.graves) == 0 {
 		return // as nearly always
 	}
 	if m := c.members.get(p.id); m != nil && (m.State == wire.StateSuspect || m.State == wire.StateDead) {
@@ -192,8 +192,8 @@ func (c *Core) probeAnswered(now time.Time, p *peer, pr *probe) {
 	if !pr.patrol {
 		c.logProbe(now, pr.m, "member %s answered the probe")
 	}
-	c.aware.note(-1)
-	if pr.patrol && p.pinged.IsZero() { // it was a handshake that answered
+	c.swim.aware.note(-1)
+	if pr.patrol && p.swim.pinged.IsZero() { // it was a handshake that answered
 		c.ping(now, p)
 	}
 }
@@ -205,27 +205,27 @@ func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	i := slices.IndexFunc(c.probes, func(pr *probe) bool { return pr.seq == r.Seq })
-	if i < 0 || !slices.Contains(c.probes[i].helpers, p.id) {
+	i := slices.IndexFunc(c.swim.probes, func(pr *probe) bool { return pr.seq == r.Seq })
+	if i < 0 || !slices.Contains(c.swim.probes[i].helpers, p.id) {
 		return // too late, or twice
 	}
-	pr := c.probes[i]
+	pr := c.swim.probes[i]
 	pr.helpers = slices.DeleteFunc(pr.helpers, func(id wire.NodeID) bool { return id == p.id })
 	if !r.Answered {
 		return
 	}
 	if t := c.peers[pr.m.ID]; t != nil {
-		t.vouched = now
+		t.swim.vouched = now
 	}
 	c.endProbe(pr)
 	c.logProbe(now, pr.m, "member %s answered another node that probed it")
-	c.aware.note(-1)
+	c.swim.aware.note(-1)
 }
 
 // startPatrol probes a member drawn from all that are not linked: nobody else may watch it.
 func (c *Core) startPatrol(now time.Time) {
 	i := max(patrolInterval, 2*c.cfg.Heartbeat)
-	c.timers.Set(&c.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
+	c.timers.Set(&c.swim.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
 	if !c.self.live() {
 		return
 	}

@@ -29,7 +29,7 @@ func (c *Core) noteReceived(now time.Time, ch *channel, n int) {
 func (c *Core) reportSoon(now time.Time, ch *channel) {
 	p := ch.peer
 	p.reporting = ch
-	if p.rtt == 0 && now.Sub(p.pinged) > guessedRTT {
+	if p.rtt == 0 && now.Sub(p.swim.pinged) > guessedRTT {
 		c.ping(now, p)
 	}
 	if !p.reportAt.After(now) {

@@ -26,9 +26,9 @@ func silenceOf(interval, probe time.Duration, intervals float64) time.Duration {
 // silence is so many of p's heartbeat intervals. Those of gwyh 0.1 are never taken for rare.
 func (p *peer) silence(intervals float64) time.Duration {
 	if p.legacy {
-		return silenceOf(p.interval, p.interval, intervals)
+		return silenceOf(p.swim.interval, p.swim.interval, intervals)
 	}
-	return silenceOf(p.interval, p.core.cfg.ProbeInterval, intervals)
+	return silenceOf(p.swim.interval, p.core.cfg.ProbeInterval, intervals)
 }
 
 // tickSilence watches a peer that should be heard, and should hear this node. It returns when it is next needed.
@@ -38,21 +38,21 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 		return c.tickStranger(now, p)
 	}
 	heard, check := p.mutual(), p.silence(silenceCheck)
-	if p.vouched.After(heard) {
-		if now.Sub(heard) >= p.silence(silenceLost) && m.doubt == nil && p.linked {
+	if p.swim.vouched.After(heard) {
+		if now.Sub(heard) >= p.silence(silenceLost) && c.swim.suspicion(m) == nil && p.linked {
 			c.loseLink(now, p, m)
 			return time.Time{}
 		}
-		heard = p.vouched
+		heard = p.swim.vouched
 	}
 	switch {
 	case now.Sub(heard) < check:
 		return heard.Add(check)
-	case now.Sub(p.unheard) < c.unheardPause():
-		return p.unheard.Add(c.unheardPause())
-	case m.doubt == nil || !m.doubt.own:
+	case now.Sub(p.swim.unheard) < c.unheardPause():
+		return p.swim.unheard.Add(c.unheardPause())
+	case !c.swim.accuses(m):
 		c.startProbe(now, m, !p.linked)
-	case now.Sub(p.check) >= silencePing: // it has time to say that it lives
+	case now.Sub(p.swim.check) >= silencePing: // it has time to say that it lives
 		c.nudge(now, p)
 	}
 	return now.Add(silencePing)
@@ -68,15 +68,15 @@ func (c *Core) tickStranger(now time.Time, p *peer) time.Time {
 		return time.Time{}
 	case silent < check:
 		return heard.Add(check)
-	case now.Sub(p.check) >= silencePing:
+	case now.Sub(p.swim.check) >= silencePing:
 		c.nudge(now, p)
 	}
-	return p.check.Add(silencePing)
+	return p.swim.check.Add(silencePing)
 }
 
 // nudge asks a silent peer for an answer, on every path there may be.
 func (c *Core) nudge(now time.Time, p *peer) {
-	p.check = now
+	p.swim.check = now
 	p.set.CheckPath(now)
 	c.wake(p)
 	c.ping(now, p)

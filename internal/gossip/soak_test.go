@@ -138,8 +138,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.size)
 		}
 	}
-	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || len(n.members.held) > len(n.members.graves) || len(n.helps) > helpsMax {
-		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), len(n.members.held), len(n.members.graves), len(n.helps))
+	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || len(n.members.held) > len(n.members.graves) || len(n.swim.helps) > helpsMax {
+		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), len(n.members.held), len(n.members.graves), len(n.swim.helps))
 	}
 	if x := &n.exchanges; len(x.theirs) > theirsMax || x.size > theirsSize || len(n.votes.byName) > votesMax || n.stats.StatesReceived == 0 {
 		t.Errorf("%d exchanges of %d bytes, %d votes, %d states came", len(x.theirs), x.size, len(n.votes.byName), n.stats.StatesReceived)

@@ -41,7 +41,7 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 	if m == c.self || !m.live() || m.legacy() {
 		return
 	}
-	s := m.doubt
+	s := c.swim.suspicion(m)
 	if s == nil || incarnation > s.incarnation {
 		s = c.beginDoubt(now, m, incarnation)
 	}
@@ -70,8 +70,8 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 // accuseMyself makes this node an accuser of m.
 func (c *Core) accuseMyself(now time.Time, m *member) {
 	incarnation := m.Incarnation
-	if m.doubt != nil && !m.doubt.private { // what others accuse it of is confirmed, not begun anew
-		incarnation = m.doubt.incarnation
+	if s := c.swim.suspicion(m); s != nil && !s.private { // what others accuse it of is confirmed, not begun anew
+		incarnation = s.incarnation
 	}
 	c.accuse(now, m, incarnation, c.cfg.ID, nil)
 }
@@ -79,11 +79,11 @@ func (c *Core) accuseMyself(now time.Time, m *member) {
 // doubtAlone suspects m without telling anybody: this node hears nobody. If it is deaf, what it would say is wrong and
 // it would not hear the refutations. If it is alone, there is nobody to tell.
 func (c *Core) doubtAlone(now time.Time, m *member) {
-	c.aware.note(1)
-	c.alone = true
+	c.swim.aware.note(1)
+	c.swim.alone = true
 	c.logLimited(now, "alone", "[WARN] gwyh: nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
-		now.Sub(c.heardAny).Round(time.Millisecond))
-	s := m.doubt
+		now.Sub(c.swim.heardAny).Round(time.Millisecond))
+	s := c.swim.suspicion(m)
 	if s == nil {
 		s = c.beginDoubt(now, m, m.Incarnation)
 		s.private = true
@@ -115,8 +115,7 @@ func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspici
 	c.absolve(m)
 	s := &suspicion{incarnation: incarnation, began: now}
 	s.timer.Fire = func(now time.Time) { c.judge(now, m) }
-	m.doubt = s
-	c.accused++
+	c.swim.suspicions[m.ID] = s
 	if m.State != wire.StateSuspect {
 		m.State, m.since = wire.StateSuspect, now
 		c.version++
@@ -126,10 +125,9 @@ func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspici
 
 // absolve ends a suspicion, whatever the verdict. The state is the caller's to set.
 func (c *Core) absolve(m *member) {
-	if m.doubt != nil {
-		c.timers.Stop(&m.doubt.timer)
-		m.doubt = nil
-		c.accused--
+	if s := c.swim.suspicions[m.ID]; s != nil {
+		c.timers.Stop(&s.timer)
+		delete(c.swim.suspicions, m.ID)
 	}
 }
 
@@ -138,7 +136,7 @@ func (c *Core) absolve(m *member) {
 // none.
 func (c *Core) confirmations(now time.Time) int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.peers()-1-max(c.accused, 1) < k || !slices.ContainsFunc(c.links, func(p *peer) bool { return c.linkWorks(now, p) }) {
+	if c.members.peers()-1-max(len(c.swim.suspicions), 1) < k || !slices.ContainsFunc(c.links, func(p *peer) bool { return c.linkWorks(now, p) }) {
 		return 0
 	}
 	return max(k, 0)
@@ -147,10 +145,10 @@ func (c *Core) confirmations(now time.Time) int {
 // patience is how long the accused has, from the first accusation on. Nodes that watched it themselves
 // decide; the others wait for their verdict, and only take twice the time for one.
 func (c *Core) patience(now time.Time, m *member) time.Duration {
-	s := m.doubt
+	s := c.swim.suspicion(m)
 	least := float64(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2)
 	if !s.private && !c.hearsNobody(now) { // ill health gives others more time to contradict; nobody hears this one
-		least = float64(c.aware.stretch(time.Duration(least)))
+		least = float64(c.swim.aware.stretch(time.Duration(least)))
 	}
 	wait := least
 	if k := c.confirmations(now); k > 0 {
@@ -166,7 +164,7 @@ func (c *Core) patience(now time.Time, m *member) time.Duration {
 
 // awaitVerdict sets the time of the verdict, or of a look whether this node's health has changed it.
 func (c *Core) awaitVerdict(now time.Time, m *member) {
-	s := m.doubt
+	s := c.swim.suspicion(m)
 	at, look := s.began.Add(c.patience(now, m)), now.Add(c.cfg.ProbeInterval)
 	if look.Before(at) {
 		at = look
@@ -177,7 +175,7 @@ func (c *Core) awaitVerdict(now time.Time, m *member) {
 // judge declares an accused dead whose time is up. One that has answered this node since is not: it is told again, and
 // its refutation will come.
 func (c *Core) judge(now time.Time, m *member) {
-	s := m.doubt
+	s := c.swim.suspicion(m)
 	if s.began.Add(c.patience(now, m)).After(now) {
 		c.awaitVerdict(now, m)
 		return
@@ -186,7 +184,7 @@ func (c *Core) judge(now time.Time, m *member) {
 		c.doubtAnew(now, m)
 		return
 	}
-	if p := c.peers[m.ID]; p != nil && p.echo.After(s.began) && now.Sub(p.mutual()) < p.silence(silenceCheck) {
+	if p := c.peers[m.ID]; p != nil && p.swim.echo.After(s.began) && now.Sub(p.mutual()) < p.silence(silenceCheck) {
 		c.tell(now, p, m)
 		c.ping(now, p)
 		c.timers.Set(&s.timer, now.Add(c.cfg.ProbeInterval))
@@ -216,7 +214,7 @@ func (c *Core) spreadDoubt(now time.Time, m *member, from *peer) {
 
 // addDoubt writes the accusations of m that were not passed on yet.
 func (w *entryWriter) addDoubt(now time.Time, m *member, all bool) {
-	s, e := m.doubt, &w.c.entry
+	s, e := w.c.swim.suspicion(m), &w.c.entry
 	first := s.passedOn
 	if all {
 		first = 0
@@ -232,8 +230,8 @@ const tellInterval = 250 * time.Millisecond
 
 // tell lets a peer know that it is accused, or dead to us: if it lives it shall refute.
 func (c *Core) tell(now time.Time, p *peer, m *member) {
-	if now.Sub(p.told) >= tellInterval && !p.legacy && p.set.Current(now) != nil {
-		p.told = now
+	if now.Sub(p.swim.told) >= tellInterval && !p.legacy && p.set.Current(now) != nil {
+		p.swim.told = now
 		c.correct(now, p, m)
 	}
 }
@@ -251,7 +249,7 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
 		c.logLimited(now, "defend", "[WARN] gwyh: other nodes took this node for %s: telling them that it is alive", e.State)
 		c.stats.SuspicionsRefuted++
-		c.aware.note(1)
+		c.swim.aware.note(1)
 		c.refute(now, e.Incarnation)
 		c.timers.Advance(&c.newsTimer, now)
 	}

@@ -54,7 +54,7 @@ func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
 	}
 	c.net.RunFor(50 * time.Millisecond)
 	for i, n := range c.nodes {
-		if c.state(i, 9) != wire.StateAlive || n.members.get(c.nodes[9].cfg.ID).doubt != nil {
+		if c.state(i, 9) != wire.StateAlive || n.swim.suspicion(n.members.get(c.nodes[9].cfg.ID)) != nil {
 			t.Errorf("node %d: %v", i, c.state(i, 9))
 		}
 		if len(n.events) > 0 {
@@ -103,11 +103,11 @@ func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 			t.Errorf("%d confirmations: %v, want %v", i, got, want)
 		}
 	}
-	n.aware.note(3)
+	n.swim.aware.note(3)
 	if got := n.patience(now, m); got != 8*time.Second {
 		t.Errorf("in ill health: %v, want 8 s", got)
 	}
-	n.aware.note(-3)
+	n.swim.aware.note(-3)
 	s.own = false
 	if p := n.peers[m.ID]; p == nil || !p.linked {
 		if got := n.patience(now, m); got != 4*time.Second {
@@ -211,15 +211,15 @@ func TestAccusedMembersAreCounted(t *testing.T) {
 		for i, n := range c.nodes {
 			doubted := 0
 			for m := range n.members.each {
-				if m.doubt != nil {
+				if n.swim.suspicion(m) != nil {
 					doubted++
 				}
-				if m.State == wire.StateSuspect && m.doubt == nil {
+				if m.State == wire.StateSuspect && n.swim.suspicion(m) == nil {
 					t.Fatalf("node %d has %s as suspect without a suspicion", i, m.Name)
 				}
 			}
-			if most = max(most, doubted); doubted != n.accused {
-				t.Fatalf("node %d counts %d accused members of %d", i, n.accused, doubted)
+			if most = max(most, doubted); doubted != len(n.swim.suspicions) {
+				t.Fatalf("node %d counts %d accused members of %d", i, len(n.swim.suspicions), doubted)
 			}
 		}
 	}
