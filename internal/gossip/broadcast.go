@@ -48,7 +48,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return ErrQueueFull
 	}
 	id := c.ids.Broadcast()
-	c.seen.first(now, &id)
+	c.seen.First(now, &id)
 	if len(c.links) == 0 {
 		c.hold(now, id, data)
 	} else if err := c.send(now, id, data); err != nil {
@@ -115,7 +115,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	if p.zone != c.cfg.Zone {
 		c.stats.BroadcastsCrossZone++
 	}
-	if !c.seen.first(now, &m.ID) {
+	if !c.seen.First(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
 		c.spare(p, m.ID)
 		c.again(now, p)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -61,7 +62,7 @@ type Core struct {
 	floodWait time.Duration // how long after that they wait for company
 
 	ids  wire.IDs
-	seen seen
+	seen seen.Set
 	held []held
 
 	asked     map[wire.MessageID]ask // messages that were announced, did not come and were asked for
@@ -78,7 +79,7 @@ type Core struct {
 	lately     lately
 
 	direct   quota.Map[netip.AddrPort, *peer] // where direct messages to an address went lately
-	directs  seen                             // direct messages that came
+	directs  seen.Set                         // direct messages that came
 	unsent   []*outgoing                      // what waits for a session
 	sends    map[wire.MessageID]*outgoing
 	ownBytes int // of the large ones among them
@@ -260,7 +261,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
-	s.Dropped[DropOutrun] = c.seen.outrun
+	s.Dropped[DropOutrun] = c.seen.Outrun()
 	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.swim.aware.score
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()

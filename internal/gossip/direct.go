@@ -372,7 +372,7 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0 || d.Use == wire.UseControl && (d.Total > controlMax || c.unpacking):
 		c.drop(DropOversize)
 		return
-	case c.directs.has(&m.ID):
+	case c.directs.Has(&m.ID):
 		c.stats.FramesDuplicate++
 		c.ackDirect(now, ch, d.Use, wholeAck(m.ID, d.Total))
 		return
@@ -416,7 +416,7 @@ func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, 
 }
 
 func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
-	first := c.directs.first(now, &id)
+	first := c.directs.First(now, &id)
 	c.ackDirect(now, ch, use, wholeAck(id, uint32(len(data))))
 	switch {
 	case !first:

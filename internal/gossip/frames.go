@@ -84,7 +84,7 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 	case a != nil && a.total != m.Total:
 		c.drop(DropUnexpected)
 		return
-	case a == nil && c.seen.has(&m.ID):
+	case a == nil && c.seen.Has(&m.ID):
 		c.stats.FramesDuplicate++
 		c.superfluous(now, p, m.ID, nil)
 		return
@@ -168,7 +168,7 @@ func (c *Core) complete(now time.Time, a *assembly) {
 		return
 	}
 	a.met = true
-	c.seen.first(now, &a.id) // what the origin has said since the first piece came may be too much for the window
+	c.seen.First(now, &a.id) // what the origin has said since the first piece came may be too much for the window
 	c.stats.BroadcastsDelivered++
 	c.unask(a.id)
 	c.rank(now, a)

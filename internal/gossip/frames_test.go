@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -163,9 +164,9 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	before := n.stats.BroadcastsDelivered
 	piece(0)
 	c.do(0, func(now time.Time) {
-		for i := range uint64(4 * 64 * seenWindowMax) {
+		for i := range uint64(4 * 1 << 16) {
 			other := originID(9, 2+i)
-			n.seen.first(now, &other)
+			n.seen.First(now, &other)
 		}
 	})
 	piece(500)
@@ -173,4 +174,11 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	if got := n.stats.BroadcastsDelivered - before; got != 1 {
 		t.Errorf("it was delivered %d times", got)
 	}
+}
+
+// originID is the id of the n-th broadcast of an origin.
+func originID(origin byte, n uint64) (id wire.MessageID) {
+	id[0], id[6] = origin, 0x80
+	binary.BigEndian.PutUint64(id[8:], n)
+	return id
 }

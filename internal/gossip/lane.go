@@ -217,7 +217,7 @@ func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
 		switch {
 		case total == 0 || total > MessageMax:
 			c.drop(DropOversize)
-		case c.seen.has(&id):
+		case c.seen.Has(&id):
 		default:
 			news = true
 			c.offered(now, p, offer{id: id, total: total, at: now, due: now.Add(p.roundTrip() + c.quiet)})
@@ -239,7 +239,7 @@ func (c *Core) offered(now time.Time, p *peer, o offer) {
 	}
 	p.offers = append(p.offers, o)
 	if len(p.offers) >= max(p.tidyAt, offersTidy) { // most of them have come meanwhile
-		p.offers = slices.DeleteFunc(p.offers, func(o offer) bool { return c.seen.has(&o.id) })
+		p.offers = slices.DeleteFunc(p.offers, func(o offer) bool { return c.seen.Has(&o.id) })
 		p.tidyAt = 2 * len(p.offers)
 	}
 }
@@ -264,7 +264,7 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		p.late, p.lateAt = late[:0], time.Time{}
 		for _, o := range late {
 			switch {
-			case c.seen.has(&o.id):
+			case c.seen.Has(&o.id):
 				c.unask(o.id) // it came, or can be told from those that came no more
 			case c.tooOld(now, &o):
 			case o.due.After(now) || !room() || ask(&o):
@@ -320,7 +320,7 @@ func (l *lane) goesOn(o offer) {
 
 // tooOld gives up an announcement whose message is not kept for us any more.
 func (c *Core) tooOld(now time.Time, o *offer) bool {
-	if now.Sub(o.at) <= announcedKeep || c.seen.has(&o.id) {
+	if now.Sub(o.at) <= announcedKeep || c.seen.Has(&o.id) {
 		return false
 	}
 	c.unask(o.id)
@@ -332,7 +332,7 @@ func (c *Core) tooOld(now time.Time, o *offer) bool {
 // patience while it comes, or while somebody else was just asked; else a Want. nothing says that none of
 // the message has come from anybody: who announced it shall be a source.
 func (c *Core) pursue(now time.Time, p *peer, o *offer) (again, nothing bool) {
-	if c.seen.has(&o.id) {
+	if c.seen.Has(&o.id) {
 		return false, false
 	}
 	a := c.store.byID[o.id]

@@ -217,7 +217,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		x := a.store.add(now, id, msg, false)
-		a.seen.first(now, &id)
+		a.seen.First(now, &id)
 		x.passed = true
 		p.credit = wantSpans * askTries // as if it had been announced
 	})

@@ -30,7 +30,7 @@ func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
 	case err != nil:
 		c.drop(DropMalformedBody)
 		return
-	case !c.seen.first(now, &m.ID):
+	case !c.seen.First(now, &m.ID):
 		return
 	case of.ID == c.cfg.ID:
 		if !up {
@@ -89,7 +89,7 @@ func tellable(p *peer, addr netip.AddrPort) bool {
 // floodStatus tells the gwyh 0.1 peers of a member. That they pass it back is no news.
 func (c *Core) floodStatus(now time.Time, m *member, up bool) {
 	id := c.newID()
-	c.seen.first(now, &id)
+	c.seen.First(now, &id)
 	c.passStatus(now, nil, id, wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone}, up)
 }
 

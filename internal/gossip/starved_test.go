@@ -79,7 +79,7 @@ func (c *cluster) held(i, size int) (a *assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
-		n.seen.first(now, &id)
+		n.seen.First(now, &id)
 		a = n.store.add(now, id, []byte(payload(size, 1)), false)
 		a.ours, a.passed = true, true
 		n.sweepLater(now)
@@ -198,7 +198,7 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
-		if o.cfg.ID == p.id && !o.seen.has(&a.id) {
+		if o.cfg.ID == p.id && !o.seen.Has(&a.id) {
 			t.Error("the peer does not have the message")
 		}
 	}
