@@ -18,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -657,17 +658,16 @@ func source(p *Packet) (path wire.Path) {
 	return path
 }
 
-// send hands a run of datagrams of the core, of size bytes each, to the transport. A probe comes alone.
-func (m *Memberlist) send(to wire.Path, b []byte, size int) {
-	if m.core.Probing() {
-		m.carrier.SendWhole(to, b)
-		return
+// send hands a run of datagrams of the core to the transport.
+func (m *Memberlist) send(r outbox.Run) {
+	switch {
+	case r.Probe:
+		m.carrier.SendWhole(r.To, r.Bytes)
+	case r.Packets > 0:
+		m.carrier.SendPackets(r.To, r.Bytes, r.Packets)
+	default:
+		m.carrier.SendRun(r.To, r.Bytes, r.Size)
 	}
-	if n := m.core.Packets(); n > 0 {
-		m.carrier.SendPackets(to, b, n)
-		return
-	}
-	m.carrier.SendRun(to, b, size)
 }
 
 // unsent reports whether something that was sent to an address waits for a slow transport.

@@ -69,16 +69,19 @@ func (c *Core) addChannel(now time.Time, p *peer, s *session.Session) (identity 
 
 // transmit seals a plaintext in a channel, remembers what it was, and queues the datagram.
 func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, what sent) {
-	buf := ch.Seal(now, c.out.buf, plain)
-	n := len(buf) - len(c.out.buf)
+	out := c.out.Buffer()
+	buf := ch.Seal(now, out, plain)
+	n := len(buf) - len(out)
 	switch {
 	case n == 0: // the session is closed, or its counters are used up
 		c.drop(DropUnknownSession)
 		return
+	case what.probe && ch.peer.mtu.trying > c.cfg.DatagramSize:
+		c.out.AddProbe(to, buf)
 	case what.probe:
-		c.out.add(to, buf)
+		c.out.Add(to, buf)
 	default:
-		c.out.pack(to, buf)
+		c.out.Pack(to, buf)
 	}
 	p := ch.peer
 	if !ch.begun {

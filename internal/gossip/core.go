@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -97,7 +98,7 @@ type Core struct {
 	nameWalks  quota.Bucket // over all members, to find who has an address
 
 	timers      timer.Heap
-	out         outbox
+	out         outbox.Outbox
 	packet      wire.Packet               // scratch: the datagram being taken in
 	drawn       drawn                     // by it
 	unpacking   bool                      // control that came in pieces is being taken in

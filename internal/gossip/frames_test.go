@@ -133,27 +133,6 @@ func TestArenaAtRestIsGivenBackAndTakesNoOldOffsetForANewOne(t *testing.T) {
 	}
 }
 
-func TestOutboxGivesBackWhatABurstTook(t *testing.T) {
-	sim := newCluster(t, 1, simnet.Link{})
-	c := sim.make(0).Core
-	send := func(n int) {
-		for range n {
-			c.out.add(wire.Path{}, append(c.out.buf, make([]byte, 1000)...))
-		}
-		c.Drain(sim.net.Now(), func(wire.Path, []byte) {})
-	}
-	send(100)
-	c.out.rest()
-	if cap(c.out.buf) < 100_000 {
-		t.Fatal("given back while it is needed")
-	}
-	send(1)
-	c.out.rest()
-	if cap(c.out.buf) > outboxRest {
-		t.Fatalf("%d bytes kept for 1,000", cap(c.out.buf))
-	}
-}
-
 // A large message takes its time, and its origin says more meanwhile than any window of ids holds.
 func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing.T) {
 	c := duo(t)

@@ -45,7 +45,7 @@ func (c *Core) rest(now time.Time) {
 	if c.arena.rest(now); c.arena.buf == nil {
 		c.smallMsg, c.tellMsg = smallMessage{}, smallMessage{} // which lie in what was given back
 	}
-	c.out.rest()
+	c.out.Rest()
 	c.restEvents()
 }
 

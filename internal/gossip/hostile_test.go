@@ -131,8 +131,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 		n := c.nodes[1]
 		n.HandleTimeout(now)
 		n.ping(now, n.peers[c.nodes[0].cfg.ID])
-		box = append(box, n.out.buf...)
-		n.out.list, n.out.buf = n.out.list[:0], n.out.buf[:0] // kept back
+		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // kept back
 	})
 	n := c.nodes[0]
 	before := n.Stats()

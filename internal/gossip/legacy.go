@@ -101,7 +101,7 @@ func (h *handshakes) sendLegacyProbe(now time.Time, to wire.Path, id wire.Handsh
 	c := h.core
 	if s := c.peers[peer].legacySession(id); s != nil {
 		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), c.plain))
+		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.nextSeq(to.Remote), c.plain))
 	}
 }
 

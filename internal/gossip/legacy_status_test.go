@@ -24,8 +24,7 @@ type ancient struct {
 	seq    uint32
 	count  byte // of its messages
 	mute   bool // it answers no box
-	out    []datagram
-	buf    []byte
+	out    [][]byte
 	heard  []wire.Message
 	hellos []time.Duration // since the start of the network: when one of node 0 came
 }
@@ -59,8 +58,7 @@ func (a *ancient) say(plain []byte) {
 
 func (a *ancient) send(now time.Time, plain []byte) {
 	a.seq++
-	a.buf = a.s.SealLegacy(now, a.buf, a.seq, plain)
-	a.out = append(a.out, datagram{end: len(a.buf)})
+	a.out = append(a.out, a.s.SealLegacy(now, nil, a.seq, plain))
 }
 
 func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
@@ -94,12 +92,10 @@ func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 func (a *ancient) HandleTimeout(time.Time) {}
 func (a *ancient) NextTimeout() time.Time  { return time.Time{} }
 func (a *ancient) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
-	begin := 0
-	for _, d := range a.out {
-		send(wire.Path{Remote: a.c.nodes[0].addr}, a.buf[begin:d.end])
-		begin = d.end
+	for _, b := range a.out {
+		send(wire.Path{Remote: a.c.nodes[0].addr}, b)
 	}
-	a.out, a.buf = a.out[:0], a.buf[:0]
+	a.out = nil
 }
 
 // took returns what it heard of a kind since the last call, and forgets all that it heard.

@@ -179,12 +179,9 @@ func (c *Core) probeMTU(now time.Time, p *peer) {
 	empty := len(wire.AppendPing(nil, c.newID(), wire.Ping{Seq: m.seq}))
 	pad := m.trying - wire.BoxOverhead + wire.BoxSpare(uint32(ch.Sent()+1)) - empty - 1     // the head of the payload is a byte longer than that of none
 	plain := wire.AppendPing(nil, c.newID(), wire.Ping{Seq: m.seq, Payload: padding[:pad]}) // too large for c.plain, which stays
-	before := len(c.out.buf)
+	before := len(c.out.Buffer())
 	c.transmit(now, ch, p.set.Path(), plain, sent{probe: true})
-	m.got = len(c.out.buf) - before
-	if n := len(c.out.list); n > 0 && m.got > 0 && m.trying > c.cfg.DatagramSize {
-		c.out.list[n-1].probe = true
-	}
+	m.got = len(c.out.Buffer()) - before
 }
 
 // answeredMTU takes the answer to a probe, and reports whether it is one.
@@ -330,7 +327,3 @@ func (c *Core) peersAt(to wire.Path) (found []*peer) {
 	slices.SortFunc(found, func(a, b *peer) int { return slices.Compare(a.id[:], b.id[:]) })
 	return found
 }
-
-// Probing reports, during a call of Drain's send, whether the datagram must not be cut on its way: it measures
-// what the path carries whole.
-func (c *Core) Probing() bool { return c.out.probing }

@@ -2,54 +2,12 @@ package gossip
 
 import (
 	"bytes"
-	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-func TestSmallPacketsToOneGoNodeShareDatagrams(t *testing.T) {
-	path := func(host byte) wire.Path {
-		return wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), 1)}
-	}
-	type packet struct {
-		host  byte
-		size  int
-		alone bool
-	}
-	many := slices.Repeat([]packet{{host: 1, size: 10}}, wire.PacketsMax+1)
-	for _, x := range []struct {
-		what string
-		sent []packet
-		want []int // bytes of the datagrams
-	}{
-		{"small ones", []packet{{1, 100, false}, {1, 200, false}, {1, 900, false}}, []int{1200}},
-		{"too many bytes", []packet{{1, 1000, false}, {1, 201, false}, {1, 10, false}}, []int{1000, 211}},
-		{"a large one", []packet{{1, 1400, false}, {1, 10, false}}, []int{1400, 10}},
-		{"two nodes", []packet{{1, 10, false}, {2, 10, false}, {1, 10, false}}, []int{10, 10, 10}},
-		{"a handshake or probe", []packet{{1, 10, false}, {1, 20, true}, {1, 30, false}}, []int{10, 20, 30}},
-		{"too many", many, []int{10 * wire.PacketsMax, 10}},
-	} {
-		sim := newCluster(t, 1, lan())
-		c := sim.make(0).Core
-		for _, p := range x.sent {
-			buf := append(c.out.buf, make([]byte, p.size)...)
-			if p.alone {
-				c.out.add(path(p.host), buf)
-			} else {
-				c.out.pack(path(p.host), buf)
-			}
-		}
-		var got []int
-		c.Drain(sim.net.Now(), func(_ wire.Path, b []byte) { got = append(got, len(b)) })
-		if !slices.Equal(got, x.want) {
-			t.Errorf("%s: datagrams of %v bytes, want %v", x.what, got, x.want)
-		}
-	}
-}
 
 func TestFurtherPacketsOfADatagramAreTakenUpToABound(t *testing.T) {
 	c := newCluster(t, 1, lan())

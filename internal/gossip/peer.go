@@ -86,7 +86,7 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 	case handshake.SendHandshake:
 		h.sendHandshake(o.To, o.Message)
 	case handshake.SendPacket:
-		h.core.out.pack(o.To, append(h.core.out.buf, o.Packet...))
+		h.core.out.Pack(o.To, append(h.core.out.Buffer(), o.Packet...))
 	case handshake.SessionEstablished:
 		h.established(now, o.Session)
 	case handshake.GoTeamReceived:
@@ -104,12 +104,12 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 
 func (h *handshakes) sendHandshake(to wire.Path, hs *wire.Handshake) {
 	c := h.core
-	buf := wire.AppendHandshake(c.out.buf, c.nextSeq(to.Remote), c.cfg.ID, hs)
+	buf := wire.AppendHandshake(c.out.Buffer(), c.nextSeq(to.Remote), c.cfg.ID, hs)
 	if hs.Step == wire.StepOkBoss { // what a gwyh 0.1 node gets afterwards is not packed
-		c.out.pack(to, buf)
+		c.out.Pack(to, buf)
 		return
 	}
-	c.out.add(to, buf)
+	c.out.Add(to, buf)
 }
 
 // established makes a session of a finished handshake and introduces this node under it. The identity is the first
@@ -506,7 +506,7 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 	}
 	to := p.set.Path()
 	if s.Legacy() {
-		c.out.add(to, s.SealLegacy(now, c.out.buf, c.nextSeq(to.Remote), plain))
+		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.nextSeq(to.Remote), plain))
 		return
 	}
 	if len(plain) > c.room(p) {
