@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// When knocks follow each other. They are few because systems answer few: Linux six at once to one
-// address, then one a second, and the Hellos of the node count there too.
+// When knocks follow each other. They are few because systems answer few packets with an error, and the Hellos of
+// the node count too: a closed port of Linux answers six at once and then one a second; a router of Linux, which spends twice
+// its allowance on each (ip_error and icmpv4_xrlim_allow), answers two at once and then none until two seconds without a
+// packet have passed. So the first knock comes before the second Hello.
 const (
-	knockFirst = 200 * time.Millisecond // who answers a Hello by then is not knocked at
+	knockFirst = 50 * time.Millisecond // if a Hello is answered by then, nobody knocks
 	knockAgain = 500 * time.Millisecond
 	knockLong  = 4 * time.Second // most between two while nothing is heard
 )
@@ -29,7 +31,8 @@ var (
 // opens one, on the local address if that is a specific one and on any free port, and sends datagrams that no node
 // minds.
 //
-// It calls told each time it hears something, with a syscall.Errno, ErrMemberlist or ErrStranger, and with how long ago the
+// It calls told each time it hears something, and again every half second while a system on the way that cannot deliver
+// falls silent, with a syscall.Errno, ErrMemberlist or ErrStranger, and with how long ago the
 // first datagram was sent that drew anything. It returns when ctx ends, when somebody answers, and when it cannot find out.
 func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(err error, since time.Duration)) {
 	if !pause(ctx, knockFirst) {
@@ -48,6 +51,7 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(e
 	enableErrors(c)
 	ping := newMemberlistPing()
 	var since time.Time
+	var unrouted error // what a system on the way said last, which falls silent after a few packets; nil if it said nothing
 	for wait := knockAgain; ; {
 		sent := time.Now()
 		next := sent.Add(wait)
@@ -61,6 +65,11 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(e
 			}
 			told(reason(err), lasting(reason(err), since, sent))
 			wait = knockAgain
+			if unrouted = reason(err); unrouted == syscall.ECONNREFUSED {
+				unrouted = nil
+			}
+		case errors.Is(err, os.ErrDeadlineExceeded) && unrouted != nil:
+			told(unrouted, time.Since(since))
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			wait = min(2*wait, knockLong)
 		default:

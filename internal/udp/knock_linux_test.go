@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -66,4 +67,27 @@ func TestSilentRouterIsSilence(t *testing.T) {
 		Knock(ctx, netip.Addr{}, netip.MustParseAddrPort("10.1.0.1:7000"), func(err error, _ time.Duration) { t.Errorf("told %v", err) })
 		return nil
 	})
+}
+
+// A router answers few of many packets (see knockFirst). Its last answer holds while nothing else comes.
+func TestRouterThatFallsSilentHasSaidEnough(t *testing.T) {
+	host, router := routed(t)
+	router.Unreachable("10.1.0.0/16")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var since time.Duration
+	_ = host.Do(func() error {
+		Knock(ctx, netip.Addr{}, netip.MustParseAddrPort("10.1.0.1:7000"), func(_ error, held time.Duration) {
+			if since = held; since >= time.Second {
+				cancel()
+			}
+			if err := router.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0) }); err != nil {
+				t.Error(err)
+			}
+		})
+		return nil
+	})
+	if since < time.Second {
+		t.Errorf("told for %v, want a second", since)
+	}
 }

@@ -24,7 +24,11 @@ type NoAnswerError struct {
 }
 
 func (e *NoAnswerError) Error() string {
-	return fmt.Sprintf("no answer within %v", e.Within.Round(time.Millisecond))
+	precision := time.Millisecond
+	if e.Within >= time.Second {
+		precision = 100 * time.Millisecond
+	}
+	return fmt.Sprintf("no answer within %v", e.Within.Round(precision))
 }
 
 // Unwrap is handshake.ErrNoAnswer.

@@ -47,3 +47,14 @@ func TestWarningNamesAFewOfTheAddressesThatWereSilent(t *testing.T) {
 		t.Errorf("%q", w)
 	}
 }
+
+func TestTimeWithoutAnAnswerIsRounded(t *testing.T) {
+	for within, want := range map[time.Duration]string{
+		7999 * time.Millisecond:   "no answer within 8s",
+		250400 * time.Microsecond: "no answer within 250ms",
+	} {
+		if got := (&NoAnswerError{Within: within}).Error(); got != want {
+			t.Errorf("%v: %q, want %q", within, got, want)
+		}
+	}
+}
