@@ -16,7 +16,7 @@ func (c *cluster) deathsKnown(survivors int, within time.Duration) (first, last 
 		c.net.RunFor(step)
 		most := 0
 		for _, n := range c.nodes[:survivors] {
-			most = max(most, n.members.count())
+			most = max(most, n.members.Count())
 		}
 		if first == 0 && most < size {
 			first = at

@@ -49,7 +49,7 @@ func (c *Core) forgive(now time.Time, late time.Duration) {
 	for _, pr := range c.swim.probes {
 		c.timers.Set(&pr.timer, now.Add(c.probeTimeout(now)))
 	}
-	for _, m := range c.members.live {
+	for _, m := range c.members.Live() {
 		if s := c.swim.suspicion(m); s != nil {
 			s.began = s.began.Add(late)
 			c.awaitVerdict(now, m)

@@ -55,7 +55,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return err
 	}
 	c.stats.BroadcastsSent++
-	if len(data) > legacyMessage && c.members.old > 0 {
+	if len(data) > legacyMessage && c.members.CountLegacy() > 0 {
 		c.warnLegacySize(now, len(data))
 	}
 	return nil

@@ -51,14 +51,14 @@ func (c *Core) carry(now time.Time, p *peer) {
 	if p.legacy {
 		return
 	}
-	m := c.members.get(p.id)
+	m := c.members.Get(p.id)
 	for _, a := range c.store.all {
 		a.told = slices.DeleteFunc(a.told, func(o *peer) bool { return o == p }) // it has forgotten that
 		switch {
 		case !a.passed || p.bulkOf(a) != nil:
 		case !a.complete() || a.pending > 0 || p.deaf:
 			c.sendBulk(now, p, a, 0)
-		case m != nil && m.since.Before(a.began):
+		case m != nil && m.Since.Before(a.began):
 			c.mention(now, a, p)
 		}
 	}
@@ -129,7 +129,7 @@ func (p *peer) nextBulk(now time.Time) (next *bulk, piece rangeset.Range) {
 		if !b.begun && !budget.allows(b.asm.total, incompleteSize/2) {
 			continue
 		}
-		if !p.linked && !b.asm.direct && p.core.self.live() { // who leaves still sends what it began
+		if !p.linked && !b.asm.direct && p.core.self.Live() { // who leaves still sends what it began
 			continue
 		}
 		if pieces[n] = b.next(); pieces[n].From < pieces[n].To {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -39,7 +40,7 @@ func (c *Core) linksFail(now time.Time) bool {
 
 // linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
 func (c *Core) linkWorks(now time.Time, p *peer) bool {
-	m := c.members.get(p.id)
+	m := c.members.Get(p.id)
 	return c.isLive(p.id) && !p.legacy && !c.swim.accuses(m) && now.Sub(p.mutual()) < p.silence(silenceCheck)
 }
 
@@ -49,7 +50,7 @@ func (c *Core) startCensus(now time.Time) {
 		return
 	}
 	x.left = x.left[:0]
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		if c.censusAsks(m) {
 			x.left = append(x.left, m.ID)
 		}
@@ -59,10 +60,10 @@ func (c *Core) startCensus(now time.Time) {
 }
 
 // censusAsks reports whether a census asks m: its links are watched anyway.
-func (c *Core) censusAsks(m *member) bool {
+func (c *Core) censusAsks(m *members.Entry) bool {
 	p := c.peers[m.ID]
 	known := c.swim.accuses(m) || p != nil && p.linked
-	return m != c.self && !m.legacy() && !known
+	return m != c.self && !m.Legacy() && !known
 }
 
 // stepCensus asks the next members. When the links are well again, and none of them has ended, it was a disturbance, and
@@ -71,12 +72,12 @@ func (c *Core) stepCensus(now time.Time) {
 	x := &c.swim.census
 	n := min(len(x.left), censusBatch)
 	for _, id := range x.left[:n] {
-		if m := c.members.get(id); m != nil && m.live() && c.censusAsks(m) {
+		if m := c.members.Get(id); m != nil && m.Live() && c.censusAsks(m) {
 			c.startProbe(now, m, true)
 		}
 	}
 	x.left = slices.Delete(x.left, 0, n)
-	if len(x.left) == 0 || !c.self.live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
+	if len(x.left) == 0 || !c.self.Live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
 		x.left = nil
 		return
 	}

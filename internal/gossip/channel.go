@@ -50,7 +50,7 @@ const identityMax = datagramMin - wire.BoxOverhead
 
 // addChannel begins a channel with the box that tells who we are.
 func (c *Core) addChannel(now time.Time, p *peer, s *session.Session) (identity []byte) {
-	if c.self.fill(&c.entry); len(c.entry.Meta) > identityMeta {
+	if c.self.Fill(&c.entry); len(c.entry.Meta) > identityMeta {
 		c.entry.Meta = nil
 	}
 	plain := wire.AppendIdentity(nil, c.newID(), &c.entry)

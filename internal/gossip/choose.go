@@ -1,11 +1,11 @@
 package gossip
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -118,22 +118,7 @@ func weight(s Strategy, local bool) float64 {
 // pairKey is an exponentially distributed number, fixed for the ordered pair of nodes, over the weight
 // of the second: its minimum falls on each candidate with a chance proportional to the weight.
 func pairKey(from, to wire.NodeID, weight float64) float64 {
-	h := mix(idHash(to) ^ mix(idHash(from)+0x9e3779b97f4a7c15))
+	h := members.Mix(members.Hash(to) ^ members.Mix(members.Hash(from)+0x9e3779b97f4a7c15))
 	u := (float64(h>>11) + 0.5) / (1 << 53)
 	return -math.Log(u) / weight
-}
-
-// idHash spreads a node id over 64 bits. It needs no resistance to attackers: ids in it belong to
-// members, who hold the key.
-func idHash(id wire.NodeID) uint64 {
-	return mix(binary.BigEndian.Uint64(id[:8]) ^ mix(binary.BigEndian.Uint64(id[8:])+0x9e3779b97f4a7c15))
-}
-
-// mix is the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-func mix(x uint64) uint64 {
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	return x ^ x>>31
 }

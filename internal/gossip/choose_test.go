@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 func testID(n int) (id wire.NodeID) {
-	binary.BigEndian.PutUint64(id[:8], mix(uint64(n)))
+	binary.BigEndian.PutUint64(id[:8], members.Mix(uint64(n)))
 	binary.BigEndian.PutUint64(id[8:], uint64(n))
 	id[6] = id[6]&0x0f | 0x80
 	return id

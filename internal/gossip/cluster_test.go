@@ -177,7 +177,7 @@ func (c *cluster) do(i int, f func(now time.Time)) {
 // whole reports whether every node knows all others and hears from as many as it wants.
 func (c *cluster) whole() bool {
 	for _, n := range c.nodes {
-		if n.members.count() != len(c.nodes) || n.Started() < min(n.cfg.Subscriptions, len(c.nodes)-1) {
+		if n.members.Count() != len(c.nodes) || n.Started() < min(n.cfg.Subscriptions, len(c.nodes)-1) {
 			return false
 		}
 	}
@@ -200,7 +200,7 @@ func (c *cluster) form(within time.Duration) time.Duration {
 func (c *cluster) missing() string {
 	var known, started []int
 	for _, n := range c.nodes {
-		known = append(known, n.members.count())
+		known = append(known, n.members.Count())
 		started = append(started, n.Started())
 	}
 	slices.Sort(known)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -70,7 +71,7 @@ type Config struct {
 
 	// Base is members that the core knows from the start and shares with other cores. It begins to choose
 	// among them at once. Only simulations have one.
-	Base *Table
+	Base *members.Base
 
 	Suite     session.Suite       // what boxes are sealed with
 	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
@@ -33,9 +34,9 @@ type Core struct {
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
 	keyTimer timer.Timer
 
-	self    *member
+	self    *members.Entry
 	swim    detector
-	members members
+	members members.Table
 	peers   map[wire.NodeID]*peer
 	boxes   map[[16]byte]*channel     // bound sessions by nonce prefix
 	links   []*peer                   // peers that messages are exchanged with, in the order linked
@@ -111,7 +112,7 @@ type Core struct {
 	settling    []byte                    // scratch: answers to the Naks of the datagram in progress
 	batch       [entriesBatch]wire.Member // scratch: entries being taken in
 	entry       wire.Member               // scratch: one entry being written
-	behind      []*member                 // scratch: what the sender of the entries in progress is behind on
+	behind      []*members.Entry          // scratch: what the sender of the entries in progress is behind on
 	smallMsg    smallMessage              // scratch: see newSmall
 	tellMsg     smallMessage              // scratch: see tellNow
 	going       []stored                  // scratch: see pumpSmall
@@ -140,7 +141,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: newMembers(cfg.Base),
+		members: members.NewTable(cfg.Base),
 		peers:   make(map[wire.NodeID]*peer),
 		boxes:   make(map[[16]byte]*channel),
 		direct:  quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
@@ -196,15 +197,16 @@ func New(now time.Time, cfg Config) (*Core, error) {
 // introduceSelf makes this node a member. A shared table that has it tells its incarnation.
 func (c *Core) introduceSelf(now time.Time) {
 	incarnation := uint64(now.UnixMilli())
-	if c.self = c.members.get(c.cfg.ID); c.self != nil {
+	if c.self = c.members.Get(c.cfg.ID); c.self != nil {
 		incarnation = c.self.Incarnation
 	} else {
-		c.self = &member{place: -1, since: now}
+		c.self = members.NewEntry(c.cfg.ID)
+		c.self.Since = now
 	}
 	c.self.Member = Member{ID: c.cfg.ID, Name: c.cfg.Name, Addr: c.cfg.Advertise, Zone: c.cfg.Zone, Meta: c.cfg.Meta,
 		Versions: c.cfg.Versions, Incarnation: incarnation, Named: incarnation}
-	if !c.self.live() {
-		c.members.enlist(c.self)
+	if !c.self.Live() {
+		c.members.Add(c.self)
 	}
 }
 
@@ -263,14 +265,14 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() Stats {
 	s := c.stats
 	s.Dropped[DropOutrun] = c.seen.Outrun()
-	s.Members, s.Links, s.Sessions, s.Health = c.members.count(), len(c.links), len(c.boxes), c.swim.aware.score
+	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.aware.score
 	for _, ch := range c.boxes {
 		s.DatagramsLost += ch.Lost()
 	}
 	for _, p := range c.links {
 		s.Queued += p.waits() + len(p.bulk)
 	}
-	for _, m := range c.members.byID {
+	for m := range c.members.All {
 		s.Known[m.State]++
 	}
 	return s
@@ -281,7 +283,7 @@ func (c *Core) Version() uint64 { return c.version }
 
 // Members calls yield with each live member, oneself included, in no particular order.
 func (c *Core) Members(yield func(*Member)) {
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		yield(&m.Member)
 	}
 }

@@ -19,7 +19,7 @@ func (c *cluster) deaths(within time.Duration) (count int, longest time.Duration
 		c.net.RunFor(step)
 		now := 0
 		for _, n := range c.nodes {
-			now += len(c.nodes) - n.members.count()
+			now += len(c.nodes) - n.members.Count()
 		}
 		if now > 0 && wrong == 0 {
 			since = at
@@ -102,7 +102,7 @@ func TestHalfOfTheClusterKilledAtOnceIsDeadToTheOtherHalf(t *testing.T) {
 	begin := c.net.Elapsed()
 	right := func() bool {
 		for _, n := range c.nodes {
-			if n.members.count() != half {
+			if n.members.Count() != half {
 				return false
 			}
 		}
@@ -126,8 +126,8 @@ func TestNodeSuspendedForTenMinutesComesBackByItself(t *testing.T) {
 	c.net.Pause(n.addr)
 	c.net.RunFor(10 * time.Minute)
 	for i, o := range c.nodes {
-		if i != 7 && o.members.count() != 19 {
-			t.Fatalf("node %d has %d members while one is suspended", i, o.members.count())
+		if i != 7 && o.members.Count() != 19 {
+			t.Fatalf("node %d has %d members while one is suspended", i, o.members.Count())
 		}
 		o.events = nil
 	}

@@ -21,8 +21,8 @@ func (c *cluster) crash(i int, within time.Duration) (suspected, known time.Dura
 		at += 10 * time.Millisecond
 		live := 0
 		for k, n := range c.nodes {
-			m := n.members.get(id)
-			if k == i || m == nil || !m.live() {
+			m := n.members.Get(id)
+			if k == i || m == nil || !m.Live() {
 				continue
 			}
 			live++

@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -23,7 +24,7 @@ type detector struct {
 }
 
 // suspicion returns the suspicion against m, or nil if there is none.
-func (d *detector) suspicion(m *member) *suspicion {
+func (d *detector) suspicion(m *members.Entry) *suspicion {
 	if m.State != wire.StateSuspect {
 		return nil
 	}
@@ -31,7 +32,7 @@ func (d *detector) suspicion(m *member) *suspicion {
 }
 
 // accuses reports whether this node itself accuses m, which may be nil.
-func (d *detector) accuses(m *member) bool {
+func (d *detector) accuses(m *members.Entry) bool {
 	if m == nil {
 		return false
 	}

@@ -84,8 +84,8 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 // Repeat sends a broadcast from before a member joined to that member alone, once. A member that is gone, or that
 // speaks gwyh 0.1, is sent nothing. data is not kept.
 func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
-	m := c.members.get(to)
-	if m == nil || !m.live() || m.legacy() || m == c.self {
+	m := c.members.Get(to)
+	if m == nil || !m.Live() || m.Legacy() || m == c.self {
 		return nil
 	}
 	p, legacy := c.reach(now, m.Addr)
@@ -151,7 +151,7 @@ func (c *Core) newDirectID() (id wire.MessageID) {
 // there instead.
 func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 	if p, _ := c.direct.Get(to); p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
-		if m := c.members.get(p.id); m == nil || m.live() {
+		if m := c.members.Get(p.id); m == nil || m.Live() {
 			return p, false
 		}
 	}

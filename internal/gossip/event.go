@@ -1,6 +1,10 @@
 package gossip
 
-import "time"
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+)
 
 // EventKind is what an Event tells.
 type EventKind uint8
@@ -38,6 +42,9 @@ const (
 	ViaDirect               // to this node only
 	ViaRepeat               // to this node, because all nodes got it before this one joined (PROTOCOL.md U6)
 )
+
+// A Member is what a node knows of another, or of itself.
+type Member = members.Member
 
 // An Event is something that the application or its log is to hear of. Events come in order.
 type Event struct {
@@ -88,6 +95,6 @@ func (c *Core) restEvents() {
 	c.eventsMost = 0
 }
 
-func (c *Core) emitMember(kind EventKind, m *member) {
+func (c *Core) emitMember(kind EventKind, m *members.Entry) {
 	c.events = append(c.events, Event{Kind: kind, Member: m.Member})
 }

@@ -261,14 +261,14 @@ func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct
 // application is answered at once with none.
 func (c *Core) admitPush(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
 	switch {
-	case d.Use != wire.UseRoll && !c.cfg.State && c.self.live():
+	case d.Use != wire.UseRoll && !c.cfg.State && c.self.Live():
 		if now.Sub(p.refused) >= refusalPause {
 			p.refused = now
 			c.plain = wire.AppendDirect(c.plain[:0], answerID(id), wire.Direct{Use: d.Use.Answer()})
 			c.sendPlain(now, p, c.plain)
 		}
 		return false
-	case !c.self.live(), p.theirs != nil && !c.giveWay(now, p.theirs), !c.makeWay(now, int(d.Total)), !p.may(now):
+	case !c.self.Live(), p.theirs != nil && !c.giveWay(now, p.theirs), !c.makeWay(now, int(d.Total)), !p.may(now):
 		c.stats.StatesRefused++
 		if now.Sub(p.refused) >= refusalPause {
 			p.refused = now

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -138,7 +139,7 @@ func TestStateOfANodeIsMergedAfterTheNodeIsAMember(t *testing.T) {
 			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.3 })
 			n := c.nodes[0]
 			n.app.inside = func(e Event) {
-				if e.Kind == EventState && n.members.named("node-1") == nil {
+				if e.Kind == EventState && n.members.Named("node-1") == nil {
 					t.Errorf("asked %v, seed %d: merged before node-1 was a member", ask, seed)
 				}
 			}
@@ -345,7 +346,7 @@ func TestPushPullsBecomeRarerInALargeCluster(t *testing.T) {
 		nodes int
 		times time.Duration
 	}{{1, 1}, {32, 1}, {33, 2}, {64, 2}, {65, 3}, {128, 3}, {1000, 6}} {
-		n.members.live = make([]*member, w.nodes)
+		n.members = members.NewTable(members.NewBase(c.net.Now(), make([]Member, w.nodes)))
 		if got := n.pullInterval(); got != w.times*n.cfg.PushPullInterval {
 			t.Errorf("%d nodes: %v", w.nodes, got)
 		}

@@ -87,8 +87,8 @@ func TestCrashedNodeIsDeadToAllOnce(t *testing.T) {
 		if i == 7 {
 			continue
 		}
-		if got := n.count(EventLeave, "node-7"); got != 1 || n.members.count() != 29 {
-			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, n.members.count())
+		if got := n.count(EventLeave, "node-7"); got != 1 || n.members.Count() != 29 {
+			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, n.members.Count())
 		}
 	}
 }
@@ -114,8 +114,8 @@ func TestDepartedNodeIsGoneAtOnceAndMayReturn(t *testing.T) {
 	c.do(5, gone.Leave)
 	c.net.RunFor(100 * time.Millisecond)
 	for i, n := range c.nodes {
-		if n.count(EventLeave, "node-5") != 1 || n.members.count() != 19 {
-			t.Errorf("node %d: %d members after the leave, events %v", i, n.members.count(), n.names())
+		if n.count(EventLeave, "node-5") != 1 || n.members.Count() != 19 {
+			t.Errorf("node %d: %d members after the leave, events %v", i, n.members.Count(), n.names())
 		}
 	}
 	c.join(5, 0)
@@ -130,7 +130,7 @@ func TestNodeRefutesItsOwnDeath(t *testing.T) {
 	c.add(10)
 	c.form(3 * time.Second)
 	accuser, accused := c.nodes[2], c.nodes[6]
-	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.get(accused.cfg.ID)) })
+	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.Get(accused.cfg.ID)) })
 	c.net.RunFor(3 * time.Second)
 	if !c.whole() {
 		t.Fatalf("the accused did not come back: %s", c.missing())
@@ -191,8 +191,8 @@ func TestJoinToOneselfReachesOneself(t *testing.T) {
 	if j := c.nodes[0].joined; len(j) != 2 || joinErrors(j) != nil {
 		t.Fatalf("joined: %+v", j)
 	}
-	if c.nodes[0].members.count() != 1 || len(c.nodes[0].peers) != 0 {
-		t.Errorf("%d members, %d peers", c.nodes[0].members.count(), len(c.nodes[0].peers))
+	if c.nodes[0].members.Count() != 1 || len(c.nodes[0].peers) != 0 {
+		t.Errorf("%d members, %d peers", c.nodes[0].members.Count(), len(c.nodes[0].peers))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -37,7 +38,7 @@ type healing struct {
 // seekDead makes the next contact with a dead node due, if none is.
 func (c *Core) seekDead(now time.Time) {
 	wait := healLeast + time.Duration(c.rng.Int64N(int64(healMost-healLeast)))
-	if c.members.count() == 1 {
+	if c.members.Count() == 1 {
 		wait = healAlone + time.Duration(c.rng.Int64N(int64(2*healAlone)))
 	}
 	c.timers.Advance(&c.heal.timer, now.Add(wait))
@@ -46,35 +47,17 @@ func (c *Core) seekDead(now time.Time) {
 // meetDead makes contact with a node that is dead to us: it, or one that was started in its place, may be
 // there again. The more of us there are for each dead one, the fewer do it.
 func (c *Core) meetDead(now time.Time) {
-	lost, dead := c.drawDead(now)
+	lost, dead := c.members.DrawReserved(now, c.rng)
 	if lost == nil {
 		return // until the next death
 	}
 	c.seekDead(now)
-	if lost.legacy() && !c.admitsLegacy() {
+	if lost.Legacy() && !c.admitsLegacy() {
 		return
 	}
-	if c.self.live() && c.rng.IntN(c.members.count()) < dead+healSpare && !c.inhabited(lost.Addr) {
+	if c.self.Live() && c.rng.IntN(c.members.Count()) < dead+healSpare && !c.inhabited(lost.Addr) {
 		c.meet(now, lost.Addr)
 	}
-}
-
-// drawDead draws one of the dead whose name nobody has taken over, and counts them.
-func (c *Core) drawDead(now time.Time) (drawn *member, count int) {
-	c.members.expire(now)
-	if count = len(c.members.held); count == 0 {
-		return nil, 0
-	}
-	nth := c.rng.IntN(count)
-	for _, m := range c.members.graves {
-		if c.members.held[m.Name] != m {
-			continue
-		}
-		if nth--; nth < 0 {
-			return m, count
-		}
-	}
-	return nil, 0
 }
 
 // meet makes contact with whoever is at an address, as a Join does that nobody waits for.
@@ -93,7 +76,7 @@ func (c *Core) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 
 // Seek makes contact with those of the seeds' addresses at which there is no live member.
 func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
-	if !c.self.live() {
+	if !c.self.Live() {
 		return
 	}
 	free := slices.DeleteFunc(slices.Clone(seeds), func(a netip.AddrPort) bool { return c.inhabited(a) || c.speaks(now, a) })
@@ -105,10 +88,10 @@ func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 
 // inhabited reports whether a live member is at an address, or was reached there.
 func (c *Core) inhabited(a netip.AddrPort) bool {
-	if m := c.members.get(c.heal.reached[a]); m != nil && m.live() {
+	if m := c.members.Get(c.heal.reached[a]); m != nil && m.Live() {
 		return true
 	}
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		if m.Addr == a {
 			return true
 		}
@@ -131,8 +114,8 @@ func (c *Core) noteReached(to netip.AddrPort, id wire.NodeID) {
 
 // noteReturn takes note that a dead node lives after all: so may others that this node could not hear, and
 // one of them is compared with soon.
-func (c *Core) noteReturn(now time.Time, m *member) {
-	if m.legacy() { // which has nothing to compare
+func (c *Core) noteReturn(now time.Time, m *members.Entry) {
+	if m.Legacy() { // which has nothing to compare
 		return
 	}
 	h := &c.heal
@@ -154,8 +137,8 @@ func (c *Core) noteReturn(now time.Time, m *member) {
 func (c *Core) reunite(now time.Time) {
 	h := &c.heal
 	h.count, h.last = 0, now
-	m := c.members.get(h.returned)
-	if m == nil || !m.live() || !c.self.live() {
+	m := c.members.Get(h.returned)
+	if m == nil || !m.Live() || !c.self.Live() {
 		return
 	}
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
@@ -168,7 +151,7 @@ func (c *Core) reunite(now time.Time) {
 // wakeUp follows a time in which this node did not run, so long that the others took it for dead. They
 // have closed its sessions, and a box of a session that is closed is never answered.
 func (c *Core) wakeUp(now time.Time) {
-	if !c.self.live() || c.members.count() < 2 {
+	if !c.self.Live() || c.members.Count() < 2 {
 		return
 	}
 	c.logLimited(now, "asleep", "[WARN] gwyh: this node did not run for a while: shaking hands anew")

@@ -29,8 +29,8 @@ func (c *cluster) split(n int, length, within time.Duration) (took time.Duration
 		if i >= n {
 			want = len(c.nodes) - n
 		}
-		if nd.members.count() != want && want > 1 { // one that is alone doubts itself for longer
-			c.t.Errorf("node %d has %d members at the end of the partition, want %d", i, nd.members.count(), want)
+		if nd.members.Count() != want && want > 1 { // one that is alone doubts itself for longer
+			c.t.Errorf("node %d has %d members at the end of the partition, want %d", i, nd.members.Count(), want)
 		}
 	}
 	block.Heal()
@@ -99,7 +99,7 @@ func TestNodeThatSleptComesBackByItself(t *testing.T) {
 	n := c.nodes[3]
 	c.net.Pause(n.addr)
 	c.net.RunFor(10 * time.Minute)
-	if got := c.nodes[0].members.count(); got != 9 {
+	if got := c.nodes[0].members.Count(); got != 9 {
 		t.Fatalf("%d members while one sleeps", got)
 	}
 	for _, o := range c.nodes {
@@ -173,8 +173,8 @@ func TestNobodyDeadComesBackByComparing(t *testing.T) {
 		if i == 5 || i == 6 {
 			continue
 		}
-		if n.members.count() != 10 || n.count(EventJoin, "node-5")+n.count(EventJoin, "node-6") != 0 {
-			t.Errorf("node %d has %d members, was told %v", i, n.members.count(), n.names())
+		if n.members.Count() != 10 || n.count(EventJoin, "node-5")+n.count(EventJoin, "node-6") != 0 {
+			t.Errorf("node %d has %d members, was told %v", i, n.members.Count(), n.names())
 		}
 	}
 	if dead, left := late.events, late.count(EventLeave, "node-6"); left != 1 || late.count(EventLeave, "node-5") != 1 {

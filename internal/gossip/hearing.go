@@ -39,7 +39,7 @@ func (p *peer) heardAge(now time.Time) uint32 {
 
 // rootFor is the SyncRoot for p.
 func (c *Core) rootFor(now time.Time, p *peer) wire.SyncRoot {
-	return wire.SyncRoot{Root: c.members.root, Count: uint32(c.members.count()), Heard: p.heardAge(now)}
+	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.heardAge(now)}
 }
 
 // heardBy takes note that p has heard something that this node sent at the given time or later.
@@ -62,7 +62,7 @@ func (c *Core) answered(now time.Time, p *peer) {
 		c.helped(now, p)
 	}
 	if s := c.swim.suspicions[p.id]; s != nil && s.private && !p.swim.echo.Before(s.began) {
-		c.clearDoubt(now, c.members.get(p.id))
+		c.clearDoubt(now, c.members.Get(p.id))
 	}
 }
 

@@ -37,7 +37,7 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 		c.drop(DropUnexpected)
 		return
 	case f.Target == c.cfg.ID:
-		c.sendProbeResult(now, asker{p, f.Seq}, c.self.live())
+		c.sendProbeResult(now, asker{p, f.Seq}, c.self.Live())
 		return
 	case !p.swim.indirect.Take(now, quota.PerSecond(helpRate)):
 		c.drop(DropOversize)
@@ -63,7 +63,7 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 func (c *Core) startHelp(now time.Time, f *wire.ProbeFor) *help {
 	h := &help{target: f.Target, addr: f.Addr, began: now}
 	h.timer.Fire = func(now time.Time) { c.stepHelp(now, h) }
-	m := c.members.get(f.Target)
+	m := c.members.Get(f.Target)
 	switch {
 	case m != nil && m.Addr.IsValid():
 		h.addr = m.Addr

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -15,7 +16,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	var verdict *bool
 	const seq = 1 << 40
 	c.do(i, func(now time.Time) {
-		pr := &probe{m: &member{place: -1}, seq: seq, helpers: []wire.NodeID{helper.cfg.ID}}
+		pr := &probe{m: members.NewEntry(wire.NodeID{}), seq: seq, helpers: []wire.NodeID{helper.cfg.ID}}
 		pr.m.ID = target
 		n.swim.probes = append(n.swim.probes, pr)
 		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: seq, Target: target, Addr: addr})

@@ -36,8 +36,8 @@ func outsider(t *testing.T, wantLog string, tweak func(cfg *Config), setup func(
 		if i == 3 {
 			want = 1
 		}
-		if n.members.count() != want {
-			t.Errorf("node %d has %d members, want %d", i, n.members.count(), want)
+		if n.members.Count() != want {
+			t.Errorf("node %d has %d members, want %d", i, n.members.Count(), want)
 		}
 		for _, l := range n.logs {
 			if strings.Contains(l, wantLog) {
@@ -82,8 +82,8 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 		c.net.RunFor(10 * time.Millisecond)
 	}
 	n := c.nodes[0]
-	if n.stats.Rejected[handshake.Unbound] != 20 || len(n.peers) != 1 || n.members.count() != 2 {
-		t.Errorf("refused %d, %d peers, %d members", n.stats.Rejected[handshake.Unbound], len(n.peers), n.members.count())
+	if n.stats.Rejected[handshake.Unbound] != 20 || len(n.peers) != 1 || n.members.Count() != 2 {
+		t.Errorf("refused %d, %d peers, %d members", n.stats.Rejected[handshake.Unbound], len(n.peers), n.members.Count())
 	}
 }
 
@@ -254,8 +254,8 @@ func TestMemberOutsideTheAllowedNetworksIsNoMember(t *testing.T) {
 	}
 	c.net.RunFor(5 * time.Second)
 	for i, n := range c.nodes[:3] {
-		if n.members.count() != 3 || n.members.named("node-3") != nil {
-			t.Errorf("node %d has %d members", i, n.members.count())
+		if n.members.Count() != 3 || n.members.Named("node-3") != nil {
+			t.Errorf("node %d has %d members", i, n.members.Count())
 		}
 	}
 	if c.nodes[0].stats.Dropped[DropAddress] == 0 {

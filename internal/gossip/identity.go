@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -28,8 +29,8 @@ func (c *Core) nameHold() time.Duration {
 // claimName settles who bears the name of an alive entry, and reports whether it is taken in. The one it
 // takes the name from is returned: an earlier run of the same program, or a node that took the name later
 // than the one that claims it.
-func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bool) {
-	holder := c.members.named(string(e.Name))
+func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *members.Entry, ok bool) {
+	holder := c.members.Named(string(e.Name))
 	switch {
 	case holder == nil:
 		free := c.nameIsFree(now, e)
@@ -57,8 +58,8 @@ func (c *Core) claimName(now time.Time, e *wire.Member) (replaced *member, ok bo
 
 // later reports whether an entry claims a name after the one that bears it did. Of gwyh 0.1 nodes the one
 // heard last bears the name of their address.
-func later(e *wire.Member, holder *member) bool {
-	if holder.legacy() {
+func later(e *wire.Member, holder *members.Entry) bool {
+	if holder.Legacy() {
 		return e.Incarnation > holder.Incarnation
 	}
 	if e.Named != holder.Named {
@@ -70,8 +71,8 @@ func later(e *wire.Member, holder *member) bool {
 // nameIsFree reports whether an entry may have a name that nobody bears. That of a dead node is kept for its address
 // for a while, because the node may come back, unless another node has that address.
 func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
-	dead := c.members.held[string(e.Name)]
-	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.since) >= c.nameHold() || c.isVacated(now, dead) {
+	dead := c.members.Reserved(string(e.Name))
+	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.Since) >= c.nameHold() || c.isVacated(now, dead) {
 		return true
 	}
 	c.logLimited(now, "held", "[WARN] gwyh: the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
@@ -79,13 +80,13 @@ func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
 }
 
 // isVacated reports whether another node has the address of a dead one.
-func (c *Core) isVacated(now time.Time, dead *member) bool {
-	if dead.vacated || !c.nameWalks.Take(now, walkRate) {
-		return dead.vacated
+func (c *Core) isVacated(now time.Time, dead *members.Entry) bool {
+	if dead.Vacated || !c.nameWalks.Take(now, walkRate) {
+		return dead.Vacated
 	}
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		if hasTaken(m.ID, m.Addr, m.Incarnation, dead) {
-			dead.vacated = true
+			dead.Vacated = true
 			return true
 		}
 	}
@@ -98,30 +99,29 @@ func (c *Core) noteAddress(now time.Time, e *wire.Member) {
 	if !c.nameWalks.Take(now, walkRate) {
 		return
 	}
-	for _, dead := range c.members.held {
+	for dead := range c.members.EachReserved {
 		if hasTaken(e.ID, e.Addr, e.Incarnation, dead) {
-			dead.vacated = true
+			dead.Vacated = true
 		}
 	}
 }
 
 // hasTaken reports whether a node lives at the address of a dead one, and has said so after that one spoke last.
-func hasTaken(id wire.NodeID, addr netip.AddrPort, incarnation uint64, dead *member) bool {
+func hasTaken(id wire.NodeID, addr netip.AddrPort, incarnation uint64, dead *members.Entry) bool {
 	return addr == dead.Addr && id != dead.ID && incarnation > dead.Incarnation
 }
 
 // disown takes the name, and the membership with it, from a node that lives. It is not dead: when the name
 // is free it comes back.
-func (c *Core) disown(now time.Time, m *member) {
+func (c *Core) disown(now time.Time, m *members.Entry) {
 	c.absolve(m)
-	c.members.unlist(m)
-	delete(c.members.byID, m.ID)
+	c.members.Forget(m)
 	delete(c.avoided, m.ID)
 	c.memberChanged(now)
 }
 
 // conflict tells of two live nodes with one name.
-func (c *Core) conflict(now time.Time, existing *member, e *wire.Member) {
+func (c *Core) conflict(now time.Time, existing *members.Entry, e *wire.Member) {
 	if last, ok := c.conflicts.Get(existing.Name); ok && now.Sub(last) < conflictInterval {
 		return
 	}
@@ -139,7 +139,7 @@ func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	}
 	c.cfg.Advertise, c.self.Addr = to, to
 	c.hs.SetAdvertise(to)
-	if c.self.live() {
+	if c.self.Live() {
 		c.renewSelf(now, 0)
 		c.emitMember(EventUpdate, c.self)
 	}

@@ -11,7 +11,7 @@ import (
 func (c *cluster) bearers(name string, but int) map[wire.NodeID]int {
 	found := map[wire.NodeID]int{}
 	for i, n := range c.nodes {
-		if m := n.members.named(name); i != but && m != nil && c.net.Up(n.addr) {
+		if m := n.members.Named(name); i != but && m != nil && c.net.Up(n.addr) {
 			found[m.ID]++
 		}
 	}
@@ -36,8 +36,8 @@ func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
 		t.Errorf("node-2 is %v, want %v to all five", b, first)
 	}
 	for i, n := range c.nodes[:5] {
-		if n.members.count() != 5 || len(n.conflicts) > 1 {
-			t.Errorf("node %d has %d members, was told %d times of the conflict", i, n.members.count(), len(n.conflicts))
+		if n.members.Count() != 5 || len(n.conflicts) > 1 {
+			t.Errorf("node %d has %d members, was told %d times of the conflict", i, n.members.Count(), len(n.conflicts))
 		}
 	}
 	if e := c.nodes[0].conflicts; len(e) != 1 || e[0].Member.ID != first || e[0].Other.ID != other || e[0].Other.Addr != c.nodes[5].addr {
@@ -140,8 +140,8 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 			if changes := n.count(EventUpdate, "node-2"); changes > 1 || n.count(EventLeave, "") != 0 || i < 6 && changes > 0 {
 				t.Errorf("node %d was told %v", i, n.names())
 			}
-			if i != 8 && n.members.count() != 11 {
-				t.Errorf("node %d has %d members", i, n.members.count())
+			if i != 8 && n.members.Count() != 11 {
+				t.Errorf("node %d has %d members", i, n.members.Count())
 			}
 		}
 		if e := c.nodes[8].conflicts; len(e) == 0 || e[0].Other.ID != elder {
@@ -180,7 +180,7 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 			if o.count(EventLeave, "") != 0 || o.count(EventJoin, "") != 0 {
 				t.Errorf("knows %v: node %d was told %v", knows, i, o.names())
 			}
-			if m := o.members.named("node-4"); knows && (m.Addr != to || o.count(EventUpdate, "node-4") != 1) {
+			if m := o.members.Named("node-4"); knows && (m.Addr != to || o.count(EventUpdate, "node-4") != 1) {
 				t.Errorf("node %d has node-4 at %v, was told %v", i, m.Addr, o.names())
 			}
 			if p := o.peers[n.cfg.ID]; p != nil && p.linked && p.set.Path().Remote != to {
@@ -241,7 +241,7 @@ func TestMassRestartWithTheSameNames(t *testing.T) {
 	}
 	for i, n := range c.nodes {
 		for k, o := range c.nodes {
-			if m := n.members.named(o.cfg.Name); m == nil || m.ID != o.cfg.ID {
+			if m := n.members.Named(o.cfg.Name); m == nil || m.ID != o.cfg.ID {
 				t.Errorf("node %d takes %v for node %d", i, m, k)
 			}
 		}

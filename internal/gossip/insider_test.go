@@ -61,11 +61,11 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 		w.Append(&wire.Member{State: wire.StateDead, ID: id, Incarnation: at}, 1400)
 		c.say(1, 0, w.End())
 	}
-	if held := len(n.members.held); held != 1 {
+	if held := n.members.CountReserved(); held != 1 {
 		t.Errorf("%d names are held for one dead node", held)
 	}
 	c.do(0, func(now time.Time) {
-		if m, count := n.drawDead(now); m == nil || m.ID != id || count != 1 {
+		if m, count := n.members.DrawReserved(now, n.rng); m == nil || m.ID != id || count != 1 {
 			t.Errorf("the dead that are looked for: %v, %d", m, count)
 		}
 	})
@@ -104,8 +104,8 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
-	if dropped := n.stats.Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.count() < walksMax {
-		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.count())
+	if dropped := n.stats.Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.Count() < walksMax {
+		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.Count())
 	}
 }
 

@@ -4,17 +4,17 @@ import "github.com/gwyh-go/gwyh/internal/wire"
 
 // Member returns what is known of a live member.
 func (c *Core) Member(id wire.NodeID) (Member, bool) {
-	if m := c.members.get(id); m != nil && m.live() {
+	if m := c.members.Get(id); m != nil && m.Live() {
 		return m.Member, true
 	}
 	return Member{}, false
 }
 
 // NumMembers is the number of live members, oneself included.
-func (c *Core) NumMembers() int { return c.members.count() }
+func (c *Core) NumMembers() int { return c.members.Count() }
 
 // NumGo is the number of live members that are Go nodes, this node included.
-func (c *Core) NumGo() int { return c.members.peers() }
+func (c *Core) NumGo() int { return c.members.CountGo() }
 
 // Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
 // something by comparing with a core to which nothing happened.
@@ -32,7 +32,7 @@ type Holdings struct {
 
 // Holdings counts what the core keeps.
 func (c *Core) Holdings() Holdings {
-	h := Holdings{Tombstones: len(c.members.byID) - len(c.members.live), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
+	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
 		Timers: c.timers.Len(), Dials: len(c.dials), Joins: len(c.joins), Sends: len(c.unsent) + len(c.sends), Queued: c.store.size}
 	for _, m := range c.held {
 		h.Queued += len(m.data)

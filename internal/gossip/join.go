@@ -105,11 +105,11 @@ func (c *Core) doubtJoin(now time.Time, j *join) {
 
 // comeBack makes a node that left a member again.
 func (c *Core) comeBack(now time.Time) {
-	if c.self.live() {
+	if c.self.Live() {
 		return
 	}
 	c.self.State, c.self.Named = wire.StateAlive, max(c.self.Named+1, uint64(now.UnixMilli()))
-	c.members.enlist(c.self)
+	c.members.Add(c.self)
 	c.refute(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)
 	c.log(now, topicJoined, "this node is a member again after it left")
@@ -119,8 +119,8 @@ func (c *Core) comeBack(now time.Time) {
 func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
 	var found *peer
 	for _, p := range c.peers {
-		m := c.members.get(p.id)
-		if m == nil || !m.live() || m.Addr != to || p.set.Current(now) == nil {
+		m := c.members.Get(p.id)
+		if m == nil || !m.Live() || m.Addr != to || p.set.Current(now) == nil {
 			continue
 		}
 		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {

@@ -54,7 +54,7 @@ func TestRemovedKeyEndsTheSessionsOfThoseWhoHaveNoOther(t *testing.T) {
 		}
 	}
 	c.net.RunFor(time.Minute)
-	if got := c.nodes[0].members.count(); got != 2 {
+	if got := c.nodes[0].members.Count(); got != 2 {
 		t.Errorf("node 0 has %d members, want 2", got)
 	}
 }
@@ -66,12 +66,12 @@ func TestNodeThatCrashesRightAfterItsJoinIsFoundDead(t *testing.T) {
 	c.form(3 * time.Second)
 	c.add(1)
 	c.join(10, 0)
-	c.net.RunUntil(time.Second, func() bool { return c.nodes[0].members.count() == 11 })
+	c.net.RunUntil(time.Second, func() bool { return c.nodes[0].members.Count() == 11 })
 	c.net.Crash(c.nodes[10].addr)
 	c.net.RunFor(20 * time.Second)
 	for i, n := range c.nodes[:10] {
-		if n.members.count() != 10 {
-			t.Errorf("node %d has %d members, want 10", i, n.members.count())
+		if n.members.Count() != 10 {
+			t.Errorf("node %d has %d members, want 10", i, n.members.Count())
 		}
 	}
 }

@@ -38,8 +38,8 @@ func (l *lately) put(now time.Time, id *wire.MessageID, kept stored) {
 
 // welcome announces to a member that is new, or back, what was said lately.
 func (c *Core) welcome(now time.Time, p *peer) {
-	m := c.members.get(p.id)
-	if m == nil || p.legacy || now.Sub(m.since) > newcomerFor {
+	m := c.members.Get(p.id)
+	if m == nil || p.legacy || now.Sub(m.Since) > newcomerFor {
 		return
 	}
 	l := &c.lately

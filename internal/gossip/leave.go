@@ -24,14 +24,14 @@ type farewell struct {
 // that they know, or do not answer. Sessions stay, so that late questions are answered, until the core is
 // dropped.
 func (c *Core) Leave(now time.Time) {
-	if !c.self.live() {
+	if !c.self.Live() {
 		if !c.farewell.timer.Pending() {
 			c.events = append(c.events, Event{Kind: EventDeparted})
 		}
 		return
 	}
 	c.self.State = wire.StateLeft
-	c.members.bury(now, c.self)
+	c.members.Remove(now, c.self)
 	c.emitMember(EventLeave, c.self)
 	c.log(now, topicLeft, "this node leaves")
 	c.memberChanged(now)
@@ -58,7 +58,7 @@ func (c *Core) Leave(now time.Time) {
 // bidFarewell tells the links of a departure that they have not confirmed.
 func (c *Core) bidFarewell(now time.Time) {
 	f := &c.farewell
-	if f.tries == len(farewellWaits) || c.self.live() {
+	if f.tries == len(farewellWaits) || c.self.Live() {
 		f.to = nil
 	}
 	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool {
@@ -72,7 +72,7 @@ func (c *Core) bidFarewell(now time.Time) {
 	for _, id := range f.to {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())
-		w.Append(c.self.fill(&c.entry), controlMax)
+		w.Append(c.self.Fill(&c.entry), controlMax)
 		c.plain = c.appendPing(w.End(), now, p, nil)
 		p.swim.pings[len(p.swim.pings)-1].farewell = true
 		c.sendPlain(now, p, c.plain)
@@ -98,7 +98,7 @@ func (c *Core) departed() {
 
 // remind tells a peer that speaks to this node as to a member that it has left.
 func (c *Core) remind(now time.Time, p *peer) {
-	if !c.self.live() && !p.legacy {
+	if !c.self.Live() && !p.legacy {
 		c.tell(now, p, c.self)
 	}
 }

@@ -78,8 +78,8 @@ func TestManyDeparturesShareDatagrams(t *testing.T) {
 	c.net.RunFor(100 * time.Millisecond)
 	sent := c.net.Stats().Sent - before
 	for i, n := range c.nodes[going:] {
-		if n.members.count() != size-going {
-			t.Errorf("node %d has %d members", going+i, n.members.count())
+		if n.members.Count() != size-going {
+			t.Errorf("node %d has %d members", going+i, n.members.Count())
 		}
 	}
 	if per := float64(sent) / size; per > 150 {
@@ -100,8 +100,8 @@ func TestNodeThatLeftComesBackInAllRespects(t *testing.T) {
 		before, id := n.self.Incarnation, n.cfg.ID
 		c.do(5, n.Leave)
 		c.net.RunFor([]time.Duration{20 * time.Millisecond, 5 * time.Second, 10 * time.Minute}[round])
-		if n.Links() != 0 || n.members.count() != 19 {
-			t.Errorf("round %d: %d links, %d members after the leave", round, n.Links(), n.members.count())
+		if n.Links() != 0 || n.members.Count() != 19 {
+			t.Errorf("round %d: %d links, %d members after the leave", round, n.Links(), n.members.Count())
 		}
 		c.join(5, 0)
 		if !c.net.RunUntil(3*time.Second, c.whole) {

@@ -39,7 +39,7 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	}
 	switch m.Kind {
 	case wire.KindBroadcast:
-		if p.vetoed || c.members.get(p.id) == nil {
+		if p.vetoed || c.members.Get(p.id) == nil {
 			c.drop(DropUnexpected) // it was kept out
 			return
 		}
@@ -67,7 +67,7 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 // harm. One of ours that comes back is none.
 func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
 	switch {
-	case c.ids.Made(&m.ID) || !c.self.live() || !c.isMember(p):
+	case c.ids.Made(&m.ID) || !c.self.Live() || !c.isMember(p):
 		return
 	case !p.subscriber && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
 		c.drop(DropOversize)
@@ -131,5 +131,5 @@ func (c *Core) sendLegacyBroadcast(now time.Time, p *peer, id wire.MessageID, da
 
 // warnLegacySize says that a broadcast does not reach the gwyh 0.1 members.
 func (c *Core) warnLegacySize(now time.Time, size int) {
-	c.logLimited(now, "legacy size", "[WARN] gwyh: a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.old, legacyMessage)
+	c.logLimited(now, "legacy size", "[WARN] gwyh: a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
 }

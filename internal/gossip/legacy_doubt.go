@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -26,14 +27,14 @@ type legacyQuestion struct {
 }
 
 // askOthers asks all Go nodes whether they hear a gwyh 0.1 member, of which an incarnation is doubted.
-func (c *Core) askOthers(now time.Time, m *member, incarnation uint64) {
+func (c *Core) askOthers(now time.Time, m *members.Entry, incarnation uint64) {
 	if c.mayAsk(now, m) {
 		c.passQuestion(now, m, incarnation, c.cfg.ID, nil)
 	}
 }
 
 // mayAsk bounds the questions, for each is passed on by every Go node.
-func (c *Core) mayAsk(now time.Time, m *member) bool {
+func (c *Core) mayAsk(now time.Time, m *members.Entry) bool {
 	o := &c.old
 	if last, ok := o.asked.Get(m.ID); ok && now.Sub(last) < legacyAskPause {
 		return false
@@ -47,7 +48,7 @@ func (c *Core) mayAsk(now time.Time, m *member) bool {
 }
 
 // passQuestion sends a question to all linked Go nodes but the one that it came from.
-func (c *Core) passQuestion(now time.Time, m *member, incarnation uint64, by wire.NodeID, from *peer) {
+func (c *Core) passQuestion(now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, from *peer) {
 	for _, p := range c.links {
 		if p == from || p.legacy {
 			continue
@@ -62,9 +63,9 @@ func (c *Core) passQuestion(now time.Time, m *member, incarnation uint64, by wir
 
 // handleQuestion takes the question of a Go node whether a gwyh 0.1 member is heard. A node that has heard more of it
 // than the asker tells that; one that has a session with it asks it for a sign of life; all pass the question on.
-func (c *Core) handleQuestion(now time.Time, m *member, e *wire.Member, from *peer) {
+func (c *Core) handleQuestion(now time.Time, m *members.Entry, e *wire.Member, from *peer) {
 	switch {
-	case m == nil || !m.live():
+	case m == nil || !m.Live():
 		c.stats.MembersStale++
 		return
 	case m.Incarnation > e.Incarnation:
@@ -88,7 +89,7 @@ func (c *Core) handleQuestion(now time.Time, m *member, e *wire.Member, from *pe
 }
 
 // answerQuestion tells the asker what is known of a member that it is behind on.
-func (c *Core) answerQuestion(now time.Time, m *member, from *peer) {
+func (c *Core) answerQuestion(now time.Time, m *members.Entry, from *peer) {
 	if from == nil {
 		return
 	}
@@ -102,7 +103,7 @@ func (c *Core) vouchSoon(now time.Time, p *peer) {
 	of := p.old.question.incarnation
 	p.old.question = legacyQuestion{}
 	c.legacyLater(now, c.between(0, legacyVouchMax), func(now time.Time) {
-		if m := c.members.get(p.id); m != nil && m.live() && m.Incarnation <= of {
+		if m := c.members.Get(p.id); m != nil && m.Live() && m.Incarnation <= of {
 			c.vouch(now, m, of)
 		}
 	})
@@ -110,8 +111,8 @@ func (c *Core) vouchSoon(now time.Time, p *peer) {
 
 // watchLegacy asks the other Go nodes, once in each silence, about a peer of which nothing came for long.
 func (c *Core) watchLegacy(now time.Time, p *peer) {
-	m := c.members.get(p.id)
-	if m == nil || !m.live() || p.old.doubted.After(p.swim.heard) || now.Sub(p.swim.heard) < legacyAskAfter {
+	m := c.members.Get(p.id)
+	if m == nil || !m.Live() || p.old.doubted.After(p.swim.heard) || now.Sub(p.swim.heard) < legacyAskAfter {
 		return
 	}
 	p.old.doubted, p.old.doubt = now, m.Incarnation
@@ -119,6 +120,6 @@ func (c *Core) watchLegacy(now time.Time, p *peer) {
 }
 
 // vouchedFor reports whether others have vouched for a peer since this node began to doubt that it lives.
-func (p *peer) vouchedFor(m *member) bool {
+func (p *peer) vouchedFor(m *members.Entry) bool {
 	return p.old.doubted.After(p.swim.heard) && m.Incarnation > p.old.doubt
 }

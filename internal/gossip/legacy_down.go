@@ -39,8 +39,8 @@ func (c *Core) checkDown(now time.Time, p *peer, what claim) {
 		}
 		return
 	}
-	m := c.members.get(p.id)
-	if m == nil || !m.live() {
+	m := c.members.Get(p.id)
+	if m == nil || !m.Live() {
 		return
 	}
 	check := &downCheck{claims: []claim{what}, began: max(m.Incarnation, what.incarnation)}
@@ -65,8 +65,8 @@ func (c *Core) believe(now time.Time, p *peer, check *downCheck) {
 		return
 	}
 	p.old.check = nil
-	m := c.members.get(p.id)
-	if m == nil || !m.live() || m.Incarnation > check.began {
+	m := c.members.Get(p.id)
+	if m == nil || !m.Live() || m.Incarnation > check.began {
 		return // gone, or somebody has vouched for it since
 	}
 	latest := millis(p.set.LastOpened())
@@ -85,7 +85,7 @@ func (c *Core) refuteFor(now time.Time, p *peer, check *downCheck) {
 	for _, cl := range check.claims {
 		above = max(above, cl.incarnation)
 	}
-	if m := c.members.get(p.id); above > 0 && m != nil && m.live() {
+	if m := c.members.Get(p.id); above > 0 && m != nil && m.Live() {
 		c.vouch(now, m, above)
 	}
 }
@@ -103,9 +103,9 @@ func (c *Core) refuteOwnDown(now time.Time) {
 	c.logLimited(now, "legacy down", "[WARN] gwyh: gwyh 0.1 nodes took this node for down: shaking hands with them again")
 	c.old.refuted = now.Add(wait)
 	c.legacyLater(now, wait, func(now time.Time) {
-		for _, m := range c.members.live {
+		for _, m := range c.members.Live() {
 			p := c.peers[m.ID]
-			if p == nil || !p.legacy || !p.linked || !c.self.live() {
+			if p == nil || !p.legacy || !p.linked || !c.self.Live() {
 				continue
 			}
 			p.old.forgot = p.sub != subNone

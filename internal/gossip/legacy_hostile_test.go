@@ -67,11 +67,11 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 	}
 	c.net.RunFor(20 * time.Second)
 	for i, n := range c.nodes {
-		if n.members.peers() != len(c.nodes) {
-			t.Errorf("node %d has %d Go nodes", i, n.members.peers())
+		if n.members.CountGo() != len(c.nodes) {
+			t.Errorf("node %d has %d Go nodes", i, n.members.CountGo())
 		}
-		for m := range n.members.each {
-			if !m.legacy() && (m.State != wire.StateAlive || m.Addr != c.nodes[0].addr && m.Addr != c.nodes[1].addr && m.Addr != c.nodes[2].addr && m.Addr != c.nodes[3].addr) {
+		for m := range n.members.Each {
+			if !m.Legacy() && (m.State != wire.StateAlive || m.Addr != c.nodes[0].addr && m.Addr != c.nodes[1].addr && m.Addr != c.nodes[2].addr && m.Addr != c.nodes[3].addr) {
 				t.Errorf("node %d: %+v", i, m.Member)
 			}
 		}

@@ -22,8 +22,8 @@ func beforeLoss(t *testing.T, nodes, models int) (c *cluster, olds []netip.AddrP
 	}
 	c.net.RunFor(20 * time.Second)
 	for i, n := range c.nodes {
-		if n.members.count() != nodes+models {
-			t.Fatalf("node %d knows %d members", i, n.members.count())
+		if n.members.Count() != nodes+models {
+			t.Fatalf("node %d knows %d members", i, n.members.Count())
 		}
 	}
 	return c, olds
@@ -65,7 +65,7 @@ func TestDownAboutALegacyNodeIsNotBelievedWhereAnotherGoNodeHearsIt(t *testing.T
 		c.nodes[i].events = nil
 	}
 	b := c.net.Partition([]netip.AddrPort{c.nodes[0].addr}, olds)
-	a.status(a.next(), c.nodes[0].members.named(legacyName(olds[0])).ID, olds[0], false)
+	a.status(a.next(), c.nodes[0].members.Named(legacyName(olds[0])).ID, olds[0], false)
 	c.net.RunFor(5 * time.Second)
 	b.Heal()
 	c.net.RunFor(30 * time.Second)
@@ -80,7 +80,7 @@ func TestQuestionsAboutALegacyNodeArePassedOnOnceASecond(t *testing.T) {
 	c, a, _ := aged(t, 3)
 	a.mute = true
 	n := c.nodes[0]
-	m := n.members.get(a.id)
+	m := n.members.Get(a.id)
 	sent := n.Stats().SentDatagrams
 	for range 100 {
 		e := wire.Member{ID: a.id, State: wire.StateSuspect, Incarnation: m.Incarnation, From: c.nodes[1].cfg.ID}

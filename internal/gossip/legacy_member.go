@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -16,9 +17,6 @@ const (
 	legacyOrphan = 11 * time.Minute // without a word of it by anybody it is dead
 	legacyRevive = 3 * time.Second  // a verdict stands for so long before a sign of life undoes it
 )
-
-// legacy reports whether m is a gwyh 0.1 node.
-func (m *member) legacy() bool { return !m.ID.IsGo() }
 
 // legacyName is the name that every Go node derives for the gwyh 0.1 node at an address. One that starts again
 // there replaces its predecessor, as by M4.
@@ -35,19 +33,19 @@ func (c *Core) heardLegacy(now time.Time, p *peer) {
 	if p.old.question.until.After(now) {
 		c.vouchSoon(now, p)
 	}
-	m := c.members.get(p.id)
+	m := c.members.Get(p.id)
 	switch {
-	case !c.self.live() || p.vote != nil || p.vetoed:
-	case m == nil || !m.live() && now.Sub(m.since) >= legacyRevive:
+	case !c.self.Live() || p.vote != nil || p.vetoed:
+	case m == nil || !m.Live() && now.Sub(m.Since) >= legacyRevive:
 		c.meetLegacy(now, p, m)
-	case m.live() && millis(now) > m.Incarnation+uint64(p.old.lease.Milliseconds()):
+	case m.Live() && millis(now) > m.Incarnation+uint64(p.old.lease.Milliseconds()):
 		c.vouch(now, m, 0)
 	}
 	c.askLegacy(now, p)
 }
 
 // meetLegacy makes a member of a gwyh 0.1 node that no Go node knew, or that all took for dead.
-func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
+func (c *Core) meetLegacy(now time.Time, p *peer, m *members.Entry) {
 	addr := p.set.Path().Remote
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	e := wire.Member{State: wire.StateAlive, ID: p.id, Incarnation: millis(now), Name: []byte(legacyName(addr)), Addr: addr,
@@ -58,7 +56,7 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
 			e.Named = m.Named
 		}
 	}
-	if c.members.old >= legacyMembersMax {
+	if c.members.CountLegacy() >= legacyMembersMax {
 		c.drop(DropOversize)
 		return
 	}
@@ -66,7 +64,7 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
 		return
 	}
 	c.applyAlive(now, m, &e, nil, flooded)
-	if m = c.members.get(p.id); m != nil && m.live() {
+	if m = c.members.Get(p.id); m != nil && m.Live() {
 		c.floodStatus(now, m, true)
 		if p.sub == subNone && !p.old.fresh { // it was called down, and so does not know any more that we asked
 			c.shakeAgain(now, p)
@@ -76,20 +74,20 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *member) {
 
 // isMember reports whether a peer is a live member.
 func (c *Core) isMember(p *peer) bool {
-	m := c.members.get(p.id)
-	return m != nil && m.live()
+	m := c.members.Get(p.id)
+	return m != nil && m.Live()
 }
 
 // vouch says anew that a gwyh 0.1 node lives.
-func (c *Core) vouch(now time.Time, m *member, above uint64) {
-	c.members.reincarnate(m, max(millis(now), m.Incarnation+1, above+1))
+func (c *Core) vouch(now time.Time, m *members.Entry, above uint64) {
+	c.members.SetIncarnation(m, max(millis(now), m.Incarnation+1, above+1))
 	c.memberChanged(now)
 	c.spread(now, m, nil, flooded)
 }
 
 // applyLegacy takes in what a Go node says of a gwyh 0.1 node.
 func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
-	m := c.members.get(e.ID)
+	m := c.members.Get(e.ID)
 	switch {
 	case e.Incarnation > millis(now.Add(incarnationAhead)), e.State == wire.StateLeft:
 		c.drop(DropUnexpected)
@@ -102,7 +100,7 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 		}
 	case e.State == wire.StateDead:
 		c.doubtLegacy(now, m, e, from, how)
-	case string(e.Name) != legacyName(e.Addr) || len(e.Meta) > 0 || (m == nil || !m.live()) && c.members.old >= legacyMembersMax:
+	case string(e.Name) != legacyName(e.Addr) || len(e.Meta) > 0 || (m == nil || !m.Live()) && c.members.CountLegacy() >= legacyMembersMax:
 		c.drop(DropOversize)
 	case !c.heldForVerdict(now, m, e, from, how):
 		c.applyAlive(now, m, e, from, how)
@@ -111,10 +109,10 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 
 // doubtLegacy takes in a Go node's word that a gwyh 0.1 node is dead. Who has heard it since says so; who holds a
 // session with it asks it first.
-func (c *Core) doubtLegacy(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+func (c *Core) doubtLegacy(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) {
 	p := c.peers[e.ID]
 	switch {
-	case p == nil || m == nil || !m.live() || p.set.Current(now) == nil:
+	case p == nil || m == nil || !m.Live() || p.set.Current(now) == nil:
 		c.applyGone(now, m, e, from, how)
 	case millis(p.set.LastOpened()) > e.Incarnation:
 		c.vouch(now, m, e.Incarnation)
@@ -124,11 +122,11 @@ func (c *Core) doubtLegacy(now time.Time, m *member, e *wire.Member, from *peer,
 }
 
 // buryLegacy takes a gwyh 0.1 node for dead: Go nodes are told at once, its like once no Go node has objected.
-func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
-	c.members.reincarnate(m, max(m.Incarnation, incarnation))
+func (c *Core) buryLegacy(now time.Time, m *members.Entry, incarnation uint64) {
+	c.members.SetIncarnation(m, max(m.Incarnation, incarnation))
 	c.declareDead(now, m)
 	c.legacyLater(now, legacyRevive, func(now time.Time) {
-		if !m.live() && c.members.get(m.ID) == m {
+		if !m.Live() && c.members.Get(m.ID) == m {
 			c.floodStatus(now, m, false)
 		}
 	})
@@ -137,7 +135,7 @@ func (c *Core) buryLegacy(now time.Time, m *member, incarnation uint64) {
 // lostLegacy ends the link with a gwyh 0.1 peer that stayed silent. Where others hear it, this node has lost nothing
 // but its own session: it accuses nobody, and shakes hands anew later.
 func (c *Core) lostLegacy(now time.Time, p *peer) {
-	if m := c.members.get(p.id); m != nil && m.live() {
+	if m := c.members.Get(p.id); m != nil && m.Live() {
 		if p.vouchedFor(m) {
 			c.avoid(now, m)
 		} else {
@@ -151,12 +149,12 @@ func (c *Core) lostLegacy(now time.Time, p *peer) {
 // nodes find alike, and the choice of Go nodes (G8) does not count them. So none is mute, and a large cluster
 // does not drown a small one. It also ends those of which nobody has spoken for long.
 func (c *Core) chooseLegacy(now time.Time) {
-	if c.members.old == 0 {
+	if c.members.CountLegacy() == 0 {
 		return
 	}
-	var list []*member
-	for _, m := range c.members.live {
-		if m.legacy() {
+	var list []*members.Entry
+	for _, m := range c.members.Live() {
+		if m.Legacy() {
 			list = append(list, m)
 		}
 	}
@@ -177,11 +175,11 @@ func (c *Core) chooseLegacy(now time.Time) {
 }
 
 // isGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member.
-func (c *Core) isGate(m *member) bool {
+func (c *Core) isGate(m *members.Entry) bool {
 	before := 0
 	own := gateKey(m.ID, c.cfg.ID)
-	for o := range c.members.each {
-		if !o.legacy() && o != c.self && gateKey(m.ID, o.ID) < own {
+	for o := range c.members.Each {
+		if !o.Legacy() && o != c.self && gateKey(m.ID, o.ID) < own {
 			if before++; before >= legacyGates {
 				return false
 			}
@@ -190,4 +188,6 @@ func (c *Core) isGate(m *member) bool {
 	return true
 }
 
-func gateKey(of, node wire.NodeID) uint64 { return mix(idHash(node) ^ mix(idHash(of))) }
+func gateKey(of, node wire.NodeID) uint64 {
+	return members.Mix(members.Hash(node) ^ members.Mix(members.Hash(of)))
+}

@@ -20,14 +20,14 @@ func TestLegacyMemberThatIsHeardStaysAndOneOfWhichNobodySpeaksIsDeadAfterElevenM
 		ghost.Incarnation = millis(now)
 		c.nodes[0].apply(now, &ghost, nil, flooded)
 	})
-	before := c.nodes[2].members.get(model.ID()).Incarnation
+	before := c.nodes[2].members.Get(model.ID()).Incarnation
 	c.net.RunFor(10 * time.Minute)
 	for i := range c.nodes {
 		if !c.has(i, ghost.ID) || !c.has(i, model.ID()) {
 			t.Errorf("node %d: one is gone early", i)
 		}
 	}
-	if now := c.nodes[2].members.get(model.ID()).Incarnation; now < before+uint64(legacyLease.Milliseconds()) {
+	if now := c.nodes[2].members.Get(model.ID()).Incarnation; now < before+uint64(legacyLease.Milliseconds()) {
 		t.Errorf("the incarnation grew by %d ms", now-before)
 	}
 	c.net.RunFor(150 * time.Second)

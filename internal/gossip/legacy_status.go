@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -38,8 +39,8 @@ func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
 		}
 		return
 	}
-	known := c.members.get(of.ID)
-	live := known != nil && known.live()
+	known := c.members.Get(of.ID)
+	live := known != nil && known.Live()
 	switch {
 	case of.ID.IsGo(): // a Go node speaks for itself, and tells its own address
 		switch {
@@ -87,7 +88,7 @@ func tellable(p *peer, addr netip.AddrPort) bool {
 }
 
 // floodStatus tells the gwyh 0.1 peers of a member. That they pass it back is no news.
-func (c *Core) floodStatus(now time.Time, m *member, up bool) {
+func (c *Core) floodStatus(now time.Time, m *members.Entry, up bool) {
 	id := c.newID()
 	c.seen.First(now, &id)
 	c.passStatus(now, nil, id, wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone}, up)
@@ -121,8 +122,8 @@ func (c *Core) hope(now time.Time, of wire.Peer, reach func(now time.Time, at ne
 	}
 	c.old.hopes++
 	ok := c.legacyLater(now, c.between(0, hopeFor), func(now time.Time) {
-		m := c.members.get(of.ID)
-		if m != nil && m.live() || c.dialing(of.ID) || !c.self.live() {
+		m := c.members.Get(of.ID)
+		if m != nil && m.Live() || c.dialing(of.ID) || !c.self.Live() {
 			c.old.hopes--
 			return
 		}
@@ -148,7 +149,7 @@ func (c *Core) askSeed(now time.Time, p *peer) {
 		at = c.old.listNext
 	}
 	p.old.listWanted = c.legacyLater(now, at.Sub(now), func(now time.Time) {
-		if c.members.peers()-1 < c.cfg.Subscriptions {
+		if c.members.CountGo()-1 < c.cfg.Subscriptions {
 			c.askForPeers(now, p)
 		}
 	})
@@ -159,9 +160,9 @@ func (c *Core) askSeed(now time.Time, p *peer) {
 
 // askAgain asks one of the gwyh 0.1 members that this node has a session with for the nodes that it knows, while this
 // node knows no other Go node: a Go node may have come since, or the answer may have been lost.
-func (c *Core) askAgain(now time.Time, list []*member) {
+func (c *Core) askAgain(now time.Time, list []*members.Entry) {
 	o := &c.old
-	if c.members.peers() > 1 {
+	if c.members.CountGo() > 1 {
 		o.listWait = 0
 		return
 	}
@@ -171,7 +172,7 @@ func (c *Core) askAgain(now time.Time, list []*member) {
 	if now.Sub(o.listLast) < max(o.listWait, listAgain) {
 		return
 	}
-	list = slices.DeleteFunc(list, func(m *member) bool {
+	list = slices.DeleteFunc(list, func(m *members.Entry) bool {
 		p := c.peers[m.ID]
 		return p == nil || p.set.Current(now) == nil
 	})
@@ -182,7 +183,7 @@ func (c *Core) askAgain(now time.Time, list []*member) {
 }
 
 func (c *Core) askForPeers(now time.Time, p *peer) {
-	if c.peers[p.id] == p && c.self.live() {
+	if c.peers[p.id] == p && c.self.Live() {
 		p.old.listAsked, c.old.listLast = now, now
 		c.sendRequest(now, p, wire.KindPeerList)
 	}
@@ -200,8 +201,8 @@ func (c *Core) handlePeers(now time.Time, p *peer, data []byte) {
 		return
 	}
 	for _, of := range list[:min(len(list), listPeers)] {
-		m := c.members.get(of.ID)
-		switch known := of.ID == c.cfg.ID || m != nil && m.live(); {
+		m := c.members.Get(of.ID)
+		switch known := of.ID == c.cfg.ID || m != nil && m.Live(); {
 		case known:
 		case of.ID.IsGo():
 			c.hope(now, of, c.meet)

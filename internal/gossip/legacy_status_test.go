@@ -126,22 +126,22 @@ func aged(t *testing.T, nodes int) (c *cluster, a, b *ancient) {
 
 // has reports whether node i has a live member of that id.
 func (c *cluster) has(i int, id wire.NodeID) bool {
-	m := c.nodes[i].members.get(id)
-	return m != nil && m.live()
+	m := c.nodes[i].members.Get(id)
+	return m != nil && m.Live()
 }
 
 func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 	c, a, b := aged(t, 4)
 	for i, n := range c.nodes {
 		for _, o := range []*ancient{a, b} {
-			if m := n.members.get(o.id); m == nil || !m.live() || m.Name != "gwyh01-"+o.addr.String() || m.Addr != o.addr {
+			if m := n.members.Get(o.id); m == nil || !m.Live() || m.Name != "gwyh01-"+o.addr.String() || m.Addr != o.addr {
 				t.Errorf("node %d: %+v", i, m)
 			}
 		}
 		if n.count(EventJoin, "gwyh01-"+a.addr.String()) != 1 {
 			t.Errorf("node %d: %v", i, n.names())
 		}
-		if n.members.root != c.nodes[0].members.root {
+		if n.members.Root() != c.nodes[0].members.Root() {
 			t.Errorf("node %d has another view", i)
 		}
 	}
@@ -166,7 +166,7 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 		t.Errorf("%d of them were passed on", len(got))
 	}
 	c.net.RunFor(5 * time.Second)
-	if m := n.members.get(other.ID); !m.live() || m.State != wire.StateAlive || m.Addr != other.Addr || n.Version() != version {
+	if m := n.members.Get(other.ID); !m.Live() || m.State != wire.StateAlive || m.Addr != other.Addr || n.Version() != version {
 		t.Errorf("%+v", m)
 	}
 	if n.stats.HandshakesStarted != started {
@@ -224,16 +224,16 @@ func TestDownAboutALegacyPeerThatDoesNotAnswerIsBelievedAndPassedOn(t *testing.T
 
 func TestGoNodesWordThatALegacyNodeIsDeadIsOutdoneByWhoHearsIt(t *testing.T) {
 	c, a, _ := aged(t, 3)
-	before := c.nodes[1].members.get(a.id).Incarnation
+	before := c.nodes[1].members.Get(a.id).Incarnation
 	c.net.RunFor(time.Second)
-	c.do(2, func(now time.Time) { c.nodes[2].declareDead(now, c.nodes[2].members.get(a.id)) })
+	c.do(2, func(now time.Time) { c.nodes[2].declareDead(now, c.nodes[2].members.Get(a.id)) })
 	c.net.RunFor(3 * time.Second)
 	for i := range c.nodes {
 		if !c.has(i, a.id) {
 			t.Errorf("node %d believes it", i)
 		}
 	}
-	if c.nodes[1].members.get(a.id).Incarnation <= before {
+	if c.nodes[1].members.Get(a.id).Incarnation <= before {
 		t.Error("the incarnation is the old one")
 	}
 }
@@ -359,7 +359,7 @@ func TestGoNodeThatJoinsThroughALegacyNodeFindsTheOthers(t *testing.T) {
 		t.Errorf("%+v", c.nodes[2].joined)
 	}
 	for i, n := range c.nodes {
-		if n.members.count() != 4 || n.members.peers() != 3 {
+		if n.members.Count() != 4 || n.members.CountGo() != 3 {
 			t.Errorf("node %d knows %v", i, strings.Join(n.names(), ", "))
 		}
 	}
@@ -410,8 +410,8 @@ func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *tes
 	}
 	c.net.RunFor(time.Minute)
 	for i, n := range c.nodes {
-		if n.members.old != 12 || n.Started() < n.cfg.Subscriptions {
-			t.Errorf("node %d has %d legacy members and %d subscriptions to Go nodes", i, n.members.old, n.Started())
+		if n.members.CountLegacy() != 12 || n.Started() < n.cfg.Subscriptions {
+			t.Errorf("node %d has %d legacy members and %d subscriptions to Go nodes", i, n.members.CountLegacy(), n.Started())
 		}
 		for _, id := range n.subs.choice {
 			if !id.IsGo() {
@@ -419,14 +419,14 @@ func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *tes
 			}
 		}
 	}
-	for m := range c.nodes[0].members.each {
+	for m := range c.nodes[0].members.Each {
 		gates := 0
 		for _, n := range c.nodes {
-			if m.legacy() && n.isGate(m) {
+			if m.Legacy() && n.isGate(m) {
 				gates++
 			}
 		}
-		if m.legacy() && gates != legacyGates {
+		if m.Legacy() && gates != legacyGates {
 			t.Errorf("%s has %d gates", m.Name, gates)
 		}
 	}

@@ -108,8 +108,8 @@ func TestLegacyPeerTakesNoPartInWhatGoNodesSay(t *testing.T) {
 		if strings.Contains(answers, "Members") || strings.Contains(answers, "Sync") || strings.Contains(answers, "Ack") {
 			t.Errorf("%s: answered by %q", name, answers)
 		}
-		if got := o.core.stats.Dropped[DropUnexpected] - before; got != 1 || o.core.members.count() != 3 {
-			t.Errorf("%s: %d dropped, %d members", name, got, o.core.members.count())
+		if got := o.core.stats.Dropped[DropUnexpected] - before; got != 1 || o.core.members.Count() != 3 {
+			t.Errorf("%s: %d dropped, %d members", name, got, o.core.members.Count())
 		}
 	}
 }

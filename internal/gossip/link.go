@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/selection"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -77,12 +78,12 @@ func (c *Core) hasLink() bool {
 // needs no handshake, if there is one. That is for a Join that has come to its end. While the members still
 // change, as in a mass start, a choice waits for more of them.
 func (c *Core) chooseFirst(now time.Time) {
-	if !c.linkless() || !c.self.live() {
+	if !c.linkless() || !c.self.Live() {
 		return
 	}
 	c.followSelection(now) // its answer comes back here
 	first := chooser{count: 1}
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		if !c.candidate(now, m) {
 			continue
 		}
@@ -99,8 +100,8 @@ func (c *Core) chooseFirst(now time.Time) {
 }
 
 // candidate reports whether a member may be chosen that is not.
-func (c *Core) candidate(now time.Time, m *member) bool {
-	if m == c.self || m.legacy() || !c.subs.selection.Allows(now, m.ID) {
+func (c *Core) candidate(now time.Time, m *members.Entry) bool {
+	if m == c.self || m.Legacy() || !c.subs.selection.Allows(now, m.ID) {
 		return false
 	}
 	return !c.subs.chosen(m.ID) && !c.avoided[m.ID].until.After(now)
@@ -112,7 +113,7 @@ func (c *Core) candidate(now time.Time, m *member) bool {
 func (c *Core) rechoose(now time.Time) {
 	s := &c.subs
 	s.changed = time.Time{}
-	if !c.self.live() {
+	if !c.self.Live() {
 		c.timers.Set(&s.timer, now.Add(choiceInterval))
 		return
 	}
@@ -132,12 +133,12 @@ func (c *Core) rechoose(now time.Time) {
 		c.timers.Set(&s.timer, now.Add(choiceCalm))
 	}
 	c.followSelection(now)
-	if m := c.members.get(s.selection.Preferred()); m != nil && m.live() && c.candidate(now, m) {
+	if m := c.members.Get(s.selection.Preferred()); m != nil && m.Live() && c.candidate(now, m) {
 		s.choice = slices.Insert(s.choice, 0, m.ID)
 	}
 	var free time.Time // when the next avoided member may be asked again
 	each := func(yield func(candidate)) {
-		for m := range c.members.each {
+		for m := range c.members.Each {
 			if c.candidate(now, m) {
 				yield(candidate{id: m.ID, zone: m.Zone, key: pairKey(c.cfg.ID, m.ID, weight(c.cfg.Strategy, m.Zone == c.cfg.Zone)), away: c.distance(m)})
 			} else if until := c.avoided[m.ID].until; until.After(now) {
@@ -161,8 +162,8 @@ func (c *Core) rechoose(now time.Time) {
 
 // pursued reports whether a subscription to a member stands, or is on its way.
 func (c *Core) pursued(id wire.NodeID) bool {
-	m, p := c.members.get(id), c.peers[id]
-	return m != nil && m.live() && (p != nil && p.sub != subNone || c.dialing(id))
+	m, p := c.members.Get(id), c.peers[id]
+	return m != nil && m.Live() && (p != nil && p.sub != subNone || c.dialing(id))
 }
 
 // choose picks whom to subscribe to, of the candidates that each yields: the whole choice, or for the
@@ -202,7 +203,7 @@ func (c *Core) subscribe(now time.Time, id wire.NodeID) {
 	case p != nil && p.set.Current(now) != nil:
 		c.ask(now, p)
 	case !c.dialing(id):
-		c.dial(now, wire.Path{Remote: c.members.get(id).Addr}, dial{member: id}, now.Add(dialFor))
+		c.dial(now, wire.Path{Remote: c.members.Get(id).Addr}, dial{member: id}, now.Add(dialFor))
 	}
 }
 
@@ -222,7 +223,7 @@ type avoidance struct {
 }
 
 // avoid keeps a member that refused, or does not answer, out of the next choices, longer each time.
-func (c *Core) avoid(now time.Time, m *member) {
+func (c *Core) avoid(now time.Time, m *members.Entry) {
 	a := c.avoided[m.ID]
 	pause := min(avoidBase<<a.refusals, avoidMax)
 	c.logAvoided(now, m, pause)
@@ -233,7 +234,7 @@ func (c *Core) avoid(now time.Time, m *member) {
 // avoidPeer gives up asking p.
 func (c *Core) avoidPeer(now time.Time, p *peer) {
 	c.setSub(now, p, subNone)
-	if m := c.members.get(p.id); m != nil {
+	if m := c.members.Get(p.id); m != nil {
 		c.avoid(now, m)
 	}
 }
@@ -263,7 +264,7 @@ func (c *Core) handleStart(now time.Time, p *peer) {
 		p.vote.start = true // answered with the verdict
 		return
 	}
-	if !p.subscriber && (!c.self.live() || p.vetoed || c.subs.serving >= subscribersPer*c.cfg.Subscriptions) {
+	if !p.subscriber && (!c.self.Live() || p.vetoed || c.subs.serving >= subscribersPer*c.cfg.Subscriptions) {
 		c.sendRequest(now, p, wire.KindEndSubscription)
 		return
 	}
@@ -279,14 +280,14 @@ func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 		return
 	}
 	w := wire.BeginMembers(c.plain[:0], c.newID())
-	w.Append(c.self.fill(&c.entry), controlMax)
+	w.Append(c.self.Fill(&c.entry), controlMax)
 	c.plain = wire.AppendRequest(w.End(), c.newID(), k)
 	c.sendPlain(now, p, c.plain)
 }
 
 // handleStarted takes note that a subscription of ours is served.
 func (c *Core) handleStarted(now time.Time, p *peer) {
-	if !c.self.live() {
+	if !c.self.Live() {
 		c.setSub(now, p, subNone)
 	}
 	switch p.sub {

@@ -6,21 +6,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // The lines about members, links and handshakes (docs/DESIGN.md, "The log"). Those at DEBUG cost nothing unless
 // Config.Debug is set: the check stands before the arguments are made.
 
-// String is how log lines name a member.
-func (m *Member) String() string { return fmt.Sprintf("%q (%s)", m.Name, m.Addr) }
-
 // whoIs is how log lines name a node that need not be a member.
 func (c *Core) whoIs(id wire.NodeID) string {
 	if id == c.cfg.ID {
 		return "this node"
 	}
-	if m := c.members.get(id); m != nil && m.Name != "" {
+	if m := c.members.Get(id); m != nil && m.Name != "" {
 		return fmt.Sprintf("%q", m.Name)
 	}
 	if p := c.peers[id]; p != nil && p.name != "" {
@@ -31,29 +29,29 @@ func (c *Core) whoIs(id wire.NodeID) string {
 
 // An arrival is what was known of a node before it became a member.
 type arrival struct {
-	failed    *member   // the row of the same node, or of its earlier run, if that is dead; nil if not
-	since     time.Time // when it died
-	restarted bool      // it is another run
-	replaces  bool      // and nobody had noticed that the earlier one had ended
+	failed    *members.Entry // the row of the same node, or of its earlier run, if that is dead; nil if not
+	since     time.Time      // when it died
+	restarted bool           // it is another run
+	replaces  bool           // and nobody had noticed that the earlier one had ended
 }
 
 // arrivalOf looks at what is known before an alive entry is written into its row. before is the live member that had
 // the name until now.
-func (c *Core) arrivalOf(m, before *member, name string) arrival {
+func (c *Core) arrivalOf(m, before *members.Entry, name string) arrival {
 	if before != nil {
 		return arrival{replaces: before != m && before.State == wire.StateDead}
 	}
 	if m.State == wire.StateDead {
-		return arrival{failed: m, since: m.since}
+		return arrival{failed: m, since: m.Since}
 	}
-	if dead := c.members.held[name]; dead != nil {
-		return arrival{failed: dead, since: dead.since, restarted: true}
+	if dead := c.members.Reserved(name); dead != nil {
+		return arrival{failed: dead, since: dead.Since, restarted: true}
 	}
 	return arrival{}
 }
 
 // logArrival writes how a member came. joined says that it was not one before.
-func (c *Core) logArrival(now time.Time, m *member, a arrival, joined bool) {
+func (c *Core) logArrival(now time.Time, m *members.Entry, a arrival, joined bool) {
 	ago := now.Sub(a.since).Round(time.Millisecond)
 	switch {
 	case a.replaces:
@@ -79,23 +77,23 @@ func inZone(z wire.Zone) string {
 }
 
 // logRemoval writes that a member is gone.
-func (c *Core) logRemoval(now time.Time, m *member) {
+func (c *Core) logRemoval(now time.Time, m *members.Entry) {
 	switch {
 	case m.State == wire.StateLeft:
 		c.log(now, topicLeft, "member %s left", m)
 		return
-	case m.accuser == wire.NodeID{}:
+	case m.Accuser == wire.NodeID{}:
 		c.log(now, topicFailed, "member %s failed", m)
 	default:
-		c.log(now, topicFailed, "member %s failed, as found by %s", m, c.whoIs(m.accuser))
+		c.log(now, topicFailed, "member %s failed, as found by %s", m, c.whoIs(m.Accuser))
 	}
-	if !m.legacy() {
+	if !m.Legacy() {
 		c.noteLost(now, m)
 	}
 }
 
 // logConflict writes which of two live nodes keeps the name that both have.
-func (c *Core) logConflict(now time.Time, existing *member, e *wire.Member) {
+func (c *Core) logConflict(now time.Time, existing *members.Entry, e *wire.Member) {
 	keeps, out := existing.Addr, e.Addr
 	if !later(e, existing) {
 		keeps, out = out, keeps
@@ -129,20 +127,20 @@ func (c *Core) logHeardAgain(now time.Time) {
 	c.log(now, topicPartition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.swim.heardAny).Round(time.Millisecond))
 }
 
-func (c *Core) logSuspicion(now time.Time, m *member, by wire.NodeID) {
+func (c *Core) logSuspicion(now time.Time, m *members.Entry, by wire.NodeID) {
 	if c.cfg.Debug {
 		c.log(now, topicSuspicion, "%s suspects that member %s has failed", c.whoIs(by), m)
 	}
 }
 
-func (c *Core) logRefutation(now time.Time, m *member) {
+func (c *Core) logRefutation(now time.Time, m *members.Entry) {
 	if c.cfg.Debug {
 		c.log(now, topicRefutation, "member %s is alive: it refuted the suspicion", m)
 	}
 }
 
 // logProbe writes a step of a probe. format has one place for the member.
-func (c *Core) logProbe(now time.Time, m *member, format string) {
+func (c *Core) logProbe(now time.Time, m *members.Entry, format string) {
 	if c.cfg.Debug {
 		c.log(now, topicProbe, format, m)
 	}
@@ -191,7 +189,7 @@ func (c *Core) logLink(now time.Time, p *peer) {
 	c.log(now, topicLink, "the link with %s %s", c.whoIs(p.id), what)
 }
 
-func (c *Core) logAvoided(now time.Time, m *member, pause time.Duration) {
+func (c *Core) logAvoided(now time.Time, m *members.Entry, pause time.Duration) {
 	if c.cfg.Debug {
 		c.log(now, topicLink, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
 	}
@@ -207,5 +205,5 @@ func (c *Core) logChoice(now time.Time, before []wire.NodeID) {
 	for i, id := range c.subs.choice {
 		names[i] = c.whoIs(id)
 	}
-	c.log(now, topicChoice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.count()-1, names)
+	c.log(now, topicChoice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.Count()-1, names)
 }

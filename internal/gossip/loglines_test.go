@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -199,13 +200,13 @@ func TestPartitionAndItsEndAreLogged(t *testing.T) {
 // deathsAndReturns has a node note deaths and returns of the others, as if they had happened.
 type deathsAndReturns struct {
 	*cluster
-	rows []*member // of the others, as node 0 has them
+	rows []*members.Entry // of the others, as node 0 has them
 }
 
 func newDeathsAndReturns(t *testing.T) *deathsAndReturns {
 	x := &deathsAndReturns{cluster: formed(t, 6)}
 	for _, n := range x.nodes[1:] {
-		x.rows = append(x.rows, x.nodes[0].members.get(n.cfg.ID))
+		x.rows = append(x.rows, x.nodes[0].members.Get(n.cfg.ID))
 	}
 	x.clearLogs()
 	return x
@@ -384,7 +385,7 @@ func TestRefutationIsADebugLine(t *testing.T) {
 	c := debugged(t, 6)
 	c.net.RunFor(10 * time.Second)
 	c.clearLogs()
-	c.do(0, func(now time.Time) { c.nodes[0].accuseMyself(now, c.nodes[0].members.get(c.nodes[1].cfg.ID)) })
+	c.do(0, func(now time.Time) { c.nodes[0].accuseMyself(now, c.nodes[0].members.Get(c.nodes[1].cfg.ID)) })
 	c.net.RunFor(5 * time.Second)
 	c.nodes[0].wantLines(t, "DEBUG", "this node suspects that "+c.about(1)+" has failed", c.about(1)+" is alive: it refuted the suspicion")
 	c.nodes[1].wantLines(t, "WARN", "other nodes took this node for suspect: telling them that it is alive")

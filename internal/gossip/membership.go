@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -19,6 +20,9 @@ const (
 	floodMost     = 160 * time.Millisecond
 )
 
+// incarnationAhead is how far in the future an incarnation may be. An entry beyond it is ignored.
+const incarnationAhead = 24 * time.Hour
+
 // entriesBatch is how many entries of a message are taken in together.
 const entriesBatch = 16
 
@@ -27,7 +31,7 @@ const membersOverhead = 64
 
 // news is a membership entry that waits to be flooded.
 type news struct {
-	m     *member
+	m     *members.Entry
 	from  *peer // who told us, and needs no telling; nil when it is our own
 	doubt bool  // nothing but accusations is new
 }
@@ -51,7 +55,7 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 				n++
 			}
 		}
-		c.members.touch(c.batch[:n])
+		c.members.Touch(c.batch[:n])
 		for i := range n {
 			c.apply(now, &c.batch[i], p, how)
 		}
@@ -81,7 +85,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.applyLegacy(now, e, from, how)
 		return
 	}
-	m := c.members.get(e.ID)
+	m := c.members.Get(e.ID)
 	switch {
 	case e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 		c.drop(DropUnexpected)
@@ -93,7 +97,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
 			c.behind = append(c.behind, m)
 		}
-	case e.State == wire.StateDead && how == synced && m != nil && m.live():
+	case e.State == wire.StateDead && how == synced && m != nil && m.Live():
 		c.stats.EntriesDead++
 		c.applySuspect(now, m, e, from) // it may know better, or say so itself
 	case e.State == wire.StateAlive:
@@ -114,12 +118,12 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 // supersedes reports whether an entry tells more than is known: a higher incarnation, or at the same
 // one a worse state. A death yields only to a refutation, however high the other incarnation is: a node that cannot
 // hear goes on to send, and its entry may change.
-func supersedes(e *wire.Member, m *member) bool {
+func supersedes(e *wire.Member, m *members.Entry) bool {
 	switch {
-	case m.legacy():
+	case m.Legacy():
 	case e.State == wire.StateAlive && m.State == wire.StateDead:
 		return e.Incarnation > m.Incarnation && e.Refuted >= m.Incarnation
-	case e.State == wire.StateDead && m.live():
+	case e.State == wire.StateDead && m.Live():
 		return e.Incarnation > m.Refuted
 	}
 	if e.Incarnation != m.Incarnation {
@@ -129,7 +133,7 @@ func supersedes(e *wire.Member, m *member) bool {
 }
 
 // applyAlive adds a member, brings one back, or updates it.
-func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+func (c *Core) applyAlive(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) {
 	if !c.admissible(now, e, from) {
 		return
 	}
@@ -138,22 +142,21 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 		return
 	}
 	if m == nil {
-		m = &member{place: -1}
-		m.ID = e.ID
+		m = members.NewEntry(e.ID)
 	}
 	kind, same := EventJoin, false
-	if m.live() {
+	if m.Live() {
 		before = m
 	}
 	if before != nil {
 		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
 	}
-	if m.State == wire.StateDead && !m.live() && kind == EventJoin {
+	if m.State == wire.StateDead && !m.Live() && kind == EventJoin {
 		c.noteReturn(now, m)
 	}
 	arrived := c.arrivalOf(m, before, string(e.Name))
 	c.setAlive(now, m, e)
-	if !m.legacy() {
+	if !m.Legacy() {
 		c.noteVersions(m.Versions)
 	}
 	if from != nil && from.id == m.ID && !from.linked {
@@ -173,25 +176,25 @@ func (c *Core) applyAlive(now time.Time, m *member, e *wire.Member, from *peer, 
 }
 
 // setAlive writes an alive entry into its row.
-func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
-	c.members.reincarnate(m, e.Incarnation)
+func (c *Core) setAlive(now time.Time, m *members.Entry, e *wire.Member) {
+	c.members.SetIncarnation(m, e.Incarnation)
 	if s := c.swim.suspicion(m); s != nil && s.incarnation <= e.Refuted {
 		c.absolve(m)
 		c.logRefutation(now, m)
 	}
 	if c.swim.suspicion(m) == nil {
-		m.State, m.since = wire.StateAlive, now
+		m.State, m.Since = wire.StateAlive, now
 	}
-	m.vacated = false
+	m.Vacated = false
 	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, c.zoneOf(e), e.Named, e.Refuted
 	m.Meta = bytes.Clone(e.Meta)
 	switch {
-	case !m.live():
-		c.members.unhold(m)
+	case !m.Live():
+		c.members.Release(m)
 		m.Name = string(e.Name)
-		c.members.enlist(m)
+		c.members.Add(m)
 	case m.Name != string(e.Name):
-		c.members.rename(m, string(e.Name))
+		c.members.Rename(m, string(e.Name))
 	}
 	if p := c.peers[m.ID]; p != nil {
 		p.set.SetAdvertised(m.Addr)
@@ -201,7 +204,7 @@ func (c *Core) setAlive(now time.Time, m *member, e *wire.Member) {
 
 // refusal is why an alive entry is not taken in, whoever sends it; nil if it may be.
 func (c *Core) refusal(e *wire.Member) (Drop, error) {
-	m := c.members.get(e.ID)
+	m := c.members.Get(e.ID)
 	switch {
 	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:
 		return DropOversize, errNameless
@@ -211,7 +214,7 @@ func (c *Core) refusal(e *wire.Member) (Drop, error) {
 		return DropOversize, fmt.Errorf("metadata of %d bytes, of which MetaMax allows %d", len(e.Meta), c.cfg.MetaMax)
 	case c.cfg.Allow != nil && !c.cfg.Allow(e.Addr.Addr()):
 		return DropAddress, fmt.Errorf("address %s is not among CIDRsAllowed", e.Addr.Addr())
-	case (m == nil || !m.live()) && c.members.count() >= membersMax:
+	case (m == nil || !m.Live()) && c.members.Count() >= members.Max:
 		return DropOversize, errMembersMany
 	}
 	return 0, nil
@@ -220,7 +223,7 @@ func (c *Core) refusal(e *wire.Member) (Drop, error) {
 var (
 	errNameless    = errors.New("name, address or port is missing")
 	errRefuted     = errors.New("it refutes a later incarnation than its own")
-	errMembersMany = fmt.Errorf("there are %d members already", membersMax)
+	errMembersMany = fmt.Errorf("there are %d members already", members.Max)
 )
 
 // admissible reports whether an alive entry may be taken in. If not it is dropped, counted and logged, and the node
@@ -239,14 +242,13 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 }
 
 // applyGone takes in a death or a departure.
-func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, how origin) {
+func (c *Core) applyGone(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) {
 	if m == nil {
-		m = &member{place: -1}
-		m.ID = e.ID
+		m = members.NewEntry(e.ID)
 	}
-	was := m.live()
-	c.members.reincarnate(m, max(m.Incarnation, e.Incarnation))
-	m.accuser = e.From
+	was := m.Live()
+	c.members.SetIncarnation(m, max(m.Incarnation, e.Incarnation))
+	m.Accuser = e.From
 	c.removeMember(now, m, e.State)
 	if was {
 		c.spread(now, m, from, how)
@@ -255,8 +257,8 @@ func (c *Core) applyGone(now time.Time, m *member, e *wire.Member, from *peer, h
 }
 
 // removeMember makes m a tombstone in the given state, and tells the application if it was live.
-func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
-	was := m.live()
+func (c *Core) removeMember(now time.Time, m *members.Entry, s wire.State) {
+	was := m.Live()
 	m.State = s
 	c.entomb(now, m)
 	if was {
@@ -268,9 +270,9 @@ func (c *Core) removeMember(now time.Time, m *member, s wire.State) {
 
 // entomb takes m off the live members and ends its link. One that is called dead is told so: if it
 // lives, it shall refute.
-func (c *Core) entomb(now time.Time, m *member) {
+func (c *Core) entomb(now time.Time, m *members.Entry) {
 	c.absolve(m)
-	c.members.bury(now, m)
+	c.members.Remove(now, m)
 	if m.State == wire.StateDead {
 		c.seekDead(now)
 	}
@@ -287,8 +289,8 @@ func (c *Core) entomb(now time.Time, m *member) {
 }
 
 // declareDead ends a member that this node itself found silent.
-func (c *Core) declareDead(now time.Time, m *member) {
-	m.accuser = c.cfg.ID
+func (c *Core) declareDead(now time.Time, m *members.Entry) {
+	m.Accuser = c.cfg.ID
 	c.removeMember(now, m, wire.StateDead)
 	c.spread(now, m, nil, flooded)
 	c.flushNews(now)
@@ -296,18 +298,18 @@ func (c *Core) declareDead(now time.Time, m *member) {
 
 // renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
 func (c *Core) renewSelf(now time.Time, above uint64) {
-	c.members.reincarnate(c.self, max(c.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
+	c.members.SetIncarnation(c.self, max(c.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
 	c.hs.SetIncarnation(c.self.Incarnation)
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)
 }
 
 // spread queues an entry for the links.
-func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
+func (c *Core) spread(now time.Time, m *members.Entry, from *peer, how origin) {
 	if how != flooded {
 		return
 	}
-	if m.queued {
+	if m.Queued {
 		n := &c.news[slices.IndexFunc(c.news, func(n news) bool { return n.m == m })]
 		n.doubt = false
 		if n.from != from {
@@ -315,7 +317,7 @@ func (c *Core) spread(now time.Time, m *member, from *peer, how origin) {
 		}
 		return
 	}
-	m.queued = true
+	m.Queued = true
 	c.news = append(c.news, news{m: m, from: from})
 	at := c.flushed.Add(c.floodWait)
 	if at.Before(now) { // a timer in the past would look as if this node were late
@@ -340,7 +342,7 @@ func (c *Core) flushNews(now time.Time) {
 		c.sendNews(now, p)
 	}
 	for i, n := range c.news {
-		n.m.queued = false
+		n.m.Queued = false
 		if s := c.swim.suspicion(n.m); s != nil {
 			s.passedOn = len(s.accusers)
 		}
@@ -387,8 +389,8 @@ func (c *Core) answers(p *peer) entryWriter {
 }
 
 // add writes what is known of m.
-func (w *entryWriter) add(now time.Time, m *member) {
-	w.append(now, m.fill(&w.c.entry))
+func (w *entryWriter) add(now time.Time, m *members.Entry) {
+	w.append(now, m.Fill(&w.c.entry))
 	if w.c.swim.suspicion(m) != nil {
 		w.addDoubt(now, m, true)
 	}
@@ -419,17 +421,4 @@ func (w *entryWriter) flush(now time.Time) {
 		w.open = false
 		w.sent++
 	}
-}
-
-// fill writes the wire form of a row into e, whose slices it reuses. Of an accused one it is the alive
-// entry, without the accusations.
-func (m *member) fill(e *wire.Member) *wire.Member {
-	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.accuser
-	e.Name = append(e.Name[:0], m.Name...)
-	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
-	e.Addr, e.Versions, e.Meta, e.Named, e.Refuted = m.Addr, m.Versions, m.Meta, m.Named, m.Refuted
-	if e.State == wire.StateSuspect {
-		e.State = wire.StateAlive
-	}
-	return e
 }

@@ -32,7 +32,7 @@ func TestMemberTakesAtMost320Bytes(t *testing.T) {
 	}
 	per := (heap() - before - names) / members
 	t.Logf("%d bytes for each member", per)
-	if live := core.members.count(); live != members+1 {
+	if live := core.members.Count(); live != members+1 {
 		t.Fatalf("%d members, want %d", live, members+1)
 	}
 	if per > bound {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -92,18 +93,15 @@ func (c *Core) exchangeEnded(now time.Time, j *join, e *exchange, err error) {
 // we know by name.
 func (c *Core) roll(p *peer) (b []byte) {
 	if !c.asksAboutAll(p) {
-		return wire.AppendRoll(nil, c.self.fill(&c.entry))
+		return wire.AppendRoll(nil, c.self.Fill(&c.entry))
 	}
-	for m := range c.members.each {
-		e := m.fill(&c.entry)
+	for m := range c.members.Each {
+		e := m.Fill(&c.entry)
 		e.State = m.State
 		b = wire.AppendRoll(b, e)
 	}
-	graves := c.members.graves
-	for _, m := range graves[max(0, len(graves)-rollGone):] {
-		if !m.live() && m.Name != "" && c.members.byID[m.ID] == m {
-			b = wire.AppendRoll(b, m.fill(&c.entry))
-		}
+	for m := range c.members.LastTombstones(rollGone) {
+		b = wire.AppendRoll(b, m.Fill(&c.entry))
 	}
 	return b
 }
@@ -128,7 +126,7 @@ func (c *Core) judgeRoll(now time.Time, e *exchange) {
 				c.drop(d)
 			}
 		}
-		return len(peers) < membersMax+rollGone
+		return len(peers) < members.Max+rollGone
 	})
 	e.got = nil
 	if err != nil {
@@ -272,12 +270,12 @@ type understood [][6]byte
 
 // stranger is the member that does not go with some versions; nil when all do. That of id but does not
 // count.
-func (c *Core) stranger(v [6]byte, but wire.NodeID) *member {
+func (c *Core) stranger(v [6]byte, but wire.NodeID) *members.Entry {
 	if slices.Contains(c.understood, v) {
 		return nil
 	}
-	for m := range c.members.each {
-		if m.ID != but && !m.legacy() && !understand(v, m.Versions) {
+	for m := range c.members.Each {
+		if m.ID != but && !m.Legacy() && !understand(v, m.Versions) {
 			return m
 		}
 	}

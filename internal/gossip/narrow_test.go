@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -244,7 +245,7 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 					}
 				})
 				c.net.RunFor(300 * time.Millisecond)
-				if got := o.members.count(); got != 14 {
+				if got := o.members.Count(); got != 14 {
 					t.Errorf("the other node knows %d members, want 14", got)
 				}
 			})
@@ -253,10 +254,12 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 }
 
 // someMember is one of a run of members that are nobody's nodes.
-func someMember(now time.Time, i int) *member {
+func someMember(now time.Time, i int) *members.Entry {
 	incarnation := uint64(now.UnixMilli())
-	return &member{place: -1, since: now, Member: Member{ID: wire.NodeID{6: 0x80, 8: 0x80, 15: byte(i + 1)}, Name: fmt.Sprint("other-", i),
-		State: wire.StateAlive, Addr: testAddr(1000 + i), Incarnation: incarnation, Named: incarnation, Meta: bytes.Repeat([]byte{1}, 24)}}
+	m := members.NewEntry(wire.NodeID{6: 0x80, 8: 0x80, 15: byte(i + 1)})
+	m.Name, m.State, m.Addr, m.Since = fmt.Sprint("other-", i), wire.StateAlive, testAddr(1000+i), now
+	m.Incarnation, m.Named, m.Meta = incarnation, incarnation, bytes.Repeat([]byte{1}, 24)
+	return m
 }
 
 // An insider may send control in pieces, but no more than any datagram holds, and not within itself.

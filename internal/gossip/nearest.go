@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -83,7 +84,7 @@ func (c *Core) surveyZones() {
 		n       int
 	}
 	sums := make(map[wire.Zone]sum)
-	for m := range c.members.each {
+	for m := range c.members.Each {
 		if m.RTT > 0 {
 			s := sums[m.Zone]
 			sums[m.Zone] = sum{s.inverse + 1/m.RTT.Seconds(), s.n + 1}
@@ -96,7 +97,7 @@ func (c *Core) surveyZones() {
 }
 
 // distance is the round-trip time to m as far as it is known or to be guessed.
-func (c *Core) distance(m *member) time.Duration {
+func (c *Core) distance(m *members.Entry) time.Duration {
 	if m.RTT > 0 {
 		return m.RTT
 	}
@@ -116,7 +117,7 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 		return
 	}
 	p.rtt = rtt
-	m := c.members.get(p.id)
+	m := c.members.Get(p.id)
 	if m == nil {
 		return
 	}
@@ -136,13 +137,13 @@ func (c *Core) Distances() uint64 { return c.distances }
 // sooner one of a zone that nothing is known of.
 func (c *Core) measure(now time.Time) {
 	c.timers.Set(&c.nearness.timer, now.Add(measureInterval/2+time.Duration(c.rng.Int64N(int64(measureInterval)))))
-	if !c.self.live() || len(c.links) == 0 {
+	if !c.self.Live() || len(c.links) == 0 {
 		return
 	}
-	var pick *member
+	var pick *members.Entry
 	for range 8 {
-		m := c.members.draw(c.rng)
-		if m == c.self || m.legacy() || c.avoided[m.ID].until.After(now) {
+		m := c.members.Draw(c.rng)
+		if m == c.self || m.Legacy() || c.avoided[m.ID].until.After(now) {
 			continue
 		}
 		if pick = m; c.nearness.zones[m.Zone] == 0 {

@@ -93,7 +93,7 @@ func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 		n := 0
 		for _, nd := range c.nodes {
 			for _, id := range nd.subs.choice[:3] {
-				sum += nd.members.get(id).RTT
+				sum += nd.members.Get(id).RTT
 				n++
 			}
 		}
@@ -154,7 +154,7 @@ func TestNearestChangesOnlyForAGainOfAFifth(t *testing.T) {
 	c.add(2)
 	c.form(5 * time.Second)
 	n := c.nodes[0]
-	p, m := n.links[0], n.members.get(n.links[0].id)
+	p, m := n.links[0], n.members.Get(n.links[0].id)
 	for _, s := range []struct{ rtt, want time.Duration }{{100, 100}, {85, 100}, {120, 100}, {79, 79}, {98, 79}, {100, 100}} {
 		if s.rtt == 100 && s.want == 100 {
 			m.RTT = 0

@@ -87,7 +87,7 @@ func TestReflectorIsReachedByNoJoinAndNoPing(t *testing.T) {
 				if len(n.sent) != 1 || n.sent[0].Err == nil || errors.Is(n.sent[0].Err, errOneself) {
 					t.Errorf("advertised %v: a message to it ended with %+v", advertised, n.sent)
 				}
-				if len(n.dials) != 0 || n.members.count() != 1 || len(n.links) != 0 {
+				if len(n.dials) != 0 || n.members.Count() != 1 || len(n.links) != 0 {
 					t.Errorf("advertised %v: %d handshakes and %d links are left", advertised, len(n.dials), len(n.links))
 				}
 			}

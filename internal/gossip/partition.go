@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/timer"
+
+	"github.com/gwyh-go/gwyh/internal/members"
 )
 
 // A node cannot tell a partition from many crashes while it lasts. When it is over it can: the members are back, and
@@ -38,13 +40,13 @@ type partitions struct {
 }
 
 // noteLost takes note of a death.
-func (c *Core) noteLost(now time.Time, m *member) {
+func (c *Core) noteLost(now time.Time, m *members.Entry) {
 	x := &c.swim.partitions
 	if x.dying == nil || now.Sub(x.dying.died) > partitionApart {
 		x.last = max(x.last+1, 1) // 0 means none
-		x.dying = &partition{number: x.last, began: now, members: c.members.count() + 1}
+		x.dying = &partition{number: x.last, began: now, members: c.members.Count() + 1}
 	}
-	m.partition = x.dying.number
+	m.Partition = x.dying.number
 	x.dying.lost++
 	x.dying.died = now
 	c.timers.Set(&x.calm, now.Add(partitionCalm))
@@ -67,10 +69,10 @@ func (c *Core) tellPartition(now time.Time) {
 }
 
 // noteBack takes note that a dead member is back, or another run of it.
-func (c *Core) noteBack(now time.Time, dead *member, restarted bool) {
+func (c *Core) noteBack(now time.Time, dead *members.Entry, restarted bool) {
 	x := &c.swim.partitions
-	number := dead.partition
-	dead.partition = 0
+	number := dead.Partition
+	dead.Partition = 0
 	if number == 0 {
 		return
 	}

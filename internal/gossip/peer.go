@@ -237,7 +237,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case d.ping != nil:
 		c.endPing(d.ping, 0, err)
 	default:
-		if p, m := c.peers[d.member], c.members.get(d.member); m != nil && (p == nil || p.set.Current(now) == nil) {
+		if p, m := c.peers[d.member], c.members.Get(d.member); m != nil && (p == nil || p.set.Current(now) == nil) {
 			c.avoid(now, m)
 		}
 	}
@@ -607,7 +607,7 @@ const renewFor = 30 * time.Second
 // remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
 // is dead as far as we know; if it is not, others hear it refute.
 func (c *Core) remove(now time.Time, p *peer) {
-	if m := c.members.get(p.id); p.linked && m != nil && m.live() {
+	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
 		c.declareDead(now, m)
 	}
 	c.unlink(now, p)

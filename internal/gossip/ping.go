@@ -115,7 +115,7 @@ func (c *Core) pingFor(now time.Time, p *peer, a *appPing) {
 
 // nameOf is the name that a peer goes by: as a member, or as it introduced itself.
 func (c *Core) nameOf(p *peer) string {
-	if m := c.members.get(p.id); m != nil && m.Name != "" {
+	if m := c.members.Get(p.id); m != nil && m.Name != "" {
 		return m.Name
 	}
 	return p.name
@@ -223,7 +223,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 	if farewell {
 		c.farewellHeard(p)
 	}
-	if m := c.members.get(p.id); c.cfg.Pings && m != nil && m.live() {
+	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
 		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: rtt, Data: bytes.Clone(ack.Payload)})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -20,7 +21,7 @@ const (
 // A probe finds out whether a member lives that should have been heard, or that does not hear this node, or whose
 // turn it is. What answers it shows that the member heard this node, or another that asked it, since the probe began.
 type probe struct {
-	m       *member
+	m       *members.Entry
 	refuted uint64    // accusations that m had refuted when the probe began
 	began   time.Time // when m was asked first
 	seq     uint64
@@ -42,8 +43,8 @@ func (c *Core) probeOf(id wire.NodeID) *probe {
 }
 
 // startProbe asks m, and others about m unless it is a patrol's.
-func (c *Core) startProbe(now time.Time, m *member, patrol bool) {
-	if c.probeOf(m.ID) != nil || !c.self.live() || m.legacy() {
+func (c *Core) startProbe(now time.Time, m *members.Entry, patrol bool) {
+	if c.probeOf(m.ID) != nil || !c.self.Live() || m.Legacy() {
 		return
 	}
 	c.swim.probeSeq++
@@ -113,9 +114,9 @@ func (c *Core) pingSilent(now time.Time, p *peer) {
 }
 
 // helpersFor draws the linked members that are asked about m.
-func (c *Core) helpersFor(now time.Time, m *member) (helpers []*peer) {
+func (c *Core) helpersFor(now time.Time, m *members.Entry) (helpers []*peer) {
 	for _, p := range c.links {
-		o := c.members.get(p.id)
+		o := c.members.Get(p.id)
 		if o != nil && o != m && o.State == wire.StateAlive && !p.legacy && now.Sub(p.mutual()) < p.silence(silenceCheck) {
 			helpers = append(helpers, p)
 		}
@@ -128,7 +129,7 @@ func (c *Core) helpersFor(now time.Time, m *member) (helpers []*peer) {
 func (c *Core) stepProbe(now time.Time, pr *probe) {
 	m := pr.m
 	switch {
-	case !m.live() || m.Refuted != pr.refuted || !c.self.live():
+	case !m.Live() || m.Refuted != pr.refuted || !c.self.Live():
 		c.endProbe(pr)
 	case !pr.half:
 		pr.half = true
@@ -161,7 +162,7 @@ func (c *Core) probeFailed(now time.Time, pr *probe) {
 // silentHelpers is how many helpers tell that something is wrong with this node: they live, but what was asked of
 // them, or what they answered, was lost. Helpers that fell silent themselves say nothing: many nodes may die at once.
 func (c *Core) silentHelpers(pr *probe) (count int) {
-	if pr.asked == 0 && c.members.peers() > 2 && c.swim.aware.score == 0 { // no other link is heard: it may be this node's fault
+	if pr.asked == 0 && c.members.CountGo() > 2 && c.swim.aware.score == 0 { // no other link is heard: it may be this node's fault
 		return 1
 	}
 	for _, id := range pr.helpers {
@@ -179,10 +180,10 @@ func (c *Core) endProbe(pr *probe) {
 
 // signOfLife follows every box that opened: a node that is heard is told if it is accused, or dead to this one.
 func (c *Core) signOfLife(now time.Time, p *peer) {
-	if len(c.swim.suspicions) == 0 && len(c.members.graves) == 0 {
+	if len(c.swim.suspicions) == 0 && !c.members.MayHaveTombstones() {
 		return // as nearly always
 	}
-	if m := c.members.get(p.id); m != nil && (m.State == wire.StateSuspect || m.State == wire.StateDead) {
+	if m := c.members.Get(p.id); m != nil && (m.State == wire.StateSuspect || m.State == wire.StateDead) {
 		c.tell(now, p, m)
 	}
 }
@@ -226,13 +227,13 @@ func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
 func (c *Core) startPatrol(now time.Time) {
 	i := max(patrolInterval, 2*c.cfg.Heartbeat)
 	c.timers.Set(&c.swim.patrol, now.Add(i-i/10+time.Duration(c.rng.Int64N(int64(i/5)))))
-	if !c.self.live() {
+	if !c.self.Live() {
 		return
 	}
 	for range 8 {
-		m := c.members.draw(c.rng)
-		if p := c.peers[m.ID]; m.ID != c.cfg.ID && m.State == wire.StateAlive && !m.legacy() && (p == nil || !p.linked) {
-			c.startProbe(now, c.members.get(m.ID), true)
+		m := c.members.Draw(c.rng)
+		if p := c.peers[m.ID]; m.ID != c.cfg.ID && m.State == wire.StateAlive && !m.Legacy() && (p == nil || !p.linked) {
+			c.startProbe(now, c.members.Get(m.ID), true)
 			return
 		}
 	}

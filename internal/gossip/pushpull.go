@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -134,14 +135,14 @@ func (c *Core) pullSoon(now time.Time) {
 // pullInterval is the time between push/pulls of this node: in a larger cluster longer, one more
 // interval for each time that it doubles.
 func (c *Core) pullInterval() time.Duration {
-	return c.cfg.PushPullInterval / time.Duration(max(c.cfg.PushPullNodes, 1)) * time.Duration(1+bits.Len(uint(max(c.members.count()-1, 0)/pushPullNodes)))
+	return c.cfg.PushPullInterval / time.Duration(max(c.cfg.PushPullNodes, 1)) * time.Duration(1+bits.Len(uint(max(c.members.Count()-1, 0)/pushPullNodes)))
 }
 
 // pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
 func (c *Core) pullRandom(now time.Time) {
 	i := c.pullInterval()
 	c.timers.Set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
-	if !c.self.live() || c.members.count()-c.members.old < 2 {
+	if !c.self.Live() || c.members.Count()-c.members.CountLegacy() < 2 {
 		return
 	}
 	if c.cfg.AskSelection {
@@ -149,16 +150,16 @@ func (c *Core) pullRandom(now time.Time) {
 		c.askSelection(now)
 		return
 	}
-	m := c.members.draw(c.rng)
-	for m.ID == c.cfg.ID || m.legacy() {
-		m = c.members.draw(c.rng)
+	m := c.members.Draw(c.rng)
+	for m.ID == c.cfg.ID || m.Legacy() {
+		m = c.members.Draw(c.rng)
 	}
 	c.pullFrom(now, m)
 }
 
 // pullFrom does a push/pull with m, if any, after a handshake where there is no session.
-func (c *Core) pullFrom(now time.Time, m *member) {
-	if m == nil || !c.self.live() {
+func (c *Core) pullFrom(now time.Time, m *members.Entry) {
+	if m == nil || !c.self.Live() {
 		return
 	}
 	c.pull.next = m.ID

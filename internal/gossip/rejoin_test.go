@@ -18,7 +18,7 @@ func TestJoinFindsTheNodeThatWasStartedAnewAtTheAddress(t *testing.T) {
 	c.join(0, 1)
 	c.net.RunFor(3 * time.Second)
 	n := c.nodes[0]
-	if len(n.joined) != 1 || n.joined[0].Err != nil || n.members.named("another") == nil {
-		t.Errorf("joins %v %v, members %d", len(n.joined), joinErrors(n.joined), n.members.count())
+	if len(n.joined) != 1 || n.joined[0].Err != nil || n.members.Named("another") == nil {
+		t.Errorf("joins %v %v, members %d", len(n.joined), joinErrors(n.joined), n.members.Count())
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
 )
 
 // strangers is a table of members that are not in the network.
-func (c *cluster) strangers(n int) *Table {
+func (c *cluster) strangers(n int) *members.Base {
 	list := make([]Member, n)
 	for i := range list {
 		id, err := NewID(c.net.Reader(1<<40 + uint64(i)))
@@ -19,7 +21,7 @@ func (c *cluster) strangers(n int) *Table {
 		list[i] = Member{ID: id, Name: fmt.Sprintf("member-%05d", i), Incarnation: at, Named: at, Meta: make([]byte, 32),
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 6969)}
 	}
-	return NewTable(c.net.Now(), list)
+	return members.NewBase(c.net.Now(), list)
 }
 
 // What a join into a large cluster costs the node that is asked, when it alone answers: the bounds are
@@ -36,11 +38,11 @@ func TestJoinIntoTenThousandCostsItsSeedLittle(t *testing.T) {
 	c.add(2)
 	c.join(1, 0)
 	seed, joiner := c.nodes[0], c.nodes[1]
-	c.net.RunUntil(4*time.Second, func() bool { return joiner.members.count() == members+2 })
-	t.Logf("after %v the new node knows %d members; the seed sent %d KiB in %d datagrams", c.net.Elapsed(), joiner.members.count(),
+	c.net.RunUntil(4*time.Second, func() bool { return joiner.members.Count() == members+2 })
+	t.Logf("after %v the new node knows %d members; the seed sent %d KiB in %d datagrams", c.net.Elapsed(), joiner.members.Count(),
 		seed.stats.SentBytes>>10, seed.stats.SentDatagrams)
-	if joiner.members.count() != members+2 || seed.members.count() != members+2 {
-		t.Errorf("%d and %d members", joiner.members.count(), seed.members.count())
+	if joiner.members.Count() != members+2 || seed.members.Count() != members+2 {
+		t.Errorf("%d and %d members", joiner.members.Count(), seed.members.Count())
 	}
 	if seed.stats.SentBytes > bound {
 		t.Errorf("the seed sent %d bytes, want at most %d", seed.stats.SentBytes, bound)

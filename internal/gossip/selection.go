@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -25,9 +26,9 @@ func (c *Core) askSelection(now time.Time) {
 		return
 	}
 	e := Event{Kind: EventSelectionWanted}
-	ids := make([]wire.NodeID, 0, c.members.count())
-	for m := range c.members.each {
-		e.Peers, e.Since, ids = append(e.Peers, m.Member), append(e.Since, m.since), append(ids, m.ID)
+	ids := make([]wire.NodeID, 0, c.members.Count())
+	for m := range c.members.Each {
+		e.Peers, e.Since, ids = append(e.Peers, m.Member), append(e.Since, m.Since), append(ids, m.ID)
 		e.Peers[len(ids)-1].State = wire.StateAlive
 	}
 	c.subs.selection.Asked(now, c.subs.changes, ids)
@@ -51,15 +52,15 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred one has the
 // first of each PushPullNodes turns.
-func (c *Core) drawSelected(now time.Time) (drawn *member) {
+func (c *Core) drawSelected(now time.Time) (drawn *members.Entry) {
 	c.pull.turn++
-	m := c.members.get(c.subs.selection.Latest())
-	if c.pull.turn%max(c.cfg.PushPullNodes, 1) == 0 && m != nil && m.live() {
+	m := c.members.Get(c.subs.selection.Latest())
+	if c.pull.turn%max(c.cfg.PushPullNodes, 1) == 0 && m != nil && m.Live() {
 		return m
 	}
 	n := 0
-	for o := range c.members.each {
-		if o == c.self || o.legacy() || !c.subs.selection.Allows(now, o.ID) {
+	for o := range c.members.Each {
+		if o == c.self || o.Legacy() || !c.subs.selection.Allows(now, o.ID) {
 			continue
 		}
 		if n++; c.rng.IntN(n) == 0 {

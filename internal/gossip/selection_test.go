@@ -44,8 +44,8 @@ func TestOnlySelectedMembersAreChosen(t *testing.T) {
 			t.Errorf("%s is chosen, which was not selected", id)
 		}
 	}
-	if n.members.count() != 20 {
-		t.Errorf("%d members, want 20", n.members.count())
+	if n.members.Count() != 20 {
+		t.Errorf("%d members, want 20", n.members.Count())
 	}
 	c.broadcast(7, "from a node that was not selected", time.Second)
 }

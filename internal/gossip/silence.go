@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -33,8 +34,8 @@ func (p *peer) silence(intervals float64) time.Duration {
 
 // tickSilence watches a peer that should be heard, and should hear this node. It returns when it is next needed.
 func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
-	m := c.members.get(p.id)
-	if m == nil || !m.live() {
+	m := c.members.Get(p.id)
+	if m == nil || !m.Live() {
 		return c.tickStranger(now, p)
 	}
 	heard, check := p.mutual(), p.silence(silenceCheck)
@@ -83,7 +84,7 @@ func (c *Core) nudge(now time.Time, p *peer) {
 }
 
 // loseLink ends a link of which one direction is dead although its peer lives.
-func (c *Core) loseLink(now time.Time, p *peer, m *member) {
+func (c *Core) loseLink(now time.Time, p *peer, m *members.Entry) {
 	c.sendRequest(now, p, wire.KindEndSubscription)
 	c.unlink(now, p)
 	c.avoid(now, m)

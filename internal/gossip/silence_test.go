@@ -52,7 +52,7 @@ func TestDeafNodeIsFoundThoughHeartbeatsAreRare(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	c.deafen(4)
 	if !c.net.RunUntil(time.Minute, func() bool {
-		return c.nodes[0].members.get(c.nodes[4].cfg.ID) == nil || !c.nodes[0].isLive(c.nodes[4].cfg.ID)
+		return c.nodes[0].members.Get(c.nodes[4].cfg.ID) == nil || !c.nodes[0].isLive(c.nodes[4].cfg.ID)
 	}) {
 		t.Error("it is a member after a minute")
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -138,13 +139,13 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.size)
 		}
 	}
-	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || len(n.members.held) > len(n.members.graves) || len(n.swim.helps) > helpsMax {
-		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), len(n.members.held), len(n.members.graves), len(n.swim.helps))
+	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || len(n.swim.helps) > helpsMax {
+		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), n.members.CountReserved(), n.members.CountTombstones(), len(n.swim.helps))
 	}
 	if x := &n.exchanges; len(x.theirs) > theirsMax || x.size > theirsSize || len(n.votes.byName) > votesMax || n.stats.StatesReceived == 0 {
 		t.Errorf("%d exchanges of %d bytes, %d votes, %d states came", len(x.theirs), x.size, len(n.votes.byName), n.stats.StatesReceived)
 	}
-	if n.store.size > storeMax || len(n.members.byID) > membersMax+tombstonesMax || len(n.peers) > 2 {
-		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, len(n.members.byID), len(n.peers))
+	if n.store.size > storeMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
+		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, n.members.CountAll(), len(n.peers))
 	}
 }

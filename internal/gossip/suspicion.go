@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -23,13 +24,13 @@ type suspicion struct {
 }
 
 // suspect takes in that a node accuses m of being gone.
-func (c *Core) suspect(now time.Time, m *member, from wire.NodeID, how origin) {
+func (c *Core) suspect(now time.Time, m *members.Entry, from wire.NodeID, how origin) {
 	c.accuse(now, m, m.Incarnation, from, nil)
 }
 
 // applySuspect takes in an accusation that another node passed on.
-func (c *Core) applySuspect(now time.Time, m *member, e *wire.Member, via *peer) {
-	if m == nil || !m.live() || e.Incarnation <= m.Refuted {
+func (c *Core) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
+	if m == nil || !m.Live() || e.Incarnation <= m.Refuted {
 		c.stats.MembersStale++
 		return
 	}
@@ -37,8 +38,8 @@ func (c *Core) applySuspect(now time.Time, m *member, e *wire.Member, via *peer)
 }
 
 // accuse begins a suspicion, or confirms one. What is news goes on to the links, the accused among them.
-func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.NodeID, via *peer) {
-	if m == c.self || !m.live() || m.legacy() {
+func (c *Core) accuse(now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *peer) {
+	if m == c.self || !m.Live() || m.Legacy() {
 		return
 	}
 	s := c.swim.suspicion(m)
@@ -68,7 +69,7 @@ func (c *Core) accuse(now time.Time, m *member, incarnation uint64, by wire.Node
 }
 
 // accuseMyself makes this node an accuser of m.
-func (c *Core) accuseMyself(now time.Time, m *member) {
+func (c *Core) accuseMyself(now time.Time, m *members.Entry) {
 	incarnation := m.Incarnation
 	if s := c.swim.suspicion(m); s != nil && !s.private { // what others accuse it of is confirmed, not begun anew
 		incarnation = s.incarnation
@@ -78,7 +79,7 @@ func (c *Core) accuseMyself(now time.Time, m *member) {
 
 // doubtAlone suspects m without telling anybody: this node hears nobody. If it is deaf, what it would say is wrong and
 // it would not hear the refutations. If it is alone, there is nobody to tell.
-func (c *Core) doubtAlone(now time.Time, m *member) {
+func (c *Core) doubtAlone(now time.Time, m *members.Entry) {
 	c.swim.aware.note(1)
 	c.swim.alone = true
 	c.logLimited(now, "alone", "[WARN] gwyh: nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
@@ -99,32 +100,32 @@ func (c *Core) doubtAlone(now time.Time, m *member) {
 }
 
 // clearDoubt ends a suspicion of which nobody knows.
-func (c *Core) clearDoubt(now time.Time, m *member) {
+func (c *Core) clearDoubt(now time.Time, m *members.Entry) {
 	c.absolve(m)
-	m.State, m.since = wire.StateAlive, now
+	m.State, m.Since = wire.StateAlive, now
 	c.version++
 }
 
 // doubtAnew probes m anew, of which this node thought ill while it heard nobody.
-func (c *Core) doubtAnew(now time.Time, m *member) {
+func (c *Core) doubtAnew(now time.Time, m *members.Entry) {
 	c.clearDoubt(now, m)
 	c.startProbe(now, m, false)
 }
 
-func (c *Core) beginDoubt(now time.Time, m *member, incarnation uint64) *suspicion {
+func (c *Core) beginDoubt(now time.Time, m *members.Entry, incarnation uint64) *suspicion {
 	c.absolve(m)
 	s := &suspicion{incarnation: incarnation, began: now}
 	s.timer.Fire = func(now time.Time) { c.judge(now, m) }
 	c.swim.suspicions[m.ID] = s
 	if m.State != wire.StateSuspect {
-		m.State, m.since = wire.StateSuspect, now
+		m.State, m.Since = wire.StateSuspect, now
 		c.version++
 	}
 	return s
 }
 
 // absolve ends a suspicion, whatever the verdict. The state is the caller's to set.
-func (c *Core) absolve(m *member) {
+func (c *Core) absolve(m *members.Entry) {
 	if s := c.swim.suspicions[m.ID]; s != nil {
 		c.timers.Stop(&s.timer)
 		delete(c.swim.suspicions, m.ID)
@@ -136,7 +137,7 @@ func (c *Core) absolve(m *member) {
 // none.
 func (c *Core) confirmations(now time.Time) int {
 	k := min(c.cfg.SuspicionMult-2, c.cfg.Subscriptions-1)
-	if c.members.peers()-1-max(len(c.swim.suspicions), 1) < k || !slices.ContainsFunc(c.links, func(p *peer) bool { return c.linkWorks(now, p) }) {
+	if c.members.CountGo()-1-max(len(c.swim.suspicions), 1) < k || !slices.ContainsFunc(c.links, func(p *peer) bool { return c.linkWorks(now, p) }) {
 		return 0
 	}
 	return max(k, 0)
@@ -144,7 +145,7 @@ func (c *Core) confirmations(now time.Time) int {
 
 // patience is how long the accused has, from the first accusation on. Nodes that watched it themselves
 // decide; the others wait for their verdict, and only take twice the time for one.
-func (c *Core) patience(now time.Time, m *member) time.Duration {
+func (c *Core) patience(now time.Time, m *members.Entry) time.Duration {
 	s := c.swim.suspicion(m)
 	least := float64(time.Duration(c.cfg.SuspicionMult) * c.cfg.ProbeInterval / 2)
 	if !s.private && !c.hearsNobody(now) { // ill health gives others more time to contradict; nobody hears this one
@@ -163,7 +164,7 @@ func (c *Core) patience(now time.Time, m *member) time.Duration {
 }
 
 // awaitVerdict sets the time of the verdict, or of a look whether this node's health has changed it.
-func (c *Core) awaitVerdict(now time.Time, m *member) {
+func (c *Core) awaitVerdict(now time.Time, m *members.Entry) {
 	s := c.swim.suspicion(m)
 	at, look := s.began.Add(c.patience(now, m)), now.Add(c.cfg.ProbeInterval)
 	if look.Before(at) {
@@ -174,7 +175,7 @@ func (c *Core) awaitVerdict(now time.Time, m *member) {
 
 // judge declares an accused dead whose time is up. One that has answered this node since is not: it is told again, and
 // its refutation will come.
-func (c *Core) judge(now time.Time, m *member) {
+func (c *Core) judge(now time.Time, m *members.Entry) {
 	s := c.swim.suspicion(m)
 	if s.began.Add(c.patience(now, m)).After(now) {
 		c.awaitVerdict(now, m)
@@ -191,10 +192,10 @@ func (c *Core) judge(now time.Time, m *member) {
 		return
 	}
 	if s.incarnation > m.Incarnation {
-		c.members.reincarnate(m, s.incarnation)
+		c.members.SetIncarnation(m, s.incarnation)
 	}
 	if s.private || c.hearsNobody(now) {
-		m.accuser = c.cfg.ID
+		m.Accuser = c.cfg.ID
 		c.removeMember(now, m, wire.StateDead)
 		return
 	}
@@ -202,9 +203,9 @@ func (c *Core) judge(now time.Time, m *member) {
 }
 
 // spreadDoubt passes the accusations of m on at once: what else waits goes with them.
-func (c *Core) spreadDoubt(now time.Time, m *member, from *peer) {
-	if !m.queued {
-		m.queued = true
+func (c *Core) spreadDoubt(now time.Time, m *members.Entry, from *peer) {
+	if !m.Queued {
+		m.Queued = true
 		c.news = append(c.news, news{m: m, from: from, doubt: true})
 	} else if i := slices.IndexFunc(c.news, func(n news) bool { return n.m == m }); c.news[i].from != from {
 		c.news[i].from = nil
@@ -213,7 +214,7 @@ func (c *Core) spreadDoubt(now time.Time, m *member, from *peer) {
 }
 
 // addDoubt writes the accusations of m that were not passed on yet.
-func (w *entryWriter) addDoubt(now time.Time, m *member, all bool) {
+func (w *entryWriter) addDoubt(now time.Time, m *members.Entry, all bool) {
 	s, e := w.c.swim.suspicion(m), &w.c.entry
 	first := s.passedOn
 	if all {
@@ -229,7 +230,7 @@ func (w *entryWriter) addDoubt(now time.Time, m *member, all bool) {
 const tellInterval = 250 * time.Millisecond
 
 // tell lets a peer know that it is accused, or dead to us: if it lives it shall refute.
-func (c *Core) tell(now time.Time, p *peer, m *member) {
+func (c *Core) tell(now time.Time, p *peer, m *members.Entry) {
 	if now.Sub(p.swim.told) >= tellInterval && !p.legacy && p.set.Current(now) != nil {
 		p.swim.told = now
 		c.correct(now, p, m)
@@ -241,7 +242,7 @@ func (c *Core) tell(now time.Time, p *peer, m *member) {
 func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 	me := c.self
 	switch {
-	case !me.live(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+	case !me.Live(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
 	case e.State != wire.StateAlive && e.Incarnation <= me.Refuted:
 		if from != nil {
 			c.tell(now, from, me)

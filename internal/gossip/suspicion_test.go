@@ -20,13 +20,13 @@ func formed(t *testing.T, nodes int) *cluster {
 }
 
 // state is what node i believes of node k.
-func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.get(c.nodes[k].cfg.ID).State }
+func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.Get(c.nodes[k].cfg.ID).State }
 
 // accuse makes node i accuse node k, as its own verdict would.
 func (c *cluster) accuse(i, k int) {
 	c.do(i, func(now time.Time) {
 		n := c.nodes[i]
-		n.suspect(now, n.members.get(c.nodes[k].cfg.ID), n.cfg.ID, flooded)
+		n.suspect(now, n.members.Get(c.nodes[k].cfg.ID), n.cfg.ID, flooded)
 	})
 }
 
@@ -54,7 +54,7 @@ func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
 	}
 	c.net.RunFor(50 * time.Millisecond)
 	for i, n := range c.nodes {
-		if c.state(i, 9) != wire.StateAlive || n.swim.suspicion(n.members.get(c.nodes[9].cfg.ID)) != nil {
+		if c.state(i, 9) != wire.StateAlive || n.swim.suspicion(n.members.Get(c.nodes[9].cfg.ID)) != nil {
 			t.Errorf("node %d: %v", i, c.state(i, 9))
 		}
 		if len(n.events) > 0 {
@@ -72,10 +72,10 @@ func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 	old := accused.self.Incarnation
 	c.do(1, func(now time.Time) { accused.refute(now, 0) })
 	c.net.RunFor(time.Second)
-	m := accuser.members.get(accused.cfg.ID)
+	m := accuser.members.Get(accused.cfg.ID)
 	fresh := accused.self.Incarnation
 	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
-		accuser.members.reincarnate(m, old)
+		accuser.members.SetIncarnation(m, old)
 		m.Refuted = 0
 		accuser.suspect(now, m, accuser.cfg.ID, flooded)
 	})
@@ -92,7 +92,7 @@ func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 	c := formed(t, 30)
 	n := c.nodes[0]
-	m := n.members.get(c.nodes[9].cfg.ID)
+	m := n.members.Get(c.nodes[9].cfg.ID)
 	now := c.net.Now()
 	s := n.beginDoubt(now, m, m.Incarnation)
 	s.own = true
@@ -119,7 +119,7 @@ func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	c := formed(t, 30)
 	n := c.nodes[0]
-	m := n.members.get(c.nodes[9].cfg.ID)
+	m := n.members.Get(c.nodes[9].cfg.ID)
 	now := c.net.Now()
 	forwarded := func(by int) bool {
 		before := n.stats.MembersForwarded
@@ -210,7 +210,7 @@ func TestAccusedMembersAreCounted(t *testing.T) {
 		c.net.RunFor(100 * time.Millisecond)
 		for i, n := range c.nodes {
 			doubted := 0
-			for m := range n.members.each {
+			for m := range n.members.Each {
 				if n.swim.suspicion(m) != nil {
 					doubted++
 				}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -125,19 +126,19 @@ func (c *Core) compare(now time.Time, p *peer) {
 	if x.rounds == 0 {
 		x.began = now
 	}
-	if x.rounds++; x.root != c.members.root {
+	if x.rounds++; x.root != c.members.Root() {
 		x.idle = 0
 	}
 	x.idle++
-	x.root, c.syncedAt = c.members.root, now
-	x.width, x.next, x.flight = bucketBits(max(c.members.count(), min(p.tableSize, membersMax))), 0, 0
+	x.root, c.syncedAt = c.members.Root(), now
+	x.width, x.next, x.flight = bucketBits(max(c.members.Count(), min(p.tableSize, members.Max))), 0, 0
 	c.sendParts(now, p)
 }
 
 // sendParts sends what may go out of the round.
 func (c *Core) sendParts(now time.Time, p *peer) {
 	x := &p.sync
-	hashes := c.bucketHashes(x.width)
+	hashes := c.members.BucketHashes(x.width)
 	per := uint32(min((c.room(p)-syncOverhead)/8, syncPart))
 	for ; x.next < uint32(len(hashes)) && x.flight < syncFlight; x.flight++ {
 		part := hashes[x.next:min(x.next+per, uint32(len(hashes)))]
@@ -152,15 +153,6 @@ func (c *Core) sendParts(now time.Time, p *peer) {
 // bucketBits is how many leading bits of a member's hash name its bucket in a table of n.
 func bucketBits(n int) uint8 {
 	return uint8(min(bits.Len(uint(n/syncBucketFill)), syncBitsMax))
-}
-
-// bucketHashes XORs the digests of the live members of each bucket.
-func (c *Core) bucketHashes(width uint8) []uint64 {
-	hashes := make([]uint64, 1<<width)
-	for m := range c.members.each {
-		hashes[bucket(m.ID, width)] ^= m.digest()
-	}
-	return hashes
 }
 
 func packHashes(hashes []uint64) []byte {
@@ -183,7 +175,7 @@ func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 		c.drop(DropOversize)
 		return
 	}
-	ours := c.bucketHashes(theirs.Bits)
+	ours := c.members.BucketHashes(theirs.Bits)
 	differs := make([]bool, len(ours))
 	var want []byte
 	for i := range theirs.Len() {
@@ -226,15 +218,15 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 // peer, when it asks with smaller ones, has some whole; and where many ask, to each others. Where known is not
 // zero only those known by then.
 func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool, known time.Time) {
-	var list []*member
-	for m := range c.members.each {
-		if which[bucket(m.ID, width)] && (known.IsZero() || !m.since.After(known)) {
+	var list []*members.Entry
+	for m := range c.members.Each {
+		if which[members.Bucket(m.ID, width)] && (known.IsZero() || !m.Since.After(known)) {
 			list = append(list, m)
 		}
 	}
 	most := c.outlay.most(now)
 	if len(list) > most {
-		slices.SortFunc(list, func(a, b *member) int { return cmp.Compare(idHash(a.ID), idHash(b.ID)) })
+		slices.SortFunc(list, func(a, b *members.Entry) int { return cmp.Compare(members.Hash(a.ID), members.Hash(b.ID)) })
 		if most < syncAnswers {
 			at := c.rng.IntN(len(list))
 			list = append(list[at:], list[:at]...)
@@ -262,7 +254,7 @@ func (c *Core) sendWant(now time.Time, p *peer, width uint8, want []byte) {
 }
 
 // correct tells p what we know of a member that it is behind on.
-func (c *Core) correct(now time.Time, p *peer, m *member) {
+func (c *Core) correct(now time.Time, p *peer, m *members.Entry) {
 	w := c.answers(p)
 	w.add(now, m)
 	w.flush(now)
@@ -279,7 +271,7 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	c.noteHearing(now, p, time.Duration(theirs.Heard)*time.Millisecond)
 	p.tableSize = int(theirs.Count)
 	switch {
-	case theirs.Root == c.members.root:
+	case theirs.Root == c.members.Root():
 		p.sync.end()
 		c.joinSynced(now, p)
 	case p.sync.active:
@@ -296,14 +288,14 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 			return
 		}
 		x.answered++
-		n := c.members.count()
-		vain := n > 1 && x.root == c.members.root
+		n := c.members.Count()
+		vain := n > 1 && x.root == c.members.Root()
 		if (vain || x.answered >= syncAnswered) && int(theirs.Count) <= n {
-			p.differs.note(now, c.members.root)
+			p.differs.note(now, c.members.Root())
 			x.end()
 			c.joinSynced(now, p)
 		}
-	case p.differs.inVain(now, c.members.root, theirs.Root):
+	case p.differs.inVain(now, c.members.Root(), theirs.Root):
 	default:
 		p.sync.mismatch++
 		calm := now.Sub(c.changed) >= syncCalm
@@ -330,13 +322,13 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 		c.sendParts(now, p)
 		return p.sync.due()
 	}
-	if p.sync.idle >= syncRounds && c.members.count() == 1 && c.joining(p) { // much is lost here
+	if p.sync.idle >= syncRounds && c.members.Count() == 1 && c.joining(p) { // much is lost here
 		c.greet(now, p)
 		return p.sync.due()
 	}
 	if p.sync.idle >= syncRounds || p.sync.rounds >= syncRoundsMax {
 		p.sync.end()
-		p.differs.note(now, c.members.root)
+		p.differs.note(now, c.members.Root())
 		c.joinSynced(now, p)
 		return time.Time{}
 	}

@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // startFormed adds n nodes that know each other from the start.
-func startFormed(c *cluster, n int) *Table {
+func startFormed(c *cluster, n int) *members.Base {
 	c.t.Helper()
 	var all []Member
 	for i := range n {
@@ -19,7 +20,7 @@ func startFormed(c *cluster, n int) *Table {
 		}
 		all = append(all, Member{ID: id, Name: fmt.Sprint("node-", i), Addr: testAddr(i), Incarnation: uint64(c.net.Now().UnixMilli())})
 	}
-	table := NewTable(c.net.Now(), all)
+	table := members.NewBase(c.net.Now(), all)
 	c.tweak = func(i int, cfg *Config) { cfg.ID, cfg.Base = all[i].ID, table }
 	c.add(n)
 	return table
@@ -29,8 +30,8 @@ func TestNodesThatStartFormedAgreeAndLinkWithoutAJoin(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	table := startFormed(c, 200)
 	for i, n := range c.nodes {
-		if n.members.root != c.nodes[0].members.root || n.members.count() != 200 {
-			t.Fatalf("node %d has %d members and root %x", i, n.members.count(), n.members.root)
+		if n.members.Root() != c.nodes[0].members.Root() || n.members.Count() != 200 {
+			t.Fatalf("node %d has %d members and root %x", i, n.members.Count(), n.members.Root())
 		}
 	}
 	if !c.net.RunUntil(10*time.Second, c.whole) {
@@ -39,7 +40,7 @@ func TestNodesThatStartFormedAgreeAndLinkWithoutAJoin(t *testing.T) {
 	c.broadcast(7, "hello", time.Second)
 	rows := 0
 	for _, n := range c.nodes {
-		rows += len(n.members.byID)
+		rows += n.members.CountAll()
 	}
 	if mean := rows / len(c.nodes); mean > 40 {
 		t.Errorf("%d rows of its own for each node: most of the table is shared", mean)
@@ -47,22 +48,22 @@ func TestNodesThatStartFormedAgreeAndLinkWithoutAJoin(t *testing.T) {
 
 	c.do(3, func(now time.Time) { c.nodes[3].Leave(now) })
 	c.net.RunFor(time.Second)
-	fresh := NewTable(c.net.Now(), nil)
 	for i, n := range c.nodes {
-		if n.members.count() != 199 || n.members.named("node-3") != nil || n.members.get(c.nodes[3].cfg.ID).State != wire.StateLeft {
-			t.Errorf("node %d has %d members after the leave", i, n.members.count())
+		if n.members.Count() != 199 || n.members.Named("node-3") != nil || n.members.Get(c.nodes[3].cfg.ID).State != wire.StateLeft {
+			t.Errorf("node %d has %d members after the leave", i, n.members.Count())
 		}
-		fresh.root = 0
-		for m := range n.members.each {
-			fresh.root ^= m.digest()
+		root := uint64(0)
+		for m := range n.members.Each {
+			root ^= m.Digest()
 		}
-		if n.members.root != fresh.root {
+		if n.members.Root() != root {
 			t.Errorf("node %d: the root is not that of its rows", i)
 		}
 	}
-	for i := range table.rows {
-		if table.rows[i].State != wire.StateAlive {
-			t.Errorf("row %d of the shared table was written", i)
+	untouched := members.NewTable(table)
+	for m := range untouched.Each {
+		if m.State != wire.StateAlive {
+			t.Errorf("the row of %v in the shared table was written", m)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 		c.self.Meta = before
 		return err
 	}
-	if !c.self.live() { // it is told when it joins again
+	if !c.self.Live() { // it is told when it joins again
 		return nil
 	}
 	c.renewSelf(now, c.self.Incarnation)
@@ -30,7 +30,7 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 
 // fits is an error if this node's own entry is longer than a datagram: nobody could pass it on.
 func (c *Core) fits() error {
-	size, room := c.self.fill(&c.entry).Size(), c.cfg.DatagramSize-wire.BoxOverhead-membersOverhead
+	size, room := c.self.Fill(&c.entry).Size(), c.cfg.DatagramSize-wire.BoxOverhead-membersOverhead
 	if size > room {
 		return fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -34,8 +35,8 @@ type votes struct {
 
 // heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
 // nothing new of a member but that it lives is not asked about: its refutation shall not wait.
-func (c *Core) heldForVerdict(now time.Time, m *member, e *wire.Member, from *peer, how origin) bool {
-	if !c.cfg.AskAlive || m != nil && m.live() && sameNode(&m.Member, e) || c.isApproved(e) {
+func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) bool {
+	if !c.cfg.AskAlive || m != nil && m.Live() && sameNode(&m.Member, e) || c.isApproved(e) {
 		return false
 	}
 	if !c.admissible(now, e, from) {
@@ -158,7 +159,7 @@ func (c *Core) noteVerdicts(now time.Time, j *join) {
 	if j.votes > 0 || j.late || p == nil || !p.sync.active || p.sync.flight > 0 {
 		return
 	}
-	if p.differs.latest == c.members.root {
+	if p.differs.latest == c.members.Root() {
 		p.sync.end()
 		c.joinSynced(now, p)
 		return
@@ -168,16 +169,16 @@ func (c *Core) noteVerdicts(now time.Time, j *join) {
 
 // isLive reports whether a node is a live member: what is new of one may be refused, but it stays.
 func (c *Core) isLive(id wire.NodeID) bool {
-	m := c.members.get(id)
-	return m != nil && m.live()
+	m := c.members.Get(id)
+	return m != nil && m.Live()
 }
 
 // admit takes in an entry that was decided upon.
 func (c *Core) admit(now time.Time, v *vote) {
-	row := member{Member: v.entry}
+	row := members.Entry{Member: v.entry}
 	var e wire.Member
-	row.fill(&e)
-	m := c.members.get(e.ID)
+	row.Fill(&e)
+	m := c.members.Get(e.ID)
 	if m != nil && !supersedes(&e, m) {
 		c.stats.MembersStale++
 		return

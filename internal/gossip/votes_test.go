@@ -16,7 +16,7 @@ var errNo = errors.New("no, said the application")
 
 // known is the names that node i has as members.
 func (c *cluster) known(i int) (names []string) {
-	for m := range c.nodes[i].members.each {
+	for m := range c.nodes[i].members.Each {
 		names = append(names, m.Name)
 	}
 	slices.Sort(names)
@@ -225,8 +225,8 @@ func TestJoinWithVerdictsEndsWithTheLastOfThem(t *testing.T) {
 			}
 		})
 	}
-	if err := c.joinEnded(20, 1, 100*time.Millisecond); err != nil || n.members.count() != 21 {
-		t.Errorf("%v, %d members", err, n.members.count())
+	if err := c.joinEnded(20, 1, 100*time.Millisecond); err != nil || n.members.Count() != 21 {
+		t.Errorf("%v, %d members", err, n.members.Count())
 	}
 }
 
@@ -290,8 +290,8 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 		t.Fatalf("asked next: %+v", n.app.asked)
 	}
 	answer()
-	if m := n.members.named("stranger-0"); m == nil || string(m.Meta) != "third" || len(n.members.live) != votesMax+1 {
-		t.Errorf("%+v, %d members", m, len(n.members.live))
+	if m := n.members.Named("stranger-0"); m == nil || string(m.Meta) != "third" || len(n.members.Live()) != votesMax+1 {
+		t.Errorf("%+v, %d members", m, len(n.members.Live()))
 	}
 	c.idle()
 }
@@ -306,7 +306,7 @@ func TestRefutationDoesNotWaitForTheApplication(t *testing.T) {
 	n.app.later, n.app.calls = true, nil
 	c.do(1, func(now time.Time) { c.nodes[1].renewSelf(now, 0) })
 	c.net.RunFor(time.Second)
-	if m := n.members.named("node-1"); m.Incarnation != c.nodes[1].self.Incarnation || len(n.app.calls) != 0 {
+	if m := n.members.Named("node-1"); m.Incarnation != c.nodes[1].self.Incarnation || len(n.app.calls) != 0 {
 		t.Errorf("incarnation %d, want %d; asked %q", m.Incarnation, c.nodes[1].self.Incarnation, n.app.calls)
 	}
 }
@@ -325,13 +325,13 @@ func TestMemberWhoseNewsAreRefusedStaysAsItWas(t *testing.T) {
 		}
 	})
 	c.net.RunFor(20 * time.Second)
-	if m := n.members.named("node-1"); m == nil || len(m.Meta) != 0 || len(n.links) != 1 {
+	if m := n.members.Named("node-1"); m == nil || len(m.Meta) != 0 || len(n.links) != 1 {
 		t.Errorf("%+v, %d links", m, len(n.links))
 	}
 	n.app.alive = nil
 	c.do(1, func(now time.Time) { c.nodes[1].renewSelf(now, 0) })
 	c.net.RunFor(time.Second)
-	if m := n.members.named("node-1"); string(m.Meta) != "new" {
+	if m := n.members.Named("node-1"); string(m.Meta) != "new" {
 		t.Errorf("%+v", m)
 	}
 	c.idle()
@@ -414,7 +414,7 @@ func TestNewMetadataSpreadsAtOnce(t *testing.T) {
 	})
 	c.net.RunFor(20 * time.Millisecond)
 	for i, n := range c.nodes {
-		if m := n.members.named("node-7"); !bytes.Equal(m.Meta, meta) || fmt.Sprint(n.names()) != "[update node-7]" {
+		if m := n.members.Named("node-7"); !bytes.Equal(m.Meta, meta) || fmt.Sprint(n.names()) != "[update node-7]" {
 			t.Errorf("node %d: %q, told %v", i, m.Meta, n.names())
 		}
 	}
@@ -435,7 +435,7 @@ func TestLongMetadataTravelsWhereItFitsADatagram(t *testing.T) {
 	c.form(3 * time.Second)
 	c.net.RunFor(time.Second)
 	for i, n := range c.nodes {
-		for m := range n.members.each {
+		for m := range n.members.Each {
 			if len(m.Meta) != 32<<10 {
 				t.Errorf("node %d has %d bytes of %s", i, len(m.Meta), m.Name)
 			}

@@ -53,7 +53,7 @@ func zoneMeta(i int) string {
 func (c *cluster) linksExcept(ok func(a, b Member) bool) (list []string) {
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if o := n.members.get(p.id); o != nil && !ok(n.Self(), o.Member) {
+			if o := n.members.Get(p.id); o != nil && !ok(n.Self(), o.Member) {
 				list = append(list, n.cfg.Name+" "+o.Name)
 			}
 		}
@@ -137,7 +137,7 @@ func TestNodeWhoseApplicationBlocksChoosesMembersThatItNeverJudged(t *testing.T)
 	}
 	c.net.RunFor(10 * time.Second)
 	if n.Started() == 0 {
-		t.Errorf("no subscription, though there are %d members", n.members.count())
+		t.Errorf("no subscription, though there are %d members", n.members.Count())
 	}
 }
 
@@ -158,7 +158,7 @@ func TestSuspectedMemberIsShownToTheApplicationAsAlive(t *testing.T) {
 		return all, first
 	}
 	c.do(2, func(now time.Time) {
-		n.beginDoubt(now, n.members.named("node-1"), n.members.named("node-1").Incarnation)
+		n.beginDoubt(now, n.members.Named("node-1"), n.members.Named("node-1").Incarnation)
 		n.memberChanged(now)
 	})
 	c.net.RunFor(time.Second)
@@ -231,8 +231,8 @@ func TestFirstLinkOfAJoinIsWithASelectedMember(t *testing.T) {
 	n := c.nodes[7] // in the zone of node 1
 	c.join(7, 0)
 	c.net.RunUntil(2*time.Second, func() bool { return len(n.links) > 0 })
-	if selected, _ := byZone(n.Self(), n.members.get(n.links[0].id).Member); !selected {
-		t.Errorf("linked with %s", n.members.get(n.links[0].id).Name)
+	if selected, _ := byZone(n.Self(), n.members.Get(n.links[0].id).Member); !selected {
+		t.Errorf("linked with %s", n.members.Get(n.links[0].id).Name)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -29,9 +30,7 @@ type Config struct {
 	Link  simnet.Link   // between all nodes, or with a Map what it does not say
 	Map   *Map          // nil: one place without a zone
 
-	// Formed starts the nodes with each other as members, in a table that they share (gossip.Table); what
-	// is left to do is to make links. Else they know of no other.
-	Formed bool
+	Formed bool // the nodes start as members of each other (members.Base), without links; otherwise they know of no other
 }
 
 // LAN is the part of a node's configuration that does not differ from node to node, as in the LAN preset.
@@ -81,7 +80,7 @@ func New(cfg Config) *Cluster {
 }
 
 // table is the members that the nodes of a formed cluster share; nil if it is not formed.
-func (c *Cluster) table() *gossip.Table {
+func (c *Cluster) table() *members.Base {
 	if !c.cfg.Formed {
 		return nil
 	}
@@ -92,7 +91,7 @@ func (c *Cluster) table() *gossip.Table {
 		all[i] = gossip.Member{ID: cfg.ID, Name: cfg.Name, Addr: cfg.Advertise, Zone: cfg.Zone, Versions: cfg.Versions,
 			State: wire.StateAlive, Incarnation: uint64(c.Net.Now().UnixMilli())}
 	}
-	return gossip.NewTable(c.Net.Now(), all)
+	return members.NewBase(c.Net.Now(), all)
 }
 
 // Addr is the address of a node.
@@ -112,7 +111,7 @@ func (c *Cluster) node(i int) *Node {
 // Add starts one more node, which knows of no other.
 func (c *Cluster) Add() *Node { return c.add(nil) }
 
-func (c *Cluster) add(base *gossip.Table) *Node {
+func (c *Cluster) add(base *members.Base) *Node {
 	n := c.node(len(c.Nodes))
 	c.Nodes = append(c.Nodes, n)
 	n.begin(c.Net.Now(), base)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -31,11 +32,10 @@ func (n *Node) Up() bool { return n.up }
 func (n *Node) ID() wire.NodeID { return n.Core.Self().ID }
 
 // begin makes the core of a new life, which knows the members of base.
-func (n *Node) begin(now time.Time, base *gossip.Table) {
+func (n *Node) begin(now time.Time, base *members.Base) {
 	c := n.cluster
 	cfg := c.coreConfig(n, c.lives)
-	c.lives++
-	cfg.Base = base
+	c.lives, cfg.Base = c.lives+1, base
 	core, err := gossip.New(now, cfg)
 	if err != nil {
 		panic(err) // the configuration of the simulation is wrong

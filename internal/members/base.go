@@ -1,0 +1,52 @@
+package members
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Base is live members that many tables of one simulation hold from the start. It is not written once
+// it is made, so that ten thousand nodes that know each other need no hundred million entries: a table
+// copies a row when it has to change it.
+type Base struct {
+	rows   []Entry
+	byID   map[wire.NodeID]int32
+	byName map[string]int32
+	root   uint64
+}
+
+// NewBase makes a base of members that are alive, no two with the same id or name.
+func NewBase(now time.Time, live []Member) *Base {
+	b := &Base{rows: make([]Entry, len(live)), byID: make(map[wire.NodeID]int32, len(live)), byName: make(map[string]int32, len(live))}
+	for i, m := range live {
+		b.rows[i] = Entry{Member: m, Since: now}
+		b.byID[m.ID], b.byName[m.Name] = int32(i), int32(i)
+		b.root ^= b.rows[i].Digest()
+	}
+	return b
+}
+
+// each yields the rows that are not hidden.
+func (b *Base) each(hidden map[int32]struct{}, yield func(*Entry) bool) {
+	for i := range b.rows {
+		if _, ok := hidden[int32(i)]; !ok && !yield(&b.rows[i]) {
+			return
+		}
+	}
+}
+
+// own copies row i of the base into the table; nil when that was done before, and the entry has changed so that
+// it no longer is what the caller looks for.
+func (t *Table) own(i int32) *Entry {
+	if _, hidden := t.hidden[i]; hidden {
+		return nil
+	}
+	t.hidden[i] = struct{}{}
+	m := new(Entry)
+	*m = t.base.rows[i]
+	m.place = int32(len(t.live))
+	t.live = append(t.live, m)
+	t.byID[m.ID], t.byName[m.Name] = m, m
+	return m
+}

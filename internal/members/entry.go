@@ -1,0 +1,62 @@
+package members
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Member is what is known of a node. Its slices are not written again, so copies may be kept.
+type Member struct {
+	ID          wire.NodeID
+	Name        string
+	Addr        netip.AddrPort
+	Zone        wire.Zone
+	Meta        []byte
+	Versions    [6]byte
+	State       wire.State
+	Incarnation uint64        // Unix milliseconds, or one more than the previous incarnation
+	Named       uint64        // Unix milliseconds when the node took its name
+	Refuted     uint64        // the node has refuted accusations of its incarnations up to this one; 0 for none
+	RTT         time.Duration // last measured round-trip time, updated when it changes by a fifth; 0 if never measured
+}
+
+// String returns the name and the address, for logs.
+func (m *Member) String() string { return fmt.Sprintf("%q (%s)", m.Name, m.Addr) }
+
+// Legacy reports whether the member is a gwyh 0.1 node.
+func (m *Member) Legacy() bool { return !m.ID.IsGo() }
+
+// An Entry is a member in a Table. With its share of the table's indexes it takes at most 320 bytes, so there is no
+// slot for the state that other packages keep of a member. Few members have such state at a time: a suspicion or a
+// refused subscription is in a map of its owner, by id, and ends when the table reports a Change.
+type Entry struct {
+	Member
+	Since     time.Time   // when State was entered
+	Accuser   wire.NodeID // if dead: the node that found the failure
+	place     int32       // index in Table.live; -1 for a tombstone
+	Queued    bool        // waits to be sent along the links
+	Vacated   bool        // if dead: another node has its address, so its name is not reserved for it
+	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
+}
+
+// NewEntry returns an entry that is not in a table yet.
+func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, place: -1} }
+
+// Live reports whether the entry counts as part of the cluster: it is alive or suspected.
+func (m *Entry) Live() bool { return m.place >= 0 }
+
+// Fill writes the wire form of an entry into e, whose slices it reuses, and returns e. The entry of a suspected member
+// is its alive entry; the accusations are separate entries.
+func (m *Entry) Fill(e *wire.Member) *wire.Member {
+	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.Accuser
+	e.Name = append(e.Name[:0], m.Name...)
+	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
+	e.Addr, e.Versions, e.Meta, e.Named, e.Refuted = m.Addr, m.Versions, m.Meta, m.Named, m.Refuted
+	if e.State == wire.StateSuspect {
+		e.State = wire.StateAlive
+	}
+	return e
+}

@@ -1,0 +1,210 @@
+package members
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of the member table (docs/PROTOCOL.md, "Membership").
+const (
+	Max           = 100_000        // live members
+	TombstonesMax = 16_384         // beyond them, the oldest tombstone is forgotten
+	TombstoneAge  = 24 * time.Hour // after which a tombstone is forgotten
+)
+
+// A Table is all nodes that a node knows: the live members, and tombstones of the dead and the departed, which keep
+// stale entries from bringing them back. Make one with NewTable. Not for concurrent use.
+type Table struct {
+	byID       map[wire.NodeID]*Entry
+	byName     map[string]*Entry // live ones
+	reserved   map[string]*Entry // dead ones whose name no live member has
+	live       []*Entry          // in the order of arrival, except for removals
+	tombstones []*Entry          // oldest first; entries that came back to life are skipped
+	root       uint64            // XOR of the digests of the live ones
+	legacy     int               // live ones that are gwyh 0.1 nodes
+
+	base   *Base              // further live ones, shared with other tables; nil outside simulations
+	hidden map[int32]struct{} // rows of base that are no longer true, or were copied into byID
+}
+
+// NewTable makes a table that holds the members of base, which may be nil.
+func NewTable(base *Base) Table {
+	t := Table{byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry), base: base}
+	if base != nil {
+		t.hidden = make(map[int32]struct{})
+		t.root = base.root
+	}
+	return t
+}
+
+// Get returns the entry of a node, live or a tombstone; nil if the node is unknown.
+func (t *Table) Get(id wire.NodeID) *Entry {
+	if m := t.byID[id]; m != nil || t.base == nil {
+		return m
+	}
+	i, ok := t.base.byID[id]
+	if !ok {
+		return nil
+	}
+	return t.own(i)
+}
+
+// IsLive reports whether a node is a live member.
+func (t *Table) IsLive(id wire.NodeID) bool {
+	m := t.Get(id)
+	return m != nil && m.Live()
+}
+
+// touchMost is how many entries Touch looks at.
+const touchMost = 16
+
+// Touch reads the entries that the next calls of Get will return, at most 16. Most are not in the processor's cache, and it can
+// fetch several at once if it does nothing else in between. The sum keeps the compiler from removing the reads,
+// which it would do if it inlined the function.
+//
+//go:noinline
+func (t *Table) Touch(next []wire.Member) (sum uint64) {
+	var rows [touchMost]*Entry
+	next = next[:min(len(next), touchMost)]
+	for i := range next {
+		rows[i] = t.byID[next[i].ID]
+	}
+	for _, m := range rows[:len(next)] {
+		if m != nil {
+			sum += m.Incarnation
+		}
+	}
+	return sum
+}
+
+// Named returns the live member of a name; nil if there is none.
+func (t *Table) Named(name string) *Entry {
+	if m := t.byName[name]; m != nil || t.base == nil {
+		return m
+	}
+	i, ok := t.base.byName[name]
+	if !ok {
+		return nil
+	}
+	return t.own(i)
+}
+
+// Count is the number of live members.
+func (t *Table) Count() int {
+	if t.base == nil {
+		return len(t.live)
+	}
+	return len(t.live) + len(t.base.rows) - len(t.hidden)
+}
+
+// CountGo is the number of live members that are not gwyh 0.1 nodes.
+func (t *Table) CountGo() int { return t.Count() - t.legacy }
+
+// CountLegacy is the number of live members that are gwyh 0.1 nodes.
+func (t *Table) CountLegacy() int { return t.legacy }
+
+// Root is the XOR of the digests of all live members. Two tables with the same root hold the same members.
+func (t *Table) Root() uint64 { return t.root }
+
+// Each yields the live members, in no particular order that is the same for the same history. The entries are for reading only.
+func (t *Table) Each(yield func(*Entry) bool) {
+	for _, m := range t.live {
+		if !yield(m) {
+			return
+		}
+	}
+	if t.base != nil {
+		t.base.each(t.hidden, yield)
+	}
+}
+
+// Live returns the live members except those that are only in the shared base: all that are suspected, legacy,
+// or have changed. The slice is the table's and valid until the next change.
+func (t *Table) Live() []*Entry { return t.live }
+
+// All yields every entry of the table's own, tombstones as well, in random order.
+func (t *Table) All(yield func(*Entry) bool) {
+	for _, m := range t.byID {
+		if !yield(m) {
+			return
+		}
+	}
+}
+
+// CountAll is the number of entries of the table's own, tombstones included.
+func (t *Table) CountAll() int { return len(t.byID) }
+
+// Draw returns a live member drawn at random, for reading only. There must be at least one.
+func (t *Table) Draw(rng *rand.Rand) *Entry {
+	if t.base == nil {
+		return t.live[rng.IntN(len(t.live))]
+	}
+	for {
+		i := rng.IntN(len(t.live) + len(t.base.rows))
+		if i < len(t.live) {
+			return t.live[i]
+		}
+		if _, hidden := t.hidden[int32(i-len(t.live))]; !hidden {
+			return &t.base.rows[i-len(t.live)]
+		}
+	}
+}
+
+// Add makes m, a tombstone or a new entry, a live member. The caller has set its State and its name.
+func (t *Table) Add(m *Entry) {
+	m.place = int32(len(t.live))
+	t.live = append(t.live, m)
+	t.byID[m.ID] = m
+	t.byName[m.Name] = m
+	delete(t.reserved, m.Name)
+	t.root ^= m.Digest()
+	if m.Legacy() {
+		t.legacy++
+	}
+}
+
+// unlist takes a live m off the live members.
+func (t *Table) unlist(m *Entry) {
+	t.root ^= m.Digest()
+	if m.Legacy() {
+		t.legacy--
+	}
+	last := len(t.live) - 1
+	t.live[m.place] = t.live[last]
+	t.live[m.place].place = m.place
+	t.live[last] = nil
+	t.live = t.live[:last]
+	if t.byName[m.Name] == m {
+		delete(t.byName, m.Name)
+	}
+	m.place = -1
+}
+
+// Forget removes a live m and leaves no tombstone.
+func (t *Table) Forget(m *Entry) {
+	t.unlist(m)
+	delete(t.byID, m.ID)
+}
+
+// SetIncarnation changes the incarnation of an entry, and the root with it.
+func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
+	if m.Live() {
+		t.root ^= m.Digest()
+	}
+	m.Incarnation = incarnation
+	if m.Live() {
+		t.root ^= m.Digest()
+	}
+}
+
+// Rename changes the name of a live member.
+func (t *Table) Rename(m *Entry, name string) {
+	if t.byName[m.Name] == m {
+		delete(t.byName, m.Name)
+	}
+	m.Name = name
+	t.byName[name] = m
+	delete(t.reserved, name)
+}

@@ -1,0 +1,101 @@
+package members
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Remove makes m, whose State is dead or left, a tombstone. The name of a dead Go node is reserved for it unless a live
+// member has it.
+func (t *Table) Remove(now time.Time, m *Entry) {
+	if m.Live() {
+		t.unlist(m)
+	}
+	if m.State == wire.StateDead && m.Name != "" && !m.Legacy() && t.Named(m.Name) == nil {
+		t.reserved[m.Name] = m
+	} else {
+		t.Release(m)
+	}
+	t.byID[m.ID] = m
+	m.Since = now
+	t.tombstones = append(t.tombstones, m)
+	t.Expire(now)
+}
+
+// Release ends the reservation of a dead node's name.
+func (t *Table) Release(m *Entry) {
+	if t.reserved[m.Name] == m {
+		delete(t.reserved, m.Name)
+	}
+}
+
+// Expire forgets the tombstones that are too old or too many.
+func (t *Table) Expire(now time.Time) {
+	drop := 0
+	for _, m := range t.tombstones {
+		over := len(t.tombstones)-drop > TombstonesMax
+		if !m.Live() && !over && now.Sub(m.Since) < TombstoneAge {
+			break
+		}
+		if !m.Live() && t.byID[m.ID] == m {
+			delete(t.byID, m.ID)
+			t.Release(m)
+		}
+		drop++
+	}
+	clear(t.tombstones[:drop])
+	t.tombstones = t.tombstones[drop:]
+}
+
+// CountTombstones is the number of nodes that are dead or departed and remembered.
+func (t *Table) CountTombstones() int { return len(t.byID) - len(t.live) }
+
+// MayHaveTombstones reports whether a member has died or left lately. It may be true when there is no
+// tombstone, but never false when there is one.
+func (t *Table) MayHaveTombstones() bool { return len(t.tombstones) > 0 }
+
+// LastTombstones yields the newest tombstones that have a name, among the last most.
+func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
+	return func(yield func(*Entry) bool) {
+		for _, m := range t.tombstones[max(0, len(t.tombstones)-most):] {
+			if !m.Live() && m.Name != "" && t.byID[m.ID] == m && !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// Reserved returns the dead node for which a name is reserved; nil if there is none.
+func (t *Table) Reserved(name string) *Entry { return t.reserved[name] }
+
+// CountReserved is the number of dead nodes that a name is reserved for.
+func (t *Table) CountReserved() int { return len(t.reserved) }
+
+// EachReserved yields the dead nodes that a name is reserved for, in random order.
+func (t *Table) EachReserved(yield func(*Entry) bool) {
+	for _, m := range t.reserved {
+		if !yield(m) {
+			return
+		}
+	}
+}
+
+// DrawReserved draws one of the dead nodes whose name no live member has, and counts them. It returns nil if there are none.
+func (t *Table) DrawReserved(now time.Time, rng *rand.Rand) (drawn *Entry, count int) {
+	t.Expire(now)
+	if count = len(t.reserved); count == 0 {
+		return nil, 0
+	}
+	nth := rng.IntN(count)
+	for _, m := range t.tombstones {
+		if t.reserved[m.Name] != m {
+			continue
+		}
+		if nth--; nth < 0 {
+			return m, count
+		}
+	}
+	return nil, 0
+}
