@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/quota"
@@ -119,7 +120,8 @@ type Core struct {
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
-	logbook     logbook
+	logbook     logbook.Book
+	logTimer    timer.Timer // of counts of lines left out
 	stats       Stats
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
@@ -157,7 +159,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.arena.waits = c.lags
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.heartbeats(2)
-	c.logbook.limits, c.logbook.timer.Fire = quota.NewMap[string, logLimit](logKinds), c.sumUpDue
+	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
 	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -272,7 +273,7 @@ func TestStateThatIsTooLargeIsCountedAndWarnedOfOnBothSidesAtABoundedRate(t *tes
 					warned++
 				}
 			}
-			if most := int(run / logInterval); warned == 0 || warned > most+1 {
+			if most := int(run / logbook.Interval); warned == 0 || warned > most+1 {
 				t.Errorf("too large at node %d: node %d warns %d times", large, i, warned)
 			}
 			if merged := len(n.app.merged); (i == large) != (merged > 0) { // what fits still goes

@@ -154,7 +154,7 @@ func (c *Core) wakeUp(now time.Time) {
 	if !c.self.Live() || c.members.Count() < 2 {
 		return
 	}
-	c.logLimited(now, "asleep", "[WARN] gwyh: this node did not run for a while: shaking hands anew")
+	c.warn(now, "asleep", "this node did not run for a while: shaking hands anew")
 	c.refute(now, 0)
 	for _, p := range c.links {
 		if !p.legacy && !c.dialing(p.id) {

@@ -75,7 +75,7 @@ func (c *Core) nameIsFree(now time.Time, e *wire.Member) bool {
 	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.Since) >= c.nameHold() || c.isVacated(now, dead) {
 		return true
 	}
-	c.logLimited(now, "held", "[WARN] gwyh: the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
+	c.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
 	return false
 }
 

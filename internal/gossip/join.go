@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -112,7 +113,7 @@ func (c *Core) comeBack(now time.Time) {
 	c.members.Add(c.self)
 	c.refute(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)
-	c.log(now, topicJoined, "this node is a member again after it left")
+	c.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
 // peerAt finds a Go member at an address that we hold a session with.

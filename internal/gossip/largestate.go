@@ -27,7 +27,7 @@ func (e *StateTooLargeError) Error() string {
 // waits for fails. Any other exchange tells the peer the size instead, and brings the peer's state.
 func (c *Core) answerLargeState(now time.Time, e *exchange, size int) {
 	c.stats.StatesTooLarge++
-	c.logLimited(now, "own state", "[WARN] gwyh: LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", size, MessageMax)
+	c.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", size, MessageMax)
 	told := binary.BigEndian.AppendUint64(nil, uint64(size))
 	switch {
 	case !e.ours:
@@ -50,7 +50,7 @@ func (c *Core) handleLargeState(now time.Time, e *exchange, data []byte) {
 		return
 	}
 	c.stats.StatesTooLarge++
-	c.logLimited(now, "state", "[WARN] gwyh: the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged",
+	c.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged",
 		c.nameOf(p), p.set.Path().Remote, size, MessageMax)
 	if e.ours {
 		c.endExchange(now, e, &StateTooLargeError{Size: int(min(size, math.MaxInt)), Max: MessageMax, Theirs: true})

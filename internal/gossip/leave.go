@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -33,7 +34,7 @@ func (c *Core) Leave(now time.Time) {
 	c.self.State = wire.StateLeft
 	c.members.Remove(now, c.self)
 	c.emitMember(EventLeave, c.self)
-	c.log(now, topicLeft, "this node leaves")
+	c.log(now, logbook.Left, "this node leaves")
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)
 	c.flushNews(now)

@@ -131,5 +131,5 @@ func (c *Core) sendLegacyBroadcast(now time.Time, p *peer, id wire.MessageID, da
 
 // warnLegacySize says that a broadcast does not reach the gwyh 0.1 members.
 func (c *Core) warnLegacySize(now time.Time, size int) {
-	c.logLimited(now, "legacy size", "[WARN] gwyh: a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
+	c.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
 }

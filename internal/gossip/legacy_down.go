@@ -100,7 +100,7 @@ func (c *Core) refuteOwnDown(now time.Time) {
 		}
 		wait = again.Sub(now)
 	}
-	c.logLimited(now, "legacy down", "[WARN] gwyh: gwyh 0.1 nodes took this node for down: shaking hands with them again")
+	c.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
 	c.old.refuted = now.Add(wait)
 	c.legacyLater(now, wait, func(now time.Time) {
 		for _, m := range c.members.Live() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -183,7 +184,7 @@ func TestBroadcastThatLegacyMembersCannotTakeIsWarnedOfOnceInTenSeconds(t *testi
 			if got := c.nodes[i].warned("gwyh 0.1 members"); got != 1 {
 				t.Errorf("%d warnings: %q", got, c.nodes[i].logs)
 			}
-			c.net.RunFor(logInterval)
+			c.net.RunFor(logbook.Interval)
 			c.broadcast(i, strings.Repeat("x", 21_001+c.arrived), time.Second)
 			if got := c.nodes[i].warned("gwyh 0.1 members"); got != 2 {
 				t.Errorf("%d warnings after ten seconds: %q", got, c.nodes[i].logs)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -55,14 +56,14 @@ func (c *Core) logArrival(now time.Time, m *members.Entry, a arrival, joined boo
 	ago := now.Sub(a.since).Round(time.Millisecond)
 	switch {
 	case a.replaces:
-		c.log(now, topicBack, "member %s was restarted", m)
+		c.log(now, logbook.Back, "member %s was restarted", m)
 	case !joined:
 	case a.failed == nil:
-		c.log(now, topicJoined, "member %s joined%s", m, inZone(m.Zone))
+		c.log(now, logbook.Joined, "member %s joined%s", m, inZone(m.Zone))
 	case a.restarted:
-		c.log(now, topicBack, "member %s is back: it was restarted after it failed %v ago", m, ago)
+		c.log(now, logbook.Back, "member %s is back: it was restarted after it failed %v ago", m, ago)
 	default:
-		c.log(now, topicBack, "member %s is back: it had failed %v ago", m, ago)
+		c.log(now, logbook.Back, "member %s is back: it had failed %v ago", m, ago)
 	}
 	if joined && a.failed != nil {
 		c.noteBack(now, a.failed, a.restarted)
@@ -80,12 +81,12 @@ func inZone(z wire.Zone) string {
 func (c *Core) logRemoval(now time.Time, m *members.Entry) {
 	switch {
 	case m.State == wire.StateLeft:
-		c.log(now, topicLeft, "member %s left", m)
+		c.log(now, logbook.Left, "member %s left", m)
 		return
 	case m.Accuser == wire.NodeID{}:
-		c.log(now, topicFailed, "member %s failed", m)
+		c.log(now, logbook.Failed, "member %s failed", m)
 	default:
-		c.log(now, topicFailed, "member %s failed, as found by %s", m, c.whoIs(m.Accuser))
+		c.log(now, logbook.Failed, "member %s failed, as found by %s", m, c.whoIs(m.Accuser))
 	}
 	if !m.Legacy() {
 		c.noteLost(now, m)
@@ -100,13 +101,13 @@ func (c *Core) logConflict(now time.Time, existing *members.Entry, e *wire.Membe
 	}
 	switch {
 	case existing != c.self:
-		c.log(now, topicName, "two nodes have the name %q: the one at %s has had it for longer and keeps it, the one at %s is not a member",
+		c.log(now, logbook.Name, "two nodes have the name %q: the one at %s has had it for longer and keeps it, the one at %s is not a member",
 			existing.Name, keeps, out)
 	case out == c.self.Addr:
-		c.log(now, topicName, "this node is out: the name %q belongs to the node at %s, which has had it for longer. Other nodes do not have this node "+
+		c.log(now, logbook.Name, "this node is out: the name %q belongs to the node at %s, which has had it for longer. Other nodes do not have this node "+
 			"as a member. Give each node a name of its own", existing.Name, keeps)
 	default:
-		c.log(now, topicName, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", existing.Name, out)
+		c.log(now, logbook.Name, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", existing.Name, out)
 	}
 }
 
@@ -117,38 +118,38 @@ func (c *Core) logPath(now time.Time, p *peer) {
 	changed := m.told != m.size
 	m.told = m.size
 	if changed && !expected {
-		c.log(now, topicPath, "datagrams of %d bytes reach %s", m.size, c.whoIs(p.id))
+		c.log(now, logbook.Path, "datagrams of %d bytes reach %s", m.size, c.whoIs(p.id))
 	}
 }
 
 // logHeardAgain writes that this node hears others again, after it wrote that it hears nobody.
 func (c *Core) logHeardAgain(now time.Time) {
 	c.swim.alone = false
-	c.log(now, topicPartition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.swim.heardAny).Round(time.Millisecond))
+	c.log(now, logbook.Partition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.swim.heardAny).Round(time.Millisecond))
 }
 
 func (c *Core) logSuspicion(now time.Time, m *members.Entry, by wire.NodeID) {
 	if c.cfg.Debug {
-		c.log(now, topicSuspicion, "%s suspects that member %s has failed", c.whoIs(by), m)
+		c.log(now, logbook.Suspicion, "%s suspects that member %s has failed", c.whoIs(by), m)
 	}
 }
 
 func (c *Core) logRefutation(now time.Time, m *members.Entry) {
 	if c.cfg.Debug {
-		c.log(now, topicRefutation, "member %s is alive: it refuted the suspicion", m)
+		c.log(now, logbook.Refutation, "member %s is alive: it refuted the suspicion", m)
 	}
 }
 
 // logProbe writes a step of a probe. format has one place for the member.
 func (c *Core) logProbe(now time.Time, m *members.Entry, format string) {
 	if c.cfg.Debug {
-		c.log(now, topicProbe, format, m)
+		c.log(now, logbook.Probe, format, m)
 	}
 }
 
 func (c *Core) logHelpers(now time.Time, pr *probe) {
 	if c.cfg.Debug && pr.asked > 0 {
-		c.log(now, topicProbe, "asked %d other nodes to probe member %s too", pr.asked, pr.m)
+		c.log(now, logbook.Probe, "asked %d other nodes to probe member %s too", pr.asked, pr.m)
 	}
 }
 
@@ -156,7 +157,7 @@ func (c *Core) logHelpers(now time.Time, pr *probe) {
 // so those handshakes are written only if they fail.
 func (c *Core) logDial(now time.Time, d *dial) {
 	if c.cfg.Debug && !c.isLive(d.member) {
-		c.log(now, topicHandshake, "shaking hands with %s", d.to)
+		c.log(now, logbook.Handshake, "shaking hands with %s", d.to)
 	}
 }
 
@@ -169,12 +170,12 @@ func (c *Core) logEstablished(now time.Time, p *peer, initiator bool) {
 	if initiator {
 		who = "this node"
 	}
-	c.log(now, topicHandshake, "shook hands with %s at %s: %s began", c.whoIs(p.id), p.set.Path().Remote, who)
+	c.log(now, logbook.Handshake, "shook hands with %s at %s: %s began", c.whoIs(p.id), p.set.Path().Remote, who)
 }
 
 func (c *Core) logAttemptFailed(now time.Time, to netip.AddrPort, err error) {
 	if c.cfg.Debug {
-		c.log(now, topicHandshake, "the handshake with %s failed: %v", to, err)
+		c.log(now, logbook.Handshake, "the handshake with %s failed: %v", to, err)
 	}
 }
 
@@ -186,12 +187,12 @@ func (c *Core) logLink(now time.Time, p *peer) {
 	if p.linked {
 		what = "began"
 	}
-	c.log(now, topicLink, "the link with %s %s", c.whoIs(p.id), what)
+	c.log(now, logbook.Link, "the link with %s %s", c.whoIs(p.id), what)
 }
 
 func (c *Core) logAvoided(now time.Time, m *members.Entry, pause time.Duration) {
 	if c.cfg.Debug {
-		c.log(now, topicLink, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
+		c.log(now, logbook.Link, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
 	}
 }
 
@@ -205,5 +206,5 @@ func (c *Core) logChoice(now time.Time, before []wire.NodeID) {
 	for i, id := range c.subs.choice {
 		names[i] = c.whoIs(id)
 	}
-	c.log(now, topicChoice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.Count()-1, names)
+	c.log(now, logbook.Choice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.Count()-1, names)
 }

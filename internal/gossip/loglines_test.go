@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -327,30 +328,6 @@ func TestManyDeathsAtOnceAreTenLinesAndASummary(t *testing.T) {
 	}
 }
 
-func TestLinesOfATopicAreBounded(t *testing.T) {
-	c := newCluster(t, 1, lan())
-	c.add(1)
-	n := c.nodes[0]
-	for topic := range topics {
-		n.logs = nil
-		for range 10 { // one interval
-			c.do(0, func(now time.Time) {
-				for range 1000 {
-					n.log(now, topic, "%d", topic)
-				}
-			})
-			c.net.RunFor(time.Second)
-		}
-		if len(n.logs) != topic.most()+1 {
-			t.Errorf("topic %d: %d lines for 10,000 in ten seconds, want %d and a summary", topic, len(n.logs), topic.most())
-		}
-		if last, want := n.logs[len(n.logs)-1], fmt.Sprintf("and %d more %s", 10_000-topic.most(), topicOf[topic].leftOut); !strings.HasSuffix(last, want) {
-			t.Errorf("topic %d: %q, want %q", topic, last, want)
-		}
-		c.net.RunFor(logInterval)
-	}
-}
-
 // debugged is a cluster that writes at DEBUG.
 func debugged(t *testing.T, size int) *cluster {
 	c := newCluster(t, 1, lan())
@@ -485,7 +462,7 @@ func BenchmarkDebugLine(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				n.logSuspicion(now, n.self, n.cfg.ID)
-				if now = now.Add(logInterval / debugLines); wanted {
+				if now = now.Add(logbook.Interval / 50); wanted {
 					n.Events()
 				}
 			}

@@ -234,7 +234,7 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 		return true
 	}
 	c.drop(d)
-	c.logLimited(now, "refusal "+d.String(), "[WARN] gwyh: member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	c.warn(now, "refusal "+d.String(), "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
 	if from != nil && from.id == e.ID {
 		from.vetoed = !c.isLive(e.ID)
 	}

@@ -196,7 +196,7 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 	}
 	if veto != nil {
 		c.stats.Vetoed++
-		c.logLimited(now, "merge", "[WARN] gwyh: not becoming one cluster with %q at %s: %q", c.nameOf(p), p.set.Path().Remote, veto.Error())
+		c.warn(now, "merge", "not becoming one cluster with %q at %s: %q", c.nameOf(p), p.set.Path().Remote, veto.Error())
 		p.vetoed = p.vetoed || !c.isLive(p.id)
 	}
 	switch {
@@ -220,7 +220,7 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 
 // handleVeto ends the Join that the other side refuses.
 func (c *Core) handleVeto(now time.Time, e *exchange, reason []byte) {
-	c.logLimited(now, "refused", "[WARN] gwyh: %q at %s refuses this node: %q", c.nameOf(e.peer), e.peer.set.Path().Remote, reason)
+	c.warn(now, "refused", "%q at %s refuses this node: %q", c.nameOf(e.peer), e.peer.set.Path().Remote, reason)
 	c.endExchange(now, e, &VetoError{Reason: string(reason)})
 }
 
@@ -301,7 +301,7 @@ func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
 	}
 	c.drop(DropVersions)
 	err := VersionError{Names: [2]string{string(e.Name), s.Name}, Versions: [2][6]byte{e.Versions, s.Versions}}
-	c.logLimited(now, "versions", "[WARN] gwyh: %q at %s is kept out: %v", e.Name, e.Addr, &err)
+	c.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, &err)
 	return false
 }
 

@@ -281,7 +281,7 @@ func (c *Core) shrinkMTU(now time.Time, p *peer) {
 	} else {
 		m.size = min(m.size, datagramMin)
 	}
-	c.logLimited(now, "mtu", "[WARN] gwyh: datagrams of %d bytes to %s do not arrive: going on with %d", old, c.whoIs(p.id), m.size)
+	c.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", old, c.whoIs(p.id), m.size)
 	m.told = m.size
 	c.searchMTU(now, p, mtuSoon)
 	if m.size > datagramMin {

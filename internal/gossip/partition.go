@@ -3,9 +3,9 @@ package gossip
 import (
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/timer"
-
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
 )
 
 // A node cannot tell a partition from many crashes while it lasts. When it is over it can: the members are back, and
@@ -64,7 +64,7 @@ func (c *Core) tellPartition(now time.Time) {
 		c.tellHealed(now)
 	}
 	d.told, x.open = d.lost, d
-	c.log(now, topicPartition, "%d of %d members failed within %v: the network is partitioned, or they crashed together",
+	c.log(now, logbook.Partition, "%d of %d members failed within %v: the network is partitioned, or they crashed together",
 		d.lost, d.members, d.died.Sub(d.began).Round(time.Millisecond))
 }
 
@@ -108,6 +108,6 @@ func (c *Core) tellHealed(now time.Time) {
 	if d.restarted == d.back {
 		verdict = "they were restarted"
 	}
-	c.log(now, topicPartition, "%d of %d members that failed together are back, %v after the first of them failed: %s",
+	c.log(now, logbook.Partition, "%d of %d members that failed together are back, %v after the first of them failed: %s",
 		d.back, d.lost, now.Sub(d.began).Round(time.Millisecond), verdict)
 }

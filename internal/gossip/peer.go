@@ -288,7 +288,7 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c.stats.HandshakesRejected++
 	c.stats.Rejected[r]++
 	c.drop(DropHandshake)
-	c.logLimited(now, "reject "+r.String(), "[WARN] gwyh: handshake with %s refused: %s", o.From.Remote, r)
+	c.warn(now, "reject "+r.String(), "handshake with %s refused: %s", o.From.Remote, r)
 }
 
 // dial is why a handshake was begun: for a Join, or for a session with a member.
@@ -579,7 +579,7 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		c.forget(p, closed.Session)
 	}
 	if a.RenewTries > 0 {
-		c.logLimited(now, "renew", "[WARN] gwyh: the session with %s was not renewed in %d tries: going on with the old one", c.whoIs(p.id), a.RenewTries)
+		c.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", c.whoIs(p.id), a.RenewTries)
 	}
 	if a.Renew {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))

@@ -70,7 +70,7 @@ func (c *Core) wantPayload(now time.Time) {
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	c.ackPayload.waits = false
 	if len(b) > AckPayloadMax {
-		c.logLimited(now, "payload", "[WARN] gwyh: AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
+		c.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
 		b = nil
 	}
 	c.ackPayload.data = bytes.Clone(b)

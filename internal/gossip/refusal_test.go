@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -121,7 +122,7 @@ func TestRefusalsAreLoggedAtABoundedRate(t *testing.T) {
 			c.net.RunFor(time.Second)
 		}
 		for i, n := range c.nodes {
-			if most := joins/int(logInterval/time.Second) + 1; len(n.logs) > most {
+			if most := joins/int(logbook.Interval/time.Second) + 1; len(n.logs) > most {
 				t.Errorf("%s: node %d logs %d lines", name, i, len(n.logs))
 			}
 		}

@@ -82,7 +82,7 @@ func (c *Core) accuseMyself(now time.Time, m *members.Entry) {
 func (c *Core) doubtAlone(now time.Time, m *members.Entry) {
 	c.swim.aware.note(1)
 	c.swim.alone = true
-	c.logLimited(now, "alone", "[WARN] gwyh: nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
+	c.warn(now, "alone", "nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
 		now.Sub(c.swim.heardAny).Round(time.Millisecond))
 	s := c.swim.suspicion(m)
 	if s == nil {
@@ -248,7 +248,7 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 			c.tell(now, from, me)
 		}
 	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
-		c.logLimited(now, "defend", "[WARN] gwyh: other nodes took this node for %s: telling them that it is alive", e.State)
+		c.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", e.State)
 		c.stats.SuspicionsRefuted++
 		c.swim.aware.note(1)
 		c.refute(now, e.Incarnation)

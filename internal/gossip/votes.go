@@ -129,7 +129,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	}
 	if veto != nil {
 		c.stats.Vetoed++
-		c.logLimited(now, "alive", "[WARN] gwyh: %q at %s is kept out: %q", v.entry.Name, v.entry.Addr, veto.Error())
+		c.warn(now, "alive", "%q at %s is kept out: %q", v.entry.Name, v.entry.Addr, veto.Error())
 	} else {
 		c.admit(now, v)
 	}
