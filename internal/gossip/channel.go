@@ -76,7 +76,7 @@ func (c *Core) transmit(now time.Time, ch *channel, to wire.Path, plain []byte, 
 	case n == 0: // the session is closed, or its counters are used up
 		c.drop(DropUnknownSession)
 		return
-	case what.probe && ch.peer.mtu.trying > c.cfg.DatagramSize:
+	case what.probe && ch.peer.mtu.ProbesWhole():
 		c.out.AddProbe(to, buf)
 	case what.probe:
 		c.out.Add(to, buf)

@@ -20,6 +20,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -39,6 +40,7 @@ type Core struct {
 	swim    detector
 	members members.Table
 	peers   map[wire.NodeID]*peer
+	paths   pmtu.Config               // of all peers
 	boxes   map[[16]byte]*channel     // bound sessions by nonce prefix
 	links   []*peer                   // peers that messages are exchanged with, in the order linked
 	zones   quota.Map[string, string] // interned names
@@ -156,6 +158,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		avoided: make(map[wire.NodeID]avoidance),
 		swim:    detector{suspicions: make(map[wire.NodeID]*suspicion)},
 	}
+	c.paths = pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}
 	c.arena.waits = c.lags
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.heartbeats(2)

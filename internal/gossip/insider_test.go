@@ -128,19 +128,6 @@ func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
 	})
 }
 
-// A peer that answers a probe which did not go out does not bring its own datagrams down to nothing.
-func TestAnswerToAProbeThatNeverWentOutChangesNothing(t *testing.T) {
-	c := probing(t, 0, 0)
-	n := c.nodes[0]
-	c.do(0, func(now time.Time) {
-		p := n.peers[c.nodes[1].cfg.ID]
-		p.mtu = pathMTU{size: 1400, trying: DatagramProbed, got: 0, seq: mtuSeq | 5}
-		if n.answeredMTU(now, p, mtuSeq|5); p.mtu.size != 1400 {
-			t.Errorf("datagrams of %d bytes", p.mtu.size)
-		}
-	})
-}
-
 // A node that did not run for long finds its arena given back while a datagram of two messages is open.
 func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c := duo(t)

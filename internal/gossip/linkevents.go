@@ -28,5 +28,6 @@ func (c *Core) linkDown(now time.Time, p *peer) {
 	p.set.SetLinked(now, false)
 	c.logLink(now, p)
 	c.hearingLinkDown(p)
+	p.mtu.LinkDown()
 	c.broadcastLinkDown(now, p)
 }

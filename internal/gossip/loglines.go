@@ -111,17 +111,6 @@ func (c *Core) logConflict(now time.Time, existing *members.Entry, e *wire.Membe
 	}
 }
 
-// logPath writes how large the datagrams to a peer may be, if that has changed. It takes the configured size for granted.
-func (c *Core) logPath(now time.Time, p *peer) {
-	m := &p.mtu
-	expected := m.told == 0 && m.size == min(c.cfg.DatagramSize, p.maxDatagram)
-	changed := m.told != m.size
-	m.told = m.size
-	if changed && !expected {
-		c.log(now, logbook.Path, "datagrams of %d bytes reach %s", m.size, c.whoIs(p.id))
-	}
-}
-
 // logHeardAgain writes that this node hears others again, after it wrote that it hears nobody.
 func (c *Core) logHeardAgain(now time.Time) {
 	c.swim.alone = false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pacing"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -31,9 +32,9 @@ type peer struct {
 	reporting  *channel    // of which a report is due; nil for none
 	reportAt   time.Time   // before which no report goes out
 
-	zone        wire.Zone
-	maxDatagram int // largest datagram it takes
-	mtu         pathMTU
+	zone   wire.Zone
+	mtu    pmtu.Path
+	risked risked
 
 	rtt time.Duration
 
@@ -61,8 +62,8 @@ type peer struct {
 
 // Bounds of what a peer may declare about itself.
 const (
-	datagramMin   = 1200
-	datagramMax   = 65_507
+	datagramMin   = pmtu.Min
+	datagramMax   = pmtu.Max
 	heartbeatMin  = 10 * time.Millisecond
 	heartbeatMax  = 30 * time.Second
 	legacyBeat    = 5 * time.Second
@@ -162,7 +163,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.pace = pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.Fire = p.tick
-		p.mtu = c.newPathMTU()
+		p.mtu = pmtu.New(&c.paths, e.Legacy)
 		c.peers[e.Peer] = p
 		if e.Legacy {
 			c.makeOld(p)
@@ -174,14 +175,15 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	}
 	p.swim.heard = now
 	p.introduced = false
-	p.maxDatagram = min(max(int(e.MaxDatagram), datagramMin), datagramMax)
+	p.mtu.SetPeerMax(int(e.MaxDatagram))
 	p.swim.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
 	p.asksMerge, p.judges = e.Capabilities&asksMerge != 0, e.Capabilities&judgesNodes != 0
 	if e.Name != "" {
 		p.name = e.Name
 	}
 	if e.Legacy {
-		p.maxDatagram, p.swim.interval = datagramMax, legacyBeat
+		p.mtu.SetPeerMax(datagramMax)
+		p.swim.interval = legacyBeat
 	}
 	return p
 }
@@ -492,7 +494,7 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 
 // room is how many bytes of plaintext a datagram to p holds.
 func (c *Core) room(p *peer) int {
-	return min(p.mtu.usable(), p.maxDatagram) - wire.BoxOverhead
+	return p.mtu.Usable() - wire.BoxOverhead
 }
 
 // sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
@@ -585,12 +587,8 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
 	}
 	if a.PathChanged && !p.legacy {
-		seq := p.mtu.seq
-		p.mtu = c.newPathMTU()
-		p.mtu.seq = seq
-		if p.linked {
-			c.searchMTU(now, p, mtuBegin)
-		}
+		p.mtu.Moved(now)
+		p.risked = risked{}
 	}
 	for _, probe := range a.Probes {
 		if c.unwritten(probe.To.Remote) {

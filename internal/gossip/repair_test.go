@@ -257,8 +257,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	n, to := c.nodes[0], c.nodes[1]
 	p := n.peers[to.cfg.ID]
 	c.broadcast(0, payload(5000, 0), time.Second)
-	if p.mtu.usable() != 9000 {
-		t.Fatalf("datagrams of up to %d bytes", p.mtu.usable())
+	if p.mtu.Usable() != 9000 {
+		t.Fatalf("datagrams of up to %d bytes", p.mtu.Usable())
 	}
 	c.do(0, func(now time.Time) {
 		for range 10 {
@@ -266,8 +266,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Millisecond)
-	if p.mtu.size != datagramMin {
-		t.Fatalf("datagrams of up to %d bytes", p.mtu.size)
+	if p.mtu.Size() != datagramMin {
+		t.Fatalf("datagrams of up to %d bytes", p.mtu.Size())
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)
 	c.broadcast(0, payload(3_000, 2), 5*time.Second)

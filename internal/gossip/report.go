@@ -78,7 +78,7 @@ func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
 	if !ok {
 		return
 	}
-	c.cameMTU(now, p, size)
+	p.mtu.Arrived(now, size)
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
 	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: w.total, RTT: max(rtt, 0)})
 	c.measured(p, p.pace.RTT())

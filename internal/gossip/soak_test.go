@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -56,7 +57,7 @@ func specimens() [][]byte {
 	want.Add(&id, 65_000, 65_900)
 	want.Add(&broadcast, 0, 40)
 	s = append(s, wire.AppendHave(nil, id, &have), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, id), wire.AppendGraft(nil, id),
-		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: mtuSeq | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
+		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: pmtu.SeqBit | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
 		wire.AppendBroadcast(nil, wire.Bin, broadcast, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
 		wire.AppendIdentity(nil, id, &wire.Member{ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"), Addr: testAddr(77), Versions: [6]byte{1, 5, 2, 1, 3, 2}}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
@@ -135,8 +136,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	for _, p := range n.peers {
-		if len(p.offers)+len(p.late) > offersMax || p.bytes > smallMax+1<<16 || len(p.bulk) > storeCount || p.mtu.size < datagramMin {
-			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.size)
+		if len(p.offers)+len(p.late) > offersMax || p.bytes > smallMax+1<<16 || len(p.bulk) > storeCount || p.mtu.Size() < datagramMin {
+			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.Size())
 		}
 	}
 	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || len(n.swim.helps) > helpsMax {

@@ -1,0 +1,132 @@
+package pmtu
+
+import "time"
+
+const (
+	searchTries   = 3 // unanswered probes of one size, after which it counts as too large
+	confirmTries  = 4 // unanswered probes of the size in use, after which it is given up
+	probePause    = 200 * time.Millisecond
+	searchBegin   = time.Second      // after a link came up, and up to as much again
+	searchAgain   = 10 * time.Minute // between two searches
+	searchAgainIn = time.Minute      // before the next one if a size was given up, or the configured one not found
+)
+
+// SeqBit marks the sequence numbers of probes. Other Pings count from one, or have the top bit set.
+const SeqBit = 1 << 62
+
+// Actions are what is to be done after a Tick.
+type Actions struct {
+	Probe   int    // send a Ping that makes a datagram of so many bytes, then call ProbeSent; 0 for none
+	Seq     uint64 // of that Ping
+	GivenUp int    // datagrams of so many bytes do not arrive any more: smaller ones are sent from now on; 0 for none
+}
+
+// Tick goes on with a search or a confirmation. rtt is the round-trip time of the peer. Call Found afterwards.
+func (m *Path) Tick(now time.Time, rtt time.Duration) (a Actions) {
+	if next := m.NextTimeout(); next.IsZero() || next.After(now) {
+		return a
+	}
+	switch {
+	case m.trying == 0:
+		m.try(now, m.candidate(Max+1))
+	case m.confirming() && m.tries >= confirmTries:
+		a.GivenUp = m.size
+		m.stepBack(now)
+	case !m.confirming() && m.tries >= searchTries:
+		m.try(now, m.candidate(m.trying))
+	}
+	if m.trying == 0 {
+		return a
+	}
+	m.tries++
+	m.seq = SeqBit | (m.seq+1)&(SeqBit-1)
+	m.probed = 0
+	m.due = now.Add(max(4*rtt, probePause))
+	a.Probe, a.Seq = m.trying, m.seq
+	return a
+}
+
+// ProbeSent notes that the last probe was sent in a datagram of so many bytes.
+func (m *Path) ProbeSent(bytes int) { m.probed = bytes }
+
+// ProbesWhole reports whether the probe in progress must not be fragmented on its way. Sizes up to the configured one are
+// probed as they are used.
+func (m *Path) ProbesWhole() bool { return m.trying > m.cfg.Size }
+
+// Widen looks for a larger size because something is to be sent that does not fit into the one in use. It reports whether
+// it began to; then Tick and Found have to be called.
+func (m *Path) Widen(now time.Time) bool {
+	if m.trying != 0 || !m.mayWiden(now) {
+		return false
+	}
+	m.try(now, m.candidate(Max+1))
+	return true
+}
+
+// mayWiden reports whether the size in use is below the configured one, and no search for that has failed a short time ago.
+func (m *Path) mayWiden(now time.Time) bool {
+	return !m.fixed && !m.paused.After(now) && m.size < min(m.cfg.Size, m.peerMax)
+}
+
+// Answered takes the answer to a Ping. It reports whether the Ping was the last probe; then Found has to be called.
+func (m *Path) Answered(now time.Time, seq uint64) bool {
+	if seq != m.seq || seq&SeqBit == 0 || m.trying == 0 {
+		return false
+	}
+	if m.probed == 0 { // an answer to what was never sent
+		return true
+	}
+	beyond := m.confirming() || m.probed > m.cfg.Size
+	m.size, m.trying = max(m.size, m.probed), 0
+	m.Arrived(now, m.probed)
+	switch {
+	case m.search.IsZero(), m.search.After(now):
+		m.found = true
+	case beyond:
+		m.searchAfter(now, searchAgain)
+		m.found = true
+	default: // the configured size passes: the search, which is due, goes on with larger ones
+	}
+	return true
+}
+
+// candidate returns the largest size below a limit that may be probed; 0 if there is none. Sizes beyond the configured
+// one are probed once that is known to pass.
+func (m *Path) candidate(below int) (best int) {
+	expected := min(m.cfg.Size, m.peerMax)
+	most := m.cfg.Size
+	if m.size >= expected {
+		most = m.cfg.Max
+	}
+	most = min(most, m.peerMax, below-1)
+	for _, size := range append(sizes[:len(sizes):len(sizes)], m.cfg.Size, expected) {
+		if size > m.size && size <= most {
+			best = max(best, size)
+		}
+	}
+	return best
+}
+
+// try begins to probe a size; 0 ends the search.
+func (m *Path) try(now time.Time, size int) {
+	m.trying, m.tries, m.due = size, 0, now
+	if size != 0 {
+		return
+	}
+	again := searchAgain
+	if m.size < m.cfg.Size {
+		again = searchAgainIn
+	}
+	m.paused = now.Add(again)
+	m.found = true
+	if !m.search.After(now) {
+		m.searchAfter(now, again)
+	}
+}
+
+// searchAfter has the next search begin after a while, if this is a link and the system can measure paths.
+func (m *Path) searchAfter(now time.Time, after time.Duration) {
+	if m.linked && !m.fixed && m.cfg.searches() {
+		m.search = now.Add(after)
+	}
+}
