@@ -63,7 +63,7 @@ func (h *hub) seal() {
 func (h *hub) feedback() {
 	for _, p := range h.links {
 		p.swim.heard = h.now
-		p.pace.Report(h.now, pacing.Report{Delivered: p.sent, InFlightSent: p.sent, RTT: time.Millisecond})
+		p.packets.pace.Report(h.now, pacing.Report{Delivered: p.packets.sent, InFlightSent: p.packets.sent, RTT: time.Millisecond})
 	}
 }
 

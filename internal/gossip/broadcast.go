@@ -79,12 +79,12 @@ const slowShare = 1. / 32
 func (c *Core) congested(now time.Time, large bool) bool {
 	fastest := 0.
 	for _, p := range c.links {
-		fastest = max(fastest, p.pace.Rate())
+		fastest = max(fastest, p.packets.Pace().Rate())
 	}
 	more, others, open := ownLinks, 0, 0 // links whose peers do not want it, and those of them that take one
 	for _, p := range c.links {
-		switch full := p.full(large) || !large && p.pace.Held(now); {
-		case !p.legacy && now.Sub(p.swim.heard) > p.silence(silenceCheck), p.pace.Rate() < slowShare*fastest:
+		switch full := p.packets.Full(large) || !large && p.packets.Pace().Held(now); {
+		case !p.legacy && now.Sub(p.swim.heard) > p.silence(silenceCheck), p.packets.Pace().Rate() < slowShare*fastest:
 		case p.wanted && full:
 			return true
 		case p.wanted:
@@ -102,8 +102,8 @@ func (c *Core) congested(now time.Time, large bool) bool {
 // backlog is how many bytes of small messages wait for the peer that wants them and is furthest behind.
 func (c *Core) backlog(now time.Time) (most int) {
 	for _, p := range c.links {
-		if p.wanted && p.bytes > most && now.Sub(p.swim.heard) <= p.silence(silenceCheck) {
-			most = p.bytes
+		if p.wanted && p.packets.Backlog() > most && now.Sub(p.swim.heard) <= p.silence(silenceCheck) {
+			most = p.packets.Backlog()
 		}
 	}
 	return most
@@ -117,7 +117,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	if !c.seen.First(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
-		c.spare(p, m.ID)
+		p.packets.Spare(m.ID)
 		c.again(now, p)
 		return
 	}
@@ -146,14 +146,14 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 		case p == from:
 		case p.legacy:
 			c.sendLegacyBroadcast(now, p, id, data)
-		case len(m.plain) > c.room(p):
+		case len(m.plain) > p.packets.Room():
 			large = c.cutFor(now, p, large, id, data, p.wanted || more > 0)
 			if !p.wanted {
 				more--
 			}
-			c.widen(now, p)
+			p.packets.Widen(now)
 			c.pump(now, p)
-		case (p.note(now) || p.waits() > 0) && !p.wanted && (more <= 0 || p.full(false)), p.bytes >= smallLazy:
+		case (p.note(now) || p.packets.Waiting() > 0) && !p.wanted && (more <= 0 || p.packets.Full(false)), p.packets.Backlog() >= smallLazy:
 			c.tellLater(now, p, m, &id)
 		default:
 			if !p.wanted {

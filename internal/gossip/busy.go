@@ -31,7 +31,6 @@ type load struct {
 	began   time.Time // of the span
 	count   int       // messages in it
 	busy    bool
-	sealed  time.Time // when its last datagram of small messages was sealed
 	listed  bool      // it is in Core.unsealed
 	tell    wire.Have // announcements that wait
 	telling time.Time // since when
@@ -71,25 +70,19 @@ func (c *Core) tellLater(now time.Time, p *peer, m *smallMessage, id *wire.Messa
 
 // tellQueued announces the broadcasts that wait for p, which does not want them in full any more.
 func (c *Core) tellQueued(now time.Time, p *peer) {
-	if len(p.small) < tellMost {
-		return
-	}
-	small := p.small
-	p.small = nil
-	kept := small[:0]
+	var kept []queued
 	var parsed wire.Message
-	for _, q := range small {
+	for _, q := range p.packets.TakeQueue(tellMost) {
 		m := smallMessage{plain: c.arena.get(q.off, int(q.size)), off: q.off}
 		if m.plain != nil {
 			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
-				p.bytes -= int(q.size)
 				c.tellLater(now, p, &m, &parsed.ID)
 				continue
 			}
 		}
 		kept = append(kept, q)
 	}
-	p.small = append(kept, p.small...)
+	p.packets.PutBack(kept)
 }
 
 // tellNow sends the announcements that wait for p.
@@ -118,15 +111,15 @@ func (c *Core) sealDue(now time.Time, all bool) {
 		if p.tell.Len() > 0 && (all || !p.telling.Add(tellFor).After(now)) {
 			c.tellNow(now, p)
 		}
-		if p.busy && !all && len(p.open) > 0 && p.sealed.Add(corkFor).After(now) {
-			next = timer.Soonest(next, p.sealed.Add(corkFor))
+		if p.busy && !all && p.packets.HasOpen() && p.packets.SealedAt().Add(corkFor).After(now) {
+			next = timer.Soonest(next, p.packets.SealedAt().Add(corkFor))
 		} else {
-			c.sealOpen(now, p)
+			p.packets.Seal(now)
 		}
 		if p.tell.Len() > 0 {
 			next = timer.Soonest(next, p.telling.Add(tellFor))
 		}
-		p.listed = len(p.open) > 0 || p.tell.Len() > 0
+		p.listed = p.packets.HasOpen() || p.tell.Len() > 0
 		return !p.listed
 	})
 	if next.IsZero() {
@@ -178,15 +171,11 @@ func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 		c.drop(DropForgotten)
 		return
 	}
-	c.smallMsg = smallMessage{plain: plain, off: s.off}
-	switch {
-	case len(plain) > c.room(p):
+	switch p.packets.SendUrgent(now, s) {
+	case sendingOpened:
+		c.list(p)
+	case sendingUnfit:
 		c.recut(now, p, plain)
-	case p.waits() == 0 && c.enclose(now, p, &c.smallMsg):
-	case p.bytes >= smallMax:
-		c.drop(DropQueueFull)
-	default:
-		p.queueUrgent(now, s)
 	}
 }
 

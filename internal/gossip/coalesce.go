@@ -7,9 +7,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Small messages of one turn of the loop that go along one link share datagrams. A message waits for no
-// other: all that a turn sends leaves at its end, in Drain, and there the datagrams are sealed that are
-// not full. What has to wait for the pacing shares datagrams when it goes.
+// Small messages of one turn of the loop that go to one peer share datagrams. No message waits for another: all
+// that a turn sends leaves at its end, when the owner calls Seal for each peer with an open datagram. Messages that
+// have to wait for the pacing share datagrams when they are sent.
+
+// openDatagram is a datagram of small messages that is not sealed yet.
+type openDatagram struct {
+	list   []stored
+	size   int       // bytes of plaintext
+	sealed time.Time // when the last one was sealed
+}
 
 // stored is where a message lies in the arena.
 type stored struct {
@@ -20,111 +27,116 @@ type stored struct {
 // storedSize is the bytes of a stored in an index: see gather.
 const storedSize = 12
 
-// enclose puts a small message into the datagram for p that is still open, if the pacing lets it go.
-func (c *Core) enclose(now time.Time, p *peer, m *smallMessage) bool {
-	n := len(m.plain)
-	if p.openSize+n > c.room(p) {
-		c.widen(now, p)
-		c.sealOpen(now, p)
+// HasOpen reports whether a datagram is open, so that Seal is to be called at the end of the turn.
+func (p *packets) HasOpen() bool { return len(p.open.list) > 0 }
+
+// SealedAt is when the last datagram of small messages was sealed.
+func (p *packets) SealedAt() time.Time { return p.open.sealed }
+
+// enclose puts a small message into the open datagram, if the pacing lets it go.
+func (p *packets) enclose(now time.Time, s stored) bool {
+	n := int(s.size)
+	if p.open.size+n > p.Room() {
+		p.Widen(now)
+		p.Seal(now)
 	}
-	if !c.maySendSmall(now, p, p.openSize, n) {
+	if !p.maySendSmall(now, p.open.size, n) {
 		return false
 	}
-	c.list(p)
-	p.open = append(p.open, m.stored())
-	p.openSize += n
+	p.open.list = append(p.open.list, s)
+	p.open.size += n
 	return true
 }
 
-// sealOpen seals the datagram that is open for p, if there is one.
-func (c *Core) sealOpen(now time.Time, p *peer) {
+// Seal sends the open datagram, if there is one.
+func (p *packets) Seal(now time.Time) {
+	e := p.endpoint
 	switch {
-	case len(p.open) == 0:
+	case len(p.open.list) == 0:
 		return
-	case p.openSize > c.room(p): // the path carries less than it did a moment ago
-		for _, s := range p.open {
-			p.queueUrgent(now, s)
+	case p.open.size > p.Room(): // the path carries less than it did a moment ago
+		for _, s := range p.open.list {
+			p.queue.addUrgent(now, s)
 		}
-		p.open, p.openSize = p.open[:0], 0
-		c.pumpSoon(now, p)
+		p.open.list, p.open.size = p.open.list[:0], 0
+		p.PumpSoon(now)
 		return
 	}
-	if ch := p.channel(now); ch == nil {
-		c.stats.Dropped[DropUnknownSession] += uint64(len(p.open))
-	} else if plain, what := c.gather(now, p.open); len(plain) > 0 {
-		c.transmit(now, ch, p.set.Path(), plain, what)
+	if ch := p.Channel(now); ch == nil {
+		e.stats.UnknownSession += uint64(len(p.open.list))
+	} else if plain, what := e.gather(now, p.open.list); len(plain) > 0 {
+		ch.transmit(now, p.sessions.Path(), plain, what)
 	}
-	p.open, p.openSize = p.open[:0], 0
-	p.sealed = now
+	p.open.list, p.open.size = p.open.list[:0], 0
+	p.open.sealed = now
 }
 
-// gather makes one plaintext of messages in the arena, valid until the next call or use of the arena, and what is to be remembered of it. Messages that lie side by side, as those of one turn often
-// do, need no copy and are remembered as one; of others an index is put into the arena.
-func (c *Core) gather(now time.Time, list []stored) (plain []byte, what sent) {
+// gather makes one plaintext of messages in the arena, and says what is to be remembered of it. The plaintext is valid
+// until the next call of gather or the next message that is put into the arena. Messages that lie side by side, as those
+// of one turn often do, are not copied, and are remembered as one. For others an index is put into the arena.
+func (e *endpoint) gather(now time.Time, list []stored) (plain []byte, what content) {
 	run := list[0]
 	for _, s := range list[1:] {
-		if s.off != run.off+uint64(run.size) || !c.arena.together(run.off, s) {
-			return c.gatherApart(now, list)
+		if s.off != run.off+uint64(run.size) || !e.arena.together(run.off, s) {
+			return e.gatherApart(now, list)
 		}
 		run.size += s.size
 	}
-	return c.arena.get(run.off, int(run.size)), sent{off: run.off, size: run.size}
+	return e.arena.get(run.off, int(run.size)), content{off: run.off, size: run.size}
 }
 
-func (c *Core) gatherApart(now time.Time, list []stored) (plain []byte, what sent) {
-	plain, index := c.joined[:0], c.index[:0]
+func (e *endpoint) gatherApart(now time.Time, list []stored) (plain []byte, what content) {
+	plain, index := e.joined[:0], e.index[:0]
 	for _, s := range list {
-		b := c.arena.get(s.off, int(s.size))
+		b := e.arena.get(s.off, int(s.size))
 		if b == nil {
-			c.drop(DropForgotten)
+			e.stats.Forgotten++
 			continue
 		}
 		plain = append(plain, b...)
 		index = binary.BigEndian.AppendUint64(index, s.off)
 		index = binary.BigEndian.AppendUint32(index, s.size)
 	}
-	c.joined, c.index = plain, index
-	return plain, sent{off: c.arena.put(now, index), size: uint32(len(index)), index: true}
+	e.joined, e.index = plain, index
+	return plain, content{off: e.arena.put(now, index), size: uint32(len(index)), index: true}
 }
 
-// spare notes that p has a broadcast: a copy for it that is about to go, or waits, need not be sent.
-// Under load that holds of most, and sending them would make the load.
-func (c *Core) spare(p *peer, id wire.MessageID) {
-	for i, s := range p.open {
-		if b := c.arena.get(s.off, int(s.size)); b != nil && startsWith(b, &id) {
-			p.open = append(p.open[:i], p.open[i+1:]...)
-			p.openSize -= int(s.size)
+// Spare notes that the peer has a broadcast: a copy in the open datagram or in the queue need not be sent. Under load
+// the peer has most of them, and sending the copies would cause the load.
+func (p *packets) Spare(id wire.MessageID) {
+	for i, s := range p.open.list {
+		if b := p.endpoint.arena.get(s.off, int(s.size)); b != nil && startsWith(b, &id) {
+			p.open.list = append(p.open.list[:i], p.open.list[i+1:]...)
+			p.open.size -= int(s.size)
 			return
 		}
 	}
-	p.egress.spare(id)
+	p.queue.spare(id)
 }
 
-// messageIDAt is where the id of a message stands in its encoding, after the heads of array and bin.
-const messageIDAt = 3
-
-// startsWith reports whether a message has an id.
-func startsWith(message []byte, id *wire.MessageID) bool {
-	return wire.MessageID(message[messageIDAt:]) == *id
-}
-
-// pumpSmall sends the next datagram of small messages that waited: as many as it holds. It reports
-// whether one could go.
-func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) bool {
-	room := c.room(p)
-	for ; p.waits() > 0; p.dropSmall(1) {
-		if q := p.nextSmall(0); p.stale(now, q.at) {
-			c.drop(DropQueueOld)
-		} else if int(q.size) > room {
-			c.recutStored(now, p, q.stored)
-		} else {
+// sendQueued sends the next datagram of queued small messages, with as many as it holds. It reports whether one could
+// go. It returns the first message instead if that does not fit into a datagram; the message stays in the queue.
+func (p *packets) sendQueued(now time.Time, ch *channel) (went bool, unfit []byte) {
+	e, room := p.endpoint, p.Room()
+	for ; p.queue.len() > 0; p.queue.drop(1) {
+		q := p.queue.at(0)
+		if p.stale(now, q.at) {
+			e.stats.QueueOld++
+			continue
+		}
+		if int(q.size) <= room {
 			break
 		}
+		if plain := e.arena.get(q.off, int(q.size)); plain == nil {
+			e.stats.Forgotten++
+		} else if !p.queue.needless(plain) {
+			return false, plain
+		}
 	}
-	list, size, taken := c.going[:0], 0, 0
-	for ; taken < p.waits(); taken++ {
-		s := p.nextSmall(taken).stored
-		if plain := c.arena.get(s.off, int(s.size)); plain != nil && p.needless(plain) {
+	list, size, taken := e.going[:0], 0, 0
+	for ; taken < p.queue.len(); taken++ {
+		s := p.queue.at(taken).stored
+		if plain := e.arena.get(s.off, int(s.size)); plain != nil && p.queue.needless(plain) {
 			continue
 		}
 		if size+int(s.size) > room {
@@ -133,56 +145,15 @@ func (c *Core) pumpSmall(now time.Time, p *peer, ch *channel) bool {
 		list = append(list, s)
 		size += int(s.size)
 	}
-	c.going = list
+	e.going = list
 	if size > 0 {
-		if !c.maySendSmall(now, p, 0, size) {
-			return false
+		if !p.maySendSmall(now, 0, size) {
+			return false, nil
 		}
-		if plain, what := c.gather(now, list); len(plain) > 0 {
-			c.transmit(now, ch, p.set.Path(), plain, what)
-		}
-	}
-	p.dropSmall(taken)
-	return size > 0
-}
-
-// resendSmall puts the messages of a datagram back among what waits for p, each for itself.
-func (c *Core) resendSmall(now time.Time, p *peer, w *sent) {
-	kept := c.arena.get(w.off, int(w.size))
-	switch {
-	case kept == nil:
-		c.drop(DropForgotten)
-	case p.bytes >= smallMax:
-		c.drop(DropQueueFull)
-	case !w.index:
-		c.queueAgain(now, p, w.off, kept)
-	default:
-		for ; len(kept) >= storedSize; kept = kept[storedSize:] {
-			off, size := binary.BigEndian.Uint64(kept), binary.BigEndian.Uint32(kept[8:])
-			if b := c.arena.get(off, int(size)); b != nil {
-				c.queueAgain(now, p, off, b)
-			} else {
-				c.drop(DropForgotten)
-			}
+		if plain, what := e.gather(now, list); len(plain) > 0 {
+			ch.transmit(now, p.sessions.Path(), plain, what)
 		}
 	}
-}
-
-// queueAgain queues each of the messages of a plaintext that lies at off in the arena.
-func (c *Core) queueAgain(now time.Time, p *peer, off uint64, plain []byte) {
-	var m wire.Message
-	for len(plain) > 0 {
-		after, err := wire.ParseMessage(&m, plain)
-		if err != nil { // not of what we have written ourselves
-			return
-		}
-		c.stats.Resent++
-		n := len(plain) - len(after)
-		if n > c.room(p) { // the path carries less than it did
-			c.recut(now, p, plain[:n])
-		} else {
-			p.queueUrgent(now, stored{off, uint32(n)})
-		}
-		off, plain = off+uint64(n), after
-	}
+	p.queue.drop(taken)
+	return size > 0, nil
 }

@@ -84,8 +84,8 @@ func TestSharedDatagramsAreRepaired(t *testing.T) {
 		c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
 		c.net.RunFor(3 * time.Second)
 		c.heard(1, 10, "message ")
-		if n.stats.Resent != 10 {
-			t.Errorf("%d messages sent again, want 10", n.stats.Resent)
+		if n.Stats().Resent != 10 {
+			t.Errorf("%d messages sent again, want 10", n.Stats().Resent)
 		}
 		c.quiet()
 	}
@@ -110,8 +110,8 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 	if got := n.stats.SentDatagrams - before; got != 0 {
 		t.Errorf("%d datagrams sent although both neighbours have the messages", got)
 	}
-	if len(b.open) != 0 || b.openSize != 0 {
-		t.Errorf("%d messages of %d bytes are still to be sent", len(b.open), b.openSize)
+	if len(b.packets.open.list) != 0 || b.packets.open.size != 0 {
+		t.Errorf("%d messages of %d bytes are still to be sent", len(b.packets.open.list), b.packets.open.size)
 	}
 }
 
@@ -121,14 +121,14 @@ func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
 	n := c.nodes[0]
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		for p.pace.Wait(now, 50) == 0 {
-			p.pace.Sent(now, 1400)
+		for p.packets.pace.Wait(now, 50) == 0 {
+			p.packets.pace.Sent(now, 1400)
 		}
 	})
 	before := n.stats.SentDatagrams
 	c.burst(0, 100, "a message that waits ")
-	if len(p.small) != 100 {
-		t.Fatalf("%d messages wait", len(p.small))
+	if len(p.packets.queue.normal) != 100 {
+		t.Fatalf("%d messages wait", len(p.packets.queue.normal))
 	}
 	c.net.RunFor(3 * time.Second)
 	c.heard(1, 100, "a message that waits ")

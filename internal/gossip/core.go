@@ -36,15 +36,15 @@ type Core struct {
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
 	keyTimer timer.Timer
 
-	self    *members.Entry
-	swim    detector
-	members members.Table
-	peers   map[wire.NodeID]*peer
-	paths   pmtu.Config               // of all peers
-	boxes   map[[16]byte]*channel     // bound sessions by nonce prefix
-	links   []*peer                   // peers that messages are exchanged with, in the order linked
-	zones   quota.Map[string, string] // interned names
-	seqs    quota.Map[netip.AddrPort, uint32]
+	self     *members.Entry
+	swim     detector
+	members  members.Table
+	peers    map[wire.NodeID]*peer
+	boxes    map[[16]byte]box // bound sessions by nonce prefix
+	endpoint *endpoint
+	links    []*peer                   // peers that messages are exchanged with, in the order linked
+	zones    quota.Map[string, string] // interned names
+	seqs     quota.Map[netip.AddrPort, uint32]
 
 	subs     subscriptions
 	old      oldCluster
@@ -107,18 +107,15 @@ type Core struct {
 	drawn       drawn                     // by it
 	unpacking   bool                      // control that came in pieces is being taken in
 	plain       []byte                    // scratch: one plaintext being built
-	joined      []byte                    // scratch: see gather
-	index       []byte                    // scratch: see gather
 	have        wire.Have                 // scratch: announcements being written
 	want        wire.Want                 // scratch: requests being written
 	unsealed    []*peer                   // with a datagram that is open, or announcements that wait
-	settling    []byte                    // scratch: answers to the Naks of the datagram in progress
 	batch       [entriesBatch]wire.Member // scratch: entries being taken in
 	entry       wire.Member               // scratch: one entry being written
 	behind      []*members.Entry          // scratch: what the sender of the entries in progress is behind on
 	smallMsg    smallMessage              // scratch: see newSmall
+	arrived     []*assembly               // scratch: large messages that a report confirms
 	tellMsg     smallMessage              // scratch: see tellNow
-	going       []stored                  // scratch: see pumpSmall
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
@@ -147,7 +144,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
 		members: members.NewTable(cfg.Base),
 		peers:   make(map[wire.NodeID]*peer),
-		boxes:   make(map[[16]byte]*channel),
+		boxes:   make(map[[16]byte]box),
 		direct:  quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
 		sends:   make(map[wire.MessageID]*outgoing),
 		zones:   quota.NewMap[string, string](zonesMax),
@@ -158,10 +155,11 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		avoided: make(map[wire.NodeID]avoidance),
 		swim:    detector{suspicions: make(map[wire.NodeID]*suspicion)},
 	}
-	c.paths = pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}
+	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
+		cfg: endpointConfig{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}}}
 	c.arena.waits = c.lags
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
-	c.arena.beats = c.heartbeats(2)
+	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
@@ -270,12 +268,13 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() Stats {
 	s := c.stats
 	s.Dropped[DropOutrun] = c.seen.Outrun()
+	c.endpoint.stats.addTo(&s)
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.aware.score
-	for _, ch := range c.boxes {
-		s.DatagramsLost += ch.Lost()
+	for _, box := range c.boxes {
+		s.DatagramsLost += box.channel.Lost()
 	}
 	for _, p := range c.links {
-		s.Queued += p.waits() + len(p.bulk)
+		s.Queued += p.packets.Waiting() + len(p.packets.Transfers())
 	}
 	for m := range c.members.All {
 		s.Known[m.State]++

@@ -107,7 +107,7 @@ func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 	switch {
 	case len(data) > MessageMax:
 		return &TooLargeError{Size: len(data), Max: MessageMax}
-	case waited && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.full(large),
+	case waited && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.packets.Full(large),
 		waited && large && c.ownBytes+len(data) > ownMax:
 		return ErrQueueFull
 	}
@@ -235,8 +235,8 @@ func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
 	if o.asm == nil {
 		c.sendWhole(now, o)
 	} else {
-		if p.bulkOf(o.asm) == nil {
-			c.sendBulk(now, p, o.asm, o.use)
+		if p.packets.Transfer(o.asm) == nil {
+			p.packets.Begin(now, o.asm, o.use)
 		}
 		c.pump(now, p)
 	}
@@ -290,8 +290,8 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 	if o.asm == nil {
 		c.stats.Resent++
 		c.sendWhole(now, o)
-	} else if !p.sending(o.asm) { // all of it went out: ask
-		c.resendPiece(now, p, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
+	} else if !p.packets.Transferring(o.asm) { // all of it went out: ask
+		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
 		c.pump(now, p)
 	}
 }
@@ -328,7 +328,7 @@ func (c *Core) forgetSend(o *outgoing) {
 		c.ownBytes -= int(o.asm.total)
 	}
 	if o.peer != nil {
-		o.peer.dropBulk(o.asm)
+		o.peer.packets.EndTransfer(o.asm)
 	}
 	c.store.remove(o.asm)
 }
@@ -346,21 +346,21 @@ func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 	case o == nil || ack.Upto > uint32(o.size()):
 	case ack.Upto == uint32(o.size()):
 		c.endSend(now, o, nil)
-	case o.asm == nil || o.peer != p || p.sending(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.total:
+	case o.asm == nil || o.peer != p || p.packets.Transferring(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.total:
 	default:
 		if ack.Upto > o.upto { // it gets on
 			o.upto, o.pause = ack.Upto, max(4*p.roundTrip(), retryMin)
 			c.retryAt(now, o)
 		}
-		c.resendPiece(now, p, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
-		c.resendPiece(now, p, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
+		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
+		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
 		c.pump(now, p)
 	}
 }
 
 // handleDirect takes in a piece of a message to this node alone. A reliable one is acknowledged when it
 // is whole, and whenever a piece comes that was here before: the sender asks.
-func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
+func (c *Core) handleDirect(now time.Time, p *peer, ch *channel, m *wire.Message) {
 	d, err := wire.ParseDirect(m.Data)
 	switch {
 	case err != nil:
@@ -374,20 +374,19 @@ func (c *Core) handleDirect(now time.Time, ch *channel, m *wire.Message) {
 		return
 	case c.directs.Has(&m.ID):
 		c.stats.FramesDuplicate++
-		c.ackDirect(now, ch, d.Use, wholeAck(m.ID, d.Total))
+		c.ackDirect(now, p, ch, d.Use, wholeAck(m.ID, d.Total))
 		return
-	case d.Use.Exchanged() && !c.expected(now, ch.peer, m.ID, d):
+	case d.Use.Exchanged() && !c.expected(now, p, m.ID, d):
 		return
 	case len(d.Data) == int(d.Total):
-		c.deliverDirect(now, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
+		c.deliverDirect(now, p, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
 		return
 	}
-	c.handleDirectPiece(now, ch, m.ID, d)
+	c.handleDirectPiece(now, p, ch, m.ID, d)
 }
 
-func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, d wire.Direct) {
-	p := ch.peer
-	c.reportSoon(now, ch)
+func (c *Core) handleDirectPiece(now time.Time, p *peer, ch *channel, id wire.MessageID, d wire.Direct) {
+	c.reportSoon(now, p, ch)
 	var a *assembly
 	if i := slices.IndexFunc(p.receiving, func(a *assembly) bool { return a.direct && a.id == id && a.chunks != nil }); i >= 0 {
 		a = p.receiving[i]
@@ -405,28 +404,28 @@ func (c *Core) handleDirectPiece(now time.Time, ch *channel, id wire.MessageID, 
 	case a.complete():
 		data := a.copy()
 		c.store.remove(a)
-		c.deliverDirect(now, ch, d.Use, id, data)
+		c.deliverDirect(now, p, ch, d.Use, id, data)
 	case !fresh:
 		c.stats.FramesDuplicate++
 		upto := a.have.Prefix()
-		c.ackDirect(now, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.After(upto, a.total)})
+		c.ackDirect(now, p, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.After(upto, a.total)})
 	default:
 		c.stats.FramesReceived++
 	}
 }
 
-func (c *Core) deliverDirect(now time.Time, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
+func (c *Core) deliverDirect(now time.Time, p *peer, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
 	first := c.directs.First(now, &id)
-	c.ackDirect(now, ch, use, wholeAck(id, uint32(len(data))))
+	c.ackDirect(now, p, ch, use, wholeAck(id, uint32(len(data))))
 	switch {
 	case !first:
 	case use.Exchanged():
-		c.handleExchanged(now, ch.peer, use, id, data)
+		c.handleExchanged(now, p, use, id, data)
 	case use == wire.UseRepeat:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})
 	case use == wire.UseControl:
-		c.handleControl(now, ch, data)
+		c.handleControl(now, p, ch, data)
 	default:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaDirect, Data: data})
@@ -438,10 +437,10 @@ func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
 	return wire.DirectAck{ID: id, Upto: total, Next: total}
 }
 
-func (c *Core) ackDirect(now time.Time, ch *channel, use wire.Use, ack wire.DirectAck) {
+func (c *Core) ackDirect(now time.Time, p *peer, ch *channel, use wire.Use, ack wire.DirectAck) {
 	if !use.Acknowledged() {
 		return
 	}
 	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)
-	c.transmit(now, ch, ch.peer.set.Path(), c.plain, sent{})
+	ch.Send(now, p.set.Path(), c.plain)
 }

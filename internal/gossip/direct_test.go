@@ -218,8 +218,8 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 		n.unsent = append(n.unsent, &outgoing{id: n.newDirectID(), to: o.path.Remote, attempt: a, data: []byte("x")})
 		n.peers[o.id].dials = []handshake.AttemptID{a}
 		n.ready(now, n.peers[o.id])
-		if len(n.unsent) != 0 || n.stats.Dropped[DropUnreachable] != 1 {
-			t.Errorf("%d still wait, %d dropped", len(n.unsent), n.stats.Dropped[DropUnreachable])
+		if len(n.unsent) != 0 || n.Stats().Dropped[DropUnreachable] != 1 {
+			t.Errorf("%d still wait, %d dropped", len(n.unsent), n.Stats().Dropped[DropUnreachable])
 		}
 	})
 }

@@ -8,20 +8,10 @@ const acksMax = 4
 // not his, or work that takes all of a node's time.
 type drawn struct {
 	acks int
-	naks uint64 // counters that its Naks named
 }
 
 // mayAck reports whether one more Ping is answered.
 func (d *drawn) mayAck() bool {
 	d.acks++
 	return d.acks <= acksMax
-}
-
-// mayNak reports whether n more counters are looked for. Those of one datagram are disjoint and lie in a window.
-func (d *drawn) mayNak(n uint32) bool {
-	if d.naks+uint64(n) > nakMax {
-		return false
-	}
-	d.naks += uint64(n)
-	return true
 }

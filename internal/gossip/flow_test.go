@@ -15,7 +15,7 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	for range count {
 		id := n.ids.Broadcast()
 		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
-		p.queueSmall(now, m.stored())
+		p.packets.queue.add(now, m.stored())
 		ids = append(ids, id)
 	}
 	return ids
@@ -50,10 +50,10 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			"full and far slower":  {full: true, slow: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
-			heard, e := p.swim.heard, p.egress
+			heard, q := p.swim.heard, p.packets.queue
 			var paces []*pacing.Controller
 			for _, o := range n.links {
-				paces = append(paces, o.pace)
+				paces = append(paces, o.packets.pace)
 			}
 			if is.full {
 				n.fill(now, p, fillsLink)
@@ -63,16 +63,16 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			}
 			if is.slow {
 				for _, o := range n.links {
-					o.pace = paceOf(now, o != p)
+					o.packets.pace = paceOf(now, o != p)
 				}
 			}
 			p.wanted = !is.unwanted
 			if got := n.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.heard, p.wanted, p.egress = heard, true, e
+			p.swim.heard, p.wanted, p.packets.queue = heard, true, q
 			for i, o := range n.links {
-				o.pace = paces[i]
+				o.packets.pace = paces[i]
 			}
 		}
 	})
@@ -119,8 +119,8 @@ func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
 	})
 	c.do(1, func(now time.Time) { o.demote(now, o.links[0], wire.MessageID{}) })
 	c.net.RunFor(100 * time.Millisecond)
-	if len(p.small) > 0 || n.stats.Announced != count {
-		t.Errorf("%d wait, %d were announced", len(p.small), n.stats.Announced)
+	if len(p.packets.queue.normal) > 0 || n.stats.Announced != count {
+		t.Errorf("%d wait, %d were announced", len(p.packets.queue.normal), n.stats.Announced)
 	}
 	c.net.RunFor(5 * time.Second)
 	if got := o.stats.BroadcastsDelivered; got != count {
@@ -136,16 +136,16 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
 		for range 100 {
-			p.queueSmall(now, stored{off: n.arena.head + 1<<30, size: 300})
+			p.packets.queue.add(now, stored{off: n.arena.head + 1<<30, size: 300})
 		}
 		n.fill(now, p, 10)
 		n.pump(now, p)
-		if p.waits() != 0 || p.bytes != 0 {
-			t.Errorf("%d wait, of %d bytes", p.waits(), p.bytes)
+		if p.packets.Waiting() != 0 || p.packets.queue.bytes != 0 {
+			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.queue.bytes)
 		}
 	})
 	c.net.RunFor(time.Second)
-	if got := n.stats.Dropped[DropForgotten]; got != 100 {
+	if got := n.Stats().Dropped[DropForgotten]; got != 100 {
 		t.Errorf("%d counted as forgotten, want 100", got)
 	}
 	if got := o.stats.BroadcastsDelivered; got != 10 {
@@ -161,13 +161,13 @@ func TestWhatAPeerLacksGoesFirst(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n.fill(now, p, 3)
 		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("lost")))
-		p.queueUrgent(now, m.stored())
-		if first := p.nextSmall(0).stored; first != m.stored() || p.nextSmall(1).stored != p.small[0].stored || p.waits() != 4 {
-			t.Errorf("%v goes first of %d", first, p.waits())
+		p.packets.queue.addUrgent(now, m.stored())
+		if first := p.packets.queue.at(0).stored; first != m.stored() || p.packets.queue.at(1).stored != p.packets.queue.normal[0].stored || p.packets.Waiting() != 4 {
+			t.Errorf("%v goes first of %d", first, p.packets.Waiting())
 		}
-		p.dropSmall(2)
-		if len(p.urgent) != 0 || len(p.small) != 2 {
-			t.Errorf("%d and %d are left", len(p.urgent), len(p.small))
+		p.packets.queue.drop(2)
+		if len(p.packets.queue.urgent) != 0 || len(p.packets.queue.normal) != 2 {
+			t.Errorf("%d and %d are left", len(p.packets.queue.urgent), len(p.packets.queue.normal))
 		}
 		n.pump(now, p)
 	})
@@ -204,21 +204,21 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		from, to := n.links[0], n.links[1]
 		for _, waits := range []int{0, 1, 3, 100} {
-			to.egress = egress{pace: to.pace}
+			to.packets.queue = queue{}
 			n.fill(now, to, waits*smallOwn/256)
 			for _, source := range []bool{true, false} {
-				from.source, from.reporting = source, from.channels[0]
+				from.source, from.packets.reports.of = source, from.packets.channels[0]
 				n.report(now, from)
 				want := reportInterval
 				if source {
-					want *= time.Duration(min(1+to.bytes/smallOwn, reportStrain))
+					want *= time.Duration(min(1+to.packets.queue.bytes/smallOwn, reportStrain))
 				}
-				if got := from.reportAt.Sub(now); got != want {
-					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.bytes, source, got, want)
+				if got := from.packets.reports.notBefore.Sub(now); got != want {
+					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.packets.queue.bytes, source, got, want)
 				}
 			}
 		}
-		to.egress = egress{pace: to.pace}
+		to.packets.queue = queue{}
 	})
 }
 

@@ -41,14 +41,14 @@ func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 		case p.legacy && whole != nil:
 			c.sendLegacyBroadcast(now, p, a.id, whole)
 		case p.legacy:
-		case p.bulkOf(a) != nil:
+		case p.packets.Transfer(a) != nil:
 			sending++
-		case p.full(true):
+		case p.packets.Full(true):
 			c.announce(now, a, p)
 		case p.wanted:
 			sending++
 			c.stats.BroadcastsForwarded++
-			c.sendBulk(now, p, a, 0)
+			p.packets.Begin(now, a, 0)
 		default:
 			others = append(others, p)
 		}
@@ -59,7 +59,7 @@ func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 			if push {
 				sending++
 				c.stats.BroadcastsForwarded++
-				c.sendBulk(now, p, a, 0)
+				p.packets.Begin(now, a, 0)
 			}
 			return push
 		})
@@ -69,9 +69,8 @@ func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 
 // handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
 // needs it not.
-func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
-	p := ch.peer
-	c.reportSoon(now, ch)
+func (c *Core) handleFrame(now time.Time, p *peer, ch *channel, m *wire.Message) {
+	c.reportSoon(now, p, ch)
 	switch {
 	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
 		return
@@ -113,7 +112,7 @@ func (c *Core) handleFrame(now time.Time, ch *channel, m *wire.Message) {
 		c.passOn(now, a, nil)
 	}
 	for _, o := range c.links {
-		if o != p && len(o.bulk) > 0 && o.sendAt.IsZero() {
+		if o != p && len(o.packets.Transfers()) > 0 && !o.packets.Paused() {
 			c.pump(now, o)
 		}
 	}
@@ -131,10 +130,10 @@ func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, da
 	switch {
 	case a == nil:
 		c.drop(DropStoreFull)
-	case p.bulkOf(a) != nil:
-	case full && !p.full(true):
+	case p.packets.Transfer(a) != nil:
+	case full && !p.packets.Full(true):
 		c.stats.BroadcastsForwarded++
-		c.sendBulk(now, p, a, 0)
+		p.packets.Begin(now, a, 0)
 	default:
 		c.announce(now, a, p)
 	}

@@ -50,8 +50,8 @@ func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
 			t.Errorf("node %d holds %d messages, %d bytes", i, len(n.store.all), n.store.size)
 		}
 		for _, p := range n.links {
-			if len(p.bulk) != 0 || len(p.small) != 0 {
-				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.bulk), len(p.small))
+			if len(p.packets.transfers.list) != 0 || len(p.packets.queue.normal) != 0 {
+				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.packets.transfers.list), len(p.packets.queue.normal))
 			}
 		}
 	}

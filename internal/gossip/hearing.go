@@ -22,7 +22,7 @@ func (p *peer) mutual() time.Time {
 // hearingLinkUp begins to watch a link, as if p had just been heard and had heard this node.
 func (c *Core) hearingLinkUp(now time.Time, p *peer) {
 	p.swim.heard, p.swim.echo, p.swim.unheard = now, now, time.Time{}
-	if p.rtt == 0 && !p.legacy {
+	if p.packets.RTT() == 0 && !p.legacy {
 		c.ping(now, p) // who answered the handshake does not know the round trip
 	}
 	round := int64(len(c.links)) * int64(max(c.cfg.ProbeInterval, c.cfg.Heartbeat))
@@ -69,7 +69,7 @@ func (c *Core) answered(now time.Time, p *peer) {
 // noteHearing takes in how long ago p heard this node, as p says. A peer that has not heard it for several of its
 // heartbeats gets a Ping, and is probed soon if it does not answer.
 func (c *Core) noteHearing(now time.Time, p *peer, ago time.Duration) {
-	c.heardBy(now, p, now.Add(-ago-p.rtt))
+	c.heardBy(now, p, now.Add(-ago-p.packets.RTT()))
 	switch {
 	case !p.linked || ago < silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceCheck):
 		p.swim.unheard = time.Time{}

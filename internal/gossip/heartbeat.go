@@ -16,8 +16,8 @@ func (c *Core) heartbeat(now time.Time, p *peer) {
 	if !p.legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.rootFor(now, p))
 		b = c.appendTurn(b, now, p)
-		if ch := p.channel(now); ch != nil {
-			b = c.appendChatter(b, ch)
+		if ch := p.packets.Channel(now); ch != nil {
+			b = ch.AppendChatter(b)
 		}
 	}
 	c.plain = b

@@ -92,7 +92,7 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 	if got := helper.stats.HandshakesStarted - before; got == 0 || got > 2*helpRate {
 		t.Errorf("%d handshakes begun", got)
 	}
-	if got := helper.stats.Dropped[DropOversize]; got != 500-helpRate {
+	if got := helper.Stats().Dropped[DropOversize]; got != 500-helpRate {
 		t.Errorf("%d dropped", got)
 	}
 	c.net.RunFor(30 * time.Second)

@@ -258,7 +258,7 @@ func TestMemberOutsideTheAllowedNetworksIsNoMember(t *testing.T) {
 			t.Errorf("node %d has %d members", i, n.members.Count())
 		}
 	}
-	if c.nodes[0].stats.Dropped[DropAddress] == 0 {
+	if c.nodes[0].Stats().Dropped[DropAddress] == 0 {
 		t.Error("not counted")
 	}
 }

@@ -95,7 +95,7 @@ func TestRollOfManyVersionsIsJudgedWithoutAsManyWalksOverTheMembers(t *testing.T
 func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
-	before := n.stats.Dropped[DropVersions]
+	before := n.Stats().Dropped[DropVersions]
 	v := n.self.Versions
 	w := wire.BeginMembers(nil, wire.MessageID{})
 	const kinds = 400
@@ -104,7 +104,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
-	if dropped := n.stats.Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.Count() < walksMax {
+	if dropped := n.Stats().Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.Count() < walksMax {
 		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.Count())
 	}
 }
@@ -136,12 +136,12 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
-			p.open = append(p.open, m.stored())
+			p.packets.open.list = append(p.packets.open.list, m.stored())
 		}
 		n.arena.rest(now.Add(arenaRest))
-		n.sealOpen(now, p)
-		if got := n.stats.Dropped[DropForgotten]; got != 2 || len(p.open) != 0 {
-			t.Errorf("%d dropped, %d open", got, len(p.open))
+		p.packets.Seal(now)
+		if got := n.Stats().Dropped[DropForgotten]; got != 2 || len(p.packets.open.list) != 0 {
+			t.Errorf("%d dropped, %d open", got, len(p.packets.open.list))
 		}
 	})
 }
@@ -224,7 +224,7 @@ func TestNaksOfOneDatagramNameNoMoreThanAWindow(t *testing.T) {
 		for range 300 {
 			n.ping(now, p)
 		}
-		p.channels[0].log.DropBefore(now.Add(time.Hour), 0, func(sent) {})
+		p.packets.channels[0].log.DropBefore(now.Add(time.Hour), 0, func(content) {})
 	})
 	var plain []byte
 	for range 500 {

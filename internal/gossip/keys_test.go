@@ -31,8 +31,8 @@ func TestKeysAreRotatedWithoutLosingANodeOrAMessage(t *testing.T) {
 		if left := n.count(EventLeave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)
 		}
-		for _, ch := range n.boxes {
-			if ch.Fingerprint() != fresh.ID() {
+		for _, box := range n.boxes {
+			if box.channel.Fingerprint() != fresh.ID() {
 				t.Errorf("node %d still has a session of the removed key", i)
 			}
 		}

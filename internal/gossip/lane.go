@@ -150,14 +150,14 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 		a.shown(p)
 	}
 	var untold []*assembly
-	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		if b.asm.direct || b.asked || b.whole() || b.begun && b.asm.id != stop || b.asm.ours && b.asm.pending <= sourcesMax {
+	p.packets.EndTransfers(func(t *transfer) bool {
+		a := t.Assembly()
+		if a.direct || t.Asked() || t.Whole() || t.Begun() && a.id != stop || a.ours && a.pending <= sourcesMax {
 			return false
 		}
-		if !b.begun {
-			untold = append(untold, b.asm)
+		if !t.Begun() {
+			untold = append(untold, a)
 		}
-		b.asm.pending--
 		return true
 	})
 	for _, a := range untold {
@@ -257,7 +257,7 @@ func (c *Core) tickOffers(now time.Time, p *peer) time.Time {
 		return again
 	}
 	room := func() bool {
-		return (c.want.Len()+wantSpans)*wire.WantEntry < c.room(p)-wire.SpreadOverhead
+		return (c.want.Len()+wantSpans)*wire.WantEntry < p.packets.Room()-wire.SpreadOverhead
 	}
 	if len(p.late) > 0 && !p.lateAt.After(now) {
 		late := p.late
@@ -455,17 +455,17 @@ func (c *Core) serve(now time.Time, p *peer, a *assembly, from, to uint32) {
 		return
 	}
 	to = min(to, a.total)
-	b := p.bulkOf(a)
-	if b == nil {
-		b = c.sendBulk(now, p, a, 0)
-		b.done.Add(0, a.total)
+	t := p.packets.Transfer(a)
+	if t == nil {
+		t = p.packets.Begin(now, a, 0)
+		t.Has(0, a.total)
 	}
-	if len(b.done) > rangesMax {
+	if t.Pieces() > rangesMax {
 		c.drop(DropOversize)
 		return
 	}
-	p.ask(b)
-	b.done.Remove(from, to)
+	p.packets.Prefer(t)
+	t.Lacks(from, to)
 }
 
 // notice is when a peer first sent a piece of a message.

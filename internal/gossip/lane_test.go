@@ -245,8 +245,8 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	if most := uint64(wantSpans*askTries) * 60_000; sent > most {
 		t.Errorf("%d bytes sent, want at most %d", sent, most)
 	}
-	if a.stats.Dropped[DropUnexpected] < 800 || a.stats.Dropped[DropForgotten] == 0 {
-		t.Errorf("counted: %d unexpected, %d forgotten", a.stats.Dropped[DropUnexpected], a.stats.Dropped[DropForgotten])
+	if a.Stats().Dropped[DropUnexpected] < 800 || a.Stats().Dropped[DropForgotten] == 0 {
+		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[DropUnexpected], a.Stats().Dropped[DropForgotten])
 	}
 	c.do(1, func(now time.Time) {
 		for _, k := range []string{"Have", "Want", "Prune"} { // values that are none
@@ -256,7 +256,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Second)
-	if n := a.stats.Dropped[DropMalformedBody]; n != 3 {
+	if n := a.Stats().Dropped[DropMalformedBody]; n != 3 {
 		t.Errorf("%d malformed bodies counted, want 3", n)
 	}
 	c.broadcast(0, "goes on", time.Second)

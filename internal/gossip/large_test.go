@@ -67,10 +67,10 @@ func (c *cluster) quiet() {
 			c.t.Errorf("node %d holds %d messages of %d bytes, %d of its own, %d to be acknowledged, %d waiting", i, len(n.store.all), n.store.size, n.ownBytes, len(n.sends), len(n.unsent))
 		}
 		for _, p := range n.peers {
-			if len(p.bulk) != 0 || len(p.small) != 0 || p.bytes != 0 || !p.sendAt.IsZero() || !p.tailAt.IsZero() {
-				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, next at %v, probe at %v", i, p.id, len(p.bulk), len(p.small), p.bytes, p.sendAt, p.tailAt)
+			if len(p.packets.transfers.list) != 0 || len(p.packets.queue.normal) != 0 || p.packets.queue.bytes != 0 || !p.packets.sendAt.IsZero() || !p.packets.tail.at.IsZero() {
+				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, next at %v, probe at %v", i, p.id, len(p.packets.transfers.list), len(p.packets.queue.normal), p.packets.queue.bytes, p.packets.sendAt, p.packets.tail.at)
 			}
-			for _, ch := range p.channels {
+			for _, ch := range p.packets.channels {
 				if ch.Missing() || ch.log.Len() > 4*logNewest {
 					c.t.Errorf("node %d to %s: still asks: %v, %d datagrams remembered", i, p.id, ch.Missing(), ch.log.Len())
 				}
@@ -82,7 +82,7 @@ func (c *cluster) quiet() {
 // dropped adds up a counter of drops.
 func (c *cluster) dropped(d Drop) (n uint64) {
 	for _, nd := range c.nodes {
-		n += nd.stats.Dropped[d]
+		n += nd.Stats().Dropped[d]
 	}
 	return n
 }
@@ -281,7 +281,7 @@ func footprint(n *node) (size int) {
 		size += a.bytes + 24*len(a.chunks) + 8*cap(a.have) + 160
 	}
 	for _, p := range n.peers {
-		for _, b := range p.bulk {
+		for _, b := range p.packets.transfers.list {
 			size += 8*cap(b.done) + 96
 		}
 	}
@@ -366,7 +366,7 @@ func TestDeclaredMessagesThatNeverComeTakeNoMemory(t *testing.T) {
 		c.do(4, func(now time.Time) {
 			plain := wire.AppendFrame(nil, wire.Bin, liar.ids.Broadcast(), MessageMax, uint32(i)*4096%(MessageMax-4096), make([]byte, 1000))
 			for _, p := range liar.links {
-				liar.transmit(now, p.channel(now), p.set.Path(), plain, sent{})
+				p.packets.Channel(now).Send(now, p.set.Path(), plain)
 			}
 		})
 		c.net.RunFor(time.Millisecond)

@@ -12,7 +12,7 @@ import (
 func (c *Core) linkUp(now time.Time, p *peer) {
 	p.linked = true
 	c.links = append(c.links, p)
-	p.set.SetLinked(now, true)
+	p.packets.SetLinked(now, true)
 	c.logLink(now, p)
 	c.hearingLinkUp(now, p)
 	c.heartbeatLinkUp(now, p)
@@ -25,9 +25,9 @@ func (c *Core) linkUp(now time.Time, p *peer) {
 func (c *Core) linkDown(now time.Time, p *peer) {
 	p.linked = false
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
-	p.set.SetLinked(now, false)
+	p.packets.SetLinked(now, false)
 	c.logLink(now, p)
 	c.hearingLinkDown(p)
-	p.mtu.LinkDown()
+	p.packets.Path().LinkDown()
 	c.broadcastLinkDown(now, p)
 }

@@ -198,7 +198,7 @@ func (c *Core) setAlive(now time.Time, m *members.Entry, e *wire.Member) {
 	}
 	if p := c.peers[m.ID]; p != nil {
 		p.set.SetAdvertised(m.Addr)
-		c.measured(p, p.rtt)
+		c.measured(p, p.packets.RTT())
 	}
 }
 
@@ -380,12 +380,12 @@ type entryWriter struct {
 
 // entries writes news for p.
 func (c *Core) entries(p *peer) entryWriter {
-	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: c.room(p)}
+	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
 }
 
 // answers writes entries that p or its table asked for.
 func (c *Core) answers(p *peer) entryWriter {
-	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: c.room(p)}
+	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
 }
 
 // add writes what is known of m.
@@ -404,7 +404,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 		return
 	}
 	if w.open {
-		w.c.widen(now, w.p)
+		w.p.packets.Widen(now)
 	}
 	w.flush(now)
 	w.mb = w.begin(w.c.plain[:0], w.c.newID())

@@ -287,7 +287,8 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 				if _, err := wire.ParseMessage(&m, wire.AppendDirect(nil, wire.MessageID{3}, direct)); err != nil {
 					t.Fatal(err)
 				}
-				a.handleMessage(now, a.peers[b.cfg.ID].channels[0], wire.Path{Remote: b.addr}, &m)
+				p := a.peers[b.cfg.ID]
+				a.handleMessage(now, p, p.packets.channels[0], wire.Path{Remote: b.addr}, &m)
 			})
 			if got := a.stats.SentDatagrams - before; got != x.acks {
 				t.Errorf("it drew %d datagrams, want %d", got, x.acks)
@@ -313,12 +314,12 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 		})
 		c.net.RunFor(time.Second)
 		p := n.peers[to.cfg.ID]
-		if got := p.mtu.Usable(); got != 1400 {
+		if got := p.packets.mtu.Usable(); got != 1400 {
 			t.Fatalf("linked %v: datagrams of up to %d bytes", linked, got)
 		}
 		c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1400, true) })
 		c.net.RunFor(time.Millisecond)
-		if got := p.mtu.Usable(); got != datagramMin {
+		if got := p.packets.mtu.Usable(); got != datagramMin {
 			t.Errorf("linked %v: datagrams of up to %d bytes after one was refused", linked, got)
 		}
 	}
@@ -333,7 +334,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if p.mtu.Size() > datagramMin { // a probe would have passed
+			if p.packets.mtu.Size() > datagramMin { // a probe would have passed
 				t.Errorf("a path was probed")
 			}
 		}

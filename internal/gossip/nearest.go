@@ -116,12 +116,12 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 	if rtt <= 0 {
 		return
 	}
-	p.rtt = rtt
+	p.packets.SetRTT(rtt)
 	m := c.members.Get(p.id)
 	if m == nil {
 		return
 	}
-	if least := p.pace.MinRTT(); least > 0 { // a queue is no distance
+	if least := p.packets.Pace().MinRTT(); least > 0 { // a queue is no distance
 		rtt = min(rtt, least)
 	}
 	if old := float64(m.RTT); float64(rtt)*nearGain < old || float64(rtt) > old*nearGain && (old == 0 || rtt-m.RTT >= rttStep) {

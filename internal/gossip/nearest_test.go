@@ -160,8 +160,8 @@ func TestNearestChangesOnlyForAGainOfAFifth(t *testing.T) {
 			m.RTT = 0
 		}
 		n.measured(p, s.rtt*time.Microsecond)
-		if m.RTT != s.want*time.Microsecond || p.rtt != s.rtt*time.Microsecond {
-			t.Errorf("measured %d: known as %v, want %d; of the link %v", s.rtt, m.RTT, s.want, p.rtt)
+		if m.RTT != s.want*time.Microsecond || p.packets.rtt != s.rtt*time.Microsecond {
+			t.Errorf("measured %d: known as %v, want %d; of the link %v", s.rtt, m.RTT, s.want, p.packets.rtt)
 		}
 	}
 }

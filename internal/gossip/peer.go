@@ -23,20 +23,12 @@ type peer struct {
 	swim   watch
 	timer  timer.Timer
 
-	channels []*channel // of the sessions in set; none for gwyh 0.1
-	egress
+	packets packets
 	lane
 	load
-	receiving  []*assembly // that it began to send; some are whole or forgotten
-	unreported int         // bytes received since the last delivery report
-	reporting  *channel    // of which a report is due; nil for none
-	reportAt   time.Time   // before which no report goes out
+	receiving []*assembly // that it began to send; some are whole or forgotten
 
-	zone   wire.Zone
-	mtu    pmtu.Path
-	risked risked
-
-	rtt time.Duration
+	zone wire.Zone
 
 	sub        subscription // ours to it
 	subscriber bool         // its to us
@@ -59,6 +51,9 @@ type peer struct {
 	compared  quota.Bucket          // parts of a comparison that it is answered
 	dials     []handshake.AttemptID // that ended with this peer and are not confirmed
 }
+
+// roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.
+func (p *peer) roundTrip() time.Duration { return p.packets.RoundTrip() }
 
 // Bounds of what a peer may declare about itself.
 const (
@@ -146,7 +141,9 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	c.wake(p)
 	var identity []byte
 	if !e.Legacy {
-		identity = c.addChannel(now, p, s)
+		var ch *channel
+		ch, identity = p.packets.AddChannel(now, s, c.identity())
+		c.boxes[s.Prefix()] = box{p, ch}
 	}
 	h.conclude(now, h.Introduce(h.outcomes, now, e, identity))
 	if early {
@@ -161,9 +158,9 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		c.makeRoom(now)
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
-		p.pace = pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.timer.Fire = p.tick
-		p.mtu = pmtu.New(&c.paths, e.Legacy)
+		pace := pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
+		p.packets = c.endpoint.newPackets(p.set, &p.timer, pace, e.Legacy)
 		c.peers[e.Peer] = p
 		if e.Legacy {
 			c.makeOld(p)
@@ -175,14 +172,14 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	}
 	p.swim.heard = now
 	p.introduced = false
-	p.mtu.SetPeerMax(int(e.MaxDatagram))
+	p.packets.SetMaxDatagram(int(e.MaxDatagram))
 	p.swim.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
 	p.asksMerge, p.judges = e.Capabilities&asksMerge != 0, e.Capabilities&judgesNodes != 0
 	if e.Name != "" {
 		p.name = e.Name
 	}
 	if e.Legacy {
-		p.mtu.SetPeerMax(datagramMax)
+		p.packets.SetMaxDatagram(datagramMax)
 		p.swim.interval = legacyBeat
 	}
 	return p
@@ -324,31 +321,37 @@ func (c *Core) dialing(id wire.NodeID) bool {
 	return false
 }
 
+// box is where the packets of one session go.
+type box struct {
+	peer    *peer
+	channel *channel
+}
+
 // handleBox opens a box and takes in its messages.
 func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
-	ch := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
-	if ch == nil {
+	box, ok := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
+	if !ok {
 		c.handleLegacyBox(now, from, pkt)
 		return
 	}
+	p, ch := box.peer, box.channel
 	plain, err := ch.Open(now, pkt)
 	if err != nil {
 		c.dropBox(err)
 		return
 	}
 	c.drawn = drawn{}
-	confirmed := c.opened(now, ch.peer, ch.Session, from)
-	c.noteReceived(now, ch, size)
-	c.handlePlain(now, ch, from, plain)
+	c.endpoint.BeginPacket()
+	confirmed := c.opened(now, p, ch.Session, from)
+	if ch.CountReceived(size) {
+		c.reportSoon(now, p, ch)
+	}
+	c.handlePlain(now, p, ch, from, plain)
 	if confirmed { // by its identity, most likely, which has been read now
-		c.ready(now, ch.peer)
+		c.ready(now, p)
 	}
-	if len(c.settling) > 0 {
-		c.sendSettled(now, ch)
-	}
-	if ch.Missing() {
-		c.askMissing(now, ch)
-	}
+	c.sendSettled(now, p, ch)
+	ch.AskMissing(now)
 }
 
 func (c *Core) dropBox(err error) {
@@ -407,7 +410,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 }
 
 // handlePlain takes in the messages of an opened box of a Go node.
-func (c *Core) handlePlain(now time.Time, ch *channel, from wire.Path, plain []byte) {
+func (c *Core) handlePlain(now time.Time, p *peer, ch *channel, from wire.Path, plain []byte) {
 	var m wire.Message
 	var err error
 	for len(plain) > 0 {
@@ -415,21 +418,20 @@ func (c *Core) handlePlain(now time.Time, ch *channel, from wire.Path, plain []b
 			c.drop(DropMalformedBody)
 			return
 		}
-		c.handleMessage(now, ch, from, &m)
+		c.handleMessage(now, p, ch, from, &m)
 	}
 }
 
-func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire.Message) {
-	p := ch.peer
+func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path, m *wire.Message) {
 	switch m.Kind {
 	case wire.KindBroadcast:
 		c.handleBroadcast(now, p, m)
 	case wire.KindFrame:
-		c.handleFrame(now, ch, m)
+		c.handleFrame(now, p, ch, m)
 	case wire.KindNak:
-		c.handleNak(now, ch, m.Start, m.End)
+		c.handleNak(now, p, ch, m.Start, m.End)
 	case wire.KindSettled:
-		c.handleSettled(ch, m.Data)
+		ch.HandleSettled(m.Data)
 	case wire.KindHave:
 		c.handleHave(now, p, m.Data)
 	case wire.KindWant:
@@ -439,9 +441,9 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 	case wire.KindGraft:
 		c.handleGraft(p)
 	case wire.KindReport:
-		c.handleReport(now, ch, m.Data)
+		c.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
-		c.handleDirect(now, ch, m)
+		c.handleDirect(now, p, ch, m)
 	case wire.KindDirectAck:
 		c.handleDirectAck(now, p, m.Data)
 	case wire.KindHeartbeat:
@@ -463,7 +465,7 @@ func (c *Core) handleMessage(now time.Time, ch *channel, from wire.Path, m *wire
 	case wire.KindSyncWant:
 		c.handleSyncWant(now, p, m.Data)
 	case wire.KindPing:
-		c.handlePing(now, from, ch, m.Data)
+		c.handlePing(now, from, p, ch, m.Data)
 	case wire.KindAck:
 		c.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
@@ -492,61 +494,10 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 	p.name, p.versions = string(e.Name), e.Versions
 }
 
-// room is how many bytes of plaintext a datagram to p holds.
-func (c *Core) room(p *peer) int {
-	return p.mtu.Usable() - wire.BoxOverhead
-}
-
-// sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
-// confirmed session it goes nowhere. Any path carries most of them; others are kept, to be sent again in pieces if they
-// turn out to be too large.
-func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
-	s := p.set.Current(now)
-	if s == nil {
-		c.drop(DropUnknownSession)
-		return
-	}
-	to := p.set.Path()
-	if s.Legacy() {
-		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.nextSeq(to.Remote), plain))
-		return
-	}
-	if len(plain) > c.room(p) {
-		c.sendControl(now, p, plain)
-		return
-	}
-	what := sent{}
-	if len(plain) > datagramMin-wire.BoxOverhead {
-		what.off, what.size = c.arena.put(now, plain), uint32(len(plain))
-	}
-	c.transmit(now, c.boxes[s.Prefix()], to, plain, what)
-}
-
-// channel is what to seal under for p; nil when there is nothing, or p is a gwyh 0.1 node.
-func (p *peer) channel(now time.Time) *channel {
-	s := p.set.Current(now)
-	for _, ch := range p.channels {
-		if ch.Session == s {
-			return ch
-		}
-	}
-	return nil
-}
-
-// sendRequest sends one of the requests without content.
-func (c *Core) sendRequest(now time.Time, p *peer, k wire.Kind) {
-	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), k)
-	c.sendPlain(now, p, c.plain)
-}
-
 // forget drops what leads to a session.
 func (c *Core) forget(p *peer, s *session.Session) {
 	delete(c.boxes, s.Prefix())
-	c.stats.DatagramsLost += s.Lost()
-	p.channels = slices.DeleteFunc(p.channels, func(ch *channel) bool { return ch.Session == s })
-	if p.reporting != nil && p.reporting.Session == s {
-		p.reporting = nil
-	}
+	p.packets.Forget(s)
 }
 
 // wake makes p's timer due no later than its sessions want.
@@ -567,8 +518,8 @@ func (p *peer) tick(now time.Time) {
 		return
 	}
 	next := timer.Soonest(c.tickLink(now, p), c.tickSync(now, p))
-	next = timer.Soonest(next, c.tickEgress(now, p))
-	next = timer.Soonest(next, timer.Soonest(c.tickOffers(now, p), c.tickMTU(now, p)))
+	next = timer.Soonest(next, c.tickPackets(now, p))
+	next = timer.Soonest(next, timer.Soonest(c.tickOffers(now, p), c.tickPath(now, p)))
 	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.timer, next)
 	}
@@ -587,15 +538,14 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
 	}
 	if a.PathChanged && !p.legacy {
-		p.mtu.Moved(now)
-		p.risked = risked{}
+		p.packets.Moved(now)
 	}
 	for _, probe := range a.Probes {
 		if c.unwritten(probe.To.Remote) {
 			continue
 		}
 		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
-		c.transmit(now, c.boxes[probe.Session.Prefix()], probe.To, c.plain, sent{})
+		c.boxes[probe.Session.Prefix()].channel.Send(now, probe.To, c.plain)
 	}
 }
 
@@ -609,14 +559,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 		c.declareDead(now, m)
 	}
 	c.unlink(now, p)
-	for _, b := range p.bulk {
-		b.asm.pending--
-		c.drop(DropUnreachable)
-	}
-	for range p.open {
-		c.drop(DropUnreachable)
-	}
-	p.egress = egress{pace: p.pace}
+	p.packets.Discard()
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
 	c.dropExchanges(now, p)

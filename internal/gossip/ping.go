@@ -174,7 +174,7 @@ func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
 }
 
 // handlePing answers to where the ping came from.
-func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byte) {
+func (c *Core) handlePing(now time.Time, from wire.Path, p *peer, ch *channel, data []byte) {
 	ping, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
@@ -184,12 +184,12 @@ func (c *Core) handlePing(now time.Time, from wire.Path, ch *channel, data []byt
 		c.drop(DropOversize)
 		return
 	}
-	c.remind(now, ch.peer)
+	c.remind(now, p)
 	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload.data})
 	if c.cfg.AnswerAdvertised {
-		from = ch.peer.set.Path()
+		from = p.set.Path()
 	}
-	c.transmit(now, ch, from, c.plain, sent{})
+	ch.Send(now, from, c.plain)
 	c.wantPayload(now)
 }
 
@@ -201,7 +201,8 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		return
 	}
 	i := slices.IndexFunc(p.swim.pings, func(s sentPing) bool { return s.seq == ack.Seq })
-	if i < 0 && c.answeredMTU(now, p, ack.Seq) {
+	if i < 0 && p.packets.PathAnswered(now, ack.Seq) {
+		c.tellPath(now, p)
 		return
 	}
 	if i < 0 {

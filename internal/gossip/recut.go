@@ -15,7 +15,7 @@ const controlMax = datagramMax - wire.BoxOverhead
 
 // recut queues a message of one datagram for p in pieces. The caller pumps.
 func (c *Core) recut(now time.Time, p *peer, plain []byte) {
-	c.widen(now, p)
+	p.packets.Widen(now)
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, plain); err != nil { // not of what we have written ourselves
 		return
@@ -27,15 +27,6 @@ func (c *Core) recut(now time.Time, p *peer, plain []byte) {
 		c.cutDirect(now, p, m.ID, m.Data)
 	default:
 		c.sendControl(now, p, plain)
-	}
-}
-
-// recutStored is recut for a message in the arena.
-func (c *Core) recutStored(now time.Time, p *peer, s stored) {
-	if plain := c.arena.get(s.off, int(s.size)); plain == nil {
-		c.drop(DropForgotten)
-	} else if !p.needless(plain) {
-		c.recut(now, p, plain)
 	}
 }
 
@@ -59,30 +50,30 @@ func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte)
 		o.asm.own, o.data = true, nil
 		c.ownBytes += int(o.asm.total)
 	}
-	if p.bulkOf(o.asm) == nil {
-		c.sendBulk(now, p, o.asm, o.use)
+	if p.packets.Transfer(o.asm) == nil {
+		p.packets.Begin(now, o.asm, o.use)
 	}
 	c.sweepLater(now)
 }
 
 // sendControl sends a plaintext of control in pieces.
 func (c *Core) sendControl(now time.Time, p *peer, plain []byte) {
-	c.widen(now, p)
+	p.packets.Widen(now)
 	if len(plain) > controlMax {
 		c.drop(DropOversize)
 		return
 	}
 	c.sendPieces(now, p, c.newDirectID(), wire.UseControl, plain)
-	c.pumpSoon(now, p)
+	p.packets.PumpSoon(now)
 }
 
 // sendPieces queues a message that nobody acknowledges in pieces for p.
 func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
-	if len(p.bulk) >= bulkCount {
+	if len(p.packets.Transfers()) >= bulkCount {
 		c.drop(DropQueueFull)
 		return
 	}
-	again := slices.ContainsFunc(p.bulk, func(b *bulk) bool { return b.asm.direct && b.asm.id == id })
+	again := slices.ContainsFunc(p.packets.Transfers(), func(t *transfer) bool { return t.asm.direct && t.asm.id == id })
 	if again { // two copies of it were lost
 		return
 	}
@@ -91,13 +82,13 @@ func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Us
 		c.drop(DropStoreFull)
 		return
 	}
-	c.sendBulk(now, p, a, use)
+	p.packets.Begin(now, a, use)
 	c.sweepLater(now)
 }
 
 // handleControl takes in a plaintext that came in pieces. It has none of its kind in it.
-func (c *Core) handleControl(now time.Time, ch *channel, plain []byte) {
+func (c *Core) handleControl(now time.Time, p *peer, ch *channel, plain []byte) {
 	c.unpacking = true
-	c.handlePlain(now, ch, ch.peer.set.Path(), plain)
+	c.handlePlain(now, p, ch, p.set.Path(), plain)
 	c.unpacking = false
 }

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/rangeset"
@@ -10,80 +11,100 @@ import (
 
 // Bounds of the repair of losses (docs/PROTOCOL.md, "Loss repair").
 const (
-	nakMax     = session.WindowSize // counters that one Nak may name
-	nakSize    = 48                 // bytes of one Nak at most
-	tailMin    = 10 * time.Millisecond
-	tailProbes = 3
+	nakMax  = session.WindowSize // packet numbers that the Naks of one packet may name
+	nakSize = 48                 // bytes of one Nak at most
 )
 
 // nakRoom is how many bytes of Naks, or of answers to them, one datagram has before the last: they go through any path.
 const nakRoom = datagramMin - wire.BoxOverhead - 2*nakSize
 
-// handleNak sends again what a peer did not get: small messages at once, pieces of large ones when
-// their turn comes. Each counter is served once, for what goes out again has a counter of its own, and
-// the peer is told not to ask for it any more. What is no longer there is lost to it.
-func (c *Core) handleNak(now time.Time, ch *channel, start, end uint32) {
-	p := ch.peer
+// BeginPacket begins to count what the messages of one packet ask for. A packet may have thousands of messages: what
+// each of them may ask for is bounded for all of them together.
+func (e *endpoint) BeginPacket() { e.named = 0 }
+
+// mayName reports whether n more packet numbers are looked for. Those of one packet are disjoint and lie in a window.
+func (e *endpoint) mayName(n uint32) bool {
+	if e.named+uint64(n) > nakMax {
+		return false
+	}
+	e.named += uint64(n)
+	return true
+}
+
+// HandleNak takes in that the peer did not receive the packets from start up to end. Small messages are queued again,
+// before others; a piece of a large message is sent again when the turn of that comes. Each packet number is served once,
+// because what is sent again has a packet number of its own, and the peer is told not to ask for it any more. What is not
+// kept any more is lost to the peer. full says that the answers fill a datagram, and SendSettled is to be called.
+//
+// HandleNak returns the small messages that do not fit into a datagram any more, one after the other. They are
+// valid until the next call, and the caller queues them in pieces before it calls anything else.
+func (ch *channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, full bool) {
+	p, e := ch.peer, ch.peer.endpoint
 	first := ch.Expand(start)
 	after := first + uint64(end-start)
-	if end-start > nakMax || after > ch.Sent()+1 || !c.drawn.mayNak(end-start) {
-		c.drop(DropUnexpected)
-		return
+	if end-start > nakMax || after > ch.Sent()+1 || !e.mayName(end-start) {
+		e.stats.Unexpected++
+		return nil, false
 	}
+	e.unfit = e.unfit[:0]
 	lost := 0
 	for n := first; n < after; n++ {
-		w, _, size, ok := ch.log.Get(n)
+		what, _, size, ok := ch.log.Get(n)
 		if !ok {
-			c.drop(DropForgotten)
+			e.stats.Forgotten++
 			continue
 		}
-		if w.settled {
+		if what.settled {
 			continue
 		}
-		w.settled = true
-		if !w.probe {
+		what.settled = true
+		if !what.probe {
 			lost += size
-			c.lostMTU(now, p, size)
+			p.mtu.Lost(now, size)
+			p.pathChanged(now)
 		}
-		c.resend(now, p, w)
+		p.retransmit(now, what)
 	}
 	if lost > 0 {
 		p.pace.Lost(now, lost)
 	}
-	c.settling = wire.AppendSettled(c.settling, c.newID(), wire.Settled{Start: start, End: end})
-	if len(c.settling) > nakRoom {
-		c.sendSettled(now, ch)
+	e.settling = wire.AppendSettled(e.settling, e.ids.Control(), wire.Settled{Start: start, End: end})
+	return e.unfit, len(e.settling) > nakRoom
+}
+
+// SendSettled answers the Naks of one packet. It returns false if there were none.
+func (ch *channel) SendSettled(now time.Time) bool {
+	e := ch.peer.endpoint
+	if len(e.settling) == 0 {
+		return false
 	}
+	e.settling = ch.AppendChatter(e.settling)
+	ch.Send(now, ch.peer.sessions.Path(), e.settling)
+	e.settling = e.settling[:0]
+	return true
 }
 
-// sendSettled answers the Naks of one datagram.
-func (c *Core) sendSettled(now time.Time, ch *channel) {
-	c.settling = c.appendChatter(c.settling, ch)
-	c.transmit(now, ch, ch.peer.set.Path(), c.settling, sent{})
-	c.settling = c.settling[:0]
-	c.pump(now, ch.peer)
-}
-
-// appendChatter adds to a plaintext that the counters just before it carried nothing that would be sent
-// again. So neither Naks nor what answers them are asked for when they are lost, and no such talk goes
-// on without end, however much is lost.
-func (c *Core) appendChatter(b []byte, ch *channel) []byte {
+// AppendChatter appends to a plaintext that the packet numbers just before it carried nothing that would be sent again.
+// So neither Naks nor the answers to them are asked for when they are lost, and no such talk goes on without end,
+// however much is lost.
+func (ch *channel) AppendChatter(b []byte) []byte {
 	n := min(ch.chatter, nakMax)
 	if n == 0 {
 		return b
 	}
 	after := ch.Sent() + 1
-	return wire.AppendSettled(b, c.newID(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
+	return wire.AppendSettled(b, ch.peer.endpoint.ids.Control(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
 }
 
-// handleSettled ends the wait for what the peer sent under other counters.
-func (c *Core) handleSettled(ch *channel, data []byte) {
+// HandleSettled ends the wait for what the peer sent under other packet numbers.
+func (ch *channel) HandleSettled(data []byte) {
+	e := ch.peer.endpoint
 	s, err := wire.ParseSettled(data)
 	switch n := s.End - s.Start; {
 	case err != nil:
-		c.drop(DropMalformedBody)
+		e.stats.MalformedBody++
 	case n > nakMax:
-		c.drop(DropUnexpected)
+		e.stats.Unexpected++
 	default:
 		highest := ch.Highest()
 		first := highest + uint64(int64(int32(s.Start-uint32(highest))))
@@ -91,83 +112,105 @@ func (c *Core) handleSettled(ch *channel, data []byte) {
 	}
 }
 
-// resend puts what one datagram carried back among what waits for p.
-func (c *Core) resend(now time.Time, p *peer, w *sent) {
+// retransmit queues what one packet carried.
+func (p *packets) retransmit(now time.Time, what *content) {
 	switch {
-	case w.asm != nil:
-		c.resendPiece(now, p, w.asm, w.piece)
-	case w.off != 0:
-		c.resendSmall(now, p, w)
+	case what.asm != nil:
+		p.ResendPiece(now, what.asm, what.piece)
+	case what.off != 0:
+		p.requeue(now, what)
 	}
 }
 
-// resendPiece puts a piece of a large message back among what is to be sent to p.
-func (c *Core) resendPiece(now time.Time, p *peer, a *assembly, piece rangeset.Range) {
+// requeue queues the messages of a packet again, each for itself.
+func (p *packets) requeue(now time.Time, what *content) {
+	e := p.endpoint
+	kept := e.arena.get(what.off, int(what.size))
+	switch {
+	case kept == nil:
+		e.stats.Forgotten++
+	case p.queue.bytes >= smallMax:
+		e.stats.QueueFull++
+	case !what.index:
+		p.requeueEach(now, what.off, kept)
+	default:
+		for ; len(kept) >= storedSize; kept = kept[storedSize:] {
+			off, size := binary.BigEndian.Uint64(kept), binary.BigEndian.Uint32(kept[8:])
+			if b := e.arena.get(off, int(size)); b != nil {
+				p.requeueEach(now, off, b)
+			} else {
+				e.stats.Forgotten++
+			}
+		}
+	}
+}
+
+// requeueEach queues each of the messages of a plaintext that lies at off in the arena.
+func (p *packets) requeueEach(now time.Time, off uint64, plain []byte) {
+	var m wire.Message
+	for len(plain) > 0 {
+		after, err := wire.ParseMessage(&m, plain)
+		if err != nil { // not of what we have written ourselves
+			return
+		}
+		p.endpoint.stats.Resent++
+		n := len(plain) - len(after)
+		if n > p.Room() { // the path carries less than it did
+			p.endpoint.unfit = append(p.endpoint.unfit, plain[:n]...)
+		} else {
+			p.queue.addUrgent(now, stored{off, uint32(n)})
+		}
+		off, plain = off+uint64(n), after
+	}
+}
+
+// ResendPiece queues a piece of a large message again.
+func (p *packets) ResendPiece(now time.Time, a *assembly, piece rangeset.Range) {
 	if a.chunks == nil {
-		c.drop(DropForgotten)
+		p.endpoint.stats.Forgotten++
 		return
 	}
-	c.stats.Resent++
-	b := p.bulkOf(a)
-	if b == nil {
-		b = c.sendBulk(now, p, a, a.use)
-		b.begun = true
-		b.done.Add(0, a.total)
+	p.endpoint.stats.Resent++
+	t := p.Transfer(a)
+	if t == nil {
+		t = p.Begin(now, a, a.use)
+		t.begun = true
+		t.done.Add(0, a.total)
 	}
-	b.done.Remove(piece.From, piece.To)
+	t.done.Remove(piece.From, piece.To)
 }
 
-// sendNaks asks for what is missing in the channels of p and due.
-func (c *Core) sendNaks(now time.Time, p *peer) {
+// sendNaks asks for what is missing and due in the peer's channels.
+func (p *packets) sendNaks(now time.Time) {
+	e := p.endpoint
 	for _, ch := range p.channels {
-		if t := ch.NextNak(p.roundTrip()); t.IsZero() || t.After(now) {
+		if t := ch.NextNak(p.RoundTrip()); t.IsZero() || t.After(now) {
 			continue
 		}
-		c.plain = c.plain[:0]
-		ch.TakeNaks(now, p.roundTrip(), func(start, end uint64) bool {
-			c.plain = wire.AppendNak(c.plain, c.newID(), uint32(start), uint32(end))
-			c.stats.NaksSent++
-			return len(c.plain) < nakRoom
+		e.control = e.control[:0]
+		ch.TakeNaks(now, p.RoundTrip(), func(start, end uint64) bool {
+			e.control = wire.AppendNak(e.control, e.ids.Control(), uint32(start), uint32(end))
+			e.stats.NaksSent++
+			return len(e.control) < nakRoom
 		})
-		if len(c.plain) > 0 {
-			c.plain = c.appendChatter(c.plain, ch)
-			c.transmit(now, ch, p.set.Path(), c.plain, sent{})
+		if len(e.control) > 0 {
+			e.control = ch.AppendChatter(e.control)
+			ch.Send(now, p.sessions.Path(), e.control)
 		}
 	}
 }
 
-// askMissing sends the Naks that are due, and lets the timer see to those that will be.
-func (c *Core) askMissing(now time.Time, ch *channel) {
-	p := ch.peer
-	at := ch.NextNak(p.roundTrip())
+// AskMissing asks for packets that are missing and due, and sets the timer for those that will be.
+func (ch *channel) AskMissing(now time.Time) {
+	if !ch.Missing() {
+		return
+	}
+	at := ch.NextNak(ch.peer.RoundTrip())
 	switch {
 	case at.IsZero():
 	case at.After(now):
-		c.timers.Advance(&p.timer, at)
+		ch.peer.wakeAt(at)
 	default:
-		c.sendNaks(now, p)
-	}
-}
-
-// tailPause is how long after the last piece, or the last tail probe, the next probe goes out.
-func (p *peer) tailPause() time.Duration { return max(2*p.roundTrip(), tailMin) << p.tails }
-
-// probeTailLater has an empty Frame follow what was just sent.
-func (c *Core) probeTailLater(now time.Time, p *peer) {
-	p.tails = 0
-	p.tailAt = now.Add(p.tailPause())
-	c.timers.Advance(&p.timer, p.tailAt)
-}
-
-// probeTail sends an empty Frame after the last piece: its counter uncovers the loss of what was last.
-func (c *Core) probeTail(now time.Time, p *peer) {
-	p.tails++
-	p.tailAt = time.Time{}
-	if p.tails < tailProbes {
-		p.tailAt = now.Add(p.tailPause())
-	}
-	if ch := p.channel(now); ch != nil {
-		c.plain = wire.AppendFrame(c.plain[:0], wire.Bin, c.newID(), 0, 0, nil)
-		c.transmit(now, ch, p.set.Path(), c.plain, sent{})
+		ch.peer.sendNaks(now)
 	}
 }

@@ -48,7 +48,7 @@ func TestLossIsRepairedOnce(t *testing.T) {
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.05 })
 	c.broadcast(0, payload(4<<20, 1), 10*time.Second)
 	s := c.nodes[0].Stats()
-	t.Logf("%d lost, %d resent, %d ranges asked for", lost(), s.Resent, c.nodes[1].stats.NaksSent)
+	t.Logf("%d lost, %d resent, %d ranges asked for", lost(), s.Resent, c.nodes[1].Stats().NaksSent)
 	if s.Resent > lost()*11/10 {
 		t.Errorf("%d sent again for %d lost", s.Resent, lost())
 	}
@@ -104,21 +104,21 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 	c.broadcast(0, "something to ask for", 100*time.Millisecond)
 	a, b := c.nodes[0], c.nodes[1]
 	nak := func(start, end uint32) (resent uint64) {
-		before := a.stats.Resent
+		before := a.Stats().Resent
 		c.do(1, func(now time.Time) {
 			b.sendPlain(now, b.links[0], wire.AppendNak(nil, b.newID(), start, end))
 		})
 		c.net.RunFor(50 * time.Millisecond)
-		return a.stats.Resent - before
+		return a.Stats().Resent - before
 	}
-	sent := uint32(a.links[0].channels[0].Sent())
+	sent := uint32(a.links[0].packets.channels[0].Sent())
 	for _, r := range [][2]uint32{{0, 1 << 31}, {sent + 1, sent + 100}, {5, 4}, {sent, sent + 5000}, {1 << 31, 1<<31 + 3}} {
 		if n := nak(r[0], r[1]); n != 0 {
 			t.Errorf("%v: %d sent again", r, n)
 		}
 	}
-	if a.stats.Dropped[DropUnexpected] < 4 {
-		t.Errorf("counted %d", a.stats.Dropped[DropUnexpected])
+	if a.Stats().Dropped[DropUnexpected] < 4 {
+		t.Errorf("counted %d", a.Stats().Dropped[DropUnexpected])
 	}
 	if n := nak(1, sent+1); n != 1 {
 		t.Errorf("%d sent again, want the one message", n)
@@ -153,7 +153,7 @@ func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
 		}
 		c.net.RunFor(100 * time.Millisecond)
 	}
-	if n := c.nodes[0].stats.NaksSent; n != 0 {
+	if n := c.nodes[0].Stats().NaksSent; n != 0 {
 		t.Errorf("%d Naks", n)
 	}
 }
@@ -257,8 +257,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	n, to := c.nodes[0], c.nodes[1]
 	p := n.peers[to.cfg.ID]
 	c.broadcast(0, payload(5000, 0), time.Second)
-	if p.mtu.Usable() != 9000 {
-		t.Fatalf("datagrams of up to %d bytes", p.mtu.Usable())
+	if p.packets.mtu.Usable() != 9000 {
+		t.Fatalf("datagrams of up to %d bytes", p.packets.mtu.Usable())
 	}
 	c.do(0, func(now time.Time) {
 		for range 10 {
@@ -266,8 +266,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Millisecond)
-	if p.mtu.Size() != datagramMin {
-		t.Fatalf("datagrams of up to %d bytes", p.mtu.Size())
+	if p.packets.mtu.Size() != datagramMin {
+		t.Fatalf("datagrams of up to %d bytes", p.packets.mtu.Size())
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)
 	c.broadcast(0, payload(3_000, 2), 5*time.Second)
@@ -287,20 +287,20 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 		for i := range 100 {
 			ids = append(ids, n.ids.Broadcast())
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
-			p.queueSmall(now, m.stored())
+			p.packets.queue.add(now, m.stored())
 		}
 		for _, id := range ids[:60] {
-			p.spare(id)
+			p.packets.queue.spare(id)
 		}
-		p.purge(&n.arena)
-		if len(p.small) != 40 || len(p.spared) != 0 {
-			t.Errorf("%d wait, %d ids kept", len(p.small), len(p.spared))
+		p.packets.queue.purge(&n.arena)
+		if len(p.packets.queue.normal) != 40 || len(p.packets.queue.spared) != 0 {
+			t.Errorf("%d wait, %d ids kept", len(p.packets.queue.normal), len(p.packets.queue.spared))
 		}
-		p.spare(ids[60])
-		p.spare(ids[99])
+		p.packets.queue.spare(ids[60])
+		p.packets.queue.spare(ids[99])
 		n.pump(now, p)
-		if len(p.small) != 0 || p.bytes != 0 || p.spared != nil {
-			t.Errorf("%d wait, of %d bytes, %d ids kept", len(p.small), p.bytes, len(p.spared))
+		if len(p.packets.queue.normal) != 0 || p.packets.queue.bytes != 0 || p.packets.queue.spared != nil {
+			t.Errorf("%d wait, of %d bytes, %d ids kept", len(p.packets.queue.normal), p.packets.queue.bytes, len(p.packets.queue.spared))
 		}
 	})
 	c.net.RunFor(time.Second)

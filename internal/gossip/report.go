@@ -1,113 +1,80 @@
 package gossip
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Reports (docs/PROTOCOL.md, "Delivery reports").
+// Delivery reports (docs/PROTOCOL.md, "Delivery reports").
 const (
 	reportBytes    = 16 << 10              // received in small messages before a report is worth a datagram
 	reportInterval = 20 * time.Millisecond // at least between two, or a round trip if that is longer
-	reportStrain   = 8                     // times as long while a link has much waiting, at most
 )
 
-// noteReceived counts a datagram for the delivery reports.
-func (c *Core) noteReceived(now time.Time, ch *channel, n int) {
+// reports is when the peer is told what was received from it.
+type reports struct {
+	unreported int       // bytes received since the last report
+	of         *channel  // that a report is due of; nil for none
+	notBefore  time.Time // no report is sent before
+}
+
+// CountReceived counts a packet of n bytes for the reports. It returns true if a report is worth a datagram.
+func (ch *channel) CountReceived(n int) (report bool) {
 	ch.received += uint64(n)
+	ch.peer.reports.unreported += n
+	return ch.peer.reports.unreported >= reportBytes
+}
+
+// WantReport makes a report of the channel due now, or as soon as one may be sent: see ReportDue. Pieces of large
+// messages, and what uncovers that pieces were lost, are always reported, so that no sender waits in vain.
+func (ch *channel) WantReport(now time.Time) {
 	p := ch.peer
-	if p.unreported += n; p.unreported >= reportBytes {
-		c.reportSoon(now, ch)
+	p.reports.of = ch
+	if p.reports.notBefore.After(now) {
+		p.wakeAt(p.reports.notBefore)
 	}
 }
 
-// reportSoon has what came reported, now or when the next report is due: pieces of large messages, and
-// what uncovers that they were lost, always are, so that no sender waits for a report in vain.
-func (c *Core) reportSoon(now time.Time, ch *channel) {
+// ReportDue reports whether SendReport is to be called.
+func (p *packets) ReportDue(now time.Time) bool {
+	return p.reports.of != nil && !p.reports.notBefore.After(now)
+}
+
+// SendReport sends a report. The next one follows no sooner than after an interval, times a factor: a node that cannot
+// pass on what it receives slows its senders down.
+func (p *packets) SendReport(now time.Time, factor int) {
+	e, ch := p.endpoint, p.reports.of
+	p.reports = reports{notBefore: now.Add(max(reportInterval, p.rtt) * time.Duration(factor))}
+	delay := min(now.Sub(ch.HighestAt()), time.Minute)
+	e.control = wire.AppendReport(e.control[:0], e.ids.Control(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
+		Bytes: ch.received, Delay: uint32(delay.Microseconds())})
+	e.control = ch.AppendChatter(e.control)
+	ch.Send(now, p.sessions.Path(), e.control)
+}
+
+// HandleReport tells the pacing how much of what was sent has arrived, and how quickly. It returns when the newest packet
+// that arrived was sent; ok is false if the report names none that is remembered. The caller then calls Confirm.
+func (ch *channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, ok bool) {
 	p := ch.peer
-	p.reporting = ch
-	if p.rtt == 0 && now.Sub(p.swim.pinged) > guessedRTT {
-		c.ping(now, p)
-	}
-	if !p.reportAt.After(now) {
-		c.report(now, p)
-		return
-	}
-	c.timers.Advance(&p.timer, p.reportAt)
-}
-
-func (c *Core) report(now time.Time, p *peer) {
-	ch := p.reporting
-	p.reporting = nil
-	p.unreported = 0
-	pause := max(reportInterval, p.rtt)
-	if p.source { // what more comes could not be passed on: whoever sends it shall slow down
-		pause *= c.strain(now)
-	}
-	p.reportAt = now.Add(pause)
-	c.plain = wire.AppendReport(c.plain[:0], c.newID(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
-		Bytes: ch.received, Delay: uint32(min(now.Sub(ch.HighestAt()), time.Minute).Microseconds())})
-	c.plain = c.appendChatter(c.plain, ch)
-	c.transmit(now, ch, p.set.Path(), c.plain, sent{})
-}
-
-// strain is how many times as long as usual a source waits for a report: one more for each part of what waits for
-// others, beyond what may.
-func (c *Core) strain(now time.Time) time.Duration {
-	const part = storeMax / 2 / reportStrain
-	large := max(c.store.wanted(now)-storeMax/2, 0)
-	return time.Duration(min(1+c.backlog(now)/smallOwn+large/part, reportStrain))
-}
-
-// handleReport lets the pacing know how much of what was sent has arrived, and how quickly, and ends
-// what has arrived whole.
-func (c *Core) handleReport(now time.Time, ch *channel, data []byte) {
-	r, err := wire.ParseReport(data)
-	if err != nil {
-		c.drop(DropMalformedBody)
-		return
-	}
-	p := ch.peer
-	w, at, size, ok := ch.log.Get(r.Highest)
+	what, at, size, ok := ch.log.Get(r.Highest)
 	if r.Highest <= ch.Sent() {
 		p.moved = now
 	}
 	if !ok {
-		return
+		return time.Time{}, false
 	}
 	p.mtu.Arrived(now, size)
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
-	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: w.total, RTT: max(rtt, 0)})
-	c.measured(p, p.pace.RTT())
-	c.heardBy(now, p, at)
-	p.confirm(ch, r.Lowest)
-	c.settleRisk(now, ch, r.Lowest)
-	c.pump(now, p)
+	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: what.total, RTT: max(rtt, 0)})
+	return at, true
 }
 
-// confirm ends the large messages of which all that was sent below a counter has arrived, or was given
-// up.
-func (p *peer) confirm(ch *channel, lowest uint64) {
-	p.bulk = slices.DeleteFunc(p.bulk, func(b *bulk) bool {
-		arrived := b.ch == ch && b.last < lowest && b.whole()
-		if arrived {
-			b.asm.pending--
-			b.asm.shown(p)
-		}
-		return arrived
-	})
+// Confirm ends the transfers of which everything was sent in packets below lowest, which have arrived or were given up. It
+// appends their messages to arrived.
+func (ch *channel) Confirm(now time.Time, lowest uint64, arrived []*assembly) []*assembly {
+	arrived = ch.peer.transfers.confirm(ch, lowest, arrived)
+	ch.settleRisk(now, lowest)
+	return arrived
 }
-
-// roundTrip is the round-trip time to p as far as it is known, or a guess.
-func (p *peer) roundTrip() time.Duration {
-	if p.rtt > 0 {
-		return p.rtt
-	}
-	return guessedRTT
-}
-
-// guessedRTT stands for the round-trip time before any was measured.
-const guessedRTT = 100 * time.Millisecond

@@ -136,8 +136,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	for _, p := range n.peers {
-		if len(p.offers)+len(p.late) > offersMax || p.bytes > smallMax+1<<16 || len(p.bulk) > storeCount || p.mtu.Size() < datagramMin {
-			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.bytes, len(p.bulk), p.mtu.Size())
+		if len(p.offers)+len(p.late) > offersMax || p.packets.queue.bytes > smallMax+1<<16 || len(p.packets.transfers.list) > storeCount || p.packets.mtu.Size() < datagramMin {
+			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.packets.queue.bytes, len(p.packets.transfers.list), p.packets.mtu.Size())
 		}
 	}
 	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || len(n.swim.helps) > helpsMax {

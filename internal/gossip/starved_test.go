@@ -100,12 +100,12 @@ func TestWhatWaitsForASlowLinkIsNotGivenUpWhileTheLinkMoves(t *testing.T) {
 	})
 	c.net.RunUntil(5*time.Minute, func() bool { return c.arrived == taken })
 	if c.arrived != taken {
-		t.Errorf("%d of %d came, %d were given up", c.arrived, taken, c.nodes[0].stats.Dropped[DropQueueOld])
+		t.Errorf("%d of %d came, %d were given up", c.arrived, taken, c.nodes[0].Stats().Dropped[DropQueueOld])
 	}
 }
 
 func TestWhatWaitsForALinkThatDoesNotMoveIsGivenUp(t *testing.T) {
-	var e egress
+	var e packets
 	at := time.Unix(0, 0)
 	if e.stale(at.Add(queueAge), at) {
 		t.Error("given up too early")
@@ -128,13 +128,13 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	}
 	c.do(0, func(now time.Time) {
 		for _, a := range held[:3] {
-			n.sendBulk(now, p, a, 0)
+			p.packets.Begin(now, a, 0)
 		}
 		for _, a := range []*assembly{held[3], held[1]} {
 			n.serve(now, p, a, 0, 10)
 		}
 		for i, want := range []*assembly{held[3], held[1], held[0], held[2]} {
-			if p.bulk[i].asm != want {
+			if p.packets.transfers.list[i].asm != want {
 				t.Errorf("another message is at place %d of the queue", i)
 			}
 		}
@@ -172,12 +172,12 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 			a.shown(other)
 		}
 		c.do(0, func(now time.Time) {
-			n.sendBulk(now, ends, a, 0)
+			ends.packets.Begin(now, a, 0)
 			n.unlink(now, ends)
 		})
 		sent := false
 		for _, p := range n.links {
-			sent = sent || p.bulkOf(a) != nil
+			sent = sent || p.packets.Transfer(a) != nil
 		}
 		if sent == known {
 			t.Errorf("another has it: %v; sent along another link: %v", known, sent)
@@ -235,12 +235,12 @@ func TestPeerThatAnswersSlowlyIsGivenMoreTime(t *testing.T) {
 
 func TestFullStoreForgetsFirstWhatIsNeededLeast(t *testing.T) {
 	c := pair(t)
-	n, p := c.nodes[0], c.nodes[0].links[0]
+	p := c.nodes[0].links[0]
 	everywhere, told, waits, only, half := c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000)
 	c.do(0, func(now time.Time) {
 		told.tell(p)
-		n.sendBulk(now, p, waits, 0)
-		n.sendBulk(now, p, only, 0)
+		p.packets.Begin(now, waits, 0)
+		p.packets.Begin(now, only, 0)
 		waits.shown(p)
 		half.have = nil
 		half.ours = false

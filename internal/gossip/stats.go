@@ -69,6 +69,22 @@ type Stats struct {
 	StateLocal, StateRemote int // bytes of the application's state that was sent last, and that came last
 }
 
+// addTo adds the counters to those of the node.
+func (e *endpointStats) addTo(s *Stats) {
+	s.FrameBytes += e.FrameBytes
+	s.NaksSent += e.NaksSent
+	s.Resent += e.Resent
+	s.DatagramsLost += e.DatagramsLost
+	s.PathsShrunk += e.PathsShrunk
+	s.Dropped[DropUnknownSession] += e.UnknownSession
+	s.Dropped[DropMalformedBody] += e.MalformedBody
+	s.Dropped[DropUnexpected] += e.Unexpected
+	s.Dropped[DropForgotten] += e.Forgotten
+	s.Dropped[DropQueueFull] += e.QueueFull
+	s.Dropped[DropQueueOld] += e.QueueOld
+	s.Dropped[DropUnreachable] += e.Unreachable
+}
+
 // Drop is why something that arrived went no further.
 type Drop uint8
 

@@ -139,7 +139,7 @@ func (c *Core) compare(now time.Time, p *peer) {
 func (c *Core) sendParts(now time.Time, p *peer) {
 	x := &p.sync
 	hashes := c.members.BucketHashes(x.width)
-	per := uint32(min((c.room(p)-syncOverhead)/8, syncPart))
+	per := uint32(min((p.packets.Room()-syncOverhead)/8, syncPart))
 	for ; x.next < uint32(len(hashes)) && x.flight < syncFlight; x.flight++ {
 		part := hashes[x.next:min(x.next+per, uint32(len(hashes)))]
 		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), wire.SyncBuckets{Bits: x.width, First: x.next, Hashes: packHashes(part)})
@@ -244,7 +244,7 @@ func (c *Core) sendBuckets(now time.Time, p *peer, width uint8, which []bool, kn
 }
 
 func (c *Core) sendWant(now time.Time, p *peer, width uint8, want []byte) {
-	per := (c.room(p) - syncOverhead) / 4 * 4
+	per := (p.packets.Room() - syncOverhead) / 4 * 4
 	for len(want) > 0 {
 		n := min(per, len(want))
 		c.plain = wire.AppendSyncWant(c.plain[:0], c.newID(), wire.SyncWant{Bits: width, Buckets: want[:n]})

@@ -1,0 +1,61 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+)
+
+// carry puts the large messages that are on their way through this node on a link that is new. A peer
+// that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
+// came, and may have lost the links that told it of that, is told of it.
+func (c *Core) carry(now time.Time, p *peer) {
+	if p.legacy {
+		return
+	}
+	m := c.members.Get(p.id)
+	for _, a := range c.store.all {
+		a.told = slices.DeleteFunc(a.told, func(o *peer) bool { return o == p }) // it has forgotten that
+		switch {
+		case !a.passed || p.packets.Transfer(a) != nil:
+		case !a.complete() || a.pending > 0 || p.deaf:
+			p.packets.Begin(now, a, 0)
+		case m != nil && m.Since.Before(a.began):
+			c.mention(now, a, p)
+		}
+	}
+	p.deaf = false
+	c.pump(now, p)
+}
+
+// redirect sends what was to go along a link that has ended along another, unless somebody has it already: a message
+// that few links carry would end with them.
+func (c *Core) redirect(now time.Time, p *peer) {
+	for _, t := range p.packets.Transfers() {
+		a := t.Assembly()
+		if a.direct || t.Whole() || !a.complete() || len(a.owners) > 0 {
+			continue
+		}
+		var to *peer
+		for _, o := range c.links {
+			if !o.legacy && o.packets.Transfer(a) == nil && (to == nil || len(o.packets.Transfers()) < len(to.packets.Transfers())) {
+				to = o
+			}
+		}
+		if to != nil {
+			to.packets.Begin(now, a, 0)
+			c.pump(now, to)
+		}
+	}
+}
+
+// has notes that p has a piece of a message that is passed on.
+func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
+	a.shown(p)
+	t := p.packets.Transfer(a)
+	if t == nil && !a.passed && p.wanted {
+		t = p.packets.Begin(now, a, 0)
+	}
+	if t != nil {
+		t.Has(from, to)
+	}
+}
