@@ -108,3 +108,16 @@ func NewID(random io.Reader) (wire.NodeID, error) {
 	id[8] = id[8]&0x3f | 0x80
 	return id, nil
 }
+
+// nameHold is how long the name of a dead node is reserved for its address.
+func (c *Config) nameHold() time.Duration {
+	if c.DeadNodeReclaimTime > 0 {
+		return c.DeadNodeReclaimTime
+	}
+	return c.GossipToTheDeadTime
+}
+
+// selfOf is this node as it begins.
+func selfOf(c *Config) Member {
+	return Member{ID: c.ID, Name: c.Name, Addr: c.Advertise, Zone: c.Zone, Meta: c.Meta, Versions: c.Versions}
+}

@@ -42,8 +42,7 @@ type Core struct {
 	peers    map[wire.NodeID]*peer
 	boxes    map[[16]byte]box // bound sessions by nonce prefix
 	endpoint *endpoint
-	links    []*peer                   // peers that messages are exchanged with, in the order linked
-	zones    quota.Map[string, string] // interned names
+	links    []*peer // peers that messages are exchanged with, in the order linked
 	seqs     quota.Map[netip.AddrPort, uint32]
 
 	subs     subscriptions
@@ -53,8 +52,6 @@ type Core struct {
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
 	lastJoin JoinToken
-
-	conflicts quota.Map[string, time.Time] // names that two live nodes bear, and when that was last told
 
 	heal     healing
 	farewell farewell
@@ -99,7 +96,6 @@ type Core struct {
 	votes      votes
 	understood understood
 	walks      quota.Bucket // over all members, to compare versions
-	nameWalks  quota.Bucket // over all members, to find who has an address
 
 	timers      timer.Heap
 	out         outbox.Outbox
@@ -142,12 +138,11 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: members.NewTable(cfg.Base),
+		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
 		peers:   make(map[wire.NodeID]*peer),
 		boxes:   make(map[[16]byte]box),
 		direct:  quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
 		sends:   make(map[wire.MessageID]*outgoing),
-		zones:   quota.NewMap[string, string](zonesMax),
 		seqs:    quota.NewMap[netip.AddrPort, uint32](seqsMax),
 		dials:   make(map[handshake.AttemptID]dial),
 		asked:   make(map[wire.MessageID]ask),
@@ -164,7 +159,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
 	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite
-	c.conflicts = quota.NewMap[string, time.Time](conflictNames)
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.floodWait = floodInterval
 	c.newsTimer.Fire = c.flushNews
@@ -180,9 +174,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if c.nearness.timer.Fire = c.measure; cfg.Strategy == Nearest {
 		c.timers.Set(&c.nearness.timer, now.Add(measureInterval))
 	}
-	c.introduceSelf(now)
+	c.self = c.members.Self()
 	c.wantPayload(now)
-	if err := c.fits(); err != nil {
+	if err := c.members.Fits(c.entryRoom()); err != nil {
 		return nil, err
 	}
 	c.pullSoon(now)
@@ -195,22 +189,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		c.wantChoice(now)
 	}
 	return c, nil
-}
-
-// introduceSelf makes this node a member. A shared table that has it tells its incarnation.
-func (c *Core) introduceSelf(now time.Time) {
-	incarnation := uint64(now.UnixMilli())
-	if c.self = c.members.Get(c.cfg.ID); c.self != nil {
-		incarnation = c.self.Incarnation
-	} else {
-		c.self = members.NewEntry(c.cfg.ID)
-		c.self.Since = now
-	}
-	c.self.Member = Member{ID: c.cfg.ID, Name: c.cfg.Name, Addr: c.cfg.Advertise, Zone: c.cfg.Zone, Meta: c.cfg.Meta,
-		Versions: c.cfg.Versions, Incarnation: incarnation, Named: incarnation}
-	if !c.self.Live() {
-		c.members.Add(c.self)
-	}
 }
 
 // HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
@@ -322,19 +300,3 @@ func (c *Core) nextSeq(to netip.AddrPort) uint32 {
 	c.seqs.Set(to, n)
 	return n
 }
-
-// zoneOf is the zone of an alive entry, its name shared with others of the zone.
-func (c *Core) zoneOf(e *wire.Member) wire.Zone {
-	if !e.HasZone {
-		return wire.Zone{}
-	}
-	name, ok := c.zones.Get(string(e.ZoneName))
-	if !ok {
-		name = string(e.ZoneName)
-		c.zones.Set(name, name)
-	}
-	return wire.Zone{Name: name, Valid: true}
-}
-
-// zonesMax bounds the interned zone names.
-const zonesMax = 4096

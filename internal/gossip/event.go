@@ -95,6 +95,16 @@ func (c *Core) restEvents() {
 	c.eventsMost = 0
 }
 
+// eventOf is what the application hears of a change.
+var eventOf = [...]EventKind{members.Joined: EventJoin, members.Updated: EventUpdate, members.Died: EventLeave, members.Left: EventLeave}
+
+// emitChange tells the application of a change that it can see.
+func (c *Core) emitChange(change members.Change) {
+	if change.Kind != members.Unseen {
+		c.emitMember(eventOf[change.Kind], change.Member)
+	}
+}
+
 func (c *Core) emitMember(kind EventKind, m *members.Entry) {
 	c.events = append(c.events, Event{Kind: kind, Member: m.Member})
 }

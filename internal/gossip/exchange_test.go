@@ -347,7 +347,7 @@ func TestPushPullsBecomeRarerInALargeCluster(t *testing.T) {
 		nodes int
 		times time.Duration
 	}{{1, 1}, {32, 1}, {33, 2}, {64, 2}, {65, 3}, {128, 3}, {1000, 6}} {
-		n.members = members.NewTable(members.NewBase(c.net.Now(), make([]Member, w.nodes)))
+		n.members = members.NewTable(c.net.Now(), members.Config{Base: members.NewBase(c.net.Now(), make([]Member, w.nodes-1)), Self: n.Self()})
 		if got := n.pullInterval(); got != w.times*n.cfg.PushPullInterval {
 			t.Errorf("%d nodes: %v", w.nodes, got)
 		}

@@ -109,8 +109,7 @@ func (c *Core) comeBack(now time.Time) {
 	if c.self.Live() {
 		return
 	}
-	c.self.State, c.self.Named = wire.StateAlive, max(c.self.Named+1, uint64(now.UnixMilli()))
-	c.members.Add(c.self)
+	c.members.Return(now)
 	c.refute(now, c.self.Incarnation)
 	c.emitMember(EventJoin, c.self)
 	c.log(now, logbook.Joined, "this node is a member again after it left")

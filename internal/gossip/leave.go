@@ -31,9 +31,7 @@ func (c *Core) Leave(now time.Time) {
 		}
 		return
 	}
-	c.self.State = wire.StateLeft
-	c.members.Remove(now, c.self)
-	c.emitMember(EventLeave, c.self)
+	c.emitChange(c.members.Leave(now))
 	c.log(now, logbook.Left, "this node leaves")
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)

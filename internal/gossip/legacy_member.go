@@ -63,7 +63,7 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *members.Entry) {
 	if c.heldForVerdict(now, m, &e, nil, flooded) {
 		return
 	}
-	c.applyAlive(now, m, &e, nil, flooded)
+	c.applyAlive(now, &e, nil, flooded)
 	if m = c.members.Get(p.id); m != nil && m.Live() {
 		c.floodStatus(now, m, true)
 		if p.sub == subNone && !p.old.fresh { // it was called down, and so does not know any more that we asked
@@ -89,13 +89,13 @@ func (c *Core) vouch(now time.Time, m *members.Entry, above uint64) {
 func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
 	m := c.members.Get(e.ID)
 	switch {
-	case e.Incarnation > millis(now.Add(incarnationAhead)), e.State == wire.StateLeft:
+	case members.TooFarAhead(now, e.Incarnation), e.State == wire.StateLeft:
 		c.drop(DropUnexpected)
 	case e.State == wire.StateSuspect:
 		c.handleQuestion(now, m, e, from)
-	case m != nil && !supersedes(e, m):
+	case m != nil && !m.SupersededBy(e):
 		c.stats.MembersStale++
-		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
+		if how == synced && m.IsAheadOf(e) {
 			c.behind = append(c.behind, m)
 		}
 	case e.State == wire.StateDead:
@@ -103,7 +103,7 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 	case string(e.Name) != legacyName(e.Addr) || len(e.Meta) > 0 || (m == nil || !m.Live()) && c.members.CountLegacy() >= legacyMembersMax:
 		c.drop(DropOversize)
 	case !c.heldForVerdict(now, m, e, from, how):
-		c.applyAlive(now, m, e, from, how)
+		c.applyAlive(now, e, from, how)
 	}
 }
 
@@ -113,7 +113,7 @@ func (c *Core) doubtLegacy(now time.Time, m *members.Entry, e *wire.Member, from
 	p := c.peers[e.ID]
 	switch {
 	case p == nil || m == nil || !m.Live() || p.set.Current(now) == nil:
-		c.applyGone(now, m, e, from, how)
+		c.applyGone(now, e, from, how)
 	case millis(p.set.LastOpened()) > e.Incarnation:
 		c.vouch(now, m, e.Incarnation)
 	default:

@@ -28,45 +28,23 @@ func (c *Core) whoIs(id wire.NodeID) string {
 	return id.String()
 }
 
-// An arrival is what was known of a node before it became a member.
-type arrival struct {
-	failed    *members.Entry // the row of the same node, or of its earlier run, if that is dead; nil if not
-	since     time.Time      // when it died
-	restarted bool           // it is another run
-	replaces  bool           // and nobody had noticed that the earlier one had ended
-}
-
-// arrivalOf looks at what is known before an alive entry is written into its row. before is the live member that had
-// the name until now.
-func (c *Core) arrivalOf(m, before *members.Entry, name string) arrival {
-	if before != nil {
-		return arrival{replaces: before != m && before.State == wire.StateDead}
-	}
-	if m.State == wire.StateDead {
-		return arrival{failed: m, since: m.Since}
-	}
-	if dead := c.members.Reserved(name); dead != nil {
-		return arrival{failed: dead, since: dead.Since, restarted: true}
-	}
-	return arrival{}
-}
-
-// logArrival writes how a member came. joined says that it was not one before.
-func (c *Core) logArrival(now time.Time, m *members.Entry, a arrival, joined bool) {
-	ago := now.Sub(a.since).Round(time.Millisecond)
+// logArrival writes how a node became a member, or was restarted.
+func (c *Core) logArrival(now time.Time, a *members.Change) {
+	m, joined := a.Member, a.Kind == members.Joined
+	ago := now.Sub(a.FailedAt).Round(time.Millisecond)
 	switch {
-	case a.replaces:
+	case a.Replaces:
 		c.log(now, logbook.Back, "member %s was restarted", m)
 	case !joined:
-	case a.failed == nil:
+	case a.Failed == nil:
 		c.log(now, logbook.Joined, "member %s joined%s", m, inZone(m.Zone))
-	case a.restarted:
+	case a.Restarted:
 		c.log(now, logbook.Back, "member %s is back: it was restarted after it failed %v ago", m, ago)
 	default:
 		c.log(now, logbook.Back, "member %s is back: it had failed %v ago", m, ago)
 	}
-	if joined && a.failed != nil {
-		c.noteBack(now, a.failed, a.restarted)
+	if joined && a.Failed != nil {
+		c.noteBack(now, a.Failed, a.Restarted)
 	}
 }
 
@@ -96,7 +74,7 @@ func (c *Core) logRemoval(now time.Time, m *members.Entry) {
 // logConflict writes which of two live nodes keeps the name that both have.
 func (c *Core) logConflict(now time.Time, existing *members.Entry, e *wire.Member) {
 	keeps, out := existing.Addr, e.Addr
-	if !later(e, existing) {
+	if !members.Later(e, existing) {
 		keeps, out = out, keeps
 	}
 	switch {

@@ -1,9 +1,6 @@
 package gossip
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,9 +16,6 @@ const (
 	floodInterval = 10 * time.Millisecond
 	floodMost     = 160 * time.Millisecond
 )
-
-// incarnationAhead is how far in the future an incarnation may be. An entry beyond it is ignored.
-const incarnationAhead = 24 * time.Hour
 
 // entriesBatch is how many entries of a message are taken in together.
 const entriesBatch = 16
@@ -85,77 +79,57 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.applyLegacy(now, e, from, how)
 		return
 	}
-	m := c.members.Get(e.ID)
-	switch {
-	case e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+	m, verdict := c.members.Weigh(now, e, how == synced)
+	switch verdict {
+	case members.Future:
 		c.drop(DropUnexpected)
-	case e.State == wire.StateSuspect:
+	case members.Accusation:
 		c.stats.EntriesSuspect++
 		c.applySuspect(now, m, e, from)
-	case m != nil && !supersedes(e, m):
+	case members.Stale:
 		c.stats.MembersStale++
-		if how == synced && (e.Incarnation < m.Incarnation || e.State < m.State) {
-			c.behind = append(c.behind, m)
-		}
-	case e.State == wire.StateDead && how == synced && m != nil && m.Live():
+	case members.Behind:
+		c.stats.MembersStale++
+		c.behind = append(c.behind, m)
+	case members.Hearsay:
 		c.stats.EntriesDead++
 		c.applySuspect(now, m, e, from) // it may know better, or say so itself
-	case e.State == wire.StateAlive:
+	case members.Alive:
 		c.stats.EntriesAlive++
 		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
-			c.applyAlive(now, m, e, from, how)
+			c.applyAlive(now, e, from, how)
 		}
 		if from != nil && from.id == e.ID {
 			from.introduced = true
 			c.mergeWaiting(now, from)
 		}
-	default:
+	case members.Gone:
 		c.stats.EntriesDead++
-		c.applyGone(now, m, e, from, how)
+		c.applyGone(now, e, from, how)
 	}
-}
-
-// supersedes reports whether an entry tells more than is known: a higher incarnation, or at the same
-// one a worse state. A death yields only to a refutation, however high the other incarnation is: a node that cannot
-// hear goes on to send, and its entry may change.
-func supersedes(e *wire.Member, m *members.Entry) bool {
-	switch {
-	case m.Legacy():
-	case e.State == wire.StateAlive && m.State == wire.StateDead:
-		return e.Incarnation > m.Incarnation && e.Refuted >= m.Incarnation
-	case e.State == wire.StateDead && m.Live():
-		return e.Incarnation > m.Refuted
-	}
-	if e.Incarnation != m.Incarnation {
-		return e.Incarnation > m.Incarnation
-	}
-	return e.State > m.State
 }
 
 // applyAlive adds a member, brings one back, or updates it.
-func (c *Core) applyAlive(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) {
+func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin) {
 	if !c.admissible(now, e, from) {
 		return
 	}
-	before, ok := c.claimName(now, e)
-	if !ok {
+	claim := c.members.Claim(now, e)
+	c.nameClaimed(now, e, &claim)
+	if !claim.Granted {
 		return
 	}
-	if m == nil {
-		m = members.NewEntry(e.ID)
-	}
-	kind, same := EventJoin, false
-	if m.Live() {
-		before = m
-	}
-	if before != nil {
-		kind, same = EventUpdate, before.Addr == e.Addr && bytes.Equal(before.Meta, e.Meta)
-	}
-	if m.State == wire.StateDead && !m.Live() && kind == EventJoin {
+	change := c.members.SetAlive(now, e, claim)
+	m := change.Member
+	if change.Returned() {
 		c.noteReturn(now, m)
 	}
-	arrived := c.arrivalOf(m, before, string(e.Name))
-	c.setAlive(now, m, e)
+	c.endRefuted(now, m)
+	p := c.peers[m.ID]
+	if p != nil {
+		p.set.SetAdvertised(m.Addr)
+		c.measured(p, p.packets.RTT())
+	}
 	if !m.Legacy() {
 		c.noteVersions(m.Versions)
 	}
@@ -163,68 +137,43 @@ func (c *Core) applyAlive(now time.Time, m *members.Entry, e *wire.Member, from 
 		from.swim.ward = now.Add(wardFor)
 		c.timers.Advance(&from.timer, now)
 	}
-	if !same {
-		c.emitMember(kind, m)
-	}
-	c.logArrival(now, m, arrived, kind == EventJoin)
+	c.emitChange(change)
+	c.logArrival(now, &change)
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
-	if p := c.peers[m.ID]; p != nil {
+	if p != nil {
 		p.approved = nil
 		c.mergeWaiting(now, p)
 	}
 }
 
-// setAlive writes an alive entry into its row.
-func (c *Core) setAlive(now time.Time, m *members.Entry, e *wire.Member) {
-	c.members.SetIncarnation(m, e.Incarnation)
-	if s := c.swim.suspicion(m); s != nil && s.incarnation <= e.Refuted {
-		c.absolve(m)
-		c.logRefutation(now, m)
+// nameClaimed follows a decision about a name.
+func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
+	if claim.Conflict {
+		other := c.members.MemberOf(e)
+		c.events = append(c.events, Event{Kind: EventConflict, Member: claim.Holder.Member, Other: &other})
+		c.logConflict(now, claim.Holder, e)
 	}
-	if c.swim.suspicion(m) == nil {
-		m.State, m.Since = wire.StateAlive, now
-	}
-	m.Vacated = false
-	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, c.zoneOf(e), e.Named, e.Refuted
-	m.Meta = bytes.Clone(e.Meta)
-	switch {
-	case !m.Live():
-		c.members.Release(m)
-		m.Name = string(e.Name)
-		c.members.Add(m)
-	case m.Name != string(e.Name):
-		c.members.Rename(m, string(e.Name))
-	}
-	if p := c.peers[m.ID]; p != nil {
-		p.set.SetAdvertised(m.Addr)
-		c.measured(p, p.packets.RTT())
+	switch dead := claim.Reserved; {
+	case dead != nil:
+		c.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
+	case claim.EarlierRun():
+		c.memberGone(now, claim.Replaced)
+	case claim.Replaced != nil:
+		c.absolve(claim.Replaced)
+		delete(c.avoided, claim.Replaced.ID)
+		c.memberChanged(now)
 	}
 }
 
-// refusal is why an alive entry is not taken in, whoever sends it; nil if it may be.
+// refusal is why an alive entry is not taken in, whoever sends it, and how that is counted. The error is nil if it may be.
 func (c *Core) refusal(e *wire.Member) (Drop, error) {
-	m := c.members.Get(e.ID)
-	switch {
-	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:
-		return DropOversize, errNameless
-	case e.Refuted >= e.Incarnation && e.Refuted != 0:
-		return DropOversize, errRefuted
-	case len(e.Meta) > c.cfg.MetaMax:
-		return DropOversize, fmt.Errorf("metadata of %d bytes, of which MetaMax allows %d", len(e.Meta), c.cfg.MetaMax)
-	case c.cfg.Allow != nil && !c.cfg.Allow(e.Addr.Addr()):
-		return DropAddress, fmt.Errorf("address %s is not among CIDRsAllowed", e.Addr.Addr())
-	case (m == nil || !m.Live()) && c.members.Count() >= members.Max:
-		return DropOversize, errMembersMany
+	r := c.members.Refusal(e)
+	if r.Address {
+		return DropAddress, r.Err
 	}
-	return 0, nil
+	return DropOversize, r.Err
 }
-
-var (
-	errNameless    = errors.New("name, address or port is missing")
-	errRefuted     = errors.New("it refutes a later incarnation than its own")
-	errMembersMany = fmt.Errorf("there are %d members already", members.Max)
-)
 
 // admissible reports whether an alive entry may be taken in. If not it is dropped, counted and logged, and the node
 // gets no link when it has sent the entry itself.
@@ -242,37 +191,29 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 }
 
 // applyGone takes in a death or a departure.
-func (c *Core) applyGone(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) {
-	if m == nil {
-		m = members.NewEntry(e.ID)
-	}
-	was := m.Live()
-	c.members.SetIncarnation(m, max(m.Incarnation, e.Incarnation))
-	m.Accuser = e.From
-	c.removeMember(now, m, e.State)
-	if was {
-		c.spread(now, m, from, how)
+func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how origin) {
+	change := c.members.SetGone(now, e)
+	c.memberRemoved(now, change)
+	if change.Kind != members.Unseen {
+		c.spread(now, change.Member, from, how)
 		c.timers.Advance(&c.newsTimer, now)
 	}
 }
 
-// removeMember makes m a tombstone in the given state, and tells the application if it was live.
-func (c *Core) removeMember(now time.Time, m *members.Entry, s wire.State) {
-	was := m.Live()
-	m.State = s
-	c.entomb(now, m)
-	if was {
-		c.emitMember(EventLeave, m)
-		c.logRemoval(now, m)
+// memberRemoved follows a death or a departure, and tells the application if the node was a live member.
+func (c *Core) memberRemoved(now time.Time, change members.Change) {
+	c.memberGone(now, change.Member)
+	if change.Kind != members.Unseen {
+		c.emitChange(change)
+		c.logRemoval(now, change.Member)
 		c.memberChanged(now)
 	}
 }
 
-// entomb takes m off the live members and ends its link. One that is called dead is told so: if it
+// memberGone tells the components that m has become a tombstone, and ends its link. One that is called dead is told so: if it
 // lives, it shall refute.
-func (c *Core) entomb(now time.Time, m *members.Entry) {
+func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	c.absolve(m)
-	c.members.Remove(now, m)
 	if m.State == wire.StateDead {
 		c.seekDead(now)
 	}
@@ -290,15 +231,19 @@ func (c *Core) entomb(now time.Time, m *members.Entry) {
 
 // declareDead ends a member that this node itself found silent.
 func (c *Core) declareDead(now time.Time, m *members.Entry) {
-	m.Accuser = c.cfg.ID
-	c.removeMember(now, m, wire.StateDead)
+	c.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
 	c.spread(now, m, nil, flooded)
 	c.flushNews(now)
 }
 
 // renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
 func (c *Core) renewSelf(now time.Time, above uint64) {
-	c.members.SetIncarnation(c.self, max(c.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
+	c.members.Renew(now, above)
+	c.selfChanged(now)
+}
+
+// selfChanged spreads a new incarnation of this node.
+func (c *Core) selfChanged(now time.Time) {
 	c.hs.SetIncarnation(c.self.Incarnation)
 	c.memberChanged(now)
 	c.spread(now, c.self, nil, flooded)

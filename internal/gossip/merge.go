@@ -117,7 +117,7 @@ func (c *Core) judgeRoll(now time.Time, e *exchange) {
 	var peers []Member
 	var veto error
 	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
-		peers = append(peers, c.memberOf(m))
+		peers = append(peers, c.members.MemberOf(m))
 		if m.ID == e.peer.id && m.State <= wire.StateSuspect && !c.isLive(m.ID) {
 			node := peers[len(peers)-1]
 			e.node = &node
@@ -222,12 +222,6 @@ func (c *Core) settleRoll(now time.Time, e *exchange, veto error) {
 func (c *Core) handleVeto(now time.Time, e *exchange, reason []byte) {
 	c.warn(now, "refused", "%q at %s refuses this node: %q", c.nameOf(e.peer), e.peer.set.Path().Remote, reason)
 	c.endExchange(now, e, &VetoError{Reason: string(reason)})
-}
-
-// memberOf is an entry as a Member that keeps nothing of the input.
-func (c *Core) memberOf(e *wire.Member) Member {
-	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: c.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
-		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 }
 
 // VersionError says that two nodes speak versions of the application's protocol, or of memberlist's,

@@ -132,6 +132,15 @@ func (c *Core) absolve(m *members.Entry) {
 	}
 }
 
+// endRefuted ends the suspicion against m if its alive entry refutes it.
+func (c *Core) endRefuted(now time.Time, m *members.Entry) {
+	if s := c.swim.suspicion(m); s != nil && s.incarnation <= m.Refuted {
+		c.absolve(m)
+		m.SetState(now, wire.StateAlive)
+		c.logRefutation(now, m)
+	}
+}
+
 // confirmations is how many nodes beside the first accuser bring a verdict forward. Those that are suspect themselves
 // confirm nothing, and without a link no confirmation arrives. Where there are not enough others, the verdict waits for
 // none.
@@ -195,8 +204,7 @@ func (c *Core) judge(now time.Time, m *members.Entry) {
 		c.members.SetIncarnation(m, s.incarnation)
 	}
 	if s.private || c.hearsNobody(now) {
-		m.Accuser = c.cfg.ID
-		c.removeMember(now, m, wire.StateDead)
+		c.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
 		return
 	}
 	c.declareDead(now, m)
@@ -242,7 +250,7 @@ func (c *Core) tell(now time.Time, p *peer, m *members.Entry) {
 func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 	me := c.self
 	switch {
-	case !me.Live(), e.Incarnation > uint64(now.Add(incarnationAhead).UnixMilli()):
+	case !me.Live(), members.TooFarAhead(now, e.Incarnation):
 	case e.State != wire.StateAlive && e.Incarnation <= me.Refuted:
 		if from != nil {
 			c.tell(now, from, me)
@@ -259,6 +267,6 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 // refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Others
 // take it as proof that this node heard what it is accused of, so nothing else may do it.
 func (c *Core) refute(now time.Time, above uint64) {
-	c.self.Refuted = max(c.self.Incarnation, above)
-	c.renewSelf(now, above)
+	c.members.Refute(now, above)
+	c.selfChanged(now)
 }

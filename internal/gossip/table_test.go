@@ -60,7 +60,7 @@ func TestNodesThatStartFormedAgreeAndLinkWithoutAJoin(t *testing.T) {
 			t.Errorf("node %d: the root is not that of its rows", i)
 		}
 	}
-	untouched := members.NewTable(table)
+	untouched := members.NewTable(c.net.Now(), members.Config{Base: table, Self: Member{ID: wire.NodeID{1}}})
 	for m := range untouched.Each {
 		if m.State != wire.StateAlive {
 			t.Errorf("the row of %v in the shared table was written", m)

@@ -2,7 +2,6 @@ package gossip
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -13,7 +12,7 @@ import (
 func (c *Core) SetMeta(now time.Time, meta []byte) error {
 	before := c.self.Meta
 	c.self.Meta = bytes.Clone(meta)
-	if err := c.fits(); err != nil {
+	if err := c.members.Fits(c.entryRoom()); err != nil {
 		c.self.Meta = before
 		return err
 	}
@@ -28,11 +27,5 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 	return nil
 }
 
-// fits is an error if this node's own entry is longer than a datagram: nobody could pass it on.
-func (c *Core) fits() error {
-	size, room := c.self.Fill(&c.entry).Size(), c.cfg.DatagramSize-wire.BoxOverhead-membersOverhead
-	if size > room {
-		return fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
-	}
-	return nil
-}
+// entryRoom is the most bytes that an entry may have: more do not fit into a datagram, and nobody could pass it on.
+func (c *Core) entryRoom() int { return c.cfg.DatagramSize - wire.BoxOverhead - membersOverhead }

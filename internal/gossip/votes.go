@@ -42,7 +42,7 @@ func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, f
 	if !c.admissible(now, e, from) {
 		return true
 	}
-	v := &vote{entry: c.memberOf(e), how: how}
+	v := &vote{entry: c.members.MemberOf(e), how: how}
 	if from != nil {
 		v.from, v.join = from.id, c.joinWith(from)
 	}
@@ -179,9 +179,9 @@ func (c *Core) admit(now time.Time, v *vote) {
 	var e wire.Member
 	row.Fill(&e)
 	m := c.members.Get(e.ID)
-	if m != nil && !supersedes(&e, m) {
+	if m != nil && !m.SupersededBy(&e) {
 		c.stats.MembersStale++
 		return
 	}
-	c.applyAlive(now, m, &e, c.peers[v.from], v.how)
+	c.applyAlive(now, &e, c.peers[v.from], v.how)
 }

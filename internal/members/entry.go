@@ -38,7 +38,7 @@ type Entry struct {
 	Accuser   wire.NodeID // if dead: the node that found the failure
 	place     int32       // index in Table.live; -1 for a tombstone
 	Queued    bool        // waits to be sent along the links
-	Vacated   bool        // if dead: another node has its address, so its name is not reserved for it
+	vacated   bool        // if dead: another node has its address, so its name is not reserved for it
 	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
 }
 
@@ -47,6 +47,9 @@ func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, pla
 
 // Live reports whether the entry counts as part of the cluster: it is alive or suspected.
 func (m *Entry) Live() bool { return m.place >= 0 }
+
+// SetState sets the state of an entry that remains live or remains a tombstone.
+func (m *Entry) SetState(now time.Time, s wire.State) { m.State, m.Since = s, now }
 
 // Fill writes the wire form of an entry into e, whose slices it reuses, and returns e. The entry of a suspected member
 // is its alive entry; the accusations are separate entries.

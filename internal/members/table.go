@@ -2,8 +2,10 @@ package members
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -25,17 +27,37 @@ type Table struct {
 	root       uint64            // XOR of the digests of the live ones
 	legacy     int               // live ones that are gwyh 0.1 nodes
 
+	cfg       Config
+	self      *Entry                       // this node
+	zones     quota.Map[string, string]    // zone names, by themselves, so that entries share them
+	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
+	walks     quota.Bucket                 // over all members, to find which has an address
+
 	base   *Base              // further live ones, shared with other tables; nil outside simulations
 	hidden map[int32]struct{} // rows of base that are no longer true, or were copied into byID
 }
 
-// NewTable makes a table that holds the members of base, which may be nil.
-func NewTable(base *Base) Table {
-	t := Table{byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry), base: base}
-	if base != nil {
-		t.hidden = make(map[int32]struct{})
-		t.root = base.root
+// Config is what a Table is made from.
+type Config struct {
+	Self     Member                // this node, as it begins; Incarnation and Named are set by the Table
+	NameHold time.Duration         // how long the name of a dead node is reserved for its address
+	MetaMax  int                   // bytes of metadata of a member
+	Allow    func(netip.Addr) bool // the addresses that a member may have; nil for any
+	Base     *Base                 // nil outside simulations
+}
+
+// NewTable makes a table that holds this node and the members of cfg.Base.
+func NewTable(now time.Time, cfg Config) Table {
+	t := Table{
+		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
+		cfg: cfg, base: cfg.Base,
+		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames),
 	}
+	if cfg.Base != nil {
+		t.hidden = make(map[int32]struct{})
+		t.root = cfg.Base.root
+	}
+	t.introduce(now, cfg.Self)
 	return t
 }
 
@@ -199,8 +221,8 @@ func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
 	}
 }
 
-// Rename changes the name of a live member.
-func (t *Table) Rename(m *Entry, name string) {
+// rename changes the name of a live member.
+func (t *Table) rename(m *Entry, name string) {
 	if t.byName[m.Name] == m {
 		delete(t.byName, m.Name)
 	}

@@ -16,7 +16,7 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	if m.State == wire.StateDead && m.Name != "" && !m.Legacy() && t.Named(m.Name) == nil {
 		t.reserved[m.Name] = m
 	} else {
-		t.Release(m)
+		t.release(m)
 	}
 	t.byID[m.ID] = m
 	m.Since = now
@@ -24,8 +24,8 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	t.Expire(now)
 }
 
-// Release ends the reservation of a dead node's name.
-func (t *Table) Release(m *Entry) {
+// release ends the reservation of a dead node's name.
+func (t *Table) release(m *Entry) {
 	if t.reserved[m.Name] == m {
 		delete(t.reserved, m.Name)
 	}
@@ -41,7 +41,7 @@ func (t *Table) Expire(now time.Time) {
 		}
 		if !m.Live() && t.byID[m.ID] == m {
 			delete(t.byID, m.ID)
-			t.Release(m)
+			t.release(m)
 		}
 		drop++
 	}

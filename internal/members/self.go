@@ -1,0 +1,54 @@
+package members
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// introduce adds this node's own entry. A shared base that has it sets its incarnation.
+func (t *Table) introduce(now time.Time, self Member) {
+	incarnation := uint64(now.UnixMilli())
+	if t.self = t.Get(self.ID); t.self != nil {
+		incarnation = t.self.Incarnation
+	} else {
+		t.self = NewEntry(self.ID)
+		t.self.Since = now
+	}
+	self.Incarnation, self.Named = incarnation, incarnation
+	t.self.Member = self
+	if !t.self.Live() {
+		t.Add(t.self)
+	}
+}
+
+// Self returns this node's own entry. It is a tombstone after Leave.
+func (t *Table) Self() *Entry { return t.self }
+
+// Renew gives this node a higher incarnation than its own and than above, which the cluster may know.
+func (t *Table) Renew(now time.Time, above uint64) {
+	t.SetIncarnation(t.self, max(t.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
+}
+
+// Refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of its own before. Other
+// nodes take it as proof that this node knows what it is accused of, so nothing else may set Refuted.
+func (t *Table) Refute(now time.Time, above uint64) {
+	t.self.Refuted = max(t.self.Incarnation, above)
+	t.Renew(now, above)
+}
+
+// Return makes this node a member again after Leave. The caller then calls Refute.
+func (t *Table) Return(now time.Time) {
+	t.self.State, t.self.Named = wire.StateAlive, max(t.self.Named+1, uint64(now.UnixMilli()))
+	t.Add(t.self)
+}
+
+// Fits returns an error if this node's own entry is longer than room bytes, so that no node could pass it on.
+func (t *Table) Fits(room int) error {
+	var e wire.Member
+	if size := t.self.Fill(&e).Size(); size > room {
+		return fmt.Errorf("name, zone and metadata make an entry of %d bytes, of which %d fit into a datagram", size, room)
+	}
+	return nil
+}
