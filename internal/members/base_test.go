@@ -1,0 +1,83 @@
+package members
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// based is a table of node 0 over a base of nodes 0 to n-1.
+func based(t *testing.T, n int) (*world, *Base) {
+	var all []Member
+	for i := range n {
+		all = append(all, memberFor(i))
+	}
+	base := NewBase(start, all)
+	table := NewTable(start.Add(time.Hour), Config{Self: memberFor(0), Base: base, NameHold: time.Minute})
+	return &world{t: t, Table: &table, now: start.Add(time.Hour)}, base
+}
+
+func TestTableOverABaseCopiesOnlyWhatItIsAskedFor(t *testing.T) {
+	w, base := based(t, 50)
+	if w.Count() != 50 || w.CountAll() != 1 || w.Root() != base.root {
+		t.Errorf("%d members, %d of its own, root %x of %x", w.Count(), w.CountAll(), w.Root(), base.root)
+	}
+	if got := w.Self().Incarnation; got != at(0) {
+		t.Errorf("incarnation %d: that of the base is what others know", got)
+	}
+	if w.Get(goID(7)) == nil || w.Named("node-8") == nil || w.CountAll() != 3 || len(w.Live()) != 3 {
+		t.Errorf("%d rows of its own", w.CountAll())
+	}
+	n := 0
+	for range w.All {
+		if n++; n == 2 {
+			break
+		}
+	}
+	if n != 2 || w.Count() != 50 {
+		t.Errorf("%d rows, %d members", n, w.Count())
+	}
+}
+
+func TestTableOverABaseIsLikeOneWithoutAndLeavesItAlone(t *testing.T) {
+	w, base := based(t, 10)
+	plain := newWorld(t, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	plain.now = w.now
+	for _, e := range []*wire.Member{
+		gone(3, wire.StateDead, at(0)),
+		gone(4, wire.StateLeft, at(0)),
+		with(alive(5), func(e *wire.Member) { e.Incarnation = at(time.Minute); e.Meta = []byte("new") }),
+		with(alive(20), func(e *wire.Member) { e.Name = []byte("node-6"); e.Addr = addr(6); e.Named = at(time.Minute) }),
+		with(alive(7), func(e *wire.Member) { e.Incarnation = at(time.Minute); e.Name = []byte("node-70") }),
+		alive(30),
+	} {
+		a, b := w.take(e), plain.take(e)
+		if a.Kind != b.Kind || a.Replaces != b.Replaces || a.Restarted != b.Restarted {
+			t.Errorf("%v: %+v over a base, %+v without", e.ID, a, b)
+		}
+		if w.Root() != plain.Root() || w.Count() != plain.Count() {
+			t.Errorf("%v: root %x of %d over a base, %x of %d without", e.ID, w.Root(), w.Count(), plain.Root(), plain.Count())
+		}
+	}
+	if w.Named("node-7") != nil || w.Named("node-3") != nil || w.Get(goID(6)).Live() {
+		t.Error("the base shines through where the table knows better")
+	}
+	for i := range base.rows {
+		if m := &base.rows[i]; m.State != wire.StateAlive || m.Incarnation != at(0) || m.Meta != nil {
+			t.Errorf("the base was written: %+v", m)
+		}
+	}
+	another := NewTable(start, Config{Self: memberFor(1), Base: base})
+	if another.Count() != 10 || another.Root() != base.root {
+		t.Error("what one table changed is seen in another")
+	}
+}
+
+func TestForgottenRowOfABaseIsNotFoundAgain(t *testing.T) {
+	w, _ := based(t, 10)
+	w.Forget(w.Get(goID(4)))
+	if w.check(); w.Get(goID(4)) != nil || w.Named("node-4") != nil || w.Count() != 9 {
+		t.Errorf("%v, %d members", w.Get(goID(4)), w.Count())
+	}
+}

@@ -1,0 +1,76 @@
+package members
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestRenewedIncarnationIsAboveAllThatIsKnown(t *testing.T) {
+	w := newWorld(t)
+	last := w.Self().Incarnation
+	for _, above := range []uint64{0, 0, at(time.Hour), at(time.Minute), 0} {
+		w.Renew(w.now, above)
+		if got := w.Self().Incarnation; got <= last || got <= above {
+			t.Errorf("%d after %d, above %d", got, last, above)
+		}
+		last = w.Self().Incarnation
+		w.check()
+	}
+	w.sleep(2 * time.Hour)
+	if w.Renew(w.now, 0); w.Self().Incarnation != uint64(w.now.UnixMilli()) {
+		t.Errorf("%d is not the time", w.Self().Incarnation)
+	}
+	if w.Self().Refuted != 0 {
+		t.Error("a new incarnation refutes something")
+	}
+}
+
+func TestRefutationCoversTheAccusationAndOwnIncarnationsBefore(t *testing.T) {
+	w := newWorld(t)
+	w.Refute(w.now, at(time.Minute))
+	if s := w.Self(); s.Refuted != at(time.Minute) || s.Incarnation <= s.Refuted {
+		t.Errorf("%+v", s)
+	}
+	before := w.Self().Incarnation
+	w.Refute(w.now, at(0))
+	if s := w.Self(); s.Refuted != before || s.Incarnation <= s.Refuted {
+		t.Errorf("%+v", s)
+	}
+	other := newWorld(t)
+	other.take(with(alive(1), func(e *wire.Member) { *e = *w.Self().Fill(e); e.ID = goID(1); e.Name = []byte("x"); e.Addr = addr(1) }))
+	if _, v := other.Weigh(w.now, gone(1, wire.StateDead, before), false); v != Stale {
+		t.Errorf("a death of a refuted incarnation is %d", v)
+	}
+}
+
+func TestNodeLeavesAndReturns(t *testing.T) {
+	w := newWorld(t, 1)
+	if c := w.Leave(w.now); c.Kind != Left || c.Member != w.Self() {
+		t.Errorf("%+v", c)
+	}
+	if w.check(); w.Self().Live() || w.Count() != 1 || w.Reserved("node-0") != nil {
+		t.Error("it is a member after it left")
+	}
+	named := w.Self().Named
+	w.Return(w.now)
+	w.Refute(w.now, w.Self().Incarnation)
+	if w.check(); !w.Self().Live() || w.Self().Named <= named || w.Self().State != wire.StateAlive {
+		t.Errorf("%+v", w.Self())
+	}
+}
+
+func TestOwnEntryMustFit(t *testing.T) {
+	w := newWorld(t)
+	var e wire.Member
+	size := w.Self().Fill(&e).Size()
+	if err := w.Fits(size); err != nil {
+		t.Errorf("%v", err)
+	}
+	w.Self().Meta = []byte("m")
+	if err := w.Fits(size); err == nil || !strings.Contains(err.Error(), "name, zone and metadata") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,126 @@
+package members
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestDeadAndDepartedBecomeTombstones(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	w.sleep(time.Second)
+	if c := w.take(gone(1, wire.StateDead, at(0))); c.Kind != Died || c.Member.Accuser != goID(99) || !c.Member.Since.Equal(w.now) {
+		t.Errorf("%+v", c)
+	}
+	if c := w.take(gone(2, wire.StateLeft, at(0))); c.Kind != Left {
+		t.Errorf("%+v", c)
+	}
+	w.want(1, wire.StateDead)
+	w.want(2, wire.StateLeft)
+	if w.Count() != 1 || w.CountTombstones() != 2 || !w.MayHaveTombstones() || w.CountAll() != 3 {
+		t.Errorf("%d members, %d tombstones", w.Count(), w.CountTombstones())
+	}
+}
+
+func TestUnknownNodeThatIsGoneIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	if c := w.take(gone(1, wire.StateDead, at(time.Second))); c.Kind != Unseen || c.Member.ID != goID(1) {
+		t.Errorf("%+v", c)
+	}
+	w.take(alive(1)) // an old tale
+	w.want(1, wire.StateDead)
+	if w.CountReserved() != 0 {
+		t.Error("the name of a node is reserved that was never known")
+	}
+}
+
+func TestTombstonesExpireByAgeAndNumber(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	w.take(gone(1, wire.StateDead, at(0)))
+	w.sleep(TombstoneAge - time.Minute)
+	w.take(gone(2, wire.StateDead, at(0)))
+	w.sleep(time.Minute)
+	w.Expire(w.now)
+	if w.check(); w.Get(goID(1)) != nil || w.Get(goID(2)) == nil || w.Reserved("node-1") != nil {
+		t.Error("a tombstone that is a day old remains, or a younger one is gone")
+	}
+	for i := range TombstonesMax + 10 {
+		w.SetGone(w.now, gone(300+i, wire.StateDead, at(0)))
+	}
+	if w.check(); w.CountTombstones() != TombstonesMax || w.Get(goID(2)) != nil {
+		t.Errorf("%d tombstones, the oldest is %v", w.CountTombstones(), w.Get(goID(2)))
+	}
+}
+
+func TestTombstoneOfAMemberThatReturnedIsSkipped(t *testing.T) {
+	w := newWorld(t, 1)
+	w.take(gone(1, wire.StateDead, at(0)))
+	if c := w.take(with(alive(1), func(e *wire.Member) { e.Incarnation, e.Refuted = at(2*time.Second), at(time.Second) })); c.Kind != Joined {
+		t.Fatalf("%+v", c)
+	}
+	w.sleep(TombstoneAge)
+	w.Expire(w.now)
+	w.want(1, wire.StateAlive)
+	w.check()
+}
+
+func TestLastTombstonesAreThoseWithANameNewestLast(t *testing.T) {
+	w := newWorld(t, 1, 2, 3, 4)
+	for i := 1; i <= 4; i++ {
+		w.take(gone(i, wire.StateDead, at(0)))
+	}
+	w.take(gone(5, wire.StateLeft, at(0))) // without a name
+	w.take(with(alive(3), func(e *wire.Member) { e.Incarnation, e.Refuted = at(2*time.Second), at(time.Second) }))
+	var got []string
+	for m := range w.LastTombstones(4) {
+		got = append(got, m.Name)
+	}
+	if fmt.Sprint(got) != "[node-2 node-4]" { // of 2, 3, 4 and 5
+		t.Errorf("%v", got)
+	}
+	for range w.LastTombstones(100) {
+		break // may be ended early
+	}
+}
+
+func TestDrawReservedIsUniformOverTheDeadWithoutASuccessor(t *testing.T) {
+	w := newWorld(t, 1, 2, 3, 4, 5)
+	rng := rand.New(rand.NewPCG(1, 2))
+	if m, count := w.DrawReserved(w.now, rng); m != nil || count != 0 {
+		t.Errorf("drew %v of %d where nobody is dead", m, count)
+	}
+	for i := 1; i <= 4; i++ {
+		w.take(gone(i, wire.StateDead, at(0)))
+	}
+	w.take(gone(5, wire.StateLeft, at(0)))
+	w.sleep(2 * time.Minute)
+	w.take(with(alive(6), func(e *wire.Member) { e.Name = []byte("node-2") }))
+	drawn := map[string]int{}
+	for range 3000 {
+		m, count := w.DrawReserved(w.now, rng)
+		if count != 3 {
+			t.Fatalf("%d", count)
+		}
+		drawn[m.Name]++
+	}
+	for _, name := range []string{"node-1", "node-3", "node-4"} {
+		if n := drawn[name]; n < 850 || n > 1150 {
+			t.Errorf("%s was drawn %d of 3000 times", name, n)
+		}
+	}
+}
+
+func TestFailNamesTheAccuser(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.Fail(w.now, w.Get(goID(1)), goID(0))
+	if c.Kind != Died || c.Member.Accuser != goID(0) {
+		t.Errorf("%+v", c)
+	}
+	if c = w.Fail(w.now, w.Get(goID(1)), goID(0)); c.Kind != Unseen {
+		t.Errorf("a dead node died again: %+v", c)
+	}
+	w.check()
+}

@@ -1,0 +1,124 @@
+package members
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// start is when the tests' tables are made.
+var start = time.UnixMilli(1_700_000_000_000)
+
+// at is an incarnation: that of a node that started so long after the tables were made.
+func at(after time.Duration) uint64 { return uint64(start.Add(after).UnixMilli()) }
+
+// goID is the id of the i-th Go node.
+func goID(i int) wire.NodeID { return wire.NodeID{6: 0x80, 8: 0x80, 14: byte(i >> 8), 15: byte(i)} }
+
+func addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
+}
+
+// alive is the alive entry of node i, which started with the tables.
+func alive(i int) *wire.Member {
+	return &wire.Member{ID: goID(i), State: wire.StateAlive, Incarnation: at(0), Named: at(0), Name: []byte(fmt.Sprint("node-", i)), Addr: addr(i)}
+}
+
+// with returns e after a change.
+func with(e *wire.Member, change func(e *wire.Member)) *wire.Member {
+	change(e)
+	return e
+}
+
+// gone is an entry that calls node i dead or departed.
+func gone(i int, s wire.State, incarnation uint64) *wire.Member {
+	return &wire.Member{ID: goID(i), State: s, Incarnation: incarnation, From: goID(99)}
+}
+
+// world is a table of node 0, and a clock.
+type world struct {
+	t testing.TB
+	*Table
+	now time.Time
+}
+
+func newWorld(t testing.TB, nodes ...int) *world {
+	t.Helper()
+	table := NewTable(start, Config{Self: memberFor(0), NameHold: time.Minute, MetaMax: 512})
+	w := &world{t: t, Table: &table, now: start}
+	for _, i := range nodes {
+		if c := w.take(alive(i)); c.Kind != Joined {
+			t.Fatalf("node %d: %+v", i, c)
+		}
+	}
+	return w
+}
+
+// memberFor is the member that node i is when it starts.
+func memberFor(i int) Member {
+	return Member{ID: goID(i), Name: fmt.Sprint("node-", i), Addr: addr(i), Incarnation: at(0), Named: at(0)}
+}
+
+// take takes in an entry as a core does that agrees with all of them.
+func (w *world) take(e *wire.Member) (c Change) {
+	w.t.Helper()
+	switch _, v := w.Weigh(w.now, e, false); v {
+	case Alive:
+		if claim := w.Claim(w.now, e); claim.Granted {
+			c = w.SetAlive(w.now, e, claim)
+		}
+	case Gone:
+		c = w.SetGone(w.now, e)
+	}
+	w.check()
+	return c
+}
+
+func (w *world) sleep(d time.Duration) { w.now = w.now.Add(d) }
+
+// check fails the test unless the indexes of the table agree with its entries.
+func (w *world) check() {
+	w.t.Helper()
+	root, legacy, live := uint64(0), 0, 0
+	for m := range w.Each {
+		live++
+		root ^= m.Digest()
+		if m.Legacy() {
+			legacy++
+		}
+		if !m.Live() || m.State > wire.StateSuspect {
+			w.t.Fatalf("%v is among the live members as %v", m, m.State)
+		}
+		if got := w.Get(m.ID); got == nil || got.ID != m.ID {
+			w.t.Fatalf("the id of %v leads to %v", m, got)
+		}
+		if got := w.Named(m.Name); got == nil || got.ID != m.ID {
+			w.t.Fatalf("the name of %v leads to %v", m, got)
+		}
+		if w.Reserved(m.Name) != nil {
+			w.t.Fatalf("the name of %v, which lives, is reserved", m)
+		}
+	}
+	if w.Root() != root || w.CountLegacy() != legacy || w.Count() != live {
+		w.t.Fatalf("root %x, %d legacy, %d live; the entries say %x, %d, %d", w.Root(), w.CountLegacy(), w.Count(), root, legacy, live)
+	}
+	for m := range w.EachReserved {
+		if m.Live() || m.State != wire.StateDead || w.Get(m.ID) != m || m.Legacy() {
+			w.t.Fatalf("the name of %v is reserved, which is %v, known as %v", m, m.State, w.Get(m.ID))
+		}
+	}
+	if w.CountTombstones() > TombstonesMax {
+		w.t.Fatalf("%d tombstones", w.CountTombstones())
+	}
+}
+
+// want fails the test unless an entry's table says that node i is in a state.
+func (w *world) want(i int, s wire.State) {
+	w.t.Helper()
+	if m := w.Get(goID(i)); m == nil || m.State != s || m.Live() != (s <= wire.StateSuspect) {
+		w.t.Fatalf("node %d is %+v, want %v", i, m, s)
+	}
+}
