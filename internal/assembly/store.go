@@ -1,0 +1,132 @@
+package assembly
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of a store.
+const (
+	StoreMax      = 64 << 20 // bytes of all messages, complete or not
+	StoreCount    = 8192     // messages
+	SweepInterval = time.Second
+)
+
+// A Store holds the large messages of a node. The zero value is empty and ready for use. Not for concurrent use.
+type Store struct {
+	byID map[wire.MessageID]*Assembly // those that are not direct
+	all  []*Assembly                  // in the order they were begun
+	size int                          // bytes of chunks
+}
+
+// Get returns the broadcast with an id, or nil.
+func (s *Store) Get(id wire.MessageID) *Assembly { return s.byID[id] }
+
+// Len returns the number of messages.
+func (s *Store) Len() int { return len(s.all) }
+
+// Size returns the bytes of memory that the messages take.
+func (s *Store) Size() int { return s.size }
+
+// Begin makes an empty message of total bytes. The caller has asked Room before.
+func (s *Store) Begin(now time.Time, id wire.MessageID, total uint32, direct bool) *Assembly {
+	a := &Assembly{ID: id, Total: total, Began: now, Progress: now, Direct: direct,
+		chunks: make([][]byte, (total+chunkSize-1)/chunkSize)}
+	s.all = append(s.all, a)
+	if !direct {
+		if s.byID == nil {
+			s.byID = make(map[wire.MessageID]*Assembly)
+		}
+		s.byID[id] = a
+	}
+	return a
+}
+
+// Room reports whether one more message can be begun, after it has made a place for it if that is possible.
+func (s *Store) Room() bool { return len(s.all) < StoreCount || s.makePlace() }
+
+// Add takes in a whole message, which counts as delivered. It returns nil if there is no room.
+func (s *Store) Add(now time.Time, id wire.MessageID, data []byte, direct bool) *Assembly {
+	if !s.Room() {
+		return nil
+	}
+	a := s.Begin(now, id, uint32(len(data)), direct)
+	a.Delivered = true
+	if _, ok := s.Write(now, a, 0, data); !ok {
+		s.Remove(a)
+		return nil
+	}
+	return a
+}
+
+// Write takes in bytes at an offset, which must lie within the message. fresh reports whether any of them were new. ok is
+// false if there is no room for them, or the message has arrived in too many separate ranges.
+func (s *Store) Write(now time.Time, a *Assembly, offset uint32, b []byte) (fresh, ok bool) {
+	end := offset + uint32(len(b))
+	switch {
+	case a.Forgotten() || len(a.Have) > rangesMax:
+		return false, false
+	case a.Have.Covers(offset, end):
+		return false, true
+	}
+	for i := offset / chunkSize; i <= (end-1)/chunkSize; i++ {
+		if !s.allocate(now, a, int(i)) {
+			return false, false
+		}
+	}
+	for at := offset; at < end; {
+		n := copy(a.chunks[at/chunkSize][at%chunkSize:], b)
+		b = b[n:]
+		at += uint32(n)
+	}
+	a.Progress, a.Came = now, now
+	return a.Have.Add(offset, end), true
+}
+
+func (s *Store) allocate(now time.Time, a *Assembly, i int) bool {
+	if a.chunks[i] != nil {
+		return true
+	}
+	size := int(min(chunkSize, a.Total-uint32(i)*chunkSize))
+	if s.size+size > StoreMax && !s.makeRoom(now, a, size) {
+		return false
+	}
+	a.chunks[i] = make([]byte, size)
+	a.bytes += size
+	s.size += size
+	return true
+}
+
+// Remove forgets a message. Transfers of it find it without bytes. It does nothing if the message was forgotten before.
+func (s *Store) Remove(a *Assembly) {
+	if i := slices.Index(s.all, a); i >= 0 {
+		s.all = slices.Delete(s.all, i, i+1)
+		s.release(a)
+	}
+}
+
+func (s *Store) release(a *Assembly) {
+	if !a.Direct {
+		delete(s.byID, a.ID)
+	}
+	s.size -= a.bytes
+	a.chunks, a.Have, a.bytes, a.Sources, a.announced, a.supplied = nil, nil, 0, nil, nil, nil
+}
+
+// LinkDown forgets what was announced to a neighbor.
+func (s *Store) LinkDown(neighbor wire.NodeID) {
+	for _, a := range s.all {
+		a.announced = slices.DeleteFunc(a.announced, func(n wire.NodeID) bool { return n == neighbor })
+	}
+}
+
+// All calls yield with each message, in the order in which they were begun. The store must not change meanwhile.
+func (s *Store) All(yield func(*Assembly) bool) {
+	for _, a := range s.all {
+		if !yield(a) {
+			return
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package assembly
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// everyone and nobody say whether a neighbor was heard lately.
+func everyone(wire.NodeID) bool { return true }
+func nobody(wire.NodeID) bool   { return false }
+
+// promised and unpromised say whether a link has announced a message.
+func promised(*Assembly) bool   { return true }
+func unpromised(*Assembly) bool { return false }
+
+// full is a store of four messages of the largest size, which are all that it holds.
+func full(t *testing.T) (s *Store, all []*Assembly) {
+	s = &Store{}
+	for i := range StoreMax / MessageMax {
+		all = append(all, add(t, s, begin, i, MessageMax))
+	}
+	return s, all
+}
+
+func TestStoreForgetsWhatIsNeededLeast(t *testing.T) {
+	s, all := full(t)
+	all[0].Ours, all[0].Pending = true, 1 // nobody else has it
+	all[1].Pending = 1                    // on its way
+	all[2].Announced(peer(1))             // may be requested
+	all[3].Announced(peer(1))             // and has been served
+	all[3].Supplied(peer(1))
+	now := begin.Add(time.Minute)
+	for i, want := range []*Assembly{all[3], all[2], all[1], all[0]} {
+		for _, a := range all {
+			wantForgotten(t, "before it is its turn", a, slices.Index([]*Assembly{all[3], all[2], all[1], all[0]}, a) < i)
+		}
+		late := add(t, s, now, 100+i, MessageMax)
+		wantForgotten(t, "the one that is needed least", want, true)
+		late.Kept = true
+	}
+}
+
+func TestMessageInProgressOrKeptIsNotForgotten(t *testing.T) {
+	var s Store
+	for i := range StoreMax / MessageMax {
+		a := s.Begin(begin, id(i), MessageMax, false)
+		for at := uint32(0); at < MessageMax-chunkSize; at += chunkSize {
+			s.Write(begin, a, at, make([]byte, chunkSize))
+		}
+		s.Write(begin, a, MessageMax-chunkSize, []byte{1})
+		a.Kept = i%2 == 0
+	}
+	if s.Add(begin, id(100), make([]byte, 1), false) != nil {
+		t.Error("a message in progress gave way")
+	}
+	if s.Add(begin.Add(StallGrace+1), id(101), make([]byte, MessageMax), false) == nil {
+		t.Error("a message that stands still did not give way")
+	}
+	for a := range s.All {
+		if a.Kept {
+			wantForgotten(t, "a kept message", a, false)
+		}
+	}
+	if s.Size() > StoreMax {
+		t.Errorf("%d bytes", s.Size())
+	}
+}
+
+func TestNumberOfMessagesIsBounded(t *testing.T) {
+	var s Store
+	first := add(t, &s, begin, 0, 1)
+	for i := 1; i < StoreCount; i++ {
+		add(t, &s, begin, i, 1).Pending = 1
+	}
+	if !s.Room() {
+		t.Error("no place was made")
+	}
+	wantForgotten(t, "one that nobody needs", first, true)
+	add(t, &s, begin, StoreCount, 1).Pending = 1
+	if s.Room() {
+		t.Error("room for more than StoreCount messages")
+	}
+	if s.Add(begin, id(StoreCount+1), []byte{1}, false) != nil {
+		t.Error("one was added")
+	}
+}
+
+func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
+	const ago = time.Second // since the messages were sent on
+	for _, x := range []struct {
+		name  string
+		do    func(a *Assembly)
+		heard func(wire.NodeID) bool
+		want  bool
+	}{
+		{"all have it", func(*Assembly) {}, everyone, false},
+		{"on its way", func(a *Assembly) { a.Pending = 1 }, everyone, true},
+		{"announced", func(a *Assembly) { a.Announced(peer(1)) }, everyone, true},
+		{"announced to a silent neighbor", func(a *Assembly) { a.Announced(peer(1)) }, nobody, false},
+		{"sent just now", func(a *Assembly) { a.Progress = begin.Add(ago) }, nobody, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			s, all := full(t)
+			for _, a := range all[:2] {
+				x.do(a)
+			}
+			if got := s.Crowded(begin.Add(ago), x.heard); got != x.want {
+				t.Errorf("crowded: %v", got)
+			}
+			if s.Crowded(begin.Add(completeAge), nobody) && x.name != "on its way" {
+				t.Error("crowded for long")
+			}
+		})
+	}
+	var s Store
+	add(t, &s, begin, 1, 1000)
+	if s.Crowded(begin, everyone) {
+		t.Error("crowded by a thousand bytes")
+	}
+}
+
+func TestSweepForgetsWhatHasBeenServed(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		do    func(a *Assembly)
+		after time.Duration // for which it is kept
+	}{
+		{"all have it", func(*Assembly) {}, completeAge},
+		{"announced", func(a *Assembly) { a.Announced(peer(1)) }, announcedAge},
+		{"announced, and supplied from elsewhere", func(a *Assembly) {
+			a.Announced(peer(1))
+			a.Supplied(peer(1))
+		}, completeAge},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			var s Store
+			a := add(t, &s, begin, 1, 1000)
+			x.do(a)
+			if lost := s.Sweep(begin.Add(x.after), promised); lost != 0 {
+				t.Errorf("%d messages were given up", lost)
+			}
+			wantForgotten(t, "at its time", a, false)
+			s.Sweep(begin.Add(x.after+1), promised)
+			wantForgotten(t, "after its time", a, true)
+		})
+	}
+	var s Store
+	a := add(t, &s, begin, 1, 1000)
+	a.Pending = 1
+	s.Sweep(begin.Add(time.Hour), unpromised)
+	wantForgotten(t, "a message on its way", a, false)
+}
+
+func TestSweepGivesUpWhatMakesNoProgress(t *testing.T) {
+	for _, x := range []struct {
+		name         string
+		direct, kept bool
+		promised     func(*Assembly) bool
+		after        time.Duration // for which it is kept; 0 for ever
+	}{
+		{"nobody has announced it", false, false, unpromised, incompleteAge},
+		{"a link has announced it", false, false, promised, announcedAge},
+		{"a direct message", true, false, promised, incompleteAge},
+		{"somebody waits for it", false, true, unpromised, 0},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			var s Store
+			a := s.Begin(begin, id(1), 1000, x.direct)
+			a.Kept = x.kept
+			s.Write(begin, a, 0, []byte{1})
+			if lost := s.Sweep(begin.Add(x.after), x.promised); lost != 0 {
+				t.Errorf("%d were given up too soon", lost)
+			}
+			lost := s.Sweep(begin.Add(x.after+time.Hour), x.promised)
+			if want := x.after != 0; (lost == 1) != want {
+				t.Errorf("%d were given up", lost)
+			}
+			wantForgotten(t, "after an hour", a, x.after != 0)
+		})
+	}
+}
+
+func TestLinkThatEndedRequestsNothing(t *testing.T) {
+	var s Store
+	a := add(t, &s, begin, 1, 1000)
+	a.Announced(peer(1))
+	a.Announced(peer(2))
+	s.LinkDown(peer(1))
+	if !a.requestable() {
+		t.Error("the announcement to another link was forgotten")
+	}
+	s.LinkDown(peer(2))
+	if a.requestable() {
+		t.Error("a link that ended may request the message")
+	}
+	a.Announced(peer(1))
+	if !a.requestable() {
+		t.Error("a link that came back may not")
+	}
+	a.Supplied(peer(1))
+	if a.requestable() || !a.Elsewhere() {
+		t.Error("it may, although it has the message")
+	}
+}
