@@ -19,6 +19,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/udp"
@@ -692,7 +693,7 @@ func (m *Memberlist) coreConfig() (gossip.Config, error) {
 		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
 		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
 		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, AskSelection: own.NodeSelection != nil, PushPullInterval: orNone(own.PushPullInterval), PushPullNodes: own.PushPullNodes,
-		Subscriptions: own.Subscriptions, Strategy: gossip.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
+		Subscriptions: own.Subscriptions, Strategy: overlay.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
 		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 		Suite: session.NaCl, Rand: rand.Reader,
 	}, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gwyh-go/gwyh"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
@@ -188,7 +189,7 @@ func (o *simOptions) title() string {
 // plan is the simulation that the options ask for.
 func (o *simOptions) plan() (*sim.Plan, error) {
 	core := coreOf(o.preset.config())
-	core.Strategy = gossip.Strategy(o.strategy.is)
+	core.Strategy = overlay.Strategy(o.strategy.is)
 	if o.subs > 0 {
 		core.Subscriptions = o.subs
 	}

@@ -77,7 +77,7 @@ func (c *Core) stepCensus(now time.Time) {
 		}
 	}
 	x.left = slices.Delete(x.left, 0, n)
-	if len(x.left) == 0 || !c.self.Live() || !c.linksFail(now) && c.subs.started >= c.cfg.Subscriptions {
+	if len(x.left) == 0 || !c.self.Live() || !c.linksFail(now) && c.overlay.Started() >= c.cfg.Subscriptions {
 		x.left = nil
 		return
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -46,7 +47,7 @@ type Config struct {
 	PushPullNodes    int // members in each interval; zero means 1
 
 	Subscriptions int // members to hear from
-	Strategy      Strategy
+	Strategy      overlay.Strategy
 	Heartbeat     time.Duration // interval at which this node is heard on its links
 
 	// Failure detection. Zero means what the LAN preset has; no indirect checks are -1.

@@ -3,8 +3,7 @@
 // out. One goroutine, or a simulation, owns a Core.
 //
 // The pieces, by file: core (inputs and outputs), peer (one node at the other end of a session), link
-// (subscriptions and heartbeats), choose (whom to subscribe to), member and membership (the table and
-// how news of it spread), sync (comparing tables),
+// (subscriptions), heartbeat, membership (how news of members spread), sync (comparing tables),
 // pushpull, exchange, merge and votes (what the application has, and has to say), broadcast and seen (dissemination), join, leave.
 package gossip
 
@@ -20,6 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
@@ -45,10 +45,8 @@ type Core struct {
 	links    []*peer // peers that messages are exchanged with, in the order linked
 	seqs     quota.Map[netip.AddrPort, uint32]
 
-	subs     subscriptions
 	old      oldCluster
-	avoided  map[wire.NodeID]avoidance // live members that refused us lately
-	nearness nearness
+	overlay  overlaying
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
 	lastJoin JoinToken
@@ -120,7 +118,6 @@ type Core struct {
 	stats       Stats
 	version     uint64    // counts changes of the live members
 	changed     time.Time // when version last did
-	distances   uint64    // counts changes of round-trip times
 	settleTimer timer.Timer
 	syncedAt    time.Time // when we last began a comparison
 }
@@ -147,7 +144,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		dials:   make(map[handshake.AttemptID]dial),
 		asked:   make(map[wire.MessageID]ask),
 		quiet:   askQuiet,
-		avoided: make(map[wire.NodeID]avoidance),
 		swim:    detector{suspicions: make(map[wire.NodeID]*suspicion)},
 	}
 	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
@@ -158,7 +154,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
-	c.heal.timer.Fire, c.heal.reunion.Fire = c.meetDead, c.reunite
+	c.heal.Healing = overlay.NewHealing(cfg.ID, &c.members, c.rng)
+	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.floodWait = floodInterval
 	c.newsTimer.Fire = c.flushNews
@@ -166,14 +163,14 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.Fire = c.sweepStore
 	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
-	c.subs.timer.Fire, c.subs.selection.Used = c.rechoose, cfg.AskSelection
 	c.swim.aware.most = cfg.AwarenessMaxMultiplier - 1
 	c.swim.patrol.Fire = c.startPatrol
 	c.swim.heardAny, c.swim.census.timer.Fire = now, c.stepCensus
 	c.timers.Set(&c.swim.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
-	if c.nearness.timer.Fire = c.measure; cfg.Strategy == Nearest {
-		c.timers.Set(&c.nearness.timer, now.Add(measureInterval))
-	}
+	c.overlay.Overlay = overlay.New(now, overlay.Config{Self: cfg.ID, Zone: cfg.Zone, Strategy: cfg.Strategy,
+		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
+	c.overlay.choice.Fire, c.overlay.measure.Fire = c.rechoose, c.measure
+	c.overlaid(now, nil)
 	c.self = c.members.Self()
 	c.wantPayload(now)
 	if err := c.members.Fits(c.entryRoom()); err != nil {
@@ -186,7 +183,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
 	})}
 	if cfg.Base != nil {
-		c.wantChoice(now)
+		c.overlay.WantChoice(now)
+		c.overlaid(now, nil)
 	}
 	return c, nil
 }
@@ -277,17 +275,17 @@ func (c *Core) Self() Member { return c.self.Member }
 func (c *Core) Links() int { return len(c.links) }
 
 // Started reports how many members this node hears from: its subscriptions that were confirmed.
-func (c *Core) Started() int { return c.subs.started }
+func (c *Core) Started() int { return c.overlay.Started() }
 
 func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
 
 // memberChanged follows every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
 	c.version++
-	c.subs.changes++
 	c.changed = now
 	c.timers.Set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
-	c.wantChoice(now)
+	c.overlay.MembersChanged(now)
+	c.overlaid(now, nil)
 }
 
 // newID returns the id of a message that is no broadcast.

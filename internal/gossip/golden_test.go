@@ -18,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -230,7 +231,7 @@ var goldenRuns = []*goldenRun{
 		w.net.RunFor(10 * time.Second)
 	}},
 	{name: "zones-nearest", link: lossyLink(0), tweak: func(i int, c *gossip.Config) {
-		c.Strategy, c.Zone = gossip.Nearest, wire.Zone{Name: string(rune('a' + i%3)), Valid: true}
+		c.Strategy, c.Zone = overlay.Nearest, wire.Zone{Name: string(rune('a' + i%3)), Valid: true}
 	}, run: func(w *world) {
 		w.form(18)
 		w.net.RunFor(70 * time.Second)

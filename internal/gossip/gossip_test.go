@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -225,10 +226,10 @@ func TestSubscribersAreBounded(t *testing.T) {
 	c.add(200)
 	c.form(10 * time.Second)
 	for i, n := range c.nodes {
-		if most := subscribersPer * n.cfg.Subscriptions; n.subs.serving > most {
-			t.Errorf("node %d has %d subscribers, want at most %d", i, n.subs.serving, most)
+		if most := overlay.SubscribersPer * n.cfg.Subscriptions; n.overlay.Serving() > most {
+			t.Errorf("node %d has %d subscribers, want at most %d", i, n.overlay.Serving(), most)
 		}
-		if slices.Contains(n.subs.choice, n.cfg.ID) {
+		if slices.Contains(n.overlay.Choice(), n.cfg.ID) {
 			t.Errorf("node %d subscribes to itself", i)
 		}
 	}

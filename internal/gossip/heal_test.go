@@ -56,7 +56,7 @@ func TestHalvesFindTogetherAgain(t *testing.T) {
 			c.net.RunFor(5 * time.Second)
 			took, _ := c.split(size.a, time.Minute, 80*time.Second)
 			t.Logf("whole %v after the end of the partition", took)
-			c.net.RunFor(choiceLatest + time.Second) // until subscriptions cross what was the border
+			c.net.RunFor(6 * time.Second) // until subscriptions cross what was the border
 			c.broadcast(0, "after", time.Second)
 		})
 	}
@@ -88,7 +88,7 @@ func TestPartitionOfFiveMinutesIsOverWithinThree(t *testing.T) {
 		t.Error("the states are not merged everywhere after four minutes")
 	}
 	t.Logf("states merged everywhere after %v", c.net.Elapsed()-begin)
-	c.net.RunFor(choiceLatest + time.Second)
+	c.net.RunFor(6 * time.Second)
 	c.broadcast(1, "after", time.Second)
 }
 

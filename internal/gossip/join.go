@@ -180,7 +180,7 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 
 // joinLinked ends the Joins that need nothing more than a link, if there is one.
 func (c *Core) joinLinked(now time.Time) {
-	if !c.hasLink() {
+	if !c.overlay.HasLink() {
 		return
 	}
 	for _, j := range slices.Clone(c.joins) {

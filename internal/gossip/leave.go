@@ -39,13 +39,12 @@ func (c *Core) Leave(now time.Time) {
 	c.Flush(now)
 	c.leaveLegacy(now)
 	c.farewell.tries = 0
-	for _, p := range slices.Clone(c.links) {
+	for _, p := range c.links {
 		if !p.legacy {
 			c.farewell.to = append(c.farewell.to, p.id)
 		}
-		c.unlink(now, p)
 	}
-	c.subs.choice = c.subs.choice[:0]
+	c.overlaid(now, c.overlay.Leave(c.overlay.acts, now))
 	for _, j := range slices.Clone(c.joins) {
 		if j.token == 0 {
 			c.endJoin(now, j, nil)

@@ -114,8 +114,8 @@ func TestNodeThatLeftComesBackInAllRespects(t *testing.T) {
 			t.Errorf("round %d: joined %+v", round, n.joined)
 		}
 		c.net.RunFor(5 * time.Second)
-		if !c.whole() || n.subs.serving == 0 {
-			t.Errorf("round %d: %s, %d subscribers", round, c.missing(), n.subs.serving)
+		if !c.whole() || n.overlay.Serving() == 0 {
+			t.Errorf("round %d: %s, %d subscribers", round, c.missing(), n.overlay.Serving())
 		}
 		c.broadcast(5, fmt.Sprint("back ", round), time.Second)
 		c.broadcast(0, fmt.Sprint("to it ", round), time.Second)

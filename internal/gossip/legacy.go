@@ -47,8 +47,8 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	case wire.KindStartSubscription:
 		c.handleLegacyStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
-		if p.sub == subAsked && !c.ids.Made(&m.ID) {
-			c.setSub(now, p, subStarted)
+		if p.overlay.Asked() && !c.ids.Made(&m.ID) {
+			c.overlaid(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
 		}
 	case wire.KindHeartbeat:
 		p.old.beats(now)
@@ -69,11 +69,11 @@ func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
 	switch {
 	case c.ids.Made(&m.ID) || !c.self.Live() || !c.isMember(p):
 		return
-	case !p.subscriber && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
+	case !p.overlay.Subscriber() && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
 		c.drop(DropOversize)
 		return
 	}
-	c.setSubscriber(now, p, true)
+	c.overlaid(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
 	c.sendRequest(now, p, wire.KindSubscriptionStarted)
 }
 

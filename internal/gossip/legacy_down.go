@@ -108,7 +108,7 @@ func (c *Core) refuteOwnDown(now time.Time) {
 			if p == nil || !p.legacy || !p.linked || !c.self.Live() {
 				continue
 			}
-			p.old.forgot = p.sub != subNone
+			p.old.forgot = p.overlay.Subscribing()
 			if !c.dialing(p.id) {
 				c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(dialFor))
 			}

@@ -66,7 +66,7 @@ func (c *Core) meetLegacy(now time.Time, p *peer, m *members.Entry) {
 	c.applyAlive(now, &e, nil, flooded)
 	if m = c.members.Get(p.id); m != nil && m.Live() {
 		c.floodStatus(now, m, true)
-		if p.sub == subNone && !p.old.fresh { // it was called down, and so does not know any more that we asked
+		if !p.overlay.Subscribing() && !p.old.fresh { // it was called down, and so does not know any more that we asked
 			c.shakeAgain(now, p)
 		}
 	}
@@ -137,7 +137,7 @@ func (c *Core) buryLegacy(now time.Time, m *members.Entry, incarnation uint64) {
 func (c *Core) lostLegacy(now time.Time, p *peer) {
 	if m := c.members.Get(p.id); m != nil && m.Live() {
 		if p.vouchedFor(m) {
-			c.avoid(now, m)
+			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 		} else {
 			c.buryLegacy(now, m, millis(p.set.LastOpened()))
 		}
@@ -163,11 +163,11 @@ func (c *Core) chooseLegacy(now time.Time) {
 		switch {
 		case millis(now) > m.Incarnation+uint64(legacyOrphan.Milliseconds()) && (p == nil || !p.linked):
 			c.buryLegacy(now, m, m.Incarnation)
-		case !c.admitsLegacy() || p != nil && p.sub != subNone || c.avoided[m.ID].until.After(now):
+		case !c.admitsLegacy() || p != nil && p.overlay.Subscribing() || c.overlay.Avoids(now, m.ID):
 		case c.isGate(m) && (p == nil || now.Sub(p.swim.heard) < legacySilence):
-			c.subscribe(now, m.ID)
+			c.overlaid(now, c.overlay.Subscribe(c.overlay.acts, now, contacts{c}, m.ID))
 		case c.isGate(m) && !c.dialing(m.ID): // what session there is leads nowhere
-			c.avoid(now, m)
+			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 			c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
 		}
 	}

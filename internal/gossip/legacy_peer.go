@@ -131,10 +131,10 @@ func (c *Core) askLegacy(now time.Time, p *peer) bool {
 		return false
 	}
 	switch {
-	case p.sub == subNone && (p.linked || c.legacyLinks() < legacyLinksMax):
-		c.ask(now, p)
-	case p.sub != subNone && p.old.forgot:
-		p.asked = now
+	case !p.overlay.Subscribing() && (p.linked || c.legacyLinks() < legacyLinksMax):
+		c.overlaid(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
+	case p.overlay.Subscribing() && p.old.forgot:
+		p.overlay.AskedAgain(now)
 		c.sendRequest(now, p, wire.KindStartSubscription)
 	}
 	p.old.fresh, p.old.forgot = false, false
@@ -156,7 +156,7 @@ func (c *Core) courtLegacy(now time.Time, p *peer, tries int) {
 
 // tickLegacy watches a gwyh 0.1 peer. It returns when it is next needed.
 func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
-	if !p.linked && p.sub == subNone {
+	if !p.linked && !p.overlay.Subscribing() {
 		return time.Time{}
 	}
 	check := p.silence(silenceCheck)
@@ -175,12 +175,12 @@ func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
 		c.watchLegacy(now, p)
 		next = p.swim.check.Add(legacyFrames)
 	}
-	if p.sub == subNone {
+	if !p.overlay.Subscribing() {
 		return next
 	}
 	beat := p.old.beat
-	if p.asked.After(beat) {
-		beat = p.asked
+	if asked := p.overlay.AskedAt(); asked.After(beat) {
+		beat = asked
 	}
 	forgot := beat.Add(legacySilence)
 	if !forgot.After(now) {

@@ -413,7 +413,7 @@ func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *tes
 		if n.members.CountLegacy() != 12 || n.Started() < n.cfg.Subscriptions {
 			t.Errorf("node %d has %d legacy members and %d subscriptions to Go nodes", i, n.members.CountLegacy(), n.Started())
 		}
-		for _, id := range n.subs.choice {
+		for _, id := range n.overlay.Choice() {
 			if !id.IsGo() {
 				t.Errorf("node %d chose a legacy node", i)
 			}

@@ -3,7 +3,6 @@ package gossip
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
@@ -163,14 +162,14 @@ func (c *Core) logAvoided(now time.Time, m *members.Entry, pause time.Duration) 
 	}
 }
 
-// logChoice writes whom this node subscribes to, if that is not what it was.
-func (c *Core) logChoice(now time.Time, before []wire.NodeID) {
-	isOut := func(id wire.NodeID) bool { return !c.subs.chosen(id) }
-	if !c.cfg.Debug || len(before) == len(c.subs.choice) && !slices.ContainsFunc(before, isOut) {
+// logChoice writes which members this node subscribes to.
+func (c *Core) logChoice(now time.Time) {
+	if !c.cfg.Debug {
 		return
 	}
-	names := make([]string, len(c.subs.choice))
-	for i, id := range c.subs.choice {
+	choice := c.overlay.Choice()
+	names := make([]string, len(choice))
+	for i, id := range choice {
 		names[i] = c.whoIs(id)
 	}
 	c.log(now, logbook.Choice, "chose %d of %d other members to subscribe to: %v", len(names), c.members.Count()-1, names)

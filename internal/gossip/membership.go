@@ -122,7 +122,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 	change := c.members.SetAlive(now, e, claim)
 	m := change.Member
 	if change.Returned() {
-		c.noteReturn(now, m)
+		c.memberReturned(now, m)
 	}
 	c.endRefuted(now, m)
 	p := c.peers[m.ID]
@@ -161,7 +161,7 @@ func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) 
 		c.memberGone(now, claim.Replaced)
 	case claim.Replaced != nil:
 		c.absolve(claim.Replaced)
-		delete(c.avoided, claim.Replaced.ID)
+		c.overlay.Forget(claim.Replaced.ID)
 		c.memberChanged(now)
 	}
 }
@@ -215,9 +215,10 @@ func (c *Core) memberRemoved(now time.Time, change members.Change) {
 func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	c.absolve(m)
 	if m.State == wire.StateDead {
-		c.seekDead(now)
+		c.heal.MemberDied(now)
+		c.scheduleHealing()
 	}
-	delete(c.avoided, m.ID)
+	c.overlay.Forget(m.ID)
 	p := c.peers[m.ID]
 	if p == nil {
 		return

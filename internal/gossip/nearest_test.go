@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -32,7 +33,7 @@ func regionFloor() time.Duration {
 }
 
 // world is a cluster spread over the regions in turn.
-func world(t testing.TB, seed uint64, n int, s Strategy) *cluster {
+func world(t testing.TB, seed uint64, n int, s overlay.Strategy) *cluster {
 	c := newCluster(t, seed, simnet.Link{})
 	var latencies [][]time.Duration
 	for _, row := range regionLatencies {
@@ -57,7 +58,7 @@ func world(t testing.TB, seed uint64, n int, s Strategy) *cluster {
 func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 	t.Parallel()
 	n := sized(thousand, 200)
-	run := func(s Strategy, loss float64) (last time.Duration, crossed, copies float64) {
+	run := func(s overlay.Strategy, loss float64) (last time.Duration, crossed, copies float64) {
 		c := world(t, 1, n, s)
 		c.net.RunFor(time.Duration(sized(130, 10)) * time.Second)
 		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
@@ -72,8 +73,8 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 		return last / messages, float64(c.sum(crossing)-crossedBefore) / per, float64(c.sum(all)-before) / per
 	}
 	for _, loss := range []float64{0, 0.05} {
-		uniform, uniformCrossed, uniformCopies := run(Uniform, loss)
-		nearest, nearestCrossed, nearestCopies := run(Nearest, loss)
+		uniform, uniformCrossed, uniformCopies := run(overlay.Uniform, loss)
+		nearest, nearestCrossed, nearestCopies := run(overlay.Nearest, loss)
 		t.Logf("%d nodes, loss %v: last node after %v with Uniform, %v with Nearest, floor %v; copies per node %.1f and %.1f, across zones %.1f and %.1f",
 			n, loss, uniform, nearest, regionFloor(), uniformCopies, nearestCopies, uniformCrossed, nearestCrossed)
 		if nearest > regionFloor()*21/20 || nearest > uniform || nearestCrossed > uniformCrossed/2 {
@@ -86,13 +87,13 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, time.Millisecond)})
-	c.tweak = func(i int, cfg *Config) { cfg.Strategy = Nearest }
+	c.tweak = func(i int, cfg *Config) { cfg.Strategy = overlay.Nearest }
 	c.add(60)
 	c.form(30 * time.Second)
 	mean := func() (sum time.Duration) {
 		n := 0
 		for _, nd := range c.nodes {
-			for _, id := range nd.subs.choice[:3] {
+			for _, id := range nd.overlay.Choice()[:3] {
 				sum += nd.members.Get(id).RTT
 				n++
 			}
@@ -105,78 +106,5 @@ func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 	t.Logf("mean round trip to the three nearest chosen: %v when formed, %v ten minutes later", before, after)
 	if after > before/2 {
 		t.Errorf("mean round trip %v, before %v", after, before)
-	}
-}
-
-func nearOffers(of ...candidate) func(yield func(candidate)) {
-	return func(yield func(candidate)) {
-		for _, o := range of {
-			yield(o)
-		}
-	}
-}
-
-func TestNearestKeepsTwoAtRandomAndOneElsewhere(t *testing.T) {
-	home := testZone(0)
-	var offers []candidate
-	for i := range 100 {
-		o := candidate{id: testID(i), zone: home, key: float64(i), away: time.Duration(100-i) * 10 * time.Millisecond}
-		if i >= 90 {
-			o.zone = testZone(1)
-		}
-		offers = append(offers, o)
-	}
-	got := chooseNearest(nearOffers(offers...), home, 5)
-	var ids []wire.NodeID
-	for _, o := range got {
-		ids = append(ids, o.id)
-	}
-	if want := []wire.NodeID{testID(97), testID(98), testID(99), testID(0), testID(1)}; !slices.Equal(ids, want) {
-		t.Errorf("chose %v, want %v", ids, want)
-	}
-	local := chooseNearest(nearOffers(offers[:92]...), testZone(2), 5)
-	if len(local) != 5 {
-		t.Errorf("chose %d", len(local))
-	}
-	for i := range offers {
-		offers[i].zone, offers[i].away = home, time.Millisecond
-	}
-	offers[50].zone, offers[50].away = testZone(1), time.Second
-	got = chooseNearest(nearOffers(offers...), home, 5)
-	if len(got) != 5 || got[4].id != testID(50) {
-		t.Errorf("none of another zone: %v", got)
-	}
-}
-
-func TestNearestChangesOnlyForAGainOfAFifth(t *testing.T) {
-	c := newCluster(t, 1, lan())
-	c.tweak = func(i int, cfg *Config) { cfg.Strategy = Nearest }
-	c.add(2)
-	c.form(5 * time.Second)
-	n := c.nodes[0]
-	p, m := n.links[0], n.members.Get(n.links[0].id)
-	for _, s := range []struct{ rtt, want time.Duration }{{100, 100}, {85, 100}, {120, 100}, {79, 79}, {98, 79}, {100, 100}} {
-		if s.rtt == 100 && s.want == 100 {
-			m.RTT = 0
-		}
-		n.measured(p, s.rtt*time.Microsecond)
-		if m.RTT != s.want*time.Microsecond || p.packets.rtt != s.rtt*time.Microsecond {
-			t.Errorf("measured %d: known as %v, want %d; of the link %v", s.rtt, m.RTT, s.want, p.packets.rtt)
-		}
-	}
-}
-
-func TestNearestTakesWhatThereIs(t *testing.T) {
-	for n := range 5 {
-		var offers []candidate
-		for i := range n {
-			offers = append(offers, candidate{id: testID(i), zone: testZone(i % 2), key: float64(i), away: time.Duration(i) * time.Second})
-		}
-		if got := chooseNearest(nearOffers(offers...), testZone(0), 5); len(got) != n {
-			t.Errorf("of %d members %d were chosen", n, len(got))
-		}
-	}
-	if got := chooseNearest(nearOffers(), testZone(0), 1); len(got) != 0 {
-		t.Errorf("chose %v of none", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/quota"
@@ -30,13 +31,10 @@ type peer struct {
 
 	zone wire.Zone
 
-	sub        subscription // ours to it
-	subscriber bool         // its to us
-	linked     bool         // either: it is in core.links
-	deaf       bool         // it was silent when its last link ended
-	asked      time.Time    // when the last StartSubscription went out
-	asks       int          // how many went out without an answer
-	beat       time.Time    // when the next heartbeat is due
+	overlay overlay.Peer
+	linked  bool      // it is in core.links
+	deaf    bool      // it was silent when its last link ended
+	beat    time.Time // when the next heartbeat is due
 
 	old       *oldPeer // nil for a Go node
 	name      string   // as its handshake or its identity says; empty when not known
@@ -134,7 +132,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 		p.dials = append(p.dials, e.Attempt)
 		if d.join != nil {
 			d.join.peer = p
-			c.noteReached(d.join.to, p.id)
+			c.heal.Reached(d.join.to, p.id)
 			early = c.sealEarly(now, p, s, e)
 		}
 	}
@@ -157,6 +155,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	if p == nil {
 		c.makeRoom(now)
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
+		p.overlay.Init(e.Peer)
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.timer.Fire = p.tick
 		pace := pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
@@ -237,7 +236,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 		c.endPing(d.ping, 0, err)
 	default:
 		if p, m := c.peers[d.member], c.members.Get(d.member); m != nil && (p == nil || p.set.Current(now) == nil) {
-			c.avoid(now, m)
+			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 		}
 	}
 }
@@ -262,7 +261,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	h.Cancel(a)
 	switch d := c.dials[a]; {
 	case d.join != nil:
-		c.noteReached(d.join.to, c.cfg.ID)
+		c.heal.Reached(d.join.to, c.cfg.ID)
 		c.endJoin(now, d.join, nil)
 	case d.sends:
 		c.failWaiting(now, a, errOneself)
@@ -401,8 +400,8 @@ func (c *Core) ready(now time.Time, p *peer) {
 	p.dials = nil
 	if p.legacy {
 		c.readyLegacy(now, p)
-	} else if p.sub == subNone && c.subs.chosen(p.id) {
-		c.ask(now, p)
+	} else {
+		c.overlaid(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}
 	c.joinReady(now, p)
 	c.pullReady(now, p)
@@ -447,13 +446,14 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path
 	case wire.KindDirectAck:
 		c.handleDirectAck(now, p, m.Data)
 	case wire.KindHeartbeat:
-		c.handleHeartbeat(now, p)
+		c.remind(now, p)
+		c.overlaid(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
 	case wire.KindStartSubscription:
 		c.handleStart(now, p)
 	case wire.KindSubscriptionStarted:
-		c.handleStarted(now, p)
+		c.overlaid(now, c.overlay.HandleStarted(c.overlay.acts, contacts{c}, &p.overlay))
 	case wire.KindEndSubscription:
-		c.handleEnd(now, p)
+		c.overlaid(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
 	case wire.KindMembers:
 		c.handleMembers(now, p, m.Data, flooded)
 	case wire.KindSyncMembers:

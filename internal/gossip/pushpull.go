@@ -147,7 +147,7 @@ func (c *Core) pullRandom(now time.Time) {
 	}
 	if c.cfg.AskSelection {
 		c.pull.waits = true
-		c.askSelection(now)
+		c.overlaid(now, c.overlay.AskSelection(c.overlay.acts, now))
 		return
 	}
 	m := c.members.Draw(c.rng)

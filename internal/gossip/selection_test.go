@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -36,11 +37,11 @@ func choosy(t *testing.T, nodes int, allow func(i int) bool, preferred int) *clu
 func TestOnlySelectedMembersAreChosen(t *testing.T) {
 	c := choosy(t, 20, func(i int) bool { return i%4 == 1 }, 0)
 	n := c.nodes[0]
-	if len(n.subs.choice) != 5 {
-		t.Errorf("%d members are chosen, of 5 that may be", len(n.subs.choice))
+	if len(n.overlay.Choice()) != 5 {
+		t.Errorf("%d members are chosen, of 5 that may be", len(n.overlay.Choice()))
 	}
-	for _, id := range n.subs.choice {
-		if !n.subs.selection.Allows(c.net.Now(), id) {
+	for _, id := range n.overlay.Choice() {
+		if i := slices.IndexFunc(c.nodes, func(o *node) bool { return o.cfg.ID == id }); i%4 != 1 {
 			t.Errorf("%s is chosen, which was not selected", id)
 		}
 	}
@@ -52,8 +53,8 @@ func TestOnlySelectedMembersAreChosen(t *testing.T) {
 
 func TestPreferredMemberIsChosenThoughItIsNotSelected(t *testing.T) {
 	c := choosy(t, 20, func(i int) bool { return i%4 == 1 }, 6)
-	if n := c.nodes[0]; !n.subs.chosen(c.nodes[6].cfg.ID) {
-		t.Errorf("%v are chosen, without the preferred %s", n.subs.choice, c.nodes[6].cfg.ID)
+	if n := c.nodes[0]; !slices.Contains(n.overlay.Choice(), c.nodes[6].cfg.ID) {
+		t.Errorf("%v are chosen, without the preferred %s", n.overlay.Choice(), c.nodes[6].cfg.ID)
 	}
 }
 

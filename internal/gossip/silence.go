@@ -2,9 +2,6 @@ package gossip
 
 import (
 	"time"
-
-	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // What silence means (docs/PROTOCOL.md G7).
@@ -41,7 +38,7 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	heard, check := p.mutual(), p.silence(silenceCheck)
 	if p.swim.vouched.After(heard) {
 		if now.Sub(heard) >= p.silence(silenceLost) && c.swim.suspicion(m) == nil && p.linked {
-			c.loseLink(now, p, m)
+			c.overlaid(now, c.overlay.LinkFailed(c.overlay.acts, now, &p.overlay))
 			return time.Time{}
 		}
 		heard = p.swim.vouched
@@ -81,11 +78,4 @@ func (c *Core) nudge(now time.Time, p *peer) {
 	p.set.CheckPath(now)
 	c.wake(p)
 	c.ping(now, p)
-}
-
-// loseLink ends a link of which one direction is dead although its peer lives.
-func (c *Core) loseLink(now time.Time, p *peer, m *members.Entry) {
-	c.sendRequest(now, p, wire.KindEndSubscription)
-	c.unlink(now, p)
-	c.avoid(now, m)
 }

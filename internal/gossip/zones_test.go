@@ -80,7 +80,7 @@ func TestPreferredMemberIsSubscribedTo(t *testing.T) {
 	}
 	c.net.RunFor(20 * time.Second)
 	for i, n := range c.nodes[:2] {
-		if p := n.peers[c.nodes[1-i].cfg.ID]; p == nil || p.sub != subStarted {
+		if p := n.peers[c.nodes[1-i].cfg.ID]; p == nil || !p.overlay.Subscribed() {
 			t.Errorf("%s does not subscribe to the bridge of the other zone", n.cfg.Name)
 		}
 	}
@@ -101,8 +101,8 @@ func TestChangeOfMetadataChangesTheSelection(t *testing.T) {
 	if bad := c.linksExcept(func(a, b Member) bool { selected, _ := byZone(a, b); return selected }); len(bad) > 0 {
 		t.Errorf("links %q", bad)
 	}
-	if n := c.nodes[15]; n.subs.started < n.cfg.Subscriptions {
-		t.Errorf("%d subscriptions in the new zone, want %d", n.subs.started, n.cfg.Subscriptions)
+	if n := c.nodes[15]; n.overlay.Started() < n.cfg.Subscriptions {
+		t.Errorf("%d subscriptions in the new zone, want %d", n.overlay.Started(), n.cfg.Subscriptions)
 	}
 }
 
@@ -192,12 +192,12 @@ func TestPreferredMemberIsNotReplacedAtEachAnswer(t *testing.T) {
 			}
 		})
 		c.net.RunFor(10 * time.Second)
-		for _, id := range c.nodes[0].subs.choice {
+		for _, id := range c.nodes[0].overlay.Choice() {
 			chosen[id] = true
 		}
 	}
-	if n := c.nodes[0]; len(chosen) > len(n.subs.choice)+2 {
-		t.Errorf("%d members were chosen in 200 s, at most %d at once", len(chosen), len(n.subs.choice))
+	if n := c.nodes[0]; len(chosen) > len(n.overlay.Choice())+2 {
+		t.Errorf("%d members were chosen in 200 s, at most %d at once", len(chosen), len(n.overlay.Choice()))
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -156,15 +156,15 @@ func (s *Spread) text() string {
 	return fmt.Sprintf("%v in the mean, %v median, %v at most", round(s.Mean), round(s.P50), round(s.Max))
 }
 
-var strategyNames = map[gossip.Strategy]string{gossip.Uniform: "Uniform", gossip.Nearest: "Nearest"}
+var strategyNames = map[overlay.Strategy]string{overlay.Uniform: "Uniform", overlay.Nearest: "Nearest"}
 
 // strategies compares Nearest with Uniform and with what the regions of the world allow: no message is
 // everywhere before it went the direct way to the furthest region.
 func strategies(loss float64) func(*Trial) {
 	return func(t *Trial) {
-		last, crossed := map[gossip.Strategy]time.Duration{}, map[gossip.Strategy]float64{}
+		last, crossed := map[overlay.Strategy]time.Duration{}, map[overlay.Strategy]float64{}
 		var floor time.Duration
-		for _, s := range []gossip.Strategy{gossip.Uniform, gossip.Nearest} {
+		for _, s := range []overlay.Strategy{overlay.Uniform, overlay.Nearest} {
 			core := LAN()
 			core.Strategy = s
 			t.formOn(Config{Nodes: t.sized(1000, 100), Map: Regions(RegionsMax), Core: core, Formed: true, Link: simnet.Link{MTU: 1472}})
@@ -180,7 +180,7 @@ func strategies(loss float64) func(*Trial) {
 				t.fail("%d of %d deliveries missing", b.Missing, b.Wanted)
 			}
 		}
-		near, uniform := last[gossip.Nearest], last[gossip.Uniform]
+		near, uniform := last[overlay.Nearest], last[overlay.Uniform]
 		t.note("the last node hears %.0f %% sooner than with Uniform; as directly as can be, it would %.0f %%",
 			100*(1-near.Seconds()/uniform.Seconds()), 100*(1-floor.Seconds()/uniform.Seconds()))
 		if near > floor*21/20 || near > uniform {
@@ -191,7 +191,7 @@ func strategies(loss float64) func(*Trial) {
 		if t.Quick {
 			most = 0.53
 		}
-		if a, b := crossed[gossip.Nearest], crossed[gossip.Uniform]; a > b*most {
+		if a, b := crossed[overlay.Nearest], crossed[overlay.Uniform]; a > b*most {
 			t.fail("%.2f copies cross zones with Nearest, %.2f with Uniform: want at most %.0f %%", a, b, 100*most)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func (c *Cluster) count() (up int) {
 // hears is from how many others a node hears at least once a cluster of so many is whole.
 func (c *Cluster) hears(n *Node, up int) int {
 	want := c.cfg.Core.Subscriptions
-	if c.cfg.Core.Strategy != gossip.HubAndSpoke || c.cfg.Map == nil {
+	if c.cfg.Core.Strategy != overlay.HubAndSpoke || c.cfg.Map == nil {
 		return min(want, up-1)
 	}
 	own, zones := 0, map[string]bool{}

@@ -1,0 +1,127 @@
+package overlay
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Strategy is how a node chooses the members it subscribes to.
+type Strategy uint8
+
+const (
+	// Uniform gives every member the same chance. It is the default.
+	Uniform Strategy = iota
+	// HubAndSpoke takes one member of each other zone, and the rest, at least two, from the node's own zone.
+	HubAndSpoke
+	// PreferLocal gives members of the node's own zone twice the chance of others.
+	PreferLocal
+	// PreferRemote gives members of other zones twice the chance of those of the node's own zone.
+	PreferRemote
+	// Nearest takes two members at random and the rest by the shortest round-trip times, and at least one member of
+	// another zone.
+	Nearest
+)
+
+// hubLocalMin is how many members of its own zone a node takes with HubAndSpoke, however many zones there are. With
+// fewer than two, the members of a zone would not reach each other.
+const hubLocalMin = 2
+
+// candidate is a member that may be subscribed to. Its key is the same whenever the same two nodes and strategy meet;
+// the lowest keys are chosen.
+type candidate struct {
+	id       wire.NodeID
+	zone     wire.Zone
+	key      float64
+	distance time.Duration // for Nearest
+}
+
+func (a candidate) before(b candidate) bool {
+	if a.key != b.key {
+		return a.key < b.key
+	}
+	return slices.Compare(a.id[:], b.id[:]) < 0
+}
+
+// A chooser finds the best of the candidates that it is offered, in one pass. It implements weighted rendezvous hashing
+// (Thaler and Ravishankar 1998): the result does not depend on the order of the offers, and hardly changes when members
+// come and go.
+type chooser struct {
+	zone     wire.Zone
+	strategy Strategy
+	count    int
+	best     []candidate // at most keep(), best first; for HubAndSpoke, of the node's own zone
+	hubs     []candidate // for HubAndSpoke, the best of each other zone
+}
+
+// offer takes a candidate into account.
+func (c *chooser) offer(o candidate) {
+	if c.strategy == HubAndSpoke && o.zone != c.zone {
+		c.offerHub(o)
+		return
+	}
+	i := len(c.best)
+	for i > 0 && o.before(c.best[i-1]) {
+		i--
+	}
+	if i >= c.keep() {
+		return
+	}
+	c.best = slices.Insert(c.best, i, o)
+	c.best = c.best[:min(len(c.best), c.keep())]
+}
+
+// keep is how many candidates of best may be part of the choice.
+func (c *chooser) keep() int {
+	if c.strategy == HubAndSpoke {
+		return max(c.count, hubLocalMin)
+	}
+	return c.count
+}
+
+func (c *chooser) offerHub(o candidate) {
+	for i := range c.hubs {
+		if c.hubs[i].zone == o.zone {
+			if o.before(c.hubs[i]) {
+				c.hubs[i] = o
+			}
+			return
+		}
+	}
+	c.hubs = append(c.hubs, o)
+}
+
+// chosen returns the choice. With HubAndSpoke it may have more than count members: one of each other zone, and at least
+// two of the node's own zone.
+func (c *chooser) chosen() []candidate {
+	if c.strategy != HubAndSpoke {
+		return c.best
+	}
+	slices.SortFunc(c.hubs, func(a, b candidate) int {
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+	local := max(c.count-len(c.hubs), hubLocalMin)
+	return append(c.best[:min(local, len(c.best))], c.hubs...)
+}
+
+// weight is the weight of a member's chance; local says that it is of the node's own zone.
+func weight(s Strategy, local bool) float64 {
+	if s == PreferLocal && local || s == PreferRemote && !local {
+		return 2
+	}
+	return 1
+}
+
+// pairKey is an exponentially distributed number, fixed for the ordered pair of nodes, divided by the weight of the
+// second node. Each candidate has the lowest key with a probability proportional to its weight.
+func pairKey(from, to wire.NodeID, weight float64) float64 {
+	h := members.Mix(members.Hash(to) ^ members.Mix(members.Hash(from)+0x9e3779b97f4a7c15))
+	u := (float64(h>>11) + 0.5) / (1 << 53)
+	return -math.Log(u) / weight
+}
