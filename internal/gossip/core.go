@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -39,6 +40,7 @@ type Core struct {
 	self     *members.Entry
 	swim     detector
 	members  members.Table
+	sync     comparisons
 	peers    map[wire.NodeID]*peer
 	boxes    map[[16]byte]box // bound sessions by nonce prefix
 	endpoint *endpoint
@@ -53,7 +55,6 @@ type Core struct {
 
 	heal     healing
 	farewell farewell
-	outlay   outlay
 
 	news      []news
 	newsTimer timer.Timer
@@ -116,10 +117,6 @@ type Core struct {
 	logbook     logbook.Book
 	logTimer    timer.Timer // of counts of lines left out
 	stats       Stats
-	version     uint64    // counts changes of the live members
-	changed     time.Time // when version last did
-	settleTimer timer.Timer
-	syncedAt    time.Time // when we last began a comparison
 }
 
 // seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
@@ -159,7 +156,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.floodWait = floodInterval
 	c.newsTimer.Fire = c.flushNews
-	c.settleTimer.Fire = c.settle
+	c.sync.calm.Fire = c.beatCalm
+	c.sync.comparer = antientropy.New(c.rng)
 	c.sweepTimer.Fire = c.sweepStore
 	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
@@ -259,7 +257,7 @@ func (c *Core) Stats() Stats {
 }
 
 // Version changes whenever the live members or what is known of them do.
-func (c *Core) Version() uint64 { return c.version }
+func (c *Core) Version() uint64 { return c.members.Version() }
 
 // Members calls yield with each live member, oneself included, in no particular order.
 func (c *Core) Members(yield func(*Member)) {
@@ -281,9 +279,8 @@ func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
 
 // memberChanged follows every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
-	c.version++
-	c.changed = now
-	c.timers.Set(&c.settleTimer, now.Add(syncCalm+time.Duration(c.rng.Int64N(int64(syncCalm)))))
+	c.members.NoteChange(now)
+	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))
 	c.overlay.MembersChanged(now)
 	c.overlaid(now, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -170,7 +171,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		{"pieces of messages it has", haltsMax, func(n *node, i int, b []byte) []byte {
 			return wire.AppendFrame(b, wire.Bin, seen(n)[i%2], 100, 0, []byte("x"))
 		}},
-		{"stale entries", syncAnswers, func(n *node, i int, b []byte) []byte {
+		{"stale entries", antientropy.AnswersMax, func(n *node, i int, b []byte) []byte {
 			w := wire.BeginSyncMembers(b, wire.MessageID{})
 			for range 500 {
 				w.Append(&wire.Member{State: wire.StateLeft, ID: n.links[0].id, Incarnation: 1}, 60_000)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -55,14 +56,7 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 		}
 	}
 	if len(c.behind) > 0 {
-		w := c.answers(p)
-		for _, m := range c.behind {
-			if w.sent+1 >= syncAnswers { // a comparison brings the rest
-				break
-			}
-			w.add(now, m)
-		}
-		w.flush(now)
+		c.sendEntries(now, p, c.behind, antientropy.AnswersMax) // a comparison brings the rest
 	}
 	if it.Err() != nil {
 		c.drop(DropMalformedBody)

@@ -247,14 +247,15 @@ func understand(a, b [6]byte) bool {
 }
 
 // versionsKnown bounds the versions that are remembered to be understood by all, and those of a roll. walksMax
-// bounds the walks over all members, to hold other versions against theirs, in a syncWindow: who makes up
+// bounds the walks over all members, to hold other versions against theirs, in a walksWindow: who makes up
 // versions shall not make this node do nothing else.
 const (
 	versionsKnown = 64
 	walksMax      = 64
+	walksWindow   = 100 * time.Millisecond
 )
 
-var walkRate = quota.Rate{Burst: walksMax, Every: syncWindow / walksMax}
+var walkRate = quota.Rate{Burst: walksMax, Every: walksWindow / walksMax}
 
 var errVersionsMany = errors.New("its members have too many kinds of versions")
 

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"net/netip"
 	"slices"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
-	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -43,11 +43,8 @@ type peer struct {
 	judges    bool     // it may refuse a node that joins
 	pushes
 
-	sync      syncing
-	differs   differing
-	tableSize int                   // members that it has, as it said last
-	compared  quota.Bucket          // parts of a comparison that it is answered
-	dials     []handshake.AttemptID // that ended with this peer and are not confirmed
+	sync  antientropy.Peer
+	dials []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
 // roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.

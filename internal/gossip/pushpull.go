@@ -24,10 +24,7 @@ type pulling struct {
 // pushPull compares tables with p and exchanges the states of the applications. join tells the
 // applications that one of the two is joining the other.
 func (c *Core) pushPull(now time.Time, p *peer, join bool) {
-	if !p.sync.active {
-		p.sync.end()
-		c.compare(now, p)
-	}
+	c.compare(now, p)
 	use := wire.UsePush
 	if join {
 		use = wire.UseJoinPush

@@ -102,8 +102,7 @@ func (c *Core) doubtAlone(now time.Time, m *members.Entry) {
 // clearDoubt ends a suspicion of which nobody knows.
 func (c *Core) clearDoubt(now time.Time, m *members.Entry) {
 	c.absolve(m)
-	m.State, m.Since = wire.StateAlive, now
-	c.version++
+	c.members.SetState(now, m, wire.StateAlive)
 }
 
 // doubtAnew probes m anew, of which this node thought ill while it heard nobody.
@@ -118,8 +117,7 @@ func (c *Core) beginDoubt(now time.Time, m *members.Entry, incarnation uint64) *
 	s.timer.Fire = func(now time.Time) { c.judge(now, m) }
 	c.swim.suspicions[m.ID] = s
 	if m.State != wire.StateSuspect {
-		m.State, m.Since = wire.StateSuspect, now
-		c.version++
+		c.members.SetState(now, m, wire.StateSuspect)
 	}
 	return s
 }
@@ -136,7 +134,7 @@ func (c *Core) absolve(m *members.Entry) {
 func (c *Core) endRefuted(now time.Time, m *members.Entry) {
 	if s := c.swim.suspicion(m); s != nil && s.incarnation <= m.Refuted {
 		c.absolve(m)
-		m.SetState(now, wire.StateAlive)
+		c.members.SetState(now, m, wire.StateAlive)
 		c.logRefutation(now, m)
 	}
 }

@@ -147,8 +147,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 		c.noteVerdicts(now, j)
 		c.joinCalm(now, j)
 	} else if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil { // it may be joining, and wait for tables that agree
-		c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.rootFor(now, p))
-		c.sendPlain(now, p, c.plain)
+		c.sendRoot(now, p)
 	}
 }
 
@@ -156,15 +155,15 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 // before it. The comparison has ended if the verdicts have made the tables equal, and else is begun again.
 func (c *Core) noteVerdicts(now time.Time, j *join) {
 	p := j.peer
-	if j.votes > 0 || j.late || p == nil || !p.sync.active || p.sync.flight > 0 {
+	if j.votes > 0 || j.late || p == nil || !p.sync.Active() || p.sync.Waiting() {
 		return
 	}
-	if p.differs.latest == c.members.Root() {
-		p.sync.end()
+	if p.sync.LastRoot() == c.members.Root() {
+		p.sync.End()
 		c.joinSynced(now, p)
 		return
 	}
-	c.compare(now, p)
+	c.compareAgain(now, p)
 }
 
 // isLive reports whether a node is a live member: what is new of one may be refused, but it stays.

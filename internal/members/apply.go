@@ -172,7 +172,7 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	t.SetIncarnation(m, e.Incarnation)
 	if m.State != wire.StateSuspect {
-		m.SetState(now, wire.StateAlive)
+		m.setState(now, wire.StateAlive)
 	}
 	m.vacated = false
 	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted

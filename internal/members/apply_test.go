@@ -193,7 +193,7 @@ func TestSuspectedMemberStaysSoUntilTheDetectorClearsIt(t *testing.T) {
 	w := newWorld(t, 1)
 	m := w.Get(goID(1))
 	w.sleep(time.Second)
-	m.SetState(w.now, wire.StateSuspect)
+	w.SetState(w.now, m, wire.StateSuspect)
 	w.check()
 	since := w.now
 	w.sleep(time.Second)
@@ -205,7 +205,7 @@ func TestSuspectedMemberStaysSoUntilTheDetectorClearsIt(t *testing.T) {
 	if m.Fill(&e); e.State != wire.StateAlive {
 		t.Errorf("its entry says %v: the accusations are entries of their own", e.State)
 	}
-	m.SetState(w.now, wire.StateAlive)
+	w.SetState(w.now, m, wire.StateAlive)
 	w.want(1, wire.StateAlive)
 }
 

@@ -48,8 +48,8 @@ func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, pla
 // Live reports whether the entry counts as part of the cluster: it is alive or suspected.
 func (m *Entry) Live() bool { return m.place >= 0 }
 
-// SetState sets the state of an entry that remains live or remains a tombstone.
-func (m *Entry) SetState(now time.Time, s wire.State) { m.State, m.Since = s, now }
+// setState sets the state of an entry that remains live, or becomes so.
+func (m *Entry) setState(now time.Time, s wire.State) { m.State, m.Since = s, now }
 
 // Fill writes the wire form of an entry into e, whose slices it reuses, and returns e. The entry of a suspected member
 // is its alive entry; the accusations are separate entries.

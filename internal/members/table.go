@@ -33,6 +33,9 @@ type Table struct {
 	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
 	walks     quota.Bucket                 // over all members, to find which has an address
 
+	version   uint64    // counts changes of the live members
+	changedAt time.Time // when the last of them was noted
+
 	base   *Base              // further live ones, shared with other tables; nil outside simulations
 	hidden map[int32]struct{} // rows of base that are no longer true, or were copied into byID
 }
@@ -229,4 +232,23 @@ func (t *Table) rename(m *Entry, name string) {
 	m.Name = name
 	t.byName[name] = m
 	delete(t.reserved, name)
+}
+
+// NoteChange notes that the live members have changed, or what is known of one.
+func (t *Table) NoteChange(now time.Time) {
+	t.version++
+	t.changedAt = now
+}
+
+// ChangedAt is when NoteChange was last called.
+func (t *Table) ChangedAt() time.Time { return t.changedAt }
+
+// Version is another number whenever the live members, or what is known of them, have changed.
+func (t *Table) Version() uint64 { return t.version }
+
+// SetState sets the state of a live member to alive or suspect. That is a change of what is known, but nothing that the
+// neighbors' tables should agree on.
+func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
+	m.setState(now, s)
+	t.version++
 }

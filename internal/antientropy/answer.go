@@ -1,0 +1,135 @@
+package antientropy
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of what other nodes may cause.
+const (
+	window     = 100 * time.Millisecond
+	parts      = 32   // parts that one peer is answered per window
+	AnswersMax = 64   // messages of entries sent at once in answer to one message,
+	answersFew = 4    // if the node has sent many in this window
+	sentMany   = 256  // which are so many,
+	sentMax    = 4096 // and then none
+)
+
+// partRate bounds the parts of comparisons that one peer is answered.
+var partRate = quota.Rate{Burst: parts, Every: window / parts}
+
+// Errors of messages of a peer, which are counted and not answered.
+var (
+	ErrMalformed = errors.New("antientropy: malformed message")
+	ErrTooMany   = errors.New("antientropy: too many parts of comparisons")
+)
+
+// A budget is the messages of entries that this node has sent to all peers that asked. It bounds what many peers that ask
+// at once cost: each gets a few members, and asks those.
+type budget struct {
+	since time.Time
+	sent  int
+}
+
+// most is how many messages of entries one message may cause now.
+func (b *budget) most(now time.Time) int {
+	if now.Sub(b.since) >= window {
+		*b = budget{since: now}
+	}
+	switch {
+	case b.sent < sentMany:
+		return AnswersMax
+	case b.sent < sentMax:
+		return answersFew
+	}
+	return 0
+}
+
+// Sent notes how many messages the last SendEntries took.
+func (c *Comparer) Sent(messages int) { c.spent.sent += messages }
+
+// HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends our entries and asks for the
+// peer's. Our root ends the answer.
+func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
+	theirs, err := wire.ParseSyncBuckets(data)
+	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
+		return out, ErrMalformed
+	}
+	if !p.asked.Take(now, partRate) {
+		return out, ErrTooMany
+	}
+	ours := t.BucketHashes(theirs.Bits)
+	differs := make([]bool, len(ours))
+	var want []byte
+	for i := range theirs.Len() {
+		n := theirs.First + uint32(i)
+		if theirs.At(i) == ours[n] {
+			continue
+		}
+		if differs[n] = true; theirs.At(i) != 0 {
+			want = binary.BigEndian.AppendUint32(want, n)
+		}
+	}
+	out = c.sendBuckets(out, now, t, theirs.Bits, differs, time.Time{})
+	out = sendWant(out, theirs.Bits, want, room)
+	return append(out, Outcome{Kind: SendRoot}), nil
+}
+
+// sendWant asks for the entries of buckets, in as many messages as they take.
+func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
+	per := (room - overhead) / 4 * 4
+	for part := range slices.Chunk(want, per) {
+		out = append(out, Outcome{Kind: SendWant, Want: wire.SyncWant{Bits: bits, Buckets: part}})
+	}
+	return out
+}
+
+// HandleWant sends our entries of the buckets that the peer asks for, except what became known after we began to compare: most of that is
+// the peer's own answer.
+func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte) ([]Outcome, error) {
+	w, err := wire.ParseSyncWant(data)
+	if err != nil || w.Bits > bitsMax {
+		return out, ErrMalformed
+	}
+	if !p.asked.Take(now, partRate) {
+		return out, ErrTooMany
+	}
+	wanted := make([]bool, 1<<w.Bits)
+	for i := range w.Len() {
+		if n := w.At(i); n < uint32(len(wanted)) {
+			wanted[n] = true
+		}
+	}
+	return c.sendBuckets(out, now, t, w.Bits, wanted, p.round.began), nil
+}
+
+// sendBuckets sends the members of some buckets, if known is not zero only those known by then. If they are too many they are sent
+// bucket by bucket, so that the peer has some buckets whole when it asks with smaller ones. If many nodes ask, each
+// gets others.
+func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []bool, known time.Time) []Outcome {
+	var list []*members.Entry
+	for m := range t.Each {
+		if which[members.Bucket(m.ID, bits)] && (known.IsZero() || !m.Since.After(known)) {
+			list = append(list, m)
+		}
+	}
+	most := c.spent.most(now)
+	if len(list) > most {
+		slices.SortFunc(list, func(a, b *members.Entry) int { return cmp.Compare(members.Hash(a.ID), members.Hash(b.ID)) })
+		if most < AnswersMax {
+			at := c.rng.IntN(len(list))
+			list = append(list[at:], list[:at]...)
+		}
+	}
+	if len(list) == 0 {
+		return out
+	}
+	return append(out, Outcome{Kind: SendEntries, Entries: list, Most: most})
+}
