@@ -22,6 +22,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -90,11 +91,7 @@ type Core struct {
 	ackPayload ackPayload
 	appPings   []*appPing
 	lastPing   PingToken
-	exchanges  exchanges
-	pull       pulling
-	votes      votes
-	understood understood
-	walks      quota.Bucket // over all members, to compare versions
+	push       exchanges
 
 	timers      timer.Heap
 	out         outbox.Outbox
@@ -174,10 +171,13 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if err := c.members.Fits(c.entryRoom()); err != nil {
 		return nil, err
 	}
-	c.pullSoon(now)
+	pushing := pushPullConfig(&cfg)
+	c.push = exchanges{Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.tickPush}}
+	c.push.Start(now, &c.members)
+	c.concludePush(now, c.push.outcomes)
 	c.hs = handshakes{core: c, Endpoint: handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-		Heartbeat: cfg.Heartbeat, Capabilities: capabilities(&cfg), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
+		Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
 	})}
 	if cfg.Base != nil {
@@ -243,6 +243,7 @@ func (c *Core) Stats() Stats {
 	s := c.stats
 	s.Dropped[DropOutrun] = c.seen.Outrun()
 	c.endpoint.stats.addTo(&s)
+	s.addPushPull(&c.push.Stats)
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.aware.score
 	for _, box := range c.boxes {
 		s.DatagramsLost += box.channel.Lost()

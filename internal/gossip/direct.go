@@ -30,7 +30,6 @@ const (
 var (
 	ErrQueueFull  = errors.New("the queues of this node are full")
 	ErrUnanswered = errors.New("no acknowledgement came in time")
-	ErrPeerGone   = errors.New("the node does not answer")
 	ErrLegacy     = errors.New("the node speaks gwyh 0.1, which knows no messages to one node")
 	errOneself    = errors.New("the address is this node's own")
 )
@@ -420,7 +419,7 @@ func (c *Core) deliverDirect(now time.Time, p *peer, ch *channel, use wire.Use, 
 	switch {
 	case !first:
 	case use.Exchanged():
-		c.handleExchanged(now, p, use, id, data)
+		c.concludePush(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &p.push, use, id, data))
 	case use == wire.UseRepeat:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
-	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -104,13 +104,12 @@ func (c *cluster) joinEnded(i, n int, within time.Duration) error {
 func (c *cluster) idle() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		x := &n.exchanges
-		if len(x.byID)+len(x.theirs)+x.size+x.count[0]+x.count[1]+len(n.votes.byName)+len(n.votes.byToken)+len(n.votes.rolls) != 0 {
-			c.t.Errorf("node %d: left over: %+v, %d votes", i, *x, len(n.votes.byName))
+		if l := n.push.Load(); l != (pushpull.Load{}) {
+			c.t.Errorf("node %d: left over: %+v", i, l)
 		}
 		for _, p := range n.peers {
-			if p.ours != nil || p.asking != nil || p.theirs != nil || p.vote != nil {
-				c.t.Errorf("node %d: left over with a peer: %+v", i, p.pushes)
+			if p.push.Busy() {
+				c.t.Errorf("node %d: left over with a peer: %+v", i, p.push)
 			}
 		}
 	}
@@ -172,7 +171,7 @@ func TestStateOfANodeThatDoesNotBecomeAMemberIsMergedAllTheSame(t *testing.T) {
 func TestEmptyStateIsNotMergedAndHoldsUpNothing(t *testing.T) {
 	for name, set := range map[string]func(c *cluster, i int){
 		"empty":     func(c *cluster, i int) { c.nodes[i].app.state = nil },
-		"stateless": func(c *cluster, i int) { c.nodes[i].cfg.State = false },
+		"stateless": func(c *cluster, i int) { c.nodes[i].push.Config.State = false },
 	} {
 		for quiet := range 2 {
 			c := withStates(t, 1, lan(), 2, nil)
@@ -339,21 +338,6 @@ func TestPushPullWithARandomNodeAtItsInterval(t *testing.T) {
 	c.idle()
 }
 
-func TestPushPullsBecomeRarerInALargeCluster(t *testing.T) {
-	c := newCluster(t, 1, lan())
-	c.add(1)
-	n := c.nodes[0]
-	for _, w := range []struct {
-		nodes int
-		times time.Duration
-	}{{1, 1}, {32, 1}, {33, 2}, {64, 2}, {65, 3}, {128, 3}, {1000, 6}} {
-		n.members = members.NewTable(c.net.Now(), members.Config{Base: members.NewBase(c.net.Now(), make([]Member, w.nodes-1)), Self: n.Self()})
-		if got := n.pullInterval(); got != w.times*n.cfg.PushPullInterval {
-			t.Errorf("%d nodes: %v", w.nodes, got)
-		}
-	}
-}
-
 // One that begins more than it may, or says it will send much and does not.
 func TestPushesOfAPeerAreBounded(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, nil)
@@ -373,8 +357,8 @@ func TestPushesOfAPeerAreBounded(t *testing.T) {
 	for i := range 100 {
 		push(byte(i+1), wire.Direct{Use: wire.UsePush, Total: MessageMax, Data: make([]byte, 1000)})
 	}
-	if len(n.exchanges.theirs) != 1 || footprint(n) > before+2*chunkSize {
-		t.Errorf("%d exchanges, %d bytes for what was declared", len(n.exchanges.theirs), footprint(n)-before)
+	if l := n.push.Load(); l.Theirs != 1 || footprint(n) > before+2*chunkSize {
+		t.Errorf("%+v, %d bytes for what was declared", l, footprint(n)-before)
 	}
 	c.net.RunFor(90 * time.Second)
 	if footprint(n) > before || n.Stats().StatesRefused < 90 {
@@ -385,7 +369,7 @@ func TestPushesOfAPeerAreBounded(t *testing.T) {
 	for i := range 100 {
 		push(byte(i+1), wire.Direct{Use: wire.UsePush, Total: 1, Data: []byte("x")})
 	}
-	if got := len(n.app.calls); got > 2*(pushBurst+2) {
+	if got := len(n.app.calls); got > 2*(pushpull.PushRate.Burst+2) {
 		t.Errorf("the application was asked %d times", got)
 	}
 	c.idle()
@@ -411,16 +395,13 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 	most := 0
 	for range 100 {
 		c.net.RunFor(100 * time.Millisecond)
-		held := 0
-		for _, e := range n.exchanges.theirs {
-			held += len(e.got)
-		}
-		most = max(most, held+footprint(n))
-		if len(n.exchanges.theirs) > theirsMax || n.exchanges.size > theirsSize {
-			t.Fatalf("%d exchanges that declare %d bytes", len(n.exchanges.theirs), n.exchanges.size)
+		l := n.push.Load()
+		most = max(most, l.Held+footprint(n))
+		if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax {
+			t.Fatalf("%+v", l)
 		}
 	}
-	if len(n.app.asked) < 20 || most > theirsSize+8<<20 {
+	if len(n.app.asked) < 20 || most > pushpull.TheirsSize*MessageMax+8<<20 {
 		t.Errorf("%d asked; %d bytes held", len(n.app.asked), most)
 	}
 	if n.Stats().StatesRefused == 0 {

@@ -45,7 +45,7 @@ func (c *Core) meet(now time.Time, to netip.AddrPort) {
 // meetNode is meet with one node, and no other that may be at the address.
 func (c *Core) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 	if !slices.ContainsFunc(c.joins, func(j *join) bool { return j.to == to }) {
-		c.beginJoinOf(now, id, &join{to: to, until: now.Add(dialFor), wantsState: c.cfg.State})
+		c.beginJoinOf(now, id, &join{to: to, until: now.Add(dialFor), push: c.push.NewJoin(0)})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -72,26 +73,6 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 	})
 }
 
-// However many versions a roll names, and however many members there are, it is judged at once.
-func TestRollOfManyVersionsIsJudgedWithoutAsManyWalksOverTheMembers(t *testing.T) {
-	c := duo(t)
-	n := c.nodes[0]
-	c.do(0, func(now time.Time) {
-		var peers []Member
-		for i := range 2000 {
-			v := n.self.Versions
-			v[1], v[4] = 255-byte(i%150), 255-byte(i/150)
-			peers = append(peers, Member{ID: wire.NodeID{1, 2, byte(i), byte(i >> 8), 6: 0x80}, Versions: v})
-		}
-		if err := n.disagreement(peers[:versionsKnown]); err != nil {
-			t.Errorf("%d kinds of versions: %v", versionsKnown, err)
-		}
-		if err := n.disagreement(peers); err != errVersionsMany {
-			t.Errorf("2,000 kinds of versions: %v", err)
-		}
-	})
-}
-
 // Entries of ever new versions are held against all members at a bounded rate.
 func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	c := duo(t)
@@ -105,7 +86,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
-	if dropped := n.Stats().Dropped[DropVersions] - before; dropped < kinds-2*walksMax || n.members.Count() < walksMax {
+	if dropped := n.Stats().Dropped[DropVersions] - before; dropped < uint64(kinds-2*pushpull.WalkRate.Burst) || n.members.Count() < pushpull.WalkRate.Burst {
 		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.Count())
 	}
 }
@@ -114,7 +95,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
-	n.cfg.State = true
+	n.push.Config.State = true
 	c.do(0, func(now time.Time) {
 		p, id := n.peers[c.nodes[1].cfg.ID], wire.MessageID{6: 0x40, 15: 7}
 		d := wire.Direct{Use: wire.UsePush, Total: 10, Data: []byte("x")}

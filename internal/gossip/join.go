@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -37,23 +38,9 @@ type join struct {
 	until   time.Time
 	most    time.Time // until instead, over a transport that takes long to write
 	greeted bool      // it has begun with peer
-	agreed  bool      // nobody objects, or is asked, so that members may be exchanged
-	synced  bool      // the tables agree, or will not
-	late    bool      // synced but for what the application decides about
-	votes   int       // members of which the application decides
+	late    bool      // synced except for what the application decides about
 	timer   timer.Timer
-
-	wantsState bool // the exchange of states is not over
-	exchange   *exchange
-	rolls      *exchange
-}
-
-// tokenOrNone is the token of a Join; 0 for none.
-func (j *join) tokenOrNone() JoinToken {
-	if j == nil {
-		return 0
-	}
-	return j.token
+	push    pushpull.Join // what the applications exchange, and whether both sides agree
 }
 
 // Join makes contact with the node at an address and exchanges member lists with it. An EventJoined
@@ -66,7 +53,7 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken
 }
 
 func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, until time.Time) {
-	c.beginJoinOf(now, wire.NodeID{}, &join{token: token, to: to, until: until, wantsState: c.cfg.State})
+	c.beginJoinOf(now, wire.NodeID{}, &join{token: token, to: to, until: until, push: c.push.NewJoin(uint64(token))})
 }
 
 // beginJoinOf begins a Join that only the node of the given id may answer; any node, if the id is zero.
@@ -95,8 +82,8 @@ func (c *Core) doubtJoin(now time.Time, j *join) {
 		c.timers.Set(&j.timer, now.Add(joinDoubt))
 		return
 	}
-	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, wantsState: c.cfg.State}
-	j.token = 0 // nobody is told of its end
+	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, push: c.push.NewJoin(uint64(j.token))}
+	j.token, j.push.Token = 0, 0 // nobody is told of its end
 	c.endJoin(now, j, nil)
 	again.timer.Fire = func(now time.Time) { c.joinTimeout(now, again) }
 	c.joins = append(c.joins, again)
@@ -152,7 +139,7 @@ func (c *Core) joining(p *peer) bool {
 // joinSynced notes that tables were exchanged with p.
 func (c *Core) joinSynced(now time.Time, p *peer) {
 	for _, j := range slices.Clone(c.joins) {
-		if j.peer == p && j.agreed && !j.synced {
+		if j.peer == p && j.push.Agreed && !j.push.Synced {
 			j.late = true
 			c.joinCalm(now, j)
 		}
@@ -162,17 +149,15 @@ func (c *Core) joinSynced(now time.Time, p *peer) {
 // joinCalm goes on with a Join whose tables agree once the application has said who is taken in: it gets
 // the other's state. What remains is the wait for a link.
 func (c *Core) joinCalm(now time.Time, j *join) {
-	if !slices.Contains(c.joins, j) || !j.late || j.votes > 0 {
+	if !slices.Contains(c.joins, j) || !j.late || j.push.Votes > 0 {
 		return
 	}
-	if !j.synced {
-		j.synced = true
+	if !j.push.Synced {
+		j.push.Synced = true
 		c.chooseFirst(now)
-		if e := j.exchange; e != nil && e.phase == merging {
-			c.merge(now, e) // comes back here if there is nothing to merge
-		}
+		c.concludePush(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
 	}
-	if !j.wantsState && slices.Contains(c.joins, j) {
+	if !j.push.WantsState() && slices.Contains(c.joins, j) {
 		c.timers.Set(&j.timer, now.Add(joinLinkWait))
 		c.joinLinked(now)
 	}
@@ -184,7 +169,7 @@ func (c *Core) joinLinked(now time.Time) {
 		return
 	}
 	for _, j := range slices.Clone(c.joins) {
-		if j.synced && !j.wantsState {
+		if j.push.Synced && !j.push.WantsState() {
 			c.endJoin(now, j, nil)
 		}
 	}
@@ -192,11 +177,11 @@ func (c *Core) joinLinked(now time.Time) {
 
 func (c *Core) joinTimeout(now time.Time, j *join) {
 	switch {
-	case j.synced && !j.wantsState:
+	case j.push.Synced && !j.push.WantsState():
 		c.endJoin(now, j, nil)
 	case j.attempt == 0 && now.Before(j.until):
 		c.doubtJoin(now, j)
-	case j.synced:
+	case j.push.Synced:
 		c.endJoin(now, j, ErrStateTimeout)
 	default:
 		c.endJoin(now, j, ErrJoinTimeout)
@@ -237,12 +222,7 @@ func (c *Core) endJoin(now time.Time, j *join, err error) {
 		c.hs.Cancel(j.attempt)
 		delete(c.dials, j.attempt)
 	}
-	for _, e := range []*exchange{j.exchange, j.rolls} {
-		if e != nil {
-			e.join = nil
-			c.endExchange(now, e, nil)
-		}
-	}
+	c.concludePush(now, c.push.EndJoin(c.push.outcomes, &j.push))
 	if j.token != 0 {
 		c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
 	}

@@ -39,7 +39,7 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	}
 	switch m.Kind {
 	case wire.KindBroadcast:
-		if p.vetoed || c.members.Get(p.id) == nil {
+		if p.push.Vetoed || c.members.Get(p.id) == nil {
 			c.drop(DropUnexpected) // it was kept out
 			return
 		}

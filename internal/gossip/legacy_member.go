@@ -35,7 +35,7 @@ func (c *Core) heardLegacy(now time.Time, p *peer) {
 	}
 	m := c.members.Get(p.id)
 	switch {
-	case !c.self.Live() || p.vote != nil || p.vetoed:
+	case !c.self.Live() || p.push.Asked() || p.push.Vetoed:
 	case m == nil || !m.Live() && now.Sub(m.Since) >= legacyRevive:
 		c.meetLegacy(now, p, m)
 	case m.Live() && millis(now) > m.Incarnation+uint64(p.old.lease.Milliseconds()):

@@ -124,7 +124,7 @@ func (c *Core) readyLegacy(now time.Time, p *peer) {
 // askLegacy asks for the messages of a member that hands were shaken with: once, and again only if it has forgotten that
 // we asked. It reports whether there is nothing more to wait for.
 func (c *Core) askLegacy(now time.Time, p *peer) bool {
-	if !p.old.fresh || !c.self.Live() || p.vetoed {
+	if !p.old.fresh || !c.self.Live() || p.push.Vetoed {
 		return true
 	}
 	if !c.isMember(p) {

@@ -123,8 +123,7 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 	}
 	c.overlaid(now, out)
 	c.rechoose(now)
-	if c.pull.waits {
-		c.pull.waits = false
+	if c.push.Selected() {
 		c.pullFrom(now, c.drawSelected(now))
 	}
 }
@@ -143,8 +142,7 @@ func (c *Core) askSelection() {
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
 // first of every PushPullNodes turns.
 func (c *Core) drawSelected(now time.Time) *members.Entry {
-	c.pull.turn++
-	return c.overlay.DrawSelected(now, c.pull.turn%max(c.cfg.PushPullNodes, 1) == 0)
+	return c.overlay.DrawSelected(now, c.push.TakeTurn())
 }
 
 // measure measures the distance of a member that the Overlay has drawn, by a handshake if there is no session.
@@ -184,11 +182,11 @@ func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 // waits for the verdict.
 func (c *Core) handleStart(now time.Time, p *peer) {
 	c.remind(now, p)
-	if p.vote != nil {
-		p.vote.start = true
+	if p.push.Asked() {
+		p.push.Subscribe()
 		return
 	}
-	c.overlaid(now, c.overlay.HandleStart(c.overlay.acts, now, &p.overlay, p.vetoed))
+	c.overlaid(now, c.overlay.HandleStart(c.overlay.acts, now, &p.overlay, p.push.Vetoed))
 }
 
 // unlink ends the link with p on this side, without telling it.

@@ -94,8 +94,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 			c.applyAlive(now, e, from, how)
 		}
 		if from != nil && from.id == e.ID {
-			from.introduced = true
-			c.mergeWaiting(now, from)
+			c.concludePush(now, c.push.Introduced(c.push.outcomes, now, &c.members, &from.push))
 		}
 	case members.Gone:
 		c.stats.EntriesDead++
@@ -125,7 +124,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 		c.measured(p, p.packets.RTT())
 	}
 	if !m.Legacy() {
-		c.noteVersions(m.Versions)
+		c.push.Versions.Note(m.Versions)
 	}
 	if from != nil && from.id == m.ID && !from.linked {
 		from.swim.ward = now.Add(wardFor)
@@ -136,8 +135,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
 	if p != nil {
-		p.approved = nil
-		c.mergeWaiting(now, p)
+		c.concludePush(now, c.push.Admitted(c.push.outcomes, now, &c.members, &p.push))
 	}
 }
 
@@ -179,7 +177,7 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	c.drop(d)
 	c.warn(now, "refusal "+d.String(), "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
 	if from != nil && from.id == e.ID {
-		from.vetoed = !c.isLive(e.ID)
+		from.push.Vetoed = !c.isLive(e.ID)
 	}
 	return false
 }
@@ -217,7 +215,7 @@ func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	if p == nil {
 		return
 	}
-	p.introduced = false
+	p.push.Forget()
 	if m.State == wire.StateDead && !c.hearsNobody(now) {
 		c.correct(now, p, m)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -38,13 +39,7 @@ type peer struct {
 
 	old       *oldPeer // nil for a Go node
 	name      string   // as its handshake or its identity says; empty when not known
-	versions  [6]byte  // as its identity says; zero when not known
-	asksMerge bool     // its application is asked before clusters become one
-	judges    bool     // it may refuse a node that joins
-	pushes
-
-	sync  antientropy.Peer
-	dials []handshake.AttemptID // that ended with this peer and are not confirmed
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 }
 
 // roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.
@@ -151,7 +146,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	p := c.peers[e.Peer]
 	if p == nil {
 		c.makeRoom(now)
-		p = &peer{core: c, id: e.Peer, legacy: e.Legacy}
+		p = &peer{core: c, id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}}
 		p.overlay.Init(e.Peer)
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.timer.Fire = p.tick
@@ -164,13 +159,13 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	}
 	p.zone = e.Zone
 	if e.HasVersions {
-		p.versions = e.Versions
+		p.push.Versions = e.Versions
 	}
 	p.swim.heard = now
-	p.introduced = false
+	p.push.Forget()
 	p.packets.SetMaxDatagram(int(e.MaxDatagram))
 	p.swim.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
-	p.asksMerge, p.judges = e.Capabilities&asksMerge != 0, e.Capabilities&judgesNodes != 0
+	p.push.SetCapabilities(e.Capabilities)
 	if e.Name != "" {
 		p.name = e.Name
 	}
@@ -472,7 +467,7 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path
 	case wire.KindProbeResult:
 		c.handleProbeResult(now, p, m.Data)
 	case wire.KindStateRefused:
-		c.handleStateRefused(now, p, m.Data)
+		c.concludePush(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
 	case wire.KindUnknown:
 		c.drop(DropUnknownBody)
 	default:
@@ -488,7 +483,7 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	p.name, p.versions = string(e.Name), e.Versions
+	p.name, p.push.Versions = string(e.Name), e.Versions
 }
 
 // forget drops what leads to a session.
@@ -559,7 +554,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 	p.packets.Discard()
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
-	c.dropExchanges(now, p)
+	c.concludePush(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
 		c.hs.attemptFailed(now, a, ErrPeerGone)
 	}

@@ -1,149 +1,260 @@
 package gossip
 
 import (
-	"bytes"
-	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// pushPullNodes is how many nodes there may be until push/pulls become rarer.
-const pushPullNodes = 32
+// What questions to the application are named by, and why Joins fail because of the applications.
+type (
+	StateToken         = pushpull.Token
+	VoteToken          = pushpull.VoteToken
+	VetoError          = pushpull.VetoError
+	VersionError       = pushpull.VersionError
+	StateTooLargeError = pushpull.StateTooLargeError
+)
 
-// pulling is the push/pull with a random member.
-type pulling struct {
-	timer timer.Timer
-	next  wire.NodeID // whom a session is waited for with; zero for nobody
-	waits bool        // for the application's selection
-	turn  int         // counts those with selected members
+// Errors of exchanges.
+var (
+	ErrStateTimeout = pushpull.ErrTimeout
+	ErrPeerGone     = pushpull.ErrPeerGone
+)
+
+// exchanges are the exchanges of a core with others, and what the core does about their outcomes.
+type exchanges struct {
+	*pushpull.Exchanger
+	outcomes outcome.Buffer[pushpull.Outcome]
+	timer    timer.Timer
+}
+
+// metaUsual is the bound of metadata that nodes have if nothing else is configured, in bytes.
+const metaUsual = 512
+
+func pushPullConfig(cfg *Config) pushpull.Config {
+	return pushpull.Config{Versions: cfg.Versions, MessageMax: MessageMax,
+		State: cfg.State, AskMerge: cfg.AskMerge, AskAlive: cfg.AskAlive, Judges: cfg.Allow != nil || cfg.MetaMax != metaUsual,
+		Interval: cfg.PushPullInterval, Nodes: cfg.PushPullNodes}
+}
+
+// concludePush acts on the outcomes that one input to the Exchanger has appended to c.push.outcomes.
+func (c *Core) concludePush(now time.Time, out []pushpull.Outcome) {
+	x := &c.push
+	switch at := x.NextTimeout(); {
+	case at.IsZero():
+		c.timers.Stop(&x.timer)
+	case !x.timer.Pending() || !x.timer.At().Equal(at):
+		c.timers.Set(&x.timer, at)
+	}
+	x.outcomes.Work(out, func(o *pushpull.Outcome) { c.actOnPush(now, o) })
+}
+
+// tickPush does what is due of exchanges.
+func (c *Core) tickPush(now time.Time) {
+	for at := c.push.NextTimeout(); !at.IsZero() && !at.After(now); at = c.push.NextTimeout() {
+		c.concludePush(now, c.push.HandleTimeout(c.push.outcomes, now, &c.members, c.progressOf))
+	}
+	c.concludePush(now, c.push.outcomes)
+}
+
+func (c *Core) actOnPush(now time.Time, o *pushpull.Outcome) {
+	switch o.Kind {
+	case pushpull.StateWanted:
+		c.events = append(c.events, Event{Kind: EventStateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
+	case pushpull.StateArrived:
+		c.events = append(c.events, Event{Kind: EventState, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
+	case pushpull.MergeAsked:
+		c.events = append(c.events, Event{Kind: EventMergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
+	case pushpull.AliveAsked:
+		c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
+	case pushpull.ListArrived:
+		c.concludePush(now, c.push.JudgeList(c.push.outcomes, now, &c.members, o.Exchange, o.Members, c.vetoOf(o.Member)))
+	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
+		c.actOnJoin(now, o)
+	case pushpull.RoomMade:
+		c.advanceJoins(now)
+	case pushpull.PullDue:
+		c.pullRandom(now)
+	case pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge, pushpull.OwnStateTooLarge:
+		c.logPush(now, o)
+	default:
+		c.sendPush(now, o)
+	}
+}
+
+// tokenOf is the token of the Join that a question belongs to; 0 for none.
+func tokenOf(j *pushpull.Join) JoinToken {
+	if j == nil {
+		return 0
+	}
+	return JoinToken(j.Token)
+}
+
+// vetoOf is why this node does not take in the other end of a Join; nil if it may. node is nil if it is a member.
+func (c *Core) vetoOf(node *Member) error {
+	if node == nil {
+		return nil
+	}
+	var e wire.Member
+	d, err := c.refusal((&members.Entry{Member: *node}).Fill(&e))
+	if err != nil {
+		c.drop(d)
+	}
+	return err
+}
+
+func (c *Core) actOnJoin(now time.Time, o *pushpull.Outcome) {
+	j := c.joinOf(o.Join)
+	switch {
+	case j == nil:
+	case o.Kind == pushpull.Agreed:
+		c.greet(now, j.peer)
+	case o.Kind == pushpull.JoinFailed:
+		c.endJoin(now, j, o.Err)
+	default:
+		c.joinCalm(now, j)
+	}
+}
+
+// joinOf is the Join that a part of one belongs to; nil if it has ended.
+func (c *Core) joinOf(part *pushpull.Join) *join {
+	for _, j := range c.joins {
+		if &j.push == part {
+			return j
+		}
+	}
+	return nil
+}
+
+func (c *Core) logPush(now time.Time, o *pushpull.Outcome) {
+	if o.Kind == pushpull.OwnStateTooLarge {
+		c.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", o.Size, MessageMax)
+		return
+	}
+	p := c.peers[o.Peer.ID]
+	if p == nil {
+		return
+	}
+	name, at := c.nameOf(p), p.set.Path().Remote
+	switch o.Kind {
+	case pushpull.VetoedHere:
+		c.warn(now, "merge", "not becoming one cluster with %q at %s: %q", name, at, o.Err.Error())
+	case pushpull.VetoedThere:
+		c.warn(now, "refused", "%q at %s refuses this node: %q", name, at, o.Err.(*VetoError).Reason)
+	case pushpull.StateTooLarge:
+		c.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", name, at, o.Size, MessageMax)
+	}
+}
+
+// sendPush sends what the Exchanger wants sent.
+func (c *Core) sendPush(now time.Time, o *pushpull.Outcome) {
+	if o.Kind == pushpull.StopSending {
+		if s := c.sends[o.ID]; s != nil {
+			c.endSend(now, s, nil)
+		}
+		return
+	}
+	p := c.peers[o.Peer.ID]
+	if p == nil {
+		return
+	}
+	switch o.Kind {
+	case pushpull.SendNothing:
+		c.plain = wire.AppendDirect(c.plain[:0], o.ID, wire.Direct{Use: o.Use})
+		c.sendPlain(now, p, c.plain)
+	case pushpull.SendRefusal:
+		c.plain = wire.AppendStateRefused(c.plain[:0], c.newID(), o.ID)
+		c.sendPlain(now, p, c.plain)
+	case pushpull.Send:
+		c.sendExchange(now, p, o)
+	}
+}
+
+// sendExchange sends a push or an answer, and says how that went.
+func (c *Core) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
+	e, id, x := o.Exchange, o.ID, &c.push
+	if !x.InProgress(e) {
+		return
+	}
+	if id == (wire.MessageID{}) {
+		id = c.newDirectID()
+	}
+	s := &outgoing{id: id, to: p.set.Path().Remote, use: o.Use, until: o.Until}
+	s.done = func(now time.Time, err error) { c.concludePush(now, x.SendEnded(x.outcomes, e, id, err)) }
+	if err := c.submit(now, s, p, o.Data); err != nil {
+		c.concludePush(now, x.NotSent(x.outcomes, now, e))
+		return
+	}
+	c.concludePush(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
+}
+
+// progressOf says when bytes of a large message last came from a peer, if a part of it is here.
+func (c *Core) progressOf(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
+	if p := c.peers[of.ID]; p != nil {
+		for _, a := range p.receiving {
+			if a.direct && a.id == id && a.chunks != nil {
+				return a.progress, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
+
+// expected decides about a piece of a push or an answer before anything of it is kept.
+func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
+	out, ok := c.push.Expect(c.push.outcomes, now, &c.members, &p.push, id, d, c.progressOf)
+	c.concludePush(now, out)
+	return ok
+}
+
+// AnswerState answers an EventStateWanted. data is not kept.
+func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
+	c.concludePush(now, c.push.AnswerState(c.push.outcomes, now, &c.members, t, data))
+}
+
+// StateMerged tells that the application is done with an EventState.
+func (c *Core) StateMerged(now time.Time, t StateToken) {
+	c.concludePush(now, c.push.StateMerged(c.push.outcomes, t))
+}
+
+// AnswerMerge answers an EventMergeAsked; an error keeps the clusters apart.
+func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
+	c.concludePush(now, c.push.AnswerMerge(c.push.outcomes, now, &c.members, t, veto))
 }
 
 // pushPull compares tables with p and exchanges the states of the applications. join tells the
 // applications that one of the two is joining the other.
 func (c *Core) pushPull(now time.Time, p *peer, join bool) {
 	c.compare(now, p)
-	use := wire.UsePush
-	if join {
-		use = wire.UseJoinPush
-	}
-	c.exchangeStates(now, p, use, nil, now.Add(exchangeFor))
+	c.concludePush(now, c.push.PushPull(c.push.outcomes, now, &p.push, join))
 }
 
-// exchangeStates begins an exchange of states by asking our application for its own. It reports whether
-// it could.
-func (c *Core) exchangeStates(now time.Time, p *peer, use wire.Use, j *join, until time.Time) bool {
-	if !c.cfg.State {
-		return false
-	}
-	e := c.begin(now, p, use, j, until)
-	if e == nil {
-		return false
-	}
-	if j != nil {
-		j.exchange = e
-	}
-	c.askState(e)
-	return true
-}
-
-func (c *Core) askState(e *exchange) {
-	c.events = append(c.events, Event{Kind: EventStateWanted, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins()})
-}
-
-// AnswerState answers an EventStateWanted. data is not kept.
-func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
-	e := c.exchanges.byID[t]
-	if e == nil || e.phase != asked || e.rolls() {
-		return
-	}
-	if len(data) > MessageMax {
-		c.answerLargeState(now, e, len(data))
-		return
-	}
-	if e.ours {
-		e.own = bytes.Clone(data)
-		c.push(now, e)
-		return
-	}
-	c.answerPush(now, e, e.use.Answer(), data)
-}
-
-// answerPush answers a push and goes on with what it brought. A push that is refused brings nothing: it comes again.
-func (c *Core) answerPush(now time.Time, e *exchange, use wire.Use, data []byte) {
-	if !c.answer(now, e, use, data) {
-		c.endExchange(now, e, nil)
-		return
-	}
-	e.phase, e.until = merging, now.Add(memberWait)
-	c.merge(now, e)
-}
-
-// memberWait is how long the state of a node waits for the node's entry, which may have been lost and comes again
-// with the next rounds of its comparison, and for the application's verdict on it.
-const memberWait = 5 * time.Second
-
-// merge hands the application what the peer sent, after the application has heard of the peer: in a Join of ours
-// the members have been taken in before, and the push of another node waits for that node's entry.
-func (c *Core) merge(now time.Time, e *exchange) {
-	switch {
-	case len(e.got) == 0:
-		c.endExchange(now, e, nil)
-	case e.join != nil && !e.join.synced:
-	case !e.ours && now.Before(e.until) && c.awaited(e.peer):
-		c.timers.Set(&e.timer, e.until)
-	default:
-		c.events = append(c.events, Event{Kind: EventState, State: e.token, Token: e.join.tokenOrNone(), Joining: e.use.Joins(), Data: e.got})
-		e.got = nil
-		c.timers.Stop(&e.timer)
+// advanceJoins begins what Joins wait for and the bounds now allow: the states, and the agreement.
+func (c *Core) advanceJoins(now time.Time) {
+	for _, j := range slices.Clone(c.joins) {
+		if j.greeted && j.peer != nil && !j.peer.legacy {
+			c.concludePush(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &j.peer.push, &j.push, j.until))
+		}
 	}
 }
 
-// awaited reports whether the entry of a node that is no member is on its way, or is being decided about.
-func (c *Core) awaited(p *peer) bool {
-	return !c.isLive(p.id) && (!p.introduced || p.vote != nil)
-}
-
-// mergeWaiting hands over the state of a node that has waited for its entry.
-func (c *Core) mergeWaiting(now time.Time, p *peer) {
-	if e := p.theirs; e != nil && e.phase == merging && e.got != nil {
-		c.merge(now, e)
-	}
-}
-
-// StateMerged tells that the application is done with an EventState.
-func (c *Core) StateMerged(now time.Time, t StateToken) {
-	if e := c.exchanges.byID[t]; e != nil && e.phase == merging {
-		c.endExchange(now, e, nil)
-	}
-}
-
-// pullSoon sets the time of the first push/pull, anywhere in the interval, so that nodes that started
-// together do not do it together.
-func (c *Core) pullSoon(now time.Time) {
-	c.pull.timer.Fire = c.pullRandom
-	if i := c.pullInterval(); i > 0 {
-		c.timers.Set(&c.pull.timer, now.Add(1+time.Duration(c.rng.Int64N(int64(i)))))
-	}
-}
-
-// pullInterval is the time between push/pulls of this node: in a larger cluster longer, one more
-// interval for each time that it doubles.
-func (c *Core) pullInterval() time.Duration {
-	return c.cfg.PushPullInterval / time.Duration(max(c.cfg.PushPullNodes, 1)) * time.Duration(1+bits.Len(uint(max(c.members.Count()-1, 0)/pushPullNodes)))
+// releaseState hands over the state of a node that has waited for the node's entry.
+func (c *Core) releaseState(now time.Time, p *peer) {
+	c.concludePush(now, c.push.Release(c.push.outcomes, now, &c.members, &p.push))
 }
 
 // pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
 func (c *Core) pullRandom(now time.Time) {
-	i := c.pullInterval()
-	c.timers.Set(&c.pull.timer, now.Add(i-i/8+time.Duration(c.rng.Int64N(int64(i/4)))))
-	if !c.self.Live() || c.members.Count()-c.members.CountLegacy() < 2 {
+	if !c.self.Live() || c.members.CountGo() < 2 {
 		return
 	}
 	if c.cfg.AskSelection {
-		c.pull.waits = true
+		c.push.AwaitSelection()
 		c.overlaid(now, c.overlay.AskSelection(c.overlay.acts, now))
 		return
 	}
@@ -159,7 +270,7 @@ func (c *Core) pullFrom(now time.Time, m *members.Entry) {
 	if m == nil || !c.self.Live() {
 		return
 	}
-	c.pull.next = m.ID
+	c.push.PullFrom(m.ID)
 	switch p := c.peers[m.ID]; {
 	case p != nil && p.set.Current(now) != nil:
 		c.pullReady(now, p)
@@ -170,8 +281,7 @@ func (c *Core) pullFrom(now time.Time, m *members.Entry) {
 
 // pullReady does the push/pull that waited for a session with p.
 func (c *Core) pullReady(now time.Time, p *peer) {
-	if c.pull.next == p.id && !p.legacy {
-		c.pull.next = wire.NodeID{}
+	if !p.legacy && c.push.TakePull(p.id) {
 		c.pushPull(now, p, false)
 	}
 }

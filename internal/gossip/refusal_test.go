@@ -11,7 +11,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/simnet"
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // refusals are the ways in which a node does not take another one in, and words of the reason.
@@ -145,19 +144,4 @@ func TestApplicationIsAskedOnceAboutTheOtherNodeOfAJoin(t *testing.T) {
 		}
 	}
 	c.idle()
-}
-
-// A list of all members is for MergeDelegates and versions alone.
-func TestNodesThatJudgeOnlyEachOtherSendOnlyThemselves(t *testing.T) {
-	for _, merge := range []bool{false, true} {
-		c := newCluster(t, 1, lan())
-		c.tweak = func(_ int, cfg *Config) { cfg.AskAlive, cfg.AskMerge = true, merge }
-		c.add(10)
-		c.form(5 * time.Second)
-		sent := 0
-		err := wire.ParseRoll(c.nodes[0].roll(c.nodes[0].links[0]), func(*wire.Member) bool { sent++; return true })
-		if want := map[bool]int{false: 1, true: 10}[merge]; sent != want || err != nil {
-			t.Errorf("asked about clusters %v: %d members, %v", merge, sent, err)
-		}
-	}
 }

@@ -78,7 +78,7 @@ func TestNodeThatMayChooseNobodyStillHearsBroadcasts(t *testing.T) {
 
 func TestApplicationIsAskedAtMostFourTimesASecond(t *testing.T) {
 	c := choosy(t, 4, func(int) bool { return true }, 0)
-	c.nodes[0].timers.Stop(&c.nodes[0].pull.timer) // before which it is asked too
+	c.nodes[0].push.Config.Interval = -1 // before which it is asked too
 	before := c.nodes[0].app.selections
 	for i := range 100 {
 		c.do(1, func(now time.Time) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -93,7 +94,9 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	n, peer := c.nodes[0], c.nodes[1]
-	n.cfg.State, n.cfg.AskMerge, n.cfg.AskAlive, n.cfg.DatagramMax = true, true, true, DatagramProbed
+	asks := &n.push.Config
+	asks.State, asks.AskMerge, asks.AskAlive = true, true, true
+	n.cfg.AskAlive, n.cfg.DatagramMax = true, DatagramProbed
 	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
 	seal := peer.peers[n.cfg.ID].set.Current(now)
 	plains := specimens()
@@ -143,8 +146,12 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || len(n.swim.helps) > helpsMax {
 		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), n.members.CountReserved(), n.members.CountTombstones(), len(n.swim.helps))
 	}
-	if x := &n.exchanges; len(x.theirs) > theirsMax || x.size > theirsSize || len(n.votes.byName) > votesMax || n.stats.StatesReceived == 0 {
-		t.Errorf("%d exchanges of %d bytes, %d votes, %d states came", len(x.theirs), x.size, len(n.votes.byName), n.stats.StatesReceived)
+	l := n.push.Load()
+	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {
+		t.Errorf("%+v", l)
+	}
+	if n.Stats().StatesReceived == 0 {
+		t.Error("no state came")
 	}
 	if n.store.size > storeMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
 		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, n.members.CountAll(), len(n.peers))

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -129,4 +130,14 @@ func Drops() []Drop {
 		all[i] = Drop(i)
 	}
 	return all
+}
+
+// addPushPull adds what the exchanges with other nodes count.
+func (s *Stats) addPushPull(x *pushpull.Stats) {
+	s.StatesSent, s.StatesReceived, s.StatesRefused, s.StatesTooLarge = x.Sent, x.Received, x.Refused, x.TooLarge
+	s.Vetoed, s.StateLocal, s.StateRemote = x.Vetoed, x.LocalSize, x.RemoteSize
+	s.Dropped[DropMalformedBody] += x.Malformed
+	s.Dropped[DropUnexpected] += x.Unexpected
+	s.Dropped[DropQueueFull] += x.Crowded
+	s.Dropped[DropVersions] += x.Unfit
 }

@@ -1,152 +1,97 @@
 package gossip
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// VoteToken names a question about a node in the event that asks it and the command that answers it.
-type VoteToken uint64
-
-// votesMax bounds the names that wait for a verdict.
-const votesMax = 1024
-
-// vote is an alive entry that waits for the application's verdict.
-type vote struct {
-	token VoteToken
-	entry Member
-	from  wire.NodeID
-	how   origin
-	join  *join // in which it was learnt; nil for none
-	start bool  // the node has asked to subscribe meanwhile
-	newer *vote // what came after it
-}
-
-// votes are the entries that wait.
-type votes struct {
-	last    VoteToken
-	byName  map[string]*vote
-	byToken map[VoteToken]*vote
-	rolls   map[VoteToken]*exchange // whose peers wait for a verdict
-}
 
 // heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
 // nothing new of a member but that it lives is not asked about: its refutation shall not wait.
 func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) bool {
-	if !c.cfg.AskAlive || m != nil && m.Live() && sameNode(&m.Member, e) || c.isApproved(e) {
+	if !c.cfg.AskAlive || m != nil && m.Live() && pushpull.SameNode(&m.Member, e) {
+		return false
+	}
+	about := c.peers[e.ID]
+	if about != nil && about.push.Approved(e) {
 		return false
 	}
 	if !c.admissible(now, e, from) {
 		return true
 	}
-	v := &vote{entry: c.members.MemberOf(e), how: how}
+	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == synced}
 	if from != nil {
-		v.from, v.join = from.id, c.joinWith(from)
-	}
-	if before := c.votes.byName[v.entry.Name]; before != nil {
-		if v.entry.Incarnation > before.latest().entry.Incarnation {
-			before.newer = v
+		entry.From = from.id
+		if j := c.joinWith(from); j != nil {
+			entry.Join = &j.push
 		}
-		if from != nil && from.id == before.entry.ID {
-			from.vote = before
-		}
-		return true
 	}
-	if len(c.votes.byName) >= votesMax {
-		c.drop(DropQueueFull)
-		return true
-	}
-	c.askAlive(v)
+	c.concludePush(now, c.push.AskAlive(c.push.outcomes, entry, about.pushPeer(), from.pushPeer()))
 	return true
 }
 
-// sameNode reports whether an entry says of a member what is known already.
-func sameNode(m *Member, e *wire.Member) bool {
-	return m.Name == string(e.Name) && m.Addr == e.Addr && m.Versions == e.Versions && m.Zone.Valid == e.HasZone &&
-		m.Zone.Name == string(e.ZoneName) && bytes.Equal(m.Meta, e.Meta)
-}
-
-// isApproved reports whether the application has admitted an entry when its node joined.
-func (c *Core) isApproved(e *wire.Member) bool {
-	p := c.peers[e.ID]
-	return p != nil && p.approved != nil && p.approved.Incarnation == e.Incarnation && sameNode(p.approved, e)
-}
-
-// latest is the newest of the entries of one name.
-func (v *vote) latest() *vote {
-	if v.newer != nil {
-		return v.newer
+// pushPeer is what the Exchanger keeps about a peer; nil for none.
+func (p *peer) pushPeer() *pushpull.Peer {
+	if p == nil {
+		return nil
 	}
-	return v
+	return &p.push
 }
 
 // joinWith is the Join that takes in the members of p; nil for none.
 func (c *Core) joinWith(p *peer) *join {
 	for _, j := range c.joins {
-		if j.peer == p && j.agreed && !j.synced {
+		if j.peer == p && j.push.Agreed && !j.push.Synced {
 			return j
 		}
 	}
 	return nil
 }
 
-// askAlive asks the application about an entry.
-func (c *Core) askAlive(v *vote) {
-	x := &c.votes
-	if x.byName == nil {
-		x.byName, x.byToken = make(map[string]*vote), make(map[VoteToken]*vote)
-	}
-	x.last++
-	v.token = x.last
-	x.byName[v.entry.Name], x.byToken[v.token] = v, v
-	if p := c.peers[v.entry.ID]; p != nil {
-		p.vote = v
-	}
-	if v.join != nil {
-		v.join.votes++
-	}
-	c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: v.token, Token: v.join.tokenOrNone(), Member: v.entry})
-}
-
 // AnswerAlive answers an EventAliveAsked; an error keeps the node out.
 func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
-	if e := c.votes.rolls[t]; e != nil {
-		c.answerNode(now, e, veto)
+	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)
+	if c.concludePush(now, out); ok {
 		return
 	}
-	v := c.votes.byToken[t]
+	v := c.push.AnswerAlive(t, veto)
 	if v == nil {
 		return
 	}
-	delete(c.votes.byToken, t)
-	delete(c.votes.byName, v.entry.Name)
-	p := c.peers[v.entry.ID]
+	p := c.peers[v.ID]
 	if p != nil {
-		p.vote, p.vetoed = nil, veto != nil && !c.isLive(p.id)
+		c.push.Decided(&c.members, &p.push, veto)
 	}
 	if veto != nil {
-		c.stats.Vetoed++
-		c.warn(now, "alive", "%q at %s is kept out: %q", v.entry.Name, v.entry.Addr, veto.Error())
+		c.warn(now, "alive", "%q at %s is kept out: %q", v.Name, v.Addr, veto.Error())
 	} else {
 		c.admit(now, v)
 	}
-	if v.newer != nil {
-		v.newer.start = v.start
-		c.askAlive(v.newer)
-	} else if v.start && p != nil {
+	if newer := v.Newer(); newer != nil {
+		c.concludePush(now, c.push.Ask(c.push.outcomes, newer, c.peers[newer.ID].pushPeer()))
+	} else if v.Subscribes() && p != nil {
 		c.handleStart(now, p)
 	}
 	if p != nil {
-		c.mergeWaiting(now, p)
+		c.releaseState(now, p)
 	}
-	if j := v.join; j != nil {
-		j.votes--
-		c.noteVerdicts(now, j)
-		c.joinCalm(now, j)
-	} else if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil { // it may be joining, and wait for tables that agree
+	c.verdictGiven(now, v, p, veto)
+}
+
+// verdictGiven goes on with the Join in which an entry was learned. Where there is none, the node may be joining and
+// wait for tables that agree.
+func (c *Core) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
+	if v.Join != nil {
+		v.Join.Votes--
+		if j := c.joinOf(v.Join); j != nil {
+			c.noteVerdicts(now, j)
+			c.joinCalm(now, j)
+		}
+		return
+	}
+	if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil {
 		c.sendRoot(now, p)
 	}
 }
@@ -155,7 +100,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 // before it. The comparison has ended if the verdicts have made the tables equal, and else is begun again.
 func (c *Core) noteVerdicts(now time.Time, j *join) {
 	p := j.peer
-	if j.votes > 0 || j.late || p == nil || !p.sync.Active() || p.sync.Waiting() {
+	if j.push.Votes > 0 || j.late || p == nil || !p.sync.Active() || p.sync.Waiting() {
 		return
 	}
 	if p.sync.LastRoot() == c.members.Root() {
@@ -167,20 +112,30 @@ func (c *Core) noteVerdicts(now time.Time, j *join) {
 }
 
 // isLive reports whether a node is a live member: what is new of one may be refused, but it stays.
-func (c *Core) isLive(id wire.NodeID) bool {
-	m := c.members.Get(id)
-	return m != nil && m.Live()
-}
+func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }
 
 // admit takes in an entry that was decided upon.
-func (c *Core) admit(now time.Time, v *vote) {
-	row := members.Entry{Member: v.entry}
+func (c *Core) admit(now time.Time, v *pushpull.Vote) {
 	var e wire.Member
-	row.Fill(&e)
+	(&members.Entry{Member: v.Member}).Fill(&e)
 	m := c.members.Get(e.ID)
 	if m != nil && !m.SupersededBy(&e) {
 		c.stats.MembersStale++
 		return
 	}
-	c.applyAlive(now, &e, c.peers[v.from], v.how)
+	how := flooded
+	if v.Synced {
+		how = synced
+	}
+	c.applyAlive(now, &e, c.peers[v.From], how)
+}
+
+// goesWithOthers reports whether an alive entry is of a node that understands all members, and is
+// understood by them.
+func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
+	fit := c.push.Fits(now, &c.members, e, from.pushPeer())
+	if s := fit.Stranger; s != nil {
+		c.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, s))
+	}
+	return fit.OK
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -269,12 +270,12 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 		n.apply(now, said(0, at+1, "second"), nil, flooded)
 		n.apply(now, said(0, at+2, "third"), nil, flooded)
 		n.apply(now, said(0, at+1, "second"), nil, flooded)
-		for i := range 2 * votesMax {
+		for i := range 2 * pushpull.VotesMax {
 			n.apply(now, said(i+1, at, ""), nil, flooded)
 		}
 	})
-	if len(n.votes.byName) != votesMax || len(n.app.asked) != votesMax || n.Stats().Dropped[DropQueueFull] != votesMax+1 {
-		t.Errorf("%d names wait, %d questions, %d dropped", len(n.votes.byName), len(n.app.asked), n.Stats().Dropped[DropQueueFull])
+	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[DropQueueFull] != pushpull.VotesMax+1 {
+		t.Errorf("%d names wait, %d questions, %d dropped", got, len(n.app.asked), n.Stats().Dropped[DropQueueFull])
 	}
 	answer := func() {
 		q := n.app.asked
@@ -290,7 +291,7 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 		t.Fatalf("asked next: %+v", n.app.asked)
 	}
 	answer()
-	if m := n.members.Named("stranger-0"); m == nil || string(m.Meta) != "third" || len(n.members.Live()) != votesMax+1 {
+	if m := n.members.Named("stranger-0"); m == nil || string(m.Meta) != "third" || len(n.members.Live()) != pushpull.VotesMax+1 {
 		t.Errorf("%+v, %d members", m, len(n.members.Live()))
 	}
 	c.idle()

@@ -254,7 +254,7 @@ func TestJoinWithASelectionEndsWithinMilliseconds(t *testing.T) {
 func TestPushPullsGoToSelectedMembers(t *testing.T) {
 	c := zonesOf(t, 12)
 	for i, n := range c.nodes {
-		n.cfg.State, n.app.state = true, fmt.Append(nil, i%2)
+		n.push.Config.State, n.app.state = true, fmt.Append(nil, i%2)
 	}
 	for i := 1; i < 12; i++ {
 		c.join(i, 0)
@@ -277,8 +277,8 @@ func TestPushPullsGoToSelectedMembers(t *testing.T) {
 func TestPreferredMemberGetsOneOfThePushPullNodes(t *testing.T) {
 	c := zonesOf(t, 12)
 	for i, n := range c.nodes {
-		n.cfg.PushPullNodes = 2
-		n.cfg.State, n.app.state = true, fmt.Append(nil, i%2)
+		n.push.Config.Nodes = 2
+		n.push.Config.State, n.app.state = true, fmt.Append(nil, i%2)
 	}
 	for i := 1; i < 12; i++ {
 		c.join(i, 0)
@@ -287,7 +287,7 @@ func TestPreferredMemberGetsOneOfThePushPullNodes(t *testing.T) {
 	bridge := c.nodes[0]
 	bridge.app.merged = nil
 	for _, n := range c.nodes[1:] {
-		n.timers.Stop(&n.pull.timer) // what the others begin shall not count
+		n.push.Config.Interval = -1 // what the others begin shall not count
 	}
 	c.net.RunFor(30 * time.Minute)
 	across, all := 0, len(bridge.app.merged)

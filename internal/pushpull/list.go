@@ -1,0 +1,131 @@
+package pushpull
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// tombstonesMax bounds the dead and departed nodes in a list of members.
+const tombstonesMax = 1024
+
+// memberList is what p judges: this node alone or, if all members are judged, every node that this node knows by name,
+// the dead and the departed too.
+func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
+	var e wire.Member
+	if !x.judgesAll(p) {
+		return wire.AppendRoll(nil, t.Self().Fill(&e))
+	}
+	for m := range t.Each {
+		m.Fill(&e)
+		e.State = m.State
+		b = wire.AppendRoll(b, &e)
+	}
+	for m := range t.LastTombstones(tombstonesMax) {
+		b = wire.AppendRoll(b, m.Fill(&e))
+	}
+	return b
+}
+
+// handleList takes the members that a peer knows.
+func (x *Exchanger) handleList(out []Outcome, t *members.Table, e *Exchange) []Outcome {
+	out = x.withdraw(out, e)
+	var list []members.Member
+	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
+		list = append(list, t.MemberOf(m))
+		if m.ID == e.peer.ID && m.State <= wire.StateSuspect && !t.IsLive(m.ID) {
+			node := list[len(list)-1]
+			e.node = &node
+		}
+		return len(list) < members.Max+tombstonesMax
+	})
+	e.got = nil
+	if err != nil {
+		x.Stats.Malformed++
+		return x.end(out, e, err)
+	}
+	e.phase = asking
+	return append(out, Outcome{Kind: ListArrived, Exchange: e, Peer: e.peer, Members: list, Member: e.node})
+}
+
+// JudgeList goes on with a list of members. veto is why this node does not take the peer in; nil if it does. If there is
+// none, the members have to understand each other, and the application decides.
+func (x *Exchanger) JudgeList(out []Outcome, now time.Time, t *members.Table, e *Exchange, list []members.Member, veto error) []Outcome {
+	if !x.InProgress(e) {
+		return out
+	}
+	if err := x.Versions.disagreement(t, list); err != nil {
+		veto = err
+	}
+	switch {
+	case veto != nil:
+		return x.settle(out, now, t, e, veto)
+	case x.Config.AskMerge:
+		return append(out, Outcome{Kind: MergeAsked, Token: e.token, Join: e.join, Members: list})
+	}
+	return x.judgeNode(out, now, t, e)
+}
+
+// AnswerMerge answers a MergeAsked. An error keeps the clusters apart.
+func (x *Exchanger) AnswerMerge(out []Outcome, now time.Time, t *members.Table, token Token, veto error) []Outcome {
+	e := x.byID[token]
+	switch {
+	case e == nil || e.phase != asking || !e.ofMembers() || e.vote != 0:
+		return out
+	case veto != nil:
+		return x.settle(out, now, t, e, veto)
+	}
+	return x.judgeNode(out, now, t, e)
+}
+
+// judgeNode asks the application about the peer of a list, if the application wants to be asked.
+func (x *Exchanger) judgeNode(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
+	if e.node == nil || !x.Config.AskAlive {
+		return x.settle(out, now, t, e, nil)
+	}
+	e.vote = x.votes.askOfList(e)
+	return append(out, Outcome{Kind: AliveAsked, Vote: e.vote, Join: e.join, Member: e.node})
+}
+
+// AnswerNode answers an AliveAsked about the other end of a Join. It returns false if the question was another one.
+func (x *Exchanger) AnswerNode(out []Outcome, now time.Time, t *members.Table, vote VoteToken, veto error) ([]Outcome, bool) {
+	e := x.votes.ofLists[vote]
+	if e == nil {
+		return out, false
+	}
+	delete(x.votes.ofLists, vote)
+	if veto == nil {
+		e.peer.approved = e.node
+	}
+	return x.settle(out, now, t, e, veto), true
+}
+
+// settle goes on with a Join, or ends it. The node that joins sends its members only after both have agreed.
+func (x *Exchanger) settle(out []Outcome, now time.Time, t *members.Table, e *Exchange, veto error) []Outcome {
+	j, p := e.join, e.peer
+	var list []byte
+	if !e.ours && veto == nil {
+		if list = x.memberList(t, p); len(list) > x.Config.MessageMax {
+			veto = errListTooLarge(len(list), x.Config.MessageMax)
+		}
+	}
+	if veto != nil {
+		x.Stats.Vetoed++
+		out = append(out, Outcome{Kind: VetoedHere, Peer: p, Err: veto})
+		p.Vetoed = p.Vetoed || !t.IsLive(p.ID)
+	}
+	switch {
+	case e.ours:
+		e.join = nil
+		out = x.end(out, e, nil)
+		if veto != nil {
+			return append(out, Outcome{Kind: JoinFailed, Join: j, Err: veto})
+		}
+		return x.agree(out, now, t, j)
+	case veto != nil:
+		reason := veto.Error()
+		return x.answer(out, now, e, wire.UseVeto, []byte(reason[:min(len(reason), wire.ReasonMax)]))
+	}
+	return x.answer(out, now, e, e.use.Answer(), list)
+}

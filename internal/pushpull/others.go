@@ -1,0 +1,152 @@
+package pushpull
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// PushRate bounds the exchanges that one peer may begin.
+var PushRate = quota.Rate{Burst: 8, Every: 2 * time.Second}
+
+// Expect decides about a piece of a push or an answer before anything of it is kept. It returns whether the piece is
+// taken.
+func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct, progress Progress) ([]Outcome, bool) {
+	if !rightSize(d.Use, d.Total) {
+		x.Stats.Malformed++
+		return out, false
+	}
+	if d.Use.IsAnswer() {
+		e := *p.slot(d.Use.OfRoll())
+		if e == nil || !e.awaits(d.Use, id) {
+			x.Stats.Unexpected++
+			return out, false
+		}
+		return out, true
+	}
+	if e := p.theirs; e != nil && e.id == id {
+		if e.phase == receiving && int(d.Total) != e.total {
+			x.Stats.Unexpected++
+			return out, false
+		}
+		return out, e.phase == receiving
+	}
+	return x.admitPush(out, now, t, p, id, d, progress)
+}
+
+// rightSize reports whether a message of an exchange may have so many bytes.
+func rightSize(u wire.Use, total uint32) bool {
+	switch {
+	case u.TellsSize():
+		return total == wire.StateSizeLen
+	case u == wire.UseVeto:
+		return total <= wire.ReasonMax
+	}
+	return true
+}
+
+// admitPush begins an exchange that p asks for, if the bounds allow it. A node whose application has no state answers
+// at once that it has none.
+func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct, progress Progress) ([]Outcome, bool) {
+	member := t.Self().Live()
+	if member && !x.Config.State && d.Use != wire.UseRoll {
+		if p.mayBeRefused(now) {
+			out = append(out, Outcome{Kind: SendNothing, Peer: p, ID: answerID(id), Use: d.Use.Answer()})
+		}
+		return out, false
+	}
+	out, room := x.makeRoom(out, now, p, int(d.Total), member, progress)
+	if !room {
+		x.Stats.Refused++
+		if p.mayBeRefused(now) {
+			out = append(out, Outcome{Kind: SendRefusal, Peer: p, ID: id})
+		}
+		return out, false
+	}
+	e := &Exchange{peer: p, use: d.Use, id: id, total: int(d.Total)}
+	x.register(e)
+	x.theirs = append(x.theirs, e)
+	x.size += e.total
+	p.theirs = e
+	x.set(e, now.Add(exchangeCheck))
+	return out, true
+}
+
+// mayBeRefused bounds the refusals sent to a peer.
+func (p *Peer) mayBeRefused(now time.Time) bool {
+	if now.Sub(p.refused) < refusalPause {
+		return false
+	}
+	p.refused = now
+	return true
+}
+
+// makeRoom makes room for one more exchange with p, for which exchanges without progress give way. It reports whether
+// there is room. A node that has left takes none.
+func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, member bool, progress Progress) ([]Outcome, bool) {
+	if !member {
+		return out, false
+	}
+	if p.theirs != nil {
+		if !p.theirs.stalled(now, progress) {
+			return out, false
+		}
+		out = x.end(out, p.theirs, nil)
+	}
+	for _, e := range slices.Clone(x.theirs) {
+		if x.fits(size) {
+			break
+		}
+		if e.stalled(now, progress) {
+			out = x.end(out, e, nil)
+		}
+	}
+	return out, x.fits(size) && p.begun.Take(now, PushRate)
+}
+
+// fits reports whether another node may begin one more exchange, whose push has size bytes.
+func (x *Exchanger) fits(size int) bool {
+	return len(x.theirs) < TheirsMax && x.size+size <= TheirsSize*x.Config.MessageMax
+}
+
+// stalled reports whether the push of another node makes no progress.
+func (e *Exchange) stalled(now time.Time, progress Progress) bool {
+	if e.phase != receiving {
+		return false
+	}
+	last, ok := progress(e.peer, e.id)
+	return !ok || now.Sub(last) > stallGrace
+}
+
+// tickTheirs ends an exchange of which nothing is here any more, and merges a state that has waited long enough.
+func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e *Exchange, progress Progress) []Outcome {
+	switch {
+	case e.phase == merging && e.got != nil:
+		return x.merge(out, now, t, e)
+	case e.phase != receiving:
+		return out
+	}
+	if _, ok := progress(e.peer, e.id); !ok {
+		return x.end(out, e, nil)
+	}
+	x.set(e, now.Add(exchangeCheck))
+	return out
+}
+
+// answer sends what answers a push. The exchange goes on in answered, or ends in NotSent.
+func (x *Exchanger) answer(out []Outcome, now time.Time, e *Exchange, use wire.Use, data []byte) []Outcome {
+	e.phase = answering
+	return append(out, Outcome{Kind: Send, Exchange: e, Peer: e.peer, Use: use, ID: answerID(e.id), Data: data, Until: now.Add(answerFor)})
+}
+
+// answered goes on with what a push has brought once the answer is on its way.
+func (x *Exchanger) answered(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
+	if e.ofMembers() {
+		return x.end(out, e, nil)
+	}
+	e.phase, e.until = merging, now.Add(memberWait)
+	return x.merge(out, now, t, e)
+}

@@ -1,0 +1,75 @@
+package pushpull
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// fewNodes is the number of nodes up to which push/pulls keep their interval.
+const fewNodes = 32
+
+// schedule is the time of the push/pulls with a random member.
+type schedule struct {
+	due       deadline
+	next      wire.NodeID // the member with which a session is awaited; zero for none
+	selection bool        // the application is being asked which members may be chosen
+	turn      int         // push/pulls with selected members so far
+}
+
+// Start sets the time of the first push/pull. It is anywhere in the interval, so that nodes that start together do not
+// do it together.
+func (x *Exchanger) Start(now time.Time, t *members.Table) {
+	if i := x.interval(t.Count()); i > 0 {
+		x.pull.due = x.deadlineAt(now.Add(1 + time.Duration(x.rng.Int64N(int64(i)))))
+	}
+}
+
+// interval is the time between push/pulls of this node in a cluster of so many members. In a larger cluster it is
+// longer, by one more interval for each time that the cluster doubles.
+func (x *Exchanger) interval(count int) time.Duration {
+	times := 1 + bits.Len(uint(max(count-1, 0)/fewNodes))
+	return x.Config.Interval / time.Duration(max(x.Config.Nodes, 1)) * time.Duration(times)
+}
+
+// pullDue sets the time of the next push/pull, and tells that this one is due. There is none once Interval is negative.
+func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Outcome {
+	i := x.interval(t.Count())
+	if i < 0 {
+		x.pull.due, x.stale = deadline{}, true
+		return out
+	}
+	x.pull.due = x.deadlineAt(now.Add(i - i/8 + time.Duration(x.rng.Int64N(int64(i/4)))))
+	return append(out, Outcome{Kind: PullDue})
+}
+
+// AwaitSelection notes that the push/pull waits for the application to say which members may be chosen.
+func (x *Exchanger) AwaitSelection() { x.pull.selection = true }
+
+// Selected reports whether a push/pull waited for the selection that the application has made. It no longer waits.
+func (x *Exchanger) Selected() bool {
+	waited := x.pull.selection
+	x.pull.selection = false
+	return waited
+}
+
+// TakeTurn counts a push/pull with a selected member. It reports whether it is the turn of the preferred member, which
+// has one in each interval.
+func (x *Exchanger) TakeTurn() bool {
+	x.pull.turn++
+	return x.pull.turn%max(x.Config.Nodes, 1) == 0
+}
+
+// PullFrom notes which member the push/pull is with. It begins as soon as there is a session.
+func (x *Exchanger) PullFrom(id wire.NodeID) { x.pull.next = id }
+
+// TakePull reports whether the push/pull waits for a session with a node. It no longer waits.
+func (x *Exchanger) TakePull(id wire.NodeID) bool {
+	if x.pull.next != id {
+		return false
+	}
+	x.pull.next = wire.NodeID{}
+	return true
+}

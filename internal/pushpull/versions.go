@@ -1,0 +1,118 @@
+package pushpull
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// versionsMax bounds the versions that are remembered to be understood by all members, and those of a list.
+const versionsMax = 64
+
+// WalkRate bounds the walks over all members that other nodes can cause, so that a node which makes up versions
+// cannot keep this node busy.
+var WalkRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
+
+// Versions knows which versions all members understand. The zero value is ready to use.
+type Versions struct {
+	understood [][6]byte // each understood all members, and was understood by them, when it was put in
+	walks      quota.Bucket
+}
+
+// understand reports whether each of two nodes speaks what the other understands, of both protocols.
+func understand(a, b [6]byte) bool {
+	for i := 0; i < len(a); i += 3 {
+		least, greatest, spoken := i, i+1, i+2
+		if a[spoken] < b[least] || a[spoken] > b[greatest] || b[spoken] < a[least] || b[spoken] > a[greatest] {
+			return false
+		}
+	}
+	return true
+}
+
+// A Fit is how the versions of an alive entry go with those of the members.
+type Fit struct {
+	OK       bool
+	Stranger *members.Entry // the member that the node does not go with; nil if it was not looked for
+}
+
+// Fits reports whether an alive entry is of a node that understands all members, and is understood by them. from is the
+// peer that sent the entry; nil for none.
+func (x *Exchanger) Fits(now time.Time, t *members.Table, e *wire.Member, from *Peer) Fit {
+	v := &x.Versions
+	if !v.known(e.Versions) && !v.walks.Take(now, WalkRate) {
+		x.Stats.Unfit++ // a comparison brings it again
+		return Fit{}
+	}
+	s := v.stranger(t, e.Versions, e.ID)
+	live := t.IsLive(e.ID)
+	if from != nil && from.ID == e.ID {
+		from.Vetoed = s != nil && !live
+	}
+	if s != nil {
+		x.Stats.Unfit++
+		return Fit{Stranger: s}
+	}
+	if !live { // the versions that the node had before were not looked at
+		v.Note(e.Versions)
+	}
+	return Fit{OK: true}
+}
+
+func (v *Versions) known(versions [6]byte) bool { return slices.Contains(v.understood, versions) }
+
+// stranger is a member that does not go with some versions; nil if there is none. The node except does not count.
+func (v *Versions) stranger(t *members.Table, versions [6]byte, except wire.NodeID) *members.Entry {
+	if v.known(versions) {
+		return nil
+	}
+	for m := range t.Each {
+		if m.ID != except && !m.Legacy() && !understand(versions, m.Versions) {
+			return m
+		}
+	}
+	return nil
+}
+
+// Note follows the versions of a member that is taken in, or may be. It takes out the versions that do not go with it.
+func (v *Versions) Note(versions [6]byte) {
+	if v.known(versions) {
+		return
+	}
+	v.understood = slices.DeleteFunc(v.understood, func(o [6]byte) bool { return !understand(o, versions) })
+	if len(v.understood) >= versionsMax {
+		v.understood = v.understood[1:]
+	}
+	v.understood = append(v.understood, versions)
+}
+
+// disagreement is why the nodes of a list cannot become members beside those of the table; nil if they can. Each has to
+// speak what all others understand.
+func (v *Versions) disagreement(t *members.Table, list []members.Member) error {
+	var distinct [][6]byte
+	for i := range list {
+		m := &list[i]
+		if !judged(m) || slices.Contains(distinct, m.Versions) {
+			continue
+		}
+		if len(distinct) == versionsMax {
+			return errTooManyVersions
+		}
+		if s := v.stranger(t, m.Versions, m.ID); s != nil {
+			return Disagreement(m.Name, m.Versions, s)
+		}
+		distinct = append(distinct, m.Versions)
+	}
+	return nil
+}
+
+// judged reports whether the versions of a member of a list matter.
+func judged(m *members.Member) bool { return m.State <= wire.StateSuspect && m.ID.IsGo() }
+
+// Disagreement is the error of a node that does not go with a member.
+func Disagreement(name string, versions [6]byte, s *members.Entry) *VersionError {
+	return &VersionError{Names: [2]string{name, s.Name}, Versions: [2][6]byte{versions, s.Versions}}
+}

@@ -1,0 +1,166 @@
+package pushpull
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// asksAlive is two nodes, the first of which asks its application, which is slow, about nodes.
+func asksAlive(t *testing.T) (*world, *node) {
+	w := newWorld(t, 2, func(i int, c *Config) { c.AskAlive = i == 0 })
+	w.nodes[0].slow = true
+	return w, w.nodes[0]
+}
+
+// said is an alive entry of a node that has no session with anybody.
+func said(i int, incarnation uint64, meta string) Entry {
+	return Entry{Member: members.Member{ID: wire.NodeID{1: byte(i >> 8), 2: byte(i), 6: 0x80}, Name: fmt.Sprint("stranger-", i),
+		Addr: nodeAddr(i), Meta: []byte(meta), Incarnation: incarnation}}
+}
+
+func (n *node) hear(e Entry, from *Peer) {
+	n.do(n.x.AskAlive(n.out, e, n.peerOf(e.ID), from))
+}
+
+func TestNewestEntryOfANameIsAskedAboutAfterTheFirst(t *testing.T) {
+	w, n := asksAlive(t)
+	for i, meta := range []string{"first", "second", "third", "second"} {
+		n.hear(said(0, []uint64{1, 2, 3, 2}[i], meta), nil)
+	}
+	if len(n.asked) != 1 || string(n.asked[0].Member.Meta) != "first" {
+		t.Fatalf("asked %+v", n.asked)
+	}
+	n.answer(n.asked[0])
+	if len(n.asked) != 2 || string(n.asked[1].Member.Meta) != "third" {
+		t.Fatalf("asked %+v", n.asked)
+	}
+	n.answer(n.asked[1])
+	if m := n.table.Named("stranger-0"); m == nil || string(m.Meta) != "third" {
+		t.Errorf("%+v", m)
+	}
+	w.idle()
+}
+
+func TestNamesThatWaitForAVerdictAreBounded(t *testing.T) {
+	w, n := asksAlive(t)
+	for i := range 2 * VotesMax {
+		n.hear(said(i, 1, ""), nil)
+	}
+	if votes := n.x.Load().Votes; votes != VotesMax || len(n.asked) != VotesMax || n.x.Stats.Crowded != VotesMax {
+		t.Errorf("%d names wait, asked about %d, %d dropped", votes, len(n.asked), n.x.Stats.Crowded)
+	}
+	for _, o := range n.asked {
+		n.answer(o)
+	}
+	if n.table.Count() != 1+VotesMax {
+		t.Errorf("%d members", n.table.Count())
+	}
+	w.idle()
+}
+
+func TestVetoKeepsANodeOutAndIsCounted(t *testing.T) {
+	w, n := asksAlive(t)
+	p := n.peers[1]
+	n.alive[nodeName(1)] = errNo
+	n.hear(Entry{Member: memberNo(1), From: p.ID}, p)
+	if !p.Asked() {
+		t.Error("the peer is not being decided about")
+	}
+	n.answer(n.asked[0])
+	if p.Asked() || !p.Vetoed || n.table.IsLive(p.ID) || n.x.Stats.Vetoed != 1 {
+		t.Errorf("vetoed %t, member %t, %d counted", p.Vetoed, n.table.IsLive(p.ID), n.x.Stats.Vetoed)
+	}
+	n.alive[nodeName(1)] = nil
+	again := memberNo(1)
+	again.Incarnation++
+	n.hear(Entry{Member: again, From: p.ID}, p)
+	n.answer(n.asked[1])
+	if p.Vetoed || !n.table.IsLive(p.ID) {
+		t.Errorf("vetoed %t, member %t after the application changed its mind", p.Vetoed, n.table.IsLive(p.ID))
+	}
+	w.idle()
+}
+
+func TestVetoAgainstWhatIsNewOfAMemberLeavesTheMember(t *testing.T) {
+	w, n := asksAlive(t)
+	w.acquaint()
+	n.alive[nodeName(1)] = errNo
+	changed := memberNo(1)
+	changed.Meta = []byte("new")
+	n.hear(Entry{Member: changed}, n.peers[1])
+	n.answer(n.asked[0])
+	if m := n.table.Get(nodeID(1)); n.peers[1].Vetoed || !m.Live() || len(m.Meta) != 0 {
+		t.Errorf("vetoed %t, %+v", n.peers[1].Vetoed, m)
+	}
+}
+
+func TestPeerThatSubscribesMeanwhileIsRememberedForItsNewestEntry(t *testing.T) {
+	_, n := asksAlive(t)
+	p := n.peers[1]
+	n.hear(Entry{Member: memberNo(1)}, p)
+	p.Subscribe()
+	newer := memberNo(1)
+	newer.Incarnation = 5
+	n.hear(Entry{Member: newer}, p)
+	v := n.x.AnswerAlive(n.asked[0].Vote, nil)
+	if v == nil || !v.Subscribes() || v.Newer() == nil || !v.Newer().Subscribes() {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestPeerThatTellsAgainOfAQuestionThatWaitsIsTiedToIt(t *testing.T) {
+	_, n := asksAlive(t)
+	e := Entry{Member: memberNo(1)}
+	n.do(n.x.AskAlive(n.out, e, nil, nil)) // before there is a session with it
+	if n.peers[1].Asked() {
+		t.Fatal("it is tied to a question that came before it")
+	}
+	n.hear(e, n.peers[1])
+	if !n.peers[1].Asked() || len(n.asked) != 1 {
+		t.Errorf("tied %t, asked %d times", n.peers[1].Asked(), len(n.asked))
+	}
+}
+
+func TestJoinCountsTheQuestionsThatItWaitsFor(t *testing.T) {
+	_, n := asksAlive(t)
+	j := n.x.NewJoin(7)
+	for i := range 3 {
+		e := said(i, 1, "")
+		e.Join = &j
+		n.hear(e, nil)
+	}
+	if j.Votes != 3 || n.asked[0].Join != &j {
+		t.Errorf("%d questions", j.Votes)
+	}
+}
+
+func TestAnswerToAQuestionThatDoesNotWaitIsIgnored(t *testing.T) {
+	_, n := asksAlive(t)
+	if v := n.x.AnswerAlive(99, errNo); v != nil || n.x.Stats.Vetoed != 0 {
+		t.Errorf("%+v, %d vetoes", v, n.x.Stats.Vetoed)
+	}
+	n.hear(said(1, 1, ""), nil)
+	if n.x.AnswerAlive(n.asked[0].Vote, nil) == nil || n.x.AnswerAlive(n.asked[0].Vote, nil) != nil {
+		t.Error("the answer counts other than once")
+	}
+}
+
+func TestStateOfANodeWaitsForTheVerdict(t *testing.T) {
+	w, n := asksAlive(t)
+	w.nodes[1].add(memberNo(0))
+	p := n.peers[1]
+	n.hear(Entry{Member: memberNo(1), From: p.ID}, p)
+	n.do(n.x.Introduced(n.out, w.now, &n.table, p))
+	w.pushPull(1, 0)
+	w.deliver()
+	n.slow = false
+	n.answer(n.asked[1]) // which is for the state
+	w.deliver()
+	w.wantMerged(0)
+	n.answer(n.asked[0])
+	w.wantMerged(0, "state of 1")
+	w.idle()
+}
