@@ -37,7 +37,7 @@ func (x *Exchanger) interval(count int) time.Duration {
 // pullDue sets the time of the next push/pull, and tells that this one is due. There is none once Interval is negative.
 func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Outcome {
 	i := x.interval(t.Count())
-	if i < 0 {
+	if x.Config.Interval <= 0 {
 		x.pull.due, x.stale = deadline{}, true
 		return out
 	}
