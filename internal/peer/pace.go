@@ -1,0 +1,65 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// wakeAt sets the timer to fire at a time, unless it fires earlier.
+func (p *Peer) wakeAt(at time.Time) { p.endpoint.cfg.Timers.Advance(p.timer, at) }
+
+// maySend reports whether the pacing lets a plaintext of n bytes go now. If not, the timer is set.
+func (p *Peer) maySend(now time.Time, n int) bool {
+	wait := p.pace.Wait(now, n+wire.BoxOverhead)
+	if wait > 0 {
+		p.sendLater(now, wait)
+	}
+	return wait == 0
+}
+
+// maySendSmall is maySend for n bytes of small messages, in a datagram that holds some bytes of them already.
+func (p *Peer) maySendSmall(now time.Time, some, n int) bool {
+	if some == 0 {
+		n += wire.BoxOverhead
+	}
+	wait := p.pace.Wait(now, some+n)
+	if wait == 0 || len(p.transfers.list) > 0 && p.ahead.take(now, p.pace.Rate(), n) {
+		return true
+	}
+	p.sendLater(now, wait)
+	if p.tail.at.IsZero() { // the report that we wait for may have been lost
+		p.probeTailLater(now)
+	}
+	return false
+}
+
+func (p *Peer) sendLater(now time.Time, wait time.Duration) {
+	p.sendAt = now.Add(max(wait, timer.MinTick))
+	p.wakeAt(p.sendAt)
+}
+
+// PumpSoon has the timer send what is queued, for callers in the midst of something.
+func (p *Peer) PumpSoon(now time.Time) {
+	p.sendAt = now
+	p.wakeAt(now)
+}
+
+// PumpDue reports whether the time has come up to which the pacing has held back what is queued.
+func (p *Peer) PumpDue(now time.Time) bool { return p.Paused() && !p.sendAt.After(now) }
+
+const (
+	tailMin    = 10 * time.Millisecond // before a tail probe, at least
+	tailProbes = 3
+)
+
+// probeTailLater has an empty Frame follow what was just sent.
+func (p *Peer) probeTailLater(now time.Time) {
+	p.tail.tries = 0
+	p.tail.at = now.Add(p.tailPause())
+	p.wakeAt(p.tail.at)
+}
+
+// tailPause returns how long after the last piece, or the last tail probe, the next probe is sent.
+func (p *Peer) tailPause() time.Duration { return max(2*p.RoundTrip(), tailMin) << p.tail.tries }

@@ -1,0 +1,107 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Send sends a plaintext at once that is not retransmitted. It is counted by the pacing and does not wait for it.
+func (ch *Channel) Send(now time.Time, to wire.Path, plain []byte) {
+	ch.transmit(now, to, plain, content{})
+}
+
+// transmit seals a plaintext, remembers what it carried, and queues the datagram.
+func (ch *Channel) transmit(now time.Time, to wire.Path, plain []byte, what content) {
+	p, e := ch.peer, ch.peer.endpoint
+	before := e.cfg.Out.Buffer()
+	buf := ch.Seal(now, before, plain)
+	n := len(buf) - len(before)
+	switch {
+	case n == 0: // the session is closed, or its packet numbers are used up
+		e.stats.UnknownSession++
+		return
+	case what.probe && p.mtu.ProbesWhole():
+		e.cfg.Out.AddProbe(to, buf)
+	case what.probe:
+		e.cfg.Out.Add(to, buf)
+	default:
+		e.cfg.Out.Pack(to, buf)
+	}
+	if !ch.begun {
+		ch.begun = true
+		ch.base = p.sent - uint64(ch.identity)
+	}
+	p.sent += uint64(n)
+	what.total = p.sent
+	ch.chatter++
+	if what.repairable() {
+		ch.chatter = 0
+	}
+	ch.log.Put(ch.Sent(), now, n, what)
+	ch.grown = ch.grown || ch.log.Len() > 4*logNewest
+	p.pace.Sent(now, n)
+	if what.repairable() {
+		ch.risk(now, n)
+	}
+}
+
+// risk sees to it that the loss of a packet is noticed, if its size may be too large for its path.
+func (ch *Channel) risk(now time.Time, size int) {
+	p := ch.peer
+	if p.mtu.Risky(now, size) {
+		p.risked = risked{ch: ch, number: ch.Sent(), size: size}
+		p.probeTailLater(now)
+	}
+}
+
+// SendControl sends a plaintext of control at once. It returns false, and sends nothing, if the plaintext does not fit
+// into a datagram. Any path carries most of them. A larger one is kept, and is sent again in pieces if it turns out to be
+// too large for the path. There must be a channel to the peer.
+func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
+	if len(plain) > p.Room() {
+		return false
+	}
+	what := content{}
+	if len(plain) > pmtu.Min-wire.BoxOverhead {
+		what.ref = p.endpoint.cfg.Arena.Put(now, plain)
+	}
+	p.Channel(now).transmit(now, p.sessions.Path(), plain, what)
+	return true
+}
+
+// AppendChatter appends to a plaintext that the packet numbers just before it carried nothing that would be sent again.
+// So neither Naks nor the answers to them are asked for when they are lost, and no such talk goes on without end,
+// however much is lost.
+func (ch *Channel) AppendChatter(b []byte) []byte {
+	n := min(ch.chatter, nakMax)
+	if n == 0 {
+		return b
+	}
+	after := ch.Sent() + 1
+	return wire.AppendSettled(b, ch.peer.endpoint.cfg.IDs.Control(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
+}
+
+// tidyLogs forgets what no Nak will ask for any more. It returns when it is next needed. If no packet follows one that
+// is lost, the peer learns of the loss from the next heartbeat, or from the second if the first is lost too. So the
+// newest packets are kept that long.
+func (p *Peer) tidyLogs(now time.Time) (next time.Time) {
+	keep := min(max(10*p.RoundTrip(), logHorizon), sentHorizon)
+	if len(p.transfers.list) > 0 { // the peer may hear nothing for a while, and ask then
+		keep = sentHorizon
+	}
+	newest := max(keep, p.endpoint.Heartbeats(2)+2*p.RoundTrip())
+	for _, ch := range p.channels {
+		ch.log.DropBefore(now.Add(-newest), 0, func(content) {})
+		ch.log.DropBefore(now.Add(-keep), logNewest, func(content) {})
+		if ch.grown && ch.log.Len() <= logNewest {
+			ch.log.Shrink()
+			ch.grown = false
+		}
+		if ch.grown {
+			next = now.Add(keep)
+		}
+	}
+	return next
+}
