@@ -37,9 +37,11 @@ type peer struct {
 	deaf    bool      // it was silent when its last link ended
 	beat    time.Time // when the next heartbeat is due
 
-	old       *oldPeer // nil for a Go node
-	name      string   // as its handshake or its identity says; empty when not known
-	"github.com/gwyh-go/gwyh/internal/pushpull"
+	old   *oldPeer // nil for a Go node
+	name  string   // as its handshake or its identity says; empty when not known
+	push  pushpull.Peer
+	sync  antientropy.Peer
+	dials []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
 // roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.
