@@ -2,7 +2,6 @@ package gwyh
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/node"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/resolve"
-	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -656,46 +656,57 @@ func (c *Config) rebroadcastWindow() time.Duration {
 	}
 }
 
-// coreConfig is the core's part of the configuration.
-func (m *Memberlist) coreConfig() (gossip.Config, error) {
-	own := m.config
-	id, err := gossip.NewID(rand.Reader)
+// node returns what the node is made of.
+func (c *Config) node(t Transport, log node.Log) (node.Config[*Node], error) {
+	core, err := c.core(t)
 	if err != nil {
-		return gossip.Config{}, fmt.Errorf("gwyh: draw a node id: %w", err)
+		return node.Config[*Node]{}, err
 	}
-	advertise, err := advertised(m.transport, own)
+	n := node.Config[*Node]{
+		Core: core, Application: c.application(), Transport: shellTransport(t, c.AdvertiseAddr == ""), Log: log,
+		Convert: newNode, ID: func(n *Node) wire.NodeID { return wire.NodeID(n.ID) }, Meta: func(n *Node) []byte { return n.Meta }, Public: public,
+		Keys: c.keys,
+		Port: c.BindPort, RequireNames: c.RequireNodeNames, Timeout: c.TCPTimeout,
+		PollInterval: c.GossipInterval, RebroadcastWindow: c.rebroadcastWindow(), InboxDepth: c.HandoffQueueDepth,
+		Metrics: c.Metrics, MetricLabels: c.MetricLabels, QueueCheckInterval: c.QueueCheckInterval,
+	}
+	if c.Keyring != nil {
+		n.WatchKeys = c.Keyring.watch
+	}
+	if c.UDPBufferSize > udp.MaxDatagram {
+		n.PollLimit = c.UDPBufferSize
+	}
+	return n, nil
+}
+
+// core returns the core's part of the configuration.
+func (c *Config) core(t Transport) (gossip.Config, error) {
+	advertise, err := advertised(t, c)
 	if err != nil {
 		return gossip.Config{}, err
 	}
-	meta, err := m.nodeMeta()
+	meta, err := c.nodeMeta()
 	if err != nil {
 		return gossip.Config{}, err
-	}
-	keys, warnings := m.keys()
-	for _, w := range warnings {
-		m.log.warnf("%s", w)
 	}
 	var allow func(netip.Addr) bool
-	if own.IPMustBeChecked() {
-		allow = m.allowed
+	if c.IPMustBeChecked() {
+		allow = func(a netip.Addr) bool { return c.IPAllowed(a.AsSlice()) == nil }
 	}
-	_, udpTransport := m.transport.(*NetTransport)
+	_, udpTransport := t.(*NetTransport)
 	probed := 0
 	if udpTransport && udp.Probes {
 		probed = gossip.DatagramProbed
 	}
-	m.debug.wanted.Store(m.log.wantsDebug())
 	return gossip.Config{
-		ID: id, Debug: m.debug.wanted.Load(), Name: own.Name, Zone: wire.Zone{Name: own.Zone, Valid: own.Zone != ""},
-		Advertise: advertise, Meta: meta, MetaMax: own.MetaMax,
-		Allow: allow, Own: m.isOwn, Unsent: m.unsent, Versions: [6]byte(own.BuildVsnArray()), Keys: keys, Labelled: own.labelled(), AllowLegacy: own.AllowLegacy,
-		ProbeInterval: own.ProbeInterval, ProbeTimeout: own.ProbeTimeout, IndirectChecks: orNone(own.IndirectChecks),
-		SuspicionMult: own.SuspicionMult, SuspicionMaxTimeoutMult: own.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: own.AwarenessMaxMultiplier, Pings: own.Ping != nil,
-		DeadNodeReclaimTime: own.DeadNodeReclaimTime, GossipToTheDeadTime: own.GossipToTheDeadTime,
-		State: own.Delegate != nil, AskMerge: own.Merge != nil, AskAlive: own.Alive != nil, AskSelection: own.NodeSelection != nil, PushPullInterval: orNone(own.PushPullInterval), PushPullNodes: own.PushPullNodes,
-		Subscriptions: own.Subscriptions, Strategy: overlay.Strategy(own.DistributionStrategy), Heartbeat: own.HeartbeatInterval,
-		DatagramSize: min(own.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
-		Suite: session.NaCl, Rand: rand.Reader,
+		Name: c.Name, Zone: wire.Zone{Name: c.Zone, Valid: c.Zone != ""}, Advertise: advertise, Meta: meta, MetaMax: c.MetaMax,
+		Allow: allow, Versions: [6]byte(c.BuildVsnArray()), Labelled: c.labelled(), AllowLegacy: c.AllowLegacy,
+		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: orNone(c.IndirectChecks),
+		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
+		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime,
+		PushPullInterval: orNone(c.PushPullInterval), PushPullNodes: c.PushPullNodes,
+		Subscriptions: c.Subscriptions, Strategy: overlay.Strategy(c.DistributionStrategy), Heartbeat: c.HeartbeatInterval,
+		DatagramSize: min(c.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 	}, nil
 }
 
@@ -707,6 +718,55 @@ func orNone[T int | time.Duration](n T) T {
 	return n
 }
 
-func (m *Memberlist) allowed(a netip.Addr) bool {
-	return m.config.IPAllowed(a.AsSlice()) == nil
+// keys returns the keys that a node may use now, and what its operator is to be warned of.
+func (c *Config) keys() ([]handshake.Key, []string) {
+	shared, warnings := preSharedKeys(c.Keyring)
+	labels := c.labels()
+	if most := maxKeys / len(labels); len(shared) > most {
+		warnings = append(warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
+	}
+	return handshake.NewKeys(shared, labels...), warnings
+}
+
+// log returns the log of a node. validate sees to it that at most one place is set.
+func (c *Config) log() node.Log { return node.NewLog(c.Logger, c.LogOutput, c.LogHandler) }
+
+// listen makes the transport that c describes, and writes to c the ports that were picked.
+func listen(c *Config) (Transport, error) {
+	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
+		Logger: c.log().Logger(), MetricLabels: c.MetricLabels})
+	if err != nil {
+		return nil, fmt.Errorf("gwyh: %w", err)
+	}
+	if c.picksAdvertisePort() {
+		c.AdvertisePort = t.GetAutoBindPort()
+	}
+	c.BindPort = t.GetAutoBindPort()
+	return t, nil
+}
+
+// advertised returns the address at which others reach the node, as t says. It writes to c the ports that result. An
+// address that nobody can reach is an error, except with a foreign Transport, where it is a warning.
+func advertised(t Transport, c *Config) (netip.AddrPort, error) {
+	ip, port, err := t.FinalAdvertiseAddr(c.AdvertiseAddr, c.AdvertisePort)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("gwyh: find the address to advertise: %w", err)
+	}
+	addr, ok := netip.AddrFromSlice(ip)
+	if !ok || port < 1 || port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
+	}
+	own, _ := net.InterfaceAddrs() // after an error the broadcast addresses of this machine are not known
+	if why := resolve.Unreachable(addr, own); why != "" {
+		err := fmt.Errorf("no other node can reach the address to advertise, %s: %s", addr.Unmap(), why)
+		if _, ours := t.(*NetTransport); ours {
+			return netip.AddrPort{}, fmt.Errorf("gwyh: %w", err)
+		}
+		c.log().Warnf("%v", err)
+	}
+	c.AdvertisePort = port
+	if c.BindPort == 0 {
+		c.BindPort = port
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
 }

@@ -350,7 +350,7 @@ func TestPortsThatWereSetStayAndOthersAreWrittenBack(t *testing.T) {
 		conf := testConfig("a", nil)
 		conf.AdvertiseAddr, conf.BindPort, conf.AdvertisePort = c.addr, c.before[0], c.before[1]
 		m := create(t, conf)
-		port := m.transport.(*NetTransport).GetAutoBindPort()
+		port := m.config.BindPort
 		for i, want := range c.after {
 			if want == bound {
 				c.after[i] = port

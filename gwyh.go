@@ -10,27 +10,14 @@
 package gwyh
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/addrbook"
-	"github.com/gwyh-go/gwyh/internal/carrier"
-	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/intake"
-	"github.com/gwyh-go/gwyh/internal/pull"
-	"github.com/gwyh-go/gwyh/internal/resolve"
-	"github.com/gwyh-go/gwyh/internal/telemetry"
-	"github.com/gwyh-go/gwyh/internal/unreached"
-	"github.com/gwyh-go/gwyh/internal/wire"
+	"github.com/gwyh-go/gwyh/internal/node"
 )
 
 // ErrShutdown is returned by calls on a Memberlist that was shut down.
@@ -51,57 +38,9 @@ func (e *TooLargeError) Error() string {
 // A Memberlist is one node of a cluster. All its methods may be called from any goroutine, and from
 // inside any delegate.
 type Memberlist struct {
-	config    *Config // our own copy; immutable
-	log       logger
-	debug     debugging
-	transport Transport
-	carrier   *carrier.Carrier
-	names     *addrbook.Book // of nodes, for a transport that wants them; else nil
-	dispatch  *dispatch.Queue[*Node]
-	questions *questions // for the puller
-	puller    *pull.Puller
-	metrics   *telemetry.Publisher
-	unwatch   func()          // ends the watch on the Keyring
-	life      context.Context // ends with Shutdown
-	end       func()
-	knocks    atomic.Int32 // addresses of Joins that are knocked at
-	warned    atomic.Int64 // when it was last logged that nobody answered a Join, in Unix nanoseconds
-
-	small      int          // bytes of a message that Broadcast does not wait with for the loop
-	intake     intake.Queue // small messages of the application
-	calls      chan *call
-	stop       chan struct{} // closed by Shutdown
-	ended      chan struct{} // closed when the loop has ended
-	shutdown   sync.Once
-	goroutines sync.WaitGroup // all but those that may be in a delegate or a metrics sink
-	view       atomic.Pointer[view]
-
-	// What follows is the loop's.
-
-	core       *gossip.Core
-	known      map[wire.NodeID]*Node
-	seen       uint64 // core.Version of view
-	distances  uint64 // core.Distances of view
-	joins      map[gossip.JoinToken]*target
-	sends      map[gossip.SendToken]chan<- error
-	pings      map[gossip.PingToken]chan<- pinged
-	leaves     []chan<- struct{} // closed when the others know
-	seeds      resolve.Seeds
-	queueCheck time.Time // when the metrics tell next how much waits
-	relocate   time.Time // when to look next whether the machine has another address
-}
-
-// view is what readers see of the cluster. Immutable.
-type view struct {
-	self  *Node
-	nodes []*Node
-	links int
-}
-
-// call is a function that the loop runs, with what it sends sent before done is closed.
-type call struct {
-	f    func(now time.Time)
-	done chan struct{}
+	config *Config // our own copy; immutable
+	log    node.Log
+	node   *node.Node[*Node]
 }
 
 // Create starts a node. It is a cluster of its own until it joins another. Before Create returns the
@@ -116,24 +55,20 @@ func Create(config *Config) (*Memberlist, error) {
 	if err := installSecretKey(own); err != nil {
 		return nil, err
 	}
-	m := &Memberlist{
-		config: own, log: newLogger(own), transport: own.Transport,
-		calls: make(chan *call, batch), stop: make(chan struct{}), ended: make(chan struct{}),
-		known: make(map[wire.NodeID]*Node), joins: make(map[gossip.JoinToken]*target), questions: newQuestions(), puller: &pull.Puller{},
-		sends: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
-	}
+	log := own.log()
 	for _, w := range own.warnings() {
-		m.log.warnf("%s", w)
+		log.Warnf("%s", w)
 	}
-	m.life, m.end = context.WithCancel(context.Background())
-	if m.transport == nil {
-		if m.transport, err = listen(own); err != nil {
+	transport := own.Transport
+	if transport == nil {
+		if transport, err = listen(own); err != nil {
 			return nil, err
 		}
 	}
-	if err := m.start(); err != nil {
+	m := &Memberlist{config: own, log: log}
+	if err := m.start(transport); err != nil {
 		if own.Transport == nil {
-			_ = m.transport.Shutdown()
+			_ = transport.Shutdown()
 		}
 		return nil, err
 	}
@@ -144,269 +79,21 @@ func Create(config *Config) (*Memberlist, error) {
 	return m, nil
 }
 
-// start makes the core and sets everything running.
-func (m *Memberlist) start() error {
-	c, err := m.coreConfig()
+// start makes the node, tells the application of it, and starts it.
+func (m *Memberlist) start(transport Transport) error {
+	c, err := m.config.node(transport, m.log)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if m.core, err = gossip.New(now, c); err != nil {
-		return fmt.Errorf("gwyh: %w", err)
-	}
-	m.small = min(m.core.BroadcastMax(), smallMost)
-	m.dispatch = dispatch.New(m.handlers())
-	if err := m.carry(); err != nil {
+	if m.node, err = node.New(c); err != nil {
 		return err
 	}
-	m.look()
-	self := m.view.Load().self
-	if err := m.welcomeSelf(self); err != nil {
-		m.log.warnf("the AliveDelegate refuses this node itself: %v", err)
-	} else if e := m.config.Events; e != nil {
-		e.NotifyJoin(self)
+	self := m.node.Self()
+	if m.welcomes(self) && m.config.Events != nil {
+		m.config.Events.NotifyJoin(self)
 	}
-	m.metrics = telemetry.New(m.config.Metrics, m.config.MetricLabels)
-	m.startCarrier()
-	m.goroutines.Go(m.loop)
-	go m.dispatch.Run(m.stop)
-	go m.metrics.Run(m.stop)
-	m.startPuller()
-	m.watchKeys()
+	m.node.Start()
 	return nil
-}
-
-// loop owns the core. It takes what has come, datagrams and calls, hands it to the core, and drains the
-// core. It waits for nothing else.
-func (m *Memberlist) loop() {
-	defer close(m.ended)
-	defer m.carrier.Stop()
-	due := time.Now()
-	var publish time.Time // when the figures go to the metrics next
-	var ran []*call
-	for {
-		got := m.carrier.Wait(due)
-		select {
-		case <-m.stop:
-			return
-		default:
-		}
-		now := time.Now()
-		m.take(now, got)
-		m.takeIn(now)
-		ran = m.run(now, ran[:0])
-		if t := m.core.NextTimeout(); !t.IsZero() && !t.After(now) {
-			m.core.HandleTimeout(now)
-		}
-		m.core.DrainRuns(now, m.send)
-		for _, r := range m.carrier.Refused() {
-			if r.TooBig || r.Pause {
-				m.core.Refused(now, r.To, r.Size, r.TooBig)
-			}
-			if r.NoRoute != nil {
-				m.noRoute(now, r.To.Remote, r.NoRoute)
-			}
-		}
-		m.notify(now)
-		for i, c := range ran {
-			close(c.done)
-			ran[i] = nil
-		}
-		if !now.Before(publish) {
-			publish = now.Add(telemetry.Interval)
-			m.everySecond(now)
-		}
-		due = publish.Add(publishSlack)
-		if t := m.core.NextTimeout(); !t.IsZero() && t.Before(due) {
-			due = t
-		}
-	}
-}
-
-// everySecond does what need not be done at once. It is no part of the loop's own function for what it has on
-// the stack, which the loop would keep while it waits.
-//
-//go:noinline
-func (m *Memberlist) everySecond(now time.Time) {
-	m.lookAtDistances()
-	m.carrier.Rest()
-	m.intake.Rest()
-	m.seek(now)
-	m.lookForAddress(now)
-	m.followDebug()
-	m.metrics.Offer(telemetry.Figures{Core: m.core.Stats(), Shell: m.shellStats(now)})
-}
-
-// publishSlack is how much later the figures may go to the metrics, so that nothing is awake for them alone.
-const publishSlack = telemetry.Interval / 4
-
-// batch is how many waiting datagrams, and calls, the core is handed before it is drained.
-const batch = 64
-
-// take hands the core datagrams and those that wait behind them.
-func (m *Memberlist) take(now time.Time, got []wire.Datagram) {
-	for taken := 0; len(got) > 0; got = m.carrier.More() {
-		for i := range got {
-			m.core.HandleDatagram(now, got[i].Path, got[i].B)
-		}
-		if taken += len(got); taken >= batch {
-			return
-		}
-	}
-}
-
-// run runs the calls that wait and appends them to ran.
-func (m *Memberlist) run(now time.Time, ran []*call) []*call {
-	for len(ran) < batch {
-		select {
-		case c := <-m.calls:
-			c.f(now)
-			ran = append(ran, c)
-		default:
-			return ran
-		}
-	}
-	return ran
-}
-
-// notify renews the view and passes on what the core has to tell.
-func (m *Memberlist) notify(now time.Time) {
-	events := m.core.Events()
-	m.look()
-	for i := range events {
-		e := &events[i]
-		switch e.Kind {
-		case gossip.EventMessage:
-			m.dispatch.Message(now, dispatch.Via(e.Via), e.Data)
-		case gossip.EventJoin:
-			m.dispatch.Member(dispatch.Join, e.Member.Name, newNode(&e.Member))
-		case gossip.EventUpdate:
-			m.dispatch.Member(dispatch.Update, e.Member.Name, newNode(&e.Member))
-		case gossip.EventLeave:
-			m.dispatch.Member(dispatch.Leave, e.Member.Name, newNode(&e.Member))
-		case gossip.EventJoined:
-			m.joins[e.Token].join.questions.put(question{event: *e, at: now})
-			delete(m.joins, e.Token)
-		case gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked, gossip.EventPayloadWanted, gossip.EventSelectionWanted:
-			m.ask(now, e)
-		case gossip.EventSent:
-			m.sends[e.Send] <- e.Err
-			delete(m.sends, e.Send)
-		case gossip.EventPing:
-			d, other, rtt, payload := m.config.Ping, newNode(&e.Member), e.RTT, e.Data
-			m.dispatch.Call(func() { d.NotifyPingComplete(other, rtt, payload) })
-		case gossip.EventPinged:
-			m.pings[e.Ping] <- pinged{e.RTT, e.Err}
-			delete(m.pings, e.Ping)
-		case gossip.EventDeparted:
-			for _, left := range m.leaves {
-				close(left)
-			}
-			m.leaves = nil
-		case gossip.EventConflict:
-			if d := m.config.Conflict; d != nil {
-				existing, other := newNode(&e.Member), newNode(e.Other)
-				m.dispatch.Call(func() { d.NotifyConflict(existing, other) })
-			}
-		case gossip.EventLog:
-			m.dispatch.Log(e.Text)
-		}
-		*e = gossip.Event{}
-	}
-}
-
-// look renews the view if the members or the links have changed.
-func (m *Memberlist) look() {
-	old := m.view.Load()
-	links := m.core.Links()
-	if old != nil && m.core.Version() == m.seen && old.links == links {
-		return
-	}
-	if old != nil && m.core.Version() == m.seen {
-		m.view.Store(&view{links: links, self: old.self, nodes: old.nodes})
-		return
-	}
-	m.seen = m.core.Version()
-	m.renew()
-}
-
-// renew builds a new view. It keeps the Nodes of the old view that have not changed. This node itself comes
-// last, as in a memberlist cluster of two.
-func (m *Memberlist) renew() {
-	v := &view{links: m.core.Links(), nodes: make([]*Node, 0, len(m.known)+1)}
-	self, place := m.core.Self(), -1
-	m.core.Members(func(o *gossip.Member) {
-		if o.ID == self.ID {
-			place = len(v.nodes)
-		}
-		n := m.known[o.ID]
-		if n == nil || n.incarnation != o.Incarnation || n.State != NodeStateType(o.State) || n.RTT != o.RTT {
-			if n == nil {
-				m.puller.Newcomers.Add(time.Now(), o.ID)
-			}
-			n = newNode(o)
-			m.known[o.ID] = n
-		}
-		v.nodes = append(v.nodes, n)
-	})
-	if last := len(v.nodes) - 1; place >= 0 {
-		v.nodes[place], v.nodes[last] = v.nodes[last], v.nodes[place]
-	}
-	if len(m.known) > len(v.nodes) { // somebody is gone
-		known := make(map[wire.NodeID]*Node, len(v.nodes))
-		m.core.Members(func(o *gossip.Member) { known[o.ID] = m.known[o.ID] })
-		m.known = known
-	}
-	if v.self = m.known[self.ID]; v.self == nil {
-		v.self = newNode(&self)
-	}
-	m.view.Store(v)
-	m.nameMembers(v.nodes)
-}
-
-// lookAtDistances renews the view if round-trip times have changed. It is called once a second: they
-// change all the time.
-func (m *Memberlist) lookAtDistances() {
-	if d := m.core.Distances(); d != m.distances {
-		m.distances = d
-		m.renew()
-	}
-}
-
-// shellStats is what the shell counts beside the core.
-func (m *Memberlist) shellStats(now time.Time) telemetry.Shell {
-	c := m.carrier.Stats()
-	return telemetry.Shell{
-		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
-		MessagesDropped: m.dispatch.Dropped(), SlowestDelivery: m.dispatch.Slowest(), QueueDue: m.queueDue(now),
-		Rebroadcasts: m.puller.Rebroadcasts.Load(), KnownRepeats: m.dispatch.KnownRepeats(),
-	}
-}
-
-// queueDue reports whether it is time to tell how much waits.
-func (m *Memberlist) queueDue(now time.Time) bool {
-	if m.config.QueueCheckInterval == 0 || now.Before(m.queueCheck) {
-		return false
-	}
-	m.queueCheck = now.Add(m.config.QueueCheckInterval)
-	return true
-}
-
-// do runs f in the loop and waits until what it sends is sent.
-func (m *Memberlist) do(f func(now time.Time)) error {
-	c := &call{f: f, done: make(chan struct{})}
-	select {
-	case m.calls <- c:
-	case <-m.stop:
-		return ErrShutdown
-	}
-	m.carrier.Wake()
-	select {
-	case <-c.done:
-		return nil
-	case <-m.ended: // by then f runs no more
-		return ErrShutdown
-	}
 }
 
 // Join makes this node and the nodes at the given addresses members of one cluster. An address is
@@ -442,79 +129,14 @@ func (m *Memberlist) do(f func(now time.Time)) error {
 func (m *Memberlist) Join(existing []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
-	return m.join(ctx, existing, true)
+	return m.node.Join(ctx, existing, true)
 }
 
 // JoinContext is Join with as much time as ctx gives, where nothing listens or no route leads too: it waits for nodes and
 // networks that come up later. Without a deadline it goes on until an address was reached or ctx is cancelled. Once one was
 // reached it waits for the others no longer than Join does: they are tried again in the background.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
-	return m.join(ctx, existing, false)
-}
-
-// join is Join. It gives up early where nothing listens if it is to knock.
-func (m *Memberlist) join(ctx context.Context, existing []string, knock bool) (int, error) {
-	if err := m.adoptMeta(); err != nil {
-		return 0, err
-	}
-	m.lookAtOwn()
-	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
-	_ = m.do(func(now time.Time) { m.seeds.Add(now, existing) })
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = time.Now().Add(joinForever)
-	}
-	for _, address := range existing {
-		name, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
-		if err == nil && name == "" && m.config.RequireNodeNames {
-			err, targets = fmt.Errorf("address %q: RequireNodeNames is set and it has no name", address), nil
-		}
-		if err != nil {
-			j.errs = append(j.errs, err)
-		}
-		for _, to := range targets {
-			m.names.Tell(to, name)
-			if err := m.do(func(now time.Time) { m.begin(now, j, to, until, knock) }); err != nil {
-				j.errs = append(j.errs, err)
-			}
-		}
-	}
-	m.await(ctx, j)
-	j.knocks.Wait()
-	m.settle()
-	if j.reached == 0 && len(j.errs) > 0 {
-		m.warnUnreached(j)
-		return 0, unreached.Error(j.errs)
-	}
-	return j.reached, nil
-}
-
-// joinForever is the time of a Join that has no deadline.
-const joinForever = 10 * 365 * 24 * time.Hour
-
-// seek looks, when it is time, for the seeds at which no member lives. Names are looked up by a goroutine
-// that ends by itself.
-func (m *Memberlist) seek(now time.Time) {
-	addresses := m.seeds.Begin(now)
-	if addresses == nil {
-		return
-	}
-	m.goroutines.Go(func() {
-		ctx, cancel := context.WithTimeout(m.life, m.config.TCPTimeout)
-		defer cancel()
-		var seeds []netip.AddrPort
-		for _, address := range addresses {
-			name, targets, _ := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
-			for _, to := range targets {
-				m.names.Tell(to, name)
-			}
-			seeds = append(seeds, targets...)
-		}
-		_ = m.do(func(now time.Time) {
-			m.core.Seek(now, m.seeds.Unshunned(now, seeds))
-			m.seeds.Done(now, m.NumMembers() == 1)
-		})
-	})
+	return m.node.Join(ctx, existing, false)
 }
 
 // Broadcast sends msg to all other nodes, at once. It does not wait for any of them, nor for the
@@ -527,44 +149,13 @@ func (m *Memberlist) seek(now time.Time) {
 // Members that run gwyh 0.1 take at most 21,000 bytes. A larger message goes to all other members and skips these: Broadcast
 // returns nil, a warning is logged at most once in 10 s, and Stats.LegacySkipped counts it. If this node exchanges
 // messages with gwyh 0.1 members only, Broadcast returns a *TooLargeError.
-func (m *Memberlist) Broadcast(msg []byte) error {
-	if len(msg) <= m.small {
-		return m.broadcastSmall(msg)
-	}
-	var err error
-	if e := m.do(func(now time.Time) { err = m.core.Broadcast(now, msg) }); e != nil {
-		return e
-	}
-	return public(err)
-}
+func (m *Memberlist) Broadcast(msg []byte) error { return m.node.Broadcast(msg) }
 
-// smallMost bounds Memberlist.small. The core has nothing against a message of so many bytes but that too much waits.
-const smallMost = 16 << 10
-
-// broadcastSmall is Broadcast for what goes in one datagram, of which the loop takes many at once.
-func (m *Memberlist) broadcastSmall(msg []byte) error {
-	select {
-	case <-m.stop:
-		return ErrShutdown
-	default:
-	}
-	first, ok := m.intake.Put(msg)
-	if !ok {
-		return ErrQueueFull
-	}
-	if first {
-		m.carrier.Wake()
-	}
-	return nil
-}
-
-// takeIn hands the core what Broadcast has taken. What it has no room for waits, and is in the way of more.
-func (m *Memberlist) takeIn(now time.Time) {
-	m.intake.Take(func(b []byte) bool { return m.core.Broadcast(now, b) == nil })
-}
-
-// public is an error of the core as this package names it.
+// public returns an error of internal packages as this package names it.
 func public(err error) error {
+	if errors.Is(err, node.ErrShutdown) {
+		return ErrShutdown
+	}
 	if state, ok := errors.AsType[*gossip.StateTooLargeError](err); ok {
 		whose := "this"
 		if state.Theirs {
@@ -597,7 +188,7 @@ func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
 
 // SendToAddress is SendBestEffort to an address, which may be one of Join's forms.
 func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
-	return m.sendTo(a.Addr, a.Name, msg, false)
+	return m.node.Send(a.Addr, a.Name, msg, false)
 }
 
 // SendTo is SendBestEffort to an address.
@@ -605,7 +196,7 @@ func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 	if to == nil {
 		return errors.New("gwyh: send: the address is nil")
 	}
-	return m.sendTo(to.String(), "", msg, false)
+	return m.node.Send(to.String(), "", msg, false)
 }
 
 // SendToUDP is SendBestEffort.
@@ -618,45 +209,7 @@ func (m *Memberlist) sendToNode(to *Node, msg []byte, reliable bool) error {
 	if to == nil {
 		return errors.New("gwyh: send: the node is nil")
 	}
-	return m.sendTo(to.Address(), to.Name, msg, reliable)
-}
-
-func (m *Memberlist) sendTo(address, name string, msg []byte, reliable bool) error {
-	if m.config.RequireNodeNames && name == "" {
-		return fmt.Errorf("gwyh: send to %s: RequireNodeNames is set and the address has no name", address)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
-	defer cancel()
-	_, targets, err := resolve.Address(ctx, address, m.config.BindPort, net.DefaultResolver.LookupNetIP)
-	if err != nil {
-		return fmt.Errorf("gwyh: send: %w", err)
-	}
-	m.names.Tell(targets[0], name)
-	ended := make(chan error, 1)
-	var sendErr error
-	err = m.do(func(now time.Time) {
-		if targets[0] == m.core.Self().Addr && len(msg) <= gossip.MessageMax { // no node has a session with itself
-			m.dispatch.Message(now, dispatch.Direct, bytes.Clone(msg))
-			ended <- nil
-			return
-		}
-		var token gossip.SendToken
-		if token, sendErr = m.core.Send(now, targets[0], msg, reliable, now.Add(m.config.TCPTimeout)); token != 0 {
-			m.sends[token] = ended
-		}
-	})
-	if err = cmp.Or(err, public(sendErr)); err != nil || !reliable {
-		return err
-	}
-	select {
-	case err = <-ended:
-	case <-m.stop:
-		return ErrShutdown
-	}
-	if err != nil {
-		return fmt.Errorf("gwyh: send %d bytes to %s: %w", len(msg), targets[0], err)
-	}
-	return nil
+	return m.node.Send(to.Address(), to.Name, msg, reliable)
 }
 
 // NoPingResponseError says that a node did not answer a Ping.
@@ -666,11 +219,7 @@ func (e NoPingResponseError) Error() string {
 	return fmt.Sprintf("gwyh: no answer to a ping from node %s", e.node)
 }
 
-// pinged is the end of a Ping.
-type pinged struct {
-	rtt time.Duration
-	err error
-}
+func isNoPingAnswer(err error) bool { return errors.Is(err, node.ErrNoPingAnswer) }
 
 // Ping measures the time to the node at addr and back, after a handshake if there is no session with it. It returns
 // a NoPingResponseError if no node answered from there within Config.ProbeTimeout, or the node's name is not
@@ -679,46 +228,24 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	if addr == nil {
 		return 0, errors.New("gwyh: ping: the address is nil")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
-	defer cancel()
-	_, targets, err := resolve.Address(ctx, addr.String(), m.config.BindPort, net.DefaultResolver.LookupNetIP)
-	if err != nil {
-		return 0, fmt.Errorf("gwyh: ping: %w", err)
+	rtt, err := m.node.Ping(node, addr.String())
+	if isNoPingAnswer(err) {
+		return 0, NoPingResponseError{node}
 	}
-	m.lookAtOwn()
-	ended := make(chan pinged, 1)
-	var refused error
-	err = m.do(func(now time.Time) {
-		var token gossip.PingToken
-		if token, refused = m.core.Ping(now, node, targets[0], now.Add(m.config.ProbeTimeout)); token != 0 {
-			m.pings[token] = ended
-		}
-	})
-	if err = cmp.Or(err, public(refused)); err != nil {
-		return 0, err
-	}
-	select {
-	case p := <-ended:
-		if p.err != nil {
-			return 0, NoPingResponseError{node}
-		}
-		return p.rtt, nil
-	case <-m.stop:
-		return 0, ErrShutdown
-	}
+	return rtt, err
 }
 
 // Members returns all nodes that are alive or suspected to have failed: this node, which comes last, and all
 // others in no particular order. Nodes of gwyh 0.1 are among them, see Config.AllowLegacy. The slice belongs to
 // the caller. The Nodes are never written again.
-func (m *Memberlist) Members() []*Node { return append([]*Node(nil), m.view.Load().nodes...) }
+func (m *Memberlist) Members() []*Node { return m.node.Members() }
 
 // NumMembers is the number of Members.
-func (m *Memberlist) NumMembers() int { return len(m.view.Load().nodes) }
+func (m *Memberlist) NumMembers() int { return m.node.NumMembers() }
 
 // LocalNode is this node as others know it. It is never written again. Meta that is written into it before a
 // Join becomes the node's with that Join, if nothing else has changed about the node; UpdateNode does without.
-func (m *Memberlist) LocalNode() *Node { return m.view.Load().self }
+func (m *Memberlist) LocalNode() *Node { return m.node.Self() }
 
 // ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
@@ -726,10 +253,7 @@ func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 // GetHealthScore is how unwell this node is itself, because it lacks CPU, loses packets or hears nobody: 0
 // for well, up to Config.AwarenessMaxMultiplier - 1. Before it accuses others it waits that many times longer
 // in addition, but not while it hears nobody. After Shutdown it is 0.
-func (m *Memberlist) GetHealthScore() (score int) {
-	_ = m.do(func(time.Time) { score = m.core.HealthScore() })
-	return score
-}
+func (m *Memberlist) GetHealthScore() (score int) { return m.node.HealthScore() }
 
 // Stats is what a node counts. Besides these figures a node publishes more through go-metrics.
 type Stats struct {
@@ -765,28 +289,20 @@ type Stats struct {
 
 // Stats returns the node's figures, all of the same moment. After Shutdown they are all zero.
 func (m *Memberlist) Stats() Stats {
-	var s Stats
-	err := m.do(func(time.Time) {
-		c := m.core.Stats()
-		s = Stats{
-			Members: c.Members, Links: c.Links, Subscriptions: m.core.Started(),
-			BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
-			BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
-			BroadcastsSuppressed: m.puller.Rebroadcasts.Load(), BroadcastsRepeated: c.Repeated,
-			DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
-			BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-			Dropped: m.dispatch.Dropped(), LegacySkipped: c.Dropped[gossip.DropLegacySize],
-		}
-		carried := m.carrier.Stats()
-		s.Dropped += carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
-		for _, n := range c.Dropped {
-			s.Dropped += n
-		}
-	})
+	f, err := m.node.Figures()
 	if err != nil {
 		return Stats{}
 	}
-	return s
+	c := &f.Core
+	return Stats{
+		Members: c.Members, Links: c.Links, Subscriptions: f.Subscriptions,
+		BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
+		BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
+		BroadcastsSuppressed: f.Rebroadcasts, BroadcastsRepeated: c.Repeated,
+		DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
+		BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
+		Dropped: f.Dropped, LegacySkipped: c.Dropped[gossip.DropLegacySize],
+	}
 }
 
 // Leave tells the others that this node departs, and takes it out of Members; the node goes on
@@ -795,53 +311,7 @@ func (m *Memberlist) Stats() Stats {
 // node itself, unless the application takes longer than a second. Those that the node exchanged messages
 // with are told again until they confirm it, for 0.6 s at most. The addresses of earlier Joins are
 // forgotten. After Shutdown it does nothing.
-func (m *Memberlist) Leave(timeout time.Duration) error {
-	begin, known := time.Now(), make(chan struct{})
-	err := m.do(func(now time.Time) {
-		m.seeds.Clear()
-		m.leaves = append(m.leaves, known)
-		m.core.Leave(now)
-	})
-	if err != nil {
-		return nil
-	}
-	if err := m.flush("leave", timeout); err != nil {
-		return err
-	}
-	t := time.NewTimer(farewellMost)
-	if timeout > 0 {
-		t.Reset(max(0, min(timeout-time.Since(begin), farewellMost)))
-	}
-	defer t.Stop()
-	select {
-	case <-known:
-	case <-t.C: // it was said
-	case <-m.stop:
-	}
-	m.settle()
-	return nil
-}
-
-// farewellMost is longer than a node waits for the others to confirm its departure.
-const farewellMost = 2 * time.Second
-
-// flush waits until what was sent has left this node, an error if that takes longer than timeout, of which
-// zero means no limit.
-func (m *Memberlist) flush(what string, timeout time.Duration) error {
-	var late <-chan time.Time
-	if timeout > 0 {
-		t := time.NewTimer(timeout)
-		defer t.Stop()
-		late = t.C
-	}
-	select {
-	case <-m.carrier.Flushed():
-	case <-late:
-		return fmt.Errorf("gwyh: %s: not sent after %v", what, timeout)
-	case <-m.stop:
-	}
-	return nil
-}
+func (m *Memberlist) Leave(timeout time.Duration) error { return m.node.Leave(timeout) }
 
 // UpdateNode asks the Delegate for NodeMeta anew and tells all nodes, at once. The AliveDelegate, if there
 // is one, is asked about the node itself before. Both are called in the goroutine of the caller. UpdateNode
@@ -849,64 +319,18 @@ func (m *Memberlist) flush(what string, timeout time.Duration) error {
 // limit; and when NotifyUpdate has been called for the node itself, unless the application takes longer
 // than a second. After any other error, such as too much metadata, nothing has changed.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
-	meta, err := m.nodeMeta()
+	meta, err := m.config.nodeMeta()
 	if err != nil {
 		return err
 	}
 	self := *m.LocalNode()
 	self.Meta = meta
-	if err := m.welcomeSelf(&self); err != nil {
-		m.log.warnf("the AliveDelegate refuses this node itself: %v", err)
-	}
-	var tooLong error
-	if err := m.do(func(now time.Time) { tooLong = m.core.SetMeta(now, meta) }); err != nil {
-		return err
-	}
-	if tooLong != nil {
-		return fmt.Errorf("gwyh: %w", tooLong)
-	}
-	if err := m.flush("update", timeout); err != nil {
-		return err
-	}
-	m.settle()
-	return nil
-}
-
-// adoptMeta makes what the program has written into the Node of LocalNode this node's metadata: memberlist hands
-// out the Node that it works with, and there are programs that rely on it (gubernator). It does not look at a
-// Node that is not the latest: what has changed since counts.
-func (m *Memberlist) adoptMeta() error {
-	var failed error
-	_ = m.do(func(now time.Time) {
-		written, self := m.view.Load().self, m.core.Self()
-		if written.incarnation != self.Incarnation || bytes.Equal(written.Meta, self.Meta) {
-			return
-		}
-		if most := m.config.MetaMax; len(written.Meta) > most {
-			failed = fmt.Errorf("gwyh: the Meta of LocalNode has %d bytes, want at most %d", len(written.Meta), most)
-		} else if err := m.core.SetMeta(now, written.Meta); err != nil {
-			failed = fmt.Errorf("gwyh: %w", err)
-		}
-	})
-	return failed
+	m.welcomes(&self)
+	return m.node.SetMeta(meta, timeout)
 }
 
 // Shutdown stops the node without telling the others: call Leave before, or they will find it dead.
 // It shuts the Transport down and waits for all goroutines, except that it does not wait for a delegate's method
 // in progress, and waits at most Config.TCPTimeout for writes of the Transport in progress. No further method of
 // a delegate is called and no further write begins. Further calls do nothing.
-func (m *Memberlist) Shutdown() error {
-	var err error
-	m.shutdown.Do(func() {
-		m.unwatch()
-		m.end()
-		m.dispatch.Close()
-		_ = m.do(m.core.Flush) // what waits for company
-		close(m.stop)
-		m.carrier.Wake()
-		err = m.transport.Shutdown()
-		m.carrier.EndWrites(m.config.TCPTimeout)
-		m.goroutines.Wait()
-	})
-	return err
-}
+func (m *Memberlist) Shutdown() error { return m.node.Shutdown() }

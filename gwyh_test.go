@@ -465,8 +465,8 @@ func TestSlowDelegateLosesMessagesNotEvents(t *testing.T) {
 		close(release)
 		time.Sleep(time.Second)
 		got := len(ra.messages())
-		if got < dispatch.MessagesMax || got > dispatch.MessagesMax+1 || uint64(sent-got) != a.dispatch.Dropped() {
-			t.Errorf("%d of %d messages delivered, %d counted as dropped", got, sent, a.dispatch.Dropped())
+		if got < dispatch.MessagesMax || got > dispatch.MessagesMax+1 || uint64(sent-got) != a.Stats().Dropped {
+			t.Errorf("%d of %d messages delivered, %d counted as dropped", got, sent, a.Stats().Dropped)
 		}
 		if told := ra.told(); !slices.Equal(told, []string{"join a", "join b", "join c"}) {
 			t.Errorf("events %v", told)
@@ -549,12 +549,12 @@ func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 		a, b := node("a", newRecorder()), node("b", newRecorder())
 		begin := time.Now()
 		n, err := b.Join([]string{"10.255.0.1:1", a.LocalNode().Address()})
-		if took := time.Since(begin); n != 1 || err != nil || took < joinGrace || took > joinGrace+time.Second {
+		if took := time.Since(begin); n != 1 || err != nil || took < 2*time.Second || took > 3*time.Second {
 			t.Errorf("reached %d, %v, after %v", n, err, took)
 		}
 		begin = time.Now()
 		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
-		if took := time.Since(begin); n != 1 || err != nil || took < joinGrace || took > joinGrace+time.Second {
+		if took := time.Since(begin); n != 1 || err != nil || took < 2*time.Second || took > 3*time.Second {
 			t.Errorf("JoinContext reached %d, %v, after %v", n, err, took)
 		}
 	})

@@ -1,8 +1,6 @@
 package gwyh
 
 import (
-	"net"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,15 +92,6 @@ func TestLeaveWaitsUntilTheOthersKnowButNotLonger(t *testing.T) {
 			t.Errorf("Leave of the last took %v: %v", time.Since(begin), err)
 		}
 	})
-}
-
-func TestAddressOfAnInterfaceIsKnown(t *testing.T) {
-	addrs := []net.Addr{&net.IPNet{IP: net.IPv4(10, 0, 0, 7), Mask: net.CIDRMask(8, 32)}, &net.IPNet{IP: net.ParseIP("fd00::7"), Mask: net.CIDRMask(64, 128)}}
-	for a, want := range map[string]bool{"10.0.0.7": true, "::ffff:10.0.0.7": true, "fd00::7": true, "10.0.0.8": false, "fd00::8": false} {
-		if got := amongAddrs(netip.MustParseAddr(a), addrs); got != want {
-			t.Errorf("%s: %v", a, got)
-		}
-	}
 }
 
 // Thirty nodes (six without -full) are started again one after the other, at their addresses and under

@@ -140,7 +140,7 @@ func TestOnlyTwoKeysAreAcceptedWhileTwoLabelsAre(t *testing.T) {
 	c.SecretKey, c.Keyring = nil, testRing(t, []byte("sixteen byte kay"), []byte("sixteen byte key"), []byte("sixteen byte kez"))
 	c.Label, c.SkipInboundLabelCheck, c.LogOutput = "blue", true, &out
 	m := create(t, c)
-	keys, _ := m.keys()
+	keys, _ := m.config.keys()
 	_ = m.Shutdown()
 	if len(keys) != 4 {
 		t.Errorf("%d keys and labels are accepted", len(keys))

@@ -150,7 +150,7 @@ func TestDebugLinesAreNotMadeForALogThatDiscardsThem(t *testing.T) {
 		"a handler at INFO":  {Config{LogHandler: slog.NewTextHandler(io.Discard, nil)}, false},
 		"a handler at DEBUG": {Config{LogHandler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}, true},
 	} {
-		if got := newLogger(&x.config).wantsDebug(); got != x.want {
+		if got := x.config.log().WantsDebug(); got != x.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

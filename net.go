@@ -2,23 +2,16 @@ package gwyh
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
-	sockaddr "github.com/hashicorp/go-sockaddr"
-
-	"github.com/gwyh-go/gwyh/internal/addrbook"
-	"github.com/gwyh-go/gwyh/internal/carrier"
+	"github.com/gwyh-go/gwyh/internal/memnet"
 	"github.com/gwyh-go/gwyh/internal/metrics"
-	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/node"
 	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -105,26 +98,6 @@ const (
 	mockPacketDepth = 1024
 )
 
-// readIngested is the packet that an IngestPacket is handed.
-func readIngested(conn net.Conn, addr net.Addr, shouldClose bool) ([]byte, error) {
-	if conn == nil {
-		return nil, fmt.Errorf("no connection to read a packet of %s", LogAddress(addr))
-	}
-	if shouldClose {
-		defer func() { _ = conn.Close() }()
-	}
-	b, err := io.ReadAll(io.LimitReader(conn, udp.MaxDatagram+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read packet %s: %w", LogAddress(addr), err)
-	case len(b) == 0:
-		return nil, fmt.Errorf("empty packet %s", LogAddress(addr))
-	case len(b) > udp.MaxDatagram:
-		return nil, fmt.Errorf("packet of more than %d bytes %s", udp.MaxDatagram, LogAddress(addr))
-	}
-	return b, nil
-}
-
 // NetTransportConfig says how a NetTransport is made.
 type NetTransportConfig struct {
 	// BindAddrs are the addresses to listen on, one at least: IP addresses, or host names as in
@@ -145,16 +118,9 @@ type NetTransportConfig struct {
 type NetTransport struct {
 	sockets  udp.Sockets // one at least
 	own      *udp.Own    // where they are reached from this machine
-	log      logger
-	packetCh chan *Packet
+	inlet    *udp.Inlet[*Packet]
+	log      node.Log
 	streamCh chan net.Conn // never used
-	done     chan struct{} // closed by Shutdown
-	readers  sync.WaitGroup
-
-	mu      sync.Mutex // guards what follows
-	claimed bool       // somebody reads, or the sockets are closed
-	closed  bool
-	ingest  func(*Packet) // takes what IngestPacket is handed, if set, instead of packetCh
 }
 
 var (
@@ -169,7 +135,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if config == nil {
 		return nil, errors.New("bad NetTransportConfig: it is nil")
 	}
-	addrs, err := bindAddrs(config.BindAddrs)
+	addrs, err := resolve.BindAll(config.BindAddrs)
 	if err != nil {
 		return nil, err
 	}
@@ -183,36 +149,15 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	t := &NetTransport{
 		sockets:  sockets,
 		own:      udp.NewOwn(sockets),
-		log:      newLogger(&Config{Logger: config.Logger}),
-		packetCh: make(chan *Packet, netPacketDepth),
+		inlet:    udp.NewInlet[*Packet](sockets, netPacketDepth),
+		log:      node.NewLog(config.Logger, nil, nil),
 		streamCh: make(chan net.Conn),
-		done:     make(chan struct{}),
 	}
 	if got, _ := sockets[0].Buffers(); got > 0 && got < udp.ReceiveBuffer {
-		t.log.warnf("the system granted a receive buffer of %d KiB, not %d KiB: bursts may be lost. "+
+		t.log.Warnf("the system granted a receive buffer of %d KiB, not %d KiB: bursts may be lost. "+
 			"On Linux raise net.core.rmem_max", got>>10, udp.ReceiveBuffer>>10)
 	}
 	return t, nil
-}
-
-// bindLookup is how long the lookup of all host names among the bind addresses may take.
-const bindLookup = 10 * time.Second
-
-// bindAddrs are the IP addresses that the bind addresses stand for.
-func bindAddrs(bind []string) (addrs []netip.Addr, err error) {
-	if len(bind) == 0 {
-		return nil, errors.New("BindAddrs is empty, want at least one address")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), bindLookup)
-	defer cancel()
-	for _, s := range bind {
-		a, err := resolve.Bind(ctx, s, net.DefaultResolver.LookupNetIP, resolve.Own)
-		if err != nil {
-			return nil, err
-		}
-		addrs = append(addrs, a)
-	}
-	return addrs, nil
 }
 
 // GetAutoBindPort is the port that the sockets are bound to.
@@ -231,16 +176,9 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 		}
 		return toIP(a), port, nil
 	}
-	if bound := t.sockets[0].LocalAddr().Addr(); !bound.IsUnspecified() {
-		return toIP(bound), t.GetAutoBindPort(), nil
-	}
-	private, err := sockaddr.GetPrivateIP()
+	a, err := resolve.Advertised(t.sockets[0].LocalAddr().Addr())
 	if err != nil {
-		return nil, 0, fmt.Errorf("look for a private IP address to advertise: %w", err)
-	}
-	a, err := netip.ParseAddr(private)
-	if err != nil {
-		return nil, 0, errors.New("the machine has no private IP address to advertise: set AdvertiseAddr, or BindAddr to the address that others reach it at")
+		return nil, 0, err
 	}
 	return toIP(a), t.GetAutoBindPort(), nil
 }
@@ -268,75 +206,20 @@ func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error)
 	return t.WriteTo(b, addr.Addr)
 }
 
-// claim makes the caller the one that reads the sockets until Shutdown. It is false if
-// somebody does already, or the transport is shut down. Packets that IngestPacket took come through
-// packetCh, or where divert sends them.
-func (t *NetTransport) claim() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	free := !t.claimed
-	t.claimed = true
-	return free
-}
-
-// divert hands what IngestPacket takes to f, which may wait, instead of the channel.
-func (t *NetTransport) divert(f func(*Packet)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ingest = f
-}
-
 // PacketCh is the channel of what was received. The first call begins to read.
 func (t *NetTransport) PacketCh() <-chan *Packet {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.claimed {
-		t.claimed = true
-		for _, c := range t.sockets {
-			t.readers.Go(func() { t.readPackets(c) })
-		}
-	}
-	return t.packetCh
-}
-
-// readPackets hands on what comes to one socket. It waits while the channel is full: the system's
-// buffer is the queue then, and drops.
-func (t *NetTransport) readPackets(c *udp.Conn) {
-	c.ReadEach(t.done, func(path wire.Path, b []byte) {
-		if len(b) > 0 {
-			_ = t.hand(&Packet{Buf: bytes.Clone(b), From: net.UDPAddrFromAddrPort(path.Remote), Timestamp: time.Now()})
-		}
-	}, func(err error) { t.log.errorf("read UDP packet at %s: %v", c.LocalAddr(), err) })
-}
-
-// hand waits while the channel is full.
-func (t *NetTransport) hand(p *Packet) error {
-	select {
-	case t.packetCh <- p:
-		return nil
-	case <-t.done:
-		return net.ErrClosed
-	}
+	return t.inlet.Packets(func(path wire.Path, b []byte) *Packet {
+		return &Packet{Buf: b, From: net.UDPAddrFromAddrPort(path.Remote), Timestamp: time.Now()}
+	}, func(c *udp.Conn, err error) { t.log.Errorf("read UDP packet at %s: %v", c.LocalAddr(), err) })
 }
 
 // IngestPacket takes a packet that somebody else received. It waits while many others wait.
 func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
-	b, err := readIngested(conn, addr, shouldClose)
+	b, err := udp.ReadPacket(conn, LogAddress(addr), shouldClose)
 	if err != nil {
 		return err
 	}
-	p := &Packet{Buf: b, From: addr, Timestamp: now}
-	t.mu.Lock()
-	ingest, closed := t.ingest, t.closed
-	t.mu.Unlock()
-	switch {
-	case closed:
-		return net.ErrClosed
-	case ingest != nil:
-		ingest(p)
-		return nil
-	}
-	return t.hand(p)
+	return t.inlet.Put(&Packet{Buf: b, From: addr, Timestamp: now})
 }
 
 // IngestStream returns an error and leaves conn alone.
@@ -356,33 +239,18 @@ func (t *NetTransport) DialAddressTimeout(Address, time.Duration) (net.Conn, err
 func (t *NetTransport) StreamCh() <-chan net.Conn { return t.streamCh }
 
 // Shutdown closes the sockets and waits for the goroutines that read them. Further calls do nothing.
-func (t *NetTransport) Shutdown() error {
-	var err error
-	t.mu.Lock()
-	if !t.closed {
-		t.claimed, t.closed = true, true
-		close(t.done)
-		err = t.sockets.Close()
-	}
-	t.mu.Unlock()
-	t.readers.Wait()
-	return err
-}
+func (t *NetTransport) Shutdown() error { return t.inlet.Close() }
 
 // A MockNetwork carries packets between its transports in memory, at once and in order: for tests.
 // The zero value is a network without transports. It has no goroutine of its own, so that it works
 // in a testing/synctest bubble.
 type MockNetwork struct {
-	mu     sync.Mutex
-	byAddr map[string]*MockTransport
-	byName map[string]*MockTransport
-	made   int // how many transports
+	transports memnet.Directory[*MockTransport]
 }
 
 // MockAddress is the address of a MockTransport.
 type MockAddress struct {
 	addr netip.AddrPort
-	name string
 }
 
 // Network is "mock".
@@ -408,36 +276,9 @@ var (
 // NewTransport adds a transport with an address of its own to the network. Those who send to a node
 // of this name reach it too; if there are several the one at the address, else the newest.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.byAddr == nil {
-		n.byAddr, n.byName = make(map[string]*MockTransport), make(map[string]*MockTransport)
-	}
-	// 127.0.0.1:1, 127.0.0.1:2 and so on, and 127.0.0.2:1 after the last port.
-	host, port := n.made/65535+1, n.made%65535+1
-	n.made++
-	ip := netip.AddrFrom4([4]byte{127, byte(host >> 16), byte(host >> 8), byte(host)})
-	t := &MockTransport{
-		net:      n,
-		addr:     &MockAddress{netip.AddrPortFrom(ip, uint16(port)), name},
-		packetCh: make(chan *Packet, mockPacketDepth),
-		streamCh: make(chan net.Conn),
-	}
-	n.byAddr[t.addr.String()] = t
-	n.byName[name] = t
-	return t
-}
-
-// find is the transport of a's name and address, else the newest of the name, else the one at the
-// address, nil if there is none.
-func (n *MockNetwork) find(a Address) *MockTransport {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	at := n.byAddr[a.Addr]
-	if named := n.byName[a.Name]; named != nil && a.Name != "" && (at == nil || at.addr.name != a.Name) {
-		return named
-	}
-	return at
+	return n.transports.Add(name, func(addr netip.AddrPort) *MockTransport {
+		return &MockTransport{net: n, addr: &MockAddress{addr}, packetCh: make(chan *Packet, mockPacketDepth), streamCh: make(chan net.Conn)}
+	})
 }
 
 // FinalAdvertiseAddr is the address that the network gave.
@@ -453,8 +294,8 @@ func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 // WriteToAddress sends a copy of b to the transport of that name, else to the one at that address. It
 // is lost if too many wait there.
 func (t *MockTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
-	to := t.net.find(addr)
-	if to == nil || t.net.find(Address{Addr: t.addr.String()}) != t {
+	to, ok := t.net.transports.Find(addr.Addr, addr.Name)
+	if from, here := t.net.transports.Find(t.addr.String(), ""); !ok || !here || from != t {
 		return time.Time{}, fmt.Errorf("no route to %s", addr.String())
 	}
 	now := time.Now()
@@ -474,7 +315,7 @@ func (t *MockTransport) PacketCh() <-chan *Packet { return t.packetCh }
 
 // IngestPacket takes a packet that somebody else received. It is lost if too many wait.
 func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
-	b, err := readIngested(conn, addr, shouldClose)
+	b, err := udp.ReadPacket(conn, LogAddress(addr), shouldClose)
 	if err != nil {
 		return err
 	}
@@ -500,188 +341,48 @@ func (t *MockTransport) StreamCh() <-chan net.Conn { return t.streamCh }
 
 // Shutdown takes the transport off the network: nothing reaches it or leaves it any more.
 func (t *MockTransport) Shutdown() error {
-	n := t.net
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.byAddr, t.addr.String())
-	if n.byName[t.addr.name] == t {
-		delete(n.byName, t.addr.name)
-	}
+	t.net.transports.Remove(t.addr.String())
 	return nil
 }
 
-// listen makes the transport that c describes, and writes to c the ports that were picked.
-func listen(c *Config) (Transport, error) {
-	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
-		Logger: newLogger(c).out, MetricLabels: c.MetricLabels})
-	if err != nil {
-		return nil, fmt.Errorf("gwyh: %w", err)
-	}
-	if c.picksAdvertisePort() {
-		c.AdvertisePort = t.GetAutoBindPort()
-	}
-	c.BindPort = t.GetAutoBindPort()
-	return t, nil
-}
-
-// advertised is the address that others reach the node at, as t tells. It writes to c the ports that come of it.
-// An address that nobody can reach is an error, but a Transport of the application's own may have any.
-func advertised(t Transport, c *Config) (netip.AddrPort, error) {
-	ip, port, err := t.FinalAdvertiseAddr(c.AdvertiseAddr, c.AdvertisePort)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("gwyh: find the address to advertise: %w", err)
-	}
-	addr, ok := netip.AddrFromSlice(ip)
-	if !ok || port < 1 || port > 65535 {
-		return netip.AddrPort{}, fmt.Errorf("gwyh: cannot advertise address %v port %d", ip, port)
-	}
-	own, _ := net.InterfaceAddrs() // without it the networks of this machine are not looked at
-	if why := resolve.Unreachable(addr, own); why != "" {
-		err := fmt.Errorf("no other node can reach the address to advertise, %s: %s", addr.Unmap(), why)
-		if _, ours := t.(*NetTransport); ours {
-			return netip.AddrPort{}, fmt.Errorf("gwyh: %w", err)
-		}
-		newLogger(c).warnf("%v", err)
-	}
-	c.AdvertisePort = port
-	if c.BindPort == 0 {
-		c.BindPort = port
-	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
-}
-
-// relocateEvery is how often a node that found out its address by itself looks whether it is still true.
-const relocateEvery = time.Minute
-
-// lookForAddress tells the others when the machine has lost the address that it advertises and has another.
-// A goroutine that ends by itself asks the system.
-func (m *Memberlist) lookForAddress(now time.Time) {
-	t, ours := m.transport.(*NetTransport)
-	if !ours || m.config.AdvertiseAddr != "" || now.Before(m.relocate) {
-		return
-	}
-	m.relocate = now.Add(relocateEvery)
-	current := m.core.Self().Addr
-	m.goroutines.Go(func() {
-		addrs, err := net.InterfaceAddrs()
-		if err != nil || amongAddrs(current.Addr(), addrs) {
-			return
-		}
-		ip, _, err := t.FinalAdvertiseAddr("", 0)
-		if addr, ok := netip.AddrFromSlice(ip); err == nil && ok {
-			_ = m.do(func(now time.Time) { m.core.Readdress(now, netip.AddrPortFrom(addr.Unmap(), current.Port())) })
-		}
-	})
-}
-
-// amongAddrs reports whether an address is one of those of a machine's interfaces.
-func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
-	return slices.ContainsFunc(addrs, func(of net.Addr) bool {
-		n, ok := of.(*net.IPNet)
-		if !ok {
-			return false
-		}
-		ip, _ := netip.AddrFromSlice(n.IP)
-		return ip.Unmap() == a.Unmap()
-	})
-}
-
-// isOwn reports whether an address is one that a NetTransport is bound to. Of any other Transport only the
-// address is known that it advertises.
-func (m *Memberlist) isOwn(a netip.AddrPort) bool {
-	t, ours := m.transport.(*NetTransport)
-	return ours && t.own.Has(a)
-}
-
-// lookAtOwn brings isOwn up to date. It asks the system, so the loop must not call it.
-func (m *Memberlist) lookAtOwn() {
-	if t, ours := m.transport.(*NetTransport); ours {
-		t.own.Look()
-	}
-}
-
-// carry claims the transport and makes the carrier.
-func (m *Memberlist) carry() error {
-	if t, ours := m.transport.(*NetTransport); ours {
-		if !t.claim() {
-			return errors.New("gwyh: the NetTransport is in use already, or shut down")
-		}
-		c := carrier.New(t.sockets, m.config.HandoffQueueDepth, m.log.errorf, m.stop)
-		t.divert(func(p *Packet) { c.Ingest(source(p), p.Buf) })
-		m.carrier = c
-		return nil
-	}
-	write := func(to netip.AddrPort, b []byte) error {
-		_, err := m.transport.WriteTo(b, to.String())
-		return err
-	}
-	if t, aware := m.transport.(NodeAwareTransport); aware {
-		m.names = new(addrbook.Book)
-		write = func(to netip.AddrPort, b []byte) error {
-			_, err := t.WriteToAddress(b, Address{Addr: to.String(), Name: m.names.Name(to)})
+// shellTransport returns a Transport as the node uses it. found says that no address to advertise is configured, so
+// that it may change.
+func shellTransport(t Transport, found bool) node.Transport {
+	switch t := t.(type) {
+	case *NetTransport:
+		return t.shell(found)
+	case NodeAwareTransport:
+		n := customTransport(t)
+		n.Named = true
+		n.Write = func(to netip.AddrPort, name string, b []byte) error {
+			_, err := t.WriteToAddress(b, Address{Addr: to.String(), Name: name})
 			return err
 		}
+		return n
 	}
-	m.carrier = carrier.NewForeign(write, m.config.HandoffQueueDepth, m.stop)
-	return nil
+	return customTransport(t)
 }
 
-// startCarrier starts the goroutines that read and write where the loop does not.
-func (m *Memberlist) startCarrier() {
-	m.carrier.Start(&m.goroutines)
-	if _, ours := m.transport.(*NetTransport); !ours {
-		m.goroutines.Go(m.receive)
-	}
-}
-
-// receive hands the carrier the packets of a transport of the application's own.
-func (m *Memberlist) receive() {
-	packets := m.transport.PacketCh()
-	for {
-		select {
-		case <-m.stop:
-			return
-		case p, ok := <-packets:
-			if !ok {
-				return
-			}
-			m.carrier.Put(source(p), p.Buf)
-		}
+// customTransport returns a Transport of the application's own as the node uses it.
+func customTransport(t Transport) node.Transport {
+	return node.Transport{
+		Shutdown: t.Shutdown,
+		Write: func(to netip.AddrPort, _ string, b []byte) error {
+			_, err := t.WriteTo(b, to.String())
+			return err
+		},
+		Receive: node.Receive(t.PacketCh, func(p *Packet) (net.Addr, []byte) { return p.From, p.Buf }),
 	}
 }
 
-// source is where a packet came from, as far as its text tells: some transports give no address.
-func source(p *Packet) (path wire.Path) {
-	if p.From != nil {
-		path.Remote, _ = netip.ParseAddrPort(p.From.String())
+// shell returns a NetTransport as the node uses it.
+func (t *NetTransport) shell(found bool) node.Transport {
+	n := node.Transport{
+		Shutdown: t.Shutdown, Sockets: t.sockets, Own: t.own, Claim: t.inlet.Claim,
+		Divert: func(take func(from net.Addr, b []byte)) { t.inlet.Divert(func(p *Packet) { take(p.From, p.Buf) }) },
 	}
-	return path
-}
-
-// send hands a run of datagrams of the core to the transport.
-func (m *Memberlist) send(r outbox.Run) {
-	switch {
-	case r.Probe:
-		m.carrier.SendWhole(r.To, r.Bytes)
-	case r.Packets > 0:
-		m.carrier.SendPackets(r.To, r.Bytes, r.Packets)
-	default:
-		m.carrier.SendRun(r.To, r.Bytes, r.Size)
+	if found {
+		n.Advertised = func() (netip.Addr, error) { return resolve.Advertised(t.sockets[0].LocalAddr().Addr()) }
 	}
-}
-
-// unsent reports whether something that was sent to an address waits for a slow transport.
-func (m *Memberlist) unsent(to netip.AddrPort) bool { return m.carrier.Unsent(to) }
-
-// nameMembers tells a transport that wants names who is where.
-func (m *Memberlist) nameMembers(nodes []*Node) {
-	if m.names == nil {
-		return
-	}
-	names := make(map[netip.AddrPort]string, len(nodes))
-	for _, n := range nodes {
-		ip, _ := netip.AddrFromSlice(n.Addr)
-		names[netip.AddrPortFrom(ip.Unmap(), n.Port)] = n.Name
-	}
-	m.names.SetMembers(names)
+	return n
 }

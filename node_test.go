@@ -3,6 +3,9 @@ package gwyh
 import (
 	"net"
 	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/overlay"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 func TestNodeTellsItsAddressAndName(t *testing.T) {
@@ -28,6 +31,24 @@ func TestChannelEventDelegateSendsCopies(t *testing.T) {
 		notify(n)
 		if e := <-ch; e.Event != event || e.Node == n || e.Node.Name != "a" {
 			t.Errorf("%+v, want %d", e, event)
+		}
+	}
+}
+
+// States and strategies are cast from one package to the other.
+func TestConstantsHaveTheSameValuesInTheCore(t *testing.T) {
+	for state, want := range map[NodeStateType]wire.State{
+		StateAlive: wire.StateAlive, StateSuspect: wire.StateSuspect, StateDead: wire.StateDead, StateLeft: wire.StateLeft,
+	} {
+		if int(state) != int(want) {
+			t.Errorf("state %d is %d in the core", state, want)
+		}
+	}
+	for strategy, want := range map[DistributionStrategy]overlay.Strategy{
+		Uniform: overlay.Uniform, HubAndSpoke: overlay.HubAndSpoke, PreferLocal: overlay.PreferLocal, PreferRemote: overlay.PreferRemote, Nearest: overlay.Nearest,
+	} {
+		if int(strategy) != int(want) {
+			t.Errorf("%s is %d in the core", strategy, want)
 		}
 	}
 }

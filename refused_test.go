@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
@@ -56,9 +54,6 @@ func wantRefused(t *testing.T, m *Memberlist, at ...string) {
 	}
 	if took := time.Since(begin); took >= m.config.TCPTimeout {
 		t.Errorf("it took %v", took)
-	}
-	if left := m.knocks.Load(); left != 0 {
-		t.Errorf("%d addresses are still knocked at", left)
 	}
 }
 
@@ -128,44 +123,6 @@ func TestJoinCountsWhoLivesBesideARefusedAddress(t *testing.T) {
 	}
 }
 
-func TestRefusalCountsAtOnceForAJoinThatHasCompany(t *testing.T) {
-	m, closed, late := patient(t), closedAddress(t, "127.0.0.1"), closedAddress(t, "127.0.0.2")
-	j := &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
-	_ = m.do(func(now time.Time) {
-		m.begin(now, j, closed, now.Add(time.Hour), false)
-		for _, at := range j.targets {
-			at.told.Store(&verdict{syscall.ECONNREFUSED, now})
-		}
-		m.begin(now, j, late, now.Add(time.Hour), false)
-	})
-	m.befriend(j, netip.MustParseAddrPort(m.LocalNode().Address()))
-	if q, ok := j.questions.take(time.Now()); ok {
-		t.Errorf("the node itself is company: %+v", q.event)
-	}
-	m.befriend(j, netip.MustParseAddrPort("127.0.0.3:1"))
-	if q, ok := j.questions.take(time.Now()); ok {
-		m.advance(t.Context(), j, &q)
-	}
-	if len(j.targets) != 1 || len(j.errs) != 1 || !errors.Is(j.errs[0], syscall.ECONNREFUSED) {
-		t.Errorf("%d targets, %v", len(j.targets), j.errs)
-	}
-	for _, at := range j.targets {
-		if at.to != late {
-			t.Errorf("%v was given up, which was not refused", late)
-		}
-	}
-}
-
-// What is refused, or seems so by somebody's forgery, ends the wait and nothing else.
-func TestRefusedAddressIsFoundByItselfLater(t *testing.T) {
-	t.Parallel()
-	m, at := patient(t), closedAddress(t, "127.0.0.1")
-	wantRefused(t, m, at.String())
-	b := nodeAt(t, at)
-	_ = m.do(func(now time.Time) { m.seek(now.Add(time.Minute)) }) // when it would look next
-	until(t, func() bool { return m.NumMembers() == 2 && b.NumMembers() == 2 })
-}
-
 func TestJoinContextWaitsForANodeThatIsNotUpYet(t *testing.T) {
 	t.Parallel()
 	m, at := patient(t), closedAddress(t, "127.0.0.1")
@@ -180,34 +137,6 @@ func TestJoinContextWaitsForANodeThatIsNotUpYet(t *testing.T) {
 	wantRefused(t, m, at.String())
 	nodeAt(t, at)
 	if err := <-reached; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestFewAddressesAreKnockedAtAndNoneAfterShutdown(t *testing.T) {
-	m, port := patient(t), closedAddress(t, "127.0.0.1").Port()
-	var many []string
-	for i := range 4 * knocksMax {
-		many = append(many, fmt.Sprintf("127.0.1.%d:%d", i, port))
-	}
-	begin, ended := time.Now(), make(chan error, 1)
-	go func() {
-		_, err := m.Join(many)
-		ended <- err
-	}()
-	until(t, func() bool {
-		return m.Stats().DatagramsSent >= uint64(len(many)) && time.Since(begin) > 400*time.Millisecond
-	})
-	if n := m.knocks.Load(); n > knocksMax {
-		t.Errorf("%d addresses are knocked at", n)
-	}
-	if err := m.Shutdown(); err != nil {
-		t.Fatal(err)
-	}
-	if n := m.knocks.Load(); n != 0 {
-		t.Errorf("%d addresses are knocked at after Shutdown", n)
-	}
-	if err := <-ended; !errors.Is(err, ErrShutdown) {
 		t.Error(err)
 	}
 }
@@ -232,42 +161,6 @@ func TestJoinThatNobodyAnswersListsTheCausesAndWarnsOnceAMinute(t *testing.T) {
 			}
 			if n := log.count("[WARN] gwyh: joined nobody: no answer from " + silentAddress + ". "); n != x.lines {
 				t.Errorf("%d warnings, want %d", n, x.lines)
-			}
-		}
-	})
-}
-
-// The tests have no firewall that refuses packets (EPERM), so the loop is told of one.
-func TestErrorOfTheSystemEndsAJoinButNotAJoinContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := testConfig("a", nil)
-		c.Transport = new(MockNetwork).NewTransport("a")
-		m := create(t, c)
-		refuse := func() {
-			_ = m.do(func(now time.Time) { m.noRoute(now, netip.MustParseAddrPort(silentAddress), syscall.EPERM) })
-		}
-		for name, x := range map[string]struct {
-			join func() (int, error)
-			took time.Duration
-			want error
-		}{
-			"Join": {func() (int, error) { return m.Join([]string{silentAddress}) }, time.Second, syscall.EPERM},
-			"JoinContext": {func() (int, error) {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-				defer cancel()
-				return m.JoinContext(ctx, []string{silentAddress})
-			}, 5 * time.Second, syscall.EPERM},
-			"JoinContext that is not refused any more": {func() (int, error) {
-				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
-				defer cancel()
-				return m.JoinContext(ctx, []string{silentAddress})
-			}, 8 * time.Second, handshake.ErrNoAnswer},
-		} {
-			begin := time.Now()
-			time.AfterFunc(time.Second, refuse)
-			n, err := x.join()
-			if n != 0 || !errors.Is(err, x.want) || time.Since(begin) != x.took {
-				t.Errorf("%s = %d, %v after %v, want %v after %v", name, n, err, time.Since(begin), x.want, x.took)
 			}
 		}
 	})

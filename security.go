@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 )
@@ -236,43 +235,4 @@ func weakness(key []byte) string {
 		return fmt.Sprintf("a key has %d equal bytes, which can be guessed", len(key))
 	}
 	return ""
-}
-
-// keys are those that the node may talk with now, and what is to be warned of.
-func (m *Memberlist) keys() ([]handshake.Key, []string) {
-	shared, warnings := preSharedKeys(m.config.Keyring)
-	labels := m.config.labels()
-	if most := maxKeys / len(labels); len(shared) > most {
-		warnings = append(warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
-	}
-	return handshake.NewKeys(shared, labels...), warnings
-}
-
-// watchKeys follows the Keyring while the node runs, and warns of keys as Create does, once for each warning.
-func (m *Memberlist) watchKeys() {
-	m.unwatch = func() {}
-	if m.config.Keyring == nil {
-		return
-	}
-	_, told := m.keys()
-	var mu sync.Mutex // guards told
-	m.unwatch = m.config.Keyring.watch(func() {
-		var warnings []string
-		err := m.do(func(now time.Time) {
-			var keys []handshake.Key
-			keys, warnings = m.keys()
-			m.core.SetKeys(now, keys)
-		})
-		if err != nil {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		for _, w := range warnings {
-			if !slices.Contains(told, w) {
-				m.log.warnf("%s", w)
-			}
-		}
-		told = warnings
-	})
 }

@@ -201,7 +201,7 @@ func TestPassphraseOfSecretKeyIsGoneAfterRemoveKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, _ := m.keys()
+	keys, _ := m.config.keys()
 	if len(keys) != 1 || keys[0].ID() != handshake.NewKey(next, "").ID() {
 		t.Fatalf("%d keys are accepted", len(keys))
 	}

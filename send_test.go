@@ -88,10 +88,14 @@ func TestReliableMessageToACrashedNodeSaysSo(t *testing.T) {
 }
 
 func TestRequireNodeNamesRejectsBareAddresses(t *testing.T) {
-	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
-		a, b := node("a", nil), node("b", nil)
-		a.config.RequireNodeNames = true
-		to := b.LocalNode()
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		conf := testConfig("a", nil)
+		conf.Transport, conf.RequireNodeNames = network.NewTransport("a"), true
+		a := create(t, conf)
+		conf = testConfig("b", nil)
+		conf.Transport = network.NewTransport("b")
+		to := create(t, conf).LocalNode()
 		if err := a.SendToAddress(Address{Addr: to.Address()}, []byte("x")); err == nil {
 			t.Error("no error")
 		}

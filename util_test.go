@@ -1,9 +1,6 @@
 package gwyh
 
 import (
-	"bytes"
-	"log"
-	"log/slog"
 	"net"
 	"testing"
 )
@@ -23,46 +20,6 @@ func TestLogLinesNameThePeer(t *testing.T) {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-	}
-}
-
-func TestLogLinesHaveLevelAndLibrary(t *testing.T) {
-	var b bytes.Buffer
-	for _, c := range []*Config{{LogOutput: &b}, {Logger: log.New(&b, "", log.LstdFlags)}} {
-		b.Reset()
-		l := newLogger(c)
-		l.out.SetFlags(0)
-		l.debugf("a %d", 1)
-		l.infof("b")
-		l.warnf("c %s", "d")
-		l.errorf("e")
-		want := "[DEBUG] gwyh: a 1\n[INFO] gwyh: b\n[WARN] gwyh: c d\n[ERR] gwyh: e\n"
-		if b.String() != want {
-			t.Errorf("%q", b.String())
-		}
-	}
-	if newLogger(&Config{}).out == nil {
-		t.Error("no default")
-	}
-}
-
-func TestLogHandlerGetsRecordsWithTheirLevel(t *testing.T) {
-	var b bytes.Buffer
-	handler := slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})
-	l := newLogger(&Config{LogHandler: handler})
-	l.debugf("not enabled")
-	l.infof("b")
-	l.warnf("c %s", "d")
-	l.errorf("e")
-	l.line("[WARN] gwyh: from the core")
-	want := "level=INFO msg=b\nlevel=WARN msg=\"c d\"\nlevel=ERROR msg=e\nlevel=WARN msg=\"from the core\"\n"
-	if b.String() != want {
-		t.Errorf("%s", b.String())
 	}
 }
 

@@ -2,10 +2,14 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"time"
+
+	sockaddr "github.com/hashicorp/go-sockaddr"
 )
 
 // Bind returns the address that a bind address stands for: an IP address, nothing (all addresses), or a host
@@ -73,4 +77,42 @@ func IsHost(s string) bool {
 func isLabel(s string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return s != "" && len(s) <= 63 && s[0] != '-' && strings.Trim(s, allowed) == ""
+}
+
+// BindAll returns the addresses that bind addresses stand for, of this machine and by the system's resolver. It takes
+// at most 10 s.
+func BindAll(bind []string) (addrs []netip.Addr, err error) {
+	if len(bind) == 0 {
+		return nil, errors.New("BindAddrs is empty, want at least one address")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bindLookup)
+	defer cancel()
+	for _, s := range bind {
+		a, err := Bind(ctx, s, net.DefaultResolver.LookupNetIP, Own)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
+
+// bindLookup is how long the lookup of all host names among bind addresses may take.
+const bindLookup = 10 * time.Second
+
+// Advertised returns the address at which others reach a socket that is bound to an address: that address, or the private
+// address of the machine if it is unspecified.
+func Advertised(bound netip.Addr) (netip.Addr, error) {
+	if !bound.IsUnspecified() {
+		return bound, nil
+	}
+	private, err := sockaddr.GetPrivateIP()
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("look for a private IP address to advertise: %w", err)
+	}
+	a, err := netip.ParseAddr(private)
+	if err != nil {
+		return netip.Addr{}, errors.New("the machine has no private IP address to advertise: set AdvertiseAddr, or BindAddr to the address that others reach it at")
+	}
+	return a, nil
 }

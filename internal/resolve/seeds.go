@@ -11,24 +11,26 @@ import (
 
 const (
 	seedsMax   = 256
-	seedsEvery = 60 * time.Second // between two looks for the seeds,
-	seedsAlone = 15 * time.Second // and of a node that knows nobody
-	shunnedFor = 5 * time.Minute  // an address at which something answered that is no node
+	seedsEvery = 60 * time.Second // about how often the seeds are tried,
+	seedsAlone = 15 * time.Second // and by a node that knows no other
+	shunnedFor = 5 * time.Minute  // how long an address is excluded at which something answered that is no node
 )
 
-// Seeds are the addresses that an application joined, as it wrote them: names are looked up anew each time.
-// They are tried again for ever, so that a node finds its cluster whichever of them is up first. The zero
-// value is ready. Not for concurrent use.
-type Seeds struct {
-	list []string
+// Seeds are the addresses that an application joined, as it wrote them: names are resolved anew each time. A node tries
+// them again for as long as it runs, so that it finds its cluster whichever of the two is up first. A simulation writes
+// them as IP addresses and ports. The zero value is ready for use. Seeds are not safe for concurrent use.
+type Seeds[A comparable] struct {
+	Rand *rand.Rand // spreads the times; nil: the source of the process
+
+	list []A
 	due  time.Time
-	busy bool // somebody looks them up
+	busy bool // between Begin and Done
 
 	shunned *quota.Map[netip.AddrPort, time.Time] // since when; nil while there was none
 }
 
-// Add remembers addresses, the oldest giving way. The next look is soon.
-func (s *Seeds) Add(now time.Time, addresses []string) {
+// Add remembers addresses; when there are too many, it forgets the oldest. They are due after about 15 s.
+func (s *Seeds[A]) Add(now time.Time, addresses []A) {
 	for _, a := range addresses {
 		if i := slices.Index(s.list, a); i >= 0 {
 			s.list = slices.Delete(s.list, i, i+1)
@@ -36,11 +38,11 @@ func (s *Seeds) Add(now time.Time, addresses []string) {
 		s.list = append(s.list, a)
 	}
 	s.list = slices.Clone(s.list[max(0, len(s.list)-seedsMax):])
-	s.due = now.Add(jittered(seedsAlone))
+	s.due = now.Add(s.jittered(seedsAlone))
 }
 
-// Begin returns the addresses if it is time to look for them. Then Done has to follow.
-func (s *Seeds) Begin(now time.Time) []string {
+// Begin returns the addresses if they are due. Then the caller tries those that are Unshunned, and calls Done.
+func (s *Seeds[A]) Begin(now time.Time) []A {
 	if s.busy || len(s.list) == 0 || now.Before(s.due) {
 		return nil
 	}
@@ -48,17 +50,25 @@ func (s *Seeds) Begin(now time.Time) []string {
 	return slices.Clone(s.list)
 }
 
-// Done ends what Begin began, and says whether the node knows nobody yet.
-func (s *Seeds) Done(now time.Time, alone bool) {
+// Due returns when Begin will return addresses, the zero time if it will not.
+func (s *Seeds[A]) Due() time.Time {
+	if s.busy || len(s.list) == 0 {
+		return time.Time{}
+	}
+	return s.due
+}
+
+// Done ends what Begin began. alone says that the node still knows no other, so that it tries again sooner.
+func (s *Seeds[A]) Done(now time.Time, alone bool) {
 	s.busy = false
-	s.due = now.Add(jittered(seedsEvery))
+	s.due = now.Add(s.jittered(seedsEvery))
 	if alone {
-		s.due = now.Add(jittered(seedsAlone))
+		s.due = now.Add(s.jittered(seedsAlone))
 	}
 }
 
-// Shun keeps an address from being tried for a while: another program is there, which may log each packet as an error.
-func (s *Seeds) Shun(now time.Time, a netip.AddrPort) {
+// Shun excludes an address for five minutes, because another program is there, which may log each packet as an error.
+func (s *Seeds[A]) Shun(now time.Time, a netip.AddrPort) {
 	if s.shunned == nil {
 		m := quota.NewMap[netip.AddrPort, time.Time](seedsMax)
 		s.shunned = &m
@@ -66,8 +76,8 @@ func (s *Seeds) Shun(now time.Time, a netip.AddrPort) {
 	s.shunned.Set(a, now)
 }
 
-// Unshunned is the addresses that may be tried.
-func (s *Seeds) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
+// Unshunned returns those of the addresses that are not excluded.
+func (s *Seeds[A]) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
 	if s.shunned == nil {
 		return addrs
 	}
@@ -77,8 +87,13 @@ func (s *Seeds) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPor
 	})
 }
 
-// Clear forgets all.
-func (s *Seeds) Clear() { s.list = nil }
+// Clear forgets all addresses.
+func (s *Seeds[A]) Clear() { s.list = nil }
 
-// jittered is d, or up to a quarter less or more.
-func jittered(d time.Duration) time.Duration { return d - d/4 + rand.N(d/2) }
+// jittered returns d, or up to a quarter less or more.
+func (s *Seeds[A]) jittered(d time.Duration) time.Duration {
+	if s.Rand != nil {
+		return d - d/4 + time.Duration(s.Rand.Int64N(int64(d/2)))
+	}
+	return d - d/4 + rand.N(d/2)
+}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSeedsAreLookedForAgainAndAgain(t *testing.T) {
-	var s Seeds
+	var s Seeds[string]
 	now := time.Unix(1e9, 0)
 	if s.Begin(now) != nil {
 		t.Error("there are seeds without any")
@@ -42,7 +42,7 @@ func TestSeedsAreLookedForAgainAndAgain(t *testing.T) {
 }
 
 func TestSeedsAreBounded(t *testing.T) {
-	var s Seeds
+	var s Seeds[string]
 	now := time.Unix(1e9, 0)
 	for i := range 3 * seedsMax {
 		s.Add(now, []string{fmt.Sprint(i), "kept"})
@@ -54,7 +54,7 @@ func TestSeedsAreBounded(t *testing.T) {
 }
 
 func TestAddressOfAnotherProgramIsNotTriedForAWhile(t *testing.T) {
-	var s Seeds
+	var s Seeds[string]
 	now := time.Unix(0, 0)
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
 	s.Shun(now, a)

@@ -146,7 +146,7 @@ func (c *Cluster) Do(n *Node, f func(now time.Time)) {
 // Join makes a node join others.
 func (c *Cluster) Join(n *Node, seeds ...*Node) {
 	c.Do(n, func(now time.Time) {
-		n.seeds.add(now, c.rng, addrs(seeds)...)
+		n.seeds.Add(now, addrs(seeds))
 		for _, s := range seeds {
 			n.Core.Join(now, s.Addr, now.Add(joinFor))
 		}

@@ -53,7 +53,7 @@ func (o OldSeeds) seeds() (list []netip.AddrPort) {
 // joinAddrs makes a node join addresses.
 func (m *Mixed) joinAddrs(n *Node, within time.Duration, list []netip.AddrPort) {
 	m.Do(n, func(now time.Time) {
-		n.seeds.add(now, m.rng, list...)
+		n.seeds.Add(now, list)
 		for _, a := range list {
 			n.Core.Join(now, a, now.Add(within))
 		}

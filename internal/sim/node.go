@@ -6,6 +6,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/resolve"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -22,7 +23,7 @@ type Node struct {
 	up      bool
 	since   time.Duration // when this life began
 	facts   facts
-	seeds   seeds
+	seeds   resolve.Seeds[netip.AddrPort]
 }
 
 // Up reports whether the node runs and has not left.
@@ -40,7 +41,7 @@ func (n *Node) begin(now time.Time, base *members.Base) {
 	if err != nil {
 		panic(err) // the configuration of the simulation is wrong
 	}
-	n.Core, n.up, n.since, n.Joins, n.facts, n.seeds = core, true, c.Net.Elapsed(), nil, nil, seeds{}
+	n.Core, n.up, n.since, n.Joins, n.facts, n.seeds = core, true, c.Net.Elapsed(), nil, nil, resolve.Seeds[netip.AddrPort]{Rand: c.rng}
 	c.byID[n.ID()] = n
 }
 
@@ -56,9 +57,26 @@ func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 }
 
 func (n *Node) HandleTimeout(now time.Time) {
-	n.seek(now)
+	n.trySeeds(now)
 	n.Core.HandleTimeout(now)
 	n.take(now)
+}
+
+// trySeeds tries the seeds if they are due, as the shell does (internal/node).
+func (n *Node) trySeeds(now time.Time) {
+	if seeds := n.seeds.Begin(now); seeds != nil {
+		n.Core.Seek(now, n.seeds.Unshunned(now, seeds))
+		n.seeds.Done(now, n.Core.NumMembers() == 1)
+	}
+}
+
+// NextTimeout returns when the core or the seeds are due.
+func (n *Node) NextTimeout() time.Time {
+	next, due := n.Core.NextTimeout(), n.seeds.Due()
+	if next.IsZero() || !due.IsZero() && due.Before(next) {
+		return due
+	}
+	return next
 }
 
 func (n *Node) Drain(now time.Time, send func(to wire.Path, b []byte)) { n.Core.Drain(now, send) }

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/dispatch"
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// An Application is what a node calls. N is a member as the application sees it. The root package documents each
+// method, and when it is called. A nil field is never called.
+type Application[N any] struct {
+	Delegate Delegate
+	Events   Events[N]
+	Conflict Conflict[N]
+	Merge    Merge[N]
+	Alive    Alive[N]
+	Ping     Ping[N]
+	// Select chooses among members. since says for each of them since when it has been in its state.
+	Select func(members []gossip.Member, since []time.Time) (selected []wire.NodeID, preferred wire.NodeID)
+}
+
+type (
+	// Delegate has the methods of the root's Delegate, except NodeMeta, which the root calls itself.
+	Delegate interface {
+		NotifyMsg([]byte)
+		GetBroadcasts(overhead, limit int) [][]byte
+		LocalState(join bool) []byte
+		MergeRemoteState(buf []byte, join bool)
+	}
+	// Events is the root's EventDelegate.
+	Events[N any] interface {
+		NotifyJoin(N)
+		NotifyLeave(N)
+		NotifyUpdate(N)
+	}
+	// Conflict is the root's ConflictDelegate.
+	Conflict[N any] interface{ NotifyConflict(existing, other N) }
+	// Merge is the root's MergeDelegate.
+	Merge[N any] interface{ NotifyMerge(peers []N) error }
+	// Alive is the root's AliveDelegate.
+	Alive[N any] interface{ NotifyAlive(peer N) error }
+	// Ping is the root's PingDelegate.
+	Ping[N any] interface {
+		AckPayload() []byte
+		NotifyPingComplete(other N, rtt time.Duration, payload []byte)
+	}
+)
+
+// answers reports whether the application has anything that the puller calls.
+func (a *Application[N]) answers() bool {
+	return a.Delegate != nil || a.Select != nil || a.decides() || a.Ping != nil
+}
+
+// decides reports whether the application decides about other nodes.
+func (a *Application[N]) decides() bool { return a.Merge != nil || a.Alive != nil }
+
+// handlers returns what the dispatcher calls.
+func (a *Application[N]) handlers(log Log) dispatch.Handlers[N] {
+	h := dispatch.Handlers[N]{Log: log.Line}
+	if d := a.Delegate; d != nil {
+		h.Message = d.NotifyMsg
+	}
+	if e := a.Events; e != nil {
+		h.Join, h.Update, h.Leave = e.NotifyJoin, e.NotifyUpdate, e.NotifyLeave
+	}
+	return h
+}
+
+// An asker puts the core's questions to the application and gives the core the answers.
+type asker[N any] struct {
+	loop    *loop
+	app     *Application[N]
+	convert func(*gossip.Member) N
+	deliver func() // waits for the events that the application has not been told yet
+}
+
+// answer asks the application and tells the core the answer. After Shutdown it asks nothing.
+func (a *asker[N]) answer(q *question) {
+	if a.loop.isShutdown() {
+		return
+	}
+	if tell := a.ask(&q.event); tell != nil {
+		_ = a.loop.do(tell)
+	}
+}
+
+// ask asks the application. It returns what tells the core the answer, nil if there is nothing to tell.
+func (a *asker[N]) ask(e *gossip.Event) (tell func(now time.Time)) {
+	core := a.loop.core
+	switch e.Kind {
+	case gossip.EventStateWanted:
+		state := a.app.Delegate.LocalState(e.Joining)
+		return func(now time.Time) { core.AnswerState(now, e.State, state) }
+	case gossip.EventState:
+		a.deliver() // the application knows a member before it gets the member's state
+		if a.loop.isShutdown() {
+			return nil
+		}
+		a.app.Delegate.MergeRemoteState(e.Data, e.Joining)
+		return func(now time.Time) { core.StateMerged(now, e.State) }
+	case gossip.EventMergeAsked:
+		nodes := make([]N, len(e.Peers))
+		for i := range e.Peers {
+			nodes[i] = a.convert(&e.Peers[i])
+		}
+		err := a.app.Merge.NotifyMerge(nodes)
+		return func(now time.Time) { core.AnswerMerge(now, e.State, err) }
+	case gossip.EventAliveAsked:
+		err := a.app.Alive.NotifyAlive(a.convert(&e.Member))
+		return func(now time.Time) { core.AnswerAlive(now, e.Vote, err) }
+	case gossip.EventPayloadWanted:
+		payload := a.app.Ping.AckPayload()
+		return func(now time.Time) { core.SetAckPayload(now, payload) }
+	case gossip.EventSelectionWanted:
+		selected, preferred := a.app.Select(e.Peers, e.Since)
+		return func(now time.Time) { core.SetSelection(now, selected, preferred) }
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/dispatch"
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/telemetry"
+)
+
+// unsent reports whether something that was sent to an address waits for a slow transport. The core asks.
+func (n *Node[N]) unsent(to netip.AddrPort) bool { return n.loop.carrier.Unsent(to) }
+
+// update brings the snapshot up to date, and the names of the members. Only the loop may call it.
+func (n *Node[N]) update(now time.Time) {
+	if n.snapshots.update(now, n.loop.core) && n.names != nil {
+		n.names.SetMembers(addressNames(n.loop.core))
+	}
+}
+
+// handleEvents updates the snapshot and passes on what the core tells.
+func (n *Node[N]) handleEvents(now time.Time, events []gossip.Event) {
+	n.update(now)
+	for i := range events {
+		n.handleEvent(now, &events[i])
+		events[i] = gossip.Event{}
+	}
+}
+
+func (n *Node[N]) handleEvent(now time.Time, e *gossip.Event) {
+	switch e.Kind {
+	case gossip.EventMessage:
+		n.dispatch.Message(now, vias[e.Via], e.Data)
+	case gossip.EventJoin:
+		n.dispatch.Member(dispatch.Join, e.Member.Name, n.config.Convert(&e.Member))
+	case gossip.EventUpdate:
+		n.dispatch.Member(dispatch.Update, e.Member.Name, n.config.Convert(&e.Member))
+	case gossip.EventLeave:
+		n.dispatch.Member(dispatch.Leave, e.Member.Name, n.config.Convert(&e.Member))
+	case gossip.EventJoined, gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked,
+		gossip.EventPayloadWanted, gossip.EventSelectionWanted:
+		n.joins.put(now, e)
+	case gossip.EventSent:
+		n.sends.sent(e)
+	case gossip.EventPinged:
+		n.sends.pinged(e)
+	case gossip.EventPing:
+		other, rtt, payload := n.config.Convert(&e.Member), e.RTT, e.Data
+		n.dispatch.Call(func() { n.config.Application.Ping.NotifyPingComplete(other, rtt, payload) })
+	case gossip.EventDeparted:
+		n.departure.confirmed()
+	case gossip.EventConflict:
+		if d := n.config.Application.Conflict; d != nil {
+			existing, other := n.config.Convert(&e.Member), n.config.Convert(e.Other)
+			n.dispatch.Call(func() { d.NotifyConflict(existing, other) })
+		}
+	case gossip.EventLog:
+		n.dispatch.Log(e.Text)
+	}
+}
+
+// vias are the dispatcher's words for the ways that a message may come.
+var vias = [...]dispatch.Via{
+	gossip.ViaBroadcast: dispatch.Broadcast,
+	gossip.ViaDirect:    dispatch.Direct,
+	gossip.ViaRepeat:    dispatch.Repeat,
+}
+
+// handleNoRoute notes that the system sends nothing to an address.
+func (n *Node[N]) handleNoRoute(now time.Time, to netip.AddrPort, err error) {
+	n.joins.noRoute(now, to, err)
+}
+
+// everySecond does what need not be done at once. It is a function of its own, and not inlined, because the loop would
+// keep its stack while it waits.
+//
+//go:noinline
+func (n *Node[N]) everySecond(now time.Time) {
+	n.snapshots.updateDistances(now, n.loop.core)
+	n.loop.rest()
+	n.rejoin.every(now)
+	n.relocation.every(now)
+	n.debug.follow(n.loop.core, n.config.Log, n.dispatch.Call)
+	n.metrics.Offer(telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)})
+}
+
+// shellStats is what the shell counts beside the core.
+func (n *Node[N]) shellStats(now time.Time) telemetry.Shell {
+	c := n.loop.carrier.Stats()
+	return telemetry.Shell{
+		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
+		MessagesDropped: n.dispatch.Dropped(), SlowestDelivery: n.dispatch.Slowest(), QueueDue: n.queueDue(now),
+		Rebroadcasts: n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
+	}
+}
+
+// queueDue reports whether it is time for the metrics to tell the lengths of queues.
+func (n *Node[N]) queueDue(now time.Time) bool {
+	every := n.config.QueueCheckInterval
+	if every == 0 || now.Before(n.queueCheck) {
+		return false
+	}
+	n.queueCheck = now.Add(every)
+	return true
+}
+
+// Figures are what a node has counted, all at the same moment.
+type Figures struct {
+	Core          gossip.Stats
+	Subscriptions int
+	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent, because they were rebroadcasts
+	Dropped       uint64 // datagrams and messages that went no further, in the core and around it
+	Late          uint64 // the part of Dropped that waited too long for a slow transport
+}
+
+// Figures returns the figures, or ErrShutdown.
+func (n *Node[N]) Figures() (f Figures, err error) {
+	err = n.loop.do(func(time.Time) {
+		core, carried := n.loop.core.Stats(), n.loop.carrier.Stats()
+		f = Figures{Core: core, Subscriptions: n.loop.core.Started(), Rebroadcasts: n.puller.Rebroadcasts.Load(), Late: carried.OutboxLate}
+		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
+		for _, n := range core.Dropped {
+			f.Dropped += n
+		}
+	})
+	return f, err
+}

@@ -1,0 +1,300 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/unreached"
+)
+
+const (
+	// joinForever is the time of a Join that has no deadline.
+	joinForever = 10 * 365 * 24 * time.Hour
+	// joinGrace is how much longer a Join that has reached a node waits for addresses where nobody answers: of a name's
+	// IPv4 and IPv6 addresses often one leads nowhere. The seeds are tried again in the background.
+	joinGrace = 2 * time.Second
+	// lateAnswer is how long a question waits for the puller before a Join in progress answers it. The puller may be in
+	// the call of a delegate that waits for that Join, or for the Join of another node in the same position.
+	lateAnswer = 200 * time.Millisecond
+	// verdictFor is how long a verdict counts for a Join that goes on in spite of it. Such a Join sends more often than that.
+	verdictFor = 5 * time.Second
+	// warnUnreachedEvery is the least time between two warnings that nobody answered a Join, because programs try again.
+	warnUnreachedEvery = time.Minute
+)
+
+// joins are the calls of Join in progress.
+type joins struct {
+	loop       *loop
+	addresses  *addresses
+	rejoin     *rejoin
+	knocker    *knocker
+	answer     func(*question)
+	background *questions // those of no Join
+	log        Log
+	public     func(error) error // see Config
+	timeout    time.Duration     // Config.Timeout
+	needNames  bool              // Config.RequireNames
+
+	pending map[gossip.JoinToken]*target // owned by the loop
+	warned  atomic.Int64                 // when it was last logged that nobody answered, in Unix nanoseconds
+}
+
+// A joining is one call of Join. It is owned by the goroutine of that call.
+type joining struct {
+	questions *questions
+	targets   map[gossip.JoinToken]*target // that have not ended
+	knocks    sync.WaitGroup
+	company   atomic.Bool // another node was reached
+	reached   int
+	errs      []error
+}
+
+// A target is one address of a Join.
+type target struct {
+	join    *joining
+	to      netip.AddrPort
+	begun   time.Time
+	hasty   bool                    // a verdict ends it
+	verdict atomic.Pointer[verdict] // nil for none
+	leave   func()                  // ends the knocks at it
+}
+
+// A verdict says that nobody can be reached at an address. It comes from the system here, from one on the way, or from
+// the program that is there.
+type verdict struct {
+	err error
+	at  time.Time
+}
+
+func newJoining() *joining {
+	return &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
+}
+
+// end forgets a target and returns it, nil if there is none.
+func (j *joining) end(t gossip.JoinToken) *target {
+	at := j.targets[t]
+	if at != nil {
+		at.leave()
+		delete(j.targets, t)
+	}
+	return at
+}
+
+// fail ends all targets that have not ended.
+func (j *joining) fail(err error) {
+	for t := range j.targets {
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", j.end(t).to, err))
+	}
+}
+
+// join joins all addresses and waits for them. A hasty Join gives an address up when there is a verdict about it.
+func (js *joins) join(ctx context.Context, existing []string, hasty bool) *joining {
+	j := newJoining()
+	_ = js.loop.do(func(now time.Time) { js.rejoin.seeds.Add(now, existing) })
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = time.Now().Add(joinForever)
+	}
+	for _, address := range existing {
+		name, targets, err := js.addresses.resolve(ctx, address)
+		if err == nil && name == "" && js.needNames {
+			err, targets = fmt.Errorf("address %q: RequireNodeNames is set and it has no name", address), nil
+		}
+		if err != nil {
+			j.errs = append(j.errs, err)
+		}
+		for _, to := range targets {
+			js.addresses.learn(to, name)
+			if err := js.loop.do(func(now time.Time) { js.begin(now, j, to, until, hasty) }); err != nil {
+				j.errs = append(j.errs, js.public(err))
+			}
+		}
+	}
+	js.await(ctx, j)
+	j.knocks.Wait()
+	return j
+}
+
+// begin makes the core join an address. Only the loop may call it.
+func (js *joins) begin(now time.Time, j *joining, to netip.AddrPort, until time.Time, hasty bool) {
+	token := js.loop.core.Join(now, to, until)
+	ctx, leave := js.knocker.context()
+	at := &target{join: j, to: to, begun: now, hasty: hasty, leave: leave}
+	js.pending[token], j.targets[token] = at, at
+	if hasty {
+		js.loop.core.ExtendJoin(token, until.Add(js.timeout))
+		js.knock(ctx, token, at)
+	}
+}
+
+// knock finds out whether anybody listens at an address. If nobody does, it ends a Join there. A forged refusal does no
+// more than that, because the address is one of the seeds, which are tried again in the background.
+func (js *joins) knock(ctx context.Context, token gossip.JoinToken, at *target) {
+	j := at.join
+	js.knocker.knock(ctx, at.to, &j.knocks, func(err error, foreign, lasting bool) {
+		at.verdict.Store(&verdict{err, time.Now()})
+		if !foreign && !lasting && !j.company.Load() {
+			return
+		}
+		_ = js.loop.do(func(now time.Time) {
+			js.rejoin.shun(now, at.to, err)
+			js.loop.core.AbandonJoin(now, token)
+		})
+	})
+}
+
+// put passes a question on: to the Join that it belongs to, or else to the puller. Only the loop may call it.
+func (js *joins) put(now time.Time, e *gossip.Event) {
+	to := js.background
+	if at := js.pending[e.Token]; at != nil {
+		to = at.join.questions
+	}
+	to.put(question{event: *e, at: now})
+	if e.Kind == gossip.EventJoined {
+		delete(js.pending, e.Token)
+	}
+}
+
+// await answers what the core asks in a Join until all its targets have ended.
+func (js *joins) await(ctx context.Context, j *joining) {
+	late := time.NewTicker(lateAnswer)
+	defer late.Stop()
+	var grace <-chan time.Time // begins when a node was reached and others have had their time to answer
+	cancelled := ctx.Done()
+	for len(j.targets) > 0 {
+		select {
+		case <-js.loop.stop:
+			j.fail(js.public(ErrShutdown))
+		case <-cancelled:
+			cancelled = nil
+			js.cancel(ctx, j)
+		case <-late.C:
+			if q, ok := js.background.take(time.Now().Add(-lateAnswer)); ok {
+				js.answer(&q)
+			}
+		case <-j.questions.wake:
+			for q, ok := j.questions.take(time.Now()); ok; q, ok = j.questions.take(time.Now()) {
+				js.advance(ctx, j, &q)
+			}
+			if grace == nil && j.reached > 0 && len(j.targets) > 0 {
+				t := time.NewTimer(joinGrace)
+				defer t.Stop()
+				grace = t.C
+			}
+		case <-grace:
+			js.abandon(j)
+		}
+	}
+}
+
+// abandon ends all targets that have not ended.
+func (js *joins) abandon(j *joining) {
+	_ = js.loop.do(func(now time.Time) {
+		for t := range j.targets {
+			js.loop.core.AbandonJoin(now, t)
+		}
+	})
+}
+
+// cancel ends a Join whose context was cancelled. A Join whose time is up ends by itself.
+func (js *joins) cancel(ctx context.Context, j *joining) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	_ = js.loop.do(func(now time.Time) {
+		for t := range j.targets {
+			js.loop.core.CancelJoin(now, t)
+		}
+	})
+}
+
+// advance handles the next question of a Join, or the end of one of its targets.
+func (js *joins) advance(ctx context.Context, j *joining, q *question) {
+	e := &q.event
+	switch {
+	case e.Kind == gossip.EventJoined:
+		at := j.end(e.Token)
+		if at == nil {
+			return
+		}
+		if e.Err == nil {
+			j.reached++
+			js.reached(j, at.to)
+			return
+		}
+		j.errs = append(j.errs, fmt.Errorf("join %s: %w", at.to, js.failure(ctx, at, e.Err)))
+	case errors.Is(ctx.Err(), context.Canceled):
+		if e.Kind == gossip.EventAliveAsked {
+			js.background.put(*q) // the answer is still wanted
+		}
+	default:
+		js.answer(q)
+	}
+}
+
+// reached gives up the targets that have a verdict, after a node other than this one was reached.
+func (js *joins) reached(j *joining, to netip.AddrPort) {
+	_ = js.loop.do(func(now time.Time) {
+		if to == js.loop.core.Self().Addr || j.company.Swap(true) {
+			return
+		}
+		for t, at := range j.targets {
+			if at.verdict.Load() != nil {
+				js.loop.core.AbandonJoin(now, t)
+			}
+		}
+	})
+}
+
+// failure returns why a target was not reached, given what the core says and the verdict about it.
+func (js *joins) failure(ctx context.Context, at *target, err error) error {
+	cancelled, silent := errors.Is(err, gossip.ErrJoinCancelled), errors.Is(err, handshake.ErrNoAnswer)
+	switch {
+	case (cancelled || silent) && at.hasVerdict():
+		return at.verdict.Load().err
+	case cancelled:
+		return context.Cause(ctx)
+	case silent:
+		return &unreached.NoAnswerError{To: at.to.String(), Within: time.Since(at.begun)}
+	}
+	return js.public(err)
+}
+
+// hasVerdict reports whether there is a verdict that still counts.
+func (t *target) hasVerdict() bool {
+	v := t.verdict.Load()
+	return v != nil && (t.hasty || time.Since(v.at) < verdictFor)
+}
+
+// noRoute notes that the system sends nothing to an address. That ends the hasty Joins of it. Only the loop may call it.
+func (js *joins) noRoute(now time.Time, to netip.AddrPort, err error) {
+	for token, at := range js.pending {
+		if at.to != to {
+			continue
+		}
+		at.verdict.Store(&verdict{err, now})
+		if at.hasty {
+			js.loop.core.AbandonJoin(now, token)
+		}
+	}
+}
+
+// result returns what the Join returns. If nobody was reached because nobody answered, it logs a warning.
+func (js *joins) result(j *joining) (int, error) {
+	if j.reached > 0 || len(j.errs) == 0 {
+		return j.reached, nil
+	}
+	now, last := time.Now().UnixNano(), js.warned.Load()
+	due := last == 0 || now-last >= int64(warnUnreachedEvery)
+	if text := unreached.Warning(j.errs); text != "" && due && js.warned.CompareAndSwap(last, now) {
+		js.log.Warnf("%s", text)
+	}
+	return 0, unreached.Error(j.errs)
+}

@@ -1,0 +1,56 @@
+package node
+
+import (
+	"fmt"
+	"time"
+)
+
+// leaveMax is longer than a node waits for the others to confirm its departure.
+const leaveMax = 2 * time.Second
+
+// departure is the calls of Leave that wait for the others to confirm it. It is owned by the loop.
+type departure struct {
+	waiting []chan<- struct{}
+}
+
+// confirmed ends the wait of all calls.
+func (d *departure) confirmed() {
+	for _, c := range d.waiting {
+		close(c)
+	}
+	d.waiting = nil
+}
+
+// awaitConfirmation waits for the confirmation of a Leave that began at begin and may take timeout, zero meaning no
+// limit. That none comes is no error.
+func (l *loop) awaitConfirmation(confirmed <-chan struct{}, begin time.Time, timeout time.Duration) {
+	most := leaveMax
+	if timeout > 0 {
+		most = max(0, min(timeout-time.Since(begin), leaveMax))
+	}
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-confirmed:
+	case <-t.C:
+	case <-l.stop:
+	}
+}
+
+// flush waits until what was sent has left this node. It returns an error if that takes longer than timeout, zero
+// meaning no limit.
+func (l *loop) flush(what string, timeout time.Duration) error {
+	var late <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case <-l.carrier.Flushed():
+	case <-late:
+		return fmt.Errorf("gwyh: %s: not sent after %v", what, timeout)
+	case <-l.stop:
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/pull"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// startPuller starts the goroutine that polls the application's queue and answers the questions of no Join, if the
+// application has anything for it to call.
+func (n *Node[N]) startPuller() {
+	c := &n.config
+	if !c.Application.answers() {
+		return
+	}
+	p := &n.puller
+	p.Interval, p.Limit = c.PollInterval, c.PollLimit
+	if p.Limit == 0 {
+		p.Limit = n.loop.core.BroadcastMax()
+	}
+	p.Linked = func() bool { return n.snapshots.current.Load().links > 0 }
+	p.Send, p.Repeat, p.Warn = n.sendPolled, n.repeatPolled, c.Log.Warnf
+	p.Chosen = n.chosen
+	p.Asked, p.Answer = n.questions.wake, n.answerAll
+	if c.RebroadcastWindow > 0 {
+		p.Delivered = func(msg []byte) bool { return n.dispatch.DeliveredWithin(time.Now(), c.RebroadcastWindow, msg) }
+	}
+	if d := c.Application.Delegate; d != nil {
+		p.Get = d.GetBroadcasts
+	}
+	go p.Run(n.loop.stop)
+}
+
+// sendPolled broadcasts a message of GetBroadcasts. The end of the node is no error there.
+func (n *Node[N]) sendPolled(msg []byte) error {
+	switch err := n.loop.broadcast(msg); {
+	case errors.Is(err, gossip.ErrQueueFull):
+		return pull.ErrFull
+	case err == nil, errors.Is(err, ErrShutdown):
+		return nil
+	default:
+		return n.config.Public(err)
+	}
+}
+
+// repeatPolled sends a message of GetBroadcasts to a member that joined after it was sent to all.
+func (n *Node[N]) repeatPolled(to wire.NodeID, msg []byte) error {
+	var refused error
+	err := n.loop.do(func(now time.Time) { refused = n.loop.core.Repeat(now, to, msg, now.Add(n.config.Timeout)) })
+	if errors.Is(refused, gossip.ErrQueueFull) {
+		return pull.ErrFull
+	}
+	return errors.Join(err, refused)
+}
+
+// chosen reports whether this node is one of the few that repeat rebroadcasts to a newcomer.
+func (n *Node[N]) chosen(newcomer wire.NodeID) bool {
+	snap := n.snapshots.current.Load()
+	return pull.Chosen(n.config.ID(snap.self), newcomer, func(yield func(wire.NodeID) bool) {
+		for _, m := range snap.nodes {
+			if !yield(n.config.ID(m)) {
+				return
+			}
+		}
+	})
+}
+
+// answerAll answers the questions that wait for the puller.
+func (n *Node[N]) answerAll() {
+	for q, ok := n.questions.take(time.Now()); ok; q, ok = n.questions.take(time.Now()) {
+		n.asker.answer(&q)
+	}
+}

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+)
+
+// A question is what the core wants of the application: its state, a decision, or that it merges a state. It is
+// answered once, by the goroutine that takes it.
+type question struct {
+	event gossip.Event
+	at    time.Time
+}
+
+// questions is a queue of questions for one goroutine. The loop adds to it without waiting. The core bounds its length.
+type questions struct {
+	wake chan struct{} // holds a token while there may be some
+
+	mu    sync.Mutex // guards what follows
+	queue []question
+}
+
+func newQuestions() *questions { return &questions{wake: make(chan struct{}, 1)} }
+
+func (q *questions) put(one question) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, one)
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take removes and returns the first question if it was put at latest or before.
+func (q *questions) take(latest time.Time) (first question, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) == 0 || q.queue[0].at.After(latest) {
+		return question{}, false
+	}
+	first = q.queue[0]
+	q.queue[0] = question{}
+	if q.queue = q.queue[1:]; len(q.queue) == 0 {
+		q.queue = nil
+	}
+	return first, true
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/resolve"
+	"github.com/gwyh-go/gwyh/internal/udp"
+)
+
+// rejoin tries the seeds, the addresses of earlier Joins, again and again, so that a node finds its cluster whichever
+// of the two is up first, and again after a partition.
+type rejoin struct {
+	loop      *loop
+	addresses *addresses
+	life      context.Context // ends with Shutdown
+	timeout   time.Duration   // of looking up all host names
+
+	seeds resolve.Seeds[string] // owned by the loop
+}
+
+// every tries the seeds if it is time. Their names are looked up by a goroutine that ends by itself. Only the loop may
+// call it.
+func (r *rejoin) every(now time.Time) {
+	seeds := r.seeds.Begin(now)
+	if seeds == nil {
+		return
+	}
+	r.loop.others.Go(func() {
+		ctx, cancel := context.WithTimeout(r.life, r.timeout)
+		defer cancel()
+		var found []netip.AddrPort
+		for _, address := range seeds {
+			name, to, _ := r.addresses.resolve(ctx, address)
+			for _, a := range to {
+				r.addresses.learn(a, name)
+			}
+			found = append(found, to...)
+		}
+		_ = r.loop.do(func(now time.Time) {
+			r.loop.core.Seek(now, r.seeds.Unshunned(now, found))
+			r.seeds.Done(now, r.loop.core.NumMembers() == 1)
+		})
+	})
+}
+
+// shun keeps an address from being tried for a while if a node of memberlist is there, which may log each packet as an
+// error. err is what a knock found out. Only the loop may call it.
+func (r *rejoin) shun(now time.Time, a netip.AddrPort, err error) {
+	if errors.Is(err, udp.ErrMemberlist) {
+		r.seeds.Shun(now, a)
+	}
+}
