@@ -93,7 +93,7 @@ func (a *assembly) awaited() bool {
 // peer is not.
 func (a *assembly) expected(now time.Time) bool {
 	return slices.ContainsFunc(a.told, func(p *peer) bool {
-		return p.linked && !slices.Contains(a.owners, p) && now.Sub(p.swim.heard) <= p.silence(silenceCheck)
+		return p.linked && !slices.Contains(a.owners, p) && !p.swim.Silent(now)
 	})
 }
 

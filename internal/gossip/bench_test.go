@@ -62,7 +62,7 @@ func (h *hub) seal() {
 // feedback is what the peers would send: they live, and got everything.
 func (h *hub) feedback() {
 	for _, p := range h.links {
-		p.swim.heard = h.now
+		p.swim.Heard = h.now
 		p.packets.pace.Report(h.now, pacing.Report{Delivered: p.packets.sent, InFlightSent: p.packets.sent, RTT: time.Millisecond})
 	}
 }

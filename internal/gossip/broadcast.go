@@ -84,7 +84,7 @@ func (c *Core) congested(now time.Time, large bool) bool {
 	more, others, open := ownLinks, 0, 0 // links whose peers do not want it, and those of them that take one
 	for _, p := range c.links {
 		switch full := p.packets.Full(large) || !large && p.packets.Pace().Held(now); {
-		case !p.legacy && now.Sub(p.swim.heard) > p.silence(silenceCheck), p.packets.Pace().Rate() < slowShare*fastest:
+		case !p.legacy && p.swim.Silent(now), p.packets.Pace().Rate() < slowShare*fastest:
 		case p.wanted && full:
 			return true
 		case p.wanted:
@@ -102,7 +102,7 @@ func (c *Core) congested(now time.Time, large bool) bool {
 // backlog is how many bytes of small messages wait for the peer that wants them and is furthest behind.
 func (c *Core) backlog(now time.Time) (most int) {
 	for _, p := range c.links {
-		if p.wanted && p.packets.Backlog() > most && now.Sub(p.swim.heard) <= p.silence(silenceCheck) {
+		if p.wanted && p.packets.Backlog() > most && !p.swim.Silent(now) {
 			most = p.packets.Backlog()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -121,4 +122,13 @@ func (c *Config) nameHold() time.Duration {
 // selfOf is this node as it begins.
 func selfOf(c *Config) Member {
 	return Member{ID: c.ID, Name: c.Name, Addr: c.Advertise, Zone: c.Zone, Meta: c.Meta, Versions: c.Versions}
+}
+
+// detection is the part of the configuration that the failure detector needs.
+func (c *Config) detection() swim.Config {
+	return swim.Config{
+		Heartbeat: c.Heartbeat, ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout,
+		Subscriptions: c.Subscriptions, IndirectChecks: c.IndirectChecks, SuspicionMult: c.SuspicionMult,
+		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
+	}
 }

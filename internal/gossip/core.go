@@ -20,11 +20,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/seen"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -39,7 +41,8 @@ type Core struct {
 	keyTimer timer.Timer
 
 	self     *members.Entry
-	swim     detector
+	swim     *swim.Detector
+	detected outcome.Buffer[swim.Action]
 	members  members.Table
 	sync     comparisons
 	peers    map[wire.NodeID]*peer
@@ -138,7 +141,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		dials:   make(map[handshake.AttemptID]dial),
 		asked:   make(map[wire.MessageID]ask),
 		quiet:   askQuiet,
-		swim:    detector{suspicions: make(map[wire.NodeID]*suspicion)},
 	}
 	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
 		cfg: endpointConfig{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}}}
@@ -146,7 +148,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
 	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
-	c.swim.partitions.calm.Fire, c.swim.partitions.tail.Fire = c.tellPartition, c.tellHealed
 	c.farewell.timer.Fire = c.bidFarewell
 	c.heal.Healing = overlay.NewHealing(cfg.ID, &c.members, c.rng)
 	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
@@ -158,10 +159,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sweepTimer.Fire = c.sweepStore
 	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
-	c.swim.aware.most = cfg.AwarenessMaxMultiplier - 1
-	c.swim.patrol.Fire = c.startPatrol
-	c.swim.heardAny, c.swim.census.timer.Fire = now, c.stepCensus
-	c.timers.Set(&c.swim.patrol, now.Add(time.Duration(c.rng.Int64N(int64(patrolInterval)))))
+	c.swim = swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)
 	c.overlay.Overlay = overlay.New(now, overlay.Config{Self: cfg.ID, Zone: cfg.Zone, Strategy: cfg.Strategy,
 		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
 	c.overlay.choice.Fire, c.overlay.measure.Fire = c.rechoose, c.measure
@@ -185,6 +183,24 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		c.overlaid(now, nil)
 	}
 	return c, nil
+}
+
+// enter begins an input. Everything that was due at the previous input was done then, so if something has been due for
+// long, this node did not run.
+func (c *Core) enter(now time.Time) {
+	due := timer.Soonest(c.timers.Next(), c.swim.NextTimeout())
+	if due.Before(c.entered) {
+		due = c.entered
+	}
+	c.entered = now
+	late := now.Sub(due)
+	if late <= c.cfg.Heartbeat/2 {
+		return
+	}
+	c.swim.Forgive(now, late)
+	if late >= c.asleepFor() {
+		c.wakeUp(now)
+	}
 }
 
 // HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
@@ -230,12 +246,25 @@ func (c *Core) HandleTimeout(now time.Time) {
 	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
 		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
 	}
-	c.timers.Run(now)
+	for c.runNext(now) {
+	}
+}
+
+// runNext does the first thing that is due at now, and reports whether there was one.
+func (c *Core) runNext(now time.Time) bool {
+	if c.timers.Len() > 0 && !c.swim.IsBefore(&c.timers) {
+		return c.timers.RunNext(now)
+	}
+	if c.swim.NextTimeout().After(now) {
+		return false
+	}
+	c.detect(now, c.swim.HandleTimeout(c.detected, now, c.overlay.Started() >= c.cfg.Subscriptions))
+	return true
 }
 
 // NextTimeout is when HandleTimeout wants to be called; zero for never.
 func (c *Core) NextTimeout() time.Time {
-	return timer.Soonest(c.timers.Next(), c.hs.NextTimeout())
+	return timer.Soonest(timer.Soonest(c.timers.Next(), c.swim.NextTimeout()), c.hs.NextTimeout())
 }
 
 // Stats returns the counters and gauges.
@@ -244,7 +273,8 @@ func (c *Core) Stats() Stats {
 	s.Dropped[DropOutrun] = c.seen.Outrun()
 	c.endpoint.stats.addTo(&s)
 	s.addPushPull(&c.push.Stats)
-	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.aware.score
+	s.addDetection(&c.swim.Stats)
+	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.Health()
 	for _, box := range c.boxes {
 		s.DatagramsLost += box.channel.Lost()
 	}

@@ -272,7 +272,7 @@ func (c *Core) retry(now time.Time, o *outgoing) {
 		c.endSend(now, o, ErrUnanswered)
 	case p == nil:
 		c.timers.Set(&o.timer, o.until)
-	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.swim.heard) > max(redialIdle, 2*o.pause):
+	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.swim.Heard) > max(redialIdle, 2*o.pause):
 		c.direct.Delete(o.to)
 		c.await(now, o)
 		c.timers.Set(&o.timer, o.until)

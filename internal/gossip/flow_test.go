@@ -50,7 +50,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			"full and far slower":  {full: true, slow: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
-			heard, q := p.swim.heard, p.packets.queue
+			heard, q := p.swim.Heard, p.packets.queue
 			var paces []*pacing.Controller
 			for _, o := range n.links {
 				paces = append(paces, o.packets.pace)
@@ -59,7 +59,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 				n.fill(now, p, fillsLink)
 			}
 			if is.silent {
-				p.swim.heard = now.Add(-time.Minute)
+				p.swim.Heard = now.Add(-time.Minute)
 			}
 			if is.slow {
 				for _, o := range n.links {
@@ -70,7 +70,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			if got := n.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.heard, p.wanted, p.packets.queue = heard, true, q
+			p.swim.Heard, p.wanted, p.packets.queue = heard, true, q
 			for i, o := range n.links {
 				o.packets.pace = paces[i]
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -95,5 +96,5 @@ func (c *Core) wakeUp(now time.Time) {
 
 // asleepFor is the lateness of a timer from which on a node counts as dead to the others.
 func (c *Core) asleepFor() time.Duration {
-	return silenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, silenceLost)
+	return swim.SilenceOf(c.cfg.Heartbeat, c.cfg.ProbeInterval, swim.SilenceLost)
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,37 +13,18 @@ import (
 func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	c.t.Helper()
 	n, helper := c.nodes[i], c.nodes[k]
-	var verdict *bool
-	const seq = 1 << 40
+	before := n.swim.Stats
 	c.do(i, func(now time.Time) {
-		pr := &probe{m: members.NewEntry(wire.NodeID{}), seq: seq, helpers: []wire.NodeID{helper.cfg.ID}}
-		pr.m.ID = target
-		n.swim.probes = append(n.swim.probes, pr)
-		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: seq, Target: target, Addr: addr})
+		n.plain = wire.AppendProbeFor(n.plain[:0], n.newID(), wire.ProbeFor{Seq: 1 << 40, Target: target, Addr: addr})
 		n.sendPlain(now, n.peers[helper.cfg.ID], n.plain)
-		pr.timer.Fire = func(time.Time) {}
 	})
-	for range 200 {
-		c.net.RunFor(5 * time.Millisecond)
-		pr := (*probe)(nil)
-		for _, o := range n.swim.probes {
-			if o.seq == seq {
-				pr = o
-			}
-		}
-		if pr == nil || len(pr.helpers) == 0 {
-			yes := pr == nil
-			verdict = &yes
-			break
-		}
+	c.net.RunUntil(time.Second, func() bool { return n.swim.Stats != before })
+	alive, none := n.swim.Stats.ResultsAlive-before.ResultsAlive, n.swim.Stats.ResultsNone-before.ResultsNone
+	if alive+none != 1 {
+		return nil
 	}
-	for _, pr := range n.swim.probes {
-		if pr.seq == seq {
-			n.endProbe(pr)
-			break
-		}
-	}
-	return verdict
+	verdict := alive == 1
+	return &verdict
 }
 
 func TestHelperTellsWhetherANodeLives(t *testing.T) {
@@ -70,8 +51,8 @@ func TestHelperTellsWhetherANodeLives(t *testing.T) {
 		}
 	}
 	c.net.RunFor(10 * time.Second)
-	if n := c.nodes[1]; len(n.swim.helps) != 0 || len(n.dials) != 0 {
-		t.Errorf("%d probes and %d handshakes are left", len(n.swim.helps), len(n.dials))
+	if n := c.nodes[1]; n.swim.Requested() != 0 || len(n.dials) != 0 {
+		t.Errorf("%d probes and %d handshakes are left", n.swim.Requested(), len(n.dials))
 	}
 }
 
@@ -89,15 +70,15 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 		}
 	})
 	c.net.RunFor(500 * time.Millisecond)
-	if got := helper.stats.HandshakesStarted - before; got == 0 || got > 2*helpRate {
+	if got := helper.stats.HandshakesStarted - before; got == 0 || got > 2*swim.RequestRate {
 		t.Errorf("%d handshakes begun", got)
 	}
-	if got := helper.Stats().Dropped[DropOversize]; got != 500-helpRate {
+	if got := helper.stats.Dropped[DropOversize]; got != 500-swim.RequestRate {
 		t.Errorf("%d dropped", got)
 	}
 	c.net.RunFor(30 * time.Second)
-	if len(helper.swim.helps) != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
-		t.Errorf("%d probes, %d handshakes, %d peers are left", len(helper.swim.helps), len(helper.dials), len(helper.peers))
+	if helper.swim.Requested() != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
+		t.Errorf("%d probes, %d handshakes, %d peers are left", helper.swim.Requested(), len(helper.dials), len(helper.peers))
 	}
 }
 

@@ -78,7 +78,7 @@ func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
 // doubtJoin goes on with a Join that began in a session which stood already. Where nothing came in it for a
 // while the node may have been started anew: the Join begins again, with a handshake.
 func (c *Core) doubtJoin(now time.Time, j *join) {
-	if now.Sub(j.peer.swim.heard) < joinDoubt {
+	if now.Sub(j.peer.swim.Heard) < joinDoubt {
 		c.timers.Set(&j.timer, now.Add(joinDoubt))
 		return
 	}

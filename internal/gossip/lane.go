@@ -82,7 +82,7 @@ func (c *Core) broadcastLinkUp(now time.Time, p *peer) {
 // broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
 func (c *Core) broadcastLinkDown(now time.Time, p *peer) {
 	c.resetLane(p)
-	p.deaf = now.Sub(p.swim.heard) > p.silence(silenceCheck)
+	p.deaf = p.swim.Silent(now)
 	c.redirect(now, p)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -71,8 +72,7 @@ func (c *Core) bidFarewell(now time.Time) {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())
 		w.Append(c.self.Fill(&c.entry), controlMax)
-		c.plain = c.appendPing(w.End(), now, p, nil)
-		p.swim.pings[len(p.swim.pings)-1].farewell = true
+		c.plain = c.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
 		c.sendPlain(now, p, c.plain)
 	}
 	c.timers.Set(&f.timer, now.Add(farewellWaits[f.tries]))
@@ -97,6 +97,6 @@ func (c *Core) departed() {
 // remind tells a peer that speaks to this node as to a member that it has left.
 func (c *Core) remind(now time.Time, p *peer) {
 	if !c.self.Live() && !p.legacy {
-		c.tell(now, p, c.self)
+		c.notify(now, p, c.self)
 	}
 }

@@ -81,7 +81,7 @@ func (c *Core) handleQuestion(now time.Time, m *members.Entry, e *wire.Member, f
 		return
 	}
 	p.old.question = legacyQuestion{incarnation: e.Incarnation, until: now.Add(legacyVouchFor)}
-	if millis(p.set.LastOpened()) > e.Incarnation && now.Sub(p.swim.heard) < p.silence(silenceCheck) {
+	if millis(p.set.LastOpened()) > e.Incarnation && now.Sub(p.swim.Heard) < p.swim.Check() {
 		c.vouchSoon(now, p)
 		return
 	}
@@ -112,7 +112,7 @@ func (c *Core) vouchSoon(now time.Time, p *peer) {
 // watchLegacy asks the other Go nodes, once in each silence, about a peer of which nothing came for long.
 func (c *Core) watchLegacy(now time.Time, p *peer) {
 	m := c.members.Get(p.id)
-	if m == nil || !m.Live() || p.old.doubted.After(p.swim.heard) || now.Sub(p.swim.heard) < legacyAskAfter {
+	if m == nil || !m.Live() || p.old.doubted.After(p.swim.Heard) || now.Sub(p.swim.Heard) < legacyAskAfter {
 		return
 	}
 	p.old.doubted, p.old.doubt = now, m.Incarnation
@@ -121,5 +121,5 @@ func (c *Core) watchLegacy(now time.Time, p *peer) {
 
 // vouchedFor reports whether others have vouched for a peer since this node began to doubt that it lives.
 func (p *peer) vouchedFor(m *members.Entry) bool {
-	return p.old.doubted.After(p.swim.heard) && m.Incarnation > p.old.doubt
+	return p.old.doubted.After(p.swim.Heard) && m.Incarnation > p.old.doubt
 }

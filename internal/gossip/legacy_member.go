@@ -164,7 +164,7 @@ func (c *Core) chooseLegacy(now time.Time) {
 		case millis(now) > m.Incarnation+uint64(legacyOrphan.Milliseconds()) && (p == nil || !p.linked):
 			c.buryLegacy(now, m, m.Incarnation)
 		case !c.admitsLegacy() || p != nil && p.overlay.Subscribing() || c.overlay.Avoids(now, m.ID):
-		case c.isGate(m) && (p == nil || now.Sub(p.swim.heard) < legacySilence):
+		case c.isGate(m) && (p == nil || now.Sub(p.swim.Heard) < legacySilence):
 			c.overlaid(now, c.overlay.Subscribe(c.overlay.acts, now, contacts{c}, m.ID))
 		case c.isGate(m) && !c.dialing(m.ID): // what session there is leads nowhere
 			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))

@@ -23,12 +23,13 @@ const (
 
 // oldPeer is what a peer has that is a gwyh 0.1 node.
 type oldPeer struct {
-	beat   time.Time     // its last heartbeat, be it its own or one that it passed on
-	forgot bool          // no heartbeat came, or it was told that we are down: the next handshake asks for its messages anew
-	fresh  bool          // there was a handshake since it was last asked
-	again  time.Time     // no handshake of ours before, but for a Join's
-	pause  time.Duration // until that, the last time
-	lease  time.Duration // the age of its incarnation at which we renew it
+	checked time.Time     // when the path was last checked because of silence
+	beat    time.Time     // its last heartbeat, be it its own or one that it passed on
+	forgot  bool          // no heartbeat came, or it was told that we are down: the next handshake asks for its messages anew
+	fresh   bool          // there was a handshake since it was last asked
+	again   time.Time     // no handshake of ours before, but for a Join's
+	pause   time.Duration // until that, the last time
+	lease   time.Duration // the age of its incarnation at which we renew it
 
 	answers quota.Bucket // of SubscriptionStarted
 
@@ -159,21 +160,21 @@ func (c *Core) tickLegacy(now time.Time, p *peer) (next time.Time) {
 	if !p.linked && !p.overlay.Subscribing() {
 		return time.Time{}
 	}
-	check := p.silence(silenceCheck)
-	switch silent := now.Sub(p.swim.heard); {
+	check := p.swim.Check()
+	switch silent := now.Sub(p.swim.Heard); {
 	case silent >= legacySilence:
 		c.lostLegacy(now, p)
 		return time.Time{}
 	case silent < check:
-		next = p.swim.heard.Add(check)
+		next = p.swim.Heard.Add(check)
 	default: // it may have gone, or hold no key of ours any more
-		if now.Sub(p.swim.check) >= legacyFrames {
-			p.swim.check = now
+		if now.Sub(p.old.checked) >= legacyFrames {
+			p.old.checked = now
 			c.ping(now, p)
 		}
 		c.shakeAgain(now, p)
 		c.watchLegacy(now, p)
-		next = p.swim.check.Add(legacyFrames)
+		next = p.old.checked.Add(legacyFrames)
 	}
 	if !p.overlay.Subscribing() {
 		return next

@@ -204,7 +204,7 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 	if p.legacy && p.overlay.Subscribing() && !p.linked {
 		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
-	if !p.linked && !p.swim.ward.After(now) {
+	if !p.linked && !p.swim.Guarded(now) {
 		return next
 	}
 	if !p.linked {
@@ -218,4 +218,11 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		return timer.Soonest(next, c.tickLegacy(now, p))
 	}
 	return timer.Soonest(next, c.tickSilence(now, p))
+}
+
+// tickSilence watches p for silence. It returns when it is next needed.
+func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
+	next, out := c.swim.Tick(c.detected, now, &p.swim)
+	c.detect(now, out)
+	return next
 }

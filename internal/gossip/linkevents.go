@@ -14,7 +14,10 @@ func (c *Core) linkUp(now time.Time, p *peer) {
 	c.links = append(c.links, p)
 	p.packets.SetLinked(now, true)
 	c.logLink(now, p)
-	c.hearingLinkUp(now, p)
+	c.swim.LinkUp(now, &p.swim)
+	if p.packets.RTT() == 0 && !p.legacy {
+		c.ping(now, p) // who answered the handshake does not know the round trip
+	}
 	c.heartbeatLinkUp(now, p)
 	c.mtuLinkUp(now, p)
 	c.broadcastLinkUp(now, p)
@@ -27,7 +30,7 @@ func (c *Core) linkDown(now time.Time, p *peer) {
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 	p.packets.SetLinked(now, false)
 	c.logLink(now, p)
-	c.hearingLinkDown(p)
+	c.swim.LinkDown(&p.swim)
 	p.packets.Path().LinkDown()
 	c.broadcastLinkDown(now, p)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -43,7 +44,7 @@ func (c *Core) logArrival(now time.Time, a *members.Change) {
 		c.log(now, logbook.Back, "member %s is back: it had failed %v ago", m, ago)
 	}
 	if joined && a.Failed != nil {
-		c.noteBack(now, a.Failed, a.Restarted)
+		c.detect(now, c.swim.NoteBack(c.detected, now, a.Failed, a.Restarted))
 	}
 }
 
@@ -66,7 +67,7 @@ func (c *Core) logRemoval(now time.Time, m *members.Entry) {
 		c.log(now, logbook.Failed, "member %s failed, as found by %s", m, c.whoIs(m.Accuser))
 	}
 	if !m.Legacy() {
-		c.noteLost(now, m)
+		c.swim.NoteFailed(now, m)
 	}
 }
 
@@ -88,16 +89,9 @@ func (c *Core) logConflict(now time.Time, existing *members.Entry, e *wire.Membe
 	}
 }
 
-// logHeardAgain writes that this node hears others again, after it wrote that it hears nobody.
-func (c *Core) logHeardAgain(now time.Time) {
-	c.swim.alone = false
-	c.log(now, logbook.Partition, "this node hears other nodes again, after %v in which nothing came", now.Sub(c.swim.heardAny).Round(time.Millisecond))
-}
-
-func (c *Core) logSuspicion(now time.Time, m *members.Entry, by wire.NodeID) {
-	if c.cfg.Debug {
-		c.log(now, logbook.Suspicion, "%s suspects that member %s has failed", c.whoIs(by), m)
-	}
+// logHeardAgain writes that this node hears others again, after nothing had come for some time.
+func (c *Core) logHeardAgain(now time.Time, silence time.Duration) {
+	c.log(now, logbook.Partition, "this node hears other nodes again, after %v in which nothing came", silence.Round(time.Millisecond))
 }
 
 func (c *Core) logRefutation(now time.Time, m *members.Entry) {
@@ -106,16 +100,49 @@ func (c *Core) logRefutation(now time.Time, m *members.Entry) {
 	}
 }
 
-// logProbe writes a step of a probe. format has one place for the member.
-func (c *Core) logProbe(now time.Time, m *members.Entry, format string) {
-	if c.cfg.Debug {
-		c.log(now, logbook.Probe, format, m)
+// logDetection writes what the failure detector tells.
+func (c *Core) logDetection(now time.Time, a *swim.Action) {
+	switch a.Kind {
+	case swim.NobodyHeard:
+		c.warn(now, "alone", "nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
+			a.Age.Round(time.Millisecond))
+	case swim.FailedTogether:
+		p := a.Partition
+		c.log(now, logbook.Partition, "%d of %d members failed within %v: the network is partitioned, or they crashed together",
+			p.Failed, p.Members, p.Last.Sub(p.Began).Round(time.Millisecond))
+	case swim.BackTogether:
+		c.logBackTogether(now, a.Partition)
+	default:
+		if c.cfg.Debug {
+			c.logProbe(now, a)
+		}
 	}
 }
 
-func (c *Core) logHelpers(now time.Time, pr *probe) {
-	if c.cfg.Debug && pr.asked > 0 {
-		c.log(now, logbook.Probe, "asked %d other nodes to probe member %s too", pr.asked, pr.m)
+func (c *Core) logBackTogether(now time.Time, p *swim.Partition) {
+	verdict := "the partition is over"
+	if p.Restarted == p.Back {
+		verdict = "they were restarted"
+	}
+	c.log(now, logbook.Partition, "%d of %d members that failed together are back, %v after the first of them failed: %s",
+		p.Back, p.Failed, now.Sub(p.Began).Round(time.Millisecond), verdict)
+}
+
+// logProbe writes a step of a probe, or of a suspicion.
+func (c *Core) logProbe(now time.Time, a *swim.Action) {
+	switch a.Kind {
+	case swim.Suspected:
+		c.log(now, logbook.Suspicion, "%s suspects that member %s has failed", c.whoIs(a.By), a.Member)
+	case swim.ProbeStarted:
+		c.log(now, logbook.Probe, "probing member %s, which is silent or does not hear this node", a.Member)
+	case swim.HelpersAsked:
+		c.log(now, logbook.Probe, "asked %d other nodes to probe member %s too", a.Count, a.Member)
+	case swim.ProbeAnswered:
+		c.log(now, logbook.Probe, "member %s answered the probe", a.Member)
+	case swim.ProbeVouched:
+		c.log(now, logbook.Probe, "member %s answered another node that probed it", a.Member)
+	case swim.ProbeFailed:
+		c.log(now, logbook.Probe, "member %s did not answer the probe", a.Member)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
-	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -198,72 +198,6 @@ func TestPartitionAndItsEndAreLogged(t *testing.T) {
 	}
 }
 
-// deathsAndReturns has a node note deaths and returns of the others, as if they had happened.
-type deathsAndReturns struct {
-	*cluster
-	rows []*members.Entry // of the others, as node 0 has them
-}
-
-func newDeathsAndReturns(t *testing.T) *deathsAndReturns {
-	x := &deathsAndReturns{cluster: formed(t, 6)}
-	for _, n := range x.nodes[1:] {
-		x.rows = append(x.rows, x.nodes[0].members.Get(n.cfg.ID))
-	}
-	x.clearLogs()
-	return x
-}
-
-func (x *deathsAndReturns) lost(rows ...int) {
-	x.do(0, func(now time.Time) {
-		for _, i := range rows {
-			x.nodes[0].noteLost(now, x.rows[i])
-		}
-	})
-}
-
-func (x *deathsAndReturns) back(rows ...int) {
-	x.do(0, func(now time.Time) {
-		for _, i := range rows {
-			x.nodes[0].noteBack(now, x.rows[i], false)
-		}
-	})
-}
-
-func TestDeathsShortlyBeforeAPartitionIsOverBelongToTheNextOne(t *testing.T) {
-	x := newDeathsAndReturns(t)
-	x.lost(0, 1, 2)
-	x.net.RunFor(time.Minute)
-	x.back(0)
-	x.net.RunFor(partitionTail - time.Second)
-	x.lost(3, 4)
-	x.net.RunFor(time.Minute)
-	x.back(3, 4)
-	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "1 of 3 members that failed together are back, .*",
-		"2 of \\d members failed .*", "2 of 2 members that failed together are back, .*: the partition is over")
-}
-
-func TestDeathOfALastMemberBeforeAllAreBackIsNoFault(t *testing.T) {
-	x := newDeathsAndReturns(t)
-	x.lost(0, 1, 2)
-	x.net.RunFor(partitionCalm + time.Second)
-	x.lost(3)
-	x.back(0, 1, 2, 3)
-	x.net.RunFor(time.Minute)
-	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "4 of 4 members that failed together are back, .*")
-}
-
-func TestPartitionThatFollowsAnotherIsNotTakenForItsEnd(t *testing.T) {
-	x := newDeathsAndReturns(t)
-	x.lost(0, 1, 2)
-	x.net.RunFor(time.Minute)
-	x.back(0)
-	x.net.RunFor(time.Second)
-	x.lost(3, 4)
-	x.net.RunFor(2 * time.Minute)
-	x.nodes[0].wantLines(t, "INFO", "3 of \\d members failed .*", "1 of 3 members that failed together are back, .*",
-		"2 of \\d members failed .*")
-}
-
 func TestRestartOfManyMembersIsNoPartition(t *testing.T) {
 	c := formed(t, 6)
 	c.clearLogs()
@@ -362,7 +296,7 @@ func TestRefutationIsADebugLine(t *testing.T) {
 	c := debugged(t, 6)
 	c.net.RunFor(10 * time.Second)
 	c.clearLogs()
-	c.do(0, func(now time.Time) { c.nodes[0].accuseMyself(now, c.nodes[0].members.Get(c.nodes[1].cfg.ID)) })
+	c.accuse(0, 1)
 	c.net.RunFor(5 * time.Second)
 	c.nodes[0].wantLines(t, "DEBUG", "this node suspects that "+c.about(1)+" has failed", c.about(1)+" is alive: it refuted the suspicion")
 	c.nodes[1].wantLines(t, "WARN", "other nodes took this node for suspect: telling them that it is alive")
@@ -461,7 +395,7 @@ func BenchmarkDebugLine(b *testing.B) {
 			now := c.net.Now()
 			b.ReportAllocs()
 			for b.Loop() {
-				n.logSuspicion(now, n.self, n.cfg.ID)
+				n.logDetection(now, &swim.Action{Kind: swim.Suspected, Member: n.self, By: n.cfg.ID})
 				if now = now.Add(logbook.Interval / 50); wanted {
 					n.Events()
 				}

@@ -117,7 +117,9 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 	if change.Returned() {
 		c.memberReturned(now, m)
 	}
-	c.endRefuted(now, m)
+	if c.swim.HandleRefutation(now, m) {
+		c.logRefutation(now, m)
+	}
 	p := c.peers[m.ID]
 	if p != nil {
 		p.set.SetAdvertised(m.Addr)
@@ -127,7 +129,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 		c.push.Versions.Note(m.Versions)
 	}
 	if from != nil && from.id == m.ID && !from.linked {
-		from.swim.ward = now.Add(wardFor)
+		from.swim.Guard(now.Add(wardFor))
 		c.timers.Advance(&from.timer, now)
 	}
 	c.emitChange(change)
@@ -152,7 +154,7 @@ func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) 
 	case claim.EarlierRun():
 		c.memberGone(now, claim.Replaced)
 	case claim.Replaced != nil:
-		c.absolve(claim.Replaced)
+		c.swim.EndSuspicion(claim.Replaced)
 		c.overlay.Forget(claim.Replaced.ID)
 		c.memberChanged(now)
 	}
@@ -205,7 +207,7 @@ func (c *Core) memberRemoved(now time.Time, change members.Change) {
 // memberGone tells the components that m has become a tombstone, and ends its link. One that is called dead is told so: if it
 // lives, it shall refute.
 func (c *Core) memberGone(now time.Time, m *members.Entry) {
-	c.absolve(m)
+	c.swim.EndSuspicion(m)
 	if m.State == wire.StateDead {
 		c.heal.MemberDied(now)
 		c.scheduleHealing()
@@ -216,7 +218,7 @@ func (c *Core) memberGone(now time.Time, m *members.Entry) {
 		return
 	}
 	p.push.Forget()
-	if m.State == wire.StateDead && !c.hearsNobody(now) {
+	if m.State == wire.StateDead && !c.swim.HearsNobody(now) {
 		c.correct(now, p, m)
 	}
 	c.unlink(now, p)
@@ -281,9 +283,7 @@ func (c *Core) flushNews(now time.Time) {
 	}
 	for i, n := range c.news {
 		n.m.Queued = false
-		if s := c.swim.suspicion(n.m); s != nil {
-			s.passedOn = len(s.accusers)
-		}
+		c.swim.PassedOn(n.m)
 		c.news[i] = news{}
 	}
 	c.news = c.news[:0]
@@ -293,10 +293,10 @@ func (c *Core) sendNews(now time.Time, p *peer) {
 	w := c.entries(p)
 	for _, n := range c.news {
 		switch {
-		case n.from == p, n.m.ID == p.id && c.swim.suspicion(n.m) == nil:
-		case n.doubt && c.swim.suspicion(n.m) != nil:
+		case n.from == p, n.m.ID == p.id && !c.swim.Suspects(n.m):
+		case n.doubt && c.swim.Suspects(n.m):
 			c.stats.MembersForwarded++
-			w.addDoubt(now, n.m, false)
+			w.addAccusers(now, n.m, false)
 		default:
 			c.stats.MembersForwarded++
 			w.add(now, n.m)
@@ -329,9 +329,7 @@ func (c *Core) answers(p *peer) entryWriter {
 // add writes what is known of m.
 func (w *entryWriter) add(now time.Time, m *members.Entry) {
 	w.append(now, m.Fill(&w.c.entry))
-	if w.c.swim.suspicion(m) != nil {
-		w.addDoubt(now, m, true)
-	}
+	w.addAccusers(now, m, true)
 }
 
 func (w *entryWriter) append(now time.Time, e *wire.Member) {

@@ -12,6 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -22,7 +23,7 @@ type peer struct {
 	id     wire.NodeID
 	legacy bool
 	set    *session.Set
-	swim   watch
+	swim   swim.Peer
 	timer  timer.Timer
 
 	packets packets
@@ -116,7 +117,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	for _, old := range p.set.Add(now, s) {
 		c.forget(p, old)
 	}
-	p.swim.echo = now
+	p.swim.Introduced(now)
 	c.logEstablished(now, p, e.Initiator)
 	if e.RTT > 0 {
 		c.measured(p, e.RTT)
@@ -155,6 +156,8 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		pace := pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
 		p.packets = c.endpoint.newPackets(p.set, &p.timer, pace, e.Legacy)
 		c.peers[e.Peer] = p
+		p.swim.ID = p.id
+		c.swim.AddPeer(&p.swim)
 		if e.Legacy {
 			c.makeOld(p)
 		}
@@ -163,17 +166,17 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	if e.HasVersions {
 		p.push.Versions = e.Versions
 	}
-	p.swim.heard = now
+	p.swim.Heard = now
 	p.push.Forget()
 	p.packets.SetMaxDatagram(int(e.MaxDatagram))
-	p.swim.interval = min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	p.swim.SetInterval(min(max(e.Heartbeat, heartbeatMin), heartbeatMax), c.cfg.ProbeInterval)
 	p.push.SetCapabilities(e.Capabilities)
 	if e.Name != "" {
 		p.name = e.Name
 	}
 	if e.Legacy {
 		p.packets.SetMaxDatagram(datagramMax)
-		p.swim.interval = legacyBeat
+		p.swim.SetInterval(legacyBeat, c.cfg.ProbeInterval)
 	}
 	return p
 }
@@ -191,7 +194,7 @@ func (c *Core) makeRoom(now time.Time) {
 		if p.linked {
 			continue
 		}
-		if oldest == nil || p.swim.heard.Before(oldest.swim.heard) || p.swim.heard.Equal(oldest.swim.heard) && slices.Compare(p.id[:], oldest.id[:]) < 0 {
+		if oldest == nil || p.swim.Heard.Before(oldest.swim.Heard) || p.swim.Heard.Equal(oldest.swim.Heard) && slices.Compare(p.id[:], oldest.id[:]) < 0 {
 			oldest = p
 		}
 	}
@@ -359,20 +362,18 @@ func (c *Core) dropBox(err error) {
 // opened notes that a box of p opened. The first one of a session confirms it; what waited for that is
 // ready to be done then.
 func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
-	p.swim.heard = now
-	if !p.legacy {
-		if c.swim.alone {
-			c.logHeardAgain(now)
-		}
-		c.swim.heardAny = now
+	if silence, again := c.swim.HearPacket(now, &p.swim); again {
+		c.logHeardAgain(now, silence)
 	}
 	confirmed = p.set.Opened(now, s, from)
 	c.wake(p)
 	if confirmed {
 		c.hs.Confirm(now, s.Handshake(), p.id)
-		c.answered(now, p)
+		c.detect(now, c.swim.Answered(c.detected, now, &p.swim))
 	}
-	c.signOfLife(now, p)
+	if m := c.swim.AccusedOf(&p.swim); m != nil {
+		c.notify(now, p, m)
+	}
 	return confirmed
 }
 
@@ -556,6 +557,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 	p.packets.Discard()
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
+	c.swim.RemovePeer(&p.swim)
 	c.concludePush(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
 		c.hs.attemptFailed(now, a, ErrPeerGone)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -14,22 +15,11 @@ import (
 // AckPayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
 const AckPayloadMax = 1024
 
-// pingsOut is how many unanswered Pings to a peer are remembered, pingTries how often a Ping of the
-// application's is sent, and pingsMax how many of those are under way.
+// pingTries is how often a Ping of the application's is sent, and pingsMax how many of them are under way.
 const (
-	pingsOut  = 8
 	pingTries = 3
 	pingsMax  = 1024
 )
-
-// sentPing is a Ping on its way.
-type sentPing struct {
-	seq uint64
-	at  time.Time
-	app *appPing // whose it is; nil for our own
-
-	farewell bool // it went out with the news that we left
-}
 
 // ErrOtherName says that the node at an address goes by another name than the one asked for.
 var ErrOtherName = errors.New("the node at this address has another name")
@@ -126,7 +116,7 @@ func (c *Core) stepPing(now time.Time, a *appPing) {
 		c.endPing(a, 0, ErrUnanswered)
 		return
 	}
-	c.plain = c.appendPing(c.plain[:0], now, a.peer, a)
+	c.plain = c.appendPing(c.plain[:0], now, a.peer, swim.Purpose{Token: uint64(a.token)})
 	c.sendPlain(now, a.peer, c.plain)
 	c.timers.Set(&a.timer, timer.Soonest(a.until, now.Add(max(a.every, timer.MinTick))))
 }
@@ -141,36 +131,35 @@ func (c *Core) endPing(a *appPing, rtt time.Duration, err error) {
 	c.events = append(c.events, Event{Kind: EventPinged, Ping: a.token, RTT: rtt, Err: err})
 }
 
+// appPingAnswered ends the Ping of a token, if the application waits for one.
+func (c *Core) appPingAnswered(t PingToken, rtt time.Duration) {
+	if i := slices.IndexFunc(c.appPings, func(a *appPing) bool { return a.token == t }); i >= 0 {
+		c.endPing(c.appPings[i], rtt, nil)
+	}
+}
+
 // ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
 // without side effects is an empty Frame.
 func (c *Core) ping(now time.Time, p *peer) {
 	if p.legacy {
 		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
 	} else {
-		c.plain = c.appendPing(c.plain[:0], now, p, nil)
+		c.plain = c.appendPing(c.plain[:0], now, p, swim.Purpose{})
 	}
 	c.sendPlain(now, p, c.plain)
 }
 
-// appendPing appends a Ping for p to a plaintext, and remembers when it went out.
-func (c *Core) appendPing(b []byte, now time.Time, p *peer, a *appPing) []byte {
-	p.swim.pinged = now
-	p.swim.pingSeq++
-	if len(p.swim.pings) >= pingsOut {
-		p.swim.pings = slices.Delete(p.swim.pings, 0, 1)
-	}
-	p.swim.pings = append(p.swim.pings, sentPing{seq: p.swim.pingSeq, at: now, app: a})
-	return wire.AppendPing(b, c.newID(), wire.Ping{Seq: p.swim.pingSeq})
+// appendPing appends a Ping for p to a plaintext.
+func (c *Core) appendPing(b []byte, now time.Time, p *peer, purpose swim.Purpose) []byte {
+	return p.swim.AppendPing(b, now, c.newID(), purpose)
 }
 
-// appendTurn adds a Ping to the heartbeat of the link whose turn it is: there is one in each ProbeInterval, or in
-// each heartbeat interval if that is longer.
+// appendTurn adds a Ping to the heartbeat of a link if it is its turn.
 func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
-	if now.Sub(p.swim.lastTurn) < time.Duration(len(c.links))*max(c.cfg.ProbeInterval, c.cfg.Heartbeat) {
+	if !c.swim.TakeTurn(now, &p.swim) {
 		return b
 	}
-	p.swim.lastTurn = now
-	return c.appendPing(b, now, p, nil)
+	return c.appendPing(b, now, p, swim.Purpose{})
 }
 
 // handlePing answers to where the ping came from.
@@ -200,31 +189,28 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	i := slices.IndexFunc(p.swim.pings, func(s sentPing) bool { return s.seq == ack.Seq })
-	if i < 0 && p.packets.PathAnswered(now, ack.Seq) {
-		c.tellPath(now, p)
+	a, ok, out := c.swim.HearAck(c.detected, now, &p.swim, ack.Seq)
+	if !ok {
+		c.handlePathAck(now, p, ack.Seq)
 		return
 	}
-	if i < 0 {
-		p.set.ProbeAnswered(now, ack.Seq)
-		c.wake(p)
-		return
-	}
-	rtt := max(now.Sub(p.swim.pings[i].at), 1) // zero would mean unknown: a network in memory may take no time
-	at, app, farewell := p.swim.pings[i].at, p.swim.pings[i].app, p.swim.pings[i].farewell
-	p.swim.pings = slices.Delete(p.swim.pings, 0, i+1)
-	p.swim.unheard = time.Time{}
-	c.heardBy(now, p, at)
-	p.swim.pinged = time.Time{}
-	c.measured(p, rtt)
-	c.swim.aware.note(-1)
-	if app != nil {
-		c.endPing(app, rtt, nil)
-	}
-	if farewell {
+	c.detect(now, out)
+	c.measured(p, a.RTT)
+	c.appPingAnswered(PingToken(a.Purpose.Token), a.RTT)
+	if a.Purpose.Leave {
 		c.farewellHeard(p)
 	}
 	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
-		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: rtt, Data: bytes.Clone(ack.Payload)})
+		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
 	}
+}
+
+// handlePathAck takes the answer to a Ping that probes the MTU of a path, or the path itself.
+func (c *Core) handlePathAck(now time.Time, p *peer, seq uint64) {
+	if p.packets.PathAnswered(now, seq) {
+		c.tellPath(now, p)
+		return
+	}
+	p.set.ProbeAnswered(now, seq)
+	c.wake(p)
 }

@@ -139,7 +139,7 @@ const reportStrain = 8
 
 // reportSoon has what came reported, now or when the next report is due.
 func (c *Core) reportSoon(now time.Time, p *peer, ch *channel) {
-	if p.packets.RTT() == 0 && now.Sub(p.swim.pinged) > guessedRTT {
+	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > guessedRTT {
 		c.ping(now, p)
 	}
 	ch.WantReport(now)
@@ -177,7 +177,7 @@ func (c *Core) handleReport(now time.Time, p *peer, ch *channel, data []byte) {
 		return
 	}
 	c.measured(p, p.packets.Pace().RTT())
-	c.heardBy(now, p, sent)
+	c.detect(now, c.swim.HearAnswer(c.detected, now, &p.swim, sent))
 	c.arrived = ch.Confirm(now, r.Lowest, c.arrived[:0])
 	for _, a := range c.arrived {
 		a.shown(p)

@@ -7,26 +7,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
-	for _, c := range []struct {
-		interval, probe time.Duration
-		intervals       float64
-		want            time.Duration
-	}{
-		{time.Second, time.Second, silenceCheck, 2200 * time.Millisecond},
-		{time.Second, 5 * time.Second, silenceCheck, 2200 * time.Millisecond},
-		{5 * time.Second, 5 * time.Second, silenceLost, 25 * time.Second},
-		{15 * time.Second, 5 * time.Second, silenceCheck, 22 * time.Second},
-		{15 * time.Second, 5 * time.Second, silenceLost, 36 * time.Second},
-		{30 * time.Second, 20 * time.Second, silenceCheck, 55 * time.Second},
-		{15 * time.Second, 10 * time.Millisecond, silenceCheck, 22 * time.Second}, // a third of the interval at least
-	} {
-		if got := silenceOf(c.interval, c.probe, c.intervals); got != c.want {
-			t.Errorf("%v intervals of %v, probes every %v: %v, want %v", c.intervals, c.interval, c.probe, got, c.want)
-		}
-	}
-}
-
 // rarely is n nodes with heartbeats that are rarer than their probes, at 20 % loss.
 func rarely(t *testing.T, n int) *cluster {
 	c := newCluster(t, 1, lan())

@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -143,8 +144,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.packets.queue.bytes, len(p.packets.transfers.list), p.packets.mtu.Size())
 		}
 	}
-	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || len(n.swim.helps) > helpsMax {
-		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), n.members.CountReserved(), n.members.CountTombstones(), len(n.swim.helps))
+	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || n.swim.Requested() > swim.RequestedMax {
+		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), n.members.CountReserved(), n.members.CountTombstones(), n.swim.Requested())
 	}
 	l := n.push.Load()
 	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {

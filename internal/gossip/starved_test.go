@@ -278,8 +278,8 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		}
 		c.do(0, func(now time.Time) {
 			now = now.Add(2 * wantedLately)
-			if p.swim.heard = now; is.silent {
-				p.swim.heard = now.Add(-time.Minute)
+			if p.swim.Heard = now; is.silent {
+				p.swim.Heard = now.Add(-time.Minute)
 			}
 			if got := n.store.crowded(now); got != is.crowded {
 				t.Errorf("%s: crowded %v", name, got)

@@ -3,6 +3,7 @@ package gossip
 import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -140,4 +141,11 @@ func (s *Stats) addPushPull(x *pushpull.Stats) {
 	s.Dropped[DropUnexpected] += x.Unexpected
 	s.Dropped[DropQueueFull] += x.Crowded
 	s.Dropped[DropVersions] += x.Unfit
+}
+
+// addDetection adds what the failure detector counts.
+func (s *Stats) addDetection(x *swim.Stats) {
+	s.ProbesFailed, s.ProbesIndirect = x.ProbesFailed, x.ProbesIndirect
+	s.SuspicionsRaised, s.SuspicionsRefuted = x.SuspicionsRaised, x.SuspicionsRefuted
+	s.MembersStale += x.AccusationsStale
 }

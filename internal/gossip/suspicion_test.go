@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -19,6 +20,11 @@ func formed(t *testing.T, nodes int) *cluster {
 	return c
 }
 
+// accuse makes a node accuse m, as if a probe of its own had failed.
+func (n *node) accuse(now time.Time, m *members.Entry) {
+	n.detect(now, n.swim.Accuse(n.detected, now, m, m.Incarnation, n.cfg.ID, nil))
+}
+
 // state is what node i believes of node k.
 func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.Get(c.nodes[k].cfg.ID).State }
 
@@ -26,7 +32,7 @@ func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.Get(c.n
 func (c *cluster) accuse(i, k int) {
 	c.do(i, func(now time.Time) {
 		n := c.nodes[i]
-		n.suspect(now, n.members.Get(c.nodes[k].cfg.ID), n.cfg.ID, flooded)
+		n.accuse(now, n.members.Get(c.nodes[k].cfg.ID))
 	})
 }
 
@@ -54,7 +60,7 @@ func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
 	}
 	c.net.RunFor(50 * time.Millisecond)
 	for i, n := range c.nodes {
-		if c.state(i, 9) != wire.StateAlive || n.swim.suspicion(n.members.Get(c.nodes[9].cfg.ID)) != nil {
+		if c.state(i, 9) != wire.StateAlive || n.swim.Suspects(n.members.Get(c.nodes[9].cfg.ID)) {
 			t.Errorf("node %d: %v", i, c.state(i, 9))
 		}
 		if len(n.events) > 0 {
@@ -77,42 +83,14 @@ func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
 		accuser.members.SetIncarnation(m, old)
 		m.Refuted = 0
-		accuser.suspect(now, m, accuser.cfg.ID, flooded)
+		accuser.accuse(now, m)
 	})
 	c.net.RunFor(20 * time.Millisecond)
 	if accused.self.Incarnation != fresh || m.Incarnation != fresh || m.State != wire.StateAlive {
 		t.Errorf("the accused went from %d to %d, the accuser knows %d, %v", fresh, accused.self.Incarnation, m.Incarnation, m.State)
 	}
-	if got := accused.stats.SuspicionsRefuted; got != 0 {
+	if got := accused.swim.Stats.SuspicionsRefuted; got != 0 {
 		t.Errorf("%d refutations", got)
-	}
-}
-
-// TestSuspicionShrinksWithConfirmations holds the times against the formula of Lifeguard.
-func TestSuspicionShrinksWithConfirmations(t *testing.T) {
-	c := formed(t, 30)
-	n := c.nodes[0]
-	m := n.members.Get(c.nodes[9].cfg.ID)
-	now := c.net.Now()
-	s := n.beginDoubt(now, m, m.Incarnation)
-	s.own = true
-	// SuspicionMult 4 and ProbeInterval 1 s: 2 s at least, six times that at most, k = 2.
-	for i, want := range []time.Duration{12 * time.Second, 5690 * time.Millisecond, 2 * time.Second} {
-		s.accusers = append(s.accusers, wire.NodeID{byte(i)})
-		if got := n.patience(now, m); got.Truncate(time.Millisecond) != want {
-			t.Errorf("%d confirmations: %v, want %v", i, got, want)
-		}
-	}
-	n.swim.aware.note(3)
-	if got := n.patience(now, m); got != 8*time.Second {
-		t.Errorf("in ill health: %v, want 8 s", got)
-	}
-	n.swim.aware.note(-3)
-	s.own = false
-	if p := n.peers[m.ID]; p == nil || !p.linked {
-		if got := n.patience(now, m); got != 4*time.Second {
-			t.Errorf("one that does not watch it: %v, want 4 s", got)
-		}
 	}
 }
 
@@ -171,7 +149,7 @@ func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 	if a.Started() < 5 {
 		t.Errorf("%d subscriptions", a.Started())
 	}
-	if got := b.stats.SuspicionsRefuted; got > 3 {
+	if got := b.swim.Stats.SuspicionsRefuted; got > 3 {
 		t.Errorf("%d refutations", got)
 	}
 }
@@ -211,15 +189,15 @@ func TestAccusedMembersAreCounted(t *testing.T) {
 		for i, n := range c.nodes {
 			doubted := 0
 			for m := range n.members.Each {
-				if n.swim.suspicion(m) != nil {
+				if n.swim.Suspects(m) {
 					doubted++
 				}
-				if m.State == wire.StateSuspect && n.swim.suspicion(m) == nil {
+				if m.State == wire.StateSuspect && !n.swim.Suspects(m) {
 					t.Fatalf("node %d has %s as suspect without a suspicion", i, m.Name)
 				}
 			}
-			if most = max(most, doubted); doubted != len(n.swim.suspicions) {
-				t.Fatalf("node %d counts %d accused members of %d", i, len(n.swim.suspicions), doubted)
+			if most = max(most, doubted); doubted != n.swim.Suspicions() {
+				t.Fatalf("node %d counts %d accused members of %d", i, n.swim.Suspicions(), doubted)
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	c.noteHearing(now, p, time.Duration(theirs.Heard)*time.Millisecond)
+	c.detect(now, c.swim.HearReport(c.detected, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))
 	out, ended := c.sync.comparer.HandleRoot(c.sync.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
 	c.compared(now, p, out)
 	if ended {

@@ -157,8 +157,9 @@ func TestSuspectedMemberIsShownToTheApplicationAsAlive(t *testing.T) {
 		}
 		return all, first
 	}
+	c.net.Crash(c.nodes[1].addr) // so that it does not refute
 	c.do(2, func(now time.Time) {
-		n.beginDoubt(now, n.members.Named("node-1"), n.members.Named("node-1").Incarnation)
+		n.accuse(now, n.members.Named("node-1"))
 		n.memberChanged(now)
 	})
 	c.net.RunFor(time.Second)

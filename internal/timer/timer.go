@@ -32,6 +32,7 @@ func (t *Timer) At() time.Time { return t.at }
 type Heap struct {
 	heap []entry
 	seq  uint64
+	with *Heap // whose seq counts; nil for its own
 }
 
 // entry is a pending timer with its sort key. The key is kept here because the soonest time is read after each
@@ -47,9 +48,8 @@ func (h *Heap) Len() int { return len(h.heap) }
 
 // Set makes t due at the given time, whether or not it was set before.
 func (h *Heap) Set(t *Timer, at time.Time) {
-	h.seq++
 	t.at = at
-	e := entry{at, h.seq, t}
+	e := entry{at, h.count(), t}
 	if t.pos == 0 {
 		h.heap = append(h.heap, e)
 		t.pos = len(h.heap)
@@ -60,6 +60,21 @@ func (h *Heap) Set(t *Timer, at time.Time) {
 	h.up(t.pos - 1)
 	h.down(t.pos - 1)
 }
+
+// Follow makes h count with o: timers of both that are due at the same time are ordered by when they were set, as
+// IsBefore says. h has no timers yet.
+func (h *Heap) Follow(o *Heap) { h.with = o }
+
+func (h *Heap) count() uint64 {
+	if h.with != nil {
+		h = h.with
+	}
+	h.seq++
+	return h.seq
+}
+
+// IsBefore reports whether the soonest timer of h fires before that of o. Neither is empty.
+func (h *Heap) IsBefore(o *Heap) bool { return h.heap[0].isBefore(&o.heap[0]) }
 
 // Advance makes t due at the given time unless it is due earlier.
 func (h *Heap) Advance(t *Timer, at time.Time) {
@@ -95,22 +110,33 @@ func (h *Heap) Next() time.Time {
 // Run fires every timer that is due at now, soonest first. A timer that sets itself to now or earlier is moved to
 // MinTick after now, so Next is later than now afterwards.
 func (h *Heap) Run(now time.Time) {
-	for len(h.heap) > 0 && !h.heap[0].at.After(now) {
-		t := h.heap[0].t
-		h.Stop(t)
-		t.Fire(now)
-		if t.pos != 0 && !t.at.After(now) {
-			h.Set(t, now.Add(MinTick))
-		}
+	for h.RunNext(now) {
 	}
 }
 
+// RunNext fires the soonest timer if it is due at now, as Run does, and reports whether it was.
+func (h *Heap) RunNext(now time.Time) bool {
+	if len(h.heap) == 0 || h.heap[0].at.After(now) {
+		return false
+	}
+	t := h.heap[0].t
+	h.Stop(t)
+	t.Fire(now)
+	if t.pos != 0 && !t.at.After(now) {
+		h.Set(t, now.Add(MinTick))
+	}
+	return true
+}
+
 func (h *Heap) less(i, j int) bool {
-	a, b := &h.heap[i], &h.heap[j]
-	if c := a.at.Compare(b.at); c != 0 {
+	return h.heap[i].isBefore(&h.heap[j])
+}
+
+func (e *entry) isBefore(o *entry) bool {
+	if c := e.at.Compare(o.at); c != 0 {
 		return c < 0
 	}
-	return a.seq < b.seq
+	return e.seq < o.seq
 }
 
 func (h *Heap) swap(i, j int) {

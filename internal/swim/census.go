@@ -1,0 +1,84 @@
+package swim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Bounds of a census.
+const (
+	censusStep  = 250 * time.Millisecond
+	censusBatch = 16 // members probed in one step
+)
+
+// A census probes all members that are not linked, a few at a time. A node takes one when nearly all of its links fail
+// at once: there may be no other node left that watches the members, or that could confirm what this node finds out
+// (docs/PROTOCOL.md V10).
+type census struct {
+	timer  timer.Timer
+	left   []wire.NodeID // to be probed
+	enough bool          // this node has as many subscriptions as it aims at
+}
+
+// linksFail reports whether more than three quarters of the links are probed in vain or silent, or there is none.
+func (d *Detector) linksFail(now time.Time) bool {
+	bad, all := 0, 0
+	for _, p := range d.links {
+		if !isGoMember(d.table.Get(p.ID)) {
+			continue
+		}
+		all++
+		if !d.linkWorks(now, p) {
+			bad++
+		}
+	}
+	return 4*bad > 3*all || all == 0
+}
+
+// StartCensus probes all members that are not linked, unless a census is in progress.
+func (d *Detector) StartCensus(now time.Time) {
+	x := &d.census
+	if x.timer.Pending() {
+		return
+	}
+	x.left = x.left[:0]
+	for m := range d.table.Each {
+		if d.inCensus(m) {
+			x.left = append(x.left, m.ID)
+		}
+	}
+	d.rng.Shuffle(len(x.left), func(i, k int) { x.left[i], x.left[k] = x.left[k], x.left[i] })
+	d.timers.Set(&x.timer, now)
+}
+
+// inCensus reports whether a census probes m: links are watched anyway.
+func (d *Detector) inCensus(m *members.Entry) bool {
+	if m == d.self || m.Legacy() || d.accuses(m) {
+		return false
+	}
+	p := d.peers[m.ID]
+	return p == nil || !p.linked
+}
+
+// stepCensus probes the next members. When the links work again, and none of them has ended, it was a disturbance, and
+// the census is over.
+func (d *Detector) stepCensus(now time.Time) {
+	x := &d.census
+	n := min(len(x.left), censusBatch)
+	for _, id := range x.left[:n] {
+		if m := d.table.Get(id); m != nil && m.Live() && d.inCensus(m) {
+			d.startProbe(now, m, true)
+		}
+	}
+	x.left = slices.Delete(x.left, 0, n)
+	recovered := !d.linksFail(now) && x.enough
+	if len(x.left) == 0 || !d.self.Live() || recovered {
+		x.left = nil
+		return
+	}
+	d.timers.Set(&x.timer, now.Add(censusStep))
+}

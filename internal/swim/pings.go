@@ -1,0 +1,55 @@
+package swim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// pingsMax is how many unanswered Pings to a peer are remembered. Beyond it, the oldest is forgotten.
+const pingsMax = 8
+
+// A Purpose is what a Ping is for beside a sign of life and the round-trip time. The zero value is nothing else.
+type Purpose struct {
+	Token uint64 // of a Ping of the application; 0 for none
+	Leave bool   // the Ping goes with the news that this node leaves
+}
+
+// sentPing is a Ping that has no answer yet.
+type sentPing struct {
+	seq     uint64
+	at      time.Time
+	purpose Purpose
+}
+
+// An Answer is what the answer to a Ping says.
+type Answer struct {
+	RTT     time.Duration // above zero
+	Purpose Purpose
+}
+
+// AppendPing appends a Ping for the peer to b, under a message id, and remembers when it goes out.
+func (p *Peer) AppendPing(b []byte, now time.Time, id wire.MessageID, purpose Purpose) []byte {
+	p.pingedAt = now
+	p.pingSeq++
+	if len(p.pings) >= pingsMax {
+		p.pings = slices.Delete(p.pings, 0, 1)
+	}
+	p.pings = append(p.pings, sentPing{seq: p.pingSeq, at: now, purpose: purpose})
+	return wire.AppendPing(b, id, wire.Ping{Seq: p.pingSeq})
+}
+
+// PingedAt returns when the last Ping went out; zero once one was answered.
+func (p *Peer) PingedAt() time.Time { return p.pingedAt }
+
+// takePing removes the Ping of a number and those before it, which are not answered any more.
+func (p *Peer) takePing(seq uint64) (s sentPing, ok bool) {
+	i := slices.IndexFunc(p.pings, func(s sentPing) bool { return s.seq == seq })
+	if i < 0 {
+		return s, false
+	}
+	s = p.pings[i]
+	p.pings = slices.Delete(p.pings, 0, i+1)
+	return s, true
+}

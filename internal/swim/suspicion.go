@@ -1,0 +1,273 @@
+package swim
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A suspicion is what is held against a member between the first accusation and the decision. The member counts as part
+// of the cluster meanwhile and has time to refute: the less, the more nodes accuse it independently of each other
+// (Lifeguard, arXiv 1707.00788).
+type suspicion struct {
+	incarnation uint64 // of the accused as its accusers knew it; a higher one refutes
+	began       time.Time
+	accusers    []wire.NodeID // the first one, then those that confirm it
+	passedOn    int           // of accusers, to the links
+	own         bool          // this node is an accuser
+	private     bool          // this node is the only accuser, and has told nobody because it heard nobody
+	timer       timer.Timer
+}
+
+// Suspects reports whether m is suspected.
+func (d *Detector) Suspects(m *members.Entry) bool { return d.suspicionOf(m) != nil }
+
+// Suspicions returns the number of members that are suspected.
+func (d *Detector) Suspicions() int { return len(d.suspicions) }
+
+// accuses reports whether this node itself accuses m, which may be nil.
+func (d *Detector) accuses(m *members.Entry) bool {
+	if m == nil {
+		return false
+	}
+	s := d.suspicionOf(m)
+	return s != nil && s.own
+}
+
+func (d *Detector) suspicionOf(m *members.Entry) *suspicion {
+	if m.State != wire.StateSuspect {
+		return nil
+	}
+	return d.suspicions[m.ID]
+}
+
+// Accusers returns who accuses m, in the order of their accusations, and of which incarnation. If all is not set it
+// leaves out those that the links were told of. The slice is read-only and valid until the next input.
+func (d *Detector) Accusers(m *members.Entry, all bool) (accusers []wire.NodeID, incarnation uint64) {
+	s := d.suspicionOf(m)
+	switch {
+	case s == nil:
+		return nil, 0
+	case all:
+		return s.accusers, s.incarnation
+	}
+	return s.accusers[s.passedOn:], s.incarnation
+}
+
+// PassedOn notes that the links were told of all accusers of m.
+func (d *Detector) PassedOn(m *members.Entry) {
+	if s := d.suspicionOf(m); s != nil {
+		s.passedOn = len(s.accusers)
+	}
+}
+
+// HandleAccusation takes in that the node by accuses the given incarnation of m, which may be nil. via is the peer that
+// passed the accusation on; nil for none.
+func (d *Detector) HandleAccusation(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
+	if m == nil || !m.Live() || incarnation <= m.Refuted {
+		d.Stats.AccusationsStale++
+		return out
+	}
+	return d.Accuse(out, now, m, incarnation, by, via)
+}
+
+// Accuse is HandleAccusation of a live member whose refutations are not looked at.
+func (d *Detector) Accuse(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
+	d.begin(out)
+	d.accuse(now, m, incarnation, by, via)
+	return d.take()
+}
+
+// accuse begins a suspicion, or confirms one. News goes on to the links, the accused among them.
+func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) {
+	if m == d.self || !isGoMember(m) {
+		return
+	}
+	s := d.suspicionOf(m)
+	if s == nil || incarnation > s.incarnation {
+		s = d.beginSuspicion(now, m, incarnation)
+	}
+	s.private = false
+	if by == d.self.ID && !s.own {
+		s.own = true // which makes the decision come sooner
+		d.Stats.SuspicionsRaised++
+	}
+	d.awaitDecision(now, m, s)
+	if !d.isNews(now, s, incarnation, by) {
+		d.Stats.AccusationsStale++
+		return
+	}
+	s.accusers = append(s.accusers, by)
+	d.add(Action{Kind: Suspected, Member: m, By: by})
+	d.awaitDecision(now, m, s)
+	d.add(Action{Kind: Spread, Member: m, Peer: via})
+	if by != d.self.ID && d.failedFor(m.ID) {
+		d.accuse(now, m, incarnation, d.self.ID, nil)
+	}
+	if p := d.peers[m.ID]; p != nil && !p.linked {
+		d.add(Action{Kind: SendNotice, Peer: p, Member: m})
+	}
+}
+
+// isNews reports whether an accusation is of the incarnation in question, by a new accuser, and not one too many.
+func (d *Detector) isNews(now time.Time, s *suspicion, incarnation uint64, by wire.NodeID) bool {
+	if incarnation < s.incarnation || len(s.accusers) > d.confirmationsWanted(now) {
+		return false
+	}
+	return !slices.Contains(s.accusers, by)
+}
+
+// accuseMyself makes this node an accuser of m.
+func (d *Detector) accuseMyself(now time.Time, m *members.Entry) {
+	incarnation := m.Incarnation
+	if s := d.suspicionOf(m); s != nil && !s.private { // it confirms what others accuse m of and begins nothing anew
+		incarnation = s.incarnation
+	}
+	d.accuse(now, m, incarnation, d.self.ID, nil)
+}
+
+// suspectAlone suspects m without telling anybody, because this node hears nobody (PROTOCOL.md V11). If it is deaf, what
+// it would say is wrong and it would not hear the refutations. If it is alone, there is nobody to tell.
+func (d *Detector) suspectAlone(now time.Time, m *members.Entry) {
+	d.health.note(1)
+	d.alone = true
+	d.add(Action{Kind: NobodyHeard, Age: now.Sub(d.heardAny)})
+	s := d.suspicionOf(m)
+	if s == nil {
+		s = d.beginSuspicion(now, m, m.Incarnation)
+		s.private = true
+	}
+	if s.own {
+		return
+	}
+	s.own = true
+	s.accusers = append(s.accusers, d.self.ID)
+	d.add(Action{Kind: Suspected, Member: m, By: d.self.ID})
+	d.Stats.SuspicionsRaised++
+	d.awaitDecision(now, m, s)
+}
+
+func (d *Detector) beginSuspicion(now time.Time, m *members.Entry, incarnation uint64) *suspicion {
+	d.EndSuspicion(m)
+	s := &suspicion{incarnation: incarnation, began: now}
+	s.timer.Fire = func(now time.Time) { d.decide(now, m, s) }
+	d.suspicions[m.ID] = s
+	if m.State != wire.StateSuspect {
+		d.table.SetState(now, m, wire.StateSuspect)
+	}
+	return s
+}
+
+// EndSuspicion ends the suspicion against m, if there is one. The caller sets the state of m.
+func (d *Detector) EndSuspicion(m *members.Entry) {
+	if s := d.suspicions[m.ID]; s != nil {
+		d.timers.Stop(&s.timer)
+		delete(d.suspicions, m.ID)
+	}
+}
+
+// HandleRefutation ends the suspicion against m if the entry of m refutes it, and reports whether it did.
+func (d *Detector) HandleRefutation(now time.Time, m *members.Entry) bool {
+	s := d.suspicionOf(m)
+	if s == nil || s.incarnation > m.Refuted {
+		return false
+	}
+	d.EndSuspicion(m)
+	d.table.SetState(now, m, wire.StateAlive)
+	return true
+}
+
+// dropSuspicion ends a suspicion that no other node knows of.
+func (d *Detector) dropSuspicion(now time.Time, m *members.Entry) {
+	d.EndSuspicion(m)
+	d.table.SetState(now, m, wire.StateAlive)
+}
+
+// confirmationsWanted is how many nodes beside the first accuser bring a decision forward. Suspects confirm nothing, and
+// without a link no confirmation arrives. If there are not enough other nodes, the decision waits for none.
+func (d *Detector) confirmationsWanted(now time.Time) int {
+	k := min(d.cfg.SuspicionMult-2, d.cfg.Subscriptions-1)
+	others := d.table.CountGo() - 1 - max(len(d.suspicions), 1)
+	if others < k || !slices.ContainsFunc(d.links, func(p *Peer) bool { return d.linkWorks(now, p) }) {
+		return 0
+	}
+	return max(k, 0)
+}
+
+// timeout is how long the accused has to refute, from the first accusation on. Nodes that watched it themselves decide
+// first. The others wait for their decision, and take twice the time for one of their own.
+func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.Duration {
+	least := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
+	if !s.private && !d.HearsNobody(now) { // ill health gives others more time to contradict; nobody hears this node
+		least = float64(d.health.stretch(time.Duration(least)))
+	}
+	wait := least
+	if k := d.confirmationsWanted(now); k > 0 {
+		most := least * float64(d.cfg.SuspicionMaxTimeoutMult)
+		confirmed := math.Log(float64(max(len(s.accusers), 1))) / math.Log(float64(k+1))
+		wait = max(least, most-confirmed*(most-least))
+	}
+	if p := d.peers[m.ID]; !s.own && (p == nil || !p.linked) {
+		wait *= 2
+	}
+	return time.Duration(wait)
+}
+
+// awaitDecision sets the time of the decision, or of a look whether this node's health has changed it.
+func (d *Detector) awaitDecision(now time.Time, m *members.Entry, s *suspicion) {
+	at, look := s.began.Add(d.timeout(now, m, s)), now.Add(d.cfg.ProbeInterval)
+	if look.Before(at) {
+		at = look
+	}
+	d.timers.Set(&s.timer, at)
+}
+
+// decide declares a suspect dead whose time is up. One that has answered this node since the suspicion began is not
+// dead: it is told again, and its refutation will come.
+func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
+	switch {
+	case s.began.Add(d.timeout(now, m, s)).After(now):
+		d.awaitDecision(now, m, s)
+		return
+	case s.private && !d.heardNobodySince(s.began): // what this node believed while it heard nobody is probed anew
+		d.dropSuspicion(now, m)
+		d.startProbe(now, m, false)
+		return
+	}
+	if p := d.peers[m.ID]; p != nil && p.heardUs.After(s.began) && p.works(now) {
+		d.add(Action{Kind: SendNotice, Peer: p, Member: m})
+		d.add(Action{Kind: SendPing, Peer: p})
+		d.timers.Set(&s.timer, now.Add(d.cfg.ProbeInterval))
+		return
+	}
+	if s.incarnation > m.Incarnation {
+		d.table.SetIncarnation(m, s.incarnation)
+	}
+	kind := DeclareDead
+	if s.private || d.HearsNobody(now) {
+		kind = RemoveAlone
+	}
+	d.add(Action{Kind: kind, Member: m})
+}
+
+// HandleSelf takes in an entry about this node itself. If it says that the node is gone, or is ahead of it, the node
+// refutes. If that was refuted already, the sender is told so. from is nil if nobody is to be told.
+func (d *Detector) HandleSelf(out []Action, e *wire.Member, from *Peer) []Action {
+	me := d.self
+	switch {
+	case !me.Live():
+	case e.State != wire.StateAlive && e.Incarnation <= me.Refuted:
+		if from != nil {
+			out = append(out, Action{Kind: SendNotice, Peer: from, Member: me})
+		}
+	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
+		d.Stats.SuspicionsRefuted++
+		d.health.note(1)
+		out = append(out, Action{Kind: Refute, State: e.State, Incarnation: e.Incarnation})
+	}
+	return out
+}

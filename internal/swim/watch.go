@@ -1,0 +1,63 @@
+package swim
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+)
+
+// Tick looks whether a peer is silent that should be heard, or does not hear this node. It returns when it wants to be
+// called next; zero if the link is to end.
+func (d *Detector) Tick(out []Action, now time.Time, p *Peer) (next time.Time, _ []Action) {
+	d.begin(out)
+	if m := d.table.Get(p.ID); m != nil && m.Live() {
+		next = d.watchMember(now, p, m)
+	} else {
+		next = d.watchStranger(now, p)
+	}
+	return next, d.take()
+}
+
+func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next time.Time) {
+	heard := p.mutual()
+	if p.vouched.After(heard) {
+		if now.Sub(heard) >= p.lost && !d.Suspects(m) && p.linked {
+			d.add(Action{Kind: EndLink, Peer: p, Member: m})
+			return time.Time{}
+		}
+		heard = p.vouched
+	}
+	switch {
+	case now.Sub(heard) < p.check:
+		return heard.Add(p.check)
+	case now.Sub(p.deafSince) < d.deafPause():
+		return p.deafSince.Add(d.deafPause())
+	case !d.accuses(m):
+		d.startProbe(now, m, !p.linked)
+	case now.Sub(p.checkedAt) >= silencePing: // it has time to say that it lives
+		d.nudge(now, p)
+	}
+	return now.Add(silencePing)
+}
+
+// watchStranger watches a peer that is not a member: no other node is told when it is lost.
+func (d *Detector) watchStranger(now time.Time, p *Peer) (next time.Time) {
+	heard := p.mutual()
+	switch silent := now.Sub(heard); {
+	case silent >= p.lost:
+		d.add(Action{Kind: DropLink, Peer: p})
+		return time.Time{}
+	case silent < p.check:
+		return heard.Add(p.check)
+	case now.Sub(p.checkedAt) >= silencePing:
+		d.nudge(now, p)
+	}
+	return p.checkedAt.Add(silencePing)
+}
+
+// nudge asks a silent peer for an answer, on every path that there may be.
+func (d *Detector) nudge(now time.Time, p *Peer) {
+	p.checkedAt = now
+	d.add(Action{Kind: CheckPath, Peer: p})
+	d.add(Action{Kind: SendPing, Peer: p})
+}
