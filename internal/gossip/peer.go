@@ -93,7 +93,11 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 
 func (h *handshakes) sendHandshake(to wire.Path, hs *wire.Handshake) {
 	c := h.core
-	buf := wire.AppendHandshake(c.out.Buffer(), c.nextSeq(to.Remote), c.cfg.ID, hs)
+	seq := uint32(0)
+	if hs.Step != wire.StepCookie { // addresses that a stranger made up do not push others out of the count
+		seq = c.nextSeq(to.Remote)
+	}
+	buf := wire.AppendHandshake(c.out.Buffer(), seq, c.cfg.ID, hs)
 	if hs.Step == wire.StepOkBoss { // what a gwyh 0.1 node gets afterwards is not packed
 		c.out.Pack(to, buf)
 		return
@@ -283,8 +287,18 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c.stats.HandshakesRejected++
 	c.stats.Rejected[r]++
 	c.drop(DropHandshake)
-	c.warn(now, "reject "+r.String(), "handshake with %s refused: %s", o.From.Remote, r)
+	if kind := rejections[r]; !c.logbook.Suppress(now, kind) {
+		c.warn(now, kind, "handshake with %s refused: %s", o.From.Remote, r)
+	}
 }
+
+// rejections are the kinds of warnings about handshake packets that were refused.
+var rejections = func() (kinds [handshake.Reasons]string) {
+	for r := range kinds {
+		kinds[r] = "reject " + handshake.Reason(r).String()
+	}
+	return kinds
+}()
 
 // dial is why a handshake was begun: for a Join, or for a session with a member.
 type dial struct {

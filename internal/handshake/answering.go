@@ -12,11 +12,10 @@ const repeatsMax = 16
 
 // handleHello answers a Hello that is new and right with an Ohai, and a repeat of a half-open one with
 // the same Ohai.
-func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
-	a := e.budget.open(now, from.Remote.Addr())
+func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
 	key := halfKey{sender, h.ID}
 	if x := e.half.all[key]; x != nil {
-		return e.repeatHello(from, x, h, &a)
+		return e.repeatHello(from, x, h)
 	}
 	if off(now, h.Timestamp) > boundWindow {
 		return TimeOff
@@ -25,7 +24,7 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 	if e.ledger(sender).seen(now, sender, nanos) {
 		return Replayed
 	}
-	m, why := newResponder(&e.self, &e.ring, &a, e.legacy, now, sender, h, e.origin)
+	m, why := newResponder(&e.self, &e.ring, a, e.legacy, now, sender, h, e.origin)
 	if why != accepted {
 		return why
 	}
@@ -37,10 +36,8 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 }
 
 // repeatHello answers where the repeat came from (PROTOCOL.md 4, "Session").
-func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake, a *allowance) Reason {
+func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) Reason {
 	switch {
-	case !a.take():
-		return OverBudget
 	case !x.m.RepeatsHello(h):
 		return OtherContent
 	case x.m.Done():

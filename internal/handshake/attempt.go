@@ -31,6 +31,8 @@ type attempt struct {
 	unsent   bool       // it was still unwritten when its repeat was due
 	slow     bool       // that has happened
 	last     Reason     // of the last Ohai that was refused
+	cookie   cookie     // that the peer sent last
+	cookieAt time.Time  // when; zero for never
 	timer    timer
 }
 
@@ -39,6 +41,8 @@ type pending struct {
 	attempt    *attempt
 	m          Initiator
 	rings      int       // the ring that it was made under
+	cookie     cookie    // that it shows
+	cookied    bool      // it was answered by a cookie
 	sent       time.Time // first
 	sends      int       // of the Hello
 	path       wire.Path // where the Ohai came from
@@ -169,7 +173,7 @@ func (e *Endpoint) wake(a *attempt, at time.Time) {
 // one, which takes no repeats, and where the last one is too old or made under other keys.
 func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	p := a.lastHello()
-	if p == nil || a.legacy || p.rings != e.rings || p.m.Answered() || now.Sub(p.sent) >= helloLife {
+	if p == nil || a.legacy || !p.repeatable(now) || p.rings != e.rings || p.cookie != a.cookieNow(now) {
 		p = e.newHello(now, a)
 	}
 	p.sends++
@@ -177,6 +181,11 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	e.wake(a, now.Add(a.ladder.delay(a.sends, e.origin)))
 	a.sends++
 	e.sendHandshake(a.to, p.m.Hello())
+}
+
+// repeatable reports whether the Hello may be sent once more.
+func (p *pending) repeatable(now time.Time) bool {
+	return !p.m.Answered() && now.Sub(p.sent) < helloLife
 }
 
 func (a *attempt) lastHello() *pending {
@@ -193,9 +202,11 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 		gone++
 	}
 	e.forget(a, gone)
+	self := e.self
+	self.cookie = a.cookieNow(now)
 	p := &pending{
-		attempt: a, rings: e.rings, sent: now,
-		m: newInitiator(&e.self, &e.ring, a.peer, a.legacy, e.clock.stamp(now), e.origin),
+		attempt: a, rings: e.rings, sent: now, cookie: self.cookie,
+		m: newInitiator(&self, &e.ring, a.peer, a.legacy, e.clock.stamp(now), e.origin),
 	}
 	a.hellos = append(a.hellos, p)
 	e.pending[p.m.hello.ID] = p
@@ -206,8 +217,7 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 // that somebody sent it back. The core decides what it means, as only the core knows this node's addresses.
 func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
-	if p == nil || h.Step != wire.StepHello || p.attempt.peer != (wire.NodeID{}) ||
-		p.m.Answered() || content(h) != content(p.m.Hello()) {
+	if p.attempt.peer != (wire.NodeID{}) || p.m.Answered() || content(h) != content(p.m.Hello()) {
 		return OwnID
 	}
 	p.attempt.last = Returned
@@ -216,16 +226,12 @@ func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 }
 
 // handleOhai takes the first right answer of an attempt. A repeat of it draws the stored OkBoss.
-func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
 	p := e.pending[h.ID]
-	if p == nil {
-		return UnknownHandshake
-	}
-	a := e.budget.open(now, from.Remote.Addr())
 	if p.m.Answered() {
-		return e.repeatOhai(from, p, sender, h, &a)
+		return e.repeatOhai(from, p, sender, h)
 	}
-	next, est, why := p.m.Ohai(&e.ring, &a, sender, h)
+	next, est, why := p.m.Ohai(&e.ring, a, sender, h)
 	if why != accepted {
 		p.attempt.last = why
 		return why
@@ -295,10 +301,8 @@ func (e *Endpoint) sayOkBoss(now time.Time, p *pending) {
 	e.answerOhai(p.path, p)
 }
 
-func (e *Endpoint) repeatOhai(from wire.Path, p *pending, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
+func (e *Endpoint) repeatOhai(from wire.Path, p *pending, sender wire.NodeID, h *wire.Handshake) Reason {
 	switch {
-	case !a.take():
-		return OverBudget
 	case !p.m.Repeats(sender, h):
 		return OtherContent
 	case p.repeats == repeatsMax:
@@ -322,13 +326,35 @@ func (e *Endpoint) answerOhai(to wire.Path, p *pending) {
 // handleGoTeam ends a handshake of ours with a legacy peer. Go nodes have no GoTeam.
 func (e *Endpoint) handleGoTeam(sender wire.NodeID, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
-	if p == nil {
-		return UnknownHandshake
-	}
 	if !p.m.Answered() || p.m.bound || sender != p.m.peer {
 		return Unexpected
 	}
 	e.end(p.attempt)
 	e.add(Outcome{Kind: GoTeamReceived, Handshake: h.ID, Peer: sender})
 	return accepted
+}
+
+// handleCookie repeats the Hello that a node wants a cookie with. A cookie is unauthenticated, but names the random id
+// of a Hello of ours, so only somebody on the path can forge one. Each Hello is answered by one, and an attempt takes one a second.
+func (e *Endpoint) handleCookie(now time.Time, h *wire.Handshake) Reason {
+	p := e.pending[h.ID]
+	a := p.attempt
+	switch {
+	case a.answered != nil || p.m.Answered():
+		return Unexpected
+	case p.cookied || !a.cookieAt.IsZero() && now.Sub(a.cookieAt) < time.Second:
+		return TooManyRepeats
+	}
+	p.cookied = true
+	a.cookie, a.cookieAt = h.Cookie, now
+	e.sayHello(now, a)
+	return accepted
+}
+
+// cookieNow is the cookie for a Hello of now: what the peer sent last, unless it has changed its secret since.
+func (a *attempt) cookieNow(now time.Time) cookie {
+	if now.Sub(a.cookieAt) >= cookieLife {
+		return cookie{}
+	}
+	return a.cookie
 }

@@ -14,7 +14,8 @@ import (
 //
 //	 0  8  magic "gwyh-ext"        8  1  version = 1      9  1  role: 1 Hello, 2 Ohai     10  2  length of the block with its tail
 //	12  4  capabilities (bits)    16  8  incarnation     24  4  largest datagram taken   28  4  heartbeat interval, ms
-//	32 32  binding                64  .. tail of TLVs (u8 type, u16 length): 1 name, 2 advertised address, 3 versions
+//	32 32  binding                64  .. tail of TLVs (u8 type, u16 length): 1 name, 2 advertised address, 3 versions,
+//	                                4 cookie, of a Hello
 const (
 	blockMagic   = "gwyh-ext"
 	blockVersion = 1
@@ -26,6 +27,7 @@ const (
 	tlvName    = 1
 	tlvAddr    = 2
 	tlvVersion = 3
+	tlvCookie  = 4
 )
 
 // A role says which packet a block is for, so that none serves as the other.
@@ -47,6 +49,7 @@ type Block struct {
 	Advertise    netip.AddrPort
 	HasVersions  bool
 	Versions     [6]byte // of the protocols, as in the alive entry; zero unless HasVersions
+	cookie       cookie  // left out when zero
 }
 
 // append appends the block with a zero binding, which setBinding fills in.
@@ -78,6 +81,10 @@ func (k *Block) appendTail(b []byte) []byte {
 	if k.HasVersions {
 		b = append(b, tlvVersion, 0, byte(len(k.Versions)))
 		b = append(b, k.Versions[:]...)
+	}
+	if k.cookie != (cookie{}) {
+		b = append(b, tlvCookie, 0, byte(len(k.cookie)))
+		b = append(b, k.cookie[:]...)
 	}
 	return b
 }
@@ -154,16 +161,18 @@ func (k *Block) parseTLV(kind byte, value []byte) {
 	}
 }
 
-// random64 draws a number.
-func random64(rand io.Reader) uint64 {
-	var b [8]byte
-	fill(rand, b[:])
-	return binary.BigEndian.Uint64(b[:])
-}
-
-// fill draws b. A source of randomness that fails leaves nothing safe to go on with.
-func fill(rand io.Reader, b []byte) {
-	if _, err := io.ReadFull(rand, b); err != nil {
-		panic("handshake: the source of randomness ended: " + err.Error())
+// cookieOf is the cookie in a message's extension block. It is zero if there is none.
+func cookieOf(message []byte) (k cookie) {
+	if len(message) < blockHeader {
+		return k
 	}
+	end := min(int(binary.BigEndian.Uint16(message[10:])), len(message))
+	for at := blockHeader; at+3 <= end; {
+		n := int(binary.BigEndian.Uint16(message[at+1:]))
+		if message[at] == tlvCookie && n == len(k) && at+3+n <= end {
+			copy(k[:], message[at+3:])
+		}
+		at += 3 + n
+	}
+	return k
 }

@@ -392,8 +392,14 @@ func TestHelloWithFourKeysFitsIntoADatagram(t *testing.T) {
 				c.Keys = append(c.Keys, NewKey([]byte("2"), ""), NewKey([]byte("3"), ""), NewKey([]byte("4"), ""), NewKey([]byte("5"), ""))
 			})
 			w.keep = true
-			for range 50 {
+			for i := range 50 {
 				a.join(address(99), time.Second)
+				if i%2 > 0 {
+					a.receive(cookieFor(t, w.log[len(w.log)-1], cookie{byte(i)}))
+				}
+			}
+			if len(w.log) != 75 {
+				t.Fatalf("%d Hellos, want 75", len(w.log))
 			}
 			for _, d := range w.log {
 				if h := parsed(t, d.bytes); len(h.Hmacs) != MaxKeys || len(d.bytes) > 1200 {

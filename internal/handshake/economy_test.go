@@ -71,11 +71,11 @@ func TestLegacyIdsAreBoundedApartFromGoIds(t *testing.T) {
 	}
 }
 
-func TestBudgetGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
+func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 	var b budget
-	spend := func(now time.Time, from string, n int) (granted int) {
+	spend := func(now time.Time, p purse, from string, n int) (granted int) {
 		for range n {
-			a := b.open(now, netip.MustParseAddr(from))
+			a := b.open(now, p, netip.MustParseAddr(from))
 			if a.take() {
 				granted++
 			}
@@ -83,42 +83,53 @@ func TestBudgetGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 		return granted
 	}
 	for _, x := range []struct {
+		name       string
+		purse      purse
 		from       string
 		ask, grant int
 	}{
-		{"10.0.0.1", 9000, 9000},
-		{"10.0.0.2", 2000, 1000}, // the same /24
-		{"::ffff:10.0.0.3", 1, 0},
-		{"10.0.1.1", 20000, 10000},
-		{"2001:db8::1", 6000, 6000},
-		{"2001:db8:0:0:ffff::1", 6000, 4000}, // the same /64
-		{"2001:db8:0:1::1", 1, 1},
-		{"127.0.0.1", 15000, 15000}, // loopback is not counted by source
-		{"::1", 10000, 4999},        // but in all
-		{"10.0.9.1", 1, 0},
+		{"a source", proven, "10.0.0.1", 2000, 2000},
+		{"the rest of its share", proven, "10.0.0.1", 2000, 500},
+		{"the same, mapped", proven, "::ffff:10.0.0.1", 1, 0},
+		{"its neighbor", proven, "10.0.0.2", 3000, 2500},
+		{"IPv6", proven, "2001:db8::1", 2000, 2000},
+		{"the same /64", proven, "2001:db8:0:0:ffff::1", 2000, 500},
+		{"another /64", proven, "2001:db8:0:1::1", 3000, 2500},
+		{"a third", proven, "2001:db8:0:2::1", 3000, 2500},
+		{"a fourth", proven, "2001:db8:0:3::1", 3000, 2500},
+		{"the fifth of one /48", proven, "2001:db8:0:4::1", 1, 0},
+		{"another /48", proven, "2001:db8:1::1", 1, 1},
+		{"loopback, which is not counted by source", proven, "127.0.0.1", 30_000, 30_000},
+		{"but in all", proven, "::1", 10_000, 50_000 - 2*2500 - 4*2500 - 1 - 30_000},
+		{"nobody after that", proven, "10.0.9.1", 1, 0},
+		{"another purse", unbound, "10.0.0.1", 600, 500},
+		{"a purse without sources", unproven, "10.0.0.1", 20_000, 10_000},
 	} {
-		if got := spend(epoch.Add(time.Second-1), x.from, x.ask); got != x.grant {
-			t.Errorf("%s asked %d: %d", x.from, x.ask, got)
+		if got := spend(epoch.Add(time.Second-1), x.purse, x.from, x.ask); got != x.grant {
+			t.Errorf("%s: %d of %d granted, want %d", x.name, got, x.ask, x.grant)
 		}
 	}
-	if spend(epoch.Add(2*time.Second-1), "10.0.0.1", 1) != 1 {
+	if spend(epoch.Add(2*time.Second-1), proven, "10.0.0.1", 1) != 1 {
 		t.Error("the next second grants nothing")
 	}
 	if len(b.sources) != 1 {
 		t.Error("sources are remembered beyond their second")
 	}
-	if spend(epoch.Add(-time.Hour), "10.0.0.1", 10001) != 10000 {
+	if spend(epoch.Add(-time.Hour), proven, "10.0.0.1", 2501) != 2500 {
 		t.Error("a clock that went back stops the budget")
 	}
 }
 
-func TestNetworkOfASource(t *testing.T) {
-	for from, want := range map[string]string{
-		"10.1.2.3": "10.1.2.0/24", "::ffff:10.1.2.3": "10.1.2.0/24",
-		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+func TestPrefixesOfASource(t *testing.T) {
+	for from, want := range map[string][2]string{ // of somebody who may have written any address, and of somebody who has shown it
+		"10.1.2.3":             {"10.1.2.0/24", "10.1.2.3/32"},
+		"::ffff:10.1.2.3":      {"10.1.2.0/24", "10.1.2.3/32"},
+		"2001:db8:1:2:3:4:5:6": {"2001:db8:1:2::/64", "2001:db8:1:2::/64"},
+		"fe80::1%eth0":         {"fe80::/64", "fe80::/64"},
 	} {
-		if got := network(netip.MustParseAddr(from)); got.String() != want {
-			t.Errorf("%s: %s", from, got)
+		a := netip.MustParseAddr(from)
+		if got := [2]string{network(a).String(), prefix(a, 32).String()}; got != want {
+			t.Errorf("%s: %v, want %v", from, got, want)
 		}
 	}
 	if !network(netip.Addr{}).IsValid() {

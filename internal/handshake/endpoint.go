@@ -50,11 +50,14 @@ type Endpoint struct {
 	advertise bool // Config.ReplyToAdvertised
 	unsent    func(netip.AddrPort) bool
 	origin    origin
-	outcomes  []Outcome // the caller's buffer during an input; otherwise nil
+	outcomes  []Outcome      // the caller's buffer during an input; otherwise nil
+	parsed    wire.Handshake // of the input in progress; its memory is used again
+	wanted    wire.Handshake // the last Cookie that was sent
 
 	clock     stampClock
 	timers    timers
 	budget    budget
+	cookies   cookies
 	goIDs     ledger
 	legacyIDs ledger
 	half      table
@@ -80,6 +83,7 @@ func New(cfg Config) *Endpoint {
 		origin:    origin{cfg.Rand, cfg.Agreement},
 		goIDs:     newLedger(ledgerGo),
 		legacyIDs: newLedger(ledgerLegacy),
+		cookies:   cookies{rand: cfg.Rand},
 		half:      newTable(),
 		attempts:  make(map[AttemptID]*attempt),
 		pending:   make(map[wire.HandshakeID]*pending),
@@ -101,24 +105,35 @@ func (e *Endpoint) HandlePacket(out []Outcome, now time.Time, from wire.Path, p 
 }
 
 func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason {
-	var h wire.Handshake
-	if p.Kind != wire.PacketHandshake || wire.ParseHandshake(&h, p.Handshake) != nil {
+	if p.Kind != wire.PacketHandshake {
+		return Malformed
+	}
+	id, step, err := wire.PeekHandshake(p.Handshake)
+	if err != nil {
+		return Malformed
+	}
+	a, why := e.admit(now, from, p, id, step)
+	if why != accepted {
+		return why
+	}
+	h := &e.parsed
+	if wire.ParseHandshake(h, p.Handshake) != nil {
 		return Malformed
 	}
 	if p.Sender == e.self.Node {
-		return e.handleOwn(from, &h)
+		return e.handleOwn(from, h)
 	}
-	switch h.Step {
+	switch step {
 	case wire.StepHello:
-		return e.handleHello(now, from, p.Sender, &h)
+		return e.handleHello(now, from, p.Sender, h, &a)
 	case wire.StepOhai:
-		return e.handleOhai(now, from, p.Sender, &h)
+		return e.handleOhai(now, from, p.Sender, h, &a)
 	case wire.StepOkBoss:
-		return e.handleOkBoss(from, p.Sender, &h)
-	case wire.StepGoTeam:
-		return e.handleGoTeam(p.Sender, &h)
+		return e.handleOkBoss(from, p.Sender, h)
+	case wire.StepCookie:
+		return e.handleCookie(now, h)
 	}
-	return Unexpected
+	return e.handleGoTeam(p.Sender, h)
 }
 
 // Confirm tells that a box opened under the session of a handshake: the repeats of either side end.

@@ -453,7 +453,7 @@ func TestRepeatsAreWorthAVerification(t *testing.T) {
 	a.join(b.addr, 50*time.Millisecond)
 	w.run(20 * time.Millisecond)
 	for _, n := range []*node{a, b} {
-		n.ep.budget.left = 0
+		n.ep.budget.spent[answers], n.ep.budget.spent[exchanges] = limits[answers].all, limits[exchanges].all
 	}
 	w.deliver(w.log[0])
 	w.deliver(w.log[1])

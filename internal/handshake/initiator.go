@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -40,6 +41,9 @@ func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp t
 	if len(wire.AppendHandshake(nil, math.MaxUint32, self.Node, &m.hello)) > helloMax {
 		lean := self.Block
 		lean.Name = ""
+		if lean.cookie != (cookie{}) {
+			lean.Advertise = netip.AddrPort{} // only those who ask for no cookies need it
+		}
 		m.signHello(lean, r.keys, func(block []byte) []byte {
 			return append(bytes.Clone(block), make([]byte, max(messageMin-len(block), 0))...)
 		})
@@ -47,8 +51,8 @@ func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp t
 	return m
 }
 
-// helloMax is how many bytes of a Hello any path carries. A longer one goes without the node's name and without padding,
-// which makes it short enough with four keys and a zone of 255 bytes.
+// helloMax is how many bytes of a Hello any path carries. A longer one goes without the node's name, without padding and, if it
+// shows a cookie, without the advertised address, which makes it short enough with four keys and a zone of 255 bytes.
 const helloMax = 1200
 
 // signHello makes the binding and the Hmacs of the Hello.

@@ -28,6 +28,7 @@ const (
 	BadResponse             // an OkBoss that does not answer the challenge
 	ZeroSecret              // a public key that makes the shared secret zero
 	OverBudget              // verifications are used up for this second
+	CookieWanted            // too many Hellos without a cookie: its sender was asked for one
 	TooManyRepeats          // a repeat that was answered often enough
 	Unexpected              // a step that this handshake does not have now
 	GaveWay                 // a half-open handshake gave way to a newer one
@@ -54,6 +55,7 @@ var reasonNames = [Reasons]string{
 	BadResponse:      "wrong response",
 	ZeroSecret:       "zero shared secret",
 	OverBudget:       "over budget",
+	CookieWanted:     "asked for a cookie",
 	TooManyRepeats:   "repeated too often",
 	Unexpected:       "unexpected step",
 	GaveWay:          "gave way",

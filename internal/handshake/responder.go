@@ -44,6 +44,9 @@ func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time,
 	if m.bind, why = m.heard(legacy, now, h, message); why != accepted {
 		return Responder{}, why
 	}
+	if !a.from(accepts).take() {
+		return Responder{}, OverBudget
+	}
 	m.answer(self, h, from)
 	return m, accepted
 }

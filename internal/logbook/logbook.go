@@ -68,15 +68,24 @@ func (b *Book) Append(lines []string, now time.Time, t Topic, format string, arg
 	return append(lines, line(topics[t].level, fmt.Sprintf(format, args...)))
 }
 
+// Suppress counts a warning, and returns true, if it would be left out. It costs less than AppendWarning, for what strangers cause.
+func (b *Book) Suppress(now time.Time, kind string) bool {
+	k, ok := b.warnings.Get(kind)
+	if !ok || now.Sub(k.last) >= Interval {
+		return false
+	}
+	k.suppressed++
+	b.warnings.Set(kind, k)
+	return true
+}
+
 // AppendWarning appends a line at WARN to lines, unless one of the same kind was written less than Interval ago.
 // The next line of the kind then says how many were left out.
 func (b *Book) AppendWarning(lines []string, now time.Time, kind, format string, args ...any) []string {
-	k, ok := b.warnings.Get(kind)
-	if ok && now.Sub(k.last) < Interval {
-		k.suppressed++
-		b.warnings.Set(kind, k)
+	if b.Suppress(now, kind) {
 		return lines
 	}
+	k, _ := b.warnings.Get(kind)
 	text := fmt.Sprintf(format, args...)
 	if k.suppressed > 0 {
 		text += fmt.Sprintf(" (and %d more like it)", k.suppressed)

@@ -1,10 +1,11 @@
 package wire
 
 import (
-	"bytes"
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gwyh-go/gwyh/internal/timestamp"
 )
 
 // A Step is one of the steps of a handshake.
@@ -16,16 +17,19 @@ const (
 	StepOkBoss      // answers an Ohai
 	StepGoTeam      // ends a handshake with gwyh 0.1
 	StepDead        // known to gwyh 0.1, never sent
+	StepCookie      // asks a Go node to repeat its Hello with a cookie (docs/PROTOCOL.md, E9)
 )
 
 // String is the step's name on the wire.
 func (s Step) String() string { return stepNames[s] }
 
-var stepNames = [...]string{"Hello", "Ohai", "OkBoss", "GoTeam", "Dead"}
+var stepNames = [...]string{"Hello", "Ohai", "OkBoss", "GoTeam", "Dead", "Cookie"}
 
 const (
 	// ZoneMax bounds the bytes of a zone's name.
 	ZoneMax = 255
+	// CookieSize is the length of a cookie in bytes.
+	CookieSize = 16
 	// HmacMessageMax bounds the message of an Hmac that ParseHandshake takes; 419 is the most that
 	// gwyh 0.1 sends.
 	HmacMessageMax = 1024
@@ -47,6 +51,7 @@ type Hmac struct {
 //	 Hello    = {"Hello":  [pk bin(32), zone nil|str, [Hmac...], timestamp str]}
 //	 Ohai     = {"Ohai":   [pk bin(32), zone nil|str, [Hmac...], challenge ARRAY(69)]}
 //	 OkBoss   = {"OkBoss": [[response ARRAY(64)...]]}
+//	 Cookie   = {"Cookie": bin(16)}
 //	 "GoTeam" | "Dead"
 //	Hmac      = [hmac bin(64), message ARRAY]
 type Handshake struct {
@@ -58,7 +63,11 @@ type Handshake struct {
 	Timestamp time.Time  // Hello; UTC; when parsed of any year, so beyond UnixNano too
 	Challenge [69]byte   // Ohai
 	Responses [][64]byte // OkBoss; the first ResponsesMax when parsed
+	Cookie    [CookieSize]byte
 }
+
+// hasValue reports whether a step carries something.
+func (s Step) hasValue() bool { return s <= StepOkBoss || s == StepCookie }
 
 var (
 	handshakeFields = fields{names: []string{"id", "step"}}
@@ -73,6 +82,11 @@ var (
 func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	b = appendPacketHead(b, seq, &sender)
 	b = append(b, tagFixMap|1, tagFixStr|1, 'H')
+	if h.Step == StepCookie { // which strangers can ask for at any rate
+		b = appendUUID(append(b, tagFixArray|2), (*[16]byte)(&h.ID))
+		b = append(append(b, tagFixMap|1, tagFixStr|byte(len("Cookie"))), "Cookie"...)
+		return append(append(b, tagBin8, CookieSize), h.Cookie[:]...)
+	}
 	return appendValue(b, handshakeValue{ID: h.ID[:], Step: stepValue(h)})
 }
 
@@ -111,7 +125,7 @@ func stepValue(h *Handshake) any {
 			PublicKey: h.PublicKey[:],
 			Zone:      zoneValue(h.Zone),
 			Hmacs:     hmacValues(h.Hmacs),
-			Timestamp: string(AppendTimestamp(nil, h.Timestamp)),
+			Timestamp: string(timestamp.Append(nil, h.Timestamp)),
 		}}
 	case StepOhai:
 		return map[string]ohaiValue{name: {
@@ -138,10 +152,11 @@ func hmacValues(hmacs []Hmac) []hmacValue {
 	return v
 }
 
-// ParseHandshake parses b, the Handshake of a Packet, and copies what it keeps; b stays as it was.
-// After an error h is as it was.
+// ParseHandshake parses b, the Handshake of a Packet, and copies what it keeps; b stays as it was. It writes to
+// the memory of h.Hmacs and h.Responses, so that a Handshake that is used again costs no allocation. After an error
+// the fields of h are as they were, and what Hmacs and Responses point to means nothing.
 func ParseHandshake(h *Handshake, b []byte) error {
-	var v Handshake
+	v := Handshake{Hmacs: h.Hmacs[:0:cap(h.Hmacs)], Responses: h.Responses[:0:cap(h.Responses)]}
 	c := cursor{b: b}
 	r := c.record(&handshakeFields)
 	for f := r.next(&c); f >= 0; f = r.next(&c) {
@@ -149,7 +164,8 @@ func ParseHandshake(h *Handshake, b []byte) error {
 		case 0:
 			c.uuid((*[16]byte)(&v.ID))
 		case 1:
-			c.step(&v)
+			v.Step = c.step()
+			c.stepBody(&v, h.Zone.Name)
 		}
 	}
 	if c.err != nil {
@@ -159,35 +175,103 @@ func ParseHandshake(h *Handshake, b []byte) error {
 	return nil
 }
 
-func (c *cursor) step(h *Handshake) {
+// PeekHandshake reads what tells whether a packet is expected, at a small part of what ParseHandshake costs, and without
+// checking the rest.
+func PeekHandshake(b []byte) (id HandshakeID, step Step, err error) {
+	c := cursor{b: b}
+	r := c.record(&handshakeFields)
+	for f := r.next(&c); f >= 0; f = r.next(&c) {
+		switch {
+		case f == 0:
+			c.uuid((*[16]byte)(&id))
+		case r.byName && r.left > 0: // the id comes later
+			step = c.step()
+			if step.hasValue() {
+				c.skip()
+			}
+		default:
+			step = c.step()
+			return id, step, c.err
+		}
+	}
+	return id, step, c.err
+}
+
+// PeekHmac reads, of the Handshake of a Hello, the beginning of the first Hmac's message into buf and returns it. It is empty if
+// there is no Hmac, or if the Handshake is malformed up to there.
+func PeekHmac(buf, b []byte) []byte {
+	c := cursor{b: b}
+	if !c.seek(&handshakeFields, 1) {
+		return nil
+	}
+	c.variant()
+	if !c.seek(&helloFields, 2) || c.arrayLen() == 0 || !c.seek(&hmacFields, 1) {
+		return nil
+	}
+	return c.prefix(buf)
+}
+
+// seek opens a struct and moves to the value of one of its fields. It reports whether there is one.
+func (c *cursor) seek(def *fields, field int) bool {
+	r := c.record(def)
+	for f := r.next(c); f >= 0; f = r.next(c) {
+		if f == field {
+			return c.err == nil
+		}
+		c.skip()
+	}
+	return false
+}
+
+// prefix reads the first len(buf) bytes, or all, of a byte string, and leaves the cursor inside of it.
+func (c *cursor) prefix(buf []byte) []byte {
+	if !isArray(c.peek()) {
+		return buf[:copy(buf, c.bin())]
+	}
+	buf = buf[:min(uint(len(buf)), c.arrayLen())]
+	c.integers(buf)
+	if c.err != nil {
+		return nil
+	}
+	return buf
+}
+
+// step reads the name of a step. Its value, if it has one, comes next.
+func (c *cursor) step() Step {
 	name, hasValue := c.variant()
 	i := slices.Index(stepNames[:], string(name))
-	if i < 0 || hasValue != (Step(i) <= StepOkBoss) {
+	if i < 0 || hasValue != Step(i).hasValue() {
 		c.fail(ErrMalformed)
-		return
+		return 0
 	}
-	h.Step = Step(i)
+	return Step(i)
+}
+
+// stepBody reads what h.Step carries. zone is the name of a zone that is likely.
+func (c *cursor) stepBody(h *Handshake, zone string) {
 	switch h.Step {
 	case StepHello:
-		c.hello(h, &helloFields)
+		c.hello(h, &helloFields, zone)
 	case StepOhai:
-		c.hello(h, &ohaiFields)
+		c.hello(h, &ohaiFields, zone)
 	case StepOkBoss:
 		c.okBoss(h)
+	case StepCookie:
+		c.exact(h.Cookie[:])
 	}
 }
 
 // hello reads a Hello or an Ohai, which differ in their last field.
-func (c *cursor) hello(h *Handshake, def *fields) {
+func (c *cursor) hello(h *Handshake, def *fields, zone string) {
 	r := c.record(def)
 	for f := r.next(c); f >= 0; f = r.next(c) {
 		switch {
 		case f == 0:
 			c.exact(h.PublicKey[:])
 		case f == 1:
-			h.Zone = c.zone()
+			h.Zone = c.zone(zone)
 		case f == 2:
-			h.Hmacs = c.hmacs()
+			h.Hmacs = c.hmacs(h.Hmacs)
 		case h.Step == StepHello:
 			h.Timestamp = c.timestamp()
 		default:
@@ -196,21 +280,25 @@ func (c *cursor) hello(h *Handshake, def *fields) {
 	}
 }
 
-// hmacs reads a list of Hmacs and steps over those beyond HmacsMax.
-func (c *cursor) hmacs() []Hmac {
-	var list []Hmac
+// hmacs reads a list of Hmacs into list, whose memory it uses, and steps over those beyond HmacsMax.
+func (c *cursor) hmacs(list []Hmac) []Hmac {
+	list = list[:0]
 	for n := c.arrayLen(); n > 0 && c.err == nil; n-- {
 		if len(list) == HmacsMax {
 			c.skip()
 			continue
 		}
-		list = append(list, c.hmac())
+		if len(list) < cap(list) {
+			list = list[:len(list)+1]
+		} else {
+			list = append(list, Hmac{})
+		}
+		c.hmac(&list[len(list)-1])
 	}
 	return list
 }
 
-func (c *cursor) hmac() Hmac {
-	var v Hmac
+func (c *cursor) hmac(v *Hmac) {
 	r := c.record(&hmacFields)
 	for f := r.next(c); f >= 0; f = r.next(c) {
 		switch f {
@@ -218,10 +306,9 @@ func (c *cursor) hmac() Hmac {
 			c.exact(v.Sum[:])
 		case 1:
 			var buf [HmacMessageMax]byte
-			v.Message = bytes.Clone(c.atMost(buf[:]))
+			v.Message = append(v.Message[:0], c.atMost(buf[:])...)
 		}
 	}
-	return v
 }
 
 // okBoss reads the responses and steps over those beyond ResponsesMax.
@@ -240,14 +327,17 @@ func (c *cursor) okBoss(h *Handshake) {
 	}
 }
 
-// zone reads nil or a name, which is UTF-8 as in gwyh 0.1.
-func (c *cursor) zone() Zone {
+// zone reads nil or a name, which is UTF-8 as in gwyh 0.1. The name that is likely is not copied.
+func (c *cursor) zone(likely string) Zone {
 	if c.isNil() {
 		return Zone{}
 	}
 	s := c.str()
 	if len(s) > ZoneMax || !utf8.Valid(s) {
 		c.fail(ErrMalformed)
+	}
+	if string(s) == likely {
+		return Zone{Name: likely, Valid: c.err == nil}
 	}
 	return Zone{Name: string(s), Valid: c.err == nil}
 }
@@ -257,7 +347,7 @@ func (c *cursor) timestamp() time.Time {
 	if c.err != nil {
 		return time.Time{}
 	}
-	t, err := ParseTimestamp(s)
+	t, err := timestamp.Parse(s)
 	if err != nil {
 		c.fail(ErrMalformed)
 	}

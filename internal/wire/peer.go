@@ -110,7 +110,7 @@ func (c *cursor) peer() Peer {
 		case 1:
 			c.uuid((*[16]byte)(&p.ID))
 		case 2:
-			p.Zone = c.zone()
+			p.Zone = c.zone("")
 		}
 	}
 	return p

@@ -51,7 +51,7 @@ func (c *cursor) skip() { c.skipN(1) }
 
 // skipN steps over n values.
 func (c *cursor) skipN(n uint) {
-	for todo := uint64(n); todo > 0; todo-- {
+	for todo := c.skipSmall(uint64(n)); todo > 0; todo = c.skipSmall(todo - 1) {
 		f := forms[c.peek()]
 		if f.size == 0 {
 			c.failSkip()
@@ -74,6 +74,25 @@ func (c *cursor) skipN(n uint) {
 		}
 		c.i += int(size)
 	}
+}
+
+// skipSmall steps over the integers of one and two bytes that come next, of which most packets of strangers consist, and
+// returns how many of todo values remain.
+func (c *cursor) skipSmall(todo uint64) uint64 {
+	b, i := c.b, c.i
+	for ; todo > 0 && i < len(b); todo-- {
+		switch {
+		case b[i] <= 0x7f:
+			i++
+		case b[i] == tagUint8 && i+1 < len(b):
+			i += 2
+		default:
+			c.i = i
+			return todo
+		}
+	}
+	c.i = i
+	return todo
 }
 
 func (c *cursor) failSkip() {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/timestamp"
 )
 
 // A vector is a value as gwyh 0.1 wrote it (testdata/gwyh-0.1.json).
@@ -330,7 +332,7 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 	for _, v := range vectors(t, "datetime_") {
 		c := cursor{b: v.bytesOf(t)}
 		text := c.str()
-		got, err := ParseTimestamp(text)
+		got, err := timestamp.Parse(text)
 		if c.err != nil || c.left() > 0 || err != nil {
 			t.Fatalf("%s: %v %v", v.Name, c.err, err)
 		}
@@ -342,7 +344,7 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 		if v.Name == "datetime_leap_second" {
 			continue // Go's clock has none, so it is not ours to emit
 		}
-		if back := AppendTimestamp(nil, got); !bytes.Equal(back, text) {
+		if back := timestamp.Append(nil, got); !bytes.Equal(back, text) {
 			t.Errorf("%s: %s, want %s", v.Name, back, text)
 		}
 	}
@@ -391,7 +393,7 @@ func TestEveryPrefixOfAVectorFails(t *testing.T) {
 		c := cursor{b: v.bytesOf(t)}
 		text := c.str()
 		for n := range text {
-			if _, err := ParseTimestamp(text[:n]); err != ErrMalformed {
+			if _, err := timestamp.Parse(text[:n]); err != timestamp.ErrSyntax {
 				t.Fatalf("%s cut to %d: %v", v.Name, n, err)
 			}
 		}

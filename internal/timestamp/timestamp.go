@@ -1,13 +1,19 @@
-package wire
+// Package timestamp writes and reads the times of handshakes, in exactly the forms that gwyh 0.1 writes and reads. The
+// package time takes fewer forms and allocates.
+package timestamp
 
 import (
+	"errors"
 	"strconv"
 	"time"
 )
 
-// AppendTimestamp appends t as gwyh 0.1 writes it (PROTOCOL.md 1): RFC 3339 in UTC, with 0, 3, 6 or
+// ErrSyntax says that a text is no timestamp.
+var ErrSyntax = errors.New("timestamp: malformed")
+
+// Append appends t as gwyh 0.1 writes it (PROTOCOL.md 1): RFC 3339 in UTC, with 0, 3, 6 or
 // 9 digits of fraction, the fewest that are exact. A year outside 0 to 9999 has a sign.
-func AppendTimestamp(b []byte, t time.Time) []byte {
+func Append(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	if y := t.Year(); y > 9999 {
 		b = append(b, '+')
@@ -42,10 +48,10 @@ func appendDigits(b []byte, v, width int) []byte {
 	return strconv.AppendInt(b, int64(v), 10)
 }
 
-// ParseTimestamp parses a timestamp as gwyh 0.1 does, and gives it in UTC: any number of fraction
+// Parse parses a timestamp as gwyh 0.1 does, and gives it in UTC: any number of fraction
 // digits (those after the ninth are dropped), Z or an offset, a signed year of up to six digits. The
 // second 60 is the first of the next minute.
-func ParseTimestamp(s []byte) (time.Time, error) {
+func Parse(s []byte) (time.Time, error) {
 	p := timeParser{s: s}
 	year := p.year()
 	p.one('-', '-', '-')
@@ -62,11 +68,11 @@ func ParseTimestamp(s []byte) (time.Time, error) {
 	offset := p.offset()
 	t := time.Date(year, time.Month(month), day, hour, minute, second, ns, time.UTC)
 	if p.bad || len(p.s) > 0 || day > daysIn(year, time.Month(month)) {
-		return time.Time{}, ErrMalformed
+		return time.Time{}, ErrSyntax
 	}
 	t = t.Add(-offset)
 	if y := t.Year(); y < -yearMax || y > yearMax {
-		return time.Time{}, ErrMalformed
+		return time.Time{}, ErrSyntax
 	}
 	return t, nil
 }

@@ -1,0 +1,82 @@
+package gossip
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// junk is a packet of each kind that a stranger may send at any rate, as it is refused by a node that is busy with it.
+func junk(now time.Time) map[string][]byte {
+	sender := wire.NodeID{0: 9, 6: 0x80}
+	hmacs := func(n, size int, magic string) (list []wire.Hmac) {
+		for range n {
+			m := make([]byte, size)
+			for i := range m {
+				m[i] = byte(i * 37)
+			}
+			copy(m, magic)
+			list = append(list, wire.Hmac{Message: m})
+		}
+		return list
+	}
+	packet := func(h wire.Handshake) []byte { return wire.AppendHandshake(nil, 1, sender, &h) }
+	var nonce [24]byte
+	box, _, _ := wire.ReserveBox(nil, 1, sender, &nonce, 500)
+	return map[string][]byte{
+		"Hello":                   packet(wire.Handshake{Step: wire.StepHello, Timestamp: now, Hmacs: hmacs(1, 96, "gwyh-ext")}),
+		"Hello, four Hmacs":       packet(wire.Handshake{Step: wire.StepHello, Timestamp: now, Hmacs: hmacs(4, 96, "gwyh-ext")}),
+		"Hello, long":             packet(wire.Handshake{Step: wire.StepHello, Timestamp: now, Hmacs: hmacs(4, 1024, "gwyh-ext")}),
+		"Hello without a block":   packet(wire.Handshake{Step: wire.StepHello, Timestamp: now, Hmacs: hmacs(4, 419, "")}),
+		"Ohai of no Hello":        packet(wire.Handshake{Step: wire.StepOhai, Hmacs: hmacs(1, 96, "gwyh-ext")}),
+		"OkBoss of no handshake":  packet(wire.Handshake{Step: wire.StepOkBoss, Responses: make([][64]byte, 8)}),
+		"GoTeam of no handshake":  packet(wire.Handshake{Step: wire.StepGoTeam}),
+		"Cookie of no Hello":      packet(wire.Handshake{Step: wire.StepCookie}),
+		"box of no session":       box,
+		"garbage":                 []byte("GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"),
+		"an array without an end": append([]byte{0x93, 1, 0xc4, 16}, make([]byte, 1200)...),
+	}
+}
+
+// junkNode is a node that has had so much junk in this second that it asks Hellos for cookies, and a way to give it more.
+func junkNode(t testing.TB) (take func(packet []byte)) {
+	cluster := newCluster(t, 1, lan())
+	cluster.add(1)
+	core, now := cluster.nodes[0].Core, cluster.net.Now()
+	var buf []byte
+	from := wire.Path{Remote: netip.MustParseAddrPort("192.0.2.1:7000")}
+	take = func(packet []byte) {
+		buf = append(buf[:0], packet...)
+		core.HandleDatagram(now, from, buf)
+		core.Drain(now, func(wire.Path, []byte) {})
+	}
+	kinds := junk(now)
+	for range 3000 { // more than the purses of Hellos hold
+		take(kinds["Hello, four Hmacs"])
+		take(kinds["Hello without a block"])
+	}
+	return take
+}
+
+func TestJunkIsRefusedWithoutAllocating(t *testing.T) {
+	take := junkNode(t)
+	for name, packet := range junk(time.Time{}) {
+		if n := testing.AllocsPerRun(100, func() { take(packet) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func BenchmarkJunk(b *testing.B) {
+	for name, packet := range junk(time.Time{}) {
+		b.Run(name, func(b *testing.B) {
+			take := junkNode(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				take(packet)
+			}
+		})
+	}
+}

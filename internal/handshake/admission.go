@@ -1,0 +1,98 @@
+package handshake
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// admit looks at a packet before it is parsed: does anything wait for it, and what does its work get paid from? What
+// nobody waits for is dropped for the cost of a look, so that junk of any kind is cheap (PROTOCOL.md E10).
+func (e *Endpoint) admit(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID, step wire.Step) (allowance, Reason) {
+	_, ours := e.pending[id]
+	switch {
+	case p.Sender == e.self.Node:
+		if step != wire.StepHello || !ours {
+			return allowance{}, OwnID
+		}
+		return e.charge(now, answers)
+	case step == wire.StepHello:
+		return e.admitHello(now, from, p, id)
+	case step == wire.StepOkBoss:
+		if _, theirs := e.half.all[halfKey{p.Sender, id}]; !theirs {
+			return allowance{}, UnknownHandshake
+		}
+		return e.charge(now, exchanges)
+	case step == wire.StepDead:
+		return allowance{}, Unexpected
+	case !ours:
+		return allowance{}, UnknownHandshake
+	}
+	return e.charge(now, answers)
+}
+
+// charge takes one from a purse for a packet that is expected: parsing it costs about as much as a verification.
+func (e *Endpoint) charge(now time.Time, p purse) (allowance, Reason) {
+	a := e.budget.open(now, p, netip.Addr{})
+	if !a.take() {
+		return a, OverBudget
+	}
+	return a, accepted
+}
+
+// peekMax is how many bytes of a Hello's first message are looked at before it is parsed: more than any extension block has.
+const peekMax = 256
+
+// verificationsMax is how many verifications a Hello may cost.
+const verificationsMax = MaxKeys * MaxKeys
+
+// admitHello finds the purse of a Hello. One that shows no cookie is asked for one if there is little left in the purse of
+// such Hellos.
+func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID) (allowance, Reason) {
+	if _, repeated := e.half.all[halfKey{p.Sender, id}]; repeated {
+		return e.charge(now, exchanges)
+	}
+	var buf [peekMax]byte
+	message := wire.PeekHmac(buf[:], p.Handshake)
+	switch {
+	case len(message) == 0:
+		return allowance{}, Malformed
+	case !hasBlock(message):
+		return e.admitLegacy(now, from, p.Sender)
+	case len(p.Handshake) > helloMax:
+		return allowance{}, Malformed
+	case e.advertise || !from.Remote.IsValid():
+		return e.budget.open(now, placeless, from.Remote.Addr()), accepted
+	}
+	if k := cookieOf(message); k != (cookie{}) && e.cookies.valid(now, from.Remote, k) {
+		return e.budget.open(now, proven, from.Remote.Addr()), accepted
+	}
+	a := e.budget.open(now, unproven, from.Remote.Addr())
+	if a.has(verificationsMax) {
+		return a, accepted
+	}
+	e.askForCookie(now, from, id)
+	return a, CookieWanted
+}
+
+// admitLegacy finds the purse of a Hello without an extension block (PROTOCOL.md 3 rule 8).
+func (e *Endpoint) admitLegacy(now time.Time, from wire.Path, sender wire.NodeID) (allowance, Reason) {
+	switch {
+	case sender.IsGo():
+		return allowance{}, Unbound
+	case !e.legacy:
+		return allowance{}, LegacyRefused
+	}
+	a := e.budget.open(now, unbound, from.Remote.Addr())
+	if !a.has(1) {
+		return a, OverBudget
+	}
+	return a, accepted
+}
+
+// askForCookie sends the source of a Hello its cookie. What is sent is shorter than the Hello, and nothing is kept.
+func (e *Endpoint) askForCookie(now time.Time, from wire.Path, id wire.HandshakeID) {
+	e.wanted = wire.Handshake{ID: id, Step: wire.StepCookie, Cookie: e.cookies.make(now, from.Remote)}
+	e.sendHandshake(from, &e.wanted)
+}

@@ -1,0 +1,20 @@
+package handshake
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// random64 draws a number.
+func random64(rand io.Reader) uint64 {
+	var b [8]byte
+	fill(rand, b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// fill draws b. A source of randomness that fails leaves nothing safe to go on with.
+func fill(rand io.Reader, b []byte) {
+	if _, err := io.ReadFull(rand, b); err != nil {
+		panic("handshake: the source of randomness ended: " + err.Error())
+	}
+}
