@@ -103,9 +103,7 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 	}
 	wanted := make([]bool, 1<<w.Bits)
 	for i := range w.Len() {
-		if n := w.At(i); n < uint32(len(wanted)) {
-			wanted[n] = true
-		}
+		wanted[w.At(i)] = true // the parser bounds it
 	}
 	return c.sendBuckets(out, now, t, w.Bits, wanted, p.round.began), nil
 }
