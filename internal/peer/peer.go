@@ -15,8 +15,6 @@ import (
 // A Peer is one peer's packets. It must not be copied once it is in use. Not for concurrent use.
 type Peer struct {
 	endpoint *Endpoint
-	id       wire.NodeID
-	legacy   bool
 	linked   bool
 	sessions *session.Set
 	timer    *timer.Timer
@@ -83,7 +81,6 @@ type Channel struct {
 
 // Params are what a Peer is made of.
 type Params struct {
-	ID       wire.NodeID
 	Legacy   bool
 	Sessions *session.Set       // with the peer
 	Timer    *timer.Timer       // fires when the peer, or its owner, has something to do; the owner then calls Tick
@@ -92,7 +89,7 @@ type Params struct {
 
 // NewPeer returns a peer for which nothing is queued.
 func (e *Endpoint) NewPeer(p Params) Peer {
-	return Peer{endpoint: e, id: p.ID, legacy: p.Legacy, sessions: p.Sessions, timer: p.Timer, pace: p.Pace,
+	return Peer{endpoint: e, sessions: p.Sessions, timer: p.Timer, pace: p.Pace,
 		mtu: pmtu.New(&e.cfg.Paths, p.Legacy)}
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -65,17 +66,17 @@ func (ch *Channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, o
 }
 
 // Confirm ends the transfers of which everything was sent in packets below lowest, which have arrived or were given up.
-// Their messages count as supplied to the peer.
-func (ch *Channel) Confirm(now time.Time, lowest uint64) {
-	p := ch.peer
-	p.transfers.end(func(t *Transfer) bool {
+// It appends their messages to arrived.
+func (ch *Channel) Confirm(now time.Time, lowest uint64, arrived []*assembly.Assembly) []*assembly.Assembly {
+	ch.peer.transfers.end(func(t *Transfer) bool {
 		over := t.confirmed(ch.Session, lowest)
 		if over {
-			t.message.Supplied(p.id)
+			arrived = append(arrived, t.message)
 		}
 		return over
 	})
 	ch.settleRisk(now, lowest)
+	return arrived
 }
 
 // settleRisk ends the wait for the last packet that may have been too large, if the peer has received all below a number.

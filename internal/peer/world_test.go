@@ -65,6 +65,7 @@ type node struct {
 	unfit   []string          // payloads of broadcasts that fitted into no datagram
 	measure []time.Duration   // ages of what reports named
 	gaveUp  []int             // sizes of datagrams
+	arrived []*assembly.Assembly
 }
 
 func newWorld(t testing.TB) *world {
@@ -85,7 +86,7 @@ func newWorld(t testing.TB) *world {
 		n.sessions.Add(epoch, s)
 		n.sessions.Confirm(epoch, s)
 		rng := rand.New(rand.NewPCG(1, uint64(i)))
-		n.peer = n.endpoint.NewPeer(Params{ID: ends[1-i], Sessions: n.sessions, Timer: &n.timer,
+		n.peer = n.endpoint.NewPeer(Params{Sessions: n.sessions, Timer: &n.timer,
 			Pace: pacing.New(epoch, w.delay*2, rng.Int64N, 1400)})
 		n.timer.Fire = n.tick
 		n.ch, identities[i] = n.peer.AddChannel(epoch, s, wire.AppendRequest(nil, n.ids.Control(), wire.KindHeartbeat))
@@ -235,7 +236,7 @@ func (n *node) handle(m *wire.Message) {
 		if sent, ok := n.ch.HandleReport(now, r); ok {
 			n.measure = append(n.measure, now.Sub(sent))
 			n.peer.SetRTT(n.peer.Pace().RTT())
-			n.ch.Confirm(now, r.Lowest)
+			n.arrived = n.ch.Confirm(now, r.Lowest, n.arrived)
 			n.pump()
 		}
 	case wire.KindPing:
