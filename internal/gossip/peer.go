@@ -1,11 +1,11 @@
 package gossip
 
 import (
-	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
