@@ -17,6 +17,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
@@ -51,7 +52,7 @@ type Core struct {
 	links    []*peer // peers that messages are exchanged with, in the order linked
 	seqs     quota.Map[netip.AddrPort, uint32]
 
-	old      oldCluster
+	gateway  gateway
 	overlay  overlaying
 	dials    map[handshake.AttemptID]dial
 	joins    []*join
@@ -145,7 +146,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
 		cfg: endpointConfig{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}}}
 	c.arena.waits = c.lags
-	c.old.asked = quota.NewMap[wire.NodeID, time.Time](legacyMembersMax)
+	c.gateway = gateway{timer: timer.Timer{Fire: c.tickGateway}, Gateway: legacy.New(legacy.Config{
+		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.farewell.timer.Fire = c.bidFarewell
@@ -273,6 +275,7 @@ func (c *Core) Stats() Stats {
 	s.Dropped[DropOutrun] = c.seen.Outrun()
 	c.endpoint.stats.addTo(&s)
 	s.addPushPull(&c.push.Stats)
+	s.addLegacy(&c.gateway.Stats)
 	s.addDetection(&c.swim.Stats)
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.Health()
 	for _, box := range c.boxes {

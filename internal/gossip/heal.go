@@ -30,7 +30,7 @@ func (c *Core) scheduleHealing() {
 
 // contactDead begins a Join with a node that is dead to this one, or with another at its address.
 func (c *Core) contactDead(now time.Time) {
-	addr, ok := c.heal.Contact(now, c.admitsLegacy())
+	addr, ok := c.heal.Contact(now, c.gateway.Admits())
 	if c.scheduleHealing(); ok {
 		c.meet(now, addr)
 	}

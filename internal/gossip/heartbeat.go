@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -10,7 +11,7 @@ import (
 // root of the member table, swim a Ping if it is this link's turn, the peer's delivery report if one is useful.
 func (c *Core) heartbeat(now time.Time, p *peer) {
 	if p.beat = c.nextBeat(now); p.legacy {
-		p.beat = now.Add(c.jittered(legacyBeat))
+		p.beat = now.Add(c.jittered(legacy.Interval))
 	}
 	b := wire.AppendRequest(c.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {

@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -51,11 +52,12 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 			c.overlaid(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
 		}
 	case wire.KindHeartbeat:
-		p.old.beats(now)
+		p.old.Beat(now)
 	case wire.KindPeerStatus:
 		c.handleStatus(now, p, &m)
 	case wire.KindPeers:
-		c.handlePeers(now, p, m.Data)
+		c.gateway.HandlePeers(now, legacyNode{c}, &c.members, p.old, m.Data)
+		c.concludeLegacy(now, c.gateway.outcomes)
 	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
 		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
 	default:
@@ -63,27 +65,24 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	}
 }
 
-// handleLegacyStart answers each StartSubscription: it may be another's, passed on, and then the answer does no
-// harm. One of ours that comes back is none.
+// handleLegacyStart answers each StartSubscription except this node's own, which gwyh 0.1 nodes forward back.
 func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
-	switch {
-	case c.ids.Made(&m.ID) || !c.self.Live() || !c.isMember(p):
-		return
-	case !p.overlay.Subscriber() && !p.linked && c.legacyLinks() >= legacyLinksMax, !p.old.mayAnswer(now):
-		c.drop(DropOversize)
-		return
+	if !c.ids.Made(&m.ID) {
+		g := &c.gateway
+		c.concludeLegacy(now, g.HandleStart(g.outcomes, now, legacyNode{c}, &c.members, p.old))
 	}
-	c.overlaid(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
-	c.sendRequest(now, p, wire.KindSubscriptionStarted)
 }
 
-func (c *Core) legacyLinks() (n int) {
-	for _, p := range c.links {
-		if p.legacy {
-			n++
-		}
+// handleStatus takes a PeerStatus that this node has not seen before.
+func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
+	of, up, err := wire.ParsePeerStatus(m.Data)
+	switch {
+	case err != nil:
+		c.drop(DropMalformedBody)
+	case c.seen.First(now, &m.ID):
+		g := &c.gateway
+		c.concludeLegacy(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
 	}
-	return n
 }
 
 // goTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.

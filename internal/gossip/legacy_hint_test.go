@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -19,7 +20,7 @@ func apart(t *testing.T, nodes int) (c *cluster, a *ancient, alone *node) {
 func TestPeerStatusAboutAnUnknownGoNodeIsAHintToShakeHandsWithIt(t *testing.T) {
 	c, a, alone := apart(t, 2)
 	a.status(a.next(), alone.cfg.ID, alone.addr, true)
-	c.net.RunFor(hopeFor + time.Second)
+	c.net.RunFor(legacy.HopeFor + time.Second)
 	for i, n := range c.nodes {
 		if n.NumGo() != 3 {
 			t.Errorf("node %d knows %d Go nodes", i, n.NumGo())
@@ -44,8 +45,8 @@ func TestHintsAboutGoNodesAreFollowedAFewAtATime(t *testing.T) {
 	for i := range 200 {
 		a.status(a.next(), wire.NodeID{9, byte(i), 6: 0x80}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
-	c.net.RunFor(hopeFor)
-	most := hintBurst + uint64((c.net.Elapsed()-begin)/hintEvery)
+	c.net.RunFor(legacy.HopeFor)
+	most := uint64(legacy.HintRate.Burst) + uint64((c.net.Elapsed()-begin)/legacy.HintRate.Every)
 	if got := n.stats.HandshakesStarted - started; got == 0 || got > most {
 		t.Errorf("%d handshakes were begun", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -60,8 +61,9 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 		o := []*ancient{a, b}[i%2]
 		o.say(babble(rng, known))
 		core := c.nodes[0].Core
-		if len(core.old.chores) > chores || core.old.hopes > hopesMax || len(core.dials) > hopesMax+legacyLinksMax {
-			t.Fatalf("%d things put off, %d hopes, %d handshakes", len(core.old.chores), core.old.hopes, len(core.dials))
+		chores, hopes := core.gateway.Load()
+		if chores > legacy.ChoresMax || hopes > legacy.HopesMax || len(core.dials) > legacy.HopesMax+legacy.LinksMax {
+			t.Fatalf("%d things put off, %d hopes, %d handshakes", chores, hopes, len(core.dials))
 		}
 		a.heard, b.heard = nil, nil
 	}
@@ -84,7 +86,7 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 	if got := c.nodes[0].Stats().SentDatagrams - sent; got > 3*count {
 		t.Errorf("%d datagrams were sent because of %d", got, count)
 	}
-	if len(c.nodes[0].old.chores) > 10 {
-		t.Errorf("%d things are still put off", len(c.nodes[0].old.chores))
+	if chores, _ := c.nodes[0].gateway.Load(); chores > 10 {
+		t.Errorf("%d things are still put off", chores)
 	}
 }

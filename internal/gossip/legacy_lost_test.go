@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -65,7 +66,7 @@ func TestDownAboutALegacyNodeIsNotBelievedWhereAnotherGoNodeHearsIt(t *testing.T
 		c.nodes[i].events = nil
 	}
 	b := c.net.Partition([]netip.AddrPort{c.nodes[0].addr}, olds)
-	a.status(a.next(), c.nodes[0].members.Named(legacyName(olds[0])).ID, olds[0], false)
+	a.status(a.next(), c.nodes[0].members.Named(legacy.Name(olds[0])).ID, olds[0], false)
 	c.net.RunFor(5 * time.Second)
 	b.Heal()
 	c.net.RunFor(30 * time.Second)

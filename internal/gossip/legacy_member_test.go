@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -15,9 +16,9 @@ func TestLegacyMemberThatIsHeardStaysAndOneOfWhichNobodySpeaksIsDeadAfterElevenM
 	model := c.addModel(1, c.nodes[0].addr)
 	c.net.RunFor(20 * time.Second)
 	ghost := wire.Member{ID: wire.NodeID{9, 6: 0x40}, Addr: netip.MustParseAddrPort("10.9.9.200:9")}
-	ghost.Name = []byte(legacyName(ghost.Addr))
+	ghost.Name = []byte(legacy.Name(ghost.Addr))
 	c.do(0, func(now time.Time) {
-		ghost.Incarnation = millis(now)
+		ghost.Incarnation = uint64(now.UnixMilli())
 		c.nodes[0].apply(now, &ghost, nil, flooded)
 	})
 	before := c.nodes[2].members.Get(model.ID()).Incarnation
@@ -27,7 +28,7 @@ func TestLegacyMemberThatIsHeardStaysAndOneOfWhichNobodySpeaksIsDeadAfterElevenM
 			t.Errorf("node %d: one is gone early", i)
 		}
 	}
-	if now := c.nodes[2].members.Get(model.ID()).Incarnation; now < before+uint64(legacyLease.Milliseconds()) {
+	if now := c.nodes[2].members.Get(model.ID()).Incarnation; now < before+uint64(legacy.Lease.Milliseconds()) {
 		t.Errorf("the incarnation grew by %d ms", now-before)
 	}
 	c.net.RunFor(150 * time.Second)
@@ -78,9 +79,9 @@ func TestEntriesOfLegacyNodesAreTakenOnlyInTheFormThatAllDerive(t *testing.T) {
 		"left":         func(e *wire.Member) { e.State = wire.StateLeft },
 		"":             func(*wire.Member) {},
 	} {
-		e := wire.Member{ID: wire.NodeID{9, byte(len(what)), 6: 0x40}, Addr: addr, Name: []byte(legacyName(addr))}
+		e := wire.Member{ID: wire.NodeID{9, byte(len(what)), 6: 0x40}, Addr: addr, Name: []byte(legacy.Name(addr))}
 		c.do(0, func(now time.Time) {
-			e.Incarnation = millis(now)
+			e.Incarnation = uint64(now.UnixMilli())
 			change(&e)
 			c.nodes[0].apply(now, &e, nil, flooded)
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -245,12 +246,12 @@ func TestAddressesThatALegacyPeerNamesAreTriedAFewAtATime(t *testing.T) {
 		a.status(wire.MessageID{7, byte(i), 6: 0x40}, wire.NodeID{9, byte(i), 6: 0x40}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
 	c.net.RunFor(4 * time.Second)
-	if got := c.nodes[0].stats.HandshakesStarted - started; got == 0 || got > hopesMax {
+	if got := c.nodes[0].stats.HandshakesStarted - started; got == 0 || got > legacy.HopesMax {
 		t.Errorf("%d handshakes were begun", got)
 	}
 	c.net.RunFor(20 * time.Second)
-	if c.nodes[0].old.hopes != 0 {
-		t.Errorf("%d are still hoped for", c.nodes[0].old.hopes)
+	if _, hopes := c.nodes[0].gateway.Load(); hopes != 0 {
+		t.Errorf("%d are still hoped for", hopes)
 	}
 }
 
@@ -265,14 +266,14 @@ func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T)
 	}
 	c.net.RunFor(4 * time.Second)
 	for _, o := range []*ancient{a, b} {
-		if len(o.hellos) == 0 || o.hellos[0]-said < refuteMin || o.hellos[0]-said > refuteMax+100*time.Millisecond {
+		if len(o.hellos) == 0 || o.hellos[0]-said < legacy.RefuteMin || o.hellos[0]-said > legacy.RefuteMax+100*time.Millisecond {
 			t.Errorf("Hellos at %v, Down at %v", o.hellos, said)
 		}
 	}
 	c.net.RunFor(5 * time.Second) // the attempt is over
 	first, count := a.hellos[0], len(a.hellos)
 	a.status(a.next(), self.ID, self.Addr, false)
-	c.net.RunFor(first + refuteInterval - 50*time.Millisecond - c.net.Elapsed())
+	c.net.RunFor(first + legacy.RefuteInterval - 50*time.Millisecond - c.net.Elapsed())
 	if len(a.hellos) != count {
 		t.Errorf("Hellos at %v: another within ten seconds", a.hellos)
 	}
@@ -334,7 +335,7 @@ func TestOwnRequestsThatComeBackAreNotAnswered(t *testing.T) {
 	for range 100 {
 		a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
 	}
-	if got := len(a.took(wire.KindSubscriptionStarted)); got < legacyAnswers || got > legacyAnswers+int(time.Second/legacyAnswer) {
+	if got := len(a.took(wire.KindSubscriptionStarted)); got < legacy.StartRate.Burst || got > legacy.StartRate.Burst+int(time.Second/legacy.StartRate.Every) {
 		t.Errorf("%d answers to 100 requests in half a second", got)
 	}
 }
@@ -422,11 +423,11 @@ func TestSubscriptionsOfAGoNodeAreToGoNodesHoweverManyLegacyNodesThereAre(t *tes
 	for m := range c.nodes[0].members.Each {
 		gates := 0
 		for _, n := range c.nodes {
-			if m.Legacy() && n.isGate(m) {
+			if m.Legacy() && legacy.IsGate(&n.members, m) {
 				gates++
 			}
 		}
-		if m.Legacy() && gates != legacyGates {
+		if m.Legacy() && gates != legacy.Gates {
 			t.Errorf("%s has %d gates", m.Name, gates)
 		}
 	}

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,8 +39,8 @@ type peer struct {
 	deaf    bool      // it was silent when its last link ended
 	beat    time.Time // when the next heartbeat is due
 
-	old   *oldPeer // nil for a Go node
-	name  string   // as its handshake or its identity says; empty when not known
+	old   *legacy.Peer // nil for a Go node
+	name  string       // as its handshake or its identity says; empty when not known
 	push  pushpull.Peer
 	sync  antientropy.Peer
 	dials []handshake.AttemptID // that ended with this peer and are not confirmed
@@ -54,7 +55,6 @@ const (
 	datagramMax   = pmtu.Max
 	heartbeatMin  = 10 * time.Millisecond
 	heartbeatMax  = 30 * time.Second
-	legacyBeat    = 5 * time.Second
 	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
 )
 
@@ -163,7 +163,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		p.swim.ID = p.id
 		c.swim.AddPeer(&p.swim)
 		if e.Legacy {
-			c.makeOld(p)
+			p.old = c.gateway.NewPeer(p.id)
 		}
 	}
 	p.zone = e.Zone
@@ -180,7 +180,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	}
 	if e.Legacy {
 		p.packets.SetMaxDatagram(datagramMax)
-		p.swim.SetInterval(legacyBeat, c.cfg.ProbeInterval)
+		p.swim.SetInterval(legacy.Interval, c.cfg.ProbeInterval)
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -148,4 +149,13 @@ func (s *Stats) addDetection(x *swim.Stats) {
 	s.ProbesFailed, s.ProbesIndirect = x.ProbesFailed, x.ProbesIndirect
 	s.SuspicionsRaised, s.SuspicionsRefuted = x.SuspicionsRaised, x.SuspicionsRefuted
 	s.MembersStale += x.AccusationsStale
+}
+
+// addLegacy adds what is left undone of what gwyh 0.1 nodes ask for.
+func (s *Stats) addLegacy(x *legacy.Stats) {
+	s.MembersStale += x.Stale
+	s.Dropped[DropMalformedBody] += x.Malformed
+	s.Dropped[DropUnexpected] += x.Unexpected
+	s.Dropped[DropOversize] += x.Excess
+	s.Dropped[DropAddress] += x.Address
 }

@@ -1,0 +1,251 @@
+package gossip
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// gateway is what a core does about gwyh 0.1 nodes.
+type gateway struct {
+	*legacy.Gateway
+	outcomes outcome.Buffer[legacy.Outcome]
+	timer    timer.Timer
+}
+
+// legacyNode is a core as a legacy.Gateway asks about it.
+type legacyNode struct{ c *Core }
+
+func (n legacyNode) Peer(id wire.NodeID) *legacy.Peer {
+	if p := n.c.peers[id]; p != nil {
+		return p.old
+	}
+	return nil
+}
+
+func (n legacyNode) Contact(now time.Time, of *legacy.Peer) legacy.Contact {
+	p := n.c.peers[of.ID()]
+	if p == nil {
+		return legacy.Contact{}
+	}
+	o := &p.overlay
+	return legacy.Contact{Session: p.set.Current(now) != nil, Opened: p.set.LastOpened(), Heard: p.swim.Heard, Linked: p.linked,
+		Subscribing: o.Subscribing(), AskedAt: o.AskedAt(), Subscriber: o.Subscriber(),
+		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.set.Path().Remote, Zone: p.zone}
+}
+
+func (n legacyNode) Links() (count int) {
+	for _, p := range n.c.links {
+		if p.legacy {
+			count++
+		}
+	}
+	return count
+}
+
+func (n legacyNode) Dialing(id wire.NodeID) bool { return n.c.dialing(id) }
+
+func (n legacyNode) Avoids(now time.Time, id wire.NodeID) bool { return n.c.overlay.Avoids(now, id) }
+
+func (n legacyNode) Advertised() netip.AddrPort { return n.c.cfg.Advertise }
+
+// concludeLegacy acts on the outcomes that one input to the Gateway has appended to c.gateway.outcomes.
+func (c *Core) concludeLegacy(now time.Time, out []legacy.Outcome) {
+	g := &c.gateway
+	if g.TimerChanged() {
+		if at := g.NextTimeout(); !at.IsZero() {
+			c.timers.Set(&g.timer, at)
+		}
+	}
+	g.outcomes.Work(out, func(o *legacy.Outcome) { c.actOnLegacy(now, o) })
+}
+
+// tickGateway does what is due of what was put off because of gwyh 0.1 nodes.
+func (c *Core) tickGateway(now time.Time) {
+	g := &c.gateway
+	for at := g.NextTimeout(); !at.IsZero() && !at.After(now); at = g.NextTimeout() {
+		c.concludeLegacy(now, g.HandleTimeout(g.outcomes, now, legacyNode{c}, &c.members))
+	}
+}
+
+func (c *Core) actOnLegacy(now time.Time, o *legacy.Outcome) {
+	if o.Peer == nil {
+		c.actOnLegacyNode(now, o)
+	} else if p := c.peers[o.Peer.ID()]; p != nil {
+		c.actOnLegacyPeer(now, p, o)
+	}
+}
+
+func (c *Core) actOnLegacyPeer(now time.Time, p *peer, o *legacy.Outcome) {
+	switch o.Kind {
+	case legacy.Ping:
+		c.ping(now, p)
+	case legacy.Request:
+		c.sendRequest(now, p, o.Request)
+	case legacy.Subscribe:
+		c.overlaid(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
+	case legacy.Resubscribe:
+		p.overlay.AskedAgain(now)
+		c.sendRequest(now, p, wire.KindStartSubscription)
+	case legacy.Serve:
+		c.overlaid(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
+	case legacy.EndLink:
+		c.unlink(now, p)
+	case legacy.Shake:
+		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(dialFor))
+	case legacy.Introduce:
+		c.introduceLegacy(now, o)
+	}
+}
+
+// introduceLegacy makes a member of a gwyh 0.1 node, unless the application has to decide or it is kept out.
+func (c *Core) introduceLegacy(now time.Time, o *legacy.Outcome) {
+	e, g := o.Entry, &c.gateway
+	if c.heldForVerdict(now, c.members.Get(e.ID), e, nil, flooded) {
+		return
+	}
+	c.applyAlive(now, e, nil, flooded)
+	c.concludeLegacy(now, g.Introduced(g.outcomes, now, legacyNode{c}, &c.members, o.Peer))
+}
+
+func (c *Core) actOnLegacyNode(now time.Time, o *legacy.Outcome) {
+	switch o.Kind {
+	case legacy.Dial:
+		c.dial(now, wire.Path{Remote: o.Addr}, dial{member: o.ID}, now.Add(dialFor))
+	case legacy.Meet:
+		c.meet(now, o.Addr)
+	case legacy.MeetNode:
+		c.meetNode(now, o.Addr, o.ID)
+	case legacy.Choose:
+		c.overlaid(now, c.overlay.Subscribe(c.overlay.acts, now, contacts{c}, o.ID))
+	case legacy.Avoid:
+		c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, o.ID))
+	case legacy.Renewed:
+		c.memberChanged(now)
+		c.spread(now, o.Member, nil, flooded)
+	case legacy.Dead:
+		c.declareDead(now, o.Member)
+	case legacy.CalledDown:
+		c.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
+	default:
+		c.tellOfLegacy(now, o)
+	}
+}
+
+// tellOfLegacy sends what nodes are told of each other.
+func (c *Core) tellOfLegacy(now time.Time, o *legacy.Outcome) {
+	switch o.Kind {
+	case legacy.PassQuestion:
+		c.passQuestion(now, o)
+	case legacy.Tell:
+		if p := c.peers[o.ID]; p != nil {
+			w := c.entries(p)
+			w.add(now, o.Member)
+			w.flush(now)
+		}
+	case legacy.PassStatus:
+		c.passStatus(now, o.From, o.Status, o.Of, o.Up)
+	case legacy.AnnounceStatus:
+		c.announceStatus(now, o.Of, o.Up)
+	}
+}
+
+// passQuestion sends a question whether a gwyh 0.1 member is heard to all linked Go nodes except the one that it came from.
+func (c *Core) passQuestion(now time.Time, o *legacy.Outcome) {
+	for _, p := range c.links {
+		if p.id == o.From || p.legacy {
+			continue
+		}
+		e := &c.entry
+		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, o.Member.ID, o.Incarnation, o.By
+		w := c.entries(p)
+		w.append(now, e)
+		w.flush(now)
+	}
+}
+
+// passStatus sends a PeerStatus to the gwyh 0.1 peers except the one that it came from.
+func (c *Core) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
+	for _, p := range c.links {
+		if p.legacy && p.id != from && p.id != of.ID && legacy.Tellable(p.set.Path().Remote, of.Addr) {
+			c.plain = wire.AppendPeerStatus(c.plain[:0], id, of, up)
+			c.sendPlain(now, p, c.plain)
+		}
+	}
+}
+
+// announceStatus tells the gwyh 0.1 peers about a node. That they forward it back is no news.
+func (c *Core) announceStatus(now time.Time, of wire.Peer, up bool) {
+	id := c.newID()
+	c.seen.First(now, &id)
+	c.passStatus(now, wire.NodeID{}, id, of, up)
+}
+
+// leaveLegacy tells gwyh 0.1 nodes that this node is down. An EndSubscription would run through their cluster and end the
+// links of other nodes.
+func (c *Core) leaveLegacy(now time.Time) {
+	c.announceStatus(now, wire.Peer{Addr: c.self.Addr, ID: c.self.ID, Zone: c.self.Zone}, false)
+}
+
+// heardLegacy follows every packet of a gwyh 0.1 peer that has opened: the peer lives.
+func (c *Core) heardLegacy(now time.Time, p *peer) {
+	g, n, t := &c.gateway, legacyNode{c}, &c.members
+	c.concludeLegacy(now, g.EndCheck(g.outcomes, now, t, p.old))
+	g.AnswerQuestion(now, p.old)
+	c.concludeLegacy(now, g.Heard(g.outcomes, now, n, t, p.old))
+	c.concludeLegacy(now, g.Subscribe(g.outcomes, now, n, t, p.old))
+}
+
+// applyLegacy takes in what a Go node says of a gwyh 0.1 node.
+func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
+	g := &c.gateway
+	var sender wire.NodeID
+	if from != nil {
+		sender = from.id
+	}
+	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == synced)
+	c.concludeLegacy(now, out)
+	switch m := c.members.Get(e.ID); {
+	case verdict == legacy.Behind:
+		c.behind = append(c.behind, m)
+	case verdict == legacy.Gone:
+		c.applyGone(now, e, from, how)
+	case verdict == legacy.Alive && !c.heldForVerdict(now, m, e, from, how):
+		c.applyAlive(now, e, from, how)
+	}
+}
+
+// chooseLegacy subscribes to the gwyh 0.1 members that this node is a gate of.
+func (c *Core) chooseLegacy(now time.Time) {
+	list := legacy.Members(&c.members)
+	if len(list) == 0 {
+		return
+	}
+	g, n := &c.gateway, legacyNode{c}
+	c.concludeLegacy(now, g.Choose(g.outcomes, now, n, &c.members, list))
+	c.concludeLegacy(now, g.AskAgain(g.outcomes, now, n, &c.members, list))
+}
+
+// tickLegacy watches a gwyh 0.1 peer. It returns when it is next needed.
+func (c *Core) tickLegacy(now time.Time, p *peer) time.Time {
+	g := &c.gateway
+	out, next := g.Tick(g.outcomes, now, legacyNode{c}, &c.members, p.old)
+	c.concludeLegacy(now, out)
+	return next
+}
+
+// readyLegacy follows a handshake with a gwyh 0.1 peer.
+func (c *Core) readyLegacy(now time.Time, p *peer) {
+	g := &c.gateway
+	c.concludeLegacy(now, g.Ready(g.outcomes, now, legacyNode{c}, &c.members, p.old))
+}
+
+// askSeed follows the first contact with a gwyh 0.1 seed.
+func (c *Core) askSeed(now time.Time, p *peer) {
+	c.gateway.AskSeed(now, p.old)
+	c.concludeLegacy(now, c.gateway.outcomes)
+}

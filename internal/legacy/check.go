@@ -1,0 +1,136 @@
+package legacy
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A peer that is said to be down is asked first (docs/PROTOCOL.md L6).
+const (
+	checkPings     = 3 // empty Frames in a check, one in each framePause
+	claimsMax      = 8 // heard during one check
+	RefuteMin      = 1500 * time.Millisecond
+	RefuteMax      = 3 * time.Second
+	RefuteInterval = 10 * time.Second
+)
+
+// A claim is a node's word that a gwyh 0.1 peer is down: that of a Go node has an incarnation, that of a gwyh 0.1 node is a
+// PeerStatus, which is passed on if it is true.
+type claim struct {
+	incarnation uint64
+	status      wire.MessageID // zero for a Go node's
+	from        wire.NodeID    // the peer that sent the PeerStatus
+}
+
+// A check asks a peer whether it is down.
+type check struct {
+	claims []claim
+	began  uint64 // the peer's incarnation then
+}
+
+// checkDown asks a peer three times in a second and a half, and the other Go nodes once. Any packet of the peer answers,
+// and so does another node that vouches for it.
+func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *Peer, c claim) []Outcome {
+	if ch := p.check; ch != nil {
+		if len(ch.claims) < claimsMax {
+			ch.claims = append(ch.claims, c)
+		}
+		return out
+	}
+	m := t.Get(p.id)
+	if !live(m) {
+		return out
+	}
+	ch := &check{claims: []claim{c}, began: max(m.Incarnation, c.incarnation)}
+	if !g.later(now, checkPings*framePause, chore{task: endCheck, peer: p, check: ch}) {
+		return out
+	}
+	p.check = ch
+	out = g.askOthers(out, now, t, m, ch.began)
+	out = append(out, Outcome{Kind: Ping, Peer: p})
+	for i := 1; i < checkPings; i++ {
+		g.later(now, time.Duration(i)*framePause, chore{task: repeatPing, peer: p, check: ch})
+	}
+	return out
+}
+
+// believe ends a check that nothing has answered.
+func (g *Gateway) believe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, ch *check) []Outcome {
+	if p.check != ch {
+		return out
+	}
+	p.check = nil
+	m := t.Get(p.id)
+	if !live(m) || m.Incarnation > ch.began {
+		return out // gone, or a node has vouched for it since
+	}
+	latest := millis(n.Contact(now, p).Opened)
+	for _, c := range ch.claims {
+		latest = max(latest, c.incarnation)
+		if c.status != (wire.MessageID{}) {
+			out = append(out, Outcome{Kind: PassStatus, Status: c.status, From: c.from, Of: of(m)})
+		}
+	}
+	return g.declareDead(out, now, t, m, latest)
+}
+
+// of is a member as a PeerStatus has it.
+func of(m *members.Entry) wire.Peer { return wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone} }
+
+func announcement(m *members.Entry, up bool) Outcome {
+	return Outcome{Kind: AnnounceStatus, Of: of(m), Up: up}
+}
+
+// EndCheck follows a packet of a peer that has opened: if a check was going on, the Go nodes that took the peer for dead hear
+// that it lives.
+func (g *Gateway) EndCheck(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
+	ch := p.check
+	if ch == nil {
+		return out
+	}
+	p.check = nil
+	var above uint64
+	for _, c := range ch.claims {
+		above = max(above, c.incarnation)
+	}
+	if m := t.Get(p.id); above > 0 && live(m) {
+		out = g.vouch(out, now, t, m, above)
+	}
+	return out
+}
+
+// refuteOwnDown follows a claim of gwyh 0.1 nodes that this node is down. Once the flood of such claims has passed, this
+// node shakes hands with each of them again, because each has forgotten it.
+func (g *Gateway) refuteOwnDown(out []Outcome, now time.Time) []Outcome {
+	wait := g.between(RefuteMin, RefuteMax)
+	if again := g.refuted.Add(RefuteInterval); again.After(now.Add(wait)) {
+		if g.refuted.After(now) {
+			return out // it is about to
+		}
+		wait = again.Sub(now)
+	}
+	g.refuted = now.Add(wait)
+	g.later(now, wait, chore{task: shakeAll})
+	return append(out, Outcome{Kind: CalledDown})
+}
+
+func (g *Gateway) shakeAll(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
+	if !t.Self().Live() {
+		return out
+	}
+	for _, m := range t.Live() {
+		p := n.Peer(m.ID)
+		if p == nil {
+			continue
+		}
+		c := n.Contact(now, p)
+		if !c.Linked {
+			continue
+		}
+		p.forgot = c.Subscribing
+		out = shake(out, n, p)
+	}
+	return out
+}

@@ -1,0 +1,69 @@
+package legacy
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+const (
+	Gates  = 5                // Go nodes that subscribe to each gwyh 0.1 member
+	orphan = 11 * time.Minute // a member whose incarnation no node has renewed for so long is dead
+)
+
+// Members lists the gwyh 0.1 members.
+func Members(t *members.Table) (list []*members.Entry) {
+	if t.CountLegacy() == 0 {
+		return nil
+	}
+	for _, m := range t.Live() {
+		if m.Legacy() {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Choose subscribes to the gwyh 0.1 members that this node is a gate of. Each member has the same few gates, which all Go
+// nodes derive alike, and the choice of Go members does not count them. So every member has a gate, and a large cluster
+// does not overload a small one. Choose also ends the members of which no node has told for long. list is all of them.
+func (g *Gateway) Choose(out []Outcome, now time.Time, n Node, t *members.Table, list []*members.Entry) []Outcome {
+	for _, m := range list {
+		var c Contact
+		p := n.Peer(m.ID)
+		if p != nil {
+			c = n.Contact(now, p)
+		}
+		switch {
+		case millis(now) > m.Incarnation+uint64(orphan.Milliseconds()) && !c.Linked:
+			out = g.declareDead(out, now, t, m, m.Incarnation)
+		case !g.cfg.Admits || c.Subscribing || n.Avoids(now, m.ID):
+		case !IsGate(t, m):
+		case p == nil || now.Sub(c.Heard) < Silence:
+			out = append(out, Outcome{Kind: Choose, ID: m.ID})
+		case !n.Dialing(m.ID): // what session there is leads nowhere
+			out = append(out, Outcome{Kind: Avoid, ID: m.ID}, Outcome{Kind: Dial, ID: m.ID, Addr: m.Addr})
+		}
+	}
+	return out
+}
+
+// IsGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member.
+func IsGate(t *members.Table, m *members.Entry) bool {
+	self := t.Self()
+	before, own := 0, gateKey(m.ID, self.ID)
+	for o := range t.Each {
+		if o.Legacy() || o == self || gateKey(m.ID, o.ID) >= own {
+			continue
+		}
+		if before++; before >= Gates {
+			return false
+		}
+	}
+	return true
+}
+
+func gateKey(of, node wire.NodeID) uint64 {
+	return members.Mix(members.Hash(node) ^ members.Mix(members.Hash(of)))
+}

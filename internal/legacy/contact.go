@@ -1,0 +1,234 @@
+package legacy
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times of the contact with a gwyh 0.1 peer.
+const (
+	Interval      = 5 * time.Second        // between heartbeats to and from a gwyh 0.1 node
+	Silence       = 15 * time.Second       // of a peer before it is lost, and without a heartbeat before it has forgotten this node
+	silenceCheck  = Interval * 22 / 10     // of a peer before it is asked for a sign of life
+	framePause    = 500 * time.Millisecond // between two empty Frames to a silent peer
+	shakePause    = 10 * time.Second       // between two handshakes with a peer that may have forgotten this node, doubled each time
+	shakePauseMax = 5 * time.Minute        // and at most
+	courtTries    = 10                     // empty Frames, one in a second, to a peer of which nothing came since the handshake
+	Lease         = 5 * time.Minute        // after which a node that hears a member renews its incarnation, up to a quarter more
+	revive        = 3 * time.Second        // a death stands for so long before a sign of life undoes it
+)
+
+// StartRate bounds the answers to StartSubscription of one peer. Each answer is forwarded through the cluster of gwyh 0.1
+// nodes, and any number of them may result from one StartSubscription that was forwarded.
+var StartRate = quota.Rate{Burst: 16, Every: time.Second / 4}
+
+// Name is the name that every Go node derives for the gwyh 0.1 node at an address. A node that is started again there
+// replaces its predecessor.
+func Name(addr netip.AddrPort) string { return "gwyh01-" + addr.String() }
+
+// Ready follows a handshake with a peer.
+func (g *Gateway) Ready(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	p.fresh = true
+	out, done := g.subscribe(out, now, n, t, p)
+	if done {
+		return out
+	}
+	return g.court(out, now, n, p, courtTries)
+}
+
+// court asks a peer that is not a member yet for a sign of life, which makes it one, a few times: the sign may be lost,
+// and the application may have to decide.
+func (g *Gateway) court(out []Outcome, now time.Time, n Node, p *Peer, tries int) []Outcome {
+	if !n.Contact(now, p).Opened.Equal(now) { // otherwise it has just given one
+		out = append(out, Outcome{Kind: Ping, Peer: p})
+	}
+	g.later(now, time.Second, chore{task: court, peer: p, tries: tries})
+	return out
+}
+
+func (g *Gateway) courtAgain(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, tries int) []Outcome {
+	if n.Peer(p.id) != p {
+		return out
+	}
+	out, done := g.subscribe(out, now, n, t, p)
+	if done || tries <= 1 {
+		return out
+	}
+	return g.court(out, now, n, p, tries-1)
+}
+
+// Subscribe subscribes to a peer after a handshake, if it is a member: once, and again only if the peer has forgotten it.
+func (g *Gateway) Subscribe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	out, _ = g.subscribe(out, now, n, t, p)
+	return out
+}
+
+// subscribe is Subscribe. It returns whether there is nothing more to wait for.
+func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) ([]Outcome, bool) {
+	if !p.fresh || !t.Self().Live() {
+		return out, true
+	}
+	c := n.Contact(now, p)
+	if c.Vetoed {
+		return out, true
+	}
+	if !t.IsLive(p.id) {
+		return out, false
+	}
+	switch {
+	case !c.Subscribing && (c.Linked || n.Links() < LinksMax):
+		out = append(out, Outcome{Kind: Subscribe, Peer: p})
+	case c.Subscribing && p.forgot:
+		out = append(out, Outcome{Kind: Resubscribe, Peer: p})
+	}
+	p.fresh, p.forgot = false, false
+	return out, true
+}
+
+// HandleStart answers a StartSubscription of a peer. It may be another node's that the peer forwards, and then the answer
+// does no harm.
+func (g *Gateway) HandleStart(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	if !t.Self().Live() || !t.IsLive(p.id) {
+		return out
+	}
+	c := n.Contact(now, p)
+	full := !c.Subscriber && !c.Linked && n.Links() >= LinksMax
+	if full || !p.answers.Take(now, StartRate) {
+		g.Stats.Excess++
+		return out
+	}
+	return append(out, Outcome{Kind: Serve, Peer: p}, Outcome{Kind: Request, Peer: p, Request: wire.KindSubscriptionStarted})
+}
+
+// Tick watches a peer. It returns when it is next needed; zero for never.
+func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) (_ []Outcome, next time.Time) {
+	c := n.Contact(now, p)
+	if !c.Linked && !c.Subscribing {
+		return out, time.Time{}
+	}
+	switch silent := now.Sub(c.Heard); {
+	case silent >= Silence:
+		return g.lose(out, now, t, p, c), time.Time{}
+	case silent < silenceCheck:
+		next = c.Heard.Add(silenceCheck)
+	default: // it may be gone, or have no key of this node any more
+		if now.Sub(p.checked) >= framePause {
+			p.checked = now
+			out = append(out, Outcome{Kind: Ping, Peer: p})
+		}
+		out = g.shakeAgain(out, now, n, p)
+		out = g.watch(out, now, t, p, c)
+		next = p.checked.Add(framePause)
+	}
+	if !c.Subscribing {
+		return out, next
+	}
+	beat := p.beat
+	if c.AskedAt.After(beat) {
+		beat = c.AskedAt
+	}
+	forgot := beat.Add(Silence)
+	if !forgot.After(now) {
+		p.forgot = true
+		out = g.shakeAgain(out, now, n, p)
+		forgot = p.again
+	}
+	return out, timer.Soonest(next, forgot)
+}
+
+// shakeAgain begins a new handshake with a peer that may have forgotten this node, more and more rarely.
+func (g *Gateway) shakeAgain(out []Outcome, now time.Time, n Node, p *Peer) []Outcome {
+	if p.again.After(now) {
+		return out
+	}
+	p.pause = min(max(2*p.pause, shakePause), shakePauseMax)
+	p.again = now.Add(p.pause)
+	return shake(out, n, p)
+}
+
+// shake begins a handshake with a peer unless one is in progress.
+func shake(out []Outcome, n Node, p *Peer) []Outcome {
+	if n.Dialing(p.id) {
+		return out
+	}
+	return append(out, Outcome{Kind: Shake, Peer: p})
+}
+
+// lose ends the link with a peer that stayed silent. If other nodes hear it, this node has lost nothing except its own
+// session: it accuses no node, and shakes hands again later.
+func (g *Gateway) lose(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact) []Outcome {
+	if m := t.Get(p.id); m != nil && m.Live() {
+		if p.vouchedFor(m, c.Heard) {
+			out = append(out, Outcome{Kind: Avoid, ID: m.ID})
+		} else {
+			out = g.declareDead(out, now, t, m, millis(c.Opened))
+		}
+	}
+	return append(out, Outcome{Kind: EndLink, Peer: p})
+}
+
+// declareDead takes a gwyh 0.1 member for dead. Go nodes are told at once, and gwyh 0.1 nodes when no Go node has objected.
+func (g *Gateway) declareDead(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
+	t.SetIncarnation(m, max(m.Incarnation, incarnation))
+	g.later(now, revive, chore{task: announceEnd, member: m})
+	return append(out, Outcome{Kind: Dead, Member: m})
+}
+
+// Heard makes a peer of which a packet has opened a member, or renews its incarnation. Before it come [Gateway.EndCheck] and
+// [Gateway.AnswerQuestion], and after it [Gateway.Subscribe].
+func (g *Gateway) Heard(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	c, m := n.Contact(now, p), t.Get(p.id)
+	switch {
+	case !t.Self().Live() || c.Undecided || c.Vetoed:
+		return out
+	case m == nil || !m.Live() && now.Sub(m.Since) >= revive:
+		return g.introduce(out, now, t, p, c, m)
+	case m.Live() && millis(now) > m.Incarnation+uint64(p.lease.Milliseconds()):
+		return g.vouch(out, now, t, m, 0)
+	}
+	return out
+}
+
+// introduce makes a member of a gwyh 0.1 node that no Go node knew, or that all took for dead.
+func (g *Gateway) introduce(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact, m *members.Entry) []Outcome {
+	if t.CountLegacy() >= MembersMax {
+		g.Stats.Excess++
+		return out
+	}
+	addr := unmap(c.Remote)
+	e := &wire.Member{State: wire.StateAlive, ID: p.id, Incarnation: millis(now), Name: []byte(Name(addr)), Addr: addr,
+		ZoneName: []byte(c.Zone.Name), HasZone: c.Zone.Valid, Named: millis(now)}
+	if m != nil {
+		e.Incarnation = max(e.Incarnation, m.Incarnation+1)
+		if m.Named > 0 {
+			e.Named = m.Named
+		}
+	}
+	return append(out, Outcome{Kind: Introduce, Peer: p, Entry: e})
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// Introduced follows an Introduce if the peer is a member now: the other gwyh 0.1 nodes are told.
+func (g *Gateway) Introduced(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	m := t.Get(p.id)
+	if m == nil || !m.Live() {
+		return out
+	}
+	out = append(out, announcement(m, true))
+	if !n.Contact(now, p).Subscribing && !p.fresh { // it was called down, so it has forgotten that this node had subscribed
+		out = g.shakeAgain(out, now, n, p)
+	}
+	return out
+}
+
+// vouch renews the incarnation of a gwyh 0.1 member that is heard.
+func (g *Gateway) vouch(out []Outcome, now time.Time, t *members.Table, m *members.Entry, above uint64) []Outcome {
+	t.SetIncarnation(m, max(millis(now), m.Incarnation+1, above+1))
+	return append(out, Outcome{Kind: Renewed, Member: m})
+}

@@ -1,0 +1,64 @@
+package legacy
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Verdict is what the caller does with an entry about a gwyh 0.1 node.
+type Verdict uint8
+
+const (
+	Done   Verdict = iota // nothing more
+	Behind                // the sender is to get what this node knows
+	Gone                  // the node is dead
+	Alive                 // the node is a member, if nothing else keeps it out
+)
+
+// Weigh takes what the Go node from says about a gwyh 0.1 node. compared says that the entry came with a comparison of
+// tables.
+func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, e *wire.Member, from wire.NodeID, compared bool) ([]Outcome, Verdict) {
+	m := t.Get(e.ID)
+	switch {
+	case members.TooFarAhead(now, e.Incarnation), e.State == wire.StateLeft:
+		g.Stats.Unexpected++
+	case e.State == wire.StateSuspect:
+		out = g.handleQuestion(out, now, n, t, m, e, from)
+	case m != nil && !m.SupersededBy(e):
+		g.Stats.Stale++
+		if compared && m.IsAheadOf(e) {
+			return out, Behind
+		}
+	case e.State == wire.StateDead:
+		return g.weighDeath(out, now, n, t, m, e)
+	case !wellFormed(e), !live(m) && t.CountLegacy() >= MembersMax:
+		g.Stats.Excess++
+	default:
+		return out, Alive
+	}
+	return out, Done
+}
+
+func live(m *members.Entry) bool { return m != nil && m.Live() }
+
+// wellFormed reports whether an entry has the form that all Go nodes derive.
+func wellFormed(e *wire.Member) bool { return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 }
+
+// weighDeath takes a Go node's word that a gwyh 0.1 node is dead. A node that has heard it since then reports that. A node
+// that has a session with it asks it first.
+func (g *Gateway) weighDeath(out []Outcome, now time.Time, n Node, t *members.Table, m *members.Entry, e *wire.Member) ([]Outcome, Verdict) {
+	p := n.Peer(e.ID)
+	if p == nil || !live(m) {
+		return out, Gone
+	}
+	c := n.Contact(now, p)
+	switch {
+	case !c.Session:
+		return out, Gone
+	case millis(c.Opened) > e.Incarnation:
+		return g.vouch(out, now, t, m, e.Incarnation), Done
+	}
+	return g.checkDown(out, now, t, p, claim{incarnation: e.Incarnation}), Done
+}

@@ -1,0 +1,121 @@
+package legacy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times and bounds of the search for nodes that gwyh 0.1 nodes know (docs/PROTOCOL.md L3, L5).
+const (
+	HopesMax   = 32              // addresses that are tried at once
+	HopeFor    = 2 * time.Second // within which an address is tried: the first node that reaches it tells all Go nodes
+	hopeLasts  = 5 * time.Second // for which an address is tried
+	listAfter  = 2 * time.Second // from the first contact with a seed until it is asked for the nodes that it knows
+	listPause  = time.Second     // between two such questions of this node
+	listAgain  = time.Minute     // between the questions of a node that knows no other Go node, doubled each time
+	listRarely = 5 * time.Minute // and at most
+	listAnswer = 10 * time.Second
+	listPeers  = 64 // nodes of an answer that are looked at
+)
+
+// hope tries to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The number of such
+// attempts is bounded, because a peer may name any address. reach is Dial, Meet or MeetNode.
+func (g *Gateway) hope(now time.Time, n Node, of wire.Peer, reach OutcomeKind) {
+	addr, own := unmap(of.Addr), n.Advertised()
+	ip, ownIP := addr.Addr(), own.Addr().Unmap()
+	switch {
+	case g.hopes >= HopesMax, !addr.IsValid() || addr.Port() == 0 || addr == own:
+		g.Stats.Excess++
+		return
+	case ownIP.IsValid() && ownIP.Is4() != ip.Is4(), g.cfg.Allow != nil && !g.cfg.Allow(ip):
+		g.Stats.Address++
+		return
+	}
+	if g.later(now, g.between(0, HopeFor), chore{task: tryHope, of: of.ID, addr: addr, reach: reach}) {
+		g.hopes++
+	}
+}
+
+func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table, c chore) []Outcome {
+	if t.IsLive(c.of) || n.Dialing(c.of) || !t.Self().Live() {
+		g.hopes--
+		return out
+	}
+	if !g.later(now, hopeLasts, chore{task: endHope}) {
+		g.hopes--
+	}
+	return append(out, Outcome{Kind: c.reach, ID: c.of, Addr: c.addr})
+}
+
+// AskSeed follows the first contact with a gwyh 0.1 seed. While this node knows fewer Go nodes than it would subscribe to, the
+// seed is asked once for the nodes that it knows. The question is forwarded through the cluster of gwyh 0.1 nodes, so it
+// waits until other nodes have had time to find this one, and for the questions to other seeds.
+func (g *Gateway) AskSeed(now time.Time, p *Peer) {
+	if p.listWanted {
+		return
+	}
+	at := now.Add(listAfter)
+	if g.listNext.After(at) {
+		at = g.listNext
+	}
+	p.listWanted = g.later(now, at.Sub(now), chore{task: askList, peer: p})
+	if p.listWanted {
+		g.listNext = at.Add(listPause)
+	}
+}
+
+// AskAgain asks one of the gwyh 0.1 members with which this node has a session for the nodes that it knows, while this node
+// knows no other Go node: a Go node may have come since, or the answer may have been lost. list is those members.
+func (g *Gateway) AskAgain(out []Outcome, now time.Time, n Node, t *members.Table, list []*members.Entry) []Outcome {
+	if t.CountGo() > 1 {
+		g.listWait = 0
+		return out
+	}
+	if g.listLast.IsZero() {
+		g.listLast = now // they came to this node: there is time
+	}
+	if now.Sub(g.listLast) < max(g.listWait, listAgain) {
+		return out
+	}
+	list = slices.DeleteFunc(list, func(m *members.Entry) bool {
+		p := n.Peer(m.ID)
+		return p == nil || !n.Contact(now, p).Session
+	})
+	if len(list) == 0 {
+		return out
+	}
+	g.listWait = min(max(2*g.listWait, listAgain), listRarely)
+	return g.askForPeers(out, now, n, t, n.Peer(list[g.rng.IntN(len(list))].ID))
+}
+
+func (g *Gateway) askForPeers(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+	if n.Peer(p.id) != p || !t.Self().Live() {
+		return out
+	}
+	p.listAsked, g.listLast = now, now
+	return append(out, Outcome{Kind: Request, Peer: p, Request: wire.KindPeerList})
+}
+
+// HandlePeers takes the nodes that a peer knows, if this node has asked for them. Others are forwarded answers.
+func (g *Gateway) HandlePeers(now time.Time, n Node, t *members.Table, p *Peer, data []byte) {
+	if p.listAsked.IsZero() || now.Sub(p.listAsked) > listAnswer {
+		return
+	}
+	list, err := wire.ParsePeers(data)
+	if err != nil {
+		g.Stats.Malformed++
+		return
+	}
+	for _, of := range list[:min(len(list), listPeers)] {
+		switch {
+		case of.ID == t.Self().ID || t.IsLive(of.ID):
+		case of.ID.IsGo(): // it is asked for its members
+			g.hope(now, n, of, Meet)
+		default:
+			g.hope(now, n, of, Dial)
+		}
+	}
+}
