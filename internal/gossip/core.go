@@ -58,8 +58,8 @@ type Core struct {
 	joins    []*join
 	lastJoin JoinToken
 
-	heal     healing
-	farewell farewell
+	heal    healing
+	leaving leaving
 
 	news      []news
 	newsTimer timer.Timer
@@ -150,7 +150,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
-	c.farewell.timer.Fire = c.bidFarewell
+	c.leaving.timer.Fire = c.stepLeave
 	c.heal.Healing = overlay.NewHealing(cfg.ID, &c.members, c.rng)
 	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))

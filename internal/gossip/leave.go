@@ -4,30 +4,25 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// farewellWaits is how long a node that leaves waits for its links to say that they know, before it tells
-// them again; after the last it does not.
-var farewellWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond}
-
-// A farewell is a departure that not all who were linked have confirmed yet. A node that goes is soon not
-// there to be asked, and who has not heard of it would take it for dead.
-type farewell struct {
+// leaving is the departure of this node, with the timer that the core keeps for it.
+type leaving struct {
+	joining.Leave
 	timer timer.Timer
-	tries int
-	to    []wire.NodeID
 }
 
-// Leave tells all links that this node departs, and takes it out of its own members. An EventDeparted says
-// that they know, or do not answer. Sessions stay, so that late questions are answered, until the core is
-// dropped.
+// Leave makes this node leave: it tells all links, and takes itself out of its own members. An EventDeparted follows
+// when all links have confirmed it, or do not answer. The sessions stay until the core is dropped, so that late
+// questions are answered.
 func (c *Core) Leave(now time.Time) {
 	if !c.self.Live() {
-		if !c.farewell.timer.Pending() {
+		if !c.leaving.timer.Pending() {
 			c.events = append(c.events, Event{Kind: EventDeparted})
 		}
 		return
@@ -39,62 +34,46 @@ func (c *Core) Leave(now time.Time) {
 	c.flushNews(now)
 	c.Flush(now)
 	c.leaveLegacy(now)
-	c.farewell.tries = 0
+	var links []wire.NodeID
 	for _, p := range c.links {
 		if !p.legacy {
-			c.farewell.to = append(c.farewell.to, p.id)
+			links = append(links, p.id)
 		}
 	}
+	c.leaving.Begin(links)
 	c.overlaid(now, c.overlay.Leave(c.overlay.acts, now))
 	for _, j := range slices.Clone(c.joins) {
 		if j.token == 0 {
 			c.endJoin(now, j, nil)
 		}
 	}
-	c.bidFarewell(now)
+	c.stepLeave(now)
 }
 
-// bidFarewell tells the links of a departure that they have not confirmed.
-func (c *Core) bidFarewell(now time.Time) {
-	f := &c.farewell
-	if f.tries == len(farewellWaits) || c.self.Live() {
-		f.to = nil
-	}
-	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool {
-		p := c.peers[id]
-		return p == nil || p.set.Current(now) == nil
-	})
-	if len(f.to) == 0 {
-		c.departed()
-		return
-	}
-	for _, id := range f.to {
+// stepLeave tells the links that have not confirmed it that this node has left.
+func (c *Core) stepLeave(now time.Time) {
+	tell := c.leaving.Step(now, c.self.Live(), func(id wire.NodeID) bool { return contacts{c}.Reachable(now, id) })
+	for _, id := range tell {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())
 		w.Append(c.self.Fill(&c.entry), controlMax)
 		c.plain = c.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
 		c.sendPlain(now, p, c.plain)
 	}
-	c.timers.Set(&f.timer, now.Add(farewellWaits[f.tries]))
-	f.tries++
-}
-
-// farewellHeard takes note that p knows of our departure.
-func (c *Core) farewellHeard(p *peer) {
-	f := &c.farewell
-	f.to = slices.DeleteFunc(f.to, func(id wire.NodeID) bool { return id == p.id })
-	if len(f.to) == 0 && f.timer.Pending() {
-		c.departed()
+	if c.schedule(&c.leaving.timer, c.leaving.Due()); len(tell) == 0 {
+		c.events = append(c.events, Event{Kind: EventDeparted})
 	}
 }
 
-func (c *Core) departed() {
-	c.farewell.to = nil
-	c.timers.Stop(&c.farewell.timer)
-	c.events = append(c.events, Event{Kind: EventDeparted})
+// leaveConfirmed says that p knows that this node has left.
+func (c *Core) leaveConfirmed(p *peer) {
+	over := c.leaving.Confirmed(p.id)
+	if c.schedule(&c.leaving.timer, c.leaving.Due()); over {
+		c.events = append(c.events, Event{Kind: EventDeparted})
+	}
 }
 
-// remind tells a peer that speaks to this node as to a member that it has left.
+// remind tells a peer that takes this node for a member that it has left.
 func (c *Core) remind(now time.Time, p *peer) {
 	if !c.self.Live() && !p.legacy {
 		c.notify(now, p, c.self)

@@ -198,7 +198,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 	c.measured(p, a.RTT)
 	c.appPingAnswered(PingToken(a.Purpose.Token), a.RTT)
 	if a.Purpose.Leave {
-		c.farewellHeard(p)
+		c.leaveConfirmed(p)
 	}
 	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
 		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})

@@ -1,0 +1,69 @@
+package joining
+
+import (
+	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestDialIsRememberedUntilItsHandshakeEnds(t *testing.T) {
+	d := NewDials()
+	if _, ok := d.Get(1); ok || d.Len() != 0 || d.Dialing(id(1)) {
+		t.Error("a new table is not empty")
+	}
+	want := Dial{Purpose: ForPing, Member: id(1), To: seed, Token: 9}
+	d.Add(1, want)
+	if got, ok := d.Get(1); !ok || got != want {
+		t.Errorf("attempt 1 is %+v, %v", got, ok)
+	}
+	if !d.Dialing(id(1)) || d.Dialing(id(2)) || d.Len() != 1 {
+		t.Errorf("dialing 1: %v, 2: %v, %d in all", d.Dialing(id(1)), d.Dialing(id(2)), d.Len())
+	}
+	if got, ok := d.Take(1); !ok || got != want {
+		t.Errorf("attempt 1 was %+v, %v", got, ok)
+	}
+	if got, ok := d.Take(1); ok || got != (Dial{}) {
+		t.Errorf("taken twice: %+v", got)
+	}
+	if d.Dialing(id(1)) || d.Len() != 0 {
+		t.Error("it is still being dialed")
+	}
+}
+
+func TestMemberIsDialedUntilItsLastHandshakeEnds(t *testing.T) {
+	d := NewDials()
+	for a := handshake.AttemptID(1); a <= 3; a++ {
+		d.Add(a, Dial{Member: id(1)})
+	}
+	d.Add(4, Dial{Member: id(2)})
+	for a := handshake.AttemptID(1); a <= 3; a++ {
+		if !d.Dialing(id(1)) {
+			t.Errorf("not dialed with attempt %d under way", a)
+		}
+		d.Take(a)
+	}
+	if d.Dialing(id(1)) || !d.Dialing(id(2)) {
+		t.Errorf("dialing 1: %v, 2: %v", d.Dialing(id(1)), d.Dialing(id(2)))
+	}
+}
+
+func TestAttemptThatIsAddedTwiceCountsOnce(t *testing.T) {
+	d := NewDials()
+	d.Add(1, Dial{Member: id(1)})
+	d.Add(1, Dial{Member: id(2)})
+	if d.Dialing(id(1)) || !d.Dialing(id(2)) || d.Len() != 1 {
+		t.Errorf("dialing 1: %v, 2: %v, %d in all", d.Dialing(id(1)), d.Dialing(id(2)), d.Len())
+	}
+}
+
+func TestHandshakeThatAnyNodeMayAnswerIsTowardNoMember(t *testing.T) {
+	d := NewDials()
+	d.Add(1, Dial{Purpose: ForJoin, To: seed})
+	if d.Dialing(id(1)) || d.Dialing(wire.NodeID{}) {
+		t.Error("it counts as dialing a member")
+	}
+	if d.Take(1); len(d.toward) != 0 {
+		t.Errorf("%d members are left", len(d.toward))
+	}
+}

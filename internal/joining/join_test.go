@@ -1,0 +1,135 @@
+package joining
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+var (
+	start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	seed  = netip.MustParseAddrPort("10.0.0.1:6969")
+	until = start.Add(10 * time.Second)
+)
+
+func id(n byte) wire.NodeID { return wire.NodeID{6: 0x80, 15: n} }
+
+// dialed is a Join that waits for a handshake.
+func dialed() *Join {
+	j := New(7, seed, until)
+	j.Dialed(3)
+	return &j
+}
+
+func (j *Join) wants(t *testing.T, now time.Time, merged bool, want Verdict) {
+	t.Helper()
+	if got := j.Timeout(now, start, merged); got != want {
+		t.Errorf("verdict %d, want %d", got, want)
+	}
+}
+
+func TestJoinGoesThroughItsStages(t *testing.T) {
+	j := dialed()
+	if j.Token() != 7 || j.To() != seed || !j.Until().Equal(until) || !j.Due().Equal(until.Add(LinkWait)) {
+		t.Fatalf("begun as %+v", j)
+	}
+	if j.Attempt() != 3 || j.Ready() {
+		t.Errorf("it waits for the handshake %d, ready %v", j.Attempt(), j.Ready())
+	}
+	j.Reached(id(1))
+	if j.Peer() != id(1) || j.Attempt() != 0 || j.Ready() {
+		t.Errorf("reached %v, it still waits for %d, ready %v", j.Peer(), j.Attempt(), j.Ready())
+	}
+	if !j.SessionReady() || j.SessionReady() {
+		t.Error("the session is not ready exactly once")
+	}
+	if !j.Ready() || j.Compared() {
+		t.Errorf("ready %v, compared %v", j.Ready(), j.Compared())
+	}
+	j.ListsAgree()
+	if !j.Compared() || j.Linking() {
+		t.Errorf("compared %v, linking %v", j.Compared(), j.Linking())
+	}
+	now := start.Add(time.Second)
+	j.AwaitLink(now)
+	if !j.Linking() || !j.Due().Equal(now.Add(LinkWait)) {
+		t.Errorf("linking %v, due at %v", j.Linking(), j.Due())
+	}
+	j.ListsAgree()
+	if !j.Linking() {
+		t.Error("a later comparison made it go back")
+	}
+}
+
+func TestJoinWithoutALinkSucceedsInTheEnd(t *testing.T) {
+	j := dialed()
+	j.AwaitLink(start)
+	j.wants(t, j.Due(), true, Succeed)
+}
+
+func TestJoinFailsByWhatIsMissing(t *testing.T) {
+	j := dialed()
+	j.Reached(id(1))
+	j.SessionReady()
+	j.wants(t, j.Due(), false, FailMembers)
+	j.ListsAgree()
+	j.wants(t, j.Due(), true, FailState)
+	j.wants(t, j.Due(), false, FailMembers) // the application has not decided about all of them
+}
+
+// A node that was restarted at the same address does not answer in the session of the run before.
+func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
+	j := New(7, seed, until)
+	j.Found(start, id(1))
+	if !j.Due().Equal(start.Add(doubtAfter)) || j.Attempt() != 0 {
+		t.Fatalf("due at %v, waits for the handshake %d", j.Due(), j.Attempt())
+	}
+	now := j.Due()
+	if got := j.Timeout(now, now.Add(-doubtAfter/2), false); got != Wait || !j.Due().Equal(now.Add(doubtAfter)) {
+		t.Errorf("verdict %d although the peer was heard, due at %v", got, j.Due())
+	}
+	j.Extend(until.Add(time.Minute))
+	j.wants(t, now, false, Restart)
+	again := j.Again()
+	if j.Token() != 0 || again.Token() != 7 || again.To() != seed || !again.Until().Equal(until) {
+		t.Errorf("the old one has token %d, the new one is %+v", j.Token(), again)
+	}
+	if again.Peer() != (wire.NodeID{}) || again.Ready() || !again.Due().Equal(until.Add(LinkWait)) {
+		t.Errorf("the new one is %+v", again)
+	}
+	if again.Slow(); !again.Until().Equal(until.Add(time.Minute)) {
+		t.Error("the new one does not know how long it may take over a slow transport")
+	}
+}
+
+func TestJoinInAnExistingSessionFailsAtItsEnd(t *testing.T) {
+	j := New(7, seed, until)
+	j.Found(start, id(1))
+	j.wants(t, until, false, FailMembers)
+	j.wants(t, until, true, FailState)
+}
+
+func TestJoinThatHasBegunWithAHandshakeIsNotDoubted(t *testing.T) {
+	j := dialed()
+	j.Reached(id(1))
+	j.wants(t, start.Add(5*time.Second), false, FailMembers)
+}
+
+func TestSlowTransportGivesAJoinMoreTimeOnce(t *testing.T) {
+	j := dialed()
+	if j.Slow() {
+		t.Error("it has more time although nobody said so")
+	}
+	j.Extend(until.Add(time.Minute))
+	if !j.Until().Equal(until) {
+		t.Error("it has more time although its packets are not slow")
+	}
+	if !j.Slow() || !j.Until().Equal(until.Add(time.Minute)) || !j.Due().Equal(j.Until().Add(LinkWait)) {
+		t.Errorf("it fails at %v, due at %v", j.Until(), j.Due())
+	}
+	if j.Slow() {
+		t.Error("it has more time twice")
+	}
+}
