@@ -151,7 +151,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.leaving.timer.Fire = c.stepLeave
-	c.heal.Healing = overlay.NewHealing(cfg.ID, &c.members, c.rng)
+	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
 	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.floodWait = floodInterval
@@ -162,7 +162,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
 	c.swim = swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)
-	c.overlay.Overlay = overlay.New(now, overlay.Config{Self: cfg.ID, Zone: cfg.Zone, Strategy: cfg.Strategy,
+	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
 		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
 	c.overlay.choice.Fire, c.overlay.measure.Fire = c.rechoose, c.measure
 	c.overlaid(now, nil)

@@ -58,7 +58,7 @@ func (o *Overlay) pursued(c Contacts, id wire.NodeID) bool {
 
 // candidate reports whether a member that is not chosen may be.
 func (o *Overlay) candidate(now time.Time, m *members.Entry) bool {
-	if m.ID == o.cfg.Self || m.Legacy() || !o.selection.Allows(now, m.ID) {
+	if m.ID == o.self || m.Legacy() || !o.selection.Allows(now, m.ID) {
 		return false
 	}
 	return !o.chosen(m.ID) && !o.Avoids(now, m.ID)
@@ -83,7 +83,7 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 		if !o.candidate(now, m) {
 			continue
 		}
-		x := candidate{id: m.ID, key: pairKey(o.cfg.Self, m.ID, 1)}
+		x := candidate{id: m.ID, key: pairKey(o.self, m.ID, 1)}
 		if c.Reachable(now, m.ID) {
 			x.key = -1 / x.key // before all others, in the same order
 		}
@@ -154,7 +154,7 @@ func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
 	return func(yield func(candidate)) {
 		for m := range o.members.Each {
 			if o.candidate(now, m) {
-				key := pairKey(o.cfg.Self, m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
+				key := pairKey(o.self, m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
 				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distance(m)})
 			}
 		}

@@ -28,7 +28,6 @@ const (
 // Healing finds members again after a partition, without the application: every node now and then contacts a dead
 // one, and the seeds at whose addresses there is no live member. Not for concurrent use.
 type Healing struct {
-	self    wire.NodeID
 	members *members.Table
 	rng     *rand.Rand
 
@@ -40,9 +39,9 @@ type Healing struct {
 	reached   quota.Map[netip.AddrPort, wire.NodeID] // who answered at the address of a Join
 }
 
-// NewHealing makes the Healing of the node self.
-func NewHealing(self wire.NodeID, table *members.Table, rng *rand.Rand) *Healing {
-	return &Healing{self: self, members: table, rng: rng, reached: quota.NewMap[netip.AddrPort, wire.NodeID](reachedMax)}
+// NewHealing makes the Healing of the node that the table is of.
+func NewHealing(table *members.Table, rng *rand.Rand) *Healing {
+	return &Healing{members: table, rng: rng, reached: quota.NewMap[netip.AddrPort, wire.NodeID](reachedMax)}
 }
 
 // ContactAt is when Contact is due; zero for never.
@@ -70,7 +69,7 @@ func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok b
 		return addr, false // until the next death
 	}
 	h.MemberDied(now)
-	if lost.Legacy() && !legacy || !h.members.IsLive(h.self) {
+	if lost.Legacy() && !legacy || !h.members.Self().Live() {
 		return addr, false
 	}
 	drawn := h.rng.IntN(h.members.Count()) < dead+contactSpare
@@ -80,7 +79,7 @@ func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok b
 // Seeds returns the addresses that a Join is begun with: some of the seeds at which there is no live member. linked
 // reports whether there is a link with a node at an address.
 func (h *Healing) Seeds(seeds []netip.AddrPort, linked func(netip.AddrPort) bool) []netip.AddrPort {
-	if !h.members.IsLive(h.self) {
+	if !h.members.Self().Live() {
 		return nil
 	}
 	free := slices.DeleteFunc(slices.Clone(seeds), func(a netip.AddrPort) bool { return h.Inhabited(a) || linked(a) })
@@ -128,7 +127,7 @@ func (h *Healing) MemberReturned(now time.Time, m *members.Entry) {
 func (h *Healing) Compare(now time.Time) *members.Entry {
 	h.compareAt, h.returns, h.compared = time.Time{}, 0, now
 	m := h.members.Get(h.returned)
-	if m == nil || !m.Live() || !h.members.IsLive(h.self) {
+	if m == nil || !m.Live() || !h.members.Self().Live() {
 		return nil
 	}
 	return m

@@ -17,7 +17,7 @@ type lost struct {
 
 func newLost(t *testing.T, count int) *lost {
 	n := newNode(t, count)
-	return &lost{NewHealing(testID(0), &n.table, testRand(2)), n}
+	return &lost{NewHealing(&n.table, testRand(2)), n}
 }
 
 func (l *lost) die(i int) *members.Entry {

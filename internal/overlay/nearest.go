@@ -125,7 +125,7 @@ func (o *Overlay) Measure(now time.Time) (drawn *members.Entry) {
 	}
 	for range measureTries {
 		m := o.members.Draw(o.rng)
-		if m.ID == o.cfg.Self || m.Legacy() || o.Avoids(now, m.ID) {
+		if m.ID == o.self || m.Legacy() || o.Avoids(now, m.ID) {
 			continue
 		}
 		if drawn = m; o.zones[m.Zone] == 0 {

@@ -25,7 +25,6 @@ import (
 
 // Config is what an Overlay does not change.
 type Config struct {
-	Self          wire.NodeID
 	Zone          wire.Zone
 	Strategy      Strategy
 	Subscriptions int  // members to subscribe to
@@ -48,6 +47,7 @@ type Overlay struct {
 	cfg     Config
 	rng     *rand.Rand
 	members *members.Table
+	self    wire.NodeID
 	out     []Action // of the input in progress
 
 	links   []*Peer // in the order in which they began
@@ -69,9 +69,9 @@ type Overlay struct {
 	measureAt time.Time                   // when Measure is due; zero for never
 }
 
-// New makes an Overlay without links. table has the node's own entry, under cfg.Self.
+// New makes an Overlay without links, of the node that the table is of.
 func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overlay {
-	o := &Overlay{cfg: cfg, rng: rng, members: table, avoided: make(map[wire.NodeID]avoidance)}
+	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(map[wire.NodeID]avoidance)}
 	o.selection.Used = cfg.AskSelection
 	if cfg.Strategy == Nearest {
 		o.measureAt = now.Add(measureInterval)
@@ -103,4 +103,4 @@ func (o *Overlay) MeasureAt() time.Time { return o.measureAt }
 func (o *Overlay) Distances() uint64 { return o.distances }
 
 // departed reports whether this node has left, and so chooses nobody.
-func (o *Overlay) departed() bool { return !o.members.IsLive(o.cfg.Self) }
+func (o *Overlay) departed() bool { return !o.members.Self().Live() }

@@ -39,6 +39,10 @@ func testAddr(n int) netip.AddrPort {
 
 func testRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
+func testMember(id wire.NodeID, zone wire.Zone, addr int) members.Member {
+	return members.Member{ID: id, Name: id.String(), Addr: testAddr(addr), Zone: zone}
+}
+
 // node is the Overlay of node 0, among members that have no state of their own. It stands for the core: it executes the
 // actions and writes them down.
 type node struct {
@@ -53,12 +57,11 @@ type node struct {
 
 func newNode(t *testing.T, count int, tweak ...func(*Config)) *node {
 	t.Helper()
-	n := &node{t: t, now: start, table: members.NewTable(nil), peers: map[wire.NodeID]*Peer{}, dialing: map[wire.NodeID]bool{}}
-	cfg := Config{Self: testID(0), Zone: testZone(0), Subscriptions: 3}
+	n := &node{t: t, now: start, table: members.NewTable(start, members.Config{Self: testMember(testID(0), testZone(0), 0)}), peers: map[wire.NodeID]*Peer{}, dialing: map[wire.NodeID]bool{}}
+	cfg := Config{Zone: testZone(0), Subscriptions: 3}
 	for _, f := range tweak {
 		f(&cfg)
 	}
-	n.addMember(testID(0), testZone(0))
 	n.Overlay = New(start, cfg, &n.table, testRand(1))
 	for i := 1; i <= count; i++ {
 		n.addMember(testID(i), testZone(i%3))
@@ -69,7 +72,7 @@ func newNode(t *testing.T, count int, tweak ...func(*Config)) *node {
 
 func (n *node) addMember(id wire.NodeID, zone wire.Zone) *members.Entry {
 	m := members.NewEntry(id)
-	m.Name, m.Zone, m.Addr = id.String(), zone, testAddr(n.table.Count())
+	m.Member = testMember(id, zone, n.table.Count())
 	n.table.Add(m)
 	return m
 }

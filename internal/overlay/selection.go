@@ -58,7 +58,7 @@ func (o *Overlay) DrawSelected(now time.Time, preferred bool) (drawn *members.En
 	}
 	n := 0
 	for m := range o.members.Each {
-		if m.ID == o.cfg.Self || m.Legacy() || !o.selection.Allows(now, m.ID) {
+		if m.ID == o.self || m.Legacy() || !o.selection.Allows(now, m.ID) {
 			continue
 		}
 		if n++; o.rng.IntN(n) == 0 {
