@@ -41,16 +41,17 @@ type Core struct {
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
 	keyTimer timer.Timer
 
-	self     *members.Entry
-	swim     *swim.Detector
-	detected outcome.Buffer[swim.Action]
-	members  members.Table
-	sync     comparisons
-	peers    map[wire.NodeID]*peer
-	boxes    map[[16]byte]box // bound sessions by nonce prefix
-	endpoint *endpoint
-	links    []*peer // peers that messages are exchanged with, in the order linked
-	seqs     quota.Map[netip.AddrPort, uint32]
+	self       *members.Entry
+	swim       *swim.Detector
+	detected   outcome.Buffer[swim.Action]
+	members    members.Table
+	membership membership
+	sync       comparisons
+	peers      map[wire.NodeID]*peer
+	boxes      map[[16]byte]box // bound sessions by nonce prefix
+	endpoint   *endpoint
+	links      []*peer // peers that messages are exchanged with, in the order linked
+	seqs       quota.Map[netip.AddrPort, uint32]
 
 	gateway  gateway
 	overlay  overlaying
@@ -61,11 +62,7 @@ type Core struct {
 	heal    healing
 	leaving leaving
 
-	news      []news
-	newsTimer timer.Timer
-	beat      time.Time     // when the heartbeats are due that follow those sent last
-	flushed   time.Time     // when news were last sent
-	floodWait time.Duration // how long after that they wait for company
+	beat time.Time // when the heartbeats are due that follow those sent last
 
 	ids  wire.IDs
 	seen seen.Set
@@ -99,19 +96,17 @@ type Core struct {
 
 	timers      timer.Heap
 	out         outbox.Outbox
-	packet      wire.Packet               // scratch: the datagram being taken in
-	drawn       drawn                     // by it
-	unpacking   bool                      // control that came in pieces is being taken in
-	plain       []byte                    // scratch: one plaintext being built
-	have        wire.Have                 // scratch: announcements being written
-	want        wire.Want                 // scratch: requests being written
-	unsealed    []*peer                   // with a datagram that is open, or announcements that wait
-	batch       [entriesBatch]wire.Member // scratch: entries being taken in
-	entry       wire.Member               // scratch: one entry being written
-	behind      []*members.Entry          // scratch: what the sender of the entries in progress is behind on
-	smallMsg    smallMessage              // scratch: see newSmall
-	arrived     []*assembly               // scratch: large messages that a report confirms
-	tellMsg     smallMessage              // scratch: see tellNow
+	packet      wire.Packet  // scratch: the datagram being taken in
+	drawn       drawn        // by it
+	unpacking   bool         // control that came in pieces is being taken in
+	plain       []byte       // scratch: one plaintext being built
+	have        wire.Have    // scratch: announcements being written
+	want        wire.Want    // scratch: requests being written
+	unsealed    []*peer      // with a datagram that is open, or announcements that wait
+	entry       wire.Member  // scratch: one entry being written
+	smallMsg    smallMessage // scratch: see newSmall
+	arrived     []*assembly  // scratch: large messages that a report confirms
+	tellMsg     smallMessage // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
@@ -154,8 +149,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
 	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
-	c.floodWait = floodInterval
-	c.newsTimer.Fire = c.flushNews
+	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.flushNews
 	c.sync.calm.Fire = c.beatCalm
 	c.sync.comparer = antientropy.New(c.rng)
 	c.sweepTimer.Fire = c.sweepStore

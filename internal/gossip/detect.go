@@ -2,7 +2,6 @@ package gossip
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -72,7 +71,7 @@ func (c *Core) actOnMember(now time.Time, a *swim.Action) {
 	case swim.Refute:
 		c.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", a.State)
 		c.refute(now, a.Incarnation)
-		c.timers.Advance(&c.newsTimer, now)
+		c.timers.Advance(&c.membership.timer, now)
 	default:
 		c.logDetection(now, a)
 	}
@@ -171,34 +170,6 @@ func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
 		return
 	}
 	c.detect(now, c.swim.HandleSelf(c.detected, e, from.detection()))
-}
-
-// refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Other
-// nodes take it as proof that this node heard the accusation, so nothing else may do it.
-func (c *Core) refute(now time.Time, above uint64) {
-	c.members.Refute(now, above)
-	c.selfChanged(now)
-}
-
-// spreadAccusation passes the accusations of m on at once. Other news that waits goes with them.
-func (c *Core) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
-	if !m.Queued {
-		m.Queued = true
-		c.news = append(c.news, news{m: m, from: from, doubt: true})
-	} else if i := slices.IndexFunc(c.news, func(n news) bool { return n.m == m }); c.news[i].from != from {
-		c.news[i].from = nil
-	}
-	c.timers.Advance(&c.newsTimer, now)
-}
-
-// addAccusers writes the accusations of m: all of them, or those that were not passed on yet.
-func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
-	accusers, incarnation := w.c.swim.Accusers(m, all)
-	e := &w.c.entry
-	for _, by := range accusers {
-		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, m.ID, incarnation, by
-		w.append(now, e)
-	}
 }
 
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.

@@ -211,7 +211,7 @@ func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin
 	c.concludeLegacy(now, out)
 	switch m := c.members.Get(e.ID); {
 	case verdict == legacy.Behind:
-		c.behind = append(c.behind, m)
+		c.membership.behind = append(c.membership.behind, m)
 	case verdict == legacy.Gone:
 		c.applyGone(now, e, from, how)
 	case verdict == legacy.Alive && !c.heldForVerdict(now, m, e, from, how):

@@ -1,34 +1,23 @@
 package gossip
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
-)
-
-// floodInterval is how long membership news waits for company: many joins at once share datagrams. While
-// news keeps coming the wait doubles with each flush, up to floodMost: the cost of a mass start lies in
-// the number of datagrams.
-// Deaths and departures do not wait.
-const (
-	floodInterval = 10 * time.Millisecond
-	floodMost     = 160 * time.Millisecond
 )
 
 // entriesBatch is how many entries of a message are taken in together.
 const entriesBatch = 16
 
-// membersOverhead is the bytes of a message of entries beyond them, at most.
-const membersOverhead = 64
-
-// news is a membership entry that waits to be flooded.
-type news struct {
-	m     *members.Entry
-	from  *peer // who told us, and needs no telling; nil when it is our own
-	doubt bool  // nothing but accusations is new
+// membership is what the core holds for the entries that come and go.
+type membership struct {
+	news   members.News
+	timer  timer.Timer               // when the news is sent
+	batch  [entriesBatch]wire.Member // scratch: entries being taken in
+	behind []*members.Entry          // what the sender of the entries in progress is behind on
 }
 
 // origin is how a membership entry reached us.
@@ -42,21 +31,21 @@ const (
 // handleMembers takes in the entries of one Members message.
 func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 	it := wire.IterMembers(data)
-	c.behind = c.behind[:0]
+	c.membership.behind = c.membership.behind[:0]
 	for more := true; more; {
 		n := 0
-		for n < len(c.batch) && more {
-			if more = it.Next(&c.batch[n]); more {
+		for n < len(c.membership.batch) && more {
+			if more = it.Next(&c.membership.batch[n]); more {
 				n++
 			}
 		}
-		c.members.Touch(c.batch[:n])
+		c.members.Touch(c.membership.batch[:n])
 		for i := range n {
-			c.apply(now, &c.batch[i], p, how)
+			c.apply(now, &c.membership.batch[i], p, how)
 		}
 	}
-	if len(c.behind) > 0 {
-		c.sendEntries(now, p, c.behind, antientropy.AnswersMax) // a comparison brings the rest
+	if len(c.membership.behind) > 0 {
+		c.sendEntries(now, p, c.membership.behind, antientropy.AnswersMax) // a comparison brings the rest
 	}
 	if it.Err() != nil {
 		c.drop(DropMalformedBody)
@@ -84,7 +73,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.stats.MembersStale++
 	case members.Behind:
 		c.stats.MembersStale++
-		c.behind = append(c.behind, m)
+		c.membership.behind = append(c.membership.behind, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
 		c.applySuspect(now, m, e, from) // it may know better, or say so itself
@@ -190,7 +179,7 @@ func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how origin) 
 	c.memberRemoved(now, change)
 	if change.Kind != members.Unseen {
 		c.spread(now, change.Member, from, how)
-		c.timers.Advance(&c.newsTimer, now)
+		c.timers.Advance(&c.membership.timer, now)
 	}
 }
 
@@ -229,132 +218,4 @@ func (c *Core) declareDead(now time.Time, m *members.Entry) {
 	c.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
 	c.spread(now, m, nil, flooded)
 	c.flushNews(now)
-}
-
-// renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
-func (c *Core) renewSelf(now time.Time, above uint64) {
-	c.members.Renew(now, above)
-	c.selfChanged(now)
-}
-
-// selfChanged spreads a new incarnation of this node.
-func (c *Core) selfChanged(now time.Time) {
-	c.hs.SetIncarnation(c.self.Incarnation)
-	c.memberChanged(now)
-	c.spread(now, c.self, nil, flooded)
-}
-
-// spread queues an entry for the links.
-func (c *Core) spread(now time.Time, m *members.Entry, from *peer, how origin) {
-	if how != flooded {
-		return
-	}
-	if m.Queued {
-		n := &c.news[slices.IndexFunc(c.news, func(n news) bool { return n.m == m })]
-		n.doubt = false
-		if n.from != from {
-			n.from = nil
-		}
-		return
-	}
-	m.Queued = true
-	c.news = append(c.news, news{m: m, from: from})
-	at := c.flushed.Add(c.floodWait)
-	if at.Before(now) { // a timer in the past would look as if this node were late
-		at = now
-	}
-	c.timers.Advance(&c.newsTimer, at)
-}
-
-// flushNews sends what is queued along all links, a datagram for as many entries as it holds.
-func (c *Core) flushNews(now time.Time) {
-	c.timers.Stop(&c.newsTimer)
-	if len(c.news) == 0 {
-		return
-	}
-	if now.Sub(c.flushed) > 2*c.floodWait {
-		c.floodWait = floodInterval
-	} else {
-		c.floodWait = min(2*c.floodWait, floodMost)
-	}
-	c.flushed = now
-	for _, p := range c.links {
-		c.sendNews(now, p)
-	}
-	for i, n := range c.news {
-		n.m.Queued = false
-		c.swim.PassedOn(n.m)
-		c.news[i] = news{}
-	}
-	c.news = c.news[:0]
-}
-
-func (c *Core) sendNews(now time.Time, p *peer) {
-	w := c.entries(p)
-	for _, n := range c.news {
-		switch {
-		case n.from == p, n.m.ID == p.id && !c.swim.Suspects(n.m):
-		case n.doubt && c.swim.Suspects(n.m):
-			c.stats.MembersForwarded++
-			w.addAccusers(now, n.m, false)
-		default:
-			c.stats.MembersForwarded++
-			w.add(now, n.m)
-		}
-	}
-	w.flush(now)
-}
-
-// entryWriter packs membership entries for one peer into as few datagrams as hold them.
-type entryWriter struct {
-	c     *Core
-	p     *peer
-	begin func(b []byte, id wire.MessageID) wire.MembersWriter
-	mb    wire.MembersWriter
-	limit int
-	open  bool
-	sent  int // datagrams
-}
-
-// entries writes news for p.
-func (c *Core) entries(p *peer) entryWriter {
-	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
-}
-
-// answers writes entries that p or its table asked for.
-func (c *Core) answers(p *peer) entryWriter {
-	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
-}
-
-// add writes what is known of m.
-func (w *entryWriter) add(now time.Time, m *members.Entry) {
-	w.append(now, m.Fill(&w.c.entry))
-	w.addAccusers(now, m, true)
-}
-
-func (w *entryWriter) append(now time.Time, e *wire.Member) {
-	if w.p.legacy { // who does not know what an entry is
-		return
-	}
-	if w.open && w.mb.Append(e, w.limit) {
-		return
-	}
-	if w.open {
-		w.p.packets.Widen(now)
-	}
-	w.flush(now)
-	w.mb = w.begin(w.c.plain[:0], w.c.newID())
-	w.open = true
-	if !w.mb.Append(e, max(w.limit, controlMax)) { // one that no datagram to p holds goes in pieces
-		w.c.drop(DropOversize)
-	}
-}
-
-func (w *entryWriter) flush(now time.Time) {
-	if w.open {
-		w.c.plain = w.mb.End()
-		w.c.sendPlain(now, w.p, w.c.plain)
-		w.open = false
-		w.sent++
-	}
 }

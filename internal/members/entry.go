@@ -37,7 +37,7 @@ type Entry struct {
 	Since     time.Time   // when State was entered
 	Accuser   wire.NodeID // if dead: the node that found the failure
 	place     int32       // index in Table.live; -1 for a tombstone
-	Queued    bool        // waits to be sent along the links
+	queued    bool        // waits in News
 	vacated   bool        // if dead: another node has its address, so its name is not reserved for it
 	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
 }
