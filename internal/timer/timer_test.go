@@ -144,3 +144,55 @@ func BenchmarkAdvanceAndNext(b *testing.B) {
 		h.Next()
 	}
 }
+
+func TestRunNextFiresOneTimer(t *testing.T) {
+	var h Heap
+	now, fired := time.Unix(0, 0), 0
+	a, b := Timer{Fire: func(time.Time) { fired++ }}, Timer{Fire: func(time.Time) { fired++ }}
+	h.Set(&a, now)
+	h.Set(&b, now.Add(time.Second))
+	for _, step := range []struct {
+		at    time.Time
+		want  bool
+		fired int
+	}{{now, true, 1}, {now, false, 1}, {now.Add(time.Minute), true, 2}, {now.Add(time.Minute), false, 2}} {
+		if got := h.RunNext(step.at); got != step.want || fired != step.fired {
+			t.Errorf("at %v: %v, %d fired, want %v, %d", step.at.Sub(now), got, fired, step.want, step.fired)
+		}
+	}
+}
+
+// Two heaps of which one follows the other fire like one heap that has the timers of both.
+func TestHeapThatFollowsAnotherSharesItsOrder(t *testing.T) {
+	var main, other Heap
+	other.Follow(&main)
+	base := time.Unix(0, 0)
+	rng := rand.New(rand.NewPCG(8, 0))
+	var fired, want []int
+	timers := make([]Timer, 300)
+	due := make([]int, len(timers))
+	for i := range timers {
+		timers[i].Fire = func(time.Time) { fired = append(fired, i) }
+		due[i] = rng.IntN(10)
+		h := &main
+		if rng.IntN(2) == 0 {
+			h = &other
+		}
+		h.Set(&timers[i], base.Add(time.Duration(due[i])))
+		want = append(want, i)
+	}
+	slices.SortStableFunc(want, func(i, j int) int { return due[i] - due[j] })
+	end := base.Add(time.Second)
+	for main.Len() > 0 && other.Len() > 0 {
+		if other.IsBefore(&main) {
+			other.RunNext(end)
+		} else {
+			main.RunNext(end)
+		}
+	}
+	main.Run(end)
+	other.Run(end)
+	if !slices.Equal(fired, want) {
+		t.Errorf("fired %v, want %v", fired, want)
+	}
+}
