@@ -2,7 +2,6 @@ package simnet
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 	"unsafe"
 )
@@ -45,19 +44,3 @@ func clockAt(wall time.Time) time.Time {
 	}
 	return t
 }
-
-// SetClockOffset sets a host's wall clock to the network's time plus offset. Its monotonic clock,
-// and so its timers, go on undisturbed. The offset outlives a crash: it belongs to the machine.
-func (n *Network) SetClockOffset(addr netip.AddrPort, offset time.Duration) {
-	n.host(addr).setOffset(n, offset)
-}
-
-// HostNow is the time that the host at addr is given.
-func (n *Network) HostNow(addr netip.AddrPort) time.Time { return n.host(addr).time(n.now) }
-
-func (h *host) setOffset(n *Network, offset time.Duration) {
-	h.clock = clockAt(n.clock.Round(0).Add(offset))
-}
-
-// time is what the host's clocks show at a moment of the network's time.
-func (h *host) time(at int64) time.Time { return h.clock.Add(time.Duration(at)) }

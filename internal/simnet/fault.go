@@ -1,70 +1,69 @@
 package simnet
 
 import (
-	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 )
 
-// Crash takes the Host at an address out of the network. Its timers and what waits in its socket
-// buffer are gone; datagrams on their way to it are lost unless it is back when they arrive.
-func (n *Network) Crash(addr netip.AddrPort) {
-	h := n.host(addr)
-	if h.impl == nil {
-		panic(fmt.Sprintf("simnet: host %q is down already", h.name))
-	}
-	h.impl, h.want, h.busyUntil = nil, never, 0
-	for h.first >= 0 {
-		n.lose(h.dequeue(n), LostInCrash)
-	}
-	n.wakes.set(h, never)
-	n.noteHost(EventCrashed, h)
+// Block lets nothing pass from one set of hosts to another. The opposite direction stays open.
+func (n *Network) Block(from, to []netip.AddrPort) *Block {
+	return n.blocks.add(rule{n.hostSet(from), n.hostSet(to)})
 }
 
-// Restart puts a new Host at an address whose old one has crashed. A pause is over, the clock and
-// the load are as they were.
-func (n *Network) Restart(addr netip.AddrPort, impl Host) {
-	h := n.host(addr)
-	if h.impl != nil {
-		panic(fmt.Sprintf("simnet: host %q is still up", h.name))
+// Partition lets nothing pass between the groups, in either direction. Hosts in none of them reach
+// everyone.
+func (n *Network) Partition(groups ...[]netip.AddrPort) *Block {
+	var rules []rule
+	for i, group := range groups {
+		others := slices.Concat(slices.Concat(groups[:i]...), slices.Concat(groups[i+1:]...))
+		rules = append(rules, rule{n.hostSet(group), n.hostSet(others)})
 	}
+	return n.blocks.add(rules...)
+}
+
+// HealAll ends all blocks.
+func (n *Network) HealAll() { n.blocks.list = nil }
+
+func (n *Network) hostSet(addrs []netip.AddrPort) hostSet {
+	s := make(hostSet, (len(n.hosts)+63)/64)
+	for _, a := range addrs {
+		i := n.host(a).index
+		s[i>>6] |= 1 << (i & 63)
+	}
+	return s
+}
+
+// SetLoad changes how much of the machine the host's loop gets.
+func (n *Network) SetLoad(addr netip.AddrPort, load Load) {
+	h := n.host(addr)
+	h.throttle = load.throttle(scramble(n.seed ^ uint64(h.index)))
+	if h.throttle == nil {
+		h.busyUntil = 0
+	}
+	n.schedule(h)
+}
+
+// Pause stops a host's loop, as a debugger or a full disk does: its clocks go on, datagrams wait in
+// the socket buffer, due timers wait too. What functions passed to Do make it send leaves nevertheless.
+func (n *Network) Pause(addr netip.AddrPort) {
+	h := n.host(addr)
+	h.paused = true
+	n.schedule(h)
+}
+
+// Resume ends a pause. The host then gets what waited, in the order it was due.
+func (n *Network) Resume(addr netip.AddrPort) {
+	h := n.host(addr)
 	h.paused = false
-	n.start(h, impl)
+	n.schedule(h)
 }
 
-func (n *Network) start(h *host, impl Host) {
-	if impl == nil {
-		panic(fmt.Sprintf("simnet: host %q is nil", h.name))
-	}
-	h.impl = impl
-	h.lives++
-	n.noteHost(EventStarted, h)
-	n.settle(h)
+// SetClockOffset sets a host's wall clock to the network's time plus offset. Its monotonic clock,
+// and so its timers, go on undisturbed. The offset outlives a crash: it belongs to the machine.
+func (n *Network) SetClockOffset(addr netip.AddrPort, offset time.Duration) {
+	n.host(addr).setOffset(n.clock, offset)
 }
 
-// Up reports whether a Host runs at an address.
-func (n *Network) Up(addr netip.AddrPort) bool { return n.host(addr).impl != nil }
-
-// Alias gives the host at addr a further address, with the same port if it is to send from it.
-func (n *Network) Alias(addr, further netip.AddrPort) { n.occupy(further, n.host(addr)) }
-
-// Rebind moves the host at an address to another one, as a NAT or a change of network does: what it
-// sends comes from the new one, what goes to the old one is lost. The Host is not told.
-func (n *Network) Rebind(addr, to netip.AddrPort) {
-	h := n.host(addr)
-	moved := n.occupy(to, h)
-	old := n.byAddr[unmap(addr)]
-	if moved == old {
-		return
-	}
-	n.places[old].host, n.places[old].ref = nil, nobody
-	if h.place == old {
-		h.place = moved
-	}
-}
-
-func (n *Network) noteHost(kind EventKind, h *host) {
-	n.note(kind, LostNone, nobody, h.hostRef, 0)
-	if n.trace.hook != nil {
-		n.show(kind, LostNone, netip.AddrPort{}, n.places[h.place].addr, nil)
-	}
-}
+// HostNow is the time that the host at addr is given.
+func (n *Network) HostNow(addr netip.AddrPort) time.Time { return n.host(addr).time(n.now) }

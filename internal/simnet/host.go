@@ -8,13 +8,38 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A hostRef is what most of the network needs to know of a host, and so need not fetch the host for.
-type hostRef struct {
-	index int32 // into Network.hosts; -1: nobody
-	zone  int32 // into zones.names
+// A Host is what the network drives, shaped like the core: inputs with the time, then Drain, then
+// NextTimeout. The network calls Drain and NextTimeout after each input.
+type Host interface {
+	// HandleDatagram takes one datagram. b is the host's to overwrite until it returns; after that
+	// the network fills it with rubbish and uses it again.
+	HandleDatagram(now time.Time, from wire.Path, b []byte)
+	// HandleTimeout does what is due. After it NextTimeout must be zero or later than now.
+	HandleTimeout(now time.Time)
+	// NextTimeout is when HandleTimeout wants to be called; zero: not at all. A time at or before
+	// now means at once.
+	NextTimeout() time.Time
+	// Drain hands over the datagrams waiting to be sent. send copies b.
+	Drain(now time.Time, send func(to wire.Path, b []byte))
 }
 
-var nobody = hostRef{-1, -1}
+// HostConfig places a host in the network.
+type HostConfig struct {
+	Addr netip.AddrPort
+	Name string // for panics; default Addr
+	Zone string
+
+	// Uplink is what the host can send in sum, on top of each link's own rate; zero: no limit.
+	Uplink Rate
+	// UplinkQueue is the bytes that wait for the uplink before further ones are dropped; zero: no limit.
+	UplinkQueue int
+	// SocketBuffer is the bytes that wait for a slow or paused host; zero: 4 MiB.
+	SocketBuffer int
+	// Load is how much of the machine the host's loop gets.
+	Load Load
+	// ClockOffset is the host's wall clock less the network's.
+	ClockOffset time.Duration
+}
 
 // A host is a machine: an address, clocks, and a Host that runs on it unless it has crashed. What
 // every datagram touches comes first, to lie in few cache lines.
@@ -48,7 +73,8 @@ type host struct {
 // spinLimit is how many timeouts in a virtual millisecond are taken for a host that cannot stop.
 const spinLimit = 20_000
 
-func newHost(index int32, n *Network, cfg HostConfig) *host {
+// newHost makes a host that is down. clock is the network's time at its start, seed the network's.
+func newHost(ref hostRef, seed uint64, clock time.Time, cfg HostConfig) *host {
 	if cfg.Name == "" {
 		cfg.Name = cfg.Addr.String()
 	}
@@ -59,9 +85,9 @@ func newHost(index int32, n *Network, cfg HostConfig) *host {
 		panic(fmt.Sprintf("simnet: host %q: negative limit", cfg.Name))
 	}
 	h := &host{
-		hostRef:  hostRef{index, n.zones.index(cfg.Zone)},
+		hostRef:  ref,
 		name:     cfg.Name,
-		throttle: cfg.Load.throttle(scramble(n.seed ^ uint64(index))),
+		throttle: cfg.Load.throttle(scramble(seed ^ uint64(ref.index))),
 		capacity: cfg.SocketBuffer,
 		want:     never,
 		slot:     -1,
@@ -69,155 +95,60 @@ func newHost(index int32, n *Network, cfg HostConfig) *host {
 		last:     -1,
 	}
 	h.uplink.set(cfg.Uplink, cfg.UplinkQueue)
-	h.setOffset(n, cfg.ClockOffset)
+	h.setOffset(clock, cfg.ClockOffset)
 	return h
 }
 
-// arrive brings a packet to a host's socket.
-func (n *Network) arrive(i, place int32) {
-	p := &n.packets.all[i]
-	h := n.places[place].host
-	switch {
-	case h == nil || h.impl == nil:
-		n.lose(i, LostNoHost)
-	case h.throttle == nil && !h.paused && h.first < 0:
-		n.deliver(h, i)
-	case h.waiting+len(p.buf) > h.capacity:
-		n.lose(i, LostAtSocket)
-	default:
-		h.enqueue(n, i)
-		n.schedule(h)
-	}
+// setOffset sets the wall clock to that of the network plus offset. network is the network's time at its start.
+func (h *host) setOffset(network time.Time, offset time.Duration) {
+	h.clock = clockAt(network.Round(0).Add(offset))
 }
 
-func (h *host) enqueue(n *Network, i int32) {
-	p := &n.packets.all[i]
-	p.at, p.next = n.now, -1
+// time is what the host's clocks show at a moment of the network's time.
+func (h *host) time(at int64) time.Time { return h.clock.Add(time.Duration(at)) }
+
+func (h *host) enqueue(all []packet, now int64, i int32) {
+	p := &all[i]
+	p.at, p.next = now, -1
 	if h.first < 0 {
 		h.first = i
 	} else {
-		n.packets.all[h.last].next = i
+		all[h.last].next = i
 	}
 	h.last = i
 	h.waiting += len(p.buf)
 }
 
-func (h *host) dequeue(n *Network) int32 {
+func (h *host) dequeue(all []packet) int32 {
 	i := h.first
-	p := &n.packets.all[i]
+	p := &all[i]
 	h.first = p.next
 	h.waiting -= len(p.buf)
 	return i
 }
 
-// deliver hands a packet to the Host.
-func (n *Network) deliver(h *host, i int32) {
-	p := n.packets.all[i] // a copy: the Host may send, and so move the packets
-	n.note(EventDelivered, LostNone, p.from, h.hostRef, p.sum)
-	local := n.places[p.place].addr
-	if n.trace.hook != nil {
-		n.show(EventDelivered, LostNone, p.source, local, p.buf)
-	}
-	size := uint64(len(p.buf))
-	t := n.traffic(p.from, h.hostRef)
-	t.Delivered++
-	t.DeliveredBytes += size
-	h.traffic.Received++
-	h.traffic.ReceivedBytes += size
-
-	b := p.buf[:len(p.buf):len(p.buf)]
-	h.impl.HandleDatagram(h.time(n.now), wire.Path{Remote: p.source, Local: local.Addr()}, b)
-	spoil(b)
-	n.packets.remove(i)
-	n.settle(h)
-}
-
-// timeout calls HandleTimeout and holds the Host to its contract.
-func (n *Network) timeout(h *host) {
-	n.note(EventTimeout, LostNone, nobody, h.hostRef, 0)
-	if n.trace.hook != nil {
-		n.show(EventTimeout, LostNone, netip.AddrPort{}, n.places[h.place].addr, nil)
-	}
-	h.traffic.Timeouts++
-	h.countSpin(n)
-	life := h.lives
-	h.impl.HandleTimeout(h.time(n.now))
-	n.settle(h)
-	if h.lives == life && h.impl != nil && h.want <= n.now {
-		panic(fmt.Sprintf("simnet: host %q (seed %d, %v after the start): NextTimeout is %v after HandleTimeout, which is not later than now",
-			h.name, n.seed, n.Elapsed(), time.Duration(h.want)))
-	}
-}
-
-// countSpin finds a Host whose timeouts are later than now, but never by much.
-func (h *host) countSpin(n *Network) {
-	if ms := n.now / int64(time.Millisecond); ms != h.spinFrom {
-		h.spinFrom, h.spins = ms, 0
-	}
-	if h.spins++; h.spins > spinLimit {
-		panic(fmt.Sprintf("simnet: host %q (seed %d, %v after the start): more than %d timeouts in a millisecond",
-			h.name, n.seed, n.Elapsed(), spinLimit))
-	}
-}
-
-// settle takes what a Host wants to send after an input, and when it wants to run again.
-func (n *Network) settle(h *host) {
-	if h.impl == nil {
-		return // it crashed itself
-	}
-	outer := n.current
-	n.current = h
-	h.impl.Drain(h.time(n.now), n.send)
-	n.current = outer
-	if h.impl == nil {
-		return
-	}
-	h.want = never
-	if t := h.impl.NextTimeout(); !t.IsZero() {
-		h.want = int64(t.Sub(h.clock))
-	}
-	n.schedule(h)
-}
-
 // ready is when the host can take its next input, be it now or in the past.
-func (h *host) ready(n *Network) int64 {
+func (h *host) ready(all []packet, now int64) int64 {
 	at := h.want
 	if h.first >= 0 {
-		at = min(at, n.packets.all[h.first].at)
+		at = min(at, all[h.first].at)
 	}
 	if at == never || h.paused {
 		return never
 	}
 	if h.throttle != nil {
-		at = h.throttle.runs(max(at, h.busyUntil, n.now))
+		at = h.throttle.runs(max(at, h.busyUntil, now))
 	}
-	return max(at, n.now)
+	return max(at, now)
 }
 
-// schedule sees to it that the host is woken in time. One that is woken too early does no
-// harm, so a timeout that moves away, as most do, costs nothing.
-func (n *Network) schedule(h *host) {
-	if at := h.ready(n); at != never && (h.slot < 0 || at < h.wakeAt) {
-		n.wakes.set(h, at)
+// countSpin finds a Host whose timeouts are later than now, but never by much.
+func (h *host) countSpin(now int64, seed uint64) {
+	if ms := now / int64(time.Millisecond); ms != h.spinFrom {
+		h.spinFrom, h.spins = ms, 0
 	}
-}
-
-// wake lets the first host of the heap take its next input, if it can now. It reports whether it
-// could.
-func (n *Network) wake() bool {
-	h := n.wakes.heap[0]
-	if at := h.ready(n); at > n.now {
-		n.wakes.set(h, at)
-		return false
+	if h.spins++; h.spins > spinLimit {
+		panic(fmt.Sprintf("simnet: host %q (seed %d, %v after the start): more than %d timeouts in a millisecond",
+			h.name, seed, time.Duration(now), spinLimit))
 	}
-	n.wakes.remove(h)
-	if h.throttle != nil {
-		h.busyUntil = h.throttle.done(n.now)
-	}
-	if h.first >= 0 && (h.want > n.now || n.packets.all[h.first].at <= h.want) {
-		n.deliver(h, h.dequeue(n))
-	} else {
-		n.timeout(h)
-	}
-	return true
 }

@@ -2,7 +2,6 @@ package simnet
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 )
 
@@ -69,29 +68,4 @@ func (t *throttle) done(at int64) int64 {
 		at = t.runs(at)
 	}
 	return at + cost
-}
-
-// SetLoad changes how much of the machine the host's loop gets.
-func (n *Network) SetLoad(addr netip.AddrPort, load Load) {
-	h := n.host(addr)
-	h.throttle = load.throttle(scramble(n.seed ^ uint64(h.index)))
-	if h.throttle == nil {
-		h.busyUntil = 0
-	}
-	n.schedule(h)
-}
-
-// Pause stops a host's loop, as a debugger or a full disk does: its clocks go on, datagrams wait in
-// the socket buffer, due timers wait too. What functions passed to Do make it send leaves nevertheless.
-func (n *Network) Pause(addr netip.AddrPort) {
-	h := n.host(addr)
-	h.paused = true
-	n.schedule(h)
-}
-
-// Resume ends a pause. The host then gets what waited, in the order it was due.
-func (n *Network) Resume(addr netip.AddrPort) {
-	h := n.host(addr)
-	h.paused = false
-	n.schedule(h)
 }

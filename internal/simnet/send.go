@@ -45,7 +45,7 @@ func (n *Network) transmit(sender *host, source, remote netip.AddrPort, b []byte
 		sender.traffic.Sent++
 		sender.traffic.SentBytes += uint64(len(b))
 	}
-	t := n.traffic(p.from, to)
+	t := n.links.traffic(p.from, to)
 	t.Sent++
 	t.SentBytes += uint64(len(b))
 	p.sum = crc32.Update(uint32(source.Port()), castagnoli, b)
@@ -58,7 +58,7 @@ func (n *Network) transmit(sender *host, source, remote netip.AddrPort, b []byte
 	var c *Link
 	var l *link
 	if to != nobody {
-		c, l = n.conditions(p.from, to)
+		c, l = n.links.conditions(p.from, to)
 		at, cause = n.admit(sender, to, c, l, at, len(b))
 	}
 	if cause != LostNone {
@@ -83,7 +83,7 @@ func (n *Network) admit(sender *host, to hostRef, c *Link, l *link, at int64, si
 	}
 	ok := true
 	if sender != nil && sender.hostRef != to {
-		if len(n.blocks) > 0 && n.blocked(sender.hostRef, to) {
+		if n.blocks.blocked(sender.hostRef, to) {
 			return 0, LostToBlock
 		}
 		if at, ok = sender.uplink.pass(at, size); !ok {
@@ -109,7 +109,7 @@ func (n *Network) admit(sender *host, to hostRef, c *Link, l *link, at int64, si
 
 // arrival draws when a datagram that sets out at a moment arrives.
 func (n *Network) arrival(from, to hostRef, c *Link, l *link, t *Traffic, at int64) int64 {
-	at += n.latency(c.Latency, from, to) + c.Jitter.draw(n.rng)
+	at += n.links.latency(c.Latency, from, to) + c.Jitter.draw(n.rng)
 	if c.Reorder > 0 && n.rng.Float64() < c.Reorder {
 		t.Reordered++
 		return at + c.ReorderDelay.draw(n.rng)
@@ -130,7 +130,7 @@ func (n *Network) launch(p *packet, b []byte, at int64) {
 func (n *Network) lose(i int32, cause Cause) {
 	p := &n.packets.all[i]
 	place := &n.places[p.place]
-	n.traffic(p.from, place.ref).Lost[cause]++
+	n.links.traffic(p.from, place.ref).Lost[cause]++
 	n.note(EventLost, cause, p.from, place.ref, p.sum)
 	if n.trace.hook != nil {
 		n.show(EventLost, cause, p.source, place.addr, p.buf)

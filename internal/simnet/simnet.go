@@ -9,32 +9,20 @@
 //
 // The package is a tool for tests and for capacity planning: wrong use panics, with the name of
 // the host concerned.
+//
+// To read it: simnet.go has the Network; host.go is a machine, and deliver.go what reaches it; send.go is the way of a
+// datagram, over links.go (conditions and state of each way) and zone.go; run.go and the heaps queue.go and wake.go let
+// time pass. The rest of the API is in life.go, conditions.go, fault.go and stats.go.
 package simnet
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// A Host is what the network drives, shaped like the core: inputs with the time, then Drain, then
-// NextTimeout. The network calls Drain and NextTimeout after each input.
-type Host interface {
-	// HandleDatagram takes one datagram. b is the host's to overwrite until it returns; after that
-	// the network fills it with rubbish and uses it again.
-	HandleDatagram(now time.Time, from wire.Path, b []byte)
-	// HandleTimeout does what is due. After it NextTimeout must be zero or later than now.
-	HandleTimeout(now time.Time)
-	// NextTimeout is when HandleTimeout wants to be called; zero: not at all. A time at or before
-	// now means at once.
-	NextTimeout() time.Time
-	// Drain hands over the datagrams waiting to be sent. send copies b.
-	Drain(now time.Time, send func(to wire.Path, b []byte))
-}
 
 // Config is what a network starts with.
 type Config struct {
@@ -44,27 +32,6 @@ type Config struct {
 	Trace func(Event) // called with every event unless nil
 }
 
-// HostConfig places a host in the network.
-type HostConfig struct {
-	Addr netip.AddrPort
-	Name string // for panics; default Addr
-	Zone string
-
-	// Uplink is what the host can send in sum, on top of each link's own rate; zero: no limit.
-	Uplink Rate
-	// UplinkQueue is the bytes that wait for the uplink before further ones are dropped; zero: no limit.
-	UplinkQueue int
-	// SocketBuffer is the bytes that wait for a slow or paused host; zero: 4 MiB.
-	SocketBuffer int
-	// Load is how much of the machine the host's loop gets.
-	Load Load
-	// ClockOffset is the host's wall clock less the network's.
-	ClockOffset time.Duration
-}
-
-// never is a point in virtual time that is not reached.
-const never = math.MaxInt64
-
 // A Network is a set of hosts and the links between them. Times inside are nanoseconds since start.
 type Network struct {
 	seed  uint64
@@ -72,10 +39,8 @@ type Network struct {
 	clock time.Time // network time at start, with a monotonic reading of zero
 	stop  bool
 
-	pcg      rand.PCG
-	rng      *rand.Rand // draws from pcg
-	pairPCG  rand.PCG   // seeded anew for each draw that belongs to a pair of hosts
-	pairRand *rand.Rand
+	pcg rand.PCG
+	rng *rand.Rand // draws from pcg
 
 	queue   queue // datagrams on their way, and actions
 	wakes   wakes // hosts by when they next run by themselves
@@ -85,18 +50,13 @@ type Network struct {
 	hosts  []*host
 	places []place                  // every address there ever was
 	byAddr map[netip.AddrPort]int32 // index into places
-	zones  zones
-	links  map[uint64]*link // state of directed pairs that have some, by linkKey
-
-	linkList []*link // the same, in the order they came to be
-	special  int     // links with conditions of their own
-	blocks   []*Block
+	links  *links
+	blocks blocks
 
 	current *host // whose datagrams send takes
 	send    func(to wire.Path, b []byte)
 
 	trace trace
-	stray Traffic // datagrams that belong to no pair of zones
 }
 
 // A place is an address and who has it.
@@ -116,13 +76,11 @@ func New(cfg Config) *Network {
 		seed:   cfg.Seed,
 		clock:  clockAt(cfg.Start),
 		byAddr: make(map[netip.AddrPort]int32),
-		links:  make(map[uint64]*link),
 		trace:  trace{hook: cfg.Trace},
 	}
-	n.zones.fallback = cfg.Link
 	n.pcg.Seed(scramble(cfg.Seed), scramble(cfg.Seed+1))
 	n.rng = rand.New(&n.pcg)
-	n.pairRand = rand.New(&n.pairPCG)
+	n.links = newLinks(cfg.Seed, n.rng, cfg.Link)
 	n.send = n.sendCurrent
 	return n
 }
@@ -143,26 +101,28 @@ func (n *Network) Reader(stream uint64) *rand.ChaCha8 {
 	return rand.NewChaCha8(seed)
 }
 
-// scramble is splitmix64's finalizer: near seeds give unrelated values.
-func scramble(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
 // Now is the network's time, which every wall clock shows that has no offset.
 func (n *Network) Now() time.Time { return n.clock.Add(time.Duration(n.now)) }
 
 // Elapsed is the virtual time since the start.
 func (n *Network) Elapsed() time.Duration { return time.Duration(n.now) }
 
-// Add places a host in the network. The host may have datagrams to send and a timeout already.
-func (n *Network) Add(cfg HostConfig, impl Host) {
-	h := newHost(int32(len(n.hosts)), n, cfg)
-	n.hosts = append(n.hosts, h)
-	h.place = n.occupy(cfg.Addr, h)
-	n.start(h, impl)
+// TraceHash covers every event so far: its time, kind, cause, hosts and a checksum of its bytes. Two
+// runs with the same hash went the same way. It may differ between processor architectures,
+// whose floating-point functions round differently.
+func (n *Network) TraceHash() uint64 { return n.trace.hash }
+
+// Events is the number of events so far.
+func (n *Network) Events() uint64 { return n.trace.events }
+
+// note enters an event in the trace.
+func (n *Network) note(kind EventKind, cause Cause, from, to hostRef, sum uint32) {
+	n.trace.note(n.now, kind, cause, from, to, sum)
+}
+
+// show hands an event to the hook, which the caller has found to be there.
+func (n *Network) show(kind EventKind, cause Cause, from, to netip.AddrPort, b []byte) {
+	n.trace.hook(Event{At: n.Now(), Kind: kind, Cause: cause, From: from, To: to, Data: b})
 }
 
 // occupy gives an address to a host and returns its place.
@@ -183,14 +143,6 @@ func (n *Network) occupy(addr netip.AddrPort, h *host) int32 {
 		panic(fmt.Sprintf("simnet: hosts %q and %q share the address %v", p.host.name, h.name, addr))
 	}
 	return i
-}
-
-// unmap turns an IPv4 address in its IPv6 form into the IPv4 address, as a socket would.
-func unmap(a netip.AddrPort) netip.AddrPort {
-	if a.Addr().Is4In6() {
-		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-	}
-	return a
 }
 
 // host returns the host at an address, up or down.
@@ -216,7 +168,7 @@ func (n *Network) Hosts() []netip.AddrPort {
 func (n *Network) ZoneHosts(zone string) []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, h := range n.hosts {
-		if n.zones.names[h.zone] == zone {
+		if n.links.zones.names[h.zone] == zone {
 			addrs = append(addrs, n.places[h.place].addr)
 		}
 	}

@@ -39,14 +39,6 @@ type trace struct {
 	hook   func(Event)
 }
 
-// TraceHash covers every event so far: its time, kind, cause, hosts and a checksum of its bytes. Two
-// runs with the same hash went the same way. It may differ between processor architectures,
-// whose floating-point functions round differently.
-func (n *Network) TraceHash() uint64 { return n.trace.hash }
-
-// Events is the number of events so far.
-func (n *Network) Events() uint64 { return n.trace.events }
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (t *trace) mix(x uint64) {
@@ -55,15 +47,9 @@ func (t *trace) mix(x uint64) {
 }
 
 // note enters an event.
-func (n *Network) note(kind EventKind, cause Cause, from, to hostRef, sum uint32) {
-	t := &n.trace
+func (t *trace) note(now int64, kind EventKind, cause Cause, from, to hostRef, sum uint32) {
 	t.events++
-	t.mix(uint64(n.now))
+	t.mix(uint64(now))
 	t.mix(uint64(kind)<<56 | uint64(cause)<<48 | uint64(sum))
 	t.mix(uint64(uint32(from.index))<<32 | uint64(uint32(to.index)))
-}
-
-// show hands an event to the hook, which the caller has found to be there.
-func (n *Network) show(kind EventKind, cause Cause, from, to netip.AddrPort, b []byte) {
-	n.trace.hook(Event{At: n.Now(), Kind: kind, Cause: cause, From: from, To: to, Data: b})
 }

@@ -1,9 +1,7 @@
 package simnet
 
 import (
-	"fmt"
 	"slices"
-	"time"
 )
 
 // zones is the matrix of conditions and counters from zone to zone.
@@ -63,41 +61,6 @@ func (z *zones) inherit() {
 	for i := range z.pairs {
 		if p := &z.pairs[i]; !p.own {
 			p.cond = z.fallback
-		}
-	}
-}
-
-// SetZoneLink sets the conditions from the hosts of one zone to those of another, in this direction.
-// Both may be the same zone.
-func (n *Network) SetZoneLink(from, to string, cond Link) {
-	cond.check()
-	p := n.zones.pairNamed(from, to)
-	p.cond, p.own = cond, true
-}
-
-// ZoneLink returns the conditions from one zone to another.
-func (n *Network) ZoneLink(from, to string) Link {
-	if p := n.zones.find(from, to); p != nil {
-		return p.cond
-	}
-	return n.zones.fallback
-}
-
-// SetLatencies sets the latency from each zone to each other to a constant, latencies[from][to], with
-// an exponential jitter of the given share of it as mean. All else is as in the default link.
-func (n *Network) SetLatencies(names []string, latencies [][]time.Duration, jitter float64) {
-	if len(latencies) != len(names) {
-		panic(fmt.Sprintf("simnet: %d rows of latencies for %d zones", len(latencies), len(names)))
-	}
-	for i, from := range names {
-		if len(latencies[i]) != len(names) {
-			panic(fmt.Sprintf("simnet: %d latencies from %q for %d zones", len(latencies[i]), from, len(names)))
-		}
-		for j, to := range names {
-			cond := n.zones.fallback
-			cond.Latency = Constant(latencies[i][j])
-			cond.Jitter = Exponential(time.Duration(float64(latencies[i][j])*jitter), 0)
-			n.SetZoneLink(from, to, cond)
 		}
 	}
 }
