@@ -2,14 +2,13 @@
 // other nodes. All peers that a message is sent to read from the same bytes.
 //
 // A Store owns the memory. It has a bound, allocates only what has arrived, and forgets what is needed least when it is
-// full. A Store sends nothing, and knows peers by their ids only; which of them are linked, it is told.
+// full. A Store sends nothing and knows no peers: Spread tells it who still wants a message.
 //
 // To read it: assembly.go has one message, incoming.go bounds what one peer may begin, store.go has the Store, and need.go
 // what it forgets first.
 package assembly
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/rangeset"
@@ -32,7 +31,6 @@ type Assembly struct {
 	Direct   bool   // for one node alone; Store.Get does not find it
 	Have     rangeset.Set
 	Began    time.Time // when the first byte came
-	Came     time.Time // when bytes last came
 	Progress time.Time // when bytes last came, or were last sent
 
 	Pending   int      // transfers that it is needed for, and whoever else needs it
@@ -41,18 +39,17 @@ type Assembly struct {
 	Ours      bool     // a broadcast of this node
 	Kept      bool     // somebody waits for its acknowledgement: it is not forgotten before that
 	Use       wire.Use // of a direct message of this node
-	Sources   []Source // who has sent pieces, in the order of their first ones
+	Spread    Spread   // what dissemination knows of it; nil if nobody can request it
 
-	chunks    [][]byte // allocated when their first byte arrives; nil once the message was forgotten
-	bytes     int      // of the chunks there are
-	announced []wire.NodeID
-	supplied  []wire.NodeID
+	chunks [][]byte // allocated when their first byte arrives; nil once the message was forgotten
+	bytes  int      // of the chunks there are
 }
 
-// A Source is a peer that has sent a piece of a message.
-type Source struct {
-	Peer wire.NodeID
-	At   time.Time // when the first one came
+// Spread is what dissemination knows of a broadcast. Its methods change nothing, except Release.
+type Spread interface {
+	Awaited() bool // a neighbor may still request the message
+	Owned() bool   // a neighbor has shown that it has the message, or receives it from another node
+	Release()      // the store has forgotten the message
 }
 
 // Complete reports whether all bytes have arrived.
@@ -82,41 +79,8 @@ func (a *Assembly) Copy() []byte {
 	return b
 }
 
-// Announced notes that the message was announced to a neighbor, which may request it.
-func (a *Assembly) Announced(neighbor wire.NodeID) {
-	if !slices.Contains(a.announced, neighbor) {
-		a.announced = append(a.announced, neighbor)
-	}
-}
+// requestable reports whether a neighbor may still request the message.
+func (a *Assembly) requestable() bool { return a.Spread != nil && a.Spread.Awaited() }
 
-// Supplied notes that a neighbor has the message, or receives it from another node.
-func (a *Assembly) Supplied(neighbor wire.NodeID) {
-	if !slices.Contains(a.supplied, neighbor) {
-		a.supplied = append(a.supplied, neighbor)
-	}
-}
-
-// Elsewhere reports whether a neighbor has the message, or receives it from another node.
-func (a *Assembly) Elsewhere() bool { return len(a.supplied) > 0 }
-
-// requestable reports whether a neighbor may still request the message: it was announced to the neighbor, which would
-// announce it in turn, and has not shown that it has it.
-func (a *Assembly) requestable() bool {
-	return slices.ContainsFunc(a.announced, a.lacks)
-}
-
-// lacks reports whether nothing shows that a neighbor has the message.
-func (a *Assembly) lacks(neighbor wire.NodeID) bool { return !slices.Contains(a.supplied, neighbor) }
-
-// expected is requestable for the neighbors that heard accepts.
-func (a *Assembly) expected(heard func(wire.NodeID) bool) bool {
-	return slices.ContainsFunc(a.announced, func(n wire.NodeID) bool { return a.lacks(n) && heard(n) })
-}
-
-// From notes that a peer has sent a piece. It reports whether that was the peer's first.
-func (a *Assembly) From(peer wire.NodeID, now time.Time) (first bool) {
-	if first = !slices.ContainsFunc(a.Sources, func(s Source) bool { return s.Peer == peer }); first {
-		a.Sources = append(a.Sources, Source{peer, now})
-	}
-	return first
-}
+// elsewhere reports whether another node has the message.
+func (a *Assembly) elsewhere() bool { return a.Spread != nil && a.Spread.Owned() }

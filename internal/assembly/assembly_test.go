@@ -17,7 +17,12 @@ func id(n int) (id wire.MessageID) {
 	return id
 }
 
-func peer(n byte) wire.NodeID { return wire.NodeID{n} }
+// spread is what dissemination knows of a message.
+type spread struct{ awaited, owned, released bool }
+
+func (s *spread) Awaited() bool { return s.awaited }
+func (s *spread) Owned() bool   { return s.owned }
+func (s *spread) Release()      { s.released = true }
 
 // content is n bytes that differ from each other.
 func content(n int) []byte {
@@ -142,28 +147,19 @@ func TestDirectMessagesAreNotFoundById(t *testing.T) {
 func TestForgottenMessageTakesNothing(t *testing.T) {
 	var s Store
 	a := add(t, &s, begin, 1, 1000)
-	a.Announced(peer(1))
+	known := &spread{}
+	a.Spread = known
 	s.Remove(a)
 	s.Remove(a) // again: nothing happens
 	wantForgotten(t, "a removed message", a, true)
+	if !known.released {
+		t.Error("dissemination does not know")
+	}
 	if s.Len() != 0 || s.Size() != 0 || s.Get(a.ID) != nil {
 		t.Errorf("%d messages of %d bytes are left", s.Len(), s.Size())
 	}
 	if _, ok := s.Write(begin, a, 0, []byte{1}); ok {
 		t.Error("bytes were written to it")
-	}
-}
-
-func TestSourcesAreInTheOrderOfTheirFirstPieces(t *testing.T) {
-	var a Assembly
-	for i, p := range []byte{2, 1, 2, 3, 1} {
-		first := a.From(peer(p), begin.Add(time.Duration(i)))
-		if want := i < 2 || i == 3; first != want {
-			t.Errorf("piece %d: first is %v", i, first)
-		}
-	}
-	if len(a.Sources) != 3 || a.Sources[0].Peer != peer(2) || a.Sources[2].At != begin.Add(3) {
-		t.Errorf("sources %v", a.Sources)
 	}
 }
 

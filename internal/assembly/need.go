@@ -3,14 +3,12 @@ package assembly
 import (
 	"slices"
 	"time"
-
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 const (
 	incompleteAge   = 30 * time.Second       // a message without progress for so long is given up
 	completeAge     = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
-	announcedAge    = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
+	AnnouncedAge    = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
 	requestedWithin = 500 * time.Millisecond // after a message was last sent on, a node that knows of it by name may still request it
 )
 
@@ -47,7 +45,7 @@ func (a *Assembly) need(now time.Time) int {
 		return needNobody
 	case idle:
 		return needAnnounced
-	case a.Ours && !a.Elsewhere():
+	case a.Ours && !a.elsewhere():
 		return needOnly
 	case a.Complete() || stalled:
 		return needTransferred
@@ -67,15 +65,14 @@ func (s *Store) makePlace() bool {
 }
 
 // Crowded reports whether half of the room is taken by messages that others may still want: those that are not complete,
-// not sent to all, or were sent just now. heard reports whether a neighbor was heard lately: messages are not held back
-// for one that is silent.
-func (s *Store) Crowded(now time.Time, heard func(neighbor wire.NodeID) bool) bool {
+// not sent to all, or were sent just now. expected reports whether a neighbor that is heard may still request a message.
+func (s *Store) Crowded(now time.Time, expected func(*Assembly) bool) bool {
 	if s.size < StoreMax/2 {
 		return false
 	}
 	size := 0
 	for _, a := range s.all {
-		if a.wanted(now, heard) {
+		if a.wanted(now, expected) {
 			size += a.bytes
 		}
 	}
@@ -83,7 +80,7 @@ func (s *Store) Crowded(now time.Time, heard func(neighbor wire.NodeID) bool) bo
 }
 
 // wanted reports whether others may still want the message.
-func (a *Assembly) wanted(now time.Time, heard func(wire.NodeID) bool) bool {
+func (a *Assembly) wanted(now time.Time, expected func(*Assembly) bool) bool {
 	idle := now.Sub(a.Progress)
 	switch {
 	case !a.Complete(), a.Pending > 0, idle < requestedWithin:
@@ -91,7 +88,7 @@ func (a *Assembly) wanted(now time.Time, heard func(wire.NodeID) bool) bool {
 	case idle >= completeAge:
 		return false
 	}
-	return a.expected(heard)
+	return expected(a)
 }
 
 // Sweep gives up what made no progress for long, and forgets what nobody needs any more. promised reports whether a link
@@ -119,7 +116,7 @@ func (a *Assembly) served(now time.Time) bool {
 	if !a.Complete() || a.Pending > 0 || idle <= completeAge {
 		return false
 	}
-	return idle > announcedAge || !a.requestable()
+	return idle > AnnouncedAge || !a.requestable()
 }
 
 // stalled reports whether an incomplete message has made no progress for so long that it is given up.
@@ -128,5 +125,5 @@ func (a *Assembly) stalled(now time.Time, promised func(*Assembly) bool) bool {
 	if a.Complete() || a.Kept || idle <= incompleteAge {
 		return false
 	}
-	return idle > announcedAge || a.Direct || !promised(a)
+	return idle > AnnouncedAge || a.Direct || !promised(a)
 }

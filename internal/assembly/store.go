@@ -81,7 +81,7 @@ func (s *Store) Write(now time.Time, a *Assembly, offset uint32, b []byte) (fres
 		b = b[n:]
 		at += uint32(n)
 	}
-	a.Progress, a.Came = now, now
+	a.Progress = now
 	return a.Have.Add(offset, end), true
 }
 
@@ -112,13 +112,9 @@ func (s *Store) release(a *Assembly) {
 		delete(s.byID, a.ID)
 	}
 	s.size -= a.bytes
-	a.chunks, a.Have, a.bytes, a.Sources, a.announced, a.supplied = nil, nil, 0, nil, nil, nil
-}
-
-// LinkDown forgets what was announced to a neighbor.
-func (s *Store) LinkDown(neighbor wire.NodeID) {
-	for _, a := range s.all {
-		a.announced = slices.DeleteFunc(a.announced, func(n wire.NodeID) bool { return n == neighbor })
+	a.chunks, a.Have, a.bytes = nil, nil, 0
+	if a.Spread != nil {
+		a.Spread.Release()
 	}
 }
 

@@ -4,13 +4,11 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// everyone and nobody say whether a neighbor was heard lately.
-func everyone(wire.NodeID) bool { return true }
-func nobody(wire.NodeID) bool   { return false }
+// expected says that whoever may request a message is heard, and unexpected that nobody is.
+func expected(a *Assembly) bool { return a.requestable() }
+func unexpected(*Assembly) bool { return false }
 
 // promised and unpromised say whether a link has announced a message.
 func promised(*Assembly) bool   { return true }
@@ -29,9 +27,8 @@ func TestStoreForgetsWhatIsNeededLeast(t *testing.T) {
 	s, all := full(t)
 	all[0].Ours, all[0].Pending = true, 1 // nobody else has it
 	all[1].Pending = 1                    // on its way
-	all[2].Announced(peer(1))             // may be requested
-	all[3].Announced(peer(1))             // and has been served
-	all[3].Supplied(peer(1))
+	all[2].Spread = &spread{awaited: true}
+	all[3].Spread = &spread{owned: true}
 	now := begin.Add(time.Minute)
 	for i, want := range []*Assembly{all[3], all[2], all[1], all[0]} {
 		for _, a := range all {
@@ -91,33 +88,33 @@ func TestNumberOfMessagesIsBounded(t *testing.T) {
 func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
 	const ago = time.Second // since the messages were sent on
 	for _, x := range []struct {
-		name  string
-		do    func(a *Assembly)
-		heard func(wire.NodeID) bool
-		want  bool
+		name     string
+		do       func(a *Assembly)
+		expected func(*Assembly) bool
+		want     bool
 	}{
-		{"all have it", func(*Assembly) {}, everyone, false},
-		{"on its way", func(a *Assembly) { a.Pending = 1 }, everyone, true},
-		{"announced", func(a *Assembly) { a.Announced(peer(1)) }, everyone, true},
-		{"announced to a silent neighbor", func(a *Assembly) { a.Announced(peer(1)) }, nobody, false},
-		{"sent just now", func(a *Assembly) { a.Progress = begin.Add(ago) }, nobody, true},
+		{"all have it", func(*Assembly) {}, expected, false},
+		{"on its way", func(a *Assembly) { a.Pending = 1 }, expected, true},
+		{"announced", func(a *Assembly) { a.Spread = &spread{awaited: true} }, expected, true},
+		{"announced to a silent neighbor", func(a *Assembly) { a.Spread = &spread{awaited: true} }, unexpected, false},
+		{"sent just now", func(a *Assembly) { a.Progress = begin.Add(ago) }, unexpected, true},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			s, all := full(t)
 			for _, a := range all[:2] {
 				x.do(a)
 			}
-			if got := s.Crowded(begin.Add(ago), x.heard); got != x.want {
+			if got := s.Crowded(begin.Add(ago), x.expected); got != x.want {
 				t.Errorf("crowded: %v", got)
 			}
-			if s.Crowded(begin.Add(completeAge), nobody) && x.name != "on its way" {
+			if s.Crowded(begin.Add(completeAge), unexpected) && x.name != "on its way" {
 				t.Error("crowded for long")
 			}
 		})
 	}
 	var s Store
 	add(t, &s, begin, 1, 1000)
-	if s.Crowded(begin, everyone) {
+	if s.Crowded(begin, expected) {
 		t.Error("crowded by a thousand bytes")
 	}
 }
@@ -129,11 +126,8 @@ func TestSweepForgetsWhatHasBeenServed(t *testing.T) {
 		after time.Duration // for which it is kept
 	}{
 		{"all have it", func(*Assembly) {}, completeAge},
-		{"announced", func(a *Assembly) { a.Announced(peer(1)) }, announcedAge},
-		{"announced, and supplied from elsewhere", func(a *Assembly) {
-			a.Announced(peer(1))
-			a.Supplied(peer(1))
-		}, completeAge},
+		{"announced", func(a *Assembly) { a.Spread = &spread{awaited: true} }, AnnouncedAge},
+		{"announced, and supplied from elsewhere", func(a *Assembly) { a.Spread = &spread{owned: true} }, completeAge},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			var s Store
@@ -162,7 +156,7 @@ func TestSweepGivesUpWhatMakesNoProgress(t *testing.T) {
 		after        time.Duration // for which it is kept; 0 for ever
 	}{
 		{"nobody has announced it", false, false, unpromised, incompleteAge},
-		{"a link has announced it", false, false, promised, announcedAge},
+		{"a link has announced it", false, false, promised, AnnouncedAge},
 		{"a direct message", true, false, promised, incompleteAge},
 		{"somebody waits for it", false, true, unpromised, 0},
 	} {
@@ -180,28 +174,5 @@ func TestSweepGivesUpWhatMakesNoProgress(t *testing.T) {
 			}
 			wantForgotten(t, "after an hour", a, x.after != 0)
 		})
-	}
-}
-
-func TestLinkThatEndedRequestsNothing(t *testing.T) {
-	var s Store
-	a := add(t, &s, begin, 1, 1000)
-	a.Announced(peer(1))
-	a.Announced(peer(2))
-	s.LinkDown(peer(1))
-	if !a.requestable() {
-		t.Error("the announcement to another link was forgotten")
-	}
-	s.LinkDown(peer(2))
-	if a.requestable() {
-		t.Error("a link that ended may request the message")
-	}
-	a.Announced(peer(1))
-	if !a.requestable() {
-		t.Error("a link that came back may not")
-	}
-	a.Supplied(peer(1))
-	if a.requestable() || !a.Elsewhere() {
-		t.Error("it may, although it has the message")
 	}
 }
