@@ -4,26 +4,27 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Bounds of large messages (docs/PROTOCOL.md, "Frames").
 const (
-	MessageMax      = 16 << 20               // bytes of one message
-	storeMax        = 64 << 20               // bytes of all that a node holds, complete or not
-	storeCount      = 8192                   // messages it holds
-	ownMax          = storeMax / 2           // bytes of reliable messages of our own
-	incompleteTotal = 4 * MessageMax         // declared bytes of what one peer may have begun and not ended
-	incompleteCount = 256                    // such messages
-	incompleteSize  = 8 << 20                // bytes of them here beyond which it may begin no further one
-	chunkSize       = 64 << 10               // memory grows by so much as a message arrives
-	stallGrace      = time.Second            // a message without progress for so long gives way to another
-	assemblyAge     = 30 * time.Second       // and without progress for so long is given up
-	completeKeep    = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
-	announcedKeep   = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
-	wantedLately    = 500 * time.Millisecond // after it was last sent on, a node that knows of it by name may still ask for it
-	rangesMax       = 2048                   // separate runs of bytes of one message; more is no honest loss
+	MessageMax      = broadcast.MessageMax    // bytes of one message
+	storeMax        = 64 << 20                // bytes of all that a node holds, complete or not
+	storeCount      = 8192                    // messages it holds
+	ownMax          = storeMax / 2            // bytes of reliable messages of our own
+	incompleteTotal = 4 * MessageMax          // declared bytes of what one peer may have begun and not ended
+	incompleteCount = 256                     // such messages
+	incompleteSize  = 8 << 20                 // bytes of them here beyond which it may begin no further one
+	chunkSize       = 64 << 10                // memory grows by so much as a message arrives
+	stallGrace      = time.Second             // a message without progress for so long gives way to another
+	assemblyAge     = 30 * time.Second        // and without progress for so long is given up
+	completeKeep    = 10 * time.Second        // how long a complete one is kept once all links have had it, if there is room
+	announcedKeep   = broadcast.AnnouncedKeep // and up to so long while an announcement of it, by or to a link, is open
+	wantedLately    = 500 * time.Millisecond  // after it was last sent on, a node that knows of it by name may still ask for it
+	rangesMax       = 2048                    // separate runs of bytes of one message; more is no honest loss
 	sweepInterval   = time.Second
 )
 
@@ -35,19 +36,16 @@ type assembly struct {
 	chunks   [][]byte // nil once it was forgotten
 	bytes    int      // of the chunks there are
 	have     rangeset.Set
-	progress time.Time // when bytes last came, or were last sent
-	came     time.Time // when bytes last came
-	began    time.Time // when the first byte came
-	from     []notice  // who sent pieces, in the order of their first ones
-	told     []*peer   // to whom it was announced
-	owners   []*peer   // who has shown that it has the message, or gets it from elsewhere
-	pending  int       // links that it is on its way along, and whoever else needs it
-	passed   bool      // it was put on all links
-	met      bool      // it is the application's already
-	direct   bool      // for one node alone: not in the map by id
-	use      wire.Use  // of a direct message of this node
-	ours     bool      // a broadcast of this node
-	own      bool      // somebody waits for its acknowledgement: not forgotten before its end
+	progress time.Time        // when bytes last came, or were last sent
+	began    time.Time        // when the first byte came
+	large    *broadcast.Large // what dissemination knows of it; nil for a direct message
+	pending  int              // links that it is on its way along, and whoever else needs it
+	passed   bool             // it was put on all links
+	met      bool             // it is the application's already
+	direct   bool             // for one node alone: not in the map by id
+	use      wire.Use         // of a direct message of this node
+	ours     bool             // a broadcast of this node
+	own      bool             // somebody waits for its acknowledgement: not forgotten before its end
 }
 
 func (a *assembly) complete() bool { return a.have.Covers(0, a.total) }
@@ -69,32 +67,15 @@ func (a *assembly) copy() []byte {
 	return b
 }
 
-// tell notes that the message is announced to p, which may ask for it.
-func (a *assembly) tell(p *peer) {
-	if !slices.Contains(a.told, p) {
-		a.told = append(a.told, p)
+// largeExpected reports whether a neighbor that may still request the message is one that messages are held up for: a
+// silent peer is not.
+func (c *Core) largeExpected(now time.Time, a *assembly) bool {
+	for n := range a.large.Awaiting {
+		if p := c.peers[n.ID]; p != nil && !p.swim.Silent(now) {
+			return true
+		}
 	}
-}
-
-// shown notes that p has the message, or gets it from elsewhere.
-func (a *assembly) shown(p *peer) {
-	if !slices.Contains(a.owners, p) {
-		a.owners = append(a.owners, p)
-	}
-}
-
-// awaited reports whether a link may still ask for the message: it was announced there, and the peer, which would
-// announce it in turn, has not shown that it has it.
-func (a *assembly) awaited() bool {
-	return slices.ContainsFunc(a.told, func(p *peer) bool { return p.linked && !slices.Contains(a.owners, p) })
-}
-
-// expected reports whether a link that may still ask for the message is one that messages are held up for: a silent
-// peer is not.
-func (a *assembly) expected(now time.Time) bool {
-	return slices.ContainsFunc(a.told, func(p *peer) bool {
-		return p.linked && !slices.Contains(a.owners, p) && !p.swim.Silent(now)
-	})
+	return false
 }
 
 // budget is what messages that were begun and are not whole take of what a peer may begin.
@@ -193,7 +174,7 @@ func (s *assemblies) write(now time.Time, a *assembly, offset uint32, b []byte) 
 		b = b[n:]
 		at += uint32(n)
 	}
-	a.progress, a.came = now, now
+	a.progress = now
 	return a.have.Add(offset, end), true
 }
 
@@ -234,11 +215,11 @@ const needs = 4
 // need is how much a message is needed; needs if it cannot be forgotten.
 func (a *assembly) need(now time.Time) int {
 	switch stalled := now.Sub(a.progress) > stallGrace; {
-	case a.complete() && a.pending == 0 && !a.awaited():
+	case a.complete() && a.pending == 0 && !a.large.Awaited():
 		return 0
 	case a.complete() && a.pending == 0:
 		return 1
-	case a.ours && len(a.owners) == 0:
+	case a.ours && !a.large.Owned():
 		return 3
 	case a.complete() || stalled:
 		return 2
@@ -248,16 +229,17 @@ func (a *assembly) need(now time.Time) int {
 
 // crowded reports whether half of the room is taken by messages that others may still want: those that are not
 // whole, not sent to all, or were sent just now.
-func (s *assemblies) crowded(now time.Time) bool { return s.wanted(now) >= storeMax/2 }
+func (c *Core) crowded(now time.Time) bool { return c.largeWanted(now) >= storeMax/2 }
 
-// wanted is the bytes of messages that others may still want, or less than half of the room.
-func (s *assemblies) wanted(now time.Time) (size int) {
+// largeWanted is the bytes of large messages that others may still want, or less than half of the room.
+func (c *Core) largeWanted(now time.Time) (size int) {
+	s := &c.store
 	if s.size < storeMax/2 {
 		return s.size
 	}
 	for _, a := range s.all {
 		idle := now.Sub(a.progress)
-		if !a.complete() || a.pending > 0 || idle < wantedLately || idle < completeKeep && a.expected(now) {
+		if !a.complete() || a.pending > 0 || idle < wantedLately || idle < completeKeep && c.largeExpected(now, a) {
 			size += a.bytes
 		}
 	}
@@ -288,7 +270,8 @@ func (s *assemblies) release(a *assembly) {
 		delete(s.byID, a.id)
 	}
 	s.size -= a.bytes
-	a.chunks, a.have, a.bytes, a.from, a.told, a.owners = nil, nil, 0, nil, nil, nil
+	a.large.Release()
+	a.chunks, a.have, a.bytes = nil, nil, 0
 }
 
 // sweep gives up what made no progress for long and forgets what has done its service. promised reports whether a
@@ -296,7 +279,7 @@ func (s *assemblies) release(a *assembly) {
 func (s *assemblies) sweep(now time.Time, promised func(*assembly) bool) (lost int) {
 	s.all = slices.DeleteFunc(s.all, func(a *assembly) bool {
 		idle := now.Sub(a.progress)
-		served := a.complete() && a.pending == 0 && idle > completeKeep && (idle > announcedKeep || !a.awaited())
+		served := a.complete() && a.pending == 0 && idle > completeKeep && (idle > announcedKeep || !a.large.Awaited())
 		stalled := !a.complete() && !a.own && idle > assemblyAge && (idle > announcedKeep || a.direct || !promised(a))
 		if !served && !stalled {
 			return false

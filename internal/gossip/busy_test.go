@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -161,36 +162,8 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 	c.rush(1000, 100*time.Microsecond, 1, "message")
 }
 
-func TestNodeThatAsksTooEarlyWaitsLonger(t *testing.T) {
-	c := pair(t)
-	n := c.nodes[0]
-	p, other := n.links[0], &peer{core: n.Core}
-	now := c.net.Now()
-	for i := range 5 {
-		id := wire.MessageID{6: 0x80, 15: byte(i)}
-		n.asked[id] = ask{now, other}
-		now = now.Add(quietMost)
-		n.first(now, p, &id)
-		if want := min(askQuiet<<(i+1), quietMost); n.quiet != want || len(n.asked) != 0 {
-			t.Errorf("after %d messages that came by themselves it waits %v, want %v", i+1, n.quiet, want)
-		}
-	}
-	for range rankEvery {
-		n.first(now, p, &wire.MessageID{})
-	}
-	if n.quiet != quietMost {
-		t.Errorf("at once it waits %v", n.quiet)
-	}
-	for range 10 {
-		now = now.Add(quietCalm*quietMost + 1)
-		for range rankEvery {
-			n.first(now, p, &wire.MessageID{})
-		}
-	}
-	if n.quiet != askQuiet {
-		t.Errorf("it still waits %v", n.quiet)
-	}
-}
+// busyFrom is how many messages in a row make a link busy.
+const busyFrom = 32
 
 // An announcement that becomes full while a message goes out does not take the message's place on the links
 // that follow.
@@ -200,13 +173,13 @@ func TestFullAnnouncementDoesNotReplaceAMessage(t *testing.T) {
 	c.form(5 * time.Second)
 	n := c.nodes[0]
 	for i, p := range n.links { // the first announce only
-		p.wanted = i >= 4
+		p.neighbor.Eager = i >= 4
 	}
-	const count = 3 * tellMost
+	const count = 3 * broadcast.BatchWorth
 	var sent uint64
 	c.do(0, func(now time.Time) {
 		for i := range count {
-			if i == busyCount {
+			if i == busyFrom {
 				sent = n.stats.BroadcastsForwarded
 			}
 			if err := n.Broadcast(now, fmt.Append(nil, "message ", i)); err != nil {
@@ -215,13 +188,13 @@ func TestFullAnnouncementDoesNotReplaceAMessage(t *testing.T) {
 		}
 		n.Flush(now)
 	})
-	wanting := n.wanting()
-	if got := n.stats.BroadcastsForwarded - sent; got != uint64((count-busyCount)*wanting) && got != uint64((count-busyCount+1)*wanting) {
+	wanting := n.broadcast.Eager()
+	if got := n.stats.BroadcastsForwarded - sent; got != uint64((count-busyFrom)*wanting) && got != uint64((count-busyFrom+1)*wanting) {
 		t.Errorf("%d copies sent", got)
 	}
 	c.net.RunFor(1100 * time.Microsecond) // what was sent in full is there, and nothing was asked for yet
 	for _, o := range c.nodes[1:] {
-		if p := n.peers[o.cfg.ID]; p == nil || !p.linked || !p.wanted {
+		if p := n.peers[o.cfg.ID]; p == nil || !p.linked || !p.neighbor.Eager {
 			continue
 		}
 		for i := range count {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/logbook"
@@ -64,22 +65,15 @@ type Core struct {
 
 	beat time.Time // when the heartbeats are due that follow those sent last
 
-	ids  wire.IDs
-	seen seen.Set
-	held []held
+	ids wire.IDs
 
-	asked     map[wire.MessageID]ask // messages that were announced, did not come and were asked for
-	quiet     time.Duration          // beyond a round trip, that an announced message has to come by itself
-	quieted   time.Time              // when that last grew
-	recent    recent
-	firsts    int         // first copies of small messages since the last rank
-	strays    int         // and others
+	broadcast *broadcast.Disseminator
+	spreading outcome.Buffer[broadcast.Outcome]
 	corkTimer timer.Timer // for what waits for company
 
 	store      assemblies // large messages
 	sweepTimer timer.Timer
 	arena      arena // small messages, for repair
-	lately     lately
 
 	direct   quota.Map[netip.AddrPort, *peer] // where direct messages to an address went lately
 	directs  seen.Set                         // direct messages that came
@@ -100,8 +94,6 @@ type Core struct {
 	drawn       drawn        // by it
 	unpacking   bool         // control that came in pieces is being taken in
 	plain       []byte       // scratch: one plaintext being built
-	have        wire.Have    // scratch: announcements being written
-	want        wire.Want    // scratch: requests being written
 	unsealed    []*peer      // with a datagram that is open, or announcements that wait
 	entry       wire.Member  // scratch: one entry being written
 	smallMsg    smallMessage // scratch: see newSmall
@@ -126,17 +118,16 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	}
 	cfg.fill()
 	c := &Core{
-		cfg:     cfg,
-		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
-		peers:   make(map[wire.NodeID]*peer),
-		boxes:   make(map[[16]byte]box),
-		direct:  quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
-		sends:   make(map[wire.MessageID]*outgoing),
-		seqs:    quota.NewMap[netip.AddrPort, uint32](seqsMax),
-		dials:   make(map[handshake.AttemptID]dial),
-		asked:   make(map[wire.MessageID]ask),
-		quiet:   askQuiet,
+		cfg:       cfg,
+		rng:       rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
+		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
+		peers:     make(map[wire.NodeID]*peer),
+		boxes:     make(map[[16]byte]box),
+		direct:    quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
+		sends:     make(map[wire.MessageID]*outgoing),
+		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
+		dials:     make(map[handshake.AttemptID]dial),
+		broadcast: broadcast.New(),
 	}
 	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
 		cfg: endpointConfig{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}}}
@@ -266,7 +257,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
-	s.Dropped[DropOutrun] = c.seen.Outrun()
+	s.addBroadcast(c.broadcast)
 	c.endpoint.stats.addTo(&s)
 	s.addPushPull(&c.push.Stats)
 	s.addLegacy(&c.gateway.Stats)

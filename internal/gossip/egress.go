@@ -9,10 +9,9 @@ import (
 
 // Bounds of what is queued for one peer (docs/DESIGN.md, "Bounds").
 const (
-	smallOwn  = 128 << 10        // bytes of small messages beyond which our own are refused: room is kept to pass on those of others
-	smallLazy = 2 << 20          // bytes of them beyond which messages of others are announced only
-	smallMax  = 4 << 20          // bytes of them
-	queueAge  = 30 * time.Second // what waits longer is dropped, unless the peer reports meanwhile that it receives what was sent
+	smallOwn = 128 << 10        // bytes of small messages beyond which messages of this node are refused
+	smallMax = 4 << 20          // bytes of small messages
+	queueAge = 30 * time.Second // what waits longer is dropped, unless the peer reports meanwhile that it receives what was sent
 )
 
 // ahead is what small messages may take of the rate while large ones use it up: a quarter of it, so that they wait for

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -66,11 +67,11 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 					o.packets.pace = paceOf(now, o != p)
 				}
 			}
-			p.wanted = !is.unwanted
+			p.neighbor.Eager = !is.unwanted
 			if got := n.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.Heard, p.wanted, p.packets.queue = heard, true, q
+			p.swim.Heard, p.neighbor.Eager, p.packets.queue = heard, true, q
 			for i, o := range n.links {
 				o.packets.pace = paces[i]
 			}
@@ -86,8 +87,12 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
 		for i, p := range n.links {
-			p.wanted, p.busy, p.began, p.count = false, true, now, busyCount
-			if i < len(n.links)-ownLinks {
+			spread := n.broadcast.Spread(false)
+			for range busyFrom {
+				spread.Full(now, &p.neighbor, broadcast.Queue{})
+			}
+			p.neighbor.Eager = false
+			if i < len(n.links)-broadcast.OwnLinks {
 				n.fill(now, p, fillsLink)
 			}
 		}
@@ -98,8 +103,8 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 		if err := n.Broadcast(now, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
-		if got := n.stats.BroadcastsForwarded - before; got != ownLinks {
-			t.Errorf("sent in full along %d links, want %d", got, ownLinks)
+		if got := n.stats.BroadcastsForwarded - before; got != broadcast.OwnLinks {
+			t.Errorf("sent in full along %d links, want %d", got, broadcast.OwnLinks)
 		}
 		n.fill(now, n.links[len(n.links)-1], fillsLink)
 		if !n.congested(now, false) {
@@ -117,10 +122,10 @@ func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n.fill(now, p, count)
 	})
-	c.do(1, func(now time.Time) { o.demote(now, o.links[0], wire.MessageID{}) })
+	c.do(1, func(now time.Time) { o.sendPlain(now, o.links[0], wire.AppendPrune(nil, o.newID(), wire.MessageID{})) })
 	c.net.RunFor(100 * time.Millisecond)
-	if len(p.packets.queue.normal) > 0 || n.stats.Announced != count {
-		t.Errorf("%d wait, %d were announced", len(p.packets.queue.normal), n.stats.Announced)
+	if len(p.packets.queue.normal) > 0 || n.broadcast.Stats.Announced != count {
+		t.Errorf("%d wait, %d were announced", len(p.packets.queue.normal), n.broadcast.Stats.Announced)
 	}
 	c.net.RunFor(5 * time.Second)
 	if got := o.stats.BroadcastsDelivered; got != count {
@@ -207,7 +212,7 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 			to.packets.queue = queue{}
 			n.fill(now, to, waits*smallOwn/256)
 			for _, source := range []bool{true, false} {
-				from.source, from.packets.reports.of = source, from.packets.channels[0]
+				from.neighbor.Parent, from.packets.reports.of = source, from.packets.channels[0]
 				n.report(now, from)
 				want := reportInterval
 				if source {

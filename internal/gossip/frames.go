@@ -1,15 +1,15 @@
 package gossip
 
 import (
-	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // broadcastLarge cuts a message of our own into frames, for all links.
 func (c *Core) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
-	a := c.store.add(now, id, data, false)
+	a := c.addLarge(now, id, data)
 	if a == nil {
 		return ErrQueueFull
 	}
@@ -34,37 +34,35 @@ const passOnFrom = 16 << 10
 // 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
 func (c *Core) passOn(now time.Time, a *assembly, whole []byte) {
 	a.passed = true
-	sending := 0
-	var others []*peer
+	var spread broadcast.LargeSpread
 	for _, p := range c.links {
 		switch {
 		case p.legacy && whole != nil:
 			c.sendLegacyBroadcast(now, p, a.id, whole)
 		case p.legacy:
 		case p.packets.Transfer(a) != nil:
-			sending++
+			spread.Sending()
 		case p.packets.Full(true):
 			c.announce(now, a, p)
-		case p.wanted:
-			sending++
+		case spread.Full(&p.neighbor):
 			c.stats.BroadcastsForwarded++
 			p.packets.Begin(now, a, 0)
-		default:
-			others = append(others, p)
 		}
 	}
-	for _, sources := range []bool{true, false} {
-		others = slices.DeleteFunc(others, func(p *peer) bool {
-			push := whole != nil && sending < ownLinks && p.source == sources
-			if push {
-				sending++
-				c.stats.BroadcastsForwarded++
-				p.packets.Begin(now, a, 0)
-			}
-			return push
-		})
+	full, lazy := spread.Rest(whole != nil)
+	for _, n := range full {
+		c.stats.BroadcastsForwarded++
+		c.peers[n.ID].packets.Begin(now, a, 0)
 	}
-	c.announce(now, a, others...)
+	c.announce(now, a, c.peersOf(lazy)...)
+}
+
+// peersOf returns the peers of neighbors.
+func (c *Core) peersOf(list []*broadcast.Neighbor) (peers []*peer) {
+	for _, n := range list {
+		peers = append(peers, c.peers[n.ID])
+	}
+	return peers
 }
 
 // handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
@@ -83,18 +81,16 @@ func (c *Core) handleFrame(now time.Time, p *peer, ch *channel, m *wire.Message)
 	case a != nil && a.total != m.Total:
 		c.drop(DropUnexpected)
 		return
-	case a == nil && c.seen.Has(&m.ID):
+	case a == nil && c.broadcast.Seen.Has(&m.ID):
 		c.stats.FramesDuplicate++
-		c.superfluous(now, p, m.ID, nil)
+		c.duplicatePiece(now, p, m.ID, nil)
 		return
 	case a == nil:
 		if a = c.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
 			return
 		}
 	}
-	if a.noticed(now, p) {
-		c.supplied(now, p, &a.id)
-	}
+	c.broadcast.Piece(now, &p.neighbor, a.large)
 	c.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := c.store.write(now, a, m.Offset, m.Data)
 	switch {
@@ -103,9 +99,10 @@ func (c *Core) handleFrame(now time.Time, p *peer, ch *channel, m *wire.Message)
 		return
 	case !fresh:
 		c.stats.FramesDuplicate++
-		c.superfluous(now, p, m.ID, a)
+		c.duplicatePiece(now, p, m.ID, a.large)
 		return
 	}
+	a.large.NewPiece(now)
 	c.stats.FramesReceived++
 	c.complete(now, a)
 	if !a.passed && a.have.Size() >= min(a.total, passOnFrom) {
@@ -118,6 +115,10 @@ func (c *Core) handleFrame(now time.Time, p *peer, ch *channel, m *wire.Message)
 	}
 }
 
+func (c *Core) duplicatePiece(now time.Time, p *peer, id wire.MessageID, l *broadcast.Large) {
+	c.disseminate(now, c.broadcast.DuplicatePiece(c.spreading, now, &p.neighbor, id, l))
+}
+
 // cutFor queues a message that came in one datagram as frames for a link that takes only smaller ones. It is announced
 // instead where it need not go in full, or where too much waits.
 func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, data []byte, full bool) *assembly {
@@ -125,7 +126,7 @@ func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, da
 		a = c.store.byID[id]
 	}
 	if a == nil {
-		a = c.store.add(now, id, data, false)
+		a = c.addLarge(now, id, data)
 	}
 	switch {
 	case a == nil:
@@ -144,6 +145,23 @@ func (c *Core) cutFor(now time.Time, p *peer, a *assembly, id wire.MessageID, da
 	return a
 }
 
+// addLarge keeps a whole message that goes along links in pieces; nil when there is no room.
+func (c *Core) addLarge(now time.Time, id wire.MessageID, data []byte) *assembly {
+	a := c.store.add(now, id, data, false)
+	if a != nil {
+		c.track(a)
+	}
+	return a
+}
+
+// track has dissemination know of a large message, unless it is for one node alone.
+func (c *Core) track(a *assembly) *assembly {
+	if !a.direct {
+		a.large = c.broadcast.Begin(a.id, a.total, &a.have)
+	}
+	return a
+}
+
 // beginReceiving makes room for a message of p; nil when p has begun too much.
 func (c *Core) beginReceiving(now time.Time, p *peer, id wire.MessageID, total uint32, direct bool) *assembly {
 	evicted, ok := p.admit(now, total)
@@ -156,7 +174,7 @@ func (c *Core) beginReceiving(now time.Time, p *peer, id wire.MessageID, total u
 		c.drop(DropIncomplete)
 	}
 	c.sweepLater(now)
-	a := c.store.begin(now, id, total, direct)
+	a := c.track(c.store.begin(now, id, total, direct))
 	p.receiving = append(p.receiving, a)
 	return a
 }
@@ -167,15 +185,10 @@ func (c *Core) complete(now time.Time, a *assembly) {
 		return
 	}
 	a.met = true
-	c.seen.First(now, &a.id) // what the origin has said since the first piece came may be too much for the window
 	c.stats.BroadcastsDelivered++
-	c.unask(a.id)
-	c.rank(now, a)
+	c.disseminate(now, c.broadcast.Complete(c.spreading, now, a.large))
 	data := a.copy()
 	for _, p := range c.links {
-		if p.announced(a.id) {
-			a.shown(p)
-		}
 		if p.legacy {
 			c.sendLegacyBroadcast(now, p, a.id, data)
 		}
@@ -191,17 +204,11 @@ func (c *Core) sweepLater(now time.Time) {
 }
 
 func (c *Core) sweepStore(now time.Time) {
-	promised := func(a *assembly) bool {
-		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.announced(a.id) })
-	}
+	promised := func(a *assembly) bool { return c.broadcast.IsAnnounced(a.id) }
 	for range c.store.sweep(now, promised) {
 		c.drop(DropIncomplete)
 	}
-	c.sweepHeld(now)
-	if now.Sub(c.recent.at) > recentAge {
-		c.recent = recent{}
-	}
-	if len(c.store.all) > 0 || len(c.held) > 0 || len(c.recent.ring) > 0 {
+	if more := c.broadcast.Sweep(now); more || len(c.store.all) > 0 {
 		c.sweepLater(now)
 	}
 }

@@ -145,7 +145,7 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	c.do(0, func(now time.Time) {
 		for i := range uint64(4 * 1 << 16) {
 			other := originID(9, 2+i)
-			n.seen.First(now, &other)
+			n.broadcast.Seen.First(now, &other)
 		}
 	})
 	piece(500)

@@ -181,7 +181,7 @@ func (c *Core) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of
 // announceStatus tells the gwyh 0.1 peers about a node. That they forward it back is no news.
 func (c *Core) announceStatus(now time.Time, of wire.Peer, up bool) {
 	id := c.newID()
-	c.seen.First(now, &id)
+	c.broadcast.Seen.First(now, &id)
 	c.passStatus(now, wire.NodeID{}, id, of, up)
 }
 

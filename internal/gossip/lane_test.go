@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -61,7 +62,7 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 func (c *cluster) deprive(i int) {
 	for _, n := range c.nodes {
 		if p := n.peers[c.nodes[i].cfg.ID]; p != nil {
-			p.wanted = false
+			p.neighbor.Eager = false
 		}
 	}
 }
@@ -76,18 +77,18 @@ func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
 		c.deprive(5)
 		n := c.nodes[5]
 		for _, p := range n.links { // nor does it ask them to go on: it wants no more from them
-			p.source = false
+			p.neighbor.Parent = false
 		}
 		msg := []byte(payload(200_000, 1))
 		took := c.spread(0, msg, 20*time.Second)
 		c.exactlyOnce(0, msg)
-		if n.stats.Wanted == 0 || n.stats.Grafts == 0 {
-			t.Errorf("loss %v: %d pieces asked for, %d grafts", loss, n.stats.Wanted, n.stats.Grafts)
+		if n.Stats().Wanted == 0 || n.Stats().Grafts == 0 {
+			t.Errorf("loss %v: %d pieces asked for, %d grafts", loss, n.Stats().Wanted, n.Stats().Grafts)
 		}
-		if n.sources() == 0 {
+		if n.broadcast.Parents() == 0 {
 			t.Error("it still has no source")
 		}
-		t.Logf("loss %v: after %v, %d pieces asked for", loss, took, n.stats.Wanted)
+		t.Logf("loss %v: after %v, %d pieces asked for", loss, took, n.Stats().Wanted)
 	}
 }
 
@@ -101,7 +102,7 @@ func TestMessageGoesOnWhenItsSourcesDie(t *testing.T) {
 		c.spread(i, []byte(payload(300_000, byte(i))), 5*time.Second)
 	}
 	n := c.nodes[7]
-	if got := n.sources(); got != sourcesMax {
+	if got := n.broadcast.Parents(); got != 2 {
 		t.Fatalf("%d sources", got)
 	}
 	msg := []byte(payload(4<<20, 9))
@@ -116,7 +117,7 @@ func TestMessageGoesOnWhenItsSourcesDie(t *testing.T) {
 	}
 	crashed := 0
 	for i, o := range c.nodes {
-		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && p.source {
+		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && p.neighbor.Parent {
 			c.net.Crash(o.addr)
 			crashed++
 		}
@@ -150,7 +151,7 @@ func TestSourcesAreTheTwoThatWereFirst(t *testing.T) {
 	for _, i := range []int{3, 4} {
 		if p := n.peers[c.nodes[i].cfg.ID]; p == nil || !p.linked {
 			t.Logf("no link to node %d", i)
-		} else if !p.source {
+		} else if !p.neighbor.Parent {
 			t.Errorf("node %d is near and no source", i)
 		}
 	}
@@ -163,7 +164,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	c.add(8)
 	c.form(5 * time.Second)
 	liar := c.nodes[3]
-	for range offersMax / 50 {
+	for range broadcast.AnnouncedMax / 50 {
 		c.do(3, func(now time.Time) {
 			var have wire.Have
 			for range 60 {
@@ -177,12 +178,12 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 		})
 		for _, n := range c.nodes {
 			for _, p := range n.links {
-				if len(p.offers) > offersMax {
-					t.Fatalf("%d announcements kept", len(p.offers))
+				if p.neighbor.Expected() > broadcast.AnnouncedMax {
+					t.Fatalf("%d announcements kept", p.neighbor.Expected())
 				}
 			}
-			if len(n.asked) > askedMax {
-				t.Fatalf("%d messages asked for", len(n.asked))
+			if n.broadcast.Requests() > broadcast.AnnouncedMax {
+				t.Fatalf("%d messages asked for", n.broadcast.Requests())
 			}
 		}
 		c.net.RunFor(time.Millisecond)
@@ -197,12 +198,12 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 		t.Errorf("counted: %d announced for nothing, %d too many", c.dropped(DropAnnounced), c.dropped(DropQueueFull))
 	}
 	for i, n := range c.nodes {
-		if len(n.asked) != 0 {
-			t.Errorf("node %d still asks for %d messages", i, len(n.asked))
+		if n.broadcast.Requests() != 0 {
+			t.Errorf("node %d still asks for %d messages", i, n.broadcast.Requests())
 		}
 		for _, p := range n.links {
-			if len(p.offers) != 0 {
-				t.Errorf("node %d keeps %d announcements", i, len(p.offers))
+			if p.neighbor.Expected() != 0 {
+				t.Errorf("node %d keeps %d announcements", i, p.neighbor.Expected())
 			}
 		}
 	}
@@ -212,14 +213,14 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	c := pair(t)
 	a, b := c.nodes[0], c.nodes[1]
 	p := a.links[0]
-	p.wanted, b.links[0].source = false, false
+	p.neighbor.Eager, b.links[0].neighbor.Parent = false, false
 	msg := []byte(payload(50_000, 1))
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
-		x := a.store.add(now, id, msg, false)
-		a.seen.First(now, &id)
+		x := a.addLarge(now, id, msg)
+		a.broadcast.Seen.First(now, &id)
 		x.passed = true
-		p.credit = wantSpans * askTries // as if it had been announced
+		a.broadcast.AnnouncedLarge(&p.neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
 		before := a.stats.SentBytes
@@ -242,7 +243,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		}
 	}
 	sent := ask(id, 0, 50_000, 1000)
-	if most := uint64(wantSpans*askTries) * 60_000; sent > most {
+	if most := uint64(160 * 60_000); sent > most { // what one announcement allows
 		t.Errorf("%d bytes sent, want at most %d", sent, most)
 	}
 	if a.Stats().Dropped[DropUnexpected] < 800 || a.Stats().Dropped[DropForgotten] == 0 {

@@ -34,7 +34,7 @@ func TestNewcomerHearsWhatIsSaidWhileItJoins(t *testing.T) {
 
 	// What is longer ago does not concern it.
 	c.add(1)
-	c.net.RunFor(latelyFor)
+	c.net.RunFor(3 * time.Second)
 	c.join(21, 0)
 	c.net.RunFor(3 * time.Second)
 	if n := len(c.nodes[21].got); n != 0 {

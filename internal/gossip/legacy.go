@@ -79,7 +79,7 @@ func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
 	switch {
 	case err != nil:
 		c.drop(DropMalformedBody)
-	case c.seen.First(now, &m.ID):
+	case c.broadcast.Seen.First(now, &m.ID):
 		g := &c.gateway
 		c.concludeLegacy(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
 	}

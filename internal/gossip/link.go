@@ -165,6 +165,7 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 		return
 	}
 	p.packets.SetRTT(rtt)
+	p.neighbor.RTT = rtt
 	m := c.members.Get(p.id)
 	if m == nil {
 		return

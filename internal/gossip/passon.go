@@ -1,9 +1,6 @@
 package gossip
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // carry puts the large messages that are on their way through this node on a link that is new. A peer
 // that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
@@ -14,7 +11,6 @@ func (c *Core) carry(now time.Time, p *peer) {
 	}
 	m := c.members.Get(p.id)
 	for _, a := range c.store.all {
-		a.told = slices.DeleteFunc(a.told, func(o *peer) bool { return o == p }) // it has forgotten that
 		switch {
 		case !a.passed || p.packets.Transfer(a) != nil:
 		case !a.complete() || a.pending > 0 || p.deaf:
@@ -32,7 +28,7 @@ func (c *Core) carry(now time.Time, p *peer) {
 func (c *Core) redirect(now time.Time, p *peer) {
 	for _, t := range p.packets.Transfers() {
 		a := t.Assembly()
-		if a.direct || t.Whole() || !a.complete() || len(a.owners) > 0 {
+		if a.direct || t.Whole() || !a.complete() || a.large.Owned() {
 			continue
 		}
 		var to *peer
@@ -50,9 +46,9 @@ func (c *Core) redirect(now time.Time, p *peer) {
 
 // has notes that p has a piece of a message that is passed on.
 func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
-	a.shown(p)
+	a.large.Shown(&p.neighbor)
 	t := p.packets.Transfer(a)
-	if t == nil && !a.passed && p.wanted {
+	if t == nil && !a.passed && p.neighbor.Eager {
 		t = p.packets.Begin(now, a, 0)
 	}
 	if t != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
@@ -27,9 +28,9 @@ type peer struct {
 	swim   swim.Peer
 	timer  timer.Timer
 
-	packets packets
-	lane
-	load
+	packets   packets
+	neighbor  broadcast.Neighbor
+	listed    bool        // it is in Core.unsealed
 	receiving []*assembly // that it began to send; some are whole or forgotten
 
 	zone wire.Zone
@@ -447,7 +448,7 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path
 	case wire.KindPrune:
 		c.handlePrune(now, p, m.Data)
 	case wire.KindGraft:
-		c.handleGraft(p)
+		c.broadcast.HandleGraft(&p.neighbor)
 	case wire.KindReport:
 		c.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
@@ -528,7 +529,7 @@ func (p *peer) tick(now time.Time) {
 	}
 	next := timer.Soonest(c.tickLink(now, p), c.tickSync(now, p))
 	next = timer.Soonest(next, c.tickPackets(now, p))
-	next = timer.Soonest(next, timer.Soonest(c.tickOffers(now, p), c.tickPath(now, p)))
+	next = timer.Soonest(next, timer.Soonest(c.tickBroadcast(now, p), c.tickPath(now, p)))
 	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.timer, next)
 	}

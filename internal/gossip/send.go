@@ -151,7 +151,7 @@ func (c *Core) reportSoon(now time.Time, p *peer, ch *channel) {
 // report tells p what was received from it. A parent is told later if more could not be passed on, so that it slows down.
 func (c *Core) report(now time.Time, p *peer) {
 	factor := 1
-	if p.source {
+	if p.neighbor.Parent {
 		factor = c.strain(now)
 	}
 	p.packets.SendReport(now, factor)
@@ -161,7 +161,7 @@ func (c *Core) report(now time.Time, p *peer) {
 // beyond the bounds.
 func (c *Core) strain(now time.Time) int {
 	const part = storeMax / 2 / reportStrain
-	large := max(c.store.wanted(now)-storeMax/2, 0)
+	large := max(c.largeWanted(now)-storeMax/2, 0)
 	return min(1+c.backlog(now)/smallOwn+large/part, reportStrain)
 }
 
@@ -180,7 +180,7 @@ func (c *Core) handleReport(now time.Time, p *peer, ch *channel, data []byte) {
 	c.detect(now, c.swim.HearAnswer(c.detected, now, &p.swim, sent))
 	c.arrived = ch.Confirm(now, r.Lowest, c.arrived[:0])
 	for _, a := range c.arrived {
-		a.shown(p)
+		a.large.Shown(&p.neighbor)
 	}
 	clear(c.arrived)
 	c.pump(now, p)

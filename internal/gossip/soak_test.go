@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -136,16 +137,18 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			for range 40 {
 				_ = n.Broadcast(now, []byte("own"))
 			}
-			p.credit = offersMax
+			for range broadcast.AnnouncedMax / 100 {
+				n.broadcast.AnnouncedLarge(&p.neighbor)
+			}
 		}
 	}
 	for _, p := range n.peers {
-		if len(p.offers)+len(p.late) > offersMax || p.packets.queue.bytes > smallMax+1<<16 || len(p.packets.transfers.list) > storeCount || p.packets.mtu.Size() < datagramMin {
-			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", len(p.offers)+len(p.late), p.packets.queue.bytes, len(p.packets.transfers.list), p.packets.mtu.Size())
+		if p.neighbor.Expected() > broadcast.AnnouncedMax || p.packets.queue.bytes > smallMax+1<<16 || len(p.packets.transfers.list) > storeCount || p.packets.mtu.Size() < datagramMin {
+			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", p.neighbor.Expected(), p.packets.queue.bytes, len(p.packets.transfers.list), p.packets.mtu.Size())
 		}
 	}
-	if len(n.asked) > askedMax || len(n.recent.ring) > recentMax || n.members.CountReserved() > n.members.CountTombstones() || n.swim.Requested() > swim.RequestedMax {
-		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", len(n.asked), len(n.recent.ring), n.members.CountReserved(), n.members.CountTombstones(), n.swim.Requested())
+	if n.broadcast.Requests() > broadcast.AnnouncedMax || n.broadcast.Recent.Len() > 1<<16 || n.members.CountReserved() > n.members.CountTombstones() || n.swim.Requested() > swim.RequestedMax {
+		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", n.broadcast.Requests(), n.broadcast.Recent.Len(), n.members.CountReserved(), n.members.CountTombstones(), n.swim.Requested())
 	}
 	l := n.push.Load()
 	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {

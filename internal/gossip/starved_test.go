@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -79,8 +80,8 @@ func (c *cluster) held(i, size int) (a *assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
-		n.seen.First(now, &id)
-		a = n.store.add(now, id, []byte(payload(size, 1)), false)
+		n.broadcast.Seen.First(now, &id)
+		a = n.addLarge(now, id, []byte(payload(size, 1)))
 		a.ours, a.passed = true, true
 		n.sweepLater(now)
 	})
@@ -131,7 +132,7 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 			p.packets.Begin(now, a, 0)
 		}
 		for _, a := range []*assembly{held[3], held[1]} {
-			n.serve(now, p, a, 0, 10)
+			n.serve(now, p, &broadcast.Outcome{Message: a.id, Until: 10})
 		}
 		for i, want := range []*assembly{held[3], held[1], held[0], held[2]} {
 			if p.packets.transfers.list[i].asm != want {
@@ -146,9 +147,9 @@ func TestAnnouncedMessageIsKeptForThoseThatHaveNotShownThatTheyHaveIt(t *testing
 		c := pair(t)
 		n := c.nodes[0]
 		a := c.held(0, 50_000)
-		a.tell(n.links[0])
+		a.large.Tell(&n.links[0].neighbor)
 		if shown {
-			a.shown(n.links[0])
+			a.large.Shown(&n.links[0].neighbor)
 		}
 		c.net.RunFor(announcedKeep - 2*sweepInterval)
 		if kept := a.chunks != nil; kept == shown {
@@ -169,7 +170,7 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 		a := c.held(0, 50_000)
 		ends, other := n.links[0], n.links[1]
 		if known {
-			a.shown(other)
+			a.large.Shown(&other.neighbor)
 		}
 		c.do(0, func(now time.Time) {
 			ends.packets.Begin(now, a, 0)
@@ -198,39 +199,10 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
-		if o.cfg.ID == p.id && !o.seen.Has(&a.id) {
+		if o.cfg.ID == p.id && !o.broadcast.Seen.Has(&a.id) {
 			t.Error("the peer does not have the message")
 		}
 	}
-}
-
-func TestPeerThatAnswersSlowlyIsGivenMoreTime(t *testing.T) {
-	c := pair(t)
-	n := c.nodes[0]
-	p := n.links[0]
-	id := n.ids.Broadcast()
-	c.do(0, func(now time.Time) {
-		usual := n.askPause(p)
-		n.askOf(now, id, p)
-		n.supplied(now.Add(time.Second), p, &id)
-		if got := n.askPause(p); got != 2*time.Second {
-			t.Errorf("%v after an answer that took a second", got)
-		}
-		for at := now; n.askPause(p) < askLongest; at = at.Add(askLongest) {
-			before := n.askPause(p)
-			p.unanswered(at.Add(time.Second), at)
-			p.unanswered(at.Add(time.Second), at)
-			if got := n.askPause(p); got != min(2*before, askLongest) {
-				t.Fatalf("%v after %v brought no answer", got, before)
-			}
-		}
-		for range 100 {
-			n.supplied(now, p, &id)
-		}
-		if got := n.askPause(p); got != usual {
-			t.Errorf("%v after many quick answers, %v at first", got, usual)
-		}
-	})
 }
 
 func TestFullStoreForgetsFirstWhatIsNeededLeast(t *testing.T) {
@@ -238,10 +210,10 @@ func TestFullStoreForgetsFirstWhatIsNeededLeast(t *testing.T) {
 	p := c.nodes[0].links[0]
 	everywhere, told, waits, only, half := c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000)
 	c.do(0, func(now time.Time) {
-		told.tell(p)
+		told.large.Tell(&p.neighbor)
 		p.packets.Begin(now, waits, 0)
 		p.packets.Begin(now, only, 0)
-		waits.shown(p)
+		waits.large.Shown(&p.neighbor)
 		half.have = nil
 		half.ours = false
 		for i, a := range []*assembly{everywhere, told, waits, only, half} {
@@ -270,10 +242,10 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		for range storeMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				a.tell(p)
+				a.large.Tell(&p.neighbor)
 			}
 			if is.shown {
-				a.shown(p)
+				a.large.Shown(&p.neighbor)
 			}
 		}
 		c.do(0, func(now time.Time) {
@@ -281,7 +253,7 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 			if p.swim.Heard = now; is.silent {
 				p.swim.Heard = now.Add(-time.Minute)
 			}
-			if got := n.store.crowded(now); got != is.crowded {
+			if got := n.crowded(now); got != is.crowded {
 				t.Errorf("%s: crowded %v", name, got)
 			}
 		})

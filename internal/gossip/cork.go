@@ -1,0 +1,52 @@
+package gossip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/timer"
+)
+
+// corkFor is how long, after the last one, a datagram on a busy link waits for company.
+const corkFor = 250 * time.Microsecond
+
+// list sees to it that what is open for p is sealed.
+func (c *Core) list(p *peer) {
+	if !p.listed {
+		p.listed = true
+		c.unsealed = append(c.unsealed, p)
+	}
+}
+
+// sealDue seals, at the end of a turn, the datagrams that may not wait, or all of them. On a busy link a datagram may
+// wait for company.
+func (c *Core) sealDue(now time.Time, all bool) {
+	var next time.Time
+	c.unsealed = slices.DeleteFunc(c.unsealed, func(p *peer) bool {
+		if due := p.neighbor.BatchDue(); !due.IsZero() && (all || !due.After(now)) {
+			c.disseminate(now, c.broadcast.SendBatch(c.spreading, &p.neighbor))
+		}
+		if until := p.packets.SealedAt().Add(corkFor); p.mayWait() && !all && until.After(now) {
+			next = timer.Soonest(next, until)
+		} else {
+			p.packets.Seal(now)
+		}
+		due := p.neighbor.BatchDue()
+		next = timer.Soonest(next, due)
+		p.listed = p.packets.HasOpen() || !due.IsZero()
+		return !p.listed
+	})
+	if next.IsZero() {
+		c.timers.Stop(&c.corkTimer)
+	} else if !c.corkTimer.Pending() || !c.corkTimer.At().Equal(next) {
+		c.timers.Set(&c.corkTimer, next)
+	}
+}
+
+// mayWait reports whether the open datagram for p may wait for company.
+func (p *peer) mayWait() bool { return p.neighbor.Busy() && p.packets.HasOpen() }
+
+// Flush lets nothing wait for company any more.
+func (c *Core) Flush(now time.Time) {
+	c.sealDue(now, true)
+}
