@@ -1,0 +1,255 @@
+package legacy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// A world is one Gateway, its member table, and what its Node would say. It acts on outcomes as a core does, as far as that
+// concerns the Gateway, and writes them down in words.
+type world struct {
+	t       *testing.T
+	now     time.Time
+	g       *Gateway
+	out     outcome.Buffer[Outcome]
+	table   members.Table
+	peers   map[wire.NodeID]*Peer
+	contact map[wire.NodeID]*Contact
+	dialing map[wire.NodeID]bool
+	avoided map[wire.NodeID]bool
+	log     []string
+	refuses bool // the application keeps gwyh 0.1 nodes out
+}
+
+func goID(i int) wire.NodeID     { return wire.NodeID{0: byte(i >> 8), 1: byte(i), 6: 0x80} }
+func legacyID(i int) wire.NodeID { return wire.NodeID{0: byte(i >> 8), 1: byte(i), 6: 0x40} }
+
+func addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
+}
+
+func newWorld(t *testing.T, tweak ...func(c *Config)) *world {
+	cfg := Config{Admits: true, Subscriptions: 5}
+	for _, f := range tweak {
+		f(&cfg)
+	}
+	w := &world{t: t, now: begin, g: New(cfg, rand.New(rand.NewPCG(1, 2))), peers: map[wire.NodeID]*Peer{}, contact: map[wire.NodeID]*Contact{},
+		dialing: map[wire.NodeID]bool{}, avoided: map[wire.NodeID]bool{}}
+	w.table = members.NewTable(w.now, members.Config{Self: members.Member{ID: goID(0), Name: "self", Addr: addr(0)}})
+	return w
+}
+
+func (w *world) Peer(id wire.NodeID) *Peer               { return w.peers[id] }
+func (w *world) Contact(_ time.Time, p *Peer) Contact    { return *w.contact[p.id] }
+func (w *world) Dialing(id wire.NodeID) bool             { return w.dialing[id] }
+func (w *world) Avoids(_ time.Time, id wire.NodeID) bool { return w.avoided[id] }
+func (w *world) Advertised() netip.AddrPort              { return addr(0) }
+func (w *world) Links() (n int) {
+	for _, c := range w.contact {
+		if c.Linked {
+			n++
+		}
+	}
+	return n
+}
+
+// peer makes a gwyh 0.1 peer with which there is a session in which nothing has come.
+func (w *world) peer(i int) *Peer {
+	p := w.g.NewPeer(legacyID(i))
+	w.peers[p.id] = p
+	w.contact[p.id] = &Contact{Session: true, Heard: w.now, Remote: addr(1000 + i)}
+	return p
+}
+
+// known makes a gwyh 0.1 peer that is a member and to which this node subscribes.
+func (w *world) known(i int) *Peer {
+	p := w.peer(i)
+	w.member(i)
+	w.hear(p)
+	w.do(w.g.Ready(w.out, w.now, w, &w.table, p))
+	w.log = nil
+	return p
+}
+
+// member makes a member of a gwyh 0.1 node.
+func (w *world) member(i int) *members.Entry {
+	m := members.NewEntry(legacyID(i))
+	m.Name, m.Addr, m.Incarnation, m.Named = Name(addr(1000+i)), addr(1000+i), millis(w.now), millis(w.now)
+	w.table.Add(m)
+	return m
+}
+
+// goMember makes a member of a Go node.
+func (w *world) goMember(i int) *members.Entry {
+	m := members.NewEntry(goID(i))
+	m.Name, m.Addr, m.Incarnation = fmt.Sprint("go-", i), addr(i), 1
+	w.table.Add(m)
+	return m
+}
+
+// hear lets a packet of a peer arrive.
+func (w *world) hear(p *Peer) {
+	c := w.contact[p.id]
+	c.Heard, c.Opened = w.now, w.now
+	w.do(w.g.EndCheck(w.out, w.now, &w.table, p))
+	w.g.AnswerQuestion(w.now, p)
+	w.do(w.g.Heard(w.out, w.now, w, &w.table, p))
+	w.do(w.g.Subscribe(w.out, w.now, w, &w.table, p))
+}
+
+func (w *world) do(out []Outcome) { w.out.Work(out, w.act) }
+
+func (w *world) note(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
+
+// who is how the log names a node.
+func (w *world) who(id wire.NodeID) string {
+	if id == (wire.NodeID{}) {
+		return "nobody"
+	}
+	kind := "go"
+	if !id.IsGo() {
+		kind = "old"
+	}
+	return fmt.Sprintf("%s-%d", kind, int(id[0])<<8|int(id[1]))
+}
+
+func (w *world) act(o *Outcome) {
+	switch o.Kind {
+	case Ping:
+		w.note("ping %s", w.who(o.Peer.id))
+	case Request:
+		w.note("%s to %s", o.Request, w.who(o.Peer.id))
+	case Subscribe:
+		w.note("subscribe to %s", w.who(o.Peer.id))
+		c := w.contact[o.Peer.id]
+		c.Subscribing, c.Linked, c.AskedAt = true, true, w.now
+	case Resubscribe:
+		w.note("subscribe to %s again", w.who(o.Peer.id))
+		w.contact[o.Peer.id].AskedAt = w.now
+	case Serve:
+		w.note("serve %s", w.who(o.Peer.id))
+		c := w.contact[o.Peer.id]
+		c.Subscriber, c.Linked = true, true
+	case EndLink:
+		w.note("end the link with %s", w.who(o.Peer.id))
+		c := w.contact[o.Peer.id]
+		c.Subscribing, c.Subscriber, c.Linked = false, false, false
+	case Shake:
+		w.note("shake hands with %s", w.who(o.Peer.id))
+	case Introduce:
+		w.introduce(o)
+	case PassStatus:
+		w.note("pass on %s up %t except to %s", w.who(o.Of.ID), o.Up, w.who(o.From))
+	case AnnounceStatus:
+		w.note("announce %s up %t", w.who(o.Of.ID), o.Up)
+	default:
+		w.actOnNode(o)
+	}
+}
+
+func (w *world) actOnNode(o *Outcome) {
+	switch o.Kind {
+	case Dial:
+		w.note("dial %s at %s", w.who(o.ID), o.Addr)
+	case Meet:
+		w.note("meet %s", o.Addr)
+	case MeetNode:
+		w.note("meet %s at %s", w.who(o.ID), o.Addr)
+	case Choose:
+		w.note("choose %s", w.who(o.ID))
+	case Avoid:
+		w.note("avoid %s", w.who(o.ID))
+		w.avoided[o.ID] = true
+	case Renewed:
+		w.note("renewed %s", w.who(o.Member.ID))
+	case Dead:
+		w.note("dead %s", w.who(o.Member.ID))
+		o.Member.State = wire.StateDead
+		w.table.Remove(w.now, o.Member)
+	case PassQuestion:
+		w.note("ask about %s by %s except %s", w.who(o.Member.ID), w.who(o.By), w.who(o.From))
+	case Tell:
+		w.note("tell %s of %s", w.who(o.ID), w.who(o.Member.ID))
+	case CalledDown:
+		w.note("called down")
+	}
+}
+
+func (w *world) introduce(o *Outcome) {
+	w.note("introduce %s", w.who(o.Entry.ID))
+	if w.refuses {
+		return
+	}
+	claim := w.table.Claim(w.now, o.Entry)
+	if !claim.Granted {
+		return
+	}
+	w.table.SetAlive(w.now, o.Entry, claim)
+	w.do(w.g.Introduced(w.out, w.now, w, &w.table, o.Peer))
+}
+
+// run lets time pass, in which the chores are done and nothing else happens.
+func (w *world) run(d time.Duration) {
+	end := w.now.Add(d)
+	for at := w.g.NextTimeout(); !at.IsZero() && !at.After(end); at = w.g.NextTimeout() {
+		w.now = at
+		w.do(w.g.HandleTimeout(w.out, w.now, w, &w.table))
+	}
+	w.now = end
+}
+
+// watch lets time pass in which a peer is watched and silent.
+func (w *world) watch(p *Peer, d time.Duration) {
+	end := w.now.Add(d)
+	for w.now.Before(end) {
+		out, next := w.g.Tick(w.out, w.now, w, &w.table, p)
+		w.do(out)
+		if next.IsZero() {
+			break
+		}
+		if !next.After(w.now) {
+			w.t.Fatalf("next tick at %v, now %v", next, w.now)
+		}
+		w.run(min(next.Sub(w.now), end.Sub(w.now)))
+	}
+}
+
+func (w *world) wantLog(want ...string) {
+	w.t.Helper()
+	if !slices.Equal(w.log, want) {
+		w.t.Errorf("it did %q, want %q", w.log, want)
+	}
+	w.log = nil
+}
+
+// count is how many lines of the log begin with a text.
+func (w *world) count(text string) (n int) {
+	for _, l := range w.log {
+		if strings.HasPrefix(l, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// entry is what a Go node says about a gwyh 0.1 node.
+func (w *world) entry(i int, s wire.State, incarnation uint64) *wire.Member {
+	return &wire.Member{State: s, ID: legacyID(i), Incarnation: incarnation, Name: []byte(Name(addr(1000 + i))), Addr: addr(1000 + i), From: goID(7)}
+}
+
+func (w *world) weigh(e *wire.Member) Verdict {
+	out, v := w.g.Weigh(w.out, w.now, w, &w.table, e, goID(8), false)
+	w.do(out)
+	return v
+}
