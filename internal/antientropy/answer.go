@@ -31,8 +31,8 @@ var (
 	ErrTooMany   = errors.New("antientropy: too many parts of comparisons")
 )
 
-// A budget is the messages of entries that this node has sent to all peers that asked. It bounds what many peers that ask
-// at once cost: each gets a few members, and asks those.
+// A budget is the messages of entries that this node has sent to all peers that asked. It bounds what many peers
+// that ask at once cost: each gets a few members, and asks those.
 type budget struct {
 	since time.Time
 	sent  int
@@ -55,8 +55,8 @@ func (b *budget) most(now time.Time) int {
 // Sent notes how many messages the last SendEntries took.
 func (c *Comparer) Sent(messages int) { c.spent.sent += messages }
 
-// HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends our entries and asks for the
-// peer's. Our root ends the answer.
+// HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends our entries and asks
+// for the peer's. Our root ends the answer.
 func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
 	theirs, err := wire.ParseSyncBuckets(data)
 	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
@@ -91,8 +91,8 @@ func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
 	return out
 }
 
-// HandleWant sends our entries of the buckets that the peer asks for, except what became known after we began to compare: most of that is
-// the peer's own answer.
+// HandleWant sends our entries of the buckets that the peer asks for, except what became known after we began to
+// compare: most of that is the peer's own answer.
 func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte) ([]Outcome, error) {
 	w, err := wire.ParseSyncWant(data)
 	if err != nil || w.Bits > bitsMax {
@@ -108,9 +108,9 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 	return c.sendBuckets(out, now, t, w.Bits, wanted, p.round.began), nil
 }
 
-// sendBuckets sends the members of some buckets, if known is not zero only those known by then. If they are too many they are sent
-// bucket by bucket, so that the peer has some buckets whole when it asks with smaller ones. If many nodes ask, each
-// gets others.
+// sendBuckets sends the members of some buckets, if known is not zero only those known by then. If they are too
+// many they are sent bucket by bucket, so that the peer has some buckets whole when it asks with smaller ones. If
+// many nodes ask, each gets others.
 func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []bool, known time.Time) []Outcome {
 	var list []*members.Entry
 	for m := range t.Each {

@@ -89,14 +89,15 @@ func (p *Peer) NextTimeout() time.Time {
 	return p.round.due()
 }
 
-// Begin begins a comparison with a peer, or begins it anew. room is the bytes of a message that a datagram to the peer holds.
+// Begin begins a comparison with a peer, or begins it anew. room is the bytes of a message that a datagram to the
+// peer holds.
 func (c *Comparer) Begin(out []Outcome, now time.Time, p *Peer, t *members.Table, room int) []Outcome {
 	p.round.end()
 	return c.Continue(out, now, p, t, room)
 }
 
-// Continue begins another round of a comparison: it sends the hashes of our buckets, part by part as they are answered. There are
-// as many buckets as the larger table needs.
+// Continue begins another round of a comparison: it sends the hashes of our buckets, part by part as they are
+// answered. There are as many buckets as the larger table needs.
 func (c *Comparer) Continue(out []Outcome, now time.Time, p *Peer, t *members.Table, room int) []Outcome {
 	r := &p.round
 	r.active = true
@@ -138,8 +139,9 @@ func packHashes(hashes []uint64) []byte {
 	return b
 }
 
-// Tick goes on with a comparison at NextTimeout: a part, or its answer, was lost, or the answers left a difference. joining says that this
-// node joins the cluster through the peer. ended reports that the comparison has ended.
+// Tick goes on with a comparison at NextTimeout: a part, or its answer, was lost, or the answers left a
+// difference. joining says that this node joins the cluster through the peer. ended reports that the comparison
+// has ended.
 func (c *Comparer) Tick(out []Outcome, now time.Time, p *Peer, t *members.Table, room int, joining bool) (_ []Outcome, ended bool) {
 	r := &p.round
 	switch {

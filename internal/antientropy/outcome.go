@@ -19,8 +19,8 @@ const (
 	Wait                    // call Tick at At, or earlier
 )
 
-// An Outcome is something that the caller does for a comparison with one peer, in the order of the outcomes. What it points to
-// is the caller's.
+// An Outcome is something that the caller does for a comparison with one peer, in the order of the outcomes. What
+// it points to is the caller's.
 type Outcome struct {
 	Kind    Kind
 	Buckets wire.SyncBuckets

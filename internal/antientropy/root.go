@@ -41,8 +41,9 @@ func (d *difference) inVain(now time.Time, ours, theirs uint64) bool {
 	return d.ours == ours && d.theirs == theirs && now.Before(d.until)
 }
 
-// HandleRoot takes in a root. It ends the peer's answer to a part of a comparison, or comes with a heartbeat and shows a
-// difference. A difference that stays is worth a comparison. ended reports that the tables are equal, or that a comparison has ended with a difference.
+// HandleRoot takes in a root. It ends the peer's answer to a part of a comparison, or comes with a heartbeat and
+// shows a difference. A difference that stays is worth a comparison. ended reports that the tables are equal, or
+// that a comparison has ended with a difference.
 func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.count = int(theirs.Count)
 	switch {
@@ -86,8 +87,8 @@ func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wir
 	return out, false
 }
 
-// HeartbeatsAt returns when to bring the next heartbeats forward after the table has changed at now: when it has been calm for a while, so
-// that the neighbors soon find out which of them missed the news.
+// HeartbeatsAt returns when to bring the next heartbeats forward after the table has changed at now: when it has
+// been calm for a while, so that the neighbors soon find out which of them missed the news.
 func (c *Comparer) HeartbeatsAt(now time.Time) time.Time {
 	return now.Add(calm + time.Duration(c.rng.Int64N(int64(calm))))
 }

@@ -30,8 +30,8 @@ const (
 	Gone                      // the table should take it in: see SetGone
 )
 
-// Weigh says what to do with an entry about another Go node, and returns what the table knows of it, which may be nil. compared
-// says that the entry was learned by comparing tables, not by news along a link.
+// Weigh says what to do with an entry about another Go node, and returns what the table knows of it, which may be
+// nil. compared says that the entry was learned by comparing tables, not by news along a link.
 func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Verdict) {
 	m := t.Get(e.ID)
 	switch {
@@ -44,7 +44,7 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 			return m, Behind
 		}
 		return m, Stale
-	case e.State == wire.StateDead && compared && m != nil && m.Live():
+	case compared && e.State == wire.StateDead && t.IsLive(e.ID):
 		return m, Hearsay
 	case e.State == wire.StateAlive:
 		return m, Alive
@@ -130,8 +130,8 @@ type Change struct {
 // Returned reports whether the same run of a node is a member again that was dead.
 func (c *Change) Returned() bool { return c.Failed != nil && !c.Restarted }
 
-// SetAlive writes an alive entry into the table, whose name claim has granted. If the member was suspected it remains so: the
-// failure detector decides whether the entry refutes the suspicion.
+// SetAlive writes an alive entry into the table, whose name claim has granted. If the member was suspected it
+// remains so: the failure detector decides whether the entry refutes the suspicion.
 func (t *Table) SetAlive(now time.Time, e *wire.Member, claim Claim) Change {
 	m := t.Get(e.ID)
 	if m == nil {

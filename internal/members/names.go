@@ -60,7 +60,8 @@ func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
 	return c
 }
 
-// reportConflict reports whether a conflict about a name should be reported, which it is at most every conflictInterval.
+// reportConflict reports whether a conflict about a name should be reported, which it is at most every
+// conflictInterval.
 func (t *Table) reportConflict(now time.Time, name string) bool {
 	if last, ok := t.conflicts.Get(name); ok && now.Sub(last) < conflictInterval {
 		return false
@@ -69,8 +70,8 @@ func (t *Table) reportConflict(now time.Time, name string) bool {
 	return true
 }
 
-// Later reports whether the node of an entry took its name after the member that has it. Of gwyh 0.1 nodes the one heard
-// last has the name of their address.
+// Later reports whether the node of an entry took its name after the member that has it. Of gwyh 0.1 nodes the one
+// heard last has the name of their address.
 func Later(e *wire.Member, holder *Entry) bool {
 	if holder.Legacy() {
 		return e.Incarnation > holder.Incarnation
@@ -85,7 +86,10 @@ func Later(e *wire.Member, holder *Entry) bool {
 // while, because the node may come back, unless another node has that address.
 func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 	dead := t.reserved[string(e.Name)]
-	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr || now.Sub(dead.Since) >= t.cfg.NameHold || t.isVacated(now, dead) {
+	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr {
+		return Claim{Granted: true}
+	}
+	if now.Sub(dead.Since) >= t.cfg.NameHold || t.isVacated(now, dead) {
 		return Claim{Granted: true}
 	}
 	t.noteAddress(now, e)

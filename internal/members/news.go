@@ -7,9 +7,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// How long an entry waits for others: many joins at once share datagrams. While news keeps coming the wait doubles with each
-// sending, because the cost of a mass start lies in the number of datagrams. Deaths, departures and accusations do not
-// wait.
+// How long an entry waits for others: many joins at once share datagrams. While news keeps coming the wait doubles
+// with each sending, because the cost of a mass start lies in the number of datagrams. Deaths, departures and
+// accusations do not wait.
 const (
 	newsWait    = 10 * time.Millisecond
 	newsWaitMax = 160 * time.Millisecond
@@ -35,8 +35,8 @@ func NewNews() News { return News{wait: newsWait} }
 // Len is the number of entries that wait.
 func (n *News) Len() int { return len(n.items) }
 
-// Add queues the entry of m. It returns when the queue should be sent: not before now, since a time in the past would look
-// as if this node were late. The time is zero if the entry waits already.
+// Add queues the entry of m. It returns when the queue should be sent: not before now, since a time in the past
+// would look as if this node were late. The time is zero if the entry waits already.
 func (n *News) Add(now time.Time, m *Entry, from wire.NodeID) (due time.Time) {
 	if m.queued {
 		n.merge(m, from).Accusations = false
@@ -72,7 +72,8 @@ func (n *News) merge(m *Entry, from wire.NodeID) *NewsItem {
 	return item
 }
 
-// Begin returns what waits, in the order in which it was queued, to be sent now. The caller calls Done when it has sent it.
+// Begin returns what waits, in the order in which it was queued, to be sent now. The caller calls Done when it has
+// sent it.
 func (n *News) Begin(now time.Time) []NewsItem {
 	if len(n.items) == 0 {
 		return nil

@@ -31,8 +31,9 @@ func (t *Table) Renew(now time.Time, above uint64) {
 	t.SetIncarnation(t.self, max(t.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
 }
 
-// Refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of its own before. Other
-// nodes take it as proof that this node knows what it is accused of, so nothing else may set Refuted.
+// Refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of its own
+// before. Other nodes take it as proof that this node knows what it is accused of, so nothing else may set
+// Refuted.
 func (t *Table) Refute(now time.Time, above uint64) {
 	t.self.Refuted = max(t.self.Incarnation, above)
 	t.Renew(now, above)

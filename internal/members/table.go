@@ -85,9 +85,9 @@ func (t *Table) IsLive(id wire.NodeID) bool {
 // touchMost is how many entries Touch looks at.
 const touchMost = 16
 
-// Touch reads the entries that the next calls of Get will return, at most 16. Most are not in the processor's cache, and it can
-// fetch several at once if it does nothing else in between. The sum keeps the compiler from removing the reads,
-// which it would do if it inlined the function.
+// Touch reads the entries that the next calls of Get will return, at most 16. Most are not in the processor's
+// cache, and it can fetch several at once if it does nothing else in between. The sum keeps the compiler from
+// removing the reads, which it would do if it inlined the function.
 //
 //go:noinline
 func (t *Table) Touch(next []wire.Member) (sum uint64) {
@@ -133,7 +133,8 @@ func (t *Table) CountLegacy() int { return t.legacy }
 // Root is the XOR of the digests of all live members. Two tables with the same root hold the same members.
 func (t *Table) Root() uint64 { return t.root }
 
-// Each yields the live members, in no particular order that is the same for the same history. The entries are for reading only.
+// Each yields the live members, in no particular order that is the same for the same history. The entries are for
+// reading only.
 func (t *Table) Each(yield func(*Entry) bool) {
 	for _, m := range t.live {
 		if !yield(m) {

@@ -152,7 +152,7 @@ func TestIndexesAgreeWithEntriesAfterRandomChanges(t *testing.T) {
 			w.take(e)
 		}
 		w.sleep(TombstoneAge)
-		if w.Expire(w.now); w.CountTombstones() != 0 || w.CountReserved() != 0 {
+		if w.expire(w.now); w.CountTombstones() != 0 || w.CountReserved() != 0 {
 			t.Errorf("seed %d: %d tombstones, %d names reserved after a day", seed, w.CountTombstones(), w.CountReserved())
 		}
 		w.check()

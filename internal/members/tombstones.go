@@ -13,7 +13,7 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	if m.Live() {
 		t.unlist(m)
 	}
-	if m.State == wire.StateDead && m.Name != "" && !m.Legacy() && t.Named(m.Name) == nil {
+	if m.mayReturn() && t.Named(m.Name) == nil {
 		t.reserved[m.Name] = m
 	} else {
 		t.release(m)
@@ -21,8 +21,11 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	t.byID[m.ID] = m
 	m.Since = now
 	t.tombstones = append(t.tombstones, m)
-	t.Expire(now)
+	t.expire(now)
 }
+
+// mayReturn reports whether m is a dead Go node that had a name.
+func (m *Entry) mayReturn() bool { return m.State == wire.StateDead && m.Name != "" && !m.Legacy() }
 
 // release ends the reservation of a dead node's name.
 func (t *Table) release(m *Entry) {
@@ -31,8 +34,8 @@ func (t *Table) release(m *Entry) {
 	}
 }
 
-// Expire forgets the tombstones that are too old or too many.
-func (t *Table) Expire(now time.Time) {
+// expire forgets the tombstones that are too old or too many.
+func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {
 		over := len(t.tombstones)-drop > TombstonesMax
@@ -60,7 +63,7 @@ func (t *Table) MayHaveTombstones() bool { return len(t.tombstones) > 0 }
 func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
 	return func(yield func(*Entry) bool) {
 		for _, m := range t.tombstones[max(0, len(t.tombstones)-most):] {
-			if !m.Live() && m.Name != "" && t.byID[m.ID] == m && !yield(m) {
+			if known := !m.Live() && t.byID[m.ID] == m; known && m.Name != "" && !yield(m) {
 				return
 			}
 		}
@@ -73,8 +76,8 @@ func (t *Table) Reserved(name string) *Entry { return t.reserved[name] }
 // CountReserved is the number of dead nodes that a name is reserved for.
 func (t *Table) CountReserved() int { return len(t.reserved) }
 
-// EachReserved yields the dead nodes that a name is reserved for, in random order.
-func (t *Table) EachReserved(yield func(*Entry) bool) {
+// eachReserved yields the dead nodes that a name is reserved for, in random order.
+func (t *Table) eachReserved(yield func(*Entry) bool) {
 	for _, m := range t.reserved {
 		if !yield(m) {
 			return
@@ -82,9 +85,10 @@ func (t *Table) EachReserved(yield func(*Entry) bool) {
 	}
 }
 
-// DrawReserved draws one of the dead nodes whose name no live member has, and counts them. It returns nil if there are none.
+// DrawReserved draws one of the dead nodes whose name no live member has, and counts them. It returns nil if there
+// are none.
 func (t *Table) DrawReserved(now time.Time, rng *rand.Rand) (drawn *Entry, count int) {
-	t.Expire(now)
+	t.expire(now)
 	if count = len(t.reserved); count == 0 {
 		return nil, 0
 	}

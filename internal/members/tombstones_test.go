@@ -43,7 +43,7 @@ func TestTombstonesExpireByAgeAndNumber(t *testing.T) {
 	w.sleep(TombstoneAge - time.Minute)
 	w.take(gone(2, wire.StateDead, at(0)))
 	w.sleep(time.Minute)
-	w.Expire(w.now)
+	w.expire(w.now)
 	if w.check(); w.Get(goID(1)) != nil || w.Get(goID(2)) == nil || w.Reserved("node-1") != nil {
 		t.Error("a tombstone that is a day old remains, or a younger one is gone")
 	}
@@ -62,7 +62,7 @@ func TestTombstoneOfAMemberThatReturnedIsSkipped(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	w.sleep(TombstoneAge)
-	w.Expire(w.now)
+	w.expire(w.now)
 	w.want(1, wire.StateAlive)
 	w.check()
 }

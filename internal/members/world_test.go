@@ -105,7 +105,7 @@ func (w *world) check() {
 	if w.Root() != root || w.CountLegacy() != legacy || w.Count() != live {
 		w.t.Fatalf("root %x, %d legacy, %d live; the entries say %x, %d, %d", w.Root(), w.CountLegacy(), w.Count(), root, legacy, live)
 	}
-	for m := range w.EachReserved {
+	for m := range w.eachReserved {
 		if m.Live() || m.State != wire.StateDead || w.Get(m.ID) != m || m.Legacy() {
 			w.t.Fatalf("the name of %v is reserved, which is %v, known as %v", m, m.State, w.Get(m.ID))
 		}
