@@ -211,7 +211,7 @@ type Config struct {
 	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md, and
 	// docs/LEGACY.md for what a cluster with such nodes needs. They
 	// are members by the name of "gwyh01-" and their address, with a zone and without metadata or versions, for
-	// as long as some node hears them. Default true LAN and Local, false WAN. A Label overrides it.
+	// as long as some node hears them. Default false. A Label overrides it.
 	AllowLegacy bool
 
 	// GossipVerifyIncoming is without meaning here: only what is encrypted is taken.
@@ -327,7 +327,6 @@ func DefaultLANConfig() *Config {
 		GossipToTheDeadTime:     30 * time.Second,
 		Subscriptions:           5,
 		MetaMax:                 MetaMaxSize,
-		AllowLegacy:             true,
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
 		EnableCompression:       true,
@@ -339,7 +338,7 @@ func DefaultLANConfig() *Config {
 	}
 }
 
-// DefaultWANConfig is for nodes far from each other. It takes no nodes of gwyh 0.1.
+// DefaultWANConfig is for nodes far from each other.
 func DefaultWANConfig() *Config {
 	c := DefaultLANConfig()
 	c.TCPTimeout = 30 * time.Second
@@ -350,7 +349,6 @@ func DefaultWANConfig() *Config {
 	c.GossipInterval = 50 * time.Millisecond
 	c.GossipNodes = 4
 	c.GossipToTheDeadTime = 60 * time.Second
-	c.AllowLegacy = false
 	c.UDPBufferSize = 1200
 	return c
 }
@@ -374,6 +372,23 @@ func DefaultLocalConfig() *Config {
 func hostname() string {
 	name, _ := os.Hostname()
 	return name
+}
+
+// Format writes the fields as fmt does, except that it shows nothing of the SecretKey but whether there is one.
+func (c Config) Format(f fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), c.redacted())
+}
+
+// LogValue is the fields as Format shows them.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", c.redacted())) }
+
+// redacted is a Config without its SecretKey, in a type that fmt prints field by field.
+func (c Config) redacted() any {
+	type fields Config
+	if len(c.SecretKey) > 0 {
+		c.SecretKey = []byte("redacted")
+	}
+	return fields(c)
 }
 
 // BuildVsnArray is the protocol versions of the node in the order of memberlist: least, greatest and
@@ -719,13 +734,14 @@ func orNone[T int | time.Duration](n T) T {
 }
 
 // keys returns the keys that a node may use now, and what its operator is to be warned of.
-func (c *Config) keys() ([]handshake.Key, []string) {
-	shared, warnings := preSharedKeys(c.Keyring)
+func (c *Config) keys() node.Keys {
+	shared, k := preSharedKeys(c.Keyring)
 	labels := c.labels()
 	if most := maxKeys / len(labels); len(shared) > most {
-		warnings = append(warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
+		k.Warnings = append(k.Warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
 	}
-	return handshake.NewKeys(shared, labels...), warnings
+	k.Keys = handshake.NewKeys(shared, labels...)
+	return k
 }
 
 // log returns the log of a node. validate sees to it that at most one place is set.

@@ -47,18 +47,25 @@ func TestPresetsDifferAsDocumented(t *testing.T) {
 		size      int
 		heartbeat time.Duration
 		gossip    time.Duration
-		legacy    bool
 	}{
-		{DefaultLANConfig(), 1400, time.Second, 20 * time.Millisecond, true},
-		{DefaultWANConfig(), 1200, 5 * time.Second, 50 * time.Millisecond, false},
-		{DefaultLocalConfig(), 60000, time.Second, 10 * time.Millisecond, true},
+		{DefaultLANConfig(), 1400, time.Second, 20 * time.Millisecond},
+		{DefaultWANConfig(), 1200, 5 * time.Second, 50 * time.Millisecond},
+		{DefaultLocalConfig(), 60000, time.Second, 10 * time.Millisecond},
 	} {
 		p, err := c.preset.validate()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.UDPBufferSize != c.size || p.HeartbeatInterval != c.heartbeat || p.GossipInterval != c.gossip || p.AllowLegacy != c.legacy {
+		if p.UDPBufferSize != c.size || p.HeartbeatInterval != c.heartbeat || p.GossipInterval != c.gossip {
 			t.Errorf("%+v, want %+v", p, c)
+		}
+	}
+}
+
+func TestNoPresetAllowsLegacyNodes(t *testing.T) {
+	for name, c := range map[string]*Config{"LAN": DefaultLANConfig(), "WAN": DefaultWANConfig(), "Local": DefaultLocalConfig()} {
+		if c.AllowLegacy {
+			t.Errorf("%s allows nodes of gwyh 0.1", name)
 		}
 	}
 }
@@ -74,7 +81,7 @@ func TestZeroTakesTheDefaultOfLAN(t *testing.T) {
 	want.IndirectChecks, want.PushPullInterval, want.GossipInterval, want.QueueCheckInterval = 0, 0, 0, 0
 	want.RetransmitMult, want.GossipNodes = 0, 0
 	want.HeartbeatInterval = want.ProbeInterval
-	want.AllowLegacy, want.GossipVerifyIncoming, want.GossipVerifyOutgoing, want.EnableCompression = false, false, false, false
+	want.GossipVerifyIncoming, want.GossipVerifyOutgoing, want.EnableCompression = false, false, false
 	if !reflect.DeepEqual(own, want) {
 		t.Errorf("got  %+v\nwant %+v", own, want)
 	}

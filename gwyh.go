@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -42,6 +43,14 @@ type Memberlist struct {
 	log    node.Log
 	node   *node.Node[*Node]
 }
+
+// Format writes the node's name, whatever the verb: what a Memberlist holds changes while it is read, and has keys in it.
+func (m *Memberlist) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "Memberlist(%q)", m.config.Name)
+}
+
+// LogValue is the node's name.
+func (m *Memberlist) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(m)) }
 
 // Create starts a node. It is a cluster of its own until it joins another. Before Create returns the
 // Delegate's NodeMeta, the AliveDelegate's NotifyAlive and the EventDelegate's NotifyJoin have been
@@ -263,6 +272,9 @@ type Stats struct {
 	Links         int // nodes that messages are exchanged with, both ways, whoever subscribed
 	Subscriptions int // those of them that this node chose to hear from (Config.Subscriptions)
 
+	DefaultKey bool // a key of the node is the default one of gwyh 0.1: anybody can join and listen
+	WeakKeys   int  // keys of the node that can be guessed: of fewer than 16 bytes, of equal bytes, or the default one
+
 	// Since Create.
 
 	BroadcastsSent      uint64 // messages of this node's own
@@ -295,6 +307,7 @@ func (m *Memberlist) Stats() Stats {
 	}
 	c := &f.Core
 	return Stats{
+		DefaultKey: f.Keys.Default, WeakKeys: f.Keys.Weak,
 		Members: c.Members, Links: c.Links, Subscriptions: f.Subscriptions,
 		BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
 		BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,

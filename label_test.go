@@ -140,7 +140,7 @@ func TestOnlyTwoKeysAreAcceptedWhileTwoLabelsAre(t *testing.T) {
 	c.SecretKey, c.Keyring = nil, testRing(t, []byte("sixteen byte kay"), []byte("sixteen byte key"), []byte("sixteen byte kez"))
 	c.Label, c.SkipInboundLabelCheck, c.LogOutput = "blue", true, &out
 	m := create(t, c)
-	keys, _ := m.config.keys()
+	keys := m.config.keys().Keys
 	_ = m.Shutdown()
 	if len(keys) != 4 {
 		t.Errorf("%d keys and labels are accepted", len(keys))
@@ -162,6 +162,7 @@ func TestNoLegacyNodeIsAllowedWhileAnyLabelIs(t *testing.T) {
 		"being removed":    {labelling{skip: true, previous: "blue"}, false},
 	} {
 		conf := DefaultLANConfig()
+		conf.AllowLegacy = true
 		c.apply(conf)
 		own, err := conf.validate()
 		if err != nil || own.AllowLegacy != c.want {

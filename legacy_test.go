@@ -76,6 +76,7 @@ func TestNodeOfGwyh01IsAMemberWithoutMetadataThatHearsAndIsHeard(t *testing.T) {
 		var network MockNetwork
 		node := func(name string, r *recorder) *Memberlist {
 			c := testConfig(name, r)
+			c.AllowLegacy = true
 			c.Transport = network.NewTransport(name)
 			return create(t, c)
 		}
@@ -124,10 +125,12 @@ func TestBroadcastThatSkipsANodeOfGwyh01IsInTheStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
 		c := testConfig("a", newRecorder())
+		c.AllowLegacy = true
 		c.Transport = network.NewTransport("a")
 		a := create(t, c)
 		rb := newRecorder()
 		c = testConfig("b", rb)
+		c.AllowLegacy = true
 		c.Transport = network.NewTransport("b")
 		b := create(t, c)
 		join(t, b, a)

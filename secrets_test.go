@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -79,4 +81,50 @@ func TestLogShowsNoKeyAndNoPayload(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever a program prints of what it has from this package, in whatever way, no key is in it.
+func TestPrintingShowsNoKey(t *testing.T) {
+	key := []byte("a very secret key of 32 letters.")
+	ring, err := gwyh.NewKeyring(nil, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := gwyh.DefaultLocalConfig()
+	config.Name, config.SecretKey, config.Keyring, config.LogOutput = "a", key, ring, io.Discard
+	config.Transport = new(gwyh.MockNetwork).NewTransport("a")
+	list, err := gwyh.Create(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = list.Shutdown() })
+	traces := []string{string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)), base64.StdEncoding.EncodeToString(key)}
+	for _, verb := range []string{"%v", "%d", "%x", "%#x", "%X", "%o", "%b", "%#v", "%U"} { // of the beginning of a list of its bytes
+		traces = append(traces, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf(verb, key[:8]), "["), "]"))
+	}
+	for name, v := range map[string]any{
+		"Config": *config, "*Config": config, "[]Config": []gwyh.Config{*config}, "Keyring": ring, "Memberlist": list, "Node": list.LocalNode(),
+		"Members": list.Members(), "Stats": list.Stats(), "Transport": config.Transport, "nil Keyring": (*gwyh.Keyring)(nil), "struct": struct{ C *gwyh.Config }{config},
+	} {
+		t.Run(name, func(t *testing.T) {
+			printed := map[string]string{}
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U"} {
+				printed[verb] = fmt.Sprintf(verb, v)
+			}
+			var text, json strings.Builder
+			slog.New(slog.NewTextHandler(&text, nil)).Info("x", "value", v)
+			printed["slog, as text"] = text.String()
+			if name != "[]Config" && name != "struct" { // encoding/json writes what a value holds
+				slog.New(slog.NewJSONHandler(&json, nil)).Info("x", "value", v)
+				printed["slog, as JSON"] = json.String()
+			}
+			for how, out := range printed {
+				for _, trace := range traces {
+					if len(trace) >= 8 && strings.Contains(out, trace) {
+						t.Errorf("%s: shows the key as %s: %s", how, trace, out)
+					}
+				}
+			}
+		})
+	}
 }

@@ -5,10 +5,13 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"sync"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/node"
 )
 
 // A Keyring holds the pre-shared keys of a cluster while they are being changed: nodes accept all of
@@ -181,6 +184,22 @@ func (k *Keyring) watch(f func()) (stop func()) {
 	}
 }
 
+// Format writes how many keys there are, whatever the verb, and none of the keys.
+func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.summary()) }
+
+// LogValue is the number of keys, and none of the keys.
+func (k *Keyring) LogValue() slog.Value { return slog.StringValue(k.summary()) }
+
+// summary describes the Keyring without its keys.
+func (k *Keyring) summary() string {
+	if k == nil {
+		return "Keyring(nil)"
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return fmt.Sprintf("Keyring(%d keys)", len(k.keys))
+}
+
 const (
 	// defaultKey is what gwyh uses when nobody configured a key. It keeps nobody out.
 	defaultKey = "insecure"
@@ -207,28 +226,32 @@ func installSecretKey(c *Config) error {
 	return nil
 }
 
-// preSharedKeys are the keys of a node in the order they are tried, and what its operator should be warned
-// of. Without any key it is gwyh's default one. A Config's Label is not in the keys: handshake.NewKey mixes it in.
-func preSharedKeys(ring *Keyring) (keys [][]byte, warnings []string) {
+// preSharedKeys returns the keys of a node in the order they are tried, and what its operator should know of them, without
+// the keys that node.Keys has. If there is no key, gwyh's default one is used. A Config's Label is not in the keys:
+// handshake.NewKey mixes it in.
+func preSharedKeys(ring *Keyring) (keys [][]byte, known node.Keys) {
 	if ring != nil {
 		keys = ring.GetKeys()
 	}
 	if len(keys) == 0 {
-		return [][]byte{[]byte(defaultKey)}, []string{`neither SecretKey nor Keyring is set: using gwyh's default key "` + defaultKey + `", which keeps nobody out`}
+		return [][]byte{[]byte(defaultKey)}, node.Keys{Default: true, Weak: 1, Warnings: []string{`no key is set, so the well-known default key "` + defaultKey +
+			`" is used, and anybody can join and listen: set Config.SecretKey or Config.Keyring to the same random key, of 16, 24 or 32 bytes, at all nodes`}}
 	}
 	for _, k := range keys {
 		if why := weakness(k); why != "" {
-			warnings = append(warnings, why)
+			known.Weak++
+			known.Warnings = append(known.Warnings, why)
 		}
+		known.Default = known.Default || string(k) == defaultKey
 	}
-	return keys, warnings
+	return keys, known
 }
 
 // weakness is why a key is easy to guess, empty if it is not known to be. It does not show the key.
 func weakness(key []byte) string {
 	switch {
 	case string(key) == defaultKey:
-		return "a key is gwyh's default one, which keeps nobody out"
+		return `a key is the well-known default key "` + defaultKey + `", so anybody can join and listen: remove it when all nodes have another`
 	case len(key) < weakKeySize:
 		return fmt.Sprintf("a key has %d bytes: fewer than %d can be guessed", len(key), weakKeySize)
 	case bytes.Count(key, key[:1]) == len(key):

@@ -201,7 +201,7 @@ func TestPassphraseOfSecretKeyIsGoneAfterRemoveKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, _ := m.config.keys()
+	keys := m.config.keys().Keys
 	if len(keys) != 1 || keys[0].ID() != handshake.NewKey(next, "").ID() {
 		t.Fatalf("%d keys are accepted", len(keys))
 	}
@@ -258,20 +258,25 @@ func TestPreSharedKeysInOrder(t *testing.T) {
 		ring  *Keyring
 		want  [][]byte
 		warns string
+		weak  int
+		open  bool
 	}{
-		"nothing":         {nil, [][]byte{insecure}, "neither SecretKey nor Keyring"},
-		"an empty ring":   {empty, [][]byte{insecure}, "insecure"},
-		"a ring":          {testRing(t, a, b), [][]byte{a, b}, ""},
-		"a passphrase":    {testRing(t, odd, a), [][]byte{odd, a}, ""},
-		"a short key":     {testRing(t, a, []byte("hunter2")), [][]byte{a, []byte("hunter2")}, "has 7 bytes"},
-		"equal bytes":     {testRing(t, make([]byte, 32)), [][]byte{make([]byte, 32)}, "32 equal bytes"},
-		"the default key": {testRing(t, insecure), [][]byte{insecure}, "keeps nobody out"},
+		"nothing":         {nil, [][]byte{insecure}, "set Config.SecretKey or Config.Keyring", 1, true},
+		"an empty ring":   {empty, [][]byte{insecure}, "insecure", 1, true},
+		"a ring":          {testRing(t, a, b), [][]byte{a, b}, "", 0, false},
+		"a passphrase":    {testRing(t, odd, a), [][]byte{odd, a}, "", 0, false},
+		"a short key":     {testRing(t, a, []byte("hunter2")), [][]byte{a, []byte("hunter2")}, "has 7 bytes", 1, false},
+		"equal bytes":     {testRing(t, make([]byte, 32)), [][]byte{make([]byte, 32)}, "32 equal bytes", 1, false},
+		"the default key": {testRing(t, a, insecure), [][]byte{a, insecure}, "anybody can join", 1, true},
 	} {
-		keys, warnings := preSharedKeys(c.ring)
+		keys, known := preSharedKeys(c.ring)
 		wantKeys(t, keys, c.want...)
-		all := strings.Join(warnings, "\n")
+		all := strings.Join(known.Warnings, "\n")
 		if (all == "") != (c.warns == "") || !strings.Contains(all, c.warns) {
 			t.Errorf("%s: warnings %q, want %q", name, all, c.warns)
+		}
+		if known.Weak != c.weak || known.Default != c.open {
+			t.Errorf("%s: %d weak, default %v; want %d and %v", name, known.Weak, known.Default, c.weak, c.open)
 		}
 		if strings.Contains(all, "hunter2") {
 			t.Errorf("%s: a warning shows the key", name)

@@ -36,14 +36,15 @@ func main() {
 	}
 }
 
-// configure makes the configuration of a node that takes part in a cluster of gwyh 0.1. The LAN preset admits these
-// nodes; the WAN preset does not, and a Label would keep them out.
+// configure makes the configuration of a node that takes part in a cluster of gwyh 0.1. No preset admits these nodes, and
+// a Label would keep them out.
 func configure(name, bind, key string) (*gwyh.Config, error) {
 	addr, err := netip.ParseAddrPort(bind)
 	if err != nil {
 		return nil, fmt.Errorf("-bind: %w", err)
 	}
 	config := gwyh.DefaultLANConfig()
+	config.AllowLegacy = true
 	if name != "" {
 		config.Name = name
 	}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -23,8 +22,8 @@ type Config[N any] struct {
 	Public  func(error) error      // turns an error of this package or the core into one of the API; nil stays nil
 	Log     Log
 
-	Keys      func() (keys []handshake.Key, warnings []string) // the keys as they are now
-	WatchKeys func(changed func()) (stop func())               // calls changed after each change; nil if there are none
+	Keys      func() Keys                        // as they are now
+	WatchKeys func(changed func()) (stop func()) // calls changed after each change; nil if there are none
 
 	Port         int           // of an address that the application gives without one
 	RequireNames bool          // an address of the application without a name is an error

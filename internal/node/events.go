@@ -82,13 +82,15 @@ func (n *Node[N]) everySecond(now time.Time) {
 	n.rejoin.every(now)
 	n.relocation.every(now)
 	n.debug.follow(n.loop.core, n.config.Log, n.dispatch.Call)
+	n.keys.remind(now, n.loop.core.Stats().Members > 1, n.dispatch.Call)
 	n.metrics.Offer(telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)})
 }
 
 // shellStats is what the shell counts beside the core.
 func (n *Node[N]) shellStats(now time.Time) telemetry.Shell {
-	c := n.loop.carrier.Stats()
+	c, keys := n.loop.carrier.Stats(), n.keys.present()
 	return telemetry.Shell{
+		DefaultKey: keys.Default, WeakKeys: keys.Weak,
 		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: n.dispatch.Dropped(), SlowestDelivery: n.dispatch.Slowest(), QueueDue: n.queueDue(now),
 		Rebroadcasts: n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
@@ -112,6 +114,7 @@ type Figures struct {
 	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent, because they were rebroadcasts
 	Dropped       uint64 // datagrams and messages that went no further, in the core and around it
 	Late          uint64 // the part of Dropped that waited too long for a slow transport
+	Keys          Keys   // without the keys
 }
 
 // Figures returns the figures, or ErrShutdown.
@@ -119,6 +122,7 @@ func (n *Node[N]) Figures() (f Figures, err error) {
 	err = n.loop.do(func(time.Time) {
 		core, carried := n.loop.core.Stats(), n.loop.carrier.Stats()
 		f = Figures{Core: core, Subscriptions: n.loop.core.Started(), Rebroadcasts: n.puller.Rebroadcasts.Load(), Late: carried.OutboxLate}
+		f.Keys = n.keys.present()
 		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
 		for _, n := range core.Dropped {
 			f.Dropped += n

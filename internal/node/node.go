@@ -91,7 +91,7 @@ func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	n.debug.wanted.Store(c.Log.WantsDebug())
 	own := c.Core
 	own.ID, own.Suite, own.Rand = id, session.NaCl, rand.Reader
-	own.Keys, own.Debug = n.keys.first(), n.debug.wanted.Load()
+	own.Keys, own.Debug = n.keys.first(now), n.debug.wanted.Load()
 	own.Own, own.Unsent = c.Transport.isOwn, n.unsent
 	app := &c.Application
 	own.State, own.Pings, own.AskSelection = app.Delegate != nil, app.Ping != nil, app.Select != nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,7 +37,7 @@ func testConfig(name string, app *app) Config[member] {
 		ID:      func(m member) wire.NodeID { return m.ID },
 		Meta:    func(m member) []byte { return m.Meta },
 		Public:  func(err error) error { return err },
-		Keys:    func() ([]handshake.Key, []string) { return handshake.NewKeys([][]byte{[]byte("insecure")}, ""), nil },
+		Keys:    func() Keys { return Keys{Keys: handshake.NewKeys([][]byte{[]byte("insecure")}, "")} },
 		Port:    6969, Timeout: 10 * time.Second, PollInterval: 20 * time.Millisecond, InboxDepth: 1024,
 	}
 	if app != nil {
@@ -362,8 +363,8 @@ func TestEachWarningAboutKeysIsLoggedOnce(t *testing.T) {
 		warnings := []string{"weak"}
 		n := w.start(t, "a", nil, func(c *Config[member]) {
 			c.Log = NewLog(log.New(&out, "", 0), nil, nil)
-			c.Keys = func() ([]handshake.Key, []string) {
-				return handshake.NewKeys([][]byte{[]byte("insecure")}, ""), warnings
+			c.Keys = func() Keys {
+				return Keys{Keys: handshake.NewKeys([][]byte{[]byte("insecure")}, ""), Warnings: warnings}
 			}
 			c.WatchKeys = func(f func()) func() { changed = f; return func() { changed = nil } }
 		})
@@ -379,6 +380,35 @@ func TestEachWarningAboutKeysIsLoggedOnce(t *testing.T) {
 		f()
 		if got := out.String(); got != "[WARN] gwyh: weak\n[WARN] gwyh: short\n" {
 			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestWarningsAboutKeysAreRepeatedEveryHourInCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w network
+		var out bytes.Buffer
+		a := w.start(t, "a", nil, func(c *Config[member]) {
+			c.Log = NewLog(log.New(&out, "", 0), nil, nil)
+			c.Keys = func() Keys {
+				return Keys{Keys: handshake.NewKeys([][]byte{[]byte("insecure")}, ""), Warnings: []string{"weak"}, Default: true, Weak: 1}
+			}
+		})
+		said := func() int { return strings.Count(out.String(), "[WARN] gwyh: weak\n") }
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := said(); got != 1 {
+			t.Errorf("said %d times while alone, want 1", got)
+		}
+		b := w.start(t, "b", nil)
+		join(t, b, a.Self().Addr.String())
+		time.Sleep(150 * time.Minute)
+		synctest.Wait()
+		if got := said(); got != 4 {
+			t.Errorf("said %d times after two and a half hours in company, want 4", got)
+		}
+		if f, err := a.Figures(); err != nil || !f.Keys.Default || f.Keys.Weak != 1 || f.Keys.Keys != nil {
+			t.Errorf("figures %+v, %v", f.Keys, err)
 		}
 	})
 }

@@ -36,7 +36,7 @@ type Config struct {
 // LAN is the part of a node's configuration that does not differ from node to node, as in the LAN preset.
 func LAN() gossip.Config {
 	return gossip.Config{MetaMax: 512, Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: simnet.MaxDatagram,
-		AllowLegacy: true, GossipToTheDeadTime: 30 * time.Second, PushPullInterval: 30 * time.Second,
+		GossipToTheDeadTime: 30 * time.Second, PushPullInterval: 30 * time.Second,
 		ProbeInterval: time.Second, ProbeTimeout: 500 * time.Millisecond, IndirectChecks: 3,
 		SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}
 }

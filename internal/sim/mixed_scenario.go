@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -141,7 +142,7 @@ func (m *Mixed) chatter(d time.Duration) {
 
 // formMixed makes a mixed cluster and waits until all its members know each other.
 func formMixed(seed uint64, nodes, models int, loss float64) *Mixed {
-	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
+	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
 	if _, err := m.Form(time.Minute); err != nil {
 		m.troubles = append(m.troubles, err.Error())
 	}
@@ -155,4 +156,10 @@ func formMixed(seed uint64, nodes, models int, loss float64) *Mixed {
 	}
 	m.Net.RunFor(settledOld)
 	return m
+}
+
+// withLegacy admits nodes of gwyh 0.1.
+func withLegacy(core gossip.Config) gossip.Config {
+	core.AllowLegacy = true
+	return core
 }

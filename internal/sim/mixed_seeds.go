@@ -20,7 +20,7 @@ const closedFor = time.Second
 
 // Start makes all nodes join all models at the same moment.
 func (o OldSeeds) Start() *Mixed {
-	m := NewMixed(Config{Seed: o.Seed, Nodes: o.Nodes, Core: LAN(), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond)}})
+	m := NewMixed(Config{Seed: o.Seed, Nodes: o.Nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond)}})
 	joinFor := joinFor
 	if o.Late > 0 {
 		joinFor = closedFor

@@ -89,6 +89,12 @@ func gauges(f *Figures, yield func(v float64, key string, label metrics.Label)) 
 	plain(float64(s.Health), "health.score")
 	plain(float64(s.StateLocal), "size.local")
 	plain(float64(s.StateRemote), "size.remote")
+	isDefault := 0.
+	if f.Shell.DefaultKey {
+		isDefault = 1
+	}
+	plain(isDefault, "default_key")
+	plain(float64(f.Shell.WeakKeys), "weak_keys")
 	for state, n := range s.Known {
 		yield(float64(n), "node.instances", metrics.Label{Name: "node_state", Value: wire.State(state).String()})
 	}

@@ -24,6 +24,8 @@ type Shell struct {
 	Rebroadcasts    uint64        // messages of GetBroadcasts not sent, because they had just been delivered here
 	KnownRepeats    uint64        // messages repeated to this node that it had been sent before
 	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
+	DefaultKey      bool          // a key of the node is the default one of gwyh 0.1
+	WeakKeys        int           // keys of the node that can be guessed
 	QueueDue        bool          // it is time to tell how much waits (Config.QueueCheckInterval)
 }
 
