@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -64,6 +65,14 @@ const (
 	// BackTogether tells that members that had failed together are back: Partition.
 	BackTogether
 )
+
+// effects is what a part of the Detector acts by: the Detector's timers, and the actions of the input in progress.
+type effects struct {
+	timers *timer.Heap
+	out    *[]Action
+}
+
+func (e *effects) add(a Action) { *e.out = append(*e.out, a) }
 
 // An Action is one result of an input to a Detector. Kind says which of the other fields are set.
 type Action struct {

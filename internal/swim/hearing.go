@@ -110,10 +110,7 @@ func (d *Detector) answered(now time.Time, p *Peer) {
 	if pr := d.probeOf(p.ID); pr != nil && !p.heardUs.Before(pr.began) {
 		d.probeAnswered(p, pr)
 	}
-	if x := d.requestedOf(p.ID); x != nil && !p.heardUs.Before(x.began) {
-		d.answerRequests(x, true)
-		d.endRequested(x)
-	}
+	d.requests.heard(p)
 	if s := d.suspicions[p.ID]; s != nil && s.private && !p.heardUs.Before(s.began) {
 		d.dropSuspicion(now, d.table.Get(p.ID))
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -33,99 +34,108 @@ type requester struct {
 	seq  uint64
 }
 
-// HandleProbeFor probes a node on behalf of p. The address in f is used only if this node does not know the target; it
-// is zero if members may not have it. It returns false if p asks for more than it may.
-func (d *Detector) HandleProbeFor(out []Action, now time.Time, p *Peer, f *wire.ProbeFor) (_ []Action, ok bool) {
-	d.begin(out)
-	ok = d.takeRequest(now, requester{p, f.Seq}, f)
-	return d.take(), ok
+// requests is the nodes that this node probes for others.
+type requests struct {
+	effects effects
+	timeout time.Duration // ProbeTimeout
+	probes  []*indirectProbe
 }
 
-func (d *Detector) takeRequest(now time.Time, from requester, f *wire.ProbeFor) bool {
-	if f.Target == d.self.ID {
-		d.sendResult(from, d.self.Live())
-		return true
-	}
+// take probes a node for a peer, from its own member list's address if it has one. It returns false if there are too
+// many requests.
+func (x *requests) take(now time.Time, from requester, f *wire.ProbeFor, known *members.Entry) bool {
 	if !from.peer.indirect.Take(now, quota.PerSecond(RequestRate)) {
 		return false
 	}
-	x := d.requestedOf(f.Target)
-	if x == nil {
-		if len(d.requested) >= RequestedMax {
+	pr := x.of(f.Target)
+	if pr == nil {
+		if len(x.probes) >= RequestedMax {
 			return false
 		}
-		x = d.startRequested(now, f)
+		pr = x.start(now, f.Target, addrOf(f, known))
 	}
-	if x.failed {
-		d.sendResult(from, false)
-	} else if len(x.requesters) < requestersMax {
-		x.requesters = append(x.requesters, from)
+	if pr.failed {
+		x.answer(from, false)
+	} else if len(pr.requesters) < requestersMax {
+		pr.requesters = append(pr.requesters, from)
 	}
 	return true
 }
 
-func (d *Detector) requestedOf(id wire.NodeID) *indirectProbe {
-	for _, x := range d.requested {
-		if x.target == id {
-			return x
+// addrOf is the address at which the target of a request is asked.
+func addrOf(f *wire.ProbeFor, known *members.Entry) netip.AddrPort {
+	switch {
+	case known != nil && known.Addr.IsValid():
+		return known.Addr
+	case f.Addr.Addr().IsUnspecified(), f.Addr.Port() == 0:
+		return netip.AddrPort{}
+	}
+	return f.Addr
+}
+
+func (x *requests) of(id wire.NodeID) *indirectProbe {
+	for _, pr := range x.probes {
+		if pr.target == id {
+			return pr
 		}
 	}
 	return nil
 }
 
-func (d *Detector) startRequested(now time.Time, f *wire.ProbeFor) *indirectProbe {
-	x := &indirectProbe{target: f.Target, addr: f.Addr, began: now}
-	x.timer.Fire = func(now time.Time) { d.stepRequested(now, x) }
-	m := d.table.Get(f.Target)
-	switch {
-	case m != nil && m.Addr.IsValid():
-		x.addr = m.Addr
-	case f.Addr.Addr().IsUnspecified(), f.Addr.Port() == 0:
-		x.addr = netip.AddrPort{}
-	}
-	d.requested = append(d.requested, x)
-	d.add(Action{Kind: Reach, ID: x.target, Addr: x.addr})
-	d.timers.Set(&x.timer, now.Add(d.cfg.ProbeTimeout*2/5))
-	return x
+func (x *requests) start(now time.Time, target wire.NodeID, at netip.AddrPort) *indirectProbe {
+	pr := &indirectProbe{target: target, addr: at, began: now}
+	pr.timer.Fire = func(now time.Time) { x.step(now, pr) }
+	x.probes = append(x.probes, pr)
+	x.effects.add(Action{Kind: Reach, ID: target, Addr: at})
+	x.effects.timers.Set(&pr.timer, now.Add(x.timeout*2/5))
+	return pr
 }
 
-// stepRequested asks again, and at last answers that there was nothing, while the requesters still wait for it.
-func (d *Detector) stepRequested(now time.Time, x *indirectProbe) {
+// step asks again, and at last answers that there was nothing, while the requesters still wait for it.
+func (x *requests) step(now time.Time, pr *indirectProbe) {
 	switch {
-	case !x.again:
-		x.again = true
-		d.add(Action{Kind: Reach, ID: x.target, Addr: x.addr, Again: true})
-		d.timers.Set(&x.timer, now.Add(d.cfg.ProbeTimeout*2/5))
-	case !x.failed:
-		x.failed = true
-		d.answerRequests(x, false)
-		d.timers.Set(&x.timer, now.Add(d.cfg.ProbeTimeout))
+	case !pr.again:
+		pr.again = true
+		x.effects.add(Action{Kind: Reach, ID: pr.target, Addr: pr.addr, Again: true})
+		x.effects.timers.Set(&pr.timer, now.Add(x.timeout*2/5))
+	case !pr.failed:
+		pr.failed = true
+		x.answerAll(pr, false)
+		x.effects.timers.Set(&pr.timer, now.Add(x.timeout))
 	default:
-		d.endRequested(x)
+		x.end(pr)
 	}
 }
 
-// failedFor reports whether this node has just probed a node for others in vain.
-func (d *Detector) failedFor(id wire.NodeID) bool {
-	x := d.requestedOf(id)
-	return x != nil && x.failed
-}
-
-func (d *Detector) endRequested(x *indirectProbe) {
-	d.timers.Stop(&x.timer)
-	d.requested = slices.DeleteFunc(d.requested, func(o *indirectProbe) bool { return o == x })
-}
-
-func (d *Detector) answerRequests(x *indirectProbe, answered bool) {
-	for _, r := range x.requesters {
-		d.sendResult(r, answered)
+// heard ends the probe of p if p has answered it.
+func (x *requests) heard(p *Peer) {
+	if pr := x.of(p.ID); pr != nil && !p.heardUs.Before(pr.began) {
+		x.answerAll(pr, true)
+		x.end(pr)
 	}
-	x.requesters = nil
 }
 
-// sendResult answers a request, unless the peer that made it is gone.
-func (d *Detector) sendResult(to requester, answered bool) {
-	if d.peers[to.peer.ID] == to.peer {
-		d.add(Action{Kind: SendProbeResult, Peer: to.peer, ProbeResult: wire.ProbeResult{Seq: to.seq, Answered: answered}})
+// failed reports whether this node has just probed a node for others in vain.
+func (x *requests) failed(id wire.NodeID) bool {
+	pr := x.of(id)
+	return pr != nil && pr.failed
+}
+
+func (x *requests) end(pr *indirectProbe) {
+	x.effects.timers.Stop(&pr.timer)
+	x.probes = slices.DeleteFunc(x.probes, func(o *indirectProbe) bool { return o == pr })
+}
+
+func (x *requests) answerAll(pr *indirectProbe, alive bool) {
+	for _, r := range pr.requesters {
+		x.answer(r, alive)
+	}
+	pr.requesters = nil
+}
+
+// answer answers a request, unless the peer that made it is gone.
+func (x *requests) answer(to requester, alive bool) {
+	if !to.peer.gone {
+		x.effects.add(Action{Kind: SendProbeResult, Peer: to.peer, ProbeResult: wire.ProbeResult{Seq: to.seq, Answered: alive}})
 	}
 }

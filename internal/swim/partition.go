@@ -38,16 +38,13 @@ type failures struct {
 	calm   timer.Timer
 	tail   timer.Timer
 
-	timers *timer.Heap // the Detector's
-	out    *[]Action   // the Detector's
+	effects effects
 }
 
-func (x *failures) init(timers *timer.Heap, out *[]Action) {
-	x.timers, x.out = timers, out
+func (x *failures) init(e effects) {
+	x.effects = e
 	x.calm.Fire, x.tail.Fire = x.tellFailed, x.tellBack
 }
-
-func (x *failures) tell(k Kind, p *Partition) { *x.out = append(*x.out, Action{Kind: k, Partition: p}) }
 
 // noteFailed notes that m failed, one of so many members.
 func (x *failures) noteFailed(now time.Time, m *members.Entry, of int) {
@@ -58,7 +55,7 @@ func (x *failures) noteFailed(now time.Time, m *members.Entry, of int) {
 	m.Partition = x.latest.number
 	x.latest.Failed++
 	x.latest.Last = now
-	x.timers.Set(&x.calm, now.Add(partitionCalm))
+	x.effects.timers.Set(&x.calm, now.Add(partitionCalm))
 }
 
 // tellFailed tells that many members failed together. An earlier partition is not waited for any longer.
@@ -72,7 +69,7 @@ func (x *failures) tellFailed(now time.Time) {
 		x.tellBack(now)
 	}
 	p.told, x.open = p.Failed, p
-	x.tell(FailedTogether, p)
+	x.effects.add(Action{Kind: FailedTogether, Partition: p})
 }
 
 func (x *failures) noteBack(now time.Time, dead *members.Entry, restarted bool) {
@@ -95,18 +92,18 @@ func (x *failures) noteBack(now time.Time, dead *members.Entry, restarted bool) 
 		x.tellBack(now)
 		return
 	}
-	x.timers.Set(&x.tail, now.Add(partitionTail))
+	x.effects.timers.Set(&x.tail, now.Add(partitionTail))
 }
 
 // tellBack tells that members that failed together are back. Members that have failed since belong to another
 // partition, which goes on.
 func (x *failures) tellBack(time.Time) {
 	p := x.open
-	x.timers.Stop(&x.tail)
+	x.effects.timers.Stop(&x.tail)
 	x.open = nil
 	if x.latest == p {
 		x.latest = nil
-		x.timers.Stop(&x.calm)
+		x.effects.timers.Stop(&x.calm)
 	}
-	x.tell(BackTogether, p)
+	x.effects.add(Action{Kind: BackTogether, Partition: p})
 }

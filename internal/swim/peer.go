@@ -14,6 +14,7 @@ type Peer struct {
 	Heard time.Time // when a packet of the peer last opened
 
 	linked    bool
+	gone      bool          // RemovePeer was called
 	check     time.Duration // of silence, before the peer is probed
 	lost      time.Duration // of silence, before a link with it ends
 	heardUs   time.Time     // the peer has heard what this node sent at this time, or later

@@ -167,6 +167,19 @@ func (d *Detector) probeAnswered(p *Peer, pr *probe) {
 	}
 }
 
+// HandleProbeFor probes a node on behalf of p. The address in f is used only if this node does not know the target; it
+// is zero if members may not have it. It returns false if p asks for more than it may.
+func (d *Detector) HandleProbeFor(out []Action, now time.Time, p *Peer, f *wire.ProbeFor) (_ []Action, ok bool) {
+	d.begin(out)
+	from := requester{p, f.Seq}
+	if ok = f.Target == d.self.ID; ok {
+		d.requests.answer(from, d.self.Live())
+	} else {
+		ok = d.requests.take(now, from, f, d.table.Get(f.Target))
+	}
+	return d.take(), ok
+}
+
 // HandleProbeResult takes what the helper p says. Answers that are late, or come twice, are only counted.
 func (d *Detector) HandleProbeResult(out []Action, now time.Time, p *Peer, r wire.ProbeResult) []Action {
 	if r.Answered {

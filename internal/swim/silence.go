@@ -20,8 +20,3 @@ func SilenceOf(interval, probe time.Duration, intervals float64) time.Duration {
 	}
 	return time.Duration(intervals * float64(interval))
 }
-
-// ownSilence is SilenceOf for this node's own heartbeats.
-func (c *Config) ownSilence(intervals float64) time.Duration {
-	return SilenceOf(c.Heartbeat, c.ProbeInterval, intervals)
-}

@@ -105,7 +105,7 @@ func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, b
 	d.add(Action{Kind: Suspected, Member: m, By: by})
 	d.awaitDecision(now, m, s)
 	d.add(Action{Kind: Spread, Member: m, Peer: via})
-	if by != d.self.ID && d.failedFor(m.ID) {
+	if by != d.self.ID && d.requests.failed(m.ID) {
 		d.accuse(now, m, incarnation, d.self.ID, nil)
 	}
 	if p := d.peers[m.ID]; p != nil && !p.linked {

@@ -36,6 +36,11 @@ type Config struct {
 	AwarenessMaxMultiplier  int // bound of the factor by which local health stretches timeouts
 }
 
+// ownSilence is SilenceOf for this node's own heartbeats.
+func (c *Config) ownSilence(intervals float64) time.Duration {
+	return SilenceOf(c.Heartbeat, c.ProbeInterval, intervals)
+}
+
 // Stats counts what a Detector has done since it was made.
 type Stats struct {
 	ProbesFailed      uint64 // members that nobody heard in time
@@ -63,7 +68,7 @@ type Detector struct {
 	suspicions map[wire.NodeID]*suspicion // of live members, by the accused
 	probes     []*probe
 	probeSeq   uint64 // of the last probe
-	requested  []*indirectProbe
+	requests   requests
 	patrol     timer.Timer
 	census     census
 	failures   failures
@@ -89,7 +94,9 @@ func New(now time.Time, cfg Config, rng *rand.Rand, table *members.Table, order 
 	}
 	d.timers.Follow(order)
 	d.health.most = cfg.AwarenessMaxMultiplier - 1
-	d.failures.init(&d.timers, &d.out)
+	effects := effects{timers: &d.timers, out: &d.out}
+	d.failures.init(effects)
+	d.requests = requests{effects: effects, timeout: cfg.ProbeTimeout}
 	d.census.timer.Fire = d.stepCensus
 	d.patrol.Fire = d.startPatrol
 	d.timers.Set(&d.patrol, now.Add(time.Duration(rng.Int64N(int64(patrolInterval)))))
@@ -113,10 +120,13 @@ func (d *Detector) HandleTimeout(out []Action, now time.Time, subscribed bool) [
 }
 
 // AddPeer begins to keep p, whose ID is set.
-func (d *Detector) AddPeer(p *Peer) { d.peers[p.ID] = p }
+func (d *Detector) AddPeer(p *Peer) { d.peers[p.ID], p.gone = p, false }
 
 // RemovePeer forgets p, which has no link any more.
-func (d *Detector) RemovePeer(p *Peer) { delete(d.peers, p.ID) }
+func (d *Detector) RemovePeer(p *Peer) {
+	delete(d.peers, p.ID)
+	p.gone = true
+}
 
 // LinkUp begins to watch a link, as if p had just been heard and had heard this node.
 func (d *Detector) LinkUp(now time.Time, p *Peer) {
@@ -146,7 +156,7 @@ func (d *Detector) NoteBack(out []Action, now time.Time, dead *members.Entry, re
 }
 
 // Requested returns the number of nodes that are being probed because others asked for it, at most RequestedMax.
-func (d *Detector) Requested() int { return len(d.requested) }
+func (d *Detector) Requested() int { return len(d.requests.probes) }
 
 // Health returns the local health score: 0 if this node is well, at most AwarenessMaxMultiplier - 1.
 func (d *Detector) Health() int { return d.health.score }

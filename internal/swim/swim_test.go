@@ -167,7 +167,7 @@ func (c *chaos) check() {
 		}
 		probed[pr.m.ID] = true
 	}
-	for _, x := range c.requested {
+	for _, x := range c.requests.probes {
 		if !x.timer.Pending() || len(x.requesters) > requestersMax || x.failed && len(x.requesters) > 0 {
 			c.t.Fatalf("node %d: indirect probe %+v", c.byID[x.target], x)
 		}
