@@ -131,15 +131,16 @@ func TestPartsOfOnePeerAreBounded(t *testing.T) {
 
 // Many that ask at once get a few members each, and not the same.
 func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
-	w := newWorld(t, seq(0, 5000), nil)
+	w := newWorld(t, seq(0, 299), nil)
 	a := w.a
 	total, full := 0, 0
 	firsts := map[wire.NodeID]bool{}
-	for range 2000 {
+	for range 1200 {
 		var p Peer
 		out, err := a.HandleWant(nil, w.now, &p, &a.Table, wants(0, 0))
-		if err != nil || len(out) != 1 || len(out[0].Entries) != 5001 {
-			t.Fatalf("%v, %v", err, out)
+		w.a.must(err)
+		if len(out) != 1 || len(out[0].Entries) != 300 {
+			t.Fatalf("%v", out)
 		}
 		switch o := &out[0]; o.Most {
 		case AnswersMax:
@@ -155,10 +156,13 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		total += out[0].Most
 		a.Sent(out[0].Most)
 	}
-	if full != sentMany/AnswersMax || total < sentMax || total >= sentMax+answersFew {
-		t.Errorf("%d messages, %d peers were answered in full", total, full)
+	if full != sentMany/AnswersMax {
+		t.Errorf("%d peers were answered in full", full)
 	}
-	if len(firsts) < 500 {
+	if total < sentMax || total >= sentMax+answersFew {
+		t.Errorf("%d messages, want %d", total, sentMax)
+	}
+	if len(firsts) < 200 {
 		t.Errorf("the answers of %d began with %d different members", sentMax/answersFew, len(firsts))
 	}
 	w.now = w.now.Add(window)
@@ -177,8 +181,9 @@ func TestRequestIsAnsweredWithWhatWasKnownAtTheComparison(t *testing.T) {
 		a.learn(i) // the peer's own answer
 	}
 	out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, wants(0, 0))
-	if err != nil || len(out) != 1 || len(out[0].Entries) != 21 {
-		t.Fatalf("%v, %d entries, want those of before", err, len(out[0].Entries))
+	a.must(err)
+	if len(out) != 1 || len(out[0].Entries) != 21 {
+		t.Fatalf("%v, want the 21 entries of before", out)
 	}
 }
 
@@ -196,8 +201,9 @@ func FuzzAnswersOfAnyMessage(f *testing.F) {
 		}
 		out, err = w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want)
 		for _, o := range out {
-			if err != nil || o.Kind != SendEntries || len(o.Entries) > w.a.Count() {
-				t.Errorf("%v, %v", o, err)
+			w.a.must(err)
+			if o.Kind != SendEntries || len(o.Entries) > w.a.Count() {
+				t.Errorf("%v", o)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -131,9 +132,11 @@ func TestSetAliveTellsWhatTheApplicationSees(t *testing.T) {
 			t.Errorf("%d: %d, want %d", i, c.Kind, x.want)
 		}
 		m := w.Get(e.ID)
-		if m.Addr != e.Addr || string(m.Meta) != string(e.Meta) || m.Zone != e.Zone() || m.Versions != e.Versions || m.Incarnation != e.Incarnation {
-			t.Errorf("%d: %+v is not %+v", i, m, e)
-		}
+		same(t, "address", m.Addr, e.Addr)
+		same(t, "metadata", string(m.Meta), string(e.Meta))
+		same(t, "zone", m.Zone, e.Zone())
+		same(t, "versions", m.Versions, e.Versions)
+		same(t, "incarnation", m.Incarnation, e.Incarnation)
 		if !m.Since.Equal(w.now) {
 			t.Errorf("%d: alive since %v", i, m.Since)
 		}
@@ -149,9 +152,7 @@ func TestTableKeepsNothingOfAnEntry(t *testing.T) {
 		clear(b)
 	}
 	for _, m := range []*Member{&w.Get(goID(1)).Member, &copied} {
-		if m.Name != "node-1" || string(m.Meta) != "meta" || m.Zone.Name != "zone" {
-			t.Errorf("%+v", m)
-		}
+		same(t, "name, metadata and zone", m.Name+" "+string(m.Meta)+" "+m.Zone.Name, "node-1 meta zone")
 	}
 	w.check()
 }
@@ -230,10 +231,7 @@ func TestFilledEntryIsTheEntryThatWasTakenIn(t *testing.T) {
 	w.Self().Fill(&other)
 	w.Get(goID(1)).Fill(&other) // over the slices of another
 	for _, f := range []*wire.Member{&got, &other} {
-		if f.ID != e.ID || string(f.Name) != "node-1" || f.Addr != e.Addr || f.Zone() != e.Zone() || string(f.Meta) != "meta" ||
-			f.Versions != e.Versions || f.Incarnation != e.Incarnation || f.Named != e.Named || f.Refuted != e.Refuted {
-			t.Errorf("%+v, want %+v", f, e)
-		}
+		same(t, "entry", fmt.Sprintf("%+v", *f), fmt.Sprintf("%+v", *e))
 	}
 	if n := testing.AllocsPerRun(100, func() { w.Get(goID(1)).Fill(&other) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -78,7 +78,7 @@ func TestEntryNamesItself(t *testing.T) {
 	if got := m.String(); got != `"db-1" (10.0.0.1:6969)` {
 		t.Error(got)
 	}
-	if m.Live() || m.Legacy() || !NewEntry(wire.NodeID{6: 0x40}).Legacy() {
-		t.Error("a new entry is no live member, and only ids of version 8 are of Go nodes")
-	}
+	same(t, "live", m.Live(), false)
+	same(t, "legacy", m.Legacy(), false)
+	same(t, "legacy by an id of version 4", NewEntry(wire.NodeID{6: 0x40}).Legacy(), true)
 }

@@ -18,21 +18,16 @@ func TestRestartedNodeTakesItsNameFromItsEarlierRun(t *testing.T) {
 	again := claims(2, "node-1", time.Second)
 	again.Addr = addr(1)
 	claim := w.Claim(w.now, again)
-	if !claim.Granted || !claim.EarlierRun() || claim.Conflict || claim.Replaced != w.Get(goID(1)) {
-		t.Fatalf("%+v", claim)
-	}
-	c := w.SetAlive(w.now, again, claim)
-	if c.Kind != Unseen || !c.Replaces || c.Failed != nil {
-		t.Errorf("%+v: the application sees the same name, address and metadata", c)
-	}
+	one := w.Get(goID(1))
+	same(t, "claim", claim, Claim{Granted: true, Holder: one, Replaced: one})
+	same(t, "earlier run", claim.EarlierRun(), true)
+	c := w.SetAlive(w.now, again, claim) // the application sees the same name, address and metadata
+	same(t, "change", c, Change{Kind: Unseen, Member: w.Get(goID(2)), Replaces: true})
 	w.want(1, wire.StateDead)
 	w.want(2, wire.StateAlive)
 	w.check()
 
-	stale := w.Claim(w.now, alive(1))
-	if stale.Granted || stale.Conflict || stale.Holder != w.Get(goID(2)) {
-		t.Errorf("the earlier run took its name back: %+v", stale)
-	}
+	same(t, "claim of the earlier run", w.Claim(w.now, alive(1)), Claim{Holder: w.Get(goID(2))})
 }
 
 func TestRestartedNodeWithOtherMetadataIsAnUpdate(t *testing.T) {
@@ -61,14 +56,15 @@ func TestOfTwoLiveNodesTheFirstKeepsTheName(t *testing.T) {
 			if e.ID = goID(2); x.second == 0 {
 				e.ID = wire.NodeID{6: 0x80, 8: 0x7f}
 			}
+			one := w.Get(goID(1))
 			claim := w.Claim(w.now, e)
-			if claim.Granted != x.wins || !claim.Conflict || claim.Holder.ID != goID(1) || claim.EarlierRun() {
-				t.Fatalf("%+v", claim)
-			}
 			if !x.wins {
+				same(t, "claim", claim, Claim{Holder: one, Conflict: true})
 				w.want(1, wire.StateAlive)
 				return
 			}
+			same(t, "claim", claim, Claim{Granted: true, Holder: one, Replaced: one, Conflict: true})
+			same(t, "earlier run", claim.EarlierRun(), false)
 			if c := w.SetAlive(w.now, e, claim); c.Kind != Updated || c.Replaces {
 				t.Errorf("%+v", c)
 			}
@@ -96,9 +92,7 @@ func TestTablesAgreeOnANameInAnyOrder(t *testing.T) {
 func TestThisNodeNeverGivesUpItsName(t *testing.T) {
 	w := newWorld(t)
 	elder := claims(1, "node-0", -time.Hour)
-	if claim := w.Claim(w.now, elder); claim.Granted || !claim.Conflict || claim.Holder != w.Self() {
-		t.Errorf("%+v", claim)
-	}
+	same(t, "claim", w.Claim(w.now, elder), Claim{Holder: w.Self(), Conflict: true})
 	elder.Addr = addr(0)
 	if claim := w.Claim(w.now, elder); claim.Granted || claim.Conflict {
 		t.Errorf("at its own address: %+v", claim)
@@ -127,9 +121,7 @@ func TestNameOfADeadNodeIsReservedForItsAddress(t *testing.T) {
 	w := newWorld(t, 1)
 	w.take(gone(1, wire.StateDead, at(0)))
 	e := claims(2, "node-1", time.Second)
-	if claim := w.Claim(w.now, e); claim.Granted || claim.Reserved != w.Get(goID(1)) || claim.Holder != nil {
-		t.Fatalf("%+v", claim)
-	}
+	same(t, "claim", w.Claim(w.now, e), Claim{Reserved: w.Get(goID(1))})
 	restarted := claims(3, "node-1", time.Second)
 	restarted.Addr = addr(1)
 	if claim := w.Claim(w.now, restarted); !claim.Granted || claim.Replaced != nil {
@@ -161,16 +153,15 @@ func TestReturnOfAFailedNodeIsTold(t *testing.T) {
 	restarted := claims(3, "node-1", time.Second)
 	restarted.Addr = addr(1)
 	c := w.take(restarted)
-	if c.Kind != Joined || c.Failed != w.Get(goID(1)) || !c.FailedAt.Equal(died) || !c.Restarted || c.Replaces || c.Returned() {
-		t.Errorf("another run: %+v", c)
-	}
+	same(t, "another run", c, Change{Kind: Joined, Member: w.Get(goID(3)), Failed: w.Get(goID(1)), FailedAt: died, Restarted: true})
+	same(t, "returned", c.Returned(), false)
 
 	w = newWorld(t, 1)
 	w.take(gone(1, wire.StateDead, at(0)))
 	c = w.take(with(alive(1), func(e *wire.Member) { e.Incarnation, e.Refuted = at(2*time.Second), at(time.Second) }))
-	if c.Kind != Joined || c.Failed != c.Member || c.Restarted || !c.Returned() {
-		t.Errorf("the same run: %+v", c)
-	}
+	one := w.Get(goID(1))
+	same(t, "the same run", c, Change{Kind: Joined, Member: one, Failed: one, FailedAt: start})
+	same(t, "returned", c.Returned(), true)
 }
 
 func TestNameIsFreeWhenAnotherNodeHasTheAddress(t *testing.T) {

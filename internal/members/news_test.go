@@ -52,9 +52,7 @@ func TestSenderOfNewsNeedNotGetItUnlessSeveralSentIt(t *testing.T) {
 	for _, i := range n.Begin(w.now) {
 		from = append(from, i.From)
 	}
-	if from[0] != goID(8) || from[1] != goID(8) || from[2] != (wire.NodeID{}) {
-		t.Errorf("%v", from)
-	}
+	same(t, "senders", [3]wire.NodeID(from), [3]wire.NodeID{goID(8), goID(8), {}})
 }
 
 func TestEntryCoversItsAccusations(t *testing.T) {

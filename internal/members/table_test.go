@@ -12,15 +12,14 @@ import (
 func TestTableBeginsWithItsOwnNode(t *testing.T) {
 	w := newWorld(t)
 	w.check()
-	if w.Count() != 1 || w.CountGo() != 1 || w.Self() != w.Get(goID(0)) || w.Named("node-0") != w.Self() {
-		t.Errorf("%d members, self %v", w.Count(), w.Self())
-	}
-	if s := w.Self(); s.Incarnation != at(0) || s.Named != at(0) || !s.Since.Equal(start) || !s.Live() {
-		t.Errorf("self is %+v", s)
-	}
-	if w.MayHaveTombstones() || w.CountTombstones() != 0 || w.CountAll() != 1 {
-		t.Error("a new table has tombstones")
-	}
+	same(t, "counts", w.counts(), counts{live: 1})
+	same(t, "by id", w.Get(goID(0)), w.Self())
+	same(t, "by name", w.Named("node-0"), w.Self())
+	w.want(0, wire.StateAlive)
+	same(t, "incarnation", w.Self().Incarnation, at(0))
+	same(t, "named", w.Self().Named, at(0))
+	same(t, "since", w.Self().Since, start)
+	same(t, "may have tombstones", w.MayHaveTombstones(), false)
 }
 
 func TestMembersAreFoundByIDAndName(t *testing.T) {
@@ -28,18 +27,18 @@ func TestMembersAreFoundByIDAndName(t *testing.T) {
 	if w.Get(goID(2)) != w.Named("node-2") || w.Get(goID(2)).Addr != addr(2) {
 		t.Errorf("by id %v, by name %v", w.Get(goID(2)), w.Named("node-2"))
 	}
-	if w.Get(goID(9)) != nil || w.Named("node-9") != nil || w.IsLive(goID(9)) || !w.IsLive(goID(2)) {
-		t.Error("a node is known that nobody told of, or is not that was")
-	}
+	same(t, "unknown id", w.Get(goID(9)), nil)
+	same(t, "unknown name", w.Named("node-9"), nil)
+	same(t, "unknown node live", w.IsLive(goID(9)), false)
+	same(t, "known node live", w.IsLive(goID(2)), true)
 }
 
 func TestForgottenMemberLeavesNoTombstone(t *testing.T) {
 	w := newWorld(t, 1, 2, 3)
 	w.Forget(w.Get(goID(2)))
 	w.check()
-	if w.Get(goID(2)) != nil || w.Count() != 3 || w.CountTombstones() != 0 {
-		t.Errorf("%v, %d members, %d tombstones", w.Get(goID(2)), w.Count(), w.CountTombstones())
-	}
+	same(t, "by id", w.Get(goID(2)), nil)
+	same(t, "counts", w.counts(), counts{live: 3})
 	w.take(alive(2))
 	w.want(2, wire.StateAlive)
 }
@@ -69,9 +68,8 @@ func TestLegacyMembersAreCounted(t *testing.T) {
 	old := with(alive(2), func(e *wire.Member) { e.ID = wire.NodeID{6: 0x40, 8: 0x80, 15: 2} })
 	w.SetAlive(w.now, old, w.Claim(w.now, old))
 	w.check()
-	if w.CountLegacy() != 1 || w.CountGo() != 2 || w.Count() != 3 {
-		t.Errorf("%d legacy, %d Go, %d in all", w.CountLegacy(), w.CountGo(), w.Count())
-	}
+	same(t, "counts", w.counts(), counts{live: 3, legacy: 1})
+	same(t, "Go nodes", w.CountGo(), 2)
 	w.Fail(w.now, w.Get(old.ID), goID(0))
 	if w.check(); w.CountLegacy() != 0 || w.CountReserved() != 0 {
 		t.Errorf("%d legacy, %d names reserved: that of a gwyh 0.1 node belongs to its address", w.CountLegacy(), w.CountReserved())

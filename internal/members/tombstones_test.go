@@ -12,17 +12,17 @@ import (
 func TestDeadAndDepartedBecomeTombstones(t *testing.T) {
 	w := newWorld(t, 1, 2)
 	w.sleep(time.Second)
-	if c := w.take(gone(1, wire.StateDead, at(0))); c.Kind != Died || c.Member.Accuser != goID(99) || !c.Member.Since.Equal(w.now) {
-		t.Errorf("%+v", c)
-	}
+	c := w.take(gone(1, wire.StateDead, at(0)))
+	same(t, "change", c, Change{Kind: Died, Member: w.Get(goID(1))})
+	same(t, "accuser", c.Member.Accuser, goID(99))
+	same(t, "dead since", c.Member.Since, w.now)
 	if c := w.take(gone(2, wire.StateLeft, at(0))); c.Kind != Left {
 		t.Errorf("%+v", c)
 	}
 	w.want(1, wire.StateDead)
 	w.want(2, wire.StateLeft)
-	if w.Count() != 1 || w.CountTombstones() != 2 || !w.MayHaveTombstones() || w.CountAll() != 3 {
-		t.Errorf("%d members, %d tombstones", w.Count(), w.CountTombstones())
-	}
+	same(t, "counts", w.counts(), counts{live: 1, tombstones: 2, reserved: 1})
+	same(t, "may have tombstones", w.MayHaveTombstones(), true)
 }
 
 func TestUnknownNodeThatIsGoneIsRemembered(t *testing.T) {
@@ -44,9 +44,10 @@ func TestTombstonesExpireByAgeAndNumber(t *testing.T) {
 	w.take(gone(2, wire.StateDead, at(0)))
 	w.sleep(time.Minute)
 	w.expire(w.now)
-	if w.check(); w.Get(goID(1)) != nil || w.Get(goID(2)) == nil || w.Reserved("node-1") != nil {
-		t.Error("a tombstone that is a day old remains, or a younger one is gone")
-	}
+	w.check()
+	same(t, "the tombstone that is a day old", w.Get(goID(1)), nil)
+	same(t, "its name", w.Reserved("node-1"), nil)
+	w.want(2, wire.StateDead)
 	for i := range TombstonesMax + 10 {
 		w.SetGone(w.now, gone(300+i, wire.StateDead, at(0)))
 	}

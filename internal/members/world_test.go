@@ -38,6 +38,21 @@ func gone(i int, s wire.State, incarnation uint64) *wire.Member {
 	return &wire.Member{ID: goID(i), State: s, Incarnation: incarnation, From: goID(99)}
 }
 
+// same fails the test unless two values are equal.
+func same[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %+v, want %+v", what, got, want)
+	}
+}
+
+// counts is how many entries of each sort a table has.
+type counts struct{ live, legacy, tombstones, reserved int }
+
+func (w *world) counts() counts {
+	return counts{w.Count(), w.CountLegacy(), w.CountTombstones(), w.CountReserved()}
+}
+
 // world is a table of node 0, and a clock.
 type world struct {
 	t testing.TB
@@ -102,12 +117,14 @@ func (w *world) check() {
 			w.t.Fatalf("the name of %v, which lives, is reserved", m)
 		}
 	}
-	if w.Root() != root || w.CountLegacy() != legacy || w.Count() != live {
-		w.t.Fatalf("root %x, %d legacy, %d live; the entries say %x, %d, %d", w.Root(), w.CountLegacy(), w.Count(), root, legacy, live)
-	}
+	same(w.t, "root", w.Root(), root)
+	same(w.t, "members", w.Count(), live)
+	same(w.t, "legacy members", w.CountLegacy(), legacy)
 	for m := range w.eachReserved {
-		if m.Live() || m.State != wire.StateDead || w.Get(m.ID) != m || m.Legacy() {
-			w.t.Fatalf("the name of %v is reserved, which is %v, known as %v", m, m.State, w.Get(m.ID))
+		same(w.t, "the node that a name is reserved for", w.Get(m.ID), m)
+		same(w.t, "its state", m.State, wire.StateDead)
+		if m.Live() || m.Legacy() {
+			w.t.Fatalf("the name of %v is reserved, which lives or is a gwyh 0.1 node", m)
 		}
 	}
 	if w.CountTombstones() > TombstonesMax {
@@ -118,7 +135,9 @@ func (w *world) check() {
 // want fails the test unless an entry's table says that node i is in a state.
 func (w *world) want(i int, s wire.State) {
 	w.t.Helper()
-	if m := w.Get(goID(i)); m == nil || m.State != s || m.Live() != (s <= wire.StateSuspect) {
+	m := w.Get(goID(i))
+	if m == nil || m.State != s {
 		w.t.Fatalf("node %d is %+v, want %v", i, m, s)
 	}
+	same(w.t, "live", m.Live(), s <= wire.StateSuspect)
 }
