@@ -18,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -54,11 +55,9 @@ type Core struct {
 	links      []*peer // peers that messages are exchanged with, in the order linked
 	seqs       quota.Map[netip.AddrPort, uint32]
 
-	gateway  gateway
-	overlay  overlaying
-	dials    map[handshake.AttemptID]dial
-	joins    []*join
-	lastJoin JoinToken
+	gateway gateway
+	overlay overlaying
+	joins   joins
 
 	heal    healing
 	leaving leaving
@@ -126,7 +125,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		direct:    quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
 		sends:     make(map[wire.MessageID]*outgoing),
 		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
-		dials:     make(map[handshake.AttemptID]dial),
 		broadcast: broadcast.New(),
 	}
 	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
@@ -138,7 +136,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.leaving.timer.Fire = c.stepLeave
 	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
-	c.heal.contact.Fire, c.heal.compare.Fire = c.contactDead, c.compareReturned
+	c.joins.core, c.heal.core = c, c
+	c.heal.contact.Fire, c.heal.compare.Fire = c.heal.contactDead, c.heal.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.flushNews
 	c.sync.calm.Fire = c.beatCalm
@@ -160,7 +159,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.push = exchanges{Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.tickPush}}
 	c.push.Start(now, &c.members)
 	c.concludePush(now, c.push.outcomes)
-	c.hs = handshakes{core: c, Endpoint: handshake.New(handshake.Config{
+	c.hs = handshakes{core: c, dials: joining.NewDials(), Endpoint: handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 		Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
@@ -185,8 +184,8 @@ func (c *Core) enter(now time.Time) {
 		return
 	}
 	c.swim.Forgive(now, late)
-	if late >= c.asleepFor() {
-		c.wakeUp(now)
+	if late >= c.heal.asleepFor() {
+		c.heal.wakeUp(now)
 	}
 }
 

@@ -85,8 +85,8 @@ func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, agai
 	if current {
 		c.pingSilent(now, p)
 	}
-	if (!current || again) && addr.IsValid() && !c.dialing(id) {
-		c.dial(now, wire.Path{Remote: addr}, dial{member: id}, now.Add(dialFor))
+	if (!current || again) && addr.IsValid() && !c.hs.dials.Dialing(id) {
+		c.hs.dialMember(now, wire.Path{Remote: addr}, id, dialFor)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -155,7 +156,7 @@ func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 		}
 	}
 	c.direct.Delete(to)
-	if p = c.peerAt(now, to); p == nil || p.legacy {
+	if p = c.joins.peerAt(now, to); p == nil || p.legacy {
 		return nil, p != nil
 	}
 	c.noteReach(to, p)
@@ -185,7 +186,7 @@ func (c *Core) await(now time.Time, o *outgoing) {
 		}
 	}
 	c.unsent = append(c.unsent, o)
-	o.attempt = c.dial(now, wire.Path{Remote: o.to}, dial{sends: true}, o.until)
+	o.attempt = c.hs.dial(now, wire.Path{Remote: o.to}, joining.Dial{Purpose: joining.ForDirect}, o.until)
 }
 
 // takeWaiting takes out what waits for one of some handshakes.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -85,7 +86,7 @@ func TestReliableMessageToNobodyEndsWithAnErrorInTime(t *testing.T) {
 	}
 	c.net.RunFor(time.Minute)
 	c.quiet()
-	if n := len(c.nodes[0].dials); n != 0 {
+	if n := c.nodes[0].hs.dials.Len(); n != 0 {
 		t.Errorf("%d handshakes under way", n)
 	}
 }
@@ -214,7 +215,7 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n := c.nodes[0]
 		o.says(c, nil)
-		a := n.dial(now, o.path, dial{sends: true}, now.Add(time.Second))
+		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect}, now.Add(time.Second))
 		n.unsent = append(n.unsent, &outgoing{id: n.newDirectID(), to: o.path.Remote, attempt: a, data: []byte("x")})
 		n.peers[o.id].dials = []handshake.AttemptID{a}
 		n.ready(now, n.peers[o.id])
@@ -244,7 +245,7 @@ func TestLargeMessageSurvivesARenewalOfItsSession(t *testing.T) {
 	for range 3 {
 		c.do(1, func(now time.Time) {
 			n := c.nodes[1]
-			n.dial(now, n.peers[c.nodes[0].cfg.ID].set.Path(), dial{member: c.nodes[0].cfg.ID}, now.Add(3*time.Second))
+			n.hs.dialMember(now, n.peers[c.nodes[0].cfg.ID].set.Path(), c.nodes[0].cfg.ID, 3*time.Second)
 		})
 		c.net.RunFor(100 * time.Millisecond)
 	}

@@ -470,8 +470,8 @@ func TestCancelledJoinLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	c.net.RunFor(time.Second)
-	if len(c.nodes[1].joins) != 0 {
-		t.Errorf("%d joins", len(c.nodes[1].joins))
+	if len(c.nodes[1].Core.joins.list) != 0 {
+		t.Errorf("%d joins", len(c.nodes[1].Core.joins.list))
 	}
 	c.idle()
 }
@@ -487,8 +487,8 @@ func TestCancelledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
 		sent := n.Stats().SentDatagrams
 		c.do(0, func(now time.Time) { end(now, token) })
 		c.net.RunFor(time.Minute)
-		if more := n.Stats().SentDatagrams - sent; sent == 0 || more != 0 || len(n.dials) != 0 {
-			t.Errorf("%d datagrams, %d after the end, %d handshakes", sent, more, len(n.dials))
+		if more := n.Stats().SentDatagrams - sent; sent == 0 || more != 0 || n.hs.dials.Len() != 0 {
+			t.Errorf("%d datagrams, %d after the end, %d handshakes", sent, more, n.hs.dials.Len())
 		}
 	}
 	if len(n.joined) != 2 {

@@ -47,7 +47,7 @@ func (n legacyNode) Links() (count int) {
 	return count
 }
 
-func (n legacyNode) Dialing(id wire.NodeID) bool { return n.c.dialing(id) }
+func (n legacyNode) Dialing(id wire.NodeID) bool { return n.c.hs.dials.Dialing(id) }
 
 func (n legacyNode) Avoids(now time.Time, id wire.NodeID) bool { return n.c.overlay.Avoids(now, id) }
 
@@ -96,7 +96,7 @@ func (c *Core) actOnLegacyPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	case legacy.EndLink:
 		c.unlink(now, p)
 	case legacy.Shake:
-		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(dialFor))
+		c.hs.dialMember(now, p.set.Path(), p.id, dialFor)
 	case legacy.Introduce:
 		c.introduceLegacy(now, o)
 	}
@@ -115,11 +115,11 @@ func (c *Core) introduceLegacy(now time.Time, o *legacy.Outcome) {
 func (c *Core) actOnLegacyNode(now time.Time, o *legacy.Outcome) {
 	switch o.Kind {
 	case legacy.Dial:
-		c.dial(now, wire.Path{Remote: o.Addr}, dial{member: o.ID}, now.Add(dialFor))
+		c.hs.dialMember(now, wire.Path{Remote: o.Addr}, o.ID, dialFor)
 	case legacy.Meet:
-		c.meet(now, o.Addr)
+		c.heal.meet(now, o.Addr)
 	case legacy.MeetNode:
-		c.meetNode(now, o.Addr, o.ID)
+		c.heal.meetNode(now, o.Addr, o.ID)
 	case legacy.Choose:
 		c.overlaid(now, c.overlay.Subscribe(c.overlay.acts, now, contacts{c}, o.ID))
 	case legacy.Avoid:

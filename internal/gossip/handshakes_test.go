@@ -21,9 +21,7 @@ func TestOutcomesOfANestedInputComeFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		core.Drain(now, func(wire.Path, []byte) {})
-		var attempt handshake.AttemptID
-		for attempt = range core.dials {
-		}
+		attempt := core.unsent[0].attempt
 		core.hs.conclude(now, []handshake.Outcome{ // the message has time left, so another handshake begins
 			{Kind: handshake.AttemptFailed, Attempt: attempt, Err: handshake.ErrNoAnswer},
 			{Kind: handshake.SendPacket, To: later, Packet: []byte("later")},

@@ -144,7 +144,7 @@ func TestSeedThatComesUpLaterIsJoined(t *testing.T) {
 	// With a member at the address there is nothing to do.
 	before := c.nodes[1].stats.HandshakesStarted
 	c.do(1, func(now time.Time) { c.nodes[1].Seek(now, seeds) })
-	if after := c.nodes[1].stats.HandshakesStarted; after != before || len(c.nodes[1].joins) != 0 {
+	if after := c.nodes[1].stats.HandshakesStarted; after != before || len(c.nodes[1].Core.joins.list) != 0 {
 		t.Errorf("%d handshakes with a seed that is a member", after-before)
 	}
 	if len(c.nodes[1].joined) != 1 {

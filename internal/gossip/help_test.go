@@ -51,8 +51,8 @@ func TestHelperTellsWhetherANodeLives(t *testing.T) {
 		}
 	}
 	c.net.RunFor(10 * time.Second)
-	if n := c.nodes[1]; n.swim.Requested() != 0 || len(n.dials) != 0 {
-		t.Errorf("%d probes and %d handshakes are left", n.swim.Requested(), len(n.dials))
+	if n := c.nodes[1]; n.swim.Requested() != 0 || n.hs.dials.Len() != 0 {
+		t.Errorf("%d probes and %d handshakes are left", n.swim.Requested(), n.hs.dials.Len())
 	}
 }
 
@@ -77,8 +77,8 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 		t.Errorf("%d dropped", got)
 	}
 	c.net.RunFor(30 * time.Second)
-	if helper.swim.Requested() != 0 || len(helper.dials) != 0 || len(helper.peers) != 2 {
-		t.Errorf("%d probes, %d handshakes, %d peers are left", helper.swim.Requested(), len(helper.dials), len(helper.peers))
+	if helper.swim.Requested() != 0 || helper.hs.dials.Len() != 0 || len(helper.peers) != 2 {
+		t.Errorf("%d probes, %d handshakes, %d peers are left", helper.swim.Requested(), helper.hs.dials.Len(), len(helper.peers))
 	}
 }
 

@@ -1,12 +1,11 @@
 package gossip
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -14,85 +13,138 @@ import (
 )
 
 // JoinToken names a Join in the EventJoined that ends it.
-type JoinToken uint64
+type JoinToken = joining.Token
 
-// joinLinkWait is how long a Join whose tables agree waits for the first link, so that a message sent
-// right after it finds one.
-const joinLinkWait = time.Second
-
-// joinDoubt is how long a Join waits for anything in a session that stood before it.
-const joinDoubt = time.Second
-
-// ErrJoinTimeout says that a node shook hands but did not tell its members in time.
-var ErrJoinTimeout = errors.New("shook hands, but the member list did not come in time")
-
-// ErrJoinCancelled says that the caller did not wait for the end.
-var ErrJoinCancelled = errors.New("cancelled")
+// Why a Join fails that was not refused.
+var (
+	ErrJoinTimeout   = joining.ErrTimeout
+	ErrJoinCancelled = joining.ErrCancelled
+)
 
 // join is one address on its way into the cluster.
 type join struct {
-	token   JoinToken // 0 when nobody waits for it
-	to      netip.AddrPort
-	attempt handshake.AttemptID // 0 where a session stood already
-	peer    *peer               // who answered; nil before
-	until   time.Time
-	most    time.Time // until instead, over a transport that takes long to write
-	greeted bool      // it has begun with peer
-	late    bool      // synced except for what the application decides about
-	timer   timer.Timer
-	push    pushpull.Join // what the applications exchange, and whether both sides agree
+	joining.Join
+	serial uint64 // names it in the table of handshakes
+	timer  timer.Timer
+	push   pushpull.Join // what the applications exchange, and whether both sides agree
 }
 
-// Join makes contact with the node at an address and exchanges member lists with it. An EventJoined
-// with the token tells the end, at the latest shortly after until.
+// joins are the Joins of a core that have not ended, and what the core does about them.
+type joins struct {
+	core    *Core
+	list    []*join // in the order in which they began
+	last    JoinToken
+	serials uint64
+}
+
+// Join contacts the node at an address and exchanges member lists with it. An EventJoined with the token tells the end,
+// at the latest shortly after until.
 func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken {
-	c.comeBack(now)
-	c.lastJoin++
-	c.beginJoin(now, c.lastJoin, to, until)
-	return c.lastJoin
+	c.joins.comeBack(now)
+	c.joins.last++
+	c.joins.begin(now, c.joins.last, to, wire.NodeID{}, until)
+	return c.joins.last
 }
 
-func (c *Core) beginJoin(now time.Time, token JoinToken, to netip.AddrPort, until time.Time) {
-	c.beginJoinOf(now, wire.NodeID{}, &join{token: token, to: to, until: until, push: c.push.NewJoin(uint64(token))})
+// ExtendJoin lets a Join take longer if the transport takes long to write its packets.
+func (c *Core) ExtendJoin(t JoinToken, latest time.Time) {
+	for _, j := range c.joins.list {
+		if j.Token() == t {
+			j.Extend(latest)
+		}
+	}
 }
 
-// beginJoinOf begins a Join that only the node of the given id may answer; any node, if the id is zero.
-func (c *Core) beginJoinOf(now time.Time, id wire.NodeID, j *join) {
-	to, until := j.to, j.until
-	j.timer.Fire = func(now time.Time) { c.joinTimeout(now, j) }
-	c.joins = append(c.joins, j)
-	c.timers.Set(&j.timer, until.Add(joinLinkWait))
+// CancelJoin ends a Join that nobody waits for any more.
+func (c *Core) CancelJoin(now time.Time, t JoinToken) {
+	c.joins.cancel(now, func(j *join) bool { return j.Token() == t })
+}
+
+// AbandonJoin ends a Join that nobody has answered yet, as CancelJoin does.
+func (c *Core) AbandonJoin(now time.Time, t JoinToken) {
+	c.joins.cancel(now, func(j *join) bool { return j.Token() == t && j.Peer() == (wire.NodeID{}) })
+}
+
+func (s *joins) cancel(now time.Time, which func(*join) bool) {
+	if i := slices.IndexFunc(s.list, which); i >= 0 {
+		s.end(now, s.list[i], ErrJoinCancelled)
+	}
+}
+
+// begin begins a Join. token is 0 if nobody waits for it. Only the node of the given id may answer; any node, if the id
+// is zero.
+func (s *joins) begin(now time.Time, token JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
+	c := s.core
+	j := &join{Join: joining.New(token, to, until), push: c.push.NewJoin(uint64(token))}
+	s.add(j)
 	if to == c.cfg.Advertise {
-		c.endJoin(now, j, nil)
+		s.end(now, j, nil)
 		return
 	}
-	if p := c.peerAt(now, to); p != nil {
-		j.peer = p
-		c.timers.Set(&j.timer, now.Add(joinDoubt))
+	if p := s.peerAt(now, to); p != nil {
+		j.Found(now, p.id)
+		c.timers.Set(&j.timer, j.Due())
 		c.ready(now, p)
 		return
 	}
-	j.attempt = c.dial(now, wire.Path{Remote: to}, dial{join: j, member: id}, until)
+	s.dial(now, j, id)
 }
 
-// doubtJoin goes on with a Join that began in a session which stood already. Where nothing came in it for a
-// while the node may have been started anew: the Join begins again, with a handshake.
-func (c *Core) doubtJoin(now time.Time, j *join) {
-	if now.Sub(j.peer.swim.Heard) < joinDoubt {
-		c.timers.Set(&j.timer, now.Add(joinDoubt))
-		return
+func (s *joins) add(j *join) {
+	s.serials++
+	j.serial = s.serials
+	j.timer.Fire = func(now time.Time) { s.timeout(now, j) }
+	s.list = append(s.list, j)
+	s.core.timers.Set(&j.timer, j.Due())
+}
+
+func (s *joins) dial(now time.Time, j *join, id wire.NodeID) {
+	d := joining.Dial{Purpose: joining.ForJoin, Member: id, Token: j.serial}
+	j.Dialed(s.core.hs.dial(now, wire.Path{Remote: j.To()}, d, j.Until()))
+}
+
+// begun reports whether a Join with the node at an address is under way.
+func (s *joins) begun(to netip.AddrPort) bool {
+	return slices.ContainsFunc(s.list, func(j *join) bool { return j.To() == to })
+}
+
+// of is the Join that a handshake was begun for; nil if it has ended.
+func (s *joins) of(d joining.Dial) *join {
+	i := slices.IndexFunc(s.list, func(j *join) bool { return j.serial == d.Token })
+	if i < 0 || d.Purpose != joining.ForJoin {
+		return nil
 	}
-	again := &join{token: j.token, to: j.to, until: j.until, most: j.most, push: c.push.NewJoin(uint64(j.token))}
-	j.token, j.push.Token = 0, 0 // nobody is told of its end
-	c.endJoin(now, j, nil)
-	again.timer.Fire = func(now time.Time) { c.joinTimeout(now, again) }
-	c.joins = append(c.joins, again)
-	c.timers.Set(&again.timer, again.until.Add(joinLinkWait))
-	again.attempt = c.dial(now, wire.Path{Remote: again.to}, dial{join: again}, again.until)
+	return s.list[i]
+}
+
+// ofPart is the Join that a part of one belongs to; nil if it has ended.
+func (s *joins) ofPart(part *pushpull.Join) *join {
+	for _, j := range s.list {
+		if &j.push == part {
+			return j
+		}
+	}
+	return nil
+}
+
+// with is the Join that takes in the members of p; nil for none.
+func (s *joins) with(p *peer) *join {
+	for _, j := range s.list {
+		if j.Peer() == p.id && j.push.Agreed && !j.push.Synced {
+			return j
+		}
+	}
+	return nil
+}
+
+// waitsFor reports whether a Join goes on with p.
+func (s *joins) waitsFor(p *peer) bool {
+	return slices.ContainsFunc(s.list, func(j *join) bool { return j.Peer() == p.id })
 }
 
 // comeBack makes a node that left a member again.
-func (c *Core) comeBack(now time.Time) {
+func (s *joins) comeBack(now time.Time) {
+	c := s.core
 	if c.self.Live() {
 		return
 	}
@@ -102,8 +154,9 @@ func (c *Core) comeBack(now time.Time) {
 	c.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
-// peerAt finds a Go member at an address that we hold a session with.
-func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
+// peerAt finds a Go member at an address that there is a session with.
+func (s *joins) peerAt(now time.Time, to netip.AddrPort) *peer {
+	c := s.core
 	var found *peer
 	for _, p := range c.peers {
 		m := c.members.Get(p.id)
@@ -117,39 +170,42 @@ func (c *Core) peerAt(now time.Time, to netip.AddrPort) *peer {
 	return found
 }
 
-// joinReady goes on with the Joins that waited for a session with p.
-func (c *Core) joinReady(now time.Time, p *peer) {
-	for _, j := range slices.Clone(c.joins) {
-		if j.peer == p && !j.greeted {
-			j.greeted = true
-			if p.legacy {
-				c.askSeed(now, p)
-				c.endJoin(now, j, nil)
-			}
+// ready goes on with the Joins that waited for a session with p.
+func (s *joins) ready(now time.Time, p *peer) {
+	for _, j := range slices.Clone(s.list) {
+		if j.Peer() == p.id && j.SessionReady() && p.legacy {
+			s.core.askSeed(now, p)
+			s.end(now, j, nil)
 		}
 	}
-	c.advanceJoins(now)
+	s.advance(now)
 }
 
-// joining reports whether a Join waits for p.
-func (c *Core) joining(p *peer) bool {
-	return slices.ContainsFunc(c.joins, func(j *join) bool { return j.peer == p })
-}
-
-// joinSynced notes that tables were exchanged with p.
-func (c *Core) joinSynced(now time.Time, p *peer) {
-	for _, j := range slices.Clone(c.joins) {
-		if j.peer == p && j.push.Agreed && !j.push.Synced {
-			j.late = true
-			c.joinCalm(now, j)
+// advance begins what Joins wait for and the bounds now allow: the exchange of states, and the agreement.
+func (s *joins) advance(now time.Time) {
+	c := s.core
+	for _, j := range slices.Clone(s.list) {
+		if p := c.peers[j.Peer()]; j.Ready() && p != nil && !p.legacy {
+			c.concludePush(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, &j.push, j.Until()))
 		}
 	}
 }
 
-// joinCalm goes on with a Join whose tables agree once the application has said who is taken in: it gets
-// the other's state. What remains is the wait for a link.
-func (c *Core) joinCalm(now time.Time, j *join) {
-	if !slices.Contains(c.joins, j) || !j.late || j.push.Votes > 0 {
+// compared says that member tables were exchanged with p.
+func (s *joins) compared(now time.Time, p *peer) {
+	for _, j := range slices.Clone(s.list) {
+		if j.Peer() == p.id && j.push.Agreed && !j.push.Synced {
+			j.ListsAgree()
+			s.settle(now, j)
+		}
+	}
+}
+
+// settle goes on with a Join whose tables agree, once the application has decided about all members: the state of the
+// other node is merged. After that the Join waits only for a link.
+func (s *joins) settle(now time.Time, j *join) {
+	c := s.core
+	if !slices.Contains(s.list, j) || !j.Compared() || j.push.Votes > 0 {
 		return
 	}
 	if !j.push.Synced {
@@ -157,73 +213,84 @@ func (c *Core) joinCalm(now time.Time, j *join) {
 		c.chooseFirst(now)
 		c.concludePush(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
 	}
-	if !j.push.WantsState() && slices.Contains(c.joins, j) {
-		c.timers.Set(&j.timer, now.Add(joinLinkWait))
-		c.joinLinked(now)
+	if !j.push.WantsState() && slices.Contains(s.list, j) {
+		j.AwaitLink(now)
+		c.timers.Set(&j.timer, j.Due())
+		s.linked(now)
 	}
 }
 
-// joinLinked ends the Joins that need nothing more than a link, if there is one.
-func (c *Core) joinLinked(now time.Time) {
-	if !c.overlay.HasLink() {
+// linked ends the Joins that wait only for a link, if there is one.
+func (s *joins) linked(now time.Time) {
+	if !s.core.overlay.HasLink() {
 		return
 	}
-	for _, j := range slices.Clone(c.joins) {
-		if j.push.Synced && !j.push.WantsState() {
-			c.endJoin(now, j, nil)
+	for _, j := range slices.Clone(s.list) {
+		if j.Linking() {
+			s.end(now, j, nil)
 		}
 	}
 }
 
-func (c *Core) joinTimeout(now time.Time, j *join) {
-	switch {
-	case j.push.Synced && !j.push.WantsState():
-		c.endJoin(now, j, nil)
-	case j.attempt == 0 && now.Before(j.until):
-		c.doubtJoin(now, j)
-	case j.push.Synced:
-		c.endJoin(now, j, ErrStateTimeout)
-	default:
-		c.endJoin(now, j, ErrJoinTimeout)
+func (s *joins) timeout(now time.Time, j *join) {
+	var heard time.Time
+	if p := s.core.peers[j.Peer()]; p != nil {
+		heard = p.swim.Heard
+	}
+	switch j.Timeout(now, heard, j.push.Synced) {
+	case joining.Succeed:
+		s.end(now, j, nil)
+	case joining.Wait:
+		s.core.timers.Set(&j.timer, j.Due())
+	case joining.Restart:
+		s.restart(now, j)
+	case joining.FailState:
+		s.end(now, j, ErrStateTimeout)
+	case joining.FailMembers:
+		s.end(now, j, ErrJoinTimeout)
 	}
 }
 
-// ExtendJoin lets a Join take longer where the transport takes long to write what it says.
-func (c *Core) ExtendJoin(t JoinToken, most time.Time) {
-	for _, j := range c.joins {
-		if j.token == t {
-			j.most = most
-		}
+// restart begins a Join again, with a handshake, because nothing arrives in the session in which it began.
+func (s *joins) restart(now time.Time, j *join) {
+	again := &join{Join: j.Again(), push: s.core.push.NewJoin(j.push.Token)}
+	j.push.Token = 0 // nobody is told of its end
+	s.end(now, j, nil)
+	s.add(again)
+	s.dial(now, again, wire.NodeID{})
+}
+
+// slow gives the Join of a handshake whose packets take long to be written the time that it may take then.
+func (s *joins) slow(j *join) {
+	if a := j.Attempt(); j.Slow() {
+		s.core.timers.Set(&j.timer, j.Due())
+		s.core.hs.Extend(a, j.Until())
 	}
 }
 
-// CancelJoin ends a Join that nobody waits for any more.
-func (c *Core) CancelJoin(now time.Time, t JoinToken) {
-	if i := slices.IndexFunc(c.joins, func(j *join) bool { return j.token == t }); i >= 0 {
-		c.endJoin(now, c.joins[i], ErrJoinCancelled)
-	}
-}
-
-// AbandonJoin ends a Join to whom nobody has answered yet, as CancelJoin does.
-func (c *Core) AbandonJoin(now time.Time, t JoinToken) {
-	if i := slices.IndexFunc(c.joins, func(j *join) bool { return j.token == t && j.peer == nil }); i >= 0 {
-		c.endJoin(now, c.joins[i], ErrJoinCancelled)
-	}
-}
-
-func (c *Core) endJoin(now time.Time, j *join, err error) {
-	i := slices.Index(c.joins, j)
+func (s *joins) end(now time.Time, j *join, err error) {
+	c := s.core
+	i := slices.Index(s.list, j)
 	if i < 0 {
 		return
 	}
-	c.joins = slices.Delete(c.joins, i, i+1)
+	s.list = slices.Delete(s.list, i, i+1)
 	c.timers.Stop(&j.timer)
-	if j.peer == nil && j.attempt != 0 {
-		c.hs.Cancel(j.attempt)
-		delete(c.dials, j.attempt)
+	if a := j.Attempt(); a != 0 {
+		c.hs.Cancel(a)
+		c.hs.dials.Take(a)
 	}
 	c.concludePush(now, c.push.EndJoin(c.push.outcomes, &j.push))
-	if j.token != 0 {
-		c.events = append(c.events, Event{Kind: EventJoined, Token: j.token, Err: err})
+	if j.Token() != 0 {
+		c.events = append(c.events, Event{Kind: EventJoined, Token: j.Token(), Err: err})
+	}
+}
+
+// endSilent ends the Joins that nobody waits for.
+func (s *joins) endSilent(now time.Time) {
+	for _, j := range slices.Clone(s.list) {
+		if j.Token() == 0 {
+			s.end(now, j, nil)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -42,11 +41,7 @@ func (c *Core) Leave(now time.Time) {
 	}
 	c.leaving.Begin(links)
 	c.overlaid(now, c.overlay.Leave(c.overlay.acts, now))
-	for _, j := range slices.Clone(c.joins) {
-		if j.token == 0 {
-			c.endJoin(now, j, nil)
-		}
-	}
+	c.joins.endSilent(now)
 	c.stepLeave(now)
 }
 

@@ -62,8 +62,8 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 		o.say(babble(rng, known))
 		core := c.nodes[0].Core
 		chores, hopes := core.gateway.Load()
-		if chores > legacy.ChoresMax || hopes > legacy.HopesMax || len(core.dials) > legacy.HopesMax+legacy.LinksMax {
-			t.Fatalf("%d things put off, %d hopes, %d handshakes", chores, hopes, len(core.dials))
+		if chores > legacy.ChoresMax || hopes > legacy.HopesMax || core.hs.dials.Len() > legacy.HopesMax+legacy.LinksMax {
+			t.Fatalf("%d things put off, %d hopes, %d handshakes", chores, hopes, core.hs.dials.Len())
 		}
 		a.heard, b.heard = nil, nil
 	}

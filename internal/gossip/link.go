@@ -38,7 +38,7 @@ func (c contacts) Reachable(now time.Time, id wire.NodeID) bool {
 	return p != nil && p.set.Current(now) != nil
 }
 
-func (c contacts) Dialing(id wire.NodeID) bool { return c.dialing(id) }
+func (c contacts) Dialing(id wire.NodeID) bool { return c.hs.dials.Dialing(id) }
 
 // overlaid sets the timers and executes the actions that follow from an input to the Overlay.
 func (c *Core) overlaid(now time.Time, out []overlay.Action) {
@@ -76,7 +76,7 @@ func (c *Core) doOverlay(now time.Time, a *overlay.Action) {
 	case overlay.End:
 		c.sendRequest(now, p, wire.KindEndSubscription)
 	case overlay.Dial:
-		c.dial(now, wire.Path{Remote: c.members.Get(a.Member).Addr}, dial{member: a.Member}, now.Add(dialFor))
+		c.hs.dialMember(now, wire.Path{Remote: c.members.Get(a.Member).Addr}, a.Member, dialFor)
 	case overlay.AskSelection:
 		c.askSelection()
 	case overlay.Avoided:
@@ -154,8 +154,8 @@ func (c *Core) measure(now time.Time) {
 	}
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
 		c.ping(now, p)
-	} else if !c.dialing(m.ID) {
-		c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
+	} else if !c.hs.dials.Dialing(m.ID) {
+		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
 }
 

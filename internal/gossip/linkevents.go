@@ -21,7 +21,7 @@ func (c *Core) linkUp(now time.Time, p *peer) {
 	c.heartbeatLinkUp(now, p)
 	c.mtuLinkUp(now, p)
 	c.broadcastLinkUp(now, p)
-	c.joinLinked(now)
+	c.joins.linked(now)
 }
 
 // linkDown ends the link with p.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -148,9 +149,9 @@ func (c *Core) logProbe(now time.Time, a *swim.Action) {
 
 // logDial writes that a handshake begins. Members shake hands all the time, to measure the way and to probe each other,
 // so those handshakes are written only if they fail.
-func (c *Core) logDial(now time.Time, d *dial) {
-	if c.cfg.Debug && !c.isLive(d.member) {
-		c.log(now, logbook.Handshake, "shaking hands with %s", d.to)
+func (c *Core) logDial(now time.Time, d *joining.Dial) {
+	if c.cfg.Debug && !c.isLive(d.Member) {
+		c.log(now, logbook.Handshake, "shaking hands with %s", d.To)
 	}
 }
 

@@ -104,7 +104,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 	change := c.members.SetAlive(now, e, claim)
 	m := change.Member
 	if change.Returned() {
-		c.memberReturned(now, m)
+		c.heal.memberReturned(now, m)
 	}
 	if c.swim.HandleRefutation(now, m) {
 		c.logRefutation(now, m)
@@ -198,8 +198,7 @@ func (c *Core) memberRemoved(now time.Time, change members.Change) {
 func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	c.swim.EndSuspicion(m)
 	if m.State == wire.StateDead {
-		c.heal.MemberDied(now)
-		c.scheduleHealing()
+		c.heal.memberDied(now)
 	}
 	c.overlay.Forget(m.ID)
 	p := c.peers[m.ID]

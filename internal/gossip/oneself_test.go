@@ -87,8 +87,8 @@ func TestReflectorIsReachedByNoJoinAndNoPing(t *testing.T) {
 				if len(n.sent) != 1 || n.sent[0].Err == nil || errors.Is(n.sent[0].Err, errOneself) {
 					t.Errorf("advertised %v: a message to it ended with %+v", advertised, n.sent)
 				}
-				if len(n.dials) != 0 || n.members.Count() != 1 || len(n.links) != 0 {
-					t.Errorf("advertised %v: %d handshakes and %d links are left", advertised, len(n.dials), len(n.links))
+				if n.hs.dials.Len() != 0 || n.members.Count() != 1 || len(n.links) != 0 {
+					t.Errorf("advertised %v: %d handshakes and %d links are left", advertised, n.hs.dials.Len(), len(n.links))
 				}
 			}
 		})

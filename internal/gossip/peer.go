@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"net/netip"
 	"slices"
@@ -63,6 +64,7 @@ const (
 type handshakes struct {
 	*handshake.Endpoint
 	core     *Core
+	dials    *joining.Dials
 	outcomes handshake.Buffer
 }
 
@@ -128,11 +130,11 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 		c.measured(p, e.RTT)
 	}
 	early := false
-	if d, ok := c.dials[e.Attempt]; ok {
+	if d, ok := h.dials.Get(e.Attempt); ok {
 		p.dials = append(p.dials, e.Attempt)
-		if d.join != nil {
-			d.join.peer = p
-			c.heal.Reached(d.join.to, p.id)
+		if j := c.joins.of(d); j != nil {
+			j.Reached(p.id)
+			c.heal.Reached(d.To, p.id)
 			early = c.sealEarly(now, p, s, e)
 		}
 	}
@@ -145,7 +147,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	}
 	h.conclude(now, h.Introduce(h.outcomes, now, e, identity))
 	if early {
-		c.joinReady(now, p)
+		c.joins.ready(now, p)
 	}
 }
 
@@ -226,18 +228,21 @@ func (c *Core) unwritten(to netip.AddrPort) bool { return c.cfg.Unsent != nil &&
 func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
 	c := h.core
 	c.stats.HandshakesFailed++
-	d := c.dials[a]
-	delete(c.dials, a)
-	c.logAttemptFailed(now, d.to, err)
-	switch {
-	case d.join != nil:
-		c.endJoin(now, d.join, err)
-	case d.sends:
+	d, _ := h.dials.Take(a)
+	c.logAttemptFailed(now, d.To, err)
+	switch d.Purpose {
+	case joining.ForJoin:
+		if j := c.joins.of(d); j != nil {
+			c.joins.end(now, j, err)
+		}
+	case joining.ForDirect:
 		c.failWaiting(now, a, err)
-	case d.ping != nil:
-		c.endPing(d.ping, 0, err)
+	case joining.ForPing:
+		if ping := c.appPingOf(d); ping != nil {
+			c.endPing(ping, 0, err)
+		}
 	default:
-		if p, m := c.peers[d.member], c.members.Get(d.member); m != nil && (p == nil || p.set.Current(now) == nil) {
+		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
 			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 		}
 	}
@@ -245,10 +250,9 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 
 // attemptSlow gives a Join over a slow transport the time that it may take there.
 func (h *handshakes) attemptSlow(a handshake.AttemptID) {
-	if j := h.core.dials[a].join; j != nil && j.most.After(j.until) {
-		j.until = j.most
-		h.core.timers.Set(&j.timer, j.until.Add(joinLinkWait))
-		h.Extend(a, j.until)
+	d, _ := h.dials.Get(a)
+	if j := h.core.joins.of(d); j != nil {
+		h.core.joins.slow(j)
 	}
 }
 
@@ -261,20 +265,23 @@ func (h *handshakes) isSelf(addr netip.AddrPort) bool {
 func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	c := h.core
 	h.Cancel(a)
-	switch d := c.dials[a]; {
-	case d.join != nil:
-		c.heal.Reached(d.join.to, c.cfg.ID)
-		c.endJoin(now, d.join, nil)
-	case d.sends:
+	switch d, _ := h.dials.Take(a); d.Purpose {
+	case joining.ForJoin:
+		c.heal.Reached(d.To, c.cfg.ID)
+		if j := c.joins.of(d); j != nil {
+			c.joins.end(now, j, nil)
+		}
+	case joining.ForDirect:
 		c.failWaiting(now, a, errOneself)
-	case d.ping != nil:
-		if d.ping.name != "" && d.ping.name != c.cfg.Name {
-			c.endPing(d.ping, 0, ErrOtherName)
-		} else {
-			c.endPing(d.ping, now.Sub(d.ping.begun), nil)
+	case joining.ForPing:
+		switch ping := c.appPingOf(d); {
+		case ping == nil:
+		case ping.name != "" && ping.name != c.cfg.Name:
+			c.endPing(ping, 0, ErrOtherName)
+		default:
+			c.endPing(ping, now.Sub(ping.begun), nil)
 		}
 	}
-	delete(c.dials, a)
 }
 
 // rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
@@ -301,35 +308,20 @@ var rejections = func() (kinds [handshake.Reasons]string) {
 	return kinds
 }()
 
-// dial is why a handshake was begun: for a Join, or for a session with a member.
-type dial struct {
-	join   *join
-	sends  bool // direct messages wait for it
-	ping   *appPing
-	greets bool // its members and ours are told: we slept
-	member wire.NodeID
-	to     netip.AddrPort
-	full   bool // tables are compared and states exchanged when it has come to a session
-}
-
-func (c *Core) dial(now time.Time, to wire.Path, d dial, until time.Time) handshake.AttemptID {
-	c.stats.HandshakesStarted++
-	d.to = to.Remote
-	c.logDial(now, &d)
-	a, out := c.hs.Initiate(c.hs.outcomes, now, to, d.member, until)
-	c.dials[a] = d
-	c.hs.conclude(now, out)
+// dial begins a handshake.
+func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until time.Time) handshake.AttemptID {
+	h.core.stats.HandshakesStarted++
+	d.To = to.Remote
+	h.core.logDial(now, &d)
+	a, out := h.Initiate(h.outcomes, now, to, d.Member, until)
+	h.dials.Add(a, d)
+	h.conclude(now, out)
 	return a
 }
 
-// dialing reports whether a handshake with a member is under way.
-func (c *Core) dialing(id wire.NodeID) bool {
-	for _, d := range c.dials {
-		if d.member == id {
-			return true
-		}
-	}
-	return false
+// dialMember begins a handshake that only a member may answer, to have a session with it.
+func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, most time.Duration) {
+	h.dial(now, to, joining.Dial{Member: id}, now.Add(most))
 }
 
 // box is where the packets of one session go.
@@ -397,15 +389,16 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
-		switch d := c.dials[a]; {
-		case d.ping != nil:
-			c.pingFor(now, p, d.ping)
-		case d.greets && !p.legacy:
+		d, _ := c.hs.dials.Get(a)
+		switch ping := c.appPingOf(d); {
+		case ping != nil:
+			c.pingFor(now, p, ping)
+		case d.Purpose == joining.ForGreeting && !p.legacy:
 			c.greet(now, p)
-		case d.full && !p.legacy:
+		case d.Purpose == joining.ForComparison && !p.legacy:
 			c.pushPull(now, p, false)
 		}
-		delete(c.dials, a)
+		c.hs.dials.Take(a)
 	}
 	p.dials = nil
 	if p.legacy {
@@ -413,7 +406,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 	} else {
 		c.overlaid(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}
-	c.joinReady(now, p)
+	c.joins.ready(now, p)
 	c.pullReady(now, p)
 	c.pump(now, p)
 }
@@ -545,7 +538,7 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		c.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", c.whoIs(p.id), a.RenewTries)
 	}
 	if a.Renew {
-		c.dial(now, p.set.Path(), dial{member: p.id}, now.Add(renewFor))
+		c.hs.dialMember(now, p.set.Path(), p.id, renewFor)
 	}
 	if a.PathChanged && !p.legacy {
 		p.packets.Moved(now)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -81,7 +82,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	a.timer.Fire = func(now time.Time) { c.stepPing(now, a) }
 	c.appPings = append(c.appPings, a)
 	if p == nil {
-		c.dial(now, wire.Path{Remote: to}, dial{ping: a}, until)
+		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(a.token)}, until)
 		c.timers.Set(&a.timer, until)
 	} else {
 		c.pingFor(now, p, a)
@@ -136,6 +137,15 @@ func (c *Core) appPingAnswered(t PingToken, rtt time.Duration) {
 	if i := slices.IndexFunc(c.appPings, func(a *appPing) bool { return a.token == t }); i >= 0 {
 		c.endPing(c.appPings[i], rtt, nil)
 	}
+}
+
+// appPingOf is the Ping of the application that a handshake was begun for; nil for none, or if it has ended.
+func (c *Core) appPingOf(d joining.Dial) *appPing {
+	i := slices.IndexFunc(c.appPings, func(a *appPing) bool { return uint64(a.token) == d.Token })
+	if i < 0 || d.Purpose != joining.ForPing {
+		return nil
+	}
+	return c.appPings[i]
 }
 
 // ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers

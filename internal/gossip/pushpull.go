@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -77,7 +76,7 @@ func (c *Core) actOnPush(now time.Time, o *pushpull.Outcome) {
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
 		c.actOnJoin(now, o)
 	case pushpull.RoomMade:
-		c.advanceJoins(now)
+		c.joins.advance(now)
 	case pushpull.PullDue:
 		c.pullRandom(now)
 	case pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge, pushpull.OwnStateTooLarge:
@@ -109,26 +108,16 @@ func (c *Core) vetoOf(node *Member) error {
 }
 
 func (c *Core) actOnJoin(now time.Time, o *pushpull.Outcome) {
-	j := c.joinOf(o.Join)
+	j := c.joins.ofPart(o.Join)
 	switch {
 	case j == nil:
 	case o.Kind == pushpull.Agreed:
-		c.greet(now, j.peer)
+		c.greet(now, c.peers[j.Peer()])
 	case o.Kind == pushpull.JoinFailed:
-		c.endJoin(now, j, o.Err)
+		c.joins.end(now, j, o.Err)
 	default:
-		c.joinCalm(now, j)
+		c.joins.settle(now, j)
 	}
-}
-
-// joinOf is the Join that a part of one belongs to; nil if it has ended.
-func (c *Core) joinOf(part *pushpull.Join) *join {
-	for _, j := range c.joins {
-		if &j.push == part {
-			return j
-		}
-	}
-	return nil
 }
 
 func (c *Core) logPush(now time.Time, o *pushpull.Outcome) {
@@ -234,15 +223,6 @@ func (c *Core) pushPull(now time.Time, p *peer, join bool) {
 	c.concludePush(now, c.push.PushPull(c.push.outcomes, now, &p.push, join))
 }
 
-// advanceJoins begins what Joins wait for and the bounds now allow: the states, and the agreement.
-func (c *Core) advanceJoins(now time.Time) {
-	for _, j := range slices.Clone(c.joins) {
-		if j.greeted && j.peer != nil && !j.peer.legacy {
-			c.concludePush(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &j.peer.push, &j.push, j.until))
-		}
-	}
-}
-
 // releaseState hands over the state of a node that has waited for the node's entry.
 func (c *Core) releaseState(now time.Time, p *peer) {
 	c.concludePush(now, c.push.Release(c.push.outcomes, now, &c.members, &p.push))
@@ -274,8 +254,8 @@ func (c *Core) pullFrom(now time.Time, m *members.Entry) {
 	switch p := c.peers[m.ID]; {
 	case p != nil && p.set.Current(now) != nil:
 		c.pullReady(now, p)
-	case !c.dialing(m.ID):
-		c.dial(now, wire.Path{Remote: m.Addr}, dial{member: m.ID}, now.Add(dialFor))
+	case !c.hs.dials.Dialing(m.ID):
+		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	out, ended := c.sync.comparer.HandleRoot(c.sync.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
 	c.compared(now, p, out)
 	if ended {
-		c.joinSynced(now, p)
+		c.joins.compared(now, p)
 	}
 }
 
@@ -140,10 +140,10 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if c.unwritten(p.set.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
-	out, ended := c.sync.comparer.Tick(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joining(p))
+	out, ended := c.sync.comparer.Tick(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))
 	c.compared(now, p, out)
 	if ended {
-		c.joinSynced(now, p)
+		c.joins.compared(now, p)
 	}
 	return p.sync.NextTimeout()
 }

@@ -24,7 +24,7 @@ func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, f
 	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == synced}
 	if from != nil {
 		entry.From = from.id
-		if j := c.joinWith(from); j != nil {
+		if j := c.joins.with(from); j != nil {
 			entry.Join = &j.push
 		}
 	}
@@ -38,16 +38,6 @@ func (p *peer) pushPeer() *pushpull.Peer {
 		return nil
 	}
 	return &p.push
-}
-
-// joinWith is the Join that takes in the members of p; nil for none.
-func (c *Core) joinWith(p *peer) *join {
-	for _, j := range c.joins {
-		if j.peer == p && j.push.Agreed && !j.push.Synced {
-			return j
-		}
-	}
-	return nil
 }
 
 // AnswerAlive answers an EventAliveAsked; an error keeps the node out.
@@ -85,9 +75,9 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 func (c *Core) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
 	if v.Join != nil {
 		v.Join.Votes--
-		if j := c.joinOf(v.Join); j != nil {
+		if j := c.joins.ofPart(v.Join); j != nil {
 			c.noteVerdicts(now, j)
-			c.joinCalm(now, j)
+			c.joins.settle(now, j)
 		}
 		return
 	}
@@ -99,13 +89,13 @@ func (c *Core) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error
 // noteVerdicts goes on with the comparison of a Join after the last verdict: the root that the peer told came
 // before it. The comparison has ended if the verdicts have made the tables equal, and else is begun again.
 func (c *Core) noteVerdicts(now time.Time, j *join) {
-	p := j.peer
-	if j.push.Votes > 0 || j.late || p == nil || !p.sync.Active() || p.sync.Waiting() {
+	p := c.peers[j.Peer()]
+	if j.push.Votes > 0 || j.Compared() || p == nil || !p.sync.Active() || p.sync.Waiting() {
 		return
 	}
 	if p.sync.LastRoot() == c.members.Root() {
 		p.sync.End()
-		c.joinSynced(now, p)
+		c.joins.compared(now, p)
 		return
 	}
 	c.compareAgain(now, p)
