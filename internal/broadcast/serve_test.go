@@ -1,0 +1,206 @@
+package broadcast
+
+import (
+	"testing"
+	"time"
+)
+
+// announce announces messages of 100 bytes to n, from the i-th on.
+func (w *world) announce(n *Neighbor, i, count int) {
+	w.t.Helper()
+	for k := range count {
+		m := id(i + k)
+		w.do(w.d.Announce(nil, w.now, n, &m, 100))
+	}
+}
+
+func TestAnnouncementsWaitForCompanyAndGoTogether(t *testing.T) {
+	w := newWorld(t, 2)
+	n := w.near[0]
+	w.announce(n, 0, 3)
+	if got := n.BatchDue(); !got.Equal(w.now.Add(batchFor)) {
+		t.Errorf("due after %v", got.Sub(w.now))
+	}
+	w.now = w.now.Add(time.Millisecond)
+	w.announce(n, 3, 1)
+	if got := n.BatchDue(); !got.Equal(w.now.Add(batchFor - time.Millisecond)) {
+		t.Error("a further announcement put the first one off")
+	}
+	if len(w.take()) != 0 {
+		t.Fatal("sent already")
+	}
+	w.do(w.d.SendBatch(nil, n))
+	sent := w.take()
+	if len(sent) != 1 || sent[0].Kind != SendAnnouncement || sent[0].To != n || sent[0].Have.Len() != 4 {
+		t.Fatalf("sent %v", sent)
+	}
+	for i := range 4 {
+		if m, total := sent[0].Have.At(i); m != id(i) || total != 100 {
+			t.Errorf("announcement %d: %v of %d bytes", i, m, total)
+		}
+	}
+	if !n.BatchDue().IsZero() {
+		t.Error("something waits still")
+	}
+	w.do(w.d.SendBatch(nil, n))
+	if len(w.take()) != 0 {
+		t.Error("sent an empty announcement")
+	}
+	if w.d.Stats.Announced != 4 {
+		t.Errorf("%d counted", w.d.Stats.Announced)
+	}
+}
+
+func TestFullBatchGoesAtOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	w.announce(w.near[0], 0, 2*batchMax+1)
+	sent := w.take()
+	if len(sent) != 2 || sent[0].Have.Len() != batchMax || sent[1].Have.Len() != batchMax {
+		t.Errorf("sent %v", sent)
+	}
+	if w.near[0].BatchDue().IsZero() {
+		t.Error("the last one does not wait")
+	}
+}
+
+func TestNeighborMayRequestWhatWasAnnouncedAFewTimes(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.near[0]
+	if got := w.requests(n, id(1), 0, 100, 3); len(got) != 0 || w.d.Stats.Unexpected != 3 {
+		t.Errorf("%d granted of what was not announced; %d counted", len(got), w.d.Stats.Unexpected)
+	}
+	w.announce(n, 1, 1)
+	got := w.requests(n, id(1), 0, 100, 2*triesMax)
+	if len(got) != triesMax {
+		t.Errorf("%d granted, want %d", len(got), triesMax)
+	}
+	if o := got[0]; o.Kind != ServeRequest || o.To != n || o.Message != id(1) || o.From != 0 || o.Until != 100 {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestNeighborMayRequestPiecesOfALargeMessage(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.near[0]
+	w.d.AnnouncedLarge(n)
+	granted := 0
+	for range 10 {
+		granted += len(w.requests(n, id(1), 10, 20, 50))
+	}
+	if want := rangesMax * triesMax; granted != want {
+		t.Errorf("%d granted, want %d", granted, want)
+	}
+}
+
+func TestRequestsThatAnnouncementsAllowAreBounded(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.near[0]
+	for range creditMax {
+		w.d.AnnouncedLarge(n)
+		w.announce(n, 1, 1)
+	}
+	if n.credit != creditMax {
+		t.Errorf("%d requests are allowed, want %d", n.credit, creditMax)
+	}
+}
+
+func TestBadRequestsAreCountedAndCostNoCredit(t *testing.T) {
+	w := newWorld(t, 1)
+	n := w.near[0]
+	w.announce(n, 1, 1)
+	w.take()
+	if out := w.d.HandleRequests(nil, n, []byte{0xc4, 1, 0}); len(out) != 0 || w.d.Stats.Malformed != 1 {
+		t.Errorf("%d granted, %d malformed counted", len(out), w.d.Stats.Malformed)
+	}
+	for _, r := range [][2]uint32{{10, 10}, {20, 10}} {
+		if got := w.requests(n, id(1), r[0], r[1], 1); len(got) != 0 {
+			t.Errorf("[%d, %d) was granted", r[0], r[1])
+		}
+	}
+	if n.credit != triesMax || w.d.Stats.Unexpected != 2 {
+		t.Errorf("credit %d, %d counted", n.credit, w.d.Stats.Unexpected)
+	}
+	w.d.LinkDown(n)
+	n.credit = 5
+	if got := w.requests(n, id(1), 0, 10, 1); len(got) != 0 {
+		t.Error("a node without a link was granted a request")
+	}
+}
+
+func TestRequestIsAnsweredFromWhereTheMessageIsKept(t *testing.T) {
+	var r Recent
+	now := time.Unix(0, 0)
+	for i := range 100 {
+		m := id(i)
+		r.Put(now, &m, Place{Offset: uint64(i), Size: 10})
+		r.Put(now, &m, Place{Offset: 1000, Size: 1}) // the first one counts
+	}
+	m, unknown := id(50), id(1000)
+	if place, ok := r.Get(&m); !ok || place != (Place{50, 10}) {
+		t.Errorf("%v, %v", place, ok)
+	}
+	if _, ok := r.Get(&unknown); ok {
+		t.Error("an unknown message has a place")
+	}
+}
+
+func TestPlacesThatAreRememberedAreBoundedAndGivenBack(t *testing.T) {
+	var r Recent
+	now := time.Unix(0, 0)
+	for i := range recentMax + 1000 {
+		m := id(i)
+		r.Put(now, &m, Place{Offset: uint64(i)})
+	}
+	if r.Len() != recentMax || len(r.places) != recentMax {
+		t.Errorf("%d and %d are remembered", r.Len(), len(r.places))
+	}
+	oldest, kept := id(999), id(1000)
+	if _, ok := r.Get(&oldest); ok {
+		t.Error("the oldest is remembered")
+	}
+	if _, ok := r.Get(&kept); !ok {
+		t.Error("a newer one is forgotten")
+	}
+	if r.sweep(now.Add(recentAge)); r.Len() == 0 {
+		t.Error("given back too early")
+	}
+	if r.sweep(now.Add(recentAge + 1)); r.Len() != 0 {
+		t.Error("kept at rest")
+	}
+}
+
+func TestNewcomerIsToldOfTheLastSeconds(t *testing.T) {
+	var l Lately
+	now := time.Unix(1000, 0)
+	list := func(now time.Time) (places []int) {
+		for m, place := range l.All(now) {
+			if *m != id(int(place.Offset)) {
+				t.Errorf("message %v at place %d", m, place.Offset)
+			}
+			places = append(places, int(place.Offset))
+		}
+		return places
+	}
+	if got := list(now); len(got) != 0 {
+		t.Errorf("%v passed before the first", got)
+	}
+	for i := range 10 {
+		m := id(i)
+		l.Put(now.Add(time.Duration(i)*time.Second), &m, Place{Offset: uint64(i)})
+	}
+	now = now.Add(9 * time.Second)
+	if got := list(now); len(got) != 4 || got[0] != 6 || got[3] != 9 {
+		t.Errorf("%v passed in the last seconds", got)
+	}
+	for i := range 2 * latelyMax {
+		m := id(i)
+		l.Put(now, &m, Place{Offset: uint64(i)})
+	}
+	got := list(now)
+	if len(got) != latelyMax || got[0] != latelyMax || got[latelyMax-1] != 2*latelyMax-1 {
+		t.Errorf("%d passed, the first %d", len(got), got[0])
+	}
+	for range l.All(now) { // a caller may stop
+		break
+	}
+}
