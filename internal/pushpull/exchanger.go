@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -34,6 +33,17 @@ type Config struct {
 
 	Interval time.Duration // between push/pulls with a random member; negative: never
 	Nodes    int           // members in each interval; zero means 1
+}
+
+// Capabilities is what the handshake tells others about a node that is configured so.
+func (c *Config) Capabilities() (bits uint32) {
+	if c.AskMerge {
+		bits |= capAsksMerge
+	}
+	if c.AskAlive || c.Judges {
+		bits |= capJudges
+	}
+	return bits
 }
 
 // Stats counts what an Exchanger did. All fields only grow except the gauges at the end.
@@ -74,6 +84,14 @@ type Exchanger struct {
 	stale bool     // next has to be found anew
 }
 
+// schedule is the time of the push/pulls with a random member.
+type schedule struct {
+	due       deadline
+	next      wire.NodeID // the member with which a session is awaited; zero for none
+	selection bool        // the application is being asked which members may be chosen
+	turn      int         // push/pulls with selected members so far
+}
+
 // New returns an Exchanger. rng is for choices that need no secrecy.
 func New(cfg Config, rng *rand.Rand) *Exchanger {
 	return &Exchanger{Config: cfg, rng: rng, byID: make(map[Token]*Exchange)}
@@ -94,27 +112,6 @@ func (x *Exchanger) NextTimeout() time.Time {
 		}
 	}
 	return x.next.at
-}
-
-// HandleTimeout does the first thing that is due, if any is. Call it until NextTimeout is later than now.
-func (x *Exchanger) HandleTimeout(out []Outcome, now time.Time, t *members.Table, progress Progress) []Outcome {
-	if at := x.NextTimeout(); at.IsZero() || at.After(now) {
-		return out
-	}
-	if x.next == x.pull.due {
-		return x.pullDue(out, now, t)
-	}
-	for _, e := range x.byID {
-		if e.due != x.next {
-			continue
-		}
-		x.unset(e)
-		if e.ours {
-			return x.tickOurs(out, now, t, e)
-		}
-		return x.tickTheirs(out, now, t, e, progress)
-	}
-	return out
 }
 
 func (x *Exchanger) deadlineAt(at time.Time) deadline {

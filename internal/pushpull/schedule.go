@@ -11,14 +11,6 @@ import (
 // fewNodes is the number of nodes up to which push/pulls keep their interval.
 const fewNodes = 32
 
-// schedule is the time of the push/pulls with a random member.
-type schedule struct {
-	due       deadline
-	next      wire.NodeID // the member with which a session is awaited; zero for none
-	selection bool        // the application is being asked which members may be chosen
-	turn      int         // push/pulls with selected members so far
-}
-
 // Start sets the time of the first push/pull. It is anywhere in the interval, so that nodes that start together do not
 // do it together.
 func (x *Exchanger) Start(now time.Time, t *members.Table) {

@@ -33,35 +33,6 @@ func understand(a, b [6]byte) bool {
 	return true
 }
 
-// A Fit is how the versions of an alive entry go with those of the members.
-type Fit struct {
-	OK       bool
-	Stranger *members.Entry // the member that the node does not go with; nil if it was not looked for
-}
-
-// Fits reports whether an alive entry is of a node that understands all members, and is understood by them. from is the
-// peer that sent the entry; nil for none.
-func (x *Exchanger) Fits(now time.Time, t *members.Table, e *wire.Member, from *Peer) Fit {
-	v := &x.Versions
-	if !v.known(e.Versions) && !v.walks.Take(now, WalkRate) {
-		x.Stats.Unfit++ // a comparison brings it again
-		return Fit{}
-	}
-	s := v.stranger(t, e.Versions, e.ID)
-	live := t.IsLive(e.ID)
-	if from != nil && from.ID == e.ID {
-		from.Vetoed = s != nil && !live
-	}
-	if s != nil {
-		x.Stats.Unfit++
-		return Fit{Stranger: s}
-	}
-	if !live { // the versions that the node had before were not looked at
-		v.Note(e.Versions)
-	}
-	return Fit{OK: true}
-}
-
 func (v *Versions) known(versions [6]byte) bool { return slices.Contains(v.understood, versions) }
 
 // stranger is a member that does not go with some versions; nil if there is none. The node except does not count.
