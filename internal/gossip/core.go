@@ -94,7 +94,6 @@ type Core struct {
 	unpacking   bool         // control that came in pieces is being taken in
 	plain       []byte       // scratch: one plaintext being built
 	unsealed    []*peer      // with a datagram that is open, or announcements that wait
-	entry       wire.Member  // scratch: one entry being written
 	smallMsg    smallMessage // scratch: see newSmall
 	arrived     []*assembly  // scratch: large messages that a report confirms
 	tellMsg     smallMessage // scratch: see tellNow

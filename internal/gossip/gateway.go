@@ -105,10 +105,10 @@ func (c *Core) actOnLegacyPeer(now time.Time, p *peer, o *legacy.Outcome) {
 // introduceLegacy makes a member of a gwyh 0.1 node, unless the application has to decide or it is kept out.
 func (c *Core) introduceLegacy(now time.Time, o *legacy.Outcome) {
 	e, g := o.Entry, &c.gateway
-	if c.heldForVerdict(now, c.members.Get(e.ID), e, nil, flooded) {
+	if c.heldForVerdict(now, c.members.Get(e.ID), e, nil, byNews) {
 		return
 	}
-	c.applyAlive(now, e, nil, flooded)
+	c.applyAlive(now, e, nil, byNews)
 	c.concludeLegacy(now, g.Introduced(g.outcomes, now, legacyNode{c}, &c.members, o.Peer))
 }
 
@@ -126,7 +126,7 @@ func (c *Core) actOnLegacyNode(now time.Time, o *legacy.Outcome) {
 		c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, o.ID))
 	case legacy.Renewed:
 		c.memberChanged(now)
-		c.spread(now, o.Member, nil, flooded)
+		c.spread(now, o.Member, nil, byNews)
 	case legacy.Dead:
 		c.declareDead(now, o.Member)
 	case legacy.CalledDown:
@@ -160,7 +160,7 @@ func (c *Core) passQuestion(now time.Time, o *legacy.Outcome) {
 		if p.id == o.From || p.legacy {
 			continue
 		}
-		e := &c.entry
+		e := &c.membership.entry
 		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, o.Member.ID, o.Incarnation, o.By
 		w := c.entries(p)
 		w.append(now, e)
@@ -201,13 +201,13 @@ func (c *Core) heardLegacy(now time.Time, p *peer) {
 }
 
 // applyLegacy takes in what a Go node says of a gwyh 0.1 node.
-func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how origin) {
+func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how route) {
 	g := &c.gateway
 	var sender wire.NodeID
 	if from != nil {
 		sender = from.id
 	}
-	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == synced)
+	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == byComparison)
 	c.concludeLegacy(now, out)
 	switch m := c.members.Get(e.ID); {
 	case verdict == legacy.Behind:

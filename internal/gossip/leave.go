@@ -29,7 +29,7 @@ func (c *Core) Leave(now time.Time) {
 	c.emitChange(c.members.Leave(now))
 	c.log(now, logbook.Left, "this node leaves")
 	c.memberChanged(now)
-	c.spread(now, c.self, nil, flooded)
+	c.spread(now, c.self, nil, byNews)
 	c.flushNews(now)
 	c.Flush(now)
 	c.leaveLegacy(now)
@@ -51,7 +51,7 @@ func (c *Core) stepLeave(now time.Time) {
 	for _, id := range tell {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())
-		w.Append(c.self.Fill(&c.entry), controlMax)
+		w.Append(c.self.Fill(&c.membership.entry), controlMax)
 		c.plain = c.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
 		c.sendPlain(now, p, c.plain)
 	}

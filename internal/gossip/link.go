@@ -94,7 +94,7 @@ func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 		return
 	}
 	w := wire.BeginMembers(c.plain[:0], c.newID())
-	w.Append(c.self.Fill(&c.entry), controlMax)
+	w.Append(c.self.Fill(&c.membership.entry), controlMax)
 	c.plain = wire.AppendRequest(w.End(), c.newID(), k)
 	c.sendPlain(now, p, c.plain)
 }

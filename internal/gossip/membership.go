@@ -12,24 +12,25 @@ import (
 // entriesBatch is how many entries of a message are taken in together.
 const entriesBatch = 16
 
-// membership is what the core holds for the entries that come and go.
+// membership is what the core needs to take in and to send membership entries.
 type membership struct {
 	news   members.News
 	timer  timer.Timer               // when the news is sent
 	batch  [entriesBatch]wire.Member // scratch: entries being taken in
-	behind []*members.Entry          // what the sender of the entries in progress is behind on
+	entry  wire.Member               // scratch: one entry being written
+	behind []*members.Entry          // what the sender of the entries in progress lacks
 }
 
-// origin is how a membership entry reached us.
-type origin uint8
+// route is how a membership entry reached this node.
+type route uint8
 
 const (
-	flooded origin = iota // passed on along the links, to be passed on if it is news
-	synced                // learnt by comparing tables: the neighbours compare theirs too
+	byNews       route = iota // along a link: this node passes it on if it is new
+	byComparison              // by a comparison of tables: the neighbors compare theirs too
 )
 
-// handleMembers takes in the entries of one Members message.
-func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
+// handleMembers takes in the entries of one message. If its sender lacks what this node knows, it gets that at once.
+func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how route) {
 	it := wire.IterMembers(data)
 	c.membership.behind = c.membership.behind[:0]
 	for more := true; more; {
@@ -45,15 +46,16 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how origin) {
 		}
 	}
 	if len(c.membership.behind) > 0 {
-		c.sendEntries(now, p, c.membership.behind, antientropy.AnswersMax) // a comparison brings the rest
+		c.sendEntries(now, p, c.membership.behind, antientropy.AnswersMax) // a comparison of tables brings the rest
 	}
 	if it.Err() != nil {
 		c.drop(DropMalformedBody)
 	}
 }
 
-// apply takes in one entry, and passes it on only if it changed what this node knows.
-func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
+// apply takes in one entry, and passes it on only if it changed what this node knows. from is the peer that sent
+// it; nil if this node made it.
+func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	if e.ID == c.cfg.ID {
 		c.defend(now, e, from)
 		return
@@ -62,7 +64,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.applyLegacy(now, e, from, how)
 		return
 	}
-	m, verdict := c.members.Weigh(now, e, how == synced)
+	m, verdict := c.members.Weigh(now, e, how == byComparison)
 	switch verdict {
 	case members.Future:
 		c.drop(DropUnexpected)
@@ -76,7 +78,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 		c.membership.behind = append(c.membership.behind, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
-		c.applySuspect(now, m, e, from) // it may know better, or say so itself
+		c.applySuspect(now, m, e, from) // the member may refute the death
 	case members.Alive:
 		c.stats.EntriesAlive++
 		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
@@ -92,7 +94,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how origin) {
 }
 
 // applyAlive adds a member, brings one back, or updates it.
-func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin) {
+func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
 	if !c.admissible(now, e, from) {
 		return
 	}
@@ -130,7 +132,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how origin)
 	}
 }
 
-// nameClaimed follows a decision about a name.
+// nameClaimed tells the application and the components of a decision about a name.
 func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
 	if claim.Conflict {
 		other := c.members.MemberOf(e)
@@ -149,7 +151,8 @@ func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) 
 	}
 }
 
-// refusal is why an alive entry is not taken in, whoever sends it, and how that is counted. The error is nil if it may be.
+// refusal returns why an alive entry must not be taken in, whichever peer sends it, and how that is counted. The
+// error is nil if it may be.
 func (c *Core) refusal(e *wire.Member) (Drop, error) {
 	r := c.members.Refusal(e)
 	if r.Address {
@@ -158,8 +161,8 @@ func (c *Core) refusal(e *wire.Member) (Drop, error) {
 	return DropOversize, r.Err
 }
 
-// admissible reports whether an alive entry may be taken in. If not it is dropped, counted and logged, and the node
-// gets no link when it has sent the entry itself.
+// admissible reports whether an alive entry may be taken in. Otherwise it is counted and logged, and a node that
+// has sent its own entry gets no link.
 func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	d, err := c.refusal(e)
 	if err == nil {
@@ -173,8 +176,8 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	return false
 }
 
-// applyGone takes in a death or a departure.
-func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how origin) {
+// applyGone takes in a death or a departure. News of it does not wait for other news.
+func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how route) {
 	change := c.members.SetGone(now, e)
 	c.memberRemoved(now, change)
 	if change.Kind != members.Unseen {
@@ -183,7 +186,7 @@ func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how origin) 
 	}
 }
 
-// memberRemoved follows a death or a departure, and tells the application if the node was a live member.
+// memberRemoved tells the components of a death or a departure, and the application if the node was a live member.
 func (c *Core) memberRemoved(now time.Time, change members.Change) {
 	c.memberGone(now, change.Member)
 	if change.Kind != members.Unseen {
@@ -193,8 +196,8 @@ func (c *Core) memberRemoved(now time.Time, change members.Change) {
 	}
 }
 
-// memberGone tells the components that m has become a tombstone, and ends its link. One that is called dead is told so: if it
-// lives, it shall refute.
+// memberGone tells the components that m has become a tombstone, and ends its link. If m is dead it is told so,
+// because a node that lives then refutes its death.
 func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	c.swim.EndSuspicion(m)
 	if m.State == wire.StateDead {
@@ -212,9 +215,9 @@ func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	c.unlink(now, p)
 }
 
-// declareDead ends a member that this node itself found silent.
+// declareDead removes a member that this node itself found dead, and spreads that at once.
 func (c *Core) declareDead(now time.Time, m *members.Entry) {
 	c.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
-	c.spread(now, m, nil, flooded)
+	c.spread(now, m, nil, byNews)
 	c.flushNews(now)
 }

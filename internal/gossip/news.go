@@ -10,9 +10,9 @@ import (
 // membersOverhead is the bytes of a message of entries beyond them, at most.
 const membersOverhead = 64
 
-// spread queues an entry for the links.
-func (c *Core) spread(now time.Time, m *members.Entry, from *peer, how origin) {
-	if how != flooded {
+// spread queues the entry of m for the links, unless it came by a comparison of tables.
+func (c *Core) spread(now time.Time, m *members.Entry, from *peer, how route) {
+	if how != byNews {
 		return
 	}
 	if due := c.membership.news.Add(now, m, idOf(from)); !due.IsZero() {
@@ -26,7 +26,7 @@ func (c *Core) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
 	c.timers.Advance(&c.membership.timer, now)
 }
 
-// idOf is the id of p, zero if there is none.
+// idOf returns the id of p, or zero if p is nil.
 func idOf(p *peer) wire.NodeID {
 	if p == nil {
 		return wire.NodeID{}
@@ -34,7 +34,7 @@ func idOf(p *peer) wire.NodeID {
 	return p.id
 }
 
-// flushNews sends what is queued along all links, a datagram for as many entries as it holds.
+// flushNews sends the queued entries along all links, in as few datagrams as hold them.
 func (c *Core) flushNews(now time.Time) {
 	c.timers.Stop(&c.membership.timer)
 	items := c.membership.news.Begin(now)
@@ -50,6 +50,8 @@ func (c *Core) flushNews(now time.Time) {
 	c.membership.news.Done()
 }
 
+// sendNews sends p the queued entries, except those that it sent itself. A member gets its own entry only if it is
+// suspected.
 func (c *Core) sendNews(now time.Time, p *peer, items []members.NewsItem) {
 	w := c.entries(p)
 	for i := range items {
@@ -79,24 +81,25 @@ type entryWriter struct {
 	sent  int // datagrams
 }
 
-// entries writes news for p.
+// entries returns a writer of news for p.
 func (c *Core) entries(p *peer) entryWriter {
 	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
 }
 
-// answers writes entries that p or its table asked for.
+// answers returns a writer of entries that p asked for, or that its table lacks.
 func (c *Core) answers(p *peer) entryWriter {
 	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
 }
 
-// add writes what is known of m.
+// add writes the entry of m and its accusations.
 func (w *entryWriter) add(now time.Time, m *members.Entry) {
-	w.append(now, m.Fill(&w.c.entry))
+	w.append(now, m.Fill(&w.c.membership.entry))
 	w.addAccusers(now, m, true)
 }
 
+// append writes one entry. If the message in progress is full, it is sent first.
 func (w *entryWriter) append(now time.Time, e *wire.Member) {
-	if w.p.legacy { // who does not know what an entry is
+	if w.p.legacy { // gwyh 0.1 has no entries
 		return
 	}
 	if w.open && w.mb.Append(e, w.limit) {
@@ -108,11 +111,12 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	w.flush(now)
 	w.mb = w.begin(w.c.plain[:0], w.c.newID())
 	w.open = true
-	if !w.mb.Append(e, max(w.limit, controlMax)) { // one that no datagram to p holds goes in pieces
+	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
 		w.c.drop(DropOversize)
 	}
 }
 
+// flush sends the message in progress.
 func (w *entryWriter) flush(now time.Time) {
 	if w.open {
 		w.c.plain = w.mb.End()
@@ -122,10 +126,10 @@ func (w *entryWriter) flush(now time.Time) {
 	}
 }
 
-// addAccusers writes the accusations of m: all of them, or those that were not passed on yet.
+// addAccusers writes the accusations of m: all of them, or only those that were not passed on yet.
 func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 	accusers, incarnation := w.c.swim.Accusers(m, all)
-	e := &w.c.entry
+	e := &w.c.membership.entry
 	for _, by := range accusers {
 		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, m.ID, incarnation, by
 		w.append(now, e)

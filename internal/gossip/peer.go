@@ -458,9 +458,9 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path
 	case wire.KindEndSubscription:
 		c.overlaid(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
 	case wire.KindMembers:
-		c.handleMembers(now, p, m.Data, flooded)
+		c.handleMembers(now, p, m.Data, byNews)
 	case wire.KindSyncMembers:
-		c.handleMembers(now, p, m.Data, synced)
+		c.handleMembers(now, p, m.Data, byComparison)
 	case wire.KindSyncRoot:
 		c.handleSyncRoot(now, p, m.Data)
 	case wire.KindSyncBuckets:

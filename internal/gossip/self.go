@@ -1,37 +1,32 @@
 package gossip
 
 import (
-	"bytes"
 	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// SetMeta changes the metadata of this node and tells the links at once. After an error nothing has
-// changed. meta is not kept.
+// SetMeta changes the metadata of this node and sends it along the links at once. It keeps a copy of meta. An
+// error means that the metadata does not fit into a datagram and has not changed.
 func (c *Core) SetMeta(now time.Time, meta []byte) error {
-	before := c.self.Meta
-	c.self.Meta = bytes.Clone(meta)
-	if err := c.members.Fits(c.entryRoom()); err != nil {
-		c.self.Meta = before
+	changed, err := c.members.SetMeta(meta, c.entryRoom())
+	if err != nil || !c.self.Live() { // a node that has left tells it when it joins again
 		return err
-	}
-	if !c.self.Live() { // it is told when it joins again
-		return nil
 	}
 	c.renewSelf(now, c.self.Incarnation)
 	c.flushNews(now)
-	if !bytes.Equal(before, meta) {
+	if changed {
 		c.emitMember(EventUpdate, c.self)
 	}
 	return nil
 }
 
-// entryRoom is the most bytes that an entry may have: more do not fit into a datagram, and nobody could pass it on.
+// entryRoom is the most bytes that an entry may have. A longer one does not fit into a datagram, so no node could
+// pass it on.
 func (c *Core) entryRoom() int { return c.cfg.DatagramSize - wire.BoxOverhead - membersOverhead }
 
-// Readdress tells the others that this node is reached at another address from now on.
+// Readdress tells the other nodes that this node has another address from now on.
 func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
 		return
@@ -44,7 +39,7 @@ func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	}
 }
 
-// renewSelf gives this node a higher incarnation than it and the cluster know, and spreads it.
+// renewSelf gives this node a higher incarnation than its own and than above, and spreads it.
 func (c *Core) renewSelf(now time.Time, above uint64) {
 	c.members.Renew(now, above)
 	c.selfChanged(now)
@@ -54,7 +49,7 @@ func (c *Core) renewSelf(now time.Time, above uint64) {
 func (c *Core) selfChanged(now time.Time) {
 	c.hs.SetIncarnation(c.self.Incarnation)
 	c.memberChanged(now)
-	c.spread(now, c.self, nil, flooded)
+	c.spread(now, c.self, nil, byNews)
 }
 
 // refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Other

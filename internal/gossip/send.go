@@ -86,13 +86,13 @@ const identityMax = datagramMin - wire.BoxOverhead
 
 // identity is the plaintext that begins a session: it tells who this node is.
 func (c *Core) identity() []byte {
-	if c.self.Fill(&c.entry); len(c.entry.Meta) > identityMeta {
-		c.entry.Meta = nil
+	if c.self.Fill(&c.membership.entry); len(c.membership.entry.Meta) > identityMeta {
+		c.membership.entry.Meta = nil
 	}
-	plain := wire.AppendIdentity(nil, c.newID(), &c.entry)
+	plain := wire.AppendIdentity(nil, c.newID(), &c.membership.entry)
 	if len(plain) > identityMax {
-		c.entry.Meta = nil
-		plain = wire.AppendIdentity(nil, c.newID(), &c.entry)
+		c.membership.entry.Meta = nil
+		plain = wire.AppendIdentity(nil, c.newID(), &c.membership.entry)
 	}
 	return plain
 }

@@ -11,19 +11,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// comparisons is anti-entropy as the core drives it.
+// comparisons is what the core holds for anti-entropy.
 type comparisons struct {
 	comparer antientropy.Comparer
 	outcomes outcome.Buffer[antientropy.Outcome]
 	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
 }
 
-// greet begins a Join's exchange: ourselves, and the hashes of what we know.
+// greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
 func (c *Core) greet(now time.Time, p *peer) {
 	c.sendSelf(now, p)
 	c.compared(now, p, c.sync.comparer.Begin(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room()))
 }
 
+// sendSelf sends p this node's own entry.
 func (c *Core) sendSelf(now time.Time, p *peer) {
 	w := c.entries(p)
 	w.add(now, c.self)
@@ -42,7 +43,7 @@ func (c *Core) compareAgain(now time.Time, p *peer) {
 	c.compared(now, p, c.sync.comparer.Continue(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room()))
 }
 
-// compared does what a comparison with p wants.
+// compared carries out the outcomes of a comparison with p.
 func (c *Core) compared(now time.Time, p *peer, out []antientropy.Outcome) {
 	if len(out) > len(c.sync.outcomes) { // the function below costs an allocation
 		c.sync.outcomes.Work(out, func(o *antientropy.Outcome) { c.doCompared(now, p, o) })
@@ -68,12 +69,13 @@ func (c *Core) doCompared(now time.Time, p *peer, o *antientropy.Outcome) {
 	}
 }
 
+// sendRoot sends p the root of this node's table.
 func (c *Core) sendRoot(now time.Time, p *peer) {
 	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.rootFor(now, p))
 	c.sendPlain(now, p, c.plain)
 }
 
-// sendEntries answers p with entries, in at most so many datagrams, and returns how many it sent.
+// sendEntries answers p with entries in at most so many datagrams, and returns how many datagrams it sent.
 func (c *Core) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
 	w := c.answers(p)
 	for _, m := range list {
@@ -86,7 +88,7 @@ func (c *Core) sendEntries(now time.Time, p *peer, list []*members.Entry, most i
 	return w.sent
 }
 
-// correct tells p what we know of a member that it is behind on.
+// correct sends p the entry of one member.
 func (c *Core) correct(now time.Time, p *peer, m *members.Entry) {
 	w := c.answers(p)
 	w.add(now, m)
@@ -107,6 +109,7 @@ func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
 	c.compared(now, p, out)
 }
 
+// dropUnanswered counts a message that anti-entropy refused.
 func (c *Core) dropUnanswered(err error) {
 	switch {
 	case errors.Is(err, antientropy.ErrMalformed):
@@ -131,7 +134,8 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	}
 }
 
-// tickSync goes on with a comparison that has no answer, or whose answer left a difference. It returns when it is next needed.
+// tickSync continues a comparison that has no answer, or whose answer left a difference. It returns when it wants
+// to be called again.
 func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	due := p.sync.NextTimeout()
 	if due.IsZero() || due.After(now) {
@@ -148,7 +152,8 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	return p.sync.NextTimeout()
 }
 
-// beatCalm brings the next heartbeats forward when the table has just changed and then been calm.
+// beatCalm sends heartbeats before their time when the table has changed and then been calm, so that a neighbor
+// that lacks something soon finds out.
 func (c *Core) beatCalm(now time.Time) {
 	for _, p := range c.links {
 		c.heartbeat(now, p)

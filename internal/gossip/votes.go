@@ -10,7 +10,7 @@ import (
 
 // heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
 // nothing new of a member but that it lives is not asked about: its refutation shall not wait.
-func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, from *peer, how origin) bool {
+func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
 	if !c.cfg.AskAlive || m != nil && m.Live() && pushpull.SameNode(&m.Member, e) {
 		return false
 	}
@@ -21,7 +21,7 @@ func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, f
 	if !c.admissible(now, e, from) {
 		return true
 	}
-	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == synced}
+	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == byComparison}
 	if from != nil {
 		entry.From = from.id
 		if j := c.joins.with(from); j != nil {
@@ -113,9 +113,9 @@ func (c *Core) admit(now time.Time, v *pushpull.Vote) {
 		c.stats.MembersStale++
 		return
 	}
-	how := flooded
+	how := byNews
 	if v.Synced {
-		how = synced
+		how = byComparison
 	}
 	c.applyAlive(now, &e, c.peers[v.From], how)
 }

@@ -131,7 +131,7 @@ func TestJoinFailsIfTheListOfMembersOfEitherSideIsTooLarge(t *testing.T) {
 		c.do(side, func(now time.Time) {
 			meta := strings.Repeat("m", 32<<10)
 			for i := range MessageMax / len(meta) {
-				c.nodes[side].apply(now, said(i, uint64(now.UnixMilli()), meta), nil, synced)
+				c.nodes[side].apply(now, said(i, uint64(now.UnixMilli()), meta), nil, byComparison)
 			}
 		})
 		c.join(1, 0)
@@ -239,7 +239,7 @@ func TestAliveIsNotForwardedBeforeTheVerdict(t *testing.T) {
 	c.net.RunFor(time.Second)
 	n := c.nodes[1]
 	n.app.later = true
-	c.do(1, func(now time.Time) { n.apply(now, said(7, uint64(now.UnixMilli()), ""), nil, flooded) })
+	c.do(1, func(now time.Time) { n.apply(now, said(7, uint64(now.UnixMilli()), ""), nil, byNews) })
 	c.net.RunFor(time.Second)
 	if got := fmt.Sprint(c.known(0), c.known(1)); got != "[node-0 node-1] [node-0 node-1]" || len(n.app.asked) != 1 {
 		t.Fatalf("before the verdict: %s; asked %d times", got, len(n.app.asked))
@@ -266,12 +266,12 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 	n.app.later = true
 	at := uint64(c.net.Now().UnixMilli())
 	c.do(0, func(now time.Time) {
-		n.apply(now, said(0, at, "first"), nil, flooded)
-		n.apply(now, said(0, at+1, "second"), nil, flooded)
-		n.apply(now, said(0, at+2, "third"), nil, flooded)
-		n.apply(now, said(0, at+1, "second"), nil, flooded)
+		n.apply(now, said(0, at, "first"), nil, byNews)
+		n.apply(now, said(0, at+1, "second"), nil, byNews)
+		n.apply(now, said(0, at+2, "third"), nil, byNews)
+		n.apply(now, said(0, at+1, "second"), nil, byNews)
 		for i := range 2 * pushpull.VotesMax {
-			n.apply(now, said(i+1, at, ""), nil, flooded)
+			n.apply(now, said(i+1, at, ""), nil, byNews)
 		}
 	})
 	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[DropQueueFull] != pushpull.VotesMax+1 {

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -43,6 +44,18 @@ func (t *Table) Refute(now time.Time, above uint64) {
 func (t *Table) Return(now time.Time) {
 	t.self.State, t.self.Named = wire.StateAlive, max(t.self.Named+1, uint64(now.UnixMilli()))
 	t.Add(t.self)
+}
+
+// SetMeta changes this node's metadata, of which it keeps a copy, unless its entry is then longer than room bytes.
+// changed reports whether the metadata differs from before. The caller then calls Renew.
+func (t *Table) SetMeta(meta []byte, room int) (changed bool, err error) {
+	before := t.self.Meta
+	t.self.Meta = bytes.Clone(meta)
+	if err := t.Fits(room); err != nil {
+		t.self.Meta = before
+		return false, err
+	}
+	return !bytes.Equal(before, meta), nil
 }
 
 // Fits returns an error if this node's own entry is longer than room bytes, so that no node could pass it on.

@@ -64,6 +64,28 @@ func TestNodeLeavesAndReturns(t *testing.T) {
 	}
 }
 
+func TestMetadataThatDoesNotFitIsLeftAsItWas(t *testing.T) {
+	w := newWorld(t)
+	meta := []byte("one")
+	for _, x := range []struct {
+		meta    []byte
+		changed bool
+		refused bool
+		want    string
+	}{
+		{meta, true, false, "one"},
+		{[]byte("one"), false, false, "one"},
+		{make([]byte, 2000), false, true, "one"},
+		{nil, true, false, ""},
+	} {
+		changed, err := w.SetMeta(x.meta, 1000)
+		same(t, "changed", changed, x.changed)
+		same(t, "refused", err != nil, x.refused)
+		clear(meta) // which is the caller's
+		same(t, "metadata", string(w.Self().Meta), x.want)
+	}
+}
+
 func TestOwnEntryMustFit(t *testing.T) {
 	w := newWorld(t)
 	var e wire.Member
