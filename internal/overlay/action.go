@@ -39,15 +39,3 @@ type Action struct {
 	At     time.Time
 	Pause  time.Duration
 }
-
-func (o *Overlay) act(a Action) { o.out = append(o.out, a) }
-
-// begin makes out the buffer of the input that begins.
-func (o *Overlay) begin(out []Action) { o.out = out }
-
-// end returns the buffer with the actions of the input that ends.
-func (o *Overlay) end() []Action {
-	out := o.out
-	o.out = nil
-	return out
-}

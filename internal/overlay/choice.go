@@ -9,39 +9,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times of the choice (docs/PROTOCOL.md, "Links").
-const (
-	choiceSoon     = 20 * time.Millisecond // until the next choice while subscriptions are missing
-	choiceCalm     = time.Second           // without changes of the members before an existing choice is improved,
-	choiceLatest   = 5 * time.Second       // but no later than this after the first change
-	choiceInterval = time.Minute           // between choices when nothing changes
-)
-
-// MembersChanged says that a member has joined, changed or gone.
-func (o *Overlay) MembersChanged(now time.Time) {
-	o.version++
-	o.changed = now
-	o.wantChoice(now)
-}
-
-// WantChoice makes a choice due although no member has changed.
-func (o *Overlay) WantChoice(now time.Time) { o.wantChoice(now) }
-
-// wantChoice makes a choice due: soon while subscriptions are missing, otherwise when the members have been calm for a
-// while. In a mass start, links would otherwise be replaced as quickly as they are made.
-func (o *Overlay) wantChoice(now time.Time) {
-	if o.pending.IsZero() {
-		o.pending = now
-	}
-	if o.started < o.cfg.Subscriptions {
-		o.choiceAt = timer.Soonest(o.choiceAt, now.Add(choiceSoon))
-		return
-	}
-	o.choiceAt = timer.Soonest(now.Add(choiceCalm), o.pending.Add(choiceLatest))
-}
-
-func (o *Overlay) chosen(id wire.NodeID) bool { return slices.Contains(o.choice, id) }
-
 // linkless reports whether the node has no link with a Go node and does not pursue one.
 func (o *Overlay) linkless(c Contacts) bool {
 	return !o.HasLink() && !slices.ContainsFunc(o.choice, func(id wire.NodeID) bool { return o.pursued(c, id) })
@@ -155,7 +122,7 @@ func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
 		for m := range o.members.Each {
 			if o.candidate(now, m) {
 				key := pairKey(o.self, m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
-				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distance(m)})
+				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distances.of(m)})
 			}
 		}
 	}
@@ -186,7 +153,7 @@ func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candida
 		return ch.chosen()
 	}
 	if o.cfg.Strategy == Nearest {
-		o.surveyZones()
+		o.distances.survey(o.members)
 		return chooseNearest(each, o.cfg.Zone, o.wanted())
 	}
 	ch := chooser{zone: o.cfg.Zone, strategy: o.cfg.Strategy, count: o.wanted()}
@@ -206,26 +173,62 @@ func (o *Overlay) wanted() int {
 	return n + max(0, (n+1)/2-o.serving)
 }
 
-// Trim ends the subscriptions to Go nodes that are no longer chosen, once all of the choice have started.
-func (o *Overlay) Trim(out []Action, c Contacts) []Action {
+// followSelection asks the application which members may be chosen if the members have changed since it was last
+// asked, and makes a choice due when that is to be looked at again.
+func (o *Overlay) followSelection(now time.Time, c Contacts) {
+	ask, again := o.selection.Due(now, o.version, o.linkless(c))
+	if ask {
+		o.askSelection(now)
+	}
+	o.choiceAt = timer.Soonest(o.choiceAt, again)
+}
+
+// AskSelection asks the application about all members, unless a question is still without an answer.
+func (o *Overlay) AskSelection(out []Action, now time.Time) []Action {
 	o.begin(out)
-	o.trim(c)
+	o.askSelection(now)
 	return o.end()
 }
 
-func (o *Overlay) trim(c Contacts) {
-	for _, id := range o.choice {
-		if p := c.OverlayPeer(id); p == nil || p.state != started {
-			return
-		}
-	}
-	if len(o.choice) == 0 {
+func (o *Overlay) askSelection(now time.Time) {
+	if o.selection.Pending() {
 		return
 	}
-	for _, p := range slices.Clone(o.links) {
-		if p.state != none && !p.legacy && !o.chosen(p.id) {
-			o.setState(p, none)
-			o.act(Action{Kind: End, Peer: p})
+	ids := make([]wire.NodeID, 0, o.members.Count())
+	for m := range o.members.Each {
+		ids = append(ids, m.ID)
+	}
+	o.selection.Asked(now, o.version, ids)
+	o.act(Action{Kind: AskSelection})
+}
+
+// Select takes the application's answer to AskSelection: which of the members may be chosen, and which one is chosen
+// before all others, whether it is among the selected or not; zero for none. It reports whether the answer was waited
+// for. The caller calls Rechoose next.
+func (o *Overlay) Select(out []Action, now time.Time, c Contacts, selected []wire.NodeID, preferred wire.NodeID) (acts []Action, expected bool) {
+	if !o.selection.Pending() {
+		return out, false
+	}
+	o.begin(out)
+	o.selection.Answered(now, selected, preferred)
+	o.chooseFirst(now, c)
+	return o.end(), true
+}
+
+// DrawSelected draws one of the selected Go members other than this node; nil if there is none. It is the preferred
+// one if preferred is set and there is one.
+func (o *Overlay) DrawSelected(now time.Time, preferred bool) (drawn *members.Entry) {
+	if m := o.members.Get(o.selection.Latest()); preferred && m != nil && m.Live() {
+		return m
+	}
+	n := 0
+	for m := range o.members.Each {
+		if m.ID == o.self || m.Legacy() || !o.selection.Allows(now, m.ID) {
+			continue
+		}
+		if n++; o.rng.IntN(n) == 0 {
+			drawn = m
 		}
 	}
+	return drawn
 }

@@ -69,7 +69,7 @@ func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok b
 		return addr, false // until the next death
 	}
 	h.MemberDied(now)
-	if lost.Legacy() && !legacy || !h.members.Self().Live() {
+	if !h.members.Self().Live() || lost.Legacy() && !legacy {
 		return addr, false
 	}
 	drawn := h.rng.IntN(h.members.Count()) < dead+contactSpare

@@ -71,66 +71,51 @@ func nearLimit(each func(yield func(candidate)), want int) time.Duration {
 	return time.Duration(float64(max(nearest[len(nearest)-1], nearEnough)) * nearGain)
 }
 
-// surveyZones computes the distances of zones. Each is the harmonic mean over the measured members of the zone, which one
+// distances is what a node knows of the distances of members.
+type distances struct {
+	own   wire.Zone
+	zones map[wire.Zone]time.Duration // of the zones with a measured member, as of the last survey
+}
+
+// survey computes the distances of zones. Each is the harmonic mean over the measured members of the zone, which one
 // member that was measured at a bad moment hardly changes.
-func (o *Overlay) surveyZones() {
+func (d *distances) survey(table *members.Table) {
 	type sum struct {
 		inverse float64 // of seconds
 		n       int
 	}
 	sums := make(map[wire.Zone]sum)
-	for m := range o.members.Each {
+	for m := range table.Each {
 		if m.RTT > 0 {
 			s := sums[m.Zone]
 			sums[m.Zone] = sum{s.inverse + 1/m.RTT.Seconds(), s.n + 1}
 		}
 	}
-	o.zones = make(map[wire.Zone]time.Duration, len(sums))
+	d.zones = make(map[wire.Zone]time.Duration, len(sums))
 	for z, s := range sums {
-		o.zones[z] = time.Duration(float64(s.n) / s.inverse * float64(time.Second))
+		d.zones[z] = time.Duration(float64(s.n) / s.inverse * float64(time.Second))
 	}
 }
 
-// distance is the round-trip time to m as far as it is known, and otherwise a guess.
-func (o *Overlay) distance(m *members.Entry) time.Duration {
+// of is the round-trip time to m as far as it is known, and otherwise a guess.
+func (d *distances) of(m *members.Entry) time.Duration {
 	if m.RTT > 0 {
 		return m.RTT
 	}
-	if d := o.zones[m.Zone]; d > 0 {
-		return d
+	if zone := d.zones[m.Zone]; zone > 0 {
+		return zone
 	}
-	if m.Zone == o.cfg.Zone {
+	if m.Zone == d.own {
 		return nearEnough
 	}
 	return farAway
 }
 
-// Measured takes a measured round-trip time to m. The time in m, by which m is chosen, stays until it has changed by a
-// fifth, so that choices stay. A small increase is ignored, because it comes from the scheduling of either end.
-func (o *Overlay) Measured(m *members.Entry, rtt time.Duration) {
-	shorter := float64(rtt)*nearGain < float64(m.RTT)
-	longer := float64(rtt) > float64(m.RTT)*nearGain
-	if shorter || longer && (m.RTT == 0 || rtt-m.RTT >= rttStep) {
-		m.RTT = rtt
-		o.distances++
+// differs reports whether a measured round-trip time replaces the known one: it does when it differs by a fifth. A small
+// increase is ignored, because it comes from the scheduling of either end.
+func differs(measured, known time.Duration) bool {
+	if known == 0 || float64(measured)*nearGain < float64(known) {
+		return true
 	}
-}
-
-// Measure returns the member whose distance the core measures next, by a Ping, or by a handshake if there is no session;
-// nil for none. It prefers a member of a zone without a measured member. The entry is for reading only.
-func (o *Overlay) Measure(now time.Time) (drawn *members.Entry) {
-	o.measureAt = now.Add(measureInterval/2 + time.Duration(o.rng.Int64N(int64(measureInterval))))
-	if o.departed() || len(o.links) == 0 {
-		return nil
-	}
-	for range measureTries {
-		m := o.members.Draw(o.rng)
-		if m.ID == o.self || m.Legacy() || o.Avoids(now, m.ID) {
-			continue
-		}
-		if drawn = m; o.zones[m.Zone] == 0 {
-			break
-		}
-	}
-	return drawn
+	return float64(measured) > float64(known)*nearGain && measured-known >= rttStep
 }

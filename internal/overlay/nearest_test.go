@@ -85,13 +85,13 @@ func TestUnmeasuredMemberHasTheDistanceOfItsZone(t *testing.T) {
 	for i, rtt := range map[int]time.Duration{1: 10, 4: 10, 7: 1000, 2: 50} { // 1, 4 and 7 are of zone 1
 		n.table.Get(testID(i)).RTT = rtt * time.Millisecond
 	}
-	n.surveyZones()
+	n.distances.survey(&n.table)
 	for i, want := range map[int]time.Duration{1: 10, 10: 14, 5: 50, 3: 2} {
-		if got := n.distance(n.table.Get(testID(i))).Truncate(time.Millisecond); got != want*time.Millisecond {
+		if got := n.distances.of(n.table.Get(testID(i))).Truncate(time.Millisecond); got != want*time.Millisecond {
 			t.Errorf("member %d is %v away, want %d ms", i, got, want)
 		}
 	}
-	if got := n.distance(n.addMember(testID(99), testZone(9))); got != farAway {
+	if got := n.distances.of(n.addMember(testID(99), testZone(9))); got != farAway {
 		t.Errorf("a member of an unknown zone is %v away", got)
 	}
 }
@@ -149,7 +149,7 @@ func TestUnknownZonesAreMeasuredFirst(t *testing.T) {
 			n.table.Get(testID(i)).RTT = time.Millisecond
 		}
 	}
-	n.surveyZones()
+	n.distances.survey(&n.table)
 	unknown := 0
 	for range 100 {
 		if m := n.Measure(n.now); m.Zone == testZone(2) {

@@ -9,8 +9,8 @@
 // in order. The deadlines are values that the caller reads after each input. The member table is read, except for the
 // round-trip times of its entries.
 //
-// Read peer.go and subscribe.go first: they are the life of a subscription. choice.go says when and what is chosen,
-// strategy.go and nearest.go by which order. heal.go is independent of the rest.
+// Read overlay.go and peer.go first, then subscribe.go, the life of a subscription. choice.go says whom a node chooses,
+// strategy.go and nearest.go in which order. avoid.go and heal.go stand alone.
 package overlay
 
 import (
@@ -20,7 +20,16 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/selection"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times of the choice (docs/PROTOCOL.md, "Links").
+const (
+	choiceSoon     = 20 * time.Millisecond // until the next choice while subscriptions are missing
+	choiceCalm     = time.Second           // without changes of the members before an existing choice is improved,
+	choiceLatest   = 5 * time.Second       // but no later than this after the first change
+	choiceInterval = time.Minute           // between choices when nothing changes
 )
 
 // Config is what an Overlay does not change.
@@ -62,16 +71,17 @@ type Overlay struct {
 	changed   time.Time     // when the members last changed
 	version   uint64        // counts the changes of the members
 	selection selection.Selection
-	avoided   map[wire.NodeID]avoidance // live members that refused, or did not answer
+	avoided   avoided
 
-	zones     map[wire.Zone]time.Duration // distances of zones with a measured member, as of the last choice
-	distances uint64                      // counts the changes of round-trip times
-	measureAt time.Time                   // when Measure is due; zero for never
+	distances distances
+	changes   uint64    // of round-trip times
+	measureAt time.Time // when Measure is due; zero for never
 }
 
 // New makes an Overlay without links, of the node that the table is of.
 func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overlay {
-	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(map[wire.NodeID]avoidance)}
+	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(avoided)}
+	o.distances.own = cfg.Zone
 	o.selection.Used = cfg.AskSelection
 	if cfg.Strategy == Nearest {
 		o.measureAt = now.Add(measureInterval)
@@ -100,7 +110,93 @@ func (o *Overlay) ChoiceAt() time.Time { return o.choiceAt }
 func (o *Overlay) MeasureAt() time.Time { return o.measureAt }
 
 // Distances counts the changes of members' round-trip times.
-func (o *Overlay) Distances() uint64 { return o.distances }
+func (o *Overlay) Distances() uint64 { return o.changes }
 
 // departed reports whether this node has left, and so chooses nobody.
 func (o *Overlay) departed() bool { return !o.members.Self().Live() }
+
+func (o *Overlay) act(a Action) { o.out = append(o.out, a) }
+
+// begin makes out the buffer of the input that begins.
+func (o *Overlay) begin(out []Action) { o.out = out }
+
+// end returns the buffer with the actions of the input that ends.
+func (o *Overlay) end() []Action {
+	out := o.out
+	o.out = nil
+	return out
+}
+
+// MembersChanged says that a member has joined, changed or gone.
+func (o *Overlay) MembersChanged(now time.Time) {
+	o.version++
+	o.changed = now
+	o.wantChoice(now)
+}
+
+// WantChoice makes a choice due although no member has changed.
+func (o *Overlay) WantChoice(now time.Time) { o.wantChoice(now) }
+
+// wantChoice makes a choice due: soon while subscriptions are missing, otherwise when the members have been calm for a
+// while. In a mass start, links would otherwise be replaced as quickly as they are made.
+func (o *Overlay) wantChoice(now time.Time) {
+	if o.pending.IsZero() {
+		o.pending = now
+	}
+	if o.started < o.cfg.Subscriptions {
+		o.choiceAt = timer.Soonest(o.choiceAt, now.Add(choiceSoon))
+		return
+	}
+	o.choiceAt = timer.Soonest(now.Add(choiceCalm), o.pending.Add(choiceLatest))
+}
+
+func (o *Overlay) chosen(id wire.NodeID) bool { return slices.Contains(o.choice, id) }
+
+// Avoid keeps a member that did not answer out of the next choices.
+func (o *Overlay) Avoid(out []Action, now time.Time, id wire.NodeID) []Action {
+	o.begin(out)
+	o.avoid(now, id)
+	return o.end()
+}
+
+func (o *Overlay) avoid(now time.Time, id wire.NodeID) {
+	if o.members.Get(id) == nil {
+		return
+	}
+	o.act(Action{Kind: Avoided, Member: id, Pause: o.avoided.add(now, id, o.rng)})
+	o.wantChoice(now)
+}
+
+// Avoids reports whether a member is kept out of the choice now because it refused or did not answer.
+func (o *Overlay) Avoids(now time.Time, id wire.NodeID) bool { return o.avoided.has(now, id) }
+
+// Forget forgets that a member was to be avoided: it is not a live member any more.
+func (o *Overlay) Forget(id wire.NodeID) { delete(o.avoided, id) }
+
+// Measured takes a measured round-trip time to m. The time in m, by which m is chosen, stays until it has changed by a
+// fifth, so that choices stay.
+func (o *Overlay) Measured(m *members.Entry, rtt time.Duration) {
+	if differs(rtt, m.RTT) {
+		m.RTT = rtt
+		o.changes++
+	}
+}
+
+// Measure returns the member whose distance the core measures next, by a Ping, or by a handshake if there is no session;
+// nil for none. It prefers a member of a zone without a measured member. The entry is for reading only.
+func (o *Overlay) Measure(now time.Time) (drawn *members.Entry) {
+	o.measureAt = now.Add(measureInterval/2 + time.Duration(o.rng.Int64N(int64(measureInterval))))
+	if o.departed() || len(o.links) == 0 {
+		return nil
+	}
+	for range measureTries {
+		m := o.members.Draw(o.rng)
+		if m.ID == o.self || m.Legacy() || o.Avoids(now, m.ID) {
+			continue
+		}
+		if drawn = m; o.distances.zones[m.Zone] == 0 {
+			break
+		}
+	}
+	return drawn
+}

@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -48,67 +47,3 @@ func (p *Peer) Subscriber() bool { return p.subscriber }
 
 // AskedAt is when the last StartSubscription was sent; zero for never.
 func (p *Peer) AskedAt() time.Time { return p.askedAt }
-
-// setState changes the state of our subscription to p.
-func (o *Overlay) setState(p *Peer, to state) {
-	if p.state == started && !p.legacy {
-		o.started--
-	}
-	if to == started && !p.legacy {
-		o.started++
-	}
-	p.state, p.asks = to, 0
-	o.relink(p)
-}
-
-// setSubscriber changes whether p is subscribed to us.
-func (o *Overlay) setSubscriber(p *Peer, to bool) {
-	if p.subscriber != to && !p.legacy {
-		if to {
-			o.serving++
-		} else {
-			o.serving--
-		}
-	}
-	p.subscriber = to
-	o.relink(p)
-}
-
-// relink begins or ends the link with p after a change of a subscription.
-func (o *Overlay) relink(p *Peer) {
-	linked := p.subscriber || p.state == started
-	if linked == p.linked {
-		return
-	}
-	p.linked = linked
-	if linked {
-		o.links = append(o.links, p)
-		o.act(Action{Kind: LinkUp, Peer: p})
-		return
-	}
-	o.links = slices.DeleteFunc(o.links, func(other *Peer) bool { return other == p })
-	o.act(Action{Kind: LinkDown, Peer: p})
-}
-
-// Unlink ends the link with p, if there is one, without telling it.
-func (o *Overlay) Unlink(out []Action, now time.Time, p *Peer) []Action {
-	o.begin(out)
-	o.unlink(now, p)
-	return o.end()
-}
-
-func (o *Overlay) unlink(now time.Time, p *Peer) {
-	o.setState(p, none)
-	o.setSubscriber(p, false)
-	o.wantChoice(now)
-}
-
-// Leave ends all links without telling the peers, and chooses nobody.
-func (o *Overlay) Leave(out []Action, now time.Time) []Action {
-	o.begin(out)
-	for _, p := range slices.Clone(o.links) {
-		o.unlink(now, p)
-	}
-	o.choice = o.choice[:0]
-	return o.end()
-}

@@ -112,8 +112,15 @@ func (c *chooser) chosen() []candidate {
 
 // weight is the weight of a member's chance; local says that it is of the node's own zone.
 func weight(s Strategy, local bool) float64 {
-	if s == PreferLocal && local || s == PreferRemote && !local {
-		return 2
+	switch s {
+	case PreferLocal:
+		if local {
+			return 2
+		}
+	case PreferRemote:
+		if !local {
+			return 2
+		}
 	}
 	return 1
 }

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -11,9 +12,6 @@ const (
 	AskInterval    = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
 	askMax         = 5                      // StartSubscriptions before the peer counts as unwilling
 	SubscribersPer = 4                      // subscribers accepted for each subscription of this node
-	avoidBase      = 5 * time.Second        // a member that refused is not asked again for so long, doubled each time
-	avoidMax       = 5 * time.Minute
-	refusalsMax    = 8 // refusals in a row that are counted
 )
 
 // subscribe asks a chosen member, after a handshake if there is no session.
@@ -172,34 +170,90 @@ func (o *Overlay) LinkFailed(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// avoidance keeps a member out of the choice.
-type avoidance struct {
-	refusals uint8 // subscriptions refused or not answered in a row
-	until    time.Time
-}
-
-// Avoid keeps a member that did not answer out of the next choices.
-func (o *Overlay) Avoid(out []Action, now time.Time, id wire.NodeID) []Action {
+// Trim ends the subscriptions to Go nodes that are no longer chosen, once all of the choice have started.
+func (o *Overlay) Trim(out []Action, c Contacts) []Action {
 	o.begin(out)
-	o.avoid(now, id)
+	o.trim(c)
 	return o.end()
 }
 
-// avoid keeps a member out of the next choices, longer each time.
-func (o *Overlay) avoid(now time.Time, id wire.NodeID) {
-	if o.members.Get(id) == nil {
+func (o *Overlay) trim(c Contacts) {
+	for _, id := range o.choice {
+		if p := c.OverlayPeer(id); p == nil || p.state != started {
+			return
+		}
+	}
+	if len(o.choice) == 0 {
 		return
 	}
-	a := o.avoided[id]
-	pause := min(avoidBase<<a.refusals, avoidMax)
-	o.act(Action{Kind: Avoided, Member: id, Pause: pause})
-	until := now.Add(pause/2 + time.Duration(o.rng.Int64N(int64(pause))))
-	o.avoided[id] = avoidance{refusals: min(a.refusals+1, refusalsMax), until: until}
+	for _, p := range slices.Clone(o.links) {
+		if p.state != none && !p.legacy && !o.chosen(p.id) {
+			o.setState(p, none)
+			o.act(Action{Kind: End, Peer: p})
+		}
+	}
+}
+
+// setState changes the state of our subscription to p.
+func (o *Overlay) setState(p *Peer, to state) {
+	if p.state == started && !p.legacy {
+		o.started--
+	}
+	if to == started && !p.legacy {
+		o.started++
+	}
+	p.state, p.asks = to, 0
+	o.relink(p)
+}
+
+// setSubscriber changes whether p is subscribed to us.
+func (o *Overlay) setSubscriber(p *Peer, to bool) {
+	if p.subscriber != to && !p.legacy {
+		if to {
+			o.serving++
+		} else {
+			o.serving--
+		}
+	}
+	p.subscriber = to
+	o.relink(p)
+}
+
+// relink begins or ends the link with p after a change of a subscription.
+func (o *Overlay) relink(p *Peer) {
+	linked := p.subscriber || p.state == started
+	if linked == p.linked {
+		return
+	}
+	p.linked = linked
+	if linked {
+		o.links = append(o.links, p)
+		o.act(Action{Kind: LinkUp, Peer: p})
+		return
+	}
+	o.links = slices.DeleteFunc(o.links, func(other *Peer) bool { return other == p })
+	o.act(Action{Kind: LinkDown, Peer: p})
+}
+
+// Unlink ends the link with p, if there is one, without telling it.
+func (o *Overlay) Unlink(out []Action, now time.Time, p *Peer) []Action {
+	o.begin(out)
+	o.unlink(now, p)
+	return o.end()
+}
+
+func (o *Overlay) unlink(now time.Time, p *Peer) {
+	o.setState(p, none)
+	o.setSubscriber(p, false)
 	o.wantChoice(now)
 }
 
-// Avoids reports whether a member is kept out of the choice now because it refused or did not answer.
-func (o *Overlay) Avoids(now time.Time, id wire.NodeID) bool { return o.avoided[id].until.After(now) }
-
-// Forget forgets that a member was to be avoided: it is not a live member any more.
-func (o *Overlay) Forget(id wire.NodeID) { delete(o.avoided, id) }
+// Leave ends all links without telling the peers, and chooses nobody.
+func (o *Overlay) Leave(out []Action, now time.Time) []Action {
+	o.begin(out)
+	for _, p := range slices.Clone(o.links) {
+		o.unlink(now, p)
+	}
+	o.choice = o.choice[:0]
+	return o.end()
+}
