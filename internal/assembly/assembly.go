@@ -20,7 +20,7 @@ const (
 	MessageMax = 16 << 20 // bytes
 
 	chunkSize = 64 << 10 // memory grows by so much as a message arrives
-	rangesMax = 2048     // separate ranges of bytes; more is no honest loss
+	RangesMax = 2048     // separate ranges of bytes; more is no honest loss
 )
 
 // An Assembly is a large message as far as it has arrived. The store sets the fields above Pending; the others belong to

@@ -118,12 +118,12 @@ func TestTooManyRangesOfOneMessageAreRefused(t *testing.T) {
 	var s Store
 	a := s.Begin(begin, id(1), MessageMax, false)
 	taken := 0
-	for i := range uint32(2 * rangesMax) {
+	for i := range uint32(2 * RangesMax) {
 		if _, ok := s.Write(begin, a, 2*i, []byte{1}); ok {
 			taken++
 		}
 	}
-	if taken != rangesMax+1 {
+	if taken != RangesMax+1 {
 		t.Errorf("%d separate ranges were taken", taken)
 	}
 }

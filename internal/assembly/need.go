@@ -64,19 +64,24 @@ func (s *Store) makePlace() bool {
 	return false
 }
 
-// Crowded reports whether half of the room is taken by messages that others may still want: those that are not complete,
-// not sent to all, or were sent just now. expected reports whether a neighbor that is heard may still request a message.
-func (s *Store) Crowded(now time.Time, expected func(*Assembly) bool) bool {
+// Wanted returns the bytes of the messages that others may still want: those that are not complete, not sent to all, or
+// were sent just now. If all messages take less than half of the room, it returns what they take. expected reports whether
+// a neighbor that is heard may still request a message.
+func (s *Store) Wanted(now time.Time, expected func(*Assembly) bool) (size int) {
 	if s.size < StoreMax/2 {
-		return false
+		return s.size
 	}
-	size := 0
 	for _, a := range s.all {
 		if a.wanted(now, expected) {
 			size += a.bytes
 		}
 	}
-	return size >= StoreMax/2
+	return size
+}
+
+// Crowded reports whether half of the room is taken by messages that others may still want: see Wanted.
+func (s *Store) Crowded(now time.Time, expected func(*Assembly) bool) bool {
+	return s.Wanted(now, expected) >= StoreMax/2
 }
 
 // wanted reports whether others may still want the message.

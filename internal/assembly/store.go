@@ -66,7 +66,7 @@ func (s *Store) Add(now time.Time, id wire.MessageID, data []byte, direct bool) 
 func (s *Store) Write(now time.Time, a *Assembly, offset uint32, b []byte) (fresh, ok bool) {
 	end := offset + uint32(len(b))
 	switch {
-	case a.Forgotten() || len(a.Have) > rangesMax:
+	case a.Forgotten() || len(a.Have) > RangesMax:
 		return false, false
 	case a.Have.Covers(offset, end):
 		return false, true

@@ -63,7 +63,7 @@ func (h *hub) seal() {
 func (h *hub) feedback() {
 	for _, p := range h.links {
 		p.swim.Heard = h.now
-		p.packets.pace.Report(h.now, pacing.Report{Delivered: p.packets.sent, InFlightSent: p.packets.sent, RTT: time.Millisecond})
+		p.packets.Pace().Report(h.now, pacing.Report{Delivered: p.packets.Sent(), InFlightSent: p.packets.Sent(), RTT: time.Millisecond})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -104,8 +105,8 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	}
 	c.stats.BroadcastsDelivered++
 	c.disseminate(now, c.broadcast.First(c.spreading, now, &p.neighbor, &m.ID))
-	if a := c.store.byID[m.ID]; a != nil {
-		a.met = true
+	if a := c.store.Get(m.ID); a != nil {
+		a.Delivered = true
 	}
 	c.flood(now, m.ID, m.Data, p)
 	c.events = append(c.events, Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
@@ -116,9 +117,9 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
 	m := c.newSmall(now, c.plain)
-	c.broadcast.Lately.Put(now, &id, m.stored().place())
+	c.broadcast.Lately.Put(now, &id, placeOf(m.ref))
 	spread := c.broadcast.Spread(from == nil)
-	var large *assembly
+	var large *assembly.Assembly
 	for _, p := range c.links {
 		switch {
 		case p == from:
@@ -128,7 +129,7 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 			large = c.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
 			p.packets.Widen(now)
 			c.pump(now, p)
-		case spread.Full(now, &p.neighbor, p.packets.queueState()):
+		case spread.Full(now, &p.neighbor, p.queueState()):
 			c.stats.BroadcastsForwarded++
 			c.sendSmall(now, p, m)
 		default:

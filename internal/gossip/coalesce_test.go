@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -74,7 +73,7 @@ func TestSharedDatagramsAreRepaired(t *testing.T) {
 		c.do(0, func(now time.Time) {
 			for k := range 10 {
 				if apart {
-					n.arena.put(now, []byte("what another link carries"))
+					n.arena.Put(now, []byte("what another link carries"))
 				}
 				if err := n.Broadcast(now, fmt.Append(nil, "message ", k)); err != nil {
 					t.Fatal(err)
@@ -110,8 +109,8 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 	if got := n.stats.SentDatagrams - before; got != 0 {
 		t.Errorf("%d datagrams sent although both neighbours have the messages", got)
 	}
-	if len(b.packets.open.list) != 0 || b.packets.open.size != 0 {
-		t.Errorf("%d messages of %d bytes are still to be sent", len(b.packets.open.list), b.packets.open.size)
+	if b.packets.HasOpen() {
+		t.Error("messages are still to be sent")
 	}
 }
 
@@ -121,86 +120,18 @@ func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
 	n := c.nodes[0]
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		for p.packets.pace.Wait(now, 50) == 0 {
-			p.packets.pace.Sent(now, 1400)
+		for p.packets.Pace().Wait(now, 50) == 0 {
+			p.packets.Pace().Sent(now, 1400)
 		}
 	})
 	before := n.stats.SentDatagrams
 	c.burst(0, 100, "a message that waits ")
-	if len(p.packets.queue.normal) != 100 {
-		t.Fatalf("%d messages wait", len(p.packets.queue.normal))
+	if p.packets.Waiting() != 100 {
+		t.Fatalf("%d messages wait", p.packets.Waiting())
 	}
 	c.net.RunFor(3 * time.Second)
 	c.heard(1, 100, "a message that waits ")
 	if got := n.stats.SentDatagrams - before; got > 20 {
 		t.Errorf("%d datagrams for 100 messages, of which 20 fit into one", got)
-	}
-}
-
-func TestArenaReturnsNeighboursOfOneLapOnly(t *testing.T) {
-	var a arena
-	now := time.Now()
-	for range 10_000 {
-		x := stored{a.put(now, make([]byte, 100)), 100}
-		y := stored{a.put(now, make([]byte, 1000)), 1000}
-		if y.off == x.off+100 && a.together(x.off, y) {
-			if got := a.get(x.off, 1100); len(got) != 1100 {
-				t.Fatalf("%d bytes at %d", len(got), x.off)
-			}
-		}
-		now = now.Add(10 * time.Millisecond)
-	}
-}
-
-// What is young is kept until the arena is as large as it may be, however the puts are spread over time, and
-// nothing is ever returned that is not what was put.
-func TestArenaKeepsWhatIsYoungAndReturnsNothingElse(t *testing.T) {
-	type kept struct {
-		stored
-		b  []byte
-		at time.Time
-	}
-	for seed := range uint64(20) {
-		rng := newTestRand(seed)
-		var a arena
-		var all []kept
-		now := time.Unix(1000, 0)
-		for i := range 3000 {
-			switch rng.IntN(300) {
-			case 0:
-				now = now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)
-			case 1:
-				a.rest(now)
-			default:
-				now = now.Add(time.Duration(rng.IntN(300)) * time.Microsecond)
-			}
-			b := make([]byte, 1+rng.IntN(600))
-			if rng.IntN(100) == 0 {
-				b = make([]byte, 1+rng.IntN(arenaMost))
-			}
-			for k := range b {
-				b[k] = byte(i) ^ byte(k)
-			}
-			all = append(all, kept{stored{a.put(now, b), uint32(len(b))}, b, now})
-			for _, k := range all[max(0, len(all)-40):] {
-				got := a.get(k.off, int(k.size))
-				if got == nil && now.Sub(k.at) < arenaKeep && len(a.buf) < arenaMax {
-					t.Fatalf("seed %d: %d bytes put %v ago are gone from an arena of %d", seed, k.size, now.Sub(k.at), len(a.buf))
-				}
-				if got != nil && !bytes.Equal(got, k.b) {
-					t.Fatalf("seed %d: %d bytes put %v ago came back changed", seed, k.size, now.Sub(k.at))
-				}
-			}
-			if i%100 == 0 {
-				for _, k := range all {
-					if got := a.get(k.off, int(k.size)); got != nil && !bytes.Equal(got, k.b) {
-						t.Fatalf("seed %d: %d bytes put %v ago came back changed", seed, k.size, now.Sub(k.at))
-					}
-				}
-			}
-		}
-		if len(a.buf) > arenaMax {
-			t.Errorf("%d bytes", len(a.buf))
-		}
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -25,6 +27,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/quota"
@@ -51,7 +54,7 @@ type Core struct {
 	sync       comparisons
 	peers      map[wire.NodeID]*peer
 	boxes      map[[16]byte]box // bound sessions by nonce prefix
-	endpoint   *endpoint
+	endpoint   *packets.Endpoint
 	links      []*peer // peers that messages are exchanged with, in the order linked
 	seqs       quota.Map[netip.AddrPort, uint32]
 
@@ -70,9 +73,9 @@ type Core struct {
 	spreading outcome.Buffer[broadcast.Outcome]
 	corkTimer timer.Timer // for what waits for company
 
-	store      assemblies // large messages
+	store      assembly.Store // large messages
 	sweepTimer timer.Timer
-	arena      arena // small messages, for repair
+	arena      arena.Arena // small messages, for repair
 
 	direct   quota.Map[netip.AddrPort, *peer] // where direct messages to an address went lately
 	directs  seen.Set                         // direct messages that came
@@ -89,14 +92,14 @@ type Core struct {
 
 	timers      timer.Heap
 	out         outbox.Outbox
-	packet      wire.Packet  // scratch: the datagram being taken in
-	drawn       drawn        // by it
-	unpacking   bool         // control that came in pieces is being taken in
-	plain       []byte       // scratch: one plaintext being built
-	unsealed    []*peer      // with a datagram that is open, or announcements that wait
-	smallMsg    smallMessage // scratch: see newSmall
-	arrived     []*assembly  // scratch: large messages that a report confirms
-	tellMsg     smallMessage // scratch: see tellNow
+	packet      wire.Packet          // scratch: the datagram being taken in
+	drawn       drawn                // by it
+	unpacking   bool                 // control that came in pieces is being taken in
+	plain       []byte               // scratch: one plaintext being built
+	unsealed    []*peer              // with a datagram that is open, or announcements that wait
+	smallMsg    smallMessage         // scratch: see newSmall
+	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
+	tellMsg     smallMessage         // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
@@ -126,12 +129,12 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
 		broadcast: broadcast.New(),
 	}
-	c.endpoint = &endpoint{ids: &c.ids, out: &c.out, arena: &c.arena, timers: &c.timers,
-		cfg: endpointConfig{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax}}}
-	c.arena.waits = c.lags
+	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
+		IDs: &c.ids, Out: &c.out, Arena: &c.arena, Timers: &c.timers})
+	beats := c.endpoint.Heartbeats(2)
+	c.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.lags})
 	c.gateway = gateway{timer: timer.Timer{Fire: c.tickGateway}, Gateway: legacy.New(legacy.Config{
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
-	c.arena.beats = c.endpoint.heartbeats(2)
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.leaving.timer.Fire = c.stepLeave
 	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
@@ -256,7 +259,7 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() Stats {
 	s := c.stats
 	s.addBroadcast(c.broadcast)
-	c.endpoint.stats.addTo(&s)
+	s.addPackets(c.endpoint.Stats())
 	s.addPushPull(&c.push.Stats)
 	s.addLegacy(&c.gateway.Stats)
 	s.addDetection(&c.swim.Stats)

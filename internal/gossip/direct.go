@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -41,8 +43,8 @@ type outgoing struct {
 	id      wire.MessageID
 	use     wire.Use
 	to      netip.AddrPort
-	data    []byte    // of a small one
-	asm     *assembly // of a large one
+	data    []byte             // of a small one
+	asm     *assembly.Assembly // of a large one
 	attempt handshake.AttemptID
 	peer    *peer // nil while it waits for a session
 	until   time.Time
@@ -57,7 +59,7 @@ func (o *outgoing) acknowledged() bool { return o.use.Acknowledged() }
 
 func (o *outgoing) size() int {
 	if o.asm != nil {
-		return int(o.asm.total)
+		return int(o.asm.Total)
 	}
 	return len(o.data)
 }
@@ -112,11 +114,11 @@ func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 		return ErrQueueFull
 	}
 	if large {
-		if o.asm = c.store.add(now, o.id, data, true); o.asm == nil {
+		if o.asm = c.store.Add(now, o.id, data, true); o.asm == nil {
 			return ErrQueueFull
 		}
-		o.asm.use = o.use
-		o.asm.pending++ // until it is acknowledged, or handed to a link
+		o.asm.Use = o.use
+		o.asm.Pending++ // until it is acknowledged, or handed to a link
 		c.sweepLater(now)
 	} else {
 		o.data = append([]byte(nil), data...)
@@ -124,7 +126,7 @@ func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
 	if waited {
 		c.sends[o.id] = o
 		if large {
-			o.asm.own = true
+			o.asm.Kept = true
 			c.ownBytes += len(data)
 		}
 	}
@@ -291,7 +293,7 @@ func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
 		c.stats.Resent++
 		c.sendWhole(now, o)
 	} else if !p.packets.Transferring(o.asm) { // all of it went out: ask
-		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
+		p.packets.Resend(now, o.asm, rangeset.Range{From: o.asm.Total - 1, To: o.asm.Total})
 		c.pump(now, p)
 	}
 }
@@ -301,7 +303,7 @@ func (c *Core) endSend(now time.Time, o *outgoing, err error) {
 	c.timers.Stop(&o.timer)
 	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
 	if o.asm != nil {
-		o.asm.pending--
+		o.asm.Pending--
 	}
 	if !o.acknowledged() {
 		if err != nil {
@@ -324,13 +326,13 @@ func (c *Core) forgetSend(o *outgoing) {
 	if o.asm == nil {
 		return
 	}
-	if o.asm.own {
-		c.ownBytes -= int(o.asm.total)
+	if o.asm.Kept {
+		c.ownBytes -= int(o.asm.Total)
 	}
 	if o.peer != nil {
 		o.peer.packets.EndTransfer(o.asm)
 	}
-	c.store.remove(o.asm)
+	c.store.Remove(o.asm)
 }
 
 // handleDirectAck ends a reliable message, or sends what the receiver says it lacks first, and asks
@@ -346,21 +348,21 @@ func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
 	case o == nil || ack.Upto > uint32(o.size()):
 	case ack.Upto == uint32(o.size()):
 		c.endSend(now, o, nil)
-	case o.asm == nil || o.peer != p || p.packets.Transferring(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.total:
+	case o.asm == nil || o.peer != p || p.packets.Transferring(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.Total:
 	default:
 		if ack.Upto > o.upto { // it gets on
 			o.upto, o.pause = ack.Upto, max(4*p.roundTrip(), retryMin)
 			c.retryAt(now, o)
 		}
-		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
-		p.packets.ResendPiece(now, o.asm, rangeset.Range{From: o.asm.total - 1, To: o.asm.total})
+		p.packets.Resend(now, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
+		p.packets.Resend(now, o.asm, rangeset.Range{From: o.asm.Total - 1, To: o.asm.Total})
 		c.pump(now, p)
 	}
 }
 
 // handleDirect takes in a piece of a message to this node alone. A reliable one is acknowledged when it
 // is whole, and whenever a piece comes that was here before: the sender asks.
-func (c *Core) handleDirect(now time.Time, p *peer, ch *channel, m *wire.Message) {
+func (c *Core) handleDirect(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
 	d, err := wire.ParseDirect(m.Data)
 	switch {
 	case err != nil:
@@ -385,36 +387,36 @@ func (c *Core) handleDirect(now time.Time, p *peer, ch *channel, m *wire.Message
 	c.handleDirectPiece(now, p, ch, m.ID, d)
 }
 
-func (c *Core) handleDirectPiece(now time.Time, p *peer, ch *channel, id wire.MessageID, d wire.Direct) {
+func (c *Core) handleDirectPiece(now time.Time, p *peer, ch *packets.Channel, id wire.MessageID, d wire.Direct) {
 	c.reportSoon(now, p, ch)
-	var a *assembly
-	if i := slices.IndexFunc(p.receiving, func(a *assembly) bool { return a.direct && a.id == id && a.chunks != nil }); i >= 0 {
+	var a *assembly.Assembly
+	if i := slices.IndexFunc(p.receiving, func(a *assembly.Assembly) bool { return a.Direct && a.ID == id && !a.Forgotten() }); i >= 0 {
 		a = p.receiving[i]
 	} else if a = c.beginReceiving(now, p, id, d.Total, true); a == nil {
 		return
 	}
-	if a.total != d.Total {
+	if a.Total != d.Total {
 		c.drop(DropUnexpected)
 		return
 	}
-	fresh, ok := c.store.write(now, a, d.Offset, d.Data)
+	fresh, ok := c.store.Write(now, a, d.Offset, d.Data)
 	switch {
 	case !ok:
 		c.drop(DropStoreFull)
-	case a.complete():
-		data := a.copy()
-		c.store.remove(a)
+	case a.Complete():
+		data := a.Copy()
+		c.store.Remove(a)
 		c.deliverDirect(now, p, ch, d.Use, id, data)
 	case !fresh:
 		c.stats.FramesDuplicate++
-		upto := a.have.Prefix()
-		c.ackDirect(now, p, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.have.After(upto, a.total)})
+		upto := a.Have.Prefix()
+		c.ackDirect(now, p, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.Have.After(upto, a.Total)})
 	default:
 		c.stats.FramesReceived++
 	}
 }
 
-func (c *Core) deliverDirect(now time.Time, p *peer, ch *channel, use wire.Use, id wire.MessageID, data []byte) {
+func (c *Core) deliverDirect(now time.Time, p *peer, ch *packets.Channel, use wire.Use, id wire.MessageID, data []byte) {
 	first := c.directs.First(now, &id)
 	c.ackDirect(now, p, ch, use, wholeAck(id, uint32(len(data))))
 	switch {
@@ -437,7 +439,7 @@ func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
 	return wire.DirectAck{ID: id, Upto: total, Next: total}
 }
 
-func (c *Core) ackDirect(now time.Time, p *peer, ch *channel, use wire.Use, ack wire.DirectAck) {
+func (c *Core) ackDirect(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {
 	if !use.Acknowledged() {
 		return
 	}

@@ -3,7 +3,10 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -77,13 +80,13 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 	if !ok {
 		return
 	}
-	var unsent []*assembly
-	p.packets.EndTransfers(func(t *transfer) bool {
+	var unsent []*assembly.Assembly
+	p.packets.EndTransfers(func(t *packets.Transfer) bool {
 		if goesOn(t, stop) {
 			return false
 		}
 		if !t.Begun() {
-			unsent = append(unsent, t.Assembly())
+			unsent = append(unsent, t.Message())
 		}
 		return true
 	})
@@ -94,29 +97,29 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 }
 
 // goesOn reports whether a transfer goes on after a Prune that names a message.
-func goesOn(t *transfer, stop wire.MessageID) bool {
-	a := t.Assembly()
-	needed := a.direct || t.Asked() || t.Whole()
-	coming := t.Begun() && a.id != stop
-	rare := a.ours && a.pending < broadcast.OwnLinks
+func goesOn(t *packets.Transfer, stop wire.MessageID) bool {
+	a := t.Message()
+	needed := a.Direct || t.Asked() || t.Whole()
+	coming := t.Begun() && a.ID != stop
+	rare := a.Ours && a.Pending < broadcast.OwnLinks
 	return needed || coming || rare
 }
 
 // announce announces a large message that is here, or comes. It is kept for those that it is announced to.
-func (c *Core) announce(now time.Time, a *assembly, to ...*peer) {
+func (c *Core) announce(now time.Time, a *assembly.Assembly, to ...*peer) {
 	for _, p := range to {
-		a.large.Tell(&p.neighbor)
+		largeOf(a).Tell(&p.neighbor)
 	}
 	c.mention(now, a, to...)
 }
 
 // mention announces a large message to peers that may have it already, and would not say so.
-func (c *Core) mention(now time.Time, a *assembly, to ...*peer) {
+func (c *Core) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
 	if len(to) == 0 {
 		return
 	}
 	var have wire.Have
-	have.Add(&a.id, a.total)
+	have.Add(&a.ID, a.Total)
 	c.plain = wire.AppendHave(c.plain[:0], c.newID(), &have)
 	m := c.newSmall(now, c.plain)
 	for _, p := range to {
@@ -137,58 +140,58 @@ func (c *Core) handleWant(now time.Time, p *peer, data []byte) {
 }
 
 func (c *Core) serve(now time.Time, p *peer, o *broadcast.Outcome) {
-	a := c.store.byID[o.Message]
+	a := c.store.Get(o.Message)
 	switch {
 	case a == nil:
 		c.serveSmall(now, p, &o.Message)
 		return
-	case !a.passed:
+	case !a.PassedOn:
 		c.drop(DropForgotten)
 		return
-	case o.From >= a.total, o.Until > a.total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
+	case o.From >= a.Total, o.Until > a.Total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
 		c.drop(DropUnexpected)
 		return
 	}
 	t := p.packets.Transfer(a)
 	if t == nil {
 		t = p.packets.Begin(now, a, 0)
-		t.Has(0, a.total)
+		t.Has(0, a.Total)
 	}
-	if t.Pieces() > rangesMax {
+	if t.Ranges() > assembly.RangesMax {
 		c.drop(DropOversize)
 		return
 	}
 	p.packets.Prefer(t)
-	t.Lacks(o.From, min(o.Until, a.total))
+	t.Lacks(o.From, min(o.Until, a.Total))
 }
 
 // serveSmall sends p a small message that it requests.
 func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 	place, ok := c.broadcast.Recent.Get(id)
-	s := storedAt(place)
-	plain := c.arena.get(s.off, int(s.size))
-	if !ok || plain == nil || !startsWith(plain, id) {
+	m := refAt(place)
+	plain := c.arena.Get(m)
+	if !ok || plain == nil || packets.IDOf(plain) != *id {
 		c.drop(DropForgotten)
 		return
 	}
-	switch p.packets.SendUrgent(now, s) {
-	case sendingOpened:
+	switch p.packets.SendUrgent(now, m) {
+	case packets.Opened:
 		c.list(p)
-	case sendingUnfit:
+	case packets.Unfit:
 		c.recut(now, p, plain)
 	}
 }
 
-// place tells dissemination where a small message is kept.
-func (s stored) place() broadcast.Place { return broadcast.Place{Offset: s.off, Size: s.size} }
+// placeOf tells dissemination where a small message is kept.
+func placeOf(m arena.Ref) broadcast.Place { return broadcast.Place{Offset: m.Off, Size: m.Size} }
 
-func storedAt(p broadcast.Place) stored { return stored{p.Offset, p.Size} }
+func refAt(p broadcast.Place) arena.Ref { return arena.Ref{Off: p.Offset, Size: p.Size} }
 
 // announceSmall announces a small message to p, together with others.
 func (c *Core) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
 	if !m.told {
 		m.told = true
-		c.broadcast.Recent.Put(now, id, m.stored().place())
+		c.broadcast.Recent.Put(now, id, placeOf(m.ref))
 		c.sweepLater(now)
 	}
 	c.list(p)
@@ -197,10 +200,10 @@ func (c *Core) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.M
 
 // announceQueued announces the broadcasts that wait for p, which is lazy now.
 func (c *Core) announceQueued(now time.Time, p *peer) {
-	var kept []queued
+	var kept []packets.Queued
 	var parsed wire.Message
 	for _, q := range p.packets.TakeQueue(broadcast.BatchWorth) {
-		m := smallMessage{plain: c.arena.get(q.off, int(q.size)), off: q.off}
+		m := smallMessage{plain: c.arena.Get(q.Ref), ref: q.Ref}
 		if m.plain != nil {
 			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
 				c.announceSmall(now, p, &m, &parsed.ID)
@@ -222,16 +225,16 @@ func (c *Core) welcome(now time.Time, p *peer) {
 		return
 	}
 	for id, place := range c.broadcast.Lately.All(now) {
-		s := storedAt(place)
-		if plain := c.arena.get(s.off, int(s.size)); plain != nil {
-			c.announceSmall(now, p, &smallMessage{plain: plain, off: s.off}, id)
+		m := refAt(place)
+		if plain := c.arena.Get(m); plain != nil {
+			c.announceSmall(now, p, &smallMessage{plain: plain, ref: m}, id)
 		}
 	}
 }
 
 // queueState tells dissemination of the queue of small messages.
-func (p *packets) queueState() broadcast.Queue {
-	return broadcast.Queue{Waits: p.Waiting() > 0, Full: p.Full(false), Bytes: p.Backlog()}
+func (p *peer) queueState() broadcast.Queue {
+	return broadcast.Queue{Waits: p.packets.Waiting() > 0, Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
 }
 
 // addBroadcast adds what dissemination counted.

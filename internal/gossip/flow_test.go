@@ -2,23 +2,28 @@ package gossip
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/pacing"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // fill makes n broadcasts of 256 bytes wait for p.
 func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
+	var list []packets.Queued
 	for range count {
 		id := n.ids.Broadcast()
 		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
-		p.packets.queue.add(now, m.stored())
+		list = append(list, packets.Queued{Ref: m.ref, At: now})
 		ids = append(ids, id)
 	}
+	p.packets.PutBack(list)
 	return ids
 }
 
@@ -31,7 +36,7 @@ func paceOf(now time.Time, quick bool) *pacing.Controller {
 	return pacing.New(now, rtt, func(n int64) int64 { return n / 2 }, 1400)
 }
 
-const fillsLink = smallOwn/256 + 1 // broadcasts of fill that fill a link
+const fillsLink = packets.SmallOwn/256 + 1 // broadcasts of fill that fill a link
 
 func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
@@ -51,10 +56,10 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			"full and far slower":  {full: true, slow: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
-			heard, q := p.swim.Heard, p.packets.queue
-			var paces []*pacing.Controller
+			heard := p.swim.Heard
+			var paces []pacing.Controller
 			for _, o := range n.links {
-				paces = append(paces, o.packets.pace)
+				paces = append(paces, *o.packets.Pace())
 			}
 			if is.full {
 				n.fill(now, p, fillsLink)
@@ -64,16 +69,17 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			}
 			if is.slow {
 				for _, o := range n.links {
-					o.packets.pace = paceOf(now, o != p)
+					*o.packets.Pace() = *paceOf(now, o != p)
 				}
 			}
 			p.neighbor.Eager = !is.unwanted
 			if got := n.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.Heard, p.neighbor.Eager, p.packets.queue = heard, true, q
+			p.swim.Heard, p.neighbor.Eager = heard, true
+			p.packets.TakeQueue(0)
 			for i, o := range n.links {
-				o.packets.pace = paces[i]
+				*o.packets.Pace() = paces[i]
 			}
 		}
 	})
@@ -124,8 +130,8 @@ func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
 	})
 	c.do(1, func(now time.Time) { o.sendPlain(now, o.links[0], wire.AppendPrune(nil, o.newID(), wire.MessageID{})) })
 	c.net.RunFor(100 * time.Millisecond)
-	if len(p.packets.queue.normal) > 0 || n.broadcast.Stats.Announced != count {
-		t.Errorf("%d wait, %d were announced", len(p.packets.queue.normal), n.broadcast.Stats.Announced)
+	if p.packets.Waiting() > 0 || n.broadcast.Stats.Announced != count {
+		t.Errorf("%d wait, %d were announced", p.packets.Waiting(), n.broadcast.Stats.Announced)
 	}
 	c.net.RunFor(5 * time.Second)
 	if got := o.stats.BroadcastsDelivered; got != count {
@@ -140,13 +146,12 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	n, o := c.nodes[0], c.nodes[1]
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		for range 100 {
-			p.packets.queue.add(now, stored{off: n.arena.head + 1<<30, size: 300})
-		}
+		gone := packets.Queued{Ref: arena.Ref{Off: 1 << 40, Size: 300}, At: now}
 		n.fill(now, p, 10)
+		p.packets.PutBack(slices.Repeat([]packets.Queued{gone}, 100))
 		n.pump(now, p)
-		if p.packets.Waiting() != 0 || p.packets.queue.bytes != 0 {
-			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.queue.bytes)
+		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
+			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
 		}
 	})
 	c.net.RunFor(time.Second)
@@ -155,48 +160,6 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	}
 	if got := o.stats.BroadcastsDelivered; got != 10 {
 		t.Errorf("%d of 10 came", got)
-	}
-}
-
-// What was lost or asked for goes before what waits.
-func TestWhatAPeerLacksGoesFirst(t *testing.T) {
-	c := pair(t)
-	n := c.nodes[0]
-	p := n.links[0]
-	c.do(0, func(now time.Time) {
-		n.fill(now, p, 3)
-		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("lost")))
-		p.packets.queue.addUrgent(now, m.stored())
-		if first := p.packets.queue.at(0).stored; first != m.stored() || p.packets.queue.at(1).stored != p.packets.queue.normal[0].stored || p.packets.Waiting() != 4 {
-			t.Errorf("%v goes first of %d", first, p.packets.Waiting())
-		}
-		p.packets.queue.drop(2)
-		if len(p.packets.queue.urgent) != 0 || len(p.packets.queue.normal) != 2 {
-			t.Errorf("%d and %d are left", len(p.packets.queue.urgent), len(p.packets.queue.normal))
-		}
-		n.pump(now, p)
-	})
-}
-
-func TestArenaKeepsWhatALinkIsBehindWith(t *testing.T) {
-	behind := true
-	a := arena{waits: func() bool { return behind }}
-	now := time.Unix(0, 0)
-	first := a.put(now, make([]byte, 1000))
-	for range arenaHold/2/1000 - 10 {
-		now = now.Add(time.Second)
-		a.put(now, make([]byte, 1000))
-	}
-	if a.get(first, 1000) == nil {
-		t.Error("the first message is gone though a link is behind")
-	}
-	a.rest(now.Add(arenaRest))
-	if a.buf == nil {
-		t.Error("given back though a link is behind")
-	}
-	behind = false
-	if a.rest(now.Add(arenaRest)); a.buf != nil {
-		t.Error("kept for nobody")
 	}
 }
 
@@ -209,21 +172,22 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		from, to := n.links[0], n.links[1]
 		for _, waits := range []int{0, 1, 3, 100} {
-			to.packets.queue = queue{}
-			n.fill(now, to, waits*smallOwn/256)
+			to.packets.TakeQueue(0)
+			n.fill(now, to, waits*packets.SmallOwn/256)
 			for _, source := range []bool{true, false} {
-				from.neighbor.Parent, from.packets.reports.of = source, from.packets.channels[0]
+				from.neighbor.Parent = source
+				from.packets.Channel(now).WantReport(now)
 				n.report(now, from)
-				want := reportInterval
+				want := packets.ReportInterval
 				if source {
-					want *= time.Duration(min(1+to.packets.queue.bytes/smallOwn, reportStrain))
+					want *= time.Duration(min(1+to.packets.Backlog()/packets.SmallOwn, reportStrain))
 				}
-				if got := from.packets.reports.notBefore.Sub(now); got != want {
-					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.packets.queue.bytes, source, got, want)
+				if got := from.packets.NextReport().Sub(now); got != want {
+					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.packets.Backlog(), source, got, want)
 				}
 			}
 		}
-		to.packets.queue = queue{}
+		to.packets.TakeQueue(0)
 	})
 }
 

@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -46,89 +45,13 @@ func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
 	c.broadcast(0, payload(1<<20, 1), 20*time.Second)
 	c.net.RunFor(10 * time.Second)
 	for i, n := range c.nodes {
-		if len(n.store.all) != 0 || len(n.store.byID) != 0 || n.store.size != 0 {
-			t.Errorf("node %d holds %d messages, %d bytes", i, len(n.store.all), n.store.size)
+		if n.store.Len() != 0 || n.store.Size() != 0 {
+			t.Errorf("node %d holds %d messages, %d bytes", i, n.store.Len(), n.store.Size())
 		}
 		for _, p := range n.links {
-			if len(p.packets.transfers.list) != 0 || len(p.packets.queue.normal) != 0 {
-				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.packets.transfers.list), len(p.packets.queue.normal))
+			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 {
+				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.packets.Transfers()), p.packets.Waiting())
 			}
-		}
-	}
-}
-
-// The pace changes all the time, from nothing for seconds to megabytes in a moment.
-func TestArenaGivesBackWhatWasPutOrNothingAndForgetsNothingYoung(t *testing.T) {
-	var a arena
-	type entry struct {
-		off uint64
-		b   []byte
-		at  time.Time
-	}
-	var all []entry
-	rng := newTestRand(3)
-	now := time.Unix(0, 0)
-	pace := 0
-	for i := range 60_000 {
-		if i%500 == 0 {
-			pace = []int{1, 20_000, 2_000_000, 40_000_000}[rng.IntN(4)]
-			now = now.Add(time.Duration(rng.Int64N(int64(3 * time.Second))))
-			a.rest(now)
-		}
-		b := bytes.Repeat([]byte{byte(i), byte(i >> 8), 1}, 1+rng.IntN(200))
-		now = now.Add(time.Duration(rng.IntN(pace)))
-		all = append(all, entry{a.put(now, b), b, now})
-		for _, back := range []int{rng.IntN(20), rng.IntN(4000)} {
-			e := all[max(0, len(all)-1-back)]
-			got := a.get(e.off, len(e.b))
-			if got != nil && !bytes.Equal(got, e.b) {
-				t.Fatalf("entry %d, %d back: other bytes", i, back)
-			}
-			if got == nil && now.Sub(e.at) < arenaKeep && a.head-e.off < arenaMax {
-				t.Fatalf("entry %d, %d back, is gone after %v", i, back, now.Sub(e.at))
-			}
-		}
-	}
-	if len(a.buf) > arenaMax {
-		t.Errorf("grew to %d", len(a.buf))
-	}
-}
-
-func TestArenaTakesWhatIsLargerThanItself(t *testing.T) {
-	var a arena
-	small, large := []byte("small"), bytes.Repeat([]byte{7}, arenaMost)
-	first := a.put(time.Unix(0, 0), small)
-	second := a.put(time.Unix(60, 0), large)
-	if !bytes.Equal(a.get(second, len(large)), large) {
-		t.Error("the large one is not there")
-	}
-	if got := a.get(first, len(small)); got != nil && !bytes.Equal(got, small) {
-		t.Error("the small one became another")
-	}
-	if a.put(time.Unix(60, 0), append(large, 0)) != 0 {
-		t.Error("took more than it says")
-	}
-}
-
-func TestArenaAtRestIsGivenBackAndTakesNoOldOffsetForANewOne(t *testing.T) {
-	var a arena
-	now := time.Unix(0, 0)
-	var old []uint64
-	for range 10_000 {
-		old = append(old, a.put(now, make([]byte, 100)))
-	}
-	a.rest(now.Add(arenaRest - 1))
-	if a.buf == nil {
-		t.Fatal("given back too soon")
-	}
-	if a.rest(now.Add(arenaRest)); a.buf != nil {
-		t.Fatal("kept")
-	}
-	now = now.Add(time.Minute)
-	for range 100_000 {
-		off := a.put(now, make([]byte, 100))
-		if a.get(off, 100) == nil || a.get(old[len(old)-1], 100) != nil || a.get(old[0], 100) != nil {
-			t.Fatal("an old offset names something")
 		}
 	}
 }

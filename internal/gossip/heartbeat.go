@@ -1,9 +1,9 @@
 package gossip
 
 import (
-	"github.com/gwyh-go/gwyh/internal/legacy"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -43,7 +43,7 @@ func (c *Core) nextBeat(now time.Time) time.Time {
 
 // rest gives memory back that a burst took. It is called once per heartbeat interval.
 func (c *Core) rest(now time.Time) {
-	if c.arena.rest(now); c.arena.buf == nil {
+	if c.arena.Rest(now) {
 		c.smallMsg, c.tellMsg = smallMessage{}, smallMessage{} // which lie in what was given back
 	}
 	c.out.Rest()

@@ -2,13 +2,12 @@ package gossip
 
 import (
 	"fmt"
+	"golang.org/x/crypto/blake2b"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/blake2b"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"

@@ -120,12 +120,12 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
-			p.packets.open.list = append(p.packets.open.list, m.stored())
+			p.packets.Send(now, m.ref)
 		}
-		n.arena.rest(now.Add(arenaRest))
+		n.arena.Rest(now.Add(time.Hour))
 		p.packets.Seal(now)
-		if got := n.Stats().Dropped[DropForgotten]; got != 2 || len(p.packets.open.list) != 0 {
-			t.Errorf("%d dropped, %d open", got, len(p.packets.open.list))
+		if got := n.Stats().Dropped[DropForgotten]; got != 2 || p.packets.HasOpen() {
+			t.Errorf("%d dropped, open %v", got, p.packets.HasOpen())
 		}
 	})
 }

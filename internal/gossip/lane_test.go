@@ -219,7 +219,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		x := a.addLarge(now, id, msg)
 		a.broadcast.Seen.First(now, &id)
-		x.passed = true
+		x.PassedOn = true
 		a.broadcast.AnnouncedLarge(&p.neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -63,17 +64,18 @@ func (c *cluster) exactlyOnce(origin int, msg []byte) {
 func (c *cluster) quiet() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		if len(n.store.all) != 0 || len(n.store.byID) != 0 || n.store.size != 0 || n.ownBytes != 0 || len(n.sends) != 0 || len(n.unsent) != 0 {
-			c.t.Errorf("node %d holds %d messages of %d bytes, %d of its own, %d to be acknowledged, %d waiting", i, len(n.store.all), n.store.size, n.ownBytes, len(n.sends), len(n.unsent))
+		if n.store.Len() != 0 || n.store.Size() != 0 || n.ownBytes != 0 || len(n.sends) != 0 || len(n.unsent) != 0 {
+			c.t.Errorf("node %d holds %d messages of %d bytes, %d of its own, %d to be acknowledged, %d waiting", i, n.store.Len(), n.store.Size(), n.ownBytes, len(n.sends), len(n.unsent))
 		}
 		for _, p := range n.peers {
-			if len(p.packets.transfers.list) != 0 || len(p.packets.queue.normal) != 0 || p.packets.queue.bytes != 0 || !p.packets.sendAt.IsZero() || !p.packets.tail.at.IsZero() {
-				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, next at %v, probe at %v", i, p.id, len(p.packets.transfers.list), len(p.packets.queue.normal), p.packets.queue.bytes, p.packets.sendAt, p.packets.tail.at)
+			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 || p.packets.Backlog() != 0 || p.packets.Paused() {
+				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, paused %v", i, p.id, len(p.packets.Transfers()), p.packets.Waiting(), p.packets.Backlog(), p.packets.Paused())
 			}
-			for _, ch := range p.packets.channels {
-				if ch.Missing() || ch.log.Len() > 4*logNewest {
-					c.t.Errorf("node %d to %s: still asks: %v, %d datagrams remembered", i, p.id, ch.Missing(), ch.log.Len())
-				}
+			if got := p.packets.Remembered(); got > 4*32 {
+				c.t.Errorf("node %d to %s: %d packets are remembered", i, p.id, got)
+			}
+			if ch := p.packets.Channel(c.net.Now()); ch != nil && ch.Missing() {
+				c.t.Errorf("node %d to %s: still asks", i, p.id)
 			}
 		}
 	}
@@ -275,14 +277,17 @@ func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
 	}
 }
 
+// chunkSize is by how much memory grows as a message arrives.
+const chunkSize = 64 << 10
+
 // footprint is what a node's large messages take, in bytes.
 func footprint(n *node) (size int) {
-	for _, a := range n.store.all {
-		size += a.bytes + 24*len(a.chunks) + 8*cap(a.have) + 160
+	for a := range n.store.All {
+		size += a.Allocated() + 24*int(a.Total/chunkSize+1) + 8*cap(a.Have) + 160
 	}
 	for _, p := range n.peers {
-		for _, b := range p.packets.transfers.list {
-			size += 8*cap(b.done) + 96
+		for _, b := range p.packets.Transfers() {
+			size += 8*b.Ranges() + 96
 		}
 	}
 	return size
@@ -345,14 +350,14 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	if most > 2*usual {
 		t.Errorf("the others waited %v, before %v", most, usual)
 	}
-	if memory > storeMax {
+	if memory > assembly.StoreMax {
 		t.Errorf("a node held %d bytes", memory)
 	}
 	dead := c.nodes[0].count(EventLeave, deaf.cfg.Name) > 0 // what was sent then was not for it
 	if got < len(messages) && gone == 0 && !dead {
 		t.Error("lost messages are in no counter")
 	}
-	c.net.RunFor(announcedKeep + 5*time.Second)
+	c.net.RunFor(assembly.AnnouncedAge + 5*time.Second)
 	c.quiet()
 }
 

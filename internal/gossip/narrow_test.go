@@ -288,7 +288,7 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := a.peers[b.cfg.ID]
-				a.handleMessage(now, p, p.packets.channels[0], wire.Path{Remote: b.addr}, &m)
+				a.handleMessage(now, p, p.packets.Channel(now), wire.Path{Remote: b.addr}, &m)
 			})
 			if got := a.stats.SentDatagrams - before; got != x.acks {
 				t.Errorf("it drew %d datagrams, want %d", got, x.acks)
@@ -314,12 +314,12 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 		})
 		c.net.RunFor(time.Second)
 		p := n.peers[to.cfg.ID]
-		if got := p.packets.mtu.Usable(); got != 1400 {
+		if got := p.packets.Path().Usable(); got != 1400 {
 			t.Fatalf("linked %v: datagrams of up to %d bytes", linked, got)
 		}
 		c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1400, true) })
 		c.net.RunFor(time.Millisecond)
-		if got := p.packets.mtu.Usable(); got != datagramMin {
+		if got := p.packets.Path().Usable(); got != datagramMin {
 			t.Errorf("linked %v: datagrams of up to %d bytes after one was refused", linked, got)
 		}
 	}
@@ -334,7 +334,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if p.packets.mtu.Size() > datagramMin { // a probe would have passed
+			if p.packets.Path().Size() > datagramMin { // a probe would have passed
 				t.Errorf("a path was probed")
 			}
 		}

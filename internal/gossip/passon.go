@@ -1,6 +1,10 @@
 package gossip
 
-import "time"
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/assembly"
+)
 
 // carry puts the large messages that are on their way through this node on a link that is new. A peer
 // that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
@@ -10,12 +14,12 @@ func (c *Core) carry(now time.Time, p *peer) {
 		return
 	}
 	m := c.members.Get(p.id)
-	for _, a := range c.store.all {
+	for a := range c.store.All {
 		switch {
-		case !a.passed || p.packets.Transfer(a) != nil:
-		case !a.complete() || a.pending > 0 || p.deaf:
+		case !a.PassedOn || p.packets.Transfer(a) != nil:
+		case !a.Complete() || a.Pending > 0 || p.deaf:
 			p.packets.Begin(now, a, 0)
-		case m != nil && m.Since.Before(a.began):
+		case m != nil && m.Since.Before(a.Began):
 			c.mention(now, a, p)
 		}
 	}
@@ -27,8 +31,8 @@ func (c *Core) carry(now time.Time, p *peer) {
 // that few links carry would end with them.
 func (c *Core) redirect(now time.Time, p *peer) {
 	for _, t := range p.packets.Transfers() {
-		a := t.Assembly()
-		if a.direct || t.Whole() || !a.complete() || a.large.Owned() {
+		a := t.Message()
+		if a.Direct || t.Whole() || !a.Complete() || largeOf(a).Owned() {
 			continue
 		}
 		var to *peer
@@ -45,10 +49,10 @@ func (c *Core) redirect(now time.Time, p *peer) {
 }
 
 // has notes that p has a piece of a message that is passed on.
-func (c *Core) has(now time.Time, p *peer, a *assembly, from, to uint32) {
-	a.large.Shown(&p.neighbor)
+func (c *Core) has(now time.Time, p *peer, a *assembly.Assembly, from, to uint32) {
+	largeOf(a).Shown(&p.neighbor)
 	t := p.packets.Transfer(a)
-	if t == nil && !a.passed && p.neighbor.Eager {
+	if t == nil && !a.PassedOn && p.neighbor.Eager {
 		t = p.packets.Begin(now, a, 0)
 	}
 	if t != nil {

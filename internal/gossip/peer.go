@@ -1,17 +1,19 @@
 package gossip
 
 import (
-	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/legacy"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/session"
@@ -29,10 +31,10 @@ type peer struct {
 	swim   swim.Peer
 	timer  timer.Timer
 
-	packets   packets
+	packets   packets.Peer
 	neighbor  broadcast.Neighbor
-	listed    bool        // it is in Core.unsealed
-	receiving []*assembly // that it began to send; some are whole or forgotten
+	listed    bool              // it is in Core.unsealed
+	receiving assembly.Incoming // that it began to send; some are whole or forgotten
 
 	zone wire.Zone
 
@@ -141,7 +143,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	c.wake(p)
 	var identity []byte
 	if !e.Legacy {
-		var ch *channel
+		var ch *packets.Channel
 		ch, identity = p.packets.AddChannel(now, s, c.identity())
 		c.boxes[s.Prefix()] = box{p, ch}
 	}
@@ -161,7 +163,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.timer.Fire = p.tick
 		pace := pacing.New(now, e.RTT, c.rng.Int64N, c.cfg.DatagramSize)
-		p.packets = c.endpoint.newPackets(p.set, &p.timer, pace, e.Legacy)
+		p.packets = c.endpoint.NewPeer(packets.Params{Legacy: e.Legacy, Sessions: p.set, Timer: &p.timer, Pace: pace})
 		c.peers[e.Peer] = p
 		p.swim.ID = p.id
 		c.swim.AddPeer(&p.swim)
@@ -175,14 +177,14 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	}
 	p.swim.Heard = now
 	p.push.Forget()
-	p.packets.SetMaxDatagram(int(e.MaxDatagram))
+	p.packets.Path().SetPeerMax(int(e.MaxDatagram))
 	p.swim.SetInterval(min(max(e.Heartbeat, heartbeatMin), heartbeatMax), c.cfg.ProbeInterval)
 	p.push.SetCapabilities(e.Capabilities)
 	if e.Name != "" {
 		p.name = e.Name
 	}
 	if e.Legacy {
-		p.packets.SetMaxDatagram(datagramMax)
+		p.packets.Path().SetPeerMax(datagramMax)
 		p.swim.SetInterval(legacy.Interval, c.cfg.ProbeInterval)
 	}
 	return p
@@ -327,7 +329,7 @@ func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, mos
 // box is where the packets of one session go.
 type box struct {
 	peer    *peer
-	channel *channel
+	channel *packets.Channel
 }
 
 // handleBox opens a box and takes in its messages.
@@ -412,7 +414,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 }
 
 // handlePlain takes in the messages of an opened box of a Go node.
-func (c *Core) handlePlain(now time.Time, p *peer, ch *channel, from wire.Path, plain []byte) {
+func (c *Core) handlePlain(now time.Time, p *peer, ch *packets.Channel, from wire.Path, plain []byte) {
 	var m wire.Message
 	var err error
 	for len(plain) > 0 {
@@ -424,7 +426,7 @@ func (c *Core) handlePlain(now time.Time, p *peer, ch *channel, from wire.Path, 
 	}
 }
 
-func (c *Core) handleMessage(now time.Time, p *peer, ch *channel, from wire.Path, m *wire.Message) {
+func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from wire.Path, m *wire.Message) {
 	switch m.Kind {
 	case wire.KindBroadcast:
 		c.handleBroadcast(now, p, m)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/joining"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -173,7 +174,7 @@ func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
 }
 
 // handlePing answers to where the ping came from.
-func (c *Core) handlePing(now time.Time, from wire.Path, p *peer, ch *channel, data []byte) {
+func (c *Core) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
 	ping, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(DropMalformedBody)

@@ -186,8 +186,8 @@ func (c *Core) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 func (c *Core) progressOf(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
 	if p := c.peers[of.ID]; p != nil {
 		for _, a := range p.receiving {
-			if a.direct && a.id == id && a.chunks != nil {
-				return a.progress, true
+			if a.Direct && a.ID == id && !a.Forgotten() {
+				return a.Progress, true
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -42,13 +43,13 @@ func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte)
 		return
 	}
 	if o.asm == nil {
-		if o.asm = c.store.add(now, id, o.data, true); o.asm == nil { // tried again with its next repeat
+		if o.asm = c.store.Add(now, id, o.data, true); o.asm == nil { // tried again with its next repeat
 			c.drop(DropStoreFull)
 			return
 		}
-		o.asm.pending++ // until it is acknowledged
-		o.asm.own, o.data = true, nil
-		c.ownBytes += int(o.asm.total)
+		o.asm.Pending++ // until it is acknowledged
+		o.asm.Kept, o.data = true, nil
+		c.ownBytes += int(o.asm.Total)
 	}
 	if p.packets.Transfer(o.asm) == nil {
 		p.packets.Begin(now, o.asm, o.use)
@@ -69,15 +70,15 @@ func (c *Core) sendControl(now time.Time, p *peer, plain []byte) {
 
 // sendPieces queues a message that nobody acknowledges in pieces for p.
 func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
-	if len(p.packets.Transfers()) >= bulkCount {
+	if len(p.packets.Transfers()) >= packets.TransfersMax {
 		c.drop(DropQueueFull)
 		return
 	}
-	again := slices.ContainsFunc(p.packets.Transfers(), func(t *transfer) bool { return t.asm.direct && t.asm.id == id })
+	again := slices.ContainsFunc(p.packets.Transfers(), func(t *packets.Transfer) bool { return t.Message().Direct && t.Message().ID == id })
 	if again { // two copies of it were lost
 		return
 	}
-	a := c.store.add(now, id, data, true)
+	a := c.store.Add(now, id, data, true)
 	if a == nil {
 		c.drop(DropStoreFull)
 		return
@@ -87,7 +88,7 @@ func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Us
 }
 
 // handleControl takes in a plaintext that came in pieces. It has none of its kind in it.
-func (c *Core) handleControl(now time.Time, p *peer, ch *channel, plain []byte) {
+func (c *Core) handleControl(now time.Time, p *peer, ch *packets.Channel, plain []byte) {
 	c.unpacking = true
 	c.handlePlain(now, p, ch, p.set.Path(), plain)
 	c.unpacking = false

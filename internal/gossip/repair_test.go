@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -111,7 +112,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 		c.net.RunFor(50 * time.Millisecond)
 		return a.Stats().Resent - before
 	}
-	sent := uint32(a.links[0].packets.channels[0].Sent())
+	sent := uint32(a.links[0].packets.Channel(c.net.Now()).Sent())
 	for _, r := range [][2]uint32{{0, 1 << 31}, {sent + 1, sent + 100}, {5, 4}, {sent, sent + 5000}, {1 << 31, 1<<31 + 3}} {
 		if n := nak(r[0], r[1]); n != 0 {
 			t.Errorf("%v: %d sent again", r, n)
@@ -257,8 +258,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	n, to := c.nodes[0], c.nodes[1]
 	p := n.peers[to.cfg.ID]
 	c.broadcast(0, payload(5000, 0), time.Second)
-	if p.packets.mtu.Usable() != 9000 {
-		t.Fatalf("datagrams of up to %d bytes", p.packets.mtu.Usable())
+	if p.packets.Path().Usable() != 9000 {
+		t.Fatalf("datagrams of up to %d bytes", p.packets.Path().Usable())
 	}
 	c.do(0, func(now time.Time) {
 		for range 10 {
@@ -266,8 +267,8 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Millisecond)
-	if p.packets.mtu.Size() != datagramMin {
-		t.Fatalf("datagrams of up to %d bytes", p.packets.mtu.Size())
+	if p.packets.Path().Size() != datagramMin {
+		t.Fatalf("datagrams of up to %d bytes", p.packets.Path().Size())
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)
 	c.broadcast(0, payload(3_000, 2), 5*time.Second)
@@ -283,24 +284,22 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	n, o := c.nodes[0], c.nodes[1]
 	p := n.peers[o.cfg.ID]
 	var ids []wire.MessageID
+	var list []packets.Queued
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
 			ids = append(ids, n.ids.Broadcast())
 			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
-			p.packets.queue.add(now, m.stored())
+			list = append(list, packets.Queued{Ref: m.ref, At: now})
 		}
+		p.packets.PutBack(list)
 		for _, id := range ids[:60] {
-			p.packets.queue.spare(id)
+			p.packets.Spare(id)
 		}
-		p.packets.queue.purge(&n.arena)
-		if len(p.packets.queue.normal) != 40 || len(p.packets.queue.spared) != 0 {
-			t.Errorf("%d wait, %d ids kept", len(p.packets.queue.normal), len(p.packets.queue.spared))
-		}
-		p.packets.queue.spare(ids[60])
-		p.packets.queue.spare(ids[99])
+		p.packets.Spare(ids[60])
+		p.packets.Spare(ids[99])
 		n.pump(now, p)
-		if len(p.packets.queue.normal) != 0 || p.packets.queue.bytes != 0 || p.packets.queue.spared != nil {
-			t.Errorf("%d wait, of %d bytes, %d ids kept", len(p.packets.queue.normal), p.packets.queue.bytes, len(p.packets.queue.spared))
+		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
+			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
 		}
 	})
 	c.net.RunFor(time.Second)

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/assembly"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -11,21 +14,18 @@ import (
 // once, and for repair.
 type smallMessage struct {
 	plain []byte
-	off   uint64
+	ref   arena.Ref
 	told  bool // it was announced, and so can be asked for
 }
-
-// stored is where it lies.
-func (m *smallMessage) stored() stored { return stored{m.off, uint32(len(m.plain))} }
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
 	return c.smallMsg.set(now, &c.arena, plain)
 }
 
-func (m *smallMessage) set(now time.Time, a *arena, plain []byte) *smallMessage {
-	off := a.put(now, plain)
-	*m = smallMessage{plain: a.get(off, len(plain)), off: off}
+func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMessage {
+	ref := a.Put(now, plain)
+	*m = smallMessage{plain: a.Get(ref), ref: ref}
 	return m
 }
 
@@ -37,10 +37,10 @@ func (c *Core) lags() bool {
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits. One that no datagram to p holds
 // goes in pieces.
 func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
-	switch p.packets.Send(now, m.stored()) {
-	case sendingOpened:
+	switch p.packets.Send(now, m.ref) {
+	case packets.Opened:
 		c.list(p)
-	case sendingUnfit:
+	case packets.Unfit:
 		c.recut(now, p, m.plain)
 		c.pump(now, p)
 	}
@@ -48,8 +48,8 @@ func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
 
 // pump sends what waits for p as far as the pacing allows.
 func (c *Core) pump(now time.Time, p *peer) {
-	live := c.self.Live()
-	for unfit := p.packets.Pump(now, live); unfit != nil; unfit = p.packets.PumpOn(now, live) {
+	leaving := !c.self.Live()
+	for unfit := p.packets.Pump(now, leaving); unfit != nil; unfit = p.packets.PumpOn(now, leaving) {
 		c.recut(now, p, unfit)
 	}
 }
@@ -111,7 +111,7 @@ func (c *Core) tickPackets(now time.Time, p *peer) (next time.Time) {
 }
 
 // handleNak sends again what a peer did not receive.
-func (c *Core) handleNak(now time.Time, p *peer, ch *channel, start, end uint32) {
+func (c *Core) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end uint32) {
 	unfit, full := ch.HandleNak(now, start, end)
 	var m wire.Message
 	for len(unfit) > 0 {
@@ -128,7 +128,7 @@ func (c *Core) handleNak(now time.Time, p *peer, ch *channel, start, end uint32)
 }
 
 // sendSettled answers the Naks of one packet, if there were any, and sends what they ask for.
-func (c *Core) sendSettled(now time.Time, p *peer, ch *channel) {
+func (c *Core) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
 	if ch.SendSettled(now) {
 		c.pump(now, p)
 	}
@@ -138,8 +138,8 @@ func (c *Core) sendSettled(now time.Time, p *peer, ch *channel) {
 const reportStrain = 8
 
 // reportSoon has what came reported, now or when the next report is due.
-func (c *Core) reportSoon(now time.Time, p *peer, ch *channel) {
-	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > guessedRTT {
+func (c *Core) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
+	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > packets.GuessedRTT {
 		c.ping(now, p)
 	}
 	ch.WantReport(now)
@@ -160,13 +160,13 @@ func (c *Core) report(now time.Time, p *peer) {
 // strain is how many times as long as usual a parent waits for a report: one more for each part of the backlog of others
 // beyond the bounds.
 func (c *Core) strain(now time.Time) int {
-	const part = storeMax / 2 / reportStrain
-	large := max(c.largeWanted(now)-storeMax/2, 0)
-	return min(1+c.backlog(now)/smallOwn+large/part, reportStrain)
+	const part = assembly.StoreMax / 2 / reportStrain
+	large := max(c.largeWanted(now)-assembly.StoreMax/2, 0)
+	return min(1+c.backlog(now)/packets.SmallOwn+large/part, reportStrain)
 }
 
 // handleReport takes in how much of what was sent has arrived, and how quickly.
-func (c *Core) handleReport(now time.Time, p *peer, ch *channel, data []byte) {
+func (c *Core) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
 	r, err := wire.ParseReport(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
@@ -180,7 +180,7 @@ func (c *Core) handleReport(now time.Time, p *peer, ch *channel, data []byte) {
 	c.detect(now, c.swim.HearAnswer(c.detected, now, &p.swim, sent))
 	c.arrived = ch.Confirm(now, r.Lowest, c.arrived[:0])
 	for _, a := range c.arrived {
-		a.large.Shown(&p.neighbor)
+		largeOf(a).Shown(&p.neighbor)
 	}
 	clear(c.arrived)
 	c.pump(now, p)

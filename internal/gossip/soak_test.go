@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/members"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -143,8 +145,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	for _, p := range n.peers {
-		if p.neighbor.Expected() > broadcast.AnnouncedMax || p.packets.queue.bytes > smallMax+1<<16 || len(p.packets.transfers.list) > storeCount || p.packets.mtu.Size() < datagramMin {
-			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", p.neighbor.Expected(), p.packets.queue.bytes, len(p.packets.transfers.list), p.packets.mtu.Size())
+		if p.neighbor.Expected() > broadcast.AnnouncedMax || p.packets.Backlog() > packets.SmallMax+1<<16 || len(p.packets.Transfers()) > assembly.StoreCount || p.packets.Path().Size() < datagramMin {
+			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", p.neighbor.Expected(), p.packets.Backlog(), len(p.packets.Transfers()), p.packets.Path().Size())
 		}
 	}
 	if n.broadcast.Requests() > broadcast.AnnouncedMax || n.broadcast.Recent.Len() > 1<<16 || n.members.CountReserved() > n.members.CountTombstones() || n.swim.Requested() > swim.RequestedMax {
@@ -157,7 +159,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	if n.Stats().StatesReceived == 0 {
 		t.Error("no state came")
 	}
-	if n.store.size > storeMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
-		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.size, n.members.CountAll(), len(n.peers))
+	if n.store.Size() > assembly.StoreMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
+		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.Size(), n.members.CountAll(), len(n.peers))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
@@ -76,13 +77,13 @@ func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 }
 
 // held makes node i hold a whole large message of its own that it has sent nowhere.
-func (c *cluster) held(i, size int) (a *assembly) {
+func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
 		n.broadcast.Seen.First(now, &id)
 		a = n.addLarge(now, id, []byte(payload(size, 1)))
-		a.ours, a.passed = true, true
+		a.Ours, a.PassedOn = true, true
 		n.sweepLater(now)
 	})
 	return a
@@ -105,25 +106,11 @@ func TestWhatWaitsForASlowLinkIsNotGivenUpWhileTheLinkMoves(t *testing.T) {
 	}
 }
 
-func TestWhatWaitsForALinkThatDoesNotMoveIsGivenUp(t *testing.T) {
-	var e packets
-	at := time.Unix(0, 0)
-	if e.stale(at.Add(queueAge), at) {
-		t.Error("given up too early")
-	}
-	if !e.stale(at.Add(queueAge+1), at) {
-		t.Error("kept although the peer has reported nothing")
-	}
-	if e.moved = at.Add(time.Second); e.stale(at.Add(queueAge+1), at) {
-		t.Error("given up although the peer reports what it gets")
-	}
-}
-
 func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	c := pair(t)
 	n := c.nodes[0]
 	p := n.links[0]
-	var held []*assembly
+	var held []*assembly.Assembly
 	for range 4 {
 		held = append(held, c.held(0, 50_000))
 	}
@@ -131,11 +118,11 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 		for _, a := range held[:3] {
 			p.packets.Begin(now, a, 0)
 		}
-		for _, a := range []*assembly{held[3], held[1]} {
-			n.serve(now, p, &broadcast.Outcome{Message: a.id, Until: 10})
+		for _, a := range []*assembly.Assembly{held[3], held[1]} {
+			n.serve(now, p, &broadcast.Outcome{Message: a.ID, Until: 10})
 		}
-		for i, want := range []*assembly{held[3], held[1], held[0], held[2]} {
-			if p.packets.transfers.list[i].asm != want {
+		for i, want := range []*assembly.Assembly{held[3], held[1], held[0], held[2]} {
+			if p.packets.Transfers()[i].Message() != want {
 				t.Errorf("another message is at place %d of the queue", i)
 			}
 		}
@@ -147,15 +134,15 @@ func TestAnnouncedMessageIsKeptForThoseThatHaveNotShownThatTheyHaveIt(t *testing
 		c := pair(t)
 		n := c.nodes[0]
 		a := c.held(0, 50_000)
-		a.large.Tell(&n.links[0].neighbor)
+		largeOf(a).Tell(&n.links[0].neighbor)
 		if shown {
-			a.large.Shown(&n.links[0].neighbor)
+			largeOf(a).Shown(&n.links[0].neighbor)
 		}
-		c.net.RunFor(announcedKeep - 2*sweepInterval)
-		if kept := a.chunks != nil; kept == shown {
+		c.net.RunFor(assembly.AnnouncedAge - 2*assembly.SweepInterval)
+		if kept := !a.Forgotten(); kept == shown {
 			t.Errorf("the peer has shown it: %v; kept %v", shown, kept)
 		}
-		if c.net.RunFor(4 * sweepInterval); a.chunks != nil {
+		if c.net.RunFor(4 * assembly.SweepInterval); !a.Forgotten() {
 			t.Error("kept for ever")
 		}
 	}
@@ -170,7 +157,7 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 		a := c.held(0, 50_000)
 		ends, other := n.links[0], n.links[1]
 		if known {
-			a.large.Shown(&other.neighbor)
+			largeOf(a).Shown(&other.neighbor)
 		}
 		c.do(0, func(now time.Time) {
 			ends.packets.Begin(now, a, 0)
@@ -199,32 +186,10 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
-		if o.cfg.ID == p.id && !o.broadcast.Seen.Has(&a.id) {
+		if o.cfg.ID == p.id && !o.broadcast.Seen.Has(&a.ID) {
 			t.Error("the peer does not have the message")
 		}
 	}
-}
-
-func TestFullStoreForgetsFirstWhatIsNeededLeast(t *testing.T) {
-	c := pair(t)
-	p := c.nodes[0].links[0]
-	everywhere, told, waits, only, half := c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000), c.held(0, 50_000)
-	c.do(0, func(now time.Time) {
-		told.large.Tell(&p.neighbor)
-		p.packets.Begin(now, waits, 0)
-		p.packets.Begin(now, only, 0)
-		waits.large.Shown(&p.neighbor)
-		half.have = nil
-		half.ours = false
-		for i, a := range []*assembly{everywhere, told, waits, only, half} {
-			if got := a.need(now); got != i {
-				t.Errorf("message %d is needed to degree %d", i, got)
-			}
-		}
-		if got := half.need(now.Add(2 * stallGrace)); got != 2 {
-			t.Errorf("a message that stands still is needed to degree %d, want 2", got)
-		}
-	})
 }
 
 // A node whose link is behind with what it was told of takes no more of its own: the store would forget that.
@@ -239,17 +204,17 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 	} {
 		c := pair(t)
 		n, p := c.nodes[0], c.nodes[0].links[0]
-		for range storeMax / 2 / MessageMax {
+		for range assembly.StoreMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				a.large.Tell(&p.neighbor)
+				largeOf(a).Tell(&p.neighbor)
 			}
 			if is.shown {
-				a.large.Shown(&p.neighbor)
+				largeOf(a).Shown(&p.neighbor)
 			}
 		}
 		c.do(0, func(now time.Time) {
-			now = now.Add(2 * wantedLately)
+			now = now.Add(time.Second)
 			if p.swim.Heard = now; is.silent {
 				p.swim.Heard = now.Add(-time.Minute)
 			}

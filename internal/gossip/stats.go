@@ -3,6 +3,7 @@ package gossip
 import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -72,8 +73,8 @@ type Stats struct {
 	StateLocal, StateRemote int // bytes of the application's state that was sent last, and that came last
 }
 
-// addTo adds the counters to those of the node.
-func (e *endpointStats) addTo(s *Stats) {
+// addPackets adds what the peers counted.
+func (s *Stats) addPackets(e *packets.Stats) {
 	s.FrameBytes += e.FrameBytes
 	s.NaksSent += e.NaksSent
 	s.Resent += e.Resent

@@ -98,7 +98,7 @@ const indexEntry = 8 + 4 // bytes
 
 // Bounds of the sent log. A peer asks for a lost packet five times within ten round trips.
 const (
-	sentHorizon = 10 * time.Second // what was sent is remembered for at most so long
+	SentHorizon = 10 * time.Second // what was sent is remembered for at most so long
 	logHorizon  = time.Second      // and for at least so long
 	logNewest   = 32               // packets that are remembered until two heartbeats have been sent
 )

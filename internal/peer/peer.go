@@ -93,15 +93,15 @@ func (e *Endpoint) NewPeer(p Params) Peer {
 		mtu: pmtu.New(&e.cfg.Paths, p.Legacy)}
 }
 
-// guessedRTT stands for the round-trip time before any was measured.
-const guessedRTT = 100 * time.Millisecond
+// GuessedRTT stands for the round-trip time before any was measured.
+const GuessedRTT = 100 * time.Millisecond
 
 // RoundTrip returns the round-trip time to the peer as far as it is known, and a guess of 100 ms otherwise.
 func (p *Peer) RoundTrip() time.Duration {
 	if p.rtt > 0 {
 		return p.rtt
 	}
-	return guessedRTT
+	return GuessedRTT
 }
 
 // RTT returns the measured round-trip time; zero before the first measurement.
@@ -160,9 +160,17 @@ func (p *Peer) AddChannel(now time.Time, s *session.Session, identity []byte) (c
 	packet = s.Seal(now, nil, identity)
 	p.sent += uint64(len(packet))
 	p.pace.Sent(now, len(packet))
-	ch = &Channel{Session: s, peer: p, log: session.NewSentLog[content](sentHorizon), identity: len(packet)}
+	ch = &Channel{Session: s, peer: p, log: session.NewSentLog[content](SentHorizon), identity: len(packet)}
 	p.channels = append(p.channels, ch)
 	return ch, packet
+}
+
+// Remembered returns the number of sent packets that are remembered for retransmission.
+func (p *Peer) Remembered() (n int) {
+	for _, ch := range p.channels {
+		n += ch.log.Len()
+	}
+	return n
 }
 
 // Forget drops what was kept of a session that has ended.

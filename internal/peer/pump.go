@@ -92,7 +92,7 @@ func (p *Peer) tidyQueue(now time.Time) (unfit []byte) {
 	e := p.endpoint
 	for ; p.queue.len() > 0; p.queue.drop(1) {
 		m := p.queue.at(0)
-		if p.stale(now, m.at) {
+		if p.stale(now, m.At) {
 			e.stats.QueueOld++
 			continue
 		}

@@ -21,7 +21,7 @@ const (
 // Queued is a small message that waits. Its plaintext is in the arena, for all peers whose queues it is in.
 type Queued struct {
 	arena.Ref
-	at time.Time
+	At time.Time // when it was queued
 }
 
 // queue is the small messages that wait for one peer: first what the peer lacks, then the others, each in order. What

@@ -36,6 +36,9 @@ func (p *Peer) ReportDue(now time.Time) bool {
 	return p.reports.of != nil && !p.reports.notBefore.After(now)
 }
 
+// NextReport returns the time before which no further report is sent.
+func (p *Peer) NextReport() time.Time { return p.reports.notBefore }
+
 // SendReport sends a report, which must be due. The next one follows no sooner than after an interval, times a factor: a
 // node that cannot pass on what it receives slows its senders down.
 func (p *Peer) SendReport(now time.Time, factor int) {

@@ -128,7 +128,7 @@ func TestForgottenSessionIsNotReported(t *testing.T) {
 
 func TestRoundTripIsGuessedBeforeItIsMeasured(t *testing.T) {
 	w := newWorld(t)
-	if got := w.a.peer.RoundTrip(); got != guessedRTT || w.a.peer.RTT() != 0 {
+	if got := w.a.peer.RoundTrip(); got != GuessedRTT || w.a.peer.RTT() != 0 {
 		t.Errorf("guess %v, measured %v", got, w.a.peer.RTT())
 	}
 	w.a.peer.SetRTT(time.Millisecond)

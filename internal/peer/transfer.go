@@ -191,9 +191,9 @@ func (x *transfers) retire(now, moved time.Time, linked bool) (next time.Time, g
 	x.end(func(t *Transfer) bool {
 		a := t.message
 		if t.Whole() {
-			repairable := t.begun && !a.Forgotten() && now.Sub(t.since) <= sentHorizon
+			repairable := t.begun && !a.Forgotten() && now.Sub(t.since) <= SentHorizon
 			if repairable {
-				next = timer.Soonest(next, t.since.Add(sentHorizon+time.Millisecond))
+				next = timer.Soonest(next, t.since.Add(SentHorizon+time.Millisecond))
 			}
 			return !repairable
 		}

@@ -229,7 +229,7 @@ func TestTransfersAreRetired(t *testing.T) {
 		"waits on a slow link":     {func(tr *Transfer) { tr.Message().PassedOn = true }, true, 5 * time.Second, queueAge + 5*time.Second, 1},
 		"waits for a link":         {func(tr *Transfer) { tr.Message().PassedOn = true }, false, 5 * time.Second, parkedAge, 1},
 		"was never passed on":      {func(*Transfer) {}, true, 0, queueAge, 0},
-		"was sent, no report came": {sent, true, 0, sentHorizon, 0},
+		"was sent, no report came": {sent, true, 0, SentHorizon, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -87,9 +87,9 @@ func (ch *Channel) AppendChatter(b []byte) []byte {
 // is lost, the peer learns of the loss from the next heartbeat, or from the second if the first is lost too. So the
 // newest packets are kept that long.
 func (p *Peer) tidyLogs(now time.Time) (next time.Time) {
-	keep := min(max(10*p.RoundTrip(), logHorizon), sentHorizon)
+	keep := min(max(10*p.RoundTrip(), logHorizon), SentHorizon)
 	if len(p.transfers.list) > 0 { // the peer may hear nothing for a while, and ask then
-		keep = sentHorizon
+		keep = SentHorizon
 	}
 	newest := max(keep, p.endpoint.Heartbeats(2)+2*p.RoundTrip())
 	for _, ch := range p.channels {
