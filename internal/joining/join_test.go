@@ -133,3 +133,30 @@ func TestSlowTransportGivesAJoinMoreTimeOnce(t *testing.T) {
 		t.Error("it has more time twice")
 	}
 }
+
+// Verdicts as a table: what is missing at the end of a Join that began with a handshake, or in an existing session.
+func TestVerdicts(t *testing.T) {
+	for name, c := range map[string]struct {
+		found  bool // in an existing session
+		after  time.Duration
+		merged bool
+		want   Verdict
+	}{
+		"nobody answered":                    {false, 11 * time.Second, false, FailMembers},
+		"the states are missing":             {false, 11 * time.Second, true, FailState},
+		"an existing session is silent":      {true, time.Second, false, Restart},
+		"it falls silent after the members":  {true, 5 * time.Second, true, Restart},
+		"an existing session, too late":      {true, 10 * time.Second, false, FailMembers},
+		"an existing session without states": {true, 10 * time.Second, true, FailState},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := New(7, seed, until)
+			if c.found {
+				j.Found(start, id(1))
+			} else {
+				j.Dialed(3)
+			}
+			j.wants(t, start.Add(c.after), c.merged, c.want)
+		})
+	}
+}

@@ -342,3 +342,107 @@ func TestChoiceAllocatesNothingPerMember(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+func TestEachStrategyShapesTheChoiceOfANode(t *testing.T) {
+	own := func(n *node) (count int) {
+		for _, id := range n.Choice() {
+			if n.table.Get(id).Zone == testZone(0) {
+				count++
+			}
+		}
+		return count
+	}
+	for name, c := range map[string]struct {
+		strategy    Strategy
+		least, most int // members of the own zone among those chosen
+	}{
+		"uniform":       {Uniform, 0, 6},
+		"hub and spoke": {HubAndSpoke, 4, 4},
+		"nearest":       {Nearest, 3, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, 90, func(cfg *Config) { cfg.Strategy, cfg.Subscriptions = c.strategy, 6 })
+			n.now = n.now.Add(time.Minute)
+			n.rechoose()
+			if got := len(n.Choice()); got != 6 {
+				t.Fatalf("%d members are chosen", got)
+			}
+			if got := own(n); got < c.least || got > c.most {
+				t.Errorf("%d of 6 are of the own zone, want %d to %d", got, c.least, c.most)
+			}
+		})
+	}
+}
+
+func TestMemberThatHasGoneIsReplaced(t *testing.T) {
+	n := newNode(t, 10)
+	n.rechoose()
+	n.answer()
+	gone := n.Choice()[1]
+	n.leave(gone)
+	n.does(n.Unlink(nil, n.now, n.peer(gone)))
+	n.MembersChanged(n.now)
+	if got := n.ChoiceAt().Sub(n.now); got > choiceSoon {
+		t.Errorf("the next choice is due in %v although a subscription is missing", got)
+	}
+	n.rechoose()
+	if n.chosen(gone) {
+		t.Error("a member that has left is chosen")
+	}
+	if len(n.Choice()) < 3 {
+		t.Errorf("%d members are chosen", len(n.Choice()))
+	}
+}
+
+// A member that does not shake hands is not waited for: the next choice takes another.
+func TestMemberThatCannotBeDialedIsReplaced(t *testing.T) {
+	n := newNode(t, 10)
+	n.rechoose()
+	failed := n.Choice()[0]
+	delete(n.dialing, failed)
+	n.does(n.Avoid(nil, n.now, failed))
+	n.rechoose()
+	if n.chosen(failed) {
+		t.Error("it is chosen again")
+	}
+	if got := len(n.Choice()); got != 3 {
+		t.Errorf("%d members are chosen", got)
+	}
+}
+
+func TestFirstLinkStaysBesideTheFirstChoice(t *testing.T) {
+	n := newNode(t, 10)
+	var first wire.NodeID
+	for i := 1; i <= 10; i++ { // the one that the choice would take last
+		if id := testID(i); first == (wire.NodeID{}) || pairKey(n.self, id, 1) > pairKey(n.self, first, 1) {
+			first = id
+		}
+	}
+	p := n.peer(first)
+	n.does(n.ChooseFirst(nil, n.now, n))
+	n.does(n.HandleStarted(nil, n, p))
+	n.now = n.now.Add(time.Minute)
+	n.rechoose()
+	if !n.chosen(first) {
+		t.Error("the first link is given up at once")
+	}
+	n.answer()
+	n.now = n.now.Add(time.Minute)
+	n.rechoose()
+	if n.chosen(first) {
+		t.Error("the first link is still chosen in the second choice")
+	}
+}
+
+func TestLogHearsOfAChoiceOnlyIfItHasChanged(t *testing.T) {
+	n := newNode(t, 3)
+	n.rechoose()
+	if got := n.did(); !strings.Contains(got, "chosen") {
+		t.Errorf("it did %q", got)
+	}
+	n.answer()
+	n.now = n.now.Add(time.Minute)
+	n.did()
+	n.rechoose()
+	n.expect("")
+}
