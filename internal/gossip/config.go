@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/trace"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -63,6 +64,9 @@ type Config struct {
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
 	DatagramMax   int // largest datagram that paths are probed for; nothing is probed if it is not above DatagramSize
 	DatagramTaken int // largest datagram received, told to peers
+
+	// Trace writes what happens in the node. nil: nothing is written, and nothing is made for it.
+	Trace *trace.Tracer
 
 	// Debug says that lines at DEBUG are wanted. SetDebug changes it.
 	Debug bool

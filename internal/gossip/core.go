@@ -196,6 +196,9 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.enter(now)
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
+	if c.cfg.Trace != nil {
+		c.traceReceived(now, from, b)
+	}
 	for range wire.PacketsMax {
 		if b = c.handlePacket(now, from, b); len(b) == 0 {
 			return
@@ -219,6 +222,9 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	}
 	switch {
 	case p.Kind == wire.PacketHandshake:
+		if c.cfg.Trace != nil {
+			c.traceHandshake(now, from, p)
+		}
 		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
@@ -231,6 +237,7 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
+	c.cfg.Trace.Enter(now)
 	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
 		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
 	}

@@ -70,6 +70,9 @@ type Event struct {
 // Events returns what has happened since the last call; it is valid until the next input.
 func (c *Core) Events() []Event {
 	e := c.events
+	if c.cfg.Trace != nil {
+		c.traceEvents(e)
+	}
 	c.events = c.eventsSpare[:0]
 	if c.eventsSpare = e; cap(e) > eventsKeep {
 		c.eventsSpare = nil

@@ -38,6 +38,9 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
+	if c.cfg.Trace != nil {
+		c.traceMessage(now, p, &m)
+	}
 	switch m.Kind {
 	case wire.KindBroadcast:
 		if p.push.Vetoed || c.members.Get(p.id) == nil {

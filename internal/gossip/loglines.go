@@ -96,6 +96,9 @@ func (c *Core) logHeardAgain(now time.Time, silence time.Duration) {
 }
 
 func (c *Core) logRefutation(now time.Time, m *members.Entry) {
+	if c.cfg.Trace != nil {
+		c.traceSuspicion(now, "refuted", m, wire.NodeID{})
+	}
 	if c.cfg.Debug {
 		c.log(now, logbook.Refutation, "member %s is alive: it refuted the suspicion", m)
 	}
@@ -103,6 +106,9 @@ func (c *Core) logRefutation(now time.Time, m *members.Entry) {
 
 // logDetection writes what the failure detector tells.
 func (c *Core) logDetection(now time.Time, a *swim.Action) {
+	if c.cfg.Trace != nil && a.Kind == swim.Suspected {
+		c.traceSuspicion(now, "raised", a.Member, a.By)
+	}
 	switch a.Kind {
 	case swim.NobodyHeard:
 		c.warn(now, "alone", "nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
@@ -174,6 +180,9 @@ func (c *Core) logAttemptFailed(now time.Time, to netip.AddrPort, err error) {
 }
 
 func (c *Core) logLink(now time.Time, p *peer) {
+	if c.cfg.Trace != nil {
+		c.traceLink(now, p)
+	}
 	if !c.cfg.Debug {
 		return
 	}
@@ -192,6 +201,9 @@ func (c *Core) logAvoided(now time.Time, m *members.Entry, pause time.Duration) 
 
 // logChoice writes which members this node subscribes to.
 func (c *Core) logChoice(now time.Time) {
+	if c.cfg.Trace != nil {
+		c.traceChoice(now, c.overlay.Choice())
+	}
 	if !c.cfg.Debug {
 		return
 	}

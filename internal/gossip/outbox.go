@@ -22,6 +22,9 @@ func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
 	c.out.Drain(most, func(r outbox.Run) {
 		c.stats.SentDatagrams += uint64(r.Count)
 		c.stats.SentBytes += uint64(len(r.Bytes))
+		if c.cfg.Trace != nil {
+			c.traceSent(now, &r)
+		}
 		send(r)
 	})
 }

@@ -422,6 +422,9 @@ func (c *Core) handlePlain(now time.Time, p *peer, ch *packets.Channel, from wir
 			c.drop(DropMalformedBody)
 			return
 		}
+		if c.cfg.Trace != nil {
+			c.traceMessage(now, p, &m)
+		}
 		c.handleMessage(now, p, ch, from, &m)
 	}
 }
