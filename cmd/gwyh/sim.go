@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +33,11 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
 		return exitFailed
 	}
+	closeTrace, problem := o.openTrace(p)
+	if problem != nil {
+		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
+		return exitFailed
+	}
 	s := newScreen(out)
 	progress := s.progress
 	if o.json {
@@ -43,6 +50,9 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	begin := time.Now()
 	r, problem := p.Run(ctx, progress)
 	s.clear()
+	if failed := closeTrace(); problem == nil {
+		problem = failed
+	}
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(err, "gwyh sim: interrupted")
@@ -59,6 +69,20 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	simStory{s, r, o.formed}.tell()
 	s.print(fmt.Sprintf("\n(%s)", short(time.Since(begin))))
 	return exitOK
+}
+
+// openTrace has a plan write its trace to the file that the options name, if they name one. What it returns ends that.
+func (o *simOptions) openTrace(p *sim.Plan) (closeTrace func() error, err error) {
+	if o.trace == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(o.trace)
+	if err != nil {
+		return nil, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	p.Trace = w
+	return func() error { return errors.Join(w.Flush(), f.Close()) }, nil
 }
 
 // collectSeldom lets garbage grow to twice what is in use, unless GOGC says otherwise: a simulation makes little,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -96,6 +97,30 @@ func TestSimReadsAMapOfZones(t *testing.T) {
 	}
 }
 
+func TestSimWritesATrace(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "trace.json")
+	code, _, err := invoke("sim", "-nodes", "3", "-idle", "0s", "-duration", "1s", "-crash", "0", "-trace", file)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, err)
+	}
+	b, problem := os.ReadFile(file)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	for _, line := range lines {
+		if !json.Valid(line) {
+			t.Fatalf("not JSON: %s", line)
+		}
+	}
+	if len(lines) < 100 {
+		t.Errorf("%d lines", len(lines))
+	}
+	if code, _, err := invoke("sim", "-trace", filepath.Join(file, "x")); code != exitFailed || !strings.Contains(err, "trace.json") {
+		t.Errorf("a file that cannot be made: exit code %d, %q", code, err)
+	}
+}
+
 func TestSimRunsOneScenarioAgain(t *testing.T) {
 	code, out, err := invoke("sim", "-scenario", "merge", "-seed", "3", "-quick")
 	if code != exitOK || err != "" || !strings.Contains(out, "✓ merge ") || !strings.Contains(out, "Everything is as it should be.") {
@@ -127,6 +152,7 @@ func TestSimRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		"-idle -1s":               `"-1s" for flag -idle: want a length of time`,
 		"-nodes 5 -crash 5":       "-crash 5 with -nodes 5",
 		"-map a.csv -zones 2":     "-map with -zones",
+		"-trace a -check":         "-trace with -check",
 		"-mtu 1199":               `"1199" for flag -mtu: want 1200 to 65507`,
 		"-preset local -mtu 9000": "-mtu 9000 with -preset local: want 60000 or more",
 		"-size 4":                 `"4" for flag -size: want 8 to 16777216`,

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,7 +121,47 @@ func (n *node) choose(now time.Time, peers []Member) {
 }
 
 func newCluster(t testing.TB, seed uint64, link simnet.Link) *cluster {
-	return &cluster{t: t, net: simnet.New(simnet.Config{Seed: seed, Link: link})}
+	c := &cluster{t: t, net: simnet.New(simnet.Config{Seed: seed, Link: link})}
+	dumps.register(t, c)
+	return c
+}
+
+// dumps has the last cluster of each test that runs, to show its state if the test fails.
+var dumps = dumpers{last: make(map[testing.TB]*cluster)}
+
+type dumpers struct {
+	sync.Mutex
+	last map[testing.TB]*cluster
+}
+
+func (d *dumpers) register(t testing.TB, c *cluster) {
+	d.Lock()
+	defer d.Unlock()
+	if d.last[t] == nil {
+		t.Cleanup(func() { d.end(t) })
+	}
+	d.last[t] = c
+}
+
+// end shows the cluster of a test that has failed, and forgets it.
+func (d *dumpers) end(t testing.TB) {
+	d.Lock()
+	c := d.last[t]
+	delete(d.last, t)
+	d.Unlock()
+	if t.Failed() {
+		c.dump()
+	}
+}
+
+// dump logs the state of the first nodes.
+func (c *cluster) dump() {
+	const most = 4
+	var b strings.Builder
+	for _, n := range c.nodes[:min(len(c.nodes), most)] {
+		n.Dump(&b, c.net.Now())
+	}
+	c.t.Logf("%v after the start, up to %d of %d nodes:\n%s", c.net.Elapsed(), most, len(c.nodes), b.String())
 }
 
 func testAddr(i int) netip.AddrPort {

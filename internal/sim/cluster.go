@@ -10,6 +10,7 @@ package sim
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/trace"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -29,6 +31,8 @@ type Config struct {
 	Core  gossip.Config // what all nodes have in common: see LAN; names, addresses and the like are filled in
 	Link  simnet.Link   // between all nodes, or with a Map what it does not say
 	Map   *Map          // nil: one place without a zone
+
+	Trace io.Writer // gets what happens as lines of JSON (internal/trace), with seconds since the start; nil: nothing is written
 
 	Formed bool // the nodes start as members of each other (members.Base), without links; otherwise they know of no other
 }
@@ -51,6 +55,7 @@ type Cluster struct {
 	lives   uint64     // cores made so far
 	ledger  ledger
 	watch   watch
+	trace   *trace.Log            // nil: nothing is traced
 	learnt  uint32                // the newest fact: see Learn
 	byID    map[wire.NodeID]*Node // by the ids of all lives
 	laggard int                   // the node that was last found not to be ready: see Whole
@@ -64,10 +69,17 @@ const joinFor = 10 * time.Second
 // New makes a cluster.
 func New(cfg Config) *Cluster {
 	c := &Cluster{
-		Net:  simnet.New(simnet.Config{Seed: cfg.Seed, Link: cfg.Link}),
 		cfg:  cfg,
 		rng:  rand.New(rand.NewPCG(cfg.Seed, 0x73696d)),
 		byID: make(map[wire.NodeID]*Node),
+	}
+	network := simnet.Config{Seed: cfg.Seed, Link: cfg.Link}
+	if cfg.Trace != nil {
+		network.Trace = c.traceNet
+	}
+	c.Net = simnet.New(network)
+	if cfg.Trace != nil {
+		c.trace = trace.NewLog(cfg.Trace, c.Net.Now())
 	}
 	if cfg.Map != nil {
 		c.Net.SetLatencies(cfg.Map.Zones, cfg.Map.Latencies, cfg.Map.Jitter)
@@ -131,6 +143,9 @@ func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	cfg.ID, cfg.Name, cfg.Advertise, cfg.Rand = id, n.Name, n.Addr, random
 	cfg.Zone = wire.Zone{Name: n.Zone, Valid: n.Zone != ""}
 	cfg.Keys = []handshake.Key{handshake.NewKey([]byte("insecure"), "")}
+	if c.trace != nil {
+		cfg.Trace = c.trace.Tracer(n.Name)
+	}
 	cfg.Suite, cfg.Agreement = session.Null, handshake.NoAgreement
 	return cfg
 }
