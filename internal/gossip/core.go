@@ -84,11 +84,9 @@ type Core struct {
 	ownBytes int // of the large ones among them
 	lastSend SendToken
 
-	entered    time.Time // when the last datagram or timeout was handled
-	ackPayload ackPayload
-	appPings   []*appPing
-	lastPing   PingToken
-	push       exchanges
+	entered time.Time // when the last datagram or timeout was handled
+	pings   pings
+	push    exchanges
 
 	timers      timer.Heap
 	out         outbox.Outbox
@@ -153,6 +151,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.overlay.choice.Fire, c.overlay.measure.Fire = c.rechoose, c.measure
 	c.overlaid(now, nil)
 	c.self = c.members.Self()
+	c.pings.timer.Fire = c.tickPings
 	c.wantPayload(now)
 	if err := c.members.Fits(c.entryRoom()); err != nil {
 		return nil, err

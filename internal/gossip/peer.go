@@ -240,9 +240,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForDirect:
 		c.failWaiting(now, a, err)
 	case joining.ForPing:
-		if ping := c.appPingOf(d); ping != nil {
-			c.endPing(ping, 0, err)
-		}
+		c.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
 			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
@@ -276,13 +274,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	case joining.ForDirect:
 		c.failWaiting(now, a, errOneself)
 	case joining.ForPing:
-		switch ping := c.appPingOf(d); {
-		case ping == nil:
-		case ping.name != "" && ping.name != c.cfg.Name:
-			c.endPing(ping, 0, ErrOtherName)
-		default:
-			c.endPing(ping, now.Sub(ping.begun), nil)
-		}
+		c.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, PingToken(d.Token), c.cfg.Name))
 	}
 }
 
@@ -392,9 +384,9 @@ func (c *Core) ready(now time.Time, p *peer) {
 	c.sendWaiting(now, p)
 	for _, a := range p.dials {
 		d, _ := c.hs.dials.Get(a)
-		switch ping := c.appPingOf(d); {
-		case ping != nil:
-			c.pingFor(now, p, ping)
+		switch {
+		case d.Purpose == joining.ForPing:
+			c.pingReady(now, p, PingToken(d.Token))
 		case d.Purpose == joining.ForGreeting && !p.legacy:
 			c.greet(now, p)
 		case d.Purpose == joining.ForComparison && !p.legacy:

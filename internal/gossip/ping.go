@@ -4,55 +4,37 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // AckPayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
-const AckPayloadMax = 1024
-
-// pingTries is how often a Ping of the application's is sent, and pingsMax how many of them are under way.
-const (
-	pingTries = 3
-	pingsMax  = 1024
-)
+const AckPayloadMax = ping.PayloadMax
 
 // ErrOtherName says that the node at an address goes by another name than the one asked for.
 var ErrOtherName = errors.New("the node at this address has another name")
 
 // PingToken names a Ping in the EventPinged that ends it.
-type PingToken uint64
+type PingToken = ping.Token
 
-// appPing is a Ping that the application asked for.
-type appPing struct {
-	token PingToken
-	name  string
-	begun time.Time
-	every time.Duration
-	until time.Time
-	peer  *peer // nil before there is a session
-	timer timer.Timer
-}
-
-// ackPayload is what answers to Pings carry. The application is asked for it anew, at most once in a
-// ProbeInterval, when one was sent: its next one may differ.
-type ackPayload struct {
-	data  []byte
-	asked time.Time
-	waits bool // for the application's answer
+// pings is the core's share of the application's Pings.
+type pings struct {
+	ping.Pings
+	payload  ping.Payload
+	outcomes outcome.Buffer[ping.Outcome]
+	timer    timer.Timer // at NextTimeout
 }
 
 // wantPayload asks the application for a payload, if it has any and time has passed.
 func (c *Core) wantPayload(now time.Time) {
-	a := &c.ackPayload
-	if c.cfg.Pings && !a.waits && now.Sub(a.asked) >= c.cfg.ProbeInterval {
-		a.waits, a.asked = true, now
+	if c.cfg.Pings && c.pings.payload.Want(now, c.cfg.ProbeInterval) {
 		c.events = append(c.events, Event{Kind: EventPayloadWanted})
 	}
 }
@@ -60,49 +42,80 @@ func (c *Core) wantPayload(now time.Time) {
 // SetAckPayload answers an EventPayloadWanted: what answers to Pings carry from now on. More than
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
-	c.ackPayload.waits = false
-	if len(b) > AckPayloadMax {
+	if !c.pings.payload.Set(b) {
 		c.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
-		b = nil
 	}
-	c.ackPayload.data = bytes.Clone(b)
 }
 
 // Ping measures the time to the node at an address and back, after a handshake where there is no session.
 // name, if any, is the name it has to have. An EventPinged with the token tells the end, at the latest at until.
 func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (PingToken, error) {
-	if len(c.appPings) >= pingsMax {
+	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
 	}
 	p, legacy := c.reach(now, to)
 	if legacy {
 		return 0, ErrLegacy
 	}
-	c.lastPing++
-	a := &appPing{token: c.lastPing, name: name, begun: now, every: until.Sub(now) / pingTries, until: until}
-	a.timer.Fire = func(now time.Time) { c.stepPing(now, a) }
-	c.appPings = append(c.appPings, a)
+	t, _ := c.pings.Begin(now, name, until)
 	if p == nil {
-		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(a.token)}, until)
-		c.timers.Set(&a.timer, until)
+		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(t)}, until)
+		c.pinged(now, nil)
 	} else {
-		c.pingFor(now, p, a)
+		c.pingReady(now, p, t)
 	}
-	return a.token, nil
+	return t, nil
 }
 
-// pingFor sends the first Ping of the application's, to p, with whom there is a session.
-func (c *Core) pingFor(now time.Time, p *peer, a *appPing) {
-	switch {
-	case !slices.Contains(c.appPings, a):
-	case p.legacy:
-		c.endPing(a, 0, ErrLegacy)
-	case a.name != "" && a.name != c.nameOf(p):
-		c.endPing(a, 0, ErrOtherName)
-	default:
-		a.peer = p
-		c.stepPing(now, a)
+// pingReady sends the first Ping of the application's to p, with which there is a session.
+func (c *Core) pingReady(now time.Time, p *peer, t PingToken) {
+	c.pinged(now, c.pings.SessionReady(c.pings.outcomes, now, t, p.id, c.nameOf(p)))
+}
+
+// pinged carries out what one input to the application's Pings wants done.
+func (c *Core) pinged(now time.Time, out []ping.Outcome) {
+	if out != nil {
+		c.pings.outcomes.Work(out, func(o *ping.Outcome) { c.actOnPing(now, o) })
 	}
+	if at := c.pings.NextTimeout(); at.IsZero() {
+		c.timers.Stop(&c.pings.timer)
+	} else if !c.pings.timer.Pending() || c.pings.timer.At() != at {
+		c.timers.Set(&c.pings.timer, at)
+	}
+}
+
+// tickPings does what is due for the application's Pings.
+func (c *Core) tickPings(now time.Time) {
+	for at := c.pings.NextTimeout(); !at.IsZero() && !at.After(now); at = c.pings.NextTimeout() {
+		c.pinged(now, c.pings.HandleTimeout(c.pings.outcomes, now))
+	}
+}
+
+func (c *Core) actOnPing(now time.Time, o *ping.Outcome) {
+	if o.Kind == ping.Send {
+		c.sendAppPing(now, o)
+		return
+	}
+	e := Event{Kind: EventPinged, Ping: o.Token, RTT: o.RTT, Err: o.Err}
+	switch o.Kind {
+	case ping.Unanswered:
+		e.Err = ErrUnanswered
+	case ping.OtherName:
+		e.Err = ErrOtherName
+	case ping.Legacy:
+		e.Err = ErrLegacy
+	}
+	c.events = append(c.events, e)
+}
+
+func (c *Core) sendAppPing(now time.Time, o *ping.Outcome) {
+	p := c.peers[o.Peer]
+	if p == nil {
+		c.drop(DropUnknownSession)
+		return
+	}
+	c.plain = c.appendPing(c.plain[:0], now, p, swim.Purpose{Token: uint64(o.Token)})
+	c.sendPlain(now, p, c.plain)
 }
 
 // nameOf is the name that a peer goes by: as a member, or as it introduced itself.
@@ -111,42 +124,6 @@ func (c *Core) nameOf(p *peer) string {
 		return m.Name
 	}
 	return p.name
-}
-
-func (c *Core) stepPing(now time.Time, a *appPing) {
-	if !now.Before(a.until) || a.peer == nil {
-		c.endPing(a, 0, ErrUnanswered)
-		return
-	}
-	c.plain = c.appendPing(c.plain[:0], now, a.peer, swim.Purpose{Token: uint64(a.token)})
-	c.sendPlain(now, a.peer, c.plain)
-	c.timers.Set(&a.timer, timer.Soonest(a.until, now.Add(max(a.every, timer.MinTick))))
-}
-
-func (c *Core) endPing(a *appPing, rtt time.Duration, err error) {
-	i := slices.Index(c.appPings, a)
-	if i < 0 {
-		return
-	}
-	c.appPings = slices.Delete(c.appPings, i, i+1)
-	c.timers.Stop(&a.timer)
-	c.events = append(c.events, Event{Kind: EventPinged, Ping: a.token, RTT: rtt, Err: err})
-}
-
-// appPingAnswered ends the Ping of a token, if the application waits for one.
-func (c *Core) appPingAnswered(t PingToken, rtt time.Duration) {
-	if i := slices.IndexFunc(c.appPings, func(a *appPing) bool { return a.token == t }); i >= 0 {
-		c.endPing(c.appPings[i], rtt, nil)
-	}
-}
-
-// appPingOf is the Ping of the application that a handshake was begun for; nil for none, or if it has ended.
-func (c *Core) appPingOf(d joining.Dial) *appPing {
-	i := slices.IndexFunc(c.appPings, func(a *appPing) bool { return uint64(a.token) == d.Token })
-	if i < 0 || d.Purpose != joining.ForPing {
-		return nil
-	}
-	return c.appPings[i]
 }
 
 // ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
@@ -185,7 +162,7 @@ func (c *Core) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Ch
 		return
 	}
 	c.remind(now, p)
-	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.ackPayload.data})
+	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.pings.payload.Data()})
 	if c.cfg.AnswerAdvertised {
 		from = p.set.Path()
 	}
@@ -207,7 +184,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 	}
 	c.detect(now, out)
 	c.measured(p, a.RTT)
-	c.appPingAnswered(PingToken(a.Purpose.Token), a.RTT)
+	c.pinged(now, c.pings.HandleAck(c.pings.outcomes, PingToken(a.Purpose.Token), a.RTT))
 	if a.Purpose.Leave {
 		c.leaveConfirmed(p)
 	}
