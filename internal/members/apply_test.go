@@ -237,3 +237,19 @@ func TestFilledEntryIsTheEntryThatWasTakenIn(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Most entries that arrive are known: a table of thousands of members comes in again with each comparison.
+func TestKnownEntryCostsNoAllocation(t *testing.T) {
+	w := newWorld(t, 1, 2, 3)
+	batch := []wire.Member{*alive(1), *alive(2), *alive(3)}
+	if n := testing.AllocsPerRun(100, func() {
+		w.Touch(batch)
+		for i := range batch {
+			if _, v := w.Weigh(w.now, &batch[i], false); v != Stale {
+				t.Errorf("verdict %d", v)
+			}
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
