@@ -1,0 +1,97 @@
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gwyh-go/gwyh/"
+
+// floors are the packages of a node from the top down. A package imports only packages of floors below its own
+// (docs/DESIGN.md, "The house").
+var floors = [][]string{
+	{"node"},
+	{"gossip"},
+	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
+	{"peer", "members"},
+	{"assembly", "arena", "direct", "handshake", "logbook", "outbox", "pacing", "pmtu", "seen", "selection", "session", "trace"},
+	{"outcome", "quota", "rangeset", "timer", "wire"},
+	{"timestamp"},
+}
+
+// around are the packages of the shell, which know no component, and the helpers of tests and simulations.
+var around = []string{"addrbook", "carrier", "dispatch", "gwyh01", "house", "inbox", "intake", "memnet", "metrics", "netns", "pull", "resolve", "sim",
+	"simnet", "telemetry", "udp", "unreached"}
+
+func TestArrowsGoDownOnly(t *testing.T) {
+	for above, names := range floors {
+		for _, name := range names {
+			for _, imported := range imports(t, root+"internal/"+name) {
+				if below := floorOf(imported); below >= 0 && below <= above {
+					t.Errorf("internal/%s imports internal/%s, which is not below it", name, imported)
+				}
+			}
+		}
+	}
+}
+
+func TestPurePackagesDoNotImportTheShell(t *testing.T) {
+	for _, names := range floors[1:] {
+		for _, name := range names {
+			for _, imported := range imports(t, root+"internal/"+name) {
+				if slices.Contains(around, imported) {
+					t.Errorf("internal/%s imports internal/%s", name, imported)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasAFloor(t *testing.T) {
+	for _, dir := range packages(t) {
+		name := filepath.Base(dir)
+		if strings.Contains(dir, "internal") && floorOf(name) < 0 && !slices.Contains(around, name) {
+			t.Errorf("internal/%s stands nowhere", name)
+		}
+	}
+}
+
+// floorOf is the floor of a package; -1 for none.
+func floorOf(name string) int {
+	return slices.IndexFunc(floors, func(names []string) bool { return slices.Contains(names, name) })
+}
+
+// imports lists the packages below internal that the files of a folder import, tests excepted. A folder that does not exist
+// imports none.
+func imports(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			path, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name, ok := strings.CutPrefix(path, module+"internal/"); ok && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
