@@ -100,11 +100,11 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	if !c.broadcast.Seen.First(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
 		p.packets.Spare(m.ID)
-		c.disseminate(now, c.broadcast.Duplicate(c.spreading, now, &p.neighbor))
+		c.disseminate(now, c.broadcast.Duplicate(c.broadcast.outcomes, now, &p.neighbor))
 		return
 	}
 	c.stats.BroadcastsDelivered++
-	c.disseminate(now, c.broadcast.First(c.spreading, now, &p.neighbor, &m.ID))
+	c.disseminate(now, c.broadcast.First(c.broadcast.outcomes, now, &p.neighbor, &m.ID))
 	if a := c.store.Get(m.ID); a != nil {
 		a.Delivered = true
 	}

@@ -110,8 +110,8 @@ func TestLastMessageOfManyIsNotLeftBehind(t *testing.T) {
 		t.Errorf("the last message was %v on its way from the first node to the last", spread)
 	}
 	for i, n := range c.nodes {
-		if len(n.unsealed) != 0 || n.corkTimer.Pending() {
-			t.Errorf("node %d keeps %d datagrams open", i, len(n.unsealed))
+		if len(n.cork.unsealed) != 0 || n.cork.timer.Pending() {
+			t.Errorf("node %d keeps %d datagrams open", i, len(n.cork.unsealed))
 		}
 	}
 }

@@ -69,9 +69,8 @@ type Core struct {
 
 	ids wire.IDs
 
-	broadcast *broadcast.Disseminator
-	spreading outcome.Buffer[broadcast.Outcome]
-	corkTimer timer.Timer // for what waits for company
+	broadcast dissemination
+	cork      cork
 
 	store      assembly.Store // large messages
 	sweepTimer timer.Timer
@@ -94,10 +93,8 @@ type Core struct {
 	drawn       drawn                // by it
 	unpacking   bool                 // control that came in pieces is being taken in
 	plain       []byte               // scratch: one plaintext being built
-	unsealed    []*peer              // with a datagram that is open, or announcements that wait
 	smallMsg    smallMessage         // scratch: see newSmall
 	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
-	tellMsg     smallMessage         // scratch: see tellNow
 	events      []Event
 	eventsSpare []Event
 	eventsMost  int // most of one turn since restEvents was last called
@@ -125,7 +122,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		direct:    quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
 		sends:     make(map[wire.MessageID]*outgoing),
 		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
-		broadcast: broadcast.New(),
+		broadcast: dissemination{Disseminator: broadcast.New()},
 	}
 	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: &c.ids, Out: &c.out, Arena: &c.arena, Timers: &c.timers})
@@ -143,7 +140,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sync.calm.Fire = c.beatCalm
 	c.sync.comparer = antientropy.New(c.rng)
 	c.sweepTimer.Fire = c.sweepStore
-	c.corkTimer.Fire = func(now time.Time) { c.sealDue(now, false) }
+	c.cork.timer.Fire = func(now time.Time) { c.sealDue(now, false) }
 	c.keyTimer.Fire = c.endOldKeys
 	c.swim = swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)
 	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
@@ -264,7 +261,7 @@ func (c *Core) NextTimeout() time.Time {
 // Stats returns the counters and gauges.
 func (c *Core) Stats() Stats {
 	s := c.stats
-	s.addBroadcast(c.broadcast)
+	s.addBroadcast(c.broadcast.Disseminator)
 	s.addPackets(c.endpoint.Stats())
 	s.addPushPull(&c.push.Stats)
 	s.addLegacy(&c.gateway.Stats)

@@ -10,11 +10,17 @@ import (
 // corkFor is how long, after the last one, a datagram on a busy link waits for company.
 const corkFor = 250 * time.Microsecond
 
+// cork is the datagrams of small messages that are not sealed yet.
+type cork struct {
+	timer    timer.Timer // fires when the first of them is due
+	unsealed []*peer     // that have one, or announcements that wait
+}
+
 // list sees to it that what is open for p is sealed.
 func (c *Core) list(p *peer) {
 	if !p.listed {
 		p.listed = true
-		c.unsealed = append(c.unsealed, p)
+		c.cork.unsealed = append(c.cork.unsealed, p)
 	}
 }
 
@@ -22,9 +28,9 @@ func (c *Core) list(p *peer) {
 // wait for company.
 func (c *Core) sealDue(now time.Time, all bool) {
 	var next time.Time
-	c.unsealed = slices.DeleteFunc(c.unsealed, func(p *peer) bool {
+	c.cork.unsealed = slices.DeleteFunc(c.cork.unsealed, func(p *peer) bool {
 		if due := p.neighbor.BatchDue(); !due.IsZero() && (all || !due.After(now)) {
-			c.disseminate(now, c.broadcast.SendBatch(c.spreading, &p.neighbor))
+			c.disseminate(now, c.broadcast.SendBatch(c.broadcast.outcomes, &p.neighbor))
 		}
 		if until := p.packets.SealedAt().Add(corkFor); p.mayWait() && !all && until.After(now) {
 			next = timer.Soonest(next, until)
@@ -37,9 +43,9 @@ func (c *Core) sealDue(now time.Time, all bool) {
 		return !p.listed
 	})
 	if next.IsZero() {
-		c.timers.Stop(&c.corkTimer)
-	} else if !c.corkTimer.Pending() || !c.corkTimer.At().Equal(next) {
-		c.timers.Set(&c.corkTimer, next)
+		c.timers.Stop(&c.cork.timer)
+	} else if !c.cork.timer.Pending() || !c.cork.timer.At().Equal(next) {
+		c.timers.Set(&c.cork.timer, next)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -13,9 +14,16 @@ import (
 // What the core does for dissemination (internal/broadcast): it passes messages of neighbors on to it, and encodes, queues
 // and sends what it decides.
 
+// dissemination is the component, and what the core needs beside it.
+type dissemination struct {
+	*broadcast.Disseminator
+	outcomes     outcome.Buffer[broadcast.Outcome]
+	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
+}
+
 // disseminate acts on the outcomes of one input to c.broadcast.
 func (c *Core) disseminate(now time.Time, out []broadcast.Outcome) {
-	c.spreading.Work(out, func(o *broadcast.Outcome) { c.actOnBroadcast(now, o) })
+	c.broadcast.outcomes.Work(out, func(o *broadcast.Outcome) { c.actOnBroadcast(now, o) })
 }
 
 func (c *Core) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
@@ -39,7 +47,7 @@ func (c *Core) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 		c.sendPlain(now, p, c.plain)
 	case broadcast.SendAnnouncement:
 		c.plain = wire.AppendHave(c.plain[:0], c.newID(), &o.Have)
-		c.sendSmall(now, p, c.tellMsg.set(now, &c.arena, c.plain)) // a message may be on its way along the links
+		c.sendSmall(now, p, c.broadcast.announcement.set(now, &c.arena, c.plain))
 	case broadcast.ServeRequest:
 		c.serve(now, p, o)
 	case broadcast.WakeAt:
@@ -68,7 +76,7 @@ func (c *Core) broadcastLinkDown(now time.Time, p *peer) {
 
 // tickBroadcast requests what p has announced and nobody sent. It returns when it is next needed.
 func (c *Core) tickBroadcast(now time.Time, p *peer) time.Time {
-	out, next := c.broadcast.Tick(c.spreading, now, &p.neighbor, p.packets.Room())
+	out, next := c.broadcast.Tick(c.broadcast.outcomes, now, &p.neighbor, p.packets.Room())
 	c.disseminate(now, out)
 	return next
 }
@@ -130,12 +138,12 @@ func (c *Core) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
 
 // handleHave takes in announcements.
 func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
-	c.disseminate(now, c.broadcast.HandleAnnouncements(c.spreading, now, &p.neighbor, data))
+	c.disseminate(now, c.broadcast.HandleAnnouncements(c.broadcast.outcomes, now, &p.neighbor, data))
 }
 
 // handleWant sends p what it requests, as far as it is here and as it comes.
 func (c *Core) handleWant(now time.Time, p *peer, data []byte) {
-	c.disseminate(now, c.broadcast.HandleRequests(c.spreading, &p.neighbor, data))
+	c.disseminate(now, c.broadcast.HandleRequests(c.broadcast.outcomes, &p.neighbor, data))
 	c.pump(now, p)
 }
 
@@ -195,7 +203,7 @@ func (c *Core) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.M
 		c.sweepLater(now)
 	}
 	c.list(p)
-	c.disseminate(now, c.broadcast.Announce(c.spreading, now, &p.neighbor, id, len(m.plain)))
+	c.disseminate(now, c.broadcast.Announce(c.broadcast.outcomes, now, &p.neighbor, id, len(m.plain)))
 }
 
 // announceQueued announces the broadcasts that wait for p, which is lazy now.

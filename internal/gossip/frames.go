@@ -151,7 +151,7 @@ func (c *Core) handleFrame(now time.Time, p *peer, ch *packets.Channel, m *wire.
 }
 
 func (c *Core) duplicatePiece(now time.Time, p *peer, id wire.MessageID, l *broadcast.Large) {
-	c.disseminate(now, c.broadcast.DuplicatePiece(c.spreading, now, &p.neighbor, id, l))
+	c.disseminate(now, c.broadcast.DuplicatePiece(c.broadcast.outcomes, now, &p.neighbor, id, l))
 }
 
 // cutFor queues a message that came in one datagram as frames for a link that takes only smaller ones. It is announced
@@ -221,7 +221,7 @@ func (c *Core) complete(now time.Time, a *assembly.Assembly) {
 	}
 	a.Delivered = true
 	c.stats.BroadcastsDelivered++
-	c.disseminate(now, c.broadcast.Complete(c.spreading, now, largeOf(a)))
+	c.disseminate(now, c.broadcast.Complete(c.broadcast.outcomes, now, largeOf(a)))
 	data := a.Copy()
 	for _, p := range c.links {
 		if p.legacy {

@@ -44,7 +44,7 @@ func (c *Core) nextBeat(now time.Time) time.Time {
 // rest gives memory back that a burst took. It is called once per heartbeat interval.
 func (c *Core) rest(now time.Time) {
 	if c.arena.Rest(now) {
-		c.smallMsg, c.tellMsg = smallMessage{}, smallMessage{} // which lie in what was given back
+		c.smallMsg, c.broadcast.announcement = smallMessage{}, smallMessage{} // which lie in what was given back
 	}
 	c.out.Rest()
 	c.restEvents()

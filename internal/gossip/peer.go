@@ -33,7 +33,7 @@ type peer struct {
 
 	packets   packets.Peer
 	neighbor  broadcast.Neighbor
-	listed    bool              // it is in Core.unsealed
+	listed    bool              // it is in Core.cork
 	receiving assembly.Incoming // that it began to send; some are whole or forgotten
 
 	zone wire.Zone
