@@ -81,7 +81,8 @@ func (e *Endpoint) Heartbeats(n time.Duration) time.Duration { return n * e.cfg.
 // content is what one packet carried: small messages in the arena, a piece of a large message, or nothing that would be
 // retransmitted.
 type content struct {
-	ref     arena.Ref // of the plaintext in the arena, or of an index of its messages; zero for none
+	off     uint64 // of the plaintext in the arena, or of an index of its messages; 0 for none
+	size    uint32 // of the plaintext or index; beside it is room for the flags, and a sent log has many of these
 	index   bool
 	probe   bool               // a padded Ping: its loss says nothing about the rate
 	settled bool               // it was sent again: its packet number means nothing any more
@@ -90,8 +91,14 @@ type content struct {
 	total   uint64 // Peer.sent with this packet
 }
 
+// carries returns what is remembered of a packet with a plaintext, or an index of its messages, in the arena.
+func carries(m arena.Ref) content { return content{off: m.Off, size: m.Size} }
+
+// ref returns where the plaintext or index lies; zero for none.
+func (c *content) ref() arena.Ref { return arena.Ref{Off: c.off, Size: c.size} }
+
 // repairable reports whether the packet would be retransmitted if it were lost.
-func (c *content) repairable() bool { return c.message != nil || !c.ref.IsZero() }
+func (c *content) repairable() bool { return c.message != nil || c.off != 0 }
 
 // An index is what the arena keeps of a packet whose messages lie apart from each other: a Ref for each of them.
 const indexEntry = 8 + 4 // bytes

@@ -19,7 +19,7 @@ func (e *Endpoint) gather(now time.Time, list []arena.Ref) (plain []byte, what c
 		}
 		run.Size += m.Size
 	}
-	return e.cfg.Arena.Get(run), content{ref: run}
+	return e.cfg.Arena.Get(run), carries(run)
 }
 
 func (e *Endpoint) gatherApart(now time.Time, list []arena.Ref) (plain []byte, what content) {
@@ -34,7 +34,9 @@ func (e *Endpoint) gatherApart(now time.Time, list []arena.Ref) (plain []byte, w
 		index = appendIndex(index, m)
 	}
 	e.joined, e.index = plain, index
-	return plain, content{ref: e.cfg.Arena.Put(now, index), index: true}
+	what = carries(e.cfg.Arena.Put(now, index))
+	what.index = true
+	return plain, what
 }
 
 func appendIndex(index []byte, m arena.Ref) []byte {
@@ -44,13 +46,13 @@ func appendIndex(index []byte, m arena.Ref) []byte {
 // eachKept calls yield with each part of a packet that the arena still has: with all of it if its messages lie side by
 // side, otherwise with each message. What is gone is counted.
 func (e *Endpoint) eachKept(what *content, yield func(m arena.Ref, plain []byte)) {
-	kept := e.cfg.Arena.Get(what.ref)
+	kept := e.cfg.Arena.Get(what.ref())
 	switch {
 	case kept == nil:
 		e.stats.Forgotten++
 		return
 	case !what.index:
-		yield(what.ref, kept)
+		yield(what.ref(), kept)
 		return
 	}
 	for ; len(kept) >= indexEntry; kept = kept[indexEntry:] {

@@ -144,7 +144,7 @@ func TestLostMessageThatFitsNoMoreIsHandedBack(t *testing.T) {
 	large := strings.Repeat("x", 1250)
 	plain := wire.AppendBroadcast(nil, wire.Bin, w.a.ids.Broadcast(), []byte(large))
 	plain = wire.AppendBroadcast(plain, wire.Bin, w.a.ids.Broadcast(), []byte("small"))
-	w.a.ch.transmit(w.now, w.b.source, plain, content{ref: w.a.arena.Put(w.now, plain)})
+	w.a.ch.transmit(w.now, w.b.source, plain, carries(w.a.arena.Put(w.now, plain)))
 	number := uint32(w.a.ch.Sent())
 	unfit, _ := w.a.ch.HandleNak(w.now, number, number+1)
 	w.a.noteUnfit(unfit)

@@ -65,7 +65,7 @@ func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
 	}
 	what := content{}
 	if len(plain) > pmtu.Min-wire.BoxOverhead {
-		what.ref = p.endpoint.cfg.Arena.Put(now, plain)
+		what = carries(p.endpoint.cfg.Arena.Put(now, plain))
 	}
 	p.Channel(now).transmit(now, p.sessions.Path(), plain, what)
 	return true
