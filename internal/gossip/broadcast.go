@@ -45,7 +45,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 	}
 	c.stats.BroadcastsSent++
 	if len(data) > legacyMessage && c.members.CountLegacy() > 0 {
-		c.warnLegacySize(now, len(data))
+		c.gateway.warnSize(now, len(data))
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 		switch {
 		case p == from:
 		case p.legacy:
-			c.sendLegacyBroadcast(now, p, id, data)
+			c.gateway.sendBroadcast(now, p, id, data)
 		case len(m.plain) > p.packets.Room():
 			large = c.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
 			p.packets.Widen(now)

@@ -128,7 +128,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		IDs: &c.ids, Out: &c.out, Arena: &c.arena, Timers: &c.timers})
 	beats := c.endpoint.Heartbeats(2)
 	c.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.lags})
-	c.gateway = gateway{timer: timer.Timer{Fire: c.tickGateway}, Gateway: legacy.New(legacy.Config{
+	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
 	c.leaving.timer.Fire = c.stepLeave
@@ -154,9 +154,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		return nil, err
 	}
 	pushing := pushPullConfig(&cfg)
-	c.push = exchanges{Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.tickPush}}
+	c.push = exchanges{core: c, Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.push.tick}}
 	c.push.Start(now, &c.members)
-	c.concludePush(now, c.push.outcomes)
+	c.push.conclude(now, c.push.outcomes)
 	c.hs = handshakes{core: c, dials: joining.NewDials(), Endpoint: handshake.New(handshake.Config{
 		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 		Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,

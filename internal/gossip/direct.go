@@ -378,7 +378,7 @@ func (c *Core) handleDirect(now time.Time, p *peer, ch *packets.Channel, m *wire
 		c.stats.FramesDuplicate++
 		c.ackDirect(now, p, ch, d.Use, wholeAck(m.ID, d.Total))
 		return
-	case d.Use.Exchanged() && !c.expected(now, p, m.ID, d):
+	case d.Use.Exchanged() && !c.push.expects(now, p, m.ID, d):
 		return
 	case len(d.Data) == int(d.Total):
 		c.deliverDirect(now, p, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
@@ -422,7 +422,7 @@ func (c *Core) deliverDirect(now time.Time, p *peer, ch *packets.Channel, use wi
 	switch {
 	case !first:
 	case use.Exchanged():
-		c.concludePush(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &p.push, use, id, data))
+		c.push.conclude(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &p.push, use, id, data))
 	case use == wire.UseRepeat:
 		c.stats.DirectDelivered++
 		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})

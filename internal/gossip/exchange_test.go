@@ -388,7 +388,7 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 		c.do(i, func(now time.Time) {
 			o := c.nodes[i]
 			if p := o.peers[n.cfg.ID]; p != nil && p.set.Current(now) != nil {
-				o.pushPull(now, p, false)
+				o.push.begin(now, p, false)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func (c *Core) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	for _, p := range c.links {
 		switch {
 		case p.legacy && whole != nil:
-			c.sendLegacyBroadcast(now, p, a.ID, whole)
+			c.gateway.sendBroadcast(now, p, a.ID, whole)
 		case p.legacy:
 		case p.packets.Transfer(a) != nil:
 			spread.Sending()
@@ -225,7 +225,7 @@ func (c *Core) complete(now time.Time, a *assembly.Assembly) {
 	data := a.Copy()
 	for _, p := range c.links {
 		if p.legacy {
-			c.sendLegacyBroadcast(now, p, a.ID, data)
+			c.gateway.sendBroadcast(now, p, a.ID, data)
 		}
 	}
 	c.events = append(c.events, Event{Kind: EventMessage, Data: data})

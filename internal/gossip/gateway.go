@@ -13,6 +13,7 @@ import (
 // gateway is what a core does about gwyh 0.1 nodes.
 type gateway struct {
 	*legacy.Gateway
+	core     *Core
 	outcomes outcome.Buffer[legacy.Outcome]
 	timer    timer.Timer
 }
@@ -22,7 +23,7 @@ type legacyNode struct{ c *Core }
 
 func (n legacyNode) Peer(id wire.NodeID) *legacy.Peer {
 	if p := n.c.peers[id]; p != nil {
-		return p.old
+		return p.gateway
 	}
 	return nil
 }
@@ -53,34 +54,36 @@ func (n legacyNode) Avoids(now time.Time, id wire.NodeID) bool { return n.c.over
 
 func (n legacyNode) Advertised() netip.AddrPort { return n.c.cfg.Advertise }
 
-// concludeLegacy acts on the outcomes that one input to the Gateway has appended to c.gateway.outcomes.
-func (c *Core) concludeLegacy(now time.Time, out []legacy.Outcome) {
-	g := &c.gateway
+// conclude acts on the outcomes that one input to the Gateway has appended to g.outcomes.
+func (g *gateway) conclude(now time.Time, out []legacy.Outcome) {
+	c := g.core
 	if g.TimerChanged() {
 		if at := g.NextTimeout(); !at.IsZero() {
 			c.timers.Set(&g.timer, at)
 		}
 	}
-	g.outcomes.Work(out, func(o *legacy.Outcome) { c.actOnLegacy(now, o) })
+	g.outcomes.Work(out, func(o *legacy.Outcome) { g.act(now, o) })
 }
 
-// tickGateway does what is due of what was put off because of gwyh 0.1 nodes.
-func (c *Core) tickGateway(now time.Time) {
-	g := &c.gateway
+// tick does what is due of what was put off because of gwyh 0.1 nodes.
+func (g *gateway) tick(now time.Time) {
+	c := g.core
 	for at := g.NextTimeout(); !at.IsZero() && !at.After(now); at = g.NextTimeout() {
-		c.concludeLegacy(now, g.HandleTimeout(g.outcomes, now, legacyNode{c}, &c.members))
+		g.conclude(now, g.HandleTimeout(g.outcomes, now, legacyNode{c}, &c.members))
 	}
 }
 
-func (c *Core) actOnLegacy(now time.Time, o *legacy.Outcome) {
+func (g *gateway) act(now time.Time, o *legacy.Outcome) {
+	c := g.core
 	if o.Peer == nil {
-		c.actOnLegacyNode(now, o)
+		g.actOnNode(now, o)
 	} else if p := c.peers[o.Peer.ID()]; p != nil {
-		c.actOnLegacyPeer(now, p, o)
+		g.actOnPeer(now, p, o)
 	}
 }
 
-func (c *Core) actOnLegacyPeer(now time.Time, p *peer, o *legacy.Outcome) {
+func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
+	c := g.core
 	switch o.Kind {
 	case legacy.Ping:
 		c.ping(now, p)
@@ -98,21 +101,23 @@ func (c *Core) actOnLegacyPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	case legacy.Shake:
 		c.hs.dialMember(now, p.set.Path(), p.id, dialFor)
 	case legacy.Introduce:
-		c.introduceLegacy(now, o)
+		g.introduce(now, o)
 	}
 }
 
-// introduceLegacy makes a member of a gwyh 0.1 node, unless the application has to decide or it is kept out.
-func (c *Core) introduceLegacy(now time.Time, o *legacy.Outcome) {
-	e, g := o.Entry, &c.gateway
-	if c.heldForVerdict(now, c.members.Get(e.ID), e, nil, byNews) {
+// introduce makes a member of a gwyh 0.1 node, unless the application has to decide or it is kept out.
+func (g *gateway) introduce(now time.Time, o *legacy.Outcome) {
+	c := g.core
+	e := o.Entry
+	if c.push.hold(now, c.members.Get(e.ID), e, nil, byNews) {
 		return
 	}
 	c.applyAlive(now, e, nil, byNews)
-	c.concludeLegacy(now, g.Introduced(g.outcomes, now, legacyNode{c}, &c.members, o.Peer))
+	g.conclude(now, g.Introduced(g.outcomes, now, legacyNode{c}, &c.members, o.Peer))
 }
 
-func (c *Core) actOnLegacyNode(now time.Time, o *legacy.Outcome) {
+func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
+	c := g.core
 	switch o.Kind {
 	case legacy.Dial:
 		c.hs.dialMember(now, wire.Path{Remote: o.Addr}, o.ID, dialFor)
@@ -132,15 +137,16 @@ func (c *Core) actOnLegacyNode(now time.Time, o *legacy.Outcome) {
 	case legacy.CalledDown:
 		c.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
 	default:
-		c.tellOfLegacy(now, o)
+		g.tell(now, o)
 	}
 }
 
-// tellOfLegacy sends what nodes are told of each other.
-func (c *Core) tellOfLegacy(now time.Time, o *legacy.Outcome) {
+// tell sends what nodes are told of each other.
+func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
+	c := g.core
 	switch o.Kind {
 	case legacy.PassQuestion:
-		c.passQuestion(now, o)
+		g.passQuestion(now, o)
 	case legacy.Tell:
 		if p := c.peers[o.ID]; p != nil {
 			w := c.entries(p)
@@ -148,14 +154,15 @@ func (c *Core) tellOfLegacy(now time.Time, o *legacy.Outcome) {
 			w.flush(now)
 		}
 	case legacy.PassStatus:
-		c.passStatus(now, o.From, o.Status, o.Of, o.Up)
+		g.passStatus(now, o.From, o.Status, o.Of, o.Up)
 	case legacy.AnnounceStatus:
-		c.announceStatus(now, o.Of, o.Up)
+		g.announceStatus(now, o.Of, o.Up)
 	}
 }
 
 // passQuestion sends a question whether a gwyh 0.1 member is heard to all linked Go nodes except the one that it came from.
-func (c *Core) passQuestion(now time.Time, o *legacy.Outcome) {
+func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
+	c := g.core
 	for _, p := range c.links {
 		if p.id == o.From || p.legacy {
 			continue
@@ -169,7 +176,8 @@ func (c *Core) passQuestion(now time.Time, o *legacy.Outcome) {
 }
 
 // passStatus sends a PeerStatus to the gwyh 0.1 peers except the one that it came from.
-func (c *Core) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
+func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
+	c := g.core
 	for _, p := range c.links {
 		if p.legacy && p.id != from && p.id != of.ID && legacy.Tellable(p.set.Path().Remote, of.Addr) {
 			c.plain = wire.AppendPeerStatus(c.plain[:0], id, of, up)
@@ -179,73 +187,77 @@ func (c *Core) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of
 }
 
 // announceStatus tells the gwyh 0.1 peers about a node. That they forward it back is no news.
-func (c *Core) announceStatus(now time.Time, of wire.Peer, up bool) {
+func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
+	c := g.core
 	id := c.newID()
 	c.broadcast.Seen.First(now, &id)
-	c.passStatus(now, wire.NodeID{}, id, of, up)
+	g.passStatus(now, wire.NodeID{}, id, of, up)
 }
 
-// leaveLegacy tells gwyh 0.1 nodes that this node is down. An EndSubscription would run through their cluster and end the
+// leave tells gwyh 0.1 nodes that this node is down. An EndSubscription would run through their cluster and end the
 // links of other nodes.
-func (c *Core) leaveLegacy(now time.Time) {
-	c.announceStatus(now, wire.Peer{Addr: c.self.Addr, ID: c.self.ID, Zone: c.self.Zone}, false)
+func (g *gateway) leave(now time.Time) {
+	c := g.core
+	g.announceStatus(now, wire.Peer{Addr: c.self.Addr, ID: c.self.ID, Zone: c.self.Zone}, false)
 }
 
-// heardLegacy follows every packet of a gwyh 0.1 peer that has opened: the peer lives.
-func (c *Core) heardLegacy(now time.Time, p *peer) {
-	g, n, t := &c.gateway, legacyNode{c}, &c.members
-	c.concludeLegacy(now, g.EndCheck(g.outcomes, now, t, p.old))
-	g.AnswerQuestion(now, p.old)
-	c.concludeLegacy(now, g.Heard(g.outcomes, now, n, t, p.old))
-	c.concludeLegacy(now, g.Subscribe(g.outcomes, now, n, t, p.old))
+// heard follows every packet of a gwyh 0.1 peer that has opened: the peer lives.
+func (g *gateway) heard(now time.Time, p *peer) {
+	c := g.core
+	n, t := legacyNode{c}, &c.members
+	g.conclude(now, g.EndCheck(g.outcomes, now, t, p.gateway))
+	g.AnswerQuestion(now, p.gateway)
+	g.conclude(now, g.Heard(g.outcomes, now, n, t, p.gateway))
+	g.conclude(now, g.Subscribe(g.outcomes, now, n, t, p.gateway))
 }
 
-// applyLegacy takes in what a Go node says of a gwyh 0.1 node.
-func (c *Core) applyLegacy(now time.Time, e *wire.Member, from *peer, how route) {
-	g := &c.gateway
+// apply takes in what a Go node says of a gwyh 0.1 node.
+func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
+	c := g.core
 	var sender wire.NodeID
 	if from != nil {
 		sender = from.id
 	}
 	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == byComparison)
-	c.concludeLegacy(now, out)
+	g.conclude(now, out)
 	switch m := c.members.Get(e.ID); {
 	case verdict == legacy.Behind:
 		c.membership.behind = append(c.membership.behind, m)
 	case verdict == legacy.Gone:
 		c.applyGone(now, e, from, how)
-	case verdict == legacy.Alive && !c.heldForVerdict(now, m, e, from, how):
+	case verdict == legacy.Alive && !c.push.hold(now, m, e, from, how):
 		c.applyAlive(now, e, from, how)
 	}
 }
 
-// chooseLegacy subscribes to the gwyh 0.1 members that this node is a gate of.
-func (c *Core) chooseLegacy(now time.Time) {
+// choose subscribes to the gwyh 0.1 members that this node is a gate of.
+func (g *gateway) choose(now time.Time) {
+	c := g.core
 	list := legacy.Members(&c.members)
 	if len(list) == 0 {
 		return
 	}
-	g, n := &c.gateway, legacyNode{c}
-	c.concludeLegacy(now, g.Choose(g.outcomes, now, n, &c.members, list))
-	c.concludeLegacy(now, g.AskAgain(g.outcomes, now, n, &c.members, list))
+	n := legacyNode{c}
+	g.conclude(now, g.Choose(g.outcomes, now, n, &c.members, list))
+	g.conclude(now, g.AskAgain(g.outcomes, now, n, &c.members, list))
 }
 
-// tickLegacy watches a gwyh 0.1 peer. It returns when it is next needed.
-func (c *Core) tickLegacy(now time.Time, p *peer) time.Time {
-	g := &c.gateway
-	out, next := g.Tick(g.outcomes, now, legacyNode{c}, &c.members, p.old)
-	c.concludeLegacy(now, out)
+// tickPeer watches a gwyh 0.1 peer. It returns when it is next needed.
+func (g *gateway) tickPeer(now time.Time, p *peer) time.Time {
+	c := g.core
+	out, next := g.Tick(g.outcomes, now, legacyNode{c}, &c.members, p.gateway)
+	g.conclude(now, out)
 	return next
 }
 
-// readyLegacy follows a handshake with a gwyh 0.1 peer.
-func (c *Core) readyLegacy(now time.Time, p *peer) {
-	g := &c.gateway
-	c.concludeLegacy(now, g.Ready(g.outcomes, now, legacyNode{c}, &c.members, p.old))
+// ready follows a handshake with a gwyh 0.1 peer.
+func (g *gateway) ready(now time.Time, p *peer) {
+	c := g.core
+	g.conclude(now, g.Ready(g.outcomes, now, legacyNode{c}, &c.members, p.gateway))
 }
 
 // askSeed follows the first contact with a gwyh 0.1 seed.
-func (c *Core) askSeed(now time.Time, p *peer) {
-	c.gateway.AskSeed(now, p.old)
-	c.concludeLegacy(now, c.gateway.outcomes)
+func (g *gateway) askSeed(now time.Time, p *peer) {
+	g.AskSeed(now, p.gateway)
+	g.conclude(now, g.outcomes)
 }

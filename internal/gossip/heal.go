@@ -82,7 +82,7 @@ func (h *healing) compareReturned(now time.Time) {
 	}
 	c := h.core
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
-		c.pushPull(now, p, false)
+		c.push.begin(now, p, false)
 	} else {
 		c.hs.dial(now, wire.Path{Remote: m.Addr}, joining.Dial{Purpose: joining.ForComparison, Member: m.ID}, now.Add(meetFor))
 	}

@@ -102,11 +102,11 @@ func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
 		p, id := n.peers[c.nodes[1].cfg.ID], wire.MessageID{6: 0x40, 15: 7}
 		d := wire.Direct{Use: wire.UsePush, Total: 10, Data: []byte("x")}
 		for range 2 {
-			if !n.expected(now, p, id, d) {
+			if !n.push.expects(now, p, id, d) {
 				t.Error("refused")
 			}
 		}
-		if d.Total = MessageMax; n.expected(now, p, id, d) {
+		if d.Total = MessageMax; n.push.expects(now, p, id, d) {
 			t.Errorf("%d bytes are taken of a push that declared 10", MessageMax)
 		}
 	})

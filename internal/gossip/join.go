@@ -174,7 +174,7 @@ func (s *joins) peerAt(now time.Time, to netip.AddrPort) *peer {
 func (s *joins) ready(now time.Time, p *peer) {
 	for _, j := range slices.Clone(s.list) {
 		if j.Peer() == p.id && j.SessionReady() && p.legacy {
-			s.core.askSeed(now, p)
+			s.core.gateway.askSeed(now, p)
 			s.end(now, j, nil)
 		}
 	}
@@ -186,7 +186,7 @@ func (s *joins) advance(now time.Time) {
 	c := s.core
 	for _, j := range slices.Clone(s.list) {
 		if p := c.peers[j.Peer()]; j.Ready() && p != nil && !p.legacy {
-			c.concludePush(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, &j.push, j.Until()))
+			c.push.conclude(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, &j.push, j.Until()))
 		}
 	}
 }
@@ -211,7 +211,7 @@ func (s *joins) settle(now time.Time, j *join) {
 	if !j.push.Synced {
 		j.push.Synced = true
 		c.chooseFirst(now)
-		c.concludePush(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
+		c.push.conclude(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
 	}
 	if !j.push.WantsState() && slices.Contains(s.list, j) {
 		j.AwaitLink(now)
@@ -280,7 +280,7 @@ func (s *joins) end(now time.Time, j *join, err error) {
 		c.hs.Cancel(a)
 		c.hs.dials.Take(a)
 	}
-	c.concludePush(now, c.push.EndJoin(c.push.outcomes, &j.push))
+	c.push.conclude(now, c.push.EndJoin(c.push.outcomes, &j.push))
 	if j.Token() != 0 {
 		c.events = append(c.events, Event{Kind: EventJoined, Token: j.Token(), Err: err})
 	}

@@ -32,7 +32,7 @@ func (c *Core) Leave(now time.Time) {
 	c.spread(now, c.self, nil, byNews)
 	c.flushNews(now)
 	c.Flush(now)
-	c.leaveLegacy(now)
+	c.gateway.leave(now)
 	var links []wire.NodeID
 	for _, p := range c.links {
 		if !p.legacy {

@@ -8,9 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// handleLegacyBox opens a box without a known nonce prefix: one of a gwyh 0.1 node, whose nonces are
+// handleBox opens a box without a known nonce prefix: one of a gwyh 0.1 node, whose nonces are
 // random and whose sessions are tried newest first.
-func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) {
+func (g *gateway) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
+	c := g.core
 	p := c.peers[pkt.Sender]
 	if p == nil || !p.legacy {
 		c.drop(DropUnknownSession)
@@ -23,16 +24,17 @@ func (c *Core) handleLegacyBox(now time.Time, from wire.Path, pkt *wire.Packet) 
 			if confirmed {
 				c.ready(now, p)
 			}
-			c.heardLegacy(now, p)
-			c.handleLegacyPlain(now, p, plain)
+			g.heard(now, p)
+			g.handlePlain(now, p, plain)
 			return
 		}
 	}
 	c.drop(DropForged)
 }
 
-// handleLegacyPlain takes in the one message of a gwyh 0.1 box; what follows it is ignored, as there.
-func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
+// handlePlain takes in the one message of a gwyh 0.1 box. What follows it is ignored, as gwyh 0.1 does.
+func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
+	c := g.core
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, plain); err != nil {
 		c.drop(DropMalformedBody)
@@ -49,18 +51,18 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 		}
 		c.handleBroadcast(now, p, &m)
 	case wire.KindStartSubscription:
-		c.handleLegacyStart(now, p, &m)
+		g.handleStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
 		if p.overlay.Asked() && !c.ids.Made(&m.ID) {
 			c.overlaid(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
 		}
 	case wire.KindHeartbeat:
-		p.old.Beat(now)
+		p.gateway.Beat(now)
 	case wire.KindPeerStatus:
-		c.handleStatus(now, p, &m)
+		g.handleStatus(now, p, &m)
 	case wire.KindPeers:
-		c.gateway.HandlePeers(now, legacyNode{c}, &c.members, p.old, m.Data)
-		c.concludeLegacy(now, c.gateway.outcomes)
+		g.HandlePeers(now, legacyNode{c}, &c.members, p.gateway, m.Data)
+		g.conclude(now, g.outcomes)
 	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
 		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
 	default:
@@ -68,23 +70,23 @@ func (c *Core) handleLegacyPlain(now time.Time, p *peer, plain []byte) {
 	}
 }
 
-// handleLegacyStart answers each StartSubscription except this node's own, which gwyh 0.1 nodes forward back.
-func (c *Core) handleLegacyStart(now time.Time, p *peer, m *wire.Message) {
+// handleStart answers each StartSubscription except this node's own, which gwyh 0.1 nodes forward back.
+func (g *gateway) handleStart(now time.Time, p *peer, m *wire.Message) {
+	c := g.core
 	if !c.ids.Made(&m.ID) {
-		g := &c.gateway
-		c.concludeLegacy(now, g.HandleStart(g.outcomes, now, legacyNode{c}, &c.members, p.old))
+		g.conclude(now, g.HandleStart(g.outcomes, now, legacyNode{c}, &c.members, p.gateway))
 	}
 }
 
 // handleStatus takes a PeerStatus that this node has not seen before.
-func (c *Core) handleStatus(now time.Time, p *peer, m *wire.Message) {
+func (g *gateway) handleStatus(now time.Time, p *peer, m *wire.Message) {
+	c := g.core
 	of, up, err := wire.ParsePeerStatus(m.Data)
 	switch {
 	case err != nil:
 		c.drop(DropMalformedBody)
 	case c.broadcast.Seen.First(now, &m.ID):
-		g := &c.gateway
-		c.concludeLegacy(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
+		g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
 	}
 }
 
@@ -119,19 +121,21 @@ func (p *peer) legacySession(id wire.HandshakeID) *session.Session {
 	return nil
 }
 
-// sendLegacyBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
+// sendBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
 // a node would lose it silently, or be sent a datagram that UDP does not carry.
-func (c *Core) sendLegacyBroadcast(now time.Time, p *peer, id wire.MessageID, data []byte) {
+func (g *gateway) sendBroadcast(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	c := g.core
 	if len(data) > legacyMessage {
 		c.drop(DropLegacySize)
-		c.warnLegacySize(now, len(data))
+		g.warnSize(now, len(data))
 		return
 	}
 	c.stats.BroadcastsForwarded++
 	c.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
 }
 
-// warnLegacySize says that a broadcast does not reach the gwyh 0.1 members.
-func (c *Core) warnLegacySize(now time.Time, size int) {
+// warnSize says that a broadcast does not reach the gwyh 0.1 members.
+func (g *gateway) warnSize(now time.Time, size int) {
+	c := g.core
 	c.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
 }

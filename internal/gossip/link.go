@@ -109,7 +109,7 @@ func (c *Core) chooseFirst(now time.Time) {
 func (c *Core) rechoose(now time.Time) {
 	out, made := c.overlay.Rechoose(c.overlay.acts, now, contacts{c})
 	if c.overlaid(now, out); made {
-		c.chooseLegacy(now)
+		c.gateway.choose(now)
 		c.overlaid(now, c.overlay.Trim(c.overlay.acts, contacts{c}))
 	}
 }
@@ -124,7 +124,7 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 	c.overlaid(now, out)
 	c.rechoose(now)
 	if c.push.Selected() {
-		c.pullFrom(now, c.drawSelected(now))
+		c.push.pullFrom(now, c.drawSelected(now))
 	}
 }
 
@@ -203,7 +203,7 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		c.overlaid(now, out)
 	}
 	if p.legacy && p.overlay.Subscribing() && !p.linked {
-		return timer.Soonest(next, c.tickLegacy(now, p))
+		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
 	if !p.linked && !p.swim.Guarded(now) {
 		return next
@@ -216,7 +216,7 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 	}
 	next = timer.Soonest(next, p.beat)
 	if p.legacy {
-		return timer.Soonest(next, c.tickLegacy(now, p))
+		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
 	return timer.Soonest(next, c.tickSilence(now, p))
 }

@@ -61,7 +61,7 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how route) {
 		return
 	}
 	if !e.ID.IsGo() {
-		c.applyLegacy(now, e, from, how)
+		c.gateway.apply(now, e, from, how)
 		return
 	}
 	m, verdict := c.members.Weigh(now, e, how == byComparison)
@@ -81,11 +81,11 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how route) {
 		c.applySuspect(now, m, e, from) // the member may refute the death
 	case members.Alive:
 		c.stats.EntriesAlive++
-		if c.goesWithOthers(now, e, from) && !c.heldForVerdict(now, m, e, from, how) {
+		if c.push.fits(now, e, from) && !c.push.hold(now, m, e, from, how) {
 			c.applyAlive(now, e, from, how)
 		}
 		if from != nil && from.id == e.ID {
-			c.concludePush(now, c.push.Introduced(c.push.outcomes, now, &c.members, &from.push))
+			c.push.conclude(now, c.push.Introduced(c.push.outcomes, now, &c.members, &from.push))
 		}
 	case members.Gone:
 		c.stats.EntriesDead++
@@ -128,7 +128,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) 
 	c.memberChanged(now)
 	c.spread(now, m, from, how)
 	if p != nil {
-		c.concludePush(now, c.push.Admitted(c.push.outcomes, now, &c.members, &p.push))
+		c.push.conclude(now, c.push.Admitted(c.push.outcomes, now, &c.members, &p.push))
 	}
 }
 

@@ -43,11 +43,11 @@ type peer struct {
 	deaf    bool      // it was silent when its last link ended
 	beat    time.Time // when the next heartbeat is due
 
-	old   *legacy.Peer // nil for a Go node
-	name  string       // as its handshake or its identity says; empty when not known
-	push  pushpull.Peer
-	sync  antientropy.Peer
-	dials []handshake.AttemptID // that ended with this peer and are not confirmed
+	gateway *legacy.Peer // nil for a Go node
+	name    string       // as its handshake or its identity says; empty when not known
+	push    pushpull.Peer
+	sync    antientropy.Peer
+	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
 // roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.
@@ -168,7 +168,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 		p.swim.ID = p.id
 		c.swim.AddPeer(&p.swim)
 		if e.Legacy {
-			p.old = c.gateway.NewPeer(p.id)
+			p.gateway = c.gateway.NewPeer(p.id)
 		}
 	}
 	p.zone = e.Zone
@@ -328,7 +328,7 @@ type box struct {
 func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
 	box, ok := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
 	if !ok {
-		c.handleLegacyBox(now, from, pkt)
+		c.gateway.handleBox(now, from, pkt)
 		return
 	}
 	p, ch := box.peer, box.channel
@@ -390,18 +390,18 @@ func (c *Core) ready(now time.Time, p *peer) {
 		case d.Purpose == joining.ForGreeting && !p.legacy:
 			c.greet(now, p)
 		case d.Purpose == joining.ForComparison && !p.legacy:
-			c.pushPull(now, p, false)
+			c.push.begin(now, p, false)
 		}
 		c.hs.dials.Take(a)
 	}
 	p.dials = nil
 	if p.legacy {
-		c.readyLegacy(now, p)
+		c.gateway.ready(now, p)
 	} else {
 		c.overlaid(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}
 	c.joins.ready(now, p)
-	c.pullReady(now, p)
+	c.push.pullReady(now, p)
 	c.pump(now, p)
 }
 
@@ -475,7 +475,7 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from w
 	case wire.KindProbeResult:
 		c.handleProbeResult(now, p, m.Data)
 	case wire.KindStateRefused:
-		c.concludePush(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
+		c.push.conclude(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
 	case wire.KindUnknown:
 		c.drop(DropUnknownBody)
 	default:
@@ -563,7 +563,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
 	c.swim.RemovePeer(&p.swim)
-	c.concludePush(now, c.push.RemovePeer(c.push.outcomes, &p.push))
+	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
 		c.hs.attemptFailed(now, a, ErrPeerGone)
 	}

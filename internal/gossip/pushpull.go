@@ -28,6 +28,7 @@ var (
 // exchanges are the exchanges of a core with others, and what the core does about their outcomes.
 type exchanges struct {
 	*pushpull.Exchanger
+	core     *Core
 	outcomes outcome.Buffer[pushpull.Outcome]
 	timer    timer.Timer
 }
@@ -41,27 +42,29 @@ func pushPullConfig(cfg *Config) pushpull.Config {
 		Interval: cfg.PushPullInterval, Nodes: cfg.PushPullNodes}
 }
 
-// concludePush acts on the outcomes that one input to the Exchanger has appended to c.push.outcomes.
-func (c *Core) concludePush(now time.Time, out []pushpull.Outcome) {
-	x := &c.push
+// conclude acts on the outcomes that one input to the Exchanger has appended to x.outcomes.
+func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
+	c := x.core
 	switch at := x.NextTimeout(); {
 	case at.IsZero():
 		c.timers.Stop(&x.timer)
 	case !x.timer.Pending() || !x.timer.At().Equal(at):
 		c.timers.Set(&x.timer, at)
 	}
-	x.outcomes.Work(out, func(o *pushpull.Outcome) { c.actOnPush(now, o) })
+	x.outcomes.Work(out, func(o *pushpull.Outcome) { x.act(now, o) })
 }
 
-// tickPush does what is due of exchanges.
-func (c *Core) tickPush(now time.Time) {
-	for at := c.push.NextTimeout(); !at.IsZero() && !at.After(now); at = c.push.NextTimeout() {
-		c.concludePush(now, c.push.HandleTimeout(c.push.outcomes, now, &c.members, c.progressOf))
+// tick does what is due of exchanges.
+func (x *exchanges) tick(now time.Time) {
+	c := x.core
+	for at := x.NextTimeout(); !at.IsZero() && !at.After(now); at = x.NextTimeout() {
+		x.conclude(now, x.HandleTimeout(x.outcomes, now, &c.members, x.progress))
 	}
-	c.concludePush(now, c.push.outcomes)
+	x.conclude(now, x.outcomes)
 }
 
-func (c *Core) actOnPush(now time.Time, o *pushpull.Outcome) {
+func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
+	c := x.core
 	switch o.Kind {
 	case pushpull.StateWanted:
 		c.events = append(c.events, Event{Kind: EventStateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
@@ -72,17 +75,17 @@ func (c *Core) actOnPush(now time.Time, o *pushpull.Outcome) {
 	case pushpull.AliveAsked:
 		c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
 	case pushpull.ListArrived:
-		c.concludePush(now, c.push.JudgeList(c.push.outcomes, now, &c.members, o.Exchange, o.Members, c.vetoOf(o.Member)))
+		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, x.vetoOf(o.Member)))
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
-		c.actOnJoin(now, o)
+		x.actOnJoin(now, o)
 	case pushpull.RoomMade:
 		c.joins.advance(now)
 	case pushpull.PullDue:
-		c.pullRandom(now)
+		x.pullRandom(now)
 	case pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge, pushpull.OwnStateTooLarge:
-		c.logPush(now, o)
+		x.log(now, o)
 	default:
-		c.sendPush(now, o)
+		x.send(now, o)
 	}
 }
 
@@ -95,7 +98,8 @@ func tokenOf(j *pushpull.Join) JoinToken {
 }
 
 // vetoOf is why this node does not take in the other end of a Join; nil if it may. node is nil if it is a member.
-func (c *Core) vetoOf(node *Member) error {
+func (x *exchanges) vetoOf(node *Member) error {
+	c := x.core
 	if node == nil {
 		return nil
 	}
@@ -107,7 +111,8 @@ func (c *Core) vetoOf(node *Member) error {
 	return err
 }
 
-func (c *Core) actOnJoin(now time.Time, o *pushpull.Outcome) {
+func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
+	c := x.core
 	j := c.joins.ofPart(o.Join)
 	switch {
 	case j == nil:
@@ -120,7 +125,8 @@ func (c *Core) actOnJoin(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-func (c *Core) logPush(now time.Time, o *pushpull.Outcome) {
+func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
+	c := x.core
 	if o.Kind == pushpull.OwnStateTooLarge {
 		c.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", o.Size, MessageMax)
 		return
@@ -140,8 +146,9 @@ func (c *Core) logPush(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-// sendPush sends what the Exchanger wants sent.
-func (c *Core) sendPush(now time.Time, o *pushpull.Outcome) {
+// send sends what the Exchanger wants sent.
+func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
+	c := x.core
 	if o.Kind == pushpull.StopSending {
 		if s := c.sends[o.ID]; s != nil {
 			c.endSend(now, s, nil)
@@ -160,13 +167,14 @@ func (c *Core) sendPush(now time.Time, o *pushpull.Outcome) {
 		c.plain = wire.AppendStateRefused(c.plain[:0], c.newID(), o.ID)
 		c.sendPlain(now, p, c.plain)
 	case pushpull.Send:
-		c.sendExchange(now, p, o)
+		x.sendExchange(now, p, o)
 	}
 }
 
 // sendExchange sends a push or an answer, and says how that went.
-func (c *Core) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
-	e, id, x := o.Exchange, o.ID, &c.push
+func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
+	c := x.core
+	e, id := o.Exchange, o.ID
 	if !x.InProgress(e) {
 		return
 	}
@@ -174,16 +182,17 @@ func (c *Core) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 		id = c.newDirectID()
 	}
 	s := &outgoing{id: id, to: p.set.Path().Remote, use: o.Use, until: o.Until}
-	s.done = func(now time.Time, err error) { c.concludePush(now, x.SendEnded(x.outcomes, e, id, err)) }
+	s.done = func(now time.Time, err error) { x.conclude(now, x.SendEnded(x.outcomes, e, id, err)) }
 	if err := c.submit(now, s, p, o.Data); err != nil {
-		c.concludePush(now, x.NotSent(x.outcomes, now, e))
+		x.conclude(now, x.NotSent(x.outcomes, now, e))
 		return
 	}
-	c.concludePush(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
+	x.conclude(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
 }
 
-// progressOf says when bytes of a large message last came from a peer, if a part of it is here.
-func (c *Core) progressOf(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
+// progress returns when bytes of a push last arrived from a peer, and false if no part of the push is here.
+func (x *exchanges) progress(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
+	c := x.core
 	if p := c.peers[of.ID]; p != nil {
 		for _, a := range p.receiving {
 			if a.Direct && a.ID == id && !a.Forgotten() {
@@ -194,47 +203,51 @@ func (c *Core) progressOf(of *pushpull.Peer, id wire.MessageID) (time.Time, bool
 	return time.Time{}, false
 }
 
-// expected decides about a piece of a push or an answer before anything of it is kept.
-func (c *Core) expected(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
-	out, ok := c.push.Expect(c.push.outcomes, now, &c.members, &p.push, id, d, c.progressOf)
-	c.concludePush(now, out)
+// expects decides about a piece of a push or an answer before anything of it is kept.
+func (x *exchanges) expects(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
+	c := x.core
+	out, ok := x.Expect(x.outcomes, now, &c.members, &p.push, id, d, x.progress)
+	x.conclude(now, out)
 	return ok
 }
 
 // AnswerState answers an EventStateWanted. data is not kept.
 func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
-	c.concludePush(now, c.push.AnswerState(c.push.outcomes, now, &c.members, t, data))
+	c.push.conclude(now, c.push.AnswerState(c.push.outcomes, now, &c.members, t, data))
 }
 
 // StateMerged tells that the application is done with an EventState.
 func (c *Core) StateMerged(now time.Time, t StateToken) {
-	c.concludePush(now, c.push.StateMerged(c.push.outcomes, t))
+	c.push.conclude(now, c.push.StateMerged(c.push.outcomes, t))
 }
 
-// AnswerMerge answers an EventMergeAsked; an error keeps the clusters apart.
+// AnswerMerge answers an EventMergeAsked. An error keeps the clusters apart.
 func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
-	c.concludePush(now, c.push.AnswerMerge(c.push.outcomes, now, &c.members, t, veto))
+	c.push.conclude(now, c.push.AnswerMerge(c.push.outcomes, now, &c.members, t, veto))
 }
 
-// pushPull compares tables with p and exchanges the states of the applications. join tells the
-// applications that one of the two is joining the other.
-func (c *Core) pushPull(now time.Time, p *peer, join bool) {
+// begin compares tables with p and exchanges the states of the applications. join tells the applications that one of the
+// two nodes is joining the other.
+func (x *exchanges) begin(now time.Time, p *peer, join bool) {
+	c := x.core
 	c.compare(now, p)
-	c.concludePush(now, c.push.PushPull(c.push.outcomes, now, &p.push, join))
+	x.conclude(now, x.PushPull(x.outcomes, now, &p.push, join))
 }
 
-// releaseState hands over the state of a node that has waited for the node's entry.
-func (c *Core) releaseState(now time.Time, p *peer) {
-	c.concludePush(now, c.push.Release(c.push.outcomes, now, &c.members, &p.push))
+// release hands over the state of a node that has waited for the node's entry.
+func (x *exchanges) release(now time.Time, p *peer) {
+	c := x.core
+	x.conclude(now, x.Release(x.outcomes, now, &c.members, &p.push))
 }
 
 // pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
-func (c *Core) pullRandom(now time.Time) {
+func (x *exchanges) pullRandom(now time.Time) {
+	c := x.core
 	if !c.self.Live() || c.members.CountGo() < 2 {
 		return
 	}
 	if c.cfg.AskSelection {
-		c.push.AwaitSelection()
+		x.AwaitSelection()
 		c.overlaid(now, c.overlay.AskSelection(c.overlay.acts, now))
 		return
 	}
@@ -242,26 +255,27 @@ func (c *Core) pullRandom(now time.Time) {
 	for m.ID == c.cfg.ID || m.Legacy() {
 		m = c.members.Draw(c.rng)
 	}
-	c.pullFrom(now, m)
+	x.pullFrom(now, m)
 }
 
 // pullFrom does a push/pull with m, if any, after a handshake where there is no session.
-func (c *Core) pullFrom(now time.Time, m *members.Entry) {
+func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
+	c := x.core
 	if m == nil || !c.self.Live() {
 		return
 	}
-	c.push.PullFrom(m.ID)
+	x.PullFrom(m.ID)
 	switch p := c.peers[m.ID]; {
 	case p != nil && p.set.Current(now) != nil:
-		c.pullReady(now, p)
+		x.pullReady(now, p)
 	case !c.hs.dials.Dialing(m.ID):
 		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
 }
 
 // pullReady does the push/pull that waited for a session with p.
-func (c *Core) pullReady(now time.Time, p *peer) {
-	if !p.legacy && c.push.TakePull(p.id) {
-		c.pushPull(now, p, false)
+func (x *exchanges) pullReady(now time.Time, p *peer) {
+	if !p.legacy && x.TakePull(p.id) {
+		x.begin(now, p, false)
 	}
 }

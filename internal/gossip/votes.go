@@ -8,9 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// heldForVerdict keeps an alive entry until the application has decided, if it wants to. What tells
-// nothing new of a member but that it lives is not asked about: its refutation shall not wait.
-func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
+// hold keeps an alive entry until the application has decided about it. It returns false if the application need not be
+// asked. An entry that says of a member only that it is alive is not asked about, because a refutation must not wait.
+func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
+	c := x.core
 	if !c.cfg.AskAlive || m != nil && m.Live() && pushpull.SameNode(&m.Member, e) {
 		return false
 	}
@@ -28,7 +29,7 @@ func (c *Core) heldForVerdict(now time.Time, m *members.Entry, e *wire.Member, f
 			entry.Join = &j.push
 		}
 	}
-	c.concludePush(now, c.push.AskAlive(c.push.outcomes, entry, about.pushPeer(), from.pushPeer()))
+	x.conclude(now, x.AskAlive(x.outcomes, entry, about.pushPeer(), from.pushPeer()))
 	return true
 }
 
@@ -40,10 +41,10 @@ func (p *peer) pushPeer() *pushpull.Peer {
 	return &p.push
 }
 
-// AnswerAlive answers an EventAliveAsked; an error keeps the node out.
+// AnswerAlive answers an EventAliveAsked. An error keeps the node out.
 func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)
-	if c.concludePush(now, out); ok {
+	if c.push.conclude(now, out); ok {
 		return
 	}
 	v := c.push.AnswerAlive(t, veto)
@@ -57,26 +58,27 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	if veto != nil {
 		c.warn(now, "alive", "%q at %s is kept out: %q", v.Name, v.Addr, veto.Error())
 	} else {
-		c.admit(now, v)
+		c.push.admit(now, v)
 	}
 	if newer := v.Newer(); newer != nil {
-		c.concludePush(now, c.push.Ask(c.push.outcomes, newer, c.peers[newer.ID].pushPeer()))
+		c.push.conclude(now, c.push.Ask(c.push.outcomes, newer, c.peers[newer.ID].pushPeer()))
 	} else if v.Subscribes() && p != nil {
 		c.handleStart(now, p)
 	}
 	if p != nil {
-		c.releaseState(now, p)
+		c.push.release(now, p)
 	}
-	c.verdictGiven(now, v, p, veto)
+	c.push.verdictGiven(now, v, p, veto)
 }
 
 // verdictGiven goes on with the Join in which an entry was learned. Where there is none, the node may be joining and
 // wait for tables that agree.
-func (c *Core) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
+func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
+	c := x.core
 	if v.Join != nil {
 		v.Join.Votes--
 		if j := c.joins.ofPart(v.Join); j != nil {
-			c.noteVerdicts(now, j)
+			x.noteVerdicts(now, j)
 			c.joins.settle(now, j)
 		}
 		return
@@ -86,9 +88,10 @@ func (c *Core) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error
 	}
 }
 
-// noteVerdicts goes on with the comparison of a Join after the last verdict: the root that the peer told came
-// before it. The comparison has ended if the verdicts have made the tables equal, and else is begun again.
-func (c *Core) noteVerdicts(now time.Time, j *join) {
+// noteVerdicts goes on with the comparison of a Join after the last verdict, because the peer's root came before it. The
+// comparison has ended if the verdicts have made the tables equal. Otherwise it begins again.
+func (x *exchanges) noteVerdicts(now time.Time, j *join) {
+	c := x.core
 	p := c.peers[j.Peer()]
 	if j.push.Votes > 0 || j.Compared() || p == nil || !p.sync.Active() || p.sync.Waiting() {
 		return
@@ -101,11 +104,12 @@ func (c *Core) noteVerdicts(now time.Time, j *join) {
 	c.compareAgain(now, p)
 }
 
-// isLive reports whether a node is a live member: what is new of one may be refused, but it stays.
+// isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
 func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }
 
-// admit takes in an entry that was decided upon.
-func (c *Core) admit(now time.Time, v *pushpull.Vote) {
+// admit takes in an entry that the application has decided about.
+func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
+	c := x.core
 	var e wire.Member
 	(&members.Entry{Member: v.Member}).Fill(&e)
 	m := c.members.Get(e.ID)
@@ -120,10 +124,10 @@ func (c *Core) admit(now time.Time, v *pushpull.Vote) {
 	c.applyAlive(now, &e, c.peers[v.From], how)
 }
 
-// goesWithOthers reports whether an alive entry is of a node that understands all members, and is
-// understood by them.
-func (c *Core) goesWithOthers(now time.Time, e *wire.Member, from *peer) bool {
-	fit := c.push.Fits(now, &c.members, e, from.pushPeer())
+// fits reports whether an alive entry is of a node that understands all members, and is understood by them.
+func (x *exchanges) fits(now time.Time, e *wire.Member, from *peer) bool {
+	c := x.core
+	fit := x.Fits(now, &c.members, e, from.pushPeer())
 	if s := fit.Stranger; s != nil {
 		c.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, s))
 	}
