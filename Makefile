@@ -31,7 +31,7 @@ fuzz:
 
 # After a change that is meant to alter behaviour, or that improves the structure. Look at the difference before you commit it.
 golden:
-	go test ./internal/gossip -run TestGoldenTraces -update
+	go test ./internal/gossip -run 'TestGoldenTraces|TestTranscripts' -update
 	go test ./internal/house -update
 
 # The benchmarks of the packages. bench/ compares with other libraries.
