@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/sim"
+	"github.com/gwyh-go/gwyh/internal/simcheck"
 )
 
 // allChecks are the scenarios and figures that "gwyh sim -check" goes through.
-func allChecks() []sim.Check { return append(sim.Scenarios(), sim.Figures()...) }
+func allChecks() []simcheck.Check { return append(simcheck.Scenarios(), simcheck.Figures()...) }
 
 // checkNames lists them, for an error.
 func checkNames() string {
@@ -28,7 +28,7 @@ func checkNames() string {
 func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 	checks := allChecks()
 	if o.scenario != "" {
-		i := slices.IndexFunc(checks, func(k sim.Check) bool { return k.Name == o.scenario })
+		i := slices.IndexFunc(checks, func(k simcheck.Check) bool { return k.Name == o.scenario })
 		checks = checks[i : i+1]
 	}
 	s, failed, begin := newScreen(out), 0, time.Now()
@@ -59,13 +59,13 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 
 // checked is a check that was run.
 type checked struct {
-	*sim.Trial
+	*simcheck.Trial
 	took time.Duration
 }
 
 // startChecks runs checks, one after another those that measure memory, the others two at a time, and
 // returns where their outcomes come. It starts none when ctx has ended.
-func startChecks(ctx context.Context, checks []sim.Check, o simOptions) []chan checked {
+func startChecks(ctx context.Context, checks []simcheck.Check, o simOptions) []chan checked {
 	results := make([]chan checked, len(checks))
 	for i := range results {
 		results[i] = make(chan checked, 1)
@@ -119,7 +119,7 @@ func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c chec
 }
 
 // tellCheck shows what came of a check.
-func tellCheck(s *screen, k *sim.Check, t checked, o simOptions) bool {
+func tellCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
 	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(t.took))
 	if len(t.Problems) == 0 {
 		s.good("%s", line)
@@ -139,12 +139,12 @@ func tellCheck(s *screen, k *sim.Check, t checked, o simOptions) bool {
 }
 
 // scale is how large the clusters of checks are.
-func (o *simOptions) scale() sim.Scale {
+func (o *simOptions) scale() simcheck.Scale {
 	switch {
 	case o.full:
-		return sim.Full
+		return simcheck.Full
 	case o.quick:
-		return sim.Small
+		return simcheck.Small
 	}
-	return sim.Usual
+	return simcheck.Usual
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/sim"
+	"github.com/gwyh-go/gwyh/internal/simcheck"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -154,7 +155,7 @@ func parseSimOptions(args []string) (simOptions, error) {
 	switch {
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case o.scenario != "" && !slices.ContainsFunc(allChecks(), func(k sim.Check) bool { return k.Name == o.scenario }):
+	case o.scenario != "" && !slices.ContainsFunc(allChecks(), func(k simcheck.Check) bool { return k.Name == o.scenario }):
 		return o, fmt.Errorf("-scenario %q: want one of %s", o.scenario, checkNames())
 	case o.trace != "" && (o.check || o.scenario != ""):
 		return o, fmt.Errorf("-trace with -check or -scenario: only a run of its own is traced")

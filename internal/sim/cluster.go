@@ -1,11 +1,10 @@
-// Package sim runs clusters of production cores (internal/gossip) over a simulated network
-// (internal/simnet) in virtual time: for planning how large a cluster may be and what it costs, and for
-// finding out what a cluster does when things go wrong. One seed gives one run.
+// Package sim runs clusters of production cores (internal/gossip) over a simulated network (internal/simnet) in virtual
+// time, to plan how large a cluster may be and what it costs. One seed gives one run. It does not judge what a cluster
+// does: internal/simcheck holds clusters to what they are to reach.
 //
-// The pieces, by file: cluster (nodes and what can be done to them), node (a core and its application),
-// ledger (which message was where when), view (what nodes know against what is true), regions (a map of
-// the world), plan and report (a run for capacity planning), scenario and the files that begin with it
-// (chaos), check (all of it, held to figures).
+// To read it: cluster.go has the nodes and what can be done to them; node.go a core and its application; ledger.go which
+// message was where when; view.go what nodes know against what is true; watch.go how deaths come to be known; mixed.go
+// clusters with nodes of gwyh 0.1; regions.go a map of the world; plan.go and report.go a run for capacity planning.
 package sim
 
 import (
@@ -63,8 +62,14 @@ type Cluster struct {
 	overheard func(n *Node, data []byte) bool // takes messages that the ledger does not know; nil: there are none
 }
 
-// joinFor is how long one Join of a node goes on, as in JoinContext without a deadline of its own.
-const joinFor = 10 * time.Second
+// Config returns what the cluster was made of.
+func (c *Cluster) Config() Config { return c.cfg }
+
+// Rand returns the source of the choices of the run that are not the network's.
+func (c *Cluster) Rand() *rand.Rand { return c.rng }
+
+// JoinFor is how long one Join of a node goes on, as in JoinContext without a deadline of its own.
+const JoinFor = 10 * time.Second
 
 // New makes a cluster.
 func New(cfg Config) *Cluster {
@@ -161,9 +166,9 @@ func (c *Cluster) Do(n *Node, f func(now time.Time)) {
 // Join makes a node join others.
 func (c *Cluster) Join(n *Node, seeds ...*Node) {
 	c.Do(n, func(now time.Time) {
-		n.seeds.Add(now, addrs(seeds))
+		n.seeds.Add(now, Addrs(seeds))
 		for _, s := range seeds {
-			n.Core.Join(now, s.Addr, now.Add(joinFor))
+			n.Core.Join(now, s.Addr, now.Add(JoinFor))
 		}
 	})
 }
@@ -248,7 +253,7 @@ func (c *Cluster) Pick(count int) []*Node {
 	return up[:min(count, len(up))]
 }
 
-func addrs(nodes []*Node) []netip.AddrPort {
+func Addrs(nodes []*Node) []netip.AddrPort {
 	list := make([]netip.AddrPort, len(nodes))
 	for i, n := range nodes {
 		list[i] = n.Addr

@@ -122,3 +122,6 @@ func (l *ledger) between(from, to time.Duration) (list []*Message) {
 	}
 	return list
 }
+
+// Messages lists the messages that were sent in a span of time since the start.
+func (c *Cluster) Messages(from, to time.Duration) []*Message { return c.ledger.between(from, to) }

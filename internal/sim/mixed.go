@@ -209,26 +209,26 @@ type MixedOutcome struct {
 	SentMost float64 // the same in the worst second of any Go node
 	Passed   float64 // packets by a model in a second, mean
 
-	cluster *Cluster
+	Cluster *Cluster
 }
 
 // Live runs it.
 func (l MixedLife) Live() MixedOutcome {
-	m := formMixed(l.Seed, l.Nodes, l.Models, l.Loss)
-	out := &MixedOutcome{cluster: m.Cluster, Problems: m.troubles}
+	m := FormMixed(l.Seed, l.Nodes, l.Models, l.Loss)
+	out := &MixedOutcome{Cluster: m.Cluster, Problems: m.troubles}
 	begin := m.Net.Elapsed()
-	sent, passed := m.sentBy()
+	sent, passed := m.SentBy()
 	for turn := 0; m.Net.Elapsed()-begin < l.Span; turn++ {
 		m.minute(out, turn)
 	}
 	m.Net.RunFor(40 * time.Second) // what had its share of trouble last is noticed
 	seconds := (m.Net.Elapsed() - begin).Seconds()
-	sentNow, passedNow := m.sentBy()
+	sentNow, passedNow := m.SentBy()
 	out.Sent = float64(sentNow-sent) / seconds / float64(l.Nodes)
 	out.Passed = float64(passedNow-passed) / seconds / float64(l.Models)
 	out.Said = len(m.said)
 	out.Problems = append(out.Problems, m.Deaf(begin, 20)...)
-	out.Problems = append(out.Problems, m.wrongMixed(20)...)
+	out.Problems = append(out.Problems, m.WrongMixed(20)...)
 	for _, lie := range m.Lies(begin) {
 		out.Problems = append(out.Problems, fmt.Sprintf("%s took %s for dead, which lived, at %v", lie.By.Name, lie.About.Name, lie.At))
 	}
@@ -238,8 +238,8 @@ func (l MixedLife) Live() MixedOutcome {
 	return *out
 }
 
-// sentBy counts the packets of Go nodes and of models.
-func (m *Mixed) sentBy() (goNodes, models uint64) {
+// SentBy counts the packets of Go nodes and of models.
+func (m *Mixed) SentBy() (goNodes, models uint64) {
 	for _, n := range m.Nodes {
 		goNodes += m.Net.HostStats(n.Addr).Sent
 	}
@@ -303,8 +303,8 @@ func (m *Mixed) chat(second int) {
 	}
 }
 
-// wrongMixed lists where the view of a Go node differs from what is so.
-func (m *Mixed) wrongMixed(limit int) (wrong []string) {
+// WrongMixed lists where the view of a Go node differs from what is so.
+func (m *Mixed) WrongMixed(limit int) (wrong []string) {
 	up := make(map[wire.NodeID]string)
 	for _, n := range m.Up() {
 		up[n.ID()] = n.Name
@@ -328,4 +328,36 @@ func (m *Mixed) wrongMixed(limit int) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// Chatter makes nodes and models broadcast in turn for a time.
+func (m *Mixed) Chatter(d time.Duration) {
+	for s := range int(d / time.Second) {
+		m.chat(s)
+		m.Net.RunFor(time.Second)
+	}
+}
+
+// FormMixed makes a mixed cluster and waits until all its members know each other.
+func FormMixed(seed uint64, nodes, models int, loss float64) *Mixed {
+	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
+	if _, err := m.Form(time.Minute); err != nil {
+		m.troubles = append(m.troubles, err.Error())
+	}
+	for i := range models {
+		seeds := []netip.AddrPort{m.Nodes[i%nodes].Addr}
+		if i > 0 {
+			seeds = append(seeds, m.Models[0].Addr)
+		}
+		m.AddModel(seeds...)
+		m.Net.RunFor(7 * time.Second)
+	}
+	m.Net.RunFor(settledOld)
+	return m
+}
+
+// withLegacy admits nodes of gwyh 0.1.
+func withLegacy(core gossip.Config) gossip.Config {
+	core.AllowLegacy = true
+	return core
 }

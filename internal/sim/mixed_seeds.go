@@ -21,7 +21,7 @@ const closedFor = time.Second
 // Start makes all nodes join all models at the same moment.
 func (o OldSeeds) Start() *Mixed {
 	m := NewMixed(Config{Seed: o.Seed, Nodes: o.Nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond)}})
-	joinFor := joinFor
+	joinFor := JoinFor
 	if o.Late > 0 {
 		joinFor = closedFor
 	} else {
@@ -60,8 +60,8 @@ func (m *Mixed) joinAddrs(n *Node, within time.Duration, list []netip.AddrPort) 
 	})
 }
 
-// goNodesKnown reports whether all Go nodes know each other.
-func (m *Mixed) goNodesKnown() bool {
+// GoNodesKnown reports whether all Go nodes know each other.
+func (m *Mixed) GoNodesKnown() bool {
 	for _, n := range m.Nodes {
 		if n.Core.NumGo() < len(m.Nodes) {
 			return false
@@ -70,8 +70,8 @@ func (m *Mixed) goNodesKnown() bool {
 	return true
 }
 
-// islands says how many other Go nodes each Go node knows.
-func (m *Mixed) islands() string {
+// Islands says how many other Go nodes each Go node knows.
+func (m *Mixed) Islands() string {
 	known := make([]int, len(m.Nodes))
 	for i, n := range m.Nodes {
 		known[i] = n.Core.NumGo() - 1

@@ -23,8 +23,8 @@ func TestGoNodesWhoseOnlySeedsAreOldNodesFindEachOtherWithinAMinute(t *testing.T
 
 func findEachOther(t *testing.T, o OldSeeds) {
 	m := o.Start()
-	if !m.Await(time.Minute, m.goNodesKnown) {
-		t.Errorf("after a minute %s", m.islands())
+	if !m.Await(time.Minute, m.GoNodesKnown) {
+		t.Errorf("after a minute %s", m.Islands())
 	}
 	t.Logf("all know each other after %v", m.Net.Elapsed()-o.Late)
 }

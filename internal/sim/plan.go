@@ -21,8 +21,8 @@ type Plan struct {
 
 // Times of a plan's phases.
 const (
-	calmFor    = 5 * time.Second  // after the forming, until the choice of links has settled
-	lateFor    = 5 * time.Second  // after the last broadcast, for what is repaired
+	CalmFor    = 5 * time.Second  // after the forming, until the choice of links has settled
+	LateFor    = 5 * time.Second  // after the last broadcast, for what is repaired
 	noticeFor  = 2 * time.Minute  // for a crash to be known to all
 	refuteFor  = 10 * time.Second // after that, for those that were wrongly taken for dead to say so
 	stepsShown = 100              // signs of progress in one phase
@@ -68,7 +68,7 @@ func (c *Cluster) pass(ctx context.Context, d time.Duration, phase string, progr
 }
 
 func (p *Plan) form(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
-	before := c.meter()
+	before := c.Meter()
 	c.joinFirst()
 	whole := c.Await(p.FormLimit, func() bool {
 		progress("milliseconds of forming", int(c.Net.Elapsed().Milliseconds()), int(p.FormLimit.Milliseconds()))
@@ -77,26 +77,26 @@ func (p *Plan) form(ctx context.Context, c *Cluster, r *Report, progress Progres
 	if !whole {
 		return fmt.Errorf("the cluster is not whole after %v: %s", p.FormLimit, c.Missing())
 	}
-	r.Formation = &Formation{Whole: Millis(c.Net.Elapsed()), Usage: c.since(before)}
-	return c.pass(ctx, calmFor, "settling", progress)
+	r.Formation = &Formation{Whole: Millis(c.Net.Elapsed()), Usage: c.Since(before)}
+	return c.pass(ctx, CalmFor, "settling", progress)
 }
 
 func (p *Plan) idle(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
 	if p.Idle == 0 {
 		return nil
 	}
-	before := c.meter()
+	before := c.Meter()
 	if err := c.pass(ctx, p.Idle, "idling", progress); err != nil {
 		return err
 	}
-	u := c.since(before)
+	u := c.Since(before)
 	r.Idle = &u
 	return nil
 }
 
 func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
 	if total := p.messages(); total > 0 {
-		b, err := p.measure(ctx, c, progress)
+		b, err := p.Measure(ctx, c, progress)
 		r.Broadcast = b
 		return err
 	}
@@ -105,11 +105,11 @@ func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Pr
 
 func (p *Plan) messages() int { return int(p.Rate * p.Duration.Seconds()) }
 
-// measure broadcasts in a cluster as planned.
-func (p *Plan) measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
+// Measure broadcasts in a cluster as planned.
+func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
 	total := p.messages()
 	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
-	before, copies, crossed := c.meter(), c.copies(), c.crossed()
+	before, copies, crossed := c.Meter(), c.copies(), c.crossed()
 	begin := c.Net.Elapsed()
 	for i := range total {
 		if _, err := c.Broadcast(c.Pick(1)[0], p.Size); err != nil {
@@ -121,8 +121,8 @@ func (p *Plan) measure(ctx context.Context, c *Cluster, progress Progress) (*Bro
 			return b, err
 		}
 	}
-	b.Usage = c.since(before)
-	if err := c.pass(ctx, lateFor, "waiting for what is late", progress); err != nil {
+	b.Usage = c.Since(before)
+	if err := c.pass(ctx, LateFor, "waiting for what is late", progress); err != nil {
 		return b, err
 	}
 	b.count(c.ledger.between(begin, c.Net.Elapsed()))
@@ -144,12 +144,12 @@ func (b *Broadcast) count(messages []*Message) {
 		if len(delays) == 0 {
 			continue
 		}
-		medians = append(medians, time.Duration(spreadOf(delays).P50))
+		medians = append(medians, time.Duration(SpreadOf(delays).P50))
 		lasts = append(lasts, m.Last)
 		b.deliveries = append(b.deliveries, delays...)
 	}
-	b.Median, b.Last = spreadOf(medians), spreadOf(lasts)
-	b.deliveries = spreadOf(b.deliveries).sorted
+	b.Median, b.Last = SpreadOf(medians), SpreadOf(lasts)
+	b.deliveries = SpreadOf(b.deliveries).sorted
 }
 
 func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
@@ -162,7 +162,7 @@ func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
 	c.AwaitKnown(falls, noticeFor)
 	c.Net.RunFor(refuteFor)
 	f := &Failure{Crashes: len(falls)}
-	f.count(falls)
+	f.Count(falls)
 	for _, l := range c.Lies(begin) {
 		f.FalseDead++
 		if l.Refuted == 0 {
@@ -173,8 +173,8 @@ func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
 	return nil
 }
 
-// count sums up what became of crashes.
-func (f *Failure) count(falls []*Fall) {
+// Count sums up what became of crashes.
+func (f *Failure) Count(falls []*Fall) {
 	var suspected, known []time.Duration
 	for _, fall := range falls {
 		if fall.Suspected > 0 {
@@ -186,7 +186,7 @@ func (f *Failure) count(falls []*Fall) {
 		}
 		known = append(known, fall.Known)
 	}
-	f.Suspected, f.Known = spreadOf(suspected), spreadOf(known)
+	f.Suspected, f.Known = SpreadOf(suspected), SpreadOf(known)
 }
 
 // Sum adds up a counter of all nodes.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -27,7 +28,7 @@ type Spread struct {
 	sorted []time.Duration
 }
 
-func spreadOf(values []time.Duration) Spread {
+func SpreadOf(values []time.Duration) Spread {
 	if len(values) == 0 {
 		return Spread{}
 	}
@@ -42,6 +43,12 @@ func spreadOf(values []time.Duration) Spread {
 
 // Values are all durations, ascending; not to be changed.
 func (s *Spread) Values() []time.Duration { return s.sorted }
+
+// Text describes the spread in words.
+func (s *Spread) Text() string {
+	round := func(m Millis) time.Duration { return time.Duration(m).Round(10 * time.Millisecond) }
+	return fmt.Sprintf("%v in the mean, %v median, %v at most", round(s.Mean), round(s.P50), round(s.Max))
+}
 
 // Report is what a run for capacity planning found.
 type Report struct {
@@ -122,15 +129,16 @@ type Flow struct {
 	Bytes   float64 `json:"bytes_per_s"`
 }
 
-// meter is the traffic up to a moment.
-type meter struct {
+// A Meter is the traffic up to a moment.
+type Meter struct {
 	at    time.Duration
 	hosts []simnet.HostTraffic
 	zones map[[2]string]simnet.Traffic
 }
 
-func (c *Cluster) meter() meter {
-	m := meter{at: c.Net.Elapsed(), zones: map[[2]string]simnet.Traffic{}}
+// Meter reads the traffic so far.
+func (c *Cluster) Meter() Meter {
+	m := Meter{at: c.Net.Elapsed(), zones: map[[2]string]simnet.Traffic{}}
 	for _, n := range c.Nodes {
 		m.hosts = append(m.hosts, c.Net.HostStats(n.Addr))
 	}
@@ -142,9 +150,9 @@ func (c *Cluster) meter() meter {
 	return m
 }
 
-// since is the usage since the meter was read, of the nodes that were there then.
-func (c *Cluster) since(before meter) Usage {
-	now := c.meter()
+// Since is the usage since the meter was read, of the nodes that were there then.
+func (c *Cluster) Since(before Meter) Usage {
+	now := c.Meter()
 	u := Usage{Span: Millis(now.at - before.at)}
 	seconds := (now.at - before.at).Seconds()
 	if seconds <= 0 {

@@ -1,9 +1,10 @@
-package sim
+package simcheck
 
 import (
 	"context"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -21,9 +22,9 @@ func lastNode(t *Trial) {
 	if t.Full {
 		nodes = 10_000
 	}
-	t.formOn(Config{Nodes: nodes, Link: exponential(), Formed: true})
-	p := Plan{Config: t.cfg, Rate: 4, Duration: 5 * time.Second, Size: 256}
-	b, _ := p.measure(context.Background(), t.Cluster, func(string, int, int) {})
+	t.formOn(sim.Config{Nodes: nodes, Link: exponential(), Formed: true})
+	p := sim.Plan{Config: t.Config(), Rate: 4, Duration: 5 * time.Second, Size: 256}
+	b, _ := p.Measure(context.Background(), t.Cluster, func(string, int, int) {})
 	last := float64(b.Last.Mean) / float64(exponentialMean)
 	t.note("%d nodes: the last one hears after %.2f mean distances, %.1f copies come to each", nodes, last, b.Copies)
 	if last > want {
@@ -41,7 +42,7 @@ func joinCost(t *Trial) {
 	if t.Full {
 		nodes = 10_000
 	}
-	t.formOn(Config{Nodes: nodes, Link: lan(0), Formed: true})
+	t.formOn(sim.Config{Nodes: nodes, Link: lan(0), Formed: true})
 	n := t.Add()
 	begin, start := t.Net.Elapsed(), time.Now()
 	t.Join(n, t.Nodes[7])
@@ -61,13 +62,13 @@ func joinCost(t *Trial) {
 // massStart holds the seed of a mass start to a bounded share of the work.
 func massStart(t *Trial) {
 	nodes := t.sized(1000, 100)
-	t.begin(Config{Nodes: nodes, Link: exponential()})
-	before := t.meter()
+	t.begin(sim.Config{Nodes: nodes, Link: exponential()})
+	before := t.Meter()
 	took, err := t.Form(time.Minute)
 	if err != nil {
 		t.fail("%v", err)
 	}
-	u, seed := t.since(before), t.Net.HostStats(t.Nodes[0].Addr)
+	u, seed := t.Since(before), t.Net.HostStats(t.Nodes[0].Addr)
 	rate := float64(seed.Sent) / took.Seconds()
 	t.note("%d nodes whole after %v; the seed sent %d packets and %d kB, the others %.0f packets and %.0f kB in the mean",
 		nodes, took, seed.Sent, seed.SentBytes/1000, u.Mean.SentPackets*took.Seconds(), u.Mean.SentBytes*took.Seconds()/1000)
@@ -86,11 +87,11 @@ func largeMessages(t *Trial) {
 	const wantCopies, wantSlower = 2.2, 1.6
 	var lossless time.Duration
 	for _, loss := range []float64{0, 0.05} {
-		t.formOn(Config{Nodes: t.sized(100, 12), Link: simnet.Link{Latency: simnet.Constant(exponentialMean), Rate: simnet.Gbit, Queue: 256 << 10, MTU: 1472, Loss: loss}})
+		t.formOn(sim.Config{Nodes: t.sized(100, 12), Link: simnet.Link{Latency: simnet.Constant(exponentialMean), Rate: simnet.Gbit, Queue: 256 << 10, MTU: 1472, Loss: loss}})
 		t.Net.RunFor(10 * time.Second)
 		t.large(size) // the first finds out which links are quick
 		var lasts []time.Duration
-		before := t.meter()
+		before := t.Meter()
 		const count = 5
 		for range count {
 			m := t.large(size)
@@ -99,8 +100,8 @@ func largeMessages(t *Trial) {
 			}
 			lasts = append(lasts, m.Last)
 		}
-		u, s := t.since(before), spreadOf(lasts)
-		t.note("at %v %% loss 1 MiB is at the last of %d nodes after %s", loss*100, len(t.Nodes), s.text())
+		u, s := t.Since(before), sim.SpreadOf(lasts)
+		t.note("at %v %% loss 1 MiB is at the last of %d nodes after %s", loss*100, len(t.Nodes), s.Text())
 		if loss == 0 {
 			lossless = time.Duration(s.Mean)
 			each := u.All.SentBytes * time.Duration(u.Span).Seconds() / float64(size*count*len(t.Nodes))
@@ -119,7 +120,7 @@ func largeMessages(t *Trial) {
 const linksRest = 5 * time.Second
 
 // large broadcasts one large message, waits until it is everywhere, and lets the links come to rest.
-func (t *Trial) large(size int) *Message {
+func (t *Trial) large(size int) *sim.Message {
 	m, err := t.Broadcast(t.Pick(1)[0], size)
 	if err != nil {
 		t.fail("%v", err)

@@ -1,21 +1,20 @@
-package sim
+package simcheck
 
 import (
 	"net/netip"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
-	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/sim"
 )
 
 // mixedLife is what issue 4 asks of a cluster with gwyh 0.1 nodes: ten Go nodes and five others for half an hour.
 func mixedLife(t *Trial) {
-	l := MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Span: 30 * time.Minute}
+	l := sim.MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Span: 30 * time.Minute}
 	if t.Quick {
 		l.Span = 2 * time.Minute
 	}
 	out := l.Live()
-	t.clusters = append(t.clusters, out.cluster)
+	t.clusters = append(t.clusters, out.Cluster)
 	for _, p := range out.Problems {
 		t.fail("%s", p)
 	}
@@ -34,23 +33,23 @@ const (
 
 // mixedChaos takes a mixed cluster through a lossy minute, clocks that jump, a partition and the crash of half of it.
 func mixedChaos(t *Trial) {
-	m := formMixed(t.Seed, t.sized(10, 6), t.sized(5, 3), 0)
+	m := sim.FormMixed(t.Seed, t.sized(10, 6), t.sized(5, 3), 0)
 	t.clusters = append(t.clusters, m.Cluster)
 	t.Cluster = m.Cluster
 
 	t.Net.SetDefaultLink(lan(0.2))
-	m.chatter(time.Minute)
+	m.Chatter(time.Minute)
 	t.Net.SetDefaultLink(lan(0))
-	m.chatter(30 * time.Second)
+	m.Chatter(30 * time.Second)
 
 	for _, n := range m.Nodes[:len(m.Nodes)/3] {
 		t.Net.SetClockOffset(n.Addr, time.Hour)
 	}
-	m.chatter(5 * time.Minute)
+	m.Chatter(5 * time.Minute)
 	for _, n := range m.Nodes[:len(m.Nodes)/3] {
 		t.Net.SetClockOffset(n.Addr, 0)
 	}
-	m.chatter(time.Minute)
+	m.Chatter(time.Minute)
 
 	var there []netip.AddrPort
 	for i, d := range m.Models {
@@ -58,10 +57,10 @@ func mixedChaos(t *Trial) {
 			there = append(there, d.Addr)
 		}
 	}
-	b := t.Net.Partition(addrs(m.Nodes[len(m.Nodes)/2:]), append(addrs(m.Nodes[:len(m.Nodes)/2]), there...))
-	m.chatter(t.span(3*time.Minute, time.Minute))
+	b := t.Net.Partition(sim.Addrs(m.Nodes[len(m.Nodes)/2:]), append(sim.Addrs(m.Nodes[:len(m.Nodes)/2]), there...))
+	m.Chatter(t.span(3*time.Minute, time.Minute))
 	b.Heal()
-	m.chatter(t.span(4*time.Minute, 2*time.Minute))
+	m.Chatter(t.span(4*time.Minute, 2*time.Minute))
 
 	for i, n := range m.Nodes {
 		if i%2 == 1 {
@@ -73,7 +72,7 @@ func mixedChaos(t *Trial) {
 			m.CrashModel(d)
 		}
 	}
-	m.chatter(40 * time.Second)
+	m.Chatter(40 * time.Second)
 	for i, n := range m.Nodes {
 		if i%2 == 1 {
 			t.Restart(n, m.Nodes[0])
@@ -84,12 +83,12 @@ func mixedChaos(t *Trial) {
 			m.RestartModel(d)
 		}
 	}
-	m.chatter(3 * time.Minute)
+	m.Chatter(3 * time.Minute)
 
 	since := t.Net.Elapsed()
-	m.chatter(time.Minute)
+	m.Chatter(time.Minute)
 	t.Net.RunFor(10 * time.Second)
-	for _, p := range append(m.Deaf(since, 6), m.wrongMixed(6)...) {
+	for _, p := range append(m.Deaf(since, 6), m.WrongMixed(6)...) {
 		t.fail("%s", p)
 	}
 	if n := m.Naks(); n > 0 {
@@ -99,25 +98,25 @@ func mixedChaos(t *Trial) {
 
 // mixedSeeds starts Go nodes that know of no others than gwyh 0.1 nodes.
 func mixedSeeds(t *Trial) {
-	m := OldSeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
+	m := sim.OldSeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
 	t.clusters = append(t.clusters, m.Cluster)
 	t.Cluster = m.Cluster
-	if !m.Await(time.Minute, m.goNodesKnown) {
-		t.fail("after a minute %s", m.islands())
+	if !m.Await(time.Minute, m.GoNodesKnown) {
+		t.fail("after a minute %s", m.Islands())
 	}
 	t.note("all Go nodes know each other after %v", m.Net.Elapsed())
 	t.Net.RunFor(time.Minute)
 	since := t.Net.Elapsed()
-	before, _ := m.sentBy()
-	m.chatter(time.Minute)
-	after, _ := m.sentBy()
+	before, _ := m.SentBy()
+	m.Chatter(time.Minute)
+	after, _ := m.SentBy()
 	sent := float64(after-before) / time.Minute.Seconds() / float64(len(m.Nodes))
 	if sent > mixedSent {
 		t.fail("a Go node sends %.1f packets a second", sent)
 	}
 	t.note("a Go node sends %.1f packets a second", sent)
 	t.Net.RunFor(10 * time.Second)
-	for _, p := range append(m.Deaf(since, 6), m.wrongMixed(6)...) {
+	for _, p := range append(m.Deaf(since, 6), m.WrongMixed(6)...) {
 		t.fail("%s", p)
 	}
 	if n := m.Naks(); n > 0 {
@@ -130,36 +129,4 @@ func (t *Trial) span(full, quick time.Duration) time.Duration {
 		return quick
 	}
 	return full
-}
-
-// chatter lets all speak in turn for a time.
-func (m *Mixed) chatter(d time.Duration) {
-	for s := range int(d / time.Second) {
-		m.chat(s)
-		m.Net.RunFor(time.Second)
-	}
-}
-
-// formMixed makes a mixed cluster and waits until all its members know each other.
-func formMixed(seed uint64, nodes, models int, loss float64) *Mixed {
-	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
-	if _, err := m.Form(time.Minute); err != nil {
-		m.troubles = append(m.troubles, err.Error())
-	}
-	for i := range models {
-		seeds := []netip.AddrPort{m.Nodes[i%nodes].Addr}
-		if i > 0 {
-			seeds = append(seeds, m.Models[0].Addr)
-		}
-		m.AddModel(seeds...)
-		m.Net.RunFor(7 * time.Second)
-	}
-	m.Net.RunFor(settledOld)
-	return m
-}
-
-// withLegacy admits nodes of gwyh 0.1.
-func withLegacy(core gossip.Config) gossip.Config {
-	core.AllowLegacy = true
-	return core
 }

@@ -1,9 +1,10 @@
-package sim
+package simcheck
 
 import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -48,14 +49,14 @@ func rollingRestart(t *Trial) {
 		t.Restart(n, t.others(n)...)
 		t.Net.RunFor(pause - pause/3)
 	}
-	t.Net.RunFor(lateFor)
+	t.Net.RunFor(sim.LateFor)
 	t.expectHeard(since)
 	t.expectNoLies(since)
 	t.aftermath()
 }
 
 // others are seeds for a node that restarts.
-func (t *Trial) others(n *Node) (list []*Node) {
+func (t *Trial) others(n *sim.Node) (list []*sim.Node) {
 	for _, o := range t.Nodes {
 		if o != n && len(list) < 3 {
 			list = append(list, o)
@@ -107,11 +108,11 @@ func flapping(t *Trial) {
 
 // between draws a duration.
 func (t *Trial) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(t.rng.Int64N(int64(most-least)))
+	return least + time.Duration(t.Rand().Int64N(int64(most-least)))
 }
 
 // expectNoLiesBut excuses those that were dead to the others with reason, and their own view of these.
-func (t *Trial) expectNoLiesBut(since time.Duration, but ...*Node) {
+func (t *Trial) expectNoLiesBut(since time.Duration, but ...*sim.Node) {
 	for _, l := range t.Lies(since) {
 		excused := false
 		for _, n := range but {
@@ -141,11 +142,11 @@ func oneWayLink(t *Trial) {
 	few := t.Pick(t.sized(6, 3))
 	for i, a := range few {
 		for _, b := range few[:i] {
-			t.Net.Block(addrs([]*Node{a}), addrs([]*Node{b}))
+			t.Net.Block(sim.Addrs([]*sim.Node{a}), sim.Addrs([]*sim.Node{b}))
 		}
 	}
 	t.talk(2*time.Minute, time.Second)
-	t.Net.RunFor(2*time.Minute + lateFor)
+	t.Net.RunFor(2*time.Minute + sim.LateFor)
 	t.expectNoLies(since)
 	t.expectHeard(since)
 	t.Net.HealAll()
@@ -155,15 +156,15 @@ func oneWayLink(t *Trial) {
 func asymmetric(t *Trial) {
 	t.form(t.sized(30, 10))
 	half := t.Pick(len(t.Nodes) / 2)
-	b := t.Net.Block(addrs(half), addrs(t.rest(half)))
+	b := t.Net.Block(sim.Addrs(half), sim.Addrs(t.rest(half)))
 	t.Net.RunFor(time.Minute)
 	b.Heal()
 	t.aftermath()
 }
 
 // rest are the nodes that are not among some.
-func (t *Trial) rest(some []*Node) (list []*Node) {
-	in := map[*Node]bool{}
+func (t *Trial) rest(some []*sim.Node) (list []*sim.Node) {
+	in := map[*sim.Node]bool{}
 	for _, n := range some {
 		in[n] = true
 	}
@@ -176,10 +177,10 @@ func (t *Trial) rest(some []*Node) (list []*Node) {
 }
 
 func partition(t *Trial) {
-	t.formOn(Config{Nodes: t.sized(50, 10), Link: lan(0), Core: withState(LAN())})
+	t.formOn(sim.Config{Nodes: t.sized(50, 10), Link: lan(0), Core: withState(sim.LAN())})
 	half := t.Pick(len(t.Nodes) / 2)
 	other := t.rest(half)
-	b := t.Net.Partition(addrs(half), addrs(other))
+	b := t.Net.Partition(sim.Addrs(half), sim.Addrs(other))
 	for _, n := range t.Nodes {
 		t.Learn(n)
 	}
@@ -214,7 +215,7 @@ func slowNode(t *Trial) {
 	t.Net.RunFor(time.Minute)
 	t.expectNoLiesBut(since, n)
 	t.Net.SetLoad(n.Addr, simnet.Load{})
-	t.Net.RunFor(lateFor)
+	t.Net.RunFor(sim.LateFor)
 	t.expectHeard(since)
 	t.aftermath()
 }
@@ -231,7 +232,7 @@ func lossy(t *Trial) {
 		}
 	}
 	t.Net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
-	t.Net.RunFor(lateFor)
+	t.Net.RunFor(sim.LateFor)
 	t.expectHeard(since)
 	t.aftermath()
 }
@@ -262,14 +263,14 @@ func clockJump(t *Trial) {
 	for _, n := range jumped {
 		t.Net.SetClockOffset(n.Addr, 0)
 	}
-	t.Net.RunFor(lateFor)
+	t.Net.RunFor(sim.LateFor)
 	t.expectNoLiesBut(since, late)
 	t.aftermath()
 }
 
 func merge(t *Trial) {
 	nodes := t.sized(40, 12)
-	t.begin(Config{Nodes: nodes, Link: lan(0)})
+	t.begin(sim.Config{Nodes: nodes, Link: lan(0)})
 	half := nodes / 2
 	for i, n := range t.Nodes {
 		if i != 0 && i != half {

@@ -1,13 +1,13 @@
-package sim
+package simcheck
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/overlay"
+	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -55,9 +55,9 @@ func crash(loss float64) func(*Trial) {
 }
 
 func crashOf(t *Trial, nodes int, loss float64) {
-	t.formOn(Config{Nodes: nodes, Link: lan(loss), Formed: true})
-	var f Failure
-	var falls []*Fall
+	t.formOn(sim.Config{Nodes: nodes, Link: lan(loss), Formed: true})
+	var f sim.Failure
+	var falls []*sim.Fall
 	for range crashesTried {
 		n := t.Pick(1)[0]
 		fall := t.Kill(n)
@@ -67,8 +67,8 @@ func crashOf(t *Trial, nodes int, loss float64) {
 		t.Restart(n, t.others(n)...)
 		t.Net.RunFor(t.between(time.Second, 3*time.Second))
 	}
-	f.count(falls)
-	t.note("of %d nodes: suspected after %s; known after %s", nodes, f.Suspected.text(), f.Known.text())
+	f.Count(falls)
+	t.note("of %d nodes: suspected after %s; known after %s", nodes, f.Suspected.Text(), f.Known.Text())
 	if f.Unnoticed > 0 {
 		t.fail("%d of %d crashes not known to all %d nodes after 30 s", f.Unnoticed, len(falls), nodes)
 	}
@@ -81,7 +81,7 @@ func crashOf(t *Trial, nodes int, loss float64) {
 }
 
 func noFalseDeath(t *Trial) {
-	t.formOn(Config{Nodes: t.sized(200, 30), Link: lan(0.05), Formed: true})
+	t.formOn(sim.Config{Nodes: t.sized(200, 30), Link: lan(0.05), Formed: true})
 	since := t.Net.Elapsed()
 	t.Net.RunFor(t.minutes(2, 10, 60))
 	lies := t.Lies(since)
@@ -90,7 +90,7 @@ func noFalseDeath(t *Trial) {
 }
 
 func falseDeathRefuted(t *Trial) {
-	t.formOn(Config{Nodes: t.sized(200, 30), Link: lan(0.2), Formed: true})
+	t.formOn(sim.Config{Nodes: t.sized(200, 30), Link: lan(0.2), Formed: true})
 	since := t.Net.Elapsed()
 	t.Net.RunFor(t.minutes(1, 5, 60))
 	lies, worst := t.Lies(since), time.Duration(0)
@@ -108,10 +108,10 @@ func halves(t *Trial) {
 	if t.Full {
 		nodes = 500
 	}
-	t.formOn(Config{Nodes: nodes, Link: lan(0), Formed: true, Core: withState(LAN())})
+	t.formOn(sim.Config{Nodes: nodes, Link: lan(0), Formed: true, Core: withState(sim.LAN())})
 	half := t.Pick(len(t.Nodes) / 2)
 	other := t.rest(half)
-	b := t.Net.Partition(addrs(half), addrs(other))
+	b := t.Net.Partition(sim.Addrs(half), sim.Addrs(other))
 	t.Learn(half...)
 	t.Learn(other...)
 	t.Net.RunFor(5 * time.Minute)
@@ -130,11 +130,11 @@ func idleCost(t *Trial) {
 	}
 	var busiest []float64
 	for _, n := range sizes {
-		t.formOn(Config{Nodes: n, Link: lan(0), Formed: true})
+		t.formOn(sim.Config{Nodes: n, Link: lan(0), Formed: true})
 		t.Net.RunFor(3 * time.Minute)
-		before := t.meter()
+		before := t.Meter()
 		t.Net.RunFor(span)
-		u := t.since(before)
+		u := t.Since(before)
 		t.note("of %d nodes the busiest sends %.1f packets and %.2f kB a second, receives %.1f and %.2f; mean %.1f and %.2f", n,
 			u.Busiest.SentPackets, u.Busiest.SentBytes/1e3, u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes/1e3, u.Mean.SentPackets, u.Mean.SentBytes/1e3)
 		busiest = append(busiest, u.Mean.SentBytes)
@@ -150,12 +150,6 @@ func idleCost(t *Trial) {
 	}
 }
 
-// text writes the spread of durations.
-func (s *Spread) text() string {
-	round := func(m Millis) time.Duration { return time.Duration(m).Round(10 * time.Millisecond) }
-	return fmt.Sprintf("%v in the mean, %v median, %v at most", round(s.Mean), round(s.P50), round(s.Max))
-}
-
 var strategyNames = map[overlay.Strategy]string{overlay.Uniform: "Uniform", overlay.Nearest: "Nearest"}
 
 // strategies compares Nearest with Uniform and with what the regions of the world allow: no message is
@@ -165,17 +159,17 @@ func strategies(loss float64) func(*Trial) {
 		last, crossed := map[overlay.Strategy]time.Duration{}, map[overlay.Strategy]float64{}
 		var floor time.Duration
 		for _, s := range []overlay.Strategy{overlay.Uniform, overlay.Nearest} {
-			core := LAN()
+			core := sim.LAN()
 			core.Strategy = s
-			t.formOn(Config{Nodes: t.sized(1000, 100), Map: Regions(RegionsMax), Core: core, Formed: true, Link: simnet.Link{MTU: 1472}})
+			t.formOn(sim.Config{Nodes: t.sized(1000, 100), Map: sim.Regions(sim.RegionsMax), Core: core, Formed: true, Link: simnet.Link{MTU: 1472}})
 			t.Net.RunFor(time.Minute)
 			t.Net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 			begin := t.Net.Elapsed()
-			p := Plan{Config: t.cfg, Rate: 2, Duration: 10 * time.Second, Size: 256}
-			b, _ := p.measure(context.Background(), t.Cluster, func(string, int, int) {})
+			p := sim.Plan{Config: t.Config(), Rate: 2, Duration: 10 * time.Second, Size: 256}
+			b, _ := p.Measure(context.Background(), t.Cluster, func(string, int, int) {})
 			last[s], crossed[s] = time.Duration(b.Last.Mean), b.CrossZone
 			floor = t.furthest(begin)
-			t.note("%s: last node after %s, %.1f of %.1f copies per node across zones", strategyNames[s], b.Last.text(), b.CrossZone, b.Copies)
+			t.note("%s: last node after %s, %.1f of %.1f copies per node across zones", strategyNames[s], b.Last.Text(), b.CrossZone, b.Copies)
 			if b.Missing > 0 {
 				t.fail("%d of %d deliveries missing", b.Missing, b.Wanted)
 			}
@@ -200,11 +194,11 @@ func strategies(loss float64) func(*Trial) {
 // furthest is the mean time, over the messages since a moment, of the direct way from the origin's zone to
 // the one that is furthest from it.
 func (t *Trial) furthest(since time.Duration) time.Duration {
-	messages := t.ledger.between(since, t.Net.Elapsed())
+	messages := t.Messages(since, t.Net.Elapsed())
 	var sum time.Duration
 	for _, m := range messages {
-		zone := slices.Index(t.cfg.Map.Zones, t.Nodes[m.Origin].Zone)
-		sum += slices.Max(t.cfg.Map.Latencies[zone])
+		zone := slices.Index(t.Config().Map.Zones, t.Nodes[m.Origin].Zone)
+		sum += slices.Max(t.Config().Map.Latencies[zone])
 	}
 	return sum / time.Duration(len(messages))
 }

@@ -1,4 +1,9 @@
-package sim
+// Package simcheck holds simulated clusters (internal/sim) to what they are to survive and to the figures that they are
+// to reach. "gwyh sim -check" runs it, and its tests run it in small clusters.
+//
+// To read it: trial.go is one run of a check and what it can ask for; scenario.go and mixed.go are what goes wrong;
+// figures.go and large.go are what things cost and how long they take.
+package simcheck
 
 import (
 	"fmt"
@@ -7,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -33,14 +39,14 @@ const (
 
 // Trial is one run of a check.
 type Trial struct {
-	*Cluster // begun by the check
-	Seed     uint64
-	Quick    bool // at the Small scale
-	Full     bool // at the Full scale
-	Problems []string
-	Notes    []string // figures
+	*sim.Cluster // begun by the check
+	Seed         uint64
+	Quick        bool // at the Small scale
+	Full         bool // at the Full scale
+	Problems     []string
+	Notes        []string // figures
 
-	clusters []*Cluster
+	clusters []*sim.Cluster
 }
 
 // problemsMax bounds what one trial has to say.
@@ -99,28 +105,28 @@ func lan(loss float64) simnet.Link {
 }
 
 // begin makes the trial's cluster, without joining anybody.
-func (t *Trial) begin(cfg Config) {
+func (t *Trial) begin(cfg sim.Config) {
 	cfg.Seed = t.Seed
 	if cfg.Core.Subscriptions == 0 {
-		cfg.Core = LAN()
+		cfg.Core = sim.LAN()
 	}
-	t.Cluster = New(cfg)
+	t.Cluster = sim.New(cfg)
 	t.clusters = append(t.clusters, t.Cluster)
 }
 
 // form makes a cluster of so many nodes on a local network and waits until it is whole.
-func (t *Trial) form(nodes int) { t.formOn(Config{Nodes: nodes, Link: lan(0)}) }
+func (t *Trial) form(nodes int) { t.formOn(sim.Config{Nodes: nodes, Link: lan(0)}) }
 
-func (t *Trial) formOn(cfg Config) {
+func (t *Trial) formOn(cfg sim.Config) {
 	t.begin(cfg)
 	if _, err := t.Form(time.Minute); err != nil {
 		t.fail("%v", err)
 	}
-	t.Net.RunFor(calmFor)
+	t.Net.RunFor(sim.CalmFor)
 }
 
 // seeds are the nodes that a node which starts is told to join.
-func (t *Trial) seeds() []*Node { return t.Nodes[:min(3, len(t.Nodes))] }
+func (t *Trial) seeds() []*sim.Node { return t.Nodes[:min(3, len(t.Nodes))] }
 
 // talk makes nodes broadcast for a time: at each interval one that is drawn.
 func (t *Trial) talk(d, every time.Duration) {
@@ -135,7 +141,7 @@ func (t *Trial) talk(d, every time.Duration) {
 
 // expectHeard holds the messages since a moment to having reached everybody who stayed.
 func (t *Trial) expectHeard(since time.Duration) {
-	messages := t.ledger.between(since, t.Net.Elapsed())
+	messages := t.Messages(since, t.Net.Elapsed())
 	short, missing, again := 0, 0, 0
 	for _, m := range messages {
 		if !m.Whole() {
@@ -214,8 +220,8 @@ func (t *Trial) settle() {
 // compare holds what the nodes keep against a cluster of the same size to which nothing happened.
 func (t *Trial) compare() {
 	fresh := t.twin()
-	have, want := t.holdings(), fresh.holdings()
-	nodes := t.count()
+	have, want := holdings(t.Cluster), holdings(fresh)
+	nodes := len(t.Up())
 	check := func(what string, have, want int) {
 		if have > want+want/4+nodes {
 			t.fail("%d %s are held by %d nodes, %d in a fresh cluster", have, what, nodes, want)
@@ -233,7 +239,7 @@ func (t *Trial) compare() {
 	if have.Dials > seeking || have.Joins > seeking || have.Sends > 0 {
 		t.fail("still under way: %d handshakes, %d joins, %d messages to one node", have.Dials, have.Joins, have.Sends)
 	}
-	bytes, fair := t.weigh(), fresh.weigh()
+	bytes, fair := weigh(t.Cluster), weigh(fresh)
 	if bytes > fair+fair/4+nodes*nodeSlack+max(tombstones, 0)*tombstoneSize {
 		t.fail("%d nodes take %d KiB, %d KiB in a fresh cluster, %d tombstones", nodes, bytes>>10, fair>>10, tombstones)
 	}
@@ -248,9 +254,9 @@ const (
 )
 
 // twin is a cluster of the size of the trial's to which nothing happened but the final messages.
-func (t *Trial) twin() *Cluster {
-	cfg := t.cfg
-	cfg.Nodes = t.count()
+func (t *Trial) twin() *sim.Cluster {
+	cfg := t.Config()
+	cfg.Nodes = len(t.Up())
 	twin := &Trial{Seed: t.Seed}
 	twin.formOn(cfg)
 	twin.settle()
@@ -262,7 +268,7 @@ func (t *Trial) twin() *Cluster {
 }
 
 // holdings sums up what the cores of nodes that run keep.
-func (c *Cluster) holdings() (sum gossip.Holdings) {
+func holdings(c *sim.Cluster) (sum gossip.Holdings) {
 	for _, n := range c.Up() {
 		h := n.Core.Holdings()
 		sum.Tombstones += h.Tombstones
@@ -280,9 +286,9 @@ func (c *Cluster) holdings() (sum gossip.Holdings) {
 
 // weigh takes the cores away from their nodes and returns the bytes that this sets free: the end of
 // the cluster.
-func (c *Cluster) weigh() int {
+func weigh(c *sim.Cluster) int {
 	for _, n := range c.Nodes {
-		if !n.up {
+		if !n.Up() {
 			n.Core = nil
 		}
 	}
