@@ -145,8 +145,9 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.swim = swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)
 	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
 		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
-	c.overlay.choice.Fire, c.overlay.measure.Fire = c.rechoose, c.measure
-	c.overlaid(now, nil)
+	c.overlay.core = c
+	c.overlay.choiceTimer.Fire, c.overlay.measureTimer.Fire = c.overlay.rechoose, c.overlay.measure
+	c.overlay.conclude(now, nil)
 	c.self = c.members.Self()
 	c.pings.timer.Fire = c.tickPings
 	c.wantPayload(now)
@@ -164,7 +165,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	})}
 	if cfg.Base != nil {
 		c.overlay.WantChoice(now)
-		c.overlaid(now, nil)
+		c.overlay.conclude(now, nil)
 	}
 	return c, nil
 }
@@ -305,7 +306,7 @@ func (c *Core) memberChanged(now time.Time) {
 	c.members.NoteChange(now)
 	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))
 	c.overlay.MembersChanged(now)
-	c.overlaid(now, nil)
+	c.overlay.conclude(now, nil)
 }
 
 // newID returns the id of a message that is no broadcast.

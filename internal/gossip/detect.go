@@ -46,9 +46,9 @@ func (c *Core) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 	case swim.Watch:
 		c.timers.Advance(&p.timer, a.At)
 	case swim.EndLink:
-		c.overlaid(now, c.overlay.LinkFailed(c.overlay.acts, now, &p.overlay))
+		c.overlay.conclude(now, c.overlay.LinkFailed(c.overlay.acts, now, &p.overlay))
 	case swim.DropLink:
-		c.unlink(now, p)
+		c.overlay.unlink(now, p)
 	}
 }
 

@@ -90,14 +90,14 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	case legacy.Request:
 		c.sendRequest(now, p, o.Request)
 	case legacy.Subscribe:
-		c.overlaid(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
+		c.overlay.conclude(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
 	case legacy.Resubscribe:
 		p.overlay.AskedAgain(now)
 		c.sendRequest(now, p, wire.KindStartSubscription)
 	case legacy.Serve:
-		c.overlaid(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
+		c.overlay.conclude(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
 	case legacy.EndLink:
-		c.unlink(now, p)
+		c.overlay.unlink(now, p)
 	case legacy.Shake:
 		c.hs.dialMember(now, p.set.Path(), p.id, dialFor)
 	case legacy.Introduce:
@@ -126,9 +126,9 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 	case legacy.MeetNode:
 		c.heal.meetNode(now, o.Addr, o.ID)
 	case legacy.Choose:
-		c.overlaid(now, c.overlay.Subscribe(c.overlay.acts, now, contacts{c}, o.ID))
+		c.overlay.conclude(now, c.overlay.Subscribe(c.overlay.acts, now, &c.overlay, o.ID))
 	case legacy.Avoid:
-		c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, o.ID))
+		c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, o.ID))
 	case legacy.Renewed:
 		c.memberChanged(now)
 		c.spread(now, o.Member, nil, byNews)

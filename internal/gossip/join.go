@@ -210,7 +210,7 @@ func (s *joins) settle(now time.Time, j *join) {
 	}
 	if !j.push.Synced {
 		j.push.Synced = true
-		c.chooseFirst(now)
+		c.overlay.chooseFirst(now)
 		c.push.conclude(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
 	}
 	if !j.push.WantsState() && slices.Contains(s.list, j) {

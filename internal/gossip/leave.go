@@ -40,14 +40,14 @@ func (c *Core) Leave(now time.Time) {
 		}
 	}
 	c.leaving.Begin(links)
-	c.overlaid(now, c.overlay.Leave(c.overlay.acts, now))
+	c.overlay.conclude(now, c.overlay.Leave(c.overlay.acts, now))
 	c.joins.endSilent(now)
 	c.stepLeave(now)
 }
 
 // stepLeave tells the links that have not confirmed it that this node has left.
 func (c *Core) stepLeave(now time.Time) {
-	tell := c.leaving.Step(now, c.self.Live(), func(id wire.NodeID) bool { return contacts{c}.Reachable(now, id) })
+	tell := c.leaving.Step(now, c.self.Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
 	for _, id := range tell {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.plain[:0], c.newID())

@@ -54,7 +54,7 @@ func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
 		g.handleStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
 		if p.overlay.Asked() && !c.ids.Made(&m.ID) {
-			c.overlaid(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
+			c.overlay.conclude(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
 		}
 	case wire.KindHeartbeat:
 		p.gateway.Beat(now)

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -15,36 +16,37 @@ const (
 	wardFor = 15 * time.Second // how long a new member without a link to this node is watched
 )
 
-// overlaying is the Overlay, with the timers and the buffer that the core keeps for it.
+// overlaying is the Overlay of a core, and what the core does about its actions. It answers the questions of the Overlay.
 type overlaying struct {
 	*overlay.Overlay
-	acts    outcome.Buffer[overlay.Action]
-	choice  timer.Timer
-	measure timer.Timer
+	core         *Core
+	acts         outcome.Buffer[overlay.Action]
+	choiceTimer  timer.Timer
+	measureTimer timer.Timer
 }
 
-// contacts answers the questions of the Overlay.
-type contacts struct{ *Core }
-
-func (c contacts) OverlayPeer(id wire.NodeID) *overlay.Peer {
-	if p := c.peers[id]; p != nil {
+// OverlayPeer is the Overlay's state of a peer; nil if there is no session with it.
+func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
+	if p := o.core.peers[id]; p != nil {
 		return &p.overlay
 	}
 	return nil
 }
 
-func (c contacts) Reachable(now time.Time, id wire.NodeID) bool {
-	p := c.peers[id]
+// Reachable reports whether there is a session with a peer under which something can be sent now.
+func (o *overlaying) Reachable(now time.Time, id wire.NodeID) bool {
+	p := o.core.peers[id]
 	return p != nil && p.set.Current(now) != nil
 }
 
-func (c contacts) Dialing(id wire.NodeID) bool { return c.hs.dials.Dialing(id) }
+// Dialing reports whether a handshake with a member is under way.
+func (o *overlaying) Dialing(id wire.NodeID) bool { return o.core.hs.dials.Dialing(id) }
 
-// overlaid sets the timers and executes the actions that follow from an input to the Overlay.
-func (c *Core) overlaid(now time.Time, out []overlay.Action) {
-	c.schedule(&c.overlay.choice, c.overlay.ChoiceAt())
-	c.schedule(&c.overlay.measure, c.overlay.MeasureAt())
-	c.overlay.acts.Work(out, func(a *overlay.Action) { c.doOverlay(now, a) })
+// conclude sets the timers and executes the actions that follow from an input to the Overlay.
+func (o *overlaying) conclude(now time.Time, out []overlay.Action) {
+	o.core.schedule(&o.choiceTimer, o.ChoiceAt())
+	o.core.schedule(&o.measureTimer, o.MeasureAt())
+	o.acts.Work(out, func(a *overlay.Action) { o.act(now, a) })
 }
 
 // schedule sets a timer to the deadline of a component; zero for none.
@@ -57,28 +59,29 @@ func (c *Core) schedule(t *timer.Timer, at time.Time) {
 	}
 }
 
-// doOverlay executes an action of the Overlay.
-func (c *Core) doOverlay(now time.Time, a *overlay.Action) {
+// act executes an action of the Overlay.
+func (o *overlaying) act(now time.Time, a *overlay.Action) {
+	c := o.core
 	var p *peer
 	if a.Peer != nil {
 		p = c.peers[a.Peer.ID()]
 	}
 	switch a.Kind {
 	case overlay.LinkUp:
-		c.linkUp(now, p)
+		o.linkUp(now, p)
 	case overlay.LinkDown:
-		c.linkDown(now, p)
+		o.linkDown(now, p)
 	case overlay.Subscribe:
-		c.sendIntroduced(now, p, wire.KindStartSubscription)
+		o.sendIntroduced(now, p, wire.KindStartSubscription)
 		c.timers.Advance(&p.timer, a.At)
 	case overlay.Confirm:
-		c.sendIntroduced(now, p, wire.KindSubscriptionStarted)
+		o.sendIntroduced(now, p, wire.KindSubscriptionStarted)
 	case overlay.End:
 		c.sendRequest(now, p, wire.KindEndSubscription)
 	case overlay.Dial:
 		c.hs.dialMember(now, wire.Path{Remote: c.members.Get(a.Member).Addr}, a.Member, dialFor)
 	case overlay.AskSelection:
-		c.askSelection()
+		o.askSelection()
 	case overlay.Avoided:
 		c.logAvoided(now, c.members.Get(a.Member), a.Pause)
 	case overlay.Chosen:
@@ -88,7 +91,8 @@ func (c *Core) doOverlay(now time.Time, a *overlay.Action) {
 
 // sendIntroduced sends a request after this node's own entry. The two requests that begin a link make sure that both ends
 // have each other as members.
-func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
+func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
+	c := o.core
 	if p.legacy {
 		c.sendRequest(now, p, k)
 		return
@@ -100,37 +104,38 @@ func (c *Core) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 }
 
 // chooseFirst subscribes to one member at once if the node has no link.
-func (c *Core) chooseFirst(now time.Time) {
-	c.overlaid(now, c.overlay.ChooseFirst(c.overlay.acts, now, contacts{c}))
+func (o *overlaying) chooseFirst(now time.Time) {
+	o.conclude(now, o.ChooseFirst(o.acts, now, o))
 }
 
 // rechoose chooses the members to subscribe to, the gwyh 0.1 members for which this node is a gate, and ends the
 // subscriptions that are not chosen any more.
-func (c *Core) rechoose(now time.Time) {
-	out, made := c.overlay.Rechoose(c.overlay.acts, now, contacts{c})
-	if c.overlaid(now, out); made {
-		c.gateway.choose(now)
-		c.overlaid(now, c.overlay.Trim(c.overlay.acts, contacts{c}))
+func (o *overlaying) rechoose(now time.Time) {
+	out, made := o.Rechoose(o.acts, now, o)
+	if o.conclude(now, out); made {
+		o.core.gateway.choose(now)
+		o.conclude(now, o.Trim(o.acts, o))
 	}
 }
 
 // SetSelection answers an EventSelectionWanted: which of its Peers may be chosen, and which one is chosen before all
 // others, whether it is among the selected or not; zero for none.
 func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
-	out, expected := c.overlay.Select(c.overlay.acts, now, contacts{c}, selected, preferred)
+	out, expected := c.overlay.Select(c.overlay.acts, now, &c.overlay, selected, preferred)
 	if !expected {
 		return
 	}
-	c.overlaid(now, out)
-	c.rechoose(now)
+	c.overlay.conclude(now, out)
+	c.overlay.rechoose(now)
 	if c.push.Selected() {
-		c.push.pullFrom(now, c.drawSelected(now))
+		c.push.pullFrom(now, c.overlay.drawSelected(now))
 	}
 }
 
 // askSelection asks the application which of all members may be chosen. A suspected member is shown as alive, which most
 // suspected members are: a choice that followed each suspicion would replace links for nothing.
-func (c *Core) askSelection() {
+func (o *overlaying) askSelection() {
+	c := o.core
 	e := Event{Kind: EventSelectionWanted}
 	for m := range c.members.Each {
 		e.Peers, e.Since = append(e.Peers, m.Member), append(e.Since, m.Since)
@@ -141,14 +146,16 @@ func (c *Core) askSelection() {
 
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
 // first of every PushPullNodes turns.
-func (c *Core) drawSelected(now time.Time) *members.Entry {
-	return c.overlay.DrawSelected(now, c.push.TakeTurn())
+func (o *overlaying) drawSelected(now time.Time) *members.Entry {
+	c := o.core
+	return o.DrawSelected(now, c.push.TakeTurn())
 }
 
 // measure measures the distance of a member that the Overlay has drawn, by a handshake if there is no session.
-func (c *Core) measure(now time.Time) {
-	m := c.overlay.Measure(now)
-	c.overlaid(now, c.overlay.acts)
+func (o *overlaying) measure(now time.Time) {
+	c := o.core
+	m := o.Measure(now)
+	o.conclude(now, o.acts)
 	if m == nil {
 		return
 	}
@@ -160,7 +167,8 @@ func (c *Core) measure(now time.Time) {
 }
 
 // measured takes a measured round-trip time to p. A queue is no distance, so the member's is that of an empty path.
-func (c *Core) measured(p *peer, rtt time.Duration) {
+func (o *overlaying) measured(p *peer, rtt time.Duration) {
+	c := o.core
 	if rtt <= 0 {
 		return
 	}
@@ -173,7 +181,7 @@ func (c *Core) measured(p *peer, rtt time.Duration) {
 	if least := p.packets.Pace().MinRTT(); least > 0 {
 		rtt = min(rtt, least)
 	}
-	c.overlay.Measured(m, rtt)
+	o.Measured(m, rtt)
 }
 
 // Distances counts the changes of members' round-trip times, which do not change Version.
@@ -181,18 +189,19 @@ func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 
 // handleStart takes a StartSubscription. While the application decides whether the peer becomes a member, the answer
 // waits for the verdict.
-func (c *Core) handleStart(now time.Time, p *peer) {
+func (o *overlaying) handleStart(now time.Time, p *peer) {
+	c := o.core
 	c.remind(now, p)
 	if p.push.Asked() {
 		p.push.Subscribe()
 		return
 	}
-	c.overlaid(now, c.overlay.HandleStart(c.overlay.acts, now, &p.overlay, p.push.Vetoed))
+	o.conclude(now, o.HandleStart(o.acts, now, &p.overlay, p.push.Vetoed))
 }
 
 // unlink ends the link with p on this side, without telling it.
-func (c *Core) unlink(now time.Time, p *peer) {
-	c.overlaid(now, c.overlay.Unlink(c.overlay.acts, now, &p.overlay))
+func (o *overlaying) unlink(now time.Time, p *peer) {
+	o.conclude(now, o.Unlink(o.acts, now, &p.overlay))
 }
 
 // tickLink asks again, sends the heartbeat and watches for silence. It returns when it is next needed.
@@ -200,7 +209,7 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 	if p.overlay.Asked() {
 		var out []overlay.Action
 		out, next = c.overlay.Tick(c.overlay.acts, now, &p.overlay)
-		c.overlaid(now, out)
+		c.overlay.conclude(now, out)
 	}
 	if p.legacy && p.overlay.Subscribing() && !p.linked {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
@@ -226,4 +235,36 @@ func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
 	next, out := c.swim.Tick(c.detected, now, &p.swim)
 	c.detect(now, out)
 	return next
+}
+
+// A link begins in linkUp and ends in linkDown, and nowhere else. Both tell every component about it, always in the same
+// order, after the list of links has changed.
+
+// linkUp begins the link with p.
+func (o *overlaying) linkUp(now time.Time, p *peer) {
+	c := o.core
+	p.linked = true
+	c.links = append(c.links, p)
+	p.packets.SetLinked(now, true)
+	c.logLink(now, p)
+	c.swim.LinkUp(now, &p.swim)
+	if p.packets.RTT() == 0 && !p.legacy {
+		c.ping(now, p) // who answered the handshake does not know the round trip
+	}
+	c.heartbeatLinkUp(now, p)
+	c.mtuLinkUp(now, p)
+	c.broadcastLinkUp(now, p)
+	c.joins.linked(now)
+}
+
+// linkDown ends the link with p.
+func (o *overlaying) linkDown(now time.Time, p *peer) {
+	c := o.core
+	p.linked = false
+	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
+	p.packets.SetLinked(now, false)
+	c.logLink(now, p)
+	c.swim.LinkDown(&p.swim)
+	p.packets.Path().LinkDown()
+	c.broadcastLinkDown(now, p)
 }

@@ -114,7 +114,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) 
 	p := c.peers[m.ID]
 	if p != nil {
 		p.set.SetAdvertised(m.Addr)
-		c.measured(p, p.packets.RTT())
+		c.overlay.measured(p, p.packets.RTT())
 	}
 	if !m.Legacy() {
 		c.push.Versions.Note(m.Versions)
@@ -212,7 +212,7 @@ func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	if m.State == wire.StateDead && !c.swim.HearsNobody(now) {
 		c.correct(now, p, m)
 	}
-	c.unlink(now, p)
+	c.overlay.unlink(now, p)
 }
 
 // declareDead removes a member that this node itself found dead, and spreads that at once.

@@ -129,7 +129,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	p.swim.Introduced(now)
 	c.logEstablished(now, p, e.Initiator)
 	if e.RTT > 0 {
-		c.measured(p, e.RTT)
+		c.overlay.measured(p, e.RTT)
 	}
 	early := false
 	if d, ok := h.dials.Get(e.Attempt); ok {
@@ -243,7 +243,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 		c.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
-			c.overlaid(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
+			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 		}
 	}
 }
@@ -398,7 +398,7 @@ func (c *Core) ready(now time.Time, p *peer) {
 	if p.legacy {
 		c.gateway.ready(now, p)
 	} else {
-		c.overlaid(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
+		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}
 	c.joins.ready(now, p)
 	c.push.pullReady(now, p)
@@ -447,13 +447,13 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from w
 		c.handleDirectAck(now, p, m.Data)
 	case wire.KindHeartbeat:
 		c.remind(now, p)
-		c.overlaid(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
+		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
 	case wire.KindStartSubscription:
-		c.handleStart(now, p)
+		c.overlay.handleStart(now, p)
 	case wire.KindSubscriptionStarted:
-		c.overlaid(now, c.overlay.HandleStarted(c.overlay.acts, contacts{c}, &p.overlay))
+		c.overlay.conclude(now, c.overlay.HandleStarted(c.overlay.acts, &c.overlay, &p.overlay))
 	case wire.KindEndSubscription:
-		c.overlaid(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
+		c.overlay.conclude(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
 	case wire.KindMembers:
 		c.handleMembers(now, p, m.Data, byNews)
 	case wire.KindSyncMembers:
@@ -558,7 +558,7 @@ func (c *Core) remove(now time.Time, p *peer) {
 	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
 		c.declareDead(now, m)
 	}
-	c.unlink(now, p)
+	c.overlay.unlink(now, p)
 	p.packets.Discard()
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)

@@ -183,7 +183,7 @@ func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
 		return
 	}
 	c.detect(now, out)
-	c.measured(p, a.RTT)
+	c.overlay.measured(p, a.RTT)
 	c.pinged(now, c.pings.HandleAck(c.pings.outcomes, PingToken(a.Purpose.Token), a.RTT))
 	if a.Purpose.Leave {
 		c.leaveConfirmed(p)

@@ -248,7 +248,7 @@ func (x *exchanges) pullRandom(now time.Time) {
 	}
 	if c.cfg.AskSelection {
 		x.AwaitSelection()
-		c.overlaid(now, c.overlay.AskSelection(c.overlay.acts, now))
+		c.overlay.conclude(now, c.overlay.AskSelection(c.overlay.acts, now))
 		return
 	}
 	m := c.members.Draw(c.rng)

@@ -176,7 +176,7 @@ func (c *Core) handleReport(now time.Time, p *peer, ch *packets.Channel, data []
 	if !ok {
 		return
 	}
-	c.measured(p, p.packets.Pace().RTT())
+	c.overlay.measured(p, p.packets.Pace().RTT())
 	c.detect(now, c.swim.HearAnswer(c.detected, now, &p.swim, sent))
 	c.arrived = ch.Confirm(now, r.Lowest, c.arrived[:0])
 	for _, a := range c.arrived {

@@ -161,7 +161,7 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 		}
 		c.do(0, func(now time.Time) {
 			ends.packets.Begin(now, a, 0)
-			n.unlink(now, ends)
+			n.overlay.unlink(now, ends)
 		})
 		sent := false
 		for _, p := range n.links {

@@ -63,7 +63,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 	if newer := v.Newer(); newer != nil {
 		c.push.conclude(now, c.push.Ask(c.push.outcomes, newer, c.peers[newer.ID].pushPeer()))
 	} else if v.Subscribes() && p != nil {
-		c.handleStart(now, p)
+		c.overlay.handleStart(now, p)
 	}
 	if p != nil {
 		c.push.release(now, p)
