@@ -4,7 +4,8 @@
 //
 // The pieces, by file: core (inputs and outputs), peer (one node at the other end of a session), link
 // (subscriptions), heartbeat, membership (how news of members spread), sync (comparing tables),
-// pushpull, exchange, merge and votes (what the application has, and has to say), broadcast and seen (dissemination), join, leave.
+// pushpull and votes (application state, and what the application decides), gateway and legacy (nodes of gwyh 0.1), broadcast
+// and seen (dissemination), join, leave.
 package gossip
 
 import (
