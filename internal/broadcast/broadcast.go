@@ -21,13 +21,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // MessageMax is the most bytes of one message.
-const MessageMax = 16 << 20
+const MessageMax = assembly.MessageMax
 
 // A Disseminator is the dissemination of one node. The zero value is not ready; see [New]. Not for concurrent use.
 type Disseminator struct {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -163,7 +164,7 @@ func TestMessagesThatWaitAreBounded(t *testing.T) {
 func TestSweepGoesOnWhileAnnouncedMessagesAreRemembered(t *testing.T) {
 	w := newWorld(t, 1)
 	m := id(1)
-	w.d.Recent.Put(w.now, &m, Place{1, 1})
+	w.d.Recent.Put(w.now, &m, arena.Ref{Off: 1, Size: 1})
 	if !w.d.Sweep(w.now.Add(time.Second)) {
 		t.Error("the places are forgotten at once")
 	}

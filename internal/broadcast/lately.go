@@ -3,6 +3,7 @@ package broadcast
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -23,11 +24,11 @@ type Lately struct {
 type passed struct {
 	id    wire.MessageID
 	at    time.Time
-	place Place
+	place arena.Ref
 }
 
 // Put takes note of a small message that is passed on, or sent by this node.
-func (l *Lately) Put(now time.Time, id *wire.MessageID, place Place) {
+func (l *Lately) Put(now time.Time, id *wire.MessageID, place arena.Ref) {
 	if l.ring == nil {
 		l.ring = make([]passed, latelyMax)
 	}
@@ -36,8 +37,8 @@ func (l *Lately) Put(now time.Time, id *wire.MessageID, place Place) {
 }
 
 // All returns an iterator over the small messages that passed in the last seconds, oldest first.
-func (l *Lately) All(now time.Time) func(yield func(*wire.MessageID, Place) bool) {
-	return func(yield func(*wire.MessageID, Place) bool) {
+func (l *Lately) All(now time.Time) func(yield func(*wire.MessageID, arena.Ref) bool) {
+	return func(yield func(*wire.MessageID, arena.Ref) bool) {
 		for i := range l.ring {
 			s := &l.ring[(l.next+i)%latelyMax]
 			if s.at.IsZero() || now.Sub(s.at) > latelyFor {

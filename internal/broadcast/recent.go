@@ -3,6 +3,7 @@ package broadcast
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -11,25 +12,19 @@ const (
 	recentAge = 10 * time.Second // after the last one, the table is given back
 )
 
-// A Place is where the core keeps the plaintext of a small message.
-type Place struct {
-	Offset uint64
-	Size   uint32
-}
-
 // Recent tells where the small messages are kept that were announced. The oldest gives way. The zero value is empty.
 type Recent struct {
-	places map[wire.MessageID]Place
+	places map[wire.MessageID]arena.Ref
 	ring   []wire.MessageID
 	next   int       // place in a full ring that is taken next
 	at     time.Time // when the last was put
 }
 
 // Put remembers where a small message is kept that is announced, for the requests that follow.
-func (r *Recent) Put(now time.Time, id *wire.MessageID, place Place) {
+func (r *Recent) Put(now time.Time, id *wire.MessageID, place arena.Ref) {
 	r.at = now
 	if r.places == nil {
-		r.places = make(map[wire.MessageID]Place)
+		r.places = make(map[wire.MessageID]arena.Ref)
 	}
 	if _, ok := r.places[*id]; ok {
 		return
@@ -45,7 +40,7 @@ func (r *Recent) Put(now time.Time, id *wire.MessageID, place Place) {
 }
 
 // Get returns where a small message is kept that was announced lately.
-func (r *Recent) Get(id *wire.MessageID) (Place, bool) {
+func (r *Recent) Get(id *wire.MessageID) (arena.Ref, bool) {
 	place, ok := r.places[*id]
 	return place, ok
 }

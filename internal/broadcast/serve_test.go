@@ -3,6 +3,8 @@ package broadcast
 import (
 	"testing"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/arena"
 )
 
 // announce announces messages of 100 bytes to n, from the i-th on.
@@ -132,11 +134,11 @@ func TestRequestIsAnsweredFromWhereTheMessageIsKept(t *testing.T) {
 	now := time.Unix(0, 0)
 	for i := range 100 {
 		m := id(i)
-		r.Put(now, &m, Place{Offset: uint64(i), Size: 10})
-		r.Put(now, &m, Place{Offset: 1000, Size: 1}) // the first one counts
+		r.Put(now, &m, arena.Ref{Off: uint64(i), Size: 10})
+		r.Put(now, &m, arena.Ref{Off: 1000, Size: 1}) // the first one counts
 	}
 	m, unknown := id(50), id(1000)
-	if place, ok := r.Get(&m); !ok || place != (Place{50, 10}) {
+	if place, ok := r.Get(&m); !ok || place != (arena.Ref{Off: 50, Size: 10}) {
 		t.Errorf("%v, %v", place, ok)
 	}
 	if _, ok := r.Get(&unknown); ok {
@@ -149,7 +151,7 @@ func TestPlacesThatAreRememberedAreBoundedAndGivenBack(t *testing.T) {
 	now := time.Unix(0, 0)
 	for i := range recentMax + 1000 {
 		m := id(i)
-		r.Put(now, &m, Place{Offset: uint64(i)})
+		r.Put(now, &m, arena.Ref{Off: uint64(i)})
 	}
 	if r.Len() != recentMax || len(r.places) != recentMax {
 		t.Errorf("%d and %d are remembered", r.Len(), len(r.places))
@@ -174,10 +176,10 @@ func TestNewcomerIsToldOfTheLastSeconds(t *testing.T) {
 	now := time.Unix(1000, 0)
 	list := func(now time.Time) (places []int) {
 		for m, place := range l.All(now) {
-			if *m != id(int(place.Offset)) {
-				t.Errorf("message %v at place %d", m, place.Offset)
+			if *m != id(int(place.Off)) {
+				t.Errorf("message %v at place %d", m, place.Off)
 			}
-			places = append(places, int(place.Offset))
+			places = append(places, int(place.Off))
 		}
 		return places
 	}
@@ -186,7 +188,7 @@ func TestNewcomerIsToldOfTheLastSeconds(t *testing.T) {
 	}
 	for i := range 10 {
 		m := id(i)
-		l.Put(now.Add(time.Duration(i)*time.Second), &m, Place{Offset: uint64(i)})
+		l.Put(now.Add(time.Duration(i)*time.Second), &m, arena.Ref{Off: uint64(i)})
 	}
 	now = now.Add(9 * time.Second)
 	if got := list(now); len(got) != 4 || got[0] != 6 || got[3] != 9 {
@@ -194,7 +196,7 @@ func TestNewcomerIsToldOfTheLastSeconds(t *testing.T) {
 	}
 	for i := range 2 * latelyMax {
 		m := id(i)
-		l.Put(now, &m, Place{Offset: uint64(i)})
+		l.Put(now, &m, arena.Ref{Off: uint64(i)})
 	}
 	got := list(now)
 	if len(got) != latelyMax || got[0] != latelyMax || got[latelyMax-1] != 2*latelyMax-1 {

@@ -117,7 +117,7 @@ func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
 	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
 	m := c.newSmall(now, c.plain)
-	c.broadcast.Lately.Put(now, &id, placeOf(m.ref))
+	c.broadcast.Lately.Put(now, &id, m.ref)
 	spread := c.broadcast.Spread(from == nil)
 	var large *assembly.Assembly
 	for _, p := range c.links {

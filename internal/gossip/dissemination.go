@@ -3,7 +3,6 @@ package gossip
 import (
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/outcome"
@@ -175,8 +174,7 @@ func (c *Core) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 
 // serveSmall sends p a small message that it requests.
 func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
-	place, ok := c.broadcast.Recent.Get(id)
-	m := refAt(place)
+	m, ok := c.broadcast.Recent.Get(id)
 	plain := c.arena.Get(m)
 	if !ok || plain == nil || packets.IDOf(plain) != *id {
 		c.drop(DropForgotten)
@@ -190,16 +188,11 @@ func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 	}
 }
 
-// placeOf tells dissemination where a small message is kept.
-func placeOf(m arena.Ref) broadcast.Place { return broadcast.Place{Offset: m.Off, Size: m.Size} }
-
-func refAt(p broadcast.Place) arena.Ref { return arena.Ref{Off: p.Offset, Size: p.Size} }
-
 // announceSmall announces a small message to p, together with others.
 func (c *Core) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
 	if !m.told {
 		m.told = true
-		c.broadcast.Recent.Put(now, id, placeOf(m.ref))
+		c.broadcast.Recent.Put(now, id, m.ref)
 		c.sweepLater(now)
 	}
 	c.list(p)
@@ -232,10 +225,9 @@ func (c *Core) welcome(now time.Time, p *peer) {
 	if m == nil || p.legacy || now.Sub(m.Since) > newcomerFor {
 		return
 	}
-	for id, place := range c.broadcast.Lately.All(now) {
-		m := refAt(place)
-		if plain := c.arena.Get(m); plain != nil {
-			c.announceSmall(now, p, &smallMessage{plain: plain, ref: m}, id)
+	for id, ref := range c.broadcast.Lately.All(now) {
+		if plain := c.arena.Get(ref); plain != nil {
+			c.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
 		}
 	}
 }
