@@ -183,3 +183,19 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		}
 	}
 }
+
+// An entry that claims to have refuted what nobody can have said yet would keep its node alive for ever.
+func TestEntryThatRefutesAccusationsOfItsOwnIncarnationIsNotTakenIn(t *testing.T) {
+	for _, ahead := range []uint64{0, 1, 1 << 40} {
+		c := duo(t)
+		n := c.nodes[0]
+		at := uint64(c.net.Now().UnixMilli())
+		id := wire.NodeID{7, 6: 0x80, 8: 0x80}
+		w := wire.BeginMembers(nil, wire.MessageID{})
+		w.Append(&wire.Member{ID: id, Incarnation: at, Refuted: at + ahead, Name: []byte("x"), Addr: testAddr(9), Named: at}, 1400)
+		c.say(1, 0, w.End())
+		if n.isLive(id) {
+			t.Errorf("taken in with refuted %d ahead of its incarnation", ahead)
+		}
+	}
+}

@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"gossip"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
 	{"peer", "members"},
-	{"assembly", "arena", "direct", "handshake", "logbook", "outbox", "pacing", "pmtu", "seen", "selection", "session", "trace"},
+	{"assembly", "arena", "direct", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
 	{"outcome", "quota", "rangeset", "timer", "wire"},
 	{"timestamp"},
 }
