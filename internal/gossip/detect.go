@@ -85,7 +85,10 @@ func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, agai
 	if current {
 		c.pingSilent(now, p)
 	}
-	if (!current || again) && addr.IsValid() && !c.hs.dials.Dialing(id) {
+	if current && !again {
+		return
+	}
+	if addr.IsValid() && !c.hs.dials.Dialing(id) {
 		c.hs.dialMember(now, wire.Path{Remote: addr}, id, dialFor)
 	}
 }

@@ -70,9 +70,11 @@ func TestAddressOfARequestIsUsedForStrangersOnly(t *testing.T) {
 		{"the unspecified address", netip.MustParseAddrPort("0.0.0.0:6969"), netip.AddrPort{}},
 	} {
 		w := newLinked(t, 3)
+		w.byID[goID(60)] = 60
 		w.request(1, 1, goID(60), c.at)
-		if a := w.all(Reach); len(a) != 1 || a[0].Addr != c.want || a[0].ID != goID(60) {
-			t.Errorf("%s: %+v", c.what, a)
+		w.wantTargets(Reach, 60)
+		if got := w.all(Reach)[0].Addr; got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 	}
 }

@@ -36,8 +36,8 @@ func TestAckTellsRoundTripAndPurpose(t *testing.T) {
 	w.now = w.now.Add(30 * time.Millisecond)
 	a, ok, out := w.HearAck(nil, w.now, p, seq)
 	w.do(out)
-	if !ok || a.RTT != 30*time.Millisecond || a.Purpose != (Purpose{Token: 7, Leave: true}) {
-		t.Errorf("%+v, %v", a, ok)
+	if want := (Answer{RTT: 30 * time.Millisecond, Purpose: Purpose{Token: 7, Leave: true}}); !ok || a != want {
+		t.Errorf("%+v, %v, want %+v", a, ok, want)
 	}
 	if !p.PingedAt().IsZero() {
 		t.Error("it still waits for an answer")

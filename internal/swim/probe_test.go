@@ -20,9 +20,9 @@ func (w *world) probe(i int) *probe {
 func TestProbeAsksTheMemberAndThreeHelpersAtOnce(t *testing.T) {
 	w := newLinked(t, 8)
 	pr := w.probe(1)
-	reach := w.all(Reach)
-	if len(reach) != 1 || reach[0].ID != goID(1) || reach[0].Addr != addr(1) || reach[0].Again {
-		t.Errorf("%+v", reach)
+	w.wantTargets(Reach, 1)
+	if a := w.all(Reach)[0]; a.Addr != addr(1) || a.Again {
+		t.Errorf("%+v", a)
 	}
 	helpers := w.targets(SendProbeFor)
 	if len(helpers) != 3 || slices.Contains(helpers, 1) {
@@ -33,8 +33,12 @@ func TestProbeAsksTheMemberAndThreeHelpersAtOnce(t *testing.T) {
 			t.Errorf("%+v", a.ProbeFor)
 		}
 	}
-	if a := w.all(HelpersAsked); len(a) != 1 || a[0].Count != 3 || w.Stats.ProbesIndirect != 3 {
-		t.Errorf("%+v, %d counted", a, w.Stats.ProbesIndirect)
+	w.wantTargets(HelpersAsked, 1)
+	if a := w.all(HelpersAsked)[0]; a.Count != 3 {
+		t.Errorf("told of %d helpers", a.Count)
+	}
+	if w.Stats.ProbesIndirect != 3 {
+		t.Errorf("%d counted", w.Stats.ProbesIndirect)
 	}
 }
 
@@ -76,8 +80,11 @@ func TestProbeAsksAgainAtHalfTimeAndFailsInTheEnd(t *testing.T) {
 	w.run(20 * time.Millisecond)
 	w.want(ProbeFailed, Suspected, Spread)
 	w.wantState(1, wire.StateSuspect)
-	if w.Stats.ProbesFailed != 1 || w.Stats.SuspicionsRaised != 1 || len(w.probes) != 0 {
-		t.Errorf("%+v, %d probes", w.Stats, len(w.probes))
+	if w.Stats.ProbesFailed != 1 || w.Stats.SuspicionsRaised != 1 {
+		t.Errorf("%+v", w.Stats)
+	}
+	if len(w.probes) != 0 {
+		t.Errorf("%d probes are left", len(w.probes))
 	}
 }
 
@@ -156,8 +163,11 @@ func TestHelperThatWasNotAnsweredEndsNothing(t *testing.T) {
 	for _, i := range w.targets(SendProbeFor) {
 		w.do(w.HandleProbeResult(nil, w.now, w.peer(i), wire.ProbeResult{Seq: pr.seq}))
 	}
-	if w.probeOf(goID(1)) == nil || len(pr.helpers) != 0 || w.Stats.ResultsNone != 3 {
-		t.Errorf("probe %v, %d helpers, %d results", w.probeOf(goID(1)), len(pr.helpers), w.Stats.ResultsNone)
+	if w.probeOf(goID(1)) == nil {
+		t.Error("the probe has ended")
+	}
+	if len(pr.helpers) != 0 || w.Stats.ResultsNone != 3 {
+		t.Errorf("%d helpers, %d results", len(pr.helpers), w.Stats.ResultsNone)
 	}
 	w.silence(1)
 	w.run(600 * time.Millisecond)
@@ -270,8 +280,11 @@ func TestPatrolReachesEachMemberWithoutALink(t *testing.T) {
 			t.Errorf("node %d is linked and was asked %d times", i, n)
 		}
 	}
-	if len(asked) != 16 || total < 100 || total > 135 {
-		t.Errorf("%d of 16 members asked, %d times in 20 minutes", len(asked), total)
+	if len(asked) != 16 {
+		t.Errorf("%d of 16 members asked", len(asked))
+	}
+	if total < 100 || total > 135 {
+		t.Errorf("asked %d times in 20 minutes", total)
 	}
 }
 
