@@ -26,9 +26,12 @@ func TestScenariosEndAsTheyShould(t *testing.T) {
 // that are slow and the comparison links that are quick, unless all rest between messages; with 8 chance gives Uniform few links
 // between zones.
 func TestFiguresHoldInSmallClusters(t *testing.T) {
-	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8}
+	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8} // and they take the most time
 	for _, k := range Figures() {
 		t.Run(k.Name, func(t *testing.T) {
+			if testing.Short() && hard[k.Name] > 0 {
+				t.Skip("takes seconds")
+			}
 			t.Parallel()
 			seed := max(hard[k.Name], 1)
 			r := k.Run(seed, Small)
