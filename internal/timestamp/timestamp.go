@@ -92,13 +92,14 @@ type timeParser struct {
 
 // one reads one of three characters.
 func (p *timeParser) one(a, b, c byte) byte {
-	if len(p.s) == 0 || p.s[0] != a && p.s[0] != b && p.s[0] != c {
-		p.bad = true
-		return 0
+	if len(p.s) > 0 {
+		if v := p.s[0]; v == a || v == b || v == c {
+			p.s = p.s[1:]
+			return v
+		}
 	}
-	v := p.s[0]
-	p.s = p.s[1:]
-	return v
+	p.bad = true
+	return 0
 }
 
 // digits reads exactly n digits, of a value between least and most.

@@ -24,7 +24,10 @@ const (
 func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
-func (u Use) Exchanged() bool { return u >= UsePush && u != UseRepeat && u != UseControl && u.Known() }
+func (u Use) Exchanged() bool {
+	single := u == UseRepeat || u == UseControl
+	return u >= UsePush && u.Known() && !single
+}
 
 // Acknowledged reports whether the receiver acknowledges u.
 func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }

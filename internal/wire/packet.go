@@ -89,18 +89,21 @@ func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
 	}
 	p.Seq = uint32(c.uint(1<<32 - 1))
 	h := c.take(18 + uint64(len(boxHead)) + 16)
-	if len(h) == 0 || h[0] != tagBin8 || h[1] != 16 || string(h[18:26]) != boxHead {
+	if !beginsBin(h, 16) || string(h[18:26]) != boxHead {
 		return nil, false
 	}
 	p.Sender, p.Kind, p.Handshake = NodeID(h[2:18]), PacketBox, nil
 	p.Box.Tag, p.Box.Data, p.Box.Encoding = [16]byte(h[26:42]), c.bin(), Bin
 	n := c.take(26)
-	if len(n) == 0 || n[0] != tagBin8 || n[1] != 24 {
+	if !beginsBin(n, 24) {
 		return nil, false
 	}
 	p.Box.Nonce = [24]byte(n[2:])
 	return c.rest(), true
 }
+
+// beginsBin reports whether b begins with the head of a bin 8 of that size.
+func beginsBin(b []byte, size byte) bool { return len(b) > 1 && b[0] == tagBin8 && b[1] == size }
 
 func (c *cursor) packetBody(p *Packet) {
 	name, hasValue := c.variant()

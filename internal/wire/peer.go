@@ -91,7 +91,7 @@ func ParsePeerStatus(data []byte) (p Peer, up bool, err error) {
 	p = c.peer()
 	status, hasValue := c.variant()
 	up = string(status) == peerStatuses[1]
-	if c.err == nil && (hasValue || !up && string(status) != peerStatuses[0]) {
+	if known := up || string(status) == peerStatuses[0]; c.err == nil && (hasValue || !known) {
 		c.fail(ErrMalformed)
 	}
 	if c.err != nil {
@@ -119,7 +119,7 @@ func (c *cursor) peer() Peer {
 func (c *cursor) addrPort() netip.AddrPort {
 	family, hasValue := c.variant()
 	is4 := string(family) == "V4"
-	if c.err == nil && (!hasValue || !is4 && string(family) != "V6") {
+	if known := is4 || string(family) == "V6"; c.err == nil && (!hasValue || !known) {
 		c.fail(ErrMalformed)
 	}
 	if n := c.arrayLen(); c.err == nil && n != 2 {

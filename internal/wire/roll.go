@@ -19,7 +19,7 @@ func ParseRoll(data []byte, yield func(m *Member) bool) error {
 	var m Member
 	for c.left() > 0 {
 		state := State(c.byte())
-		if known := c.member(&m); c.err == nil && (!known || m.State != StateAlive || state > StateLeft) {
+		if isEntry := c.member(&m) && m.State == StateAlive; c.err == nil && (!isEntry || state > StateLeft) {
 			c.fail(ErrMalformed)
 		}
 		if m.State = state; c.err == nil && !yield(&m) {

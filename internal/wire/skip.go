@@ -13,7 +13,7 @@ var forms = makeForms()
 func makeForms() (f [256]form) {
 	for t := range f {
 		switch {
-		case t <= 0x7f || t >= 0xe0 || t == tagNil || t == 0xc2 || t == 0xc3:
+		case t <= 0x7f, t >= 0xe0, t == tagNil, t == 0xc2, t == 0xc3: // small integers, nil, false and true
 			f[t] = form{size: 1}
 		case t <= 0x8f:
 			f[t] = form{size: 1, values: 2 * uint8(t-tagFixMap)}
