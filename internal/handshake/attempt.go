@@ -173,7 +173,7 @@ func (e *Endpoint) wake(a *attempt, at time.Time) {
 // one, which takes no repeats, and where the last one is too old or made under other keys.
 func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	p := a.lastHello()
-	if p == nil || a.legacy || !p.repeatable(now) || p.rings != e.rings || p.cookie != a.cookieNow(now) {
+	if p == nil || a.legacy || !e.repeatable(now, a, p) {
 		p = e.newHello(now, a)
 	}
 	p.sends++
@@ -183,9 +183,13 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	e.sendHandshake(a.to, p.m.Hello())
 }
 
-// repeatable reports whether the Hello may be sent once more.
-func (p *pending) repeatable(now time.Time) bool {
-	return !p.m.Answered() && now.Sub(p.sent) < helloLife
+// repeatable reports whether an attempt's Hello may be sent once more: it is recent and not answered, and the keys and
+// the cookie it was made under have not changed.
+func (e *Endpoint) repeatable(now time.Time, a *attempt, p *pending) bool {
+	if p.m.Answered() || now.Sub(p.sent) >= helloLife {
+		return false
+	}
+	return p.rings == e.rings && p.cookie == a.cookieNow(now)
 }
 
 func (a *attempt) lastHello() *pending {

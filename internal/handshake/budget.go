@@ -89,9 +89,12 @@ func (a *allowance) take() bool { return a == nil || a.has(1) && a.pay() }
 // has reports whether n verifications could be paid for.
 func (a *allowance) has(n int) bool {
 	limit, b := limits[a.purse], a.budget
-	return b.spent[a.purse]+n <= limit.all &&
-		(!a.source.IsValid() || b.sources[payer{a.purse, a.source}]+n <= limit.source) &&
-		(!a.wide.IsValid() || b.sources[payer{a.purse, a.wide}]+n <= wideMax*limit.source)
+	return b.spent[a.purse]+n <= limit.all && a.within(a.source, n, limit.source) && a.within(a.wide, n, wideMax*limit.source)
+}
+
+// within reports whether n more verifications for a prefix stay within its limit. An invalid prefix has no limit.
+func (a *allowance) within(source netip.Prefix, n, limit int) bool {
+	return !source.IsValid() || a.budget.sources[payer{a.purse, source}]+n <= limit
 }
 
 func (a *allowance) pay() bool {
