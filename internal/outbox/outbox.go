@@ -79,7 +79,8 @@ func (o *Outbox) takes(last *datagram, to wire.Path, end int) bool {
 	if n := len(o.list); n > 1 {
 		begin = o.list[n-2].end
 	}
-	return last.packets > 0 && last.packets < wire.PacketsMax && last.to == to && end-begin <= wire.PackedMax
+	room := last.packets < wire.PacketsMax && end-begin <= wire.PackedMax
+	return room && last.packets > 0 && last.to == to
 }
 
 // Drain hands everything that waits to send, in order and in runs of at most most datagrams, and empties the outbox.

@@ -76,7 +76,10 @@ func IsHost(s string) bool {
 // of names in use, such as those of Docker Compose.
 func isLabel(s string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-	return s != "" && len(s) <= 63 && s[0] != '-' && strings.Trim(s, allowed) == ""
+	if s == "" || len(s) > 63 {
+		return false
+	}
+	return s[0] != '-' && strings.Trim(s, allowed) == ""
 }
 
 // BindAll returns the addresses that bind addresses stand for, of this machine and by the system's resolver. It takes

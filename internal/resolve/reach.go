@@ -29,11 +29,16 @@ func Unreachable(ip netip.Addr, networks []net.Addr) string {
 	return ""
 }
 
+// leavesBroadcast reports whether an IPv4 network with that mask has a broadcast address.
+func leavesBroadcast(mask net.IPMask) bool {
+	ones, bits := mask.Size()
+	return bits == 32 && ones >= 1 && ones <= 30
+}
+
 // isBroadcast reports whether ip is the last address of an IPv4 network that has a broadcast address.
 func isBroadcast(ip netip.Addr, of *net.IPNet) bool {
 	base, mask := of.IP.To4(), of.Mask
-	ones, bits := mask.Size()
-	if base == nil || !ip.Is4() || bits != 32 || ones == 0 || ones > 30 {
+	if base == nil || !ip.Is4() || !leavesBroadcast(mask) {
 		return false
 	}
 	last := ip.As4()

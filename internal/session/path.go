@@ -67,7 +67,10 @@ type target struct {
 
 // samePath compares paths; a local address that is not known equals any.
 func samePath(a, b wire.Path) bool {
-	return a.Remote == b.Remote && (a.Local == b.Local || !a.Local.IsValid() || !b.Local.IsValid())
+	if a.Remote != b.Remote {
+		return false
+	}
+	return a.Local == b.Local || !a.Local.IsValid() || !b.Local.IsValid()
 }
 
 // adoptPath takes the path of a session that has just become the current one: as it is when there
@@ -177,8 +180,8 @@ func (t *Set) wantsRound(now time.Time, s *Session) bool {
 // it, and nothing comes back.
 func (t *Set) keepDue(now time.Time, s *Session) bool {
 	heard := s.heardAt()
-	return !t.linked && now.Sub(heard) >= keepAfter && s.sealedAt.Sub(heard) > answerTime &&
-		now.Sub(t.probing.startedAt) >= checkAgain
+	silent := now.Sub(heard) >= keepAfter && s.sealedAt.Sub(heard) > answerTime
+	return !t.linked && silent && now.Sub(t.probing.startedAt) >= checkAgain
 }
 
 func (t *Set) startRound(now time.Time) {

@@ -46,7 +46,10 @@ func (p *memberlistPing) isAnswer(b []byte) bool {
 	if len(b) > 0 && b[0] == compressMsg {
 		b = decompressed(b)
 	}
-	return len(b) > 0 && (b[0] == ackRespMsg || b[0] == compoundMsg) && bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
+	if len(b) == 0 || b[0] != ackRespMsg && b[0] != compoundMsg {
+		return false
+	}
+	return bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
 }
 
 // answerMax is how much of an answer is looked at, in bytes.

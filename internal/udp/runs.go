@@ -97,13 +97,16 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 	r.paths.Set(to, p)
 }
 
+// takesRun reports whether a run of datagrams of that size may be written to an address.
+func (c *Conn) takesRun(to netip.Addr, size int) bool { return c.Reaches(to) && c.runs.may(to, size) }
+
 // WriteEach sends the datagrams that lie end to end in b, of size bytes each but the last, which may have fewer. A
 // single socket writes them as one run, with one system call, where system and path take that; otherwise they are
 // written one by one. failed is told of each datagram that the system did not take, and why.
 func (s Sockets) WriteEach(path wire.Path, b []byte, size int, failed func(datagram []byte, err error)) {
 	to := path.Remote.Addr().Unmap()
 	var refused error
-	if len(s) == 1 && len(b) > size && s[0].Reaches(to) && s[0].runs.may(to, size) {
+	if len(s) == 1 && len(b) > size && s[0].takesRun(to, size) {
 		if refused = s[0].writeRunFrom(path, b, size); refused == nil {
 			s[0].runs.went(to, size)
 			return
