@@ -50,7 +50,8 @@ type (
 
 // answers reports whether the application has anything that the puller calls.
 func (a *Application[N]) answers() bool {
-	return a.Delegate != nil || a.Select != nil || a.decides() || a.Ping != nil
+	provides := a.Delegate != nil || a.Ping != nil
+	return provides || a.decides() || a.Select != nil
 }
 
 // decides reports whether the application decides about other nodes.

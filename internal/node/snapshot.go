@@ -87,7 +87,7 @@ func (s *snapshots[N]) rebuild(now time.Time, core *gossip.Core) {
 // node returns the N of a member, a new one if the member has changed.
 func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
 	e, ok := s.known[m.ID]
-	if ok && e.incarnation == m.Incarnation && e.state == m.State && e.rtt == m.RTT {
+	if ok && e.current(m) {
 		return e.node
 	}
 	if !ok {
@@ -96,6 +96,11 @@ func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
 	e = entry[N]{s.convert(m), m.Incarnation, m.State, m.RTT}
 	s.known[m.ID] = e
 	return e.node
+}
+
+// current reports whether the entry's N was made of the member as it is now.
+func (e *entry[N]) current(m *gossip.Member) bool {
+	return e.incarnation == m.Incarnation && e.state == m.State && e.rtt == m.RTT
 }
 
 // forget drops the entries of nodes that are no members any more.

@@ -71,13 +71,16 @@ func (x *Exchanger) JudgeList(out []Outcome, now time.Time, t *members.Table, e 
 func (x *Exchanger) AnswerMerge(out []Outcome, now time.Time, t *members.Table, token Token, veto error) []Outcome {
 	e := x.byID[token]
 	switch {
-	case e == nil || e.phase != asking || !e.ofMembers() || e.vote != 0:
+	case e == nil || !e.mergeAsked():
 		return out
 	case veto != nil:
 		return x.settle(out, now, t, e, veto)
 	}
 	return x.judgeNode(out, now, t, e)
 }
+
+// mergeAsked reports whether the application decides about the member list of the exchange.
+func (e *Exchange) mergeAsked() bool { return e.phase == asking && e.ofMembers() && e.vote == 0 }
 
 // judgeNode asks the application about the peer of a list, if the application wants to be asked.
 func (x *Exchanger) judgeNode(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {

@@ -45,7 +45,8 @@ func (p *Peer) Asked() bool { return p.vote != nil }
 
 // Busy reports whether an exchange with the peer is in progress, or the application decides about it.
 func (p *Peer) Busy() bool {
-	return p.state != nil || p.list != nil || p.theirs != nil || p.vote != nil
+	exchanging := p.state != nil || p.list != nil || p.theirs != nil
+	return exchanging || p.Asked()
 }
 
 // Subscribe notes that the peer has asked to subscribe while the application decides. It is answered with the verdict.

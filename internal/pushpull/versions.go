@@ -26,12 +26,14 @@ type Versions struct {
 func understand(a, b [6]byte) bool {
 	for i := 0; i < len(a); i += 3 {
 		least, greatest, spoken := i, i+1, i+2
-		if a[spoken] < b[least] || a[spoken] > b[greatest] || b[spoken] < a[least] || b[spoken] > a[greatest] {
+		if !within(a[spoken], b[least], b[greatest]) || !within(b[spoken], a[least], a[greatest]) {
 			return false
 		}
 	}
 	return true
 }
+
+func within(version, least, greatest byte) bool { return least <= version && version <= greatest }
 
 func (v *Versions) known(versions [6]byte) bool { return slices.Contains(v.understood, versions) }
 

@@ -59,7 +59,10 @@ func (v *votes) askOfList(e *Exchange) VoteToken {
 
 // SameNode reports whether an entry says of a member only what is known.
 func SameNode(m *members.Member, e *wire.Member) bool {
-	return m.Name == string(e.Name) && m.Addr == e.Addr && m.Versions == e.Versions && sameZone(m, e) && bytes.Equal(m.Meta, e.Meta)
+	if m.Name != string(e.Name) || m.Addr != e.Addr || m.Versions != e.Versions {
+		return false
+	}
+	return sameZone(m, e) && bytes.Equal(m.Meta, e.Meta)
 }
 
 func sameZone(m *members.Member, e *wire.Member) bool {

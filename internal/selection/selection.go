@@ -93,7 +93,8 @@ func (s *Selection) Allows(now time.Time, id wire.NodeID) bool {
 		return true
 	}
 	allowed, judged := s.judged[id]
-	return allowed || !judged && s.Pending() && now.Sub(s.asked) >= Wait
+	overdue := s.Pending() && now.Sub(s.asked) >= Wait
+	return allowed || !judged && overdue
 }
 
 // Latest is the member that the last answer preferred; zero for none.
