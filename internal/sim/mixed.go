@@ -178,7 +178,9 @@ func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 			}
 		}
 		for i, times := range s.oldHeard {
-			if d := m.Models[i]; ofGo && d.up && d.since+settledOld <= s.at && times == 0 {
+			d := m.Models[i]
+			listened := d.up && d.since+settledOld <= s.at
+			if ofGo && listened && times == 0 {
 				add(s, fmt.Sprintf("model-%d", i), times)
 			}
 		}

@@ -31,7 +31,8 @@ func (l Load) throttle(phase uint64) *throttle {
 	if l.Period == 0 {
 		l.Period = 100 * time.Millisecond
 	}
-	if !(l.Share > 0 && l.Share <= 1) || l.Period < 0 || l.Cost < 0 {
+	share := l.Share > 0 && l.Share <= 1 // which NaN is not
+	if !share || l.Period < 0 || l.Cost < 0 {
 		panic(fmt.Sprintf("simnet: load out of bounds: %+v", l))
 	}
 	if l.Share == 1 && l.Cost == 0 {

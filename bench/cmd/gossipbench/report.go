@@ -44,9 +44,7 @@ var tables = []table{
 		{"memory, KiB", "%.0f", func(r *Result) float64 { return r.Idle.KiB }, false, false},
 		{"goroutines", "%.1f", func(r *Result) float64 { return r.Idle.Goroutines }, false, false},
 	}},
-	{"All join one seed at once", "", func(r *Result) bool {
-		return r.Form != nil && r.Window == nil && r.Saturate == nil && r.Kill == nil && len(r.Large) == 0
-	}, []column{
+	{"All join one seed at once", "", (*Result).onlyForms, []column{
 		{"all know all, s", "%.2f", func(r *Result) float64 { return r.Form.Seconds }, false, false},
 		{"worst, s", "%.2f", func(r *Result) float64 { return r.Form.Seconds }, false, true},
 		{"not in time", "%.0f", func(r *Result) float64 { return count(!r.Form.Whole) }, false, true},
@@ -108,6 +106,15 @@ func report(w io.Writer, files []string) error {
 	return nil
 }
 
+// onlyForms reports whether a result is that of a cluster that forms and then does nothing.
+func (r *Result) onlyForms() bool {
+	broadcasts := r.Window != nil || r.Saturate != nil || len(r.Large) > 0
+	return r.Form != nil && r.Kill == nil && !broadcasts
+}
+
+// valid reports whether a run ended without error and was not disturbed.
+func (r *Result) valid() bool { return !r.Disturbed && r.Error == "" }
+
 // pick keeps one result of each line and round: the last undisturbed one, else the last.
 func pick(all []Result) []Result {
 	type key struct {
@@ -123,7 +130,7 @@ func pick(all []Result) []Result {
 		case !ok:
 			place[k] = len(kept)
 			kept = append(kept, r)
-		case kept[i].Disturbed || kept[i].Error != "" || !r.Disturbed && r.Error == "":
+		case !kept[i].valid() || r.valid():
 			kept[i] = r
 		}
 	}
@@ -186,11 +193,16 @@ func (t *table) row(of []*Result, all []Result) string {
 // baseOf is the result that r is compared with: the base adapter's of the same round and size.
 func (t *table) baseOf(r *Result, all []Result) *Result {
 	for i := range all {
-		if o := &all[i]; o.Adapter == t.base && o.N == r.N && o.Round == r.Round && o.Error == "" && t.has(o) {
+		if o := &all[i]; t.isBase(o, r) && o.Error == "" && t.has(o) {
 			return o
 		}
 	}
 	return nil
+}
+
+// isBase reports whether o is the base adapter's result of the same round and size as r.
+func (t *table) isBase(o, r *Result) bool {
+	return o.Adapter == t.base && o.N == r.N && o.Round == r.Round
 }
 
 // median is the middle one, or the mean of the two in the middle.

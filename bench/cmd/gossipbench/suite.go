@@ -167,7 +167,7 @@ func appendResult(name string, r Result) error {
 func has(name string, round int, line string) bool {
 	results, _ := readResults(name)
 	for _, r := range results {
-		if r.Line == line && r.Round >= round && !r.Disturbed && r.Error == "" {
+		if r.Line == line && r.Round >= round && r.valid() {
 			return true
 		}
 	}
