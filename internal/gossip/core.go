@@ -32,7 +32,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/quota"
-	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -77,13 +76,7 @@ type Core struct {
 	sweepTimer timer.Timer
 	arena      arena.Arena // small messages, for repair
 
-	direct   quota.Map[netip.AddrPort, *peer] // where direct messages to an address went lately
-	directs  seen.Set                         // direct messages that came
-	unsent   []*outgoing                      // what waits for a session
-	sends    map[wire.MessageID]*outgoing
-	ownBytes int // of the large ones among them
-	lastSend SendToken
-
+	direct  directs
 	entered time.Time // when the last datagram or timeout was handled
 	pings   pings
 	push    exchanges
@@ -92,7 +85,6 @@ type Core struct {
 	out         outbox.Outbox
 	packet      wire.Packet          // scratch: the datagram being taken in
 	drawn       drawn                // by it
-	unpacking   bool                 // control that came in pieces is being taken in
 	plain       []byte               // scratch: one plaintext being built
 	smallMsg    smallMessage         // scratch: see newSmall
 	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
@@ -120,8 +112,6 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
 		peers:     make(map[wire.NodeID]*peer),
 		boxes:     make(map[[16]byte]box),
-		direct:    quota.NewMap[netip.AddrPort, *peer](unlinkedMax),
-		sends:     make(map[wire.MessageID]*outgoing),
 		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
 		broadcast: dissemination{Disseminator: broadcast.New()},
 	}
@@ -150,6 +140,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.overlay.choiceTimer.Fire, c.overlay.measureTimer.Fire = c.overlay.rechoose, c.overlay.measure
 	c.overlay.conclude(now, nil)
 	c.self = c.members.Self()
+	c.direct = newDirects(c)
 	c.pings.timer.Fire = c.tickPings
 	c.wantPayload(now)
 	if err := c.members.Fits(c.entryRoom()); err != nil {
@@ -268,6 +259,7 @@ func (c *Core) Stats() Stats {
 	s.addPushPull(&c.push.Stats)
 	s.addLegacy(&c.gateway.Stats)
 	s.addDetection(&c.swim.Stats)
+	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.Health()
 	for _, box := range c.boxes {
 		s.DatagramsLost += box.channel.Lost()

@@ -1,448 +1,339 @@
 package gossip
 
 import (
-	"encoding/binary"
-	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/assembly"
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // SendToken names a reliable message in the EventSent that ends it.
-type SendToken uint64
-
-// Bounds of direct messages (docs/PROTOCOL.md, "Direct messages").
-const (
-	unsentMax  = 1024     // messages that wait for a session
-	unsentSize = 32 << 20 // bytes of them
-	sendsMax   = 4096     // reliable messages that wait for their acknowledgement
-	retryMin   = 200 * time.Millisecond
-	retryMax   = 2 * time.Second
-	redialIdle = time.Second // a peer silent for so long while we wait for it gets a new handshake
-)
+type SendToken = direct.Token
 
 // Errors of sending.
 var (
-	ErrQueueFull  = errors.New("the queues of this node are full")
-	ErrUnanswered = errors.New("no acknowledgement came in time")
-	ErrLegacy     = errors.New("the node speaks gwyh 0.1, which knows no messages to one node")
-	errOneself    = errors.New("the address is this node's own")
+	ErrQueueFull  = direct.ErrQueueFull
+	ErrUnanswered = direct.ErrUnanswered
+	ErrLegacy     = direct.ErrLegacy
 )
 
-// outgoing is a message to one node alone.
-type outgoing struct {
-	token   SendToken // 0 for one that nobody waits for
-	id      wire.MessageID
-	use     wire.Use
-	to      netip.AddrPort
-	data    []byte             // of a small one
-	asm     *assembly.Assembly // of a large one
-	attempt handshake.AttemptID
-	peer    *peer // nil while it waits for a session
-	until   time.Time
-	pause   time.Duration
-	upto    uint32                         // acknowledged
-	done    func(now time.Time, err error) // hears how it ended instead of the owner of the core; nil for EventSent
-	timer   timer.Timer
+// directs are the direct messages of a core, in both directions, and what the core does about their outcomes.
+type directs struct {
+	*direct.Sender
+	core      *Core
+	receiver  direct.Receiver
+	outcomes  outcome.Buffer[direct.Outcome]
+	timer     timer.Timer // at NextTimeout
+	unpacking bool        // control that came in pieces is being taken in
 }
 
-// acknowledged reports whether somebody waits to hear that the message came.
-func (o *outgoing) acknowledged() bool { return o.use.Acknowledged() }
-
-func (o *outgoing) size() int {
-	if o.asm != nil {
-		return int(o.asm.Total)
-	}
-	return len(o.data)
+// newDirects makes the direct messages of c, whose configuration and rng are set.
+func newDirects(c *Core) directs {
+	x := &c.direct
+	return directs{core: c, timer: timer.Timer{Fire: x.tick}, receiver: direct.NewReceiver(&c.store, controlMax),
+		Sender: direct.NewSender(direct.Config{SmallMax: c.cfg.DatagramSize - wire.BoxOverhead - wire.DirectOverhead, Store: &c.store}, c.rng)}
 }
 
-// Send sends data to the node at an address, after a handshake where there is no session. A reliable
-// message is repeated until it is acknowledged or until has passed; an EventSent with the token ends
-// it. Any other is sent once. data is not kept.
+// Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated until
+// it is acknowledged or until has passed; an EventSent with the token tells how it ended. Any other message is sent once.
+// Send keeps a copy of data.
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
-	p, legacy := c.reach(now, to)
+	x := &c.direct
+	p, legacy := x.reach(now, to)
 	if legacy && len(data) <= MessageMax {
 		return 0, ErrLegacy
 	}
-	o := &outgoing{id: c.newDirectID(), to: to, use: wire.UseMessage, until: until}
+	m := &direct.Message{ID: x.NewID(), To: to, Use: wire.UseMessage, Until: until}
 	if reliable {
-		o.token, o.use = c.lastSend+1, wire.UseReliable
+		m.Use = wire.UseReliable
 	}
-	if err := c.submit(now, o, p, data); err != nil {
+	if err := x.begin(now, m, p, data); err != nil {
 		return 0, err
 	}
-	c.lastSend = max(c.lastSend, o.token)
-	return o.token, nil
+	return m.Token(), nil
 }
 
-// Repeat sends a broadcast from before a member joined to that member alone, once. A member that is gone, or that
-// speaks gwyh 0.1, is sent nothing. data is not kept.
+// Repeat sends a broadcast from before a member joined to that member alone, once. Nothing is sent to a member that is
+// gone or that speaks gwyh 0.1. Repeat keeps a copy of data.
 func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
-	m := c.members.Get(to)
-	if m == nil || !m.Live() || m.Legacy() || m == c.self {
+	e := c.members.Get(to)
+	if e == nil || !e.Live() || e.Legacy() || e == c.self {
 		return nil
 	}
-	p, legacy := c.reach(now, m.Addr)
+	x := &c.direct
+	p, legacy := x.reach(now, e.Addr)
 	if legacy {
 		return nil
 	}
-	o := &outgoing{id: c.newDirectID(), to: m.Addr, use: wire.UseRepeat, until: until}
-	if err := c.submit(now, o, p, data); err != nil {
-		return err
-	}
-	c.stats.Repeated++
-	return nil
+	return x.begin(now, &direct.Message{ID: x.NewID(), To: e.Addr, Use: wire.UseRepeat, Until: until}, p, data)
 }
 
-// submit begins to send data to p, or lets it wait for a session if p is nil.
-func (c *Core) submit(now time.Time, o *outgoing, p *peer, data []byte) error {
-	large := len(data) > c.cfg.DatagramSize-wire.BoxOverhead-wire.DirectOverhead
-	waited := o.acknowledged()
+// begin begins to send data as the content of m to p, or once there is a session if p is nil.
+func (x *directs) begin(now time.Time, m *direct.Message, p *peer, data []byte) error {
+	c := x.core
+	var to *direct.Peer
+	var roundTrip time.Duration
 	switch {
 	case len(data) > MessageMax:
 		return &TooLargeError{Size: len(data), Max: MessageMax}
-	case waited && len(c.sends) >= sendsMax, p == nil && !c.mayWait(len(data)), p != nil && p.packets.Full(large),
-		waited && large && c.ownBytes+len(data) > ownMax:
+	case p != nil && p.packets.Full(x.IsLarge(len(data))):
 		return ErrQueueFull
+	case p != nil:
+		to, roundTrip = &p.direct, p.roundTrip()
 	}
-	if large {
-		if o.asm = c.store.Add(now, o.id, data, true); o.asm == nil {
-			return ErrQueueFull
-		}
-		o.asm.Use = o.use
-		o.asm.Pending++ // until it is acknowledged, or handed to a link
+	out, err := x.Begin(x.outcomes, now, m, data, to, roundTrip)
+	if err != nil {
+		return err
+	}
+	if m.Large != nil {
 		c.sweepLater(now)
-	} else {
-		o.data = append([]byte(nil), data...)
 	}
-	if waited {
-		c.sends[o.id] = o
-		if large {
-			o.asm.Kept = true
-			c.ownBytes += len(data)
+	x.conclude(now, out)
+	return nil
+}
+
+// reach returns the Go node at an address if there is a session with it that can be used. legacy says that a gwyh 0.1 node
+// is there instead.
+func (x *directs) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
+	c := x.core
+	if p := x.peerOf(x.Route(to)); p != nil && p.set.Current(now) != nil {
+		if e := c.members.Get(p.id); e == nil || e.Live() {
+			return p, false
 		}
 	}
-	o.timer.Fire = func(now time.Time) { c.retry(now, o) }
-	c.timers.Set(&o.timer, o.until)
-	if p == nil {
-		c.await(now, o)
-	} else {
-		c.sendDirect(now, o, p)
+	x.SetRoute(to, nil)
+	if p = c.joins.peerAt(now, to); p == nil || p.legacy {
+		return nil, p != nil
+	}
+	x.SetRoute(to, &p.direct)
+	return p, false
+}
+
+// peerOf returns the peer that d is a part of; nil if that is gone, or d is nil.
+func (x *directs) peerOf(d *direct.Peer) *peer {
+	if d == nil {
+		return nil
+	}
+	if p := x.core.peers[d.ID]; p != nil && &p.direct == d {
+		return p
 	}
 	return nil
 }
 
-// newDirectID draws the id of a direct message. It is random: a receiver gets few of a sender's, so
-// that a window over a counter would forget the wrong ones.
-func (c *Core) newDirectID() (id wire.MessageID) {
-	binary.BigEndian.PutUint64(id[:8], c.rng.Uint64())
-	binary.BigEndian.PutUint64(id[8:], c.rng.Uint64())
-	id[6] = id[6]&0x0f | 0x40
-	return id
-}
-
-// reach finds a Go node at an address that boxes may be sealed for; legacy says that a gwyh 0.1 node is
-// there instead.
-func (c *Core) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
-	if p, _ := c.direct.Get(to); p != nil && c.peers[p.id] == p && p.set.Current(now) != nil {
-		if m := c.members.Get(p.id); m == nil || m.Live() {
-			return p, false
-		}
+// conclude carries out what one input to the Sender wants done.
+func (x *directs) conclude(now time.Time, out []direct.Outcome) {
+	x.outcomes.Work(out, func(o *direct.Outcome) { x.act(now, o) })
+	c := x.core
+	switch at := x.NextTimeout(); {
+	case at.IsZero():
+		c.timers.Stop(&x.timer)
+	case !x.timer.Pending() || !x.timer.At().Equal(at):
+		c.timers.Set(&x.timer, at)
 	}
-	c.direct.Delete(to)
-	if p = c.joins.peerAt(now, to); p == nil || p.legacy {
-		return nil, p != nil
+}
+
+// tick does what is due.
+func (x *directs) tick(now time.Time) {
+	for m := x.Due(now); m != nil; m = x.Due(now) {
+		x.conclude(now, x.HandleTimeout(x.outcomes, now, m, x.sessionWith(now, m.Peer())))
 	}
-	c.noteReach(to, p)
-	return p, false
+	x.conclude(now, x.outcomes)
 }
 
-func (c *Core) noteReach(to netip.AddrPort, p *peer) {
-	c.direct.Set(to, p)
-}
-
-func (c *Core) mayWait(size int) bool {
-	for _, o := range c.unsent {
-		size += o.size()
+// sessionWith returns what the Sender has to know of the session with a peer.
+func (x *directs) sessionWith(now time.Time, d *direct.Peer) direct.Session {
+	p := x.peerOf(d)
+	if p == nil {
+		return direct.Session{}
 	}
-	return len(c.unsent) < unsentMax && size <= unsentSize
+	return direct.Session{Current: p.set.Current(now) != nil, Heard: p.swim.Heard, RoundTrip: p.roundTrip(),
+		Unwritten: x.core.unwritten(p.set.Path().Remote)}
 }
 
-// await lets a message wait for a session with the node at its address, and begins a handshake unless
-// one is under way.
-func (c *Core) await(now time.Time, o *outgoing) {
-	o.peer = nil
-	for _, other := range c.unsent {
-		if other.to == o.to {
-			o.attempt = other.attempt
-			c.unsent = append(c.unsent, o)
-			return
-		}
-	}
-	c.unsent = append(c.unsent, o)
-	o.attempt = c.hs.dial(now, wire.Path{Remote: o.to}, joining.Dial{Purpose: joining.ForDirect}, o.until)
-}
-
-// takeWaiting takes out what waits for one of some handshakes.
-func (c *Core) takeWaiting(attempts ...handshake.AttemptID) (taken []*outgoing) {
-	c.unsent = slices.DeleteFunc(c.unsent, func(o *outgoing) bool {
-		ours := slices.Contains(attempts, o.attempt)
-		if ours {
-			taken = append(taken, o)
-		}
-		return ours
-	})
-	return taken
-}
-
-// sendWaiting sends what waited for a session with p.
-func (c *Core) sendWaiting(now time.Time, p *peer) {
-	if len(c.unsent) == 0 {
+func (x *directs) act(now time.Time, o *direct.Outcome) {
+	c := x.core
+	switch o.Kind {
+	case direct.Dial:
+		c.hs.dial(now, wire.Path{Remote: o.To}, joining.Dial{Purpose: joining.ForDirect, Token: o.Dial}, o.Until)
+		return
+	case direct.Ended:
+		x.ended(now, o)
 		return
 	}
-	for _, o := range c.takeWaiting(p.dials...) {
-		if p.legacy {
-			c.endSend(now, o, ErrLegacy)
-			continue
-		}
-		c.noteReach(o.to, p)
-		c.sendDirect(now, o, p)
-	}
-}
-
-// failWaiting ends what waited for a handshake that came to nothing. A message that came to wait later,
-// and has time left, gets another.
-func (c *Core) failWaiting(now time.Time, attempt handshake.AttemptID, err error) {
-	for _, o := range c.takeWaiting(attempt) {
-		if o.until.After(now) && err != errOneself {
-			c.await(now, o)
-		} else {
-			c.endSend(now, o, err)
-		}
-	}
-}
-
-// sendDirect sends a message to p, with whom there is a session.
-func (c *Core) sendDirect(now time.Time, o *outgoing, p *peer) {
-	o.peer = p
-	c.stats.DirectSent++
-	if o.asm == nil {
-		c.sendWhole(now, o)
-	} else {
-		if p.packets.Transfer(o.asm) == nil {
-			p.packets.Begin(now, o.asm, o.use)
-		}
-		c.pump(now, p)
-	}
-	if !o.acknowledged() {
-		c.endSend(now, o, nil)
+	p := x.peerOf(o.Peer)
+	if p == nil {
 		return
 	}
-	o.pause = max(4*p.roundTrip(), retryMin)
-	c.retryAt(now, o)
+	switch o.Kind {
+	case direct.Send:
+		x.send(now, p, o.Message)
+	case direct.Repeat:
+		x.repeat(now, p, o.Message, o.Missing)
+	case direct.EndTransfer:
+		p.packets.EndTransfer(o.Message.Large)
+	}
+}
+
+// ended tells whoever waits for a message how it ended.
+func (x *directs) ended(now time.Time, o *direct.Outcome) {
+	c, m := x.core, o.Message
+	if e, ok := m.For.(*pushpull.Exchange); ok {
+		c.push.conclude(now, c.push.SendEnded(c.push.outcomes, e, m.ID, o.Err))
+		return
+	}
+	c.events = append(c.events, Event{Kind: EventSent, Send: m.Token(), Err: o.Err})
+}
+
+func (x *directs) send(now time.Time, p *peer, m *direct.Message) {
+	if m.Large == nil {
+		x.sendWhole(now, p, m)
+		return
+	}
+	if p.packets.Transfer(m.Large) == nil {
+		p.packets.Begin(now, m.Large, m.Use)
+	}
+	x.core.pump(now, p)
 }
 
 // sendWhole sends a small message.
-func (c *Core) sendWhole(now time.Time, o *outgoing) {
-	c.plain = wire.AppendDirect(c.plain[:0], o.id, wire.Direct{Use: o.use, Total: uint32(len(o.data)), Data: o.data})
-	c.sendSmall(now, o.peer, c.newSmall(now, c.plain))
+func (x *directs) sendWhole(now time.Time, p *peer, m *direct.Message) {
+	c := x.core
+	c.plain = wire.AppendDirect(c.plain[:0], m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
+	c.sendSmall(now, p, c.newSmall(now, c.plain))
 }
 
-// retryAt sets the time of the next repeat, or of the end.
-func (c *Core) retryAt(now time.Time, o *outgoing) {
-	at := now.Add(o.pause)
-	if o.until.Before(at) {
-		at = o.until
+// repeat sends a message again. Of a large one it sends what is missing and the last byte, unless it is still being sent.
+func (x *directs) repeat(now time.Time, p *peer, m *direct.Message, missing rangeset.Range) {
+	switch {
+	case m.Large == nil:
+		x.sendWhole(now, p, m)
+		return
+	case p.packets.Transferring(m.Large):
+		return
+	case !missing.Empty():
+		p.packets.Resend(now, m.Large, missing)
 	}
-	c.timers.Set(&o.timer, at)
+	p.packets.Resend(now, m.Large, rangeset.Range{From: m.Large.Total - 1, To: m.Large.Total})
+	x.core.pump(now, p)
 }
 
-// retry repeats a reliable message, or what asks how much of it has come, and gives up in the end. Any
-// other message has a timer only while it waits for a session.
-func (c *Core) retry(now time.Time, o *outgoing) {
-	switch p := o.peer; {
-	case !now.Before(o.until) && p == nil:
-		c.endSend(now, o, ErrPeerGone)
-	case !now.Before(o.until):
-		c.endSend(now, o, ErrUnanswered)
-	case p == nil:
-		c.timers.Set(&o.timer, o.until)
-	case c.peers[p.id] != p || p.set.Current(now) == nil || now.Sub(p.swim.Heard) > max(redialIdle, 2*o.pause):
-		c.direct.Delete(o.to)
-		c.await(now, o)
-		c.timers.Set(&o.timer, o.until)
-	case c.unwritten(p.set.Path().Remote):
-		c.retryAt(now, o)
-	default:
-		c.repeat(now, o, p)
-		o.pause = min(2*o.pause, retryMax)
-		c.retryAt(now, o)
+// ready sends what waited for a session with p.
+func (x *directs) ready(now time.Time, p *peer) {
+	if waiting, _ := x.Len(); waiting == 0 {
+		return
 	}
-}
-
-func (c *Core) repeat(now time.Time, o *outgoing, p *peer) {
-	if o.asm == nil {
-		c.stats.Resent++
-		c.sendWhole(now, o)
-	} else if !p.packets.Transferring(o.asm) { // all of it went out: ask
-		p.packets.Resend(now, o.asm, rangeset.Range{From: o.asm.Total - 1, To: o.asm.Total})
-		c.pump(now, p)
-	}
-}
-
-// endSend tells how a message ended, if anybody waits to hear.
-func (c *Core) endSend(now time.Time, o *outgoing, err error) {
-	c.timers.Stop(&o.timer)
-	c.unsent = slices.DeleteFunc(c.unsent, func(x *outgoing) bool { return x == o })
-	if o.asm != nil {
-		o.asm.Pending--
-	}
-	if !o.acknowledged() {
-		if err != nil {
-			c.drop(DropUnreachable)
-			c.forgetSend(o)
+	var dials []uint64
+	for _, a := range p.dials {
+		if d, _ := x.core.hs.dials.Get(a); d.Purpose == joining.ForDirect {
+			dials = append(dials, d.Token)
 		}
-		return
 	}
-	delete(c.sends, o.id)
-	c.forgetSend(o)
-	if o.done != nil {
-		o.done(now, err)
-		return
-	}
-	c.events = append(c.events, Event{Kind: EventSent, Send: o.token, Err: err})
+	x.conclude(now, x.SessionReady(x.outcomes, now, &p.direct, p.roundTrip(), dials...))
 }
 
-// forgetSend gives back what a large message holds.
-func (c *Core) forgetSend(o *outgoing) {
-	if o.asm == nil {
-		return
-	}
-	if o.asm.Kept {
-		c.ownBytes -= int(o.asm.Total)
-	}
-	if o.peer != nil {
-		o.peer.packets.EndTransfer(o.asm)
-	}
-	c.store.Remove(o.asm)
-}
-
-// handleDirectAck ends a reliable message, or sends what the receiver says it lacks first, and asks
-// again.
-func (c *Core) handleDirectAck(now time.Time, p *peer, data []byte) {
+// handleAck ends a message that p acknowledges, or sends what p says it lacks.
+func (x *directs) handleAck(now time.Time, p *peer, data []byte) {
 	ack, err := wire.ParseDirectAck(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		x.core.drop(DropMalformedBody)
 		return
 	}
-	o := c.sends[ack.ID]
+	m := x.Awaited(ack.ID)
+	sending := m != nil && m.Large != nil && p.packets.Transferring(m.Large)
+	x.conclude(now, x.HandleAck(x.outcomes, now, m, ack, &p.direct, p.roundTrip(), sending))
+}
+
+// handle takes in a piece of a message to this node alone. A message that is to be acknowledged is acknowledged when it is
+// whole, and whenever a piece comes that was here before: the sender asks.
+func (x *directs) handle(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
+	d, verdict := x.receiver.Check(&m.ID, m.Data, x.unpacking)
 	switch {
-	case o == nil || ack.Upto > uint32(o.size()):
-	case ack.Upto == uint32(o.size()):
-		c.endSend(now, o, nil)
-	case o.asm == nil || o.peer != p || p.packets.Transferring(o.asm) || ack.Next <= ack.Upto || ack.Next > o.asm.Total:
+	case verdict == direct.Refused:
+	case verdict == direct.Duplicate:
+		x.ack(now, p, ch, d.Use, direct.WholeAck(m.ID, d.Total))
+	case d.Use.Exchanged() && !x.core.push.expects(now, p, m.ID, d):
 	default:
-		if ack.Upto > o.upto { // it gets on
-			o.upto, o.pause = ack.Upto, max(4*p.roundTrip(), retryMin)
-			c.retryAt(now, o)
+		x.handleNew(now, p, ch, m.ID, &d)
+	}
+}
+
+func (x *directs) handleNew(now time.Time, p *peer, ch *packets.Channel, id wire.MessageID, d *wire.Direct) {
+	v, whole := direct.Whole(d)
+	if !whole {
+		c := x.core
+		c.reportSoon(now, p, ch)
+		a := direct.Find(p.receiving, id)
+		if a == nil {
+			a = c.beginReceiving(now, p, id, d.Total, true)
 		}
-		p.packets.Resend(now, o.asm, rangeset.Range{From: ack.Upto, To: ack.Next})
-		p.packets.Resend(now, o.asm, rangeset.Range{From: o.asm.Total - 1, To: o.asm.Total})
-		c.pump(now, p)
+		if a == nil {
+			return
+		}
+		v = x.receiver.Write(now, a, d)
 	}
-}
-
-// handleDirect takes in a piece of a message to this node alone. A reliable one is acknowledged when it
-// is whole, and whenever a piece comes that was here before: the sender asks.
-func (c *Core) handleDirect(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
-	d, err := wire.ParseDirect(m.Data)
 	switch {
-	case err != nil:
-		c.drop(DropMalformedBody)
-		return
-	case !d.Use.Known():
-		c.drop(DropUnknownBody)
-		return
-	case d.Total > MessageMax || len(d.Data) == 0 && d.Total > 0 || d.Use == wire.UseControl && (d.Total > controlMax || c.unpacking):
-		c.drop(DropOversize)
-		return
-	case c.directs.Has(&m.ID):
-		c.stats.FramesDuplicate++
-		c.ackDirect(now, p, ch, d.Use, wholeAck(m.ID, d.Total))
-		return
-	case d.Use.Exchanged() && !c.push.expects(now, p, m.ID, d):
-		return
-	case len(d.Data) == int(d.Total):
-		c.deliverDirect(now, p, ch, d.Use, m.ID, append([]byte(nil), d.Data...))
-		return
-	}
-	c.handleDirectPiece(now, p, ch, m.ID, d)
-}
-
-func (c *Core) handleDirectPiece(now time.Time, p *peer, ch *packets.Channel, id wire.MessageID, d wire.Direct) {
-	c.reportSoon(now, p, ch)
-	var a *assembly.Assembly
-	if i := slices.IndexFunc(p.receiving, func(a *assembly.Assembly) bool { return a.Direct && a.ID == id && !a.Forgotten() }); i >= 0 {
-		a = p.receiving[i]
-	} else if a = c.beginReceiving(now, p, id, d.Total, true); a == nil {
-		return
-	}
-	if a.Total != d.Total {
-		c.drop(DropUnexpected)
-		return
-	}
-	fresh, ok := c.store.Write(now, a, d.Offset, d.Data)
-	switch {
-	case !ok:
-		c.drop(DropStoreFull)
-	case a.Complete():
-		data := a.Copy()
-		c.store.Remove(a)
-		c.deliverDirect(now, p, ch, d.Use, id, data)
-	case !fresh:
-		c.stats.FramesDuplicate++
-		upto := a.Have.Prefix()
-		c.ackDirect(now, p, ch, d.Use, wire.DirectAck{ID: id, Upto: upto, Next: a.Have.After(upto, a.Total)})
-	default:
-		c.stats.FramesReceived++
+	case v.Whole:
+		x.deliver(now, p, ch, d.Use, id, v.Data)
+	case v.Again:
+		x.ack(now, p, ch, d.Use, v.Ack)
 	}
 }
 
-func (c *Core) deliverDirect(now time.Time, p *peer, ch *packets.Channel, use wire.Use, id wire.MessageID, data []byte) {
-	first := c.directs.First(now, &id)
-	c.ackDirect(now, p, ch, use, wholeAck(id, uint32(len(data))))
+func (x *directs) deliver(now time.Time, p *peer, ch *packets.Channel, use wire.Use, id wire.MessageID, data []byte) {
+	c := x.core
+	first := x.receiver.First(now, &id)
+	x.ack(now, p, ch, use, direct.WholeAck(id, uint32(len(data))))
 	switch {
 	case !first:
 	case use.Exchanged():
 		c.push.conclude(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &p.push, use, id, data))
-	case use == wire.UseRepeat:
-		c.stats.DirectDelivered++
-		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaRepeat, Data: data})
 	case use == wire.UseControl:
-		c.handleControl(now, p, ch, data)
+		x.handleControl(now, p, ch, data)
+	case use == wire.UseRepeat:
+		x.deliverMessage(ViaRepeat, data)
 	default:
-		c.stats.DirectDelivered++
-		c.events = append(c.events, Event{Kind: EventMessage, Via: ViaDirect, Data: data})
+		x.deliverMessage(ViaDirect, data)
 	}
 }
 
-// wholeAck says that all of a message has come.
-func wholeAck(id wire.MessageID, total uint32) wire.DirectAck {
-	return wire.DirectAck{ID: id, Upto: total, Next: total}
+func (x *directs) deliverMessage(via Via, data []byte) {
+	x.receiver.Stats.Delivered++
+	x.core.events = append(x.core.events, Event{Kind: EventMessage, Via: via, Data: data})
 }
 
-func (c *Core) ackDirect(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {
+func (x *directs) ack(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {
 	if !use.Acknowledged() {
 		return
 	}
+	c := x.core
 	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)
 	ch.Send(now, p.set.Path(), c.plain)
+}
+
+// handleControl takes in a plaintext that came in pieces. It has no direct message of control in it.
+func (x *directs) handleControl(now time.Time, p *peer, ch *packets.Channel, plain []byte) {
+	x.unpacking = true
+	x.core.handlePlain(now, p, ch, p.set.Path(), plain)
+	x.unpacking = false
+}
+
+// addDirect adds what the direct messages count.
+func (s *Stats) addDirect(sent *direct.SenderStats, received *direct.ReceiverStats) {
+	s.DirectSent, s.Repeated, s.DirectDelivered = sent.Sent, sent.Repeated, received.Delivered
+	s.Resent += sent.Resent
+	s.FramesReceived += received.Pieces
+	s.FramesDuplicate += received.Duplicates
+	s.Dropped[DropUnreachable] += sent.Unreachable
+	s.Dropped[DropMalformedBody] += received.Malformed
+	s.Dropped[DropUnknownBody] += received.Unknown
+	s.Dropped[DropOversize] += received.Oversize
+	s.Dropped[DropUnexpected] += received.Unexpected
+	s.Dropped[DropStoreFull] += received.StoreFull
 }

@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // tell sends a direct message from node i to the node at an address.
@@ -186,8 +188,8 @@ func TestDirectMessagesAreBounded(t *testing.T) {
 		if _, err := n.Send(now, testAddr(1), make([]byte, MessageMax+1), true, until); err == nil || !strings.Contains(err.Error(), "larger") {
 			t.Errorf("too large: %v", err)
 		}
-		for i := range unsentMax + 10 {
-			if _, err := n.Send(now, testAddr(9), []byte("x"), false, until); (err != nil) != (i >= unsentMax) || err != nil && !errors.Is(err, ErrQueueFull) {
+		for i := range direct.WaitingMax + 10 {
+			if _, err := n.Send(now, testAddr(9), []byte("x"), false, until); (err != nil) != (i >= direct.WaitingMax) || err != nil && !errors.Is(err, ErrQueueFull) {
 				t.Fatalf("message %d: %v", i, err)
 			}
 		}
@@ -202,7 +204,7 @@ func TestDirectMessagesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if taken != unsentSize/(MessageMax/2) || footprint(n) > unsentSize+1<<20 {
+		if taken != direct.WaitingBytes/(MessageMax/2) || footprint(n) > direct.WaitingBytes+1<<20 {
 			t.Errorf("%d messages taken, %d bytes held", taken, footprint(n))
 		}
 	})
@@ -215,12 +217,18 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n := c.nodes[0]
 		o.says(c, nil)
-		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect}, now.Add(time.Second))
-		n.unsent = append(n.unsent, &outgoing{id: n.newDirectID(), to: o.path.Remote, attempt: a, data: []byte("x")})
+		m := &direct.Message{ID: n.direct.NewID(), To: o.path.Remote, Use: wire.UseMessage, Until: now.Add(time.Second)}
+		if err := n.direct.begin(now, m, nil, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect, Token: 1}, now.Add(time.Second))
 		n.peers[o.id].dials = []handshake.AttemptID{a}
 		n.ready(now, n.peers[o.id])
-		if len(n.unsent) != 0 || n.Stats().Dropped[DropUnreachable] != 1 {
-			t.Errorf("%d still wait, %d dropped", len(n.unsent), n.Stats().Dropped[DropUnreachable])
+		if waiting, _ := n.direct.Len(); waiting != 0 {
+			t.Errorf("%d still wait", waiting)
+		}
+		if got := n.Stats().Dropped[DropUnreachable]; got != 1 {
+			t.Errorf("%d dropped", got)
 		}
 	})
 }

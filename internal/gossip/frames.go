@@ -12,9 +12,6 @@ import (
 // MessageMax is the largest message in bytes.
 const MessageMax = assembly.MessageMax
 
-// ownMax is the most bytes of large reliable messages of this node that wait for their acknowledgements.
-const ownMax = assembly.StoreMax / 2
-
 // largeOf is what dissemination knows of a large message; nil for a direct message.
 func largeOf(a *assembly.Assembly) *broadcast.Large {
 	l, _ := a.Spread.(*broadcast.Large)

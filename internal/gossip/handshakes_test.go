@@ -21,7 +21,7 @@ func TestOutcomesOfANestedInputComeFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		core.Drain(now, func(wire.Path, []byte) {})
-		attempt := core.unsent[0].attempt
+		attempt := handshake.AttemptID(1)          // the first of this node
 		core.hs.conclude(now, []handshake.Outcome{ // the message has time left, so another handshake begins
 			{Kind: handshake.AttemptFailed, Attempt: attempt, Err: handshake.ErrNoAnswer},
 			{Kind: handshake.SendPacket, To: later, Packet: []byte("later")},

@@ -32,7 +32,8 @@ type Holdings struct {
 
 // Holdings counts what the core keeps.
 func (c *Core) Holdings() Holdings {
+	waiting, awaited := c.direct.Len()
 	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: len(c.unsent) + len(c.sends), Queued: c.store.Size() + c.broadcast.Held.Bytes()}
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: waiting + awaited, Queued: c.store.Size() + c.broadcast.Held.Bytes()}
 	return h
 }

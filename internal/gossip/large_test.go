@@ -64,8 +64,11 @@ func (c *cluster) exactlyOnce(origin int, msg []byte) {
 func (c *cluster) quiet() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		if n.store.Len() != 0 || n.store.Size() != 0 || n.ownBytes != 0 || len(n.sends) != 0 || len(n.unsent) != 0 {
-			c.t.Errorf("node %d holds %d messages of %d bytes, %d of its own, %d to be acknowledged, %d waiting", i, n.store.Len(), n.store.Size(), n.ownBytes, len(n.sends), len(n.unsent))
+		if n.store.Len() != 0 || n.store.Size() != 0 {
+			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.store.Len(), n.store.Size())
+		}
+		if waiting, awaited := n.direct.Len(); waiting+awaited+n.direct.Kept() != 0 {
+			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Kept())
 		}
 		for _, p := range n.peers {
 			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 || p.packets.Backlog() != 0 || p.packets.Paused() {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -84,7 +85,7 @@ func TestReflectorIsReachedByNoJoinAndNoPing(t *testing.T) {
 				}
 				c.do(0, func(now time.Time) { _, _ = n.Send(now, at, []byte("x"), true, now.Add(2*time.Second)) })
 				c.net.RunFor(time.Minute)
-				if len(n.sent) != 1 || n.sent[0].Err == nil || errors.Is(n.sent[0].Err, errOneself) {
+				if len(n.sent) != 1 || n.sent[0].Err == nil || errors.Is(n.sent[0].Err, direct.ErrOneself) {
 					t.Errorf("advertised %v: a message to it ended with %+v", advertised, n.sent)
 				}
 				if n.hs.dials.Len() != 0 || n.members.Count() != 1 || len(n.links) != 0 {

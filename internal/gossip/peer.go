@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -46,6 +47,7 @@ type peer struct {
 	gateway *legacy.Peer // nil for a Go node
 	name    string       // as its handshake or its identity says; empty when not known
 	push    pushpull.Peer
+	direct  direct.Peer
 	sync    antientropy.Peer
 	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
 }
@@ -158,7 +160,7 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 	p := c.peers[e.Peer]
 	if p == nil {
 		c.makeRoom(now)
-		p = &peer{core: c, id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}}
+		p = &peer{core: c, id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}, direct: direct.Peer{ID: e.Peer}}
 		p.overlay.Init(e.Peer)
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
 		p.timer.Fire = p.tick
@@ -238,7 +240,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 			c.joins.end(now, j, err)
 		}
 	case joining.ForDirect:
-		c.failWaiting(now, a, err)
+		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
 		c.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
 	default:
@@ -272,7 +274,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 			c.joins.end(now, j, nil)
 		}
 	case joining.ForDirect:
-		c.failWaiting(now, a, errOneself)
+		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:
 		c.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, PingToken(d.Token), c.cfg.Name))
 	}
@@ -381,7 +383,7 @@ func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path
 // ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
 // that shakes hands with it; it takes no part in the choice.
 func (c *Core) ready(now time.Time, p *peer) {
-	c.sendWaiting(now, p)
+	c.direct.ready(now, p)
 	for _, a := range p.dials {
 		d, _ := c.hs.dials.Get(a)
 		switch {
@@ -442,9 +444,9 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from w
 	case wire.KindReport:
 		c.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
-		c.handleDirect(now, p, ch, m)
+		c.direct.handle(now, p, ch, m)
 	case wire.KindDirectAck:
-		c.handleDirectAck(now, p, m.Data)
+		c.direct.handleAck(now, p, m.Data)
 	case wire.KindHeartbeat:
 		c.remind(now, p)
 		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))

@@ -53,7 +53,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
 	}
-	p, legacy := c.reach(now, to)
+	p, legacy := c.direct.reach(now, to)
 	if legacy {
 		return 0, ErrLegacy
 	}

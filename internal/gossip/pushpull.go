@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -150,9 +151,7 @@ func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
 func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	if o.Kind == pushpull.StopSending {
-		if s := c.sends[o.ID]; s != nil {
-			c.endSend(now, s, nil)
-		}
+		c.direct.conclude(now, c.direct.Stop(c.direct.outcomes, c.direct.Awaited(o.ID)))
 		return
 	}
 	p := c.peers[o.Peer.ID]
@@ -179,11 +178,10 @@ func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 		return
 	}
 	if id == (wire.MessageID{}) {
-		id = c.newDirectID()
+		id = c.direct.NewID()
 	}
-	s := &outgoing{id: id, to: p.set.Path().Remote, use: o.Use, until: o.Until}
-	s.done = func(now time.Time, err error) { x.conclude(now, x.SendEnded(x.outcomes, e, id, err)) }
-	if err := c.submit(now, s, p, o.Data); err != nil {
+	m := &direct.Message{ID: id, To: p.set.Path().Remote, Use: o.Use, Until: o.Until, For: e}
+	if err := c.direct.begin(now, m, p, o.Data); err != nil {
 		x.conclude(now, x.NotSent(x.outcomes, now, e))
 		return
 	}
@@ -194,10 +192,8 @@ func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 func (x *exchanges) progress(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
 	c := x.core
 	if p := c.peers[of.ID]; p != nil {
-		for _, a := range p.receiving {
-			if a.Direct && a.ID == id && !a.Forgotten() {
-				return a.Progress, true
-			}
+		if a := direct.Find(p.receiving, id); a != nil {
+			return a.Progress, true
 		}
 	}
 	return time.Time{}, false

@@ -31,28 +31,23 @@ func (c *Core) recut(now time.Time, p *peer, plain []byte) {
 	}
 }
 
-// cutDirect makes a large message of a small one. A reliable one stays one until it is acknowledged.
+// cutDirect sends a small direct message in pieces. One that is to be acknowledged stays a large message until it is.
 func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	d, err := wire.ParseDirect(data)
 	if err != nil || int(d.Total) != len(d.Data) {
 		return
 	}
-	o := c.sends[id]
-	if o == nil {
+	m := c.direct.Awaited(id)
+	if m == nil {
 		c.sendPieces(now, p, id, d.Use, d.Data)
 		return
 	}
-	if o.asm == nil {
-		if o.asm = c.store.Add(now, id, o.data, true); o.asm == nil { // tried again with its next repeat
-			c.drop(DropStoreFull)
-			return
-		}
-		o.asm.Pending++ // until it is acknowledged
-		o.asm.Kept, o.data = true, nil
-		c.ownBytes += int(o.asm.Total)
+	if !c.direct.Enlarge(now, m) { // tried again with its next repeat
+		c.drop(DropStoreFull)
+		return
 	}
-	if p.packets.Transfer(o.asm) == nil {
-		p.packets.Begin(now, o.asm, o.use)
+	if p.packets.Transfer(m.Large) == nil {
+		p.packets.Begin(now, m.Large, m.Use)
 	}
 	c.sweepLater(now)
 }
@@ -64,7 +59,7 @@ func (c *Core) sendControl(now time.Time, p *peer, plain []byte) {
 		c.drop(DropOversize)
 		return
 	}
-	c.sendPieces(now, p, c.newDirectID(), wire.UseControl, plain)
+	c.sendPieces(now, p, c.direct.NewID(), wire.UseControl, plain)
 	p.packets.PumpSoon(now)
 }
 
@@ -85,11 +80,4 @@ func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Us
 	}
 	p.packets.Begin(now, a, use)
 	c.sweepLater(now)
-}
-
-// handleControl takes in a plaintext that came in pieces. It has none of its kind in it.
-func (c *Core) handleControl(now time.Time, p *peer, ch *packets.Channel, plain []byte) {
-	c.unpacking = true
-	c.handlePlain(now, p, ch, p.set.Path(), plain)
-	c.unpacking = false
 }

@@ -19,8 +19,8 @@ var floors = [][]string{
 	{"node"},
 	{"gossip"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
-	{"peer", "members"},
-	{"assembly", "arena", "direct", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
+	{"direct", "peer", "members"},
+	{"assembly", "arena", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
 	{"outcome", "quota", "rangeset", "timer", "wire"},
 	{"timestamp"},
 }

@@ -1,0 +1,92 @@
+package direct
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/rangeset"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// NextTimeout returns when the caller is to ask for Due; zero for never.
+func (x *Sender) NextTimeout() time.Time { return x.timers.Next() }
+
+// Due returns a message that is due; nil if NextTimeout is later than now. The caller gives it to HandleTimeout with what
+// it knows of the session with its peer.
+func (x *Sender) Due(now time.Time) *Message {
+	x.timers.RunNext(now)
+	m := x.due
+	x.due = nil
+	return m
+}
+
+func (x *Sender) setTimer(m *Message, at time.Time) {
+	if m.timer.Fire == nil {
+		m.timer.Fire = func(time.Time) { x.due = m }
+	}
+	x.timers.Set(&m.timer, at)
+}
+
+// repeatLater sets the time of the next repeat, or of the end.
+func (x *Sender) repeatLater(now time.Time, m *Message) {
+	x.setTimer(m, timer.Soonest(now.Add(m.pause), m.Until))
+}
+
+// HandleTimeout repeats a message that Due returned, or ends it if its time is up. If the session cannot be used, or the
+// peer is silent, the message waits for a new session.
+func (x *Sender) HandleTimeout(out []Outcome, now time.Time, m *Message, s Session) []Outcome {
+	x.out = out
+	switch {
+	case !now.Before(m.Until) && m.peer == nil:
+		x.end(m, ErrNoSession)
+	case !now.Before(m.Until):
+		x.end(m, ErrUnanswered)
+	case m.peer == nil:
+		x.setTimer(m, m.Until)
+	case s.stale(now, m.pause):
+		x.routes.Delete(m.To)
+		x.wait(m)
+	case s.Unwritten:
+		x.repeatLater(now, m)
+	default:
+		x.repeat(m, rangeset.Range{})
+		m.pause = min(2*m.pause, repeatMax)
+		x.repeatLater(now, m)
+	}
+	return x.take()
+}
+
+// stale reports whether a new handshake has to be tried. pause is how long the acknowledgement was waited for.
+func (s *Session) stale(now time.Time, pause time.Duration) bool {
+	return !s.Current || now.Sub(s.Heard) > max(redialIdle, 2*pause)
+}
+
+func (x *Sender) repeat(m *Message, missing rangeset.Range) {
+	if m.Large == nil {
+		x.Stats.Resent++
+	}
+	x.add(Outcome{Kind: Repeat, Message: m, Peer: m.peer, Missing: missing})
+}
+
+// HandleAck takes in what from acknowledges of m, which Awaited returned for the id of ack; m may be nil. It ends a
+// message of which all has arrived. Otherwise it repeats what the receiver lacks first, unless sending says that some of
+// the message remains to be sent.
+func (x *Sender) HandleAck(out []Outcome, now time.Time, m *Message, ack wire.DirectAck, from *Peer, roundTrip time.Duration, sending bool) []Outcome {
+	if m == nil || ack.Upto > uint32(m.Size()) {
+		return out
+	}
+	x.out = out
+	if ack.Upto == uint32(m.Size()) {
+		x.end(m, nil)
+		return x.take()
+	}
+	if sending || m.peer != from || !m.lacks(ack) {
+		return x.take()
+	}
+	if ack.Upto > m.upto { // there is progress
+		m.upto, m.pause = ack.Upto, max(4*roundTrip, repeatMin)
+		x.repeatLater(now, m)
+	}
+	x.repeat(m, rangeset.Range{From: ack.Upto, To: ack.Next})
+	return x.take()
+}
