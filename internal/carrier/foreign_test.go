@@ -118,8 +118,15 @@ func TestForeignDatagramsThatAreTooManyAreDroppedAndCounted(t *testing.T) {
 			b[0]++
 		}
 		got := c.Wait(time.Now())
-		if len(got) != 2 || string(got[0].B) != "1" || string(got[1].B) != "2" || got[0].Path != peer {
-			t.Errorf("%+v", got)
+		switch {
+		case len(got) != 2:
+			t.Errorf("len(got) is %d, want 2: %v", len(got), got)
+		case string(got[0].B) != "1":
+			t.Errorf("string(got[0].B) is %q, want %q", string(got[0].B), "1")
+		case string(got[1].B) != "2":
+			t.Errorf("string(got[1].B) is %q, want %q", string(got[1].B), "2")
+		case got[0].Path != peer:
+			t.Errorf("got[0].Path is %v, want %v", got[0].Path, peer)
 		}
 		if len(c.More()) > 0 {
 			t.Error("more came out")

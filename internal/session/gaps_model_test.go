@@ -201,8 +201,15 @@ func (d *duel) check() {
 	}
 	d.r.misses(want...)
 	d.r.lost(d.m.lost)
-	if d.r.Missing() != (len(want) > 0) || d.r.Lowest() != lowest || d.r.Highest() != d.m.highest || d.r.Received() != d.m.received {
-		d.t.Fatalf("missing %v, lowest %d, highest %d, received %d; want %+v", d.r.Missing(), d.r.Lowest(), d.r.Highest(), d.r.Received(), d.m)
+	switch {
+	case d.r.Missing() != (len(want) > 0):
+		d.t.Fatalf("d.r.Missing() is %v, want %v", d.r.Missing(), (len(want) > 0))
+	case d.r.Lowest() != lowest:
+		d.t.Fatalf("d.r.Lowest() is %v, want %v", d.r.Lowest(), lowest)
+	case d.r.Highest() != d.m.highest:
+		d.t.Fatalf("d.r.Highest() is %v, want %v", d.r.Highest(), d.m.highest)
+	case d.r.Received() != d.m.received:
+		d.t.Fatalf("d.r.Received() is %v, want %v", d.r.Received(), d.m.received)
 	}
 	switch next := d.r.NextNak(rtt); {
 	case next.IsZero() != (len(want) == 0):

@@ -91,8 +91,15 @@ func TestNothingIsMissingOfPacketsInOrder(t *testing.T) {
 			t.Fatalf("after counter %d", c)
 		}
 	}
-	if r.Highest() != 3*WindowSize || r.Lowest() != r.Highest()+1 || r.Received() != r.Highest() || r.Lost() != 0 {
-		t.Errorf("highest %d, lowest %d, received %d, lost %d", r.Highest(), r.Lowest(), r.Received(), r.Lost())
+	switch {
+	case r.Highest() != 3*WindowSize:
+		t.Errorf("r.Highest() is %v, want %v", r.Highest(), 3*WindowSize)
+	case r.Lowest() != r.Highest()+1:
+		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), r.Highest()+1)
+	case r.Received() != r.Highest():
+		t.Errorf("r.Received() is %v, want %v", r.Received(), r.Highest())
+	case r.Lost() != 0:
+		t.Errorf("r.Lost() is %v, want 0", r.Lost())
 	}
 }
 
@@ -102,20 +109,41 @@ func TestGapsAreFoundInSealedBoxesAfterAuthenticationOnly(t *testing.T) {
 	mustOpen(t, high, first, "1")
 	forged := parse(t, third)
 	forged.Box.Tag[0]++
-	if _, err := high.Open(epoch.Add(time.Hour), forged); err != ErrForged || high.Missing() || high.Highest() != 1 || high.HighestAt() != epoch {
-		t.Fatalf("%v; missing %v, highest %d at %v", err, high.Missing(), high.Highest(), high.HighestAt())
+	switch _, err := high.Open(epoch.Add(time.Hour), forged); {
+	case err != ErrForged:
+		t.Fatalf("err is %v, want %v", err, ErrForged)
+	case high.Missing():
+		t.Fatal("high.Missing() is true")
+	case high.Highest() != 1:
+		t.Fatalf("high.Highest() is %v, want 1", high.Highest())
+	case high.HighestAt() != epoch:
+		t.Fatalf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch)
 	}
 	if _, err := high.Open(epoch.Add(time.Second), parse(t, third)); err != nil {
 		t.Fatal(err)
 	}
-	if !high.Missing() || high.Lowest() != 2 || high.Highest() != 3 || high.HighestAt() != epoch.Add(time.Second) {
-		t.Errorf("missing %v, lowest %d, highest %d at %v", high.Missing(), high.Lowest(), high.Highest(), high.HighestAt())
+	switch {
+	case !high.Missing():
+		t.Error("high.Missing() is false")
+	case high.Lowest() != 2:
+		t.Errorf("high.Lowest() is %v, want 2", high.Lowest())
+	case high.Highest() != 3:
+		t.Errorf("high.Highest() is %v, want 3", high.Highest())
+	case high.HighestAt() != epoch.Add(time.Second):
+		t.Errorf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch.Add(time.Second))
 	}
 	if _, err := high.Open(epoch.Add(2*time.Second), parse(t, second)); err != nil {
 		t.Fatal(err)
 	}
-	if high.Missing() || high.Lowest() != 4 || high.HighestAt() != epoch.Add(time.Second) || high.Received() != 3 {
-		t.Errorf("missing %v, lowest %d, highest at %v, received %d", high.Missing(), high.Lowest(), high.HighestAt(), high.Received())
+	switch {
+	case high.Missing():
+		t.Error("high.Missing() is true")
+	case high.Lowest() != 4:
+		t.Errorf("high.Lowest() is %v, want 4", high.Lowest())
+	case high.HighestAt() != epoch.Add(time.Second):
+		t.Errorf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch.Add(time.Second))
+	case high.Received() != 3:
+		t.Errorf("high.Received() is %v, want 3", high.Received())
 	}
 }
 
@@ -127,8 +155,17 @@ func TestLegacySessionMissesNothing(t *testing.T) {
 			mustOpen(t, high, d, "x")
 		}
 	}
-	if high.Missing() || high.Highest() != 0 || high.Lowest() != 1 || high.Received() != 3 || !high.NextNak(rtt).IsZero() {
-		t.Errorf("missing %v, highest %d, lowest %d, received %d", high.Missing(), high.Highest(), high.Lowest(), high.Received())
+	switch {
+	case high.Missing():
+		t.Error("high.Missing() is true")
+	case high.Highest() != 0:
+		t.Errorf("high.Highest() is %v, want 0", high.Highest())
+	case high.Lowest() != 1:
+		t.Errorf("high.Lowest() is %v, want 1", high.Lowest())
+	case high.Received() != 3:
+		t.Errorf("high.Received() is %v, want 3", high.Received())
+	case !high.NextNak(rtt).IsZero():
+		t.Errorf("high.NextNak(rtt) is %v, want zero", high.NextNak(rtt))
 	}
 	high.TakeNaks(epoch.Add(time.Hour), rtt, func(start, end uint64) bool {
 		t.Errorf("asks for [%d, %d)", start, end)

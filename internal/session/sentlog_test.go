@@ -21,8 +21,15 @@ func put(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time, want ui
 func keeps(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time) {
 	t.Helper()
 	v, when, bytes, ok := l.Get(counter)
-	if !ok || *v != counter || !when.Equal(at) || bytes != int(counter%1400) {
-		t.Fatalf("for %d: %v, %v, %d bytes, %v", counter, v, when, bytes, ok)
+	switch {
+	case !ok:
+		t.Fatalf("for %d: ok is false", counter)
+	case *v != counter:
+		t.Fatalf("for %d: *v is %v, want %v", counter, *v, counter)
+	case !when.Equal(at):
+		t.Fatalf("for %d: when is %v, want %v", counter, when, at)
+	case bytes != int(counter%1400):
+		t.Fatalf("for %d: bytes is %v, want %v", counter, bytes, int(counter%1400))
 	}
 }
 
@@ -30,8 +37,15 @@ func keeps(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time) {
 func lacks(t *testing.T, l *SentLog[uint64], counters ...uint64) {
 	t.Helper()
 	for _, c := range counters {
-		if v, at, bytes, ok := l.Get(c); v != nil || !at.IsZero() || bytes != 0 || ok {
-			t.Fatalf("for %d: %v, %v, %d bytes, %v", c, *v, at, bytes, ok)
+		switch v, at, bytes, ok := l.Get(c); {
+		case v != nil:
+			t.Fatalf("for %d: v is %v, want nil", c, v)
+		case !at.IsZero():
+			t.Fatalf("for %d: at is %v, want zero", c, at)
+		case bytes != 0:
+			t.Fatalf("for %d: bytes is %v, want 0", c, bytes)
+		case ok:
+			t.Fatalf("for %d: ok is true", c)
 		}
 	}
 }

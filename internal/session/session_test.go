@@ -220,8 +220,24 @@ func TestLegacySealAndOpenDoNotAllocate(t *testing.T) {
 func TestSessionTellsWhatItsHandshakeSaid(t *testing.T) {
 	p, _ := params(random(5), epoch, true, NaCl)
 	s := New(epoch, p)
-	if s.Peer() != p.Peer || s.Handshake() != p.Handshake || s.Prefix() != p.Prefix || s.Legacy() || !s.Initiator() ||
-		s.Fingerprint() != p.Fingerprint || s.Path() != p.Path || s.Timestamp() != p.Timestamp || s.Closed() {
-		t.Errorf("%+v", s.p)
+	switch {
+	case s.Peer() != p.Peer:
+		t.Errorf("s.Peer() is %v, want %v", s.Peer(), p.Peer)
+	case s.Handshake() != p.Handshake:
+		t.Errorf("s.Handshake() is %v, want %v", s.Handshake(), p.Handshake)
+	case s.Prefix() != p.Prefix:
+		t.Errorf("s.Prefix() is %v, want %v", s.Prefix(), p.Prefix)
+	case s.Legacy():
+		t.Error("s.Legacy() is true")
+	case !s.Initiator():
+		t.Error("s.Initiator() is false")
+	case s.Fingerprint() != p.Fingerprint:
+		t.Errorf("s.Fingerprint() is %v, want %v", s.Fingerprint(), p.Fingerprint)
+	case s.Path() != p.Path:
+		t.Errorf("s.Path() is %v, want %v", s.Path(), p.Path)
+	case s.Timestamp() != p.Timestamp:
+		t.Errorf("s.Timestamp() is %v, want %v", s.Timestamp(), p.Timestamp)
+	case s.Closed():
+		t.Error("s.Closed() is true")
 	}
 }

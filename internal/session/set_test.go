@@ -189,8 +189,15 @@ func TestANodeHasAtMostFourSessionsAndTheLeastUsedGivesWay(t *testing.T) {
 		b.now = b.now.Add(time.Second)
 		p, _ := params(b.source, b.now, true, Null)
 		evicted := b.low.Add(b.now, New(b.now, p))
-		if len(evicted) != 1 || evicted[0] != want || !want.Closed() || b.low.Len() != MaxSessions {
-			t.Fatalf("%d sessions; evicted the wrong one", b.low.Len())
+		switch {
+		case len(evicted) != 1:
+			t.Fatalf("len(evicted) is %d, want 1: %v", len(evicted), evicted)
+		case evicted[0] != want:
+			t.Fatalf("evicted[0] is %v, want %v", evicted[0], want)
+		case !want.Closed():
+			t.Fatal("want.Closed() is false")
+		case b.low.Len() != MaxSessions:
+			t.Fatalf("b.low.Len() is %v, want %v", b.low.Len(), MaxSessions)
 		}
 	}
 	if b.low.Current(b.now) != current {
@@ -323,8 +330,15 @@ func TestLegacySessionIsNeitherRenewedNorProbedNorTooOld(t *testing.T) {
 	b.low.CheckPath(b.now)
 	b.low.RenewBy(b.now, b.now)
 	a := b.pass(t, 72*time.Hour)
-	if a.Renew || len(a.Probes) > 0 || len(a.Closed) != 1 || b.low.Current(b.now) != newer {
-		t.Errorf("%+v", a)
+	switch {
+	case a.Renew:
+		t.Error("a.Renew is true")
+	case len(a.Probes) > 0:
+		t.Errorf("len(a.Probes) is %v, want 0", len(a.Probes))
+	case len(a.Closed) != 1:
+		t.Errorf("len(a.Closed) is %v, want 1", len(a.Closed))
+	case b.low.Current(b.now) != newer:
+		t.Errorf("b.low.Current(b.now) is %v, want %v", b.low.Current(b.now), newer)
 	}
 }
 

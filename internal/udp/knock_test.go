@@ -167,7 +167,10 @@ func TestErrorsThatMeanNoRouteAreToldFromThoseThatPass(t *testing.T) {
 		syscall.ENOBUFS: false, syscall.EAGAIN: false, syscall.EMSGSIZE: false, syscall.ECONNREFUSED: false,
 	} {
 		got := NoRoute(fmt.Errorf("write: %w", os.NewSyscallError("sendmsg", errno)))
-		if no && got != errno || !no && got != nil {
+		switch {
+		case no && got != errno:
+			t.Errorf("%v: %v", errno, got)
+		case !no && got != nil:
 			t.Errorf("%v: %v", errno, got)
 		}
 	}

@@ -282,8 +282,17 @@ func TestRunArrivesAsTheDatagramsThatItIsMadeOf(t *testing.T) {
 				if got%41 == 40 {
 					want = 17
 				}
-				if len(d.B) != want || cap(d.B) < want || d.B[0] != byte(got%41) || d.Remote.Port() != from.LocalAddr().Port() || d.Local != lo {
-					t.Fatalf("datagram %d: %d bytes of %d by %v", got, len(d.B), d.B[0], d.Path)
+				switch {
+				case len(d.B) != want:
+					t.Fatalf("datagram %d: len(d.B) is %v, want %v", got, len(d.B), want)
+				case cap(d.B) < want:
+					t.Fatalf("datagram %d: cap(d.B) is %v, want at least %v", got, cap(d.B), want)
+				case d.B[0] != byte(got%41):
+					t.Fatalf("datagram %d: d.B[0] is %v, want %v", got, d.B[0], byte(got%41))
+				case d.Remote.Port() != from.LocalAddr().Port():
+					t.Fatalf("datagram %d: d.Remote.Port() is %v, want %v", got, d.Remote.Port(), from.LocalAddr().Port())
+				case d.Local != lo:
+					t.Fatalf("datagram %d: d.Local is %v, want %v", got, d.Local, lo)
 				}
 				got++
 			}

@@ -41,8 +41,15 @@ func TestLostSourceAddressDoesNotLoseTheDatagram(t *testing.T) {
 
 func TestSystemTellsTheBuffersItGranted(t *testing.T) {
 	receive, send := listen(t, "udp", "127.0.0.1:0").Buffers()
-	if receive <= 0 || receive > ReceiveBuffer || send <= 0 || send > SendBuffer {
-		t.Fatal(receive, send)
+	switch {
+	case receive <= 0:
+		t.Fatalf("receive is %v, want more than 0", receive)
+	case receive > ReceiveBuffer:
+		t.Fatalf("receive is %v, want at most %v", receive, ReceiveBuffer)
+	case send <= 0:
+		t.Fatalf("send is %v, want more than 0", send)
+	case send > SendBuffer:
+		t.Fatalf("send is %v, want at most %v", send, SendBuffer)
 	}
 }
 

@@ -24,14 +24,20 @@ func TestDatagramsTravelWholeOnlyWhenTold(t *testing.T) {
 			return v4, v6
 		}
 		c.Whole(true)
-		if v4, v6 := mode(); c.v4 && v4 != unix.IP_PMTUDISC_PROBE || c.v6 && v6 != unix.IPV6_PMTUDISC_PROBE {
+		switch v4, v6 := mode(); {
+		case c.v4 && v4 != unix.IP_PMTUDISC_PROBE:
+			t.Errorf("%s: modes %d, %d", addr, v4, v6)
+		case c.v6 && v6 != unix.IPV6_PMTUDISC_PROBE:
 			t.Errorf("%s: modes %d, %d", addr, v4, v6)
 		}
 		if err := c.Write(wire.Path{Remote: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 9)}, make([]byte, 8952)); c.v4 && err != nil && !isStale(err) {
 			t.Errorf("%s: %v", addr, err)
 		}
 		c.Whole(false)
-		if v4, v6 := mode(); c.v4 && v4 == unix.IP_PMTUDISC_PROBE || c.v6 && v6 == unix.IPV6_PMTUDISC_PROBE {
+		switch v4, v6 := mode(); {
+		case c.v4 && v4 == unix.IP_PMTUDISC_PROBE:
+			t.Errorf("%s: modes %d, %d afterwards", addr, v4, v6)
+		case c.v6 && v6 == unix.IPV6_PMTUDISC_PROBE:
 			t.Errorf("%s: modes %d, %d afterwards", addr, v4, v6)
 		}
 		if err := c.Close(); err != nil {

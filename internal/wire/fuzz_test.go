@@ -102,8 +102,15 @@ func checkStable(t *testing.T, m *Message) {
 		}
 		var n Message
 		rest, err := ParseMessage(&n, bytes.Clone(once))
-		if err != nil || len(rest) > 0 || n.Kind != m.Kind || n.ID != m.ID {
-			t.Fatalf("%x: %s, %d bytes left, %v", once, n.Kind, len(rest), err)
+		switch {
+		case err != nil:
+			t.Fatalf("%x: %v", once, err)
+		case len(rest) > 0:
+			t.Fatalf("%x: len(rest) is %d, want 0: %v", once, len(rest), rest)
+		case n.Kind != m.Kind:
+			t.Fatalf("%x: n.Kind is %v, want %v", once, n.Kind, m.Kind)
+		case n.ID != m.ID:
+			t.Fatalf("%x: n.ID is %v, want %v", once, n.ID, m.ID)
 		}
 		if twice := encodeMessage(t, &n, enc); !bytes.Equal(once, twice) {
 			t.Fatalf("once  %x\ntwice %x", once, twice)

@@ -143,8 +143,17 @@ func TestUnknownBodyIsSteppedOver(t *testing.T) {
 	) {
 		m := Message{Kind: KindPing, Total: 1}
 		rest, err := ParseMessage(&m, append(seq(bin(id1), body), "rest"...))
-		if err != nil || m.Kind != KindUnknown || m.ID != MessageID(id1) || m.Total != 0 || string(rest) != "rest" {
-			t.Errorf("body %d: %+v, %q left, %v", i, m, rest, err)
+		switch {
+		case err != nil:
+			t.Errorf("body %d: %v", i, err)
+		case m.Kind != KindUnknown:
+			t.Errorf("body %d: m.Kind is %v, want %v", i, m.Kind, KindUnknown)
+		case m.ID != MessageID(id1):
+			t.Errorf("body %d: m.ID is %v, want %v", i, m.ID, MessageID(id1))
+		case m.Total != 0:
+			t.Errorf("body %d: m.Total is %v, want 0", i, m.Total)
+		case string(rest) != "rest":
+			t.Errorf("body %d: string(rest) is %q, want %q", i, string(rest), "rest")
 		}
 	}
 }

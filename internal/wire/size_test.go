@@ -13,8 +13,15 @@ func TestBoxNeverExceedsItsSize(t *testing.T) {
 			if n <= 0xffff && size > n+BoxOverhead {
 				t.Errorf("seq %d, %d bytes: %d, with BoxOverhead %d", seq, n, size, n+BoxOverhead)
 			}
-			if len(tag) != 16 || cap(tag) != 16 || len(data) != n || cap(data) != n {
-				t.Errorf("room for %d and %d bytes", cap(tag), cap(data))
+			switch {
+			case len(tag) != 16:
+				t.Errorf("len(tag) is %d, want 16: %v", len(tag), tag)
+			case cap(tag) != 16:
+				t.Errorf("cap(tag) is %v, want 16", cap(tag))
+			case len(data) != n:
+				t.Errorf("len(data) is %v, want %v", len(data), n)
+			case cap(data) != n:
+				t.Errorf("cap(data) is %v, want %v", cap(data), n)
 			}
 		}
 	}

@@ -57,8 +57,15 @@ func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 	for kind, b := range all {
 		var m Message
 		rest, err := ParseMessage(&m, append(bytes.Clone(b), "rest"...))
-		if err != nil || m.Kind != kind || string(rest) != "rest" || m.ID != MessageID(id1) {
-			t.Fatalf("%s: %+v, %q left, %v", kind, m, rest, err)
+		switch {
+		case err != nil:
+			t.Fatalf("%s: %v", kind, err)
+		case m.Kind != kind:
+			t.Fatalf("%s: m.Kind is %v, want %v", kind, m.Kind, kind)
+		case string(rest) != "rest":
+			t.Fatalf("%s: string(rest) is %q, want %q", kind, string(rest), "rest")
+		case m.ID != MessageID(id1):
+			t.Fatalf("%s: m.ID is %v, want %v", kind, m.ID, MessageID(id1))
 		}
 		if got := encodeMessage(t, &m, Bin); !bytes.Equal(got, b) {
 			t.Errorf("%s:\n got %x\nwant %x", kind, got, b)
@@ -98,12 +105,32 @@ func TestSyncValuesAreKept(t *testing.T) {
 		t.Errorf("%+v %v", v, err)
 	}
 	b, err := ParseSyncBuckets(parse(KindSyncBuckets).Data)
-	if err != nil || b.Bits != 7 || b.First != 125 || b.Len() != 2 || b.At(0) != 1 || b.At(1) != 1<<63 {
-		t.Errorf("%+v %v", b, err)
+	switch {
+	case err != nil:
+		t.Error(err)
+	case b.Bits != 7:
+		t.Errorf("b.Bits is %v, want 7", b.Bits)
+	case b.First != 125:
+		t.Errorf("b.First is %v, want 125", b.First)
+	case b.Len() != 2:
+		t.Errorf("b.Len() is %v, want 2", b.Len())
+	case b.At(0) != 1:
+		t.Errorf("b.At(0) is %v, want 1", b.At(0))
+	case b.At(1) != 1<<63:
+		t.Errorf("b.At(1) is %v, want %v", b.At(1), uint64(1<<63))
 	}
 	w, err := ParseSyncWant(parse(KindSyncWant).Data)
-	if err != nil || w.Bits != 7 || w.Len() != 2 || w.At(0) != 0 || w.At(1) != 127 {
-		t.Errorf("%+v %v", w, err)
+	switch {
+	case err != nil:
+		t.Error(err)
+	case w.Bits != 7:
+		t.Errorf("w.Bits is %v, want 7", w.Bits)
+	case w.Len() != 2:
+		t.Errorf("w.Len() is %v, want 2", w.Len())
+	case w.At(0) != 0:
+		t.Errorf("w.At(0) is %v, want 0", w.At(0))
+	case w.At(1) != 127:
+		t.Errorf("w.At(1) is %v, want 127", w.At(1))
 	}
 	if v, err := ParsePing(parse(KindPing).Data); err != nil || v.Seq != 300 || string(v.Payload) != "padding" {
 		t.Errorf("%+v %v", v, err)

@@ -323,8 +323,15 @@ func TestMessageVectorsHoldTheirValues(t *testing.T) {
 	}
 	m = parse("message_peerstatus_down")
 	p, up, err := ParsePeerStatus(m.Data)
-	if err != nil || up || p.Addr.String() != "[2001:db8::1]:6969" || p.Zone != (Zone{"us-east", true}) {
-		t.Errorf("%v up=%v %v", p, up, err)
+	switch {
+	case err != nil:
+		t.Error(err)
+	case up:
+		t.Error("up is true")
+	case p.Addr.String() != "[2001:db8::1]:6969":
+		t.Errorf("p.Addr.String() is %q, want %q", p.Addr.String(), "[2001:db8::1]:6969")
+	case p.Zone != (Zone{"us-east", true}):
+		t.Errorf("p.Zone is %v, want %v", p.Zone, (Zone{"us-east", true}))
 	}
 }
 
