@@ -43,11 +43,29 @@ func TestTwoGoNodesEndWithOneSessionThatWorksBothWays(t *testing.T) {
 	}
 	talk(t, w, a, b)
 	sa, sb := a.sessions[0], b.sessions[0]
-	if !sa.Initiator || sb.Initiator || sa.Attempt != id || sb.Attempt != 0 || sa.Legacy || sb.Legacy {
-		t.Errorf("roles: %+v %+v", sa.Established, sb.Established)
+	switch {
+	case !sa.Initiator:
+		t.Error("roles: sa.Initiator is false")
+	case sb.Initiator:
+		t.Error("roles: sb.Initiator is true")
+	case sa.Attempt != id:
+		t.Errorf("roles: sa.Attempt is %v, want %v", sa.Attempt, id)
+	case sb.Attempt != 0:
+		t.Errorf("roles: sb.Attempt is %v, want 0", sb.Attempt)
+	case sa.Legacy:
+		t.Error("roles: sa.Legacy is true")
+	case sb.Legacy:
+		t.Error("roles: sb.Legacy is true")
 	}
-	if sa.Prefix != sb.Prefix || sa.SendKey != sb.RecvKey || sa.RecvKey != sb.SendKey || sa.SendKey == sa.RecvKey {
-		t.Error("keys do not fit")
+	switch {
+	case sa.Prefix != sb.Prefix:
+		t.Errorf("sa.Prefix is %v, want %v", sa.Prefix, sb.Prefix)
+	case sa.SendKey != sb.RecvKey:
+		t.Errorf("sa.SendKey is %v, want %v", sa.SendKey, sb.RecvKey)
+	case sa.RecvKey != sb.SendKey:
+		t.Errorf("sa.RecvKey is %v, want %v", sa.RecvKey, sb.SendKey)
+	case sa.SendKey == sa.RecvKey:
+		t.Errorf("sa.SendKey is %v, want anything but %v", sa.SendKey, sa.RecvKey)
 	}
 	if sa.Timestamp != sb.Timestamp || sa.Key != sb.Key || sa.Key != a.cfg.Keys[0].ID() {
 		t.Error("timestamp or key differ")
@@ -78,8 +96,15 @@ func TestEachSideLearnsWhatTheOtherSaysOfItself(t *testing.T) {
 	}{{a.sessions[0], b}, {b.sessions[0], a}} {
 		c := x.want.cfg
 		want := Block{Capabilities: c.Capabilities, Incarnation: c.Incarnation, MaxDatagram: c.MaxDatagram, Heartbeat: c.Heartbeat, Name: c.Name, Advertise: c.Advertise}
-		if x.got.Block != want || x.got.Zone != c.Zone || x.got.Peer != c.Node || x.got.Path != x.want.path() {
-			t.Errorf("got %+v, want %+v", x.got.Established, want)
+		switch {
+		case x.got.Block != want:
+			t.Errorf("x.got.Block is %v, want %v", x.got.Block, want)
+		case x.got.Zone != c.Zone:
+			t.Errorf("x.got.Zone is %v, want %v", x.got.Zone, c.Zone)
+		case x.got.Peer != c.Node:
+			t.Errorf("x.got.Peer is %v, want %v", x.got.Peer, c.Node)
+		case x.got.Path != x.want.path():
+			t.Errorf("x.got.Path is %v, want %v", x.got.Path, x.want.path())
 		}
 	}
 }
@@ -283,8 +308,15 @@ func TestCancelledAttemptIsSilent(t *testing.T) {
 	a.ep.Cancel(id)
 	a.ep.Cancel(id)
 	w.run(time.Minute)
-	if len(w.log) != 1 || len(a.failed) != 0 || len(a.ep.pending) != 0 || len(b.sessions) != 0 {
-		t.Errorf("%d datagrams, %v", len(w.log), a.failed)
+	switch {
+	case len(w.log) != 1:
+		t.Errorf("len(w.log) is %v, want 1", len(w.log))
+	case len(a.failed) != 0:
+		t.Errorf("len(a.failed) is %v, want 0", len(a.failed))
+	case len(a.ep.pending) != 0:
+		t.Errorf("len(a.ep.pending) is %v, want 0", len(a.ep.pending))
+	case len(b.sessions) != 0:
+		t.Errorf("len(b.sessions) is %v, want 0", len(b.sessions))
 	}
 }
 
@@ -312,8 +344,15 @@ func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
 	id := a.join(b.addr, 5*time.Second)
 	w.run(6 * time.Second)
 	refused, ok := errors.AsType[*RefusedError](a.failed[id])
-	if !ok || refused.Reason != Returned || len(a.self) != 0 || a.rejected[Returned] == 0 {
-		t.Errorf("%v; reached self: %v", a.failed[id], a.self)
+	switch {
+	case !ok:
+		t.Errorf("%v; reached self: ok is false", a.failed[id])
+	case refused.Reason != Returned:
+		t.Errorf("%v; reached self: refused.Reason is %v, want %v", a.failed[id], refused.Reason, Returned)
+	case len(a.self) != 0:
+		t.Errorf("%v; reached self: len(a.self) is %v, want 0", a.failed[id], len(a.self))
+	case a.rejected[Returned] == 0:
+		t.Errorf("%v; reached self: a.rejected[Returned] is %v, want anything but 0", a.failed[id], a.rejected[Returned])
 	}
 }
 

@@ -211,8 +211,15 @@ func TestRepeatedOkBossDrawsTheStoredIdentitySameBytes(t *testing.T) {
 			okBosses++
 		}
 	}
-	if len(identities) < 5 || okBosses-len(identities) > 1 || len(b.sessions) != 1 || b.sessions[0].counter != 1 {
-		t.Fatalf("%d identities for %d OkBosses", len(identities), okBosses)
+	switch {
+	case len(identities) < 5:
+		t.Fatalf("len(identities) is %d, want at least 5: %v", len(identities), identities)
+	case okBosses-len(identities) > 1:
+		t.Fatalf("okBosses-len(identities) is %v, want at most 1", okBosses-len(identities))
+	case len(b.sessions) != 1:
+		t.Fatalf("len(b.sessions) is %v, want 1", len(b.sessions))
+	case b.sessions[0].counter != 1:
+		t.Fatalf("b.sessions[0].counter is %v, want 1", b.sessions[0].counter)
 	}
 	for _, x := range identities {
 		if x != identities[0] {

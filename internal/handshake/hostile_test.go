@@ -277,8 +277,15 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 	m, e, _ := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
 	n, _, _ := x.responder.OkBoss(m.OkBoss())
 	e.wipe()
-	if m.secret != nil || n.secret != nil || e.SendKey != [32]byte{} || e.RecvKey != [32]byte{} {
-		t.Error("a secret is left")
+	switch {
+	case m.secret != nil:
+		t.Errorf("m.secret is %v, want nil", m.secret)
+	case n.secret != nil:
+		t.Errorf("n.secret is %v, want nil", n.secret)
+	case e.SendKey != [32]byte{}:
+		t.Errorf("e.SendKey is %v, want %v", e.SendKey, [32]byte{})
+	case e.RecvKey != [32]byte{}:
+		t.Errorf("e.RecvKey is %v, want %v", e.RecvKey, [32]byte{})
 	}
 }
 
@@ -394,8 +401,15 @@ func TestGoTeamAndDeadMeanNothingBetweenGoNodes(t *testing.T) {
 			}
 		}
 	}
-	if a.sessions[0].sealable || a.rejected[Unexpected] != 2 || b.rejected[UnknownHandshake] != 1 || b.rejected[Unexpected] != 1 {
-		t.Error(a.rejected, b.rejected)
+	switch {
+	case a.sessions[0].sealable:
+		t.Error("a.sessions[0].sealable is true")
+	case a.rejected[Unexpected] != 2:
+		t.Errorf("a.rejected[Unexpected] is %v, want 2", a.rejected[Unexpected])
+	case b.rejected[UnknownHandshake] != 1:
+		t.Errorf("b.rejected[UnknownHandshake] is %v, want 1", b.rejected[UnknownHandshake])
+	case b.rejected[Unexpected] != 1:
+		t.Errorf("b.rejected[Unexpected] is %v, want 1", b.rejected[Unexpected])
 	}
 }
 

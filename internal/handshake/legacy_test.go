@@ -24,8 +24,19 @@ func TestGoNodeInitiatesToALegacyNode(t *testing.T) {
 		t.Fatalf("%d sessions, %v", len(a.sessions), a.failed)
 	}
 	s := a.sessions[0]
-	if !s.Legacy || !s.Initiator || s.Attempt != id || !s.sealable || s.confirmed || s.Path.Remote != g.addr {
-		t.Errorf("%+v", s)
+	switch {
+	case !s.Legacy:
+		t.Error("s.Legacy is false")
+	case !s.Initiator:
+		t.Error("s.Initiator is false")
+	case s.Attempt != id:
+		t.Errorf("s.Attempt is %v, want %v", s.Attempt, id)
+	case !s.sealable:
+		t.Error("s.sealable is false")
+	case s.confirmed:
+		t.Error("s.confirmed is true")
+	case s.Path.Remote != g.addr:
+		t.Errorf("s.Path.Remote is %v, want %v", s.Path.Remote, g.addr)
 	}
 	a.say(s, "hello")
 	w.run(time.Second)
@@ -46,8 +57,15 @@ func TestLegacyNodeInitiatesToAGoNode(t *testing.T) {
 		t.Fatalf("%d sessions, %v", len(a.sessions), a.rejected)
 	}
 	s := a.sessions[0]
-	if !s.Legacy || s.Initiator || !s.confirmed || s.Peer != g.id {
-		t.Errorf("%+v", s)
+	switch {
+	case !s.Legacy:
+		t.Error("s.Legacy is false")
+	case s.Initiator:
+		t.Error("s.Initiator is true")
+	case !s.confirmed:
+		t.Error("s.confirmed is false")
+	case s.Peer != g.id:
+		t.Errorf("s.Peer is %v, want %v", s.Peer, g.id)
 	}
 	if g.goTeams != 1 || !slices.Equal(g.opened, []string{"probe"}) {
 		t.Errorf("%d GoTeams, opened %q: a Nak ends the repeats", g.goTeams, g.opened)
@@ -62,8 +80,15 @@ func TestLegacySessionTellsNothingOfPart4(t *testing.T) {
 	g.initiate(a.addr)
 	w.run(time.Second)
 	s := a.sessions[0]
-	if !s.Legacy || s.Block != (Block{}) || s.Prefix != [16]byte{} || s.SendKey != s.RecvKey {
-		t.Errorf("%+v", s.Established)
+	switch {
+	case !s.Legacy:
+		t.Error("s.Legacy is false")
+	case s.Block != (Block{}):
+		t.Errorf("s.Block is %v, want %v", s.Block, (Block{}))
+	case s.Prefix != [16]byte{}:
+		t.Errorf("s.Prefix is %v, want %v", s.Prefix, [16]byte{})
+	case s.SendKey != s.RecvKey:
+		t.Errorf("s.SendKey is %v, want %v", s.SendKey, s.RecvKey)
 	}
 }
 
@@ -116,8 +141,15 @@ func TestUnansweredOkBossIsRepeatedTwiceThenANewHandshakeBegins(t *testing.T) {
 		}
 	}
 	want := []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 1010 * time.Millisecond}
-	if len(okBosses) < 4 || !slices.Equal(okBosses[:4], want) || len(hellos) != 2 || hellos[1] != time.Second {
-		t.Errorf("OkBosses at %v, Hellos at %v", okBosses, hellos)
+	switch {
+	case len(okBosses) < 4:
+		t.Errorf("len(okBosses) is %d, want at least 4: %v", len(okBosses), okBosses)
+	case !slices.Equal(okBosses[:4], want):
+		t.Errorf("okBosses[:4] is %v, want %v", okBosses[:4], want)
+	case len(hellos) != 2:
+		t.Errorf("len(hellos) is %d, want 2: %v", len(hellos), hellos)
+	case hellos[1] != time.Second:
+		t.Errorf("hellos[1] is %v, want %v", hellos[1], time.Second)
 	}
 	w.filter = nil
 	w.run(2 * time.Second)

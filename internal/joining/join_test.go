@@ -32,8 +32,15 @@ func (j *Join) wants(t *testing.T, now time.Time, merged bool, want Verdict) {
 
 func TestJoinGoesThroughItsStages(t *testing.T) {
 	j := dialed()
-	if j.Token() != 7 || j.To() != seed || !j.Until().Equal(until) || !j.Due().Equal(until.Add(LinkWait)) {
-		t.Fatalf("begun as %+v", j)
+	switch {
+	case j.Token() != 7:
+		t.Fatalf("j.Token() is %v, want 7", j.Token())
+	case j.To() != seed:
+		t.Fatalf("j.To() is %v, want %v", j.To(), seed)
+	case !j.Until().Equal(until):
+		t.Fatalf("j.Until() is %v, want %v", j.Until(), until)
+	case !j.Due().Equal(until.Add(LinkWait)):
+		t.Fatalf("j.Due() is %v, want %v", j.Due(), until.Add(LinkWait))
 	}
 	if j.Attempt() != 3 || j.Ready() {
 		t.Errorf("it waits for the handshake %d, ready %v", j.Attempt(), j.Ready())
@@ -93,8 +100,15 @@ func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
 	j.Extend(until.Add(time.Minute))
 	j.wants(t, now, false, Restart)
 	again := j.Again()
-	if j.Token() != 0 || again.Token() != 7 || again.To() != seed || !again.Until().Equal(until) {
-		t.Errorf("the old one has token %d, the new one is %+v", j.Token(), again)
+	switch {
+	case j.Token() != 0:
+		t.Errorf("j.Token() is %v, want 0", j.Token())
+	case again.Token() != 7:
+		t.Errorf("again.Token() is %v, want 7", again.Token())
+	case again.To() != seed:
+		t.Errorf("again.To() is %v, want %v", again.To(), seed)
+	case !again.Until().Equal(until):
+		t.Errorf("again.Until() is %v, want %v", again.Until(), until)
 	}
 	if again.Peer() != (wire.NodeID{}) || again.Ready() || !again.Due().Equal(until.Add(LinkWait)) {
 		t.Errorf("the new one is %+v", again)

@@ -73,11 +73,25 @@ func check(t *testing.T, c *Controller) {
 	if r := c.Rate(); math.IsNaN(r) || r < floor || r > maxRate {
 		t.Fatalf("%v B/s, want %v to %v", r, floor, maxRate)
 	}
-	if c.Window() < burst || c.Window() > maxWindow || c.InFlight() < 0 || c.flight.delivered > c.flight.reported {
-		t.Fatalf("window %d, in flight %d, delivered %d of %d", c.Window(), c.InFlight(), c.flight.delivered, c.flight.reported)
+	switch {
+	case c.Window() < burst:
+		t.Fatalf("c.Window() is %v, want at least %v", c.Window(), burst)
+	case c.Window() > maxWindow:
+		t.Fatalf("c.Window() is %v, want at most %v", c.Window(), maxWindow)
+	case c.InFlight() < 0:
+		t.Fatalf("c.InFlight() is %v, want at least 0", c.InFlight())
+	case c.flight.delivered > c.flight.reported:
+		t.Fatalf("c.flight.delivered is %v, want at most %v", c.flight.delivered, c.flight.reported)
 	}
-	if rtt := c.RTT(); rtt <= 0 || rtt > maxRTT || c.MinRTT() < 0 || c.MinRTT() > maxRTT {
-		t.Fatalf("RTT %v, least %v", rtt, c.MinRTT())
+	switch rtt := c.RTT(); {
+	case rtt <= 0:
+		t.Fatalf("rtt is %v, want more than 0", rtt)
+	case rtt > maxRTT:
+		t.Fatalf("rtt is %v, want at most %v", rtt, maxRTT)
+	case c.MinRTT() < 0:
+		t.Fatalf("c.MinRTT() is %v, want at least 0", c.MinRTT())
+	case c.MinRTT() > maxRTT:
+		t.Fatalf("c.MinRTT() is %v, want at most %v", c.MinRTT(), maxRTT)
 	}
 	if r := c.loss.random; math.IsNaN(r) || r < 0 || r > randomMost {
 		t.Fatalf("share of random loss %v", r)
