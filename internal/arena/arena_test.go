@@ -21,7 +21,8 @@ func (s *stored) check(t *testing.T, a *Arena, now time.Time) {
 	if got != nil && !bytes.Equal(got, s.b) {
 		t.Fatalf("%d bytes put %v ago came back changed", s.Size, now.Sub(s.at))
 	}
-	if got == nil && now.Sub(s.at) < keep && a.head-s.Off < Max && len(a.buf) < Max {
+	young := now.Sub(s.at) < keep
+	if room := a.head-s.Off < Max && len(a.buf) < Max; got == nil && young && room {
 		t.Fatalf("%d bytes put %v ago are gone from an arena of %d", s.Size, now.Sub(s.at), len(a.buf))
 	}
 }

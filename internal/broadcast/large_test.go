@@ -116,8 +116,15 @@ func TestMessagesWaitForTheFirstLink(t *testing.T) {
 		t.Errorf("%d bytes of %d messages", q.Bytes(), q.Count)
 	}
 	got := q.Take(now.Add(heldAge))
-	if len(got) != 2 || got[0].ID != id(1) || string(got[0].Data) != "first" || string(got[1].Data) != "second" {
-		t.Errorf("took %v", got)
+	switch {
+	case len(got) != 2:
+		t.Errorf("len(got) is %d, want 2: %v", len(got), got)
+	case got[0].ID != id(1):
+		t.Errorf("got[0].ID is %v, want %v", got[0].ID, id(1))
+	case string(got[0].Data) != "first":
+		t.Errorf("string(got[0].Data) is %q, want %q", string(got[0].Data), "first")
+	case string(got[1].Data) != "second":
+		t.Errorf("string(got[1].Data) is %q, want %q", string(got[1].Data), "second")
 	}
 	if q.Bytes() != 0 || len(q.Take(now)) != 0 {
 		t.Error("something waits still")

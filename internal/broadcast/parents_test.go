@@ -256,8 +256,17 @@ func TestEndOfALinkLeavesNothingOfTheNeighbor(t *testing.T) {
 	first := id(3)
 	w.do(w.d.Announce(nil, w.now, n, &first, 100))
 	w.d.LinkDown(n)
-	if n.Linked() || n.Eager || n.Parent || n.Expected() != 0 || !n.BatchDue().IsZero() {
-		t.Errorf("left: %+v", *n)
+	switch {
+	case n.Linked():
+		t.Error("left: n.Linked() is true")
+	case n.Eager:
+		t.Error("left: n.Eager is true")
+	case n.Parent:
+		t.Error("left: n.Parent is true")
+	case n.Expected() != 0:
+		t.Errorf("left: n.Expected() is %v, want 0", n.Expected())
+	case !n.BatchDue().IsZero():
+		t.Errorf("left: n.BatchDue() is %v, want zero", n.BatchDue())
 	}
 	if w.d.Requests() != 0 || w.d.IsAnnounced(id(2)) || w.d.Parents() != 2 {
 		t.Errorf("%d requests, announced %v, %d parents", w.d.Requests(), w.d.IsAnnounced(id(2)), w.d.Parents())
@@ -273,8 +282,17 @@ func TestLinkThatComesUpAgainBeginsAnew(t *testing.T) {
 	n := w.near[0]
 	n.score, n.credit, n.patience = 9, 9, time.Second
 	w.d.LinkUp(n, n.ID, 30*time.Millisecond)
-	if len(w.d.neighbors) != 2 || n.score != 0 || n.credit != 0 || n.patience != 0 || n.RTT != 30*time.Millisecond {
-		t.Errorf("%d neighbors; %+v", len(w.d.neighbors), *n)
+	switch {
+	case len(w.d.neighbors) != 2:
+		t.Errorf("len(w.d.neighbors) is %v, want 2", len(w.d.neighbors))
+	case n.score != 0:
+		t.Errorf("n.score is %v, want 0", n.score)
+	case n.credit != 0:
+		t.Errorf("n.credit is %v, want 0", n.credit)
+	case n.patience != 0:
+		t.Errorf("n.patience is %v, want 0", n.patience)
+	case n.RTT != 30*time.Millisecond:
+		t.Errorf("n.RTT is %v, want %v", n.RTT, 30*time.Millisecond)
 	}
 }
 

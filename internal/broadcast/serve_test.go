@@ -33,8 +33,15 @@ func TestAnnouncementsWaitForCompanyAndGoTogether(t *testing.T) {
 	}
 	w.do(w.d.SendBatch(nil, n))
 	sent := w.take()
-	if len(sent) != 1 || sent[0].Kind != SendAnnouncement || sent[0].To != n || sent[0].Have.Len() != 4 {
-		t.Fatalf("sent %v", sent)
+	switch {
+	case len(sent) != 1:
+		t.Fatalf("len(sent) is %d, want 1: %v", len(sent), sent)
+	case sent[0].Kind != SendAnnouncement:
+		t.Fatalf("sent[0].Kind is %v, want %v", sent[0].Kind, SendAnnouncement)
+	case sent[0].To != n:
+		t.Fatalf("sent[0].To is %v, want %v", sent[0].To, n)
+	case sent[0].Have.Len() != 4:
+		t.Fatalf("sent[0].Have.Len() is %v, want 4", sent[0].Have.Len())
 	}
 	for i := range 4 {
 		if m, total := sent[0].Have.At(i); m != id(i) || total != 100 {
@@ -76,8 +83,17 @@ func TestNeighborMayRequestWhatWasAnnouncedAFewTimes(t *testing.T) {
 	if len(got) != triesMax {
 		t.Errorf("%d granted, want %d", len(got), triesMax)
 	}
-	if o := got[0]; o.Kind != ServeRequest || o.To != n || o.Message != id(1) || o.From != 0 || o.Until != 100 {
-		t.Errorf("outcome %+v", o)
+	switch o := got[0]; {
+	case o.Kind != ServeRequest:
+		t.Errorf("o.Kind is %v, want %v", o.Kind, ServeRequest)
+	case o.To != n:
+		t.Errorf("o.To is %v, want %v", o.To, n)
+	case o.Message != id(1):
+		t.Errorf("o.Message is %v, want %v", o.Message, id(1))
+	case o.From != 0:
+		t.Errorf("o.From is %v, want 0", o.From)
+	case o.Until != 100:
+		t.Errorf("o.Until is %v, want 100", o.Until)
 	}
 }
 

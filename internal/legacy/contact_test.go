@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -347,8 +348,8 @@ func TestChoresComeInTheOrderOfTheirTimesThenOfTheirMaking(t *testing.T) {
 	for _, c := range w.g.chores {
 		got = append(got, c.tries)
 	}
-	if want := []int{1, 3, 2, 0, 4}; len(got) != 5 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] || got[3] != want[3] || got[4] != want[4] {
-		t.Errorf("in the order %v, want %v", got, want)
+	if want := []int{1, 3, 2, 0, 4}; !slices.Equal(got, want) {
+		t.Errorf("chores in the order %v, want %v", got, want)
 	}
 	if !w.g.TimerChanged() || w.g.TimerChanged() {
 		t.Error("the timer is to be set other than once")

@@ -207,8 +207,15 @@ func TestNodesJoinTellTheApplicationAndExchangeMessagesAndStates(t *testing.T) {
 		of[0].mu.Unlock()
 		time.Sleep(time.Second)
 		got := of[1].noted(&of[1].messages)
-		if len(got) != 4 || !slices.Contains(got, "small") || !slices.Contains(got, "polled") || !slices.Contains(got, "to b") {
-			t.Errorf("b got %.40q", got)
+		switch {
+		case len(got) != 4:
+			t.Errorf("len(got) is %d, want 4: %v", len(got), got)
+		case !slices.Contains(got, "small"):
+			t.Errorf("got lacks %q:\n%v", "small", got)
+		case !slices.Contains(got, "polled"):
+			t.Errorf("got lacks %q:\n%v", "polled", got)
+		case !slices.Contains(got, "to b"):
+			t.Errorf("got lacks %q:\n%v", "to b", got)
 		}
 		if rtt, err := a.Ping("b", address(b)); err != nil || rtt < 0 {
 			t.Error(rtt, err)
@@ -407,8 +414,15 @@ func TestWarningsAboutKeysAreRepeatedEveryHourInCompany(t *testing.T) {
 		if got := said(); got != 4 {
 			t.Errorf("said %d times after two and a half hours in company, want 4", got)
 		}
-		if f, err := a.Figures(); err != nil || !f.Keys.Default || f.Keys.Weak != 1 || f.Keys.Keys != nil {
-			t.Errorf("figures %+v, %v", f.Keys, err)
+		switch f, err := a.Figures(); {
+		case err != nil:
+			t.Error(err)
+		case !f.Keys.Default:
+			t.Error("f.Keys.Default is false")
+		case f.Keys.Weak != 1:
+			t.Errorf("f.Keys.Weak is %v, want 1", f.Keys.Weak)
+		case f.Keys.Keys != nil:
+			t.Errorf("f.Keys.Keys is %v, want nil", f.Keys.Keys)
 		}
 	})
 }

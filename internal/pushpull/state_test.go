@@ -21,8 +21,15 @@ func TestPushPullMergesTheStatesOfBothNodes(t *testing.T) {
 	w.wantMerged(1, "state of 0")
 	w.idle()
 	for _, n := range w.nodes {
-		if s := n.x.Stats; s.Sent != 1 || s.Received != 1 || s.LocalSize != len("state of 0") || s.RemoteSize != len("state of 0") {
-			t.Errorf("node %d: %+v", n.i, s)
+		switch s := n.x.Stats; {
+		case s.Sent != 1:
+			t.Errorf("node %d: s.Sent is %v, want 1", n.i, s.Sent)
+		case s.Received != 1:
+			t.Errorf("node %d: s.Received is %v, want 1", n.i, s.Received)
+		case s.LocalSize != len("state of 0"):
+			t.Errorf("node %d: s.LocalSize is %v, want %v", n.i, s.LocalSize, len("state of 0"))
+		case s.RemoteSize != len("state of 0"):
+			t.Errorf("node %d: s.RemoteSize is %v, want %v", n.i, s.RemoteSize, len("state of 0"))
 		}
 	}
 }

@@ -70,8 +70,15 @@ func TestVetoKeepsANodeOutAndIsCounted(t *testing.T) {
 		t.Error("the peer is not being decided about")
 	}
 	n.answer(n.asked[0])
-	if p.Asked() || !p.Vetoed || n.table.IsLive(p.ID) || n.x.Stats.Vetoed != 1 {
-		t.Errorf("vetoed %t, member %t, %d counted", p.Vetoed, n.table.IsLive(p.ID), n.x.Stats.Vetoed)
+	switch {
+	case p.Asked():
+		t.Error("p.Asked() is true")
+	case !p.Vetoed:
+		t.Error("p.Vetoed is false")
+	case n.table.IsLive(p.ID):
+		t.Error("n.table.IsLive(p.ID) is true")
+	case n.x.Stats.Vetoed != 1:
+		t.Errorf("n.x.Stats.Vetoed is %v, want 1", n.x.Stats.Vetoed)
 	}
 	n.alive[nodeName(1)] = nil
 	again := memberNo(1)
@@ -106,8 +113,15 @@ func TestPeerThatSubscribesMeanwhileIsRememberedForItsNewestEntry(t *testing.T) 
 	newer.Incarnation = 5
 	n.hear(Entry{Member: newer}, p)
 	v := n.x.AnswerAlive(n.asked[0].Vote, nil)
-	if v == nil || !v.Subscribes() || v.Newer() == nil || !v.Newer().Subscribes() {
-		t.Errorf("%+v", v)
+	switch {
+	case v == nil:
+		t.Error("v is nil")
+	case !v.Subscribes():
+		t.Error("v.Subscribes() is false")
+	case v.Newer() == nil:
+		t.Error("v.Newer() is nil")
+	case !v.Newer().Subscribes():
+		t.Error("v.Newer().Subscribes() is false")
 	}
 }
 

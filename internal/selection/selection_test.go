@@ -120,7 +120,10 @@ func TestQuestionIsDue(t *testing.T) {
 			if ask != c.ask {
 				t.Errorf("to be asked now: %v, want %v", ask, c.ask)
 			}
-			if want := (time.Time{}); c.again == 0 && again != want || c.again != 0 && !again.Equal(start.Add(c.again)) {
+			switch want := (time.Time{}); {
+			case c.again == 0 && again != want:
+				t.Errorf("again at %v, want %v after the start", again.Sub(start), c.again)
+			case c.again != 0 && !again.Equal(start.Add(c.again)):
 				t.Errorf("again at %v, want %v after the start", again.Sub(start), c.again)
 			}
 		})
