@@ -18,14 +18,30 @@ func TestLedgerKnowsWhatArrivedWhereAndWhen(t *testing.T) {
 	}
 
 	arrive(a, 1, 2*ms)
-	if c := l.count(0); c.wanted != 4 || c.got != 1 || c.short != 2 || len(c.spread) != 0 || c.complete() {
-		t.Errorf("after one delivery: %+v", c)
+	switch c := l.count(0); {
+	case c.wanted != 4:
+		t.Errorf("after one delivery: c.wanted is %v, want 4", c.wanted)
+	case c.got != 1:
+		t.Errorf("after one delivery: c.got is %v, want 1", c.got)
+	case c.short != 2:
+		t.Errorf("after one delivery: c.short is %v, want 2", c.short)
+	case len(c.spread) != 0:
+		t.Errorf("after one delivery: len(c.spread) is %v, want 0", len(c.spread))
+	case c.complete():
+		t.Error("after one delivery: c.complete() is true")
 	}
 	arrive(a, 2, 5*ms)
 	arrive(b, 3, 1*ms)
 	arrive(b, 2, 3*ms)
-	if c := l.count(0); !c.complete() || len(c.spread) != 2 || c.spread[0] != 5*ms || c.spread[1] != 3*ms {
-		t.Errorf("after all: %+v", c)
+	switch c := l.count(0); {
+	case !c.complete():
+		t.Error("after all: c.complete() is false")
+	case len(c.spread) != 2:
+		t.Errorf("after all: len(c.spread) is %v, want 2", len(c.spread))
+	case c.spread[0] != 5*ms:
+		t.Errorf("after all: c.spread[0] is %v, want %v", c.spread[0], 5*ms)
+	case c.spread[1] != 3*ms:
+		t.Errorf("after all: c.spread[1] is %v, want %v", c.spread[1], 3*ms)
 	}
 	if c := l.count(1); c.wanted != 2 || len(c.spread) != 1 {
 		t.Errorf("the second alone: %+v", c)
@@ -44,8 +60,15 @@ func TestLedgerFindsWhatShouldNotHaveArrived(t *testing.T) {
 	l.arrived(now, 1, e.message)
 	l.arrived(now, 1, e.message) // twice
 	l.arrived(now, 0, e.message) // at its sender
-	if c := l.count(0); c.again != 2 || c.foreign != 0 || c.got != 1 || c.complete() {
-		t.Errorf("%+v", c)
+	switch c := l.count(0); {
+	case c.again != 2:
+		t.Errorf("c.again is %v, want 2", c.again)
+	case c.foreign != 0:
+		t.Errorf("c.foreign is %v, want 0", c.foreign)
+	case c.got != 1:
+		t.Errorf("c.got is %v, want 1", c.got)
+	case c.complete():
+		t.Error("c.complete() is true")
 	}
 	damaged := bytes.Clone(e.message)
 	damaged[19]++

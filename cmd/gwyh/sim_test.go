@@ -61,8 +61,15 @@ func TestSimReportsToMachines(t *testing.T) {
 	if problem := json.Unmarshal([]byte(out), &r); code != exitOK || err != "" || problem != nil {
 		t.Fatalf("exit code %d, error %q, %v, output\n%s", code, err, problem, out)
 	}
-	if r.Nodes != 10 || r.Broadcast.Wanted != 90 || r.Broadcast.Last.P50 <= 0 || r.Broadcast.Last.P50 > 100 {
-		t.Errorf("%+v of\n%s", r, out)
+	switch {
+	case r.Nodes != 10:
+		t.Errorf("r.Nodes is %v, want 10", r.Nodes)
+	case r.Broadcast.Wanted != 90:
+		t.Errorf("r.Broadcast.Wanted is %v, want 90", r.Broadcast.Wanted)
+	case r.Broadcast.Last.P50 <= 0:
+		t.Errorf("r.Broadcast.Last.P50 is %v, want more than 0", r.Broadcast.Last.P50)
+	case r.Broadcast.Last.P50 > 100:
+		t.Errorf("r.Broadcast.Last.P50 is %v, want at most 100", r.Broadcast.Last.P50)
 	}
 }
 
@@ -89,8 +96,17 @@ func TestSimReadsAMapOfZones(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, err := invoke("sim", "-nodes", "10", "-map", file, "-idle", "0s", "-duration", "1s", "-crash", "0")
-	if code != exitOK || err != "" || !strings.Contains(out, "to near") || strings.Contains(out, "Left alone") || strings.Contains(out, "crash") {
-		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
+	switch {
+	case code != exitOK:
+		t.Errorf("code is %v, want %v", code, exitOK)
+	case err != "":
+		t.Errorf("err is %q, want %q", err, "")
+	case !strings.Contains(out, "to near"):
+		t.Errorf("out lacks %q:\n%v", "to near", out)
+	case strings.Contains(out, "Left alone"):
+		t.Errorf("out has %q:\n%v", "Left alone", out)
+	case strings.Contains(out, "crash"):
+		t.Errorf("out has %q:\n%v", "crash", out)
 	}
 	if code, _, err := invoke("sim", "-map", file+"x"); code != exitFailed || !strings.Contains(err, "zones.csvx") {
 		t.Errorf("exit code %d, error %q", code, err)
@@ -123,16 +139,30 @@ func TestSimWritesATrace(t *testing.T) {
 
 func TestSimRunsOneScenarioAgain(t *testing.T) {
 	code, out, err := invoke("sim", "-scenario", "merge", "-seed", "3", "-quick")
-	if code != exitOK || err != "" || !strings.Contains(out, "✓ merge ") || !strings.Contains(out, "Everything is as it should be.") {
-		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
+	switch {
+	case code != exitOK:
+		t.Errorf("code is %v, want %v", code, exitOK)
+	case err != "":
+		t.Errorf("err is %q, want %q", err, "")
+	case !strings.Contains(out, "✓ merge "):
+		t.Errorf("out lacks %q:\n%v", "✓ merge ", out)
+	case !strings.Contains(out, "Everything is as it should be."):
+		t.Errorf("out lacks %q:\n%v", "Everything is as it should be.", out)
 	}
 }
 
 func TestChecksHaveNamesOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range allChecks() {
-		if seen[k.Name] || k.Name == "" || k.Says == "" || len(k.Name) > 20 {
+		switch {
+		case seen[k.Name]:
 			t.Errorf("check %q: %q", k.Name, k.Says)
+		case k.Name == "":
+			t.Errorf("check %q: k.Name is empty", k.Name)
+		case k.Says == "":
+			t.Errorf("check %q: k.Says is empty", k.Name)
+		case len(k.Name) > 20:
+			t.Errorf("check %q: len(k.Name) is %v, want at most 20", k.Name, len(k.Name))
 		}
 		seen[k.Name] = true
 	}
@@ -174,8 +204,15 @@ func TestSimUsageNamesEveryDefault(t *testing.T) {
 		}
 	}
 	o, err := parseSimOptions(nil)
-	if d := defaultSimOptions(); err != nil || o.nodes != d.nodes || o.loss != 0 || o.latency.is.Mean() != 500*time.Microsecond {
-		t.Errorf("without flags: %+v, %v", o, err)
+	switch d := defaultSimOptions(); {
+	case err != nil:
+		t.Errorf("without flags: %v", err)
+	case o.nodes != d.nodes:
+		t.Errorf("without flags: o.nodes is %v, want %v", o.nodes, d.nodes)
+	case o.loss != 0:
+		t.Errorf("without flags: o.loss is %v, want 0", o.loss)
+	case o.latency.is.Mean() != 500*time.Microsecond:
+		t.Errorf("without flags: o.latency.is.Mean() is %v, want %v", o.latency.is.Mean(), 500*time.Microsecond)
 	}
 }
 

@@ -88,8 +88,15 @@ func TestZoneHostsAreTheHostsOfTheZone(t *testing.T) {
 	for i, zone := range []string{"a", "b", "a"} {
 		n.Add(HostConfig{Addr: testAddr(i), Zone: zone}, &probe{})
 	}
-	if a := n.ZoneHosts("a"); len(a) != 2 || a[0] != testAddr(0) || a[1] != testAddr(2) || n.ZoneHosts("c") != nil {
-		t.Errorf("zone a: %v", a)
+	switch a := n.ZoneHosts("a"); {
+	case len(a) != 2:
+		t.Errorf("zone a: len(a) is %d, want 2: %v", len(a), a)
+	case a[0] != testAddr(0):
+		t.Errorf("zone a: a[0] is %v, want %v", a[0], testAddr(0))
+	case a[1] != testAddr(2):
+		t.Errorf("zone a: a[1] is %v, want %v", a[1], testAddr(2))
+	case n.ZoneHosts("c") != nil:
+		t.Errorf("zone a: n.ZoneHosts(\"c\") is %v, want nil", n.ZoneHosts("c"))
 	}
 }
 
@@ -112,8 +119,15 @@ func TestCrashEndsTimersAndRestartIsANewHost(t *testing.T) {
 	second := &probe{timer: n.Now().Add(time.Second)}
 	n.Restart(testAddr(1), second)
 	n.RunFor(5 * time.Second)
-	if len(p[1].got) > 0 || len(second.got) != 1 || len(second.timeouts) != 1 || !n.Up(testAddr(1)) {
-		t.Errorf("old host got %v, new one %v and %v", p[1].got, second.got, second.timeouts)
+	switch {
+	case len(p[1].got) > 0:
+		t.Errorf("len(p[1].got) is %v, want 0", len(p[1].got))
+	case len(second.got) != 1:
+		t.Errorf("len(second.got) is %v, want 1", len(second.got))
+	case len(second.timeouts) != 1:
+		t.Errorf("len(second.timeouts) is %v, want 1", len(second.timeouts))
+	case !n.Up(testAddr(1)):
+		t.Error("n.Up(testAddr(1)) is false")
 	}
 }
 

@@ -120,8 +120,15 @@ func TestEveryDatagramIsAccountedFor(t *testing.T) {
 	if byZone != s {
 		t.Errorf("zones sum up to %+v, all is %+v", byZone, s)
 	}
-	if byHost.Sent != s.Sent || byHost.SentBytes != s.SentBytes || byHost.Delivered != s.Delivered || byHost.DeliveredBytes != s.DeliveredBytes {
-		t.Errorf("hosts sum up to %+v, all is %+v", byHost, s)
+	switch {
+	case byHost.Sent != s.Sent:
+		t.Errorf("byHost.Sent is %v, want %v", byHost.Sent, s.Sent)
+	case byHost.SentBytes != s.SentBytes:
+		t.Errorf("byHost.SentBytes is %v, want %v", byHost.SentBytes, s.SentBytes)
+	case byHost.Delivered != s.Delivered:
+		t.Errorf("byHost.Delivered is %v, want %v", byHost.Delivered, s.Delivered)
+	case byHost.DeliveredBytes != s.DeliveredBytes:
+		t.Errorf("byHost.DeliveredBytes is %v, want %v", byHost.DeliveredBytes, s.DeliveredBytes)
 	}
 }
 

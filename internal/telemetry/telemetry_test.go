@@ -38,7 +38,10 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 		"gwyh.dropped;cluster=blue;reason=forged":     2,
 		"gwyh.dropped;cluster=blue;reason=inbox_full": 0,
 	} {
-		if got := data.Counters[name]; want == 0 && got.AggregateSample != nil || want > 0 && (got.AggregateSample == nil || got.Sum != want) {
+		switch got := data.Counters[name]; {
+		case want == 0 && got.AggregateSample != nil:
+			t.Errorf("%s: %+v, want %v", name, got.AggregateSample, want)
+		case want > 0 && (got.AggregateSample == nil || got.Sum != want):
 			t.Errorf("%s: %+v, want %v", name, got.AggregateSample, want)
 		}
 	}
