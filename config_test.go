@@ -32,8 +32,15 @@ func TestPresetsAreValidAsTheyAre(t *testing.T) {
 		if !reflect.DeepEqual(own, want) {
 			t.Errorf("%s: validate changed something: %+v", name, own)
 		}
-		if c.Name != host || c.BindPort != 6969 || c.BindAddr != "0.0.0.0" || c.Subscriptions != 5 {
-			t.Errorf("%s: %+v", name, c)
+		switch {
+		case c.Name != host:
+			t.Errorf("%s: c.Name is %v, want %v", name, c.Name, host)
+		case c.BindPort != 6969:
+			t.Errorf("%s: c.BindPort is %v, want 6969", name, c.BindPort)
+		case c.BindAddr != "0.0.0.0":
+			t.Errorf("%s: c.BindAddr is %q, want %q", name, c.BindAddr, "0.0.0.0")
+		case c.Subscriptions != 5:
+			t.Errorf("%s: c.Subscriptions is %v, want 5", name, c.Subscriptions)
 		}
 		if preset() == c {
 			t.Errorf("%s: the same Config twice", name)
@@ -161,8 +168,15 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		conf := DefaultLANConfig()
 		c.set(conf)
 		own, err := conf.validate()
-		if own != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, want %q", field, err, c.says)
+		switch {
+		case own != nil:
+			t.Errorf("%s: own is %v, want nil", field, own)
+		case err == nil:
+			t.Errorf("%s: err is nil", field)
+		case !strings.Contains(err.Error(), field):
+			t.Errorf("%s: err lacks %q:\n%v", field, field, err)
+		case !strings.Contains(err.Error(), c.says):
+			t.Errorf("%s: err lacks %q:\n%v", field, c.says, err)
 		}
 		if err != nil && strings.ContainsAny(err.Error(), ";\n") {
 			t.Errorf("%s: more than one complaint: %v", field, err)

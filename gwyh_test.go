@@ -230,8 +230,17 @@ func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
 		t.Errorf("events %v", got)
 	}
 	n := m.LocalNode()
-	if n.Name != "a" || string(n.Meta) != "meta" || n.Port == 0 || n.State != StateAlive || m.NumMembers() != 1 {
-		t.Errorf("%+v, %d members", n, m.NumMembers())
+	switch {
+	case n.Name != "a":
+		t.Errorf("n.Name is %q, want %q", n.Name, "a")
+	case string(n.Meta) != "meta":
+		t.Errorf("string(n.Meta) is %q, want %q", string(n.Meta), "meta")
+	case n.Port == 0:
+		t.Errorf("n.Port is %v, want anything but 0", n.Port)
+	case n.State != StateAlive:
+		t.Errorf("n.State is %v, want %v", n.State, StateAlive)
+	case m.NumMembers() != 1:
+		t.Errorf("m.NumMembers() is %v, want 1", m.NumMembers())
 	}
 	if c.BindPort == 0 || c.AdvertisePort != c.BindPort || c.Keyring == nil {
 		t.Errorf("written back: %d, %d, %v", c.BindPort, c.AdvertisePort, c.Keyring)
@@ -535,8 +544,15 @@ func TestJoinCountsWhatItReached(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		n, err = b.Join([]string{"10.9.9.9:1", "10.9.9.8:1"})
-		if n != 0 || err == nil || !strings.Contains(err.Error(), "10.9.9.9:1") || !strings.Contains(err.Error(), "10.9.9.8:1") {
-			t.Errorf("Join = %d, %v", n, err)
+		switch {
+		case n != 0:
+			t.Errorf("n is %v, want 0", n)
+		case err == nil:
+			t.Error("err is nil")
+		case !strings.Contains(err.Error(), "10.9.9.9:1"):
+			t.Errorf("err lacks %q:\n%v", "10.9.9.9:1", err)
+		case !strings.Contains(err.Error(), "10.9.9.8:1"):
+			t.Errorf("err lacks %q:\n%v", "10.9.9.8:1", err)
 		}
 		if n, err = b.Join(nil); n != 0 || err != nil {
 			t.Errorf("Join(nil) = %d, %v", n, err)
@@ -549,13 +565,27 @@ func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 		a, b := node("a", newRecorder()), node("b", newRecorder())
 		begin := time.Now()
 		n, err := b.Join([]string{"10.255.0.1:1", a.LocalNode().Address()})
-		if took := time.Since(begin); n != 1 || err != nil || took < 2*time.Second || took > 3*time.Second {
-			t.Errorf("reached %d, %v, after %v", n, err, took)
+		switch took := time.Since(begin); {
+		case n != 1:
+			t.Errorf("n is %v, want 1", n)
+		case err != nil:
+			t.Error(err)
+		case took < 2*time.Second:
+			t.Errorf("took is %v, want at least %v", took, 2*time.Second)
+		case took > 3*time.Second:
+			t.Errorf("took is %v, want at most %v", took, 3*time.Second)
 		}
 		begin = time.Now()
 		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
-		if took := time.Since(begin); n != 1 || err != nil || took < 2*time.Second || took > 3*time.Second {
-			t.Errorf("JoinContext reached %d, %v, after %v", n, err, took)
+		switch took := time.Since(begin); {
+		case n != 1:
+			t.Errorf("n is %v, want 1", n)
+		case err != nil:
+			t.Error(err)
+		case took < 2*time.Second:
+			t.Errorf("took is %v, want at least %v", took, 2*time.Second)
+		case took > 3*time.Second:
+			t.Errorf("took is %v, want at most %v", took, 3*time.Second)
 		}
 	})
 }

@@ -93,8 +93,17 @@ func TestNodeOfGwyh01IsAMemberWithoutMetadataThatHearsAndIsHeard(t *testing.T) {
 		}
 		at := slices.IndexFunc(b.Members(), func(n *Node) bool { return n.Name == name })
 		n := b.Members()[at]
-		if n.Zone != "attic" || n.Address() != o.model.Addr().String() || len(n.Meta) != 0 || n.State != StateAlive || !slices.Contains(ra.told(), "join "+name) {
-			t.Errorf("%+v, %v", n, ra.told())
+		switch {
+		case n.Zone != "attic":
+			t.Errorf("n.Zone is %q, want %q", n.Zone, "attic")
+		case n.Address() != o.model.Addr().String():
+			t.Errorf("n.Address() is %v, want %v", n.Address(), o.model.Addr().String())
+		case len(n.Meta) != 0:
+			t.Errorf("len(n.Meta) is %v, want 0", len(n.Meta))
+		case n.State != StateAlive:
+			t.Errorf("n.State is %v, want %v", n.State, StateAlive)
+		case !slices.Contains(ra.told(), "join "+name):
+			t.Errorf("ra.told() lacks %q:\n%v", "join "+name, ra.told())
 		}
 		if err := b.Broadcast([]byte("hello")); err != nil {
 			t.Fatal(err)

@@ -12,8 +12,15 @@ func TestNodeTellsItsAddressAndName(t *testing.T) {
 	for ip, want := range map[string]string{"10.1.2.3": "10.1.2.3:6969", "2001:db8::1": "[2001:db8::1]:6969"} {
 		n := &Node{Name: "a", Addr: net.ParseIP(ip), Port: 6969}
 		full := n.FullAddress()
-		if n.Address() != want || n.String() != "a" || full != (Address{Addr: want, Name: "a"}) || full.String() != "a ("+want+")" {
-			t.Errorf("%s %s %s", n.Address(), n, full.String())
+		switch {
+		case n.Address() != want:
+			t.Errorf("n.Address() is %v, want %v", n.Address(), want)
+		case n.String() != "a":
+			t.Errorf("n.String() is %q, want %q", n.String(), "a")
+		case full != (Address{Addr: want, Name: "a"}):
+			t.Errorf("full is %v, want %v", full, (Address{Addr: want, Name: "a"}))
+		case full.String() != "a ("+want+")":
+			t.Errorf("full.String() is %v, want %v", full.String(), "a ("+want+")")
 		}
 	}
 	if a := (&Address{Addr: "h:1"}).String(); a != "h:1" {

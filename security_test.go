@@ -39,8 +39,15 @@ func TestKeysOf16And24And32BytesAreValid(t *testing.T) {
 
 func TestKeyringOfNothingIsEmpty(t *testing.T) {
 	k, err := NewKeyring(nil, nil)
-	if err != nil || k == nil || len(k.GetKeys()) != 0 || k.GetPrimaryKey() != nil {
-		t.Fatal(k, err)
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case k == nil:
+		t.Fatal("k is nil")
+	case len(k.GetKeys()) != 0:
+		t.Fatalf("len(k.GetKeys()) is %v, want 0", len(k.GetKeys()))
+	case k.GetPrimaryKey() != nil:
+		t.Fatalf("k.GetPrimaryKey() is %v, want nil", k.GetPrimaryKey())
 	}
 	if err := k.RemoveKey(testKey(16, 1)); err != nil {
 		t.Fatal(err)
@@ -121,8 +128,15 @@ func TestKeyringTellsWatchersOfChanges(t *testing.T) {
 		}
 	}
 	wantKeys(t, last, b)
-	if k.AddKey(nil) == nil || k.UseKey(a) == nil || k.RemoveKey(b) == nil || seen != [2]int{3, 3} {
-		t.Fatalf("calls %v, want 3 each, and none for errors", seen)
+	switch {
+	case k.AddKey(nil) == nil:
+		t.Fatal("k.AddKey(nil) is nil")
+	case k.UseKey(a) == nil:
+		t.Fatal("k.UseKey(a) is nil")
+	case k.RemoveKey(b) == nil:
+		t.Fatal("k.RemoveKey(b) is nil")
+	case seen != [2]int{3, 3}:
+		t.Fatalf("seen is %v, want %v", seen, [2]int{3, 3})
 	}
 	stop()
 	stop()

@@ -203,8 +203,15 @@ func TestStatesGoRoundWithPushPullInterval(t *testing.T) {
 		time.Sleep(21 * time.Second)
 		for i, k := range ks {
 			calls := k.log()
-			if n := len(k.states()); n < 6 || n > 12 || !slices.Contains(calls, "LocalState(false)") || !slices.Contains(calls, "MergeRemoteState(false)") {
-				t.Errorf("node %d merged %d states: %q", i, n, calls)
+			switch n := len(k.states()); {
+			case n < 6:
+				t.Errorf("node %d merged %d states, want at least 6", i, n)
+			case n > 12:
+				t.Errorf("node %d merged %d states, want at most 12", i, n)
+			case !slices.Contains(calls, "LocalState(false)"):
+				t.Errorf("node %d merged %d states: calls lacks %q:\n%v", i, n, "LocalState(false)", calls)
+			case !slices.Contains(calls, "MergeRemoteState(false)"):
+				t.Errorf("node %d merged %d states: calls lacks %q:\n%v", i, n, "MergeRemoteState(false)", calls)
 			}
 		}
 	})
@@ -236,8 +243,15 @@ func TestJoinNamesTheSizeOfAStateThatIsTooLargeAndTheLimit(t *testing.T) {
 			a, b := node("a", ks["a"], false), node("b", ks["b"], false)
 			n, err := b.Join([]string{a.LocalNode().Address()})
 			of, ok := errors.AsType[*TooLargeError](err)
-			if n != 0 || !ok || *of != (TooLargeError{Size: size, Max: 16 << 20}) || !strings.Contains(err.Error(), map[string]string{"a": "the other", "b": "this"}[large]) {
-				t.Errorf("state of %s too large: Join = %d, %v", large, n, err)
+			switch {
+			case n != 0:
+				t.Errorf("state of %s too large: n is %v, want 0", large, n)
+			case !ok:
+				t.Errorf("state of %s too large: ok is false", large)
+			case *of != (TooLargeError{Size: size, Max: 16 << 20}):
+				t.Errorf("state of %s too large: *of is %v, want %v", large, *of, (TooLargeError{Size: size, Max: 16 << 20}))
+			case !strings.Contains(err.Error(), map[string]string{"a": "the other", "b": "this"}[large]):
+				t.Errorf("state of %s too large: err lacks %q:\n%v", large, map[string]string{"a": "the other", "b": "this"}[large], err)
 			}
 		})
 	}
@@ -267,7 +281,14 @@ func TestVetoOfAMergeFailsTheJoin(t *testing.T) {
 			ks[at].merge = no
 			a, b := node("a", ks["a"], at == "a"), node("b", ks["b"], at == "b")
 			n, err := b.Join([]string{a.LocalNode().Address()})
-			if n != 0 || err == nil || !strings.Contains(err.Error(), no.Error()) || at == "b" && !errors.Is(err, no) {
+			switch {
+			case n != 0:
+				t.Errorf("veto of %s: n is %v, want 0", at, n)
+			case err == nil:
+				t.Errorf("veto of %s: err is nil", at)
+			case !strings.Contains(err.Error(), no.Error()):
+				t.Errorf("veto of %s: err lacks %q:\n%v", at, no.Error(), err)
+			case at == "b" && !errors.Is(err, no):
 				t.Errorf("veto of %s: Join = %d, %v", at, n, err)
 			}
 			time.Sleep(10 * time.Second)

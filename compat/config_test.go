@@ -157,8 +157,15 @@ func TestCIDRsAllowedLetsInItsNetworksOnly(t *testing.T) {
 
 func TestParseCIDRsTellsTheBadAndReturnsTheGood(t *testing.T) {
 	nets, err := memberlist.ParseCIDRs([]string{"10.0.0.0/8", "nonsense"})
-	if err == nil || !strings.Contains(err.Error(), "nonsense") || len(nets) != 1 || nets[0].String() != "10.0.0.0/8" {
-		t.Errorf("%v, %v", nets, err)
+	switch {
+	case err == nil:
+		t.Error("err is nil")
+	case !strings.Contains(err.Error(), "nonsense"):
+		t.Errorf("err lacks %q:\n%v", "nonsense", err)
+	case len(nets) != 1:
+		t.Errorf("len(nets) is %d, want 1: %v", len(nets), nets)
+	case nets[0].String() != "10.0.0.0/8":
+		t.Errorf("nets[0].String() is %q, want %q", nets[0].String(), "10.0.0.0/8")
 	}
 	nets, err = memberlist.ParseCIDRs(nil)
 	if nets == nil || len(nets) != 0 || err != nil {

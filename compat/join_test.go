@@ -123,8 +123,15 @@ func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
 	}
 	begin := time.Now()
 	reached, err := a.Join([]string{net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))})
-	if took := time.Since(begin); reached != 0 || err == nil || !strings.Contains(err.Error(), "refused") || took >= most {
-		t.Errorf("Join = %d, %v, after %v", reached, err, took)
+	switch took := time.Since(begin); {
+	case reached != 0:
+		t.Errorf("reached is %v, want 0", reached)
+	case err == nil:
+		t.Error("err is nil")
+	case !strings.Contains(err.Error(), "refused"):
+		t.Errorf("err lacks %q:\n%v", "refused", err)
+	case took >= most:
+		t.Errorf("took is %v, want less than %v", took, most)
 	}
 }
 

@@ -104,7 +104,8 @@ func TestBothLibrariesHaveTheSameNames(t *testing.T) {
 	for line := range strings.Lines(read(t, "../testdata/memberlist-v0.6.txt")) {
 		symbol, _, ok := strings.Cut(line, "\t")
 		kind, name, _ := strings.Cut(symbol, " ")
-		if ok && kind != "field" && kind != "method" && !regexp.MustCompile(`\b`+name+` += x\.`+name+`\b`).MatchString(original) {
+		ofType := kind == "field" || kind == "method"
+		if ok && !ofType && !regexp.MustCompile(`\b`+name+` += x\.`+name+`\b`).MatchString(original) {
 			t.Errorf("%s is not there", symbol)
 		}
 	}

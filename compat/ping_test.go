@@ -55,8 +55,15 @@ func TestPingDelegateLearnsRoundTripAndPayload(t *testing.T) {
 		for n, other := range map[*node]string{a: "b", b: "a"} {
 			c.soon("pings complete", func() bool { return len(learnt(n)) > 2 })
 			for _, p := range learnt(n) {
-				if p.name != other || p.payload != "coordinates of "+other || p.rtt < 20*time.Millisecond || p.rtt > 30*time.Millisecond {
-					t.Errorf("%+v", p)
+				switch {
+				case p.name != other:
+					t.Errorf("p.name is %v, want %v", p.name, other)
+				case p.payload != "coordinates of "+other:
+					t.Errorf("p.payload is %v, want %v", p.payload, "coordinates of "+other)
+				case p.rtt < 20*time.Millisecond:
+					t.Errorf("p.rtt is %v, want at least %v", p.rtt, 20*time.Millisecond)
+				case p.rtt > 30*time.Millisecond:
+					t.Errorf("p.rtt is %v, want at most %v", p.rtt, 30*time.Millisecond)
 				}
 			}
 		}

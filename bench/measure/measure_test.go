@@ -20,11 +20,25 @@ func TestSpreadIsFromSendingToTheLastNode(t *testing.T) {
 		}
 	}
 	last, mid, ratio, incomplete := r.Spread()
-	if len(last) != 1 || last[0] != 3000 || len(mid) != 1 || mid[0] != 3000 {
-		t.Errorf("last %v, mid %v", last, mid)
+	switch {
+	case len(last) != 1:
+		t.Errorf("len(last) is %d, want 1: %v", len(last), last)
+	case last[0] != 3000:
+		t.Errorf("last[0] is %v, want 3000", last[0])
+	case len(mid) != 1:
+		t.Errorf("len(mid) is %d, want 1: %v", len(mid), mid)
+	case mid[0] != 3000:
+		t.Errorf("mid[0] is %v, want 3000", mid[0])
 	}
-	if ratio != 0.75 || incomplete != 1 || r.Dups.Load() != 2 || r.Whole.Load() != 1 {
-		t.Errorf("ratio %v, %d incomplete, %d twice, %d whole", ratio, incomplete, r.Dups.Load(), r.Whole.Load())
+	switch {
+	case ratio != 0.75:
+		t.Errorf("ratio is %v, want 0.75", ratio)
+	case incomplete != 1:
+		t.Errorf("incomplete is %v, want 1", incomplete)
+	case r.Dups.Load() != 2:
+		t.Errorf("r.Dups.Load() is %v, want 2", r.Dups.Load())
+	case r.Whole.Load() != 1:
+		t.Errorf("r.Whole.Load() is %v, want 1", r.Whole.Load())
 	}
 	if !r.WaitWhole(1, time.Hour) || r.WaitWhole(2, time.Millisecond) {
 		t.Error("waited for the wrong number")

@@ -154,7 +154,14 @@ func TestRecentIDsAreBounded(t *testing.T) {
 			t.Fatal(n)
 		}
 	}
-	if len(r.known) != recentMax || len(r.order) != recentMax || !r.add(id{number: 0}) || r.add(id{number: recentMax}) {
-		t.Error(len(r.known), len(r.order))
+	switch {
+	case len(r.known) != recentMax:
+		t.Errorf("len(r.known) is %v, want %v", len(r.known), recentMax)
+	case len(r.order) != recentMax:
+		t.Errorf("len(r.order) is %v, want %v", len(r.order), recentMax)
+	case !r.add(id{number: 0}):
+		t.Error("r.add(id{number: 0}) is false")
+	case r.add(id{number: recentMax}):
+		t.Error("r.add(id{number: recentMax}) is true")
 	}
 }
