@@ -52,10 +52,9 @@ type Peer struct {
 
 // A Session is what the caller knows of the session with a peer. The zero value says that there is none.
 type Session struct {
-	Current   bool          // a box can be sealed
-	Heard     time.Time     // when a packet of the peer last came
-	RoundTrip time.Duration // a guess if none was measured
-	Unwritten bool          // what was sent to the peer waits for a slow transport
+	Current   bool      // a box can be sealed
+	Heard     time.Time // when a packet of the peer last came
+	Unwritten bool      // what was sent to the peer waits for a slow transport
 }
 
 // A Message is a message of this node. The caller sets the first fields before [Sender.Begin], which sets the others. A

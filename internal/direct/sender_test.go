@@ -78,7 +78,7 @@ func (w *world) timeout(s Session) []Outcome {
 
 // heard is a session with a peer that was heard just now.
 func (w *world) heard() Session {
-	return Session{Current: true, Heard: w.NextTimeout(), RoundTrip: roundTrip}
+	return Session{Current: true, Heard: w.NextTimeout()}
 }
 
 // ack acknowledges some bytes of m.

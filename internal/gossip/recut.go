@@ -25,24 +25,25 @@ func (c *Core) recut(now time.Time, p *peer, plain []byte) {
 	case wire.KindBroadcast:
 		c.cutFor(now, p, nil, m.ID, m.Data, true)
 	case wire.KindDirect:
-		c.cutDirect(now, p, m.ID, m.Data)
+		c.direct.cut(now, p, m.ID, m.Data)
 	default:
-		c.sendControl(now, p, plain)
+		c.direct.sendControl(now, p, plain)
 	}
 }
 
-// cutDirect sends a small direct message in pieces. One that is to be acknowledged stays a large message until it is.
-func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte) {
+// cut sends a small direct message in pieces. One that is to be acknowledged stays a large message until it is.
+func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	c := x.core
 	d, err := wire.ParseDirect(data)
 	if err != nil || int(d.Total) != len(d.Data) {
 		return
 	}
-	m := c.direct.Awaited(id)
+	m := x.Awaited(id)
 	if m == nil {
-		c.sendPieces(now, p, id, d.Use, d.Data)
+		x.sendPieces(now, p, id, d.Use, d.Data)
 		return
 	}
-	if !c.direct.Enlarge(now, m) { // tried again with its next repeat
+	if !x.Enlarge(now, m) { // tried again with its next repeat
 		c.drop(DropStoreFull)
 		return
 	}
@@ -53,18 +54,19 @@ func (c *Core) cutDirect(now time.Time, p *peer, id wire.MessageID, data []byte)
 }
 
 // sendControl sends a plaintext of control in pieces.
-func (c *Core) sendControl(now time.Time, p *peer, plain []byte) {
+func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 	p.packets.Widen(now)
 	if len(plain) > controlMax {
-		c.drop(DropOversize)
+		x.core.drop(DropOversize)
 		return
 	}
-	c.sendPieces(now, p, c.direct.NewID(), wire.UseControl, plain)
+	x.sendPieces(now, p, x.NewID(), wire.UseControl, plain)
 	p.packets.PumpSoon(now)
 }
 
 // sendPieces queues a message that nobody acknowledges in pieces for p.
-func (c *Core) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
+func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
+	c := x.core
 	if len(p.packets.Transfers()) >= packets.TransfersMax {
 		c.drop(DropQueueFull)
 		return

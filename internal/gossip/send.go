@@ -68,7 +68,7 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 		return
 	}
 	if !p.packets.SendControl(now, plain) {
-		c.sendControl(now, p, plain)
+		c.direct.sendControl(now, p, plain)
 	}
 }
 
