@@ -13,12 +13,12 @@ func TestHeartbeatsToAllLinksGoOutTogether(t *testing.T) {
 	c.form(10 * time.Second)
 	c.net.RunFor(5 * time.Second)
 	for i, n := range c.nodes {
-		if n.beat.Before(c.net.Now()) || n.beat.Sub(c.net.Now()) > 11*time.Second/10 {
-			t.Errorf("node %d beats in %v", i, n.beat.Sub(c.net.Now()))
+		if n.overlay.beat.Before(c.net.Now()) || n.overlay.beat.Sub(c.net.Now()) > 11*time.Second/10 {
+			t.Errorf("node %d beats in %v", i, n.overlay.beat.Sub(c.net.Now()))
 		}
 		for _, p := range n.links {
-			if !p.beat.Equal(n.beat) {
-				t.Errorf("node %d beats for %s at %v, for others at %v", i, p.id, p.beat, n.beat)
+			if !p.beat.Equal(n.overlay.beat) {
+				t.Errorf("node %d beats for %s at %v, for others at %v", i, p.id, p.beat, n.overlay.beat)
 			}
 		}
 	}

@@ -32,15 +32,15 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return &TooLargeError{Size: len(data), Max: MessageMax}
 	case len(c.links) > 0 && len(data) > legacyMessage && !slices.ContainsFunc(c.links, func(p *peer) bool { return !p.legacy }):
 		return &TooLargeError{Size: len(data), Max: legacyMessage}
-	case c.congested(now, len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.crowded(now):
+	case c.broadcast.congested(now, len(data) > c.BroadcastMax()), len(data) > c.BroadcastMax() && c.broadcast.crowded(now):
 		return ErrQueueFull
 	}
 	id := c.ids.Broadcast()
 	c.broadcast.Seen.First(now, &id)
 	if len(c.links) == 0 {
 		c.broadcast.Held.Add(now, id, data)
-		c.sweepLater(now)
-	} else if err := c.send(now, id, data); err != nil {
+		c.broadcast.sweepLater(now)
+	} else if err := c.broadcast.send(now, id, data); err != nil {
 		return err
 	}
 	c.stats.BroadcastsSent++
@@ -50,11 +50,12 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 	return nil
 }
 
-func (c *Core) send(now time.Time, id wire.MessageID, data []byte) error {
+func (ds *dissemination) send(now time.Time, id wire.MessageID, data []byte) error {
+	c := ds.core
 	if len(data) > c.BroadcastMax() {
-		return c.broadcastLarge(now, id, data)
+		return ds.broadcastLarge(now, id, data)
 	}
-	c.flood(now, id, data, nil)
+	ds.flood(now, id, data, nil)
 	return nil
 }
 
@@ -63,7 +64,8 @@ const slowShare = 1. / 32
 
 // congested reports whether a message of this node is not taken now, because links that it would go along in full have no
 // room. A peer that is silent, and may be dead, holds nothing up, nor does one that is far slower than others.
-func (c *Core) congested(now time.Time, large bool) bool {
+func (ds *dissemination) congested(now time.Time, large bool) bool {
+	c := ds.core
 	fastest := 0.
 	for _, p := range c.links {
 		fastest = max(fastest, p.packets.Pace().Rate())
@@ -82,7 +84,8 @@ func (c *Core) congested(now time.Time, large bool) bool {
 }
 
 // backlog is how many bytes of small messages wait for the eager neighbor that is furthest behind.
-func (c *Core) backlog(now time.Time) (most int) {
+func (ds *dissemination) backlog(now time.Time) (most int) {
+	c := ds.core
 	for _, p := range c.links {
 		if b := p.packets.Backlog(); p.neighbor.Eager && b > most && !p.swim.Silent(now) {
 			most = b
@@ -93,32 +96,34 @@ func (c *Core) backlog(now time.Time) (most int) {
 
 // handleBroadcast delivers the first copy of a message and passes it on; the first copy took the
 // quickest path. Others are counted.
-func (c *Core) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
+func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
+	c := ds.core
 	if p.zone != c.cfg.Zone {
 		c.stats.BroadcastsCrossZone++
 	}
-	if !c.broadcast.Seen.First(now, &m.ID) {
+	if !ds.Seen.First(now, &m.ID) {
 		c.stats.BroadcastsDuplicate++
 		p.packets.Spare(m.ID)
-		c.disseminate(now, c.broadcast.Duplicate(c.broadcast.outcomes, now, &p.neighbor))
+		ds.disseminate(now, ds.Duplicate(ds.outcomes, now, &p.neighbor))
 		return
 	}
 	c.stats.BroadcastsDelivered++
-	c.disseminate(now, c.broadcast.First(c.broadcast.outcomes, now, &p.neighbor, &m.ID))
-	if a := c.store.Get(m.ID); a != nil {
+	ds.disseminate(now, ds.First(ds.outcomes, now, &p.neighbor, &m.ID))
+	if a := ds.store.Get(m.ID); a != nil {
 		a.Delivered = true
 	}
-	c.flood(now, m.ID, m.Data, p)
-	c.events = append(c.events, Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
+	ds.flood(now, m.ID, m.Data, p)
+	c.events.add(Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
 }
 
 // flood sends a message along every link except the one that it came by, or announces it there, as dissemination
 // decides.
-func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
-	c.plain = wire.AppendBroadcast(c.plain[:0], wire.Bin, id, data)
-	m := c.newSmall(now, c.plain)
-	c.broadcast.Lately.Put(now, &id, m.ref)
-	spread := c.broadcast.Spread(from == nil)
+func (ds *dissemination) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
+	c := ds.core
+	c.transport.plain = wire.AppendBroadcast(c.transport.plain[:0], wire.Bin, id, data)
+	m := c.transport.newSmall(now, c.transport.plain)
+	ds.Lately.Put(now, &id, m.ref)
+	spread := ds.Spread(from == nil)
 	var large *assembly.Assembly
 	for _, p := range c.links {
 		switch {
@@ -126,22 +131,23 @@ func (c *Core) flood(now time.Time, id wire.MessageID, data []byte, from *peer) 
 		case p.legacy:
 			c.gateway.sendBroadcast(now, p, id, data)
 		case len(m.plain) > p.packets.Room():
-			large = c.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
+			large = ds.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
 			p.packets.Widen(now)
-			c.pump(now, p)
+			c.transport.pump(now, p)
 		case spread.Full(now, &p.neighbor, p.queueState()):
 			c.stats.BroadcastsForwarded++
-			c.sendSmall(now, p, m)
+			c.transport.sendSmall(now, p, m)
 		default:
-			c.announceSmall(now, p, m, &id)
+			ds.announceSmall(now, p, m, &id)
 		}
 	}
 }
 
 // releaseHeld sends what waited for the first link.
-func (c *Core) releaseHeld(now time.Time) {
-	for _, h := range c.broadcast.Held.Take(now) {
-		if c.send(now, h.ID, h.Data) != nil {
+func (ds *dissemination) releaseHeld(now time.Time) {
+	c := ds.core
+	for _, h := range ds.Held.Take(now) {
+		if ds.send(now, h.ID, h.Data) != nil {
 			c.drop(DropStoreFull)
 		}
 	}

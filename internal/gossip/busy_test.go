@@ -110,8 +110,8 @@ func TestLastMessageOfManyIsNotLeftBehind(t *testing.T) {
 		t.Errorf("the last message was %v on its way from the first node to the last", spread)
 	}
 	for i, n := range c.nodes {
-		if len(n.cork.unsealed) != 0 || n.cork.timer.Pending() {
-			t.Errorf("node %d keeps %d datagrams open", i, len(n.cork.unsealed))
+		if len(n.transport.cork.unsealed) != 0 || n.transport.cork.timer.Pending() {
+			t.Errorf("node %d keeps %d datagrams open", i, len(n.transport.cork.unsealed))
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 				}
 			}
 			for _, p := range liar.links {
-				liar.sendPlain(now, p, wire.AppendHave(nil, liar.newID(), &have))
+				liar.transport.sendPlain(now, p, wire.AppendHave(nil, liar.newID(), &have))
 			}
 		}
 	})

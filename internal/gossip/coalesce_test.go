@@ -73,7 +73,7 @@ func TestSharedDatagramsAreRepaired(t *testing.T) {
 		c.do(0, func(now time.Time) {
 			for k := range 10 {
 				if apart {
-					n.arena.Put(now, []byte("what another link carries"))
+					n.transport.arena.Put(now, []byte("what another link carries"))
 				}
 				if err := n.Broadcast(now, fmt.Append(nil, "message ", k)); err != nil {
 					t.Fatal(err)
@@ -102,8 +102,8 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 		for k := range 6 {
 			id := wire.MessageID{0: 9, 6: 0x80, 15: byte(k + 1)}
 			m := &wire.Message{ID: id, Kind: wire.KindBroadcast, Data: []byte("hello")}
-			n.handleBroadcast(now, a, m)
-			n.handleBroadcast(now, b, m)
+			n.broadcast.handleBroadcast(now, a, m)
+			n.broadcast.handleBroadcast(now, b, m)
 		}
 	})
 	if got := n.stats.SentDatagrams - before; got != 0 {

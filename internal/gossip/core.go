@@ -18,7 +18,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/arena"
-	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -26,7 +25,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
@@ -43,61 +41,33 @@ type Core struct {
 	rng *rand.Rand // choices that need no secrecy
 	hs  handshakes
 
-	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
-	keyTimer timer.Timer
-
-	self       *members.Entry
-	swim       *swim.Detector
-	detected   outcome.Buffer[swim.Action]
+	swim       detection
 	members    members.Table
 	membership membership
 	sync       comparisons
 	peers      map[wire.NodeID]*peer
-	boxes      map[[16]byte]box // bound sessions by nonce prefix
 	endpoint   *packets.Endpoint
 	links      []*peer // peers that messages are exchanged with, in the order linked
-	seqs       quota.Map[netip.AddrPort, uint32]
 
-	gateway gateway
-	overlay overlaying
-	joins   joins
-
-	heal    healing
-	leaving leaving
-
-	beat time.Time // when the heartbeats are due that follow those sent last
-
-	ids wire.IDs
-
+	gateway   gateway
+	overlay   overlaying
+	joins     joins
+	heal      healing
+	leaving   leaving
+	pings     pings
+	push      exchanges
 	broadcast dissemination
-	cork      cork
+	transport transport
+	direct    directs
 
-	store      assembly.Store // large messages
-	sweepTimer timer.Timer
-	arena      arena.Arena // small messages, for repair
-
-	direct  directs
-	entered time.Time // when the last datagram or timeout was handled
-	pings   pings
-	push    exchanges
-
-	timers      timer.Heap
-	out         outbox.Outbox
-	packet      wire.Packet          // scratch: the datagram being taken in
-	drawn       drawn                // by it
-	plain       []byte               // scratch: one plaintext being built
-	smallMsg    smallMessage         // scratch: see newSmall
-	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
-	events      []Event
-	eventsSpare []Event
-	eventsMost  int // most of one turn since restEvents was last called
-	logbook     logbook.Book
-	logTimer    timer.Timer // of counts of lines left out
-	stats       Stats
+	ids      wire.IDs
+	entered  time.Time // when the last datagram or timeout was handled
+	timers   timer.Heap
+	out      outbox.Outbox
+	events   events
+	reporter reporter
+	stats    Stats
 }
-
-// seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
-const seqsMax = 8192
 
 // New makes a core. It sends nothing before its first Join.
 func New(now time.Time, cfg Config) (*Core, error) {
@@ -111,50 +81,48 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		rng:       rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
 		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
 		peers:     make(map[wire.NodeID]*peer),
-		boxes:     make(map[[16]byte]box),
-		seqs:      quota.NewMap[netip.AddrPort, uint32](seqsMax),
 		broadcast: dissemination{Disseminator: broadcast.New()},
 	}
+	c.membership.core, c.sync.core, c.pings.core, c.broadcast.core, c.transport.core, c.leaving.core, c.reporter.core = c, c, c, c, c, c, c
 	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
-		IDs: &c.ids, Out: &c.out, Arena: &c.arena, Timers: &c.timers})
+		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
 	beats := c.endpoint.Heartbeats(2)
-	c.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.lags})
+	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.transport.lags})
 	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
-	c.logbook, c.logTimer.Fire = logbook.New(), c.tickLog
-	c.leaving.timer.Fire = c.stepLeave
+	c.reporter.logbook, c.reporter.logTimer.Fire = logbook.New(), c.reporter.tickLog
+	c.leaving.timer.Fire = c.leaving.stepLeave
 	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
 	c.joins.core, c.heal.core = c, c
 	c.heal.contact.Fire, c.heal.compare.Fire = c.heal.contactDead, c.heal.compareReturned
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
-	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.flushNews
-	c.sync.calm.Fire = c.beatCalm
+	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.membership.flushNews
+	c.sync.calm.Fire = c.sync.beatCalm
 	c.sync.comparer = antientropy.New(c.rng)
-	c.sweepTimer.Fire = c.sweepStore
-	c.cork.timer.Fire = func(now time.Time) { c.sealDue(now, false) }
-	c.keyTimer.Fire = c.endOldKeys
-	c.swim = swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)
+	c.broadcast.sweepTimer.Fire = c.broadcast.sweepStore
+	c.transport.cork.timer.Fire = func(now time.Time) { c.transport.sealDue(now, false) }
+	c.swim = detection{core: c, Detector: swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)}
 	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
 		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
 	c.overlay.core = c
 	c.overlay.choiceTimer.Fire, c.overlay.measureTimer.Fire = c.overlay.rechoose, c.overlay.measure
 	c.overlay.conclude(now, nil)
-	c.self = c.members.Self()
 	c.direct = newDirects(c)
-	c.pings.timer.Fire = c.tickPings
-	c.wantPayload(now)
-	if err := c.members.Fits(c.entryRoom()); err != nil {
+	c.pings.timer.Fire = c.pings.tickPings
+	c.pings.wantPayload(now)
+	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
 	pushing := pushPullConfig(&cfg)
 	c.push = exchanges{core: c, Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.push.tick}}
 	c.push.Start(now, &c.members)
 	c.push.conclude(now, c.push.outcomes)
-	c.hs = handshakes{core: c, dials: joining.NewDials(), Endpoint: handshake.New(handshake.Config{
-		Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-		Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.self.Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
-		ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
-	})}
+	c.hs = handshakes{core: c, dials: joining.NewDials(), boxes: make(map[[16]byte]box), seqs: quota.NewMap[netip.AddrPort, uint32](seqsMax),
+		keyTimer: timer.Timer{Fire: c.hs.endOldKeys}, Endpoint: handshake.New(handshake.Config{
+			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
+			Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
+			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
+		})}
 	if cfg.Base != nil {
 		c.overlay.WantChoice(now)
 		c.overlay.conclude(now, nil)
@@ -186,7 +154,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
 	if c.cfg.Trace != nil {
-		c.traceReceived(now, from, b)
+		c.reporter.traceReceived(now, from, b)
 	}
 	for range wire.PacketsMax {
 		if b = c.handlePacket(now, from, b); len(b) == 0 {
@@ -199,7 +167,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 // handlePacket takes in the first packet of a datagram, and returns those that follow it: a Go node may send
 // several in one datagram.
 func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
-	p := &c.packet
+	p := &c.hs.packet
 	rest, err := wire.NextPacket(p, b)
 	if err != nil {
 		c.drop(DropMalformed)
@@ -212,15 +180,24 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	switch {
 	case p.Kind == wire.PacketHandshake:
 		if c.cfg.Trace != nil {
-			c.traceHandshake(now, from, p)
+			c.reporter.traceHandshake(now, from, p)
 		}
 		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
 	default:
-		c.handleBox(now, from, p, size)
+		c.hs.handleBox(now, from, p, size)
 	}
 	return rest
+}
+
+// Events returns what has happened since the last call; it is valid until the next input.
+func (c *Core) Events() []Event {
+	e := c.events.take()
+	if c.cfg.Trace != nil {
+		c.reporter.traceEvents(e)
+	}
+	return e
 }
 
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
@@ -242,7 +219,7 @@ func (c *Core) runNext(now time.Time) bool {
 	if c.swim.NextTimeout().After(now) {
 		return false
 	}
-	c.detect(now, c.swim.HandleTimeout(c.detected, now, c.overlay.Started() >= c.cfg.Subscriptions))
+	c.swim.detect(now, c.swim.HandleTimeout(c.swim.outcomes, now, c.overlay.Started() >= c.cfg.Subscriptions))
 	return true
 }
 
@@ -260,8 +237,8 @@ func (c *Core) Stats() Stats {
 	s.addLegacy(&c.gateway.Stats)
 	s.addDetection(&c.swim.Stats)
 	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
-	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.boxes), c.swim.Health()
-	for _, box := range c.boxes {
+	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.hs.boxes), c.swim.Health()
+	for _, box := range c.hs.boxes {
 		s.DatagramsLost += box.channel.Lost()
 	}
 	for _, p := range c.links {
@@ -284,7 +261,7 @@ func (c *Core) Members(yield func(*Member)) {
 }
 
 // Self is this node as others know it.
-func (c *Core) Self() Member { return c.self.Member }
+func (c *Core) Self() Member { return c.members.Self().Member }
 
 // Links is the number of peers that messages are exchanged with.
 func (c *Core) Links() int { return len(c.links) }
@@ -306,9 +283,10 @@ func (c *Core) memberChanged(now time.Time) {
 func (c *Core) newID() wire.MessageID { return c.ids.Control() }
 
 // nextSeq counts the packets to one address, handshakes and gwyh 0.1 boxes together.
-func (c *Core) nextSeq(to netip.AddrPort) uint32 {
-	n, _ := c.seqs.Get(to)
+func (h *handshakes) nextSeq(to netip.AddrPort) uint32 {
+
+	n, _ := h.seqs.Get(to)
 	n++
-	c.seqs.Set(to, n)
+	h.seqs.Set(to, n)
 	return n
 }

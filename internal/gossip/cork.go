@@ -17,20 +17,22 @@ type cork struct {
 }
 
 // list sees to it that what is open for p is sealed.
-func (c *Core) list(p *peer) {
+func (tr *transport) list(p *peer) {
+
 	if !p.listed {
 		p.listed = true
-		c.cork.unsealed = append(c.cork.unsealed, p)
+		tr.cork.unsealed = append(tr.cork.unsealed, p)
 	}
 }
 
 // sealDue seals, at the end of a turn, the datagrams that may not wait, or all of them. On a busy link a datagram may
 // wait for company.
-func (c *Core) sealDue(now time.Time, all bool) {
+func (tr *transport) sealDue(now time.Time, all bool) {
+	c := tr.core
 	var next time.Time
-	c.cork.unsealed = slices.DeleteFunc(c.cork.unsealed, func(p *peer) bool {
+	tr.cork.unsealed = slices.DeleteFunc(tr.cork.unsealed, func(p *peer) bool {
 		if due := p.neighbor.BatchDue(); !due.IsZero() && (all || !due.After(now)) {
-			c.disseminate(now, c.broadcast.SendBatch(c.broadcast.outcomes, &p.neighbor))
+			c.broadcast.disseminate(now, c.broadcast.SendBatch(c.broadcast.outcomes, &p.neighbor))
 		}
 		if until := p.packets.SealedAt().Add(corkFor); p.mayWait() && !all && until.After(now) {
 			next = timer.Soonest(next, until)
@@ -43,9 +45,9 @@ func (c *Core) sealDue(now time.Time, all bool) {
 		return !p.listed
 	})
 	if next.IsZero() {
-		c.timers.Stop(&c.cork.timer)
-	} else if !c.cork.timer.Pending() || !c.cork.timer.At().Equal(next) {
-		c.timers.Set(&c.cork.timer, next)
+		c.timers.Stop(&tr.cork.timer)
+	} else if !tr.cork.timer.Pending() || !tr.cork.timer.At().Equal(next) {
+		c.timers.Set(&tr.cork.timer, next)
 	}
 }
 
@@ -54,5 +56,5 @@ func (p *peer) mayWait() bool { return p.neighbor.Busy() && p.packets.HasOpen() 
 
 // Flush lets nothing wait for company any more.
 func (c *Core) Flush(now time.Time) {
-	c.sealDue(now, true)
+	c.transport.sealDue(now, true)
 }

@@ -5,44 +5,55 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// detection is the failure detector, and what the core does about its actions.
+type detection struct {
+	*swim.Detector
+	core     *Core
+	outcomes outcome.Buffer[swim.Action]
+}
+
 // detect carries out what one input to the failure detector wants done.
-func (c *Core) detect(now time.Time, out []swim.Action) {
-	c.detected.Work(out, func(a *swim.Action) {
-		if p := c.peerIn(a); p != nil {
-			c.actOnPeer(now, p, a)
+func (dt *detection) detect(now time.Time, out []swim.Action) {
+
+	dt.outcomes.Work(out, func(a *swim.Action) {
+		if p := dt.peerIn(a); p != nil {
+			dt.actOnPeer(now, p, a)
 		} else {
-			c.actOnMember(now, a)
+			dt.actOnMember(now, a)
 		}
 	})
 }
 
 // peerIn returns the peer that an action asks something for, or nil.
-func (c *Core) peerIn(a *swim.Action) *peer {
+func (dt *detection) peerIn(a *swim.Action) *peer {
+	c := dt.core
 	if a.Peer == nil || a.Kind == swim.Spread {
 		return nil
 	}
 	return c.peers[a.Peer.ID]
 }
 
-func (c *Core) actOnPeer(now time.Time, p *peer, a *swim.Action) {
+func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
+	c := dt.core
 	switch a.Kind {
 	case swim.SendPing:
-		c.ping(now, p)
+		c.pings.ping(now, p)
 	case swim.SendNotice:
-		c.notify(now, p, a.Member)
+		dt.notify(now, p, a.Member)
 	case swim.SendProbeFor:
-		c.plain = wire.AppendProbeFor(c.plain[:0], c.newID(), a.ProbeFor)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendProbeFor(c.transport.plain[:0], c.newID(), a.ProbeFor)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case swim.SendProbeResult:
-		c.plain = wire.AppendProbeResult(c.plain[:0], c.newID(), a.ProbeResult)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendProbeResult(c.transport.plain[:0], c.newID(), a.ProbeResult)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case swim.CheckPath:
 		p.set.CheckPath(now)
-		c.wake(p)
+		c.hs.wake(p)
 	case swim.Watch:
 		c.timers.Advance(&p.timer, a.At)
 	case swim.EndLink:
@@ -52,38 +63,40 @@ func (c *Core) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 	}
 }
 
-func (c *Core) actOnMember(now time.Time, a *swim.Action) {
+func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
+	c := dt.core
 	switch a.Kind {
 	case swim.Reach:
-		c.reachOut(now, a.ID, a.Addr, a.Again)
+		dt.reachOut(now, a.ID, a.Addr, a.Again)
 	case swim.Spread:
 		var via *peer
 		if a.Peer != nil {
 			via = c.peers[a.Peer.ID]
 		}
-		c.spreadAccusation(now, a.Member, via)
+		c.membership.spreadAccusation(now, a.Member, via)
 	case swim.DeclareDead:
-		c.declareDead(now, a.Member)
+		c.membership.declareDead(now, a.Member)
 	case swim.RemoveAlone:
-		c.memberRemoved(now, c.members.Fail(now, a.Member, c.cfg.ID))
+		c.membership.memberRemoved(now, c.members.Fail(now, a.Member, c.cfg.ID))
 	case swim.TakeCensus:
-		c.swim.StartCensus(now)
+		dt.StartCensus(now)
 	case swim.Refute:
-		c.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", a.State)
-		c.refute(now, a.Incarnation)
+		c.reporter.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", a.State)
+		c.membership.refute(now, a.Incarnation)
 		c.timers.Advance(&c.membership.timer, now)
 	default:
-		c.logDetection(now, a)
+		c.reporter.logDetection(now, a)
 	}
 }
 
 // reachOut asks a node for a sign of life: by a Ping, and by a handshake if there is no session, or if again is set
 // because the Ping had no answer: the node may have closed its side of the session.
-func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, again bool) {
+func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, again bool) {
+	c := dt.core
 	p := c.peers[id]
 	current := p != nil && p.set.Current(now) != nil
 	if current {
-		c.pingSilent(now, p)
+		dt.pingSilent(now, p)
 	}
 	if current && !again {
 		return
@@ -95,17 +108,19 @@ func (c *Core) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, agai
 
 // pingSilent sends a Ping that also says how long ago its receiver was heard, so that the receiver does not believe a
 // node that has become deaf until the next heartbeat.
-func (c *Core) pingSilent(now time.Time, p *peer) {
+func (dt *detection) pingSilent(now time.Time, p *peer) {
+	c := dt.core
 	if p.legacy || !p.linked {
-		c.ping(now, p)
+		c.pings.ping(now, p)
 		return
 	}
-	c.plain = wire.AppendSyncRoot(c.appendPing(c.plain[:0], now, p, swim.Purpose{}), c.newID(), c.rootFor(now, p))
-	c.sendPlain(now, p, c.plain)
+	c.transport.plain = wire.AppendSyncRoot(c.pings.appendPing(c.transport.plain[:0], now, p, swim.Purpose{}), c.newID(), c.sync.rootFor(now, p))
+	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
 // rootFor is the SyncRoot for p.
-func (c *Core) rootFor(now time.Time, p *peer) wire.SyncRoot {
+func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
+	c := cs.core
 	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.heardAge(now)}
 }
 
@@ -116,15 +131,17 @@ func (p *peer) heardAge(now time.Time) uint32 {
 }
 
 // notify tells p that it is suspected, or taken for dead, so that it refutes if it lives.
-func (c *Core) notify(now time.Time, p *peer, m *members.Entry) {
-	if p.legacy || p.set.Current(now) == nil || !c.swim.MayNotify(now, &p.swim) {
+func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
+	c := dt.core
+	if p.legacy || p.set.Current(now) == nil || !dt.MayNotify(now, &p.swim) {
 		return
 	}
-	c.correct(now, p, m)
+	c.sync.correct(now, p, m)
 }
 
 // handleProbeFor takes the request of p to probe a node.
-func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
+func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
+	c := dt.core
 	f, err := wire.ParseProbeFor(data)
 	switch {
 	case err != nil:
@@ -137,26 +154,28 @@ func (c *Core) handleProbeFor(now time.Time, p *peer, data []byte) {
 	if c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()) {
 		f.Addr = netip.AddrPort{}
 	}
-	out, ok := c.swim.HandleProbeFor(c.detected, now, &p.swim, &f)
+	out, ok := dt.HandleProbeFor(dt.outcomes, now, &p.swim, &f)
 	if !ok {
 		c.drop(DropOversize)
 	}
-	c.detect(now, out)
+	dt.detect(now, out)
 }
 
 // handleProbeResult takes what the helper p found out.
-func (c *Core) handleProbeResult(now time.Time, p *peer, data []byte) {
+func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
+	c := dt.core
 	r, err := wire.ParseProbeResult(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
 		return
 	}
-	c.detect(now, c.swim.HandleProbeResult(c.detected, now, &p.swim, r))
+	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.swim, r))
 }
 
 // applySuspect takes in an accusation that another node passed on.
-func (c *Core) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
-	c.detect(now, c.swim.HandleAccusation(c.detected, now, m, e.Incarnation, e.From, via.detection()))
+func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
+	c := ms.core
+	c.swim.detect(now, c.swim.HandleAccusation(c.swim.outcomes, now, m, e.Incarnation, e.From, via.detection()))
 }
 
 // detection returns what failure detection knows of p, which may be nil.
@@ -168,11 +187,12 @@ func (p *peer) detection() *swim.Peer {
 }
 
 // defend takes in an entry about this node itself.
-func (c *Core) defend(now time.Time, e *wire.Member, from *peer) {
+func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
+	c := ms.core
 	if members.TooFarAhead(now, e.Incarnation) {
 		return
 	}
-	c.detect(now, c.swim.HandleSelf(c.detected, e, from.detection()))
+	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, e, from.detection()))
 }
 
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.

@@ -37,8 +37,8 @@ type directs struct {
 // newDirects makes the direct messages of c, whose configuration and rng are set.
 func newDirects(c *Core) directs {
 	x := &c.direct
-	return directs{core: c, timer: timer.Timer{Fire: x.tick}, receiver: direct.NewReceiver(&c.store, controlMax),
-		Sender: direct.NewSender(direct.Config{SmallMax: c.cfg.DatagramSize - wire.BoxOverhead - wire.DirectOverhead, Store: &c.store}, c.rng)}
+	return directs{core: c, timer: timer.Timer{Fire: x.tick}, receiver: direct.NewReceiver(&c.broadcast.store, controlMax),
+		Sender: direct.NewSender(direct.Config{SmallMax: c.cfg.DatagramSize - wire.BoxOverhead - wire.DirectOverhead, Store: &c.broadcast.store}, c.rng)}
 }
 
 // Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated until
@@ -64,7 +64,7 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 // gone or that speaks gwyh 0.1. Repeat keeps a copy of data.
 func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
 	e := c.members.Get(to)
-	if e == nil || !e.Live() || e.Legacy() || e == c.self {
+	if e == nil || !e.Live() || e.Legacy() || e == c.members.Self() {
 		return nil
 	}
 	x := &c.direct
@@ -93,7 +93,7 @@ func (x *directs) begin(now time.Time, m *direct.Message, p *peer, data []byte) 
 		return err
 	}
 	if m.Large != nil {
-		c.sweepLater(now)
+		c.broadcast.sweepLater(now)
 	}
 	x.conclude(now, out)
 	return nil
@@ -187,7 +187,7 @@ func (x *directs) ended(now time.Time, o *direct.Outcome) {
 		c.push.conclude(now, c.push.SendEnded(c.push.outcomes, e, m.ID, o.Err))
 		return
 	}
-	c.events = append(c.events, Event{Kind: EventSent, Send: m.Token(), Err: o.Err})
+	c.events.add(Event{Kind: EventSent, Send: m.Token(), Err: o.Err})
 }
 
 func (x *directs) send(now time.Time, p *peer, m *direct.Message) {
@@ -198,14 +198,14 @@ func (x *directs) send(now time.Time, p *peer, m *direct.Message) {
 	if p.packets.Transfer(m.Large) == nil {
 		p.packets.Begin(now, m.Large, m.Use)
 	}
-	x.core.pump(now, p)
+	x.core.transport.pump(now, p)
 }
 
 // sendWhole sends a small message.
 func (x *directs) sendWhole(now time.Time, p *peer, m *direct.Message) {
 	c := x.core
-	c.plain = wire.AppendDirect(c.plain[:0], m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
-	c.sendSmall(now, p, c.newSmall(now, c.plain))
+	c.transport.plain = wire.AppendDirect(c.transport.plain[:0], m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
+	c.transport.sendSmall(now, p, c.transport.newSmall(now, c.transport.plain))
 }
 
 // repeat sends a message again. Of a large one it sends what is missing and the last byte, unless it is still being sent.
@@ -220,7 +220,7 @@ func (x *directs) repeat(now time.Time, p *peer, m *direct.Message, missing rang
 		p.packets.Resend(now, m.Large, missing)
 	}
 	p.packets.Resend(now, m.Large, rangeset.Range{From: m.Large.Total - 1, To: m.Large.Total})
-	x.core.pump(now, p)
+	x.core.transport.pump(now, p)
 }
 
 // ready sends what waited for a session with p.
@@ -267,10 +267,10 @@ func (x *directs) handleNew(now time.Time, p *peer, ch *packets.Channel, id wire
 	v, whole := direct.Whole(d)
 	if !whole {
 		c := x.core
-		c.reportSoon(now, p, ch)
+		c.transport.reportSoon(now, p, ch)
 		a := direct.Find(p.receiving, id)
 		if a == nil {
-			a = c.beginReceiving(now, p, id, d.Total, true)
+			a = c.broadcast.beginReceiving(now, p, id, d.Total, true)
 		}
 		if a == nil {
 			return
@@ -304,7 +304,7 @@ func (x *directs) deliver(now time.Time, p *peer, ch *packets.Channel, use wire.
 
 func (x *directs) deliverMessage(via Via, data []byte) {
 	x.receiver.Stats.Delivered++
-	x.core.events = append(x.core.events, Event{Kind: EventMessage, Via: via, Data: data})
+	x.core.events.add(Event{Kind: EventMessage, Via: via, Data: data})
 }
 
 func (x *directs) ack(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {
@@ -312,14 +312,14 @@ func (x *directs) ack(now time.Time, p *peer, ch *packets.Channel, use wire.Use,
 		return
 	}
 	c := x.core
-	c.plain = wire.AppendDirectAck(c.plain[:0], c.newID(), ack)
-	ch.Send(now, p.set.Path(), c.plain)
+	c.transport.plain = wire.AppendDirectAck(c.transport.plain[:0], c.newID(), ack)
+	ch.Send(now, p.set.Path(), c.transport.plain)
 }
 
 // handleControl takes in a plaintext that came in pieces. It has no direct message of control in it.
 func (x *directs) handleControl(now time.Time, p *peer, ch *packets.Channel, plain []byte) {
 	x.unpacking = true
-	x.core.handlePlain(now, p, ch, p.set.Path(), plain)
+	x.core.hs.handlePlain(now, p, ch, p.set.Path(), plain)
 	x.unpacking = false
 }
 

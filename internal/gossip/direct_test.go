@@ -223,7 +223,7 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 		}
 		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect, Token: 1}, now.Add(time.Second))
 		n.peers[o.id].dials = []handshake.AttemptID{a}
-		n.ready(now, n.peers[o.id])
+		n.hs.ready(now, n.peers[o.id])
 		if waiting, _ := n.direct.Len(); waiting != 0 {
 			t.Errorf("%d still wait", waiting)
 		}

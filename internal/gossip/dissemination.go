@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -16,74 +17,84 @@ import (
 // dissemination is the component, and what the core needs beside it.
 type dissemination struct {
 	*broadcast.Disseminator
+	core         *Core
+	store        assembly.Store // large messages
+	sweepTimer   timer.Timer
+	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
 	outcomes     outcome.Buffer[broadcast.Outcome]
 	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
 }
 
 // disseminate acts on the outcomes of one input to c.broadcast.
-func (c *Core) disseminate(now time.Time, out []broadcast.Outcome) {
-	c.broadcast.outcomes.Work(out, func(o *broadcast.Outcome) { c.actOnBroadcast(now, o) })
+func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
+
+	ds.outcomes.Work(out, func(o *broadcast.Outcome) { ds.actOnBroadcast(now, o) })
 }
 
-func (c *Core) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
+func (ds *dissemination) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
+	c := ds.core
 	p := c.peers[o.To.ID]
 	if p == nil {
 		return
 	}
 	switch o.Kind {
 	case broadcast.SendPrune:
-		c.plain = wire.AppendPrune(c.plain[:0], c.newID(), o.Message)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case broadcast.SendGraft:
-		c.plain = wire.AppendGraft(c.plain[:0], c.newID())
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendGraft(c.transport.plain[:0], c.newID())
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case broadcast.SendStop:
-		c.plain = wire.AppendPrune(c.plain[:0], c.newID(), o.Message)
-		c.plain = wire.AppendGraft(c.plain, c.newID())
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
+		c.transport.plain = wire.AppendGraft(c.transport.plain, c.newID())
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case broadcast.SendRequest:
-		c.plain = wire.AppendWant(c.plain[:0], c.newID(), o.Want)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendWant(c.transport.plain[:0], c.newID(), o.Want)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case broadcast.SendAnnouncement:
-		c.plain = wire.AppendHave(c.plain[:0], c.newID(), &o.Have)
-		c.sendSmall(now, p, c.broadcast.announcement.set(now, &c.arena, c.plain))
+		c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &o.Have)
+		c.transport.sendSmall(now, p, ds.announcement.set(now, &c.transport.arena, c.transport.plain))
 	case broadcast.ServeRequest:
-		c.serve(now, p, o)
+		ds.serve(now, p, o)
 	case broadcast.WakeAt:
 		c.timers.Advance(&p.timer, o.At)
 	}
 }
 
 // broadcastLinkUp begins to exchange broadcasts with p.
-func (c *Core) broadcastLinkUp(now time.Time, p *peer) {
+func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
+	c := ds.core
 	if !p.legacy {
-		c.broadcast.LinkUp(&p.neighbor, p.id, p.packets.RoundTrip())
+		ds.LinkUp(&p.neighbor, p.id, p.packets.RoundTrip())
 	}
 	if len(c.links) == 1 {
-		c.releaseHeld(now)
+		ds.releaseHeld(now)
 	}
-	c.carry(now, p)
-	c.welcome(now, p)
+	ds.carry(now, p)
+	ds.welcome(now, p)
 }
 
 // broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
-func (c *Core) broadcastLinkDown(now time.Time, p *peer) {
-	c.broadcast.LinkDown(&p.neighbor)
+func (ds *dissemination) broadcastLinkDown(now time.Time, p *peer) {
+
+	ds.LinkDown(&p.neighbor)
 	p.deaf = p.swim.Silent(now)
-	c.redirect(now, p)
+	ds.redirect(now, p)
 }
 
 // tickBroadcast requests what p has announced and nobody sent. It returns when it is next needed.
-func (c *Core) tickBroadcast(now time.Time, p *peer) time.Time {
-	out, next := c.broadcast.Tick(c.broadcast.outcomes, now, &p.neighbor, p.packets.Room())
-	c.disseminate(now, out)
+func (ds *dissemination) tickBroadcast(now time.Time, p *peer) time.Time {
+
+	out, next := ds.Tick(ds.outcomes, now, &p.neighbor, p.packets.Room())
+	ds.disseminate(now, out)
 	return next
 }
 
 // handlePrune stops sending p the message that it names. Other messages that were begun go on, because p may have
 // them from no other node. Those that were not begun are announced to p, except messages of this node that go along few links.
-func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
-	stop, ok := c.broadcast.HandlePrune(&p.neighbor, data)
+func (ds *dissemination) handlePrune(now time.Time, p *peer, data []byte) {
+
+	stop, ok := ds.HandlePrune(&p.neighbor, data)
 	if !ok {
 		return
 	}
@@ -98,9 +109,9 @@ func (c *Core) handlePrune(now time.Time, p *peer, data []byte) {
 		return true
 	})
 	for _, a := range unsent {
-		c.announce(now, a, p)
+		ds.announce(now, a, p)
 	}
-	c.announceQueued(now, p)
+	ds.announceQueued(now, p)
 }
 
 // goesOn reports whether a transfer goes on after a Prune that names a message.
@@ -113,44 +124,49 @@ func goesOn(t *packets.Transfer, stop wire.MessageID) bool {
 }
 
 // announce announces a large message that is here, or comes. It is kept for those that it is announced to.
-func (c *Core) announce(now time.Time, a *assembly.Assembly, to ...*peer) {
+func (ds *dissemination) announce(now time.Time, a *assembly.Assembly, to ...*peer) {
+
 	for _, p := range to {
 		largeOf(a).Tell(&p.neighbor)
 	}
-	c.mention(now, a, to...)
+	ds.mention(now, a, to...)
 }
 
 // mention announces a large message to peers that may have it already, and would not say so.
-func (c *Core) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
+func (ds *dissemination) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
+	c := ds.core
 	if len(to) == 0 {
 		return
 	}
 	var have wire.Have
 	have.Add(&a.ID, a.Total)
-	c.plain = wire.AppendHave(c.plain[:0], c.newID(), &have)
-	m := c.newSmall(now, c.plain)
+	c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &have)
+	m := c.transport.newSmall(now, c.transport.plain)
 	for _, p := range to {
-		c.broadcast.AnnouncedLarge(&p.neighbor)
-		c.sendSmall(now, p, m)
+		ds.AnnouncedLarge(&p.neighbor)
+		c.transport.sendSmall(now, p, m)
 	}
 }
 
 // handleHave takes in announcements.
-func (c *Core) handleHave(now time.Time, p *peer, data []byte) {
-	c.disseminate(now, c.broadcast.HandleAnnouncements(c.broadcast.outcomes, now, &p.neighbor, data))
+func (ds *dissemination) handleHave(now time.Time, p *peer, data []byte) {
+
+	ds.disseminate(now, ds.HandleAnnouncements(ds.outcomes, now, &p.neighbor, data))
 }
 
 // handleWant sends p what it requests, as far as it is here and as it comes.
-func (c *Core) handleWant(now time.Time, p *peer, data []byte) {
-	c.disseminate(now, c.broadcast.HandleRequests(c.broadcast.outcomes, &p.neighbor, data))
-	c.pump(now, p)
+func (ds *dissemination) handleWant(now time.Time, p *peer, data []byte) {
+	c := ds.core
+	ds.disseminate(now, ds.HandleRequests(ds.outcomes, &p.neighbor, data))
+	c.transport.pump(now, p)
 }
 
-func (c *Core) serve(now time.Time, p *peer, o *broadcast.Outcome) {
-	a := c.store.Get(o.Message)
+func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
+	c := ds.core
+	a := ds.store.Get(o.Message)
 	switch {
 	case a == nil:
-		c.serveSmall(now, p, &o.Message)
+		ds.serveSmall(now, p, &o.Message)
 		return
 	case !a.PassedOn:
 		c.drop(DropForgotten)
@@ -173,41 +189,44 @@ func (c *Core) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 }
 
 // serveSmall sends p a small message that it requests.
-func (c *Core) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
-	m, ok := c.broadcast.Recent.Get(id)
-	plain := c.arena.Get(m)
+func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
+	c := ds.core
+	m, ok := ds.Recent.Get(id)
+	plain := c.transport.arena.Get(m)
 	if !ok || plain == nil || packets.IDOf(plain) != *id {
 		c.drop(DropForgotten)
 		return
 	}
 	switch p.packets.SendUrgent(now, m) {
 	case packets.Opened:
-		c.list(p)
+		c.transport.list(p)
 	case packets.Unfit:
-		c.recut(now, p, plain)
+		c.transport.recut(now, p, plain)
 	}
 }
 
 // announceSmall announces a small message to p, together with others.
-func (c *Core) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
+func (ds *dissemination) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
+	c := ds.core
 	if !m.told {
 		m.told = true
-		c.broadcast.Recent.Put(now, id, m.ref)
-		c.sweepLater(now)
+		ds.Recent.Put(now, id, m.ref)
+		ds.sweepLater(now)
 	}
-	c.list(p)
-	c.disseminate(now, c.broadcast.Announce(c.broadcast.outcomes, now, &p.neighbor, id, len(m.plain)))
+	c.transport.list(p)
+	ds.disseminate(now, ds.Announce(ds.outcomes, now, &p.neighbor, id, len(m.plain)))
 }
 
 // announceQueued announces the broadcasts that wait for p, which is lazy now.
-func (c *Core) announceQueued(now time.Time, p *peer) {
+func (ds *dissemination) announceQueued(now time.Time, p *peer) {
+	c := ds.core
 	var kept []packets.Queued
 	var parsed wire.Message
 	for _, q := range p.packets.TakeQueue(broadcast.BatchWorth) {
-		m := smallMessage{plain: c.arena.Get(q.Ref), ref: q.Ref}
+		m := smallMessage{plain: c.transport.arena.Get(q.Ref), ref: q.Ref}
 		if m.plain != nil {
 			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
-				c.announceSmall(now, p, &m, &parsed.ID)
+				ds.announceSmall(now, p, &m, &parsed.ID)
 				continue
 			}
 		}
@@ -220,14 +239,15 @@ func (c *Core) announceQueued(now time.Time, p *peer) {
 const newcomerFor = 10 * time.Second
 
 // welcome announces to a member that is new, or back, what was sent lately.
-func (c *Core) welcome(now time.Time, p *peer) {
+func (ds *dissemination) welcome(now time.Time, p *peer) {
+	c := ds.core
 	m := c.members.Get(p.id)
 	if m == nil || p.legacy || now.Sub(m.Since) > newcomerFor {
 		return
 	}
-	for id, ref := range c.broadcast.Lately.All(now) {
-		if plain := c.arena.Get(ref); plain != nil {
-			c.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
+	for id, ref := range ds.Lately.All(now) {
+		if plain := c.transport.arena.Get(ref); plain != nil {
+			ds.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 // Dump writes the state of the core for a person to read; tests print it when they fail. Its form may change at any time.
 func (c *Core) Dump(w io.Writer, now time.Time) {
-	fmt.Fprintf(w, "node %q %s at %s\n", c.self.Name, c.self.ID, c.self.Addr)
-	c.dumpMembers(w, now)
-	c.dumpPeers(w, now)
+	fmt.Fprintf(w, "node %q %s at %s\n", c.members.Self().Name, c.members.Self().ID, c.members.Self().Addr)
+	c.reporter.dumpMembers(w, now)
+	c.reporter.dumpPeers(w, now)
 	fmt.Fprintf(w, "  holds %s\n", nonzero(c.Holdings()))
 	fmt.Fprintf(w, "  counted %s\n", nonzero(c.Stats()))
 	if next := c.NextTimeout(); !next.IsZero() {
@@ -24,7 +24,8 @@ func (c *Core) Dump(w io.Writer, now time.Time) {
 }
 
 // dumpMembers writes a line for each node that is a member, or was one.
-func (c *Core) dumpMembers(w io.Writer, now time.Time) {
+func (rp *reporter) dumpMembers(w io.Writer, now time.Time) {
+	c := rp.core
 	var all []*members.Entry
 	for m := range c.members.All {
 		all = append(all, m)
@@ -38,9 +39,10 @@ func (c *Core) dumpMembers(w io.Writer, now time.Time) {
 }
 
 // dumpPeers writes a line for each node with a session.
-func (c *Core) dumpPeers(w io.Writer, now time.Time) {
+func (rp *reporter) dumpPeers(w io.Writer, now time.Time) {
+	c := rp.core
 	fmt.Fprintf(w, "  peers %d, links %d\n", len(c.peers), len(c.links))
-	for _, p := range c.sortedPeers() {
+	for _, p := range c.hs.sortedPeers() {
 		what := "peer"
 		switch {
 		case p.linked && slices.Contains(c.overlay.Choice(), p.id):
@@ -49,7 +51,7 @@ func (c *Core) dumpPeers(w io.Writer, now time.Time) {
 			what = "subscriber"
 		}
 		fmt.Fprintf(w, "    %s %s: round trip %v, heard %v ago, datagrams of %d bytes, %d messages and %d transfers wait\n",
-			what, c.whoIs(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
+			what, rp.whoIs(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
 	}
 }
 

@@ -67,18 +67,23 @@ type Event struct {
 	Since   []time.Time // of EventSelectionWanted
 }
 
-// Events returns what has happened since the last call; it is valid until the next input.
-func (c *Core) Events() []Event {
-	e := c.events
-	if c.cfg.Trace != nil {
-		c.traceEvents(e)
+// events is what the application is to hear of.
+type events struct {
+	queue, spare []Event
+	most         int // of one turn since rest was last called
+}
+
+func (q *events) add(e Event) { q.queue = append(q.queue, e) }
+
+// take returns what was added since the last call; it is valid until the next call.
+func (q *events) take() []Event {
+	taken := q.queue
+	q.queue = q.spare[:0]
+	if q.spare = taken; cap(taken) > eventsKeep {
+		q.spare = nil
 	}
-	c.events = c.eventsSpare[:0]
-	if c.eventsSpare = e; cap(e) > eventsKeep {
-		c.eventsSpare = nil
-	}
-	c.eventsMost = max(c.eventsMost, len(e))
-	return e
+	q.most = max(q.most, len(taken))
+	return taken
 }
 
 // eventsKeep is how many events there is room kept for between turns, and eventsRest at rest.
@@ -87,27 +92,28 @@ const (
 	eventsRest = 16
 )
 
-// restEvents gives back what a burst took, if no turn since the last call came near to needing it.
-func (c *Core) restEvents() {
-	if most := max(eventsRest, 4*c.eventsMost); cap(c.events) > most && len(c.events) == 0 {
-		c.events = nil
+// rest gives back what a burst took, if no turn since the last call came near to needing it.
+func (q *events) rest() {
+	most := max(eventsRest, 4*q.most)
+	if cap(q.queue) > most && len(q.queue) == 0 {
+		q.queue = nil
 	}
-	if most := max(eventsRest, 4*c.eventsMost); cap(c.eventsSpare) > most {
-		c.eventsSpare = nil
+	if cap(q.spare) > most {
+		q.spare = nil
 	}
-	c.eventsMost = 0
+	q.most = 0
+}
+
+// emit tells the application of a change that it can see.
+func (q *events) emit(change members.Change) {
+	if change.Kind != members.Unseen {
+		q.emitMember(eventOf[change.Kind], change.Member)
+	}
+}
+
+func (q *events) emitMember(kind EventKind, m *members.Entry) {
+	q.add(Event{Kind: kind, Member: m.Member})
 }
 
 // eventOf is what the application hears of a change.
 var eventOf = [...]EventKind{members.Joined: EventJoin, members.Updated: EventUpdate, members.Died: EventLeave, members.Left: EventLeave}
-
-// emitChange tells the application of a change that it can see.
-func (c *Core) emitChange(change members.Change) {
-	if change.Kind != members.Unseen {
-		c.emitMember(eventOf[change.Kind], change.Member)
-	}
-}
-
-func (c *Core) emitMember(kind EventKind, m *members.Entry) {
-	c.events = append(c.events, Event{Kind: kind, Member: m.Member})
-}

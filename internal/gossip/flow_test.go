@@ -19,7 +19,7 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	var list []packets.Queued
 	for range count {
 		id := n.ids.Broadcast()
-		m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
+		m := n.transport.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
 		list = append(list, packets.Queued{Ref: m.ref, At: now})
 		ids = append(ids, id)
 	}
@@ -73,7 +73,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 				}
 			}
 			p.neighbor.Eager = !is.unwanted
-			if got := n.congested(now, false); got != is.congested {
+			if got := n.broadcast.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
 			p.swim.Heard, p.neighbor.Eager = heard, true
@@ -102,7 +102,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 				n.fill(now, p, fillsLink)
 			}
 		}
-		if n.congested(now, false) {
+		if n.broadcast.congested(now, false) {
 			t.Fatal("it is congested although three links take a message")
 		}
 		before := n.stats.BroadcastsForwarded
@@ -113,7 +113,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 			t.Errorf("sent in full along %d links, want %d", got, broadcast.OwnLinks)
 		}
 		n.fill(now, n.links[len(n.links)-1], fillsLink)
-		if !n.congested(now, false) {
+		if !n.broadcast.congested(now, false) {
 			t.Error("it is not congested although two links only take a message")
 		}
 	})
@@ -128,7 +128,9 @@ func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n.fill(now, p, count)
 	})
-	c.do(1, func(now time.Time) { o.sendPlain(now, o.links[0], wire.AppendPrune(nil, o.newID(), wire.MessageID{})) })
+	c.do(1, func(now time.Time) {
+		o.transport.sendPlain(now, o.links[0], wire.AppendPrune(nil, o.newID(), wire.MessageID{}))
+	})
 	c.net.RunFor(100 * time.Millisecond)
 	if p.packets.Waiting() > 0 || n.broadcast.Stats.Announced != count {
 		t.Errorf("%d wait, %d were announced", p.packets.Waiting(), n.broadcast.Stats.Announced)
@@ -149,7 +151,7 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 		gone := packets.Queued{Ref: arena.Ref{Off: 1 << 40, Size: 300}, At: now}
 		n.fill(now, p, 10)
 		p.packets.PutBack(slices.Repeat([]packets.Queued{gone}, 100))
-		n.pump(now, p)
+		n.transport.pump(now, p)
 		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
 			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
 		}
@@ -177,7 +179,7 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 			for _, source := range []bool{true, false} {
 				from.neighbor.Parent = source
 				from.packets.Channel(now).WantReport(now)
-				n.report(now, from)
+				n.transport.report(now, from)
 				want := packets.ReportInterval
 				if source {
 					want *= time.Duration(min(1+to.packets.Backlog()/packets.SmallOwn, reportStrain))

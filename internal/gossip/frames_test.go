@@ -45,8 +45,8 @@ func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
 	c.broadcast(0, payload(1<<20, 1), 20*time.Second)
 	c.net.RunFor(10 * time.Second)
 	for i, n := range c.nodes {
-		if n.store.Len() != 0 || n.store.Size() != 0 {
-			t.Errorf("node %d holds %d messages, %d bytes", i, n.store.Len(), n.store.Size())
+		if n.broadcast.store.Len() != 0 || n.broadcast.store.Size() != 0 {
+			t.Errorf("node %d holds %d messages, %d bytes", i, n.broadcast.store.Len(), n.broadcast.store.Size())
 		}
 		for _, p := range n.links {
 			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 {

@@ -86,14 +86,14 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	c := g.core
 	switch o.Kind {
 	case legacy.Ping:
-		c.ping(now, p)
+		c.pings.ping(now, p)
 	case legacy.Request:
-		c.sendRequest(now, p, o.Request)
+		c.transport.sendRequest(now, p, o.Request)
 	case legacy.Subscribe:
 		c.overlay.conclude(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
 	case legacy.Resubscribe:
 		p.overlay.AskedAgain(now)
-		c.sendRequest(now, p, wire.KindStartSubscription)
+		c.transport.sendRequest(now, p, wire.KindStartSubscription)
 	case legacy.Serve:
 		c.overlay.conclude(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
 	case legacy.EndLink:
@@ -112,7 +112,7 @@ func (g *gateway) introduce(now time.Time, o *legacy.Outcome) {
 	if c.push.hold(now, c.members.Get(e.ID), e, nil, byNews) {
 		return
 	}
-	c.applyAlive(now, e, nil, byNews)
+	c.membership.applyAlive(now, e, nil, byNews)
 	g.conclude(now, g.Introduced(g.outcomes, now, legacyNode{c}, &c.members, o.Peer))
 }
 
@@ -131,11 +131,11 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 		c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, o.ID))
 	case legacy.Renewed:
 		c.memberChanged(now)
-		c.spread(now, o.Member, nil, byNews)
+		c.membership.spread(now, o.Member, nil, byNews)
 	case legacy.Dead:
-		c.declareDead(now, o.Member)
+		c.membership.declareDead(now, o.Member)
 	case legacy.CalledDown:
-		c.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
+		c.reporter.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
 	default:
 		g.tell(now, o)
 	}
@@ -149,7 +149,7 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 		g.passQuestion(now, o)
 	case legacy.Tell:
 		if p := c.peers[o.ID]; p != nil {
-			w := c.entries(p)
+			w := c.membership.entries(p)
 			w.add(now, o.Member)
 			w.flush(now)
 		}
@@ -169,7 +169,7 @@ func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 		}
 		e := &c.membership.entry
 		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, o.Member.ID, o.Incarnation, o.By
-		w := c.entries(p)
+		w := c.membership.entries(p)
 		w.append(now, e)
 		w.flush(now)
 	}
@@ -180,8 +180,8 @@ func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID,
 	c := g.core
 	for _, p := range c.links {
 		if p.legacy && p.id != from && p.id != of.ID && legacy.Tellable(p.set.Path().Remote, of.Addr) {
-			c.plain = wire.AppendPeerStatus(c.plain[:0], id, of, up)
-			c.sendPlain(now, p, c.plain)
+			c.transport.plain = wire.AppendPeerStatus(c.transport.plain[:0], id, of, up)
+			c.transport.sendPlain(now, p, c.transport.plain)
 		}
 	}
 }
@@ -198,7 +198,7 @@ func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
 // links of other nodes.
 func (g *gateway) leave(now time.Time) {
 	c := g.core
-	g.announceStatus(now, wire.Peer{Addr: c.self.Addr, ID: c.self.ID, Zone: c.self.Zone}, false)
+	g.announceStatus(now, wire.Peer{Addr: c.members.Self().Addr, ID: c.members.Self().ID, Zone: c.members.Self().Zone}, false)
 }
 
 // heard follows every packet of a gwyh 0.1 peer that has opened: the peer lives.
@@ -224,9 +224,9 @@ func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	case verdict == legacy.Behind:
 		c.membership.behind = append(c.membership.behind, m)
 	case verdict == legacy.Gone:
-		c.applyGone(now, e, from, how)
+		c.membership.applyGone(now, e, from, how)
 	case verdict == legacy.Alive && !c.push.hold(now, m, e, from, how):
-		c.applyAlive(now, e, from, how)
+		c.membership.applyAlive(now, e, from, how)
 	}
 }
 

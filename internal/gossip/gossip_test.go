@@ -131,12 +131,12 @@ func TestNodeRefutesItsOwnDeath(t *testing.T) {
 	c.add(10)
 	c.form(3 * time.Second)
 	accuser, accused := c.nodes[2], c.nodes[6]
-	c.do(2, func(now time.Time) { accuser.declareDead(now, accuser.members.Get(accused.cfg.ID)) })
+	c.do(2, func(now time.Time) { accuser.membership.declareDead(now, accuser.members.Get(accused.cfg.ID)) })
 	c.net.RunFor(3 * time.Second)
 	if !c.whole() {
 		t.Fatalf("the accused did not come back: %s", c.missing())
 	}
-	if accused.self.Incarnation <= uint64(c.net.Now().Add(-10*time.Second).UnixMilli()) {
+	if accused.members.Self().Incarnation <= uint64(c.net.Now().Add(-10*time.Second).UnixMilli()) {
 		t.Error("the accused kept its incarnation")
 	}
 }

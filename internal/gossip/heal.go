@@ -26,8 +26,8 @@ type healing struct {
 
 // schedule sets the timers after an input to the Healing.
 func (h *healing) schedule() {
-	h.core.schedule(&h.contact, h.ContactAt())
-	h.core.schedule(&h.compare, h.CompareAt())
+	h.core.overlay.schedule(&h.contact, h.ContactAt())
+	h.core.overlay.schedule(&h.compare, h.CompareAt())
 }
 
 // memberDied makes a contact with a dead node due.
@@ -92,11 +92,11 @@ func (h *healing) compareReturned(now time.Time) {
 // sessions, and a packet of a closed session is never answered.
 func (h *healing) wakeUp(now time.Time) {
 	c := h.core
-	if !c.self.Live() || c.members.Count() < 2 {
+	if !c.members.Self().Live() || c.members.Count() < 2 {
 		return
 	}
-	c.warn(now, "asleep", "this node did not run for a while: shaking hands anew")
-	c.refute(now, 0)
+	c.reporter.warn(now, "asleep", "this node did not run for a while: shaking hands anew")
+	c.membership.refute(now, 0)
 	for _, p := range c.links {
 		if !p.legacy && !c.hs.dials.Dialing(p.id) {
 			c.hs.dial(now, p.set.Path(), joining.Dial{Purpose: joining.ForGreeting, Member: p.id}, now.Add(meetFor))

@@ -2,12 +2,13 @@ package gossip
 
 import (
 	"fmt"
-	"golang.org/x/crypto/blake2b"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/blake2b"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -129,7 +130,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 	c.do(1, func(now time.Time) {
 		n := c.nodes[1]
 		n.HandleTimeout(now)
-		n.ping(now, n.peers[c.nodes[0].cfg.ID])
+		n.Core.pings.ping(now, n.peers[c.nodes[0].cfg.ID])
 		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // kept back
 	})
 	n := c.nodes[0]
@@ -220,7 +221,7 @@ func FuzzCoreInput(f *testing.F) {
 		c.net.Inject(testAddr(50), n.addr, datagram)
 		c.do(1, func(now time.Time) {
 			if p := c.nodes[1].peers[n.cfg.ID]; p != nil {
-				c.nodes[1].sendPlain(now, p, plain)
+				c.nodes[1].transport.sendPlain(now, p, plain)
 			}
 		})
 		c.net.RunFor(3 * time.Second)

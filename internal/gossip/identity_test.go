@@ -128,7 +128,7 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 			n.events = nil
 		}
 		// One that has had it longer speaks again: that shall not cost it its name.
-		c.do(2, func(now time.Time) { c.nodes[2].renewSelf(now, 0) })
+		c.do(2, func(now time.Time) { c.nodes[2].membership.renewSelf(now, 0) })
 		c.net.RunFor(time.Second)
 		c.join(joiner, 6-joiner)
 		c.net.RunFor(20 * time.Second)

@@ -18,7 +18,7 @@ func (c *cluster) say(i, k int, plain []byte) {
 		if p == nil {
 			c.t.Fatal("no session")
 		}
-		n.sendPlain(now, p, plain)
+		n.transport.sendPlain(now, p, plain)
 	})
 	c.net.RunFor(5 * time.Millisecond)
 }
@@ -44,8 +44,8 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		have.Add(&wire.MessageID{6: 0x80, 15: 9}, 9)
 		var m wire.Message
 		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), &have))
-		n.handleHave(now, p, m.Data)
-		n.tickBroadcast(now.Add(time.Second), p)
+		n.broadcast.handleHave(now, p, m.Data)
+		n.broadcast.tickBroadcast(now.Add(time.Second), p)
 		if n.Stats().Wanted == 0 || p.overlay.AskedAt() != asked || !n.swim.MayNotify(now, &p.swim) {
 			t.Errorf("%d asked for; the subscription was asked for at %v, then %v; or an accusation has to wait", n.Stats().Wanted, asked, p.overlay.AskedAt())
 		}
@@ -80,7 +80,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
 	before := n.Stats().Dropped[DropVersions]
-	v := n.self.Versions
+	v := n.members.Self().Versions
 	w := wire.BeginMembers(nil, wire.MessageID{})
 	const kinds = 400
 	for i := range kinds {
@@ -119,10 +119,10 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
-			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
+			m := n.transport.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
 			p.packets.Send(now, m.ref)
 		}
-		n.arena.Rest(now.Add(time.Hour))
+		n.transport.arena.Rest(now.Add(time.Hour))
 		p.packets.Seal(now)
 		if got := n.Stats().Dropped[DropForgotten]; got != 2 || p.packets.HasOpen() {
 			t.Errorf("%d dropped, open %v", got, p.packets.HasOpen())

@@ -33,7 +33,7 @@ type Holdings struct {
 // Holdings counts what the core keeps.
 func (c *Core) Holdings() Holdings {
 	waiting, awaited := c.direct.Len()
-	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.boxes),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: waiting + awaited, Queued: c.store.Size() + c.broadcast.Held.Bytes()}
+	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.hs.boxes),
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
 	return h
 }

@@ -84,7 +84,7 @@ func (s *joins) begin(now time.Time, token JoinToken, to netip.AddrPort, id wire
 	if p := s.peerAt(now, to); p != nil {
 		j.Found(now, p.id)
 		c.timers.Set(&j.timer, j.Due())
-		c.ready(now, p)
+		c.hs.ready(now, p)
 		return
 	}
 	s.dial(now, j, id)
@@ -145,13 +145,13 @@ func (s *joins) waitsFor(p *peer) bool {
 // comeBack makes a node that left a member again.
 func (s *joins) comeBack(now time.Time) {
 	c := s.core
-	if c.self.Live() {
+	if c.members.Self().Live() {
 		return
 	}
 	c.members.Return(now)
-	c.refute(now, c.self.Incarnation)
-	c.emitMember(EventJoin, c.self)
-	c.log(now, logbook.Joined, "this node is a member again after it left")
+	c.membership.refute(now, c.members.Self().Incarnation)
+	c.events.emitMember(EventJoin, c.members.Self())
+	c.reporter.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
 // peerAt finds a Go member at an address that there is a session with.
@@ -282,7 +282,7 @@ func (s *joins) end(now time.Time, j *join, err error) {
 	}
 	c.push.conclude(now, c.push.EndJoin(c.push.outcomes, &j.push))
 	if j.Token() != 0 {
-		c.events = append(c.events, Event{Kind: EventJoined, Token: j.Token(), Err: err})
+		c.events.add(Event{Kind: EventJoined, Token: j.Token(), Err: err})
 	}
 }
 

@@ -16,26 +16,27 @@ const keyChange = 10 * time.Second
 // after keyChange.
 func (c *Core) SetKeys(now time.Time, keys []handshake.Key) {
 	c.hs.SetKeys(keys)
-	c.keyIDs = c.keyIDs[:0]
+	c.hs.keyIDs = c.hs.keyIDs[:0]
 	for _, k := range keys[:min(len(keys), handshake.MaxKeys)] {
-		c.keyIDs = append(c.keyIDs, k.ID())
+		c.hs.keyIDs = append(c.hs.keyIDs, k.ID())
 	}
-	for _, p := range c.sortedPeers() {
-		if s := p.set.Current(now); s != nil && !p.legacy && (len(c.keyIDs) == 0 || s.Fingerprint() != c.keyIDs[0]) {
+	for _, p := range c.hs.sortedPeers() {
+		if s := p.set.Current(now); s != nil && !p.legacy && (len(c.hs.keyIDs) == 0 || s.Fingerprint() != c.hs.keyIDs[0]) {
 			p.set.RenewBy(now, now.Add(time.Duration(c.rng.Int64N(int64(keyChange/2)))))
-			c.wake(p)
+			c.hs.wake(p)
 		}
 	}
-	c.timers.Set(&c.keyTimer, now.Add(keyChange))
+	c.timers.Set(&c.hs.keyTimer, now.Add(keyChange))
 }
 
 // endOldKeys closes the sessions that a key vouched for which is no longer accepted.
-func (c *Core) endOldKeys(now time.Time) {
-	for _, p := range c.sortedPeers() {
+func (h *handshakes) endOldKeys(now time.Time) {
+	c := h.core
+	for _, p := range h.sortedPeers() {
 		for i := p.set.Len() - 1; i >= 0; i-- {
-			if s := p.set.At(i); !slices.Contains(c.keyIDs, s.Fingerprint()) {
+			if s := p.set.At(i); !slices.Contains(h.keyIDs, s.Fingerprint()) {
 				p.set.Remove(now, s)
-				c.forget(p, s)
+				h.forget(p, s)
 			}
 		}
 		c.timers.Advance(&p.timer, now)
@@ -43,7 +44,8 @@ func (c *Core) endOldKeys(now time.Time) {
 }
 
 // sortedPeers is all peers in the order of their ids, for what must not depend on the order of a map.
-func (c *Core) sortedPeers() []*peer {
+func (h *handshakes) sortedPeers() []*peer {
+	c := h.core
 	all := make([]*peer, 0, len(c.peers))
 	for _, p := range c.peers {
 		all = append(all, p)

@@ -31,7 +31,7 @@ func TestKeysAreRotatedWithoutLosingANodeOrAMessage(t *testing.T) {
 		if left := n.count(EventLeave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)
 		}
-		for _, box := range n.boxes {
+		for _, box := range n.hs.boxes {
 			if box.channel.Fingerprint() != fresh.ID() {
 				t.Errorf("node %d still has a session of the removed key", i)
 			}

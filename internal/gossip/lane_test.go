@@ -173,7 +173,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 			}
 			plain := wire.AppendHave(nil, liar.newID(), &have)
 			for _, p := range liar.links {
-				liar.sendPlain(now, p, plain)
+				liar.transport.sendPlain(now, p, plain)
 			}
 		})
 		for _, n := range c.nodes {
@@ -217,7 +217,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	msg := []byte(payload(50_000, 1))
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
-		x := a.addLarge(now, id, msg)
+		x := a.broadcast.addLarge(now, id, msg)
 		a.broadcast.Seen.First(now, &id)
 		x.PassedOn = true
 		a.broadcast.AnnouncedLarge(&p.neighbor)
@@ -228,7 +228,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 			c.do(1, func(now time.Time) {
 				var want wire.Want
 				want.Add(&id, from, to)
-				b.sendPlain(now, b.links[0], wire.AppendWant(nil, b.newID(), &want))
+				b.transport.sendPlain(now, b.links[0], wire.AppendWant(nil, b.newID(), &want))
 			})
 		}
 		c.net.RunFor(30 * time.Millisecond)
@@ -253,7 +253,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		for _, k := range []string{"Have", "Want", "Prune"} { // values that are none
 			plain := append([]byte{0x92, 0xc4, 16}, make([]byte, 16)...)
 			plain = append(append(append(plain, 0x81, 0xa0|byte(len(k))), k...), 0xc4, 3, 1, 2, 3)
-			b.sendPlain(now, b.links[0], plain)
+			b.transport.sendPlain(now, b.links[0], plain)
 		}
 	})
 	c.net.RunFor(time.Second)

@@ -64,8 +64,8 @@ func (c *cluster) exactlyOnce(origin int, msg []byte) {
 func (c *cluster) quiet() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		if n.store.Len() != 0 || n.store.Size() != 0 {
-			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.store.Len(), n.store.Size())
+		if n.broadcast.store.Len() != 0 || n.broadcast.store.Size() != 0 {
+			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.broadcast.store.Len(), n.broadcast.store.Size())
 		}
 		if waiting, awaited := n.direct.Len(); waiting+awaited+n.direct.Kept() != 0 {
 			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Kept())
@@ -285,7 +285,7 @@ const chunkSize = 64 << 10
 
 // footprint is what a node's large messages take, in bytes.
 func footprint(n *node) (size int) {
-	for a := range n.store.All {
+	for a := range n.broadcast.store.All {
 		size += a.Allocated() + 24*int(a.Total/chunkSize+1) + 8*cap(a.Have) + 160
 	}
 	for _, p := range n.peers {

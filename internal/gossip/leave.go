@@ -13,6 +13,7 @@ import (
 // leaving is the departure of this node, with the timer that the core keeps for it.
 type leaving struct {
 	joining.Leave
+	core  *Core
 	timer timer.Timer
 }
 
@@ -20,17 +21,17 @@ type leaving struct {
 // when all links have confirmed it, or do not answer. The sessions stay until the core is dropped, so that late
 // questions are answered.
 func (c *Core) Leave(now time.Time) {
-	if !c.self.Live() {
+	if !c.members.Self().Live() {
 		if !c.leaving.timer.Pending() {
-			c.events = append(c.events, Event{Kind: EventDeparted})
+			c.events.add(Event{Kind: EventDeparted})
 		}
 		return
 	}
-	c.emitChange(c.members.Leave(now))
-	c.log(now, logbook.Left, "this node leaves")
+	c.events.emit(c.members.Leave(now))
+	c.reporter.log(now, logbook.Left, "this node leaves")
 	c.memberChanged(now)
-	c.spread(now, c.self, nil, byNews)
-	c.flushNews(now)
+	c.membership.spread(now, c.members.Self(), nil, byNews)
+	c.membership.flushNews(now)
 	c.Flush(now)
 	c.gateway.leave(now)
 	var links []wire.NodeID
@@ -42,35 +43,38 @@ func (c *Core) Leave(now time.Time) {
 	c.leaving.Begin(links)
 	c.overlay.conclude(now, c.overlay.Leave(c.overlay.acts, now))
 	c.joins.endSilent(now)
-	c.stepLeave(now)
+	c.leaving.stepLeave(now)
 }
 
 // stepLeave tells the links that have not confirmed it that this node has left.
-func (c *Core) stepLeave(now time.Time) {
-	tell := c.leaving.Step(now, c.self.Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
+func (l *leaving) stepLeave(now time.Time) {
+	c := l.core
+	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
 	for _, id := range tell {
 		p := c.peers[id]
-		w := wire.BeginMembers(c.plain[:0], c.newID())
-		w.Append(c.self.Fill(&c.membership.entry), controlMax)
-		c.plain = c.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
-		c.sendPlain(now, p, c.plain)
+		w := wire.BeginMembers(c.transport.plain[:0], c.newID())
+		w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
+		c.transport.plain = c.pings.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
+		c.transport.sendPlain(now, p, c.transport.plain)
 	}
-	if c.schedule(&c.leaving.timer, c.leaving.Due()); len(tell) == 0 {
-		c.events = append(c.events, Event{Kind: EventDeparted})
+	if c.overlay.schedule(&l.timer, l.Due()); len(tell) == 0 {
+		c.events.add(Event{Kind: EventDeparted})
 	}
 }
 
 // leaveConfirmed says that p knows that this node has left.
-func (c *Core) leaveConfirmed(p *peer) {
-	over := c.leaving.Confirmed(p.id)
-	if c.schedule(&c.leaving.timer, c.leaving.Due()); over {
-		c.events = append(c.events, Event{Kind: EventDeparted})
+func (l *leaving) leaveConfirmed(p *peer) {
+	c := l.core
+	over := l.Confirmed(p.id)
+	if c.overlay.schedule(&l.timer, l.Due()); over {
+		c.events.add(Event{Kind: EventDeparted})
 	}
 }
 
 // remind tells a peer that takes this node for a member that it has left.
-func (c *Core) remind(now time.Time, p *peer) {
-	if !c.self.Live() && !p.legacy {
-		c.notify(now, p, c.self)
+func (l *leaving) remind(now time.Time, p *peer) {
+	c := l.core
+	if !c.members.Self().Live() && !p.legacy {
+		c.swim.notify(now, p, c.members.Self())
 	}
 }

@@ -97,7 +97,7 @@ func TestNodeThatLeftComesBackInAllRespects(t *testing.T) {
 	c.form(3 * time.Second)
 	n := c.nodes[5]
 	for round := range 3 {
-		before, id := n.self.Incarnation, n.cfg.ID
+		before, id := n.members.Self().Incarnation, n.cfg.ID
 		c.do(5, n.Leave)
 		c.net.RunFor([]time.Duration{20 * time.Millisecond, 5 * time.Second, 10 * time.Minute}[round])
 		if n.Links() != 0 || n.members.Count() != 19 {
@@ -107,8 +107,8 @@ func TestNodeThatLeftComesBackInAllRespects(t *testing.T) {
 		if !c.net.RunUntil(3*time.Second, c.whole) {
 			t.Fatalf("round %d: not whole after the return: %s", round, c.missing())
 		}
-		if n.self.Incarnation <= before || n.cfg.ID != id {
-			t.Errorf("round %d: incarnation %d after %d", round, n.self.Incarnation, before)
+		if n.members.Self().Incarnation <= before || n.cfg.ID != id {
+			t.Errorf("round %d: incarnation %d after %d", round, n.members.Self().Incarnation, before)
 		}
 		if j := n.joined[len(n.joined)-1]; len(n.joined) != round+2 || j.Err != nil {
 			t.Errorf("round %d: joined %+v", round, n.joined)

@@ -20,9 +20,9 @@ func (g *gateway) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
 	for i := p.set.Len() - 1; i >= 0; i-- {
 		s := p.set.At(i)
 		if plain, err := s.Open(now, pkt); err == nil {
-			confirmed := c.opened(now, p, s, from)
+			confirmed := c.hs.opened(now, p, s, from)
 			if confirmed {
-				c.ready(now, p)
+				c.hs.ready(now, p)
 			}
 			g.heard(now, p)
 			g.handlePlain(now, p, plain)
@@ -41,7 +41,7 @@ func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
 		return
 	}
 	if c.cfg.Trace != nil {
-		c.traceMessage(now, p, &m)
+		c.reporter.traceMessage(now, p, &m)
 	}
 	switch m.Kind {
 	case wire.KindBroadcast:
@@ -49,7 +49,7 @@ func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
 			c.drop(DropUnexpected) // it was kept out
 			return
 		}
-		c.handleBroadcast(now, p, &m)
+		c.broadcast.handleBroadcast(now, p, &m)
 	case wire.KindStartSubscription:
 		g.handleStart(now, p, &m)
 	case wire.KindSubscriptionStarted:
@@ -96,7 +96,7 @@ func (h *handshakes) goTeam(now time.Time, id wire.HandshakeID, peer wire.NodeID
 	if s := p.legacySession(id); s != nil {
 		p.set.Confirm(now, s)
 		h.Confirm(now, id, peer)
-		c.ready(now, p)
+		c.hs.ready(now, p)
 	}
 }
 
@@ -104,8 +104,8 @@ func (h *handshakes) goTeam(now time.Time, id wire.HandshakeID, peer wire.NodeID
 func (h *handshakes) sendLegacyProbe(now time.Time, to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
 	c := h.core
 	if s := c.peers[peer].legacySession(id); s != nil {
-		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.nextSeq(to.Remote), c.plain))
+		c.transport.plain = wire.AppendFrame(c.transport.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), h.nextSeq(to.Remote), c.transport.plain))
 	}
 }
 
@@ -131,11 +131,11 @@ func (g *gateway) sendBroadcast(now time.Time, p *peer, id wire.MessageID, data 
 		return
 	}
 	c.stats.BroadcastsForwarded++
-	c.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
+	c.transport.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
 }
 
 // warnSize says that a broadcast does not reach the gwyh 0.1 members.
 func (g *gateway) warnSize(now time.Time, size int) {
 	c := g.core
-	c.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
+	c.reporter.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
 }

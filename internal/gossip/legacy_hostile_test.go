@@ -52,7 +52,7 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 	c, a, b := aged(t, 4)
 	known := []wire.Peer{{ID: a.id, Addr: a.addr}, {ID: b.id, Addr: b.addr}}
 	for _, n := range c.nodes {
-		known = append(known, wire.Peer{ID: n.self.ID, Addr: n.self.Addr})
+		known = append(known, wire.Peer{ID: n.members.Self().ID, Addr: n.members.Self().Addr})
 	}
 	rng := newTestRand(7)
 	sent, events := c.nodes[0].Stats().SentDatagrams, len(c.nodes[1].events)

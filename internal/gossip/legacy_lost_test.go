@@ -85,7 +85,7 @@ func TestQuestionsAboutALegacyNodeArePassedOnOnceASecond(t *testing.T) {
 	sent := n.Stats().SentDatagrams
 	for range 100 {
 		e := wire.Member{ID: a.id, State: wire.StateSuspect, Incarnation: m.Incarnation, From: c.nodes[1].cfg.ID}
-		c.do(0, func(now time.Time) { n.apply(now, &e, n.peers[c.nodes[1].cfg.ID], byNews) })
+		c.do(0, func(now time.Time) { n.membership.apply(now, &e, n.peers[c.nodes[1].cfg.ID], byNews) })
 	}
 	if got := n.Stats().SentDatagrams - sent; got == 0 || got > 3 {
 		t.Errorf("%d datagrams were sent because of 100 questions", got)

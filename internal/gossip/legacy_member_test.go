@@ -19,7 +19,7 @@ func TestLegacyMemberThatIsHeardStaysAndOneOfWhichNobodySpeaksIsDeadAfterElevenM
 	ghost.Name = []byte(legacy.Name(ghost.Addr))
 	c.do(0, func(now time.Time) {
 		ghost.Incarnation = uint64(now.UnixMilli())
-		c.nodes[0].apply(now, &ghost, nil, byNews)
+		c.nodes[0].membership.apply(now, &ghost, nil, byNews)
 	})
 	before := c.nodes[2].members.Get(model.ID()).Incarnation
 	c.net.RunFor(10 * time.Minute)
@@ -83,7 +83,7 @@ func TestEntriesOfLegacyNodesAreTakenOnlyInTheFormThatAllDerive(t *testing.T) {
 		c.do(0, func(now time.Time) {
 			e.Incarnation = uint64(now.UnixMilli())
 			change(&e)
-			c.nodes[0].apply(now, &e, nil, byNews)
+			c.nodes[0].membership.apply(now, &e, nil, byNews)
 		})
 		if c.has(0, e.ID) != (what == "") {
 			t.Errorf("%s: member %t", what, c.has(0, e.ID))

@@ -158,7 +158,7 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 	c, a, b := aged(t, 3)
 	n := c.nodes[0]
-	other, version := c.nodes[1].self.Member, n.Version()
+	other, version := c.nodes[1].members.Self().Member, n.Version()
 	b.took(wire.KindPeerStatus)
 	started := n.stats.HandshakesStarted
 	a.status(a.next(), other.ID, other.Addr, false)
@@ -227,7 +227,7 @@ func TestGoNodesWordThatALegacyNodeIsDeadIsOutdoneByWhoHearsIt(t *testing.T) {
 	c, a, _ := aged(t, 3)
 	before := c.nodes[1].members.Get(a.id).Incarnation
 	c.net.RunFor(time.Second)
-	c.do(2, func(now time.Time) { c.nodes[2].declareDead(now, c.nodes[2].members.Get(a.id)) })
+	c.do(2, func(now time.Time) { c.nodes[2].membership.declareDead(now, c.nodes[2].members.Get(a.id)) })
 	c.net.RunFor(3 * time.Second)
 	for i := range c.nodes {
 		if !c.has(i, a.id) {
@@ -257,7 +257,7 @@ func TestAddressesThatALegacyPeerNamesAreTriedAFewAtATime(t *testing.T) {
 
 func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T) {
 	c, a, b := aged(t, 2)
-	self := c.nodes[0].self.Member
+	self := c.nodes[0].members.Self().Member
 	said := c.net.Elapsed()
 	a.status(a.next(), self.ID, self.Addr, false)
 	b.status(b.next(), self.ID, self.Addr, false)
@@ -286,7 +286,7 @@ func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T)
 func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
 	c, a, _ := aged(t, 2)
 	a.took(0)
-	self := c.nodes[0].self.Member
+	self := c.nodes[0].members.Self().Member
 	c.do(0, c.nodes[0].Leave)
 	c.net.RunFor(time.Second)
 	ends := 0

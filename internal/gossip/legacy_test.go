@@ -88,7 +88,7 @@ func TestLegacyPeerTakesNoPartInWhatGoNodesSay(t *testing.T) {
 	c, o := withOld(t)
 	stranger := &wire.Member{ID: wire.NodeID{6: 0x80, 15: 7}, Incarnation: uint64(c.net.Now().UnixMilli()),
 		Name: []byte("stranger"), Addr: netip.MustParseAddrPort("10.1.1.1:1")}
-	dead := &wire.Member{ID: c.nodes[1].cfg.ID, State: wire.StateDead, Incarnation: c.nodes[1].self.Incarnation}
+	dead := &wire.Member{ID: c.nodes[1].cfg.ID, State: wire.StateDead, Incarnation: c.nodes[1].members.Self().Incarnation}
 	members := func(m *wire.Member) []byte {
 		w := wire.BeginMembers(nil, wire.MessageID{1})
 		w.Append(m, 1000)

@@ -23,6 +23,7 @@ type overlaying struct {
 	acts         outcome.Buffer[overlay.Action]
 	choiceTimer  timer.Timer
 	measureTimer timer.Timer
+	beat         time.Time // when the heartbeats are due that follow those sent last
 }
 
 // OverlayPeer is the Overlay's state of a peer; nil if there is no session with it.
@@ -44,13 +45,14 @@ func (o *overlaying) Dialing(id wire.NodeID) bool { return o.core.hs.dials.Diali
 
 // conclude sets the timers and executes the actions that follow from an input to the Overlay.
 func (o *overlaying) conclude(now time.Time, out []overlay.Action) {
-	o.core.schedule(&o.choiceTimer, o.ChoiceAt())
-	o.core.schedule(&o.measureTimer, o.MeasureAt())
+	o.core.overlay.schedule(&o.choiceTimer, o.ChoiceAt())
+	o.core.overlay.schedule(&o.measureTimer, o.MeasureAt())
 	o.acts.Work(out, func(a *overlay.Action) { o.act(now, a) })
 }
 
 // schedule sets a timer to the deadline of a component; zero for none.
-func (c *Core) schedule(t *timer.Timer, at time.Time) {
+func (o *overlaying) schedule(t *timer.Timer, at time.Time) {
+	c := o.core
 	switch {
 	case at.IsZero():
 		c.timers.Stop(t)
@@ -77,15 +79,15 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	case overlay.Confirm:
 		o.sendIntroduced(now, p, wire.KindSubscriptionStarted)
 	case overlay.End:
-		c.sendRequest(now, p, wire.KindEndSubscription)
+		c.transport.sendRequest(now, p, wire.KindEndSubscription)
 	case overlay.Dial:
 		c.hs.dialMember(now, wire.Path{Remote: c.members.Get(a.Member).Addr}, a.Member, dialFor)
 	case overlay.AskSelection:
 		o.askSelection()
 	case overlay.Avoided:
-		c.logAvoided(now, c.members.Get(a.Member), a.Pause)
+		c.reporter.logAvoided(now, c.members.Get(a.Member), a.Pause)
 	case overlay.Chosen:
-		c.logChoice(now)
+		c.reporter.logChoice(now)
 	}
 }
 
@@ -94,13 +96,13 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 	c := o.core
 	if p.legacy {
-		c.sendRequest(now, p, k)
+		c.transport.sendRequest(now, p, k)
 		return
 	}
-	w := wire.BeginMembers(c.plain[:0], c.newID())
-	w.Append(c.self.Fill(&c.membership.entry), controlMax)
-	c.plain = wire.AppendRequest(w.End(), c.newID(), k)
-	c.sendPlain(now, p, c.plain)
+	w := wire.BeginMembers(c.transport.plain[:0], c.newID())
+	w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
+	c.transport.plain = wire.AppendRequest(w.End(), c.newID(), k)
+	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
 // chooseFirst subscribes to one member at once if the node has no link.
@@ -141,7 +143,7 @@ func (o *overlaying) askSelection() {
 		e.Peers, e.Since = append(e.Peers, m.Member), append(e.Since, m.Since)
 		e.Peers[len(e.Peers)-1].State = wire.StateAlive
 	}
-	c.events = append(c.events, e)
+	c.events.add(e)
 }
 
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
@@ -160,7 +162,7 @@ func (o *overlaying) measure(now time.Time) {
 		return
 	}
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
-		c.ping(now, p)
+		c.pings.ping(now, p)
 	} else if !c.hs.dials.Dialing(m.ID) {
 		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
@@ -191,7 +193,7 @@ func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 // waits for the verdict.
 func (o *overlaying) handleStart(now time.Time, p *peer) {
 	c := o.core
-	c.remind(now, p)
+	c.leaving.remind(now, p)
 	if p.push.Asked() {
 		p.push.Subscribe()
 		return
@@ -205,11 +207,12 @@ func (o *overlaying) unlink(now time.Time, p *peer) {
 }
 
 // tickLink asks again, sends the heartbeat and watches for silence. It returns when it is next needed.
-func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
+func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
+	c := o.core
 	if p.overlay.Asked() {
 		var out []overlay.Action
-		out, next = c.overlay.Tick(c.overlay.acts, now, &p.overlay)
-		c.overlay.conclude(now, out)
+		out, next = o.Tick(o.acts, now, &p.overlay)
+		o.conclude(now, out)
 	}
 	if p.legacy && p.overlay.Subscribing() && !p.linked {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
@@ -218,22 +221,23 @@ func (c *Core) tickLink(now time.Time, p *peer) (next time.Time) {
 		return next
 	}
 	if !p.linked {
-		return timer.Soonest(next, c.tickSilence(now, p))
+		return timer.Soonest(next, o.tickSilence(now, p))
 	}
 	if !p.beat.After(now) {
-		c.heartbeat(now, p)
+		o.heartbeat(now, p)
 	}
 	next = timer.Soonest(next, p.beat)
 	if p.legacy {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
-	return timer.Soonest(next, c.tickSilence(now, p))
+	return timer.Soonest(next, o.tickSilence(now, p))
 }
 
 // tickSilence watches p for silence. It returns when it is next needed.
-func (c *Core) tickSilence(now time.Time, p *peer) time.Time {
-	next, out := c.swim.Tick(c.detected, now, &p.swim)
-	c.detect(now, out)
+func (o *overlaying) tickSilence(now time.Time, p *peer) time.Time {
+	c := o.core
+	next, out := c.swim.Tick(c.swim.outcomes, now, &p.swim)
+	c.swim.detect(now, out)
 	return next
 }
 
@@ -246,14 +250,14 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	p.linked = true
 	c.links = append(c.links, p)
 	p.packets.SetLinked(now, true)
-	c.logLink(now, p)
+	c.reporter.logLink(now, p)
 	c.swim.LinkUp(now, &p.swim)
 	if p.packets.RTT() == 0 && !p.legacy {
-		c.ping(now, p) // who answered the handshake does not know the round trip
+		c.pings.ping(now, p) // who answered the handshake does not know the round trip
 	}
-	c.heartbeatLinkUp(now, p)
-	c.mtuLinkUp(now, p)
-	c.broadcastLinkUp(now, p)
+	o.heartbeatLinkUp(now, p)
+	c.hs.mtuLinkUp(now, p)
+	c.broadcast.broadcastLinkUp(now, p)
 	c.joins.linked(now)
 }
 
@@ -263,8 +267,8 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 	p.linked = false
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 	p.packets.SetLinked(now, false)
-	c.logLink(now, p)
+	c.reporter.logLink(now, p)
 	c.swim.LinkDown(&p.swim)
 	p.packets.Path().LinkDown()
-	c.broadcastLinkDown(now, p)
+	c.broadcast.broadcastLinkDown(now, p)
 }

@@ -14,6 +14,7 @@ const entriesBatch = 16
 
 // membership is what the core needs to take in and to send membership entries.
 type membership struct {
+	core   *Core
 	news   members.News
 	timer  timer.Timer               // when the news is sent
 	batch  [entriesBatch]wire.Member // scratch: entries being taken in
@@ -30,23 +31,24 @@ const (
 )
 
 // handleMembers takes in the entries of one message. If its sender lacks what this node knows, it gets that at once.
-func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how route) {
+func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {
+	c := ms.core
 	it := wire.IterMembers(data)
-	c.membership.behind = c.membership.behind[:0]
+	ms.behind = ms.behind[:0]
 	for more := true; more; {
 		n := 0
-		for n < len(c.membership.batch) && more {
-			if more = it.Next(&c.membership.batch[n]); more {
+		for n < len(ms.batch) && more {
+			if more = it.Next(&ms.batch[n]); more {
 				n++
 			}
 		}
-		c.members.Touch(c.membership.batch[:n])
+		c.members.Touch(ms.batch[:n])
 		for i := range n {
-			c.apply(now, &c.membership.batch[i], p, how)
+			ms.apply(now, &ms.batch[i], p, how)
 		}
 	}
-	if len(c.membership.behind) > 0 {
-		c.sendEntries(now, p, c.membership.behind, antientropy.AnswersMax) // a comparison of tables brings the rest
+	if len(ms.behind) > 0 {
+		c.sync.sendEntries(now, p, ms.behind, antientropy.AnswersMax) // a comparison of tables brings the rest
 	}
 	if it.Err() != nil {
 		c.drop(DropMalformedBody)
@@ -55,9 +57,10 @@ func (c *Core) handleMembers(now time.Time, p *peer, data []byte, how route) {
 
 // apply takes in one entry, and passes it on only if it changed what this node knows. from is the peer that sent
 // it; nil if this node made it.
-func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how route) {
+func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route) {
+	c := ms.core
 	if e.ID == c.cfg.ID {
-		c.defend(now, e, from)
+		ms.defend(now, e, from)
 		return
 	}
 	if !e.ID.IsGo() {
@@ -70,36 +73,37 @@ func (c *Core) apply(now time.Time, e *wire.Member, from *peer, how route) {
 		c.drop(DropUnexpected)
 	case members.Accusation:
 		c.stats.EntriesSuspect++
-		c.applySuspect(now, m, e, from)
+		ms.applySuspect(now, m, e, from)
 	case members.Stale:
 		c.stats.MembersStale++
 	case members.Behind:
 		c.stats.MembersStale++
-		c.membership.behind = append(c.membership.behind, m)
+		ms.behind = append(ms.behind, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
-		c.applySuspect(now, m, e, from) // the member may refute the death
+		ms.applySuspect(now, m, e, from) // the member may refute the death
 	case members.Alive:
 		c.stats.EntriesAlive++
 		if c.push.fits(now, e, from) && !c.push.hold(now, m, e, from, how) {
-			c.applyAlive(now, e, from, how)
+			ms.applyAlive(now, e, from, how)
 		}
 		if from != nil && from.id == e.ID {
 			c.push.conclude(now, c.push.Introduced(c.push.outcomes, now, &c.members, &from.push))
 		}
 	case members.Gone:
 		c.stats.EntriesDead++
-		c.applyGone(now, e, from, how)
+		ms.applyGone(now, e, from, how)
 	}
 }
 
 // applyAlive adds a member, brings one back, or updates it.
-func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
-	if !c.admissible(now, e, from) {
+func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
+	c := ms.core
+	if !ms.admissible(now, e, from) {
 		return
 	}
 	claim := c.members.Claim(now, e)
-	c.nameClaimed(now, e, &claim)
+	ms.nameClaimed(now, e, &claim)
 	if !claim.Granted {
 		return
 	}
@@ -109,7 +113,7 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) 
 		c.heal.memberReturned(now, m)
 	}
 	if c.swim.HandleRefutation(now, m) {
-		c.logRefutation(now, m)
+		c.reporter.logRefutation(now, m)
 	}
 	p := c.peers[m.ID]
 	if p != nil {
@@ -123,27 +127,28 @@ func (c *Core) applyAlive(now time.Time, e *wire.Member, from *peer, how route) 
 		from.swim.Guard(now.Add(wardFor))
 		c.timers.Advance(&from.timer, now)
 	}
-	c.emitChange(change)
-	c.logArrival(now, &change)
+	c.events.emit(change)
+	c.reporter.logArrival(now, &change)
 	c.memberChanged(now)
-	c.spread(now, m, from, how)
+	ms.spread(now, m, from, how)
 	if p != nil {
 		c.push.conclude(now, c.push.Admitted(c.push.outcomes, now, &c.members, &p.push))
 	}
 }
 
 // nameClaimed tells the application and the components of a decision about a name.
-func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
+func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
+	c := ms.core
 	if claim.Conflict {
 		other := c.members.MemberOf(e)
-		c.events = append(c.events, Event{Kind: EventConflict, Member: claim.Holder.Member, Other: &other})
-		c.logConflict(now, claim.Holder, e)
+		c.events.add(Event{Kind: EventConflict, Member: claim.Holder.Member, Other: &other})
+		c.reporter.logConflict(now, claim.Holder, e)
 	}
 	switch dead := claim.Reserved; {
 	case dead != nil:
-		c.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
+		c.reporter.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
 	case claim.EarlierRun():
-		c.memberGone(now, claim.Replaced)
+		ms.memberGone(now, claim.Replaced)
 	case claim.Replaced != nil:
 		c.swim.EndSuspicion(claim.Replaced)
 		c.overlay.Forget(claim.Replaced.ID)
@@ -153,7 +158,8 @@ func (c *Core) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) 
 
 // refusal returns why an alive entry must not be taken in, whichever peer sends it, and how that is counted. The
 // error is nil if it may be.
-func (c *Core) refusal(e *wire.Member) (Drop, error) {
+func (ms *membership) refusal(e *wire.Member) (Drop, error) {
+	c := ms.core
 	r := c.members.Refusal(e)
 	if r.Address {
 		return DropAddress, r.Err
@@ -163,13 +169,14 @@ func (c *Core) refusal(e *wire.Member) (Drop, error) {
 
 // admissible reports whether an alive entry may be taken in. Otherwise it is counted and logged, and a node that
 // has sent its own entry gets no link.
-func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
-	d, err := c.refusal(e)
+func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool {
+	c := ms.core
+	d, err := ms.refusal(e)
 	if err == nil {
 		return true
 	}
 	c.drop(d)
-	c.warn(now, "refusal "+d.String(), "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	c.reporter.warn(now, "refusal "+d.String(), "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
 	if from != nil && from.id == e.ID {
 		from.push.Vetoed = !c.isLive(e.ID)
 	}
@@ -177,28 +184,31 @@ func (c *Core) admissible(now time.Time, e *wire.Member, from *peer) bool {
 }
 
 // applyGone takes in a death or a departure. News of it does not wait for other news.
-func (c *Core) applyGone(now time.Time, e *wire.Member, from *peer, how route) {
+func (ms *membership) applyGone(now time.Time, e *wire.Member, from *peer, how route) {
+	c := ms.core
 	change := c.members.SetGone(now, e)
-	c.memberRemoved(now, change)
+	ms.memberRemoved(now, change)
 	if change.Kind != members.Unseen {
-		c.spread(now, change.Member, from, how)
-		c.timers.Advance(&c.membership.timer, now)
+		ms.spread(now, change.Member, from, how)
+		c.timers.Advance(&ms.timer, now)
 	}
 }
 
 // memberRemoved tells the components of a death or a departure, and the application if the node was a live member.
-func (c *Core) memberRemoved(now time.Time, change members.Change) {
-	c.memberGone(now, change.Member)
+func (ms *membership) memberRemoved(now time.Time, change members.Change) {
+	c := ms.core
+	ms.memberGone(now, change.Member)
 	if change.Kind != members.Unseen {
-		c.emitChange(change)
-		c.logRemoval(now, change.Member)
+		c.events.emit(change)
+		c.reporter.logRemoval(now, change.Member)
 		c.memberChanged(now)
 	}
 }
 
 // memberGone tells the components that m has become a tombstone, and ends its link. If m is dead it is told so,
 // because a node that lives then refutes its death.
-func (c *Core) memberGone(now time.Time, m *members.Entry) {
+func (ms *membership) memberGone(now time.Time, m *members.Entry) {
+	c := ms.core
 	c.swim.EndSuspicion(m)
 	if m.State == wire.StateDead {
 		c.heal.memberDied(now)
@@ -210,14 +220,15 @@ func (c *Core) memberGone(now time.Time, m *members.Entry) {
 	}
 	p.push.Forget()
 	if m.State == wire.StateDead && !c.swim.HearsNobody(now) {
-		c.correct(now, p, m)
+		c.sync.correct(now, p, m)
 	}
 	c.overlay.unlink(now, p)
 }
 
 // declareDead removes a member that this node itself found dead, and spreads that at once.
-func (c *Core) declareDead(now time.Time, m *members.Entry) {
-	c.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
-	c.spread(now, m, nil, byNews)
-	c.flushNews(now)
+func (ms *membership) declareDead(now time.Time, m *members.Entry) {
+	c := ms.core
+	ms.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
+	ms.spread(now, m, nil, byNews)
+	ms.flushNews(now)
 }

@@ -26,7 +26,7 @@ func TestMemberTakesAtMost320Bytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		core.apply(now, &wire.Member{State: wire.StateAlive, ID: id, Incarnation: uint64(now.UnixMilli()), Name: []byte(name),
+		core.membership.apply(now, &wire.Member{State: wire.StateAlive, ID: id, Incarnation: uint64(now.UnixMilli()), Name: []byte(name),
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 6969), ZoneName: []byte("z"), HasZone: true}, nil, byComparison)
 		core.Events()
 	}

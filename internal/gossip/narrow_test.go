@@ -232,9 +232,9 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 				c := narrowed(t, 2, x.most, 65_507, 1250)
 				n, o := c.nodes[0], c.nodes[1]
 				c.do(0, func(now time.Time) {
-					w := n.entries(n.links[0])
+					w := n.membership.entries(n.links[0])
 					if kind != "news" {
-						w = n.answers(n.links[0])
+						w = n.membership.answers(n.links[0])
 					}
 					for i := range 12 {
 						w.add(now, someMember(now, i))
@@ -288,7 +288,7 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := a.peers[b.cfg.ID]
-				a.handleMessage(now, p, p.packets.Channel(now), wire.Path{Remote: b.addr}, &m)
+				a.hs.handleMessage(now, p, p.packets.Channel(now), wire.Path{Remote: b.addr}, &m)
 			})
 			if got := a.stats.SentDatagrams - before; got != x.acks {
 				t.Errorf("it drew %d datagrams, want %d", got, x.acks)

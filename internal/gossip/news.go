@@ -11,19 +11,21 @@ import (
 const membersOverhead = 64
 
 // spread queues the entry of m for the links, unless it came by a comparison of tables.
-func (c *Core) spread(now time.Time, m *members.Entry, from *peer, how route) {
+func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how route) {
+	c := ms.core
 	if how != byNews {
 		return
 	}
-	if due := c.membership.news.Add(now, m, idOf(from)); !due.IsZero() {
-		c.timers.Advance(&c.membership.timer, due)
+	if due := ms.news.Add(now, m, idOf(from)); !due.IsZero() {
+		c.timers.Advance(&ms.timer, due)
 	}
 }
 
 // spreadAccusation passes the accusations of m on at once. Other news that waits goes with them.
-func (c *Core) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
-	c.membership.news.AddAccusations(m, idOf(from))
-	c.timers.Advance(&c.membership.timer, now)
+func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
+	c := ms.core
+	ms.news.AddAccusations(m, idOf(from))
+	c.timers.Advance(&ms.timer, now)
 }
 
 // idOf returns the id of p, or zero if p is nil.
@@ -35,25 +37,27 @@ func idOf(p *peer) wire.NodeID {
 }
 
 // flushNews sends the queued entries along all links, in as few datagrams as hold them.
-func (c *Core) flushNews(now time.Time) {
-	c.timers.Stop(&c.membership.timer)
-	items := c.membership.news.Begin(now)
+func (ms *membership) flushNews(now time.Time) {
+	c := ms.core
+	c.timers.Stop(&ms.timer)
+	items := ms.news.Begin(now)
 	if len(items) == 0 {
 		return
 	}
 	for _, p := range c.links {
-		c.sendNews(now, p, items)
+		ms.sendNews(now, p, items)
 	}
 	for i := range items {
 		c.swim.PassedOn(items[i].Member)
 	}
-	c.membership.news.Done()
+	ms.news.Done()
 }
 
 // sendNews sends p the queued entries, except those that it sent itself. A member gets its own entry only if it is
 // suspected.
-func (c *Core) sendNews(now time.Time, p *peer, items []members.NewsItem) {
-	w := c.entries(p)
+func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
+	c := ms.core
+	w := ms.entries(p)
 	for i := range items {
 		n := &items[i]
 		suspected := c.swim.Suspects(n.Member)
@@ -82,12 +86,14 @@ type entryWriter struct {
 }
 
 // entries returns a writer of news for p.
-func (c *Core) entries(p *peer) entryWriter {
+func (ms *membership) entries(p *peer) entryWriter {
+	c := ms.core
 	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
 }
 
 // answers returns a writer of entries that p asked for, or that its table lacks.
-func (c *Core) answers(p *peer) entryWriter {
+func (ms *membership) answers(p *peer) entryWriter {
+	c := ms.core
 	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
 }
 
@@ -109,7 +115,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 		w.p.packets.Widen(now)
 	}
 	w.flush(now)
-	w.mb = w.begin(w.c.plain[:0], w.c.newID())
+	w.mb = w.begin(w.c.transport.plain[:0], w.c.newID())
 	w.open = true
 	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
 		w.c.drop(DropOversize)
@@ -119,8 +125,8 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 // flush sends the message in progress.
 func (w *entryWriter) flush(now time.Time) {
 	if w.open {
-		w.c.plain = w.mb.End()
-		w.c.sendPlain(now, w.p, w.c.plain)
+		w.c.transport.plain = w.mb.End()
+		w.c.transport.sendPlain(now, w.p, w.c.transport.plain)
 		w.open = false
 		w.sent++
 	}

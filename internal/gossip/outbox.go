@@ -18,12 +18,12 @@ func (c *Core) DrainRuns(now time.Time, send func(outbox.Run)) {
 }
 
 func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
-	c.sealDue(now, false)
+	c.transport.sealDue(now, false)
 	c.out.Drain(most, func(r outbox.Run) {
 		c.stats.SentDatagrams += uint64(r.Count)
 		c.stats.SentBytes += uint64(len(r.Bytes))
 		if c.cfg.Trace != nil {
-			c.traceSent(now, &r)
+			c.reporter.traceSent(now, &r)
 		}
 		send(r)
 	})

@@ -17,6 +17,7 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -70,7 +71,19 @@ type handshakes struct {
 	core     *Core
 	dials    *joining.Dials
 	outcomes handshake.Buffer
+
+	boxes map[[16]byte]box // bound sessions by nonce prefix
+	seqs  quota.Map[netip.AddrPort, uint32]
+
+	keyIDs   []handshake.KeyID // of the keys accepted, the primary first
+	keyTimer timer.Timer
+
+	packet wire.Packet // scratch: the datagram being taken in
+	drawn  drawn       // by it
 }
+
+// seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
+const seqsMax = 8192
 
 // conclude acts on the outcomes that one input to the Endpoint has appended to h.outcomes.
 func (h *handshakes) conclude(now time.Time, out []handshake.Outcome) {
@@ -102,7 +115,7 @@ func (h *handshakes) sendHandshake(to wire.Path, hs *wire.Handshake) {
 	c := h.core
 	seq := uint32(0)
 	if hs.Step != wire.StepCookie { // addresses that a stranger made up do not push others out of the count
-		seq = c.nextSeq(to.Remote)
+		seq = h.nextSeq(to.Remote)
 	}
 	buf := wire.AppendHandshake(c.out.Buffer(), seq, c.cfg.ID, hs)
 	if hs.Step == wire.StepOkBoss { // what a gwyh 0.1 node gets afterwards is not packed
@@ -121,15 +134,15 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	} else {
 		c.stats.HandshakesAccepted++
 	}
-	p := c.peerOf(now, e)
+	p := h.peerOf(now, e)
 	s := session.New(now, session.Params{Self: c.cfg.ID, Peer: e.Peer, Handshake: e.Handshake, Initiator: e.Initiator,
 		Legacy: e.Legacy, SendKey: e.SendKey, RecvKey: e.RecvKey, Prefix: e.Prefix, Timestamp: e.Timestamp,
 		Fingerprint: e.Key, Path: e.Path, Suite: c.cfg.Suite, Rand: c.cfg.Rand})
 	for _, old := range p.set.Add(now, s) {
-		c.forget(p, old)
+		h.forget(p, old)
 	}
 	p.swim.Introduced(now)
-	c.logEstablished(now, p, e.Initiator)
+	c.reporter.logEstablished(now, p, e.Initiator)
 	if e.RTT > 0 {
 		c.overlay.measured(p, e.RTT)
 	}
@@ -139,15 +152,15 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 		if j := c.joins.of(d); j != nil {
 			j.Reached(p.id)
 			c.heal.Reached(d.To, p.id)
-			early = c.sealEarly(now, p, s, e)
+			early = h.sealEarly(now, p, s, e)
 		}
 	}
-	c.wake(p)
+	h.wake(p)
 	var identity []byte
 	if !e.Legacy {
 		var ch *packets.Channel
-		ch, identity = p.packets.AddChannel(now, s, c.identity())
-		c.boxes[s.Prefix()] = box{p, ch}
+		ch, identity = p.packets.AddChannel(now, s, c.transport.identity())
+		h.boxes[s.Prefix()] = box{p, ch}
 	}
 	h.conclude(now, h.Introduce(h.outcomes, now, e, identity))
 	if early {
@@ -156,10 +169,11 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 }
 
 // peerOf finds or makes the peer of a handshake and takes in what its block says.
-func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
+func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
+	c := h.core
 	p := c.peers[e.Peer]
 	if p == nil {
-		c.makeRoom(now)
+		h.makeRoom(now)
 		p = &peer{core: c, id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}, direct: direct.Peer{ID: e.Peer}}
 		p.overlay.Init(e.Peer)
 		p.set = session.NewSet(c.cfg.ID, e.Peer, c.cfg.Rand)
@@ -196,7 +210,8 @@ func (c *Core) peerOf(now time.Time, e *handshake.Established) *peer {
 const unlinkedMax = 4096
 
 // makeRoom forgets the peer without a link that was silent longest, when there are too many.
-func (c *Core) makeRoom(now time.Time) {
+func (h *handshakes) makeRoom(now time.Time) {
+	c := h.core
 	if len(c.peers)-len(c.links) < unlinkedMax {
 		return
 	}
@@ -210,14 +225,14 @@ func (c *Core) makeRoom(now time.Time) {
 		}
 	}
 	for _, s := range oldest.set.RemoveAll(now) {
-		c.forget(oldest, s)
+		h.forget(oldest, s)
 	}
-	c.remove(now, oldest)
+	h.remove(now, oldest)
 }
 
 // sealEarly reports whether a Join may go on at once with a Go node that has answered: what it sends goes in one datagram
 // with the OkBoss. What gets lost there is sent again as anything else is.
-func (c *Core) sealEarly(now time.Time, p *peer, s *session.Session, e *handshake.Established) bool {
+func (h *handshakes) sealEarly(now time.Time, p *peer, s *session.Session, e *handshake.Established) bool {
 	if e.Legacy || !e.HasVersions || p.set.Current(now) != nil {
 		return false
 	}
@@ -233,7 +248,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	c := h.core
 	c.stats.HandshakesFailed++
 	d, _ := h.dials.Take(a)
-	c.logAttemptFailed(now, d.To, err)
+	c.reporter.logAttemptFailed(now, d.To, err)
 	switch d.Purpose {
 	case joining.ForJoin:
 		if j := c.joins.of(d); j != nil {
@@ -242,7 +257,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
-		c.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
+		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
 			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
@@ -276,7 +291,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:
-		c.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, PingToken(d.Token), c.cfg.Name))
+		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, PingToken(d.Token), c.cfg.Name))
 	}
 }
 
@@ -291,8 +306,8 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c.stats.HandshakesRejected++
 	c.stats.Rejected[r]++
 	c.drop(DropHandshake)
-	if kind := rejections[r]; !c.logbook.Suppress(now, kind) {
-		c.warn(now, kind, "handshake with %s refused: %s", o.From.Remote, r)
+	if kind := rejections[r]; !c.reporter.logbook.Suppress(now, kind) {
+		c.reporter.warn(now, kind, "handshake with %s refused: %s", o.From.Remote, r)
 	}
 }
 
@@ -308,7 +323,7 @@ var rejections = func() (kinds [handshake.Reasons]string) {
 func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until time.Time) handshake.AttemptID {
 	h.core.stats.HandshakesStarted++
 	d.To = to.Remote
-	h.core.logDial(now, &d)
+	h.core.reporter.logDial(now, &d)
 	a, out := h.Initiate(h.outcomes, now, to, d.Member, until)
 	h.dials.Add(a, d)
 	h.conclude(now, out)
@@ -327,8 +342,9 @@ type box struct {
 }
 
 // handleBox opens a box and takes in its messages.
-func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
-	box, ok := c.boxes[[16]byte(pkt.Box.Nonce[:16])]
+func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
+	c := h.core
+	box, ok := h.boxes[[16]byte(pkt.Box.Nonce[:16])]
 	if !ok {
 		c.gateway.handleBox(now, from, pkt)
 		return
@@ -336,24 +352,25 @@ func (c *Core) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size i
 	p, ch := box.peer, box.channel
 	plain, err := ch.Open(now, pkt)
 	if err != nil {
-		c.dropBox(err)
+		h.dropBox(err)
 		return
 	}
-	c.drawn = drawn{}
+	h.drawn = drawn{}
 	c.endpoint.BeginPacket()
-	confirmed := c.opened(now, p, ch.Session, from)
+	confirmed := h.opened(now, p, ch.Session, from)
 	if ch.CountReceived(size) {
-		c.reportSoon(now, p, ch)
+		c.transport.reportSoon(now, p, ch)
 	}
-	c.handlePlain(now, p, ch, from, plain)
+	h.handlePlain(now, p, ch, from, plain)
 	if confirmed { // by its identity, most likely, which has been read now
-		c.ready(now, p)
+		h.ready(now, p)
 	}
-	c.sendSettled(now, p, ch)
+	c.transport.sendSettled(now, p, ch)
 	ch.AskMissing(now)
 }
 
-func (c *Core) dropBox(err error) {
+func (h *handshakes) dropBox(err error) {
+	c := h.core
 	switch err {
 	case session.ErrReplay:
 		c.drop(DropReplay)
@@ -364,37 +381,39 @@ func (c *Core) dropBox(err error) {
 
 // opened notes that a box of p opened. The first one of a session confirms it; what waited for that is
 // ready to be done then.
-func (c *Core) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
+func (h *handshakes) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
+	c := h.core
 	if silence, again := c.swim.HearPacket(now, &p.swim); again {
-		c.logHeardAgain(now, silence)
+		c.reporter.logHeardAgain(now, silence)
 	}
 	confirmed = p.set.Opened(now, s, from)
-	c.wake(p)
+	h.wake(p)
 	if confirmed {
-		c.hs.Confirm(now, s.Handshake(), p.id)
-		c.detect(now, c.swim.Answered(c.detected, now, &p.swim))
+		h.Confirm(now, s.Handshake(), p.id)
+		c.swim.detect(now, c.swim.Answered(c.swim.outcomes, now, &p.swim))
 	}
 	if m := c.swim.AccusedOf(&p.swim); m != nil {
-		c.notify(now, p, m)
+		c.swim.notify(now, p, m)
 	}
 	return confirmed
 }
 
 // ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
 // that shakes hands with it; it takes no part in the choice.
-func (c *Core) ready(now time.Time, p *peer) {
+func (h *handshakes) ready(now time.Time, p *peer) {
+	c := h.core
 	c.direct.ready(now, p)
 	for _, a := range p.dials {
-		d, _ := c.hs.dials.Get(a)
+		d, _ := h.dials.Get(a)
 		switch {
 		case d.Purpose == joining.ForPing:
-			c.pingReady(now, p, PingToken(d.Token))
+			c.pings.pingReady(now, p, PingToken(d.Token))
 		case d.Purpose == joining.ForGreeting && !p.legacy:
-			c.greet(now, p)
+			c.sync.greet(now, p)
 		case d.Purpose == joining.ForComparison && !p.legacy:
 			c.push.begin(now, p, false)
 		}
-		c.hs.dials.Take(a)
+		h.dials.Take(a)
 	}
 	p.dials = nil
 	if p.legacy {
@@ -404,11 +423,12 @@ func (c *Core) ready(now time.Time, p *peer) {
 	}
 	c.joins.ready(now, p)
 	c.push.pullReady(now, p)
-	c.pump(now, p)
+	c.transport.pump(now, p)
 }
 
 // handlePlain takes in the messages of an opened box of a Go node.
-func (c *Core) handlePlain(now time.Time, p *peer, ch *packets.Channel, from wire.Path, plain []byte) {
+func (h *handshakes) handlePlain(now time.Time, p *peer, ch *packets.Channel, from wire.Path, plain []byte) {
+	c := h.core
 	var m wire.Message
 	var err error
 	for len(plain) > 0 {
@@ -417,38 +437,39 @@ func (c *Core) handlePlain(now time.Time, p *peer, ch *packets.Channel, from wir
 			return
 		}
 		if c.cfg.Trace != nil {
-			c.traceMessage(now, p, &m)
+			c.reporter.traceMessage(now, p, &m)
 		}
-		c.handleMessage(now, p, ch, from, &m)
+		h.handleMessage(now, p, ch, from, &m)
 	}
 }
 
-func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from wire.Path, m *wire.Message) {
+func (h *handshakes) handleMessage(now time.Time, p *peer, ch *packets.Channel, from wire.Path, m *wire.Message) {
+	c := h.core
 	switch m.Kind {
 	case wire.KindBroadcast:
-		c.handleBroadcast(now, p, m)
+		c.broadcast.handleBroadcast(now, p, m)
 	case wire.KindFrame:
-		c.handleFrame(now, p, ch, m)
+		c.broadcast.handleFrame(now, p, ch, m)
 	case wire.KindNak:
-		c.handleNak(now, p, ch, m.Start, m.End)
+		c.transport.handleNak(now, p, ch, m.Start, m.End)
 	case wire.KindSettled:
 		ch.HandleSettled(m.Data)
 	case wire.KindHave:
-		c.handleHave(now, p, m.Data)
+		c.broadcast.handleHave(now, p, m.Data)
 	case wire.KindWant:
-		c.handleWant(now, p, m.Data)
+		c.broadcast.handleWant(now, p, m.Data)
 	case wire.KindPrune:
-		c.handlePrune(now, p, m.Data)
+		c.broadcast.handlePrune(now, p, m.Data)
 	case wire.KindGraft:
 		c.broadcast.HandleGraft(&p.neighbor)
 	case wire.KindReport:
-		c.handleReport(now, p, ch, m.Data)
+		c.transport.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
 		c.direct.handle(now, p, ch, m)
 	case wire.KindDirectAck:
 		c.direct.handleAck(now, p, m.Data)
 	case wire.KindHeartbeat:
-		c.remind(now, p)
+		c.leaving.remind(now, p)
 		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
 	case wire.KindStartSubscription:
 		c.overlay.handleStart(now, p)
@@ -457,25 +478,25 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from w
 	case wire.KindEndSubscription:
 		c.overlay.conclude(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
 	case wire.KindMembers:
-		c.handleMembers(now, p, m.Data, byNews)
+		c.membership.handleMembers(now, p, m.Data, byNews)
 	case wire.KindSyncMembers:
-		c.handleMembers(now, p, m.Data, byComparison)
+		c.membership.handleMembers(now, p, m.Data, byComparison)
 	case wire.KindSyncRoot:
-		c.handleSyncRoot(now, p, m.Data)
+		c.sync.handleSyncRoot(now, p, m.Data)
 	case wire.KindSyncBuckets:
-		c.handleSyncBuckets(now, p, m.Data)
+		c.sync.handleSyncBuckets(now, p, m.Data)
 	case wire.KindSyncWant:
-		c.handleSyncWant(now, p, m.Data)
+		c.sync.handleSyncWant(now, p, m.Data)
 	case wire.KindPing:
-		c.handlePing(now, from, p, ch, m.Data)
+		c.pings.handlePing(now, from, p, ch, m.Data)
 	case wire.KindAck:
-		c.handleAck(now, p, m.Data)
+		c.pings.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
-		c.handleIdentity(p, m.Data)
+		h.handleIdentity(p, m.Data)
 	case wire.KindProbeFor:
-		c.handleProbeFor(now, p, m.Data)
+		c.swim.handleProbeFor(now, p, m.Data)
 	case wire.KindProbeResult:
-		c.handleProbeResult(now, p, m.Data)
+		c.swim.handleProbeResult(now, p, m.Data)
 	case wire.KindStateRefused:
 		c.push.conclude(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
 	case wire.KindUnknown:
@@ -487,7 +508,8 @@ func (c *Core) handleMessage(now time.Time, p *peer, ch *packets.Channel, from w
 
 // handleIdentity takes note of the name and the versions of a peer. All else that an identity says came with the
 // handshake's block already. What the peer is as a member comes with its alive entry.
-func (c *Core) handleIdentity(p *peer, data []byte) {
+func (h *handshakes) handleIdentity(p *peer, data []byte) {
+	c := h.core
 	var e wire.Member
 	if err := wire.ParseIdentity(data, &e); err != nil {
 		c.drop(DropMalformedBody)
@@ -497,13 +519,15 @@ func (c *Core) handleIdentity(p *peer, data []byte) {
 }
 
 // forget drops what leads to a session.
-func (c *Core) forget(p *peer, s *session.Session) {
-	delete(c.boxes, s.Prefix())
+func (h *handshakes) forget(p *peer, s *session.Session) {
+
+	delete(h.boxes, s.Prefix())
 	p.packets.Forget(s)
 }
 
 // wake makes p's timer due no later than its sessions want.
-func (c *Core) wake(p *peer) {
+func (h *handshakes) wake(p *peer) {
+	c := h.core
 	if t := p.set.NextTimeout(); !t.IsZero() {
 		c.timers.Advance(&p.timer, t)
 	}
@@ -513,31 +537,32 @@ func (c *Core) wake(p *peer) {
 func (p *peer) tick(now time.Time) {
 	c := p.core
 	if t := p.set.NextTimeout(); !t.IsZero() && !t.After(now) {
-		c.tickSessions(now, p)
+		c.hs.tickSessions(now, p)
 	}
 	if p.set.Len() == 0 {
-		c.remove(now, p)
+		c.hs.remove(now, p)
 		return
 	}
-	next := timer.Soonest(c.tickLink(now, p), c.tickSync(now, p))
-	next = timer.Soonest(next, c.tickPackets(now, p))
-	next = timer.Soonest(next, timer.Soonest(c.tickBroadcast(now, p), c.tickPath(now, p)))
+	next := timer.Soonest(c.overlay.tickLink(now, p), c.sync.tickSync(now, p))
+	next = timer.Soonest(next, c.transport.tickPackets(now, p))
+	next = timer.Soonest(next, timer.Soonest(c.broadcast.tickBroadcast(now, p), c.hs.tickPath(now, p)))
 	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.timer, next)
 	}
 }
 
 // tickSessions closes, renews and probes as the sessions of p want it.
-func (c *Core) tickSessions(now time.Time, p *peer) {
+func (h *handshakes) tickSessions(now time.Time, p *peer) {
+	c := h.core
 	a := p.set.HandleTimeout(now)
 	for _, closed := range a.Closed {
-		c.forget(p, closed.Session)
+		h.forget(p, closed.Session)
 	}
 	if a.RenewTries > 0 {
-		c.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", c.whoIs(p.id), a.RenewTries)
+		c.reporter.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", c.reporter.whoIs(p.id), a.RenewTries)
 	}
 	if a.Renew {
-		c.hs.dialMember(now, p.set.Path(), p.id, renewFor)
+		h.dialMember(now, p.set.Path(), p.id, renewFor)
 	}
 	if a.PathChanged && !p.legacy {
 		p.packets.Moved(now)
@@ -546,8 +571,8 @@ func (c *Core) tickSessions(now time.Time, p *peer) {
 		if c.unwritten(probe.To.Remote) {
 			continue
 		}
-		c.plain = wire.AppendPing(c.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
-		c.boxes[probe.Session.Prefix()].channel.Send(now, probe.To, c.plain)
+		c.transport.plain = wire.AppendPing(c.transport.plain[:0], c.newID(), wire.Ping{Seq: probe.Token})
+		h.boxes[probe.Session.Prefix()].channel.Send(now, probe.To, c.transport.plain)
 	}
 }
 
@@ -556,9 +581,10 @@ const renewFor = 30 * time.Second
 
 // remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
 // is dead as far as we know; if it is not, others hear it refute.
-func (c *Core) remove(now time.Time, p *peer) {
+func (h *handshakes) remove(now time.Time, p *peer) {
+	c := h.core
 	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
-		c.declareDead(now, m)
+		c.membership.declareDead(now, m)
 	}
 	c.overlay.unlink(now, p)
 	p.packets.Discard()
@@ -567,6 +593,6 @@ func (c *Core) remove(now time.Time, p *peer) {
 	c.swim.RemovePeer(&p.swim)
 	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
-		c.hs.attemptFailed(now, a, ErrPeerGone)
+		h.attemptFailed(now, a, ErrPeerGone)
 	}
 }

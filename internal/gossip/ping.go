@@ -27,15 +27,17 @@ type PingToken = ping.Token
 // pings is the core's share of the application's Pings.
 type pings struct {
 	ping.Pings
+	core     *Core
 	payload  ping.Payload
 	outcomes outcome.Buffer[ping.Outcome]
 	timer    timer.Timer // at NextTimeout
 }
 
 // wantPayload asks the application for a payload, if it has any and time has passed.
-func (c *Core) wantPayload(now time.Time) {
-	if c.cfg.Pings && c.pings.payload.Want(now, c.cfg.ProbeInterval) {
-		c.events = append(c.events, Event{Kind: EventPayloadWanted})
+func (ps *pings) wantPayload(now time.Time) {
+	c := ps.core
+	if c.cfg.Pings && ps.payload.Want(now, c.cfg.ProbeInterval) {
+		c.events.add(Event{Kind: EventPayloadWanted})
 	}
 }
 
@@ -43,7 +45,7 @@ func (c *Core) wantPayload(now time.Time) {
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	if !c.pings.payload.Set(b) {
-		c.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
+		c.reporter.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
 	}
 }
 
@@ -60,40 +62,44 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	t, _ := c.pings.Begin(now, name, until)
 	if p == nil {
 		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(t)}, until)
-		c.pinged(now, nil)
+		c.pings.pinged(now, nil)
 	} else {
-		c.pingReady(now, p, t)
+		c.pings.pingReady(now, p, t)
 	}
 	return t, nil
 }
 
 // pingReady sends the first Ping of the application's to p, with which there is a session.
-func (c *Core) pingReady(now time.Time, p *peer, t PingToken) {
-	c.pinged(now, c.pings.SessionReady(c.pings.outcomes, now, t, p.id, c.nameOf(p)))
+func (ps *pings) pingReady(now time.Time, p *peer, t PingToken) {
+	c := ps.core
+	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, c.reporter.nameOf(p)))
 }
 
 // pinged carries out what one input to the application's Pings wants done.
-func (c *Core) pinged(now time.Time, out []ping.Outcome) {
+func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
+	c := ps.core
 	if out != nil {
-		c.pings.outcomes.Work(out, func(o *ping.Outcome) { c.actOnPing(now, o) })
+		ps.outcomes.Work(out, func(o *ping.Outcome) { ps.actOnPing(now, o) })
 	}
-	if at := c.pings.NextTimeout(); at.IsZero() {
-		c.timers.Stop(&c.pings.timer)
-	} else if !c.pings.timer.Pending() || c.pings.timer.At() != at {
-		c.timers.Set(&c.pings.timer, at)
+	if at := ps.NextTimeout(); at.IsZero() {
+		c.timers.Stop(&ps.timer)
+	} else if !ps.timer.Pending() || ps.timer.At() != at {
+		c.timers.Set(&ps.timer, at)
 	}
 }
 
 // tickPings does what is due for the application's Pings.
-func (c *Core) tickPings(now time.Time) {
-	for at := c.pings.NextTimeout(); !at.IsZero() && !at.After(now); at = c.pings.NextTimeout() {
-		c.pinged(now, c.pings.HandleTimeout(c.pings.outcomes, now))
+func (ps *pings) tickPings(now time.Time) {
+
+	for at := ps.NextTimeout(); !at.IsZero() && !at.After(now); at = ps.NextTimeout() {
+		ps.pinged(now, ps.HandleTimeout(ps.outcomes, now))
 	}
 }
 
-func (c *Core) actOnPing(now time.Time, o *ping.Outcome) {
+func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
+	c := ps.core
 	if o.Kind == ping.Send {
-		c.sendAppPing(now, o)
+		ps.sendAppPing(now, o)
 		return
 	}
 	e := Event{Kind: EventPinged, Ping: o.Token, RTT: o.RTT, Err: o.Err}
@@ -105,21 +111,23 @@ func (c *Core) actOnPing(now time.Time, o *ping.Outcome) {
 	case ping.Legacy:
 		e.Err = ErrLegacy
 	}
-	c.events = append(c.events, e)
+	c.events.add(e)
 }
 
-func (c *Core) sendAppPing(now time.Time, o *ping.Outcome) {
+func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
+	c := ps.core
 	p := c.peers[o.Peer]
 	if p == nil {
 		c.drop(DropUnknownSession)
 		return
 	}
-	c.plain = c.appendPing(c.plain[:0], now, p, swim.Purpose{Token: uint64(o.Token)})
-	c.sendPlain(now, p, c.plain)
+	c.transport.plain = ps.appendPing(c.transport.plain[:0], now, p, swim.Purpose{Token: uint64(o.Token)})
+	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
 // nameOf is the name that a peer goes by: as a member, or as it introduced itself.
-func (c *Core) nameOf(p *peer) string {
+func (rp *reporter) nameOf(p *peer) string {
+	c := rp.core
 	if m := c.members.Get(p.id); m != nil && m.Name != "" {
 		return m.Name
 	}
@@ -128,77 +136,83 @@ func (c *Core) nameOf(p *peer) string {
 
 // ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
 // without side effects is an empty Frame.
-func (c *Core) ping(now time.Time, p *peer) {
+func (ps *pings) ping(now time.Time, p *peer) {
+	c := ps.core
 	if p.legacy {
-		c.plain = wire.AppendFrame(c.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+		c.transport.plain = wire.AppendFrame(c.transport.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
 	} else {
-		c.plain = c.appendPing(c.plain[:0], now, p, swim.Purpose{})
+		c.transport.plain = ps.appendPing(c.transport.plain[:0], now, p, swim.Purpose{})
 	}
-	c.sendPlain(now, p, c.plain)
+	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
 // appendPing appends a Ping for p to a plaintext.
-func (c *Core) appendPing(b []byte, now time.Time, p *peer, purpose swim.Purpose) []byte {
+func (ps *pings) appendPing(b []byte, now time.Time, p *peer, purpose swim.Purpose) []byte {
+	c := ps.core
 	return p.swim.AppendPing(b, now, c.newID(), purpose)
 }
 
 // appendTurn adds a Ping to the heartbeat of a link if it is its turn.
-func (c *Core) appendTurn(b []byte, now time.Time, p *peer) []byte {
+func (ps *pings) appendTurn(b []byte, now time.Time, p *peer) []byte {
+	c := ps.core
 	if !c.swim.TakeTurn(now, &p.swim) {
 		return b
 	}
-	return c.appendPing(b, now, p, swim.Purpose{})
+	return ps.appendPing(b, now, p, swim.Purpose{})
 }
 
 // handlePing answers to where the ping came from.
-func (c *Core) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
+func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
+	c := ps.core
 	ping, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
 		return
 	}
-	if !c.drawn.mayAck() {
+	if !c.hs.drawn.mayAck() {
 		c.drop(DropOversize)
 		return
 	}
-	c.remind(now, p)
-	c.plain = wire.AppendAck(c.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: c.pings.payload.Data()})
+	c.leaving.remind(now, p)
+	c.transport.plain = wire.AppendAck(c.transport.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
 	if c.cfg.AnswerAdvertised {
 		from = p.set.Path()
 	}
-	ch.Send(now, from, c.plain)
-	c.wantPayload(now)
+	ch.Send(now, from, c.transport.plain)
+	ps.wantPayload(now)
 }
 
 // handleAck takes the answer to a ping of ours, or to one that probes a path.
-func (c *Core) handleAck(now time.Time, p *peer, data []byte) {
+func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
+	c := ps.core
 	ack, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
 		return
 	}
-	a, ok, out := c.swim.HearAck(c.detected, now, &p.swim, ack.Seq)
+	a, ok, out := c.swim.HearAck(c.swim.outcomes, now, &p.swim, ack.Seq)
 	if !ok {
-		c.handlePathAck(now, p, ack.Seq)
+		ps.handlePathAck(now, p, ack.Seq)
 		return
 	}
-	c.detect(now, out)
+	c.swim.detect(now, out)
 	c.overlay.measured(p, a.RTT)
-	c.pinged(now, c.pings.HandleAck(c.pings.outcomes, PingToken(a.Purpose.Token), a.RTT))
+	ps.pinged(now, ps.HandleAck(ps.outcomes, PingToken(a.Purpose.Token), a.RTT))
 	if a.Purpose.Leave {
-		c.leaveConfirmed(p)
+		c.leaving.leaveConfirmed(p)
 	}
 	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
-		c.events = append(c.events, Event{Kind: EventPing, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
+		c.events.add(Event{Kind: EventPing, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
 	}
 }
 
 // handlePathAck takes the answer to a Ping that probes the MTU of a path, or the path itself.
-func (c *Core) handlePathAck(now time.Time, p *peer, seq uint64) {
+func (ps *pings) handlePathAck(now time.Time, p *peer, seq uint64) {
+	c := ps.core
 	if p.packets.PathAnswered(now, seq) {
-		c.tellPath(now, p)
+		c.hs.tellPath(now, p)
 		return
 	}
 	p.set.ProbeAnswered(now, seq)
-	c.wake(p)
+	c.hs.wake(p)
 }

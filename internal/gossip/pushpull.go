@@ -68,13 +68,13 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	switch o.Kind {
 	case pushpull.StateWanted:
-		c.events = append(c.events, Event{Kind: EventStateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
+		c.events.add(Event{Kind: EventStateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
 	case pushpull.StateArrived:
-		c.events = append(c.events, Event{Kind: EventState, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
+		c.events.add(Event{Kind: EventState, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
 	case pushpull.MergeAsked:
-		c.events = append(c.events, Event{Kind: EventMergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
+		c.events.add(Event{Kind: EventMergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
 	case pushpull.AliveAsked:
-		c.events = append(c.events, Event{Kind: EventAliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
+		c.events.add(Event{Kind: EventAliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
 	case pushpull.ListArrived:
 		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, x.vetoOf(o.Member)))
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
@@ -105,7 +105,7 @@ func (x *exchanges) vetoOf(node *Member) error {
 		return nil
 	}
 	var e wire.Member
-	d, err := c.refusal((&members.Entry{Member: *node}).Fill(&e))
+	d, err := c.membership.refusal((&members.Entry{Member: *node}).Fill(&e))
 	if err != nil {
 		c.drop(d)
 	}
@@ -118,7 +118,7 @@ func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 	switch {
 	case j == nil:
 	case o.Kind == pushpull.Agreed:
-		c.greet(now, c.peers[j.Peer()])
+		c.sync.greet(now, c.peers[j.Peer()])
 	case o.Kind == pushpull.JoinFailed:
 		c.joins.end(now, j, o.Err)
 	default:
@@ -129,21 +129,21 @@ func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	if o.Kind == pushpull.OwnStateTooLarge {
-		c.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", o.Size, MessageMax)
+		c.reporter.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", o.Size, MessageMax)
 		return
 	}
 	p := c.peers[o.Peer.ID]
 	if p == nil {
 		return
 	}
-	name, at := c.nameOf(p), p.set.Path().Remote
+	name, at := c.reporter.nameOf(p), p.set.Path().Remote
 	switch o.Kind {
 	case pushpull.VetoedHere:
-		c.warn(now, "merge", "not becoming one cluster with %q at %s: %q", name, at, o.Err.Error())
+		c.reporter.warn(now, "merge", "not becoming one cluster with %q at %s: %q", name, at, o.Err.Error())
 	case pushpull.VetoedThere:
-		c.warn(now, "refused", "%q at %s refuses this node: %q", name, at, o.Err.(*VetoError).Reason)
+		c.reporter.warn(now, "refused", "%q at %s refuses this node: %q", name, at, o.Err.(*VetoError).Reason)
 	case pushpull.StateTooLarge:
-		c.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", name, at, o.Size, MessageMax)
+		c.reporter.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", name, at, o.Size, MessageMax)
 	}
 }
 
@@ -160,11 +160,11 @@ func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	}
 	switch o.Kind {
 	case pushpull.SendNothing:
-		c.plain = wire.AppendDirect(c.plain[:0], o.ID, wire.Direct{Use: o.Use})
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendDirect(c.transport.plain[:0], o.ID, wire.Direct{Use: o.Use})
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case pushpull.SendRefusal:
-		c.plain = wire.AppendStateRefused(c.plain[:0], c.newID(), o.ID)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendStateRefused(c.transport.plain[:0], c.newID(), o.ID)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case pushpull.Send:
 		x.sendExchange(now, p, o)
 	}
@@ -226,7 +226,7 @@ func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
 // two nodes is joining the other.
 func (x *exchanges) begin(now time.Time, p *peer, join bool) {
 	c := x.core
-	c.compare(now, p)
+	c.sync.compare(now, p)
 	x.conclude(now, x.PushPull(x.outcomes, now, &p.push, join))
 }
 
@@ -239,7 +239,7 @@ func (x *exchanges) release(now time.Time, p *peer) {
 // pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
 func (x *exchanges) pullRandom(now time.Time) {
 	c := x.core
-	if !c.self.Live() || c.members.CountGo() < 2 {
+	if !c.members.Self().Live() || c.members.CountGo() < 2 {
 		return
 	}
 	if c.cfg.AskSelection {
@@ -257,7 +257,7 @@ func (x *exchanges) pullRandom(now time.Time) {
 // pullFrom does a push/pull with m, if any, after a handshake where there is no session.
 func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
 	c := x.core
-	if m == nil || !c.self.Live() {
+	if m == nil || !c.members.Self().Live() {
 		return
 	}
 	x.PullFrom(m.ID)

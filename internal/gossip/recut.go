@@ -15,7 +15,8 @@ import (
 const controlMax = datagramMax - wire.BoxOverhead
 
 // recut queues a message of one datagram for p in pieces. The caller pumps.
-func (c *Core) recut(now time.Time, p *peer, plain []byte) {
+func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
+	c := tr.core
 	p.packets.Widen(now)
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, plain); err != nil { // not of what we have written ourselves
@@ -23,7 +24,7 @@ func (c *Core) recut(now time.Time, p *peer, plain []byte) {
 	}
 	switch m.Kind {
 	case wire.KindBroadcast:
-		c.cutFor(now, p, nil, m.ID, m.Data, true)
+		c.broadcast.cutFor(now, p, nil, m.ID, m.Data, true)
 	case wire.KindDirect:
 		c.direct.cut(now, p, m.ID, m.Data)
 	default:
@@ -50,7 +51,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	if p.packets.Transfer(m.Large) == nil {
 		p.packets.Begin(now, m.Large, m.Use)
 	}
-	c.sweepLater(now)
+	c.broadcast.sweepLater(now)
 }
 
 // sendControl sends a plaintext of control in pieces.
@@ -75,11 +76,11 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 	if again { // two copies of it were lost
 		return
 	}
-	a := c.store.Add(now, id, data, true)
+	a := c.broadcast.store.Add(now, id, data, true)
 	if a == nil {
 		c.drop(DropStoreFull)
 		return
 	}
 	p.packets.Begin(now, a, use)
-	c.sweepLater(now)
+	c.broadcast.sweepLater(now)
 }

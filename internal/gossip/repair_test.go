@@ -107,7 +107,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 	nak := func(start, end uint32) (resent uint64) {
 		before := a.Stats().Resent
 		c.do(1, func(now time.Time) {
-			b.sendPlain(now, b.links[0], wire.AppendNak(nil, b.newID(), start, end))
+			b.transport.sendPlain(now, b.links[0], wire.AppendNak(nil, b.newID(), start, end))
 		})
 		c.net.RunFor(50 * time.Millisecond)
 		return a.Stats().Resent - before
@@ -135,7 +135,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 7, End: 3})
 		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 1 << 31, End: 1<<31 + 9})
 		plain = wire.AppendDirectAck(plain, b.newID(), wire.DirectAck{Upto: 1 << 30, Next: 1})
-		b.sendPlain(now, b.links[0], plain)
+		b.transport.sendPlain(now, b.links[0], plain)
 	})
 	c.broadcast(0, "goes on", time.Second)
 }
@@ -288,7 +288,7 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
 			ids = append(ids, n.ids.Broadcast())
-			m := n.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
+			m := n.transport.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, ids[i], fmt.Append(nil, "message ", i)))
 			list = append(list, packets.Queued{Ref: m.ref, At: now})
 		}
 		p.packets.PutBack(list)
@@ -297,7 +297,7 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 		}
 		p.packets.Spare(ids[60])
 		p.packets.Spare(ids[99])
-		n.pump(now, p)
+		n.transport.pump(now, p)
 		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
 			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
 		}

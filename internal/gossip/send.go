@@ -10,6 +10,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// transport is how the core sends messages to its peers.
+type transport struct {
+	core     *Core
+	arena    arena.Arena  // small messages, for repair
+	plain    []byte       // scratch: one plaintext being built
+	smallMsg smallMessage // scratch: see newSmall
+	cork     cork
+}
+
 // smallMessage is one plaintext on its way along several links. The arena keeps it for those that cannot send it at
 // once, and for repair.
 type smallMessage struct {
@@ -19,8 +28,9 @@ type smallMessage struct {
 }
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
-func (c *Core) newSmall(now time.Time, plain []byte) *smallMessage {
-	return c.smallMsg.set(now, &c.arena, plain)
+func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
+
+	return tr.smallMsg.set(now, &tr.arena, plain)
 }
 
 func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMessage {
@@ -30,33 +40,37 @@ func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMe
 }
 
 // lags reports whether a link has small messages that wait.
-func (c *Core) lags() bool {
+func (tr *transport) lags() bool {
+	c := tr.core
 	return slices.ContainsFunc(c.links, func(p *peer) bool { return p.packets.Waiting() > 0 })
 }
 
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits. One that no datagram to p holds
 // goes in pieces.
-func (c *Core) sendSmall(now time.Time, p *peer, m *smallMessage) {
+func (tr *transport) sendSmall(now time.Time, p *peer, m *smallMessage) {
+
 	switch p.packets.Send(now, m.ref) {
 	case packets.Opened:
-		c.list(p)
+		tr.list(p)
 	case packets.Unfit:
-		c.recut(now, p, m.plain)
-		c.pump(now, p)
+		tr.recut(now, p, m.plain)
+		tr.pump(now, p)
 	}
 }
 
 // pump sends what waits for p as far as the pacing allows.
-func (c *Core) pump(now time.Time, p *peer) {
-	leaving := !c.self.Live()
+func (tr *transport) pump(now time.Time, p *peer) {
+	c := tr.core
+	leaving := !c.members.Self().Live()
 	for unfit := p.packets.Pump(now, leaving); unfit != nil; unfit = p.packets.PumpOn(now, leaving) {
-		c.recut(now, p, unfit)
+		tr.recut(now, p, unfit)
 	}
 }
 
 // sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
 // confirmed session it goes nowhere.
-func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
+func (tr *transport) sendPlain(now time.Time, p *peer, plain []byte) {
+	c := tr.core
 	s := p.set.Current(now)
 	if s == nil {
 		c.drop(DropUnknownSession)
@@ -64,7 +78,7 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 	}
 	if s.Legacy() {
 		to := p.set.Path()
-		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.nextSeq(to.Remote), plain))
+		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.hs.nextSeq(to.Remote), plain))
 		return
 	}
 	if !p.packets.SendControl(now, plain) {
@@ -73,9 +87,10 @@ func (c *Core) sendPlain(now time.Time, p *peer, plain []byte) {
 }
 
 // sendRequest sends one of the requests without content.
-func (c *Core) sendRequest(now time.Time, p *peer, k wire.Kind) {
-	c.plain = wire.AppendRequest(c.plain[:0], c.newID(), k)
-	c.sendPlain(now, p, c.plain)
+func (tr *transport) sendRequest(now time.Time, p *peer, k wire.Kind) {
+	c := tr.core
+	tr.plain = wire.AppendRequest(tr.plain[:0], c.newID(), k)
+	tr.sendPlain(now, p, tr.plain)
 }
 
 // identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.
@@ -85,8 +100,9 @@ const identityMeta = 512
 const identityMax = datagramMin - wire.BoxOverhead
 
 // identity is the plaintext that begins a session: it tells who this node is.
-func (c *Core) identity() []byte {
-	if c.self.Fill(&c.membership.entry); len(c.membership.entry.Meta) > identityMeta {
+func (tr *transport) identity() []byte {
+	c := tr.core
+	if c.members.Self().Fill(&c.membership.entry); len(c.membership.entry.Meta) > identityMeta {
 		c.membership.entry.Meta = nil
 	}
 	plain := wire.AppendIdentity(nil, c.newID(), &c.membership.entry)
@@ -99,19 +115,21 @@ func (c *Core) identity() []byte {
 
 // tickPackets sends what may be sent by now, probes the tail, asks for what is missing and reports. It returns when it is
 // next needed.
-func (c *Core) tickPackets(now time.Time, p *peer) (next time.Time) {
+func (tr *transport) tickPackets(now time.Time, p *peer) (next time.Time) {
+
 	if p.packets.PumpDue(now) {
-		c.pump(now, p)
+		tr.pump(now, p)
 	}
 	p.packets.ProbeTail(now)
 	if p.packets.ReportDue(now) {
-		c.report(now, p)
+		tr.report(now, p)
 	}
 	return p.packets.Tick(now)
 }
 
 // handleNak sends again what a peer did not receive.
-func (c *Core) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end uint32) {
+func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end uint32) {
+
 	unfit, full := ch.HandleNak(now, start, end)
 	var m wire.Message
 	for len(unfit) > 0 {
@@ -119,18 +137,19 @@ func (c *Core) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end
 		if err != nil { // not of what we have written ourselves
 			return
 		}
-		c.recut(now, p, unfit[:len(unfit)-len(after)])
+		tr.recut(now, p, unfit[:len(unfit)-len(after)])
 		unfit = after
 	}
 	if full {
-		c.sendSettled(now, p, ch)
+		tr.sendSettled(now, p, ch)
 	}
 }
 
 // sendSettled answers the Naks of one packet, if there were any, and sends what they ask for.
-func (c *Core) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
+func (tr *transport) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
+
 	if ch.SendSettled(now) {
-		c.pump(now, p)
+		tr.pump(now, p)
 	}
 }
 
@@ -138,35 +157,39 @@ func (c *Core) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
 const reportStrain = 8
 
 // reportSoon has what came reported, now or when the next report is due.
-func (c *Core) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
+func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
+	c := tr.core
 	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > packets.GuessedRTT {
-		c.ping(now, p)
+		c.pings.ping(now, p)
 	}
 	ch.WantReport(now)
 	if p.packets.ReportDue(now) {
-		c.report(now, p)
+		tr.report(now, p)
 	}
 }
 
 // report tells p what was received from it. A parent is told later if more could not be passed on, so that it slows down.
-func (c *Core) report(now time.Time, p *peer) {
+func (tr *transport) report(now time.Time, p *peer) {
+
 	factor := 1
 	if p.neighbor.Parent {
-		factor = c.strain(now)
+		factor = tr.strain(now)
 	}
 	p.packets.SendReport(now, factor)
 }
 
 // strain is how many times as long as usual a parent waits for a report: one more for each part of the backlog of others
 // beyond the bounds.
-func (c *Core) strain(now time.Time) int {
+func (tr *transport) strain(now time.Time) int {
+	c := tr.core
 	const part = assembly.StoreMax / 2 / reportStrain
-	large := max(c.largeWanted(now)-assembly.StoreMax/2, 0)
-	return min(1+c.backlog(now)/packets.SmallOwn+large/part, reportStrain)
+	large := max(c.broadcast.largeWanted(now)-assembly.StoreMax/2, 0)
+	return min(1+c.broadcast.backlog(now)/packets.SmallOwn+large/part, reportStrain)
 }
 
 // handleReport takes in how much of what was sent has arrived, and how quickly.
-func (c *Core) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
+func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
+	c := tr.core
 	r, err := wire.ParseReport(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
@@ -177,11 +200,11 @@ func (c *Core) handleReport(now time.Time, p *peer, ch *packets.Channel, data []
 		return
 	}
 	c.overlay.measured(p, p.packets.Pace().RTT())
-	c.detect(now, c.swim.HearAnswer(c.detected, now, &p.swim, sent))
-	c.arrived = ch.Confirm(now, r.Lowest, c.arrived[:0])
-	for _, a := range c.arrived {
+	c.swim.detect(now, c.swim.HearAnswer(c.swim.outcomes, now, &p.swim, sent))
+	c.broadcast.arrived = ch.Confirm(now, r.Lowest, c.broadcast.arrived[:0])
+	for _, a := range c.broadcast.arrived {
 		largeOf(a).Shown(&p.neighbor)
 	}
-	clear(c.arrived)
-	c.pump(now, p)
+	clear(c.broadcast.arrived)
+	tr.pump(now, p)
 }

@@ -159,7 +159,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	if n.Stats().StatesReceived == 0 {
 		t.Error("no state came")
 	}
-	if n.store.Size() > assembly.StoreMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
-		t.Errorf("%d bytes of messages, %d members, %d peers", n.store.Size(), n.members.CountAll(), len(n.peers))
+	if n.broadcast.store.Size() > assembly.StoreMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
+		t.Errorf("%d bytes of messages, %d members, %d peers", n.broadcast.store.Size(), n.members.CountAll(), len(n.peers))
 	}
 }

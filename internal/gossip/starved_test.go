@@ -82,9 +82,9 @@ func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
 		n.broadcast.Seen.First(now, &id)
-		a = n.addLarge(now, id, []byte(payload(size, 1)))
+		a = n.broadcast.addLarge(now, id, []byte(payload(size, 1)))
 		a.Ours, a.PassedOn = true, true
-		n.sweepLater(now)
+		n.broadcast.sweepLater(now)
 	})
 	return a
 }
@@ -119,7 +119,7 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 			p.packets.Begin(now, a, 0)
 		}
 		for _, a := range []*assembly.Assembly{held[3], held[1]} {
-			n.serve(now, p, &broadcast.Outcome{Message: a.ID, Until: 10})
+			n.broadcast.serve(now, p, &broadcast.Outcome{Message: a.ID, Until: 10})
 		}
 		for i, want := range []*assembly.Assembly{held[3], held[1], held[0], held[2]} {
 			if p.packets.Transfers()[i].Message() != want {
@@ -182,7 +182,7 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
 		p.deaf = false
-		n.carry(now, p)
+		n.broadcast.carry(now, p)
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
@@ -218,7 +218,7 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 			if p.swim.Heard = now; is.silent {
 				p.swim.Heard = now.Add(-time.Minute)
 			}
-			if got := n.crowded(now); got != is.crowded {
+			if got := n.broadcast.crowded(now); got != is.crowded {
 				t.Errorf("%s: crowded %v", name, got)
 			}
 		})

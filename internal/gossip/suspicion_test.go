@@ -22,7 +22,7 @@ func formed(t *testing.T, nodes int) *cluster {
 
 // accuse makes a node accuse m, as if a probe of its own had failed.
 func (n *node) accuse(now time.Time, m *members.Entry) {
-	n.detect(now, n.swim.Accuse(n.detected, now, m, m.Incarnation, n.cfg.ID, nil))
+	n.swim.detect(now, n.swim.Accuse(n.swim.outcomes, now, m, m.Incarnation, n.cfg.ID, nil))
 }
 
 // state is what node i believes of node k.
@@ -75,19 +75,19 @@ func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
 func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 	c := formed(t, 3)
 	accused, accuser := c.nodes[1], c.nodes[0]
-	old := accused.self.Incarnation
-	c.do(1, func(now time.Time) { accused.refute(now, 0) })
+	old := accused.members.Self().Incarnation
+	c.do(1, func(now time.Time) { accused.membership.refute(now, 0) })
 	c.net.RunFor(time.Second)
 	m := accuser.members.Get(accused.cfg.ID)
-	fresh := accused.self.Incarnation
+	fresh := accused.members.Self().Incarnation
 	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
 		accuser.members.SetIncarnation(m, old)
 		m.Refuted = 0
 		accuser.accuse(now, m)
 	})
 	c.net.RunFor(20 * time.Millisecond)
-	if accused.self.Incarnation != fresh || m.Incarnation != fresh || m.State != wire.StateAlive {
-		t.Errorf("the accused went from %d to %d, the accuser knows %d, %v", fresh, accused.self.Incarnation, m.Incarnation, m.State)
+	if accused.members.Self().Incarnation != fresh || m.Incarnation != fresh || m.State != wire.StateAlive {
+		t.Errorf("the accused went from %d to %d, the accuser knows %d, %v", fresh, accused.members.Self().Incarnation, m.Incarnation, m.State)
 	}
 	if got := accused.swim.Stats.SuspicionsRefuted; got != 0 {
 		t.Errorf("%d refutations", got)
@@ -101,8 +101,8 @@ func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	now := c.net.Now()
 	forwarded := func(by int) bool {
 		before := n.stats.MembersForwarded
-		n.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil)
-		n.flushNews(now)
+		n.membership.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil)
+		n.membership.flushNews(now)
 		return n.stats.MembersForwarded > before
 	}
 	for _, step := range []struct {

@@ -13,71 +13,80 @@ import (
 
 // comparisons is what the core holds for anti-entropy.
 type comparisons struct {
+	core     *Core
 	comparer antientropy.Comparer
 	outcomes outcome.Buffer[antientropy.Outcome]
 	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
 }
 
 // greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
-func (c *Core) greet(now time.Time, p *peer) {
-	c.sendSelf(now, p)
-	c.compared(now, p, c.sync.comparer.Begin(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+func (cs *comparisons) greet(now time.Time, p *peer) {
+	c := cs.core
+	cs.sendSelf(now, p)
+	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
 }
 
 // sendSelf sends p this node's own entry.
-func (c *Core) sendSelf(now time.Time, p *peer) {
-	w := c.entries(p)
-	w.add(now, c.self)
+func (cs *comparisons) sendSelf(now time.Time, p *peer) {
+	c := cs.core
+	w := c.membership.entries(p)
+	w.add(now, c.members.Self())
 	w.flush(now)
 }
 
 // compare begins a comparison of tables with p, unless one is in progress.
-func (c *Core) compare(now time.Time, p *peer) {
+func (cs *comparisons) compare(now time.Time, p *peer) {
+	c := cs.core
 	if !p.sync.Active() {
-		c.compared(now, p, c.sync.comparer.Begin(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
 	}
 }
 
 // compareAgain begins another round of a comparison.
-func (c *Core) compareAgain(now time.Time, p *peer) {
-	c.compared(now, p, c.sync.comparer.Continue(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+func (cs *comparisons) compareAgain(now time.Time, p *peer) {
+	c := cs.core
+	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
 }
 
 // compared carries out the outcomes of a comparison with p.
-func (c *Core) compared(now time.Time, p *peer, out []antientropy.Outcome) {
-	if len(out) > len(c.sync.outcomes) { // the function below costs an allocation
-		c.sync.outcomes.Work(out, func(o *antientropy.Outcome) { c.doCompared(now, p, o) })
+func (cs *comparisons) compared(now time.Time, p *peer, out []antientropy.Outcome) {
+
+	if len(out) > len(cs.outcomes) { // the function below costs an allocation
+		cs.outcomes.Work(out, func(o *antientropy.Outcome) { cs.doCompared(now, p, o) })
 	}
 }
 
-func (c *Core) doCompared(now time.Time, p *peer, o *antientropy.Outcome) {
+func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome) {
+	c := cs.core
 	switch o.Kind {
 	case antientropy.SendBuckets:
-		c.plain = wire.AppendSyncBuckets(c.plain[:0], c.newID(), o.Buckets)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendSyncBuckets(c.transport.plain[:0], c.newID(), o.Buckets)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case antientropy.SendWant:
-		c.plain = wire.AppendSyncWant(c.plain[:0], c.newID(), o.Want)
-		c.sendPlain(now, p, c.plain)
+		c.transport.plain = wire.AppendSyncWant(c.transport.plain[:0], c.newID(), o.Want)
+		c.transport.sendPlain(now, p, c.transport.plain)
 	case antientropy.SendRoot:
-		c.sendRoot(now, p)
+		cs.sendRoot(now, p)
 	case antientropy.SendSelf:
-		c.sendSelf(now, p)
+		cs.sendSelf(now, p)
 	case antientropy.SendEntries:
-		c.sync.comparer.Sent(c.sendEntries(now, p, o.Entries, o.Most))
+		cs.comparer.Sent(cs.sendEntries(now, p, o.Entries, o.Most))
 	case antientropy.Wait:
 		c.timers.Advance(&p.timer, o.At)
 	}
 }
 
 // sendRoot sends p the root of this node's table.
-func (c *Core) sendRoot(now time.Time, p *peer) {
-	c.plain = wire.AppendSyncRoot(c.plain[:0], c.newID(), c.rootFor(now, p))
-	c.sendPlain(now, p, c.plain)
+func (cs *comparisons) sendRoot(now time.Time, p *peer) {
+	c := cs.core
+	c.transport.plain = wire.AppendSyncRoot(c.transport.plain[:0], c.newID(), cs.rootFor(now, p))
+	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
 // sendEntries answers p with entries in at most so many datagrams, and returns how many datagrams it sent.
-func (c *Core) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
-	w := c.answers(p)
+func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
+	c := cs.core
+	w := c.membership.answers(p)
 	for _, m := range list {
 		if w.sent+1 >= most {
 			break
@@ -89,28 +98,32 @@ func (c *Core) sendEntries(now time.Time, p *peer, list []*members.Entry, most i
 }
 
 // correct sends p the entry of one member.
-func (c *Core) correct(now time.Time, p *peer, m *members.Entry) {
-	w := c.answers(p)
+func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
+	c := cs.core
+	w := c.membership.answers(p)
 	w.add(now, m)
 	w.flush(now)
 }
 
 // handleSyncBuckets answers a part of a comparison that p has begun.
-func (c *Core) handleSyncBuckets(now time.Time, p *peer, data []byte) {
-	out, err := c.sync.comparer.HandleBuckets(c.sync.outcomes, now, &p.sync, &c.members, data, p.packets.Room())
-	c.dropUnanswered(err)
-	c.compared(now, p, out)
+func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
+	c := cs.core
+	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &c.members, data, p.packets.Room())
+	cs.dropUnanswered(err)
+	cs.compared(now, p, out)
 }
 
 // handleSyncWant sends p the entries that it asks for.
-func (c *Core) handleSyncWant(now time.Time, p *peer, data []byte) {
-	out, err := c.sync.comparer.HandleWant(c.sync.outcomes, now, &p.sync, &c.members, data)
-	c.dropUnanswered(err)
-	c.compared(now, p, out)
+func (cs *comparisons) handleSyncWant(now time.Time, p *peer, data []byte) {
+	c := cs.core
+	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &c.members, data)
+	cs.dropUnanswered(err)
+	cs.compared(now, p, out)
 }
 
 // dropUnanswered counts a message that anti-entropy refused.
-func (c *Core) dropUnanswered(err error) {
+func (cs *comparisons) dropUnanswered(err error) {
+	c := cs.core
 	switch {
 	case errors.Is(err, antientropy.ErrMalformed):
 		c.drop(DropMalformedBody)
@@ -120,15 +133,16 @@ func (c *Core) dropUnanswered(err error) {
 }
 
 // handleSyncRoot takes in a root, and how long ago p heard this node.
-func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
+func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
+	c := cs.core
 	theirs, err := wire.ParseSyncRoot(data)
 	if err != nil {
 		c.drop(DropMalformedBody)
 		return
 	}
-	c.detect(now, c.swim.HearReport(c.detected, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))
-	out, ended := c.sync.comparer.HandleRoot(c.sync.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
-	c.compared(now, p, out)
+	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))
+	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
+	cs.compared(now, p, out)
 	if ended {
 		c.joins.compared(now, p)
 	}
@@ -136,7 +150,8 @@ func (c *Core) handleSyncRoot(now time.Time, p *peer, data []byte) {
 
 // tickSync continues a comparison that has no answer, or whose answer left a difference. It returns when it wants
 // to be called again.
-func (c *Core) tickSync(now time.Time, p *peer) time.Time {
+func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
+	c := cs.core
 	due := p.sync.NextTimeout()
 	if due.IsZero() || due.After(now) {
 		return due
@@ -144,8 +159,8 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 	if c.unwritten(p.set.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
-	out, ended := c.sync.comparer.Tick(c.sync.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))
-	c.compared(now, p, out)
+	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))
+	cs.compared(now, p, out)
 	if ended {
 		c.joins.compared(now, p)
 	}
@@ -154,8 +169,9 @@ func (c *Core) tickSync(now time.Time, p *peer) time.Time {
 
 // beatCalm sends heartbeats before their time when the table has changed and then been calm, so that a neighbor
 // that lacks something soon finds out.
-func (c *Core) beatCalm(now time.Time) {
+func (cs *comparisons) beatCalm(now time.Time) {
+	c := cs.core
 	for _, p := range c.links {
-		c.heartbeat(now, p)
+		c.overlay.heartbeat(now, p)
 	}
 }

@@ -13,12 +13,14 @@ import (
 // nothing is made for a trace that nobody wants.
 
 // traceReceived writes that a datagram came.
-func (c *Core) traceReceived(now time.Time, from wire.Path, b []byte) {
+func (rp *reporter) traceReceived(now time.Time, from wire.Path, b []byte) {
+	c := rp.core
 	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Packet, What: "received", Peer: from.Remote.String(), Bytes: len(b)})
 }
 
 // traceSent writes that datagrams were sent.
-func (c *Core) traceSent(now time.Time, r *outbox.Run) {
+func (rp *reporter) traceSent(now time.Time, r *outbox.Run) {
+	c := rp.core
 	e := trace.Event{Kind: trace.Packet, What: "sent", Peer: r.To.Remote.String(), Bytes: len(r.Bytes)}
 	if r.Count > 1 {
 		e.Count = r.Count
@@ -27,7 +29,8 @@ func (c *Core) traceSent(now time.Time, r *outbox.Run) {
 }
 
 // traceHandshake writes which step of a handshake came.
-func (c *Core) traceHandshake(now time.Time, from wire.Path, p *wire.Packet) {
+func (rp *reporter) traceHandshake(now time.Time, from wire.Path, p *wire.Packet) {
+	c := rp.core
 	var h wire.Handshake
 	if wire.ParseHandshake(&h, p.Handshake) == nil {
 		c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Message, What: "received", Peer: from.Remote.String(), Message: h.Step.String(), ID: h.ID.String()})
@@ -35,33 +38,37 @@ func (c *Core) traceHandshake(now time.Time, from wire.Path, p *wire.Packet) {
 }
 
 // traceMessage writes that a message of a peer came.
-func (c *Core) traceMessage(now time.Time, p *peer, m *wire.Message) {
-	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Message, What: "received", Peer: c.nameOf(p), Message: m.Kind.String(), ID: m.ID.String(), Bytes: len(m.Data)})
+func (rp *reporter) traceMessage(now time.Time, p *peer, m *wire.Message) {
+	c := rp.core
+	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Message, What: "received", Peer: rp.nameOf(p), Message: m.Kind.String(), ID: m.ID.String(), Bytes: len(m.Data)})
 }
 
 // traceLink writes that a link came up or went down.
-func (c *Core) traceLink(now time.Time, p *peer) {
+func (rp *reporter) traceLink(now time.Time, p *peer) {
+	c := rp.core
 	what := "down"
 	if p.linked {
 		what = "up"
 	}
-	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Link, What: what, Peer: c.nameOf(p)})
+	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Link, What: what, Peer: rp.nameOf(p)})
 }
 
 // traceSuspicion writes that a member is suspected, or is not any more. by is who suspects it.
-func (c *Core) traceSuspicion(now time.Time, what string, m *members.Entry, by wire.NodeID) {
+func (rp *reporter) traceSuspicion(now time.Time, what string, m *members.Entry, by wire.NodeID) {
+	c := rp.core
 	e := trace.Event{Kind: trace.Suspicion, What: what, Peer: m.Name}
 	if by != (wire.NodeID{}) {
-		e.By = c.plainName(by)
+		e.By = rp.plainName(by)
 	}
 	c.cfg.Trace.Emit(now, e)
 }
 
 // traceChoice writes which members this node subscribes to.
-func (c *Core) traceChoice(now time.Time, choice []wire.NodeID) {
+func (rp *reporter) traceChoice(now time.Time, choice []wire.NodeID) {
+	c := rp.core
 	names := make([]string, len(choice))
 	for i, id := range choice {
-		names[i] = c.plainName(id)
+		names[i] = rp.plainName(id)
 	}
 	c.cfg.Trace.Emit(now, trace.Event{Kind: trace.Choice, Peers: names})
 }
@@ -70,7 +77,8 @@ func (c *Core) traceChoice(now time.Time, choice []wire.NodeID) {
 var memberEvents = map[EventKind]string{EventJoin: "joined", EventUpdate: "updated", EventConflict: "conflict"}
 
 // traceEvents writes what the application is about to hear.
-func (c *Core) traceEvents(events []Event) {
+func (rp *reporter) traceEvents(events []Event) {
+	c := rp.core
 	for i := range events {
 		e := &events[i]
 		t := trace.Event{Kind: trace.Member, Peer: e.Member.Name}
@@ -96,7 +104,8 @@ func (c *Core) traceEvents(events []Event) {
 }
 
 // plainName is the name of a node, or its id if the name is not known.
-func (c *Core) plainName(id wire.NodeID) string {
+func (rp *reporter) plainName(id wire.NodeID) string {
+	c := rp.core
 	if m := c.members.Get(id); m != nil && m.Name != "" {
 		return m.Name
 	}

@@ -153,7 +153,7 @@ func (s *script) state() string {
 			}
 		}
 		for _, p := range n.links {
-			links = append(links, n.nameOf(p))
+			links = append(links, n.reporter.nameOf(p))
 		}
 		slices.Sort(states)
 		slices.Sort(links)

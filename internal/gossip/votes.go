@@ -19,7 +19,7 @@ func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *
 	if about != nil && about.push.Approved(e) {
 		return false
 	}
-	if !c.admissible(now, e, from) {
+	if !c.membership.admissible(now, e, from) {
 		return true
 	}
 	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == byComparison}
@@ -56,7 +56,7 @@ func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
 		c.push.Decided(&c.members, &p.push, veto)
 	}
 	if veto != nil {
-		c.warn(now, "alive", "%q at %s is kept out: %q", v.Name, v.Addr, veto.Error())
+		c.reporter.warn(now, "alive", "%q at %s is kept out: %q", v.Name, v.Addr, veto.Error())
 	} else {
 		c.push.admit(now, v)
 	}
@@ -84,7 +84,7 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 		return
 	}
 	if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil {
-		c.sendRoot(now, p)
+		c.sync.sendRoot(now, p)
 	}
 }
 
@@ -101,7 +101,7 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 		c.joins.compared(now, p)
 		return
 	}
-	c.compareAgain(now, p)
+	c.sync.compareAgain(now, p)
 }
 
 // isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
@@ -121,7 +121,7 @@ func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
 	if v.Synced {
 		how = byComparison
 	}
-	c.applyAlive(now, &e, c.peers[v.From], how)
+	c.membership.applyAlive(now, &e, c.peers[v.From], how)
 }
 
 // fits reports whether an alive entry is of a node that understands all members, and is understood by them.
@@ -129,7 +129,7 @@ func (x *exchanges) fits(now time.Time, e *wire.Member, from *peer) bool {
 	c := x.core
 	fit := x.Fits(now, &c.members, e, from.pushPeer())
 	if s := fit.Stranger; s != nil {
-		c.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, s))
+		c.reporter.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, s))
 	}
 	return fit.OK
 }

@@ -131,7 +131,7 @@ func TestJoinFailsIfTheListOfMembersOfEitherSideIsTooLarge(t *testing.T) {
 		c.do(side, func(now time.Time) {
 			meta := strings.Repeat("m", 32<<10)
 			for i := range MessageMax / len(meta) {
-				c.nodes[side].apply(now, said(i, uint64(now.UnixMilli()), meta), nil, byComparison)
+				c.nodes[side].membership.apply(now, said(i, uint64(now.UnixMilli()), meta), nil, byComparison)
 			}
 		})
 		c.join(1, 0)
@@ -195,7 +195,7 @@ func TestNodeThatNotifyAliveRefusesStaysOutUntilItChangesItsMind(t *testing.T) {
 	for _, n := range c.nodes[:3] {
 		n.app.alive = nil
 	}
-	c.do(3, func(now time.Time) { c.nodes[3].renewSelf(now, 0) })
+	c.do(3, func(now time.Time) { c.nodes[3].membership.renewSelf(now, 0) })
 	c.join(3, 0)
 	c.net.RunFor(2 * time.Second)
 	for i := range c.nodes {
@@ -239,7 +239,7 @@ func TestAliveIsNotForwardedBeforeTheVerdict(t *testing.T) {
 	c.net.RunFor(time.Second)
 	n := c.nodes[1]
 	n.app.later = true
-	c.do(1, func(now time.Time) { n.apply(now, said(7, uint64(now.UnixMilli()), ""), nil, byNews) })
+	c.do(1, func(now time.Time) { n.membership.apply(now, said(7, uint64(now.UnixMilli()), ""), nil, byNews) })
 	c.net.RunFor(time.Second)
 	if got := fmt.Sprint(c.known(0), c.known(1)); got != "[node-0 node-1] [node-0 node-1]" || len(n.app.asked) != 1 {
 		t.Fatalf("before the verdict: %s; asked %d times", got, len(n.app.asked))
@@ -266,12 +266,12 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 	n.app.later = true
 	at := uint64(c.net.Now().UnixMilli())
 	c.do(0, func(now time.Time) {
-		n.apply(now, said(0, at, "first"), nil, byNews)
-		n.apply(now, said(0, at+1, "second"), nil, byNews)
-		n.apply(now, said(0, at+2, "third"), nil, byNews)
-		n.apply(now, said(0, at+1, "second"), nil, byNews)
+		n.membership.apply(now, said(0, at, "first"), nil, byNews)
+		n.membership.apply(now, said(0, at+1, "second"), nil, byNews)
+		n.membership.apply(now, said(0, at+2, "third"), nil, byNews)
+		n.membership.apply(now, said(0, at+1, "second"), nil, byNews)
 		for i := range 2 * pushpull.VotesMax {
-			n.apply(now, said(i+1, at, ""), nil, byNews)
+			n.membership.apply(now, said(i+1, at, ""), nil, byNews)
 		}
 	})
 	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[DropQueueFull] != pushpull.VotesMax+1 {
@@ -305,10 +305,10 @@ func TestRefutationDoesNotWaitForTheApplication(t *testing.T) {
 	c.net.RunFor(time.Second)
 	n := c.nodes[0]
 	n.app.later, n.app.calls = true, nil
-	c.do(1, func(now time.Time) { c.nodes[1].renewSelf(now, 0) })
+	c.do(1, func(now time.Time) { c.nodes[1].membership.renewSelf(now, 0) })
 	c.net.RunFor(time.Second)
-	if m := n.members.Named("node-1"); m.Incarnation != c.nodes[1].self.Incarnation || len(n.app.calls) != 0 {
-		t.Errorf("incarnation %d, want %d; asked %q", m.Incarnation, c.nodes[1].self.Incarnation, n.app.calls)
+	if m := n.members.Named("node-1"); m.Incarnation != c.nodes[1].members.Self().Incarnation || len(n.app.calls) != 0 {
+		t.Errorf("incarnation %d, want %d; asked %q", m.Incarnation, c.nodes[1].members.Self().Incarnation, n.app.calls)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestMemberWhoseNewsAreRefusedStaysAsItWas(t *testing.T) {
 		t.Errorf("%+v, %d links", m, len(n.links))
 	}
 	n.app.alive = nil
-	c.do(1, func(now time.Time) { c.nodes[1].renewSelf(now, 0) })
+	c.do(1, func(now time.Time) { c.nodes[1].membership.renewSelf(now, 0) })
 	c.net.RunFor(time.Second)
 	if m := n.members.Named("node-1"); string(m.Meta) != "new" {
 		t.Errorf("%+v", m)
@@ -420,9 +420,9 @@ func TestNewMetadataSpreadsAtOnce(t *testing.T) {
 		}
 	}
 	c.do(7, func(now time.Time) {
-		before := c.nodes[7].self.Incarnation
-		if err := c.nodes[7].SetMeta(now, make([]byte, 1400)); err == nil || c.nodes[7].self.Incarnation != before || !bytes.Equal(c.nodes[7].self.Meta, meta) {
-			t.Errorf("%v, %d bytes of metadata", err, len(c.nodes[7].self.Meta))
+		before := c.nodes[7].members.Self().Incarnation
+		if err := c.nodes[7].SetMeta(now, make([]byte, 1400)); err == nil || c.nodes[7].members.Self().Incarnation != before || !bytes.Equal(c.nodes[7].members.Self().Meta, meta) {
+			t.Errorf("%v, %d bytes of metadata", err, len(c.nodes[7].members.Self().Meta))
 		}
 	})
 }
