@@ -23,8 +23,13 @@ func TestSetsHaveAWorkingSessionAllDayOnALossyPath(t *testing.T) {
 				if e.lost > 0 {
 					t.Errorf("%d boxes came under sessions that were over", e.lost)
 				}
-				if e.confirmed < 23 || e.set.Len() > MaxSessions || e.moved > 0 {
-					t.Errorf("%d sessions confirmed, %d left, path moved %d times", e.confirmed, e.set.Len(), e.moved)
+				switch {
+				case e.confirmed < 23:
+					t.Errorf("e.confirmed is %v, want at least 23", e.confirmed)
+				case e.set.Len() > MaxSessions:
+					t.Errorf("e.set.Len() is %v, want at most %v", e.set.Len(), MaxSessions)
+				case e.moved > 0:
+					t.Errorf("e.moved is %v, want 0", e.moved)
 				}
 			}
 			if w.low.renewals < 23 || w.high.renewals > w.low.renewals/4 {
@@ -66,8 +71,13 @@ func TestSessionGoesOnForADayWhenNoRenewalSucceedsAndThenEnds(t *testing.T) {
 	}
 	w.run(10 * time.Minute)
 	for _, e := range []*end{w.low, w.high} {
-		if e.set.Len() != 0 || e.set.Current(w.now) != nil || !e.set.NextTimeout().IsZero() {
-			t.Errorf("%d sessions are left", e.set.Len())
+		switch {
+		case e.set.Len() != 0:
+			t.Errorf("e.set.Len() is %v, want 0", e.set.Len())
+		case e.set.Current(w.now) != nil:
+			t.Errorf("e.set.Current(w.now) is %v, want nil", e.set.Current(w.now))
+		case !e.set.NextTimeout().IsZero():
+			t.Errorf("e.set.NextTimeout() is %v, want zero", e.set.NextTimeout())
 		}
 		if len(e.closed) != 1 || e.closed[0].Reason != Expired {
 			t.Errorf("closed %v", e.closed)

@@ -246,8 +246,13 @@ func TestLostPacketIsAskedForFiveTimesThenGivenUp(t *testing.T) {
 	r.asks()
 	r.lost(2)
 	r.misses()
-	if r.Missing() || !r.NextNak(rtt).IsZero() || r.Lowest() != r.Highest()+1 {
-		t.Error("something is still missing")
+	switch {
+	case r.Missing():
+		t.Error("r.Missing() is true")
+	case !r.NextNak(rtt).IsZero():
+		t.Errorf("r.NextNak(rtt) is %v, want zero", r.NextNak(rtt))
+	case r.Lowest() != r.Highest()+1:
+		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), r.Highest()+1)
 	}
 	r.hear(3)
 	r.lost(2)
@@ -400,8 +405,13 @@ func TestLastCounterOfAll(t *testing.T) {
 		t.Errorf("the lowest is %d", r.Lowest())
 	}
 	r.Settle(0, math.MaxUint64)
-	if r.Missing() || r.Lowest() != math.MaxUint64 || r.Lost() != math.MaxUint64-WindowSize {
-		t.Errorf("missing %v, lowest %d, lost %d", r.Missing(), r.Lowest(), r.Lost())
+	switch {
+	case r.Missing():
+		t.Error("r.Missing() is true")
+	case r.Lowest() != math.MaxUint64:
+		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), uint64(math.MaxUint64))
+	case r.Lost() != math.MaxUint64-WindowSize:
+		t.Errorf("r.Lost() is %v, want %v", r.Lost(), uint64(math.MaxUint64-WindowSize))
 	}
 }
 

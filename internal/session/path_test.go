@@ -130,8 +130,13 @@ func TestDuplicateFromAnotherSourceStartsNothing(t *testing.T) {
 		w.high.receive(elsewhere, d)
 		w.run(500 * time.Millisecond)
 	}
-	if len(w.high.probes) > 0 || w.high.set.Path() != lowPath || w.high.replays != 50 {
-		t.Errorf("%d probes, path %v, %d replays", len(w.high.probes), w.high.set.Path(), w.high.replays)
+	switch {
+	case len(w.high.probes) > 0:
+		t.Errorf("len(w.high.probes) is %v, want 0", len(w.high.probes))
+	case w.high.set.Path() != lowPath:
+		t.Errorf("w.high.set.Path() is %v, want %v", w.high.set.Path(), lowPath)
+	case w.high.replays != 50:
+		t.Errorf("w.high.replays is %v, want 50", w.high.replays)
 	}
 }
 
@@ -302,8 +307,13 @@ func TestSessionWithoutLinkThatIsSealedUnderIsKeptByProbes(t *testing.T) {
 			w.low.sendUnder(s, w.low.set.Path(), heartbeat, 0)
 		}
 	}
-	if w.low.confirmed != 1 || w.high.lost > 0 || w.high.heard < 590 {
-		t.Errorf("%d sessions, %d boxes heard, %d lost", w.low.confirmed, w.high.heard, w.high.lost)
+	switch {
+	case w.low.confirmed != 1:
+		t.Errorf("w.low.confirmed is %v, want 1", w.low.confirmed)
+	case w.high.lost > 0:
+		t.Errorf("w.high.lost is %v, want 0", w.high.lost)
+	case w.high.heard < 590:
+		t.Errorf("w.high.heard is %v, want at least 590", w.high.heard)
 	}
 	w.run(4 * time.Minute)
 	if w.low.set.Len()+w.high.set.Len() > 0 {

@@ -27,8 +27,13 @@ func TestLowerIDRenewsWithinTheHourAndTheOtherOnlyAfterIt(t *testing.T) {
 		b.low.SetLinked(b.now, true)
 		b.high.SetLinked(b.now, true)
 		at, _ := renewTimes(t, b.low, 64*time.Minute)
-		if len(at) == 0 || at[0] < 55*time.Minute || at[0] > 60*time.Minute {
-			t.Fatalf("the lower id asks at %v", at)
+		switch {
+		case len(at) == 0:
+			t.Fatalf("len(at) is %d, want anything but 0: %v", len(at), at)
+		case at[0] < 55*time.Minute:
+			t.Fatalf("at[0] is %v, want at least %v", at[0], 55*time.Minute)
+		case at[0] > 60*time.Minute:
+			t.Fatalf("at[0] is %v, want at most %v", at[0], 60*time.Minute)
 		}
 		seen[at[0]] = true
 		if at, _ := renewTimes(t, b.high, 66*time.Minute); len(at) != 1 || at[0] != 65*time.Minute {

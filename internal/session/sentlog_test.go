@@ -213,8 +213,13 @@ func TestSentLogKeepsWhatASimpleListKeeps(t *testing.T) {
 			if rng.IntN(200) == 0 {
 				before := now.Add(-time.Duration(rng.Int64N(int64(horizon))))
 				l.DropBefore(before, 0, func(v uint64) {
-					if len(list) == 0 || v != list[0].counter || !list[0].at.Before(before) {
-						t.Fatalf("dropped %d of %v", v, list)
+					switch {
+					case len(list) == 0:
+						t.Fatalf("len(list) is %d, want anything but 0: %v", len(list), list)
+					case v != list[0].counter:
+						t.Fatalf("v is %v, want %v", v, list[0].counter)
+					case !list[0].at.Before(before):
+						t.Fatal("list[0].at.Before(before) is false")
 					}
 					list = list[1:]
 				})
@@ -284,8 +289,13 @@ func TestShrunkSentLogKeepsWhatItHas(t *testing.T) {
 		t.Errorf("room for %d datagrams is kept for 9, want 16", len(l.ring))
 	}
 	for c := uint64(992); c <= 1000; c++ {
-		if v, at, _, ok := l.Get(c); !ok || *v != c || !at.Equal(epoch.Add(time.Duration(c-1))) {
-			t.Errorf("datagram %d is not what it was", c)
+		switch v, at, _, ok := l.Get(c); {
+		case !ok:
+			t.Error("ok is false")
+		case *v != c:
+			t.Errorf("*v is %v, want %v", *v, c)
+		case !at.Equal(epoch.Add(time.Duration(c - 1))):
+			t.Errorf("at is %v, want %v", at, epoch.Add(time.Duration(c-1)))
 		}
 	}
 	if l.Put(1001, epoch.Add(1001), 1, 1001); l.Len() != 10 {

@@ -143,8 +143,13 @@ func TestForgedBoxMovesNothing(t *testing.T) {
 			t.Errorf("counter %d: error %v", counter, err)
 		}
 	}
-	if high.window != before || high.opened != 1 || high.LastOpened() != epoch {
-		t.Error("forged boxes changed the session")
+	switch {
+	case high.window != before:
+		t.Errorf("high.window is %v, want %v", high.window, before)
+	case high.opened != 1:
+		t.Errorf("high.opened is %v, want 1", high.opened)
+	case high.LastOpened() != epoch:
+		t.Errorf("high.LastOpened() is %v, want %v", high.LastOpened(), epoch)
 	}
 	mustOpen(t, high, sealAt(low, 2), "x")
 }

@@ -88,8 +88,13 @@ func wantClosed(t *testing.T, a Actions, s *Session, reason Reason) {
 	if len(a.Closed) != 1 || a.Closed[0] != (Closed{s, reason}) {
 		t.Fatalf("closed %v, want one as %v", a.Closed, reason)
 	}
-	if !s.Closed() || s.send != [32]byte{} || s.recv != [32]byte{} {
-		t.Error("the session is not closed")
+	switch {
+	case !s.Closed():
+		t.Error("s.Closed() is false")
+	case s.send != [32]byte{}:
+		t.Errorf("s.send is %v, want %v", s.send, [32]byte{})
+	case s.recv != [32]byte{}:
+		t.Errorf("s.recv is %v, want %v", s.recv, [32]byte{})
 	}
 }
 
@@ -99,8 +104,13 @@ func TestNothingIsSealedUnderASessionBeforeABoxOpened(t *testing.T) {
 	if b.high.Current(b.now) != nil {
 		t.Error("current before it is confirmed")
 	}
-	if !b.carry(t, low, high, b.high, lowPath) || !high.Confirmed() || b.high.Current(b.now) != high {
-		t.Error("the first box does not confirm")
+	switch {
+	case !b.carry(t, low, high, b.high, lowPath):
+		t.Error("b.carry(t, low, high, b.high, lowPath) is false")
+	case !high.Confirmed():
+		t.Error("high.Confirmed() is false")
+	case b.high.Current(b.now) != high:
+		t.Errorf("b.high.Current(b.now) is %v, want %v", b.high.Current(b.now), high)
 	}
 	if b.carry(t, low, high, b.high, lowPath) {
 		t.Error("the second box confirms again")
@@ -274,11 +284,21 @@ func TestRemovedSessionsAreClosedAndTheNextIsSealedUnder(t *testing.T) {
 	if !second.Closed() || b.low.Current(b.now) != first {
 		t.Error("the first one does not take over")
 	}
-	if all := b.low.RemoveAll(b.now); len(all) != 1 || all[0] != first || !first.Closed() {
-		t.Errorf("removed %d", len(all))
+	switch all := b.low.RemoveAll(b.now); {
+	case len(all) != 1:
+		t.Errorf("len(all) is %d, want 1: %v", len(all), all)
+	case all[0] != first:
+		t.Errorf("all[0] is %v, want %v", all[0], first)
+	case !first.Closed():
+		t.Error("first.Closed() is false")
 	}
-	if b.low.Len() != 0 || b.low.Current(b.now) != nil || !b.low.NextTimeout().IsZero() {
-		t.Error("something is left")
+	switch {
+	case b.low.Len() != 0:
+		t.Errorf("b.low.Len() is %v, want 0", b.low.Len())
+	case b.low.Current(b.now) != nil:
+		t.Errorf("b.low.Current(b.now) is %v, want nil", b.low.Current(b.now))
+	case !b.low.NextTimeout().IsZero():
+		t.Errorf("b.low.NextTimeout() is %v, want zero", b.low.NextTimeout())
 	}
 }
 
@@ -364,8 +384,13 @@ func TestReportingBoxesAndAskingForTheSessionDoNotAllocate(t *testing.T) {
 	b.carry(t, high, low, b.low, highPath)
 	n := testing.AllocsPerRun(100, func() {
 		b.low.Opened(b.now, low, highPath)
-		if b.low.Current(b.now) != low || b.low.NextTimeout().IsZero() || b.low.Path() != highPath {
-			t.Error("the session is lost")
+		switch {
+		case b.low.Current(b.now) != low:
+			t.Errorf("b.low.Current(b.now) is %v, want %v", b.low.Current(b.now), low)
+		case b.low.NextTimeout().IsZero():
+			t.Error("b.low.NextTimeout().IsZero() is true")
+		case b.low.Path() != highPath:
+			t.Errorf("b.low.Path() is %v, want %v", b.low.Path(), highPath)
 		}
 	})
 	if n != 0 {

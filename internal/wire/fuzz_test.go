@@ -58,7 +58,12 @@ func checkShortWay(t *testing.T, b []byte) {
 		return
 	}
 	long := Packet{}
-	if after, err := long.parse(bytes.Clone(b)); !bytes.Equal(after, rest) || err != nil || !reflect.DeepEqual(short, long) {
+	switch after, err := long.parse(bytes.Clone(b)); {
+	case !bytes.Equal(after, rest):
+		t.Fatalf("after is %v, want %v", after, rest)
+	case err != nil:
+		t.Fatal(err)
+	case !reflect.DeepEqual(short, long):
 		t.Fatalf("%+v\n%+v %v", short, long, err)
 	}
 }

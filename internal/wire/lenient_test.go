@@ -120,8 +120,13 @@ func TestMessagesAreReadInEveryFormGwyhTakes(t *testing.T) {
 		encode := func(b []byte) []byte {
 			var m Message
 			rest, err := ParseMessage(&m, append(b, "rest"...))
-			if err != nil || m.Kind.String() != name || string(rest) != "rest" {
-				t.Fatalf("%s: %s, %q left, %v", name, m.Kind, rest, err)
+			switch {
+			case err != nil:
+				t.Fatalf("%s: %v", name, err)
+			case m.Kind.String() != name:
+				t.Fatalf("%s: m.Kind.String() is %v, want %v", name, m.Kind.String(), name)
+			case string(rest) != "rest":
+				t.Fatalf("%s: string(rest) is %q, want %q", name, string(rest), "rest")
 			}
 			return encodeMessage(t, &m, Arrays)
 		}

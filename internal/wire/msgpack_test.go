@@ -126,7 +126,12 @@ func TestMessagesEqualThoseOfGoMsgpack(t *testing.T) {
 			}
 			var m Message
 			rest, err := ParseMessage(&m, append(c.got, 'x'))
-			if err != nil || string(rest) != "x" || !reflect.DeepEqual(m, c.m) {
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case string(rest) != "x":
+				t.Fatalf("string(rest) is %q, want %q", string(rest), "x")
+			case !reflect.DeepEqual(m, c.m):
 				t.Fatalf("%s was read as %+v, %v", c.m.Kind, m, err)
 			}
 		}
@@ -237,8 +242,13 @@ func TestHandshakesSurviveAPassage(t *testing.T) {
 		if err := ParseHandshake(&got, p.Handshake); err != nil || !reflect.DeepEqual(got, h) {
 			t.Fatalf("got %+v %v\nwant %+v", got, err, h)
 		}
-		if p.Seq != seq || p.Sender != from || p.Kind != PacketHandshake {
-			t.Fatalf("got %+v", p)
+		switch {
+		case p.Seq != seq:
+			t.Fatalf("p.Seq is %v, want %v", p.Seq, seq)
+		case p.Sender != from:
+			t.Fatalf("p.Sender is %v, want %v", p.Sender, from)
+		case p.Kind != PacketHandshake:
+			t.Fatalf("p.Kind is %v, want %v", p.Kind, PacketHandshake)
 		}
 	}
 }
@@ -265,8 +275,13 @@ func TestPeersSurviveAPassage(t *testing.T) {
 		if _, err := ParseMessage(&m, AppendPeerStatus(nil, m.ID, peers[0], up)); err != nil || m.Kind != KindPeerStatus {
 			t.Fatal(m.Kind, err)
 		}
-		if got, isUp, err := ParsePeerStatus(m.Data); err != nil || got != peers[0] || isUp != up {
-			t.Fatalf("got %v %v %v\nwant %v", got, isUp, err, peers[0])
+		switch got, isUp, err := ParsePeerStatus(m.Data); {
+		case err != nil:
+			t.Fatal(err)
+		case got != peers[0]:
+			t.Fatalf("got is %v, want %v", got, peers[0])
+		case isUp != up:
+			t.Fatalf("isUp is %v, want %v", isUp, up)
 		}
 	}
 }

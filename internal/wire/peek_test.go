@@ -26,8 +26,13 @@ func TestPeekedHandshakeIsThatWhichIsParsed(t *testing.T) {
 			t.Fatalf("%x: %v", b, err)
 		}
 		id, step, err := PeekHandshake(b)
-		if err != nil || id != h.ID || step != h.Step {
-			t.Errorf("%x: peeked %x, %v, %v; parsed %x, %v", b, id, step, err, h.ID, h.Step)
+		switch {
+		case err != nil:
+			t.Errorf("%x: %v", b, err)
+		case id != h.ID:
+			t.Errorf("%x: id is %v, want %v", b, id, h.ID)
+		case step != h.Step:
+			t.Errorf("%x: step is %v, want %v", b, step, h.Step)
 		}
 	}
 }

@@ -28,8 +28,13 @@ func TestProbeBodiesHaveTheirLayout(t *testing.T) {
 
 func TestLaterVersionsOfProbesAreReadAndBrokenOnesRefused(t *testing.T) {
 	addr := bin([]byte{10, 1, 2, 3, 0x1b, 0x39})
-	if p, err := ParseProbeFor(seq(num(7), bin(id1), addr, oddValues)); err != nil || p.Seq != 7 || p.Addr.String() != "10.1.2.3:6969" {
-		t.Errorf("%+v %v", p, err)
+	switch p, err := ParseProbeFor(seq(num(7), bin(id1), addr, oddValues)); {
+	case err != nil:
+		t.Error(err)
+	case p.Seq != 7:
+		t.Errorf("p.Seq is %v, want 7", p.Seq)
+	case p.Addr.String() != "10.1.2.3:6969":
+		t.Errorf("p.Addr.String() is %q, want %q", p.Addr.String(), "10.1.2.3:6969")
 	}
 	if r, err := ParseProbeResult(seq(num(7), num(2), null)); err != nil || !r.Answered {
 		t.Errorf("%+v %v", r, err)

@@ -7,7 +7,10 @@ func TestBoxNeverExceedsItsSize(t *testing.T) {
 		for _, seq := range []uint32{0, 0x7f, 0x80, 0xff, 0x100, 0xffff, 1 << 16, 1<<32 - 1} {
 			b, tag, data := ReserveBox([]byte("before"), seq, NodeID{}, new([24]byte), n)
 			size := len(b) - len("before")
-			if size > BoxSize(n) || seq > 0xffff && size != BoxSize(n) {
+			switch {
+			case size > BoxSize(n):
+				t.Errorf("seq %d, %d bytes: size is %v, want at most %v", seq, n, size, BoxSize(n))
+			case seq > 0xffff && size != BoxSize(n):
 				t.Errorf("seq %d, %d bytes: %d, BoxSize %d", seq, n, size, BoxSize(n))
 			}
 			if n <= 0xffff && size > n+BoxOverhead {

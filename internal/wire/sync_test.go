@@ -132,8 +132,13 @@ func TestSyncValuesAreKept(t *testing.T) {
 	case w.At(1) != 127:
 		t.Errorf("w.At(1) is %v, want 127", w.At(1))
 	}
-	if v, err := ParsePing(parse(KindPing).Data); err != nil || v.Seq != 300 || string(v.Payload) != "padding" {
-		t.Errorf("%+v %v", v, err)
+	switch v, err := ParsePing(parse(KindPing).Data); {
+	case err != nil:
+		t.Error(err)
+	case v.Seq != 300:
+		t.Errorf("v.Seq is %v, want 300", v.Seq)
+	case string(v.Payload) != "padding":
+		t.Errorf("string(v.Payload) is %q, want %q", string(v.Payload), "padding")
 	}
 }
 

@@ -56,8 +56,13 @@ func TestRecordedMessagesAreReadAndWrittenBack(t *testing.T) {
 			want := unhex(t, d.Decrypted)
 			var m Message
 			rest, err := ParseMessage(&m, bytes.Clone(want))
-			if err != nil || m.Kind == KindUnknown || !strings.Contains(d.Note, m.Kind.String()) {
-				t.Fatalf("%s: %s: %s %v", c.Name, d.Note, m.Kind, err)
+			switch {
+			case err != nil:
+				t.Fatalf("%s: %v", c.Name, err)
+			case m.Kind == KindUnknown:
+				t.Fatalf("%s: m.Kind is %v, want anything but %v", c.Name, m.Kind, KindUnknown)
+			case !strings.Contains(d.Note, m.Kind.String()):
+				t.Fatalf("%s: d.Note lacks %q:\n%v", c.Name, m.Kind.String(), d.Note)
 			}
 			trailing := slices.Contains(d.Flags, "trailing_inner")
 			if trailing != (len(rest) > 0) {

@@ -137,7 +137,10 @@ func TestHandshakeVectorsHoldTheirInputs(t *testing.T) {
 			if err := ParseHandshake(&h, p.Handshake); err != nil {
 				t.Fatalf("%s: %v", v.Name, err)
 			}
-			if h.Step != step || h.ID.String() != "10111213-1415-4617-9819-1a1b1c1d1e1f" && v.Inputs["handshake.id"] != h.ID.String() {
+			switch {
+			case h.Step != step:
+				t.Errorf("%s: h.Step is %v, want %v", v.Name, h.Step, step)
+			case h.ID.String() != "10111213-1415-4617-9819-1a1b1c1d1e1f" && v.Inputs["handshake.id"] != h.ID.String():
 				t.Errorf("%s: %s of %s", v.Name, h.Step, h.ID)
 			}
 			for i, m := range h.Hmacs {
@@ -284,8 +287,13 @@ func TestMessageVectorsAreReadAndWrittenBack(t *testing.T) {
 		want := v.bytesOf(t)
 		var m Message
 		rest, err := ParseMessage(&m, bytes.Clone(want))
-		if err != nil || len(rest) != 0 || m.Kind == KindUnknown {
-			t.Fatalf("%s: %s, %d bytes left, %v", v.Name, m.Kind, len(rest), err)
+		switch {
+		case err != nil:
+			t.Fatalf("%s: %v", v.Name, err)
+		case len(rest) != 0:
+			t.Fatalf("%s: len(rest) is %d, want 0: %v", v.Name, len(rest), rest)
+		case m.Kind == KindUnknown:
+			t.Fatalf("%s: m.Kind is %v, want anything but %v", v.Name, m.Kind, KindUnknown)
 		}
 		if m.ID.String() != v.Inputs["message.id"] {
 			t.Errorf("%s: id %s", v.Name, m.ID)
@@ -310,16 +318,26 @@ func TestMessageVectorsHoldTheirValues(t *testing.T) {
 	if m := parse("message_broadcast_70000"); !bytes.Equal(m.Data, counting(70000)) {
 		t.Errorf("broadcast of %d bytes", len(m.Data))
 	}
-	if m := parse("message_frame"); m.Total != 1000 || m.Offset != 300 || !bytes.Equal(m.Data, []byte{1, 2, 200}) {
-		t.Errorf("frame %+v", m)
+	switch m := parse("message_frame"); {
+	case m.Total != 1000:
+		t.Errorf("m.Total is %v, want 1000", m.Total)
+	case m.Offset != 300:
+		t.Errorf("m.Offset is %v, want 300", m.Offset)
+	case !bytes.Equal(m.Data, []byte{1, 2, 200}):
+		t.Errorf("m.Data is %v, want %v", m.Data, []byte{1, 2, 200})
 	}
 	if m := parse("message_nak_200_70000"); m.Start != 200 || m.End != 70000 {
 		t.Errorf("nak %+v", m)
 	}
 	m := parse("message_peers_1_v6_scope")
 	peers, err := ParsePeers(m.Data)
-	if err != nil || len(peers) != 1 || peers[0].Addr.String() != "[fe80::1]:1" {
-		t.Errorf("peers %v %v", peers, err)
+	switch {
+	case err != nil:
+		t.Error(err)
+	case len(peers) != 1:
+		t.Errorf("len(peers) is %d, want 1: %v", len(peers), peers)
+	case peers[0].Addr.String() != "[fe80::1]:1":
+		t.Errorf("peers[0].Addr.String() is %q, want %q", peers[0].Addr.String(), "[fe80::1]:1")
 	}
 	m = parse("message_peerstatus_down")
 	p, up, err := ParsePeerStatus(m.Data)
@@ -340,8 +358,13 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 		c := cursor{b: v.bytesOf(t)}
 		text := c.str()
 		got, err := timestamp.Parse(text)
-		if c.err != nil || c.left() > 0 || err != nil {
-			t.Fatalf("%s: %v %v", v.Name, c.err, err)
+		switch {
+		case c.err != nil:
+			t.Fatalf("%s: c.err is %v, want nil", v.Name, c.err)
+		case c.left() > 0:
+			t.Fatalf("%s: c.left() is %v, want 0", v.Name, c.left())
+		case err != nil:
+			t.Fatalf("%s: %v", v.Name, err)
 		}
 		secs, _ := strconv.ParseInt(v.Inputs["secs"], 10, 64)
 		nanos, _ := strconv.ParseInt(v.Inputs["nanos"], 10, 64)
