@@ -16,12 +16,22 @@ func TestAnnouncedMessageThatDoesNotComeIsRequestedAfterARoundTripAndTheGrace(t 
 	}
 	w.run(time.Microsecond)
 	sent := only(w.take(), SendRequest)
-	if len(sent) != 1 || sent[0].Kind != SendRequest || sent[0].To != w.near[0] {
-		t.Fatalf("sent %v, want one request", sent)
+	switch {
+	case len(sent) != 1:
+		t.Fatalf("len(sent) is %d, want 1: %v", len(sent), sent)
+	case sent[0].Kind != SendRequest:
+		t.Fatalf("sent[0].Kind is %v, want %v", sent[0].Kind, SendRequest)
+	case sent[0].To != w.near[0]:
+		t.Fatalf("sent[0].To is %v, want %v", sent[0].To, w.near[0])
 	}
 	got, from, until := sent[0].Want.At(0)
-	if got != id(1) || from != 0 || until != 200 {
-		t.Errorf("requested [%d, %d) of %v", from, until, got)
+	switch {
+	case got != id(1):
+		t.Errorf("got is %v, want %v", got, id(1))
+	case from != 0:
+		t.Errorf("from is %v, want 0", from)
+	case until != 200:
+		t.Errorf("until is %v, want 200", until)
 	}
 	if w.d.Requests() != 1 || w.d.Stats.Requested != 1 {
 		t.Errorf("%d requests are open, %d were counted", w.d.Requests(), w.d.Stats.Requested)
@@ -77,8 +87,13 @@ func TestMessageThatNeverComesIsRequestedAFewTimesAndAbandoned(t *testing.T) {
 	if got := count(w.take(), SendRequest, nil); got != triesMax {
 		t.Errorf("requested %d times, want %d", got, triesMax)
 	}
-	if w.d.Stats.Abandoned != 1 || w.d.Requests() != 0 || w.near[0].Expected() != 0 {
-		t.Errorf("%d abandoned, %d requests open, %d announcements kept", w.d.Stats.Abandoned, w.d.Requests(), w.near[0].Expected())
+	switch {
+	case w.d.Stats.Abandoned != 1:
+		t.Errorf("w.d.Stats.Abandoned is %v, want 1", w.d.Stats.Abandoned)
+	case w.d.Requests() != 0:
+		t.Errorf("w.d.Requests() is %v, want 0", w.d.Requests())
+	case w.near[0].Expected() != 0:
+		t.Errorf("w.near[0].Expected() is %v, want 0", w.near[0].Expected())
 	}
 }
 
@@ -112,8 +127,13 @@ func TestRequestNamesWhatIsMissingOfALargeMessage(t *testing.T) {
 		_, from, until := sent[0].Want.At(i)
 		got = append(got, [2]uint32{from, until})
 	}
-	if len(got) != 2 || got[0] != [2]uint32{0, 100} || got[1] != [2]uint32{300, 500} {
-		t.Errorf("requested %v", got)
+	switch {
+	case len(got) != 2:
+		t.Errorf("len(got) is %d, want 2: %v", len(got), got)
+	case got[0] != [2]uint32{0, 100}:
+		t.Errorf("got[0] is %v, want %v", got[0], [2]uint32{0, 100})
+	case got[1] != [2]uint32{300, 500}:
+		t.Errorf("got[1] is %v, want %v", got[1], [2]uint32{300, 500})
 	}
 }
 
@@ -221,8 +241,13 @@ func TestBadAnnouncementsAreCounted(t *testing.T) {
 	w.announces(w.near[0], MessageMax+1, id(2))
 	w.announces(&Neighbor{}, 10, id(3))
 	s := w.d.Stats
-	if s.Malformed != 1 || s.Oversize != 2 || s.Unexpected != 1 {
-		t.Errorf("counted %+v", s)
+	switch {
+	case s.Malformed != 1:
+		t.Errorf("s.Malformed is %v, want 1", s.Malformed)
+	case s.Oversize != 2:
+		t.Errorf("s.Oversize is %v, want 2", s.Oversize)
+	case s.Unexpected != 1:
+		t.Errorf("s.Unexpected is %v, want 1", s.Unexpected)
 	}
 	if w.near[0].Expected() != 0 || len(w.take()) != 0 {
 		t.Error("a bad announcement had an effect")

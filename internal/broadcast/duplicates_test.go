@@ -27,8 +27,13 @@ func TestLateSenderOfAMessageIsStopped(t *testing.T) {
 			w.lone(c.parents...)
 			w.duplicate(w.near[3], 1, nil)
 			sent := w.take()
-			if len(sent) != 1 || sent[0].Kind != c.want || sent[0].Message != id(1) {
-				t.Fatalf("sent %v", sent)
+			switch {
+			case len(sent) != 1:
+				t.Fatalf("len(sent) is %d, want 1: %v", len(sent), sent)
+			case sent[0].Kind != c.want:
+				t.Fatalf("sent[0].Kind is %v, want %v", sent[0].Kind, c.want)
+			case sent[0].Message != id(1):
+				t.Fatalf("sent[0].Message is %v, want %v", sent[0].Message, id(1))
 			}
 			if w.near[3].Parent != c.parent {
 				t.Errorf("parent %v, want %v", w.near[3].Parent, c.parent)

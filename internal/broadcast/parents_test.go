@@ -27,8 +27,13 @@ func (w *world) large(m wire.MessageID, from ...int) *Large {
 func TestNewLinksAreEagerBothWays(t *testing.T) {
 	w := newWorld(t, 3)
 	for i, n := range w.near {
-		if !n.Linked() || !n.Eager || !n.Parent {
-			t.Errorf("neighbor %d: linked %v, eager %v, parent %v", i, n.Linked(), n.Eager, n.Parent)
+		switch {
+		case !n.Linked():
+			t.Errorf("neighbor %d: n.Linked() is false", i)
+		case !n.Eager:
+			t.Errorf("neighbor %d: n.Eager is false", i)
+		case !n.Parent:
+			t.Errorf("neighbor %d: n.Parent is false", i)
 		}
 	}
 	if w.d.Parents() != 3 || w.d.Eager() != 3 {
@@ -102,8 +107,13 @@ func TestPruneOfTheLateNamesTheMessageThatIsWhole(t *testing.T) {
 	m := id(1)
 	w.large(m, 0, 1, 2)
 	sent := only(w.take(), SendPrune)
-	if len(sent) != 1 || sent[0].To != w.near[2] || sent[0].Message != m {
-		t.Errorf("sent %v", sent)
+	switch {
+	case len(sent) != 1:
+		t.Errorf("len(sent) is %d, want 1: %v", len(sent), sent)
+	case sent[0].To != w.near[2]:
+		t.Errorf("sent[0].To is %v, want %v", sent[0].To, w.near[2])
+	case sent[0].Message != m:
+		t.Errorf("sent[0].Message is %v, want %v", sent[0].Message, m)
 	}
 }
 
@@ -227,8 +237,13 @@ func TestPruneAndGraftOfANeighborChangeWhatItIsSent(t *testing.T) {
 	n, m := w.near[0], id(1)
 	l, _ := w.begin(m, 1000)
 	stop, ok := w.d.HandlePrune(n, body(t, wire.AppendPrune(nil, wire.MessageID{}, m)))
-	if !ok || stop != m || n.Eager {
-		t.Errorf("ok %v, stop %v, eager %v", ok, stop, n.Eager)
+	switch {
+	case !ok:
+		t.Error("ok is false")
+	case stop != m:
+		t.Errorf("stop is %v, want %v", stop, m)
+	case n.Eager:
+		t.Error("n.Eager is true")
 	}
 	if !l.Owned() {
 		t.Error("a neighbor that stops a message does not count as having it")
@@ -243,8 +258,13 @@ func TestPruneAndGraftOfANeighborChangeWhatItIsSent(t *testing.T) {
 	if w.d.HandleGraft(&stranger); stranger.Eager {
 		t.Error("a node without a link became eager")
 	}
-	if _, ok = w.d.HandlePrune(n, []byte{1}); ok || !n.Eager || w.d.Stats.Malformed != 1 {
-		t.Errorf("a malformed Prune: ok %v, eager %v, %d counted", ok, n.Eager, w.d.Stats.Malformed)
+	switch _, ok = w.d.HandlePrune(n, []byte{1}); {
+	case ok:
+		t.Error("a malformed Prune: ok is true")
+	case !n.Eager:
+		t.Error("a malformed Prune: n.Eager is false")
+	case w.d.Stats.Malformed != 1:
+		t.Errorf("a malformed Prune: w.d.Stats.Malformed is %v, want 1", w.d.Stats.Malformed)
 	}
 }
 
@@ -268,8 +288,13 @@ func TestEndOfALinkLeavesNothingOfTheNeighbor(t *testing.T) {
 	case !n.BatchDue().IsZero():
 		t.Errorf("left: n.BatchDue() is %v, want zero", n.BatchDue())
 	}
-	if w.d.Requests() != 0 || w.d.IsAnnounced(id(2)) || w.d.Parents() != 2 {
-		t.Errorf("%d requests, announced %v, %d parents", w.d.Requests(), w.d.IsAnnounced(id(2)), w.d.Parents())
+	switch {
+	case w.d.Requests() != 0:
+		t.Errorf("w.d.Requests() is %v, want 0", w.d.Requests())
+	case w.d.IsAnnounced(id(2)):
+		t.Error("w.d.IsAnnounced(id(2)) is true")
+	case w.d.Parents() != 2:
+		t.Errorf("w.d.Parents() is %v, want 2", w.d.Parents())
 	}
 	w.d.LinkDown(n) // once more: nothing happens
 	if len(w.d.neighbors) != 2 {

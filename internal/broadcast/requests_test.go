@@ -58,8 +58,13 @@ func TestRequestTableKnowsWhoIsAskedForHowMuch(t *testing.T) {
 	for i := range 4 {
 		r.put(w.now, id(i), b) // a did not answer
 	}
-	if a.open != 6 || b.open != 4 || w.d.Requests() != 10 {
-		t.Errorf("%d and %d open of %d", a.open, b.open, w.d.Requests())
+	switch {
+	case a.open != 6:
+		t.Errorf("a.open is %v, want 6", a.open)
+	case b.open != 4:
+		t.Errorf("b.open is %v, want 4", b.open)
+	case w.d.Requests() != 10:
+		t.Errorf("w.d.Requests() is %v, want 10", w.d.Requests())
 	}
 	r.forget(id(0))
 	r.forget(id(0))
@@ -83,8 +88,13 @@ func TestFullRequestTableIsEmptied(t *testing.T) {
 		t.Fatalf("%d requests", w.d.Requests())
 	}
 	r.put(w.now, id(requestsMax), w.near[0])
-	if w.d.Requests() != 1 || w.near[0].open != 1 || w.near[1].open != 0 {
-		t.Errorf("%d requests, %d and %d open", w.d.Requests(), w.near[0].open, w.near[1].open)
+	switch {
+	case w.d.Requests() != 1:
+		t.Errorf("w.d.Requests() is %v, want 1", w.d.Requests())
+	case w.near[0].open != 1:
+		t.Errorf("w.near[0].open is %v, want 1", w.near[0].open)
+	case w.near[1].open != 0:
+		t.Errorf("w.near[1].open is %v, want 0", w.near[1].open)
 	}
 }
 

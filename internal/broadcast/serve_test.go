@@ -64,8 +64,13 @@ func TestFullBatchGoesAtOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	w.announce(w.near[0], 0, 2*batchMax+1)
 	sent := w.take()
-	if len(sent) != 2 || sent[0].Have.Len() != batchMax || sent[1].Have.Len() != batchMax {
-		t.Errorf("sent %v", sent)
+	switch {
+	case len(sent) != 2:
+		t.Errorf("len(sent) is %d, want 2: %v", len(sent), sent)
+	case sent[0].Have.Len() != batchMax:
+		t.Errorf("sent[0].Have.Len() is %v, want %v", sent[0].Have.Len(), batchMax)
+	case sent[1].Have.Len() != batchMax:
+		t.Errorf("sent[1].Have.Len() is %v, want %v", sent[1].Have.Len(), batchMax)
 	}
 	if w.near[0].BatchDue().IsZero() {
 		t.Error("the last one does not wait")
@@ -207,16 +212,26 @@ func TestNewcomerIsToldOfTheLastSeconds(t *testing.T) {
 		l.Put(now.Add(time.Duration(i)*time.Second), &m, arena.Ref{Off: uint64(i)})
 	}
 	now = now.Add(9 * time.Second)
-	if got := list(now); len(got) != 4 || got[0] != 6 || got[3] != 9 {
-		t.Errorf("%v passed in the last seconds", got)
+	switch got := list(now); {
+	case len(got) != 4:
+		t.Errorf("len(got) is %d, want 4: %v", len(got), got)
+	case got[0] != 6:
+		t.Errorf("got[0] is %v, want 6", got[0])
+	case got[3] != 9:
+		t.Errorf("got[3] is %v, want 9", got[3])
 	}
 	for i := range 2 * latelyMax {
 		m := id(i)
 		l.Put(now, &m, arena.Ref{Off: uint64(i)})
 	}
 	got := list(now)
-	if len(got) != latelyMax || got[0] != latelyMax || got[latelyMax-1] != 2*latelyMax-1 {
-		t.Errorf("%d passed, the first %d", len(got), got[0])
+	switch {
+	case len(got) != latelyMax:
+		t.Errorf("len(got) is %d, want %d: %v", len(got), latelyMax, got)
+	case got[0] != latelyMax:
+		t.Errorf("got[0] is %v, want %v", got[0], latelyMax)
+	case got[latelyMax-1] != 2*latelyMax-1:
+		t.Errorf("got[latelyMax-1] is %v, want %v", got[latelyMax-1], 2*latelyMax-1)
 	}
 	for range l.All(now) { // a caller may stop
 		break

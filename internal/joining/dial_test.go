@@ -9,16 +9,26 @@ import (
 
 func TestDialIsRememberedUntilItsHandshakeEnds(t *testing.T) {
 	d := NewDials()
-	if _, ok := d.Get(1); ok || d.Len() != 0 || d.Dialing(id(1)) {
-		t.Error("a new table is not empty")
+	switch _, ok := d.Get(1); {
+	case ok:
+		t.Error("ok is true")
+	case d.Len() != 0:
+		t.Errorf("d.Len() is %v, want 0", d.Len())
+	case d.Dialing(id(1)):
+		t.Error("d.Dialing(id(1)) is true")
 	}
 	want := Dial{Purpose: ForPing, Member: id(1), To: seed, Token: 9}
 	d.Add(1, want)
 	if got, ok := d.Get(1); !ok || got != want {
 		t.Errorf("attempt 1 is %+v, %v", got, ok)
 	}
-	if !d.Dialing(id(1)) || d.Dialing(id(2)) || d.Len() != 1 {
-		t.Errorf("dialing 1: %v, 2: %v, %d in all", d.Dialing(id(1)), d.Dialing(id(2)), d.Len())
+	switch {
+	case !d.Dialing(id(1)):
+		t.Error("d.Dialing(id(1)) is false")
+	case d.Dialing(id(2)):
+		t.Error("d.Dialing(id(2)) is true")
+	case d.Len() != 1:
+		t.Errorf("d.Len() is %v, want 1", d.Len())
 	}
 	if got, ok := d.Take(1); !ok || got != want {
 		t.Errorf("attempt 1 was %+v, %v", got, ok)
@@ -44,7 +54,7 @@ func TestMemberIsDialedUntilItsLastHandshakeEnds(t *testing.T) {
 		d.Take(a)
 	}
 	if d.Dialing(id(1)) || !d.Dialing(id(2)) {
-		t.Errorf("dialing 1: %v, 2: %v", d.Dialing(id(1)), d.Dialing(id(2)))
+		t.Errorf("%v, 2: %v", d.Dialing(id(1)), d.Dialing(id(2)))
 	}
 }
 
@@ -52,8 +62,13 @@ func TestAttemptThatIsAddedTwiceCountsOnce(t *testing.T) {
 	d := NewDials()
 	d.Add(1, Dial{Member: id(1)})
 	d.Add(1, Dial{Member: id(2)})
-	if d.Dialing(id(1)) || !d.Dialing(id(2)) || d.Len() != 1 {
-		t.Errorf("dialing 1: %v, 2: %v, %d in all", d.Dialing(id(1)), d.Dialing(id(2)), d.Len())
+	switch {
+	case d.Dialing(id(1)):
+		t.Error("d.Dialing(id(1)) is true")
+	case !d.Dialing(id(2)):
+		t.Error("d.Dialing(id(2)) is false")
+	case d.Len() != 1:
+		t.Errorf("d.Len() is %v, want 1", d.Len())
 	}
 }
 

@@ -46,8 +46,13 @@ func TestJoinGoesThroughItsStages(t *testing.T) {
 		t.Errorf("it waits for the handshake %d, ready %v", j.Attempt(), j.Ready())
 	}
 	j.Reached(id(1))
-	if j.Peer() != id(1) || j.Attempt() != 0 || j.Ready() {
-		t.Errorf("reached %v, it still waits for %d, ready %v", j.Peer(), j.Attempt(), j.Ready())
+	switch {
+	case j.Peer() != id(1):
+		t.Errorf("j.Peer() is %v, want %v", j.Peer(), id(1))
+	case j.Attempt() != 0:
+		t.Errorf("j.Attempt() is %v, want 0", j.Attempt())
+	case j.Ready():
+		t.Error("j.Ready() is true")
 	}
 	if !j.SessionReady() || j.SessionReady() {
 		t.Error("the session is not ready exactly once")
@@ -110,8 +115,13 @@ func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
 	case !again.Until().Equal(until):
 		t.Errorf("again.Until() is %v, want %v", again.Until(), until)
 	}
-	if again.Peer() != (wire.NodeID{}) || again.Ready() || !again.Due().Equal(until.Add(LinkWait)) {
-		t.Errorf("the new one is %+v", again)
+	switch {
+	case again.Peer() != (wire.NodeID{}):
+		t.Errorf("again.Peer() is %v, want %v", again.Peer(), (wire.NodeID{}))
+	case again.Ready():
+		t.Error("again.Ready() is true")
+	case !again.Due().Equal(until.Add(LinkWait)):
+		t.Errorf("again.Due() is %v, want %v", again.Due(), until.Add(LinkWait))
 	}
 	if again.Slow(); !again.Until().Equal(until.Add(time.Minute)) {
 		t.Error("the new one does not know how long it may take over a slow transport")
@@ -140,8 +150,13 @@ func TestSlowTransportGivesAJoinMoreTimeOnce(t *testing.T) {
 	if !j.Until().Equal(until) {
 		t.Error("it has more time although its packets are not slow")
 	}
-	if !j.Slow() || !j.Until().Equal(until.Add(time.Minute)) || !j.Due().Equal(j.Until().Add(LinkWait)) {
-		t.Errorf("it fails at %v, due at %v", j.Until(), j.Due())
+	switch {
+	case !j.Slow():
+		t.Error("j.Slow() is false")
+	case !j.Until().Equal(until.Add(time.Minute)):
+		t.Errorf("j.Until() is %v, want %v", j.Until(), until.Add(time.Minute))
+	case !j.Due().Equal(j.Until().Add(LinkWait)):
+		t.Errorf("j.Due() is %v, want %v", j.Due(), j.Until().Add(LinkWait))
 	}
 	if j.Slow() {
 		t.Error("it has more time twice")

@@ -45,8 +45,13 @@ func TestEntryHasToGoWithAllMembers(t *testing.T) {
 	other.Versions = [6]byte{1, 5, 2, 1, 2, 2}
 	n.add(other)
 	fit := n.x.Fits(w.now, &n.table, entryOf(9, [6]byte{1, 5, 2, 2, 3, 3}), nil)
-	if fit.OK || fit.Stranger == nil || fit.Stranger.ID != nodeID(1) {
-		t.Errorf("%+v", fit)
+	switch {
+	case fit.OK:
+		t.Error("fit.OK is true")
+	case fit.Stranger == nil:
+		t.Error("fit.Stranger is nil")
+	case fit.Stranger.ID != nodeID(1):
+		t.Errorf("fit.Stranger.ID is %v, want %v", fit.Stranger.ID, nodeID(1))
 	}
 	if fit = n.x.Fits(w.now, &n.table, entryOf(9, goodFit), nil); !fit.OK {
 		t.Errorf("%+v", fit)
@@ -188,8 +193,13 @@ func TestJoinOfClustersThatDoNotUnderstandEachOtherFails(t *testing.T) {
 	})
 	w.join(1, 0)
 	w.deliver()
-	if got := w.nodes[1].ended; len(got) != 1 || got[0] == nil || !strings.Contains(got[0].Error(), "understand") {
-		t.Errorf("the Joins ended with %v", got)
+	switch got := w.nodes[1].ended; {
+	case len(got) != 1:
+		t.Errorf("len(got) is %d, want 1: %v", len(got), got)
+	case got[0] == nil:
+		t.Error("got[0] is nil")
+	case !strings.Contains(got[0].Error(), "understand"):
+		t.Errorf("got[0] lacks %q:\n%v", "understand", got[0])
 	}
 	w.idle()
 }

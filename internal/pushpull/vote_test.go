@@ -49,8 +49,13 @@ func TestNamesThatWaitForAVerdictAreBounded(t *testing.T) {
 	for i := range 2 * VotesMax {
 		n.hear(said(i, 1, ""), nil)
 	}
-	if votes := n.x.Load().Votes; votes != VotesMax || len(n.asked) != VotesMax || n.x.Stats.Crowded != VotesMax {
-		t.Errorf("%d names wait, asked about %d, %d dropped", votes, len(n.asked), n.x.Stats.Crowded)
+	switch votes := n.x.Load().Votes; {
+	case votes != VotesMax:
+		t.Errorf("votes is %v, want %v", votes, VotesMax)
+	case len(n.asked) != VotesMax:
+		t.Errorf("len(n.asked) is %v, want %v", len(n.asked), VotesMax)
+	case n.x.Stats.Crowded != VotesMax:
+		t.Errorf("n.x.Stats.Crowded is %v, want %v", n.x.Stats.Crowded, VotesMax)
 	}
 	for _, o := range n.asked {
 		n.answer(o)
@@ -99,8 +104,13 @@ func TestVetoAgainstWhatIsNewOfAMemberLeavesTheMember(t *testing.T) {
 	changed.Meta = []byte("new")
 	n.hear(Entry{Member: changed}, n.peers[1])
 	n.answer(n.asked[0])
-	if m := n.table.Get(nodeID(1)); n.peers[1].Vetoed || !m.Live() || len(m.Meta) != 0 {
-		t.Errorf("vetoed %t, %+v", n.peers[1].Vetoed, m)
+	switch m := n.table.Get(nodeID(1)); {
+	case n.peers[1].Vetoed:
+		t.Error("n.peers[1].Vetoed is true")
+	case !m.Live():
+		t.Error("m.Live() is false")
+	case len(m.Meta) != 0:
+		t.Errorf("len(m.Meta) is %v, want 0", len(m.Meta))
 	}
 }
 
