@@ -39,8 +39,13 @@ func TestBlockParsesToWhatWasSaid(t *testing.T) {
 		message := append(b.append(nil, roleHello), "padding"...)
 		var got Block
 		block, ok := parseBlock(&got, message, roleHello)
-		if !ok || got != b || len(block) != len(message)-len("padding") {
-			t.Errorf("%+v became %+v", b, got)
+		switch {
+		case !ok:
+			t.Error("ok is false")
+		case got != b:
+			t.Errorf("got is %v, want %v", got, b)
+		case len(block) != len(message)-len("padding"):
+			t.Errorf("len(block) is %d, want %d: %v", len(block), len(message)-len("padding"), block)
 		}
 	}
 }
@@ -112,12 +117,20 @@ func TestMessagesArePaddedAtRandomTo69To96Bytes(t *testing.T) {
 		sizes, padding := make(map[int]bool), make(map[string]bool)
 		for range 1000 {
 			m := pad(block, rand)
-			if !bytes.HasPrefix(m, block) || len(m) < x.low || len(m) > x.high {
+			switch {
+			case !bytes.HasPrefix(m, block):
 				t.Fatalf("a block of %d bytes padded to %d", x.block, len(m))
+			case len(m) < x.low:
+				t.Fatalf("len(m) is %d, want at least %d: %v", len(m), x.low, m)
+			case len(m) > x.high:
+				t.Fatalf("len(m) is %d, want at most %d: %v", len(m), x.high, m)
 			}
 			sizes[len(m)], padding[string(m[x.block:])] = true, true
 		}
-		if len(sizes) != x.high-x.low+1 || x.high > x.block && len(padding) < 200 {
+		switch {
+		case len(sizes) != x.high-x.low+1:
+			t.Errorf("a block of %d bytes: len(sizes) is %d, want %d: %v", x.block, len(sizes), x.high-x.low+1, sizes)
+		case x.high > x.block && len(padding) < 200:
 			t.Errorf("a block of %d bytes: %d sizes, %d paddings", x.block, len(sizes), len(padding))
 		}
 	}

@@ -67,8 +67,13 @@ func TestTwoGoNodesEndWithOneSessionThatWorksBothWays(t *testing.T) {
 	case sa.SendKey == sa.RecvKey:
 		t.Errorf("sa.SendKey is %v, want anything but %v", sa.SendKey, sa.RecvKey)
 	}
-	if sa.Timestamp != sb.Timestamp || sa.Key != sb.Key || sa.Key != a.cfg.Keys[0].ID() {
-		t.Error("timestamp or key differ")
+	switch {
+	case sa.Timestamp != sb.Timestamp:
+		t.Errorf("sa.Timestamp is %v, want %v", sa.Timestamp, sb.Timestamp)
+	case sa.Key != sb.Key:
+		t.Errorf("sa.Key is %v, want %v", sa.Key, sb.Key)
+	case sa.Key != a.cfg.Keys[0].ID():
+		t.Errorf("sa.Key is %v, want %v", sa.Key, a.cfg.Keys[0].ID())
 	}
 	if sa.RTT != 10*time.Millisecond {
 		t.Errorf("RTT %v", sa.RTT)
@@ -186,7 +191,12 @@ func TestSeveralKeysAgreeOnTheFirstOfTheHelloThatTheResponderHas(t *testing.T) {
 		id := a.join(b.addr, 2*time.Second)
 		w.run(3 * time.Second)
 		if x.want == "" {
-			if len(a.sessions)+len(b.sessions) != 0 || b.rejected[BadKey] == 0 || !errors.Is(a.failed[id], ErrNoAnswer) {
+			switch {
+			case len(a.sessions)+len(b.sessions) != 0:
+				t.Errorf("without a common key: len(a.sessions)+len(b.sessions) is %v, want 0", len(a.sessions)+len(b.sessions))
+			case b.rejected[BadKey] == 0:
+				t.Errorf("without a common key: b.rejected[BadKey] is %v, want anything but 0", b.rejected[BadKey])
+			case !errors.Is(a.failed[id], ErrNoAnswer):
 				t.Errorf("without a common key: %v, %v", b.rejected, a.failed[id])
 			}
 			continue
@@ -280,8 +290,13 @@ func TestHelloAimedAtANodeIsAnsweredByNoOther(t *testing.T) {
 	if !errors.As(a.failed[id], &refused) || refused.Reason != WrongPeer {
 		t.Errorf("aimed at another: %v", a.failed[id])
 	}
-	if a.failed[right] != nil || len(a.sessions) != 1 || a.sessions[0].Attempt != right {
-		t.Errorf("aimed at the right one: %v", a.failed[right])
+	switch {
+	case a.failed[right] != nil:
+		t.Errorf("aimed at the right one: a.failed[right] is %v, want nil", a.failed[right])
+	case len(a.sessions) != 1:
+		t.Errorf("aimed at the right one: len(a.sessions) is %v, want 1", len(a.sessions))
+	case a.sessions[0].Attempt != right:
+		t.Errorf("aimed at the right one: a.sessions[0].Attempt is %v, want %v", a.sessions[0].Attempt, right)
 	}
 }
 
@@ -325,8 +340,13 @@ func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	id := a.join(a.addr, 10*time.Second)
 	aimed := a.initiate(a.addr, goID(5), time.Second)
 	w.run(20 * time.Second)
-	if len(a.self) != 1 || a.self[0] != id || len(a.sessions) != 0 {
-		t.Errorf("reached self: %v", a.self)
+	switch {
+	case len(a.self) != 1:
+		t.Errorf("reached self: len(a.self) is %v, want 1", len(a.self))
+	case a.self[0] != id:
+		t.Errorf("reached self: a.self[0] is %v, want %v", a.self[0], id)
+	case len(a.sessions) != 0:
+		t.Errorf("reached self: len(a.sessions) is %v, want 0", len(a.sessions))
 	}
 	if !errors.Is(a.failed[aimed], ErrNoAnswer) || a.rejected[OwnID] == 0 {
 		t.Errorf("an attempt at another node: %v", a.failed[aimed])
@@ -367,8 +387,13 @@ func TestNodeIsReachedThoughHellosComeBackBeforeItAnswers(t *testing.T) {
 	}
 	id := a.join(b.addr, 5*time.Second)
 	w.run(6 * time.Second)
-	if len(a.sessions) != 1 || a.failed[id] != nil || a.rejected[Returned] == 0 {
-		t.Errorf("%d sessions, %v", len(a.sessions), a.failed[id])
+	switch {
+	case len(a.sessions) != 1:
+		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+	case a.failed[id] != nil:
+		t.Errorf("a.failed[id] is %v, want nil", a.failed[id])
+	case a.rejected[Returned] == 0:
+		t.Errorf("a.rejected[Returned] is %v, want anything but 0", a.rejected[Returned])
 	}
 }
 
@@ -414,8 +439,13 @@ func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T)
 		w.delay = func() time.Duration { return 200 * time.Millisecond }
 		a.join(b.addr, 10*time.Second)
 		w.run(10 * time.Second)
-		if len(a.sessions) != 1 || a.sessions[0].RTT != x.want || b.sessions[0].RTT != 0 {
-			t.Errorf("legacy %v: %v and %v", x.legacy, a.sessions[0].RTT, b.sessions[0].RTT)
+		switch {
+		case len(a.sessions) != 1:
+			t.Errorf("legacy %v: len(a.sessions) is %v, want 1", x.legacy, len(a.sessions))
+		case a.sessions[0].RTT != x.want:
+			t.Errorf("legacy %v: a.sessions[0].RTT is %v, want %v", x.legacy, a.sessions[0].RTT, x.want)
+		case b.sessions[0].RTT != 0:
+			t.Errorf("legacy %v: b.sessions[0].RTT is %v, want 0", x.legacy, b.sessions[0].RTT)
 		}
 	}
 }

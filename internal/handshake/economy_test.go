@@ -33,8 +33,13 @@ func TestLedgerThatIsNotFullTakesOlderTimestamps(t *testing.T) {
 	for i := range int64(15) {
 		l.record(epoch, goID(1), 100+2*i)
 	}
-	if l.seen(epoch, goID(1), 50) || l.seen(epoch, goID(1), 101) || !l.seen(epoch, goID(1), 102) {
-		t.Error("15 of 16")
+	switch {
+	case l.seen(epoch, goID(1), 50):
+		t.Error("l.seen(epoch, goID(1), 50) is true")
+	case l.seen(epoch, goID(1), 101):
+		t.Error("l.seen(epoch, goID(1), 101) is true")
+	case !l.seen(epoch, goID(1), 102):
+		t.Error("l.seen(epoch, goID(1), 102) is false")
 	}
 	l.record(epoch, goID(1), 50)
 	if !l.seen(epoch, goID(1), 49) || l.seen(epoch, goID(1), 51) {
@@ -147,7 +152,10 @@ func TestOwnTimestampsNeverGoBackUnlessTheClockWentBackByMoreThanAMinute(t *test
 	for _, step := range []time.Duration{0, 0, -time.Second, -58 * time.Second, time.Second, time.Hour} {
 		now = now.Add(step)
 		next := c.stamp(now)
-		if !next.After(last) || step > time.Minute && !next.Equal(now) {
+		switch {
+		case !next.After(last):
+			t.Errorf("after a step of %v: next.After(last) is false", step)
+		case step > time.Minute && !next.Equal(now):
 			t.Errorf("after a step of %v: %v, then %v", step, last, next)
 		}
 		last = next
@@ -222,8 +230,13 @@ func TestHalfOpenHandshakesAreBoundedAndTheOldestGivesWay(t *testing.T) {
 		tb := newTable()
 		gone := crowd(&tb, x.n, x.bound, x.node, x.source)
 		kept := tb.bound.ages.Len() + tb.legacy.ages.Len()
-		if kept != x.keep || len(tb.all) != kept || len(gone) != x.n-x.keep {
-			t.Errorf("%s: %d of %d kept", name, kept, x.n)
+		switch {
+		case kept != x.keep:
+			t.Errorf("%s: kept is %v, want %v", name, kept, x.keep)
+		case len(tb.all) != kept:
+			t.Errorf("%s: len(tb.all) is %v, want %v", name, len(tb.all), kept)
+		case len(gone) != x.n-x.keep:
+			t.Errorf("%s: len(gone) is %d, want %d: %v", name, len(gone), x.n-x.keep, gone)
 		}
 		for i, g := range gone {
 			if g != i {

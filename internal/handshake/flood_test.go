@@ -149,8 +149,13 @@ func TestRepeatsOfABoundHelloAreTheSameHandshakeUnderANewCount(t *testing.T) {
 		}
 	}
 	checkLadder(t, at, 3*time.Second)
-	if len(begun) >= len(w.log) || parsed(t, w.log[4].bytes).ID != parsed(t, w.log[0].bytes).ID || a.failed[id] == nil {
-		t.Errorf("%d handshakes in %d Hellos", len(begun), len(w.log))
+	switch {
+	case len(begun) >= len(w.log):
+		t.Errorf("len(begun) is %d, want less than %d: %v", len(begun), len(w.log), begun)
+	case parsed(t, w.log[4].bytes).ID != parsed(t, w.log[0].bytes).ID:
+		t.Errorf("parsed(t, w.log[4].bytes).ID is %v, want %v", parsed(t, w.log[4].bytes).ID, parsed(t, w.log[0].bytes).ID)
+	case a.failed[id] == nil:
+		t.Error("a.failed[id] is nil")
 	}
 }
 
@@ -187,8 +192,13 @@ func TestRepeatedOhaiDrawsTheStoredOkBossAndIdentity(t *testing.T) {
 	ohai, okBoss, identity := w.log[1], w.log[2], w.log[3]
 	n := len(w.log)
 	w.deliver(ohai)
-	if len(w.log) != n+2 || content(parsed(t, w.log[n].bytes)) != content(parsed(t, okBoss.bytes)) || string(w.log[n+1].bytes) != string(identity.bytes) {
+	switch {
+	case len(w.log) != n+2:
+		t.Errorf("len(w.log) is %v, want %v", len(w.log), n+2)
+	case content(parsed(t, w.log[n].bytes)) != content(parsed(t, okBoss.bytes)):
 		t.Error("not the stored answer")
+	case string(w.log[n+1].bytes) != string(identity.bytes):
+		t.Errorf("string(w.log[n+1].bytes) is %q, want %q", string(w.log[n+1].bytes), string(identity.bytes))
 	}
 	if parsed(t, okBoss.bytes).Responses[0] != parsed(t, w.log[n].bytes).Responses[0] || len(a.sessions) != 1 {
 		t.Error("another answer, or another session")
@@ -241,8 +251,13 @@ func TestOkBossAndIdentityAreRepeatedUntilABoxOpens(t *testing.T) {
 	a.join(b.addr, 60*time.Second)
 	w.run(30 * time.Second)
 	checkLadder(t, append(at, at[len(at)-1]+3*time.Second), 3*time.Second)
-	if !a.confirmed(b.id()) || len(a.ep.attempts) != 0 || len(at) > 7 {
-		t.Errorf("OkBosses at %v", at)
+	switch {
+	case !a.confirmed(b.id()):
+		t.Error("a.confirmed(b.id()) is false")
+	case len(a.ep.attempts) != 0:
+		t.Errorf("len(a.ep.attempts) is %v, want 0", len(a.ep.attempts))
+	case len(at) > 7:
+		t.Errorf("len(at) is %d, want at most 7: %v", len(at), at)
 	}
 }
 
@@ -265,8 +280,13 @@ func TestBoxBeforeTheOkBossIsDropped(t *testing.T) {
 	w.filter = func(d *datagram) bool { return !parsesAs(d.bytes, wire.StepOkBoss) }
 	a.join(b.addr, time.Second)
 	w.run(20 * time.Millisecond)
-	if len(b.sessions) != 0 || b.strangers == 0 || b.ep.half.bound.ages.Len() != 1 {
-		t.Error("a box made a session")
+	switch {
+	case len(b.sessions) != 0:
+		t.Errorf("len(b.sessions) is %v, want 0", len(b.sessions))
+	case b.strangers == 0:
+		t.Errorf("b.strangers is %v, want anything but 0", b.strangers)
+	case b.ep.half.bound.ages.Len() != 1:
+		t.Errorf("b.ep.half.bound.ages.Len() is %v, want 1", b.ep.half.bound.ages.Len())
 	}
 	w.filter = nil
 	w.run(time.Second)
@@ -332,8 +352,13 @@ func TestFirstValidOhaiEndsTheOtherHellosOfAnAttempt(t *testing.T) {
 	w.delay = func() time.Duration { return 250 * time.Millisecond }
 	a.join(b.addr, 10*time.Second)
 	w.run(10 * time.Second)
-	if len(a.sessions) != 1 || len(b.sessions) != 1 || a.rejected[UnknownHandshake] == 0 {
-		t.Errorf("%d sessions, %v", len(a.sessions), a.rejected)
+	switch {
+	case len(a.sessions) != 1:
+		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+	case len(b.sessions) != 1:
+		t.Errorf("len(b.sessions) is %v, want 1", len(b.sessions))
+	case a.rejected[UnknownHandshake] == 0:
+		t.Errorf("a.rejected[UnknownHandshake] is %v, want anything but 0", a.rejected[UnknownHandshake])
 	}
 	if len(a.ep.pending) != 0 {
 		t.Error("Hellos are left")

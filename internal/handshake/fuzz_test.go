@@ -44,8 +44,13 @@ func FuzzEndpoint(f *testing.F) {
 			t.Error("a session with oneself")
 		}
 		advance(t, e, now.Add(15*time.Second))
-		if bound, legacy := e.HalfOpen(); bound+legacy != 0 || !e.NextTimeout().IsZero() || len(e.pending)+len(e.attempts) != 0 {
-			t.Error("something is left after its time")
+		switch bound, legacy := e.HalfOpen(); {
+		case bound+legacy != 0:
+			t.Errorf("bound+legacy is %v, want 0", bound+legacy)
+		case !e.NextTimeout().IsZero():
+			t.Errorf("e.NextTimeout() is %v, want zero", e.NextTimeout())
+		case len(e.pending)+len(e.attempts) != 0:
+			t.Errorf("len(e.pending)+len(e.attempts) is %v, want 0", len(e.pending)+len(e.attempts))
 		}
 	})
 }

@@ -225,13 +225,23 @@ func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 	} {
 		before := fmt.Sprintf("%v", x.responder)
 		m, _, why := x.responder.OkBoss(&wire.Handshake{Responses: responses})
-		if why != BadResponse || m.Done() || fmt.Sprintf("%v", x.responder) != before {
+		switch {
+		case why != BadResponse:
+			t.Errorf("%s: why is %v, want %v", name, why, BadResponse)
+		case m.Done():
+			t.Errorf("%s: m.Done() is true", name)
+		case fmt.Sprintf("%v", x.responder) != before:
 			t.Errorf("%s: %v", name, why)
 		}
 	}
 	m, theirs, why := x.responder.OkBoss(next.OkBoss())
-	if why != accepted || theirs.SendKey != ours.RecvKey || theirs.RecvKey != ours.SendKey {
-		t.Fatal(why)
+	switch {
+	case why != accepted:
+		t.Fatalf("why is %v, want %v", why, accepted)
+	case theirs.SendKey != ours.RecvKey:
+		t.Fatalf("theirs.SendKey is %v, want %v", theirs.SendKey, ours.RecvKey)
+	case theirs.RecvKey != ours.SendKey:
+		t.Fatalf("theirs.RecvKey is %v, want %v", theirs.RecvKey, ours.SendKey)
 	}
 	if _, _, why := m.OkBoss(next.OkBoss()); why != OtherContent {
 		t.Error("keys were derived twice")
@@ -264,8 +274,13 @@ func TestFirstValidOhaiIsTakenOnce(t *testing.T) {
 	if why != accepted {
 		t.Fatal(why)
 	}
-	if !m.Repeats(x.two.Node, x.responder.Ohai()) || m.Repeats(x.one.Node, x.responder.Ohai()) || m.Repeats(x.two.Node, again.Ohai()) {
-		t.Error("a repeat is not told from another Ohai")
+	switch {
+	case !m.Repeats(x.two.Node, x.responder.Ohai()):
+		t.Error("m.Repeats(x.two.Node, x.responder.Ohai()) is false")
+	case m.Repeats(x.one.Node, x.responder.Ohai()):
+		t.Error("m.Repeats(x.one.Node, x.responder.Ohai()) is true")
+	case m.Repeats(x.two.Node, again.Ohai()):
+		t.Error("m.Repeats(x.two.Node, again.Ohai()) is true")
 	}
 	if _, _, why := m.Ohai(&x.ring, nil, x.two.Node, again.Ohai()); why != OtherContent {
 		t.Error(why)
@@ -323,8 +338,13 @@ func TestReplayedConversationMakesNoSessionAtAnyLaterTime(t *testing.T) {
 	if len(a.sessions) != 1 || len(b.sessions) != 1 {
 		t.Errorf("%d and %d sessions", len(a.sessions), len(b.sessions))
 	}
-	if b.rejected[Replayed] == 0 || b.rejected[TimeOff] == 0 || a.rejected[UnknownHandshake] == 0 {
-		t.Error("reasons:", a.rejected, b.rejected)
+	switch {
+	case b.rejected[Replayed] == 0:
+		t.Errorf("b.rejected[Replayed] is %v, want anything but 0", b.rejected[Replayed])
+	case b.rejected[TimeOff] == 0:
+		t.Errorf("b.rejected[TimeOff] is %v, want anything but 0", b.rejected[TimeOff])
+	case a.rejected[UnknownHandshake] == 0:
+		t.Errorf("a.rejected[UnknownHandshake] is %v, want anything but 0", a.rejected[UnknownHandshake])
 	}
 }
 
@@ -339,8 +359,13 @@ func TestConversationReplayedToAThirdNodeMakesNoSession(t *testing.T) {
 		w.deliver(d)
 	}
 	w.run(time.Minute)
-	if len(c.sessions) != 0 || len(a.sessions) != 1 || len(b.sessions) != 1 {
-		t.Error("a session")
+	switch {
+	case len(c.sessions) != 0:
+		t.Errorf("len(c.sessions) is %v, want 0", len(c.sessions))
+	case len(a.sessions) != 1:
+		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+	case len(b.sessions) != 1:
+		t.Errorf("len(b.sessions) is %v, want 1", len(b.sessions))
 	}
 }
 
@@ -380,8 +405,13 @@ func TestReflectedHelloUnderAnotherIdIsRefused(t *testing.T) {
 	for _, sender := range []wire.NodeID{goID(5), legacyID(5)} {
 		a.receive(datagram{w.now, address(90), a.addr, wire.AppendHandshake(nil, 1, sender, h)})
 	}
-	if a.rejected[BadBinding] != 1 || a.rejected[NotGo] != 1 || len(a.self) != 0 {
-		t.Error(a.rejected)
+	switch {
+	case a.rejected[BadBinding] != 1:
+		t.Errorf("a.rejected[BadBinding] is %v, want 1", a.rejected[BadBinding])
+	case a.rejected[NotGo] != 1:
+		t.Errorf("a.rejected[NotGo] is %v, want 1", a.rejected[NotGo])
+	case len(a.self) != 0:
+		t.Errorf("len(a.self) is %v, want 0", len(a.self))
 	}
 }
 

@@ -119,8 +119,13 @@ func TestBoxThatOpensStandsForALostGoTeam(t *testing.T) {
 	w.runUntil(time.Second, func() bool { return g.installed[a.id()] != nil })
 	g.say(a.addr, g.installed[a.id()], "peer status")
 	w.run(20 * time.Second)
-	if len(a.failed) != 0 || !a.sessions[0].confirmed || len(a.sessions) != 1 {
-		t.Errorf("%v", a.failed)
+	switch {
+	case len(a.failed) != 0:
+		t.Errorf("len(a.failed) is %v, want 0", len(a.failed))
+	case !a.sessions[0].confirmed:
+		t.Error("a.sessions[0].confirmed is false")
+	case len(a.sessions) != 1:
+		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
 	}
 }
 
@@ -154,8 +159,13 @@ func TestUnansweredOkBossIsRepeatedTwiceThenANewHandshakeBegins(t *testing.T) {
 	w.filter = nil
 	w.run(2 * time.Second)
 	last := a.sessions[len(a.sessions)-1]
-	if len(a.sessions) < 2 || !last.Timestamp.After(a.sessions[0].Timestamp) || !last.sealable {
-		t.Error("no later handshake ended in a session with a newer timestamp")
+	switch {
+	case len(a.sessions) < 2:
+		t.Errorf("len(a.sessions) is %v, want at least 2", len(a.sessions))
+	case !last.Timestamp.After(a.sessions[0].Timestamp):
+		t.Error("last.Timestamp.After(a.sessions[0].Timestamp) is false")
+	case !last.sealable:
+		t.Error("last.sealable is false")
 	}
 }
 
@@ -172,8 +182,13 @@ func TestEveryRepeatToAPeerThatMayBeLegacyIsANewHandshakeStampedFreshly(t *testi
 			t.Errorf("a Hello whose timestamp is %v old", age)
 		}
 	}
-	if len(w.log) < 6 || len(ids) != len(w.log) || len(keys) != len(w.log) {
-		t.Errorf("%d Hellos, %d ids, %d keys", len(w.log), len(ids), len(keys))
+	switch {
+	case len(w.log) < 6:
+		t.Errorf("len(w.log) is %v, want at least 6", len(w.log))
+	case len(ids) != len(w.log):
+		t.Errorf("len(ids) is %d, want %d: %v", len(ids), len(w.log), ids)
+	case len(keys) != len(w.log):
+		t.Errorf("len(keys) is %d, want %d: %v", len(keys), len(w.log), keys)
 	}
 }
 
@@ -359,8 +374,13 @@ func TestVersion8IdWithoutABlockIsRefusedAsResponderAndAsInitiator(t *testing.T)
 	g.initiate(a.addr)
 	w.run(3 * time.Second)
 	var refused *RefusedError
-	if len(a.sessions) != 0 || g.ohais != 0 || a.rejected[Unbound] < 2 {
-		t.Errorf("%d sessions, %v", len(a.sessions), a.rejected)
+	switch {
+	case len(a.sessions) != 0:
+		t.Errorf("len(a.sessions) is %v, want 0", len(a.sessions))
+	case g.ohais != 0:
+		t.Errorf("g.ohais is %v, want 0", g.ohais)
+	case a.rejected[Unbound] < 2:
+		t.Errorf("a.rejected[Unbound] is %v, want at least 2", a.rejected[Unbound])
 	}
 	if !errors.As(a.failed[id], &refused) || refused.Reason != Unbound {
 		t.Error(a.failed[id])
@@ -375,8 +395,13 @@ func TestOhaiToALegacyHelloCarriesABlockBoundToABlankOne(t *testing.T) {
 	g.initiate(a.addr)
 	w.run(time.Second)
 	hello, ohai := parsed(t, w.log[0].bytes), parsed(t, w.log[1].bytes)
-	if len(hello.Hmacs) != 2 || len(ohai.Hmacs) != 1 || len(a.sessions) != 1 {
-		t.Fatalf("%d Hmacs in the Ohai", len(ohai.Hmacs))
+	switch {
+	case len(hello.Hmacs) != 2:
+		t.Fatalf("len(hello.Hmacs) is %v, want 2", len(hello.Hmacs))
+	case len(ohai.Hmacs) != 1:
+		t.Fatalf("len(ohai.Hmacs) is %v, want 1", len(ohai.Hmacs))
+	case len(a.sessions) != 1:
+		t.Fatalf("len(a.sessions) is %v, want 1", len(a.sessions))
 	}
 	block, ok := parseBlock(new(Block), ohai.Hmacs[0].Message, roleOhai)
 	if !ok {
@@ -397,8 +422,13 @@ func TestOkBossToALegacyNodeHasAResponsePerKey(t *testing.T) {
 	a.join(g.addr, time.Second)
 	w.run(time.Second)
 	ohai, okBoss := parsed(t, w.log[1].bytes), parsed(t, w.log[2].bytes)
-	if len(okBoss.Responses) != 2 || len(a.sessions) != 1 || !a.sessions[0].sealable {
-		t.Fatalf("%d responses", len(okBoss.Responses))
+	switch {
+	case len(okBoss.Responses) != 2:
+		t.Fatalf("len(okBoss.Responses) is %v, want 2", len(okBoss.Responses))
+	case len(a.sessions) != 1:
+		t.Fatalf("len(a.sessions) is %v, want 1", len(a.sessions))
+	case !a.sessions[0].sealable:
+		t.Fatal("a.sessions[0].sealable is false")
 	}
 	for i, k := range a.cfg.Keys {
 		if okBoss.Responses[i] != k.response(&ohai.Challenge, &ohai.PublicKey, ohai.ID) {
@@ -434,8 +464,13 @@ func TestLegacyHelloWithAPublicKeyOfLowOrderMakesNoSession(t *testing.T) {
 	id := a.join(g.addr, time.Second)
 	w.run(2 * time.Second)
 	var refused *RefusedError
-	if len(a.sessions) != 0 || !errors.As(a.failed[id], &refused) || refused.Reason != ZeroSecret {
+	switch {
+	case len(a.sessions) != 0:
+		t.Errorf("len(a.sessions) is %v, want 0", len(a.sessions))
+	case !errors.As(a.failed[id], &refused):
 		t.Errorf("%d sessions, %v", len(a.sessions), a.failed[id])
+	case refused.Reason != ZeroSecret:
+		t.Errorf("refused.Reason is %v, want %v", refused.Reason, ZeroSecret)
 	}
 }
 

@@ -289,7 +289,12 @@ func talk(t *testing.T, w *world, a, b *node) {
 	}
 	w.loss = loss
 	sa, sb := a.current(b.id()), b.current(a.id())
-	if sa == nil || sb == nil || sa.Handshake != sb.Handshake {
-		t.Fatal("the two sides do not send on the same session")
+	switch {
+	case sa == nil:
+		t.Fatal("sa is nil")
+	case sb == nil:
+		t.Fatal("sb is nil")
+	case sa.Handshake != sb.Handshake:
+		t.Fatalf("sa.Handshake is %v, want %v", sa.Handshake, sb.Handshake)
 	}
 }

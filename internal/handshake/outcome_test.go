@@ -46,8 +46,13 @@ func TestAttemptThatAnOutcomeCancelsDoesNothingAtItsTime(t *testing.T) {
 	first, _ := a.ep.Initiate(nil, w.now, wire.Path{Remote: address(98)}, wire.NodeID{}, until)
 	second, _ := a.ep.Initiate(nil, w.now, wire.Path{Remote: address(99)}, wire.NodeID{}, until)
 	out := a.ep.HandleTimeout(nil, until)
-	if len(out) != 1 || out[0].Kind != AttemptFailed || out[0].Attempt != first {
-		t.Fatalf("the first attempt ended in %+v", out)
+	switch {
+	case len(out) != 1:
+		t.Fatalf("len(out) is %d, want 1: %v", len(out), out)
+	case out[0].Kind != AttemptFailed:
+		t.Fatalf("out[0].Kind is %v, want %v", out[0].Kind, AttemptFailed)
+	case out[0].Attempt != first:
+		t.Fatalf("out[0].Attempt is %v, want %v", out[0].Attempt, first)
 	}
 	a.ep.Cancel(second)
 	if out = a.ep.HandleTimeout(nil, until); len(out) != 0 {

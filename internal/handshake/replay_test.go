@@ -34,8 +34,13 @@ func TestReplayedHelloIsNotAnsweredOnceItsHandshakeIsOver(t *testing.T) {
 		w.run(x.wait)
 		sent, before := w.ohais(), state(b.ep)
 		w.deliver(w.log[0])
-		if w.ohais() != sent || b.rejected[Replayed] != 1 || state(b.ep) != before {
-			t.Errorf("%s: %d Ohais, then %d, %v", name, sent, w.ohais(), b.rejected)
+		switch {
+		case w.ohais() != sent:
+			t.Errorf("%s: w.ohais() is %v, want %v", name, w.ohais(), sent)
+		case b.rejected[Replayed] != 1:
+			t.Errorf("%s: b.rejected[Replayed] is %v, want 1", name, b.rejected[Replayed])
+		case state(b.ep) != before:
+			t.Errorf("%s: state(b.ep) is %v, want %v", name, state(b.ep), before)
 		}
 	}
 }
@@ -87,8 +92,13 @@ func TestAlteredHelloUnderOurOwnIdIsNotOurself(t *testing.T) {
 	h.PublicKey[0]++
 	before := state(a.ep)
 	a.receive(datagram{w.now, address(90), a.addr, wire.AppendHandshake(nil, 1, a.id(), h)})
-	if len(a.self) != 0 || a.rejected[OwnID] != 1 || state(a.ep) != before {
-		t.Error(a.rejected)
+	switch {
+	case len(a.self) != 0:
+		t.Errorf("len(a.self) is %v, want 0", len(a.self))
+	case a.rejected[OwnID] != 1:
+		t.Errorf("a.rejected[OwnID] is %v, want 1", a.rejected[OwnID])
+	case state(a.ep) != before:
+		t.Errorf("state(a.ep) is %v, want %v", state(a.ep), before)
 	}
 }
 
@@ -99,8 +109,13 @@ func TestGoTeamOfAnotherNodeMeansNothing(t *testing.T) {
 	w.run(50 * time.Millisecond)
 	s := a.sessions[0]
 	a.receive(datagram{w.now, g.addr, a.addr, wire.AppendHandshake(nil, 1, legacyID(7), &wire.Handshake{ID: s.Handshake, Step: wire.StepGoTeam})})
-	if s.sealable || a.rejected[Unexpected] != 1 || len(a.ep.attempts) != 1 {
-		t.Error(a.rejected)
+	switch {
+	case s.sealable:
+		t.Error("s.sealable is true")
+	case a.rejected[Unexpected] != 1:
+		t.Errorf("a.rejected[Unexpected] is %v, want 1", a.rejected[Unexpected])
+	case len(a.ep.attempts) != 1:
+		t.Errorf("len(a.ep.attempts) is %v, want 1", len(a.ep.attempts))
 	}
 }
 
@@ -134,8 +149,13 @@ func TestKeysAreWipedWhenTheyWereHandedOver(t *testing.T) {
 	a.join(b.addr, time.Second)
 	w.run(time.Second)
 	for _, n := range []*node{a, b} {
-		if len(n.kept) != 1 || n.kept[0].SendKey != [32]byte{} || n.kept[0].RecvKey != [32]byte{} {
-			t.Error("keys are left")
+		switch {
+		case len(n.kept) != 1:
+			t.Errorf("len(n.kept) is %v, want 1", len(n.kept))
+		case n.kept[0].SendKey != [32]byte{}:
+			t.Errorf("n.kept[0].SendKey is %v, want %v", n.kept[0].SendKey, [32]byte{})
+		case n.kept[0].RecvKey != [32]byte{}:
+			t.Errorf("n.kept[0].RecvKey is %v, want %v", n.kept[0].RecvKey, [32]byte{})
 		}
 	}
 	talk(t, w, a, b)

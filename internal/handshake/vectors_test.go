@@ -129,7 +129,10 @@ func TestBoxesOfTheOriginalOpen(t *testing.T) {
 		}
 		key := boxKey(&shared)
 		text, ok := box.OpenAfterPrecomputation(nil, append(p.Box.Tag[:], p.Box.Data...), &p.Box.Nonce, &key)
-		if !ok || in["plaintext"] != "" && !bytes.Equal(text, unhex(t, in["plaintext"])) {
+		switch {
+		case !ok:
+			t.Error("ok is false")
+		case in["plaintext"] != "" && !bytes.Equal(text, unhex(t, in["plaintext"])):
 			t.Error(v.Name, ok)
 		}
 	}
