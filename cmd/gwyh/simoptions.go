@@ -107,7 +107,7 @@ Flags of the run:
 	-crash N      nodes that crash at the same moment (default 1)
 	-seed N       draws everything that is drawn (default 1)
 	-json         print a report for machines
-	-trace FILE   write what happens in each node, one JSON object to a line:
+	-trace FILE   write what happens in each node, one JSON object per line:
 	              packets, messages, links, members, suspicions, choices and
 	              lines of the log, with seconds since the start. A run with
 	              the defaults writes 95 MB
