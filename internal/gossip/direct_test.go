@@ -158,8 +158,15 @@ func TestMessagesThatWaitForASessionAreAllSentOrAllFail(t *testing.T) {
 			failed++
 		}
 	}
-	if len(c.nodes[1].got) != 50 || len(c.nodes[0].sent) != 50 || failed != 25 || c.dropped(DropUnreachable) != 25 {
-		t.Errorf("%d came, %d ended, %d of them failed, %d dropped", len(c.nodes[1].got), len(c.nodes[0].sent), failed, c.dropped(DropUnreachable))
+	switch {
+	case len(c.nodes[1].got) != 50:
+		t.Errorf("len(c.nodes[1].got) is %v, want 50", len(c.nodes[1].got))
+	case len(c.nodes[0].sent) != 50:
+		t.Errorf("len(c.nodes[0].sent) is %v, want 50", len(c.nodes[0].sent))
+	case failed != 25:
+		t.Errorf("failed is %v, want 25", failed)
+	case c.dropped(DropUnreachable) != 25:
+		t.Errorf("c.dropped(DropUnreachable) is %v, want 25", c.dropped(DropUnreachable))
 	}
 	c.net.RunFor(3 * time.Minute)
 	c.quiet()
@@ -175,8 +182,15 @@ func TestWaitingMessageOutlivesTheHandshakeOfAnother(t *testing.T) {
 	c.net.Restart(testAddr(1), c.nodes[1])
 	c.net.RunFor(9 * time.Second)
 	s := c.nodes[0].sent
-	if len(s) != 2 || s[0].Err == nil || s[1].Err != nil || c.nodes[1].got["patient"] != 1 {
-		t.Errorf("%+v, %v", s, c.nodes[1].got)
+	switch {
+	case len(s) != 2:
+		t.Errorf("len(s) is %d, want 2: %v", len(s), s)
+	case s[0].Err == nil:
+		t.Error("s[0].Err is nil")
+	case s[1].Err != nil:
+		t.Errorf("s[1].Err is %v, want nil", s[1].Err)
+	case c.nodes[1].got["patient"] != 1:
+		t.Errorf("c.nodes[1].got[\"patient\"] is %v, want 1", c.nodes[1].got["patient"])
 	}
 }
 

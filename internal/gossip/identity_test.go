@@ -40,8 +40,15 @@ func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
 			t.Errorf("node %d has %d members, was told %d times of the conflict", i, n.members.Count(), len(n.conflicts))
 		}
 	}
-	if e := c.nodes[0].conflicts; len(e) != 1 || e[0].Member.ID != first || e[0].Other.ID != other || e[0].Other.Addr != c.nodes[5].addr {
-		t.Errorf("the seed was told %+v", e)
+	switch e := c.nodes[0].conflicts; {
+	case len(e) != 1:
+		t.Errorf("len(e) is %d, want 1: %v", len(e), e)
+	case e[0].Member.ID != first:
+		t.Errorf("e[0].Member.ID is %v, want %v", e[0].Member.ID, first)
+	case e[0].Other.ID != other:
+		t.Errorf("e[0].Other.ID is %v, want %v", e[0].Other.ID, other)
+	case e[0].Other.Addr != c.nodes[5].addr:
+		t.Errorf("e[0].Other.Addr is %v, want %v", e[0].Other.Addr, c.nodes[5].addr)
 	}
 	if e := c.nodes[5].conflicts; len(e) != 1 || e[0].Member.ID != other || e[0].Other.ID != first {
 		t.Errorf("the claimant was told %+v", e)
@@ -137,7 +144,12 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 			t.Errorf("node-2 is %v, want %v to all others", b, elder)
 		}
 		for i, n := range c.nodes {
-			if changes := n.count(EventUpdate, "node-2"); changes > 1 || n.count(EventLeave, "") != 0 || i < 6 && changes > 0 {
+			switch changes := n.count(EventUpdate, "node-2"); {
+			case changes > 1:
+				t.Errorf("changes is %v, want at most 1", changes)
+			case n.count(EventLeave, "") != 0:
+				t.Errorf("n.count(EventLeave, \"\") is %v, want 0", n.count(EventLeave, ""))
+			case i < 6 && changes > 0:
 				t.Errorf("node %d was told %v", i, n.names())
 			}
 			if i != 8 && n.members.Count() != 11 {

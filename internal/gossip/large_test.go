@@ -71,8 +71,15 @@ func (c *cluster) quiet() {
 			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Kept())
 		}
 		for _, p := range n.peers {
-			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 || p.packets.Backlog() != 0 || p.packets.Paused() {
-				c.t.Errorf("node %d to %s: %d large and %d small messages of %d bytes, paused %v", i, p.id, len(p.packets.Transfers()), p.packets.Waiting(), p.packets.Backlog(), p.packets.Paused())
+			switch {
+			case len(p.packets.Transfers()) != 0:
+				c.t.Errorf("node %d to %s: len(p.packets.Transfers()) is %v, want 0", i, p.id, len(p.packets.Transfers()))
+			case p.packets.Waiting() != 0:
+				c.t.Errorf("node %d to %s: p.packets.Waiting() is %v, want 0", i, p.id, p.packets.Waiting())
+			case p.packets.Backlog() != 0:
+				c.t.Errorf("node %d to %s: p.packets.Backlog() is %v, want 0", i, p.id, p.packets.Backlog())
+			case p.packets.Paused():
+				c.t.Errorf("node %d to %s: p.packets.Paused() is true", i, p.id)
 			}
 			if got := p.packets.Remembered(); got > 4*32 {
 				c.t.Errorf("node %d to %s: %d packets are remembered", i, p.id, got)
@@ -275,8 +282,15 @@ func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
 	share, lost = run()
 	a, b := float64(c.nodes[1].Stats().ReceivedBytes-first), float64(c.nodes[3].Stats().ReceivedBytes-second)
 	t.Logf("two flows over %d s: %.0f %% used, %.1f %% lost, shared %.0f:%.0f", seconds, 100*share, 100*lost, 100*a/(a+b), 100*b/(a+b))
-	if share < 0.8 || lost > 0.05 || a/(a+b) < 0.4 || a/(a+b) > 0.6 {
-		t.Errorf("two flows: used %.2f, lost %.3f, shared %.2f", share, lost, a/(a+b))
+	switch {
+	case share < 0.8:
+		t.Errorf("two flows: share is %v, want at least 0.8", share)
+	case lost > 0.05:
+		t.Errorf("two flows: lost is %v, want at most 0.05", lost)
+	case a/(a+b) < 0.4:
+		t.Errorf("two flows: a/(a+b) is %v, want at least 0.4", a/(a+b))
+	case a/(a+b) > 0.6:
+		t.Errorf("two flows: a/(a+b) is %v, want at most 0.6", a/(a+b))
 	}
 }
 

@@ -135,8 +135,15 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 	c, a, b := aged(t, 4)
 	for i, n := range c.nodes {
 		for _, o := range []*ancient{a, b} {
-			if m := n.members.Get(o.id); m == nil || !m.Live() || m.Name != "gwyh01-"+o.addr.String() || m.Addr != o.addr {
-				t.Errorf("node %d: %+v", i, m)
+			switch m := n.members.Get(o.id); {
+			case m == nil:
+				t.Errorf("node %d: m is nil", i)
+			case !m.Live():
+				t.Errorf("node %d: m.Live() is false", i)
+			case m.Name != "gwyh01-"+o.addr.String():
+				t.Errorf("node %d: m.Name is %v, want %v", i, m.Name, "gwyh01-"+o.addr.String())
+			case m.Addr != o.addr:
+				t.Errorf("node %d: m.Addr is %v, want %v", i, m.Addr, o.addr)
 			}
 		}
 		if n.count(EventJoin, "gwyh01-"+a.addr.String()) != 1 {
@@ -150,8 +157,15 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 	if len(up) != 1 {
 		t.Fatalf("%d PeerStatus came", len(up))
 	}
-	if of, isUp, err := wire.ParsePeerStatus(up[0].Data); err != nil || !isUp || of.ID != b.id || of.Addr != b.addr {
-		t.Errorf("%+v up %t %v", of, isUp, err)
+	switch of, isUp, err := wire.ParsePeerStatus(up[0].Data); {
+	case err != nil:
+		t.Error(err)
+	case !isUp:
+		t.Error("isUp is false")
+	case of.ID != b.id:
+		t.Errorf("of.ID is %v, want %v", of.ID, b.id)
+	case of.Addr != b.addr:
+		t.Errorf("of.Addr is %v, want %v", of.Addr, b.addr)
 	}
 }
 
@@ -167,8 +181,15 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 		t.Errorf("%d of them were passed on", len(got))
 	}
 	c.net.RunFor(5 * time.Second)
-	if m := n.members.Get(other.ID); !m.Live() || m.State != wire.StateAlive || m.Addr != other.Addr || n.Version() != version {
-		t.Errorf("%+v", m)
+	switch m := n.members.Get(other.ID); {
+	case !m.Live():
+		t.Error("m.Live() is false")
+	case m.State != wire.StateAlive:
+		t.Errorf("m.State is %v, want %v", m.State, wire.StateAlive)
+	case m.Addr != other.Addr:
+		t.Errorf("m.Addr is %v, want %v", m.Addr, other.Addr)
+	case n.Version() != version:
+		t.Errorf("n.Version() is %v, want %v", n.Version(), version)
 	}
 	if n.stats.HandshakesStarted != started {
 		t.Error("a handshake was begun")
@@ -299,8 +320,15 @@ func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
 	if len(got) != 1 || ends != 0 {
 		t.Fatalf("%d PeerStatus, %d EndSubscription", len(got), ends)
 	}
-	if of, up, err := wire.ParsePeerStatus(got[0].Data); err != nil || up || of.ID != self.ID || of.Addr != self.Addr {
-		t.Errorf("%+v up %t %v", of, up, err)
+	switch of, up, err := wire.ParsePeerStatus(got[0].Data); {
+	case err != nil:
+		t.Error(err)
+	case up:
+		t.Error("up is true")
+	case of.ID != self.ID:
+		t.Errorf("of.ID is %v, want %v", of.ID, self.ID)
+	case of.Addr != self.Addr:
+		t.Errorf("of.Addr is %v, want %v", of.Addr, self.Addr)
 	}
 }
 
@@ -452,8 +480,15 @@ func TestLegacyNodeThatTheApplicationRefusesIsNoMemberAndNotHeard(t *testing.T) 
 		started := len(a.took(wire.KindStartSubscription))
 		a.say(wire.AppendRequest(nil, a.next(), wire.KindStartSubscription))
 		a.say(wire.AppendBroadcast(nil, wire.Arrays, a.next(), []byte("hello")))
-		if got := len(a.took(wire.KindSubscriptionStarted)); (got == 0) != refused || (started == 0) != refused || (n.got["hello"] == 0) != refused || c.has(0, a.id) == refused {
-			t.Errorf("refused %t: %d and %d requests, heard %d times, member %t", refused, got, started, n.got["hello"], c.has(0, a.id))
+		switch got := len(a.took(wire.KindSubscriptionStarted)); {
+		case (got == 0) != refused:
+			t.Errorf("refused %t: %d requests", refused, got)
+		case (started == 0) != refused:
+			t.Errorf("refused %t: %d subscriptions started", refused, started)
+		case (n.got["hello"] == 0) != refused:
+			t.Errorf("refused %t: heard %d times", refused, n.got["hello"])
+		case c.has(0, a.id) == refused:
+			t.Errorf("refused %t: member %t", refused, c.has(0, a.id))
 		}
 	}
 }

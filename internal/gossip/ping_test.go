@@ -104,8 +104,15 @@ func TestLinksInTurnAndOthersAtRandomTellTimeAndPayload(t *testing.T) {
 		}
 	}
 	t.Logf("%d links, of which %d answered in 30 s; %d others; %d answers", len(n.links), len(linked), others, len(n.pings))
-	if len(linked) < len(n.links) || others < 2 || others > 4 || len(n.pings) > 40 {
-		t.Error("want each link, about three others, and one a second")
+	switch {
+	case len(linked) < len(n.links):
+		t.Errorf("%d links pinged, want each of %d", len(linked), len(n.links))
+	case others < 2:
+		t.Errorf("%d others pinged, want about three", others)
+	case others > 4:
+		t.Errorf("%d others pinged, want about three", others)
+	case len(n.pings) > 40:
+		t.Errorf("%d pings, want one a second", len(n.pings))
 	}
 }
 

@@ -57,8 +57,15 @@ func TestNodeThatIsNotTakenInLearnsItFromJoinAndIsNotLinked(t *testing.T) {
 					}
 					c.net.RunFor(2 * time.Minute)
 					for i, n := range c.nodes {
-						if len(c.known(i)) != 1 || len(n.links) != 0 || len(n.app.merged) != 0 || len(n.events) != 0 {
-							t.Errorf("node %d knows %v, %d links, merged %q, told %v", i, c.known(i), len(n.links), n.app.merged, n.names())
+						switch {
+						case len(c.known(i)) != 1:
+							t.Errorf("node %d knows %v, want itself only", i, c.known(i))
+						case len(n.links) != 0:
+							t.Errorf("node %d has %d links, want 0", i, len(n.links))
+						case len(n.app.merged) != 0:
+							t.Errorf("node %d merged %q, want nothing", i, n.app.merged)
+						case len(n.events) != 0:
+							t.Errorf("node %d was told %v, want nothing", i, n.names())
 						}
 					}
 					line := fmt.Sprintf("%q", fmt.Sprint("node-", 1-r))

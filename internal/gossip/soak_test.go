@@ -145,12 +145,26 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	for _, p := range n.peers {
-		if p.neighbor.Expected() > broadcast.AnnouncedMax || p.packets.Backlog() > packets.SmallMax+1<<16 || len(p.packets.Transfers()) > assembly.StoreCount || p.packets.Path().Size() < datagramMin {
-			t.Errorf("%d offers, %d bytes wait, %d large messages, datagrams of %d bytes", p.neighbor.Expected(), p.packets.Backlog(), len(p.packets.Transfers()), p.packets.Path().Size())
+		switch {
+		case p.neighbor.Expected() > broadcast.AnnouncedMax:
+			t.Errorf("p.neighbor.Expected() is %v, want at most %v", p.neighbor.Expected(), broadcast.AnnouncedMax)
+		case p.packets.Backlog() > packets.SmallMax+1<<16:
+			t.Errorf("p.packets.Backlog() is %v, want at most %v", p.packets.Backlog(), packets.SmallMax+1<<16)
+		case len(p.packets.Transfers()) > assembly.StoreCount:
+			t.Errorf("len(p.packets.Transfers()) is %v, want at most %v", len(p.packets.Transfers()), assembly.StoreCount)
+		case p.packets.Path().Size() < datagramMin:
+			t.Errorf("p.packets.Path().Size() is %v, want at least %v", p.packets.Path().Size(), datagramMin)
 		}
 	}
-	if n.broadcast.Requests() > broadcast.AnnouncedMax || n.broadcast.Recent.Len() > 1<<16 || n.members.CountReserved() > n.members.CountTombstones() || n.swim.Requested() > swim.RequestedMax {
-		t.Errorf("%d asked for, %d announced, %d names held for %d dead, %d helps", n.broadcast.Requests(), n.broadcast.Recent.Len(), n.members.CountReserved(), n.members.CountTombstones(), n.swim.Requested())
+	switch {
+	case n.broadcast.Requests() > broadcast.AnnouncedMax:
+		t.Errorf("n.broadcast.Requests() is %v, want at most %v", n.broadcast.Requests(), broadcast.AnnouncedMax)
+	case n.broadcast.Recent.Len() > 1<<16:
+		t.Errorf("n.broadcast.Recent.Len() is %v, want at most %v", n.broadcast.Recent.Len(), 1<<16)
+	case n.members.CountReserved() > n.members.CountTombstones():
+		t.Errorf("n.members.CountReserved() is %v, want at most %v", n.members.CountReserved(), n.members.CountTombstones())
+	case n.swim.Requested() > swim.RequestedMax:
+		t.Errorf("n.swim.Requested() is %v, want at most %v", n.swim.Requested(), swim.RequestedMax)
 	}
 	l := n.push.Load()
 	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {
