@@ -8,6 +8,9 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -150,5 +153,572 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 		if ds.send(now, h.ID, h.Data) != nil {
 			c.drop(DropStoreFull)
 		}
+	}
+}
+
+// What the core does for dissemination (internal/broadcast): it passes messages of neighbors on to it, and encodes, queues
+// and sends what it decides.
+
+// dissemination is the component, and what the core needs beside it.
+type dissemination struct {
+	*broadcast.Disseminator
+	core         *Core
+	store        assembly.Store // large messages
+	sweepTimer   timer.Timer
+	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
+	outcomes     outcome.Buffer[broadcast.Outcome]
+	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
+}
+
+// disseminate acts on the outcomes of one input to c.broadcast.
+func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
+
+	ds.outcomes.Work(out, func(o *broadcast.Outcome) { ds.actOnBroadcast(now, o) })
+}
+
+func (ds *dissemination) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
+	c := ds.core
+	p := c.peers[o.To.ID]
+	if p == nil {
+		return
+	}
+	switch o.Kind {
+	case broadcast.SendPrune:
+		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case broadcast.SendGraft:
+		c.transport.plain = wire.AppendGraft(c.transport.plain[:0], c.newID())
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case broadcast.SendStop:
+		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
+		c.transport.plain = wire.AppendGraft(c.transport.plain, c.newID())
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case broadcast.SendRequest:
+		c.transport.plain = wire.AppendWant(c.transport.plain[:0], c.newID(), o.Want)
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case broadcast.SendAnnouncement:
+		c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &o.Have)
+		c.transport.sendSmall(now, p, ds.announcement.set(now, &c.transport.arena, c.transport.plain))
+	case broadcast.ServeRequest:
+		ds.serve(now, p, o)
+	case broadcast.WakeAt:
+		c.timers.Advance(&p.timer, o.At)
+	}
+}
+
+// broadcastLinkUp begins to exchange broadcasts with p.
+func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
+	c := ds.core
+	if !p.legacy {
+		ds.LinkUp(&p.neighbor, p.id, p.packets.RoundTrip())
+	}
+	if len(c.links) == 1 {
+		ds.releaseHeld(now)
+	}
+	ds.carry(now, p)
+	ds.welcome(now, p)
+}
+
+// broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
+func (ds *dissemination) broadcastLinkDown(now time.Time, p *peer) {
+
+	ds.LinkDown(&p.neighbor)
+	p.deaf = p.swim.Silent(now)
+	ds.redirect(now, p)
+}
+
+// tickBroadcast requests what p has announced and nobody sent. It returns when it is next needed.
+func (ds *dissemination) tickBroadcast(now time.Time, p *peer) time.Time {
+
+	out, next := ds.Tick(ds.outcomes, now, &p.neighbor, p.packets.Room())
+	ds.disseminate(now, out)
+	return next
+}
+
+// handlePrune stops sending p the message that it names. Other messages that were begun go on, because p may have
+// them from no other node. Those that were not begun are announced to p, except messages of this node that go along few links.
+func (ds *dissemination) handlePrune(now time.Time, p *peer, data []byte) {
+
+	stop, ok := ds.HandlePrune(&p.neighbor, data)
+	if !ok {
+		return
+	}
+	var unsent []*assembly.Assembly
+	p.packets.EndTransfers(func(t *packets.Transfer) bool {
+		if goesOn(t, stop) {
+			return false
+		}
+		if !t.Begun() {
+			unsent = append(unsent, t.Message())
+		}
+		return true
+	})
+	for _, a := range unsent {
+		ds.announce(now, a, p)
+	}
+	ds.announceQueued(now, p)
+}
+
+// goesOn reports whether a transfer goes on after a Prune that names a message.
+func goesOn(t *packets.Transfer, stop wire.MessageID) bool {
+	a := t.Message()
+	needed := a.Direct || t.Asked() || t.Whole()
+	coming := t.Begun() && a.ID != stop
+	rare := a.Ours && a.Pending < broadcast.OwnLinks
+	return needed || coming || rare
+}
+
+// announce announces a large message that is here, or comes. It is kept for those that it is announced to.
+func (ds *dissemination) announce(now time.Time, a *assembly.Assembly, to ...*peer) {
+
+	for _, p := range to {
+		largeOf(a).Tell(&p.neighbor)
+	}
+	ds.mention(now, a, to...)
+}
+
+// mention announces a large message to peers that may have it already, and would not say so.
+func (ds *dissemination) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
+	c := ds.core
+	if len(to) == 0 {
+		return
+	}
+	var have wire.Have
+	have.Add(&a.ID, a.Total)
+	c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &have)
+	m := c.transport.newSmall(now, c.transport.plain)
+	for _, p := range to {
+		ds.AnnouncedLarge(&p.neighbor)
+		c.transport.sendSmall(now, p, m)
+	}
+}
+
+// handleHave takes in announcements.
+func (ds *dissemination) handleHave(now time.Time, p *peer, data []byte) {
+
+	ds.disseminate(now, ds.HandleAnnouncements(ds.outcomes, now, &p.neighbor, data))
+}
+
+// handleWant sends p what it requests, as far as it is here and as it comes.
+func (ds *dissemination) handleWant(now time.Time, p *peer, data []byte) {
+	c := ds.core
+	ds.disseminate(now, ds.HandleRequests(ds.outcomes, &p.neighbor, data))
+	c.transport.pump(now, p)
+}
+
+func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
+	c := ds.core
+	a := ds.store.Get(o.Message)
+	switch {
+	case a == nil:
+		ds.serveSmall(now, p, &o.Message)
+		return
+	case !a.PassedOn:
+		c.drop(DropForgotten)
+		return
+	case o.From >= a.Total, o.Until > a.Total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
+		c.drop(DropUnexpected)
+		return
+	}
+	t := p.packets.Transfer(a)
+	if t == nil {
+		t = p.packets.Begin(now, a, 0)
+		t.Has(0, a.Total)
+	}
+	if t.Ranges() > assembly.RangesMax {
+		c.drop(DropOversize)
+		return
+	}
+	p.packets.Prefer(t)
+	t.Lacks(o.From, min(o.Until, a.Total))
+}
+
+// serveSmall sends p a small message that it requests.
+func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
+	c := ds.core
+	m, ok := ds.Recent.Get(id)
+	plain := c.transport.arena.Get(m)
+	if !ok || plain == nil || packets.IDOf(plain) != *id {
+		c.drop(DropForgotten)
+		return
+	}
+	switch p.packets.SendUrgent(now, m) {
+	case packets.Opened:
+		c.transport.list(p)
+	case packets.Unfit:
+		c.transport.recut(now, p, plain)
+	}
+}
+
+// announceSmall announces a small message to p, together with others.
+func (ds *dissemination) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
+	c := ds.core
+	if !m.told {
+		m.told = true
+		ds.Recent.Put(now, id, m.ref)
+		ds.sweepLater(now)
+	}
+	c.transport.list(p)
+	ds.disseminate(now, ds.Announce(ds.outcomes, now, &p.neighbor, id, len(m.plain)))
+}
+
+// announceQueued announces the broadcasts that wait for p, which is lazy now.
+func (ds *dissemination) announceQueued(now time.Time, p *peer) {
+	c := ds.core
+	var kept []packets.Queued
+	var parsed wire.Message
+	for _, q := range p.packets.TakeQueue(broadcast.BatchWorth) {
+		m := smallMessage{plain: c.transport.arena.Get(q.Ref), ref: q.Ref}
+		if m.plain != nil {
+			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
+				ds.announceSmall(now, p, &m, &parsed.ID)
+				continue
+			}
+		}
+		kept = append(kept, q)
+	}
+	p.packets.PutBack(kept)
+}
+
+// newcomerFor is how long a member counts as a newcomer.
+const newcomerFor = 10 * time.Second
+
+// welcome announces to a member that is new, or back, what was sent lately.
+func (ds *dissemination) welcome(now time.Time, p *peer) {
+	c := ds.core
+	m := c.members.Get(p.id)
+	if m == nil || p.legacy || now.Sub(m.Since) > newcomerFor {
+		return
+	}
+	for id, ref := range ds.Lately.All(now) {
+		if plain := c.transport.arena.Get(ref); plain != nil {
+			ds.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
+		}
+	}
+}
+
+// queueState tells dissemination of the queue of small messages.
+func (p *peer) queueState() broadcast.Queue {
+	return broadcast.Queue{Waits: p.packets.Waiting() > 0, Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
+}
+
+// addBroadcast adds what dissemination counted.
+func (s *Stats) addBroadcast(d *broadcast.Disseminator) {
+	b := &d.Stats
+	s.Announced, s.Wanted, s.Prunes, s.Grafts = b.Announced, b.Requested, b.Prunes, b.Grafts
+	s.BroadcastsHeld = d.Held.Count
+	s.Dropped[DropOutrun] = d.Seen.Outrun()
+	s.Dropped[DropHeldOld] += d.Held.Dropped
+	s.Dropped[DropMalformedBody] += b.Malformed
+	s.Dropped[DropUnexpected] += b.Unexpected
+	s.Dropped[DropOversize] += b.Oversize
+	s.Dropped[DropQueueFull] += b.Overflow
+	s.Dropped[DropAnnounced] += b.Abandoned
+}
+
+// MessageMax is the largest message in bytes.
+const MessageMax = assembly.MessageMax
+
+// largeOf is what dissemination knows of a large message; nil for a direct message.
+func largeOf(a *assembly.Assembly) *broadcast.Large {
+	l, _ := a.Spread.(*broadcast.Large)
+	return l
+}
+
+// crowded reports whether half of the room is taken by messages that others may still want.
+func (ds *dissemination) crowded(now time.Time) bool {
+
+	return ds.store.Crowded(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
+}
+
+// largeWanted is the bytes of large messages that others may still want, or less than half of the room.
+func (ds *dissemination) largeWanted(now time.Time) int {
+
+	return ds.store.Wanted(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
+}
+
+// largeExpected reports whether a neighbor that may still request the message is one that messages are held up for: a
+// silent peer is not.
+func (ds *dissemination) largeExpected(now time.Time, a *assembly.Assembly) bool {
+	c := ds.core
+	for n := range largeOf(a).Awaiting {
+		if p := c.peers[n.ID]; p != nil && !p.swim.Silent(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// broadcastLarge cuts a message of our own into frames, for all links.
+func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
+	c := ds.core
+	a := ds.addLarge(now, id, data)
+	if a == nil {
+		return ErrQueueFull
+	}
+	a.Ours = true
+	ds.sweepLater(now)
+	ds.passOn(now, a, data)
+	for _, p := range c.links {
+		if !p.legacy {
+			c.transport.pump(now, p)
+		}
+	}
+	return nil
+}
+
+// passOnFrom is how many bytes of a message are here before it is passed on: a declaration that nothing
+// follows costs the neighbours of its author only, and takes nothing of what they may begin elsewhere.
+const passOnFrom = 16 << 10
+
+// passOn queues a large message for each link whose peer wants it in full, and announces it on the others.
+// A link that has too much waiting gets no more than that. A message of our own goes along a few links at
+// least, for nobody else has it; sooner along those of our sources, whose messages come the other way. gwyh
+// 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
+func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
+	c := ds.core
+	a.PassedOn = true
+	var spread broadcast.LargeSpread
+	for _, p := range c.links {
+		switch {
+		case p.legacy && whole != nil:
+			c.gateway.sendBroadcast(now, p, a.ID, whole)
+		case p.legacy:
+		case p.packets.Transfer(a) != nil:
+			spread.Sending()
+		case p.packets.Full(true):
+			ds.announce(now, a, p)
+		case spread.Full(&p.neighbor):
+			c.stats.BroadcastsForwarded++
+			p.packets.Begin(now, a, 0)
+		}
+	}
+	full, lazy := spread.Rest(whole != nil)
+	for _, n := range full {
+		c.stats.BroadcastsForwarded++
+		c.peers[n.ID].packets.Begin(now, a, 0)
+	}
+	ds.announce(now, a, ds.peersOf(lazy)...)
+}
+
+// peersOf returns the peers of neighbors.
+func (ds *dissemination) peersOf(list []*broadcast.Neighbor) (peers []*peer) {
+	c := ds.core
+	for _, n := range list {
+		peers = append(peers, c.peers[n.ID])
+	}
+	return peers
+}
+
+// handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
+// needs it not.
+func (ds *dissemination) handleFrame(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
+	c := ds.core
+	c.transport.reportSoon(now, p, ch)
+	switch {
+	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
+		return
+	case m.Total > MessageMax || len(m.Data) == 0 || uint64(m.Offset)+uint64(len(m.Data)) > uint64(m.Total):
+		c.drop(DropOversize)
+		return
+	}
+	a := ds.store.Get(m.ID)
+	switch {
+	case a != nil && a.Total != m.Total:
+		c.drop(DropUnexpected)
+		return
+	case a == nil && ds.Seen.Has(&m.ID):
+		c.stats.FramesDuplicate++
+		ds.duplicatePiece(now, p, m.ID, nil)
+		return
+	case a == nil:
+		if a = ds.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
+			return
+		}
+	}
+	ds.Piece(now, &p.neighbor, largeOf(a))
+	ds.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
+	fresh, ok := ds.store.Write(now, a, m.Offset, m.Data)
+	switch {
+	case !ok:
+		c.drop(DropStoreFull)
+		return
+	case !fresh:
+		c.stats.FramesDuplicate++
+		ds.duplicatePiece(now, p, m.ID, largeOf(a))
+		return
+	}
+	largeOf(a).NewPiece(now)
+	c.stats.FramesReceived++
+	ds.complete(now, a)
+	if !a.PassedOn && a.Have.Size() >= min(a.Total, passOnFrom) {
+		ds.passOn(now, a, nil)
+	}
+	for _, o := range c.links {
+		if o != p && len(o.packets.Transfers()) > 0 && !o.packets.Paused() {
+			c.transport.pump(now, o)
+		}
+	}
+}
+
+func (ds *dissemination) duplicatePiece(now time.Time, p *peer, id wire.MessageID, l *broadcast.Large) {
+
+	ds.disseminate(now, ds.DuplicatePiece(ds.outcomes, now, &p.neighbor, id, l))
+}
+
+// cutFor queues a message that came in one datagram as frames for a link that takes only smaller ones. It is announced
+// instead where it need not go in full, or where too much waits.
+func (ds *dissemination) cutFor(now time.Time, p *peer, a *assembly.Assembly, id wire.MessageID, data []byte, full bool) *assembly.Assembly {
+	c := ds.core
+	if a == nil {
+		a = ds.store.Get(id)
+	}
+	if a == nil {
+		a = ds.addLarge(now, id, data)
+	}
+	switch {
+	case a == nil:
+		c.drop(DropStoreFull)
+	case p.packets.Transfer(a) != nil:
+	case full && !p.packets.Full(true):
+		c.stats.BroadcastsForwarded++
+		p.packets.Begin(now, a, 0)
+	default:
+		ds.announce(now, a, p)
+	}
+	if a != nil {
+		a.PassedOn = true
+		ds.sweepLater(now)
+	}
+	return a
+}
+
+// addLarge keeps a whole message that goes along links in pieces; nil when there is no room.
+func (ds *dissemination) addLarge(now time.Time, id wire.MessageID, data []byte) *assembly.Assembly {
+
+	a := ds.store.Add(now, id, data, false)
+	if a != nil {
+		ds.track(a)
+	}
+	return a
+}
+
+// track has dissemination know of a large message, unless it is for one node alone.
+func (ds *dissemination) track(a *assembly.Assembly) *assembly.Assembly {
+
+	if !a.Direct {
+		a.Spread = ds.Begin(a.ID, a.Total, &a.Have)
+	}
+	return a
+}
+
+// beginReceiving makes room for a message of p; nil when p has begun too much.
+func (ds *dissemination) beginReceiving(now time.Time, p *peer, id wire.MessageID, total uint32, direct bool) *assembly.Assembly {
+	c := ds.core
+	evicted, ok := p.receiving.Admit(now, total)
+	if !ok || !ds.store.Room() {
+		c.drop(DropStoreFull)
+		return nil
+	}
+	for _, old := range evicted {
+		ds.store.Remove(old)
+		c.drop(DropIncomplete)
+	}
+	ds.sweepLater(now)
+	a := ds.track(ds.store.Begin(now, id, total, direct))
+	p.receiving = append(p.receiving, a)
+	return a
+}
+
+// complete hands a message that has come whole to the application, once.
+func (ds *dissemination) complete(now time.Time, a *assembly.Assembly) {
+	c := ds.core
+	if !a.Complete() || a.Delivered {
+		return
+	}
+	a.Delivered = true
+	c.stats.BroadcastsDelivered++
+	ds.disseminate(now, ds.Complete(ds.outcomes, now, largeOf(a)))
+	data := a.Copy()
+	for _, p := range c.links {
+		if p.legacy {
+			c.gateway.sendBroadcast(now, p, a.ID, data)
+		}
+	}
+	c.events.add(Event{Kind: EventMessage, Data: data})
+}
+
+// sweepLater sees to it that large messages are forgotten in time.
+func (ds *dissemination) sweepLater(now time.Time) {
+	c := ds.core
+	if !ds.sweepTimer.Pending() {
+		c.timers.Set(&ds.sweepTimer, now.Add(assembly.SweepInterval))
+	}
+}
+
+func (ds *dissemination) sweepStore(now time.Time) {
+	c := ds.core
+	promised := func(a *assembly.Assembly) bool { return ds.IsAnnounced(a.ID) }
+	for range ds.store.Sweep(now, promised) {
+		c.drop(DropIncomplete)
+	}
+	if more := ds.Sweep(now); more || ds.store.Len() > 0 {
+		ds.sweepLater(now)
+	}
+}
+
+// carry puts the large messages that are on their way through this node on a link that is new. A peer
+// that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
+// came, and may have lost the links that told it of that, is told of it.
+func (ds *dissemination) carry(now time.Time, p *peer) {
+	c := ds.core
+	if p.legacy {
+		return
+	}
+	m := c.members.Get(p.id)
+	for a := range ds.store.All {
+		switch {
+		case !a.PassedOn || p.packets.Transfer(a) != nil:
+		case !a.Complete() || a.Pending > 0 || p.deaf:
+			p.packets.Begin(now, a, 0)
+		case m != nil && m.Since.Before(a.Began):
+			ds.mention(now, a, p)
+		}
+	}
+	p.deaf = false
+	c.transport.pump(now, p)
+}
+
+// redirect sends what was to go along a link that has ended along another, unless somebody has it already: a message
+// that few links carry would end with them.
+func (ds *dissemination) redirect(now time.Time, p *peer) {
+	c := ds.core
+	for _, t := range p.packets.Transfers() {
+		a := t.Message()
+		if a.Direct || t.Whole() || !a.Complete() || largeOf(a).Owned() {
+			continue
+		}
+		var to *peer
+		for _, o := range c.links {
+			if !o.legacy && o.packets.Transfer(a) == nil && (to == nil || len(o.packets.Transfers()) < len(to.packets.Transfers())) {
+				to = o
+			}
+		}
+		if to != nil {
+			to.packets.Begin(now, a, 0)
+			c.transport.pump(now, to)
+		}
+	}
+}
+
+// has notes that p has a piece of a message that is passed on.
+func (ds *dissemination) has(now time.Time, p *peer, a *assembly.Assembly, from, to uint32) {
+	largeOf(a).Shown(&p.neighbor)
+	t := p.packets.Transfer(a)
+	if t == nil && !a.PassedOn && p.neighbor.Eager {
+		t = p.packets.Begin(now, a, 0)
+	}
+	if t != nil {
+		t.Has(from, to)
 	}
 }

@@ -1,10 +1,13 @@
 package gossip
 
 import (
+	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -231,4 +234,362 @@ func (ms *membership) declareDead(now time.Time, m *members.Entry) {
 	ms.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
 	ms.spread(now, m, nil, byNews)
 	ms.flushNews(now)
+}
+
+// membersOverhead is the bytes of a message of entries beyond them, at most.
+const membersOverhead = 64
+
+// spread queues the entry of m for the links, unless it came by a comparison of tables.
+func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how route) {
+	c := ms.core
+	if how != byNews {
+		return
+	}
+	if due := ms.news.Add(now, m, idOf(from)); !due.IsZero() {
+		c.timers.Advance(&ms.timer, due)
+	}
+}
+
+// spreadAccusation passes the accusations of m on at once. Other news that waits goes with them.
+func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
+	c := ms.core
+	ms.news.AddAccusations(m, idOf(from))
+	c.timers.Advance(&ms.timer, now)
+}
+
+// idOf returns the id of p, or zero if p is nil.
+func idOf(p *peer) wire.NodeID {
+	if p == nil {
+		return wire.NodeID{}
+	}
+	return p.id
+}
+
+// flushNews sends the queued entries along all links, in as few datagrams as hold them.
+func (ms *membership) flushNews(now time.Time) {
+	c := ms.core
+	c.timers.Stop(&ms.timer)
+	items := ms.news.Begin(now)
+	if len(items) == 0 {
+		return
+	}
+	for _, p := range c.links {
+		ms.sendNews(now, p, items)
+	}
+	for i := range items {
+		c.swim.PassedOn(items[i].Member)
+	}
+	ms.news.Done()
+}
+
+// sendNews sends p the queued entries, except those that it sent itself. A member gets its own entry only if it is
+// suspected.
+func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
+	c := ms.core
+	w := ms.entries(p)
+	for i := range items {
+		n := &items[i]
+		suspected := c.swim.Suspects(n.Member)
+		switch {
+		case n.From == p.id, n.Member.ID == p.id && !suspected:
+		case n.Accusations && suspected:
+			c.stats.MembersForwarded++
+			w.addAccusers(now, n.Member, false)
+		default:
+			c.stats.MembersForwarded++
+			w.add(now, n.Member)
+		}
+	}
+	w.flush(now)
+}
+
+// entryWriter packs membership entries for one peer into as few datagrams as hold them.
+type entryWriter struct {
+	c     *Core
+	p     *peer
+	begin func(b []byte, id wire.MessageID) wire.MembersWriter
+	mb    wire.MembersWriter
+	limit int
+	open  bool
+	sent  int // datagrams
+}
+
+// entries returns a writer of news for p.
+func (ms *membership) entries(p *peer) entryWriter {
+	c := ms.core
+	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
+}
+
+// answers returns a writer of entries that p asked for, or that its table lacks.
+func (ms *membership) answers(p *peer) entryWriter {
+	c := ms.core
+	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
+}
+
+// add writes the entry of m and its accusations.
+func (w *entryWriter) add(now time.Time, m *members.Entry) {
+	w.append(now, m.Fill(&w.c.membership.entry))
+	w.addAccusers(now, m, true)
+}
+
+// append writes one entry. If the message in progress is full, it is sent first.
+func (w *entryWriter) append(now time.Time, e *wire.Member) {
+	if w.p.legacy { // gwyh 0.1 has no entries
+		return
+	}
+	if w.open && w.mb.Append(e, w.limit) {
+		return
+	}
+	if w.open {
+		w.p.packets.Widen(now)
+	}
+	w.flush(now)
+	w.mb = w.begin(w.c.transport.plain[:0], w.c.newID())
+	w.open = true
+	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
+		w.c.drop(DropOversize)
+	}
+}
+
+// flush sends the message in progress.
+func (w *entryWriter) flush(now time.Time) {
+	if w.open {
+		w.c.transport.plain = w.mb.End()
+		w.c.transport.sendPlain(now, w.p, w.c.transport.plain)
+		w.open = false
+		w.sent++
+	}
+}
+
+// addAccusers writes the accusations of m: all of them, or only those that were not passed on yet.
+func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
+	accusers, incarnation := w.c.swim.Accusers(m, all)
+	e := &w.c.membership.entry
+	for _, by := range accusers {
+		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, m.ID, incarnation, by
+		w.append(now, e)
+	}
+}
+
+// comparisons is what the core holds for anti-entropy.
+type comparisons struct {
+	core     *Core
+	comparer antientropy.Comparer
+	outcomes outcome.Buffer[antientropy.Outcome]
+	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
+}
+
+// greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
+func (cs *comparisons) greet(now time.Time, p *peer) {
+	c := cs.core
+	cs.sendSelf(now, p)
+	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+}
+
+// sendSelf sends p this node's own entry.
+func (cs *comparisons) sendSelf(now time.Time, p *peer) {
+	c := cs.core
+	w := c.membership.entries(p)
+	w.add(now, c.members.Self())
+	w.flush(now)
+}
+
+// compare begins a comparison of tables with p, unless one is in progress.
+func (cs *comparisons) compare(now time.Time, p *peer) {
+	c := cs.core
+	if !p.sync.Active() {
+		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+	}
+}
+
+// compareAgain begins another round of a comparison.
+func (cs *comparisons) compareAgain(now time.Time, p *peer) {
+	c := cs.core
+	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+}
+
+// compared carries out the outcomes of a comparison with p.
+func (cs *comparisons) compared(now time.Time, p *peer, out []antientropy.Outcome) {
+
+	if len(out) > len(cs.outcomes) { // the function below costs an allocation
+		cs.outcomes.Work(out, func(o *antientropy.Outcome) { cs.doCompared(now, p, o) })
+	}
+}
+
+func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome) {
+	c := cs.core
+	switch o.Kind {
+	case antientropy.SendBuckets:
+		c.transport.plain = wire.AppendSyncBuckets(c.transport.plain[:0], c.newID(), o.Buckets)
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case antientropy.SendWant:
+		c.transport.plain = wire.AppendSyncWant(c.transport.plain[:0], c.newID(), o.Want)
+		c.transport.sendPlain(now, p, c.transport.plain)
+	case antientropy.SendRoot:
+		cs.sendRoot(now, p)
+	case antientropy.SendSelf:
+		cs.sendSelf(now, p)
+	case antientropy.SendEntries:
+		cs.comparer.Sent(cs.sendEntries(now, p, o.Entries, o.Most))
+	case antientropy.Wait:
+		c.timers.Advance(&p.timer, o.At)
+	}
+}
+
+// sendRoot sends p the root of this node's table.
+func (cs *comparisons) sendRoot(now time.Time, p *peer) {
+	c := cs.core
+	c.transport.plain = wire.AppendSyncRoot(c.transport.plain[:0], c.newID(), cs.rootFor(now, p))
+	c.transport.sendPlain(now, p, c.transport.plain)
+}
+
+// sendEntries answers p with entries in at most so many datagrams, and returns how many datagrams it sent.
+func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
+	c := cs.core
+	w := c.membership.answers(p)
+	for _, m := range list {
+		if w.sent+1 >= most {
+			break
+		}
+		w.add(now, m)
+	}
+	w.flush(now)
+	return w.sent
+}
+
+// correct sends p the entry of one member.
+func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
+	c := cs.core
+	w := c.membership.answers(p)
+	w.add(now, m)
+	w.flush(now)
+}
+
+// handleSyncBuckets answers a part of a comparison that p has begun.
+func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
+	c := cs.core
+	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &c.members, data, p.packets.Room())
+	cs.dropUnanswered(err)
+	cs.compared(now, p, out)
+}
+
+// handleSyncWant sends p the entries that it asks for.
+func (cs *comparisons) handleSyncWant(now time.Time, p *peer, data []byte) {
+	c := cs.core
+	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &c.members, data)
+	cs.dropUnanswered(err)
+	cs.compared(now, p, out)
+}
+
+// dropUnanswered counts a message that anti-entropy refused.
+func (cs *comparisons) dropUnanswered(err error) {
+	c := cs.core
+	switch {
+	case errors.Is(err, antientropy.ErrMalformed):
+		c.drop(DropMalformedBody)
+	case err != nil:
+		c.drop(DropOversize)
+	}
+}
+
+// handleSyncRoot takes in a root, and how long ago p heard this node.
+func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
+	c := cs.core
+	theirs, err := wire.ParseSyncRoot(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))
+	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
+	cs.compared(now, p, out)
+	if ended {
+		c.joins.compared(now, p)
+	}
+}
+
+// tickSync continues a comparison that has no answer, or whose answer left a difference. It returns when it wants
+// to be called again.
+func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
+	c := cs.core
+	due := p.sync.NextTimeout()
+	if due.IsZero() || due.After(now) {
+		return due
+	}
+	if c.unwritten(p.set.Path().Remote) {
+		return now.Add(antientropy.Retry)
+	}
+	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))
+	cs.compared(now, p, out)
+	if ended {
+		c.joins.compared(now, p)
+	}
+	return p.sync.NextTimeout()
+}
+
+// beatCalm sends heartbeats before their time when the table has changed and then been calm, so that a neighbor
+// that lacks something soon finds out.
+func (cs *comparisons) beatCalm(now time.Time) {
+	c := cs.core
+	for _, p := range c.links {
+		c.overlay.heartbeat(now, p)
+	}
+}
+
+// SetMeta changes the metadata of this node and sends it along the links at once. It keeps a copy of meta. An
+// error means that the metadata does not fit into a datagram and has not changed.
+func (c *Core) SetMeta(now time.Time, meta []byte) error {
+	changed, err := c.members.SetMeta(meta, c.membership.entryRoom())
+	if err != nil || !c.members.Self().Live() { // a node that has left tells it when it joins again
+		return err
+	}
+	c.membership.renewSelf(now, c.members.Self().Incarnation)
+	c.membership.flushNews(now)
+	if changed {
+		c.events.emitMember(EventUpdate, c.members.Self())
+	}
+	return nil
+}
+
+// entryRoom is the most bytes that an entry may have. A longer one does not fit into a datagram, so no node could
+// pass it on.
+func (ms *membership) entryRoom() int {
+	c := ms.core
+	return c.cfg.DatagramSize - wire.BoxOverhead - membersOverhead
+}
+
+// Readdress tells the other nodes that this node has another address from now on.
+func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
+	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
+		return
+	}
+	c.cfg.Advertise, c.members.Self().Addr = to, to
+	c.hs.SetAdvertise(to)
+	if c.members.Self().Live() {
+		c.membership.renewSelf(now, 0)
+		c.events.emitMember(EventUpdate, c.members.Self())
+	}
+}
+
+// renewSelf gives this node a higher incarnation than its own and than above, and spreads it.
+func (ms *membership) renewSelf(now time.Time, above uint64) {
+	c := ms.core
+	c.members.Renew(now, above)
+	ms.selfChanged(now)
+}
+
+// selfChanged spreads a new incarnation of this node.
+func (ms *membership) selfChanged(now time.Time) {
+	c := ms.core
+	c.hs.SetIncarnation(c.members.Self().Incarnation)
+	c.memberChanged(now)
+	ms.spread(now, c.members.Self(), nil, byNews)
+}
+
+// refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Other
+// nodes take it as proof that this node heard the accusation, so nothing else may do it.
+func (ms *membership) refute(now time.Time, above uint64) {
+	c := ms.core
+	c.members.Refute(now, above)
+	ms.selfChanged(now)
 }

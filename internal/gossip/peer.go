@@ -12,6 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -595,4 +596,121 @@ func (h *handshakes) remove(now time.Time, p *peer) {
 	for _, a := range p.dials {
 		h.attemptFailed(now, a, ErrPeerGone)
 	}
+}
+
+// acksMax is how many Pings of one datagram are answered. A node that means well sends one.
+const acksMax = 4
+
+// drawn is what the datagram in progress has drawn. It may have thousands of messages: what each of them may
+// ask for has to be bounded for all together, or an insider's datagram draws many, be it to an address that is
+// not his, or work that takes all of a node's time.
+type drawn struct {
+	acks int
+}
+
+// mayAck reports whether one more Ping is answered.
+func (d *drawn) mayAck() bool {
+	d.acks++
+	return d.acks <= acksMax
+}
+
+// keyChange is how long a change of keys takes at most: sessions are renewed spread over it, so that a
+// cluster does not shake hands all at once, and those of a removed key end with it.
+const keyChange = 10 * time.Second
+
+// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary
+// vouched for are renewed, make before break; those of a key that is gone end when that is done, or
+// after keyChange.
+func (c *Core) SetKeys(now time.Time, keys []handshake.Key) {
+	c.hs.SetKeys(keys)
+	c.hs.keyIDs = c.hs.keyIDs[:0]
+	for _, k := range keys[:min(len(keys), handshake.MaxKeys)] {
+		c.hs.keyIDs = append(c.hs.keyIDs, k.ID())
+	}
+	for _, p := range c.hs.sortedPeers() {
+		if s := p.set.Current(now); s != nil && !p.legacy && (len(c.hs.keyIDs) == 0 || s.Fingerprint() != c.hs.keyIDs[0]) {
+			p.set.RenewBy(now, now.Add(time.Duration(c.rng.Int64N(int64(keyChange/2)))))
+			c.hs.wake(p)
+		}
+	}
+	c.timers.Set(&c.hs.keyTimer, now.Add(keyChange))
+}
+
+// endOldKeys closes the sessions that a key vouched for which is no longer accepted.
+func (h *handshakes) endOldKeys(now time.Time) {
+	c := h.core
+	for _, p := range h.sortedPeers() {
+		for i := p.set.Len() - 1; i >= 0; i-- {
+			if s := p.set.At(i); !slices.Contains(h.keyIDs, s.Fingerprint()) {
+				p.set.Remove(now, s)
+				h.forget(p, s)
+			}
+		}
+		c.timers.Advance(&p.timer, now)
+	}
+}
+
+// sortedPeers is all peers in the order of their ids, for what must not depend on the order of a map.
+func (h *handshakes) sortedPeers() []*peer {
+	c := h.core
+	all := make([]*peer, 0, len(c.peers))
+	for _, p := range c.peers {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *peer) int { return slices.Compare(a.id[:], b.id[:]) })
+	return all
+}
+
+// DatagramProbed is the largest datagram that is probed for beyond the configured size.
+const DatagramProbed = pmtu.Probed
+
+// mtuLinkUp begins the search for the largest datagram of a new link.
+func (h *handshakes) mtuLinkUp(now time.Time, p *peer) {
+	c := h.core
+	p.packets.SearchPath(now, c.rng)
+	h.tellPath(now, p)
+}
+
+// tickPath goes on with the search for the largest datagram to p. It returns when it is next needed.
+func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
+	c := h.core
+	next, gaveUp := p.packets.TickPath(now)
+	if gaveUp != 0 {
+		c.reporter.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", gaveUp, c.reporter.whoIs(p.id), p.packets.Path().Size())
+	}
+	h.tellPath(now, p)
+	return next
+}
+
+// tellPath writes how large the datagrams to a peer may be, if that was found since the last call.
+func (h *handshakes) tellPath(now time.Time, p *peer) {
+	c := h.core
+	if size, ok := p.packets.Path().Found(); ok {
+		c.reporter.log(now, logbook.Path, "datagrams of %d bytes reach %s", size, c.reporter.whoIs(p.id))
+	}
+}
+
+// Refused notes that the system did not take a datagram. One that is too big for its path makes those to
+// its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
+// other reason sending pauses for a moment. It is no loss: nothing is said about the path.
+func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
+	for _, p := range c.hs.peersAt(to) {
+		if tooBig {
+			p.packets.TooBig(now, size)
+		} else if p.linked {
+			p.packets.Pace().Backoff(now)
+		}
+	}
+}
+
+// peersAt is the Go nodes that are sent to at an address.
+func (h *handshakes) peersAt(to wire.Path) (found []*peer) {
+	c := h.core
+	for _, p := range c.peers {
+		if !p.legacy && p.set.Path().Remote == to.Remote {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b *peer) int { return slices.Compare(a.id[:], b.id[:]) })
+	return found
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -207,4 +208,133 @@ func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, d
 	}
 	clear(c.broadcast.arrived)
 	tr.pump(now, p)
+}
+
+// corkFor is how long, after the last one, a datagram on a busy link waits for company.
+const corkFor = 250 * time.Microsecond
+
+// cork is the datagrams of small messages that are not sealed yet.
+type cork struct {
+	timer    timer.Timer // fires when the first of them is due
+	unsealed []*peer     // that have one, or announcements that wait
+}
+
+// list sees to it that what is open for p is sealed.
+func (tr *transport) list(p *peer) {
+
+	if !p.listed {
+		p.listed = true
+		tr.cork.unsealed = append(tr.cork.unsealed, p)
+	}
+}
+
+// sealDue seals, at the end of a turn, the datagrams that may not wait, or all of them. On a busy link a datagram may
+// wait for company.
+func (tr *transport) sealDue(now time.Time, all bool) {
+	c := tr.core
+	var next time.Time
+	tr.cork.unsealed = slices.DeleteFunc(tr.cork.unsealed, func(p *peer) bool {
+		if due := p.neighbor.BatchDue(); !due.IsZero() && (all || !due.After(now)) {
+			c.broadcast.disseminate(now, c.broadcast.SendBatch(c.broadcast.outcomes, &p.neighbor))
+		}
+		if until := p.packets.SealedAt().Add(corkFor); p.mayWait() && !all && until.After(now) {
+			next = timer.Soonest(next, until)
+		} else {
+			p.packets.Seal(now)
+		}
+		due := p.neighbor.BatchDue()
+		next = timer.Soonest(next, due)
+		p.listed = p.packets.HasOpen() || !due.IsZero()
+		return !p.listed
+	})
+	if next.IsZero() {
+		c.timers.Stop(&tr.cork.timer)
+	} else if !tr.cork.timer.Pending() || !tr.cork.timer.At().Equal(next) {
+		c.timers.Set(&tr.cork.timer, next)
+	}
+}
+
+// mayWait reports whether the open datagram for p may wait for company.
+func (p *peer) mayWait() bool { return p.neighbor.Busy() && p.packets.HasOpen() }
+
+// Flush lets nothing wait for company any more.
+func (c *Core) Flush(now time.Time) {
+	c.transport.sealDue(now, true)
+}
+
+// What was made for one datagram and does not fit into any that its path carries is cut into pieces: broadcasts into
+// frames, all else into pieces of a direct message.
+
+// controlMax is the most bytes of a plaintext of control that goes in pieces.
+const controlMax = datagramMax - wire.BoxOverhead
+
+// recut queues a message of one datagram for p in pieces. The caller pumps.
+func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
+	c := tr.core
+	p.packets.Widen(now)
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil { // not of what we have written ourselves
+		return
+	}
+	switch m.Kind {
+	case wire.KindBroadcast:
+		c.broadcast.cutFor(now, p, nil, m.ID, m.Data, true)
+	case wire.KindDirect:
+		c.direct.cut(now, p, m.ID, m.Data)
+	default:
+		c.direct.sendControl(now, p, plain)
+	}
+}
+
+// cut sends a small direct message in pieces. One that is to be acknowledged stays a large message until it is.
+func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	c := x.core
+	d, err := wire.ParseDirect(data)
+	if err != nil || int(d.Total) != len(d.Data) {
+		return
+	}
+	m := x.Awaited(id)
+	if m == nil {
+		x.sendPieces(now, p, id, d.Use, d.Data)
+		return
+	}
+	if !x.Enlarge(now, m) { // tried again with its next repeat
+		c.drop(DropStoreFull)
+		return
+	}
+	if p.packets.Transfer(m.Large) == nil {
+		p.packets.Begin(now, m.Large, m.Use)
+	}
+	c.broadcast.sweepLater(now)
+}
+
+// sendControl sends a plaintext of control in pieces.
+func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
+	p.packets.Widen(now)
+	if len(plain) > controlMax {
+		x.core.drop(DropOversize)
+		return
+	}
+	x.sendPieces(now, p, x.NewID(), wire.UseControl, plain)
+	p.packets.PumpSoon(now)
+}
+
+// sendPieces queues a message that nobody acknowledges in pieces for p.
+func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
+	c := x.core
+	if len(p.packets.Transfers()) >= packets.TransfersMax {
+		c.drop(DropQueueFull)
+		return
+	}
+	again := slices.ContainsFunc(p.packets.Transfers(), func(t *packets.Transfer) bool { return t.Message().Direct && t.Message().ID == id })
+	if again { // two copies of it were lost
+		return
+	}
+	a := c.broadcast.store.Add(now, id, data, true)
+	if a == nil {
+		c.drop(DropStoreFull)
+		return
+	}
+	p.packets.Begin(now, a, use)
+	c.broadcast.sweepLater(now)
 }
