@@ -2,10 +2,10 @@
 // gets to all of them. It is pure: datagrams, commands and the time go in, datagrams and events come
 // out. One goroutine, or a simulation, owns a Core.
 //
-// The pieces, by file: core (inputs and outputs), peer (one node at the other end of a session), link
-// (subscriptions), heartbeat, membership (how news of members spread), sync (comparing tables),
-// pushpull and votes (application state, and what the application decides), gateway and legacy (nodes of gwyh 0.1), broadcast
-// and seen (dissemination), join, leave.
+// The files, in reading order: core (inputs, outputs, composition), peer (sessions and the routing of messages), send (packets to
+// peers), broadcast (dissemination and transfers), direct (messages to one node), link (the overlay and heartbeats), join (joins,
+// healing, leaving), membership (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state
+// and votes), gateway (nodes of gwyh 0.1), log (log lines and traces), event, stats and inspect.
 package gossip
 
 import (
@@ -312,3 +312,6 @@ func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
 		send(r)
 	})
 }
+
+// isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
+func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }

@@ -210,9 +210,6 @@ const AckPayloadMax = ping.PayloadMax
 // ErrOtherName says that the node at an address goes by another name than the one asked for.
 var ErrOtherName = errors.New("the node at this address has another name")
 
-// PingToken names a Ping in the EventPinged that ends it.
-type PingToken = ping.Token
-
 // pings is the core's share of the application's Pings.
 type pings struct {
 	ping.Pings

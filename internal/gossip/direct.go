@@ -14,9 +14,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// SendToken names a reliable message in the EventSent that ends it.
-type SendToken = direct.Token
-
 // Errors of sending.
 var (
 	ErrQueueFull  = direct.ErrQueueFull

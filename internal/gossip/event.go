@@ -3,7 +3,11 @@ package gossip
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/ping"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 )
 
 // EventKind is what an Event tells.
@@ -41,6 +45,15 @@ const (
 	ViaBroadcast Via = iota // to all nodes
 	ViaDirect               // to this node only
 	ViaRepeat               // to this node, because all nodes got it before this one joined (PROTOCOL.md U6)
+)
+
+// Tokens name what an Event is about.
+type (
+	JoinToken  = joining.Token
+	SendToken  = direct.Token
+	PingToken  = ping.Token
+	StateToken = pushpull.Token
+	VoteToken  = pushpull.VoteToken
 )
 
 // A Member is what a node knows of another, or of itself.

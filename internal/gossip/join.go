@@ -15,9 +15,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// JoinToken names a Join in the EventJoined that ends it.
-type JoinToken = joining.Token
-
 // Why a Join fails that was not refused.
 var (
 	ErrJoinTimeout   = joining.ErrTimeout

@@ -11,10 +11,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// What questions to the application are named by, and why Joins fail because of the applications.
+// Reasons why Joins fail because of the applications.
 type (
-	StateToken         = pushpull.Token
-	VoteToken          = pushpull.VoteToken
 	VetoError          = pushpull.VetoError
 	VersionError       = pushpull.VersionError
 	StateTooLargeError = pushpull.StateTooLargeError
@@ -371,9 +369,6 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	}
 	c.sync.compareAgain(now, p)
 }
-
-// isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
-func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }
 
 // admit takes in an entry that the application has decided about.
 func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
