@@ -2,6 +2,7 @@ package antientropy
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestBucketsFitTheLargerTable(t *testing.T) {
 	if out[0].Buckets.Bits != 7 {
 		t.Errorf("2^%d buckets for a peer with 1000 members", out[0].Buckets.Bits)
 	}
-	w.a.count = 1 << 40
+	w.a.count = math.MaxInt32
 	if out = w.a.Begin(nil, w.now, &w.a.Peer, &w.a.Table, room); out[0].Buckets.Bits != bitsMax {
 		t.Errorf("2^%d buckets for a peer that lies", out[0].Buckets.Bits)
 	}

@@ -1,22 +1,13 @@
 package gossip
 
 import (
-	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-func testID(n int) (id wire.NodeID) {
-	binary.BigEndian.PutUint64(id[:8], members.Mix(uint64(n)))
-	binary.BigEndian.PutUint64(id[8:], uint64(n))
-	id[6] = id[6]&0x0f | 0x80
-	return id
-}
 
 func testZone(n int) wire.Zone { return wire.Zone{Name: fmt.Sprint("zone-", n), Valid: true} }
 

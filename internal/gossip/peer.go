@@ -13,6 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -71,7 +72,7 @@ type handshakes struct {
 	*handshake.Endpoint
 	core     *Core
 	dials    *joining.Dials
-	outcomes handshake.Buffer
+	outcomes outcome.Buffer[handshake.Outcome]
 
 	boxes map[[16]byte]box // bound sessions by nonce prefix
 	seqs  quota.Map[netip.AddrPort, uint32]

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/nacl/secretbox"
 )
@@ -25,10 +26,10 @@ type node struct {
 	rejected  [Reasons]int
 	failed    map[AttemptID]error
 	self      []AttemptID
-	handed    map[string]int // plaintexts that opened
-	strangers int            // boxes that nothing opened
-	outcomes  Buffer         // see work
-	kept      []*Established // what was handed over, which nobody but a test keeps
+	handed    map[string]int          // plaintexts that opened
+	strangers int                     // boxes that nothing opened
+	outcomes  outcome.Buffer[Outcome] // see work
+	kept      []*Established          // what was handed over, which nobody but a test keeps
 }
 
 type testSession struct {

@@ -45,19 +45,3 @@ type Outcome struct {
 	Session   *Established
 	Err       error
 }
-
-// A Buffer holds the outcomes that are being worked through. The zero value is empty.
-type Buffer []Outcome
-
-// Work calls act with each outcome that one input has appended to b, in order. out is what the input returned. act may
-// give the Endpoint a further input and call Work for it. All outcomes of that input come before the next outcome of
-// this one, so that datagrams leave in the order in which they were caused.
-func (b *Buffer) Work(out []Outcome, act func(*Outcome)) {
-	begin := len(*b)
-	*b = out
-	for i := range out[begin:] {
-		act(&out[begin+i])
-	}
-	clear((*b)[begin:])
-	*b = (*b)[:begin]
-}
