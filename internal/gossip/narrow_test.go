@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -319,7 +320,7 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 		}
 		c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1400, true) })
 		c.net.RunFor(time.Millisecond)
-		if got := p.packets.Path().Usable(); got != datagramMin {
+		if got := p.packets.Path().Usable(); got != pmtu.Min {
 			t.Errorf("linked %v: datagrams of up to %d bytes after one was refused", linked, got)
 		}
 	}
@@ -334,7 +335,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if p.packets.Path().Size() > datagramMin { // a probe would have passed
+			if p.packets.Path().Size() > pmtu.Min { // a probe would have passed
 				t.Errorf("a path was probed")
 			}
 		}

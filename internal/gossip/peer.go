@@ -60,8 +60,6 @@ func (p *peer) roundTrip() time.Duration { return p.packets.RoundTrip() }
 
 // Bounds of what a peer may declare about itself.
 const (
-	datagramMin   = pmtu.Min
-	datagramMax   = pmtu.Max
 	heartbeatMin  = 10 * time.Millisecond
 	heartbeatMax  = 30 * time.Second
 	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
@@ -202,7 +200,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 		p.name = e.Name
 	}
 	if e.Legacy {
-		p.packets.Path().SetPeerMax(datagramMax)
+		p.packets.Path().SetPeerMax(pmtu.Max)
 		p.swim.SetInterval(legacy.Interval, c.cfg.ProbeInterval)
 	}
 	return p

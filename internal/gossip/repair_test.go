@@ -6,6 +6,7 @@ import (
 	"time"
 
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -267,7 +268,7 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Millisecond)
-	if p.packets.Path().Size() != datagramMin {
+	if p.packets.Path().Size() != pmtu.Min {
 		t.Fatalf("datagrams of up to %d bytes", p.packets.Path().Size())
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)

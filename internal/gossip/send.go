@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -98,7 +99,7 @@ func (tr *transport) sendRequest(now time.Time, p *peer, k wire.Kind) {
 const identityMeta = 512
 
 // identityMax is the most bytes of an identity's plaintext: what goes through any path.
-const identityMax = datagramMin - wire.BoxOverhead
+const identityMax = pmtu.Min - wire.BoxOverhead
 
 // identity is the plaintext that begins a session: it tells who this node is.
 func (tr *transport) identity() []byte {
@@ -266,7 +267,7 @@ func (c *Core) Flush(now time.Time) {
 // frames, all else into pieces of a direct message.
 
 // controlMax is the most bytes of a plaintext of control that goes in pieces.
-const controlMax = datagramMax - wire.BoxOverhead
+const controlMax = pmtu.Max - wire.BoxOverhead
 
 // recut queues a message of one datagram for p in pieces. The caller pumps.
 func (tr *transport) recut(now time.Time, p *peer, plain []byte) {

@@ -152,8 +152,8 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			t.Errorf("p.packets.Backlog() is %v, want at most %v", p.packets.Backlog(), packets.SmallMax+1<<16)
 		case len(p.packets.Transfers()) > assembly.StoreCount:
 			t.Errorf("len(p.packets.Transfers()) is %v, want at most %v", len(p.packets.Transfers()), assembly.StoreCount)
-		case p.packets.Path().Size() < datagramMin:
-			t.Errorf("p.packets.Path().Size() is %v, want at least %v", p.packets.Path().Size(), datagramMin)
+		case p.packets.Path().Size() < pmtu.Min:
+			t.Errorf("p.packets.Path().Size() is %v, want at least %v", p.packets.Path().Size(), pmtu.Min)
 		}
 	}
 	switch {
