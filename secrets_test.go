@@ -3,14 +3,19 @@ package gwyh_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/gob"
 	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"text/template"
 	"time"
 
 	"github.com/gwyh-go/gwyh"
@@ -83,7 +88,26 @@ func TestLogShowsNoKeyAndNoPayload(t *testing.T) {
 	})
 }
 
-// Whatever a program prints of what it has from this package, in whatever way, no key is in it.
+// encoders are the encoders of the standard library that write a value by its fields or by its own methods. A value that an encoder
+// refuses must not be written in part either.
+var encoders = map[string]func(w io.Writer, v any) error{
+	"encoding/json": func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
+	"encoding/xml":  func(w io.Writer, v any) error { return xml.NewEncoder(w).Encode(v) },
+	"encoding/gob":  func(w io.Writer, v any) error { return gob.NewEncoder(w).Encode(struct{ V any }{v}) },
+	"text/template": func(w io.Writer, v any) error {
+		return template.Must(template.New("").Parse("{{.}} {{printf `%x` .}}")).Execute(w, v)
+	},
+	"slog, as text": func(w io.Writer, v any) error { return logged(slog.NewTextHandler(w, nil), v) },
+	"slog, as JSON": func(w io.Writer, v any) error { return logged(slog.NewJSONHandler(w, nil), v) },
+}
+
+// logged logs v alone and in a group.
+func logged(h slog.Handler, v any) error {
+	slog.New(h).With("before", v).Info("x", "value", v, slog.Group("group", "value", v))
+	return nil
+}
+
+// Whatever a program prints, logs or encodes of what it has from this package, no key is in it.
 func TestPrintingShowsNoKey(t *testing.T) {
 	key := []byte("a very secret key of 32 letters.")
 	ring, err := gwyh.NewKeyring(nil, key)
@@ -103,20 +127,22 @@ func TestPrintingShowsNoKey(t *testing.T) {
 		traces = append(traces, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf(verb, key[:8]), "["), "]"))
 	}
 	for name, v := range map[string]any{
-		"Config": *config, "*Config": config, "[]Config": []gwyh.Config{*config}, "Keyring": ring, "Memberlist": list, "Node": list.LocalNode(),
+		"Config": *config, "*Config": config, "[]Config": []gwyh.Config{*config}, "Keyring": ring, "copy of a Keyring": reflect.ValueOf(ring).Elem().Interface(), "Memberlist": list, "Node": list.LocalNode(),
 		"Members": list.Members(), "Stats": list.Stats(), "Transport": config.Transport, "nil Keyring": (*gwyh.Keyring)(nil), "struct": struct{ C *gwyh.Config }{config},
+		"embedded": struct {
+			*gwyh.Config
+			Port int
+		}{config, 1}, "[]*Keyring": []*gwyh.Keyring{ring}, "map": map[string]gwyh.Config{"a": *config},
 	} {
 		t.Run(name, func(t *testing.T) {
 			printed := map[string]string{}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U"} {
 				printed[verb] = fmt.Sprintf(verb, v)
 			}
-			var text, json strings.Builder
-			slog.New(slog.NewTextHandler(&text, nil)).Info("x", "value", v)
-			printed["slog, as text"] = text.String()
-			if name != "[]Config" && name != "struct" { // encoding/json writes what a value holds
-				slog.New(slog.NewJSONHandler(&json, nil)).Info("x", "value", v)
-				printed["slog, as JSON"] = json.String()
+			for how, encode := range encoders {
+				var out bytes.Buffer
+				_ = encode(&out, v) // a Config has a field of a function, which most encoders refuse
+				printed[how] = out.String()
 			}
 			for how, out := range printed {
 				for _, trace := range traces {

@@ -26,8 +26,18 @@ import (
 // its nodes with a Keyring of that key alone, and go on as above.
 type Keyring struct {
 	mu       sync.Mutex
-	keys     [][]byte // the primary first
+	keys     []secret // the primary first
 	watchers []*func()
+}
+
+// A secret returns a key. As a function it is printed as an address, so not even a copy of a Keyring, which has none of its methods,
+// shows its keys.
+type secret func() []byte
+
+// secretOf returns a secret of a copy of key.
+func secretOf(key []byte) secret {
+	own := bytes.Clone(key)
+	return func() []byte { return own }
 }
 
 // ValidateKey rejects a key that is not 16, 24 or 32 bytes long, as memberlist's does. The methods of a
@@ -79,7 +89,7 @@ func (k *Keyring) add(key []byte) error {
 	case len(k.keys) >= maxKeys:
 		return fmt.Errorf("the keyring holds %d keys, and nodes accept no more: remove one before", len(k.keys))
 	}
-	k.keys = append(k.keys, bytes.Clone(key))
+	k.keys = append(k.keys, secretOf(key))
 	return nil
 }
 
@@ -120,7 +130,7 @@ func (k *Keyring) RemoveKey(key []byte) error {
 		case i == 0:
 			return errors.New("removing the primary key is not allowed")
 		case i > 0:
-			clear(k.keys[i]) // nobody else has this slice
+			clear(k.keys[i]()) // nobody else has this slice
 			k.keys = slices.Delete(k.keys, i, i+1)
 		}
 		return nil
@@ -131,8 +141,8 @@ func (k *Keyring) RemoveKey(key []byte) error {
 func (k *Keyring) GetKeys() (keys [][]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, key := range k.keys {
-		keys = append(keys, bytes.Clone(key))
+	for _, s := range k.keys {
+		keys = append(keys, bytes.Clone(s()))
 	}
 	return keys
 }
@@ -144,13 +154,13 @@ func (k *Keyring) GetPrimaryKey() []byte {
 	if len(k.keys) == 0 {
 		return nil
 	}
-	return bytes.Clone(k.keys[0])
+	return bytes.Clone(k.keys[0]())
 }
 
 // index is where key is, -1 for nowhere. Needs the lock.
 func (k *Keyring) index(key []byte) int {
-	return slices.IndexFunc(k.keys, func(own []byte) bool {
-		return subtle.ConstantTimeCompare(own, key) == 1
+	return slices.IndexFunc(k.keys, func(own secret) bool {
+		return subtle.ConstantTimeCompare(own(), key) == 1
 	})
 }
 
