@@ -26,28 +26,28 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Versions of memberlist's protocol, which programs compare. What gwyh's nodes understand of each
-// other they settle in their handshakes. Only the least has a type, as in memberlist.
+// Versions of memberlist's protocol, which some programs compare. gwyh's nodes agree on the version of their own
+// protocol in the handshake. Only the minimum has a type, as in memberlist.
 const ProtocolVersionMin uint8 = 1
 const (
 	ProtocolVersion2Compatible = 2
 	ProtocolVersionMax         = 5
 )
 
-// DefaultPort is the UDP port of the presets: the BindPort and AdvertisePort of every Config that they
-// return. A program that is to have another port in all its Configs sets DefaultPort once, before it
-// makes the first of them, as in an init function: `gwyh.DefaultPort = 7946`. 1 to 65535.
+// DefaultPort is the UDP port of the presets: DefaultLANConfig, DefaultWANConfig and DefaultLocalConfig set BindPort and
+// AdvertisePort to it. To change the port for a whole program, set DefaultPort before the first Config is
+// made, for example in an init function: gwyh.DefaultPort = 7946. 1 to 65535.
 var DefaultPort = 6969
 
 const (
-	// MetaMaxSize is the most bytes that Delegate.NodeMeta may return, unless Config.MetaMax says otherwise.
+	// MetaMaxSize is the default of Config.MetaMax, in bytes.
 	MetaMaxSize = 512
-	// LabelMaxSize is the most bytes of a Label.
+	// LabelMaxSize is the maximum length of Config.Label, in bytes.
 	LabelMaxSize = 255
 )
 
-// CompressionAlgorithm names an algorithm of Config.CompressionAlgorithm. It exists for programs of Grafana's fork
-// of memberlist.
+// A CompressionAlgorithm is a value of Config.CompressionAlgorithm. It exists for programs written for Grafana's fork of
+// memberlist.
 type CompressionAlgorithm string
 
 const (
@@ -57,254 +57,273 @@ const (
 	CompressionAlgorithmSnappy CompressionAlgorithm = "snappy"
 )
 
-// A Config says how a node is made. Begin with DefaultLANConfig, DefaultWANConfig or
-// DefaultLocalConfig and change what you need. Where a field's doc gives no other meaning of zero,
-// zero takes the value of DefaultLANConfig; so does a Config that was not made by a preset.
+// A Config describes a node. Start from DefaultLANConfig, DefaultWANConfig or DefaultLocalConfig and
+// change what you need.
 //
-// Fields of memberlist's Config are all there. Those "without meaning here" are accepted with any
-// value and not looked at. Create rejects a bad value with an error that names field, value and
-// bound, and works on a copy: it writes no more than the ports that it picked, to BindPort and
-// AdvertisePort, and a Keyring made from SecretKey.
+// Create copies the Config, so later changes to it have no effect. Create writes back only the ports that
+// it picked (BindPort, AdvertisePort) and a Keyring made from SecretKey. It rejects an invalid value with an error that names
+// the field, the value and the bound.
+//
+// The zero value of a field means the default of DefaultLANConfig, unless the field's doc says otherwise.
+// So a Config that was written by hand works too. The presets differ in these fields:
+//
+//	field                LAN     WAN     Local
+//	TCPTimeout           10 s    30 s    1 s
+//	IndirectChecks       3       3       1
+//	SuspicionMult        4       6       3
+//	PushPullInterval     30 s    60 s    15 s
+//	ProbeInterval        1 s     5 s     1 s
+//	ProbeTimeout         500 ms  3 s     200 ms
+//	GossipInterval       20 ms   50 ms   10 ms
+//	GossipToTheDeadTime  30 s    60 s    15 s
+//	UDPBufferSize        1400    1200    60000
+//
+// All fields of memberlist's Config exist. Some have no meaning here. They accept any value, and nothing
+// reads it: RetransmitMult, GossipNodes, DisableTcpPings, DisableTcpPingsForNode, GossipVerifyIncoming,
+// GossipVerifyOutgoing, EnableCompression, CompressionAlgorithm, DNSConfigPath, MsgpackUseNewTimeFormat.
 type Config struct {
-	// Name is the node's name, unique in the cluster. Default and empty: the host name. At most 255
-	// bytes of UTF-8 without control characters.
+	// Name is the node's name. It must be unique in the cluster. Empty (the default of a Config written by
+	// hand) means the host name. At most 255 bytes of UTF-8 without control characters.
 	Name string
 
-	// Transport carries the datagrams. nil: a NetTransport is made from BindAddr and BindPort.
+	// Transport carries the datagrams. Nil (the default) means a NetTransport made from BindAddr and BindPort.
 	Transport Transport
 
-	// Label names the cluster, so that nodes of different labels never take part in each other's even
-	// if they share a key. It is mixed into the keys; a node with a label speaks to no gwyh 0.1 node.
-	// SkipInboundLabelCheck changes the label of a running cluster. Default empty: no label. At most
-	// LabelMaxSize bytes.
+	// Label names the cluster. Nodes with different labels never join each other, even if they share a key,
+	// because the label is mixed into the keys. A node with a label cannot talk to gwyh 0.1 nodes. To change the label of a
+	// running cluster, see SkipInboundLabelCheck. Empty (the default) means no label. At most LabelMaxSize bytes.
 	Label string
 
-	// SkipInboundLabelCheck makes the node take part in the cluster of PreviousLabel as well as in that of
-	// Label: it offers and accepts both, and nodes of both become one cluster. It is set for the time of a
-	// rolling restart that introduces, changes or removes a label (docs/MIGRATING.md). Meanwhile only the
-	// first two keys are accepted, and no nodes of gwyh 0.1. Default false. Without effect if Label and
-	// PreviousLabel are the same.
+	// SkipInboundLabelCheck makes the node accept and offer PreviousLabel in addition to Label, so that nodes
+	// with either label form one cluster. Set it only during a rolling restart that introduces, changes or removes
+	// a label (docs/MIGRATING.md). While it is set, the node accepts only the first two keys of its Keyring, and no gwyh 0.1
+	// nodes. Default false. It has no effect if Label and PreviousLabel are equal.
 	SkipInboundLabelCheck bool
-	// PreviousLabel is the label that the cluster has before it changes to Label, counted only together
-	// with SkipInboundLabelCheck. Default empty: it has none. At most LabelMaxSize bytes; rejected without
-	// SkipInboundLabelCheck.
+	// PreviousLabel is the cluster's label before the change to Label. Empty (the default) means that the
+	// cluster had no label. At most LabelMaxSize bytes. It is rejected without SkipInboundLabelCheck.
 	PreviousLabel string
 
-	// BindAddr is the address to listen on: an IP address or a host name. Default "0.0.0.0"; that, "::"
-	// and empty all mean every address of the machine, IPv4 and IPv6. Create looks a host name up once
-	// and listens on the first IPv4 address of this machine that it resolves to, or if there is none on
-	// the first IPv6 address. A name that resolves to no address of this machine is an error, and so is
-	// one that cannot be looked up within 10 s. Not used if Transport is set.
+	// BindAddr is the address to listen on: an IP address or a host name. The default "0.0.0.0", "::" and the
+	// empty string all mean every address of the machine, IPv4 and IPv6. Create resolves a host name once and
+	// listens on the first IPv4 address of this machine among the results, or on the first IPv6 address if there is no IPv4 address.
+	// Create returns an error if no result is an address of this machine, or if the lookup takes longer than 10 s.
+	// BindAddr is not used if Transport is set.
 	BindAddr string
-	// BindPort is the UDP port to listen on. Default DefaultPort. Zero picks a free one, which Create
-	// writes here. 0 to 65535.
+	// BindPort is the UDP port to listen on. The presets set it to DefaultPort. With zero the system picks a
+	// free port, and Create writes it back to this field. 0 to 65535.
 	BindPort int
 
-	// AdvertiseAddr is the IP address that other nodes reach this one at, where it differs from the
-	// bound one, as behind a NAT. Default empty: the bound address, or the machine's private one when
-	// bound to all. Anything but an IP address is rejected, and so is an address that no node can have:
-	// the unspecified one, a multicast or a broadcast address. If Transport is set, it is asked instead,
-	// and an address of the latter kind draws a warning.
+	// AdvertiseAddr is the IP address at which other nodes reach this one, if it differs from the bound
+	// address, for example behind a NAT. Empty (the default) means the bound address, or the machine's private
+	// address if the node listens on all addresses. Create rejects anything that is not an IP address, and the
+	// unspecified, multicast and broadcast addresses, which no node can have. If Transport is set, the Transport decides, and
+	// such an address only causes a warning.
 	AdvertiseAddr string
-	// AdvertisePort is the port that goes with AdvertiseAddr. Without AdvertiseAddr it is not used.
-	// Default DefaultPort. Zero means the bound port, and so does DefaultPort together with a BindPort of
-	// 0; in these two cases Create writes the advertised port here. Create logs a warning if one of
-	// BindPort and AdvertisePort was changed from DefaultPort, the other was not, and AdvertisePort is
-	// used. 0 to 65535.
+	// AdvertisePort is the port that belongs to AdvertiseAddr. It is not used without AdvertiseAddr. The presets
+	// set it to DefaultPort. Zero means the bound port, and so does DefaultPort together with a BindPort of
+	// zero. In these two cases Create writes the port back to this field. Create logs a warning if AdvertisePort
+	// is used and only one of BindPort and AdvertisePort differs from DefaultPort. 0 to 65535.
 	AdvertisePort int
 
-	// ProtocolVersion is shown to other nodes as Node.PCur. Default ProtocolVersion2Compatible; zero
-	// too. ProtocolVersionMin to ProtocolVersionMax.
+	// ProtocolVersion is shown to other nodes as Node.PCur. Default ProtocolVersion2Compatible.
+	// ProtocolVersionMin to ProtocolVersionMax.
 	ProtocolVersion uint8
 
-	// TCPTimeout is how long Join and SendReliable wait for the other node. Nothing here is TCP; the
-	// name is memberlist's. Default 10 s LAN, 30 s WAN, 1 s Local. Negative is rejected.
+	// TCPTimeout limits how long Join and SendReliable wait for the other node. The name is memberlist's;
+	// no TCP is involved. Must not be negative.
 	TCPTimeout time.Duration
 
-	// IndirectChecks is how many other nodes are asked to probe one that is silent. Default 3 LAN and
-	// WAN, 1 Local. Zero: none is asked. 0 to 64.
+	// IndirectChecks is the number of other nodes that are asked to probe a silent node. Zero means none.
+	// 0 to 64.
 	IndirectChecks int
 
-	// RetransmitMult is without meaning here: a message goes once over each link. A
+	// RetransmitMult has no meaning here, because each message crosses each link once. A
 	// TransmitLimitedQueue has a field of its own.
 	RetransmitMult int
 
-	// SuspicionMult, times half the ProbeInterval, is the least time that a suspected node has to say
-	// that it is alive. Default 4 LAN, 6 WAN, 3 Local. 1 to 1000.
+	// SuspicionMult times half the ProbeInterval is the minimum time that a suspected node has to refute
+	// the suspicion before it is declared dead. 1 to 1000.
 	SuspicionMult int
-	// SuspicionMaxTimeoutMult, times the least time, is the longest; it shrinks with every node that
-	// suspects the same one. Default 6. 1 to 1000.
+	// SuspicionMaxTimeoutMult times the minimum time is the maximum. The time shrinks from the maximum to the
+	// minimum with each further node that suspects the same member. Default 6. 1 to 1000.
 	SuspicionMaxTimeoutMult int
 
-	// PushPullInterval is how often the members, and the state of the Delegates, are compared with a
-	// random node, and what differs is exchanged. Default 30 s LAN, 60 s WAN, 15 s Local. Zero: only on
-	// Join and when a node comes back. Negative is rejected.
+	// PushPullInterval is how often the node compares its members and its Delegate's state with a
+	// random member and exchanges what differs. Zero means only when one node joins another and when a
+	// failed node comes back. Must not be negative.
 	PushPullInterval time.Duration
-	// PushPullNodes is the number of push/pulls in each PushPullInterval, each with a random node, spread over
-	// the interval. Default 1. 0 to 16; zero means 1.
+	// PushPullNodes is the number of exchanges in each PushPullInterval, each with another random member, spread
+	// over the interval. Default 1. 1 to 16.
 	PushPullNodes int
 
-	// ProbeInterval is what the time of suspicion is reckoned from, and how often a link is measured.
-	// Default 1 s LAN and Local, 5 s WAN. Negative is rejected.
+	// ProbeInterval is the unit of the suspicion time, and how often the round-trip time of a link is measured.
+	// Must not be negative.
 	ProbeInterval time.Duration
-	// ProbeTimeout is how long an answer to a probe of a silent node is waited for. Default 500 ms LAN,
-	// 3 s WAN, 200 ms Local. Negative is rejected.
+	// ProbeTimeout is how long the node waits for the answer to a probe before it asks other nodes to probe.
+	// Must not be negative.
 	ProbeTimeout time.Duration
-	// HeartbeatInterval is how often nodes with a link tell each other that they are there. Default and zero:
-	// ProbeInterval, so that a program that probes more often detects failures sooner, as with memberlist. If
-	// UDPBufferSize is above 65507, which only a Transport over connections can carry, it is three times the
-	// ProbeInterval, because each packet may cost a connection. Both are held to 10 ms to 30 s. A node that is
-	// silent for 2.2 intervals is probed. If HeartbeatInterval is longer than ProbeInterval, the node is probed after
-	// 1.1 of its intervals and 1.1 ProbeIntervals (or a third of the interval, if that is longer than a
-	// ProbeInterval): a failure is found sooner, and a lost heartbeat costs a probe. 10 ms to 30 s.
+	// HeartbeatInterval is how often the two ends of a link send each other something if there is nothing else
+	// to send. A member with a link that is silent for 2.2 intervals is probed. If HeartbeatInterval is longer than
+	// ProbeInterval, the member is probed sooner: after 1.1 of its intervals plus 1.1 ProbeIntervals (or a third of the interval,
+	// if that is longer than a ProbeInterval), so a single lost heartbeat costs a probe.
+	//
+	// Zero (the default) means ProbeInterval, so a program that probes more often also detects failures sooner,
+	// as with memberlist. If UDPBufferSize is above 65507, which only a Transport over connections can
+	// carry, zero means three ProbeIntervals, because each packet may cost a connection. Both defaults are kept within the
+	// bounds. 10 ms to 30 s.
 	HeartbeatInterval time.Duration
 
-	// DisableTcpPings is without meaning here: there are none.
+	// DisableTcpPings has no meaning here, because there are no TCP pings.
 	DisableTcpPings bool
-	// DisableTcpPingsForNode is without meaning here: there are none.
+	// DisableTcpPingsForNode has no meaning here, because there are no TCP pings.
 	DisableTcpPingsForNode func(nodeName string) bool
 
-	// AwarenessMaxMultiplier bounds by how much a node that is itself unwell, as by lack of CPU,
-	// stretches its timeouts. Default 8. 1 switches it off. 1 to 1000.
+	// AwarenessMaxMultiplier bounds the factor by which a node that is itself in poor health stretches its
+	// timeouts (the local health multiplier of Lifeguard, https://arxiv.org/abs/1707.00788). Default 8; 1 switches it off. 1 to 1000.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is the time between two calls of Delegate.GetBroadcasts. If a call returns new messages
-	// and leaves no room for another such message, the next call follows at once. There are at most three
-	// calls in one interval. When the calls have returned nothing new for a second, they are two intervals
-	// apart. A Delegate that encodes its messages anew for each call, so that every call for a second has
-	// returned new slices only, is called every five intervals, but not less often than memberlist would: the
-	// pause is at most 200 ms, or one interval if that is longer. A Delegate that fills its calls with
-	// several messages is not slowed down. Default 20 ms LAN, 50 ms WAN, 10 ms Local. Zero: GetBroadcasts is
-	// never called. Negative is rejected. Memberlist.Broadcast sends without waiting for the interval.
+	// GossipInterval is the time between two calls of Delegate.GetBroadcasts. Memberlist.Broadcast does
+	// not wait for it. Zero means that GetBroadcasts is never called. Must not be negative.
+	//
+	// If a call returns a new message and leaves no room for another one of the same size, the next call follows at once,
+	// up to three calls in one interval. If no call has returned a new message for a second, calls are two
+	// intervals apart. A Delegate that encodes its messages anew for each call, so that all calls of a second
+	// returned new slices with one message each, is called every five intervals; the pause is at most 200 ms, or one interval if that is longer.
 	GossipInterval time.Duration
-	// RebroadcastWindow is how long bytes count as a rebroadcast after a broadcast with the very same bytes
-	// was passed to Delegate.NotifyMsg. If GetBroadcasts returns them for the first time within that time,
-	// they are not sent, because every node gets each broadcast from the node that made it. Stats counts
-	// them. Programs written for memberlist queue again what they receive, which would cost each node as
-	// many messages as there are nodes. The price is that two nodes that mean equal bytes as two messages
-	// within this time send one. Memberlist.Broadcast is never suppressed, nor are bytes that came in a
-	// message to this node only. Default and zero: 50 times the GossipInterval, but at least 250 ms and at
-	// most 5 s; that is 1 s LAN, 2.5 s WAN and 500 ms Local. Any negative value switches it off. At most 30 s.
+	// RebroadcastWindow is the time for which the bytes of a received broadcast are not broadcast again.
+	// If GetBroadcasts returns bytes for the first time within this time after the same bytes were passed to
+	// NotifyMsg as a broadcast, they are not sent, because every node already gets them from their origin.
+	// Programs written for memberlist queue what they receive again. Without the window each
+	// message would be broadcast by every node. The price: if two nodes broadcast equal bytes as two different messages within this
+	// time, only one of them may be sent.
+	//
+	// Messages of Memberlist.Broadcast and bytes received in a message to this node alone are never
+	// suppressed. Stats.BroadcastsSuppressed counts suppressed messages. Zero (the default) means 50 GossipIntervals, but at least
+	// 250 ms and at most 5 s: 1 s for LAN, 2.5 s for WAN and 500 ms for Local. A negative value switches the window off. At most 30 s.
 	RebroadcastWindow time.Duration
-	// GossipNodes is without meaning here: a message goes to those that subscribed.
+	// GossipNodes has no meaning here: a message goes to the nodes with a link.
 	GossipNodes int
-	// GossipToTheDeadTime is how long the name of a failed node is kept for its old address. The name is
-	// free sooner when another node has that address. Default 30 s LAN, 60 s WAN, 15 s Local. Negative is rejected.
+	// GossipToTheDeadTime is how long the name of a failed node stays reserved for the address it had. If
+	// another node takes the address, the name becomes free at once. Must not be negative.
 	GossipToTheDeadTime time.Duration
-	// DeadNodeReclaimTime overrides GossipToTheDeadTime. Zero, the default, means no override. Negative is rejected.
+	// DeadNodeReclaimTime overrides GossipToTheDeadTime. Zero (the default) means no override. Must not be
+	// negative.
 	DeadNodeReclaimTime time.Duration
 
-	// Subscriptions is how many nodes a node hears from, and so how many copies of a message it gets:
-	// more are quicker and surer, and cost more. Default 5. 1 to 64.
+	// Subscriptions is the number of links that the node itself chooses. As many others choose it on average, so a
+	// node has about twice as many links. More links make delivery faster and more robust, and cost more at rest.
+	// Default 5. 1 to 64.
 	Subscriptions int
-	// Zone names the failure domain of the node, such as a data centre. Default empty: none. At most
-	// 255 bytes of UTF-8 without control characters.
+	// Zone names the node's failure domain, for example a data centre. Empty (the default) means no zone.
+	// At most 255 bytes of UTF-8 without control characters.
 	Zone string
-	// DistributionStrategy says what the zones mean for the choice of whom to hear. Default and zero:
-	// Uniform.
+	// DistributionStrategy says how zones affect the choice of links. Default Uniform.
 	DistributionStrategy DistributionStrategy
-	// MetaMax is the most bytes of metadata, of this node and of others: one with more is not taken in, so
-	// raise it everywhere before anybody has more. Delegate.NodeMeta gets it as its limit. Default
-	// MetaMaxSize, as memberlist's. 1 to 32768; above MetaMaxSize it has to fit into a datagram of
-	// UDPBufferSize, beside Name, Zone and some 220 bytes, because metadata travels in one piece.
+	// MetaMax is the maximum size in bytes of a node's metadata, of this node's own and of other nodes'. A node with
+	// larger metadata is not accepted as a member, so raise MetaMax on all nodes before any of them uses more. Delegate.NodeMeta gets it as its limit.
+	// Default MetaMaxSize, as in memberlist. 1 to 32768. Above MetaMaxSize, the metadata, Name, Zone and
+	// 220 bytes must fit into UDPBufferSize, because a member's entry is not split.
 	MetaMax int
-	// AllowLegacy admits nodes of gwyh 0.1, whose handshake cannot be made safe: see docs/SECURITY.md, and
-	// docs/LEGACY.md for what a cluster with such nodes needs. They
-	// are members by the name of "gwyh01-" and their address, with a zone and without metadata or versions, for
-	// as long as some node hears them. Default false. A Label overrides it.
+	// AllowLegacy admits nodes of gwyh 0.1. Their handshake cannot be made safe (docs/SECURITY.md);
+	// docs/LEGACY.md says what a cluster with such nodes needs. They are members named "gwyh01-" plus their address, have a
+	// zone but no metadata and no versions, and stay members as long as some node hears from them. Default
+	// false. It has no effect if Label is set.
 	AllowLegacy bool
 
-	// GossipVerifyIncoming is without meaning here: only what is encrypted is taken.
+	// GossipVerifyIncoming has no meaning here, because only encrypted packets are accepted.
 	GossipVerifyIncoming bool
-	// GossipVerifyOutgoing is without meaning here: only what is encrypted is sent.
+	// GossipVerifyOutgoing has no meaning here, because all packets are encrypted.
 	GossipVerifyOutgoing bool
-	// EnableCompression is without meaning here: nothing is compressed.
+	// EnableCompression has no meaning here, because nothing is compressed.
 	EnableCompression bool
-	// CompressionAlgorithm is without meaning here: nothing is compressed. Any value is accepted.
+	// CompressionAlgorithm has no meaning here, because nothing is compressed.
 	CompressionAlgorithm CompressionAlgorithm
 
-	// SecretKey is the key that nodes prove to each other, of any length. Create makes it the primary
-	// key of the Keyring. Default nil: the Keyring's keys. If there are none either, the node uses gwyh's
-	// well-known key, which keeps nobody out, and logs a warning. A key of fewer than 16 bytes, or of
-	// equal bytes, draws a warning too. SecretKey is rejected if the Keyring holds four other keys.
+	// SecretKey is the pre-shared key of the cluster, of any length. Create makes it the primary key of the Keyring.
+	// Nil (the default) means that the keys of the Keyring are used. If neither is set, the node uses the well-known
+	// default key, which keeps nobody out, and logs a warning at Create and every hour. A key of fewer than 16 bytes or of
+	// equal bytes causes a warning too. SecretKey is rejected if the Keyring already holds four other keys.
 	SecretKey []byte
-	// Keyring holds the keys that the node accepts, at most four; they can be changed while it runs.
-	// Default nil: if SecretKey is set, Create makes a Keyring of it and writes it here.
+	// Keyring holds the keys that the node accepts, at most four. They can be changed at run time. Nil (the
+	// default) with a SecretKey means that Create makes a Keyring and writes it back to this field.
 	Keyring *Keyring
 
-	// Delegate is the application's side. Default nil: none.
+	// Delegate connects the application: messages, metadata and state. Default nil.
 	Delegate Delegate
-	// DelegateProtocolVersion, DelegateProtocolMin and DelegateProtocolMax are the version of the
-	// application's own protocol, and those it understands. A node that speaks another than the
-	// members understand is not taken in. Default 0. A DelegateProtocolMin above DelegateProtocolMax is
-	// rejected; a DelegateProtocolVersion outside of the two draws a warning.
+	// DelegateProtocolVersion is the version of the application's own protocol that this node speaks, and
+	// DelegateProtocolMin and DelegateProtocolMax are the versions that it understands. A node is accepted as a
+	// member only if it and all members understand each other's versions. Default 0. Create rejects a DelegateProtocolMin above
+	// DelegateProtocolMax, and logs a warning if DelegateProtocolVersion is outside the range.
 	DelegateProtocolVersion uint8
 	DelegateProtocolMin     uint8
 	DelegateProtocolMax     uint8
-	// Events is told who comes and goes. Default nil: nobody.
+	// Events is notified when members join, leave, fail or change. Default nil.
 	Events EventDelegate
-	// Conflict is told of two live nodes of one name, at most every 30 s. Default nil: a log line only.
+	// Conflict is notified of two live nodes with the same name, at most once every 30 s. With nil (the
+	// default) the conflict is only logged.
 	Conflict ConflictDelegate
-	// Merge decides whether clusters become one. Default nil: they do.
+	// Merge decides whether two clusters may become one. With nil (the default) they may.
 	Merge MergeDelegate
-	// Ping learns round-trip times: of one link in each ProbeInterval in turn, and of a node without a link
-	// every 10 s. Default nil: nobody.
+	// Ping is notified of measured round-trip times: in each ProbeInterval of one link, in turn, and every 10 s
+	// of one node without a link. Default nil.
 	Ping PingDelegate
-	// NodeSelection decides which members this node makes links and push/pulls with. Default nil: any.
+	// NodeSelection decides which members this node may choose for links and state exchanges. With nil (the
+	// default) it may choose any.
 	NodeSelection NodeSelectionDelegate
-	// Alive decides who is taken in. Default nil: everybody with a key.
+	// Alive decides which nodes are accepted as members. With nil (the default) every node with a key is.
 	Alive AliveDelegate
 
-	// DNSConfigPath is without meaning here: Go's resolver reads the system's configuration.
+	// DNSConfigPath has no meaning here, because Go's resolver reads the system's configuration.
 	DNSConfigPath string
 
-	// LogOutput is where log lines go. Each line has its level in brackets, then "gwyh: ", as memberlist writes them:
-	// a filter for the level, such as hashicorp/logutils, works for both. All levels are written, DEBUG too, unless
-	// LogOutput is io.Discard. Default nil: to Logger, or else to standard error. Rejected together with Logger.
+	// LogOutput receives the log lines. As in memberlist, each line has its level in brackets and then "gwyh: ", so
+	// level filters such as hashicorp/logutils work. All levels are written, including DEBUG, unless
+	// LogOutput is io.Discard. Nil (the default) means that Logger is used, or standard error if there is no
+	// Logger either. It must not be set together with Logger.
 	LogOutput io.Writer
-	// Logger writes the log lines, all levels as with LogOutput. While its output is io.Discard, lines at DEBUG are
-	// not made. Default nil: see LogOutput.
+	// Logger receives the log lines, as described for LogOutput. While its output is io.Discard, DEBUG lines
+	// are not formatted. Default nil.
 	Logger *log.Logger
-	// LogHandler is handed the log lines as records, with their level and without "[LEVEL] gwyh: ". Its Enabled is
-	// asked for each line, and once a second for DEBUG: while it says no, lines at DEBUG are not made. Default
-	// nil: see LogOutput. Rejected together with LogOutput or Logger.
+	// LogHandler receives each log line as a record with a level and without the prefix "[LEVEL] gwyh: ". The node calls its
+	// Enabled for each line, and once a second for DEBUG; while that returns false, DEBUG lines are not
+	// formatted. Default nil. It must not be set together with LogOutput or Logger.
 	LogHandler slog.Handler
 
-	// HandoffQueueDepth is how many datagrams from a Transport of your own may wait for the node; more
-	// are dropped and counted. Default 1024. 1 to 1048576.
+	// HandoffQueueDepth is the number of received datagrams of a Transport of your own that may be queued for the
+	// node. Further ones are dropped and counted. Default 1024. 1 to 1048576.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the largest datagram in bytes that the node sends without having searched for larger ones. A
-	// node sends a peer at most 1200 bytes in a datagram until it has seen that this size arrives there; messages are cut
-	// until then. With NetTransport on Linux it also searches for what each path carries, up to 8952. A broadcast that does
-	// not fit is cut. Default 1400 LAN, 1200 WAN, 60000 Local. 1200, which any path carries, to 65507. With a Transport of
-	// your own up to 16777216, which is what GetBroadcasts is given room for then; no datagram has more
-	// than 65507 all the same.
+	// UDPBufferSize is the size in bytes of the largest datagram that the node sends without path MTU
+	// discovery, and the limit that GetBroadcasts is given. A larger broadcast is split. The node sends a peer at most 1200 bytes in one
+	// datagram until it has seen that larger ones arrive. With a NetTransport on Linux it also searches for
+	// the largest size that each path carries, up to 8952. From 1200, which every path carries, to 65507.
+	// With a Transport of your own the maximum is 16777216; it then is only the limit that GetBroadcasts is
+	// given, and datagrams still have at most 65507 bytes.
 	UDPBufferSize int
 
-	// CIDRsAllowed are the networks that members may be of. Default nil and empty: all. IPv4 and IPv6
-	// are listed apart. ParseCIDRs reads them.
+	// CIDRsAllowed lists the networks that members may come from. Nil and empty (the default) mean all networks. IPv4
+	// and IPv6 networks are listed separately. ParseCIDRs parses them.
 	CIDRsAllowed []net.IPNet
 
-	// MetricLabels go with each metric. Default nil: none.
+	// MetricLabels are added to each metric. Default nil.
 	MetricLabels []metrics.Label
-	// Metrics takes the metrics of this node. Default nil: the sink of the process, metrics.NewGlobal's
-	// of armon/go-metrics, or hashicorp/go-metrics with the build tag hashicorpmetrics. It may block without
-	// harm to the node.
+	// Metrics receives the metrics of this node. Nil (the default) means the global sink of
+	// armon/go-metrics, or of hashicorp/go-metrics with the build tag hashicorpmetrics. A sink that
+	// blocks does not block the node.
 	Metrics metrics.MetricSink
 
-	// QueueCheckInterval is how often the lengths of the queues are told as metrics. Default 30 s.
-	// Zero: never. Negative is rejected.
+	// QueueCheckInterval is how often the lengths of the queues are published as metrics. Zero means never. The
+	// presets set it to 30 s. Must not be negative.
 	QueueCheckInterval time.Duration
 
-	// RequireNodeNames rejects calls that name a node by its address only. Default false.
+	// RequireNodeNames rejects calls that identify a node by its address alone. Default false.
 	RequireNodeNames bool
 
-	// MsgpackUseNewTimeFormat is without meaning here: no such time is on the wire.
+	// MsgpackUseNewTimeFormat has no meaning here, because no such time is on the wire.
 	MsgpackUseNewTimeFormat bool
 }
 
-// DefaultLANConfig is for nodes in one data centre, or in several near ones.
+// DefaultLANConfig returns a Config for nodes in one data centre, or in several that are near each other.
 func DefaultLANConfig() *Config {
 	return &Config{
 		Name:                    hostname(),
@@ -338,7 +357,7 @@ func DefaultLANConfig() *Config {
 	}
 }
 
-// DefaultWANConfig is for nodes far from each other.
+// DefaultWANConfig returns a Config for nodes that are far from each other, for example in several regions.
 func DefaultWANConfig() *Config {
 	c := DefaultLANConfig()
 	c.TCPTimeout = 30 * time.Second
@@ -353,7 +372,7 @@ func DefaultWANConfig() *Config {
 	return c
 }
 
-// DefaultLocalConfig is for nodes on one machine.
+// DefaultLocalConfig returns a Config for nodes on one machine, for example in tests.
 func DefaultLocalConfig() *Config {
 	c := DefaultLANConfig()
 	c.TCPTimeout = time.Second
@@ -368,21 +387,21 @@ func DefaultLocalConfig() *Config {
 	return c
 }
 
-// hostname is empty where the system knows none, which validate rejects.
+// hostname returns the host name, or the empty string, which validate rejects, if the system has none.
 func hostname() string {
 	name, _ := os.Hostname()
 	return name
 }
 
-// Format writes the fields as fmt does, except that it shows nothing of the SecretKey but whether there is one.
+// Format formats the Config as fmt formats a struct, except that it shows only whether there is a SecretKey.
 func (c Config) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), c.redacted())
 }
 
-// LogValue is the fields as Format shows them.
+// LogValue returns the fields as Format shows them, without the SecretKey.
 func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", c.redacted())) }
 
-// redacted is a Config without its SecretKey, in a type that fmt prints field by field.
+// redacted returns the Config without its SecretKey, as a type that fmt prints field by field.
 func (c Config) redacted() any {
 	type fields Config
 	if len(c.SecretKey) > 0 {
@@ -391,8 +410,8 @@ func (c Config) redacted() any {
 	return fields(c)
 }
 
-// BuildVsnArray is the protocol versions of the node in the order of memberlist: least, greatest and
-// spoken of the library, then of the application.
+// BuildVsnArray returns the protocol versions of the node in memberlist's order: minimum, maximum and current version of
+// the library, then of the application.
 func (c *Config) BuildVsnArray() []uint8 {
 	return []uint8{
 		ProtocolVersionMin, ProtocolVersionMax, c.ProtocolVersion,
@@ -400,16 +419,16 @@ func (c *Config) BuildVsnArray() []uint8 {
 	}
 }
 
-// EncryptionEnabled reports whether keys of one's own are configured. Traffic is always encrypted;
-// without them it is with a key that everybody knows.
+// EncryptionEnabled reports whether the Config has a key. Traffic is always encrypted, but without a
+// configured key it is encrypted with the well-known default key.
 func (c *Config) EncryptionEnabled() bool {
 	return len(c.SecretKey) > 0 || c.Keyring != nil && c.Keyring.GetPrimaryKey() != nil
 }
 
-// IPMustBeChecked reports whether CIDRsAllowed excludes anybody.
+// IPMustBeChecked reports whether CIDRsAllowed restricts the addresses of members.
 func (c *Config) IPMustBeChecked() bool { return len(c.CIDRsAllowed) > 0 }
 
-// IPAllowed is an error if CIDRsAllowed excludes ip.
+// IPAllowed returns an error if CIDRsAllowed does not contain ip.
 func (c *Config) IPAllowed(ip net.IP) error {
 	if !c.IPMustBeChecked() {
 		return nil
@@ -422,8 +441,8 @@ func (c *Config) IPAllowed(ip net.IP) error {
 	return fmt.Errorf("%s is not allowed", ip)
 }
 
-// ParseCIDRs reads networks such as "10.0.0.0/8" for CIDRsAllowed. Of bad ones the error tells, joined;
-// the good ones are returned all the same.
+// ParseCIDRs parses networks such as "10.0.0.0/8" for Config.CIDRsAllowed. It returns all valid networks, and
+// an error that joins one error for each invalid one.
 func ParseCIDRs(v []string) ([]net.IPNet, error) {
 	nets := make([]net.IPNet, 0, len(v))
 	var errs []error
@@ -448,8 +467,8 @@ const (
 	entryOverhead     = 220 // bytes of a datagram with an entry, beyond name, zone and metadata, at most
 )
 
-// validate returns a copy of c that is ready for use: zeros replaced by the defaults they stand for,
-// slices its own. The error names all fields that are bad. c stays as it is.
+// validate returns a copy of c with slices of its own and with defaults in place of zeros. The error names all
+// invalid fields. validate does not change c.
 func (c *Config) validate() (*Config, error) {
 	if c == nil {
 		return nil, errors.New("bad Config: it is nil")
@@ -468,7 +487,7 @@ func (c *Config) validate() (*Config, error) {
 	return &own, nil
 }
 
-// labels are the labels of the clusters that the node takes part in, its own first: one, or two.
+// labels returns the one or two labels that the node accepts, its own first.
 func (c *Config) labels() []string {
 	if c.SkipInboundLabelCheck && c.PreviousLabel != c.Label {
 		return []string{c.Label, c.PreviousLabel}
@@ -476,12 +495,12 @@ func (c *Config) labels() []string {
 	return []string{c.Label}
 }
 
-// labelled reports whether a label is in use, which no gwyh 0.1 node knows.
+// labelled reports whether the node uses a label. Nodes of gwyh 0.1 know no labels.
 func (c *Config) labelled() bool {
 	return slices.ContainsFunc(c.labels(), func(l string) bool { return l != "" })
 }
 
-// fillZeros gives c the values of d where a zero has no meaning of its own.
+// fillZeros sets the fields of c to the values of d if they are zero and zero has no meaning of its own.
 func (c *Config) fillZeros(d *Config) {
 	fill(&c.Name, d.Name)
 	fill(&c.ProtocolVersion, d.ProtocolVersion)
@@ -501,8 +520,8 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.UDPBufferSize, d.UDPBufferSize)
 }
 
-// heartbeats is the default HeartbeatInterval in ProbeIntervals. Packets larger than UDP's travel over connections,
-// which may cost one each, as with dskit.
+// heartbeats returns the default HeartbeatInterval in ProbeIntervals. Packets that are too large for UDP travel over connections,
+// and each packet may cost a connection, as with dskit's TCPTransport.
 func (c *Config) heartbeats() time.Duration {
 	if c.UDPBufferSize > udp.MaxDatagram {
 		return 3
@@ -517,7 +536,7 @@ func fill[T comparable](v *T, zeroMeans T) {
 	}
 }
 
-// complaints tells field, value and bound of all that is bad about c. It shows no key.
+// complaints describes each invalid field of c: its name, its value and its bound. It shows no key.
 func (c *Config) complaints() (bad []string) {
 	reject := func(field string, value any, want string) {
 		bad = append(bad, fmt.Sprintf("%s = %v, want %s", field, value, want))
@@ -619,12 +638,12 @@ func (c *Config) complaints() (bad []string) {
 	return bad
 }
 
-// picksAdvertisePort reports whether the advertised port is left to Create, so that it is the bound one.
+// picksAdvertisePort reports whether Create chooses the advertised port, which then is the bound port.
 func (c *Config) picksAdvertisePort() bool {
 	return c.AdvertisePort == 0 || c.AdvertisePort == DefaultPort && c.BindPort == 0
 }
 
-// warnings tell of what is valid but hardly meant.
+// warnings describes settings that are valid but probably not intended.
 func (c *Config) warnings() (list []string) {
 	if w := c.portWarning(); w != "" && c.Transport == nil {
 		list = append(list, w)
@@ -636,8 +655,8 @@ func (c *Config) warnings() (list []string) {
 	return list
 }
 
-// portWarning tells of ports of which only one was set, empty if there is nothing to tell. Other nodes are
-// then told a port that nothing listens on, unless something forwards it.
+// portWarning describes a Config in which only one of the two ports was set, or returns the empty string. In such a
+// Config the node advertises a port that nothing listens on, unless something forwards it.
 func (c *Config) portWarning() string {
 	if c.picksAdvertisePort() || c.AdvertisePort == c.BindPort {
 		return ""
@@ -659,7 +678,7 @@ func (c *Config) portWarning() string {
 
 const maxRebroadcastWindow = 30 * time.Second
 
-// rebroadcastWindow is RebroadcastWindow with its default, zero for none.
+// rebroadcastWindow returns the effective RebroadcastWindow, zero if it is switched off.
 func (c *Config) rebroadcastWindow() time.Duration {
 	switch w := c.RebroadcastWindow; {
 	case w < 0:
@@ -671,7 +690,7 @@ func (c *Config) rebroadcastWindow() time.Duration {
 	}
 }
 
-// node returns what the node is made of.
+// node returns the configuration of the shell.
 func (c *Config) node(t Transport, log node.Log) (node.Config[*Node], error) {
 	core, err := c.core(t)
 	if err != nil {
@@ -694,7 +713,7 @@ func (c *Config) node(t Transport, log node.Log) (node.Config[*Node], error) {
 	return n, nil
 }
 
-// core returns the core's part of the configuration.
+// core returns the configuration of the core.
 func (c *Config) core(t Transport) (gossip.Config, error) {
 	advertise, err := advertised(t, c)
 	if err != nil {
@@ -725,7 +744,7 @@ func (c *Config) core(t Transport) (gossip.Config, error) {
 	}, nil
 }
 
-// orNone is a number or interval of the Config, of which zero means none, as the core wants it.
+// orNone converts a value of the Config whose zero means none. The core expects a negative value for none.
 func orNone[T int | time.Duration](n T) T {
 	if n == 0 {
 		return -1
@@ -733,7 +752,7 @@ func orNone[T int | time.Duration](n T) T {
 	return n
 }
 
-// keys returns the keys that a node may use now, and what its operator is to be warned of.
+// keys returns the keys that the node may use now, and the warnings that they cause.
 func (c *Config) keys() node.Keys {
 	shared, k := preSharedKeys(c.Keyring)
 	labels := c.labels()
@@ -744,10 +763,10 @@ func (c *Config) keys() node.Keys {
 	return k
 }
 
-// log returns the log of a node. validate sees to it that at most one place is set.
+// log returns the log of the node. validate has ensured that at most one of its three fields is set.
 func (c *Config) log() node.Log { return node.NewLog(c.Logger, c.LogOutput, c.LogHandler) }
 
-// listen makes the transport that c describes, and writes to c the ports that were picked.
+// listen opens the NetTransport that c describes and writes the ports that were picked to c.
 func listen(c *Config) (Transport, error) {
 	t, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort,
 		Logger: c.log().Logger(), MetricLabels: c.MetricLabels})
@@ -761,8 +780,8 @@ func listen(c *Config) (Transport, error) {
 	return t, nil
 }
 
-// advertised returns the address at which others reach the node, as t says. It writes to c the ports that result. An
-// address that nobody can reach is an error, except with a foreign Transport, where it is a warning.
+// advertised asks t for the address at which other nodes reach this one, and writes the resulting ports to c. An
+// address that no node can reach is an error for a NetTransport and a warning for any other Transport.
 func advertised(t Transport, c *Config) (netip.AddrPort, error) {
 	ip, port, err := t.FinalAdvertiseAddr(c.AdvertiseAddr, c.AdvertisePort)
 	if err != nil {

@@ -1,12 +1,34 @@
-// Package gwyh carries gossip between the nodes of a service: an application hands a message to one
-// node and every node of the cluster gets it, over unacknowledged, always encrypted UDP, along the
-// quickest path there is. Nodes know each other and their zones and notice who comes, goes and fails.
+// Package gwyh spreads messages between the nodes of a service by gossip. An application hands a message to one
+// node, and every node of the cluster receives it, over unacknowledged, always encrypted UDP, along the
+// quickest path. Each node knows the members of the cluster, their zones and their metadata, and notices when a
+// member joins, leaves or fails.
 //
-// It reads like hashicorp/memberlist: make a Config, Create a Memberlist, Join the address of any
-// member, and implement a Delegate. It shares a cluster with nodes of gwyh 0.1.
+// The API is that of hashicorp/memberlist: make a Config, call Create, and Join any member.
 //
-// A message may, rarely, be lost, and is then nowhere acknowledged; applications are idempotent or
-// repair what they miss. Each message that arrives is handed over once.
+//	config := gwyh.DefaultLANConfig()
+//	config.SecretKey = key        // the same 32 random bytes on all nodes
+//	config.Delegate = application // its NotifyMsg receives the messages
+//	list, err := gwyh.Create(config)
+//	...
+//	_, err = list.Join([]string{"10.0.0.7", "10.0.0.8"})
+//	...
+//	err = list.Broadcast([]byte("hello"))
+//
+// Nodes listen on UDP port 6969 (DefaultPort). Their clocks may differ by at most a minute. Without a key, traffic is encrypted with
+// a well-known key, so anybody who reaches the port can join.
+//
+// Broadcasts are not acknowledged. Lost messages are requested again from other nodes, so a message is very rarely lost
+// altogether, but applications must tolerate that. Each message is delivered at most once. The order of messages is not guaranteed.
+//
+// All methods of a Memberlist may be called from any goroutine, and from inside any delegate. Delegates
+// run in goroutines of the library, outside of any lock; see Delegate.
+//
+// These errors have a type or a value:
+//
+//	ErrQueueFull         Broadcast, sends: too much is queued; retry after a GossipInterval or drop the message
+//	ErrShutdown          any call after Shutdown
+//	*TooLargeError       Broadcast, sends, Join: the message or state exceeds 16 MiB
+//	NoPingResponseError  Ping: no answer within Config.ProbeTimeout
 package gwyh
 
 import (
@@ -21,41 +43,43 @@ import (
 	"github.com/gwyh-go/gwyh/internal/node"
 )
 
-// ErrShutdown is returned by calls on a Memberlist that was shut down.
+// ErrShutdown is returned by calls on a Memberlist after Shutdown.
 var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
 
-// ErrQueueFull is returned when so much waits to be sent that a message is not taken. Try again later.
+// ErrQueueFull is returned if a message is not accepted because too much is queued already. Nothing was sent. Retry later, for
+// example after a Config.GossipInterval.
 var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
 
-// TooLargeError says that a message is larger than the Max bytes that can be sent. Nothing was sent. It is
-// returned as it is, by a pointer, as ErrShutdown and ErrQueueFull are: it needs no errors.As. Only the errors of a
-// Join, which tell of several addresses, wrap these.
+// A TooLargeError reports that a message of Size bytes exceeds the maximum of Max bytes. Nothing was sent. Methods
+// return it as a *TooLargeError. Only Join wraps it, because its error describes several addresses: use errors.As there.
 type TooLargeError struct{ Size, Max int }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("gwyh: message of %d bytes, of which at most %d can be sent", e.Size, e.Max)
 }
 
-// A Memberlist is one node of a cluster. All its methods may be called from any goroutine, and from
-// inside any delegate.
+// A Memberlist is one node of a cluster. Its methods may be called from any goroutine, and from inside any
+// delegate.
 type Memberlist struct {
 	config *Config // our own copy; immutable
 	log    node.Log
 	node   *node.Node[*Node]
 }
 
-// Format writes the node's name, whatever the verb: what a Memberlist holds changes while it is read, and has keys in it.
+// Format writes the node's name for any verb. The fields of a Memberlist contain keys and change concurrently.
 func (m *Memberlist) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "Memberlist(%q)", m.config.Name)
 }
 
-// LogValue is the node's name.
+// LogValue returns the node's name.
 func (m *Memberlist) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(m)) }
 
-// Create starts a node. It is a cluster of its own until it joins another. Before Create returns the
-// Delegate's NodeMeta, the AliveDelegate's NotifyAlive and the EventDelegate's NotifyJoin have been
-// called for the node itself, in the caller's goroutine. Of config nothing is kept; the ports that Create
-// picked and a Keyring made from SecretKey are written back to it.
+// Create starts a node. The node is a cluster of one until it joins another. Create copies config, and writes back
+// only the ports that it picked and a Keyring made from SecretKey. It returns an error if config is invalid, if
+// the port cannot be opened, or if the node has no address that others can reach.
+//
+// Create calls the Delegate's NodeMeta, the AliveDelegate's NotifyAlive and the EventDelegate's NotifyJoin for the node
+// itself, in the caller's goroutine. Call Shutdown to stop the node.
 func Create(config *Config) (*Memberlist, error) {
 	own, err := config.validate()
 	if err != nil {
@@ -88,7 +112,7 @@ func Create(config *Config) (*Memberlist, error) {
 	return m, nil
 }
 
-// start makes the node, tells the application of it, and starts it.
+// start makes the node, notifies the delegates, and starts the loop.
 func (m *Memberlist) start(transport Transport) error {
 	c, err := m.config.node(transport, m.log)
 	if err != nil {
@@ -105,62 +129,64 @@ func (m *Memberlist) start(transport Transport) error {
 	return nil
 }
 
-// Join makes this node and the nodes at the given addresses members of one cluster. An address is
-// "host", "host:port" or "name/host:port", IPv6 in brackets where a port follows; without a port it is
-// Config.BindPort. An IPv6 address without brackets that may end in a port, such as "::1:7946", is an error. A host
-// name stands for all its addresses. Join returns how many addresses were
-// reached, oneself among them, and an error that joins each failure when it was none. An address is oneself only
-// if it is one of this node's own: packets that another address sends back prove nothing. It takes at
-// most Config.TCPTimeout and a little, and no longer than 2 s for addresses where nobody answers once one
-// was reached; when it returns, Members has what the others knew, the states of
-// the Delegates were exchanged, and the EventDelegate has been told, unless it is slow. Over a Transport that
-// takes long to write, TCPTimeout bounds the writing and the waiting each for itself: Join may take twice as long.
+// Join makes this node and the nodes at the given addresses members of one cluster. It returns the number of addresses that
+// were reached, and an error only if none was. The error joins one error for each address.
 //
-// With a NetTransport, Join does not wait for addresses that cannot be reached. If the local system refuses to send
-// there, Join gives the address up at once, with the system's error, such as syscall.ENETUNREACH or EPERM. If another system
-// says for a second that the port is closed (syscall.ECONNREFUSED), or the host or network unreachable, Join gives up with
-// that: a node that comes up within that second is still reached. Once another node was reached, Join gives up where that
-// was said at all. It also gives up where another program answers, such as memberlist. It listens for such answers at 64
-// addresses at once. Addresses that were not reached are tried again in the background.
+// An address is "host", "host:port" or "name/host:port". IPv6 needs brackets before a port; an IPv6 address
+// without brackets that may end in a port, such as "::1:7946", is an error. The default port is Config.BindPort.
+// A host name stands for all its addresses. An address of this node itself counts as reached, so a
+// first node may be given the list of all nodes; only the advertised address and the bound addresses are
+// recognized, not a load balancer or NAT that leads back to the node.
 //
-// A node does not answer packets that it cannot verify. So if nothing comes back, the error lists what may be the cause, and a
-// warning is logged, at most once a minute: UDP is blocked, the other node has another key or label, the
-// clocks differ by more than a minute, or no gwyh node is there. The log of the other node says which.
+// When Join returns, Members contains the members that the other nodes know, the Delegates have exchanged their states, and the
+// EventDelegate has been notified, unless it is slow. Join takes at most Config.TCPTimeout and a little. Once one
+// address was reached, it waits at most 2 s for the others. They are tried again in the background, and so are
+// all addresses if none was reached. With a Transport that blocks, TCPTimeout limits writing and waiting
+// separately, so Join may take twice as long.
 //
-// LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive of those that are learnt of are called in
-// the goroutine of the caller. The Join of an address fails with the reason, and neither side takes the other in, if
-// NotifyMerge returns an error at either end, if the versions of the application's protocol do not fit, or if
-// either end refuses the other node: by NotifyAlive, CIDRsAllowed or MetaMax. Two nodes of one name are not such
-// a reason, see ConflictDelegate.
+// A node does not answer packets that it cannot verify. So these causes look the same, and the error lists them:
 //
-// A LocalState of more than 16 MiB, of this node or of the other, fails the Join with an error that wraps a
-// *TooLargeError. If it is the other node's, the two may be members of one cluster all the same.
+//	error                            cause
+//	no answer                        UDP is blocked, another key or label, clocks that differ by more than a minute, no gwyh node
+//	connection refused               the port is closed (reported for a second by the other system)
+//	host or network is unreachable   no route, or a firewall that says so
+//	another program answers          for example a memberlist node
+//	an error of a delegate           NotifyMerge, NotifyAlive, CIDRsAllowed, MetaMax or the protocol versions, at either end
+//	*TooLargeError                   the state of either node exceeds 16 MiB
+//
+// The log of the other node tells the first three causes apart. With a NetTransport, Join detects closed ports and missing routes at up
+// to 64 addresses at once and does not wait for the timeout there. A node that starts listening within a second is still reached.
+// If a delegate of either end refuses the other, neither becomes a member of the other's cluster. Two nodes with one name do not
+// make Join fail, see ConflictDelegate.
+//
+// Join calls LocalState, MergeRemoteState, NotifyMerge, and NotifyAlive for new members in the caller's
+// goroutine.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
 	defer cancel()
 	return m.node.Join(ctx, existing, true)
 }
 
-// JoinContext is Join with as much time as ctx gives, where nothing listens or no route leads too: it waits for nodes and
-// networks that come up later. Without a deadline it goes on until an address was reached or ctx is cancelled. Once one was
-// reached it waits for the others no longer than Join does: they are tried again in the background.
+// JoinContext is like Join, but waits until ctx is done, also for closed ports and missing routes, so nodes and
+// networks may come up later. Without a deadline it waits until an address is reached or ctx is canceled. Once one
+// address was reached, it waits for the others at most 2 s, as Join does.
 func (m *Memberlist) JoinContext(ctx context.Context, existing []string) (int, error) {
 	return m.node.Join(ctx, existing, false)
 }
 
-// Broadcast sends msg to all other nodes, at once. It does not wait for any of them, nor for the
-// network. msg may have up to 16 MiB: what is larger than a datagram of Config.UDPBufferSize is cut, and
-// what is lost on the way is asked for again. A *TooLargeError says that msg is too large, ErrQueueFull
-// that the others take less than is sent, ErrShutdown that the node is shut down; nothing was sent then.
-// Without any other node in reach msg is kept for 30 s. What others could not yet take when Shutdown is called is
-// lost. The slice may be used again.
+// Broadcast sends msg to all other nodes at once. It waits neither for them nor for the network. The caller may
+// reuse msg. A message that does not fit into a datagram of Config.UDPBufferSize is split, and lost parts are sent again.
 //
-// Members that run gwyh 0.1 take at most 21,000 bytes. A larger message goes to all other members and skips these: Broadcast
-// returns nil, a warning is logged at most once in 10 s, and Stats.LegacySkipped counts it. If this node exchanges
-// messages with gwyh 0.1 members only, Broadcast returns a *TooLargeError.
+// Broadcast returns a *TooLargeError if msg exceeds 16 MiB, ErrQueueFull if the neighbors accept less than this node sends,
+// and ErrShutdown after Shutdown. Then nothing was sent. If no other node is reachable, the message is kept for up
+// to 30 s. Messages that are still queued when Shutdown is called are lost.
+//
+// Members that run gwyh 0.1 accept at most 21,000 bytes. A larger message goes to all other members;
+// Broadcast returns nil, logs a warning at most once in 10 s, and increments Stats.LegacySkipped. If this node has
+// links to gwyh 0.1 members only, Broadcast returns a *TooLargeError.
 func (m *Memberlist) Broadcast(msg []byte) error { return m.node.Broadcast(msg) }
 
-// public returns an error of internal packages as this package names it.
+// public translates errors of internal packages to the errors of this package.
 func public(err error) error {
 	if errors.Is(err, node.ErrShutdown) {
 		return ErrShutdown
@@ -181,21 +207,21 @@ func public(err error) error {
 	return err
 }
 
-// SendBestEffort sends msg to one node, which gets it in NotifyMsg, without waiting for anything. Of to
-// only address and port need be known; a node we hold no session with is shaken hands with first, which
-// msg waits for; a node may send to itself. ErrQueueFull says that too much waits, a *TooLargeError that msg is longer than 16 MiB.
-// A message that is lost later is counted, not reported.
+// SendBestEffort sends msg to one node, whose NotifyMsg receives it. It does not wait. Only the address and port of
+// to are needed. If there is no session with the node, msg is queued until the handshake is complete. A node may send to
+// itself. SendBestEffort returns ErrQueueFull if too much is queued and a *TooLargeError if msg exceeds 16 MiB. A later loss is
+// counted in Stats.Dropped, not reported. The caller may reuse msg.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 	return m.sendToNode(to, msg, false)
 }
 
-// SendReliable sends msg to one node, as SendBestEffort does, and returns when that node has it, or with
-// an error when Config.TCPTimeout has passed without its acknowledgement; then it may have it or not.
+// SendReliable sends msg like SendBestEffort and waits until the node acknowledges it. It returns an error if no
+// acknowledgement arrives within Config.TCPTimeout; the node may have received msg nevertheless.
 func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
 	return m.sendToNode(to, msg, true)
 }
 
-// SendToAddress is SendBestEffort to an address, which may be one of Join's forms.
+// SendToAddress is SendBestEffort to an address in one of the forms that Join accepts.
 func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 	return m.node.Send(a.Addr, a.Name, msg, false)
 }
@@ -221,7 +247,7 @@ func (m *Memberlist) sendToNode(to *Node, msg []byte, reliable bool) error {
 	return m.node.Send(to.Address(), to.Name, msg, reliable)
 }
 
-// NoPingResponseError says that a node did not answer a Ping.
+// A NoPingResponseError reports that a node did not answer a Ping.
 type NoPingResponseError struct{ node string }
 
 func (e NoPingResponseError) Error() string {
@@ -230,9 +256,9 @@ func (e NoPingResponseError) Error() string {
 
 func isNoPingAnswer(err error) bool { return errors.Is(err, node.ErrNoPingAnswer) }
 
-// Ping measures the time to the node at addr and back, after a handshake if there is no session with it. It returns
-// a NoPingResponseError if no node answered from there within Config.ProbeTimeout, or the node's name is not
-// node. An empty name means any node.
+// Ping measures the round-trip time to the node at addr, after a handshake if there is no session with it. It returns a
+// NoPingResponseError if no node answers within Config.ProbeTimeout, or if the node that answers has another name
+// than node. An empty name accepts any node.
 func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	if addr == nil {
 		return 0, errors.New("gwyh: ping: the address is nil")
@@ -244,62 +270,63 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	return rtt, err
 }
 
-// Members returns all nodes that are alive or suspected to have failed: this node, which comes last, and all
-// others in no particular order. Nodes of gwyh 0.1 are among them, see Config.AllowLegacy. The slice belongs to
-// the caller. The Nodes are never written again.
+// Members returns the nodes that are alive or suspected to have failed, in no particular order except that this node
+// comes last. Nodes of gwyh 0.1 are included, see Config.AllowLegacy. The slice belongs to the caller. The Nodes are
+// immutable.
 func (m *Memberlist) Members() []*Node { return m.node.Members() }
 
-// NumMembers is the number of Members.
+// NumMembers returns the number of nodes that Members returns.
 func (m *Memberlist) NumMembers() int { return m.node.NumMembers() }
 
-// LocalNode is this node as others know it. It is never written again. Meta that is written into it before a
-// Join becomes the node's with that Join, if nothing else has changed about the node; UpdateNode does without.
+// LocalNode returns this node as other nodes know it. The library does not write to it again. As with memberlist, metadata that the
+// application writes to its Meta before a Join is published with that Join, if nothing else about the node has
+// changed. Use UpdateNode instead.
 func (m *Memberlist) LocalNode() *Node { return m.node.Self() }
 
-// ProtocolVersion is Config.ProtocolVersion, which other nodes see as Node.PCur. It does not change.
+// ProtocolVersion returns Config.ProtocolVersion, which other nodes see as Node.PCur.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
-// GetHealthScore is how unwell this node is itself, because it lacks CPU, loses packets or hears nobody: 0
-// for well, up to Config.AwarenessMaxMultiplier - 1. Before it accuses others it waits that many times longer
-// in addition, but not while it hears nobody. After Shutdown it is 0.
+// GetHealthScore returns the local health score of Lifeguard: 0 if this node is healthy, and up to
+// Config.AwarenessMaxMultiplier - 1 if it lacks CPU, loses packets or receives nothing. The node waits that many times longer
+// in addition before it suspects others, unless it receives nothing at all. After Shutdown the score is 0.
 func (m *Memberlist) GetHealthScore() (score int) { return m.node.HealthScore() }
 
-// Stats is what a node counts. Besides these figures a node publishes more through go-metrics.
+// Stats are the figures of a node. More are published as metrics, see docs/METRICS.md.
 type Stats struct {
-	// As it is now.
+	// Current values.
 
-	Members       int // nodes that are alive or suspected not to be, this one included
-	Links         int // nodes that messages are exchanged with, both ways, whoever subscribed
-	Subscriptions int // those of them that this node chose to hear from (Config.Subscriptions)
+	Members       int // nodes that are alive or suspected to have failed, including this one
+	Links         int // links: nodes with which broadcasts are exchanged, in both directions
+	Subscriptions int // links that this node chose itself (Config.Subscriptions)
 
-	DefaultKey bool // a key of the node is the default one of gwyh 0.1: anybody can join and listen
-	WeakKeys   int  // keys of the node that can be guessed: of fewer than 16 bytes, of equal bytes, or the default one
+	DefaultKey bool // a key is the well-known default key of gwyh 0.1, so anybody can join and listen
+	WeakKeys   int  // keys that can be guessed: fewer than 16 bytes, equal bytes, or the default key
 
-	// Since Create.
+	// Totals since Create.
 
-	BroadcastsSent      uint64 // messages of this node's own
-	BroadcastsDelivered uint64 // messages of others, once each
-	BroadcastsDuplicate uint64 // further copies of them that came, which the application never sees
-	BroadcastsCrossZone uint64 // copies, the first one or not, that came from a node of another zone
+	BroadcastsSent      uint64 // broadcasts of this node
+	BroadcastsDelivered uint64 // broadcasts of other nodes, each counted once
+	BroadcastsDuplicate uint64 // further copies of received broadcasts, which are not delivered
+	BroadcastsCrossZone uint64 // copies, first or further, received from a node in another zone
 
-	// BroadcastsSuppressed counts messages of GetBroadcasts that were not sent, because they were
-	// rebroadcasts (Config.RebroadcastWindow).
+	// BroadcastsSuppressed counts messages of GetBroadcasts that were not sent because they were rebroadcasts
+	// (Config.RebroadcastWindow).
 	BroadcastsSuppressed uint64
-	// BroadcastsRepeated counts messages of GetBroadcasts that were sent again to one node, because it joined
-	// after they had been sent to all.
+	// BroadcastsRepeated counts messages of GetBroadcasts that were sent again to one node because it joined after
+	// they had been broadcast.
 	BroadcastsRepeated uint64
 
 	DatagramsSent, DatagramsReceived uint64
-	BytesSent, BytesReceived         uint64 // of the datagrams, without IP and UDP headers
+	BytesSent, BytesReceived         uint64 // UDP payload, without IP and UDP headers
 
-	Dropped uint64 // datagrams and messages that went no further here, for whatever reason
+	Dropped uint64 // datagrams and messages that this node dropped, for any reason
 
-	// LegacySkipped is the part of Dropped that is copies of broadcasts above 21,000 bytes, this node's own or others',
-	// one for each gwyh 0.1 member that this node exchanges messages with and that did not get it.
+	// LegacySkipped counts copies of broadcasts above 21,000 bytes that were not sent to a gwyh 0.1 member with a
+	// link, one for each such member. They are included in Dropped.
 	LegacySkipped uint64
 }
 
-// Stats returns the node's figures, all of the same moment. After Shutdown they are all zero.
+// Stats returns the node's figures, all taken at the same moment. After Shutdown they are zero.
 func (m *Memberlist) Stats() Stats {
 	f, err := m.node.Figures()
 	if err != nil {
@@ -318,19 +345,20 @@ func (m *Memberlist) Stats() Stats {
 	}
 }
 
-// Leave tells the others that this node departs, and takes it out of Members; the node goes on
-// running until Shutdown, and may Join again. It returns when the news are sent, with an error if that
-// takes longer than timeout, of which zero means no limit; and when NotifyLeave has been called for the
-// node itself, unless the application takes longer than a second. Those that the node exchanged messages
-// with are told again until they confirm it, for 0.6 s at most. The addresses of earlier Joins are
-// forgotten. After Shutdown it does nothing.
+// Leave announces that this node leaves the cluster and removes it from Members. The node keeps running
+// until Shutdown, and may Join again. Leave forgets the addresses of earlier Joins.
+//
+// Leave returns when the announcement was sent and NotifyLeave has returned for the node itself, or after at most a
+// second if the EventDelegate is slow. It returns an error if sending takes longer than timeout; zero means no limit.
+// Neighbors that do not confirm the announcement get it again, for up to 0.6 s. After Shutdown Leave does nothing.
 func (m *Memberlist) Leave(timeout time.Duration) error { return m.node.Leave(timeout) }
 
-// UpdateNode asks the Delegate for NodeMeta anew and tells all nodes, at once. The AliveDelegate, if there
-// is one, is asked about the node itself before. Both are called in the goroutine of the caller. UpdateNode
-// returns when the news are sent, with an error if that takes longer than timeout, of which zero means no
-// limit; and when NotifyUpdate has been called for the node itself, unless the application takes longer
-// than a second. After any other error, such as too much metadata, nothing has changed.
+// UpdateNode calls the Delegate's NodeMeta and publishes the result at once. If there is an AliveDelegate, it is called
+// for the node itself first. Both run in the caller's goroutine.
+//
+// UpdateNode returns when the metadata was sent and NotifyUpdate has returned for the node itself, or after at most
+// a second if the EventDelegate is slow. It returns an error if sending takes longer than timeout; zero means
+// no limit. After any other error, for example metadata above Config.MetaMax, nothing has changed.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	meta, err := m.config.nodeMeta()
 	if err != nil {
@@ -342,8 +370,8 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	return m.node.SetMeta(meta, timeout)
 }
 
-// Shutdown stops the node without telling the others: call Leave before, or they will find it dead.
-// It shuts the Transport down and waits for all goroutines, except that it does not wait for a delegate's method
-// in progress, and waits at most Config.TCPTimeout for writes of the Transport in progress. No further method of
-// a delegate is called and no further write begins. Further calls do nothing.
+// Shutdown stops the node without telling the others, which will detect it as failed. Call Leave first to avoid
+// that. Shutdown closes the Transport and waits for all goroutines of the node, except for a delegate's method that is in progress, and
+// at most Config.TCPTimeout for writes of the Transport. Afterwards no method of a delegate
+// is called. Further calls do nothing.
 func (m *Memberlist) Shutdown() error { return m.node.Shutdown() }
