@@ -11,160 +11,159 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Delegate is the application's side of gossip: what it sends along, what it is told, and its
-// state. Its methods may call any method of the Memberlist. NotifyMsg runs in one goroutine with the
-// events, the others in another, so that each kind is serial but the two run side by side; NodeMeta,
-// and on a Join LocalState and MergeRemoteState, run in the goroutine that called Create, UpdateNode
-// or Join.
+// A Delegate connects the application with the node: messages, metadata and state.
+//
+// Its methods may call any method of the Memberlist. The library calls NotifyMsg and the methods of the EventDelegate in one goroutine, and
+// the other methods in a second one, so calls in the same goroutine never overlap, but calls in the two goroutines may. NodeMeta
+// runs in the goroutine that calls Create or UpdateNode. During a Join, LocalState and MergeRemoteState run in
+// the goroutine that calls Join.
 type Delegate interface {
-	// NodeMeta is the application's description of this node, spread to all others. At most limit
-	// bytes (Config.MetaMax): a longer one is an error of Create or UpdateNode. The slice is copied.
+	// NodeMeta returns the metadata of this node, which is published to all other nodes. It must not exceed limit
+	// (Config.MetaMax) bytes; otherwise Create or UpdateNode returns an error. The library copies the slice.
 	NodeMeta(limit int) []byte
 
-	// NotifyMsg is handed each message once: broadcasts of other nodes, messages to this one, and, after
-	// it has joined, what the Delegates of other nodes still return from GetBroadcasts. The slice is the
-	// callee's to keep. Slow work here holds up the messages and events behind it,
-	// never the node.
+	// NotifyMsg receives each message once: broadcasts of other nodes, messages to this node, and, after this node
+	// has joined, messages that the Delegates of other nodes still return from GetBroadcasts. The slice
+	// belongs to the callee. A slow NotifyMsg delays the messages and events queued behind it, but not the node. If
+	// more than 65,536 messages or 64 MiB are queued, the oldest are dropped and counted.
 	NotifyMsg(msg []byte)
 
-	// GetBroadcasts is asked for messages to broadcast, as often as Config.GossipInterval says. Messages
-	// whose lengths, each with overhead added, do not exceed limit in sum travel in one datagram; longer
-	// ones may be returned too. The slices may be reused after the call returns.
+	// GetBroadcasts returns messages to broadcast. It is called as often as Config.GossipInterval says. Messages whose lengths,
+	// each plus overhead, add up to at most limit share one datagram. Larger ones, up to 16 MiB, may be returned
+	// too. The slices may be reused from the next call on.
 	//
-	// A slice that is returned again within 30 s with the same content is the same message, which is how a
-	// TransmitLimitedQueue repeats one. It is sent again only to nodes that joined since it was sent, once
-	// to each. The same slice with other content is another message. So are equal bytes in another slice,
-	// unless the last call returned them too. Bytes that were passed to NotifyMsg just before are not
-	// sent: see Config.RebroadcastWindow.
+	// A slice that is returned again within 30 s with the same content is the same message, as when a
+	// TransmitLimitedQueue repeats it. It is sent again only to nodes that joined in the meantime, once to
+	// each. The same slice with other content is a new message. Equal content in another slice is a new message too,
+	// unless the previous call returned it. Messages that were received by NotifyMsg shortly before are not
+	// sent, see Config.RebroadcastWindow.
 	GetBroadcasts(overhead, limit int) [][]byte
 
-	// LocalState is the application's state, to be merged by another node. join tells that one of the two is
-	// joining the other. An empty state is not sent. A state of more than 16 MiB is not sent either: it fails the
-	// Joins of this node, and of others to it, and otherwise is logged and counted on both sides.
+	// LocalState returns the application's state, which another node will merge. join reports whether one of the
+	// two nodes is joining the other. An empty state is not sent. A state above 16 MiB makes Joins of this node, and of
+	// others to it, fail. In a periodic exchange it is not sent, but logged and counted by both nodes.
 	LocalState(join bool) []byte
 
-	// MergeRemoteState is handed what LocalState returned at another node, after NotifyJoin for that node
-	// has returned (unless the EventDelegate takes more than a second). The slice belongs to the callee.
+	// MergeRemoteState receives the state that LocalState returned at another node. The EventDelegate's NotifyJoin for
+	// that node has returned before, unless it takes more than a second. The slice belongs to the callee.
 	MergeRemoteState(buf []byte, join bool)
 }
 
-// An EventDelegate is told who comes and goes, one event after the other, those of a node in the
-// order they happened. A Node it is handed is never written again. Its methods may call any method
-// of the Memberlist. Slow work here makes events of a node coalesce; none is lost.
+// An EventDelegate is notified when members join, leave, fail or change. Calls do not overlap, and the events of one member
+// are in order. If the EventDelegate is slow, several events of one member are merged into fewer, but the last state is always reported.
+// The Nodes are immutable. The methods may call any method of the Memberlist.
 type EventDelegate interface {
-	// NotifyJoin tells of a new member, oneself included.
+	// NotifyJoin reports a new member. It is also called for this node itself, by Create.
 	NotifyJoin(*Node)
-	// NotifyLeave tells of a member that left or failed; its State says which.
+	// NotifyLeave reports a member that left (StateLeft) or failed (StateDead).
 	NotifyLeave(*Node)
-	// NotifyUpdate tells of a member whose metadata or address changed.
+	// NotifyUpdate reports a member whose metadata or address changed.
 	NotifyUpdate(*Node)
 }
 
-// A ConflictDelegate is told of two live nodes that go by one name.
+// A ConflictDelegate is notified when two live nodes use the same name.
 type ConflictDelegate interface {
-	// NotifyConflict is handed the member and the other that claims its name. The one that has had the
-	// name for longer is the member to all; to the other this node is the other.
+	// NotifyConflict receives the member with the name and the other node that claims it. All nodes keep the node that
+	// has had the name for longer as the member. It is called at most once every 30 s.
 	NotifyConflict(existing, other *Node)
 }
 
-// A MergeDelegate decides whether this cluster and another are to become one. It is asked at both ends of
-// a Join that have one, first at the other end.
+// A MergeDelegate decides whether this cluster and another may become one. If both ends of a Join have one, the end that is
+// joined is asked first.
 type MergeDelegate interface {
-	// NotifyMerge is handed what another node believes the members to be, the failed and the left
-	// among them, before any of it is taken in. An error keeps it out, and fails the Join.
+	// NotifyMerge receives the members of the other cluster, including failed and departed ones, before any of them
+	// is accepted. If it returns an error, the clusters stay apart and the Join fails with that error.
 	NotifyMerge(peers []*Node) error
 }
 
-// An AliveDelegate decides about each node that says it is alive, this one included. It is not asked about
-// a member that merely confirms that it is alive. Only the node being decided on waits for the answer, and a Join
-// of which that node is the other end.
+// An AliveDelegate decides whether a node is accepted as a member. It is called for each new node, including this one, and when a member changes
+// what it says about itself, but not when a member merely confirms that it is alive. Only the node in question, and a Join with it, wait for the answer.
 type AliveDelegate interface {
-	// NotifyAlive keeps the node out by an error, which fails a Join between that node and this one: the error's
-	// text is told to the other end, at most 256 bytes of it. NotifyAlive is called for a node that is not a
-	// member, and when a member says something new of itself.
+	// NotifyAlive rejects the node if it returns an error. A Join between that node and this one then fails at both ends. The
+	// other end is sent up to 256 bytes of the error's text.
 	NotifyAlive(peer *Node) error
 }
 
-// A PingDelegate learns round-trip times and lets the answer to a probe carry something.
+// A PingDelegate is notified of round-trip times and may attach a payload to the answers to probes.
 type PingDelegate interface {
-	// AckPayload is sent along with the answers to probes, until it is asked anew: once in each
-	// ProbeInterval in which there was one. At most 1,024 bytes; a longer one is not sent, and a
-	// warning is.
+	// AckPayload returns the payload of the answers to probes. It is called after a ProbeInterval in which there was
+	// a probe, and the result is used until the next call. At most 1,024 bytes; a larger payload is not sent, and a
+	// warning is logged.
 	AckPayload() []byte
-	// NotifyPingComplete tells the time to other and back, measured without detour, and the payload
-	// of its answer.
+	// NotifyPingComplete receives the round-trip time to other, measured directly, and the payload of its answer.
 	NotifyPingComplete(other *Node, rtt time.Duration, payload []byte)
 }
 
-// A NodeSelectionDelegate says which members this node chooses to subscribe to, and to exchange states with every
-// PushPullInterval, as in Grafana's fork of memberlist. Members that are not selected stay members, are probed, and
-// may still choose this node. A link carries messages both ways, whichever end chose it.
+// A NodeSelectionDelegate decides which members this node may choose for its links and for the exchange of states in every
+// PushPullInterval, as in Grafana's fork of memberlist. Other members stay members, are probed, and may choose
+// this node: a link carries messages in both directions, whichever end chose it.
 type NodeSelectionDelegate interface {
-	// SelectNodes is handed all members, this node itself among them. It returns those that may be chosen, and
-	// possibly one that is chosen before all others, which need not be among them; nil for none. Members that are
-	// suspected to have failed are shown as alive. If no other member is selected or preferred, no new links are
-	// chosen and the present ones stay.
+	// SelectNodes receives all members, including this node. It returns the members that may be chosen, and
+	// optionally one preferred member, or nil. The preferred member is chosen first and need not be among the selected ones. Members
+	// that are suspected to have failed are passed as alive. If no other member is selected or preferred,
+	// the node keeps its links and chooses no new ones.
 	//
-	// SelectNodes is called in the goroutine of the polled methods: when members joined, left, failed or changed
-	// their metadata, at most four times a second once the node has a link, and before each push/pull. A choice
-	// waits at most one second for it. After that, members that no call has judged may be chosen, until a call
-	// returns. The preferred member stays the one that this node subscribes to for five minutes although later
-	// calls prefer another one, unless a call neither selects nor prefers it any more. The slice and the
-	// NodeStates belong to the callee. What is returned is recognized by its ID.
+	// SelectNodes runs in the goroutine of GetBroadcasts: when members joined, left, failed or changed their metadata,
+	// at most four times a second once the node has a link, and before each exchange of states. A choice waits
+	// for it at most one second; then members that no call has decided on may be chosen until a call returns. A preferred
+	// member stays preferred for five minutes, even if later calls prefer another one, unless a call neither
+	// selects nor prefers it. The slice and the NodeStates belong to the callee. Returned nodes are identified by
+	// their ID.
 	SelectNodes(nodes []*NodeState) (selected []*NodeState, preferred *NodeState)
 }
 
-// A NodeState is a member as a NodeSelectionDelegate is handed it.
+// A NodeState is a member as it is passed to a NodeSelectionDelegate.
 type NodeState struct {
 	Node
-	Incarnation uint32        // grows with each change that the member itself makes; the low 32 bits of what is sent
+	Incarnation uint32        // the low 32 bits of the member's incarnation, which grows with each change that it makes itself
 	State       NodeStateType // always StateAlive
-	StateChange time.Time     // since when this node has taken it for what it is
+	StateChange time.Time     // when the member entered its state, as this node knows it
 }
 
-// Address is the node's host:port, IPv6 in brackets.
+// Address returns host:port, with brackets around an IPv6 address.
 func (n *NodeState) Address() string { return n.Node.Address() }
 
-// FullAddress is Address together with the name, as a NodeAwareTransport wants it.
+// FullAddress returns Address and the name, as a NodeAwareTransport needs them.
 func (n *NodeState) FullAddress() Address { return n.Node.FullAddress() }
 
 // DeadOrLeft reports whether the node failed or left.
 func (n *NodeState) DeadOrLeft() bool { return n.State == StateDead || n.State == StateLeft }
 
-// NodeStateType is what is believed of a node.
+// NodeStateType is the state of a member as this node knows it.
 type NodeStateType int
 
 const (
-	// StateAlive is a node that is heard of.
+	// StateAlive means that the member is alive.
 	StateAlive NodeStateType = iota
-	// StateSuspect is a node that may have failed and has time to say otherwise.
+	// StateSuspect means that the member may have failed and can still refute that.
 	StateSuspect
-	// StateDead is a node that failed.
+	// StateDead means that the member failed.
 	StateDead
-	// StateLeft is a node that said goodbye.
+	// StateLeft means that the member left by Leave.
 	StateLeft
 )
 
-// A Node is a member as it was when the Node was made; it is never written again. It may be copied
-// by value.
+// A Node describes a member at the time when the Node was made. The library never writes to it again. It may be
+// copied by value.
 type Node struct {
 	Name  string
-	Addr  net.IP // where it wants to be reached
+	Addr  net.IP // address at which other nodes reach it
 	Port  uint16
-	Meta  []byte        // what its Delegate.NodeMeta returned
-	State NodeStateType // what this node believed of it
+	Meta  []byte        // its metadata, from its Delegate.NodeMeta
+	State NodeStateType // its state as this node knew it
 
-	PMin uint8 // oldest protocol version it understands
-	PMax uint8 // newest protocol version it understands
+	PMin uint8 // minimum protocol version it understands
+	PMax uint8 // maximum protocol version it understands
 	PCur uint8 // protocol version it speaks
-	DMin uint8 // oldest version of the application's protocol it understands
-	DMax uint8 // newest version of the application's protocol it understands
+	DMin uint8 // minimum version of the application's protocol it understands
+	DMax uint8 // maximum version of the application's protocol it understands
 	DCur uint8 // version of the application's protocol it speaks
 
 	Zone string // its Config.Zone; empty for none
-	ID   NodeID // tells this run of the node from earlier ones of its name
-	// RTT is the round-trip time to it, renewed about once a second when it has changed by a fifth, and upwards
-	// by a millisecond. Zero when it was never measured: those with a link are, and a few others.
+	ID   NodeID // distinguishes this run of the node from earlier runs with the same name
+	// RTT is the measured round-trip time to the node, or zero if it was never measured. It is measured for nodes with
+	// a link and for a few others, about once a second, and published when it changes by a fifth, or upwards by a
+	// millisecond.
 	RTT time.Duration
 }
 
@@ -176,43 +175,43 @@ func newNode(o *gossip.Member) *Node {
 	return n
 }
 
-// A NodeID is a UUID that a node draws at every start.
+// A NodeID is a UUID that a node generates at each start.
 type NodeID [16]byte
 
-// String is the id in the usual form of a UUID.
+// String returns the usual text form of the UUID.
 func (id NodeID) String() string { return wire.NodeID(id).String() }
 
-// Address is the node's host:port, IPv6 in brackets.
+// Address returns host:port, with brackets around an IPv6 address.
 func (n *Node) Address() string {
 	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(int(n.Port)))
 }
 
-// FullAddress is Address together with the name, as a NodeAwareTransport wants it.
+// FullAddress returns Address and the name, as a NodeAwareTransport needs them.
 func (n *Node) FullAddress() Address { return Address{Addr: n.Address(), Name: n.Name} }
 
-// String is the node's name.
+// String returns the node's name.
 func (n *Node) String() string { return n.Name }
 
-// NodeEventType says what a NodeEvent tells.
+// NodeEventType is the type of a NodeEvent.
 type NodeEventType int
 
 const (
-	// NodeJoin tells of a new member.
+	// NodeJoin reports a new member.
 	NodeJoin NodeEventType = iota
-	// NodeLeave tells of a member that left or failed.
+	// NodeLeave reports a member that left or failed.
 	NodeLeave
-	// NodeUpdate tells of a member whose metadata changed.
+	// NodeUpdate reports a member whose metadata or address changed.
 	NodeUpdate
 )
 
-// A NodeEvent is one event of an EventDelegate, as a ChannelEventDelegate sends it.
+// A NodeEvent is an event that a ChannelEventDelegate sends.
 type NodeEvent struct {
 	Event NodeEventType
 	Node  *Node // the receiver's own copy
 }
 
-// ChannelEventDelegate is an EventDelegate that sends the events to a channel. It waits while the
-// channel is full, and messages and further events with it, so somebody has to receive.
+// A ChannelEventDelegate is an EventDelegate that sends events to a channel. It blocks while the channel is full, which
+// delays messages and further events, so the application must keep receiving.
 type ChannelEventDelegate struct {
 	Ch chan<- NodeEvent
 }
@@ -233,8 +232,8 @@ func (c *ChannelEventDelegate) send(e NodeEventType, n *Node) {
 	c.Ch <- NodeEvent{Event: e, Node: &own}
 }
 
-// welcomes asks the AliveDelegate about this node itself, and logs it if it refuses. As with memberlist that has no
-// other consequence.
+// welcomes reports whether the AliveDelegate accepts this node itself. A refusal is logged and, as with memberlist, has no
+// other consequence than that Create does not call NotifyJoin.
 func (m *Memberlist) welcomes(self *Node) bool {
 	if m.config.Alive == nil {
 		return true
@@ -246,7 +245,7 @@ func (m *Memberlist) welcomes(self *Node) bool {
 	return err == nil
 }
 
-// nodeMeta returns a copy of what the Delegate describes this node with.
+// nodeMeta returns a copy of the Delegate's NodeMeta.
 func (c *Config) nodeMeta() ([]byte, error) {
 	if c.Delegate == nil {
 		return nil, nil
@@ -258,7 +257,7 @@ func (c *Config) nodeMeta() ([]byte, error) {
 	return append([]byte(nil), meta...), nil
 }
 
-// application returns the delegates as the node calls them.
+// application returns the delegates in the form in which the shell calls them.
 func (c *Config) application() node.Application[*Node] {
 	a := node.Application[*Node]{Events: c.Events, Conflict: c.Conflict, Merge: c.Merge, Alive: c.Alive, Ping: c.Ping}
 	if c.Delegate != nil {
@@ -270,7 +269,7 @@ func (c *Config) application() node.Application[*Node] {
 	return a
 }
 
-// selectNodes asks the NodeSelectionDelegate about members. It ignores nodes that the delegate was not shown.
+// selectNodes calls the NodeSelectionDelegate for members and returns the ids of the members that it selected and preferred.
 func (c *Config) selectNodes(members []gossip.Member, since []time.Time) (selected []wire.NodeID, preferred wire.NodeID) {
 	nodes := make([]*NodeState, len(members))
 	for i := range members {
