@@ -7,69 +7,65 @@ import (
 	"sync"
 )
 
-// A Broadcast is a message in a TransmitLimitedQueue. It may be given up while it waits, when a
-// newer one makes it void.
+// A Broadcast is a message in a TransmitLimitedQueue. A newer broadcast may invalidate it while it is queued.
 type Broadcast interface {
-	// Invalidates reports whether this broadcast makes old void. It is called under the queue's lock,
-	// and so must not call the queue.
+	// Invalidates reports whether this broadcast makes old obsolete. It is called with the queue's lock held, so it
+	// must not call the queue.
 	Invalidates(old Broadcast) bool
 
-	// Message is the message in its final form, which must not change any more. It is asked for once,
-	// when the broadcast is queued.
+	// Message returns the message, which must not change any more. It is called once, when the broadcast is queued.
 	Message() []byte
 
-	// Finished is called exactly once, when the broadcast has left the queue: sent as often as it may
-	// be, made void, pruned or reset. No lock of the queue is held then.
+	// Finished is called exactly once, when the broadcast has left the queue: after its last transmission, or because it was
+	// invalidated, pruned or reset. The queue's lock is not held.
 	Finished()
 }
 
-// A NamedBroadcast makes the one of the same name in the queue void, and no other: Invalidates is
-// not asked. The queue finds that one without comparing. One whose name is empty makes void what its
-// Invalidates says, and no broadcast makes it void.
+// A NamedBroadcast invalidates the queued NamedBroadcast with the same name, and no other. The queue finds it without calling
+// Invalidates. A NamedBroadcast with an empty name invalidates what its Invalidates selects, and no
+// broadcast invalidates it.
 type NamedBroadcast interface {
 	Broadcast
-	// Name is what the broadcast is about. It must not change.
+	// Name identifies the subject of the broadcast. It must not change.
 	Name() string
 }
 
-// A UniqueBroadcast makes none void and is made void by none: Invalidates is not asked.
+// A UniqueBroadcast neither invalidates another broadcast nor is invalidated. Invalidates is not called.
 type UniqueBroadcast interface {
 	Broadcast
 	// UniqueBroadcast only marks the type.
 	UniqueBroadcast()
 }
 
-// A TransmitLimitedQueue holds the broadcasts of an application whose Delegate hands them out in
-// GetBroadcasts. It hands out each as often as suits a cluster of its size, those handed out least
-// first, of these the longest first, of these the newest.
+// A TransmitLimitedQueue holds broadcasts of an application whose Delegate returns them from GetBroadcasts. It returns each
+// broadcast a number of times that depends on the size of the cluster. Broadcasts that were returned least often come first,
+// among these the longest, among these the newest.
 //
-// The zero value is an empty queue. It may be part of another struct, and must not be copied. All
-// methods are safe for concurrent use.
+// The zero value is an empty queue. A queue must not be copied. All methods are safe for concurrent use.
 type TransmitLimitedQueue struct {
-	// NumNodes tells the size of the cluster. It is called without the queue's lock, and only when
-	// something waits. nil counts as no other node. To be set before the first GetBroadcasts.
+	// NumNodes returns the size of the cluster. It is called without the queue's lock, and only if the queue is not
+	// empty. Nil means a cluster of one. Set it before the first call of GetBroadcasts.
 	NumNodes func() int
 
-	// RetransmitMult times the digits of the cluster's size is how often a broadcast is handed out,
-	// and once at least: 4 means 4 times up to 9 nodes, 8 times up to 99. To be set like NumNodes.
-	// A cluster of gwyh takes what is handed out again for the same message and sends it once.
+	// RetransmitMult times the number of decimal digits of the cluster's size is how often a broadcast is returned, but at
+	// least once: with 4, four times for up to 9 nodes and eight times for up to 99. The node recognizes
+	// repetitions and sends each message once. Set it before the first call of GetBroadcasts.
 	RetransmitMult int
 
 	mu    sync.Mutex
-	queue []*queued          // in the order of compareQueued
-	named map[string]*queued // those of queue that are NamedBroadcasts
+	queue []*queued          // sorted by compareQueued
+	named map[string]*queued // the elements of queue that are NamedBroadcasts
 	last  uint64             // number of the newest
 }
 
-// A queued is a broadcast that waits. Only transmits ever changes, and only while it is out of the
-// queue.
+// A queued is a broadcast in the queue. Only transmits changes, and only while the broadcast is not in the queue.
 type queued struct {
 	b         Broadcast
 	msg       []byte
 	kind      queuedKind
-	name      string // if kind is queuedNamed; empty for none
-	transmits int    // how often it was handed out
-	number    uint64 // increases from one QueueBroadcast to the next; no two have the same
+	name      string // of a queuedNamed, may be empty
+	transmits int    // how often it was returned
+	number    uint64 // unique; grows with each QueueBroadcast
 }
 
 type queuedKind uint8
@@ -80,7 +76,7 @@ const (
 	queuedUnique
 )
 
-// compareQueued orders by what is handed out first. It is total: only a broadcast equals itself.
+// compareQueued orders broadcasts by which is returned first. No two broadcasts are equal.
 func compareQueued(a, b *queued) int {
 	return cmp.Or(
 		cmp.Compare(a.transmits, b.transmits),
@@ -89,7 +85,7 @@ func compareQueued(a, b *queued) int {
 	)
 }
 
-// QueueBroadcast puts b into the queue, and those it makes void out of it.
+// QueueBroadcast adds b to the queue and removes the broadcasts that it invalidates.
 func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
 	e := &queued{b: b, msg: b.Message()}
 	switch b := b.(type) {
@@ -101,7 +97,7 @@ func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
 	finish(q.insertNew(e))
 }
 
-// insertNew queues e and returns what it made void.
+// insertNew adds e and returns the broadcasts that it invalidated.
 func (q *TransmitLimitedQueue) insertNew(e *queued) (void []*queued) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,9 +132,8 @@ func (q *TransmitLimitedQueue) insert(e *queued) {
 	q.queue = slices.Insert(q.queue, i, e)
 }
 
-// GetBroadcasts hands out messages whose lengths, each with overhead added, do not exceed limit in
-// sum. One that does not fit is passed over for shorter ones. nil means that there are none. The
-// messages are those of the broadcasts, not copies.
+// GetBroadcasts returns messages whose lengths, each plus overhead, add up to at most limit. If one does not fit, shorter ones
+// may take its place. The result is nil if there are none. The messages are not copied.
 func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	if q.NumQueued() == 0 {
 		return nil
@@ -152,31 +147,31 @@ func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	return msgs
 }
 
-// retransmitLimit is how often a broadcast is handed out in a cluster of n nodes, at least once.
+// retransmitLimit returns how often a broadcast is returned in a cluster of n nodes, at least once.
 func retransmitLimit(mult, n int) int {
 	digits := math.Ceil(math.Log10(float64(max(n, 0)) + 1))
 	return max(mult*int(digits), 1)
 }
 
-// take hands out what fits into limit, and returns the broadcasts too that have had their turns.
+// take returns the messages that fit into limit, and the broadcasts that left the queue because they were returned turns times.
 func (q *TransmitLimitedQueue) take(overhead, limit, turns int) (msgs [][]byte, done []*queued) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var again []*queued
-	kept := q.queue[:0] // what is not taken moves down over what is
+	kept := q.queue[:0] // broadcasts that are not taken move down
 	for at := 0; at < len(q.queue); {
 		free := limit - overhead
 		if free <= 0 {
 			kept = append(kept, q.queue[at:]...)
 			break
 		}
-		// Among those handed out equally often the longer ones stand first. What did not fit before
-		// fits less now, so one pass is enough.
+		// Among broadcasts that were returned equally often, longer ones come first. One that did not fit
+		// before does not fit now, so one pass is enough.
 		next := at + firstFitting(q.queue[at:], free)
 		kept = append(kept, q.queue[at:next]...)
 		at = next
 		if at == len(q.queue) || len(q.queue[at].msg) > free {
-			continue // at is the first of those handed out more often
+			continue // at is the first that was returned more often
 		}
 		e := q.queue[at]
 		at++
@@ -197,9 +192,8 @@ func (q *TransmitLimitedQueue) take(overhead, limit, turns int) (msgs [][]byte, 
 	return msgs, done
 }
 
-// firstFitting is the index of the first of queue, which is not empty, that has no more than free
-// bytes and was handed out as often as the first; if there is none, of the first that was handed
-// out more often.
+// firstFitting returns the index of the first broadcast that has at most free bytes and was returned as often as
+// queue[0], or else of the first that was returned more often. queue is not empty.
 func firstFitting(queue []*queued, free int) int {
 	level := queue[0].transmits
 	i, _ := slices.BinarySearchFunc(queue, free, func(e *queued, free int) int {
@@ -211,29 +205,29 @@ func firstFitting(queue []*queued, free int) int {
 	return i
 }
 
-// forget drops e from the names, unless a newer one has the name.
+// forget removes e from named, unless a newer broadcast has the name.
 func (q *TransmitLimitedQueue) forget(e *queued) {
 	if e.kind == queuedNamed && q.named[e.name] == e {
 		delete(q.named, e.name)
 	}
 }
 
-// NumQueued is how many broadcasts wait.
+// NumQueued returns the number of queued broadcasts.
 func (q *TransmitLimitedQueue) NumQueued() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.queue)
 }
 
-// Prune keeps the maxRetain broadcasts that would be handed out first.
+// Prune removes all broadcasts except the maxRetain that would be returned first.
 func (q *TransmitLimitedQueue) Prune(maxRetain int) {
 	finish(q.cut(max(maxRetain, 0)))
 }
 
-// Reset empties the queue.
+// Reset removes all broadcasts.
 func (q *TransmitLimitedQueue) Reset() { finish(q.cut(0)) }
 
-// cut returns what stands behind the first n, the last first.
+// cut removes all broadcasts behind the first n and returns them, the last first.
 func (q *TransmitLimitedQueue) cut(n int) []*queued {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -19,18 +19,18 @@ import (
 
 // A Packet is one datagram that a Transport received.
 type Packet struct {
-	Buf       []byte    // the receiver's own, also to write to
-	From      net.Addr  // the sender; its String is shown in logs and may be no address to answer to
-	Timestamp time.Time // when it came, as near to the wire as the Transport can tell
+	Buf       []byte    // belongs to the receiver
+	From      net.Addr  // the sender; its String appears in logs and need not be an address that can be replied to
+	Timestamp time.Time // time of arrival, as exactly as the Transport knows it
 }
 
-// An Address is where a node is reached.
+// An Address is the network address of a node, with its name if that is known.
 type Address struct {
 	Addr string // host:port
-	Name string // of the node, empty when unknown
+	Name string // name of the node, empty if unknown
 }
 
-// String is the address, after the name if there is one.
+// String returns the address, preceded by the name if there is one.
 func (a *Address) String() string {
 	if a.Name != "" {
 		return a.Name + " (" + a.Addr + ")"
@@ -38,86 +38,86 @@ func (a *Address) String() string {
 	return a.Addr
 }
 
-// A Transport carries datagrams between nodes. They may be lost, doubled and reordered. A method may
-// block: none is called where a node would be held up by it, and a write that blocks delays only what is
-// sent to the same address. The methods that concern streams are there so that a Transport written for
-// memberlist fits, and are never called.
+// A Transport carries datagrams between nodes. It may lose, duplicate and reorder them. Its methods may
+// block: they are called in goroutines of their own, and a blocked write delays only datagrams to the same address. The methods
+// for streams exist so that a Transport written for memberlist fits. They are never called.
 type Transport interface {
-	// FinalAdvertiseAddr tells the address that others reach this node at, given what the Config says
-	// about it (ip may be empty, port 0). It is called once, by Create.
+	// FinalAdvertiseAddr returns the address at which other nodes reach this one. ip is Config.AdvertiseAddr, which may be
+	// empty, and port is Config.AdvertisePort. Create calls it once.
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
-	// WriteTo sends b, which is the Transport's own from then on, to addr (host:port), and tells when.
-	// An error is counted, nothing else: the datagram may have been lost as well. WriteTo may be called for
-	// up to 1,024 addresses at once, by a goroutine each, but for one address by one goroutine at a time and
-	// in the order in which the datagrams were sent. What waits is bounded: 2,048 datagrams and 32 MiB for
-	// all addresses, and for one address half of what the others leave of that. A datagram beyond these
-	// bounds, or one that has waited for 3 s, is dropped and counted (Stats.Dropped).
+	// WriteTo sends b to addr (host:port) and returns the time of sending. b belongs to the Transport afterwards. An error
+	// is counted and otherwise treated like a lost datagram.
+	//
+	// WriteTo is called concurrently for up to 1,024 addresses, but never concurrently for one address, and in
+	// the order in which the datagrams for that address were sent. At most 2,048 datagrams and 32 MiB are queued for all
+	// addresses together, and at most half of what is left of that for one address. Datagrams beyond these bounds, and those that were
+	// queued for 3 s, are dropped and counted in Stats.Dropped.
 	WriteTo(b []byte, addr string) (time.Time, error)
 
-	// PacketCh is the channel of what was received, always the same. It is read all the time until
-	// Shutdown.
+	// PacketCh returns the channel of received packets. It returns the same channel each time. The node reads the channel
+	// until Shutdown.
 	PacketCh() <-chan *Packet
 
-	// DialTimeout would open a stream. Never called.
+	// DialTimeout is never called.
 	DialTimeout(addr string, timeout time.Duration) (net.Conn, error)
 
-	// StreamCh would be the channel of streams that others opened. Never called.
+	// StreamCh is never called.
 	StreamCh() <-chan net.Conn
 
-	// Shutdown ends the Transport and frees what it holds. It should end the writes in progress.
-	// WriteTo may be called afterwards, and should return an error then.
+	// Shutdown closes the Transport and releases its resources. It should make writes in progress return. WriteTo may
+	// be called afterwards and should return an error then.
 	Shutdown() error
 }
 
-// A NodeAwareTransport is a Transport that wants to know the name of the node that it sends to.
+// A NodeAwareTransport is a Transport that needs the names of the nodes that it sends to.
 type NodeAwareTransport interface {
 	Transport
-	// WriteToAddress is called instead of WriteTo. The name is filled in where it is known.
+	// WriteToAddress is called instead of WriteTo. The name is empty if it is not known.
 	WriteToAddress(b []byte, addr Address) (time.Time, error)
-	// DialAddressTimeout would open a stream. Never called.
+	// DialAddressTimeout is never called.
 	DialAddressTimeout(addr Address, timeout time.Duration) (net.Conn, error)
 }
 
-// An IngestionAwareTransport takes packets that others received for it, as when a port is shared.
+// An IngestionAwareTransport accepts packets that another component received for it, for example on a shared port.
 type IngestionAwareTransport interface {
-	// IngestPacket reads conn to its end as one packet from addr, received at now, and closes conn
-	// afterwards if shouldClose says so.
+	// IngestPacket reads conn to its end as one packet from addr that was received at now. If shouldClose is set, it closes
+	// conn afterwards.
 	IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error
-	// IngestStream would take a stream. Those of this package return an error and leave conn alone.
+	// IngestStream accepts a stream. The transports of this package return an error and do not use conn.
 	IngestStream(conn net.Conn) error
 }
 
-// errNoStreams is what the stream half of the transports of this package returns.
+// errNoStreams is returned by the stream methods of the transports of this package.
 var errNoStreams = errors.New("gwyh opens no streams: all its traffic is datagrams")
 
-// How many packets wait in the channel of a transport of this package. Those of a NetTransport may
-// have 64 KiB each; behind its channel the system's buffer waits.
+// Capacities of the packet channels, in packets. A packet of a NetTransport may have 64 KiB, and the system's receive
+// buffer holds further ones.
 const (
 	netPacketDepth  = 128
 	mockPacketDepth = 1024
 )
 
-// NetTransportConfig says how a NetTransport is made.
+// A NetTransportConfig configures a NetTransport.
 type NetTransportConfig struct {
-	// BindAddrs are the addresses to listen on, one at least: IP addresses, or host names as in
-	// Config.BindAddr. A single "0.0.0.0", "::" or empty one is every address, IPv4 and IPv6; among
-	// several it is those of its own family.
+	// BindAddrs are the addresses to listen on, at least one: IP addresses or host names, as in
+	// Config.BindAddr. A single "0.0.0.0", "::" or empty string means every address, IPv4 and IPv6. Among several addresses it
+	// means every address of its own family.
 	BindAddrs []string
-	// BindPort is the UDP port to listen on, the same on all addresses. Zero picks one that is free on
-	// all of them.
+	// BindPort is the UDP port, the same on all addresses. With zero the system picks a port that is free on all
+	// of them.
 	BindPort int
-	// Logger writes the log lines. nil: to standard error.
+	// Logger receives the log lines. Nil means standard error.
 	Logger *log.Logger
-	// MetricLabels is without meaning here: Memberlist counts datagrams, with its own labels.
+	// MetricLabels has no meaning here: the Memberlist counts datagrams, with Config.MetricLabels.
 	MetricLabels []metrics.Label
 }
 
-// A NetTransport carries datagrams over UDP. It reads its sockets only when somebody wants the
-// packets: from the first PacketCh on, or as a Memberlist does without a channel in between.
+// A NetTransport carries datagrams over UDP. It starts to read its sockets with the first call of PacketCh, or when a
+// Memberlist uses it, which reads them without a channel.
 type NetTransport struct {
-	sockets  udp.Sockets // one at least
-	own      *udp.Own    // where they are reached from this machine
+	sockets  udp.Sockets // at least one
+	own      *udp.Own    // the addresses at which this machine reaches them
 	inlet    *udp.Inlet[*Packet]
 	log      node.Log
 	streamCh chan net.Conn // never used
@@ -128,9 +128,9 @@ var (
 	_ IngestionAwareTransport = (*NetTransport)(nil)
 )
 
-// NewNetTransport looks up the host names among the addresses, for at most 10 s, and opens the sockets. An
-// address that is not one of this machine's is an error that names it. If one socket cannot be opened, none
-// is left open.
+// NewNetTransport resolves the host names among the addresses, for at most 10 s, and opens the sockets. It returns an
+// error that names the address if an address does not belong to this machine or a socket cannot be opened. Then
+// no socket is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if config == nil {
 		return nil, errors.New("bad NetTransportConfig: it is nil")
@@ -154,17 +154,17 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 		streamCh: make(chan net.Conn),
 	}
 	if got, _ := sockets[0].Buffers(); got > 0 && got < udp.ReceiveBuffer {
-		t.log.Warnf("the system granted a receive buffer of %d KiB, not %d KiB: bursts may be lost. "+
-			"On Linux raise net.core.rmem_max", got>>10, udp.ReceiveBuffer>>10)
+		t.log.Warnf("the system granted a receive buffer of %d KiB instead of %d KiB, so bursts may be lost "+
+			"(on Linux, raise net.core.rmem_max)", got>>10, udp.ReceiveBuffer>>10)
 	}
 	return t, nil
 }
 
-// GetAutoBindPort is the port that the sockets are bound to.
+// GetAutoBindPort returns the port that the sockets are bound to.
 func (t *NetTransport) GetAutoBindPort() int { return int(t.sockets[0].LocalAddr().Port()) }
 
-// FinalAdvertiseAddr is ip and port if an ip is given (a zero port being the bound one). Else it is
-// the bound address, and when that is unspecified the private address of the machine.
+// FinalAdvertiseAddr returns ip and port if ip is not empty; a port of zero means the bound port. Otherwise it returns the bound
+// address, or the machine's private address if the sockets are bound to all addresses, with the bound port.
 func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
 	if ip != "" {
 		a, err := netip.ParseAddr(ip)
@@ -185,7 +185,7 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 
 func toIP(a netip.Addr) net.IP { return a.Unmap().AsSlice() }
 
-// WriteTo sends b to addr; the host may be a name. b is not kept.
+// WriteTo sends b to addr, whose host may be a name. The caller may reuse b.
 func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	remote, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -201,19 +201,19 @@ func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// WriteToAddress is WriteTo; the name is not needed.
+// WriteToAddress is WriteTo to addr.Addr.
 func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
 	return t.WriteTo(b, addr.Addr)
 }
 
-// PacketCh is the channel of what was received. The first call begins to read.
+// PacketCh returns the channel of received packets. The first call starts the reading.
 func (t *NetTransport) PacketCh() <-chan *Packet {
 	return t.inlet.Packets(func(path wire.Path, b []byte) *Packet {
 		return &Packet{Buf: b, From: net.UDPAddrFromAddrPort(path.Remote), Timestamp: time.Now()}
 	}, func(c *udp.Conn, err error) { t.log.Errorf("read UDP packet at %s: %v", c.LocalAddr(), err) })
 }
 
-// IngestPacket takes a packet that somebody else received. It waits while many others wait.
+// IngestPacket accepts a packet that another component received. It blocks while the queue of packets is full.
 func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
 	b, err := udp.ReadPacket(conn, LogAddress(addr), shouldClose)
 	if err != nil {
@@ -222,7 +222,7 @@ func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time,
 	return t.inlet.Put(&Packet{Buf: b, From: addr, Timestamp: now})
 }
 
-// IngestStream returns an error and leaves conn alone.
+// IngestStream returns an error and does not use conn.
 func (t *NetTransport) IngestStream(net.Conn) error { return errNoStreams }
 
 // DialTimeout returns an error.
@@ -235,15 +235,14 @@ func (t *NetTransport) DialAddressTimeout(Address, time.Duration) (net.Conn, err
 	return nil, errNoStreams
 }
 
-// StreamCh is a channel on which nothing ever comes.
+// StreamCh returns a channel that never receives anything.
 func (t *NetTransport) StreamCh() <-chan net.Conn { return t.streamCh }
 
 // Shutdown closes the sockets and waits for the goroutines that read them. Further calls do nothing.
 func (t *NetTransport) Shutdown() error { return t.inlet.Close() }
 
-// A MockNetwork carries packets between its transports in memory, at once and in order: for tests.
-// The zero value is a network without transports. It has no goroutine of its own, so that it works
-// in a testing/synctest bubble.
+// A MockNetwork carries packets between its transports in memory, at once and in order. It is for tests. The zero value is a
+// network without transports. It starts no goroutine, so it works in a testing/synctest bubble.
 type MockNetwork struct {
 	transports memnet.Directory[*MockTransport]
 }
@@ -253,14 +252,13 @@ type MockAddress struct {
 	addr netip.AddrPort
 }
 
-// Network is "mock".
+// Network returns "mock".
 func (a *MockAddress) Network() string { return "mock" }
 
-// String is host:port.
+// String returns host:port.
 func (a *MockAddress) String() string { return a.addr.String() }
 
-// A MockTransport is one end of a MockNetwork. It drops packets rather than wait when its receiver
-// is slow.
+// A MockTransport is one end of a MockNetwork. It drops packets if its receiver does not read them fast enough.
 type MockTransport struct {
 	net      *MockNetwork
 	addr     *MockAddress
@@ -273,15 +271,15 @@ var (
 	_ IngestionAwareTransport = (*MockTransport)(nil)
 )
 
-// NewTransport adds a transport with an address of its own to the network. Those who send to a node
-// of this name reach it too; if there are several the one at the address, else the newest.
+// NewTransport adds a transport with a new address to the network. Packets to a node with this name reach it
+// too. If several transports have the name, such a packet goes to the one at its address, or else to the newest.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	return n.transports.Add(name, func(addr netip.AddrPort) *MockTransport {
 		return &MockTransport{net: n, addr: &MockAddress{addr}, packetCh: make(chan *Packet, mockPacketDepth), streamCh: make(chan net.Conn)}
 	})
 }
 
-// FinalAdvertiseAddr is the address that the network gave.
+// FinalAdvertiseAddr returns the address that the network assigned.
 func (t *MockTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 	return toIP(t.addr.addr.Addr()), int(t.addr.addr.Port()), nil
 }
@@ -291,8 +289,8 @@ func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, Address{Addr: addr})
 }
 
-// WriteToAddress sends a copy of b to the transport of that name, else to the one at that address. It
-// is lost if too many wait there.
+// WriteToAddress sends a copy of b to the transport with that name, or else to the one at that address. The copy is
+// lost if the receiver's queue is full.
 func (t *MockTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
 	to, ok := t.net.transports.Find(addr.Addr, addr.Name)
 	if from, here := t.net.transports.Find(t.addr.String(), ""); !ok || !here || from != t {
@@ -310,10 +308,10 @@ func (t *MockTransport) hand(p *Packet) {
 	}
 }
 
-// PacketCh is the channel of what was received.
+// PacketCh returns the channel of received packets.
 func (t *MockTransport) PacketCh() <-chan *Packet { return t.packetCh }
 
-// IngestPacket takes a packet that somebody else received. It is lost if too many wait.
+// IngestPacket accepts a packet that another component received. The packet is lost if the queue is full.
 func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
 	b, err := udp.ReadPacket(conn, LogAddress(addr), shouldClose)
 	if err != nil {
@@ -323,7 +321,7 @@ func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time
 	return nil
 }
 
-// IngestStream returns an error and leaves conn alone.
+// IngestStream returns an error and does not use conn.
 func (t *MockTransport) IngestStream(net.Conn) error { return errNoStreams }
 
 // DialTimeout returns an error.
@@ -336,17 +334,17 @@ func (t *MockTransport) DialAddressTimeout(Address, time.Duration) (net.Conn, er
 	return nil, errNoStreams
 }
 
-// StreamCh is a channel on which nothing ever comes.
+// StreamCh returns a channel that never receives anything.
 func (t *MockTransport) StreamCh() <-chan net.Conn { return t.streamCh }
 
-// Shutdown takes the transport off the network: nothing reaches it or leaves it any more.
+// Shutdown removes the transport from the network. Packets to it and from it are lost afterwards.
 func (t *MockTransport) Shutdown() error {
 	t.net.transports.Remove(t.addr.String())
 	return nil
 }
 
-// shellTransport returns a Transport as the node uses it. found says that no address to advertise is configured, so
-// that it may change.
+// shellTransport returns t in the form that the shell uses. found reports that no address to advertise is configured, so the
+// address may change at run time.
 func shellTransport(t Transport, found bool) node.Transport {
 	switch t := t.(type) {
 	case *NetTransport:
@@ -363,7 +361,7 @@ func shellTransport(t Transport, found bool) node.Transport {
 	return customTransport(t)
 }
 
-// customTransport returns a Transport of the application's own as the node uses it.
+// customTransport returns a Transport of the application in the form that the shell uses.
 func customTransport(t Transport) node.Transport {
 	return node.Transport{
 		Shutdown: t.Shutdown,
@@ -375,7 +373,7 @@ func customTransport(t Transport) node.Transport {
 	}
 }
 
-// shell returns a NetTransport as the node uses it.
+// shell returns the NetTransport in the form that the shell uses.
 func (t *NetTransport) shell(found bool) node.Transport {
 	n := node.Transport{
 		Shutdown: t.Shutdown, Sockets: t.sockets, Own: t.own, Claim: t.inlet.Claim,

@@ -14,16 +14,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/node"
 )
 
-// A Keyring holds the pre-shared keys of a cluster while they are being changed: nodes accept all of
-// them and offer the primary one first. Install the new key at every node, then make it the primary
-// everywhere, then remove the old one everywhere, and no node is ever without a key that the others
-// know. Several Memberlists may share a Keyring. All methods are safe for concurrent use.
+// A Keyring holds the pre-shared keys of a cluster. A node accepts all of them and offers the primary key first. To
+// rotate a key at run time, add the new key on every node, then make it the primary key on every node, then remove the old key
+// from every node. Several Memberlists may share a Keyring. All methods are safe for concurrent use.
 //
-// A key has 1 to 255 bytes. It should be random and have 16 bytes or more: nodes log a warning about a
-// shorter one. A Keyring holds at most four keys, because a node looks at no more (PROTOCOL.md 4).
+// A key has 1 to 255 bytes. It should be random and have at least 16 bytes; nodes log a warning about a shorter key. A
+// Keyring holds at most four keys, because a handshake checks at most four (PROTOCOL.md 4).
 //
-// A cluster that runs without any key uses the key "insecure". To give it keys while it runs, restart
-// its nodes with a Keyring of that key alone, and go on as above.
+// A cluster without a key uses the key "insecure". To introduce keys at run time, restart each node with a Keyring
+// that holds only this key, and rotate it as described above.
 type Keyring struct {
 	mu       sync.Mutex
 	keys     []secret // the primary first
@@ -40,8 +39,8 @@ func secretOf(key []byte) secret {
 	return func() []byte { return own }
 }
 
-// ValidateKey rejects a key that is not 16, 24 or 32 bytes long, as memberlist's does. The methods of a
-// Keyring take keys of other lengths too.
+// ValidateKey returns an error unless key has 16, 24 or 32 bytes, as memberlist's ValidateKey does. A Keyring accepts other
+// lengths too.
 func ValidateKey(key []byte) error {
 	switch len(key) {
 	case 16, 24, 32:
@@ -50,8 +49,8 @@ func ValidateKey(key []byte) error {
 	return fmt.Errorf("key of %d bytes: key size must be 16, 24 or 32 bytes", len(key))
 }
 
-// NewKeyring makes a Keyring of primaryKey and keys, among which it may be. Without any key it is
-// empty; keys without a primary one are an error, and so is what AddKey rejects.
+// NewKeyring returns a Keyring with primaryKey and keys, which may contain primaryKey. Without any key the Keyring is
+// empty. NewKeyring returns an error if there are keys but no primary key, and if AddKey rejects a key.
 func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	k := &Keyring{}
 	if len(keys) == 0 && len(primaryKey) == 0 {
@@ -71,9 +70,9 @@ func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	return k, nil
 }
 
-// AddKey makes nodes accept key, of which the Keyring keeps a copy. It becomes the primary one of an empty
-// Keyring. To add a key again changes nothing. A key of no bytes or of more than 255 is an error, and so
-// is a fifth key: remove another before.
+// AddKey adds a copy of key, which the nodes accept from then on. It becomes the primary key if the Keyring is empty. Adding a
+// key that the Keyring holds does nothing. AddKey returns an error if key has no bytes or more than 255, and
+// if the Keyring holds four other keys.
 func (k *Keyring) AddKey(key []byte) error {
 	if len(key) == 0 || len(key) > maxKeySize {
 		return fmt.Errorf("key of %d bytes: key size must be 1 to %d bytes", len(key), maxKeySize)
@@ -81,7 +80,7 @@ func (k *Keyring) AddKey(key []byte) error {
 	return k.change(func() error { return k.add(key) })
 }
 
-// add is AddKey for a key of any length. Needs the lock.
+// add is AddKey for a key of any length. The caller holds mu.
 func (k *Keyring) add(key []byte) error {
 	switch {
 	case k.index(key) >= 0:
@@ -93,13 +92,13 @@ func (k *Keyring) add(key []byte) error {
 	return nil
 }
 
-// UseKey makes key, which has to be in the Keyring, the primary one. Sessions that another key
-// vouched for are renewed within seconds, without a gap.
+// UseKey makes key the primary key. It returns an error if the Keyring does not hold it. Sessions that were established
+// with another key are renewed within seconds, without an interruption.
 func (k *Keyring) UseKey(key []byte) error {
 	return k.change(func() error { return k.use(key) })
 }
 
-// use is UseKey. Needs the lock.
+// use is UseKey. The caller holds mu.
 func (k *Keyring) use(key []byte) error {
 	i := k.index(key)
 	if i < 0 {
@@ -110,7 +109,7 @@ func (k *Keyring) use(key []byte) error {
 	return nil
 }
 
-// install makes secret the primary key, whatever its length.
+// install adds secret, which may have any length, and makes it the primary key.
 func (k *Keyring) install(secret []byte) error {
 	return k.change(func() error {
 		if err := k.add(secret); err != nil {
@@ -120,9 +119,8 @@ func (k *Keyring) install(secret []byte) error {
 	})
 }
 
-// RemoveKey makes nodes accept key no longer, and renews the sessions it vouched for; they end after 10 s
-// at the latest. That holds for the key that a Config had as its SecretKey too. To remove the primary key
-// is an error, to remove one that is not there is none.
+// RemoveKey removes key, which the nodes accept no longer. Sessions that were established with it are renewed, and end
+// within 10 s. Removing the primary key is an error. Removing a key that the Keyring does not hold does nothing.
 func (k *Keyring) RemoveKey(key []byte) error {
 	return k.change(func() error {
 		i := k.index(key)
@@ -137,7 +135,7 @@ func (k *Keyring) RemoveKey(key []byte) error {
 	})
 }
 
-// GetKeys returns copies of all keys, the primary one first.
+// GetKeys returns copies of all keys, the primary key first.
 func (k *Keyring) GetKeys() (keys [][]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -147,7 +145,7 @@ func (k *Keyring) GetKeys() (keys [][]byte) {
 	return keys
 }
 
-// GetPrimaryKey returns a copy of the primary key, nil when the Keyring is empty.
+// GetPrimaryKey returns a copy of the primary key, or nil if the Keyring is empty.
 func (k *Keyring) GetPrimaryKey() []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -157,14 +155,14 @@ func (k *Keyring) GetPrimaryKey() []byte {
 	return bytes.Clone(k.keys[0]())
 }
 
-// index is where key is, -1 for nowhere. Needs the lock.
+// index returns the index of key in keys, or -1. The caller holds mu.
 func (k *Keyring) index(key []byte) int {
 	return slices.IndexFunc(k.keys, func(own secret) bool {
 		return subtle.ConstantTimeCompare(own(), key) == 1
 	})
 }
 
-// change runs f under the lock, and afterwards without it all watchers.
+// change calls f with mu held, and then, unless f failed, all watchers without it.
 func (k *Keyring) change(f func() error) error {
 	k.mu.Lock()
 	err := f()
@@ -179,9 +177,9 @@ func (k *Keyring) change(f func() error) error {
 	return nil
 }
 
-// watch has f called after each successful change, in the goroutine that made it and without a lock,
-// until stop is called; one last call may be in progress then. Changes at the same moment may be told
-// in either order, so f looks for itself what the keys are.
+// watch arranges that f is called after each successful change, in the goroutine that made the change, without mu
+// held. stop ends that, but one last call may be in progress when it returns. Calls for concurrent changes may come
+// in any order, so f reads the current keys.
 func (k *Keyring) watch(f func()) (stop func()) {
 	w := &f
 	k.mu.Lock()
@@ -194,13 +192,13 @@ func (k *Keyring) watch(f func()) (stop func()) {
 	}
 }
 
-// Format writes how many keys there are, whatever the verb, and none of the keys.
+// Format writes the number of keys for any verb. It never shows a key.
 func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.summary()) }
 
-// LogValue is the number of keys, and none of the keys.
+// LogValue returns the number of keys. It never shows a key.
 func (k *Keyring) LogValue() slog.Value { return slog.StringValue(k.summary()) }
 
-// summary describes the Keyring without its keys.
+// summary describes the Keyring without showing a key.
 func (k *Keyring) summary() string {
 	if k == nil {
 		return "Keyring(nil)"
@@ -211,18 +209,18 @@ func (k *Keyring) summary() string {
 }
 
 const (
-	// defaultKey is what gwyh uses when nobody configured a key. It keeps nobody out.
+	// defaultKey is the well-known key of gwyh 0.1, used if no key is configured. It keeps nobody out.
 	defaultKey = "insecure"
-	// maxKeys is how many keys of a ring are looked at (PROTOCOL.md 4, handshake economy).
+	// maxKeys is the number of keys that a handshake checks (PROTOCOL.md 4, handshake economy).
 	maxKeys = handshake.MaxKeys
-	// maxKeySize bounds the bytes of a key that is added to a Keyring.
+	// maxKeySize is the maximum length of a key in a Keyring, in bytes.
 	maxKeySize = 255
-	// weakKeySize is the length in bytes below which a key is called weak.
+	// weakKeySize is the length in bytes below which a key counts as weak.
 	weakKeySize = 16
 )
 
-// installSecretKey makes the SecretKey of c the primary key of its Keyring, as memberlist does, and
-// makes a Keyring if there is none.
+// installSecretKey makes c.SecretKey the primary key of c.Keyring, as memberlist does. It makes a Keyring if there is
+// none.
 func installSecretKey(c *Config) error {
 	if len(c.SecretKey) == 0 {
 		return nil
@@ -236,9 +234,8 @@ func installSecretKey(c *Config) error {
 	return nil
 }
 
-// preSharedKeys returns the keys of a node in the order they are tried, and what its operator should know of them, without
-// the keys that node.Keys has. If there is no key, gwyh's default one is used. A Config's Label is not in the keys:
-// handshake.NewKey mixes it in.
+// preSharedKeys returns the keys of ring in the order in which they are tried, or the default key if there is none, and in known
+// the warnings about them, without the keys themselves. handshake.NewKeys mixes the label in later.
 func preSharedKeys(ring *Keyring) (keys [][]byte, known node.Keys) {
 	if ring != nil {
 		keys = ring.GetKeys()
@@ -257,7 +254,7 @@ func preSharedKeys(ring *Keyring) (keys [][]byte, known node.Keys) {
 	return keys, known
 }
 
-// weakness is why a key is easy to guess, empty if it is not known to be. It does not show the key.
+// weakness returns the reason why key is easy to guess, or the empty string. It does not show the key.
 func weakness(key []byte) string {
 	switch {
 	case string(key) == defaultKey:

@@ -2,7 +2,7 @@ package gwyh
 
 import "net"
 
-// LogAddress is how log lines name the peer at addr.
+// LogAddress returns the text by which log lines identify the peer at addr.
 func LogAddress(addr net.Addr) string {
 	if addr == nil {
 		return LogStringAddress("")
@@ -10,7 +10,7 @@ func LogAddress(addr net.Addr) string {
 	return LogStringAddress(addr.String())
 }
 
-// LogStringAddress is how log lines name the peer at addr.
+// LogStringAddress returns the text by which log lines identify the peer at addr.
 func LogStringAddress(addr string) string {
 	if addr == "" {
 		return "from=<unknown address>"
@@ -18,7 +18,7 @@ func LogStringAddress(addr string) string {
 	return "from=" + addr
 }
 
-// LogConn is how log lines name the peer of conn.
+// LogConn returns the text by which log lines identify the peer of conn.
 func LogConn(conn net.Conn) string {
 	if conn == nil {
 		return LogAddress(nil)

@@ -2,28 +2,27 @@ package gwyh
 
 import "strconv"
 
-// A DistributionStrategy chooses which nodes a node hears from, by zone (Config.Zone). It matters
-// when traffic between zones is slow or costs money; nodes without a zone are a zone of their own.
+// A DistributionStrategy decides by zone (Config.Zone) which members a node chooses for its links. It matters if
+// traffic between zones is slow or expensive. All nodes without a zone count as one zone.
 type DistributionStrategy int
 
 const (
-	// Uniform chooses without regard to zones. It spreads a message quickly when distances are alike.
+	// Uniform ignores zones. It spreads messages quickly if all distances are similar.
 	Uniform DistributionStrategy = iota
-	// HubAndSpoke hears from one node of each other zone and for the rest from its own zone: the
-	// least traffic between zones.
+	// HubAndSpoke chooses one node of each other zone and otherwise nodes of its own zone. It causes the least
+	// traffic between zones.
 	HubAndSpoke
-	// PreferLocal chooses nodes of its own zone twice as readily as others.
+	// PreferLocal chooses a node of its own zone twice as often as a node of another zone.
 	PreferLocal
-	// PreferRemote chooses nodes of other zones twice as readily as those of its own.
+	// PreferRemote chooses a node of another zone twice as often as a node of its own zone.
 	PreferRemote
-	// Nearest hears from the nodes with the shortest round trip, but for two at random, and from one of
-	// another zone at least. It measures, and takes the zone of a node that it has not measured as a
-	// sign of its distance. It spreads a message quickest over long distances, and little of it between
-	// zones.
+	// Nearest chooses the nodes with the shortest round-trip time, except for two at random, and at least one node of
+	// another zone. It measures round-trip times, and estimates those that it has not measured by zone. It spreads
+	// messages fastest over long distances and causes little traffic between zones.
 	Nearest
 )
 
-// String is the name of the constant.
+// String returns the name of the constant.
 func (s DistributionStrategy) String() string {
 	names := [...]string{"Uniform", "HubAndSpoke", "PreferLocal", "PreferRemote", "Nearest"}
 	if s.valid() {
