@@ -190,6 +190,22 @@ func TestCIRunsTheCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
+func TestCIChecksEveryModule(t *testing.T) {
+	ci := read(t, ".ci/run")
+	_, list, found := strings.Cut(ci, "\nmodules=(")
+	list, _, closed := strings.Cut(list, ")")
+	if !found || !closed {
+		t.Fatal(".ci/run has no list of modules")
+	}
+	for _, path := range sources(t, "go.mod") {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		own := dir == "." || strings.Contains(ci, "\n\tcd "+dir+"\n") // the library, bench and compat
+		if !own && !slices.Contains(strings.Fields(list), dir) {
+			t.Errorf(".ci/run does not check the module in %s", dir)
+		}
+	}
+}
+
 // program is the program of the README.
 func program(t *testing.T) string {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -153,6 +154,27 @@ func TestRootHoldsExactlyTheFilesOfTheDesign(t *testing.T) {
 	}
 	if !slices.Equal(got, rootFiles) {
 		t.Errorf("Go files of the root: %q, want %q", got, rootFiles)
+	}
+}
+
+// rootModules are all modules that a program gets with the library, the library's own among them. One more is a cost to
+// everybody who imports it: what only a program of ours needs belongs into a module beside the library.
+var rootModules = []string{
+	"github.com/armon/go-metrics", "github.com/gwyh-go/gwyh", "github.com/hashicorp/go-immutable-radix", "github.com/hashicorp/go-msgpack/v2",
+	"github.com/hashicorp/go-sockaddr", "github.com/hashicorp/golang-lru", "github.com/hashicorp/golang-lru/v2", "golang.org/x/crypto", "golang.org/x/sys",
+}
+
+func TestRootPackageDependsOnTheseModulesOnly(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".")
+	list.Env = append(os.Environ(), "GOWORK=off", "GOOS=linux", "GOFLAGS=")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	modules := strings.Fields(string(out))
+	slices.Sort(modules)
+	if modules = slices.Compact(modules); !slices.Equal(modules, rootModules) {
+		t.Errorf("the root package depends on %q, want %q", modules, rootModules)
 	}
 }
 

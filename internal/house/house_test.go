@@ -68,26 +68,32 @@ const root = "../../"
 // packages lists the folders that the ceilings hold for.
 func packages(t *testing.T) []string {
 	t.Helper()
-	dirs, err := filepath.Glob(root + "internal/*")
-	if err != nil {
-		t.Fatal(err)
+	var dirs []string
+	for _, pattern := range []string{"internal/*", "cmd/gwyh", "cmd/gwyh/internal/*"} {
+		found, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, found...)
 	}
-	return append(dirs, root+"cmd/gwyh")
+	return dirs
 }
 
-// compiled returns an importer that reads what the go command has built.
+// compiled returns an importer that reads what the go command has built of each module.
 func compiled(t *testing.T) types.Importer {
 	t.Helper()
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./...")
-	list.Dir = root
-	out, err := list.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
 	files := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
-		files[path] = file
+	for _, module := range []string{root, root + "cmd/gwyh"} {
+		list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./...")
+		list.Dir = module
+		out, err := list.Output()
+		if err != nil {
+			t.Fatalf("go list in %s: %v", module, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+			files[path] = file
+		}
 	}
 	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
 		if files[path] == "" {
