@@ -38,6 +38,8 @@ type Disseminator struct {
 	Recent Recent    // where the small messages are kept that were announced
 	Lately Lately    // the small messages that passed in the last seconds
 
+	whole seen.Source // large messages that are whole, whoever brought them
+
 	neighbors []*Neighbor // in the order in which their links came up
 	large     map[wire.MessageID]*Large
 	requests  requests
@@ -75,7 +77,7 @@ func New() *Disseminator {
 // round trip to n, or a guess.
 func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
 	d.LinkDown(n)
-	*n = Neighbor{ID: id, RTT: rtt, linked: true, Eager: true, Parent: true}
+	*n = Neighbor{ID: id, RTT: rtt, linked: true, Eager: true, Parent: true, Source: n.Source}
 	d.neighbors = append(d.neighbors, n)
 	for _, l := range d.large {
 		l.told = slices.DeleteFunc(l.told, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
@@ -87,7 +89,7 @@ func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
 func (d *Disseminator) LinkDown(n *Neighbor) {
 	d.neighbors = slices.DeleteFunc(d.neighbors, func(o *Neighbor) bool { return o == n })
 	d.requests.forgetAll(n)
-	*n = Neighbor{ID: n.ID}
+	*n = Neighbor{ID: n.ID, Source: n.Source}
 }
 
 // Sweep forgets what is too old. It returns false if nothing is left for it to do later. The core calls it about once a second

@@ -198,7 +198,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 		case 3:
 			w.d.HandleGraft(n)
 		case 4:
-			if w.d.Seen.First(w.now, &m) {
+			if w.d.Seen.First(w.now, &m, nil) {
 				w.do(w.d.First(nil, w.now, n, &m))
 			} else {
 				w.do(w.d.Duplicate(nil, w.now, n))

@@ -3,17 +3,19 @@ package broadcast
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A Neighbor is the other end of one link, as dissemination sees it. The core keeps it beside what else it knows of the
 // peer, and passes a pointer to it. The zero value is a neighbor without a link. Fields that are exported are the core's to
-// read; it writes RTT only.
+// read; it writes RTT and Source only.
 type Neighbor struct {
 	ID     wire.NodeID
 	RTT    time.Duration // round trip, or a guess before one was measured; above zero while linked
 	Eager  bool          // it is sent full copies; a lazy neighbor is sent announcements
 	Parent bool          // full copies are taken from it
+	Source seen.Source   // of messages, whether it is linked or not
 
 	linked bool
 	load   load

@@ -63,7 +63,7 @@ func (d *Disseminator) awardSmall(out []Outcome, now time.Time) []Outcome {
 
 // Complete takes note that all of a large message of another node is here, and learns who was first to have it.
 func (d *Disseminator) Complete(out []Outcome, now time.Time, l *Large) []Outcome {
-	d.Seen.First(now, &l.id) // since the first piece, its origin may have sent more than the window holds
+	d.Seen.First(now, &l.id, &d.whole) // since the first piece, its origin may have sent more than the window holds
 	d.requests.forget(l.id)
 	d.award(d.byNotice(l))
 	out = d.chooseParents(out, now, l.id)

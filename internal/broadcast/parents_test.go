@@ -328,7 +328,7 @@ func TestFirstCopyAllocatesNothing(t *testing.T) {
 	got := testing.AllocsPerRun(firstsPerAward-2, func() {
 		i++
 		m := id(i)
-		w.d.Seen.First(w.now, &m)
+		w.d.Seen.First(w.now, &m, nil)
 		out = w.d.First(out[:0], w.now, w.near[0], &m)
 		out = w.d.Duplicate(out, w.now, w.near[1])
 	})

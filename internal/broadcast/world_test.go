@@ -182,7 +182,7 @@ func body(t *testing.T, plain []byte) []byte {
 // first has the first copy of a small message come from n.
 func (w *world) first(n *Neighbor, id wire.MessageID) {
 	w.t.Helper()
-	if !w.d.Seen.First(w.now, &id) {
+	if !w.d.Seen.First(w.now, &id, nil) {
 		w.t.Fatalf("%v is not new", id)
 	}
 	w.do(w.d.First(nil, w.now, n, &id))

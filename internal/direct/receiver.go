@@ -27,7 +27,7 @@ type ReceiverStats struct {
 type Receiver struct {
 	Stats ReceiverStats
 
-	seen       seen.Set
+	seen       seen.Singles
 	store      *assembly.Store
 	controlMax uint32
 }

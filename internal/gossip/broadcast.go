@@ -39,7 +39,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 		return ErrQueueFull
 	}
 	id := c.ids.Broadcast()
-	c.broadcast.Seen.First(now, &id)
+	c.broadcast.Seen.First(now, &id, nil)
 	if len(c.links) == 0 {
 		c.broadcast.Held.Add(now, id, data)
 		c.broadcast.sweepLater(now)
@@ -104,7 +104,7 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 	if p.zone != c.cfg.Zone {
 		c.stats.BroadcastsCrossZone++
 	}
-	if !ds.Seen.First(now, &m.ID) {
+	if !ds.Seen.First(now, &m.ID, &p.neighbor.Source) {
 		c.stats.BroadcastsDuplicate++
 		p.packets.Spare(m.ID)
 		ds.disseminate(now, ds.Duplicate(ds.outcomes, now, &p.neighbor))

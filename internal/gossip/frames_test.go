@@ -68,7 +68,7 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	c.do(0, func(now time.Time) {
 		for i := range uint64(4 * 1 << 16) {
 			other := originID(9, 2+i)
-			n.broadcast.Seen.First(now, &other)
+			n.broadcast.Seen.First(now, &other, nil)
 		}
 	})
 	piece(500)

@@ -191,7 +191,7 @@ func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID,
 func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
 	c := g.core
 	id := c.newID()
-	c.broadcast.Seen.First(now, &id)
+	c.broadcast.Seen.First(now, &id, nil)
 	g.passStatus(now, wire.NodeID{}, id, of, up)
 }
 
@@ -340,7 +340,7 @@ func (g *gateway) handleStatus(now time.Time, p *peer, m *wire.Message) {
 	switch {
 	case err != nil:
 		c.drop(DropMalformedBody)
-	case c.broadcast.Seen.First(now, &m.ID):
+	case c.broadcast.Seen.First(now, &m.ID, &p.neighbor.Source):
 		g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
 	}
 }

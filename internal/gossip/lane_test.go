@@ -218,7 +218,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		x := a.broadcast.addLarge(now, id, msg)
-		a.broadcast.Seen.First(now, &id)
+		a.broadcast.Seen.First(now, &id, nil)
 		x.PassedOn = true
 		a.broadcast.AnnouncedLarge(&p.neighbor)
 	})

@@ -81,7 +81,7 @@ func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
-		n.broadcast.Seen.First(now, &id)
+		n.broadcast.Seen.First(now, &id, nil)
 		a = n.broadcast.addLarge(now, id, []byte(payload(size, 1)))
 		a.Ours, a.PassedOn = true, true
 		n.broadcast.sweepLater(now)

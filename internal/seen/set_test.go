@@ -3,6 +3,7 @@ package seen
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestEachMessageIsFirstOnce(t *testing.T) {
 		if had := s.Has(&id); had != met[id] {
 			t.Fatalf("has(%v) = %v", id, had)
 		}
-		if first := s.First(now, &id); first == met[id] {
+		if first := s.First(now, &id, nil); first == met[id] {
 			t.Fatalf("first(%v) = %v", id, first)
 		}
 		met[id] = true
@@ -42,9 +43,9 @@ func TestEachMessageIsFirstOnce(t *testing.T) {
 func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
-	at := func(n uint64) bool { id := originID(1, n); return s.First(now, &id) }
+	at := func(n uint64) bool { id := originID(1, n); return s.First(now, &id, nil) }
 	at(1_000_000)
-	if at(1_000_000 - 5_000) {
+	if at(1_000_000 - 20_000) {
 		t.Error("a message below the window was taken for new")
 	}
 	at(1_004_000)
@@ -66,7 +67,7 @@ func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
-	first := func(n uint64) bool { id := originID(1, n); return s.First(now, &id) }
+	first := func(n uint64) bool { id := originID(1, n); return s.First(now, &id, nil) }
 	const begin, late, all = 1_000_000, 1_000_100, 64 * windowMax
 	for n := uint64(begin); n < begin+all-200; n++ {
 		if n%late != 0 && !first(n) {
@@ -78,7 +79,7 @@ func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	}
 	// What is complete takes no more room than at the start.
 	for n := range uint64(10 * 64 * windowMin) {
-		if id := originID(2, n); !s.First(now, &id) {
+		if id := originID(2, n); !s.First(now, &id, nil) {
 			t.Fatalf("%d of another origin was met", n)
 		}
 	}
@@ -89,45 +90,138 @@ func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	}
 }
 
-func TestWindowsGrowWithinTheirRoom(t *testing.T) {
-	var s Set
-	now := time.Unix(0, 0)
-	for tag := range 2 * room / windowMax {
-		for block := range uint64(2 * windowMax) { // of which most is missing
-			id := originID(0, block*64)
-			binary.BigEndian.PutUint32(id[1:5], uint32(tag))
-			s.First(now, &id)
-		}
-	}
-	words, narrow := 0, 0
-	for _, w := range s.origins {
-		words += len(w.words)
-		if len(w.words) == windowOwn {
-			narrow++
-		}
-	}
-	if words > room+len(s.origins)*windowOwn || narrow == 0 || s.wide > room {
-		t.Errorf("%d words, %d of them beyond their own, of %d origins", words, s.wide, len(s.origins))
-	}
-	s.sweep(now.Add(originAge + time.Second))
-	if s.wide != 0 || len(s.origins) != 0 {
-		t.Errorf("%d words of none", s.wide)
+// heap returns the bytes that are in use after f, beyond those before it.
+func heap(f func()) int {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return int(after.HeapAlloc) - int(before.HeapAlloc)
+}
+
+// invented is the id of a message of an origin that nobody has.
+func invented(origin uint32, n uint64) *wire.MessageID {
+	id := originID(9, n)
+	binary.BigEndian.PutUint32(id[1:5], origin)
+	return &id
+}
+
+// A member invents origins and counters, and random ids, in ways that take much memory.
+func TestAllWindowsTogetherStayWithinTheBudgetWhateverComes(t *testing.T) {
+	for name, x := range map[string]struct{ origins, messages, step uint64 }{
+		"many origins":                      {200_000, 1, 1},
+		"many origins, just below 16,384":   {200_000, 2, 16_300},
+		"many origins of a few counters":    {60_000, 40, 60},
+		"fewer origins that leave most out": {3_000, 1_000, 64},
+		"origins that send in order":        {3_000, 1_500, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, now := new(Set), time.Unix(0, 0)
+			bytes := heap(func() {
+				for n := range x.messages {
+					for origin := range x.origins {
+						s.First(now, invented(uint32(origin), n*x.step), nil)
+					}
+				}
+				for n := range uint64(3 * singleMax) {
+					id := originID(1, n)
+					id[6] = 0x40
+					s.First(now, &id, nil)
+				}
+			})
+			t.Logf("%d bytes, %d origins", bytes, s.Origins())
+			if bytes > Budget {
+				t.Errorf("%d bytes, of which the budget has %d", bytes, Budget)
+			}
+			if s.bytes > windowsMax {
+				t.Errorf("%d bytes counted for the windows, of which there may be %d", s.bytes, windowsMax)
+			}
+			runtime.KeepAlive(s)
+		})
 	}
 }
 
-func TestSeenIsBounded(t *testing.T) {
+// What honest nodes send is delivered once, although a member has filled all windows.
+func TestInventedOriginsLoseAndRepeatNoMessageOfOthers(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
-	for i := range uint64(3 * foreignMax) {
-		id := originID(0, i)
-		id[6] = 0x40
-		s.First(now, &id)
-		binary.BigEndian.PutUint32(id[:4], uint32(i))
-		id[6] = 0x80
-		s.First(now, &id)
+	old := func(n uint64) *wire.MessageID { id := originID(1, n); return &id }
+	for n := range uint64(1000) {
+		s.First(now, old(n), nil)
 	}
-	if len(s.current)+len(s.before) > 2*foreignMax || len(s.origins) > originsMax {
-		t.Errorf("%d and %d foreign ids, %d origins", len(s.current), len(s.before), len(s.origins))
+	for origin := range uint32(200_000) {
+		s.First(now, invented(origin, 16_300), nil)
+	}
+	young := func(n uint64) *wire.MessageID { id := originID(2, n); return &id }
+	for n := range uint64(1000) {
+		if s.First(now, old(n), nil) {
+			t.Fatalf("message %d of an origin from before is new again", n)
+		}
+		if !s.First(now, old(1000+n), nil) {
+			t.Fatalf("message %d of an origin from before counts as met", 1000+n)
+		}
+		if !s.First(now, young(n), nil) {
+			t.Fatalf("message %d of an origin from after counts as met", n)
+		}
+		if s.First(now, young(n), nil) || !s.Has(young(n)) {
+			t.Fatalf("message %d of an origin from after is new again", n)
+		}
+	}
+}
+
+// Beyond a number, origins that one peer brings get no window, but each of their messages counts once, also after the
+// origin has got one.
+func TestPeerBringsABoundedNumberOfOrigins(t *testing.T) {
+	var s Set
+	var one, other Source
+	now := time.Unix(0, 0)
+	const most = 4096
+	for origin := range uint32(2 * most) {
+		if !s.First(now, invented(origin, 1), &one) || s.First(now, invented(origin, 1), &one) {
+			t.Fatalf("the message of origin %d is not new exactly once", origin)
+		}
+	}
+	if got := s.Origins(); got != most {
+		t.Errorf("%d windows for what one peer brought, want %d", got, most)
+	}
+	last := uint32(2*most - 1)
+	if !s.First(now, invented(last, 2), &other) || s.Origins() != most+1 {
+		t.Errorf("%d windows: another peer brings an origin that gets none", s.Origins())
+	}
+	if s.First(now, invented(last, 1), &other) || !s.Has(invented(last, 1)) {
+		t.Error("a message that came before its origin had a window is new again")
+	}
+	now = now.Add(time.Second)
+	for origin := range uint32(most) {
+		s.First(now, invented(3*most+origin, 1), &one)
+	}
+	if got := s.Origins(); got != most+1+64 {
+		t.Errorf("%d windows a second later, want 64 more than %d", got, most+1)
+	}
+}
+
+// A few messages make no large window.
+func TestLargeWindowIsOfAnOriginThatSendsInOrder(t *testing.T) {
+	words := func(step uint64) int {
+		var s Set
+		now := time.Unix(0, 0)
+		for n := range uint64(64 * windowMax) {
+			if n%1000 != 500 {
+				s.First(now, invented(1, n*step), nil)
+			}
+		}
+		for _, w := range s.origins {
+			return len(w.words)
+		}
+		return 0
+	}
+	if got := words(1); got != windowMax {
+		t.Errorf("%d words for an origin that sends in order, want %d", got, windowMax)
+	}
+	if got := words(60); got > windowTrust {
+		t.Errorf("%d words for one that leaves most out, want %d at most", got, windowTrust)
 	}
 }
 
@@ -145,12 +239,12 @@ func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
 		id := func(n uint64) *wire.MessageID { id := originID(7, base+n); return &id }
 		for n := range uint64(later) {
 			now = now.Add(50 * time.Microsecond)
-			if !s.First(now, id(overtaken+n)) {
+			if !s.First(now, id(overtaken+n), nil) {
 				t.Fatalf("message %d counts as met", overtaken+n)
 			}
 		}
 		for n := range uint64(overtaken) {
-			if !s.First(now, id(n)) {
+			if !s.First(now, id(n), nil) {
 				t.Fatalf("message %d, which others overtook, counts as met; origin young: %v", n, young)
 			}
 		}
@@ -167,7 +261,7 @@ func TestMessagesThatLeaveTheWindowBeforeTheyCameAreCounted(t *testing.T) {
 		if n >= 1000 && n < 1000+missing {
 			continue
 		}
-		if id := originID(7, 1<<30+n); !s.First(now, &id) {
+		if id := originID(7, 1<<30+n); !s.First(now, &id, nil) {
 			t.Fatalf("message %d counts as met", n)
 		}
 		if n == 64*windowMax && s.outrun != 0 {
@@ -183,17 +277,17 @@ func TestForeignIDsAreRememberedForAGenerationAtLeast(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
 	foreign := func(n uint64) *wire.MessageID { id := originID(3, n); id[6] = 0x40; return &id }
-	if !s.First(now, foreign(1)) {
+	if !s.First(now, foreign(1), nil) {
 		t.Fatal("the first foreign id counts as met")
 	}
-	for _, after := range []time.Duration{time.Second, foreignAge, foreignAge + time.Second} {
-		if s.First(now.Add(after), foreign(1)) {
+	for _, after := range []time.Duration{time.Second, singleAge, singleAge + time.Second} {
+		if s.First(now.Add(after), foreign(1), nil) {
 			t.Errorf("the id is new again after %v", after)
 		}
-		s.First(now.Add(after), foreign(2+uint64(after)))
+		s.First(now.Add(after), foreign(2+uint64(after)), nil)
 	}
-	s.First(now.Add(3*foreignAge), foreign(1000))
-	if !s.First(now.Add(3*foreignAge), foreign(1)) {
+	s.First(now.Add(3*singleAge), foreign(1000), nil)
+	if !s.First(now.Add(3*singleAge), foreign(1), nil) {
 		t.Error("the id is still there after two generations")
 	}
 }
@@ -203,7 +297,7 @@ func TestOriginsWithoutMessagesAreForgottenWhenAnotherComes(t *testing.T) {
 	now := time.Unix(0, 0)
 	at := func(origin byte, after time.Duration) bool {
 		id := originID(origin, 7)
-		return s.First(now.Add(after), &id)
+		return s.First(now.Add(after), &id, nil)
 	}
 	at(1, 0)
 	at(2, originAge/2)
@@ -219,32 +313,11 @@ func TestOriginsWithoutMessagesAreForgottenWhenAnotherComes(t *testing.T) {
 	}
 }
 
-func TestInventedOriginsForgetAllAndNoMore(t *testing.T) {
-	var s Set
-	now := time.Unix(0, 0)
-	for i := range uint32(originsMax) {
-		id := originID(9, 1)
-		binary.BigEndian.PutUint32(id[:4], i)
-		s.First(now, &id)
-	}
-	if got := s.Origins(); got != originsMax {
-		t.Fatalf("%d origins, want %d", got, originsMax)
-	}
-	id := originID(200, 1)
-	s.First(now, &id)
-	if got := s.Origins(); got != 1 {
-		t.Errorf("%d origins after one too many, want 1", got)
-	}
-	if s.First(now, &id) {
-		t.Error("the last message is not remembered")
-	}
-}
-
 func TestFirstAllocatesNothingForAnOriginThatIsKnown(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
 	n := uint64(0)
-	next := func() { n++; id := originID(1, n); s.First(now, &id); s.Has(&id) }
+	next := func() { n++; id := originID(1, n); s.First(now, &id, nil); s.Has(&id) }
 	for range 64 * windowMin {
 		next()
 	}

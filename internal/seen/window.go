@@ -7,37 +7,51 @@ import (
 
 // Bounds of a window (docs/PROTOCOL.md, "Seen").
 const (
-	windowMin = 32      // words of 64 counters that a window starts with: 2,048 counters
-	windowOwn = 256     // words that every window may grow to: 16,384 counters
-	windowMax = 1024    // words that a window may grow to while there is room: 65,536 counters
-	room      = 1 << 19 // words of all windows together beyond windowOwn each: 4 MiB
-	overtaken = 3 * time.Second
-	jump      = 1 << 32 // a counter further ahead is refused, so that no member can end the window of another origin
+	windowLeast = 4       // words of 64 counters that a window starts with while the windows are pressed: 256 counters
+	windowMin   = 32      // words that a window starts with otherwise: 2,048 counters
+	windowTrust = 256     // words that a window may grow to before its origin has sent in order, unless the windows are pressed: 16,384 counters
+	windowMax   = 1024    // words that a window may grow to: 65,536 counters
+	thinnest    = 4       // a window grows if one of so many of its counters came
+	overtaken   = 256     // blocks before the first counter of which messages may still come: 16,384 counters
+	jump        = 1 << 32 // a counter further ahead is refused, so that no member can end the window of another origin
 )
 
 // A window remembers the newest counters of one origin in a ring of 64-bit words. The ring doubles before it would
 // forget a counter that was not met and may still come: messages come late if their origin sends many and another
 // node is slow, or a link loses some. A counter further behind the newest than the ring spans counts as met, and
-// doubles the ring too. For the time overtaken after the first counter, earlier counters may come that it overtook.
+// doubles the ring too. A ring that is large, or one of many, doubles only for an origin that sends in order, so that a
+// member cannot fill memory with a few messages of invented origins. Counters before the block of the first one are not the window's.
 type window struct {
-	made  time.Time // when the first counter was met
-	used  time.Time // when the last counter was met
-	begin uint64    // block of the first counter; counters missing before it were sent before our time, or overtaken
-	top   uint64    // highest counter met
-	words []uint64  // word i holds the block b of 64 counters for which b % len == i; nil before the first counter
+	made    time.Time // when the first counter was met
+	used    time.Time // when the last counter was met
+	strayed bool      // ids of this origin may have come before it had a window
+	begin   uint64    // block of the first counter
+	top     uint64    // highest counter met
+	words   []uint64  // word i holds the block b of 64 counters for which b % len == i; nil before the first counter
+}
+
+// open makes the ring, of so many words, for the first counter.
+func (w *window) open(n uint64, size int) {
+	w.words = make([]uint64, size)
+	w.top, w.begin = n, n/64
+}
+
+// bytes is the bytes that a window takes.
+func (w *window) bytes() int { return windowBytes + 8*len(w.words) }
+
+// precedes reports whether a counter is before the block of the first one.
+func (w *window) precedes(n uint64) bool { return w.words != nil && n/64 < w.begin }
+
+// mayCome reports whether a counter before the first one may be one that the first one overtook. For longer than single ids are kept
+// it is not known whether the counter was met.
+func (w *window) mayCome(now time.Time, n uint64) bool {
+	return w.begin-n/64 <= overtaken && now.Sub(w.made) < singleAge
 }
 
 // firstOf reports whether the counter n of w was not met before, and remembers it.
 func (s *Set) firstOf(w *window, n uint64) bool {
 	block := n / 64
 	switch newest := w.top / 64; {
-	case w.words == nil:
-		size := uint64(windowMin)
-		for block < windowOwn && size <= block { // the origin is young: everything it has sent may still come
-			size *= 2
-		}
-		w.words = make([]uint64, size)
-		w.top, w.begin = n, block
 	case w.tooFarAhead(n):
 		return false
 	case n > w.top:
@@ -65,11 +79,7 @@ func (w *window) forgetsMissing(block uint64) bool {
 	if block < size || block-newest > windowMax { // a larger ring would not help
 		return false
 	}
-	begin := w.begin
-	if w.used.Sub(w.made) < overtaken {
-		begin -= min(begin, windowOwn-1)
-	}
-	for b := max(begin, newest-min(newest, size-1)); b <= min(newest, block-size); b++ {
+	for b := max(w.begin, newest-min(newest, size-1)); b <= min(newest, block-size); b++ {
 		if w.words[b%size] != ^uint64(0) {
 			return true
 		}
@@ -103,21 +113,25 @@ func (w *window) advance(block uint64) (lost uint64) {
 	return lost
 }
 
-// wide returns how many words a window has beyond windowOwn.
-func (w *window) wide() int { return max(0, len(w.words)-windowOwn) }
+// count returns how many counters of the ring were met.
+func (w *window) count() (met uint64) {
+	for _, word := range w.words {
+		met += uint64(bits.OnesCount64(word))
+	}
+	return met
+}
 
 // grow doubles the ring of a window, and returns false if the ring may not grow. The blocks that the ring did not hold
 // before count as met.
 func (s *Set) grow(w *window) bool {
 	size := uint64(len(w.words))
-	noRoom := size >= windowOwn && s.wide+int(size) > room
-	if size >= windowMax || noRoom {
+	trusted := size < windowTrust && s.bytes <= pressed || thinnest*w.count() >= 64*size
+	if size >= windowMax || s.bytes+8*int(size) > windowsMax || !trusted {
 		return false
 	}
 	old, newest := w.words, w.top/64
-	s.wide -= w.wide()
 	w.words = make([]uint64, 2*size)
-	s.wide += w.wide()
+	s.bytes += 8 * int(size)
 	for i := range w.words {
 		w.words[i] = ^uint64(0)
 	}
