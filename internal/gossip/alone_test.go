@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/event"
 )
 
 // deathsKnown runs until the survivors, the first of the nodes, have nobody else as a member, and returns when the first
@@ -53,8 +55,8 @@ func TestFewSurvivorsKnowTheDeadSoon(t *testing.T) {
 				first, last := c.deathsKnown(s.survivors, 10*time.Minute)
 				checkDeathsKnown(t, first, last)
 				for i, n := range c.nodes[:s.survivors] {
-					if n.count(EventLeave, "") != s.deaths {
-						t.Errorf("survivor %d: %d leave events", i, n.count(EventLeave, ""))
+					if n.count(event.Leave, "") != s.deaths {
+						t.Errorf("survivor %d: %d leave events", i, n.count(event.Leave, ""))
 					}
 				}
 			}

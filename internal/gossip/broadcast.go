@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -116,7 +117,7 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 		a.Delivered = true
 	}
 	ds.flood(now, m.ID, m.Data, p)
-	c.events.add(Event{Kind: EventMessage, Data: bytes.Clone(m.Data)})
+	c.events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data)})
 }
 
 // flood sends a message along every link except the one that it came by, or announces it there, as dissemination
@@ -645,7 +646,7 @@ func (ds *dissemination) complete(now time.Time, a *assembly.Assembly) {
 			c.gateway.sendBroadcast(now, p, a.ID, data)
 		}
 	}
-	c.events.add(Event{Kind: EventMessage, Data: data})
+	c.events.Add(event.Event{Kind: event.Message, Data: data})
 }
 
 // sweepLater sees to it that large messages are forgotten in time.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -35,13 +36,13 @@ type node struct {
 	addr   netip.AddrPort
 	got    map[string]int
 	at     map[string]time.Time
-	joined []Event // EventJoined
-	events []Event // membership
-	sent   []Event // EventSent
-	pings  []Event // EventPing, EventPinged
+	joined []event.Event // event.Joined
+	events []event.Event // membership
+	sent   []event.Event // event.Sent
+	pings  []event.Event // event.Ping, event.Pinged
 	logs   []string
 
-	conflicts []Event
+	conflicts []event.Event
 	departed  int
 
 	app     app
@@ -75,38 +76,38 @@ func (n *node) take(now time.Time) {
 	}
 }
 
-func (n *node) takeAll(now time.Time, events []Event) {
+func (n *node) takeAll(now time.Time, events []event.Event) {
 	for _, e := range events {
 		switch e.Kind {
-		case EventStateWanted, EventState, EventMergeAsked, EventAliveAsked:
+		case event.StateWanted, event.State, event.MergeAsked, event.AliveAsked:
 			n.app.ask(now, n.Core, e)
-		case EventSelectionWanted:
+		case event.SelectionWanted:
 			n.app.selections++
 			if n.app.silent {
 				n.app.unanswered = append(n.app.unanswered, e.Peers)
 				continue
 			}
 			n.choose(now, e.Peers)
-		case EventMessage:
+		case event.Message:
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now
 			*n.arrived++
-			if e.Via == ViaRepeat {
+			if e.Via == event.ViaRepeat {
 				n.repeats++
 			}
-		case EventJoined:
+		case event.Joined:
 			n.joined = append(n.joined, e)
-		case EventSent:
+		case event.Sent:
 			n.sent = append(n.sent, e)
-		case EventDeparted:
+		case event.Departed:
 			n.departed++
-		case EventConflict:
+		case event.Conflict:
 			n.conflicts = append(n.conflicts, e)
-		case EventPing, EventPinged:
+		case event.Ping, event.Pinged:
 			n.pings = append(n.pings, e)
-		case EventPayloadWanted:
+		case event.PayloadWanted:
 			n.SetAckPayload(now, []byte("payload of "+n.cfg.Name))
-		case EventLog:
+		case event.Log:
 			n.logs = append(n.logs, e.Text)
 		default:
 			n.events = append(n.events, e)
@@ -279,7 +280,7 @@ func (c *cluster) broadcast(i int, msg string, within time.Duration) time.Durati
 	return last
 }
 
-func joinErrors(events []Event) error {
+func joinErrors(events []event.Event) error {
 	var errs []error
 	for _, e := range events {
 		errs = append(errs, e.Err)
@@ -288,7 +289,7 @@ func joinErrors(events []Event) error {
 }
 
 // count is how many events of a kind the node saw, of the member of that name or of any.
-func (n *node) count(kind EventKind, name string) (count int) {
+func (n *node) count(kind event.Kind, name string) (count int) {
 	for _, e := range n.events {
 		if e.Kind == kind && (name == "" || e.Member.Name == name) {
 			count++
@@ -300,7 +301,7 @@ func (n *node) count(kind EventKind, name string) (count int) {
 // names lists the membership events the node saw.
 func (n *node) names() (list []string) {
 	for _, e := range n.events {
-		list = append(list, fmt.Sprintf("%s %s", [...]string{EventJoin: "join", EventUpdate: "update", EventLeave: "leave"}[e.Kind], e.Member.Name))
+		list = append(list, fmt.Sprintf("%s %s", [...]string{event.Join: "join", event.Update: "update", event.Leave: "leave"}[e.Kind], e.Member.Name))
 	}
 	return list
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// A Member is what a node knows of another, or of itself.
+type Member = members.Member
+
 // Config is what a core is made of. It has been checked by the caller.
 type Config struct {
 	ID        wire.NodeID    // version 8, new for each run
@@ -59,7 +62,7 @@ type Config struct {
 	SuspicionMult           int           // least time of a suspicion, in halves of ProbeInterval
 	SuspicionMaxTimeoutMult int           // longest time, in least ones
 	AwarenessMaxMultiplier  int           // bound of the stretching by ill health
-	Pings                   bool          // an EventPing tells of each answer to a Ping
+	Pings                   bool          // an event.Ping tells of each answer to a Ping
 
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
 	DatagramMax   int // largest datagram that paths are probed for; nothing is probed if it is not above DatagramSize

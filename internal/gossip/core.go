@@ -19,6 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -64,7 +65,7 @@ type Core struct {
 	entered  time.Time // when the last datagram or timeout was handled
 	timers   timer.Heap
 	out      outbox.Outbox
-	events   events
+	events   event.Queue
 	reporter reporter
 	stats    Stats
 }
@@ -192,8 +193,8 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 }
 
 // Events returns what has happened since the last call; it is valid until the next input.
-func (c *Core) Events() []Event {
-	e := c.events.take()
+func (c *Core) Events() []event.Event {
+	e := c.events.Take()
 	if c.cfg.Trace != nil {
 		c.reporter.traceEvents(e)
 	}

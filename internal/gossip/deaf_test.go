@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -50,7 +51,7 @@ func (c *cluster) outcome(i int, within time.Duration, each func()) time.Duratio
 func (c *cluster) falseDeaths(i int) (list []string) {
 	for k, n := range c.nodes {
 		for _, e := range n.events {
-			if k != i && e.Kind == EventLeave && e.Member.Name != c.nodes[i].cfg.Name {
+			if k != i && e.Kind == event.Leave && e.Member.Name != c.nodes[i].cfg.Name {
 				list = append(list, fmt.Sprintf("%s at %s", e.Member.Name, n.cfg.Name))
 			}
 		}
@@ -111,7 +112,7 @@ func TestNodeThatCannotHearIsNotClearedByNewMetadata(t *testing.T) {
 				renew()
 			}
 			for i, n := range c.nodes {
-				if joins := n.count(EventJoin, "node-4"); i != deaf && joins > 1 {
+				if joins := n.count(event.Join, "node-4"); i != deaf && joins > 1 {
 					t.Errorf("node %d saw it join %d times", i, joins)
 				}
 			}
@@ -168,7 +169,7 @@ func TestNodeThatWasDeafForAWhileIsAMemberAgain(t *testing.T) {
 			if list := c.falseDeaths(4); len(list) > 0 || !c.whole() {
 				t.Errorf("taken for dead: %v; %s", list, c.missing())
 			}
-			if n := c.nodes[4]; length <= 3*time.Second && n.count(EventLeave, "") > 0 {
+			if n := c.nodes[4]; length <= 3*time.Second && n.count(event.Leave, "") > 0 {
 				t.Errorf("the deaf node saw %v", n.names())
 			}
 			c.broadcast(0, "you hear me", time.Second)
@@ -192,7 +193,7 @@ func TestPairThatCannotSpeakToEachOtherStaysInTheCluster(t *testing.T) {
 				}
 				c.net.RunFor(3 * time.Minute)
 				for i, n := range c.nodes {
-					if got := n.count(EventLeave, ""); got != 0 {
+					if got := n.count(event.Leave, ""); got != 0 {
 						t.Errorf("%d nodes: node %d saw %v", size, i, n.names())
 					}
 				}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
@@ -223,11 +224,11 @@ type pings struct {
 func (ps *pings) wantPayload(now time.Time) {
 	c := ps.core
 	if c.cfg.Pings && ps.payload.Want(now, c.cfg.ProbeInterval) {
-		c.events.add(Event{Kind: EventPayloadWanted})
+		c.events.Add(event.Event{Kind: event.PayloadWanted})
 	}
 }
 
-// SetAckPayload answers an EventPayloadWanted: what answers to Pings carry from now on. More than
+// SetAckPayload answers an event.PayloadWanted: what answers to Pings carry from now on. More than
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	if !c.pings.payload.Set(b) {
@@ -236,8 +237,8 @@ func (c *Core) SetAckPayload(now time.Time, b []byte) {
 }
 
 // Ping measures the time to the node at an address and back, after a handshake where there is no session.
-// name, if any, is the name it has to have. An EventPinged with the token tells the end, at the latest at until.
-func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (PingToken, error) {
+// name, if any, is the name it has to have. An event.Pinged with the token tells the end, at the latest at until.
+func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (event.PingToken, error) {
 	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
 	}
@@ -256,7 +257,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 }
 
 // pingReady sends the first Ping of the application's to p, with which there is a session.
-func (ps *pings) pingReady(now time.Time, p *peer, t PingToken) {
+func (ps *pings) pingReady(now time.Time, p *peer, t event.PingToken) {
 	c := ps.core
 	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, c.reporter.nameOf(p)))
 }
@@ -288,7 +289,7 @@ func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
 		ps.sendAppPing(now, o)
 		return
 	}
-	e := Event{Kind: EventPinged, Ping: o.Token, RTT: o.RTT, Err: o.Err}
+	e := event.Event{Kind: event.Pinged, Ping: o.Token, RTT: o.RTT, Err: o.Err}
 	switch o.Kind {
 	case ping.Unanswered:
 		e.Err = ErrUnanswered
@@ -297,7 +298,7 @@ func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
 	case ping.Legacy:
 		e.Err = ErrLegacy
 	}
-	c.events.add(e)
+	c.events.Add(e)
 }
 
 func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
@@ -383,12 +384,12 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	}
 	c.swim.detect(now, out)
 	c.overlay.measured(p, a.RTT)
-	ps.pinged(now, ps.HandleAck(ps.outcomes, PingToken(a.Purpose.Token), a.RTT))
+	ps.pinged(now, ps.HandleAck(ps.outcomes, event.PingToken(a.Purpose.Token), a.RTT))
 	if a.Purpose.Leave {
 		c.leaving.leaveConfirmed(p)
 	}
 	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
-		c.events.add(Event{Kind: EventPing, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
+		c.events.Add(event.Event{Kind: event.Ping, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
 	}
 }
 

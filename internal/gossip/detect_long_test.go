@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -30,7 +31,7 @@ func (c *cluster) deaths(within time.Duration) (count int, longest time.Duration
 		wrong = now
 	}
 	for _, n := range c.nodes {
-		count += n.count(EventLeave, "")
+		count += n.count(event.Leave, "")
 	}
 	return count, longest
 }
@@ -140,7 +141,7 @@ func TestNodeSuspendedForTenMinutesComesBackByItself(t *testing.T) {
 	c.broadcast(7, "here I am", time.Second)
 	c.net.RunFor(time.Minute)
 	for i, o := range c.nodes {
-		if got := o.count(EventLeave, ""); got != 0 {
+		if got := o.count(event.Leave, ""); got != 0 {
 			t.Errorf("node %d: %v", i, o.names())
 		}
 	}

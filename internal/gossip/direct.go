@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -39,9 +40,9 @@ func newDirects(c *Core) directs {
 }
 
 // Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated until
-// it is acknowledged or until has passed; an EventSent with the token tells how it ended. Any other message is sent once.
+// it is acknowledged or until has passed; an event.Sent with the token tells how it ended. Any other message is sent once.
 // Send keeps a copy of data.
-func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (SendToken, error) {
+func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (event.SendToken, error) {
 	x := &c.direct
 	p, legacy := x.reach(now, to)
 	if legacy && len(data) <= MessageMax {
@@ -184,7 +185,7 @@ func (x *directs) ended(now time.Time, o *direct.Outcome) {
 		c.push.conclude(now, c.push.SendEnded(c.push.outcomes, e, m.ID, o.Err))
 		return
 	}
-	c.events.add(Event{Kind: EventSent, Send: m.Token(), Err: o.Err})
+	c.events.Add(event.Event{Kind: event.Sent, Send: m.Token(), Err: o.Err})
 }
 
 func (x *directs) send(now time.Time, p *peer, m *direct.Message) {
@@ -293,15 +294,15 @@ func (x *directs) deliver(now time.Time, p *peer, ch *packets.Channel, use wire.
 	case use == wire.UseControl:
 		x.handleControl(now, p, ch, data)
 	case use == wire.UseRepeat:
-		x.deliverMessage(ViaRepeat, data)
+		x.deliverMessage(event.ViaRepeat, data)
 	default:
-		x.deliverMessage(ViaDirect, data)
+		x.deliverMessage(event.ViaDirect, data)
 	}
 }
 
-func (x *directs) deliverMessage(via Via, data []byte) {
+func (x *directs) deliverMessage(via event.Via, data []byte) {
 	x.receiver.Stats.Delivered++
-	x.core.events.add(Event{Kind: EventMessage, Via: via, Data: data})
+	x.core.events.Add(event.Event{Kind: event.Message, Via: via, Data: data})
 }
 
 func (x *directs) ack(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {

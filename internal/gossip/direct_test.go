@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -14,9 +15,9 @@ import (
 )
 
 // tell sends a direct message from node i to the node at an address.
-func (c *cluster) tell(i, to int, msg string, reliable bool, within time.Duration) SendToken {
+func (c *cluster) tell(i, to int, msg string, reliable bool, within time.Duration) event.SendToken {
 	c.t.Helper()
-	var token SendToken
+	var token event.SendToken
 	c.do(i, func(now time.Time) {
 		var err error
 		if token, err = c.nodes[i].Send(now, testAddr(to), []byte(msg), reliable, now.Add(within)); err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -23,10 +24,10 @@ type app struct {
 	merge  error
 	alive  map[string]error // by name
 	calls  []string
-	merged []string // states, as key has them
-	asked  []Event  // not answered yet
-	peers  []Member // of the last EventMergeAsked
-	inside func(Event)
+	merged []string      // states, as key has them
+	asked  []event.Event // not answered yet
+	peers  []Member      // of the last event.MergeAsked
+	inside func(event.Event)
 
 	selects    func([]Member) (selected []wire.NodeID, preferred wire.NodeID)
 	selections int // times that it was asked whom to choose
@@ -34,7 +35,7 @@ type app struct {
 	unanswered [][]Member // what it was asked about while it was silent
 }
 
-func (a *app) ask(now time.Time, c *Core, e Event) {
+func (a *app) ask(now time.Time, c *Core, e event.Event) {
 	if a.inside != nil {
 		a.inside(e)
 	}
@@ -43,15 +44,15 @@ func (a *app) ask(now time.Time, c *Core, e Event) {
 		from = "own " + from
 	}
 	switch e.Kind {
-	case EventStateWanted:
+	case event.StateWanted:
 		a.calls = append(a.calls, "LocalState "+from)
-	case EventState:
+	case event.State:
 		a.calls = append(a.calls, "MergeRemoteState "+from)
 		a.merged = append(a.merged, key(e.Data))
-	case EventMergeAsked:
+	case event.MergeAsked:
 		a.calls = append(a.calls, fmt.Sprintf("NotifyMerge of %d", len(e.Peers)))
 		a.peers = e.Peers
-	case EventAliveAsked:
+	case event.AliveAsked:
 		a.calls = append(a.calls, "NotifyAlive "+e.Member.Name)
 	}
 	if a.later {
@@ -62,15 +63,15 @@ func (a *app) ask(now time.Time, c *Core, e Event) {
 	a.answer(now, c, e)
 }
 
-func (a *app) answer(now time.Time, c *Core, e Event) {
+func (a *app) answer(now time.Time, c *Core, e event.Event) {
 	switch e.Kind {
-	case EventStateWanted:
+	case event.StateWanted:
 		c.AnswerState(now, e.State, a.state)
-	case EventState:
+	case event.State:
 		c.StateMerged(now, e.State)
-	case EventMergeAsked:
+	case event.MergeAsked:
 		c.AnswerMerge(now, e.State, a.merge)
-	case EventAliveAsked:
+	case event.AliveAsked:
 		c.AnswerAlive(now, e.Vote, a.alive[e.Member.Name])
 	}
 }
@@ -138,8 +139,8 @@ func TestStateOfANodeIsMergedAfterTheNodeIsAMember(t *testing.T) {
 			c := withStates(t, seed, lan(), 2, func(_ int, cfg *Config) { cfg.AskAlive, cfg.PushPullInterval = ask, -1 })
 			c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.3 })
 			n := c.nodes[0]
-			n.app.inside = func(e Event) {
-				if e.Kind == EventState && n.members.Named("node-1") == nil {
+			n.app.inside = func(e event.Event) {
+				if e.Kind == event.State && n.members.Named("node-1") == nil {
 					t.Errorf("asked %v, seed %d: merged before node-1 was a member", ask, seed)
 				}
 			}
@@ -462,7 +463,7 @@ func TestStateOfANodeThatAnswersLateStillCounts(t *testing.T) {
 func TestCancelledJoinLeavesNothing(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.AskMerge, cfg.AskAlive = true, true })
 	c.nodes[1].app.later = true
-	var token JoinToken
+	var token event.JoinToken
 	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
 	c.net.RunFor(time.Second)
 	c.do(1, func(now time.Time) { c.nodes[1].CancelJoin(now, token) })
@@ -480,8 +481,8 @@ func TestCancelledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(1)
 	n := c.nodes[0]
-	for _, end := range []func(now time.Time, t JoinToken){n.CancelJoin, n.AbandonJoin} {
-		var token JoinToken
+	for _, end := range []func(now time.Time, t event.JoinToken){n.CancelJoin, n.AbandonJoin} {
+		var token event.JoinToken
 		c.do(0, func(now time.Time) { token = n.Join(now, netip.MustParseAddrPort("10.9.9.9:9"), now.Add(time.Hour)) })
 		c.net.RunFor(time.Second)
 		sent := n.Stats().SentDatagrams
@@ -500,7 +501,7 @@ func TestJoinToWhomSomebodyAnsweredIsNotAbandoned(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.AskMerge = true })
 	a := &c.nodes[0].app
 	a.later = true
-	var token JoinToken
+	var token event.JoinToken
 	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
 	c.net.RunFor(time.Second)
 	c.do(1, func(now time.Time) { c.nodes[1].AbandonJoin(now, token) })

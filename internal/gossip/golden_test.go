@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
@@ -392,25 +393,25 @@ func (n *goldenNode) take(now time.Time) {
 	}
 }
 
-func (n *goldenNode) hear(now time.Time, e *gossip.Event) {
-	if e.Kind == gossip.EventLog {
+func (n *goldenNode) hear(now time.Time, e *event.Event) {
+	if e.Kind == event.Log {
 		return
 	}
 	sum := fnv.New64a()
 	_, _ = sum.Write(e.Data)
 	n.w.note("%s %s %d %s %d %v %x", now.Format(time.StampNano), n.name, e.Kind, e.Member.Name, e.Member.State, e.Err != nil, sum.Sum64())
 	switch e.Kind {
-	case gossip.EventMessage:
+	case event.Message:
 		n.w.delivered++
-	case gossip.EventStateWanted:
+	case event.StateWanted:
 		n.AnswerState(now, e.State, fmt.Appendf(nil, "state of %s", n.name))
-	case gossip.EventState:
+	case event.State:
 		n.StateMerged(now, e.State)
-	case gossip.EventMergeAsked:
+	case event.MergeAsked:
 		n.AnswerMerge(now, e.State, nil)
-	case gossip.EventAliveAsked:
+	case event.AliveAsked:
 		n.AnswerAlive(now, e.Vote, n.w.verdict(e.Member.Name))
-	case gossip.EventPayloadWanted:
+	case event.PayloadWanted:
 		n.SetAckPayload(now, []byte("payload"))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
@@ -88,7 +89,7 @@ func TestCrashedNodeIsDeadToAllOnce(t *testing.T) {
 		if i == 7 {
 			continue
 		}
-		if got := n.count(EventLeave, "node-7"); got != 1 || n.members.Count() != 29 {
+		if got := n.count(event.Leave, "node-7"); got != 1 || n.members.Count() != 29 {
 			t.Errorf("node %d: %d leaves of node-7, %d members", i, got, n.members.Count())
 		}
 	}
@@ -101,7 +102,7 @@ func TestNoNodeDiesOfPacketLoss(t *testing.T) {
 	c.form(10 * time.Second)
 	c.net.RunFor(5 * time.Minute)
 	for i, n := range c.nodes {
-		if left := n.count(EventLeave, ""); left != 0 {
+		if left := n.count(event.Leave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)
 		}
 	}
@@ -115,7 +116,7 @@ func TestDepartedNodeIsGoneAtOnceAndMayReturn(t *testing.T) {
 	c.do(5, gone.Leave)
 	c.net.RunFor(100 * time.Millisecond)
 	for i, n := range c.nodes {
-		if n.count(EventLeave, "node-5") != 1 || n.members.Count() != 19 {
+		if n.count(event.Leave, "node-5") != 1 || n.members.Count() != 19 {
 			t.Errorf("node %d: %d members after the leave, events %v", i, n.members.Count(), n.names())
 		}
 	}
@@ -260,7 +261,7 @@ func TestSuspendedNodeBlamesNobody(t *testing.T) {
 	n.events = nil
 	c.net.Resume(n.addr)
 	c.net.RunFor(time.Second)
-	if got := n.count(EventLeave, ""); got != 0 {
+	if got := n.count(event.Leave, ""); got != 0 {
 		t.Errorf("it saw %v", n.names())
 	}
 }

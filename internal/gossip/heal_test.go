@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -111,7 +112,7 @@ func TestNodeThatSleptComesBackByItself(t *testing.T) {
 	}
 	c.net.RunFor(time.Minute)
 	for i, o := range c.nodes {
-		if o.count(EventLeave, "") != 0 || !c.whole() {
+		if o.count(event.Leave, "") != 0 || !c.whole() {
 			t.Errorf("node %d saw %v", i, o.names())
 		}
 	}
@@ -173,15 +174,15 @@ func TestNobodyDeadComesBackByComparing(t *testing.T) {
 		if i == 5 || i == 6 {
 			continue
 		}
-		if n.members.Count() != 10 || n.count(EventJoin, "node-5")+n.count(EventJoin, "node-6") != 0 {
+		if n.members.Count() != 10 || n.count(event.Join, "node-5")+n.count(event.Join, "node-6") != 0 {
 			t.Errorf("node %d has %d members, was told %v", i, n.members.Count(), n.names())
 		}
 	}
-	if dead, left := late.events, late.count(EventLeave, "node-6"); left != 1 || late.count(EventLeave, "node-5") != 1 {
+	if dead, left := late.events, late.count(event.Leave, "node-6"); left != 1 || late.count(event.Leave, "node-5") != 1 {
 		t.Errorf("the one that slept was told %v", dead)
 	}
 	for _, e := range late.events {
-		if e.Kind == EventLeave && e.Member.Name == "node-6" && e.Member.State.String() != "left" {
+		if e.Kind == event.Leave && e.Member.Name == "node-6" && e.Member.State.String() != "left" {
 			t.Errorf("node-6 is %s to it", e.Member.State)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -144,11 +145,11 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 			t.Errorf("node-2 is %v, want %v to all others", b, elder)
 		}
 		for i, n := range c.nodes {
-			switch changes := n.count(EventUpdate, "node-2"); {
+			switch changes := n.count(event.Update, "node-2"); {
 			case changes > 1:
 				t.Errorf("changes is %v, want at most 1", changes)
-			case n.count(EventLeave, "") != 0:
-				t.Errorf("n.count(EventLeave, \"\") is %v, want 0", n.count(EventLeave, ""))
+			case n.count(event.Leave, "") != 0:
+				t.Errorf("n.count(event.Leave, \"\") is %v, want 0", n.count(event.Leave, ""))
 			case i < 6 && changes > 0:
 				t.Errorf("node %d was told %v", i, n.names())
 			}
@@ -189,10 +190,10 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 			t.Fatalf("knows %v: %s", knows, c.missing())
 		}
 		for i, o := range c.nodes {
-			if o.count(EventLeave, "") != 0 || o.count(EventJoin, "") != 0 {
+			if o.count(event.Leave, "") != 0 || o.count(event.Join, "") != 0 {
 				t.Errorf("knows %v: node %d was told %v", knows, i, o.names())
 			}
-			if m := o.members.Named("node-4"); knows && (m.Addr != to || o.count(EventUpdate, "node-4") != 1) {
+			if m := o.members.Named("node-4"); knows && (m.Addr != to || o.count(event.Update, "node-4") != 1) {
 				t.Errorf("node %d has node-4 at %v, was told %v", i, m.Addr, o.names())
 			}
 			if p := o.peers[n.cfg.ID]; p != nil && p.linked && p.set.Path().Remote != to {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -33,13 +34,13 @@ type join struct {
 type joins struct {
 	core    *Core
 	list    []*join // in the order in which they began
-	last    JoinToken
+	last    event.JoinToken
 	serials uint64
 }
 
-// Join contacts the node at an address and exchanges member lists with it. An EventJoined with the token tells the end,
+// Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token tells the end,
 // at the latest shortly after until.
-func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken {
+func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) event.JoinToken {
 	c.joins.comeBack(now)
 	c.joins.last++
 	c.joins.begin(now, c.joins.last, to, wire.NodeID{}, until)
@@ -47,7 +48,7 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) JoinToken
 }
 
 // ExtendJoin lets a Join take longer if the transport takes long to write its packets.
-func (c *Core) ExtendJoin(t JoinToken, latest time.Time) {
+func (c *Core) ExtendJoin(t event.JoinToken, latest time.Time) {
 	for _, j := range c.joins.list {
 		if j.Token() == t {
 			j.Extend(latest)
@@ -56,12 +57,12 @@ func (c *Core) ExtendJoin(t JoinToken, latest time.Time) {
 }
 
 // CancelJoin ends a Join that nobody waits for any more.
-func (c *Core) CancelJoin(now time.Time, t JoinToken) {
+func (c *Core) CancelJoin(now time.Time, t event.JoinToken) {
 	c.joins.cancel(now, func(j *join) bool { return j.Token() == t })
 }
 
 // AbandonJoin ends a Join that nobody has answered yet, as CancelJoin does.
-func (c *Core) AbandonJoin(now time.Time, t JoinToken) {
+func (c *Core) AbandonJoin(now time.Time, t event.JoinToken) {
 	c.joins.cancel(now, func(j *join) bool { return j.Token() == t && j.Peer() == (wire.NodeID{}) })
 }
 
@@ -73,7 +74,7 @@ func (s *joins) cancel(now time.Time, which func(*join) bool) {
 
 // begin begins a Join. token is 0 if nobody waits for it. Only the node of the given id may answer; any node, if the id
 // is zero.
-func (s *joins) begin(now time.Time, token JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
+func (s *joins) begin(now time.Time, token event.JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
 	c := s.core
 	j := &join{Join: joining.New(token, to, until), push: c.push.NewJoin(uint64(token))}
 	s.add(j)
@@ -150,7 +151,7 @@ func (s *joins) comeBack(now time.Time) {
 	}
 	c.members.Return(now)
 	c.membership.refute(now, c.members.Self().Incarnation)
-	c.events.emitMember(EventJoin, c.members.Self())
+	c.events.EmitMember(event.Join, c.members.Self())
 	c.reporter.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
@@ -282,7 +283,7 @@ func (s *joins) end(now time.Time, j *join, err error) {
 	}
 	c.push.conclude(now, c.push.EndJoin(c.push.outcomes, &j.push))
 	if j.Token() != 0 {
-		c.events.add(Event{Kind: EventJoined, Token: j.Token(), Err: err})
+		c.events.Add(event.Event{Kind: event.Joined, Token: j.Token(), Err: err})
 	}
 }
 
@@ -398,17 +399,17 @@ type leaving struct {
 	timer timer.Timer
 }
 
-// Leave makes this node leave: it tells all links, and takes itself out of its own members. An EventDeparted follows
+// Leave makes this node leave: it tells all links, and takes itself out of its own members. An event.Departed follows
 // when all links have confirmed it, or do not answer. The sessions stay until the core is dropped, so that late
 // questions are answered.
 func (c *Core) Leave(now time.Time) {
 	if !c.members.Self().Live() {
 		if !c.leaving.timer.Pending() {
-			c.events.add(Event{Kind: EventDeparted})
+			c.events.Add(event.Event{Kind: event.Departed})
 		}
 		return
 	}
-	c.events.emit(c.members.Leave(now))
+	c.events.Emit(c.members.Leave(now))
 	c.reporter.log(now, logbook.Left, "this node leaves")
 	c.memberChanged(now)
 	c.membership.spread(now, c.members.Self(), nil, byNews)
@@ -439,7 +440,7 @@ func (l *leaving) stepLeave(now time.Time) {
 		c.transport.sendPlain(now, p, c.transport.plain)
 	}
 	if c.overlay.schedule(&l.timer, l.Due()); len(tell) == 0 {
-		c.events.add(Event{Kind: EventDeparted})
+		c.events.Add(event.Event{Kind: event.Departed})
 	}
 }
 
@@ -448,7 +449,7 @@ func (l *leaving) leaveConfirmed(p *peer) {
 	c := l.core
 	over := l.Confirmed(p.id)
 	if c.overlay.schedule(&l.timer, l.Due()); over {
-		c.events.add(Event{Kind: EventDeparted})
+		c.events.Add(event.Event{Kind: event.Departed})
 	}
 }
 

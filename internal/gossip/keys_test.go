@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
@@ -28,7 +29,7 @@ func TestKeysAreRotatedWithoutLosingANodeOrAMessage(t *testing.T) {
 		t.Fatal(c.missing())
 	}
 	for i, n := range c.nodes {
-		if left := n.count(EventLeave, ""); left != 0 {
+		if left := n.count(event.Leave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)
 		}
 		for _, box := range n.hs.boxes {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -370,7 +371,7 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	if memory > assembly.StoreMax {
 		t.Errorf("a node held %d bytes", memory)
 	}
-	dead := c.nodes[0].count(EventLeave, deaf.cfg.Name) > 0 // what was sent then was not for it
+	dead := c.nodes[0].count(event.Leave, deaf.cfg.Name) > 0 // what was sent then was not for it
 	if got < len(messages) && gone == 0 && !dead {
 		t.Error("lost messages are in no counter")
 	}

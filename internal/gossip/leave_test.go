@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -13,7 +14,7 @@ import (
 func (n *node) leaves(name string) map[wire.State]int {
 	told := map[wire.State]int{}
 	for _, e := range n.events {
-		if e.Kind == EventLeave && e.Member.Name == name {
+		if e.Kind == event.Leave && e.Member.Name == name {
 			told[e.Member.State]++
 		}
 	}
@@ -59,7 +60,7 @@ func TestDepartureThatNobodyAnswersEnds(t *testing.T) {
 		c.do(1, n.Leave)
 		c.net.RunFor(700 * time.Millisecond)
 	}
-	if n.departed != 2 || n.count(EventLeave, "node-1") != 1 {
+	if n.departed != 2 || n.count(event.Leave, "node-1") != 1 {
 		t.Errorf("it ended %d times of 2, told %v", n.departed, n.names())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -146,7 +147,7 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 				t.Errorf("node %d: m.Addr is %v, want %v", i, m.Addr, o.addr)
 			}
 		}
-		if n.count(EventJoin, "gwyh01-"+a.addr.String()) != 1 {
+		if n.count(event.Join, "gwyh01-"+a.addr.String()) != 1 {
 			t.Errorf("node %d: %v", i, n.names())
 		}
 		if n.members.Root() != c.nodes[0].members.Root() {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
@@ -121,7 +122,7 @@ func (o *overlaying) rechoose(now time.Time) {
 	}
 }
 
-// SetSelection answers an EventSelectionWanted: which of its Peers may be chosen, and which one is chosen before all
+// SetSelection answers an event.SelectionWanted: which of its Peers may be chosen, and which one is chosen before all
 // others, whether it is among the selected or not; zero for none.
 func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
 	out, expected := c.overlay.Select(c.overlay.acts, now, &c.overlay, selected, preferred)
@@ -139,12 +140,12 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 // suspected members are: a choice that followed each suspicion would replace links for nothing.
 func (o *overlaying) askSelection() {
 	c := o.core
-	e := Event{Kind: EventSelectionWanted}
+	e := event.Event{Kind: event.SelectionWanted}
 	for m := range c.members.Each {
 		e.Peers, e.Since = append(e.Peers, m.Member), append(e.Since, m.Since)
 		e.Peers[len(e.Peers)-1].State = wire.StateAlive
 	}
-	c.events.add(e)
+	c.events.Add(e)
 }
 
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
@@ -317,7 +318,7 @@ func (c *Core) rest(now time.Time) {
 		c.transport.smallMsg, c.broadcast.announcement = smallMessage{}, smallMessage{} // which lie in what was given back
 	}
 	c.out.Rest()
-	c.events.rest()
+	c.events.Rest()
 }
 
 // jittered is d, a tenth more or less.

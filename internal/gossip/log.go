@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -46,7 +47,7 @@ func (rp *reporter) tickLog(now time.Time) {
 func (rp *reporter) emitLines(now time.Time, lines []string) {
 	c := rp.core
 	for _, text := range lines {
-		c.events.add(Event{Kind: EventLog, Text: text})
+		c.events.Add(event.Event{Kind: event.Log, Text: text})
 	}
 	if at := rp.logbook.NextTimeout(); !at.IsZero() {
 		c.timers.Advance(&rp.logTimer, at)
@@ -339,27 +340,27 @@ func (rp *reporter) traceChoice(now time.Time, choice []wire.NodeID) {
 }
 
 // memberEvents is what a trace calls the events that are about a member.
-var memberEvents = map[EventKind]string{EventJoin: "joined", EventUpdate: "updated", EventConflict: "conflict"}
+var memberEvents = map[event.Kind]string{event.Join: "joined", event.Update: "updated", event.Conflict: "conflict"}
 
 // traceEvents writes what the application is about to hear.
-func (rp *reporter) traceEvents(events []Event) {
+func (rp *reporter) traceEvents(events []event.Event) {
 	c := rp.core
 	for i := range events {
 		e := &events[i]
 		t := trace.Event{Kind: trace.Member, Peer: e.Member.Name}
 		switch e.Kind {
-		case EventJoin, EventUpdate, EventConflict:
+		case event.Join, event.Update, event.Conflict:
 			t.What = memberEvents[e.Kind]
-		case EventLeave:
+		case event.Leave:
 			t.What = e.Member.State.String()
-		case EventMessage:
+		case event.Message:
 			t = trace.Event{Kind: trace.Message, What: "delivered", Bytes: len(e.Data)}
-		case EventJoined:
+		case event.Joined:
 			t = trace.Event{Kind: trace.Node, What: "join ended"}
 			if e.Err != nil {
 				t.Text = e.Err.Error()
 			}
-		case EventLog:
+		case event.Log:
 			t = trace.Event{Kind: trace.Text, Text: e.Text}
 		default:
 			continue

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -130,7 +131,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 		from.swim.Guard(now.Add(wardFor))
 		c.timers.Advance(&from.timer, now)
 	}
-	c.events.emit(change)
+	c.events.Emit(change)
 	c.reporter.logArrival(now, &change)
 	c.memberChanged(now)
 	ms.spread(now, m, from, how)
@@ -144,7 +145,7 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 	c := ms.core
 	if claim.Conflict {
 		other := c.members.MemberOf(e)
-		c.events.add(Event{Kind: EventConflict, Member: claim.Holder.Member, Other: &other})
+		c.events.Add(event.Event{Kind: event.Conflict, Member: claim.Holder.Member, Other: &other})
 		c.reporter.logConflict(now, claim.Holder, e)
 	}
 	switch dead := claim.Reserved; {
@@ -202,7 +203,7 @@ func (ms *membership) memberRemoved(now time.Time, change members.Change) {
 	c := ms.core
 	ms.memberGone(now, change.Member)
 	if change.Kind != members.Unseen {
-		c.events.emit(change)
+		c.events.Emit(change)
 		c.reporter.logRemoval(now, change.Member)
 		c.memberChanged(now)
 	}
@@ -546,7 +547,7 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 	c.membership.renewSelf(now, c.members.Self().Incarnation)
 	c.membership.flushNews(now)
 	if changed {
-		c.events.emitMember(EventUpdate, c.members.Self())
+		c.events.EmitMember(event.Update, c.members.Self())
 	}
 	return nil
 }
@@ -567,7 +568,7 @@ func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	c.hs.SetAdvertise(to)
 	if c.members.Self().Live() {
 		c.membership.renewSelf(now, 0)
-		c.events.emitMember(EventUpdate, c.members.Self())
+		c.events.EmitMember(event.Update, c.members.Self())
 	}
 }
 

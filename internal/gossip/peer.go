@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -257,7 +258,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
-		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, PingToken(d.Token), err))
+		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
 			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
@@ -291,7 +292,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:
-		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, PingToken(d.Token), c.cfg.Name))
+		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, event.PingToken(d.Token), c.cfg.Name))
 	}
 }
 
@@ -407,7 +408,7 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 		d, _ := h.dials.Get(a)
 		switch {
 		case d.Purpose == joining.ForPing:
-			c.pings.pingReady(now, p, PingToken(d.Token))
+			c.pings.pingReady(now, p, event.PingToken(d.Token))
 		case d.Purpose == joining.ForGreeting && !p.legacy:
 			c.sync.greet(now, p)
 		case d.Purpose == joining.ForComparison && !p.legacy:

@@ -6,24 +6,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
 // pinged makes node i ping an address and returns the end of it.
-func (c *cluster) pinged(i, to int, name string, within time.Duration) Event {
+func (c *cluster) pinged(i, to int, name string, within time.Duration) event.Event {
 	c.t.Helper()
 	n := c.nodes[i]
-	var token PingToken
+	var token event.PingToken
 	c.do(i, func(now time.Time) {
 		var err error
 		if token, err = n.Core.Ping(now, name, testAddr(to), now.Add(within)); err != nil {
 			c.t.Fatal(err)
 		}
 	})
-	var end Event
+	var end event.Event
 	if !c.net.RunUntil(within+time.Second, func() bool {
 		for _, e := range n.pings {
-			if e.Kind == EventPinged && e.Ping == token {
+			if e.Kind == event.Pinged && e.Ping == token {
 				end = e
 			}
 		}

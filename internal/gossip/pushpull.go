@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -66,13 +67,13 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	switch o.Kind {
 	case pushpull.StateWanted:
-		c.events.add(Event{Kind: EventStateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
+		c.events.Add(event.Event{Kind: event.StateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
 	case pushpull.StateArrived:
-		c.events.add(Event{Kind: EventState, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
+		c.events.Add(event.Event{Kind: event.State, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
 	case pushpull.MergeAsked:
-		c.events.add(Event{Kind: EventMergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
+		c.events.Add(event.Event{Kind: event.MergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
 	case pushpull.AliveAsked:
-		c.events.add(Event{Kind: EventAliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
+		c.events.Add(event.Event{Kind: event.AliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
 	case pushpull.ListArrived:
 		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, x.vetoOf(o.Member)))
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
@@ -89,11 +90,11 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 }
 
 // tokenOf is the token of the Join that a question belongs to; 0 for none.
-func tokenOf(j *pushpull.Join) JoinToken {
+func tokenOf(j *pushpull.Join) event.JoinToken {
 	if j == nil {
 		return 0
 	}
-	return JoinToken(j.Token)
+	return event.JoinToken(j.Token)
 }
 
 // vetoOf is why this node does not take in the other end of a Join; nil if it may. node is nil if it is a member.
@@ -205,18 +206,18 @@ func (x *exchanges) expects(now time.Time, p *peer, id wire.MessageID, d wire.Di
 	return ok
 }
 
-// AnswerState answers an EventStateWanted. data is not kept.
-func (c *Core) AnswerState(now time.Time, t StateToken, data []byte) {
+// AnswerState answers an event.StateWanted. data is not kept.
+func (c *Core) AnswerState(now time.Time, t event.StateToken, data []byte) {
 	c.push.conclude(now, c.push.AnswerState(c.push.outcomes, now, &c.members, t, data))
 }
 
-// StateMerged tells that the application is done with an EventState.
-func (c *Core) StateMerged(now time.Time, t StateToken) {
+// StateMerged tells that the application is done with an event.State.
+func (c *Core) StateMerged(now time.Time, t event.StateToken) {
 	c.push.conclude(now, c.push.StateMerged(c.push.outcomes, t))
 }
 
-// AnswerMerge answers an EventMergeAsked. An error keeps the clusters apart.
-func (c *Core) AnswerMerge(now time.Time, t StateToken, veto error) {
+// AnswerMerge answers an event.MergeAsked. An error keeps the clusters apart.
+func (c *Core) AnswerMerge(now time.Time, t event.StateToken, veto error) {
 	c.push.conclude(now, c.push.AnswerMerge(c.push.outcomes, now, &c.members, t, veto))
 }
 
@@ -307,8 +308,8 @@ func (p *peer) pushPeer() *pushpull.Peer {
 	return &p.push
 }
 
-// AnswerAlive answers an EventAliveAsked. An error keeps the node out.
-func (c *Core) AnswerAlive(now time.Time, t VoteToken, veto error) {
+// AnswerAlive answers an event.AliveAsked. An error keeps the node out.
+func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
 	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)
 	if c.push.conclude(now, out); ok {
 		return

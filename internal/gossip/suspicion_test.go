@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -139,7 +140,7 @@ func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 	c.net.SetLink(b.addr, a.addr, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 1})
 	c.net.RunFor(time.Minute)
 	for i, n := range c.nodes {
-		if got := n.count(EventLeave, ""); got != 0 {
+		if got := n.count(event.Leave, ""); got != 0 {
 			t.Errorf("node %d: %v", i, n.names())
 		}
 	}

@@ -18,6 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
+	{"event"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
 	{"direct", "peer", "members"},
 	{"assembly", "arena", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},

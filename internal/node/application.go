@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -88,33 +89,33 @@ func (a *asker[N]) answer(q *question) {
 }
 
 // ask asks the application. It returns what tells the core the answer, nil if there is nothing to tell.
-func (a *asker[N]) ask(e *gossip.Event) (tell func(now time.Time)) {
+func (a *asker[N]) ask(e *event.Event) (tell func(now time.Time)) {
 	core := a.loop.core
 	switch e.Kind {
-	case gossip.EventStateWanted:
+	case event.StateWanted:
 		state := a.app.Delegate.LocalState(e.Joining)
 		return func(now time.Time) { core.AnswerState(now, e.State, state) }
-	case gossip.EventState:
+	case event.State:
 		a.deliver() // the application knows a member before it gets the member's state
 		if a.loop.isShutdown() {
 			return nil
 		}
 		a.app.Delegate.MergeRemoteState(e.Data, e.Joining)
 		return func(now time.Time) { core.StateMerged(now, e.State) }
-	case gossip.EventMergeAsked:
+	case event.MergeAsked:
 		nodes := make([]N, len(e.Peers))
 		for i := range e.Peers {
 			nodes[i] = a.convert(&e.Peers[i])
 		}
 		err := a.app.Merge.NotifyMerge(nodes)
 		return func(now time.Time) { core.AnswerMerge(now, e.State, err) }
-	case gossip.EventAliveAsked:
+	case event.AliveAsked:
 		err := a.app.Alive.NotifyAlive(a.convert(&e.Member))
 		return func(now time.Time) { core.AnswerAlive(now, e.Vote, err) }
-	case gossip.EventPayloadWanted:
+	case event.PayloadWanted:
 		payload := a.app.Ping.AckPayload()
 		return func(now time.Time) { core.SetAckPayload(now, payload) }
-	case gossip.EventSelectionWanted:
+	case event.SelectionWanted:
 		selected, preferred := a.app.Select(e.Peers, e.Since)
 		return func(now time.Time) { core.SetSelection(now, selected, preferred) }
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 )
@@ -20,51 +21,51 @@ func (n *Node[N]) update(now time.Time) {
 }
 
 // handleEvents updates the snapshot and passes on what the core tells.
-func (n *Node[N]) handleEvents(now time.Time, events []gossip.Event) {
+func (n *Node[N]) handleEvents(now time.Time, events []event.Event) {
 	n.update(now)
 	for i := range events {
 		n.handleEvent(now, &events[i])
-		events[i] = gossip.Event{}
+		events[i] = event.Event{}
 	}
 }
 
-func (n *Node[N]) handleEvent(now time.Time, e *gossip.Event) {
+func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 	switch e.Kind {
-	case gossip.EventMessage:
+	case event.Message:
 		n.dispatch.Message(now, vias[e.Via], e.Data)
-	case gossip.EventJoin:
+	case event.Join:
 		n.dispatch.Member(dispatch.Join, e.Member.Name, n.config.Convert(&e.Member))
-	case gossip.EventUpdate:
+	case event.Update:
 		n.dispatch.Member(dispatch.Update, e.Member.Name, n.config.Convert(&e.Member))
-	case gossip.EventLeave:
+	case event.Leave:
 		n.dispatch.Member(dispatch.Leave, e.Member.Name, n.config.Convert(&e.Member))
-	case gossip.EventJoined, gossip.EventStateWanted, gossip.EventState, gossip.EventMergeAsked, gossip.EventAliveAsked,
-		gossip.EventPayloadWanted, gossip.EventSelectionWanted:
+	case event.Joined, event.StateWanted, event.State, event.MergeAsked, event.AliveAsked,
+		event.PayloadWanted, event.SelectionWanted:
 		n.joins.put(now, e)
-	case gossip.EventSent:
+	case event.Sent:
 		n.sends.sent(e)
-	case gossip.EventPinged:
+	case event.Pinged:
 		n.sends.pinged(e)
-	case gossip.EventPing:
+	case event.Ping:
 		other, rtt, payload := n.config.Convert(&e.Member), e.RTT, e.Data
 		n.dispatch.Call(func() { n.config.Application.Ping.NotifyPingComplete(other, rtt, payload) })
-	case gossip.EventDeparted:
+	case event.Departed:
 		n.departure.confirmed()
-	case gossip.EventConflict:
+	case event.Conflict:
 		if d := n.config.Application.Conflict; d != nil {
 			existing, other := n.config.Convert(&e.Member), n.config.Convert(e.Other)
 			n.dispatch.Call(func() { d.NotifyConflict(existing, other) })
 		}
-	case gossip.EventLog:
+	case event.Log:
 		n.dispatch.Log(e.Text)
 	}
 }
 
 // vias are the dispatcher's words for the ways that a message may come.
 var vias = [...]dispatch.Via{
-	gossip.ViaBroadcast: dispatch.Broadcast,
-	gossip.ViaDirect:    dispatch.Direct,
-	gossip.ViaRepeat:    dispatch.Repeat,
+	event.ViaBroadcast: dispatch.Broadcast,
+	event.ViaDirect:    dispatch.Direct,
+	event.ViaRepeat:    dispatch.Repeat,
 }
 
 // handleNoRoute notes that the system sends nothing to an address.

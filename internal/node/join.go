@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/unreached"
@@ -42,14 +43,14 @@ type joins struct {
 	timeout    time.Duration     // Config.Timeout
 	needNames  bool              // Config.RequireNames
 
-	pending map[gossip.JoinToken]*target // owned by the loop
-	warned  atomic.Int64                 // when it was last logged that nobody answered, in Unix nanoseconds
+	pending map[event.JoinToken]*target // owned by the loop
+	warned  atomic.Int64                // when it was last logged that nobody answered, in Unix nanoseconds
 }
 
 // A joining is one call of Join. It is owned by the goroutine of that call.
 type joining struct {
 	questions *questions
-	targets   map[gossip.JoinToken]*target // that have not ended
+	targets   map[event.JoinToken]*target // that have not ended
 	knocks    sync.WaitGroup
 	company   atomic.Bool // another node was reached
 	reached   int
@@ -74,11 +75,11 @@ type verdict struct {
 }
 
 func newJoining() *joining {
-	return &joining{questions: newQuestions(), targets: make(map[gossip.JoinToken]*target)}
+	return &joining{questions: newQuestions(), targets: make(map[event.JoinToken]*target)}
 }
 
 // end forgets a target and returns it, nil if there is none.
-func (j *joining) end(t gossip.JoinToken) *target {
+func (j *joining) end(t event.JoinToken) *target {
 	at := j.targets[t]
 	if at != nil {
 		at.leave()
@@ -136,7 +137,7 @@ func (js *joins) begin(now time.Time, j *joining, to netip.AddrPort, until time.
 
 // knock finds out whether anybody listens at an address. If nobody does, it ends a Join there. A forged refusal does no
 // more than that, because the address is one of the seeds, which are tried again in the background.
-func (js *joins) knock(ctx context.Context, token gossip.JoinToken, at *target) {
+func (js *joins) knock(ctx context.Context, token event.JoinToken, at *target) {
 	j := at.join
 	js.knocker.knock(ctx, at.to, &j.knocks, func(err error, foreign, lasting bool) {
 		at.verdict.Store(&verdict{err, time.Now()})
@@ -151,13 +152,13 @@ func (js *joins) knock(ctx context.Context, token gossip.JoinToken, at *target) 
 }
 
 // put passes a question on: to the Join that it belongs to, or else to the puller. Only the loop may call it.
-func (js *joins) put(now time.Time, e *gossip.Event) {
+func (js *joins) put(now time.Time, e *event.Event) {
 	to := js.background
 	if at := js.pending[e.Token]; at != nil {
 		to = at.join.questions
 	}
 	to.put(question{event: *e, at: now})
-	if e.Kind == gossip.EventJoined {
+	if e.Kind == event.Joined {
 		delete(js.pending, e.Token)
 	}
 }
@@ -219,7 +220,7 @@ func (js *joins) cancel(ctx context.Context, j *joining) {
 func (js *joins) advance(ctx context.Context, j *joining, q *question) {
 	e := &q.event
 	switch {
-	case e.Kind == gossip.EventJoined:
+	case e.Kind == event.Joined:
 		at := j.end(e.Token)
 		if at == nil {
 			return
@@ -231,7 +232,7 @@ func (js *joins) advance(ctx context.Context, j *joining, q *question) {
 		}
 		j.errs = append(j.errs, fmt.Errorf("join %s: %w", at.to, js.failure(ctx, at, e.Err)))
 	case errors.Is(ctx.Err(), context.Canceled):
-		if e.Kind == gossip.EventAliveAsked {
+		if e.Kind == event.AliveAsked {
 			js.background.put(*q) // the answer is still wanted
 		}
 	default:

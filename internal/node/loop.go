@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/carrier"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/intake"
 	"github.com/gwyh-go/gwyh/internal/outbox"
@@ -40,7 +41,7 @@ type call struct {
 
 // An owner is told what a loop finds out. It is called by the loop, so it must not block.
 type owner interface {
-	handleEvents(now time.Time, events []gossip.Event)
+	handleEvents(now time.Time, events []event.Event)
 	handleNoRoute(now time.Time, to netip.AddrPort, err error)
 	everySecond(now time.Time)
 }

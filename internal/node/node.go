@@ -21,6 +21,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/dispatch"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/session"
@@ -116,12 +117,12 @@ func (n *Node[N]) assemble() {
 	n.joins = joins{
 		loop: n.loop, addresses: at, rejoin: &n.rejoin, knocker: &knocker{loop: n.loop, sockets: c.Transport.Sockets, life: life},
 		answer: n.asker.answer, background: n.questions, log: c.Log,
-		public: c.Public, timeout: c.Timeout, needNames: c.RequireNames, pending: make(map[gossip.JoinToken]*target),
+		public: c.Public, timeout: c.Timeout, needNames: c.RequireNames, pending: make(map[event.JoinToken]*target),
 	}
 	n.sends = sends{
 		loop: n.loop, addresses: at, public: c.Public, timeout: c.Timeout, needNames: c.RequireNames,
 		direct:   func(now time.Time, msg []byte) { n.dispatch.Message(now, dispatch.Direct, msg) },
-		messages: make(map[gossip.SendToken]chan<- error), pings: make(map[gossip.PingToken]chan<- pinged),
+		messages: make(map[event.SendToken]chan<- error), pings: make(map[event.PingToken]chan<- pinged),
 	}
 	n.relocation = relocation{loop: n.loop, advertised: c.Transport.Advertised}
 	n.metrics = telemetry.New(c.Metrics, c.MetricLabels)

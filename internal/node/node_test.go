@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/memnet"
@@ -317,7 +318,7 @@ func TestQuestionIsTakenOnceInOrderAndNotBeforeItsTime(t *testing.T) {
 		t.Error("there is a question without any")
 	}
 	for i := range 3 {
-		q.put(question{event: gossip.Event{Text: fmt.Sprint(i)}, at: now.Add(time.Duration(i) * time.Second)})
+		q.put(question{event: event.Event{Text: fmt.Sprint(i)}, at: now.Add(time.Duration(i) * time.Second)})
 	}
 	if len(q.wake) != 1 {
 		t.Errorf("%d tokens", len(q.wake))

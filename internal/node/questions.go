@@ -4,13 +4,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/event"
 )
 
 // A question is what the core wants of the application: its state, a decision, or that it merges a state. It is
 // answered once, by the goroutine that takes it.
 type question struct {
-	event gossip.Event
+	event event.Event
 	at    time.Time
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 )
 
@@ -24,8 +25,8 @@ type sends struct {
 	timeout   time.Duration                   // Config.Timeout
 	needNames bool                            // Config.RequireNames
 
-	messages map[gossip.SendToken]chan<- error // owned by the loop
-	pings    map[gossip.PingToken]chan<- pinged
+	messages map[event.SendToken]chan<- error // owned by the loop
+	pings    map[event.PingToken]chan<- pinged
 }
 
 // pinged is the end of a ping.
@@ -96,7 +97,7 @@ func (s *sends) ping(name, address string, atMost time.Duration) (time.Duration,
 	ended := make(chan pinged, 1)
 	var refused error
 	err = s.loop.do(func(now time.Time) {
-		var token gossip.PingToken
+		var token event.PingToken
 		if token, refused = s.loop.core.Ping(now, name, to, now.Add(atMost)); token != 0 {
 			s.pings[token] = ended
 		}
@@ -116,13 +117,13 @@ func (s *sends) ping(name, address string, atMost time.Duration) (time.Duration,
 }
 
 // sent ends a reliable message. Only the loop may call it.
-func (s *sends) sent(e *gossip.Event) {
+func (s *sends) sent(e *event.Event) {
 	s.messages[e.Send] <- e.Err
 	delete(s.messages, e.Send)
 }
 
 // pinged ends a ping. Only the loop may call it.
-func (s *sends) pinged(e *gossip.Event) {
+func (s *sends) pinged(e *event.Event) {
 	s.pings[e.Ping] <- pinged{e.RTT, e.Err}
 	delete(s.pings, e.Ping)
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/resolve"
@@ -90,20 +91,20 @@ func (n *Node) take(now time.Time) {
 	}
 }
 
-func (n *Node) hear(now time.Time, e *gossip.Event) {
+func (n *Node) hear(now time.Time, e *event.Event) {
 	switch e.Kind {
-	case gossip.EventMessage:
+	case event.Message:
 		if f := n.cluster.overheard; f != nil && f(n, e.Data) {
 			return
 		}
 		n.cluster.ledger.arrived(n, n.cluster.Net.Elapsed(), e.Data)
-	case gossip.EventJoined:
+	case event.Joined:
 		n.Joins = append(n.Joins, e.Err)
-	case gossip.EventLeave:
+	case event.Leave:
 		n.cluster.watch.gone(n, &e.Member)
-	case gossip.EventJoin:
+	case event.Join:
 		n.cluster.watch.back(n, &e.Member)
-	case gossip.EventStateWanted, gossip.EventState:
+	case event.StateWanted, event.State:
 		n.answer(now, e)
 	}
 }

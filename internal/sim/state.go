@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/event"
 )
 
 // facts is the application's state in a simulation: a set of numbers that only grows, so that merging
@@ -59,11 +59,11 @@ func (c *Cluster) Unaware() (count int) {
 }
 
 // answer is the application asked for its state, or handed another's.
-func (n *Node) answer(now time.Time, e *gossip.Event) {
+func (n *Node) answer(now time.Time, e *event.Event) {
 	switch e.Kind {
-	case gossip.EventStateWanted:
+	case event.StateWanted:
 		n.Core.AnswerState(now, e.State, n.facts.encode())
-	case gossip.EventState:
+	case event.State:
 		n.facts.merge(e.Data)
 		n.Core.StateMerged(now, e.State)
 	}
