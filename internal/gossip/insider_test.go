@@ -1,8 +1,11 @@
 package gossip
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -197,5 +200,39 @@ func TestEntryThatRefutesAccusationsOfItsOwnIncarnationIsNotTakenIn(t *testing.T
 		if n.isLive(id) {
 			t.Errorf("taken in with refuted %d ahead of its incarnation", ahead)
 		}
+	}
+}
+
+// What a member chooses, such as names and reasons, adds no line to the log and no escape sequence.
+func TestNoLineOfTheLogIsForgedByAName(t *testing.T) {
+	const forged = "x\n[ERR] gwyh: forged\x1b[2J\u009b2J\xff"
+	c := newCluster(t, 1, lan())
+	c.tweak = func(i int, cfg *Config) {
+		if cfg.Debug = true; i == 2 { // its handshakes show this name
+			cfg.Name, cfg.Zone = forged, wire.Zone{Name: "z\n", Valid: true}
+		}
+	}
+	c.add(3)
+	c.join(1, 0)
+	c.join(2, 0)
+	c.net.RunFor(3 * time.Second)
+	w := wire.BeginMembers(nil, wire.MessageID{})
+	for i, name := range []string{forged, "node-1\r", "\x00"} {
+		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte(name), Addr: testAddr(9 + i)}, 1400)
+	}
+	c.say(2, 0, w.End())
+	c.net.RunFor(20 * time.Second)
+	for _, n := range c.nodes[:2] {
+		if n.members.Count() != 2 {
+			t.Errorf("%s has %d members, want those whose names can be printed", n.cfg.Name, n.members.Count())
+		}
+		for _, line := range n.logs {
+			if !utf8.ValidString(line) || strings.ContainsFunc(line, unicode.IsControl) {
+				t.Errorf("%s wrote %q", n.cfg.Name, line)
+			}
+		}
+	}
+	if len(c.nodes[0].logs) == 0 {
+		t.Error("nothing was logged")
 	}
 }

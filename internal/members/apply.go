@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -85,6 +88,12 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 	switch m := t.Get(e.ID); {
 	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:
 		return Refusal{Err: errNameless}
+	case !isPrintable(e.Name) || e.HasZone && !isPrintable(e.ZoneName):
+		return Refusal{Err: errUnprintable}
+	case !isUnicast(e.Addr.Addr()):
+		return Refusal{Address: true, Err: fmt.Errorf("no node can have the address %s", e.Addr.Addr())}
+	case e.Addr.Addr().IsLoopback() && !t.self.Addr.Addr().IsLoopback():
+		return Refusal{Address: true, Err: fmt.Errorf("the loopback address %s is not that of another machine", e.Addr.Addr())}
 	case e.Refuted >= e.Incarnation && e.Refuted != 0:
 		return Refusal{Err: errRefuted}
 	case len(e.Meta) > t.cfg.MetaMax:
@@ -97,8 +106,19 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 	return Refusal{}
 }
 
+// isPrintable reports whether a name is UTF-8 without control characters, so that it can be written to logs and terminals.
+func isPrintable(name []byte) bool {
+	return utf8.Valid(name) && !bytes.ContainsFunc(name, unicode.IsControl)
+}
+
+// isUnicast reports whether a packet to an address reaches at most one machine.
+func isUnicast(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
 var (
 	errNameless    = errors.New("name, address or port is missing")
+	errUnprintable = errors.New("name or zone is not UTF-8, or contains control characters")
 	errRefuted     = errors.New("it refutes a later incarnation than its own")
 	errMembersMany = fmt.Errorf("there are %d members already", Max)
 )

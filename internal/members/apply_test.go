@@ -68,7 +68,10 @@ func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 }
 
 func TestRefusalNamesTheReason(t *testing.T) {
-	table := NewTable(start, Config{Self: memberFor(0), MetaMax: 4, Allow: func(a netip.Addr) bool { return a.Is4() }})
+	table := NewTable(start, Config{Self: memberFor(0), MetaMax: 4, Allow: func(a netip.Addr) bool { return a.Is4() || a.IsMulticast() }})
+	at := func(a string) func(e *wire.Member) {
+		return func(e *wire.Member) { e.Addr = netip.AddrPortFrom(netip.MustParseAddr(a), 6969) }
+	}
 	for _, x := range []struct {
 		change  func(e *wire.Member)
 		want    string
@@ -82,6 +85,16 @@ func TestRefusalNamesTheReason(t *testing.T) {
 		{func(e *wire.Member) { e.Refuted = e.Incarnation }, "refutes a later incarnation", false},
 		{func(e *wire.Member) { e.Meta = []byte("five!") }, "metadata of 5 bytes, of which MetaMax allows 4", false},
 		{func(e *wire.Member) { e.Addr = netip.MustParseAddrPort("[2001:db8::1]:1") }, "not among CIDRsAllowed", true},
+		{func(e *wire.Member) { e.Name = []byte("Zürich-2") }, "", false},
+		{func(e *wire.Member) { e.Name = []byte("node\xff") }, "not UTF-8", false},
+		{func(e *wire.Member) { e.Name = []byte("node\n[ERR] forged") }, "control characters", false},
+		{func(e *wire.Member) { e.Name = []byte("node\u009b2J") }, "control characters", false},
+		{func(e *wire.Member) { e.ZoneName, e.HasZone = []byte("eu\x1b[2J"), true }, "control characters", false},
+		{at("0.0.0.0"), "no node can have the address 0.0.0.0", true},
+		{at("224.0.0.1"), "no node can have the address 224.0.0.1", true},
+		{at("255.255.255.255"), "no node can have", true},
+		{at("ff02::1"), "no node can have", true},
+		{at("127.0.0.1"), "loopback", true},
 	} {
 		r := table.Refusal(with(alive(1), x.change))
 		switch {
@@ -91,6 +104,17 @@ func TestRefusalNamesTheReason(t *testing.T) {
 			t.Errorf("%v, want %q", r.Err, x.want)
 		case r.Address != x.address:
 			t.Errorf("%v: address %t", r.Err, r.Address)
+		}
+	}
+}
+
+func TestLoopbackAddressesAreForNodesThatHaveOneThemselves(t *testing.T) {
+	self := memberFor(0)
+	self.Addr = netip.MustParseAddrPort("127.0.0.1:6969")
+	table := NewTable(start, Config{Self: self, MetaMax: 512})
+	for _, a := range []string{"127.0.0.2:1", "[::1]:1", "10.0.0.1:1"} {
+		if r := table.Refusal(with(alive(1), func(e *wire.Member) { e.Addr = netip.MustParseAddrPort(a) })); r.Err != nil {
+			t.Errorf("%s: %v", a, r.Err)
 		}
 	}
 }
