@@ -10,7 +10,7 @@ package arena
 
 import "time"
 
-// Bounds of an arena (docs/DESIGN.md, "Bounds").
+// Bounds of an arena (docs/LIMITS.md).
 const (
 	MessageMax = 64 << 10 // bytes that can be stored at once
 	Max        = 32 << 20 // bytes of the ring

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bounds of what waits for the application (docs/DESIGN.md, "Bounds").
+// Bounds of what waits for the application (docs/LIMITS.md).
 const (
 	MessagesMax = 1 << 16  // messages
 	bytesMax    = 64 << 20 // bytes of them

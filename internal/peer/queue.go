@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what is queued for one peer (docs/DESIGN.md, "Bounds").
+// Bounds of what is queued for one peer (docs/LIMITS.md).
 const (
 	SmallOwn  = 128 << 10 // bytes of small messages beyond which this node's own are refused: room is kept to pass on those of others
 	SmallLazy = 2 << 20   // bytes of them beyond which messages of others are only announced

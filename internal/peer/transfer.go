@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of the transfers to one peer (docs/DESIGN.md, "Bounds").
+// Bounds of the transfers to one peer (docs/LIMITS.md).
 const (
 	TransfersMax = 256 // large messages: more a peer does not take at once
 
