@@ -41,6 +41,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/node"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 // ErrShutdown is returned by calls on a Memberlist after Shutdown.
@@ -343,6 +344,24 @@ func (m *Memberlist) Stats() Stats {
 		BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
 		Dropped: f.Dropped, LegacySkipped: c.Dropped[gossip.DropLegacySize],
 	}
+}
+
+// Status returns what an operator wants to see of this node, all of the same moment: members, links, suspicions, what was
+// dropped, key fingerprints and warnings. It takes some time in a large cluster, about a millisecond for 1,000 members, so
+// call it a few times per second at most. After Shutdown it returns the zero Status.
+func (m *Memberlist) Status() status.Status {
+	s, err := m.node.Status()
+	if err != nil {
+		return status.Status{}
+	}
+	return s
+}
+
+// Watch sends each member event, and each copy of a broadcast that arrives, to ch until ctx is done or the Memberlist is
+// shut down. It returns at once. It does not close ch, and never waits for it: an event for which ch has no room is dropped, and
+// the next one that is sent says how many were (status.Event.Missed). The only error is ErrShutdown.
+func (m *Memberlist) Watch(ctx context.Context, ch chan<- status.Event) error {
+	return public(m.node.Watch(ctx, ch))
 }
 
 // Leave announces that this node leaves the cluster and removes it from Members. The node keeps running

@@ -2,7 +2,9 @@ package gwyh
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/node"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 // A Keyring holds the pre-shared keys of a cluster. A node accepts all of them and offers the primary key first. To
@@ -241,17 +244,31 @@ func preSharedKeys(ring *Keyring) (keys [][]byte, known node.Keys) {
 		keys = ring.GetKeys()
 	}
 	if len(keys) == 0 {
-		return [][]byte{[]byte(defaultKey)}, node.Keys{Default: true, Weak: 1, Warnings: []string{`no key is set, so the well-known default key "` + defaultKey +
+		return [][]byte{[]byte(defaultKey)}, node.Keys{Default: true, Weak: 1, Known: []status.Key{{Primary: true, Weak: true, Default: true}}, Warnings: []string{`no key is set, so the well-known default key "` + defaultKey +
 			`" is used, and anybody can join and listen: set Config.SecretKey or Config.Keyring to the same random key, of 16, 24 or 32 bytes, at all nodes`}}
 	}
-	for _, k := range keys {
-		if why := weakness(k); why != "" {
+	for i, k := range keys {
+		why := weakness(k)
+		if why != "" {
 			known.Weak++
 			known.Warnings = append(known.Warnings, why)
 		}
-		known.Default = known.Default || string(k) == defaultKey
+		isDefault := string(k) == defaultKey
+		known.Default = known.Default || isDefault
+		known.Known = append(known.Known, status.Key{Fingerprint: KeyFingerprint(k), Primary: i == 0, Weak: why != "", Default: isDefault})
 	}
 	return keys, known
+}
+
+// KeyFingerprint names a key without showing it: 12 hexadecimal digits of a hash of the key. Operators compare fingerprints
+// to see whether nodes have the same keys. A key that can be guessed could be found by its fingerprint, so it has none:
+// KeyFingerprint returns an empty string for a key of fewer than 16 bytes, of equal bytes, or of no bytes.
+func KeyFingerprint(key []byte) string {
+	if weakness(key) != "" {
+		return ""
+	}
+	sum := sha256.Sum256(append([]byte("gwyh key fingerprint\x00"), key...))
+	return hex.EncodeToString(sum[:6])
 }
 
 // weakness returns the reason why key is easy to guess, or the empty string. It does not show the key.

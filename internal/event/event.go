@@ -15,6 +15,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A Kind is what an Event tells.
@@ -43,6 +44,8 @@ const (
 	MergeAsked      // AnswerMerge, with State: may we become one cluster with Peers?
 	AliveAsked      // AnswerAlive, with Vote: may Member be a member, or be as it says now?
 	SelectionWanted // SetSelection: which of Peers, that are as they are since Since, may be chosen?
+
+	Duplicate // another copy of the broadcast ID came from From; only after Core.SetWatched
 )
 
 // Via is the way a message came.
@@ -68,6 +71,9 @@ type Event struct {
 	Kind   Kind
 	Via    Via // of Message
 	Data   []byte
+	From   wire.NodeID    // of Message and Duplicate: the peer that the copy, or its last piece, came from
+	ID     wire.MessageID // and the message
+	Size   int            // and its bytes
 	Member members.Member
 	Token  JoinToken
 	Send   SendToken

@@ -108,6 +108,9 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 	if !ds.Seen.First(now, &m.ID, &p.neighbor.Source) {
 		c.stats.BroadcastsDuplicate++
 		p.packets.Spare(m.ID)
+		if ds.watched {
+			c.events.Add(event.Event{Kind: event.Duplicate, From: p.id, ID: m.ID, Size: len(m.Data)})
+		}
 		ds.disseminate(now, ds.Duplicate(ds.outcomes, now, &p.neighbor))
 		return
 	}
@@ -117,7 +120,7 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 		a.Delivered = true
 	}
 	ds.flood(now, m.ID, m.Data, p)
-	c.events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data)})
+	c.events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.id, ID: m.ID, Size: len(m.Data)})
 }
 
 // flood sends a message along every link except the one that it came by, or announces it there, as dissemination
@@ -164,6 +167,7 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 type dissemination struct {
 	*broadcast.Disseminator
 	core         *Core
+	watched      bool           // see SetWatched
 	store        assembly.Store // large messages
 	sweepTimer   timer.Timer
 	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
@@ -551,7 +555,7 @@ func (ds *dissemination) handleFrame(now time.Time, p *peer, ch *packets.Channel
 	}
 	largeOf(a).NewPiece(now)
 	c.stats.FramesReceived++
-	ds.complete(now, a)
+	ds.complete(now, p, a)
 	if !a.PassedOn && a.Have.Size() >= min(a.Total, passOnFrom) {
 		ds.passOn(now, a, nil)
 	}
@@ -631,8 +635,8 @@ func (ds *dissemination) beginReceiving(now time.Time, p *peer, id wire.MessageI
 	return a
 }
 
-// complete hands a message that has come whole to the application, once.
-func (ds *dissemination) complete(now time.Time, a *assembly.Assembly) {
+// complete hands a message that has come whole, its last piece from p, to the application, once.
+func (ds *dissemination) complete(now time.Time, p *peer, a *assembly.Assembly) {
 	c := ds.core
 	if !a.Complete() || a.Delivered {
 		return
@@ -641,12 +645,12 @@ func (ds *dissemination) complete(now time.Time, a *assembly.Assembly) {
 	c.stats.BroadcastsDelivered++
 	ds.disseminate(now, ds.Complete(ds.outcomes, now, largeOf(a)))
 	data := a.Copy()
-	for _, p := range c.links {
-		if p.legacy {
-			c.gateway.sendBroadcast(now, p, a.ID, data)
+	for _, o := range c.links {
+		if o.legacy {
+			c.gateway.sendBroadcast(now, o, a.ID, data)
 		}
 	}
-	c.events.Add(event.Event{Kind: event.Message, Data: data})
+	c.events.Add(event.Event{Kind: event.Message, Data: data, From: p.id, ID: a.ID, Size: len(data)})
 }
 
 // sweepLater sees to it that large messages are forgotten in time.

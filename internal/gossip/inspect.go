@@ -1,14 +1,11 @@
 package gossip
 
 import (
-	"fmt"
-	"io"
-	"reflect"
-	"slices"
-	"strings"
-	"time"
-
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/overlay"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -48,58 +45,30 @@ func (c *Core) Holdings() Holdings {
 	return h
 }
 
-// Dump writes the state of the core for a person to read; tests print it when they fail. Its form may change at any time.
-func (c *Core) Dump(w io.Writer, now time.Time) {
-	fmt.Fprintf(w, "node %q %s at %s\n", c.members.Self().Name, c.members.Self().ID, c.members.Self().Addr)
-	c.reporter.dumpMembers(w, now)
-	c.reporter.dumpPeers(w, now)
-	fmt.Fprintf(w, "  holds %s\n", nonzero(c.Holdings()))
-	fmt.Fprintf(w, "  counted %s\n", nonzero(c.Stats()))
-	if next := c.NextTimeout(); !next.IsZero() {
-		fmt.Fprintf(w, "  next timeout in %v\n", next.Sub(now))
+// A Link is a peer that broadcasts are exchanged with, as the components know it. It is for reading, and valid until the
+// next input.
+type Link struct {
+	ID       wire.NodeID
+	Name     string // empty if it is not known
+	Zone     wire.Zone
+	Packets  *packets.Peer
+	Sessions *session.Set
+	Liveness *swim.Peer
+	Overlay  *overlay.Peer
+}
+
+// EachLink calls yield with each link, in the order in which they began.
+func (c *Core) EachLink(yield func(Link)) {
+	for _, p := range c.links {
+		yield(Link{ID: p.id, Name: c.reporter.nameOf(p), Zone: p.zone, Packets: &p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
 	}
 }
 
-// dumpMembers writes a line for each node that is a member, or was one.
-func (rp *reporter) dumpMembers(w io.Writer, now time.Time) {
-	c := rp.core
-	var all []*members.Entry
-	for m := range c.members.All {
-		all = append(all, m)
-	}
-	slices.SortFunc(all, func(a, b *members.Entry) int { return slices.Compare(a.ID[:], b.ID[:]) })
-	slices.SortStableFunc(all, func(a, b *members.Entry) int { return strings.Compare(a.Name, b.Name) })
-	fmt.Fprintf(w, "  members %d\n", c.members.Count())
-	for _, m := range all {
-		fmt.Fprintf(w, "    %s %s for %v, incarnation %d%s\n", m, m.State, now.Sub(m.Since), m.Incarnation, inZone(m.Zone))
-	}
-}
+// Table returns the member table, for reading.
+func (c *Core) Table() *members.Table { return &c.members }
 
-// dumpPeers writes a line for each node with a session.
-func (rp *reporter) dumpPeers(w io.Writer, now time.Time) {
-	c := rp.core
-	fmt.Fprintf(w, "  peers %d, links %d\n", len(c.peers), len(c.links))
-	for _, p := range c.hs.sortedPeers() {
-		what := "peer"
-		switch {
-		case p.linked && slices.Contains(c.overlay.Choice(), p.id):
-			what = "subscription"
-		case p.linked:
-			what = "subscriber"
-		}
-		fmt.Fprintf(w, "    %s %s: round trip %v, heard %v ago, datagrams of %d bytes, %d messages and %d transfers wait\n",
-			what, rp.whoIs(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
-	}
-}
+// Detector returns the failure detector, for reading.
+func (c *Core) Detector() *swim.Detector { return c.swim.Detector }
 
-// nonzero returns the fields of a struct that are not zero, by name.
-func nonzero(of any) string {
-	var b strings.Builder
-	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		if f := v.Field(i); !f.IsZero() {
-			fmt.Fprintf(&b, " %s=%v", v.Type().Field(i).Name, f)
-		}
-	}
-	return strings.TrimPrefix(b.String(), " ")
-}
+// SetWatched says whether anybody wants each event.Duplicate.
+func (c *Core) SetWatched(wanted bool) { c.broadcast.watched = wanted }

@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 // unsent reports whether something that was sent to an address waits for a slow transport. The core asks.
@@ -32,12 +33,20 @@ func (n *Node[N]) handleEvents(now time.Time, events []event.Event) {
 func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 	switch e.Kind {
 	case event.Message:
+		if e.Via == event.ViaBroadcast {
+			n.watch.Copy(now, n.loop.core, status.Received, e)
+		}
 		n.dispatch.Message(now, vias[e.Via], e.Data)
+	case event.Duplicate:
+		n.watch.Copy(now, n.loop.core, status.Duplicate, e)
 	case event.Join:
+		n.watch.Member(now, n.loop.core, status.Joined, &e.Member)
 		n.dispatch.Member(dispatch.Join, e.Member.Name, n.config.Convert(&e.Member))
 	case event.Update:
+		n.watch.Member(now, n.loop.core, status.Updated, &e.Member)
 		n.dispatch.Member(dispatch.Update, e.Member.Name, n.config.Convert(&e.Member))
 	case event.Leave:
+		n.watch.Gone(now, n.loop.core, &e.Member)
 		n.dispatch.Member(dispatch.Leave, e.Member.Name, n.config.Convert(&e.Member))
 	case event.Joined, event.StateWanted, event.State, event.MergeAsked, event.AliveAsked,
 		event.PayloadWanted, event.SelectionWanted:
@@ -83,8 +92,10 @@ func (n *Node[N]) everySecond(now time.Time) {
 	n.rejoin.every(now)
 	n.relocation.every(now)
 	n.debug.follow(n.loop.core, n.config.Log, n.dispatch.Call)
-	n.keys.remind(now, n.loop.core.Stats().Members > 1, n.dispatch.Call)
-	n.metrics.Offer(telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)})
+	figures := telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)}
+	n.keys.remind(now, figures.Core.Members > 1, n.dispatch.Call)
+	n.counted.Update(now, &figures)
+	n.metrics.Offer(figures)
 }
 
 // shellStats is what the shell counts beside the core.

@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 // Keys are the pre-shared keys of a node, and what its operator should know of them.
 type Keys struct {
 	Keys     []handshake.Key
-	Warnings []string // each a sentence that shows no key
-	Default  bool     // the key of gwyh 0.1, which keeps nobody out, is one of them
-	Weak     int      // keys that can be guessed, the default one among them
+	Known    []status.Key // what may be shown of them, the primary one first
+	Warnings []string     // each a sentence that shows no key
+	Default  bool         // the key of gwyh 0.1, which keeps nobody out, is one of them
+	Weak     int          // keys that can be guessed, the default one among them
 }
 
 // remindEvery is the time between two reminders that keys are weak, while the node has company.

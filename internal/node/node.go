@@ -8,7 +8,8 @@
 //
 // To read it: node.go puts the parts together; loop.go is the loop and how to reach it; events.go handles what
 // the core tells; snapshot.go is what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages to one
-// node; application.go and questions.go are what the application is asked, poll.go its broadcasts.
+// node; application.go and questions.go are what the application is asked, poll.go its broadcasts; status.go is what an
+// operator sees.
 package node
 
 import (
@@ -23,6 +24,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/inspect"
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -52,6 +54,8 @@ type Node[N any] struct {
 	keys       keyWatch
 	debug      debugLevel
 	metrics    *telemetry.Publisher
+	watch      inspect.Watch
+	counted    inspect.Counted
 	queueCheck time.Time // when the metrics tell the lengths of queues next; owned by the loop
 
 	end      func() // ends what outlives a call: knocks and lookups
@@ -111,7 +115,8 @@ func (n *Node[N]) assemble() {
 	n.end = end
 	n.keys.loop = n.loop
 	at := &addresses{port: c.Port, names: n.names}
-	n.snapshots = snapshots[N]{convert: c.Convert, joined: n.puller.Newcomers.Add, known: make(map[wire.NodeID]entry[N])}
+	n.snapshots = snapshots[N]{convert: c.Convert, joined: n.puller.Newcomers.Add, known: make(map[wire.NodeID]entry[N]),
+		turned: func(now time.Time, m *gossip.Member) { n.watch.Turned(now, n.loop.core, m) }}
 	n.asker = asker[N]{loop: n.loop, app: &c.Application, convert: c.Convert, deliver: n.deliverEvents}
 	n.rejoin = rejoin{loop: n.loop, addresses: at, life: life, timeout: c.Timeout}
 	n.joins = joins{

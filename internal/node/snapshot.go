@@ -21,7 +21,8 @@ type snapshot[N any] struct {
 type snapshots[N any] struct {
 	current   atomic.Pointer[snapshot[N]]
 	convert   func(*gossip.Member) N
-	joined    func(now time.Time, id wire.NodeID) // is told of each new member
+	joined    func(now time.Time, id wire.NodeID)   // is told of each new member
+	turned    func(now time.Time, m *gossip.Member) // is told of each member that is suspected now, or not any more
 	known     map[wire.NodeID]entry[N]
 	version   uint64 // core.Version of current
 	distances uint64 // core.Distances of current
@@ -90,8 +91,11 @@ func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
 	if ok && e.current(m) {
 		return e.node
 	}
-	if !ok {
+	switch {
+	case !ok:
 		s.joined(now, m.ID)
+	case e.state != m.State:
+		s.turned(now, m)
 	}
 	e = entry[N]{s.convert(m), m.Incarnation, m.State, m.RTT}
 	s.known[m.ID] = e

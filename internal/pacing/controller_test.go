@@ -260,3 +260,17 @@ func BenchmarkWaitAndSent(b *testing.B) {
 		c.flight.reported = c.flight.sent
 	}
 }
+
+func TestLossIsTheShareOfWhatWasSentLately(t *testing.T) {
+	p := newPeer()
+	if got := p.c.Loss(); got != 0 {
+		t.Errorf("%v before anything was sent", got)
+	}
+	p.run(300 * ms)
+	old := p.c.loss.marks[1]
+	of := float64(p.c.flight.sent) - old.sent
+	p.c.Lost(p.now, int(of/4))
+	if got := p.c.Loss(); got < 0.2 || got > 0.3 {
+		t.Errorf("loss %v after a quarter was lost", got)
+	}
+}

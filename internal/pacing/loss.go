@@ -151,3 +151,17 @@ func (c *Controller) congestion(now time.Time) {
 	c.loss.settle(c.flight.sent)
 	c.pauseFor(now, min(max(c.delay.rise(2), 0)/2, c.delay.smoothed))
 }
+
+// minLossSample is the fewest datagrams that Loss tells a share of.
+const minLossSample = 16
+
+// Loss returns the share of the bytes sent lately that Naks have named as missing, from 0 to 1. It is 0 while too little
+// was sent to tell.
+func (c *Controller) Loss() float64 {
+	old := &c.loss.marks[1]
+	of := float64(c.flight.sent) - old.sent
+	if of < minLossSample*c.datagram {
+		return 0
+	}
+	return min(max(c.loss.named-old.named, 0)/of, 1)
+}

@@ -399,3 +399,19 @@ func TestRandomInputsKeepTheBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestPathIsNarrowOnceTheConfiguredSizeHasFailed(t *testing.T) {
+	for _, c := range []struct {
+		carries int
+		want    bool
+	}{{1200, true}, {1400, false}} {
+		w := linked(1400, c.carries)
+		if w.Narrow() {
+			t.Error("narrow before anything was probed")
+		}
+		w.run(time.Minute)
+		if w.Narrow() != c.want {
+			t.Errorf("a path that carries %d bytes: narrow is %v", c.carries, !c.want)
+		}
+	}
+}

@@ -130,3 +130,8 @@ func (m *Path) searchAfter(now time.Time, after time.Duration) {
 		m.search = now.Add(after)
 	}
 }
+
+// Narrow reports whether datagrams of the configured size have been found not to pass.
+func (m *Path) Narrow() bool {
+	return !m.fixed && !m.paused.IsZero() && m.size < min(m.cfg.Size, m.peerMax)
+}

@@ -59,6 +59,9 @@ func (p *Peer) Guard(until time.Time) { p.guarded = until }
 // Guarded reports whether the peer is watched although there is no link with it.
 func (p *Peer) Guarded(now time.Time) bool { return p.guarded.After(now) }
 
+// DeafSince returns since when the peer says that it has not heard this node for long; zero if it does not say so.
+func (p *Peer) DeafSince() time.Time { return p.deafSince }
+
 // mutual is until when both directions between this node and the peer are known to have worked.
 func (p *Peer) mutual() time.Time {
 	if !p.deafSince.IsZero() && p.heardUs.Before(p.Heard) {

@@ -29,6 +29,15 @@ func (d *Detector) Suspects(m *members.Entry) bool { return d.suspicionOf(m) != 
 // Suspicions returns the number of members that are suspected.
 func (d *Detector) Suspicions() int { return len(d.suspicions) }
 
+// EachSuspicion calls yield with each member that is suspected, and since when, in random order.
+func (d *Detector) EachSuspicion(yield func(m *members.Entry, began time.Time)) {
+	for id, s := range d.suspicions {
+		if m := d.table.Get(id); m != nil {
+			yield(m, s.began)
+		}
+	}
+}
+
 // accuses reports whether this node itself accuses m, which may be nil.
 func (d *Detector) accuses(m *members.Entry) bool {
 	if m == nil {

@@ -62,14 +62,23 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 	dropped := func(v uint64, reason string) {
 		yield(v, "dropped", metrics.Label{Name: "reason", Value: reason})
 	}
+	f.Drops(dropped)
+}
+
+// SlowDelegate is the reason that messages are dropped for when the application is slow.
+const SlowDelegate = "slow_delegate"
+
+// Drops calls yield with how many datagrams and messages were dropped for each reason, in the same order every time.
+func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	for _, d := range gossip.Drops() {
-		dropped(s.Dropped[d], d.String())
+		yield(f.Core.Dropped[d], d.String())
 	}
-	dropped(sh.InboxDropped, "inbox_full")
-	dropped(sh.OutboxDropped, "outbox_full")
-	dropped(sh.OutboxLate, "outbox_late")
-	dropped(sh.WriteErrors, "write")
-	dropped(sh.MessagesDropped, "slow_delegate")
+	sh := &f.Shell
+	yield(sh.InboxDropped, "inbox_full")
+	yield(sh.OutboxDropped, "outbox_full")
+	yield(sh.OutboxLate, "outbox_late")
+	yield(sh.WriteErrors, "write")
+	yield(sh.MessagesDropped, SlowDelegate)
 }
 
 // refusals is how a refused handshake ended, by reason.

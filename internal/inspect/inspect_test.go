@@ -1,0 +1,73 @@
+package inspect
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/status"
+)
+
+func TestHistoryKeepsTheLastEvents(t *testing.T) {
+	var h history
+	for i := range status.HistoryMax + 3 {
+		h.add(status.Event{Size: i})
+	}
+	got := h.list()
+	if len(got) != status.HistoryMax || got[0].Size != 3 || got[len(got)-1].Size != status.HistoryMax+2 {
+		t.Errorf("%d events from %d to %d", len(got), got[0].Size, got[len(got)-1].Size)
+	}
+}
+
+func TestWarningsNameWhatIsWrong(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	var c Counted
+	f := telemetry.Figures{}
+	c.Update(now.Add(-time.Hour), &f)
+	f.Core.Rejected[handshake.TimeOff], f.Core.Rejected[handshake.BadKey] = 2, 3
+	f.Shell.MessagesDropped = 4
+	c.Update(now.Add(-time.Minute), &f)
+	s := status.Status{At: now, Refusals: c.refusals, Drops: c.drops, Health: 2, Alone: true, Links: []status.Link{
+		{Node: status.Node{Name: "narrow"}, Narrow: true, MTU: 1200},
+		{Node: status.Node{Name: "deaf"}, DeafSince: now},
+	}}
+	var got []status.Code
+	for _, w := range warnings(&s, []string{"weak"}) {
+		got = append(got, w.Code)
+		if w.Text == "" {
+			t.Errorf("%s has no text", w.Code)
+		}
+	}
+	want := []status.Code{status.WeakKey, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
+		status.DeafNeighbor, status.NobodyHeard, status.Unwell}
+	if !slices.Equal(got, want) {
+		t.Errorf("warnings %v, want %v", got, want)
+	}
+	s.At = now.Add(time.Hour)
+	s.Links, s.Health, s.Alone = nil, 0, false
+	if got := warnings(&s, nil); len(got) > 0 {
+		t.Errorf("an hour later: %v", got)
+	}
+}
+
+func TestDropsAreListedForEveryReason(t *testing.T) {
+	var c Counted
+	now := time.Unix(10_000, 0)
+	f := telemetry.Figures{}
+	c.Update(now, &f)
+	f.Core.Dropped[gossip.DropForged] = 7
+	c.Update(now.Add(time.Second), &f)
+	c.Update(now.Add(2*time.Second), &f)
+	if len(c.drops) != len(gossip.Drops())+5 || len(c.refusals) != int(handshake.Reasons)-1 {
+		t.Errorf("%d reasons of drops, %d of refusals", len(c.drops), len(c.refusals))
+	}
+	for _, d := range c.drops {
+		grew := d.Reason == gossip.DropForged.String()
+		if (d.Count > 0) != grew || d.Last.Equal(now.Add(time.Second)) != grew {
+			t.Errorf("%+v", d)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package inspect
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/status"
+)
+
+// Counted is when which counter last grew, as far as an operator wants to know that. The zero Counted is ready.
+type Counted struct {
+	drops, refusals []status.Drop
+}
+
+// Update takes in the counters as they are now.
+func (c *Counted) Update(now time.Time, f *telemetry.Figures) {
+	next := 0
+	f.Drops(func(v uint64, reason string) {
+		c.drops = note(c.drops, now, next, v, reason)
+		next++
+	})
+	for r := handshake.Malformed; r < handshake.Reasons; r++ {
+		c.refusals = note(c.refusals, now, int(r-handshake.Malformed), f.Core.Rejected[r], r.String())
+	}
+}
+
+// note takes in the counter of a reason, which is the one with that index.
+func note(list []status.Drop, now time.Time, index int, v uint64, reason string) []status.Drop {
+	if index == len(list) {
+		list = append(list, status.Drop{Reason: reason})
+	}
+	if d := &list[index]; v != d.Count {
+		d.Count, d.Last = v, now
+	}
+	return list
+}
+
+// lately is how long something that was dropped or refused counts as a warning.
+const lately = 10 * time.Minute
+
+// warnings lists what an operator should look at.
+func warnings(s *status.Status, keyWarnings []string) (list []status.Warning) {
+	warn := func(code status.Code, about status.Node, since time.Time, format string, args ...any) {
+		list = append(list, status.Warning{Code: code, Text: fmt.Sprintf(format, args...), Node: about, Since: since})
+	}
+	var here status.Node
+	for _, text := range keyWarnings {
+		warn(status.WeakKey, here, time.Time{}, "%s", text)
+	}
+	for _, r := range s.Refusals {
+		if r.Last.IsZero() || s.At.Sub(r.Last) > lately {
+			continue
+		}
+		switch r.Reason {
+		case handshake.TimeOff.String():
+			warn(status.Clock, here, r.Last, "handshakes of other nodes were refused because their clocks differ from this node's by more than a minute: "+
+				"check NTP here and there (%d so far)", r.Count)
+		case handshake.BadKey.String():
+			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have another key or another label (%d so far)", r.Count)
+		}
+	}
+	for _, d := range s.Drops {
+		if d.Reason == telemetry.SlowDelegate && !d.Last.IsZero() && s.At.Sub(d.Last) <= lately {
+			warn(status.SlowApplication, here, d.Last, "messages were dropped because the application's NotifyMsg took too long (%d so far)", d.Count)
+		}
+	}
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.Narrow {
+			warn(status.NarrowPath, l.Node, time.Time{}, "datagrams of more than %d bytes do not reach %q, although Config.UDPBufferSize is larger: messages to it are cut",
+				l.MTU, l.Name)
+		}
+		if !l.DeafSince.IsZero() {
+			warn(status.DeafNeighbor, l.Node, l.DeafSince, "%q says that it hears nothing of this node: check the firewall and NAT on the way there", l.Name)
+		}
+	}
+	if s.Alone {
+		warn(status.NobodyHeard, here, time.Time{}, "nothing comes from any other node: this node is cut off, or cannot receive, or is the only one left")
+	}
+	if s.Health > 0 {
+		warn(status.Unwell, here, time.Time{}, "this node lacks CPU, loses packets or hears nobody (health score %d): it waits longer before it accuses others", s.Health)
+	}
+	return list
+}
