@@ -1,0 +1,76 @@
+package discover
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxFile is the size of a file of addresses in bytes.
+const maxFile = 1 << 20
+
+// File is a Source of the addresses in a file, which another program may replace at any time: one on a line, as "host:port", or
+// "host" if Port is set. Empty lines are ignored, and so is everything after a #. At most 1 MiB.
+type File struct {
+	Path string
+	// Port goes with lines that have none. Zero: such a line is an error.
+	Port int
+}
+
+// String is the URL that Parse takes.
+func (f *File) String() string {
+	if f.Port != 0 {
+		return fmt.Sprintf("file://%s?port=%d", f.Path, f.Port)
+	}
+	return "file://" + f.Path
+}
+
+// Find reads the file. A line that is no address is an error, which names the line.
+func (f *File) Find(context.Context) ([]string, error) {
+	content, err := readAtMost(f.Path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	lines := bufio.NewScanner(bytes.NewReader(content))
+	for number := 1; lines.Scan(); number++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if strings.ContainsAny(line, " \t,") {
+			return nil, fmt.Errorf("%s:%d: %q is more than one address", f.Path, number, line)
+		}
+		address, err := withPort(line, f.Port)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", f.Path, number, err)
+		}
+		found = append(found, address)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return found, nil
+}
+
+// readAtMost reads a file of at most so many bytes.
+func readAtMost(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return content, nil
+}
