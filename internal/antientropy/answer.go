@@ -65,15 +65,15 @@ func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *membe
 	if !p.asked.Take(now, partRate) {
 		return out, ErrTooMany
 	}
-	ours := t.BucketHashes(theirs.Bits)
-	differs := make([]bool, len(ours))
+	ours := t.BucketHashes(theirs.Bits, theirs.First, uint32(theirs.Len()))
+	var differs []uint32
 	var want []byte
 	for i := range theirs.Len() {
-		n := theirs.First + uint32(i)
-		if theirs.At(i) == ours[n] {
+		if theirs.At(i) == ours[i] {
 			continue
 		}
-		if differs[n] = true; theirs.At(i) != 0 {
+		n := theirs.First + uint32(i)
+		if differs = append(differs, n); theirs.At(i) != 0 {
 			want = binary.BigEndian.AppendUint32(want, n)
 		}
 	}
@@ -101,24 +101,29 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 	if !p.asked.Take(now, partRate) {
 		return out, ErrTooMany
 	}
-	wanted := make([]bool, 1<<w.Bits)
-	for i := range w.Len() {
-		wanted[w.At(i)] = true // the parser bounds it
+	wanted := make([]uint32, w.Len())
+	for i := range wanted {
+		wanted[i] = w.At(i) // the parser bounds it
 	}
-	return c.sendBuckets(out, now, t, w.Bits, wanted, p.round.began), nil
+	slices.Sort(wanted)
+	return c.sendBuckets(out, now, t, w.Bits, slices.Compact(wanted), p.round.began), nil
 }
 
 // sendBuckets sends the members of some buckets, if known is not zero only those known by then. If they are too
 // many they are sent bucket by bucket, so that the peer has some buckets whole when it asks with smaller ones. If
 // many nodes ask, each gets others.
-func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []bool, known time.Time) []Outcome {
+func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
+	most := c.spent.most(now)
+	if most == 0 {
+		return out
+	}
 	var list []*members.Entry
-	for m := range t.Each {
-		if which[members.Bucket(m.ID, bits)] && (known.IsZero() || !m.Since.After(known)) {
+	for m := range t.InBuckets(bits, which) {
+		if known.IsZero() || !m.Since.After(known) {
 			list = append(list, m)
 		}
 	}
-	most := c.spent.most(now)
+	t.Sort(list)
 	if len(list) > most {
 		slices.SortFunc(list, func(a, b *members.Entry) int { return cmp.Compare(members.Hash(a.ID), members.Hash(b.ID)) })
 		if most < AnswersMax {

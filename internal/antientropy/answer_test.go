@@ -29,7 +29,7 @@ func hashes(bits uint8, first uint32, of ...uint64) []byte {
 func TestAnswerIsEntriesThenARequestThenTheRoot(t *testing.T) {
 	w := newWorld(t, seq(0, 20), nil)
 	a := w.a
-	ours := a.BucketHashes(1)
+	ours := a.BucketHashes(1, 0, 2)
 	for _, x := range []struct {
 		name   string
 		theirs []uint64
@@ -139,6 +139,9 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		var p Peer
 		out, err := a.HandleWant(nil, w.now, &p, &a.Table, wants(0, 0))
 		w.a.must(err)
+		if len(out) == 0 && total >= sentMax {
+			continue
+		}
 		if len(out) != 1 || len(out[0].Entries) != 300 {
 			t.Fatalf("%v", out)
 		}

@@ -14,7 +14,7 @@ import (
 // Times and sizes of a comparison (docs/PROTOCOL.md, "Sync").
 const (
 	bucketFill  = 8                      // members in a bucket, on average
-	bitsMax     = 14                     // at most 2^14 buckets
+	bitsMax     = members.BucketBitsMax  // at most 2^14 buckets
 	retry       = 250 * time.Millisecond // until a round without an answer is followed by another, doubled for each that had none,
 	retryMax    = 3                      // but not more often than this
 	rounds      = 4                      // rounds in a row that change nothing, after which a difference is left to the heartbeats
@@ -120,10 +120,9 @@ func bucketBits(n int) uint8 {
 
 // sendParts sends as many parts of the round as may be without an answer.
 func (r *round) sendParts(out []Outcome, now time.Time, t *members.Table, room int) []Outcome {
-	hashes := t.BucketHashes(r.bits)
-	per := uint32(min((room-overhead)/8, partBuckets))
-	for ; r.next < uint32(len(hashes)) && r.flight < flightMax; r.flight++ {
-		part := hashes[r.next:min(r.next+per, uint32(len(hashes)))]
+	per, all := uint32(min((room-overhead)/8, partBuckets)), uint32(1)<<r.bits
+	for ; r.next < all && r.flight < flightMax; r.flight++ {
+		part := t.BucketHashes(r.bits, r.next, min(per, all-r.next))
 		out = append(out, Outcome{Kind: SendBuckets, Buckets: wire.SyncBuckets{Bits: r.bits, First: r.next, Hashes: packHashes(part)}})
 		r.next += uint32(len(part))
 	}

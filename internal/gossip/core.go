@@ -237,6 +237,7 @@ func (c *Core) Stats() Stats {
 	s.addPushPull(&c.push.Stats)
 	s.addLegacy(&c.gateway.Stats)
 	s.addDetection(&c.swim.Stats)
+	s.Dropped[DropOversize] += c.members.Rationed
 	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.hs.boxes), c.swim.Health()
 	for _, box := range c.hs.boxes {
@@ -285,7 +286,6 @@ func (c *Core) newID() wire.MessageID { return c.ids.Control() }
 
 // nextSeq counts the packets to one address, handshakes and gwyh 0.1 boxes together.
 func (h *handshakes) nextSeq(to netip.AddrPort) uint32 {
-
 	n, _ := h.seqs.Get(to)
 	n++
 	h.seqs.Set(to, n)

@@ -103,7 +103,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 // applyAlive adds a member, brings one back, or updates it.
 func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
 	c := ms.core
-	if !ms.admissible(now, e, from) {
+	if third := from != nil && from.id != e.ID; !ms.admissible(now, e, from) || third && !c.members.Ration(now, e.ID, &from.brings) {
 		return
 	}
 	claim := c.members.Claim(now, e)
@@ -411,7 +411,6 @@ func (cs *comparisons) compareAgain(now time.Time, p *peer) {
 
 // compared carries out the outcomes of a comparison with p.
 func (cs *comparisons) compared(now time.Time, p *peer, out []antientropy.Outcome) {
-
 	if len(out) > len(cs.outcomes) { // the function below costs an allocation
 		cs.outcomes.Work(out, func(o *antientropy.Outcome) { cs.doCompared(now, p, o) })
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pacing"
@@ -53,6 +54,7 @@ type peer struct {
 	push    pushpull.Peer
 	direct  direct.Peer
 	sync    antientropy.Peer
+	brings  members.Source
 	dials   []handshake.AttemptID // that ended with this peer and are not confirmed
 }
 
@@ -521,7 +523,6 @@ func (h *handshakes) handleIdentity(p *peer, data []byte) {
 
 // forget drops what leads to a session.
 func (h *handshakes) forget(p *peer, s *session.Session) {
-
 	delete(h.boxes, s.Prefix())
 	p.packets.Forget(s)
 }

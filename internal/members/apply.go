@@ -102,6 +102,8 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 		return Refusal{Address: true, Err: fmt.Errorf("address %s is not among CIDRsAllowed", e.Addr.Addr())}
 	case (m == nil || !m.Live()) && t.Count() >= Max:
 		return Refusal{Err: errMembersMany}
+	case !t.hasRoom(m, e):
+		return Refusal{Err: errNoRoom}
 	}
 	return Refusal{}
 }
@@ -196,10 +198,11 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	}
 	m.vacated = false
 	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted
-	m.Meta = bytes.Clone(e.Meta)
+	t.setMeta(m, bytes.Clone(e.Meta))
 	switch {
 	case !m.Live():
 		t.release(m)
+		t.unindex(m)
 		m.Name = string(e.Name)
 		t.Add(m)
 	case m.Name != string(e.Name):

@@ -47,6 +47,7 @@ func (t *Table) own(i int32) *Entry {
 	*m = t.base.rows[i]
 	m.place = int32(len(t.live))
 	t.live = append(t.live, m)
-	t.byID[m.ID], t.byName[m.Name] = m, m
+	t.index(m)
+	t.byName[m.Name] = m
 	return m
 }

@@ -37,6 +37,8 @@ type Entry struct {
 	Since     time.Time   // when State was entered
 	Accuser   wire.NodeID // if dead: the node that found the failure
 	place     int32       // index in Table.live; -1 for a tombstone
+	before    int32       // if live: the place of the member before it in its bucket; -1 for none
+	after     int32       // and of the one behind it
 	queued    bool        // waits in News
 	vacated   bool        // if dead: another node has its address, so its name is not reserved for it
 	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
@@ -47,6 +49,12 @@ func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, pla
 
 // Live reports whether the entry counts as part of the cluster: it is alive or suspected.
 func (m *Entry) Live() bool { return m.place >= 0 }
+
+// EntryBytes is the bytes of an entry with its share of all indexes, except its name and its metadata, at most.
+const EntryBytes = 320
+
+// bytes is the memory that an entry takes, at most.
+func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) }
 
 // setState sets the state of an entry that remains live, or becomes so.
 func (m *Entry) setState(now time.Time, s wire.State) { m.State, m.Since = s, now }

@@ -25,12 +25,3 @@ func (m *Entry) Digest() uint64 { return Mix(Hash(m.ID) ^ Mix(m.Incarnation)) }
 
 // Bucket is the bucket of a node among 2^bits buckets.
 func Bucket(id wire.NodeID, bits uint8) uint32 { return uint32(Hash(id) >> 32 >> (32 - bits)) }
-
-// BucketHashes returns for each of 2^bits buckets the XOR of the digests of its live members.
-func (t *Table) BucketHashes(bits uint8) []uint64 {
-	hashes := make([]uint64, 1<<bits)
-	for m := range t.Each {
-		hashes[Bucket(m.ID, bits)] ^= m.Digest()
-	}
-	return hashes
-}

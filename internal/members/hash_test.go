@@ -44,7 +44,7 @@ func TestBucketHashesDifferWhereTheTablesDo(t *testing.T) {
 	}
 	b.take(with(alive(17), func(e *wire.Member) { e.Incarnation = at(time.Second) }))
 	for bits := range uint8(8) {
-		ours, theirs := a.BucketHashes(bits), b.BucketHashes(bits)
+		ours, theirs := a.BucketHashes(bits, 0, 1<<bits), b.BucketHashes(bits, 0, 1<<bits)
 		root := uint64(0)
 		for i := range ours {
 			root ^= ours[i]

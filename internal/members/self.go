@@ -18,7 +18,9 @@ func (t *Table) introduce(now time.Time, self Member) {
 		t.self.Since = now
 	}
 	self.Incarnation, self.Named = incarnation, incarnation
+	t.unindex(t.self)
 	t.self.Member = self
+	t.index(t.self)
 	if !t.self.Live() {
 		t.Add(t.self)
 	}
@@ -50,9 +52,9 @@ func (t *Table) Return(now time.Time) {
 // changed reports whether the metadata differs from before. The caller then calls Renew.
 func (t *Table) SetMeta(meta []byte, room int) (changed bool, err error) {
 	before := t.self.Meta
-	t.self.Meta = bytes.Clone(meta)
+	t.setMeta(t.self, bytes.Clone(meta))
 	if err := t.Fits(room); err != nil {
-		t.self.Meta = before
+		t.setMeta(t.self, before)
 		return false, err
 	}
 	return !bytes.Equal(before, meta), nil

@@ -14,6 +14,7 @@ const (
 	Max           = 100_000        // live members
 	TombstonesMax = 16_384         // beyond them, the oldest tombstone is forgotten
 	TombstoneAge  = 24 * time.Hour // after which a tombstone is forgotten
+	Budget        = 40 << 20       // bytes of all entries: the default of Config.Budget
 )
 
 // A Table is all nodes that a node knows: the live members, and tombstones of the dead and the departed, which keep
@@ -25,7 +26,10 @@ type Table struct {
 	live       []*Entry          // in the order of arrival, except for removals
 	tombstones []*Entry          // oldest first; entries that came back to life are skipped
 	root       uint64            // XOR of the digests of the live ones
+	buckets    bucketIndex       // of the live ones
 	legacy     int               // live ones that are gwyh 0.1 nodes
+	bytes      int               // see Bytes
+	Rationed   uint64            // new members that their peer may not bring
 
 	cfg       Config
 	self      *Entry                       // this node
@@ -45,12 +49,16 @@ type Config struct {
 	Self     Member                // this node, as it begins; Incarnation and Named are set by the Table
 	NameHold time.Duration         // how long the name of a dead node is reserved for its address
 	MetaMax  int                   // bytes of metadata of a member
+	Budget   int                   // bytes of all entries; 0 for Budget
 	Allow    func(netip.Addr) bool // the addresses that a member may have; nil for any
 	Base     *Base                 // nil outside simulations
 }
 
 // NewTable makes a table that holds this node and the members of cfg.Base.
 func NewTable(now time.Time, cfg Config) Table {
+	if cfg.Budget == 0 {
+		cfg.Budget = Budget
+	}
 	t := Table{
 		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
 		cfg: cfg, base: cfg.Base,
@@ -182,10 +190,13 @@ func (t *Table) Draw(rng *rand.Rand) *Entry {
 func (t *Table) Add(m *Entry) {
 	m.place = int32(len(t.live))
 	t.live = append(t.live, m)
-	t.byID[m.ID] = m
+	t.index(m)
 	t.byName[m.Name] = m
 	delete(t.reserved, m.Name)
 	t.root ^= m.Digest()
+	if t.base == nil {
+		t.buckets.enter(t.live, m)
+	}
 	if m.Legacy() {
 		t.legacy++
 	}
@@ -194,12 +205,20 @@ func (t *Table) Add(m *Entry) {
 // unlist takes a live m off the live members.
 func (t *Table) unlist(m *Entry) {
 	t.root ^= m.Digest()
+	if t.base == nil {
+		t.buckets.exit(t.live, m)
+	}
 	if m.Legacy() {
 		t.legacy--
 	}
 	last := len(t.live) - 1
-	t.live[m.place] = t.live[last]
-	t.live[m.place].place = m.place
+	if moved := t.live[last]; moved != m {
+		moved.place = m.place
+		t.live[m.place] = moved
+		if t.base == nil {
+			t.buckets.moved(t.live, moved)
+		}
+	}
 	t.live[last] = nil
 	t.live = t.live[:last]
 	if t.byName[m.Name] == m {
@@ -211,18 +230,48 @@ func (t *Table) unlist(m *Entry) {
 // Forget removes a live m and leaves no tombstone.
 func (t *Table) Forget(m *Entry) {
 	t.unlist(m)
-	delete(t.byID, m.ID)
+	t.unindex(m)
 }
 
 // SetIncarnation changes the incarnation of an entry, and the root with it.
 func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
 	if m.Live() {
-		t.root ^= m.Digest()
+		t.flip(m)
 	}
 	m.Incarnation = incarnation
 	if m.Live() {
-		t.root ^= m.Digest()
+		t.flip(m)
 	}
+}
+
+// flip adds the digest of a live member to the hashes that have it, or takes it out.
+func (t *Table) flip(m *Entry) {
+	t.root ^= m.Digest()
+	t.buckets.flip(m)
+}
+
+// index makes an entry known by its id.
+func (t *Table) index(m *Entry) {
+	if t.byID[m.ID] != m {
+		t.byID[m.ID] = m
+		t.bytes += m.bytes()
+	}
+}
+
+// unindex forgets an entry.
+func (t *Table) unindex(m *Entry) {
+	if t.byID[m.ID] == m {
+		delete(t.byID, m.ID)
+		t.bytes -= m.bytes()
+	}
+}
+
+// setMeta changes the metadata of an entry.
+func (t *Table) setMeta(m *Entry, meta []byte) {
+	if t.byID[m.ID] == m {
+		t.bytes += len(meta) - len(m.Meta)
+	}
+	m.Meta = meta
 }
 
 // rename changes the name of a live member.
@@ -230,6 +279,7 @@ func (t *Table) rename(m *Entry, name string) {
 	if t.byName[m.Name] == m {
 		delete(t.byName, m.Name)
 	}
+	t.bytes += len(name) - len(m.Name)
 	m.Name = name
 	t.byName[name] = m
 	delete(t.reserved, name)

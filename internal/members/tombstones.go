@@ -18,7 +18,7 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	} else {
 		t.release(m)
 	}
-	t.byID[m.ID] = m
+	t.index(m)
 	m.Since = now
 	t.tombstones = append(t.tombstones, m)
 	t.expire(now)
@@ -38,12 +38,12 @@ func (t *Table) release(m *Entry) {
 func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {
-		over := len(t.tombstones)-drop > TombstonesMax
+		over := len(t.tombstones)-drop > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // live ones can use the rest
 		if !m.Live() && !over && now.Sub(m.Since) < TombstoneAge {
 			break
 		}
 		if !m.Live() && t.byID[m.ID] == m {
-			delete(t.byID, m.ID)
+			t.unindex(m)
 			t.release(m)
 		}
 		drop++

@@ -3,6 +3,7 @@ package members
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,7 +119,15 @@ func (w *world) check() {
 		}
 	}
 	same(w.t, "root", w.Root(), root)
+	bytes := 0
+	for m := range w.All {
+		bytes += m.bytes()
+	}
+	same(w.t, "bytes", w.Bytes(), bytes)
 	same(w.t, "members", w.Count(), live)
+	for _, bits := range []uint8{0, 2, 7} {
+		w.checkBuckets(bits)
+	}
 	same(w.t, "legacy members", w.CountLegacy(), legacy)
 	for m := range w.eachReserved {
 		same(w.t, "the node that a name is reserved for", w.Get(m.ID), m)
@@ -129,6 +138,40 @@ func (w *world) check() {
 	}
 	if w.CountTombstones() > TombstonesMax {
 		w.t.Fatalf("%d tombstones", w.CountTombstones())
+	}
+}
+
+// checkBuckets fails the test unless 2^bits buckets have the members and the hashes that a walk over all members finds, the even ones
+// and the odd ones.
+func (w *world) checkBuckets(bits uint8) {
+	w.t.Helper()
+	hashes := make([]uint64, 1<<bits)
+	members := map[*Entry]bool{}
+	for m := range w.Each {
+		hashes[Bucket(m.ID, bits)] ^= m.Digest()
+		members[m] = true
+	}
+	got := w.BucketHashes(bits, 0, 1<<bits)
+	if most := uint32(1) << bits; most > 1 {
+		got = append(w.BucketHashes(bits, 0, 1), w.BucketHashes(bits, 1, most-1)...)
+	}
+	if !slices.Equal(got, hashes) {
+		w.t.Fatalf("%d bits: hashes %x, want %x", bits, got, hashes)
+	}
+	for odd := range uint32(2) {
+		var which []uint32
+		for b := odd; b < 1<<bits; b += 2 {
+			which = append(which, b)
+		}
+		for m := range w.InBuckets(bits, which) {
+			if !members[m] || Bucket(m.ID, bits)&1 != odd && bits > 0 {
+				w.t.Fatalf("%d bits: %v is no member, or found twice, or in bucket %d", bits, m, Bucket(m.ID, bits))
+			}
+			delete(members, m)
+		}
+	}
+	if len(members) != 0 {
+		w.t.Fatalf("%d bits: %d members are in no bucket", bits, len(members))
 	}
 }
 

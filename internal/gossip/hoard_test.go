@@ -1,0 +1,76 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// hand has node 0 of a duo take in what node 1 says, without a network between them.
+func (c *cluster) hand(now time.Time, plain []byte) {
+	c.t.Helper()
+	n := c.nodes[0]
+	p := n.peers[c.nodes[1].cfg.ID]
+	s := p.set.Current(now)
+	n.hs.handlePlain(now, p, n.hs.boxes[s.Prefix()].channel, p.set.Path(), plain)
+	n.Events()
+}
+
+// inventedMember is the alive entry of a node that does not exist.
+func inventedMember(now time.Time, i, meta int) *wire.Member {
+	id := wire.NodeID{6: 0x80, 8: 0x80}
+	binary.BigEndian.PutUint32(id[1:5], uint32(i)*2654435761)
+	binary.BigEndian.PutUint32(id[12:], uint32(i))
+	at := uint64(now.UnixMilli())
+	return &wire.Member{ID: id, Incarnation: at, Named: at, Name: fmt.Appendf(nil, "invented-%d", i), Meta: make([]byte, meta),
+		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2 + byte(i>>16), byte(i >> 8), byte(i)}), 6969)}
+}
+
+func TestMembersThatAPeerInventsAreRationed(t *testing.T) {
+	c := duo(t)
+	n := c.nodes[0]
+	c.do(0, func(now time.Time) {
+		for i := range 20_000 {
+			w := wire.BeginSyncMembers(nil, wire.MessageID{})
+			w.Append(inventedMember(now, i, 0), 1400)
+			c.hand(now, w.End())
+		}
+	})
+	if s := n.Stats(); s.Members != 2+16_384 || s.Dropped[DropOversize] < 20_000-16_384 {
+		t.Errorf("%d members, %d refused, want 16386 of 20002", s.Members, s.Dropped[DropOversize])
+	}
+}
+
+// One member invents origins, direct messages and other members, as fast as it can: what the node keeps of that is bounded.
+func TestInventionsOfAMemberTakeABoundedPartOfMemory(t *testing.T) {
+	const bound = 64 << 20
+	c := duo(t)
+	n := c.nodes[0]
+	before := heap()
+	c.do(0, func(now time.Time) {
+		var id wire.MessageID
+		id[6], id[8] = 0x80, 0x80
+		for i := range 200_000 {
+			now = now.Add(50 * time.Microsecond)
+			binary.BigEndian.PutUint32(id[1:5], uint32(i))
+			binary.BigEndian.PutUint64(id[8:], 16_000)
+			c.hand(now, wire.AppendBroadcast(nil, wire.Bin, id, []byte("x")))
+			c.hand(now, wire.AppendDirect(nil, id, wire.Direct{Total: 1, Data: []byte("x")}))
+			w := wire.BeginSyncMembers(nil, wire.MessageID{})
+			w.Append(inventedMember(now, i, 512), 1400)
+			c.hand(now, w.End())
+			n.Drain(now, func(wire.Path, []byte) {})
+		}
+	})
+	grown := heap() - before
+	t.Logf("%.1f MiB, %d members, %d origins", float64(grown)/(1<<20), n.members.Count(), n.broadcast.Seen.Origins())
+	if grown > bound {
+		t.Errorf("%d bytes more, want at most %d", grown, bound)
+	}
+	runtime.KeepAlive(n)
+}

@@ -1,0 +1,99 @@
+package members
+
+import "math/bits"
+
+// BucketBitsMax bounds the buckets in which members are compared: 2^14.
+const BucketBitsMax = 14
+
+// bucketFill is how many members a bucket of the index has, on average, before the index gets twice as many buckets.
+const bucketFill = 16
+
+// A bucketIndex finds the live members of a bucket, and the XOR of their digests, without a walk over all members. Its
+// buckets are lists, linked through the places of the members, so each change takes constant time, whatever ids the members have. A table
+// with a Base has none, and walks.
+type bucketIndex struct {
+	bits   uint8    // there are 2^bits buckets
+	first  []int32  // the place of the first member of each bucket; -1 for none
+	hashes []uint64 // the XOR of the digests of the members of each bucket
+}
+
+// enter adds m, the last of the live members, to its bucket.
+func (x *bucketIndex) enter(live []*Entry, m *Entry) {
+	if x.first == nil || len(live) > bucketFill<<x.bits && x.bits < BucketBitsMax {
+		x.renew(live)
+		return
+	}
+	x.link(live, m)
+}
+
+// renew makes the index anew for the number of live members.
+func (x *bucketIndex) renew(live []*Entry) {
+	n := uint8(min(bits.Len(uint(len(live)/bucketFill)), BucketBitsMax))
+	*x = bucketIndex{bits: n, first: make([]int32, 1<<n), hashes: make([]uint64, 1<<n)}
+	for i := range x.first {
+		x.first[i] = -1
+	}
+	for _, m := range live {
+		x.link(live, m)
+	}
+}
+
+// link puts a member at the front of its bucket.
+func (x *bucketIndex) link(live []*Entry, m *Entry) {
+	b := Bucket(m.ID, x.bits)
+	m.before, m.after = -1, x.first[b]
+	if m.after >= 0 {
+		live[m.after].before = m.place
+	}
+	x.first[b] = m.place
+	x.hashes[b] ^= m.Digest()
+}
+
+// exit takes a member out of its bucket, before it leaves the live members.
+func (x *bucketIndex) exit(live []*Entry, m *Entry) {
+	x.relink(live, m, m.before, m.after)
+	x.flip(m)
+}
+
+// moved takes note that a member has another place.
+func (x *bucketIndex) moved(live []*Entry, m *Entry) { x.relink(live, m, m.place, m.place) }
+
+// relink has the neighbors of m in its bucket point elsewhere: the one before it to next, and the one behind it to prior.
+func (x *bucketIndex) relink(live []*Entry, m *Entry, prior, next int32) {
+	if m.before >= 0 {
+		live[m.before].after = next
+	} else {
+		x.first[Bucket(m.ID, x.bits)] = next
+	}
+	if m.after >= 0 {
+		live[m.after].before = prior
+	}
+}
+
+// flip adds the digest of a member to the hash of its bucket, or takes it out. It does nothing to an index that is not used.
+func (x *bucketIndex) flip(m *Entry) {
+	if x.first != nil {
+		x.hashes[Bucket(m.ID, x.bits)] ^= m.Digest()
+	}
+}
+
+// around yields the live members of the buckets of the index that have a part of the buckets [from, until) of 2^bits, and
+// may yield others.
+func (x *bucketIndex) around(live []*Entry, bits uint8, from, until uint32) func(yield func(*Entry) bool) {
+	if bits <= x.bits {
+		from, until = from<<(x.bits-bits), until<<(x.bits-bits)
+	} else {
+		from, until = from>>(bits-x.bits), (until-1)>>(bits-x.bits)+1
+	}
+	return func(yield func(*Entry) bool) {
+		for _, i := range x.first[from:until] {
+			for i >= 0 {
+				m := live[i]
+				i = m.after
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}

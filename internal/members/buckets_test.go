@@ -1,0 +1,123 @@
+package members
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// many is a table with n further members of random ids, of which some have left or have a new incarnation.
+func many(t *testing.T, n int) *world {
+	w := newWorld(t)
+	rng := rand.New(rand.NewPCG(uint64(n), 5))
+	for i := range n {
+		e := with(alive(i+1), func(e *wire.Member) {
+			for b := range e.ID {
+				e.ID[b] = byte(rng.Uint32())
+			}
+			e.ID[6], e.ID[8] = 0x80, 0x80
+		})
+		w.SetAlive(w.now, e, Claim{Granted: true})
+		if m := w.live[rng.IntN(len(w.live))]; m != w.Self() && i%3 == 0 {
+			w.Fail(w.now, m, w.Self().ID)
+		} else if i%3 == 1 {
+			w.SetIncarnation(m, m.Incarnation+1)
+		}
+	}
+	return w
+}
+
+func TestBucketsOfLargeTablesAgreeWithTheirMembers(t *testing.T) {
+	for _, n := range []int{1, 100, 5_000} {
+		w := many(t, n)
+		for bits := range uint8(BucketBitsMax + 1) {
+			w.checkBuckets(bits)
+		}
+	}
+}
+
+// A question about a few buckets costs what is in them, however many members there are, and whatever ids these have.
+func TestQuestionAboutBucketsLooksAtFewMembers(t *testing.T) {
+	w := many(t, 30_000)
+	for _, bits := range []uint8{6, 10, 14} {
+		looked := 0
+		for range w.around(bits, 5, 6) {
+			looked++
+		}
+		if most := w.Count()>>bits*2 + 4*bucketFill; looked > most {
+			t.Errorf("%d bits: %d of %d members are looked at for one bucket, want at most %d", bits, looked, w.Count(), most)
+		}
+	}
+	crowd := newWorld(t)
+	for i := range 3000 { // all in one bucket
+		e := alive(i + 1)
+		for e.ID[0] = 0; Bucket(e.ID, 6) != 17; e.ID[0]++ {
+			if e.ID[0] == 255 {
+				e.ID[1]++
+			}
+		}
+		crowd.SetAlive(crowd.now, e, Claim{Granted: true})
+	}
+	yielded, which := 0, []uint32{}
+	for b := range uint32(1 << (BucketBitsMax - 6)) {
+		which = append(which, 17<<(BucketBitsMax-6)+b)
+	}
+	for len(which) > 0 {
+		n := crowd.together(BucketBitsMax, which)
+		for range crowd.around(BucketBitsMax, which[0], which[n-1]+1) {
+			yielded++
+		}
+		which = which[n:]
+	}
+	if yielded > 2*crowd.Count() {
+		t.Errorf("%d looks at %d members of one bucket", yielded, crowd.Count())
+	}
+}
+
+func TestTableOfMembersStaysWithinItsBudget(t *testing.T) {
+	table := NewTable(start, Config{Self: memberFor(0), MetaMax: 512, Budget: 100 * (EntryBytes + 600)})
+	w := &world{t: t, Table: &table, now: start}
+	for i := range 1000 {
+		e := with(alive(i+1), func(e *wire.Member) { e.Meta = make([]byte, 512) })
+		if r := w.Refusal(e); r.Err == nil {
+			w.take(e)
+		}
+		if i%10 == 9 {
+			w.take(gone(2000+i, wire.StateDead, at(0)))
+		}
+		if w.Bytes() > table.cfg.Budget+EntryBytes {
+			t.Fatalf("%d bytes, of which there may be %d", w.Bytes(), table.cfg.Budget)
+		}
+	}
+	if n := w.Count(); n < 90 {
+		t.Errorf("%d members in the room of 100", n)
+	}
+	if r := w.Refusal(with(alive(1), func(e *wire.Member) { e.Incarnation++ })); r.Err != nil {
+		t.Errorf("a member may not change: %v", r.Err)
+	}
+}
+
+func TestPeerBringsABoundedNumberOfMembers(t *testing.T) {
+	w := newWorld(t, 1)
+	var by, other Source
+	brought := 0
+	for i := range 40_000 {
+		if w.Ration(w.now, wire.NodeID{1: byte(i >> 8), 2: byte(i), 3: byte(i >> 16)}, &by) {
+			brought++
+		}
+	}
+	if brought != 16_384 || w.Rationed != 40_000-16_384 {
+		t.Errorf("%d new members of one peer, %d refused, want 16384", brought, w.Rationed)
+	}
+	if !w.Ration(w.now, goID(1), &by) {
+		t.Error("a live member counts as new")
+	}
+	if !w.Ration(w.now, goID(2), &other) {
+		t.Error("another peer may not bring a member")
+	}
+	if w.sleep(time.Second / 256); !w.Ration(w.now, goID(2), &by) || w.Ration(w.now, goID(2), &by) {
+		t.Error("not one further member after a 256th of a second")
+	}
+}

@@ -1,0 +1,41 @@
+package members
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// BringRate bounds the new members that one Source may bring. A cluster of usual size is learned in one burst.
+var BringRate = quota.Rate{Burst: 16_384, Every: time.Second / 256}
+
+// A Source is a peer that brings entries of other nodes. The zero value may bring as many new members as BringRate grants.
+type Source struct{ brought quota.Bucket }
+
+var errNoRoom = errors.New("the member table has no room")
+
+// Bytes is the memory that all entries take, tombstones included, at most.
+func (t *Table) Bytes() int { return t.bytes }
+
+// hasRoom reports whether an alive entry may be added, or may replace m. A member may always become smaller.
+func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
+	more := len(e.Name) + len(e.Meta)
+	if m != nil {
+		more -= len(m.Name) + len(m.Meta)
+	} else {
+		more += EntryBytes
+	}
+	return more <= 0 || t.bytes+more <= t.cfg.Budget
+}
+
+// Ration reports whether a peer may bring an alive entry of another node. It may bring any of a live member. What is refused
+// is counted.
+func (t *Table) Ration(now time.Time, id wire.NodeID, by *Source) bool {
+	if t.IsLive(id) || by.brought.Take(now, BringRate) {
+		return true
+	}
+	t.Rationed++
+	return false
+}

@@ -1,0 +1,75 @@
+package members
+
+import (
+	"cmp"
+	"slices"
+)
+
+// What two nodes need to compare their tables.
+
+// BucketHashes returns, for n of 2^bits buckets beginning with first, the XOR of the digests of their live members.
+func (t *Table) BucketHashes(bits uint8, first, n uint32) []uint64 {
+	hashes := make([]uint64, n)
+	x := &t.buckets
+	if t.base == nil && bits <= x.bits {
+		for i := range n {
+			for _, h := range x.hashes[(first+i)<<(x.bits-bits) : (first+i+1)<<(x.bits-bits)] {
+				hashes[i] ^= h
+			}
+		}
+		return hashes
+	}
+	for m := range t.around(bits, first, first+n) {
+		if b := Bucket(m.ID, bits); b >= first && b < first+n {
+			hashes[b-first] ^= m.Digest()
+		}
+	}
+	return hashes
+}
+
+// InBuckets yields the live members in some of 2^bits buckets. which is sorted and names no bucket twice.
+func (t *Table) InBuckets(bits uint8, which []uint32) func(yield func(*Entry) bool) {
+	return func(yield func(*Entry) bool) {
+		for len(which) > 0 {
+			group := which[:t.together(bits, which)]
+			which = which[len(group):]
+			for m := range t.around(bits, group[0], group[len(group)-1]+1) {
+				if _, ok := slices.BinarySearch(group, Bucket(m.ID, bits)); ok && !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Sort sorts live members that InBuckets yielded as Each yields them.
+func (t *Table) Sort(list []*Entry) {
+	if t.base == nil { // otherwise they are sorted
+		slices.SortFunc(list, func(a, b *Entry) int { return cmp.Compare(a.place, b.place) })
+	}
+}
+
+// together is how many of the first buckets are looked through together: those of one bucket of the index, so that
+// no member is looked at twice.
+func (t *Table) together(bits uint8, which []uint32) int {
+	switch {
+	case t.base != nil:
+		return len(which)
+	case bits <= t.buckets.bits:
+		return 1
+	}
+	wider := bits - t.buckets.bits
+	n := slices.IndexFunc(which, func(b uint32) bool { return b>>wider != which[0]>>wider })
+	if n < 0 {
+		return len(which)
+	}
+	return n
+}
+
+// around yields the live members of the buckets [from, until) of 2^bits, and may yield others.
+func (t *Table) around(bits uint8, from, until uint32) func(yield func(*Entry) bool) {
+	if t.base != nil {
+		return t.Each
+	}
+	return t.buckets.around(t.live, bits, from, until)
+}
