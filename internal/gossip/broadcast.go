@@ -49,7 +49,7 @@ func (c *Core) Broadcast(now time.Time, data []byte) error {
 	}
 	c.stats.BroadcastsSent++
 	if len(data) > legacyMessage && c.members.CountLegacy() > 0 {
-		c.gateway.warnSize(now, len(data))
+		c.report.LegacyLimit(now, len(data), legacyMessage)
 	}
 	return nil
 }

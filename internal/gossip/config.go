@@ -71,7 +71,7 @@ type Config struct {
 	// Trace writes what happens in the node. nil: nothing is written, and nothing is made for it.
 	Trace *trace.Tracer
 
-	// Debug says that lines at DEBUG are wanted. SetDebug changes it.
+	// Debug says that lines at DEBUG are wanted. [Core.SetDebug] changes that.
 	Debug bool
 
 	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came

@@ -5,7 +5,7 @@
 // The files, in reading order: core (inputs, outputs, composition), peer (sessions and the routing of messages), send (packets to
 // peers), broadcast (dissemination and transfers), direct (messages to one node), link (the overlay and heartbeats), join (joins,
 // healing, leaving), membership (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state
-// and votes), gateway (nodes of gwyh 0.1), log (log lines and traces), event, stats and inspect.
+// and votes), gateway (nodes of gwyh 0.1), stats and inspect.
 package gossip
 
 import (
@@ -23,7 +23,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
-	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/overlay"
@@ -31,6 +30,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -61,13 +61,13 @@ type Core struct {
 	transport transport
 	direct    directs
 
-	ids      wire.IDs
-	entered  time.Time // when the last datagram or timeout was handled
-	timers   timer.Heap
-	out      outbox.Outbox
-	events   event.Queue
-	reporter reporter
-	stats    Stats
+	ids     wire.IDs
+	entered time.Time // when the last datagram or timeout was handled
+	timers  timer.Heap
+	out     outbox.Outbox
+	events  event.Queue
+	report  *report.Reporter
+	stats   Stats
 }
 
 // New makes a core. It sends nothing before its first Join.
@@ -84,14 +84,14 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		peers:     make(map[wire.NodeID]*peer),
 		broadcast: dissemination{Disseminator: broadcast.New()},
 	}
-	c.membership.core, c.sync.core, c.pings.core, c.broadcast.core, c.transport.core, c.leaving.core, c.reporter.core = c, c, c, c, c, c, c
+	c.membership.core, c.sync.core, c.pings.core, c.broadcast.core, c.transport.core, c.leaving.core = c, c, c, c, c, c
 	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
 	beats := c.endpoint.Heartbeats(2)
 	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.transport.lags})
 	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
-	c.reporter.logbook, c.reporter.logTimer.Fire = logbook.New(), c.reporter.tickLog
+	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})
 	c.leaving.timer.Fire = c.leaving.stepLeave
 	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
 	c.joins.core, c.heal.core = c, c
@@ -154,9 +154,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.enter(now)
 	c.stats.ReceivedDatagrams++
 	c.stats.ReceivedBytes += uint64(len(b))
-	if c.cfg.Trace != nil {
-		c.reporter.traceReceived(now, from, b)
-	}
+	c.report.Received(now, from, b)
 	for range wire.PacketsMax {
 		if b = c.handlePacket(now, from, b); len(b) == 0 {
 			return
@@ -180,9 +178,7 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	}
 	switch {
 	case p.Kind == wire.PacketHandshake:
-		if c.cfg.Trace != nil {
-			c.reporter.traceHandshake(now, from, p)
-		}
+		c.report.Handshake(now, from, p)
 		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
 	case p.Sender == c.cfg.ID:
 		c.drop(DropSelf)
@@ -195,16 +191,14 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 // Events returns what has happened since the last call; it is valid until the next input.
 func (c *Core) Events() []event.Event {
 	e := c.events.Take()
-	if c.cfg.Trace != nil {
-		c.reporter.traceEvents(e)
-	}
+	c.report.Events(e)
 	return e
 }
 
 // HandleTimeout does what is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
-	c.cfg.Trace.Enter(now)
+	c.report.Enter(now)
 	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
 		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
 	}
@@ -251,6 +245,9 @@ func (c *Core) Stats() Stats {
 	}
 	return s
 }
+
+// SetDebug says whether anybody wants lines at DEBUG.
+func (c *Core) SetDebug(wanted bool) { c.report.SetDebug(wanted) }
 
 // Version changes whenever the live members or what is known of them do.
 func (c *Core) Version() uint64 { return c.members.Version() }
@@ -307,9 +304,7 @@ func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
 	c.out.Drain(most, func(r outbox.Run) {
 		c.stats.SentDatagrams += uint64(r.Count)
 		c.stats.SentBytes += uint64(len(r.Bytes))
-		if c.cfg.Trace != nil {
-			c.reporter.traceSent(now, &r)
-		}
+		c.report.Sent(now, &r)
 		send(r)
 	})
 }

@@ -88,11 +88,11 @@ func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
 	case swim.TakeCensus:
 		dt.StartCensus(now)
 	case swim.Refute:
-		c.reporter.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", a.State)
+		c.report.Accused(now, a.State)
 		c.membership.refute(now, a.Incarnation)
 		c.timers.Advance(&c.membership.timer, now)
 	default:
-		c.reporter.logDetection(now, a)
+		c.report.Detection(now, a)
 	}
 }
 
@@ -232,7 +232,7 @@ func (ps *pings) wantPayload(now time.Time) {
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	if !c.pings.payload.Set(b) {
-		c.reporter.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", len(b), AckPayloadMax)
+		c.report.PayloadTooLarge(now, len(b), AckPayloadMax)
 	}
 }
 
@@ -259,7 +259,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 // pingReady sends the first Ping of the application's to p, with which there is a session.
 func (ps *pings) pingReady(now time.Time, p *peer, t event.PingToken) {
 	c := ps.core
-	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, c.reporter.nameOf(p)))
+	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, c.report.Name(p.id)))
 }
 
 // pinged carries out what one input to the application's Pings wants done.
@@ -310,15 +310,6 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 	}
 	c.transport.plain = ps.appendPing(c.transport.plain[:0], now, p, swim.Purpose{Token: uint64(o.Token)})
 	c.transport.sendPlain(now, p, c.transport.plain)
-}
-
-// nameOf is the name that a peer goes by: as a member, or as it introduced itself.
-func (rp *reporter) nameOf(p *peer) string {
-	c := rp.core
-	if m := c.members.Get(p.id); m != nil && m.Name != "" {
-		return m.Name
-	}
-	return p.name
 }
 
 // ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers

@@ -29,8 +29,8 @@ func TestDumpSaysWhatAPersonLooksFor(t *testing.T) {
 // Dump writes the state of the core for a person to read when a test fails.
 func (c *Core) Dump(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "node %q %s at %s\n", c.members.Self().Name, c.members.Self().ID, c.members.Self().Addr)
-	c.reporter.dumpMembers(w, now)
-	c.reporter.dumpPeers(w, now)
+	c.dumpMembers(w, now)
+	c.dumpPeers(w, now)
 	fmt.Fprintf(w, "  holds %s\n", nonzero(c.Holdings()))
 	fmt.Fprintf(w, "  counted %s\n", nonzero(c.Stats()))
 	if next := c.NextTimeout(); !next.IsZero() {
@@ -39,8 +39,7 @@ func (c *Core) Dump(w io.Writer, now time.Time) {
 }
 
 // dumpMembers writes a line for each node that is a member, or was one.
-func (rp *reporter) dumpMembers(w io.Writer, now time.Time) {
-	c := rp.core
+func (c *Core) dumpMembers(w io.Writer, now time.Time) {
 	var all []*members.Entry
 	for m := range c.members.All {
 		all = append(all, m)
@@ -49,13 +48,12 @@ func (rp *reporter) dumpMembers(w io.Writer, now time.Time) {
 	slices.SortStableFunc(all, func(a, b *members.Entry) int { return strings.Compare(a.Name, b.Name) })
 	fmt.Fprintf(w, "  members %d\n", c.members.Count())
 	for _, m := range all {
-		fmt.Fprintf(w, "    %s %s for %v, incarnation %d%s\n", m, m.State, now.Sub(m.Since), m.Incarnation, inZone(m.Zone))
+		fmt.Fprintf(w, "    %s %s for %v, incarnation %d, zone %q\n", m, m.State, now.Sub(m.Since), m.Incarnation, m.Zone.Name)
 	}
 }
 
 // dumpPeers writes a line for each node with a session.
-func (rp *reporter) dumpPeers(w io.Writer, now time.Time) {
-	c := rp.core
+func (c *Core) dumpPeers(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "  peers %d, links %d\n", len(c.peers), len(c.links))
 	for _, p := range c.hs.sortedPeers() {
 		what := "peer"
@@ -66,7 +64,7 @@ func (rp *reporter) dumpPeers(w io.Writer, now time.Time) {
 			what = "subscriber"
 		}
 		fmt.Fprintf(w, "    %s %s: round trip %v, heard %v ago, datagrams of %d bytes, %d messages and %d transfers wait\n",
-			what, rp.whoIs(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
+			what, c.report.Who(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
 	}
 }
 

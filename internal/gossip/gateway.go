@@ -136,7 +136,7 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 	case legacy.Dead:
 		c.membership.declareDead(now, o.Member)
 	case legacy.CalledDown:
-		c.reporter.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
+		c.report.LegacyDown(now)
 	default:
 		g.tell(now, o)
 	}
@@ -295,9 +295,7 @@ func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	if c.cfg.Trace != nil {
-		c.reporter.traceMessage(now, p, &m)
-	}
+	c.report.Message(now, p.id, &m)
 	switch m.Kind {
 	case wire.KindBroadcast:
 		if p.push.Vetoed || c.members.Get(p.id) == nil {
@@ -382,15 +380,9 @@ func (g *gateway) sendBroadcast(now time.Time, p *peer, id wire.MessageID, data 
 	c := g.core
 	if len(data) > legacyMessage {
 		c.drop(DropLegacySize)
-		g.warnSize(now, len(data))
+		c.report.LegacyLimit(now, len(data), legacyMessage)
 		return
 	}
 	c.stats.BroadcastsForwarded++
 	c.transport.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
-}
-
-// warnSize says that a broadcast does not reach the gwyh 0.1 members.
-func (g *gateway) warnSize(now time.Time, size int) {
-	c := g.core
-	c.reporter.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, c.members.CountLegacy(), legacyMessage)
 }

@@ -60,7 +60,7 @@ type Link struct {
 // EachLink calls yield with each link, in the order in which they began.
 func (c *Core) EachLink(yield func(Link)) {
 	for _, p := range c.links {
-		yield(Link{ID: p.id, Name: c.reporter.nameOf(p), Zone: p.zone, Packets: &p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
+		yield(Link{ID: p.id, Name: c.report.Name(p.id), Zone: p.zone, Packets: &p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
 	}
 }
 

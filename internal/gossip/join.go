@@ -7,7 +7,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -152,7 +151,7 @@ func (s *joins) comeBack(now time.Time) {
 	c.members.Return(now)
 	c.membership.refute(now, c.members.Self().Incarnation)
 	c.events.EmitMember(event.Join, c.members.Self())
-	c.reporter.log(now, logbook.Joined, "this node is a member again after it left")
+	c.report.Returning(now)
 }
 
 // peerAt finds a Go member at an address that there is a session with.
@@ -378,7 +377,7 @@ func (h *healing) wakeUp(now time.Time) {
 	if !c.members.Self().Live() || c.members.Count() < 2 {
 		return
 	}
-	c.reporter.warn(now, "asleep", "this node did not run for a while: shaking hands anew")
+	c.report.Asleep(now)
 	c.membership.refute(now, 0)
 	for _, p := range c.links {
 		if !p.legacy && !c.hs.dials.Dialing(p.id) {
@@ -410,7 +409,7 @@ func (c *Core) Leave(now time.Time) {
 		return
 	}
 	c.events.Emit(c.members.Leave(now))
-	c.reporter.log(now, logbook.Left, "this node leaves")
+	c.report.Leaving(now)
 	c.memberChanged(now)
 	c.membership.spread(now, c.members.Self(), nil, byNews)
 	c.membership.flushNews(now)

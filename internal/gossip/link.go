@@ -87,9 +87,9 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	case overlay.AskSelection:
 		o.askSelection()
 	case overlay.Avoided:
-		c.reporter.logAvoided(now, c.members.Get(a.Member), a.Pause)
+		c.report.Avoided(now, c.members.Get(a.Member), a.Pause)
 	case overlay.Chosen:
-		c.reporter.logChoice(now)
+		c.report.Choice(now, o.Choice())
 	}
 }
 
@@ -252,7 +252,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	p.linked = true
 	c.links = append(c.links, p)
 	p.packets.SetLinked(now, true)
-	c.reporter.logLink(now, p)
+	c.report.LinkUp(now, p.id)
 	c.swim.LinkUp(now, &p.swim)
 	if p.packets.RTT() == 0 && !p.legacy {
 		c.pings.ping(now, p) // who answered the handshake does not know the round trip
@@ -269,7 +269,7 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 	p.linked = false
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 	p.packets.SetLinked(now, false)
-	c.reporter.logLink(now, p)
+	c.report.LinkDown(now, p.id)
 	c.swim.LinkDown(&p.swim)
 	p.packets.Path().LinkDown()
 	c.broadcast.broadcastLinkDown(now, p)

@@ -395,7 +395,7 @@ func BenchmarkDebugLine(b *testing.B) {
 			now := c.net.Now()
 			b.ReportAllocs()
 			for b.Loop() {
-				n.reporter.logDetection(now, &swim.Action{Kind: swim.Suspected, Member: n.members.Self(), By: n.cfg.ID})
+				n.report.Detection(now, &swim.Action{Kind: swim.Suspected, Member: n.members.Self(), By: n.cfg.ID})
 				if now = now.Add(logbook.Interval / 50); wanted {
 					n.Events()
 				}

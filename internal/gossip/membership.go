@@ -117,7 +117,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 		c.heal.memberReturned(now, m)
 	}
 	if c.swim.HandleRefutation(now, m) {
-		c.reporter.logRefutation(now, m)
+		c.report.Refutation(now, m)
 	}
 	p := c.peers[m.ID]
 	if p != nil {
@@ -132,7 +132,10 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 		c.timers.Advance(&from.timer, now)
 	}
 	c.events.Emit(change)
-	c.reporter.logArrival(now, &change)
+	c.report.Arrival(now, &change)
+	if change.Kind == members.Joined && change.Failed != nil {
+		c.swim.detect(now, c.swim.NoteBack(c.swim.outcomes, now, change.Failed, change.Restarted))
+	}
 	c.memberChanged(now)
 	ms.spread(now, m, from, how)
 	if p != nil {
@@ -146,11 +149,11 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 	if claim.Conflict {
 		other := c.members.MemberOf(e)
 		c.events.Add(event.Event{Kind: event.Conflict, Member: claim.Holder.Member, Other: &other})
-		c.reporter.logConflict(now, claim.Holder, e)
+		c.report.Conflict(now, claim.Holder, e)
 	}
 	switch dead := claim.Reserved; {
 	case dead != nil:
-		c.reporter.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
+		c.report.Reserved(now, e, dead)
 	case claim.EarlierRun():
 		ms.memberGone(now, claim.Replaced)
 	case claim.Replaced != nil:
@@ -180,7 +183,7 @@ func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool
 		return true
 	}
 	c.drop(d)
-	c.reporter.warn(now, "refusal "+d.String(), "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	c.report.Refusal(now, d.String(), e, err)
 	if from != nil && from.id == e.ID {
 		from.push.Vetoed = !c.isLive(e.ID)
 	}
@@ -204,7 +207,10 @@ func (ms *membership) memberRemoved(now time.Time, change members.Change) {
 	ms.memberGone(now, change.Member)
 	if change.Kind != members.Unseen {
 		c.events.Emit(change)
-		c.reporter.logRemoval(now, change.Member)
+		c.report.Removal(now, change.Member)
+		if m := change.Member; m.State == wire.StateDead && !m.Legacy() {
+			c.swim.NoteFailed(now, m)
+		}
 		c.memberChanged(now)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
-	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
@@ -50,7 +49,6 @@ type peer struct {
 	beat    time.Time // when the next heartbeat is due
 
 	gateway *legacy.Peer // nil for a Go node
-	name    string       // as its handshake or its identity says; empty when not known
 	push    pushpull.Peer
 	direct  direct.Peer
 	sync    antientropy.Peer
@@ -145,7 +143,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 		h.forget(p, old)
 	}
 	p.swim.Introduced(now)
-	c.reporter.logEstablished(now, p, e.Initiator)
+	c.report.Established(now, p.id, p.set.Path().Remote, e.Initiator)
 	if e.RTT > 0 {
 		c.overlay.measured(p, e.RTT)
 	}
@@ -199,9 +197,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	p.packets.Path().SetPeerMax(int(e.MaxDatagram))
 	p.swim.SetInterval(min(max(e.Heartbeat, heartbeatMin), heartbeatMax), c.cfg.ProbeInterval)
 	p.push.SetCapabilities(e.Capabilities)
-	if e.Name != "" {
-		p.name = e.Name
-	}
+	c.report.Introduced(p.id, e.Name)
 	if e.Legacy {
 		p.packets.Path().SetPeerMax(pmtu.Max)
 		p.swim.SetInterval(legacy.Interval, c.cfg.ProbeInterval)
@@ -251,7 +247,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	c := h.core
 	c.stats.HandshakesFailed++
 	d, _ := h.dials.Take(a)
-	c.reporter.logAttemptFailed(now, d.To, err)
+	c.report.AttemptFailed(now, d.To, err)
 	switch d.Purpose {
 	case joining.ForJoin:
 		if j := c.joins.of(d); j != nil {
@@ -298,8 +294,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	}
 }
 
-// rejected counts a refused handshake packet and says why in the log: a wrong key, label or clock
-// is what a person who sets up a cluster needs to be told.
+// rejected counts a refused handshake packet and says why in the log.
 func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c, r := h.core, o.Reason
 	if r == handshake.Returned && h.isSelf(o.To.Remote) {
@@ -309,24 +304,14 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c.stats.HandshakesRejected++
 	c.stats.Rejected[r]++
 	c.drop(DropHandshake)
-	if kind := rejections[r]; !c.reporter.logbook.Suppress(now, kind) {
-		c.reporter.warn(now, kind, "handshake with %s refused: %s", o.From.Remote, r)
-	}
+	c.report.Rejected(now, o.From.Remote, r)
 }
-
-// rejections are the kinds of warnings about handshake packets that were refused.
-var rejections = func() (kinds [handshake.Reasons]string) {
-	for r := range kinds {
-		kinds[r] = "reject " + handshake.Reason(r).String()
-	}
-	return kinds
-}()
 
 // dial begins a handshake.
 func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until time.Time) handshake.AttemptID {
 	h.core.stats.HandshakesStarted++
 	d.To = to.Remote
-	h.core.reporter.logDial(now, &d)
+	h.core.report.Dial(now, d.To, d.Member)
 	a, out := h.Initiate(h.outcomes, now, to, d.Member, until)
 	h.dials.Add(a, d)
 	h.conclude(now, out)
@@ -387,7 +372,7 @@ func (h *handshakes) dropBox(err error) {
 func (h *handshakes) opened(now time.Time, p *peer, s *session.Session, from wire.Path) (confirmed bool) {
 	c := h.core
 	if silence, again := c.swim.HearPacket(now, &p.swim); again {
-		c.reporter.logHeardAgain(now, silence)
+		c.report.HeardAgain(now, silence)
 	}
 	confirmed = p.set.Opened(now, s, from)
 	h.wake(p)
@@ -439,9 +424,7 @@ func (h *handshakes) handlePlain(now time.Time, p *peer, ch *packets.Channel, fr
 			c.drop(DropMalformedBody)
 			return
 		}
-		if c.cfg.Trace != nil {
-			c.reporter.traceMessage(now, p, &m)
-		}
+		c.report.Message(now, p.id, &m)
 		h.handleMessage(now, p, ch, from, &m)
 	}
 }
@@ -518,7 +501,8 @@ func (h *handshakes) handleIdentity(p *peer, data []byte) {
 		c.drop(DropMalformedBody)
 		return
 	}
-	p.name, p.push.Versions = string(e.Name), e.Versions
+	c.report.Introduced(p.id, string(e.Name))
+	p.push.Versions = e.Versions
 }
 
 // forget drops what leads to a session.
@@ -561,7 +545,7 @@ func (h *handshakes) tickSessions(now time.Time, p *peer) {
 		h.forget(p, closed.Session)
 	}
 	if a.RenewTries > 0 {
-		c.reporter.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", c.reporter.whoIs(p.id), a.RenewTries)
+		c.report.NotRenewed(now, p.id, a.RenewTries)
 	}
 	if a.Renew {
 		h.dialMember(now, p.set.Path(), p.id, renewFor)
@@ -592,6 +576,7 @@ func (h *handshakes) remove(now time.Time, p *peer) {
 	p.packets.Discard()
 	c.timers.Stop(&p.timer)
 	delete(c.peers, p.id)
+	c.report.Forget(p.id)
 	c.swim.RemovePeer(&p.swim)
 	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
@@ -677,7 +662,7 @@ func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 	c := h.core
 	next, gaveUp := p.packets.TickPath(now)
 	if gaveUp != 0 {
-		c.reporter.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", gaveUp, c.reporter.whoIs(p.id), p.packets.Path().Size())
+		c.report.PathShrunk(now, p.id, gaveUp, p.packets.Path().Size())
 	}
 	h.tellPath(now, p)
 	return next
@@ -687,7 +672,7 @@ func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 func (h *handshakes) tellPath(now time.Time, p *peer) {
 	c := h.core
 	if size, ok := p.packets.Path().Found(); ok {
-		c.reporter.log(now, logbook.Path, "datagrams of %d bytes reach %s", size, c.reporter.whoIs(p.id))
+		c.report.PathFound(now, p.id, size)
 	}
 }
 

@@ -128,21 +128,20 @@ func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	if o.Kind == pushpull.OwnStateTooLarge {
-		c.reporter.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", o.Size, MessageMax)
+		c.report.OwnStateTooLarge(now, o.Size, MessageMax)
 		return
 	}
 	p := c.peers[o.Peer.ID]
 	if p == nil {
 		return
 	}
-	name, at := c.reporter.nameOf(p), p.set.Path().Remote
-	switch o.Kind {
+	switch at := p.set.Path().Remote; o.Kind {
 	case pushpull.VetoedHere:
-		c.reporter.warn(now, "merge", "not becoming one cluster with %q at %s: %q", name, at, o.Err.Error())
+		c.report.Vetoed(now, p.id, at, o.Err)
 	case pushpull.VetoedThere:
-		c.reporter.warn(now, "refused", "%q at %s refuses this node: %q", name, at, o.Err.(*VetoError).Reason)
+		c.report.VetoedThere(now, p.id, at, o.Err.(*VetoError).Reason)
 	case pushpull.StateTooLarge:
-		c.reporter.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", name, at, o.Size, MessageMax)
+		c.report.StateTooLarge(now, p.id, at, o.Size, MessageMax)
 	}
 }
 
@@ -323,7 +322,7 @@ func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
 		c.push.Decided(&c.members, &p.push, veto)
 	}
 	if veto != nil {
-		c.reporter.warn(now, "alive", "%q at %s is kept out: %q", v.Name, v.Addr, veto.Error())
+		c.report.KeptOut(now, &v.Member, veto)
 	} else {
 		c.push.admit(now, v)
 	}
@@ -393,7 +392,7 @@ func (x *exchanges) fits(now time.Time, e *wire.Member, from *peer) bool {
 	c := x.core
 	fit := x.Fits(now, &c.members, e, from.pushPeer())
 	if s := fit.Stranger; s != nil {
-		c.reporter.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, s))
+		c.report.Misfit(now, e, s)
 	}
 	return fit.OK
 }

@@ -153,7 +153,7 @@ func (s *script) state() string {
 			}
 		}
 		for _, p := range n.links {
-			links = append(links, n.reporter.nameOf(p))
+			links = append(links, n.report.Name(p.id))
 		}
 		slices.Sort(states)
 		slices.Sort(links)

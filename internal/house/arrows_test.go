@@ -18,6 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
+	{"report"},
 	{"event"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
 	{"direct", "peer", "members"},

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/trace"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Dial writes that a handshake begins, which only the given node may answer if it is not zero. Members shake hands all the
+// time, to measure the way and to probe each other, so those handshakes are written only if they fail.
+func (r *Reporter) Dial(now time.Time, to netip.AddrPort, id wire.NodeID) {
+	if r.cfg.Debug && !r.cfg.Members.IsLive(id) {
+		r.log(now, logbook.Handshake, "shaking hands with %s", to)
+	}
+}
+
+// Established writes that a handshake with a node that is no member has ended.
+func (r *Reporter) Established(now time.Time, id wire.NodeID, at netip.AddrPort, initiator bool) {
+	if !r.cfg.Debug || r.cfg.Members.IsLive(id) {
+		return
+	}
+	who := "it"
+	if initiator {
+		who = "this node"
+	}
+	r.log(now, logbook.Handshake, "shook hands with %s at %s: %s began", r.Who(id), at, who)
+}
+
+// AttemptFailed writes why a handshake failed.
+func (r *Reporter) AttemptFailed(now time.Time, to netip.AddrPort, err error) {
+	if r.cfg.Debug {
+		r.log(now, logbook.Handshake, "the handshake with %s failed: %v", to, err)
+	}
+}
+
+// Rejected writes why a handshake packet was refused: a wrong key, label or clock is what a person who sets up a cluster
+// needs to be told. It costs little if it writes nothing, because strangers can cause it.
+func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake.Reason) {
+	if kind := rejections[reason]; !r.book.Suppress(now, kind) {
+		r.warn(now, kind, "handshake with %s refused: %s", from, reason)
+	}
+}
+
+// rejections are the kinds of warnings about handshake packets that were refused.
+var rejections = func() (kinds [handshake.Reasons]string) {
+	for r := range kinds {
+		kinds[r] = "reject " + handshake.Reason(r).String()
+	}
+	return kinds
+}()
+
+// NotRenewed writes that the session with a peer was not renewed.
+func (r *Reporter) NotRenewed(now time.Time, id wire.NodeID, tries int) {
+	r.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", r.Who(id), tries)
+}
+
+// PathShrunk writes that datagrams of a size do not reach a peer any more.
+func (r *Reporter) PathShrunk(now time.Time, id wire.NodeID, lost, size int) {
+	r.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", lost, r.Who(id), size)
+}
+
+// PathFound writes how large the datagrams to a peer may be.
+func (r *Reporter) PathFound(now time.Time, id wire.NodeID, size int) {
+	r.log(now, logbook.Path, "datagrams of %d bytes reach %s", size, r.Who(id))
+}
+
+// LinkUp writes that the link with a peer began.
+func (r *Reporter) LinkUp(now time.Time, id wire.NodeID) { r.link(now, id, "up", "began") }
+
+// LinkDown writes that the link with a peer ended.
+func (r *Reporter) LinkDown(now time.Time, id wire.NodeID) { r.link(now, id, "down", "ended") }
+
+func (r *Reporter) link(now time.Time, id wire.NodeID, traced, logged string) {
+	if r.cfg.Trace != nil {
+		r.cfg.Trace.Emit(now, trace.Event{Kind: trace.Link, What: traced, Peer: r.Name(id)})
+	}
+	if r.cfg.Debug {
+		r.log(now, logbook.Link, "the link with %s %s", r.Who(id), logged)
+	}
+}
+
+// Avoided writes that a member is not asked for a link for a while.
+func (r *Reporter) Avoided(now time.Time, m *members.Entry, pause time.Duration) {
+	if r.cfg.Debug {
+		r.log(now, logbook.Link, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
+	}
+}
+
+// Choice writes which members this node subscribes to.
+func (r *Reporter) Choice(now time.Time, choice []wire.NodeID) {
+	if r.cfg.Trace != nil {
+		r.cfg.Trace.Emit(now, trace.Event{Kind: trace.Choice, Peers: namesOf(choice, r.plain)})
+	}
+	if r.cfg.Debug {
+		r.log(now, logbook.Choice, "chose %d of %d other members to subscribe to: %v", len(choice), r.cfg.Members.Count()-1, namesOf(choice, r.Who))
+	}
+}
+
+func namesOf(nodes []wire.NodeID, name func(wire.NodeID) string) []string {
+	names := make([]string, len(nodes))
+	for i, id := range nodes {
+		names[i] = name(id)
+	}
+	return names
+}

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Arrival writes how a node became a member, or was restarted.
+func (r *Reporter) Arrival(now time.Time, a *members.Change) {
+	m := a.Member
+	ago := now.Sub(a.FailedAt).Round(time.Millisecond)
+	switch {
+	case a.Replaces:
+		r.log(now, logbook.Back, "member %s was restarted", m)
+	case a.Kind != members.Joined:
+	case a.Failed == nil:
+		r.log(now, logbook.Joined, "member %s joined%s", m, inZone(m.Zone))
+	case a.Restarted:
+		r.log(now, logbook.Back, "member %s is back: it was restarted after it failed %v ago", m, ago)
+	default:
+		r.log(now, logbook.Back, "member %s is back: it had failed %v ago", m, ago)
+	}
+}
+
+func inZone(z wire.Zone) string {
+	if !z.Valid {
+		return ""
+	}
+	return fmt.Sprintf(" in zone %q", z.Name)
+}
+
+// Removal writes that a member failed or left.
+func (r *Reporter) Removal(now time.Time, m *members.Entry) {
+	switch {
+	case m.State == wire.StateLeft:
+		r.log(now, logbook.Left, "member %s left", m)
+	case m.Accuser == wire.NodeID{}:
+		r.log(now, logbook.Failed, "member %s failed", m)
+	default:
+		r.log(now, logbook.Failed, "member %s failed, as found by %s", m, r.Who(m.Accuser))
+	}
+}
+
+// Leaving writes that this node leaves.
+func (r *Reporter) Leaving(now time.Time) { r.log(now, logbook.Left, "this node leaves") }
+
+// Returning writes that this node has joined again after it left.
+func (r *Reporter) Returning(now time.Time) {
+	r.log(now, logbook.Joined, "this node is a member again after it left")
+}
+
+// Conflict writes which of two live nodes keeps the name that both have: the member, or the node that an entry is of.
+func (r *Reporter) Conflict(now time.Time, member *members.Entry, e *wire.Member) {
+	keeps, out := member.Addr, e.Addr
+	if !members.Later(e, member) {
+		keeps, out = out, keeps
+	}
+	self := r.cfg.Members.Self()
+	switch {
+	case member != self:
+		r.log(now, logbook.Name, "two nodes have the name %q: the one at %s has had it for longer and keeps it, the one at %s is not a member",
+			member.Name, keeps, out)
+	case out == self.Addr:
+		r.log(now, logbook.Name, "this node is out: the name %q belongs to the node at %s, which has had it for longer. Other nodes do not have this node "+
+			"as a member. Give each node a name of its own", member.Name, keeps)
+	default:
+		r.log(now, logbook.Name, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", member.Name, out)
+	}
+}
+
+// Reserved writes that the name of an entry is kept for a node that failed.
+func (r *Reporter) Reserved(now time.Time, e *wire.Member, dead *members.Entry) {
+	r.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
+}
+
+// Refusal writes why an alive entry is not taken in. There is one line for each reason at a time.
+func (r *Reporter) Refusal(now time.Time, reason string, e *wire.Member, err error) {
+	r.warn(now, "refusal "+reason, "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+}
+
+// LegacyLimit writes that a broadcast of so many bytes does not reach the gwyh 0.1 members.
+func (r *Reporter) LegacyLimit(now time.Time, size, most int) {
+	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, r.cfg.Members.CountLegacy(), most)
+}
+
+// LegacyDown writes that gwyh 0.1 nodes take this node for down.
+func (r *Reporter) LegacyDown(now time.Time) {
+	r.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
+}
