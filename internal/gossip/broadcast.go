@@ -102,7 +102,7 @@ func (ds *dissemination) backlog(now time.Time) (most int) {
 // quickest path. Others are counted.
 func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	c := ds.core
-	if p.zone != c.cfg.Zone {
+	if p.sessions.Zone != c.cfg.Zone {
 		c.stats.BroadcastsCrossZone++
 	}
 	if !ds.Seen.First(now, &m.ID, &p.neighbor.Source) {

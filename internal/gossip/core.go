@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
@@ -27,9 +26,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
-	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -118,12 +117,12 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.push = exchanges{core: c, Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.push.tick}}
 	c.push.Start(now, &c.members)
 	c.push.conclude(now, c.push.outcomes)
-	c.hs = handshakes{core: c, dials: joining.NewDials(), boxes: make(map[[16]byte]box), seqs: quota.NewMap[netip.AddrPort, uint32](seqsMax),
-		keyTimer: timer.Timer{Fire: c.hs.endOldKeys}, Endpoint: handshake.New(handshake.Config{
+	c.hs = handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
+		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
 			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 			Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
 			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
-		})}
+		}})}
 	if cfg.Base != nil {
 		c.overlay.WantChoice(now)
 		c.overlay.conclude(now, nil)
@@ -200,7 +199,7 @@ func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
 	c.report.Enter(now)
 	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
-		c.hs.conclude(now, c.hs.HandleTimeout(c.hs.outcomes, now))
+		c.hs.conclude(now, c.hs.Endpoint.HandleTimeout(c.hs.outcomes, now))
 	}
 	for c.runNext(now) {
 	}
@@ -233,10 +232,9 @@ func (c *Core) Stats() Stats {
 	s.addDetection(&c.swim.Stats)
 	s.Dropped[DropOversize] += c.members.Rationed
 	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
-	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), len(c.hs.boxes), c.swim.Health()
-	for _, box := range c.hs.boxes {
-		s.DatagramsLost += box.channel.Lost()
-	}
+	s.addHandshakes(c.hs.Stats())
+	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
+	s.DatagramsLost += c.hs.Lost()
 	for _, p := range c.links {
 		s.Queued += p.packets.Waiting() + len(p.packets.Transfers())
 	}
@@ -280,14 +278,6 @@ func (c *Core) memberChanged(now time.Time) {
 
 // newID returns the id of a message that is no broadcast.
 func (c *Core) newID() wire.MessageID { return c.ids.Control() }
-
-// nextSeq counts the packets to one address, handshakes and gwyh 0.1 boxes together.
-func (h *handshakes) nextSeq(to netip.AddrPort) uint32 {
-	n, _ := h.seqs.Get(to)
-	n++
-	h.seqs.Set(to, n)
-	return n
-}
 
 // Drain hands every waiting datagram to send, in order. now is the time of the last input. The bytes are valid during the call.
 func (c *Core) Drain(now time.Time, send func(to wire.Path, b []byte)) {

@@ -60,7 +60,7 @@ func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 		c.transport.sendPlain(now, p, c.transport.plain)
 	case swim.CheckPath:
 		p.set.CheckPath(now)
-		c.hs.wake(p)
+		c.hs.Wake(p.sessions)
 	case swim.Watch:
 		c.timers.Advance(&p.timer, a.At)
 	case swim.EndLink:
@@ -347,7 +347,7 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 		c.drop(DropMalformedBody)
 		return
 	}
-	if !c.hs.drawn.mayAck() {
+	if !c.endpoint.MayAck() {
 		c.drop(DropOversize)
 		return
 	}
@@ -392,5 +392,5 @@ func (ps *pings) handlePathAck(now time.Time, p *peer, seq uint64) {
 		return
 	}
 	p.set.ProbeAnswered(now, seq)
-	c.hs.wake(p)
+	c.hs.Wake(p.sessions)
 }

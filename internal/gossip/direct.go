@@ -151,7 +151,7 @@ func (x *directs) sessionWith(now time.Time, d *direct.Peer) direct.Session {
 	if p == nil {
 		return direct.Session{}
 	}
-	return direct.Session{Current: p.set.Current(now) != nil, Heard: p.swim.Heard, Unwritten: x.core.unwritten(p.set.Path().Remote)}
+	return direct.Session{Current: p.set.Current(now) != nil, Heard: p.swim.Heard, Unwritten: x.core.hs.Unwritten(p.set.Path().Remote)}
 }
 
 func (x *directs) act(now time.Time, o *direct.Outcome) {

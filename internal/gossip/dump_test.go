@@ -55,7 +55,8 @@ func (c *Core) dumpMembers(w io.Writer, now time.Time) {
 // dumpPeers writes a line for each node with a session.
 func (c *Core) dumpPeers(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "  peers %d, links %d\n", len(c.peers), len(c.links))
-	for _, p := range c.hs.sortedPeers() {
+	for _, of := range c.hs.Sorted() {
+		p := c.peers[of.ID]
 		what := "peer"
 		switch {
 		case p.linked && slices.Contains(c.overlay.Choice(), p.id):

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/outcome"
-	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -37,7 +36,7 @@ func (n legacyNode) Contact(now time.Time, of *legacy.Peer) legacy.Contact {
 	o := &p.overlay
 	return legacy.Contact{Session: p.set.Current(now) != nil, Opened: p.set.LastOpened(), Heard: p.swim.Heard, Linked: p.linked,
 		Subscribing: o.Subscribing(), AskedAt: o.AskedAt(), Subscriber: o.Subscriber(),
-		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.set.Path().Remote, Zone: p.zone}
+		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.set.Path().Remote, Zone: p.sessions.Zone}
 }
 
 func (n legacyNode) Links() (count int) {
@@ -263,28 +262,13 @@ func (g *gateway) askSeed(now time.Time, p *peer) {
 	g.conclude(now, g.outcomes)
 }
 
-// handleBox opens a box without a known nonce prefix: one of a gwyh 0.1 node, whose nonces are
-// random and whose sessions are tried newest first.
-func (g *gateway) handleBox(now time.Time, from wire.Path, pkt *wire.Packet) {
-	c := g.core
-	p := c.peers[pkt.Sender]
-	if p == nil || !p.legacy {
-		c.drop(DropUnknownSession)
-		return
+// handleOpened takes in an opened packet of a gwyh 0.1 peer.
+func (g *gateway) handleOpened(now time.Time, p *peer, plain []byte, confirmed bool) {
+	if confirmed {
+		g.core.hs.ready(now, p)
 	}
-	for i := p.set.Len() - 1; i >= 0; i-- {
-		s := p.set.At(i)
-		if plain, err := s.Open(now, pkt); err == nil {
-			confirmed := c.hs.opened(now, p, s, from)
-			if confirmed {
-				c.hs.ready(now, p)
-			}
-			g.heard(now, p)
-			g.handlePlain(now, p, plain)
-			return
-		}
-	}
-	c.drop(DropForged)
+	g.heard(now, p)
+	g.handlePlain(now, p, plain)
 }
 
 // handlePlain takes in the one message of a gwyh 0.1 box. What follows it is ignored, as gwyh 0.1 does.
@@ -341,37 +325,6 @@ func (g *gateway) handleStatus(now time.Time, p *peer, m *wire.Message) {
 	case c.broadcast.Seen.First(now, &m.ID, &p.neighbor.Source):
 		g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
 	}
-}
-
-// goTeam lets boxes be sealed under a session that we began with a gwyh 0.1 node.
-func (h *handshakes) goTeam(now time.Time, id wire.HandshakeID, peer wire.NodeID) {
-	c, p := h.core, h.core.peers[peer]
-	if s := p.legacySession(id); s != nil {
-		p.set.Confirm(now, s)
-		h.Confirm(now, id, peer)
-		c.hs.ready(now, p)
-	}
-}
-
-// sendLegacyProbe seals an empty Frame under a session that a gwyh 0.1 node began: its Nak confirms.
-func (h *handshakes) sendLegacyProbe(now time.Time, to wire.Path, id wire.HandshakeID, peer wire.NodeID) {
-	c := h.core
-	if s := c.peers[peer].legacySession(id); s != nil {
-		c.transport.plain = wire.AppendFrame(c.transport.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), h.nextSeq(to.Remote), c.transport.plain))
-	}
-}
-
-func (p *peer) legacySession(id wire.HandshakeID) *session.Session {
-	if p == nil || !p.legacy {
-		return nil
-	}
-	for i := range p.set.Len() {
-		if s := p.set.At(i); s.Handshake() == id {
-			return s
-		}
-	}
-	return nil
 }
 
 // sendBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such

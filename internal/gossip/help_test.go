@@ -61,7 +61,7 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 	c := formed(t, 3)
 	c.tweak = nil
 	helper, asker := c.nodes[1], c.nodes[0]
-	before := helper.stats.HandshakesStarted
+	before := helper.Stats().HandshakesStarted
 	c.do(0, func(now time.Time) {
 		for i := range 500 {
 			target := wire.NodeID{1, byte(i >> 8), byte(i), 6: 0x80, 8: 0x80}
@@ -70,7 +70,7 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 		}
 	})
 	c.net.RunFor(500 * time.Millisecond)
-	if got := helper.stats.HandshakesStarted - before; got == 0 || got > 2*swim.RequestRate {
+	if got := helper.Stats().HandshakesStarted - before; got == 0 || got > 2*swim.RequestRate {
 		t.Errorf("%d handshakes begun", got)
 	}
 	if got := helper.stats.Dropped[DropOversize]; got != 500-swim.RequestRate {
@@ -87,11 +87,11 @@ func TestHelperProbesNoAddressThatMembersMayNotHave(t *testing.T) {
 	c.tweak = func(i int, cfg *Config) { cfg.Allow = func(a netip.Addr) bool { return a.As4()[2] == 0 } }
 	c.add(3)
 	c.form(time.Second)
-	before := c.nodes[1].stats.HandshakesStarted
+	before := c.nodes[1].Stats().HandshakesStarted
 	if got := c.ask(0, 1, wire.NodeID{6: 0x80, 8: 0x80}, netip.MustParseAddrPort("10.0.9.9:53")); got == nil || *got {
 		t.Errorf("%v", got)
 	}
-	if got := c.nodes[1].stats.HandshakesStarted - before; got != 0 {
+	if got := c.nodes[1].Stats().HandshakesStarted - before; got != 0 {
 		t.Errorf("%d handshakes begun", got)
 	}
 }

@@ -16,8 +16,7 @@ func (c *cluster) hand(now time.Time, plain []byte) {
 	c.t.Helper()
 	n := c.nodes[0]
 	p := n.peers[c.nodes[1].cfg.ID]
-	s := p.set.Current(now)
-	n.hs.handlePlain(now, p, n.hs.boxes[s.Prefix()].channel, p.set.Path(), plain)
+	n.hs.handlePlain(now, p, p.packets.Channel(now), p.set.Path(), plain)
 	n.Events()
 }
 

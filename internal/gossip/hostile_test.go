@@ -82,8 +82,8 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 		c.net.RunFor(10 * time.Millisecond)
 	}
 	n := c.nodes[0]
-	if n.stats.Rejected[handshake.Unbound] != 20 || len(n.peers) != 1 || n.members.Count() != 2 {
-		t.Errorf("refused %d, %d peers, %d members", n.stats.Rejected[handshake.Unbound], len(n.peers), n.members.Count())
+	if n.hs.Stats().Rejected[handshake.Unbound] != 20 || len(n.peers) != 1 || n.members.Count() != 2 {
+		t.Errorf("refused %d, %d peers, %d members", n.hs.Stats().Rejected[handshake.Unbound], len(n.peers), n.members.Count())
 	}
 }
 
@@ -171,8 +171,8 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 	if !c.net.RunUntil(time.Second, c.whole) {
 		t.Errorf("not joined within 1 s: %s", c.missing())
 	}
-	if victim.stats.HandshakesRejected < 10_000 {
-		t.Errorf("only %d forged Hellos were refused", victim.stats.HandshakesRejected)
+	if victim.Stats().HandshakesRejected < 10_000 {
+		t.Errorf("only %d forged Hellos were refused", victim.Stats().HandshakesRejected)
 	}
 	if bound, legacy := victim.hs.HalfOpen(); bound+legacy > 1 {
 		t.Errorf("%d handshakes half open after forgeries", bound+legacy)
@@ -192,8 +192,8 @@ func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
 		c.join(i, 0)
 	}
 	seed := c.nodes[0]
-	c.net.RunUntil(4*time.Second, func() bool { return seed.stats.HandshakesAccepted >= thousand })
-	if got := seed.stats.HandshakesAccepted; got < thousand {
+	c.net.RunUntil(4*time.Second, func() bool { return seed.hs.Stats().Accepted >= thousand })
+	if got := seed.hs.Stats().Accepted; got < thousand {
 		t.Errorf("%d of %d have shaken hands after 4 s", got, thousand)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -148,7 +149,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		most uint64
 		make func(n *node, i int, b []byte) []byte
 	}{
-		{"Pings", acksMax, func(n *node, i int, b []byte) []byte {
+		{"Pings", packets.AcksMax, func(n *node, i int, b []byte) []byte {
 			return wire.AppendPing(b, wire.MessageID{}, wire.Ping{Seq: uint64(i)})
 		}},
 		{"empty announcements", 1, func(n *node, i int, b []byte) []byte {

@@ -40,7 +40,7 @@ type Holdings struct {
 // Holdings counts what the core keeps.
 func (c *Core) Holdings() Holdings {
 	waiting, awaited := c.direct.Len()
-	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: len(c.hs.boxes),
+	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
 		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
 	return h
 }
@@ -60,7 +60,7 @@ type Link struct {
 // EachLink calls yield with each link, in the order in which they began.
 func (c *Core) EachLink(yield func(Link)) {
 	for _, p := range c.links {
-		yield(Link{ID: p.id, Name: c.report.Name(p.id), Zone: p.zone, Packets: &p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
+		yield(Link{ID: p.id, Name: c.report.Name(p.id), Zone: p.sessions.Zone, Packets: p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
 	}
 }
 

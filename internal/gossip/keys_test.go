@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/peers"
 )
 
 // The keys of a live cluster are rotated node by node while it talks: add the new one everywhere, make
@@ -32,9 +33,11 @@ func TestKeysAreRotatedWithoutLosingANodeOrAMessage(t *testing.T) {
 		if left := n.count(event.Leave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)
 		}
-		for _, box := range n.hs.boxes {
-			if box.channel.Fingerprint() != fresh.ID() {
-				t.Errorf("node %d still has a session of the removed key", i)
+		for _, p := range n.hs.Sorted() {
+			for at := range p.Sessions.Len() {
+				if p.Sessions.At(at).Fingerprint() != fresh.ID() {
+					t.Errorf("node %d still has a session of the removed key", i)
+				}
 			}
 		}
 	}
@@ -48,7 +51,7 @@ func TestRemovedKeyEndsTheSessionsOfThoseWhoHaveNoOther(t *testing.T) {
 	for i := range 2 {
 		c.do(i, func(now time.Time) { c.nodes[i].SetKeys(now, fresh) })
 	}
-	c.net.RunFor(keyChange + time.Second)
+	c.net.RunFor(peers.KeyChange + time.Second)
 	for i := range 2 {
 		if p := c.nodes[i].peers[c.nodes[2].cfg.ID]; p != nil {
 			t.Errorf("node %d still has %d sessions with the node that was left out", i, p.set.Len())

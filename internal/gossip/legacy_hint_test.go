@@ -40,14 +40,14 @@ func TestHintAtTheAddressOfAnotherGoNodeReachesNobody(t *testing.T) {
 func TestHintsAboutGoNodesAreFollowedAFewAtATime(t *testing.T) {
 	c, a, _ := aged(t, 2)
 	n := c.nodes[0]
-	started, version := n.stats.HandshakesStarted, n.Version()
+	started, version := n.Stats().HandshakesStarted, n.Version()
 	begin := c.net.Elapsed()
 	for i := range 200 {
 		a.status(a.next(), wire.NodeID{9, byte(i), 6: 0x80}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
 	c.net.RunFor(legacy.HopeFor)
 	most := uint64(legacy.HintRate.Burst) + uint64((c.net.Elapsed()-begin)/legacy.HintRate.Every)
-	if got := n.stats.HandshakesStarted - started; got == 0 || got > most {
+	if got := n.Stats().HandshakesStarted - started; got == 0 || got > most {
 		t.Errorf("%d handshakes were begun", got)
 	}
 	if n.Version() != version {

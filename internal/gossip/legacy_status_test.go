@@ -175,7 +175,7 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 	n := c.nodes[0]
 	other, version := c.nodes[1].members.Self().Member, n.Version()
 	b.took(wire.KindPeerStatus)
-	started := n.stats.HandshakesStarted
+	started := n.Stats().HandshakesStarted
 	a.status(a.next(), other.ID, other.Addr, false)
 	a.status(a.next(), other.ID, netip.MustParseAddrPort("10.6.6.6:6"), true)
 	if got := b.took(wire.KindPeerStatus); len(got) != 0 {
@@ -192,7 +192,7 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 	case n.Version() != version:
 		t.Errorf("n.Version() is %v, want %v", n.Version(), version)
 	}
-	if n.stats.HandshakesStarted != started {
+	if n.Stats().HandshakesStarted != started {
 		t.Error("a handshake was begun")
 	}
 	a.status(a.next(), other.ID, other.Addr, true)
@@ -263,12 +263,12 @@ func TestGoNodesWordThatALegacyNodeIsDeadIsOutdoneByWhoHearsIt(t *testing.T) {
 
 func TestAddressesThatALegacyPeerNamesAreTriedAFewAtATime(t *testing.T) {
 	c, a, _ := aged(t, 2)
-	started := c.nodes[0].stats.HandshakesStarted
+	started := c.nodes[0].Stats().HandshakesStarted
 	for i := range 200 {
 		a.status(wire.MessageID{7, byte(i), 6: 0x40}, wire.NodeID{9, byte(i), 6: 0x40}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
 	c.net.RunFor(4 * time.Second)
-	if got := c.nodes[0].stats.HandshakesStarted - started; got == 0 || got > legacy.HopesMax {
+	if got := c.nodes[0].Stats().HandshakesStarted - started; got == 0 || got > legacy.HopesMax {
 		t.Errorf("%d handshakes were begun", got)
 	}
 	c.net.RunFor(20 * time.Second)
@@ -336,12 +336,12 @@ func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
 func TestPeerListIsNeverAnsweredAndPeersThatNobodyAskedForAreIgnored(t *testing.T) {
 	c, a, _ := aged(t, 2)
 	a.took(0)
-	started := c.nodes[0].stats.HandshakesStarted
+	started := c.nodes[0].Stats().HandshakesStarted
 	a.say(wire.AppendRequest(nil, a.next(), wire.KindPeerList))
 	a.say(wire.AppendPeers(nil, a.next(), []wire.Peer{{Addr: netip.MustParseAddrPort("10.6.6.6:6"), ID: wire.NodeID{1, 6: 0x80}}}))
 	c.net.RunFor(4 * time.Second)
-	if got := len(a.took(wire.KindPeers)); got != 0 || c.nodes[0].stats.HandshakesStarted != started {
-		t.Errorf("%d answers, %d handshakes", got, c.nodes[0].stats.HandshakesStarted-started)
+	if got := len(a.took(wire.KindPeers)); got != 0 || c.nodes[0].Stats().HandshakesStarted != started {
+		t.Errorf("%d answers, %d handshakes", got, c.nodes[0].Stats().HandshakesStarted-started)
 	}
 }
 

@@ -522,7 +522,7 @@ func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	if due.IsZero() || due.After(now) {
 		return due
 	}
-	if c.unwritten(p.set.Path().Remote) {
+	if c.hs.Unwritten(p.set.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
 	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))

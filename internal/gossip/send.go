@@ -72,18 +72,7 @@ func (tr *transport) pump(now time.Time, p *peer) {
 // sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
 // confirmed session it goes nowhere.
 func (tr *transport) sendPlain(now time.Time, p *peer, plain []byte) {
-	c := tr.core
-	s := p.set.Current(now)
-	if s == nil {
-		c.drop(DropUnknownSession)
-		return
-	}
-	if s.Legacy() {
-		to := p.set.Path()
-		c.out.Add(to, s.SealLegacy(now, c.out.Buffer(), c.hs.nextSeq(to.Remote), plain))
-		return
-	}
-	if !p.packets.SendControl(now, plain) {
+	if c := tr.core; !c.hs.SendControl(now, p.sessions, plain) {
 		c.direct.sendControl(now, p, plain)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -87,6 +88,18 @@ func (s *Stats) addPackets(e *packets.Stats) {
 	s.Dropped[DropQueueFull] += e.QueueFull
 	s.Dropped[DropQueueOld] += e.QueueOld
 	s.Dropped[DropUnreachable] += e.Unreachable
+}
+
+// addHandshakes adds what happened to handshakes and boxes.
+func (s *Stats) addHandshakes(x *peers.Stats) {
+	s.HandshakesStarted, s.HandshakesInitiated, s.HandshakesAccepted, s.Rejected = x.Started, x.Initiated, x.Accepted, x.Rejected
+	for _, n := range x.Rejected {
+		s.HandshakesRejected += n
+	}
+	s.Dropped[DropHandshake] += s.HandshakesRejected
+	s.Dropped[DropUnknownSession] += x.UnknownSession
+	s.Dropped[DropForged] += x.Forged
+	s.Dropped[DropReplay] += x.Replayed
 }
 
 // Drop is why something that arrived went no further.

@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"gossip"},
 	{"report"},
 	{"event"},
-	{"antientropy", "broadcast", "joining", "legacy", "overlay", "pushpull", "swim"},
+	{"antientropy", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},
 	{"direct", "peer", "members"},
 	{"assembly", "arena", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
 	{"outcome", "quota", "rangeset", "timer", "wire"},

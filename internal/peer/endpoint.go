@@ -42,6 +42,7 @@ type Endpoint struct {
 	stats Stats
 
 	named    uint64 // packet numbers that the Naks of the packet in progress have named
+	answered int    // Pings of the packet in progress
 	settling []byte // answers to those Naks
 	unfit    []byte // messages that were lost and do not fit into a datagram any more
 
@@ -113,9 +114,19 @@ const (
 // nakMax is how many packet numbers the Naks of one packet may name.
 const nakMax = session.WindowSize
 
+// AcksMax is how many Pings of one packet are answered. A node that means well sends one.
+const AcksMax = 4
+
 // BeginPacket begins to count what the messages of one received packet ask for. A packet may have thousands of
-// messages: what each of them may ask for is bounded for all of them together.
-func (e *Endpoint) BeginPacket() { e.named = 0 }
+// messages: what each of them may ask for is bounded for all of them together. Otherwise one packet of an insider would
+// draw many, to an address that need not be the insider's.
+func (e *Endpoint) BeginPacket() { e.named, e.answered = 0, 0 }
+
+// MayAck counts a Ping of the packet in progress, and reports whether it is answered.
+func (e *Endpoint) MayAck() bool {
+	e.answered++
+	return e.answered <= AcksMax
+}
 
 // mayName reports whether n more packet numbers are looked for. Those of one packet are disjoint and lie in a window.
 func (e *Endpoint) mayName(n uint32) bool {

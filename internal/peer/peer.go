@@ -117,6 +117,9 @@ func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.sessions.SetLinked(now, linked)
 }
 
+// Linked reports whether there is a link with the peer.
+func (p *Peer) Linked() bool { return p.linked }
+
 // Pace returns the controller of the sending rate.
 func (p *Peer) Pace() *pacing.Controller { return p.pace }
 

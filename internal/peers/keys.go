@@ -1,0 +1,46 @@
+package peers
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+)
+
+// KeyChange is how long a change of keys takes at most: sessions are renewed spread over it, so that a cluster does not
+// shake hands all at once, and those of a removed key end with it.
+const KeyChange = 10 * time.Second
+
+// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary vouched for are
+// renewed, make before break. Those of a key that is gone end when that is done, or after KeyChange.
+func (t *Table) SetKeys(now time.Time, keys []handshake.Key) {
+	t.Endpoint.SetKeys(keys)
+	t.keyIDs = t.keyIDs[:0]
+	for _, k := range keys[:min(len(keys), handshake.MaxKeys)] {
+		t.keyIDs = append(t.keyIDs, k.ID())
+	}
+	for _, p := range t.Sorted() {
+		s := p.Sessions.Current(now)
+		if s == nil || p.Legacy {
+			continue
+		}
+		if len(t.keyIDs) == 0 || s.Fingerprint() != t.keyIDs[0] {
+			p.Sessions.RenewBy(now, now.Add(time.Duration(t.cfg.RNG.Int64N(int64(KeyChange/2)))))
+			t.Wake(p)
+		}
+	}
+	t.cfg.Timers.Set(&t.keyTimer, now.Add(KeyChange))
+}
+
+// endOldKeys closes the sessions that a key vouched for which is no longer accepted.
+func (t *Table) endOldKeys(now time.Time) {
+	for _, p := range t.Sorted() {
+		for i := p.Sessions.Len() - 1; i >= 0; i-- {
+			if s := p.Sessions.At(i); !slices.Contains(t.keyIDs, s.Fingerprint()) {
+				p.Sessions.Remove(now, s)
+				t.forget(p, s)
+			}
+		}
+		t.cfg.Timers.Advance(p.timer, now)
+	}
+}

@@ -1,0 +1,77 @@
+package peers
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Dial begins a handshake with the node at an address, as [handshake.Endpoint.Initiate] does.
+func (t *Table) Dial(out []handshake.Outcome, now time.Time, to wire.Path, member wire.NodeID, until time.Time) (handshake.AttemptID, []handshake.Outcome) {
+	t.stats.Started++
+	return t.Initiate(out, now, to, member, until)
+}
+
+// Send acts on an outcome of the handshakes that asks for a packet to be sent, or tells of one that was refused. It
+// returns false for any other, which the caller acts on.
+func (t *Table) Send(now time.Time, o *handshake.Outcome) bool {
+	out := t.cfg.Out
+	switch o.Kind {
+	case handshake.SendHandshake:
+		t.sendHandshake(o.To, o.Message)
+	case handshake.SendPacket:
+		out.Pack(o.To, append(out.Buffer(), o.Packet...))
+	case handshake.SendLegacyProbe:
+		t.sendLegacyProbe(now, o)
+	default:
+		return false
+	}
+	return true
+}
+
+func (t *Table) sendHandshake(to wire.Path, h *wire.Handshake) {
+	seq := uint32(0)
+	if h.Step != wire.StepCookie { // addresses that a stranger made up do not push others out of the count
+		seq = t.nextSeq(to.Remote)
+	}
+	buf := wire.AppendHandshake(t.cfg.Out.Buffer(), seq, t.cfg.Handshake.Node, h)
+	if h.Step == wire.StepOkBoss { // what a legacy node gets afterwards is not packed
+		t.cfg.Out.Pack(to, buf)
+	} else {
+		t.cfg.Out.Add(to, buf)
+	}
+}
+
+// sendLegacyProbe seals an empty Frame under a session that a legacy node began: its Nak confirms the session.
+func (t *Table) sendLegacyProbe(now time.Time, o *handshake.Outcome) {
+	if s := t.peers[o.Peer].legacySession(o.Handshake); s != nil {
+		t.plain = wire.AppendFrame(t.plain[:0], wire.Arrays, t.cfg.IDs.Control(), 0, 0, nil)
+		t.cfg.Out.Add(o.To, s.SealLegacy(now, t.cfg.Out.Buffer(), t.nextSeq(o.To.Remote), t.plain))
+	}
+}
+
+// SendControl sends a plaintext of control to p at once. It returns false if the plaintext fits into no datagram: the
+// caller sends it in pieces. Without a session that can be used, the plaintext is dropped and counted.
+func (t *Table) SendControl(now time.Time, p *Peer, plain []byte) (fits bool) {
+	s := p.Sessions.Current(now)
+	switch {
+	case s == nil:
+		t.stats.UnknownSession++
+		return true
+	case s.Legacy():
+		to := p.Sessions.Path()
+		t.cfg.Out.Add(to, s.SealLegacy(now, t.cfg.Out.Buffer(), t.nextSeq(to.Remote), plain))
+		return true
+	}
+	return p.Packets.SendControl(now, plain)
+}
+
+// nextSeq counts the packets to one address, handshakes and boxes of gwyh 0.1 together.
+func (t *Table) nextSeq(to netip.AddrPort) uint32 {
+	n, _ := t.seqs.Get(to)
+	n++
+	t.seqs.Set(to, n)
+	return n
+}
