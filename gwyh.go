@@ -55,6 +55,7 @@ var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
 // return it as a *TooLargeError. Only Join wraps it, because its error describes several addresses: use errors.As there.
 type TooLargeError struct{ Size, Max int }
 
+// Error names the size and the maximum.
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("gwyh: message of %d bytes, of which at most %d can be sent", e.Size, e.Max)
 }
@@ -251,6 +252,7 @@ func (m *Memberlist) sendToNode(to *Node, msg []byte, reliable bool) error {
 // A NoPingResponseError reports that a node did not answer a Ping.
 type NoPingResponseError struct{ node string }
 
+// Error names the node.
 func (e NoPingResponseError) Error() string {
 	return fmt.Sprintf("gwyh: no answer to a ping from node %s", e.node)
 }
