@@ -402,11 +402,6 @@ func (ds *dissemination) welcome(now time.Time, p *peer) {
 	}
 }
 
-// queueState tells dissemination of the queue of small messages.
-func (p *peer) queueState() broadcast.Queue {
-	return broadcast.Queue{Waits: p.packets.Waiting() > 0, Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
-}
-
 // addBroadcast adds what dissemination counted.
 func (s *Stats) addBroadcast(d *broadcast.Disseminator) {
 	b := &d.Stats

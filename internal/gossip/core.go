@@ -2,10 +2,10 @@
 // gets to all of them. It is pure: datagrams, commands and the time go in, datagrams and events come
 // out. One goroutine, or a simulation, owns a Core.
 //
-// The files, in reading order: core (inputs, outputs, composition), peer (sessions and the routing of messages), send (packets to
-// peers), broadcast (dissemination and transfers), direct (messages to one node), link (the overlay and heartbeats), join (joins,
-// healing, leaving), membership (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state
-// and votes), gateway (nodes of gwyh 0.1), stats and inspect.
+// The files, in reading order: core (inputs, outputs, composition), peer (what is kept of each peer), route (what arrives, and where it
+// goes), sessions (handshakes that this node begins), send (packets to peers), broadcast (dissemination and transfers), direct (messages
+// to one node), link (the overlay and heartbeats), join (joins, healing, leaving), membership (news and comparisons of tables), detect
+// (failure detection and Pings), pushpull (application state and votes), gateway (nodes of gwyh 0.1), stats and inspect.
 package gossip
 
 import (

@@ -131,12 +131,6 @@ func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
 	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.heardAge(now)}
 }
 
-// heardAge is how long ago a packet of p was opened, in milliseconds rounded up.
-func (p *peer) heardAge(now time.Time) uint32 {
-	age := min(max(now.Sub(p.set.LastOpened()), 0), 1<<31*time.Millisecond)
-	return uint32((age + time.Millisecond - 1) / time.Millisecond)
-}
-
 // notify tells p that it is suspected, or taken for dead, so that it refutes if it lives.
 func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
 	c := dt.core
@@ -183,14 +177,6 @@ func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
 	c := ms.core
 	c.swim.detect(now, c.swim.HandleAccusation(c.swim.outcomes, now, m, e.Incarnation, e.From, via.detection()))
-}
-
-// detection returns what failure detection knows of p, which may be nil.
-func (p *peer) detection() *swim.Peer {
-	if p == nil {
-		return nil
-	}
-	return &p.swim
 }
 
 // defend takes in an entry about this node itself.

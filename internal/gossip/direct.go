@@ -8,7 +8,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/outcome"
-	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -25,11 +24,10 @@ var (
 // directs are the direct messages of a core, in both directions, and what the core does about their outcomes.
 type directs struct {
 	*direct.Sender
-	core      *Core
-	receiver  direct.Receiver
-	outcomes  outcome.Buffer[direct.Outcome]
-	timer     timer.Timer // at NextTimeout
-	unpacking bool        // control that came in pieces is being taken in
+	core     *Core
+	receiver direct.Receiver
+	outcomes outcome.Buffer[direct.Outcome]
+	timer    timer.Timer // at NextTimeout
 }
 
 // newDirects makes the direct messages of c, whose configuration and rng are set.
@@ -248,56 +246,60 @@ func (x *directs) handleAck(now time.Time, p *peer, data []byte) {
 }
 
 // handle takes in a piece of a message to this node alone. A message that is to be acknowledged is acknowledged when it is
-// whole, and whenever a piece comes that was here before: the sender asks.
-func (x *directs) handle(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
-	d, verdict := x.receiver.Check(&m.ID, m.Data, x.unpacking)
+// whole, and whenever a piece comes that was here before: the sender asks. handle returns a plaintext that came whole in
+// pieces, for the caller to take in.
+func (x *directs) handle(now time.Time, in received, m *wire.Message) (control []byte) {
+	d, verdict := x.receiver.Check(&m.ID, m.Data, in.inner)
 	switch {
 	case verdict == direct.Refused:
 	case verdict == direct.Duplicate:
-		x.ack(now, p, ch, d.Use, direct.WholeAck(m.ID, d.Total))
-	case d.Use.Exchanged() && !x.core.push.expects(now, p, m.ID, d):
+		x.ack(now, in, d.Use, direct.WholeAck(m.ID, d.Total))
+	case d.Use.Exchanged() && !x.core.push.expects(now, in.peer, m.ID, d):
 	default:
-		x.handleNew(now, p, ch, m.ID, &d)
+		return x.handleNew(now, in, m.ID, &d)
 	}
+	return nil
 }
 
-func (x *directs) handleNew(now time.Time, p *peer, ch *packets.Channel, id wire.MessageID, d *wire.Direct) {
+func (x *directs) handleNew(now time.Time, in received, id wire.MessageID, d *wire.Direct) (control []byte) {
 	v, whole := direct.Whole(d)
 	if !whole {
 		c := x.core
-		c.transport.reportSoon(now, p, ch)
-		a := direct.Find(p.receiving, id)
+		c.transport.reportSoon(now, in.peer, in.channel)
+		a := direct.Find(in.peer.receiving, id)
 		if a == nil {
-			a = c.broadcast.beginReceiving(now, p, id, d.Total, true)
+			a = c.broadcast.beginReceiving(now, in.peer, id, d.Total, true)
 		}
 		if a == nil {
-			return
+			return nil
 		}
 		v = x.receiver.Write(now, a, d)
 	}
 	switch {
 	case v.Whole:
-		x.deliver(now, p, ch, d.Use, id, v.Data)
+		return x.deliver(now, in, d.Use, id, v.Data)
 	case v.Again:
-		x.ack(now, p, ch, d.Use, v.Ack)
+		x.ack(now, in, d.Use, v.Ack)
 	}
+	return nil
 }
 
-func (x *directs) deliver(now time.Time, p *peer, ch *packets.Channel, use wire.Use, id wire.MessageID, data []byte) {
+func (x *directs) deliver(now time.Time, in received, use wire.Use, id wire.MessageID, data []byte) (control []byte) {
 	c := x.core
 	first := x.receiver.First(now, &id)
-	x.ack(now, p, ch, use, direct.WholeAck(id, uint32(len(data))))
+	x.ack(now, in, use, direct.WholeAck(id, uint32(len(data))))
 	switch {
 	case !first:
 	case use.Exchanged():
-		c.push.conclude(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &p.push, use, id, data))
+		c.push.conclude(now, c.push.HandleMessage(c.push.outcomes, now, &c.members, &in.peer.push, use, id, data))
 	case use == wire.UseControl:
-		x.handleControl(now, p, ch, data)
+		return data
 	case use == wire.UseRepeat:
 		x.deliverMessage(event.ViaRepeat, data)
 	default:
 		x.deliverMessage(event.ViaDirect, data)
 	}
+	return nil
 }
 
 func (x *directs) deliverMessage(via event.Via, data []byte) {
@@ -305,20 +307,13 @@ func (x *directs) deliverMessage(via event.Via, data []byte) {
 	x.core.events.Add(event.Event{Kind: event.Message, Via: via, Data: data})
 }
 
-func (x *directs) ack(now time.Time, p *peer, ch *packets.Channel, use wire.Use, ack wire.DirectAck) {
+func (x *directs) ack(now time.Time, in received, use wire.Use, ack wire.DirectAck) {
 	if !use.Acknowledged() {
 		return
 	}
 	c := x.core
 	c.transport.plain = wire.AppendDirectAck(c.transport.plain[:0], c.newID(), ack)
-	ch.Send(now, p.set.Path(), c.transport.plain)
-}
-
-// handleControl takes in a plaintext that came in pieces. It has no direct message of control in it.
-func (x *directs) handleControl(now time.Time, p *peer, ch *packets.Channel, plain []byte) {
-	x.unpacking = true
-	x.core.hs.handlePlain(now, p, ch, p.set.Path(), plain)
-	x.unpacking = false
+	in.channel.Send(now, in.peer.set.Path(), c.transport.plain)
 }
 
 // addDirect adds what the direct messages count.

@@ -263,10 +263,7 @@ func (g *gateway) askSeed(now time.Time, p *peer) {
 }
 
 // handleOpened takes in an opened packet of a gwyh 0.1 peer.
-func (g *gateway) handleOpened(now time.Time, p *peer, plain []byte, confirmed bool) {
-	if confirmed {
-		g.core.hs.ready(now, p)
-	}
+func (g *gateway) handleOpened(now time.Time, p *peer, plain []byte) {
 	g.heard(now, p)
 	g.handlePlain(now, p, plain)
 }

@@ -16,7 +16,7 @@ func (c *cluster) hand(now time.Time, plain []byte) {
 	c.t.Helper()
 	n := c.nodes[0]
 	p := n.peers[c.nodes[1].cfg.ID]
-	n.hs.handlePlain(now, p, p.packets.Channel(now), p.set.Path(), plain)
+	n.hs.handlePlain(now, received{peer: p, channel: p.packets.Channel(now), from: p.set.Path()}, plain)
 	n.Events()
 }
 

@@ -264,14 +264,6 @@ func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *pe
 	c.timers.Advance(&ms.timer, now)
 }
 
-// idOf returns the id of p, or zero if p is nil.
-func idOf(p *peer) wire.NodeID {
-	if p == nil {
-		return wire.NodeID{}
-	}
-	return p.id
-}
-
 // flushNews sends the queued entries along all links, in as few datagrams as hold them.
 func (ms *membership) flushNews(now time.Time) {
 	c := ms.core

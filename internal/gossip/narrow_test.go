@@ -289,7 +289,7 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := a.peers[b.cfg.ID]
-				a.hs.handleMessage(now, p, p.packets.Channel(now), wire.Path{Remote: b.addr}, &m)
+				a.hs.handleMessage(now, received{peer: p, channel: p.packets.Channel(now), from: wire.Path{Remote: b.addr}}, &m)
 			})
 			if got := a.stats.SentDatagrams - before; got != x.acks {
 				t.Errorf("it drew %d datagrams, want %d", got, x.acks)

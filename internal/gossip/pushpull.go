@@ -299,14 +299,6 @@ func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *
 	return true
 }
 
-// pushPeer is what the Exchanger keeps about a peer; nil for none.
-func (p *peer) pushPeer() *pushpull.Peer {
-	if p == nil {
-		return nil
-	}
-	return &p.push
-}
-
 // AnswerAlive answers an event.AliveAsked. An error keeps the node out.
 func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
 	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)

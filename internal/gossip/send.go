@@ -93,13 +93,14 @@ const identityMax = pmtu.Min - wire.BoxOverhead
 // identity is the plaintext that begins a session: it tells who this node is.
 func (tr *transport) identity() []byte {
 	c := tr.core
-	if c.members.Self().Fill(&c.membership.entry); len(c.membership.entry.Meta) > identityMeta {
-		c.membership.entry.Meta = nil
+	var e wire.Member
+	if c.members.Self().Fill(&e); len(e.Meta) > identityMeta {
+		e.Meta = nil
 	}
-	plain := wire.AppendIdentity(nil, c.newID(), &c.membership.entry)
+	plain := wire.AppendIdentity(nil, c.newID(), &e)
 	if len(plain) > identityMax {
-		c.membership.entry.Meta = nil
-		plain = wire.AppendIdentity(nil, c.newID(), &c.membership.entry)
+		e.Meta = nil
+		plain = wire.AppendIdentity(nil, c.newID(), &e)
 	}
 	return plain
 }
@@ -178,28 +179,6 @@ func (tr *transport) strain(now time.Time) int {
 	return min(1+c.broadcast.backlog(now)/packets.SmallOwn+large/part, reportStrain)
 }
 
-// handleReport takes in how much of what was sent has arrived, and how quickly.
-func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
-	c := tr.core
-	r, err := wire.ParseReport(data)
-	if err != nil {
-		c.drop(DropMalformedBody)
-		return
-	}
-	sent, ok := ch.HandleReport(now, r)
-	if !ok {
-		return
-	}
-	c.overlay.measured(p, p.packets.Pace().RTT())
-	c.swim.detect(now, c.swim.HearAnswer(c.swim.outcomes, now, &p.swim, sent))
-	c.broadcast.arrived = ch.Confirm(now, r.Lowest, c.broadcast.arrived[:0])
-	for _, a := range c.broadcast.arrived {
-		largeOf(a).Shown(&p.neighbor)
-	}
-	clear(c.broadcast.arrived)
-	tr.pump(now, p)
-}
-
 // corkFor is how long, after the last one, a datagram on a busy link waits for company.
 const corkFor = 250 * time.Microsecond
 
@@ -243,9 +222,6 @@ func (tr *transport) sealDue(now time.Time, all bool) {
 		c.timers.Set(&tr.cork.timer, next)
 	}
 }
-
-// mayWait reports whether the open datagram for p may wait for company.
-func (p *peer) mayWait() bool { return p.neighbor.Busy() && p.packets.HasOpen() }
 
 // Flush lets nothing wait for company any more.
 func (c *Core) Flush(now time.Time) {

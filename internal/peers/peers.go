@@ -57,7 +57,8 @@ type Table struct {
 	keyIDs   []handshake.KeyID // of the keys accepted, the primary first; none before SetKeys
 	keyTimer timer.Timer       // ends the sessions of other keys
 
-	plain []byte // scratch: a probe that is sent at once
+	plain []byte              // scratch: a probe that is sent at once
+	begun []handshake.Outcome // scratch of Dial
 }
 
 // box is where the packets of one session go.

@@ -8,10 +8,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Dial begins a handshake with the node at an address, as [handshake.Endpoint.Initiate] does.
-func (t *Table) Dial(out []handshake.Outcome, now time.Time, to wire.Path, member wire.NodeID, until time.Time) (handshake.AttemptID, []handshake.Outcome) {
+// Dial begins a handshake with the node at an address, as [handshake.Endpoint.Initiate] does, and sends its first packet.
+func (t *Table) Dial(now time.Time, to wire.Path, member wire.NodeID, until time.Time) handshake.AttemptID {
 	t.stats.Started++
-	return t.Initiate(out, now, to, member, until)
+	a, out := t.Initiate(t.begun[:0], now, to, member, until)
+	for i := range out {
+		t.Send(now, &out[i])
+	}
+	clear(out)
+	t.begun = out
+	return a
 }
 
 // Send acts on an outcome of the handshakes that asks for a packet to be sent, or tells of one that was refused. It

@@ -1,0 +1,384 @@
+package gossip
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/legacy"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/peers"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// conclude acts on the outcomes that one input to the Endpoint has appended to h.outcomes.
+func (h *handshakes) conclude(now time.Time, out []handshake.Outcome) {
+	h.outcomes.Work(out, func(o *handshake.Outcome) { h.act(now, o) })
+}
+
+func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
+	if h.Send(now, o) {
+		return
+	}
+	switch o.Kind {
+	case handshake.SessionEstablished:
+		h.established(now, o.Session)
+	case handshake.GoTeamReceived:
+		if p := h.HandleGoTeam(now, o.Handshake, o.Peer); p != nil {
+			h.ready(now, h.core.peers[p.ID])
+		}
+	case handshake.AttemptFailed:
+		h.attemptFailed(now, o.Attempt, o.Err)
+	case handshake.AttemptSlow:
+		h.attemptSlow(o.Attempt)
+	case handshake.PacketRejected:
+		h.rejected(now, o)
+	}
+}
+
+// established takes in a handshake that has ended, and introduces this node under the new session. The identity is the
+// first message of the session in both directions.
+func (h *handshakes) established(now time.Time, e *handshake.Established) {
+	c := h.core
+	p := h.peerOf(now, e)
+	s := h.Establish(now, p.sessions, e)
+	p.swim.Introduced(now)
+	c.report.Established(now, p.id, p.set.Path().Remote, e.Initiator)
+	if e.RTT > 0 {
+		c.overlay.measured(p, e.RTT)
+	}
+	early := false
+	if d, ok := h.dials.Get(e.Attempt); ok {
+		p.dials = append(p.dials, e.Attempt)
+		if j := c.joins.of(d); j != nil {
+			j.Reached(p.id)
+			c.heal.Reached(d.To, p.id)
+			early = h.SealEarly(now, p.sessions, s, e)
+		}
+	}
+	var identity []byte
+	if !e.Legacy {
+		identity = c.transport.identity()
+	}
+	h.conclude(now, h.Introduce(h.outcomes, now, p.sessions, s, e, identity))
+	if early { // the Join need not wait for a packet of the peer
+		c.joins.ready(now, p)
+	}
+}
+
+// peerOf finds or makes the peer of a handshake, and tells the components what the handshake says.
+func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
+	c := h.core
+	p := c.peers[e.Peer]
+	if p == nil {
+		if old := h.MakeRoom(now, len(c.links)); old != nil {
+			h.remove(now, c.peers[old.ID])
+		}
+		p = h.newPeer(now, e)
+		p.timer.Fire = func(now time.Time) { h.tick(now, p) }
+	}
+	p.swim.Heard = now
+	p.push.Forget()
+	p.push.SetCapabilities(e.Capabilities)
+	c.report.Introduced(p.id, e.Name)
+	if e.HasVersions {
+		p.push.Versions = e.Versions
+	}
+	interval := min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	if e.Legacy {
+		interval = legacy.Interval
+	}
+	p.swim.SetInterval(interval, c.cfg.ProbeInterval)
+	return p
+}
+
+// attemptFailed ends a Join, or lets another member be chosen.
+func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
+	c := h.core
+	c.stats.HandshakesFailed++
+	d, _ := h.dials.Take(a)
+	c.report.AttemptFailed(now, d.To, err)
+	switch d.Purpose {
+	case joining.ForJoin:
+		if j := c.joins.of(d); j != nil {
+			c.joins.end(now, j, err)
+		}
+	case joining.ForDirect:
+		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
+	case joining.ForPing:
+		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
+	default:
+		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
+			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
+		}
+	}
+}
+
+// attemptSlow gives a Join over a slow transport the time that it may take there.
+func (h *handshakes) attemptSlow(a handshake.AttemptID) {
+	d, _ := h.dials.Get(a)
+	if j := h.core.joins.of(d); j != nil {
+		h.core.joins.slow(j)
+	}
+}
+
+// reachedSelf ends what was meant for an address that is one of this node's own.
+func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
+	c := h.core
+	h.Cancel(a)
+	switch d, _ := h.dials.Take(a); d.Purpose {
+	case joining.ForJoin:
+		c.heal.Reached(d.To, c.cfg.ID)
+		if j := c.joins.of(d); j != nil {
+			c.joins.end(now, j, nil)
+		}
+	case joining.ForDirect:
+		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
+	case joining.ForPing:
+		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, event.PingToken(d.Token), c.cfg.Name))
+	}
+}
+
+// rejected counts a refused handshake packet and says why in the log.
+func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
+	c, r := h.core, o.Reason
+	if r == handshake.Returned && h.isSelf(o.To.Remote) {
+		h.reachedSelf(now, o.Attempt)
+		return
+	}
+	h.Stats().Rejected[r]++
+	c.report.Rejected(now, o.From.Remote, r)
+}
+
+// handleBox opens a box and takes in its messages.
+func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
+	c := h.core
+	o, ok := h.Open(now, pkt)
+	if !ok {
+		return
+	}
+	p, ch := c.peers[o.Peer.ID], o.Channel
+	confirmed := h.opened(now, p, &o, from)
+	if ch == nil {
+		if confirmed {
+			h.ready(now, p)
+		}
+		c.gateway.handleOpened(now, p, o.Plain)
+		return
+	}
+	if ch.CountReceived(size) {
+		c.transport.reportSoon(now, p, ch)
+	}
+	h.handlePlain(now, received{peer: p, channel: ch, from: from}, o.Plain)
+	if confirmed { // by its identity, most likely, which has been read now
+		h.ready(now, p)
+	}
+	c.transport.sendSettled(now, p, ch)
+	ch.AskMissing(now)
+}
+
+// opened tells the components that a packet of p has opened.
+func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.Path) (confirmed bool) {
+	c := h.core
+	if silence, again := c.swim.HearPacket(now, &p.swim); again {
+		c.report.HeardAgain(now, silence)
+	}
+	if confirmed = h.HandleOpened(now, o, from); confirmed {
+		c.swim.detect(now, c.swim.Answered(c.swim.outcomes, now, &p.swim))
+	}
+	if m := c.swim.AccusedOf(&p.swim); m != nil {
+		c.swim.notify(now, p, m)
+	}
+	return confirmed
+}
+
+// ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
+// that shakes hands with it; it takes no part in the choice.
+func (h *handshakes) ready(now time.Time, p *peer) {
+	c := h.core
+	c.direct.ready(now, p)
+	for _, a := range p.dials {
+		d, _ := h.dials.Get(a)
+		switch {
+		case d.Purpose == joining.ForPing:
+			c.pings.pingReady(now, p, event.PingToken(d.Token))
+		case d.Purpose == joining.ForGreeting && !p.legacy:
+			c.sync.greet(now, p)
+		case d.Purpose == joining.ForComparison && !p.legacy:
+			c.push.begin(now, p, false)
+		}
+		h.dials.Take(a)
+	}
+	p.dials = nil
+	if p.legacy {
+		c.gateway.ready(now, p)
+	} else {
+		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
+	}
+	c.joins.ready(now, p)
+	c.push.pullReady(now, p)
+	c.transport.pump(now, p)
+}
+
+// handlePlain takes in the messages of a plaintext of a Go node.
+func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
+	c := h.core
+	var m wire.Message
+	var err error
+	for len(plain) > 0 {
+		if plain, err = wire.ParseMessage(&m, plain); err != nil {
+			c.drop(DropMalformedBody)
+			return
+		}
+		c.report.Message(now, in.peer.id, &m)
+		h.handleMessage(now, in, &m)
+	}
+}
+
+func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) {
+	c, p, ch := h.core, in.peer, in.channel
+	switch m.Kind {
+	case wire.KindBroadcast:
+		c.broadcast.handleBroadcast(now, p, m)
+	case wire.KindFrame:
+		c.broadcast.handleFrame(now, p, ch, m)
+	case wire.KindNak:
+		c.transport.handleNak(now, p, ch, m.Start, m.End)
+	case wire.KindSettled:
+		ch.HandleSettled(m.Data)
+	case wire.KindHave:
+		c.broadcast.handleHave(now, p, m.Data)
+	case wire.KindWant:
+		c.broadcast.handleWant(now, p, m.Data)
+	case wire.KindPrune:
+		c.broadcast.handlePrune(now, p, m.Data)
+	case wire.KindGraft:
+		c.broadcast.HandleGraft(&p.neighbor)
+	case wire.KindReport:
+		c.transport.handleReport(now, p, ch, m.Data)
+	case wire.KindDirect:
+		if control := c.direct.handle(now, in, m); control != nil {
+			h.handlePlain(now, received{peer: p, channel: ch, from: p.set.Path(), inner: true}, control)
+		}
+	case wire.KindDirectAck:
+		c.direct.handleAck(now, p, m.Data)
+	case wire.KindHeartbeat:
+		c.leaving.remind(now, p)
+		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
+	case wire.KindStartSubscription:
+		c.overlay.handleStart(now, p)
+	case wire.KindSubscriptionStarted:
+		c.overlay.conclude(now, c.overlay.HandleStarted(c.overlay.acts, &c.overlay, &p.overlay))
+	case wire.KindEndSubscription:
+		c.overlay.conclude(now, c.overlay.HandleEnd(c.overlay.acts, now, &p.overlay))
+	case wire.KindMembers:
+		c.membership.handleMembers(now, p, m.Data, byNews)
+	case wire.KindSyncMembers:
+		c.membership.handleMembers(now, p, m.Data, byComparison)
+	case wire.KindSyncRoot:
+		c.sync.handleSyncRoot(now, p, m.Data)
+	case wire.KindSyncBuckets:
+		c.sync.handleSyncBuckets(now, p, m.Data)
+	case wire.KindSyncWant:
+		c.sync.handleSyncWant(now, p, m.Data)
+	case wire.KindPing:
+		c.pings.handlePing(now, in.from, p, ch, m.Data)
+	case wire.KindAck:
+		c.pings.handleAck(now, p, m.Data)
+	case wire.KindIdentity:
+		h.handleIdentity(p, m.Data)
+	case wire.KindProbeFor:
+		c.swim.handleProbeFor(now, p, m.Data)
+	case wire.KindProbeResult:
+		c.swim.handleProbeResult(now, p, m.Data)
+	case wire.KindStateRefused:
+		c.push.conclude(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
+	case wire.KindUnknown:
+		c.drop(DropUnknownBody)
+	default:
+		c.drop(DropUnexpected)
+	}
+}
+
+// handleIdentity takes note of the name and the versions of a peer. All else that an identity says came with the
+// handshake's block already. What the peer is as a member comes with its alive entry.
+func (h *handshakes) handleIdentity(p *peer, data []byte) {
+	c := h.core
+	var e wire.Member
+	if err := wire.ParseIdentity(data, &e); err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	c.report.Introduced(p.id, string(e.Name))
+	p.push.Versions = e.Versions
+}
+
+// tick does what is due for p and sets its timer anew.
+func (h *handshakes) tick(now time.Time, p *peer) {
+	c := h.core
+	if h.tickSessions(now, p); p.set.Len() == 0 {
+		h.remove(now, p)
+		return
+	}
+	next := timer.Soonest(c.overlay.tickLink(now, p), c.sync.tickSync(now, p))
+	next = timer.Soonest(next, c.transport.tickPackets(now, p))
+	next = timer.Soonest(next, timer.Soonest(c.broadcast.tickBroadcast(now, p), c.hs.tickPath(now, p)))
+	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
+		c.timers.Advance(&p.timer, next)
+	}
+}
+
+// tickSessions closes, renews and probes as the sessions of p want it.
+func (h *handshakes) tickSessions(now time.Time, p *peer) {
+	a := h.HandleTimeout(now, p.sessions)
+	if a.RenewTries > 0 {
+		h.core.report.NotRenewed(now, p.id, a.RenewTries)
+	}
+	if a.Renew {
+		h.dialMember(now, p.set.Path(), p.id, renewFor)
+	}
+	h.Probe(now, p.sessions, &a)
+}
+
+// remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
+// is dead as far as we know; if it is not, others hear it refute.
+func (h *handshakes) remove(now time.Time, p *peer) {
+	c := h.core
+	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
+		c.membership.declareDead(now, m)
+	}
+	c.overlay.unlink(now, p)
+	h.Remove(p.sessions)
+	delete(c.peers, p.id)
+	c.report.Forget(p.id)
+	c.swim.RemovePeer(&p.swim)
+	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
+	for _, a := range p.dials {
+		h.attemptFailed(now, a, pushpull.ErrPeerGone)
+	}
+}
+
+// handleReport takes in how much of what was sent has arrived, and how quickly.
+func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
+	c := tr.core
+	r, err := wire.ParseReport(data)
+	if err != nil {
+		c.drop(DropMalformedBody)
+		return
+	}
+	sent, ok := ch.HandleReport(now, r)
+	if !ok {
+		return
+	}
+	c.overlay.measured(p, p.packets.Pace().RTT())
+	c.swim.detect(now, c.swim.HearAnswer(c.swim.outcomes, now, &p.swim, sent))
+	c.broadcast.arrived = ch.Confirm(now, r.Lowest, c.broadcast.arrived[:0])
+	for _, a := range c.broadcast.arrived {
+		largeOf(a).Shown(&p.neighbor)
+	}
+	clear(c.broadcast.arrived)
+	tr.pump(now, p)
+}

@@ -1,0 +1,102 @@
+package gossip
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	"github.com/gwyh-go/gwyh/internal/peers"
+	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// handshakes are the handshakes and sessions of a core, and what the core does about their outcomes.
+type handshakes struct {
+	*peers.Table
+	core     *Core
+	dials    *joining.Dials
+	outcomes outcome.Buffer[handshake.Outcome]
+	packet   wire.Packet // scratch: the datagram being taken in
+}
+
+func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
+	c := h.core
+	p := &peer{id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}, direct: direct.Peer{ID: e.Peer}, swim: swim.Peer{ID: e.Peer}}
+	p.overlay.Init(e.Peer)
+	p.sessions = h.Add(now, e, &p.timer)
+	p.set, p.packets = p.sessions.Sessions, &p.sessions.Packets
+	c.peers[e.Peer] = p
+	c.swim.AddPeer(&p.swim)
+	if e.Legacy {
+		p.gateway = c.gateway.NewPeer(p.id)
+	}
+	return p
+}
+
+func (h *handshakes) isSelf(addr netip.AddrPort) bool {
+	cfg := &h.core.cfg
+	return addr == cfg.Advertise || cfg.Own != nil && cfg.Own(addr)
+}
+
+// dial begins a handshake.
+func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until time.Time) handshake.AttemptID {
+	d.To = to.Remote
+	h.core.report.Dial(now, d.To, d.Member)
+	a := h.Dial(now, to, d.Member, until)
+	h.dials.Add(a, d)
+	return a
+}
+
+// dialMember begins a handshake that only a member may answer, to have a session with it.
+func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, most time.Duration) {
+	h.dial(now, to, joining.Dial{Member: id}, now.Add(most))
+}
+
+// renewFor is how long one attempt to renew a session goes on.
+const renewFor = 30 * time.Second
+
+// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary
+// vouched for are renewed, make before break; those of a key that is gone end when that is done, or
+// after peers.KeyChange.
+func (c *Core) SetKeys(now time.Time, keys []handshake.Key) { c.hs.SetKeys(now, keys) }
+
+// DatagramProbed is the largest datagram that is probed for beyond the configured size.
+const DatagramProbed = pmtu.Probed
+
+// mtuLinkUp begins the search for the largest datagram of a new link.
+func (h *handshakes) mtuLinkUp(now time.Time, p *peer) {
+	c := h.core
+	p.packets.SearchPath(now, c.rng)
+	h.tellPath(now, p)
+}
+
+// tickPath goes on with the search for the largest datagram to p. It returns when it is next needed.
+func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
+	c := h.core
+	next, gaveUp := p.packets.TickPath(now)
+	if gaveUp != 0 {
+		c.report.PathShrunk(now, p.id, gaveUp, p.packets.Path().Size())
+	}
+	h.tellPath(now, p)
+	return next
+}
+
+// tellPath writes how large the datagrams to a peer may be, if that was found since the last call.
+func (h *handshakes) tellPath(now time.Time, p *peer) {
+	c := h.core
+	if size, ok := p.packets.Path().Found(); ok {
+		c.report.PathFound(now, p.id, size)
+	}
+}
+
+// Refused notes that the system did not take a datagram. One that is too big for its path makes those to
+// its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
+// other reason sending pauses for a moment. It is no loss: nothing is said about the path.
+func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
+	c.hs.Refused(now, to, size, tooBig)
+}
