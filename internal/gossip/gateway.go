@@ -96,6 +96,10 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 		c.transport.sendRequest(now, p, wire.KindStartSubscription)
 	case legacy.Serve:
 		c.overlay.conclude(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
+	case legacy.Confirmed:
+		if p.overlay.Asked() {
+			c.overlay.conclude(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
+		}
 	case legacy.EndLink:
 		c.overlay.unlink(now, p)
 	case legacy.Shake:
@@ -152,6 +156,10 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 			w := c.membership.entries(p)
 			w.add(now, o.Member)
 			w.flush(now)
+		}
+	case legacy.StatusArrived:
+		if p := c.peers[o.From]; p != nil && c.broadcast.Seen.First(now, &o.Status, &p.neighbor.Source) {
+			g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, *o))
 		}
 	case legacy.PassStatus:
 		g.passStatus(now, o.From, o.Status, o.Of, o.Up)
@@ -262,66 +270,19 @@ func (g *gateway) askSeed(now time.Time, p *peer) {
 	g.conclude(now, g.outcomes)
 }
 
-// handleOpened takes in an opened packet of a gwyh 0.1 peer.
-func (g *gateway) handleOpened(now time.Time, p *peer, plain []byte) {
+// handleOpened takes in an opened packet of a gwyh 0.1 peer. It has one message: what follows is ignored, as gwyh 0.1 does.
+// handleOpened reports whether the message is a broadcast.
+func (g *gateway) handleOpened(now time.Time, p *peer, m *wire.Message, plain []byte) (broadcast bool) {
+	c := g.core
 	g.heard(now, p)
-	g.handlePlain(now, p, plain)
-}
-
-// handlePlain takes in the one message of a gwyh 0.1 box. What follows it is ignored, as gwyh 0.1 does.
-func (g *gateway) handlePlain(now time.Time, p *peer, plain []byte) {
-	c := g.core
-	var m wire.Message
-	if _, err := wire.ParseMessage(&m, plain); err != nil {
+	if _, err := wire.ParseMessage(m, plain); err != nil {
 		c.drop(DropMalformedBody)
-		return
+		return false
 	}
-	c.report.Message(now, p.id, &m)
-	switch m.Kind {
-	case wire.KindBroadcast:
-		if p.push.Vetoed || c.members.Get(p.id) == nil {
-			c.drop(DropUnexpected) // it was kept out
-			return
-		}
-		c.broadcast.handleBroadcast(now, p, &m)
-	case wire.KindStartSubscription:
-		g.handleStart(now, p, &m)
-	case wire.KindSubscriptionStarted:
-		if p.overlay.Asked() && !c.ids.Made(&m.ID) {
-			c.overlay.conclude(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
-		}
-	case wire.KindHeartbeat:
-		p.gateway.Beat(now)
-	case wire.KindPeerStatus:
-		g.handleStatus(now, p, &m)
-	case wire.KindPeers:
-		g.HandlePeers(now, legacyNode{c}, &c.members, p.gateway, m.Data)
-		g.conclude(now, g.outcomes)
-	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
-		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
-	default:
-		c.drop(DropUnexpected)
-	}
-}
-
-// handleStart answers each StartSubscription except this node's own, which gwyh 0.1 nodes forward back.
-func (g *gateway) handleStart(now time.Time, p *peer, m *wire.Message) {
-	c := g.core
-	if !c.ids.Made(&m.ID) {
-		g.conclude(now, g.HandleStart(g.outcomes, now, legacyNode{c}, &c.members, p.gateway))
-	}
-}
-
-// handleStatus takes a PeerStatus that this node has not seen before.
-func (g *gateway) handleStatus(now time.Time, p *peer, m *wire.Message) {
-	c := g.core
-	of, up, err := wire.ParsePeerStatus(m.Data)
-	switch {
-	case err != nil:
-		c.drop(DropMalformedBody)
-	case c.broadcast.Seen.First(now, &m.ID, &p.neighbor.Source):
-		g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, legacy.Status{ID: m.ID, From: p.id, Of: of, Up: up}))
-	}
+	c.report.Message(now, p.id, m)
+	out, broadcast := g.HandleMessage(g.outcomes, now, legacyNode{c}, &c.members, p.gateway, m, c.ids.Made(&m.ID))
+	g.conclude(now, out)
+	return broadcast
 }
 
 // sendBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such

@@ -166,7 +166,10 @@ func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, 
 		if confirmed {
 			h.ready(now, p)
 		}
-		c.gateway.handleOpened(now, p, o.Plain)
+		var m wire.Message
+		if c.gateway.handleOpened(now, p, &m, o.Plain) {
+			c.broadcast.handleBroadcast(now, p, &m)
+		}
 		return
 	}
 	if ch.CountReceived(size) {

@@ -90,9 +90,9 @@ func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Tab
 	return out, true
 }
 
-// HandleStart answers a StartSubscription of a peer. It may be another node's that the peer forwards, and then the answer
+// handleStart answers a StartSubscription of a peer. It may be another node's that the peer forwards, and then the answer
 // does no harm.
-func (g *Gateway) HandleStart(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
+func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	if !t.Self().Live() || !t.IsLive(p.id) {
 		return out
 	}

@@ -141,7 +141,7 @@ func TestLinksAreBounded(t *testing.T) {
 	p := w.peer(1)
 	w.do(w.g.Ready(w.out, w.now, w, &w.table, p))
 	w.wantLog()
-	w.do(w.g.HandleStart(w.out, w.now, w, &w.table, p))
+	w.receive(p, wire.AppendRequest(nil, wire.MessageID{}, wire.KindStartSubscription))
 	w.wantLog()
 	if w.g.Stats.Excess != 1 {
 		t.Errorf("%+v", w.g.Stats)
@@ -152,7 +152,7 @@ func TestStartSubscriptionIsAnsweredAtABoundedRate(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	for range 100 {
-		w.do(w.g.HandleStart(w.out, w.now, w, &w.table, p))
+		w.receive(p, wire.AppendRequest(nil, wire.MessageID{}, wire.KindStartSubscription))
 	}
 	if got := w.count("SubscriptionStarted to old-1"); got != StartRate.Burst || w.g.Stats.Excess != uint64(100-StartRate.Burst) {
 		t.Errorf("%d answers, %+v", got, w.g.Stats)
@@ -164,7 +164,7 @@ func TestStartSubscriptionIsAnsweredAtABoundedRate(t *testing.T) {
 
 func TestStartSubscriptionOfAStrangerIsNotAnswered(t *testing.T) {
 	w := newWorld(t)
-	w.do(w.g.HandleStart(w.out, w.now, w, &w.table, w.peer(1)))
+	w.receive(w.peer(1), wire.AppendRequest(nil, wire.MessageID{}, wire.KindStartSubscription))
 	w.wantLog()
 }
 
@@ -172,7 +172,7 @@ func TestNodeThatLeftAnswersNoStartSubscription(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	w.table.Leave(w.now)
-	w.do(w.g.HandleStart(w.out, w.now, w, &w.table, p))
+	w.receive(p, wire.AppendRequest(nil, wire.MessageID{}, wire.KindStartSubscription))
 	w.wantLog()
 }
 
@@ -278,7 +278,7 @@ func TestHeartbeatShowsThatThePeerHasNotForgotten(t *testing.T) {
 	for range 100 {
 		w.now = w.now.Add(Interval)
 		w.hear(p)
-		p.Beat(w.now)
+		w.receive(p, wire.AppendRequest(nil, wire.MessageID{}, wire.KindHeartbeat))
 		out, _ := w.g.Tick(w.out, w.now, w, &w.table, p)
 		w.do(out)
 	}

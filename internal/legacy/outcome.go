@@ -21,6 +21,8 @@ const (
 	Resubscribe
 	// Serve asks to take Peer for a subscriber.
 	Serve
+	// Confirmed tells that Peer has confirmed that this node subscribes, if it was asked.
+	Confirmed
 	// EndLink asks to end the link with Peer without telling it.
 	EndLink
 	// Shake asks to begin a handshake with Peer where its packets come from.
@@ -47,6 +49,8 @@ const (
 	PassQuestion
 	// Tell asks to send the entry of Member to the Go node ID.
 	Tell
+	// StatusArrived tells of a PeerStatus of the peer From. [Gateway.HandleStatus] follows if this node has not seen it before.
+	StatusArrived
 	// PassStatus asks to send the PeerStatus ID about Of to all linked gwyh 0.1 peers except the node From.
 	PassStatus
 	// AnnounceStatus asks to send a PeerStatus of this node about Of to all linked gwyh 0.1 peers.

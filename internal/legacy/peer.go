@@ -34,11 +34,6 @@ type Peer struct {
 // ID is the id of the peer.
 func (p *Peer) ID() wire.NodeID { return p.id }
 
-// Beat notes that a heartbeat came from the peer: it has not forgotten this node.
-func (p *Peer) Beat(now time.Time) {
-	p.beat, p.pause, p.forgot = now, 0, false
-}
-
 // A Contact is what the rest of the node knows about a gwyh 0.1 peer at a moment.
 type Contact struct {
 	Session     bool      // packets may be sealed for it

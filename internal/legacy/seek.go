@@ -99,8 +99,8 @@ func (g *Gateway) askForPeers(out []Outcome, now time.Time, n Node, t *members.T
 	return append(out, Outcome{Kind: Request, Peer: p, Request: wire.KindPeerList})
 }
 
-// HandlePeers takes the nodes that a peer knows, if this node has asked for them. Others are forwarded answers.
-func (g *Gateway) HandlePeers(now time.Time, n Node, t *members.Table, p *Peer, data []byte) {
+// handlePeers takes the nodes that a peer knows, if this node has asked for them. Others are forwarded answers.
+func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, data []byte) {
 	if p.listAsked.IsZero() || now.Sub(p.listAsked) > listAnswer {
 		return
 	}

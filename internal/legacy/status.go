@@ -12,21 +12,14 @@ import (
 // HintRate bounds the PeerStatus about Go nodes that are not members which are followed.
 var HintRate = quota.Rate{Burst: 8, Every: time.Second}
 
-// A Status is a PeerStatus: the word of a gwyh 0.1 node that a node is up, or that it is down.
-type Status struct {
-	ID   wire.MessageID
-	From wire.NodeID // the peer that sent it
-	Of   wire.Peer
-	Up   bool
+// pass is the outcome that passes on a PeerStatus that has arrived.
+func (s *Outcome) pass() Outcome {
+	return Outcome{Kind: PassStatus, Status: s.Status, From: s.From, Of: s.Of, Up: s.Up}
 }
 
-func (s *Status) pass() Outcome {
-	return Outcome{Kind: PassStatus, Status: s.ID, From: s.From, Of: s.Of, Up: s.Up}
-}
-
-// HandleStatus takes a PeerStatus that this node has not seen before. It is passed on once, if this node knows nothing
-// better.
-func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.Table, s Status) []Outcome {
+// HandleStatus takes in a PeerStatus that this node has not seen before, as it was told of by StatusArrived: the word of a
+// gwyh 0.1 node that a node is up, or that it is down. It is passed on once, if this node knows nothing better.
+func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.Table, s Outcome) []Outcome {
 	known := t.Get(s.Of.ID)
 	up := live(known)
 	switch {
@@ -47,14 +40,14 @@ func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.
 		return append(out, s.pass())
 	}
 	if p := n.Peer(s.Of.ID); p != nil && n.Contact(now, p).Session {
-		return g.checkDown(out, now, t, p, claim{status: s.ID, from: s.From})
+		return g.checkDown(out, now, t, p, claim{status: s.Status, from: s.From})
 	}
 	return out
 }
 
 // statusOfGo takes a PeerStatus about a Go node. It changes nothing here, because a Go node tells its own state and its
 // own address. One that no Go node has told about is contacted.
-func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *members.Entry, s Status) []Outcome {
+func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *members.Entry, s Outcome) []Outcome {
 	up := live(known)
 	switch {
 	case up != s.Up:

@@ -14,7 +14,7 @@ func (w *world) status(i, of int, up bool) {
 }
 
 func (w *world) say(i int, of wire.Peer, up bool) {
-	w.do(w.g.HandleStatus(w.out, w.now, w, &w.table, Status{ID: wire.MessageID{byte(i), 6: 0x40, 15: 1}, From: legacyID(9), Of: of, Up: up}))
+	w.do(append(w.out, Outcome{Kind: StatusArrived, Status: wire.MessageID{byte(i), 6: 0x40, 15: 1}, From: legacyID(9), Of: of, Up: up}))
 }
 
 func TestStatusThatANodeIsUpIsPassedOnAndFollowedIfTheNodeIsUnknown(t *testing.T) {
@@ -315,7 +315,7 @@ func peersOf(t *testing.T, list ...wire.Peer) []byte {
 func TestNodesThatASeedKnowsAreMet(t *testing.T) {
 	w, p := asked(t)
 	w.goMember(5)
-	w.g.HandlePeers(w.now, w, &w.table, p, peersOf(t, wire.Peer{ID: goID(3), Addr: addr(3)}, wire.Peer{ID: legacyID(4), Addr: addr(1004)},
+	w.receivePeers(p, peersOf(t, wire.Peer{ID: goID(3), Addr: addr(3)}, wire.Peer{ID: legacyID(4), Addr: addr(1004)},
 		wire.Peer{ID: goID(0), Addr: addr(0)}, wire.Peer{ID: goID(5), Addr: addr(5)}))
 	w.run(HopeFor)
 	if w.count("meet 10.0.0.3:6969") != 1 || w.count("dial old-4") != 1 || len(w.log) != 2 {
@@ -326,15 +326,17 @@ func TestNodesThatASeedKnowsAreMet(t *testing.T) {
 func TestListOfPeersThatWasNotAskedForIsIgnored(t *testing.T) {
 	w, p := asked(t)
 	list := peersOf(t, wire.Peer{ID: goID(3), Addr: addr(3)})
-	w.g.HandlePeers(w.now.Add(listAnswer+1), w, &w.table, p, list)
-	w.g.HandlePeers(w.now, w, &w.table, w.peer(2), list)
+	w.now = w.now.Add(listAnswer + 1)
+	w.receivePeers(p, list)
+	w.now = w.now.Add(-listAnswer - 1)
+	w.receivePeers(w.peer(2), list)
 	w.run(HopeFor)
 	w.wantLog()
 }
 
 func TestMalformedListOfPeersIsCounted(t *testing.T) {
 	w, p := asked(t)
-	w.g.HandlePeers(w.now, w, &w.table, p, []byte{0xff, 0xff, 0xff})
+	w.receivePeers(p, []byte{0xff, 0xff, 0xff})
 	if w.g.Stats.Malformed != 1 {
 		t.Errorf("%+v", w.g.Stats)
 	}

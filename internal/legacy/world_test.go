@@ -108,6 +108,27 @@ func (w *world) hear(p *Peer) {
 	w.do(w.g.Subscribe(w.out, w.now, w, &w.table, p))
 }
 
+// receive lets a message of a peer be taken in, and returns whether it is a broadcast for the caller.
+func (w *world) receive(p *Peer, plain []byte) (broadcast bool) {
+	w.t.Helper()
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.receiveMessage(p, &m, false)
+}
+
+// receivePeers lets a message with the content of a Peers message be taken in.
+func (w *world) receivePeers(p *Peer, data []byte) {
+	w.receiveMessage(p, &wire.Message{Kind: wire.KindPeers, Data: data}, false)
+}
+
+func (w *world) receiveMessage(p *Peer, m *wire.Message, own bool) (broadcast bool) {
+	out, broadcast := w.g.HandleMessage(w.out, w.now, w, &w.table, p, m, own)
+	w.do(out)
+	return broadcast
+}
+
 func (w *world) do(out []Outcome) { w.out.Work(out, w.act) }
 
 func (w *world) note(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
@@ -145,6 +166,10 @@ func (w *world) act(o *Outcome) {
 		w.note("end the link with %s", w.who(o.Peer.id))
 		c := w.contact[o.Peer.id]
 		c.Subscribing, c.Subscriber, c.Linked = false, false, false
+	case Confirmed:
+		w.note("%s has confirmed", w.who(o.Peer.id))
+	case StatusArrived:
+		w.do(w.g.HandleStatus(w.out, w.now, w, &w.table, *o))
 	case Shake:
 		w.note("shake hands with %s", w.who(o.Peer.id))
 	case Introduce:
