@@ -359,6 +359,17 @@ func (m *Memberlist) Status() status.Status {
 	return s
 }
 
+// Metrics returns the counters and gauges of docs/METRICS.md, all of the same moment and in the same order at each call. It is for
+// exporters, such as those of the modules exporter/gwyhprom and exporter/gwyhotel. Unlike what goes to Config.Metrics, counters have their
+// whole value since Create, and Config.MetricLabels are not among the labels. After Shutdown it returns nil.
+func (m *Memberlist) Metrics() []status.Metric {
+	all, err := m.node.Metrics()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
 // Watch sends each member event, and each copy of a broadcast that arrives, to ch until ctx is done or the Memberlist is
 // shut down. It returns at once. It does not close ch, and never waits for it: an event for which ch has no room is dropped, and
 // the next one that is sent says how many were (status.Event.Missed). The only error is ErrShutdown.

@@ -3,12 +3,16 @@ package gwyh_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/status"
 )
 
@@ -84,5 +88,68 @@ func TestWatchAndStatusAfterShutdown(t *testing.T) {
 		if s := a.Status(); !s.At.IsZero() {
 			t.Errorf("Status: %+v", s)
 		}
+		if all := a.Metrics(); all != nil {
+			t.Errorf("Metrics: %+v", all)
+		}
 	})
+}
+
+func TestReadingStatusAndMetricsTakesNoSampleFromTheSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := metrics.NewInmemSink(time.Hour, 24*time.Hour)
+		config := gwyh.DefaultLANConfig()
+		config.Name, config.Transport, config.LogOutput = "a", new(gwyh.MockNetwork).NewTransport("a"), new(logBook)
+		config.SecretKey, config.Metrics = []byte(strongKey), sink
+		list, err := gwyh.Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = list.Shutdown() }()
+		for range 1000 { // the queues are due after 30 s
+			time.Sleep(60 * time.Millisecond)
+			list.Status()
+			list.Metrics()
+		}
+		if got := sink.Data()[0].Samples["gwyh.queue.broadcasts"]; got.AggregateSample == nil || got.Count < 2 {
+			t.Errorf("in 60 s %+v was sampled, want two samples", got.AggregateSample)
+		}
+	})
+}
+
+func TestMetricsHaveWholeValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(gwyh.MockNetwork)
+		a, b := inMemory(t, network, "a", strongKey), inMemory(t, network, "b", strongKey)
+		if _, err := b.Join([]string{a.LocalNode().Address()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		stats, found := a.Stats(), map[string]float64{}
+		for _, m := range a.Metrics() {
+			found[m.Name+m.LabelValue] = m.Value
+		}
+		for name, want := range map[string]float64{
+			"members": 2, "links": 1, "udp.sent": float64(stats.BytesSent), "node.instancesalive": 2,
+		} {
+			if got := found[name]; got != want {
+				t.Errorf("%s is %v, want %v", name, got, want)
+			}
+		}
+	})
+}
+
+func TestEveryCodeOfTheLibraryIsListed(t *testing.T) {
+	source, err := os.ReadFile("status/status.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^\t\w+ +Code = "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
+	for _, code := range found {
+		if !slices.Contains(status.Codes, status.Code(code[1])) {
+			t.Errorf("status.Codes lacks %s", code[1])
+		}
+	}
+	if len(found) != len(status.Codes) {
+		t.Errorf("the library has %d codes, status.Codes %d", len(found), len(status.Codes))
+	}
 }

@@ -128,6 +128,9 @@ const (
 	SlowApplication Code = "slow-application" // messages were dropped lately because NotifyMsg took too long
 )
 
+// Codes are all codes.
+var Codes = []Code{WeakKey, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
+
 // A Warning is something that an operator should look at.
 type Warning struct {
 	Code  Code

@@ -92,21 +92,23 @@ func (n *Node[N]) everySecond(now time.Time) {
 	n.rejoin.every(now)
 	n.relocation.every(now)
 	n.debug.follow(n.loop.core, n.config.Log, n.dispatch.Call)
-	figures := telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)}
+	figures := n.figures()
+	figures.Shell.SlowestDelivery, figures.Shell.QueueDue = n.dispatch.Slowest(), n.queueDue(now)
 	n.keys.remind(now, figures.Core.Members > 1, n.dispatch.Call)
 	n.counted.Update(now, &figures)
 	n.metrics.Offer(figures)
 }
 
-// shellStats is what the shell counts beside the core.
-func (n *Node[N]) shellStats(now time.Time) telemetry.Shell {
+// figures returns what was counted up to now, in the core and around it. The samples are left out, because reading
+// them begins the next ones.
+func (n *Node[N]) figures() telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
-	return telemetry.Shell{
+	return telemetry.Figures{Core: n.loop.core.Stats(), Shell: telemetry.Shell{
 		DefaultKey: keys.Default, WeakKeys: keys.Weak,
 		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
-		MessagesDropped: n.dispatch.Dropped(), SlowestDelivery: n.dispatch.Slowest(), QueueDue: n.queueDue(now),
-		Rebroadcasts: n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
-	}
+		MessagesDropped: n.dispatch.Dropped(),
+		Rebroadcasts:    n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
+	}}
 }
 
 // queueDue reports whether it is time for the metrics to tell the lengths of queues.

@@ -13,7 +13,7 @@ import (
 // Status returns what the node knows now, or ErrShutdown.
 func (n *Node[N]) Status() (s status.Status, err error) {
 	err = n.loop.do(func(now time.Time) {
-		figures := telemetry.Figures{Core: n.loop.core.Stats(), Shell: n.shellStats(now)}
+		figures := n.figures()
 		s = inspect.Take(now, n.loop.core, &n.counted, &figures)
 		s.History = n.watch.History()
 	})
@@ -24,6 +24,16 @@ func (n *Node[N]) Status() (s status.Status, err error) {
 	s.Keys = slices.Clone(keys.Known)
 	inspect.Finish(&s, keys.Warnings)
 	return s, nil
+}
+
+// Metrics returns the node's counters and gauges, or ErrShutdown.
+func (n *Node[N]) Metrics() ([]status.Metric, error) {
+	var figures telemetry.Figures
+	err := n.loop.do(func(time.Time) { figures = n.figures() })
+	if err != nil {
+		return nil, err
+	}
+	return figures.Metrics(), nil
 }
 
 // Watch sends what happens to ch until ctx ends or the node is shut down. It never waits: see status.Event.Missed.

@@ -69,14 +69,14 @@ func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
 	}
 }
 
-func TestEveryMetricIsDocumented(t *testing.T) {
+func TestEveryMetricIsDocumentedInTheWordsOfItsHelp(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/METRICS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `gwyh\\.([a-zA-Z_.]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
-		documented[m[1]] = true
+	documented := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `gwyh\\.([a-zA-Z_.]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(string(doc), -1) {
+		documented[m[1]] = strings.ReplaceAll(m[2], "`", "")
 	}
 	published := map[string]bool{}
 	note := func(key string) { published[key] = true }
@@ -85,13 +85,30 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	gauges(f, func(_ float64, key string, _ metrics.Label) { note(key) })
 	samples(f, func(_ float64, key string) { note(key) })
 	for key := range published {
-		if !documented[key] {
-			t.Errorf("gwyh.%s is published and not documented", key)
+		if documented[key] != notions[key].help {
+			t.Errorf("gwyh.%s is documented as %q, and its help is %q", key, documented[key], notions[key].help)
+		}
+		if notions[key].help == "" {
+			t.Errorf("gwyh.%s has no help", key)
 		}
 	}
 	for key := range documented {
 		if !published[key] {
 			t.Errorf("gwyh.%s is documented and not published", key)
+		}
+	}
+}
+
+func TestMetricsAreTheCountersGaugesAndQueues(t *testing.T) {
+	s := gossip.Stats{SentBytes: 7, Members: 3, Queued: 5}
+	s.Dropped[gossip.DropForged] = 2
+	found := map[string]float64{}
+	for _, m := range (&Figures{Core: s}).Metrics() {
+		found[string(m.Kind)+" "+m.Name+" "+m.LabelValue+m.Unit] = m.Value
+	}
+	for key, want := range map[string]float64{"counter udp.sent By": 7, "gauge members ": 3, "gauge queue.broadcasts ": 5, "counter dropped forged": 2} {
+		if got, ok := found[key]; !ok || got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
 		}
 	}
 }

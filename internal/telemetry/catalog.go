@@ -1,0 +1,75 @@
+package telemetry
+
+import (
+	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/status"
+)
+
+// A notion is what a metric means: its unit, as OpenTelemetry writes it, and its line in docs/METRICS.md.
+type notion struct{ unit, help string }
+
+// notions has an entry for every key. docs/METRICS.md and the exporters show the same texts.
+var notions = map[string]notion{
+	"udp.sent":                 {"By", "bytes of datagrams sent, without IP and UDP headers"},
+	"udp.sent.datagrams":       {"", "datagrams sent"},
+	"udp.received":             {"By", "bytes of datagrams received, without IP and UDP headers"},
+	"udp.received.datagrams":   {"", "datagrams received"},
+	"broadcast.sent":           {"", "broadcasts of this node"},
+	"broadcast.received":       {"", "broadcasts of other nodes handed to the application, once each"},
+	"broadcast.forwarded":      {"", "copies of broadcasts sent, one for each link"},
+	"broadcast.duplicate":      {"", "further copies of broadcasts received, which the application does not see"},
+	"broadcast.cross_zone":     {"", "copies of broadcasts, first ones and duplicates, received from nodes of another zone"},
+	"broadcast.suppressed":     {"", "messages of GetBroadcasts not sent, because the same bytes had just been delivered (Config.RebroadcastWindow)"},
+	"broadcast.repeated":       {"", "messages of GetBroadcasts sent again to one node that joined after they had been sent to all"},
+	"broadcast.repeated.known": {"", "repeated messages received and not delivered, because the application has the same bytes"},
+	"broadcast.announced":      {"", "messages announced instead of sent, one for each link"},
+	"broadcast.wanted":         {"", "pieces requested because they were announced and did not arrive"},
+	"link.pruned":              {"", "requests to a neighbor to announce only, or to stop one message"},
+	"link.grafted":             {"", "requests to a neighbor to send full copies"},
+	"repair.asked":             {"", "ranges of lost datagrams reported to their sender"},
+	"repair.resent":            {"", "messages and pieces sent again"},
+	"repair.lost":              {"", "datagrams that never arrived, although they were asked for"},
+	"direct.sent":              {"", "messages sent to a single node"},
+	"direct.received":          {"", "messages received that were for this node only"},
+	"state.sent":               {"", "application states and member lists sent to a single node, empty ones too"},
+	"state.received":           {"", "application states received that were not empty"},
+	"state.refused":            {"", "application states of others refused, because there were too many"},
+	"state.too_large":          {"", "application states, of this node and of others, not exchanged because they exceed 16 MiB"},
+	"vetoed":                   {"", "refusals by the application of a node or a cluster, and protocol versions that do not fit"},
+	"decrypt.failed":           {"", "packets whose authenticator was wrong"},
+	"probe.failed":             {"", "members that did not answer probes in time"},
+	"probe.indirect":           {"", "requests to other nodes to probe a member"},
+	"suspicion.raised":         {"", "suspicions that this node raised"},
+	"suspicion.refuted":        {"", "suspicions of itself that this node refuted"},
+	"msg.alive":                {"", "membership entries with news of a live node"},
+	"msg.suspect":              {"", "accusations received"},
+	"msg.dead":                 {"", "membership entries with news of a node that failed or left"},
+	"handshake":                {"", "handshakes that ended, by outcome: initiated, accepted, failed, or \"refused: \" and the reason"},
+	"dropped":                  {"", "datagrams and messages dropped, by reason"},
+
+	"members":          {"", "members that are alive or suspect, this node included"},
+	"links":            {"", "neighbors with which broadcasts are exchanged"},
+	"sessions":         {"", "sessions with keys"},
+	"health.score":     {"", "how unwell this node is; 0 is well"},
+	"size.local":       {"By", "bytes of the application state sent last"},
+	"size.remote":      {"By", "bytes of the application state received last"},
+	"default_key":      {"", "1 if a key of the node is the default one of gwyh 0.1, which keeps nobody out; otherwise 0"},
+	"weak_keys":        {"", "keys of the node that can be guessed: shorter than 16 bytes, of equal bytes, or the default one"},
+	"node.instances":   {"", "members by node_state: alive, suspect, and the dead and left that are remembered"},
+	"queue.broadcasts": {"", "messages queued for links"},
+	"delivery":         {"ms", "the longest time that a message waited for NotifyMsg since the previous sample"},
+}
+
+// Metrics returns the counters and gauges, and the queues, which go-metrics is given as samples. It leaves out "delivery", which is
+// the largest value since a sample of one reader.
+func (f *Figures) Metrics() []status.Metric {
+	var all []status.Metric
+	add := func(kind status.MetricKind, key string, label metrics.Label, v float64) {
+		n := notions[key]
+		all = append(all, status.Metric{Name: key, Kind: kind, Unit: n.unit, Help: n.help, Label: label.Name, LabelValue: label.Value, Value: v})
+	}
+	counters(f, func(v uint64, key string, label metrics.Label) { add(status.Counter, key, label, float64(v)) })
+	gauges(f, func(v float64, key string, label metrics.Label) { add(status.Gauge, key, label, v) })
+	add(status.Gauge, "queue.broadcasts", metrics.Label{}, float64(f.Core.Queued))
+	return all
+}
