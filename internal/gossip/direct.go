@@ -273,6 +273,7 @@ func (x *directs) handleNew(now time.Time, in received, id wire.MessageID, d *wi
 		if a == nil {
 			return nil
 		}
+		c.push.Receives(&in.peer.push, a)
 		v = x.receiver.Write(now, a, d)
 	}
 	switch {

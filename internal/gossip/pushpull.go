@@ -58,7 +58,7 @@ func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
 func (x *exchanges) tick(now time.Time) {
 	c := x.core
 	for at := x.NextTimeout(); !at.IsZero() && !at.After(now); at = x.NextTimeout() {
-		x.conclude(now, x.HandleTimeout(x.outcomes, now, &c.members, x.progress))
+		x.conclude(now, x.HandleTimeout(x.outcomes, now, &c.members))
 	}
 	x.conclude(now, x.outcomes)
 }
@@ -186,21 +186,10 @@ func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 	x.conclude(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
 }
 
-// progress returns when bytes of a push last arrived from a peer, and false if no part of the push is here.
-func (x *exchanges) progress(of *pushpull.Peer, id wire.MessageID) (time.Time, bool) {
-	c := x.core
-	if p := c.peers[of.ID]; p != nil {
-		if a := direct.Find(p.receiving, id); a != nil {
-			return a.Progress, true
-		}
-	}
-	return time.Time{}, false
-}
-
 // expects decides about a piece of a push or an answer before anything of it is kept.
 func (x *exchanges) expects(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
 	c := x.core
-	out, ok := x.Expect(x.outcomes, now, &c.members, &p.push, id, d, x.progress)
+	out, ok := x.Expect(x.outcomes, now, &c.members, &p.push, id, d)
 	x.conclude(now, out)
 	return ok
 }

@@ -3,6 +3,7 @@ package pushpull
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -33,13 +34,14 @@ type Exchange struct {
 	ours    bool           // this node began it
 	join    *Join          // that waits for it; nil for none
 	phase   phase
-	total   int             // theirs: bytes of the push, as the peer declared them
-	own     []byte          // ours: the state to push, until the answer arrives
-	got     []byte          // what the peer sent, until the application gets it
-	sending bool            // our push is not acknowledged yet
-	node    *members.Member // of members: the peer itself, if it is to be judged
-	vote    VoteToken       // of members: the question about node; 0 for none
-	until   time.Time       // of ours: when it fails; of theirs: when it is merged even if the peer is not a member
+	total   int                // theirs: bytes of the push, as the peer declared them
+	push    *assembly.Assembly // theirs: the push as far as it has arrived; nil if it comes in one piece, or not yet
+	own     []byte             // ours: the state to push, until the answer arrives
+	got     []byte             // what the peer sent, until the application gets it
+	sending bool               // our push is not acknowledged yet
+	node    *members.Member    // of members: the peer itself, if it is to be judged
+	vote    VoteToken          // of members: the question about node; 0 for none
+	until   time.Time          // of ours: when it fails; of theirs: when it is merged even if the peer is not a member
 	due     deadline
 }
 

@@ -259,7 +259,7 @@ func TestPeerMayBeginOneExchangeAtATime(t *testing.T) {
 	w.acquaint()
 	n := w.nodes[0]
 	n.pushPiece(1, 1, 1000)
-	n.arrived[wire.MessageID{1, 1, 15: 2}] = w.now
+	n.receives(1, wire.MessageID{1, 1, 15: 2})
 	if n.pushPiece(1, 2, 1000) {
 		t.Error("a second one is taken while the first makes progress")
 	}
@@ -302,7 +302,7 @@ func TestPushesOfManyPeersAreBoundedInNumberAndBytes(t *testing.T) {
 		n := w.nodes[0]
 		for i := 1; i <= others; i++ {
 			n.pushPiece(i, 1, size)
-			n.arrived[wire.MessageID{1, byte(i), 15: 2}] = w.now
+			n.receives(i, wire.MessageID{1, byte(i), 15: 2})
 			if l := n.x.Load(); l.Theirs > TheirsMax || l.Declared > TheirsSize*messageMax {
 				t.Fatalf("%+v", l)
 			}
@@ -323,12 +323,12 @@ func TestPushOfWhichNothingIsHereAnyMoreEnds(t *testing.T) {
 	n := w.nodes[0]
 	id := wire.MessageID{1, 1, 15: 2}
 	n.pushPiece(1, 1, 1000)
-	n.arrived[id] = w.now
+	push := n.receives(1, id)
 	w.run(3 * exchangeCheck)
 	if len(n.inProgress()) != 1 {
 		t.Fatal("it ended although a part of it is here")
 	}
-	delete(n.arrived, id)
+	n.store.Remove(push)
 	w.run(exchangeCheck)
 	w.idle()
 }
@@ -357,10 +357,10 @@ func TestTimeoutBeforeItsTimeDoesNothing(t *testing.T) {
 	n.slow = true
 	w.pushPull(0, 1)
 	at := n.x.NextTimeout()
-	if out := n.x.HandleTimeout(n.out, at.Add(-1), &n.table, n.progress); len(out) != 0 || !n.x.NextTimeout().Equal(at) {
+	if out := n.x.HandleTimeout(n.out, at.Add(-1), &n.table); len(out) != 0 || !n.x.NextTimeout().Equal(at) {
 		t.Errorf("%d outcomes, then due at %v", len(out), n.x.NextTimeout())
 	}
-	n.do(n.x.HandleTimeout(n.out, at, &n.table, n.progress))
+	n.do(n.x.HandleTimeout(n.out, at, &n.table))
 	if next := n.x.NextTimeout(); !next.IsZero() {
 		t.Errorf("due at %v after the end", next)
 	}
@@ -380,7 +380,7 @@ func TestDeadlinesAtOneMomentComeInTheOrderOfSetting(t *testing.T) {
 		if n.peers[i].state == nil {
 			t.Fatalf("the exchange with node %d ended early", i)
 		}
-		n.do(n.x.HandleTimeout(n.out, at, &n.table, n.progress))
+		n.do(n.x.HandleTimeout(n.out, at, &n.table))
 		if n.peers[i].state != nil {
 			t.Errorf("the exchange with node %d did not end in its turn", i)
 		}

@@ -97,9 +97,6 @@ func New(cfg Config, rng *rand.Rand) *Exchanger {
 	return &Exchanger{Config: cfg, rng: rng, byID: make(map[Token]*Exchange)}
 }
 
-// A Progress reports when bytes of a push last arrived from a peer. It returns false if no part of the push is here.
-type Progress func(p *Peer, push wire.MessageID) (last time.Time, ok bool)
-
 // NextTimeout is when HandleTimeout wants to be called; zero for never.
 func (x *Exchanger) NextTimeout() time.Time {
 	if x.stale {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -13,8 +14,8 @@ import (
 var PushRate = quota.Rate{Burst: 8, Every: 2 * time.Second}
 
 // Expect decides about a piece of a push or an answer before anything of it is kept. It returns whether the piece is
-// taken.
-func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct, progress Progress) ([]Outcome, bool) {
+// taken. If it is one of several, [Exchanger.Receives] follows.
+func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	if !rightSize(d.Use, d.Total) {
 		x.Stats.Malformed++
 		return out, false
@@ -34,7 +35,7 @@ func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Pe
 		}
 		return out, e.phase == receiving
 	}
-	return x.admitPush(out, now, t, p, id, d, progress)
+	return x.admitPush(out, now, t, p, id, d)
 }
 
 // rightSize reports whether a message of an exchange may have so many bytes.
@@ -50,7 +51,7 @@ func rightSize(u wire.Use, total uint32) bool {
 
 // admitPush begins an exchange that p asks for, if the bounds allow it. A node whose application has no state answers
 // at once that it has none.
-func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct, progress Progress) ([]Outcome, bool) {
+func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	member := t.Self().Live()
 	if member && !x.Config.State && d.Use != wire.UseRoll {
 		if p.mayBeRefused(now) {
@@ -58,7 +59,7 @@ func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p 
 		}
 		return out, false
 	}
-	out, room := x.makeRoom(out, now, p, int(d.Total), member, progress)
+	out, room := x.makeRoom(out, now, p, int(d.Total), member)
 	if !room {
 		x.Stats.Refused++
 		if p.mayBeRefused(now) {
@@ -86,12 +87,12 @@ func (p *Peer) mayBeRefused(now time.Time) bool {
 
 // makeRoom makes room for one more exchange with p, for which exchanges without progress give way. It reports whether
 // there is room. A node that has left takes none.
-func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, member bool, progress Progress) ([]Outcome, bool) {
+func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, member bool) ([]Outcome, bool) {
 	if !member {
 		return out, false
 	}
 	if p.theirs != nil {
-		if !p.theirs.stalled(now, progress) {
+		if !p.theirs.stalled(now) {
 			return out, false
 		}
 		out = x.end(out, p.theirs, nil)
@@ -100,7 +101,7 @@ func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, me
 		if x.fits(size) {
 			break
 		}
-		if e.stalled(now, progress) {
+		if e.stalled(now) {
 			out = x.end(out, e, nil)
 		}
 	}
@@ -113,23 +114,33 @@ func (x *Exchanger) fits(size int) bool {
 }
 
 // stalled reports whether the push of another node makes no progress.
-func (e *Exchange) stalled(now time.Time, progress Progress) bool {
+func (e *Exchange) stalled(now time.Time) bool {
 	if e.phase != receiving {
 		return false
 	}
-	last, ok := progress(e.peer, e.id)
-	return !ok || now.Sub(last) > stallGrace
+	return !e.isHere() || now.Sub(e.push.Progress) > stallGrace
+}
+
+// isHere reports whether a part of the push of another node is here.
+func (e *Exchange) isHere() bool { return e.push != nil && !e.push.Forgotten() }
+
+// Receives says that a piece of a message of p has arrived, and where the bytes of the message are gathered. It does
+// nothing if the message is not the push of p that is being received.
+func (x *Exchanger) Receives(p *Peer, push *assembly.Assembly) {
+	if e := p.theirs; e != nil && e.id == push.ID {
+		e.push = push
+	}
 }
 
 // tickTheirs ends an exchange of which nothing is here any more, and merges a state that has waited long enough.
-func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e *Exchange, progress Progress) []Outcome {
+func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	switch {
 	case e.phase == merging && e.got != nil:
 		return x.merge(out, now, t, e)
 	case e.phase != receiving:
 		return out
 	}
-	if _, ok := progress(e.peer, e.id); !ok {
+	if !e.isHere() {
 		return x.end(out, e, nil)
 	}
 	x.set(e, now.Add(exchangeCheck))

@@ -7,7 +7,7 @@ import (
 )
 
 // HandleTimeout does the first thing that is due, if any is. Call it until NextTimeout is later than now.
-func (x *Exchanger) HandleTimeout(out []Outcome, now time.Time, t *members.Table, progress Progress) []Outcome {
+func (x *Exchanger) HandleTimeout(out []Outcome, now time.Time, t *members.Table) []Outcome {
 	if at := x.NextTimeout(); at.IsZero() || at.After(now) {
 		return out
 	}
@@ -22,7 +22,7 @@ func (x *Exchanger) HandleTimeout(out []Outcome, now time.Time, t *members.Table
 		if e.ours {
 			return x.tickOurs(out, now, t, e)
 		}
-		return x.tickTheirs(out, now, t, e, progress)
+		return x.tickTheirs(out, now, t, e)
 	}
 	return out
 }

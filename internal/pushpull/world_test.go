@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -60,7 +61,7 @@ type node struct {
 	merge   error            // the application's answer to MergeAsked
 	alive   map[string]error // the application's answer to AliveAsked, by name
 	refuses error            // why the node itself refuses the other end of a Join
-	arrived map[wire.MessageID]time.Time
+	store   assembly.Store
 }
 
 // joining is a Join as its caller keeps it.
@@ -91,7 +92,7 @@ func newWorld(t *testing.T, n int, tweak func(i int, c *Config)) *world {
 			tweak(i, &cfg)
 		}
 		nd := &node{w: w, i: i, x: New(cfg, rand.New(rand.NewPCG(uint64(i), 7))), state: fmt.Sprint("state of ", i),
-			alive: map[string]error{}, arrived: map[wire.MessageID]time.Time{}}
+			alive: map[string]error{}}
 		for k := range n {
 			p := &Peer{ID: nodeID(k)}
 			nd.peers = append(nd.peers, p)
@@ -241,14 +242,16 @@ func refusalOf(push wire.MessageID) []byte {
 }
 
 func (n *node) expect(p *Peer, id wire.MessageID, d wire.Direct) bool {
-	out, ok := n.x.Expect(n.out, n.w.now, &n.table, p, id, d, n.progress)
+	out, ok := n.x.Expect(n.out, n.w.now, &n.table, p, id, d)
 	n.do(out)
 	return ok
 }
 
-func (n *node) progress(_ *Peer, push wire.MessageID) (time.Time, bool) {
-	at, ok := n.arrived[push]
-	return at, ok
+// receives has the first piece of a push of a peer, of several, arrive.
+func (n *node) receives(from int, push wire.MessageID) *assembly.Assembly {
+	a := n.store.Begin(n.w.now, push, 1000, true)
+	n.x.Receives(n.peers[from], a)
+	return a
 }
 
 func (n *node) acknowledged(l letter) {
@@ -421,7 +424,7 @@ func (w *world) run(d time.Duration) {
 			break
 		}
 		w.now = first.x.NextTimeout()
-		first.do(first.x.HandleTimeout(first.out, w.now, &first.table, first.progress))
+		first.do(first.x.HandleTimeout(first.out, w.now, &first.table))
 	}
 	w.now = end
 }
