@@ -471,8 +471,8 @@ func TestCancelledJoinLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	c.net.RunFor(time.Second)
-	if len(c.nodes[1].Core.joins.list) != 0 {
-		t.Errorf("%d joins", len(c.nodes[1].Core.joins.list))
+	if c.nodes[1].Core.joins.Len() != 0 {
+		t.Errorf("%d joins", c.nodes[1].Core.joins.Len())
 	}
 	c.idle()
 }

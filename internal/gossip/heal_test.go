@@ -145,7 +145,7 @@ func TestSeedThatComesUpLaterIsJoined(t *testing.T) {
 	// With a member at the address there is nothing to do.
 	before := c.nodes[1].Stats().HandshakesStarted
 	c.do(1, func(now time.Time) { c.nodes[1].Seek(now, seeds) })
-	if after := c.nodes[1].Stats().HandshakesStarted; after != before || len(c.nodes[1].Core.joins.list) != 0 {
+	if after := c.nodes[1].Stats().HandshakesStarted; after != before || c.nodes[1].Core.joins.Len() != 0 {
 		t.Errorf("%d handshakes with a seed that is a member", after-before)
 	}
 	if len(c.nodes[1].joined) != 1 {

@@ -41,7 +41,7 @@ type Holdings struct {
 func (c *Core) Holdings() Holdings {
 	waiting, awaited := c.direct.Len()
 	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: len(c.joins.list), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
 	return h
 }
 

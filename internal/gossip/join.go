@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -21,125 +22,94 @@ var (
 	ErrJoinCancelled = joining.ErrCancelled
 )
 
-// join is one address on its way into the cluster.
-type join struct {
-	joining.Join
-	serial uint64 // names it in the table of handshakes
-	timer  timer.Timer
-	push   pushpull.Join // what the applications exchange, and whether both sides agree
+// joins are the Joins of a core, and what the core does about their outcomes.
+type joins struct {
+	joining.Joins[*pushpull.Join]
+	core     *Core
+	outcomes outcome.Buffer[joining.Outcome[*pushpull.Join]]
 }
 
-// joins are the Joins of a core that have not ended, and what the core does about them.
-type joins struct {
-	core    *Core
-	list    []*join // in the order in which they began
-	last    event.JoinToken
-	serials uint64
+type join = joining.Started[*pushpull.Join]
+
+func newJoins(c *Core) joins {
+	return joins{core: c, Joins: joining.NewJoins(joining.Config[*pushpull.Join]{Timers: &c.timers, Due: c.joins.timeout, StateTimeout: ErrStateTimeout})}
 }
 
 // Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token tells the end,
 // at the latest shortly after until.
 func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) event.JoinToken {
 	c.joins.comeBack(now)
-	c.joins.last++
-	c.joins.begin(now, c.joins.last, to, wire.NodeID{}, until)
-	return c.joins.last
+	t := c.joins.NewToken()
+	c.joins.begin(now, t, to, wire.NodeID{}, until)
+	return t
 }
 
 // ExtendJoin lets a Join take longer if the transport takes long to write its packets.
-func (c *Core) ExtendJoin(t event.JoinToken, latest time.Time) {
-	for _, j := range c.joins.list {
-		if j.Token() == t {
-			j.Extend(latest)
-		}
-	}
-}
+func (c *Core) ExtendJoin(t event.JoinToken, latest time.Time) { c.joins.Extend(t, latest) }
 
 // CancelJoin ends a Join that nobody waits for any more.
 func (c *Core) CancelJoin(now time.Time, t event.JoinToken) {
-	c.joins.cancel(now, func(j *join) bool { return j.Token() == t })
+	c.joins.conclude(now, c.joins.Cancel(c.joins.outcomes, t))
 }
 
 // AbandonJoin ends a Join that nobody has answered yet, as CancelJoin does.
 func (c *Core) AbandonJoin(now time.Time, t event.JoinToken) {
-	c.joins.cancel(now, func(j *join) bool { return j.Token() == t && j.Peer() == (wire.NodeID{}) })
-}
-
-func (s *joins) cancel(now time.Time, which func(*join) bool) {
-	if i := slices.IndexFunc(s.list, which); i >= 0 {
-		s.end(now, s.list[i], ErrJoinCancelled)
-	}
+	c.joins.conclude(now, c.joins.Abandon(c.joins.outcomes, t))
 }
 
 // begin begins a Join. token is 0 if nobody waits for it. Only the node of the given id may answer; any node, if the id
 // is zero.
 func (s *joins) begin(now time.Time, token event.JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
 	c := s.core
-	j := &join{Join: joining.New(token, to, until), push: c.push.NewJoin(uint64(token))}
-	s.add(j)
-	if to == c.cfg.Advertise {
-		s.end(now, j, nil)
-		return
-	}
+	at := joining.Place{Self: to == c.cfg.Advertise, Member: id}
 	if p := s.peerAt(now, to); p != nil {
-		j.Found(now, p.id)
-		c.timers.Set(&j.timer, j.Due())
-		c.hs.ready(now, p)
-		return
+		at.Peer = p.id
 	}
-	s.dial(now, j, id)
+	s.conclude(now, s.Begin(s.outcomes, now, token, to, until, c.push.NewJoin(uint64(token)), at))
 }
 
-func (s *joins) add(j *join) {
-	s.serials++
-	j.serial = s.serials
-	j.timer.Fire = func(now time.Time) { s.timeout(now, j) }
-	s.list = append(s.list, j)
-	s.core.timers.Set(&j.timer, j.Due())
+// conclude acts on the outcomes that one input to the Joins has appended to s.outcomes.
+func (s *joins) conclude(now time.Time, out []joining.Outcome[*pushpull.Join]) {
+	s.outcomes.Work(out, func(o *joining.Outcome[*pushpull.Join]) { s.act(now, o) })
 }
 
-func (s *joins) dial(now time.Time, j *join, id wire.NodeID) {
-	d := joining.Dial{Purpose: joining.ForJoin, Member: id, Token: j.serial}
-	j.Dialed(s.core.hs.dial(now, wire.Path{Remote: j.To()}, d, j.Until()))
-}
-
-// begun reports whether a Join with the node at an address is under way.
-func (s *joins) begun(to netip.AddrPort) bool {
-	return slices.ContainsFunc(s.list, func(j *join) bool { return j.To() == to })
-}
-
-// of is the Join that a handshake was begun for; nil if it has ended.
-func (s *joins) of(d joining.Dial) *join {
-	i := slices.IndexFunc(s.list, func(j *join) bool { return j.serial == d.Token })
-	if i < 0 || d.Purpose != joining.ForJoin {
-		return nil
-	}
-	return s.list[i]
-}
-
-// ofPart is the Join that a part of one belongs to; nil if it has ended.
-func (s *joins) ofPart(part *pushpull.Join) *join {
-	for _, j := range s.list {
-		if &j.push == part {
-			return j
+func (s *joins) act(now time.Time, o *joining.Outcome[*pushpull.Join]) {
+	c, j := s.core, o.Join
+	switch o.Kind {
+	case joining.Contact:
+		j.Dialed(c.hs.dial(now, wire.Path{Remote: j.To()}, j.Dial(o.Member), j.Until()))
+	case joining.Greet:
+		c.hs.ready(now, c.peers[j.Peer()])
+	case joining.AskSeed:
+		c.gateway.askSeed(now, c.peers[j.Peer()])
+	case joining.Advance:
+		if p := c.peers[j.Peer()]; p != nil && !p.legacy {
+			c.push.conclude(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, j.Exchange, j.Until()))
 		}
+	case joining.Merge:
+		j.Exchange.Synced = true
+		c.overlay.chooseFirst(now)
+		c.push.conclude(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, j.Exchange))
+		s.conclude(now, s.Settle(s.outcomes, now, j))
+	case joining.Settled:
+		s.linked(now)
+	case joining.Prolong:
+		c.hs.Extend(o.Attempt, j.Until())
+	case joining.Ended:
+		s.ended(now, o)
 	}
-	return nil
 }
 
-// with is the Join that takes in the members of p; nil for none.
-func (s *joins) with(p *peer) *join {
-	for _, j := range s.list {
-		if j.Peer() == p.id && j.push.Agreed && !j.push.Synced {
-			return j
-		}
+func (s *joins) ended(now time.Time, o *joining.Outcome[*pushpull.Join]) {
+	c := s.core
+	if o.Attempt != 0 {
+		c.hs.Cancel(o.Attempt)
+		c.hs.dials.Take(o.Attempt)
 	}
-	return nil
-}
-
-// waitsFor reports whether a Join goes on with p.
-func (s *joins) waitsFor(p *peer) bool {
-	return slices.ContainsFunc(s.list, func(j *join) bool { return j.Peer() == p.id })
+	c.push.conclude(now, c.push.EndJoin(c.push.outcomes, o.Join.Exchange))
+	if t := o.Join.Token(); t != 0 {
+		c.events.Add(event.Event{Kind: event.Joined, Token: t, Err: o.Err})
+	}
 }
 
 // comeBack makes a node that left a member again.
@@ -172,63 +142,13 @@ func (s *joins) peerAt(now time.Time, to netip.AddrPort) *peer {
 
 // ready goes on with the Joins that waited for a session with p.
 func (s *joins) ready(now time.Time, p *peer) {
-	for _, j := range slices.Clone(s.list) {
-		if j.Peer() == p.id && j.SessionReady() && p.legacy {
-			s.core.gateway.askSeed(now, p)
-			s.end(now, j, nil)
-		}
-	}
-	s.advance(now)
-}
-
-// advance begins what Joins wait for and the bounds now allow: the exchange of states, and the agreement.
-func (s *joins) advance(now time.Time) {
-	c := s.core
-	for _, j := range slices.Clone(s.list) {
-		if p := c.peers[j.Peer()]; j.Ready() && p != nil && !p.legacy {
-			c.push.conclude(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, &j.push, j.Until()))
-		}
-	}
-}
-
-// compared says that member tables were exchanged with p.
-func (s *joins) compared(now time.Time, p *peer) {
-	for _, j := range slices.Clone(s.list) {
-		if j.Peer() == p.id && j.push.Agreed && !j.push.Synced {
-			j.ListsAgree()
-			s.settle(now, j)
-		}
-	}
-}
-
-// settle goes on with a Join whose tables agree, once the application has decided about all members: the state of the
-// other node is merged. After that the Join waits only for a link.
-func (s *joins) settle(now time.Time, j *join) {
-	c := s.core
-	if !slices.Contains(s.list, j) || !j.Compared() || j.push.Votes > 0 {
-		return
-	}
-	if !j.push.Synced {
-		j.push.Synced = true
-		c.overlay.chooseFirst(now)
-		c.push.conclude(now, c.push.JoinSynced(c.push.outcomes, now, &c.members, &j.push)) // comes back here if there is nothing to merge
-	}
-	if !j.push.WantsState() && slices.Contains(s.list, j) {
-		j.AwaitLink(now)
-		c.timers.Set(&j.timer, j.Due())
-		s.linked(now)
-	}
+	s.conclude(now, s.SessionReady(s.outcomes, p.id, p.legacy))
 }
 
 // linked ends the Joins that wait only for a link, if there is one.
 func (s *joins) linked(now time.Time) {
-	if !s.core.overlay.HasLink() {
-		return
-	}
-	for _, j := range slices.Clone(s.list) {
-		if j.Linking() {
-			s.end(now, j, nil)
-		}
+	if s.core.overlay.HasLink() {
+		s.conclude(now, s.Linked(s.outcomes))
 	}
 }
 
@@ -237,62 +157,7 @@ func (s *joins) timeout(now time.Time, j *join) {
 	if p := s.core.peers[j.Peer()]; p != nil {
 		heard = p.swim.Heard
 	}
-	switch j.Timeout(now, heard, j.push.Synced) {
-	case joining.Succeed:
-		s.end(now, j, nil)
-	case joining.Wait:
-		s.core.timers.Set(&j.timer, j.Due())
-	case joining.Restart:
-		s.restart(now, j)
-	case joining.FailState:
-		s.end(now, j, ErrStateTimeout)
-	case joining.FailMembers:
-		s.end(now, j, ErrJoinTimeout)
-	}
-}
-
-// restart begins a Join again, with a handshake, because nothing arrives in the session in which it began.
-func (s *joins) restart(now time.Time, j *join) {
-	again := &join{Join: j.Again(), push: s.core.push.NewJoin(j.push.Token)}
-	j.push.Token = 0 // nobody is told of its end
-	s.end(now, j, nil)
-	s.add(again)
-	s.dial(now, again, wire.NodeID{})
-}
-
-// slow gives the Join of a handshake whose packets take long to be written the time that it may take then.
-func (s *joins) slow(j *join) {
-	if a := j.Attempt(); j.Slow() {
-		s.core.timers.Set(&j.timer, j.Due())
-		s.core.hs.Extend(a, j.Until())
-	}
-}
-
-func (s *joins) end(now time.Time, j *join, err error) {
-	c := s.core
-	i := slices.Index(s.list, j)
-	if i < 0 {
-		return
-	}
-	s.list = slices.Delete(s.list, i, i+1)
-	c.timers.Stop(&j.timer)
-	if a := j.Attempt(); a != 0 {
-		c.hs.Cancel(a)
-		c.hs.dials.Take(a)
-	}
-	c.push.conclude(now, c.push.EndJoin(c.push.outcomes, &j.push))
-	if j.Token() != 0 {
-		c.events.Add(event.Event{Kind: event.Joined, Token: j.Token(), Err: err})
-	}
-}
-
-// endSilent ends the Joins that nobody waits for.
-func (s *joins) endSilent(now time.Time) {
-	for _, j := range slices.Clone(s.list) {
-		if j.Token() == 0 {
-			s.end(now, j, nil)
-		}
-	}
+	s.conclude(now, s.HandleTimeout(s.outcomes, now, j, heard, s.core.push.NewJoin(j.Exchange.Token)))
 }
 
 // meetFor is how long a contact with a node that may be there again takes at most.
@@ -334,14 +199,14 @@ func (h *healing) contactDead(now time.Time) {
 
 // meet begins a Join at an address that nobody waits for, unless a Join there is under way.
 func (h *healing) meet(now time.Time, to netip.AddrPort) {
-	if !h.core.joins.begun(to) {
+	if !h.core.joins.Begun(to) {
 		h.core.joins.begin(now, 0, to, wire.NodeID{}, now.Add(meetFor))
 	}
 }
 
 // meetNode is meet with one node, and no other that may be at the address.
 func (h *healing) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
-	if !h.core.joins.begun(to) {
+	if !h.core.joins.Begun(to) {
 		h.core.joins.begin(now, 0, to, id, now.Add(dialFor))
 	}
 }
@@ -423,7 +288,7 @@ func (c *Core) Leave(now time.Time) {
 	}
 	c.leaving.Begin(links)
 	c.overlay.conclude(now, c.overlay.Leave(c.overlay.acts, now))
-	c.joins.endSilent(now)
+	c.joins.conclude(now, c.joins.EndSilent(c.joins.outcomes))
 	c.leaving.stepLeave(now)
 }
 

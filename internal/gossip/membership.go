@@ -502,7 +502,7 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
 	cs.compared(now, p, out)
 	if ended {
-		c.joins.compared(now, p)
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
 	}
 }
 
@@ -517,10 +517,10 @@ func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	if c.hs.Unwritten(p.set.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
-	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.waitsFor(p))
+	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.WaitFor(p.id))
 	cs.compared(now, p, out)
 	if ended {
-		c.joins.compared(now, p)
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
 	}
 	return p.sync.NextTimeout()
 }

@@ -79,7 +79,7 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
 		x.actOnJoin(now, o)
 	case pushpull.RoomMade:
-		c.joins.advance(now)
+		c.joins.conclude(now, c.joins.Advance(c.joins.outcomes))
 	case pushpull.PullDue:
 		x.pullRandom(now)
 	case pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge, pushpull.OwnStateTooLarge:
@@ -113,15 +113,15 @@ func (x *exchanges) vetoOf(node *Member) error {
 
 func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 	c := x.core
-	j := c.joins.ofPart(o.Join)
+	j := c.joins.With(o.Join)
 	switch {
 	case j == nil:
 	case o.Kind == pushpull.Agreed:
 		c.sync.greet(now, c.peers[j.Peer()])
 	case o.Kind == pushpull.JoinFailed:
-		c.joins.end(now, j, o.Err)
+		c.joins.conclude(now, c.joins.End(c.joins.outcomes, j, o.Err))
 	default:
-		c.joins.settle(now, j)
+		c.joins.conclude(now, c.joins.Settle(c.joins.outcomes, now, j))
 	}
 }
 
@@ -280,8 +280,8 @@ func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *
 	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == byComparison}
 	if from != nil {
 		entry.From = from.id
-		if j := c.joins.with(from); j != nil {
-			entry.Join = &j.push
+		if j := c.joins.Taking(from.id); j != nil {
+			entry.Join = j.Exchange
 		}
 	}
 	x.conclude(now, x.AskAlive(x.outcomes, entry, about.pushPeer(), from.pushPeer()))
@@ -324,9 +324,9 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 	c := x.core
 	if v.Join != nil {
 		v.Join.Votes--
-		if j := c.joins.ofPart(v.Join); j != nil {
+		if j := c.joins.With(v.Join); j != nil {
 			x.noteVerdicts(now, j)
-			c.joins.settle(now, j)
+			c.joins.conclude(now, c.joins.Settle(c.joins.outcomes, now, j))
 		}
 		return
 	}
@@ -340,12 +340,12 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	c := x.core
 	p := c.peers[j.Peer()]
-	if j.push.Votes > 0 || j.Compared() || p == nil || !p.sync.Active() || p.sync.Waiting() {
+	if j.Exchange.Deciding() || j.Compared() || p == nil || !p.sync.Active() || p.sync.Waiting() {
 		return
 	}
 	if p.sync.LastRoot() == c.members.Root() {
 		p.sync.End()
-		c.joins.compared(now, p)
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
 		return
 	}
 	c.sync.compareAgain(now, p)

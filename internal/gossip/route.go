@@ -33,7 +33,7 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 	case handshake.AttemptFailed:
 		h.attemptFailed(now, o.Attempt, o.Err)
 	case handshake.AttemptSlow:
-		h.attemptSlow(o.Attempt)
+		h.attemptSlow(now, o.Attempt)
 	case handshake.PacketRejected:
 		h.rejected(now, o)
 	}
@@ -53,7 +53,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	early := false
 	if d, ok := h.dials.Get(e.Attempt); ok {
 		p.dials = append(p.dials, e.Attempt)
-		if j := c.joins.of(d); j != nil {
+		if j := c.joins.Of(d); j != nil {
 			j.Reached(p.id)
 			c.heal.Reached(d.To, p.id)
 			early = h.SealEarly(now, p.sessions, s, e)
@@ -103,9 +103,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	c.report.AttemptFailed(now, d.To, err)
 	switch d.Purpose {
 	case joining.ForJoin:
-		if j := c.joins.of(d); j != nil {
-			c.joins.end(now, j, err)
-		}
+		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), err))
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
@@ -118,11 +116,10 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 }
 
 // attemptSlow gives a Join over a slow transport the time that it may take there.
-func (h *handshakes) attemptSlow(a handshake.AttemptID) {
+func (h *handshakes) attemptSlow(now time.Time, a handshake.AttemptID) {
+	c := h.core
 	d, _ := h.dials.Get(a)
-	if j := h.core.joins.of(d); j != nil {
-		h.core.joins.slow(j)
-	}
+	c.joins.conclude(now, c.joins.Slow(c.joins.outcomes, d))
 }
 
 // reachedSelf ends what was meant for an address that is one of this node's own.
@@ -132,9 +129,7 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	switch d, _ := h.dials.Take(a); d.Purpose {
 	case joining.ForJoin:
 		c.heal.Reached(d.To, c.cfg.ID)
-		if j := c.joins.of(d); j != nil {
-			c.joins.end(now, j, nil)
-		}
+		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), nil))
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,6 +14,8 @@ var (
 	seed  = netip.MustParseAddrPort("10.0.0.1:6969")
 	until = start.Add(10 * time.Second)
 )
+
+func attempt(n uint64) handshake.AttemptID { return handshake.AttemptID(n) }
 
 func id(n byte) wire.NodeID { return wire.NodeID{6: 0x80, 15: n} }
 

@@ -8,7 +8,9 @@ import (
 )
 
 // NewJoin returns the part of a new Join. token is 0 if nobody waits for its end.
-func (x *Exchanger) NewJoin(token uint64) Join { return Join{Token: token, wantsState: x.Config.State} }
+func (x *Exchanger) NewJoin(token uint64) *Join {
+	return &Join{Token: token, wantsState: x.Config.State}
+}
 
 // judgesAll reports whether all members are judged before this node and p become one cluster.
 func (x *Exchanger) judgesAll(p *Peer) bool {

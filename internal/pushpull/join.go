@@ -16,6 +16,18 @@ type Join struct {
 // WantsState reports whether the exchange of states is not over.
 func (j *Join) WantsState() bool { return j.wantsState }
 
+// TakesMembers reports whether members may be exchanged and have not been.
+func (j *Join) TakesMembers() bool { return j.Agreed && !j.Synced }
+
+// TookMembers reports whether the members have been exchanged.
+func (j *Join) TookMembers() bool { return j.Synced }
+
+// Deciding reports whether the application still decides about members.
+func (j *Join) Deciding() bool { return j.Votes > 0 }
+
+// Silence says that nobody waits for the end of the Join any more.
+func (j *Join) Silence() { j.Token = 0 }
+
 func (j *Join) token() uint64 {
 	if j == nil {
 		return 0

@@ -153,10 +153,10 @@ func TestJoinCountsTheQuestionsThatItWaitsFor(t *testing.T) {
 	j := n.x.NewJoin(7)
 	for i := range 3 {
 		e := said(i, 1, "")
-		e.Join = &j
+		e.Join = j
 		n.hear(e, nil)
 	}
-	if j.Votes != 3 || n.asked[0].Join != &j {
+	if j.Votes != 3 || n.asked[0].Join != j {
 		t.Errorf("%d questions", j.Votes)
 	}
 }

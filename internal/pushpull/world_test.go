@@ -351,7 +351,7 @@ func (n *node) admit(m members.Member) {
 // join begins a Join of node i with node k.
 func (w *world) join(i, k int) *joining {
 	n := w.nodes[i]
-	j := &joining{Join: n.x.NewJoin(uint64(len(n.joins) + 1)), with: k, until: w.now.Add(10 * time.Second)}
+	j := &joining{Join: *n.x.NewJoin(uint64(len(n.joins) + 1)), with: k, until: w.now.Add(10 * time.Second)}
 	n.joins = append(n.joins, j)
 	n.advance()
 	return j
