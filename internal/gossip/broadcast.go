@@ -2,25 +2,15 @@ package gossip
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/event"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// TooLargeError says that a message does not fit into what carries it.
-type TooLargeError struct{ Size, Max int }
-
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("message of %d bytes is larger than %d", e.Size, e.Max)
-}
 
 // BroadcastMax is the largest message in bytes that travels in one datagram of the configured size; a
 // larger one is cut.
@@ -136,7 +126,7 @@ func (ds *dissemination) flood(now time.Time, id wire.MessageID, data []byte, fr
 		switch {
 		case p == from:
 		case p.legacy:
-			c.gateway.sendBroadcast(now, p, id, data)
+			c.transport.sendLegacy(now, p, id, data)
 		case len(m.plain) > p.packets.Room():
 			large = ds.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
 			p.packets.Widen(now)
@@ -162,18 +152,6 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 
 // What the core does for dissemination (internal/broadcast): it passes messages of neighbors on to it, and encodes, queues
 // and sends what it decides.
-
-// dissemination is the component, and what the core needs beside it.
-type dissemination struct {
-	*broadcast.Disseminator
-	core         *Core
-	watched      bool           // see SetWatched
-	store        assembly.Store // large messages
-	sweepTimer   timer.Timer
-	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
-	outcomes     outcome.Buffer[broadcast.Outcome]
-	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
-}
 
 // disseminate acts on the outcomes of one input to c.broadcast.
 func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
@@ -416,9 +394,6 @@ func (s *Stats) addBroadcast(d *broadcast.Disseminator) {
 	s.Dropped[DropAnnounced] += b.Abandoned
 }
 
-// MessageMax is the largest message in bytes.
-const MessageMax = assembly.MessageMax
-
 // largeOf is what dissemination knows of a large message; nil for a direct message.
 func largeOf(a *assembly.Assembly) *broadcast.Large {
 	l, _ := a.Spread.(*broadcast.Large)
@@ -482,7 +457,7 @@ func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byt
 	for _, p := range c.links {
 		switch {
 		case p.legacy && whole != nil:
-			c.gateway.sendBroadcast(now, p, a.ID, whole)
+			c.transport.sendLegacy(now, p, a.ID, whole)
 		case p.legacy:
 		case p.packets.Transfer(a) != nil:
 			spread.Sending()
@@ -642,7 +617,7 @@ func (ds *dissemination) complete(now time.Time, p *peer, a *assembly.Assembly) 
 	data := a.Copy()
 	for _, o := range c.links {
 		if o.legacy {
-			c.gateway.sendBroadcast(now, o, a.ID, data)
+			c.transport.sendLegacy(now, o, a.ID, data)
 		}
 	}
 	c.events.Add(event.Event{Kind: event.Message, Data: data, From: p.id, ID: a.ID, Size: len(data)})

@@ -2,32 +2,33 @@
 // gets to all of them. It is pure: datagrams, commands and the time go in, datagrams and events come
 // out. One goroutine, or a simulation, owns a Core.
 //
-// The files, in reading order: core (inputs, outputs, composition), peer (what is kept of each peer), route (what arrives, and where it
-// goes), sessions (handshakes that this node begins), send (packets to peers), broadcast (dissemination and transfers), direct (messages
-// to one node), link (the overlay and heartbeats), join (joins, healing, leaving), membership (news and comparisons of tables), detect
-// (failure detection and Pings), pushpull (application state and votes), gateway (nodes of gwyh 0.1), stats and inspect.
+// The files, in reading order: core (the state of a node: its components, and what is kept beside each), inputs (New, datagrams,
+// timeouts, outputs), route (what arrives from peers), peer and sessions, send (packets to peers), broadcast (dissemination and
+// transfers), direct (messages to one node), link (the overlay and heartbeats), join (handshakes, joins, healing, leaving), membership
+// (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state and votes), gateway (nodes of
+// gwyh 0.1), limits, stats and inspect. core, limits and peer use no other file, and nothing uses inputs.
 package gossip
 
 import (
-	"encoding/binary"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
-	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -69,235 +70,150 @@ type Core struct {
 	stats   Stats
 }
 
-// New makes a core. It sends nothing before its first Join.
-func New(now time.Time, cfg Config) (*Core, error) {
-	var seed [24]byte
-	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
-		return nil, fmt.Errorf("draw a seed: %w", err)
-	}
-	cfg.fill()
-	c := &Core{
-		cfg:       cfg,
-		rng:       rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
-		peers:     make(map[wire.NodeID]*peer),
-		broadcast: dissemination{Disseminator: broadcast.New()},
-	}
-	c.membership.core, c.sync.core, c.pings.core, c.broadcast.core, c.transport.core, c.leaving.core = c, c, c, c, c, c
-	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
-		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
-	beats := c.endpoint.Heartbeats(2)
-	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.transport.lags})
-	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
-		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
-	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})
-	c.leaving.timer.Fire = c.leaving.stepLeave
-	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
-	c.joins, c.heal.core = newJoins(c), c
-	c.heal.contact.Fire, c.heal.compare.Fire = c.heal.contactDead, c.heal.compareReturned
-	c.ids = wire.NewIDs([8]byte(seed[:8]))
-	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.membership.flushNews
-	c.sync.calm.Fire = c.sync.beatCalm
-	c.sync.comparer = antientropy.New(c.rng)
-	c.broadcast.sweepTimer.Fire = c.broadcast.sweepStore
-	c.transport.cork.timer.Fire = func(now time.Time) { c.transport.sealDue(now, false) }
-	c.swim = detection{core: c, Detector: swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)}
-	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
-		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
-	c.overlay.core = c
-	c.overlay.choiceTimer.Fire, c.overlay.measureTimer.Fire = c.overlay.rechoose, c.overlay.measure
-	c.overlay.conclude(now, nil)
-	c.direct = newDirects(c)
-	c.pings.timer.Fire = c.pings.tickPings
-	c.pings.wantPayload(now)
-	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
-		return nil, err
-	}
-	pushing := pushPullConfig(&cfg)
-	c.push = exchanges{core: c, Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.push.tick}}
-	c.push.Start(now, &c.members)
-	c.push.conclude(now, c.push.outcomes)
-	c.hs = handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
-		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
-			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-			Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
-			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
-		}})}
-	if cfg.Base != nil {
-		c.overlay.WantChoice(now)
-		c.overlay.conclude(now, nil)
-	}
-	return c, nil
+// handshakes are the handshakes and sessions of a core, and what the core does about their outcomes.
+type handshakes struct {
+	*peers.Table
+	core     *Core
+	dials    *joining.Dials
+	outcomes outcome.Buffer[handshake.Outcome]
+	packet   wire.Packet // scratch: the datagram being taken in
 }
 
-// enter begins an input. Everything that was due at the previous input was done then, so if something has been due for
-// long, this node did not run.
-func (c *Core) enter(now time.Time) {
-	due := timer.Soonest(c.timers.Next(), c.swim.NextTimeout())
-	if due.Before(c.entered) {
-		due = c.entered
-	}
-	c.entered = now
-	late := now.Sub(due)
-	if late <= c.cfg.Heartbeat/2 {
-		return
-	}
-	c.swim.Forgive(now, late)
-	if late >= c.heal.asleepFor() {
-		c.heal.wakeUp(now)
-	}
+// transport is how the core sends messages to its peers.
+type transport struct {
+	core     *Core
+	arena    arena.Arena  // small messages, for repair
+	plain    []byte       // scratch: one plaintext being built
+	smallMsg smallMessage // scratch: see newSmall
+	cork     cork
 }
 
-// HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
-func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
-	c.enter(now)
-	c.stats.ReceivedDatagrams++
-	c.stats.ReceivedBytes += uint64(len(b))
-	c.report.Received(now, from, b)
-	for range wire.PacketsMax {
-		if b = c.handlePacket(now, from, b); len(b) == 0 {
-			return
-		}
-	}
-	c.drop(DropOversize)
+// smallMessage is one plaintext on its way along several links. The arena keeps it for those that cannot send it at
+// once, and for repair.
+type smallMessage struct {
+	plain []byte
+	ref   arena.Ref
+	told  bool // it was announced, and so can be asked for
 }
 
-// handlePacket takes in the first packet of a datagram, and returns those that follow it: a Go node may send
-// several in one datagram.
-func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
-	p := &c.hs.packet
-	rest, err := wire.NextPacket(p, b)
-	if err != nil {
-		c.drop(DropMalformed)
-		return nil
-	}
-	size := len(b) - len(rest)
-	if !p.Sender.IsGo() {
-		rest = nil
-	}
-	switch {
-	case p.Kind == wire.PacketHandshake:
-		c.report.Handshake(now, from, p)
-		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
-	case p.Sender == c.cfg.ID:
-		c.drop(DropSelf)
-	default:
-		c.hs.handleBox(now, from, p, size)
-	}
-	return rest
+// cork is the datagrams of small messages that are not sealed yet.
+type cork struct {
+	timer    timer.Timer // fires when the first of them is due
+	unsealed []*peer     // that have one, or announcements that wait
 }
 
-// Events returns what has happened since the last call; it is valid until the next input.
-func (c *Core) Events() []event.Event {
-	e := c.events.Take()
-	c.report.Events(e)
-	return e
+// dissemination is the component, and what the core needs beside it.
+type dissemination struct {
+	*broadcast.Disseminator
+	core         *Core
+	watched      bool           // see SetWatched
+	store        assembly.Store // large messages
+	sweepTimer   timer.Timer
+	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
+	outcomes     outcome.Buffer[broadcast.Outcome]
+	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
 }
 
-// HandleTimeout does what is due. Afterwards NextTimeout is later than now.
-func (c *Core) HandleTimeout(now time.Time) {
-	c.enter(now)
-	c.report.Enter(now)
-	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
-		c.hs.conclude(now, c.hs.Endpoint.HandleTimeout(c.hs.outcomes, now))
-	}
-	for c.runNext(now) {
-	}
+// directs are the direct messages of a core, in both directions, and what the core does about their outcomes.
+type directs struct {
+	*direct.Sender
+	core     *Core
+	receiver direct.Receiver
+	outcomes outcome.Buffer[direct.Outcome]
+	timer    timer.Timer // at NextTimeout
 }
 
-// runNext does the first thing that is due at now, and reports whether there was one.
-func (c *Core) runNext(now time.Time) bool {
-	if c.timers.Len() > 0 && !c.swim.IsBefore(&c.timers) {
-		return c.timers.RunNext(now)
-	}
-	if c.swim.NextTimeout().After(now) {
-		return false
-	}
-	c.swim.detect(now, c.swim.HandleTimeout(c.swim.outcomes, now, c.overlay.Started() >= c.cfg.Subscriptions))
-	return true
+// overlaying is the Overlay of a core, and what the core does about its actions. It answers the questions of the Overlay.
+type overlaying struct {
+	*overlay.Overlay
+	core         *Core
+	acts         outcome.Buffer[overlay.Action]
+	choiceTimer  timer.Timer
+	measureTimer timer.Timer
+	beat         time.Time // when the heartbeats are due that follow those sent last
 }
 
-// NextTimeout is when HandleTimeout wants to be called; zero for never.
-func (c *Core) NextTimeout() time.Time {
-	return timer.Soonest(timer.Soonest(c.timers.Next(), c.swim.NextTimeout()), c.hs.NextTimeout())
+// entriesBatch is how many entries of a message are taken in together.
+const entriesBatch = 16
+
+// membership is what the core needs to take in and to send membership entries.
+type membership struct {
+	core   *Core
+	news   members.News
+	timer  timer.Timer               // when the news is sent
+	batch  [entriesBatch]wire.Member // scratch: entries being taken in
+	entry  wire.Member               // scratch: one entry being written
+	behind []*members.Entry          // what the sender of the entries in progress lacks
 }
 
-// Stats returns the counters and gauges.
-func (c *Core) Stats() Stats {
-	s := c.stats
-	s.addBroadcast(c.broadcast.Disseminator)
-	s.addPackets(c.endpoint.Stats())
-	s.addPushPull(&c.push.Stats)
-	s.addLegacy(&c.gateway.Stats)
-	s.addDetection(&c.swim.Stats)
-	s.Dropped[DropOversize] += c.members.Rationed
-	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
-	s.addHandshakes(c.hs.Stats())
-	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
-	s.DatagramsLost += c.hs.Lost()
-	for _, p := range c.links {
-		s.Queued += p.packets.Waiting() + len(p.packets.Transfers())
-	}
-	for m := range c.members.All {
-		s.Known[m.State]++
-	}
-	return s
+// comparisons is what the core holds for anti-entropy.
+type comparisons struct {
+	core     *Core
+	comparer antientropy.Comparer
+	outcomes outcome.Buffer[antientropy.Outcome]
+	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
 }
 
-// SetDebug says whether anybody wants lines at DEBUG.
-func (c *Core) SetDebug(wanted bool) { c.report.SetDebug(wanted) }
-
-// Version changes whenever the live members or what is known of them do.
-func (c *Core) Version() uint64 { return c.members.Version() }
-
-// Members calls yield with each live member, oneself included, in no particular order.
-func (c *Core) Members(yield func(*Member)) {
-	for m := range c.members.Each {
-		yield(&m.Member)
-	}
+// detection is the failure detector, and what the core does about its actions.
+type detection struct {
+	*swim.Detector
+	core     *Core
+	outcomes outcome.Buffer[swim.Action]
 }
 
-// Self is this node as others know it.
-func (c *Core) Self() Member { return c.members.Self().Member }
+// pings is the core's share of the application's Pings.
+type pings struct {
+	ping.Pings
+	core     *Core
+	payload  ping.Payload
+	outcomes outcome.Buffer[ping.Outcome]
+	timer    timer.Timer // at NextTimeout
+}
 
-// Links is the number of peers that messages are exchanged with.
-func (c *Core) Links() int { return len(c.links) }
+// joins are the Joins of a core, and what the core does about their outcomes.
+type joins struct {
+	joining.Joins[*pushpull.Join]
+	core     *Core
+	outcomes outcome.Buffer[joining.Outcome[*pushpull.Join]]
+}
 
-// Started reports how many members this node hears from: its subscriptions that were confirmed.
-func (c *Core) Started() int { return c.overlay.Started() }
+type join = joining.Started[*pushpull.Join]
+
+// healing is the Healing of a core, and what the core does about it.
+type healing struct {
+	*overlay.Healing
+	core    *Core
+	contact timer.Timer
+	compare timer.Timer
+}
+
+// leaving is the departure of this node, with the timer that the core keeps for it.
+type leaving struct {
+	joining.Leave
+	core  *Core
+	timer timer.Timer
+}
+
+// exchanges are the exchanges of a core with others, and what the core does about their outcomes.
+type exchanges struct {
+	*pushpull.Exchanger
+	core     *Core
+	outcomes outcome.Buffer[pushpull.Outcome]
+	timer    timer.Timer
+}
+
+// gateway is what a core does about gwyh 0.1 nodes.
+type gateway struct {
+	*legacy.Gateway
+	core     *Core
+	outcomes outcome.Buffer[legacy.Outcome]
+	timer    timer.Timer
+}
 
 func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
 
-// memberChanged follows every change of the live members.
-func (c *Core) memberChanged(now time.Time) {
-	c.members.NoteChange(now)
-	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))
-	c.overlay.MembersChanged(now)
-	c.overlay.conclude(now, nil)
-}
-
 // newID returns the id of a message that is no broadcast.
 func (c *Core) newID() wire.MessageID { return c.ids.Control() }
-
-// Drain hands every waiting datagram to send, in order. now is the time of the last input. The bytes are valid during the call.
-func (c *Core) Drain(now time.Time, send func(to wire.Path, b []byte)) {
-	c.drain(now, 1, func(r outbox.Run) { send(r.To, r.Bytes) })
-}
-
-// DrainRuns is Drain with datagrams of one size that follow each other to one peer handed over together.
-func (c *Core) DrainRuns(now time.Time, send func(outbox.Run)) {
-	c.drain(now, outbox.RunMax, send)
-}
-
-func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
-	c.transport.sealDue(now, false)
-	c.out.Drain(most, func(r outbox.Run) {
-		c.stats.SentDatagrams += uint64(r.Count)
-		c.stats.SentBytes += uint64(len(r.Bytes))
-		c.report.Sent(now, &r)
-		send(r)
-	})
-}
 
 // isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
 func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }

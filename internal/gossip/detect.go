@@ -2,27 +2,17 @@ package gossip
 
 import (
 	"bytes"
-	"errors"
 	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/swim"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// detection is the failure detector, and what the core does about its actions.
-type detection struct {
-	*swim.Detector
-	core     *Core
-	outcomes outcome.Buffer[swim.Action]
-}
 
 // detect carries out what one input to the failure detector wants done.
 func (dt *detection) detect(now time.Time, out []swim.Action) {
@@ -49,7 +39,7 @@ func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 	c := dt.core
 	switch a.Kind {
 	case swim.SendPing:
-		c.pings.ping(now, p)
+		c.transport.ping(now, p)
 	case swim.SendNotice:
 		dt.notify(now, p, a.Member)
 	case swim.SendProbeFor:
@@ -118,10 +108,10 @@ func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort
 func (dt *detection) pingSilent(now time.Time, p *peer) {
 	c := dt.core
 	if p.legacy || !p.linked {
-		c.pings.ping(now, p)
+		c.transport.ping(now, p)
 		return
 	}
-	c.transport.plain = wire.AppendSyncRoot(c.pings.appendPing(c.transport.plain[:0], now, p, swim.Purpose{}), c.newID(), c.sync.rootFor(now, p))
+	c.transport.plain = wire.AppendSyncRoot(p.swim.AppendPing(c.transport.plain[:0], now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p))
 	c.transport.sendPlain(now, p, c.transport.plain)
 }
 
@@ -190,21 +180,6 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
 func (c *Core) HealthScore() int { return c.swim.Health() }
-
-// AckPayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
-const AckPayloadMax = ping.PayloadMax
-
-// ErrOtherName says that the node at an address goes by another name than the one asked for.
-var ErrOtherName = errors.New("the node at this address has another name")
-
-// pings is the core's share of the application's Pings.
-type pings struct {
-	ping.Pings
-	core     *Core
-	payload  ping.Payload
-	outcomes outcome.Buffer[ping.Outcome]
-	timer    timer.Timer // at NextTimeout
-}
 
 // wantPayload asks the application for a payload, if it has any and time has passed.
 func (ps *pings) wantPayload(now time.Time) {
@@ -294,35 +269,8 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 		c.drop(DropUnknownSession)
 		return
 	}
-	c.transport.plain = ps.appendPing(c.transport.plain[:0], now, p, swim.Purpose{Token: uint64(o.Token)})
+	c.transport.plain = p.swim.AppendPing(c.transport.plain[:0], now, c.newID(), swim.Purpose{Token: uint64(o.Token)})
 	c.transport.sendPlain(now, p, c.transport.plain)
-}
-
-// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
-// without side effects is an empty Frame.
-func (ps *pings) ping(now time.Time, p *peer) {
-	c := ps.core
-	if p.legacy {
-		c.transport.plain = wire.AppendFrame(c.transport.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
-	} else {
-		c.transport.plain = ps.appendPing(c.transport.plain[:0], now, p, swim.Purpose{})
-	}
-	c.transport.sendPlain(now, p, c.transport.plain)
-}
-
-// appendPing appends a Ping for p to a plaintext.
-func (ps *pings) appendPing(b []byte, now time.Time, p *peer, purpose swim.Purpose) []byte {
-	c := ps.core
-	return p.swim.AppendPing(b, now, c.newID(), purpose)
-}
-
-// appendTurn adds a Ping to the heartbeat of a link if it is its turn.
-func (ps *pings) appendTurn(b []byte, now time.Time, p *peer) []byte {
-	c := ps.core
-	if !c.swim.TakeTurn(now, &p.swim) {
-		return b
-	}
-	return ps.appendPing(b, now, p, swim.Purpose{})
 }
 
 // handlePing answers to where the ping came from.

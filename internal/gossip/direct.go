@@ -7,28 +7,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// Errors of sending.
-var (
-	ErrQueueFull  = direct.ErrQueueFull
-	ErrUnanswered = direct.ErrUnanswered
-	ErrLegacy     = direct.ErrLegacy
-)
-
-// directs are the direct messages of a core, in both directions, and what the core does about their outcomes.
-type directs struct {
-	*direct.Sender
-	core     *Core
-	receiver direct.Receiver
-	outcomes outcome.Buffer[direct.Outcome]
-	timer    timer.Timer // at NextTimeout
-}
 
 // newDirects makes the direct messages of c, whose configuration and rng are set.
 func newDirects(c *Core) directs {
@@ -105,7 +88,7 @@ func (x *directs) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool)
 		}
 	}
 	x.SetRoute(to, nil)
-	if p = c.joins.peerAt(now, to); p == nil || p.legacy {
+	if p = c.hs.peerAt(now, to); p == nil || p.legacy {
 		return nil, p != nil
 	}
 	x.SetRoute(to, &p.direct)

@@ -5,18 +5,8 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/legacy"
-	"github.com/gwyh-go/gwyh/internal/outcome"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// gateway is what a core does about gwyh 0.1 nodes.
-type gateway struct {
-	*legacy.Gateway
-	core     *Core
-	outcomes outcome.Buffer[legacy.Outcome]
-	timer    timer.Timer
-}
 
 // legacyNode is a core as a legacy.Gateway asks about it.
 type legacyNode struct{ c *Core }
@@ -86,7 +76,7 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	c := g.core
 	switch o.Kind {
 	case legacy.Ping:
-		c.pings.ping(now, p)
+		c.transport.ping(now, p)
 	case legacy.Request:
 		c.transport.sendRequest(now, p, o.Request)
 	case legacy.Subscribe:
@@ -283,17 +273,4 @@ func (g *gateway) handleOpened(now time.Time, p *peer, m *wire.Message, plain []
 	out, broadcast := g.HandleMessage(g.outcomes, now, legacyNode{c}, &c.members, p.gateway, m, c.ids.Made(&m.ID))
 	g.conclude(now, out)
 	return broadcast
-}
-
-// sendBroadcast passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
-// a node would lose it silently, or be sent a datagram that UDP does not carry.
-func (g *gateway) sendBroadcast(now time.Time, p *peer, id wire.MessageID, data []byte) {
-	c := g.core
-	if len(data) > legacyMessage {
-		c.drop(DropLegacySize)
-		c.report.LegacyLimit(now, len(data), legacyMessage)
-		return
-	}
-	c.stats.BroadcastsForwarded++
-	c.transport.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
 }

@@ -130,7 +130,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 	c.do(1, func(now time.Time) {
 		n := c.nodes[1]
 		n.HandleTimeout(now)
-		n.Core.pings.ping(now, n.peers[c.nodes[0].cfg.ID])
+		n.Core.transport.ping(now, n.peers[c.nodes[0].cfg.ID])
 		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // kept back
 	})
 	n := c.nodes[0]

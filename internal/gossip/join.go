@@ -6,30 +6,13 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/outcome"
-	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// Why a Join fails that was not refused.
-var (
-	ErrJoinTimeout   = joining.ErrTimeout
-	ErrJoinCancelled = joining.ErrCancelled
-)
-
-// joins are the Joins of a core, and what the core does about their outcomes.
-type joins struct {
-	joining.Joins[*pushpull.Join]
-	core     *Core
-	outcomes outcome.Buffer[joining.Outcome[*pushpull.Join]]
-}
-
-type join = joining.Started[*pushpull.Join]
 
 func newJoins(c *Core) joins {
 	return joins{core: c, Joins: joining.NewJoins(joining.Config[*pushpull.Join]{Timers: &c.timers, Due: c.joins.timeout, StateTimeout: ErrStateTimeout})}
@@ -62,7 +45,7 @@ func (c *Core) AbandonJoin(now time.Time, t event.JoinToken) {
 func (s *joins) begin(now time.Time, token event.JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
 	c := s.core
 	at := joining.Place{Self: to == c.cfg.Advertise, Member: id}
-	if p := s.peerAt(now, to); p != nil {
+	if p := c.hs.peerAt(now, to); p != nil {
 		at.Peer = p.id
 	}
 	s.conclude(now, s.Begin(s.outcomes, now, token, to, until, c.push.NewJoin(uint64(token)), at))
@@ -124,22 +107,6 @@ func (s *joins) comeBack(now time.Time) {
 	c.report.Returning(now)
 }
 
-// peerAt finds a Go member at an address that there is a session with.
-func (s *joins) peerAt(now time.Time, to netip.AddrPort) *peer {
-	c := s.core
-	var found *peer
-	for _, p := range c.peers {
-		m := c.members.Get(p.id)
-		if m == nil || !m.Live() || m.Addr != to || p.set.Current(now) == nil {
-			continue
-		}
-		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {
-			found = p
-		}
-	}
-	return found
-}
-
 // ready goes on with the Joins that waited for a session with p.
 func (s *joins) ready(now time.Time, p *peer) {
 	s.conclude(now, s.SessionReady(s.outcomes, p.id, p.legacy))
@@ -158,17 +125,6 @@ func (s *joins) timeout(now time.Time, j *join) {
 		heard = p.swim.Heard
 	}
 	s.conclude(now, s.HandleTimeout(s.outcomes, now, j, heard, s.core.push.NewJoin(j.Exchange.Token)))
-}
-
-// meetFor is how long a contact with a node that may be there again takes at most.
-const meetFor = 10 * time.Second
-
-// healing is the Healing of a core, and what the core does about it.
-type healing struct {
-	*overlay.Healing
-	core    *Core
-	contact timer.Timer
-	compare timer.Timer
 }
 
 // schedule sets the timers after an input to the Healing.
@@ -256,13 +212,6 @@ func (h *healing) asleepFor() time.Duration {
 	return swim.SilenceOf(h.core.cfg.Heartbeat, h.core.cfg.ProbeInterval, swim.SilenceLost)
 }
 
-// leaving is the departure of this node, with the timer that the core keeps for it.
-type leaving struct {
-	joining.Leave
-	core  *Core
-	timer timer.Timer
-}
-
 // Leave makes this node leave: it tells all links, and takes itself out of its own members. An event.Departed follows
 // when all links have confirmed it, or do not answer. The sessions stay until the core is dropped, so that late
 // questions are answered.
@@ -300,7 +249,7 @@ func (l *leaving) stepLeave(now time.Time) {
 		p := c.peers[id]
 		w := wire.BeginMembers(c.transport.plain[:0], c.newID())
 		w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
-		c.transport.plain = c.pings.appendPing(w.End(), now, p, swim.Purpose{Leave: true})
+		c.transport.plain = p.swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true})
 		c.transport.sendPlain(now, p, c.transport.plain)
 	}
 	if c.overlay.schedule(&l.timer, l.Due()); len(tell) == 0 {
@@ -322,5 +271,75 @@ func (l *leaving) remind(now time.Time, p *peer) {
 	c := l.core
 	if !c.members.Self().Live() && !p.legacy {
 		c.swim.notify(now, p, c.members.Self())
+	}
+}
+
+// ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
+// that shakes hands with it; it takes no part in the choice.
+func (h *handshakes) ready(now time.Time, p *peer) {
+	c := h.core
+	c.direct.ready(now, p)
+	for _, a := range p.dials {
+		d, _ := h.dials.Get(a)
+		switch {
+		case d.Purpose == joining.ForPing:
+			c.pings.pingReady(now, p, event.PingToken(d.Token))
+		case d.Purpose == joining.ForGreeting && !p.legacy:
+			c.sync.greet(now, p)
+		case d.Purpose == joining.ForComparison && !p.legacy:
+			c.push.begin(now, p, false)
+		}
+		h.dials.Take(a)
+	}
+	p.dials = nil
+	if p.legacy {
+		c.gateway.ready(now, p)
+	} else {
+		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
+	}
+	c.joins.ready(now, p)
+	c.push.pullReady(now, p)
+	c.transport.pump(now, p)
+}
+
+// attemptFailed ends a Join, or lets another member be chosen.
+func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
+	c := h.core
+	c.stats.HandshakesFailed++
+	d, _ := h.dials.Take(a)
+	c.report.AttemptFailed(now, d.To, err)
+	switch d.Purpose {
+	case joining.ForJoin:
+		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), err))
+	case joining.ForDirect:
+		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
+	case joining.ForPing:
+		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
+	default:
+		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
+			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
+		}
+	}
+}
+
+// attemptSlow gives a Join over a slow transport the time that it may take there.
+func (h *handshakes) attemptSlow(now time.Time, a handshake.AttemptID) {
+	c := h.core
+	d, _ := h.dials.Get(a)
+	c.joins.conclude(now, c.joins.Slow(c.joins.outcomes, d))
+}
+
+// reachedSelf ends what was meant for an address that is one of this node's own.
+func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
+	c := h.core
+	h.Cancel(a)
+	switch d, _ := h.dials.Take(a); d.Purpose {
+	case joining.ForJoin:
+		c.heal.Reached(d.To, c.cfg.ID)
+		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), nil))
+	case joining.ForDirect:
+		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
+	case joining.ForPing:
+		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, event.PingToken(d.Token), c.cfg.Name))
 	}
 }

@@ -7,26 +7,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-const (
-	dialFor = 5 * time.Second  // how long a handshake with a member may take before the member is avoided
-	wardFor = 15 * time.Second // how long a new member without a link to this node is watched
-)
-
-// overlaying is the Overlay of a core, and what the core does about its actions. It answers the questions of the Overlay.
-type overlaying struct {
-	*overlay.Overlay
-	core         *Core
-	acts         outcome.Buffer[overlay.Action]
-	choiceTimer  timer.Timer
-	measureTimer timer.Timer
-	beat         time.Time // when the heartbeats are due that follow those sent last
-}
 
 // OverlayPeer is the Overlay's state of a peer; nil if there is no session with it.
 func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
@@ -164,7 +149,7 @@ func (o *overlaying) measure(now time.Time) {
 		return
 	}
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
-		c.pings.ping(now, p)
+		c.transport.ping(now, p)
 	} else if !c.hs.dials.Dialing(m.ID) {
 		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
@@ -255,7 +240,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	c.report.LinkUp(now, p.id)
 	c.swim.LinkUp(now, &p.swim)
 	if p.packets.RTT() == 0 && !p.legacy {
-		c.pings.ping(now, p) // who answered the handshake does not know the round trip
+		c.transport.ping(now, p) // who answered the handshake does not know the round trip
 	}
 	o.heartbeatLinkUp(now, p)
 	c.hs.mtuLinkUp(now, p)
@@ -285,7 +270,9 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	b := wire.AppendRequest(c.transport.plain[:0], c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.sync.rootFor(now, p))
-		b = c.pings.appendTurn(b, now, p)
+		if c.swim.TakeTurn(now, &p.swim) {
+			b = p.swim.AppendPing(b, now, c.newID(), swim.Purpose{})
+		}
 		if ch := p.packets.Channel(now); ch != nil {
 			b = ch.AppendChatter(b)
 		}

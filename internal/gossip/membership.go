@@ -8,30 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/outcome"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
-)
-
-// entriesBatch is how many entries of a message are taken in together.
-const entriesBatch = 16
-
-// membership is what the core needs to take in and to send membership entries.
-type membership struct {
-	core   *Core
-	news   members.News
-	timer  timer.Timer               // when the news is sent
-	batch  [entriesBatch]wire.Member // scratch: entries being taken in
-	entry  wire.Member               // scratch: one entry being written
-	behind []*members.Entry          // what the sender of the entries in progress lacks
-}
-
-// route is how a membership entry reached this node.
-type route uint8
-
-const (
-	byNews       route = iota // along a link: this node passes it on if it is new
-	byComparison              // by a comparison of tables: the neighbors compare theirs too
 )
 
 // handleMembers takes in the entries of one message. If its sender lacks what this node knows, it gets that at once.
@@ -370,14 +347,6 @@ func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 	}
 }
 
-// comparisons is what the core holds for anti-entropy.
-type comparisons struct {
-	core     *Core
-	comparer antientropy.Comparer
-	outcomes outcome.Buffer[antientropy.Outcome]
-	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
-}
-
 // greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
 func (cs *comparisons) greet(now time.Time, p *peer) {
 	c := cs.core
@@ -590,4 +559,12 @@ func (ms *membership) refute(now time.Time, above uint64) {
 	c := ms.core
 	c.members.Refute(now, above)
 	ms.selfChanged(now)
+}
+
+// memberChanged follows every change of the live members.
+func (c *Core) memberChanged(now time.Time) {
+	c.members.NoteChange(now)
+	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))
+	c.overlay.MembersChanged(now)
+	c.overlay.conclude(now, nil)
 }

@@ -6,32 +6,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// Reasons why Joins fail because of the applications.
-type (
-	VetoError          = pushpull.VetoError
-	VersionError       = pushpull.VersionError
-	StateTooLargeError = pushpull.StateTooLargeError
-)
-
-// Errors of exchanges.
-var (
-	ErrStateTimeout = pushpull.ErrTimeout
-	ErrPeerGone     = pushpull.ErrPeerGone
-)
-
-// exchanges are the exchanges of a core with others, and what the core does about their outcomes.
-type exchanges struct {
-	*pushpull.Exchanger
-	core     *Core
-	outcomes outcome.Buffer[pushpull.Outcome]
-	timer    timer.Timer
-}
 
 // metaUsual is the bound of metadata that nodes have if nothing else is configured, in bytes.
 const metaUsual = 512

@@ -3,9 +3,7 @@ package gossip
 import (
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
-	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
@@ -95,48 +93,6 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	return p
 }
 
-// attemptFailed ends a Join, or lets another member be chosen.
-func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
-	c := h.core
-	c.stats.HandshakesFailed++
-	d, _ := h.dials.Take(a)
-	c.report.AttemptFailed(now, d.To, err)
-	switch d.Purpose {
-	case joining.ForJoin:
-		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), err))
-	case joining.ForDirect:
-		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
-	case joining.ForPing:
-		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
-	default:
-		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
-			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
-		}
-	}
-}
-
-// attemptSlow gives a Join over a slow transport the time that it may take there.
-func (h *handshakes) attemptSlow(now time.Time, a handshake.AttemptID) {
-	c := h.core
-	d, _ := h.dials.Get(a)
-	c.joins.conclude(now, c.joins.Slow(c.joins.outcomes, d))
-}
-
-// reachedSelf ends what was meant for an address that is one of this node's own.
-func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
-	c := h.core
-	h.Cancel(a)
-	switch d, _ := h.dials.Take(a); d.Purpose {
-	case joining.ForJoin:
-		c.heal.Reached(d.To, c.cfg.ID)
-		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), nil))
-	case joining.ForDirect:
-		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
-	case joining.ForPing:
-		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, event.PingToken(d.Token), c.cfg.Name))
-	}
-}
-
 // rejected counts a refused handshake packet and says why in the log.
 func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c, r := h.core, o.Reason
@@ -191,34 +147,6 @@ func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.P
 		c.swim.notify(now, p, m)
 	}
 	return confirmed
-}
-
-// ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
-// that shakes hands with it; it takes no part in the choice.
-func (h *handshakes) ready(now time.Time, p *peer) {
-	c := h.core
-	c.direct.ready(now, p)
-	for _, a := range p.dials {
-		d, _ := h.dials.Get(a)
-		switch {
-		case d.Purpose == joining.ForPing:
-			c.pings.pingReady(now, p, event.PingToken(d.Token))
-		case d.Purpose == joining.ForGreeting && !p.legacy:
-			c.sync.greet(now, p)
-		case d.Purpose == joining.ForComparison && !p.legacy:
-			c.push.begin(now, p, false)
-		}
-		h.dials.Take(a)
-	}
-	p.dials = nil
-	if p.legacy {
-		c.gateway.ready(now, p)
-	} else {
-		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
-	}
-	c.joins.ready(now, p)
-	c.push.pullReady(now, p)
-	c.transport.pump(now, p)
 }
 
 // handlePlain takes in the messages of a plaintext of a Go node.

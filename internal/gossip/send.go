@@ -8,26 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// transport is how the core sends messages to its peers.
-type transport struct {
-	core     *Core
-	arena    arena.Arena  // small messages, for repair
-	plain    []byte       // scratch: one plaintext being built
-	smallMsg smallMessage // scratch: see newSmall
-	cork     cork
-}
-
-// smallMessage is one plaintext on its way along several links. The arena keeps it for those that cannot send it at
-// once, and for repair.
-type smallMessage struct {
-	plain []byte
-	ref   arena.Ref
-	told  bool // it was announced, and so can be asked for
-}
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
@@ -152,7 +136,7 @@ const reportStrain = 8
 func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
 	c := tr.core
 	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > packets.GuessedRTT {
-		c.pings.ping(now, p)
+		c.transport.ping(now, p)
 	}
 	ch.WantReport(now)
 	if p.packets.ReportDue(now) {
@@ -181,12 +165,6 @@ func (tr *transport) strain(now time.Time) int {
 
 // corkFor is how long, after the last one, a datagram on a busy link waits for company.
 const corkFor = 250 * time.Microsecond
-
-// cork is the datagrams of small messages that are not sealed yet.
-type cork struct {
-	timer    timer.Timer // fires when the first of them is due
-	unsealed []*peer     // that have one, or announcements that wait
-}
 
 // list sees to it that what is open for p is sealed.
 func (tr *transport) list(p *peer) {
@@ -230,9 +208,6 @@ func (c *Core) Flush(now time.Time) {
 
 // What was made for one datagram and does not fit into any that its path carries is cut into pieces: broadcasts into
 // frames, all else into pieces of a direct message.
-
-// controlMax is the most bytes of a plaintext of control that goes in pieces.
-const controlMax = pmtu.Max - wire.BoxOverhead
 
 // recut queues a message of one datagram for p in pieces. The caller pumps.
 func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
@@ -303,4 +278,29 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 	}
 	p.packets.Begin(now, a, use)
 	c.broadcast.sweepLater(now)
+}
+
+// sendLegacy passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
+// a node would lose it silently, or be sent a datagram that UDP does not carry.
+func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data []byte) {
+	c := tr.core
+	if len(data) > legacyMessage {
+		c.drop(DropLegacySize)
+		c.report.LegacyLimit(now, len(data), legacyMessage)
+		return
+	}
+	c.stats.BroadcastsForwarded++
+	tr.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
+}
+
+// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
+// without side effects is an empty Frame.
+func (tr *transport) ping(now time.Time, p *peer) {
+	c := tr.core
+	if p.legacy {
+		tr.plain = wire.AppendFrame(tr.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+	} else {
+		tr.plain = p.swim.AppendPing(tr.plain[:0], now, c.newID(), swim.Purpose{})
+	}
+	tr.sendPlain(now, p, tr.plain)
 }

@@ -2,27 +2,17 @@ package gossip
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/outcome"
-	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// handshakes are the handshakes and sessions of a core, and what the core does about their outcomes.
-type handshakes struct {
-	*peers.Table
-	core     *Core
-	dials    *joining.Dials
-	outcomes outcome.Buffer[handshake.Outcome]
-	packet   wire.Packet // scratch: the datagram being taken in
-}
 
 func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c := h.core
@@ -99,4 +89,20 @@ func (h *handshakes) tellPath(now time.Time, p *peer) {
 // other reason sending pauses for a moment. It is no loss: nothing is said about the path.
 func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	c.hs.Refused(now, to, size, tooBig)
+}
+
+// peerAt finds a Go member at an address that there is a session with.
+func (h *handshakes) peerAt(now time.Time, to netip.AddrPort) *peer {
+	c := h.core
+	var found *peer
+	for _, p := range c.peers {
+		m := c.members.Get(p.id)
+		if m == nil || !m.Live() || m.Addr != to || p.set.Current(now) == nil {
+			continue
+		}
+		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {
+			found = p
+		}
+	}
+	return found
 }
