@@ -297,7 +297,7 @@ func (x *directs) ack(now time.Time, in received, use wire.Use, ack wire.DirectA
 	}
 	c := x.core
 	c.transport.plain = wire.AppendDirectAck(c.transport.plain[:0], c.newID(), ack)
-	in.channel.Send(now, in.peer.set.Path(), c.transport.plain)
+	in.channel.Answer(now, c.transport.plain)
 }
 
 // addDirect adds what the direct messages count.

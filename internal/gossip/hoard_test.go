@@ -16,7 +16,11 @@ func (c *cluster) hand(now time.Time, plain []byte) {
 	c.t.Helper()
 	n := c.nodes[0]
 	p := n.peers[c.nodes[1].cfg.ID]
-	n.hs.handlePlain(now, received{peer: p, channel: p.packets.Channel(now), from: p.set.Path()}, plain)
+	n.endpoint.BeginPacket()
+	ch := p.packets.Channel(now)
+	n.hs.handlePlain(now, received{peer: p, channel: ch, from: p.set.Path()}, plain)
+	n.transport.sendSettled(now, p, ch)
+	ch.EndPacket(now)
 	n.Events()
 }
 

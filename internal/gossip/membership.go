@@ -415,7 +415,7 @@ func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry
 	c := cs.core
 	w := c.membership.answers(p)
 	for _, m := range list {
-		if w.sent+1 >= most {
+		if w.sent+1 >= most || c.endpoint.Exhausted() {
 			break
 		}
 		w.add(now, m)

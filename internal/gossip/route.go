@@ -131,7 +131,7 @@ func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, 
 		h.ready(now, p)
 	}
 	c.transport.sendSettled(now, p, ch)
-	ch.AskMissing(now)
+	ch.EndPacket(now)
 }
 
 // opened tells the components that a packet of p has opened.
@@ -160,7 +160,9 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 			return
 		}
 		c.report.Message(now, in.peer.id, &m)
-		h.handleMessage(now, in, &m)
+		if !c.endpoint.Refuse(m.Kind) {
+			h.handleMessage(now, in, &m)
+		}
 	}
 }
 

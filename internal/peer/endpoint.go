@@ -10,7 +10,7 @@
 //
 // To read it: endpoint.go and peer.go have the state, pace.go the rate, transmit.go sends one packet. On top of them, open.go
 // and queue.go are about small messages, transfer.go and piece.go about large ones, and pump.go sends what waits. repair.go
-// has Naks, report.go the delivery reports, tail.go and path.go the probes.
+// has Naks, answers.go the end of a received packet, report.go the delivery reports, tail.go and path.go the probes.
 package peer
 
 import (
@@ -44,6 +44,8 @@ type Endpoint struct {
 	named    uint64 // packet numbers that the Naks of the packet in progress have named
 	answered int    // Pings of the packet in progress
 	settling []byte // answers to those Naks
+	drawn    drawn  // by the packet in progress
+	answers  []byte // to other messages of it, that are not sent yet
 	unfit    []byte // messages that were lost and do not fit into a datagram any more
 
 	control []byte      // scratch of one function: a plaintext that is sent at once
@@ -120,7 +122,7 @@ const AcksMax = 4
 // BeginPacket begins to count what the messages of one received packet ask for. A packet may have thousands of
 // messages: what each of them may ask for is bounded for all of them together. Otherwise one packet of an insider would
 // draw many, to an address that need not be the insider's.
-func (e *Endpoint) BeginPacket() { e.named, e.answered = 0, 0 }
+func (e *Endpoint) BeginPacket() { e.named, e.answered, e.drawn = 0, 0, drawn{} }
 
 // MayAck counts a Ping of the packet in progress, and reports whether it is answered.
 func (e *Endpoint) MayAck() bool {
@@ -135,4 +137,34 @@ func (e *Endpoint) mayName(n uint32) bool {
 	}
 	e.named += uint64(n)
 	return true
+}
+
+// What the messages of one received packet may draw in all, whatever they ask for, and whomever the answers go to
+// (docs/PROTOCOL.md P12). One question about members may draw 64 datagrams of entries.
+const (
+	drawnPackets = 80        // packets of control
+	drawnBytes   = 128 << 10 // bytes of them
+)
+
+// drawn is the control that was sent since the packet in progress began.
+type drawn struct{ packets, bytes int }
+
+func (d *drawn) add(bytes int) {
+	d.packets++
+	d.bytes += bytes
+}
+
+// Refuse reports, and counts, whether a message is dropped because it asks for something, and the packet in progress has drawn as
+// much as it may.
+func (e *Endpoint) Refuse(k wire.Kind) bool {
+	if !k.Asks() || !e.Exhausted() {
+		return false
+	}
+	e.stats.Unexpected++
+	return true
+}
+
+// Exhausted reports whether the packet in progress has drawn as much as it may.
+func (e *Endpoint) Exhausted() bool {
+	return e.drawn.packets >= drawnPackets || e.drawn.bytes >= drawnBytes
 }

@@ -118,8 +118,8 @@ func (ch *Channel) HandleSettled(data []byte) {
 	}
 }
 
-// AskMissing asks for packets that are missing and due, and sets the timer for those that will be.
-func (ch *Channel) AskMissing(now time.Time) {
+// askMissing asks for packets that are missing and due, and sets the timer for those that will be.
+func (ch *Channel) askMissing(now time.Time) {
 	if !ch.Missing() {
 		return
 	}

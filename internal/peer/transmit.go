@@ -9,6 +9,7 @@ import (
 
 // Send sends a plaintext at once that is not retransmitted. It is counted by the pacing and does not wait for it.
 func (ch *Channel) Send(now time.Time, to wire.Path, plain []byte) {
+	ch.peer.endpoint.drawn.add(len(plain))
 	ch.transmit(now, to, plain, content{})
 }
 
@@ -64,6 +65,7 @@ func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
 		return false
 	}
 	what := content{}
+	p.endpoint.drawn.add(len(plain))
 	if len(plain) > pmtu.Min-wire.BoxOverhead {
 		what = carries(p.endpoint.cfg.Arena.Put(now, plain))
 	}

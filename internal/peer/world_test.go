@@ -192,7 +192,7 @@ func (n *node) receive(p *wire.Packet, size int) {
 	if n.ch.SendSettled(now) {
 		n.pump()
 	}
-	n.ch.AskMissing(now)
+	n.ch.EndPacket(now)
 }
 
 func (n *node) report() {

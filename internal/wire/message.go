@@ -42,6 +42,15 @@ const (
 	KindStateRefused
 )
 
+// Asks reports whether a message asks its receiver to send something.
+func (k Kind) Asks() bool {
+	switch k {
+	case KindBroadcast, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindSettled, KindProbeResult:
+		return false
+	}
+	return true
+}
+
 // kindNames are the variants' names on the wire.
 var kindNames = [...]string{
 	KindUnknown:             "unknown",
