@@ -24,10 +24,7 @@ const (
 type Config struct {
 	Keep   time.Duration // the ring grows rather than overwrite what is younger; less than 3 s counts as 3 s
 	Unused time.Duration // after so long without a Put the ring is given back; less than 10 s counts as 10 s
-	Hold   int           // nothing is overwritten while the ring has fewer bytes and Awaited reports true
-
-	// Awaited reports whether a peer has something of the arena yet to send. It must not change anything. nil: none has.
-	Awaited func() bool
+	Hold   int           // nothing is overwritten while the ring has fewer bytes and somebody awaits something in it
 }
 
 // An Arena is the ring. The zero value is empty and ready for use. Not for concurrent use.
@@ -38,6 +35,8 @@ type Arena struct {
 	floor uint64           // nothing before it is kept, whatever the ring's length
 	marks [parts]time.Time // when each part of the ring was last written to; zero: not yet
 	used  time.Time        // when something was last put in
+
+	awaiting int // how many queues hold something of the ring
 }
 
 // parts is how many parts of the ring have a time of their own.
@@ -97,10 +96,14 @@ func (a *Arena) skip(now time.Time, n uint64) bool {
 
 // mayOverwrite reports whether the n bytes behind the head may be overwritten although the ring can grow.
 func (a *Arena) mayOverwrite(now time.Time, n uint64) bool {
-	return !a.young(now, n) && (len(a.buf) >= a.cfg.Hold || !a.awaited())
+	return !a.young(now, n) && (len(a.buf) >= a.cfg.Hold || a.awaiting == 0)
 }
 
-func (a *Arena) awaited() bool { return a.cfg.Awaited != nil && a.cfg.Awaited() }
+// Await notes that one more queue holds something of the arena, yet to be sent.
+func (a *Arena) Await() { a.awaiting++ }
+
+// Release notes that a queue for which Await was called holds nothing any more.
+func (a *Arena) Release() { a.awaiting-- }
 
 // young reports whether something in the n bytes behind the head is too young to be overwritten.
 func (a *Arena) young(now time.Time, n uint64) bool {
@@ -127,7 +130,7 @@ func (a *Arena) mark(now time.Time, off, n uint64) {
 // Rest gives the ring back if nothing was put in for long. What was in it is gone, and no later ring takes an offset of
 // it for one of its own. Rest reports whether the arena has no memory now.
 func (a *Arena) Rest(now time.Time) bool {
-	if a.buf != nil && now.Sub(a.used) >= max(unused, a.cfg.Unused) && !a.awaited() {
+	if a.buf != nil && now.Sub(a.used) >= max(unused, a.cfg.Unused) && a.awaiting == 0 {
 		a.buf = nil
 		a.head += Max
 	}

@@ -155,8 +155,10 @@ func TestArenaKeepsForAsLongAsItIsConfigured(t *testing.T) {
 
 func TestArenaKeepsWhatAPeerIsBehindWith(t *testing.T) {
 	const hold = 1 << 20
-	behind := true
-	a := New(Config{Hold: hold, Awaited: func() bool { return behind }})
+	a := New(Config{Hold: hold})
+	a.Await()
+	a.Await()
+	a.Release() // another peer is behind still
 	now := time.Unix(0, 0)
 	first := a.Put(now, make([]byte, 1000))
 	for range hold/2/1000 - 10 {
@@ -169,7 +171,7 @@ func TestArenaKeepsWhatAPeerIsBehindWith(t *testing.T) {
 	if a.Rest(now.Add(unused)) {
 		t.Error("given back although a peer is behind")
 	}
-	behind = false
+	a.Release()
 	if !a.Rest(now.Add(unused)) {
 		t.Error("kept for nobody")
 	}

@@ -46,7 +46,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
 	beats := c.endpoint.Heartbeats(2)
-	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax, Awaited: c.transport.lags})
+	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax})
 	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})

@@ -25,12 +25,6 @@ func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMe
 	return m
 }
 
-// lags reports whether a link has small messages that wait.
-func (tr *transport) lags() bool {
-	c := tr.core
-	return slices.ContainsFunc(c.links, func(p *peer) bool { return p.packets.Waiting() > 0 })
-}
-
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits. One that no datagram to p holds
 // goes in pieces.
 func (tr *transport) sendSmall(now time.Time, p *peer, m *smallMessage) {

@@ -31,12 +31,14 @@ func (p *Peer) Send(now time.Time, m arena.Ref) Sending {
 	}
 	if p.queue.bytes >= SmallMax {
 		p.queue.purge(p.endpoint.cfg.Arena)
+		p.queueChanged()
 	}
 	if p.queue.bytes >= SmallMax {
 		p.endpoint.stats.QueueFull++
 		return Dropped
 	}
 	p.queue.add(now, m)
+	p.queueChanged()
 	return Waits
 }
 
@@ -52,6 +54,7 @@ func (p *Peer) SendUrgent(now time.Time, m arena.Ref) Sending {
 		return Dropped
 	}
 	p.queue.addUrgent(now, m)
+	p.queueChanged()
 	return Waits
 }
 
@@ -80,6 +83,7 @@ func (p *Peer) Seal(now time.Time) {
 			p.queue.addUrgent(now, m)
 		}
 		p.open.list, p.open.size = p.open.list[:0], 0
+		p.queueChanged()
 		p.PumpSoon(now)
 		return
 	}
@@ -111,8 +115,12 @@ func (p *Peer) TakeQueue(least int) []Queued {
 	if len(p.queue.normal) < least {
 		return nil
 	}
+	defer p.queueChanged()
 	return p.queue.take()
 }
 
 // PutBack puts messages that TakeQueue returned before those that were queued since.
-func (p *Peer) PutBack(list []Queued) { p.queue.putBack(list) }
+func (p *Peer) PutBack(list []Queued) {
+	p.queue.putBack(list)
+	p.queueChanged()
+}

@@ -115,6 +115,7 @@ func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.linked = linked
 	p.open.sealed = time.Time{}
 	p.sessions.SetLinked(now, linked)
+	p.queueChanged()
 }
 
 // Linked reports whether there is a link with the peer.
@@ -191,6 +192,8 @@ func (p *Peer) Discard() {
 		t.message.Pending--
 	}
 	p.endpoint.stats.Unreachable += uint64(len(p.transfers.list) + len(p.open.list))
-	p.open, p.queue, p.transfers = openDatagram{}, queue{}, transfers{}
+	p.open, p.queue.urgent, p.queue.normal, p.transfers = openDatagram{}, nil, nil, transfers{}
+	p.queueChanged()
+	p.queue = queue{}
 	p.sendAt, p.tail = time.Time{}, tail{}
 }

@@ -29,6 +29,7 @@ func (p *Peer) Pump(now time.Time, leaving bool) (unfit []byte) {
 // PumpOn takes the first message out of the queue and goes on as Pump does.
 func (p *Peer) PumpOn(now time.Time, leaving bool) (unfit []byte) {
 	p.queue.drop(1)
+	p.queueChanged()
 	return p.pump(now, leaving)
 }
 
@@ -57,7 +58,8 @@ func (p *Peer) sendNext(now time.Time, ch *Channel, leaving bool) (went bool, un
 // sendQueued sends the next datagram of queued small messages, with as many as it holds. It reports whether one could
 // go. It returns the first message instead if that does not fit into a datagram; the message stays in the queue.
 func (p *Peer) sendQueued(now time.Time, ch *Channel) (went bool, unfit []byte) {
-	if unfit = p.tidyQueue(now); unfit != nil {
+	unfit = p.tidyQueue(now)
+	if p.queueChanged(); unfit != nil {
 		return false, unfit
 	}
 	e, room := p.endpoint, p.Room()
@@ -83,6 +85,7 @@ func (p *Peer) sendQueued(now time.Time, ch *Channel) (went bool, unfit []byte) 
 		}
 	}
 	p.queue.drop(taken)
+	p.queueChanged()
 	return size > 0, nil
 }
 

@@ -162,3 +162,30 @@ func TestWhatMayGoAheadIsBounded(t *testing.T) {
 		t.Error("more than the bound went ahead at once")
 	}
 }
+
+func TestArenaKeepsWhatAQueueOfALinkHolds(t *testing.T) {
+	w := newWorld(t)
+	p := &w.a.peer
+	queued := func() { // something that waits for the pacing
+		p.PutBack([]Queued{{Ref: w.a.broadcast("queued"), At: w.now}})
+	}
+	for _, c := range []struct {
+		name string
+		end  func()
+	}{
+		{"it is sent", func() { p.Pump(w.now, false) }},
+		{"it is taken out", func() { p.TakeQueue(0) }},
+		{"the link ends", func() { p.SetLinked(w.now, false) }},
+		{"the peer is discarded", func() { p.Discard() }},
+	} {
+		p.SetLinked(w.now, true)
+		queued()
+		if later := w.now.Add(time.Hour); w.a.arena.Rest(later) {
+			t.Fatalf("before %s: the arena is given back although the queue holds a message", c.name)
+		}
+		c.end()
+		if later := w.now.Add(time.Hour); !w.a.arena.Rest(later) {
+			t.Errorf("after %s: the arena is kept", c.name)
+		}
+	}
+}

@@ -85,6 +85,7 @@ func (p *Peer) requeue(now time.Time, kept arena.Ref, plain []byte) {
 			p.endpoint.unfit = append(p.endpoint.unfit, plain[:n]...)
 		} else {
 			p.queue.addUrgent(now, arena.Ref{Off: kept.Off, Size: uint32(n)})
+			p.queueChanged()
 		}
 		kept.Off, plain = kept.Off+uint64(n), after
 	}
