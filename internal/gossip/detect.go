@@ -43,11 +43,9 @@ func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 	case swim.SendNotice:
 		dt.notify(now, p, a.Member)
 	case swim.SendProbeFor:
-		c.transport.plain = wire.AppendProbeFor(c.transport.plain[:0], c.newID(), a.ProbeFor)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendProbeFor(c.transport.begin(), c.newID(), a.ProbeFor))
 	case swim.SendProbeResult:
-		c.transport.plain = wire.AppendProbeResult(c.transport.plain[:0], c.newID(), a.ProbeResult)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendProbeResult(c.transport.begin(), c.newID(), a.ProbeResult))
 	case swim.CheckPath:
 		p.set.CheckPath(now)
 		c.hs.Wake(p.sessions)
@@ -111,8 +109,7 @@ func (dt *detection) pingSilent(now time.Time, p *peer) {
 		c.transport.ping(now, p)
 		return
 	}
-	c.transport.plain = wire.AppendSyncRoot(p.swim.AppendPing(c.transport.plain[:0], now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p))
-	c.transport.sendPlain(now, p, c.transport.plain)
+	c.transport.send(now, p, wire.AppendSyncRoot(p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p)))
 }
 
 // rootFor is the SyncRoot for p.
@@ -269,8 +266,7 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 		c.drop(DropUnknownSession)
 		return
 	}
-	c.transport.plain = p.swim.AppendPing(c.transport.plain[:0], now, c.newID(), swim.Purpose{Token: uint64(o.Token)})
-	c.transport.sendPlain(now, p, c.transport.plain)
+	c.transport.send(now, p, p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
 }
 
 // handlePing answers to where the ping came from.
@@ -286,11 +282,11 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 		return
 	}
 	c.leaving.remind(now, p)
-	c.transport.plain = wire.AppendAck(c.transport.plain[:0], c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
+	ack := wire.AppendAck(c.transport.begin(), c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
 	if c.cfg.AnswerAdvertised {
 		from = p.set.Path()
 	}
-	ch.Send(now, from, c.transport.plain)
+	ch.Send(now, from, ack)
 	ps.wantPayload(now)
 }
 

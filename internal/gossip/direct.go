@@ -183,8 +183,8 @@ func (x *directs) send(now time.Time, p *peer, m *direct.Message) {
 // sendWhole sends a small message.
 func (x *directs) sendWhole(now time.Time, p *peer, m *direct.Message) {
 	c := x.core
-	c.transport.plain = wire.AppendDirect(c.transport.plain[:0], m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
-	c.transport.sendSmall(now, p, c.transport.newSmall(now, c.transport.plain))
+	plain := wire.AppendDirect(c.transport.begin(), m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
+	c.transport.sendSmall(now, p, c.transport.newSmall(now, plain))
 }
 
 // repeat sends a message again. Of a large one it sends what is missing and the last byte, unless it is still being sent.
@@ -296,8 +296,7 @@ func (x *directs) ack(now time.Time, in received, use wire.Use, ack wire.DirectA
 		return
 	}
 	c := x.core
-	c.transport.plain = wire.AppendDirectAck(c.transport.plain[:0], c.newID(), ack)
-	in.channel.Answer(now, c.transport.plain)
+	in.channel.Answer(now, wire.AppendDirectAck(c.transport.begin(), c.newID(), ack))
 }
 
 // addDirect adds what the direct messages count.

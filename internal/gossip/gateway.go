@@ -178,8 +178,7 @@ func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID,
 	c := g.core
 	for _, p := range c.links {
 		if p.legacy && p.id != from && p.id != of.ID && legacy.Tellable(p.set.Path().Remote, of.Addr) {
-			c.transport.plain = wire.AppendPeerStatus(c.transport.plain[:0], id, of, up)
-			c.transport.sendPlain(now, p, c.transport.plain)
+			c.transport.send(now, p, wire.AppendPeerStatus(c.transport.begin(), id, of, up))
 		}
 	}
 }

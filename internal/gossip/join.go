@@ -247,10 +247,9 @@ func (l *leaving) stepLeave(now time.Time) {
 	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
 	for _, id := range tell {
 		p := c.peers[id]
-		w := wire.BeginMembers(c.transport.plain[:0], c.newID())
+		w := wire.BeginMembers(c.transport.begin(), c.newID())
 		w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
-		c.transport.plain = p.swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true})
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, p.swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true}))
 	}
 	if c.overlay.schedule(&l.timer, l.Due()); len(tell) == 0 {
 		c.events.Add(event.Event{Kind: event.Departed})

@@ -86,10 +86,9 @@ func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 		c.transport.sendRequest(now, p, k)
 		return
 	}
-	w := wire.BeginMembers(c.transport.plain[:0], c.newID())
+	w := wire.BeginMembers(c.transport.begin(), c.newID())
 	w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
-	c.transport.plain = wire.AppendRequest(w.End(), c.newID(), k)
-	c.transport.sendPlain(now, p, c.transport.plain)
+	c.transport.send(now, p, wire.AppendRequest(w.End(), c.newID(), k))
 }
 
 // chooseFirst subscribes to one member at once if the node has no link.
@@ -267,7 +266,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	if p.beat = o.nextBeat(now); p.legacy {
 		p.beat = now.Add(c.jittered(legacy.Interval))
 	}
-	b := wire.AppendRequest(c.transport.plain[:0], c.newID(), wire.KindHeartbeat)
+	b := wire.AppendRequest(c.transport.begin(), c.newID(), wire.KindHeartbeat)
 	if !p.legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.sync.rootFor(now, p))
 		if c.swim.TakeTurn(now, &p.swim) {
@@ -277,8 +276,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 			b = ch.AppendChatter(b)
 		}
 	}
-	c.transport.plain = b
-	c.transport.sendPlain(now, p, c.transport.plain)
+	c.transport.send(now, p, b)
 }
 
 // heartbeatLinkUp sends the first heartbeat of a link at once, with the timer of p.

@@ -320,7 +320,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 		w.p.packets.Widen(now)
 	}
 	w.flush(now)
-	w.mb = w.begin(w.c.transport.plain[:0], w.c.newID())
+	w.mb = w.begin(w.c.transport.begin(), w.c.newID())
 	w.open = true
 	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
 		w.c.drop(DropOversize)
@@ -330,8 +330,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 // flush sends the message in progress.
 func (w *entryWriter) flush(now time.Time) {
 	if w.open {
-		w.c.transport.plain = w.mb.End()
-		w.c.transport.sendPlain(now, w.p, w.c.transport.plain)
+		w.c.transport.send(now, w.p, w.mb.End())
 		w.open = false
 		w.sent++
 	}
@@ -387,11 +386,9 @@ func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome
 	c := cs.core
 	switch o.Kind {
 	case antientropy.SendBuckets:
-		c.transport.plain = wire.AppendSyncBuckets(c.transport.plain[:0], c.newID(), o.Buckets)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendSyncBuckets(c.transport.begin(), c.newID(), o.Buckets))
 	case antientropy.SendWant:
-		c.transport.plain = wire.AppendSyncWant(c.transport.plain[:0], c.newID(), o.Want)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendSyncWant(c.transport.begin(), c.newID(), o.Want))
 	case antientropy.SendRoot:
 		cs.sendRoot(now, p)
 	case antientropy.SendSelf:
@@ -406,8 +403,7 @@ func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome
 // sendRoot sends p the root of this node's table.
 func (cs *comparisons) sendRoot(now time.Time, p *peer) {
 	c := cs.core
-	c.transport.plain = wire.AppendSyncRoot(c.transport.plain[:0], c.newID(), cs.rootFor(now, p))
-	c.transport.sendPlain(now, p, c.transport.plain)
+	c.transport.send(now, p, wire.AppendSyncRoot(c.transport.begin(), c.newID(), cs.rootFor(now, p)))
 }
 
 // sendEntries answers p with entries in at most so many datagrams, and returns how many datagrams it sent.

@@ -135,11 +135,9 @@ func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	}
 	switch o.Kind {
 	case pushpull.SendNothing:
-		c.transport.plain = wire.AppendDirect(c.transport.plain[:0], o.ID, wire.Direct{Use: o.Use})
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendDirect(c.transport.begin(), o.ID, wire.Direct{Use: o.Use}))
 	case pushpull.SendRefusal:
-		c.transport.plain = wire.AppendStateRefused(c.transport.plain[:0], c.newID(), o.ID)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		c.transport.send(now, p, wire.AppendStateRefused(c.transport.begin(), c.newID(), o.ID))
 	case pushpull.Send:
 		x.sendExchange(now, p, o)
 	}

@@ -55,11 +55,20 @@ func (tr *transport) sendPlain(now time.Time, p *peer, plain []byte) {
 	}
 }
 
+// begin returns the buffer of the transport, empty. The caller appends a plaintext and hands the result to send before it
+// calls anything else that sends.
+func (tr *transport) begin() []byte { return tr.plain[:0] }
+
+// send is sendPlain for a plaintext that was appended to the buffer that begin returned.
+func (tr *transport) send(now time.Time, p *peer, plain []byte) {
+	tr.plain = plain
+	tr.sendPlain(now, p, plain)
+}
+
 // sendRequest sends one of the requests without content.
 func (tr *transport) sendRequest(now time.Time, p *peer, k wire.Kind) {
 	c := tr.core
-	tr.plain = wire.AppendRequest(tr.plain[:0], c.newID(), k)
-	tr.sendPlain(now, p, tr.plain)
+	tr.send(now, p, wire.AppendRequest(tr.begin(), c.newID(), k))
 }
 
 // identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.
@@ -292,9 +301,8 @@ func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data 
 func (tr *transport) ping(now time.Time, p *peer) {
 	c := tr.core
 	if p.legacy {
-		tr.plain = wire.AppendFrame(tr.plain[:0], wire.Arrays, c.newID(), 0, 0, nil)
+		tr.send(now, p, wire.AppendFrame(tr.begin(), wire.Arrays, c.newID(), 0, 0, nil))
 	} else {
-		tr.plain = p.swim.AppendPing(tr.plain[:0], now, c.newID(), swim.Purpose{})
+		tr.send(now, p, p.swim.AppendPing(tr.begin(), now, c.newID(), swim.Purpose{}))
 	}
-	tr.sendPlain(now, p, tr.plain)
 }
