@@ -41,6 +41,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/node"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/status"
 )
 
@@ -344,7 +345,7 @@ func (m *Memberlist) Stats() Stats {
 		BroadcastsSuppressed: f.Rebroadcasts, BroadcastsRepeated: c.Repeated,
 		DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 		BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
-		Dropped: f.Dropped, LegacySkipped: c.Dropped[gossip.DropLegacySize],
+		Dropped: f.Dropped, LegacySkipped: c.Dropped[stats.DropLegacySize],
 	}
 }
 

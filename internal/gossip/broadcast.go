@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/event"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -145,7 +146,7 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 	c := ds.core
 	for _, h := range ds.Held.Take(now) {
 		if ds.send(now, h.ID, h.Data) != nil {
-			c.drop(DropStoreFull)
+			c.drop(stats.DropStoreFull)
 		}
 	}
 }
@@ -297,10 +298,10 @@ func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 		ds.serveSmall(now, p, &o.Message)
 		return
 	case !a.PassedOn:
-		c.drop(DropForgotten)
+		c.drop(stats.DropForgotten)
 		return
 	case o.From >= a.Total, o.Until > a.Total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
-		c.drop(DropUnexpected)
+		c.drop(stats.DropUnexpected)
 		return
 	}
 	t := p.packets.Transfer(a)
@@ -309,7 +310,7 @@ func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 		t.Has(0, a.Total)
 	}
 	if t.Ranges() > assembly.RangesMax {
-		c.drop(DropOversize)
+		c.drop(stats.DropOversize)
 		return
 	}
 	p.packets.Prefer(t)
@@ -322,7 +323,7 @@ func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) 
 	m, ok := ds.Recent.Get(id)
 	plain := c.transport.arena.Get(m)
 	if !ok || plain == nil || packets.IDOf(plain) != *id {
-		c.drop(DropForgotten)
+		c.drop(stats.DropForgotten)
 		return
 	}
 	switch p.packets.SendUrgent(now, m) {
@@ -378,20 +379,6 @@ func (ds *dissemination) welcome(now time.Time, p *peer) {
 			ds.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
 		}
 	}
-}
-
-// addBroadcast adds what dissemination counted.
-func (s *Stats) addBroadcast(d *broadcast.Disseminator) {
-	b := &d.Stats
-	s.Announced, s.Wanted, s.Prunes, s.Grafts = b.Announced, b.Requested, b.Prunes, b.Grafts
-	s.BroadcastsHeld = d.Held.Count
-	s.Dropped[DropOutrun] = d.Seen.Outrun()
-	s.Dropped[DropHeldOld] += d.Held.Dropped
-	s.Dropped[DropMalformedBody] += b.Malformed
-	s.Dropped[DropUnexpected] += b.Unexpected
-	s.Dropped[DropOversize] += b.Oversize
-	s.Dropped[DropQueueFull] += b.Overflow
-	s.Dropped[DropAnnounced] += b.Abandoned
 }
 
 // largeOf is what dissemination knows of a large message; nil for a direct message.
@@ -494,13 +481,13 @@ func (ds *dissemination) handleFrame(now time.Time, p *peer, ch *packets.Channel
 	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
 		return
 	case m.Total > MessageMax || len(m.Data) == 0 || uint64(m.Offset)+uint64(len(m.Data)) > uint64(m.Total):
-		c.drop(DropOversize)
+		c.drop(stats.DropOversize)
 		return
 	}
 	a := ds.store.Get(m.ID)
 	switch {
 	case a != nil && a.Total != m.Total:
-		c.drop(DropUnexpected)
+		c.drop(stats.DropUnexpected)
 		return
 	case a == nil && ds.Seen.Has(&m.ID):
 		c.stats.FramesDuplicate++
@@ -516,7 +503,7 @@ func (ds *dissemination) handleFrame(now time.Time, p *peer, ch *packets.Channel
 	fresh, ok := ds.store.Write(now, a, m.Offset, m.Data)
 	switch {
 	case !ok:
-		c.drop(DropStoreFull)
+		c.drop(stats.DropStoreFull)
 		return
 	case !fresh:
 		c.stats.FramesDuplicate++
@@ -553,7 +540,7 @@ func (ds *dissemination) cutFor(now time.Time, p *peer, a *assembly.Assembly, id
 	}
 	switch {
 	case a == nil:
-		c.drop(DropStoreFull)
+		c.drop(stats.DropStoreFull)
 	case p.packets.Transfer(a) != nil:
 	case full && !p.packets.Full(true):
 		c.stats.BroadcastsForwarded++
@@ -592,12 +579,12 @@ func (ds *dissemination) beginReceiving(now time.Time, p *peer, id wire.MessageI
 	c := ds.core
 	evicted, ok := p.receiving.Admit(now, total)
 	if !ok || !ds.store.Room() {
-		c.drop(DropStoreFull)
+		c.drop(stats.DropStoreFull)
 		return nil
 	}
 	for _, old := range evicted {
 		ds.store.Remove(old)
-		c.drop(DropIncomplete)
+		c.drop(stats.DropIncomplete)
 	}
 	ds.sweepLater(now)
 	a := ds.track(ds.store.Begin(now, id, total, direct))
@@ -635,7 +622,7 @@ func (ds *dissemination) sweepStore(now time.Time) {
 	c := ds.core
 	promised := func(a *assembly.Assembly) bool { return ds.IsAnnounced(a.ID) }
 	for range ds.store.Sweep(now, promised) {
-		c.drop(DropIncomplete)
+		c.drop(stats.DropIncomplete)
 	}
 	if more := ds.Sweep(now); more || ds.store.Len() > 0 {
 		ds.sweepLater(now)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -51,16 +52,16 @@ func TestManySmallMessagesAreAnnouncedAndAllArrive(t *testing.T) {
 			c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: loss})
 			c.add(10)
 			c.form(5 * time.Second)
-			before := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
-			bytes := c.sum(func(s *Stats) uint64 { return s.SentBytes })
+			before := c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })
+			bytes := c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })
 			const count = 3000
 			c.rush(count, 100*time.Microsecond, origins, "message")
 			per := func(n uint64) float64 { return float64(n) / count / 10 }
 			t.Logf("%d origins, loss %v: per message and node %.2f datagrams, %.0f bytes, %.2f copies, %.2f announced, %.3f asked for, %.3f resent; %d prunes, %d grafts; dropped: forgotten %d, announced %d, full %d, unexpected %d", origins, loss,
-				per(c.sum(func(s *Stats) uint64 { return s.SentDatagrams })-before), per(c.sum(func(s *Stats) uint64 { return s.SentBytes })-bytes),
-				per(c.sum(func(s *Stats) uint64 { return s.BroadcastsForwarded })), per(c.sum(func(s *Stats) uint64 { return s.Announced })),
-				per(c.sum(func(s *Stats) uint64 { return s.Wanted })), per(c.sum(func(s *Stats) uint64 { return s.Resent })), c.sum(func(s *Stats) uint64 { return s.Prunes }), c.sum(func(s *Stats) uint64 { return s.Grafts }),
-				c.dropped(DropForgotten), c.dropped(DropAnnounced), c.dropped(DropQueueFull), c.dropped(DropUnexpected))
+				per(c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })-before), per(c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })-bytes),
+				per(c.sum(func(s *stats.Stats) uint64 { return s.BroadcastsForwarded })), per(c.sum(func(s *stats.Stats) uint64 { return s.Announced })),
+				per(c.sum(func(s *stats.Stats) uint64 { return s.Wanted })), per(c.sum(func(s *stats.Stats) uint64 { return s.Resent })), c.sum(func(s *stats.Stats) uint64 { return s.Prunes }), c.sum(func(s *stats.Stats) uint64 { return s.Grafts }),
+				c.dropped(stats.DropForgotten), c.dropped(stats.DropAnnounced), c.dropped(stats.DropQueueFull), c.dropped(stats.DropUnexpected))
 		}
 	}
 }
@@ -69,8 +70,8 @@ func TestLinkThatIsBusyNoMoreFloodsAgain(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(10)
 	c.form(5 * time.Second)
-	announced := func(s *Stats) uint64 { return s.Announced }
-	forwarded := func(s *Stats) uint64 { return s.BroadcastsForwarded }
+	announced := func(s *stats.Stats) uint64 { return s.Announced }
+	forwarded := func(s *stats.Stats) uint64 { return s.BroadcastsForwarded }
 	links := 0
 	for _, n := range c.nodes {
 		links += len(n.links)

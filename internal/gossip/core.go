@@ -6,7 +6,7 @@
 // timeouts, outputs), route (what arrives from peers), peer and sessions, send (packets to peers), broadcast (dissemination and
 // transfers), direct (messages to one node), link (the overlay and heartbeats), join (handshakes, joins, healing, leaving), membership
 // (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state and votes), gateway (nodes of
-// gwyh 0.1), limits, stats and inspect. core, limits and peer use no other file, and nothing uses inputs.
+// gwyh 0.1), limits and inspect. core, limits and peer use no other file, and nothing uses inputs.
 package gossip
 
 import (
@@ -31,6 +31,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/report"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -67,7 +68,7 @@ type Core struct {
 	out     outbox.Outbox
 	events  event.Queue
 	report  *report.Reporter
-	stats   Stats
+	stats   stats.Stats
 }
 
 // handshakes are the handshakes and sessions of a core, and what the core does about their outcomes.
@@ -210,7 +211,7 @@ type gateway struct {
 	timer    timer.Timer
 }
 
-func (c *Core) drop(d Drop) { c.stats.Dropped[d]++ }
+func (c *Core) drop(d stats.Drop) { c.stats.Dropped[d]++ }
 
 // newID returns the id of a message that is no broadcast.
 func (c *Core) newID() wire.MessageID { return c.ids.Control() }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 // others are the addresses of all nodes except node i.
@@ -123,10 +124,10 @@ func TestNodeThatCannotHearIsNotClearedByNewMetadata(t *testing.T) {
 func TestNodeThatCannotHearAccusesNobodyElse(t *testing.T) {
 	for _, size := range []int{6, 30} {
 		c := formed(t, size)
-		refuted := c.sum(func(s *Stats) uint64 { return s.SuspicionsRefuted })
+		refuted := c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRefuted })
 		c.deafen(4)
 		c.net.RunFor(time.Minute)
-		if got := c.sum(func(s *Stats) uint64 { return s.SuspicionsRefuted }) - refuted; got != 0 {
+		if got := c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRefuted }) - refuted; got != 0 {
 			t.Errorf("%d nodes: %d nodes had to refute", size, got)
 		}
 		for i, n := range c.nodes {

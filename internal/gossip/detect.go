@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/ping"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -133,10 +134,10 @@ func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 	f, err := wire.ParseProbeFor(data)
 	switch {
 	case err != nil:
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	case !f.Target.IsGo():
-		c.drop(DropUnexpected)
+		c.drop(stats.DropUnexpected)
 		return
 	}
 	if c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()) {
@@ -144,7 +145,7 @@ func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 	}
 	out, ok := dt.HandleProbeFor(dt.outcomes, now, &p.swim, &f)
 	if !ok {
-		c.drop(DropOversize)
+		c.drop(stats.DropOversize)
 	}
 	dt.detect(now, out)
 }
@@ -154,7 +155,7 @@ func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 	c := dt.core
 	r, err := wire.ParseProbeResult(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.swim, r))
@@ -263,7 +264,7 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 	c := ps.core
 	p := c.peers[o.Peer]
 	if p == nil {
-		c.drop(DropUnknownSession)
+		c.drop(stats.DropUnknownSession)
 		return
 	}
 	c.transport.send(now, p, p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
@@ -274,11 +275,11 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 	c := ps.core
 	ping, err := wire.ParsePing(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	if !c.endpoint.MayAck() {
-		c.drop(DropOversize)
+		c.drop(stats.DropOversize)
 		return
 	}
 	c.leaving.remind(now, p)
@@ -295,7 +296,7 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	c := ps.core
 	ack, err := wire.ParsePing(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	a, ok, out := c.swim.HearAck(c.swim.outcomes, now, &p.swim, ack.Seq)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -48,8 +49,8 @@ func TestLossKillsNobody(t *testing.T) {
 			within := time.Duration(sized(60, 2)) * time.Minute
 			count, longest := c.deaths(within)
 			t.Logf("%d nodes for %v: %d wrong verdicts, %v until the last was refuted; %d suspicions, %d refutations, %d probes failed, %d asked of others", len(c.nodes), within, count, longest,
-				c.sum(func(s *Stats) uint64 { return s.SuspicionsRaised }), c.sum(func(s *Stats) uint64 { return s.SuspicionsRefuted }),
-				c.sum(func(s *Stats) uint64 { return s.ProbesFailed }), c.sum(func(s *Stats) uint64 { return s.ProbesIndirect }))
+				c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRaised }), c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRefuted }),
+				c.sum(func(s *stats.Stats) uint64 { return s.ProbesFailed }), c.sum(func(s *stats.Stats) uint64 { return s.ProbesIndirect }))
 			if loss <= 0.05 && count > 0 || longest > 2*time.Second {
 				t.Errorf("%d wrong verdicts, the longest for %v", count, longest)
 			}
@@ -69,7 +70,7 @@ func TestIdleClusterIsQuiet(t *testing.T) {
 		c.add(size)
 		c.form(30 * time.Second)
 		c.net.RunFor(30 * time.Second)
-		before := make([]Stats, size)
+		before := make([]stats.Stats, size)
 		for i, n := range c.nodes {
 			before[i] = n.Stats()
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -220,7 +221,7 @@ func (x *directs) ready(now time.Time, p *peer) {
 func (x *directs) handleAck(now time.Time, p *peer, data []byte) {
 	ack, err := wire.ParseDirectAck(data)
 	if err != nil {
-		x.core.drop(DropMalformedBody)
+		x.core.drop(stats.DropMalformedBody)
 		return
 	}
 	m := x.Awaited(ack.ID)
@@ -297,18 +298,4 @@ func (x *directs) ack(now time.Time, in received, use wire.Use, ack wire.DirectA
 	}
 	c := x.core
 	in.channel.Answer(now, wire.AppendDirectAck(c.transport.begin(), c.newID(), ack))
-}
-
-// addDirect adds what the direct messages count.
-func (s *Stats) addDirect(sent *direct.SenderStats, received *direct.ReceiverStats) {
-	s.DirectSent, s.Repeated, s.DirectDelivered = sent.Sent, sent.Repeated, received.Delivered
-	s.Resent += sent.Resent
-	s.FramesReceived += received.Pieces
-	s.FramesDuplicate += received.Duplicates
-	s.Dropped[DropUnreachable] += sent.Unreachable
-	s.Dropped[DropMalformedBody] += received.Malformed
-	s.Dropped[DropUnknownBody] += received.Unknown
-	s.Dropped[DropOversize] += received.Oversize
-	s.Dropped[DropUnexpected] += received.Unexpected
-	s.Dropped[DropStoreFull] += received.StoreFull
 }

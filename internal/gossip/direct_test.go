@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -166,8 +167,8 @@ func TestMessagesThatWaitForASessionAreAllSentOrAllFail(t *testing.T) {
 		t.Errorf("len(c.nodes[0].sent) is %v, want 50", len(c.nodes[0].sent))
 	case failed != 25:
 		t.Errorf("failed is %v, want 25", failed)
-	case c.dropped(DropUnreachable) != 25:
-		t.Errorf("c.dropped(DropUnreachable) is %v, want 25", c.dropped(DropUnreachable))
+	case c.dropped(stats.DropUnreachable) != 25:
+		t.Errorf("c.dropped(stats.DropUnreachable) is %v, want 25", c.dropped(stats.DropUnreachable))
 	}
 	c.net.RunFor(3 * time.Minute)
 	c.quiet()
@@ -242,7 +243,7 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 		if waiting, _ := n.direct.Len(); waiting != 0 {
 			t.Errorf("%d still wait", waiting)
 		}
-		if got := n.Stats().Dropped[DropUnreachable]; got != 1 {
+		if got := n.Stats().Dropped[stats.DropUnreachable]; got != 1 {
 			t.Errorf("%d dropped", got)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -157,7 +158,7 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Second)
-	if got := n.Stats().Dropped[DropForgotten]; got != 100 {
+	if got := n.Stats().Dropped[stats.DropForgotten]; got != 100 {
 		t.Errorf("%d counted as forgotten, want 100", got)
 	}
 	if got := o.stats.BroadcastsDelivered; got != 10 {

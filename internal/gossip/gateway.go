@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -265,7 +266,7 @@ func (g *gateway) handleOpened(now time.Time, p *peer, m *wire.Message, plain []
 	c := g.core
 	g.heard(now, p)
 	if _, err := wire.ParseMessage(m, plain); err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return false
 	}
 	c.report.Message(now, p.id, m)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -71,7 +72,7 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 	if got := helper.Stats().HandshakesStarted - before; got == 0 || got > 2*swim.RequestRate {
 		t.Errorf("%d handshakes begun", got)
 	}
-	if got := helper.stats.Dropped[DropOversize]; got != 500-swim.RequestRate {
+	if got := helper.stats.Dropped[stats.DropOversize]; got != 500-swim.RequestRate {
 		t.Errorf("%d dropped", got)
 	}
 	c.net.RunFor(30 * time.Second)

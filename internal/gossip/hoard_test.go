@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -44,8 +45,8 @@ func TestMembersThatAPeerInventsAreRationed(t *testing.T) {
 			c.hand(now, w.End())
 		}
 	})
-	if s := n.Stats(); s.Members != 2+16_384 || s.Dropped[DropOversize] < 20_000-16_384 {
-		t.Errorf("%d members, %d refused, want 16386 of 20002", s.Members, s.Dropped[DropOversize])
+	if s := n.Stats(); s.Members != 2+16_384 || s.Dropped[stats.DropOversize] < 20_000-16_384 {
+		t.Errorf("%d members, %d refused, want 16386 of 20002", s.Members, s.Dropped[stats.DropOversize])
 	}
 }
 

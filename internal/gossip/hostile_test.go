@@ -12,6 +12,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -114,7 +115,7 @@ func TestGarbageIsCountedByReasonAndChangesNothing(t *testing.T) {
 	}
 	c.net.RunFor(100 * time.Millisecond)
 	after := n.Stats()
-	if got := after.Dropped[DropMalformed] - before.Dropped[DropMalformed]; got != 700 {
+	if got := after.Dropped[stats.DropMalformed] - before.Dropped[stats.DropMalformed]; got != 700 {
 		t.Errorf("%d of 700 counted as malformed", got)
 	}
 	if n.Version() != version || len(n.peers) != peers || after.HandshakesRejected != before.HandshakesRejected {
@@ -142,7 +143,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 	}
 	c.net.RunFor(50 * time.Millisecond)
 	after := n.Stats()
-	if after.Dropped[DropReplay] != before.Dropped[DropReplay]+1 || after.Dropped[DropForged] != before.Dropped[DropForged]+1 {
+	if after.Dropped[stats.DropReplay] != before.Dropped[stats.DropReplay]+1 || after.Dropped[stats.DropForged] != before.Dropped[stats.DropForged]+1 {
 		t.Errorf("dropped before %v, after %v", before.Dropped, after.Dropped)
 	}
 }
@@ -258,7 +259,7 @@ func TestMemberOutsideTheAllowedNetworksIsNoMember(t *testing.T) {
 			t.Errorf("node %d has %d members", i, n.members.Count())
 		}
 	}
-	if c.nodes[0].Stats().Dropped[DropAddress] == 0 {
+	if c.nodes[0].Stats().Dropped[stats.DropAddress] == 0 {
 		t.Error("not counted")
 	}
 }

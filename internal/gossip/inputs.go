@@ -8,6 +8,7 @@ import (
 	"time"
 
 	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/stats"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/arena"
@@ -118,7 +119,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 			return
 		}
 	}
-	c.drop(DropOversize)
+	c.drop(stats.DropOversize)
 }
 
 // handlePacket takes in the first packet of a datagram, and returns those that follow it: a Go node may send
@@ -127,7 +128,7 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	p := &c.hs.packet
 	rest, err := wire.NextPacket(p, b)
 	if err != nil {
-		c.drop(DropMalformed)
+		c.drop(stats.DropMalformed)
 		return nil
 	}
 	size := len(b) - len(rest)
@@ -139,7 +140,7 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 		c.report.Handshake(now, from, p)
 		c.hs.conclude(now, c.hs.HandlePacket(c.hs.outcomes, now, from, p))
 	case p.Sender == c.cfg.ID:
-		c.drop(DropSelf)
+		c.drop(stats.DropSelf)
 	default:
 		c.hs.handleBox(now, from, p, size)
 	}
@@ -182,16 +183,16 @@ func (c *Core) NextTimeout() time.Time {
 }
 
 // Stats returns the counters and gauges.
-func (c *Core) Stats() Stats {
+func (c *Core) Stats() stats.Stats {
 	s := c.stats
-	s.addBroadcast(c.broadcast.Disseminator)
-	s.addPackets(c.endpoint.Stats())
-	s.addPushPull(&c.push.Stats)
-	s.addLegacy(&c.gateway.Stats)
-	s.addDetection(&c.swim.Stats)
-	s.Dropped[DropOversize] += c.members.Rationed
-	s.addDirect(&c.direct.Stats, &c.direct.receiver.Stats)
-	s.addHandshakes(c.hs.Stats())
+	s.AddBroadcast(c.broadcast.Disseminator)
+	s.AddPackets(c.endpoint.Stats())
+	s.AddPushPull(&c.push.Stats)
+	s.AddLegacy(&c.gateway.Stats)
+	s.AddDetection(&c.swim.Stats)
+	s.Dropped[stats.DropOversize] += c.members.Rationed
+	s.AddDirect(&c.direct.Stats, &c.direct.receiver.Stats)
+	s.AddHandshakes(c.hs.Stats())
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
 	s.DatagramsLost += c.hs.Lost()
 	for _, p := range c.links {

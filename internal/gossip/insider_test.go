@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -83,7 +84,7 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
-	before := n.Stats().Dropped[DropVersions]
+	before := n.Stats().Dropped[stats.DropVersions]
 	v := n.members.Self().Versions
 	w := wire.BeginMembers(nil, wire.MessageID{})
 	const kinds = 400
@@ -92,7 +93,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
-	if dropped := n.Stats().Dropped[DropVersions] - before; dropped < uint64(kinds-2*pushpull.WalkRate.Burst) || n.members.Count() < pushpull.WalkRate.Burst {
+	if dropped := n.Stats().Dropped[stats.DropVersions] - before; dropped < uint64(kinds-2*pushpull.WalkRate.Burst) || n.members.Count() < pushpull.WalkRate.Burst {
 		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.Count())
 	}
 }
@@ -128,7 +129,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 		}
 		n.transport.arena.Rest(now.Add(time.Hour))
 		p.packets.Seal(now)
-		if got := n.Stats().Dropped[DropForgotten]; got != 2 || p.packets.HasOpen() {
+		if got := n.Stats().Dropped[stats.DropForgotten]; got != 2 || p.packets.HasOpen() {
 			t.Errorf("%d dropped, open %v", got, p.packets.HasOpen())
 		}
 	})

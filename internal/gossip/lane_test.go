@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -29,8 +30,8 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 		for i := range sized(20, 4) {
 			msg := []byte(payload(size, byte(i)))
 			origin := i * 37 % n
-			frames := func(s *Stats) uint64 { return s.FrameBytes }
-			bytes := func(s *Stats) uint64 { return s.SentBytes }
+			frames := func(s *stats.Stats) uint64 { return s.FrameBytes }
+			bytes := func(s *stats.Stats) uint64 { return s.SentBytes }
 			before, sent := c.sum(frames), c.sum(bytes)
 			took = append(took, c.spread(origin, msg, 30*time.Second))
 			c.net.RunFor(time.Second)
@@ -46,7 +47,7 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 		median := quantile(took[1:], 0.5)
 		t.Logf("%d nodes, loss %v: last node after %v (first %v, median %v, most %v); payload sent per node: first %.2f, then %.2f, most %.2f (with all else %.2f); %d asked for, %d announced, %d prunes, %d grafts",
 			n, loss, took, took[0], median, slices.Max(took), copies[0], mean, slices.Max(copies[1:]), all/float64(len(copies)),
-			c.sum(func(s *Stats) uint64 { return s.Wanted }), c.sum(func(s *Stats) uint64 { return s.Announced }), c.sum(func(s *Stats) uint64 { return s.Prunes }), c.sum(func(s *Stats) uint64 { return s.Grafts }))
+			c.sum(func(s *stats.Stats) uint64 { return s.Wanted }), c.sum(func(s *stats.Stats) uint64 { return s.Announced }), c.sum(func(s *stats.Stats) uint64 { return s.Prunes }), c.sum(func(s *stats.Stats) uint64 { return s.Grafts }))
 		if mean > 2.2 {
 			t.Errorf("loss %v: each payload byte crossed the network %.2f times per node", loss, mean)
 		}
@@ -194,8 +195,8 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	}
 	c.net.RunFor(5 * time.Minute)
 	c.exactlyOnce(0, msg)
-	if c.dropped(DropAnnounced) == 0 || c.dropped(DropQueueFull) == 0 {
-		t.Errorf("counted: %d announced for nothing, %d too many", c.dropped(DropAnnounced), c.dropped(DropQueueFull))
+	if c.dropped(stats.DropAnnounced) == 0 || c.dropped(stats.DropQueueFull) == 0 {
+		t.Errorf("counted: %d announced for nothing, %d too many", c.dropped(stats.DropAnnounced), c.dropped(stats.DropQueueFull))
 	}
 	for i, n := range c.nodes {
 		if n.broadcast.Requests() != 0 {
@@ -246,8 +247,8 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	if most := uint64(160 * 60_000); sent > most { // what one announcement allows
 		t.Errorf("%d bytes sent, want at most %d", sent, most)
 	}
-	if a.Stats().Dropped[DropUnexpected] < 800 || a.Stats().Dropped[DropForgotten] == 0 {
-		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[DropUnexpected], a.Stats().Dropped[DropForgotten])
+	if a.Stats().Dropped[stats.DropUnexpected] < 800 || a.Stats().Dropped[stats.DropForgotten] == 0 {
+		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[stats.DropUnexpected], a.Stats().Dropped[stats.DropForgotten])
 	}
 	c.do(1, func(now time.Time) {
 		for _, k := range []string{"Have", "Want", "Prune"} { // values that are none
@@ -257,7 +258,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		}
 	})
 	c.net.RunFor(time.Second)
-	if n := a.Stats().Dropped[DropMalformedBody]; n != 3 {
+	if n := a.Stats().Dropped[stats.DropMalformedBody]; n != 3 {
 		t.Errorf("%d malformed bodies counted, want 3", n)
 	}
 	c.broadcast(0, "goes on", time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -93,7 +94,7 @@ func (c *cluster) quiet() {
 }
 
 // dropped adds up a counter of drops.
-func (c *cluster) dropped(d Drop) (n uint64) {
+func (c *cluster) dropped(d stats.Drop) (n uint64) {
 	for _, nd := range c.nodes {
 		n += nd.Stats().Dropped[d]
 	}
@@ -101,7 +102,7 @@ func (c *cluster) dropped(d Drop) (n uint64) {
 }
 
 // sum adds up a counter.
-func (c *cluster) sum(of func(*Stats) uint64) (n uint64) {
+func (c *cluster) sum(of func(*stats.Stats) uint64) (n uint64) {
 	for _, nd := range c.nodes {
 		s := nd.Stats()
 		n += of(&s)
@@ -124,7 +125,7 @@ func TestOneMebibyteReachesAllAtAnyLoss(t *testing.T) {
 		c.net.RunFor(5 * time.Second)
 		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 		var took []time.Duration
-		before := c.sum(func(s *Stats) uint64 { return s.SentBytes })
+		before := c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })
 		const size = 1 << 20
 		for i := range sized(50, 1) {
 			msg := []byte(payload(size, byte(i)))
@@ -134,11 +135,11 @@ func TestOneMebibyteReachesAllAtAnyLoss(t *testing.T) {
 			c.exactlyOnce(origin, msg)
 			took = append(took, last)
 		}
-		bytes := c.sum(func(s *Stats) uint64 { return s.SentBytes }) - before
+		bytes := c.sum(func(s *stats.Stats) uint64 { return s.SentBytes }) - before
 		median, most := quantile(took, 0.5), slices.Max(took)
 		t.Logf("%d nodes, loss %2.0f %%, %d messages: last node after %v (median), %v (most); each byte sent %.1f times a node; %d resent, %d naks, %d given up",
 			len(c.nodes), 100*loss, len(took), median, most, float64(bytes)/float64(len(took)*size*(len(c.nodes)-1)),
-			c.sum(func(s *Stats) uint64 { return s.Resent }), c.sum(func(s *Stats) uint64 { return s.NaksSent }), c.sum(func(s *Stats) uint64 { return s.DatagramsLost }))
+			c.sum(func(s *stats.Stats) uint64 { return s.Resent }), c.sum(func(s *stats.Stats) uint64 { return s.NaksSent }), c.sum(func(s *stats.Stats) uint64 { return s.DatagramsLost }))
 		if loss == 0 {
 			lossless = median
 		} else if loss <= 0.05 && median > 2*lossless {
@@ -363,7 +364,7 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 		got += deaf.got[name]
 	}
 	s := deaf.Stats()
-	gone := c.dropped(DropQueueOld) + c.dropped(DropQueueFull) + c.dropped(DropUnreachable) + s.DatagramsLost + s.Dropped[DropIncomplete]
+	gone := c.dropped(stats.DropQueueOld) + c.dropped(stats.DropQueueFull) + c.dropped(stats.DropUnreachable) + s.DatagramsLost + s.Dropped[stats.DropIncomplete]
 	t.Logf("%d nodes: last of the others after %v, before %v; the deaf one got %d of %d; most memory %d KiB; counted as lost: %d", len(c.nodes), most, usual, got, len(messages), memory>>10, gone)
 	if most > 2*usual {
 		t.Errorf("the others waited %v, before %v", most, usual)

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -103,13 +104,13 @@ func TestLegacyPeerTakesNoPartInWhatGoNodesSay(t *testing.T) {
 		"SyncRoot":    wire.AppendSyncRoot(nil, wire.MessageID{5}, wire.SyncRoot{}),
 		"Ping":        wire.AppendPing(nil, wire.MessageID{6}, wire.Ping{Seq: 1}),
 	} {
-		before := o.core.Stats().Dropped[DropUnexpected]
+		before := o.core.Stats().Dropped[stats.DropUnexpected]
 		answers := kinds(o.says(c, plain))
 		answers = strings.TrimSpace(strings.ReplaceAll(answers, "PeerRequest", ""))
 		if strings.Contains(answers, "Members") || strings.Contains(answers, "Sync") || strings.Contains(answers, "Ack") {
 			t.Errorf("%s: answered by %q", name, answers)
 		}
-		if got := o.core.Stats().Dropped[DropUnexpected] - before; got != 1 || o.core.members.Count() != 3 {
+		if got := o.core.Stats().Dropped[stats.DropUnexpected] - before; got != 1 || o.core.members.Count() != 3 {
 			t.Errorf("%s: %d dropped, %d members", name, got, o.core.members.Count())
 		}
 	}
@@ -169,8 +170,8 @@ func TestBroadcastThatLegacyMembersCannotTakeIsCountedUnderAReasonOfItsOwn(t *te
 	for _, size := range []int{21_000, 21_001, 60_000} {
 		c.broadcast(0, strings.Repeat("x", size), time.Second)
 	}
-	if got := c.nodes[0].Stats().Dropped; got[DropLegacySize] != 4 || got[DropOversize] != 0 {
-		t.Errorf("%d counted for two messages and two members, %d as oversize", got[DropLegacySize], got[DropOversize])
+	if got := c.nodes[0].Stats().Dropped; got[stats.DropLegacySize] != 4 || got[stats.DropOversize] != 0 {
+		t.Errorf("%d counted for two messages and two members, %d as oversize", got[stats.DropLegacySize], got[stats.DropOversize])
 	}
 }
 

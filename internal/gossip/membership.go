@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -32,7 +33,7 @@ func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how rou
 		c.sync.sendEntries(now, p, ms.behind, antientropy.AnswersMax) // a comparison of tables brings the rest
 	}
 	if it.Err() != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 	}
 }
 
@@ -51,7 +52,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 	m, verdict := c.members.Weigh(now, e, how == byComparison)
 	switch verdict {
 	case members.Future:
-		c.drop(DropUnexpected)
+		c.drop(stats.DropUnexpected)
 	case members.Accusation:
 		c.stats.EntriesSuspect++
 		ms.applySuspect(now, m, e, from)
@@ -142,13 +143,13 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 
 // refusal returns why an alive entry must not be taken in, whichever peer sends it, and how that is counted. The
 // error is nil if it may be.
-func (ms *membership) refusal(e *wire.Member) (Drop, error) {
+func (ms *membership) refusal(e *wire.Member) (stats.Drop, error) {
 	c := ms.core
 	r := c.members.Refusal(e)
 	if r.Address {
-		return DropAddress, r.Err
+		return stats.DropAddress, r.Err
 	}
-	return DropOversize, r.Err
+	return stats.DropOversize, r.Err
 }
 
 // admissible reports whether an alive entry may be taken in. Otherwise it is counted and logged, and a node that
@@ -323,7 +324,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	w.mb = w.begin(w.c.transport.begin(), w.c.newID())
 	w.open = true
 	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
-		w.c.drop(DropOversize)
+		w.c.drop(stats.DropOversize)
 	}
 }
 
@@ -449,9 +450,9 @@ func (cs *comparisons) dropUnanswered(err error) {
 	c := cs.core
 	switch {
 	case errors.Is(err, antientropy.ErrMalformed):
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 	case err != nil:
-		c.drop(DropOversize)
+		c.drop(stats.DropOversize)
 	}
 }
 
@@ -460,7 +461,7 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	c := cs.core
 	theirs, err := wire.ParseSyncRoot(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -146,7 +147,7 @@ func TestLossIsNoBlackHole(t *testing.T) {
 		}
 		c.net.RunFor(500 * time.Millisecond)
 	}
-	if n := c.sum(func(s *Stats) uint64 { return s.PathsShrunk }); n != 0 {
+	if n := c.sum(func(s *stats.Stats) uint64 { return s.PathsShrunk }); n != 0 {
 		t.Errorf("%d paths were made smaller by loss of 10 %%", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -330,7 +331,7 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c := overPaths(t, 10, 0, 65_507)
 	c.net.RunFor(5 * time.Second)
-	before := c.sum(func(s *Stats) uint64 { return s.SentBytes })
+	before := c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })
 	c.broadcast(0, payload(100, 1), 50*time.Millisecond)
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
@@ -340,7 +341,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d bytes in a minute", c.sum(func(s *Stats) uint64 { return s.SentBytes })-before)
+	t.Logf("%d bytes in a minute", c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })-before)
 }
 
 func TestClusterFormsOverAForeignTransportOnANarrowPath(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -62,8 +63,8 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 		c := world(t, 1, n, s)
 		c.net.RunFor(time.Duration(sized(130, 10)) * time.Second)
 		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
-		crossing := func(s *Stats) uint64 { return s.BroadcastsCrossZone }
-		all := func(s *Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate }
+		crossing := func(s *stats.Stats) uint64 { return s.BroadcastsCrossZone }
+		all := func(s *stats.Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate }
 		crossedBefore, before := c.sum(crossing), c.sum(all)
 		const messages = 20
 		for i := range messages {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -24,10 +25,10 @@ func TestFurtherPacketsOfADatagramAreTakenUpToABound(t *testing.T) {
 	for _, x := range []struct {
 		packets, beyond int
 	}{{1, 0}, {wire.PacketsMax, 0}, {wire.PacketsMax + 3, 1}} {
-		before := n.Stats().Dropped[DropOversize]
+		before := n.Stats().Dropped[stats.DropOversize]
 		c.net.Inject(c.nodes[1].addr, n.addr, packed(x.packets))
 		c.net.RunFor(5 * time.Millisecond)
-		if got := int(n.Stats().Dropped[DropOversize] - before); got != x.beyond {
+		if got := int(n.Stats().Dropped[stats.DropOversize] - before); got != x.beyond {
 			t.Errorf("%d packets: dropped %d times, want %d", x.packets, got, x.beyond)
 		}
 	}

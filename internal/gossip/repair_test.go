@@ -8,6 +8,7 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func TestReorderedPacketsDrawNoNak(t *testing.T) {
 	c.add(2)
 	c.form(5 * time.Second)
 	c.net.RunFor(2 * time.Second)
-	before := c.sum(func(s *Stats) uint64 { return s.NaksSent })
+	before := c.sum(func(s *stats.Stats) uint64 { return s.NaksSent })
 	c.net.Adjust(func(l *simnet.Link) { l.Reorder, l.ReorderDelay = 0.2, simnet.Constant(1500*time.Microsecond) })
 	for i := range 1000 {
 		c.do(0, func(now time.Time) { _ = c.nodes[0].Broadcast(now, fmt.Append(nil, "message ", i)) })
@@ -74,7 +75,7 @@ func TestReorderedPacketsDrawNoNak(t *testing.T) {
 	if c.net.Stats().Reordered == 0 {
 		t.Fatal("nothing was reordered")
 	}
-	if n := c.sum(func(s *Stats) uint64 { return s.NaksSent }) - before; n != 0 {
+	if n := c.sum(func(s *stats.Stats) uint64 { return s.NaksSent }) - before; n != 0 {
 		t.Errorf("%d Naks", n)
 	}
 }
@@ -91,9 +92,9 @@ func TestNaksDieOutOnALossyLink(t *testing.T) {
 			}
 		})
 		c.net.RunFor(40 * time.Second)
-		before := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
+		before := c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })
 		c.net.RunFor(time.Minute)
-		after := c.sum(func(s *Stats) uint64 { return s.SentDatagrams })
+		after := c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })
 		t.Logf("loss %v: %d datagrams in a minute of rest", loss, after-before)
 		if after-before > 120*4 {
 			t.Errorf("loss %v: %d datagrams in a minute of rest", loss, after-before)
@@ -119,8 +120,8 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 			t.Errorf("%v: %d sent again", r, n)
 		}
 	}
-	if a.Stats().Dropped[DropUnexpected] < 4 {
-		t.Errorf("counted %d", a.Stats().Dropped[DropUnexpected])
+	if a.Stats().Dropped[stats.DropUnexpected] < 4 {
+		t.Errorf("counted %d", a.Stats().Dropped[stats.DropUnexpected])
 	}
 	if n := nak(1, sent+1); n != 1 {
 		t.Errorf("%d sent again, want the one message", n)
@@ -226,7 +227,7 @@ func TestManyLargeMessagesAtOnceAllArrive(t *testing.T) {
 	for i, msg := range messages {
 		c.exactlyOnce(i%6, msg)
 	}
-	t.Logf("refused by receivers: %d, by links: %d", c.dropped(DropStoreFull), c.dropped(DropQueueFull))
+	t.Logf("refused by receivers: %d, by links: %d", c.dropped(stats.DropStoreFull), c.dropped(stats.DropQueueFull))
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
 	c.net.RunFor(20 * time.Second)
 	c.quiet()

@@ -8,6 +8,7 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -156,7 +157,7 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 	var err error
 	for len(plain) > 0 {
 		if plain, err = wire.ParseMessage(&m, plain); err != nil {
-			c.drop(DropMalformedBody)
+			c.drop(stats.DropMalformedBody)
 			return
 		}
 		c.report.Message(now, in.peer.id, &m)
@@ -225,9 +226,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindStateRefused:
 		c.push.conclude(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
 	case wire.KindUnknown:
-		c.drop(DropUnknownBody)
+		c.drop(stats.DropUnknownBody)
 	default:
-		c.drop(DropUnexpected)
+		c.drop(stats.DropUnexpected)
 	}
 }
 
@@ -237,7 +238,7 @@ func (h *handshakes) handleIdentity(p *peer, data []byte) {
 	c := h.core
 	var e wire.Member
 	if err := wire.ParseIdentity(data, &e); err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	c.report.Introduced(p.id, string(e.Name))
@@ -294,7 +295,7 @@ func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, d
 	c := tr.core
 	r, err := wire.ParseReport(data)
 	if err != nil {
-		c.drop(DropMalformedBody)
+		c.drop(stats.DropMalformedBody)
 		return
 	}
 	sent, ok := ch.HandleReport(now, r)

@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -243,7 +244,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 		return
 	}
 	if !x.Enlarge(now, m) { // tried again with its next repeat
-		c.drop(DropStoreFull)
+		c.drop(stats.DropStoreFull)
 		return
 	}
 	if p.packets.Transfer(m.Large) == nil {
@@ -256,7 +257,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 	p.packets.Widen(now)
 	if len(plain) > controlMax {
-		x.core.drop(DropOversize)
+		x.core.drop(stats.DropOversize)
 		return
 	}
 	x.sendPieces(now, p, x.NewID(), wire.UseControl, plain)
@@ -267,7 +268,7 @@ func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
 	c := x.core
 	if len(p.packets.Transfers()) >= packets.TransfersMax {
-		c.drop(DropQueueFull)
+		c.drop(stats.DropQueueFull)
 		return
 	}
 	again := slices.ContainsFunc(p.packets.Transfers(), func(t *packets.Transfer) bool { return t.Message().Direct && t.Message().ID == id })
@@ -276,7 +277,7 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 	}
 	a := c.broadcast.store.Add(now, id, data, true)
 	if a == nil {
-		c.drop(DropStoreFull)
+		c.drop(stats.DropStoreFull)
 		return
 	}
 	p.packets.Begin(now, a, use)
@@ -288,7 +289,7 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c := tr.core
 	if len(data) > legacyMessage {
-		c.drop(DropLegacySize)
+		c.drop(stats.DropLegacySize)
 		c.report.LegacyLimit(now, len(data), legacyMessage)
 		return
 	}

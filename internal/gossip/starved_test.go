@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 // starved is a cluster of ten nodes that get little processor time, in slices, as processes on a busy machine do.
@@ -102,7 +103,7 @@ func TestWhatWaitsForASlowLinkIsNotGivenUpWhileTheLinkMoves(t *testing.T) {
 	})
 	c.net.RunUntil(5*time.Minute, func() bool { return c.arrived == taken })
 	if c.arrived != taken {
-		t.Errorf("%d of %d came, %d were given up", c.arrived, taken, c.nodes[0].Stats().Dropped[DropQueueOld])
+		t.Errorf("%d of %d came, %d were given up", c.arrived, taken, c.nodes[0].Stats().Dropped[stats.DropQueueOld])
 	}
 }
 

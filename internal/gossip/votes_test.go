@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -274,8 +275,8 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 			n.membership.apply(now, said(i+1, at, ""), nil, byNews)
 		}
 	})
-	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[DropQueueFull] != pushpull.VotesMax+1 {
-		t.Errorf("%d names wait, %d questions, %d dropped", got, len(n.app.asked), n.Stats().Dropped[DropQueueFull])
+	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[stats.DropQueueFull] != pushpull.VotesMax+1 {
+		t.Errorf("%d names wait, %d questions, %d dropped", got, len(n.app.asked), n.Stats().Dropped[stats.DropQueueFull])
 	}
 	answer := func() {
 		q := n.app.asked

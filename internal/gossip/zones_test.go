@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -307,9 +308,9 @@ func TestPushPullNodesIsHowManyMembersAreComparedWithInAnInterval(t *testing.T) 
 		c := withStates(t, 1, lan(), 8, func(_ int, cfg *Config) { cfg.PushPullNodes = nodes })
 		c.form(10 * time.Second)
 		c.net.RunFor(time.Minute)
-		before := c.sum(func(s *Stats) uint64 { return s.StatesSent })
+		before := c.sum(func(s *stats.Stats) uint64 { return s.StatesSent })
 		c.net.RunFor(30 * time.Minute)
-		got := c.sum(func(s *Stats) uint64 { return s.StatesSent }) - before
+		got := c.sum(func(s *stats.Stats) uint64 { return s.StatesSent }) - before
 		if want := uint64(8 * 60 * 2 * nodes); got < want*9/10 || got > want*11/10 {
 			t.Errorf("%d nodes: %d states sent, want about %d", nodes, got, want)
 		}

@@ -18,7 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
-	{"report"},
+	{"report", "stats"},
 	{"event"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},
 	{"direct", "peer", "members"},

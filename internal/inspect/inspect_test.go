@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 	"github.com/gwyh-go/gwyh/status"
 )
@@ -58,14 +58,14 @@ func TestDropsAreListedForEveryReason(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	f := telemetry.Figures{}
 	c.Update(now, &f)
-	f.Core.Dropped[gossip.DropForged] = 7
+	f.Core.Dropped[stats.DropForged] = 7
 	c.Update(now.Add(time.Second), &f)
 	c.Update(now.Add(2*time.Second), &f)
-	if len(c.drops) != len(gossip.Drops())+5 || len(c.refusals) != int(handshake.Reasons)-1 {
+	if len(c.drops) != len(stats.Drops())+5 || len(c.refusals) != int(handshake.Reasons)-1 {
 		t.Errorf("%d reasons of drops, %d of refusals", len(c.drops), len(c.refusals))
 	}
 	for _, d := range c.drops {
-		grew := d.Reason == gossip.DropForged.String()
+		grew := d.Reason == stats.DropForged.String()
 		if (d.Count > 0) != grew || d.Last.Equal(now.Add(time.Second)) != grew {
 			t.Errorf("%+v", d)
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/event"
-	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 	"github.com/gwyh-go/gwyh/status"
 )
@@ -123,7 +123,7 @@ func (n *Node[N]) queueDue(now time.Time) bool {
 
 // Figures are what a node has counted, all at the same moment.
 type Figures struct {
-	Core          gossip.Stats
+	Core          stats.Stats
 	Subscriptions int
 	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent, because they were rebroadcasts
 	Dropped       uint64 // datagrams and messages that went no further, in the core and around it

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 // Plan is a run for capacity planning: a cluster forms, is left alone, broadcasts, and loses nodes.
@@ -190,7 +190,7 @@ func (f *Failure) Count(falls []*Fall) {
 }
 
 // Sum adds up a counter of all nodes.
-func (c *Cluster) Sum(of func(*gossip.Stats) uint64) (sum uint64) {
+func (c *Cluster) Sum(of func(*stats.Stats) uint64) (sum uint64) {
 	for _, n := range c.Nodes {
 		s := n.Core.Stats()
 		sum += of(&s)
@@ -200,10 +200,10 @@ func (c *Cluster) Sum(of func(*gossip.Stats) uint64) (sum uint64) {
 
 // copies counts the small messages that nodes received, repeated ones too.
 func (c *Cluster) copies() uint64 {
-	return c.Sum(func(s *gossip.Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate })
+	return c.Sum(func(s *stats.Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate })
 }
 
 // crossed counts those of them that came from another zone.
 func (c *Cluster) crossed() uint64 {
-	return c.Sum(func(s *gossip.Stats) uint64 { return s.BroadcastsCrossZone })
+	return c.Sum(func(s *stats.Stats) uint64 { return s.BroadcastsCrossZone })
 }

@@ -1,9 +1,9 @@
 package telemetry
 
 import (
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -39,7 +39,7 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 	plain(s.StatesRefused, "state.refused")
 	plain(s.StatesTooLarge, "state.too_large")
 	plain(s.Vetoed, "vetoed")
-	plain(s.Dropped[gossip.DropForged], "decrypt.failed")
+	plain(s.Dropped[stats.DropForged], "decrypt.failed")
 	plain(s.ProbesFailed, "probe.failed")
 	plain(s.ProbesIndirect, "probe.indirect")
 	plain(s.SuspicionsRaised, "suspicion.raised")
@@ -70,7 +70,7 @@ const SlowDelegate = "slow_delegate"
 
 // Drops calls yield with how many datagrams and messages were dropped for each reason, in the same order every time.
 func (f *Figures) Drops(yield func(v uint64, reason string)) {
-	for _, d := range gossip.Drops() {
+	for _, d := range stats.Drops() {
 		yield(f.Core.Dropped[d], d.String())
 	}
 	sh := &f.Shell

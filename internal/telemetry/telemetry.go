@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 // Interval is the time between publications.
@@ -31,7 +31,7 @@ type Shell struct {
 
 // Figures is what a node has counted at a moment.
 type Figures struct {
-	Core  gossip.Stats
+	Core  stats.Stats
 	Shell Shell
 }
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/metrics"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 func TestDifferencesAndGaugesArePublished(t *testing.T) {
@@ -18,8 +18,8 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	if _, err := metrics.NewGlobal(config, sink); err != nil {
 		t.Fatal(err)
 	}
-	s := gossip.Stats{SentDatagrams: 10, BroadcastsDelivered: 4, Members: 3}
-	s.Dropped[gossip.DropForged] = 2
+	s := stats.Stats{SentDatagrams: 10, BroadcastsDelivered: 4, Members: 3}
+	s.Dropped[stats.DropForged] = 2
 	shell := Shell{SlowestDelivery: 3 * time.Millisecond}
 	p := New(nil, []metrics.Label{{Name: "cluster", Value: "blue"}})
 	p.publish(&Figures{Core: s, Shell: shell})
@@ -58,7 +58,7 @@ func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
 	if _, err := metrics.NewGlobal(metrics.DefaultConfig(""), global); err != nil {
 		t.Fatal(err)
 	}
-	New(own, nil).publish(&Figures{Core: gossip.Stats{SentBytes: 7, Members: 1}})
+	New(own, nil).publish(&Figures{Core: stats.Stats{SentBytes: 7, Members: 1}})
 	if got := own.Data()[0].Counters["gwyh.udp.sent"]; got.AggregateSample == nil || got.Sum != 7 {
 		t.Errorf("own: %+v", got.AggregateSample)
 	}
@@ -100,8 +100,8 @@ func TestEveryMetricIsDocumentedInTheWordsOfItsHelp(t *testing.T) {
 }
 
 func TestMetricsAreTheCountersGaugesAndQueues(t *testing.T) {
-	s := gossip.Stats{SentBytes: 7, Members: 3, Queued: 5}
-	s.Dropped[gossip.DropForged] = 2
+	s := stats.Stats{SentBytes: 7, Members: 3, Queued: 5}
+	s.Dropped[stats.DropForged] = 2
 	found := map[string]float64{}
 	for _, m := range (&Figures{Core: s}).Metrics() {
 		found[string(m.Kind)+" "+m.Name+" "+m.LabelValue+m.Unit] = m.Value
