@@ -1,4 +1,4 @@
-// Command gwyh shows the library at work. See usage for its commands.
+// Command gwyh runs a node as a program, speaks to such programs, and shows the library at work. See usage for its commands.
 package main
 
 import (
@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/cli"
 )
 
 // Exit codes.
@@ -19,20 +22,33 @@ const (
 )
 
 const usage = `gwyh is gossip between the nodes of a service: what is handed to one node is at
-all of them, over encrypted UDP. This program shows it at work.
+all of them, over encrypted UDP. This program runs a node, speaks to nodes that
+run, and shows the library at work.
 
 Usage:
 
 	gwyh <command> [flags]
 
-Commands:
+To look at it:
 
-	demo    start a cluster on this machine, broadcast, stop nodes, and show
-	        how quickly and at what cost every message is everywhere
-	sim     run a cluster of any size in virtual time, for capacity planning
+	demo       start a cluster on this machine, broadcast, stop nodes, and show
+	           how quickly and at what cost every message is everywhere
+	sim        run a cluster of any size in virtual time, for capacity planning
 
-"gwyh <command> -h" lists the flags of a command.
+To run it:
+
 `
+
+// help is usage with the commands of package cli, and how to go on.
+func help() string {
+	var b strings.Builder
+	b.WriteString(usage)
+	for _, c := range cli.Commands {
+		fmt.Fprintf(&b, "\t%-9s  %s\n", c.Name, c.Summary)
+	}
+	b.WriteString("\n\"gwyh <command> -h\" lists the flags of a command.\n")
+	return b.String()
+}
 
 // A command is one thing the program does. What run prints to err is about the command line or the
 // machine; what it is asked to show goes to out.
@@ -41,7 +57,13 @@ type command struct {
 	run  func(ctx context.Context, args []string, out, err io.Writer) int
 }
 
-var commands = []command{{"demo", runDemo}, {"sim", runSim}}
+var commands = func() []command {
+	all := []command{{"demo", runDemo}, {"sim", runSim}}
+	for _, c := range cli.Commands {
+		all = append(all, command{c.Name, c.Run})
+	}
+	return all
+}()
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -52,12 +74,12 @@ func main() {
 // run is the program but for the process around it.
 func run(ctx context.Context, args []string, out, err io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprint(err, usage)
+		fmt.Fprint(err, help())
 		return exitUsage
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
-		fmt.Fprint(out, usage)
+		fmt.Fprint(out, help())
 		return exitOK
 	}
 	for _, c := range commands {

@@ -1,0 +1,249 @@
+// Package agent is one node of a cluster as a program: a Memberlist with event handlers, an event stream, keys that are
+// changed at run time, and what else the HTTP API offers.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/handler"
+	"github.com/gwyh-go/gwyh/discover"
+)
+
+const (
+	leaveTimeout = 5 * time.Second  // for the announcement that this node leaves
+	handlersEnd  = 5 * time.Second  // for event handlers that still run when the agent ends
+	rememberEach = 10 * time.Second // how often a peers file is written, if the members changed
+)
+
+// An Agent is a node at work. Its methods may be called from any goroutine.
+type Agent struct {
+	config  *config.Config
+	log     *Log
+	lines   *slog.Logger
+	list    *gwyh.Memberlist
+	ready   chan struct{} // closed when list is set: delegates are called before
+	id      gwyh.NodeID   // of this node; set within Create, before another node can be told of
+	keyring *gwyh.Keyring
+	version string
+	started time.Time
+	events  hub
+	handled *handler.Runner
+	meta    atomic.Pointer[[]byte]
+	self    atomic.Pointer[api.Member]
+
+	ctx     context.Context // ends with the agent
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	leaving chan struct{} // closed when somebody asks the agent to leave
+	asked   sync.Once
+}
+
+// Start starts a node, and joins the addresses of the configuration in the background.
+func Start(c *config.Config, log *Log, version string) (*Agent, error) {
+	library, err := c.Library()
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{config: c, log: log, lines: slog.New(log), version: version, started: time.Now(), ready: make(chan struct{}), leaving: make(chan struct{})}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.meta.Store(&c.Meta)
+	a.self.Store(&api.Member{Name: library.Name, Zone: library.Zone})
+	a.handled = handler.Start(c.Handlers, c.HandlerTimeout, func() api.Member { return *a.self.Load() }, a.lines)
+
+	library.Delegate, library.Events, library.LogHandler = delegate{a}, events{a}, log
+	if c.MaxNodes > 0 {
+		library.Alive = limit{a}
+	}
+	if a.list, err = gwyh.Create(library); err != nil {
+		a.cancel()
+		a.handled.Stop(0)
+		return nil, err
+	}
+	close(a.ready)
+	a.keyring = library.Keyring
+	a.noteSelf()
+	a.lines.Info("node started", "name", a.list.LocalNode().Name, "addr", a.list.LocalNode().Address(), "zone", a.list.LocalNode().Zone)
+	a.running.Go(a.join)
+	if c.PeersFile != "" {
+		a.running.Go(a.remember)
+	}
+	if len(c.Discover) > 0 {
+		a.running.Go(a.discover)
+	}
+	return a, nil
+}
+
+// join joins what the configuration and the peers file name. What is not reached is tried again by the library.
+func (a *Agent) join() {
+	addresses := slices.Clone(a.config.Join)
+	if path := a.config.PeersFile; path != "" {
+		peers, err := readPeers(path)
+		if err != nil {
+			a.lines.Warn("the peers file is not read", "error", err)
+		}
+		addresses = append(addresses, peers...)
+	}
+	if len(addresses) == 0 {
+		return
+	}
+	n, err := a.list.Join(addresses)
+	if err != nil {
+		a.lines.Warn("no address was reached yet, trying again in the background", "error", err)
+		return
+	}
+	a.lines.Info("joined", "reached", n, "members", a.list.NumMembers())
+}
+
+// discover joins what the sources of the configuration find, again and again.
+func (a *Agent) discover() {
+	_ = discover.Run(a.ctx, discover.Config{ // it ends with the agent: the configuration was checked
+		Sources: a.config.Discover, Join: a.list.JoinContext, Members: discover.Addresses(a.list.Members), Logger: a.lines,
+	})
+}
+
+// remember writes the peers file while the agent runs, and at its end.
+func (a *Agent) remember() {
+	t := time.NewTicker(rememberEach)
+	defer t.Stop()
+	var before []string
+	for ended := false; !ended; {
+		select {
+		case <-t.C:
+		case <-a.ctx.Done():
+			ended = true
+		}
+		if now := a.addresses(); len(now) > 0 && !slices.Equal(now, before) {
+			if err := writePeers(a.config.PeersFile, now); err != nil {
+				a.lines.Warn("the peers file is not written", "error", err)
+				continue
+			}
+			before = now
+		}
+	}
+}
+
+// addresses are those of the other members.
+func (a *Agent) addresses() (all []string) {
+	self := a.list.LocalNode()
+	for _, n := range a.list.Members() {
+		if n.ID != self.ID {
+			all = append(all, n.Address())
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Leaving is closed when a caller of the API has asked the agent to leave. Its owner then calls Close.
+func (a *Agent) Leaving() <-chan struct{} { return a.leaving }
+
+// Memberlist is the agent's node.
+func (a *Agent) Memberlist() *gwyh.Memberlist { return a.list }
+
+// Close leaves the cluster if graceful is set, and ends the agent. Event handlers that are due still run, for a few seconds.
+func (a *Agent) Close(graceful bool) error {
+	a.cancel() // writes the peers file while the members are known
+	a.running.Wait()
+	var err error
+	if graceful {
+		if err = a.list.Leave(leaveTimeout); err != nil {
+			err = fmt.Errorf("leave: %w", err)
+		}
+	}
+	if e := a.list.Shutdown(); err == nil {
+		err = e
+	}
+	a.handled.Stop(handlersEnd)
+	a.events.close()
+	return err
+}
+
+// noteSelf keeps what handlers are told of this node.
+func (a *Agent) noteSelf() {
+	m := member(a.list.LocalNode())
+	a.self.Store(&m)
+}
+
+// tell hands an event to the stream and to the handlers.
+func (a *Agent) tell(e api.Event) {
+	e.Time = time.Now()
+	a.handled.Handle(a.events.publish(e))
+}
+
+// member is a node as the API shows it.
+func member(n *gwyh.Node) api.Member {
+	states := map[gwyh.NodeStateType]string{gwyh.StateAlive: "alive", gwyh.StateSuspect: "suspect", gwyh.StateDead: "failed", gwyh.StateLeft: "left"}
+	return api.Member{Name: n.Name, ID: n.ID.String(), Addr: n.Address(), State: states[n.State], Zone: n.Zone, RTT: api.Milliseconds(n.RTT), Meta: n.Meta}
+}
+
+// delegate is the agent's side of messages.
+type delegate struct{ a *Agent }
+
+func (d delegate) NodeMeta(int) []byte { return *d.a.meta.Load() }
+func (d delegate) NotifyMsg(b []byte) {
+	d.a.tell(api.Event{Type: api.MessageEvent, Message: decode(b)})
+}
+func (d delegate) GetBroadcasts(int, int) [][]byte { return nil }
+func (d delegate) LocalState(bool) []byte          { return nil }
+func (d delegate) MergeRemoteState([]byte, bool)   {}
+
+// events is the agent's side of events. The events of the node itself, at its start and its end, are left out.
+type events struct{ a *Agent }
+
+// NotifyJoin is called for the node itself first, by Create.
+func (e events) NotifyJoin(n *gwyh.Node) {
+	if e.a.id == (gwyh.NodeID{}) {
+		e.a.id = n.ID
+	}
+	e.tell(api.MemberJoin, n)
+}
+
+func (e events) NotifyUpdate(n *gwyh.Node) { e.tell(api.MemberUpdate, n) }
+func (e events) NotifyLeave(n *gwyh.Node) {
+	kind := api.MemberLeave
+	if n.State == gwyh.StateDead {
+		kind = api.MemberFailed
+	}
+	e.tell(kind, n)
+}
+
+func (e events) tell(kind string, n *gwyh.Node) {
+	if n.ID == e.a.id {
+		return
+	}
+	m := member(n)
+	e.a.tell(api.Event{Type: kind, Member: &m})
+}
+
+// limit keeps out nodes beyond Config.MaxNodes.
+type limit struct{ a *Agent }
+
+func (l limit) NotifyAlive(n *gwyh.Node) error {
+	if id := l.a.id; id == (gwyh.NodeID{}) || id == n.ID { // Create asks about the node itself before it tells of it
+		return nil
+	}
+	<-l.a.ready
+	known := l.a.list.Members()
+	if len(known) < l.a.config.MaxNodes || slices.ContainsFunc(known, func(k *gwyh.Node) bool { return k.ID == n.ID || k.Name == n.Name }) {
+		return nil
+	}
+	return fmt.Errorf("the cluster has %d members, and max-members allows no more", len(known))
+}
+
+// udpAddr is an address for Ping.
+type udpAddr string
+
+func (udpAddr) Network() string  { return "udp" }
+func (a udpAddr) String() string { return string(a) }
+
+var _ net.Addr = udpAddr("")

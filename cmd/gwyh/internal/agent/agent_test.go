@@ -1,0 +1,408 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/client"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+)
+
+var testKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))
+
+// start starts an agent on loopback, and its API. It ends with the test.
+func start(t *testing.T, args ...string) (*Agent, *client.Client) {
+	t.Helper()
+	c, err := config.Parse(append([]string{"-bind", "127.0.0.1:0", "-key", testKey, "-profile", "local"}, args...), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Start(c, NewLog(io.Discard, "debug", false), "v1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := a.Serve("127.0.0.1:0", c.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Close()
+		_ = a.Close(false)
+	})
+	return a, client.New(server.Addr.String(), c.Token)
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not in time: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func address(a *Agent) string { return a.Memberlist().LocalNode().Address() }
+
+func get[T any](t *testing.T, c *client.Client, path string) (v T) {
+	t.Helper()
+	if err := c.Get(t.Context(), path, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func names(members []api.Member) (all []string) {
+	for _, m := range members {
+		all = append(all, m.Name)
+	}
+	return all
+}
+
+// recorded is the events that a client has seen.
+type recorded struct {
+	mu  sync.Mutex
+	all []api.Event
+}
+
+func (r *recorded) has(f func(api.Event) bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.all, f)
+}
+
+// follow records the events of an agent from now on.
+func follow(t *testing.T, c *client.Client) *recorded {
+	t.Helper()
+	r, stands := &recorded{}, make(chan struct{})
+	go func() {
+		_ = c.Events(t.Context(), nil, func() { close(stands) }, func(e api.Event) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.all = append(r.all, e)
+			return nil
+		})
+	}()
+	select {
+	case <-stands:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no stream")
+	}
+	return r
+}
+
+func TestAgentsSeeEachOtherAndTheirMessages(t *testing.T) {
+	ann, ofAnn := start(t, "-name", "ann", "-zone", "z1", "-meta", "first")
+	bob, ofBob := start(t, "-name", "bob", "-zone", "z2", "-join", address(ann))
+	until(t, "both know both", func() bool { return ann.Memberlist().NumMembers() == 2 && bob.Memberlist().NumMembers() == 2 })
+
+	members := get[[]api.Member](t, ofBob, "/v1/members")
+	if got := names(members); !slices.Equal(got, []string{"ann", "bob"}) {
+		t.Fatalf("members %q", got)
+	}
+	if m := members[0]; string(m.Meta) != "first" || m.Zone != "z1" || m.State != "alive" || m.Self || !members[1].Self {
+		t.Errorf("%+v", members)
+	}
+
+	events := follow(t, ofAnn)
+	if err := ofBob.Post(t.Context(), "/v1/broadcast", api.BroadcastRequest{Name: "deploy", Payload: []byte("v\x00")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the message arrives", func() bool {
+		return events.has(func(e api.Event) bool {
+			return e.Type == api.MessageEvent && e.Message.Name == "deploy" && e.Message.Origin == "bob" && string(e.Message.Payload) == "v\x00"
+		})
+	})
+	if err := ofBob.Post(t.Context(), "/v1/meta", api.MetaRequest{Text: "second"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the metadata arrives", func() bool {
+		return events.has(func(e api.Event) bool { return e.Type == api.MemberUpdate && string(e.Member.Meta) == "second" })
+	})
+	var pong api.PingResponse
+	if err := ofAnn.Post(t.Context(), "/v1/ping", api.PingRequest{Name: "bob"}, &pong); err != nil || pong.RTT <= 0 {
+		t.Errorf("ping: %+v, %v", pong, err)
+	}
+	until(t, "the link shows", func() bool { return len(get[[]api.Link](t, ofAnn, "/v1/links")) == 1 })
+	self := get[api.Self](t, ofAnn, "/v1/self")
+	if self.Member.Name != "ann" || self.Version != "v1.2.3" || self.Stats.BroadcastsDelivered != 1 {
+		t.Errorf("%+v", self)
+	}
+
+	if err := ofBob.Post(t.Context(), "/v1/leave", struct{}{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-bob.Leaving()
+	if err := bob.Close(true); err != nil {
+		t.Error(err)
+	}
+	until(t, "ann is told that bob left", func() bool {
+		return events.has(func(e api.Event) bool { return e.Type == api.MemberLeave && e.Member.Name == "bob" })
+	})
+	if events.has(func(e api.Event) bool { return e.Member != nil && e.Member.Name == "ann" }) {
+		t.Errorf("ann is told of herself: %+v", events.all)
+	}
+}
+
+func TestMembersThatFailAreToldFromThoseThatLeave(t *testing.T) {
+	ann, ofAnn := start(t, "-name", "ann")
+	bob, _ := start(t, "-name", "bob", "-join", address(ann))
+	until(t, "ann knows bob", func() bool { return ann.Memberlist().NumMembers() == 2 })
+	events := follow(t, ofAnn)
+	_ = bob.Close(false)
+	until(t, "bob has failed", func() bool {
+		return events.has(func(e api.Event) bool {
+			return e.Type == api.MemberFailed && e.Member.Name == "bob" && e.Member.State == "failed"
+		})
+	})
+}
+
+func TestBroadcastOfAnotherProgramIsAMessageWithoutAName(t *testing.T) {
+	ann, ofAnn := start(t, "-name", "ann")
+	c := gwyh.DefaultLocalConfig()
+	c.Name, c.BindAddr, c.BindPort, c.LogOutput = "program", "127.0.0.1", 0, io.Discard
+	c.SecretKey, _ = base64.StdEncoding.DecodeString(testKey)
+	m, err := gwyh.Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Shutdown() }()
+	if _, err := m.Join([]string{address(ann)}); err != nil {
+		t.Fatal(err)
+	}
+	events := follow(t, ofAnn)
+	if err := m.Broadcast([]byte("raw")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the message arrives", func() bool {
+		return events.has(func(e api.Event) bool {
+			return e.Type == api.MessageEvent && e.Message.Name == "" && e.Message.Origin == "" && string(e.Message.Payload) == "raw"
+		})
+	})
+}
+
+func TestKeysAreRotatedOverTheAPI(t *testing.T) {
+	ann, ofAnn := start(t, "-name", "ann")
+	bob, ofBob := start(t, "-name", "bob", "-join", address(ann))
+	until(t, "ann knows bob", func() bool { return ann.Memberlist().NumMembers() == 2 })
+	old := get[[]api.Key](t, ofAnn, "/v1/keys")
+	fresh := []byte("another key of 32 bytes for them")
+	for _, step := range []struct {
+		path string
+		ask  api.KeyRequest
+	}{
+		{"/v1/keys/add", api.KeyRequest{Key: fresh}},
+		{"/v1/keys/use", api.KeyRequest{Fingerprint: gwyh.KeyFingerprint(fresh)}},
+		{"/v1/keys/remove", api.KeyRequest{Fingerprint: old[0].Fingerprint}},
+	} {
+		for _, c := range []*client.Client{ofAnn, ofBob} {
+			if err := c.Post(t.Context(), step.path, step.ask, nil); err != nil {
+				t.Fatal(step.path, err)
+			}
+		}
+	}
+	keys := get[[]api.Key](t, ofBob, "/v1/keys")
+	if len(keys) != 1 || !keys[0].Primary || keys[0].Fingerprint != gwyh.KeyFingerprint(fresh) {
+		t.Errorf("%+v", keys)
+	}
+	if ann.Memberlist().NumMembers() != 2 || bob.Memberlist().NumMembers() != 2 {
+		t.Error("they lost each other")
+	}
+	for want, ask := range map[string]api.KeyRequest{"the agent has no such key": {Fingerprint: "000000000000"}, "removing the primary key": {Fingerprint: keys[0].Fingerprint}} {
+		if err := ofAnn.Post(t.Context(), "/v1/keys/remove", ask, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if err := ofAnn.Post(t.Context(), "/v1/keys/add", api.KeyRequest{Key: []byte("short")}, nil); err == nil {
+		t.Error("a short key is added")
+	}
+}
+
+func TestNoNodeIsTakenInBeyondTheLimit(t *testing.T) {
+	ann, _ := start(t, "-name", "ann", "-max-members", "2")
+	bob, _ := start(t, "-name", "bob", "-join", address(ann))
+	until(t, "ann knows bob", func() bool { return ann.Memberlist().NumMembers() == 2 })
+	_, ofCleo := start(t, "-name", "cleo")
+	err := ofCleo.Post(t.Context(), "/v1/join", api.JoinRequest{Addresses: []string{address(ann)}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "max-members allows no more") {
+		t.Errorf("join: %v", err)
+	}
+	if n := ann.Memberlist().NumMembers(); n != 2 {
+		t.Errorf("%d members", n)
+	}
+	// A member that was restarted has its place.
+	_ = bob.Close(false)
+	start(t, "-name", "bob", "-bind", address(bob), "-join", address(ann))
+	until(t, "bob is back", func() bool {
+		return slices.ContainsFunc(ann.Memberlist().Members(), func(n *gwyh.Node) bool { return n.Name == "bob" && n.ID != bob.id })
+	})
+}
+
+func TestMembersAreRememberedOverARestart(t *testing.T) {
+	peers := filepath.Join(t.TempDir(), "peers")
+	ann, _ := start(t, "-name", "ann")
+	bob, _ := start(t, "-name", "bob", "-join", address(ann), "-peers-file", peers)
+	until(t, "bob knows ann", func() bool { return bob.Memberlist().NumMembers() == 2 })
+	_ = bob.Close(true)
+	again, _ := start(t, "-name", "bob", "-peers-file", peers)
+	until(t, "bob knows ann again", func() bool { return again.Memberlist().NumMembers() == 2 })
+}
+
+func TestPeersFileIsBoundedAndReplacedAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "peers")
+	if got, err := readPeers(path); len(got) > 0 || err != nil {
+		t.Errorf("without a file: %q, %v", got, err)
+	}
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("10.0.%d.%d:6969", i/256, i%256))
+	}
+	if err := writePeers(path, many); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readPeers(path); err != nil || !slices.Equal(got, many[:remembered]) {
+		t.Errorf("%q, %v", got, err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v: want the file alone", entries, err)
+	}
+}
+
+func TestAgentLooksForOthersAgainAndAgain(t *testing.T) {
+	seeds := filepath.Join(t.TempDir(), "seeds")
+	if err := os.WriteFile(seeds, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ann, _ := start(t, "-name", "ann")
+	bob, _ := start(t, "-name", "bob", "-discover", "file://"+filepath.ToSlash(seeds))
+	if err := os.WriteFile(seeds, []byte(address(ann)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "bob finds ann", func() bool { return bob.Memberlist().NumMembers() == 2 })
+}
+
+func TestDemonstrationIsAClusterOfItsOwn(t *testing.T) {
+	c, err := config.Parse([]string{"-demo", "5"}, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, others, err := Demo(c, NewLog(io.Discard, "info", false), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = CloseAll(others) }()
+	a, err := Start(first, NewLog(io.Discard, "info", false), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close(true) }()
+	until(t, "five members", func() bool { return a.Memberlist().NumMembers() == 5 })
+}
+
+func TestMessagesAreReadBack(t *testing.T) {
+	for _, m := range []api.Message{{Name: "n", Origin: "o", Payload: []byte("p")}, {Name: strings.Repeat("n", nameMax), Origin: "", Payload: []byte{}}} {
+		got := decode(encode(m.Origin, m.Name, m.Payload))
+		if got.Name != m.Name || got.Origin != m.Origin || !bytes.Equal(got.Payload, m.Payload) {
+			t.Errorf("%+v, want %+v", got, m)
+		}
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	f.Add(encode("ann", "deploy", []byte("v1")))
+	f.Add([]byte("gwa1\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
+	f.Add([]byte("gwa1\x05"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := decode(b)
+		if len(m.Name) > nameMax || len(m.Origin) > nameMax || len(m.Payload) > len(b) {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestMessagesHaveNamesThatCanBePrinted(t *testing.T) {
+	for _, name := range []string{"", strings.Repeat("n", nameMax+1), "a\nb", "a\x7f", "\xff"} {
+		if checkName(name) == nil {
+			t.Errorf("%q is taken", name)
+		}
+	}
+	if err := checkName("déploy to prod"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSlowReaderMissesEventsAndIsToldHowMany(t *testing.T) {
+	var h hub
+	ctx, cancel := context.WithCancel(t.Context())
+	events := h.watch(ctx)
+	for range watchDepth + 3 {
+		h.publish(api.Event{})
+	}
+	for i := range watchDepth {
+		if e := <-events; e.ID != uint64(i+1) || e.Missed != 0 {
+			t.Fatalf("event %d: %+v", i, e)
+		}
+	}
+	h.publish(api.Event{})
+	if e := <-events; e.Missed != 3 || e.ID != watchDepth+4 {
+		t.Errorf("%+v", e)
+	}
+	cancel()
+	if _, ok := <-events; ok {
+		t.Error("the channel is open")
+	}
+	h.close()
+	if _, ok := <-h.watch(t.Context()); ok {
+		t.Error("a closed hub has events")
+	}
+}
+
+func TestLogKeepsItsLastLinesWithTheirAttributes(t *testing.T) {
+	var out bytes.Buffer
+	l := NewLog(&out, "info", false)
+	lines := slog.New(l).With("a", "b c")
+	lines.Debug("not written")
+	for i := range kept + 1 {
+		lines.Warn("line", "i", i)
+	}
+	got := l.Lines()
+	if len(got) != kept || got[0].Text != `line a="b c" i=1` || got[kept-1].Text != fmt.Sprintf(`line a="b c" i=%d`, kept) || got[0].Level != "WARN" {
+		t.Errorf("%d lines, %+v ... %+v", len(got), got[0], got[len(got)-1])
+	}
+	if n := strings.Count(out.String(), "\n"); n != kept+1 {
+		t.Errorf("%d lines written", n)
+	}
+}
+
+func TestServerNeedsTheToken(t *testing.T) {
+	_, c := start(t, "-name", "ann", "-token", "secret")
+	if err := c.Get(t.Context(), "/v1/self", nil); err != nil {
+		t.Error(err)
+	}
+	c.Token = "guess"
+	err := c.Get(t.Context(), "/v1/self", nil)
+	if e, ok := err.(*client.StatusError); !ok || e.Status != http.StatusUnauthorized {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,48 @@
+package agent
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+)
+
+// Demo starts all but one of the nodes of a demonstration cluster, on loopback and with a key of their own. It returns the configuration of the one that is left to the caller,
+// which serves the API, and those that run.
+func Demo(c *config.Config, log *Log, version string) (*config.Config, []*Agent, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	first := *c
+	first.Keys, first.Bind, first.Advertise, first.Profile = [][]byte{key}, "127.0.0.1:0", "", "local"
+	first.Name, first.Zone, first.Join, first.PeersFile = "node-1", "zone-1", nil, ""
+	quiet := NewLog(io.Discard, "error", false)
+	var others []*Agent
+	for i := 2; i <= c.Demo; i++ {
+		other := first
+		other.Name, other.Zone, other.Handlers = fmt.Sprintf("node-%d", i), fmt.Sprintf("zone-%d", (i-1)%3+1), nil
+		if len(others) > 0 {
+			other.Join = []string{others[0].list.LocalNode().Address()}
+		}
+		a, err := Start(&other, quiet, version)
+		if err != nil {
+			return nil, nil, errors.Join(err, CloseAll(others))
+		}
+		others = append(others, a)
+	}
+	first.Join = []string{others[0].list.LocalNode().Address()}
+	return &first, others, nil
+}
+
+// CloseAll ends agents without a word to the others.
+func CloseAll(agents []*Agent) error {
+	errs := make([]error, len(agents))
+	var wg sync.WaitGroup
+	for i, a := range agents {
+		wg.Go(func() { errs[i] = a.Close(false) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// remembered bounds the addresses in a peers file, and so those that a start tries.
+const remembered = 64
+
+// readPeers returns the addresses in a peers file; none if there is no such file.
+func readPeers(path string) (addresses []string, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && len(addresses) < remembered {
+			addresses = append(addresses, line)
+		}
+	}
+	return addresses, nil
+}
+
+// writePeers replaces a peers file. Whoever reads it meanwhile, or after a crash, sees the old file or the new one.
+func writePeers(path string, addresses []string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".gwyh-peers-*")
+	if err != nil {
+		return err
+	}
+	addresses = addresses[:min(len(addresses), remembered)]
+	_, err = fmt.Fprintln(f, strings.Join(addresses, "\n"))
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,6 @@
+package api
+
+import _ "embed"
+
+//go:embed server.go
+var source string

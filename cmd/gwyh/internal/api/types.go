@@ -1,0 +1,163 @@
+package api
+
+import "time"
+
+// A Member is a node of the cluster as the agent knows it.
+type Member struct {
+	Name  string  `json:"name"`
+	ID    string  `json:"id"` // a UUID, new at every start of the node
+	Addr  string  `json:"addr"`
+	State string  `json:"state"` // alive, suspect, failed or left
+	Zone  string  `json:"zone,omitempty"`
+	RTT   float64 `json:"rtt_ms,omitempty"` // milliseconds; absent if it was never measured
+	Meta  []byte  `json:"meta,omitempty"`   // base64 in JSON
+	Self  bool    `json:"self,omitempty"`
+}
+
+// A Link is a neighbor, with which the agent exchanges broadcasts in both directions.
+type Link struct {
+	Name         string  `json:"name"`
+	Addr         string  `json:"addr"`
+	Zone         string  `json:"zone,omitempty"`
+	RTT          float64 `json:"rtt_ms,omitempty"`
+	Loss         float64 `json:"loss"`         // share of the bytes sent lately that were lost, 0 to 1
+	Backlog      int     `json:"backlog"`      // bytes queued for the neighbor
+	Datagram     int     `json:"datagram"`     // bytes of the largest datagram that is known to arrive
+	Narrow       bool    `json:"narrow"`       // the path does not carry datagrams of the configured size
+	Deaf         bool    `json:"deaf"`         // the neighbor says that it hears nothing of the agent
+	Subscription bool    `json:"subscription"` // the agent chose the neighbor
+	Subscriber   bool    `json:"subscriber"`   // the neighbor chose the agent
+}
+
+// Self describes the agent.
+type Self struct {
+	Member   Member    `json:"member"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Health   int       `json:"health"` // 0 for well
+	Label    string    `json:"label,omitempty"`
+	Stats    Stats     `json:"stats"`
+	Handlers Handlers  `json:"handlers"`
+}
+
+// Stats are the figures of gwyh.Stats.
+type Stats struct {
+	Members             int    `json:"members"`
+	Links               int    `json:"links"`
+	Subscriptions       int    `json:"subscriptions"`
+	DefaultKey          bool   `json:"default_key"`
+	WeakKeys            int    `json:"weak_keys"`
+	BroadcastsSent      uint64 `json:"broadcasts_sent"`
+	BroadcastsDelivered uint64 `json:"broadcasts_delivered"`
+	BroadcastsDuplicate uint64 `json:"broadcasts_duplicate"`
+	BroadcastsCrossZone uint64 `json:"broadcasts_cross_zone"`
+	DatagramsSent       uint64 `json:"datagrams_sent"`
+	DatagramsReceived   uint64 `json:"datagrams_received"`
+	BytesSent           uint64 `json:"bytes_sent"`
+	BytesReceived       uint64 `json:"bytes_received"`
+	Dropped             uint64 `json:"dropped"`
+	EventsMissed        uint64 `json:"events_missed"` // events that a slow reader of the event stream did not get
+}
+
+// Handlers counts what became of calls of event handlers.
+type Handlers struct {
+	Run     uint64 `json:"run"`     // commands that were started
+	Failed  uint64 `json:"failed"`  // of these, those that could not be started, failed or took too long
+	Dropped uint64 `json:"dropped"` // events that were dropped because a handler was too slow
+}
+
+// An Event is what the event stream carries and what handlers are called for.
+type Event struct {
+	ID      uint64    `json:"id"` // counts from 1 at every start of the agent
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`
+	Member  *Member   `json:"member,omitempty"`  // of a member event
+	Message *Message  `json:"message,omitempty"` // of a message event
+	Missed  uint64    `json:"missed,omitempty"`  // events just before this one that this reader did not get
+}
+
+// The types of events.
+const (
+	MemberJoin   = "member-join"
+	MemberLeave  = "member-leave"
+	MemberFailed = "member-failed"
+	MemberUpdate = "member-update"
+	MessageEvent = "message"
+)
+
+// EventTypes lists all types of events.
+var EventTypes = []string{MemberJoin, MemberLeave, MemberFailed, MemberUpdate, MessageEvent}
+
+// A Message is a broadcast of an agent. A broadcast that another program made has no name and no origin.
+type Message struct {
+	Name    string `json:"name,omitempty"`
+	Origin  string `json:"origin,omitempty"` // name of the agent that sent it
+	Payload []byte `json:"payload"`          // base64 in JSON
+}
+
+// A BroadcastRequest asks the agent to broadcast. Payload and Text exclude each other.
+type BroadcastRequest struct {
+	Name    string `json:"name"`
+	Payload []byte `json:"payload,omitempty"`
+	Text    string `json:"text,omitempty"`
+}
+
+// A JoinRequest names addresses in one of the forms of gwyh's Join.
+type JoinRequest struct {
+	Addresses []string `json:"addresses"`
+}
+
+// A JoinResponse says how many addresses were reached.
+type JoinResponse struct {
+	Reached int `json:"reached"`
+}
+
+// A PingRequest names a member, or any node by its address.
+type PingRequest struct {
+	Name string `json:"name,omitempty"`
+	Addr string `json:"addr,omitempty"`
+}
+
+// A PingResponse is a measured round trip.
+type PingResponse struct {
+	RTT float64 `json:"rtt_ms"`
+}
+
+// A MetaRequest replaces the agent's metadata. Meta and Text exclude each other.
+type MetaRequest struct {
+	Meta []byte `json:"meta,omitempty"`
+	Text string `json:"text,omitempty"`
+}
+
+// A Key is a key of the agent, which is never shown itself.
+type Key struct {
+	Fingerprint string `json:"fingerprint"` // as of gwyh.KeyFingerprint; empty if the key is weak
+	Primary     bool   `json:"primary"`
+	Weak        bool   `json:"weak"` // it can be guessed
+}
+
+// A Warning is something that an operator should look at.
+type Warning struct {
+	Code  string    `json:"code"`
+	Text  string    `json:"text"`
+	Node  string    `json:"node,omitempty"` // that it is about; absent if it is the agent's own
+	Since time.Time `json:"since,omitzero"`
+}
+
+// A KeyRequest names a key: itself to add it, itself or its fingerprint to use or remove it.
+type KeyRequest struct {
+	Key         []byte `json:"key,omitempty"` // base64 in JSON
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// A LogLine is a line of the agent's log.
+type LogLine struct {
+	Time  time.Time `json:"time"`
+	Level string    `json:"level"`
+	Text  string    `json:"text"`
+}
+
+// A Problem says why a request failed.
+type Problem struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/agent"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/notify"
+)
+
+const agentUsage = `gwyh agent runs one node as a program, for hosts without a program of their own
+that uses the library. It runs commands for events, and serves an HTTP API and a
+status page. It ends by leaving the cluster, on SIGTERM, ^C or "gwyh leave"; a
+second signal ends it at once.
+
+Usage:
+
+	gwyh agent [flags]
+
+Every flag may also stand in a file, by the same name. docs/AGENT.md says more.
+
+Files:
+
+  -config FILE        file in TOML or YAML, or a directory of them; given
+                      several times, a later file adds to lists and replaces
+                      the rest. The environment (GWYH_KEY, GWYH_TOKEN) and
+                      other flags come after all files
+`
+
+var agentCommand = &Command{
+	Name: "agent", Summary: "run a node, with event handlers, an HTTP API and a status page",
+	direct: func(ctx context.Context, args []string, out, err io.Writer) int {
+		c, problem := config.Parse(args, os.Getenv)
+		switch {
+		case errors.Is(problem, flag.ErrHelp):
+			_, _ = io.WriteString(out, agentUsage+config.Usage())
+			return exitOK
+		case problem != nil:
+			_, _ = fmt.Fprintf(err, "gwyh agent: %v\n", problem)
+			return exitUsage
+		}
+		if e := runAgent(ctx, c, out, err); e != nil {
+			_, _ = fmt.Fprintf(err, "gwyh agent: %v\n", e)
+			return exitFailed
+		}
+		return exitOK
+	},
+}
+
+// runAgent runs an agent, or a cluster of them, until it is told to leave.
+func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	log := agent.NewLog(err, c.LogLevel, c.LogJSON)
+	lines := slog.New(log)
+	build := thisBuild()
+	var others []*agent.Agent
+	if c.Demo > 0 {
+		var e error
+		if c, others, e = agent.Demo(c, log, build.Version); e != nil {
+			return e
+		}
+	}
+	a, e := agent.Start(c, log, build.Version)
+	if e != nil {
+		return errors.Join(e, agent.CloseAll(others))
+	}
+	var failed <-chan error
+	if c.HTTP != "" {
+		server, e := a.Serve(c.HTTP, c.Token)
+		if e != nil {
+			return errors.Join(e, a.Close(false), agent.CloseAll(others))
+		}
+		failed = server.Failed()
+		defer func() { _ = server.Close() }()
+		lines.Info("serving", "http", server.Addr.String(), "token", c.Token != "")
+		if c.Demo > 0 {
+			_, _ = fmt.Fprintf(out, "%d nodes run in this process. Look at http://%s/ in a browser,\nor type `gwyh members -http %s` in another terminal. ^C ends them.\n", c.Demo, server.Addr, server.Addr)
+		}
+	}
+	if e := notify.Send(notify.Ready, notify.Status("node %q at %s", a.Memberlist().LocalNode().Name, a.Memberlist().LocalNode().Address())); e != nil {
+		lines.Warn("systemd is not told that the agent is ready", "error", e)
+	}
+	go notify.Watchdog(ctx, func() bool { return a.Memberlist().Stats().Members > 0 })
+	var ended error
+	select {
+	case <-ctx.Done():
+	case <-a.Leaving():
+	case ended = <-failed:
+	}
+	lines.Info("leaving")
+	_ = notify.Send(notify.Stopping)
+	return errors.Join(ended, agent.CloseAll(others), a.Close(true))
+}

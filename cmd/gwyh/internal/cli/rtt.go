@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
+)
+
+// measuredMost bounds the members that one call measures.
+const measuredMost = 1000
+
+// A roundTrip is what was measured of one member.
+type roundTrip struct {
+	Name   string  `json:"name"`
+	Addr   string  `json:"addr,omitempty"`
+	Zone   string  `json:"zone,omitempty"`
+	Median float64 `json:"median_ms,omitempty"`
+	Least  float64 `json:"least_ms,omitempty"`
+	Most   float64 `json:"most_ms,omitempty"`
+	Error  string  `json:"error,omitempty"` // why there is nothing else
+}
+
+func measure(ctx context.Context, s *session) error {
+	if s.number < 1 || s.number > 100 {
+		return usageError(fmt.Sprintf("-count %d, want 1 to 100", s.number))
+	}
+	var all []api.Member
+	if err := s.agent.Get(ctx, "/v1/members", &all); err != nil {
+		return err
+	}
+	var chosen []api.Member
+	for _, m := range all {
+		if !m.Self && (len(s.args) == 0 || slices.Contains(s.args, m.Name)) && len(chosen) < measuredMost {
+			chosen = append(chosen, m)
+		}
+	}
+	for _, name := range s.args {
+		if !slices.ContainsFunc(chosen, func(m api.Member) bool { return m.Name == name }) {
+			return fmt.Errorf("there is no other member %q", name)
+		}
+	}
+	trips := make([]roundTrip, len(chosen))
+	failed := 0
+	for i, m := range chosen {
+		trips[i] = s.measureOne(ctx, &m)
+		if trips[i].Error != "" {
+			failed++
+		}
+	}
+	err := s.print(trips, func(w io.Writer) {
+		_, _ = fmt.Fprintln(w, "NAME\tADDRESS\tZONE\tMEDIAN\tLEAST\tMOST")
+		for _, t := range trips {
+			if t.Error != "" {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), t.Error)
+				continue
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), milliseconds(t.Median), milliseconds(t.Least), milliseconds(t.Most))
+		}
+	})
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d members did not answer", failed, len(trips))
+	}
+	return err
+}
+
+// measureOne measures one member. The first answer that does not come is the last question.
+func (s *session) measureOne(ctx context.Context, m *api.Member) roundTrip {
+	t := roundTrip{Name: m.Name, Addr: m.Addr, Zone: m.Zone}
+	var took []float64
+	for range s.number {
+		var r api.PingResponse
+		if err := s.agent.Post(ctx, "/v1/ping", api.PingRequest{Name: m.Name, Addr: m.Addr}, &r); err != nil {
+			t.Error = err.Error()
+			return t
+		}
+		took = append(took, r.RTT)
+	}
+	slices.Sort(took)
+	t.Median, t.Least, t.Most = took[len(took)/2], took[0], took[len(took)-1]
+	return t
+}

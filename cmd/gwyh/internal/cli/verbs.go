@@ -1,0 +1,469 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+)
+
+var members = &Command{
+	Name: "members", Summary: "list the members of an agent's cluster", speaks: true,
+	usage: `
+gwyh members lists the members that an agent knows: all that are alive or
+suspected to have failed.
+
+Usage:
+
+	gwyh members [flags]
+
+Flags:
+
+	-json            write JSON
+	-watch           go on, and write who joins, leaves, fails or changes
+`,
+	define: func(f *flag.FlagSet, s *session) { jsonFlag(f, s); f.BoolVar(&s.watch, "watch", false, "") },
+	run: func(ctx context.Context, s *session) error {
+		show := func() error {
+			var all []api.Member
+			if err := s.agent.Get(ctx, "/v1/members", &all); err != nil {
+				return err
+			}
+			return s.print(all, func(w io.Writer) {
+				_, _ = fmt.Fprintln(w, "NAME\tADDRESS\tSTATE\tZONE\tRTT\tMETA")
+				for _, m := range all {
+					_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(m.Name), m.Addr, m.State, dash(printable(m.Zone)), trip(&m), dash(printable(string(m.Meta))))
+				}
+			})
+		}
+		if !s.watch {
+			return show()
+		}
+		var failed error
+		err := s.agent.Events(ctx, []string{api.MemberJoin, api.MemberLeave, api.MemberFailed, api.MemberUpdate},
+			func() { failed = show() }, // the stream stands before the list is asked for, so nothing is missed in between
+			func(e api.Event) error { return errors.Join(failed, s.tell(&e)) })
+		return errors.Join(failed, err)
+	},
+}
+
+// trip is the round trip of a member as a table shows it.
+func trip(m *api.Member) string {
+	switch {
+	case m.Self:
+		return "this node"
+	case m.RTT == 0:
+		return "-"
+	}
+	return milliseconds(m.RTT)
+}
+
+func milliseconds(ms float64) string {
+	return time.Duration(ms * float64(time.Millisecond)).Round(time.Microsecond).String()
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+var join = &Command{
+	Name: "join", Summary: "make an agent join the nodes at some addresses", speaks: true, least: 1, most: -1,
+	usage: `
+gwyh join makes an agent join the nodes at the given addresses. If none is
+reached, "gwyh doctor" says why.
+
+Usage:
+
+	gwyh join [flags] ADDR...
+`,
+	run: func(ctx context.Context, s *session) error {
+		var r api.JoinResponse
+		if err := s.agent.Post(ctx, "/v1/join", api.JoinRequest{Addresses: s.args}, &r); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(s.out, "%d of %d addresses reached\n", r.Reached, len(s.args))
+		return err
+	},
+}
+
+var leave = &Command{
+	Name: "leave", Summary: "make an agent leave its cluster and end", speaks: true,
+	usage: `
+gwyh leave makes an agent leave its cluster and end.
+
+Usage:
+
+	gwyh leave [flags]
+`,
+	run: func(ctx context.Context, s *session) error { return s.agent.Post(ctx, "/v1/leave", struct{}{}, nil) },
+}
+
+var broadcast = &Command{
+	Name: "broadcast", Summary: "send a message to all agents of a cluster", speaks: true, least: 1, most: 2,
+	usage: `
+gwyh broadcast sends a message to all other agents of the cluster, whose
+handlers run for it. The payload is the second argument, or the standard input
+if there is none or it is "-".
+
+Usage:
+
+	gwyh broadcast [flags] NAME [PAYLOAD]
+`,
+	run: func(ctx context.Context, s *session) error {
+		q := api.BroadcastRequest{Name: s.args[0]}
+		if len(s.args) == 2 && s.args[1] != "-" {
+			q.Text = s.args[1]
+		} else {
+			payload, err := io.ReadAll(io.LimitReader(s.in, payloadMax+1))
+			if err != nil {
+				return err
+			}
+			if len(payload) > payloadMax {
+				return fmt.Errorf("the payload has more than %d bytes", payloadMax)
+			}
+			q.Payload = payload
+		}
+		return s.agent.Post(ctx, "/v1/broadcast", q, nil)
+	},
+}
+
+const payloadMax = 16 << 20
+
+var events = &Command{
+	Name: "events", Summary: "follow the events of an agent", speaks: true,
+	usage: `
+gwyh events writes what happens: members that join, leave, fail or change, and
+messages.
+
+Usage:
+
+	gwyh events [flags]
+
+Flags:
+
+	-type TYPES      only these, separated by commas: member-join,
+	                 member-leave, member-failed, member-update, message
+	-json            write JSON, one object per line
+`,
+	define: func(f *flag.FlagSet, s *session) { jsonFlag(f, s); f.StringVar(&s.text, "type", "", "") },
+	run: func(ctx context.Context, s *session) error {
+		var types []string
+		if s.text != "" {
+			types = strings.Split(s.text, ",")
+		}
+		return s.agent.Events(ctx, types, nil, func(e api.Event) error { return s.tell(&e) })
+	},
+}
+
+// tell writes an event on one line.
+func (s *session) tell(e *api.Event) error {
+	if s.json {
+		return json.NewEncoder(s.out).Encode(e)
+	}
+	if e.Missed > 0 {
+		_, _ = fmt.Fprintf(s.out, "(%d events were missed)\n", e.Missed)
+	}
+	at := e.Time.Local().Format("15:04:05.000")
+	var err error
+	switch {
+	case e.Member != nil:
+		_, err = fmt.Fprintf(s.out, "%s %-13s %s %s %s\n", at, e.Type, printable(e.Member.Name), e.Member.Addr, dash(printable(e.Member.Zone)))
+	case e.Message != nil:
+		const shown = 200
+		payload := string(e.Message.Payload[:min(len(e.Message.Payload), shown)])
+		more := ""
+		if len(e.Message.Payload) > shown {
+			more = fmt.Sprintf("... of %d bytes", len(e.Message.Payload))
+		}
+		_, err = fmt.Fprintf(s.out, "%s %-13s %s from %s: %s%s\n", at, e.Type, dash(printable(e.Message.Name)), dash(printable(e.Message.Origin)), printable(payload), more)
+	}
+	return err
+}
+
+var rtt = &Command{
+	Name: "rtt", Summary: "measure the round trip to members", speaks: true, most: -1,
+	usage: `
+gwyh rtt measures the round trip from an agent to members, by name. Without a
+name it measures to all members, at most 1000.
+
+Usage:
+
+	gwyh rtt [flags] [NAME...]
+
+Flags:
+
+	-count N         measurements of each, of which the median is shown
+	                 (default 3)
+	-json            write JSON
+`,
+	define: func(f *flag.FlagSet, s *session) { jsonFlag(f, s); f.IntVar(&s.number, "count", 3, "") },
+	run:    measure,
+}
+
+var keys = &Command{
+	Name: "keys", Summary: "list, add, use or remove the keys of an agent", speaks: true, most: 2,
+	usage: `
+gwyh keys lists the keys of an agent by their fingerprints, or changes them:
+
+	add     accept one more, which is read from the standard input
+	use     make a key the primary one; name it by its fingerprint
+	remove  accept a key no longer; name it by its fingerprint
+
+To change the key of a cluster, add the new one at every node, then use it at
+every node, then remove the old one at every node. The agent does not write its
+configuration: change it too, or the keys are the old ones after a restart.
+
+Usage:
+
+	gwyh keys [flags]
+	gwyh keys [flags] add < FILE
+	gwyh keys [flags] use FINGERPRINT
+	gwyh keys [flags] remove FINGERPRINT
+
+Flags:
+
+	-json            write the list as JSON
+`,
+	define: jsonFlag,
+	run:    changeKeys,
+}
+
+func changeKeys(ctx context.Context, s *session) error {
+	switch {
+	case len(s.args) == 0:
+		var all []api.Key
+		if err := s.agent.Get(ctx, "/v1/keys", &all); err != nil {
+			return err
+		}
+		return s.print(all, func(w io.Writer) {
+			for _, k := range all {
+				name, note := k.Fingerprint, ""
+				if k.Weak {
+					name = "(weak: it can be guessed, so it has no fingerprint)"
+				}
+				if k.Primary {
+					note = "primary"
+				}
+				_, _ = fmt.Fprintf(w, "%s\t%s\n", name, note)
+			}
+		})
+	case s.args[0] == "add" && len(s.args) == 1:
+		text, err := io.ReadAll(io.LimitReader(s.in, 1<<10))
+		if err != nil {
+			return err
+		}
+		key, err := config.ParseKey(strings.TrimSpace(string(text)))
+		if err != nil {
+			return err
+		}
+		return s.agent.Post(ctx, "/v1/keys/add", api.KeyRequest{Key: key}, nil)
+	case (s.args[0] == "use" || s.args[0] == "remove") && len(s.args) == 2:
+		return s.agent.Post(ctx, "/v1/keys/"+s.args[0], api.KeyRequest{Fingerprint: s.args[1]}, nil)
+	}
+	return usageError("want nothing, add, use FINGERPRINT or remove FINGERPRINT")
+}
+
+var meta = &Command{
+	Name: "meta", Summary: "change the metadata of an agent", speaks: true, least: 1, most: 1,
+	usage: `
+gwyh meta changes the metadata of an agent, which all members see.
+
+Usage:
+
+	gwyh meta [flags] TEXT
+`,
+	run: func(ctx context.Context, s *session) error {
+		return s.agent.Post(ctx, "/v1/meta", api.MetaRequest{Text: s.args[0]}, nil)
+	},
+}
+
+var info = &Command{
+	Name: "info", Summary: "describe an agent: what it is, what it counts", speaks: true,
+	usage: `
+gwyh info describes an agent: its name and address, its version, its neighbors
+and what it counts.
+
+Usage:
+
+	gwyh info [flags]
+
+Flags:
+
+	-json            write JSON
+`,
+	define: jsonFlag,
+	run:    describe,
+}
+
+func describe(ctx context.Context, s *session) error {
+	var self api.Self
+	if err := s.agent.Get(ctx, "/v1/self", &self); err != nil {
+		return err
+	}
+	var links []api.Link
+	if err := s.agent.Get(ctx, "/v1/links", &links); err != nil {
+		return err
+	}
+	var warnings []api.Warning
+	if err := s.agent.Get(ctx, "/v1/warnings", &warnings); err != nil {
+		return err
+	}
+	both := struct {
+		api.Self
+		Links    []api.Link    `json:"links"`
+		Warnings []api.Warning `json:"warnings"`
+	}{self, links, warnings}
+	return s.print(both, func(w io.Writer) {
+		st := &self.Stats
+		for _, line := range [][2]string{
+			{"name", printable(self.Member.Name)},
+			{"address", self.Member.Addr},
+			{"id", self.Member.ID},
+			{"zone", dash(printable(self.Member.Zone))},
+			{"label", dash(printable(self.Label))},
+			{"version", self.Version},
+			{"running for", time.Since(self.Started).Round(time.Second).String()},
+			{"health", health(self.Health)},
+			{"members", fmt.Sprint(st.Members)},
+			{"broadcasts", fmt.Sprintf("%d sent, %d received, %d duplicates, %d copies from other zones", st.BroadcastsSent, st.BroadcastsDelivered, st.BroadcastsDuplicate, st.BroadcastsCrossZone)},
+			{"datagrams", fmt.Sprintf("%d sent (%d bytes), %d received (%d bytes)", st.DatagramsSent, st.BytesSent, st.DatagramsReceived, st.BytesReceived)},
+			{"dropped", fmt.Sprint(st.Dropped)},
+			{"event handlers", fmt.Sprintf("%d run, %d failed, %d events dropped", self.Handlers.Run, self.Handlers.Failed, self.Handlers.Dropped)},
+		} {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+		}
+		for _, x := range warnings {
+			_, _ = fmt.Fprintf(w, "WARNING\t%s\n", printable(x.Text))
+		}
+		_, _ = fmt.Fprintf(w, "\nLINK TO\tADDRESS\tZONE\tRTT\tLOSS\tBACKLOG\tDATAGRAM\tCHOSEN BY\n")
+		for _, l := range links {
+			by := map[[2]bool]string{{true, true}: "both", {true, false}: "this node", {false, true}: "the other"}[[2]bool{l.Subscription, l.Subscriber}]
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f %%\t%d\t%d\t%s\n", printable(l.Name), l.Addr, dash(printable(l.Zone)), milliseconds(l.RTT), 100*l.Loss, l.Backlog, l.Datagram, by)
+		}
+	})
+}
+
+func health(score int) string {
+	if score == 0 {
+		return "good"
+	}
+	return fmt.Sprintf("poor (%d): the node lacks CPU time or loses packets", score)
+}
+
+var logCommand = &Command{
+	Name: "log", Summary: "show the last lines of an agent's log", speaks: true,
+	usage: `
+gwyh log shows the last lines of an agent's log, at most 1000.
+
+Usage:
+
+	gwyh log [flags]
+
+Flags:
+
+	-json            write JSON
+`,
+	define: jsonFlag,
+	run: func(ctx context.Context, s *session) error {
+		var lines []api.LogLine
+		if err := s.agent.Get(ctx, "/v1/log", &lines); err != nil {
+			return err
+		}
+		return s.print(lines, func(w io.Writer) {
+			for _, l := range lines {
+				_, _ = fmt.Fprintf(w, "%s %-5s %s\n", l.Time.Local().Format("15:04:05.000"), l.Level, l.Text)
+			}
+		})
+	},
+}
+
+var keygen = &Command{
+	Name: "keygen", Summary: "make a random key",
+	usage: `
+gwyh keygen writes a random key of 32 bytes in base64, for -key-file, GWYH_KEY
+or "gwyh keys add".
+
+Usage:
+
+	gwyh keygen
+`,
+	run: func(_ context.Context, s *session) error {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+		_, err := fmt.Fprintln(s.out, base64.StdEncoding.EncodeToString(key))
+		return err
+	},
+}
+
+// A build says which program this is.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Modified bool   `json:"modified,omitempty"` // files were changed since that revision
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// thisBuild is what the Go toolchain has noted about the program.
+func thisBuild() build {
+	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	i, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if i.Main.Version != "" {
+		b.Version = i.Main.Version
+	}
+	for _, s := range i.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+var version = &Command{
+	Name: "version", Summary: "say which version of gwyh this is",
+	usage: `
+gwyh version says which version of gwyh this is and how it was built.
+
+Usage:
+
+	gwyh version [flags]
+
+Flags:
+
+	-json            write JSON
+`,
+	define: jsonFlag,
+	run: func(_ context.Context, s *session) error {
+		b := thisBuild()
+		return s.print(b, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "gwyh %s %s %s\n", b.Version, b.Go, b.Platform)
+			if b.Revision != "" {
+				modified := ""
+				if b.Modified {
+					modified = ", with changes"
+				}
+				_, _ = fmt.Fprintf(w, "revision %s%s\n", b.Revision, modified)
+			}
+		})
+	},
+}
