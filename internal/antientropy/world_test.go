@@ -23,7 +23,7 @@ func id(i int) wire.NodeID {
 }
 
 func member(i int) members.Member {
-	return members.Member{ID: id(i), Name: fmt.Sprint("node-", i), Incarnation: uint64(start.UnixMilli()),
+	return members.Member{ID: id(i), Name: fmt.Sprint("node-", i), Incarnation: uint64(start.UnixMilli()), Named: uint64(start.UnixMilli()),
 		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)}
 }
 
@@ -75,7 +75,7 @@ func (w *world) node(t *testing.T, self int, known []int) *node {
 
 func (n *node) learn(i int) {
 	m := member(i)
-	n.take(&wire.Member{ID: m.ID, Name: []byte(m.Name), Addr: m.Addr, Incarnation: m.Incarnation})
+	n.take(&wire.Member{ID: m.ID, Name: []byte(m.Name), Addr: m.Addr, Incarnation: m.Incarnation, Named: m.Named})
 }
 
 // take takes an entry into the table.

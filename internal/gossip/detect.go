@@ -170,7 +170,7 @@ func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Memb
 // defend takes in an entry about this node itself.
 func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 	c := ms.core
-	if members.TooFarAhead(now, e.Incarnation) {
+	if members.OutOfReach(now, e.Incarnation) {
 		return
 	}
 	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, e, from.detection()))

@@ -31,15 +31,16 @@ import (
 
 // New makes a core. It sends nothing before its first Join.
 func New(now time.Time, cfg Config) (*Core, error) {
-	var seed [24]byte
+	var seed [56]byte
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a seed: %w", err)
 	}
 	cfg.fill()
+	secret := rand.New(rand.NewChaCha8([32]byte(seed[24:]))) // choices that no other node may predict
 	c := &Core{
 		cfg:       cfg,
 		rng:       rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base}),
+		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
 		peers:     make(map[wire.NodeID]*peer),
 		broadcast: dissemination{Disseminator: broadcast.New()},
 	}

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	const kinds = 400
 	for i := range kinds {
 		v[1], v[4] = 255-byte(i%100), 255-byte(i/100)
-		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: []byte{'n', byte(i), byte(i >> 8)}, Addr: testAddr(20 + i), Versions: v}, 60_000)
+		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: fmt.Append(nil, "n", i), Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
 	if dropped := n.Stats().Dropped[stats.DropVersions] - before; dropped < uint64(kinds-2*pushpull.WalkRate.Burst) || n.members.Count() < pushpull.WalkRate.Burst {
@@ -236,5 +237,103 @@ func TestNoLineOfTheLogIsForgedByAName(t *testing.T) {
 	}
 	if len(c.nodes[0].logs) == 0 {
 		t.Error("nothing was logged")
+	}
+}
+
+// entry is the alive entry that node i has of itself, after a change.
+func (c *cluster) entry(i int, change func(e *wire.Member)) wire.Member {
+	var e wire.Member
+	c.nodes[i].members.Self().Fill(&e)
+	change(&e)
+	return e
+}
+
+// sayEntries lets node i send node k news that it has made up.
+func (c *cluster) sayEntries(i, k int, entries ...wire.Member) {
+	c.t.Helper()
+	w := wire.BeginMembers(nil, wire.MessageID{})
+	for j := range entries {
+		w.Append(&entries[j], 60_000)
+	}
+	c.say(i, k, w.End())
+}
+
+// meet gives the nodes of a cluster sessions with node i, as an insider has them with all.
+func (c *cluster) meet(i int) {
+	c.t.Helper()
+	c.do(i, func(now time.Time) {
+		for _, n := range c.without(i) {
+			c.nodes[i].hs.dialMember(now, wire.Path{Remote: n.addr}, n.cfg.ID, time.Second)
+		}
+	})
+	c.net.RunFor(500 * time.Millisecond)
+}
+
+// claim lets node i send node k entries that it has made up. They arrive when the network runs.
+func (c *cluster) claim(i, k int, entries ...wire.Member) {
+	c.t.Helper()
+	c.do(i, func(now time.Time) {
+		w := wire.BeginMembers(nil, wire.MessageID{})
+		for j := range entries {
+			w.Append(&entries[j], 60_000)
+		}
+		p := c.nodes[i].peers[c.nodes[k].cfg.ID]
+		if p == nil {
+			c.t.Fatal("no session")
+		}
+		c.nodes[i].transport.sendPlain(now, p, w.End())
+	})
+}
+
+// Whoever says something false of a live node is outdone by it, also with an incarnation that the node takes next: that which it
+// takes because it has just been told something false itself.
+func TestFalseEntriesOfALiveNodeAreOutdone(t *testing.T) {
+	const victim, insider = 0, 7
+	const ahead = uint64(5000) // of the clock: the victim takes an incarnation above it, and not the time
+	for _, x := range []struct {
+		name      string
+		poison    func(own, now uint64) uint64
+		decoy     uint64 // ahead of the clock, is told the victim alone; 0 for none
+		slowClock bool   // of the victim
+	}{
+		{"its own incarnation", func(own, _ uint64) uint64 { return own }, 0, false},
+		{"the next one", func(own, _ uint64) uint64 { return own + 1 }, 0, false},
+		{"the one after a decoy", func(_, now uint64) uint64 { return now + ahead + 1 }, ahead, false},
+		{"one at the bound", func(_, now uint64) uint64 { return now + uint64(24*time.Hour/time.Millisecond) }, 0, false},
+		{"one at the bound, to a slow clock", func(_, now uint64) uint64 { return now + uint64(24*time.Hour/time.Millisecond) }, 0, true},
+	} {
+		c := newCluster(t, 1, lan())
+		c.add(8)
+		if x.slowClock {
+			c.net.SetClockOffset(c.nodes[victim].addr, -50*time.Second)
+		}
+		c.form(3 * time.Second)
+		c.net.RunFor(time.Minute)
+		c.meet(insider)
+		now := uint64(c.net.Now().UnixMilli())
+		poison := c.entry(victim, func(e *wire.Member) {
+			e.Incarnation, e.Meta, e.Addr = x.poison(e.Incarnation, now), []byte("poison"), testAddr(99)
+		})
+		for k := range insider {
+			if k != victim {
+				c.claim(insider, k, poison)
+			}
+		}
+		if x.decoy > 0 {
+			c.claim(insider, victim, c.entry(victim, func(e *wire.Member) { e.Incarnation = now + x.decoy }))
+		}
+		c.net.RunFor(15 * time.Second)
+		if x.slowClock {
+			c.net.RunFor(time.Minute)
+		}
+		for k, n := range c.nodes {
+			m := n.members.Get(c.nodes[victim].cfg.ID)
+			if m.Addr != testAddr(victim) || len(m.Meta) != 0 {
+				t.Errorf("%s: node %d has the victim at %v with metadata %q", x.name, k, m.Addr, m.Meta)
+			}
+			if root := c.nodes[victim].members.Root(); n.members.Root() != root {
+				t.Errorf("%s: the tables of node %d and the victim differ", x.name, k)
+			}
+		}
 	}
 }

@@ -259,8 +259,8 @@ func (ms *membership) flushNews(now time.Time) {
 	ms.news.Done()
 }
 
-// sendNews sends p the queued entries, except those that it sent itself. A member gets its own entry only if it is
-// suspected.
+// sendNews sends p the queued entries, except those that it sent itself. A member gets what others say of it too, so that it can
+// contradict.
 func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
 	c := ms.core
 	w := ms.entries(p)
@@ -268,7 +268,7 @@ func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem)
 		n := &items[i]
 		suspected := c.swim.Suspects(n.Member)
 		switch {
-		case n.From == p.id, n.Member.ID == p.id && !suspected:
+		case n.From == p.id:
 		case n.Accusations && suspected:
 			c.stats.MembersForwarded++
 			w.addAccusers(now, n.Member, false)

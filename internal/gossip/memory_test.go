@@ -10,10 +10,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// TestMemberTakesAtMost320Bytes holds a core to its bound of memory for each member that it knows,
+// TestMemberTakesAtMost336Bytes holds a core to its bound of memory for each member that it knows,
 // beyond the name and the metadata.
-func TestMemberTakesAtMost320Bytes(t *testing.T) {
-	const members, bound = 20_000, 320
+func TestMemberTakesAtMost336Bytes(t *testing.T) {
+	const members, bound = 20_000, 336
 	c := newCluster(t, 1, simnet.Link{})
 	c.add(1)
 	core, now := c.nodes[0].Core, c.net.Now()

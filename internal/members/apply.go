@@ -15,6 +15,14 @@ import (
 // incarnationAhead is how far in the future an incarnation may be. An entry beyond it is ignored.
 const incarnationAhead = 24 * time.Hour
 
+// clockSkew is how far the clocks of two nodes may differ that have shaken hands (docs/PROTOCOL.md E1).
+const clockSkew = time.Minute
+
+// OutOfReach reports whether an entry about this node itself is of an incarnation that no other node takes in, whatever its clock says.
+func OutOfReach(now time.Time, incarnation uint64) bool {
+	return TooFarAhead(now.Add(clockSkew), incarnation)
+}
+
 // TooFarAhead reports whether an incarnation is so far in the future that its entry is ignored.
 func TooFarAhead(now time.Time, incarnation uint64) bool {
 	return incarnation > uint64(now.Add(incarnationAhead).UnixMilli())
@@ -56,7 +64,7 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 }
 
 // SupersededBy reports whether an entry tells more than m: a higher incarnation, or at the same incarnation a worse
-// state. A death yields only to a refutation, however high the other incarnation is: a node that cannot receive still
+// state, or something else of a live node. A death yields only to a refutation, however high the other incarnation is: a node that cannot receive still
 // sends, and its own entry may change meanwhile.
 func (m *Entry) SupersededBy(e *wire.Member) bool {
 	switch {
@@ -68,6 +76,9 @@ func (m *Entry) SupersededBy(e *wire.Member) bool {
 	}
 	if e.Incarnation != m.Incarnation {
 		return e.Incarnation > m.Incarnation
+	}
+	if e.State == wire.StateAlive && m.Live() {
+		return m.yieldsTo(e)
 	}
 	return e.State > m.State
 }
@@ -192,11 +203,11 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 
 // write makes m what an alive entry says.
 func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
-	t.SetIncarnation(m, e.Incarnation)
 	if m.State != wire.StateSuspect {
 		m.setState(now, wire.StateAlive)
 	}
 	m.vacated = false
+	m.Incarnation = e.Incarnation
 	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted
 	t.setMeta(m, bytes.Clone(e.Meta))
 	switch {
@@ -208,6 +219,7 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	case m.Name != string(e.Name):
 		t.rename(m, string(e.Name))
 	}
+	t.reseal(m)
 }
 
 // SetGone makes a node, known or not, a tombstone, as an entry says that calls it dead or departed. The Kind of the

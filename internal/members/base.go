@@ -19,8 +19,11 @@ type Base struct {
 // NewBase makes a base of members that are alive, no two with the same id or name.
 func NewBase(now time.Time, live []Member) *Base {
 	b := &Base{rows: make([]Entry, len(live)), byID: make(map[wire.NodeID]int32, len(live)), byName: make(map[string]int32, len(live))}
+	var s sealer
 	for i, m := range live {
+		m.Named = m.Incarnation // as every node has it that has just started
 		b.rows[i] = Entry{Member: m, Since: now}
+		b.rows[i].digest = s.digest(&b.rows[i])
 		b.byID[m.ID], b.byName[m.Name] = int32(i), int32(i)
 		b.root ^= b.rows[i].Digest()
 	}

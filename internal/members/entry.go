@@ -1,6 +1,7 @@
 package members
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -29,13 +30,14 @@ func (m *Member) String() string { return fmt.Sprintf("%q (%s)", m.Name, m.Addr)
 // Legacy reports whether the member is a gwyh 0.1 node.
 func (m *Member) Legacy() bool { return !m.ID.IsGo() }
 
-// An Entry is a member in a Table. With its share of the table's indexes it takes at most 320 bytes, so there is no
+// An Entry is a member in a Table. With its share of the table's indexes it takes at most 336 bytes, so there is no
 // slot for the state that other packages keep of a member. Few members have such state at a time: a suspicion or a
 // refused subscription is in a map of its owner, by id, and ends when the table reports a Change.
 type Entry struct {
 	Member
 	Since     time.Time   // when State was entered
 	Accuser   wire.NodeID // if dead: the node that found the failure
+	digest    uint64      // what Digest returns
 	place     int32       // index in Table.live; -1 for a tombstone
 	before    int32       // if live: the place of the member before it in its bucket; -1 for none
 	after     int32       // and of the one behind it
@@ -51,13 +53,34 @@ func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, pla
 func (m *Entry) Live() bool { return m.place >= 0 }
 
 // EntryBytes is the bytes of an entry with its share of all indexes, except its name and its metadata, at most.
-const EntryBytes = 320
+const EntryBytes = 336
 
 // bytes is the memory that an entry takes, at most.
 func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) }
 
 // setState sets the state of an entry that remains live, or becomes so.
 func (m *Entry) setState(now time.Time, s wire.State) { m.State, m.Since = s, now }
+
+// Says reports whether an alive entry says of the node what m says, apart from the incarnation.
+func (m *Member) Says(e *wire.Member) bool {
+	switch {
+	case m.Name != string(e.Name), m.Addr != e.Addr, !bytes.Equal(m.Meta, e.Meta):
+		return false
+	case m.Zone.Valid != e.HasZone, m.Zone.Name != string(e.ZoneName), m.Versions != e.Versions:
+		return false
+	}
+	return m.Named == e.Named && m.Refuted == e.Refuted
+}
+
+// yieldsTo reports whether another alive entry of the same incarnation replaces m, because its bytes are larger. All nodes decide
+// alike, so the node that both are about hears of the other entry, and outdoes it.
+func (m *Entry) yieldsTo(e *wire.Member) bool {
+	if m.Says(e) {
+		return false
+	}
+	var own wire.Member
+	return bytes.Compare(wire.AppendMember(nil, e), wire.AppendMember(nil, m.Fill(&own))) > 0
+}
 
 // Fill writes the wire form of an entry into e, whose slices it reuses, and returns e. The entry of a suspected member
 // is its alive entry; the accusations are separate entries.

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -65,10 +66,52 @@ func TestHashesAreFixed(t *testing.T) {
 	if got := Hash(id); got != 0x682bf23c7fc410ea {
 		t.Errorf("hash %#x", got)
 	}
-	m := NewEntry(id)
-	m.Incarnation = 1_700_000_000_000
-	if got := m.Digest(); got != 0xe7fb47a555922d05 {
+	w := newWorld(t)
+	w.take(with(alive(1), func(e *wire.Member) {
+		e.ZoneName, e.HasZone, e.Versions, e.Meta, e.Refuted = []byte("eu"), true, [6]byte{1, 5, 2, 0, 3, 1}, []byte("meta"), at(-time.Second)
+	}))
+	if got := w.Get(goID(1)).Digest(); got != 0x33a27c76467437ec {
 		t.Errorf("digest %#x", got)
+	}
+}
+
+// Two nodes that believe different things of a member, however little differs, find out.
+func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
+	changes := map[string]func(e *wire.Member){
+		"incarnation": func(e *wire.Member) { e.Incarnation++ },
+		"name":        func(e *wire.Member) { e.Name = []byte("other") },
+		"address":     func(e *wire.Member) { e.Addr = addr(77) },
+		"port":        func(e *wire.Member) { e.Addr = netip.AddrPortFrom(e.Addr.Addr(), 1) },
+		"zone":        func(e *wire.Member) { e.ZoneName, e.HasZone = nil, true },
+		"versions":    func(e *wire.Member) { e.Versions[5]++ },
+		"metadata":    func(e *wire.Member) { e.Meta = []byte{0} },
+		"named":       func(e *wire.Member) { e.Named-- },
+		"refuted":     func(e *wire.Member) { e.Refuted++ },
+	}
+	digests := map[uint64]string{newWorld(t, 1).Get(goID(1)).Digest(): "nothing"}
+	for what, change := range changes {
+		w := newWorld(t)
+		w.take(with(alive(1), change))
+		d := w.Get(goID(1)).Digest()
+		if same, ok := digests[d]; ok {
+			t.Errorf("a change of %s has the digest of one of %s", what, same)
+		}
+		digests[d] = what
+	}
+}
+
+// Of two entries of one incarnation that say different things all nodes take the same.
+func TestOfTwoEntriesOfOneIncarnationAllNodesTakeTheSame(t *testing.T) {
+	one := with(alive(1), func(e *wire.Member) { e.Meta = []byte("one") })
+	two := with(alive(1), func(e *wire.Member) { e.Meta = []byte("two") })
+	for _, order := range [][]*wire.Member{{one, two, one}, {two, one, two}} {
+		w := newWorld(t)
+		for _, e := range order {
+			w.take(e)
+		}
+		if got := string(w.Get(goID(1)).Meta); got != "two" {
+			t.Errorf("the table has %q", got)
+		}
 	}
 }
 

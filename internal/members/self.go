@@ -21,7 +21,9 @@ func (t *Table) introduce(now time.Time, self Member) {
 	t.unindex(t.self)
 	t.self.Member = self
 	t.index(t.self)
-	if !t.self.Live() {
+	if t.self.Live() {
+		t.reseal(t.self)
+	} else {
 		t.Add(t.self)
 	}
 }
@@ -29,9 +31,15 @@ func (t *Table) introduce(now time.Time, self Member) {
 // Self returns this node's own entry. It is a tombstone after Leave.
 func (t *Table) Self() *Entry { return t.self }
 
-// Renew gives this node a higher incarnation than its own and than above, which the cluster may know.
+// renewStep bounds the random step of a renewed incarnation, in milliseconds. An entry that another node made up ahead of time
+// seldom has the incarnation that this node takes next.
+const renewStep = 1 << 10
+
+// Renew gives this node a higher incarnation than its own and than above, which the cluster may know. It is at most about a second
+// higher than need be.
 func (t *Table) Renew(now time.Time, above uint64) {
-	t.SetIncarnation(t.self, max(t.self.Incarnation+1, above+1, uint64(now.UnixMilli())))
+	next := max(t.self.Incarnation+1, above+1, uint64(now.UnixMilli()))
+	t.SetIncarnation(t.self, next+t.cfg.Rand.Uint64N(renewStep))
 }
 
 // Refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of its own

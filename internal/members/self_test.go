@@ -1,6 +1,7 @@
 package members
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -20,11 +21,25 @@ func TestRenewedIncarnationIsAboveAllThatIsKnown(t *testing.T) {
 		w.check()
 	}
 	w.sleep(2 * time.Hour)
-	if w.Renew(w.now, 0); w.Self().Incarnation != uint64(w.now.UnixMilli()) {
-		t.Errorf("%d is not the time", w.Self().Incarnation)
+	if w.Renew(w.now, 0); w.Self().Incarnation < uint64(w.now.UnixMilli()) || w.Self().Incarnation >= uint64(w.now.UnixMilli())+renewStep {
+		t.Errorf("%d is not about the time", w.Self().Incarnation)
 	}
 	if w.Self().Refuted != 0 {
 		t.Error("a new incarnation refutes something")
+	}
+}
+
+// Otherwise somebody could spread an entry of the incarnation that this node takes next, and it would count.
+func TestRenewedIncarnationCannotBePredicted(t *testing.T) {
+	steps := map[uint64]bool{}
+	for range 100 {
+		w := newWorld(t)
+		w.cfg.Rand = rand.New(rand.NewPCG(uint64(len(steps)), 7))
+		w.Renew(w.now, at(time.Hour))
+		steps[w.Self().Incarnation-at(time.Hour)] = true
+	}
+	if len(steps) < 50 {
+		t.Errorf("%d different steps", len(steps))
 	}
 }
 

@@ -30,6 +30,7 @@ type Table struct {
 	legacy     int               // live ones that are gwyh 0.1 nodes
 	bytes      int               // see Bytes
 	Rationed   uint64            // new members that their peer may not bring
+	sealer     sealer
 
 	cfg       Config
 	self      *Entry                       // this node
@@ -52,6 +53,7 @@ type Config struct {
 	Budget   int                   // bytes of all entries; 0 for Budget
 	Allow    func(netip.Addr) bool // the addresses that a member may have; nil for any
 	Base     *Base                 // nil outside simulations
+	Rand     *rand.Rand            // of numbers that no other node can predict
 }
 
 // NewTable makes a table that holds this node and the members of cfg.Base.
@@ -193,7 +195,8 @@ func (t *Table) Add(m *Entry) {
 	t.index(m)
 	t.byName[m.Name] = m
 	delete(t.reserved, m.Name)
-	t.root ^= m.Digest()
+	m.digest = t.sealer.digest(m)
+	t.root ^= m.digest
 	if t.base == nil {
 		t.buckets.enter(t.live, m)
 	}
@@ -204,7 +207,7 @@ func (t *Table) Add(m *Entry) {
 
 // unlist takes a live m off the live members.
 func (t *Table) unlist(m *Entry) {
-	t.root ^= m.Digest()
+	t.root ^= m.digest
 	if t.base == nil {
 		t.buckets.exit(t.live, m)
 	}
@@ -235,11 +238,16 @@ func (t *Table) Forget(m *Entry) {
 
 // SetIncarnation changes the incarnation of an entry, and the root with it.
 func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
+	m.Incarnation = incarnation
+	t.reseal(m)
+}
+
+// reseal computes the digest of an entry that has changed, and the hashes that have it.
+func (t *Table) reseal(m *Entry) {
 	if m.Live() {
 		t.flip(m)
 	}
-	m.Incarnation = incarnation
-	if m.Live() {
+	if m.digest = t.sealer.digest(m); m.Live() {
 		t.flip(m)
 	}
 }

@@ -2,6 +2,7 @@ package members
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -63,7 +64,7 @@ type world struct {
 
 func newWorld(t testing.TB, nodes ...int) *world {
 	t.Helper()
-	table := NewTable(start, Config{Self: memberFor(0), NameHold: time.Minute, MetaMax: 512})
+	table := NewTable(start, Config{Self: memberFor(0), NameHold: time.Minute, MetaMax: 512, Rand: rand.New(rand.NewPCG(1, 2))})
 	w := &world{t: t, Table: &table, now: start}
 	for _, i := range nodes {
 		if c := w.take(alive(i)); c.Kind != Joined {

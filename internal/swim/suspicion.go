@@ -263,8 +263,8 @@ func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
 	d.add(Action{Kind: kind, Member: m})
 }
 
-// HandleSelf takes in an entry about this node itself. If it says that the node is gone, or is ahead of it, the node
-// refutes. If that was refuted already, the sender is told so. from is nil if nobody is to be told.
+// HandleSelf takes in an entry about this node itself. If it says that the node is gone, is ahead of it, or says something else of its
+// incarnation, the node refutes. If that was refuted already, the sender is told so. from is nil if nobody is to be told.
 func (d *Detector) HandleSelf(out []Action, e *wire.Member, from *Peer) []Action {
 	me := d.self
 	switch {
@@ -273,9 +273,11 @@ func (d *Detector) HandleSelf(out []Action, e *wire.Member, from *Peer) []Action
 		if from != nil {
 			out = append(out, Action{Kind: SendNotice, Peer: from, Member: me})
 		}
-	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation:
+	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation, e.Incarnation == me.Incarnation && !me.Says(e):
 		d.Stats.SuspicionsRefuted++
-		d.health.note(1)
+		if e.State != wire.StateAlive {
+			d.health.note(1)
+		}
 		out = append(out, Action{Kind: Refute, State: e.State, Incarnation: e.Incarnation})
 	}
 	return out

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -356,6 +357,7 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 		want        []Kind
 	}{
 		{"what it said itself", wire.StateAlive, own, nil},
+		{"something else of its incarnation", wire.StateAlive, own, []Kind{Refute}},
 		{"something older", wire.StateAlive, own - 1, nil},
 		{"an incarnation ahead of it", wire.StateAlive, own + 1, []Kind{Refute}},
 		{"an accusation", wire.StateSuspect, own, []Kind{Refute}},
@@ -364,7 +366,12 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 		{"an accusation refuted before", wire.StateSuspect, own - 5, []Kind{SendNotice}},
 	} {
 		me.Refuted = own - 5
-		out := w.HandleSelf(nil, &wire.Member{State: c.state, ID: me.ID, Incarnation: c.incarnation}, w.peer(1))
+		var e wire.Member
+		me.Fill(&e)
+		if e.State, e.Incarnation = c.state, c.incarnation; strings.HasPrefix(c.what, "something else") {
+			e.Meta = []byte("poison")
+		}
+		out := w.HandleSelf(nil, &e, w.peer(1))
 		for _, a := range out {
 			if a.Kind == Refute && (a.Incarnation != c.incarnation || a.State != c.state) {
 				t.Errorf("%s: %+v", c.what, a)
@@ -376,7 +383,7 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 		w.do(out)
 		w.want(c.want...)
 	}
-	if w.Stats.SuspicionsRefuted != 4 || w.Health() != 4 {
+	if w.Stats.SuspicionsRefuted != 5 || w.Health() != 3 { // what is said of a live node shows no ill health
 		t.Errorf("%d counted, health %d", w.Stats.SuspicionsRefuted, w.Health())
 	}
 	w.do(w.HandleSelf(nil, &wire.Member{State: wire.StateSuspect, Incarnation: own - 5}, nil))

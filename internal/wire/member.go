@@ -74,6 +74,9 @@ func (m *Member) Zone() Zone {
 // memberElements is the number of elements by state.
 var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 3}
 
+// AppendMember appends m as an entry. What says the same of a node has the same bytes.
+func AppendMember(b []byte, m *Member) []byte { return appendMember(b, m) }
+
 // appendMember appends an entry; the bounds of Member are the caller's to keep.
 func appendMember(b []byte, m *Member) []byte {
 	b = append(b, tagFixArray|byte(memberElements[m.State]), byte(m.State))
