@@ -73,9 +73,9 @@ func (c *Core) dumpPeers(w io.Writer, now time.Time) {
 func nonzero(of any) string {
 	var b strings.Builder
 	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		if f := v.Field(i); !f.IsZero() {
-			fmt.Fprintf(&b, " %s=%v", v.Type().Field(i).Name, f)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if f := v.FieldByIndex(field.Index); !field.Anonymous && !f.IsZero() {
+			fmt.Fprintf(&b, " %s=%v", field.Name, f)
 		}
 	}
 	return strings.TrimPrefix(b.String(), " ")

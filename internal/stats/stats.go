@@ -10,50 +10,86 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Stats counts what a core did since it was made. All fields only grow but the gauges at the end.
+// Stats counts what a core did since it was made, in parts whose figures have names of their own. All figures only grow,
+// except the Gauges.
 type Stats struct {
+	Traffic
+	Broadcasts
+	Repair
+	Messages
+	Membership
+	Exchanges
+	Detection
+	Handshakes
+	Gauges
+	Dropped [dropReasons]uint64 // datagrams and messages dropped, by Drop
+}
+
+// Traffic is the datagrams of a node.
+type Traffic struct {
 	SentDatagrams, SentBytes         uint64
 	ReceivedDatagrams, ReceivedBytes uint64
+}
 
+// Broadcasts are the messages to all nodes.
+type Broadcasts struct {
 	BroadcastsSent      uint64 // messages this node originated
 	BroadcastsDelivered uint64 // messages of others handed to the application, once each
 	BroadcastsForwarded uint64 // copies passed on, one per link
 	BroadcastsDuplicate uint64 // further copies that came
 	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
+	Announced           uint64 // messages announced instead of sent, one per link
+	Wanted              uint64 // pieces asked for that were announced and did not come
+	Prunes, Grafts      uint64 // links asked to announce only, and to send in full
+}
 
+// Repair is what it takes to get messages across.
+type Repair struct {
 	FrameBytes      uint64 // of large messages sent, again or not
 	FramesReceived  uint64 // pieces of large messages that were new
 	FramesDuplicate uint64 // and that were not
-	Announced       uint64 // messages announced instead of sent, one per link
-	Wanted          uint64 // pieces asked for that were announced and did not come
-	Prunes, Grafts  uint64 // links asked to announce only, and to send in full
 	PathsShrunk     uint64 // links whose largest datagrams did not arrive any more
 	NaksSent        uint64 // ranges of datagrams asked for again
 	Resent          uint64 // messages and pieces sent again
 	DatagramsLost   uint64 // of peers, that never came however often asked for
+}
+
+// Messages are those to one node alone.
+type Messages struct {
 	DirectSent      uint64 // messages to one node alone
 	DirectDelivered uint64 // and handed to the application here
 	Repeated        uint64 // broadcasts sent to one member, because it joined after them
+}
 
-	EntriesAlive   uint64 // entries of others that told something new, or were asked about
-	EntriesSuspect uint64
-	EntriesDead    uint64 // dead and left
+// Membership is the entries of members.
+type Membership struct {
+	EntriesAlive     uint64 // entries of others that told something new, or were asked about
+	EntriesSuspect   uint64
+	EntriesDead      uint64 // dead and left
+	MembersForwarded uint64 // membership entries passed on, one per link
+	MembersStale     uint64 // membership entries that told nothing new
+}
 
+// Exchanges are those of the states of applications.
+type Exchanges struct {
 	StatesSent     uint64 // states of the application, and lists of members, of our own, empty ones too
 	StatesReceived uint64 // and of others, that had something in them
 	StatesRefused  uint64 // of others, not taken because there were too many
 	StatesTooLarge uint64 // of our own and of others, not exchanged because they are larger than a message
 	Vetoed         uint64 // verdicts of the application against a node, or a cluster
+}
 
-	MembersForwarded uint64 // membership entries passed on, one per link
-	MembersStale     uint64 // membership entries that told nothing new
-
+// Detection is that of failures.
+type Detection struct {
 	ProbesFailed      uint64 // members that nobody heard in time
 	ProbesIndirect    uint64 // requests to other nodes to probe a member
 	SuspicionsRaised  uint64 // by this node
 	SuspicionsRefuted uint64 // that were against this node
+}
 
+// Handshakes are those that this node has taken part in.
+type Handshakes struct {
 	HandshakesStarted   uint64
 	HandshakesInitiated uint64 // ended with a session, this node having begun
 	HandshakesAccepted  uint64 // ended with a session, the peer having begun
@@ -61,8 +97,10 @@ type Stats struct {
 	HandshakesRejected  uint64 // handshake packets refused, whatever the reason
 
 	Rejected [handshake.Reasons]uint64 // the same, by reason
-	Dropped  [dropReasons]uint64       // datagrams and messages dropped, by Drop
+}
 
+// Gauges say how a node is now.
+type Gauges struct {
 	Members  int // alive and suspect members, oneself included
 	Links    int // peers that messages are exchanged with
 	Sessions int // sessions with keys

@@ -18,7 +18,7 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	if _, err := metrics.NewGlobal(config, sink); err != nil {
 		t.Fatal(err)
 	}
-	s := stats.Stats{SentDatagrams: 10, BroadcastsDelivered: 4, Members: 3}
+	s := stats.Stats{Traffic: stats.Traffic{SentDatagrams: 10}, Broadcasts: stats.Broadcasts{BroadcastsDelivered: 4}, Gauges: stats.Gauges{Members: 3}}
 	s.Dropped[stats.DropForged] = 2
 	shell := Shell{SlowestDelivery: 3 * time.Millisecond}
 	p := New(nil, []metrics.Label{{Name: "cluster", Value: "blue"}})
@@ -58,7 +58,7 @@ func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
 	if _, err := metrics.NewGlobal(metrics.DefaultConfig(""), global); err != nil {
 		t.Fatal(err)
 	}
-	New(own, nil).publish(&Figures{Core: stats.Stats{SentBytes: 7, Members: 1}})
+	New(own, nil).publish(&Figures{Core: stats.Stats{Traffic: stats.Traffic{SentBytes: 7}, Gauges: stats.Gauges{Members: 1}}})
 	if got := own.Data()[0].Counters["gwyh.udp.sent"]; got.AggregateSample == nil || got.Sum != 7 {
 		t.Errorf("own: %+v", got.AggregateSample)
 	}
@@ -100,7 +100,7 @@ func TestEveryMetricIsDocumentedInTheWordsOfItsHelp(t *testing.T) {
 }
 
 func TestMetricsAreTheCountersGaugesAndQueues(t *testing.T) {
-	s := stats.Stats{SentBytes: 7, Members: 3, Queued: 5}
+	s := stats.Stats{Traffic: stats.Traffic{SentBytes: 7}, Gauges: stats.Gauges{Members: 3, Queued: 5}}
 	s.Dropped[stats.DropForged] = 2
 	found := map[string]float64{}
 	for _, m := range (&Figures{Core: s}).Metrics() {
