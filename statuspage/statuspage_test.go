@@ -325,6 +325,15 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 	}
 }
 
+func TestEarlierRunOfANodeThatIsBackIsNotListed(t *testing.T) {
+	s := status.Status{Members: []status.Member{
+		{Node: status.Node{ID: "1", Name: "a"}, State: status.Failed}, {Node: status.Node{ID: "2", Name: "a"}, State: status.Alive},
+		{Node: status.Node{ID: "3", Name: "b"}, State: status.Failed}}}
+	if got := memberTable(&s).Rows; len(got) != 2 || got[0].ID != "2" || got[1].ID != "3" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestPageOfANodeThatWasShutDownSaysSo(t *testing.T) {
 	f := fake.New(5)
 	f.Shutdown()

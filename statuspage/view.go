@@ -132,8 +132,8 @@ func sentence(s string) string {
 // tiles are the figures of the overview.
 func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	states := map[status.State]int{}
-	for i := range s.Members {
-		states[s.Members[i].State]++
+	for _, m := range present(s) {
+		states[m.State]++
 	}
 	backlog, behind := 0, 0
 	for i := range s.Links {
@@ -172,6 +172,24 @@ func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	}
 }
 
+// present returns the members without those that failed or left and whose name a live member has: it is another run of the same
+// node.
+func present(s *status.Status) (list []*status.Member) {
+	live := make(map[string]bool, len(s.Members))
+	for i := range s.Members {
+		if m := &s.Members[i]; m.State == status.Alive || m.State == status.Suspect {
+			live[m.Name] = true
+		}
+	}
+	for i := range s.Members {
+		m := &s.Members[i]
+		if m.State == status.Alive || m.State == status.Suspect || !live[m.Name] {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 // copies says how many copies there were of each message.
 func copies(stats gwyh.Stats) string {
 	if stats.BroadcastsDelivered == 0 {
@@ -185,8 +203,7 @@ func memberTable(s *status.Status) table {
 		Help: "Members that failed or left are listed for as long as this node remembers them.",
 		Columns: []column{{Label: "Name"}, {Label: "State"}, {Label: "Since"}, {Label: "Zone"}, {Label: "Round trip", Number: true}, {Label: "Address", Extra: true},
 			{Label: "Version", Extra: true}, {Label: "Metadata", Number: true, Extra: true}, {Label: "Incarnation", Number: true, Extra: true}}}
-	for i := range s.Members {
-		m := &s.Members[i]
+	for _, m := range present(s) {
 		name := m.Name
 		version := fmt.Sprintf("%d (%d to %d)", m.ProtocolCur, m.ProtocolMin, m.ProtocolMax)
 		if m.Legacy {
