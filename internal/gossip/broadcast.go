@@ -657,12 +657,16 @@ func (ds *dissemination) redirect(now time.Time, p *peer) {
 	c := ds.core
 	for _, t := range p.packets.Transfers() {
 		a := t.Message()
-		if a.Direct || t.Whole() || !a.Complete() || largeOf(a).Owned() {
+		if a.Direct || !a.Complete() {
+			continue
+		}
+		if t.Whole() || largeOf(a).Owned() {
 			continue
 		}
 		var to *peer
 		for _, o := range c.links {
-			if !o.legacy && o.packets.Transfer(a) == nil && (to == nil || len(o.packets.Transfers()) < len(to.packets.Transfers())) {
+			shorter := to == nil || len(o.packets.Transfers()) < len(to.packets.Transfers())
+			if !o.legacy && shorter && o.packets.Transfer(a) == nil {
 				to = o
 			}
 		}

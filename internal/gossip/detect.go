@@ -12,6 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -227,17 +228,12 @@ func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
 	if out != nil {
 		ps.outcomes.Work(out, func(o *ping.Outcome) { ps.actOnPing(now, o) })
 	}
-	if at := ps.NextTimeout(); at.IsZero() {
-		c.timers.Stop(&ps.timer)
-	} else if !ps.timer.Pending() || ps.timer.At() != at {
-		c.timers.Set(&ps.timer, at)
-	}
+	c.timers.Plan(&ps.timer, ps.NextTimeout())
 }
 
 // tickPings does what is due for the application's Pings.
 func (ps *pings) tickPings(now time.Time) {
-
-	for at := ps.NextTimeout(); !at.IsZero() && !at.After(now); at = ps.NextTimeout() {
+	for timer.Due(ps.NextTimeout(), now) {
 		ps.pinged(now, ps.HandleTimeout(ps.outcomes, now))
 	}
 }

@@ -44,7 +44,7 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 // gone or that speaks gwyh 0.1. Repeat keeps a copy of data.
 func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
 	e := c.members.Get(to)
-	if e == nil || !e.Live() || e.Legacy() || e == c.members.Self() {
+	if gone := e == nil || !e.Live(); gone || e.Legacy() || e == c.members.Self() {
 		return nil
 	}
 	x := &c.direct
@@ -110,13 +110,7 @@ func (x *directs) peerOf(d *direct.Peer) *peer {
 // conclude carries out what one input to the Sender wants done.
 func (x *directs) conclude(now time.Time, out []direct.Outcome) {
 	x.outcomes.Work(out, func(o *direct.Outcome) { x.act(now, o) })
-	c := x.core
-	switch at := x.NextTimeout(); {
-	case at.IsZero():
-		c.timers.Stop(&x.timer)
-	case !x.timer.Pending() || !x.timer.At().Equal(at):
-		c.timers.Set(&x.timer, at)
-	}
+	x.core.timers.Plan(&x.timer, x.NextTimeout())
 }
 
 // tick does what is due.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -59,7 +60,7 @@ func (g *gateway) conclude(now time.Time, out []legacy.Outcome) {
 // tick does what is due of what was put off because of gwyh 0.1 nodes.
 func (g *gateway) tick(now time.Time) {
 	c := g.core
-	for at := g.NextTimeout(); !at.IsZero() && !at.After(now); at = g.NextTimeout() {
+	for timer.Due(g.NextTimeout(), now) {
 		g.conclude(now, g.HandleTimeout(g.outcomes, now, legacyNode{c}, &c.members))
 	}
 }
@@ -178,7 +179,8 @@ func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
 	c := g.core
 	for _, p := range c.links {
-		if p.legacy && p.id != from && p.id != of.ID && legacy.Tellable(p.set.Path().Remote, of.Addr) {
+		known := p.id == from || p.id == of.ID
+		if p.legacy && !known && legacy.Tellable(p.set.Path().Remote, of.Addr) {
 			c.transport.send(now, p, wire.AppendPeerStatus(c.transport.begin(), id, of, up))
 		}
 	}

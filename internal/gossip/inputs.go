@@ -159,7 +159,7 @@ func (c *Core) Events() []event.Event {
 func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
 	c.report.Enter(now)
-	for t := c.hs.NextTimeout(); !t.IsZero() && !t.After(now); t = c.hs.NextTimeout() {
+	for timer.Due(c.hs.NextTimeout(), now) {
 		c.hs.conclude(now, c.hs.Endpoint.HandleTimeout(c.hs.outcomes, now))
 	}
 	for c.runNext(now) {

@@ -129,8 +129,8 @@ func (s *joins) timeout(now time.Time, j *join) {
 
 // schedule sets the timers after an input to the Healing.
 func (h *healing) schedule() {
-	h.core.overlay.schedule(&h.contact, h.ContactAt())
-	h.core.overlay.schedule(&h.compare, h.CompareAt())
+	h.core.timers.Plan(&h.contact, h.ContactAt())
+	h.core.timers.Plan(&h.compare, h.CompareAt())
 }
 
 // memberDied makes a contact with a dead node due.
@@ -251,7 +251,7 @@ func (l *leaving) stepLeave(now time.Time) {
 		w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
 		c.transport.send(now, p, p.swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true}))
 	}
-	if c.overlay.schedule(&l.timer, l.Due()); len(tell) == 0 {
+	if c.timers.Plan(&l.timer, l.Due()); len(tell) == 0 {
 		c.events.Add(event.Event{Kind: event.Departed})
 	}
 }
@@ -260,7 +260,7 @@ func (l *leaving) stepLeave(now time.Time) {
 func (l *leaving) leaveConfirmed(p *peer) {
 	c := l.core
 	over := l.Confirmed(p.id)
-	if c.overlay.schedule(&l.timer, l.Due()); over {
+	if c.timers.Plan(&l.timer, l.Due()); over {
 		c.events.Add(event.Event{Kind: event.Departed})
 	}
 }

@@ -32,20 +32,9 @@ func (o *overlaying) Dialing(id wire.NodeID) bool { return o.core.hs.dials.Diali
 
 // conclude sets the timers and executes the actions that follow from an input to the Overlay.
 func (o *overlaying) conclude(now time.Time, out []overlay.Action) {
-	o.core.overlay.schedule(&o.choiceTimer, o.ChoiceAt())
-	o.core.overlay.schedule(&o.measureTimer, o.MeasureAt())
+	o.core.timers.Plan(&o.choiceTimer, o.ChoiceAt())
+	o.core.timers.Plan(&o.measureTimer, o.MeasureAt())
 	o.acts.Work(out, func(a *overlay.Action) { o.act(now, a) })
-}
-
-// schedule sets a timer to the deadline of a component; zero for none.
-func (o *overlaying) schedule(t *timer.Timer, at time.Time) {
-	c := o.core
-	switch {
-	case at.IsZero():
-		c.timers.Stop(t)
-	case !t.Pending() || !t.At().Equal(at):
-		c.timers.Set(t, at)
-	}
 }
 
 // act executes an action of the Overlay.

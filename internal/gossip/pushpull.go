@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -21,20 +22,14 @@ func pushPullConfig(cfg *Config) pushpull.Config {
 
 // conclude acts on the outcomes that one input to the Exchanger has appended to x.outcomes.
 func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
-	c := x.core
-	switch at := x.NextTimeout(); {
-	case at.IsZero():
-		c.timers.Stop(&x.timer)
-	case !x.timer.Pending() || !x.timer.At().Equal(at):
-		c.timers.Set(&x.timer, at)
-	}
+	x.core.timers.Plan(&x.timer, x.NextTimeout())
 	x.outcomes.Work(out, func(o *pushpull.Outcome) { x.act(now, o) })
 }
 
 // tick does what is due of exchanges.
 func (x *exchanges) tick(now time.Time) {
 	c := x.core
-	for at := x.NextTimeout(); !at.IsZero() && !at.After(now); at = x.NextTimeout() {
+	for timer.Due(x.NextTimeout(), now) {
 		x.conclude(now, x.HandleTimeout(x.outcomes, now, &c.members))
 	}
 	x.conclude(now, x.outcomes)
@@ -242,7 +237,8 @@ func (x *exchanges) pullReady(now time.Time, p *peer) {
 // asked. An entry that says of a member only that it is alive is not asked about, because a refutation must not wait.
 func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
 	c := x.core
-	if !c.cfg.AskAlive || m != nil && m.Live() && pushpull.SameNode(&m.Member, e) {
+	known := m != nil && m.Live() && pushpull.SameNode(&m.Member, e)
+	if known || !c.cfg.AskAlive {
 		return false
 	}
 	about := c.peers[e.ID]
@@ -305,7 +301,10 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 		}
 		return
 	}
-	if p != nil && !p.linked && veto == nil && p.set.Current(now) != nil {
+	if p == nil || veto != nil {
+		return
+	}
+	if !p.linked && p.set.Current(now) != nil {
 		c.sync.sendRoot(now, p)
 	}
 }
@@ -315,7 +314,10 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	c := x.core
 	p := c.peers[j.Peer()]
-	if j.Exchange.Deciding() || j.Compared() || p == nil || !p.sync.Active() || p.sync.Waiting() {
+	if p == nil || j.Exchange.Deciding() || j.Compared() {
+		return
+	}
+	if !p.sync.Active() || p.sync.Waiting() {
 		return
 	}
 	if p.sync.LastRoot() == c.members.Root() {

@@ -198,11 +198,7 @@ func (tr *transport) sealDue(now time.Time, all bool) {
 		p.listed = p.packets.HasOpen() || !due.IsZero()
 		return !p.listed
 	})
-	if next.IsZero() {
-		c.timers.Stop(&tr.cork.timer)
-	} else if !tr.cork.timer.Pending() || !tr.cork.timer.At().Equal(next) {
-		c.timers.Set(&tr.cork.timer, next)
-	}
+	c.timers.Plan(&tr.cork.timer, next)
 }
 
 // Flush lets nothing wait for company any more.

@@ -97,7 +97,8 @@ func (h *handshakes) peerAt(now time.Time, to netip.AddrPort) *peer {
 	var found *peer
 	for _, p := range c.peers {
 		m := c.members.Get(p.id)
-		if m == nil || !m.Live() || m.Addr != to || p.set.Current(now) == nil {
+		live := m != nil && m.Live()
+		if !live || m.Addr != to || p.set.Current(now) == nil {
 			continue
 		}
 		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {

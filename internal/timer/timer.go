@@ -83,6 +83,17 @@ func (h *Heap) Advance(t *Timer, at time.Time) {
 	}
 }
 
+// Plan makes t due at the given time, or stops it if that is zero. A timer that is due then already keeps its place among
+// those of the same time.
+func (h *Heap) Plan(t *Timer, at time.Time) {
+	switch {
+	case at.IsZero():
+		h.Stop(t)
+	case !t.Pending() || !t.at.Equal(at):
+		h.Set(t, at)
+	}
+}
+
 // Stop takes t off the heap. It does nothing if t is not set.
 func (h *Heap) Stop(t *Timer) {
 	if t.pos == 0 {
@@ -170,6 +181,9 @@ func (h *Heap) down(i int) {
 		i = least
 	}
 }
+
+// Due reports whether a time has come. The zero time stands for never.
+func Due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
 // Soonest returns the earlier of two times. The zero time stands for never.
 func Soonest(a, b time.Time) time.Time {

@@ -196,3 +196,49 @@ func TestHeapThatFollowsAnotherSharesItsOrder(t *testing.T) {
 		t.Errorf("fired %v, want %v", fired, want)
 	}
 }
+
+func TestPlanSetsMovesAndStops(t *testing.T) {
+	var h Heap
+	var tm Timer
+	now := time.Unix(0, 0)
+	for _, at := range []time.Time{now.Add(2 * time.Second), now.Add(time.Second), now.Add(3 * time.Second), {}} {
+		h.Plan(&tm, at)
+		if next := h.Next(); !next.Equal(at) {
+			t.Errorf("next is %v, want %v", next, at)
+		}
+	}
+	h.Plan(&tm, time.Time{})
+	if tm.Pending() {
+		t.Error("a timer that is planned for never is pending")
+	}
+}
+
+func TestTimerThatIsPlannedAgainForItsTimeKeepsItsPlace(t *testing.T) {
+	var h Heap
+	now := time.Unix(0, 0)
+	var fired []int
+	all := make([]Timer, 3)
+	for round := range 2 {
+		for i := range all {
+			all[i].Fire = func(time.Time) { fired = append(fired, i) }
+			if round == 0 || i == 0 {
+				h.Plan(&all[i], now)
+			}
+		}
+	}
+	if h.Run(now); !slices.Equal(fired, []int{0, 1, 2}) {
+		t.Errorf("fired %v", fired)
+	}
+}
+
+func TestTimeIsDueFromItsMomentOn(t *testing.T) {
+	at := time.Unix(5, 0)
+	for _, c := range []struct {
+		at, now time.Time
+		want    bool
+	}{{at, at.Add(-1), false}, {at, at, true}, {at, at.Add(1), true}, {time.Time{}, at, false}} {
+		if got := Due(c.at, c.now); got != c.want {
+			t.Errorf("Due(%v, %v) = %v", c.at, c.now, got)
+		}
+	}
+}
