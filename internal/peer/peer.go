@@ -118,6 +118,19 @@ func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.queueChanged()
 }
 
+// queueChanged tells the arena whether the queue of a link awaits something in it. It follows each change of the queue.
+func (p *Peer) queueChanged() {
+	held := p.linked && p.queue.len() > 0
+	switch {
+	case held == p.queue.held:
+	case held:
+		p.endpoint.cfg.Arena.Await()
+	default:
+		p.endpoint.cfg.Arena.Release()
+	}
+	p.queue.held = held
+}
+
 // Linked reports whether there is a link with the peer.
 func (p *Peer) Linked() bool { return p.linked }
 

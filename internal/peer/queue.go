@@ -34,19 +34,6 @@ type queue struct {
 	held   bool                        // the arena knows that the queue awaits something in it
 }
 
-// queueChanged tells the arena whether the queue of a link awaits something in it. It follows each change of the queue.
-func (p *Peer) queueChanged() {
-	held := p.linked && p.queue.len() > 0
-	switch {
-	case held == p.queue.held:
-	case held:
-		p.endpoint.cfg.Arena.Await()
-	default:
-		p.endpoint.cfg.Arena.Release()
-	}
-	p.queue.held = held
-}
-
 // len returns how many small messages wait.
 func (q *queue) len() int { return len(q.urgent) + len(q.normal) }
 
