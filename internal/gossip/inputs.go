@@ -109,6 +109,9 @@ func (c *Core) enter(now time.Time) {
 	}
 }
 
+// Resume tells that the clock has jumped: this node slept, or is a copy of one that goes on.
+func (c *Core) Resume(now time.Time) { c.heal.wakeUp(now) }
+
 // HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
 func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.enter(now)

@@ -192,9 +192,10 @@ func (h *healing) compareReturned(now time.Time) {
 }
 
 // wakeUp follows a time in which this node did not run, so long that the others took it for dead. They have closed its
-// sessions, and a packet of a closed session is never answered.
+// sessions, and a packet of a closed session is never answered. This node may also be a copy of one that goes on.
 func (h *healing) wakeUp(now time.Time) {
 	c := h.core
+	c.hs.Retire(now)
 	if !c.members.Self().Live() || c.members.Count() < 2 {
 		return
 	}

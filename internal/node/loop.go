@@ -24,6 +24,7 @@ var ErrShutdown = errors.New("the node is shut down")
 type loop struct {
 	core    *gossip.Core // owned by the loop
 	carrier *carrier.Carrier
+	clock   clock
 
 	small  int          // the largest message in bytes that goes through queue
 	queue  intake.Queue // small broadcasts of the application, until the loop takes them
@@ -77,6 +78,9 @@ func (l *loop) run(o owner) {
 			return
 		}
 		now := time.Now()
+		if l.clock.jumped(now) {
+			l.core.Resume(now)
+		}
 		l.take(now, got)
 		l.takeBroadcasts(now)
 		ran = l.runCalls(now, ran[:0])

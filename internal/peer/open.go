@@ -78,7 +78,8 @@ func (p *Peer) Seal(now time.Time) {
 	if len(p.open.list) == 0 {
 		return
 	}
-	if p.open.size > p.Room() { // the path carries less than it did a moment ago
+	ch := p.Channel(now)
+	if ch == nil || p.open.size > p.Room() { // the session is being replaced, or the path carries less than it did a moment ago
 		for _, m := range p.open.list {
 			p.queue.addUrgent(now, m)
 		}
@@ -88,9 +89,7 @@ func (p *Peer) Seal(now time.Time) {
 		return
 	}
 	e := p.endpoint
-	if ch := p.Channel(now); ch == nil {
-		e.stats.UnknownSession += uint64(len(p.open.list))
-	} else if plain, what := e.gather(now, p.open.list); len(plain) > 0 {
+	if plain, what := e.gather(now, p.open.list); len(plain) > 0 {
 		ch.transmit(now, p.sessions.Path(), plain, what)
 	}
 	p.open.list, p.open.size = p.open.list[:0], 0

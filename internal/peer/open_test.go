@@ -150,13 +150,13 @@ func TestOpenDatagramThatThePathCarriesNoLongerIsQueued(t *testing.T) {
 	}
 }
 
-func TestOpenDatagramWithoutASessionIsDropped(t *testing.T) {
+func TestOpenDatagramWithoutASessionWaitsForTheNextOne(t *testing.T) {
 	w := newWorld(t)
 	w.a.send("one", "two")
 	w.a.sessions.RemoveAll(w.now)
 	w.a.peer.Seal(w.now)
-	if got := w.a.endpoint.Stats().UnknownSession; got != 2 {
-		t.Errorf("%d drops, want 2", got)
+	if got := w.a.peer.Waiting(); got != 2 || w.a.peer.HasOpen() {
+		t.Errorf("%d messages wait, want 2", got)
 	}
 }
 

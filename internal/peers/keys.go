@@ -44,3 +44,11 @@ func (t *Table) endOldKeys(now time.Time) {
 		t.cfg.Timers.Advance(p.timer, now)
 	}
 }
+
+// Retire has nothing sealed under the sessions of Go nodes any more.
+func (t *Table) Retire(now time.Time) {
+	for _, p := range t.Sorted() {
+		p.Sessions.Retire(now)
+		t.Wake(p)
+	}
+}

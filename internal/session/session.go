@@ -54,6 +54,7 @@ type Session struct {
 
 	newest      bool // the box opened last had the highest counter so far
 	closed      bool
+	retired     bool // nothing is sealed under it any more: see Set.Retire
 	createdAt   time.Time
 	confirmedAt time.Time // zero until confirmed
 	sealedAt    time.Time // when a box was last sealed; zero until the first
@@ -94,10 +95,10 @@ func New(now time.Time, p Params) *Session {
 
 // Seal appends a whole packet with plaintext in a box to b (PROTOCOL.md 4: the nonce is the prefix
 // and a counter from 1, whose low 32 bits are the packet's s). It appends nothing when the session
-// is closed or its counters are used up. plaintext must not overlap b's spare capacity. For bound
+// is closed or retired, or its counters are used up. plaintext must not overlap b's spare capacity. For bound
 // sessions only.
 func (s *Session) Seal(now time.Time, b, plaintext []byte) []byte {
-	if s.closed || s.p.Legacy || s.sent == math.MaxUint64 {
+	if s.closed || s.retired || s.p.Legacy || s.sent == math.MaxUint64 {
 		return b
 	}
 	s.sent++

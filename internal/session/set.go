@@ -115,17 +115,20 @@ func (t *Set) choose(now time.Time) {
 	}
 }
 
+// sealable reports whether s may be the current session.
+func (s *Session) sealable() bool { return s.Confirmed() && !s.retired }
+
 // preferred is the session to seal under: the one confirmed last or one confirmed shortly before
 // it that wins over it; with a legacy peer the one with the newest Hello (PROTOCOL.md 3.1 and 4).
 func (t *Set) preferred() *Session {
 	var last, best *Session
 	for _, s := range t.sessions {
-		if s.Confirmed() && (last == nil || s.confirmedAt.After(last.confirmedAt)) {
+		if s.sealable() && (last == nil || s.confirmedAt.After(last.confirmedAt)) {
 			last = s
 		}
 	}
 	for _, s := range t.sessions {
-		if !s.Confirmed() || !s.p.Legacy && last.confirmedAt.Sub(s.confirmedAt) > rivalry {
+		if !s.sealable() || !s.p.Legacy && last.confirmedAt.Sub(s.confirmedAt) > rivalry {
 			continue
 		}
 		if best == nil || t.wins(s, best) {
@@ -201,6 +204,21 @@ func (t *Set) SetLinked(now time.Time, linked bool) {
 // Remove closes one session now.
 func (t *Set) Remove(now time.Time, s *Session) {
 	t.remove(s)
+	t.choose(now)
+	t.schedule(now)
+}
+
+// Retire has nothing sealed under the bound sessions any more: this node may be a copy of one that goes on, so
+// the counters may be in use elsewhere. The sessions still open boxes, until a handshake has made another one. The nonces of legacy
+// sessions are random, so those go on.
+func (t *Set) Retire(now time.Time) {
+	t.early = nil
+	for _, s := range t.sessions {
+		if !s.p.Legacy {
+			s.retired = true
+			clear(s.send[:])
+		}
+	}
 	t.choose(now)
 	t.schedule(now)
 }

@@ -423,3 +423,26 @@ func TestEarlySessionIsSealedUnderWhileTheConfirmedOneIsSilentForLong(t *testing
 		t.Error("the session that was early is sealed under although it was silent for long")
 	}
 }
+
+func TestNothingIsSealedUnderARetiredSessionButItStillOpensBoxes(t *testing.T) {
+	b := newBench()
+	low, high := b.confirmed(true)
+	early, _ := b.add(true)
+	b.low.SealEarly(early)
+	sent := low.sent
+	b.low.Retire(b.now)
+	switch {
+	case b.low.Current(b.now) != nil:
+		t.Error("there is still a session to seal under")
+	case len(low.Seal(b.now, nil, []byte("x"))) != 0 || len(early.Seal(b.now, nil, []byte("x"))) != 0 || low.sent != sent:
+		t.Error("a retired session seals")
+	case low.send != [32]byte{}:
+		t.Error("the key of a retired session is there")
+	case !b.carry(t, high, low, b.low, highPath) && !low.Confirmed():
+		t.Error("a retired session opens nothing")
+	}
+	fresh, _ := b.confirmed(false)
+	if b.low.Current(b.now) != fresh {
+		t.Error("the session that was made afterwards is not sealed under")
+	}
+}
