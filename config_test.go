@@ -34,13 +34,13 @@ func TestPresetsAreValidAsTheyAre(t *testing.T) {
 		}
 		switch {
 		case c.Name != host:
-			t.Errorf("%s: c.Name is %v, want %v", name, c.Name, host)
+			t.Errorf("%s: the name is %v, want %v", name, c.Name, host)
 		case c.BindPort != 6969:
-			t.Errorf("%s: c.BindPort is %v, want 6969", name, c.BindPort)
+			t.Errorf("%s: the port is %v, want 6969", name, c.BindPort)
 		case c.BindAddr != "0.0.0.0":
 			t.Errorf("%s: c.BindAddr is %q, want %q", name, c.BindAddr, "0.0.0.0")
 		case c.Subscriptions != 5:
-			t.Errorf("%s: c.Subscriptions is %v, want 5", name, c.Subscriptions)
+			t.Errorf("%s: there are %v subscriptions, want 5", name, c.Subscriptions)
 		}
 		if preset() == c {
 			t.Errorf("%s: the same Config twice", name)
@@ -172,7 +172,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		case own != nil:
 			t.Errorf("%s: own is %v, want nil", field, own)
 		case err == nil:
-			t.Errorf("%s: err is nil", field)
+			t.Errorf("%s: there is no error", field)
 		case !strings.Contains(err.Error(), field):
 			t.Errorf("%s: err lacks %q:\n%v", field, field, err)
 		case !strings.Contains(err.Error(), c.says):

@@ -236,11 +236,11 @@ func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
 	case string(n.Meta) != "meta":
 		t.Errorf("string(n.Meta) is %q, want %q", string(n.Meta), "meta")
 	case n.Port == 0:
-		t.Errorf("n.Port is %v, want anything but 0", n.Port)
+		t.Errorf("the port of the node is %v, want some", n.Port)
 	case n.State != StateAlive:
-		t.Errorf("n.State is %v, want %v", n.State, StateAlive)
+		t.Errorf("the state of the node is %v, want %v", n.State, StateAlive)
 	case m.NumMembers() != 1:
-		t.Errorf("m.NumMembers() is %v, want 1", m.NumMembers())
+		t.Errorf("there are %v members, want 1", m.NumMembers())
 	}
 	if c.BindPort == 0 || c.AdvertisePort != c.BindPort || c.Keyring == nil {
 		t.Errorf("written back: %d, %d, %v", c.BindPort, c.AdvertisePort, c.Keyring)
@@ -548,7 +548,7 @@ func TestJoinCountsWhatItReached(t *testing.T) {
 		case n != 0:
 			t.Errorf("n is %v, want 0", n)
 		case err == nil:
-			t.Error("err is nil")
+			t.Error("there is no error")
 		case !strings.Contains(err.Error(), "10.9.9.9:1"):
 			t.Errorf("err lacks %q:\n%v", "10.9.9.9:1", err)
 		case !strings.Contains(err.Error(), "10.9.9.8:1"):
@@ -571,9 +571,9 @@ func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		case took < 2*time.Second:
-			t.Errorf("took is %v, want at least %v", took, 2*time.Second)
+			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
 		case took > 3*time.Second:
-			t.Errorf("took is %v, want at most %v", took, 3*time.Second)
+			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
 		}
 		begin = time.Now()
 		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
@@ -583,9 +583,9 @@ func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		case took < 2*time.Second:
-			t.Errorf("took is %v, want at least %v", took, 2*time.Second)
+			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
 		case took > 3*time.Second:
-			t.Errorf("took is %v, want at most %v", took, 3*time.Second)
+			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
 		}
 	})
 }

@@ -97,11 +97,11 @@ func TestNodeOfGwyh01IsAMemberWithoutMetadataThatHearsAndIsHeard(t *testing.T) {
 		case n.Zone != "attic":
 			t.Errorf("n.Zone is %q, want %q", n.Zone, "attic")
 		case n.Address() != o.model.Addr().String():
-			t.Errorf("n.Address() is %v, want %v", n.Address(), o.model.Addr().String())
+			t.Errorf("the address of the node is %v, want %v", n.Address(), o.model.Addr().String())
 		case len(n.Meta) != 0:
-			t.Errorf("len(n.Meta) is %v, want 0", len(n.Meta))
+			t.Errorf("the metadata has %v bytes, want 0", len(n.Meta))
 		case n.State != StateAlive:
-			t.Errorf("n.State is %v, want %v", n.State, StateAlive)
+			t.Errorf("the state of the node is %v, want %v", n.State, StateAlive)
 		case !slices.Contains(ra.told(), "join "+name):
 			t.Errorf("ra.told() lacks %q:\n%v", "join "+name, ra.told())
 		}

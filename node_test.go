@@ -14,13 +14,13 @@ func TestNodeTellsItsAddressAndName(t *testing.T) {
 		full := n.FullAddress()
 		switch {
 		case n.Address() != want:
-			t.Errorf("n.Address() is %v, want %v", n.Address(), want)
+			t.Errorf("the address of the node is %v, want %v", n.Address(), want)
 		case n.String() != "a":
 			t.Errorf("n.String() is %q, want %q", n.String(), "a")
 		case full != (Address{Addr: want, Name: "a"}):
-			t.Errorf("full is %v, want %v", full, (Address{Addr: want, Name: "a"}))
+			t.Errorf("the address is %v, want %v", full, (Address{Addr: want, Name: "a"}))
 		case full.String() != "a ("+want+")":
-			t.Errorf("full.String() is %v, want %v", full.String(), "a ("+want+")")
+			t.Errorf("the address in words is %v, want %v", full.String(), "a ("+want+")")
 		}
 	}
 	if a := (&Address{Addr: "h:1"}).String(); a != "h:1" {

@@ -43,11 +43,11 @@ func TestKeyringOfNothingIsEmpty(t *testing.T) {
 	case err != nil:
 		t.Fatal(err)
 	case k == nil:
-		t.Fatal("k is nil")
+		t.Fatal("there is no keyring")
 	case len(k.GetKeys()) != 0:
-		t.Fatalf("len(k.GetKeys()) is %v, want 0", len(k.GetKeys()))
+		t.Fatalf("there are %v keys, want 0", len(k.GetKeys()))
 	case k.GetPrimaryKey() != nil:
-		t.Fatalf("k.GetPrimaryKey() is %v, want nil", k.GetPrimaryKey())
+		t.Fatalf("the primary key is %v, want nil", k.GetPrimaryKey())
 	}
 	if err := k.RemoveKey(testKey(16, 1)); err != nil {
 		t.Fatal(err)
@@ -130,13 +130,13 @@ func TestKeyringTellsWatchersOfChanges(t *testing.T) {
 	wantKeys(t, last, b)
 	switch {
 	case k.AddKey(nil) == nil:
-		t.Fatal("k.AddKey(nil) is nil")
+		t.Fatal("an empty key is added")
 	case k.UseKey(a) == nil:
-		t.Fatal("k.UseKey(a) is nil")
+		t.Fatal("a key that is not there is used")
 	case k.RemoveKey(b) == nil:
-		t.Fatal("k.RemoveKey(b) is nil")
+		t.Fatal("a key that is not there is removed")
 	case seen != [2]int{3, 3}:
-		t.Fatalf("seen is %v, want %v", seen, [2]int{3, 3})
+		t.Fatalf("the counts are %v, want %v", seen, [2]int{3, 3})
 	}
 	stop()
 	stop()

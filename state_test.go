@@ -285,7 +285,7 @@ func TestVetoOfAMergeFailsTheJoin(t *testing.T) {
 			case n != 0:
 				t.Errorf("veto of %s: n is %v, want 0", at, n)
 			case err == nil:
-				t.Errorf("veto of %s: err is nil", at)
+				t.Errorf("veto of %s: there is no error", at)
 			case !strings.Contains(err.Error(), no.Error()):
 				t.Errorf("veto of %s: err lacks %q:\n%v", at, no.Error(), err)
 			case at == "b" && !errors.Is(err, no):

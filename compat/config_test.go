@@ -159,7 +159,7 @@ func TestParseCIDRsTellsTheBadAndReturnsTheGood(t *testing.T) {
 	nets, err := memberlist.ParseCIDRs([]string{"10.0.0.0/8", "nonsense"})
 	switch {
 	case err == nil:
-		t.Error("err is nil")
+		t.Error("there is no error")
 	case !strings.Contains(err.Error(), "nonsense"):
 		t.Errorf("err lacks %q:\n%v", "nonsense", err)
 	case len(nets) != 1:

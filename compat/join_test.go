@@ -125,13 +125,13 @@ func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
 	reached, err := a.Join([]string{net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))})
 	switch took := time.Since(begin); {
 	case reached != 0:
-		t.Errorf("reached is %v, want 0", reached)
+		t.Errorf("the Join reached %v nodes, want 0", reached)
 	case err == nil:
-		t.Error("err is nil")
+		t.Error("there is no error")
 	case !strings.Contains(err.Error(), "refused"):
 		t.Errorf("err lacks %q:\n%v", "refused", err)
 	case took >= most:
-		t.Errorf("took is %v, want less than %v", took, most)
+		t.Errorf("it took %v, want less than %v", took, most)
 	}
 }
 

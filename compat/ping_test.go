@@ -57,13 +57,13 @@ func TestPingDelegateLearnsRoundTripAndPayload(t *testing.T) {
 			for _, p := range learnt(n) {
 				switch {
 				case p.name != other:
-					t.Errorf("p.name is %v, want %v", p.name, other)
+					t.Errorf("the Ping was answered by %v, want %v", p.name, other)
 				case p.payload != "coordinates of "+other:
-					t.Errorf("p.payload is %v, want %v", p.payload, "coordinates of "+other)
+					t.Errorf("the payload is %v, want %v", p.payload, "coordinates of "+other)
 				case p.rtt < 20*time.Millisecond:
-					t.Errorf("p.rtt is %v, want at least %v", p.rtt, 20*time.Millisecond)
+					t.Errorf("the round trip is %v, want at least %v", p.rtt, 20*time.Millisecond)
 				case p.rtt > 30*time.Millisecond:
-					t.Errorf("p.rtt is %v, want at most %v", p.rtt, 30*time.Millisecond)
+					t.Errorf("the round trip is %v, want at most %v", p.rtt, 30*time.Millisecond)
 				}
 			}
 		}

@@ -24,21 +24,21 @@ func TestSpreadIsFromSendingToTheLastNode(t *testing.T) {
 	case len(last) != 1:
 		t.Errorf("len(last) is %d, want 1: %v", len(last), last)
 	case last[0] != 3000:
-		t.Errorf("last[0] is %v, want 3000", last[0])
+		t.Errorf("the last delivery took %v, want 3000", last[0])
 	case len(mid) != 1:
 		t.Errorf("len(mid) is %d, want 1: %v", len(mid), mid)
 	case mid[0] != 3000:
-		t.Errorf("mid[0] is %v, want 3000", mid[0])
+		t.Errorf("the median delivery took %v, want 3000", mid[0])
 	}
 	switch {
 	case ratio != 0.75:
-		t.Errorf("ratio is %v, want 0.75", ratio)
+		t.Errorf("the ratio is %v, want 0.75", ratio)
 	case incomplete != 1:
-		t.Errorf("incomplete is %v, want 1", incomplete)
+		t.Errorf("%v messages are incomplete, want 1", incomplete)
 	case r.Dups.Load() != 2:
-		t.Errorf("r.Dups.Load() is %v, want 2", r.Dups.Load())
+		t.Errorf("%v duplicates were counted, want 2", r.Dups.Load())
 	case r.Whole.Load() != 1:
-		t.Errorf("r.Whole.Load() is %v, want 1", r.Whole.Load())
+		t.Errorf("%v messages are whole, want 1", r.Whole.Load())
 	}
 	if !r.WaitWhole(1, time.Hour) || r.WaitWhole(2, time.Millisecond) {
 		t.Error("waited for the wrong number")

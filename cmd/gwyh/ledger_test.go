@@ -20,28 +20,28 @@ func TestLedgerKnowsWhatArrivedWhereAndWhen(t *testing.T) {
 	arrive(a, 1, 2*ms)
 	switch c := l.count(0); {
 	case c.wanted != 4:
-		t.Errorf("after one delivery: c.wanted is %v, want 4", c.wanted)
+		t.Errorf("after one delivery: %v deliveries are wanted, want 4", c.wanted)
 	case c.got != 1:
-		t.Errorf("after one delivery: c.got is %v, want 1", c.got)
+		t.Errorf("after one delivery: %v messages came, want 1", c.got)
 	case c.short != 2:
-		t.Errorf("after one delivery: c.short is %v, want 2", c.short)
+		t.Errorf("after one delivery: %v deliveries are missing, want 2", c.short)
 	case len(c.spread) != 0:
-		t.Errorf("after one delivery: len(c.spread) is %v, want 0", len(c.spread))
+		t.Errorf("after one delivery: %v spreads are known, want 0", len(c.spread))
 	case c.complete():
-		t.Error("after one delivery: c.complete() is true")
+		t.Error("after one delivery: the message counts as complete")
 	}
 	arrive(a, 2, 5*ms)
 	arrive(b, 3, 1*ms)
 	arrive(b, 2, 3*ms)
 	switch c := l.count(0); {
 	case !c.complete():
-		t.Error("after all: c.complete() is false")
+		t.Error("after all: the message does not count as complete")
 	case len(c.spread) != 2:
-		t.Errorf("after all: len(c.spread) is %v, want 2", len(c.spread))
+		t.Errorf("after all: %v spreads are known, want 2", len(c.spread))
 	case c.spread[0] != 5*ms:
-		t.Errorf("after all: c.spread[0] is %v, want %v", c.spread[0], 5*ms)
+		t.Errorf("after all: the first spread is %v, want %v", c.spread[0], 5*ms)
 	case c.spread[1] != 3*ms:
-		t.Errorf("after all: c.spread[1] is %v, want %v", c.spread[1], 3*ms)
+		t.Errorf("after all: the second spread is %v, want %v", c.spread[1], 3*ms)
 	}
 	if c := l.count(1); c.wanted != 2 || len(c.spread) != 1 {
 		t.Errorf("the second alone: %+v", c)
@@ -62,13 +62,13 @@ func TestLedgerFindsWhatShouldNotHaveArrived(t *testing.T) {
 	l.arrived(now, 0, e.message) // at its sender
 	switch c := l.count(0); {
 	case c.again != 2:
-		t.Errorf("c.again is %v, want 2", c.again)
+		t.Errorf("%v messages came again, want 2", c.again)
 	case c.foreign != 0:
-		t.Errorf("c.foreign is %v, want 0", c.foreign)
+		t.Errorf("%v foreign messages came, want 0", c.foreign)
 	case c.got != 1:
-		t.Errorf("c.got is %v, want 1", c.got)
+		t.Errorf("%v messages came, want 1", c.got)
 	case c.complete():
-		t.Error("c.complete() is true")
+		t.Error("the message counts as complete")
 	}
 	damaged := bytes.Clone(e.message)
 	damaged[19]++

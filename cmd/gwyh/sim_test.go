@@ -63,13 +63,13 @@ func TestSimReportsToMachines(t *testing.T) {
 	}
 	switch {
 	case r.Nodes != 10:
-		t.Errorf("r.Nodes is %v, want 10", r.Nodes)
+		t.Errorf("the report is of %v nodes, want 10", r.Nodes)
 	case r.Broadcast.Wanted != 90:
-		t.Errorf("r.Broadcast.Wanted is %v, want 90", r.Broadcast.Wanted)
+		t.Errorf("%v deliveries are wanted, want 90", r.Broadcast.Wanted)
 	case r.Broadcast.Last.P50 <= 0:
-		t.Errorf("r.Broadcast.Last.P50 is %v, want more than 0", r.Broadcast.Last.P50)
+		t.Errorf("the median of the last deliveries is %v ms, want more than 0", r.Broadcast.Last.P50)
 	case r.Broadcast.Last.P50 > 100:
-		t.Errorf("r.Broadcast.Last.P50 is %v, want at most 100", r.Broadcast.Last.P50)
+		t.Errorf("the median of the last deliveries is %v ms, want at most 100", r.Broadcast.Last.P50)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestSimReadsAMapOfZones(t *testing.T) {
 	code, out, err := invoke("sim", "-nodes", "10", "-map", file, "-idle", "0s", "-duration", "1s", "-crash", "0")
 	switch {
 	case code != exitOK:
-		t.Errorf("code is %v, want %v", code, exitOK)
+		t.Errorf("the exit code is %v, want %v", code, exitOK)
 	case err != "":
 		t.Errorf("err is %q, want %q", err, "")
 	case !strings.Contains(out, "to near"):
@@ -141,7 +141,7 @@ func TestSimRunsOneScenarioAgain(t *testing.T) {
 	code, out, err := invoke("sim", "-scenario", "merge", "-seed", "3", "-quick")
 	switch {
 	case code != exitOK:
-		t.Errorf("code is %v, want %v", code, exitOK)
+		t.Errorf("the exit code is %v, want %v", code, exitOK)
 	case err != "":
 		t.Errorf("err is %q, want %q", err, "")
 	case !strings.Contains(out, "✓ merge "):
@@ -162,7 +162,7 @@ func TestChecksHaveNamesOfTheirOwn(t *testing.T) {
 		case k.Says == "":
 			t.Errorf("check %q: k.Says is empty", k.Name)
 		case len(k.Name) > 20:
-			t.Errorf("check %q: len(k.Name) is %v, want at most 20", k.Name, len(k.Name))
+			t.Errorf("check %q: the name has %v bytes, want at most 20", k.Name, len(k.Name))
 		}
 		seen[k.Name] = true
 	}
@@ -208,11 +208,11 @@ func TestSimUsageNamesEveryDefault(t *testing.T) {
 	case err != nil:
 		t.Errorf("without flags: %v", err)
 	case o.nodes != d.nodes:
-		t.Errorf("without flags: o.nodes is %v, want %v", o.nodes, d.nodes)
+		t.Errorf("without flags: the number of nodes is %v, want %v", o.nodes, d.nodes)
 	case o.loss != 0:
-		t.Errorf("without flags: o.loss is %v, want 0", o.loss)
+		t.Errorf("without flags: the loss is %v, want 0", o.loss)
 	case o.latency.is.Mean() != 500*time.Microsecond:
-		t.Errorf("without flags: o.latency.is.Mean() is %v, want %v", o.latency.is.Mean(), 500*time.Microsecond)
+		t.Errorf("without flags: the mean latency is %v, want %v", o.latency.is.Mean(), 500*time.Microsecond)
 	}
 }
 

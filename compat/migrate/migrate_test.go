@@ -156,12 +156,12 @@ func TestRecentIDsAreBounded(t *testing.T) {
 	}
 	switch {
 	case len(r.known) != recentMax:
-		t.Errorf("len(r.known) is %v, want %v", len(r.known), recentMax)
+		t.Errorf("%v ids are known, want %v", len(r.known), recentMax)
 	case len(r.order) != recentMax:
-		t.Errorf("len(r.order) is %v, want %v", len(r.order), recentMax)
+		t.Errorf("%v ids are in order, want %v", len(r.order), recentMax)
 	case !r.add(id{number: 0}):
-		t.Error("r.add(id{number: 0}) is false")
+		t.Error("an id that was forgotten does not count as new")
 	case r.add(id{number: recentMax}):
-		t.Error("r.add(id{number: recentMax}) is true")
+		t.Error("an id that is remembered counts as new")
 	}
 }

@@ -126,7 +126,7 @@ func TestForeignDatagramsThatAreTooManyAreDroppedAndCounted(t *testing.T) {
 		case string(got[1].B) != "2":
 			t.Errorf("string(got[1].B) is %q, want %q", string(got[1].B), "2")
 		case got[0].Path != peer:
-			t.Errorf("got[0].Path is %v, want %v", got[0].Path, peer)
+			t.Errorf("the path is %v, want %v", got[0].Path, peer)
 		}
 		if len(c.More()) > 0 {
 			t.Error("more came out")

@@ -162,13 +162,13 @@ func TestMessagesThatWaitForASessionAreAllSentOrAllFail(t *testing.T) {
 	}
 	switch {
 	case len(c.nodes[1].got) != 50:
-		t.Errorf("len(c.nodes[1].got) is %v, want 50", len(c.nodes[1].got))
+		t.Errorf("node 1 got %v messages, want 50", len(c.nodes[1].got))
 	case len(c.nodes[0].sent) != 50:
-		t.Errorf("len(c.nodes[0].sent) is %v, want 50", len(c.nodes[0].sent))
+		t.Errorf("node 0 heard of the end of %v messages, want 50", len(c.nodes[0].sent))
 	case failed != 25:
-		t.Errorf("failed is %v, want 25", failed)
+		t.Errorf("%v messages failed, want 25", failed)
 	case c.dropped(stats.DropUnreachable) != 25:
-		t.Errorf("c.dropped(stats.DropUnreachable) is %v, want 25", c.dropped(stats.DropUnreachable))
+		t.Errorf("%v messages were counted as unreachable, want 25", c.dropped(stats.DropUnreachable))
 	}
 	c.net.RunFor(3 * time.Minute)
 	c.quiet()
@@ -188,11 +188,11 @@ func TestWaitingMessageOutlivesTheHandshakeOfAnother(t *testing.T) {
 	case len(s) != 2:
 		t.Errorf("len(s) is %d, want 2: %v", len(s), s)
 	case s[0].Err == nil:
-		t.Error("s[0].Err is nil")
+		t.Error("the first message ended without an error")
 	case s[1].Err != nil:
-		t.Errorf("s[1].Err is %v, want nil", s[1].Err)
+		t.Errorf("the second message ended with %v, want nil", s[1].Err)
 	case c.nodes[1].got["patient"] != 1:
-		t.Errorf("c.nodes[1].got[\"patient\"] is %v, want 1", c.nodes[1].got["patient"])
+		t.Errorf("node 1 got the patient message %v times, want 1", c.nodes[1].got["patient"])
 	}
 }
 

@@ -45,11 +45,11 @@ func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
 	case len(e) != 1:
 		t.Errorf("len(e) is %d, want 1: %v", len(e), e)
 	case e[0].Member.ID != first:
-		t.Errorf("e[0].Member.ID is %v, want %v", e[0].Member.ID, first)
+		t.Errorf("the event is about member %v, want %v", e[0].Member.ID, first)
 	case e[0].Other.ID != other:
-		t.Errorf("e[0].Other.ID is %v, want %v", e[0].Other.ID, other)
+		t.Errorf("the other node is %v, want %v", e[0].Other.ID, other)
 	case e[0].Other.Addr != c.nodes[5].addr:
-		t.Errorf("e[0].Other.Addr is %v, want %v", e[0].Other.Addr, c.nodes[5].addr)
+		t.Errorf("the other node is at %v, want %v", e[0].Other.Addr, c.nodes[5].addr)
 	}
 	if e := c.nodes[5].conflicts; len(e) != 1 || e[0].Member.ID != other || e[0].Other.ID != first {
 		t.Errorf("the claimant was told %+v", e)
@@ -147,9 +147,9 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 		for i, n := range c.nodes {
 			switch changes := n.count(event.Update, "node-2"); {
 			case changes > 1:
-				t.Errorf("changes is %v, want at most 1", changes)
+				t.Errorf("%v changes were made, want at most 1", changes)
 			case n.count(event.Leave, "") != 0:
-				t.Errorf("n.count(event.Leave, \"\") is %v, want 0", n.count(event.Leave, ""))
+				t.Errorf("%v nodes left, want 0", n.count(event.Leave, ""))
 			case i < 6 && changes > 0:
 				t.Errorf("node %d was told %v", i, n.names())
 			}

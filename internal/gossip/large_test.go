@@ -75,13 +75,13 @@ func (c *cluster) quiet() {
 		for _, p := range n.peers {
 			switch {
 			case len(p.packets.Transfers()) != 0:
-				c.t.Errorf("node %d to %s: len(p.packets.Transfers()) is %v, want 0", i, p.id, len(p.packets.Transfers()))
+				c.t.Errorf("node %d to %s: %v transfers are left, want 0", i, p.id, len(p.packets.Transfers()))
 			case p.packets.Waiting() != 0:
-				c.t.Errorf("node %d to %s: p.packets.Waiting() is %v, want 0", i, p.id, p.packets.Waiting())
+				c.t.Errorf("node %d to %s: %v messages wait, want 0", i, p.id, p.packets.Waiting())
 			case p.packets.Backlog() != 0:
-				c.t.Errorf("node %d to %s: p.packets.Backlog() is %v, want 0", i, p.id, p.packets.Backlog())
+				c.t.Errorf("node %d to %s: %v bytes wait, want 0", i, p.id, p.packets.Backlog())
 			case p.packets.Paused():
-				c.t.Errorf("node %d to %s: p.packets.Paused() is true", i, p.id)
+				c.t.Errorf("node %d to %s: the pacing holds back something", i, p.id)
 			}
 			if got := p.packets.Remembered(); got > 4*32 {
 				c.t.Errorf("node %d to %s: %d packets are remembered", i, p.id, got)
@@ -286,13 +286,13 @@ func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
 	t.Logf("two flows over %d s: %.0f %% used, %.1f %% lost, shared %.0f:%.0f", seconds, 100*share, 100*lost, 100*a/(a+b), 100*b/(a+b))
 	switch {
 	case share < 0.8:
-		t.Errorf("two flows: share is %v, want at least 0.8", share)
+		t.Errorf("two flows: the share of the bottleneck is %v, want at least 0.8", share)
 	case lost > 0.05:
-		t.Errorf("two flows: lost is %v, want at most 0.05", lost)
+		t.Errorf("two flows: the share of lost datagrams is %v, want at most 0.05", lost)
 	case a/(a+b) < 0.4:
-		t.Errorf("two flows: a/(a+b) is %v, want at least 0.4", a/(a+b))
+		t.Errorf("two flows: the share of the first flow is %v, want at least 0.4", a/(a+b))
 	case a/(a+b) > 0.6:
-		t.Errorf("two flows: a/(a+b) is %v, want at most 0.6", a/(a+b))
+		t.Errorf("two flows: the share of the first flow is %v, want at most 0.6", a/(a+b))
 	}
 }
 

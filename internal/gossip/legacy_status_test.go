@@ -138,13 +138,13 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 		for _, o := range []*ancient{a, b} {
 			switch m := n.members.Get(o.id); {
 			case m == nil:
-				t.Errorf("node %d: m is nil", i)
+				t.Errorf("node %d: it has no such member", i)
 			case !m.Live():
-				t.Errorf("node %d: m.Live() is false", i)
+				t.Errorf("node %d: the member is gone", i)
 			case m.Name != "gwyh01-"+o.addr.String():
-				t.Errorf("node %d: m.Name is %v, want %v", i, m.Name, "gwyh01-"+o.addr.String())
+				t.Errorf("node %d: the name is %v, want %v", i, m.Name, "gwyh01-"+o.addr.String())
 			case m.Addr != o.addr:
-				t.Errorf("node %d: m.Addr is %v, want %v", i, m.Addr, o.addr)
+				t.Errorf("node %d: the address is %v, want %v", i, m.Addr, o.addr)
 			}
 		}
 		if n.count(event.Join, "gwyh01-"+a.addr.String()) != 1 {
@@ -162,11 +162,11 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case !isUp:
-		t.Error("isUp is false")
+		t.Error("the node is said to be down")
 	case of.ID != b.id:
-		t.Errorf("of.ID is %v, want %v", of.ID, b.id)
+		t.Errorf("the status is about %v, want %v", of.ID, b.id)
 	case of.Addr != b.addr:
-		t.Errorf("of.Addr is %v, want %v", of.Addr, b.addr)
+		t.Errorf("the status names the address %v, want %v", of.Addr, b.addr)
 	}
 }
 
@@ -184,13 +184,13 @@ func TestPeerStatusNeverChangesAGoNode(t *testing.T) {
 	c.net.RunFor(5 * time.Second)
 	switch m := n.members.Get(other.ID); {
 	case !m.Live():
-		t.Error("m.Live() is false")
+		t.Error("the member is gone")
 	case m.State != wire.StateAlive:
-		t.Errorf("m.State is %v, want %v", m.State, wire.StateAlive)
+		t.Errorf("the state is %v, want %v", m.State, wire.StateAlive)
 	case m.Addr != other.Addr:
-		t.Errorf("m.Addr is %v, want %v", m.Addr, other.Addr)
+		t.Errorf("the address is %v, want %v", m.Addr, other.Addr)
 	case n.Version() != version:
-		t.Errorf("n.Version() is %v, want %v", n.Version(), version)
+		t.Errorf("the version is %v, want %v", n.Version(), version)
 	}
 	if n.Stats().HandshakesStarted != started {
 		t.Error("a handshake was begun")
@@ -325,11 +325,11 @@ func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case up:
-		t.Error("up is true")
+		t.Error("the node is said to be up")
 	case of.ID != self.ID:
-		t.Errorf("of.ID is %v, want %v", of.ID, self.ID)
+		t.Errorf("the status is about %v, want %v", of.ID, self.ID)
 	case of.Addr != self.Addr:
-		t.Errorf("of.Addr is %v, want %v", of.Addr, self.Addr)
+		t.Errorf("the status names the address %v, want %v", of.Addr, self.Addr)
 	}
 }
 

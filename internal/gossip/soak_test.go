@@ -147,24 +147,24 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	for _, p := range n.peers {
 		switch {
 		case p.neighbor.Expected() > broadcast.AnnouncedMax:
-			t.Errorf("p.neighbor.Expected() is %v, want at most %v", p.neighbor.Expected(), broadcast.AnnouncedMax)
+			t.Errorf("%v announced messages are expected, want at most %v", p.neighbor.Expected(), broadcast.AnnouncedMax)
 		case p.packets.Backlog() > packets.SmallMax+1<<16:
-			t.Errorf("p.packets.Backlog() is %v, want at most %v", p.packets.Backlog(), packets.SmallMax+1<<16)
+			t.Errorf("%v bytes wait, want at most %v", p.packets.Backlog(), packets.SmallMax+1<<16)
 		case len(p.packets.Transfers()) > assembly.StoreCount:
-			t.Errorf("len(p.packets.Transfers()) is %v, want at most %v", len(p.packets.Transfers()), assembly.StoreCount)
+			t.Errorf("%v transfers are left, want at most %v", len(p.packets.Transfers()), assembly.StoreCount)
 		case p.packets.Path().Size() < pmtu.Min:
-			t.Errorf("p.packets.Path().Size() is %v, want at least %v", p.packets.Path().Size(), pmtu.Min)
+			t.Errorf("datagrams have %v bytes, want at least %v", p.packets.Path().Size(), pmtu.Min)
 		}
 	}
 	switch {
 	case n.broadcast.Requests() > broadcast.AnnouncedMax:
-		t.Errorf("n.broadcast.Requests() is %v, want at most %v", n.broadcast.Requests(), broadcast.AnnouncedMax)
+		t.Errorf("%v requests are kept, want at most %v", n.broadcast.Requests(), broadcast.AnnouncedMax)
 	case n.broadcast.Recent.Len() > 1<<16:
-		t.Errorf("n.broadcast.Recent.Len() is %v, want at most %v", n.broadcast.Recent.Len(), 1<<16)
+		t.Errorf("%v recent messages are kept, want at most %v", n.broadcast.Recent.Len(), 1<<16)
 	case n.members.CountReserved() > n.members.CountTombstones():
-		t.Errorf("n.members.CountReserved() is %v, want at most %v", n.members.CountReserved(), n.members.CountTombstones())
+		t.Errorf("%v names are reserved, want at most %v", n.members.CountReserved(), n.members.CountTombstones())
 	case n.swim.Requested() > swim.RequestedMax:
-		t.Errorf("n.swim.Requested() is %v, want at most %v", n.swim.Requested(), swim.RequestedMax)
+		t.Errorf("%v probes for others are kept, want at most %v", n.swim.Requested(), swim.RequestedMax)
 	}
 	l := n.push.Load()
 	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {

@@ -43,7 +43,7 @@ func TestBlockParsesToWhatWasSaid(t *testing.T) {
 		case !ok:
 			t.Error("ok is false")
 		case got != b:
-			t.Errorf("got is %v, want %v", got, b)
+			t.Errorf("the parsed value is %v, want %v", got, b)
 		case len(block) != len(message)-len("padding"):
 			t.Errorf("len(block) is %d, want %d: %v", len(block), len(message)-len("padding"), block)
 		}

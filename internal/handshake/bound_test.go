@@ -45,35 +45,35 @@ func TestTwoGoNodesEndWithOneSessionThatWorksBothWays(t *testing.T) {
 	sa, sb := a.sessions[0], b.sessions[0]
 	switch {
 	case !sa.Initiator:
-		t.Error("roles: sa.Initiator is false")
+		t.Error("roles: a does not count as the initiator")
 	case sb.Initiator:
-		t.Error("roles: sb.Initiator is true")
+		t.Error("roles: b counts as the initiator")
 	case sa.Attempt != id:
-		t.Errorf("roles: sa.Attempt is %v, want %v", sa.Attempt, id)
+		t.Errorf("roles: the session of a is of attempt %v, want %v", sa.Attempt, id)
 	case sb.Attempt != 0:
-		t.Errorf("roles: sb.Attempt is %v, want 0", sb.Attempt)
+		t.Errorf("roles: the session of b is of attempt %v, want 0", sb.Attempt)
 	case sa.Legacy:
-		t.Error("roles: sa.Legacy is true")
+		t.Error("roles: the session of a is legacy")
 	case sb.Legacy:
-		t.Error("roles: sb.Legacy is true")
+		t.Error("roles: the session of b is legacy")
 	}
 	switch {
 	case sa.Prefix != sb.Prefix:
-		t.Errorf("sa.Prefix is %v, want %v", sa.Prefix, sb.Prefix)
+		t.Errorf("the prefix at a is %v, want %v", sa.Prefix, sb.Prefix)
 	case sa.SendKey != sb.RecvKey:
-		t.Errorf("sa.SendKey is %v, want %v", sa.SendKey, sb.RecvKey)
+		t.Errorf("the sending key of a is %v, want %v", sa.SendKey, sb.RecvKey)
 	case sa.RecvKey != sb.SendKey:
-		t.Errorf("sa.RecvKey is %v, want %v", sa.RecvKey, sb.SendKey)
+		t.Errorf("the receiving key of a is %v, want %v", sa.RecvKey, sb.SendKey)
 	case sa.SendKey == sa.RecvKey:
-		t.Errorf("sa.SendKey is %v, want anything but %v", sa.SendKey, sa.RecvKey)
+		t.Errorf("the sending key of a is %v, want anything but %v", sa.SendKey, sa.RecvKey)
 	}
 	switch {
 	case sa.Timestamp != sb.Timestamp:
-		t.Errorf("sa.Timestamp is %v, want %v", sa.Timestamp, sb.Timestamp)
+		t.Errorf("the timestamp at a is %v, want %v", sa.Timestamp, sb.Timestamp)
 	case sa.Key != sb.Key:
-		t.Errorf("sa.Key is %v, want %v", sa.Key, sb.Key)
+		t.Errorf("the key that vouched at a is %v, want %v", sa.Key, sb.Key)
 	case sa.Key != a.cfg.Keys[0].ID():
-		t.Errorf("sa.Key is %v, want %v", sa.Key, a.cfg.Keys[0].ID())
+		t.Errorf("the key that vouched at a is %v, want %v", sa.Key, a.cfg.Keys[0].ID())
 	}
 	if sa.RTT != 10*time.Millisecond {
 		t.Errorf("RTT %v", sa.RTT)
@@ -103,13 +103,13 @@ func TestEachSideLearnsWhatTheOtherSaysOfItself(t *testing.T) {
 		want := Block{Capabilities: c.Capabilities, Incarnation: c.Incarnation, MaxDatagram: c.MaxDatagram, Heartbeat: c.Heartbeat, Name: c.Name, Advertise: c.Advertise}
 		switch {
 		case x.got.Block != want:
-			t.Errorf("x.got.Block is %v, want %v", x.got.Block, want)
+			t.Errorf("the block is %v, want %v", x.got.Block, want)
 		case x.got.Zone != c.Zone:
-			t.Errorf("x.got.Zone is %v, want %v", x.got.Zone, c.Zone)
+			t.Errorf("the zone is %v, want %v", x.got.Zone, c.Zone)
 		case x.got.Peer != c.Node:
-			t.Errorf("x.got.Peer is %v, want %v", x.got.Peer, c.Node)
+			t.Errorf("the peer is %v, want %v", x.got.Peer, c.Node)
 		case x.got.Path != x.want.path():
-			t.Errorf("x.got.Path is %v, want %v", x.got.Path, x.want.path())
+			t.Errorf("the path is %v, want %v", x.got.Path, x.want.path())
 		}
 	}
 }
@@ -193,9 +193,9 @@ func TestSeveralKeysAgreeOnTheFirstOfTheHelloThatTheResponderHas(t *testing.T) {
 		if x.want == "" {
 			switch {
 			case len(a.sessions)+len(b.sessions) != 0:
-				t.Errorf("without a common key: len(a.sessions)+len(b.sessions) is %v, want 0", len(a.sessions)+len(b.sessions))
+				t.Errorf("without a common key: there are %v sessions, want 0", len(a.sessions)+len(b.sessions))
 			case b.rejected[BadKey] == 0:
-				t.Errorf("without a common key: b.rejected[BadKey] is %v, want anything but 0", b.rejected[BadKey])
+				t.Errorf("without a common key: b refused %v keys, want some", b.rejected[BadKey])
 			case !errors.Is(a.failed[id], ErrNoAnswer):
 				t.Errorf("without a common key: %v, %v", b.rejected, a.failed[id])
 			}
@@ -292,11 +292,11 @@ func TestHelloAimedAtANodeIsAnsweredByNoOther(t *testing.T) {
 	}
 	switch {
 	case a.failed[right] != nil:
-		t.Errorf("aimed at the right one: a.failed[right] is %v, want nil", a.failed[right])
+		t.Errorf("aimed at the right one: the attempt failed with %v, want nil", a.failed[right])
 	case len(a.sessions) != 1:
-		t.Errorf("aimed at the right one: len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Errorf("aimed at the right one: a has %v sessions, want 1", len(a.sessions))
 	case a.sessions[0].Attempt != right:
-		t.Errorf("aimed at the right one: a.sessions[0].Attempt is %v, want %v", a.sessions[0].Attempt, right)
+		t.Errorf("aimed at the right one: the session is of attempt %v, want %v", a.sessions[0].Attempt, right)
 	}
 }
 
@@ -325,13 +325,13 @@ func TestCancelledAttemptIsSilent(t *testing.T) {
 	w.run(time.Minute)
 	switch {
 	case len(w.log) != 1:
-		t.Errorf("len(w.log) is %v, want 1", len(w.log))
+		t.Errorf("%v packets were sent, want 1", len(w.log))
 	case len(a.failed) != 0:
-		t.Errorf("len(a.failed) is %v, want 0", len(a.failed))
+		t.Errorf("%v attempts of a failed, want 0", len(a.failed))
 	case len(a.ep.pending) != 0:
-		t.Errorf("len(a.ep.pending) is %v, want 0", len(a.ep.pending))
+		t.Errorf("a has %v Hellos that wait, want 0", len(a.ep.pending))
 	case len(b.sessions) != 0:
-		t.Errorf("len(b.sessions) is %v, want 0", len(b.sessions))
+		t.Errorf("b has %v sessions, want 0", len(b.sessions))
 	}
 }
 
@@ -342,11 +342,11 @@ func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	w.run(20 * time.Second)
 	switch {
 	case len(a.self) != 1:
-		t.Errorf("reached self: len(a.self) is %v, want 1", len(a.self))
+		t.Errorf("reached self: a reached itself %v times, want 1", len(a.self))
 	case a.self[0] != id:
-		t.Errorf("reached self: a.self[0] is %v, want %v", a.self[0], id)
+		t.Errorf("reached self: a reached itself with attempt %v, want %v", a.self[0], id)
 	case len(a.sessions) != 0:
-		t.Errorf("reached self: len(a.sessions) is %v, want 0", len(a.sessions))
+		t.Errorf("reached self: a has %v sessions, want 0", len(a.sessions))
 	}
 	if !errors.Is(a.failed[aimed], ErrNoAnswer) || a.rejected[OwnID] == 0 {
 		t.Errorf("an attempt at another node: %v", a.failed[aimed])
@@ -368,11 +368,11 @@ func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
 	case !ok:
 		t.Errorf("%v; reached self: ok is false", a.failed[id])
 	case refused.Reason != Returned:
-		t.Errorf("%v; reached self: refused.Reason is %v, want %v", a.failed[id], refused.Reason, Returned)
+		t.Errorf("%v; reached self: the reason is %v, want %v", a.failed[id], refused.Reason, Returned)
 	case len(a.self) != 0:
-		t.Errorf("%v; reached self: len(a.self) is %v, want 0", a.failed[id], len(a.self))
+		t.Errorf("%v; reached self: a reached itself %v times, want 0", a.failed[id], len(a.self))
 	case a.rejected[Returned] == 0:
-		t.Errorf("%v; reached self: a.rejected[Returned] is %v, want anything but 0", a.failed[id], a.rejected[Returned])
+		t.Errorf("%v; reached self: a refused %v packets of its own that returned, want some", a.failed[id], a.rejected[Returned])
 	}
 }
 
@@ -389,11 +389,11 @@ func TestNodeIsReachedThoughHellosComeBackBeforeItAnswers(t *testing.T) {
 	w.run(6 * time.Second)
 	switch {
 	case len(a.sessions) != 1:
-		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Errorf("a has %v sessions, want 1", len(a.sessions))
 	case a.failed[id] != nil:
-		t.Errorf("a.failed[id] is %v, want nil", a.failed[id])
+		t.Errorf("the attempt of a failed with %v, want nil", a.failed[id])
 	case a.rejected[Returned] == 0:
-		t.Errorf("a.rejected[Returned] is %v, want anything but 0", a.rejected[Returned])
+		t.Errorf("a refused %v packets of its own that returned, want some", a.rejected[Returned])
 	}
 }
 
@@ -441,11 +441,11 @@ func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T)
 		w.run(10 * time.Second)
 		switch {
 		case len(a.sessions) != 1:
-			t.Errorf("legacy %v: len(a.sessions) is %v, want 1", x.legacy, len(a.sessions))
+			t.Errorf("legacy %v: a has %v sessions, want 1", x.legacy, len(a.sessions))
 		case a.sessions[0].RTT != x.want:
-			t.Errorf("legacy %v: a.sessions[0].RTT is %v, want %v", x.legacy, a.sessions[0].RTT, x.want)
+			t.Errorf("legacy %v: the round trip at a is %v, want %v", x.legacy, a.sessions[0].RTT, x.want)
 		case b.sessions[0].RTT != 0:
-			t.Errorf("legacy %v: b.sessions[0].RTT is %v, want 0", x.legacy, b.sessions[0].RTT)
+			t.Errorf("legacy %v: the round trip at b is %v, want 0", x.legacy, b.sessions[0].RTT)
 		}
 	}
 }

@@ -35,11 +35,11 @@ func TestLedgerThatIsNotFullTakesOlderTimestamps(t *testing.T) {
 	}
 	switch {
 	case l.seen(epoch, goID(1), 50):
-		t.Error("l.seen(epoch, goID(1), 50) is true")
+		t.Error("50 was seen before")
 	case l.seen(epoch, goID(1), 101):
-		t.Error("l.seen(epoch, goID(1), 101) is true")
+		t.Error("101 was seen before")
 	case !l.seen(epoch, goID(1), 102):
-		t.Error("l.seen(epoch, goID(1), 102) is false")
+		t.Error("102 was not seen before")
 	}
 	l.record(epoch, goID(1), 50)
 	if !l.seen(epoch, goID(1), 49) || l.seen(epoch, goID(1), 51) {
@@ -154,7 +154,7 @@ func TestOwnTimestampsNeverGoBackUnlessTheClockWentBackByMoreThanAMinute(t *test
 		next := c.stamp(now)
 		switch {
 		case !next.After(last):
-			t.Errorf("after a step of %v: next.After(last) is false", step)
+			t.Errorf("after a step of %v: the next timestamp is not later", step)
 		case step > time.Minute && !next.Equal(now):
 			t.Errorf("after a step of %v: %v, then %v", step, last, next)
 		}
@@ -234,7 +234,7 @@ func TestHalfOpenHandshakesAreBoundedAndTheOldestGivesWay(t *testing.T) {
 		case kept != x.keep:
 			t.Errorf("%s: kept is %v, want %v", name, kept, x.keep)
 		case len(tb.all) != kept:
-			t.Errorf("%s: len(tb.all) is %v, want %v", name, len(tb.all), kept)
+			t.Errorf("%s: the table has %v handshakes, want %v", name, len(tb.all), kept)
 		case len(gone) != x.n-x.keep:
 			t.Errorf("%s: len(gone) is %d, want %d: %v", name, len(gone), x.n-x.keep, gone)
 		}

@@ -153,9 +153,9 @@ func TestRepeatsOfABoundHelloAreTheSameHandshakeUnderANewCount(t *testing.T) {
 	case len(begun) >= len(w.log):
 		t.Errorf("len(begun) is %d, want less than %d: %v", len(begun), len(w.log), begun)
 	case parsed(t, w.log[4].bytes).ID != parsed(t, w.log[0].bytes).ID:
-		t.Errorf("parsed(t, w.log[4].bytes).ID is %v, want %v", parsed(t, w.log[4].bytes).ID, parsed(t, w.log[0].bytes).ID)
+		t.Errorf("the fifth packet is of handshake %v, want %v", parsed(t, w.log[4].bytes).ID, parsed(t, w.log[0].bytes).ID)
 	case a.failed[id] == nil:
-		t.Error("a.failed[id] is nil")
+		t.Error("the attempt did not fail")
 	}
 }
 
@@ -194,7 +194,7 @@ func TestRepeatedOhaiDrawsTheStoredOkBossAndIdentity(t *testing.T) {
 	w.deliver(ohai)
 	switch {
 	case len(w.log) != n+2:
-		t.Errorf("len(w.log) is %v, want %v", len(w.log), n+2)
+		t.Errorf("%v packets were sent, want %v", len(w.log), n+2)
 	case content(parsed(t, w.log[n].bytes)) != content(parsed(t, okBoss.bytes)):
 		t.Error("not the stored answer")
 	case string(w.log[n+1].bytes) != string(identity.bytes):
@@ -227,9 +227,9 @@ func TestRepeatedOkBossDrawsTheStoredIdentitySameBytes(t *testing.T) {
 	case okBosses-len(identities) > 1:
 		t.Fatalf("okBosses-len(identities) is %v, want at most 1", okBosses-len(identities))
 	case len(b.sessions) != 1:
-		t.Fatalf("len(b.sessions) is %v, want 1", len(b.sessions))
+		t.Fatalf("b has %v sessions, want 1", len(b.sessions))
 	case b.sessions[0].counter != 1:
-		t.Fatalf("b.sessions[0].counter is %v, want 1", b.sessions[0].counter)
+		t.Fatalf("the counter of b is %v, want 1", b.sessions[0].counter)
 	}
 	for _, x := range identities {
 		if x != identities[0] {
@@ -253,9 +253,9 @@ func TestOkBossAndIdentityAreRepeatedUntilABoxOpens(t *testing.T) {
 	checkLadder(t, append(at, at[len(at)-1]+3*time.Second), 3*time.Second)
 	switch {
 	case !a.confirmed(b.id()):
-		t.Error("a.confirmed(b.id()) is false")
+		t.Error("the session with b is not confirmed")
 	case len(a.ep.attempts) != 0:
-		t.Errorf("len(a.ep.attempts) is %v, want 0", len(a.ep.attempts))
+		t.Errorf("a has %v attempts, want 0", len(a.ep.attempts))
 	case len(at) > 7:
 		t.Errorf("len(at) is %d, want at most 7: %v", len(at), at)
 	}
@@ -282,11 +282,11 @@ func TestBoxBeforeTheOkBossIsDropped(t *testing.T) {
 	w.run(20 * time.Millisecond)
 	switch {
 	case len(b.sessions) != 0:
-		t.Errorf("len(b.sessions) is %v, want 0", len(b.sessions))
+		t.Errorf("b has %v sessions, want 0", len(b.sessions))
 	case b.strangers == 0:
-		t.Errorf("b.strangers is %v, want anything but 0", b.strangers)
+		t.Errorf("b saw %v strangers, want some", b.strangers)
 	case b.ep.half.bound.ages.Len() != 1:
-		t.Errorf("b.ep.half.bound.ages.Len() is %v, want 1", b.ep.half.bound.ages.Len())
+		t.Errorf("b keeps %v half-open handshakes, want 1", b.ep.half.bound.ages.Len())
 	}
 	w.filter = nil
 	w.run(time.Second)
@@ -354,11 +354,11 @@ func TestFirstValidOhaiEndsTheOtherHellosOfAnAttempt(t *testing.T) {
 	w.run(10 * time.Second)
 	switch {
 	case len(a.sessions) != 1:
-		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Errorf("a has %v sessions, want 1", len(a.sessions))
 	case len(b.sessions) != 1:
-		t.Errorf("len(b.sessions) is %v, want 1", len(b.sessions))
+		t.Errorf("b has %v sessions, want 1", len(b.sessions))
 	case a.rejected[UnknownHandshake] == 0:
-		t.Errorf("a.rejected[UnknownHandshake] is %v, want anything but 0", a.rejected[UnknownHandshake])
+		t.Errorf("a refused %v packets of unknown handshakes, want some", a.rejected[UnknownHandshake])
 	}
 	if len(a.ep.pending) != 0 {
 		t.Error("Hellos are left")

@@ -48,9 +48,9 @@ func FuzzEndpoint(f *testing.F) {
 		case bound+legacy != 0:
 			t.Errorf("bound+legacy is %v, want 0", bound+legacy)
 		case !e.NextTimeout().IsZero():
-			t.Errorf("e.NextTimeout() is %v, want zero", e.NextTimeout())
+			t.Errorf("the next timeout is at %v, want zero", e.NextTimeout())
 		case len(e.pending)+len(e.attempts) != 0:
-			t.Errorf("len(e.pending)+len(e.attempts) is %v, want 0", len(e.pending)+len(e.attempts))
+			t.Errorf("%v Hellos and attempts are left, want 0", len(e.pending)+len(e.attempts))
 		}
 	})
 }

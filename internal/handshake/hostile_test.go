@@ -227,9 +227,9 @@ func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 		m, _, why := x.responder.OkBoss(&wire.Handshake{Responses: responses})
 		switch {
 		case why != BadResponse:
-			t.Errorf("%s: why is %v, want %v", name, why, BadResponse)
+			t.Errorf("%s: the packet is refused: %v, want %v", name, why, BadResponse)
 		case m.Done():
-			t.Errorf("%s: m.Done() is true", name)
+			t.Errorf("%s: the machine is done", name)
 		case fmt.Sprintf("%v", x.responder) != before:
 			t.Errorf("%s: %v", name, why)
 		}
@@ -237,11 +237,11 @@ func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 	m, theirs, why := x.responder.OkBoss(next.OkBoss())
 	switch {
 	case why != accepted:
-		t.Fatalf("why is %v, want %v", why, accepted)
+		t.Fatalf("the packet is refused: %v, want %v", why, accepted)
 	case theirs.SendKey != ours.RecvKey:
-		t.Fatalf("theirs.SendKey is %v, want %v", theirs.SendKey, ours.RecvKey)
+		t.Fatalf("the sending key at the other end is %v, want %v", theirs.SendKey, ours.RecvKey)
 	case theirs.RecvKey != ours.SendKey:
-		t.Fatalf("theirs.RecvKey is %v, want %v", theirs.RecvKey, ours.SendKey)
+		t.Fatalf("the receiving key at the other end is %v, want %v", theirs.RecvKey, ours.SendKey)
 	}
 	if _, _, why := m.OkBoss(next.OkBoss()); why != OtherContent {
 		t.Error("keys were derived twice")
@@ -276,11 +276,11 @@ func TestFirstValidOhaiIsTakenOnce(t *testing.T) {
 	}
 	switch {
 	case !m.Repeats(x.two.Node, x.responder.Ohai()):
-		t.Error("m.Repeats(x.two.Node, x.responder.Ohai()) is false")
+		t.Error("the Ohai does not count as a repeat")
 	case m.Repeats(x.one.Node, x.responder.Ohai()):
-		t.Error("m.Repeats(x.one.Node, x.responder.Ohai()) is true")
+		t.Error("the Ohai counts as a repeat although it is of another node")
 	case m.Repeats(x.two.Node, again.Ohai()):
-		t.Error("m.Repeats(x.two.Node, again.Ohai()) is true")
+		t.Error("another Ohai counts as a repeat")
 	}
 	if _, _, why := m.Ohai(&x.ring, nil, x.two.Node, again.Ohai()); why != OtherContent {
 		t.Error(why)
@@ -294,13 +294,13 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 	e.wipe()
 	switch {
 	case m.secret != nil:
-		t.Errorf("m.secret is %v, want nil", m.secret)
+		t.Errorf("the secret is %v, want nil", m.secret)
 	case n.secret != nil:
-		t.Errorf("n.secret is %v, want nil", n.secret)
+		t.Errorf("the secret of the other machine is %v, want nil", n.secret)
 	case e.SendKey != [32]byte{}:
-		t.Errorf("e.SendKey is %v, want %v", e.SendKey, [32]byte{})
+		t.Errorf("the sending key is %v, want %v", e.SendKey, [32]byte{})
 	case e.RecvKey != [32]byte{}:
-		t.Errorf("e.RecvKey is %v, want %v", e.RecvKey, [32]byte{})
+		t.Errorf("the receiving key is %v, want %v", e.RecvKey, [32]byte{})
 	}
 }
 
@@ -340,11 +340,11 @@ func TestReplayedConversationMakesNoSessionAtAnyLaterTime(t *testing.T) {
 	}
 	switch {
 	case b.rejected[Replayed] == 0:
-		t.Errorf("b.rejected[Replayed] is %v, want anything but 0", b.rejected[Replayed])
+		t.Errorf("b refused %v packets as replayed, want some", b.rejected[Replayed])
 	case b.rejected[TimeOff] == 0:
-		t.Errorf("b.rejected[TimeOff] is %v, want anything but 0", b.rejected[TimeOff])
+		t.Errorf("b refused %v packets for their time, want some", b.rejected[TimeOff])
 	case a.rejected[UnknownHandshake] == 0:
-		t.Errorf("a.rejected[UnknownHandshake] is %v, want anything but 0", a.rejected[UnknownHandshake])
+		t.Errorf("a refused %v packets of unknown handshakes, want some", a.rejected[UnknownHandshake])
 	}
 }
 
@@ -361,11 +361,11 @@ func TestConversationReplayedToAThirdNodeMakesNoSession(t *testing.T) {
 	w.run(time.Minute)
 	switch {
 	case len(c.sessions) != 0:
-		t.Errorf("len(c.sessions) is %v, want 0", len(c.sessions))
+		t.Errorf("c has %v sessions, want 0", len(c.sessions))
 	case len(a.sessions) != 1:
-		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Errorf("a has %v sessions, want 1", len(a.sessions))
 	case len(b.sessions) != 1:
-		t.Errorf("len(b.sessions) is %v, want 1", len(b.sessions))
+		t.Errorf("b has %v sessions, want 1", len(b.sessions))
 	}
 }
 
@@ -407,11 +407,11 @@ func TestReflectedHelloUnderAnotherIdIsRefused(t *testing.T) {
 	}
 	switch {
 	case a.rejected[BadBinding] != 1:
-		t.Errorf("a.rejected[BadBinding] is %v, want 1", a.rejected[BadBinding])
+		t.Errorf("a refused %v bindings, want 1", a.rejected[BadBinding])
 	case a.rejected[NotGo] != 1:
-		t.Errorf("a.rejected[NotGo] is %v, want 1", a.rejected[NotGo])
+		t.Errorf("a refused %v packets of nodes that are no Go nodes, want 1", a.rejected[NotGo])
 	case len(a.self) != 0:
-		t.Errorf("len(a.self) is %v, want 0", len(a.self))
+		t.Errorf("a reached itself %v times, want 0", len(a.self))
 	}
 }
 
@@ -433,13 +433,13 @@ func TestGoTeamAndDeadMeanNothingBetweenGoNodes(t *testing.T) {
 	}
 	switch {
 	case a.sessions[0].sealable:
-		t.Error("a.sessions[0].sealable is true")
+		t.Error("boxes may be sealed under the session of a")
 	case a.rejected[Unexpected] != 2:
-		t.Errorf("a.rejected[Unexpected] is %v, want 2", a.rejected[Unexpected])
+		t.Errorf("a refused %v unexpected packets, want 2", a.rejected[Unexpected])
 	case b.rejected[UnknownHandshake] != 1:
-		t.Errorf("b.rejected[UnknownHandshake] is %v, want 1", b.rejected[UnknownHandshake])
+		t.Errorf("b refused %v packets of unknown handshakes, want 1", b.rejected[UnknownHandshake])
 	case b.rejected[Unexpected] != 1:
-		t.Errorf("b.rejected[Unexpected] is %v, want 1", b.rejected[Unexpected])
+		t.Errorf("b refused %v unexpected packets, want 1", b.rejected[Unexpected])
 	}
 }
 

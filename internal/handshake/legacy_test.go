@@ -26,17 +26,17 @@ func TestGoNodeInitiatesToALegacyNode(t *testing.T) {
 	s := a.sessions[0]
 	switch {
 	case !s.Legacy:
-		t.Error("s.Legacy is false")
+		t.Error("the session is not legacy")
 	case !s.Initiator:
-		t.Error("s.Initiator is false")
+		t.Error("the node does not count as the initiator")
 	case s.Attempt != id:
-		t.Errorf("s.Attempt is %v, want %v", s.Attempt, id)
+		t.Errorf("the session is of attempt %v, want %v", s.Attempt, id)
 	case !s.sealable:
-		t.Error("s.sealable is false")
+		t.Error("no box may be sealed under the session")
 	case s.confirmed:
-		t.Error("s.confirmed is true")
+		t.Error("the session is confirmed")
 	case s.Path.Remote != g.addr:
-		t.Errorf("s.Path.Remote is %v, want %v", s.Path.Remote, g.addr)
+		t.Errorf("the session answers to %v, want %v", s.Path.Remote, g.addr)
 	}
 	a.say(s, "hello")
 	w.run(time.Second)
@@ -59,13 +59,13 @@ func TestLegacyNodeInitiatesToAGoNode(t *testing.T) {
 	s := a.sessions[0]
 	switch {
 	case !s.Legacy:
-		t.Error("s.Legacy is false")
+		t.Error("the session is not legacy")
 	case s.Initiator:
-		t.Error("s.Initiator is true")
+		t.Error("the node counts as the initiator")
 	case !s.confirmed:
-		t.Error("s.confirmed is false")
+		t.Error("the session is not confirmed")
 	case s.Peer != g.id:
-		t.Errorf("s.Peer is %v, want %v", s.Peer, g.id)
+		t.Errorf("the peer is %v, want %v", s.Peer, g.id)
 	}
 	if g.goTeams != 1 || !slices.Equal(g.opened, []string{"probe"}) {
 		t.Errorf("%d GoTeams, opened %q: a Nak ends the repeats", g.goTeams, g.opened)
@@ -82,13 +82,13 @@ func TestLegacySessionTellsNothingOfPart4(t *testing.T) {
 	s := a.sessions[0]
 	switch {
 	case !s.Legacy:
-		t.Error("s.Legacy is false")
+		t.Error("the session is not legacy")
 	case s.Block != (Block{}):
-		t.Errorf("s.Block is %v, want %v", s.Block, (Block{}))
+		t.Errorf("the block is %v, want %v", s.Block, (Block{}))
 	case s.Prefix != [16]byte{}:
-		t.Errorf("s.Prefix is %v, want %v", s.Prefix, [16]byte{})
+		t.Errorf("the prefix is %v, want %v", s.Prefix, [16]byte{})
 	case s.SendKey != s.RecvKey:
-		t.Errorf("s.SendKey is %v, want %v", s.SendKey, s.RecvKey)
+		t.Errorf("the sending key is %v, want %v", s.SendKey, s.RecvKey)
 	}
 }
 
@@ -121,11 +121,11 @@ func TestBoxThatOpensStandsForALostGoTeam(t *testing.T) {
 	w.run(20 * time.Second)
 	switch {
 	case len(a.failed) != 0:
-		t.Errorf("len(a.failed) is %v, want 0", len(a.failed))
+		t.Errorf("%v attempts of a failed, want 0", len(a.failed))
 	case !a.sessions[0].confirmed:
-		t.Error("a.sessions[0].confirmed is false")
+		t.Error("the session of a is not confirmed")
 	case len(a.sessions) != 1:
-		t.Errorf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Errorf("a has %v sessions, want 1", len(a.sessions))
 	}
 }
 
@@ -150,22 +150,22 @@ func TestUnansweredOkBossIsRepeatedTwiceThenANewHandshakeBegins(t *testing.T) {
 	case len(okBosses) < 4:
 		t.Errorf("len(okBosses) is %d, want at least 4: %v", len(okBosses), okBosses)
 	case !slices.Equal(okBosses[:4], want):
-		t.Errorf("okBosses[:4] is %v, want %v", okBosses[:4], want)
+		t.Errorf("the first OkBosses were sent after %v, want %v", okBosses[:4], want)
 	case len(hellos) != 2:
 		t.Errorf("len(hellos) is %d, want 2: %v", len(hellos), hellos)
 	case hellos[1] != time.Second:
-		t.Errorf("hellos[1] is %v, want %v", hellos[1], time.Second)
+		t.Errorf("the second Hello was sent after %v, want %v", hellos[1], time.Second)
 	}
 	w.filter = nil
 	w.run(2 * time.Second)
 	last := a.sessions[len(a.sessions)-1]
 	switch {
 	case len(a.sessions) < 2:
-		t.Errorf("len(a.sessions) is %v, want at least 2", len(a.sessions))
+		t.Errorf("a has %v sessions, want at least 2", len(a.sessions))
 	case !last.Timestamp.After(a.sessions[0].Timestamp):
-		t.Error("last.Timestamp.After(a.sessions[0].Timestamp) is false")
+		t.Error("the last timestamp is not later than that of the first session")
 	case !last.sealable:
-		t.Error("last.sealable is false")
+		t.Error("no box may be sealed under the last session")
 	}
 }
 
@@ -184,7 +184,7 @@ func TestEveryRepeatToAPeerThatMayBeLegacyIsANewHandshakeStampedFreshly(t *testi
 	}
 	switch {
 	case len(w.log) < 6:
-		t.Errorf("len(w.log) is %v, want at least 6", len(w.log))
+		t.Errorf("%v packets were sent, want at least 6", len(w.log))
 	case len(ids) != len(w.log):
 		t.Errorf("len(ids) is %d, want %d: %v", len(ids), len(w.log), ids)
 	case len(keys) != len(w.log):
@@ -376,11 +376,11 @@ func TestVersion8IdWithoutABlockIsRefusedAsResponderAndAsInitiator(t *testing.T)
 	var refused *RefusedError
 	switch {
 	case len(a.sessions) != 0:
-		t.Errorf("len(a.sessions) is %v, want 0", len(a.sessions))
+		t.Errorf("a has %v sessions, want 0", len(a.sessions))
 	case g.ohais != 0:
-		t.Errorf("g.ohais is %v, want 0", g.ohais)
+		t.Errorf("the legacy node sent %v Ohais, want 0", g.ohais)
 	case a.rejected[Unbound] < 2:
-		t.Errorf("a.rejected[Unbound] is %v, want at least 2", a.rejected[Unbound])
+		t.Errorf("a refused %v unbound handshakes, want at least 2", a.rejected[Unbound])
 	}
 	if !errors.As(a.failed[id], &refused) || refused.Reason != Unbound {
 		t.Error(a.failed[id])
@@ -397,11 +397,11 @@ func TestOhaiToALegacyHelloCarriesABlockBoundToABlankOne(t *testing.T) {
 	hello, ohai := parsed(t, w.log[0].bytes), parsed(t, w.log[1].bytes)
 	switch {
 	case len(hello.Hmacs) != 2:
-		t.Fatalf("len(hello.Hmacs) is %v, want 2", len(hello.Hmacs))
+		t.Fatalf("the Hello has %v Hmacs, want 2", len(hello.Hmacs))
 	case len(ohai.Hmacs) != 1:
-		t.Fatalf("len(ohai.Hmacs) is %v, want 1", len(ohai.Hmacs))
+		t.Fatalf("the Ohai has %v Hmacs, want 1", len(ohai.Hmacs))
 	case len(a.sessions) != 1:
-		t.Fatalf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Fatalf("a has %v sessions, want 1", len(a.sessions))
 	}
 	block, ok := parseBlock(new(Block), ohai.Hmacs[0].Message, roleOhai)
 	if !ok {
@@ -424,11 +424,11 @@ func TestOkBossToALegacyNodeHasAResponsePerKey(t *testing.T) {
 	ohai, okBoss := parsed(t, w.log[1].bytes), parsed(t, w.log[2].bytes)
 	switch {
 	case len(okBoss.Responses) != 2:
-		t.Fatalf("len(okBoss.Responses) is %v, want 2", len(okBoss.Responses))
+		t.Fatalf("the OkBoss has %v responses, want 2", len(okBoss.Responses))
 	case len(a.sessions) != 1:
-		t.Fatalf("len(a.sessions) is %v, want 1", len(a.sessions))
+		t.Fatalf("a has %v sessions, want 1", len(a.sessions))
 	case !a.sessions[0].sealable:
-		t.Fatal("a.sessions[0].sealable is false")
+		t.Fatal("no box may be sealed under the session of a")
 	}
 	for i, k := range a.cfg.Keys {
 		if okBoss.Responses[i] != k.response(&ohai.Challenge, &ohai.PublicKey, ohai.ID) {
@@ -466,11 +466,11 @@ func TestLegacyHelloWithAPublicKeyOfLowOrderMakesNoSession(t *testing.T) {
 	var refused *RefusedError
 	switch {
 	case len(a.sessions) != 0:
-		t.Errorf("len(a.sessions) is %v, want 0", len(a.sessions))
+		t.Errorf("a has %v sessions, want 0", len(a.sessions))
 	case !errors.As(a.failed[id], &refused):
 		t.Errorf("%d sessions, %v", len(a.sessions), a.failed[id])
 	case refused.Reason != ZeroSecret:
-		t.Errorf("refused.Reason is %v, want %v", refused.Reason, ZeroSecret)
+		t.Errorf("the reason is %v, want %v", refused.Reason, ZeroSecret)
 	}
 }
 

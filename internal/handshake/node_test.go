@@ -292,10 +292,10 @@ func talk(t *testing.T, w *world, a, b *node) {
 	sa, sb := a.current(b.id()), b.current(a.id())
 	switch {
 	case sa == nil:
-		t.Fatal("sa is nil")
+		t.Fatal("a has no session")
 	case sb == nil:
-		t.Fatal("sb is nil")
+		t.Fatal("b has no session")
 	case sa.Handshake != sb.Handshake:
-		t.Fatalf("sa.Handshake is %v, want %v", sa.Handshake, sb.Handshake)
+		t.Fatalf("the session of a is of handshake %v, want %v", sa.Handshake, sb.Handshake)
 	}
 }

@@ -50,9 +50,9 @@ func TestAttemptThatAnOutcomeCancelsDoesNothingAtItsTime(t *testing.T) {
 	case len(out) != 1:
 		t.Fatalf("len(out) is %d, want 1: %v", len(out), out)
 	case out[0].Kind != AttemptFailed:
-		t.Fatalf("out[0].Kind is %v, want %v", out[0].Kind, AttemptFailed)
+		t.Fatalf("the outcome is of kind %v, want %v", out[0].Kind, AttemptFailed)
 	case out[0].Attempt != first:
-		t.Fatalf("out[0].Attempt is %v, want %v", out[0].Attempt, first)
+		t.Fatalf("the outcome is of attempt %v, want %v", out[0].Attempt, first)
 	}
 	a.ep.Cancel(second)
 	if out = a.ep.HandleTimeout(nil, until); len(out) != 0 {

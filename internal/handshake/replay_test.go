@@ -36,11 +36,11 @@ func TestReplayedHelloIsNotAnsweredOnceItsHandshakeIsOver(t *testing.T) {
 		w.deliver(w.log[0])
 		switch {
 		case w.ohais() != sent:
-			t.Errorf("%s: w.ohais() is %v, want %v", name, w.ohais(), sent)
+			t.Errorf("%s: %v Ohais were sent, want %v", name, w.ohais(), sent)
 		case b.rejected[Replayed] != 1:
-			t.Errorf("%s: b.rejected[Replayed] is %v, want 1", name, b.rejected[Replayed])
+			t.Errorf("%s: b refused %v packets as replayed, want 1", name, b.rejected[Replayed])
 		case state(b.ep) != before:
-			t.Errorf("%s: state(b.ep) is %v, want %v", name, state(b.ep), before)
+			t.Errorf("%s: the state of b is %v, want %v", name, state(b.ep), before)
 		}
 	}
 }
@@ -94,11 +94,11 @@ func TestAlteredHelloUnderOurOwnIdIsNotOurself(t *testing.T) {
 	a.receive(datagram{w.now, address(90), a.addr, wire.AppendHandshake(nil, 1, a.id(), h)})
 	switch {
 	case len(a.self) != 0:
-		t.Errorf("len(a.self) is %v, want 0", len(a.self))
+		t.Errorf("a reached itself %v times, want 0", len(a.self))
 	case a.rejected[OwnID] != 1:
-		t.Errorf("a.rejected[OwnID] is %v, want 1", a.rejected[OwnID])
+		t.Errorf("a refused %v packets with its own id, want 1", a.rejected[OwnID])
 	case state(a.ep) != before:
-		t.Errorf("state(a.ep) is %v, want %v", state(a.ep), before)
+		t.Errorf("the state of a is %v, want %v", state(a.ep), before)
 	}
 }
 
@@ -111,11 +111,11 @@ func TestGoTeamOfAnotherNodeMeansNothing(t *testing.T) {
 	a.receive(datagram{w.now, g.addr, a.addr, wire.AppendHandshake(nil, 1, legacyID(7), &wire.Handshake{ID: s.Handshake, Step: wire.StepGoTeam})})
 	switch {
 	case s.sealable:
-		t.Error("s.sealable is true")
+		t.Error("boxes may be sealed under the session")
 	case a.rejected[Unexpected] != 1:
-		t.Errorf("a.rejected[Unexpected] is %v, want 1", a.rejected[Unexpected])
+		t.Errorf("a refused %v unexpected packets, want 1", a.rejected[Unexpected])
 	case len(a.ep.attempts) != 1:
-		t.Errorf("len(a.ep.attempts) is %v, want 1", len(a.ep.attempts))
+		t.Errorf("a has %v attempts, want 1", len(a.ep.attempts))
 	}
 }
 
@@ -151,11 +151,11 @@ func TestKeysAreWipedWhenTheyWereHandedOver(t *testing.T) {
 	for _, n := range []*node{a, b} {
 		switch {
 		case len(n.kept) != 1:
-			t.Errorf("len(n.kept) is %v, want 1", len(n.kept))
+			t.Errorf("%v sessions were handed over, want 1", len(n.kept))
 		case n.kept[0].SendKey != [32]byte{}:
-			t.Errorf("n.kept[0].SendKey is %v, want %v", n.kept[0].SendKey, [32]byte{})
+			t.Errorf("the sending key is %v, want %v", n.kept[0].SendKey, [32]byte{})
 		case n.kept[0].RecvKey != [32]byte{}:
-			t.Errorf("n.kept[0].RecvKey is %v, want %v", n.kept[0].RecvKey, [32]byte{})
+			t.Errorf("the receiving key is %v, want %v", n.kept[0].RecvKey, [32]byte{})
 		}
 	}
 	talk(t, w, a, b)

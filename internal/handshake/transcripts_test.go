@@ -220,13 +220,13 @@ func TestRecordedConversationsReplay(t *testing.T) {
 	t.Logf("of the live node: %d Hmacs, %d responses; %d boxes of both; %d sessions", total.hmacs, total.responses, total.boxes, total.sessions)
 	switch {
 	case total.hmacs != 29:
-		t.Errorf("total.hmacs is %v, want 29", total.hmacs)
+		t.Errorf("%v Hmacs were verified, want 29", total.hmacs)
 	case total.responses != 8:
-		t.Errorf("total.responses is %v, want 8", total.responses)
+		t.Errorf("%v responses were verified, want 8", total.responses)
 	case total.boxes != 207:
-		t.Errorf("total.boxes is %v, want 207", total.boxes)
+		t.Errorf("%v boxes were opened, want 207", total.boxes)
 	case total.sessions != 23:
-		t.Errorf("total.sessions is %v, want 23", total.sessions)
+		t.Errorf("%v sessions were made, want 23", total.sessions)
 	}
 }
 

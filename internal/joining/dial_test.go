@@ -11,11 +11,11 @@ func TestDialIsRememberedUntilItsHandshakeEnds(t *testing.T) {
 	d := NewDials()
 	switch _, ok := d.Get(1); {
 	case ok:
-		t.Error("ok is true")
+		t.Error("an attempt is known before any was begun")
 	case d.Len() != 0:
-		t.Errorf("d.Len() is %v, want 0", d.Len())
+		t.Errorf("%v handshakes are under way, want 0", d.Len())
 	case d.Dialing(id(1)):
-		t.Error("d.Dialing(id(1)) is true")
+		t.Error("node 1 counts as being dialed")
 	}
 	want := Dial{Purpose: ForPing, Member: id(1), To: seed, Token: 9}
 	d.Add(1, want)
@@ -24,11 +24,11 @@ func TestDialIsRememberedUntilItsHandshakeEnds(t *testing.T) {
 	}
 	switch {
 	case !d.Dialing(id(1)):
-		t.Error("d.Dialing(id(1)) is false")
+		t.Error("node 1 does not count as being dialed")
 	case d.Dialing(id(2)):
-		t.Error("d.Dialing(id(2)) is true")
+		t.Error("node 2 counts as being dialed")
 	case d.Len() != 1:
-		t.Errorf("d.Len() is %v, want 1", d.Len())
+		t.Errorf("%v handshakes are under way, want 1", d.Len())
 	}
 	if got, ok := d.Take(1); !ok || got != want {
 		t.Errorf("attempt 1 was %+v, %v", got, ok)
@@ -64,11 +64,11 @@ func TestAttemptThatIsAddedTwiceCountsOnce(t *testing.T) {
 	d.Add(1, Dial{Member: id(2)})
 	switch {
 	case d.Dialing(id(1)):
-		t.Error("d.Dialing(id(1)) is true")
+		t.Error("node 1 counts as being dialed")
 	case !d.Dialing(id(2)):
-		t.Error("d.Dialing(id(2)) is false")
+		t.Error("node 2 does not count as being dialed")
 	case d.Len() != 1:
-		t.Errorf("d.Len() is %v, want 1", d.Len())
+		t.Errorf("%v handshakes are under way, want 1", d.Len())
 	}
 }
 

@@ -37,13 +37,13 @@ func TestJoinGoesThroughItsStages(t *testing.T) {
 	j := dialed()
 	switch {
 	case j.Token() != 7:
-		t.Fatalf("j.Token() is %v, want 7", j.Token())
+		t.Fatalf("the token is %v, want 7", j.Token())
 	case j.To() != seed:
-		t.Fatalf("j.To() is %v, want %v", j.To(), seed)
+		t.Fatalf("the Join is with %v, want %v", j.To(), seed)
 	case !j.Until().Equal(until):
-		t.Fatalf("j.Until() is %v, want %v", j.Until(), until)
+		t.Fatalf("the Join fails at %v, want %v", j.Until(), until)
 	case !j.Due().Equal(until.Add(LinkWait)):
-		t.Fatalf("j.Due() is %v, want %v", j.Due(), until.Add(LinkWait))
+		t.Fatalf("the Join is due at %v, want %v", j.Due(), until.Add(LinkWait))
 	}
 	if j.Attempt() != 3 || j.Ready() {
 		t.Errorf("it waits for the handshake %d, ready %v", j.Attempt(), j.Ready())
@@ -51,11 +51,11 @@ func TestJoinGoesThroughItsStages(t *testing.T) {
 	j.Reached(id(1))
 	switch {
 	case j.Peer() != id(1):
-		t.Errorf("j.Peer() is %v, want %v", j.Peer(), id(1))
+		t.Errorf("the peer is %v, want %v", j.Peer(), id(1))
 	case j.Attempt() != 0:
-		t.Errorf("j.Attempt() is %v, want 0", j.Attempt())
+		t.Errorf("the Join waits for attempt %v, want 0", j.Attempt())
 	case j.Ready():
-		t.Error("j.Ready() is true")
+		t.Error("the Join counts as ready")
 	}
 	if !j.SessionReady() || j.SessionReady() {
 		t.Error("the session is not ready exactly once")
@@ -110,21 +110,21 @@ func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
 	again := j.Again()
 	switch {
 	case j.Token() != 0:
-		t.Errorf("j.Token() is %v, want 0", j.Token())
+		t.Errorf("the token is %v, want 0", j.Token())
 	case again.Token() != 7:
-		t.Errorf("again.Token() is %v, want 7", again.Token())
+		t.Errorf("the token of the second Join is %v, want 7", again.Token())
 	case again.To() != seed:
-		t.Errorf("again.To() is %v, want %v", again.To(), seed)
+		t.Errorf("the second Join is with %v, want %v", again.To(), seed)
 	case !again.Until().Equal(until):
-		t.Errorf("again.Until() is %v, want %v", again.Until(), until)
+		t.Errorf("the second Join fails at %v, want %v", again.Until(), until)
 	}
 	switch {
 	case again.Peer() != (wire.NodeID{}):
-		t.Errorf("again.Peer() is %v, want %v", again.Peer(), (wire.NodeID{}))
+		t.Errorf("the peer of the second Join is %v, want %v", again.Peer(), (wire.NodeID{}))
 	case again.Ready():
-		t.Error("again.Ready() is true")
+		t.Error("the second Join counts as ready")
 	case !again.Due().Equal(until.Add(LinkWait)):
-		t.Errorf("again.Due() is %v, want %v", again.Due(), until.Add(LinkWait))
+		t.Errorf("the second Join is due at %v, want %v", again.Due(), until.Add(LinkWait))
 	}
 	if again.Slow(); !again.Until().Equal(until.Add(time.Minute)) {
 		t.Error("the new one does not know how long it may take over a slow transport")
@@ -155,11 +155,11 @@ func TestSlowTransportGivesAJoinMoreTimeOnce(t *testing.T) {
 	}
 	switch {
 	case !j.Slow():
-		t.Error("j.Slow() is false")
+		t.Error("the Join gets no more time")
 	case !j.Until().Equal(until.Add(time.Minute)):
-		t.Errorf("j.Until() is %v, want %v", j.Until(), until.Add(time.Minute))
+		t.Errorf("the Join fails at %v, want %v", j.Until(), until.Add(time.Minute))
 	case !j.Due().Equal(j.Until().Add(LinkWait)):
-		t.Errorf("j.Due() is %v, want %v", j.Due(), j.Until().Add(LinkWait))
+		t.Errorf("the Join is due at %v, want %v", j.Due(), j.Until().Add(LinkWait))
 	}
 	if j.Slow() {
 		t.Error("it has more time twice")

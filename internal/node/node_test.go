@@ -419,11 +419,11 @@ func TestWarningsAboutKeysAreRepeatedEveryHourInCompany(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		case !f.Keys.Default:
-			t.Error("f.Keys.Default is false")
+			t.Error("the default key is not noticed")
 		case f.Keys.Weak != 1:
-			t.Errorf("f.Keys.Weak is %v, want 1", f.Keys.Weak)
+			t.Errorf("%v keys are weak, want 1", f.Keys.Weak)
 		case f.Keys.Keys != nil:
-			t.Errorf("f.Keys.Keys is %v, want nil", f.Keys.Keys)
+			t.Errorf("the keys are %v, want nil", f.Keys.Keys)
 		}
 	})
 }

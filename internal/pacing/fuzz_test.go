@@ -75,23 +75,23 @@ func check(t *testing.T, c *Controller) {
 	}
 	switch {
 	case c.Window() < burst:
-		t.Fatalf("c.Window() is %v, want at least %v", c.Window(), burst)
+		t.Fatalf("the window is %v, want at least %v", c.Window(), burst)
 	case c.Window() > maxWindow:
-		t.Fatalf("c.Window() is %v, want at most %v", c.Window(), maxWindow)
+		t.Fatalf("the window is %v, want at most %v", c.Window(), maxWindow)
 	case c.InFlight() < 0:
-		t.Fatalf("c.InFlight() is %v, want at least 0", c.InFlight())
+		t.Fatalf("%v bytes are in flight, want at least 0", c.InFlight())
 	case c.flight.delivered > c.flight.reported:
-		t.Fatalf("c.flight.delivered is %v, want at most %v", c.flight.delivered, c.flight.reported)
+		t.Fatalf("%v bytes were delivered, want at most %v", c.flight.delivered, c.flight.reported)
 	}
 	switch rtt := c.RTT(); {
 	case rtt <= 0:
-		t.Fatalf("rtt is %v, want more than 0", rtt)
+		t.Fatalf("the round trip is %v, want more than 0", rtt)
 	case rtt > maxRTT:
-		t.Fatalf("rtt is %v, want at most %v", rtt, maxRTT)
+		t.Fatalf("the round trip is %v, want at most %v", rtt, maxRTT)
 	case c.MinRTT() < 0:
-		t.Fatalf("c.MinRTT() is %v, want at least 0", c.MinRTT())
+		t.Fatalf("the least round trip is %v, want at least 0", c.MinRTT())
 	case c.MinRTT() > maxRTT:
-		t.Fatalf("c.MinRTT() is %v, want at most %v", c.MinRTT(), maxRTT)
+		t.Fatalf("the least round trip is %v, want at most %v", c.MinRTT(), maxRTT)
 	}
 	if r := c.loss.random; math.IsNaN(r) || r < 0 || r > randomMost {
 		t.Fatalf("share of random loss %v", r)

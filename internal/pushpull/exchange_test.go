@@ -43,11 +43,11 @@ func TestJoinsWaitTheirTurn(t *testing.T) {
 	w.deliver()
 	switch {
 	case len(n.ended) != 7:
-		t.Errorf("len(n.ended) is %v, want 7", len(n.ended))
+		t.Errorf("%v Joins ended, want 7", len(n.ended))
 	case errors.Join(n.ended...) != nil:
 		t.Errorf("%d Joins ended, %v; %d states were merged", len(n.ended), errors.Join(n.ended...), len(n.merged))
 	case len(n.merged) != 7:
-		t.Errorf("len(n.merged) is %v, want 7", len(n.merged))
+		t.Errorf("%v states were merged, want 7", len(n.merged))
 	}
 	w.idle()
 }

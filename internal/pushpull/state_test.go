@@ -23,13 +23,13 @@ func TestPushPullMergesTheStatesOfBothNodes(t *testing.T) {
 	for _, n := range w.nodes {
 		switch s := n.x.Stats; {
 		case s.Sent != 1:
-			t.Errorf("node %d: s.Sent is %v, want 1", n.i, s.Sent)
+			t.Errorf("node %d: %v states were sent, want 1", n.i, s.Sent)
 		case s.Received != 1:
-			t.Errorf("node %d: s.Received is %v, want 1", n.i, s.Received)
+			t.Errorf("node %d: %v states were received, want 1", n.i, s.Received)
 		case s.LocalSize != len("state of 0"):
-			t.Errorf("node %d: s.LocalSize is %v, want %v", n.i, s.LocalSize, len("state of 0"))
+			t.Errorf("node %d: the own state has %v bytes, want %v", n.i, s.LocalSize, len("state of 0"))
 		case s.RemoteSize != len("state of 0"):
-			t.Errorf("node %d: s.RemoteSize is %v, want %v", n.i, s.RemoteSize, len("state of 0"))
+			t.Errorf("node %d: the state of the other has %v bytes, want %v", n.i, s.RemoteSize, len("state of 0"))
 		}
 	}
 }

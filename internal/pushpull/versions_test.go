@@ -47,11 +47,11 @@ func TestEntryHasToGoWithAllMembers(t *testing.T) {
 	fit := n.x.Fits(w.now, &n.table, entryOf(9, [6]byte{1, 5, 2, 2, 3, 3}), nil)
 	switch {
 	case fit.OK:
-		t.Error("fit.OK is true")
+		t.Error("the node is taken in")
 	case fit.Stranger == nil:
-		t.Error("fit.Stranger is nil")
+		t.Error("no stranger is named")
 	case fit.Stranger.ID != nodeID(1):
-		t.Errorf("fit.Stranger.ID is %v, want %v", fit.Stranger.ID, nodeID(1))
+		t.Errorf("the stranger is %v, want %v", fit.Stranger.ID, nodeID(1))
 	}
 	if fit = n.x.Fits(w.now, &n.table, entryOf(9, goodFit), nil); !fit.OK {
 		t.Errorf("%+v", fit)
@@ -197,7 +197,7 @@ func TestJoinOfClustersThatDoNotUnderstandEachOtherFails(t *testing.T) {
 	case len(got) != 1:
 		t.Errorf("len(got) is %d, want 1: %v", len(got), got)
 	case got[0] == nil:
-		t.Error("got[0] is nil")
+		t.Error("the first answer is missing")
 	case !strings.Contains(got[0].Error(), "understand"):
 		t.Errorf("got[0] lacks %q:\n%v", "understand", got[0])
 	}

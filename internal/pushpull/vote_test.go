@@ -51,11 +51,11 @@ func TestNamesThatWaitForAVerdictAreBounded(t *testing.T) {
 	}
 	switch votes := n.x.Load().Votes; {
 	case votes != VotesMax:
-		t.Errorf("votes is %v, want %v", votes, VotesMax)
+		t.Errorf("%v questions wait, want %v", votes, VotesMax)
 	case len(n.asked) != VotesMax:
-		t.Errorf("len(n.asked) is %v, want %v", len(n.asked), VotesMax)
+		t.Errorf("%v questions were asked, want %v", len(n.asked), VotesMax)
 	case n.x.Stats.Crowded != VotesMax:
-		t.Errorf("n.x.Stats.Crowded is %v, want %v", n.x.Stats.Crowded, VotesMax)
+		t.Errorf("%v questions were left out, want %v", n.x.Stats.Crowded, VotesMax)
 	}
 	for _, o := range n.asked {
 		n.answer(o)
@@ -77,13 +77,13 @@ func TestVetoKeepsANodeOutAndIsCounted(t *testing.T) {
 	n.answer(n.asked[0])
 	switch {
 	case p.Asked():
-		t.Error("p.Asked() is true")
+		t.Error("the peer is still decided about")
 	case !p.Vetoed:
-		t.Error("p.Vetoed is false")
+		t.Error("the peer is not kept out")
 	case n.table.IsLive(p.ID):
-		t.Error("n.table.IsLive(p.ID) is true")
+		t.Error("the peer is a member")
 	case n.x.Stats.Vetoed != 1:
-		t.Errorf("n.x.Stats.Vetoed is %v, want 1", n.x.Stats.Vetoed)
+		t.Errorf("%v vetoes were counted, want 1", n.x.Stats.Vetoed)
 	}
 	n.alive[nodeName(1)] = nil
 	again := memberNo(1)
@@ -106,11 +106,11 @@ func TestVetoAgainstWhatIsNewOfAMemberLeavesTheMember(t *testing.T) {
 	n.answer(n.asked[0])
 	switch m := n.table.Get(nodeID(1)); {
 	case n.peers[1].Vetoed:
-		t.Error("n.peers[1].Vetoed is true")
+		t.Error("the peer is kept out")
 	case !m.Live():
-		t.Error("m.Live() is false")
+		t.Error("the member is gone")
 	case len(m.Meta) != 0:
-		t.Errorf("len(m.Meta) is %v, want 0", len(m.Meta))
+		t.Errorf("the metadata has %v bytes, want 0", len(m.Meta))
 	}
 }
 
@@ -125,13 +125,13 @@ func TestPeerThatSubscribesMeanwhileIsRememberedForItsNewestEntry(t *testing.T) 
 	v := n.x.AnswerAlive(n.asked[0].Vote, nil)
 	switch {
 	case v == nil:
-		t.Error("v is nil")
+		t.Error("there is no vote")
 	case !v.Subscribes():
-		t.Error("v.Subscribes() is false")
+		t.Error("the vote does not remember the subscription")
 	case v.Newer() == nil:
-		t.Error("v.Newer() is nil")
+		t.Error("there is no later vote")
 	case !v.Newer().Subscribes():
-		t.Error("v.Newer().Subscribes() is false")
+		t.Error("the later vote does not remember the subscription")
 	}
 }
 

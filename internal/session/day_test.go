@@ -25,11 +25,11 @@ func TestSetsHaveAWorkingSessionAllDayOnALossyPath(t *testing.T) {
 				}
 				switch {
 				case e.confirmed < 23:
-					t.Errorf("e.confirmed is %v, want at least 23", e.confirmed)
+					t.Errorf("%v sessions were confirmed, want at least 23", e.confirmed)
 				case e.set.Len() > MaxSessions:
-					t.Errorf("e.set.Len() is %v, want at most %v", e.set.Len(), MaxSessions)
+					t.Errorf("there are %v sessions, want at most %v", e.set.Len(), MaxSessions)
 				case e.moved > 0:
-					t.Errorf("e.moved is %v, want 0", e.moved)
+					t.Errorf("the path changed %v times, want 0", e.moved)
 				}
 			}
 			if w.low.renewals < 23 || w.high.renewals > w.low.renewals/4 {
@@ -73,11 +73,11 @@ func TestSessionGoesOnForADayWhenNoRenewalSucceedsAndThenEnds(t *testing.T) {
 	for _, e := range []*end{w.low, w.high} {
 		switch {
 		case e.set.Len() != 0:
-			t.Errorf("e.set.Len() is %v, want 0", e.set.Len())
+			t.Errorf("there are %v sessions, want 0", e.set.Len())
 		case e.set.Current(w.now) != nil:
-			t.Errorf("e.set.Current(w.now) is %v, want nil", e.set.Current(w.now))
+			t.Errorf("a session is left to seal under: %v, want nil", e.set.Current(w.now))
 		case !e.set.NextTimeout().IsZero():
-			t.Errorf("e.set.NextTimeout() is %v, want zero", e.set.NextTimeout())
+			t.Errorf("the next timeout is at %v, want zero", e.set.NextTimeout())
 		}
 		if len(e.closed) != 1 || e.closed[0].Reason != Expired {
 			t.Errorf("closed %v", e.closed)

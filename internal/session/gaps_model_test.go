@@ -203,13 +203,13 @@ func (d *duel) check() {
 	d.r.lost(d.m.lost)
 	switch {
 	case d.r.Missing() != (len(want) > 0):
-		d.t.Fatalf("d.r.Missing() is %v, want %v", d.r.Missing(), (len(want) > 0))
+		d.t.Fatalf("packets are missing: %v, want %v", d.r.Missing(), (len(want) > 0))
 	case d.r.Lowest() != lowest:
-		d.t.Fatalf("d.r.Lowest() is %v, want %v", d.r.Lowest(), lowest)
+		d.t.Fatalf("the lowest missing packet number is %v, want %v", d.r.Lowest(), lowest)
 	case d.r.Highest() != d.m.highest:
-		d.t.Fatalf("d.r.Highest() is %v, want %v", d.r.Highest(), d.m.highest)
+		d.t.Fatalf("the highest packet number is %v, want %v", d.r.Highest(), d.m.highest)
 	case d.r.Received() != d.m.received:
-		d.t.Fatalf("d.r.Received() is %v, want %v", d.r.Received(), d.m.received)
+		d.t.Fatalf("%v packets were received, want %v", d.r.Received(), d.m.received)
 	}
 	switch next := d.r.NextNak(rtt); {
 	case next.IsZero() != (len(want) == 0):

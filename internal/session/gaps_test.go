@@ -93,13 +93,13 @@ func TestNothingIsMissingOfPacketsInOrder(t *testing.T) {
 	}
 	switch {
 	case r.Highest() != 3*WindowSize:
-		t.Errorf("r.Highest() is %v, want %v", r.Highest(), 3*WindowSize)
+		t.Errorf("the highest packet number is %v, want %v", r.Highest(), 3*WindowSize)
 	case r.Lowest() != r.Highest()+1:
-		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), r.Highest()+1)
+		t.Errorf("the lowest missing packet number is %v, want %v", r.Lowest(), r.Highest()+1)
 	case r.Received() != r.Highest():
-		t.Errorf("r.Received() is %v, want %v", r.Received(), r.Highest())
+		t.Errorf("%v packets were received, want %v", r.Received(), r.Highest())
 	case r.Lost() != 0:
-		t.Errorf("r.Lost() is %v, want 0", r.Lost())
+		t.Errorf("%v packets are lost, want 0", r.Lost())
 	}
 }
 
@@ -111,39 +111,39 @@ func TestGapsAreFoundInSealedBoxesAfterAuthenticationOnly(t *testing.T) {
 	forged.Box.Tag[0]++
 	switch _, err := high.Open(epoch.Add(time.Hour), forged); {
 	case err != ErrForged:
-		t.Fatalf("err is %v, want %v", err, ErrForged)
+		t.Fatalf("the error is %v, want %v", err, ErrForged)
 	case high.Missing():
-		t.Fatal("high.Missing() is true")
+		t.Fatal("packets are missing")
 	case high.Highest() != 1:
-		t.Fatalf("high.Highest() is %v, want 1", high.Highest())
+		t.Fatalf("the highest packet number is %v, want 1", high.Highest())
 	case high.HighestAt() != epoch:
-		t.Fatalf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch)
+		t.Fatalf("the highest packet number came at %v, want %v", high.HighestAt(), epoch)
 	}
 	if _, err := high.Open(epoch.Add(time.Second), parse(t, third)); err != nil {
 		t.Fatal(err)
 	}
 	switch {
 	case !high.Missing():
-		t.Error("high.Missing() is false")
+		t.Error("no packet is missing")
 	case high.Lowest() != 2:
-		t.Errorf("high.Lowest() is %v, want 2", high.Lowest())
+		t.Errorf("the lowest missing packet number is %v, want 2", high.Lowest())
 	case high.Highest() != 3:
-		t.Errorf("high.Highest() is %v, want 3", high.Highest())
+		t.Errorf("the highest packet number is %v, want 3", high.Highest())
 	case high.HighestAt() != epoch.Add(time.Second):
-		t.Errorf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch.Add(time.Second))
+		t.Errorf("the highest packet number came at %v, want %v", high.HighestAt(), epoch.Add(time.Second))
 	}
 	if _, err := high.Open(epoch.Add(2*time.Second), parse(t, second)); err != nil {
 		t.Fatal(err)
 	}
 	switch {
 	case high.Missing():
-		t.Error("high.Missing() is true")
+		t.Error("packets are missing")
 	case high.Lowest() != 4:
-		t.Errorf("high.Lowest() is %v, want 4", high.Lowest())
+		t.Errorf("the lowest missing packet number is %v, want 4", high.Lowest())
 	case high.HighestAt() != epoch.Add(time.Second):
-		t.Errorf("high.HighestAt() is %v, want %v", high.HighestAt(), epoch.Add(time.Second))
+		t.Errorf("the highest packet number came at %v, want %v", high.HighestAt(), epoch.Add(time.Second))
 	case high.Received() != 3:
-		t.Errorf("high.Received() is %v, want 3", high.Received())
+		t.Errorf("%v packets were received, want 3", high.Received())
 	}
 }
 
@@ -157,15 +157,15 @@ func TestLegacySessionMissesNothing(t *testing.T) {
 	}
 	switch {
 	case high.Missing():
-		t.Error("high.Missing() is true")
+		t.Error("packets are missing")
 	case high.Highest() != 0:
-		t.Errorf("high.Highest() is %v, want 0", high.Highest())
+		t.Errorf("the highest packet number is %v, want 0", high.Highest())
 	case high.Lowest() != 1:
-		t.Errorf("high.Lowest() is %v, want 1", high.Lowest())
+		t.Errorf("the lowest missing packet number is %v, want 1", high.Lowest())
 	case high.Received() != 3:
-		t.Errorf("high.Received() is %v, want 3", high.Received())
+		t.Errorf("%v packets were received, want 3", high.Received())
 	case !high.NextNak(rtt).IsZero():
-		t.Errorf("high.NextNak(rtt) is %v, want zero", high.NextNak(rtt))
+		t.Errorf("the next Nak is at %v, want zero", high.NextNak(rtt))
 	}
 	high.TakeNaks(epoch.Add(time.Hour), rtt, func(start, end uint64) bool {
 		t.Errorf("asks for [%d, %d)", start, end)
@@ -248,11 +248,11 @@ func TestLostPacketIsAskedForFiveTimesThenGivenUp(t *testing.T) {
 	r.misses()
 	switch {
 	case r.Missing():
-		t.Error("r.Missing() is true")
+		t.Error("packets are missing")
 	case !r.NextNak(rtt).IsZero():
-		t.Errorf("r.NextNak(rtt) is %v, want zero", r.NextNak(rtt))
+		t.Errorf("the next Nak is at %v, want zero", r.NextNak(rtt))
 	case r.Lowest() != r.Highest()+1:
-		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), r.Highest()+1)
+		t.Errorf("the lowest missing packet number is %v, want %v", r.Lowest(), r.Highest()+1)
 	}
 	r.hear(3)
 	r.lost(2)
@@ -407,11 +407,11 @@ func TestLastCounterOfAll(t *testing.T) {
 	r.Settle(0, math.MaxUint64)
 	switch {
 	case r.Missing():
-		t.Error("r.Missing() is true")
+		t.Error("packets are missing")
 	case r.Lowest() != math.MaxUint64:
-		t.Errorf("r.Lowest() is %v, want %v", r.Lowest(), uint64(math.MaxUint64))
+		t.Errorf("the lowest missing packet number is %v, want %v", r.Lowest(), uint64(math.MaxUint64))
 	case r.Lost() != math.MaxUint64-WindowSize:
-		t.Errorf("r.Lost() is %v, want %v", r.Lost(), uint64(math.MaxUint64-WindowSize))
+		t.Errorf("%v packets are lost, want %v", r.Lost(), uint64(math.MaxUint64-WindowSize))
 	}
 }
 

@@ -132,11 +132,11 @@ func TestDuplicateFromAnotherSourceStartsNothing(t *testing.T) {
 	}
 	switch {
 	case len(w.high.probes) > 0:
-		t.Errorf("len(w.high.probes) is %v, want 0", len(w.high.probes))
+		t.Errorf("the higher node sent %v probes, want 0", len(w.high.probes))
 	case w.high.set.Path() != lowPath:
-		t.Errorf("w.high.set.Path() is %v, want %v", w.high.set.Path(), lowPath)
+		t.Errorf("the higher node sends to %v, want %v", w.high.set.Path(), lowPath)
 	case w.high.replays != 50:
-		t.Errorf("w.high.replays is %v, want 50", w.high.replays)
+		t.Errorf("the higher node refused %v replays, want 50", w.high.replays)
 	}
 }
 
@@ -309,11 +309,11 @@ func TestSessionWithoutLinkThatIsSealedUnderIsKeptByProbes(t *testing.T) {
 	}
 	switch {
 	case w.low.confirmed != 1:
-		t.Errorf("w.low.confirmed is %v, want 1", w.low.confirmed)
+		t.Errorf("%v sessions of the lower node were confirmed, want 1", w.low.confirmed)
 	case w.high.lost > 0:
-		t.Errorf("w.high.lost is %v, want 0", w.high.lost)
+		t.Errorf("the higher node lost %v boxes, want 0", w.high.lost)
 	case w.high.heard < 590:
-		t.Errorf("w.high.heard is %v, want at least 590", w.high.heard)
+		t.Errorf("the higher node heard %v boxes, want at least 590", w.high.heard)
 	}
 	w.run(4 * time.Minute)
 	if w.low.set.Len()+w.high.set.Len() > 0 {

@@ -31,9 +31,9 @@ func TestLowerIDRenewsWithinTheHourAndTheOtherOnlyAfterIt(t *testing.T) {
 		case len(at) == 0:
 			t.Fatalf("len(at) is %d, want anything but 0: %v", len(at), at)
 		case at[0] < 55*time.Minute:
-			t.Fatalf("at[0] is %v, want at least %v", at[0], 55*time.Minute)
+			t.Fatalf("the first renewal is after %v, want at least %v", at[0], 55*time.Minute)
 		case at[0] > 60*time.Minute:
-			t.Fatalf("at[0] is %v, want at most %v", at[0], 60*time.Minute)
+			t.Fatalf("the first renewal is after %v, want at most %v", at[0], 60*time.Minute)
 		}
 		seen[at[0]] = true
 		if at, _ := renewTimes(t, b.high, 66*time.Minute); len(at) != 1 || at[0] != 65*time.Minute {

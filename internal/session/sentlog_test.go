@@ -39,9 +39,9 @@ func lacks(t *testing.T, l *SentLog[uint64], counters ...uint64) {
 	for _, c := range counters {
 		switch v, at, bytes, ok := l.Get(c); {
 		case v != nil:
-			t.Fatalf("for %d: v is %v, want nil", c, v)
+			t.Fatalf("for %d: the value is %v, want nil", c, v)
 		case !at.IsZero():
-			t.Fatalf("for %d: at is %v, want zero", c, at)
+			t.Fatalf("for %d: the time is %v, want zero", c, at)
 		case bytes != 0:
 			t.Fatalf("for %d: bytes is %v, want 0", c, bytes)
 		case ok:
@@ -217,9 +217,9 @@ func TestSentLogKeepsWhatASimpleListKeeps(t *testing.T) {
 					case len(list) == 0:
 						t.Fatalf("len(list) is %d, want anything but 0: %v", len(list), list)
 					case v != list[0].counter:
-						t.Fatalf("v is %v, want %v", v, list[0].counter)
+						t.Fatalf("the value is %v, want %v", v, list[0].counter)
 					case !list[0].at.Before(before):
-						t.Fatal("list[0].at.Before(before) is false")
+						t.Fatal("the oldest packet was not sent earlier")
 					}
 					list = list[1:]
 				})
@@ -295,7 +295,7 @@ func TestShrunkSentLogKeepsWhatItHas(t *testing.T) {
 		case *v != c:
 			t.Errorf("*v is %v, want %v", *v, c)
 		case !at.Equal(epoch.Add(time.Duration(c - 1))):
-			t.Errorf("at is %v, want %v", at, epoch.Add(time.Duration(c-1)))
+			t.Errorf("the time is %v, want %v", at, epoch.Add(time.Duration(c-1)))
 		}
 	}
 	if l.Put(1001, epoch.Add(1001), 1, 1001); l.Len() != 10 {

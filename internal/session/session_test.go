@@ -145,11 +145,11 @@ func TestForgedBoxMovesNothing(t *testing.T) {
 	}
 	switch {
 	case high.window != before:
-		t.Errorf("high.window is %v, want %v", high.window, before)
+		t.Errorf("the window is %v, want %v", high.window, before)
 	case high.opened != 1:
-		t.Errorf("high.opened is %v, want 1", high.opened)
+		t.Errorf("%v boxes were opened, want 1", high.opened)
 	case high.LastOpened() != epoch:
-		t.Errorf("high.LastOpened() is %v, want %v", high.LastOpened(), epoch)
+		t.Errorf("the last box opened at %v, want %v", high.LastOpened(), epoch)
 	}
 	mustOpen(t, high, sealAt(low, 2), "x")
 }
@@ -227,22 +227,22 @@ func TestSessionTellsWhatItsHandshakeSaid(t *testing.T) {
 	s := New(epoch, p)
 	switch {
 	case s.Peer() != p.Peer:
-		t.Errorf("s.Peer() is %v, want %v", s.Peer(), p.Peer)
+		t.Errorf("the peer is %v, want %v", s.Peer(), p.Peer)
 	case s.Handshake() != p.Handshake:
-		t.Errorf("s.Handshake() is %v, want %v", s.Handshake(), p.Handshake)
+		t.Errorf("the handshake is %v, want %v", s.Handshake(), p.Handshake)
 	case s.Prefix() != p.Prefix:
-		t.Errorf("s.Prefix() is %v, want %v", s.Prefix(), p.Prefix)
+		t.Errorf("the prefix is %v, want %v", s.Prefix(), p.Prefix)
 	case s.Legacy():
-		t.Error("s.Legacy() is true")
+		t.Error("the session is legacy")
 	case !s.Initiator():
-		t.Error("s.Initiator() is false")
+		t.Error("the node does not count as the initiator")
 	case s.Fingerprint() != p.Fingerprint:
-		t.Errorf("s.Fingerprint() is %v, want %v", s.Fingerprint(), p.Fingerprint)
+		t.Errorf("the fingerprint is %v, want %v", s.Fingerprint(), p.Fingerprint)
 	case s.Path() != p.Path:
-		t.Errorf("s.Path() is %v, want %v", s.Path(), p.Path)
+		t.Errorf("the path is %v, want %v", s.Path(), p.Path)
 	case s.Timestamp() != p.Timestamp:
-		t.Errorf("s.Timestamp() is %v, want %v", s.Timestamp(), p.Timestamp)
+		t.Errorf("the timestamp is %v, want %v", s.Timestamp(), p.Timestamp)
 	case s.Closed():
-		t.Error("s.Closed() is true")
+		t.Error("the session is closed")
 	}
 }

@@ -90,11 +90,11 @@ func wantClosed(t *testing.T, a Actions, s *Session, reason Reason) {
 	}
 	switch {
 	case !s.Closed():
-		t.Error("s.Closed() is false")
+		t.Error("the session is not closed")
 	case s.send != [32]byte{}:
-		t.Errorf("s.send is %v, want %v", s.send, [32]byte{})
+		t.Errorf("the sending key is %v, want %v", s.send, [32]byte{})
 	case s.recv != [32]byte{}:
-		t.Errorf("s.recv is %v, want %v", s.recv, [32]byte{})
+		t.Errorf("the receiving key is %v, want %v", s.recv, [32]byte{})
 	}
 }
 
@@ -106,11 +106,11 @@ func TestNothingIsSealedUnderASessionBeforeABoxOpened(t *testing.T) {
 	}
 	switch {
 	case !b.carry(t, low, high, b.high, lowPath):
-		t.Error("b.carry(t, low, high, b.high, lowPath) is false")
+		t.Error("the first box does not confirm the session")
 	case !high.Confirmed():
-		t.Error("high.Confirmed() is false")
+		t.Error("the session of the higher node is not confirmed")
 	case b.high.Current(b.now) != high:
-		t.Errorf("b.high.Current(b.now) is %v, want %v", b.high.Current(b.now), high)
+		t.Errorf("the higher node seals under %v, want %v", b.high.Current(b.now), high)
 	}
 	if b.carry(t, low, high, b.high, lowPath) {
 		t.Error("the second box confirms again")
@@ -203,11 +203,11 @@ func TestANodeHasAtMostFourSessionsAndTheLeastUsedGivesWay(t *testing.T) {
 		case len(evicted) != 1:
 			t.Fatalf("len(evicted) is %d, want 1: %v", len(evicted), evicted)
 		case evicted[0] != want:
-			t.Fatalf("evicted[0] is %v, want %v", evicted[0], want)
+			t.Fatalf("session %v gave way, want %v", evicted[0], want)
 		case !want.Closed():
-			t.Fatal("want.Closed() is false")
+			t.Fatal("the session that gave way is not closed")
 		case b.low.Len() != MaxSessions:
-			t.Fatalf("b.low.Len() is %v, want %v", b.low.Len(), MaxSessions)
+			t.Fatalf("the lower node has %v sessions, want %v", b.low.Len(), MaxSessions)
 		}
 	}
 	if b.low.Current(b.now) != current {
@@ -288,17 +288,17 @@ func TestRemovedSessionsAreClosedAndTheNextIsSealedUnder(t *testing.T) {
 	case len(all) != 1:
 		t.Errorf("len(all) is %d, want 1: %v", len(all), all)
 	case all[0] != first:
-		t.Errorf("all[0] is %v, want %v", all[0], first)
+		t.Errorf("the first session is %v, want %v", all[0], first)
 	case !first.Closed():
-		t.Error("first.Closed() is false")
+		t.Error("the first session is not closed")
 	}
 	switch {
 	case b.low.Len() != 0:
-		t.Errorf("b.low.Len() is %v, want 0", b.low.Len())
+		t.Errorf("the lower node has %v sessions, want 0", b.low.Len())
 	case b.low.Current(b.now) != nil:
-		t.Errorf("b.low.Current(b.now) is %v, want nil", b.low.Current(b.now))
+		t.Errorf("the lower node seals under %v, want nil", b.low.Current(b.now))
 	case !b.low.NextTimeout().IsZero():
-		t.Errorf("b.low.NextTimeout() is %v, want zero", b.low.NextTimeout())
+		t.Errorf("the next timeout of the lower node is at %v, want zero", b.low.NextTimeout())
 	}
 }
 
@@ -352,13 +352,13 @@ func TestLegacySessionIsNeitherRenewedNorProbedNorTooOld(t *testing.T) {
 	a := b.pass(t, 72*time.Hour)
 	switch {
 	case a.Renew:
-		t.Error("a.Renew is true")
+		t.Error("a renewal is asked for")
 	case len(a.Probes) > 0:
-		t.Errorf("len(a.Probes) is %v, want 0", len(a.Probes))
+		t.Errorf("%v probes are asked for, want 0", len(a.Probes))
 	case len(a.Closed) != 1:
-		t.Errorf("len(a.Closed) is %v, want 1", len(a.Closed))
+		t.Errorf("%v sessions were closed, want 1", len(a.Closed))
 	case b.low.Current(b.now) != newer:
-		t.Errorf("b.low.Current(b.now) is %v, want %v", b.low.Current(b.now), newer)
+		t.Errorf("the lower node seals under %v, want %v", b.low.Current(b.now), newer)
 	}
 }
 
@@ -386,11 +386,11 @@ func TestReportingBoxesAndAskingForTheSessionDoNotAllocate(t *testing.T) {
 		b.low.Opened(b.now, low, highPath)
 		switch {
 		case b.low.Current(b.now) != low:
-			t.Errorf("b.low.Current(b.now) is %v, want %v", b.low.Current(b.now), low)
+			t.Errorf("the lower node seals under %v, want %v", b.low.Current(b.now), low)
 		case b.low.NextTimeout().IsZero():
-			t.Error("b.low.NextTimeout().IsZero() is true")
+			t.Error("the lower node has no timeout")
 		case b.low.Path() != highPath:
-			t.Errorf("b.low.Path() is %v, want %v", b.low.Path(), highPath)
+			t.Errorf("the lower node sends to %v, want %v", b.low.Path(), highPath)
 		}
 	})
 	if n != 0 {

@@ -29,47 +29,47 @@ func TestPlanTellsWhatAClusterDoesAndCosts(t *testing.T) {
 	b, f := r.Broadcast, r.Failure
 	switch {
 	case r.Formation.Whole <= 0:
-		t.Errorf("r.Formation.Whole is %v, want more than 0", r.Formation.Whole)
+		t.Errorf("the cluster was whole after %v, want more than 0", r.Formation.Whole)
 	case b.Messages != 40:
-		t.Errorf("b.Messages is %v, want 40", b.Messages)
+		t.Errorf("%v messages were sent, want 40", b.Messages)
 	case b.Wanted != 40*49:
-		t.Errorf("b.Wanted is %v, want %v", b.Wanted, 40*49)
+		t.Errorf("%v deliveries are wanted, want %v", b.Wanted, 40*49)
 	case b.Missing != 0:
-		t.Errorf("b.Missing is %v, want 0", b.Missing)
+		t.Errorf("%v deliveries are missing, want 0", b.Missing)
 	case b.Again != 0:
-		t.Errorf("b.Again is %v, want 0", b.Again)
+		t.Errorf("%v messages were delivered again, want 0", b.Again)
 	case b.Refused != 0:
-		t.Errorf("b.Refused is %v, want 0", b.Refused)
+		t.Errorf("%v messages were refused, want 0", b.Refused)
 	}
 	switch {
 	case b.Median.P50 <= 0:
-		t.Errorf("b.Median.P50 is %v, want more than 0", b.Median.P50)
+		t.Errorf("the median of the median deliveries is %v, want more than 0", b.Median.P50)
 	case b.Median.P50 > b.Last.P50:
-		t.Errorf("b.Median.P50 is %v, want at most %v", b.Median.P50, b.Last.P50)
+		t.Errorf("the median of the median deliveries is %v, want at most %v", b.Median.P50, b.Last.P50)
 	case b.Last.P50 > b.Last.P99:
-		t.Errorf("b.Last.P50 is %v, want at most %v", b.Last.P50, b.Last.P99)
+		t.Errorf("the median of the last deliveries is %v, want at most %v", b.Last.P50, b.Last.P99)
 	case b.Last.P99 > b.Last.Max:
-		t.Errorf("b.Last.P99 is %v, want at most %v", b.Last.P99, b.Last.Max)
+		t.Errorf("the 99th percentile of the last deliveries is %v, want at most %v", b.Last.P99, b.Last.Max)
 	}
 	switch {
 	case b.Copies < 2:
-		t.Errorf("b.Copies is %v, want at least 2", b.Copies)
+		t.Errorf("%v copies reached each node, want at least 2", b.Copies)
 	case b.Copies > 15:
-		t.Errorf("b.Copies is %v, want at most 15", b.Copies)
+		t.Errorf("%v copies reached each node, want at most 15", b.Copies)
 	case b.CrossZone <= 0:
-		t.Errorf("b.CrossZone is %v, want more than 0", b.CrossZone)
+		t.Errorf("%v copies crossed zones, want more than 0", b.CrossZone)
 	case b.CrossZone > b.Copies:
-		t.Errorf("b.CrossZone is %v, want at most %v", b.CrossZone, b.Copies)
+		t.Errorf("%v copies crossed zones, want at most %v", b.CrossZone, b.Copies)
 	}
 	switch {
 	case f.Crashes != 2:
-		t.Errorf("f.Crashes is %v, want 2", f.Crashes)
+		t.Errorf("%v nodes crashed, want 2", f.Crashes)
 	case f.Unnoticed != 0:
-		t.Errorf("f.Unnoticed is %v, want 0", f.Unnoticed)
+		t.Errorf("%v crashes went unnoticed, want 0", f.Unnoticed)
 	case f.Suspected.Max <= 0:
-		t.Errorf("f.Suspected.Max is %v, want more than 0", f.Suspected.Max)
+		t.Errorf("the last suspicion came after %v, want more than 0", f.Suspected.Max)
 	case f.Suspected.Max > f.Known.Max:
-		t.Errorf("f.Suspected.Max is %v, want at most %v", f.Suspected.Max, f.Known.Max)
+		t.Errorf("the last suspicion came after %v, want at most %v", f.Suspected.Max, f.Known.Max)
 	}
 	if i := r.Idle; i.Mean.SentPackets <= 0 || i.Busiest.SentPackets < i.Mean.SentPackets || len(i.Between) != 25 {
 		t.Errorf("idle %+v", i)
@@ -80,13 +80,13 @@ func TestPlanTellsWhatAClusterDoesAndCosts(t *testing.T) {
 	}
 	switch across, _ := b.Usage.Across(); {
 	case sum < b.Usage.All.SentPackets*0.999:
-		t.Errorf("sum is %v, want at least %v", sum, b.Usage.All.SentPackets*0.999)
+		t.Errorf("the sum is %v, want at least %v", sum, b.Usage.All.SentPackets*0.999)
 	case sum > b.Usage.All.SentPackets*1.001:
-		t.Errorf("sum is %v, want at most %v", sum, b.Usage.All.SentPackets*1.001)
+		t.Errorf("the sum is %v, want at most %v", sum, b.Usage.All.SentPackets*1.001)
 	case across <= 0:
-		t.Errorf("across is %v, want more than 0", across)
+		t.Errorf("%v messages crossed zones, want more than 0", across)
 	case across >= sum:
-		t.Errorf("across is %v, want less than %v", across, sum)
+		t.Errorf("%v messages crossed zones, want less than %v", across, sum)
 	}
 }
 
@@ -161,13 +161,13 @@ func TestMapIsReadAndChecked(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case len(m.Zones) != 2:
-		t.Errorf("len(m.Zones) is %v, want 2", len(m.Zones))
+		t.Errorf("there are %v zones, want 2", len(m.Zones))
 	case m.Zones[1] != "there":
 		t.Errorf("m.Zones[1] is %q, want %q", m.Zones[1], "there")
 	case m.Latencies[0][0] != 250*time.Microsecond:
-		t.Errorf("m.Latencies[0][0] is %v, want %v", m.Latencies[0][0], 250*time.Microsecond)
+		t.Errorf("the latency within the first zone is %v, want %v", m.Latencies[0][0], 250*time.Microsecond)
 	case m.Latencies[1][0] != 79*time.Millisecond:
-		t.Errorf("m.Latencies[1][0] is %v, want %v", m.Latencies[1][0], 79*time.Millisecond)
+		t.Errorf("the latency between the zones is %v, want %v", m.Latencies[1][0], 79*time.Millisecond)
 	}
 	for text, want := range map[string]string{
 		"":                                  "want a row of 1 to 256 zone names",

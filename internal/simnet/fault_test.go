@@ -92,9 +92,9 @@ func TestZoneHostsAreTheHostsOfTheZone(t *testing.T) {
 	case len(a) != 2:
 		t.Errorf("zone a: len(a) is %d, want 2: %v", len(a), a)
 	case a[0] != testAddr(0):
-		t.Errorf("zone a: a[0] is %v, want %v", a[0], testAddr(0))
+		t.Errorf("zone a: the first host is %v, want %v", a[0], testAddr(0))
 	case a[1] != testAddr(2):
-		t.Errorf("zone a: a[1] is %v, want %v", a[1], testAddr(2))
+		t.Errorf("zone a: the second host is %v, want %v", a[1], testAddr(2))
 	case n.ZoneHosts("c") != nil:
 		t.Errorf("zone a: n.ZoneHosts(\"c\") is %v, want nil", n.ZoneHosts("c"))
 	}
@@ -121,13 +121,13 @@ func TestCrashEndsTimersAndRestartIsANewHost(t *testing.T) {
 	n.RunFor(5 * time.Second)
 	switch {
 	case len(p[1].got) > 0:
-		t.Errorf("len(p[1].got) is %v, want 0", len(p[1].got))
+		t.Errorf("host 1 got %v datagrams, want 0", len(p[1].got))
 	case len(second.got) != 1:
-		t.Errorf("len(second.got) is %v, want 1", len(second.got))
+		t.Errorf("the second host got %v datagrams, want 1", len(second.got))
 	case len(second.timeouts) != 1:
-		t.Errorf("len(second.timeouts) is %v, want 1", len(second.timeouts))
+		t.Errorf("the second host had %v timeouts, want 1", len(second.timeouts))
 	case !n.Up(testAddr(1)):
-		t.Error("n.Up(testAddr(1)) is false")
+		t.Error("host 1 is not up")
 	}
 }
 

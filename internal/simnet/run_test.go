@@ -122,13 +122,13 @@ func TestEveryDatagramIsAccountedFor(t *testing.T) {
 	}
 	switch {
 	case byHost.Sent != s.Sent:
-		t.Errorf("byHost.Sent is %v, want %v", byHost.Sent, s.Sent)
+		t.Errorf("the hosts sent %v datagrams, want %v", byHost.Sent, s.Sent)
 	case byHost.SentBytes != s.SentBytes:
-		t.Errorf("byHost.SentBytes is %v, want %v", byHost.SentBytes, s.SentBytes)
+		t.Errorf("the hosts sent %v bytes, want %v", byHost.SentBytes, s.SentBytes)
 	case byHost.Delivered != s.Delivered:
-		t.Errorf("byHost.Delivered is %v, want %v", byHost.Delivered, s.Delivered)
+		t.Errorf("the hosts were delivered %v datagrams, want %v", byHost.Delivered, s.Delivered)
 	case byHost.DeliveredBytes != s.DeliveredBytes:
-		t.Errorf("byHost.DeliveredBytes is %v, want %v", byHost.DeliveredBytes, s.DeliveredBytes)
+		t.Errorf("the hosts were delivered %v bytes, want %v", byHost.DeliveredBytes, s.DeliveredBytes)
 	}
 }
 

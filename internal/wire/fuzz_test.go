@@ -60,7 +60,7 @@ func checkShortWay(t *testing.T, b []byte) {
 	long := Packet{}
 	switch after, err := long.parse(bytes.Clone(b)); {
 	case !bytes.Equal(after, rest):
-		t.Fatalf("after is %v, want %v", after, rest)
+		t.Fatalf("what follows is %v, want %v", after, rest)
 	case err != nil:
 		t.Fatal(err)
 	case !reflect.DeepEqual(short, long):
@@ -113,9 +113,9 @@ func checkStable(t *testing.T, m *Message) {
 		case len(rest) > 0:
 			t.Fatalf("%x: len(rest) is %d, want 0: %v", once, len(rest), rest)
 		case n.Kind != m.Kind:
-			t.Fatalf("%x: n.Kind is %v, want %v", once, n.Kind, m.Kind)
+			t.Fatalf("%x: the kind after a second parse is %v, want %v", once, n.Kind, m.Kind)
 		case n.ID != m.ID:
-			t.Fatalf("%x: n.ID is %v, want %v", once, n.ID, m.ID)
+			t.Fatalf("%x: the id after a second parse is %v, want %v", once, n.ID, m.ID)
 		}
 		if twice := encodeMessage(t, &n, enc); !bytes.Equal(once, twice) {
 			t.Fatalf("once  %x\ntwice %x", once, twice)

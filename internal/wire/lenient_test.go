@@ -124,7 +124,7 @@ func TestMessagesAreReadInEveryFormGwyhTakes(t *testing.T) {
 			case err != nil:
 				t.Fatalf("%s: %v", name, err)
 			case m.Kind.String() != name:
-				t.Fatalf("%s: m.Kind.String() is %v, want %v", name, m.Kind.String(), name)
+				t.Fatalf("%s: the name of the kind is %v, want %v", name, m.Kind.String(), name)
 			case string(rest) != "rest":
 				t.Fatalf("%s: string(rest) is %q, want %q", name, string(rest), "rest")
 			}
@@ -152,11 +152,11 @@ func TestUnknownBodyIsSteppedOver(t *testing.T) {
 		case err != nil:
 			t.Errorf("body %d: %v", i, err)
 		case m.Kind != KindUnknown:
-			t.Errorf("body %d: m.Kind is %v, want %v", i, m.Kind, KindUnknown)
+			t.Errorf("body %d: the kind is %v, want %v", i, m.Kind, KindUnknown)
 		case m.ID != MessageID(id1):
-			t.Errorf("body %d: m.ID is %v, want %v", i, m.ID, MessageID(id1))
+			t.Errorf("body %d: the id is %v, want %v", i, m.ID, MessageID(id1))
 		case m.Total != 0:
-			t.Errorf("body %d: m.Total is %v, want 0", i, m.Total)
+			t.Errorf("body %d: the total is %v, want 0", i, m.Total)
 		case string(rest) != "rest":
 			t.Errorf("body %d: string(rest) is %q, want %q", i, string(rest), "rest")
 		}

@@ -244,11 +244,11 @@ func TestHandshakesSurviveAPassage(t *testing.T) {
 		}
 		switch {
 		case p.Seq != seq:
-			t.Fatalf("p.Seq is %v, want %v", p.Seq, seq)
+			t.Fatalf("the packet number is %v, want %v", p.Seq, seq)
 		case p.Sender != from:
-			t.Fatalf("p.Sender is %v, want %v", p.Sender, from)
+			t.Fatalf("the sender is %v, want %v", p.Sender, from)
 		case p.Kind != PacketHandshake:
-			t.Fatalf("p.Kind is %v, want %v", p.Kind, PacketHandshake)
+			t.Fatalf("the kind of the packet is %v, want %v", p.Kind, PacketHandshake)
 		}
 	}
 }
@@ -279,7 +279,7 @@ func TestPeersSurviveAPassage(t *testing.T) {
 		case err != nil:
 			t.Fatal(err)
 		case got != peers[0]:
-			t.Fatalf("got is %v, want %v", got, peers[0])
+			t.Fatalf("the peer is %v, want %v", got, peers[0])
 		case isUp != up:
 			t.Fatalf("isUp is %v, want %v", isUp, up)
 		}

@@ -32,7 +32,7 @@ func TestLaterVersionsOfProbesAreReadAndBrokenOnesRefused(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case p.Seq != 7:
-		t.Errorf("p.Seq is %v, want 7", p.Seq)
+		t.Errorf("the packet number is %v, want 7", p.Seq)
 	case p.Addr.String() != "10.1.2.3:6969":
 		t.Errorf("p.Addr.String() is %q, want %q", p.Addr.String(), "10.1.2.3:6969")
 	}

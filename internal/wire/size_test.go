@@ -20,11 +20,11 @@ func TestBoxNeverExceedsItsSize(t *testing.T) {
 			case len(tag) != 16:
 				t.Errorf("len(tag) is %d, want 16: %v", len(tag), tag)
 			case cap(tag) != 16:
-				t.Errorf("cap(tag) is %v, want 16", cap(tag))
+				t.Errorf("the tag has a capacity of %v, want 16", cap(tag))
 			case len(data) != n:
-				t.Errorf("len(data) is %v, want %v", len(data), n)
+				t.Errorf("the data has %v bytes, want %v", len(data), n)
 			case cap(data) != n:
-				t.Errorf("cap(data) is %v, want %v", cap(data), n)
+				t.Errorf("the data has a capacity of %v, want %v", cap(data), n)
 			}
 		}
 	}

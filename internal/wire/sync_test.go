@@ -61,11 +61,11 @@ func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 		case err != nil:
 			t.Fatalf("%s: %v", kind, err)
 		case m.Kind != kind:
-			t.Fatalf("%s: m.Kind is %v, want %v", kind, m.Kind, kind)
+			t.Fatalf("%s: the kind is %v, want %v", kind, m.Kind, kind)
 		case string(rest) != "rest":
 			t.Fatalf("%s: string(rest) is %q, want %q", kind, string(rest), "rest")
 		case m.ID != MessageID(id1):
-			t.Fatalf("%s: m.ID is %v, want %v", kind, m.ID, MessageID(id1))
+			t.Fatalf("%s: the id is %v, want %v", kind, m.ID, MessageID(id1))
 		}
 		if got := encodeMessage(t, &m, Bin); !bytes.Equal(got, b) {
 			t.Errorf("%s:\n got %x\nwant %x", kind, got, b)
@@ -109,34 +109,34 @@ func TestSyncValuesAreKept(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case b.Bits != 7:
-		t.Errorf("b.Bits is %v, want 7", b.Bits)
+		t.Errorf("the digests have %v bits, want 7", b.Bits)
 	case b.First != 125:
-		t.Errorf("b.First is %v, want 125", b.First)
+		t.Errorf("the first bucket is %v, want 125", b.First)
 	case b.Len() != 2:
-		t.Errorf("b.Len() is %v, want 2", b.Len())
+		t.Errorf("there are %v digests, want 2", b.Len())
 	case b.At(0) != 1:
-		t.Errorf("b.At(0) is %v, want 1", b.At(0))
+		t.Errorf("the first digest is %v, want 1", b.At(0))
 	case b.At(1) != 1<<63:
-		t.Errorf("b.At(1) is %v, want %v", b.At(1), uint64(1<<63))
+		t.Errorf("the second digest is %v, want %v", b.At(1), uint64(1<<63))
 	}
 	w, err := ParseSyncWant(parse(KindSyncWant).Data)
 	switch {
 	case err != nil:
 		t.Error(err)
 	case w.Bits != 7:
-		t.Errorf("w.Bits is %v, want 7", w.Bits)
+		t.Errorf("the buckets have %v bits, want 7", w.Bits)
 	case w.Len() != 2:
-		t.Errorf("w.Len() is %v, want 2", w.Len())
+		t.Errorf("there are %v buckets, want 2", w.Len())
 	case w.At(0) != 0:
-		t.Errorf("w.At(0) is %v, want 0", w.At(0))
+		t.Errorf("the first bucket is %v, want 0", w.At(0))
 	case w.At(1) != 127:
-		t.Errorf("w.At(1) is %v, want 127", w.At(1))
+		t.Errorf("the second bucket is %v, want 127", w.At(1))
 	}
 	switch v, err := ParsePing(parse(KindPing).Data); {
 	case err != nil:
 		t.Error(err)
 	case v.Seq != 300:
-		t.Errorf("v.Seq is %v, want 300", v.Seq)
+		t.Errorf("the number is %v, want 300", v.Seq)
 	case string(v.Payload) != "padding":
 		t.Errorf("string(v.Payload) is %q, want %q", string(v.Payload), "padding")
 	}

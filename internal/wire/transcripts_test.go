@@ -60,7 +60,7 @@ func TestRecordedMessagesAreReadAndWrittenBack(t *testing.T) {
 			case err != nil:
 				t.Fatalf("%s: %v", c.Name, err)
 			case m.Kind == KindUnknown:
-				t.Fatalf("%s: m.Kind is %v, want anything but %v", c.Name, m.Kind, KindUnknown)
+				t.Fatalf("%s: the kind is %v, want anything but %v", c.Name, m.Kind, KindUnknown)
 			case !strings.Contains(d.Note, m.Kind.String()):
 				t.Fatalf("%s: d.Note lacks %q:\n%v", c.Name, m.Kind.String(), d.Note)
 			}

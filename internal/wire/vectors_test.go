@@ -139,7 +139,7 @@ func TestHandshakeVectorsHoldTheirInputs(t *testing.T) {
 			}
 			switch {
 			case h.Step != step:
-				t.Errorf("%s: h.Step is %v, want %v", v.Name, h.Step, step)
+				t.Errorf("%s: the step is %v, want %v", v.Name, h.Step, step)
 			case h.ID.String() != "10111213-1415-4617-9819-1a1b1c1d1e1f" && v.Inputs["handshake.id"] != h.ID.String():
 				t.Errorf("%s: %s of %s", v.Name, h.Step, h.ID)
 			}
@@ -293,7 +293,7 @@ func TestMessageVectorsAreReadAndWrittenBack(t *testing.T) {
 		case len(rest) != 0:
 			t.Fatalf("%s: len(rest) is %d, want 0: %v", v.Name, len(rest), rest)
 		case m.Kind == KindUnknown:
-			t.Fatalf("%s: m.Kind is %v, want anything but %v", v.Name, m.Kind, KindUnknown)
+			t.Fatalf("%s: the kind is %v, want anything but %v", v.Name, m.Kind, KindUnknown)
 		}
 		if m.ID.String() != v.Inputs["message.id"] {
 			t.Errorf("%s: id %s", v.Name, m.ID)
@@ -320,11 +320,11 @@ func TestMessageVectorsHoldTheirValues(t *testing.T) {
 	}
 	switch m := parse("message_frame"); {
 	case m.Total != 1000:
-		t.Errorf("m.Total is %v, want 1000", m.Total)
+		t.Errorf("the total is %v, want 1000", m.Total)
 	case m.Offset != 300:
-		t.Errorf("m.Offset is %v, want 300", m.Offset)
+		t.Errorf("the offset is %v, want 300", m.Offset)
 	case !bytes.Equal(m.Data, []byte{1, 2, 200}):
-		t.Errorf("m.Data is %v, want %v", m.Data, []byte{1, 2, 200})
+		t.Errorf("the data is %v, want %v", m.Data, []byte{1, 2, 200})
 	}
 	if m := parse("message_nak_200_70000"); m.Start != 200 || m.End != 70000 {
 		t.Errorf("nak %+v", m)
@@ -345,11 +345,11 @@ func TestMessageVectorsHoldTheirValues(t *testing.T) {
 	case err != nil:
 		t.Error(err)
 	case up:
-		t.Error("up is true")
+		t.Error("the node is said to be up")
 	case p.Addr.String() != "[2001:db8::1]:6969":
 		t.Errorf("p.Addr.String() is %q, want %q", p.Addr.String(), "[2001:db8::1]:6969")
 	case p.Zone != (Zone{"us-east", true}):
-		t.Errorf("p.Zone is %v, want %v", p.Zone, (Zone{"us-east", true}))
+		t.Errorf("the zone is %v, want %v", p.Zone, (Zone{"us-east", true}))
 	}
 }
 
@@ -360,9 +360,9 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 		got, err := timestamp.Parse(text)
 		switch {
 		case c.err != nil:
-			t.Fatalf("%s: c.err is %v, want nil", v.Name, c.err)
+			t.Fatalf("%s: the error is %v, want nil", v.Name, c.err)
 		case c.left() > 0:
-			t.Fatalf("%s: c.left() is %v, want 0", v.Name, c.left())
+			t.Fatalf("%s: %v bytes are left, want 0", v.Name, c.left())
 		case err != nil:
 			t.Fatalf("%s: %v", v.Name, err)
 		}
