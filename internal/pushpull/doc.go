@@ -7,7 +7,7 @@
 // table, or knows a session: an [Exchanger] takes messages, answers and the time, and appends [Outcome] values that its
 // caller acts on in order. The member table is an argument, read during the call only.
 //
-// Read exchange.go, peer.go, join.go and vote.go first, which have the types, then outcome.go and exchanger.go. own.go has the
+// Read exchange.go and peer.go first, which have the types, then outcome.go and exchanger.go. own.go has the
 // exchanges that this node begins, others.go those of other nodes, state.go the states of the applications, list.go the lists
 // of members, and advance.go what a Join waits for. message.go and timeout.go have the inputs that lead to them. ask.go,
 // versions.go and schedule.go stand alone.

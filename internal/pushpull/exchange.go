@@ -1,6 +1,7 @@
 package pushpull
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
@@ -86,4 +87,110 @@ func (d deadline) before(o deadline) bool {
 		return c < 0
 	}
 	return d.seq < o.seq
+}
+
+// A Join is the part of a Join of this node that concerns the applications: the exchange of their states, and whether
+// both sides agree to become one cluster. The caller makes it with [Exchanger.NewJoin].
+type Join struct {
+	Token  uint64 // names the Join in questions to the application; 0 if nobody waits for its end
+	Agreed bool   // nobody objects, so members may be exchanged
+	Synced bool   // the members have been exchanged, so states may be merged
+	Votes  int    // members that the application still decides about
+
+	wantsState bool      // the exchange of states is not over
+	state      *Exchange // of states; nil before it begins
+	list       *Exchange // of members; nil before it begins, or if nobody judges
+}
+
+// WantsState reports whether the exchange of states is not over.
+func (j *Join) WantsState() bool { return j.wantsState }
+
+// TakesMembers reports whether members may be exchanged and have not been.
+func (j *Join) TakesMembers() bool { return j.Agreed && !j.Synced }
+
+// TookMembers reports whether the members have been exchanged.
+func (j *Join) TookMembers() bool { return j.Synced }
+
+// Deciding reports whether the application still decides about members.
+func (j *Join) Deciding() bool { return j.Votes > 0 }
+
+// Silence says that nobody waits for the end of the Join any more.
+func (j *Join) Silence() { j.Token = 0 }
+
+func (j *Join) token() uint64 {
+	if j == nil {
+		return 0
+	}
+	return j.Token
+}
+
+// exchangeEnded notes in a Join that one of its exchanges is over.
+func (j *Join) exchangeEnded(out []Outcome, e *Exchange, err error) []Outcome {
+	j.wantsState = j.wantsState && e.ofMembers()
+	if err != nil {
+		return append(out, Outcome{Kind: JoinFailed, Join: j, Err: err})
+	}
+	return append(out, Outcome{Kind: JoinAdvanced, Join: j})
+}
+
+// A VoteToken names a question about a node in the event that asks it and in the answer.
+type VoteToken uint64
+
+// An Entry is an alive entry, and how it reached this node.
+type Entry struct {
+	members.Member
+	From   wire.NodeID // the peer that sent it; zero for none
+	Synced bool        // it came with a comparison of tables, so it is not passed on
+	Join   *Join       // in which it was learned; nil for none
+}
+
+// A Vote is an alive entry that waits for the verdict of the application.
+type Vote struct {
+	Entry
+	token      VoteToken
+	subscribes bool  // the node has asked to subscribe meanwhile
+	newer      *Vote // a later entry of the same name
+}
+
+// Newer is the question to ask next: a later entry of the same name has arrived. nil for none.
+func (v *Vote) Newer() *Vote { return v.newer }
+
+// Subscribes reports whether the node has asked to subscribe while the application decided.
+func (v *Vote) Subscribes() bool { return v.subscribes }
+
+// latest is the newest entry of one name.
+func (v *Vote) latest() *Vote {
+	if v.newer != nil {
+		return v.newer
+	}
+	return v
+}
+
+// votes are the questions about nodes.
+type votes struct {
+	last    VoteToken
+	byName  map[string]*Vote
+	byToken map[VoteToken]*Vote
+	ofLists map[VoteToken]*Exchange // whose peers wait for a verdict
+}
+
+func (v *votes) askOfList(e *Exchange) VoteToken {
+	v.last++
+	if v.ofLists == nil {
+		v.ofLists = make(map[VoteToken]*Exchange)
+	}
+	v.ofLists[v.last] = e
+	return v.last
+}
+
+// SameNode reports whether an entry says of a member only what is known.
+func SameNode(m *members.Member, e *wire.Member) bool {
+	if m.Name != string(e.Name) || m.Addr != e.Addr || m.Versions != e.Versions {
+		return false
+	}
+	return sameZone(m, e) && bytes.Equal(m.Meta, e.Meta)
+}
+
+func sameZone(m *members.Member, e *wire.Member) bool {
+	return m.Zone.Valid == e.HasZone && m.Zone.Name == string(e.ZoneName)
 }

@@ -91,3 +91,16 @@ type Action struct {
 	ProbeResult wire.ProbeResult
 	Partition   *Partition // read-only, valid until the next input
 }
+
+// A Partition is members that failed at about the same time.
+type Partition struct {
+	Began     time.Time // when the first of them failed
+	Last      time.Time // when the last one did
+	Members   int       // before it began, this node included
+	Failed    int
+	Back      int // of Failed
+	Restarted int // of Back
+
+	number uint16 // that its members have in their entries
+	told   int    // of Failed, in the last FailedTogether
+}

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/timer"
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Bounds of a census.
@@ -14,30 +12,6 @@ const (
 	censusStep  = 250 * time.Millisecond
 	censusBatch = 16 // members probed in one step
 )
-
-// A census probes all members that are not linked, a few at a time. A node takes one when nearly all of its links fail
-// at once: there may be no other node left that watches the members, or that could confirm what this node finds out
-// (docs/PROTOCOL.md V10).
-type census struct {
-	timer  timer.Timer
-	left   []wire.NodeID // to be probed
-	enough bool          // this node has as many subscriptions as it aims at
-}
-
-// linksFail reports whether more than three quarters of the links are probed in vain or silent, or there is none.
-func (d *Detector) linksFail(now time.Time) bool {
-	bad, all := 0, 0
-	for _, p := range d.links {
-		if !isGoMember(d.table.Get(p.ID)) {
-			continue
-		}
-		all++
-		if !d.linkWorks(now, p) {
-			bad++
-		}
-	}
-	return 4*bad > 3*all || all == 0
-}
 
 // StartCensus probes all members that are not linked, unless a census is in progress.
 func (d *Detector) StartCensus(now time.Time) {

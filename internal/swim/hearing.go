@@ -1,7 +1,6 @@
 package swim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -115,27 +114,6 @@ func (d *Detector) answered(now time.Time, p *Peer) {
 		d.dropSuspicion(now, d.table.Get(p.ID))
 	}
 }
-
-// HearsNobody reports whether this node has heard no Go node for so long that it is cut off, or deaf, or the only one
-// left. What it believes of the others is of no use to them then, and they cannot contradict it.
-func (d *Detector) HearsNobody(now time.Time) bool {
-	if now.Sub(d.heardAny) < d.cfg.ownSilence(SilenceCheck) {
-		return false
-	}
-	return !slices.ContainsFunc(d.links, func(p *Peer) bool { return !p.legacy() && now.Sub(p.Heard) < p.check })
-}
-
-// heardNobodySince reports whether no packet of any Go node came after a time.
-func (d *Detector) heardNobodySince(t time.Time) bool { return !d.heardAny.After(t) }
-
-// linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
-func (d *Detector) linkWorks(now time.Time, p *Peer) bool {
-	m := d.table.Get(p.ID)
-	return isGoMember(m) && !d.accuses(m) && p.works(now)
-}
-
-// isGoMember reports whether m, which may be nil, is a live member and no gwyh 0.1 node.
-func isGoMember(m *members.Entry) bool { return m != nil && m.Live() && !m.Legacy() }
 
 // turn is the time in which each link is measured once.
 func (d *Detector) turn() time.Duration {

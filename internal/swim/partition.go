@@ -17,19 +17,6 @@ const (
 	partitionPart  = 4                // and at least one in so many of all members
 )
 
-// A Partition is members that failed at about the same time.
-type Partition struct {
-	Began     time.Time // when the first of them failed
-	Last      time.Time // when the last one did
-	Members   int       // before it began, this node included
-	Failed    int
-	Back      int // of Failed
-	Restarted int // of Back
-
-	number uint16 // that its members have in their entries
-	told   int    // of Failed, in the last FailedTogether
-}
-
 // failures is the latest failures, and the partition whose end is waited for.
 type failures struct {
 	last   uint16     // number of the last partition

@@ -72,3 +72,16 @@ func (p *Peer) mutual() time.Time {
 
 // works reports whether both directions worked lately.
 func (p *Peer) works(now time.Time) bool { return now.Sub(p.mutual()) < p.check }
+
+// A Purpose is what a Ping is for beside a sign of life and the round-trip time. The zero value is nothing else.
+type Purpose struct {
+	Token uint64 // of a Ping of the application; 0 for none
+	Leave bool   // the Ping goes with the news that this node leaves
+}
+
+// sentPing is a Ping that has no answer yet.
+type sentPing struct {
+	seq     uint64
+	at      time.Time
+	purpose Purpose
+}

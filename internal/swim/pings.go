@@ -10,19 +10,6 @@ import (
 // pingsMax is how many unanswered Pings to a peer are remembered. Beyond it, the oldest is forgotten.
 const pingsMax = 8
 
-// A Purpose is what a Ping is for beside a sign of life and the round-trip time. The zero value is nothing else.
-type Purpose struct {
-	Token uint64 // of a Ping of the application; 0 for none
-	Leave bool   // the Ping goes with the news that this node leaves
-}
-
-// sentPing is a Ping that has no answer yet.
-type sentPing struct {
-	seq     uint64
-	at      time.Time
-	purpose Purpose
-}
-
 // An Answer is what the answer to a Ping says.
 type Answer struct {
 	RTT     time.Duration // above zero

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -14,21 +13,6 @@ const patrolInterval = 10 * time.Second
 
 // patrolDraws is how many members are drawn at most to find one that is not linked.
 const patrolDraws = 8
-
-// A probe finds out whether a member lives that should have been heard, or that does not hear this node, or whose turn
-// it is. An answer shows that the member has heard this node, or a helper, since the probe began.
-type probe struct {
-	m       *members.Entry
-	refuted uint64    // accusations that m had refuted when the probe began
-	began   time.Time // when m was asked first
-	seq     uint64
-	patrol  bool          // it began without cause: helpers are not asked before the member was
-	helpers []wire.NodeID // that were asked and have not answered
-	asked   int           // helpers
-	askedAt time.Time     // when they were
-	half    bool          // the second half of the time has begun
-	timer   timer.Timer
-}
 
 func (d *Detector) probeOf(id wire.NodeID) *probe {
 	for _, pr := range d.probes {

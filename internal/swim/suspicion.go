@@ -6,25 +6,8 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// A suspicion is what is held against a member between the first accusation and the decision. The member counts as part
-// of the cluster meanwhile and has time to refute: the less, the more nodes accuse it independently of each other
-// (Lifeguard, arXiv 1707.00788).
-type suspicion struct {
-	incarnation uint64 // of the accused as its accusers knew it; a higher one refutes
-	began       time.Time
-	accusers    []wire.NodeID // the first one, then those that confirm it
-	passedOn    int           // of accusers, to the links
-	own         bool          // this node is an accuser
-	private     bool          // this node is the only accuser, and has told nobody because it heard nobody
-	timer       timer.Timer
-}
-
-// Suspects reports whether m is suspected.
-func (d *Detector) Suspects(m *members.Entry) bool { return d.suspicionOf(m) != nil }
 
 // Suspicions returns the number of members that are suspected.
 func (d *Detector) Suspicions() int { return len(d.suspicions) }
@@ -36,22 +19,6 @@ func (d *Detector) EachSuspicion(yield func(m *members.Entry, began time.Time)) 
 			yield(m, s.began)
 		}
 	}
-}
-
-// accuses reports whether this node itself accuses m, which may be nil.
-func (d *Detector) accuses(m *members.Entry) bool {
-	if m == nil {
-		return false
-	}
-	s := d.suspicionOf(m)
-	return s != nil && s.own
-}
-
-func (d *Detector) suspicionOf(m *members.Entry) *suspicion {
-	if m.State != wire.StateSuspect {
-		return nil
-	}
-	return d.suspicions[m.ID]
 }
 
 // Accusers returns who accuses m, in the order of their accusations, and of which incarnation. If all is not set it

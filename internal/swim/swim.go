@@ -8,9 +8,10 @@
 // It never sends a message, removes a member or reads a clock. An input returns what it wants done as Actions, which the
 // core carries out in order.
 //
-// To read it: peer.go has the state of one peer, with silence.go and pings.go; hearing.go says when a link works in both
-// directions, watch.go what follows from silence. probe.go and indirect.go find out whether a member lives, suspicion.go
-// decides that it does not. health.go, census.go and partition.go stand for themselves.
+// To read it: detector.go has the state, peer.go that of one peer, with silence.go and pings.go. swim.go has the inputs that
+// concern all of it. hearing.go says when a link works in both directions, links.go which of them do, watch.go what follows
+// from silence. probe.go and indirect.go find out whether a member lives, suspicion.go decides that it does not. health.go,
+// census.go and partition.go stand for themselves.
 package swim
 
 import (
@@ -22,63 +23,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
-
-// Config is what a Detector is made with. The core has checked it.
-type Config struct {
-	Heartbeat     time.Duration // interval of this node's heartbeats
-	ProbeInterval time.Duration // unit of the suspicion timeout; one link is measured in each
-	ProbeTimeout  time.Duration // how long a probe waits for an answer
-	Subscriptions int           // that this node aims at
-
-	IndirectChecks          int // nodes that are asked to probe a silent member too; none if not above 0
-	SuspicionMult           int // shortest suspicion timeout, in halves of ProbeInterval
-	SuspicionMaxTimeoutMult int // longest suspicion timeout, in shortest ones
-	AwarenessMaxMultiplier  int // bound of the factor by which local health stretches timeouts
-}
-
-// ownSilence is SilenceOf for this node's own heartbeats.
-func (c *Config) ownSilence(intervals float64) time.Duration {
-	return SilenceOf(c.Heartbeat, c.ProbeInterval, intervals)
-}
-
-// Stats counts what a Detector has done since it was made.
-type Stats struct {
-	ProbesFailed      uint64 // members that nobody heard in time
-	ProbesIndirect    uint64 // requests to other nodes to probe a member
-	ResultsAlive      uint64 // answers of helpers: the member answered them,
-	ResultsNone       uint64 // or did not
-	SuspicionsRaised  uint64 // by this node
-	SuspicionsRefuted uint64 // that were against this node
-	AccusationsStale  uint64 // accusations that were no news
-}
-
-// A Detector is the failure detector of one node. The inputs that have outcomes append them to out, which the caller
-// owns, and return it as append does. The caller carries the actions out in order, and may give the Detector further
-// inputs meanwhile. Not for concurrent use.
-type Detector struct {
-	Stats Stats
-
-	cfg   Config
-	rng   *rand.Rand
-	table *members.Table
-	self  *members.Entry
-	peers map[wire.NodeID]*Peer
-	links []*Peer // in the order in which they began
-
-	suspicions map[wire.NodeID]*suspicion // of live members, by the accused
-	probes     []*probe
-	probeSeq   uint64 // of the last probe
-	requests   requests
-	patrol     timer.Timer
-	census     census
-	failures   failures
-	health     health
-	heardAny   time.Time // when a packet of any Go node last opened
-	alone      bool      // it has been reported that this node hears no other
-
-	timers timer.Heap
-	out    []Action // the caller's buffer during an input; otherwise nil
-}
 
 // New makes the Detector of the node that table belongs to. It reads table, and writes the State, Since and Incarnation
 // of its live entries. Its timers count with those of order, which fire in the order in which they were set.
@@ -160,15 +104,3 @@ func (d *Detector) Requested() int { return len(d.requests.probes) }
 
 // Health returns the local health score: 0 if this node is well, at most AwarenessMaxMultiplier - 1.
 func (d *Detector) Health() int { return d.health.score }
-
-// begin begins an input whose actions are appended to out.
-func (d *Detector) begin(out []Action) { d.out = out }
-
-// take ends the input in progress and returns the buffer with its actions to the caller, who owns it.
-func (d *Detector) take() []Action {
-	out := d.out
-	d.out = nil
-	return out
-}
-
-func (d *Detector) add(a Action) { d.out = append(d.out, a) }
