@@ -16,20 +16,6 @@ const (
 	RefuteInterval = 10 * time.Second
 )
 
-// A claim is a node's word that a gwyh 0.1 peer is down: that of a Go node has an incarnation, that of a gwyh 0.1 node is a
-// PeerStatus, which is passed on if it is true.
-type claim struct {
-	incarnation uint64
-	status      wire.MessageID // zero for a Go node's
-	from        wire.NodeID    // the peer that sent the PeerStatus
-}
-
-// A check asks a peer whether it is down.
-type check struct {
-	claims []claim
-	began  uint64 // the peer's incarnation then
-}
-
 // checkDown asks a peer three times in a second and a half, and the other Go nodes once. Any packet of the peer answers,
 // and so does another node that vouches for it.
 func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *Peer, c claim) []Outcome {
@@ -74,13 +60,6 @@ func (g *Gateway) believe(out []Outcome, now time.Time, n Node, t *members.Table
 		}
 	}
 	return g.declareDead(out, now, t, m, latest)
-}
-
-// of is a member as a PeerStatus has it.
-func of(m *members.Entry) wire.Peer { return wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone} }
-
-func announcement(m *members.Entry, up bool) Outcome {
-	return Outcome{Kind: AnnounceStatus, Of: of(m), Up: up}
 }
 
 // EndCheck follows a packet of a peer that has opened: if a check was going on, the Go nodes that took the peer for dead hear

@@ -10,19 +10,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times of the contact with a gwyh 0.1 peer.
-const (
-	Interval      = 5 * time.Second        // between heartbeats to and from a gwyh 0.1 node
-	Silence       = 15 * time.Second       // of a peer before it is lost, and without a heartbeat before it has forgotten this node
-	silenceCheck  = Interval * 22 / 10     // of a peer before it is asked for a sign of life
-	framePause    = 500 * time.Millisecond // between two empty Frames to a silent peer
-	shakePause    = 10 * time.Second       // between two handshakes with a peer that may have forgotten this node, doubled each time
-	shakePauseMax = 5 * time.Minute        // and at most
-	courtTries    = 10                     // empty Frames, one in a second, to a peer of which nothing came since the handshake
-	Lease         = 5 * time.Minute        // after which a node that hears a member renews its incarnation, up to a quarter more
-	revive        = 3 * time.Second        // a death stands for so long before a sign of life undoes it
-)
-
 // StartRate bounds the answers to StartSubscription of one peer. Each answer is forwarded through the cluster of gwyh 0.1
 // nodes, and any number of them may result from one StartSubscription that was forwarded.
 var StartRate = quota.Rate{Burst: 16, Every: time.Second / 4}
@@ -30,6 +17,11 @@ var StartRate = quota.Rate{Burst: 16, Every: time.Second / 4}
 // Name is the name that every Go node derives for the gwyh 0.1 node at an address. A node that is started again there
 // replaces its predecessor.
 func Name(addr netip.AddrPort) string { return "gwyh01-" + addr.String() }
+
+// NewPeer returns what a Gateway keeps about a new gwyh 0.1 peer.
+func (g *Gateway) NewPeer(id wire.NodeID) *Peer {
+	return &Peer{id: id, lease: Lease + g.between(0, Lease/4)}
+}
 
 // Ready follows a handshake with a peer.
 func (g *Gateway) Ready(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
@@ -172,13 +164,6 @@ func (g *Gateway) lose(out []Outcome, now time.Time, t *members.Table, p *Peer, 
 	return append(out, Outcome{Kind: EndLink, Peer: p})
 }
 
-// declareDead takes a gwyh 0.1 member for dead. Go nodes are told at once, and gwyh 0.1 nodes when no Go node has objected.
-func (g *Gateway) declareDead(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
-	t.SetIncarnation(m, max(m.Incarnation, incarnation))
-	g.later(now, revive, chore{task: announceEnd, member: m})
-	return append(out, Outcome{Kind: Dead, Member: m})
-}
-
 // Heard makes a peer of which a packet has opened a member, or renews its incarnation. Before it come [Gateway.EndCheck] and
 // [Gateway.AnswerQuestion], and after it [Gateway.Subscribe].
 func (g *Gateway) Heard(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
@@ -225,10 +210,4 @@ func (g *Gateway) Introduced(out []Outcome, now time.Time, n Node, t *members.Ta
 		out = g.shakeAgain(out, now, n, p)
 	}
 	return out
-}
-
-// vouch renews the incarnation of a gwyh 0.1 member that is heard.
-func (g *Gateway) vouch(out []Outcome, now time.Time, t *members.Table, m *members.Entry, above uint64) []Outcome {
-	t.SetIncarnation(m, max(millis(now), m.Incarnation+1, above+1))
-	return append(out, Outcome{Kind: Renewed, Member: m})
 }

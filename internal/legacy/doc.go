@@ -7,7 +7,8 @@
 // messages and the time, and appends [Outcome] values that its caller acts on in order. It changes the member table in one
 // respect: the incarnation of a gwyh 0.1 member is what it sets. The table and the [Node] are arguments.
 //
-// Read peer.go first, then gateway.go and outcome.go. contact.go follows a peer from its handshake to its loss, member.go has
-// what Go nodes say about gwyh 0.1 members, question.go and check.go how a member is doubted, status.go and seek.go what gwyh
-// 0.1 nodes say about each other, and choice.go which Go nodes subscribe to them.
+// Read peer.go first, then gateway.go and outcome.go; these use no other file. contact.go follows a peer from its handshake to
+// its loss, member.go has what Go nodes say about gwyh 0.1 members, question.go and check.go how a member is doubted, status.go
+// and seek.go what gwyh 0.1 nodes say about each other, choice.go which Go nodes subscribe to them, and vouch.go what a node
+// says about a gwyh 0.1 member itself. message.go routes what a peer sends, timeout.go does what was put off.
 package legacy

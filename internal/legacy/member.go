@@ -41,8 +41,6 @@ func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, 
 	return out, Done
 }
 
-func live(m *members.Entry) bool { return m != nil && m.Live() }
-
 // wellFormed reports whether an entry has the form that all Go nodes derive.
 func wellFormed(e *wire.Member) bool { return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 }
 

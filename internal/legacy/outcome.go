@@ -75,3 +75,10 @@ type Outcome struct {
 	Status      wire.MessageID
 	Of          wire.Peer
 }
+
+// of is a member as a PeerStatus has it.
+func of(m *members.Entry) wire.Peer { return wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone} }
+
+func announcement(m *members.Entry, up bool) Outcome {
+	return Outcome{Kind: AnnounceStatus, Of: of(m), Up: up}
+}

@@ -4,8 +4,22 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Times of the contact with a gwyh 0.1 peer.
+const (
+	Interval      = 5 * time.Second        // between heartbeats to and from a gwyh 0.1 node
+	Silence       = 15 * time.Second       // of a peer before it is lost, and without a heartbeat before it has forgotten this node
+	silenceCheck  = Interval * 22 / 10     // of a peer before it is asked for a sign of life
+	framePause    = 500 * time.Millisecond // between two empty Frames to a silent peer
+	shakePause    = 10 * time.Second       // between two handshakes with a peer that may have forgotten this node, doubled each time
+	shakePauseMax = 5 * time.Minute        // and at most
+	courtTries    = 10                     // empty Frames, one in a second, to a peer of which nothing came since the handshake
+	Lease         = 5 * time.Minute        // after which a node that hears a member renews its incarnation, up to a quarter more
+	revive        = 3 * time.Second        // a death stands for so long before a sign of life undoes it
 )
 
 // A Peer is what a Gateway keeps about one gwyh 0.1 peer. Make one with [Gateway.NewPeer].
@@ -61,3 +75,25 @@ type Node interface {
 
 // millis is a time as gwyh 0.1 members have it for an incarnation.
 func millis(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }
+
+// A claim is a node's word that a gwyh 0.1 peer is down: that of a Go node has an incarnation, that of a gwyh 0.1 node is a
+// PeerStatus, which is passed on if it is true.
+type claim struct {
+	incarnation uint64
+	status      wire.MessageID // zero for a Go node's
+	from        wire.NodeID    // the peer that sent the PeerStatus
+}
+
+// A check asks a peer whether it is down.
+type check struct {
+	claims []claim
+	began  uint64 // the peer's incarnation then
+}
+
+// question is a question of other Go nodes about a peer.
+type question struct {
+	incarnation uint64 // that is doubted; a higher one answers
+	until       time.Time
+}
+
+func live(m *members.Entry) bool { return m != nil && m.Live() }

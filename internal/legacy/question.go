@@ -21,12 +21,6 @@ const (
 // questionRate bounds the questions about all members, because every Go node passes each of them on.
 var questionRate = quota.Rate{Burst: 64, Every: 30 * time.Millisecond}
 
-// question is a question of other Go nodes about a peer.
-type question struct {
-	incarnation uint64 // that is doubted; a higher one answers
-	until       time.Time
-}
-
 // askOthers asks all Go nodes whether they hear a member, of which an incarnation is doubted.
 func (g *Gateway) askOthers(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
 	if !g.mayAsk(now, m) {

@@ -1,0 +1,47 @@
+package legacy
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/members"
+)
+
+// HandleTimeout does the first thing that is due, if any is. Call it until NextTimeout is later than now.
+func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
+	if len(g.chores) == 0 || g.chores[0].at.After(now) {
+		return out
+	}
+	c := g.chores[0]
+	g.chores[0] = chore{}
+	g.chores = g.chores[1:]
+	g.changed = true
+	switch c.task {
+	case endCheck:
+		return g.believe(out, now, n, t, c.peer, c.check)
+	case repeatPing:
+		if c.peer.check == c.check && n.Peer(c.peer.id) == c.peer {
+			out = append(out, Outcome{Kind: Ping, Peer: c.peer})
+		}
+	case court:
+		return g.courtAgain(out, now, n, t, c.peer, c.tries)
+	case vouchFor:
+		if m := t.Get(c.of); m != nil && m.Live() && m.Incarnation <= c.incarnation {
+			out = g.vouch(out, now, t, m, c.incarnation)
+		}
+	case announceEnd:
+		if m := c.member; !m.Live() && t.Get(m.ID) == m {
+			out = append(out, announcement(m, false))
+		}
+	case shakeAll:
+		return g.shakeAll(out, now, n, t)
+	case tryHope:
+		return g.tryHope(out, now, n, t, c)
+	case endHope:
+		g.hopes--
+	case askList:
+		if t.CountGo()-1 < g.cfg.Subscriptions {
+			out = g.askForPeers(out, now, n, t, c.peer)
+		}
+	}
+	return out
+}
