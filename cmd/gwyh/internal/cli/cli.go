@@ -49,7 +49,7 @@ type session struct {
 }
 
 // Commands lists the commands in the order of the help.
-var Commands = []*Command{agentCommand, members, join, leave, broadcast, events, rtt, keys, meta, info, logCommand, keygen, version}
+var Commands = []*Command{agentCommand, doctorCommand, members, join, leave, broadcast, events, rtt, keys, meta, info, logCommand, keygen, version}
 
 // Run runs the command.
 func (c *Command) Run(ctx context.Context, args []string, out, err io.Writer) int {

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
+	"github.com/gwyh-go/gwyh/internal/netns"
+)
+
+// A clinic is two machines at a switch: an agent runs on one, and the doctor on the other.
+type clinic struct {
+	t             *testing.T
+	binary        string
+	here, there   *netns.Space
+	key, otherKey string // files
+}
+
+const agentAt = "10.9.0.2:6969"
+
+// newClinic makes the machines. The switch drops frames beyond the MTU without a word.
+func newClinic(t *testing.T, binary string, mtu int) *clinic {
+	t.Helper()
+	c := &clinic{t: t, binary: binary, here: netns.New(t), there: netns.New(t)}
+	middle := netns.New(t)
+	for i, s := range []*netns.Space{c.here, c.there} {
+		port := fmt.Sprint("port", i)
+		s.Cable("eth0", middle, port)
+		s.Whole("eth0")
+		s.Address("eth0", fmt.Sprintf("10.9.0.%d/24", i+1))
+		s.Up("eth0")
+		middle.MTU(port, mtu)
+	}
+	middle.Bridge("switch", "port0", "port1")
+	for i, path := range []*string{&c.key, &c.otherKey} {
+		*path = filepath.Join(t.TempDir(), fmt.Sprint("key", i))
+		out, err := exec.CommandContext(t.Context(), binary, "keygen").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(*path, out, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// agent starts an agent over there.
+func (c *clinic) agent(args ...string) *process {
+	c.t.Helper()
+	var p *process
+	_ = c.there.Do(func() error {
+		p = launch(c.t, c.binary, append([]string{"-name", "ann", "-bind", agentAt, "-key-file", c.key}, args...)...)
+		return nil
+	})
+	return p
+}
+
+// drop makes a machine drop UDP at a hook.
+func (c *clinic) drop(on *netns.Space, hook *nftables.ChainHook) {
+	c.t.Helper()
+	err := on.Do(func() error {
+		nft, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := nft.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "test"})
+		chain := nft.AddChain(&nftables.Chain{Name: "drop", Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+		nft.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
+			&expr.Verdict{Kind: expr.VerdictDrop},
+		}})
+		return nft.Flush()
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// examine runs the doctor here, and wants a fault and a text.
+func (c *clinic) examine(fault *doctor.Fault, text string, args ...string) {
+	c.t.Helper()
+	var out []byte
+	err := c.here.Do(func() (err error) {
+		cmd := exec.CommandContext(c.t.Context(), c.binary, append([]string{"doctor", "-key-file", c.key}, args...)...)
+		cmd.Env = append(os.Environ(), "GWYH_TOKEN=secret")
+		out, err = cmd.CombinedOutput()
+		return err
+	})
+	want := 0
+	if fault != nil {
+		want = fault.Code
+	}
+	code := 0
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = e.ExitCode()
+	} else if err != nil {
+		c.t.Fatal(err)
+	}
+	if code != want {
+		c.t.Errorf("exit code %d, want %d\n%s", code, want, out)
+	}
+	if fault != nil && !bytes.Contains(out, []byte("\nFault: "+fault.Name+"\n")) {
+		c.t.Errorf("want the fault %s\n%s", fault.Name, out)
+	}
+	if !regexp.MustCompile(text).Match(out) {
+		c.t.Errorf("%s\nlacks %q", out, text)
+	}
+}
+
+func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
+	binary := build(t)
+	for name, f := range map[string]func(t *testing.T){
+		"nothing": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.examine(nil, `(?s)route: from 10\.9\.0\.1 to 10\.9\.0\.2:6969, by eth0.*1472 bytes reach.*No fault found`, agentAt)
+		},
+		"no route": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.examine(&doctor.NoRoute, "network is unreachable", "10.4.0.1:6969")
+		},
+		"nobody has the address": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.examine(&doctor.NoRoute, "no route to host", "10.9.0.77:6969")
+		},
+		"the other firewall drops": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.drop(c.there, nftables.ChainHookInput)
+			c.examine(&doctor.Dropped, "the machine runs .* and none of its UDP ports answers", agentAt)
+		},
+		"the other firewall drops answers": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
+			c.drop(c.there, nftables.ChainHookOutput)
+			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
+		},
+		"the own firewall drops answers": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.drop(c.here, nftables.ChainHookInput)
+			c.examine(&doctor.Dropped, "firewall here: answers of .* arrive at this machine, and its firewall drops them", agentAt)
+		},
+		"the own firewall drops what is sent": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.drop(c.here, nftables.ChainHookOutput)
+			c.examine(&doctor.Dropped, "operation not permitted", agentAt)
+		},
+		"a path of 600 bytes": func(t *testing.T) {
+			c := newClinic(t, binary, 600)
+			c.agent()
+			c.examine(&doctor.NarrowPath, "datagrams of 450 bytes reach the node, those of 1200 bytes do not", agentAt)
+		},
+		"too many members": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent("-max-members", "1")
+			c.examine(&doctor.Refused, "the cluster has 1 members, and max-members allows no more", agentAt)
+		},
+		"another key": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent("-key-file", c.otherKey) // both keys, so that the first alone is not enough
+			c.examine(nil, "No fault found", "-no-join", agentAt)
+			c.examine(&doctor.WrongLabel, `the node has no label`, "-label", "prod", agentAt)
+		},
+		"another key, and the agent may be asked": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
+			c.key = c.otherKey
+			c.examine(&doctor.WrongKey, "the node gets what this machine sends, and refuses it: wrong key or label", "-api", p.http, agentAt)
+			c.drop(c.there, nftables.ChainHookInput)
+			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t)
+		})
+	}
+}
+
+func TestDoctorWritesItsReportAsJSON(t *testing.T) {
+	binary := build(t)
+	out, err := exec.CommandContext(t.Context(), binary, "doctor", "-json", "127.0.0.1:no-such-port").Output()
+	e, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || e.ExitCode() != doctor.NoAddress.Code || !strings.Contains(string(out), `"name": "no-address"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
+)
+
+const doctorUsage = `gwyh doctor says why a Join of an address fails: it looks at the name, the route,
+the port, the handshake, the clocks and the size of datagrams, and at last joins
+and leaves again. Run it on the machine of the node that cannot join.
+
+Usage:
+
+	gwyh doctor [flags] HOST[:PORT]
+
+What the node of this machine has:
+
+	-config FILE     take key and label from the configuration of an agent
+	-key-file FILE   file with its keys; GWYH_KEY may hold one too
+	-label LABEL     its label
+	-bind IP[:PORT]  address and port to send from (default: any). A firewall
+	                 may let pass what comes from the node's port only: stop the
+	                 node, and name its port
+	-meta BYTES      size of its metadata (default 0)
+
+What to try and to ask:
+
+	-labels LIST     labels that the other node may have, separated by commas
+	-api HOST:PORT   API of the agent over there, whose log is read; its token is
+	                 in GWYH_TOKEN or -token-file
+	-token-file FILE file with that token
+	-no-join         do not become a member. Otherwise the applications of the
+	                 cluster see a node named gwyh-doctor-... join and leave
+	-json            write the report as JSON
+
+Exit codes:
+
+`
+
+var doctorCommand = &Command{Name: "doctor", Summary: "say why a Join of an address fails", direct: runDoctor}
+
+// doctorHelp is doctorUsage with the faults.
+func doctorHelp() string {
+	var b strings.Builder
+	b.WriteString(doctorUsage)
+	_, _ = fmt.Fprintf(&b, "\t%2d  a node of this machine can join\n\t%2d  the command line was not understood\n", exitOK, exitUsage)
+	for _, f := range doctor.Faults {
+		_, _ = fmt.Fprintf(&b, "\t%2d  %s\n", f.Code, f.Name)
+	}
+	return b.String()
+}
+
+func runDoctor(ctx context.Context, args []string, out, err io.Writer) int {
+	c, asJSON, problem := parseDoctor(args)
+	switch {
+	case errors.Is(problem, flag.ErrHelp):
+		_, _ = io.WriteString(out, doctorHelp())
+		return exitOK
+	case problem != nil:
+		_, _ = fmt.Fprintf(err, "gwyh doctor: %v\n\"gwyh doctor -h\" says how to use it\n", problem)
+		return exitUsage
+	}
+	s := &session{out: out, json: asJSON}
+	if !asJSON {
+		c.Told = func(step doctor.Step) {
+			_, _ = fmt.Fprintf(out, "%-8s  %s: %s\n", step.Outcome, step.Name, step.Text)
+		}
+	}
+	r := doctor.Examine(ctx, c)
+	if asJSON {
+		_ = s.print(r, nil)
+	} else if r.Fault != nil {
+		_, _ = fmt.Fprintf(out, "\nFault: %s\n%s\n", r.Fault.Name, r.Fault.Advice)
+	} else {
+		_, _ = fmt.Fprintln(out, "\nNo fault found: a node of this machine can join.")
+	}
+	if ctx.Err() != nil {
+		return exitFailed
+	}
+	if r.Fault != nil {
+		return r.Fault.Code
+	}
+	return exitOK
+}
+
+// parseDoctor reads the flags. What agents have too is read as theirs.
+func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
+	c = &doctor.Config{}
+	f := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	node := []string{"-insecure", "-http", ""}
+	for _, name := range []string{"config", "key", "key-file", "label"} {
+		f.Func(name, "", func(v string) error { node = append(node, "-"+name, v); return nil })
+	}
+	bind := f.String("bind", "", "")
+	f.IntVar(&c.Meta, "meta", 0, "")
+	labels := f.String("labels", "", "")
+	api := f.String("api", "", "")
+	tokenFile := f.String("token-file", "", "")
+	f.BoolVar(&c.NoJoin, "no-join", false, "")
+	f.BoolVar(&asJSON, "json", false, "")
+	var rest []string
+	if err := parse(f, args, &rest); err != nil {
+		return nil, false, err
+	}
+	if len(rest) != 1 {
+		return nil, false, fmt.Errorf("%d arguments, want one address", len(rest))
+	}
+	c.Target = rest[0]
+	own, err := config.Parse(node, func(name string) string {
+		if name == "GWYH_TOKEN" { // it belongs to the agent over there
+			return ""
+		}
+		return os.Getenv(name)
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	c.Keys, c.Label = own.Keys, own.Label
+	if c.Meta < 0 || c.Meta > 32<<10 {
+		return nil, false, fmt.Errorf("-meta %d, want 0 to %d", c.Meta, 32<<10)
+	}
+	if c.Local, err = localAddress(*bind); err != nil {
+		return nil, false, err
+	}
+	for l := range strings.SplitSeq(*labels, ",") {
+		if l = strings.TrimSpace(l); l != "" {
+			c.Labels = append(c.Labels, l)
+		}
+	}
+	if *api != "" {
+		if c.Agent, err = reach(*api, *tokenFile); err != nil {
+			return nil, false, err
+		}
+	}
+	return c, asJSON, nil
+}
+
+// localAddress reads an address whose port may be left out; empty is any.
+func localAddress(text string) (netip.AddrPort, error) {
+	if text == "" {
+		return netip.AddrPort{}, nil
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return netip.AddrPortFrom(ip, 0), nil
+	}
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return at, fmt.Errorf("-bind %q, want an IP address with or without a port", text)
+	}
+	return at, nil
+}

@@ -1,0 +1,235 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/hashicorp/memberlist"
+)
+
+var key = []byte("0123456789abcdefghijklmnopqrstuv")
+
+// node starts a node on loopback, as change has it, and returns its address.
+func node(t *testing.T, change func(*gwyh.Config)) string {
+	t.Helper()
+	c := gwyh.DefaultLocalConfig()
+	c.Name, c.BindAddr, c.BindPort, c.SecretKey, c.LogOutput = "ann", "127.0.0.1", 0, key, io.Discard
+	change(c)
+	m, err := gwyh.Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Shutdown() })
+	return m.LocalNode().Address()
+}
+
+// expect examines an address and wants a fault, and a step with a text.
+func expect(t *testing.T, c Config, fault *Fault, text string) *Report {
+	t.Helper()
+	if c.Keys == nil {
+		c.Keys = [][]byte{key}
+	}
+	r := Examine(t.Context(), &c)
+	if (r.Fault == nil) != (fault == nil) || fault != nil && r.Fault.Name != fault.Name {
+		t.Errorf("fault %+v, want %+v\n%s", r.Fault, fault, steps(r))
+	}
+	if !regexp.MustCompile(text).MatchString(steps(r)) {
+		t.Errorf("%s\nlacks %q", steps(r), text)
+	}
+	return r
+}
+
+func steps(r *Report) (text string) {
+	for _, s := range r.Steps {
+		text += fmt.Sprintf("%s %s: %s\n", s.Outcome, s.Name, s.Text)
+	}
+	return text
+}
+
+func unchanged(*gwyh.Config) {}
+
+func TestNodeThatCanBeJoinedHasNoFault(t *testing.T) {
+	t.Parallel()
+	r := expect(t, Config{Target: node(t, unchanged)}, nil, `(?s)ok clock: the clocks agree.*ok session: the node is "ann" at .*ok path: datagrams of \d+ bytes.*ok join: joined, .* 2 members.*ok links: 1 `)
+	for _, s := range r.Steps {
+		if s.Outcome != OK {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestOneOfSeveralKeysIsEnough(t *testing.T) {
+	t.Parallel()
+	expect(t, Config{Target: node(t, unchanged), Keys: [][]byte{[]byte("another key of 32 bytes for them"), key}, NoJoin: true}, nil, "with the fingerprint "+gwyh.KeyFingerprint(key))
+}
+
+func TestNameWithoutAnAddressIsNamed(t *testing.T) {
+	t.Parallel()
+	expect(t, Config{Target: "no-such-host.invalid:1"}, &NoAddress, "no-such-host.invalid")
+	expect(t, Config{Target: "127.0.0.1:no-such-port"}, &NoAddress, "no-such-port")
+}
+
+func TestWrongKeyIsNamed(t *testing.T) {
+	t.Parallel()
+	at := node(t, unchanged)
+	expect(t, Config{Target: at, Keys: [][]byte{[]byte("another key of 32 bytes for them")}}, &WrongKey, "most likely refuses the key or the label")
+}
+
+func TestKeyInAnotherNotationIsNamed(t *testing.T) {
+	t.Parallel()
+	encoded := []byte("MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=")
+	expect(t, Config{Target: node(t, func(c *gwyh.Config) { c.SecretKey = encoded })}, &WrongKey, "the same key in another notation")
+	expect(t, Config{Target: node(t, unchanged), Keys: [][]byte{encoded}}, &WrongKey, "the same key in another notation")
+}
+
+func TestNodeWithoutAKeyIsNamed(t *testing.T) {
+	t.Parallel()
+	expect(t, Config{Target: node(t, func(c *gwyh.Config) { c.SecretKey = nil })}, &WrongKey, "the node has no key")
+}
+
+func TestWrongLabelIsNamed(t *testing.T) {
+	t.Parallel()
+	expect(t, Config{Target: node(t, unchanged), Label: "prod"}, &WrongLabel, `the node has no label, and this one has "prod"`)
+	at := node(t, func(c *gwyh.Config) { c.Label = "staging" })
+	expect(t, Config{Target: at, Label: "prod", Labels: []string{"test", "staging"}}, &WrongLabel, `answers under the label "staging", and this one has "prod"`)
+}
+
+func TestClockThatIsOffIsNamedWithTheDifference(t *testing.T) {
+	t.Parallel()
+	at := node(t, unchanged)
+	for off, want := range map[time.Duration]string{
+		-90 * time.Second: `over there is 1m(2[5-9]|3[0-5])(\.5)?s ahead`, 90 * time.Second: `over there is 1m(2[5-9]|3[0-5])(\.5)?s behind`,
+		-2 * time.Hour: `over there is (1h59m5[5-9](\.5)?s|2h0m[0-5](\.5)?s) ahead`,
+	} {
+		expect(t, Config{Target: at, clock: func() time.Time { return time.Now().Add(off) }}, &WrongClock, want)
+	}
+	// Within the bound it is no fault yet.
+	expect(t, Config{Target: at, NoJoin: true, clock: func() time.Time { return time.Now().Add(-30 * time.Second) }}, nil, `warning clock: .* (2[5-9]|3[0-5])(\.5)?s ahead`)
+}
+
+func TestClosedPortIsNamed(t *testing.T) {
+	t.Parallel()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := c.LocalAddr().String()
+	_ = c.Close()
+	expect(t, Config{Target: at}, &ClosedPort, "nothing listens at UDP port")
+}
+
+func TestNodeOfMemberlistIsNamed(t *testing.T) {
+	t.Parallel()
+	c := memberlist.DefaultLocalConfig()
+	c.BindAddr, c.BindPort, c.AdvertisePort, c.LogOutput = "127.0.0.1", 0, 0, io.Discard
+	m, err := memberlist.Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Shutdown() }()
+	expect(t, Config{Target: m.LocalNode().Address()}, &NotGwyh, "a memberlist node is there")
+}
+
+func TestAnotherProgramIsNamed(t *testing.T) {
+	t.Parallel()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	go func() {
+		b := make([]byte, 65536)
+		for {
+			_, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = c.WriteTo([]byte("what?"), from)
+		}
+	}()
+	expect(t, Config{Target: c.LocalAddr().String()}, &NotGwyh, "another program answers")
+}
+
+type veto struct{ err error }
+
+func (v veto) NotifyMerge([]*gwyh.Node) error { return v.err }
+
+type vetoOfOthers struct{ err error }
+
+func (v vetoOfOthers) NotifyAlive(n *gwyh.Node) error {
+	if n.Name == "ann" {
+		return nil
+	}
+	return v.err
+}
+
+func TestRefusalIsNamedWithItsReason(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*gwyh.Config){
+		"not on a Sunday": func(c *gwyh.Config) { c.Merge = veto{errors.New("not on a Sunday")} },
+		"not one of us":   func(c *gwyh.Config) { c.Alive = vetoOfOthers{errors.New("not one of us")} },
+		"versions": func(c *gwyh.Config) {
+			c.DelegateProtocolVersion, c.DelegateProtocolMin, c.DelegateProtocolMax = 3, 2, 4
+		},
+		"metadata of 800 byt": unchanged,
+		"127.0.0.1":           func(c *gwyh.Config) { c.CIDRsAllowed, _ = gwyh.ParseCIDRs([]string{"10.0.0.0/8"}) },
+	} {
+		c := Config{Target: node(t, change)}
+		if want == "metadata of 800 byt" {
+			c.Meta = 800
+		}
+		expect(t, c, &Refused, "failed join: .*"+want)
+	}
+}
+
+func TestFaultsHaveCodesOfTheirOwn(t *testing.T) {
+	var codes []int
+	for _, f := range Faults {
+		if f.Code < 10 || f.Name == "" || f.Advice == "" {
+			t.Errorf("%+v", f)
+		}
+		codes = append(codes, f.Code)
+	}
+	slices.Sort(codes)
+	if len(slices.Compact(codes)) != len(Faults) {
+		t.Errorf("%v", codes)
+	}
+}
+
+func TestTriesCoverEveryClockUpToAnHour(t *testing.T) {
+	for off := -time.Hour; off <= time.Hour; off += time.Second {
+		near := func(s time.Duration) bool { return (s - off).Abs() <= clockMost }
+		if off.Abs() > clockMost && !slices.ContainsFunc(shifts(), near) {
+			t.Fatalf("no try for %v", off)
+		}
+	}
+}
+
+func TestPortsOfPacketsAreRead(t *testing.T) {
+	v4 := append([]byte{0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, 0x1b, 0x39, 0x00, 0x35, 0, 8, 0, 0)
+	v6 := make([]byte, 48)
+	v6[0], v6[6], v6[23], v6[40], v6[41], v6[43] = 0x60, 17, 1, 0x1b, 0x39, 0x35
+	for want, b := range map[string][]byte{"10.0.0.1:6969": v4, "[::1]:6969": v6} {
+		if from, to, ok := udpPorts(b); !ok || from != netip.MustParseAddrPort(want) || to != 53 {
+			t.Errorf("%v, %d, %v, want %s", from, to, ok, want)
+		}
+		for n := range b[:len(b)-4] {
+			if _, _, ok := udpPorts(b[:n]); ok {
+				t.Errorf("%s: %d bytes are enough", want, n)
+			}
+		}
+	}
+	tcp := slices.Clone(v4)
+	tcp[9] = 6
+	if _, _, ok := udpPorts(tcp); ok {
+		t.Error("TCP is taken for UDP")
+	}
+}

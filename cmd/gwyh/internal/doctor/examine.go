@@ -1,0 +1,415 @@
+package doctor
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/client"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
+	"github.com/gwyh-go/gwyh/internal/udp"
+)
+
+// selfName is how the doctor is called by other nodes.
+const selfName = "gwyh-doctor"
+
+// A Config is what an examination needs to know.
+type Config struct {
+	Target string   // host, or host:port
+	Keys   [][]byte // that this node has; none for the default key
+	Label  string
+	Labels []string // that the other node may have
+	Local  netip.AddrPort
+	Meta   int            // bytes of metadata that a node of this machine would have
+	NoJoin bool           // do not become a member, however briefly
+	Agent  *client.Client // of the other node; nil if it is none, or may not be asked
+	Told   func(Step)     // is told each step at once; may be nil
+
+	clock func() time.Time // nil for the system's; tests have others
+}
+
+// How long is waited for answers.
+const (
+	helloWait   = 2500 * time.Millisecond // for one that a node at work gives: a Hello goes out at once, and after 0.1, 0.4, 1.4 s
+	guessWait   = 4 * time.Second         // for one of many
+	confirmWait = 4 * time.Second
+	pingWait    = 400 * time.Millisecond // and four round trips
+	joinWait    = 8 * time.Second
+	lookupWait  = 10 * time.Second
+)
+
+// An examination is one run of the doctor, of one address.
+type examination struct {
+	*Config
+	report *Report
+	to     netip.AddrPort
+	from   netip.Addr // where the system sends from
+	line   *line
+	watch  *watch
+}
+
+// Examine examines why a Join fails, or finds that it does not.
+func Examine(ctx context.Context, c *Config) *Report {
+	r := &Report{Target: c.Target, told: c.Told}
+	host, port := c.Target, fmt.Sprint(gwyh.DefaultPort)
+	if h, p, err := net.SplitHostPort(c.Target); err == nil {
+		host, port = h, p
+	}
+	number, err := net.LookupPort("udp", port)
+	if err != nil {
+		r.fail(NoAddress, "address", "%q: %v", c.Target, err)
+		return r
+	}
+	addrs, ok := r.lookup(ctx, host)
+	if !ok {
+		return r
+	}
+	x := &examination{Config: c, report: r, to: netip.AddrPortFrom(addrs[0], uint16(number))}
+	if len(addrs) > 1 {
+		r.note("address", Warning, "the name has %d addresses, of which the first is examined: %v", len(addrs), addrs)
+	}
+	x.examine(ctx)
+	return r
+}
+
+// lookup returns the addresses of a host. It notes the fault if there are none.
+func (r *Report) lookup(ctx context.Context, host string) (addrs []netip.Addr, ok bool) {
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return []netip.Addr{ip.Unmap()}, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupWait)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		r.fail(NoAddress, "address", "%v", err)
+		return nil, false
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	r.note("address", OK, "%s is %v", host, addrs)
+	return addrs, true
+}
+
+// examine goes from the way to the address to a Join.
+func (x *examination) examine(ctx context.Context) {
+	if !x.route() {
+		return
+	}
+	clock := x.Config.clock
+	if clock == nil {
+		clock = time.Now
+	}
+	var err error
+	if x.line, err = open(x.Local, x.to, clock); err != nil {
+		x.report.fail(NoRoute, "route", "no socket: %v", err)
+		return
+	}
+	defer x.line.close()
+	x.watch = startWatch(x.to, x.line.local())
+	defer x.watch.stop()
+
+	// A knock finds what the system says, and what other programs answer, while the Hellos are on their way.
+	knocks := make(chan error, 16)
+	knocking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go udp.Knock(knocking, x.Local.Addr(), x.to, func(err error, _ time.Duration) {
+		select {
+		case knocks <- err:
+		default:
+		}
+	})
+	own := x.own()
+	answered, err := x.line.shake(ctx, own, helloWait, true)
+	if len(answered) == 0 {
+		x.unanswered(ctx, err, func() []error { return drain(knocks) })
+		return
+	}
+	cancel()
+	a := answered[0]
+	x.report.note("handshake", OK, "a node answers under the key %s, in %v", x.keyName(a.key), a.made.RTT.Round(10*time.Microsecond))
+	if !x.compareClocks(ctx, a.key, 0) {
+		return
+	}
+	if !x.path(ctx, a) {
+		return
+	}
+	if !x.NoJoin {
+		x.join(ctx)
+	}
+}
+
+func drain(knocks chan error) (all []error) {
+	for {
+		select {
+		case err := <-knocks:
+			all = append(all, err)
+		default:
+			return all
+		}
+	}
+}
+
+// route looks whether this machine sends to the address, without sending anything.
+func (x *examination) route() bool {
+	var local *net.UDPAddr
+	if x.Local.Addr().IsValid() && !x.Local.Addr().IsUnspecified() {
+		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(x.Local.Addr(), 0))
+	}
+	c, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(x.to))
+	if err != nil {
+		x.report.fail(NoRoute, "route", "this machine sends nothing to %v: %v", x.to, err)
+		return false
+	}
+	defer func() { _ = c.Close() }()
+	x.from = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	x.report.note("route", OK, "from %v to %v%s", x.from, x.to, interfaceOf(x.from))
+	return true
+}
+
+// interfaceOf describes the interface that has an address.
+func interfaceOf(a netip.Addr) string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return ""
+	}
+	for _, i := range all {
+		addrs, _ := i.Addrs()
+		if slices.ContainsFunc(addrs, func(n net.Addr) bool { p, err := netip.ParsePrefix(n.String()); return err == nil && p.Addr() == a }) {
+			return fmt.Sprintf(", by %s with an MTU of %d", i.Name, i.MTU)
+		}
+	}
+	return ""
+}
+
+// defaultKey is what nodes without a key use.
+const defaultKey = "insecure"
+
+// keys are those of this node.
+func (x *examination) keys() [][]byte {
+	if len(x.Keys) == 0 {
+		return [][]byte{[]byte(defaultKey)}
+	}
+	return x.Keys
+}
+
+// own are the handshakes of a node that is configured as this one is.
+func (x *examination) own() (tries []try) {
+	for _, k := range x.keys() {
+		tries = append(tries, try{key: handshake.NewKey(k, x.Label)})
+	}
+	return tries
+}
+
+// keyName names one of the node's own keys without showing it.
+func (x *examination) keyName(k handshake.Key) string {
+	for _, raw := range x.keys() {
+		if handshake.NewKey(raw, x.Label).ID() == k.ID() {
+			return nameOf(raw)
+		}
+	}
+	return "?"
+}
+
+// nameOf names a key without showing it.
+func nameOf(raw []byte) string {
+	switch f := gwyh.KeyFingerprint(raw); {
+	case string(raw) == defaultKey:
+		return "that is the well-known default"
+	case f == "":
+		return "that is weak, and so has no fingerprint"
+	default:
+		return "with the fingerprint " + f
+	}
+}
+
+// clockMost is how far clocks may differ, and clockWarn how far before the doctor warns.
+const (
+	clockMost = 60 * time.Second
+	clockWarn = 10 * time.Second
+	clockStep = 5 * time.Second
+)
+
+// compareClocks measures how much the other node's clock differs from this one's, given a shift under which it answers: it takes the
+// Hellos whose time is at most 60 s off, so what it takes lies around its own time.
+func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit time.Duration) bool {
+	var tries []try
+	for d := -2 * clockMost; d <= 2*clockMost; d += clockStep {
+		tries = append(tries, try{key, hit + d})
+	}
+	answered, _ := x.line.shake(ctx, tries, time.Second, false)
+	if len(answered) == 0 {
+		x.report.note("clock", Unknown, "the node does not answer again")
+		return true
+	}
+	least, most := answered[0].shift, answered[len(answered)-1].shift
+	off := (least + most) / 2
+	text := fmt.Sprintf("the clock over there is %v ahead of this one", off)
+	switch {
+	case off.Abs() <= clockStep:
+		text = "the clocks agree"
+	case off < 0:
+		text = fmt.Sprintf("the clock over there is %v behind this one", -off)
+	}
+	text += fmt.Sprintf(" (to within %v)", clockStep)
+	switch {
+	case off.Abs() > clockMost-clockStep && hit != 0:
+		x.report.fail(WrongClock, "clock", "%s, and a node refuses handshakes that are more than %v off", text, clockMost)
+		return false
+	case off.Abs() > clockWarn:
+		x.report.note("clock", Warning, "%s; beyond %v a node refuses handshakes", text, clockMost)
+	default:
+		x.report.note("clock", OK, "%s", text)
+	}
+	return true
+}
+
+// Sizes of datagrams that are tried.
+const leastDatagram = 1200 // that every path has to carry (PROTOCOL.md P10)
+
+var (
+	smaller = []int{900, 600, 450}
+	whole   = []int{leastDatagram, 1400, 1452, 1472, 4096, 8952}
+)
+
+// path completes the handshake, and finds out how large datagrams to the node may be.
+func (x *examination) path(ctx context.Context, a *attempt) bool {
+	t, err := x.line.talk(ctx, a, confirmWait)
+	if err != nil {
+		x.report.fail(NarrowPath, "session", "%v: small datagrams pass, and larger ones do not", err)
+		return false
+	}
+	v := t.peer.Versions
+	x.report.note("session", OK, "the node is %q at %v in zone %q; it speaks version %d of memberlist's protocol, and version %d of the application's (it understands %d to %d)",
+		t.peer.Name, t.peer.Addr, t.peer.ZoneName, v[2], v[5], v[3], v[4])
+	each := pingWait + 4*a.made.RTT
+	if !t.passes(ctx, leastDatagram, each) {
+		for _, size := range smaller {
+			if t.passes(ctx, size, each) {
+				x.report.fail(NarrowPath, "path", "datagrams of %d bytes reach the node, those of %d bytes do not", size, leastDatagram)
+				return false
+			}
+		}
+		x.report.fail(Dropped, "path", "after the handshake no datagram is answered")
+		return false
+	}
+	most := 0
+	setWhole(x.line.conn, true)
+	for _, size := range whole {
+		if !t.passes(ctx, size, each/2) {
+			break
+		}
+		most = size
+	}
+	setWhole(x.line.conn, false)
+	if most == 0 {
+		x.report.note("path", Warning, "datagrams of %d bytes reach the node, but not whole: each is fragmented on the way, which costs time and loses more", leastDatagram)
+		return true
+	}
+	x.report.note("path", OK, "datagrams of %d bytes reach the node whole; a path needs %d", most, leastDatagram)
+	return true
+}
+
+// join joins the node as any node of this machine would, and leaves.
+func (x *examination) join(ctx context.Context) {
+	c := gwyh.DefaultLANConfig()
+	c.Name = fmt.Sprintf("%s-%x", selfName, newNodeID())[:len(selfName)+9]
+	c.BindAddr, c.BindPort, c.AdvertisePort = x.from.String(), 0, 0
+	c.Label, c.LogHandler, c.MetaMax = x.Label, slog.DiscardHandler, max(x.Meta, gwyh.MetaMaxSize)
+	c.UDPBufferSize = max(c.UDPBufferSize, min(c.MetaMax+1000, 65507))
+	c.Delegate = quiet{meta: make([]byte, x.Meta)}
+	var err error
+	if c.Keyring, err = gwyh.NewKeyring(x.Keys, first(x.Keys)); err != nil {
+		x.report.note("join", Unknown, "%v", err)
+		return
+	}
+	m, err := gwyh.Create(c)
+	if err != nil {
+		x.report.note("join", Unknown, "no node is made here: %v", err)
+		return
+	}
+	defer func() { _ = m.Shutdown() }()
+	joining, cancel := context.WithTimeout(ctx, joinWait)
+	defer cancel()
+	if _, err := m.JoinContext(joining, []string{x.to.String()}); err != nil {
+		x.refused(err)
+		return
+	}
+	defer func() { _ = m.Leave(2 * time.Second) }()
+	x.report.note("join", OK, "joined, as %q: the cluster has %d members with this one", c.Name, m.NumMembers())
+	x.neighbors(ctx, m)
+}
+
+func first(keys [][]byte) []byte {
+	if len(keys) == 0 {
+		return nil
+	}
+	return keys[0]
+}
+
+// refused notes why a Join failed although the nodes can talk.
+func (x *examination) refused(err error) {
+	if veto, ok := errors.AsType[*pushpull.VetoError](err); ok {
+		x.report.fail(Refused, "join", "the other side refuses this node: %q", veto.Reason)
+		return
+	}
+	if v, ok := errors.AsType[*pushpull.VersionError](err); ok {
+		x.report.fail(Refused, "join", "the versions of the protocols do not fit: %v", v)
+		return
+	}
+	if errors.Is(err, handshake.ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) {
+		x.report.fail(NarrowPath, "join", "the nodes shake hands, and the Join does not end within %v, as if larger datagrams were lost in either direction: %v", joinWait, err)
+		return
+	}
+	x.report.fail(Refused, "join", "%v", err)
+}
+
+// linkWait is how long a newcomer takes to have a link, and longer.
+const linkWait = 3 * time.Second
+
+// neighbors looks at what the members think of this node, by the links that it has a short time later.
+func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for end := time.Now().Add(linkWait); m.Stats().Links == 0 && time.Now().Before(end) && ctx.Err() == nil; {
+		<-poll.C
+	}
+	s := m.Status()
+	switch {
+	case len(s.Links) == 0:
+		x.report.note("links", Warning, "no member exchanges broadcasts with this node within %v", linkWait)
+	default:
+		x.report.note("links", OK, "%d members exchange broadcasts with this node", len(s.Links))
+	}
+	for _, w := range s.Warnings {
+		x.report.note("warning", Warning, "%s", w.Text)
+	}
+}
+
+// quiet is an application that says nothing.
+type quiet struct{ meta []byte }
+
+func (q quiet) NodeMeta(limit int) []byte     { return q.meta[:min(len(q.meta), limit)] }
+func (quiet) NotifyMsg([]byte)                {}
+func (quiet) GetBroadcasts(int, int) [][]byte { return nil }
+func (quiet) LocalState(bool) []byte          { return nil }
+func (quiet) MergeRemoteState([]byte, bool)   {}
+
+// notations are keys that a person may have meant by one: base64 taken for the key itself, or the other way around, and the end of a line.
+func notations(raw []byte) (keys [][]byte) {
+	keys = append(keys, []byte(base64.StdEncoding.EncodeToString(raw)), append(slices.Clone(raw), '\n'),
+		[]byte(base64.StdEncoding.EncodeToString(raw)+"\n"))
+	if decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(raw))); err == nil && len(decoded) > 0 {
+		keys = append(keys, decoded)
+	}
+	return keys
+}

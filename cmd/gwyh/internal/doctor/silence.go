@@ -1,0 +1,259 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
+	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/udp"
+)
+
+// unanswered finds out why no Hello of this node was answered. sending is the error of the system when they were sent, and
+// knocked returns what the knocks have heard since it was called last.
+func (x *examination) unanswered(ctx context.Context, sending error, knocked func() []error) {
+	r := x.report
+	if x.said(append([]error{sending}, knocked()...)) {
+		return
+	}
+	r.note("handshake", Failed, "no answer within %v under %s", helloWait, x.described())
+	if x.guess(ctx) || x.said(knocked()) { // that nobody has an address, the system knows after three seconds
+		return
+	}
+	if x.watch.seen() {
+		r.fail(Dropped, "firewall here", "answers of %v arrive at this machine, and its firewall drops them", x.to)
+		return
+	}
+	if x.ask(ctx) {
+		return
+	}
+	x.compare(ctx)
+}
+
+// said reports whether errors of the system, or answers of another program, say what is wrong.
+func (x *examination) said(errs []error) bool {
+	r := x.report
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, udp.ErrMemberlist), errors.Is(err, udp.ErrStranger):
+			r.fail(NotGwyh, "port", "%v", err)
+		case errors.Is(err, syscall.ECONNREFUSED):
+			r.fail(ClosedPort, "port", "the machine says that nothing listens at UDP port %d", x.to.Port())
+		case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
+			r.fail(Dropped, "port", "the firewall of this machine, or one on the way that says so, forbids it: %v", err)
+		case udp.NoRoute(err) != nil:
+			r.fail(NoRoute, "port", "%v", err)
+		default:
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// described says what this node shows.
+func (x *examination) described() string {
+	var names []string
+	for _, k := range x.keys() {
+		names = append(names, "the key "+nameOf(k))
+	}
+	label := "no label"
+	if x.Label != "" {
+		label = fmt.Sprintf("the label %q", x.Label)
+	}
+	return strings.Join(names, ", ") + " and " + label
+}
+
+// A guess is what the other node may have instead.
+type guess struct {
+	try
+	fault Fault
+	text  string
+}
+
+// guess tries what is likely, and reports whether that is the fault.
+func (x *examination) guess(ctx context.Context) bool {
+	all := x.guesses()
+	tries := make([]try, len(all))
+	for i := range all {
+		tries[i] = all[i].try
+	}
+	answered, _ := x.line.shake(ctx, tries, guessWait, true)
+	if len(answered) == 0 {
+		x.report.note("guesses", Unknown, "nor does it answer under %d other labels, notations of the keys, and times up to 14 hours off", len(all))
+		return false
+	}
+	for _, g := range all {
+		if g.key.ID() != answered[0].key.ID() || g.shift != answered[0].shift {
+			continue
+		}
+		if g.fault.Name == WrongClock.Name {
+			return !x.compareClocks(ctx, g.key, g.shift)
+		}
+		x.report.fail(g.fault, "handshake", "%s", g.text)
+		return true
+	}
+	return false
+}
+
+// guesses are labels, keys and times that are likely.
+func (x *examination) guesses() (all []guess) {
+	for _, raw := range x.keys() {
+		for _, label := range append([]string{""}, x.Labels...) {
+			if label != x.Label {
+				text := fmt.Sprintf("the node answers under the label %q, and this one has %q", label, x.Label)
+				if label == "" {
+					text = fmt.Sprintf("the node has no label, and this one has %q", x.Label)
+				}
+				all = append(all, guess{try{handshake.NewKey(raw, label), 0}, WrongLabel, text})
+			}
+		}
+		for _, other := range notations(raw) {
+			all = append(all, guess{try{handshake.NewKey(other, x.Label), 0}, WrongKey,
+				"the node has the same key in another notation: one of the two has taken its base64, or the end of a line, for a part of the key"})
+		}
+	}
+	for _, label := range []string{x.Label, ""} {
+		all = append(all, guess{try{handshake.NewKey([]byte(defaultKey), label), 0}, WrongKey, "the node has no key: it answers under the well-known default key"})
+	}
+	key := handshake.NewKey(x.keys()[0], x.Label)
+	for _, shift := range shifts() {
+		all = append(all, guess{try{key, shift}, WrongClock, ""})
+	}
+	return all
+}
+
+// shifts are differences between clocks: all up to an hour, the nearest first, and those between time zones.
+func shifts() (all []time.Duration) {
+	const apart = 100 * time.Second // a node takes 60 s to either side
+	for d := apart; d <= time.Hour; d += apart {
+		all = append(all, d, -d)
+	}
+	for d := 90 * time.Minute; d <= 14*time.Hour; d += 30 * time.Minute {
+		all = append(all, d, -d)
+	}
+	return all
+}
+
+// refusal is how an agent's log speaks of a handshake that it refuses.
+var refusal = regexp.MustCompile(`handshake with (\S+) refused: (.*)`)
+
+// ask looks into the log of the node over there, and reports whether it says what is wrong.
+func (x *examination) ask(ctx context.Context) bool {
+	r := x.report
+	if x.Agent == nil {
+		r.note("log over there", Unknown, "not asked: -api and GWYH_TOKEN would let the doctor read the log of the agent there")
+		return false
+	}
+	// From a port of their own, so that what the log says of the guesses is not taken for what it says of these.
+	own, err := open(netip.AddrPortFrom(x.Local.Addr(), 0), x.to, x.line.clock)
+	if err != nil {
+		r.note("log over there", Unknown, "no socket: %v", err)
+		return false
+	}
+	defer own.close()
+	// The log has one line for each reason in ten seconds, so the Hellos go on for longer than that.
+	const patience = 12 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
+		_, _ = own.shake(ctx, x.own(), time.Second, true)
+		lines, err := x.log(ctx)
+		if err != nil {
+			r.note("log over there", Unknown, "%v", err)
+			return false
+		}
+		for _, l := range lines {
+			m := refusal.FindStringSubmatch(l.Text)
+			if m == nil || !strings.HasSuffix(m[1], fmt.Sprintf(":%d", own.local())) {
+				continue
+			}
+			fault := WrongKey
+			if strings.HasPrefix(m[2], handshake.TimeOff.String()) {
+				fault = WrongClock
+			}
+			r.fail(fault, "log over there", "the node gets what this machine sends, and refuses it: %s", m[2])
+			return true
+		}
+	}
+	r.fail(Dropped, "log over there", "the agent there runs, and in %v of Hellos its log has no word of them: they do not arrive, or its answers do not", patience)
+	return true
+}
+
+func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err = x.Agent.Get(ctx, "/v1/log", &lines)
+	return lines, err
+}
+
+// compare holds the silence of the port against what else the machine over there answers.
+func (x *examination) compare(ctx context.Context) {
+	r := x.report
+	if x.otherPortsAnswer(ctx) {
+		r.fail(WrongKey, "other ports", "other UDP ports of the machine say that they are closed, and this one is silent: something listens there, and most likely refuses the key or the label of this node (or a firewall drops what this port alone gets or sends)")
+		return
+	}
+	how, err := x.tcp(ctx)
+	if how != "" {
+		r.fail(Dropped, "other ports", "the machine runs (%s), and none of its UDP ports answers: UDP is dropped on the way there or back", how)
+		return
+	}
+	if udp.NoRoute(err) != nil {
+		r.fail(NoRoute, "other ports", "nobody has the address, or a router says that it leads nowhere: %v", udp.NoRoute(err))
+		return
+	}
+	r.fail(Silent, "other ports", "nothing comes from the machine at all, neither from other UDP ports nor by TCP: it may be down, or a firewall drops everything")
+}
+
+// otherPortsAnswer reports whether the machine says of another UDP port that it is closed.
+func (x *examination) otherPortsAnswer(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	closed := make(chan bool, 64)
+	const ports = 3
+	for range ports {
+		port := netip.AddrPortFrom(x.to.Addr(), uint16(30000+rand.IntN(20000)))
+		if port == x.to {
+			continue
+		}
+		go udp.Knock(ctx, x.Local.Addr(), port, func(err error, _ time.Duration) {
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				select {
+				case closed <- true:
+				default:
+				}
+			}
+		})
+	}
+	select {
+	case <-closed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// tcp says how the machine answers TCP at the port of the same number. If it does not, how is empty, and err is why. That nobody has an address
+// of its own network, the system finds out in about three seconds.
+func (x *examination) tcp(ctx context.Context) (how string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", x.to.String())
+	switch {
+	case err == nil:
+		_ = c.Close()
+		return "it accepts TCP connections", nil
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "it refuses TCP connections", nil
+	}
+	return "", err
+}

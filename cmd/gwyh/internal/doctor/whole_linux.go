@@ -1,0 +1,23 @@
+package doctor
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// setWhole says whether the system may fragment what the socket sends. As a node's socket does, that of the doctor lets it.
+func setWhole(c *net.UDPConn, whole bool) {
+	v4, v6 := unix.IP_PMTUDISC_WANT, unix.IPV6_PMTUDISC_WANT
+	if whole {
+		v4, v6 = unix.IP_PMTUDISC_PROBE, unix.IPV6_PMTUDISC_PROBE
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, v4)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, v6)
+	})
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package doctor
+
+import "net"
+
+// setWhole does nothing on this system, which fragments what is too large for the path.
+func setWhole(*net.UDPConn, bool) {}
