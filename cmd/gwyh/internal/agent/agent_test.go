@@ -395,6 +395,27 @@ func TestLogKeepsItsLastLinesWithTheirAttributes(t *testing.T) {
 	}
 }
 
+func TestAgentServesTheStatusPageAndMetrics(t *testing.T) {
+	ann, c := start(t, "-name", "ann")
+	bob, _ := start(t, "-name", "bob", "-join", address(ann))
+	until(t, "ann knows bob", func() bool { return ann.Memberlist().NumMembers() == 2 && bob.Memberlist().NumMembers() == 2 })
+	for path, want := range map[string]string{"/": "bob", "/metrics": "\ngwyh_members 2\n"} {
+		q, err := http.NewRequestWithContext(t.Context(), "GET", c.Base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		if err != nil || r.StatusCode != http.StatusOK || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %s, %v\n%s\nlacks %q", path, r.Status, err, b, want)
+		}
+	}
+}
+
 func TestServerNeedsTheToken(t *testing.T) {
 	_, c := start(t, "-name", "ann", "-token", "secret")
 	if err := c.Get(t.Context(), "/v1/self", nil); err != nil {

@@ -48,9 +48,6 @@ type session struct {
 	number   int
 }
 
-// Commands lists the commands in the order of the help.
-var Commands = []*Command{agentCommand, doctorCommand, members, join, leave, broadcast, events, rtt, keys, meta, info, logCommand, keygen, version}
-
 // Run runs the command.
 func (c *Command) Run(ctx context.Context, args []string, out, err io.Writer) int {
 	if c.direct != nil {

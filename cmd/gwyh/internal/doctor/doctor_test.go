@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +189,18 @@ func TestRefusalIsNamedWithItsReason(t *testing.T) {
 			c.Meta = 800
 		}
 		expect(t, c, &Refused, "failed join: .*"+want)
+	}
+}
+
+func TestGuideListsEveryFaultWithItsCode(t *testing.T) {
+	guide, err := os.ReadFile("../../../../docs/AGENT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range Faults {
+		if !strings.Contains(string(guide), fmt.Sprintf("| %d | `%s` |", f.Code, f.Name)) {
+			t.Errorf("docs/AGENT.md does not list %d, %s", f.Code, f.Name)
+		}
 	}
 }
 
