@@ -69,7 +69,7 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 	for _, p := range c.links {
 		pace := p.packets.Pace()
 		full := p.packets.Full(large) || !large && pace.Held(now)
-		silent := !p.legacy && p.swim.Silent(now)
+		silent := !p.legacy && (p.swim.Silent(now) || !pace.Proven(now))
 		if silent || pace.Rate() < slowShare*fastest {
 			continue
 		}
@@ -82,7 +82,7 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 func (ds *dissemination) backlog(now time.Time) (most int) {
 	c := ds.core
 	for _, p := range c.links {
-		if b := p.packets.Backlog(); p.neighbor.Eager && b > most && !p.swim.Silent(now) {
+		if b := p.packets.Backlog(); p.neighbor.Eager && b > most && !p.swim.Silent(now) && p.packets.Pace().Proven(now) {
 			most = b
 		}
 	}

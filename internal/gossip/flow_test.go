@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -37,6 +38,13 @@ func paceOf(now time.Time, quick bool) *pacing.Controller {
 	return pacing.New(now, rtt, func(n int64) int64 { return n / 2 }, 1400)
 }
 
+// reportsAll has all peers that a node has a link with report what they were sent.
+func (n *node) reportsAll(now time.Time) {
+	for _, p := range n.links {
+		p.packets.Pace().Report(now, pacing.Report{Delivered: math.MaxInt64, InFlightSent: math.MaxInt64})
+	}
+}
+
 const fillsLink = packets.SmallOwn/256 + 1 // broadcasts of fill that fill a link
 
 func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testing.T) {
@@ -46,15 +54,17 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
 		p := n.links[2]
+		n.reportsAll(now)
 		for name, is := range map[string]struct {
-			full, unwanted, silent, slow bool
-			congested                    bool
+			full, unwanted, silent, slow, mute bool
+			congested                          bool
 		}{
 			"nothing waits":        {},
 			"full":                 {full: true, congested: true},
 			"full and unwanted":    {full: true, unwanted: true},
 			"full and silent":      {full: true, silent: true},
 			"full and far slower":  {full: true, slow: true},
+			"full, never reported": {full: true, mute: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
 			heard := p.swim.Heard
@@ -72,6 +82,9 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 				for _, o := range n.links {
 					*o.packets.Pace() = *paceOf(now, o != p)
 				}
+			}
+			if is.mute {
+				*p.packets.Pace() = *paceOf(now, true)
 			}
 			p.neighbor.Eager = !is.unwanted
 			if got := n.broadcast.congested(now, false); got != is.congested {
@@ -173,6 +186,7 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 	c.form(5 * time.Second)
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
+		n.reportsAll(now)
 		from, to := n.links[0], n.links[1]
 		for _, waits := range []int{0, 1, 3, 100} {
 			to.packets.TakeQueue(0)

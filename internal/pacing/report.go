@@ -48,7 +48,11 @@ func (c *Controller) Report(now time.Time, r Report) {
 	c.bucket.pause = 0
 	probes := f.probes
 	f.report, f.much, f.probe, f.probes = now, time.Time{}, time.Time{}, 0
-	f.reported, f.delivered = newest, min(max(r.Delivered, f.delivered), newest)
+	delivered := min(max(r.Delivered, f.delivered), newest)
+	if delivered-f.delivered >= uint64(c.datagram) || delivered == f.sent {
+		f.shown = now
+	}
+	f.reported, f.delivered = newest, delivered
 	if c.InFlight() > burst {
 		f.much = now
 	}

@@ -5,6 +5,7 @@ import "time"
 const (
 	pacedBurst = 2 * time.Millisecond // of the rate may leave at once, for timers are coarse
 	heldMost   = 10                   // intervals that a report may be late before it counts as lost
+	proven     = time.Second          // a peer of which no report has told of anything new for longer holds up nobody
 	maxProbe   = time.Second          // between datagrams beyond the window, if the first is sooner
 	minPause   = time.Millisecond     // after the system refused a datagram, doubled with each
 	maxPause   = 100 * time.Millisecond
@@ -32,6 +33,7 @@ type flight struct {
 	allowed time.Time     // when the last granted datagram was sent, or the start
 	pressed time.Time     // when a datagram last had to wait, or the start
 	report  time.Time     // when the last report came, or the start
+	shown   time.Time     // when a report last told of a datagram's worth that had arrived, or of all; zero: never
 	much    time.Time     // since when more than a burst is on its way, or the last report if that is later; zero: less is
 	probe   time.Time     // when a datagram may go beyond the window; zero: it is not used up
 	silence time.Duration // before that
@@ -39,7 +41,7 @@ type flight struct {
 }
 
 func (f *flight) restart(now time.Time, burst float64) {
-	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered,
+	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered, shown: f.shown,
 		burstEnd: f.sent + uint64(burst), allowed: now, pressed: now, report: now}
 }
 
@@ -128,6 +130,12 @@ func (c *Controller) Held(now time.Time) bool {
 	}
 	late := now.Sub(c.flight.much) - c.overdue()
 	return late > c.interval() && late <= heldMost*c.interval()
+}
+
+// Proven reports whether the peer has shown lately that it reports what it receives. Only such a peer may hold up
+// messages of others: one that reports nothing would look like one that is overloaded.
+func (c *Controller) Proven(now time.Time) bool {
+	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= max(proven, 4*c.overdue())
 }
 
 // Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes

@@ -138,3 +138,28 @@ func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 		t.Errorf("%d bytes at once after an hour", n)
 	}
 }
+
+func TestOnlyAPeerThatReportsNewBytesIsProven(t *testing.T) {
+	now := epoch
+	c := New(now, 10*ms, func(n int64) int64 { return n / 2 }, 1400)
+	report := func(delivered, sent uint64) { c.Report(now, Report{Delivered: delivered, InFlightSent: sent, RTT: 10 * ms}) }
+	if c.Proven(now) {
+		t.Error("a peer that has not reported yet is proven")
+	}
+	for range 100 {
+		c.Sent(now, 1400)
+	}
+	if report(1, 1400); c.Proven(now) {
+		t.Error("a report of one byte proves a peer")
+	}
+	if report(1401, 2800); !c.Proven(now) || !c.Proven(now.Add(proven)) {
+		t.Error("a report of a datagram does not prove a peer for a second")
+	}
+	now = now.Add(proven + c.overdue()*4)
+	if report(1402, 4200); c.Proven(now) {
+		t.Error("a peer of which nothing new was heard for long is proven")
+	}
+	if report(140_000, 140_000); !c.Proven(now) {
+		t.Error("a peer that has all is not proven")
+	}
+}
