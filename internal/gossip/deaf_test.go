@@ -62,7 +62,7 @@ func (c *cluster) falseDeaths(i int) (list []string) {
 
 // All that is sent to one node is lost, as by a firewall without a rule for what comes in. It goes on to speak.
 func TestNodeThatSendsButCannotHearIsDeadToAllOthersWithin6Seconds(t *testing.T) {
-	for _, size := range []int{2, 3, 6, 20, 100} {
+	for _, size := range []int{2, 3, 6, 20, 100}[:brief(5, 4)] {
 		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
 			var took []time.Duration
 			for seed := range uint64(sized(40, 4)) {

@@ -46,7 +46,7 @@ func TestLossKillsNobody(t *testing.T) {
 			c.add(sized(200, 30))
 			c.form(10 * time.Second)
 			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
-			within := time.Duration(sized(60, 2)) * time.Minute
+			within := time.Duration(sized(60, brief(2, 1))) * time.Minute
 			count, longest := c.deaths(within)
 			t.Logf("%d nodes for %v: %d wrong verdicts, %v until the last was refuted; %d suspicions, %d refutations, %d probes failed, %d asked of others", len(c.nodes), within, count, longest,
 				c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRaised }), c.sum(func(s *stats.Stats) uint64 { return s.SuspicionsRefuted }),

@@ -62,7 +62,7 @@ func TestCrashIsSuspectedAndKnownEverywhereInTime(t *testing.T) {
 				c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 				rng := newTestRand(uint64(size))
 				var suspected, known []time.Duration
-				for range sized(20, 7) {
+				for range sized(20, brief(7, 3)) {
 					c.net.RunFor(5*time.Second + time.Duration(rng.Int64N(int64(time.Second))))
 					if !c.whole() {
 						t.Fatal(c.missing())

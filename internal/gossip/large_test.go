@@ -26,6 +26,14 @@ func sized(whole, small int) int {
 	return small
 }
 
+// brief is how much of something a test does, and how much of it with -short.
+func brief(usual, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return usual
+}
+
 // gigabit is a link of 1 Gbit/s and 20 ms with a queue of 256 KiB.
 func gigabit() simnet.Link {
 	return simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: simnet.Gbit, Queue: 256 << 10}

@@ -58,7 +58,7 @@ func world(t testing.TB, seed uint64, n int, s overlay.Strategy) *cluster {
 // regions, and is in docs/PERFORMANCE.md. It crosses zones half as often.
 func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 	t.Parallel()
-	n := sized(thousand, 200)
+	n := sized(thousand, brief(200, 100))
 	run := func(s overlay.Strategy, loss float64) (last time.Duration, crossed, copies float64) {
 		c := world(t, 1, n, s)
 		c.net.RunFor(time.Duration(sized(130, 10)) * time.Second)
@@ -73,7 +73,7 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 		per := float64(messages * n)
 		return last / messages, float64(c.sum(crossing)-crossedBefore) / per, float64(c.sum(all)-before) / per
 	}
-	for _, loss := range []float64{0, 0.05} {
+	for _, loss := range []float64{0, 0.05}[:brief(2, 1)] {
 		uniform, uniformCrossed, uniformCopies := run(overlay.Uniform, loss)
 		nearest, nearestCrossed, nearestCopies := run(overlay.Nearest, loss)
 		t.Logf("%d nodes, loss %v: last node after %v with Uniform, %v with Nearest, floor %v; copies per node %.1f and %.1f, across zones %.1f and %.1f",
@@ -89,7 +89,7 @@ func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, time.Millisecond)})
 	c.tweak = func(i int, cfg *Config) { cfg.Strategy = overlay.Nearest }
-	c.add(60)
+	c.add(brief(60, 40))
 	c.form(30 * time.Second)
 	mean := func() (sum time.Duration) {
 		n := 0
