@@ -12,16 +12,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what other nodes may cause.
-const (
-	window     = 100 * time.Millisecond
-	parts      = 32   // parts that one peer is answered per window
-	AnswersMax = 64   // messages of entries sent at once in answer to one message,
-	answersFew = 4    // if the node has sent many in this window
-	sentMany   = 256  // which are so many,
-	sentMax    = 4096 // and then none
-)
-
 // partRate bounds the parts of comparisons that one peer is answered.
 var partRate = quota.Rate{Burst: parts, Every: window / parts}
 
@@ -30,27 +20,6 @@ var (
 	ErrMalformed = errors.New("antientropy: malformed message")
 	ErrTooMany   = errors.New("antientropy: too many parts of comparisons")
 )
-
-// A budget is the messages of entries that this node has sent to all peers that asked. It bounds what many peers
-// that ask at once cost: each gets a few members, and asks those.
-type budget struct {
-	since time.Time
-	sent  int
-}
-
-// most is how many messages of entries one message may cause now.
-func (b *budget) most(now time.Time) int {
-	if now.Sub(b.since) >= window {
-		*b = budget{since: now}
-	}
-	switch {
-	case b.sent < sentMany:
-		return AnswersMax
-	case b.sent < sentMax:
-		return answersFew
-	}
-	return 0
-}
 
 // Sent notes how many messages the last SendEntries took.
 func (c *Comparer) Sent(messages int) { c.spent.sent += messages }

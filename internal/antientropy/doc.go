@@ -10,5 +10,5 @@
 // member table: the entries that arrive go to package members. It sends nothing itself: it returns Outcomes.
 //
 // Read outcome.go first, then comparer.go (a comparison of our own), root.go (what a root causes) and answer.go (a
-// comparison of another node).
+// comparison of another node). difference.go remembers comparisons that were in vain, budget.go bounds the answers.
 package antientropy

@@ -261,9 +261,6 @@ func (t *Table) MemberOf(e *wire.Member) Member {
 		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 }
 
-// zonesMax bounds the zone names that entries share.
-const zonesMax = 4096
-
 // zoneOf returns the zone of an alive entry. Entries of one zone share its name.
 func (t *Table) zoneOf(e *wire.Member) wire.Zone {
 	if !e.HasZone {

@@ -38,19 +38,3 @@ func (b *Base) each(hidden map[int32]struct{}, yield func(*Entry) bool) {
 		}
 	}
 }
-
-// own copies row i of the base into the table; nil when that was done before, and the entry has changed so that
-// it no longer is what the caller looks for.
-func (t *Table) own(i int32) *Entry {
-	if _, hidden := t.hidden[i]; hidden {
-		return nil
-	}
-	t.hidden[i] = struct{}{}
-	m := new(Entry)
-	*m = t.base.rows[i]
-	m.place = int32(len(t.live))
-	t.live = append(t.live, m)
-	t.index(m)
-	t.byName[m.Name] = m
-	return m
-}

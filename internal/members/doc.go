@@ -4,6 +4,6 @@
 // digests by which two nodes compare their tables. It never sends a message, sets a timer, or decides that a
 // member has failed: it says what an entry changes, and its caller acts on that.
 //
-// Read entry.go first, then table.go, budget.go, tombstones.go and hash.go, and for comparisons compare.go and buckets.go. base.go is
+// Read entry.go first, then table.go, new.go, budget.go, tombstones.go and hash.go, and for comparisons compare.go and buckets.go. base.go is
 // for simulations.
 package members

@@ -8,26 +8,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// introduce adds this node's own entry. A shared base that has it sets its incarnation.
-func (t *Table) introduce(now time.Time, self Member) {
-	incarnation := uint64(now.UnixMilli())
-	if t.self = t.Get(self.ID); t.self != nil {
-		incarnation = t.self.Incarnation
-	} else {
-		t.self = NewEntry(self.ID)
-		t.self.Since = now
-	}
-	self.Incarnation, self.Named = incarnation, incarnation
-	t.unindex(t.self)
-	t.self.Member = self
-	t.index(t.self)
-	if t.self.Live() {
-		t.reseal(t.self)
-	} else {
-		t.Add(t.self)
-	}
-}
-
 // Self returns this node's own entry. It is a tombstone after Leave.
 func (t *Table) Self() *Entry { return t.self }
 

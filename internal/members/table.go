@@ -56,24 +56,6 @@ type Config struct {
 	Rand     *rand.Rand            // of numbers that no other node can predict
 }
 
-// NewTable makes a table that holds this node and the members of cfg.Base.
-func NewTable(now time.Time, cfg Config) Table {
-	if cfg.Budget == 0 {
-		cfg.Budget = Budget
-	}
-	t := Table{
-		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
-		cfg: cfg, base: cfg.Base,
-		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames),
-	}
-	if cfg.Base != nil {
-		t.hidden = make(map[int32]struct{})
-		t.root = cfg.Base.root
-	}
-	t.introduce(now, cfg.Self)
-	return t
-}
-
 // Get returns the entry of a node, live or a tombstone; nil if the node is unknown.
 func (t *Table) Get(id wire.NodeID) *Entry {
 	if m := t.byID[id]; m != nil || t.base == nil {
@@ -310,4 +292,20 @@ func (t *Table) Version() uint64 { return t.version }
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
 	m.setState(now, s)
 	t.version++
+}
+
+// own copies row i of the base into the table; nil when that was done before, and the entry has changed so that
+// it no longer is what the caller looks for.
+func (t *Table) own(i int32) *Entry {
+	if _, hidden := t.hidden[i]; hidden {
+		return nil
+	}
+	t.hidden[i] = struct{}{}
+	m := new(Entry)
+	*m = t.base.rows[i]
+	m.place = int32(len(t.live))
+	t.live = append(t.live, m)
+	t.index(m)
+	t.byName[m.Name] = m
+	return m
 }

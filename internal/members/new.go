@@ -1,0 +1,49 @@
+package members
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/quota"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// zonesMax bounds the zone names that entries share.
+const zonesMax = 4096
+
+// NewTable makes a table that holds this node and the members of cfg.Base.
+func NewTable(now time.Time, cfg Config) Table {
+	if cfg.Budget == 0 {
+		cfg.Budget = Budget
+	}
+	t := Table{
+		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
+		cfg: cfg, base: cfg.Base,
+		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames),
+	}
+	if cfg.Base != nil {
+		t.hidden = make(map[int32]struct{})
+		t.root = cfg.Base.root
+	}
+	t.introduce(now, cfg.Self)
+	return t
+}
+
+// introduce adds this node's own entry. A shared base that has it sets its incarnation.
+func (t *Table) introduce(now time.Time, self Member) {
+	incarnation := uint64(now.UnixMilli())
+	if t.self = t.Get(self.ID); t.self != nil {
+		incarnation = t.self.Incarnation
+	} else {
+		t.self = NewEntry(self.ID)
+		t.self.Since = now
+	}
+	self.Incarnation, self.Named = incarnation, incarnation
+	t.unindex(t.self)
+	t.self.Member = self
+	t.index(t.self)
+	if t.self.Live() {
+		t.reseal(t.self)
+	} else {
+		t.Add(t.self)
+	}
+}
