@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var documents = []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md", "docs/METRICS.md", "docs/LEGACY.md", "docs/AGENT.md", "docs/DECISIONS.md", "docs/LIMITS.md"}
+var documents = []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md", "docs/METRICS.md", "docs/LEGACY.md", "docs/AGENT.md", "docs/DECISIONS.md", "docs/LIMITS.md", "docs/QUICKSTART.md", "docs/OPERATIONS.md", "docs/TROUBLESHOOTING.md", "docs/MEMBERLIST-ISSUES.md", "deploy/README.md"}
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -77,6 +77,30 @@ func TestEveryClaimOfSecurityHasATest(t *testing.T) {
 	}
 	if claims < 15 {
 		t.Errorf("%d claims found", claims)
+	}
+}
+
+func TestEveryProblemOfMemberlistNamesATest(t *testing.T) {
+	number := 0
+	for line := range strings.Lines(read(t, "docs/MEMBERLIST-ISSUES.md")) {
+		cells := strings.Split(line, " | ")
+		if !regexp.MustCompile(`^\| \d`).MatchString(line) {
+			continue
+		}
+		number++
+		if len(cells) != 5 || strings.TrimPrefix(cells[0], "| ") != fmt.Sprint(number) {
+			t.Errorf("problem %d is not a row of five cells: %s", number, line)
+			continue
+		}
+		if !regexp.MustCompile(`#\d+`).MatchString(cells[2]) {
+			t.Errorf("problem %d names no public issue", number)
+		}
+		if !testName.MatchString(cells[4]) {
+			t.Errorf("problem %d names no test", number)
+		}
+	}
+	if number != 25 {
+		t.Errorf("%d problems, want 25", number)
 	}
 }
 

@@ -16,6 +16,6 @@ func (a *Agent) page() http.Handler { return statuspage.Handler(a.list) }
 // metrics serves the figures of the node and of the process to Prometheus.
 func (a *Agent) metrics() http.Handler {
 	r := prometheus.NewRegistry() // of its own: there may be several agents in one process
-	r.MustRegister(gwyhprom.New(a.list, gwyhprom.Options{}), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(gwyhprom.New(a.list, gwyhprom.Options{Links: true}), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
