@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 )
@@ -34,7 +33,7 @@ func checkExpression(t *testing.T, where, expression string, exported map[string
 		for _, m := range selector.LabelMatchers {
 			values, ours := known[m.Name]
 			switch {
-			case m.Name == labels.MetricName || m.Name == "job" || m.Name == "instance":
+			case m.Name == "__name__" || m.Name == "job" || m.Name == "instance":
 			case !ours:
 				t.Errorf("%s: %s has no label %s", where, selector.Name, m.Name)
 			default:
