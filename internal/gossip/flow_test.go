@@ -106,6 +106,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 	c.form(5 * time.Second)
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
+		n.reportsAll(now)
 		for i, p := range n.links {
 			spread := n.broadcast.Spread(false)
 			for range busyFrom {

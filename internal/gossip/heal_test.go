@@ -66,7 +66,7 @@ func TestHalvesFindTogetherAgain(t *testing.T) {
 // The bound is that of the original issue; docs/PERFORMANCE.md quotes what this test logs with -full.
 func TestPartitionOfFiveMinutesIsOverWithinThree(t *testing.T) {
 	t.Parallel()
-	n := 60
+	n := brief(60, 30)
 	if *full {
 		n = 500
 	}
