@@ -25,6 +25,7 @@ type demo struct {
 	rng     *rand.Rand
 	cluster *cluster
 	failed  bool // something was not as it should be
+	watched bool // the story was told, and the cluster goes on for those who look at the page
 }
 
 // runDemo is the command "gwyh demo".
@@ -44,7 +45,7 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 	d.screen.clear()
 	took := short(time.Since(begin))
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !d.watched:
 		fmt.Fprintln(err, "gwyh demo: interrupted")
 		return exitFailed
 	case problem != nil:
@@ -61,7 +62,10 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 func (d *demo) run(ctx context.Context) error {
 	d.screen.print(fmt.Sprintf("gwyh: %s in %s on 127.0.0.1, each with a UDP socket and links\n"+
 		"of its own; all of them in this process, on %s.", many(d.nodes, "node"), many(d.zones, "zone"), many(runtime.NumCPU(), "CPU")))
-	if err := d.tellCluster(ctx); err != nil {
+	if text := ambitious(d.nodes, runtime.NumCPU()); text != "" {
+		d.screen.print(text)
+	}
+	if err := d.tellCluster(ctx); err != nil || d.watched {
 		return err
 	}
 	return d.tellStrategies(ctx)
@@ -74,12 +78,23 @@ func (d *demo) tellCluster(ctx context.Context) error {
 		return err
 	}
 	defer func() { d.cluster.shutdown(d.cluster.nodes) }()
+	if d.http != "" {
+		p, err := serve(d.http, d.cluster.nodes[0])
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		d.screen.good("page of %s: http://%s/", d.cluster.nodes[0].LocalNode().Name, p.addr)
+	}
 
 	d.screen.title("2. Broadcast %s of %d bytes from random nodes, one by one", many(d.messages, "message"), d.size)
 	if err := d.tellRound(ctx, true); err != nil {
 		return err
 	}
-	return d.tellStops(ctx)
+	if err := d.tellStops(ctx); err != nil || d.http == "" {
+		return err
+	}
+	return d.goOn(ctx)
 }
 
 // form makes the cluster and waits until it is whole.
@@ -114,7 +129,7 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	whole := pollWhileGrowing(ctx, 5*time.Millisecond, formWait, func() (int, bool) {
 		switch known = c.known(); {
 		case known.median < len(c.nodes):
-			d.screen.progress("others that the median node knows", known.median-1, len(c.nodes)-1)
+			d.screen.progress(fmt.Sprintf("others known, fewest %d, median", known.fewest-1), known.median-1, len(c.nodes)-1)
 			return known.sum, false
 		case known.all < len(c.nodes):
 			d.screen.progress("nodes that know all others", known.all, len(c.nodes))
@@ -146,12 +161,26 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	return took, nil
 }
 
+// Nodes for each CPU from which on a machine may be too small for a cluster that does not become whole, and from which on that is said before.
+const (
+	nodesCrowded   = 10
+	nodesAmbitious = 25
+)
+
 // crowded is a word on a number of nodes that the machine may be too small for.
 func crowded(nodes int) string {
-	if cpus := runtime.NumCPU(); nodes > 10*cpus {
-		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, many(cpus, "CPU"), 10*cpus)
+	if cpus := runtime.NumCPU(); nodes > nodesCrowded*cpus {
+		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, many(cpus, "CPU"), nodesCrowded*cpus)
 	}
 	return ""
+}
+
+// ambitious is a warning before so many nodes are started on so many CPUs; empty if they are few.
+func ambitious(nodes, cpus int) string {
+	if nodes <= nodesAmbitious*cpus {
+		return ""
+	}
+	return fmt.Sprintf("That is many for %s: times are longer than on machines of their own,\nand it may take a while until all know all (-nodes %d is a good size here).", many(cpus, "CPU"), nodesCrowded*cpus)
 }
 
 // tellRound broadcasts once and shows what came of it, with or without the histogram.
@@ -209,7 +238,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 	d.screen.title("3. Stop nodes: %d leave, %d crash", leave, crash)
 	c := d.cluster
 
-	leaving := c.split(d.rng.Perm(len(c.nodes))[:leave])
+	leaving := c.split(d.draw(leave))
 	begin := time.Now()
 	left := make(chan error, 1)
 	go func() { left <- c.leave(leaving) }()
@@ -219,7 +248,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 	}
 	d.screen.good("%d said goodbye with Leave; all others knew it after %s", leave, short(took))
 
-	crashing := c.split(d.rng.Perm(len(c.nodes))[:crash])
+	crashing := c.split(d.draw(crash))
 	begin = time.Now()
 	if err := c.shutdown(crashing); err != nil {
 		return err
@@ -241,6 +270,15 @@ func (d *demo) tellStops(ctx context.Context) error {
 	}
 	d.screen.good("all of them noticed the crashes after %s, by the silence", short(<-noticed))
 	return nil
+}
+
+// draw draws nodes to be stopped. The one whose page is served stays.
+func (d *demo) draw(count int) []int {
+	all := d.rng.Perm(len(d.cluster.nodes))
+	if d.http != "" {
+		all = slices.DeleteFunc(all, func(i int) bool { return i == 0 })
+	}
+	return all[:count]
 }
 
 // notice waits until every node knows exactly who is left, and tells how long it took.

@@ -185,6 +185,9 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
 		},
 	} {
+		if testing.Short() && name != "nothing" && name != "a path of 600 bytes" { // the others wait for answers that never come
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f(t)

@@ -31,9 +31,9 @@ Usage:
 
 To look at it:
 
-	demo       start a cluster on this machine, broadcast, stop nodes, and show
-	           how quickly and at what cost every message is everywhere
-	sim        run a cluster of any size in virtual time, for capacity planning
+	demo       start a cluster on this machine, broadcast, stop nodes, and
+	           show how quickly and at what cost messages are everywhere
+	sim        run a cluster of any size in virtual time, to plan a real one
 
 To run it:
 

@@ -18,7 +18,7 @@ func invoke(args ...string) (code int, out, err string) {
 
 func TestHelpIsPrintedWhenItIsAskedFor(t *testing.T) {
 	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}} {
-		if code, out, err := invoke(args...); code != exitOK || out != usage || err != "" {
+		if code, out, err := invoke(args...); code != exitOK || out != help() || err != "" {
 			t.Errorf("%v: exit code %d, %q, %q", args, code, out, err)
 		}
 	}
@@ -28,10 +28,10 @@ func TestHelpIsPrintedWhenItIsAskedFor(t *testing.T) {
 	if code, out, err := invoke("sim", "-h"); code != exitOK || out != simUsage || err != "" {
 		t.Errorf("sim -h: exit code %d, %q, %q", code, out, err)
 	}
-	if code, out, err := invoke(); code != exitUsage || out != "" || err != usage {
+	if code, out, err := invoke(); code != exitUsage || out != "" || err != help() {
 		t.Errorf("without a command: exit code %d, %q, %q", code, out, err)
 	}
-	narrow(t, usage)
+	narrow(t, help())
 	narrow(t, demoUsage)
 	narrow(t, simUsage)
 }
@@ -48,7 +48,7 @@ func narrow(t *testing.T, text string) {
 
 func TestUsageNamesEveryFlagCommandAndDefault(t *testing.T) {
 	for _, c := range commands {
-		if !strings.Contains(usage, "\n\t"+c.name+" ") {
+		if !strings.Contains(help(), "\n\t"+c.name+" ") {
 			t.Errorf("usage does not name %s", c.name)
 		}
 	}

@@ -49,6 +49,7 @@ type options struct {
 	size     int // bytes of a message
 	strategy strategy
 	seed     int64
+	http     string // where the status page of a node is served; empty for nowhere
 
 	heartbeat time.Duration // Config.HeartbeatInterval; no flag
 }
@@ -104,6 +105,10 @@ Flags:
 	                 remote   other zones twice as readily as its own
 	                 nearest  the shortest round trips, and two at random
 	-seed N        chooses who sends and who is stopped (default 1)
+	-http HOST:PORT
+	               serve the status page of a node there, port 0 for any;
+	               when the story is told, go on with a message a second
+	               until ^C, in place of the comparison of strategies
 `
 
 // parseOptions reads the flags of demo. The error names the flag, the value and what is wanted.
@@ -116,6 +121,7 @@ func parseOptions(args []string) (options, error) {
 	fs.Var(number{&o.messages, 1, 100_000}, "messages", "")
 	fs.Var(number{&o.size, headerSize, sizeMax}, "size", "")
 	fs.Var(&o.strategy, "strategy", "")
+	fs.StringVar(&o.http, "http", "", "")
 	fs.Int64Var(&o.seed, "seed", o.seed, "")
 	if err := fs.Parse(args); err != nil {
 		return o, err

@@ -113,7 +113,7 @@ Flags of the run:
 	              the defaults writes 95 MB
 
 Flags of checks, which look at things that go wrong and at the figures that the
-library claims, in clusters of their own; of the others only -seed holds:
+library claims, in clusters of their own; of the others they take only -seed:
 
 	-check        run all of them; the exit code says whether they hold
 	-scenario S   run one of them, by the name that -check shows
@@ -152,13 +152,27 @@ func parseSimOptions(args []string) (simOptions, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	checks := o.check || o.scenario != ""
+	var ignored []string // flags that mean nothing beside the others
+	fs.Visit(func(f *flag.Flag) {
+		ofChecks := f.Name == "check" || f.Name == "scenario" || f.Name == "quick" || f.Name == "full"
+		if checks != ofChecks && f.Name != "seed" {
+			ignored = append(ignored, "-"+f.Name)
+		}
+	})
 	switch {
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case len(ignored) > 0 && checks:
+		return o, fmt.Errorf("%s with -check or -scenario: they choose their clusters themselves, and take only -seed, -quick and -full", strings.Join(ignored, ", "))
+	case len(ignored) > 0:
+		return o, fmt.Errorf("%s without -check or -scenario: want one of these beside it", strings.Join(ignored, ", "))
+	case o.quick && o.full:
+		return o, fmt.Errorf("-quick with -full: want at most one")
+	case o.check && o.scenario != "":
+		return o, fmt.Errorf("-check with -scenario: the one runs all checks, the other one of them")
 	case o.scenario != "" && !slices.ContainsFunc(allChecks(), func(k simcheck.Check) bool { return k.Name == o.scenario }):
 		return o, fmt.Errorf("-scenario %q: want one of %s", o.scenario, checkNames())
-	case o.trace != "" && (o.check || o.scenario != ""):
-		return o, fmt.Errorf("-trace with -check or -scenario: only a run of its own is traced")
 	case o.crash >= o.nodes:
 		return o, fmt.Errorf("-crash %d with -nodes %d: want at least one node that stays", o.crash, o.nodes)
 	case o.mapFile != "" && o.zones > 1:

@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +40,7 @@ func run() error {
 	bind := flag.String("bind", "127.0.0.1:0", "address for gossip")
 	listen := flag.String("http", "127.0.0.1:0", "address for HTTP")
 	join := flag.String("join", "", "addresses of other nodes, separated by commas")
-	key := flag.String("key", "", "key of the cluster: 16, 24 or 32 bytes")
+	key := flag.String("key", "", "key of the cluster: 16, 24 or 32 bytes (default none: anybody can join)")
 	flag.Parse()
 
 	web, err := net.Listen("tcp", *listen)
@@ -58,7 +59,7 @@ func run() error {
 	fmt.Printf("gossip at %s\nhttp at %s\n", node.list.LocalNode().Address(), web.Addr())
 
 	server := &http.Server{Handler: node.handler(), ReadHeaderTimeout: 10 * time.Second}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(web); !errors.Is(err, http.ErrServerClosed) {

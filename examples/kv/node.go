@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net"
+	"os"
 	"strconv"
 
 	memberlist "github.com/gwyh-go/gwyh"
@@ -34,13 +37,28 @@ func (n *node) start(bind, key string) error {
 	}
 	config := memberlist.DefaultLocalConfig()
 	config.Name, config.BindAddr, config.BindPort, config.AdvertisePort = n.name, host, port, port
-	config.SecretKey = []byte(key)
+	if key != "" {
+		if err := memberlist.ValidateKey([]byte(key)); err != nil {
+			return fmt.Errorf("-key: %w", err)
+		}
+		config.SecretKey = []byte(key)
+	}
 	config.Delegate = n
-	config.LogOutput = io.Discard
+	config.LogOutput = warnings{os.Stderr}
 	n.queue.RetransmitMult = config.RetransmitMult
 	n.queue.NumNodes = func() int { return n.list.NumMembers() }
 	n.list, err = memberlist.Create(config)
 	return err
+}
+
+// warnings writes the lines of a log that are warnings or errors. Both libraries write each line at once, with its level in brackets.
+type warnings struct{ out io.Writer }
+
+func (w warnings) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("[WARN]")) || bytes.Contains(line, []byte("[ERR]")) {
+		return w.out.Write(line)
+	}
+	return len(line), nil
 }
 
 // write stores an entry and tells the others.

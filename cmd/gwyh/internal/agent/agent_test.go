@@ -318,6 +318,7 @@ func TestDemonstrationIsAClusterOfItsOwn(t *testing.T) {
 	}
 	defer func() { _ = a.Close(true) }()
 	until(t, "five members", func() bool { return a.Memberlist().NumMembers() == 5 })
+	until(t, "they talk", func() bool { return a.Memberlist().Stats().BroadcastsDelivered > 0 })
 }
 
 func TestMessagesAreReadBack(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 )
@@ -31,9 +33,24 @@ func Demo(c *config.Config, log *Log, version string) (*config.Config, []*Agent,
 			return nil, nil, errors.Join(err, CloseAll(others))
 		}
 		others = append(others, a)
+		a.running.Go(func() { a.chat(time.Duration(c.Demo) * time.Second) })
 	}
 	first.Join = []string{others[0].list.LocalNode().Address()}
 	return &first, others, nil
+}
+
+// chat broadcasts a message now and then, so that there is something to see, until the agent ends.
+func (a *Agent) chat(interval time.Duration) {
+	for n := 1; ; n++ {
+		select {
+		case <-a.ctx.Done():
+			return
+		case <-time.After(interval/2 + mathrand.N(interval)):
+			if err := a.Broadcast("hello", fmt.Appendf(nil, "message %d of %s", n, a.list.LocalNode().Name)); err != nil {
+				a.lines.Warn("no message is sent", "error", err)
+			}
+		}
+	}
 }
 
 // CloseAll ends agents without a word to the others.

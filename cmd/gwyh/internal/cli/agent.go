@@ -36,7 +36,7 @@ Files:
 `
 
 var agentCommand = &Command{
-	Name: "agent", Summary: "run a node, with event handlers, an HTTP API and a status page",
+	Name: "agent", Summary: "run a node with event handlers, an HTTP API and a status page",
 	direct: func(ctx context.Context, args []string, out, err io.Writer) int {
 		c, problem := config.Parse(args, os.Getenv)
 		switch {
