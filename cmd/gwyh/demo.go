@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -79,7 +80,7 @@ func (d *demo) tellCluster(ctx context.Context) error {
 	}
 	defer func() { d.cluster.shutdown(d.cluster.nodes) }()
 	if d.http != "" {
-		p, err := serve(d.http, d.cluster.nodes[0])
+		p, err := serve(d.http, d.cluster.nodes[0].Memberlist)
 		if err != nil {
 			return err
 		}
@@ -270,6 +271,26 @@ func (d *demo) tellStops(ctx context.Context) error {
 	}
 	d.screen.good("all of them noticed the crashes after %s, by the silence", short(<-noticed))
 	return nil
+}
+
+// goOn has random nodes broadcast, one a second, until ctx ends.
+func (d *demo) goOn(ctx context.Context) error {
+	d.watched = true
+	d.screen.title("4. Look at the page: the cluster goes on until ^C")
+	message := bytes.Repeat([]byte{0xff}, d.size) // the ledger has no such message: it would grow for as long as somebody looks
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			n := d.cluster.nodes[d.rng.IntN(len(d.cluster.nodes))]
+			if err := n.Broadcast(message); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // draw draws nodes to be stopped. The one whose page is served stays.

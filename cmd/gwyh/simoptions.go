@@ -121,6 +121,9 @@ library claims, in clusters of their own; of the others they take only -seed:
 	-full         in those of docs/PERFORMANCE.md, which take an hour in all
 `
 
+// checkFlags are the flags that say which checks are run, and how.
+var checkFlags = []string{"check", "scenario", "quick", "full"}
+
 // parseSimOptions reads the flags of sim. The error names the flag, the value and what is wanted.
 func parseSimOptions(args []string) (simOptions, error) {
 	o := defaultSimOptions()
@@ -155,8 +158,7 @@ func parseSimOptions(args []string) (simOptions, error) {
 	checks := o.check || o.scenario != ""
 	var ignored []string // flags that mean nothing beside the others
 	fs.Visit(func(f *flag.Flag) {
-		ofChecks := f.Name == "check" || f.Name == "scenario" || f.Name == "quick" || f.Name == "full"
-		if checks != ofChecks && f.Name != "seed" {
+		if checks != slices.Contains(checkFlags, f.Name) && f.Name != "seed" {
 			ignored = append(ignored, "-"+f.Name)
 		}
 	})
