@@ -18,7 +18,6 @@ import (
 
 // detect carries out what one input to the failure detector wants done.
 func (dt *detection) detect(now time.Time, out []swim.Action) {
-
 	dt.outcomes.Work(out, func(a *swim.Action) {
 		if p := dt.peerIn(a); p != nil {
 			dt.actOnPeer(now, p, a)

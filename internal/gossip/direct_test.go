@@ -82,11 +82,20 @@ func TestReliableMessageToNobodyEndsWithAnErrorInTime(t *testing.T) {
 	begin := c.net.Elapsed()
 	small := c.tell(0, 7, "hello", true, 3*time.Second)
 	large := c.tell(0, 7, payload(1<<20, 1), true, 5*time.Second)
-	if err := c.ended(0, 1, 10*time.Second); err == nil || c.nodes[0].sent[0].Send != small || c.net.Elapsed()-begin > 3100*time.Millisecond {
-		t.Errorf("the small one ended after %v: %v", c.net.Elapsed()-begin, err)
-	}
-	if err := c.ended(0, 2, 10*time.Second); err == nil || c.nodes[0].sent[1].Send != large || c.net.Elapsed()-begin > 5100*time.Millisecond {
-		t.Errorf("the large one ended after %v: %v", c.net.Elapsed()-begin, err)
+	for i, m := range []struct {
+		name   string
+		token  event.SendToken
+		within time.Duration
+	}{{"small", small, 3100 * time.Millisecond}, {"large", large, 5100 * time.Millisecond}} {
+		if err := c.ended(0, i+1, 10*time.Second); err == nil {
+			t.Errorf("the %s message ended without an error", m.name)
+		}
+		if got := c.nodes[0].sent[i].Send; got != m.token {
+			t.Errorf("message %d ended instead of the %s one", got, m.name)
+		}
+		if took := c.net.Elapsed() - begin; took > m.within {
+			t.Errorf("the %s message ended after %v, want at most %v", m.name, took, m.within)
+		}
 	}
 	c.net.RunFor(time.Minute)
 	c.quiet()

@@ -83,8 +83,11 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 		c.net.RunFor(10 * time.Millisecond)
 	}
 	n := c.nodes[0]
-	if n.hs.Stats().Rejected[handshake.Unbound] != 20 || len(n.peers) != 1 || n.members.Count() != 2 {
-		t.Errorf("refused %d, %d peers, %d members", n.hs.Stats().Rejected[handshake.Unbound], len(n.peers), n.members.Count())
+	if got := n.hs.Stats().Rejected[handshake.Unbound]; got != 20 {
+		t.Errorf("%d handshakes were refused, want 20", got)
+	}
+	if len(n.peers) != 1 || n.members.Count() != 2 {
+		t.Errorf("%d peers and %d members, want 1 and 2", len(n.peers), n.members.Count())
 	}
 }
 
@@ -118,8 +121,14 @@ func TestGarbageIsCountedByReasonAndChangesNothing(t *testing.T) {
 	if got := after.Dropped[stats.DropMalformed] - before.Dropped[stats.DropMalformed]; got != 700 {
 		t.Errorf("%d of 700 counted as malformed", got)
 	}
-	if n.Version() != version || len(n.peers) != peers || after.HandshakesRejected != before.HandshakesRejected {
-		t.Error("garbage changed something")
+	if n.Version() != version {
+		t.Error("garbage changed the members")
+	}
+	if len(n.peers) != peers {
+		t.Errorf("%d peers after the garbage, %d before", len(n.peers), peers)
+	}
+	if got := after.HandshakesRejected - before.HandshakesRejected; got != 0 {
+		t.Errorf("%d pieces of garbage were taken for handshakes", got)
 	}
 }
 

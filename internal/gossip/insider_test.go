@@ -52,8 +52,14 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), &have))
 		n.broadcast.handleHave(now, p, m.Data)
 		n.broadcast.tickBroadcast(now.Add(time.Second), p)
-		if n.Stats().Wanted == 0 || p.overlay.AskedAt() != asked || !n.swim.MayNotify(now, &p.swim) {
-			t.Errorf("%d asked for; the subscription was asked for at %v, then %v; or an accusation has to wait", n.Stats().Wanted, asked, p.overlay.AskedAt())
+		if n.Stats().Wanted == 0 {
+			t.Error("nothing of what was announced was requested")
+		}
+		if at := p.overlay.AskedAt(); at != asked {
+			t.Errorf("the subscription was asked for at %v, and before at %v", at, asked)
+		}
+		if !n.swim.MayNotify(now, &p.swim) {
+			t.Error("the notice of an accusation has to wait")
 		}
 	})
 }

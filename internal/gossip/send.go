@@ -16,7 +16,6 @@ import (
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
-
 	return tr.smallMsg.set(now, &tr.arena, plain)
 }
 
@@ -29,7 +28,6 @@ func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMe
 // sendSmall sends a small message to p, or queues it, or drops it when too much waits. One that no datagram to p holds
 // goes in pieces.
 func (tr *transport) sendSmall(now time.Time, p *peer, m *smallMessage) {
-
 	switch p.packets.Send(now, m.ref) {
 	case packets.Opened:
 		tr.list(p)
@@ -96,7 +94,6 @@ func (tr *transport) identity() []byte {
 // tickPackets sends what may be sent by now, probes the tail, asks for what is missing and reports. It returns when it is
 // next needed.
 func (tr *transport) tickPackets(now time.Time, p *peer) (next time.Time) {
-
 	if p.packets.PumpDue(now) {
 		tr.pump(now, p)
 	}
@@ -109,7 +106,6 @@ func (tr *transport) tickPackets(now time.Time, p *peer) (next time.Time) {
 
 // handleNak sends again what a peer did not receive.
 func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end uint32) {
-
 	unfit, full := ch.HandleNak(now, start, end)
 	var m wire.Message
 	for len(unfit) > 0 {
@@ -127,7 +123,6 @@ func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, star
 
 // sendSettled answers the Naks of one packet, if there were any, and sends what they ask for.
 func (tr *transport) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
-
 	if ch.SendSettled(now) {
 		tr.pump(now, p)
 	}
@@ -150,7 +145,6 @@ func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
 
 // report tells p what was received from it. A parent is told later if more could not be passed on, so that it slows down.
 func (tr *transport) report(now time.Time, p *peer) {
-
 	factor := 1
 	if p.neighbor.Parent {
 		factor = tr.strain(now)
@@ -172,7 +166,6 @@ const corkFor = 250 * time.Microsecond
 
 // list sees to it that what is open for p is sealed.
 func (tr *transport) list(p *peer) {
-
 	if !p.listed {
 		p.listed = true
 		tr.cork.unsealed = append(tr.cork.unsealed, p)

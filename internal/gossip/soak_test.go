@@ -167,13 +167,25 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		t.Errorf("%v probes for others are kept, want at most %v", n.swim.Requested(), swim.RequestedMax)
 	}
 	l := n.push.Load()
-	if l.Theirs > pushpull.TheirsMax || l.Declared > pushpull.TheirsSize*MessageMax || l.Votes > pushpull.VotesMax+pushpull.TheirsMax {
-		t.Errorf("%+v", l)
+	if l.Theirs > pushpull.TheirsMax {
+		t.Errorf("%d exchanges of others, at most %d", l.Theirs, pushpull.TheirsMax)
+	}
+	if l.Declared > pushpull.TheirsSize*MessageMax {
+		t.Errorf("they declare %d bytes, at most %d", l.Declared, pushpull.TheirsSize*MessageMax)
+	}
+	if l.Votes > pushpull.VotesMax+pushpull.TheirsMax {
+		t.Errorf("%d questions, at most %d", l.Votes, pushpull.VotesMax+pushpull.TheirsMax)
 	}
 	if n.Stats().StatesReceived == 0 {
 		t.Error("no state came")
 	}
-	if n.broadcast.store.Size() > assembly.StoreMax || n.members.CountAll() > members.Max+members.TombstonesMax || len(n.peers) > 2 {
-		t.Errorf("%d bytes of messages, %d members, %d peers", n.broadcast.store.Size(), n.members.CountAll(), len(n.peers))
+	if got := n.broadcast.store.Size(); got > assembly.StoreMax {
+		t.Errorf("%d bytes of large messages, at most %d", got, assembly.StoreMax)
+	}
+	if got := n.members.CountAll(); got > members.Max+members.TombstonesMax {
+		t.Errorf("%d members and tombstones, at most %d", got, members.Max+members.TombstonesMax)
+	}
+	if len(n.peers) > 2 {
+		t.Errorf("%d peers, at most 2", len(n.peers))
 	}
 }

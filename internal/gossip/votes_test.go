@@ -275,8 +275,14 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 			n.membership.apply(now, said(i+1, at, ""), nil, byNews)
 		}
 	})
-	if got := n.push.Load().Votes; got != pushpull.VotesMax || len(n.app.asked) != pushpull.VotesMax || n.Stats().Dropped[stats.DropQueueFull] != pushpull.VotesMax+1 {
-		t.Errorf("%d names wait, %d questions, %d dropped", got, len(n.app.asked), n.Stats().Dropped[stats.DropQueueFull])
+	if got := n.push.Load().Votes; got != pushpull.VotesMax {
+		t.Errorf("%d names wait, want %d", got, pushpull.VotesMax)
+	}
+	if got := len(n.app.asked); got != pushpull.VotesMax {
+		t.Errorf("%d questions, want %d", got, pushpull.VotesMax)
+	}
+	if got := n.Stats().Dropped[stats.DropQueueFull]; got != pushpull.VotesMax+1 {
+		t.Errorf("%d entries were dropped, want %d", got, pushpull.VotesMax+1)
 	}
 	answer := func() {
 		q := n.app.asked
@@ -292,8 +298,11 @@ func TestNewestOfANameWaitsAndNamesAreBounded(t *testing.T) {
 		t.Fatalf("asked next: %+v", n.app.asked)
 	}
 	answer()
-	if m := n.members.Named("stranger-0"); m == nil || string(m.Meta) != "third" || len(n.members.Live()) != pushpull.VotesMax+1 {
-		t.Errorf("%+v, %d members", m, len(n.members.Live()))
+	if m := n.members.Named("stranger-0"); m == nil || string(m.Meta) != "third" {
+		t.Errorf("the newest entry was not taken in: %+v", m)
+	}
+	if got := len(n.members.Live()); got != pushpull.VotesMax+1 {
+		t.Errorf("%d members, want %d", got, pushpull.VotesMax+1)
 	}
 	c.idle()
 }
@@ -327,8 +336,11 @@ func TestMemberWhoseNewsAreRefusedStaysAsItWas(t *testing.T) {
 		}
 	})
 	c.net.RunFor(20 * time.Second)
-	if m := n.members.Named("node-1"); m == nil || len(m.Meta) != 0 || len(n.links) != 1 {
-		t.Errorf("%+v, %d links", m, len(n.links))
+	if m := n.members.Named("node-1"); m == nil || len(m.Meta) != 0 {
+		t.Errorf("the member did not stay as it was: %+v", m)
+	}
+	if got := len(n.links); got != 1 {
+		t.Errorf("%d links, want 1", got)
 	}
 	n.app.alive = nil
 	c.do(1, func(now time.Time) { c.nodes[1].membership.renewSelf(now, 0) })
@@ -422,8 +434,15 @@ func TestNewMetadataSpreadsAtOnce(t *testing.T) {
 	}
 	c.do(7, func(now time.Time) {
 		before := c.nodes[7].members.Self().Incarnation
-		if err := c.nodes[7].SetMeta(now, make([]byte, 1400)); err == nil || c.nodes[7].members.Self().Incarnation != before || !bytes.Equal(c.nodes[7].members.Self().Meta, meta) {
-			t.Errorf("%v, %d bytes of metadata", err, len(c.nodes[7].members.Self().Meta))
+		if err := c.nodes[7].SetMeta(now, make([]byte, 1400)); err == nil {
+			t.Error("metadata that no datagram holds is taken")
+		}
+		self := c.nodes[7].members.Self()
+		if self.Incarnation != before {
+			t.Errorf("the incarnation is %d, and was %d", self.Incarnation, before)
+		}
+		if !bytes.Equal(self.Meta, meta) {
+			t.Errorf("the metadata has changed, to %d bytes", len(self.Meta))
 		}
 	})
 }

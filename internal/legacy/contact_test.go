@@ -17,8 +17,14 @@ func TestPeerThatIsHeardBecomesAMemberAndIsSubscribedTo(t *testing.T) {
 	w.hear(p)
 	w.wantLog("introduce old-1", "announce old-1 up true", "subscribe to old-1")
 	m := w.table.Get(p.id)
-	if m == nil || m.Name != "gwyh01-10.0.3.233:6969" || m.Incarnation != millis(w.now) {
-		t.Errorf("%+v", m)
+	if m == nil {
+		t.Fatal("it is no member")
+	}
+	if want := "gwyh01-10.0.3.233:6969"; m.Name != want {
+		t.Errorf("its name is %q, want %q", m.Name, want)
+	}
+	if m.Incarnation != millis(w.now) {
+		t.Errorf("its incarnation is %d, want the time %d", m.Incarnation, millis(w.now))
 	}
 }
 
@@ -189,9 +195,7 @@ func TestSilentPeerIsAskedThenDoubtedThenLost(t *testing.T) {
 	}
 	w.log = nil
 	w.watch(p, Silence-askAfter)
-	if w.count("dead old-1") != 1 || w.count("end the link with old-1") != 1 || w.count("ask") != 0 {
-		t.Errorf("%q", w.log)
-	}
+	w.wantCounts(map[string]int{"dead old-1": 1, "end the link with old-1": 1, "ask": 0})
 	w.log = nil
 	w.run(revive)
 	w.wantLog("announce old-1 up false")
@@ -216,9 +220,7 @@ func TestSilentPeerThatOthersVouchForIsAvoidedAndNotAccused(t *testing.T) {
 	m := w.table.Get(p.id)
 	w.table.SetIncarnation(m, m.Incarnation+1)
 	w.watch(p, Silence)
-	if w.count("dead") != 0 || w.count("avoid old-1") != 1 || w.count("end the link with old-1") != 1 {
-		t.Errorf("%q", w.log)
-	}
+	w.wantCounts(map[string]int{"dead": 0, "avoid old-1": 1, "end the link with old-1": 1})
 }
 
 func TestPeerWithoutALinkIsNotWatched(t *testing.T) {
@@ -260,8 +262,11 @@ func TestPeerWithoutHeartbeatsIsShakenHandsWithMoreAndMoreRarelyAndSubscribedToA
 		}
 		w.log = nil
 	}
-	if len(shakes) < 8 || len(shakes) > 16 || shakes[0] != Silence {
-		t.Errorf("handshakes at %v", shakes)
+	if shakes[0] != Silence {
+		t.Errorf("the first handshake is at %v, want %v", shakes[0], Silence)
+	}
+	if len(shakes) < 8 || len(shakes) > 16 {
+		t.Errorf("%d handshakes, want 8 to 16: at %v", len(shakes), shakes)
 	}
 	if last := shakes[len(shakes)-1] - shakes[len(shakes)-2]; last < shakePauseMax || last > shakePauseMax+time.Second {
 		t.Errorf("%v between the last two", last)

@@ -268,6 +268,16 @@ func (w *world) count(text string) (n int) {
 	return n
 }
 
+// wantCounts checks how many lines of the log begin with each text.
+func (w *world) wantCounts(want map[string]int) {
+	w.t.Helper()
+	for text, n := range want {
+		if got := w.count(text); got != n {
+			w.t.Errorf("it did %q %d times, want %d: %q", text, got, n, w.log)
+		}
+	}
+}
+
 // entry is what a Go node says about a gwyh 0.1 node.
 func (w *world) entry(i int, s wire.State, incarnation uint64) *wire.Member {
 	return &wire.Member{State: s, ID: legacyID(i), Incarnation: incarnation, Name: []byte(Name(addr(1000 + i))), Addr: addr(1000 + i), From: goID(7)}
