@@ -183,9 +183,7 @@ type join = joining.Started[*pushpull.Join]
 // healing is the Healing of a core, and what the core does about it.
 type healing struct {
 	*overlay.Healing
-	core    *Core
-	contact timer.Timer
-	compare timer.Timer
+	core *Core
 }
 
 // leaving is the departure of this node, with the timer that the core keeps for it.

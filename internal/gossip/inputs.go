@@ -53,9 +53,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})
 	c.leaving.timer.Fire = c.leaving.stepLeave
-	c.heal.Healing = overlay.NewHealing(&c.members, c.rng)
-	c.joins, c.heal.core = newJoins(c), c
-	c.heal.contact.Fire, c.heal.compare.Fire = c.heal.contactDead, c.heal.compareReturned
+	c.joins = newJoins(c)
+	c.heal = healing{core: c, Healing: overlay.NewHealing(&c.members, c.rng, &c.timers, c.heal.contactDead, c.heal.compareReturned)}
 	c.ids = wire.NewIDs([8]byte(seed[:8]))
 	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.membership.flushNews
 	c.sync.calm.Fire = c.sync.beatCalm

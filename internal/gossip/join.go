@@ -8,7 +8,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -127,28 +126,9 @@ func (s *joins) timeout(now time.Time, j *join) {
 	s.conclude(now, s.HandleTimeout(s.outcomes, now, j, heard, s.core.push.NewJoin(j.Exchange.Token)))
 }
 
-// schedule sets the timers after an input to the Healing.
-func (h *healing) schedule() {
-	h.core.timers.Plan(&h.contact, h.ContactAt())
-	h.core.timers.Plan(&h.compare, h.CompareAt())
-}
-
-// memberDied makes a contact with a dead node due.
-func (h *healing) memberDied(now time.Time) {
-	h.MemberDied(now)
-	h.schedule()
-}
-
-// memberReturned says that a node lives after all that was dead to this one.
-func (h *healing) memberReturned(now time.Time, m *members.Entry) {
-	h.MemberReturned(now, m)
-	h.schedule()
-}
-
 // contactDead begins a Join with a node that is dead to this one, or with another at its address.
 func (h *healing) contactDead(now time.Time) {
-	addr, ok := h.Contact(now, h.core.gateway.Admits())
-	if h.schedule(); ok {
+	if addr, ok := h.Contact(now, h.core.gateway.Admits()); ok {
 		h.meet(now, addr)
 	}
 }
@@ -179,11 +159,10 @@ func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 
 // compareReturned compares tables and exchanges states with a member that has returned.
 func (h *healing) compareReturned(now time.Time) {
-	m := h.Compare(now)
-	if h.schedule(); m == nil {
+	c, m := h.core, h.Compare(now)
+	if m == nil {
 		return
 	}
-	c := h.core
 	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
 		c.push.begin(now, p, false)
 	} else {

@@ -92,7 +92,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	change := c.members.SetAlive(now, e, claim)
 	m := change.Member
 	if change.Returned() {
-		c.heal.memberReturned(now, m)
+		c.heal.MemberReturned(now, m)
 	}
 	if c.swim.HandleRefutation(now, m) {
 		c.report.Refutation(now, m)
@@ -199,7 +199,7 @@ func (ms *membership) memberGone(now time.Time, m *members.Entry) {
 	c := ms.core
 	c.swim.EndSuspicion(m)
 	if m.State == wire.StateDead {
-		c.heal.memberDied(now)
+		c.heal.MemberDied(now)
 	}
 	c.overlay.Forget(m.ID)
 	p := c.peers[m.ID]

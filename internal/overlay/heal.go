@@ -36,12 +36,18 @@ type Healing struct {
 	returned  wire.NodeID
 	returns   int // dead nodes that have come back since the last comparison
 	compared  time.Time
-	reached   quota.Map[netip.AddrPort, wire.NodeID] // who answered at the address of a Join
+	timers    *timer.Heap
+	contact   timer.Timer // at contactAt
+	compare   timer.Timer // at compareAt
+
+	reached quota.Map[netip.AddrPort, wire.NodeID] // who answered at the address of a Join
 }
 
-// NewHealing makes the Healing of the node that the table is of.
-func NewHealing(table *members.Table, rng *rand.Rand) *Healing {
-	return &Healing{members: table, rng: rng, reached: quota.NewMap[netip.AddrPort, wire.NodeID](reachedMax)}
+// NewHealing makes the Healing of the node that the table is of. It sets timers in a heap of the caller: contact is called
+// when Contact is due, and compare when Compare is.
+func NewHealing(table *members.Table, rng *rand.Rand, timers *timer.Heap, contact, compare func(now time.Time)) *Healing {
+	return &Healing{members: table, rng: rng, timers: timers, contact: timer.Timer{Fire: contact}, compare: timer.Timer{Fire: compare},
+		reached: quota.NewMap[netip.AddrPort, wire.NodeID](reachedMax)}
 }
 
 // ContactAt is when Contact is due; zero for never.
@@ -57,6 +63,7 @@ func (h *Healing) MemberDied(now time.Time) {
 		wait = h.between(contactAlone, 3*contactAlone)
 	}
 	h.contactAt = timer.Soonest(h.contactAt, now.Add(wait))
+	h.timers.Plan(&h.contact, h.contactAt)
 }
 
 // Contact returns the address of a dead node that a Join is begun with: the node, or one that was started in its place,
@@ -64,6 +71,7 @@ func (h *Healing) MemberDied(now time.Time) {
 // them begin one. legacy says that a gwyh 0.1 node may be contacted.
 func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok bool) {
 	h.contactAt = time.Time{}
+	h.timers.Stop(&h.contact)
 	lost, dead := h.members.DrawReserved(now, h.rng)
 	if lost == nil {
 		return addr, false // until the next death
@@ -121,11 +129,13 @@ func (h *Healing) MemberReturned(now time.Time, m *members.Entry) {
 		at = pause
 	}
 	h.compareAt = at.Add(h.between(0, compareWithin))
+	h.timers.Plan(&h.compare, h.compareAt)
 }
 
 // Compare returns the member that the core compares tables and exchanges states with; nil for none.
 func (h *Healing) Compare(now time.Time) *members.Entry {
 	h.compareAt, h.returns, h.compared = time.Time{}, 0, now
+	h.timers.Stop(&h.compare)
 	m := h.members.Get(h.returned)
 	if m == nil || !m.Live() || !h.members.Self().Live() {
 		return nil

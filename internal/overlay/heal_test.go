@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,11 +14,16 @@ import (
 type lost struct {
 	*Healing
 	*node
+	timers      timer.Heap
+	contactsDue int // calls of contact
+	comparesDue int // calls of compare
 }
 
 func newLost(t *testing.T, count int) *lost {
 	n := newNode(t, count)
-	return &lost{NewHealing(&n.table, testRand(2)), n}
+	l := &lost{node: n}
+	l.Healing = NewHealing(&n.table, testRand(2), &l.timers, func(time.Time) { l.contactsDue++ }, func(time.Time) { l.comparesDue++ })
+	return l
 }
 
 func (l *lost) die(i int) *members.Entry {
@@ -181,5 +187,27 @@ func TestContactIsDrawnAmongAllDead(t *testing.T) {
 	}
 	if len(met) != 4 {
 		t.Errorf("%d of 4 dead members were contacted", len(met))
+	}
+}
+
+func TestContactsAndComparisonsAreCalledWhenTheyAreDue(t *testing.T) {
+	l := newLost(t, 3)
+	l.die(1)
+	l.MemberReturned(l.now, l.table.Get(testID(2)))
+	if next, want := l.timers.Next(), timer.Soonest(l.ContactAt(), l.CompareAt()); !next.Equal(want) {
+		t.Errorf("the next timer is at %v, want %v", next, want)
+	}
+	l.timers.Run(l.CompareAt())
+	if l.comparesDue != 1 || l.contactsDue != 0 {
+		t.Errorf("%d comparisons, %d contacts when a comparison is due", l.comparesDue, l.contactsDue)
+	}
+	l.timers.Run(l.ContactAt())
+	if l.comparesDue != 1 || l.contactsDue != 1 {
+		t.Errorf("%d comparisons, %d contacts when a contact is due", l.comparesDue, l.contactsDue)
+	}
+	l.Contact(l.ContactAt(), false)
+	l.Compare(l.now)
+	if next := l.timers.Next(); !next.Equal(l.ContactAt()) {
+		t.Errorf("the next timer is at %v, want that of the next contact, at %v", next, l.ContactAt())
 	}
 }
