@@ -29,11 +29,10 @@ func (dt *detection) detect(now time.Time, out []swim.Action) {
 
 // peerIn returns the peer that an action asks something for, or nil.
 func (dt *detection) peerIn(a *swim.Action) *peer {
-	c := dt.core
 	if a.Peer == nil || a.Kind == swim.Spread {
 		return nil
 	}
-	return c.peers[a.Peer.ID]
+	return dt.core.peers[a.Peer.ID]
 }
 
 func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
@@ -121,11 +120,10 @@ func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
 
 // notify tells p that it is suspected, or taken for dead, so that it refutes if it lives.
 func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
-	c := dt.core
 	if p.legacy || p.set.Current(now) == nil || !dt.MayNotify(now, &p.swim) {
 		return
 	}
-	c.sync.correct(now, p, m)
+	dt.core.sync.correct(now, p, m)
 }
 
 // handleProbeFor takes the request of p to probe a node.
@@ -152,10 +150,9 @@ func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 
 // handleProbeResult takes what the helper p found out.
 func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
-	c := dt.core
 	r, err := wire.ParseProbeResult(data)
 	if err != nil {
-		c.drop(stats.DropMalformedBody)
+		dt.core.drop(stats.DropMalformedBody)
 		return
 	}
 	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.swim, r))
@@ -217,17 +214,15 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 
 // pingReady sends the first Ping of the application's to p, with which there is a session.
 func (ps *pings) pingReady(now time.Time, p *peer, t event.PingToken) {
-	c := ps.core
-	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, c.report.Name(p.id)))
+	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, ps.core.report.Name(p.id)))
 }
 
 // pinged carries out what one input to the application's Pings wants done.
 func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
-	c := ps.core
 	if out != nil {
 		ps.outcomes.Work(out, func(o *ping.Outcome) { ps.actOnPing(now, o) })
 	}
-	c.timers.Plan(&ps.timer, ps.NextTimeout())
+	ps.core.timers.Plan(&ps.timer, ps.NextTimeout())
 }
 
 // tickPings does what is due for the application's Pings.
@@ -238,7 +233,6 @@ func (ps *pings) tickPings(now time.Time) {
 }
 
 func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
-	c := ps.core
 	if o.Kind == ping.Send {
 		ps.sendAppPing(now, o)
 		return
@@ -252,7 +246,7 @@ func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
 	case ping.Legacy:
 		e.Err = ErrLegacy
 	}
-	c.events.Add(e)
+	ps.core.events.Add(e)
 }
 
 func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {

@@ -124,8 +124,7 @@ func (o *overlaying) askSelection() {
 // drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
 // first of every PushPullNodes turns.
 func (o *overlaying) drawSelected(now time.Time) *members.Entry {
-	c := o.core
-	return o.DrawSelected(now, c.push.TakeTurn())
+	return o.DrawSelected(now, o.core.push.TakeTurn())
 }
 
 // measure measures the distance of a member that the Overlay has drawn, by a handshake if there is no session.
@@ -145,13 +144,12 @@ func (o *overlaying) measure(now time.Time) {
 
 // measured takes a measured round-trip time to p. A queue is no distance, so the member's is that of an empty path.
 func (o *overlaying) measured(p *peer, rtt time.Duration) {
-	c := o.core
 	if rtt <= 0 {
 		return
 	}
 	p.packets.SetRTT(rtt)
 	p.neighbor.RTT = rtt
-	m := c.members.Get(p.id)
+	m := o.core.members.Get(p.id)
 	if m == nil {
 		return
 	}
@@ -167,8 +165,7 @@ func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 // handleStart takes a StartSubscription. While the application decides whether the peer becomes a member, the answer
 // waits for the verdict.
 func (o *overlaying) handleStart(now time.Time, p *peer) {
-	c := o.core
-	c.leaving.remind(now, p)
+	o.core.leaving.remind(now, p)
 	if p.push.Asked() {
 		p.push.Subscribe()
 		return
@@ -270,9 +267,8 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 
 // heartbeatLinkUp sends the first heartbeat of a link at once, with the timer of p.
 func (o *overlaying) heartbeatLinkUp(now time.Time, p *peer) {
-	c := o.core
 	p.beat = now
-	c.timers.Set(&p.timer, now)
+	o.core.timers.Set(&p.timer, now)
 }
 
 // nextBeat is when the next heartbeats of this node are due. The heartbeats of all its links go out together, so that

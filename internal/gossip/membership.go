@@ -144,8 +144,7 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 // refusal returns why an alive entry must not be taken in, whichever peer sends it, and how that is counted. The
 // error is nil if it may be.
 func (ms *membership) refusal(e *wire.Member) (stats.Drop, error) {
-	c := ms.core
-	r := c.members.Refusal(e)
+	r := ms.core.members.Refusal(e)
 	if r.Address {
 		return stats.DropAddress, r.Err
 	}
@@ -226,20 +225,18 @@ const membersOverhead = 64
 
 // spread queues the entry of m for the links, unless it came by a comparison of tables.
 func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how route) {
-	c := ms.core
 	if how != byNews {
 		return
 	}
 	if due := ms.news.Add(now, m, idOf(from)); !due.IsZero() {
-		c.timers.Advance(&ms.timer, due)
+		ms.core.timers.Advance(&ms.timer, due)
 	}
 }
 
 // spreadAccusation passes the accusations of m on at once. Other news that waits goes with them.
 func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
-	c := ms.core
 	ms.news.AddAccusations(m, idOf(from))
-	c.timers.Advance(&ms.timer, now)
+	ms.core.timers.Advance(&ms.timer, now)
 }
 
 // flushNews sends the queued entries along all links, in as few datagrams as hold them.
@@ -349,9 +346,8 @@ func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 
 // greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
 func (cs *comparisons) greet(now time.Time, p *peer) {
-	c := cs.core
 	cs.sendSelf(now, p)
-	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
 }
 
 // sendSelf sends p this node's own entry.
@@ -364,16 +360,14 @@ func (cs *comparisons) sendSelf(now time.Time, p *peer) {
 
 // compare begins a comparison of tables with p, unless one is in progress.
 func (cs *comparisons) compare(now time.Time, p *peer) {
-	c := cs.core
 	if !p.sync.Active() {
-		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
 	}
 }
 
 // compareAgain begins another round of a comparison.
 func (cs *comparisons) compareAgain(now time.Time, p *peer) {
-	c := cs.core
-	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &c.members, p.packets.Room()))
+	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
 }
 
 // compared carries out the outcomes of a comparison with p.
@@ -423,24 +417,21 @@ func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry
 
 // correct sends p the entry of one member.
 func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
-	c := cs.core
-	w := c.membership.answers(p)
+	w := cs.core.membership.answers(p)
 	w.add(now, m)
 	w.flush(now)
 }
 
 // handleSyncBuckets answers a part of a comparison that p has begun.
 func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
-	c := cs.core
-	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &c.members, data, p.packets.Room())
+	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &cs.core.members, data, p.packets.Room())
 	cs.dropUnanswered(err)
 	cs.compared(now, p, out)
 }
 
 // handleSyncWant sends p the entries that it asks for.
 func (cs *comparisons) handleSyncWant(now time.Time, p *peer, data []byte) {
-	c := cs.core
-	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &c.members, data)
+	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &cs.core.members, data)
 	cs.dropUnanswered(err)
 	cs.compared(now, p, out)
 }
@@ -518,8 +509,7 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 // entryRoom is the most bytes that an entry may have. A longer one does not fit into a datagram, so no node could
 // pass it on.
 func (ms *membership) entryRoom() int {
-	c := ms.core
-	return c.cfg.DatagramSize - wire.BoxOverhead - membersOverhead
+	return ms.core.cfg.DatagramSize - wire.BoxOverhead - membersOverhead
 }
 
 // Readdress tells the other nodes that this node has another address from now on.
@@ -537,8 +527,7 @@ func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 
 // renewSelf gives this node a higher incarnation than its own and than above, and spreads it.
 func (ms *membership) renewSelf(now time.Time, above uint64) {
-	c := ms.core
-	c.members.Renew(now, above)
+	ms.core.members.Renew(now, above)
 	ms.selfChanged(now)
 }
 
@@ -553,8 +542,7 @@ func (ms *membership) selfChanged(now time.Time) {
 // refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Other
 // nodes take it as proof that this node heard the accusation, so nothing else may do it.
 func (ms *membership) refute(now time.Time, above uint64) {
-	c := ms.core
-	c.members.Refute(now, above)
+	ms.core.members.Refute(now, above)
 	ms.selfChanged(now)
 }
 
