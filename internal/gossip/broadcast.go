@@ -10,8 +10,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
+
+func newDissemination(c *Core) dissemination {
+	return dissemination{core: c, Disseminator: broadcast.New(), sweepTimer: timer.Timer{Fire: c.broadcast.sweepStore}}
+}
 
 // BroadcastMax is the largest message in bytes that travels in one datagram of the configured size; a
 // larger one is cut.

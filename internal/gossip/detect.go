@@ -16,6 +16,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+func newDetection(now time.Time, c *Core) detection {
+	return detection{core: c, Detector: swim.New(now, c.cfg.detection(), c.rng, &c.members, &c.timers)}
+}
+
 // detect carries out what one input to the failure detector wants done.
 func (dt *detection) detect(now time.Time, out []swim.Action) {
 	dt.outcomes.Work(out, func(a *swim.Action) {
@@ -175,6 +179,8 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 
 // HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
 func (c *Core) HealthScore() int { return c.swim.Health() }
+
+func newPings(c *Core) pings { return pings{core: c, timer: timer.Timer{Fire: c.pings.tickPings}} }
 
 // wantPayload asks the application for a payload, if it has any and time has passed.
 func (ps *pings) wantPayload(now time.Time) {

@@ -10,6 +10,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+func newGateway(c *Core) gateway {
+	return gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
+		Admits: c.cfg.AllowLegacy && !c.cfg.Labelled, Subscriptions: c.cfg.Subscriptions, Allow: c.cfg.Allow}, c.rng)}
+}
+
 // legacyNode is a core as a legacy.Gateway asks about it.
 type legacyNode struct{ c *Core }
 

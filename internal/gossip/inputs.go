@@ -7,24 +7,12 @@ import (
 	"math/rand/v2"
 	"time"
 
-	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/stats"
 
-	"github.com/gwyh-go/gwyh/internal/antientropy"
-	"github.com/gwyh-go/gwyh/internal/arena"
-	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/event"
-	"github.com/gwyh-go/gwyh/internal/handshake"
-	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
-	"github.com/gwyh-go/gwyh/internal/overlay"
-	"github.com/gwyh-go/gwyh/internal/peers"
-	"github.com/gwyh-go/gwyh/internal/pmtu"
-	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/report"
-	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -38,56 +26,37 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	cfg.fill()
 	secret := rand.New(rand.NewChaCha8([32]byte(seed[24:]))) // choices that no other node may predict
 	c := &Core{
-		cfg:       cfg,
-		rng:       rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members:   members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
-		peers:     make(map[wire.NodeID]*peer),
-		broadcast: dissemination{Disseminator: broadcast.New()},
+		cfg:     cfg,
+		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
+		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
+		peers:   make(map[wire.NodeID]*peer),
+		ids:     wire.NewIDs([8]byte(seed[:8])),
 	}
-	c.membership.core, c.sync.core, c.pings.core, c.broadcast.core, c.transport.core, c.leaving.core = c, c, c, c, c, c
-	c.endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
-		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
-	beats := c.endpoint.Heartbeats(2)
-	c.transport.arena = arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax})
-	c.gateway = gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
-		Admits: cfg.AllowLegacy && !cfg.Labelled, Subscriptions: cfg.Subscriptions, Allow: cfg.Allow}, c.rng)}
 	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})
-	c.leaving.timer.Fire = c.leaving.stepLeave
-	c.joins = newJoins(c)
-	c.heal = healing{core: c, Healing: overlay.NewHealing(&c.members, c.rng, &c.timers, c.heal.contactDead, c.heal.compareReturned)}
-	c.ids = wire.NewIDs([8]byte(seed[:8]))
-	c.membership.news, c.membership.timer.Fire = members.NewNews(), c.membership.flushNews
-	c.sync.calm.Fire = c.sync.beatCalm
-	c.sync.comparer = antientropy.New(c.rng)
-	c.broadcast.sweepTimer.Fire = c.broadcast.sweepStore
-	c.transport.cork.timer.Fire = func(now time.Time) { c.transport.sealDue(now, false) }
-	c.swim = detection{core: c, Detector: swim.New(now, cfg.detection(), c.rng, &c.members, &c.timers)}
-	c.overlay.Overlay = overlay.New(now, overlay.Config{Zone: cfg.Zone, Strategy: cfg.Strategy,
-		Subscriptions: cfg.Subscriptions, AskSelection: cfg.AskSelection}, &c.members, c.rng)
-	c.overlay.core = c
-	c.overlay.choiceTimer.Fire, c.overlay.measureTimer.Fire = c.overlay.rechoose, c.overlay.measure
-	c.overlay.conclude(now, nil)
-	c.direct = newDirects(c)
-	c.pings.timer.Fire = c.pings.tickPings
-	c.pings.wantPayload(now)
+	c.membership, c.sync = newMembership(c), newComparisons(c)
 	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
-	pushing := pushPullConfig(&cfg)
-	c.push = exchanges{core: c, Exchanger: pushpull.New(pushing, c.rng), timer: timer.Timer{Fire: c.push.tick}}
+	c.endpoint = newEndpoint(c)
+	c.transport, c.broadcast = newTransport(c), newDissemination(c)
+	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
+	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c)
+	c.direct, c.pings, c.push = newDirects(c), newPings(c), newExchanges(c)
+	c.gateway, c.hs = newGateway(c), newHandshakes(c)
+	c.start(now)
+	return c, nil
+}
+
+// start does what a node does before its first input.
+func (c *Core) start(now time.Time) {
+	c.overlay.conclude(now, nil)
+	c.pings.wantPayload(now)
 	c.push.Start(now, &c.members)
 	c.push.conclude(now, c.push.outcomes)
-	c.hs = handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
-		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
-			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
-			Heartbeat: cfg.Heartbeat, Capabilities: pushing.Capabilities(), Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation, Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy,
-			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
-		}})}
-	if cfg.Base != nil {
+	if c.cfg.Base != nil {
 		c.overlay.WantChoice(now)
 		c.overlay.conclude(now, nil)
 	}
-	return c, nil
 }
 
 // enter begins an input. Everything that was due at the previous input was done then, so if something has been due for

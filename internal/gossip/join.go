@@ -8,13 +8,24 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 func newJoins(c *Core) joins {
 	return joins{core: c, Joins: joining.NewJoins(joining.Config[*pushpull.Join]{Timers: &c.timers, Due: c.joins.timeout, StateTimeout: ErrStateTimeout})}
+}
+
+func newHealing(c *Core) healing {
+	h := &c.heal
+	return healing{core: c, Healing: overlay.NewHealing(&c.members, c.rng, &c.timers, h.contactDead, h.compareReturned)}
+}
+
+func newLeaving(c *Core) leaving {
+	return leaving{core: c, timer: timer.Timer{Fire: c.leaving.stepLeave}}
 }
 
 // Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token tells the end,

@@ -13,6 +13,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+func newOverlaying(now time.Time, c *Core) overlaying {
+	o := &c.overlay
+	return overlaying{core: c, choiceTimer: timer.Timer{Fire: o.rechoose}, measureTimer: timer.Timer{Fire: o.measure},
+		Overlay: overlay.New(now, overlay.Config{Zone: c.cfg.Zone, Strategy: c.cfg.Strategy, Subscriptions: c.cfg.Subscriptions,
+			AskSelection: c.cfg.AskSelection}, &c.members, c.rng)}
+}
+
 // OverlayPeer is the Overlay's state of a peer; nil if there is no session with it.
 func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
 	if p := o.core.peers[id]; p != nil {

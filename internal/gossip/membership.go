@@ -9,8 +9,17 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
+
+func newMembership(c *Core) membership {
+	return membership{core: c, news: members.NewNews(), timer: timer.Timer{Fire: c.membership.flushNews}}
+}
+
+func newComparisons(c *Core) comparisons {
+	return comparisons{core: c, comparer: antientropy.New(c.rng), calm: timer.Timer{Fire: c.sync.beatCalm}}
+}
 
 // handleMembers takes in the entries of one message. If its sender lacks what this node knows, it gets that at once.
 func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {

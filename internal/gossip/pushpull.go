@@ -20,6 +20,10 @@ func pushPullConfig(cfg *Config) pushpull.Config {
 		Interval: cfg.PushPullInterval, Nodes: cfg.PushPullNodes}
 }
 
+func newExchanges(c *Core) exchanges {
+	return exchanges{core: c, Exchanger: pushpull.New(pushPullConfig(&c.cfg), c.rng), timer: timer.Timer{Fire: c.push.tick}}
+}
+
 // conclude acts on the outcomes that one input to the Exchanger has appended to x.outcomes.
 func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
 	x.core.timers.Plan(&x.timer, x.NextTimeout())

@@ -14,6 +14,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+func newEndpoint(c *Core) *packets.Endpoint {
+	return packets.NewEndpoint(packets.Config{Heartbeat: c.cfg.Heartbeat, Paths: pmtu.Config{Size: c.cfg.DatagramSize, Max: c.cfg.DatagramMax},
+		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
+}
+
+// newTransport makes the transport of c, whose endpoint is set.
+func newTransport(c *Core) transport {
+	beats := c.endpoint.Heartbeats(2)
+	return transport{core: c, arena: arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax}),
+		cork: cork{timer: timer.Timer{Fire: func(now time.Time) { c.transport.sealDue(now, false) }}}}
+}
+
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
 	return tr.smallMsg.set(now, &tr.arena, plain)

@@ -8,11 +8,24 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
+	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
+
+// newHandshakes makes the handshakes and sessions of c, whose exchanges are set.
+func newHandshakes(c *Core) handshakes {
+	cfg := &c.cfg
+	return handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
+		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
+			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
+			Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation,
+			Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy, Capabilities: c.push.Config.Capabilities(),
+			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
+		}})}
+}
 
 func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c := h.core
