@@ -74,7 +74,7 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 	for _, p := range c.links {
 		pace := p.packets.Pace()
 		full := p.packets.Full(large) || !large && pace.Held(now)
-		silent := !p.legacy && (p.swim.Silent(now) || !pace.Proven(now))
+		silent := !p.legacy && !p.holdsUp(now)
 		if silent || pace.Rate() < slowShare*fastest {
 			continue
 		}
@@ -87,8 +87,8 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 func (ds *dissemination) backlog(now time.Time) (most int) {
 	c := ds.core
 	for _, p := range c.links {
-		if b := p.packets.Backlog(); p.neighbor.Eager && b > most && !p.swim.Silent(now) && p.packets.Pace().Proven(now) {
-			most = b
+		if p.neighbor.Eager && p.holdsUp(now) {
+			most = max(most, p.packets.Backlog())
 		}
 	}
 	return most

@@ -254,16 +254,6 @@ func (c *cluster) entry(i int, change func(e *wire.Member)) wire.Member {
 	return e
 }
 
-// sayEntries lets node i send node k news that it has made up.
-func (c *cluster) sayEntries(i, k int, entries ...wire.Member) {
-	c.t.Helper()
-	w := wire.BeginMembers(nil, wire.MessageID{})
-	for j := range entries {
-		w.Append(&entries[j], 60_000)
-	}
-	c.say(i, k, w.End())
-}
-
 // meet gives the nodes of a cluster sessions with node i, as an insider has them with all.
 func (c *cluster) meet(i int) {
 	c.t.Helper()

@@ -102,3 +102,8 @@ type received struct {
 	from    wire.Path
 	inner   bool // the plaintext came in pieces, in a direct message of control
 }
+
+// holdsUp reports whether a backlog of p slows senders down: p lives, and has shown that it reports.
+func (p *peer) holdsUp(now time.Time) bool {
+	return !p.swim.Silent(now) && p.packets.Pace().Proven(now)
+}

@@ -142,7 +142,9 @@ func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 func TestOnlyAPeerThatReportsNewBytesIsProven(t *testing.T) {
 	now := epoch
 	c := New(now, 10*ms, func(n int64) int64 { return n / 2 }, 1400)
-	report := func(delivered, sent uint64) { c.Report(now, Report{Delivered: delivered, InFlightSent: sent, RTT: 10 * ms}) }
+	report := func(delivered, sent uint64) {
+		c.Report(now, Report{Delivered: delivered, InFlightSent: sent, RTT: 10 * ms})
+	}
 	if c.Proven(now) {
 		t.Error("a peer that has not reported yet is proven")
 	}

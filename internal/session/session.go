@@ -98,7 +98,7 @@ func New(now time.Time, p Params) *Session {
 // is closed or retired, or its counters are used up. plaintext must not overlap b's spare capacity. For bound
 // sessions only.
 func (s *Session) Seal(now time.Time, b, plaintext []byte) []byte {
-	if s.closed || s.retired || s.p.Legacy || s.sent == math.MaxUint64 {
+	if ended := s.closed || s.retired; ended || s.p.Legacy || s.sent == math.MaxUint64 {
 		return b
 	}
 	s.sent++
