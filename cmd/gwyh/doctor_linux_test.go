@@ -128,6 +128,11 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c.agent()
 			c.examine(nil, `(?s)route: from 10\.9\.0\.1 to 10\.9\.0\.2:6969, by eth0.*1472 bytes reach.*No fault found`, agentAt)
 		},
+		"nothing, says the agent too": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
+			c.examine(nil, `opinion over there: the agent there has this node as alive at 10\.9\.0\.1:\d+, and reaches it`, "-api", p.http, agentAt)
+		},
 		"no route": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)
 			c.examine(&doctor.NoRoute, "network is unreachable", "10.4.0.1:6969")

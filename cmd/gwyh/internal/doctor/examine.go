@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/client"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -393,7 +394,38 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 	for _, w := range s.Warnings {
 		x.report.note("warning", Warning, "%s", w.Text)
 	}
+	x.opinion(ctx, m.LocalNode().Name)
 }
+
+// opinion asks the agent over there what it thinks of this node, if it may be asked.
+func (x *examination) opinion(ctx context.Context, name string) {
+	if x.Agent == nil {
+		return
+	}
+	const step = "opinion over there"
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
+	var members []api.Member
+	if err := x.Agent.Get(ctx, "/v1/members", &members); err != nil {
+		x.report.note(step, Unknown, "%v", err)
+		return
+	}
+	i := slices.IndexFunc(members, func(m api.Member) bool { return m.Name == name })
+	if i < 0 {
+		x.report.note(step, Warning, "the agent there does not list this node among its %d members", len(members))
+		return
+	}
+	// It shakes hands with this node if it has no session with it: that needs the way back.
+	var pong api.PingResponse
+	if err := x.Agent.Post(ctx, "/v1/ping", api.PingRequest{Name: name}, &pong); err != nil {
+		x.report.note(step, Warning, "the agent there has this node as %s at %s, and gets no answer from it: %v", members[i].State, members[i].Addr, err)
+		return
+	}
+	x.report.note(step, OK, "the agent there has this node as %s at %s, and reaches it in %.2f ms", members[i].State, members[i].Addr, pong.RTT)
+}
+
+// apiWait bounds one question to the agent over there.
+const apiWait = 5 * time.Second
 
 // quiet is an application that says nothing.
 type quiet struct{ meta []byte }

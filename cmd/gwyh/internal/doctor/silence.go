@@ -189,7 +189,7 @@ func (x *examination) ask(ctx context.Context) bool {
 }
 
 func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
 	defer cancel()
 	err = x.Agent.Get(ctx, "/v1/log", &lines)
 	return lines, err
