@@ -3,6 +3,7 @@ package handshake
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -301,6 +302,35 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 		t.Errorf("the sending key is %v, want %v", e.SendKey, [32]byte{})
 	case e.RecvKey != [32]byte{}:
 		t.Errorf("the receiving key is %v, want %v", e.RecvKey, [32]byte{})
+	}
+}
+
+// keeper is a source of randomness that keeps the memory that it filled.
+type keeper struct{ filled [][]byte }
+
+func (k *keeper) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 0xa5
+	}
+	k.filled = append(k.filled, b)
+	return len(b), nil
+}
+
+func TestRandomBytesOfSecretsAreWipedOnceUsed(t *testing.T) {
+	for name, use := range map[string]func(*keeper){
+		"secret key": func(k *keeper) { origin{k, X25519}.secret() },
+		"cookies":    func(k *keeper) { c := cookies{rand: k}; c.make(epoch, netip.MustParseAddrPort("192.0.2.1:7")) },
+	} {
+		var k keeper
+		use(&k)
+		if len(k.filled) == 0 {
+			t.Errorf("%s: no random bytes were drawn", name)
+		}
+		for _, b := range k.filled {
+			if !bytes.Equal(b, make([]byte, len(b))) {
+				t.Errorf("%s: %x is left in memory", name, b)
+			}
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ func FuzzAnySequenceOfCallsKeepsTheBounds(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
 		var b []byte
-		for range 200 {
+		for range 30 {
 			b = append(b, call(byte(rng.Uint32()), rng.Uint64()>>rng.UintN(64))...)
 		}
 		f.Add(uint64(rng.Uint32()), uint16(rng.Uint32()), b)
@@ -24,7 +24,7 @@ func FuzzAnySequenceOfCallsKeepsTheBounds(f *testing.F) {
 		now := epoch
 		c := New(now, time.Duration(rtt), rand.New(rand.NewPCG(2, 2)).Int64N, int(datagram))
 		check(t, c)
-		for ; len(calls) >= 9; calls = calls[9:] {
+		for calls = calls[:min(len(calls), 9*100)]; len(calls) >= 9; calls = calls[9:] { // a fuzzer makes inputs long that need not be
 			x := binary.LittleEndian.Uint64(calls[1:])
 			now = now.Add(time.Duration(calls[0]>>3) * ms)
 			switch calls[0] & 7 {
