@@ -4,7 +4,7 @@ staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz golden bench load mutants
+.PHONY: quick test race fuzz golden bench load junk mutants
 
 # About a minute on a machine that does nothing else: formatting, go vet, staticcheck, the tests that take seconds. "work" stands
 # for the packages of all modules of go.work, and with GOWORK=off for those of the library alone.
@@ -29,6 +29,11 @@ fuzz:
 		echo "$$package $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(fuzzruns) -fuzzminimizetime 100x "$$package" </dev/null || exit 1; \
 	done
+
+# What 100,000 packets of junk a second leave of a node, on real sockets: it needs a machine of two cores or more that does nothing else.
+junk:
+	go test -v -full -run 'TestNodeThatGetsJunk' .
+	go test -run '^$$' -bench 'Junk' ./internal/gossip
 
 # Changes lines on which security depends, one after the other, and fails if the tests do not notice one. About an hour; for the night.
 mutants:

@@ -181,3 +181,19 @@ func TestHmacsAndResponsesBeyondTheBoundAreSteppedOver(t *testing.T) {
 		t.Errorf("%d responses, %v", len(h.Responses), err)
 	}
 }
+
+// A signed integer that is negative is not a large unsigned one.
+func TestNegativeIntegersAreMalformed(t *testing.T) {
+	for _, b := range [][]byte{{0xff}, {0xe0}, {0xd0, 0xff}, {0xd0, 0x80}, {0xd1, 0xff, 0xff}, {0xd2, 0x80, 0, 0, 0}, {0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
+		c := cursor{b: b}
+		if v := c.uint(1<<64 - 1); v != 0 || c.err != ErrMalformed {
+			t.Errorf("%x: %d, %v, want ErrMalformed", b, v, c.err)
+		}
+	}
+	for _, b := range [][]byte{{0xd0, 0x7f}, {0xd3, 0, 0, 0, 0, 0, 0, 0, 0x7f}} {
+		c := cursor{b: b}
+		if v := c.uint(1<<64 - 1); v != 0x7f || c.err != nil {
+			t.Errorf("%x: %d, %v, want 127", b, v, c.err)
+		}
+	}
+}
