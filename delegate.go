@@ -181,6 +181,12 @@ type NodeID [16]byte
 // String returns the usual text form of the UUID.
 func (id NodeID) String() string { return wire.NodeID(id).String() }
 
+// A MessageID names a broadcast. The first 8 bytes are the same for all broadcasts of one run of a node.
+type MessageID [16]byte
+
+// String is the id in the usual form of a UUID, as in status.Event.
+func (id MessageID) String() string { return wire.MessageID(id).String() }
+
 // Address returns host:port, with brackets around an IPv6 address.
 func (n *Node) Address() string {
 	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(int(n.Port)))

@@ -42,6 +42,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/node"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/wire"
 	"github.com/gwyh-go/gwyh/status"
 )
 
@@ -208,6 +209,29 @@ func public(err error) error {
 		return ErrQueueFull
 	}
 	return err
+}
+
+// BroadcastWithID is Broadcast that also returns the id of the message, for Coverage. It waits until the node has accepted
+// the message, which Broadcast does not for a small one.
+func (m *Memberlist) BroadcastWithID(msg []byte) (MessageID, error) {
+	id, err := m.node.BroadcastID(msg)
+	return MessageID(id), err
+}
+
+// A Coverage says which members have a broadcast. The lists are in no particular order.
+type Coverage struct {
+	Has     []*Node // have all of it; their applications may still be waiting for it
+	Lacks   []*Node // have answered that they do not have it, or not all of it yet
+	Unknown []*Node // have not answered, or run gwyh 0.1
+}
+
+// Coverage asks all members whether they have the broadcast with an id. It returns when all have answered, or when ctx is
+// done, with what is known by then. It costs a handshake with each member that this node has no session with, at most 640 per
+// second, so it is for tests and diagnosis. Nodes remember the last 65,536 broadcasts of an origin. They answer that they
+// have older ones. The only error is ErrShutdown.
+func (m *Memberlist) Coverage(ctx context.Context, id MessageID) (Coverage, error) {
+	c, err := m.node.Coverage(ctx, wire.MessageID(id))
+	return Coverage(c), public(err)
 }
 
 // SendBestEffort sends msg to one node, whose NotifyMsg receives it. It does not wait. Only the address and port of

@@ -153,3 +153,27 @@ func TestEveryCodeOfTheLibraryIsListed(t *testing.T) {
 		t.Errorf("the library has %d codes, status.Codes %d", len(found), len(status.Codes))
 	}
 }
+
+func TestCoverageNamesTheMembersThatHaveAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(gwyh.MockNetwork)
+		a, b := inMemory(t, network, "a", strongKey), inMemory(t, network, "b", strongKey)
+		if _, err := b.Join([]string{a.LocalNode().Address()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		id, err := a.BroadcastWithID([]byte("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c, err := a.Coverage(t.Context(), id)
+		if err != nil || len(c.Has) != 2 || len(c.Lacks) > 0 || len(c.Unknown) > 0 {
+			t.Errorf("%s: %+v, %v", id, c, err)
+		}
+		_ = a.Shutdown()
+		if _, err := a.Coverage(t.Context(), id); !errors.Is(err, gwyh.ErrShutdown) {
+			t.Errorf("after Shutdown: %v", err)
+		}
+	})
+}

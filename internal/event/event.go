@@ -45,6 +45,7 @@ const (
 	AliveAsked      // AnswerAlive, with Vote: may Member be a member, or be as it says now?
 	SelectionWanted // SetSelection: which of Peers, that are as they are since Since, may be chosen?
 
+	Coverage  // From answers wire.UseCoverage: Has says whether it has the broadcast ID
 	Duplicate // another copy of the broadcast ID came from From; only after Core.SetWatched
 )
 
@@ -71,9 +72,10 @@ type Event struct {
 	Kind   Kind
 	Via    Via // of Message
 	Data   []byte
-	From   wire.NodeID    // of Message and Duplicate: the peer that the copy, or its last piece, came from
-	ID     wire.MessageID // and the message
+	From   wire.NodeID    // of Message, Duplicate and Coverage: the peer that the copy, its last piece or the answer came from
+	ID     wire.MessageID // and the broadcast
 	Size   int            // and its bytes
+	Has    bool           // of Coverage
 	Member members.Member
 	Token  JoinToken
 	Send   SendToken

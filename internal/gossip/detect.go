@@ -177,9 +177,6 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, e, from.detection()))
 }
 
-// HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
-func (c *Core) HealthScore() int { return c.swim.Health() }
-
 func newPings(c *Core) pings { return pings{core: c, timer: timer.Timer{Fire: c.pings.tickPings}} }
 
 // wantPayload asks the application for a payload, if it has any and time has passed.

@@ -40,19 +40,28 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 	return m.Token(), nil
 }
 
-// Repeat sends a broadcast from before a member joined to that member alone, once. Nothing is sent to a member that is
-// gone or that speaks gwyh 0.1. Repeat keeps a copy of data.
-func (c *Core) Repeat(now time.Time, to wire.NodeID, data []byte, until time.Time) error {
-	e := c.members.Get(to)
+// Has reports whether this node has all of a broadcast, or made it. Of broadcasts long past it reports true.
+func (c *Core) Has(id wire.MessageID) bool {
+	a := c.broadcast.store.Get(id)
+	return (a == nil || a.Complete()) && c.broadcast.Seen.Has(&id)
+}
+
+// LastBroadcast returns the id of the last broadcast of this node.
+func (c *Core) LastBroadcast() wire.MessageID { return c.ids.Last() }
+
+// SendMember sends data to a member alone, once: a broadcast from before it joined (wire.UseRepeat), or the question whether it
+// has a broadcast (wire.UseCoverage), which event.Coverage answers unless one of the two is lost. Nothing is sent to a member
+// that is gone or that speaks gwyh 0.1. SendMember keeps a copy of data.
+func (c *Core) SendMember(now time.Time, to wire.NodeID, use wire.Use, data []byte, until time.Time) error {
+	x, e := &c.direct, c.members.Get(to)
 	if gone := e == nil || !e.Live(); gone || e.Legacy() || e == c.members.Self() {
 		return nil
 	}
-	x := &c.direct
 	p, legacy := x.reach(now, e.Addr)
 	if legacy {
 		return nil
 	}
-	return x.begin(now, &direct.Message{ID: x.NewID(), To: e.Addr, Use: wire.UseRepeat, Until: until}, p, data)
+	return x.begin(now, &direct.Message{ID: x.NewID(), To: e.Addr, Use: use, Until: until}, p, data)
 }
 
 // begin begins to send data as the content of m to p, or once there is a session if p is nil.
@@ -275,10 +284,27 @@ func (x *directs) deliver(now time.Time, in received, use wire.Use, id wire.Mess
 		return data
 	case use == wire.UseRepeat:
 		x.deliverMessage(event.ViaRepeat, data)
+	case use == wire.UseCoverage, use == wire.UseCoverageAnswer:
+		x.handleCoverage(now, in, use, data)
 	default:
 		x.deliverMessage(event.ViaDirect, data)
 	}
 	return nil
+}
+
+// handleCoverage answers the question whether this node has a broadcast, or takes in the answer to one.
+func (x *directs) handleCoverage(now time.Time, in received, use wire.Use, data []byte) {
+	c := x.core
+	v, err := wire.ParseCoverage(use, data)
+	switch {
+	case err != nil:
+		c.drop(stats.DropMalformedBody)
+	case use == wire.UseCoverage:
+		v.Has = c.Has(v.ID)
+		in.channel.Answer(now, wire.AppendCoverageAnswer(c.transport.begin(), x.NewID(), v))
+	default:
+		c.events.Add(event.Event{Kind: event.Coverage, From: in.peer.id, ID: v.ID, Has: v.Has})
+	}
 }
 
 func (x *directs) deliverMessage(via event.Via, data []byte) {

@@ -179,9 +179,6 @@ func (c *Core) Stats() stats.Stats {
 // SetDebug says whether anybody wants lines at DEBUG.
 func (c *Core) SetDebug(wanted bool) { c.report.SetDebug(wanted) }
 
-// Version changes whenever the live members or what is known of them do.
-func (c *Core) Version() uint64 { return c.members.Version() }
-
 // Members calls yield with each live member, oneself included, in no particular order.
 func (c *Core) Members(yield func(*Member)) {
 	for m := range c.members.Each {

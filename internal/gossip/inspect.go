@@ -5,44 +5,19 @@ import (
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Member returns what is known of a live member.
-func (c *Core) Member(id wire.NodeID) (Member, bool) {
-	if m := c.members.Get(id); m != nil && m.Live() {
-		return m.Member, true
-	}
-	return Member{}, false
-}
-
 // NumMembers is the number of live members, oneself included.
 func (c *Core) NumMembers() int { return c.members.Count() }
 
-// NumGo is the number of live members that are Go nodes, this node included.
-func (c *Core) NumGo() int { return c.members.CountGo() }
-
-// Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
-// something by comparing with a core to which nothing happened.
-type Holdings struct {
-	Tombstones int // nodes that died or left and are remembered
-	Peers      int // nodes with a session
-	Links      int
-	Sessions   int
-	Timers     int
-	Dials      int // handshakes under way, or done and not confirmed
-	Joins      int // under way
-	Sends      int // messages to one node that wait for a session or an acknowledgement
-	Queued     int // bytes of messages that wait for a link or to be repaired, or for the first link
-}
-
 // Holdings counts what the core keeps.
-func (c *Core) Holdings() Holdings {
+func (c *Core) Holdings() stats.Holdings {
 	waiting, awaited := c.direct.Len()
-	h := Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
+	return stats.Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
 		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
-	return h
 }
 
 // A Link is a peer that broadcasts are exchanged with, as the components know it. It is for reading, and valid until the

@@ -21,7 +21,7 @@ import (
 func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figures) status.Status {
 	i := inspection{now: now, core: core}
 	c.Update(now, figures)
-	return status.Status{At: now, Self: i.node(core.Self().ID), Health: core.HealthScore(), Alone: i.alone(),
+	return status.Status{At: now, Self: i.node(core.Self().ID), Health: core.Detector().Health(), Alone: i.alone(),
 		Members: i.members(), Tombstones: core.Table().CountTombstones(), Links: i.links(), Suspicions: i.suspicions(),
 		Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
 }

@@ -39,6 +39,8 @@ func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 		n.dispatch.Message(now, vias[e.Via], e.Data)
 	case event.Duplicate:
 		n.watch.Copy(now, n.loop.core, status.Duplicate, e)
+	case event.Coverage:
+		n.coverages.answered(e)
 	case event.Join:
 		n.watch.Member(now, n.loop.core, status.Joined, &e.Member)
 		n.dispatch.Member(dispatch.Join, e.Member.Name, n.config.Convert(&e.Member))

@@ -54,6 +54,7 @@ type Node[N any] struct {
 	keys       keyWatch
 	debug      debugLevel
 	metrics    *telemetry.Publisher
+	coverages  coverages
 	watch      inspect.Watch
 	counted    inspect.Counted
 	queueCheck time.Time // when the metrics tell the lengths of queues next; owned by the loop
@@ -130,6 +131,7 @@ func (n *Node[N]) assemble() {
 		messages: make(map[event.SendToken]chan<- error), pings: make(map[event.PingToken]chan<- pinged),
 	}
 	n.relocation = relocation{loop: n.loop, advertised: c.Transport.Advertised}
+	n.coverages.waiting = make(map[*coverage]struct{})
 	n.metrics = telemetry.New(c.Metrics, c.MetricLabels)
 }
 
@@ -215,7 +217,7 @@ func (n *Node[N]) Self() N { return n.snapshots.current.Load().self }
 
 // HealthScore is the core's, 0 after Shutdown.
 func (n *Node[N]) HealthScore() (score int) {
-	_ = n.loop.do(func(time.Time) { score = n.loop.core.HealthScore() })
+	_ = n.loop.do(func(time.Time) { score = n.loop.core.Detector().Health() })
 	return score
 }
 

@@ -49,7 +49,9 @@ func (n *Node[N]) sendPolled(msg []byte) error {
 // repeatPolled sends a message of GetBroadcasts to a member that joined after it was sent to all.
 func (n *Node[N]) repeatPolled(to wire.NodeID, msg []byte) error {
 	var refused error
-	err := n.loop.do(func(now time.Time) { refused = n.loop.core.Repeat(now, to, msg, now.Add(n.config.Timeout)) })
+	err := n.loop.do(func(now time.Time) {
+		refused = n.loop.core.SendMember(now, to, wire.UseRepeat, msg, now.Add(n.config.Timeout))
+	})
 	if errors.Is(refused, gossip.ErrQueueFull) {
 		return pull.ErrFull
 	}

@@ -24,7 +24,7 @@ type snapshots[N any] struct {
 	joined    func(now time.Time, id wire.NodeID)   // is told of each new member
 	turned    func(now time.Time, m *gossip.Member) // is told of each member that is suspected now, or not any more
 	known     map[wire.NodeID]entry[N]
-	version   uint64 // core.Version of current
+	version   uint64 // Version of the member table at current
 	distances uint64 // core.Distances of current
 }
 
@@ -39,8 +39,8 @@ type entry[N any] struct {
 // update replaces the snapshot if members or links have changed, and reports whether members have.
 func (s *snapshots[N]) update(now time.Time, core *gossip.Core) bool {
 	old, links := s.current.Load(), core.Links()
-	if old == nil || core.Version() != s.version {
-		s.version = core.Version()
+	if old == nil || core.Table().Version() != s.version {
+		s.version = core.Table().Version()
 		s.rebuild(now, core)
 		return true
 	}

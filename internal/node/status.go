@@ -5,8 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/inspect"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/internal/wire"
 	"github.com/gwyh-go/gwyh/status"
 )
 
@@ -47,4 +49,67 @@ func (n *Node[N]) Watch(ctx context.Context, ch chan<- status.Event) error {
 			_ = n.loop.do(func(time.Time) { n.loop.core.SetWatched(n.watch.Remove(w) > 0) })
 		})
 	})
+}
+
+// A Coverage is which members have a broadcast.
+type Coverage[N any] struct {
+	Has, Lacks, Unknown []N
+}
+
+// BroadcastID is Broadcast that returns the id of the message.
+func (n *Node[N]) BroadcastID(msg []byte) (id wire.MessageID, err error) {
+	var refused error
+	err = n.loop.do(func(now time.Time) {
+		if refused = n.loop.core.Broadcast(now, msg); refused == nil {
+			id = n.loop.core.LastBroadcast()
+		}
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return id, n.config.Public(err)
+	}
+	return id, nil
+}
+
+// Coverage asks all members whether they have a broadcast. It returns when all have answered, or with what is known when ctx
+// ends. The error is ErrShutdown.
+func (n *Node[N]) Coverage(ctx context.Context, id wire.MessageID) (c Coverage[N], err error) {
+	q := &coverage{id: id, asked: make(map[wire.NodeID]time.Time), has: make(map[wire.NodeID]bool)}
+	defer func() { _ = n.loop.do(func(time.Time) { delete(n.coverages.waiting, q) }) }()
+	round := time.NewTicker(coverageRound)
+	defer round.Stop()
+	for ended := false; ; {
+		err = n.loop.do(func(now time.Time) {
+			n.coverages.waiting[q] = struct{}{}
+			open := q.ask(now, n.loop.core)
+			if ended = ended || open == 0; ended {
+				c = n.covered(q)
+			}
+		})
+		if err != nil || ended {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-n.loop.stop:
+		case <-round.C:
+		}
+	}
+}
+
+// covered sorts the members by what is known of them.
+func (n *Node[N]) covered(q *coverage) (c Coverage[N]) {
+	n.loop.core.Members(func(m *gossip.Member) {
+		list := &c.Unknown
+		if has, ok := q.has[m.ID]; ok && has {
+			list = &c.Has
+		} else if ok {
+			list = &c.Lacks
+		}
+		*list = append(*list, n.config.Convert(m))
+	})
+	return c
 }

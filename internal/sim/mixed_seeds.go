@@ -63,7 +63,7 @@ func (m *Mixed) joinAddrs(n *Node, within time.Duration, list []netip.AddrPort) 
 // GoNodesKnown reports whether all Go nodes know each other.
 func (m *Mixed) GoNodesKnown() bool {
 	for _, n := range m.Nodes {
-		if n.Core.NumGo() < len(m.Nodes) {
+		if n.Core.Table().CountGo() < len(m.Nodes) {
 			return false
 		}
 	}
@@ -74,7 +74,7 @@ func (m *Mixed) GoNodesKnown() bool {
 func (m *Mixed) Islands() string {
 	known := make([]int, len(m.Nodes))
 	for i, n := range m.Nodes {
-		known[i] = n.Core.NumGo() - 1
+		known[i] = n.Core.Table().CountGo() - 1
 	}
 	return fmt.Sprintf("of %d other Go nodes they know %v", len(m.Nodes)-1, known)
 }

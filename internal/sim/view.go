@@ -97,7 +97,7 @@ func (c *Cluster) Wrong(limit int) (wrong []string) {
 			continue
 		}
 		for _, o := range up {
-			if _, ok := n.Core.Member(o.ID()); !ok {
+			if !n.Core.Table().IsLive(o.ID()) {
 				add("%s does not have %s", n.Name, o.Name)
 			}
 		}

@@ -75,7 +75,7 @@ func (c *Cluster) AwaitKnown(falls []*Fall, limit time.Duration) bool {
 
 func (c *Cluster) lookForSuspicion(f *Fall) {
 	for _, n := range c.Nodes {
-		if m, ok := n.Core.Member(f.id); ok && n.up && m.State != wire.StateAlive {
+		if m := n.Core.Table().Get(f.id); n.up && m != nil && m.State == wire.StateSuspect {
 			f.Suspected = c.Net.Elapsed() - f.At
 			return
 		}

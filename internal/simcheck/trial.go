@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
 // Check is something that a cluster has to stand, or a figure that it has to reach.
@@ -268,7 +268,7 @@ func (t *Trial) twin() *sim.Cluster {
 }
 
 // holdings sums up what the cores of nodes that run keep.
-func holdings(c *sim.Cluster) (sum gossip.Holdings) {
+func holdings(c *sim.Cluster) (sum stats.Holdings) {
 	for _, n := range c.Up() {
 		h := n.Core.Holdings()
 		sum.Tombstones += h.Tombstones

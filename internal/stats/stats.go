@@ -111,3 +111,17 @@ type Gauges struct {
 
 	StateLocal, StateRemote int // bytes of the application's state that was sent last, and that came last
 }
+
+// Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
+// something by comparing with a core to which nothing happened.
+type Holdings struct {
+	Tombstones int // nodes that died or left and are remembered
+	Peers      int // nodes with a session
+	Links      int
+	Sessions   int
+	Timers     int
+	Dials      int // handshakes under way, or done and not confirmed
+	Joins      int // under way
+	Sends      int // messages to one node that wait for a session or an acknowledgement
+	Queued     int // bytes of messages that wait for a link or to be repaired, or for the first link
+}

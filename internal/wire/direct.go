@@ -4,19 +4,21 @@ package wire
 type Use uint8
 
 const (
-	UseMessage     Use = iota // the application's, unacknowledged
-	UseReliable               // the application's, acknowledged
-	UsePush                   // its state; asks for an answer, as all that follow do or are
-	UseAnswer                 // the state of the other side
-	UseJoinPush               // UsePush of a Join
-	UseJoinAnswer             // UseAnswer of a Join
-	UseRoll                   // all members of a node that joins
-	UseRollAnswer             // all members of the other side, which agrees
-	UseRepeat                 // a broadcast from before the receiver joined, unacknowledged
-	UseLargeAnswer            // in place of any answer with a state: the size of one that is larger than a message
-	UseLargePush              // in place of UsePush: the same
-	UseVeto                   // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
-	UseControl                // a plaintext that does not fit into one datagram
+	UseMessage        Use = iota // the application's, unacknowledged
+	UseReliable                  // the application's, acknowledged
+	UsePush                      // its state; asks for an answer, as all that follow do or are
+	UseAnswer                    // the state of the other side
+	UseJoinPush                  // UsePush of a Join
+	UseJoinAnswer                // UseAnswer of a Join
+	UseRoll                      // all members of a node that joins
+	UseRollAnswer                // all members of the other side, which agrees
+	UseRepeat                    // a broadcast from before the receiver joined, unacknowledged
+	UseLargeAnswer               // in place of any answer with a state: the size of one that is larger than a message
+	UseLargePush                 // in place of UsePush: the same
+	UseVeto                      // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
+	UseControl                   // a plaintext that does not fit into one datagram
+	UseCoverage                  // asks whether the receiver has a broadcast: its id
+	UseCoverageAnswer            // answers that: see Coverage
 	uses
 )
 
@@ -25,7 +27,7 @@ func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
 func (u Use) Exchanged() bool {
-	single := u == UseRepeat || u == UseControl
+	single := u == UseRepeat || u >= UseControl
 	return u >= UsePush && u.Known() && !single
 }
 
@@ -112,4 +114,33 @@ func ParseDirectAck(data []byte) (a DirectAck, err error) {
 	a.Upto, a.Next = uint32(c.uint(1<<32-1)), uint32(c.uint(1<<32-1))
 	c.skipN(more)
 	return a, c.err
+}
+
+// A Coverage is the content of a message of UseCoverage, which is the id of a broadcast, or of its answer, which is the id and 1
+// if the sender has the broadcast, otherwise 0.
+type Coverage struct {
+	ID  MessageID
+	Has bool // of an answer
+}
+
+// AppendCoverageAnswer appends a message of UseCoverageAnswer.
+func AppendCoverageAnswer(b []byte, id MessageID, v Coverage) []byte {
+	content := append(v.ID[:], 0)
+	if v.Has {
+		content[len(v.ID)] = 1
+	}
+	return AppendDirect(b, id, Direct{Use: UseCoverageAnswer, Total: uint32(len(content)), Data: content})
+}
+
+// ParseCoverage parses the content of a message of UseCoverage or UseCoverageAnswer.
+func ParseCoverage(use Use, b []byte) (v Coverage, err error) {
+	answer := use == UseCoverageAnswer
+	want := len(v.ID)
+	if answer {
+		want++
+	}
+	if len(b) != want || answer && b[want-1] > 1 {
+		return v, ErrMalformed
+	}
+	return Coverage{ID: MessageID(b[:len(v.ID)]), Has: answer && b[want-1] == 1}, nil
 }

@@ -23,6 +23,13 @@ func (s *IDs) Broadcast() (id MessageID) {
 	return id
 }
 
+// Last returns the id of the last broadcast of this node.
+func (s *IDs) Last() (id MessageID) {
+	copy(id[:8], s.origin[:])
+	binary.BigEndian.PutUint64(id[8:], s.broadcasts)
+	return id
+}
+
 // Control returns the id of a message of any other kind. No receiver looks at it.
 func (s *IDs) Control() (id MessageID) {
 	s.controls++
