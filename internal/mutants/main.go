@@ -29,12 +29,12 @@ func main() {
 		os.Exit(2)
 	}
 	if survivors > 0 {
-		fmt.Printf("%d mutants survive\n", survivors)
+		fmt.Printf("%d mutants survive or are broken\n", survivors)
 		os.Exit(1)
 	}
 }
 
-// run runs the mutants of the list in the module of the working directory, and returns how many survive.
+// run runs the mutants of the list in the module of the working directory, and returns how many survive or cannot be tried.
 func run(only string) (survivors int, err error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
@@ -55,11 +55,12 @@ func run(only string) (survivors int, err error) {
 			continue
 		}
 		killed, err := m.try(dir)
-		if err != nil {
-			return survivors, fmt.Errorf("%s: %w", m.name, err)
-		}
 		verdict := "killed  "
-		if !killed {
+		switch {
+		case err != nil:
+			verdict = fmt.Sprintf("BROKEN: %v\n", err)
+			survivors++
+		case !killed:
 			verdict = "SURVIVES"
 			survivors++
 		}
