@@ -4,7 +4,7 @@ staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz golden bench load junk mutants
+.PHONY: quick test race fuzz golden bench load junk mutants release
 
 # About a minute on a machine that does nothing else: formatting, go vet, staticcheck, the tests that take seconds. "work" stands
 # for the packages of all modules of go.work, and with GOWORK=off for those of the library alone.
@@ -51,3 +51,8 @@ bench:
 # Load on real sockets at full length, as docs/PERFORMANCE.md quotes it: it needs a machine that does nothing else.
 load:
 	go test -v -full -timeout 30m -run 'Steady|Flood|FullQueues|LargeMessagesReach' .
+
+# A release of the version that is the latest in CHANGELOG.md: checks, and binaries for six platforms in dist/. It publishes nothing.
+VERSION ?= $(shell sed -n 's/^## \[\([0-9.]*\)\].*/\1/p' CHANGELOG.md | head -n 1)
+release:
+	go run ./release -version $(VERSION) -out dist

@@ -4,8 +4,8 @@ go 1.26.7
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2
-	github.com/gwyh-go/gwyh v0.0.0
-	github.com/gwyh-go/gwyh/exporter/gwyhprom v0.0.0
+	github.com/gwyh-go/gwyh v0.1.0
+	github.com/gwyh-go/gwyh/exporter/gwyhprom v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/prometheus v0.316.0
 	go.yaml.in/yaml/v3 v3.0.5

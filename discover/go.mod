@@ -5,7 +5,7 @@ go 1.26.0
 replace github.com/gwyh-go/gwyh => ../
 
 require (
-	github.com/gwyh-go/gwyh v0.0.0
+	github.com/gwyh-go/gwyh v0.1.0
 	golang.org/x/net v0.62.0
 )
 

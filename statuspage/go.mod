@@ -2,7 +2,7 @@ module github.com/gwyh-go/gwyh/statuspage
 
 go 1.26.0
 
-require github.com/gwyh-go/gwyh v0.0.0
+require github.com/gwyh-go/gwyh v0.1.0
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect

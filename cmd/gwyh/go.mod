@@ -6,10 +6,10 @@ require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/getkin/kin-openapi v0.153.0
 	github.com/google/nftables v0.3.0
-	github.com/gwyh-go/gwyh v0.0.0
-	github.com/gwyh-go/gwyh/discover v0.0.0
-	github.com/gwyh-go/gwyh/exporter/gwyhprom v0.0.0
-	github.com/gwyh-go/gwyh/statuspage v0.0.0
+	github.com/gwyh-go/gwyh v0.1.0
+	github.com/gwyh-go/gwyh/discover v0.1.0
+	github.com/gwyh-go/gwyh/exporter/gwyhprom v0.1.0
+	github.com/gwyh-go/gwyh/statuspage v0.1.0
 	github.com/hashicorp/memberlist v0.6.0
 	github.com/prometheus/client_golang v1.25.0
 	go.yaml.in/yaml/v3 v3.0.6

@@ -3,7 +3,7 @@ module github.com/gwyh-go/gwyh/exporter/gwyhprom
 go 1.26.0
 
 require (
-	github.com/gwyh-go/gwyh v0.0.0
+	github.com/gwyh-go/gwyh v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 )
 

@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	github.com/chromedp/cdproto v0.0.0-20260714215040-dc233986426f
 	github.com/chromedp/chromedp v0.16.0
-	github.com/gwyh-go/gwyh v0.0.0
-	github.com/gwyh-go/gwyh/statuspage v0.0.0
+	github.com/gwyh-go/gwyh v0.1.0
+	github.com/gwyh-go/gwyh/statuspage v0.1.0
 )
 
 require (
