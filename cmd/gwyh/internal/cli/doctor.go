@@ -14,9 +14,9 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
 )
 
-const doctorUsage = `gwyh doctor says why a Join of an address fails: it looks at the name, the route,
-the port, the handshake, the clocks and the size of datagrams, and at last joins
-and leaves again. Run it on the machine of the node that cannot join.
+const doctorUsage = `gwyh doctor says why a Join of an address fails: it looks at the name, the
+route, the port, the handshake, the clocks and the size of datagrams, and at
+last joins and leaves again. Run it on the machine of the node that cannot join.
 
 Usage:
 
@@ -27,19 +27,19 @@ What the node of this machine has:
 	-config FILE     take key and label from the configuration of an agent
 	-key-file FILE   file with its keys; GWYH_KEY may hold one too
 	-label LABEL     its label
-	-bind IP[:PORT]  address and port to send from (default: any). A firewall
-	                 may let pass what comes from the node's port only: stop the
-	                 node, and name its port
+	-bind IP[:PORT]  address and port to send from (default: any). If a
+	                 firewall lets pass what comes from one port only, stop
+	                 the node and name its port
 	-meta BYTES      size of its metadata (default 0)
 
 What to try and to ask:
 
-	-labels LIST     labels that the other node may have, separated by commas
-	-api HOST:PORT   API of the agent over there, whose log is read; its token is
-	                 in GWYH_TOKEN or -token-file
+	-labels LIST     labels that the other node may have, with commas between
+	-api HOST:PORT   API of the agent over there, whose log is read; its
+	                 token is in GWYH_TOKEN or -token-file
 	-token-file FILE file with that token
-	-no-join         do not become a member. Otherwise the applications of the
-	                 cluster see a node named gwyh-doctor-... join and leave
+	-no-join         do not become a member. Otherwise the applications of
+	                 the cluster see a node gwyh-doctor-... join and leave
 	-json            write the report as JSON
 
 Exit codes:
