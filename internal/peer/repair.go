@@ -26,7 +26,7 @@ func (ch *Channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, fu
 	e := ch.peer.endpoint
 	first := ch.Expand(start)
 	after := first + uint64(end-start)
-	if end-start > nakMax || after > ch.Sent()+1 || !e.mayName(end-start) {
+	if after > ch.Sent()+1 || !e.mayName(end-start) {
 		e.stats.Unexpected++
 		return nil, false
 	}
