@@ -34,7 +34,7 @@ What the node of this machine has:
 
 What to try and to ask:
 
-	-labels LIST     labels that the other node may have, with commas between
+	-labels LIST     labels that the other node may have, as in a,b,c
 	-api HOST:PORT   API of the agent over there, whose log is read; its
 	                 token is in GWYH_TOKEN or -token-file
 	-token-file FILE file with that token
