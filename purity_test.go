@@ -19,7 +19,7 @@ const module = "github.com/gwyh-go/gwyh"
 
 // purePackages hold the protocol. Time, randomness and datagrams are arguments there (docs/DESIGN.md,
 // "Pure packages"), so that a simulation can own all three. One that does not exist has no files.
-var purePackages = []string{"antientropy", "arena", "assembly", "broadcast", "direct", "event", "gossip", "handshake", "joining", "legacy", "logbook", "members", "outbox", "outcome", "overlay", "pacing", "peer", "peers", "ping", "pmtu", "pushpull", "quota", "rangeset", "report", "seen", "selection", "session", "stats", "swim", "timer", "timestamp", "trace", "wire"}
+var purePackages = []string{"antientropy", "arena", "assembly", "broadcast", "digest", "direct", "event", "gossip", "handshake", "joining", "legacy", "logbook", "members", "outbox", "outcome", "overlay", "pacing", "peer", "peers", "ping", "pmtu", "pushpull", "quota", "rangeset", "report", "seen", "selection", "session", "stats", "swim", "timer", "timestamp", "trace", "wire"}
 
 // rootFiles are the Go files of the API, beside tests (docs/DESIGN.md, "Packages").
 var rootFiles = []string{"broadcast_queue.go", "config.go", "delegate.go", "gwyh.go", "net.go", "security.go", "util.go", "zone.go"}

@@ -157,6 +157,7 @@ func (s simStory) tellBroadcast(b *sim.Broadcast) {
 		copies += fmt.Sprintf(", %.1f of them from another zone", b.CrossZone)
 	}
 	s.text("%s", copies)
+	s.text("%.1f parents of each origin for each node; %.1f digests and %.4f repairs for each node and message", b.Parents, b.Digests, b.Repaired)
 	s.tellUsage(&b.Usage)
 	s.print("")
 	for _, line := range append(histogram(b.Last.Values()), append([]string{""}, reach(b.Deliveries())...)...) {

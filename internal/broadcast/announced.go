@@ -4,213 +4,256 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what neighbors announce (docs/PROTOCOL.md, "Announcements").
+// Bounds of what neighbors announce, and of what is requested (docs/PROTOCOL.md, "Repair by digests").
 const (
-	// AnnouncedMax is how many announcements of one neighbor wait for their messages, at most.
-	AnnouncedMax = 1 << 15
-	// AnnouncedKeep is how long an announced message is kept for the neighbors that it was announced to, at most.
+	// MissingMax is how many announced messages are waited for, at most.
+	MissingMax = 1 << 15
+	// AnnouncedMax is how many of them one neighbor announced first, at most.
+	AnnouncedMax = MissingMax / 4
+	// AnnouncedKeep is how long an announced message is waited for, at most.
 	AnnouncedKeep = 2 * time.Minute
 
-	graftAgain = 50 * time.Millisecond // before a neighbor that does not heed a Prune or a Graft is sent it again
+	digestMissing = 1024    // messages that one digest may add
+	countersMax   = 1 << 18 // counters that the digests of one neighbor speak of in countersFor, at most
+	countersFor   = 100 * time.Millisecond
+	openMax       = 128              // messages requested of one neighbor at once: half of what it may begin to send
+	wantMax       = 45               // pieces that one message requests: it fits into any datagram
+	triesMax      = 5                // requests of one message from one neighbor
+	knownBy       = 32               // neighbors that are remembered to have a message
+	rangesMax     = 32               // missing ranges of one message that are requested at once
+	pauseMax      = 10 * time.Second // after a request, at most
 )
 
 // HandleAnnouncements takes in the body of a Have. Messages that do not come by themselves are requested.
-func (d *Disseminator) HandleAnnouncements(out []Outcome, now time.Time, n *Neighbor, data []byte) []Outcome {
-	have, err := wire.ParseHave(data)
+func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []byte) {
+	entries, err := wire.ParseHave(data)
 	switch {
 	case err != nil:
 		d.Stats.Malformed++
-		return out
+		return
 	case !n.linked:
 		d.Stats.Unexpected++
-		return out
+		return
 	}
-	news := false
-	for i := range have.Len() {
-		id, total := have.At(i)
-		d.Shown(n, id)
-		switch {
-		case total == 0 || total > MessageMax:
-			d.Stats.Oversize++
-		case d.Seen.Has(&id):
-		default:
-			news = true
-			out = d.expect(out, n, announcement{id: id, total: total, at: now, due: now.Add(n.RTT + d.grace.length)})
+	for have := digest.ListOf(entries); have.Size() > 0; {
+		if !have.Next(&d.digest) {
+			d.Stats.Malformed++
+			return
 		}
+		if !n.maySpeak(now, int(d.digest.Span)+1) {
+			d.Stats.Overflow++
+			return
+		}
+		d.takeDigest(now, n, &d.digest)
 	}
-	unheard := n.Parent && now.Sub(n.steered) > graftAgain // it announces to us although it is a parent
-	missing := !n.Parent && d.Parents() < parentsMax
-	if news && (unheard || missing) {
-		out = d.graft(out, now, n)
-	}
-	return out
 }
 
-// expect remembers an announcement of n.
-func (d *Disseminator) expect(out []Outcome, n *Neighbor, a announcement) []Outcome {
-	if n.Expected() >= AnnouncedMax {
-		d.Stats.Overflow++
-		return out
+// maySpeak reports whether n may speak of so many more counters. To look at them takes time.
+func (n *Neighbor) maySpeak(now time.Time, counters int) bool {
+	if now.Sub(n.spokeSince) > countersFor {
+		n.spokeSince, n.spoke = now, 0
 	}
-	if len(n.expected.due) == 0 {
-		out = append(out, Outcome{Kind: WakeAt, To: n, At: a.due})
+	n.spoke += counters
+	return n.spoke <= countersMax
+}
+
+// takeDigest learns from a digest of n as from a copy of its top, and remembers what is missing here.
+func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) {
+	if id := wire.BroadcastID(g.Origin, 0); !id.HasOrigin() {
+		d.Stats.Unexpected++
+		return
 	}
-	n.expected.add(a, &d.Seen)
-	return out
+	came := now.Add(-g.Age.Duration()) // when a copy of the top would have come from n
+	d.noticeLarge(n, g, came)
+	if top := wire.BroadcastID(g.Origin, g.Top); g.Kept && d.Seen.Has(&top) && len(n.answers) < keptMax {
+		n.answers = append(n.answers, top)
+		d.wake(now)
+	}
+	if g.Origin == d.cfg.Self {
+		return
+	}
+	late := time.Duration(0)
+	o := d.origins.byID[g.Origin]
+	if o != nil {
+		p := d.origins.path(o, n.slot)
+		if g.Age < wire.DelayMax && g.Top == o.probe {
+			p.delay = g.Delay
+			p.sample(d.since(came) - o.probeAt)
+		}
+		wrong := pruned // what this node asked for, if the digest says the opposite
+		if g.Lazy {
+			wrong = parent
+		}
+		if p.is(wrong) {
+			d.steer(now, o, n)
+		}
+		if p.is(known) {
+			late = time.Duration(p.late) * wire.DelayUnit
+		}
+	}
+	if o == nil || !d.origins.path(o, n.slot).is(known) {
+		late = -n.RTT
+	}
+	due := came.Add(d.grace.length - late)
+	if due.Before(now) {
+		due = now
+	}
+	left := digestMissing
+	d.Seen.Missing(g.Origin, g.Top-uint64(g.Span), g.Top, func(first, last uint64) bool {
+		for c := last; c >= first && left > 0; c-- {
+			if g.Has(c) {
+				left--
+				d.announced(now, n, wire.BroadcastID(g.Origin, c), due)
+			}
+			if c == 0 {
+				break
+			}
+		}
+		return left > 0
+	})
+}
+
+// noticeLarge takes note of the large messages that n has.
+func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest, came time.Time) {
+	for _, l := range d.keptOf[g.Origin] {
+		if l.released || !g.Has(l.id.Counter()) || slices.Contains(l.owners, n) {
+			continue
+		}
+		l.shown(n)
+		if !l.whole.IsZero() && l.id.Counter() == g.Top && g.Age < wire.DelayMax {
+			d.origins.path(d.pieces, n.slot).sample(came.Sub(l.whole))
+		}
+	}
+}
+
+// announced remembers that n has a message that is not here.
+func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, due time.Time) {
+	t := &d.missing
+	m := t.byID[id]
+	if m == nil {
+		if len(t.byID) >= MissingMax || n.expected >= AnnouncedMax {
+			d.Stats.Overflow++
+			return
+		}
+		n.expected++
+		m = &missing{id: id, first: n, since: now, due: due}
+		t.byID[id] = m
+		t.push(m)
+		d.wake(due)
+	}
+	if len(m.by)+len(m.asked) < knownBy && !slices.Contains(m.by, n) && !slices.Contains(m.asked, n) {
+		m.by = append(m.by, n)
+	}
 }
 
 // IsAnnounced reports whether a neighbor has announced a message that has not come.
-func (d *Disseminator) IsAnnounced(id wire.MessageID) bool {
-	return slices.ContainsFunc(d.neighbors, func(n *Neighbor) bool { return n.HasAnnounced(id) })
+func (d *Disseminator) IsAnnounced(id wire.MessageID) bool { return d.missing.byID[id] != nil }
+
+// request requests what is due.
+func (d *Disseminator) request(out []Outcome, now time.Time) []Outcome {
+	t := &d.missing
+	for len(t.heap) > 0 && !t.heap[0].due.After(now) {
+		m := t.heap[0]
+		if !d.pursue(now, m) {
+			d.forget(m)
+			continue
+		}
+		t.fix(m)
+		if n := m.of; n != nil && n.want.Len() > wantMax-rangesMax {
+			out = d.sendRequest(out, now, n)
+		}
+	}
+	for _, n := range d.neighbors {
+		if n.want.Len() > 0 {
+			out = d.sendRequest(out, now, n)
+		}
+	}
+	if len(t.heap) > 0 {
+		d.wake(t.heap[0].due)
+	}
+	return out
 }
 
-// tooOld gives up an announcement whose message the neighbor does not keep any more.
-func (d *Disseminator) tooOld(now time.Time, a *announcement) bool {
-	if now.Sub(a.at) <= AnnouncedKeep || d.Seen.Has(&a.id) {
+func (d *Disseminator) sendRequest(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+	d.Stats.Requested += uint64(n.want.Len())
+	n.requested = now
+	want := n.want
+	n.want = wire.Want{}
+	return append(out, Outcome{Kind: SendRequest, To: n, Want: &want})
+}
+
+// pursue requests a message that is due of one neighbor, unless it is coming. It sets when the message is looked at again,
+// or returns false if that is never.
+func (d *Disseminator) pursue(now time.Time, m *missing) bool {
+	if d.Seen.Has(&m.id) {
 		return false
 	}
-	d.abandon(a.id)
+	l := d.lookup(m.id)
+	if l != nil {
+		pause := graceMin + longestRTT(l)
+		if m.of != nil {
+			pause = d.pause(m.of)
+		}
+		if due := l.came.Add(pause); due.After(now) { // it is coming
+			m.due = due
+			return true
+		}
+	}
+	return d.ask(now, m, l)
+}
+
+// longestRTT returns the longest round trip to those who send a message.
+func longestRTT(l *Large) (longest time.Duration) {
+	for _, f := range l.from {
+		longest = max(longest, f.neighbor.RTT)
+	}
+	return longest
+}
+
+// ask requests a message of the nearest neighbor that has it and was not asked in this turn.
+func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
+	if m.of != nil {
+		m.of.unanswered(now, m.at)
+		m.of.open--
+		m.of = nil
+	}
+	if m.tries >= triesMax*(len(m.by)+len(m.asked)) || now.Sub(m.since) > AnnouncedKeep {
+		d.Stats.Abandoned++
+		return false
+	}
+	turn := m.tries / max(1, len(m.by)+len(m.asked))
+	if len(m.by) == 0 {
+		m.by, m.asked = m.asked, nil
+	}
+	n := slices.MinFunc(m.by, func(a, b *Neighbor) int { return int(d.pause(a) - d.pause(b)) })
+	if n.open >= openMax { // it has enough to do
+		m.due = now.Add(d.pause(n))
+		return true
+	}
+	m.by = slices.DeleteFunc(m.by, func(o *Neighbor) bool { return o == n })
+	m.asked = append(m.asked, n)
+	m.tries++
+	m.of, m.at = n, now
+	n.open++
+	m.due = now.Add(min(d.pause(n)<<turn, pauseMax))
+	if l == nil {
+		n.want.Add(&m.id, 0, wholeMessage)
+		return true
+	}
+	l.pieces.Gaps(l.total, rangesMax, func(from, to uint32) { n.want.Add(&m.id, from, to) })
 	return true
 }
 
-// abandon gives up an announced message.
-func (d *Disseminator) abandon(id wire.MessageID) {
-	d.requests.forget(id)
-	d.Stats.Abandoned++
-}
-
-// Tick requests of n what it has announced and nobody sent. room is how many bytes of plaintext a datagram to n holds.
-// next is when Tick is next needed; zero for never.
-func (d *Disseminator) Tick(out []Outcome, now time.Time, n *Neighbor, room int) (_ []Outcome, next time.Time) {
-	if n.Expected() == 0 {
-		return out, time.Time{}
-	}
-	r := round{d: d, now: now, n: n, room: room - wire.SpreadOverhead}
-	d.want.Reset()
-	r.requestLate()
-	r.requestDue()
-	if d.want.Len() > 0 {
-		d.Stats.Requested += uint64(d.want.Len())
-		n.requested = now
-		out = append(out, Outcome{Kind: SendRequest, To: n, Want: &d.want})
-		if r.missing && !n.Parent && d.Parents() <= parentsMax {
-			out = d.graft(out, now, n)
-		}
-	}
-	return out, n.expected.next()
-}
-
-// round is one Tick of a neighbor.
-type round struct {
-	d       *Disseminator
-	now     time.Time
-	n       *Neighbor
-	room    int  // bytes that the requests of one datagram may take
-	missing bool // nobody has sent any of a message that n has announced: n shall be a parent
-}
-
-// fits reports whether the datagram has room for the requests of one more message.
-func (r *round) fits() bool { return (r.d.want.Len()+rangesMax)*wire.WantEntry < r.room }
-
-// requestLate requests what was late already, as far as it is due.
-func (r *round) requestLate() {
-	e, now := &r.n.expected, r.now
-	if len(e.late) == 0 || e.lateAt.After(now) {
-		return
-	}
-	late := e.late
-	e.late, e.lateAt = late[:0], time.Time{}
-	for _, a := range late {
-		switch {
-		case r.d.Seen.Has(&a.id):
-			r.d.requests.forget(a.id) // it came, or has left its window
-		case r.d.tooOld(now, &a):
-		case a.due.After(now) || !r.fits() || r.request(&a):
-			e.postpone(a)
-		}
-	}
-}
-
-// requestDue requests what is due for the first time.
-func (r *round) requestDue() {
-	n, e, now := r.n, &r.n.expected, r.now
-	for len(e.due) > 0 && !e.due[0].due.After(now) && r.fits() {
-		if r.d.tooOld(now, &e.due[0]) {
-			e.due = e.due[1:]
-			continue
-		}
-		if n.open >= openMax { // it has enough to do
-			e.due[0].due = now.Add(r.d.pause(n))
-			return
-		}
-		a := e.due[0]
-		e.due = e.due[1:]
-		if r.request(&a) {
-			e.postpone(a)
-		}
-	}
-}
-
-func (r *round) request(a *announcement) (again bool) {
-	again, missing := r.d.pursue(r.now, r.n, a)
-	r.missing = r.missing || missing
-	return again
-}
-
-// pursue decides what becomes of an announcement that is due. Nothing, if the message is here. It is looked at again
-// if the message is coming, or was just requested of another neighbor. Otherwise the message is requested of n. missing says
-// that nobody has sent any of it.
-func (d *Disseminator) pursue(now time.Time, n *Neighbor, a *announcement) (again, missing bool) {
-	if d.Seen.Has(&a.id) {
-		return false, false
-	}
-	l := d.lookup(&a.id)
-	before := d.requests.byID[a.id]
-	pause := d.pause(n)
-	last := before.at
-	if l != nil && l.came.After(last) {
-		last = l.came
-	}
-	if due := last.Add(pause); due.After(now) {
-		a.due = due
-		return true, false
-	}
-	if before.of == n {
-		n.unanswered(now, before.at)
-		pause = d.pause(n)
-	}
-	if a.tries == triesMax {
-		d.abandon(a.id)
-		return false, false
-	}
-	if n.open >= openMax && before.of != n {
-		a.due = now.Add(pause)
-		return true, false
-	}
-	a.tries++
-	a.due = now.Add(min(pause<<a.tries, pauseMax)) // other announcers come before n
-	d.requests.put(now, a.id, n)
-	if l == nil {
-		d.want.Add(&a.id, 0, a.total)
-		return true, true
-	}
-	l.pieces.Gaps(l.total, rangesMax, func(from, to uint32) { d.want.Add(&a.id, from, to) })
-	return true, len(*l.pieces) == 0
-}
+// wholeMessage is the end of a request of all of a message, whose length is not known.
+const wholeMessage = 1<<32 - 1
 
 // pause is how long n has to answer a request.
 func (d *Disseminator) pause(n *Neighbor) time.Duration {
 	return min(max(2*n.RTT+d.grace.length, n.patience), pauseMax)
-}
-
-// supplied learns how long n takes to answer a request: it may be slow, or have much to send before.
-func (d *Disseminator) supplied(now time.Time, n *Neighbor, id *wire.MessageID) {
-	if q, ok := d.requests.byID[*id]; ok && q.of == n {
-		n.patience = max(n.patience*7/8, min(2*now.Sub(q.at), pauseMax))
-	}
 }
 
 // unanswered gives n more time for the next request. Of requests that were on their way together only one counts.
@@ -218,4 +261,44 @@ func (n *Neighbor) unanswered(now, requested time.Time) {
 	if requested.After(n.impatient) {
 		n.patience, n.impatient = min(2*max(n.patience, graceMin), pauseMax), now
 	}
+}
+
+// repliesToRequest reports whether what comes from n may be what was requested of it.
+func (n *Neighbor) repliesToRequest(now time.Time) bool {
+	return now.Sub(n.requested) < 4*n.RTT+graceMin
+}
+
+// came takes note that n sent a message, or a first piece of it. It reports whether the message was requested. A neighbor that
+// answers becomes a parent.
+func (d *Disseminator) came(now time.Time, n *Neighbor, id wire.MessageID) (requested bool) {
+	m := d.missing.byID[id]
+	if m == nil {
+		d.grace.relax(now)
+		return false
+	}
+	switch of := m.of; {
+	case of == n:
+		d.Stats.Repaired++
+		n.patience = max(n.patience*7/8, min(2*now.Sub(m.at), pauseMax))
+		d.adopt(now, n, id)
+	case of != nil:
+		d.grace.tooEarly(now)
+	}
+	requested = m.tries > 0
+	if d.Seen.Has(&id) {
+		d.forget(m)
+	}
+	return requested
+}
+
+// forget waits for a message no more.
+func (d *Disseminator) forget(m *missing) {
+	if m.of != nil {
+		m.of.open--
+	}
+	if m.first != nil {
+		m.first.expected--
+	}
+	delete(d.missing.byID, m.id)
+	d.missing.remove(m)
 }

@@ -1,151 +1,174 @@
-// Package broadcast decides how messages get from their origin to every node: which neighbors are sent a full copy and
-// which an announcement, from which neighbors full copies are taken, and what is requested of whom.
+// Package broadcast decides how messages get from their origin to every node: which neighbors are sent a full copy of each
+// message and which an announcement, from which neighbors full copies are taken, and what is requested of whom.
 //
-// Small messages go to all neighbors while a link carries few. On a busy link, and for large messages, a neighbor that
-// does not want full copies is sent announcements, and requests what does not come (docs/PROTOCOL.md,
-// "Announcements"). The idea is Plumtree's: Leitão et al., DI-FCUL TR-07-14. A node takes full copies from the two
-// neighbors that were first lately, its parents.
+// The choice is made for each origin. A node takes full copies of an origin's messages from a few neighbors, its parents:
+// those whose copies come first. The others send digests, and what is missing is requested from them. A message of an
+// origin that a node knows nothing of floods (docs/PROTOCOL.md, "Paths"). This is reverse-path flood-and-prune with
+// the announcements of Plumtree (Leitão et al., DI-FCUL TR-07-14).
 //
-// The package owns what is known of each neighbor ([Neighbor]), which messages were met, announced and requested, and who
-// has shown that it has a large message ([Large]). It never sends: an input returns outcomes, and the core encodes and
-// sends the messages that they ask for. It does not know sessions, queues or the bytes of a message. It has no clock,
-// lock or goroutine.
+// The package owns what is known of each neighbor ([Neighbor]) and of each origin, which messages were met, announced and
+// requested, and who has shown that it has a large message ([Large]). It never sends: an input returns outcomes, and the
+// core encodes and sends the messages that they ask for. It does not know sessions, queues or the bytes of a message. It
+// has no clock, lock or goroutine.
 //
-// To read it: neighbor.go and large.go (what is known of a neighbor and of a large message), broadcast.go (the root),
-// outcome.go, spread.go (who is sent a copy), announced.go (announcements of neighbors, and what is requested) with
-// expected.go and requests.go, batch.go and serve.go (announcements to neighbors, and their requests), parents.go,
-// duplicates.go and steer.go (from whom copies are taken), then held.go, recent.go and lately.go.
+// To read it: neighbor.go, origin.go, large.go and missing.go (what is known of a neighbor, of an origin, of a large message and
+// of what was announced and is not here), broadcast.go (the root), outcome.go, links.go (links and time), learn.go and
+// parents.go (which neighbors bring an origin's messages first, and which of them are its parents), steer.go (Prune and
+// Graft), spread.go (who is sent a full copy), digest.go (what is announced), announced.go (what others announce, and
+// what is requested) with grace.go, serve.go (requests of others), pieces.go (large messages), then held.go, recent.go and
+// load.go.
 package broadcast
 
 import (
-	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
-	"github.com/gwyh-go/gwyh/internal/rangeset"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/seen"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // MessageMax is the most bytes of one message.
 const MessageMax = assembly.MessageMax
 
+// Config is what a Disseminator is made of.
+type Config struct {
+	Self      uint64        // the origin id of this node's messages
+	Heartbeat time.Duration // interval of this node's heartbeats
+	Keep      time.Duration // for how long small messages are kept; less than 3 s counts as 3 s
+}
+
 // A Disseminator is the dissemination of one node. The zero value is not ready; see [New]. Not for concurrent use.
 type Disseminator struct {
-	Stats  Stats
-	Seen   seen.Set  // messages that were met, of other nodes and of this one
-	Held   HeldQueue // messages of this node that wait for its first link
-	Recent Recent    // where the small messages are kept that were announced
-	Lately Lately    // the small messages that passed in the last seconds
+	Stats Stats
+	Seen  seen.Set  // messages that were met, of other nodes and of this one
+	Held  HeldQueue // messages of this node that wait for its first link
 
 	whole seen.Source // large messages that are whole, whoever brought them
 
+	cfg       Config
+	epoch     time.Time   // origin of the times that are kept as durations
 	neighbors []*Neighbor // in the order in which their links came up
+	slots     []*Neighbor // by Neighbor.slot; nil where none is linked
+	origins   origins
+	pieces    *origin   // stands for all origins as far as their large messages go
+	learning  []*origin // whose parents are chosen when what was sampled has settled, in that order
+	missing   missingTable
+	recent    recentMessages
 	large     map[wire.MessageID]*Large
-	requests  requests
+	kept      []*Large            // the large messages that are here, in the order in which they came
+	keptOf    map[uint64][]*Large // the same by their origin
 	grace     grace
-	want      wire.Want // requests being written: memory of a SendRequest
+	passed    uint64    // messages that passed; see Neighbor.credit
+	news      time.Time // when the oldest message passed that a heartbeat has not announced yet; zero for none
+	next      time.Time // when Tick is next needed; zero for never
 
-	firsts     int // first copies of small messages since the parents were last chosen
-	duplicates int // duplicates of small messages since then
+	digest digest.Digest // scratch
 }
 
 // Stats counts what a Disseminator did. All fields only grow.
 type Stats struct {
-	Announced uint64 // messages announced instead of sent, one per link
+	Announced uint64 // digests sent: one for each origin and neighbor
 	Requested uint64 // pieces requested that were announced and did not come
-	Prunes    uint64 // neighbors asked to become lazy, or to stop one message
-	Grafts    uint64 // neighbors asked to become eager
+	Repaired  uint64 // messages that came because they were requested
+	Prunes    uint64 // neighbors asked to become lazy, once for each origin
+	Grafts    uint64 // neighbors asked to become eager, once for each origin
+	Stops     uint64 // neighbors asked to send no more of a large message
 
 	Malformed  uint64 // messages of neighbors that do not parse
-	Unexpected uint64 // announcements of nodes without a link, and requests of what was not announced
-	Oversize   uint64 // announcements of messages beyond their bound
+	Unexpected uint64 // announcements of nodes without a link, and requests beyond what was announced
+	Oversize   uint64 // pieces of messages beyond their bound
 	Overflow   uint64 // announcements beyond what one neighbor may make
 	Abandoned  uint64 // announced messages that did not come, however often requested
 }
 
 // New returns the Disseminator of a node without links.
-func New() *Disseminator {
-	return &Disseminator{
-		large:    make(map[wire.MessageID]*Large),
-		requests: requests{byID: make(map[wire.MessageID]request)},
-		grace:    grace{length: graceMin},
+func New(cfg Config) *Disseminator {
+	cfg.Keep = max(cfg.Keep, keepMin)
+	d := &Disseminator{
+		cfg:     cfg,
+		large:   make(map[wire.MessageID]*Large),
+		keptOf:  make(map[uint64][]*Large),
+		missing: missingTable{byID: make(map[wire.MessageID]*missing)},
+		grace:   grace{length: graceMin},
+		origins: origins{byID: make(map[uint64]*origin)},
+	}
+	d.pieces = &origin{id: wire.AllLarge, topFrom: -1}
+	d.origins.add(cfg.Self, 0, 0).chosen = true // it needs no parents
+	return d
+}
+
+// since returns a time as what is kept of it.
+func (d *Disseminator) since(now time.Time) time.Duration {
+	if d.epoch.IsZero() {
+		d.epoch = now.Add(-time.Hour) // so that 0 is long ago
+	}
+	return now.Sub(d.epoch)
+}
+
+// Next returns when Tick is next needed; zero for never.
+func (d *Disseminator) Next() time.Time { return d.next }
+
+// recentFor is for how many times Config.Keep it is remembered where a small message is kept: the arena may keep it longer.
+const recentFor = 2
+
+// Kept remembers where the bytes of a small message are kept that passes, for neighbors that request it.
+func (d *Disseminator) Kept(now time.Time, id *wire.MessageID, place arena.Ref) {
+	if id.HasOrigin() {
+		d.recent.put(now, id, place, recentFor*d.cfg.Keep)
 	}
 }
 
-// LinkUp begins to exchange broadcasts with n. Both ends send everything until one of them asks for less. rtt is the
-// round trip to n, or a guess.
-func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
-	d.LinkDown(n)
-	*n = Neighbor{ID: id, RTT: rtt, linked: true, Eager: true, Parent: true, Source: n.Source}
-	d.neighbors = append(d.neighbors, n)
-	for _, l := range d.large {
-		l.told = slices.DeleteFunc(l.told, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
-	}
-}
+// Remembered returns of how many small messages it is known where their bytes are kept.
+func (d *Disseminator) Remembered() int { return d.recent.len() }
 
-// LinkDown ends the exchange of broadcasts with n, and forgets what n announced and what was requested of it. It does
-// nothing to a neighbor without a link.
-func (d *Disseminator) LinkDown(n *Neighbor) {
-	d.neighbors = slices.DeleteFunc(d.neighbors, func(o *Neighbor) bool { return o == n })
-	d.requests.forgetAll(n)
-	*n = Neighbor{ID: n.ID, Source: n.Source}
-}
+// Place returns where the bytes of a small message are kept that passed lately.
+func (d *Disseminator) Place(id *wire.MessageID) (arena.Ref, bool) { return d.recent.get(id) }
 
-// Sweep forgets what is too old. It returns false if nothing is left for it to do later. The core calls it about once a second
-// while it returns true or large messages are there.
-func (d *Disseminator) Sweep(now time.Time) (more bool) {
-	d.Held.sweep(now)
-	d.Recent.sweep(now)
-	for id, l := range d.large {
-		if l.released {
-			delete(d.large, id)
-		}
-	}
-	return len(d.Held.messages) > 0 || d.Recent.Len() > 0
-}
+// wake has Tick called at a time, or before.
+func (d *Disseminator) wake(at time.Time) { d.next = timer.Soonest(d.next, at) }
 
-// Parents returns how many neighbors full copies are taken from.
-func (d *Disseminator) Parents() (count int) {
-	for _, n := range d.neighbors {
-		if n.Parent {
-			count++
-		}
-	}
-	return count
-}
-
-// Eager returns how many neighbors are sent full copies.
-func (d *Disseminator) Eager() (count int) {
-	for _, n := range d.neighbors {
-		if n.Eager {
-			count++
-		}
-	}
-	return count
-}
-
-// Begin takes note that a large message of total bytes is here, or comes. pieces is what has arrived; it stays the core's,
-// and is read until [Large.Release].
-func (d *Disseminator) Begin(id wire.MessageID, total uint32, pieces *rangeset.Set) *Large {
-	l := &Large{id: id, total: total, pieces: pieces}
-	d.large[id] = l
-	return l
-}
-
-// lookup returns a large message that is here; nil if it is not.
-func (d *Disseminator) lookup(id *wire.MessageID) *Large {
-	if len(d.large) == 0 {
-		return nil
-	}
-	if l := d.large[*id]; l != nil && !l.released {
+// lookup returns a large message; nil if it is not here.
+func (d *Disseminator) lookup(id wire.MessageID) *Large {
+	if l := d.large[id]; l != nil && !l.released {
 		return l
 	}
 	return nil
 }
 
-// Shown takes note that n has shown that it has the message id, or gets it from another node.
-func (d *Disseminator) Shown(n *Neighbor, id wire.MessageID) { d.lookup(&id).shown(n) }
+// Requests returns how many messages are announced and have not come.
+func (d *Disseminator) Requests() int { return len(d.missing.byID) }
 
-// Requests returns how many messages were requested and have not come.
-func (d *Disseminator) Requests() int { return len(d.requests.byID) }
+// Origins returns how many origins the node knows the parents of.
+func (d *Disseminator) Origins() int { return len(d.origins.byID) }
+
+// origin returns what is known of an origin; nil for nothing. [wire.AllLarge] stands for the large messages of all.
+func (d *Disseminator) origin(id uint64) *origin {
+	if id == wire.AllLarge {
+		return d.pieces
+	}
+	return d.origins.byID[id]
+}
+
+// IsParent reports whether full copies of an origin's messages are taken from n.
+func (d *Disseminator) IsParent(id uint64, n *Neighbor) bool {
+	o := d.origin(id)
+	if o == nil || !n.linked {
+		return false
+	}
+	return n.slot < len(o.paths) && o.paths[n.slot].is(parent)
+}
+
+// Parents returns how many parents there are for all origins together.
+func (d *Disseminator) Parents() (count int) {
+	for o := range d.origins.all {
+		for i := range o.paths {
+			if o.paths[i].is(parent) {
+				count++
+			}
+		}
+	}
+	return count
+}

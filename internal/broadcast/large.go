@@ -15,8 +15,9 @@ type Large struct {
 	total    uint32
 	pieces   *rangeset.Set // what has arrived; the core's
 	came     time.Time     // when the last new piece came
+	whole    time.Time     // when all of it had come from other nodes; zero for a message of this node
 	from     []notice      // who sent pieces, in the order of their first ones
-	told     []*Neighbor   // to whom it was announced
+	told     []*Neighbor   // to whom it is announced
 	owners   []*Neighbor   // who has shown that it has the message, or gets it from another node
 	released bool
 }
@@ -50,15 +51,8 @@ func (l *Large) NewPiece(now time.Time) { l.came = now }
 
 // early reports whether n was among the first that sent a piece.
 func (l *Large) early(n *Neighbor) bool {
-	first := l.from[:min(len(l.from), parentsMax)]
+	first := l.from[:min(len(l.from), parentsMin)]
 	return slices.ContainsFunc(first, func(first notice) bool { return first.neighbor == n })
-}
-
-// Tell takes note that the message is announced to n, which may request it.
-func (l *Large) Tell(n *Neighbor) {
-	if !slices.Contains(l.told, n) {
-		l.told = append(l.told, n)
-	}
 }
 
 // Shown takes note that n has shown that it has the message, or gets it from another node.
@@ -73,7 +67,7 @@ func (l *Large) shown(n *Neighbor) {
 // Owned reports whether a neighbor has shown that it has the message.
 func (l *Large) Owned() bool { return l != nil && len(l.owners) > 0 }
 
-// Awaiting calls yield with each linked neighbor that may still request the message: it was announced to it, and the neighbor,
+// Awaiting calls yield with each linked neighbor that may still request the message: it is announced to it, and the neighbor,
 // which would announce it in turn, has not shown that it has it.
 func (l *Large) Awaiting(yield func(*Neighbor) bool) {
 	if l == nil {

@@ -2,106 +2,233 @@ package broadcast
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// awaiting is how many neighbors may still request a message.
-func awaiting(l *Large) (count int) {
-	for range l.Awaiting {
-		count++
+// large has a large message come whole, its pieces from some neighbors, each a while after the one before.
+func (w *world) large(counter uint64, each time.Duration, from ...*Neighbor) *Large {
+	w.t.Helper()
+	l, pieces := w.begun(id(counter), 1000)
+	for i, n := range from {
+		if i > 0 {
+			w.run(each)
+		}
+		w.d.Piece(w.now, n, l)
+		pieces.Add(uint32(i)*10, uint32(i)*10+10)
+		l.NewPiece(w.now)
 	}
-	return count
+	pieces.Add(0, 1000)
+	w.d.Complete(w.now, l)
+	return l
+}
+
+// piecesFrom returns the places of the neighbors from which large messages are taken in full.
+func (w *world) piecesFrom() (places []int) {
+	for i, n := range w.near {
+		if w.d.IsParent(wire.AllLarge, n) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+func TestLargeMessagesHaveTwoParentsForAllOrigins(t *testing.T) {
+	w := newWorld(t, 5)
+	w.large(1, 20*time.Millisecond, w.near[3], w.near[1], w.near[2])
+	if got := w.piecesFrom(); !slices.Equal(got, []int{1, 3}) {
+		t.Errorf("parents %v, want those that were first", got)
+	}
+	w.run(steerFor)
+	for i, n := range w.near {
+		if pruned := slices.Contains(w.kinds(n), SendPrune); pruned != (i == 2) {
+			t.Errorf("neighbor %d was pruned: %v", i, pruned)
+		}
+	}
+}
+
+func TestCompleteMessageIsMetAndAllAreToldSoon(t *testing.T) {
+	w := newWorld(t, 3)
+	w.digest(w.near[2], digest.Digest{Origin: testOrigin, Top: 1, Age: wire.DelayMax})
+	l := w.large(1, time.Millisecond, w.near[0])
+	m := id(1)
+	if !w.d.Seen.Has(&m) || w.d.Requests() != 0 {
+		t.Errorf("met %v, %d waited for", w.d.Seen.Has(&m), w.d.Requests())
+	}
+	if !l.Owned() {
+		t.Error("it is forgotten that a neighbor has announced it")
+	}
+	w.run(testRTT + soonAfter)
+	if got := w.count(SendDigest); got != 3 {
+		t.Errorf("%d neighbors were told, want 3", got)
+	}
 }
 
 func TestMessageIsAwaitedByWhoWasToldAndHasNotShownThatItHasIt(t *testing.T) {
 	w := newWorld(t, 3)
-	l, _ := w.begin(id(1), 1000)
-	if l.Awaited() || l.Owned() {
-		t.Error("awaited or owned by nobody")
+	l, pieces := w.begun(id(1), 1000)
+	pieces.Add(0, 1000)
+	for _, n := range w.near {
+		w.d.Tell(l, n)
 	}
-	l.Tell(w.near[0])
-	l.Tell(w.near[0])
-	l.Tell(w.near[1])
-	if got := awaiting(l); got != 2 || !l.Awaited() {
-		t.Errorf("awaited by %d", got)
+	w.digest(w.near[0], digest.Digest{Origin: testOrigin, Top: 1})
+	stop := wire.AppendStop(nil, id(1), id(1))
+	if _, ok := w.d.HandleStop(w.near[1], body(t, stop)); !ok {
+		t.Error("a Stop is not understood")
 	}
-	l.Shown(w.near[0])
-	w.d.Shown(w.near[2], id(1))
-	if got := awaiting(l); got != 1 || !l.Owned() {
-		t.Errorf("awaited by %d, owned %v", got, l.Owned())
+	for n := range l.Awaiting {
+		if n != w.near[2] {
+			t.Errorf("%v is awaited, which has shown that it has the message", n.ID)
+		}
 	}
-	w.announces(w.near[1], 1000, id(1))
+	if !l.Awaited() {
+		t.Error("nobody is awaited")
+	}
+	w.d.LinkDown(w.now, w.near[2])
 	if l.Awaited() {
-		t.Error("awaited by a neighbor that announces it")
+		t.Error("a neighbor without a link is awaited")
 	}
 }
 
-func TestNeighborWithoutALinkAwaitsNothing(t *testing.T) {
-	w := newWorld(t, 2)
-	n := w.near[0]
-	l, _ := w.begin(id(1), 1000)
-	l.Tell(n)
-	if w.d.LinkDown(n); l.Awaited() {
-		t.Error("awaited by a neighbor whose link is down")
+func TestHeartbeatsMentionWhatIsKeptForANeighborUntilItAnswers(t *testing.T) {
+	w, o := newWorld(t, 1), newWorld(t, 1)
+	l, pieces := w.begun(id(1), 1000)
+	pieces.Add(0, 1000)
+	w.d.Tell(l, w.near[0])
+	for range 3 {
+		w.now = w.now.Add(10 * time.Second)
+		_, have := w.d.Heartbeat(nil, w.now, w.near[0])
+		if got := digestsIn(have); len(got) != 1 || got[0].Top != 1 || got[0].Span != 0 || !got[0].Kept {
+			t.Fatalf("a heartbeat mentions %+v", got)
+		}
 	}
-	if w.d.LinkUp(n, n.ID, testRTT); l.Awaited() {
-		t.Error("awaited by a neighbor that has forgotten the announcement")
+	o.met(o.near[0], 1)
+	o.digest(o.near[0], digest.Digest{Origin: testOrigin, Top: 1, Age: wire.DelayMax, Kept: true})
+	o.run(0)
+	answer := o.digestsTo(o.near[0])
+	if len(answer) != 1 || answer[0].Kept {
+		t.Fatalf("the answer is %+v", answer)
 	}
-	if l.Tell(n); !l.Awaited() {
-		t.Error("not awaited after a further announcement")
+	w.digest(w.near[0], answer[0])
+	if _, have := w.d.Heartbeat(nil, w.now, w.near[0]); have != nil || l.Awaited() {
+		t.Error("it is mentioned further on")
+	}
+	w.run(0)
+	if got := w.take(); len(got) != 0 {
+		t.Errorf("an answer drew %v", got)
 	}
 }
 
 func TestReleasedMessageIsForgotten(t *testing.T) {
-	w := newWorld(t, 2)
-	l, pieces := w.begin(id(1), 1000)
-	w.piece(w.near[0], l, pieces, 0, 10)
-	l.Tell(w.near[0])
-	l.Shown(w.near[1])
+	w := newWorld(t, 1)
+	l, _ := w.begun(id(1), 1000)
+	w.d.Tell(l, w.near[0])
 	l.Release()
-	if l.Awaited() || l.Owned() {
-		t.Error("a released message is awaited or owned")
-	}
-	first := id(1)
-	if w.d.lookup(&first) != nil {
-		t.Error("a released message is found")
-	}
 	w.d.Sweep(w.now)
-	if len(w.d.large) != 0 {
-		t.Errorf("%d messages are left", len(w.d.large))
-	}
-	again, _ := w.begin(id(1), 1000)
-	if w.d.Sweep(w.now); w.d.lookup(&first) != again {
-		t.Error("the message that began again is lost")
+	if l.Awaited() || len(w.d.large)+len(w.d.kept)+len(w.d.keptOf) != 0 {
+		t.Errorf("awaited %v; %d kept", l.Awaited(), len(w.d.kept))
 	}
 }
 
 func TestDirectMessageHasNoDissemination(t *testing.T) {
 	var l *Large
-	var n Neighbor
-	l.Shown(&n)
 	l.Release()
-	if l.Awaited() || l.Owned() {
-		t.Error("a direct message is awaited or owned")
+	if l.Owned() || l.Awaited() {
+		t.Error("it is owned or awaited")
 	}
 }
 
-func TestMessageIsAnnouncedWhileItsAnnouncementWaits(t *testing.T) {
+// duplicate has n send a piece of a message again.
+func (w *world) duplicate(n *Neighbor, counter uint64, l *Large) {
+	w.t.Helper()
+	w.do(w.d.DuplicatePiece(nil, w.now, n, id(counter), l))
+}
+
+func TestFirstSendersOfAMessageGoOnUntilItIsWhole(t *testing.T) {
+	w := newWorld(t, 4)
+	l, pieces := w.begun(id(1), 1000)
+	for i, n := range w.near {
+		w.d.Piece(w.now, n, l)
+		pieces.Add(uint32(i)*10, uint32(i)*10+10)
+	}
+	for _, n := range w.near {
+		w.duplicate(n, 1, l)
+	}
+	for i, n := range w.near {
+		if stopped := slices.Contains(w.kinds(n), SendStop); stopped != (i >= parentsMin) {
+			t.Errorf("neighbor %d was stopped: %v", i, stopped)
+		}
+	}
+	pieces.Add(0, 1000)
+	w.duplicate(w.near[0], 1, l)
+	if got := w.kinds(w.near[0]); !slices.Contains(got, SendStop) {
+		t.Error("the first is not stopped once the message is whole")
+	}
+}
+
+func TestSenderThatWasStoppedIsAskedForTheRestLaterIfNeeded(t *testing.T) {
 	w := newWorld(t, 3)
-	w.announces(w.near[1], 200, id(1))
-	if !w.d.IsAnnounced(id(1)) || w.d.IsAnnounced(id(2)) {
-		t.Error("what is announced is not what was announced")
+	l, pieces := w.begun(id(1), 1000)
+	for i, n := range w.near {
+		w.d.Piece(w.now, n, l)
+		pieces.Add(uint32(i)*10, uint32(i)*10+10)
 	}
-	w.run(50 * time.Millisecond) // it is late now
-	if !w.d.IsAnnounced(id(1)) || !w.near[1].HasAnnounced(id(1)) {
-		t.Error("a late one does not count")
+	l.NewPiece(w.now)
+	w.duplicate(w.near[2], 1, l)
+	w.take()
+	w.run(2*testRTT + graceMin + 50*time.Millisecond)
+	if got := w.requested(w.near[2]); len(got) == 0 {
+		t.Error("nothing is requested after the others fell silent")
 	}
-	if w.near[0].HasAnnounced(id(1)) {
-		t.Error("another neighbor has announced it")
+}
+
+func TestSenderIsNotStoppedAgainWhileTheFirstStopMayBeOnItsWay(t *testing.T) {
+	w := newWorld(t, 3)
+	for range 20 {
+		w.duplicate(w.near[2], 1, nil)
+		w.now = w.now.Add(time.Millisecond)
+	}
+	if got := w.count(SendStop); got != 1 {
+		t.Errorf("%d Stops within 20 ms", got)
+	}
+	w.now = w.now.Add(stopAgain)
+	w.duplicate(w.near[2], 1, nil)
+	if got := w.count(SendStop); got != 2 {
+		t.Errorf("%d Stops after the pause", got)
+	}
+}
+
+func TestAnswersToRequestsAreNoDuplicates(t *testing.T) {
+	w := newWorld(t, 3)
+	w.near[2].requested = w.now
+	w.now = w.now.Add(4 * testRTT)
+	w.duplicate(w.near[2], 1, nil)
+	if got := w.count(SendStop); got != 0 {
+		t.Errorf("%d Stops while answers may come", got)
+	}
+}
+
+func TestNeighborIsToldOfAFewMessagesAtOnce(t *testing.T) {
+	w := newWorld(t, 3)
+	for i := range uint64(10 * stopsMax) {
+		w.duplicate(w.near[2], i, nil)
+	}
+	if got := w.count(SendStop); got != stopsMax {
+		t.Errorf("%d Stops at once, want %d", got, stopsMax)
+	}
+}
+
+func TestNodeWithoutALinkIsNotStopped(t *testing.T) {
+	w := newWorld(t, 2)
+	w.duplicate(&Neighbor{}, 1, nil)
+	if got := len(w.take()); got != 0 {
+		t.Errorf("%d sent", got)
 	}
 }
 
@@ -155,7 +282,7 @@ func TestMessagesThatWaitAreBounded(t *testing.T) {
 		var q HeldQueue
 		now := time.Unix(0, 0)
 		const count = heldMax + 100
-		for i := range count {
+		for i := range uint64(count) {
 			q.Add(now, id(i), bytes.Repeat([]byte{1}, size))
 		}
 		kept := q.Take(now)
@@ -168,108 +295,99 @@ func TestMessagesThatWaitAreBounded(t *testing.T) {
 	}
 }
 
-func TestSweepGoesOnWhileAnnouncedMessagesAreRemembered(t *testing.T) {
-	w := newWorld(t, 1)
-	m := id(1)
-	w.d.Recent.Put(w.now, &m, arena.Ref{Off: 1, Size: 1})
-	if !w.d.Sweep(w.now.Add(time.Second)) {
-		t.Error("the places are forgotten at once")
-	}
-	if w.d.Sweep(w.now.Add(recentAge + time.Second)) {
-		t.Error("the places are never given back")
-	}
-}
-
 // Whatever neighbors send, in any order, the invariants hold.
 func TestInvariantsHoldForAnyInput(t *testing.T) {
-	rng := newRand(7)
-	w := newWorld(t, 6)
-	var begun []*Large
-	for step := range 30_000 {
-		n, i := w.near[rng.IntN(len(w.near))], rng.IntN(200)
-		m := id(i)
-		switch rng.IntN(12) {
-		case 0:
-			w.announces(n, uint32(rng.IntN(3000)), m, id(rng.IntN(200)))
-		case 1:
-			w.requests(n, m, uint32(rng.IntN(10)), uint32(rng.IntN(20)), 1+rng.IntN(3))
-		case 2:
-			w.d.HandlePrune(n, body(t, wire.AppendPrune(nil, wire.MessageID{}, m)))
-		case 3:
-			w.d.HandleGraft(n)
-		case 4:
-			if w.d.Seen.First(w.now, &m, nil) {
-				w.do(w.d.First(nil, w.now, n, &m))
-			} else {
-				w.do(w.d.Duplicate(nil, w.now, n))
-			}
-		case 5:
-			if n.Linked() && rng.IntN(10) == 0 {
-				w.d.LinkDown(n)
-			} else if !n.Linked() {
-				w.d.LinkUp(n, n.ID, testRTT)
-			}
-		case 6:
-			if l := w.d.lookup(&m); l == nil && !w.d.Seen.Has(&m) {
-				l, _ = w.begin(m, 1000)
-				begun = append(begun, l)
-			}
-		case 7:
-			if l := w.d.lookup(&m); l != nil && !l.complete() {
-				from := uint32(rng.IntN(1000))
-				w.d.Piece(w.now, n, l)
-				l.pieces.Add(from, min(from+uint32(1+rng.IntN(300)), 1000))
-				l.NewPiece(w.now)
-				if l.complete() {
-					w.do(w.d.Complete(nil, w.now, l))
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t, 6)
+		pick := func() *Neighbor { return w.near[rng.IntN(len(w.near))] }
+		ids := func() uint64 { return testOrigin + uint64(rng.IntN(3))<<16 }
+		var larges []*Large
+		sets := map[*Large]*rangeset.Set{}
+		for range 3000 {
+			n := pick()
+			m := wire.BroadcastID(ids(), uint64(rng.IntN(200)))
+			switch rng.IntN(9) {
+			case 0:
+				w.d.LinkDown(w.now, n)
+			case 1:
+				w.d.LinkUp(n, wire.NodeID{byte(rng.IntN(6))}, testRTT)
+				w.do(w.d.Welcome(nil, w.now, n))
+			case 2:
+				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Span: uint16(rng.IntN(int(m.Counter() + 1))), Age: wire.Delay(rng.IntN(1 << 16)),
+					Lazy: rng.IntN(2) == 0, Kept: rng.IntN(3) == 0, Holes: []digest.Hole{{Below: uint16(rng.IntN(5)), N: uint16(rng.IntN(5))}}})
+			case 3:
+				w.steered(n, m.Origin()*uint64(rng.IntN(2)), rng.IntN(2) == 0, rng.IntN(2) == 0)
+			case 4:
+				if w.d.Seen.First(w.now, &m, nil) {
+					w.d.First(w.now, n, &m, wire.Delay(rng.IntN(1000)))
+				} else {
+					w.d.Duplicate(w.now, n, &m, wire.Delay(rng.IntN(1000)))
 				}
+			case 5:
+				if w.d.lookup(m) == nil && !w.d.Seen.Has(&m) {
+					var pieces rangeset.Set
+					l := w.d.Begin(m, 1000, &pieces)
+					larges, sets[l] = append(larges, l), &pieces
+				}
+			case 6:
+				if len(larges) > 0 {
+					i := rng.IntN(len(larges))
+					l := larges[i]
+					w.d.Piece(w.now, n, l)
+					w.d.Tell(l, pick())
+					w.do(w.d.DuplicatePiece(nil, w.now, pick(), l.id, l))
+					if rng.IntN(3) == 0 {
+						sets[l].Add(0, 1000)
+						w.d.Complete(w.now, l)
+						larges = slices.Delete(larges, i, i+1)
+					}
+				}
+			case 7:
+				out, _ := w.d.Heartbeat(nil, w.now, n)
+				w.do(out)
+				w.d.Sweep(w.now)
+			case 8:
+				w.run(time.Duration(rng.IntN(300)) * time.Millisecond)
 			}
-		case 8:
-			w.do(w.d.DuplicatePiece(nil, w.now, n, m, w.d.lookup(&m)))
-		case 9:
-			if n.Linked() {
-				w.do(w.d.Announce(nil, w.now, n, &m, 100))
-			}
-		case 10:
-			if len(begun) > 20 {
-				begun[0].Release()
-				begun = begun[1:]
-			}
-			w.d.Sweep(w.now)
-		case 11:
-			w.run(time.Duration(rng.IntN(30)) * time.Millisecond)
+			w.check()
+			w.take()
 		}
-		w.take()
-		w.invariants(step)
-	}
-	w.run(10 * time.Minute)
-	w.take()
-	w.invariants(-1)
-	if w.d.Requests() != 0 {
-		t.Errorf("%d requests are open after all", w.d.Requests())
 	}
 }
 
-// invariants checks what holds between any two inputs.
-func (w *world) invariants(step int) {
+// check holds what is kept to its bounds, and to agreeing with itself.
+func (w *world) check() {
 	w.t.Helper()
-	open, linked := 0, 0
+	open, expected := map[*Neighbor]int{}, map[*Neighbor]int{}
+	for i, m := range w.d.missing.heap {
+		if m.place != i || w.d.missing.byID[m.id] != m {
+			w.t.Fatalf("%v is at %d of the heap and not at %d", m.id, i, m.place)
+		}
+		if i > 0 && m.due.Before(w.d.missing.heap[(i-1)/2].due) {
+			w.t.Fatal("the heap is out of order")
+		}
+		if m.of != nil {
+			open[m.of]++
+		}
+		if m.first != nil {
+			expected[m.first]++
+		}
+	}
+	if len(w.d.missing.heap) != len(w.d.missing.byID) {
+		w.t.Fatalf("%d in the heap, %d in the table", len(w.d.missing.heap), len(w.d.missing.byID))
+	}
 	for i, n := range w.near {
-		open += n.open
-		if n.Linked() {
-			linked++
-		}
-		if !n.Linked() && (n.Eager || n.Parent) {
-			w.t.Fatalf("step %d: neighbor %d has no link and is eager or a parent", step, i)
-		}
-		if n.open < 0 || n.credit < 0 {
-			w.t.Fatalf("step %d: neighbor %d has %d open requests and a credit of %d", step, i, n.open, n.credit)
+		if n.open != open[n] || n.expected != expected[n] {
+			w.t.Fatalf("neighbor %d: %d open and %d expected, want %d and %d", i, n.open, n.expected, open[n], expected[n])
 		}
 	}
-	if open != w.d.Requests() {
-		w.t.Fatalf("step %d: %d requests are open at neighbors, %d in the table", step, open, w.d.Requests())
+	bytes, count := 0, 0
+	for o := range w.d.origins.all {
+		count++
+		bytes += o.size()
 	}
-	if linked != len(w.d.neighbors) {
-		w.t.Fatalf("step %d: %d links, %d neighbors", step, linked, len(w.d.neighbors))
+	if count != len(w.d.origins.byID) {
+		w.t.Fatalf("%d origins in the list, %d in the table", count, len(w.d.origins.byID))
 	}
 }

@@ -1,8 +1,7 @@
 package broadcast
 
 import (
-	"time"
-
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -10,31 +9,28 @@ import (
 type OutcomeKind uint8
 
 const (
-	// SendPrune asks to send To a Prune that names Message: To becomes lazy, and stops sending Message.
+	// SendPrune asks to send To a Prune with Steer.
 	SendPrune OutcomeKind = iota
-	// SendGraft asks to send To a Graft: To becomes eager.
+	// SendGraft asks to send To a Graft with Steer.
 	SendGraft
-	// SendStop asks to send To, in one datagram, a Prune that names Message and a Graft: To stops sending Message and
-	// stays eager.
+	// SendStop asks to send To a Stop that names Message.
 	SendStop
 	// SendRequest asks to send Want to To.
 	SendRequest
-	// SendAnnouncement asks to send Have to To.
-	SendAnnouncement
-	// ServeRequest asks to send To the bytes [From, Until) of Message, which it requested.
+	// SendDigest asks to send Have to To.
+	SendDigest
+	// ServeRequest asks to send To the bytes [From, Until) of Message, which it requested, as far as they lie in it.
 	ServeRequest
-	// WakeAt asks for a [Disseminator.Tick] of To no later than At.
-	WakeAt
 )
 
-// An Outcome is one thing that an input to a Disseminator wants done. Kind says which of the other fields are set. Want and
-// Have are valid until the next input.
+// An Outcome is one thing that an input to a Disseminator wants done. Kind says which of the other fields are set. Steer,
+// Want and Have are valid until the next input.
 type Outcome struct {
 	Kind        OutcomeKind
 	To          *Neighbor
 	Message     wire.MessageID
 	From, Until uint32
+	Steer       wire.Steer
 	Want        *wire.Want
-	Have        wire.Have
-	At          time.Time
+	Have        *digest.List
 }

@@ -1,146 +1,146 @@
 package broadcast
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// How parents are chosen (docs/PROTOCOL.md, "Announcements").
+// How parents are chosen (docs/PROTOCOL.md, "Paths").
 const (
-	parentsMax      = 2        // neighbors that full copies are taken from
-	scoreKept       = 31. / 32 // of a score, with each award
-	firstsPerAward  = 32       // first copies of small messages that count as one large message
-	duplicatesMax   = 512      // or duplicates
-	ignoredPrune    = 16       // duplicates within that from a lazy parent: the Prune was lost
-	pruneAgainAfter = time.Second
+	parentsMin = 2    // of one origin, if there are so many neighbors that bring its messages
+	parentsMax = 4    // however lossy the links are
+	lossMax    = 1e-5 // the part of the messages that no parent may bring
+	missesMax  = 3    // probes in a row that a parent may miss
+
+	stayFor  = 3  // a parent gives way to a neighbor that is quicker by more than this, in units of wire.Delay,
+	stayPart = 32 // and this part of its round trip;
+
+	stayLarge = 50 // of large messages, by this and half of its round trip: a link on which pieces come has found its rate
 )
 
-// First learns from the first copy of a small message, which n sent: n was quick, and a request of the message that was made
-// to another neighbor was too early.
-func (d *Disseminator) First(out []Outcome, now time.Time, n *Neighbor, id *wire.MessageID) []Outcome {
-	n.firsts++
-	if len(d.requests.byID) > 0 {
-		d.supplied(now, n, id)
-		if q, ok := d.requests.byID[*id]; ok && q.of != n {
-			d.grace.tooEarly(now)
+// candidate is a neighbor that brings the messages of an origin.
+type candidate struct {
+	n     *Neighbor
+	p     *path
+	score int // by how much it is later than the first; less for a parent
+}
+
+// choose chooses the parents of an origin among the neighbors that bring its messages, and the one that is to announce
+// them soon. The others are asked to be lazy.
+func (d *Disseminator) choose(now time.Time, o *origin) {
+	var buf [32]candidate
+	list := d.candidates(o, buf[:0])
+	if len(list) == 0 || o.id == d.cfg.Self {
+		return
+	}
+	o.chosen = true
+	putFirst(o, list)
+	count := parentsFor(list)
+	if o == d.pieces { // two copies are expensive enough, and what is lost of them is sent again
+		count = min(count, parentsMin)
+	}
+	second := announcer(list[count:])
+	for i, c := range list {
+		isParent, isBackup := i < count, c.n == second
+		if !isParent {
+			c.p.setMisses(0)
 		}
-		d.requests.forget(*id)
+		change := c.p.is(pruned) == isParent || c.p.is(backup) != isBackup
+		c.p.set(parent, isParent)
+		c.p.set(backup, isBackup)
+		c.p.set(pruned, !isParent)
+		if change {
+			d.steer(now, o, c.n)
+		}
 	}
-	if d.firsts++; d.firsts >= firstsPerAward {
-		d.grace.relax(now)
-		out = d.awardSmall(out, now)
-	}
-	return out
 }
 
-// Duplicate counts a duplicate of a small message. A node that gets nothing else, because all messages are its own, chooses
-// its parents too.
-func (d *Disseminator) Duplicate(out []Outcome, now time.Time, n *Neighbor) []Outcome {
-	n.duplicates++
-	if d.duplicates++; d.duplicates >= duplicatesMax {
-		out = d.awardSmall(out, now)
-	}
-	return out
-}
-
-// awardSmall learns from the small messages since it was last called who was first.
-func (d *Disseminator) awardSmall(out []Outcome, now time.Time) []Outcome {
-	d.firsts, d.duplicates = 0, 0
-	order := slices.DeleteFunc(slices.Clone(d.neighbors), func(n *Neighbor) bool { return n.firsts == 0 })
-	slices.SortStableFunc(order, func(n, o *Neighbor) int { return o.firsts - n.firsts })
-	d.award(order)
+// candidates returns the neighbors that are known to bring the messages of an origin, the quickest first. A neighbor that
+// gets them from this node brings none, so a parent that has become one is found out by what it misses.
+func (d *Disseminator) candidates(o *origin, list []candidate) []candidate {
 	for _, n := range d.neighbors {
-		ignored := n.duplicates >= ignoredPrune && !n.Parent
-		if ignored && now.Sub(n.steered) > pruneAgainAfter {
-			out = d.prune(out, now, n, wire.MessageID{})
+		if n.slot >= len(o.paths) {
+			continue
 		}
-		n.firsts, n.duplicates = 0, 0
+		p := &o.paths[n.slot]
+		if p.is(parent) && p.misses() >= missesMax {
+			p.state &^= parent | known | missedAll
+		}
+		if !p.is(known) {
+			continue
+		}
+		score := int(p.late)
+		switch rtt := int(n.RTT / wire.DelayUnit); {
+		case p.is(parent) && o == d.pieces:
+			score -= stayLarge + rtt/2
+		case p.is(parent):
+			score -= stayFor + rtt/stayPart
+		}
+		list = append(list, candidate{n, p, score})
 	}
-	return d.chooseParents(out, now, wire.MessageID{})
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.score, b.score) })
+	return list
 }
 
-// Complete takes note that all of a large message of another node is here, and learns who was first to have it.
-func (d *Disseminator) Complete(out []Outcome, now time.Time, l *Large) []Outcome {
-	d.Seen.First(now, &l.id, &d.whole) // since the first piece, its origin may have sent more than the window holds
-	d.requests.forget(l.id)
-	d.award(d.byNotice(l))
-	out = d.chooseParents(out, now, l.id)
-	for _, n := range d.neighbors {
-		if n.HasAnnounced(l.id) {
-			l.shown(n)
-		}
-	}
-	return out
-}
-
-// award gives points to the first neighbors of an order.
-func (d *Disseminator) award(order []*Neighbor) {
-	for _, n := range d.neighbors {
-		n.score *= scoreKept
-	}
-	for i, n := range order[:min(len(order), parentsMax)] {
-		n.score += 1 / float64(i+1)
+// putFirst puts the first parent before the other candidates. Its delay must be less than that of this node: a neighbor
+// whose delay is not may get the messages from this node itself, by way of others, and nodes that take each other for the
+// first parent would get none.
+func putFirst(o *origin, list []candidate) {
+	i := slices.IndexFunc(list, func(c candidate) bool { return c.p.delay < o.delay })
+	if i > 0 {
+		first := list[i]
+		copy(list[1:i+1], list[:i])
+		list[0] = first
 	}
 }
 
-// chooseParents makes the neighbors with the highest scores parents. One gives way only to a much better one. stop is a
-// message that a neighbor need not send any more once it is no parent.
-func (d *Disseminator) chooseParents(out []Outcome, now time.Time, stop wire.MessageID) []Outcome {
-	isParent := func(n *Neighbor) bool { return n.Parent }
-	count := d.Parents()
-	for ; count > parentsMax; count-- {
-		out = d.prune(out, now, d.extreme(isParent, -1), stop)
+// parentsFor returns how many of the candidates become parents.
+func parentsFor(list []candidate) (count int) {
+	lost := 1.
+	for count < min(len(list), parentsMax) && (count < parentsMin || lost > lossMax) {
+		lost *= list[count].n.loss()
+		count++
 	}
-	best := d.extreme(func(n *Neighbor) bool { return !n.Parent }, 1)
-	if best == nil {
-		return out
-	}
-	worst := d.extreme(isParent, -1)
-	switch {
-	case count < parentsMax:
-		out = d.graft(out, now, best)
-	case best.score > 2*worst.score+2:
-		out = d.graft(out, now, best)
-		out = d.prune(out, now, worst, stop)
-	}
-	return out
+	return count
 }
 
-// byNotice returns the neighbors in the order in which they told of a message, by a piece or by an announcement. An
-// announcement counts a little later than it came: it overtakes pieces, and a link on which pieces come knows its rate,
-// which another would have to find.
-func (d *Disseminator) byNotice(l *Large) (order []*Neighbor) {
-	for _, n := range d.neighbors {
-		n.noticed = time.Time{}
-		if i := slices.IndexFunc(n.expected.due, func(a announcement) bool { return a.id == l.id }); i >= 0 {
-			n.noticed = n.expected.due[i].at.Add(n.RTT/4 + graceMin/4)
+// announcer returns the candidate from which a message that no parent brings is repaired first; nil if there is none.
+func announcer(list []candidate) (best *Neighbor) {
+	soonest := 0
+	for _, c := range list {
+		repaired := c.score + 3*int(c.n.RTT/wire.DelayUnit)/2
+		if best == nil || repaired < soonest {
+			best, soonest = c.n, repaired
 		}
 	}
-	for _, first := range l.from {
-		n := first.neighbor
-		if n.noticed.IsZero() || first.at.Before(n.noticed) {
-			n.noticed = first.at
-		}
-		order = append(order, n)
-	}
-	for _, n := range d.neighbors {
-		if !n.noticed.IsZero() && !slices.Contains(order, n) {
-			order = append(order, n)
-		}
-	}
-	slices.SortStableFunc(order, func(n, o *Neighbor) int { return n.noticed.Compare(o.noticed) })
-	return order
+	return best
 }
 
-// extreme returns the neighbor with the highest score (sign 1) or the lowest (-1), of those that ok accepts: the earliest
-// of equals, nil if there is none.
-func (d *Disseminator) extreme(ok func(*Neighbor) bool, sign float64) (x *Neighbor) {
-	for _, n := range d.neighbors {
-		if ok(n) && (x == nil || sign*n.score > sign*x.score) {
-			x = n
-		}
+// adopt makes a neighbor a parent that sent a message which was requested.
+func (d *Disseminator) adopt(now time.Time, n *Neighbor, id wire.MessageID) {
+	o := d.origin(id.Origin())
+	if d.lookup(id) != nil {
+		o = d.pieces
 	}
-	return x
+	if o == nil || !o.chosen {
+		return
+	}
+	if !n.linked || o.id == d.cfg.Self {
+		return
+	}
+	p := d.origins.path(o, n.slot)
+	if p.is(parent) { // it may not know that
+		d.steer(now, o, n)
+		return
+	}
+	p.set(parent|known, true)
+	p.set(backup, false)
+	p.setMisses(0)
+	if p.is(pruned) {
+		p.set(pruned, false)
+		d.steer(now, o, n)
+	}
 }

@@ -4,335 +4,283 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// large has a large message come whole, whose first pieces come from the given neighbors, a millisecond apart.
-func (w *world) large(m wire.MessageID, from ...int) *Large {
-	w.t.Helper()
-	l, pieces := w.begin(m, 1000)
-	for i, n := range from {
-		if i == 0 {
-			w.piece(w.near[n], l, pieces, 0, 1000)
-		} else {
-			w.d.Piece(w.now, w.near[n], l)
+func TestFirstMessageOfAnOriginFloodsAndIsEnoughToChooseBy(t *testing.T) {
+	w := newWorld(t, 5)
+	first := id(1)
+	for _, n := range w.near {
+		s := w.d.Spread(&first)
+		if !s.Full(w.now, n, Queue{}) {
+			t.Error("a message of an unknown origin does not flood")
 		}
-		w.now = w.now.Add(time.Millisecond)
 	}
-	w.do(w.d.Complete(nil, w.now, l))
-	return l
-}
-
-func TestNewLinksAreEagerBothWays(t *testing.T) {
-	w := newWorld(t, 3)
+	w.copies(1, time.Millisecond, w.near...)
+	if got := w.parents(); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("parents %v, want the two that were first", got)
+	}
 	for i, n := range w.near {
-		switch {
-		case !n.Linked():
-			t.Errorf("neighbor %d: n.Linked() is false", i)
-		case !n.Eager:
-			t.Errorf("neighbor %d: n.Eager is false", i)
-		case !n.Parent:
-			t.Errorf("neighbor %d: n.Parent is false", i)
+		want := []OutcomeKind{SendPrune}
+		if i < 2 {
+			want = nil
 		}
-	}
-	if w.d.Parents() != 3 || w.d.Eager() != 3 {
-		t.Errorf("%d parents, %d eager", w.d.Parents(), w.d.Eager())
+		if got := w.kinds(n); !slices.Equal(got, want) {
+			t.Errorf("neighbor %d was sent %v, want %v", i, got, want)
+		}
 	}
 }
 
-func TestParentsAreTheTwoNeighborsThatWereFirst(t *testing.T) {
+func TestOneOfTheOthersIsAskedToAnnounceSoon(t *testing.T) {
 	w := newWorld(t, 6)
-	for i := range 40 {
-		w.large(id(i), 4, 2, 0, 1, 3, 5)
+	w.near[4].RTT = testRTT / 10
+	w.copies(1, time.Millisecond, w.near...)
+	for _, o := range w.take() {
+		_, soon := o.Steer.At(0)
+		if nearest := o.To == w.near[4]; soon != nearest {
+			t.Errorf("neighbor %v is asked to announce soon: %v", o.To.ID, soon)
+		}
 	}
-	if got := w.parents(); !slices.Equal(got, []int{2, 4}) {
-		t.Errorf("parents %v, want 2 and 4", got)
+}
+
+func TestNeighborThatIsNotKnownToBringMessagesIsNotPruned(t *testing.T) {
+	w := newWorld(t, 4)
+	w.copies(1, time.Millisecond, w.near[:3]...)
+	if got := w.kinds(w.near[3]); got != nil {
+		t.Errorf("a neighbor that has sent nothing was sent %v", got)
 	}
-	if got := count(w.take(), SendPrune, nil); got != 4 {
-		t.Errorf("%d prunes, want 4", got)
+}
+
+func TestFirstParentIsNearerToTheOrigin(t *testing.T) {
+	w := newWorld(t, 3)
+	delays := []wire.Delay{500, 400, 100}
+	for c := uint64(1); c <= 3; c++ {
+		m := id(c)
+		for i, n := range w.near {
+			if w.d.Seen.First(w.now, &m, &n.Source) {
+				w.d.First(w.now, n, &m, delays[i])
+				w.d.origins.byID[testOrigin].delay = 300 // it has come by another way before
+			} else {
+				w.d.Duplicate(w.now, n, &m, delays[i])
+			}
+			w.run(time.Millisecond)
+		}
+		w.d.origins.byID[testOrigin].delay = 300
+		w.run(time.Second)
+	}
+	if got := w.parents(); !slices.Equal(got, []int{0, 2}) {
+		t.Errorf("parents %v, want the only one whose delay is less, and the quickest", got)
+	}
+}
+
+func TestLossyLinksTakeMoreParents(t *testing.T) {
+	for _, c := range []struct {
+		loss float64
+		want int
+	}{{0, 2}, {0.01, 3}, {0.05, 4}, {0.3, 4}} {
+		w := newWorld(t, 8)
+		for _, n := range w.near {
+			n.copies = 10_000
+			n.Missed = uint64(c.loss * 10_000)
+		}
+		w.copies(1, time.Millisecond, w.near...)
+		if got := len(w.parents()); got != c.want {
+			t.Errorf("%v lost: %d parents, want %d", c.loss, got, c.want)
+		}
+	}
+}
+
+func TestLinkThatHasJustComeUpCountsAsLossless(t *testing.T) {
+	if product := (&Neighbor{}).loss() * (&Neighbor{}).loss(); product > lossMax {
+		t.Errorf("two new links lose %v", product)
 	}
 }
 
 func TestParentsFollowTheNetwork(t *testing.T) {
 	w := newWorld(t, 4)
-	for i := range 100 {
-		w.large(id(i), 0, 1, 2, 3)
-	}
-	for i := range 200 {
-		w.large(id(1000+i), 3, 2, 1, 0)
+	w.copies(1, 5*time.Millisecond, w.near...)
+	w.take()
+	for c := uint64(1); c <= 20; c++ {
+		w.copies(c*exploreEvery, 5*time.Millisecond, w.near[3], w.near[2], w.near[1], w.near[0])
 	}
 	if got := w.parents(); !slices.Equal(got, []int{2, 3}) {
-		t.Errorf("parents %v, want 2 and 3", got)
+		t.Errorf("parents %v, want those that are first now", got)
+	}
+	if w.count(SendGraft) == 0 {
+		t.Error("nobody was grafted")
 	}
 }
 
-func TestParentGivesWayOnlyToAMuchBetterNeighbor(t *testing.T) {
-	w := newWorld(t, 3)
-	w.lone(0, 1)
-	for i := range 400 { // the third is as quick as the second
-		if i%2 == 0 {
-			w.large(id(i), 0, 1, 2)
-		} else {
-			w.large(id(i), 0, 2, 1)
-		}
+func TestParentWhoseCopiesDoNotComeLosesItsPlace(t *testing.T) {
+	w := newWorld(t, 4)
+	w.copies(1, time.Millisecond, w.near...)
+	for c := uint64(2); c < 2+missesMax; c++ {
+		w.copies(c, time.Millisecond, w.near[0])
 	}
-	if got := w.parents(); !slices.Equal(got, []int{0, 1}) {
+	if got := w.parents(); !slices.Equal(got, []int{0, 2}) {
+		t.Errorf("parents %v after one was silent for %d messages", got, missesMax)
+	}
+}
+
+func TestNextBestNeighborReplacesAParentWhoseLinkEnds(t *testing.T) {
+	w := newWorld(t, 4)
+	w.copies(1, time.Millisecond, w.near...)
+	w.take()
+	w.d.LinkDown(w.now, w.near[0])
+	if got := w.parents(); !slices.Equal(got, []int{1, 2}) {
 		t.Errorf("parents %v", got)
 	}
-	if sent := w.take(); count(sent, SendPrune, nil)+count(sent, SendGraft, nil) != 0 {
-		t.Errorf("sent %v", sent)
+	w.run(steerFor)
+	if got := w.kinds(w.near[2]); !slices.Contains(got, SendGraft) {
+		t.Errorf("the new parent was sent %v", got)
 	}
 }
 
-func TestMissingParentIsReplacedByTheBestOfTheOthers(t *testing.T) {
-	w := newWorld(t, 4)
-	for i := range 40 {
-		w.large(id(i), 0, 1, 2, 3)
+func TestNewLinkIsEagerAndPrunedAtTheFirstDuplicate(t *testing.T) {
+	w := newWorld(t, 3)
+	w.copies(1, time.Millisecond, w.near...)
+	n := w.link()
+	second := id(2)
+	if s := w.d.Spread(&second); !s.Full(w.now, n, Queue{}) {
+		t.Error("a new link is not eager")
 	}
-	w.near[2].score = 1 // better than the fourth
 	w.take()
-	w.d.LinkDown(w.near[0])
-	w.large(id(100), 1)
-	if got := w.parents(); !slices.Equal(got, []int{1, 2}) {
-		t.Errorf("parents %v, want 1 and 2", got)
-	}
-	if got := count(w.take(), SendGraft, w.near[2]); got != 1 {
-		t.Errorf("%d grafts", got)
+	w.copies(2, 3*time.Millisecond, w.near[0], w.near[1], n)
+	if got := w.kinds(n); !slices.Equal(got, []OutcomeKind{SendPrune}) {
+		t.Errorf("a new neighbor that is late was sent %v", got)
 	}
 }
 
-func TestPruneOfTheLateNamesTheMessageThatIsWhole(t *testing.T) {
+func TestNeighborThatDoesNotHeedAPruneIsPrunedAgain(t *testing.T) {
 	w := newWorld(t, 3)
-	m := id(1)
-	w.large(m, 0, 1, 2)
-	sent := only(w.take(), SendPrune)
-	switch {
-	case len(sent) != 1:
-		t.Errorf("len(sent) is %d, want 1: %v", len(sent), sent)
-	case sent[0].To != w.near[2]:
-		t.Errorf("sent[0].To is %v, want %v", sent[0].To, w.near[2])
-	case sent[0].Message != m:
-		t.Errorf("sent[0].Message is %v, want %v", sent[0].Message, m)
+	w.copies(1, time.Millisecond, w.near...)
+	w.take()
+	w.copies(2, time.Millisecond, w.near...)
+	if got := w.kinds(w.near[2]); !slices.Equal(got, []OutcomeKind{SendPrune}) {
+		t.Errorf("sent %v", got)
 	}
 }
 
-func TestAnnouncementCountsAsLateAsAPieceWould(t *testing.T) {
+func TestMessageThatExploresDrawsNoPrune(t *testing.T) {
 	w := newWorld(t, 3)
-	m := id(1)
-	l, pieces := w.begin(m, 1000)
-	w.announces(w.near[0], 1000, m) // overtakes the pieces
-	w.now = w.now.Add(time.Millisecond)
-	w.piece(w.near[1], l, pieces, 0, 1000)
-	w.now = w.now.Add(20 * time.Millisecond)
-	w.announces(w.near[2], 1000, m)
-	if got := w.d.byNotice(l); !slices.Equal(got, []*Neighbor{w.near[1], w.near[0], w.near[2]}) {
-		t.Errorf("order %v", places(w, got))
+	w.copies(1, time.Millisecond, w.near...)
+	w.take()
+	m := id(exploreEvery)
+	s := w.d.Spread(&m)
+	w.steered(w.near[2], testOrigin, true, false)
+	if !s.Full(w.now, w.near[2], Queue{}) {
+		t.Error("it does not flood")
+	}
+	w.copies(exploreEvery, time.Millisecond, w.near...)
+	if got := w.kinds(w.near[2]); got != nil {
+		t.Errorf("sent %v", got)
 	}
 }
 
-func TestPieceOfANeighborCountsIfItCameBeforeItsAnnouncement(t *testing.T) {
+func TestOwnMessagesThatComeBackArePruned(t *testing.T) {
 	w := newWorld(t, 2)
-	m := id(1)
-	l, pieces := w.begin(m, 1000)
-	w.piece(w.near[0], l, pieces, 0, 500)
-	w.now = w.now.Add(time.Millisecond)
-	w.piece(w.near[1], l, pieces, 500, 600)
-	w.announces(w.near[0], 1000, m)
-	if got := w.d.byNotice(l); !slices.Equal(got, w.near) {
-		t.Errorf("order %v", places(w, got))
+	m := wire.BroadcastID(testSelf, 1)
+	w.d.Own(w.now, &m)
+	w.d.Duplicate(w.now, w.near[1], &m, 3)
+	w.run(steerFor)
+	if got := w.kinds(w.near[1]); !slices.Equal(got, []OutcomeKind{SendPrune}) {
+		t.Errorf("sent %v", got)
 	}
 }
 
-func places(w *world, list []*Neighbor) (at []int) {
-	for _, n := range list {
-		at = append(at, slices.Index(w.near, n))
-	}
-	return at
-}
-
-func TestFirstCopiesOfSmallMessagesChooseParentsToo(t *testing.T) {
-	w := newWorld(t, 5)
-	for i := range 40 * firstsPerAward {
-		n := w.near[3]
-		if i%3 == 0 {
-			n = w.near[1]
-		}
-		w.first(n, id(i))
-	}
-	if got := w.parents(); !slices.Equal(got, []int{1, 3}) {
-		t.Errorf("parents %v, want 1 and 3", got)
-	}
-}
-
-func TestNodeThatGetsDuplicatesOnlyChoosesParents(t *testing.T) {
-	w := newWorld(t, 5)
-	for i := range duplicatesMax {
-		w.do(w.d.Duplicate(nil, w.now, w.near[i%5]))
-	}
-	if got := w.d.Parents(); got != parentsMax {
-		t.Errorf("%d parents", got)
-	}
-}
-
-func TestNeighborThatDidNotHeedAPruneIsPrunedAgainAfterAPause(t *testing.T) {
-	w := newWorld(t, 3)
-	w.lone(0, 1)
-	n := w.near[2]
-	n.steered = w.now
-	next := 0
-	round := func() int {
-		for range ignoredPrune {
-			w.do(w.d.Duplicate(nil, w.now, n))
-		}
-		for range firstsPerAward {
-			w.first(w.near[next%2], id(next))
-			next++
-		}
-		return count(w.take(), SendPrune, n)
-	}
-	if got := round(); got != 0 {
-		t.Error("pruned again at once")
-	}
-	w.now = w.now.Add(pruneAgainAfter + time.Millisecond)
-	if got := round(); got != 1 {
-		t.Errorf("%d prunes after the pause", got)
-	}
-	if got := round(); got != 0 {
-		t.Error("pruned again at once")
-	}
-}
-
-func TestNeighborThatHeedsAPruneIsNotPrunedAgain(t *testing.T) {
-	w := newWorld(t, 3)
-	w.lone(0, 1)
-	for i := range 10 * firstsPerAward {
-		w.now = w.now.Add(10 * time.Millisecond)
-		w.first(w.near[i%2], id(i))
-		if i%100 == 0 {
-			w.do(w.d.Duplicate(nil, w.now, w.near[2])) // one of those that were on their way
+func TestDelayGrowsByHalfARoundTripWithEveryHop(t *testing.T) {
+	for _, c := range []struct {
+		rtt       time.Duration
+		was, want wire.Delay
+	}{
+		{10 * time.Millisecond, 100, 150},
+		{time.Microsecond, 7, 8},
+		{time.Second, wire.DelayMax - 2, wire.DelayMax},
+	} {
+		w := newWorld(t, 1)
+		w.near[0].RTT = c.rtt
+		m := id(1)
+		w.d.Seen.First(w.now, &m, nil)
+		if got := w.d.First(w.now, w.near[0], &m, c.was); got != c.want {
+			t.Errorf("round trip %v: %v after %v, want %v", c.rtt, got, c.was, c.want)
 		}
 	}
-	if got := count(w.take(), SendPrune, w.near[2]); got != 0 {
-		t.Errorf("%d prunes", got)
-	}
 }
 
-func TestCompleteMessageIsMetAndNotRequestedAnyMore(t *testing.T) {
-	w := newWorld(t, 2)
-	m := id(1)
-	w.d.requests.put(w.now, m, w.near[1])
-	w.announces(w.near[1], 1000, m)
-	l := w.large(m, 0)
-	if !w.d.Seen.Has(&m) || w.d.Requests() != 0 {
-		t.Errorf("met %v, %d requests", w.d.Seen.Has(&m), w.d.Requests())
+func TestOriginsAreBoundedAndOthersFlood(t *testing.T) {
+	w := newWorld(t, 10)
+	for i := range uint64(2 * originsMax) {
+		m := wire.BroadcastID(0x8000|i<<16, 1)
+		w.d.Seen.First(w.now, &m, nil)
+		w.d.First(w.now, w.near[0], &m, 0)
 	}
-	if !l.Owned() {
-		t.Error("the neighbor that announced it does not count as having it")
+	if w.d.Origins() > originsMax {
+		t.Errorf("%d origins are known", w.d.Origins())
 	}
-}
-
-func TestPruneAndGraftOfANeighborChangeWhatItIsSent(t *testing.T) {
-	w := newWorld(t, 2)
-	n, m := w.near[0], id(1)
-	l, _ := w.begin(m, 1000)
-	stop, ok := w.d.HandlePrune(n, body(t, wire.AppendPrune(nil, wire.MessageID{}, m)))
-	switch {
-	case !ok:
-		t.Error("ok is false")
-	case stop != m:
-		t.Errorf("stop is %v, want %v", stop, m)
-	case n.Eager:
-		t.Error("n.Eager is true")
+	if w.d.origins.bytes > originsBytes {
+		t.Errorf("%d bytes", w.d.origins.bytes)
 	}
-	if !l.Owned() {
-		t.Error("a neighbor that stops a message does not count as having it")
+	last := wire.BroadcastID(0x8000|(2*originsMax-1)<<16, 2)
+	if s := w.d.Spread(&last); !s.Full(w.now, w.near[3], Queue{}) {
+		t.Error("a message of an origin without room does not flood")
 	}
-	if w.d.Eager() != 1 {
-		t.Errorf("%d eager", w.d.Eager())
-	}
-	if w.d.HandleGraft(n); !n.Eager {
-		t.Error("still lazy after a Graft")
-	}
-	var stranger Neighbor
-	if w.d.HandleGraft(&stranger); stranger.Eager {
-		t.Error("a node without a link became eager")
-	}
-	switch _, ok = w.d.HandlePrune(n, []byte{1}); {
-	case ok:
-		t.Error("a malformed Prune: ok is true")
-	case !n.Eager:
-		t.Error("a malformed Prune: n.Eager is false")
-	case w.d.Stats.Malformed != 1:
-		t.Errorf("a malformed Prune: w.d.Stats.Malformed is %v, want 1", w.d.Stats.Malformed)
+	known := w.d.Origins()
+	w.run(originAge + time.Second)
+	w.take()
+	w.copies(1, time.Millisecond, w.near...)
+	if len(w.parents()) == 0 || w.d.Origins() != known {
+		t.Errorf("a new origin has %d parents after others were silent, %d origins are known", len(w.parents()), w.d.Origins())
 	}
 }
 
 func TestEndOfALinkLeavesNothingOfTheNeighbor(t *testing.T) {
 	w := newWorld(t, 3)
-	n := w.near[1]
-	w.announces(n, 200, id(1), id(2))
-	w.d.requests.put(w.now, id(1), n)
-	first := id(3)
-	w.do(w.d.Announce(nil, w.now, n, &first, 100))
-	w.d.LinkDown(n)
-	switch {
-	case n.Linked():
-		t.Error("left: n.Linked() is true")
-	case n.Eager:
-		t.Error("left: n.Eager is true")
-	case n.Parent:
-		t.Error("left: n.Parent is true")
-	case n.Expected() != 0:
-		t.Errorf("left: n.Expected() is %v, want 0", n.Expected())
-	case !n.BatchDue().IsZero():
-		t.Errorf("left: n.BatchDue() is %v, want zero", n.BatchDue())
-	}
-	switch {
-	case w.d.Requests() != 0:
-		t.Errorf("w.d.Requests() is %v, want 0", w.d.Requests())
-	case w.d.IsAnnounced(id(2)):
-		t.Error("w.d.IsAnnounced(id(2)) is true")
-	case w.d.Parents() != 2:
-		t.Errorf("w.d.Parents() is %v, want 2", w.d.Parents())
-	}
-	w.d.LinkDown(n) // once more: nothing happens
-	if len(w.d.neighbors) != 2 {
-		t.Errorf("%d neighbors", len(w.d.neighbors))
-	}
-}
-
-func TestLinkThatComesUpAgainBeginsAnew(t *testing.T) {
-	w := newWorld(t, 2)
+	w.copies(1, time.Millisecond, w.near...)
 	n := w.near[0]
-	n.score, n.credit, n.patience = 9, 9, time.Second
-	w.d.LinkUp(n, n.ID, 30*time.Millisecond)
-	switch {
-	case len(w.d.neighbors) != 2:
-		t.Errorf("len(w.d.neighbors) is %v, want 2", len(w.d.neighbors))
-	case n.score != 0:
-		t.Errorf("n.score is %v, want 0", n.score)
-	case n.credit != 0:
-		t.Errorf("n.credit is %v, want 0", n.credit)
-	case n.patience != 0:
-		t.Errorf("n.patience is %v, want 0", n.patience)
-	case n.RTT != 30*time.Millisecond:
-		t.Errorf("n.RTT is %v, want %v", n.RTT, 30*time.Millisecond)
+	w.digest(n, digest.Digest{Origin: testOrigin, Top: 9, Span: 3, Age: wire.DelayMax})
+	w.d.LinkDown(w.now, n)
+	if w.d.Requests() != 0 || n.Linked() || n.Expected() != 0 {
+		t.Errorf("%d requests, linked %v, %d expected", w.d.Requests(), n.Linked(), n.Expected())
+	}
+	w.take()
+	w.d.LinkUp(n, wire.NodeID{1}, testRTT)
+	if w.d.IsParent(testOrigin, n) {
+		t.Error("it is still a parent")
+	}
+	m := id(2)
+	if s := w.d.Spread(&m); !s.Full(w.now, n, Queue{}) {
+		t.Error("it is lazy although the link is new")
 	}
 }
 
 func TestFirstCopyAllocatesNothing(t *testing.T) {
-	w := newWorld(t, 9)
-	out := make([]Outcome, 0, 8)
-	i := 0
-	got := testing.AllocsPerRun(firstsPerAward-2, func() {
+	w := newWorld(t, 8)
+	w.copies(1, time.Millisecond, w.near...)
+	w.take()
+	i := uint64(1)
+	got := testing.AllocsPerRun(1000, func() {
 		i++
+		if i%exploreEvery == 0 {
+			i++
+		}
 		m := id(i)
 		w.d.Seen.First(w.now, &m, nil)
-		out = w.d.First(out[:0], w.now, w.near[0], &m)
-		out = w.d.Duplicate(out, w.now, w.near[1])
+		w.d.First(w.now, w.near[0], &m, 5)
+		w.d.Duplicate(w.now, w.near[1], &m, 5)
 	})
-	if got != 0 {
-		t.Errorf("%v allocations", got)
+	if got > 0 {
+		t.Errorf("%v allocations per message", got)
+	}
+}
+
+func TestOriginsTakeTheMemoryThatIsCounted(t *testing.T) {
+	if got := unsafe.Sizeof(origin{}); got > originSize {
+		t.Errorf("an origin has %d bytes, %d are counted", got, originSize)
+	}
+	if got := unsafe.Sizeof(path{}); got != pathSize {
+		t.Errorf("a path has %d bytes, %d are counted", got, pathSize)
 	}
 }

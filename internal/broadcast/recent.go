@@ -7,50 +7,53 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-const (
-	recentMax = 1 << 16          // small messages announced lately
-	recentAge = 10 * time.Second // after the last one, the table is given back
-)
+const recentMax = 1 << 16 // small messages
 
-// Recent tells where the small messages are kept that were announced. The oldest gives way. The zero value is empty.
-type Recent struct {
+// recentMessages tells where the small messages are kept that passed lately, for those that request them. The oldest give way when
+// they are older than they are kept, or too many. The zero value is empty.
+type recentMessages struct {
 	places map[wire.MessageID]arena.Ref
-	ring   []wire.MessageID
-	next   int       // place in a full ring that is taken next
-	at     time.Time // when the last was put
+	list   []recent // the oldest first
 }
 
-// Put remembers where a small message is kept that is announced, for the requests that follow.
-func (r *Recent) Put(now time.Time, id *wire.MessageID, place arena.Ref) {
-	r.at = now
+type recent struct {
+	id wire.MessageID
+	at time.Time
+}
+
+// put remembers where a small message is kept. Those that passed more than keep ago are forgotten.
+func (r *recentMessages) put(now time.Time, id *wire.MessageID, place arena.Ref, keep time.Duration) {
+	r.forget(now, keep)
 	if r.places == nil {
 		r.places = make(map[wire.MessageID]arena.Ref)
 	}
-	if _, ok := r.places[*id]; ok {
-		return
+	if len(r.list) >= recentMax {
+		r.drop()
 	}
-	if len(r.ring) < recentMax {
-		r.ring = append(r.ring, *id)
-	} else {
-		delete(r.places, r.ring[r.next])
-		r.ring[r.next] = *id
-		r.next = (r.next + 1) % recentMax
-	}
+	r.list = append(r.list, recent{*id, now})
 	r.places[*id] = place
 }
 
-// Get returns where a small message is kept that was announced lately.
-func (r *Recent) Get(id *wire.MessageID) (arena.Ref, bool) {
+// get returns where a small message is kept that passed lately.
+func (r *recentMessages) get(id *wire.MessageID) (arena.Ref, bool) {
 	place, ok := r.places[*id]
 	return place, ok
 }
 
-// Len returns how many messages it remembers.
-func (r *Recent) Len() int { return len(r.ring) }
+// len returns how many messages it remembers.
+func (r *recentMessages) len() int { return len(r.list) }
 
-// sweep gives the table back if nothing was announced for long.
-func (r *Recent) sweep(now time.Time) {
-	if now.Sub(r.at) > recentAge {
-		*r = Recent{}
+func (r *recentMessages) drop() {
+	delete(r.places, r.list[0].id)
+	r.list = r.list[1:]
+}
+
+// forget forgets what is older than keep, and gives the memory back when nothing is left.
+func (r *recentMessages) forget(now time.Time, keep time.Duration) {
+	for len(r.list) > 0 && now.Sub(r.list[0].at) > keep {
+		r.drop()
+	}
+	if len(r.list) == 0 {
+		*r = recentMessages{}
 	}
 }

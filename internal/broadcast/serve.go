@@ -2,17 +2,29 @@ package broadcast
 
 import "github.com/gwyh-go/gwyh/internal/wire"
 
-// creditMax is how many pieces a neighbor may request, at most.
-const creditMax = AnnouncedMax
+// Bounds of what neighbors request (docs/PROTOCOL.md, "Repair by digests").
+const (
+	creditMax  = 1 << 15 // pieces that a neighbor may request, at most
+	creditEach = 5       // that each message which passes allows it
+	creditLess = 256     // that it may request at first
+)
 
-// HandleRequests takes in the body of a Want. A neighbor may request each message that was announced to it a few times,
-// and rangesMax ranges of a large one each time.
+// grant raises the credit of n by what the messages allow that passed since it was last raised.
+func (d *Disseminator) grant(n *Neighbor) {
+	fresh := min(d.passed-n.granted, creditMax)
+	n.credit = min(n.credit+creditEach*int(fresh), creditMax)
+	n.granted = d.passed
+}
+
+// HandleRequests takes in the body of a Want. A neighbor may request each message a few times, and rangesMax ranges of a large one
+// each time.
 func (d *Disseminator) HandleRequests(out []Outcome, n *Neighbor, data []byte) []Outcome {
 	want, err := wire.ParseWant(data)
 	if err != nil {
 		d.Stats.Malformed++
 		return out
 	}
+	d.grant(n)
 	for i := range want.Len() {
 		id, from, until := want.At(i)
 		granted := n.linked && n.credit > 0
@@ -24,10 +36,4 @@ func (d *Disseminator) HandleRequests(out []Outcome, n *Neighbor, data []byte) [
 		out = append(out, Outcome{Kind: ServeRequest, To: n, Message: id, From: from, Until: until})
 	}
 	return out
-}
-
-// AnnouncedLarge takes note that a large message is announced to n, which may request it.
-func (d *Disseminator) AnnouncedLarge(n *Neighbor) {
-	d.Stats.Announced++
-	n.credit = min(n.credit+rangesMax*triesMax, creditMax)
 }

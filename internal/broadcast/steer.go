@@ -6,42 +6,92 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// graft asks n to become eager: full copies are taken from it.
-func (d *Disseminator) graft(out []Outcome, now time.Time, n *Neighbor) []Outcome {
-	n.Parent, n.steered = true, now
-	d.Stats.Grafts++
-	return append(out, Outcome{Kind: SendGraft, To: n})
+const (
+	steerFor = 20 * time.Millisecond // before a Prune or a Graft is sent, so that one names many origins
+	steerMax = 100                   // origins that one of them names
+)
+
+// steer has n asked to be lazy or eager for an origin, as its path says when the message is written.
+func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
+	p := d.origins.path(o, n.slot)
+	if p.is(steered) {
+		return
+	}
+	p.set(steered, true)
+	if len(n.steer) == 0 {
+		n.steerAt = now.Add(steerFor)
+		d.wake(n.steerAt)
+	}
+	n.steer = append(n.steer, o)
 }
 
-// prune asks n to become lazy, and to stop sending one message.
-func (d *Disseminator) prune(out []Outcome, now time.Time, n *Neighbor, stop wire.MessageID) []Outcome {
-	n.Parent, n.steered, n.stopped = false, now, stop
-	d.Stats.Prunes++
-	return append(out, Outcome{Kind: SendPrune, To: n, Message: stop})
+// sendSteer asks n what is due.
+func (d *Disseminator) sendSteer(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+	if len(n.steer) == 0 {
+		return out
+	}
+	if n.steerAt.After(now) {
+		d.wake(n.steerAt)
+		return out
+	}
+	for list := n.steer; len(list) > 0; list = list[min(len(list), steerMax):] {
+		var prune, graft wire.Steer
+		for _, o := range list[:min(len(list), steerMax)] {
+			p := d.origins.path(o, n.slot)
+			p.set(steered, false)
+			switch {
+			case o.gone:
+			case p.is(pruned):
+				prune.Add(o.id, p.is(backup))
+			default:
+				graft.Add(o.id, false)
+			}
+		}
+		if prune.Len() > 0 {
+			d.Stats.Prunes += uint64(prune.Len())
+			out = append(out, Outcome{Kind: SendPrune, To: n, Steer: prune})
+		}
+		if graft.Len() > 0 {
+			d.Stats.Grafts += uint64(graft.Len())
+			out = append(out, Outcome{Kind: SendGraft, To: n, Steer: graft})
+		}
+	}
+	n.steer = nil
+	return out
 }
 
-// stop asks n to stop sending one message. n stays a parent.
-func (d *Disseminator) stop(out []Outcome, now time.Time, n *Neighbor, stop wire.MessageID) []Outcome {
-	n.steered, n.stopped = now, stop
-	d.Stats.Prunes++
-	return append(out, Outcome{Kind: SendStop, To: n, Message: stop})
-}
+// HandlePrune takes in the body of a Prune: n is sent no full copies of the messages of some origins any more. What is not
+// known of an origin is not kept either, so its messages flood.
+func (d *Disseminator) HandlePrune(n *Neighbor, data []byte) { d.handleSteer(n, data, true) }
 
-// HandlePrune takes in the body of a Prune: n becomes lazy. The core stops sending the message stop to n.
-func (d *Disseminator) HandlePrune(n *Neighbor, data []byte) (stop wire.MessageID, ok bool) {
-	stop, err := wire.ParsePrune(data)
-	if err != nil {
+// HandleGraft takes in the body of a Graft: n is sent full copies of the messages of some origins.
+func (d *Disseminator) HandleGraft(n *Neighbor, data []byte) { d.handleSteer(n, data, false) }
+
+func (d *Disseminator) handleSteer(n *Neighbor, data []byte, prune bool) {
+	s, err := wire.ParseSteer(data)
+	switch {
+	case err != nil:
 		d.Stats.Malformed++
-		return stop, false
+		return
+	case !n.linked:
+		return
 	}
-	n.Eager = false
-	d.Shown(n, stop)
-	return stop, true
+	for i := range s.Len() {
+		id, tellSoon := s.At(i)
+		o := d.origin(id)
+		if o == nil {
+			continue
+		}
+		p := d.origins.path(o, n.slot)
+		p.set(lazy, prune)
+		p.set(soon, prune && tellSoon)
+	}
 }
 
-// HandleGraft makes n eager.
-func (d *Disseminator) HandleGraft(n *Neighbor) {
-	if n.linked {
-		n.Eager = true
-	}
+// SendsLarge reports whether n is sent full copies of large messages.
+func (d *Disseminator) SendsLarge(n *Neighbor) bool { return d.pieces.sendsFull(n) }
+
+// sendsFull reports whether n is sent full copies of the messages of an origin.
+func (o *origin) sendsFull(n *Neighbor) bool {
+	return o == nil || n.slot >= len(o.paths) || !o.paths[n.slot].is(lazy)
 }

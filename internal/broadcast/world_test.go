@@ -1,11 +1,11 @@
 package broadcast
 
 import (
-	"encoding/binary"
-	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -17,15 +17,18 @@ type world struct {
 	now  time.Time
 	near []*Neighbor
 	sent []Outcome // since the last take
-	next map[*Neighbor]time.Time
 }
 
-const testRTT = 10 * time.Millisecond
+const (
+	testRTT    = 10 * time.Millisecond
+	testOrigin = 0x8009
+	testSelf   = 0x8001
+)
 
 // newWorld returns a Disseminator with links to so many neighbors, each a round trip of 10 ms away.
 func newWorld(t *testing.T, neighbors int) *world {
 	t.Helper()
-	w := &world{t: t, d: New(), now: time.Unix(1_000_000, 0), next: map[*Neighbor]time.Time{}}
+	w := &world{t: t, d: New(Config{Self: testSelf, Heartbeat: time.Second}), now: time.Unix(1_000_000, 0)}
 	for range neighbors {
 		w.link()
 	}
@@ -39,80 +42,29 @@ func (w *world) link() *Neighbor {
 	return n
 }
 
-// do takes in the outcomes of one input. It makes copies of what is valid until the next input only.
-func (w *world) do(out []Outcome) {
-	w.t.Helper()
-	for _, o := range out {
-		if o.Want != nil {
-			o.Want = copyOf(*o.Want)
-		}
-		if o.Have.Len() > 0 {
-			var have wire.Have
-			for i := range o.Have.Len() {
-				id, total := o.Have.At(i)
-				have.Add(&id, total)
-			}
-			o.Have = have
-		}
-		if o.Kind == WakeAt {
-			w.wake(o.To, o.At)
-			continue
-		}
-		w.sent = append(w.sent, o)
-	}
-}
-
-func copyOf(want wire.Want) *wire.Want {
-	var c wire.Want
-	for i := range want.Len() {
-		id, from, until := want.At(i)
-		c.Add(&id, from, until)
-	}
-	return &c
-}
-
-func (w *world) wake(n *Neighbor, at time.Time) {
-	if old, ok := w.next[n]; !ok || at.Before(old) {
-		w.next[n] = at
-	}
-}
+// id is the id of a message of the test's origin.
+func id(counter uint64) wire.MessageID { return wire.BroadcastID(testOrigin, counter) }
 
 // run lets time pass, and calls Tick when it is due.
 func (w *world) run(d time.Duration) {
 	w.t.Helper()
-	end := w.now.Add(d)
-	for {
-		var due *Neighbor
-		for _, n := range w.near {
-			at, ok := w.next[n]
-			if ok && !at.After(end) && (due == nil || at.Before(w.next[due])) {
-				due = n
-			}
-		}
-		if due == nil {
+	for end := w.now.Add(d); ; {
+		next := w.d.Next()
+		if next.IsZero() || next.After(end) {
 			w.now = end
 			return
 		}
-		if at := w.next[due]; at.After(w.now) {
-			w.now = at
+		if next.After(w.now) {
+			w.now = next
 		}
-		w.tick(due, 1400)
+		w.do(w.d.Tick(nil, w.now))
+		if at := w.d.Next(); !at.IsZero() && !at.After(w.now) {
+			w.t.Fatalf("Tick is needed again at once, %v ago", w.now.Sub(at))
+		}
 	}
 }
 
-func (w *world) tick(n *Neighbor, room int) {
-	w.t.Helper()
-	delete(w.next, n)
-	out, next := w.d.Tick(nil, w.now, n, room)
-	w.do(out)
-	if next.IsZero() {
-		return
-	}
-	if !next.After(w.now) {
-		next = w.now.Add(time.Millisecond) // as the core's timers do
-	}
-	w.wake(n, next)
-}
+func (w *world) do(out []Outcome) { w.sent = append(w.sent, out...) }
 
 // take returns what was sent since the last call.
 func (w *world) take() []Outcome {
@@ -121,55 +73,54 @@ func (w *world) take() []Outcome {
 	return sent
 }
 
-// count returns how many outcomes of a kind are among those of the last call of take.
-func count(out []Outcome, kind OutcomeKind, to *Neighbor) (n int) {
-	for _, o := range out {
-		if o.Kind == kind && (to == nil || o.To == to) {
-			n++
+// kinds returns what was sent to n since the last take, without taking it.
+func (w *world) kinds(n *Neighbor) (kinds []OutcomeKind) {
+	for _, o := range w.sent {
+		if o.To == n {
+			kinds = append(kinds, o.Kind)
 		}
 	}
-	return n
+	return kinds
 }
 
-// only returns the outcomes of one kind.
-func only(out []Outcome, kind OutcomeKind) (of []Outcome) {
-	for _, o := range out {
-		if o.Kind == kind {
-			of = append(of, o)
+// count returns how many outcomes of a kind wait to be taken.
+func (w *world) count(k OutcomeKind) (count int) {
+	for _, o := range w.sent {
+		if o.Kind == k {
+			count++
 		}
 	}
-	return of
+	return count
 }
 
-// id is the id of the i-th message of an origin.
-func id(i int) wire.MessageID {
-	id := wire.MessageID{7, 6: 0x80}
-	binary.BigEndian.PutUint64(id[8:], uint64(i))
-	return id
-}
-
-// announces has n announce messages of total bytes.
-func (w *world) announces(n *Neighbor, total uint32, ids ...wire.MessageID) {
+// copies has copies of one message come from some neighbors, each a while after the one before, and lets the choice settle.
+func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 	w.t.Helper()
-	var have wire.Have
-	for i := range ids {
-		have.Add(&ids[i], total)
+	m := id(counter)
+	for i, n := range from {
+		if i > 0 {
+			w.run(each)
+		}
+		if w.d.Seen.First(w.now, &m, &n.Source) {
+			w.d.First(w.now, n, &m, 0)
+		} else {
+			w.d.Duplicate(w.now, n, &m, 0)
+		}
 	}
-	w.do(w.d.HandleAnnouncements(nil, w.now, n, body(w.t, wire.AppendHave(nil, wire.MessageID{}, &have))))
+	w.run(200 * time.Millisecond)
 }
 
-// requests has n request a range of a message so many times.
-func (w *world) requests(n *Neighbor, id wire.MessageID, from, until uint32, times int) []Outcome {
-	w.t.Helper()
-	var want wire.Want
-	for range times {
-		want.Add(&id, from, until)
+// parents returns the places of the parents of the test's origin among the neighbors.
+func (w *world) parents() (places []int) {
+	for i, n := range w.near {
+		if w.d.IsParent(testOrigin, n) {
+			places = append(places, i)
+		}
 	}
-	w.do(w.d.HandleRequests(nil, n, body(w.t, wire.AppendWant(nil, wire.MessageID{}, &want))))
-	return w.take()
+	return places
 }
 
-// body is the body of a message.
+// body is the value of a message.
 func body(t *testing.T, plain []byte) []byte {
 	t.Helper()
 	var m wire.Message
@@ -179,49 +130,67 @@ func body(t *testing.T, plain []byte) []byte {
 	return m.Data
 }
 
-// first has the first copy of a small message come from n.
-func (w *world) first(n *Neighbor, id wire.MessageID) {
+// digest has a digest come from n.
+func (w *world) digest(n *Neighbor, g digest.Digest) {
 	w.t.Helper()
-	if !w.d.Seen.First(w.now, &id, nil) {
-		w.t.Fatalf("%v is not new", id)
-	}
-	w.do(w.d.First(nil, w.now, n, &id))
+	var have digest.List
+	have.Add(&g)
+	w.d.HandleAnnouncements(w.now, n, body(w.t, wire.AppendHave(nil, wire.MessageID{}, have.Bytes())))
 }
 
-// begin has a large message begin to come, of which nothing is here.
-func (w *world) begin(id wire.MessageID, total uint32) (*Large, *rangeset.Set) {
-	pieces := &rangeset.Set{}
-	return w.d.Begin(id, total, pieces), pieces
-}
-
-// piece has n send a piece of a message that was not here.
-func (w *world) piece(n *Neighbor, l *Large, pieces *rangeset.Set, from, until uint32) {
+// steered has n ask to be lazy or eager for an origin.
+func (w *world) steered(n *Neighbor, origin uint64, prune, soon bool) {
 	w.t.Helper()
-	w.d.Piece(w.now, n, l)
-	if !pieces.Add(from, until) {
-		w.t.Fatalf("[%d, %d) was here", from, until)
+	var s wire.Steer
+	s.Add(origin, soon)
+	if prune {
+		w.d.HandlePrune(n, body(w.t, wire.AppendPrune(nil, wire.MessageID{}, &s)))
+	} else {
+		w.d.HandleGraft(n, body(w.t, wire.AppendGraft(nil, wire.MessageID{}, &s)))
 	}
-	l.NewPiece(w.now)
 }
 
-// parents are the places of the neighbors that are parents.
-func (w *world) parents() (places []int) {
-	for i, n := range w.near {
-		if n.Parent {
-			places = append(places, i)
+// requested returns the messages that were requested of n and takes what was sent.
+func (w *world) requested(n *Neighbor) (ids []wire.MessageID) {
+	for _, o := range w.take() {
+		if o.Kind == SendRequest && o.To == n {
+			for i := range o.Want.Len() {
+				id, _, _ := o.Want.At(i)
+				ids = append(ids, id)
+			}
 		}
 	}
-	return places
+	return ids
 }
 
-// lone makes the given neighbors the only parents, as if the others had been pruned long ago.
-func (w *world) lone(parents ...int) {
-	for _, n := range w.near {
-		n.Parent = false
-	}
-	for _, i := range parents {
-		w.near[i].Parent = true
-	}
+// begun makes a large message of which nothing is here yet.
+func (w *world) begun(id wire.MessageID, total uint32) (*Large, *rangeset.Set) {
+	var pieces rangeset.Set
+	return w.d.Begin(id, total, &pieces), &pieces
 }
 
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+// digestsTo returns the digests that were sent to n and takes what was sent.
+func (w *world) digestsTo(n *Neighbor) (list []digest.Digest) {
+	for _, o := range w.take() {
+		if o.Kind == SendDigest && o.To == n {
+			list = append(list, digestsIn(o.Have)...)
+		}
+	}
+	return list
+}
+
+func digestsIn(h *digest.List) (list []digest.Digest) {
+	if h == nil {
+		return nil
+	}
+	rest := *h
+	for rest.Size() > 0 {
+		var g digest.Digest
+		if !rest.Next(&g) {
+			panic("a digest that does not parse")
+		}
+		g.Holes = slices.Clone(g.Holes)
+		list = append(list, g)
+	}
+	return list
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -15,13 +16,14 @@ import (
 )
 
 func newDissemination(c *Core) dissemination {
-	return dissemination{core: c, Disseminator: broadcast.New(), sweepTimer: timer.Timer{Fire: c.broadcast.sweepStore}}
+	d := broadcast.New(broadcast.Config{Self: c.ids.Origin(), Heartbeat: c.cfg.Heartbeat, Keep: c.keepFor()})
+	return dissemination{core: c, Disseminator: d, timer: timer.Timer{Fire: c.broadcast.tick}, sweepTimer: timer.Timer{Fire: c.broadcast.sweepStore}}
 }
 
 // BroadcastMax is the largest message in bytes that travels in one datagram of the configured size; a
 // larger one is cut.
 func (c *Core) BroadcastMax() int {
-	return c.cfg.DatagramSize - wire.BoxOverhead - wire.BroadcastOverhead
+	return c.cfg.DatagramSize - wire.BoxOverhead - wire.CastOverhead
 }
 
 // Broadcast sends data to every member. Without a link it is kept for a while; data is not retained
@@ -55,7 +57,8 @@ func (ds *dissemination) send(now time.Time, id wire.MessageID, data []byte) err
 	if len(data) > c.BroadcastMax() {
 		return ds.broadcastLarge(now, id, data)
 	}
-	ds.flood(now, id, data, nil)
+	ds.Own(now, &id)
+	ds.flood(now, id, 0, data, nil)
 	return nil
 }
 
@@ -78,16 +81,19 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 		if silent || pace.Rate() < slowShare*fastest {
 			continue
 		}
-		a.Link(p.neighbor.Eager, full)
+		eager := ds.Eager(&p.neighbor)
+		if large {
+			eager = ds.SendsLarge(&p.neighbor)
+		}
+		a.Link(eager, full)
 	}
 	return a.Refused()
 }
 
-// backlog is how many bytes of small messages wait for the eager neighbor that is furthest behind.
+// backlog is how many bytes of small messages wait for the neighbor that is furthest behind.
 func (ds *dissemination) backlog(now time.Time) (most int) {
-	c := ds.core
-	for _, p := range c.links {
-		if p.neighbor.Eager && p.holdsUp(now) {
+	for _, p := range ds.core.links {
+		if p.holdsUp(now) {
 			most = max(most, p.packets.Backlog())
 		}
 	}
@@ -107,26 +113,27 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 		if ds.watched {
 			c.events.Add(event.Event{Kind: event.Duplicate, From: p.id, ID: m.ID, Size: len(m.Data)})
 		}
-		ds.disseminate(now, ds.Duplicate(ds.outcomes, now, &p.neighbor))
+		ds.Duplicate(now, &p.neighbor, &m.ID, m.Delay)
+		ds.schedule()
 		return
 	}
 	c.stats.BroadcastsDelivered++
-	ds.disseminate(now, ds.First(ds.outcomes, now, &p.neighbor, &m.ID))
 	if a := ds.store.Get(m.ID); a != nil {
 		a.Delivered = true
 	}
-	ds.flood(now, m.ID, m.Data, p)
+	ds.flood(now, m.ID, ds.First(now, &p.neighbor, &m.ID, m.Delay), m.Data, p)
 	c.events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.id, ID: m.ID, Size: len(m.Data)})
 }
 
-// flood sends a message along every link except the one that it came by, or announces it there, as dissemination
-// decides.
-func (ds *dissemination) flood(now time.Time, id wire.MessageID, data []byte, from *peer) {
+// flood sends a message along the links that dissemination decides on, but never along the one that it came by.
+func (ds *dissemination) flood(now time.Time, id wire.MessageID, delay wire.Delay, data []byte, from *peer) {
 	c := ds.core
-	c.transport.plain = wire.AppendBroadcast(c.transport.plain[:0], wire.Bin, id, data)
+	c.transport.plain = wire.AppendCast(c.transport.plain[:0], id, delay, data)
 	m := c.transport.newSmall(now, c.transport.plain)
-	ds.Lately.Put(now, &id, m.ref)
-	spread := ds.Spread(from == nil)
+	ds.Kept(now, &id, m.ref)
+	ds.sweepLater(now)
+	ds.schedule()
+	spread, pieces := ds.Spread(&id), ds.SpreadLarge(from == nil)
 	var large *assembly.Assembly
 	for _, p := range c.links {
 		switch {
@@ -134,14 +141,12 @@ func (ds *dissemination) flood(now time.Time, id wire.MessageID, data []byte, fr
 		case p.legacy:
 			c.transport.sendLegacy(now, p, id, data)
 		case len(m.plain) > p.packets.Room():
-			large = ds.cutFor(now, p, large, id, data, spread.FullCut(&p.neighbor))
+			large = ds.cutFor(now, p, large, id, data, pieces.FullLarge(&p.neighbor))
 			p.packets.Widen(now)
 			c.transport.pump(now, p)
 		case spread.Full(now, &p.neighbor, p.queueState()):
 			c.stats.BroadcastsForwarded++
 			c.transport.sendSmall(now, p, m)
-		default:
-			ds.announceSmall(now, p, m, &id)
 		}
 	}
 }
@@ -161,8 +166,20 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 
 // disseminate acts on the outcomes of one input to c.broadcast.
 func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
-
 	ds.outcomes.Work(out, func(o *broadcast.Outcome) { ds.actOnBroadcast(now, o) })
+	ds.schedule()
+}
+
+// schedule has tick called when dissemination wants it.
+func (ds *dissemination) schedule() {
+	if at := ds.Next(); !at.IsZero() {
+		ds.core.timers.Advance(&ds.timer, at)
+	}
+}
+
+// tick does what is due.
+func (ds *dissemination) tick(now time.Time) {
+	ds.disseminate(now, ds.Tick(ds.outcomes, now))
 }
 
 func (ds *dissemination) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
@@ -171,31 +188,37 @@ func (ds *dissemination) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 	if p == nil {
 		return
 	}
+	b := c.transport.plain[:0]
 	switch o.Kind {
 	case broadcast.SendPrune:
-		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
-		c.transport.sendPlain(now, p, c.transport.plain)
+		b = wire.AppendPrune(b, c.newID(), &o.Steer)
 	case broadcast.SendGraft:
-		c.transport.plain = wire.AppendGraft(c.transport.plain[:0], c.newID())
-		c.transport.sendPlain(now, p, c.transport.plain)
+		b = wire.AppendGraft(b, c.newID(), &o.Steer)
 	case broadcast.SendStop:
-		c.transport.plain = wire.AppendPrune(c.transport.plain[:0], c.newID(), o.Message)
-		c.transport.plain = wire.AppendGraft(c.transport.plain, c.newID())
-		c.transport.sendPlain(now, p, c.transport.plain)
+		b = wire.AppendStop(b, c.newID(), o.Message)
 	case broadcast.SendRequest:
-		c.transport.plain = wire.AppendWant(c.transport.plain[:0], c.newID(), o.Want)
-		c.transport.sendPlain(now, p, c.transport.plain)
-	case broadcast.SendAnnouncement:
-		c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &o.Have)
-		c.transport.sendSmall(now, p, ds.announcement.set(now, &c.transport.arena, c.transport.plain))
+		b = wire.AppendWant(b, c.newID(), o.Want)
+	case broadcast.SendDigest:
+		b = wire.AppendHave(b, c.newID(), o.Have.Bytes())
 	case broadcast.ServeRequest:
 		ds.serve(now, p, o)
-	case broadcast.WakeAt:
-		c.timers.Advance(&p.timer, o.At)
+		return
 	}
+	c.transport.plain = b
+	c.transport.sendPlain(now, p, b)
 }
 
-// broadcastLinkUp begins to exchange broadcasts with p.
+// digestsFor returns the digests of what has passed since the last heartbeat for p, for the next one. What has no room in it goes
+// on its own.
+func (ds *dissemination) digestsFor(now time.Time, p *peer) *digest.List {
+	p.neighbor.Missed = p.packets.Missed()
+	out, with := ds.Heartbeat(ds.outcomes, now, &p.neighbor)
+	ds.disseminate(now, out)
+	return with
+}
+
+// broadcastLinkUp begins to exchange broadcasts with p, and tells it what has passed lately: a node that joins has the state
+// of the applications before it has links, and would miss what is sent in between.
 func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
 	c := ds.core
 	if !p.legacy {
@@ -205,87 +228,56 @@ func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
 		ds.releaseHeld(now)
 	}
 	ds.carry(now, p)
-	ds.welcome(now, p)
+	if !p.legacy {
+		ds.disseminate(now, ds.Welcome(ds.outcomes, now, &p.neighbor))
+	}
 }
 
 // broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
 func (ds *dissemination) broadcastLinkDown(now time.Time, p *peer) {
-
-	ds.LinkDown(&p.neighbor)
+	ds.LinkDown(now, &p.neighbor)
+	ds.schedule()
 	p.deaf = p.swim.Silent(now)
 	ds.redirect(now, p)
 }
 
-// tickBroadcast requests what p has announced and nobody sent. It returns when it is next needed.
-func (ds *dissemination) tickBroadcast(now time.Time, p *peer) time.Time {
-
-	out, next := ds.Tick(ds.outcomes, now, &p.neighbor, p.packets.Room())
-	ds.disseminate(now, out)
-	return next
+// handlePrune takes in for which origins p is sent no full copies any more. Large messages of them that were begun go on,
+// because p may have them from no other node.
+func (ds *dissemination) handlePrune(now time.Time, p *peer, data []byte) {
+	ds.HandlePrune(&p.neighbor, data)
+	ds.endTransfers(p, func(t *packets.Transfer) bool {
+		return t.Begun() || ds.SendsLarge(&p.neighbor)
+	})
 }
 
-// handlePrune stops sending p the message that it names. Other messages that were begun go on, because p may have
-// them from no other node. Those that were not begun are announced to p, except messages of this node that go along few links.
-func (ds *dissemination) handlePrune(now time.Time, p *peer, data []byte) {
-
-	stop, ok := ds.HandlePrune(&p.neighbor, data)
-	if !ok {
-		return
+// handleStop stops sending p a large message.
+func (ds *dissemination) handleStop(p *peer, data []byte) {
+	if stop, ok := ds.HandleStop(&p.neighbor, data); ok {
+		ds.endTransfers(p, func(t *packets.Transfer) bool { return t.Message().ID != stop })
 	}
-	var unsent []*assembly.Assembly
+}
+
+// endTransfers ends the transfers of broadcasts to p that do not go on. What p has asked for goes on in any case, and messages of
+// this node that go along few links. What was not begun is announced to p instead.
+func (ds *dissemination) endTransfers(p *peer, goesOn func(*packets.Transfer) bool) {
 	p.packets.EndTransfers(func(t *packets.Transfer) bool {
-		if goesOn(t, stop) {
+		a := t.Message()
+		rare := a.Ours && a.Pending < broadcast.OwnLinks
+		needed := a.Direct || t.Asked() || rare
+		if needed || t.Whole() || goesOn(t) {
 			return false
 		}
 		if !t.Begun() {
-			unsent = append(unsent, t.Message())
+			ds.Tell(largeOf(a), &p.neighbor)
 		}
 		return true
 	})
-	for _, a := range unsent {
-		ds.announce(now, a, p)
-	}
-	ds.announceQueued(now, p)
 }
 
-// goesOn reports whether a transfer goes on after a Prune that names a message.
-func goesOn(t *packets.Transfer, stop wire.MessageID) bool {
-	a := t.Message()
-	needed := a.Direct || t.Asked() || t.Whole()
-	coming := t.Begun() && a.ID != stop
-	rare := a.Ours && a.Pending < broadcast.OwnLinks
-	return needed || coming || rare
-}
-
-// announce announces a large message that is here, or comes. It is kept for those that it is announced to.
-func (ds *dissemination) announce(now time.Time, a *assembly.Assembly, to ...*peer) {
-
-	for _, p := range to {
-		largeOf(a).Tell(&p.neighbor)
-	}
-	ds.mention(now, a, to...)
-}
-
-// mention announces a large message to peers that may have it already, and would not say so.
-func (ds *dissemination) mention(now time.Time, a *assembly.Assembly, to ...*peer) {
-	c := ds.core
-	if len(to) == 0 {
-		return
-	}
-	var have wire.Have
-	have.Add(&a.ID, a.Total)
-	c.transport.plain = wire.AppendHave(c.transport.plain[:0], c.newID(), &have)
-	m := c.transport.newSmall(now, c.transport.plain)
-	for _, p := range to {
-		ds.AnnouncedLarge(&p.neighbor)
-		c.transport.sendSmall(now, p, m)
-	}
-}
-
-// handleHave takes in announcements.
+// handleHave takes in digests.
 func (ds *dissemination) handleHave(now time.Time, p *peer, data []byte) {
-
-	ds.disseminate(now, ds.HandleAnnouncements(ds.outcomes, now, &p.neighbor, data))
+	ds.HandleAnnouncements(now, &p.neighbor, data)
+	ds.schedule()
 }
 
 // handleWant sends p what it requests, as far as it is here and as it comes.
@@ -305,7 +297,7 @@ func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 	case !a.PassedOn:
 		c.drop(stats.DropForgotten)
 		return
-	case o.From >= a.Total, o.Until > a.Total+wire.BroadcastOverhead: // of a small message the whole plaintext was announced
+	case o.From >= a.Total:
 		c.drop(stats.DropUnexpected)
 		return
 	}
@@ -325,7 +317,7 @@ func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 // serveSmall sends p a small message that it requests.
 func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 	c := ds.core
-	m, ok := ds.Recent.Get(id)
+	m, ok := ds.Place(id)
 	plain := c.transport.arena.Get(m)
 	if !ok || plain == nil || packets.IDOf(plain) != *id {
 		c.drop(stats.DropForgotten)
@@ -336,53 +328,6 @@ func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) 
 		c.transport.list(p)
 	case packets.Unfit:
 		c.transport.recut(now, p, plain)
-	}
-}
-
-// announceSmall announces a small message to p, together with others.
-func (ds *dissemination) announceSmall(now time.Time, p *peer, m *smallMessage, id *wire.MessageID) {
-	c := ds.core
-	if !m.told {
-		m.told = true
-		ds.Recent.Put(now, id, m.ref)
-		ds.sweepLater(now)
-	}
-	c.transport.list(p)
-	ds.disseminate(now, ds.Announce(ds.outcomes, now, &p.neighbor, id, len(m.plain)))
-}
-
-// announceQueued announces the broadcasts that wait for p, which is lazy now.
-func (ds *dissemination) announceQueued(now time.Time, p *peer) {
-	c := ds.core
-	var kept []packets.Queued
-	var parsed wire.Message
-	for _, q := range p.packets.TakeQueue(broadcast.BatchWorth) {
-		m := smallMessage{plain: c.transport.arena.Get(q.Ref), ref: q.Ref}
-		if m.plain != nil {
-			if _, err := wire.ParseMessage(&parsed, m.plain); err == nil && parsed.Kind == wire.KindBroadcast {
-				ds.announceSmall(now, p, &m, &parsed.ID)
-				continue
-			}
-		}
-		kept = append(kept, q)
-	}
-	p.packets.PutBack(kept)
-}
-
-// newcomerFor is how long a member counts as a newcomer.
-const newcomerFor = 10 * time.Second
-
-// welcome announces to a member that is new, or back, what was sent lately.
-func (ds *dissemination) welcome(now time.Time, p *peer) {
-	c := ds.core
-	m := c.members.Get(p.id)
-	if m == nil || p.legacy || now.Sub(m.Since) > newcomerFor {
-		return
-	}
-	for id, ref := range ds.Lately.All(now) {
-		if plain := c.transport.arena.Get(ref); plain != nil {
-			ds.announceSmall(now, p, &smallMessage{plain: plain, ref: ref}, id)
-		}
 	}
 }
 
@@ -425,7 +370,9 @@ func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data [
 	}
 	a.Ours = true
 	ds.sweepLater(now)
+	ds.Own(now, &id)
 	ds.passOn(now, a, data)
+	ds.schedule()
 	for _, p := range c.links {
 		if !p.legacy {
 			c.transport.pump(now, p)
@@ -438,43 +385,25 @@ func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data [
 // follows costs the neighbours of its author only, and takes nothing of what they may begin elsewhere.
 const passOnFrom = 16 << 10
 
-// passOn queues a large message for each link whose peer wants it in full, and announces it on the others.
-// A link that has too much waiting gets no more than that. A message of our own goes along a few links at
-// least, for nobody else has it; sooner along those of our sources, whose messages come the other way. gwyh
-// 0.1 nodes, which know no frames, get it in one packet once it is complete and if it fits.
+// passOn queues a large message for each link whose peer wants it in full, unless too much waits for it. All are told of it in
+// digests, and it is kept for those that have not shown that they have it. Legacy nodes, which know no frames, get it in one packet once it is complete and if it fits.
 func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	c := ds.core
 	a.PassedOn = true
-	var spread broadcast.LargeSpread
+	spread := ds.SpreadLarge(a.Ours)
 	for _, p := range c.links {
 		switch {
 		case p.legacy && whole != nil:
 			c.transport.sendLegacy(now, p, a.ID, whole)
-		case p.legacy:
-		case p.packets.Transfer(a) != nil:
-			spread.Sending()
-		case p.packets.Full(true):
-			ds.announce(now, a, p)
-		case spread.Full(&p.neighbor):
+		case p.legacy, p.packets.Transfer(a) != nil:
+		case !p.packets.Full(true) && spread.FullLarge(&p.neighbor):
 			c.stats.BroadcastsForwarded++
 			p.packets.Begin(now, a, 0)
 		}
+		if !p.legacy {
+			ds.Tell(largeOf(a), &p.neighbor)
+		}
 	}
-	full, lazy := spread.Rest(whole != nil)
-	for _, n := range full {
-		c.stats.BroadcastsForwarded++
-		c.peers[n.ID].packets.Begin(now, a, 0)
-	}
-	ds.announce(now, a, ds.peersOf(lazy)...)
-}
-
-// peersOf returns the peers of neighbors.
-func (ds *dissemination) peersOf(list []*broadcast.Neighbor) (peers []*peer) {
-	c := ds.core
-	for _, n := range list {
-		peers = append(peers, c.peers[n.ID])
-	}
-	return peers
 }
 
 // handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
@@ -550,10 +479,9 @@ func (ds *dissemination) cutFor(now time.Time, p *peer, a *assembly.Assembly, id
 	case full && !p.packets.Full(true):
 		c.stats.BroadcastsForwarded++
 		p.packets.Begin(now, a, 0)
-	default:
-		ds.announce(now, a, p)
 	}
 	if a != nil {
+		ds.Tell(largeOf(a), &p.neighbor)
 		a.PassedOn = true
 		ds.sweepLater(now)
 	}
@@ -605,7 +533,8 @@ func (ds *dissemination) complete(now time.Time, p *peer, a *assembly.Assembly) 
 	}
 	a.Delivered = true
 	c.stats.BroadcastsDelivered++
-	ds.disseminate(now, ds.Complete(ds.outcomes, now, largeOf(a)))
+	ds.Complete(now, largeOf(a))
+	ds.schedule()
 	data := a.Copy()
 	for _, o := range c.links {
 		if o.legacy {
@@ -649,7 +578,7 @@ func (ds *dissemination) carry(now time.Time, p *peer) {
 		case !a.Complete() || a.Pending > 0 || p.deaf:
 			p.packets.Begin(now, a, 0)
 		case m != nil && m.Since.Before(a.Began):
-			ds.mention(now, a, p)
+			ds.Tell(largeOf(a), &p.neighbor)
 		}
 	}
 	p.deaf = false
@@ -686,7 +615,7 @@ func (ds *dissemination) redirect(now time.Time, p *peer) {
 func (ds *dissemination) has(now time.Time, p *peer, a *assembly.Assembly, from, to uint32) {
 	largeOf(a).Shown(&p.neighbor)
 	t := p.packets.Transfer(a)
-	if t == nil && !a.PassedOn && p.neighbor.Eager {
+	if t == nil && !a.PassedOn && ds.SendsLarge(&p.neighbor) {
 		t = p.packets.Begin(now, a, 0)
 	}
 	if t != nil {

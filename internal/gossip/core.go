@@ -94,25 +94,24 @@ type transport struct {
 type smallMessage struct {
 	plain []byte
 	ref   arena.Ref
-	told  bool // it was announced, and so can be asked for
 }
 
 // cork is the datagrams of small messages that are not sealed yet.
 type cork struct {
 	timer    timer.Timer // fires when the first of them is due
-	unsealed []*peer     // that have one, or announcements that wait
+	unsealed []*peer     // that have one
 }
 
 // dissemination is the component, and what the core needs beside it.
 type dissemination struct {
 	*broadcast.Disseminator
-	core         *Core
-	watched      bool           // see SetWatched
-	store        assembly.Store // large messages
-	sweepTimer   timer.Timer
-	arrived      []*assembly.Assembly // scratch: large messages that a report confirms
-	outcomes     outcome.Buffer[broadcast.Outcome]
-	announcement smallMessage // the one being sent, beside the message that may be on its way along the links
+	core       *Core
+	watched    bool           // see SetWatched
+	store      assembly.Store // large messages
+	timer      timer.Timer
+	sweepTimer timer.Timer
+	arrived    []*assembly.Assembly // scratch: large messages that a report confirms
+	outcomes   outcome.Buffer[broadcast.Outcome]
 }
 
 // directs are the direct messages of a core, in both directions, and what the core does about their outcomes.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -53,10 +54,9 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 		},
 		"Nak": func(b []byte, i uint32) []byte { return wire.AppendNak(b, id(i), i%8, i%8+1) },
 		"Have": func(b []byte, i uint32) []byte {
-			var h wire.Have
-			m := id(i)
-			h.Add(&m, 1<<20)
-			return wire.AppendHave(b, id(i), &h)
+			var h digest.List
+			h.Add(&digest.Digest{Origin: 0x8000 + uint64(i)<<16, Top: 1 << 20, Span: 1<<16 - 1, Age: wire.DelayMax, Kept: true})
+			return wire.AppendHave(b, id(i), h.Bytes())
 		},
 		"Members about oneself": func(b []byte, i uint32) []byte {
 			e := inventedMember(now, 0, 0)

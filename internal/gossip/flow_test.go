@@ -21,12 +21,25 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	var list []packets.Queued
 	for range count {
 		id := n.ids.Broadcast()
-		m := n.transport.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, id, make([]byte, 256)))
+		m := n.transport.newSmall(now, wire.AppendCast(nil, id, 0, make([]byte, 256)))
 		list = append(list, packets.Queued{Ref: m.ref, At: now})
 		ids = append(ids, id)
 	}
 	p.packets.PutBack(list)
 	return ids
+}
+
+// lazy has p ask n to send it no full copies of the messages of an origin, or to send them again.
+func (n *node) lazy(p *peer, origin uint64, is bool) {
+	var s wire.Steer
+	s.Add(origin, false)
+	var m wire.Message
+	_, _ = wire.ParseMessage(&m, wire.AppendPrune(nil, wire.MessageID{}, &s))
+	if is {
+		n.broadcast.HandlePrune(&p.neighbor, m.Data)
+	} else {
+		n.broadcast.HandleGraft(&p.neighbor, m.Data)
+	}
 }
 
 // paceOf is the pacing of a quick link or of one that is slower by far.
@@ -86,11 +99,12 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			if is.mute {
 				*p.packets.Pace() = *paceOf(now, true)
 			}
-			p.neighbor.Eager = !is.unwanted
+			n.lazy(p, n.ids.Origin(), is.unwanted)
 			if got := n.broadcast.congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.Heard, p.neighbor.Eager = heard, true
+			p.swim.Heard = heard
+			n.lazy(p, n.ids.Origin(), false)
 			p.packets.TakeQueue(0)
 			for i, o := range n.links {
 				*o.packets.Pace() = paces[i]
@@ -108,11 +122,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n.reportsAll(now)
 		for i, p := range n.links {
-			spread := n.broadcast.Spread(false)
-			for range busyFrom {
-				spread.Full(now, &p.neighbor, broadcast.Queue{})
-			}
-			p.neighbor.Eager = false
+			n.lazy(p, n.ids.Origin(), true)
 			if i < len(n.links)-broadcast.OwnLinks {
 				n.fill(now, p, fillsLink)
 			}
@@ -132,29 +142,6 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 			t.Error("it is not congested although two links only take a message")
 		}
 	})
-}
-
-// What waits for a peer that does not want it in full any more is announced to it instead.
-func TestPrunedPeerIsToldOfWhatWaitsForIt(t *testing.T) {
-	c := pair(t)
-	n, o := c.nodes[0], c.nodes[1]
-	p := n.links[0]
-	const count = 500
-	c.do(0, func(now time.Time) {
-		n.fill(now, p, count)
-	})
-	c.do(1, func(now time.Time) {
-		o.transport.sendPlain(now, o.links[0], wire.AppendPrune(nil, o.newID(), wire.MessageID{}))
-	})
-	c.net.RunFor(100 * time.Millisecond)
-	if p.packets.Waiting() > 0 || n.broadcast.Stats.Announced != count {
-		t.Errorf("%d wait, %d were announced", p.packets.Waiting(), n.broadcast.Stats.Announced)
-	}
-	c.net.RunFor(5 * time.Second)
-	if got := o.stats.BroadcastsDelivered; got != count {
-		t.Errorf("%d of %d came", got, count)
-	}
-	c.quiet()
 }
 
 // What the arena has forgotten before it could go is dropped and counted, and does not keep up what follows.
@@ -180,8 +167,8 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	}
 }
 
-// A node that cannot pass on what it gets reports to its sources later, the later the more waits.
-func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
+// A node that cannot pass on what it gets reports later, the later the more waits.
+func TestNodeThatIsBehindReportsLater(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
 	c.add(4)
 	c.form(5 * time.Second)
@@ -192,17 +179,11 @@ func TestNodeThatIsBehindReportsLaterToItsSources(t *testing.T) {
 		for _, waits := range []int{0, 1, 3, 100} {
 			to.packets.TakeQueue(0)
 			n.fill(now, to, waits*packets.SmallOwn/256)
-			for _, source := range []bool{true, false} {
-				from.neighbor.Parent = source
-				from.packets.Channel(now).WantReport(now)
-				n.transport.report(now, from)
-				want := packets.ReportInterval
-				if source {
-					want *= time.Duration(min(1+to.packets.Backlog()/packets.SmallOwn, reportStrain))
-				}
-				if got := from.packets.NextReport().Sub(now); got != want {
-					t.Errorf("%d bytes wait, source %v: next report after %v, want %v", to.packets.Backlog(), source, got, want)
-				}
+			from.packets.Channel(now).WantReport(now)
+			n.transport.report(now, from)
+			want := packets.ReportInterval * time.Duration(min(1+to.packets.Backlog()/packets.SmallOwn, reportStrain))
+			if got := from.packets.NextReport().Sub(now); got != want {
+				t.Errorf("%d bytes wait: next report after %v, want %v", to.packets.Backlog(), got, want)
 			}
 		}
 		to.packets.TakeQueue(0)

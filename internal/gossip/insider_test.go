@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -46,12 +47,13 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		asked := p.overlay.AskedAt()
-		have := wire.Have{}
-		have.Add(&wire.MessageID{6: 0x80, 15: 9}, 9)
+		have := digest.List{}
+		id := wire.MessageID{6: 0x80}
+		have.Add(&digest.Digest{Origin: id.Origin(), Top: 9})
 		var m wire.Message
-		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), &have))
+		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), have.Bytes()))
 		n.broadcast.handleHave(now, p, m.Data)
-		n.broadcast.tickBroadcast(now.Add(time.Second), p)
+		n.broadcast.tick(now.Add(time.Second))
 		if n.Stats().Wanted == 0 {
 			t.Error("nothing of what was announced was requested")
 		}
@@ -131,7 +133,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
-			m := n.transport.newSmall(now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte("hello")))
+			m := n.transport.newSmall(now, wire.AppendCast(nil, n.ids.Broadcast(), 0, []byte("hello")))
 			p.packets.Send(now, m.ref)
 		}
 		n.transport.arena.Rest(now.Add(time.Hour))
@@ -161,7 +163,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 			return wire.AppendPing(b, wire.MessageID{}, wire.Ping{Seq: uint64(i)})
 		}},
 		{"empty announcements", 1, func(n *node, i int, b []byte) []byte {
-			return wire.AppendHave(b, wire.MessageID{}, &wire.Have{})
+			return wire.AppendHave(b, wire.MessageID{}, nil)
 		}},
 		{"pieces of messages it has", 16, func(n *node, i int, b []byte) []byte {
 			return wire.AppendFrame(b, wire.Bin, seen(n)[i%2], 100, 0, []byte("x"))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -59,54 +60,57 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 	}
 }
 
-// deprive makes all neighbours of a node announce to it only, without its doing.
-func (c *cluster) deprive(i int) {
-	for _, n := range c.nodes {
-		if p := n.peers[c.nodes[i].cfg.ID]; p != nil {
-			p.neighbor.Eager = false
-		}
+// deprive makes all neighbors of a node send it no full copies of an origin's messages, without its doing.
+func (c *cluster) deprive(i int, origin uint64) {
+	for k := range c.nodes {
+		c.do(k, func(time.Time) {
+			if p := c.nodes[k].peers[c.nodes[i].cfg.ID]; p != nil {
+				c.nodes[k].lazy(p, origin, true)
+			}
+		})
 	}
 }
 
 func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
-	for _, loss := range []float64{0, 0.2} {
-		c := newCluster(t, 1, gigabit())
-		c.add(8)
-		c.form(5 * time.Second)
-		c.net.RunFor(2 * time.Second)
-		c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
-		c.deprive(5)
-		n := c.nodes[5]
-		for _, p := range n.links { // nor does it ask them to go on: it wants no more from them
-			p.neighbor.Parent = false
+	for _, size := range []int{300, 200_000} {
+		for _, loss := range []float64{0, 0.2} {
+			c := newCluster(t, 1, gigabit())
+			c.add(8)
+			c.form(5 * time.Second)
+			c.net.RunFor(2 * time.Second)
+			c.spread(1, []byte(payload(size, 9)), 5*time.Second)
+			c.net.RunFor(2 * time.Second)
+			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
+			c.deprive(5, c.nodes[1].ids.Origin())
+			c.deprive(5, wire.AllLarge)
+			n := c.nodes[5]
+			msg := []byte(payload(size, 1))
+			took := c.spread(1, msg, 20*time.Second)
+			c.exactlyOnce(1, msg)
+			if n.Stats().Wanted == 0 {
+				t.Errorf("%d bytes, loss %v: nothing asked for", size, loss)
+			}
+			c.net.RunFor(2 * time.Second)
+			if n.Stats().Grafts == 0 {
+				t.Errorf("%d bytes, loss %v: no graft", size, loss)
+			}
+			t.Logf("%d bytes, loss %v: after %v, %d pieces asked for", size, loss, took, n.Stats().Wanted)
 		}
-		msg := []byte(payload(200_000, 1))
-		took := c.spread(0, msg, 20*time.Second)
-		c.exactlyOnce(0, msg)
-		if n.Stats().Wanted == 0 || n.Stats().Grafts == 0 {
-			t.Errorf("loss %v: %d pieces asked for, %d grafts", loss, n.Stats().Wanted, n.Stats().Grafts)
-		}
-		if n.broadcast.Parents() == 0 {
-			t.Error("it still has no source")
-		}
-		t.Logf("loss %v: after %v, %d pieces asked for", loss, took, n.Stats().Wanted)
 	}
 }
 
-// Sources that die in the middle of a message are replaced by those that announced it.
-func TestMessageGoesOnWhenItsSourcesDie(t *testing.T) {
+// Parents that die in the middle of a message are replaced by others that have it.
+func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(12)
 	c.form(5 * time.Second)
 	c.net.RunFor(2 * time.Second)
 	for i := range 3 {
-		c.spread(i, []byte(payload(300_000, byte(i))), 5*time.Second)
+		c.spread(0, []byte(payload(300_000, byte(i))), 5*time.Second)
+		c.net.RunFor(time.Second)
 	}
 	n := c.nodes[7]
-	if got := n.broadcast.Parents(); got != 2 {
-		t.Fatalf("%d sources", got)
-	}
-	msg := []byte(payload(4<<20, 9))
+	msg := []byte(payload(8<<20, 9))
 	c.do(0, func(now time.Time) {
 		if err := c.nodes[0].Broadcast(now, msg); err != nil {
 			t.Fatal(err)
@@ -118,42 +122,55 @@ func TestMessageGoesOnWhenItsSourcesDie(t *testing.T) {
 	}
 	crashed := 0
 	for i, o := range c.nodes {
-		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && p.neighbor.Parent {
+		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.IsParent(wire.AllLarge, &p.neighbor) {
 			c.net.Crash(o.addr)
 			crashed++
 		}
 	}
+	if crashed == 0 {
+		t.Fatal("it has no parent but the origin")
+	}
 	c.net.RunFor(3 * time.Second)
 	for _, o := range c.nodes {
 		if c.net.Do(o.addr, func(time.Time) {}) && o != c.nodes[0] && o.got[key(msg)] != 1 {
-			t.Errorf("%s got it %d times after %d sources died", o.cfg.Name, o.got[key(msg)], crashed)
+			t.Errorf("%s got it %d times after %d parents died", o.cfg.Name, o.got[key(msg)], crashed)
 		}
 	}
 }
 
-func TestSourcesAreTheTwoThatWereFirst(t *testing.T) {
-	c := newCluster(t, 1, gigabit())
-	c.add(10)
-	c.form(5 * time.Second)
-	c.net.RunFor(2 * time.Second)
-	// Node 9 is far from all but nodes 3 and 4.
-	for i := range 9 {
-		if i != 3 && i != 4 {
-			for _, pair := range [][2]int{{i, 9}, {9, i}} {
-				c.net.SetLink(c.nodes[pair[0]].addr, c.nodes[pair[1]].addr, simnet.Link{Latency: simnet.Constant(200 * time.Millisecond), Rate: simnet.Gbit})
+func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
+	for _, size := range []int{300, 100_000} {
+		c := newCluster(t, 1, gigabit())
+		c.add(10)
+		c.form(5 * time.Second)
+		c.net.RunFor(2 * time.Second)
+		// Node 9 is far from all but nodes 3 and 4.
+		for i := range 9 {
+			if i != 3 && i != 4 {
+				for _, pair := range [][2]int{{i, 9}, {9, i}} {
+					c.net.SetLink(c.nodes[pair[0]].addr, c.nodes[pair[1]].addr, simnet.Link{Latency: simnet.Constant(200 * time.Millisecond), Rate: simnet.Gbit})
+				}
 			}
 		}
-	}
-	for i := range 12 {
-		c.spread(i%9, []byte(payload(100_000, byte(i))), 5*time.Second)
-		c.net.RunFor(500 * time.Millisecond)
-	}
-	n := c.nodes[9]
-	for _, i := range []int{3, 4} {
-		if p := n.peers[c.nodes[i].cfg.ID]; p == nil || !p.linked {
-			t.Logf("no link to node %d", i)
-		} else if !p.neighbor.Parent {
-			t.Errorf("node %d is near and no source", i)
+		origin := c.nodes[1].ids.Origin()
+		if size > 1400 {
+			origin = wire.AllLarge
+		}
+		for i := range 4 {
+			c.spread(1, []byte(payload(size, byte(i))), 5*time.Second)
+			c.net.RunFor(time.Second)
+		}
+		n, near := c.nodes[9], 0
+		for _, i := range []int{3, 4} {
+			if p := n.peers[c.nodes[i].cfg.ID]; p != nil && p.linked {
+				near++
+				if !n.broadcast.IsParent(origin, &p.neighbor) {
+					t.Errorf("%d bytes: node %d is near and no parent", size, i)
+				}
+			}
+		}
+		if near == 0 {
+			t.Fatal("no near node is a neighbor")
 		}
 	}
 }
@@ -165,14 +182,16 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	c.add(8)
 	c.form(5 * time.Second)
 	liar := c.nodes[3]
-	for range broadcast.AnnouncedMax / 50 {
+	id := liar.ids.Broadcast()
+	top := id.Counter()
+	for range 30 {
 		c.do(3, func(now time.Time) {
-			var have wire.Have
-			for range 60 {
-				id := liar.ids.Broadcast()
-				have.Add(&id, MessageMax)
+			var have digest.List
+			for range 3 {
+				top += 200
+				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 199})
 			}
-			plain := wire.AppendHave(nil, liar.newID(), &have)
+			plain := wire.AppendHave(nil, liar.newID(), have.Bytes())
 			for _, p := range liar.links {
 				liar.transport.sendPlain(now, p, plain)
 			}
@@ -183,7 +202,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 					t.Fatalf("%d announcements kept", p.neighbor.Expected())
 				}
 			}
-			if n.broadcast.Requests() > broadcast.AnnouncedMax {
+			if n.broadcast.Requests() > broadcast.MissingMax {
 				t.Fatalf("%d messages asked for", n.broadcast.Requests())
 			}
 		}
@@ -214,14 +233,13 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	c := pair(t)
 	a, b := c.nodes[0], c.nodes[1]
 	p := a.links[0]
-	p.neighbor.Eager, b.links[0].neighbor.Parent = false, false
 	msg := []byte(payload(50_000, 1))
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		x := a.broadcast.addLarge(now, id, msg)
 		a.broadcast.Seen.First(now, &id, nil)
 		x.PassedOn = true
-		a.broadcast.AnnouncedLarge(&p.neighbor)
+		a.broadcast.Tell(largeOf(x), &p.neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
 		before := a.stats.SentBytes
@@ -238,16 +256,16 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	for _, x := range []struct {
 		id       wire.MessageID
 		from, to uint32
-	}{{wire.MessageID{1, 2, 3}, 0, 10}, {id, 10, 10}, {id, 20, 10}, {id, 0, 1 << 30}} {
+	}{{wire.MessageID{1, 2, 3}, 0, 10}, {id, 10, 10}, {id, 20, 10}} {
 		if n := ask(x.id, x.from, x.to, 1); n > 2000 {
 			t.Errorf("%v: %d bytes sent", x, n)
 		}
 	}
 	sent := ask(id, 0, 50_000, 1000)
-	if most := uint64(160 * 60_000); sent > most { // what one announcement allows
+	if most := uint64((256 + 2*160) * 60_000); sent > most { // what a neighbor may request at first, and of one large message
 		t.Errorf("%d bytes sent, want at most %d", sent, most)
 	}
-	if a.Stats().Dropped[stats.DropUnexpected] < 800 || a.Stats().Dropped[stats.DropForgotten] == 0 {
+	if a.Stats().Dropped[stats.DropUnexpected] < 500 || a.Stats().Dropped[stats.DropForgotten] == 0 {
 		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[stats.DropUnexpected], a.Stats().Dropped[stats.DropForgotten])
 	}
 	c.do(1, func(now time.Time) {

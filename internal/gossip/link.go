@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -253,13 +254,20 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 }
 
 // heartbeat tells p that this node lives. Each component appends its part to the heartbeat of a Go node: antientropy the
-// root of the member table, swim a Ping if it is this link's turn, the peer's delivery report if one is useful.
+// root of the member table, dissemination its digests, swim a Ping if it is this link's turn, the peer's delivery report if one is useful.
 func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c := o.core
 	if p.beat = o.nextBeat(now); p.legacy {
 		p.beat = now.Add(c.jittered(legacy.Interval))
 	}
+	var digests *digest.List
+	if !p.legacy {
+		digests = c.broadcast.digestsFor(now, p)
+	}
 	b := wire.AppendRequest(c.transport.begin(), c.newID(), wire.KindHeartbeat)
+	if digests != nil {
+		b = wire.AppendHave(b, c.newID(), digests.Bytes())
+	}
 	if !p.legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.sync.rootFor(now, p))
 		if c.swim.TakeTurn(now, &p.swim) {
@@ -292,7 +300,7 @@ func (o *overlaying) nextBeat(now time.Time) time.Time {
 // rest gives memory back that a burst took. It is called once per heartbeat interval.
 func (c *Core) rest(now time.Time) {
 	if c.transport.arena.Rest(now) {
-		c.transport.smallMsg, c.broadcast.announcement = smallMessage{}, smallMessage{} // which lie in what was given back
+		c.transport.smallMsg = smallMessage{} // which lies in what was given back
 	}
 	c.out.Rest()
 	c.events.Rest()

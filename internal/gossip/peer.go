@@ -92,7 +92,7 @@ func idOf(p *peer) wire.NodeID {
 
 // queueState tells dissemination of the queue of small messages.
 func (p *peer) queueState() broadcast.Queue {
-	return broadcast.Queue{Waits: p.packets.Waiting() > 0, Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
+	return broadcast.Queue{Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
 }
 
 // received is where the messages of a plaintext came from.

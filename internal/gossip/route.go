@@ -170,7 +170,7 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) {
 	c, p, ch := h.core, in.peer, in.channel
 	switch m.Kind {
-	case wire.KindBroadcast:
+	case wire.KindCast:
 		c.broadcast.handleBroadcast(now, p, m)
 	case wire.KindFrame:
 		c.broadcast.handleFrame(now, p, ch, m)
@@ -185,7 +185,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindPrune:
 		c.broadcast.handlePrune(now, p, m.Data)
 	case wire.KindGraft:
-		c.broadcast.HandleGraft(&p.neighbor)
+		c.broadcast.HandleGraft(&p.neighbor, m.Data)
+	case wire.KindStop:
+		c.broadcast.handleStop(p, m.Data)
 	case wire.KindReport:
 		c.transport.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
@@ -254,7 +256,7 @@ func (h *handshakes) tick(now time.Time, p *peer) {
 	}
 	next := timer.Soonest(c.overlay.tickLink(now, p), c.sync.tickSync(now, p))
 	next = timer.Soonest(next, c.transport.tickPackets(now, p))
-	next = timer.Soonest(next, timer.Soonest(c.broadcast.tickBroadcast(now, p), c.hs.tickPath(now, p)))
+	next = timer.Soonest(next, c.hs.tickPath(now, p))
 	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.timer, next)
 	}

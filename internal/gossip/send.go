@@ -21,10 +21,13 @@ func newEndpoint(c *Core) *packets.Endpoint {
 
 // newTransport makes the transport of c, whose endpoint is set.
 func newTransport(c *Core) transport {
-	beats := c.endpoint.Heartbeats(2)
-	return transport{core: c, arena: arena.New(arena.Config{Keep: min(beats/2, packets.SentHorizon), Unused: beats, Hold: 2 * packets.SmallMax}),
+	return transport{core: c, arena: arena.New(arena.Config{Keep: c.keepFor(), Unused: c.endpoint.Heartbeats(2), Hold: 2 * packets.SmallMax}),
 		cork: cork{timer: timer.Timer{Fire: func(now time.Time) { c.transport.sealDue(now, false) }}}}
 }
+
+// keepFor is for how long small messages are kept, for repair: digests speak of those of two thirds of that time, and the next one
+// may come as late as the next heartbeat.
+func (c *Core) keepFor() time.Duration { return min(c.endpoint.Heartbeats(2)*3/4, packets.SentHorizon) }
 
 // newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
 func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
@@ -155,16 +158,12 @@ func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
 	}
 }
 
-// report tells p what was received from it. A parent is told later if more could not be passed on, so that it slows down.
+// report tells p what was received from it. It is told later if more could not be passed on, so that it slows down.
 func (tr *transport) report(now time.Time, p *peer) {
-	factor := 1
-	if p.neighbor.Parent {
-		factor = tr.strain(now)
-	}
-	p.packets.SendReport(now, factor)
+	p.packets.SendReport(now, tr.strain(now))
 }
 
-// strain is how many times as long as usual a parent waits for a report: one more for each part of the backlog of others
+// strain is how many times as long as usual a peer waits for a report: one more for each part of the backlog of others
 // beyond the bounds.
 func (tr *transport) strain(now time.Time) int {
 	c := tr.core
@@ -190,17 +189,12 @@ func (tr *transport) sealDue(now time.Time, all bool) {
 	c := tr.core
 	var next time.Time
 	tr.cork.unsealed = slices.DeleteFunc(tr.cork.unsealed, func(p *peer) bool {
-		if due := p.neighbor.BatchDue(); !due.IsZero() && (all || !due.After(now)) {
-			c.broadcast.disseminate(now, c.broadcast.SendBatch(c.broadcast.outcomes, &p.neighbor))
-		}
 		if until := p.packets.SealedAt().Add(corkFor); p.mayWait() && !all && until.After(now) {
 			next = timer.Soonest(next, until)
 		} else {
 			p.packets.Seal(now)
 		}
-		due := p.neighbor.BatchDue()
-		next = timer.Soonest(next, due)
-		p.listed = p.packets.HasOpen() || !due.IsZero()
+		p.listed = p.packets.HasOpen()
 		return !p.listed
 	})
 	c.timers.Plan(&tr.cork.timer, next)
@@ -223,7 +217,7 @@ func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
 		return
 	}
 	switch m.Kind {
-	case wire.KindBroadcast:
+	case wire.KindCast:
 		c.broadcast.cutFor(now, p, nil, m.ID, m.Data, true)
 	case wire.KindDirect:
 		c.direct.cut(now, p, m.ID, m.Data)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/members"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
@@ -30,7 +31,7 @@ func specimens() [][]byte {
 	sw := wire.BeginSyncMembers(nil, id)
 	sw.Append(&wire.Member{State: wire.StateLeft, ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40}, 1400)
 	s := [][]byte{mw.End(), sw.End(),
-		wire.AppendBroadcast(nil, wire.Bin, id, []byte("hello")), wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello")),
+		wire.AppendCast(nil, id, 0, []byte("hello")), wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello")),
 		wire.AppendFrame(nil, wire.Bin, id, 100_000, 65_000, make([]byte, 900)), wire.AppendNak(nil, id, 3, 9),
 		wire.AppendPeers(nil, id, []wire.Peer{{Addr: testAddr(3)}}), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3)}, true),
 		wire.AppendSyncRoot(nil, id, wire.SyncRoot{Root: 1, Count: 2}),
@@ -55,15 +56,17 @@ func specimens() [][]byte {
 	}
 	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseVeto, Total: 2, Data: []byte("no")}))
 	broadcast := wire.MessageID{2, 6: 0x80, 15: 1}
-	var have wire.Have
-	have.Add(&id, 100_000)
-	have.Add(&broadcast, 40)
+	var have digest.List
+	have.Add(&digest.Digest{Origin: broadcast.Origin(), Top: 9, Span: 8, Lazy: true, Holes: []digest.Hole{{Below: 1, N: 2}}})
+	have.Add(&digest.Digest{Origin: broadcast.Origin() + 1, Top: 9, Span: 5})
+	var steer wire.Steer
+	steer.Add(broadcast.Origin(), true)
 	var want wire.Want
 	want.Add(&id, 65_000, 65_900)
 	want.Add(&broadcast, 0, 40)
-	s = append(s, wire.AppendHave(nil, id, &have), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, id), wire.AppendGraft(nil, id),
+	s = append(s, wire.AppendHave(nil, id, have.Bytes()), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, &steer), wire.AppendGraft(nil, id, &steer), wire.AppendStop(nil, id, id),
 		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: pmtu.SeqBit | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
-		wire.AppendBroadcast(nil, wire.Bin, broadcast, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
+		wire.AppendCast(nil, broadcast, 0, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
 		wire.AppendIdentity(nil, id, &wire.Member{ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"), Addr: testAddr(77), Versions: [6]byte{1, 5, 2, 1, 3, 2}}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
 		s = append(s, wire.AppendRequest(nil, id, k))
@@ -139,9 +142,6 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			for range 40 {
 				_ = n.Broadcast(now, []byte("own"))
 			}
-			for range broadcast.AnnouncedMax / 100 {
-				n.broadcast.AnnouncedLarge(&p.neighbor)
-			}
 		}
 	}
 	for _, p := range n.peers {
@@ -157,10 +157,10 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	switch {
-	case n.broadcast.Requests() > broadcast.AnnouncedMax:
-		t.Errorf("%v requests are kept, want at most %v", n.broadcast.Requests(), broadcast.AnnouncedMax)
-	case n.broadcast.Recent.Len() > 1<<16:
-		t.Errorf("%v recent messages are kept, want at most %v", n.broadcast.Recent.Len(), 1<<16)
+	case n.broadcast.Requests() > broadcast.MissingMax:
+		t.Errorf("%v requests are kept, want at most %v", n.broadcast.Requests(), broadcast.MissingMax)
+	case n.broadcast.Remembered() > 1<<16:
+		t.Errorf("%v recent messages are kept, want at most %v", n.broadcast.Remembered(), 1<<16)
 	case n.members.CountReserved() > n.members.CountTombstones():
 		t.Errorf("%v names are reserved, want at most %v", n.members.CountReserved(), n.members.CountTombstones())
 	case n.swim.Requested() > swim.RequestedMax:

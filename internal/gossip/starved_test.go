@@ -130,22 +130,24 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	})
 }
 
-func TestAnnouncedMessageIsKeptForThoseThatHaveNotShownThatTheyHaveIt(t *testing.T) {
-	for _, shown := range []bool{false, true} {
-		c := pair(t)
-		n := c.nodes[0]
-		a := c.held(0, 50_000)
-		largeOf(a).Tell(&n.links[0].neighbor)
-		if shown {
-			largeOf(a).Shown(&n.links[0].neighbor)
-		}
-		c.net.RunFor(assembly.AnnouncedAge - 2*assembly.SweepInterval)
-		if kept := !a.Forgotten(); kept == shown {
-			t.Errorf("the peer has shown it: %v; kept %v", shown, kept)
-		}
-		if c.net.RunFor(4 * assembly.SweepInterval); !a.Forgotten() {
-			t.Error("kept for ever")
-		}
+// A neighbor that does not show that it has a message is told of it with each heartbeat, until it requests the message or shows that
+// it has it.
+func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
+	c := pair(t)
+	n, o := c.nodes[0], c.nodes[1]
+	a := c.held(0, 50_000)
+	n.broadcast.Tell(largeOf(a), &n.links[0].neighbor)
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.5 })
+	if c.net.RunFor(assembly.AnnouncedAge / 2); !o.broadcast.Seen.Has(&a.ID) {
+		t.Error("the neighbor does not have it")
+	}
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
+	c.net.RunFor(15 * time.Second)
+	if largeOf(a).Awaited() {
+		t.Error("the neighbor has not shown that it has it")
+	}
+	if !a.Forgotten() {
+		t.Error("it is kept although the neighbor has it")
 	}
 }
 
@@ -208,7 +210,7 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		for range assembly.StoreMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				largeOf(a).Tell(&p.neighbor)
+				n.broadcast.Tell(largeOf(a), &p.neighbor)
 			}
 			if is.shown {
 				largeOf(a).Shown(&p.neighbor)

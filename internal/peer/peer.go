@@ -23,6 +23,7 @@ type Peer struct {
 	pace   *pacing.Controller
 	rtt    time.Duration // zero before it was measured
 	sent   uint64        // bytes of all packets
+	missed uint64        // packets of the peer that were asked for again
 	moved  time.Time     // when the peer last reported what it received
 	ahead  ahead
 	sendAt time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
@@ -139,6 +140,9 @@ func (p *Peer) Pace() *pacing.Controller { return p.pace }
 
 // Sent returns the bytes of all packets that were sent to the peer.
 func (p *Peer) Sent() uint64 { return p.sent }
+
+// Missed returns how many packets of the peer were asked for again.
+func (p *Peer) Missed() uint64 { return p.missed }
 
 // Room returns how many bytes of plaintext one datagram to the peer holds.
 func (p *Peer) Room() int { return p.mtu.Usable() - wire.BoxOverhead }

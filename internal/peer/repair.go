@@ -145,6 +145,7 @@ func (p *Peer) sendNaks(now time.Time) {
 		ch.TakeNaks(now, p.RoundTrip(), func(start, end uint64) bool {
 			e.control = wire.AppendNak(e.control, e.cfg.IDs.Control(), uint32(start), uint32(end))
 			e.stats.NaksSent++
+			p.missed += end - start
 			return len(e.control) < nakRoom
 		})
 		if len(e.control) > 0 {

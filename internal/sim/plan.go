@@ -109,7 +109,7 @@ func (p *Plan) messages() int { return int(p.Rate * p.Duration.Seconds()) }
 func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
 	total := p.messages()
 	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
-	before, copies, crossed := c.Meter(), c.copies(), c.crossed()
+	before, totals := c.Meter(), c.Totals()
 	begin := c.Net.Elapsed()
 	for i := range total {
 		if _, err := c.Broadcast(c.Pick(1)[0], p.Size); err != nil {
@@ -127,8 +127,12 @@ func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Bro
 	}
 	b.count(c.ledger.between(begin, c.Net.Elapsed()))
 	if got := float64(b.Wanted - b.Missing); got > 0 {
-		b.Copies, b.CrossZone = float64(c.copies()-copies)/got, float64(c.crossed()-crossed)/got
+		after := c.Totals()
+		each := func(after, before uint64) float64 { return float64(after-before) / got }
+		b.Copies, b.CrossZone = each(after.Copies, totals.Copies), each(after.Crossed, totals.Crossed)
+		b.Digests, b.Repaired = each(after.Digests, totals.Digests), each(after.Repaired, totals.Repaired)
 	}
+	b.Parents = c.parents()
 	return b, nil
 }
 
@@ -198,12 +202,29 @@ func (c *Cluster) Sum(of func(*stats.Stats) uint64) (sum uint64) {
 	return sum
 }
 
-// copies counts the small messages that nodes received, repeated ones too.
-func (c *Cluster) copies() uint64 {
-	return c.Sum(func(s *stats.Stats) uint64 { return s.BroadcastsDelivered + s.BroadcastsDuplicate })
+// parents is how many parents a node has for each origin that it knows, in the mean. The node itself, which has none, does not count.
+func (c *Cluster) parents() float64 {
+	parents := c.Sum(func(s *stats.Stats) uint64 { return uint64(s.Parents) })
+	origins := c.Sum(func(s *stats.Stats) uint64 { return uint64(max(s.Origins-1, 0)) })
+	return float64(parents) / float64(max(origins, 1))
 }
 
-// crossed counts those of them that came from another zone.
-func (c *Cluster) crossed() uint64 {
-	return c.Sum(func(s *stats.Stats) uint64 { return s.BroadcastsCrossZone })
+// Totals are what all nodes together did to spread messages.
+type Totals struct {
+	Copies   uint64 // that came, first ones and others
+	Crossed  uint64 // that came from another zone
+	Digests  uint64 // that were sent
+	Repaired uint64 // messages that came because they were requested
+}
+
+// Totals sums up what the nodes did.
+func (c *Cluster) Totals() (sum Totals) {
+	c.Sum(func(s *stats.Stats) uint64 {
+		sum.Copies += s.BroadcastsDelivered + s.BroadcastsDuplicate
+		sum.Crossed += s.BroadcastsCrossZone
+		sum.Digests += s.Announced
+		sum.Repaired += s.Repaired
+		return 0
+	})
+	return sum
 }

@@ -79,6 +79,9 @@ type Broadcast struct {
 	Last       Spread  `json:"last_node"`   // and until all that got it had it
 	Copies     float64 `json:"copies_per_node"`
 	CrossZone  float64 `json:"copies_across_zones_per_node"`
+	Parents    float64 `json:"parents_per_node_and_origin"` // when the run ended
+	Digests    float64 `json:"digests_per_node"`            // sent, for each message
+	Repaired   float64 `json:"repaired_per_node"`           // messages that came because they were requested
 	Usage      Usage   `json:"usage"`
 	deliveries []time.Duration
 }

@@ -67,8 +67,8 @@ func (s *Stats) AddLegacy(x *legacy.Stats) {
 // AddBroadcast adds what dissemination counted.
 func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	b := &d.Stats
-	s.Announced, s.Wanted, s.Prunes, s.Grafts = b.Announced, b.Requested, b.Prunes, b.Grafts
-	s.BroadcastsHeld = d.Held.Count
+	s.Announced, s.Wanted, s.Repaired, s.Prunes, s.Grafts, s.Stops = b.Announced, b.Requested, b.Repaired, b.Prunes, b.Grafts, b.Stops
+	s.BroadcastsHeld, s.Origins, s.Parents = d.Held.Count, d.Origins(), d.Parents()
 	s.Dropped[DropOutrun] = d.Seen.Outrun()
 	s.Dropped[DropHeldOld] += d.Held.Dropped
 	s.Dropped[DropMalformedBody] += b.Malformed

@@ -39,9 +39,11 @@ type Broadcasts struct {
 	BroadcastsDuplicate uint64 // further copies that came
 	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
-	Announced           uint64 // messages announced instead of sent, one per link
+	Announced           uint64 // digests sent, one for each origin and link
 	Wanted              uint64 // pieces asked for that were announced and did not come
-	Prunes, Grafts      uint64 // links asked to announce only, and to send in full
+	Repaired            uint64 // messages that came because they were asked for
+	Prunes, Grafts      uint64 // links asked to announce the messages of an origin only, and to send them in full
+	Stops               uint64 // links asked to send no more of a large message
 }
 
 // Repair is what it takes to get messages across.
@@ -106,6 +108,8 @@ type Gauges struct {
 	Sessions int // sessions with keys
 	Health   int // how unwell this node is, 0 for well
 	Queued   int // messages that wait for their links
+	Origins  int // nodes of whose messages the paths are known
+	Parents  int // neighbors that messages of an origin are taken from in full, for all origins together
 
 	Known [wire.States]int // nodes by state: members, and the dead and departed that are remembered
 

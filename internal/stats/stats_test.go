@@ -106,7 +106,7 @@ func TestEveryCounterOfAComponentIsInAFigure(t *testing.T) {
 		s.seen(t)
 	})
 	each(t, func(t *testing.T, x *broadcast.Stats) {
-		d := broadcast.New()
+		d := broadcast.New(broadcast.Config{})
 		d.Stats = *x
 		var s Stats
 		s.AddBroadcast(d)

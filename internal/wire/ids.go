@@ -15,6 +15,9 @@ func NewIDs(random [8]byte) IDs {
 	return IDs{origin: random}
 }
 
+// Origin returns the origin id of the broadcasts.
+func (s *IDs) Origin() uint64 { return binary.BigEndian.Uint64(s.origin[:]) }
+
 // Broadcast returns the id of the next broadcast of this node: its origin id and a counter.
 func (s *IDs) Broadcast() (id MessageID) {
 	s.broadcasts++
@@ -41,7 +44,7 @@ func (s *IDs) Control() (id MessageID) {
 
 // Made reports whether Broadcast or Control returned id, in this run.
 func (s *IDs) Made(id *MessageID) bool {
-	origin := id.origin()
+	origin := id.Origin()
 	own := binary.BigEndian.Uint64(s.origin[:])
 	return origin == own || origin == own^1<<63
 }
@@ -50,4 +53,15 @@ func (s *IDs) Made(id *MessageID) bool {
 // where a UUID has its version. The ids of direct messages and of legacy nodes are random UUIDs, of version 4.
 func (id *MessageID) HasOrigin() bool { return id[6]>>4 == 8 }
 
-func (id *MessageID) origin() uint64 { return binary.BigEndian.Uint64(id[:8]) }
+// Origin returns the origin id of a broadcast of a Go node.
+func (id *MessageID) Origin() uint64 { return binary.BigEndian.Uint64(id[:8]) }
+
+// Counter returns the counter of a broadcast of a Go node.
+func (id *MessageID) Counter() uint64 { return binary.BigEndian.Uint64(id[8:]) }
+
+// BroadcastID returns the id of a broadcast with an origin id and a counter.
+func BroadcastID(origin, counter uint64) (id MessageID) {
+	binary.BigEndian.PutUint64(id[:8], origin)
+	binary.BigEndian.PutUint64(id[8:], counter)
+	return id
+}

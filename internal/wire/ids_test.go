@@ -23,7 +23,7 @@ func TestBroadcastIDIsOriginAndCounter(t *testing.T) {
 	if !first.HasOrigin() {
 		t.Errorf("%v has no origin id", first)
 	}
-	if first.origin() != second.origin() {
+	if first.Origin() != second.Origin() {
 		t.Errorf("%v and %v have different origins", first, second)
 	}
 	if n := binary.BigEndian.Uint64(second[8:]); n != 2 {

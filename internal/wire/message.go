@@ -32,10 +32,12 @@ const (
 	KindDirect
 	KindDirectAck
 	KindReport
+	KindCast
 	KindHave
 	KindWant
 	KindPrune
 	KindGraft
+	KindStop
 	KindSettled
 	KindProbeFor
 	KindProbeResult
@@ -45,7 +47,7 @@ const (
 // Asks reports whether a message asks its receiver to send something.
 func (k Kind) Asks() bool {
 	switch k {
-	case KindBroadcast, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindSettled, KindProbeResult:
+	case KindCast, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStop, KindSettled, KindProbeResult:
 		return false
 	}
 	return true
@@ -75,10 +77,12 @@ var kindNames = [...]string{
 	KindDirect:              "Direct",
 	KindDirectAck:           "DirectAck",
 	KindReport:              "Report",
+	KindCast:                "Cast",
 	KindHave:                "Have",
 	KindWant:                "Want",
 	KindPrune:               "Prune",
 	KindGraft:               "Graft",
+	KindStop:                "Stop",
 	KindSettled:             "Settled",
 	KindProbeFor:            "ProbeFor",
 	KindProbeResult:         "ProbeResult",
@@ -106,12 +110,13 @@ type Message struct {
 	ID   MessageID
 	Kind Kind
 
-	// Data aliases the input. Of a Broadcast and a Frame it is the payload; of Peers, PeerStatus and
+	// Data aliases the input. Of a Broadcast, a Cast and a Frame it is the payload; of Peers, PeerStatus and
 	// the extensions the undecoded value, for the Parse function of that name.
 	Data []byte
 
 	Total, Offset uint32 // Frame: bytes of the whole message, where Data stands in it
 	Start, End    uint32 // Nak: [Start, End), as the peer wrote it
+	Delay         Delay  // Cast
 }
 
 var (
@@ -150,6 +155,9 @@ func (c *cursor) messageBody(m *Message) {
 	case "Frame":
 		m.Kind = KindFrame
 		c.frame(m)
+	case "Cast":
+		m.Kind = KindCast
+		c.cast(m)
 	case "Nak":
 		m.Kind = KindNak
 		c.nak(m)
@@ -173,6 +181,13 @@ func (c *cursor) frame(m *Message) {
 			m.Data, _ = c.data()
 		}
 	}
+}
+
+func (c *cursor) cast(m *Message) {
+	more := c.atLeast(2)
+	m.Delay = Delay(c.uint(1<<16 - 1))
+	m.Data = c.bin()
+	c.skipN(more)
 }
 
 func (c *cursor) nak(m *Message) {

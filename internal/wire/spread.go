@@ -2,47 +2,39 @@ package wire
 
 import "encoding/binary"
 
-// Have announces messages that its sender has, or has begun to get, instead of sending them: {"Have":
-// bin(20 k)}, of each the id and its bytes in all as u32.
-type Have struct{ entries []byte }
+// CastOverhead is the most that AppendCast adds to a payload.
+const CastOverhead = 1 + 18 + 1 + 5 + 1 + 3 + 5
+
+// AppendCast appends a broadcast between Go nodes: {"Cast": [delay u16, data bin]}. delay is the sender's own.
+func AppendCast(b []byte, id MessageID, delay Delay, data []byte) []byte {
+	b = append(appendMessageHead(b, &id, "Cast"), tagFixArray|2)
+	return appendBin(appendUint(b, uint64(delay)), data)
+}
 
 // Want asks for pieces of messages: {"Want": bin(24 k)}, of each the id and [from, to) in bytes as u32.
 type Want struct{ entries []byte }
 
+// AllLarge stands in a Steer for the large messages of all origins. It is no origin id.
+const AllLarge = 0
+
+// Steer names origins: {"Prune": bin(9 k)} asks to send no full copies of their messages, with a byte that is 1 if they
+// are to be announced soon; {"Graft": bin(9 k)} asks for full copies, and the byte is 0.
+type Steer struct{ entries []byte }
+
 // Sizes of one entry, and what the message adds to them at most.
 const (
-	HaveEntry      = 16 + 4
 	WantEntry      = 16 + 4 + 4
+	SteerEntry     = 8 + 1
 	SpreadOverhead = 1 + 18 + 1 + 6 + 5
 )
 
-// Add announces one more message.
-func (h *Have) Add(id *MessageID, total uint32) {
-	h.entries = binary.BigEndian.AppendUint32(append(h.entries, id[:]...), total)
-}
-
-// Reset takes all entries out and keeps their memory.
-func (h *Have) Reset() { h.entries = h.entries[:0] }
-
-// Len is the number of entries.
-func (h *Have) Len() int { return len(h.entries) / HaveEntry }
-
-// At is the i-th entry.
-func (h *Have) At(i int) (id MessageID, total uint32) {
-	e := h.entries[i*HaveEntry:]
-	return MessageID(e), binary.BigEndian.Uint32(e[16:])
-}
-
-// AppendHave appends a message with h.
-func AppendHave(b []byte, id MessageID, h *Have) []byte {
-	return appendBin(appendMessageHead(b, &id, "Have"), h.entries)
+// AppendHave appends {"Have": bin}: digests, which package digest encodes.
+func AppendHave(b []byte, id MessageID, digests []byte) []byte {
+	return appendBin(appendMessageHead(b, &id, "Have"), digests)
 }
 
 // ParseHave parses the Data of a KindHave. It aliases the input.
-func ParseHave(data []byte) (Have, error) {
-	entries, err := parseEntries(data, HaveEntry)
-	return Have{entries}, err
-}
+func ParseHave(data []byte) (digests []byte, err error) { return parseEntries(data, 1) }
 
 // Add asks for the bytes [from, to) of one more message.
 func (w *Want) Add(id *MessageID, from, to uint32) {
@@ -82,20 +74,51 @@ func parseEntries(data []byte, size int) ([]byte, error) {
 	return entries, c.err
 }
 
-// AppendPrune appends {"Prune": bin(16)}: messages need only be announced to the sender from now on, and no
-// more of the given one be sent.
-func AppendPrune(b []byte, id, stop MessageID) []byte {
-	return appendUUID(appendMessageHead(b, &id, "Prune"), (*[16]byte)(&stop))
+// Add names one more origin. soon is for a Prune.
+func (s *Steer) Add(origin uint64, soon bool) {
+	var flag byte
+	if soon {
+		flag = 1
+	}
+	s.entries = append(binary.BigEndian.AppendUint64(s.entries, origin), flag)
 }
 
-// ParsePrune parses the Data of a KindPrune.
-func ParsePrune(data []byte) (stop MessageID, err error) {
+// Reset takes all entries out and keeps their memory.
+func (s *Steer) Reset() { s.entries = s.entries[:0] }
+
+// Len is the number of entries.
+func (s *Steer) Len() int { return len(s.entries) / SteerEntry }
+
+// At is the i-th entry.
+func (s *Steer) At(i int) (origin uint64, soon bool) {
+	e := s.entries[i*SteerEntry:]
+	return binary.BigEndian.Uint64(e), e[8]&1 != 0
+}
+
+// AppendPrune appends a message that asks for no full copies of the messages of the origins.
+func AppendPrune(b []byte, id MessageID, s *Steer) []byte {
+	return appendBin(appendMessageHead(b, &id, "Prune"), s.entries)
+}
+
+// AppendGraft appends a message that asks for full copies of the messages of the origins.
+func AppendGraft(b []byte, id MessageID, s *Steer) []byte {
+	return appendBin(appendMessageHead(b, &id, "Graft"), s.entries)
+}
+
+// ParseSteer parses the Data of a KindPrune or a KindGraft. It aliases the input.
+func ParseSteer(data []byte) (Steer, error) {
+	entries, err := parseEntries(data, SteerEntry)
+	return Steer{entries}, err
+}
+
+// AppendStop appends {"Stop": bin(16)}: no more of a large message need be sent.
+func AppendStop(b []byte, id, stop MessageID) []byte {
+	return appendUUID(appendMessageHead(b, &id, "Stop"), (*[16]byte)(&stop))
+}
+
+// ParseStop parses the Data of a KindStop.
+func ParseStop(data []byte) (stop MessageID, err error) {
 	c := cursor{b: data}
 	c.uuid((*[16]byte)(&stop))
 	return stop, c.err
-}
-
-// AppendGraft appends {"Graft": []}: messages shall be sent to the sender in full.
-func AppendGraft(b []byte, id MessageID) []byte {
-	return append(appendMessageHead(b, &id, "Graft"), tagFixArray)
 }

@@ -241,14 +241,11 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 	case KindReport:
 		v, err := ParseReport(m.Data)
 		return AppendReport(b, m.ID, v), err
+	case KindCast:
+		return AppendCast(b, m.ID, m.Delay, m.Data), nil
 	case KindHave:
-		v, err := ParseHave(m.Data)
-		w := Have{}
-		for i := range v.Len() {
-			id, total := v.At(i)
-			w.Add(&id, total)
-		}
-		return AppendHave(b, m.ID, &w), err
+		digests, err := ParseHave(m.Data)
+		return AppendHave(b, m.ID, digests), err
 	case KindWant:
 		v, err := ParseWant(m.Data)
 		w := Want{}
@@ -257,14 +254,19 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 			w.Add(&id, from, to)
 		}
 		return AppendWant(b, m.ID, &w), err
-	case KindPrune:
-		stop, err := ParsePrune(m.Data)
-		return AppendPrune(b, m.ID, stop), err
-	case KindGraft:
-		if len(m.Data) == 0 {
-			return nil, ErrShort
+	case KindPrune, KindGraft:
+		v, err := ParseSteer(m.Data)
+		w := Steer{}
+		for i := range v.Len() {
+			w.Add(v.At(i))
 		}
-		return AppendGraft(b, m.ID), nil
+		if m.Kind == KindGraft {
+			return AppendGraft(b, m.ID, &w), err
+		}
+		return AppendPrune(b, m.ID, &w), err
+	case KindStop:
+		stop, err := ParseStop(m.Data)
+		return AppendStop(b, m.ID, stop), err
 	case KindSettled:
 		v, err := ParseSettled(m.Data)
 		return AppendSettled(b, m.ID, v), err

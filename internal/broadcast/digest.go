@@ -1,0 +1,188 @@
+package broadcast
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// When digests are sent (docs/PROTOCOL.md, "Repair by digests").
+const (
+	soonAfter = 10 * time.Millisecond // beyond a round trip, to a neighbor that has asked to be told soon
+	lateMost  = 3 * time.Second       // to all neighbors if no heartbeat has taken them along
+
+	haveMax = 1000 // bytes of the digests in one message: it fits into any datagram
+)
+
+// tellSoon has n sent a digest of an origin soon.
+func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
+	p := d.origins.path(o, n.slot)
+	if p.is(telling) {
+		return
+	}
+	p.set(telling, true)
+	if len(n.soon) == 0 {
+		n.soonAt = now.Add(n.RTT + soonAfter)
+		d.wake(n.soonAt)
+	}
+	n.soon = append(n.soon, o)
+}
+
+// announceSoon sends n the digests that are due to it.
+func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+	switch {
+	case len(n.soon) == 0:
+		return out
+	case n.soonAt.After(now):
+		d.wake(n.soonAt)
+		return out
+	}
+	var have *digest.List
+	for _, o := range n.soon {
+		d.origins.path(o, n.slot).set(telling, false)
+		if !o.gone {
+			out, have = d.add(out, now, n, o, have)
+		}
+	}
+	n.soon = n.soon[:0]
+	return out
+}
+
+// Heartbeat returns the digests of all origins with news for n, which is about to be sent a heartbeat: the first ones to go
+// with the heartbeat, nil if there are none, and others as outcomes.
+func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
+	begin := len(out)
+	out = d.announceAll(out, now, n)
+	var have *digest.List
+	if len(out) > begin {
+		have = out[len(out)-1].Have
+	}
+	if out = d.mentionKept(out, n, have); len(out) > begin {
+		with = out[begin].Have
+		out = append(out[:begin], out[begin+1:]...)
+	}
+	return out, with
+}
+
+// announceAll sends n a digest of each origin that had news since it was last sent one.
+func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+	var have *digest.List
+	for o := range d.origins.all {
+		if o.metAt <= n.told {
+			break
+		}
+		if int(o.topFrom) != n.slot {
+			out, have = d.add(out, now, n, o, have)
+		}
+	}
+	n.told = d.since(now)
+	return out
+}
+
+func (d *Disseminator) lateAt() time.Time {
+	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMost))
+}
+
+// announceLate sends digests to all neighbors that no heartbeat has told of what passed.
+func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
+	if d.news.IsZero() {
+		return out
+	}
+	if at := d.lateAt(); at.After(now) {
+		d.wake(at)
+		return out
+	}
+	for _, n := range d.neighbors {
+		if n.told <= d.since(d.news) {
+			out = d.announceAll(out, now, n)
+		}
+	}
+	d.news = time.Time{}
+	return out
+}
+
+// add adds the digest of an origin to a message for n, or to one more.
+func (d *Disseminator) add(out []Outcome, now time.Time, n *Neighbor, o *origin, have *digest.List) ([]Outcome, *digest.List) {
+	if !d.describe(now, n, o) {
+		return out, have
+	}
+	return d.write(out, n, have)
+}
+
+// write writes the digest that was made.
+func (d *Disseminator) write(out []Outcome, n *Neighbor, have *digest.List) ([]Outcome, *digest.List) {
+	if have == nil || have.Size()+digest.Min+len(d.digest.Holes)*4 > haveMax {
+		have = new(digest.List)
+		out = append(out, Outcome{Kind: SendDigest, To: n, Have: have})
+	}
+	have.Add(&d.digest)
+	d.Stats.Announced++
+	return out, have
+}
+
+// describe makes the digest of an origin for n. It returns false if there is nothing to announce.
+func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
+	at := d.since(now)
+	from := o.floor(at, d.cfg.Keep/marks)
+	if from > o.top {
+		return false
+	}
+	from = max(from, o.top-min(o.top, math.MaxUint16))
+	g := &d.digest
+	*g = digest.Digest{Origin: o.id, Top: o.top, Age: wire.DelayOf(at - o.topAt), Delay: o.delay, Lazy: !o.sendsFull(n), Holes: g.Holes[:0]}
+	d.Seen.Missing(o.id, from, o.top, func(first, last uint64) bool {
+		if len(g.Holes) == digest.HolesMax {
+			from = last + 1
+			return false
+		}
+		g.Holes = append(g.Holes, digest.Hole{Below: uint16(o.top - last), N: uint16(last - first + 1)})
+		return true
+	})
+	g.Span = uint16(o.top - from)
+	return true
+}
+
+// keptMax is how many large messages one heartbeat mentions.
+const keptMax = 200
+
+// mentionKept tells n of the large messages that are kept for it, which may be older than what digests speak of, until it shows
+// that it has them.
+func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List) []Outcome {
+	left := keptMax
+	for _, l := range d.kept {
+		if left == 0 {
+			break
+		}
+		awaited := slices.Contains(l.told, n) && !slices.Contains(l.owners, n)
+		if awaited && !l.released && l.complete() {
+			out, have = d.mention(out, n, l.id, true, have)
+			left--
+		}
+	}
+	return out
+}
+
+// answer shows n the messages that n keeps for this node, although it has them.
+func (d *Disseminator) answer(out []Outcome, n *Neighbor) []Outcome {
+	var have *digest.List
+	for _, id := range n.answers {
+		out, have = d.mention(out, n, id, false, have)
+	}
+	n.answers = nil
+	return out
+}
+
+// mention adds the digest of one message.
+func (d *Disseminator) mention(out []Outcome, n *Neighbor, id wire.MessageID, kept bool, have *digest.List) ([]Outcome, *digest.List) {
+	d.digest = digest.Digest{Origin: id.Origin(), Top: id.Counter(), Age: wire.DelayMax, Kept: kept, Holes: d.digest.Holes[:0],
+		Lazy: !d.origins.byID[id.Origin()].sendsFull(n)}
+	return d.write(out, n, have)
+}
+
+// Welcome sends n, whose link has just come up, digests of all that passed lately.
+func (d *Disseminator) Welcome(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+	return d.announceAll(out, now, n)
+}

@@ -1,0 +1,159 @@
+package broadcast
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+func TestHeartbeatTakesTheDigestsOfWhatHasNews(t *testing.T) {
+	w := newWorld(t, 2)
+	w.met(w.near[0], 1, 2, 4)
+	w.run(200 * time.Millisecond)
+	out, have := w.d.Heartbeat(nil, w.now, w.near[1])
+	got := digestsIn(have)
+	if len(out) != 0 || len(got) != 1 {
+		t.Fatalf("%d messages and %d digests", len(out), len(got))
+	}
+	want := digest.Digest{Origin: testOrigin, Top: 4, Span: 3, Age: wire.DelayOf(200 * time.Millisecond), Delay: got[0].Delay, Holes: []digest.Hole{{Below: 1, N: 1}}}
+	if got[0].Top != want.Top || got[0].Span != want.Span || got[0].Age != want.Age || !slices.Equal(got[0].Holes, want.Holes) {
+		t.Errorf("digest %+v, want %+v", got[0], want)
+	}
+	if _, have := w.d.Heartbeat(nil, w.now, w.near[1]); have != nil {
+		t.Error("the next heartbeat repeats it without news")
+	}
+}
+
+func TestNeighborThatATopCameFromIsNotToldOfIt(t *testing.T) {
+	w := newWorld(t, 2)
+	w.met(w.near[0], 1)
+	if _, have := w.d.Heartbeat(nil, w.now, w.near[0]); have != nil {
+		t.Error("it is told")
+	}
+}
+
+func TestDigestsAreSentWithoutAHeartbeatIfThatIsLate(t *testing.T) {
+	w := newWorld(t, 3)
+	w.met(w.near[0], 1)
+	w.d.Heartbeat(nil, w.now.Add(time.Millisecond), w.near[1])
+	w.run(lateMost)
+	if got := w.count(SendDigest); got != 1 {
+		t.Errorf("%d digests sent, want one to the only neighbor that has had none", got)
+	}
+}
+
+func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
+	w := newWorld(t, 3)
+	w.copies(1, time.Millisecond, w.near...)
+	w.steered(w.near[1], testOrigin, true, true)
+	w.steered(w.near[2], testOrigin, true, false)
+	w.run(2 * time.Second)
+	w.take()
+	w.met(w.near[0], 2)
+	w.run(testRTT + soonAfter - time.Millisecond)
+	if got := w.count(SendDigest); got != 0 {
+		t.Errorf("%d digests before a round trip", got)
+	}
+	w.run(time.Millisecond)
+	if w.count(SendDigest) != 1 {
+		t.Fatalf("%d digests", w.count(SendDigest))
+	}
+	got := w.digestsTo(w.near[1])
+	if len(got) != 1 || got[0].Top != 2 || !got[0].Lazy {
+		t.Errorf("it was told %+v", got)
+	}
+}
+
+func TestDigestSpeaksOfTheLastSecondsOnly(t *testing.T) {
+	w := newWorld(t, 2)
+	for c := uint64(1); c <= 20; c++ {
+		w.met(w.near[0], c)
+		w.run(500 * time.Millisecond)
+	}
+	w.take()
+	_, have := w.d.Heartbeat(nil, w.now, w.near[1])
+	got := digestsIn(have)
+	if len(got) != 1 || got[0].Top != 20 {
+		t.Fatalf("%+v", got)
+	}
+	least, most := uint16(keepMin*2/3/(500*time.Millisecond))-1, uint16(keepMin/(500*time.Millisecond))
+	if got[0].Span < least || got[0].Span > most {
+		t.Errorf("it speaks of %d messages before the top, want %d to %d", got[0].Span, least, most)
+	}
+	w.run(2 * keepMin)
+	w.d.near0().told = 0
+	if _, have := w.d.Heartbeat(nil, w.now, w.near[0]); have != nil {
+		t.Error("what passed long ago is announced")
+	}
+}
+
+// near0 returns the first neighbor.
+func (d *Disseminator) near0() *Neighbor { return d.neighbors[0] }
+
+func TestManyDigestsAreSentInMessagesThatFit(t *testing.T) {
+	w := newWorld(t, 2)
+	for i := range uint64(500) {
+		m := wire.BroadcastID(testOrigin+i<<16, 1)
+		w.d.Seen.First(w.now, &m, nil)
+		w.d.First(w.now, w.near[0], &m, 0)
+	}
+	out, have := w.d.Heartbeat(nil, w.now, w.near[1])
+	count := len(digestsIn(have))
+	for _, o := range out {
+		if o.Have.Size() > haveMax {
+			t.Errorf("%d bytes of digests in one message", o.Have.Size())
+		}
+		count += len(digestsIn(o.Have))
+	}
+	if count != 500 {
+		t.Errorf("%d digests", count)
+	}
+}
+
+func TestNewLinkIsToldOfTheLastSeconds(t *testing.T) {
+	w := newWorld(t, 1)
+	w.met(w.near[0], 1, 2)
+	n := w.link()
+	w.do(w.d.Welcome(nil, w.now, n))
+	if got := w.digestsTo(n); len(got) != 1 || got[0].Top != 2 || got[0].Span != 1 {
+		t.Errorf("it was told %+v", got)
+	}
+}
+
+func TestPlacesAreRememberedForAWhile(t *testing.T) {
+	w := newWorld(t, 1)
+	m, old := id(1), wire.MessageID{6: 0x40, 15: 1}
+	w.d.Kept(w.now, &m, arena.Ref{Off: 1, Size: 1})
+	w.d.Kept(w.now, &old, arena.Ref{Off: 2, Size: 1})
+	if place, ok := w.d.Place(&m); !ok || place.Off != 1 {
+		t.Errorf("place %v, %v", place, ok)
+	}
+	if _, ok := w.d.Place(&old); ok {
+		t.Error("the place of a message without an origin is remembered, which no digest speaks of")
+	}
+	if !w.d.Sweep(w.now.Add(time.Second)) {
+		t.Error("the places are forgotten at once")
+	}
+	if w.d.Sweep(w.now.Add(recentFor*keepMin + time.Second)) {
+		t.Error("the places are never given back")
+	}
+}
+
+func TestPlacesAreBounded(t *testing.T) {
+	w := newWorld(t, 1)
+	for c := range uint64(recentMax + 100) {
+		m := id(c)
+		w.d.Kept(w.now, &m, arena.Ref{Off: 1 + c, Size: 1})
+	}
+	if got := w.d.Remembered(); got > recentMax {
+		t.Errorf("%d places are remembered", got)
+	}
+	first := id(0)
+	if _, ok := w.d.Place(&first); ok {
+		t.Error("the oldest has not given way")
+	}
+}

@@ -1,0 +1,163 @@
+package broadcast
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// How a node learns by which of its neighbors the messages of an origin come first (docs/PROTOCOL.md, "Paths"). It
+// follows one message at a time, the probe: its copies, and the digests that tell of it, show by how much each neighbor
+// is later than the first.
+const (
+	exploreEvery = 64 // a message whose counter is a multiple of this floods, so that the choice follows the network
+
+	probeEvery = 200 * time.Millisecond // between two probes of one origin, at least
+	settleLess = 10 * time.Millisecond  // until the copies of a probe have come, beyond two round trips
+	settleMost = time.Second
+	learnFast  = 3 // messages that are probes whatever the time since the last one
+)
+
+// Own takes note of a message of this node.
+func (d *Disseminator) Own(now time.Time, id *wire.MessageID) {
+	d.Seen.First(now, id, nil)
+	d.met(now, nil, id)
+}
+
+// First takes note that the first copy of a small message came from n, which had it after delay. It returns the delay that
+// the message has on this node.
+func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, delay wire.Delay) wire.Delay {
+	if !n.linked {
+		d.met(now, nil, id)
+		return delay
+	}
+	n.copies++
+	own := wire.Delay(min(int(delay)+int(n.half()), wire.DelayMax))
+	o := d.met(now, n, id)
+	requested := d.came(now, n, *id)
+	if o == nil {
+		return own
+	}
+	if requested { // it says nothing about the paths
+		return own
+	}
+	if own < o.delay || o.delay == 0 {
+		o.delay = own
+	} else {
+		o.delay += (own - o.delay) / lateWeight
+	}
+	d.begin(now, o, id.Counter())
+	d.sample(now, o, n, id.Counter(), delay)
+	return own
+}
+
+// Duplicate takes note that a further copy of a small message came from n. A neighbor that should not have sent it is told so.
+func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID, delay wire.Delay) {
+	if !n.linked {
+		return
+	}
+	n.copies++
+	o := d.origins.byID[id.Origin()]
+	if o == nil || !id.HasOrigin() {
+		return
+	}
+	d.sample(now, o, n, id.Counter(), delay)
+	p := d.origins.path(o, n.slot)
+	wanted := p.is(parent) || !o.chosen || explores(id)
+	if !wanted && !n.repliesToRequest(now) {
+		p.set(pruned, true)
+		d.steer(now, o, n)
+	}
+}
+
+// explores reports whether a message floods although its paths are known.
+func explores(id *wire.MessageID) bool { return id.Counter()%exploreEvery == 0 }
+
+// met takes note that a message was met, and returns its origin; nil if nothing is kept of it. n is where it came from;
+// nil for a message of this node.
+func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *origin {
+	d.passed++
+	if !id.HasOrigin() {
+		return nil
+	}
+	at, counter := d.since(now), id.Counter()
+	o := d.origins.byID[id.Origin()]
+	if o == nil {
+		if o = d.origins.add(id.Origin(), at, len(d.slots)); o == nil {
+			return nil
+		}
+		o.top, o.topFrom = counter-1, -1
+		o.marks = [marks]uint64{o.top, o.top, o.top}
+		o.chosen = o.id == d.cfg.Self // it needs no parents
+	}
+	o.advance(at, d.cfg.Keep/marks)
+	o.metAt = at
+	d.origins.touch(o)
+	if counter > o.top {
+		o.top, o.topAt, o.topFrom = counter, at, -1
+		if n != nil {
+			o.topFrom = int16(n.slot)
+		}
+	}
+	if d.news.IsZero() {
+		d.news = now
+		d.wake(d.lateAt())
+	}
+	for i := range o.paths {
+		if o.paths[i].is(soon) && d.slots[i] != n && d.slots[i] != nil {
+			d.tellSoon(now, o, d.slots[i])
+		}
+	}
+	return o
+}
+
+// begin makes a message the probe of its origin, if it is time for one.
+func (d *Disseminator) begin(now time.Time, o *origin, counter uint64) {
+	at := d.since(now)
+	often := o.count >= learnFast && counter%exploreEvery != 0 && at-o.probeAt < probeEvery
+	if o.probing || often {
+		return
+	}
+	o.count = min(o.count+1, learnFast)
+	o.probe, o.probeAt, o.probing = counter, at, true
+	for i := range o.paths {
+		o.paths[i].set(sampled, false)
+	}
+	longest := time.Duration(0)
+	for _, n := range d.neighbors {
+		longest = max(longest, n.RTT)
+	}
+	o.settles = at + min(2*longest+settleLess, settleMost)
+	if n := len(d.learning); n > 0 {
+		o.settles = max(o.settles, d.learning[n-1].settles)
+	}
+	d.learning = append(d.learning, o)
+	d.wake(d.epoch.Add(o.settles))
+}
+
+// sample learns from a copy of a message that came from n.
+func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uint64, delay wire.Delay) {
+	p := d.origins.path(o, n.slot)
+	p.delay = delay
+	if counter == o.probe && !p.is(sampled) {
+		p.sample(d.since(now) - o.probeAt)
+		p.set(sampled, true)
+	}
+}
+
+// settle learns from a probe whose copies have come, and chooses the parents.
+func (d *Disseminator) settle(now time.Time, o *origin) {
+	o.probing = false
+	if o.gone {
+		return
+	}
+	for i := range o.paths {
+		switch p := &o.paths[i]; {
+		case p.is(sampled):
+			p.setMisses(0)
+		case p.is(parent):
+			p.setMisses(p.misses() + 1)
+		}
+	}
+	d.choose(now, o)
+}

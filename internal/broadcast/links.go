@@ -1,0 +1,102 @@
+package broadcast
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// LinkUp begins to exchange broadcasts with n. Both ends send everything until one of them asks for less. rtt is the
+// round trip to n, or a guess.
+func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
+	d.LinkDown(time.Time{}, n)
+	slot := slices.Index(d.slots, nil)
+	if slot < 0 {
+		slot = len(d.slots)
+		d.slots = append(d.slots, nil)
+	}
+	*n = Neighbor{ID: id, RTT: rtt, linked: true, slot: slot, Source: n.Source, credit: creditLess, granted: d.passed}
+	d.slots[slot] = n
+	d.neighbors = append(d.neighbors, n)
+	for _, l := range d.kept {
+		l.told = slices.DeleteFunc(l.told, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
+	}
+}
+
+// LinkDown ends the exchange of broadcasts with n, and forgets what n announced and what was requested of it. Origins of
+// which n was a parent take their next best neighbor at once. It does nothing to a neighbor without a link.
+func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
+	if !n.linked {
+		*n = Neighbor{ID: n.ID, Source: n.Source}
+		return
+	}
+	d.neighbors = slices.DeleteFunc(d.neighbors, func(o *Neighbor) bool { return o == n })
+	d.slots[n.slot] = nil
+	d.missing.forgetNeighbor(n)
+	d.forgetPath(now, d.pieces, n)
+	for o := range d.origins.all {
+		d.forgetPath(now, o, n)
+	}
+	*n = Neighbor{ID: n.ID, Source: n.Source}
+}
+
+// forgetPath forgets a path, and chooses another parent if it was one.
+func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
+	if n.slot >= len(o.paths) {
+		return
+	}
+	was := o.paths[n.slot].is(parent)
+	o.paths[n.slot] = path{}
+	if was {
+		d.choose(now, o)
+	}
+}
+
+// Tick does what is due: it chooses parents, asks neighbors to become eager or lazy, announces, and requests what was
+// announced and did not come.
+func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
+	d.next = time.Time{}
+	for len(d.learning) > 0 && d.learning[0].settles <= d.since(now) {
+		o := d.learning[0]
+		d.learning = d.learning[1:]
+		d.settle(now, o)
+	}
+	if len(d.learning) > 0 {
+		d.wake(d.epoch.Add(d.learning[0].settles))
+	} else {
+		d.learning = nil
+	}
+	out = d.request(out, now)
+	for _, n := range d.neighbors {
+		out = d.sendSteer(out, now, n)
+		out = d.announceSoon(out, now, n)
+		out = d.answer(out, n)
+	}
+	return d.announceLate(out, now)
+}
+
+// Sweep forgets what is too old. It returns false if nothing is left for it to do later. The core calls it about once a second
+// while it returns true or large messages are there.
+func (d *Disseminator) Sweep(now time.Time) (more bool) {
+	d.Held.sweep(now)
+	d.recent.forget(now, recentFor*d.cfg.Keep)
+	d.kept = slices.DeleteFunc(d.kept, func(l *Large) bool {
+		if l.released {
+			d.forgetLarge(l)
+		}
+		return l.released
+	})
+	return len(d.Held.messages) > 0 || d.recent.len() > 0
+}
+
+// forgetLarge forgets a message whose bytes are gone.
+func (d *Disseminator) forgetLarge(l *Large) {
+	if d.large[l.id] == l {
+		delete(d.large, l.id)
+	}
+	origin := l.id.Origin()
+	if d.keptOf[origin] = slices.DeleteFunc(d.keptOf[origin], func(o *Large) bool { return o == l }); len(d.keptOf[origin]) == 0 {
+		delete(d.keptOf, origin)
+	}
+}

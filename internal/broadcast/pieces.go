@@ -1,0 +1,120 @@
+package broadcast
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/rangeset"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+const (
+	// stopsMax is how many messages a neighbor is asked to stop in stopAgain.
+	stopsMax = 16
+	// stopAgain is the least time before a neighbor that does not heed a Stop is sent it again.
+	stopAgain = 50 * time.Millisecond
+)
+
+// Begin takes note that a large message of total bytes is here, or comes. pieces is what has arrived; it stays the core's,
+// who changes it.
+func (d *Disseminator) Begin(id wire.MessageID, total uint32, pieces *rangeset.Set) *Large {
+	l := &Large{id: id, total: total, pieces: pieces}
+	d.large[id] = l
+	d.kept = append(d.kept, l)
+	d.keptOf[id.Origin()] = append(d.keptOf[id.Origin()], l)
+	if m := d.missing.byID[id]; m != nil {
+		l.owners = append(append(l.owners, m.by...), m.asked...)
+	}
+	return l
+}
+
+// Tell takes note that the message is announced to n, which may request it.
+func (d *Disseminator) Tell(l *Large, n *Neighbor) {
+	if l != nil && !slices.Contains(l.told, n) {
+		l.told = append(l.told, n)
+		d.grant(n)
+		n.credit = min(n.credit+rangesMax*triesMax, creditMax)
+	}
+}
+
+// Piece takes note that n sends a message. If this is its first piece, n may have answered a request.
+func (d *Disseminator) Piece(now time.Time, n *Neighbor, l *Large) {
+	if l.noticed(now, n) {
+		d.came(now, n, l.id)
+	}
+}
+
+// Complete takes note that all of a large message of another node is here. It learns who was first to send it, and all neighbors
+// are told of it soon: they keep it for this node as long as they do not know that.
+func (d *Disseminator) Complete(now time.Time, l *Large) {
+	d.Seen.First(now, &l.id, &d.whole) // since the first piece, its origin may have sent more than the window holds
+	if m := d.missing.byID[l.id]; m != nil {
+		d.forget(m)
+	}
+	for _, first := range l.from {
+		if first.neighbor.linked {
+			d.origins.path(d.pieces, first.neighbor.slot).sample(first.at.Sub(l.from[0].at))
+		}
+	}
+	d.choose(now, d.pieces)
+	l.whole = now
+	if o := d.met(now, nil, &l.id); o != nil {
+		d.tellAll(now, o)
+	}
+}
+
+// tellAll has all neighbors told of an origin soon.
+func (d *Disseminator) tellAll(now time.Time, o *origin) {
+	for _, n := range d.neighbors {
+		d.tellSoon(now, o, n)
+	}
+}
+
+// DuplicatePiece takes note that n sent a piece of the message id that was here already; l is nil if the message is not
+// here any more. It stops n. The first neighbors that sent a message go on until it is whole: nodes that pass a message on
+// piece by piece, and depend on each other only, would otherwise all wait for the rest.
+func (d *Disseminator) DuplicatePiece(out []Outcome, now time.Time, n *Neighbor, id wire.MessageID, l *Large) []Outcome {
+	incomplete := l != nil && !l.complete()
+	switch {
+	case !n.linked || n.repliesToRequest(now):
+		return out
+	case incomplete && l.early(n):
+		return out
+	case id == n.stopped && now.Sub(n.stoppedAt) <= max(stopAgain, 2*n.RTT):
+		return out
+	case !n.mayStop(now):
+		return out
+	}
+	if p := d.origins.path(d.pieces, n.slot); d.pieces.chosen && !p.is(parent) {
+		p.set(pruned, true)
+		d.steer(now, d.pieces, n)
+	}
+	n.stopped, n.stoppedAt = id, now
+	d.Stats.Stops++
+	out = append(out, Outcome{Kind: SendStop, To: n, Message: id})
+	if incomplete { // it may still be needed
+		d.announced(now, n, l.id, now.Add(2*n.RTT+graceMin))
+	}
+	return out
+}
+
+// mayStop reports whether n is asked to stop one more message. It may have many on their way, and send the pieces of
+// each after another's.
+func (n *Neighbor) mayStop(now time.Time) bool {
+	if now.Sub(n.stopsSince) > stopAgain {
+		n.stopsSince, n.stops = now, 0
+	}
+	n.stops++
+	return n.stops <= stopsMax
+}
+
+// HandleStop takes in the body of a Stop: n has the message, or gets it from another node.
+func (d *Disseminator) HandleStop(n *Neighbor, data []byte) (stop wire.MessageID, ok bool) {
+	stop, err := wire.ParseStop(data)
+	if err != nil {
+		d.Stats.Malformed++
+		return stop, false
+	}
+	d.lookup(stop).shown(n)
+	return stop, true
+}

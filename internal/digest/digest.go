@@ -1,0 +1,105 @@
+// Package digest encodes digests, by which a node tells which broadcasts of an origin it has (docs/PROTOCOL.md, "Repair by
+// digests"). It has no state. There is one file.
+package digest
+
+import (
+	"encoding/binary"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Digest tells which broadcasts of one origin its sender has: those with counters from Top-Span to Top, without the
+// holes.
+type Digest struct {
+	Origin uint64     // the first 8 bytes of the ids
+	Top    uint64     // highest counter
+	Span   uint16     // how many counters below Top the digest speaks of; at most Top
+	Age    wire.Delay // how long the sender has had Top
+	Delay  wire.Delay // of the sender
+	Lazy   bool       // the sender does not send full copies of this origin's messages
+	Kept   bool       // the sender keeps Top for the receiver until the receiver shows that it has it
+	Holes  []Hole     // not there; the highest first
+}
+
+// A Hole is the counters from Top-Below-N+1 to Top-Below.
+type Hole struct{ Below, N uint16 }
+
+// Bounds and sizes of a Digest.
+const (
+	HolesMax = 32
+	Min      = 8 + 8 + 2 + 2 + 2 + 1 + 1
+	Most     = Min + HolesMax*holeSize
+
+	holeSize = 4
+)
+
+// A List is digests one behind the other: the value of a Have. Of each it has the origin (8 bytes), the top (8), span, age and delay (2 each),
+// flags (1; bit 0: lazy, bit 1: kept), the number of holes (1), and of each hole where it begins below the top, and its length (2 each).
+type List struct{ entries []byte }
+
+// ListOf returns the digests in the value of a Have. The List aliases it.
+func ListOf(entries []byte) List { return List{entries} }
+
+// Bytes returns the value of a Have with the digests.
+func (l *List) Bytes() []byte { return l.entries }
+
+// Add appends one more digest. It must have at most HolesMax holes.
+func (l *List) Add(d *Digest) {
+	b := binary.BigEndian.AppendUint64(l.entries, d.Origin)
+	b = binary.BigEndian.AppendUint64(b, d.Top)
+	b = binary.BigEndian.AppendUint16(b, d.Span)
+	b = binary.BigEndian.AppendUint16(b, uint16(d.Age))
+	b = binary.BigEndian.AppendUint16(b, uint16(d.Delay))
+	var flags byte
+	if d.Lazy {
+		flags |= 1
+	}
+	if d.Kept {
+		flags |= 2
+	}
+	b = append(b, flags, byte(len(d.Holes)))
+	for _, hole := range d.Holes {
+		b = binary.BigEndian.AppendUint16(b, hole.Below)
+		b = binary.BigEndian.AppendUint16(b, hole.N)
+	}
+	l.entries = b
+}
+
+// Size returns the bytes of the digests.
+func (l *List) Size() int { return len(l.entries) }
+
+// Next takes the first digest out of l. It overwrites d wholly. It returns false if there is none, or it is malformed.
+func (l *List) Next(d *Digest) bool {
+	b := l.entries
+	if len(b) < Min {
+		return false
+	}
+	holes := d.Holes[:0]
+	*d = Digest{Origin: binary.BigEndian.Uint64(b), Top: binary.BigEndian.Uint64(b[8:]), Span: binary.BigEndian.Uint16(b[16:]),
+		Age: wire.Delay(binary.BigEndian.Uint16(b[18:])), Delay: wire.Delay(binary.BigEndian.Uint16(b[20:])), Lazy: b[22]&1 != 0, Kept: b[22]&2 != 0}
+	n := int(b[23])
+	b = b[Min:]
+	if n > HolesMax || len(b) < n*holeSize || uint64(d.Span) > d.Top {
+		return false
+	}
+	for ; n > 0; n-- {
+		holes = append(holes, Hole{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])})
+		b = b[holeSize:]
+	}
+	d.Holes, l.entries = holes, b
+	return true
+}
+
+// Has reports whether the sender of the digest has the message with a counter.
+func (d *Digest) Has(counter uint64) bool {
+	if counter > d.Top || d.Top-counter > uint64(d.Span) {
+		return false
+	}
+	below := d.Top - counter
+	for _, h := range d.Holes {
+		if below >= uint64(h.Below) && below-uint64(h.Below) < uint64(h.N) {
+			return false
+		}
+	}
+	return true
+}

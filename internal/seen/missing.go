@@ -1,0 +1,40 @@
+package seen
+
+import "github.com/gwyh-go/gwyh/internal/wire"
+
+// Missing calls yield with the counters of an origin from one to another, both included, that were not met: range by
+// range, the highest first, until yield returns false. Counters that have left the window count as met, as do those too far
+// ahead to be taken.
+func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool) {
+	w := s.origins[origin]
+	end, open := uint64(0), false // the last counter of the range in progress
+	for n, left := to, to-from+1; left > 0 && from <= to; n, left = n-1, left-1 {
+		id := wire.BroadcastID(origin, n)
+		switch met := s.Has(&id); {
+		case met && open:
+			open = false
+			if !yield(n+1, end) {
+				return
+			}
+		case !met && !open:
+			open, end = true, n
+		}
+		if !open && n%64 == 0 { // blocks of which all was met are skipped
+			for left > 64 && w.full(n/64-1) {
+				n, left = n-64, left-64
+			}
+		}
+	}
+	if open {
+		yield(from, end)
+	}
+}
+
+// full reports whether all counters of a block were met.
+func (w *window) full(block uint64) bool {
+	if w == nil || w.words == nil {
+		return false
+	}
+	inRing := block >= w.begin && block <= w.top/64 && w.top/64-block < uint64(len(w.words))
+	return inRing && w.words[block%uint64(len(w.words))] == ^uint64(0)
+}

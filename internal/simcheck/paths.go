@@ -1,0 +1,136 @@
+package simcheck
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/sim"
+	"github.com/gwyh-go/gwyh/internal/simnet"
+)
+
+// spread is a run of messages of some origins: what they cost and how long they take, beside the flood that the first message
+// of each origin is.
+type spread struct {
+	origins  []*sim.Node
+	gap      time.Duration // between two messages
+	flood    map[*sim.Node]time.Duration
+	ratios   []float64 // of the time until the last node hears to the flood's
+	lasts    []time.Duration
+	sent     int
+	missing  int
+	again    int
+	copies   float64 // for each node and message
+	repaired float64 // messages for each message of the run that came because they were requested
+	crossed  float64 // copies that crossed zones, of the whole cluster, for each message
+}
+
+// round sends a message from each origin.
+func (t *Trial) round(s *spread) (messages []*sim.Message) {
+	for _, n := range s.origins {
+		m, err := t.Broadcast(n, 256)
+		if err != nil {
+			t.fail("%v", err)
+			continue
+		}
+		messages = append(messages, m)
+		t.Net.RunFor(s.gap)
+	}
+	return messages
+}
+
+// spreadFrom measures rounds of messages. The first flood, the second may too.
+func (t *Trial) spreadFrom(s *spread, rounds int) {
+	s.flood = map[*sim.Node]time.Duration{}
+	for _, m := range t.round(s) {
+		s.flood[t.Nodes[m.Origin]] = m.Last
+	}
+	t.Net.RunFor(3 * time.Second)
+	t.round(s)
+	t.Net.RunFor(3 * time.Second)
+	t.measure(s, rounds)
+}
+
+// measure measures further rounds.
+func (t *Trial) measure(s *spread, rounds int) {
+	before := t.Totals()
+	*s = spread{origins: s.origins, gap: s.gap, flood: s.flood}
+	var all []*sim.Message
+	for range rounds {
+		all = append(all, t.round(s)...)
+	}
+	t.Net.RunFor(5 * time.Second)
+	after := t.Totals()
+	nodes := float64(len(t.Up()))
+	for _, m := range all {
+		s.sent++
+		s.missing += m.Wanted - m.Heard
+		s.again += m.Again
+		s.lasts = append(s.lasts, m.Last)
+		s.ratios = append(s.ratios, m.Last.Seconds()/s.flood[t.Nodes[m.Origin]].Seconds())
+	}
+	count := float64(s.sent)
+	s.copies = float64(after.Copies-before.Copies) / count / nodes
+	s.repaired = float64(after.Repaired-before.Repaired) / count
+	s.crossed = float64(after.Crossed-before.Crossed) / count
+	slices.Sort(s.ratios)
+	slices.Sort(s.lasts)
+}
+
+func (s *spread) quantile(q float64) float64 {
+	return s.ratios[min(int(q*float64(len(s.ratios))), len(s.ratios)-1)]
+}
+
+// note says what was measured.
+func (t *Trial) noteSpread(what string, s *spread) {
+	t.note("%s: %.2f copies for each node; last node %.2f (p50), %.2f (p95) times the flood's, %v (p50); %.2f repaired and %.0f across zones for each message; %d missing, %d again of %d messages",
+		what, s.copies, s.quantile(0.5), s.quantile(0.95), s.lasts[len(s.lasts)/2].Round(100*time.Microsecond), s.repaired, s.crossed, s.missing, s.again, s.sent)
+	if s.missing > 0 || s.again > 0 {
+		t.fail("%s: %d deliveries missing, %d repeated", what, s.missing, s.again)
+	}
+}
+
+// jittery is a network with exponentially distributed distances, of which each packet takes a tenth more in the mean.
+func jittery(loss float64) simnet.Link {
+	l := exponential()
+	l.Jitter, l.Loss = simnet.Exponential(exponentialMean/10, 0), loss
+	return l
+}
+
+// paths measures what messages cost and how quick they are once their paths are known: without loss, with it, and when a tenth of
+// the nodes crash at once.
+func paths(t *Trial) {
+	nodes := t.sized(300, 60)
+	if t.Full {
+		nodes = 1000
+	}
+	for _, is := range []struct {
+		loss, copies, p50, p95 float64
+	}{{0, 2.2, 1.1, 1.4}, {0.01, 3.1, 1.15, 1.5}, {0.05, 4.1, 1.25, 2}} {
+		what := fmt.Sprintf("%d nodes, %v %% loss", nodes, 100*is.loss)
+		t.formOn(sim.Config{Nodes: nodes, Link: jittery(0), Formed: true})
+		t.Net.RunFor(10 * time.Second)
+		t.Net.Adjust(func(l *simnet.Link) { l.Loss = is.loss })
+		s := &spread{origins: t.Pick(20), gap: 250 * time.Millisecond}
+		t.spreadFrom(s, 5)
+		t.noteSpread(what, s)
+		if p50, p95 := s.quantile(0.5), s.quantile(0.95); s.copies > is.copies || p50 > is.p50 || p95 > is.p95 {
+			t.fail("%s: %.2f copies, last node %.2f (p50) and %.2f (p95) times the flood's; want %v, %v and %v", what, s.copies, p50, p95, is.copies, is.p50, is.p95)
+		}
+		if is.loss == 0 {
+			t.crashTenth(s)
+		}
+	}
+}
+
+// crashTenth crashes a tenth of the nodes at once and measures the next message of the living origins, before anybody has noticed.
+func (t *Trial) crashTenth(s *spread) {
+	for _, n := range t.Pick(len(t.Nodes) / 10) {
+		if !slices.Contains(s.origins, n) {
+			t.Kill(n)
+		}
+	}
+	next := &spread{origins: s.origins, gap: 10 * time.Millisecond, flood: s.flood}
+	t.measure(next, 1)
+	t.noteSpread("a tenth crashed, next message", next)
+}
