@@ -80,7 +80,7 @@ func open(t *testing.T, source statuspage.Source, l look) *tab {
 	}
 	server := httptest.NewServer(statuspage.Handler(source))
 	ctx, cancel := chromedp.NewContext(b)
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(func() {
 		stop()
 		cancel()
@@ -157,13 +157,13 @@ func (p *tab) until(expression string) {
 	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
 		var came bool
 		script := fmt.Sprintf(`new Promise(done => {
-			const end = Date.now() + 20000;
+			const end = Date.now() + 40000;
 			const look = () => (%s) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 20);
 			look();
 		})`, expression)
 		err := chromedp.Evaluate(script, &came, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }).Do(ctx)
 		if err == nil && !came {
-			err = fmt.Errorf("not within 20 s: %s", expression)
+			err = fmt.Errorf("not within 40 s: %s", expression)
 		}
 		return err
 	}))
