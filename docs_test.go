@@ -80,6 +80,19 @@ func TestEveryClaimOfSecurityHasATest(t *testing.T) {
 	}
 }
 
+func TestEveryInterfaceOfTheApplicationHasAnExample(t *testing.T) {
+	examples := read(t, "example_delegates_test.go")
+	found := regexp.MustCompile(`(?m)^type (\w*Delegate|Transport) interface`).FindAllStringSubmatch(read(t, "delegate.go")+read(t, "net.go"), -1)
+	if len(found) < 8 {
+		t.Errorf("%d interfaces found", len(found))
+	}
+	for _, name := range found {
+		if !strings.Contains(examples, "\nfunc Example"+name[1]+"() {\n") {
+			t.Errorf("%s has no example", name[1])
+		}
+	}
+}
+
 func TestEveryProblemOfMemberlistNamesATest(t *testing.T) {
 	number := 0
 	for line := range strings.Lines(read(t, "docs/MEMBERLIST-ISSUES.md")) {
