@@ -173,7 +173,7 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 		"too many members": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)
 			c.agent("-max-members", "1")
-			c.examine(&doctor.Refused, "the cluster has 1 members, and max-members allows no more", agentAt)
+			c.examine(&doctor.Refused, "the number of members is 1, and max-members allows no more", agentAt)
 		},
 		"another key": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)

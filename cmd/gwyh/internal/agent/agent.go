@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	leaveTimeout = 5 * time.Second  // for the announcement that this node leaves
-	handlersEnd  = 5 * time.Second  // for event handlers that still run when the agent ends
-	rememberEach = 10 * time.Second // how often a peers file is written, if the members changed
+	leaveTimeout = 5 * time.Second // for the announcement that this node leaves
+	handlersEnd  = 5 * time.Second // for event handlers that still run when the agent ends
+	rememberEach = time.Second     // how often a peers file is written, if the members changed
 )
 
 // An Agent is a node at work. Its methods may be called from any goroutine.
@@ -237,7 +237,7 @@ func (l limit) NotifyAlive(n *gwyh.Node) error {
 	if len(known) < l.a.config.MaxNodes || slices.ContainsFunc(known, func(k *gwyh.Node) bool { return k.ID == n.ID || k.Name == n.Name }) {
 		return nil
 	}
-	return fmt.Errorf("the cluster has %d members, and max-members allows no more", len(known))
+	return fmt.Errorf("the number of members is %d, and max-members allows no more", len(known))
 }
 
 // udpAddr is an address for Ping.

@@ -60,7 +60,7 @@ func unchanged(*gwyh.Config) {}
 
 func TestNodeThatCanBeJoinedHasNoFault(t *testing.T) {
 	t.Parallel()
-	r := expect(t, Config{Target: node(t, unchanged)}, nil, `(?s)ok clock: the clocks agree.*ok session: the node is "ann" at .*ok path: datagrams of \d+ bytes.*ok join: joined, .* 2 members.*ok links: 1 `)
+	r := expect(t, Config{Target: node(t, unchanged)}, nil, `(?s)ok clock: the clocks agree.*ok session: the node is "ann" at .*ok path: datagrams of \d+ bytes.*ok join: joined, .* 2 members.*ok links: members that exchange broadcasts with this node: 1`)
 	for _, s := range r.Steps {
 		if s.Outcome != OK {
 			t.Errorf("%+v", s)

@@ -389,7 +389,7 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 	case len(s.Links) == 0:
 		x.report.note("links", Warning, "no member exchanges broadcasts with this node within %v", linkWait)
 	default:
-		x.report.note("links", OK, "%d members exchange broadcasts with this node", len(s.Links))
+		x.report.note("links", OK, "members that exchange broadcasts with this node: %d", len(s.Links))
 	}
 	for _, w := range s.Warnings {
 		x.report.note("warning", Warning, "%s", w.Text)
