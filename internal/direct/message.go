@@ -7,7 +7,8 @@
 //
 // To read it: message.go has a message and its bounds, sender.go begins and ends messages, wait.go keeps those without a
 // session, repeat.go repeats those that are not acknowledged, outcome.go says what the core is asked to do, receiver.go
-// takes in what others send.
+// takes in what others send. coverage.go is the content of questions
+// about a broadcast.
 package direct
 
 import (

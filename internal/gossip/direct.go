@@ -295,13 +295,13 @@ func (x *directs) deliver(now time.Time, in received, use wire.Use, id wire.Mess
 // handleCoverage answers the question whether this node has a broadcast, or takes in the answer to one.
 func (x *directs) handleCoverage(now time.Time, in received, use wire.Use, data []byte) {
 	c := x.core
-	v, err := wire.ParseCoverage(use, data)
+	v, err := direct.ParseCoverage(use, data)
 	switch {
 	case err != nil:
 		c.drop(stats.DropMalformedBody)
 	case use == wire.UseCoverage:
 		v.Has = c.Has(v.ID)
-		in.channel.Answer(now, wire.AppendCoverageAnswer(c.transport.begin(), x.NewID(), v))
+		in.channel.Answer(now, direct.AppendCoverageAnswer(c.transport.begin(), x.NewID(), v))
 	default:
 		c.events.Add(event.Event{Kind: event.Coverage, From: in.peer.id, ID: v.ID, Has: v.Has})
 	}

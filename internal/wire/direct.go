@@ -18,7 +18,7 @@ const (
 	UseVeto                      // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
 	UseControl                   // a plaintext that does not fit into one datagram
 	UseCoverage                  // asks whether the receiver has a broadcast: its id
-	UseCoverageAnswer            // answers that: see Coverage
+	UseCoverageAnswer            // answers that: the id, and one byte
 	uses
 )
 
@@ -114,33 +114,4 @@ func ParseDirectAck(data []byte) (a DirectAck, err error) {
 	a.Upto, a.Next = uint32(c.uint(1<<32-1)), uint32(c.uint(1<<32-1))
 	c.skipN(more)
 	return a, c.err
-}
-
-// A Coverage is the content of a message of UseCoverage, which is the id of a broadcast, or of its answer, which is the id and 1
-// if the sender has the broadcast, otherwise 0.
-type Coverage struct {
-	ID  MessageID
-	Has bool // of an answer
-}
-
-// AppendCoverageAnswer appends a message of UseCoverageAnswer.
-func AppendCoverageAnswer(b []byte, id MessageID, v Coverage) []byte {
-	content := append(v.ID[:], 0)
-	if v.Has {
-		content[len(v.ID)] = 1
-	}
-	return AppendDirect(b, id, Direct{Use: UseCoverageAnswer, Total: uint32(len(content)), Data: content})
-}
-
-// ParseCoverage parses the content of a message of UseCoverage or UseCoverageAnswer.
-func ParseCoverage(use Use, b []byte) (v Coverage, err error) {
-	answer := use == UseCoverageAnswer
-	want := len(v.ID)
-	if answer {
-		want++
-	}
-	if len(b) != want || answer && b[want-1] > 1 {
-		return v, ErrMalformed
-	}
-	return Coverage{ID: MessageID(b[:len(v.ID)]), Has: answer && b[want-1] == 1}, nil
 }
