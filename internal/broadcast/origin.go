@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what is known of origins (docs/PROTOCOL.md, "Limits"). The messages of other origins flood.
+// Bounds of what is known of origins (PROTOCOL.md 5). The messages of other origins flood.
 const (
 	originsMax   = 4096
 	originsBytes = 512 << 10

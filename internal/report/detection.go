@@ -80,7 +80,7 @@ func (r *Reporter) HeardAgain(now time.Time, silence time.Duration) {
 
 // Asleep writes that this node did not run for a while.
 func (r *Reporter) Asleep(now time.Time) {
-	r.warn(now, "asleep", "this node did not run for a while: shaking hands anew")
+	r.warn(now, "asleep", "this node did not run for a while: it begins new handshakes with its links")
 }
 
 // traceSuspicion traces that a member is suspected, or is not any more. by is who suspects it; zero for nobody.

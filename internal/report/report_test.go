@@ -142,7 +142,7 @@ func TestLineOfEachEvent(t *testing.T) {
 			`[INFO] 3 of 3 members that failed together are back, 1m0s after the first of them failed: they were restarted`},
 		{"accused", func(r *Reporter) { r.Accused(start, wire.StateDead) }, `[WARN] other nodes took this node for dead: telling them that it is alive`},
 		{"heard again", func(r *Reporter) { r.HeardAgain(start, 4*time.Second) }, `[INFO] this node hears other nodes again, after 4s in which nothing came`},
-		{"asleep", func(r *Reporter) { r.Asleep(start) }, `[WARN] this node did not run for a while: shaking hands anew`},
+		{"asleep", func(r *Reporter) { r.Asleep(start) }, `[WARN] this node did not run for a while: it begins new handshakes with its links`},
 		{"rejected", func(r *Reporter) { r.Rejected(start, addr(9), handshake.Returned) },
 			`[WARN] handshake with 10.0.0.9:6969 refused: ` + handshake.Returned.String()},
 		{"not renewed", func(r *Reporter) { r.NotRenewed(start, id(3), 4) }, `[WARN] the session with "three" was not renewed in 4 tries: going on with the old one`},

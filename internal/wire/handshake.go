@@ -30,8 +30,7 @@ const (
 	ZoneMax = 255
 	// CookieSize is the length of a cookie in bytes.
 	CookieSize = 16
-	// HmacMessageMax bounds the message of an Hmac that ParseHandshake takes; 419 is the most that
-	// gwyh 0.1 sends.
+	// HmacMessageMax bounds the message of an Hmac that ParseHandshake takes; 419 is the most that gwyh 0.1 sends.
 	HmacMessageMax = 1024
 	// HmacsMax is how many Hmacs ParseHandshake keeps (PROTOCOL.md 4, handshake economy).
 	HmacsMax = 4
@@ -77,8 +76,7 @@ var (
 	hmacFields      = fields{names: []string{"hmac", "message"}}
 )
 
-// AppendHandshake appends a whole packet with h. Byte strings are written as gwyh 0.1 does, to
-// whomever it goes.
+// AppendHandshake appends a whole packet with h. Byte strings are written as gwyh 0.1 does, to whomever it goes.
 func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	b = appendPacketHead(b, seq, &sender)
 	b = append(b, tagFixMap|1, tagFixStr|1, 'H')

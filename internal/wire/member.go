@@ -119,8 +119,7 @@ func (m *Member) Size() int {
 	return n
 }
 
-// appendAddrPort writes an IPv4 address in 4 bytes even if it came mapped into IPv6, and an invalid
-// one as [::].
+// appendAddrPort writes an IPv4 address in 4 bytes even if it came mapped into IPv6, and an invalid one as [::].
 func appendAddrPort(b []byte, a netip.AddrPort) []byte {
 	if ip := a.Addr().Unmap(); ip.Is4() {
 		v := ip.As4()

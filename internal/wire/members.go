@@ -35,8 +35,7 @@ func beginMembers(b []byte, id MessageID, k Kind) MembersWriter {
 	return w
 }
 
-// Append adds m unless the buffer, with what stood in it before the message, would then be longer
-// than limit.
+// Append adds m unless the buffer, with what stood in it before the message, would then be longer than limit.
 func (w *MembersWriter) Append(m *Member, limit int) bool {
 	if w.n == math.MaxUint16 || len(w.b)+m.Size() > limit {
 		return false
@@ -91,8 +90,7 @@ func (it *MemberIter) Next(m *Member) bool {
 // Err is nil when the entries that Next gave are all there were.
 func (it *MemberIter) Err() error { return it.c.err }
 
-// AppendIdentity appends what a node says of itself first under a new session, an alive entry:
-// {"Identity": entry}.
+// AppendIdentity appends what a node says of itself first under a new session, an alive entry: {"Identity": entry}.
 func AppendIdentity(b []byte, id MessageID, m *Member) []byte {
 	return appendMember(appendMessageHead(b, &id, "Identity"), m)
 }

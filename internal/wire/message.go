@@ -125,9 +125,8 @@ var (
 	nakFields     = fields{names: []string{"start", "end"}}
 )
 
-// ParseMessage parses the first message of b; rest is what follows it. It overwrites m wholly, and
-// parts of b: an ARRAY is decoded in place. A body of an unknown name is KindUnknown and no error.
-// After an error m means nothing.
+// ParseMessage parses the first message of b; rest is what follows it. It overwrites m wholly, and parts of b: an
+// ARRAY is decoded in place. A body of an unknown name is KindUnknown and no error. After an error m means nothing.
 func ParseMessage(m *Message, b []byte) (rest []byte, err error) {
 	*m = Message{}
 	c := cursor{b: b}

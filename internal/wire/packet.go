@@ -79,9 +79,8 @@ func (p *Packet) parse(b []byte) (rest []byte, err error) {
 // boxHead stands between sender and tag.
 const boxHead = "\x81\xa1B\x92\x93\xc0\xc4\x10"
 
-// parseGoBox reads exactly the form that ReserveBox writes, the one of nearly all packets, in a
-// fifth of the time. If it is another it reports false, has not written to b, and leaves p to be
-// overwritten.
+// parseGoBox reads exactly the form that ReserveBox writes, the one of nearly all packets, in a fifth of the time. If
+// it is another it reports false, has not written to b, and leaves p to be overwritten.
 func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
 	c := cursor{b: b}
 	if c.byte() != tagFixArray|3 {
@@ -152,9 +151,8 @@ func BoxSize(n int) int {
 // BoxSpare is how many bytes shorter than BoxOverhead says a packet is because its seq is short.
 func BoxSpare(seq uint32) int { return 5 - uintSize(uint64(seq)) }
 
-// ReserveBox appends a whole packet with room for n bytes of ciphertext, in the form among Go
-// nodes. The caller seals into tag (16 bytes) and data (n bytes), which alias packet and hold
-// whatever was there.
+// ReserveBox appends a whole packet with room for n bytes of ciphertext, in the form among Go nodes. The caller seals
+// into tag (16 bytes) and data (n bytes), which alias packet and hold whatever was there.
 func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (packet, tag, data []byte) {
 	b = slices.Grow(b, BoxSize(n))
 	b = appendPacketHead(b, seq, &sender)

@@ -1,9 +1,8 @@
 package wire
 
-// Fields are the names of a struct's fields in order. gwyh 0.1 writes a struct as an array and also
-// reads it as a map by field name (PROTOCOL.md 1); a field that it takes for optional may then be
-// missing. PROTOCOL.md does not give every name of the original's: body, hmacs, responses and addr
-// are ours.
+// Fields are the names of a struct's fields in order. gwyh 0.1 writes a struct as an array and also reads it as a map
+// by field name (PROTOCOL.md 1); a field that it takes for optional may then be missing. PROTOCOL.md does not give
+// every name of the original's: body, hmacs, responses and addr are ours.
 type fields struct {
 	names    []string
 	optional uint8 // bit i: field i may be missing from a map
@@ -66,8 +65,7 @@ func (r *record) nextEntry(c *cursor) int {
 	return -1
 }
 
-// variant reads the name of an enum's variant: a string alone, or the key of a one-entry map whose
-// value follows.
+// variant reads the name of an enum's variant: a string alone, or the key of a one-entry map whose value follows.
 func (c *cursor) variant() (name []byte, hasValue bool) {
 	if isMap(c.peek()) {
 		hasValue = true

@@ -1,8 +1,7 @@
 package wire
 
-// A Report tells the sender of much how its datagrams arrive. It speaks of the direction of the
-// session that the sender of the Report hears: {"Report": [highest u64, lowest u64, bytes u64,
-// delay u32]}.
+// A Report tells the sender of much how its datagrams arrive. It speaks of the direction of the session that the
+// sender of the Report hears: {"Report": [highest u64, lowest u64, bytes u64, delay u32]}.
 type Report struct {
 	Highest uint64 // highest counter that was opened
 	Lowest  uint64 // lowest counter that is missing and may still be asked for; Highest + 1 for none

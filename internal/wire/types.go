@@ -1,10 +1,9 @@
 // Package wire appends and parses what gwyh nodes send each other: packets, handshakes and the
 // messages inside a box (PROTOCOL.md 1 and 4). It keeps no state.
 //
-// Parsing is as lenient as gwyh 0.1 is and no more: structs may be maps, integers wide, byte strings
-// bin or arrays. All input is taken for hostile. A parser is bounded by the bytes there are, whatever
-// lengths they declare, and fails with ErrShort or ErrMalformed. Slices that it gives alias its
-// input, unless its doc says otherwise.
+// Parsing is as lenient as gwyh 0.1 is and no more: structs may be maps, integers wide, byte strings bin or arrays.
+// All input is taken for hostile. A parser is bounded by the bytes there are, whatever lengths they declare, and
+// fails with ErrShort or ErrMalformed. Slices that it gives alias its input, unless its doc says otherwise.
 package wire
 
 import (
@@ -12,8 +11,7 @@ import (
 	"net/netip"
 )
 
-// A NodeID names one run of one node: a UUID. Go nodes draw version 8 at every Create, gwyh 0.1
-// nodes version 4.
+// A NodeID names one run of one node: a UUID. Go nodes draw version 8 at every Create, gwyh 0.1 nodes version 4.
 type NodeID [16]byte
 
 // A HandshakeID names one attempt at a handshake.

@@ -26,8 +26,7 @@ func (c *cursor) exact(dst []byte) {
 	copy(dst, s)
 }
 
-// atMost reads a byte string of up to len(buf) bytes, as bin or as an ARRAY, into buf and leaves
-// the input as it is.
+// atMost reads a byte string of up to len(buf) bytes, as bin or as an ARRAY, into buf and leaves the input as it is.
 func (c *cursor) atMost(buf []byte) []byte {
 	if !isArray(c.peek()) {
 		return buf[:copy(buf, c.bounded(c.bin(), len(buf)))]
