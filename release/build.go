@@ -15,8 +15,19 @@ import (
 // A platform is a system and a processor.
 type platform struct{ os, arch string }
 
-var platforms = []platform{
-	{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}, {"windows", "arm64"},
+// allPlatforms are those that a release has binaries for.
+const allPlatforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64"
+
+// parsePlatforms reads platforms such as linux/amd64, separated by commas. The toolchain rejects unknown ones.
+func parsePlatforms(text string) (list []platform, err error) {
+	for name := range strings.SplitSeq(text, ",") {
+		system, arch, ok := strings.Cut(name, "/")
+		if !ok || system == "" || arch == "" {
+			return nil, fmt.Errorf("platform %q, want a system and a processor as in linux/amd64", name)
+		}
+		list = append(list, platform{system, arch})
+	}
+	return list, nil
 }
 
 func (r *release) name(p platform) string {
@@ -44,7 +55,7 @@ func (r *release) build(ctx context.Context) error {
 		return err
 	}
 	var sums bytes.Buffer
-	for _, p := range platforms {
+	for _, p := range r.platforms {
 		binary := filepath.Join(out, r.name(p))
 		if err := compile(ctx, first, binary, p); err != nil {
 			return err
@@ -65,7 +76,7 @@ func (r *release) build(ctx context.Context) error {
 			fmt.Fprintf(&sums, "%s  %s\n", sum, filepath.Base(path))
 		}
 	}
-	if err := r.rebuild(ctx, filepath.Join(out, r.name(platforms[0]))); err != nil {
+	if err := r.rebuild(ctx, filepath.Join(out, r.name(r.platforms[0]))); err != nil {
 		return err
 	}
 	r.printf("%s", &sums)
@@ -89,7 +100,7 @@ func (r *release) rebuild(ctx context.Context, binary string) error {
 		return err
 	}
 	again := filepath.Join(r.work, "again")
-	if err := compile(ctx, dir, again, platforms[0]); err != nil {
+	if err := compile(ctx, dir, again, r.platforms[0]); err != nil {
 		return err
 	}
 	one, err := checksum(binary)

@@ -37,6 +37,8 @@ type release struct {
 	work    string // a folder that is removed at the end
 	vulndb  string // URL of the database of vulnerabilities; empty for the public one
 	log     io.Writer
+
+	platforms []platform // at least one
 }
 
 func run(ctx context.Context, args []string, log io.Writer) (err error) {
@@ -47,11 +49,15 @@ func run(ctx context.Context, args []string, log io.Writer) (err error) {
 	fs.StringVar(&r.root, "repository", ".", "repository")
 	fs.StringVar(&r.out, "out", "dist", "folder for binaries, SBOMs and checksums; it must not exist, or be empty")
 	fs.StringVar(&r.vulndb, "vulndb", "", "URL of another database of vulnerabilities than the public one")
+	platforms := fs.String("platforms", allPlatforms, "platforms to build for, separated by commas")
 	only := fs.String("only", "", "run these steps only, separated by commas: changelog, modules, api, vulnerabilities, build")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if r.version, err = parseVersion(*text); err != nil {
+		return err
+	}
+	if r.platforms, err = parsePlatforms(*platforms); err != nil {
 		return err
 	}
 	if r.work, err = os.MkdirTemp("", "release"); err != nil {

@@ -182,3 +182,15 @@ func TestStepsThatDoNotExistAreRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestPlatformsAreASystemAndAProcessor(t *testing.T) {
+	all, err := parsePlatforms(allPlatforms)
+	if err != nil || len(all) != 6 {
+		t.Errorf("the platforms of a release: %v, %v", all, err)
+	}
+	for _, bad := range []string{"", "linux", "linux/", "/amd64", "linux/amd64,"} {
+		if list, err := parsePlatforms(bad); err == nil {
+			t.Errorf("%q was read as %v", bad, list)
+		}
+	}
+}
