@@ -43,8 +43,9 @@ type Agent struct {
 
 	ctx     context.Context // ends with the agent
 	cancel  context.CancelFunc
-	running sync.WaitGroup
-	leaving chan struct{} // closed when somebody asks the agent to leave
+	running sync.WaitGroup // what ends with ctx
+	joining sync.WaitGroup // calls of Join, which end with the node: it leaves without waiting for them
+	leaving chan struct{}  // closed when somebody asks the agent to leave
 	asked   sync.Once
 }
 
@@ -73,7 +74,7 @@ func Start(c *config.Config, log *Log, version string) (*Agent, error) {
 	a.keyring = library.Keyring
 	a.noteSelf()
 	a.lines.Info("node started", "name", a.list.LocalNode().Name, "addr", a.list.LocalNode().Address(), "zone", a.list.LocalNode().Zone)
-	a.running.Go(a.join)
+	a.joining.Go(a.join)
 	if c.PeersFile != "" {
 		a.running.Go(a.remember)
 	}
@@ -97,6 +98,9 @@ func (a *Agent) join() {
 		return
 	}
 	n, err := a.list.Join(addresses)
+	if a.ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		a.lines.Warn("no address was reached yet, trying again in the background", "error", err)
 		return
@@ -163,6 +167,7 @@ func (a *Agent) Close(graceful bool) error {
 	if e := a.list.Shutdown(); err == nil {
 		err = e
 	}
+	a.joining.Wait()
 	a.handled.Stop(handlersEnd)
 	a.events.close()
 	return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -235,6 +236,26 @@ func TestKeysAreRotatedOverTheAPI(t *testing.T) {
 	}
 	if err := ofAnn.Post(t.Context(), "/v1/keys/add", api.KeyRequest{Key: []byte("short")}, nil); err == nil {
 		t.Error("a short key is added")
+	}
+}
+
+func TestLeavingDoesNotWaitForAJoin(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ann, _ := start(t, "-name", "ann", "-profile", "wan", "-join", silent.LocalAddr().String())
+	if _, _, err := silent.ReadFrom(make([]byte, 2048)); err != nil { // the join has begun
+		t.Fatal(err)
+	}
+	if err := ann.Close(true); err != nil {
+		t.Error(err)
+	}
+	for _, line := range ann.Log() {
+		if strings.Contains(line.Text, "no answer") {
+			t.Errorf("the agent waited for the end of the join: %s", line.Text)
+		}
 	}
 }
 

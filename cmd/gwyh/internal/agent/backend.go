@@ -88,7 +88,7 @@ func (a *Agent) Join(ctx context.Context, addresses []string) (int, error) {
 		err error
 	}
 	ended := make(chan outcome, 1)
-	a.running.Go(func() {
+	a.joining.Go(func() {
 		n, err := a.list.Join(addresses)
 		ended <- outcome{n, err}
 	})
