@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -214,10 +215,14 @@ func reply(w http.ResponseWriter, status int, v any) {
 func problem(w http.ResponseWriter, status int, err error) { reply(w, status, Problem{err.Error()}) }
 
 // stream sends events as they happen, as server-sent events: the id is the event's, the event its type, the data its JSON. The query
-// parameter "type" selects types.
+// parameter "type" selects types. A type that does not exist is an error: nothing would ever come.
 func stream(w http.ResponseWriter, r *http.Request, b Backend) {
 	wanted := map[string]bool{}
 	for _, t := range r.URL.Query()["type"] {
+		if !slices.Contains(EventTypes, t) {
+			problem(w, http.StatusBadRequest, fmt.Errorf("%q is no type of event, want %s", t, strings.Join(EventTypes, ", ")))
+			return
+		}
 		wanted[t] = true
 	}
 	events := b.Watch(r.Context())

@@ -307,6 +307,23 @@ func TestEventsAreSentAsTheyHappen(t *testing.T) {
 	}
 }
 
+func TestUnknownTypeOfEventIsRefused(t *testing.T) {
+	server := httptest.NewServer(Handler(&fake{events: make(chan Event)}, Config{}))
+	defer server.Close()
+	r, err := http.Get(server.URL + "/v1/events?type=message&type=mesage")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "mesage") {
+		t.Errorf("status %s: %s", r.Status, text)
+	}
+}
+
 func TestTokenIsWanted(t *testing.T) {
 	h := Handler(&fake{}, Config{Token: "secret"})
 	for name, x := range map[string]struct {
