@@ -155,7 +155,7 @@ func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	if s.Alone {
 		links.Note, links.Class = "nothing is heard from other nodes", "bad"
 	}
-	health := tile{Name: "Health", Value: "well", Note: "of this node itself", Class: "good"}
+	health := tile{Name: "Health", Value: "good", Note: "of this node itself", Class: "good"}
 	if s.Health > 0 {
 		health.Value, health.Note, health.Class = fmt.Sprintf("score %d", s.Health), "slow, or loses packets", "warn"
 	}

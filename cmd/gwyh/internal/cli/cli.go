@@ -70,7 +70,7 @@ func (c *Command) Run(ctx context.Context, args []string, out, err io.Writer) in
 		_, _ = io.WriteString(out, c.help())
 		return exitOK
 	case problem == nil && (len(s.args) < c.least || c.most >= 0 && len(s.args) > c.most):
-		problem = fmt.Errorf("%d arguments, want %s", len(s.args), c.wanted())
+		problem = fmt.Errorf("%s, want %s", count(len(s.args), "argument"), c.wanted())
 	}
 	if problem != nil {
 		_, _ = fmt.Fprintf(err, "gwyh %s: %v\n\"gwyh %s -h\" says how to use it\n", c.Name, problem, c.Name)
@@ -132,6 +132,14 @@ func reach(address, tokenFile string) (*client.Client, error) {
 	return client.New(address, token), nil
 }
 
+// count is a number of things in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // A usageError says that the command line was not understood.
 type usageError string
 
@@ -150,7 +158,7 @@ func (c *Command) wanted() string {
 }
 
 const speaksUsage = `
-	-http HOST:PORT  where the agent serves its API, or an URL (default: the
+	-http HOST:PORT  where the agent serves its API, or a URL (default: the
 	                 environment variable GWYH_HTTP, or 127.0.0.1:6970)
 	-token-file FILE file with the agent's token (default: the environment
 	                 variable GWYH_TOKEN)
@@ -160,7 +168,7 @@ func (c *Command) help() string {
 	text := strings.TrimPrefix(c.usage, "\n")
 	if c.speaks {
 		if !strings.Contains(text, "Flags:") {
-			text += "\nFlags:\n"
+			text += "\nFlags:\n\n"
 		}
 		text = strings.TrimSuffix(text, "\n") + speaksUsage
 	}

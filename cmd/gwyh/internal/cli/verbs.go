@@ -251,14 +251,14 @@ func changeKeys(ctx context.Context, s *session) error {
 		}
 		return s.print(all, func(w io.Writer) {
 			for _, k := range all {
-				name, note := k.Fingerprint, ""
+				name := k.Fingerprint
 				if k.Weak {
 					name = "(weak: it can be guessed, so it has no fingerprint)"
 				}
 				if k.Primary {
-					note = "primary"
+					name += "\tprimary"
 				}
-				_, _ = fmt.Fprintf(w, "%s\t%s\n", name, note)
+				_, _ = fmt.Fprintln(w, name)
 			}
 		})
 	case s.args[0] == "add" && len(s.args) == 1:

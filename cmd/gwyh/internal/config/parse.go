@@ -24,7 +24,7 @@ type setting struct{ name, value string }
 func Parse(args []string, getenv func(string) string) (*Config, error) {
 	files, given, err := arguments(args)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; \"gwyh agent -h\" lists the options", err)
 	}
 	c := Default()
 	for _, path := range files {

@@ -90,7 +90,7 @@ func (x *examination) guess(ctx context.Context) bool {
 	}
 	answered, _ := x.line.shake(ctx, tries, guessWait, true)
 	if len(answered) == 0 {
-		x.report.note("guesses", Unknown, "nor does it answer under %d other labels, notations of the keys, and times up to 14 hours off", len(all))
+		x.report.note("guesses", Unknown, "no answer either under %d other labels, notations of the keys, and times up to 14 hours off", len(all))
 		return false
 	}
 	for _, g := range all {
