@@ -152,7 +152,7 @@ func (c *cluster) split(chosen []int) []*node {
 	return out
 }
 
-// leave lets nodes say goodbye and stops them.
+// leave lets nodes leave gracefully and stops them.
 func (c *cluster) leave(nodes []*node) error {
 	return together(nodes, func(n *node) error {
 		return errors.Join(n.Leave(2*time.Second), n.Shutdown())

@@ -56,7 +56,7 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 		d.screen.print(fmt.Sprintf("\nNot everything was as it should be: see ✗ above. (%s)", took))
 		return exitFailed
 	}
-	d.screen.print(fmt.Sprintf("\nEvery message was at every node exactly once. (%s)", took))
+	d.screen.print(fmt.Sprintf("\nEvery message reached every node exactly once. (%s)", took))
 	return exitOK
 }
 
@@ -115,7 +115,7 @@ func (d *demo) form(ctx context.Context) error {
 	}
 	fewest := slices.MinFunc(c.nodes, func(a, b *node) int { return a.hears - b.hears }).hears
 	d.screen.good("all joined the first one at the same moment; whole after %s", short(took))
-	d.screen.text("(each knows the other %d, and hears from at least %d of them directly)", d.nodes-1, fewest)
+	d.screen.text("(each knows the other %d and has links to at least %d of them)", d.nodes-1, fewest)
 	return nil
 }
 
@@ -247,7 +247,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 	if err := errors.Join(<-left, err); err != nil {
 		return err
 	}
-	d.screen.good("%d said goodbye with Leave; all others knew it after %s", leave, short(took))
+	d.screen.good("%d left gracefully; all others knew it after %s", leave, short(took))
 
 	crashing := c.split(d.draw(crash))
 	begin = time.Now()
@@ -266,10 +266,10 @@ func (d *demo) tellStops(ctx context.Context) error {
 	if err := d.tellRound(ctx, false); err != nil {
 		return err
 	}
-	if _, err := d.notice(ctx, begin, "nodes that noticed the crashes"); err != nil {
+	if _, err := d.notice(ctx, begin, "nodes that detected the crashes"); err != nil {
 		return err
 	}
-	d.screen.good("all of them noticed the crashes after %s, by the silence", short(<-noticed))
+	d.screen.good("all of them detected the crashes after %s", short(<-noticed))
 	return nil
 }
 

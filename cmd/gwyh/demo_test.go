@@ -27,17 +27,17 @@ func TestDemoTellsItsStoryAndEndsWell(t *testing.T) {
 		"5 nodes in 3 zones",
 		"✓ 5 nodes created in ",
 		"whole after ",
-		"each knows the other 4, and hears from at least 4 of them",
+		"each knows the other 4 and has links to at least 4 of them",
 		"✓ every message at each of 4 other nodes, exactly once: 40 deliveries",
 		"✓ time to the last node: median ",
 		"last node .* messages",
 		`✓ \d\.\d copies of a message came to each node`,
-		"✓ 1 said goodbye with Leave; all others knew it after ",
+		"✓ 1 left gracefully; all others knew it after ",
 		"✓ 1 crashed silently; at once the other 3 broadcast 10 messages again",
 		"✓ every message at each of 2 other nodes, exactly once: 20 deliveries",
-		"✓ all of them noticed the crashes after ",
+		"✓ all of them detected the crashes after ",
 		`uniform .* \d+ %`, `hub .* \d+ %`, `local .* \d+ %`, `remote .* \d+ %`,
-		"Every message was at every node exactly once.",
+		"Every message reached every node exactly once.",
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("output does not tell %q", want)

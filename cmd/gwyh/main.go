@@ -21,18 +21,18 @@ const (
 	exitUsage  = 2 // the command line was not understood
 )
 
-const usage = `gwyh is gossip between the nodes of a service: what is handed to one node is at
-all of them, over encrypted UDP. This program runs a node, speaks to nodes that
-run, and shows the library at work.
+const usage = `gwyh is gossip between the nodes of a service: a message that is handed to one
+node reaches all of them, over encrypted UDP. This program runs a node, talks to
+running nodes, and demonstrates the library.
 
 Usage:
 
 	gwyh <command> [flags]
 
-To look at it:
+To try it:
 
 	demo       start a cluster on this machine, broadcast, stop nodes, and
-	           show how quickly and at what cost messages are everywhere
+	           show how fast a message reaches every node, and at what cost
 	sim        run a cluster of any size in virtual time, to plan a real one
 
 To run it:

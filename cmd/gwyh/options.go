@@ -23,7 +23,7 @@ var strategies = []strategy{
 	{"hub", gwyh.HubAndSpoke, "one per other zone"},
 	{"local", gwyh.PreferLocal, "own zone 2 : 1"},
 	{"remote", gwyh.PreferRemote, "other zones 2 : 1"},
-	{"nearest", gwyh.Nearest, "nearest, but for 2"},
+	{"nearest", gwyh.Nearest, "nearest, 2 random"},
 }
 
 func (s *strategy) String() string { return s.name }
@@ -83,10 +83,10 @@ func defaultOptions() options {
 		heartbeat: gwyh.DefaultLANConfig().ProbeInterval}
 }
 
-const demoUsage = `gwyh demo starts a cluster on loopback UDP in this process, waits until it is
-whole, broadcasts messages from random nodes, stops some nodes, broadcasts again
-among the rest, and compares the strategies for several zones. Exit code 0 says
-that every message was at every node exactly once.
+const demoUsage = `gwyh demo starts a cluster on loopback UDP in this process, waits until all its
+nodes know each other, broadcasts messages from random nodes, stops some nodes,
+broadcasts again among the rest, and compares the strategies for several zones.
+The exit code is 0 if every message reached every node exactly once.
 
 Usage:
 
@@ -98,17 +98,17 @@ Flags:
 	-zones N       zones that they are spread over, 1 to nodes (default 3)
 	-messages N    messages of each round, 1 to 100000 (default 200)
 	-size BYTES    size of a message, 8 to 1200 (default 256)
-	-strategy S    which nodes a node hears from (default uniform)
+	-strategy S    which nodes a node links to (default uniform)
 	                 uniform  nodes of any zone
 	                 hub      one of each other zone, the rest of its own
-	                 local    its own zone twice as readily as others
-	                 remote   other zones twice as readily as its own
+	                 local    its own zone twice as often as others
+	                 remote   other zones twice as often as its own
 	                 nearest  the shortest round trips, and two at random
 	-seed N        chooses who sends and who is stopped (default 1)
 	-http HOST:PORT
-	               serve the status page of a node there, port 0 for any;
-	               when the story is told, go on with a message a second
-	               until ^C, in place of the comparison of strategies
+	               serve the status page of a node there, port 0 for any.
+	               At the end, send a message every second until ^C instead
+	               of comparing strategies
 `
 
 // parseOptions reads the flags of demo. The error names the flag, the value and what is wanted.

@@ -56,7 +56,7 @@ func TestDemoServesThePageOfANodeThatStays(t *testing.T) {
 			t.Errorf("the page does not show %s", name)
 		}
 	}
-	if strings.Contains(out.String(), "5. ") || !strings.Contains(out.String(), "Every message was at every node exactly once.") {
+	if strings.Contains(out.String(), "5. ") || !strings.Contains(out.String(), "Every message reached every node exactly once.") {
 		t.Error(out.String())
 	}
 }

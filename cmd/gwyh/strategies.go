@@ -22,7 +22,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 		d.screen.text("nothing: there is one zone only")
 		return nil
 	}
-	d.screen.text("%-8s  %-18s  %6s  %-24s  %9s", "strategy", "a node hears from", "copies", "of them from other zones", "last node")
+	d.screen.text("%-8s  %-18s  %6s  %-24s  %9s", "strategy", "a node links to", "copies", "of them from other zones", "last node")
 	for _, s := range strategies {
 		o.strategy = s
 		r, err := d.tryOut(ctx, o)
