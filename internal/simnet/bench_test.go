@@ -11,8 +11,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A flooder passes each message on to its neighbours the first time it hears it, and re-arms a
-// timer at every datagram, as a node with heartbeats does.
+// A flooder forwards each message to its neighbors when it first receives it. It re-arms a timer at every datagram,
+// as a node with heartbeats does.
 type flooder struct {
 	peers   []netip.AddrPort
 	seen    uint64 // newest message
@@ -53,7 +53,7 @@ func testAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)
 }
 
-// newFlood is a cluster in which each node has five links and those of others to it.
+// newFlood returns a cluster in which each node chooses five links, which are used in both directions.
 func newFlood(cfg Config, nodes, size int) (*Network, []*flooder) {
 	n := New(cfg)
 	r := rand.New(rand.NewPCG(cfg.Seed, 7))
@@ -80,7 +80,7 @@ func (f *flooder) broadcast(id uint64) {
 	binary.BigEndian.PutUint64(f.buf, id)
 }
 
-// BenchmarkFlood measures what the network costs per datagram, with hosts that cost next to nothing.
+// BenchmarkFlood measures the cost of the network per datagram, with hosts that cost almost nothing.
 func BenchmarkFlood(b *testing.B) {
 	benchmarkFlood(b, "nodes=1000", 1000, 256, Link{Jitter: Exponential(20*time.Millisecond, 0), Loss: 0.05})
 	benchmarkFlood(b, "nodes=1000,steady", 1000, 256, Link{Latency: Exponential(20*time.Millisecond, 0)})
@@ -110,7 +110,7 @@ func benchmarkFlood(b *testing.B, name string, nodes, size int, link Link) {
 	})
 }
 
-// BenchmarkManyOnTheirWay measures the queue when a million datagrams are under way at once.
+// BenchmarkManyOnTheirWay measures the queue with a million datagrams in flight.
 func BenchmarkManyOnTheirWay(b *testing.B) {
 	n := New(Config{Seed: 1, Link: Link{Jitter: Uniform(0, time.Second)}})
 	for i := range 1000 {
@@ -126,7 +126,7 @@ func BenchmarkManyOnTheirWay(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "datagrams/s")
 }
 
-// An echo sends back what it gets.
+// An echo returns each datagram to its sender.
 type echo struct {
 	buf [64]byte
 	to  wire.Path

@@ -6,24 +6,23 @@ import (
 	"unsafe"
 )
 
-// A host gets the same kind of time.Time that time.Now gives a real one: a wall-clock reading, which
-// SetClockOffset moves, and a monotonic reading, which is the network's time and never jumps. So
-// Sub, Before, After and Add work on the monotonic reading, UTC and UnixNano on the wall clock, and a
-// clock jump finds the same mistakes that it finds in production. In particular a NextTimeout derived
-// from the `now` of an input keeps its moment when the wall clock jumps, and differences between the
-// times of two hosts are right whatever their clocks show.
+// A host gets the same kind of time.Time that time.Now returns on a real machine: a wall-clock reading, which
+// SetClockOffset moves, and a monotonic reading, which is the network's time and never jumps. Sub, Before, After and
+// Add use the monotonic reading; UTC and UnixNano use the wall clock. A clock jump therefore exposes the same
+// mistakes as in production. In particular, a NextTimeout derived from the `now` of an input keeps its moment when
+// the wall clock jumps, and the difference between the times of two hosts is right whatever their wall clocks show.
 //
-// The time package makes such values from the real clock only, hence the one use of unsafe below,
-// which checks itself.
+// The time package makes such values only from the real clock, so the code below uses unsafe once and checks the
+// result.
 
-// layout mirrors time.Time since Go 1.9.
+// layout mirrors the memory layout of time.Time since Go 1.9.
 type layout struct {
 	wall uint64         // 1 bit: has a monotonic reading; 33: seconds since 1885; 30: nanoseconds
 	ext  int64          // the monotonic reading, nanoseconds
 	loc  *time.Location // nil: UTC
 }
 
-// Both fail to compile when time.Time and layout differ in size.
+// Both declarations fail to compile if the sizes of time.Time and layout differ.
 var (
 	_ [unsafe.Sizeof(time.Time{}) - unsafe.Sizeof(layout{})]struct{}
 	_ [unsafe.Sizeof(layout{}) - unsafe.Sizeof(time.Time{})]struct{}

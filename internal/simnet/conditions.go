@@ -6,35 +6,34 @@ import (
 	"time"
 )
 
-// SetLink gives the way from one host to another conditions of its own, in this direction.
+// SetLink sets conditions for datagrams from one host to another, in this direction only.
 func (n *Network) SetLink(from, to netip.AddrPort, cond Link) {
 	cond.check()
 	n.links.setOwn(n.ref(from), n.ref(to), &cond)
 }
 
-// ResetLink ends what SetLink began.
+// ResetLink undoes SetLink.
 func (n *Network) ResetLink(from, to netip.AddrPort) { n.links.setOwn(n.ref(from), n.ref(to), nil) }
 
-// LinkBetween returns the conditions that hold from one host to another.
+// LinkBetween returns the conditions in force from one host to another.
 func (n *Network) LinkBetween(from, to netip.AddrPort) Link {
 	c, _ := n.links.conditions(n.ref(from), n.ref(to))
 	return *c
 }
 
-// SetDefaultLink changes the conditions between hosts for which neither SetZoneLink nor SetLink says
-// otherwise.
+// SetDefaultLink changes the conditions between hosts for which neither SetZoneLink nor SetLink was called.
 func (n *Network) SetDefaultLink(cond Link) { n.links.setFallback(cond) }
 
-// Adjust edits all conditions there are: the network's, those of zones and those of links.
+// Adjust edits all conditions: those of the network, of the zones and of single links.
 func (n *Network) Adjust(edit func(*Link)) { n.links.adjust(edit) }
 
-// LinkPipe returns the queue of the way from one host to another, for its Stats.
+// LinkPipe returns the queue of the link from one host to another, so that the caller can read its Stats.
 func (n *Network) LinkPipe(from, to netip.AddrPort) *Pipe {
 	return &n.links.link(n.ref(from), n.ref(to)).pipe
 }
 
-// SetZoneLink sets the conditions from the hosts of one zone to those of another, in this direction.
-// Both may be the same zone.
+// SetZoneLink sets the conditions from the hosts of one zone to those of another, in this direction only. from and to
+// may be the same zone.
 func (n *Network) SetZoneLink(from, to string, cond Link) {
 	cond.check()
 	p := n.links.zones.pairNamed(from, to)
@@ -49,8 +48,8 @@ func (n *Network) ZoneLink(from, to string) Link {
 	return n.links.zones.fallback
 }
 
-// SetLatencies sets the latency from each zone to each other to a constant, latencies[from][to], with
-// an exponential jitter of the given share of it as mean. All else is as in the default link.
+// SetLatencies sets the latency from each zone to each other zone to the constant latencies[from][to]. It adds an
+// exponential jitter whose mean is jitter times that latency. All other conditions are those of the default link.
 func (n *Network) SetLatencies(names []string, latencies [][]time.Duration, jitter float64) {
 	if len(latencies) != len(names) {
 		panic(fmt.Sprintf("simnet: %d rows of latencies for %d zones", len(latencies), len(names)))

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// arrive brings a packet to a host's socket.
+// arrive handles a packet that reaches a host's socket.
 func (n *Network) arrive(i, place int32) {
 	p := &n.packets.all[i]
 	h := n.places[place].host
@@ -25,9 +25,9 @@ func (n *Network) arrive(i, place int32) {
 	}
 }
 
-// deliver hands a packet to the Host.
+// deliver passes a packet to the Host.
 func (n *Network) deliver(h *host, i int32) {
-	p := n.packets.all[i] // a copy: the Host may send, and so move the packets
+	p := n.packets.all[i] // a copy: the Host may send, which may move the packets in memory
 	n.note(EventDelivered, LostNone, p.from, h.hostRef, p.sum)
 	local := n.places[p.place].addr
 	if n.trace.hook != nil {
@@ -47,7 +47,7 @@ func (n *Network) deliver(h *host, i int32) {
 	n.settle(h)
 }
 
-// timeout calls HandleTimeout and holds the Host to its contract.
+// timeout calls HandleTimeout and panics if the Host then breaks the contract of NextTimeout.
 func (n *Network) timeout(h *host) {
 	n.note(EventTimeout, LostNone, nobody, h.hostRef, 0)
 	if n.trace.hook != nil {
@@ -64,10 +64,10 @@ func (n *Network) timeout(h *host) {
 	}
 }
 
-// settle takes what a Host wants to send after an input, and when it wants to run again.
+// settle drains a Host after an input and reads its next timeout.
 func (n *Network) settle(h *host) {
 	if h.impl == nil {
-		return // it crashed itself
+		return // the host crashed itself
 	}
 	outer := n.current
 	n.current = h
@@ -83,16 +83,15 @@ func (n *Network) settle(h *host) {
 	n.schedule(h)
 }
 
-// schedule sees to it that the host is woken in time. One that is woken too early does no
-// harm, so a timeout that moves away, as most do, costs nothing.
+// schedule makes sure that the host is woken in time. A wake-up that is too early does no harm, so a timeout that
+// moves into the future, as most do, costs nothing.
 func (n *Network) schedule(h *host) {
 	if at := h.ready(n.packets.all, n.now); at != never && (h.slot < 0 || at < h.wakeAt) {
 		n.wakes.set(h, at)
 	}
 }
 
-// wake lets the first host of the heap take its next input, if it can now. It reports whether it
-// could.
+// wake lets the first host of the heap take its next input if the host can run now. It reports whether it could.
 func (n *Network) wake() bool {
 	h := n.wakes.heap[0]
 	if at := h.ready(n.packets.all, n.now); at > n.now {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Block lets nothing pass from one set of hosts to another. The opposite direction stays open.
+// Block drops every datagram from one set of hosts to another. The opposite direction stays open.
 func (n *Network) Block(from, to []netip.AddrPort) *Block {
 	return n.blocks.add(rule{n.hostSet(from), n.hostSet(to)})
 }
 
-// Partition lets nothing pass between the groups, in either direction. Hosts in none of them reach
-// everyone.
+// Partition drops every datagram between the groups, in both directions. A host that is in no group reaches every
+// host.
 func (n *Network) Partition(groups ...[]netip.AddrPort) *Block {
 	var rules []rule
 	for i, group := range groups {
@@ -34,7 +34,7 @@ func (n *Network) hostSet(addrs []netip.AddrPort) hostSet {
 	return s
 }
 
-// SetLoad changes how much of the machine the host's loop gets.
+// SetLoad changes how much running time the host's loop gets.
 func (n *Network) SetLoad(addr netip.AddrPort, load Load) {
 	h := n.host(addr)
 	h.throttle = load.throttle(scramble(n.seed ^ uint64(h.index)))
@@ -44,26 +44,26 @@ func (n *Network) SetLoad(addr netip.AddrPort, load Load) {
 	n.schedule(h)
 }
 
-// Pause stops a host's loop, as a debugger or a full disk does: its clocks go on, datagrams wait in
-// the socket buffer, due timers wait too. What functions passed to Do make it send leaves nevertheless.
+// Pause stops a host's loop, as a debugger or a full disk does. Its clocks go on; datagrams wait in the socket
+// buffer, and due timers wait too. Datagrams that a function passed to Do makes the host send still leave.
 func (n *Network) Pause(addr netip.AddrPort) {
 	h := n.host(addr)
 	h.paused = true
 	n.schedule(h)
 }
 
-// Resume ends a pause. The host then gets what waited, in the order it was due.
+// Resume ends a pause. The host then gets the inputs that waited, in the order in which they were due.
 func (n *Network) Resume(addr netip.AddrPort) {
 	h := n.host(addr)
 	h.paused = false
 	n.schedule(h)
 }
 
-// SetClockOffset sets a host's wall clock to the network's time plus offset. Its monotonic clock,
-// and so its timers, go on undisturbed. The offset outlives a crash: it belongs to the machine.
+// SetClockOffset sets a host's wall clock to the network's time plus offset. Its monotonic clock and its timers are
+// not affected. The offset belongs to the machine, so it survives a crash.
 func (n *Network) SetClockOffset(addr netip.AddrPort, offset time.Duration) {
 	n.host(addr).setOffset(n.clock, offset)
 }
 
-// HostNow is the time that the host at addr is given.
+// HostNow returns the time that the host at addr sees now.
 func (n *Network) HostNow(addr netip.AddrPort) time.Time { return n.host(addr).time(n.now) }

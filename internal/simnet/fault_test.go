@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// all lets every probe send one datagram to every other and returns who heard whom.
+// all makes every probe send one datagram to every other one and returns which probes received which.
 func all(n *Network, p []*probe) (heard [][]bool) {
 	for i := range p {
 		p[i].got = nil
@@ -47,7 +47,7 @@ func checkHeard(t *testing.T, n *Network, p []*probe, passes func(from, to int) 
 
 func TestPartitionStandsUntilHealed(t *testing.T) {
 	n := New(Config{Seed: 1})
-	p := addProbes(n, 70) // more than a word of a hostSet
+	p := addProbes(n, 70) // more hosts than one word of a hostSet holds
 	group := func(i int) int { return map[bool]int{true: 0, false: 1 + i%2}[i == 69] }
 	var groups [2][]netip.AddrPort
 	for i := range 69 {
@@ -114,7 +114,7 @@ func TestCrashEndsTimersAndRestartIsANewHost(t *testing.T) {
 		t.Errorf("a crashed host got %v and %v", p[1].got, p[1].timeouts)
 	}
 
-	// What is on its way at the restart reaches the new Host, as it would a new process on the port.
+	// A datagram in flight at the restart reaches the new Host, as it would reach a new process on the port.
 	send(n, p[0], testAddr(0), testAddr(1), 1, 8)
 	second := &probe{timer: n.Now().Add(time.Second)}
 	n.Restart(testAddr(1), second)
@@ -149,7 +149,7 @@ func TestHostMayCrashItselfInAnyInput(t *testing.T) {
 func TestReboundHostIsAtItsNewAddressOnly(t *testing.T) {
 	n := New(Config{Seed: 1})
 	p := addProbes(n, 2)
-	send(n, p[0], testAddr(0), testAddr(1), 1, 8) // on its way
+	send(n, p[0], testAddr(0), testAddr(1), 1, 8) // in flight
 	n.Rebind(testAddr(1), testAddr(9))
 	send(n, p[0], testAddr(0), testAddr(1), 1, 8)
 	send(n, p[0], testAddr(0), testAddr(9), 1, 8)

@@ -8,72 +8,72 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Host is what the network drives, shaped like the core: inputs with the time, then Drain, then
-// NextTimeout. The network calls Drain and NextTimeout after each input.
+// A Host is a sans-IO state machine driven by the network, with the interface of the core: each input carries the
+// time, and after each input the network calls Drain and then NextTimeout.
 type Host interface {
-	// HandleDatagram takes one datagram. b is the host's to overwrite until it returns; after that
-	// the network fills it with rubbish and uses it again.
+	// HandleDatagram takes one datagram. The host may overwrite b until it returns. After that the network fills b
+	// with garbage and reuses it.
 	HandleDatagram(now time.Time, from wire.Path, b []byte)
-	// HandleTimeout does what is due. After it NextTimeout must be zero or later than now.
+	// HandleTimeout runs what is due. After it returns, NextTimeout must be zero or later than now.
 	HandleTimeout(now time.Time)
-	// NextTimeout is when HandleTimeout wants to be called; zero: not at all. A time at or before
-	// now means at once.
+	// NextTimeout returns when HandleTimeout is to be called. Zero means never. A time at or before now means
+	// immediately.
 	NextTimeout() time.Time
-	// Drain hands over the datagrams waiting to be sent. send copies b.
+	// Drain passes each datagram that waits to be sent to send, which copies b.
 	Drain(now time.Time, send func(to wire.Path, b []byte))
 }
 
-// HostConfig places a host in the network.
+// HostConfig configures a host of the network.
 type HostConfig struct {
 	Addr netip.AddrPort
-	Name string // for panics; default Addr
+	Name string // shown in panics; default: Addr
 	Zone string
 
-	// Uplink is what the host can send in sum, on top of each link's own rate; zero: no limit.
+	// Uplink limits what the host sends in total, in addition to each link's own rate. Zero means no limit.
 	Uplink Rate
-	// UplinkQueue is the bytes that wait for the uplink before further ones are dropped; zero: no limit.
+	// UplinkQueue is the number of bytes that may wait for the uplink; further datagrams are dropped. Zero: no limit.
 	UplinkQueue int
-	// SocketBuffer is the bytes that wait for a slow or paused host; zero: 4 MiB.
+	// SocketBuffer is the number of bytes that may wait for a slow or paused host. Zero means 4 MiB.
 	SocketBuffer int
-	// Load is how much of the machine the host's loop gets.
+	// Load limits the running time of the host's loop.
 	Load Load
-	// ClockOffset is the host's wall clock less the network's.
+	// ClockOffset is the host's wall clock minus the network's time.
 	ClockOffset time.Duration
 }
 
-// A host is a machine: an address, clocks, and a Host that runs on it unless it has crashed. What
-// every datagram touches comes first, to lie in few cache lines.
+// A host is a machine: an address, clocks, and the Host that runs on it unless it has crashed. The fields that every
+// datagram touches come first, so that they share few cache lines.
 type host struct {
 	hostRef
 	impl  Host      // nil: crashed
-	clock time.Time // its time at the network's start: see clockAt
-	want  int64     // the impl's NextTimeout
+	clock time.Time // the host's time when the network started: see clockAt
+	want  int64     // the NextTimeout of impl
 
-	wakeAt int64 // in Network.wakes: when to look whether the host can run; may be too early
-	slot   int32 // its place in Network.wakes; -1: none
+	wakeAt int64 // in Network.wakes: when to check whether the host can run; may be too early
+	slot   int32 // index in Network.wakes; -1: none
 
-	first, last int32     // the socket buffer, a list of packets; -1: empty
-	place       int32     // its first address, an index into Network.places
-	throttle    *throttle // nil: the loop needs no time
-	busyUntil   int64     // when the throttled loop has done what it was given
+	first, last int32     // the socket buffer, a linked list of packets; -1: empty
+	place       int32     // the first address, an index into Network.places
+	throttle    *throttle // nil: the loop needs no running time
+	busyUntil   int64     // when the throttled loop finishes its current input
 	paused      bool
 
 	traffic HostTraffic
 	uplink  Pipe
 
 	waiting  int // bytes in the socket buffer
-	capacity int // bytes; upper bound of waiting
+	capacity int // in bytes; upper bound of waiting
 
-	lives    int   // how often a Host was put here
-	spinFrom int64 // the millisecond in which timeouts are being counted
+	lives    int   // how many Hosts have run here
+	spinFrom int64 // the millisecond in which timeouts are counted
 	spins    int
 	name     string
 }
 
-// spinLimit is how many timeouts in a virtual millisecond are taken for a host that cannot stop.
+// spinLimit is the number of timeouts within a virtual millisecond at which countSpin reports an endless loop.
 const spinLimit = 20_000
 
-// newHost makes a host that is down. clock is the network's time at its start, seed the network's.
+// newHost returns a host that is down. clock is the network's time when it started; seed is the network's seed.
 func newHost(ref hostRef, seed uint64, clock time.Time, cfg HostConfig) *host {
 	if cfg.Name == "" {
 		cfg.Name = cfg.Addr.String()
@@ -99,12 +99,12 @@ func newHost(ref hostRef, seed uint64, clock time.Time, cfg HostConfig) *host {
 	return h
 }
 
-// setOffset sets the wall clock to that of the network plus offset. network is the network's time at its start.
+// setOffset sets the wall clock to network plus offset, where network is the network's time when it started.
 func (h *host) setOffset(network time.Time, offset time.Duration) {
 	h.clock = clockAt(network.Round(0).Add(offset))
 }
 
-// time is what the host's clocks show at a moment of the network's time.
+// time returns what the host's clocks show at a moment of the network's time.
 func (h *host) time(at int64) time.Time { return h.clock.Add(time.Duration(at)) }
 
 func (h *host) enqueue(all []packet, now int64, i int32) {
@@ -127,7 +127,7 @@ func (h *host) dequeue(all []packet) int32 {
 	return i
 }
 
-// ready is when the host can take its next input, be it now or in the past.
+// ready returns when the host can take its next input. The result may be in the past.
 func (h *host) ready(all []packet, now int64) int64 {
 	at := h.want
 	if h.first >= 0 {
@@ -142,7 +142,7 @@ func (h *host) ready(all []packet, now int64) int64 {
 	return max(at, now)
 }
 
-// countSpin finds a Host whose timeouts are later than now, but never by much.
+// countSpin panics if the Host's timeouts are always later than now, but only by very little.
 func (h *host) countSpin(now int64, seed uint64) {
 	if ms := now / int64(time.Millisecond); ms != h.spinFrom {
 		h.spinFrom, h.spins = ms, 0

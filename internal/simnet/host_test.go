@@ -11,12 +11,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A probe records what comes, sends what it is told, and has one timer.
+// A probe records its inputs, sends what is queued, and has one timer.
 type probe struct {
 	got      []arrival
 	out      []outgoing
 	timer    time.Time
-	every    time.Duration // re-arms the timer; zero: it fires once
+	every    time.Duration // interval that re-arms the timer; zero: it fires once
 	timeouts []time.Time
 	onData   func(now time.Time, from wire.Path, b []byte)
 }
@@ -24,7 +24,7 @@ type probe struct {
 type arrival struct {
 	at   time.Time
 	from wire.Path
-	id   uint64 // the first 8 bytes
+	id   uint64 // the first 8 bytes of the datagram
 	size int
 }
 
@@ -61,14 +61,14 @@ func (p *probe) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	p.out = p.out[:0]
 }
 
-// queue makes the probe send a datagram of a size that starts with id.
+// queue makes the probe send a datagram of size bytes that starts with id.
 func (p *probe) queue(to netip.AddrPort, id uint64, size int) {
 	b := make([]byte, max(size, 8))
 	binary.BigEndian.PutUint64(b, id)
 	p.out = append(p.out, outgoing{wire.Path{Remote: to}, b[:size]})
 }
 
-// addProbes adds hosts testAddr(0), testAddr(1), ... in the zone "".
+// addProbes adds hosts with the addresses testAddr(0), testAddr(1), ... in the zone "".
 func addProbes(n *Network, count int) []*probe {
 	probes := make([]*probe, count)
 	for i := range probes {
@@ -78,7 +78,7 @@ func addProbes(n *Network, count int) []*probe {
 	return probes
 }
 
-// send lets host from send count datagrams at once, numbered from zero.
+// send makes the host at from send count datagrams at once, numbered from zero.
 func send(n *Network, p *probe, from, to netip.AddrPort, count, size int) {
 	n.Do(from, func(time.Time) {
 		for i := range count {
@@ -95,7 +95,7 @@ func ids(got []arrival) []uint64 {
 	return ids
 }
 
-// mustPanic runs f and returns what it panics with.
+// mustPanic runs f and returns the value it panics with.
 func mustPanic(t *testing.T, f func()) (message string) {
 	t.Helper()
 	defer func() {
@@ -157,7 +157,7 @@ func TestTimeoutComesAtItsTimeAndAgain(t *testing.T) {
 
 func TestTimeoutFollowsWhenItMoves(t *testing.T) {
 	for _, c := range []struct{ first, then, want time.Duration }{
-		{50, 20, 20}, {20, 50, 50}, {20, 0, -1}, {20, 5, 10}, // moved at 10; 5 is past: at once
+		{50, 20, 20}, {20, 50, 50}, {20, 0, -1}, {20, 5, 10}, // moved at 10, when 5 has passed: fires at once
 	} {
 		n := New(Config{Seed: 1})
 		start := n.Now()
@@ -196,7 +196,7 @@ func TestTimersLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// A stuck host wants a timeout that is due already, or always a nanosecond away.
+// A stuck host wants a timeout that is already due, or one that is always a nanosecond away.
 type stuck struct {
 	probe
 	ahead time.Duration

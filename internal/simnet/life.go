@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Add places a host in the network. The host may have datagrams to send and a timeout already.
+// Add adds a host to the network. The Host may already have datagrams to send and a timeout.
 func (n *Network) Add(cfg HostConfig, impl Host) {
 	h := newHost(hostRef{int32(len(n.hosts)), n.links.zones.index(cfg.Zone)}, n.seed, n.clock, cfg)
 	n.hosts = append(n.hosts, h)
@@ -13,8 +13,8 @@ func (n *Network) Add(cfg HostConfig, impl Host) {
 	n.start(h, impl)
 }
 
-// Crash takes the Host at an address out of the network. Its timers and what waits in its socket
-// buffer are gone; datagrams on their way to it are lost unless it is back when they arrive.
+// Crash removes the Host at an address from the network. Its timers and the contents of its socket buffer are lost.
+// Datagrams in flight to it are lost unless a Host runs there again when they arrive.
 func (n *Network) Crash(addr netip.AddrPort) {
 	h := n.host(addr)
 	if h.impl == nil {
@@ -28,8 +28,8 @@ func (n *Network) Crash(addr netip.AddrPort) {
 	n.noteHost(EventCrashed, h)
 }
 
-// Restart puts a new Host at an address whose old one has crashed. A pause is over, the clock and
-// the load are as they were.
+// Restart puts a new Host at an address whose previous Host has crashed. It ends a pause. The clock and the load of
+// the machine stay as they were.
 func (n *Network) Restart(addr netip.AddrPort, impl Host) {
 	h := n.host(addr)
 	if h.impl != nil {
@@ -52,11 +52,11 @@ func (n *Network) start(h *host, impl Host) {
 // Up reports whether a Host runs at an address.
 func (n *Network) Up(addr netip.AddrPort) bool { return n.host(addr).impl != nil }
 
-// Alias gives the host at addr a further address, with the same port if it is to send from it.
+// Alias gives the host at addr a further address. The host can send from it only if the port is the same.
 func (n *Network) Alias(addr, further netip.AddrPort) { n.occupy(further, n.host(addr)) }
 
-// Rebind moves the host at an address to another one, as a NAT or a change of network does: what it
-// sends comes from the new one, what goes to the old one is lost. The Host is not told.
+// Rebind moves the host at an address to another one, as a NAT or a change of network does. Its datagrams then come
+// from the new address, and datagrams to the old address are lost. The Host gets no notice.
 func (n *Network) Rebind(addr, to netip.AddrPort) {
 	h := n.host(addr)
 	moved := n.occupy(to, h)

@@ -10,7 +10,7 @@ import (
 type Dist struct {
 	kind distKind
 	min  time.Duration
-	span time.Duration // uniform: width; exponential: mean of what is added to min
+	span time.Duration // uniform: width; exponential: mean of the amount added to min
 }
 
 type distKind uint8
@@ -21,17 +21,17 @@ const (
 	exponential
 )
 
-// Constant is always d.
+// Constant returns a distribution that always yields d.
 func Constant(d time.Duration) Dist { return Dist{constant, d, 0} }
 
-// Uniform is anything from lo to below hi with the same probability.
+// Uniform returns a uniform distribution over [lo, hi).
 func Uniform(lo, hi time.Duration) Dist { return Dist{uniform, lo, hi - lo} }
 
-// Exponential has the given mean and nothing below floor: floor plus an exponential distribution
-// with the mean mean-floor.
+// Exponential returns a distribution with the given mean and the minimum floor: floor plus an exponential
+// distribution with the mean mean-floor.
 func Exponential(mean, floor time.Duration) Dist { return Dist{exponential, floor, mean - floor} }
 
-// Mean is the distribution's mean.
+// Mean returns the mean of the distribution.
 func (d Dist) Mean() time.Duration {
 	if d.kind == uniform {
 		return d.min + d.span/2
@@ -49,35 +49,34 @@ func (d Dist) draw(r *rand.Rand) int64 {
 	return int64(d.min)
 }
 
-// A Link is what happens to datagrams on the way from one host to another. The zero value is
-// perfect: no delay, no loss, no limit.
+// A Link describes what happens to datagrams from one host to another. The zero value is a perfect link: no delay, no
+// loss, no limit.
 type Link struct {
-	// Latency is drawn once for each pair of hosts, the same in both directions, and kept: it
-	// stands for distance.
+	// Latency is drawn once for each pair of hosts and then kept. It stands for distance, so it is the same in both
+	// directions.
 	Latency Dist
-	// Jitter is drawn for each datagram and added. It lets datagrams overtake each other unless
-	// Ordered is set.
+	// Jitter is drawn for each datagram and added to Latency. Datagrams may overtake each other unless Ordered is
+	// set.
 	Jitter  Dist
 	Ordered bool
 
-	// Loss, Duplicate and Reorder are probabilities for each datagram. A reordered one is
-	// late by a draw of ReorderDelay, whatever Ordered says; the copy of a duplicated one takes a
-	// jitter of its own.
+	// Loss, Duplicate and Reorder are probabilities for each datagram. A reordered datagram is delayed by a draw of
+	// ReorderDelay, whatever Ordered says. The copy of a duplicated datagram has its own jitter.
 	Loss, Duplicate, Reorder float64
 	ReorderDelay             Dist
 
-	// MTU is the longest datagram, in bytes, that is not lost; zero: 65,507.
+	// MTU is the size in bytes of the longest datagram that is not lost. Zero means 65,507.
 	MTU int
 
-	// Rate is the speed of each directed pair of hosts; zero: no limit. A datagram that would
-	// make more than Queue bytes wait is dropped; zero: no limit.
+	// Rate is the speed of each directed pair of hosts; zero means no limit. A datagram that would make more than
+	// Queue bytes wait is dropped; zero means no limit.
 	Rate  Rate
 	Queue int
-	// Pipe, if set, is passed on top of that and shared by all who name it.
+	// Pipe, if set, is a further queue, shared by all links that name it.
 	Pipe *Pipe
 }
 
-// MaxDatagram is the largest payload that UDP over IPv4 carries.
+// MaxDatagram is the largest payload, in bytes, that UDP over IPv4 carries.
 const MaxDatagram = 65507
 
 func (l *Link) check() {
@@ -99,8 +98,8 @@ func (l *Link) check() {
 	}
 }
 
-// stateful reports whether the link remembers anything from one datagram to the next.
+// stateful reports whether the link keeps state from one datagram to the next.
 func (l *Link) stateful() bool { return l.Rate > 0 || l.Ordered }
 
-// toSelf is the way from a host to itself.
+// toSelf is the link from a host to itself.
 var toSelf = Link{MTU: MaxDatagram}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// latencies sends datagrams one after another and returns how long each took.
+// latencies sends datagrams one after another and returns the latency of each.
 func latencies(t *testing.T, link Link, count int) []time.Duration {
 	t.Helper()
 	n := New(Config{Seed: 3, Link: link})
@@ -96,7 +96,7 @@ func TestLatencyBelongsToThePairOfHosts(t *testing.T) {
 			took[pair] = d
 		}
 	}
-	// Four standard errors each: 1.8 % of the mean, and 2.5 % of the deviation, of so many pairs.
+	// The bounds are four standard errors: 1.8 % of the mean and 2.5 % of the deviation, for this number of pairs.
 	mean, deviation := meanAndDeviation(all)
 	if len(all) != hosts*(hosts-1)/2 || !within(mean, 20e6, 0.072) || !within(deviation, 20e6, 0.10) {
 		t.Errorf("%d pairs, mean %v, deviation %v", len(all), time.Duration(mean), time.Duration(deviation))

@@ -4,25 +4,25 @@ import (
 	"math/rand/v2"
 )
 
-// links are the conditions and the state of the ways between hosts, and what was counted on them.
+// links holds the conditions, the state and the counters of the links between hosts.
 type links struct {
 	seed     uint64
 	rng      *rand.Rand // the network's
-	pairPCG  rand.PCG   // seeded anew for each draw that belongs to a pair of hosts
+	pairPCG  rand.PCG   // seeded again for each draw that belongs to a pair of hosts
 	pairRand *rand.Rand // draws from pairPCG
 
 	zones   zones
-	states  map[uint64]*link // of directed pairs that have some, by linkKey
-	list    []*link          // the same, in the order they came to be
-	special int              // links with conditions of their own
+	states  map[uint64]*link // directed pairs that have state, by linkKey
+	list    []*link          // the same links, in order of creation
+	special int              // number of links with conditions of their own
 	stray   Traffic          // datagrams that belong to no pair of zones
 }
 
 // A link is the state of one directed pair of hosts.
 type link struct {
-	own  *Link // set by SetLink; nil: the zones' conditions hold
+	own  *Link // set by SetLink; nil: the conditions of the zones apply
 	pipe Pipe
-	last int64 // latest arrival so far, for Ordered
+	last int64 // the latest arrival so far, for Ordered
 }
 
 func newLinks(seed uint64, rng *rand.Rand, fallback Link) *links {
@@ -32,11 +32,11 @@ func newLinks(seed uint64, rng *rand.Rand, fallback Link) *links {
 	return s
 }
 
-// linkKey names a directed pair.
+// linkKey returns the key of a directed pair.
 func linkKey(from, to hostRef) uint64 { return uint64(from.index)<<32 | uint64(to.index) }
 
-// conditions returns what holds from one host to another, and the pair's state, which is nil while
-// there is none to keep.
+// conditions returns the conditions in force from one host to another and the state of the pair. The state is nil if
+// the pair has none.
 func (s *links) conditions(from, to hostRef) (*Link, *link) {
 	switch from {
 	case nobody:
@@ -58,7 +58,7 @@ func (s *links) conditions(from, to hostRef) (*Link, *link) {
 	return c, l
 }
 
-// link returns the state of a directed pair, made if need be.
+// link returns the state of a directed pair and creates it if necessary.
 func (s *links) link(from, to hostRef) *link {
 	key := linkKey(from, to)
 	l := s.states[key]
@@ -70,7 +70,7 @@ func (s *links) link(from, to hostRef) *link {
 	return l
 }
 
-// latency draws what belongs to a pair of hosts: always the same, and the same quantile both ways.
+// latency draws the latency of a pair of hosts: always the same value, with the same quantile in both directions.
 func (s *links) latency(d Dist, from, to hostRef) int64 {
 	if d.kind == constant || from == nobody {
 		return d.draw(s.rng)
@@ -84,7 +84,7 @@ func (s *links) latency(d Dist, from, to hostRef) int64 {
 	return d.draw(s.pairRand)
 }
 
-// traffic returns the counters for the way between two hosts.
+// traffic returns the counters for datagrams from one host to another.
 func (s *links) traffic(from, to hostRef) *Traffic {
 	if from == nobody || to == nobody {
 		return &s.stray
@@ -92,7 +92,7 @@ func (s *links) traffic(from, to hostRef) *Traffic {
 	return &s.zones.pair(from, to).traffic
 }
 
-// total is everything that was counted.
+// total returns the sum of all counters.
 func (s *links) total() Traffic {
 	sum := s.stray
 	for i := range s.zones.pairs {
@@ -101,7 +101,7 @@ func (s *links) total() Traffic {
 	return sum
 }
 
-// setOwn gives a directed pair conditions of its own, or with nil none.
+// setOwn sets the conditions of a directed pair. With nil it removes them.
 func (s *links) setOwn(from, to hostRef, cond *Link) {
 	l := s.link(from, to)
 	switch {
@@ -113,14 +113,14 @@ func (s *links) setOwn(from, to hostRef, cond *Link) {
 	l.own = cond
 }
 
-// setFallback sets the conditions where nothing else says otherwise.
+// setFallback sets the conditions that apply where none were set.
 func (s *links) setFallback(cond Link) {
 	cond.check()
 	s.zones.fallback = cond
 	s.zones.inherit()
 }
 
-// adjust edits all conditions there are.
+// adjust edits all conditions.
 func (s *links) adjust(edit func(*Link)) {
 	apply := func(c *Link) {
 		edit(c)

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// A Load slows a host's loop. The zero value is a host that needs no time at all.
+// A Load slows down a host's loop. The zero value means that the loop needs no running time.
 type Load struct {
-	// Share is the part of the time in which the loop runs: 0.1 of every Period in one piece, say.
-	// What comes at another time waits in the socket buffer, due timers wait as well. Zero means 1.
+	// Share is the part of each Period in which the loop runs, in one piece. Outside of it, datagrams wait in the
+	// socket buffer and due timers wait. Zero means 1.
 	Share float64
-	// Period is how often the loop gets its share; zero: 100 ms.
+	// Period is the interval in which the loop gets its share once. Zero means 100 ms.
 	Period time.Duration
-	// Cost is the running time of one datagram or timeout. What the host sends leaves at its end.
+	// Cost is the running time of one datagram or timeout. Datagrams that the host sends leave when it ends.
 	Cost time.Duration
 }
 
-// throttle is a Load made ready for use.
+// throttle is a Load prepared for use.
 type throttle struct {
 	on     int64 // nanoseconds of each period in which the loop runs
 	period int64
-	phase  int64 // where in the network's time periods begin, so that hosts are not in step
+	phase  int64 // offset of the periods in the network's time, so that hosts are not in step
 	cost   int64
 }
 
@@ -31,7 +31,7 @@ func (l Load) throttle(phase uint64) *throttle {
 	if l.Period == 0 {
 		l.Period = 100 * time.Millisecond
 	}
-	share := l.Share > 0 && l.Share <= 1 // which NaN is not
+	share := l.Share > 0 && l.Share <= 1 // false for NaN
 	if !share || l.Period < 0 || l.Cost < 0 {
 		panic(fmt.Sprintf("simnet: load out of bounds: %+v", l))
 	}
@@ -47,10 +47,10 @@ func (l Load) throttle(phase uint64) *throttle {
 	}
 }
 
-// position is how far into its period a moment is.
+// position returns how far into its period a moment is.
 func (t *throttle) position(at int64) int64 { return (at + t.phase) % t.period }
 
-// runs is the first moment from at in which the loop runs.
+// runs returns the first moment at or after at in which the loop runs.
 func (t *throttle) runs(at int64) int64 {
 	if pos := t.position(at); pos >= t.on {
 		return at + t.period - pos
@@ -58,7 +58,7 @@ func (t *throttle) runs(at int64) int64 {
 	return at
 }
 
-// done is when work begun at a moment in which the loop runs is done.
+// done returns when the work that begins at a moment is done. The loop must be running at that moment.
 func (t *throttle) done(at int64) int64 {
 	cost := t.cost
 	if left := t.on - t.position(at); cost > left {

@@ -45,7 +45,7 @@ func TestCostLimitsWhatAHostTakes(t *testing.T) {
 	}{
 		{Load{Cost: 2 * time.Millisecond}, 5000},
 		{Load{Cost: 2 * time.Millisecond, Share: 0.1}, 500},
-		{Load{Cost: 25 * time.Millisecond, Share: 0.1}, 40}, // one takes two and a half periods
+		{Load{Cost: 25 * time.Millisecond, Share: 0.1}, 40}, // one datagram takes two and a half periods
 	} {
 		n := New(Config{Seed: 1})
 		p := addProbes(n, 2)

@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// A packet is a datagram on its way, or in the socket buffer of a host that has no time for it.
+// A packet is a datagram in flight, or one in the socket buffer of a host that is busy or paused.
 type packet struct {
 	buf    []byte
 	source netip.AddrPort
 	from   hostRef
-	place  int32  // where it goes, an index into Network.places
+	place  int32  // the destination, an index into Network.places
 	sum    uint32 // checksum for the trace
-	next   int32  // the next in the socket buffer; -1: none
-	at     int64  // when it came to the socket buffer
+	next   int32  // the next packet in the socket buffer; -1: none
+	at     int64  // when it reached the socket buffer
 }
 
 // packets holds all packets and recycles them and their buffers.
@@ -21,19 +21,19 @@ type packets struct {
 	all     []packet
 	free    []int32
 	buffers [classes][][]byte // by size class: see class
-	slab    []byte            // what small buffers are cut from
+	slab    []byte            // memory that small buffers are cut from
 }
 
-// Buffers come in powers of two from 64 bytes to 64 KiB.
+// Buffer sizes are powers of two from 64 bytes to 64 KiB.
 const (
 	smallest = 6
 	classes  = 11
 )
 
-// class is the index of the smallest size that holds n bytes.
+// class returns the index of the smallest buffer size that holds n bytes.
 func class(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallest) - smallest }
 
-// add keeps a copy of a packet, with a copy of b, and returns its index.
+// add stores a copy of a packet with a copy of b and returns its index.
 func (p *packets) add(pk *packet, b []byte) int32 {
 	var i int32
 	if last := len(p.free) - 1; last >= 0 {
@@ -66,7 +66,7 @@ func (p *packets) buffer(class int) []byte {
 	return b
 }
 
-// remove gives a packet's place and buffer back.
+// remove frees the slot and the buffer of a packet.
 func (p *packets) remove(i int32) {
 	pk := &p.all[i]
 	c := class(len(pk.buf))
@@ -75,7 +75,7 @@ func (p *packets) remove(i int32) {
 	p.free = append(p.free, i)
 }
 
-// rubbish is what a host's datagram turns into when it is back from the host.
+// rubbish overwrites the buffer of a datagram after the host has returned.
 var rubbish = func() (r [1 << 10]byte) {
 	for i := range r {
 		r[i] = 0xdb
@@ -89,7 +89,7 @@ func spoil(b []byte) {
 	}
 }
 
-// actions holds the functions that wait for their time.
+// actions holds the scheduled functions.
 type actions struct {
 	all  []func()
 	free []int32

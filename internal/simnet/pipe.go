@@ -14,29 +14,29 @@ const (
 	Gbit Rate = 1_000_000_000
 )
 
-// Overhead is what a datagram takes on a link beyond its payload: the IPv4 and UDP headers, in
-// bytes. It counts for rates and queues, not in the counters of bytes.
+// Overhead is the size, in bytes, of the IPv4 and UDP headers that a datagram has on a link. Rates and queues include
+// it, the byte counters do not.
 const Overhead = 28
 
-// A Pipe passes datagrams one after another at a rate, and drops those that find its queue full. It
-// keeps no queue of datagrams, only the time at which the last one will have left: a datagram's
-// departure is known when it comes, because none that comes later can overtake it.
+// A Pipe passes datagrams one after another at a rate, and drops those that find its queue full. It does not store
+// datagrams, only the time at which the last one will have left: the departure of a datagram is known when it enters,
+// because no later one can overtake it.
 type Pipe struct {
 	rate  Rate  // zero: no limit
 	queue int   // bytes; zero: no limit
-	bound int64 // nanoseconds that the queue takes to pass; never: no limit
-	free  int64 // when everything taken so far has left
+	bound int64 // time that a full queue takes to pass, in nanoseconds; never: no limit
+	free  int64 // when all datagrams accepted so far have left
 
 	stats PipeStats
 }
 
-// PipeStats is what became of the datagrams that came to a pipe.
+// PipeStats counts what happened to the datagrams that entered a pipe.
 type PipeStats struct {
 	Sent, SentBytes       uint64
 	Dropped, DroppedBytes uint64
 }
 
-// NewPipe returns a pipe to be shared by several links: see Link.Pipe.
+// NewPipe returns a pipe that several links can share: see Link.Pipe.
 func NewPipe(rate Rate, queue int) *Pipe {
 	if rate < 0 || queue < 0 {
 		panic(fmt.Sprintf("simnet: pipe with rate %d and queue %d", rate, queue))
@@ -46,10 +46,10 @@ func NewPipe(rate Rate, queue int) *Pipe {
 	return p
 }
 
-// Stats returns the counters. Bytes are those of payloads.
+// Stats returns the counters. Bytes are payload bytes.
 func (p *Pipe) Stats() PipeStats { return p.stats }
 
-// set changes the limits. What waits keeps the departure it was given.
+// set changes the limits. Datagrams that already wait keep their departure.
 func (p *Pipe) set(rate Rate, queue int) {
 	if p.rate == rate && p.queue == queue {
 		return
@@ -60,13 +60,13 @@ func (p *Pipe) set(rate Rate, queue int) {
 	}
 }
 
-// duration is the time that a number of bytes takes, in nanoseconds.
+// duration returns the time that size bytes take, in nanoseconds.
 func (p *Pipe) duration(size int) int64 {
 	return int64(math.Ceil(float64(size) * 8e9 / float64(p.rate)))
 }
 
-// pass takes a datagram at a moment and returns when its last bit has left; false if it is dropped.
-// A datagram that finds nothing before it is never dropped.
+// pass takes a datagram at a moment and returns when its last bit has left, or false if it drops the datagram. It
+// never drops a datagram that finds the queue empty.
 func (p *Pipe) pass(at int64, size int) (int64, bool) {
 	if p.rate > 0 {
 		wait, time := p.free-at, p.duration(size+Overhead)

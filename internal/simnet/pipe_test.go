@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A source sends datagrams of 1,222 bytes, 1,250 on the link, at an even pace.
+// source makes a host send datagrams of 1,222 bytes, 1,250 on the link, at an even pace.
 func source(n *Network, from int, p *probe, to int, every time.Duration, until time.Duration) {
 	var next func()
 	next = func() {
@@ -21,7 +21,7 @@ func TestBottleneckPassesItsRateAndDropsTheRest(t *testing.T) {
 	n := New(Config{Seed: 1, Link: Link{Latency: Constant(20 * time.Millisecond)}})
 	p := addProbes(n, 3)
 	n.SetLink(testAddr(0), testAddr(1), Link{Latency: Constant(20 * time.Millisecond), Rate: 10 * Mbit, Queue: 64 << 10})
-	// Each way 20 Mbit/s are offered for 10 s: 2,000 datagrams per second.
+	// Each link is offered 20 Mbit/s for 10 s: 2,000 datagrams per second.
 	source(n, 0, p[0], 1, 500*time.Microsecond, 10*time.Second)
 	source(n, 0, p[0], 2, 500*time.Microsecond, 10*time.Second)
 	n.RunFor(10*time.Second + 20*time.Millisecond)
@@ -39,7 +39,7 @@ func TestBottleneckPassesItsRateAndDropsTheRest(t *testing.T) {
 	if after := len(p[1].got) - int(s.Sent); after != 0 {
 		t.Errorf("%d datagrams more than passed", after)
 	}
-	// What came last found 51 others waiting, 1 ms each.
+	// The last datagram found 51 others waiting, 1 ms each.
 	delay := p[1].got[len(p[1].got)-1].at.Sub(n.clock) - 10*time.Second - 20*time.Millisecond
 	if delay < 51*time.Millisecond || delay > 53*time.Millisecond {
 		t.Errorf("the full queue takes %v, want 52ms", delay)

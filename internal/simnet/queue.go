@@ -1,23 +1,23 @@
 package simnet
 
-// A queue is a heap of things to happen, four children to a node: shallower than a binary heap, and
-// the children of a node lie in one or two cache lines.
+// A queue is a heap of future events with four children per node. It is shallower than a binary heap, and the
+// children of a node lie in one or two cache lines.
 type queue struct {
 	heap []item
 	seq  uint64 // of the newest item
 }
 
-// An item happens at a moment; items of the same moment happen in the order they were put in.
+// An item is an event at a moment. Items of the same moment happen in the order in which they were added.
 type item struct {
 	at  int64
 	seq uint64
 	ref int32 // a packet, or the complement of an action
-	dst int32 // of a packet: its place, so that its host need not wait for the packet to be in the cache
+	dst int32 // of a packet: its place, so that reading its host does not wait until the packet is in the cache
 }
 
 func (a *item) before(b *item) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
 
-// next is when the first item happens.
+// next returns when the first item happens.
 func (q *queue) next() int64 {
 	if len(q.heap) == 0 {
 		return never
@@ -41,7 +41,7 @@ func (q *queue) push(at int64, ref, dst int32) {
 	h[i] = it
 }
 
-// pop takes the first item out.
+// pop removes and returns the first item.
 func (q *queue) pop() (ref, dst int32) {
 	ref, dst = q.heap[0].ref, q.heap[0].dst
 	last := len(q.heap) - 1
@@ -53,7 +53,7 @@ func (q *queue) pop() (ref, dst int32) {
 	return ref, dst
 }
 
-// sink puts it in the place of the root.
+// sink puts an item in the place of the root and restores the heap order.
 func (q *queue) sink(it item) {
 	h, i := q.heap, 0
 	for {

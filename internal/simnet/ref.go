@@ -5,18 +5,18 @@ import (
 	"net/netip"
 )
 
-// A hostRef is what most of the network needs to know of a host, and so need not fetch the host for.
+// A hostRef holds what most of the network needs to know about a host, so that it need not load the host.
 type hostRef struct {
-	index int32 // into Network.hosts; -1: nobody
+	index int32 // into Network.hosts; -1: no host
 	zone  int32 // into zones.names
 }
 
 var nobody = hostRef{-1, -1}
 
-// never is a point in virtual time that is not reached.
+// never is a point in virtual time that no run reaches.
 const never = math.MaxInt64
 
-// scramble is splitmix64's finalizer: near seeds give unrelated values.
+// scramble is the finalizer of splitmix64: close seeds give unrelated values.
 func scramble(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -24,7 +24,7 @@ func scramble(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// unmap turns an IPv4 address in its IPv6 form into the IPv4 address, as a socket would.
+// unmap converts an IPv4-mapped IPv6 address to the IPv4 address, as a socket would.
 func unmap(a netip.AddrPort) netip.AddrPort {
 	if a.Addr().Is4In6() {
 		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// rough is a network on which everything happens.
+// rough is a link on which every condition occurs.
 var rough = Link{
 	Latency:      Exponential(10*time.Millisecond, time.Millisecond),
 	Jitter:       Exponential(10*time.Millisecond, 0),
@@ -20,7 +20,7 @@ var rough = Link{
 	Queue:        500,
 }
 
-// roughRun floods a rough network with faults and returns it.
+// roughRun floods a rough network, injects faults and returns the network.
 func roughRun(seed uint64, hook func(Event)) *Network {
 	n, hosts := newFlood(Config{Seed: seed, Link: rough, Trace: hook}, 60, 200)
 	half := n.Hosts()[:30]

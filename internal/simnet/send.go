@@ -13,7 +13,7 @@ func (n *Network) sendCurrent(to wire.Path, b []byte) {
 	n.transmit(h, n.source(h, to.Local), to.Remote, b, max(n.now, h.busyUntil))
 }
 
-// source is the address a host's datagram comes from: its first one unless it asks for another of
+// source returns the source address of a host's datagram: its first address, unless the host asks for another one of
 // its own.
 func (n *Network) source(h *host, local netip.Addr) netip.AddrPort {
 	first := n.places[h.place].addr
@@ -26,13 +26,13 @@ func (n *Network) source(h *host, local netip.Addr) netip.AddrPort {
 	return first
 }
 
-// Inject sends a datagram from outside: source may be anyone's address or no one's. It meets the
-// default link's conditions and no queue of a host.
+// Inject sends a datagram from outside of the network. source may be any address, used or not. The conditions of the
+// default link apply, and no queue of a host.
 func (n *Network) Inject(source, to netip.AddrPort, b []byte) {
 	n.transmit(nil, unmap(source), to, b, n.now)
 }
 
-// transmit sends a datagram at a moment, which is now or later. sender is nil if it was injected.
+// transmit sends a datagram at a moment, which is now or later. sender is nil if the datagram was injected.
 func (n *Network) transmit(sender *host, source, remote netip.AddrPort, b []byte, at int64) {
 	p := packet{source: source, from: nobody}
 	to := nobody
@@ -76,7 +76,7 @@ func (n *Network) transmit(sender *host, source, remote netip.AddrPort, b []byte
 	}
 }
 
-// admit takes a datagram through all that can keep it from its way, and returns when it sets out.
+// admit checks a datagram against everything that can drop it before it leaves, and returns when it departs.
 func (n *Network) admit(sender *host, to hostRef, c *Link, l *link, at int64, size int) (int64, Cause) {
 	if size > c.MTU {
 		return 0, LostTooLong
@@ -107,7 +107,7 @@ func (n *Network) admit(sender *host, to hostRef, c *Link, l *link, at int64, si
 	return at, LostNone
 }
 
-// arrival draws when a datagram that sets out at a moment arrives.
+// arrival draws when a datagram that departs at a moment arrives.
 func (n *Network) arrival(from, to hostRef, c *Link, l *link, t *Traffic, at int64) int64 {
 	at += n.links.latency(c.Latency, from, to) + c.Jitter.draw(n.rng)
 	if c.Reorder > 0 && n.rng.Float64() < c.Reorder {
@@ -121,12 +121,12 @@ func (n *Network) arrival(from, to hostRef, c *Link, l *link, t *Traffic, at int
 	return at
 }
 
-// launch puts a packet with a copy of b on its way.
+// launch puts a packet with a copy of b in flight.
 func (n *Network) launch(p *packet, b []byte, at int64) {
 	n.queue.push(at, n.packets.add(p, b), p.place)
 }
 
-// lose ends a packet that did not reach its host.
+// lose removes a packet that did not reach its host.
 func (n *Network) lose(i int32, cause Cause) {
 	p := &n.packets.all[i]
 	place := &n.places[p.place]

@@ -1,18 +1,17 @@
-// Package simnet is a simulated datagram network. It drives sans-IO hosts in virtual time on an
-// event heap: latency, loss, duplication, reordering, bandwidth, partitions, crashes, slow hosts and
-// wrong clocks, all drawn from one seed. The same seed, hosts and calls give the same trace, which
-// TraceHash condenses into one number.
+// Package simnet is a simulated datagram network. It drives sans-IO hosts in virtual time on an event heap, with
+// latency, loss, duplication, reordering, bandwidth, partitions, crashes, slow hosts and wrong clocks, all drawn from
+// one seed. The same seed, hosts and calls give the same trace, which TraceHash condenses into one number.
 //
-// A Network is one thread: it starts no goroutine, takes no lock and reads no clock, and so may
-// not be shared between goroutines. Hosts, scheduled functions and trace hooks run inside Run and may
-// call any method of the Network but Run, RunFor, RunUntil and Step.
+// A Network starts no goroutine, takes no lock and reads no clock, so it is not safe for concurrent use. Hosts,
+// scheduled functions and trace hooks run inside Run. They may call any method of the Network except Run, RunFor,
+// RunUntil and Step.
 //
-// The package is a tool for tests and for capacity planning: wrong use panics, with the name of
-// the host concerned.
+// The package is a tool for tests and for capacity planning: incorrect use panics with the name of the host
+// concerned.
 //
-// To read it: simnet.go has the Network; host.go is a machine, and deliver.go what reaches it; send.go is the way of a
-// datagram, over links.go (conditions and state of each way) and zone.go; run.go and the heaps queue.go and wake.go let
-// time pass. The rest of the API is in life.go, conditions.go, fault.go and stats.go.
+// Reading order: simnet.go has the Network; host.go has a machine, and deliver.go handles what reaches it; send.go
+// follows a datagram over links.go (conditions and state of each link) and zone.go; run.go and the heaps in queue.go
+// and wake.go advance the time. The rest of the API is in life.go, conditions.go, fault.go and stats.go.
 package simnet
 
 import (
@@ -24,15 +23,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config is what a network starts with.
+// Config configures a network.
 type Config struct {
 	Seed  uint64
 	Start time.Time   // wall-clock time at the start; zero: 2026-01-01 UTC
-	Link  Link        // between hosts for which neither SetZoneLink nor SetLink says otherwise
-	Trace func(Event) // called with every event unless nil
+	Link  Link        // between hosts for which neither SetZoneLink nor SetLink was called
+	Trace func(Event) // called with every event; nil: not called
 }
 
-// A Network is a set of hosts and the links between them. Times inside are nanoseconds since start.
+// A Network is a set of hosts and the links between them. Internal times are nanoseconds since the start.
 type Network struct {
 	seed  uint64
 	now   int64
@@ -42,27 +41,27 @@ type Network struct {
 	pcg rand.PCG
 	rng *rand.Rand // draws from pcg
 
-	queue   queue // datagrams on their way, and actions
-	wakes   wakes // hosts by when they next run by themselves
+	queue   queue // datagrams in flight, and actions
+	wakes   wakes // hosts, ordered by when they run next without an input
 	packets packets
 	actions actions
 
 	hosts  []*host
-	places []place                  // every address there ever was
+	places []place                  // every address that was ever used
 	byAddr map[netip.AddrPort]int32 // index into places
 	links  *links
 	blocks blocks
 
-	current *host // whose datagrams send takes
+	current *host // the host that send takes datagrams from
 	send    func(to wire.Path, b []byte)
 
 	trace trace
 }
 
-// A place is an address and who has it.
+// A place is an address and the host that has it.
 type place struct {
 	addr netip.AddrPort
-	host *host // nil since the host moved away
+	host *host // nil after the host moved away
 	ref  hostRef
 }
 
@@ -85,11 +84,11 @@ func New(cfg Config) *Network {
 	return n
 }
 
-// Seed is the seed the network was made with.
+// Seed returns the seed of the network.
 func (n *Network) Seed() uint64 { return n.seed }
 
-// Reader returns a source of random bytes that depends on the network's seed and stream alone, for a
-// host to draw its keys and ids from.
+// Reader returns a source of random bytes that depends only on the network's seed and on stream. A host draws its
+// keys and ids from it.
 func (n *Network) Reader(stream uint64) *rand.ChaCha8 {
 	var seed [32]byte
 	for i := range 4 {
@@ -101,31 +100,31 @@ func (n *Network) Reader(stream uint64) *rand.ChaCha8 {
 	return rand.NewChaCha8(seed)
 }
 
-// Now is the network's time, which every wall clock shows that has no offset.
+// Now returns the network's time. Every wall clock without an offset shows it.
 func (n *Network) Now() time.Time { return n.clock.Add(time.Duration(n.now)) }
 
-// Elapsed is the virtual time since the start.
+// Elapsed returns the virtual time since the start.
 func (n *Network) Elapsed() time.Duration { return time.Duration(n.now) }
 
-// TraceHash covers every event so far: its time, kind, cause, hosts and a checksum of its bytes. Two
-// runs with the same hash went the same way. It may differ between processor architectures,
-// whose floating-point functions round differently.
+// TraceHash returns a hash of every event so far: its time, kind, cause, hosts and a checksum of its bytes. Two runs
+// with the same hash were the same. The hash may differ between processor architectures, whose floating-point
+// functions round differently.
 func (n *Network) TraceHash() uint64 { return n.trace.hash }
 
-// Events is the number of events so far.
+// Events returns the number of events so far.
 func (n *Network) Events() uint64 { return n.trace.events }
 
-// note enters an event in the trace.
+// note adds an event to the trace.
 func (n *Network) note(kind EventKind, cause Cause, from, to hostRef, sum uint32) {
 	n.trace.note(n.now, kind, cause, from, to, sum)
 }
 
-// show hands an event to the hook, which the caller has found to be there.
+// show passes an event to the trace hook, which must not be nil.
 func (n *Network) show(kind EventKind, cause Cause, from, to netip.AddrPort, b []byte) {
 	n.trace.hook(Event{At: n.Now(), Kind: kind, Cause: cause, From: from, To: to, Data: b})
 }
 
-// occupy gives an address to a host and returns its place.
+// occupy assigns an address to a host and returns the index of its place.
 func (n *Network) occupy(addr netip.AddrPort, h *host) int32 {
 	if !addr.IsValid() || addr.Port() == 0 {
 		panic(fmt.Sprintf("simnet: host %q: no address to be reached at: %v", h.name, addr))
@@ -145,7 +144,7 @@ func (n *Network) occupy(addr netip.AddrPort, h *host) int32 {
 	return i
 }
 
-// host returns the host at an address, up or down.
+// host returns the host at an address, whether it is up or down.
 func (n *Network) host(addr netip.AddrPort) *host {
 	if i, ok := n.byAddr[unmap(addr)]; ok && n.places[i].host != nil {
 		return n.places[i].host
@@ -155,7 +154,7 @@ func (n *Network) host(addr netip.AddrPort) *host {
 
 func (n *Network) ref(addr netip.AddrPort) hostRef { return n.host(addr).hostRef }
 
-// Hosts returns the first addresses of all hosts, up or down, in the order they were added.
+// Hosts returns the first addresses of all hosts, up or down, in the order in which they were added.
 func (n *Network) Hosts() []netip.AddrPort {
 	addrs := make([]netip.AddrPort, len(n.hosts))
 	for i, h := range n.hosts {
@@ -164,7 +163,7 @@ func (n *Network) Hosts() []netip.AddrPort {
 	return addrs
 }
 
-// ZoneHosts returns the hosts of a zone, in the order they were added.
+// ZoneHosts returns the first addresses of a zone's hosts, in the order in which they were added.
 func (n *Network) ZoneHosts(zone string) []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, h := range n.hosts {

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// An EventKind says what happened.
+// An EventKind is a kind of event.
 type EventKind uint8
 
 const (
 	EventSent      EventKind = iota // a host sent a datagram, or Inject did
-	EventDelivered                  // a host takes a datagram
-	EventLost                       // Cause says how
-	EventTimeout                    // To's HandleTimeout is called
-	EventAction                     // a function given to At or After is called
-	EventCrashed                    // To is no longer there
-	EventStarted                    // To was added or restarted
+	EventDelivered                  // a host is about to handle a datagram
+	EventLost                       // a datagram was lost; Cause says why
+	EventTimeout                    // HandleTimeout of the host To is about to be called
+	EventAction                     // a function passed to At or After is about to be called
+	EventCrashed                    // the host To crashed
+	EventStarted                    // the host To was added or restarted
 )
 
 var eventNames = [...]string{"sent", "delivered", "lost", "timeout", "action", "crashed", "started"}
 
 func (k EventKind) String() string { return eventNames[k] }
 
-// An Event is what the trace hook gets. Data is valid during the call only.
+// An Event is the argument of the trace hook. Data is valid only during the call.
 type Event struct {
 	At       time.Time // network time
 	Kind     EventKind
@@ -32,7 +32,7 @@ type Event struct {
 	Data     []byte         // of datagrams
 }
 
-// trace condenses all that happens into a number.
+// trace condenses all events into a hash.
 type trace struct {
 	hash   uint64
 	events uint64
@@ -46,7 +46,7 @@ func (t *trace) mix(x uint64) {
 	t.hash ^= t.hash >> 29
 }
 
-// note enters an event.
+// note adds an event.
 func (t *trace) note(now int64, kind EventKind, cause Cause, from, to hostRef, sum uint32) {
 	t.events++
 	t.mix(uint64(now))

@@ -1,17 +1,17 @@
 package simnet
 
-// A Cause is why a datagram was lost.
+// A Cause is a reason why a datagram was lost.
 type Cause uint8
 
 const (
 	LostNone     Cause = iota
-	LostOnLink         // by the link's Loss
+	LostOnLink         // dropped by the link's Loss
 	LostInQueue        // the queue of an uplink, link or pipe was full
 	LostToBlock        // a Block or Partition was in the way
-	LostTooLong        // longer than the link's MTU
-	LostNoHost         // nobody was at the address, or the host there had crashed
+	LostTooLong        // the datagram was longer than the link's MTU
+	LostNoHost         // no host had the address, or the host there had crashed
 	LostAtSocket       // the receiver's socket buffer was full
-	LostInCrash        // it waited in a socket buffer when the host crashed
+	LostInCrash        // the datagram was in the socket buffer when the host crashed
 	numCauses
 )
 
@@ -19,8 +19,8 @@ var causeNames = [numCauses]string{"none", "link", "queue", "block", "too long",
 
 func (c Cause) String() string { return causeNames[c] }
 
-// Traffic counts datagrams and the bytes of their payloads. Sent + Duplicated is Delivered + all
-// of Lost + what is on its way or waits in a socket buffer.
+// Traffic counts datagrams and their payload bytes. Sent + Duplicated equals Delivered plus the sum of Lost plus the
+// datagrams in flight or in a socket buffer.
 type Traffic struct {
 	Sent, SentBytes           uint64
 	Delivered, DeliveredBytes uint64
@@ -28,7 +28,7 @@ type Traffic struct {
 	Lost                      [numCauses]uint64 // by Cause
 }
 
-// LostInAll is the number lost for any cause.
+// LostInAll returns the number of datagrams lost for any cause.
 func (t Traffic) LostInAll() (sum uint64) {
 	for _, n := range t.Lost {
 		sum += n
@@ -48,7 +48,7 @@ func (t *Traffic) add(o *Traffic) {
 	}
 }
 
-// HostTraffic counts what one host sent and took.
+// HostTraffic counts what one host sent and received.
 type HostTraffic struct {
 	Sent, SentBytes         uint64
 	Received, ReceivedBytes uint64

@@ -1,7 +1,7 @@
 package simnet
 
-// wakes is a heap of the hosts that will run by themselves, each in it at most once and knowing its
-// place, so that a timer which moves leaves nothing behind.
+// wakes is a heap of the hosts that will run without a further input. Each host is in it at most once and stores its
+// own position, so a timer that moves leaves no stale entry behind.
 type wakes struct{ heap []*host }
 
 func (w *wakes) next() int64 {
@@ -15,7 +15,7 @@ func wakesBefore(a, b *host) bool {
 	return a.wakeAt < b.wakeAt || a.wakeAt == b.wakeAt && a.index < b.index
 }
 
-// set moves a host to a new time, into the heap, or with never out of it.
+// set changes the time of a host. It adds the host if necessary, and removes it if at is never.
 func (w *wakes) set(h *host, at int64) {
 	if at == never {
 		if h.slot >= 0 {

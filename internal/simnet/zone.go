@@ -7,18 +7,18 @@ import (
 // zones is the matrix of conditions and counters from zone to zone.
 type zones struct {
 	fallback Link
-	names    []string // a zone's index is its place here
+	names    []string // a zone's index is its position here
 	pairs    []zonePair
 }
 
-// A zonePair is one cell: from the zone of its row to that of its column.
+// A zonePair is one cell of the matrix, from the zone of its row to the zone of its column.
 type zonePair struct {
 	cond    Link
 	own     bool // set by SetZoneLink; false: cond follows fallback
 	traffic Traffic
 }
 
-// index returns a zone's index, making the matrix larger for a new one.
+// index returns a zone's index. It enlarges the matrix for a new zone.
 func (z *zones) index(name string) int32 {
 	if i := slices.Index(z.names, name); i >= 0 {
 		return int32(i)
@@ -40,14 +40,14 @@ func (z *zones) pair(from, to hostRef) *zonePair {
 	return &z.pairs[int(from.zone)*len(z.names)+int(to.zone)]
 }
 
-// pairNamed returns the pair, making zones that were not named before.
+// pairNamed returns the pair and creates zones that do not exist.
 func (z *zones) pairNamed(from, to string) *zonePair {
-	// Both before indexing: a new zone moves the matrix.
+	// Compute both indices first: a new zone reallocates the matrix.
 	row, column := int(z.index(from)), int(z.index(to))
 	return &z.pairs[row*len(z.names)+column]
 }
 
-// find returns the pair if both zones were named before, else nil.
+// find returns the pair if both zones exist, otherwise nil.
 func (z *zones) find(from, to string) *zonePair {
 	row, column := slices.Index(z.names, from), slices.Index(z.names, to)
 	if row < 0 || column < 0 {
@@ -56,7 +56,7 @@ func (z *zones) find(from, to string) *zonePair {
 	return &z.pairs[row*len(z.names)+column]
 }
 
-// inherit gives the fallback to the pairs without conditions of their own.
+// inherit copies the fallback to the pairs without conditions of their own.
 func (z *zones) inherit() {
 	for i := range z.pairs {
 		if p := &z.pairs[i]; !p.own {
