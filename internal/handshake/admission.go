@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// admit looks at a packet before it is parsed: does anything wait for it, and what does its work get paid from? What
-// nobody waits for is dropped for the cost of a look, so that junk of any kind is cheap (PROTOCOL.md E10).
+// admit decides before parsing whether a handshake expects the packet, and which purse pays for its verification.
+// It drops a packet that no handshake expects, so junk is cheap (PROTOCOL.md E10).
 func (e *Endpoint) admit(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID, step wire.Step) (allowance, Reason) {
 	_, ours := e.pending[id]
 	switch {
@@ -32,7 +32,7 @@ func (e *Endpoint) admit(now time.Time, from wire.Path, p *wire.Packet, id wire.
 	return e.charge(now, answers)
 }
 
-// charge takes one from a purse for a packet that is expected: parsing it costs about as much as a verification.
+// charge takes one verification from a purse for an expected packet, because parsing costs about as much.
 func (e *Endpoint) charge(now time.Time, p purse) (allowance, Reason) {
 	a := e.budget.open(now, p, netip.Addr{})
 	if !a.take() {
@@ -41,14 +41,14 @@ func (e *Endpoint) charge(now time.Time, p purse) (allowance, Reason) {
 	return a, accepted
 }
 
-// peekMax is how many bytes of a Hello's first message are looked at before it is parsed: more than any extension block has.
+// peekMax is how many bytes of a Hello's first message are read before parsing: more than a block has.
 const peekMax = 256
 
-// verificationsMax is how many verifications a Hello may cost.
+// verificationsMax is the maximum number of verifications for one Hello.
 const verificationsMax = MaxKeys * MaxKeys
 
-// admitHello finds the purse of a Hello. One that shows no cookie is asked for one if there is little left in the purse of
-// such Hellos.
+// admitHello selects the purse of a Hello. If the purse of Hellos without a cookie is nearly empty, the node
+// requests a cookie from the sender of such a Hello instead.
 func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID) (allowance, Reason) {
 	if _, repeated := e.half.all[halfKey{p.Sender, id}]; repeated {
 		return e.charge(now, exchanges)
@@ -76,7 +76,7 @@ func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id 
 	return a, CookieWanted
 }
 
-// admitLegacy finds the purse of a Hello without an extension block (PROTOCOL.md 3 rule 8).
+// admitLegacy selects the purse of a Hello without an extension block (PROTOCOL.md L8).
 func (e *Endpoint) admitLegacy(now time.Time, from wire.Path, sender wire.NodeID) (allowance, Reason) {
 	switch {
 	case sender.IsGo():
@@ -91,7 +91,7 @@ func (e *Endpoint) admitLegacy(now time.Time, from wire.Path, sender wire.NodeID
 	return a, accepted
 }
 
-// askForCookie sends the source of a Hello its cookie. What is sent is shorter than the Hello, and nothing is kept.
+// askForCookie sends a cookie to the source of a Hello. The packet is shorter than the Hello, and no state is kept.
 func (e *Endpoint) askForCookie(now time.Time, from wire.Path, id wire.HandshakeID) {
 	e.wanted = wire.Handshake{ID: id, Step: wire.StepCookie, Cookie: e.cookies.make(now, from.Remote)}
 	e.sendHandshake(from, &e.wanted)

@@ -5,17 +5,17 @@ import (
 	"io"
 )
 
-// A Secret is one side's half of a key agreement, used once.
+// A Secret is the private half of a key agreement. It is used once.
 type Secret interface {
-	// Agree is what both sides arrive at; false when it would be all zero (PROTOCOL.md 3 rule 8, 4 "Session").
+	// Agree returns the shared secret. ok is false if the secret would be all zeros (PROTOCOL.md L8, S1).
 	Agree(public *[32]byte) (shared [32]byte, ok bool)
 }
 
-// An Agreement makes a secret of 32 random bytes, and the public key that goes with it.
+// An Agreement derives a secret and its public key from 32 random bytes.
 type Agreement func(random *[32]byte) (Secret, [32]byte)
 
-// X25519 is the agreement of the protocol. crypto/ecdh computes the public key once, where
-// x/crypto/curve25519 does so again at each use: half the cost of a handshake.
+// X25519 is the protocol's key agreement. crypto/ecdh computes the public key once, while x/crypto/curve25519
+// computes it at each use, which would double the cost of a handshake.
 func X25519(random *[32]byte) (Secret, [32]byte) {
 	key, err := ecdh.X25519().NewPrivateKey(random[:])
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *x25519) Agree(public *[32]byte) (shared [32]byte, ok bool) {
 		return shared, false
 	}
 	sum, err := (*ecdh.PrivateKey)(s).ECDH(p)
-	if err != nil { // all zero
+	if err != nil { // the shared secret is all zeros
 		return shared, false
 	}
 	copy(shared[:], sum)
@@ -40,8 +40,8 @@ func (s *x25519) Agree(public *[32]byte) (shared [32]byte, ok bool) {
 	return shared, true
 }
 
-// NoAgreement is for simulations of large clusters, which leave the crypto out: whoever sees both public
-// keys has the shared secret.
+// NoAgreement is for simulations of large clusters, which omit cryptography. Anyone who sees both public keys can
+// compute the shared secret.
 func NoAgreement(random *[32]byte) (Secret, [32]byte) { return plain(*random), *random }
 
 type plain [32]byte
@@ -53,7 +53,7 @@ func (s plain) Agree(public *[32]byte) (shared [32]byte, ok bool) {
 	return shared, shared != [32]byte{}
 }
 
-// An origin is where keys, ids, challenges and padding come from.
+// An origin is the source of keys, ids, challenges and padding.
 type origin struct {
 	io.Reader
 	agreement Agreement

@@ -6,12 +6,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// repeatsMax is how many repeats of a peer are answered per handshake. An honest peer sends fewer; more of
-// them would only serve to send answers to somebody else.
+// repeatsMax is the number of repetitions of a peer that are answered per handshake. A correct peer sends fewer.
+// Answers to more would only help an attacker that spoofs the address of a third party.
 const repeatsMax = 16
 
-// handleHello answers a Hello that is new and right with an Ohai, and a repeat of a half-open one with
-// the same Ohai.
+// handleHello answers a new and valid Hello with an Ohai, and a repetition of a half-open one with the same Ohai.
 func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
 	key := halfKey{sender, h.ID}
 	if x := e.half.all[key]; x != nil {
@@ -35,7 +34,7 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 	return accepted
 }
 
-// repeatHello answers where the repeat came from (PROTOCOL.md 4, "Session").
+// repeatHello answers a repeated Hello at the source of the repetition (PROTOCOL.md H5).
 func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) Reason {
 	switch {
 	case !x.m.RepeatsHello(h):
@@ -50,7 +49,7 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) R
 	return accepted
 }
 
-// open adds a half-open handshake; the oldest of its kind, source or id gives way.
+// open adds a half-open handshake, and drops the oldest one of the same node id, source or kind if a limit is reached.
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
 		if !old.m.Done() {
@@ -68,7 +67,7 @@ func (e *Endpoint) drop(x *halfOpen) {
 	e.half.remove(x)
 }
 
-// handleOkBoss ends a handshake that a peer began: once. A repeat draws the stored answer.
+// handleOkBoss completes a handshake that a peer began. It does so once; a repeated OkBoss gets the stored answer.
 func (e *Endpoint) handleOkBoss(from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
 	x := e.half.all[halfKey{sender, h.ID}]
 	if x == nil {
@@ -88,7 +87,7 @@ func (e *Endpoint) handleOkBoss(from wire.Path, sender wire.NodeID, h *wire.Hand
 	return accepted
 }
 
-// introduceResponder answers the OkBoss, once the core has made the session.
+// introduceResponder answers the OkBoss after the core has created the session.
 func (e *Endpoint) introduceResponder(now time.Time, s *Established, identity []byte) {
 	x := e.half.all[halfKey{s.Peer, s.Handshake}]
 	if x == nil || !x.m.Done() {
@@ -115,7 +114,7 @@ func (e *Endpoint) repeatOkBoss(from wire.Path, x *halfOpen, h *wire.Handshake) 
 	return accepted
 }
 
-// answerOkBoss sends a Go node our identity, a legacy one a GoTeam and something to Nak.
+// answerOkBoss sends our identity to a Go node, or a GoTeam and an empty Frame to a legacy node.
 func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
 	if !x.m.bound {
 		e.sendHandshake(to, &wire.Handshake{ID: x.key.id, Step: wire.StepGoTeam})
@@ -125,7 +124,7 @@ func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
 	}
 }
 
-// startGoTeams repeats the GoTeam until a box opened or it was said often enough (PROTOCOL.md 3 rule 1).
+// startGoTeams repeats the GoTeam until a box opens or the limit of repetitions is reached (PROTOCOL.md L1).
 func (e *Endpoint) startGoTeams(now time.Time, x *halfOpen) {
 	end := now.Add(halfOpenLife)
 	x.timer.fire = func(now time.Time) {

@@ -7,32 +7,32 @@ import (
 )
 
 const (
-	hellosMax = 8                // Hellos of one attempt that may still be answered
-	helloLife = 5 * time.Second  // how long one Hello is repeated; later it would look replayed
-	ohaiLife  = 10 * time.Second // how long an Ohai may come, as a responder waits no longer
+	hellosMax = 8                // the maximum number of unanswered Hellos of an attempt that are kept
+	helloLife = 5 * time.Second  // how long one Hello is repeated; a later repetition would look replayed
+	ohaiLife  = 10 * time.Second // how long an Ohai is accepted; the responder keeps its state no longer
 )
 
-// An attempt is our wish to reach an address: it says Hello, again and again, until one is answered,
-// then OkBoss until a box opens. An answer that leads nowhere, because the peer forgot it, begins it anew.
+// An attempt is a call of Initiate in progress. It sends Hellos until one is answered, and then OkBosses until a
+// box opens. If the peer has forgotten the handshake, so that no box opens, the attempt starts again with a Hello.
 type attempt struct {
 	id     AttemptID
 	to     wire.Path
-	peer   wire.NodeID // zero when unknown
-	legacy bool        // the peer may be a legacy one: every Hello is a new handshake
+	peer   wire.NodeID // zero if unknown
+	legacy bool        // the peer may be a legacy node, so every Hello begins a new handshake
 	ladder *ladder
 	until  time.Time
-	due    time.Time // when it goes on, unless it ends before
+	due    time.Time // when the attempt continues, unless it ends earlier
 
 	hellos   []*pending // oldest first, at most hellosMax
 	sends    int        // Hellos sent
-	answered *pending   // the one whose OkBoss is being repeated
-	heard    bool       // a right Ohai came
-	sent     time.Time  // when something was sent last
-	unsent   bool       // it was still unwritten when its repeat was due
-	slow     bool       // that has happened
-	last     Reason     // of the last Ohai that was refused
-	cookie   cookie     // that the peer sent last
-	cookieAt time.Time  // when; zero for never
+	answered *pending   // the Hello whose OkBoss is being repeated
+	heard    bool       // a valid Ohai arrived
+	sent     time.Time  // when the last packet was sent
+	unsent   bool       // the last packet was not yet written when its repetition was due
+	slow     bool       // AttemptSlow was reported
+	last     Reason     // of the last rejected Ohai
+	cookie   cookie     // the last one that the peer sent
+	cookieAt time.Time  // when it arrived; zero for never
 	timer    timer
 }
 
@@ -40,20 +40,20 @@ type attempt struct {
 type pending struct {
 	attempt    *attempt
 	m          Initiator
-	rings      int       // the ring that it was made under
-	cookie     cookie    // that it shows
-	cookied    bool      // it was answered by a cookie
-	sent       time.Time // first
+	rings      int       // the value of Endpoint.rings when the Hello was made
+	cookie     cookie    // the one that the Hello carries
+	cookied    bool      // the peer answered it with a cookie
+	sent       time.Time // when the Hello was first sent
 	sends      int       // of the Hello
-	path       wire.Path // where the Ohai came from
+	path       wire.Path // source of the Ohai
 	answeredAt time.Time
-	okBosses   int    // sent by the clock
-	repeats    int    // answered repeats of the Ohai
-	identity   []byte // sealed; nil with a legacy peer
+	okBosses   int    // sent by the timer
+	repeats    int    // answered repetitions of the Ohai
+	identity   []byte // sealed; nil for a legacy peer
 }
 
-// Initiate begins an attempt to shake hands with whoever is there, or only with the peer if its id is
-// not zero. It ends by Confirm, by Cancel, by the outcome GoTeamReceived or, at the time until, by AttemptFailed.
+// Initiate begins a handshake with any node at the address, or only with the node peer if peer is not zero. The
+// attempt ends by Confirm, by Cancel, by the outcome GoTeamReceived or, at the time until, by AttemptFailed.
 func (e *Endpoint) Initiate(out []Outcome, now time.Time, to wire.Path, peer wire.NodeID, until time.Time) (AttemptID, []Outcome) {
 	e.begin(out)
 	e.lastAttempt++
@@ -71,7 +71,7 @@ func (e *Endpoint) Initiate(out []Outcome, now time.Time, to wire.Path, peer wir
 	return a.id, e.take()
 }
 
-// Extend moves the end of an attempt to the time until.
+// Extend sets the end of an attempt to until.
 func (e *Endpoint) Extend(id AttemptID, until time.Time) {
 	if a := e.attempts[id]; a != nil {
 		a.until = until
@@ -79,21 +79,21 @@ func (e *Endpoint) Extend(id AttemptID, until time.Time) {
 	}
 }
 
-// Cancel ends an attempt without a word.
+// Cancel ends an attempt without an outcome.
 func (e *Endpoint) Cancel(id AttemptID) {
 	if a := e.attempts[id]; a != nil {
 		e.end(a)
 	}
 }
 
-// end forgets an attempt. Its session, if there is one, is the core's.
+// end removes an attempt. Its session, if there is one, belongs to the core.
 func (e *Endpoint) end(a *attempt) {
 	e.timers.stop(&a.timer)
 	delete(e.attempts, a.id)
 	e.forget(a, len(a.hellos))
 }
 
-// forget drops the attempt's first n Hellos.
+// forget removes the attempt's first n Hellos.
 func (e *Endpoint) forget(a *attempt, n int) {
 	for _, p := range a.hellos[:n] {
 		delete(e.pending, p.m.hello.ID)
@@ -102,7 +102,7 @@ func (e *Endpoint) forget(a *attempt, n int) {
 	a.hellos = append(a.hellos[:0], a.hellos[n:]...)
 }
 
-// attemptDue goes on with an attempt at the time it set.
+// attemptDue runs when the attempt's timer expires, and sends the attempt's next packet or ends it.
 func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 	switch {
 	case !now.Before(a.until):
@@ -119,9 +119,9 @@ func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 	}
 }
 
-// putOff waits with a repeat over a transport that takes long to write: first until what was sent is written, and
-// then for twice the time that it took, because the other node's answer may take as long. A repeat before that
-// would only stand before what is said next.
+// putOff delays a repetition if the transport is slow: first until the last packet is written, then for twice the
+// time that this took, because the peer's answer may take as long. An earlier repetition would only delay the
+// packets queued after it.
 func (e *Endpoint) putOff(now time.Time, a *attempt) bool {
 	to := a.to
 	if a.answered != nil {
@@ -141,7 +141,7 @@ func (e *Endpoint) putOff(now time.Time, a *attempt) bool {
 	return true
 }
 
-// noteSlow says once that the transport is slow for an attempt.
+// noteSlow reports AttemptSlow once for each attempt.
 func (e *Endpoint) noteSlow(a *attempt) {
 	if !a.slow {
 		a.slow = true
@@ -149,7 +149,7 @@ func (e *Endpoint) noteSlow(a *attempt) {
 	}
 }
 
-// failure is what an attempt's end says about it.
+// failure returns the error of an attempt that reached its end.
 func (a *attempt) failure() error {
 	switch {
 	case a.heard:
@@ -160,7 +160,7 @@ func (a *attempt) failure() error {
 	return ErrNoAnswer
 }
 
-// wake sets the attempt's timer, to no later than its end.
+// wake sets the attempt's timer to at, or to the end of the attempt if that is earlier.
 func (e *Endpoint) wake(a *attempt, at time.Time) {
 	a.due = at
 	if a.until.Before(at) {
@@ -169,8 +169,8 @@ func (e *Endpoint) wake(a *attempt, at time.Time) {
 	e.timers.set(&a.timer, at)
 }
 
-// sayHello sends the last Hello again, or a new one: always a new one where the peer may be a legacy
-// one, which takes no repeats, and where the last one is too old or made under other keys.
+// sayHello repeats the last Hello or sends a new one. A peer that may be a legacy node always gets a new one,
+// because it rejects repetitions. A Hello that is not repeatable is replaced by a new one too.
 func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	p := a.lastHello()
 	if p == nil || a.legacy || !e.repeatable(now, a, p) {
@@ -183,8 +183,8 @@ func (e *Endpoint) sayHello(now time.Time, a *attempt) {
 	e.sendHandshake(a.to, p.m.Hello())
 }
 
-// repeatable reports whether an attempt's Hello may be sent once more: it is recent and not answered, and the keys and
-// the cookie it was made under have not changed.
+// repeatable reports whether a Hello may be sent again: it is recent and unanswered, and the keys and the cookie
+// that it was made with have not changed.
 func (e *Endpoint) repeatable(now time.Time, a *attempt, p *pending) bool {
 	if p.m.Answered() || now.Sub(p.sent) >= helloLife {
 		return false
@@ -199,7 +199,7 @@ func (a *attempt) lastHello() *pending {
 	return a.hellos[len(a.hellos)-1]
 }
 
-// newHello adds a Hello to the attempt. Those that cannot be answered any more go.
+// newHello adds a Hello to the attempt, and removes those that can no longer be answered.
 func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 	gone := 0
 	for gone < len(a.hellos) && (len(a.hellos)-gone >= hellosMax || now.Sub(a.hellos[gone].sent) >= ohaiLife) {
@@ -217,8 +217,8 @@ func (e *Endpoint) newHello(now time.Time, a *attempt) *pending {
 	return p
 }
 
-// handleOwn takes a packet that carries this node's own id (PROTOCOL.md H7). A Hello that comes back proves only
-// that somebody sent it back. The core decides what it means, as only the core knows this node's addresses.
+// handleOwn handles a packet that carries this node's own id (PROTOCOL.md H7). A Hello that comes back only proves
+// that somebody sent it back. The core decides what it means, because only the core knows this node's addresses.
 func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
 	if p.attempt.peer != (wire.NodeID{}) || p.m.Answered() || content(h) != content(p.m.Hello()) {
@@ -226,10 +226,10 @@ func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 	}
 	p.attempt.last = Returned
 	e.add(Outcome{Kind: PacketRejected, Reason: Returned, Attempt: p.attempt.id, To: p.attempt.to, From: from})
-	return accepted // what it means is said already
+	return accepted // the rejection is already reported
 }
 
-// handleOhai takes the first right answer of an attempt. A repeat of it draws the stored OkBoss.
+// handleOhai accepts the first valid Ohai of an attempt. A repetition of it gets the stored OkBoss.
 func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
 	p := e.pending[h.ID]
 	if p.m.Answered() {
@@ -255,7 +255,7 @@ func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID,
 	return accepted
 }
 
-// introduceInitiator sends the OkBoss, once the core has made the session.
+// introduceInitiator sends the OkBoss after the core has created the session.
 func (e *Endpoint) introduceInitiator(now time.Time, s *Established, identity []byte) {
 	p := e.pending[s.Handshake]
 	if p == nil || !p.m.Answered() || p.m.peer != s.Peer {
@@ -265,8 +265,8 @@ func (e *Endpoint) introduceInitiator(now time.Time, s *Established, identity []
 	e.sayOkBoss(now, p)
 }
 
-// settle ends the attempt's other Hellos. Legacy ones that were answered before stay: their GoTeam or
-// a box may yet come.
+// settle ends the attempt's other Hellos. Legacy ones that were answered earlier remain, because their GoTeam or a
+// box may still arrive.
 func (e *Endpoint) settle(p *pending) {
 	a := p.attempt
 	a.answered, a.heard = p, true
@@ -283,9 +283,9 @@ func (e *Endpoint) settle(p *pending) {
 	a.hellos = keep
 }
 
-// life is how long an OkBoss is repeated before the attempt begins anew, because the peer seems to have
-// forgotten the handshake: started again, changed its keys, or had too many others. The session stays
-// the core's, and a box that opens under it still ends the attempt.
+// life returns how long an OkBoss is repeated before the attempt starts again with a Hello. By then the peer seems
+// to have lost the handshake: it restarted, changed its keys, or had too many others. The session remains with the
+// core, and a box that opens under it still ends the attempt.
 func (p *pending) life() time.Duration {
 	if p.m.bound {
 		return okBossLife
@@ -293,7 +293,7 @@ func (p *pending) life() time.Duration {
 	return legacyOkBossLife
 }
 
-// sayOkBoss sends the OkBoss and with it, to a Go node, our identity.
+// sayOkBoss sends the OkBoss, and also our identity if the peer is a Go node.
 func (e *Endpoint) sayOkBoss(now time.Time, p *pending) {
 	wait := goLadder.delay(p.okBosses, e.origin)
 	if !p.m.bound {
@@ -327,7 +327,7 @@ func (e *Endpoint) answerOhai(to wire.Path, p *pending) {
 	}
 }
 
-// handleGoTeam ends a handshake of ours with a legacy peer. Go nodes have no GoTeam.
+// handleGoTeam completes a handshake that we began with a legacy peer. Go nodes send no GoTeam.
 func (e *Endpoint) handleGoTeam(sender wire.NodeID, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
 	if !p.m.Answered() || p.m.bound || sender != p.m.peer {
@@ -338,8 +338,8 @@ func (e *Endpoint) handleGoTeam(sender wire.NodeID, h *wire.Handshake) Reason {
 	return accepted
 }
 
-// handleCookie repeats the Hello that a node wants a cookie with. A cookie is unauthenticated, but names the random id
-// of a Hello of ours, so only somebody on the path can forge one. Each Hello is answered by one, and an attempt takes one a second.
+// handleCookie sends a new Hello with the cookie that the peer requires. A cookie is not authenticated, but it carries the
+// random id of our Hello, so only an attacker on the path can forge one. At most one is accepted per Hello, and per second.
 func (e *Endpoint) handleCookie(now time.Time, h *wire.Handshake) Reason {
 	p := e.pending[h.ID]
 	a := p.attempt
@@ -355,7 +355,7 @@ func (e *Endpoint) handleCookie(now time.Time, h *wire.Handshake) Reason {
 	return accepted
 }
 
-// cookieNow is the cookie for a Hello of now: what the peer sent last, unless it has changed its secret since.
+// cookieNow returns the cookie for a Hello of now, or zero if the peer's secret has changed since the last one.
 func (a *attempt) cookieNow(now time.Time) cookie {
 	if now.Sub(a.cookieAt) >= cookieLife {
 		return cookie{}

@@ -7,11 +7,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// idle is an Endpoint whose outcomes are hardly acted on, so that a benchmark measures handshakes alone.
+// idle is an Endpoint with a user that does as little as possible, so that a benchmark measures only handshakes.
 type idle struct {
 	*Endpoint
 	outcomes []Outcome
-	peers    map[wire.NodeID]bool // sessions were made with; kept where the map is
+	peers    map[wire.NodeID]bool // peers with a session; only on the nodes that have the map
 	last     wire.Handshake
 	identity []byte
 	packets  int
@@ -27,7 +27,7 @@ func (h *idle) handle(now time.Time, from wire.Path, p *wire.Packet) {
 }
 
 func (h *idle) timeout(now time.Time) {
-	for range len(h.timers.heap) { // no more can be due
+	for range len(h.timers.heap) { // at most this many are due
 		h.work(now, h.HandleTimeout(h.outcomes[:0], now))
 	}
 }
@@ -56,7 +56,7 @@ func benchNode(n int) *idle {
 	}
 }
 
-// pass encodes what one side sent last and hands it to the other.
+// pass encodes the last packet of one side and passes it to the other side.
 func pass(b *testing.B, now time.Time, from *idle, sender wire.NodeID, to *idle, path wire.Path, buf []byte) []byte {
 	buf = wire.AppendHandshake(buf[:0], 1, sender, &from.last)
 	var p wire.Packet
@@ -67,8 +67,8 @@ func pass(b *testing.B, now time.Time, from *idle, sender wire.NodeID, to *idle,
 	return buf
 }
 
-// BenchmarkHandshake is a whole bound handshake with its encoding: both sides, or one side only, the
-// other's part being left out of the time.
+// BenchmarkHandshake measures a whole bound handshake with its encoding: both sides, or only one side, with the
+// time of the other side excluded.
 func BenchmarkHandshake(b *testing.B) {
 	for _, side := range []string{"both", "initiator", "responder"} {
 		b.Run(side, func(b *testing.B) {
@@ -107,8 +107,8 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
-// BenchmarkForgedHello is what a Hello with four Hmacs under no key of ours costs: within the budget of
-// verifications, and beyond it.
+// BenchmarkForgedHello measures the cost of a Hello with four Hmacs under unknown keys, within the budget of
+// verifications and beyond it.
 func BenchmarkForgedHello(b *testing.B) {
 	for _, x := range []struct {
 		name string

@@ -10,12 +10,11 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// A binding ties a block to everything of its packet that the Hmac of part 1 does not cover
-// (PROTOCOL.md 4, "Extension block"). An Ohai's also names its whole exchange: keys, response and
-// nonces of the session come from it.
+// A binding ties a block to the parts of its packet that the Hmac of part 1 does not cover (PROTOCOL.md X3). The
+// binding of an Ohai also identifies the whole exchange: the session's keys, response and nonces derive from it.
 type binding = [32]byte
 
-// helloBinding of a Hello, sent by node, that carries the block. A legacy Hello has none: blankBlock stands in.
+// helloBinding returns the binding of a Hello from node with the block. For a legacy Hello, block is blankBlock.
 func helloBinding(node wire.NodeID, h *wire.Handshake, block []byte) binding {
 	b := bind("gwyh/1 hello")
 	b.Write(h.ID[:])
@@ -26,7 +25,7 @@ func helloBinding(node wire.NodeID, h *wire.Handshake, block []byte) binding {
 	return b.finish(block)
 }
 
-// ohaiBinding of an Ohai, sent by node in answer to the Hello, that carries the block.
+// ohaiBinding returns the binding of an Ohai with the block, which node sends in answer to the Hello.
 func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, block []byte) binding {
 	b := bind("gwyh/1 ohai")
 	b.Write(hello[:])
@@ -38,7 +37,7 @@ func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, block []by
 	return b.finish(block)
 }
 
-// blankBlock is the block of a Hello that has none: 24 zero bytes for [8:32], no tail.
+// blankBlock replaces the block of a Hello without one: 24 zero bytes for [8:32] and no tail.
 var blankBlock [blockHeader]byte
 
 type binder struct{ hash.Hash }
@@ -49,7 +48,7 @@ func bind(domain string) binder {
 	return b
 }
 
-// finish adds the block without its magic and the binding itself.
+// finish hashes the block without its magic and binding, and returns the sum.
 func (b binder) finish(block []byte) (sum binding) {
 	b.Write(block[8:32])
 	b.Write(block[blockHeader:])
@@ -57,7 +56,7 @@ func (b binder) finish(block []byte) (sum binding) {
 	return sum
 }
 
-// appendZone appends zone = u16 length (0xFFFF for none) || bytes.
+// appendZone appends the zone as a u16 length (0xFFFF for none) and the bytes of its name.
 func appendZone(b []byte, z wire.Zone) []byte {
 	if !z.Valid {
 		return append(b, 0xFF, 0xFF)
@@ -66,10 +65,10 @@ func appendZone(b []byte, z wire.Zone) []byte {
 	return append(b, z.Name...)
 }
 
-// appendStamp appends a timestamp as part 1's Hmac covers it: Unix nanoseconds in decimal.
+// appendStamp appends a timestamp in the form that part 1's Hmac covers: Unix nanoseconds in decimal.
 func appendStamp(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.UnixNano(), 10) }
 
-// content digests all of a Hello or an Ohai, so that a repeat can be told from a splice.
+// content returns a digest of all fields of a Hello or an Ohai, by which a repetition is recognized.
 func content(h *wire.Handshake) (sum [32]byte) {
 	d := unkeyed(blake2b.New256)
 	d.Write([]byte{byte(h.Step)})

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The extension block stands at the start of the message of every Hmac that a Go node emits
-// (PROTOCOL.md 4, "Extension block"). To a legacy node it is part of a random message.
+// The extension block is at the start of the message of every Hmac that a Go node sends (PROTOCOL.md X1).
+// A legacy node treats it as part of a random message.
 //
 //	 0  8  magic "gwyh-ext"        8  1  version = 1      9  1  role: 1 Hello, 2 Ohai     10  2  length of the block with its tail
 //	12  4  capabilities (bits)    16  8  incarnation     24  4  largest datagram taken   28  4  heartbeat interval, ms
@@ -21,16 +21,16 @@ const (
 	blockVersion = 1
 	blockHeader  = 64
 
-	messageMin = 69 // bytes; the shortest message that gwyh 0.1 emits
-	messageMax = 96 // bytes; the longest padded one, unless the tail needs more
-	nameMax    = 64 // bytes; a longer name is left out
+	messageMin = 69 // bytes; the shortest message that gwyh 0.1 sends
+	messageMax = 96 // bytes; the longest message with padding
+	nameMax    = 64 // bytes; a longer name is omitted
 	tlvName    = 1
 	tlvAddr    = 2
 	tlvVersion = 3
 	tlvCookie  = 4
 )
 
-// A role says which packet a block is for, so that none serves as the other.
+// A role is the kind of packet that a block is for, so a block of one kind is not accepted in the other.
 type role uint8
 
 const (
@@ -38,21 +38,21 @@ const (
 	roleOhai  role = 2
 )
 
-// A Block is what a node says of itself in the extension block. Durations and sizes are as the
-// peer declares them; the user of a session bounds them.
+// A Block is what a node declares about itself in the extension block. Durations and sizes are the peer's claims,
+// and the user of a session must bound them.
 type Block struct {
 	Capabilities uint32
 	Incarnation  uint64
-	MaxDatagram  uint32        // bytes; the largest datagram the node takes
-	Heartbeat    time.Duration // whole milliseconds on the wire
-	Name         string        // left out above 64 bytes
+	MaxDatagram  uint32        // bytes; the largest datagram that the node accepts
+	Heartbeat    time.Duration // encoded as whole milliseconds
+	Name         string        // omitted if longer than 64 bytes
 	Advertise    netip.AddrPort
 	HasVersions  bool
 	Versions     [6]byte // of the protocols, as in the alive entry; zero unless HasVersions
-	cookie       cookie  // left out when zero
+	cookie       cookie  // omitted if zero
 }
 
-// append appends the block with a zero binding, which setBinding fills in.
+// append appends the block with a zero binding, which setBinding overwrites.
 func (k *Block) append(b []byte, r role) []byte {
 	start := len(b)
 	b = append(b, blockMagic...)
@@ -89,15 +89,15 @@ func (k *Block) appendTail(b []byte) []byte {
 	return b
 }
 
-// milliseconds of d, at least 0 and at most what the field holds.
+// milliseconds returns d in milliseconds, limited to the range of the field.
 func milliseconds(d time.Duration) uint32 {
 	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }
 
 func setBinding(block []byte, sum *binding) { copy(block[32:blockHeader], sum[:]) }
 
-// pad makes a message of the block: random bytes fill it to a random length from 69 to 96, unless
-// the block alone is longer.
+// pad returns a message that starts with the block, followed by random bytes up to a random length from 69 to 96. A
+// longer block is not padded.
 func pad(block []byte, rand io.Reader) []byte {
 	size := len(block)
 	if low := max(size, messageMin); low < messageMax {
@@ -108,11 +108,11 @@ func pad(block []byte, rand io.Reader) []byte {
 	return m
 }
 
-// hasBlock reports whether a message claims to start with a block.
+// hasBlock reports whether the message starts with the magic of a block.
 func hasBlock(message []byte) bool { return bytes.HasPrefix(message, []byte(blockMagic)) }
 
-// parseBlock splits the block off a message that has one and reads it. block aliases the message.
-// A version above 1 reads as 1, so that later versions can add to the tail; version 0 is refused.
+// parseBlock parses the block at the start of a message. The returned block aliases the message. A version above 1
+// is read as 1, so that later versions can extend the tail. Version 0 is rejected.
 func parseBlock(k *Block, message []byte, r role) (block []byte, ok bool) {
 	if len(message) < blockHeader || message[8] == 0 || role(message[9]) != r {
 		return nil, false
@@ -131,8 +131,8 @@ func parseBlock(k *Block, message []byte, r role) (block []byte, ok bool) {
 	return block, k.parseTail(block[blockHeader:])
 }
 
-// parseTail reads the TLVs. Unknown types are skipped; of a type that comes twice the last counts;
-// one that runs past the tail makes the block bad.
+// parseTail parses the TLVs. It skips unknown types. If a type occurs twice, the last one counts. A TLV that
+// extends past the end of the tail makes the block invalid.
 func (k *Block) parseTail(tail []byte) bool {
 	for len(tail) > 0 {
 		if len(tail) < 3 {
@@ -148,7 +148,7 @@ func (k *Block) parseTail(tail []byte) bool {
 	return true
 }
 
-// parseTLV takes a value of the known form; one of another form is as if it were left out.
+// parseTLV stores a value whose form matches its type, and ignores any other value.
 func (k *Block) parseTLV(kind byte, value []byte) {
 	switch {
 	case kind == tlvName && len(value) <= nameMax:
@@ -161,7 +161,7 @@ func (k *Block) parseTLV(kind byte, value []byte) {
 	}
 }
 
-// cookieOf is the cookie in a message's extension block. It is zero if there is none.
+// cookieOf returns the cookie in a message's extension block, or zero if there is none.
 func cookieOf(message []byte) (k cookie) {
 	if len(message) < blockHeader {
 		return k

@@ -99,10 +99,10 @@ func TestBadBlocksAreRefused(t *testing.T) {
 func TestUnknownAndOddTLVsAreSkipped(t *testing.T) {
 	b := (&Block{}).append(nil, roleHello)
 	b = append(b, 9, 0, 3, 'x', 'y', 'z')                          // unknown
-	b = append(b, tlvName, 0, nameMax+1)                           // too long a name
+	b = append(b, tlvName, 0, nameMax+1)                           // the name is too long
 	b = append(b, strings.Repeat("n", nameMax+1)...)               //
-	b = append(b, tlvAddr, 0, 5, 1, 2, 3, 4, 5)                    // no address
-	b = append(b, tlvAddr, 0, 6, 10, 0, 0, 1, 0x1b, 0x39, 8, 0, 0) // an address, and an empty one of an unknown type
+	b = append(b, tlvAddr, 0, 5, 1, 2, 3, 4, 5)                    // not an address
+	b = append(b, tlvAddr, 0, 6, 10, 0, 0, 1, 0x1b, 0x39, 8, 0, 0) // an address, and an empty TLV of an unknown type
 	binary.BigEndian.PutUint16(b[10:], uint16(len(b)))
 	var got Block
 	if _, ok := parseBlock(&got, b, roleHello); !ok || got != (Block{Advertise: netip.MustParseAddrPort("10.0.0.1:6969")}) {
@@ -136,7 +136,7 @@ func TestMessagesArePaddedAtRandomTo69To96Bytes(t *testing.T) {
 	}
 }
 
-// The bindings written out byte by byte, as PROTOCOL.md 4 has them.
+// TestBindingsCoverWhatTheProtocolSays writes the bindings byte by byte as PROTOCOL.md X3 specifies them.
 func TestBindingsCoverWhatTheProtocolSays(t *testing.T) {
 	hello := wire.Handshake{ID: wire.HandshakeID{1, 2}, PublicKey: [32]byte{3, 4}, Zone: wire.Zone{Name: "eu", Valid: true}, Timestamp: time.Unix(0, 0x0102030405060708)}
 	node := wire.NodeID{5, 6}
@@ -181,7 +181,7 @@ func TestBindingsCoverWhatTheProtocolSays(t *testing.T) {
 	}
 }
 
-// Part 4's uses of a key, written out.
+// TestKeyedHashesAreWhatTheProtocolSays writes part 4's keyed hashes byte by byte.
 func TestKeyedHashesAreWhatTheProtocolSays(t *testing.T) {
 	keyed := func(key []byte, parts ...string) (out [64]byte) {
 		h, err := blake2b.New512(key)

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// pair is two Go nodes, 0 and 1.
+// pair returns two Go nodes, 0 and 1.
 func pair(t testing.TB, seed uint64, change func(n int, c *Config)) (w *world, a, b *node) {
 	w = newWorld(t, seed)
 	nodes := [2]*node{}
@@ -25,7 +25,7 @@ func pair(t testing.TB, seed uint64, change func(n int, c *Config)) (w *world, a
 	return w, nodes[0], nodes[1]
 }
 
-// cheapFrom leaves the key agreement out from some seed on: many seeds search the order of packets, not the curve.
+// cheapFrom omits the key agreement for all seeds from first on: many seeds explore the order of packets, not the curve.
 func cheapFrom(first, seed uint64) func(int, *Config) {
 	return func(_ int, c *Config) {
 		if seed >= first {
@@ -178,7 +178,7 @@ func TestSeveralKeysAgreeOnTheFirstOfTheHelloThatTheResponderHas(t *testing.T) {
 	key := func(s string) Key { return NewKey([]byte(s), "") }
 	for _, x := range []struct {
 		a, b []Key
-		want string // the key that vouches; empty for none
+		want string // the key that verifies; empty for none
 	}{
 		{[]Key{key("one"), key("two")}, []Key{key("two"), key("one")}, "one"},
 		{[]Key{key("old"), key("new")}, []Key{key("new")}, "new"},
@@ -235,7 +235,7 @@ func TestHelloHasOneHmacPerKeyPrimaryFirstAllWithTheSameBlockAndTheOhaiExactlyOn
 	}
 }
 
-// parsed is the handshake of a datagram.
+// parsed returns the handshake of a datagram.
 func parsed(t testing.TB, b []byte) *wire.Handshake {
 	t.Helper()
 	var p wire.Packet
@@ -355,7 +355,7 @@ func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 
 func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
-	w.filter = func(d *datagram) bool { // a mirror stands at b's address
+	w.filter = func(d *datagram) bool { // b's address reflects all packets
 		if d.to == b.addr {
 			d.to, d.from = a.addr, b.addr
 		}
@@ -376,7 +376,7 @@ func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
 	}
 }
 
-// A mirrored port sends a node's packets back while the node at the address answers too.
+// A mirrored port sends a node's packets back, while the node at the address answers too.
 func TestNodeIsReachedThoughHellosComeBackBeforeItAnswers(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.filter = func(d *datagram) bool {
@@ -407,7 +407,7 @@ func TestUnconfirmedAttemptSaysThatItWasAnswered(t *testing.T) {
 	}
 }
 
-// parsesAs reports whether a datagram is the step.
+// parsesAs reports whether a datagram contains the step.
 func parsesAs(b []byte, s wire.Step) bool {
 	var p wire.Packet
 	var h wire.Handshake
@@ -418,7 +418,7 @@ func parsesAs(b []byte, s wire.Step) bool {
 func TestTransportWithoutReplyAddressesIsAnsweredAtTheAdvertisedOne(t *testing.T) {
 	w, a, b := pair(t, 1, func(_ int, c *Config) { c.ReplyToAdvertised = true })
 	w.filter = func(d *datagram) bool {
-		d.from = netip.AddrPort{} // as a transport does whose addresses are no socket addresses
+		d.from = netip.AddrPort{} // as from a transport whose addresses are no socket addresses
 		return true
 	}
 	w.loss = 0.2
@@ -432,7 +432,7 @@ func TestTransportWithoutReplyAddressesIsAnsweredAtTheAdvertisedOne(t *testing.T
 
 func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T) {
 	for _, x := range []struct {
-		legacy bool // every Hello is a handshake of its own, so the answer tells which one
+		legacy bool // every Hello is a separate handshake, so the answer identifies the Hello
 		want   time.Duration
 	}{{false, 0}, {true, 400 * time.Millisecond}} {
 		w, a, b := pair(t, 1, func(_ int, c *Config) { c.AllowLegacy = x.legacy })
@@ -450,7 +450,7 @@ func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T)
 	}
 }
 
-// A Hello that does not fit into one unfragmented datagram would not get through everywhere.
+// Not every path carries a Hello that does not fit into one unfragmented datagram.
 func TestHelloWithFourKeysFitsIntoADatagram(t *testing.T) {
 	for _, zone := range []string{"eu-central-1a", strings.Repeat("z", 255)} {
 		t.Run(fmt.Sprint("zone of ", len(zone), " bytes"), func(t *testing.T) {

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// A purse is what packets of one kind pay their verifications from (PROTOCOL.md E6), so that no kind uses up
-// what another needs.
+// A purse is the budget of verifications for packets of one kind (PROTOCOL.md E6). No kind can use up the budget of
+// another.
 type purse uint8
 
 const (
-	answers   purse = iota // to handshakes that we began: nobody else knows their ids
+	answers   purse = iota // answers to handshakes that we began, whose ids only the peer knows
 	exchanges              // further packets of handshakes that a peer began
-	proven                 // Hellos with a cookie of their source
-	unproven               // Hellos without one, from wherever their senders wrote
-	unbound                // Hellos of legacy nodes, which know no cookies
-	placeless              // Hellos over a transport that tells no addresses, or not those that are answered
-	accepts                // Hellos that verified, each of which costs a hundred times a verification
+	proven                 // Hellos with a valid cookie
+	unproven               // Hellos without a cookie, whose source address may be forged
+	unbound                // Hellos of legacy nodes, which do not support cookies
+	placeless              // Hellos of which the source cannot be answered, or is not
+	accepts                // Hellos that verified; accepting one costs about 100 times as much as a verification
 	purses
 )
 
-// limits are what each purse holds for a second: in all, and for one source if that is above zero. A source that has shown its
-// IPv4 address is that address; otherwise it is the /24. In IPv6 it is the /64, in which one machine may have all addresses.
+// limits are the verifications per second of each purse: in all, and for one source if above zero. A source is the
+// IPv4 address after a valid cookie, otherwise its /24. In IPv6 it is the /64, which one machine may own.
 var limits = [purses]struct{ all, source, bits int }{
 	answers:   {all: 20_000},
 	exchanges: {all: 20_000},
@@ -32,33 +32,33 @@ var limits = [purses]struct{ all, source, bits int }{
 	accepts:   {all: 4_000, source: 1_000, bits: 32},
 }
 
-// wideMax is what a purse holds for a second for a /48 of IPv6, in sources.
+// wideMax is the limit of an IPv6 /48 in a purse, as a multiple of the limit for one source.
 const wideMax = 4
 
-// A budget bounds the work that other nodes can cause by handshake packets. It counts in windows of one second. It
-// forgets sources with their window, so it never holds more of them than verifications were granted.
+// A budget limits the work that other nodes can cause by handshake packets. It counts in windows of one second, and
+// forgets all sources at the end of a window, so it never holds more sources than verifications were granted.
 type budget struct {
 	start   time.Time // of the window
 	spent   [purses]int
 	sources map[payer]int
 }
 
-// A payer is a source, as far as one purse is concerned.
+// A payer is a source within one purse.
 type payer struct {
 	purse  purse
 	source netip.Prefix
 }
 
-// An allowance is one packet's way to the budget. A nil allowance grants everything.
+// An allowance charges the work of one packet to a budget. A nil allowance grants everything.
 type allowance struct {
 	budget *budget
 	purse  purse
-	addr   netip.Addr   // where the packet came from; invalid if nobody counts that
-	source netip.Prefix // invalid: not counted by source
+	addr   netip.Addr   // source of the packet; invalid if sources are not counted
+	source netip.Prefix // invalid if the purse has no limit by source
 	wide   netip.Prefix // the /48 of source; invalid for IPv4
 }
 
-// open starts the account of a packet from an address with a purse. A clock that went back starts a window as well.
+// open returns a packet's allowance in a purse. It starts a new window after 1 s, or if the clock went back.
 func (b *budget) open(now time.Time, p purse, from netip.Addr) allowance {
 	if d := now.Sub(b.start); d >= time.Second || d < 0 {
 		b.start, b.spent = now, [purses]int{}
@@ -74,7 +74,7 @@ func (b *budget) open(now time.Time, p purse, from netip.Addr) allowance {
 	return a
 }
 
-// from is the same packet's account with another purse.
+// from returns the allowance of the same packet in another purse.
 func (a *allowance) from(p purse) *allowance {
 	if a == nil {
 		return nil
@@ -83,10 +83,10 @@ func (a *allowance) from(p purse) *allowance {
 	return &b
 }
 
-// take pays for one verification, or reports that it cannot.
+// take charges one verification, and reports false if the budget does not allow it.
 func (a *allowance) take() bool { return a == nil || a.has(1) && a.pay() }
 
-// has reports whether n verifications could be paid for.
+// has reports whether the budget allows n verifications.
 func (a *allowance) has(n int) bool {
 	limit, b := limits[a.purse], a.budget
 	return b.spent[a.purse]+n <= limit.all && a.within(a.source, n, limit.source) && a.within(a.wide, n, wideMax*limit.source)
@@ -107,11 +107,11 @@ func (a *allowance) pay() bool {
 	return true
 }
 
-// network is the /24 or /64 that a source is counted under that may have written any address.
+// network returns the source network of an address that has not been verified: the /24 or the /64.
 func network(a netip.Addr) netip.Prefix { return prefix(a, 24) }
 
-// prefix is that of so many bits of an IPv4 address, or the /64 of an IPv6 one. An address that is none shares one prefix with
-// all others of the kind.
+// prefix returns the prefix of an IPv4 address with the given number of bits, or the /64 of an IPv6 address. All
+// invalid addresses share one prefix.
 func prefix(a netip.Addr, bits int) netip.Prefix {
 	a = a.Unmap()
 	if !a.IsValid() {
@@ -127,7 +127,7 @@ func prefix(a netip.Addr, bits int) netip.Prefix {
 	return p
 }
 
-// clearMap empties m, or makes a new one when m has grown large.
+// clearMap empties m, or returns a new map if m has grown large.
 func clearMap(m map[payer]int) map[payer]int {
 	if m == nil || len(m) > 1024 {
 		return make(map[payer]int)

@@ -5,18 +5,18 @@ import (
 )
 
 const (
-	boundWindow  = 60 * time.Second // how far a bound Hello's timestamp may be off
-	legacyWindow = time.Second      // the same of an unbound one; gwyh 0.1 itself takes 60 ms
+	boundWindow  = 60 * time.Second // the maximum deviation of a bound Hello's timestamp
+	legacyWindow = time.Second      // the same for an unbound one; gwyh 0.1 itself accepts 60 ms
 )
 
-// A stampClock stamps our own Hellos. Timestamps rise strictly, so that no two Hellos of ours share
-// one and none looks replayed; only after the clock was set back by more than the window do they
-// follow it, because nobody would take them otherwise (PROTOCOL.md 4, "Handshake economy").
+// A stampClock makes the timestamps of our own Hellos. They increase strictly, so no two of our Hellos have the
+// same one and none looks replayed. If the clock was set back by more than the window, the timestamps follow it,
+// because peers would reject them otherwise (PROTOCOL.md E3).
 type stampClock struct {
 	last time.Time
 }
 
-// stamp is the timestamp for a Hello sent now, in UTC.
+// stamp returns the timestamp, in UTC, of a Hello that is sent now.
 func (c *stampClock) stamp(now time.Time) time.Time {
 	t := now.Round(0).UTC()
 	if back := c.last.Sub(t); back >= 0 && back <= boundWindow {
@@ -26,7 +26,7 @@ func (c *stampClock) stamp(now time.Time) time.Time {
 	return t
 }
 
-// off is how far the timestamp is from our wall clock, either way.
+// off returns the absolute difference between the timestamp and our wall clock.
 func off(now, timestamp time.Time) time.Duration {
 	return now.Round(0).Sub(timestamp).Abs()
 }

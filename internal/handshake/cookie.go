@@ -12,20 +12,20 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// cookieLife is how long a secret makes cookies. It is honored as long again, so a cookie is valid for two to four
-// minutes.
+// cookieLife is how long a secret makes cookies. A secret is accepted for the same time again, so a cookie is valid
+// for two to four minutes.
 const cookieLife = 2 * time.Minute
 
-// A cookie shows that whoever sends it receives what is sent to its address. The zero value is none.
+// A cookie proves that its sender receives packets that are sent to its address. The zero value means none.
 type cookie [wire.CookieSize]byte
 
-// cookies makes and checks the cookies of a node (PROTOCOL.md E9). A cookie is a MAC over an address under a secret of the
-// node, so that the node remembers nothing of those that it has sent. The idea is that of WireGuard (Donenfeld, NDSS
-// 2017, section 5.3).
+// cookies makes and checks the cookies of a node (PROTOCOL.md E9). A cookie is a MAC of an address under a secret
+// of the node, so the node keeps no state for the cookies that it sends. The idea comes from WireGuard (Donenfeld,
+// NDSS 2017, section 5.3).
 type cookies struct {
-	secrets [2]hash.Hash // MACs under the present secret and the one before; nil while there is none
-	drawn   time.Time    // when the present one was drawn
-	rand    io.Reader    // of secrets
+	secrets [2]hash.Hash // MACs under the current secret and the previous one; nil until they exist
+	drawn   time.Time    // when the current secret was drawn
+	rand    io.Reader    // source of secrets
 	addr    [18]byte     // scratch
 	sum     cookie       // scratch
 }
@@ -50,7 +50,7 @@ func (c *cookies) valid(now time.Time, from netip.AddrPort, k cookie) bool {
 	return false
 }
 
-// renew draws a secret if the present one is too old. If the clock went back, nobody knows how old it is.
+// renew draws a new secret if the current one is too old, or if the clock went back, because then its age is unknown.
 func (c *cookies) renew(now time.Time) {
 	age := now.Sub(c.drawn)
 	if c.secrets[0] != nil && age >= 0 && age < cookieLife {

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// cookieFor is a Cookie that answers the Hello in a datagram.
+// cookieFor returns a Cookie that answers the Hello in a datagram.
 func cookieFor(t testing.TB, d datagram, k cookie) datagram {
 	t.Helper()
 	h := wire.Handshake{ID: parsed(t, d.bytes).ID, Step: wire.StepCookie, Cookie: k}
@@ -73,7 +73,7 @@ func TestSecretsOfCookiesAreDrawnAnew(t *testing.T) {
 	}
 }
 
-// wantsCookies makes a node ask for cookies for the rest of the second.
+// wantsCookies makes a node require cookies for the rest of the second.
 func wantsCookies(n *node) {
 	n.ep.budget.open(n.clock(), unproven, netip.Addr{})
 	n.ep.budget.spent[unproven] = limits[unproven].all
@@ -83,7 +83,7 @@ func TestHelloIsRepeatedWithACookieAtOnce(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	wantsCookies(b)
 	a.join(b.addr, time.Second)
-	w.run(30 * time.Millisecond) // six times the way
+	w.run(30 * time.Millisecond) // six times the latency
 	if !a.confirmed(b.id()) || b.rejected[CookieWanted] != 1 {
 		t.Errorf("confirmed: %v, asked for %d cookies", a.confirmed(b.id()), b.rejected[CookieWanted])
 	}
@@ -170,7 +170,7 @@ func TestOldCookieIsNotShown(t *testing.T) {
 	}
 }
 
-// flood sends so many forged Hellos a second from random addresses of a network to a node, for 2.3 s.
+// flood sends perSecond forged Hellos per second, from random addresses of a network, to a node for 2.3 s.
 func flood(w *world, to netip.AddrPort, perSecond int, source func(i int) netip.AddrPort) {
 	f := newForger()
 	var forged []byte

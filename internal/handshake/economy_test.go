@@ -126,7 +126,7 @@ func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 }
 
 func TestPrefixesOfASource(t *testing.T) {
-	for from, want := range map[string][2]string{ // of somebody who may have written any address, and of somebody who has shown it
+	for from, want := range map[string][2]string{ // of an unverified address, and of a verified one
 		"10.1.2.3":             {"10.1.2.0/24", "10.1.2.3/32"},
 		"::ffff:10.1.2.3":      {"10.1.2.0/24", "10.1.2.3/32"},
 		"2001:db8:1:2:3:4:5:6": {"2001:db8:1:2::/64", "2001:db8:1:2::/64"},
@@ -197,8 +197,7 @@ func TestTimersFireInOrderAndOnce(t *testing.T) {
 	}
 }
 
-// crowd adds n handshakes to a table, of as many ids and sources as the functions tell apart, and returns
-// which gave way.
+// crowd adds n handshakes to a table, with ids and sources from the functions, and returns those that were removed.
 func crowd(tb *table, n int, bound bool, node func(i int) int, source func(i int) int) (gone []int) {
 	for i := range n {
 		x := &halfOpen{key: halfKey{goID(node(i)), wire.HandshakeID{byte(i), byte(i >> 8), byte(i >> 16)}}, repeats: i}

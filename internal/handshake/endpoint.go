@@ -8,50 +8,50 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Config is what an Endpoint needs to know. The Endpoint trusts it: names, zones and keys are
-// validated where users give them.
+// A Config contains the parameters of an Endpoint. The Endpoint does not validate them: names, zones and keys are
+// validated where users set them.
 type Config struct {
 	Node wire.NodeID // version 8
 	Zone wire.Zone
-	// What the extension block says of the node.
-	Name         string         // left out above 64 bytes
-	Advertise    netip.AddrPort // left out when invalid
+	// The following fields are sent in the extension block.
+	Name         string         // omitted if longer than 64 bytes
+	Advertise    netip.AddrPort // omitted if invalid
 	MaxDatagram  uint32         // bytes
 	Heartbeat    time.Duration  // whole milliseconds
 	Capabilities uint32
 	Incarnation  uint64
-	Versions     *[6]byte // of the protocols; nil to leave them out
+	Versions     *[6]byte // of the protocols; nil to omit them
 
-	Keys        []Key // primary first; those above MaxKeys are ignored
-	Labelled    bool  // the keys carry a label: no legacy peers then
-	AllowLegacy bool  // take gwyh 0.1 nodes as peers, which cannot be made safe (PROTOCOL.md 3)
+	Keys        []Key // primary first; those after MaxKeys are ignored
+	Labelled    bool  // the keys have a label, so legacy peers are not accepted
+	AllowLegacy bool  // accept gwyh 0.1 nodes as peers, which cannot be made safe (PROTOCOL.md part 3)
 
-	// ReplyToAdvertised answers a peer at the address that its block advertises: for transports whose
-	// datagrams do not tell one (PROTOCOL.md 4, "Session").
+	// ReplyToAdvertised makes the Endpoint answer a peer at the address in its block. It is for transports whose
+	// datagrams have no source address that can be answered (PROTOCOL.md R1).
 	ReplyToAdvertised bool
 
-	// Unsent reports whether something waits to be written to an address, so that what was sent there before is
-	// not repeated yet. It must not block. nil: never.
+	// Unsent reports whether packets for an address wait to be written; until they are, nothing is repeated to that
+	// address. It must not block. Nil means that none ever wait.
 	Unsent func(netip.AddrPort) bool
 
-	Rand      io.Reader // never fails
+	Rand      io.Reader // must never fail
 	Agreement Agreement // nil for X25519; NoAgreement only in simulations
 }
 
-// An Endpoint is one node's part in all its handshakes. Owned by one goroutine.
+// An Endpoint runs all handshakes of one node. One goroutine owns it.
 //
-// The inputs that have outcomes append them to out, which the caller owns, and return it as append does. The caller
-// works through them in their order before the next packet or timeout. In doing so it may call the other methods.
+// An input appends its outcomes to out, which the caller owns, and returns the result, as append does. The caller
+// processes them in order before the next packet or timeout, and may call the other methods meanwhile.
 type Endpoint struct {
 	self      Self
 	ring      ring
-	rings     int  // how often the ring was changed
-	legacy    bool // legacy peers are taken
+	rings     int  // incremented by each change of the ring
+	legacy    bool // legacy peers are accepted
 	advertise bool // Config.ReplyToAdvertised
 	unsent    func(netip.AddrPort) bool
 	origin    origin
 	outcomes  []Outcome      // the caller's buffer during an input; otherwise nil
-	parsed    wire.Handshake // of the input in progress; its memory is used again
+	parsed    wire.Handshake // of the input in progress; its memory is reused
 	wanted    wire.Handshake // the last Cookie that was sent
 
 	clock     stampClock
@@ -67,7 +67,7 @@ type Endpoint struct {
 	pending     map[wire.HandshakeID]*pending
 }
 
-// New returns an Endpoint at rest.
+// New returns an Endpoint without any handshake.
 func New(cfg Config) *Endpoint {
 	if cfg.Agreement == nil {
 		cfg.Agreement = X25519
@@ -94,8 +94,8 @@ func New(cfg Config) *Endpoint {
 	return e
 }
 
-// HandlePacket takes a handshake packet. now is wall-clock time: timestamps are held against it. A packet
-// that is refused changes nothing but a counter.
+// HandlePacket handles a handshake packet. now is wall-clock time, with which timestamps are compared. A rejected
+// packet changes nothing except a counter.
 func (e *Endpoint) HandlePacket(out []Outcome, now time.Time, from wire.Path, p *wire.Packet) []Outcome {
 	e.begin(out)
 	if why := e.handle(now, from, p); why != accepted {
@@ -136,8 +136,8 @@ func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason 
 	return e.handleGoTeam(p.Sender, h)
 }
 
-// Confirm tells that a box opened under the session of a handshake: the repeats of either side end.
-// Unknown handshakes are ignored.
+// Confirm reports to the Endpoint that a box opened under the session of a handshake, so that neither side repeats
+// its packets any longer. Unknown handshakes are ignored.
 func (e *Endpoint) Confirm(now time.Time, id wire.HandshakeID, peer wire.NodeID) {
 	if p := e.pending[id]; p != nil && p.m.Answered() && p.m.peer == peer {
 		e.end(p.attempt)
@@ -147,10 +147,10 @@ func (e *Endpoint) Confirm(now time.Time, id wire.HandshakeID, peer wire.NodeID)
 	}
 }
 
-// Introduce completes this node's end of a session that SessionEstablished handed over: it sends what follows the
+// Introduce completes this node's end of a session from the outcome SessionEstablished: it sends what follows the
 // Ohai or the OkBoss, and wipes the keys in s. identity is the packet with the identity message, sealed under the
-// session. The Endpoint keeps and repeats it. It is nil for a legacy session. If the handshake has ended
-// since, Introduce only wipes the keys.
+// session, or nil for a legacy session. The Endpoint keeps it and repeats it. If the handshake has ended in the
+// meantime, Introduce only wipes the keys.
 func (e *Endpoint) Introduce(out []Outcome, now time.Time, s *Established, identity []byte) []Outcome {
 	e.begin(out)
 	s.wipe()
@@ -162,19 +162,19 @@ func (e *Endpoint) Introduce(out []Outcome, now time.Time, s *Established, ident
 	return e.take()
 }
 
-// HandleTimeout does the first thing that is due, if there is one. The caller repeats it, with the outcomes worked
-// through in between, until NextTimeout is later than now: one outcome may end what else is due.
+// HandleTimeout runs the first timer that is due, if there is one. The caller processes the outcomes and repeats
+// the call until NextTimeout is later than now, because an outcome may cancel other timers that are due.
 func (e *Endpoint) HandleTimeout(out []Outcome, now time.Time) []Outcome {
 	e.begin(out)
 	e.timers.run(now)
 	return e.take()
 }
 
-// NextTimeout is when HandleTimeout is wanted next; zero for never.
+// NextTimeout returns when HandleTimeout must be called next, or zero for never.
 func (e *Endpoint) NextTimeout() time.Time { return e.timers.next() }
 
-// SetKeys changes the ring. What waits for an OkBoss under a key that is gone is dropped, and the next
-// Hello of every attempt is made under the new ring.
+// SetKeys replaces the ring. Half-open handshakes under a removed key are dropped, and the next Hello of every
+// attempt is made with the new ring.
 func (e *Endpoint) SetKeys(keys []Key) {
 	e.ring = newRing(keys)
 	e.rings++
@@ -189,13 +189,13 @@ func (e *Endpoint) SetKeys(keys []Key) {
 	}
 }
 
-// SetIncarnation changes what later Hellos and Ohais say.
+// SetIncarnation sets the incarnation of later Hellos and Ohais.
 func (e *Endpoint) SetIncarnation(n uint64) { e.self.Incarnation = n }
 
-// SetAdvertise changes what later Hellos and Ohais say.
+// SetAdvertise sets the advertised address of later Hellos and Ohais.
 func (e *Endpoint) SetAdvertise(a netip.AddrPort) { e.self.Advertise = a }
 
-// HalfOpen is how many handshakes of peers are kept.
+// HalfOpen returns the number of handshakes begun by peers that are kept.
 func (e *Endpoint) HalfOpen() (bound, legacy int) {
 	return e.half.bound.ages.Len(), e.half.legacy.ages.Len()
 }
@@ -221,14 +221,14 @@ func (e *Endpoint) reject(from wire.Path, why Reason) {
 	e.add(Outcome{Kind: PacketRejected, From: from, Reason: why})
 }
 
-// establish hands a session over. s moves to the heap only here, after the packet that completes it was accepted.
+// establish adds the outcome SessionEstablished. Only here, after the packet was accepted, s moves to the heap.
 func (e *Endpoint) establish(s *Established) {
 	handed := *s
 	s.wipe()
 	e.add(Outcome{Kind: SessionEstablished, Session: &handed})
 }
 
-// replyTo is where a peer is answered that sent from there and advertises the address.
+// replyTo returns the path on which to answer a peer that sent from the path and advertises the address.
 func (e *Endpoint) replyTo(from wire.Path, advertised netip.AddrPort) wire.Path {
 	if e.advertise && advertised.IsValid() {
 		return wire.Path{Remote: advertised}
@@ -236,7 +236,7 @@ func (e *Endpoint) replyTo(from wire.Path, advertised netip.AddrPort) wire.Path 
 	return from
 }
 
-// ledger is the one that a node id is kept in.
+// ledger returns the ledger that records the node id.
 func (e *Endpoint) ledger(id wire.NodeID) *ledger {
 	if id.IsGo() {
 		return &e.goIDs

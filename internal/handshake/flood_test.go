@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// forger makes Hellos that look right and are under no key of ours, each from another host of one /24.
+// forger makes well-formed Hellos under an unknown key, each from another host of one /24.
 type forger struct {
 	rand seeded
 	ring ring
@@ -23,7 +23,7 @@ func newForger() *forger {
 	return &forger{rand: newSeeded(99), ring: newRing(keys)}
 }
 
-// hello is a forged Hello with four Hmacs.
+// hello returns a forged Hello with four Hmacs.
 func (f *forger) hello(now time.Time) []byte {
 	f.n++
 	self := Self{Node: goID(1_000_000 + f.n)}
@@ -117,7 +117,7 @@ func TestAThousandNodesOfOneNetworkShakeHandsWithOneWithinFourSeconds(t *testing
 	}
 }
 
-// sameNetwork is one of a thousand addresses and ports in 10.0.0.0/24.
+// sameNetwork returns one of a thousand addresses and ports in 10.0.0.0/24.
 func sameNetwork(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), uint16(7000+n/256))
 }
@@ -163,7 +163,7 @@ func TestRepeatOfAHelloDrawsTheSameOhaiToWhereItCameFrom(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true
 	a.join(b.addr, 50*time.Millisecond)
-	w.run(8 * time.Millisecond) // the Hello came, the Ohai did not yet
+	w.run(8 * time.Millisecond) // the Hello has arrived, the Ohai has not
 	hello := w.log[0]
 	hello.from = address(50)
 	w.deliver(hello)

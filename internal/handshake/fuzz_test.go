@@ -7,9 +7,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// FuzzEndpoint feeds an Endpoint, in the midst of a handshake each way, with whatever: none of it may panic,
-// make a session with oneself, set a timer in the past, or be remembered for long. Input is a list of
-// datagrams, each after two bytes of length; between them time passes.
+// FuzzEndpoint feeds arbitrary datagrams to an Endpoint with a handshake in progress in each direction. None may
+// cause a panic, a session with the node itself, a timer in the past or long-lived state. The input is a list of
+// datagrams, each after two bytes of length. Time passes between them.
 func FuzzEndpoint(f *testing.F) {
 	cheap := func(_ int, c *Config) { c.Agreement = NoAgreement }
 	w, a, b := pair(f, 1, cheap)
@@ -25,7 +25,7 @@ func FuzzEndpoint(f *testing.F) {
 		all = framed(all, d.bytes)
 	}
 	f.Add(all)
-	hello := w.log[0].bytes // of node 0, aimed at nobody
+	hello := w.log[0].bytes // of node 0, to an unknown node
 	cfg := b.cfg
 	f.Fuzz(func(t *testing.T, in []byte) {
 		now := epoch
@@ -55,7 +55,7 @@ func FuzzEndpoint(f *testing.F) {
 	})
 }
 
-// feed hands over one datagram.
+// feed passes one datagram to the Endpoint.
 func feed(e *idle, now time.Time, b []byte) {
 	var p wire.Packet
 	if wire.ParsePacket(&p, append([]byte(nil), b...)) == nil {
@@ -63,7 +63,7 @@ func feed(e *idle, now time.Time, b []byte) {
 	}
 }
 
-// advance calls for every timeout up to now.
+// advance runs every timeout up to now.
 func advance(t *testing.T, e *idle, now time.Time) {
 	for at := e.NextTimeout(); !at.IsZero() && !at.After(now); at = e.NextTimeout() {
 		if e.timeout(at); !e.NextTimeout().IsZero() && !e.NextTimeout().After(at) {
@@ -76,7 +76,7 @@ func framed(b, datagram []byte) []byte {
 	return append(append(b, byte(len(datagram)>>8), byte(len(datagram))), datagram...)
 }
 
-// FuzzBlock reads any message as a block, and writes what it read to one that reads the same.
+// FuzzBlock parses any message as a block, encodes the result and requires that it parses to the same block.
 func FuzzBlock(f *testing.F) {
 	f.Add((&Block{Name: "name", Heartbeat: time.Second}).append(nil, roleHello))
 	f.Add(append((&Block{}).append(nil, roleHello), "padding"...))

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden holds what was sent against a file, so that the wire does not change by accident.
+// golden compares the sent datagrams with a file, so that the encoding does not change by accident.
 func golden(t *testing.T, name string, w *world) {
 	t.Helper()
 	var b strings.Builder

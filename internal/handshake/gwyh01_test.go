@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// A gwyh01 is a node of gwyh 0.1 as PROTOCOL.md parts 1 and 2 measured it: 60 ms of patience, one key per
-// peer, a Nak for every box. Written from those facts alone, without the machines that it is held against.
+// A gwyh01 is a node of gwyh 0.1 as PROTOCOL.md parts 1 and 2 describe it: it accepts timestamps up to 60 ms off,
+// has one key per peer and answers every box with a Nak. It does not use the machines that it tests.
 type gwyh01 struct {
 	w     *world
 	addr  netip.AddrPort
@@ -18,11 +18,11 @@ type gwyh01 struct {
 	keys  []Key
 	rand  seeded
 	seq   uint32
-	mute  func(step wire.Step) bool // true: that step is not sent
+	mute  func(step wire.Step) bool // reports whether packets of the step are suppressed
 	delay time.Duration             // before an Ohai
 
 	secret, public [32]byte
-	hello          wire.Handshake // the last of its own
+	hello          wire.Handshake // its last Hello
 	half           map[wire.HandshakeID]*gwyh01Half
 	installed      map[wire.NodeID]*[32]byte
 	newest         map[wire.NodeID]time.Time

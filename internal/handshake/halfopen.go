@@ -15,29 +15,29 @@ const (
 	perNode         = 4    // handshakes kept per node id
 )
 
-// A halfKey is how a responder finds a handshake: by what its packets say, never by where they come
-// from (PROTOCOL.md 4, "Rules of the exchange").
+// A halfKey is the key by which a responder finds a handshake: the contents of its packets, never their source
+// (PROTOCOL.md H4).
 type halfKey struct {
 	node wire.NodeID
 	id   wire.HandshakeID
 }
 
-// A halfOpen is a handshake that a peer began. After its OkBoss it is kept as long again, for repeats.
+// A halfOpen is a handshake that a peer began. After the OkBoss it is kept for as long again, for repetitions.
 type halfOpen struct {
 	key       halfKey
 	m         Responder
-	source    netip.Prefix // where the Hello came from
-	path      wire.Path    // where the last answer but a repeat's went
-	repeats   int          // answered repeats of the peer's
-	identity  []byte       // sealed; of a bound one that is done
-	goTeams   int          // sent; of a legacy one that is done
+	source    netip.Prefix // source network of the Hello
+	path      wire.Path    // where the last answer was sent, except answers to repetitions
+	repeats   int          // answered repetitions of the peer
+	identity  []byte       // sealed; of a completed bound handshake
+	goTeams   int          // number sent; of a completed legacy handshake
 	confirmed bool         // a box opened
 	timer     timer
 	age       *list.Element // in its pool
 }
 
-// A table holds the handshakes that peers began: bound ones and legacy ones apart, so that the one kind,
-// which anyone on the path can multiply, never crowds out the other.
+// A table contains the handshakes that peers began. Bound and legacy ones are separate, because anyone on the path
+// can create many legacy ones, which must not displace bound ones.
 type table struct {
 	all           map[halfKey]*halfOpen
 	bound, legacy pool
@@ -58,7 +58,7 @@ func (t *table) pool(x *halfOpen) *pool {
 	return &t.legacy
 }
 
-// room returns the oldest handshake that has to give way before x can be added, nil when there is room.
+// room returns the oldest handshake that must be removed before x can be added, or nil if there is room.
 func (t *table) room(x *halfOpen) *halfOpen {
 	p := t.pool(x)
 	if of := p.byNode[x.key.node]; len(of) >= perNode {
@@ -90,7 +90,7 @@ func (t *table) remove(x *halfOpen) {
 	x.m.secret = nil
 }
 
-// A pool is the handshakes of one kind.
+// A pool contains the handshakes of one kind.
 type pool struct {
 	max, perSource int
 	ages           list.List // of *halfOpen, oldest first

@@ -10,8 +10,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// meddle delivers, before each datagram of a bound handshake from a to b, what forge makes of it, and requires
-// that this changes neither side; then the handshake must go on as if nothing had been.
+// meddle delivers, before each datagram of a bound handshake from a to b, the datagrams that forge derives from it.
+// It requires that they change neither side and that the handshake then completes.
 func meddle(t *testing.T, forge func(d datagram) [][]byte) {
 	t.Helper()
 	w, a, b := pair(t, 3, nil)
@@ -62,7 +62,7 @@ func TestForgedPacketsChangeNothing(t *testing.T) {
 	})
 }
 
-// sameStep reports whether two datagrams say the same: the count s is in no way protected, as in part 1.
+// sameStep reports whether two datagrams are equal except for s, which is not protected, as in part 1.
 func sameStep(a, b []byte) bool {
 	var p, q wire.Packet
 	if wire.ParsePacket(&p, append([]byte(nil), a...)) != nil || wire.ParsePacket(&q, append([]byte(nil), b...)) != nil {
@@ -119,16 +119,16 @@ func TestSplicedHellosAreRefused(t *testing.T) {
 	}
 }
 
-// exchange is a bound handshake by the machines alone, up to the Ohai.
+// exchange is a bound handshake of the machines alone, up to the Ohai.
 type exchange struct {
 	now            time.Time
 	keys           []Key
 	ring           ring
-	one, two       Self // initiator, responder
+	one, two       Self // initiator and responder
 	initiator      Initiator
 	responder      Responder
-	otherInitiator Initiator // the same node, another Hello
-	otherResponder Responder // the same node, its answer to that
+	otherInitiator Initiator // the same node with another Hello
+	otherResponder Responder // the same node with its answer to that Hello
 }
 
 func newExchange(t *testing.T) *exchange {
@@ -150,7 +150,7 @@ func newExchange(t *testing.T) *exchange {
 	return x
 }
 
-// resign signs the Ohai's message anew, as only a holder of the key can.
+// resign signs the Ohai's message again, which only a holder of the key can do.
 func (x *exchange) resign(h *wire.Handshake, message []byte) {
 	stamp := appendStamp(nil, x.initiator.hello.Timestamp)
 	h.Hmacs = []wire.Hmac{{Sum: x.keys[0].hmac(message, stamp), Message: message}}
@@ -305,7 +305,7 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 	}
 }
 
-// keeper is a source of randomness that keeps the memory that it filled.
+// keeper is a source of randomness that keeps the memory that it has filled.
 type keeper struct{ filled [][]byte }
 
 func (k *keeper) Read(b []byte) (int, error) {
@@ -402,7 +402,7 @@ func TestConversationReplayedToAThirdNodeMakesNoSession(t *testing.T) {
 func TestReflectedPacketsChangeNothing(t *testing.T) {
 	w, a, b := pair(t, 3, nil)
 	w.filter = func(d *datagram) bool {
-		// Everything also comes back to its sender, under its own id and under the other's.
+		// Every datagram also comes back to its sender, under the sender's id and under the other node's id.
 		from := map[bool]*node{true: a, false: b}[d.from == a.addr]
 		var p wire.Packet
 		if wire.ParsePacket(&p, append([]byte(nil), d.bytes...)) != nil || p.Kind != wire.PacketHandshake {
@@ -410,7 +410,7 @@ func TestReflectedPacketsChangeNothing(t *testing.T) {
 		}
 		h := parsed(t, d.bytes)
 		if h.Step == wire.StepHello {
-			return true // a Hello under its own id is what reaches oneself
+			return true // a node that reaches itself receives a Hello under its own id
 		}
 		for _, sender := range []wire.NodeID{a.id(), b.id(), legacyID(1)} {
 			sessions := len(from.sessions)
@@ -488,7 +488,7 @@ func TestGarbageIsCountedAndNothingElseHappens(t *testing.T) {
 func TestRepeatsOfAnyStepAreAnsweredSixteenTimesAtMost(t *testing.T) {
 	w, a, b := pair(t, 1, func(_ int, c *Config) { c.ReplyToAdvertised = true })
 	w.keep = true
-	w.filter = func(d *datagram) bool { // a's identity and b's never arrive
+	w.filter = func(d *datagram) bool { // the identities of a and b never arrive
 		return parsesAs(d.bytes, wire.StepHello) || parsesAs(d.bytes, wire.StepOhai) || parsesAs(d.bytes, wire.StepOkBoss)
 	}
 	a.join(b.addr, 10*time.Second)
@@ -536,7 +536,7 @@ func TestRepeatsAreWorthAVerification(t *testing.T) {
 	}
 }
 
-// An Hmac that cannot be bound is as good as none, even beside one that claims to be.
+// An unbound Hmac is not accepted because another Hmac of the packet claims to be bound.
 func TestUnboundHmacBesideAFalseBlockIsRefusedLikeAnyUnboundOne(t *testing.T) {
 	key := NewKey([]byte("secret"), "")
 	ring := newRing([]Key{key})

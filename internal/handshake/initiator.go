@@ -10,39 +10,39 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An Initiator is one handshake of ours, from its Hello on: first it waits for the Ohai, then it holds
-// the OkBoss for repeats. It is a value: Ohai works on a copy and the caller assigns the copy back
-// when it was accepted, so nothing that is refused can hurt a handshake in progress. What its slices
-// hold is never written again.
+// An Initiator is one handshake that we begin, starting with its Hello. It waits for the Ohai, and then keeps the
+// OkBoss for repetitions. It is a value: Ohai works on a copy, and the caller assigns the copy back if the packet
+// was accepted, so a rejected packet cannot damage a handshake in progress. The contents of its slices are never
+// modified.
 type Initiator struct {
 	self   wire.NodeID
-	aim    wire.NodeID // the node that is meant; zero for any
-	legacy bool        // a legacy peer will do
+	aim    wire.NodeID // the expected peer; zero for any
+	legacy bool        // a legacy peer is accepted
 	hello  wire.Handshake
 	bind   binding // of the Hello
-	secret Secret  // gone once used
+	secret Secret  // nil after its use
 
-	answered bool           // an Ohai was taken
-	peer     wire.NodeID    // that sent it
-	ohai     [32]byte       // its content
-	bound    bool           // it was bound
-	okBoss   wire.Handshake // the answer to it
+	answered bool           // an Ohai was accepted
+	peer     wire.NodeID    // the sender of the Ohai
+	ohai     [32]byte       // the content of the Ohai
+	bound    bool           // the Ohai was bound
+	okBoss   wire.Handshake // the answer to the Ohai
 }
 
-// newInitiator makes the Hello. The key pair, the handshake id and the padding come from the origin.
+// newInitiator makes the Hello. It draws the key pair, the handshake id and the padding from the origin.
 func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp time.Time, from origin) Initiator {
 	m := Initiator{self: self.Node, aim: aim, legacy: legacy}
 	m.hello = wire.Handshake{Step: wire.StepHello, Zone: self.Zone, Timestamp: timestamp}
 	m.secret, m.hello.PublicKey = from.secret()
 	fill(from, m.hello.ID[:])
-	m.hello.ID[6] = m.hello.ID[6]&0x0F | 0x40 // a UUID of version 4, as gwyh 0.1 draws them
+	m.hello.ID[6] = m.hello.ID[6]&0x0F | 0x40 // a UUID of version 4, as in gwyh 0.1
 	m.hello.ID[8] = m.hello.ID[8]&0x3F | 0x80
 	m.signHello(self.Block, r.keys, func(block []byte) []byte { return pad(block, from) })
 	if len(wire.AppendHandshake(nil, math.MaxUint32, self.Node, &m.hello)) > helloMax {
 		lean := self.Block
 		lean.Name = ""
 		if lean.cookie != (cookie{}) {
-			lean.Advertise = netip.AddrPort{} // only those who ask for no cookies need it
+			lean.Advertise = netip.AddrPort{} // only nodes that send no cookies need it
 		}
 		m.signHello(lean, r.keys, func(block []byte) []byte {
 			return append(bytes.Clone(block), make([]byte, max(messageMin-len(block), 0))...)
@@ -51,8 +51,8 @@ func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp t
 	return m
 }
 
-// helloMax is how many bytes of a Hello any path carries. A longer one goes without the node's name, without padding and, if it
-// shows a cookie, without the advertised address, which makes it short enough with four keys and a zone of 255 bytes.
+// helloMax is the maximum size of a Hello in bytes. A longer one is sent without the node's name, without padding
+// and, if it has a cookie, without the advertised address, so it fits with four keys and a zone of 255 bytes.
 const helloMax = 1200
 
 // signHello makes the binding and the Hmacs of the Hello.
@@ -63,7 +63,7 @@ func (m *Initiator) signHello(b Block, keys []Key, message func(block []byte) []
 	m.hello.Hmacs = sign(keys, block, m.hello.Timestamp, message)
 }
 
-// sign makes an Hmac per key, each over a message of its own that begins with the same block.
+// sign makes one Hmac for each key. Each has its own message, and all messages begin with the same block.
 func sign(keys []Key, block []byte, timestamp time.Time, message func(block []byte) []byte) []wire.Hmac {
 	stamp := appendStamp(nil, timestamp)
 	hmacs := make([]wire.Hmac, len(keys))
@@ -74,22 +74,22 @@ func sign(keys []Key, block []byte, timestamp time.Time, message func(block []by
 	return hmacs
 }
 
-// Hello is the packet that began the handshake.
+// Hello returns the packet that began the handshake.
 func (m *Initiator) Hello() *wire.Handshake { return &m.hello }
 
-// OkBoss is the answer to the Ohai that was taken.
+// OkBoss returns the answer to the accepted Ohai.
 func (m *Initiator) OkBoss() *wire.Handshake { return &m.okBoss }
 
-// Answered reports whether an Ohai was taken.
+// Answered reports whether an Ohai was accepted.
 func (m *Initiator) Answered() bool { return m.answered }
 
-// Repeats reports whether h is the Ohai that was taken, once more.
+// Repeats reports whether h is a repetition of the accepted Ohai.
 func (m *Initiator) Repeats(sender wire.NodeID, h *wire.Handshake) bool {
 	return m.answered && sender == m.peer && content(h) == m.ohai
 }
 
-// Ohai takes the first Ohai that is right. next is the machine to go on with and e the session's end;
-// both mean something only when why is accepted.
+// Ohai accepts the first valid Ohai. next is the following state and e the end of the session. Both are valid only
+// if why is accepted.
 func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Handshake) (next Initiator, e Established, why Reason) {
 	if why = m.admits(sender, h); why != accepted {
 		return m, e, why
@@ -127,7 +127,7 @@ func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Hands
 	return m, e, accepted
 }
 
-// admits checks what costs nothing.
+// admits performs the checks that cost nothing.
 func (m *Initiator) admits(sender wire.NodeID, h *wire.Handshake) Reason {
 	switch {
 	case m.answered:
@@ -140,9 +140,8 @@ func (m *Initiator) admits(sender wire.NodeID, h *wire.Handshake) Reason {
 	return accepted
 }
 
-// sent reports whether a message is one of this Hello's own (PROTOCOL.md 3 rule 8). Messages of our
-// other Hellos carry other timestamps, those of our Ohais a block that names another node: neither
-// passes for an Ohai.
+// sent reports whether a message is one of this Hello's own (PROTOCOL.md L8). Messages of our other Hellos have
+// other timestamps, and those of our Ohais have a block that names another node, so neither is accepted as an Ohai.
 func (m *Initiator) sent(message []byte) bool {
 	for i := range m.hello.Hmacs {
 		if subtle.ConstantTimeCompare(m.hello.Hmacs[i].Message, message) == 1 {
@@ -152,7 +151,7 @@ func (m *Initiator) sent(message []byte) bool {
 	return false
 }
 
-// bindTo goes on with a Go node: PROTOCOL.md 4.
+// bindTo completes the handshake with a Go node (PROTOCOL.md part 4).
 func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire.Handshake, message []byte, shared *[32]byte) Reason {
 	if !sender.IsGo() {
 		return NotGo
@@ -171,7 +170,7 @@ func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire
 	return accepted
 }
 
-// boxWith goes on with a legacy node: PROTOCOL.md 1, a response for each key of ours.
+// boxWith completes the handshake with a legacy node (PROTOCOL.md part 1), with a response for each of our keys.
 func (m *Initiator) boxWith(e *Established, r *ring, sender wire.NodeID, h *wire.Handshake, shared *[32]byte) Reason {
 	if sender.IsGo() {
 		return Unbound

@@ -9,23 +9,22 @@ import (
 	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 box.Precompute would repeat the scalar multiplication that checks for zero
 )
 
-// MaxKeys is how many keys of a ring, and how many Hmacs of a packet, are ever looked at
-// (PROTOCOL.md 4, "Handshake economy").
+// MaxKeys is the maximum number of keys of a ring, and of Hmacs of a packet, that are used (PROTOCOL.md H1).
 const MaxKeys = 4
 
-// A KeyID tells which key vouched for a peer, without being the key. It still lets a weak key be
-// guessed, so it stays inside the process.
+// A KeyID identifies the key under which a peer was verified. It does not reveal the key, but a weak key can be
+// guessed from it, so it never leaves the process.
 type KeyID [8]byte
 
-// A Key is one pre-shared key as the handshake needs it. Immutable; the zero value is no key.
+// A Key is one pre-shared key, prepared for the handshake. It is immutable. The zero value is invalid.
 type Key struct {
 	k   [64]byte // BLAKE2b-512 of the key, with the label applied
-	psk []byte   // the key itself, for the responses of part 1
+	psk []byte   // the pre-shared key itself, for the responses of part 1
 	id  KeyID
 }
 
-// NewKey derives what the handshake needs of psk, which may have any length. With a label, k is
-// hashed once more, so that clusters of different labels never shake hands (PROTOCOL.md 4, "Label").
+// NewKey derives a Key from psk, which may have any length. A label changes k, so nodes of clusters with different
+// labels never complete a handshake (PROTOCOL.md K1).
 func NewKey(psk []byte, label string) Key {
 	key := Key{k: blake2b.Sum512(psk), psk: bytes.Clone(psk)}
 	if label != "" {
@@ -36,9 +35,9 @@ func NewKey(psk []byte, label string) Key {
 	return key
 }
 
-// NewKeys derives a ring of pre-shared keys, each under every label in turn, so that a node also shakes hands
-// with nodes of the labels after the first. The ring has at most MaxKeys entries, whatever the number of
-// labels, so that a packet costs no more verifications (PROTOCOL.md 4, "Label").
+// NewKeys derives a ring of pre-shared keys, each under every label in order, so a node also accepts nodes that use
+// one of the later labels. The ring has at most MaxKeys entries for any number of labels, so a packet costs no more
+// verifications than with one label.
 func NewKeys(shared [][]byte, labels ...string) (keys []Key) {
 	for _, psk := range shared {
 		for _, l := range labels {
@@ -50,10 +49,10 @@ func NewKeys(shared [][]byte, labels ...string) (keys []Key) {
 	return keys
 }
 
-// ID names the key.
+// ID returns the id of the key.
 func (k Key) ID() KeyID { return k.id }
 
-// sum is BLAKE2b-512 keyed with k over domain and parts.
+// sum returns the BLAKE2b-512, keyed with k, of domain and parts.
 func (k *Key) sum(domain string, parts ...[]byte) (out [64]byte) {
 	h := k.mac()
 	h.Write([]byte(domain))
@@ -64,7 +63,7 @@ func (k *Key) sum(domain string, parts ...[]byte) (out [64]byte) {
 	return out
 }
 
-// mac is a BLAKE2b-512 keyed with k.
+// mac returns a new BLAKE2b-512 that is keyed with k.
 func (k *Key) mac() hash.Hash {
 	h, err := blake2b.New512(k.k[:])
 	if err != nil {
@@ -73,10 +72,10 @@ func (k *Key) mac() hash.Hash {
 	return h
 }
 
-// hmac is part 1's: over the message and the Hello's timestamp as appendStamp writes it.
+// hmac returns the Hmac of part 1 over the message and the Hello's timestamp, as appendStamp encodes it.
 func (k *Key) hmac(message, stamp []byte) [64]byte { return k.sum("", message, stamp) }
 
-// response is part 1's answer to a challenge: unkeyed, over the key itself.
+// response returns the response of part 1 to a challenge (PROTOCOL.md C3).
 func (k *Key) response(challenge *[69]byte, ohai *[32]byte, id wire.HandshakeID) (out [64]byte) {
 	h := unkeyed(blake2b.New512)
 	h.Write(k.psk)
@@ -87,10 +86,10 @@ func (k *Key) response(challenge *[69]byte, ohai *[32]byte, id wire.HandshakeID)
 	return out
 }
 
-// okBoss is part 4's answer to a bound Ohai.
+// okBoss returns the response of part 4 to a bound Ohai.
 func (k *Key) okBoss(ohai *[32]byte) [64]byte { return k.sum("gwyh/1 okboss", ohai[:]) }
 
-// sessionKeys are the keys of a bound session: the first seals from the initiator, the second from the responder.
+// sessionKeys returns the keys of a bound session, with which the initiator and the responder seal.
 func (k *Key) sessionKeys(shared, ohai *[32]byte) (initiator, responder [32]byte) {
 	both := k.sum("gwyh/1 keys", shared[:], ohai[:])
 	copy(initiator[:], both[:32])
@@ -99,13 +98,13 @@ func (k *Key) sessionKeys(shared, ohai *[32]byte) (initiator, responder [32]byte
 	return initiator, responder
 }
 
-// boxKey is the one key of a legacy session, what NaCl's box computes beforehand.
+// boxKey returns the key for both directions of a legacy session, as NaCl's box precomputes it.
 func boxKey(shared *[32]byte) (key [32]byte) {
 	salsa.HSalsa20(&key, new([16]byte), shared, &salsa.Sigma)
 	return key
 }
 
-// unkeyed is a hash by one of blake2b's constructors, without a key.
+// unkeyed returns a hash from one of blake2b's constructors, without a key.
 func unkeyed(make func(key []byte) (hash.Hash, error)) hash.Hash {
 	h, err := make(nil)
 	if err != nil {

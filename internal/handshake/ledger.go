@@ -9,26 +9,25 @@ import (
 )
 
 const (
-	ledgerLife   = 121 * time.Second // twice the time window and a second
+	ledgerLife   = 121 * time.Second // twice the time window plus one second
 	ledgerStamps = 16                // timestamps kept per node id
-	ledgerLegacy = 8192              // legacy ids kept; anyone on the path can make these up
-	ledgerGo     = 131072            // Go ids kept; only a holder of a key can make these up
+	ledgerLegacy = 8192              // legacy ids kept; anyone on the path can invent these
+	ledgerGo     = 131072            // Go ids kept; only a holder of a key can invent these
 )
 
-// A ledger remembers the newest Hello timestamps that were accepted of each node id, so that a
-// replay is told without a verification (PROTOCOL.md 4, "Handshake economy"). When it holds as many
-// ids as it may, the one that was quiet for longest is forgotten: a legacy one's timestamps are
-// outside their window of one second by then.
+// A ledger records the newest timestamps of accepted Hellos for each node id, so a replay is detected without a
+// verification (PROTOCOL.md E2). If it is full, it removes the id without a record for the longest time. The
+// timestamps of a removed legacy id are outside their window of one second by then.
 type ledger struct {
 	max      int                           // ids
-	accounts map[wire.NodeID]*list.Element // of quiet
-	quiet    list.List                     // of *account, the one longest without a record first
+	accounts map[wire.NodeID]*list.Element // elements of quiet
+	quiet    list.List                     // of *account; the one without a record for the longest time first
 }
 
-// An account is what the ledger knows of one node id.
+// An account contains the timestamps of one node id.
 type account struct {
 	id     wire.NodeID
-	stamps []stamp // at most ledgerStamps, in the order recorded
+	stamps []stamp // at most ledgerStamps, in the order in which they were recorded
 }
 
 type stamp struct {
@@ -40,8 +39,8 @@ func newLedger(max int) ledger {
 	return ledger{max: max, accounts: make(map[wire.NodeID]*list.Element)}
 }
 
-// seen reports whether a Hello with this timestamp may be a replay: it is among those remembered, or
-// older than all of a full set.
+// seen reports whether a Hello with this timestamp may be a replay: the timestamp is recorded, or it is older than
+// all records of a full account.
 func (l *ledger) seen(now time.Time, id wire.NodeID, nanos int64) bool {
 	at, ok := l.accounts[id]
 	if !ok {
@@ -61,7 +60,7 @@ func (l *ledger) seen(now time.Time, id wire.NodeID, nanos int64) bool {
 	return newer == ledgerStamps
 }
 
-// record remembers the timestamp of a Hello that was accepted; the oldest timestamp of a full set goes.
+// record adds the timestamp of an accepted Hello. If the account is full, its oldest timestamp is removed.
 func (l *ledger) record(now time.Time, id wire.NodeID, nanos int64) {
 	l.expire(now)
 	at, ok := l.accounts[id]
@@ -77,7 +76,7 @@ func (l *ledger) record(now time.Time, id wire.NodeID, nanos int64) {
 	at.Value.(*account).add(stamp{nanos, now})
 }
 
-// expire forgets the ids of which nothing was recorded for ledgerLife.
+// expire removes the ids without a record for ledgerLife.
 func (l *ledger) expire(now time.Time) {
 	for at := l.quiet.Front(); at != nil; at = l.quiet.Front() {
 		a := at.Value.(*account)
@@ -93,7 +92,7 @@ func (l *ledger) forget(at *list.Element) {
 	l.quiet.Remove(at)
 }
 
-// expire drops the timestamps recorded too long ago.
+// expire removes the timestamps that were recorded at least ledgerLife ago.
 func (a *account) expire(now time.Time) {
 	a.stamps = slices.DeleteFunc(a.stamps, func(s stamp) bool { return now.Sub(s.at) >= ledgerLife })
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// mixed is a Go node and one of gwyh 0.1.
+// mixed returns a Go node and a node of gwyh 0.1.
 func mixed(t testing.TB, seed uint64, change func(*Config)) (w *world, a *node, g *gwyh01) {
 	w = newWorld(t, seed)
 	return w, newNode(w, 0, change), newGwyh01(w, 1, "secret")
@@ -247,7 +247,7 @@ func TestLegacyHandshakeOverALossyNetwork(t *testing.T) {
 		}
 		w.run(70 * time.Second)
 		w.loss = 0
-		if key := g.installed[a.id()]; key != nil { // its heartbeat, should all its Naks have been lost
+		if key := g.installed[a.id()]; key != nil { // its heartbeat, in case all its Naks were lost
 			g.say(a.addr, key, "heartbeat")
 			w.run(time.Second)
 		}
@@ -263,7 +263,7 @@ func TestLegacyHandshakeOverALossyNetwork(t *testing.T) {
 	}
 }
 
-// newestSession is the one to seal under (PROTOCOL.md 3 rule 1), of those that may be.
+// newestSession returns the session to seal under (PROTOCOL.md L1), or nil.
 func newestSession(list []*testSession) (best *testSession) {
 	for _, s := range list {
 		if s.sealable && (best == nil || s.Timestamp.After(best.Timestamp)) {
@@ -311,7 +311,7 @@ func TestKnownLegacyNodeIsTriedEveryFiveSecondsAnUnknownOneEveryThree(t *testing
 	}
 }
 
-// checkLadder requires steps of 0.1, 0.2, 0.7 and 2 s and then of every, each give or take a quarter.
+// checkLadder requires pauses of 0.1, 0.2, 0.7 and 2 s and then of every, each with a deviation of up to a quarter.
 func checkLadder(t *testing.T, at []time.Duration, every time.Duration) {
 	t.Helper()
 	steps := []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond, 2 * time.Second}

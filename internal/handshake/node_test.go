@@ -11,10 +11,10 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 )
 
-// A node is an Endpoint with real sessions, as plain as can be: an empty replay window, no renewal. It does what the
-// outcomes ask for, as the core does.
+// A node is an Endpoint with real sessions in the simplest form: an empty replay window and no renewal. It
+// processes the outcomes as the core does.
 type node struct {
-	slowUntil time.Time // what AttemptSlow is answered with; zero for nothing
+	slowUntil time.Time // the time for Extend after AttemptSlow; zero for none
 	w         *world
 	addr      netip.AddrPort
 	cfg       Config
@@ -26,22 +26,22 @@ type node struct {
 	rejected  [Reasons]int
 	failed    map[AttemptID]error
 	self      []AttemptID
-	handed    map[string]int          // plaintexts that opened
-	strangers int                     // boxes that nothing opened
+	handed    map[string]int          // opened plaintexts
+	strangers int                     // boxes that no session opened
 	outcomes  outcome.Buffer[Outcome] // see work
-	kept      []*Established          // what was handed over, which nobody but a test keeps
+	kept      []*Established          // the sessions of the outcomes, which only a test keeps
 }
 
 type testSession struct {
 	Established
 	counter   uint64
-	sealable  bool // a box opened, or a legacy peer's GoTeam came
+	sealable  bool // a box opened, or a legacy peer's GoTeam arrived
 	confirmed bool // a box opened
 	opened    []string
 	probes    int
 }
 
-// newNode adds node n at its address; change may alter the usual Config.
+// newNode adds node n at its address. change may modify the default Config.
 func newNode(w *world, n int, change func(*Config)) *node {
 	cfg := Config{
 		Node: goID(n), Zone: wire.Zone{Name: "zone", Valid: true}, Name: "node", Advertise: address(n),
@@ -86,12 +86,12 @@ func (n *node) nextTimeout() time.Time {
 	return at.Add(-n.offset)
 }
 
-// join begins an attempt to whoever is at the address.
+// join begins an attempt to any node at the address.
 func (n *node) join(to netip.AddrPort, d time.Duration) AttemptID {
 	return n.initiate(to, wire.NodeID{}, d)
 }
 
-// initiate begins an attempt to the peer, if it is not zero, at the address.
+// initiate begins an attempt to the node peer at the address, or to any node if peer is zero.
 func (n *node) initiate(to netip.AddrPort, peer wire.NodeID, d time.Duration) AttemptID {
 	id, out := n.ep.Initiate(n.outcomes, n.clock(), wire.Path{Remote: to}, peer, n.clock().Add(d))
 	n.work(out)
@@ -102,7 +102,7 @@ func (n *node) handle(from wire.Path, p *wire.Packet) {
 	n.work(n.ep.HandlePacket(n.outcomes, n.clock(), from, p))
 }
 
-// work does what the outcomes ask for that were appended to those in progress.
+// work processes the outcomes that are appended to those in progress.
 func (n *node) work(out []Outcome) {
 	n.outcomes.Work(out, n.act)
 }
@@ -181,7 +181,7 @@ func (n *node) with(peer wire.NodeID) (list []*testSession) {
 	return list
 }
 
-// confirmed reports whether a box of the peer's opened.
+// confirmed reports whether a box of the peer has opened.
 func (n *node) confirmed(peer wire.NodeID) bool {
 	for _, s := range n.with(peer) {
 		if s.confirmed {
@@ -204,7 +204,7 @@ func (n *node) receive(d datagram) {
 	n.open(d.from, &p)
 }
 
-// open finds the session of a box: by prefix and peer, or any legacy one of the peer's.
+// open finds the session of a box: by prefix and peer, or any legacy session of the peer.
 func (n *node) open(from netip.AddrPort, p *wire.Packet) {
 	box := append(p.Box.Tag[:len(p.Box.Tag):len(p.Box.Tag)], p.Box.Data...)
 	for _, s := range n.sessions {
@@ -256,8 +256,8 @@ func (n *node) say(s *testSession, text string) {
 	n.w.send(n.addr, s.Path.Remote, n.seal(s, text))
 }
 
-// current is the session to send on: of those that are confirmed the one that the lower id initiated, when
-// both did (PROTOCOL.md 4, "Rules of the exchange").
+// current returns the confirmed session to send on. If both nodes initiated one, it is the one of the lower id
+// (PROTOCOL.md S8).
 func (n *node) current(peer wire.NodeID) (best *testSession) {
 	lower := n.id().String() < peer.String()
 	for _, s := range n.with(peer) {
@@ -268,8 +268,8 @@ func (n *node) current(peer wire.NodeID) (best *testSession) {
 	return best
 }
 
-// talk lets both say something on the session that they would send on, and requires that it opens and
-// that both end on the same session. One side may know of a session before the other has confirmed it.
+// talk sends a text each way on the session that each side uses, and requires that it opens and that both sides end
+// on the same session. One side may know of a session before the other has confirmed it.
 func talk(t *testing.T, w *world, a, b *node) {
 	t.Helper()
 	loss := w.loss

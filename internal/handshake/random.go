@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// random64 draws a number.
+// random64 draws a random number.
 func random64(rand io.Reader) uint64 {
 	var b [8]byte
 	fill(rand, b[:])
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// fill draws b. A source of randomness that fails leaves nothing safe to go on with.
+// fill fills b with random bytes. It panics if the source of randomness fails, because nothing is safe without it.
 func fill(rand io.Reader, b []byte) {
 	if _, err := io.ReadFull(rand, b); err != nil {
 		panic("handshake: the source of randomness ended: " + err.Error())

@@ -5,35 +5,35 @@ import (
 	"fmt"
 )
 
-// A Reason says why a handshake packet was dropped. Every drop has one and changes nothing else.
+// A Reason says why a handshake packet was dropped. Every drop has a reason, and has no other effect.
 type Reason uint8
 
-// The reasons. The zero value is "accepted" and never reported.
+// The reasons. The zero value means accepted and is never reported.
 const (
 	accepted         Reason = iota
 	Malformed               // not a handshake, or one without an Hmac
 	OwnID                   // sent under our own node id
 	TimeOff                 // the Hello's timestamp is too far from our clock
-	Replayed                // the Hello's timestamp was seen, or is older than all that are remembered
-	BadKey                  // no Hmac verifies under any of our keys, or their label differs
+	Replayed                // the Hello's timestamp is recorded, or older than all recorded ones
+	BadKey                  // no Hmac verifies under any of our keys, or the label differs
 	Reflected               // an Ohai with an Hmac message that we sent
 	Unbound                 // a version-8 id without an extension block
 	NotGo                   // an extension block under an id that is not of version 8
-	BadBlock                // a block of another role, version 0, or a broken length
+	BadBlock                // a block with the wrong role, version 0 or an invalid length
 	BadBinding              // the block belongs to another packet
-	LegacyRefused           // a legacy peer where none is allowed
-	WrongPeer               // another node answered than the one that was meant
-	UnknownHandshake        // answers no handshake in progress
-	OtherContent            // the ids of a handshake in progress with another content
+	LegacyRefused           // a legacy peer, but legacy peers are not admitted
+	WrongPeer               // the answer came from another node than the expected one
+	UnknownHandshake        // the packet belongs to no handshake in progress
+	OtherContent            // the ids of a handshake in progress with other content
 	BadResponse             // an OkBoss that does not answer the challenge
 	ZeroSecret              // a public key that makes the shared secret zero
-	OverBudget              // verifications are used up for this second
-	CookieWanted            // too many Hellos without a cookie: its sender was asked for one
-	TooManyRepeats          // a repeat that was answered often enough
-	Unexpected              // a step that this handshake does not have now
-	GaveWay                 // a half-open handshake gave way to a newer one
-	Returned                // a Hello of ours came back from an address that is not ours
-	Reasons                 // how many there are, for arrays of counters
+	OverBudget              // the verifications of this second are used up
+	CookieWanted            // too many Hellos without a cookie; one was sent to the source of this Hello
+	TooManyRepeats          // the limit of answered repetitions is reached
+	Unexpected              // a step that is not valid in the current state of the handshake
+	GaveWay                 // a half-open handshake was removed in favor of a newer one
+	Returned                // our Hello came back from an address that is not ours
+	Reasons                 // the number of reasons, for arrays of counters
 )
 
 var reasonNames = [Reasons]string{
@@ -62,7 +62,7 @@ var reasonNames = [Reasons]string{
 	Returned:         "own packet sent back",
 }
 
-// String is a few lower-case words, stable enough for the name of a counter.
+// String returns a few lower-case words that are suitable for the name of a counter.
 func (r Reason) String() string {
 	if r >= Reasons {
 		return fmt.Sprintf("reason %d", uint8(r))
@@ -71,13 +71,13 @@ func (r Reason) String() string {
 }
 
 var (
-	// ErrNoAnswer ends an attempt that heard nothing at all.
+	// ErrNoAnswer is the error of an attempt to which no answer arrived.
 	ErrNoAnswer = errors.New("no answer")
-	// ErrUnconfirmed ends an attempt whose Ohai was right, but nothing opened under the new session.
+	// ErrUnconfirmed is the error of an attempt that got a valid Ohai, but no box opened under the new session.
 	ErrUnconfirmed = errors.New("answered, but the session was not confirmed")
 )
 
-// A RefusedError ends an attempt that was answered, but wrongly.
+// A RefusedError is the error of an attempt whose answers were all rejected.
 type RefusedError struct {
 	Reason Reason // of the last answer
 }

@@ -50,7 +50,7 @@ func TestReplayCostsNoVerification(t *testing.T) {
 	w.keep = true
 	a.join(b.addr, time.Second)
 	w.run(15 * time.Second)
-	w.deliver(w.log[0]) // opens the second's window
+	w.deliver(w.log[0]) // starts the window of this second
 	spent := b.ep.budget.spent
 	for range 100 {
 		w.deliver(w.log[0])

@@ -7,28 +7,28 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Responder is one handshake that a peer began, from the Hello that was accepted on: half-open until
-// the OkBoss, then it knows that OkBoss again. It is a value, as [Initiator] is. It exists only after
-// an Hmac verified.
+// A Responder is one handshake that a peer began, starting with the accepted Hello. It is half-open until the
+// OkBoss, and recognizes repetitions of that OkBoss afterwards. It is a value, as [Initiator] is. It exists only
+// after an Hmac has verified.
 type Responder struct {
 	key       Key
 	bound     bool
 	peer      wire.NodeID
 	peerKey   [32]byte
 	zone      wire.Zone // of the peer
-	block     Block     // of the peer; zero when unbound
+	block     Block     // of the peer; zero if unbound
 	timestamp time.Time // of the Hello
-	hello     [32]byte  // its content
+	hello     [32]byte  // content of the Hello
 	ohai      wire.Handshake
 	bind      binding // of the Ohai
-	secret    Secret  // gone once used
+	secret    Secret  // nil after its use
 
 	done     bool
-	response [64]byte // of the OkBoss that was taken
+	response [64]byte // of the accepted OkBoss
 }
 
-// newResponder checks a Hello and makes the Ohai that answers it. That its timestamp is new is the
-// caller's to know. legacy says whether unbound Hellos are taken.
+// newResponder checks a Hello and makes the Ohai that answers it. The caller has checked that its timestamp is new.
+// legacy says whether unbound Hellos are accepted.
 func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake, from origin) (Responder, Reason) {
 	if why := admits(legacy, now, sender, h); why != accepted {
 		return Responder{}, why
@@ -51,8 +51,8 @@ func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time,
 	return m, accepted
 }
 
-// admits checks what costs nothing: a Hello without any Hmac, too far off for every peer, or one that can
-// only be a legacy one and is not to be taken.
+// admits performs the checks that cost nothing. It rejects a Hello without any Hmac, one whose timestamp is too far
+// off for any peer, and a legacy one that is not admitted.
 func admits(legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake) Reason {
 	switch {
 	case len(h.Hmacs) == 0:
@@ -65,7 +65,7 @@ func admits(legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake) R
 	return admitsUnbound(legacy, now, sender, h)
 }
 
-// admitsUnbound checks what an unbound Hello must fit (PROTOCOL.md 3 rule 8).
+// admitsUnbound checks the requirements of an unbound Hello (PROTOCOL.md L8, X5).
 func admitsUnbound(legacy bool, now time.Time, sender wire.NodeID, h *wire.Handshake) Reason {
 	switch {
 	case sender.IsGo():
@@ -78,7 +78,7 @@ func admitsUnbound(legacy bool, now time.Time, sender wire.NodeID, h *wire.Hands
 	return accepted
 }
 
-// claimsBlock reports whether any of the Hmacs that count could be bound.
+// claimsBlock reports whether any of the first MaxKeys Hmacs may be bound.
 func claimsBlock(h *wire.Handshake) bool {
 	for i := range min(len(h.Hmacs), MaxKeys) {
 		if hasBlock(h.Hmacs[i].Message) {
@@ -88,8 +88,8 @@ func claimsBlock(h *wire.Handshake) bool {
 	return false
 }
 
-// heard checks the Hello's message that verified and returns the Hello's binding, which a legacy one
-// has as well, taken with a blank block.
+// heard checks the message of the Hello that verified and returns the Hello's binding. The binding of a legacy
+// Hello is computed with blankBlock.
 func (m *Responder) heard(legacy bool, now time.Time, h *wire.Handshake, message []byte) (sum binding, why Reason) {
 	if !m.bound {
 		return helloBinding(m.peer, h, blankBlock[:]), admitsUnbound(legacy, now, m.peer, h)
@@ -108,7 +108,7 @@ func (m *Responder) heard(legacy bool, now time.Time, h *wire.Handshake, message
 	return sum, accepted
 }
 
-// answer makes the Ohai: one Hmac, under the key that verified. m.bind goes from the Hello's binding to the Ohai's.
+// answer makes the Ohai, with one Hmac under the key that verified, and sets m.bind to the Ohai's binding.
 func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) {
 	m.ohai = wire.Handshake{ID: h.ID, Step: wire.StepOhai, Zone: self.Zone}
 	m.secret, m.ohai.PublicKey = from.secret()
@@ -119,22 +119,22 @@ func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) {
 	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, func(block []byte) []byte { return pad(block, from) })
 }
 
-// Ohai is the answer to the Hello.
+// Ohai returns the answer to the Hello.
 func (m *Responder) Ohai() *wire.Handshake { return &m.ohai }
 
-// Done reports whether an OkBoss was taken.
+// Done reports whether an OkBoss was accepted.
 func (m *Responder) Done() bool { return m.done }
 
-// RepeatsHello reports whether h is the Hello that began this handshake, once more.
+// RepeatsHello reports whether h is a repetition of the Hello that began this handshake.
 func (m *Responder) RepeatsHello(h *wire.Handshake) bool { return content(h) == m.hello }
 
-// RepeatsOkBoss reports whether h is the OkBoss that was taken, once more.
+// RepeatsOkBoss reports whether h is a repetition of the accepted OkBoss.
 func (m *Responder) RepeatsOkBoss(h *wire.Handshake) bool {
 	return m.done && m.answered(h, &m.response)
 }
 
-// OkBoss takes the answer to the challenge and derives the session's keys. next is the machine to go on
-// with and e the session's end; both mean something only when why is accepted.
+// OkBoss checks the response to the challenge and derives the session's keys. next is the following state and e the
+// end of the session. Both are valid only if why is accepted.
 func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why Reason) {
 	if m.done {
 		return m, e, OtherContent
@@ -164,7 +164,7 @@ func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why
 	return m, e, accepted
 }
 
-// expected is the response that a bound Hello, or an unbound one, is completed by, and by no other.
+// expected returns the only response that completes the handshake, bound or unbound.
 func (m *Responder) expected() [64]byte {
 	if m.bound {
 		return m.key.okBoss(&m.bind)
@@ -172,8 +172,8 @@ func (m *Responder) expected() [64]byte {
 	return m.key.response(&m.ohai.Challenge, &m.ohai.PublicKey, m.ohai.ID)
 }
 
-// answered reports whether the OkBoss holds the response: the only one between Go nodes, among one per
-// key of the peer's from a legacy node.
+// answered reports whether the OkBoss contains the response. A Go node sends exactly one, a legacy node one for
+// each of its keys.
 func (m *Responder) answered(h *wire.Handshake, want *[64]byte) bool {
 	if m.bound && len(h.Responses) != 1 {
 		return false

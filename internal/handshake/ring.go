@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A ring is the keys that a node accepts, primary first, made ready to verify many Hmacs without
-// allocating: under a flood of forged Hellos this is all that is paid. Owned by one Endpoint.
+// A ring contains the keys that a node accepts, primary first, prepared to verify Hmacs without allocation, because
+// a flood of forged Hellos causes nothing but verifications. One Endpoint owns it.
 type ring struct {
 	keys  []Key       // at most MaxKeys
 	macs  []hash.Hash // macs[i] is keyed with keys[i]
@@ -35,8 +35,8 @@ func (r *ring) has(id KeyID) bool {
 	return false
 }
 
-// find takes the first of the packet's first MaxKeys Hmacs that verifies under any key
-// (PROTOCOL.md 4, "Rules of the exchange"). Each try is paid for beforehand.
+// find returns the key and the message of the first of the packet's first MaxKeys Hmacs that verifies under any key
+// (PROTOCOL.md H1). Each verification is charged before it is made.
 func (r *ring) find(h *wire.Handshake, a *allowance) (key *Key, message []byte, why Reason) {
 	stamp := appendStamp(r.stamp[:0], h.Timestamp)
 	for i := range min(len(h.Hmacs), MaxKeys) {

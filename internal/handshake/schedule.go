@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A ladder is when something unanswered is sent again, counted from the first time; after the last
-// rung every so often (PROTOCOL.md 4 "Handshake economy", 3 rule 1).
+// A ladder is a schedule of repetitions: times since the first transmission and, after the last of them, a fixed
+// interval (PROTOCOL.md E8, L1).
 type ladder struct {
-	rungs []time.Duration // since the first
+	rungs []time.Duration // since the first transmission
 	every time.Duration   // after the last rung
 }
 
@@ -19,18 +19,18 @@ var (
 )
 
 const (
-	okBossLife       = 5 * time.Second  // of an OkBoss that nothing answers; then a new handshake begins
+	okBossLife       = 5 * time.Second  // of an OkBoss without effect, after which a new handshake begins
 	legacyOkBossLife = time.Second      // of an OkBoss to a legacy node
 	goTeamRepeats    = 5                // of a GoTeam with its Frame, until a box opens
 	halfOpenLife     = 10 * time.Second // of a responder's state, before the OkBoss and again after it
 )
 
-// legacyOkBossWaits is what follows each OkBoss to a legacy node: repeats at 100 and 300 ms, then, at the
-// end of its life, a new handshake (PROTOCOL.md 3 rule 1).
+// legacyOkBossWaits are the pauses after each OkBoss to a legacy node: repetitions at 100 and 300 ms and, at the
+// end of its life, a new handshake (PROTOCOL.md L1).
 var legacyOkBossWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond}
 
-// delay is how long after send number n (0 is the first) the next one follows. Jittered by 25 %, so that nodes
-// that started together do not stay together.
+// delay returns the pause between transmission n (0 is the first) and the next one. It is jittered by 25 %, so that
+// nodes that start together do not stay synchronized.
 func (l *ladder) delay(n int, rand io.Reader) time.Duration {
 	d := l.every
 	switch {
@@ -42,7 +42,7 @@ func (l *ladder) delay(n int, rand io.Reader) time.Duration {
 	return jitter(d, rand)
 }
 
-// jitter is d, give or take a quarter.
+// jitter returns d with a random deviation of up to a quarter.
 func jitter(d time.Duration, rand io.Reader) time.Duration {
 	quarter := d / 4
 	return d - quarter + time.Duration(random64(rand)%uint64(2*quarter+1))

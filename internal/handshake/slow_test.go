@@ -20,7 +20,7 @@ func TestNothingIsRepeatedBeforeItIsWritten(t *testing.T) {
 		t.Errorf("%d Hellos were sent before the first was written", n)
 	}
 	written = true
-	w.run(600 * time.Millisecond) // the writing took 0.4 s, and twice that follows
+	w.run(600 * time.Millisecond) // the write took 0.4 s, and a pause of twice that follows
 	if n := a.seq[nobody]; n != 1 {
 		t.Errorf("%d Hellos were sent while an answer could not have come", n)
 	}

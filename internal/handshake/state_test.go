@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// state is everything of an Endpoint that a packet could change but counters and the budget, in words.
+// state returns, as text, all state of an Endpoint that a packet could change, except counters and the budget.
 func state(e *Endpoint) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "next", e.NextTimeout(), "clock", e.clock.last)

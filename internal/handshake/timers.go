@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// A timer is one moment at which something of the Endpoint is due. It belongs to an attempt or to a
-// half-open handshake, which sets fire once.
+// A timer is a point in time at which the Endpoint has work to do. It belongs to an attempt or to a half-open
+// handshake, which sets fire once.
 type timer struct {
 	at    time.Time
-	order uint64 // of the last set: equal moments fire in this order, so that a run repeats exactly
-	index int    // in the heap, from 1; 0 while not set
+	order uint64 // of the last set; timers of the same time fire in this order, so that runs are reproducible
+	index int    // in the heap, from 1; 0 if not set
 	fire  func(now time.Time)
 }
 
-// timers is the Endpoint's queue of them, by time.
+// timers is the Endpoint's timer queue, ordered by time.
 type timers struct {
 	heap  timerHeap
 	order uint64
-	first time.Time // of the heap; zero when it is empty: it is asked for after every datagram
+	first time.Time // time of the first timer, zero if there is none; cached because it is read after every datagram
 }
 
-// set moves the timer to the moment.
+// set sets the timer to the given time.
 func (t *timers) set(x *timer, at time.Time) {
 	t.order++
 	x.at, x.order = at, t.order
@@ -33,7 +33,7 @@ func (t *timers) set(x *timer, at time.Time) {
 	t.first = t.heap[0].at
 }
 
-// stop takes the timer out of the queue, if it is in there.
+// stop removes the timer from the queue, if it is there.
 func (t *timers) stop(x *timer) {
 	if x.index == 0 {
 		return
@@ -44,10 +44,10 @@ func (t *timers) stop(x *timer) {
 	}
 }
 
-// next is the earliest moment, zero when there is none.
+// next returns the time of the first timer, or zero if there is none.
 func (t *timers) next() time.Time { return t.first }
 
-// run fires the first timer that is due. What a timer sets anew is later than now, so repeated runs come to an end.
+// run fires the first timer that is due. Timers that it sets are later than now, so repeated runs terminate.
 func (t *timers) run(now time.Time) {
 	if len(t.heap) > 0 && !t.heap[0].at.After(now) {
 		x := t.heap[0]

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// A transcript is a recorded conversation between a probe, whose secret key is known, and a live gwyh 0.1.1.
+// A transcript is a recorded conversation between a probe, whose secret key is known, and a running gwyh 0.1.1.
 type transcript struct {
 	Name    string
 	PSK     []string
@@ -45,7 +45,7 @@ func keysOf(psks []string) (list []Key) {
 	return list
 }
 
-// A replay runs our machines in the probe's place.
+// A replay runs our machines in place of the probe.
 type replay struct {
 	t      *testing.T
 	tr     transcript
@@ -56,9 +56,9 @@ type replay struct {
 	ohais  map[wire.HandshakeID]wire.Handshake
 	inits  map[wire.HandshakeID]Initiator
 	resps  map[wire.HandshakeID]Responder
-	keys   [][32]byte // of the sessions that our machines ended in
+	keys   [][32]byte // of the sessions that our machines established
 
-	hmacs, responses, boxes, sessions int // of the live node, that fit
+	hmacs, responses, boxes, sessions int // numbers of valid ones from the live node
 }
 
 func newReplay(t *testing.T, tr transcript) *replay {
@@ -78,7 +78,7 @@ func (r *replay) fatal(what string) {
 	r.t.Fatalf("%s: %s", r.tr.Name, what)
 }
 
-// probe notes what the probe sent and puts it into the machine that stands for it.
+// probe records what the probe sent and passes it to the machine that replaces the probe.
 func (r *replay) probe(h wire.Handshake) {
 	switch h.Step {
 	case wire.StepHello:
@@ -93,7 +93,7 @@ func (r *replay) probe(h wire.Handshake) {
 	}
 }
 
-// checkHmacs requires that every Hmac of the live node is the one of its key, in the ring's order.
+// checkHmacs requires that every Hmac of the live node is the one of its key, in the order of the ring.
 func (r *replay) checkHmacs(h *wire.Handshake, stamp time.Time) {
 	if len(h.Hmacs) != len(r.rust) {
 		r.fatal("not one Hmac per key")
@@ -111,7 +111,7 @@ func (r *replay) rustHello(now time.Time, sender wire.NodeID, h wire.Handshake) 
 	r.hellos[h.ID] = h
 	self := Self{Node: wire.NodeID(unhex(r.t, r.tr.ProbeID))}
 	ring := newRing(keysOf(r.tr.Probe))
-	if r.tr.Name == "10g-ohai-wrong-psk" { // there the probe has two minds
+	if r.tr.Name == "10g-ohai-wrong-psk" { // the probe signs its Ohai under a wrong key in this one
 		ring = newRing(r.rust)
 	}
 	m, why := newResponder(&self, &ring, nil, true, now, sender, &h, origin{newSeeded(1), X25519})
@@ -135,7 +135,7 @@ func (r *replay) rustOhai(sender wire.NodeID, h wire.Handshake) {
 	r.sessions++
 }
 
-// rustOkBoss requires a response per key of the live node, and that our responder takes them.
+// rustOkBoss requires a response for each key of the live node, and that our responder accepts them.
 func (r *replay) rustOkBoss(h wire.Handshake) {
 	ohai := r.ohais[h.ID]
 	if len(h.Responses) != len(r.rust) {
@@ -156,7 +156,7 @@ func (r *replay) rustOkBoss(h wire.Handshake) {
 	r.sessions++
 }
 
-// box requires that a box opens under the newest session to what was recorded.
+// box requires that a box opens under the newest session to the recorded plaintext.
 func (r *replay) box(p *wire.Packet, want string) {
 	sealed := append(p.Box.Tag[:len(p.Box.Tag):len(p.Box.Tag)], p.Box.Data...)
 	for i := range slices.Backward(r.keys) {
@@ -230,7 +230,7 @@ func TestRecordedConversationsReplay(t *testing.T) {
 	}
 }
 
-// The live node takes any right response among wrong ones; so does our responder from it.
+// The live node accepts one valid response among invalid ones, and so does our responder.
 func TestExtraResponsesOfALegacyNodeAreSkipped(t *testing.T) {
 	for _, tr := range loadTranscripts(t) {
 		if tr.Name != "02-rust-initiates" {

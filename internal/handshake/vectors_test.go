@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// A vector is one entry of testdata/gwyh-0.1.json: what the original computed.
+// A vector is one entry of testdata/gwyh-0.1.json, computed by the original implementation.
 type vector struct {
 	Name   string
 	Inputs map[string]string

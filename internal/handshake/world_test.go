@@ -11,10 +11,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// epoch is when every test begins.
+// epoch is the time at which every test begins.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
-// A world is a network in virtual time: one event heap, one seed, the same trace every time.
+// A world is a network in virtual time, with one event heap and one seed, so every run has the same trace.
 type world struct {
 	t      testing.TB
 	now    time.Time
@@ -22,19 +22,19 @@ type world struct {
 	queue  eventHeap
 	order  int
 	hosts  map[netip.AddrPort]receiver
-	alarms map[receiver]time.Time // when each is called next
+	alarms map[receiver]time.Time // when each receiver must be called next
 	list   []receiver
-	log    []datagram // everything sent, when kept
+	log    []datagram // all sent datagrams, if recorded
 	keep   bool
 	limit  int                    // steps
-	filter func(d *datagram) bool // false: lost
+	filter func(d *datagram) bool // returns false to lose the datagram
 
 	delay  func() time.Duration
 	loss   float64
 	double float64
 }
 
-// A receiver is something at an address.
+// A receiver handles the datagrams of an address.
 type receiver interface {
 	at() netip.AddrPort
 	receive(d datagram)
@@ -43,7 +43,7 @@ type receiver interface {
 }
 
 type datagram struct {
-	at       time.Time // sent
+	at       time.Time // when it was sent
 	from, to netip.AddrPort
 	bytes    []byte
 }
@@ -77,7 +77,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	return w
 }
 
-// reorder spreads the latency, so that datagrams overtake each other.
+// reorder varies the latency, so that datagrams overtake each other.
 func (w *world) reorder(mean time.Duration) {
 	w.delay = func() time.Duration { return time.Duration(w.rng.ExpFloat64() * float64(mean)) }
 }
@@ -109,7 +109,7 @@ func (w *world) send(from, to netip.AddrPort, b []byte) {
 	}
 }
 
-// deliver hands over a copy: receivers may overwrite what they get.
+// deliver passes a copy, because receivers may overwrite it.
 func (w *world) deliver(d datagram) {
 	if r := w.hosts[d.to]; r != nil {
 		d.bytes = append([]byte(nil), d.bytes...)
@@ -118,7 +118,7 @@ func (w *world) deliver(d datagram) {
 	}
 }
 
-// wake asks the receiver when it wants to be called, and sees to it.
+// wake schedules the receiver's next timeout.
 func (w *world) wake(r receiver) {
 	next := r.nextTimeout()
 	if at, ok := w.alarms[r]; next.IsZero() || ok && !next.Before(at) {
@@ -140,10 +140,10 @@ func (w *world) wake(r receiver) {
 	})
 }
 
-// run goes on for d.
+// run advances the world by d.
 func (w *world) run(d time.Duration) { w.runUntil(d, func() bool { return false }) }
 
-// runUntil goes on for d at most, or until done.
+// runUntil advances the world by at most d, or until done returns true.
 func (w *world) runUntil(d time.Duration, done func() bool) bool {
 	w.t.Helper()
 	for _, r := range w.list {
@@ -168,7 +168,7 @@ func (w *world) runUntil(d time.Duration, done func() bool) bool {
 	return false
 }
 
-// A seeded is a source of randomness that repeats.
+// A seeded is a reproducible source of randomness.
 type seeded struct{ *rand.Rand }
 
 func newSeeded(seed uint64) seeded { return seeded{rand.New(rand.NewPCG(seed, 7))} }
@@ -182,14 +182,14 @@ func (s seeded) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// goID is the version-8 id of node n.
+// goID returns the version-8 id of node n.
 func goID(n int) (id wire.NodeID) {
 	id = legacyID(n)
 	id[6] = 0x80
 	return id
 }
 
-// legacyID is the version-4 id of node n.
+// legacyID returns the version-4 id of node n.
 func legacyID(n int) (id wire.NodeID) {
 	binary.BigEndian.PutUint32(id[:], uint32(n)*2654435761)
 	binary.BigEndian.PutUint32(id[12:], uint32(n))
@@ -197,7 +197,7 @@ func legacyID(n int) (id wire.NodeID) {
 	return id
 }
 
-// address is 10.x.y.z:6969 of host n.
+// address returns 10.x.y.z:6969 of host n.
 func address(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 6969)
 }
