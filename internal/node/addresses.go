@@ -9,16 +9,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/resolve"
 )
 
-// addresses resolves the addresses that the application gives. It is immutable.
+// addresses resolves the addresses that the application passes to the node. It is immutable.
 type addresses struct {
-	port  int            // where an address has none
-	names *addrbook.Book // learns the names that come with addresses; may be nil
+	port  int            // the port of an address that has none
+	names *addrbook.Book // records the names that come with addresses; may be nil
 }
 
-// resolve returns the name that an address comes with, empty if none, and what the address stands for.
+// resolve returns the name in address (empty if there is none) and the IP addresses that it stands for.
 func (a *addresses) resolve(ctx context.Context, address string) (name string, to []netip.AddrPort, err error) {
 	return resolve.Address(ctx, address, a.port, net.DefaultResolver.LookupNetIP)
 }
 
-// learn notes that a node has a name.
+// learn records the name of the node at an address.
 func (a *addresses) learn(to netip.AddrPort, name string) { a.names.Tell(to, name) }

@@ -9,8 +9,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An Application is what a node calls. N is a member as the application sees it. The root package documents each
-// method, and when it is called. A nil field is never called.
+// An Application holds the callbacks of a node. N is a member as the application sees it. The root package documents
+// each method, and when it is called. A nil field is never called.
 type Application[N any] struct {
 	Delegate Delegate
 	Events   Events[N]
@@ -18,7 +18,7 @@ type Application[N any] struct {
 	Merge    Merge[N]
 	Alive    Alive[N]
 	Ping     Ping[N]
-	// Select chooses among members. since says for each of them since when it has been in its state.
+	// Select chooses among members. since[i] is the time at which members[i] entered its state.
 	Select func(members []gossip.Member, since []time.Time) (selected []wire.NodeID, preferred wire.NodeID)
 }
 
@@ -49,16 +49,16 @@ type (
 	}
 )
 
-// answers reports whether the application has anything that the puller calls.
+// answers reports whether the application has any callback that the puller calls.
 func (a *Application[N]) answers() bool {
 	provides := a.Delegate != nil || a.Ping != nil
 	return provides || a.decides() || a.Select != nil
 }
 
-// decides reports whether the application decides about other nodes.
+// decides reports whether the application accepts or rejects other nodes.
 func (a *Application[N]) decides() bool { return a.Merge != nil || a.Alive != nil }
 
-// handlers returns what the dispatcher calls.
+// handlers returns the callbacks for the dispatcher.
 func (a *Application[N]) handlers(log Log) dispatch.Handlers[N] {
 	h := dispatch.Handlers[N]{Log: log.Line}
 	if d := a.Delegate; d != nil {
@@ -70,15 +70,15 @@ func (a *Application[N]) handlers(log Log) dispatch.Handlers[N] {
 	return h
 }
 
-// An asker puts the core's questions to the application and gives the core the answers.
+// An asker passes the core's questions to the application and returns the answers to the core.
 type asker[N any] struct {
 	loop    *loop
 	app     *Application[N]
 	convert func(*gossip.Member) N
-	deliver func() // waits for the events that the application has not been told yet
+	deliver func() // waits until the application has received the pending events
 }
 
-// answer asks the application and tells the core the answer. After Shutdown it asks nothing.
+// answer asks the application and passes the answer to the core. After Shutdown it does nothing.
 func (a *asker[N]) answer(q *question) {
 	if a.loop.isShutdown() {
 		return
@@ -88,7 +88,7 @@ func (a *asker[N]) answer(q *question) {
 	}
 }
 
-// ask asks the application. It returns what tells the core the answer, nil if there is nothing to tell.
+// ask asks the application. It returns a function that passes the answer to the core, or nil if there is no answer.
 func (a *asker[N]) ask(e *event.Event) (tell func(now time.Time)) {
 	core := a.loop.core
 	switch e.Kind {
@@ -96,7 +96,7 @@ func (a *asker[N]) ask(e *event.Event) (tell func(now time.Time)) {
 		state := a.app.Delegate.LocalState(e.Joining)
 		return func(now time.Time) { core.AnswerState(now, e.State, state) }
 	case event.State:
-		a.deliver() // the application knows a member before it gets the member's state
+		a.deliver() // the application must know a member before it gets the member's state
 		if a.loop.isShutdown() {
 			return nil
 		}

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	coverageBatch  = 64                     // members that are asked in one round: most need a handshake first
+	coverageBatch  = 64                     // members asked in one round; most need a handshake first
 	coverageRound  = 100 * time.Millisecond // between two rounds
-	coverageRepeat = time.Second            // after which a member that has not answered is asked again
+	coverageRepeat = time.Second            // after which an unanswered question is sent again
 )
 
-// coverages are the questions which members have a broadcast. Owned by the loop.
+// coverages are the Coverage calls in progress. They are owned by the loop.
 type coverages struct {
 	waiting map[*coverage]struct{}
 }
 
-// A coverage is one such question. Owned by the loop.
+// A coverage is one call of Coverage: which members have a broadcast. It is owned by the loop.
 type coverage struct {
 	id    wire.MessageID
 	asked map[wire.NodeID]time.Time // when a member was last asked
 	has   map[wire.NodeID]bool      // the answers
 }
 
-// ask asks members that have not answered, and returns how many these are. Members that speak gwyh 0.1 are not asked.
+// ask asks members that have not answered and returns the number of those members. It does not ask legacy members.
 func (q *coverage) ask(now time.Time, core *gossip.Core) (open int) {
 	self, sent := core.Self().ID, 0
 	q.has[self] = core.Has(q.id)
@@ -46,7 +46,7 @@ func (q *coverage) ask(now time.Time, core *gossip.Core) (open int) {
 	return open
 }
 
-// answered takes in the answer of a member. Nobody may wait for it.
+// answered records the answer of a member. It ignores an answer for which no call waits.
 func (cs *coverages) answered(e *event.Event) {
 	for q := range cs.waiting {
 		if q.id == e.ID && !q.asked[e.From].IsZero() {

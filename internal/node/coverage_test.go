@@ -34,7 +34,7 @@ func TestCoverageTellsWhoHasABroadcastAndWhoDoesNot(t *testing.T) {
 				t.Errorf("%d bytes: %+v, %v", size, c, err)
 			}
 		}
-		// Nobody has this one.
+		// No member has this message.
 		c, err := a.Coverage(t.Context(), wire.MessageID{6: 0x80, 15: 1})
 		if err != nil || !slices.Equal(names(c.Lacks), []string{"a", "b", "c"}) || c.Has != nil || c.Unknown != nil {
 			t.Errorf("unknown message: %+v, %v", c, err)
@@ -60,7 +60,7 @@ func TestCoverageOfAMemberThatIsSilentIsUnknown(t *testing.T) {
 		if err != nil || !slices.Equal(names(got.Has), []string{"a", "b"}) || !slices.Equal(names(got.Unknown), []string{"c"}) {
 			t.Errorf("%+v, %v", got, err)
 		}
-		// It ends by itself once the member is known to be dead.
+		// The call ends by itself once the member is known to be dead.
 		if got, err = a.Coverage(t.Context(), id); err != nil || len(got.Has) != 2 || got.Unknown != nil {
 			t.Errorf("after its death: %+v, %v", got, err)
 		}

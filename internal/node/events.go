@@ -11,17 +11,17 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// unsent reports whether something that was sent to an address waits for a slow transport. The core asks.
+// unsent reports whether data for an address is still queued at a slow transport. The core calls it.
 func (n *Node[N]) unsent(to netip.AddrPort) bool { return n.loop.carrier.Unsent(to) }
 
-// update brings the snapshot up to date, and the names of the members. Only the loop may call it.
+// update brings the snapshot and the names of the members up to date. Only the loop may call it.
 func (n *Node[N]) update(now time.Time) {
 	if n.snapshots.update(now, n.loop.core) && n.names != nil {
 		n.names.SetMembers(addressNames(n.loop.core))
 	}
 }
 
-// handleEvents updates the snapshot and passes on what the core tells.
+// handleEvents updates the snapshot and passes on the core's events.
 func (n *Node[N]) handleEvents(now time.Time, events []event.Event) {
 	n.update(now)
 	for i := range events {
@@ -72,20 +72,20 @@ func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 	}
 }
 
-// vias are the dispatcher's words for the ways that a message may come.
+// vias maps the core's ways of delivery to the dispatcher's.
 var vias = [...]dispatch.Via{
 	event.ViaBroadcast: dispatch.Broadcast,
 	event.ViaDirect:    dispatch.Direct,
 	event.ViaRepeat:    dispatch.Repeat,
 }
 
-// handleNoRoute notes that the system sends nothing to an address.
+// handleNoRoute records that the system refuses to send to an address.
 func (n *Node[N]) handleNoRoute(now time.Time, to netip.AddrPort, err error) {
 	n.joins.noRoute(now, to, err)
 }
 
-// everySecond does what need not be done at once. It is a function of its own, and not inlined, because the loop would
-// keep its stack while it waits.
+// everySecond does periodic work that is not urgent. It is a separate function and not inlined, because the loop
+// would otherwise keep its stack while it waits.
 //
 //go:noinline
 func (n *Node[N]) everySecond(now time.Time) {
@@ -101,8 +101,8 @@ func (n *Node[N]) everySecond(now time.Time) {
 	n.metrics.Offer(figures)
 }
 
-// figures returns what was counted up to now, in the core and around it. The samples are left out, because reading
-// them begins the next ones.
+// figures returns the current counters of the core and the shell. It leaves the samples out, because reading them
+// starts the next ones.
 func (n *Node[N]) figures() telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
 	return telemetry.Figures{Core: n.loop.core.Stats(), Shell: telemetry.Shell{
@@ -113,7 +113,7 @@ func (n *Node[N]) figures() telemetry.Figures {
 	}}
 }
 
-// queueDue reports whether it is time for the metrics to tell the lengths of queues.
+// queueDue reports whether the metrics of queue lengths are due.
 func (n *Node[N]) queueDue(now time.Time) bool {
 	every := n.config.QueueCheckInterval
 	if every == 0 || now.Before(n.queueCheck) {
@@ -123,17 +123,17 @@ func (n *Node[N]) queueDue(now time.Time) bool {
 	return true
 }
 
-// Figures are what a node has counted, all at the same moment.
+// Figures are a node's counters, all read at the same moment.
 type Figures struct {
 	Core          stats.Stats
 	Subscriptions int
-	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent, because they were rebroadcasts
-	Dropped       uint64 // datagrams and messages that went no further, in the core and around it
-	Late          uint64 // the part of Dropped that waited too long for a slow transport
-	Keys          Keys   // without the keys
+	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent because they were rebroadcasts
+	Dropped       uint64 // datagrams and messages that were discarded, in the core and around it
+	Late          uint64 // the part of Dropped that was queued too long at a slow transport
+	Keys          Keys   // the Keys field is nil
 }
 
-// Figures returns the figures, or ErrShutdown.
+// Figures returns the node's counters. The error is ErrShutdown.
 func (n *Node[N]) Figures() (f Figures, err error) {
 	err = n.loop.do(func(time.Time) {
 		core, carried := n.loop.core.Stats(), n.loop.carrier.Stats()

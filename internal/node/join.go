@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// joinForever is the time of a Join that has no deadline.
+	// joinForever is the timeout of a Join without a deadline.
 	joinForever = 10 * 365 * 24 * time.Hour
-	// joinGrace is how much longer a Join that has reached a node waits for addresses where nobody answers: of a name's
-	// IPv4 and IPv6 addresses often one leads nowhere. The seeds are tried again in the background.
+	// joinGrace is how long a Join that has reached a node still waits for addresses that have not answered. Of a
+	// name's IPv4 and IPv6 addresses, one is often unreachable. The seeds are tried again in the background.
 	joinGrace = 2 * time.Second
-	// lateAnswer is how long a question waits for the puller before a Join in progress answers it. The puller may be in
-	// the call of a delegate that waits for that Join, or for the Join of another node in the same position.
+	// lateAnswer is how long a question waits for the puller before a Join in progress answers it. The puller may be
+	// blocked in a delegate's call that waits for that Join, or for the Join of another node in the same position.
 	lateAnswer = 200 * time.Millisecond
-	// verdictFor is how long a verdict counts for a Join that goes on in spite of it. Such a Join sends more often than that.
+	// verdictFor is how long a verdict counts for a Join that continues regardless, which sends more often than that.
 	verdictFor = 5 * time.Second
-	// warnUnreachedEvery is the least time between two warnings that nobody answered a Join, because programs try again.
+	// warnUnreachedEvery is the minimum time between two warnings that a Join got no answer, because programs retry.
 	warnUnreachedEvery = time.Minute
 )
 
@@ -37,20 +37,20 @@ type joins struct {
 	rejoin     *rejoin
 	knocker    *knocker
 	answer     func(*question)
-	background *questions // those of no Join
+	background *questions // the questions that belong to no Join
 	log        Log
 	public     func(error) error // see Config
 	timeout    time.Duration     // Config.Timeout
 	needNames  bool              // Config.RequireNames
 
-	pending map[event.JoinToken]*target // owned by the loop
-	warned  atomic.Int64                // when it was last logged that nobody answered, in Unix nanoseconds
+	pending map[event.JoinToken]*target // time of the last warning that a Join got no answer, in Unix nanoseconds
+	warned  atomic.Int64                // when the warning that a Join got no answer was last logged, in Unix nanoseconds
 }
 
 // A joining is one call of Join. It is owned by the goroutine of that call.
 type joining struct {
 	questions *questions
-	targets   map[event.JoinToken]*target // that have not ended
+	targets   map[event.JoinToken]*target // the targets that have not ended
 	knocks    sync.WaitGroup
 	company   atomic.Bool // another node was reached
 	reached   int
@@ -62,13 +62,13 @@ type target struct {
 	join    *joining
 	to      netip.AddrPort
 	begun   time.Time
-	hasty   bool                    // a verdict ends it
-	verdict atomic.Pointer[verdict] // nil for none
-	leave   func()                  // ends the knocks at it
+	hasty   bool                    // a verdict ends the target
+	verdict atomic.Pointer[verdict] // nil if there is none
+	leave   func()                  // ends the knocks at the target
 }
 
-// A verdict says that nobody can be reached at an address. It comes from the system here, from one on the way, or from
-// the program that is there.
+// A verdict says that no node can be reached at an address. It comes from the local system, from a router on the
+// path, or from the program at the address.
 type verdict struct {
 	err error
 	at  time.Time
@@ -78,7 +78,7 @@ func newJoining() *joining {
 	return &joining{questions: newQuestions(), targets: make(map[event.JoinToken]*target)}
 }
 
-// end forgets a target and returns it, nil if there is none.
+// end removes a target and returns it, or nil if there is none.
 func (j *joining) end(t event.JoinToken) *target {
 	at := j.targets[t]
 	if at != nil {
@@ -88,14 +88,14 @@ func (j *joining) end(t event.JoinToken) *target {
 	return at
 }
 
-// fail ends all targets that have not ended.
+// fail ends all remaining targets with err.
 func (j *joining) fail(err error) {
 	for t := range j.targets {
 		j.errs = append(j.errs, fmt.Errorf("join %s: %w", j.end(t).to, err))
 	}
 }
 
-// join joins all addresses and waits for them. A hasty Join gives an address up when there is a verdict about it.
+// join joins all addresses and waits for the result. A hasty Join gives up an address as soon as it has a verdict.
 func (js *joins) join(ctx context.Context, existing []string, hasty bool) *joining {
 	j := newJoining()
 	_ = js.loop.do(func(now time.Time) { js.rejoin.seeds.Add(now, existing) })
@@ -135,8 +135,8 @@ func (js *joins) begin(now time.Time, j *joining, to netip.AddrPort, until time.
 	}
 }
 
-// knock finds out whether anybody listens at an address. If nobody does, it ends a Join there. A forged refusal does no
-// more than that, because the address is one of the seeds, which are tried again in the background.
+// knock finds out whether a program listens at an address. If not, it ends the Join of that address. A forged refusal
+// has no other effect, because the address is one of the seeds, which are tried again in the background.
 func (js *joins) knock(ctx context.Context, token event.JoinToken, at *target) {
 	j := at.join
 	js.knocker.knock(ctx, at.to, &j.knocks, func(err error, foreign, lasting bool) {
@@ -151,7 +151,7 @@ func (js *joins) knock(ctx context.Context, token event.JoinToken, at *target) {
 	})
 }
 
-// put passes a question on: to the Join that it belongs to, or else to the puller. Only the loop may call it.
+// put passes a question to the Join that it belongs to, or otherwise to the puller. Only the loop may call it.
 func (js *joins) put(now time.Time, e *event.Event) {
 	to := js.background
 	if at := js.pending[e.Token]; at != nil {
@@ -163,11 +163,11 @@ func (js *joins) put(now time.Time, e *event.Event) {
 	}
 }
 
-// await answers what the core asks in a Join until all its targets have ended.
+// await answers the questions of a Join until all its targets have ended.
 func (js *joins) await(ctx context.Context, j *joining) {
 	late := time.NewTicker(lateAnswer)
 	defer late.Stop()
-	var grace <-chan time.Time // begins when a node was reached and others have had their time to answer
+	var grace <-chan time.Time // starts when one node has been reached and targets remain
 	cancelled := ctx.Done()
 	for len(j.targets) > 0 {
 		select {
@@ -195,7 +195,7 @@ func (js *joins) await(ctx context.Context, j *joining) {
 	}
 }
 
-// abandon ends all targets that have not ended.
+// abandon ends all remaining targets.
 func (js *joins) abandon(j *joining) {
 	_ = js.loop.do(func(now time.Time) {
 		for t := range j.targets {
@@ -204,7 +204,7 @@ func (js *joins) abandon(j *joining) {
 	})
 }
 
-// cancel ends a Join whose context was cancelled. A Join whose time is up ends by itself.
+// cancel ends a Join whose context was canceled. A Join whose deadline has passed ends by itself.
 func (js *joins) cancel(ctx context.Context, j *joining) {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		return
@@ -233,14 +233,14 @@ func (js *joins) advance(ctx context.Context, j *joining, q *question) {
 		j.errs = append(j.errs, fmt.Errorf("join %s: %w", at.to, js.failure(ctx, at, e.Err)))
 	case errors.Is(ctx.Err(), context.Canceled):
 		if e.Kind == event.AliveAsked {
-			js.background.put(*q) // the answer is still wanted
+			js.background.put(*q) // the answer is still needed
 		}
 	default:
 		js.answer(q)
 	}
 }
 
-// reached gives up the targets that have a verdict, after a node other than this one was reached.
+// reached gives up the targets that have a verdict, once a node other than this one has been reached.
 func (js *joins) reached(j *joining, to netip.AddrPort) {
 	_ = js.loop.do(func(now time.Time) {
 		if to == js.loop.core.Self().Addr || j.company.Swap(true) {
@@ -254,7 +254,7 @@ func (js *joins) reached(j *joining, to netip.AddrPort) {
 	})
 }
 
-// failure returns why a target was not reached, given what the core says and the verdict about it.
+// failure returns why a target was not reached, given the core's error and the verdict.
 func (js *joins) failure(ctx context.Context, at *target, err error) error {
 	cancelled, silent := errors.Is(err, gossip.ErrJoinCancelled), errors.Is(err, handshake.ErrNoAnswer)
 	switch {
@@ -274,7 +274,7 @@ func (t *target) hasVerdict() bool {
 	return v != nil && (t.hasty || time.Since(v.at) < verdictFor)
 }
 
-// noRoute notes that the system sends nothing to an address. That ends the hasty Joins of it. Only the loop may call it.
+// noRoute records that the system cannot send to an address, and ends its hasty Joins. Only the loop may call it.
 func (js *joins) noRoute(now time.Time, to netip.AddrPort, err error) {
 	for token, at := range js.pending {
 		if at.to != to {
@@ -287,7 +287,7 @@ func (js *joins) noRoute(now time.Time, to netip.AddrPort, err error) {
 	}
 }
 
-// result returns what the Join returns. If nobody was reached because nobody answered, it logs a warning.
+// result returns the result of the Join. If no node was reached because none answered, it logs a warning.
 func (js *joins) result(j *joining) (int, error) {
 	if j.reached > 0 || len(j.errs) == 0 {
 		return j.reached, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// closedAddress is an address of this machine where nothing listens.
+// closedAddress returns an address of this machine where no program listens.
 func closedAddress(t *testing.T, ip string) netip.AddrPort {
 	t.Helper()
 	c, err := udp.Listen("udp", netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
@@ -55,7 +55,7 @@ func TestRefusalCountsAtOnceForAJoinThatReachedAnotherNode(t *testing.T) {
 	}
 }
 
-// A refusal, or a forged one, ends the wait of the Join and nothing else.
+// A refusal, genuine or forged, ends the wait of the Join and has no other effect.
 func TestRefusedAddressIsFoundByItselfLater(t *testing.T) {
 	n, at := onLoopback(t, "a", loopback), closedAddress(t, "127.0.0.1")
 	if _, err := n.Join(t.Context(), []string{at.String()}, true); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -98,7 +98,7 @@ func TestFewAddressesAreKnockedAtAndNoneAfterShutdown(t *testing.T) {
 	}
 }
 
-// The tests have no firewall that refuses packets (EPERM), so the loop is told of one.
+// The tests have no firewall that refuses packets (EPERM), so the test reports the refusal to the loop itself.
 func TestErrorOfTheSystemEndsAHastyJoinOnly(t *testing.T) {
 	const silent = "127.0.0.9:9"
 	for name, x := range map[string]struct {

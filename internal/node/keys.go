@@ -9,20 +9,20 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// Keys are the pre-shared keys of a node, and what its operator should know of them.
+// Keys are the pre-shared keys of a node, and what its operator should know about them.
 type Keys struct {
 	Keys     []handshake.Key
-	Known    []status.Key // what may be shown of them, the primary one first
+	Known    []status.Key // a description that may be shown, the primary key first
 	Warnings []string     // each a sentence that shows no key
-	Default  bool         // the key of gwyh 0.1, which keeps nobody out, is one of them
-	Weak     int          // keys that can be guessed, the default one among them
+	Default  bool         // the keys include the public key of gwyh 0.1, which keeps nobody out
+	Weak     int          // number of keys that can be guessed, including the default one
 }
 
-// remindEvery is the time between two reminders that keys are weak, while the node has company.
+// remindEvery is the time between two reminders of weak keys while there are other members.
 const remindEvery = time.Hour
 
-// A keyWatch gives the core the keys whenever they change. It logs each warning about them at once and, while the node has
-// company, again every hour: a warning at the start is not read by whoever operates the node a month later.
+// A keyWatch passes the keys to the core whenever they change. It logs each warning about them at once, and again
+// every hour while there are other members, because an operator may read the log long after the start.
 type keyWatch struct {
 	loop *loop
 	keys func() Keys
@@ -34,7 +34,7 @@ type keyWatch struct {
 	last Keys       // without the keys
 }
 
-// first returns the keys that a core is made with.
+// first returns the initial keys of the core.
 func (w *keyWatch) first(now time.Time) []handshake.Key {
 	k := w.keys()
 	w.reminded = now
@@ -42,7 +42,7 @@ func (w *keyWatch) first(now time.Time) []handshake.Key {
 	return k.Keys
 }
 
-// changed is called after each change of the keys, in the goroutine that made it.
+// changed is called after each change of the keys, in the goroutine that made the change.
 func (w *keyWatch) changed() {
 	var k Keys
 	err := w.loop.do(func(now time.Time) {
@@ -68,14 +68,14 @@ func (w *keyWatch) warn(k Keys) {
 	}
 }
 
-// present returns what is known of the keys, without the keys.
+// present returns the current Keys, without the keys themselves.
 func (w *keyWatch) present() Keys {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
 }
 
-// remind has all warnings logged again by another goroutine, if that is due. company says whether other nodes are members.
+// remind lets another goroutine log all warnings again if that is due. company means that there are other members.
 func (w *keyWatch) remind(now time.Time, company bool, call func(func()) bool) {
 	if !company || now.Sub(w.reminded) < remindEvery {
 		return

@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	// refusedFor is how long the system of an address refuses packets before a Join believes it: nodes that are started
-	// together join each other before all of them listen. A Join that has reached another node believes it at once.
+	// refusedFor is how long an address must refuse packets before a Join gives it up: nodes that start together join
+	// each other before all of them listen. A Join that has reached another node gives it up at the first refusal.
 	refusedFor = time.Second
-	// knocksMax bounds the addresses that are knocked at, each by a goroutine and a socket of its own. Joins of further
-	// addresses do without.
+	// knocksMax bounds the addresses that are knocked at concurrently, each by its own goroutine and socket. Joins of
+	// further addresses do not knock.
 	knocksMax = 64
 )
 
-// A knocker finds out whether anybody listens at an address.
+// A knocker finds out whether a program listens at an address.
 type knocker struct {
 	loop    *loop
-	sockets udp.Sockets     // nil over a foreign transport, where nobody knocks
+	sockets udp.Sockets     // nil over a foreign transport, where knock does nothing
 	life    context.Context // ends with Shutdown
-	count   atomic.Int32    // addresses that are knocked at
+	count   atomic.Int32    // addresses that are knocked at now
 }
 
-// context returns what the knocks at one address end with: with Shutdown, or when leave is called.
+// context returns the context of the knocks at one address. It ends with Shutdown, or when leave is called.
 func (k *knocker) context() (ctx context.Context, leave func()) { return context.WithCancel(k.life) }
 
-// knock knocks at an address in a goroutine of its own, which is in group, until ctx ends. told is called with each
-// error that says that no node is there. foreign means that another program answered, lasting that the errors have
-// come for a second.
+// knock knocks at an address until ctx ends, in its own goroutine, which it adds to group. It calls told with each
+// error that shows that no node listens there. foreign reports that another program answered, and lasting that the
+// errors have continued for refusedFor.
 func (k *knocker) knock(ctx context.Context, to netip.AddrPort, group *sync.WaitGroup, told func(err error, foreign, lasting bool)) {
 	if k.sockets == nil {
 		return

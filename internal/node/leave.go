@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// leaveMax is longer than a node waits for the others to confirm its departure.
+// leaveMax bounds how long a node waits for the others to confirm its departure. The core needs less.
 const leaveMax = 2 * time.Second
 
-// departure is the calls of Leave that wait for the others to confirm it. It is owned by the loop.
+// departure holds the calls of Leave that wait for a confirmation. It is owned by the loop.
 type departure struct {
 	waiting []chan<- struct{}
 }
@@ -21,8 +21,8 @@ func (d *departure) confirmed() {
 	d.waiting = nil
 }
 
-// awaitConfirmation waits for the confirmation of a Leave that began at begin and may take timeout, zero meaning no
-// limit. That none comes is no error.
+// awaitConfirmation waits for the confirmation of a Leave that began at begin. Zero timeout means no limit of the
+// application; leaveMax always applies. A missing confirmation is not an error.
 func (l *loop) awaitConfirmation(confirmed <-chan struct{}, begin time.Time, timeout time.Duration) {
 	most := leaveMax
 	if timeout > 0 {
@@ -37,8 +37,8 @@ func (l *loop) awaitConfirmation(confirmed <-chan struct{}, begin time.Time, tim
 	}
 }
 
-// flush waits until what was sent has left this node. It returns an error if that takes longer than timeout, zero
-// meaning no limit.
+// flush waits until the datagrams sent so far have left this node. It returns an error if that takes longer than
+// timeout. Zero timeout means no limit.
 func (l *loop) flush(what string, timeout time.Duration) error {
 	var late <-chan time.Time
 	if timeout > 0 {

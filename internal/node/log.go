@@ -13,15 +13,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 )
 
-// A Log writes lines as programs around memberlist parse them: the level in brackets, then the name of the library. It is
-// safe for concurrent use.
+// A Log writes lines in the format that programs around memberlist parse: the level in brackets, then the name of the
+// library. It is safe for concurrent use.
 type Log struct {
 	out     *log.Logger
-	handler slog.Handler // that out writes to; nil for none
-	fixed   bool         // the answer of WantsDebug never changes
+	handler slog.Handler // the handler behind out; nil if there is none
+	fixed   bool         // the result of WantsDebug never changes
 }
 
-// NewLog writes to the first of the three that is not nil, or else to standard error.
+// NewLog returns a Log to the first argument that is not nil, or to standard error if all are nil.
 func NewLog(logger *log.Logger, output io.Writer, handler slog.Handler) Log {
 	switch {
 	case logger != nil:
@@ -46,8 +46,8 @@ func (l Log) Errorf(format string, args ...any) { l.out.Printf("[ERR] gwyh: "+fo
 // Line writes a line that already begins with its level.
 func (l Log) Line(text string) { l.out.Print(text) }
 
-// WantsDebug reports whether lines at DEBUG go anywhere: the handler is enabled for them, or the writer does not
-// discard everything. It may call the application, so it may block.
+// WantsDebug reports whether DEBUG lines have a destination: the handler is enabled for them, or the writer is not
+// io.Discard. It may call the application, so it may block.
 func (l Log) WantsDebug() bool {
 	if l.handler != nil {
 		return l.handler.Enabled(context.Background(), slog.LevelDebug)
@@ -55,8 +55,8 @@ func (l Log) WantsDebug() bool {
 	return l.out.Writer() != io.Discard
 }
 
-// records is a writer that hands each log line to a slog.Handler. Every line passes through log.Logger, so that the two
-// forms cannot differ.
+// records is an io.Writer that passes each log line to a slog.Handler. Every line passes through log.Logger, so that
+// both forms have the same text.
 type records struct{ handler slog.Handler }
 
 func (r records) Write(line []byte) (int, error) {
@@ -76,14 +76,14 @@ func (r records) Write(line []byte) (int, error) {
 	return len(line), r.handler.Handle(ctx, slog.NewRecord(time.Now(), level, text, 0))
 }
 
-// debugLevel makes a core follow whether the log wants lines at DEBUG, which may change at any time. The dispatcher asks
-// the log, because the loop does not call the application.
+// A debugLevel tells the core whether the log wants DEBUG lines, which may change at any time. The dispatcher calls
+// the log, because the loop must not call the application.
 type debugLevel struct {
-	wanted atomic.Bool // the last answer of the log
+	wanted atomic.Bool // the last result of WantsDebug
 	asking atomic.Bool
 }
 
-// follow tells the core the last answer, and asks again by call, which reports whether it will run its argument.
+// follow passes the last result to the core and requests a new one. call reports whether it will run its argument.
 func (d *debugLevel) follow(core *gossip.Core, l Log, call func(func()) bool) {
 	core.SetDebug(d.wanted.Load())
 	if l.fixed || !d.asking.CompareAndSwap(false, true) {

@@ -16,31 +16,31 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// ErrShutdown is returned by calls on a Node that was shut down.
+// ErrShutdown is returned by calls on a Node that has been shut down.
 var ErrShutdown = errors.New("the node is shut down")
 
-// A loop is the goroutine that owns the core. It takes datagrams and calls, hands them to the core, and sends what the
-// core wants to send. It waits in one place, Carrier.Wait, and for nothing else.
+// A loop is the goroutine that owns the core. It passes datagrams and calls to the core and sends the core's
+// datagrams. It blocks in one place only, Carrier.Wait.
 type loop struct {
 	core    *gossip.Core // owned by the loop
 	carrier *carrier.Carrier
 	clock   clock
 
-	small  int          // the largest message in bytes that goes through queue
-	queue  intake.Queue // small broadcasts of the application, until the loop takes them
+	small  int          // maximum size in bytes of a message that goes through queue
+	queue  intake.Queue // small broadcasts of the application that the loop has not taken yet
 	calls  chan *call
 	stop   chan struct{}  // closed by Shutdown
 	ended  chan struct{}  // closed when the loop has ended
-	others sync.WaitGroup // all goroutines that Shutdown waits for, the loop included
+	others sync.WaitGroup // all goroutines that Shutdown waits for, including the loop
 }
 
-// A call is a function that the loop runs. done is closed after what the function sends has been sent.
+// A call is a function that the loop runs. done is closed after the datagrams that f causes have been sent.
 type call struct {
 	f    func(now time.Time)
 	done chan struct{}
 }
 
-// An owner is told what a loop finds out. It is called by the loop, so it must not block.
+// An owner receives the loop's results. The loop calls it, so it must not block.
 type owner interface {
 	handleEvents(now time.Time, events []event.Event)
 	handleNoRoute(now time.Time, to netip.AddrPort, err error)
@@ -48,10 +48,10 @@ type owner interface {
 }
 
 const (
-	// batch is the number of waiting datagrams, and of calls, that the core gets before the loop sends what it wants
-	// to send.
+	// batch is the number of datagrams, and of calls, that the loop passes to the core before it sends the core's
+	// datagrams.
 	batch = 64
-	// publishSlack is how much later than due everySecond may run, so that the node does not wake for it alone.
+	// publishSlack is how late everySecond may run, so that the node does not wake up for it alone.
 	publishSlack = telemetry.Interval / 4
 	// smallMax bounds loop.small. For messages up to this size the core returns no error except ErrQueueFull.
 	smallMax = 16 << 10
@@ -112,7 +112,7 @@ func (l *loop) run(o owner) {
 	}
 }
 
-// take hands the core the datagrams that were received, and further ones up to about a batch.
+// take passes the received datagrams to the core, and then further ones up to about a batch.
 func (l *loop) take(now time.Time, got []wire.Datagram) {
 	for taken := 0; len(got) > 0; got = l.carrier.More() {
 		for i := range got {
@@ -124,12 +124,12 @@ func (l *loop) take(now time.Time, got []wire.Datagram) {
 	}
 }
 
-// takeBroadcasts hands the core the queued broadcasts. Those that the core has no room for stay queued.
+// takeBroadcasts passes the queued broadcasts to the core. Those that the core has no room for stay queued.
 func (l *loop) takeBroadcasts(now time.Time) {
 	l.queue.Take(func(b []byte) bool { return l.core.Broadcast(now, b) == nil })
 }
 
-// runCalls runs the calls that wait and appends them to ran.
+// runCalls runs the waiting calls and appends them to ran.
 func (l *loop) runCalls(now time.Time, ran []*call) []*call {
 	for len(ran) < batch {
 		select {
@@ -143,7 +143,7 @@ func (l *loop) runCalls(now time.Time, ran []*call) []*call {
 	return ran
 }
 
-// send hands the carrier datagrams of the core.
+// send passes datagrams of the core to the carrier.
 func (l *loop) send(r outbox.Run) {
 	switch {
 	case r.Probe:
@@ -155,7 +155,7 @@ func (l *loop) send(r outbox.Run) {
 	}
 }
 
-// do runs f in the loop and returns after what f sends has been sent. Any goroutine except the loop may call it.
+// do runs f in the loop and returns after f's datagrams have been sent. Any goroutine except the loop may call it.
 func (l *loop) do(f func(now time.Time)) error {
 	c := &call{f: f, done: make(chan struct{})}
 	select {
@@ -167,12 +167,12 @@ func (l *loop) do(f func(now time.Time)) error {
 	select {
 	case <-c.done:
 		return nil
-	case <-l.ended: // f does not run any more
+	case <-l.ended: // f will not run
 		return ErrShutdown
 	}
 }
 
-// broadcast hands msg to the core: by a call, or a small message by a queue without waiting for the loop.
+// broadcast passes msg to the core: a small message by a queue without waiting for the loop, a larger one by a call.
 func (l *loop) broadcast(msg []byte) error {
 	if len(msg) > l.small {
 		var refused error
@@ -201,7 +201,7 @@ func (l *loop) isShutdown() bool {
 	}
 }
 
-// rest gives back the memory that a burst took. Only the loop may call it.
+// rest releases the memory that a burst has used. Only the loop may call it.
 func (l *loop) rest() {
 	l.carrier.Rest()
 	l.queue.Rest()

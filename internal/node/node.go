@@ -1,14 +1,14 @@
-// Package node is the shell around a core: the goroutine that owns the core, and everything between it and the
+// Package node is the shell around a core: the goroutine that owns the core, and everything between the core and the
 // goroutines of the application.
 //
-// It owns the loop, the snapshot that readers get, Joins in progress, sends and pings that somebody waits for, the
-// questions of the core to the application, the seeds, and the goroutines that call the application. It knows no rule of
-// the protocol, and does not call the application from the loop or under a lock. The root package gives it the
+// It owns the loop, the snapshot that readers get, Joins in progress, sends and pings that a caller waits for, the
+// core's questions to the application, the seeds, and the goroutines that call the application. It contains no rule
+// of the protocol, and never calls the application from the loop or under a lock. The root package gives it the
 // application, the transport and the configuration, and documents what each method promises.
 //
-// To read it: node.go puts the parts together; loop.go is the loop and how to reach it; events.go handles what
-// the core tells; snapshot.go is what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages to one
-// node; application.go and questions.go are what the application is asked, poll.go its broadcasts; status.go is what an
+// To read it: node.go assembles the parts; loop.go is the loop and the calls into it; events.go handles the core's
+// events; snapshot.go is what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages to one
+// node; application.go and questions.go are the application's callbacks, poll.go its broadcasts; status.go is what an
 // operator sees.
 package node
 
@@ -31,11 +31,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// deliverMax is how long a call waits for an EventDelegate that is slow, or is itself waiting for the call.
+// deliverMax is how long a call waits for an EventDelegate that is slow or that itself waits for the call.
 const deliverMax = time.Second
 
-// A Node is one running core with its shell. All its methods are safe for concurrent use, except that Start comes once,
-// before the others.
+// A Node is a running core with its shell. All its methods are safe for concurrent use, except that Start must be
+// called once, before the others.
 type Node[N any] struct {
 	config    Config[N]
 	loop      *loop
@@ -44,12 +44,12 @@ type Node[N any] struct {
 	rejoin    rejoin
 	sends     sends
 	asker     asker[N]
-	questions *questions // for the puller
+	questions *questions // those that the puller answers
 	puller    pull.Puller
 	dispatch  *dispatch.Queue[N]
 	departure departure
 
-	names      *addrbook.Book // for a transport that wants names; nil for any other
+	names      *addrbook.Book // for a transport that needs names; nil for any other
 	relocation relocation
 	keys       keyWatch
 	debug      debugLevel
@@ -57,14 +57,14 @@ type Node[N any] struct {
 	coverages  coverages
 	watch      inspect.Watch
 	counted    inspect.Counted
-	queueCheck time.Time // when the metrics tell the lengths of queues next; owned by the loop
+	queueCheck time.Time // when the metrics of queue lengths are due next; owned by the loop
 
-	end      func() // ends what outlives a call: knocks and lookups
-	unwatch  func() // ends the watch on the keys
+	end      func() // ends the knocks and lookups in progress
+	unwatch  func() // stops watching the keys
 	shutdown sync.Once
 }
 
-// New makes a Node that does nothing yet. It takes the transport over.
+// New returns a Node that is not started yet. The Node takes ownership of the transport.
 func New[N any](config Config[N]) (*Node[N], error) {
 	n := &Node[N]{config: config, questions: newQuestions(), unwatch: func() {}}
 	c := &n.config
@@ -86,7 +86,7 @@ func New[N any](config Config[N]) (*Node[N], error) {
 	return n, nil
 }
 
-// newCore makes the core. The core calls the carrier, which does not exist yet, for Unsent.
+// newCore makes the core. The core's Unsent uses the carrier, which is made later.
 func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	c := &n.config
 	id, err := gossip.NewID(rand.Reader)
@@ -109,7 +109,7 @@ func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	return core, nil
 }
 
-// assemble puts the parts of the shell together.
+// assemble connects the parts of the shell.
 func (n *Node[N]) assemble() {
 	c := &n.config
 	life, end := context.WithCancel(context.Background())
@@ -151,11 +151,11 @@ func (n *Node[N]) Start() {
 	}
 }
 
-// deliverEvents waits until the EventDelegate has been told of what has happened so far, for at most deliverMax.
+// deliverEvents waits until the EventDelegate has received all events so far, for at most deliverMax.
 func (n *Node[N]) deliverEvents() { n.dispatch.AwaitMembers(deliverMax, n.loop.stop) }
 
-// Join joins the nodes at the addresses and returns how many were reached. A hasty Join does not wait for addresses
-// where nobody can be reached.
+// Join joins the nodes at the addresses and returns the number of nodes reached. A hasty Join does not wait for
+// addresses at which no node can be reached.
 func (n *Node[N]) Join(ctx context.Context, existing []string, hasty bool) (int, error) {
 	if err := n.adoptMeta(); err != nil {
 		return 0, err
@@ -166,8 +166,8 @@ func (n *Node[N]) Join(ctx context.Context, existing []string, hasty bool) (int,
 	return n.joins.result(j)
 }
 
-// adoptMeta makes what the program has written into the N of Self this node's metadata: memberlist hands out the Node
-// that it works with, and there are programs that rely on it (gubernator). It ignores an N that is not the latest.
+// adoptMeta makes what the program has written into the N of Self this node's metadata. memberlist returns the Node
+// that it works with, and some programs (gubernator) rely on that. adoptMeta ignores an N that is not the latest.
 func (n *Node[N]) adoptMeta() error {
 	var failed error
 	_ = n.loop.do(func(now time.Time) {
@@ -193,35 +193,35 @@ func (n *Node[N]) Broadcast(msg []byte) error {
 	return nil
 }
 
-// Send sends msg to the node at an address, whose name is empty if unknown. A reliable send waits for the
+// Send sends msg to the node at an address. name is the node's name, empty if unknown. A reliable send waits for the
 // acknowledgement.
 func (n *Node[N]) Send(address, name string, msg []byte, reliable bool) error {
 	return n.sends.send(address, name, msg, reliable)
 }
 
-// Ping measures the time to the node at an address and back. An empty name means any node. It returns ErrNoPingAnswer if
-// there is no answer in time.
+// Ping returns the round-trip time to the node at an address. An empty name matches any node. It returns
+// ErrNoPingAnswer if no answer arrives in time.
 func (n *Node[N]) Ping(name, address string) (time.Duration, error) {
 	n.config.Transport.updateOwn()
 	return n.sends.ping(name, address, n.config.Core.ProbeTimeout)
 }
 
-// Members returns all live members, this node last. The slice belongs to the caller.
+// Members returns all live members, this node last. The caller owns the slice.
 func (n *Node[N]) Members() []N { return append([]N(nil), n.snapshots.current.Load().nodes...) }
 
-// NumMembers is the number of Members.
+// NumMembers returns the number of Members.
 func (n *Node[N]) NumMembers() int { return len(n.snapshots.current.Load().nodes) }
 
-// Self is this node as others know it.
+// Self returns this node as other nodes know it.
 func (n *Node[N]) Self() N { return n.snapshots.current.Load().self }
 
-// HealthScore is the core's, 0 after Shutdown.
+// HealthScore returns the core's health score, or 0 after Shutdown.
 func (n *Node[N]) HealthScore() (score int) {
 	_ = n.loop.do(func(time.Time) { score = n.loop.core.Detector().Health() })
 	return score
 }
 
-// Leave tells the others that this node departs, and forgets the seeds.
+// Leave announces to the others that this node departs, and forgets the seeds.
 func (n *Node[N]) Leave(timeout time.Duration) error {
 	begin, confirmed := time.Now(), make(chan struct{})
 	err := n.loop.do(func(now time.Time) {
@@ -240,7 +240,7 @@ func (n *Node[N]) Leave(timeout time.Duration) error {
 	return nil
 }
 
-// SetMeta changes this node's metadata and tells the others.
+// SetMeta changes this node's metadata and announces it to the others.
 func (n *Node[N]) SetMeta(meta []byte, timeout time.Duration) error {
 	var tooLong error
 	if err := n.loop.do(func(now time.Time) { tooLong = n.loop.core.SetMeta(now, meta) }); err != nil {
@@ -256,7 +256,7 @@ func (n *Node[N]) SetMeta(meta []byte, timeout time.Duration) error {
 	return nil
 }
 
-// Shutdown ends the node and its transport, and waits for all goroutines except those that may be in a call of the
+// Shutdown stops the node and its transport. It waits for all goroutines except those that may be in a call of the
 // application or of a metrics sink. Further calls do nothing.
 func (n *Node[N]) Shutdown() error {
 	var err error
@@ -264,7 +264,7 @@ func (n *Node[N]) Shutdown() error {
 		n.unwatch()
 		n.end()
 		n.dispatch.Close()
-		_ = n.loop.do(n.loop.core.Flush) // messages that wait to share a datagram with others
+		_ = n.loop.do(n.loop.core.Flush) // sends messages that wait to share a datagram with others
 		close(n.loop.stop)
 		n.loop.carrier.Wake()
 		err = n.config.Transport.Shutdown()

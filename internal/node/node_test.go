@@ -23,10 +23,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A member is what the application of these tests sees.
+// A member is a member as the application of these tests sees it.
 type member = *gossip.Member
 
-// testConfig is the configuration of a node with an application that notes what it is told.
+// testConfig returns the configuration of a node with an application that records its calls.
 func testConfig(name string, app *app) Config[member] {
 	c := Config[member]{
 		Core: gossip.Config{
@@ -47,7 +47,7 @@ func testConfig(name string, app *app) Config[member] {
 	return c
 }
 
-// An app is an application. It is safe for concurrent use.
+// An app is an application that records its calls. It is safe for concurrent use.
 type app struct {
 	mu       sync.Mutex
 	messages []string
@@ -101,7 +101,7 @@ type packet struct {
 	b    []byte
 }
 
-// attach adds a transport to the network, and sets it and its address in a Config.
+// attach adds a transport to the network, and sets it and its address in c.
 func (w *network) attach(c *Config[member]) {
 	e := w.directory.Add(c.Core.Name, func(addr netip.AddrPort) *end { return &end{addr, make(chan packet, 1024)} })
 	c.Core.Advertise = e.addr
@@ -122,7 +122,7 @@ func (w *network) attach(c *Config[member]) {
 	}
 }
 
-// inMemory starts a node in the network.
+// start starts a node in the network.
 func (w *network) start(t *testing.T, name string, app *app, changes ...func(*Config[member])) *Node[member] {
 	t.Helper()
 	c := testConfig(name, app)
@@ -144,7 +144,7 @@ func start(t *testing.T, c Config[member]) *Node[member] {
 	return n
 }
 
-// onLoopback starts a node with a socket at an address of this machine, which has a minute for its Joins.
+// onLoopback starts a node with a socket at a loopback address. Its Joins have a minute.
 func onLoopback(t *testing.T, name string, at netip.AddrPort) *Node[member] {
 	t.Helper()
 	s, err := udp.ListenAll([]netip.Addr{at.Addr()}, at.Port())

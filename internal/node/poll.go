@@ -9,8 +9,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// startPuller starts the goroutine that polls the application's queue and answers the questions of no Join, if the
-// application has anything for it to call.
+// startPuller starts the goroutine that polls the application's queue and answers the questions that belong to no
+// Join. It starts nothing if the application has no callback for it.
 func (n *Node[N]) startPuller() {
 	c := &n.config
 	if !c.Application.answers() {
@@ -34,7 +34,7 @@ func (n *Node[N]) startPuller() {
 	go p.Run(n.loop.stop)
 }
 
-// sendPolled broadcasts a message of GetBroadcasts. The end of the node is no error there.
+// sendPolled broadcasts a message of GetBroadcasts. ErrShutdown is not an error here.
 func (n *Node[N]) sendPolled(msg []byte) error {
 	switch err := n.loop.broadcast(msg); {
 	case errors.Is(err, gossip.ErrQueueFull):
@@ -46,7 +46,7 @@ func (n *Node[N]) sendPolled(msg []byte) error {
 	}
 }
 
-// repeatPolled sends a message of GetBroadcasts to a member that joined after it was sent to all.
+// repeatPolled sends a message of GetBroadcasts to a member that joined after the message was broadcast.
 func (n *Node[N]) repeatPolled(to wire.NodeID, msg []byte) error {
 	var refused error
 	err := n.loop.do(func(now time.Time) {
@@ -58,7 +58,7 @@ func (n *Node[N]) repeatPolled(to wire.NodeID, msg []byte) error {
 	return errors.Join(err, refused)
 }
 
-// chosen reports whether this node is one of the few that repeat rebroadcasts to a newcomer.
+// chosen reports whether this node is one of the few that repeat rebroadcasts to a new member.
 func (n *Node[N]) chosen(newcomer wire.NodeID) bool {
 	snap := n.snapshots.current.Load()
 	return pull.Chosen(n.config.ID(snap.self), newcomer, func(yield func(wire.NodeID) bool) {

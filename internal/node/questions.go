@@ -7,18 +7,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 )
 
-// A question is what the core wants of the application: its state, a decision, or that it merges a state. It is
+// A question is a request of the core to the application: for its state, for a decision, or to merge a state. It is
 // answered once, by the goroutine that takes it.
 type question struct {
 	event event.Event
 	at    time.Time
 }
 
-// questions is a queue of questions for one goroutine. The loop adds to it without waiting. The core bounds its length.
+// questions is a queue of questions for one goroutine. The loop adds to it without blocking. The core bounds it.
 type questions struct {
-	wake chan struct{} // holds a token while there may be some
+	wake chan struct{} // contains a token while the queue may be non-empty
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards queue
 	queue []question
 }
 
@@ -34,7 +34,7 @@ func (q *questions) put(one question) {
 	}
 }
 
-// take removes and returns the first question if it was put at latest or before.
+// take removes and returns the first question, if it was put no later than latest.
 func (q *questions) take(latest time.Time) (first question, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

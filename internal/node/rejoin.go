@@ -10,19 +10,19 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// rejoin tries the seeds, the addresses of earlier Joins, again and again, so that a node finds its cluster whichever
-// of the two is up first, and again after a partition.
+// rejoin retries the seeds, the addresses of earlier Joins, so that a node finds its cluster whichever of the two
+// starts first, and also after a partition.
 type rejoin struct {
 	loop      *loop
 	addresses *addresses
 	life      context.Context // ends with Shutdown
-	timeout   time.Duration   // of looking up all host names
+	timeout   time.Duration   // of the lookup of all host names
 
 	seeds resolve.Seeds[string] // owned by the loop
 }
 
-// every tries the seeds if it is time. Their names are looked up by a goroutine that ends by itself. Only the loop may
-// call it.
+// every tries the seeds if that is due. A goroutine looks up their names and ends by itself. Only the loop may call
+// it.
 func (r *rejoin) every(now time.Time) {
 	seeds := r.seeds.Begin(now)
 	if seeds == nil {
@@ -46,8 +46,8 @@ func (r *rejoin) every(now time.Time) {
 	})
 }
 
-// shun keeps an address from being tried for a while if a node of memberlist is there, which may log each packet as an
-// error. err is what a knock found out. Only the loop may call it.
+// shun excludes an address from the seeds for a while if a memberlist node listens there, because such a node may log
+// each packet as an error. err is the result of a knock. Only the loop may call it.
 func (r *rejoin) shun(now time.Time, a netip.AddrPort, err error) {
 	if errors.Is(err, udp.ErrMemberlist) {
 		r.seeds.Shun(now, a)

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// relocateEvery is how often a node that found out its address by itself checks that the machine still has it.
+// relocateEvery is how often a node that detected its own address checks that the machine still has it.
 const relocateEvery = time.Minute
 
-// relocation tells the others when the machine has lost the address that it advertises and has another.
+// relocation announces a new address when the machine has lost the advertised one and has another.
 type relocation struct {
 	loop       *loop
 	advertised func() (netip.Addr, error) // nil: the address never changes
 	due        time.Time                  // of the next check
 }
 
-// every checks if it is time. A goroutine that ends by itself asks the system. Only the loop may call it.
+// every checks the address if that is due, in a goroutine that ends by itself. Only the loop may call it.
 func (r *relocation) every(now time.Time) {
 	if r.advertised == nil || now.Before(r.due) {
 		return
@@ -35,7 +35,7 @@ func (r *relocation) every(now time.Time) {
 	})
 }
 
-// amongAddrs reports whether an address is one of those of a machine's interfaces.
+// amongAddrs reports whether a is one of the addresses of a machine's interfaces.
 func amongAddrs(a netip.Addr, addrs []net.Addr) bool {
 	return slices.ContainsFunc(addrs, func(of net.Addr) bool {
 		n, ok := of.(*net.IPNet)

@@ -13,10 +13,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 )
 
-// ErrNoPingAnswer is returned by Ping if no answer came in time, or another node than the wanted one answered.
+// ErrNoPingAnswer is returned by Ping if no answer arrived in time, or if a node with another name answered.
 var ErrNoPingAnswer = errors.New("no answer to a ping")
 
-// sends are the messages to one node, and the pings, whose end somebody waits for.
+// sends holds the reliable messages and the pings that a caller waits for.
 type sends struct {
 	loop      *loop
 	addresses *addresses
@@ -29,13 +29,13 @@ type sends struct {
 	pings    map[event.PingToken]chan<- pinged
 }
 
-// pinged is the end of a ping.
+// pinged is the result of a ping.
 type pinged struct {
 	rtt time.Duration
 	err error
 }
 
-// resolve returns the first address that an address of the application stands for.
+// resolve returns the first IP address that an address of the application stands for.
 func (s *sends) resolve(address string) (netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
@@ -46,7 +46,7 @@ func (s *sends) resolve(address string) (netip.AddrPort, error) {
 	return to[0], nil
 }
 
-// send sends msg to the node at an address, whose name is empty if unknown. A reliable send waits for the acknowledgement.
+// send sends msg to the node at an address. name is empty if unknown. A reliable send waits for the acknowledgement.
 func (s *sends) send(address, name string, msg []byte, reliable bool) error {
 	if s.needNames && name == "" {
 		return fmt.Errorf("gwyh: send to %s: RequireNodeNames is set and the address has no name", address)
@@ -73,7 +73,7 @@ func (s *sends) send(address, name string, msg []byte, reliable bool) error {
 	return nil
 }
 
-// begin hands a message to the core. A message to this node itself it delivers, because no node has a session with
+// begin passes a message to the core. It delivers a message to this node directly, because a node has no session with
 // itself. Only the loop may call it.
 func (s *sends) begin(now time.Time, to netip.AddrPort, msg []byte, reliable bool, ended chan<- error) error {
 	if to == s.loop.core.Self().Addr && len(msg) <= gossip.MessageMax {
@@ -88,7 +88,7 @@ func (s *sends) begin(now time.Time, to netip.AddrPort, msg []byte, reliable boo
 	return err
 }
 
-// ping measures the time to the node at an address and back. Any name fits if name is empty.
+// ping returns the round-trip time to the node at an address. An empty name matches any node.
 func (s *sends) ping(name, address string, atMost time.Duration) (time.Duration, error) {
 	to, err := s.resolve(address)
 	if err != nil {
@@ -116,13 +116,13 @@ func (s *sends) ping(name, address string, atMost time.Duration) (time.Duration,
 	}
 }
 
-// sent ends a reliable message. Only the loop may call it.
+// sent completes a reliable message. Only the loop may call it.
 func (s *sends) sent(e *event.Event) {
 	s.messages[e.Send] <- e.Err
 	delete(s.messages, e.Send)
 }
 
-// pinged ends a ping. Only the loop may call it.
+// pinged completes a ping. Only the loop may call it.
 func (s *sends) pinged(e *event.Event) {
 	s.pings[e.Ping] <- pinged{e.RTT, e.Err}
 	delete(s.pings, e.Ping)

@@ -9,26 +9,26 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A snapshot is what readers get to see of the cluster. It is immutable.
+// A snapshot is the state of the cluster that readers see. It is immutable.
 type snapshot[N any] struct {
 	self        N
 	incarnation uint64 // of self
-	nodes       []N    // this node comes last, as in a memberlist cluster of two
+	nodes       []N    // this node is last, as in a memberlist cluster of two
 	links       int
 }
 
-// snapshots make the snapshots of one node. current may be read by any goroutine; the rest is owned by the loop.
+// snapshots makes the snapshots of one node. Any goroutine may read current; the loop owns the other fields.
 type snapshots[N any] struct {
 	current   atomic.Pointer[snapshot[N]]
 	convert   func(*gossip.Member) N
-	joined    func(now time.Time, id wire.NodeID)   // is told of each new member
-	turned    func(now time.Time, m *gossip.Member) // is told of each member that is suspected now, or not any more
+	joined    func(now time.Time, id wire.NodeID)   // called for each new member
+	turned    func(now time.Time, m *gossip.Member) // called when a member becomes suspected, or is no longer suspected
 	known     map[wire.NodeID]entry[N]
-	version   uint64 // Version of the member table at current
-	distances uint64 // core.Distances of current
+	version   uint64 // Version of the member table in current
+	distances uint64 // core.Distances in current
 }
 
-// An entry is a member as convert made it, with the fields that call for another one when they change.
+// An entry is a member as convert made it, with the fields whose change requires a new conversion.
 type entry[N any] struct {
 	node        N
 	incarnation uint64
@@ -36,7 +36,7 @@ type entry[N any] struct {
 	rtt         time.Duration
 }
 
-// update replaces the snapshot if members or links have changed, and reports whether members have.
+// update replaces the snapshot if members or links have changed. It reports whether members have changed.
 func (s *snapshots[N]) update(now time.Time, core *gossip.Core) bool {
 	old, links := s.current.Load(), core.Links()
 	if old == nil || core.Table().Version() != s.version {
@@ -52,8 +52,8 @@ func (s *snapshots[N]) update(now time.Time, core *gossip.Core) bool {
 	return false
 }
 
-// updateDistances replaces the snapshot if round-trip times have changed. They change all the time, so it is called
-// once a second only.
+// updateDistances replaces the snapshot if round-trip times have changed. They change constantly, so it is called
+// only once per second.
 func (s *snapshots[N]) updateDistances(now time.Time, core *gossip.Core) {
 	if d := core.Distances(); d != s.distances {
 		s.distances = d
@@ -85,7 +85,7 @@ func (s *snapshots[N]) rebuild(now time.Time, core *gossip.Core) {
 	s.current.Store(snap)
 }
 
-// node returns the N of a member, a new one if the member has changed.
+// node returns the N of a member. It makes a new N if the member has changed.
 func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
 	e, ok := s.known[m.ID]
 	if ok && e.current(m) {
@@ -102,19 +102,19 @@ func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
 	return e.node
 }
 
-// current reports whether the entry's N was made of the member as it is now.
+// current reports whether the entry matches the member's present state.
 func (e *entry[N]) current(m *gossip.Member) bool {
 	return e.incarnation == m.Incarnation && e.state == m.State && e.rtt == m.RTT
 }
 
-// forget drops the entries of nodes that are no members any more.
+// forget drops the entries of nodes that are no longer members.
 func (s *snapshots[N]) forget(core *gossip.Core, members int) {
 	known := make(map[wire.NodeID]entry[N], members)
 	core.Members(func(m *gossip.Member) { known[m.ID] = s.known[m.ID] })
 	s.known = known
 }
 
-// addressNames returns the names of the members by their addresses.
+// addressNames returns the names of the members by address.
 func addressNames(core *gossip.Core) map[netip.AddrPort]string {
 	names := make(map[netip.AddrPort]string)
 	core.Members(func(m *gossip.Member) {

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// Status returns what the node knows now, or ErrShutdown.
+// Status returns the node's present status. The error is ErrShutdown.
 func (n *Node[N]) Status() (s status.Status, err error) {
 	err = n.loop.do(func(now time.Time) {
 		figures := n.figures()
@@ -28,7 +28,7 @@ func (n *Node[N]) Status() (s status.Status, err error) {
 	return s, nil
 }
 
-// Metrics returns the node's counters and gauges, or ErrShutdown.
+// Metrics returns the node's counters and gauges. The error is ErrShutdown.
 func (n *Node[N]) Metrics() ([]status.Metric, error) {
 	var figures telemetry.Figures
 	err := n.loop.do(func(time.Time) { figures = n.figures() })
@@ -38,7 +38,7 @@ func (n *Node[N]) Metrics() ([]status.Metric, error) {
 	return figures.Metrics(), nil
 }
 
-// Watch sends what happens to ch until ctx ends or the node is shut down. It never waits: see status.Event.Missed.
+// Watch sends events to ch until ctx ends or the node is shut down. It never blocks on ch: see status.Event.Missed.
 func (n *Node[N]) Watch(ctx context.Context, ch chan<- status.Event) error {
 	w := inspect.NewWatcher(ch)
 	return n.loop.do(func(time.Time) {
@@ -51,12 +51,12 @@ func (n *Node[N]) Watch(ctx context.Context, ch chan<- status.Event) error {
 	})
 }
 
-// A Coverage is which members have a broadcast.
+// A Coverage lists the members by whether they have a broadcast.
 type Coverage[N any] struct {
 	Has, Lacks, Unknown []N
 }
 
-// BroadcastID is Broadcast that returns the id of the message.
+// BroadcastID is like Broadcast, and returns the id of the message.
 func (n *Node[N]) BroadcastID(msg []byte) (id wire.MessageID, err error) {
 	var refused error
 	err = n.loop.do(func(now time.Time) {
@@ -73,8 +73,8 @@ func (n *Node[N]) BroadcastID(msg []byte) (id wire.MessageID, err error) {
 	return id, nil
 }
 
-// Coverage asks all members whether they have a broadcast. It returns when all have answered, or with what is known when ctx
-// ends. The error is ErrShutdown.
+// Coverage asks all members whether they have a broadcast. It returns when all have answered, or with the answers so
+// far when ctx ends. The error is ErrShutdown.
 func (n *Node[N]) Coverage(ctx context.Context, id wire.MessageID) (c Coverage[N], err error) {
 	q := &coverage{id: id, asked: make(map[wire.NodeID]time.Time), has: make(map[wire.NodeID]bool)}
 	defer func() { _ = n.loop.do(func(time.Time) { delete(n.coverages.waiting, q) }) }()
@@ -100,7 +100,7 @@ func (n *Node[N]) Coverage(ctx context.Context, id wire.MessageID) (c Coverage[N
 	}
 }
 
-// covered sorts the members by what is known of them.
+// covered sorts the members by their answers.
 func (n *Node[N]) covered(q *coverage) (c Coverage[N]) {
 	n.loop.core.Members(func(m *gossip.Member) {
 		list := &c.Unknown

@@ -11,46 +11,46 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Transport carries a node's datagrams: over sockets, or a foreign transport, which may block.
+// A Transport carries a node's datagrams, over sockets or over a foreign transport, which may block.
 type Transport struct {
 	Shutdown func() error
 
-	// Over sockets only.
+	// The following fields are for sockets only.
 
 	Sockets udp.Sockets
 	Own     *udp.Own
-	// Claim makes the node the only reader of the sockets, and reports whether it can be.
+	// Claim makes the node the only reader of the sockets. It reports whether that succeeded.
 	Claim func() bool
-	// Divert has take called with the packets that others received for the sockets. take may block.
+	// Divert passes the packets that other readers received for the sockets to take. take may block.
 	Divert func(take func(from net.Addr, b []byte))
-	// Advertised finds out the address at which others reach the machine. nil: the application has said it.
+	// Advertised returns the address at which other nodes reach the machine. It is nil if the application has set it.
 	Advertised func() (netip.Addr, error)
 
-	// Over a foreign transport only.
+	// The following fields are for a foreign transport only.
 
-	// Write writes b, which it may keep, to an address. It may block. name is the node's there, empty if unknown.
+	// Write writes b, which it may keep, to an address. It may block. name is the node's name, empty if unknown.
 	Write func(to netip.AddrPort, name string, b []byte) error
-	Named bool // Write looks at names
-	// Receive hands on what the transport received, until stop is closed.
+	Named bool // Write uses names
+	// Receive passes received packets to put until stop is closed.
 	Receive func(stop <-chan struct{}, put func(wire.Path, []byte))
 }
 
-// overSockets reports whether the transport is sockets.
+// overSockets reports whether the transport uses sockets.
 func (t *Transport) overSockets() bool { return t.Sockets != nil }
 
-// isOwn reports whether an address is one that the sockets are bound to. Of a foreign transport only the address is
-// known that it advertises.
+// isOwn reports whether an address is one that the sockets are bound to. For a foreign transport, only its advertised
+// address is known.
 func (t *Transport) isOwn(a netip.AddrPort) bool { return t.Own != nil && t.Own.Has(a) }
 
-// updateOwn brings isOwn up to date. It asks the system, so the loop must not call it.
+// updateOwn updates the addresses of isOwn. It asks the system, so the loop must not call it.
 func (t *Transport) updateOwn() {
 	if t.Own != nil {
 		t.Own.Look()
 	}
 }
 
-// carry makes the carrier of the transport, at which at most depth received datagrams wait. names is nil or knows the
-// nodes at addresses.
+// carry returns the carrier of the transport. At most depth received datagrams wait in it. names maps addresses to
+// node names; it may be nil.
 func (t *Transport) carry(depth int, log Log, names *addrbook.Book, stop <-chan struct{}) (*carrier.Carrier, error) {
 	if !t.overSockets() {
 		write := func(to netip.AddrPort, b []byte) error { return t.Write(to, "", b) }
@@ -67,8 +67,8 @@ func (t *Transport) carry(depth int, log Log, names *addrbook.Book, stop <-chan 
 	return c, nil
 }
 
-// Receive returns the Receive of a Transport whose packets come by a channel. open returns where a packet came from and
-// what is in it.
+// Receive returns a Transport's Receive for packets that arrive on a channel. open returns a packet's source and its
+// content.
 func Receive[P any](packets func() <-chan P, open func(P) (net.Addr, []byte)) func(<-chan struct{}, func(wire.Path, []byte)) {
 	return func(stop <-chan struct{}, put func(wire.Path, []byte)) {
 		ch := packets()
@@ -87,7 +87,7 @@ func Receive[P any](packets func() <-chan P, open func(P) (net.Addr, []byte)) fu
 	}
 }
 
-// source returns where a packet came from, as far as the text of the address tells. Some transports give none.
+// source returns a packet's source, parsed from the text of the address. Some transports have no source address.
 func source(from net.Addr) (path wire.Path) {
 	if from != nil {
 		path.Remote, _ = netip.ParseAddrPort(from.String())
