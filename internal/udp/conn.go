@@ -1,6 +1,7 @@
-// Package udp opens sockets the way a gossip node wants them: large buffers, and on a socket bound
-// to every address the knowledge which of them a datagram came to, so that the answer leaves from
-// there. What differs between systems stands in sys_*.go and nowhere else.
+// Package udp provides UDP sockets for a node: large buffers, batched reads and writes, and the local address that each
+// datagram arrived at, so that the answer leaves from there. It knows nothing of the protocol. To read it: conn.go,
+// sockets.go, reader.go, runs.go; then inlet.go and knock.go. All differences between systems are in sys_*.go and
+// whole_*.go.
 package udp
 
 import (
@@ -16,44 +17,42 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// What is asked of the system for each socket. It is a bound, not a reservation: memory is used
-// only while datagrams wait. 8 MiB hold about 3,600 datagrams of 1,400 bytes.
+// Buffer sizes requested for each socket. They are bounds, not reservations: memory is used only while datagrams are
+// queued. 8 MiB hold about 3,600 datagrams of 1,400 bytes.
 const (
 	ReceiveBuffer = 8 << 20 // bytes
 	SendBuffer    = 2 << 20 // bytes
 )
 
-// MaxDatagram is the largest UDP payload over IPv4, in bytes; a buffer of this size never cuts one
-// short.
+// MaxDatagram is the largest UDP payload over IPv4, in bytes. A read into a buffer of this size never truncates a
+// datagram.
 const MaxDatagram = 65507
 
-// A Conn is one UDP socket. Read belongs to one goroutine at a time; everything else is safe for
-// concurrent use.
+// A Conn is one UDP socket. Only one goroutine at a time may call Read. All other methods are safe for concurrent use.
 type Conn struct {
 	c       *net.UDPConn
-	local   netip.AddrPort // what it is bound to; the address is unspecified when bound to all
-	v4, v6  bool           // the families it reaches
+	local   netip.AddrPort // the bound address; unspecified when bound to all addresses
+	v4, v6  bool           // the address families it reaches
 	raw     syscall.RawConn
-	sendmsg sendmsg // the system call that writes, where this package makes it; tests put another in its place
-	pktinfo bool    // datagrams tell the local address they came to
-	oob     []byte  // control messages of the datagram being read; the reader's
+	sendmsg sendmsg // the system call that writes, if this package makes it; tests replace it
+	pktinfo bool    // datagrams carry the local address that they arrived at
+	oob     []byte  // control messages of the datagram being read; owned by the reader
 
 	runs runs // see WriteEach
 
-	// source is the control message last written. A node answers from few addresses, so that
-	// nearly every write finds its own here and allocates nothing.
+	// source is the control message written last. A node answers from few addresses, so nearly every write reuses it
+	// and does not allocate.
 	source atomic.Pointer[sourceControl]
 }
 
-// A sourceControl is a control message that makes a datagram leave from one local address.
-// Immutable.
+// A sourceControl is a control message that makes a datagram leave from one local address. It is immutable.
 type sourceControl struct {
 	from netip.Addr
 	oob  []byte
 }
 
-// Listen opens a socket on addr. network is "udp4" or "udp6" for one family, or "udp" for what the
-// address says, an unspecified one meaning every address of both families. Port 0 picks a free port.
+// Listen opens a socket on addr. network is "udp4" or "udp6" for one family, or "udp" for the family of addr; with
+// "udp", an unspecified addr means all addresses of both families. Port 0 picks a free port.
 func Listen(network string, addr netip.AddrPort) (*Conn, error) {
 	c := &Conn{}
 	lc := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
@@ -90,7 +89,7 @@ func Listen(network string, addr netip.AddrPort) (*Conn, error) {
 	return c, nil
 }
 
-// cause strips net's own account of operation and address, which Listen's callers give better.
+// cause returns the error inside a net.OpError, because Listen's error already names operation and address.
 func cause(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
@@ -102,10 +101,9 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-// Read waits for a datagram, copies it to b and tells the way it took. A longer one than b is cut.
-// IPv4 addresses are never in their IPv6 form. Errors that tell of an earlier datagram of ours, as
-// some systems report them on a read, are passed over. After Close it returns net.ErrClosed, after
-// the read deadline os.ErrDeadlineExceeded.
+// Read waits for a datagram, copies it to b and returns its length and path. It truncates a datagram longer than b.
+// IPv4 addresses in the path are never in IPv6 form. Read skips errors about earlier datagrams of ours, which some
+// systems report on a read. It returns net.ErrClosed after Close and os.ErrDeadlineExceeded after the read deadline.
 func (c *Conn) Read(b []byte) (int, wire.Path, error) {
 	for {
 		n, oobn, _, remote, err := c.c.ReadMsgUDPAddrPort(b, c.oob)
@@ -123,10 +121,9 @@ func (c *Conn) Read(b []byte) (int, wire.Path, error) {
 	}
 }
 
-// Write sends b to path.Remote, from path.Local where that is known and the socket is bound to all
-// addresses. An address that the machine has lost meanwhile is given up rather than the datagram. On
-// Linux it never waits: a full send buffer, as of an interface that is slower than the node, is
-// syscall.EAGAIN.
+// Write sends b to path.Remote, from path.Local if that is known and the socket is bound to all addresses. If the
+// machine has lost that local address, the system chooses another one. On Linux Write never blocks: if the send buffer
+// is full, for example because the interface is slower than the node, it returns syscall.EAGAIN.
 func (c *Conn) Write(path wire.Path, b []byte) error {
 	path.Remote = unmap(path.Remote)
 	oob := c.control(path)
@@ -137,7 +134,7 @@ func (c *Conn) Write(path wire.Path, b []byte) error {
 	return err
 }
 
-// control is the control message for path, nil when the system may choose the source.
+// control returns the control message for path, or nil if the system may choose the source.
 func (c *Conn) control(path wire.Path) []byte {
 	if !c.pktinfo || !path.Local.IsValid() || path.Local.Is4() != path.Remote.Addr().Is4() {
 		return nil
@@ -150,7 +147,7 @@ func (c *Conn) control(path wire.Path) []byte {
 	return s.oob
 }
 
-// Reaches reports whether the socket is of remote's family.
+// Reaches reports whether the socket has remote's address family.
 func (c *Conn) Reaches(remote netip.Addr) bool {
 	if remote.Is4() || remote.Is4In6() {
 		return c.v4
@@ -158,17 +155,17 @@ func (c *Conn) Reaches(remote netip.Addr) bool {
 	return c.v6
 }
 
-// dual reports whether the socket is of both families, so that IPv4 addresses go in IPv6 form.
+// dual reports whether the socket has both families, so that IPv4 addresses are passed in IPv6 form.
 func (c *Conn) dual() bool { return c.v4 && c.v6 }
 
-// LocalAddr is what the socket is bound to, with the port that was picked.
+// LocalAddr returns the address that the socket is bound to, with the actual port.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 
-// Buffers tells how many bytes the system granted to receive and to send; 0 where it does not tell.
+// Buffers returns the granted receive and send buffer sizes in bytes, or 0 if the system does not report them.
 func (c *Conn) Buffers() (receive, send int) { return grantedBuffers(c.c) }
 
-// SetReadDeadline makes a Read in progress and those to come end at t; zero is never.
+// SetReadDeadline makes the current and later calls of Read end at t. The zero time means no deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.c.SetReadDeadline(t) }
 
-// Close ends a Read in progress and frees the port.
+// Close ends a Read in progress and releases the port.
 func (c *Conn) Close() error { return c.c.Close() }

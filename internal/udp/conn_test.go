@@ -25,7 +25,7 @@ func listen(t testing.TB, network, addr string) *Conn {
 	return c
 }
 
-// loopbacks are the loopback addresses of this machine, which may have no IPv6.
+// loopbacks returns the loopback addresses of this machine, which may have no IPv6.
 func loopbacks() []netip.Addr {
 	all := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	if c, err := Listen("udp6", netip.MustParseAddrPort("[::1]:0")); err == nil {

@@ -11,28 +11,27 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An Inlet decides who gets the packets that come to Sockets: either somebody who claims the sockets and reads them, or
-// a channel that goroutines of the Inlet read them for. P is a packet as it goes through the channel. An Inlet is safe for
-// concurrent use.
+// An Inlet decides who reads Sockets: either a caller that claims them, or goroutines of the Inlet, which pass the
+// packets to a channel. P is the type of a packet in that channel. An Inlet is safe for concurrent use.
 type Inlet[P any] struct {
 	sockets Sockets
 	packets chan P
 	done    chan struct{} // closed by Close
 	readers sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	claimed bool       // somebody reads, or the sockets are closed
+	mu      sync.Mutex // guards the following fields
+	claimed bool       // the sockets have a reader, or are closed
 	closed  bool
-	divert  func(P) // takes the packets of Put if set, instead of the channel
+	divert  func(P) // receives the packets of Put instead of the channel; nil if not set
 }
 
-// NewInlet makes an Inlet whose channel holds depth packets.
+// NewInlet returns an Inlet whose channel holds depth packets.
 func NewInlet[P any](s Sockets, depth int) *Inlet[P] {
 	return &Inlet[P]{sockets: s, packets: make(chan P, depth), done: make(chan struct{})}
 }
 
-// Claim makes the caller the only one that reads the sockets until Close. It returns false if somebody reads them
-// already, or they are closed.
+// Claim makes the caller the only reader of the sockets until Close. It returns false if the sockets already have a
+// reader or are closed.
 func (i *Inlet[P]) Claim() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -41,15 +40,15 @@ func (i *Inlet[P]) Claim() bool {
 	return free
 }
 
-// Divert has take, which may block, called with the packets of Put.
+// Divert makes Put pass its packets to take, which may block.
 func (i *Inlet[P]) Divert(take func(P)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.divert = take
 }
 
-// Packets returns the channel. Unless the sockets are claimed, the first call begins to read them. pack makes a packet
-// of a datagram that is the packet's to keep; failed is told of errors.
+// Packets returns the channel. Unless the sockets are claimed, the first call starts reading them. pack makes a packet
+// of a datagram, whose bytes the packet may keep. failed is called with read errors.
 func (i *Inlet[P]) Packets(pack func(path wire.Path, b []byte) P, failed func(c *Conn, err error)) <-chan P {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -69,7 +68,7 @@ func (i *Inlet[P]) Packets(pack func(path wire.Path, b []byte) P, failed func(c 
 	return i.packets
 }
 
-// send waits while the channel is full: the system's buffer is the queue then, and drops.
+// send blocks while the channel is full. The system's buffer then queues packets, and drops them when it is full.
 func (i *Inlet[P]) send(p P) error {
 	select {
 	case i.packets <- p:
@@ -79,7 +78,8 @@ func (i *Inlet[P]) send(p P) error {
 	}
 }
 
-// Put takes a packet that somebody else received. It waits while many others wait, and returns net.ErrClosed after Close.
+// Put takes a packet that was received elsewhere. It blocks while the channel is full, and returns net.ErrClosed after
+// Close.
 func (i *Inlet[P]) Put(p P) error {
 	i.mu.Lock()
 	divert, closed := i.divert, i.closed
@@ -108,8 +108,8 @@ func (i *Inlet[P]) Close() error {
 	return err
 }
 
-// ReadPacket reads conn to its end as one packet, and closes conn afterwards if shouldClose is set. from says in errors
-// where the packet came from.
+// ReadPacket reads conn to its end as one packet. If shouldClose is set, it closes conn afterwards. from describes the
+// origin of the packet in errors.
 func ReadPacket(conn net.Conn, from string, shouldClose bool) ([]byte, error) {
 	if conn == nil {
 		return nil, errors.New("no connection to read a packet of " + from)

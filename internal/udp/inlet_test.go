@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// inletOn is an Inlet of strings with one socket, and the address of that.
+// inletOn returns an Inlet of strings with one socket, and the address of that socket.
 func inletOn(t *testing.T, depth int) (*Inlet[string], netip.AddrPort) {
 	t.Helper()
 	s, err := ListenAll([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0)

@@ -10,30 +10,30 @@ import (
 	"time"
 )
 
-// When knocks follow each other. They are few because systems answer few packets with an error, and the Hellos of
-// the node count too: a closed port of Linux answers six at once and then one a second; a router of Linux, which spends twice
-// its allowance on each (ip_error and icmpv4_xrlim_allow), answers two at once and then none until two seconds without a
-// packet have passed. So the first knock comes before the second Hello.
+// Times between knocks. There are few knocks because systems limit the ICMP errors that they send, and the node's
+// Hellos count too: a closed port on Linux answers six packets at once and then one per second. A Linux router charges
+// twice for each error (ip_error and icmpv4_xrlim_allow), so it answers two at once and then none until no packet has
+// arrived for two seconds. Therefore the first knock precedes the second Hello.
 const (
-	knockFirst = 50 * time.Millisecond // if a Hello is answered by then, nobody knocks
+	knockFirst = 50 * time.Millisecond // no knock is sent if a Hello is answered within this time
 	knockAgain = 500 * time.Millisecond
-	knockLong  = 4 * time.Second // most between two while nothing is heard
+	knockLong  = 4 * time.Second // maximum time between two knocks while there is no answer
 )
 
-// Errors of an address at which something answers that is no gwyh node: a node does not answer a knock.
+// Errors for an address at which another program answers. A gwyh node does not answer a knock.
 var (
 	ErrMemberlist = errors.New("a memberlist node is there, not a gwyh node")
 	ErrStranger   = errors.New("another program answers there, not a gwyh node")
 )
 
-// Knock finds out that no node is to be reached at an address, where a system on the way says so and the system here
-// tells: the ICMP message comes as an error to a socket that is connected there, as those of a node are not. So Knock
-// opens one, on the local address if that is a specific one and on any free port, and sends datagrams that no node
-// minds.
+// Knock detects that no node can be reached at an address, if a system on the path reports that by ICMP. The local
+// system passes the report to a connected socket, which the sockets of a node are not. So Knock opens a connected
+// socket, on the address local if that is specific and on any free port, and sends datagrams that every node ignores.
 //
-// It calls told each time it hears something, and again every half second while a system on the way that cannot deliver
-// falls silent, with a syscall.Errno, ErrMemberlist or ErrStranger, and with how long ago the
-// first datagram was sent that drew anything. It returns when ctx ends, when somebody answers, and when it cannot find out.
+// Knock calls told for each report, with a syscall.Errno, ErrMemberlist or ErrStranger. If a system on the path reports
+// an error and then stays silent, Knock repeats that error every half second. since is the time since the first
+// datagram that caused a report. Knock returns when ctx ends, when another program answers, and when it cannot find
+// out.
 func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(err error, since time.Duration)) {
 	if !pause(ctx, knockFirst) {
 		return
@@ -44,14 +44,14 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(e
 	}
 	c, err := net.DialUDP("udp", from, net.UDPAddrFromAddrPort(to))
 	if err != nil {
-		return // the node's own datagram drew the same error
+		return // the node's own datagram has caused the same error
 	}
 	defer func() { _ = c.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	enableErrors(c)
 	ping := newMemberlistPing()
 	var since time.Time
-	var unrouted error // what a system on the way said last, which falls silent after a few packets; nil if it said nothing
+	var unrouted error // last error from a system on the path; nil if there was none
 	for wait := knockAgain; ; {
 		sent := time.Now()
 		next := sent.Add(wait)
@@ -81,8 +81,8 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(e
 	}
 }
 
-// lasting is for how long an error has held, of which the first knock that drew any went out at since, and the last one at
-// sent. A closed port answers at once. That nobody has an address the system here knows after some seconds of asking.
+// lasting returns how long an error has lasted. since and sent are the times of the first and the last knock with an
+// error. A closed port answers at once, but the system needs some seconds to find out that no machine has the address.
 func lasting(err error, since, sent time.Time) time.Duration {
 	if err == syscall.ECONNREFUSED {
 		return sent.Sub(since)
@@ -90,10 +90,10 @@ func lasting(err error, since, sent time.Time) time.Duration {
 	return time.Since(since)
 }
 
-// reason is why the system, here or there, says that an address cannot be reached; nil if it says nothing like that.
+// reason returns the system error that says that an address cannot be reached, or nil if err is not such an error.
 func reason(err error) error {
 	if isRefused(err) {
-		return syscall.ECONNREFUSED // whatever Windows calls it
+		return syscall.ECONNREFUSED // the same error for every system's own code
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok && !errno.Timeout() {
 		return errno
@@ -101,12 +101,12 @@ func reason(err error) error {
 	return nil
 }
 
-// noRoute are the errors of a write that say that nothing can be sent to an address: there is no route, a route or a
-// firewall forbids it (EPERM, EACCES), the route drops it (EINVAL), or no socket is of its family.
+// noRoute lists the write errors that mean that nothing can be sent to an address: there is no route, a route or a
+// firewall forbids it (EPERM, EACCES), the route drops it (EINVAL), or no socket has its family.
 var noRoute = [...]syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EPERM, syscall.EACCES,
 	syscall.EINVAL, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL}
 
-// NoRoute is why nothing can be sent to an address, of the error of a write; nil if that is not what it says.
+// NoRoute returns why nothing can be sent to an address, given a write error, or nil if err has another meaning.
 func NoRoute(err error) error {
 	for _, errno := range noRoute {
 		if errors.Is(err, errno) {
@@ -116,7 +116,7 @@ func NoRoute(err error) error {
 	return nil
 }
 
-// knock sends one datagram and waits for the error that it draws, or for an answer.
+// knock sends one datagram and waits for an error or an answer.
 func knock(c *net.UDPConn, ping *memberlistPing, until time.Time) error {
 	if err := c.SetReadDeadline(until); err != nil {
 		return err
@@ -135,7 +135,7 @@ func knock(c *net.UDPConn, ping *memberlistPing, until time.Time) error {
 	return ErrStranger
 }
 
-// pause reports whether it took its time, rather than that of ctx.
+// pause waits for d and returns true. It returns false if ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/netns"
 )
 
-// routed is a machine that sends all of 10.0.0.0/8 by its router.
+// routed returns a machine that routes all of 10.0.0.0/8 through router.
 func routed(t *testing.T) (machine, router *netns.Space) {
 	machine, router = netns.WithRouter(t)
 	machine.Via("10.0.0.0/8", "10.9.0.254")
@@ -37,7 +37,7 @@ func TestRouterThatCannotDeliverIsHeard(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var told []error
-			_ = host.Do(func() error { // its socket is opened on this thread
+			_ = host.Do(func() error { // opens the socket on this thread
 				Knock(ctx, netip.Addr{}, netip.MustParseAddrPort(x.to), func(err error, since time.Duration) {
 					told = append(told, err)
 					if since >= time.Second {
@@ -69,7 +69,7 @@ func TestSilentRouterIsSilence(t *testing.T) {
 	})
 }
 
-// A router answers few of many packets (see knockFirst). Its last answer holds while nothing else comes.
+// A router answers few of many packets (see knockFirst). Its last answer counts while nothing else arrives.
 func TestRouterThatFallsSilentHasSaidEnough(t *testing.T) {
 	host, router := routed(t)
 	router.Unreachable("10.1.0.0/16")

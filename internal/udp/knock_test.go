@@ -18,7 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// closedPort is a port of an address that was free a moment ago.
+// closedPort returns an address whose port was free a moment ago.
 func closedPort(t *testing.T, ip netip.Addr) netip.AddrPort {
 	t.Helper()
 	c := listen(t, "udp", netip.AddrPortFrom(ip, 0).String())
@@ -28,7 +28,7 @@ func closedPort(t *testing.T, ip netip.Addr) netip.AddrPort {
 	return c.LocalAddr()
 }
 
-// knocking knocks until the test ends. The channel is closed when Knock has returned.
+// knocking runs Knock until the test ends. It closes the channel when Knock has returned.
 func knocking(t *testing.T, local netip.Addr, to netip.AddrPort, told func(error, time.Duration)) <-chan struct{} {
 	t.Helper()
 	ended := make(chan struct{})
@@ -155,7 +155,7 @@ func TestKnocksEndWithTheirContext(t *testing.T) {
 		defer close(ended)
 		Knock(ctx, netip.Addr{}, c.LocalAddr(), func(err error, _ time.Duration) { t.Errorf("told %v", err) })
 	}()
-	read(t, c) // it waits for an answer now
+	read(t, c) // Knock now waits for an answer
 	cancel()
 	<-ended
 	Knock(ctx, netip.Addr{}, c.LocalAddr(), nil)

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// A memberlistPing is what is sent as a knock. A node of this library drops and counts it as malformed (PROTOCOL.md W9), one
-// of gwyh 0.1 drops it without a word: it is no packet. Most others answer nothing either, but a memberlist node without
-// encryption and label answers it, and logs nothing. A packet of gwyh it would log as an error.
+// A memberlistPing is the datagram of a knock. A node of this library drops it and counts it as malformed (PROTOCOL.md
+// W9). A legacy node drops it silently. Most other programs do not answer it, but a memberlist node without encryption
+// and label answers it and logs nothing. It would log a packet of gwyh as an error.
 type memberlistPing struct {
 	packet []byte
 	seq    [4]byte
 }
 
-// newMemberlistPing makes a ping for a node of any name. The highest bit of its number is set, so that MessagePack has no
-// shorter form for it.
+// newMemberlistPing returns a ping for a node of any name. It sets the highest bit of the sequence number, because
+// MessagePack then has no shorter form for the number.
 func newMemberlistPing() (p memberlistPing) {
 	_, _ = rand.Read(p.seq[:])
 	p.seq[0] |= 0x80
@@ -27,7 +27,7 @@ func newMemberlistPing() (p memberlistPing) {
 	return p
 }
 
-// Types of memberlist's messages.
+// Types of memberlist messages.
 const (
 	pingMsg     = 0
 	ackRespMsg  = 2
@@ -36,8 +36,8 @@ const (
 	hasCrcMsg   = 12
 )
 
-// isAnswer reports whether a datagram is memberlist's answer: an ack with the number of the ping, by itself or in a compound
-// message with news, compressed or not, behind a checksum or not. The number shows that its sender has had the ping.
+// isAnswer reports whether a datagram is memberlist's answer: an ack with the ping's sequence number, alone or in a
+// compound message, compressed or not, with a checksum or not. The number proves that the sender has received the ping.
 func (p *memberlistPing) isAnswer(b []byte) bool {
 	const crc = 4
 	if len(b) > 1+crc && b[0] == hasCrcMsg {
@@ -52,11 +52,11 @@ func (p *memberlistPing) isAnswer(b []byte) bool {
 	return bytes.Contains(b, append([]byte("SeqNo\xce"), p.seq[:]...))
 }
 
-// answerMax is how much of an answer is looked at, in bytes.
+// answerMax is the number of bytes of an answer that are examined.
 const answerMax = 2048
 
-// decompressed is what a compressed message holds, up to answerMax bytes: a map in MessagePack with the field Buf, which was
-// compressed by LZW. What is broken ends early.
+// decompressed returns the content of a compressed message, up to answerMax bytes. The message is a MessagePack map
+// whose field Buf is compressed by LZW. For a malformed message, the content is shorter.
 func decompressed(b []byte) []byte {
 	_, b, _ = bytes.Cut(b, []byte("\xa3Buf"))
 	if len(b) == 0 {
@@ -64,9 +64,9 @@ func decompressed(b []byte) []byte {
 	}
 	head := 1 // of a string of up to 31 bytes
 	switch b[0] {
-	case 0xc4, 0xd9: // with a length of one byte
+	case 0xc4, 0xd9: // with a one-byte length
 		head = 2
-	case 0xc5, 0xda: // of two bytes
+	case 0xc5, 0xda: // with a two-byte length
 		head = 3
 	}
 	content, _ := io.ReadAll(io.LimitReader(lzw.NewReader(bytes.NewReader(b[min(head, len(b)):]), lzw.LSB, 8), answerMax))

@@ -10,17 +10,17 @@ import (
 // Own knows the addresses at which this machine reaches its own sockets. It is safe for concurrent use.
 type Own struct {
 	sockets Sockets
-	machine atomic.Pointer[[]netip.Addr] // of the interfaces, when Look was last called
+	machine atomic.Pointer[[]netip.Addr] // the interface addresses as of the last call of Look
 }
 
-// NewOwn asks the system for the machine's addresses.
+// NewOwn returns an Own. It asks the system for the machine's addresses.
 func NewOwn(s Sockets) *Own {
 	o := &Own{sockets: s}
 	o.Look()
 	return o
 }
 
-// Look asks the system for the machine's addresses anew. After an error those of before remain.
+// Look asks the system for the machine's addresses again. After an error it keeps the previous ones.
 func (o *Own) Look() {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -36,7 +36,7 @@ func (o *Own) Look() {
 	o.machine.Store(&addrs)
 }
 
-// Has reports whether a datagram to an address comes to one of the sockets. It does not block.
+// Has reports whether a datagram sent to an address arrives at one of the sockets. It does not block.
 func (o *Own) Has(at netip.AddrPort) bool {
 	to := at.Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(o.sockets, func(c *Conn) bool {
@@ -44,8 +44,8 @@ func (o *Own) Has(at netip.AddrPort) bool {
 	})
 }
 
-// reaches reports whether an address is one that c is bound to. An unspecified one leads to the loopback
-// address.
+// reaches reports whether to is an address that c is bound to. A datagram to an unspecified address arrives at the
+// loopback address.
 func (o *Own) reaches(c *Conn, to netip.Addr) bool {
 	bound := c.local.Addr().Unmap().WithZone("")
 	switch {

@@ -11,32 +11,32 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Reader reads a Conn for a goroutine that has other things to do as well: it waits for datagrams, for
-// a time, and for others to wake it, all in one system call. It takes several datagrams at once, and takes
-// apart what the system put together (UDP_GRO). Wait and More belong to one goroutine, Wake to any.
+// A Reader reads a Conn for a goroutine that also has other work: one system call waits for datagrams, for a deadline
+// and for Wake. It receives several datagrams per call and splits datagrams that the system has merged (UDP_GRO). One
+// goroutine calls Wait, More and Rest; any goroutine may call Wake.
 type Reader struct {
 	c       *Conn
 	raw     syscall.RawConn
 	batch   *batch
-	receive func(fd uintptr) bool // r.tryWaiting: a method value made once
-	control func(fd uintptr)      // r.try, likewise
+	receive func(fd uintptr) bool // r.tryWaiting; stored to avoid an allocation per call
+	control func(fd uintptr)      // r.try, stored for the same reason
 	state   atomic.Uint32         // running, waiting or woken
-	armed   time.Time             // what the read deadline is set to; zero when that is not known
-	got     []wire.Datagram       // what was received last
-	full    bool                  // the batch was: there may be more
-	tried   bool                  // the socket was read since Wait began
+	armed   time.Time             // the current read deadline; zero when it is unknown
+	got     []wire.Datagram       // the datagrams received last
+	full    bool                  // the batch was full, so there may be more
+	tried   bool                  // the socket has been read since Wait began
 	err     error
 }
 
-// What a Reader's goroutine does.
+// States of a Reader's goroutine.
 const (
 	running uint32 = iota
-	waiting        // in Wait: whoever wakes it ends the read by its deadline
-	woken          // somebody called Wake since the last Wait
+	waiting        // in Wait: a caller of Wake ends the read by its deadline
+	woken          // Wake has been called since the last Wait
 )
 
-// NewReader makes the Reader of c, of which nobody else may read any more. It is nil where the system
-// lacks what it takes.
+// NewReader returns the Reader of c, which must then be the only reader of c. It returns nil if the system lacks the
+// required calls.
 func NewReader(c *Conn) *Reader {
 	raw, err := c.c.SyscallConn()
 	if err != nil {
@@ -50,15 +50,14 @@ func NewReader(c *Conn) *Reader {
 	return r
 }
 
-// Wait waits until there are datagrams, until due, or until it is woken, and returns the datagrams that
-// are there. They are the caller's to overwrite until the next call of Wait or More. After Close of the
-// Conn it returns net.ErrClosed.
+// Wait waits for datagrams, until due, or until Wake is called. It returns the datagrams received. The caller may
+// overwrite them until the next call of Wait, More or Rest. After Close of the Conn it returns net.ErrClosed.
 func (r *Reader) Wait(due time.Time) ([]wire.Datagram, error) {
 	r.got, r.full, r.tried, r.err = r.got[:0], false, false, nil
 	if r.state.CompareAndSwap(running, waiting) {
 		err := r.wait(due)
 		if r.state.Swap(running) == woken {
-			r.armed = time.Time{} // to the past by who woke us, or soon
+			r.armed = time.Time{} // Wake sets the deadline to the past, now or soon
 		}
 		if err != nil || r.tried {
 			return r.got, err
@@ -69,11 +68,11 @@ func (r *Reader) Wait(due time.Time) ([]wire.Datagram, error) {
 	return r.poll()
 }
 
-// wait sleeps in a read. Who wakes a Reader sets its deadline to the past, perhaps so late that it ends
-// the sleep after that: so one that ends too early is taken up again. Perhaps, too, so early that the
-// deadline set here takes its place: so it is asked once more before the sleep whether it is wanted.
+// wait sleeps in a read. Wake sets the read deadline to the past. If it does so after the sleep has ended, it would cut
+// the next sleep short, so wait resumes a sleep that ends too early. If it does so before wait sets its own deadline,
+// that deadline replaces it, so wait checks the state once more before it sleeps.
 func (r *Reader) wait(due time.Time) error {
-	if due.IsZero() { // which as a deadline would mean never
+	if due.IsZero() { // as a deadline, the zero time would mean never
 		due = longAgo
 	}
 	for {
@@ -100,7 +99,7 @@ func (r *Reader) wait(due time.Time) error {
 	}
 }
 
-// closed is err, or just net.ErrClosed if it says that.
+// closed returns net.ErrClosed if err wraps it, and err otherwise.
 func closed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return net.ErrClosed
@@ -108,8 +107,8 @@ func closed(err error) error {
 	return err
 }
 
-// More returns further datagrams that are there, if there may be any, without waiting. They are the
-// caller's as those of Wait.
+// More returns further datagrams without waiting, if the last batch was full. The caller may overwrite them, as with
+// Wait.
 func (r *Reader) More() ([]wire.Datagram, error) {
 	if !r.full {
 		return nil, nil
@@ -117,11 +116,11 @@ func (r *Reader) More() ([]wire.Datagram, error) {
 	return r.poll()
 }
 
-// Rest is to be called now and then, by the goroutine of Wait: it gives back memory that a burst took, and
-// with it what Wait and More returned last.
+// Rest releases the memory that a burst has used. The goroutine of Wait calls it occasionally. It invalidates the
+// datagrams that Wait and More returned last.
 func (r *Reader) Rest() { r.batch.rest() }
 
-// poll does not mind the deadline, so that datagrams are taken in even if each Wait is due when it begins.
+// poll ignores the deadline, so that datagrams are received even if each Wait is due when it begins.
 func (r *Reader) poll() ([]wire.Datagram, error) {
 	r.got, r.full, r.err = r.got[:0], false, nil
 	if err := r.raw.Control(r.control); err != nil {
@@ -136,7 +135,8 @@ func (r *Reader) tryWaiting(fd uintptr) bool {
 	return len(r.got) > 0 || r.err != nil
 }
 
-// Wake ends the Wait in progress, or the next one. What the caller did before, Wait's caller sees after.
+// Wake ends the current Wait, or the next one. Writes before Wake are visible to the goroutine of Wait when Wait
+// returns.
 func (r *Reader) Wake() {
 	if r.state.Swap(woken) == waiting {
 		_ = r.c.SetReadDeadline(longAgo)

@@ -26,7 +26,7 @@ func reader(t testing.TB, network, addr string) (*Conn, *Reader) {
 	return c, r
 }
 
-// soon is a time at which a test that waits for it has failed.
+// soon returns a deadline; a test that reaches it has failed.
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 func TestReaderTellsDatagramsAndTheirPaths(t *testing.T) {
@@ -233,7 +233,7 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-// The waker's deadline comes between the announcement of the sleep and the sleeper's own deadline.
+// Wake sets its deadline between the announcement of the sleep and the sleeper's own deadline.
 func TestWakeJustBeforeTheSleepIsNotLost(t *testing.T) {
 	_, r := reader(t, "udp4", "127.0.0.1:0")
 	r.state.Store(waiting)

@@ -10,35 +10,35 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what a socket remembers of paths that take no runs.
+// Bounds of the record of paths that do not take runs.
 const (
-	runPauseMin = time.Minute // after which a path is tried again, doubled each time it still takes none
+	runPauseMin = time.Minute // before a path is tried again; doubles with each failure
 	runPauseMax = time.Hour
-	runPaths    = 1024 // paths; of more, the one longest unused is forgotten and tried once more
+	runPaths    = 1024 // paths; beyond that, the least recently used one is forgotten and tried again
 )
 
-// runs is what is known of where datagrams may be written as one run (UDP_SEGMENT). Safe for concurrent use.
+// runs records where datagrams may be written as one run (UDP_SEGMENT). It is safe for concurrent use.
 type runs struct {
-	system atomic.Bool // the system takes runs
+	system atomic.Bool // the system supports runs
 	mu     sync.Mutex
-	paths  *quota.Map[netip.Addr, runPause] // where the last run failed because of the path; nil while none has
+	paths  *quota.Map[netip.Addr, runPause] // paths on which the last run failed; nil until one fails
 }
 
-// runPause keeps runs from one path for a while.
+// A runPause disables runs on one path for a while.
 type runPause struct {
-	size  int // bytes of the smallest datagram that did not go as part of a run
+	size  int // bytes of the smallest datagram that failed as part of a run
 	until time.Time
 	pause time.Duration
 }
 
-// runVerdict is what the error of a run says about runs, when the same datagrams went one by one.
+// A runVerdict is the conclusion from a run's error when the same datagrams were written one by one.
 type runVerdict uint8
 
 const (
-	runPassing runVerdict = iota // nothing: the next run may go
-	runTooWide                   // the path takes no runs of datagrams of that size
-	runNotHere                   // the interface of the path takes none
-	runNever                     // the system takes none
+	runPassing runVerdict = iota // no conclusion: the next run may be tried
+	runTooWide                   // the path does not take runs of datagrams of that size
+	runNotHere                   // the interface of the path does not take runs
+	runNever                     // the system does not support runs
 )
 
 // may reports whether datagrams of size bytes may be written to an address as one run.
@@ -55,7 +55,7 @@ func (r *runs) may(to netip.Addr, size int) bool {
 	return !ok || size < p.size || !time.Now().Before(p.until)
 }
 
-// went notes that a run of datagrams of size bytes went to an address.
+// went records that a run of datagrams of size bytes was written to an address.
 func (r *runs) went(to netip.Addr, size int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +67,7 @@ func (r *runs) went(to netip.Addr, size int) {
 	}
 }
 
-// failed notes that a run to an address failed, although its datagrams went one by one.
+// failed records that a run to an address failed although its datagrams were written one by one.
 func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 	switch v {
 	case runPassing:
@@ -88,7 +88,7 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 	switch {
 	case !known:
 		p = runPause{size: size, pause: runPauseMin}
-	case time.Now().Before(p.until): // a smaller size than the one that is known not to go
+	case time.Now().Before(p.until): // a smaller size than the one known to fail
 		p.size = min(p.size, size)
 	default:
 		p = runPause{size: size, pause: min(2*p.pause, runPauseMax)}
@@ -97,12 +97,12 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 	r.paths.Set(to, p)
 }
 
-// takesRun reports whether a run of datagrams of that size may be written to an address.
+// takesRun reports whether a run of datagrams of size bytes may be written to an address.
 func (c *Conn) takesRun(to netip.Addr, size int) bool { return c.Reaches(to) && c.runs.may(to, size) }
 
-// WriteEach sends the datagrams that lie end to end in b, of size bytes each but the last, which may have fewer. A
-// single socket writes them as one run, with one system call, where system and path take that; otherwise they are
-// written one by one. failed is told of each datagram that the system did not take, and why.
+// WriteEach sends the datagrams that lie end to end in b. Each has size bytes, except that the last may be shorter. A
+// single socket writes them as one run in one system call if the system and the path support that. Otherwise WriteEach
+// writes them one by one. It calls failed for each datagram that the system did not take.
 func (s Sockets) WriteEach(path wire.Path, b []byte, size int, failed func(datagram []byte, err error)) {
 	to := path.Remote.Addr().Unmap()
 	var refused error
@@ -126,7 +126,7 @@ func (s Sockets) WriteEach(path wire.Path, b []byte, size int, failed func(datag
 	}
 }
 
-// writeRunFrom writes a run as Write writes a datagram: from path.Local unless the machine has lost that address.
+// writeRunFrom writes a run from path.Local, or from any address if the machine has lost that one, as Write does.
 func (c *Conn) writeRunFrom(path wire.Path, b []byte, size int) error {
 	path.Remote = unmap(path.Remote)
 	oob := c.control(path)

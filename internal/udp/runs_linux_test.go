@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// listenIn is a socket on all addresses of a namespace.
+// listenIn returns a socket on all addresses of a namespace.
 func listenIn(t *testing.T, s *netns.Space) (c *Conn) {
 	t.Helper()
 	err := s.Do(func() (err error) {
@@ -29,7 +29,7 @@ func listenIn(t *testing.T, s *netns.Space) (c *Conn) {
 	return c
 }
 
-// counted makes a socket tell how the datagrams that it writes are written: "run" and "one".
+// counted records whether c writes datagrams as a run ("run") or singly ("one").
 func counted(c *Conn) *[]string {
 	var calls []string
 	c.sendmsg = func(fd int, b, oob []byte, to unix.Sockaddr) error {
@@ -39,7 +39,7 @@ func counted(c *Conn) *[]string {
 	return &calls
 }
 
-// kind tells whether control messages make a run.
+// kind returns "run" if the control messages make a run, and "one" otherwise.
 func kind(oob []byte) string {
 	messages, _ := unix.ParseSocketControlMessage(oob)
 	for _, m := range messages {
@@ -50,7 +50,7 @@ func kind(oob []byte) string {
 	return "one"
 }
 
-// failing makes a socket fail to write runs with an error, and to write single datagrams with another.
+// failing makes c fail to write runs with the error runs, and to write single datagrams with the error ones.
 func failing(c *Conn, runs, ones error) *[]string {
 	var calls []string
 	c.sendmsg = func(_ int, _, oob []byte, _ unix.Sockaddr) error {
@@ -64,7 +64,7 @@ func failing(c *Conn, runs, ones error) *[]string {
 	return &calls
 }
 
-// write sends a run of datagrams of so many bytes, and forgets how the ones before it were written.
+// write sends a run of datagrams of size bytes. It first clears the record of earlier writes.
 func write(c *Conn, calls *[]string, path wire.Path, datagrams, size int) []string {
 	*calls = nil
 	Sockets{c}.WriteEach(path, make([]byte, datagrams*size), size, func([]byte, error) {})
@@ -121,7 +121,7 @@ func TestPathThatIsTooNarrowForARunKeepsItsRunsOnly(t *testing.T) {
 		}
 	}
 	for range 8 {
-		read(t, far) // the system cuts what is written alone
+		read(t, far) // the system fragments a datagram that is written alone
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Sockets are those of one node, all with the same port. Immutable; Write and Whole are safe for concurrent
-// use as those of a Conn.
+// Sockets are the sockets of one node, all with the same port. The slice is immutable. Write and Whole are safe for
+// concurrent use.
 type Sockets []*Conn
 
-// ListenAll opens a socket on each address. A single unspecified one is every address of both families;
-// among several it is those of its own. If one cannot be opened, none is left open. A port that the system
-// picked for the first may be taken on another; then all begin anew.
+// ListenAll opens a socket on each address. A single unspecified address stands for all addresses of both families;
+// among several it stands for those of its own family. If one socket cannot be opened, ListenAll closes the others. If
+// the port that the system picked for the first one is in use on another address, it retries with a new port.
 func ListenAll(addrs []netip.Addr, port uint16) (s Sockets, err error) {
 	for range 10 {
 		s, err = tryListenAll(addrs, port)
@@ -49,8 +49,8 @@ func tryListenAll(addrs []netip.Addr, port uint16) (Sockets, error) {
 	return s, nil
 }
 
-// Write sends b from the socket that path.Local belongs to, else from the first that can send it. b is not
-// kept. It does not block longer than the system takes to queue a datagram.
+// Write sends b from the socket bound to path.Local, or otherwise from the first socket that can send it. It does not
+// keep b. It blocks no longer than the system takes to queue a datagram.
 func (s Sockets) Write(path wire.Path, b []byte) (err error) {
 	for _, c := range s {
 		if path.Local.IsValid() && c.LocalAddr().Addr() == path.Local {
@@ -71,7 +71,7 @@ func (s Sockets) Write(path wire.Path, b []byte) (err error) {
 	return err
 }
 
-// Source is the local address that datagrams to remote leave from; unspecified if the system chooses.
+// Source returns the local address that datagrams to remote leave from. It is unspecified if the system chooses.
 func (s Sockets) Source(remote netip.Addr) (local netip.Addr) {
 	for _, c := range s {
 		if c.Reaches(remote) {
@@ -81,14 +81,14 @@ func (s Sockets) Source(remote netip.Addr) (local netip.Addr) {
 	return local
 }
 
-// Whole is that of each Conn.
+// Whole calls Whole of each Conn.
 func (s Sockets) Whole(on bool) {
 	for _, c := range s {
 		c.Whole(on)
 	}
 }
 
-// Close closes all.
+// Close closes all sockets.
 func (s Sockets) Close() error {
 	var errs []error
 	for _, c := range s {
@@ -97,11 +97,11 @@ func (s Sockets) Close() error {
 	return errors.Join(errs...)
 }
 
-// ErrorPause is how long nothing is read after an error, so that one that stays does not take a whole CPU.
+// ErrorPause is the pause between two reads after an error, so that a permanent error does not use a whole CPU.
 const ErrorPause = 100 * time.Millisecond
 
-// ReadEach reads until the Conn is closed, and hands each datagram to take, whose b is only lent to it. Errors
-// go to failed; done ends the pause after one.
+// ReadEach reads until the Conn is closed. It passes each datagram to take, which must not keep b, and each error to
+// failed. Closing done ends the pause after an error.
 func (c *Conn) ReadEach(done <-chan struct{}, take func(path wire.Path, b []byte), failed func(error)) {
 	b := make([]byte, MaxDatagram)
 	for {

@@ -70,7 +70,7 @@ func TestSocketThatCannotBeOpenedLeavesNoneOpen(t *testing.T) {
 
 func TestReadEachGoesOnAfterAnErrorAndEndsWithClose(t *testing.T) {
 	c := listen(t, "udp4", "127.0.0.1:0")
-	_ = c.SetReadDeadline(longAgo) // an error that stays
+	_ = c.SetReadDeadline(longAgo) // a permanent error
 	var reading sync.WaitGroup
 	got, errs := make(chan string, 1), make(chan error, 1000)
 	reading.Go(func() {

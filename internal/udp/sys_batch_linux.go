@@ -13,13 +13,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// batchSize is how many datagrams, or packets of segments, one recvmmsg takes.
+// batchSize is the number of datagrams, or merged datagrams, that one recvmmsg receives.
 const batchSize = 8
 
-// groSpace is what the control message takes that tells the size of segments.
+// groSpace is the size of the control message that holds the segment size.
 var groSpace = unix.CmsgSpace(4)
 
-// bufferSize holds whatever the system puts together.
+// bufferSize holds the largest merged datagram, in bytes.
 const bufferSize = 1 << 16
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -28,23 +28,23 @@ type mmsghdr struct {
 	len uint32
 }
 
-// batch is where recvmmsg writes to. The headers point into the rest. The buffers are no part of Go's heap,
-// whose collector would let that much more garbage lie around; of them only the pages that something was
-// written to take memory, and rest gives those back.
+// batch holds the buffers of recvmmsg. The headers point into the other fields. The buffers are not on the Go heap,
+// where they would let the collector keep that much more garbage. Only pages that were written to use memory, and rest
+// releases those.
 type batch struct {
-	memory  []byte // of all buffers
-	used    int    // most buffers used by one call since rest was last called
-	touched bool   // more than one was used since memory was last given back
+	memory  []byte // backs all buffers
+	used    int    // maximum number of buffers used by one call since the last rest
+	touched bool   // more than one buffer was used since memory was last released
 	headers [batchSize]mmsghdr
 	names   [batchSize]unix.RawSockaddrInet6
 	iovecs  [batchSize]unix.Iovec
 	buffers [batchSize][]byte
 	control [batchSize][]byte
-	zones   map[uint32]string // names of interfaces, of link-local addresses
+	zones   map[uint32]string // interface names of link-local addresses
 }
 
-// newBatch asks for segments to be left together (UDP_GRO, Linux 5.0), which matters to bursts only. It
-// is nil where a sandbox does not let recvmmsg through.
+// newBatch enables merging of datagrams (UDP_GRO, Linux 5.0), which matters only for bursts. It returns nil if a
+// sandbox forbids recvmmsg.
 func newBatch(fd uintptr) *batch {
 	if _, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, 0, 0, unix.MSG_DONTWAIT, 0, 0); errno == unix.ENOSYS || errno == unix.EPERM {
 		return nil
@@ -69,7 +69,7 @@ func newBatch(fd uintptr) *batch {
 	return b
 }
 
-// try receives what is there.
+// try receives the available datagrams without waiting.
 func (r *Reader) try(fd uintptr) {
 	b := r.batch
 	for i := range b.headers {
@@ -95,7 +95,7 @@ func (r *Reader) try(fd uintptr) {
 	}
 }
 
-// rest gives the memory of the buffers back when a burst has passed.
+// rest releases the memory of the buffers after a burst.
 func (b *batch) rest() {
 	if b.touched && b.used <= 1 {
 		b.touched = unix.Madvise(b.memory, unix.MADV_DONTNEED) != nil
@@ -104,7 +104,7 @@ func (b *batch) rest() {
 	b.used = 0
 }
 
-// add takes apart what lies in the i-th buffer.
+// add splits the content of the i-th buffer into datagrams.
 func (r *Reader) add(i int) {
 	b := r.batch
 	h := &b.headers[i]
@@ -129,7 +129,7 @@ func (r *Reader) add(i int) {
 	r.got = append(r.got, wire.Datagram{Path: path, B: all})
 }
 
-// remote is the sender of the i-th datagram. Ports and addresses are in the order of the network.
+// remote returns the sender of the i-th datagram. Ports and addresses are in network byte order.
 func (b *batch) remote(i int) netip.AddrPort {
 	name := &b.names[i]
 	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
@@ -143,7 +143,7 @@ func (b *batch) remote(i int) netip.AddrPort {
 	return netip.AddrPortFrom(a, port)
 }
 
-// zone is the name of an interface, as net gives it.
+// zone returns the name of an interface as package net does.
 func (b *batch) zone(index uint32) string {
 	name, ok := b.zones[index]
 	if !ok {
@@ -159,7 +159,7 @@ func (b *batch) zone(index uint32) string {
 	return name
 }
 
-// parseSegment finds the size of the segments that were put together; 0 if none were.
+// parseSegment returns the segment size of a merged datagram, or 0 if the datagram is not merged.
 func parseSegment(control []byte) int {
 	for len(control) >= unix.SizeofCmsghdr {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(control)

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oobSize holds one control message of each family with room for a later one: on a socket of both
-// families an IPv4 datagram may come with either.
+// oobSize holds one control message of each family, with spare room: on a socket of both families, an IPv4 datagram may
+// carry either.
 const oobSize = 128
 
-// setBuffers asks first for more than net.core.rmem_max, which needs CAP_NET_ADMIN, then for as
-// much as anyone may have. What came of it grantedBuffers tells.
+// setBuffers first requests sizes above net.core.rmem_max, which needs CAP_NET_ADMIN, and then the largest size allowed
+// for any process. grantedBuffers returns the result.
 func setBuffers(c *net.UDPConn) {
 	withFD(c, func(fd int) {
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ReceiveBuffer) != nil {
@@ -29,8 +29,8 @@ func setBuffers(c *net.UDPConn) {
 	})
 }
 
-// grantedBuffers halves what Linux tells, for it doubles what it is asked for, to pay for its own
-// bookkeeping (socket(7)).
+// grantedBuffers halves the sizes that Linux reports, because Linux doubles the requested size for its own bookkeeping
+// (socket(7)).
 func grantedBuffers(c *net.UDPConn) (receive, send int) {
 	withFD(c, func(fd int) {
 		receive, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
@@ -39,16 +39,15 @@ func grantedBuffers(c *net.UDPConn) (receive, send int) {
 	return receive / 2, send / 2
 }
 
-// withFD calls f unless the socket is closed.
+// withFD calls f with the file descriptor unless the socket is closed.
 func withFD(c *net.UDPConn, f func(fd int)) {
 	if raw, err := c.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 	}
 }
 
-// enablePktinfo asks for the local address with each datagram. A socket of both families gets that
-// of an IPv4 datagram in IPv6 form. Where a sandbox refuses it, the system chooses the source of
-// answers, as it does for most programs.
+// enablePktinfo requests the local address with each datagram. A socket of both families gets that of an IPv4 datagram
+// in IPv6 form. If a sandbox refuses the request, the system chooses the source of answers, as for most programs.
 func enablePktinfo(fd uintptr, v6 bool) bool {
 	if v6 {
 		return unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1) == nil
@@ -56,8 +55,8 @@ func enablePktinfo(fd uintptr, v6 bool) bool {
 	return unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) == nil
 }
 
-// parseLocal finds the local address in the control messages of a datagram; invalid when none is
-// there, or it is one that many have.
+// parseLocal returns the local address in the control messages of a datagram. The address is invalid if there is none
+// or if it is not unicast.
 //
 //	in_pktinfo  = ifindex i32, spec_dst [4]byte, addr [4]byte     spec_dst is ours, addr may be a broadcast
 //	in6_pktinfo = addr [16]byte, ifindex u32
@@ -99,8 +98,8 @@ func appendSource(b []byte, a netip.Addr) []byte {
 	return b
 }
 
-// appendControl appends a control message of n zero bytes and returns those too. The header is a
-// length of the size of a pointer, then level and type as i32, in the machine's byte order (cmsg(3)).
+// appendControl appends a control message with n zero bytes of data and also returns those bytes. The header is a
+// length of pointer size, then level and type as i32, in native byte order (cmsg(3)).
 func appendControl(b []byte, level, kind uint32, n int) (all, data []byte) {
 	at := len(b)
 	b = append(b, make([]byte, unix.CmsgSpace(n))...)
@@ -118,8 +117,8 @@ func appendControl(b []byte, level, kind uint32, n int) (all, data []byte) {
 	return b, b[at+unix.CmsgLen(0):][:n]
 }
 
-// A send is one sendmsg without waiting. They are kept in a pool with the function that the runtime's
-// poller calls, so that a write allocates nothing.
+// A send is one non-blocking sendmsg. A pool keeps sends together with the function that the runtime's poller calls, so
+// that a write does not allocate.
 type send struct {
 	b, oob []byte
 	to     unix.Sockaddr // v4 or v6
@@ -131,7 +130,7 @@ type send struct {
 	call   func(fd uintptr) bool
 }
 
-// sendmsg writes one datagram, or one run of them, without waiting (sendmsg(2)).
+// sendmsg writes one datagram, or one run of datagrams, without blocking (sendmsg(2)).
 type sendmsg func(fd int, b, oob []byte, to unix.Sockaddr) error
 
 func systemSendmsg(fd int, b, oob []byte, to unix.Sockaddr) error {
@@ -151,7 +150,7 @@ var sends = sync.Pool{New: func() any {
 	return s
 }}
 
-// takesRuns reports whether the system knows UDP_SEGMENT (Linux 4.18).
+// takesRuns reports whether the system supports UDP_SEGMENT (Linux 4.18).
 func takesRuns(c *net.UDPConn) (takes bool) {
 	withFD(c, func(fd int) {
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
@@ -192,7 +191,7 @@ func (c *Conn) send(s *send, b, oob []byte, to netip.AddrPort) error {
 	return err
 }
 
-// zoneID is the index of the interface that an IPv6 address with a zone is of.
+// zoneID returns the interface index of an IPv6 address with a zone, or 0.
 func zoneID(a netip.Addr) uint32 {
 	if a.Zone() == "" {
 		return 0
@@ -204,8 +203,8 @@ func zoneID(a netip.Addr) uint32 {
 	return uint32(n)
 }
 
-// enableErrors makes a connected socket tell all ICMP errors. Without it Linux keeps those for itself that may pass: that a
-// host or a network is unreachable.
+// enableErrors makes a connected socket report all ICMP errors. By default Linux does not report errors that may be
+// temporary, such as an unreachable host or network.
 func enableErrors(c *net.UDPConn) {
 	withFD(c, func(fd int) {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1)
@@ -213,29 +212,29 @@ func enableErrors(c *net.UDPConn) {
 	})
 }
 
-// isStale reports an error that an earlier datagram of ours drew from its target.
+// isStale reports whether err is about an earlier datagram of ours.
 func isStale(err error) bool { return isRefused(err) }
 
-// isRefused reports that a datagram of ours found no socket at its target.
+// isRefused reports whether err says that a datagram of ours found no socket at its target.
 func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
-// verdictOnRuns is what the error of a run says about runs, when the same datagrams went one by one (udp(7), and
-// udp_send_skb of Linux, which checks runs).
+// verdictOnRuns returns the conclusion from a run's error when the same datagrams were written one by one (udp(7), and
+// udp_send_skb in Linux, which checks runs).
 func verdictOnRuns(err error) runVerdict {
 	switch {
 	case errors.Is(err, unix.ENOPROTOOPT), errors.Is(err, unix.EOPNOTSUPP):
-		return runNever // a kernel, or a sandbox in its place, that does not know UDP_SEGMENT
+		return runNever // a kernel, or a sandbox that replaces it, without UDP_SEGMENT
 	case errors.Is(err, unix.EIO):
-		return runNotHere // an interface that computes no checksums, or IPsec on the way
+		return runNotHere // an interface that computes no checksums, or IPsec on the path
 	case errors.Is(err, unix.EMSGSIZE), errors.Is(err, unix.EINVAL):
-		return runTooWide // one datagram does not fit into the MTU of the path: EINVAL before Linux 6.14
+		return runTooWide // one datagram exceeds the path MTU; EINVAL before Linux 6.14
 	}
-	// All else is of the moment: a full buffer (EAGAIN, ENOBUFS, ENOMEM), a firewall (EPERM, EACCES), a route or an
-	// address that went (ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, ENETDOWN).
+	// All other errors are temporary: a full buffer (EAGAIN, ENOBUFS, ENOMEM), a firewall (EPERM, EACCES), a lost route
+	// or address (ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, ENETDOWN).
 	return runPassing
 }
 
-// isLostSource reports that the source address asked for is no longer this machine's.
+// isLostSource reports whether err says that the machine no longer has the requested source address.
 func isLostSource(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENETUNREACH)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// The whole of 127/8 is this machine's on Linux, which makes it multi-homed for the test.
+// On Linux, all of 127/8 is local, so the machine is multi-homed for the test.
 func TestAnswerLeavesFromTheAddressTheDatagramCameTo(t *testing.T) {
 	second := netip.MustParseAddr("127.0.0.2")
 	for _, network := range []string{"udp4", "udp"} {
@@ -60,7 +60,7 @@ func TestControlMessageReadsBackAsWritten(t *testing.T) {
 		if got := parseLocal(oob); got != a {
 			t.Errorf("%s read as %s", a, got)
 		}
-		for n := range len(oob) - 4 { // the last bytes of a v4 message are the address we do not read, of a v6 one the index
+		for n := range len(oob) - 4 { // the unread end: destination address (IPv4) or interface index (IPv6)
 			if got := parseLocal(oob[:n]); got.IsValid() {
 				t.Errorf("%d bytes of the message of %s read as %s", n, a, got)
 			}

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// On these systems the route, not the datagram, decides from which address an answer leaves, and
-// nothing tells the buffers that were granted.
+// On these systems the route decides from which address an answer leaves, and the granted buffer sizes are not
+// reported.
 
 const oobSize = 0
 
@@ -23,8 +23,8 @@ func appendSource(b []byte, _ netip.Addr) []byte { return b }
 
 func grantedBuffers(*net.UDPConn) (receive, send int) { return 0, 0 }
 
-// setBuffers halves its wish until the system takes it: some refuse what is above their limit
-// instead of granting the limit.
+// setBuffers halves the size until the system accepts it: some systems refuse a size above their limit instead of
+// granting the limit.
 func setBuffers(c *net.UDPConn) {
 	for n := ReceiveBuffer; n >= 64<<10 && c.SetReadBuffer(n) != nil; n /= 2 {
 	}
@@ -34,17 +34,16 @@ func setBuffers(c *net.UDPConn) {
 
 func isLostSource(error) bool { return false }
 
-// enableErrors does nothing: these systems tell a connected socket what they tell.
+// enableErrors does nothing: these systems have no such option.
 func enableErrors(*net.UDPConn) {}
 
-// isStale reports an error that an earlier datagram of ours drew from its target. Windows tells
-// such on the next read.
+// isStale reports whether err is about an earlier datagram of ours. Windows reports such errors on the next read.
 func isStale(err error) bool {
 	const wsaNetReset = syscall.Errno(10052)
 	return isRefused(err) || runtime.GOOS == "windows" && errors.Is(err, wsaNetReset)
 }
 
-// isRefused reports that a datagram of ours found no socket at its target.
+// isRefused reports whether err says that a datagram of ours found no socket at its target.
 func isRefused(err error) bool {
 	const wsaConnReset = syscall.Errno(10054)
 	if runtime.GOOS == "windows" {
@@ -53,7 +52,7 @@ func isRefused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// sendmsg is not ours to make here: net writes.
+// sendmsg is empty here, because package net writes.
 type sendmsg struct{}
 
 var systemSendmsg sendmsg
@@ -69,7 +68,7 @@ func (c *Conn) write(b, oob []byte, to netip.AddrPort) error {
 	return err
 }
 
-// There is no Reader on these systems: a deadline and a goroutine for each socket serve.
+// There is no Reader on these systems. Each socket has a goroutine that reads with a deadline instead.
 type batch struct{}
 
 func newBatch(uintptr) *batch { return nil }

@@ -2,11 +2,11 @@ package udp
 
 import "golang.org/x/sys/unix"
 
-// Probes says whether datagrams can be kept from being cut on their way.
+// Probes reports whether fragmentation of a datagram can be prevented.
 const Probes = true
 
-// Whole makes the datagrams that follow travel whole or not at all, whatever the system knows of the path, as
-// those must that measure it; or lets the system cut them again (ip(7), IP_MTU_DISCOVER).
+// Whole(true) prevents fragmentation of the following datagrams, whatever the system knows about the path, as path
+// measurements need. Whole(false) allows fragmentation again (ip(7), IP_MTU_DISCOVER).
 func (c *Conn) Whole(on bool) {
 	v4, v6 := unix.IP_PMTUDISC_WANT, unix.IPV6_PMTUDISC_WANT
 	if on {

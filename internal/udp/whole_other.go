@@ -2,7 +2,7 @@
 
 package udp
 
-// Probes says whether datagrams can be kept from being cut on their way. Where they cannot, no path is measured.
+// Probes reports whether fragmentation of a datagram can be prevented. Where it is false, no path is measured.
 const Probes = false
 
 // Whole does nothing on these systems.
