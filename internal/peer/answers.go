@@ -2,8 +2,8 @@ package peer
 
 import "time"
 
-// Answer sends an answer to the packet in progress, with other answers to it in as few datagrams as hold them. The caller calls EndPacket when
-// the packet has been taken in.
+// Answer queues an answer to the packet in progress. Answers to one packet share datagrams: a full datagram is sent at
+// once, the rest by EndPacket, which the caller calls after it has processed the packet.
 func (ch *Channel) Answer(now time.Time, plain []byte) {
 	e := ch.peer.endpoint
 	if len(e.answers) > 0 && len(e.answers)+len(plain) > ch.peer.Room() {
@@ -18,7 +18,7 @@ func (ch *Channel) sendAnswers(now time.Time) {
 	e.answers = e.answers[:0]
 }
 
-// EndPacket sends the answers to a packet that wait, and asks for packets that are missing and due. It sets the timer for those that will be.
+// EndPacket sends the queued answers to a packet and the Naks that are due. It sets the timer for later Naks.
 func (ch *Channel) EndPacket(now time.Time) {
 	if len(ch.peer.endpoint.answers) > 0 {
 		ch.sendAnswers(now)

@@ -8,9 +8,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// gather makes one plaintext of messages in the arena, and says what is to be remembered of it. The plaintext is valid
-// until the next call of gather or the next message that is put into the arena. Messages that lie side by side, as those
-// of one turn often do, are not copied, and are remembered as one. For others an index is put into the arena.
+// gather builds one plaintext from messages in the arena and returns it with the content to remember. The plaintext is
+// valid until the next call of gather or the next Put into the arena. Contiguous messages, as those of one turn often
+// are, are not copied and are remembered as one Ref. Otherwise gather puts an index into the arena.
 func (e *Endpoint) gather(now time.Time, list []arena.Ref) (plain []byte, what content) {
 	run := list[0]
 	for _, m := range list[1:] {
@@ -43,8 +43,8 @@ func appendIndex(index []byte, m arena.Ref) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(index, m.Off), m.Size)
 }
 
-// eachKept calls yield with each part of a packet that the arena still has: with all of it if its messages lie side by
-// side, otherwise with each message. What is gone is counted.
+// eachKept calls yield for each part of a packet that is still in the arena: once if the messages are contiguous,
+// otherwise once per message. It counts the parts that are gone.
 func (e *Endpoint) eachKept(what *content, yield func(m arena.Ref, plain []byte)) {
 	kept := e.cfg.Arena.Get(what.ref())
 	switch {
@@ -65,7 +65,7 @@ func (e *Endpoint) eachKept(what *content, yield func(m arena.Ref, plain []byte)
 	}
 }
 
-// messageIDAt is where the id of a message stands in its encoding, after the heads of array and bin.
+// messageIDAt is the offset of the id in an encoded message, after the array and bin headers.
 const messageIDAt = 3
 
 // IDOf returns the id of an encoded message.

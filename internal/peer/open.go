@@ -7,21 +7,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Small messages of one turn of the loop that go to one peer share datagrams. No message waits for another: all
-// that a turn sends leaves at its end, when the owner calls Seal for each peer with an open datagram. Messages that
-// have to wait for the pacing share datagrams when they are sent.
+// Small messages that one turn of the loop sends to one peer share datagrams. They do not wait for other messages: the
+// owner calls Seal at the end of the turn for each peer with an open datagram. Messages that wait for the pacing share
+// datagrams when they are sent.
 
-// A Sending is what became of a small message.
+// A Sending says what Send did with a small message.
 type Sending uint8
 
 const (
-	Opened  Sending = iota // it is in the open datagram: Seal is to be called at the end of the turn
-	Waits                  // it is in the queue
-	Dropped                // too much is queued
-	Unfit                  // nothing, because no datagram to the peer holds it: the caller sends it in pieces
+	Opened  Sending = iota // the message is in the open datagram: the caller calls Seal at the end of the turn
+	Waits                  // the message is in the queue
+	Dropped                // the message was dropped because the queue is full
+	Unfit                  // nothing was done because the message fits into no datagram to the peer: the caller sends it in pieces
 )
 
-// Send sends a small message in the arena, or queues it, or drops it when too much is queued.
+// Send puts a small message from the arena into the open datagram, or queues it, or drops it if the queue is full.
 func (p *Peer) Send(now time.Time, m arena.Ref) Sending {
 	switch {
 	case int(m.Size) > p.Room():
@@ -42,7 +42,7 @@ func (p *Peer) Send(now time.Time, m arena.Ref) Sending {
 	return Waits
 }
 
-// SendUrgent is Send for a message that the peer asked for. It goes before others that are queued.
+// SendUrgent is like Send for a message that the peer requested. It goes ahead of queued normal messages.
 func (p *Peer) SendUrgent(now time.Time, m arena.Ref) Sending {
 	switch {
 	case int(m.Size) > p.Room():
@@ -58,7 +58,7 @@ func (p *Peer) SendUrgent(now time.Time, m arena.Ref) Sending {
 	return Waits
 }
 
-// enclose puts a small message into the open datagram, if the pacing lets it go.
+// enclose adds a small message to the open datagram if the pacing allows it.
 func (p *Peer) enclose(now time.Time, m arena.Ref) bool {
 	n := int(m.Size)
 	if p.open.size+n > p.Room() {
@@ -79,7 +79,7 @@ func (p *Peer) Seal(now time.Time) {
 		return
 	}
 	ch := p.Channel(now)
-	if ch == nil || p.open.size > p.Room() { // the session is being replaced, or the path carries less than it did a moment ago
+	if ch == nil || p.open.size > p.Room() { // the session is being replaced, or the path now carries less
 		for _, m := range p.open.list {
 			p.queue.addUrgent(now, m)
 		}
@@ -96,8 +96,8 @@ func (p *Peer) Seal(now time.Time) {
 	p.open.sealed = now
 }
 
-// Spare notes that the peer has a broadcast: a copy in the open datagram or in the queue need not be sent. Under load
-// the peer has most of them, and sending the copies would cause the load.
+// Spare notes that the peer has a broadcast, so a copy in the open datagram or in the queue need not be sent. Under load
+// the peer has most queued broadcasts, and sending the copies would add to that load.
 func (p *Peer) Spare(id wire.MessageID) {
 	for i, m := range p.open.list {
 		if b := p.endpoint.cfg.Arena.Get(m); b != nil && IDOf(b) == id {
@@ -109,7 +109,7 @@ func (p *Peer) Spare(id wire.MessageID) {
 	p.queue.spare(id)
 }
 
-// TakeQueue takes the messages that wait and are not urgent out of the queue, if there are at least so many of them.
+// TakeQueue removes and returns the queued normal messages. If there are fewer than least, it returns nil.
 func (p *Peer) TakeQueue(least int) []Queued {
 	if len(p.queue.normal) < least {
 		return nil
@@ -118,7 +118,7 @@ func (p *Peer) TakeQueue(least int) []Queued {
 	return p.queue.take()
 }
 
-// PutBack puts messages that TakeQueue returned before those that were queued since.
+// PutBack puts messages that TakeQueue returned ahead of those queued since then.
 func (p *Peer) PutBack(list []Queued) {
 	p.queue.putBack(list)
 	p.queueChanged()

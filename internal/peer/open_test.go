@@ -23,7 +23,7 @@ func TestSmallMessagesOfOneTurnShareADatagram(t *testing.T) {
 	if got, want := w.b.small, numbered(20); !slices.Equal(got, want) {
 		t.Errorf("came %v", got)
 	}
-	if w.b.packets != 2 { // with the identity
+	if w.b.packets != 2 { // including the identity
 		t.Errorf("20 small messages took %d packets", w.b.packets)
 	}
 	if w.a.peer.SealedAt() != epoch {
@@ -76,7 +76,7 @@ func TestMessageThatThePacingHoldsBackWaits(t *testing.T) {
 	}
 }
 
-// stopPace uses up what the pacing lets go at once.
+// stopPace uses up what the pacing allows at once.
 func (n *node) stopPace() {
 	for n.peer.pace.Wait(n.w.now, 1) == 0 {
 		n.peer.pace.Sent(n.w.now, 100)
@@ -169,7 +169,7 @@ func TestMessagesThatLieApartAreGatheredAndFoundAgain(t *testing.T) {
 	w.a.peer.Send(w.now, two)
 	w.lose = losePackets(w.a, 1)
 	w.run(10 * time.Millisecond)
-	w.a.ping() // uncovers the loss
+	w.a.ping() // reveals the loss
 	w.run(time.Second)
 	if got, want := w.b.small, []string{"one", "two"}; !slices.Equal(got, want) {
 		t.Errorf("came %v, want %v", got, want)

@@ -7,10 +7,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// wakeAt sets the timer to fire at a time, unless it fires earlier.
+// wakeAt sets the timer to fire at the given time, unless it fires earlier.
 func (p *Peer) wakeAt(at time.Time) { p.endpoint.cfg.Timers.Advance(p.timer, at) }
 
-// maySend reports whether the pacing lets a plaintext of n bytes go now. If not, the timer is set.
+// maySend reports whether the pacing allows a plaintext of n bytes now. If it does not, maySend sets the timer.
 func (p *Peer) maySend(now time.Time, n int) bool {
 	wait := p.pace.Wait(now, n+wire.BoxOverhead)
 	if wait > 0 {
@@ -19,7 +19,7 @@ func (p *Peer) maySend(now time.Time, n int) bool {
 	return wait == 0
 }
 
-// maySendSmall is maySend for n bytes of small messages, in a datagram that holds some bytes of them already.
+// maySendSmall is maySend for n more bytes of small messages in a datagram that already holds some bytes of them.
 func (p *Peer) maySendSmall(now time.Time, some, n int) bool {
 	if some == 0 {
 		n += wire.BoxOverhead
@@ -29,7 +29,7 @@ func (p *Peer) maySendSmall(now time.Time, some, n int) bool {
 		return true
 	}
 	p.sendLater(now, wait)
-	if p.tail.at.IsZero() { // the report that we wait for may have been lost
+	if p.tail.at.IsZero() { // the report that would free the rate may have been lost
 		p.probeTailLater(now)
 	}
 	return false
@@ -40,26 +40,26 @@ func (p *Peer) sendLater(now time.Time, wait time.Duration) {
 	p.wakeAt(p.sendAt)
 }
 
-// PumpSoon has the timer send what is queued, for callers in the midst of something.
+// PumpSoon makes the timer fire at once. It is for callers that cannot call Pump themselves.
 func (p *Peer) PumpSoon(now time.Time) {
 	p.sendAt = now
 	p.wakeAt(now)
 }
 
-// PumpDue reports whether the time has come up to which the pacing has held back what is queued.
+// PumpDue reports whether queued messages that the pacing delayed may now be sent.
 func (p *Peer) PumpDue(now time.Time) bool { return p.Paused() && !p.sendAt.After(now) }
 
 const (
-	tailMin    = 10 * time.Millisecond // before a tail probe, at least
+	tailMin    = 10 * time.Millisecond // minimum pause before a tail probe
 	tailProbes = 3
 )
 
-// probeTailLater has an empty Frame follow what was just sent.
+// probeTailLater schedules an empty Frame after the packet that was just sent.
 func (p *Peer) probeTailLater(now time.Time) {
 	p.tail.tries = 0
 	p.tail.at = now.Add(p.tailPause())
 	p.wakeAt(p.tail.at)
 }
 
-// tailPause returns how long after the last piece, or the last tail probe, the next probe is sent.
+// tailPause returns the pause between the last piece, or the last tail probe, and the next probe.
 func (p *Peer) tailPause() time.Duration { return max(2*p.RoundTrip(), tailMin) << p.tail.tries }

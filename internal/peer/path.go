@@ -8,13 +8,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// padding is what the probes of a path are filled with.
+// padding fills the path probes.
 var padding [pmtu.Max]byte
 
-// Path returns what is known of the path to the peer.
+// Path returns the path to the peer. The peer owns it.
 func (p *Peer) Path() *pmtu.Path { return &p.mtu }
 
-// pathChanged follows an input to the path: it sets the timer.
+// pathChanged sets the timer. It is called after each input to the path.
 func (p *Peer) pathChanged(now time.Time) {
 	if at := p.mtu.Due(now); !at.IsZero() {
 		p.wakeAt(at)
@@ -27,21 +27,21 @@ func (p *Peer) SearchPath(now time.Time, rng *rand.Rand) {
 	p.pathChanged(now)
 }
 
-// Moved forgets what is known of the path, because packets take another one.
+// Moved discards the state of the path because packets now take another one.
 func (p *Peer) Moved(now time.Time) {
 	p.mtu.Moved(now)
 	p.risked = risked{}
 }
 
-// Widen looks for a larger size because something is to be sent that does not fit into the one in use.
+// Widen searches for a larger size because a message does not fit into the current one.
 func (p *Peer) Widen(now time.Time) {
 	if p.mtu.Widen(now) {
 		p.pathChanged(now)
 	}
 }
 
-// TickPath goes on with a search or a confirmation. It returns when it is next needed, and the size that was given up
-// because its datagrams do not arrive; 0 for none.
+// TickPath continues a search or a confirmation. It returns the time of the next call, and the size that was given up
+// because its datagrams no longer arrive, or 0.
 func (p *Peer) TickPath(now time.Time) (next time.Time, gaveUp int) {
 	a := p.mtu.Tick(now, p.RoundTrip())
 	if a.GivenUp != 0 {
@@ -62,14 +62,14 @@ func (p *Peer) probePath(now time.Time, a pmtu.Actions) {
 	}
 	e := p.endpoint
 	empty := len(wire.AppendPing(nil, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq}))
-	pad := a.Probe - wire.BoxOverhead + wire.BoxSpare(uint32(ch.Sent()+1)) - empty - 1                // the head of the payload is a byte longer than that of none
-	plain := wire.AppendPing(nil, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq, Payload: padding[:pad]}) // too large for e.control, which stays
+	pad := a.Probe - wire.BoxOverhead + wire.BoxSpare(uint32(ch.Sent()+1)) - empty - 1                // a payload's header is one byte longer than that of an empty one
+	plain := wire.AppendPing(nil, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq, Payload: padding[:pad]}) // too large for e.control, which is kept
 	before := len(e.cfg.Out.Buffer())
 	ch.transmit(now, p.sessions.Path(), plain, content{probe: true})
 	p.mtu.ProbeSent(len(e.cfg.Out.Buffer()) - before)
 }
 
-// PathAnswered takes in the sequence number of an Ack, and reports whether it answers a probe of the path.
+// PathAnswered processes the sequence number of an Ack and reports whether it answers a path probe.
 func (p *Peer) PathAnswered(now time.Time, seq uint64) bool {
 	if !p.mtu.Answered(now, seq) {
 		return false
@@ -78,10 +78,10 @@ func (p *Peer) PathAnswered(now time.Time, seq uint64) bool {
 	return true
 }
 
-// TooBig ends the use, or the probing, of a size that the system itself refuses.
+// TooBig stops using or probing a size because the operating system refused it.
 func (p *Peer) TooBig(now time.Time, size int) {
 	if p.mtu.Refused(now, size) {
-		p.probeTailLater(now) // uncovers what was refused
+		p.probeTailLater(now) // reveals the loss of the refused packet
 	}
 	p.pathChanged(now)
 }

@@ -12,21 +12,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Peer is one peer's packets. It must not be copied once it is in use. Not for concurrent use.
+// A Peer is the packet state of one peer. It must not be copied after first use. It is not safe for concurrent use.
 type Peer struct {
 	endpoint *Endpoint
 	linked   bool
 	sessions *session.Set
 	timer    *timer.Timer
-	channels []*Channel // of the sessions; none of a legacy peer
+	channels []*Channel // one per session; none for a legacy peer
 
 	pace   *pacing.Controller
-	rtt    time.Duration // zero before it was measured
+	rtt    time.Duration // zero before the first measurement
 	sent   uint64        // bytes of all packets
-	missed uint64        // packets of the peer that were asked for again
-	moved  time.Time     // when the peer last reported what it received
+	missed uint64        // packets of the peer that were requested again
+	moved  time.Time     // when the peer last sent a report
 	ahead  ahead
-	sendAt time.Time // when the pacing lets the next datagram go; zero when nothing waits for that
+	sendAt time.Time // when the pacing allows the next datagram; zero if nothing waits for it
 
 	open      openDatagram
 	queue     queue
@@ -45,59 +45,59 @@ type openDatagram struct {
 	sealed time.Time // when the last one was sealed
 }
 
-// tail is the probes that follow what was last sent: the packet number of a probe uncovers the loss of what was sent
-// before it.
+// tail is the state of the probes that follow the last packet. The packet number of a probe reveals the loss of earlier
+// packets.
 type tail struct {
 	at    time.Time // when the next probe is due; zero for none
-	tries int       // probes sent since something else was
+	tries int       // probes sent since the last other packet
 }
 
-// reports is when the peer is told what was received from it.
+// reports says when the next delivery report is sent to the peer.
 type reports struct {
 	unreported int       // bytes received since the last report
-	of         *Channel  // that a report is due of; nil for none
-	notBefore  time.Time // no report is sent before
+	of         *Channel  // the channel whose report is due; nil for none
+	notBefore  time.Time // earliest time of the next report
 }
 
-// risked is the last packet of which it is not known whether its path carries it. An empty Frame is sent after it, so
-// that its loss is noticed although nothing else is sent.
+// risked is the last packet that may be too large for its path. An empty Frame follows it, so its loss is noticed even
+// if nothing more is sent.
 type risked struct {
 	ch     *Channel // nil for none
 	number uint64   // of the packet
 	size   int      // bytes
 }
 
-// A Channel is a session with a Go node, with what is known of the packets in it.
+// A Channel is a session with a Go node plus the state of its packets.
 type Channel struct {
 	*session.Session
 	peer     *Peer
 	log      *session.SentLog[content]
 	grown    bool   // the log has grown beyond what a quiet channel needs
-	identity int    // bytes of the packet that began the session
+	identity int    // bytes of the session's first packet
 	begun    bool   // something other than the identity was sent
 	chatter  uint64 // packet numbers since the last packet that would be retransmitted
-	base     uint64 // Peer.sent when the channel began, without the identity: all bytes before count as arrived
-	received uint64 // bytes of all packets that were opened
+	base     uint64 // Peer.sent when the channel began, less the identity: all earlier bytes count as arrived
+	received uint64 // bytes of all packets that were decrypted
 }
 
-// Params are what a Peer is made of.
+// Params configures a Peer.
 type Params struct {
 	Legacy   bool
 	Sessions *session.Set       // with the peer
 	Timer    *timer.Timer       // fires when the peer, or its owner, has something to do; the owner then calls Tick
-	Pace     *pacing.Controller // of what is sent to the peer
+	Pace     *pacing.Controller // limits what is sent to the peer
 }
 
-// NewPeer returns a peer for which nothing is queued.
+// NewPeer returns a peer with empty queues.
 func (e *Endpoint) NewPeer(p Params) Peer {
 	return Peer{endpoint: e, sessions: p.Sessions, timer: p.Timer, pace: p.Pace,
 		mtu: pmtu.New(&e.cfg.Paths, p.Legacy)}
 }
 
-// GuessedRTT stands for the round-trip time before any was measured.
+// GuessedRTT is the round-trip time assumed before the first measurement.
 const GuessedRTT = 100 * time.Millisecond
 
-// RoundTrip returns the round-trip time to the peer as far as it is known, and a guess of 100 ms otherwise.
+// RoundTrip returns the round-trip time to the peer, or GuessedRTT before the first measurement.
 func (p *Peer) RoundTrip() time.Duration {
 	if p.rtt > 0 {
 		return p.rtt
@@ -105,13 +105,13 @@ func (p *Peer) RoundTrip() time.Duration {
 	return GuessedRTT
 }
 
-// RTT returns the measured round-trip time; zero before the first measurement.
+// RTT returns the measured round-trip time, or zero before the first measurement.
 func (p *Peer) RTT() time.Duration { return p.rtt }
 
-// SetRTT takes in a measured round-trip time.
+// SetRTT records a measured round-trip time.
 func (p *Peer) SetRTT(rtt time.Duration) { p.rtt = rtt }
 
-// SetLinked notes that a link with the peer begins or ends. Broadcasts are sent along a link only.
+// SetLinked notes that a link with the peer begins or ends. Broadcasts are sent only over a link.
 func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.linked = linked
 	p.open.sealed = time.Time{}
@@ -119,7 +119,7 @@ func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.queueChanged()
 }
 
-// queueChanged tells the arena whether the queue of a link awaits something in it. It follows each change of the queue.
+// queueChanged updates the arena's count of non-empty queues of links. It is called after each change of the queue.
 func (p *Peer) queueChanged() {
 	held := p.linked && p.queue.len() > 0
 	switch {
@@ -132,40 +132,40 @@ func (p *Peer) queueChanged() {
 	p.queue.held = held
 }
 
-// Linked reports whether there is a link with the peer.
+// Linked reports whether the peer has a link with this node.
 func (p *Peer) Linked() bool { return p.linked }
 
-// Pace returns the controller of the sending rate.
+// Pace returns the controller of the sending rate. The peer owns it.
 func (p *Peer) Pace() *pacing.Controller { return p.pace }
 
-// Sent returns the bytes of all packets that were sent to the peer.
+// Sent returns the number of bytes in all packets sent to the peer.
 func (p *Peer) Sent() uint64 { return p.sent }
 
-// Missed returns how many packets of the peer were asked for again.
+// Missed returns the number of packets of the peer that were requested again.
 func (p *Peer) Missed() uint64 { return p.missed }
 
-// Room returns how many bytes of plaintext one datagram to the peer holds.
+// Room returns the maximum number of plaintext bytes in one datagram to the peer.
 func (p *Peer) Room() int { return p.mtu.Usable() - wire.BoxOverhead }
 
-// Backlog returns the bytes of small messages that are queued.
+// Backlog returns the number of bytes of queued small messages.
 func (p *Peer) Backlog() int { return p.queue.bytes }
 
-// Waiting returns the number of small messages that are queued.
+// Waiting returns the number of queued small messages.
 func (p *Peer) Waiting() int { return p.queue.len() }
 
-// HasOpen reports whether a datagram is open, so that Seal is to be called at the end of the turn.
+// HasOpen reports whether a datagram is open, so that Seal must be called at the end of the turn.
 func (p *Peer) HasOpen() bool { return len(p.open.list) > 0 }
 
 // SealedAt returns when the last datagram of small messages was sealed.
 func (p *Peer) SealedAt() time.Time { return p.open.sealed }
 
-// Paused reports whether the pacing holds back what is queued, until the timer fires.
+// Paused reports whether the pacing delays queued messages until the timer fires.
 func (p *Peer) Paused() bool { return !p.sendAt.IsZero() }
 
-// Channel returns the channel that packets to the peer are sealed in; nil if there is none.
+// Channel returns the channel in which packets to the peer are sealed, or nil if there is none.
 func (p *Peer) Channel(now time.Time) *Channel { return p.ChannelOf(p.sessions.Current(now)) }
 
-// ChannelOf returns the channel of a session; nil if there is none.
+// ChannelOf returns the channel of a session, or nil if there is none.
 func (p *Peer) ChannelOf(s *session.Session) *Channel {
 	for _, ch := range p.channels {
 		if ch.Session == s {
@@ -175,8 +175,8 @@ func (p *Peer) ChannelOf(s *session.Session) *Channel {
 	return nil
 }
 
-// AddChannel begins a channel for a session. identity is the plaintext of its first packet, which the handshake
-// carries. AddChannel returns that packet.
+// AddChannel adds a channel for a session and returns the session's first packet, which the handshake carries. identity
+// is the plaintext of that packet.
 func (p *Peer) AddChannel(now time.Time, s *session.Session, identity []byte) (ch *Channel, packet []byte) {
 	packet = s.Seal(now, nil, identity)
 	p.sent += uint64(len(packet))
@@ -186,7 +186,7 @@ func (p *Peer) AddChannel(now time.Time, s *session.Session, identity []byte) (c
 	return ch, packet
 }
 
-// Remembered returns the number of sent packets that are remembered for retransmission.
+// Remembered returns the number of sent packets that are kept for retransmission.
 func (p *Peer) Remembered() (n int) {
 	for _, ch := range p.channels {
 		n += ch.log.Len()
@@ -194,7 +194,7 @@ func (p *Peer) Remembered() (n int) {
 	return n
 }
 
-// Forget drops what was kept of a session that has ended.
+// Forget drops the state of a session that has ended.
 func (p *Peer) Forget(s *session.Session) {
 	p.endpoint.stats.DatagramsLost += s.Lost()
 	p.channels = slices.DeleteFunc(p.channels, func(ch *Channel) bool { return ch.Session == s })
@@ -203,7 +203,7 @@ func (p *Peer) Forget(s *session.Session) {
 	}
 }
 
-// Discard drops everything that is queued, because the last session has ended.
+// Discard drops all queued messages because the last session has ended.
 func (p *Peer) Discard() {
 	for _, t := range p.transfers.list {
 		t.message.Pending--

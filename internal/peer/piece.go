@@ -8,28 +8,28 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Begin begins to send a large message to the peer. use is that of a direct message; 0 for a broadcast.
+// Begin starts the transfer of a large message to the peer. use is that of a direct message; it is 0 for a broadcast.
 func (p *Peer) Begin(now time.Time, a *assembly.Assembly, use wire.Use) *Transfer {
 	return p.transfers.begin(now, a, use)
 }
 
-// Transfer returns the transfer of a message to the peer; nil if there is none.
+// Transfer returns the transfer of a message to the peer, or nil if there is none.
 func (p *Peer) Transfer(a *assembly.Assembly) *Transfer { return p.transfers.of(a) }
 
-// Transfers returns the large messages on their way to the peer. The slice is the peer's, and valid until one begins or
-// ends.
+// Transfers returns the large messages on their way to the peer. The peer owns the slice, which is valid until a
+// transfer begins or ends.
 func (p *Peer) Transfers() []*Transfer { return p.transfers.list }
 
-// Transferring reports whether something of a message remains to be sent to the peer.
+// Transferring reports whether parts of a message remain to be sent to the peer.
 func (p *Peer) Transferring(a *assembly.Assembly) bool {
 	t := p.transfers.of(a)
 	return t != nil && !t.Whole()
 }
 
-// Prefer puts a message that the peer asked for before those that it did not ask for: it may have these from others.
+// Prefer moves a message that the peer requested ahead of those it did not request, which it may get from others.
 func (p *Peer) Prefer(t *Transfer) { p.transfers.prefer(t) }
 
-// EndTransfers ends the transfers that over returns true for.
+// EndTransfers ends the transfers for which over returns true.
 func (p *Peer) EndTransfers(over func(*Transfer) bool) { p.transfers.end(over) }
 
 // EndTransfer ends the transfer of a message, if there is one.
@@ -37,7 +37,7 @@ func (p *Peer) EndTransfer(a *assembly.Assembly) {
 	p.transfers.end(func(t *Transfer) bool { return t.message == a })
 }
 
-// Resend queues a piece of a large message again.
+// Resend queues a piece of a large message for retransmission.
 func (p *Peer) Resend(now time.Time, a *assembly.Assembly, piece rangeset.Range) {
 	if a.Forgotten() {
 		p.endpoint.stats.Forgotten++
@@ -53,7 +53,7 @@ func (p *Peer) Resend(now time.Time, a *assembly.Assembly, piece rangeset.Range)
 	t.done.Remove(piece.From, piece.To)
 }
 
-// sendPiece sends the next piece of a large message, if there is one and the pacing lets it go.
+// sendPiece sends the next piece of a large message, and reports whether there was one and the pacing allowed it.
 func (p *Peer) sendPiece(now time.Time, ch *Channel, broadcasts bool) bool {
 	t, piece := p.transfers.next(now, broadcasts)
 	if t == nil || !p.maySend(now, min(int(piece.To-piece.From)+wire.DirectOverhead, p.Room())) {
@@ -70,8 +70,8 @@ func (p *Peer) sendPiece(now time.Time, ch *Channel, broadcasts bool) bool {
 	return true
 }
 
-// cut makes the plaintext of a piece of a large message, as much of it as a datagram to the peer holds. It returns the
-// bytes that the plaintext carries.
+// cut builds the plaintext for as much of a piece as fits into a datagram to the peer. It also returns the range that
+// the plaintext carries.
 func (p *Peer) cut(now time.Time, t *Transfer, piece rangeset.Range) (plain []byte, carried rangeset.Range) {
 	e, a := p.endpoint, t.message
 	overhead := wire.FrameOverhead

@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/timer"
 )
 
-// Full reports whether no further message of this node is to be queued for the peer, which takes less than comes.
+// Full reports whether this node must not queue further messages of its own because the peer receives too slowly.
 func (p *Peer) Full(large bool) bool {
 	if large {
 		return p.transfers.full()
@@ -14,9 +14,9 @@ func (p *Peer) Full(large bool) bool {
 	return p.queue.bytes >= SmallOwn
 }
 
-// Pump sends what is queued, as far as the pacing allows. leaving says that this node has left: it still sends what it
-// began, without a link as well. If Pump returns a small message, the message is the first of the queue and no datagram
-// holds it: the caller queues it in pieces, and then calls PumpOn. The message is valid until then.
+// Pump sends queued messages as far as the pacing allows. leaving says that this node has left: transfers then continue
+// even without a link. If Pump returns a small message, no datagram can hold the first message of the queue: the caller
+// queues it in pieces and then calls PumpOn. The returned message is valid until then.
 func (p *Peer) Pump(now time.Time, leaving bool) (unfit []byte) {
 	if p.Paused() && now.After(p.sendAt) {
 		p.pace.Late(now, now.Sub(p.sendAt))
@@ -26,7 +26,7 @@ func (p *Peer) Pump(now time.Time, leaving bool) (unfit []byte) {
 	return p.pump(now, leaving)
 }
 
-// PumpOn takes the first message out of the queue and goes on as Pump does.
+// PumpOn removes the first message from the queue and continues like Pump.
 func (p *Peer) PumpOn(now time.Time, leaving bool) (unfit []byte) {
 	p.queue.drop(1)
 	p.queueChanged()
@@ -44,7 +44,7 @@ func (p *Peer) pump(now time.Time, leaving bool) (unfit []byte) {
 	return unfit
 }
 
-// sendNext sends the next datagram, and reports whether there was one and it could go.
+// sendNext sends the next datagram, and reports whether there was one and the pacing allowed it.
 func (p *Peer) sendNext(now time.Time, ch *Channel, leaving bool) (went bool, unfit []byte) {
 	if p.queue.len() > 0 {
 		went, unfit = p.sendQueued(now, ch)
@@ -55,8 +55,8 @@ func (p *Peer) sendNext(now time.Time, ch *Channel, leaving bool) (went bool, un
 	return p.sendPiece(now, ch, p.linked || leaving), nil
 }
 
-// sendQueued sends the next datagram of queued small messages, with as many as it holds. It reports whether one could
-// go. It returns the first message instead if that does not fit into a datagram; the message stays in the queue.
+// sendQueued sends one datagram with as many queued small messages as fit, and reports whether it did. If the first
+// message fits into no datagram, sendQueued returns it instead and leaves it in the queue.
 func (p *Peer) sendQueued(now time.Time, ch *Channel) (went bool, unfit []byte) {
 	unfit = p.tidyQueue(now)
 	if p.queueChanged(); unfit != nil {
@@ -89,8 +89,8 @@ func (p *Peer) sendQueued(now time.Time, ch *Channel) (went bool, unfit []byte) 
 	return size > 0, nil
 }
 
-// tidyQueue drops the first messages of the queue as long as they are too old. It returns the first one that is not, if
-// no datagram holds it.
+// tidyQueue drops messages that are too old from the front of the queue. It returns the first remaining message if no
+// datagram can hold it.
 func (p *Peer) tidyQueue(now time.Time) (unfit []byte) {
 	e := p.endpoint
 	for ; p.queue.len() > 0; p.queue.drop(1) {
@@ -111,12 +111,12 @@ func (p *Peer) tidyQueue(now time.Time) (unfit []byte) {
 	return nil
 }
 
-// stale reports whether a message has waited too long, since a given time: the queue has not moved for queueAge. As
-// long as the peer reports what it receives, however slowly, the message's turn will come.
+// stale reports whether a message queued at since has waited too long: queueAge without a report from the peer. While
+// the peer reports what it receives, however slowly, the queue moves.
 func (p *Peer) stale(now, since time.Time) bool { return now.Sub(later(since, p.moved)) > queueAge }
 
-// Tick asks for what is missing and forgets what is over. It returns when it is next needed. Before it, the caller pumps
-// if PumpDue, calls ProbeTail, and sends a report if ReportDue.
+// Tick sends Naks that are due and drops expired state. It returns the time of the next call. Before Tick, the caller
+// pumps if PumpDue, calls ProbeTail, and sends a report if ReportDue.
 func (p *Peer) Tick(now time.Time) (next time.Time) {
 	p.sendNaks(now)
 	next = p.tidyLogs(now)

@@ -8,48 +8,48 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what is queued for one peer (docs/LIMITS.md).
+// Bounds of the queue for one peer (docs/LIMITS.md).
 const (
-	SmallOwn  = 128 << 10 // bytes of small messages beyond which this node's own are refused: room is kept to pass on those of others
-	SmallLazy = 2 << 20   // bytes of them beyond which messages of others are only announced
-	SmallMax  = 4 << 20   // bytes of them
+	SmallOwn  = 128 << 10 // bytes of small messages above which this node's own are refused: the rest is for messages of others
+	SmallLazy = 2 << 20   // bytes above which messages of others are only announced
+	SmallMax  = 4 << 20   // maximum bytes
 
-	queueAge  = 30 * time.Second // what waits longer is dropped, unless the peer reports meanwhile that it receives what was sent
-	sparedMax = 1 << 14          // ids of queue.spared
+	queueAge  = 30 * time.Second // an older message is dropped unless the peer has reported receipt in the meantime
+	sparedMax = 1 << 14          // maximum number of ids in queue.spared
 )
 
-// Queued is a small message that waits. Its plaintext is in the arena, for all peers whose queues it is in.
+// Queued is a queued small message. All peers that have it queued share its plaintext in the arena.
 type Queued struct {
 	arena.Ref
 	At time.Time // when it was queued
 }
 
-// queue is the small messages that wait for one peer: first what the peer lacks, then the others, each in order. What
-// the peer has received from elsewhere meanwhile is not sent to it.
+// queue holds the small messages for one peer: first those the peer lacks, then the others, each in order. Messages that
+// the peer has received from another node in the meantime are not sent.
 type queue struct {
 	urgent []Queued // small messages that the peer lacks
 	normal []Queued
 	bytes  int                         // of both
 	spared map[wire.MessageID]struct{} // broadcasts that the peer has, some of them in normal
-	held   bool                        // the arena knows that the queue awaits something in it
+	held   bool                        // the arena counts this queue as one that needs it
 }
 
-// len returns how many small messages wait.
+// len returns the number of queued messages.
 func (q *queue) len() int { return len(q.urgent) + len(q.normal) }
 
-// add puts a message behind those that wait.
+// add appends a message to the queue.
 func (q *queue) add(now time.Time, m arena.Ref) {
 	q.normal = append(q.normal, Queued{m, now})
 	q.bytes += int(m.Size)
 }
 
-// addUrgent puts a message that was lost, or asked for, before the normal ones and behind the urgent ones.
+// addUrgent queues a lost or requested message after the other urgent ones and ahead of the normal ones.
 func (q *queue) addUrgent(now time.Time, m arena.Ref) {
 	q.urgent = append(q.urgent, Queued{m, now})
 	q.bytes += int(m.Size)
 }
 
-// at returns the i-th small message in the order in which they are sent.
+// at returns the i-th message in sending order.
 func (q *queue) at(i int) *Queued {
 	if i < len(q.urgent) {
 		return &q.urgent[i]
@@ -57,7 +57,7 @@ func (q *queue) at(i int) *Queued {
 	return &q.normal[i-len(q.urgent)]
 }
 
-// drop takes the first n out of the queue.
+// drop removes the first n messages.
 func (q *queue) drop(n int) {
 	urgent := min(n, len(q.urgent))
 	for _, m := range q.urgent[:urgent] {
@@ -77,7 +77,7 @@ func (q *queue) drop(n int) {
 	}
 }
 
-// spare notes that the peer has a broadcast, of which a copy for it may wait.
+// spare notes that the peer has a broadcast, so a queued copy need not be sent.
 func (q *queue) spare(id wire.MessageID) {
 	if q.len() == 0 || len(q.spared) >= sparedMax {
 		return
@@ -88,7 +88,7 @@ func (q *queue) spare(id wire.MessageID) {
 	q.spared[id] = struct{}{}
 }
 
-// needless reports whether the peer has the message that a plaintext begins with.
+// needless reports whether the peer already has the message at the start of a plaintext.
 func (q *queue) needless(plain []byte) bool {
 	if len(q.spared) == 0 {
 		return false
@@ -97,7 +97,7 @@ func (q *queue) needless(plain []byte) bool {
 	return has
 }
 
-// purge takes the messages that the peer has out of the queue, if they may be a quarter of it or more.
+// purge removes the messages that the peer has, if they may be at least a quarter of the queue.
 func (q *queue) purge(a *arena.Arena) {
 	if 4*len(q.spared) < q.len() {
 		return
@@ -115,7 +115,7 @@ func (q *queue) purge(a *arena.Arena) {
 	q.spared = nil
 }
 
-// take takes the normal messages out of the queue.
+// take removes and returns the normal messages.
 func (q *queue) take() []Queued {
 	list := q.normal
 	q.normal = nil
@@ -125,7 +125,7 @@ func (q *queue) take() []Queued {
 	return list
 }
 
-// putBack puts messages that were taken before those that were queued since.
+// putBack puts messages returned by take ahead of those queued since then.
 func (q *queue) putBack(list []Queued) {
 	if len(list) == 0 {
 		return
@@ -136,14 +136,14 @@ func (q *queue) putBack(list []Queued) {
 	q.normal = append(list, q.normal...)
 }
 
-// ahead is what small messages may take of the rate while large ones use it up: a quarter of it, so that they wait for
-// none of them. What they send is counted, and so slows the large ones down.
+// ahead is a token bucket that lets small messages use a quarter of the rate while large ones use all of it, so small
+// messages do not wait. These bytes count against the rate, so large messages slow down.
 type ahead struct {
 	level float64 // bytes
 	at    time.Time
 }
 
-// aheadMax is the most bytes that may be sent ahead at once.
+// aheadMax is the size of that token bucket in bytes.
 const aheadMax = 16 << 10
 
 func (a *ahead) take(now time.Time, rate float64, n int) bool {

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// refs returns the order in which the messages of a queue would be sent, by their offsets.
+// refs returns the offsets of the queued messages in sending order.
 func (q *queue) refs() (list []uint64) {
 	for i := range q.len() {
 		list = append(list, q.at(i).Off)
@@ -139,7 +139,7 @@ func TestPurgeTakesOutWhatThePeerHas(t *testing.T) {
 
 func TestSmallMessagesMayTakeAQuarterOfTheRateAhead(t *testing.T) {
 	var a ahead
-	const rate = 1_000_000. // bytes a second
+	const rate = 1_000_000. // bytes per second
 	taken := 0
 	for i := range 10_000 { // one second
 		if a.take(epoch.Add(time.Duration(i)*100*time.Microsecond), rate, 100) {
@@ -166,7 +166,7 @@ func TestWhatMayGoAheadIsBounded(t *testing.T) {
 func TestArenaKeepsWhatAQueueOfALinkHolds(t *testing.T) {
 	w := newWorld(t)
 	p := &w.a.peer
-	queued := func() { // something that waits for the pacing
+	queued := func() { // returns whether messages wait for the pacing
 		p.PutBack([]Queued{{Ref: w.a.broadcast("queued"), At: w.now}})
 	}
 	for _, c := range []struct {

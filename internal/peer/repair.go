@@ -8,20 +8,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// nakSize is the most bytes of one Nak, or of the answer to it.
+// nakSize is the maximum size in bytes of one Nak or Settled.
 const nakSize = 48
 
-// nakRoom is how many bytes of Naks, or of answers to them, one datagram has before the last: they go through any path.
+// nakRoom is the size of Naks or Settleds from which a datagram takes no more, so that it fits into any path.
 const nakRoom = pmtu.Min - wire.BoxOverhead - 2*nakSize
 
-// HandleNak takes in that the peer did not receive the packets with numbers from start up to end. Small messages are
-// queued again, before others; a piece of a large message is sent again when the turn of that comes. Each packet number
-// is served once, because what is sent again has a packet number of its own, and the peer is told not to ask for the old
-// one any more. What is not kept any more is lost to the peer. full says that the answers fill a datagram, and that
-// SendSettled is to be called.
+// HandleNak processes a Nak: the peer did not receive the packets numbered [start, end). Small messages are queued again
+// ahead of others; a piece of a large message is sent again in its message's turn. Each packet number is served once,
+// because the retransmission has a new packet number and a Settled makes the peer stop requesting the old one. Data that
+// is no longer kept is lost to the peer. If full is true, the answers fill a datagram and the caller must call
+// SendSettled.
 //
-// HandleNak returns the small messages that do not fit into a datagram any more, one after the other. They are
-// valid until the next call, and the caller queues them in pieces before it calls anything else.
+// HandleNak returns the encoded small messages that no longer fit into a datagram, concatenated. They are valid until
+// the next call; the caller queues them in pieces before it calls anything else.
 func (ch *Channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, full bool) {
 	e := ch.peer.endpoint
 	first := ch.Expand(start)
@@ -42,7 +42,7 @@ func (ch *Channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, fu
 	return e.unfit, len(e.settling) > nakRoom
 }
 
-// retransmit queues what one packet carried, unless that was done before. It returns the bytes that were lost with it.
+// retransmit queues what one packet carried, unless that was done before. It returns the bytes that were lost.
 func (ch *Channel) retransmit(now time.Time, number uint64) (lost int) {
 	p, e := ch.peer, ch.peer.endpoint
 	what, _, size, ok := ch.log.Get(number)
@@ -71,17 +71,17 @@ func (ch *Channel) retransmit(now time.Time, number uint64) (lost int) {
 	return lost
 }
 
-// requeue queues each of the messages of a plaintext in the arena.
+// requeue queues each message of a plaintext in the arena.
 func (p *Peer) requeue(now time.Time, kept arena.Ref, plain []byte) {
 	var m wire.Message
 	for len(plain) > 0 {
 		after, err := wire.ParseMessage(&m, plain)
-		if err != nil { // not of what we have written ourselves
+		if err != nil { // impossible for a plaintext that this node wrote
 			return
 		}
 		p.endpoint.stats.Resent++
 		n := len(plain) - len(after)
-		if n > p.Room() { // the path carries less than it did
+		if n > p.Room() { // the path now carries less
 			p.endpoint.unfit = append(p.endpoint.unfit, plain[:n]...)
 		} else {
 			p.queue.addUrgent(now, arena.Ref{Off: kept.Off, Size: uint32(n)})
@@ -91,7 +91,7 @@ func (p *Peer) requeue(now time.Time, kept arena.Ref, plain []byte) {
 	}
 }
 
-// SendSettled answers the Naks of one packet. It returns false if there were none.
+// SendSettled sends the answers to the Naks of one packet. It returns false if there are none.
 func (ch *Channel) SendSettled(now time.Time) bool {
 	e := ch.peer.endpoint
 	if len(e.settling) == 0 {
@@ -103,7 +103,7 @@ func (ch *Channel) SendSettled(now time.Time) bool {
 	return true
 }
 
-// HandleSettled ends the wait for what the peer sent under other packet numbers.
+// HandleSettled processes a Settled: the packet numbers that it names are not missing any more.
 func (ch *Channel) HandleSettled(data []byte) {
 	e := ch.peer.endpoint
 	s, err := wire.ParseSettled(data)
@@ -119,7 +119,7 @@ func (ch *Channel) HandleSettled(data []byte) {
 	}
 }
 
-// askMissing asks for packets that are missing and due, and sets the timer for those that will be.
+// askMissing sends the Naks that are due and sets the timer for later ones.
 func (ch *Channel) askMissing(now time.Time) {
 	if !ch.Missing() {
 		return
@@ -134,7 +134,7 @@ func (ch *Channel) askMissing(now time.Time) {
 	}
 }
 
-// sendNaks asks for what is missing and due in the peer's channels.
+// sendNaks sends the Naks that are due in all of the peer's channels.
 func (p *Peer) sendNaks(now time.Time) {
 	e := p.endpoint
 	for _, ch := range p.channels {

@@ -107,7 +107,7 @@ func TestAnswersToNaksFillADatagram(t *testing.T) {
 	}
 	before := w.b.packets
 	w.run(time.Second)
-	if full < 10 || w.b.packets != before+2 { // with the Ping
+	if full < 10 || w.b.packets != before+2 { // including the Ping
 		t.Errorf("full after %d, %d packets came", full, w.b.packets-before)
 	}
 }
@@ -176,7 +176,7 @@ func TestControlThatIsTooLargeForAnyPathIsKeptForRepair(t *testing.T) {
 	}
 }
 
-// widen lets a find that the path carries the configured size.
+// widen makes node a learn that the path carries the configured size.
 func (w *world) widen() {
 	w.t.Helper()
 	w.a.peer.Widen(w.now)
@@ -225,7 +225,7 @@ func TestSettledIsParsedWithCare(t *testing.T) {
 	}
 }
 
-// settled is the body of a Settled.
+// settled returns the body of a Settled.
 func settled(start, end uint32) []byte {
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, wire.AppendSettled(nil, wire.MessageID{}, wire.Settled{Start: start, End: end})); err != nil {
@@ -301,7 +301,7 @@ func TestEverythingArrivesOverALossyLink(t *testing.T) {
 			}
 			w.run(time.Duration(rng.IntN(50)) * time.Millisecond)
 		}
-		for range 10 { // what heartbeats do
+		for range 10 { // as heartbeats do
 			w.a.ping()
 			w.b.ping()
 			w.run(2 * time.Second)
@@ -313,7 +313,7 @@ func TestEverythingArrivesOverALossyLink(t *testing.T) {
 				}
 			}
 			for a := range n.store.All {
-				if a.Delivered { // of its own
+				if a.Delivered { // one of its own messages
 					n.other.wantWhole(a)
 				}
 			}

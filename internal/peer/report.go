@@ -10,19 +10,19 @@ import (
 
 // Delivery reports (docs/PROTOCOL.md, "Delivery reports").
 const (
-	reportBytes    = 16 << 10              // received in small messages before a report is worth a datagram
-	ReportInterval = 20 * time.Millisecond // at least between two reports, or a round trip if that is longer
+	reportBytes    = 16 << 10              // bytes received in small messages that justify a report
+	ReportInterval = 20 * time.Millisecond // minimum interval between reports, or a round trip if that is longer
 )
 
-// CountReceived counts a packet of n bytes for the reports. It returns true if a report is worth a datagram.
+// CountReceived counts a packet of n bytes for the reports. It returns true if enough was received to send a report.
 func (ch *Channel) CountReceived(n int) (report bool) {
 	ch.received += uint64(n)
 	ch.peer.reports.unreported += n
 	return ch.peer.reports.unreported >= reportBytes
 }
 
-// WantReport makes a report of the channel due now, or as soon as one may be sent: see ReportDue. Pieces of large
-// messages, and what uncovers that pieces were lost, are always reported, so that no sender waits in vain.
+// WantReport makes a report of the channel due as soon as one may be sent (see ReportDue). Pieces of large messages, and
+// probes that reveal lost pieces, are always reported, so the sender gets an answer.
 func (ch *Channel) WantReport(now time.Time) {
 	p := ch.peer
 	p.reports.of = ch
@@ -31,16 +31,16 @@ func (ch *Channel) WantReport(now time.Time) {
 	}
 }
 
-// ReportDue reports whether SendReport is to be called.
+// ReportDue reports whether SendReport must be called.
 func (p *Peer) ReportDue(now time.Time) bool {
 	return p.reports.of != nil && !p.reports.notBefore.After(now)
 }
 
-// NextReport returns the time before which no further report is sent.
+// NextReport returns the earliest time of the next report.
 func (p *Peer) NextReport() time.Time { return p.reports.notBefore }
 
-// SendReport sends a report, which must be due. The next one follows no sooner than after an interval, times a factor: a
-// node that cannot pass on what it receives slows its senders down.
+// SendReport sends a report, which must be due. The interval to the next report is multiplied by factor: a node that
+// cannot pass on what it receives slows its senders down in this way.
 func (p *Peer) SendReport(now time.Time, factor int) {
 	e, ch := p.endpoint, p.reports.of
 	p.reports = reports{notBefore: now.Add(max(ReportInterval, p.rtt) * time.Duration(factor))}
@@ -51,8 +51,8 @@ func (p *Peer) SendReport(now time.Time, factor int) {
 	ch.Send(now, p.sessions.Path(), e.control)
 }
 
-// HandleReport tells the pacing how much of what was sent has arrived, and how quickly. It returns when the newest packet
-// that arrived was sent; ok is false if the report names none that is remembered. Otherwise the caller calls Confirm.
+// HandleReport updates the pacing with the bytes that arrived and the round-trip time. It returns when the newest packet
+// that arrived was sent; ok is false if that is not remembered. If ok is true, the caller calls Confirm.
 func (ch *Channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, ok bool) {
 	p := ch.peer
 	what, at, size, ok := ch.log.Get(r.Highest)
@@ -68,8 +68,8 @@ func (ch *Channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, o
 	return at, true
 }
 
-// Confirm ends the transfers of which everything was sent in packets below lowest, which have arrived or were given up.
-// It appends their messages to arrived.
+// Confirm ends the transfers whose last piece was sent in a packet below lowest: these packets have arrived or were
+// given up. It appends the messages of those transfers to arrived.
 func (ch *Channel) Confirm(now time.Time, lowest uint64, arrived []*assembly.Assembly) []*assembly.Assembly {
 	ch.peer.transfers.end(func(t *Transfer) bool {
 		over := t.confirmed(ch.Session, lowest)
@@ -82,7 +82,7 @@ func (ch *Channel) Confirm(now time.Time, lowest uint64, arrived []*assembly.Ass
 	return arrived
 }
 
-// settleRisk ends the wait for the last packet that may have been too large, if the peer has received all below a number.
+// settleRisk clears the last packet that may have been too large if the peer has received all below lowest.
 func (ch *Channel) settleRisk(now time.Time, lowest uint64) {
 	p := ch.peer
 	r := p.risked

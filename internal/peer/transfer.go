@@ -13,25 +13,25 @@ import (
 
 // Bounds of the transfers to one peer (docs/LIMITS.md).
 const (
-	TransfersMax = 256 // large messages: more a peer does not take at once
+	TransfersMax = 256 // maximum number of large messages that a peer accepts at once
 
-	unsentMax  = 4 << 20   // bytes of large messages that are here to be sent, beyond which no further one is begun
-	unackedMax = unsentMax // bytes of this node's own that the peer has not reported, beyond which no further one is begun
-	inTurn     = 4         // transfers of which pieces are sent in turn
+	unsentMax  = 4 << 20   // bytes of large messages available but not sent, above which no further one is begun
+	unackedMax = unsentMax // bytes of this node's own messages that the peer has not reported, above which no further one is begun
+	inTurn     = 4         // number of transfers whose pieces are interleaved
 )
 
-// parkedAge is how long a broadcast waits for a link that has ended to come back: a peer that heard nothing for a while
-// is taken for dead and returns.
+// parkedAge is the time a broadcast waits for an ended link to return. A peer that heard nothing for a while is
+// considered dead until it returns.
 const parkedAge = 10 * time.Second
 
-// A Transfer is one large message on its way to one peer. It ends when the peer has reported all of it, or has sent it
-// to this node; until then the assembly is kept for repair.
+// A Transfer is one large message on its way to one peer. It ends when the peer has reported all of it or has sent it to
+// this node; until then the assembly is kept for retransmission.
 type Transfer struct {
 	message *assembly.Assembly
-	use     wire.Use     // of a direct message
-	done    rangeset.Set // what the peer was sent, or has sent this node and so has
-	asked   bool         // the peer asked for it
-	begun   bool         // a piece was sent, so that the peer counts it against us until it is whole there
+	use     wire.Use     // for a direct message
+	done    rangeset.Set // bytes sent to the peer or received from it
+	asked   bool         // the peer requested the message
+	begun   bool         // a piece was sent, so the peer counts the message against this node's quota until it is complete
 	since   time.Time    // when a piece was last sent, or when it was queued
 	session *session.Session
 	last    uint64 // number of the packet in session that carried the last piece
@@ -40,13 +40,13 @@ type Transfer struct {
 // Message returns the message.
 func (t *Transfer) Message() *assembly.Assembly { return t.message }
 
-// Whole reports whether nothing of the message remains to be sent.
+// Whole reports whether the entire message has been sent.
 func (t *Transfer) Whole() bool { return t.done.Covers(0, t.message.Total) }
 
-// Begun reports whether a piece was sent.
+// Begun reports whether any piece has been sent.
 func (t *Transfer) Begun() bool { return t.begun }
 
-// Asked reports whether the peer asked for the message.
+// Asked reports whether the peer requested the message.
 func (t *Transfer) Asked() bool { return t.asked }
 
 // Has notes that the peer has the bytes [from, to).
@@ -55,22 +55,22 @@ func (t *Transfer) Has(from, to uint32) { t.done.Add(from, to) }
 // Lacks notes that the peer lacks the bytes [from, to).
 func (t *Transfer) Lacks(from, to uint32) { t.done.Remove(from, to) }
 
-// Ranges returns how many separate ranges of bytes the peer has.
+// Ranges returns the number of separate byte ranges that the peer has.
 func (t *Transfer) Ranges() int { return len(t.done) }
 
-// next returns the piece to be sent next; empty when there is none yet.
+// next returns the next piece to send; it is empty if none is available yet.
 func (t *Transfer) next() rangeset.Range { return t.message.Have.FirstMissing(t.done) }
 
-// stalled reports whether the message stands still for want of bytes to send: a receiver lets such a one give way.
+// stalled reports whether the transfer waits for bytes to send. A receiver may discard a stalled message.
 func (t *Transfer) stalled(now time.Time) bool { return now.Sub(t.since) > assembly.StallGrace }
 
-// confirmed reports whether all of the message was sent, in packets of a session with numbers below lowest.
+// confirmed reports whether the entire message was sent in the given session, in packets numbered below lowest.
 func (t *Transfer) confirmed(s *session.Session, lowest uint64) bool {
 	return t.session == s && t.last < lowest && t.Whole()
 }
 
-// expires returns when the transfer ends because it has waited for too long. moved is when the peer last reported what it
-// received. A broadcast without a link waits for the link only.
+// expires returns when the transfer ends because it has waited too long. moved is the time of the peer's last report. A
+// broadcast without a link waits only for the link.
 func (t *Transfer) expires(moved time.Time, linked bool) time.Time {
 	if !linked && !t.message.Direct {
 		return t.since.Add(parkedAge)
@@ -85,13 +85,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// transfers is the large messages on their way to one peer, in the order in which they are sent.
+// transfers holds the large messages on their way to one peer, in sending order.
 type transfers struct {
 	list []*Transfer
 	turn int // counts the pieces sent
 }
 
-// full reports whether no further message is to be begun: the peer takes less than comes.
+// full reports whether no further message may begin because the peer receives too slowly.
 func (x *transfers) full() bool {
 	if len(x.list) >= TransfersMax {
 		return true
@@ -107,7 +107,7 @@ func (x *transfers) full() bool {
 	return unsent >= unsentMax || ours >= unackedMax
 }
 
-// of returns the transfer of a message; nil if there is none.
+// of returns the transfer of a message, or nil if there is none.
 func (x *transfers) of(a *assembly.Assembly) *Transfer {
 	for _, t := range x.list {
 		if t.message == a {
@@ -117,10 +117,10 @@ func (x *transfers) of(a *assembly.Assembly) *Transfer {
 	return nil
 }
 
-// begin queues a message that there is no transfer of.
+// begin queues a message that has no transfer yet.
 func (x *transfers) begin(now time.Time, a *assembly.Assembly, use wire.Use) *Transfer {
 	t := &Transfer{message: a, use: use, since: now}
-	if a.Use = use; use == wire.UseControl { // before what may take long
+	if a.Use = use; use == wire.UseControl { // ahead of messages that may take long
 		x.list = slices.Insert(x.list, 0, t)
 	} else {
 		x.list = append(x.list, t)
@@ -129,7 +129,7 @@ func (x *transfers) begin(now time.Time, a *assembly.Assembly, use wire.Use) *Tr
 	return t
 }
 
-// prefer puts a message that the peer asked for before those that it did not ask for.
+// prefer moves a requested message ahead of those that the peer did not request.
 func (x *transfers) prefer(t *Transfer) {
 	if t.asked {
 		return
@@ -141,7 +141,7 @@ func (x *transfers) prefer(t *Transfer) {
 	x.list[to] = t
 }
 
-// end ends the transfers that over returns true for.
+// end ends the transfers for which over returns true.
 func (x *transfers) end(over func(*Transfer) bool) {
 	x.list = slices.DeleteFunc(x.list, func(t *Transfer) bool {
 		if !over(t) {
@@ -152,8 +152,8 @@ func (x *transfers) end(over func(*Transfer) bool) {
 	})
 }
 
-// next chooses the transfer of which a piece is sent next: the first few take turns. No more are begun than the
-// peer takes, lest it refuse pieces, which nothing repairs. Broadcasts are left out if the peer is to get none.
+// next chooses the transfer whose piece is sent next: the first inTurn transfers take turns. It does not begin more than
+// the peer accepts, because nothing repairs refused pieces. If broadcasts is false, it skips broadcasts.
 func (x *transfers) next(now time.Time, broadcasts bool) (next *Transfer, piece rangeset.Range) {
 	var begun assembly.Budget
 	for _, t := range x.list {
@@ -185,8 +185,8 @@ func (x *transfers) next(now time.Time, broadcasts bool) (next *Transfer, piece 
 	return ready[i], pieces[i]
 }
 
-// retire ends the transfers of what the peer has from elsewhere, of what was forgotten, of what waits too long, and of
-// what was sent so long ago that no report of it will come. It returns when it is next needed, and how many were given up.
+// retire ends transfers that are complete elsewhere, forgotten, expired, or sent so long ago that no report will come.
+// It returns the time of the next call and the number of transfers given up.
 func (x *transfers) retire(now, moved time.Time, linked bool) (next time.Time, givenUp uint64) {
 	x.end(func(t *Transfer) bool {
 		a := t.message

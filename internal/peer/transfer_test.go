@@ -87,7 +87,7 @@ func TestLargeMessagesTakeTurns(t *testing.T) {
 	}
 }
 
-// begun makes a list of transfers of messages with 1,000 bytes each.
+// begun returns a list of begun transfers of 1,000-byte messages.
 func begun(w *world, n int) (x *transfers, all []*Transfer) {
 	x = &w.a.peer.transfers
 	for range n {
@@ -173,7 +173,7 @@ func TestNoMoreMessagesAreBegunThanThePeerTakes(t *testing.T) {
 	if next, _ := x.next(w.now, true); next != nil {
 		t.Errorf("one more was begun: %d bytes", next.Message().Total)
 	}
-	later := w.now.Add(assembly.StallGrace + 1) // a receiver lets those give way that stand still
+	later := w.now.Add(assembly.StallGrace + 1) // a receiver lets stalled messages give way
 	small.since = later
 	if next, _ := x.next(later, true); next != small {
 		t.Error("none was begun although the others stand still")
@@ -221,8 +221,8 @@ func TestTransfersAreRetired(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(tr *Transfer)
 		linked  bool
-		moved   time.Duration // when the peer last reported, since the beginning
-		after   time.Duration // how long it is kept
+		moved   time.Duration // time of the peer's last report, from the beginning
+		after   time.Duration // time for which the transfer is kept
 		givenUp uint64
 	}{
 		"waits on a link":          {func(tr *Transfer) { tr.Message().PassedOn = true }, true, 0, queueAge, 1},

@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Send sends a plaintext at once that is not retransmitted. It is counted by the pacing and does not wait for it.
+// Send sends a plaintext at once and never retransmits it. The pacing counts it but does not delay it.
 func (ch *Channel) Send(now time.Time, to wire.Path, plain []byte) {
 	ch.peer.endpoint.drawn.add(len(plain))
 	ch.transmit(now, to, plain, content{})
@@ -20,7 +20,7 @@ func (ch *Channel) transmit(now time.Time, to wire.Path, plain []byte, what cont
 	buf := ch.Seal(now, before, plain)
 	n := len(buf) - len(before)
 	switch {
-	case n == 0: // the session is closed, or its packet numbers are used up
+	case n == 0: // the session is closed, or its packet numbers are exhausted
 		e.stats.UnknownSession++
 		return
 	case what.probe && p.mtu.ProbesWhole():
@@ -48,7 +48,7 @@ func (ch *Channel) transmit(now time.Time, to wire.Path, plain []byte, what cont
 	}
 }
 
-// risk sees to it that the loss of a packet is noticed, if its size may be too large for its path.
+// risk makes sure that the loss of a packet is noticed if the packet may be too large for its path.
 func (ch *Channel) risk(now time.Time, size int) {
 	p := ch.peer
 	if p.mtu.Risky(now, size) {
@@ -57,9 +57,9 @@ func (ch *Channel) risk(now time.Time, size int) {
 	}
 }
 
-// SendControl sends a plaintext of control at once. It returns false, and sends nothing, if the plaintext does not fit
-// into a datagram. Any path carries most of them. A larger one is kept, and is sent again in pieces if it turns out to be
-// too large for the path. There must be a channel to the peer.
+// SendControl sends a control plaintext at once. It returns false and sends nothing if the plaintext does not fit into a
+// datagram. Most plaintexts fit into any path. A larger one is kept and sent again in pieces if it turns out to be too
+// large for the path. The peer must have a channel.
 func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
 	if len(plain) > p.Room() {
 		return false
@@ -73,9 +73,9 @@ func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
 	return true
 }
 
-// AppendChatter appends to a plaintext that the packet numbers just before it carried nothing that would be sent again.
-// So neither Naks nor the answers to them are asked for when they are lost, and no such talk goes on without end,
-// however much is lost.
+// AppendChatter appends a Settled for the latest consecutive packet numbers that carried nothing to retransmit. The peer
+// then does not request lost Naks or lost answers to them, so no exchange about them continues indefinitely, whatever
+// the loss.
 func (ch *Channel) AppendChatter(b []byte) []byte {
 	n := min(ch.chatter, nakMax)
 	if n == 0 {
@@ -85,12 +85,12 @@ func (ch *Channel) AppendChatter(b []byte) []byte {
 	return wire.AppendSettled(b, ch.peer.endpoint.cfg.IDs.Control(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
 }
 
-// tidyLogs forgets what no Nak will ask for any more. It returns when it is next needed. If no packet follows one that
-// is lost, the peer learns of the loss from the next heartbeat, or from the second if the first is lost too. So the
-// newest packets are kept that long.
+// tidyLogs drops log entries that no Nak will request and returns the time of the next call. If no packet follows a lost
+// one, the peer learns of the loss from the next heartbeat, or from the second if the first is lost too. The newest
+// packets are kept for that long.
 func (p *Peer) tidyLogs(now time.Time) (next time.Time) {
 	keep := min(max(10*p.RoundTrip(), logHorizon), SentHorizon)
-	if len(p.transfers.list) > 0 { // the peer may hear nothing for a while, and ask then
+	if len(p.transfers.list) > 0 { // the peer may receive nothing for a while and request packets then
 		keep = SentHorizon
 	}
 	newest := max(keep, p.endpoint.Heartbeats(2)+2*p.RoundTrip())

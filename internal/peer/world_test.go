@@ -21,13 +21,13 @@ import (
 // epoch is where virtual time begins.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// A world is two nodes with one session between them, a network, and virtual time. The nodes do what a core does:
-// they route messages, pump and report. They exchange nothing but what the tests send.
+// A world is two nodes with one session between them, a network, and virtual time. The nodes do what a core does: they
+// route messages, pump and report. They send only what the tests send.
 type world struct {
 	t      testing.TB
 	now    time.Time
 	delay  time.Duration // of each datagram
-	carry  int           // bytes of the largest datagram that the network carries
+	carry  int           // size in bytes of the largest datagram that the network carries
 	lose   func(from *node, packet []byte) bool
 	flying []datagram
 	a, b   *node
@@ -39,7 +39,7 @@ type datagram struct {
 	bytes []byte
 }
 
-// A node is one end.
+// A node is one end of the session.
 type node struct {
 	w        *world
 	name     string
@@ -57,14 +57,14 @@ type node struct {
 	source   wire.Path
 	factor   int // of the reports
 
-	small   []string // payloads of the broadcasts that came
+	small   []string // payloads of the received broadcasts
 	large   map[wire.MessageID]*assembly.Assembly
-	kinds   map[wire.Kind]int // messages that came
-	packets int               // that came
-	sent    int               // datagrams
-	unfit   []string          // payloads of broadcasts that fitted into no datagram
-	measure []time.Duration   // ages of what reports named
-	gaveUp  []int             // sizes of datagrams
+	kinds   map[wire.Kind]int // received messages
+	packets int               // received packets
+	sent    int               // sent datagrams
+	unfit   []string          // payloads of broadcasts that fit into no datagram
+	measure []time.Duration   // ages of the packets named by reports
+	gaveUp  []int             // sizes of datagrams that were given up
 	arrived []*assembly.Assembly
 }
 
@@ -108,7 +108,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// run lets time pass, and everything happen that is due meanwhile.
+// run advances virtual time by d and processes everything that falls due.
 func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	end := w.now.Add(d)
@@ -145,7 +145,7 @@ func (w *world) drain() {
 	}
 }
 
-// arrive hands over the datagrams whose time has come.
+// arrive delivers the datagrams that are due.
 func (w *world) arrive() {
 	var due []datagram
 	w.flying = slices.DeleteFunc(w.flying, func(d datagram) bool {
@@ -170,7 +170,7 @@ func (w *world) arrive() {
 	}
 }
 
-// receive takes in one packet, as the core does.
+// receive processes one packet, as the core does.
 func (n *node) receive(p *wire.Packet, size int) {
 	now := n.w.now
 	plain, err := n.ch.Open(now, p)
@@ -298,7 +298,7 @@ func (n *node) tick(now time.Time) {
 	}
 }
 
-// broadcast makes a small message of a payload and puts it into the arena.
+// broadcast encodes a small message and puts it into the arena.
 func (n *node) broadcast(payload string) arena.Ref {
 	return n.arena.Put(n.w.now, wire.AppendBroadcast(nil, wire.Bin, n.ids.Broadcast(), []byte(payload)))
 }
@@ -311,7 +311,7 @@ func (n *node) send(payloads ...string) (became []Sending) {
 	return became
 }
 
-// transfer begins to send a large message of so many bytes.
+// transfer begins to send a large message of size bytes.
 func (n *node) transfer(size int) *assembly.Assembly {
 	a := n.message(size)
 	n.peer.Begin(n.w.now, a, 0)
@@ -319,7 +319,7 @@ func (n *node) transfer(size int) *assembly.Assembly {
 	return a
 }
 
-// message makes a large message that is not on its way yet.
+// message creates a large message that is not being sent yet.
 func (n *node) message(size int) *assembly.Assembly {
 	n.w.t.Helper()
 	data := make([]byte, size)
@@ -333,7 +333,7 @@ func (n *node) message(size int) *assembly.Assembly {
 	return a
 }
 
-// wantWhole fails the test unless n has received all of a message of the other node.
+// wantWhole fails the test unless n has received all of a message from the other node.
 func (n *node) wantWhole(a *assembly.Assembly) {
 	n.w.t.Helper()
 	got := n.large[a.ID]
@@ -347,7 +347,7 @@ func (n *node) wantWhole(a *assembly.Assembly) {
 	}
 }
 
-// everyNth loses every n-th packet of a node.
+// everyNth returns a filter that loses every n-th packet of a node.
 func everyNth(from *node, n int) func(*node, []byte) bool {
 	count := 0
 	return func(f *node, _ []byte) bool {
@@ -359,7 +359,7 @@ func everyNth(from *node, n int) func(*node, []byte) bool {
 	}
 }
 
-// losePackets loses the packets of a node with the given places in the order in which they were sent, from 1.
+// losePackets returns a filter that loses the packets of a node at the given positions in sending order, from 1.
 func losePackets(from *node, places ...int) func(*node, []byte) bool {
 	count := 0
 	return func(f *node, _ []byte) bool {
@@ -378,14 +378,14 @@ func numbered(n int) (list []string) {
 	return list
 }
 
-// ping sends a packet that nobody would retransmit. It uncovers the loss of what was sent before.
+// ping sends a packet that is never retransmitted. It reveals the loss of earlier packets.
 func (n *node) ping() {
 	n.ch.Send(n.w.now, n.other.source, wire.AppendPing(nil, n.ids.Control(), wire.Ping{Seq: 1}))
 }
 
 func noRun(outbox.Run) {}
 
-// allArrived is the report of a peer that has received everything.
+// allArrived returns the report of a peer that has received everything.
 func allArrived(p *Peer) pacing.Report {
 	return pacing.Report{Delivered: p.sent, InFlightSent: p.sent, RTT: time.Millisecond}
 }
