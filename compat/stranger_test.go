@@ -84,7 +84,7 @@ func TestMemberlistNodeIsRecognisedAndItsLogIsSpared(t *testing.T) {
 func TestEncryptedMemberlistNodeIsAmongTheCausesAndWritesFewLines(t *testing.T) {
 	log, address := memberlistNode(t, []byte("sixteen byte key"))
 	err := gwyhJoin(t, address, 4*time.Second)
-	if !strings.Contains(err.Error(), "it may be no gwyh node") {
+	if !strings.Contains(err.Error(), "the program there may not be gwyh") {
 		t.Errorf("%v", err)
 	}
 	if lines := log.errors(); len(lines) > 10 {

@@ -13,9 +13,9 @@ import (
 // Causes is what a missing answer can mean. A node answers nothing that it cannot verify, so the joining node cannot tell
 // these apart; a node that gets a Hello and refuses it writes why.
 const Causes = "UDP may be blocked on the way, the other node may have another key or label, its clock may be more than a minute off, " +
-	"or it may be no gwyh node. If it is one and the packets arrive, its log says which"
+	"or the program there may not be gwyh. A gwyh node that refuses this one writes why to its log"
 
-var errCauses = errors.New("nothing came back where there was no answer: " + Causes)
+var errCauses = errors.New("possible causes of no answer: " + Causes)
 
 // A NoAnswerError says that nothing came from an address in the time of a Join, not even that its port is closed.
 type NoAnswerError struct {
