@@ -193,6 +193,8 @@ func TestRequestIsAnsweredWithWhatWasKnownAtTheComparison(t *testing.T) {
 func FuzzAnswersOfAnyMessage(f *testing.F) {
 	f.Add(hashes(3, 0, 1, 2, 3), wants(2, 1, 2))
 	f.Add([]byte{}, []byte{0xff})
+	f.Add(hashes(3, 0), wants(3))
+	f.Add(hashes(14, 1<<14), wants(14))
 	f.Fuzz(func(t *testing.T, buckets, want []byte) {
 		w := newWorld(t, seq(0, 40), nil)
 		out, err := w.a.HandleBuckets(nil, w.now, &w.a.Peer, &w.a.Table, buckets, room)

@@ -80,6 +80,9 @@ func (x *bucketIndex) flip(m *Entry) {
 // around yields the live members of the buckets of the index that have a part of the buckets [from, until) of 2^bits, and
 // may yield others.
 func (x *bucketIndex) around(live []*Entry, bits uint8, from, until uint32) func(yield func(*Entry) bool) {
+	if from >= until {
+		return func(func(*Entry) bool) {}
+	}
 	if bits <= x.bits {
 		from, until = from<<(x.bits-bits), until<<(x.bits-bits)
 	} else {

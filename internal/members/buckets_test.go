@@ -121,3 +121,14 @@ func TestPeerBringsABoundedNumberOfMembers(t *testing.T) {
 		t.Error("not one further member after a 256th of a second")
 	}
 }
+
+func TestNoBucketsHaveNoHashesWhereverTheyBegin(t *testing.T) {
+	w := many(t, 10)
+	for bits := range uint8(BucketBitsMax + 1) {
+		for _, first := range []uint32{0, 1 << bits} {
+			if hashes := w.BucketHashes(bits, first, 0); len(hashes) != 0 {
+				t.Errorf("%d hashes for none of 2^%d buckets from %d", len(hashes), bits, first)
+			}
+		}
+	}
+}
