@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// BenchmarkQuickForeignTransport is what a turn of the loop costs that sends one datagram to each of nine
-// nodes over a transport that never blocks, until all of them are written.
+// BenchmarkQuickForeignTransport measures a turn of the loop that sends one datagram to each of nine nodes over a
+// transport that never blocks, until all are written.
 func BenchmarkQuickForeignTransport(b *testing.B) {
 	stop := make(chan struct{})
 	var mu sync.Mutex

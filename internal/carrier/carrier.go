@@ -1,5 +1,5 @@
-// Package carrier is a transport as a node's loop uses it: what was received comes out of one wait, and
-// sending never waits.
+// Package carrier connects a node's loop to a transport: one wait returns what was received, and sending never blocks. It
+// knows nothing of the protocol. To read it: carrier.go, send.go; then foreign.go, writers.go, destination.go, flush.go.
 package carrier
 
 import (
@@ -14,33 +14,33 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Carrier carries datagrams over sockets, or over a foreign transport, which may block. The loop reads a
-// single socket itself where the system allows that (udp.Reader), and writes to any number of sockets itself.
-// Otherwise goroutines read, into an inbox. Datagrams for a foreign transport are written by goroutines that
-// exist while there is something to write (writers).
+// A Carrier carries datagrams over sockets, or over a foreign transport, which may block. The loop reads a single socket
+// itself if the system supports that (udp.Reader), and writes to any number of sockets itself. Otherwise goroutines read
+// into an inbox. Goroutines that exist only while there is something to write (writers) write to a foreign transport.
 //
-// Start comes first. Put, Ingest, Wake, Flushed and Stats are safe for concurrent use, the rest is the loop's.
+// Start must be called first. Put, Ingest, Wake, Flushed and Stats are safe for concurrent use. Only the loop may call the
+// other methods.
 type Carrier struct {
 	in      *inbox.Inbox
 	sockets udp.Sockets // nil for a foreign transport
-	reader  *udp.Reader // of the one socket; nil when others read
+	reader  *udp.Reader // of a single socket; nil if goroutines read
 	errorf  func(format string, args ...any)
 	foreign *writers // nil over sockets
 	stop    <-chan struct{}
-	failed  atomic.Uint64 // datagrams that a socket returned an error for
+	failed  atomic.Uint64 // datagrams for which a socket returned an error
 
-	// The loop's.
+	// The following fields are owned by the loop.
 
-	refused []Refusal // since it last looked
-	closed  bool      // the socket of reader is
-	resume  time.Time // when reading is tried again after an error; zero after none
+	refused []Refusal // since the last call of Refused
+	closed  bool      // the socket of reader is closed
+	resume  time.Time // when reading is retried after an error; zero if there was none
 }
 
-// ingestDepth is how many ingested packets wait for a loop that reads its own socket.
+// ingestDepth is the number of ingested packets that wait for a loop that reads its own socket.
 const ingestDepth = 16
 
-// New makes a Carrier over sockets that nobody else reads. Where the loop does not read itself, at most
-// depth datagrams wait for it. Errors of reading are told to errorf. It is of use until stop is closed.
+// New returns a Carrier over sockets, of which it is the only reader, until stop is closed. If the loop does not read
+// itself, at most depth datagrams wait for it. errorf is called with read errors.
 func New(sockets udp.Sockets, depth int, errorf func(format string, args ...any), stop <-chan struct{}) *Carrier {
 	c := &Carrier{sockets: sockets, errorf: errorf, stop: stop}
 	if len(sockets) == 1 {
@@ -63,7 +63,7 @@ func (c *Carrier) Start(g *sync.WaitGroup) {
 	}
 }
 
-// read queues what comes to a socket. It waits while the inbox is full: the system's buffer is the queue then.
+// read queues the datagrams of a socket. It blocks while the inbox is full; the system's buffer then queues datagrams.
 func (c *Carrier) read(s *udp.Conn) {
 	s.ReadEach(c.stop, func(path wire.Path, b []byte) { c.in.PutWait(path, b, c.stop) }, func(err error) { c.readError(s, err) })
 }
@@ -72,8 +72,8 @@ func (c *Carrier) readError(s *udp.Conn, err error) {
 	c.errorf("read UDP packet at %s: %v", s.LocalAddr(), err)
 }
 
-// Wait waits until there are datagrams, until due, or until Wake is called, and returns the datagrams
-// that are there. They are the loop's to overwrite until it calls Wait, More or Rest.
+// Wait waits for datagrams, until due, or until Wake is called. It returns the datagrams received. The loop may
+// overwrite them until it calls Wait, More or Rest.
 func (c *Carrier) Wait(due time.Time) []wire.Datagram {
 	if c.reader == nil || c.closed {
 		return c.in.Wait(due)
@@ -94,7 +94,7 @@ func (c *Carrier) Wait(due time.Time) []wire.Datagram {
 	return got
 }
 
-// More returns further datagrams that are there, as Wait does, without waiting.
+// More returns further datagrams without waiting. The loop may overwrite them, as with Wait.
 func (c *Carrier) More() []wire.Datagram {
 	if c.reader == nil || c.closed {
 		return nil
@@ -109,7 +109,7 @@ func (c *Carrier) More() []wire.Datagram {
 	return got
 }
 
-// readFailed keeps an error that stays from taking a whole CPU. A socket that is closed is not read again.
+// readFailed pauses reading, so that a permanent error does not use a whole CPU. A closed socket is not read again.
 func (c *Carrier) readFailed(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		c.closed = true
@@ -119,14 +119,14 @@ func (c *Carrier) readFailed(err error) {
 	c.resume = time.Now().Add(udp.ErrorPause)
 }
 
-// Rest gives back memory that a burst took. What Wait and More returned last is gone.
+// Rest releases the memory that a burst has used. It invalidates the datagrams that Wait and More returned last.
 func (c *Carrier) Rest() {
 	if c.reader != nil {
 		c.reader.Rest()
 	}
 }
 
-// Wake ends the Wait in progress, or the next one. What the caller did before, Wait's caller sees after.
+// Wake ends the current Wait, or the next one. Writes before Wake are visible to the loop when Wait returns.
 func (c *Carrier) Wake() {
 	c.in.Wake()
 	if c.reader != nil {
@@ -134,27 +134,27 @@ func (c *Carrier) Wake() {
 	}
 }
 
-// Stop ends the timer of Wait.
+// Stop stops the timer of Wait.
 func (c *Carrier) Stop() { c.in.Stop() }
 
-// Put queues a datagram of a foreign transport, of which it makes a copy, and drops it when too many wait.
+// Put queues a copy of a datagram from a foreign transport. If the queue is full, it drops the datagram and counts it.
 func (c *Carrier) Put(path wire.Path, b []byte) { c.in.Put(path, b) }
 
-// Ingest queues a datagram that came to a node on sockets by another way. It waits while many others wait.
+// Ingest queues a datagram for a node on sockets that arrived in another way. It blocks while the queue is full.
 func (c *Carrier) Ingest(path wire.Path, b []byte) {
 	c.in.PutWait(path, b, c.stop)
 	c.Wake()
 }
 
-// Stats is what a Carrier counts, in datagrams.
+// Stats holds the counters of a Carrier, in datagrams.
 type Stats struct {
-	InboxDropped  uint64 // too many waited for the loop
-	OutboxDropped uint64 // too many waited for the foreign transport
-	OutboxLate    uint64 // the foreign transport was so slow that they were not worth sending any more
-	WriteErrors   uint64 // not taken by the system, or the foreign transport
+	InboxDropped  uint64 // the queue for the loop was full
+	OutboxDropped uint64 // the queue for the foreign transport was full
+	OutboxLate    uint64 // queued at the foreign transport for so long that they were no longer worth sending
+	WriteErrors   uint64 // not taken by the system or the foreign transport
 }
 
-// Stats is what was counted so far.
+// Stats returns the present counters.
 func (c *Carrier) Stats() Stats {
 	s := Stats{InboxDropped: c.in.Dropped(), WriteErrors: c.failed.Load()}
 	if w := c.foreign; w != nil {

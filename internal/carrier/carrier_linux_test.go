@@ -52,7 +52,7 @@ func TestLoopThatReadsItselfDoesNotAllocate(t *testing.T) {
 
 func TestRunThatTheSystemRefusesGoesOneByOne(t *testing.T) {
 	a, b := over(t, one, nil), over(t, one, nil)
-	const datagrams = 200 // more than Linux takes as one
+	const datagrams = 200 // more than Linux takes in one run
 	a.SendRun(to(b), []byte(strings.Repeat("x", datagrams)), 1)
 	receive(t, b, datagrams)
 	if got := a.Stats().WriteErrors; got != 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// TestMain fails when a goroutine outlives the tests.
+// TestMain fails if a goroutine outlives the tests.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if left := leaked(); code == 0 && left != "" {
@@ -45,13 +45,13 @@ func leaked() string {
 	return strings.Join(ours, "\n\n")
 }
 
-// one is a single socket, which the loop reads itself where the system lets it; two are read by goroutines.
+// one is a single socket, which the loop reads itself if the system supports that; goroutines read two.
 var (
 	one = []string{"127.0.0.1"}
 	two = []string{"127.0.0.1", "127.0.0.2"}
 )
 
-// over makes a Carrier over sockets on addrs, which ends with the test.
+// over returns a Carrier over sockets on addrs, which ends with the test.
 func over(t *testing.T, addrs []string, errorf func(string, ...any)) *Carrier {
 	t.Helper()
 	var parsed []netip.Addr
@@ -78,10 +78,10 @@ func over(t *testing.T, addrs []string, errorf func(string, ...any)) *Carrier {
 	return c
 }
 
-// to is the path to the first socket of c.
+// to returns the path to the first socket of c.
 func to(c *Carrier) wire.Path { return wire.Path{Remote: c.sockets[0].LocalAddr()} }
 
-// soon is when a test that waits in vain gives up.
+// soon returns a deadline; a test that reaches it has failed.
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 // receive waits for n datagrams.

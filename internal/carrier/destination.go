@@ -7,36 +7,36 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A destination is an address, and the datagrams that wait to be written to it.
+// A destination is an address with the datagrams queued for it.
 type destination struct {
 	addr    netip.AddrPort
 	waiting []waiting
-	first   int          // index in waiting of the oldest
-	size    int          // bytes that wait
-	taken   uint64       // datagrams that were put so far
-	done    uint64       // and that were written or dropped since
+	first   int          // index of the oldest datagram in waiting
+	size    int          // bytes queued
+	taken   uint64       // datagrams queued so far
+	done    uint64       // datagrams written or dropped so far
 	writing bool         // one of them is being written
 	next    *destination // in a list
 }
 
-// waiting is a datagram that waits.
+// waiting is a queued datagram.
 type waiting struct {
 	b       []byte
-	packets int       // in b, which takes more; 0 if it takes none
-	at      time.Time // when it was put; zero if nothing was before it, so that it does not become late
+	packets int       // packets in b if more may be added; otherwise 0
+	at      time.Time // when it was queued; zero if it was first in the queue, so that it is never late
 }
 
-// lateAfter is how long a datagram may wait. One that has waited longer is not written any more.
+// lateAfter is the maximum time that a datagram is queued. After that it is dropped.
 const lateAfter = 3 * time.Second
 
 func (o *waiting) late() bool { return !o.at.IsZero() && time.Since(o.at) > lateAfter }
 
-// takes reports whether a datagram that waits has room for so many more packets.
+// takes reports whether a queued datagram has room for b, which contains the given number of packets.
 func (o *waiting) takes(b []byte, packets int) bool {
 	return o.packets > 0 && o.packets+packets <= wire.PacketsMax && len(o.b)+len(b) <= wire.PackedMax
 }
 
-// last is the datagram that waits last; nil for none.
+// last returns the datagram queued last, or nil if the queue is empty.
 func (d *destination) last() *waiting {
 	if d.len() == 0 {
 		return nil
@@ -44,15 +44,15 @@ func (d *destination) last() *waiting {
 	return &d.waiting[len(d.waiting)-1]
 }
 
-// keepWaiting is the capacity of waiting that a destination keeps when nothing waits.
+// keepWaiting is the capacity of waiting that a destination keeps while its queue is empty.
 const keepWaiting = 128
 
 func (d *destination) len() int { return len(d.waiting) - d.first }
 
-// busy reports whether the destination has a datagram that waits or is being written.
+// busy reports whether a datagram is queued for the destination or is being written.
 func (d *destination) busy() bool { return d.len() > 0 || d.writing }
 
-// current is the number of the datagram that is being written, 0 for none.
+// current returns the number of the datagram that is being written, or 0 if there is none.
 func (d *destination) current() uint64 {
 	if d.writing {
 		return d.done + 1
@@ -83,7 +83,7 @@ func (d *destination) pop() waiting {
 	return o
 }
 
-// A list is destinations in the order in which they were pushed.
+// A list is a FIFO queue of destinations.
 type list struct{ first, last *destination }
 
 func (l *list) empty() bool { return l.first == nil }
@@ -97,7 +97,7 @@ func (l *list) push(d *destination) {
 	l.last = d
 }
 
-// pop takes out the first; nil if there is none.
+// pop removes and returns the first destination, or nil if the list is empty.
 func (l *list) pop() *destination {
 	d := l.first
 	if d != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A flush waits until what was put before it has been written or dropped. It does not wait for a destination
+// A flush waits until all datagrams queued before it have been written or dropped. It does not wait for a destination
 // where one write takes longer than slowWrite to twice that.
 type flush struct {
 	awaited []awaited
@@ -13,15 +13,15 @@ type flush struct {
 	timer   *time.Timer
 }
 
-// awaited is a destination, how many datagrams have to be done there, and which was being written when the
-// flush looked last.
+// awaited is a destination, the value of done that the flush waits for there, and the datagram that was being written
+// at the last look.
 type awaited struct {
 	d       *destination
 	done    uint64
 	writing uint64
 }
 
-// flushed returns a channel that is closed when what was put so far has been written or dropped.
+// flushed returns a channel that is closed when all datagrams queued so far have been written or dropped.
 func (w *writers) flushed() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,8 +38,7 @@ func (w *writers) flushed() <-chan struct{} {
 	return f.ended
 }
 
-// look has a flush wait no longer for destinations where the same datagram is being written as when it looked
-// last.
+// look stops the wait of a flush for each destination where the same datagram is being written as at the last look.
 func (w *writers) look(f *flush) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +53,7 @@ func (w *writers) look(f *flush) {
 	w.checkFlushes()
 }
 
-// checkFlushes ends the flushes that wait for nothing any more, and all of them after stop was closed.
+// checkFlushes ends the flushes that have nothing left to wait for. After stop is closed it ends all flushes.
 func (w *writers) checkFlushes() {
 	if len(w.flushes) == 0 {
 		return

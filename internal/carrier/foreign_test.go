@@ -14,11 +14,11 @@ import (
 
 var peer = wire.Path{Remote: netip.MustParseAddrPort("192.0.2.1:7946")}
 
-// foreign runs f in a bubble with a Carrier whose transport takes a datagram for each that f lets through.
+// foreign runs f in a bubble with a Carrier whose transport takes one datagram for each value that f sends to through.
 func foreign(t *testing.T, depth int, f func(c *Carrier, through chan<- error, wrote *[]string)) {
 	synctest.Test(t, func(t *testing.T) {
 		stop, through := make(chan struct{}), make(chan error)
-		var wrote []string // read after synctest.Wait only
+		var wrote []string // read only after synctest.Wait
 		c := NewForeign(func(to netip.AddrPort, b []byte) error {
 			select {
 			case err := <-through:
@@ -60,7 +60,7 @@ func TestForeignTransportIsHandedCopiesInOrder(t *testing.T) {
 func TestForeignTransportThatBlocksHoldsUpNobody(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
 		c.SendRun(peer, []byte("held"), 100)
-		synctest.Wait() // the writer has it
+		synctest.Wait() // the writer holds one datagram
 		for range queuedMost/2 + 3 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
@@ -99,7 +99,7 @@ func TestFlushedOfAFullQueueEndsWithStop(t *testing.T) {
 		for range queuedMost/2 + 1 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
-		c.Flushed() // what it left behind would outlive the bubble
+		c.Flushed() // a flush that is left would outlive the bubble
 	})
 }
 

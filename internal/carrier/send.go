@@ -8,24 +8,24 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Refusal is a datagram that the system did not take, for a reason that somebody can do something about.
+// A Refusal is a datagram that the system did not take, for a reason that the core can act on.
 type Refusal struct {
 	To      wire.Path
 	Size    int
 	TooBig  bool  // for the path
-	Pause   bool  // the system wants us to wait
-	NoRoute error // why nothing can be sent to that address; nil if that is not the reason
+	Pause   bool  // the system cannot take more datagrams at the moment
+	NoRoute error // why nothing can be sent to that address; nil for other reasons
 }
 
-// Refused returns what was refused since it was last called. The slice is valid until the next datagram is sent.
+// Refused returns the refusals since the last call. The slice is valid until the next datagram is sent.
 func (c *Carrier) Refused() []Refusal {
 	refused := c.refused
 	c.refused = c.refused[:0]
 	return refused
 }
 
-// SendRun sends the datagrams that lie end to end in b, of size bytes each but the last, which may have
-// fewer: with one system call where the socket and the path take that. b is not kept.
+// SendRun sends the datagrams that lie end to end in b. Each has size bytes, except that the last may be shorter. It
+// uses one system call if the socket and the path support that. It does not keep b.
 func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
 	if c.foreign != nil {
 		c.foreign.put(to.Remote, b, size)
@@ -34,8 +34,8 @@ func (c *Carrier) SendRun(to wire.Path, b []byte, size int) {
 	c.sockets.WriteEach(to, b, size, func(datagram []byte, err error) { c.sendFailed(to, len(datagram), err) })
 }
 
-// SendPackets sends a datagram that holds so many packets and may hold more of them. Over a foreign transport it is
-// packed into the datagram that waits last for the address, if that takes it. b is not kept.
+// SendPackets sends a datagram with the given number of packets. Over a foreign transport it appends the packets to the
+// datagram queued last for the address, if that has room. It does not keep b.
 func (c *Carrier) SendPackets(to wire.Path, b []byte, packets int) {
 	if c.foreign != nil {
 		c.foreign.pack(to.Remote, b, packets)
@@ -44,8 +44,8 @@ func (c *Carrier) SendPackets(to wire.Path, b []byte, packets int) {
 	c.SendRun(to, b, len(b))
 }
 
-// SendWhole sends a datagram that measures the path, and so must not be cut on its way. A foreign transport,
-// which cannot promise that, does not get it. b is not kept.
+// SendWhole sends a datagram that measures the path and therefore must not be fragmented. A foreign transport cannot
+// guarantee that, so SendWhole then sends nothing. It does not keep b.
 func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 	if c.foreign != nil {
 		return
@@ -58,7 +58,7 @@ func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 	}
 }
 
-// sendFailed counts a datagram of so many bytes that the system did not take, and keeps what sending can do about it.
+// sendFailed counts a datagram of size bytes that the system did not take, and records a refusal that the core can act on.
 func (c *Carrier) sendFailed(to wire.Path, size int, err error) {
 	c.failed.Add(1)
 	r := Refusal{To: to, Size: size, TooBig: errors.Is(err, syscall.EMSGSIZE), NoRoute: udp.NoRoute(err)}

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// tooLong is a datagram that no path takes.
+// tooLong is a datagram that is too long for every path.
 var tooLong = make([]byte, udp.MaxDatagram+1)
 
 func TestRunArrivesAsTheDatagramsThatItIsMadeOf(t *testing.T) {

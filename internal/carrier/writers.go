@@ -7,44 +7,44 @@ import (
 	"time"
 )
 
-// Bounds of what waits for a foreign transport.
+// Bounds of the queues for a foreign transport.
 const (
 	queuedMost  = 2048        // datagrams
 	queuedSize  = 32 << 20    // bytes
-	writersMost = 1024        // goroutines in a write
+	writersMost = 1024        // goroutines that write
 	slowWrite   = time.Second // a flush does not wait for a write that takes longer
 )
 
-// writers hand datagrams to a foreign transport, each to its destination in the order in which they were
-// put. A write may block, and then delays its own destination only.
+// writers pass datagrams to a foreign transport. Each destination gets its datagrams in the order in which they were
+// queued. A write may block, and then delays only its own destination.
 //
-// Destinations with something to write stand in a list. A writer goroutine takes the first, writes one
-// datagram, and puts the destination back to the end of the list if there is more. While the list is not
-// empty a writer is on its way to it: a writer that is about to write starts another one unless that is so.
-// So a transport that never blocks needs one or two writers, one that blocks gets a writer for each slow
-// destination, and a writer that finds the list empty ends.
+// Destinations with queued datagrams are in the list ready. A writer goroutine takes the first, writes one datagram,
+// and appends the destination to the list again if it has more. While the list is not empty, a writer is coming to it:
+// before a writer writes, it starts another one if necessary. So a transport that never blocks needs one or two
+// writers, a transport that blocks gets a writer for each slow destination, and a writer that finds the list empty
+// ends.
 //
-// Safe for concurrent use.
+// It is safe for concurrent use.
 type writers struct {
 	write Write
 	stop  <-chan struct{}
 
-	mu      sync.Mutex                      // guards what follows
-	to      map[netip.AddrPort]*destination // those with a datagram that waits or is being written
-	ready   list                            // those with a datagram that waits, and none being written
+	mu      sync.Mutex                      // guards the following fields
+	to      map[netip.AddrPort]*destination // destinations with a datagram queued or being written
+	ready   list                            // destinations with a datagram queued and none being written
 	spare   []*destination                  // for reuse
-	coming  bool                            // a writer has been started and has not looked at ready yet
-	running int                             // writers
-	queued  int                             // datagrams that wait
-	size    int                             // their bytes
+	coming  bool                            // a writer has been started and has not read ready yet
+	running int                             // number of writers
+	queued  int                             // datagrams queued
+	size    int                             // bytes queued
 	flushes []*flush                        // in progress
-	idle    chan struct{}                   // closed when no writer runs; nil while nobody waits for that
+	idle    chan struct{}                   // closed when no writer runs; nil while no goroutine waits for that
 
-	full, late, failed uint64 // datagrams: not taken, waited too long, refused by the transport
+	full, late, failed uint64 // datagrams: not queued, queued too long, refused by the transport
 }
 
-// put queues copies of the datagrams that lie end to end in b, of size bytes each except the last. What
-// exceeds the bounds is dropped and counted.
+// put queues copies of the datagrams that lie end to end in b. Each has size bytes, except the last. Datagrams beyond
+// the bounds are dropped and counted.
 func (w *writers) put(to netip.AddrPort, b []byte, size int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *writers) put(to netip.AddrPort, b []byte, size int) {
 	})
 }
 
-// pack is put for one datagram of so many packets, to which more may be added until it is written.
+// pack is like put for one datagram with the given number of packets. More packets may be added to it until it is written.
 func (w *writers) pack(to netip.AddrPort, b []byte, packets int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +73,7 @@ func (w *writers) pack(to netip.AddrPort, b []byte, packets int) {
 	})
 }
 
-// queue calls add with the destination of an address, and has it written to.
+// queue calls add with the destination of an address, and makes a writer write to the destination.
 func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Time)) {
 	d := w.at(to)
 	listed := d.busy()
@@ -92,8 +92,8 @@ func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Tim
 	}
 }
 
-// add queues one datagram if there is room. A destination may have half of the room that the others leave:
-// so the destinations that are slow share it evenly, and one that is not always finds some.
+// add queues one datagram if there is room. A destination may use half of the room that the other destinations leave.
+// So slow destinations share the room evenly, and a fast one always finds some.
 func (w *writers) add(d *destination, b []byte, packets int, now time.Time) {
 	if d.len() >= queuedMost-w.queued || d.size+len(b) > queuedSize-w.size {
 		w.full++
@@ -104,14 +104,14 @@ func (w *writers) add(d *destination, b []byte, packets int, now time.Time) {
 	w.grow(d, 1, len(b))
 }
 
-// grow counts datagrams and bytes that wait.
+// grow adds to the counts of queued datagrams and bytes.
 func (w *writers) grow(d *destination, n, size int) {
 	w.queued += n
 	w.size += size
 	d.size += size
 }
 
-// summon starts a writer unless one is on its way or there are too many.
+// summon starts a writer, unless one is coming or there are writersMost.
 func (w *writers) summon() {
 	if w.coming || w.running == writersMost {
 		return
@@ -121,7 +121,7 @@ func (w *writers) summon() {
 	go w.run()
 }
 
-// run is a writer. It ends when no destination is ready, or stop is closed.
+// run is the goroutine of a writer. It ends when no destination is ready or stop is closed.
 func (w *writers) run() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,7 +144,7 @@ func (w *writers) run() {
 	}
 }
 
-// writeOne writes the oldest datagram that is not late. It gives mu up meanwhile.
+// writeOne writes the oldest datagram that is not late. It releases mu during the write.
 func (w *writers) writeOne(d *destination) {
 	for d.len() > 0 {
 		o := d.pop()
@@ -176,10 +176,10 @@ func (w *writers) stopped() bool {
 	}
 }
 
-// spareMost is how many destinations are kept for reuse.
+// spareMost is the number of destinations kept for reuse.
 const spareMost = 32
 
-// at is the destination of an address.
+// at returns the destination of an address. It makes one if necessary.
 func (w *writers) at(to netip.AddrPort) *destination {
 	if d := w.to[to]; d != nil {
 		return d
@@ -193,7 +193,7 @@ func (w *writers) at(to netip.AddrPort) *destination {
 	return d
 }
 
-// forget gives back a destination for which nothing waits.
+// forget releases a destination that has no queued datagram.
 func (w *writers) forget(d *destination) {
 	delete(w.to, d.addr)
 	if len(w.spare) < spareMost {
@@ -201,7 +201,7 @@ func (w *writers) forget(d *destination) {
 	}
 }
 
-// ended waits until no writer runs, at most so long. stop has been closed.
+// ended waits until no writer runs, for at most atMost. stop must be closed.
 func (w *writers) ended(atMost time.Duration) {
 	w.mu.Lock()
 	if w.running == 0 {

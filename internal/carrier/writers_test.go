@@ -12,15 +12,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// slowEnd is a foreign transport in a bubble. Writes to the addresses in takes last so long.
+// slowEnd is a foreign transport in a bubble. A write to an address takes the time in takes.
 type slowEnd struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the following fields
 	takes   map[netip.AddrPort]time.Duration
 	wrote   map[netip.AddrPort][]string
 	within  map[netip.AddrPort]int // writes in progress
-	writing int                    // the sum of them
-	most    int                    // the most that there were
-	twice   bool                   // two at once to one address
+	writing int                    // sum of within
+	most    int                    // maximum of writing
+	twice   bool                   // two concurrent writes to one address occurred
 }
 
 func (s *slowEnd) write(to netip.AddrPort, b []byte) error {
@@ -32,7 +32,7 @@ func (s *slowEnd) write(to netip.AddrPort, b []byte) error {
 	return nil
 }
 
-// enter counts a write that begins or ends, and returns how long it takes.
+// enter counts the begin (n = 1) or end (n = -1) of a write, and returns how long the write takes.
 func (s *slowEnd) enter(to netip.AddrPort, n int) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *slowEnd) enter(to netip.AddrPort, n int) time.Duration {
 	return s.takes[to]
 }
 
-// slow makes each write to an address take so long.
+// slow sets how long each write to an address takes.
 func (s *slowEnd) slow(to wire.Path, takes time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *slowEnd) written(to wire.Path) []string {
 	return slices.Clone(s.wrote[to.Remote])
 }
 
-// overSlow runs f in a bubble with a Carrier over a slowEnd, which has time to end its writes.
+// overSlow runs f in a bubble with a Carrier over a slowEnd. At the end it waits for the writes in progress.
 func overSlow(t *testing.T, f func(c *Carrier, end *slowEnd)) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &slowEnd{takes: make(map[netip.AddrPort]time.Duration), wrote: make(map[netip.AddrPort][]string), within: make(map[netip.AddrPort]int)}
@@ -71,7 +71,7 @@ func overSlow(t *testing.T, f func(c *Carrier, end *slowEnd)) {
 	})
 }
 
-// node is the i-th of many destinations.
+// node returns the i-th of many destinations.
 func node(i int) wire.Path {
 	return wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946)}
 }
@@ -117,7 +117,7 @@ func TestOrderOfADestinationStaysAndItIsNeverWrittenToTwiceAtOnce(t *testing.T) 
 	})
 }
 
-// running is how many writers there are.
+// running returns the number of writers.
 func running(c *Carrier) int {
 	c.foreign.mu.Lock()
 	defer c.foreign.mu.Unlock()
@@ -131,7 +131,7 @@ func TestWritersEndWhenNothingIsToBeWritten(t *testing.T) {
 			c.SendRun(node(i), []byte("x"), 1)
 		}
 		synctest.Wait()
-		// One for each destination, and none that waits for something to do.
+		// There is one writer for each destination, and no idle one.
 		if got := running(c); got != 100 {
 			t.Errorf("%d writers for 100 slow destinations", got)
 		}
@@ -190,7 +190,7 @@ func TestBlockedDestinationsShareTheQueueAndLeaveRoomForOthers(t *testing.T) {
 				if len(end.written(node(9))) != 1 {
 					t.Error("a destination that is not slow found no room")
 				}
-				want := 9*queuedMost - w.queued - 9 // of each one is being written
+				want := 9*queuedMost - w.queued - 9 // one datagram of each destination is being written
 				if got := car.Stats().OutboxDropped; got != uint64(want) {
 					t.Errorf("%d dropped, want %d", got, want)
 				}
@@ -263,7 +263,7 @@ func TestPacketsThatWaitForASlowDestinationShareDatagrams(t *testing.T) {
 	overSlow(t, func(c *Carrier, end *slowEnd) {
 		end.slow(node(0), time.Second/2)
 		c.SendPackets(node(0), []byte("first,"), 1)
-		synctest.Wait() // it is being written
+		synctest.Wait() // the first datagram is being written
 		for range 9 {
 			c.SendPackets(node(0), []byte("abc,"), 1)
 		}
