@@ -10,21 +10,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what newcomers are sent.
+// Bounds of what new members are sent.
 const (
-	newcomersMax = 1024                   // that are known; the oldest is forgotten
-	newcomerFor  = age                    // how long one is known
-	settleFor    = 500 * time.Millisecond // a newcomer is given for its links, on which it hears of what is new
-	heardFor     = 2 * time.Second        // whoever joins in this time after a broadcast hears of it on its links (PROTOCOL.md D6)
-	repeatsMax   = 16 << 10               // bytes repeated in one poll, each message counted with repeatCost more
+	newcomersMax = 1024                   // newcomers remembered; beyond that, the oldest is forgotten
+	newcomerFor  = age                    // how long a newcomer is remembered
+	settleFor    = 500 * time.Millisecond // after a join, for the newcomer's links, over which it receives new broadcasts
+	heardFor     = 2 * time.Second        // who joins within this time after a broadcast gets it on its links (PROTOCOL.md D6)
+	repeatsMax   = 16 << 10               // bytes repeated in one poll, plus repeatCost for each message
 	repeatCost   = 256
 )
 
-// Newcomers are the members that joined lately, in order. Safe for concurrent use.
+// Newcomers are the members that joined recently, in order. It is safe for concurrent use.
 type Newcomers struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the following fields
 	list  []newcomer
-	count uint64 // of all there were; the number of the last
+	count uint64 // newcomers so far; the number of the last one
 }
 
 type newcomer struct {
@@ -32,7 +32,7 @@ type newcomer struct {
 	at time.Time // when it joined
 }
 
-// Add tells of a member that joined.
+// Add records a member that joined.
 func (n *Newcomers) Add(now time.Time, id wire.NodeID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -41,14 +41,14 @@ func (n *Newcomers) Add(now time.Time, id wire.NodeID) {
 	n.count++
 }
 
-// last is the number of the last newcomer.
+// last returns the number of the last newcomer.
 func (n *Newcomers) last() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.count
 }
 
-// after returns the first newcomer that is known behind the one with a number, and its own number.
+// after returns the first remembered newcomer after the one with the given number, and its number.
 func (n *Newcomers) after(number uint64) (next newcomer, its uint64, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -59,8 +59,8 @@ func (n *Newcomers) after(number uint64) (next newcomer, its uint64, ok bool) {
 	return n.list[len(n.list)-1-int(n.count-its)], its, true
 }
 
-// welcome repeats a message, which the application still hands out, to the newcomers that have not got it. What
-// there is no room for follows with the next polls.
+// welcome repeats a message that the application still returns to the newcomers that lack it. Repeats beyond the bounds
+// are sent with the next polls.
 func (p *Puller) welcome(now time.Time, m *message) {
 	for {
 		next, number, ok := p.Newcomers.after(m.told)
@@ -77,8 +77,8 @@ func (p *Puller) welcome(now time.Time, m *message) {
 	}
 }
 
-// lacks reports whether it is for this node to repeat a message to a newcomer. A rebroadcast is handed out by many
-// nodes, so that a few of them suffice.
+// lacks reports whether this node has to repeat a message to a newcomer. Many nodes return a rebroadcast, so a few of
+// them suffice.
 func (p *Puller) lacks(n *newcomer, m *message) bool {
 	small := len(m.data) <= p.Limit
 	if small && n.at.Sub(m.first) < heardFor {
@@ -87,11 +87,11 @@ func (p *Puller) lacks(n *newcomer, m *message) bool {
 	return !m.rebroadcast || p.Chosen(n.id)
 }
 
-// chosenFor is how many members repeat a rebroadcast to a newcomer.
+// chosenFor is the number of members that repeat a rebroadcast to a newcomer.
 const chosenFor = 3
 
-// Chosen reports whether self is one of the few members that repeat rebroadcasts to a newcomer: those whose ids
-// are nearest to its own, which is the same at all nodes.
+// Chosen reports whether self is one of the few members that repeat rebroadcasts to a newcomer: the members whose ids
+// are nearest to the newcomer's id. All nodes with the same members choose the same.
 func Chosen(self, newcomer wire.NodeID, members func(yield func(wire.NodeID) bool)) bool {
 	nearer, own := 0, distance(self, newcomer)
 	for id := range members {

@@ -31,7 +31,7 @@ func newWelcoming() *welcoming {
 	return w
 }
 
-// after polls once at a time, and returns what was repeated.
+// after polls once after the given time and returns the repeated messages.
 func (w *welcoming) after(t *testing.T, at time.Duration, msgs ...[]byte) []string {
 	t.Helper()
 	w.repeated = nil
@@ -43,8 +43,8 @@ func TestEachNewcomerIsSentOnceWhatIsStillHandedOut(t *testing.T) {
 	w, m, n := newWelcoming(), []byte("m"), []byte("n")
 	w.Newcomers.Add(start.Add(-time.Second), wire.NodeID{1})
 	w.give(start, m, n)
-	w.Newcomers.Add(start.Add(time.Second), wire.NodeID{2})    // it hears of m and n on its links
-	w.Newcomers.Add(start.Add(10*time.Second), wire.NodeID{3}) // it does not
+	w.Newcomers.Add(start.Add(time.Second), wire.NodeID{2})    // receives m and n over its links
+	w.Newcomers.Add(start.Add(10*time.Second), wire.NodeID{3}) // does not receive them
 	w.Newcomers.Add(start.Add(10*time.Second), wire.NodeID{4})
 	same(t, "while the newcomers have no links", w.after(t, 10*time.Second+settleFor-1, m, n))
 	same(t, "then", w.after(t, 11*time.Second, m), "3 m", "4 m")
@@ -69,7 +69,7 @@ func TestNewcomerIsSentOnceWhatIsMadeAnewForEachPoll(t *testing.T) {
 func TestLargeMessageIsRepeatedToWhoeverJoinsAfterIt(t *testing.T) {
 	w, large := newWelcoming(), slices.Repeat([]byte("l"), 5000)
 	w.give(start, large)
-	w.Newcomers.Add(start.Add(1), wire.NodeID{1}) // nobody tells it on its links
+	w.Newcomers.Add(start.Add(1), wire.NodeID{1}) // does not receive it over its links
 	same(t, "large", w.after(t, time.Second, large), "1 llllllllll")
 }
 

@@ -3,24 +3,24 @@ package pull
 import "time"
 
 const (
-	trafficFor = time.Second            // for this time after a new message the polls are an Interval apart
-	restFactor = 2                      // at rest they are this many Intervals apart, because each wake costs what a message does
-	anewFor    = time.Second            // after this time of polls that only give single new messages
-	anewFactor = 5                      // they are this many Intervals apart
+	trafficFor = time.Second            // polls are one Interval apart for this time after a new message
+	restFactor = 2                      // Intervals between polls at rest, because a wake-up costs as much as a message
+	anewFor    = time.Second            // after this time of polls that return only single new messages,
+	anewFactor = 5                      // polls are this many Intervals apart,
 	anewMost   = 200 * time.Millisecond // but no more than memberlist's polls, unless the Interval is longer
 )
 
-// A pace says how often to poll. An application that encodes its messages anew at each poll would otherwise cost
-// all nodes a broadcast for each of its polls, at rest too: the pace slows such an application down to about
-// memberlist's intervals. The queue of an application that has much to send is not slowed down.
+// A pace decides how often to poll. If an application encodes its messages again for each poll, each poll would cost a
+// broadcast to all nodes, even at rest. The pace polls such an application at about memberlist's intervals. It does not
+// slow down the queue of an application that has much to send.
 type pace struct {
 	begun   time.Time // of the current Interval
-	polls   int       // in it
-	traffic time.Time // when a poll last brought something new
-	anew    time.Time // since when every poll has given new slices, and not many; zero if the last did not
+	polls   int       // number of polls in the current Interval
+	traffic time.Time // when a poll last returned a new message
+	anew    time.Time // since when every poll has returned new slices, and few of them; zero if the last did not
 }
 
-// mayPoll reports whether the current interval has a poll left, and counts it.
+// mayPoll reports whether the current interval has a poll left, and counts that poll.
 func (p *pace) mayPoll(now time.Time, interval time.Duration) bool {
 	if now.Sub(p.begun) >= interval {
 		p.begun, p.polls = now, 0

@@ -1,5 +1,6 @@
-// Package pull asks an application for the messages in its queue, as memberlist does, and sends each new one
-// once to every node (docs/DESIGN.md, "GetBroadcasts").
+// Package pull polls an application for the messages in its queue, as memberlist does, and broadcasts each new message once
+// (docs/DESIGN.md, "GetBroadcasts"). It knows no members and no protocol. To read it: pull.go, pace.go, table.go,
+// newcomers.go.
 package pull
 
 import (
@@ -13,54 +14,53 @@ import (
 )
 
 const (
-	overhead  = 3                     // bytes per message that Get is told to count
-	pollsMax  = 3                     // polls in one Interval; memberlist polls once for each of its GossipNodes
-	aloneFor  = 30 * time.Second      // after this time without a link the queue is drained and counted
-	fullPause = 10 * time.Millisecond // before Send is tried again after ErrFull
+	overhead  = 3                     // bytes per message that Get is asked to count
+	pollsMax  = 3                     // maximum polls in one Interval; memberlist polls once for each of its GossipNodes
+	aloneFor  = 30 * time.Second      // without a link for this time, the queue is drained and counted
+	fullPause = 10 * time.Millisecond // before Send is retried after ErrFull
 )
 
-// ErrFull is what Send and Repeat return while they have no room.
+// ErrFull is returned by Send and Repeat while they have no room.
 var ErrFull = errors.New("the queue is full")
 
-// A Puller polls an application's queue. The queues of memberlist's users hand out the same message many
-// times, because there each copy reaches a few nodes only. Here one broadcast reaches all nodes, so a message
-// that is handed out again is sent only to the nodes that joined since. The exported fields are set before Run;
-// the others belong to Run.
+// A Puller polls an application's queue. The queues of memberlist's users return the same message many times, because
+// in memberlist each copy reaches only a few nodes. Here one broadcast reaches all nodes, so a message that is returned
+// again is sent only to the nodes that joined since. The exported fields are set before Run; Run owns the others.
 type Puller struct {
-	Get      func(overhead, limit int) [][]byte // the application's GetBroadcasts; nil for no polls
-	Interval time.Duration                      // between polls; zero for no polls
-	Limit    int                                // bytes that a poll has room for
-	Send     func([]byte) error                 // broadcasts; does not keep the slice
-	Linked   func() bool                        // whether a broadcast would reach another node
+	Get      func(overhead, limit int) [][]byte // the application's GetBroadcasts; nil disables polling
+	Interval time.Duration                      // between polls; zero disables polling
+	Limit    int                                // bytes available to a poll
+	Send     func([]byte) error                 // broadcasts a message; does not keep the slice
+	Linked   func() bool                        // reports whether a broadcast would reach another node
 	Warn     func(format string, args ...any)
-	Asked    <-chan struct{} // holds a token while the core asks the application something
-	Answer   func()          // answers all that is asked
+	Asked    <-chan struct{} // contains a token while the core has a question to the application
+	Answer   func()          // answers all questions
 
-	Delivered func([]byte) bool               // whether every node was just sent the same bytes; nil for never
-	Newcomers Newcomers                       // told of by whoever knows the members
+	Delivered func([]byte) bool               // reports whether every node was just sent the same bytes; nil means never
+	Newcomers Newcomers                       // filled by the owner of the member table
 	Repeat    func(wire.NodeID, []byte) error // sends to one node; does not keep the slice
-	Chosen    func(newcomer wire.NodeID) bool // whether this node repeats to it what others sent first
+	Chosen    func(newcomer wire.NodeID) bool // reports whether this node repeats rebroadcasts to newcomer
 
-	Rebroadcasts atomic.Uint64 // messages that were not sent, because every node had just been sent the same bytes
+	Rebroadcasts atomic.Uint64 // messages not sent because every node had just been sent the same bytes
 
 	pace    pace
 	known   table
-	before  map[uint64]*message // what the last poll gave, by content
+	before  map[uint64]*message // the messages of the last poll, by content
 	waiting [][]byte            // messages that Send had no room for
-	alone   time.Time           // since when there has been no link; zero with one
-	drained int                 // messages given up because there was no link
+	alone   time.Time           // since when there has been no link; zero if there is one
+	drained int                 // messages dropped because there was no link
 	repeats int                 // bytes of messages repeated in this poll
 }
 
-// gave is what one poll brought.
+// gave is the result of one poll.
 type gave struct {
 	messages int
-	again    int  // of them, slices that were handed out before
+	again    int  // number of slices that were returned before
 	fresh    bool // at least one message was new
 	full     bool // there was no room for another such message
 }
 
-// Run polls and answers until stop is closed.
+// Run polls the application and answers questions until stop is closed.
 func (p *Puller) Run(stop <-chan struct{}) {
 	t := time.NewTimer(p.Interval)
 	defer t.Stop()
@@ -82,8 +82,8 @@ func (p *Puller) Run(stop <-chan struct{}) {
 	}
 }
 
-// turn polls, and polls again while the polls bring new messages and have no room for more, up to pollsMax
-// times in an Interval. It returns false if stop is closed.
+// turn polls, and repeats that while polls return new messages and are full, up to pollsMax times in an Interval. It
+// returns false if stop is closed.
 func (p *Puller) turn(now time.Time, stop <-chan struct{}) bool {
 	for p.ready(now) && p.send() && p.pace.mayPoll(now, p.Interval) {
 		g := p.poll(now)
@@ -102,7 +102,7 @@ func (p *Puller) turn(now time.Time, stop <-chan struct{}) bool {
 	return true
 }
 
-// pause is the time until the next turn.
+// pause returns the time until the next turn.
 func (p *Puller) pause(now time.Time) time.Duration {
 	if len(p.waiting) > 0 {
 		return min(p.Interval, fullPause)
@@ -110,8 +110,8 @@ func (p *Puller) pause(now time.Time) time.Duration {
 	return p.pace.pause(now, p.Interval)
 }
 
-// ready reports whether to poll. Without a link the messages stay with the application for a while, because a
-// Join may follow, but not for ever.
+// ready reports whether to poll. Without a link, messages stay in the application's queue for up to aloneFor, because a
+// Join may follow.
 func (p *Puller) ready(now time.Time) bool {
 	switch {
 	case p.Linked():
@@ -123,8 +123,8 @@ func (p *Puller) ready(now time.Time) bool {
 	return now.Sub(p.alone) >= aloneFor
 }
 
-// poll asks once and sends what is new. It sends the last message first, because memberlist's receivers take
-// the messages of a packet in that order.
+// poll polls once and sends the new messages. It sends the last message first, because memberlist's receivers take the
+// messages of a packet in that order.
 func (p *Puller) poll(now time.Time) (g gave) {
 	p.known.forget(now)
 	p.known.polls++
@@ -147,7 +147,7 @@ func (p *Puller) poll(now time.Time) (g gave) {
 		p.known.room = p.known.polls
 	}
 	p.known.forget(now)
-	for _, m := range slices.Backward(fresh) { // a TransmitLimitedQueue gives the newest first
+	for _, m := range slices.Backward(fresh) { // a TransmitLimitedQueue returns the newest first
 		g.fresh = p.accept(now, m) || g.fresh
 	}
 	p.before = contents
@@ -160,8 +160,8 @@ func (p *Puller) poll(now time.Time) (g gave) {
 	return g
 }
 
-// accept has a slice that was not handed out before sent, and reports whether its content is new. It is not new
-// if the last poll gave the same bytes in another slice: such a queue makes its messages anew for each poll.
+// accept queues the content of a new slice for sending and reports whether the content is new. It is not new if the
+// last poll returned the same bytes in another slice: such a queue encodes its messages again for each poll.
 func (p *Puller) accept(now time.Time, m *message) bool {
 	if same := p.before[m.hash]; same != nil {
 		m.first, m.told, m.rebroadcast = same.first, same.told, same.rebroadcast
@@ -180,8 +180,8 @@ func (p *Puller) accept(now time.Time, m *message) bool {
 	return true
 }
 
-// fills reports whether given leaves no room for another message as long as its longest. Then the queue may
-// hold more.
+// fills reports whether given leaves no room for another message as long as its longest. Then the queue may contain
+// more.
 func (p *Puller) fills(given [][]byte) bool {
 	sum, longest := 0, 0
 	for _, b := range given {
@@ -191,7 +191,7 @@ func (p *Puller) fills(given [][]byte) bool {
 	return longest > 0 && sum+longest > p.Limit
 }
 
-// send sends the messages that wait, as far as there is room. It reports whether none waits any more.
+// send sends the waiting messages until Send has no room. It reports whether it sent all of them.
 func (p *Puller) send() bool {
 	for i, msg := range p.waiting {
 		err := p.Send(msg)
@@ -207,7 +207,7 @@ func (p *Puller) send() bool {
 	return true
 }
 
-// keepWaiting copies the messages that wait, because the application may use its slices again.
+// keepWaiting copies the waiting messages, because the application may reuse its slices.
 func (p *Puller) keepWaiting() {
 	for i, msg := range p.waiting {
 		p.waiting[i] = bytes.Clone(msg)

@@ -15,7 +15,7 @@ import (
 // queue is an application and its node, as a Puller sees them.
 type queue struct {
 	*Puller
-	gives    [][]byte // the next poll
+	gives    [][]byte // result of the next poll
 	sent     []string
 	warnings []string
 	linked   bool
@@ -34,7 +34,7 @@ func newQueue() *queue {
 	return q
 }
 
-// give polls once at now, which gives msgs, and returns what was sent.
+// give polls once at now with the result msgs, and returns the messages sent.
 func (q *queue) give(now time.Time, msgs ...[]byte) []string {
 	q.gives, q.sent = msgs, nil
 	if q.ready(now) {
@@ -58,7 +58,7 @@ func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
 	same(t, "again", q.give(start, m))
 	q.give(start, []byte("other"))
 	now := start
-	for range 5 { // each time it is known for longer
+	for range 5 { // each return extends the time that it is remembered
 		now = now.Add(age - 1)
 		same(t, "within its time", q.give(now, m))
 	}
@@ -66,7 +66,7 @@ func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
 	same(t, "forgotten", q.give(now.Add(age), m), "m")
 }
 
-// On a busy machine a round of a long queue takes longer than a slice is known otherwise.
+// On a busy machine, a round of a long queue takes longer than a slice is otherwise remembered.
 func TestSliceThatALongQueueHandsOutMuchLaterIsSentOnce(t *testing.T) {
 	q, m := newQueue(), []byte("m")
 	full := make([]byte, q.Limit)
@@ -84,7 +84,7 @@ func TestPartOfAKnownSliceIsAMessageOfItsOwn(t *testing.T) {
 	same(t, "polls", slices.Concat(q.give(start, m[:4]), q.give(start, m), q.give(start, m[1:]), q.give(start, m, m[:4], m[1:])), "mess", "message", "essage")
 }
 
-// The beginning of a known slice may be what was written over it. So the whole is sent again, once.
+// A slice that starts a remembered one may be new content in its buffer. So the whole is sent again, once.
 func TestSliceOfWhichOnlyTheBeginningIsHandedOutIsForgotten(t *testing.T) {
 	q, m := newQueue(), []byte("message")
 	q.give(start, m)
@@ -105,7 +105,7 @@ func TestBufferWithOtherContentIsAnotherMessage(t *testing.T) {
 
 func TestMessagesWrittenAnewIntoOneBufferAreSent(t *testing.T) {
 	q, buffer := newQueue(), make([]byte, 16)
-	write := func(a, b string) [][]byte { // b is given first, so that a is sent first
+	write := func(a, b string) [][]byte { // b is returned first, so that a is sent first
 		n := copy(buffer, a)
 		m := copy(buffer[n:], b)
 		return [][]byte{buffer[n : n+m], buffer[:n]}
@@ -180,7 +180,7 @@ func TestKnownSliceIsKeptSoThatNothingElseComesToItsAddress(t *testing.T) {
 		return weak.Make(&m[0])
 	}()
 	q.give(start)
-	q.give(start) // the poll before has nothing of it
+	q.give(start) // the previous poll did not return it
 	runtime.GC()
 	if kept.Value() == nil {
 		t.Error("a slice that is known was freed")
@@ -233,7 +233,7 @@ func TestRunPollsOnIntervalAndAtOnceWhilePollsAreFullAndAnswers(t *testing.T) {
 			case 1:
 				return [][]byte{make([]byte, 598), make([]byte, 597)}
 			case 2:
-				return [][]byte{make([]byte, 596)} // there is room for another
+				return [][]byte{make([]byte, 596)} // there is room for another message
 			}
 			return nil
 		}
@@ -252,7 +252,7 @@ func TestRunPollsOnIntervalAndAtOnceWhilePollsAreFullAndAnswers(t *testing.T) {
 	})
 }
 
-// polled is how often an application that gives what give returns is polled in a number of seconds.
+// polled returns how often an application is polled in the given number of seconds. give returns the result of a poll.
 func polled(t *testing.T, seconds int, give func(poll int) [][]byte) (n int) {
 	synctest.Test(t, func(t *testing.T) {
 		q, stop, ended := newQueue(), make(chan struct{}), make(chan struct{})
@@ -265,7 +265,7 @@ func polled(t *testing.T, seconds int, give func(poll int) [][]byte) (n int) {
 	return n
 }
 
-// An interval is 20 ms. The first second of each is at the pace of an application that has something to say.
+// An interval is 20 ms. In the first second the polls have the pace of an application with new messages.
 func TestPollsInTenSecondsAreBoundedWhateverTheyGive(t *testing.T) {
 	number := func(poll, size int) []byte { return fmt.Appendf(nil, "%0*d", size, poll) }
 	for name, c := range map[string]struct {
@@ -304,8 +304,8 @@ func TestPaceOfNewMessagesIsNoSlowerThanMemberlists(t *testing.T) {
 	}
 }
 
-// Not less often: networkdb, of moby, sends entries of its tables by itself, four times a GossipInterval apart, to nodes that
-// take them only after what waits in its queue of broadcasts.
+// Polls are not rarer: networkdb of moby sends its table entries itself, four GossipIntervals apart, to nodes that
+// accept them only after the messages in its queue of broadcasts.
 func TestRunPollsHalfAsOftenAtRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
@@ -315,7 +315,7 @@ func TestRunPollsHalfAsOftenAtRest(t *testing.T) {
 		time.Sleep(1010 * time.Millisecond)
 		close(stop)
 		<-ended
-		if polls != 25 { // the first after 20 ms, then one in 40 ms
+		if polls != 25 { // the first after 20 ms, then one every 40 ms
 			t.Errorf("%d polls in a second", polls)
 		}
 	})
@@ -345,10 +345,10 @@ func TestRunWithoutPollsAnswers(t *testing.T) {
 	}
 }
 
-// What finds no room waits, in its order and once, and the application keeps the rest.
+// Messages without room wait in order and are sent once; the application keeps the rest.
 func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex // guards what follows
+		var mu sync.Mutex // guards the following variables
 		q, room, polls := newQueue(), 2, 0
 		var msgs [][]byte
 		for i := range 10 {
@@ -376,7 +376,7 @@ func TestMessagesThatFindNoRoomWaitForIt(t *testing.T) {
 		}
 		stop := make(chan struct{})
 		go q.Run(stop)
-		// step makes room after some time, and tells how many polls there were and what was sent by then.
+		// step makes room after some time, and returns the number of polls and the messages sent by then.
 		step := func(after time.Duration, more int) (int, []string) {
 			time.Sleep(after)
 			synctest.Wait()

@@ -7,42 +7,42 @@ import (
 	"unsafe"
 )
 
-// Bounds of what is known of the slices handed out.
+// Bounds of the slices that are remembered.
 const (
-	age      = 30 * time.Second // how long a slice is known after it was last handed out, at least
-	maxBytes = 8 << 20          // of the slices that are kept
+	age      = 30 * time.Second // minimum time that a slice is remembered after it was last returned
+	maxBytes = 8 << 20          // of the remembered slices
 )
 
-// A message is a slice that the application handed out, with the content that it had then. The slice is kept so
-// that no other message can get its address. Its bytes may change at any time and are not read again.
+// A message is a slice that the application returned, with the content that it had then. The table keeps the slice so
+// that no other message can get its address. The bytes may change at any time and are not read again.
 type message struct {
 	data        []byte
 	hash        uint64    // of the content
-	at          time.Time // when it was last handed out
-	poll        uint64    // by which poll
+	at          time.Time // when it was last returned
+	poll        uint64    // number of the poll that returned it last
 	first       time.Time // when its content was new
-	told        uint64    // the number of the last newcomer that it was repeated to, or that needs no repeat
-	rebroadcast bool      // this node did not send it, because every node had just been sent the same bytes
+	told        uint64    // number of the last newcomer that it was repeated to or that needs no repeat
+	rebroadcast bool      // not sent, because every node had just been sent the same bytes
 }
 
-// A table knows the slices that were handed out lately. A slice with the content that it had before is the same
-// message. A slice with another content is another message: the application has reused a buffer.
+// A table remembers the slices that were returned recently. A slice with unchanged content is the same message. A slice
+// with changed content is another message: the application has reused a buffer.
 type table struct {
 	seed   maphash.Seed
-	byAddr map[*byte][]*list.Element // of recent; almost always one for an address
-	recent list.List                 // of *message; the one handed out last is at the back
+	byAddr map[*byte][]*list.Element // elements of recent; almost always one per address
+	recent list.List                 // of *message; the one returned last is at the back
 	bytes  int                       // of recent
 	polls  uint64                    // so far
-	room   uint64                    // the last poll that had room for more than it gave: nothing else was in the queue
+	room   uint64                    // the last poll that was not full, so that it returned the whole queue
 }
 
-// take returns the message of a slice that is handed out now, and whether it is known already.
+// take returns the message of a slice that the application returns now. again reports whether it was remembered.
 func (t *table) take(now time.Time, b []byte) (m *message, again bool) {
 	if t.byAddr == nil {
 		t.byAddr, t.seed = make(map[*byte][]*list.Element), maphash.MakeSeed()
 	}
 	m = &message{data: b, hash: maphash.Bytes(t.seed, b), at: now, poll: t.polls, first: now}
-	if len(b) == 0 { // it has no address of its own
+	if len(b) == 0 { // an empty slice has no address of its own
 		return m, false
 	}
 	if t.rewritten(b) {
@@ -61,8 +61,8 @@ func (t *table) take(now time.Time, b []byte) (m *message, again bool) {
 	return m, false
 }
 
-// rewritten reports whether a known slice with the address of b may have another content now. Of a longer one
-// only the beginning is in b, so that nobody can tell.
+// rewritten reports whether the content of a remembered slice at the address of b may have changed. If the remembered
+// slice is longer than b, that cannot be decided.
 func (t *table) rewritten(b []byte) bool {
 	for _, e := range t.byAddr[unsafe.SliceData(b)] {
 		known := e.Value.(*message)
@@ -77,7 +77,7 @@ func (t *table) rewritten(b []byte) bool {
 	return false
 }
 
-// knows reports whether b is known as it is.
+// knows reports whether b is remembered with its present content.
 func (t *table) knows(b []byte) bool {
 	for _, e := range t.byAddr[unsafe.SliceData(b)] {
 		if known := e.Value.(*message); len(known.data) == len(b) {
@@ -87,8 +87,8 @@ func (t *table) knows(b []byte) bool {
 	return false
 }
 
-// forgetBuffer forgets all slices of the buffer that begins with b: what an application writes into it later is
-// new, whatever it was before.
+// forgetBuffer forgets all slices in the buffer that begins with b. What the application writes into the buffer later
+// counts as new.
 func (t *table) forgetBuffer(b []byte) {
 	begin := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	var next *list.Element
@@ -101,9 +101,9 @@ func (t *table) forgetBuffer(b []byte) {
 	}
 }
 
-// forget forgets the slices that were not handed out for long, and the oldest ones while they hold too many
-// bytes. A slice is not old before a poll has had room for it and did not give it: on a busy machine the messages of a
-// long queue come again later than age.
+// forget forgets old slices, and the oldest ones while the slices exceed maxBytes. A slice becomes old only after a
+// poll that had room for it did not return it: on a busy machine, the messages of a long queue may be returned again
+// later than age.
 func (t *table) forget(now time.Time) {
 	for e := t.recent.Front(); e != nil; e = t.recent.Front() {
 		m := e.Value.(*message)
