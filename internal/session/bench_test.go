@@ -42,8 +42,7 @@ func benchSizes(b *testing.B, f func(b *testing.B, plain []byte)) {
 	}
 }
 
-// BenchmarkSeal is a whole packet sealed into a datagram. Compare with BenchmarkSecretboxSeal, which is
-// the box alone.
+// BenchmarkSeal measures sealing a whole packet into a datagram. BenchmarkSecretboxSeal measures the box alone.
 func BenchmarkSeal(b *testing.B) {
 	for name, suite := range suites {
 		b.Run(name, func(b *testing.B) {
@@ -58,8 +57,8 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens the same box again and again: the window is taken back each time, and the
-// ciphertext, a cost that BenchmarkSecretboxOpen, which opens into another buffer, does not have.
+// BenchmarkOpen opens the same box repeatedly. Each iteration restores the window and the ciphertext, a cost that
+// BenchmarkSecretboxOpen does not have, because it opens into another buffer.
 func BenchmarkOpen(b *testing.B) {
 	for name, suite := range suites {
 		b.Run(name, func(b *testing.B) {
@@ -79,7 +78,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkForged is what a forged box costs.
+// BenchmarkForged measures the cost of a forged box.
 func BenchmarkForged(b *testing.B) {
 	benchSizes(b, func(b *testing.B, plain []byte) {
 		low, high := pair(NaCl)
@@ -114,9 +113,8 @@ func BenchmarkSecretboxOpen(b *testing.B) {
 	})
 }
 
-// BenchmarkCounter is what one packet costs beside its cryptography: the window alone, the window and
-// the search for gaps when nothing is missing, and on bad links where the core asks after each packet
-// when to send a Nak.
+// BenchmarkCounter measures the cost of one packet apart from its cryptography: the window alone, the window and
+// the detection of gaps if nothing is missing, and bad links, on which the core calls NextNak after each packet.
 func BenchmarkCounter(b *testing.B) {
 	b.Run("window", func(b *testing.B) {
 		_, s := pair(Null)
@@ -150,7 +148,7 @@ func BenchmarkCounter(b *testing.B) {
 	}
 }
 
-// BenchmarkSentLog is one datagram remembered, and forgotten in time.
+// BenchmarkSentLog measures recording one datagram and removing it when it is old.
 func BenchmarkSentLog(b *testing.B) {
 	b.ReportAllocs()
 	l, now, v := NewSentLog[*int](time.Second), epoch, new(int)

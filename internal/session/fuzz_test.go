@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// FuzzOpen hands arbitrary datagrams to sessions that have already heard something. None may panic,
-// and nothing but what the peer sealed may open or move a window.
+// FuzzOpen passes arbitrary datagrams to sessions that have received boxes before. None may panic, and only boxes
+// that the peer sealed may open or change a window.
 func FuzzOpen(f *testing.F) {
 	low, high := pair(NaCl)
 	legacyLow, legacyHigh := legacyPair()

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// naiveGaps is what gaps does, said for each packet alone: no ranges, no cached times.
+// naiveGaps implements the rules of gaps for each packet separately, without ranges or cached times.
 type naiveGaps struct {
 	highest, received, lost uint64
-	newest                  int // packets that came as the newest
+	newest                  int // packets that arrived as the newest
 	missing                 []naiveGap
 }
 
 type naiveGap struct {
 	counter uint64
-	at      time.Duration // seen, or asked for last
-	newest  int           // naiveGaps.newest when it was seen
+	at      time.Duration // when it was detected, or last requested
+	newest  int           // naiveGaps.newest when it was detected
 	asks    int
 }
 
-// spans are the missing counters in runs.
+// spans returns the runs of missing packet numbers.
 func (m *naiveGaps) spans() (runs []span) {
 	for _, g := range m.missing {
 		if n := len(runs); n > 0 && runs[n-1].end == g.counter {
@@ -40,7 +40,7 @@ func (m *naiveGaps) hear(now time.Duration, c uint64) {
 	if c > m.highest {
 		m.newest++
 		for k := m.highest + 1; k < c; k++ {
-			if k+2*WindowSize < c { // no need to count them one by one
+			if k+2*WindowSize < c { // no need to count each
 				m.lost += c - 2*WindowSize - k
 				k = c - 2*WindowSize
 			}
@@ -71,13 +71,13 @@ func (m *naiveGaps) due(g naiveGap, rtt time.Duration) time.Duration {
 	switch {
 	case g.asks > 0:
 		return g.at + rtt*3/2
-	case m.newest-g.newest >= 2: // with the one that showed it three have come
+	case m.newest-g.newest >= 2: // with the one that revealed it, three have arrived
 		return g.at
 	}
 	return g.at + rtt*9/8
 }
 
-// next is when the first is due; there must be one.
+// next returns when the first packet is due; there must be one.
 func (m *naiveGaps) next(rtt time.Duration) time.Duration {
 	next := m.due(m.missing[0], rtt)
 	for _, g := range m.missing {
@@ -86,7 +86,7 @@ func (m *naiveGaps) next(rtt time.Duration) time.Duration {
 	return next
 }
 
-// take asks for at most so many ranges.
+// take requests at most most ranges and returns them.
 func (m *naiveGaps) take(now, rtt time.Duration, most int) (asked []span) {
 	for _, s := range m.spans() {
 		i := slices.IndexFunc(m.missing, func(g naiveGap) bool { return g.counter == s.start })
@@ -107,7 +107,7 @@ func (m *naiveGaps) take(now, rtt time.Duration, most int) (asked []span) {
 	return asked
 }
 
-// A duel lets a session and the model live through the same.
+// A duel applies the same events to a session and to the model.
 type duel struct {
 	t testing.TB
 	r *receiver
@@ -120,18 +120,18 @@ func newDuel(t testing.TB) *duel {
 
 func (d *duel) now() time.Duration { return d.r.now.Sub(epoch) }
 
-// step does what an operation says: its kind and a number.
+// step performs an operation, given its kind and a number.
 func (d *duel) step(kind byte, arg uint16) {
 	switch highest := d.r.Highest(); kind % 8 {
-	case 0, 1: // a few get lost
+	case 0, 1: // a few packets get lost
 		d.hear(highest + 1 + uint64(arg)%4)
-	case 2: // the next ones come
+	case 2: // the next packets arrive
 		for range arg % 16 {
 			d.hear(d.r.Highest() + 1)
 		}
-	case 3: // one comes late
+	case 3: // one packet arrives late
 		d.hear(highest - min(highest, uint64(arg)%64))
-	case 4: // one that is still missing comes, or is settled with others
+	case 4: // a missing packet arrives, or is settled with others
 		runs := d.m.spans()
 		if len(runs) == 0 {
 			return
@@ -144,7 +144,7 @@ func (d *duel) step(kind byte, arg uint16) {
 		}
 	case 5: // time passes
 		d.r.sleep(time.Duration(arg) * time.Millisecond / 512)
-	case 6: // many get lost, rarely as many as the window holds or more
+	case 6: // many packets get lost, rarely as many as the window holds or more
 		switch jump := uint64(arg); {
 		case arg%128 == 0:
 			d.hear(highest + 1 + jump*jump)
@@ -191,7 +191,7 @@ func (d *duel) take(most int) {
 	}
 }
 
-// check compares all that can be seen, and what the code relies on.
+// check compares everything visible, and checks the invariants of the code.
 func (d *duel) check() {
 	d.r.t.Helper()
 	want := d.m.spans()
@@ -244,7 +244,7 @@ func TestGapsAreThoseOfANaiveImplementation(t *testing.T) {
 	}
 }
 
-// FuzzGaps takes three bytes for a step.
+// FuzzGaps takes three bytes for each step.
 func FuzzGaps(f *testing.F) {
 	rng := random(8)
 	for range 4 {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// rtt is that of the tests; 8 and 2 divide it.
+// rtt is the round-trip time of the tests; 8 and 2 divide it.
 const rtt = 80 * time.Millisecond
 
-// span is a range [start, end) of counters.
+// span is a range [start, end) of packet numbers.
 type span struct{ start, end uint64 }
 
-// receiver is a session that hears counters without the boxes around them.
+// receiver is a session that receives packet numbers without boxes.
 type receiver struct {
 	*Session
 	t   testing.TB
@@ -25,7 +25,7 @@ func newReceiver(t testing.TB) *receiver {
 	return &receiver{Session: high, t: t, now: epoch}
 }
 
-// hear lets the packets of the given counters come now.
+// hear makes the packets with the given numbers arrive now.
 func (r *receiver) hear(counters ...uint64) {
 	r.t.Helper()
 	for _, c := range counters {
@@ -37,14 +37,14 @@ func (r *receiver) hear(counters ...uint64) {
 	}
 }
 
-// run lets the packets of the counters [start, end) come now.
+// run makes the packets with the numbers [start, end) arrive now.
 func (r *receiver) run(start, end uint64) {
 	for c := start; c < end; c++ {
 		r.hear(c)
 	}
 }
 
-// naks are the ranges that are asked for now.
+// naks returns the ranges that are requested now.
 func (r *receiver) naks() (asked []span) {
 	r.TakeNaks(r.now, rtt, func(start, end uint64) bool {
 		asked = append(asked, span{start, end})
@@ -53,7 +53,7 @@ func (r *receiver) naks() (asked []span) {
 	return asked
 }
 
-// asks fails the test unless exactly the given ranges are asked for now.
+// asks fails the test unless exactly the given ranges are requested now.
 func (r *receiver) asks(want ...span) {
 	r.t.Helper()
 	if got := r.naks(); !slices.Equal(got, want) {
@@ -73,7 +73,7 @@ func (r *receiver) misses(want ...span) {
 	}
 }
 
-// lost fails the test unless so many packets were given up.
+// lost fails the test unless exactly want packets count as lost.
 func (r *receiver) lost(want uint64) {
 	r.t.Helper()
 	if r.Lost() != want {
@@ -352,7 +352,7 @@ func TestRangesAreBoundedAndTheOldestGiveWay(t *testing.T) {
 	if r.Lowest() != 5 || len(r.gaps.ranges) != maxGaps {
 		t.Fatalf("the lowest of %d ranges is %d", len(r.gaps.ranges), r.Lowest())
 	}
-	r.hear(4*9 + 2) // splits one
+	r.hear(4*9 + 2) // splits a range
 	r.lost(6)
 	if r.Lowest() != 9 || len(r.gaps.ranges) != maxGaps {
 		t.Fatalf("the lowest of %d ranges is %d", len(r.gaps.ranges), r.Lowest())
@@ -459,7 +459,7 @@ func TestNakNamesTheCounterNearestToTheLastSent(t *testing.T) {
 		{wrap, math.MaxUint32, wrap - 1}, {wrap + 5, math.MaxUint32 - 7, wrap - 8}, {wrap + 5, 6, wrap + 6},
 		{7*wrap + 5, math.MaxUint32, 7*wrap - 1}, {7*wrap - 5, 2, 7*wrap + 2},
 		{wrap / 2, 0, 0}, {wrap + wrap/2 - 1, 0, wrap}, {wrap + wrap/2 + 1, 0, 2 * wrap},
-		// nonsense: nothing nearer exists
+		// out of range: no nearer number exists
 		{10, math.MaxUint32, wrap - 1},
 		{math.MaxUint64, 0, math.MaxUint64 - math.MaxUint32},
 		{math.MaxUint64, math.MaxUint32, math.MaxUint64},

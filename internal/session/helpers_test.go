@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// epoch is where virtual time begins.
+// epoch is the start of virtual time.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 var (
@@ -22,7 +22,7 @@ func suites(yield func(string, Suite) bool) {
 	_ = yield("nacl", NaCl) && yield("null", Null)
 }
 
-// random is a reproducible source of bytes.
+// random returns a reproducible source of bytes.
 func random(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
 
 func path(addr string) wire.Path { return wire.Path{Remote: netip.MustParseAddrPort(addr)} }
@@ -32,7 +32,7 @@ var (
 	highPath = path("10.0.0.2:6969")
 )
 
-// params makes what one handshake gives its two ends: first the lower id's, then the higher's.
+// params returns the results of one handshake: first the lower id's, then the higher's.
 func params(rng *rand.ChaCha8, now time.Time, lowInitiates bool, suite Suite) (low, high Params) {
 	low = Params{Self: lowID, Peer: highID, Initiator: lowInitiates, Timestamp: now, Path: highPath, Suite: suite, Rand: rng}
 	for _, b := range [][]byte{low.Handshake[:], low.SendKey[:], low.RecvKey[:], low.Prefix[:], low.Fingerprint[:]} {
@@ -58,7 +58,7 @@ func legacyPair() (low, high *Session) {
 	return New(epoch, p), New(epoch, q)
 }
 
-// parse returns the packet in datagram, whose bytes it leaves alone.
+// parse returns the packet in a copy of datagram.
 func parse(t testing.TB, datagram []byte) *wire.Packet {
 	t.Helper()
 	p := new(wire.Packet)
@@ -68,7 +68,7 @@ func parse(t testing.TB, datagram []byte) *wire.Packet {
 	return p
 }
 
-// open opens datagram, whose bytes it leaves alone.
+// open opens a copy of datagram.
 func open(t testing.TB, s *Session, datagram []byte) (string, error) {
 	t.Helper()
 	plain, err := s.Open(epoch, parse(t, datagram))
@@ -83,7 +83,7 @@ func mustOpen(t testing.TB, s *Session, datagram []byte, want string) {
 	}
 }
 
-// mustFail fails the test unless datagram is refused with want.
+// mustFail fails the test unless datagram is rejected with want.
 func mustFail(t testing.TB, s *Session, datagram []byte, want error) {
 	t.Helper()
 	if got, err := open(t, s, datagram); err != want {
@@ -91,10 +91,10 @@ func mustFail(t testing.TB, s *Session, datagram []byte, want error) {
 	}
 }
 
-// seal makes a datagram.
+// seal returns a datagram.
 func seal(s *Session, text string) []byte { return s.Seal(epoch, nil, []byte(text)) }
 
-// sealAt makes a datagram with the given counter.
+// sealAt returns a datagram with the given packet number.
 func sealAt(s *Session, counter uint64) []byte {
 	s.sent = counter - 1
 	return seal(s, "x")

@@ -9,18 +9,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// legacyState is what only a session with a gwyh 0.1 node has.
+// legacyState is the additional state of a session with a gwyh 0.1 node.
 type legacyState struct {
-	rand   io.Reader // nonces
-	subkey [32]byte  // room for that of the box at hand
-	tag    [16]byte  // likewise
-	cipher []byte    // room for the ciphertext before it is written as an array
+	rand   io.Reader // source of nonces
+	subkey [32]byte  // scratch: the subkey of the current box
+	tag    [16]byte  // scratch: its tag
+	cipher []byte    // scratch: the ciphertext before it is encoded as an array
 	recent recentNonces
 }
 
-// SealLegacy appends a whole packet with plaintext in a box as gwyh 0.1 writes it (PROTOCOL.md 1):
-// arrays, a random nonce, and a packet number that the caller counts per address. It appends
-// nothing when the session is closed or there is no randomness. For legacy sessions only.
+// SealLegacy appends a whole packet with plaintext in a box as gwyh 0.1 writes it (PROTOCOL.md part 1): with
+// arrays, a random nonce, and a packet number that the caller counts per address. It appends nothing if the session
+// is closed or rand fails. It is for legacy sessions only.
 func (s *Session) SealLegacy(now time.Time, b []byte, seq uint32, plaintext []byte) []byte {
 	if s.closed || !s.p.Legacy || s.sent == math.MaxUint64 {
 		return b
@@ -51,9 +51,9 @@ func (s *Session) openLegacy(box *wire.Box) error {
 	return nil
 }
 
-// recentNonces stands in for the window, for legacy boxes have no counter. It remembers the beginnings of some hundred random nonces, each in the place that it
-// names itself, until another takes the place. gwyh 0.1 has no replay protection and none can be
-// added; this stops what needs no patience, such as a datagram that the network doubled.
+// recentNonces replaces the window, because legacy boxes have no packet numbers. It records the first 8 bytes of up to
+// 256 random nonces, each at the index that the bytes determine, until another overwrites it. gwyh 0.1 has no replay
+// protection and none can be added. This only stops prompt repetitions, such as a datagram duplicated by the network.
 type recentNonces struct {
 	marks *[recentPlaces]uint64 // nil until the first box
 }

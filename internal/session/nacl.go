@@ -10,15 +10,15 @@ import (
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
-// NaCl is XSalsa20-Poly1305, exactly what nacl/secretbox and nacl/box compute (PROTOCOL.md 1 and
-// 4), from the same primitives. Unlike them it works in place and derives the subkey only once per
-// session, which makes a box of 256 bytes some 40 % cheaper.
+// NaCl is XSalsa20-Poly1305 as nacl/secretbox and nacl/box compute it (PROTOCOL.md C4 and S2), from the same
+// primitives. Unlike them it works in place, and a bound session derives the subkey only once, which makes small
+// boxes cheaper.
 var NaCl Suite = nacl{}
 
 type nacl struct{}
 
-// firstChunk is how much key stream is drawn in one go: enough for most small messages. The first
-// 32 bytes of it are the Poly1305 key, the rest encrypts the beginning of the message.
+// firstChunk is the size of the first piece of key stream, enough for most small messages. Its first 32 bytes are
+// the Poly1305 key, and the rest encrypts the start of the message.
 const firstChunk = 512
 
 const macKeySize = 32
@@ -44,9 +44,8 @@ func (nacl) Open(subkey *[32]byte, tail *[8]byte, tag *[16]byte, data []byte) bo
 	return true
 }
 
-// keyStream fills stream, which is zero, as far as a message of n bytes needs it. The assembly of
-// x/crypto makes 256 bytes in the time of two single blocks of 64, so what is more than half of
-// 256 bytes is rounded up.
+// keyStream fills stream, which is zero, as far as a message of n bytes needs it. The assembly of x/crypto makes
+// 256 bytes in the time of two single blocks of 64, so a remainder above 128 bytes is rounded up.
 func keyStream(stream *[firstChunk]byte, subkey *[32]byte, tail *[8]byte, n int) {
 	n += macKeySize
 	if n%256 > 128 {
@@ -57,7 +56,7 @@ func keyStream(stream *[firstChunk]byte, subkey *[32]byte, tail *[8]byte, n int)
 	salsa.XORKeyStream(stream[:n], stream[:n], &counter, subkey)
 }
 
-// xor encrypts or decrypts src into dst, the beginning with stream, the rest with what follows it.
+// xor encrypts or decrypts src into dst: the start with stream, the rest with the key stream after it.
 func xor(dst, src []byte, stream *[firstChunk]byte, subkey *[32]byte, tail *[8]byte) {
 	n := subtle.XORBytes(dst, src, stream[macKeySize:])
 	if n == len(src) {
@@ -67,7 +66,7 @@ func xor(dst, src []byte, stream *[firstChunk]byte, subkey *[32]byte, tail *[8]b
 	salsa.XORKeyStream(dst[n:], src[n:], &counter, subkey)
 }
 
-// blockCounter is Salsa20's input beside the key: the nonce's tail and a little-endian block number.
+// blockCounter returns Salsa20's input besides the key: the nonce's tail and a little-endian block number.
 func blockCounter(tail *[8]byte, block uint64) (counter [16]byte) {
 	copy(counter[:8], tail[:])
 	binary.LittleEndian.PutUint64(counter[8:], block)

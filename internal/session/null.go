@@ -6,9 +6,9 @@ import (
 	"hash/crc32"
 )
 
-// Null is the suite of simulations: it encrypts nothing and protects against nobody. Sizes, prefix,
-// counters and replay window are those of NaCl, and the tag is a checksum that covers key, nonce,
-// length and data, so that a box under another key or a damaged one fails as it would in earnest.
+// Null is the suite of simulations. It encrypts nothing and provides no security. Sizes, prefix, packet numbers and
+// replay window are those of NaCl. The tag is a checksum that covers key, nonce, length and data, so a damaged box
+// or one under another key fails as it does with NaCl.
 var Null Suite = null{}
 
 type null struct{}
@@ -32,7 +32,7 @@ func (null) Open(subkey *[32]byte, tail *[8]byte, tag *[16]byte, data []byte) bo
 	return subtle.ConstantTimeCompare(tag[:], want[:]) == 1
 }
 
-// checksum is the nonce's tail, a CRC of the data, and a CRC of the key with the length.
+// checksum returns the nonce's tail, a CRC of the data, and a CRC of the key plus the length.
 func checksum(subkey *[32]byte, tail *[8]byte, data []byte) (tag [16]byte) {
 	copy(tag[:8], tail[:])
 	binary.BigEndian.PutUint32(tag[8:], crc32.Checksum(data, castagnoli))

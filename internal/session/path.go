@@ -10,34 +10,34 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// The reply path moves only when a probe to it got no answer and a probe to the new source, or to
-// the member's advertised address, did (PROTOCOL.md 4). Whoever copies a box and is the first to
-// deliver it from another address makes us ask, and no more: the peer still answers on its path.
+// The reply path changes only if probes to it get no answer and a probe to the new source, or to the member's
+// advertised address, does (PROTOCOL.md R2). An attacker that copies a box and delivers it first from another
+// address only causes probes, because the peer still answers on its path.
 //
-// A round of probes asks the path alone first, then the others with it, and ends with the first
-// answer from the path. Only after three unanswered ones does the answer of another count.
+// A round probes only the path at first, then the other addresses too. It ends with the first answer from the path.
+// Answers from other addresses count only after three unanswered probes of the path.
 var probeIntervals = [...]time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
 
 const (
 	probesBeforeMove = 3
-	// sourceHold is the least time between two rounds that a new source started.
+	// sourceHold is the minimum time between two rounds that a new source causes.
 	sourceHold = 10 * time.Second
-	// settleInitiator and settleResponder are how long either end of a new session waits for a
-	// second box. The first may have been the peer's identity, and ours may be lost: then the peer
-	// never confirms. The initiator's probe is the responder's second box, so one round serves both.
+	// settleInitiator and settleResponder are how long each end of a new session waits for a second box. The first
+	// one may be the peer's identity while ours was lost, and then the peer does not confirm. The initiator's probe
+	// is the responder's second box, so one round serves both ends.
 	settleInitiator = 250 * time.Millisecond
 	settleResponder = time.Second
-	// keepAfter is the silence after which a session without link that we still seal under is
-	// probed; answers to what just came are no reason to.
+	// keepAfter is the silence after which a session without a link is probed if we seal under it. Boxes sealed
+	// within answerTime of the last one received are answers and no reason to probe.
 	keepAfter  = 10 * time.Second
 	answerTime = time.Second
-	// checkAgain separates rounds that want an answer and got none.
+	// checkAgain is the pause between rounds that got no answer.
 	checkAgain = 10 * time.Second
 )
 
-// A Probe asks the caller to seal a Ping with the sequence number Token under Session and to send it
-// to To. Tokens are random with the top bit set, so they cannot be guessed by a peer that was never
-// reached, nor meet numbers that count from one.
+// A Probe requests from the caller to seal a Ping with the sequence number Token under Session and to send it to
+// To. Tokens are random with the highest bit set, so only a receiver of the Ping knows them, and they differ from
+// the sequence numbers of other Pings.
 type Probe struct {
 	Token   uint64
 	To      wire.Path
@@ -47,25 +47,25 @@ type Probe struct {
 // probing is the state of a Set's path.
 type probing struct {
 	advertised netip.AddrPort // from the member's alive message; may be invalid
-	source     wire.Path      // of the newest box, if not the path; else zero
-	holdUntil  time.Time      // a new source starts no round before
-	checkAt    time.Time      // when CheckPath wants a round; zero: it does not
-	settleAt   time.Time      // when to look whether the peer confirmed too; zero: not to
+	source     wire.Path      // of the newest box if it differs from the path; otherwise zero
+	holdUntil  time.Time      // a new source starts no round before this time
+	checkAt    time.Time      // when CheckPath requested a round; zero for none
+	settleAt   time.Time      // when to check whether the peer has confirmed too; zero for never
 	startedAt  time.Time      // of the last round
 
-	targets []target  // of the round that runs, the path first; empty: none runs
-	sent    int       // probes sent to the path in it
-	stepAt  time.Time // when it goes on
+	targets []target  // of the current round, the path first; empty if there is none
+	sent    int       // probes sent to the path in the current round
+	stepAt  time.Time // time of the next step of the round
 }
 
-// A target is an address that a round asks.
+// A target is an address that a round probes.
 type target struct {
 	path     wire.Path
 	token    uint64
 	answered bool
 }
 
-// samePath compares paths; a local address that is not known equals any.
+// samePath compares paths. An unknown local address equals any.
 func samePath(a, b wire.Path) bool {
 	if a.Remote != b.Remote {
 		return false
@@ -73,9 +73,9 @@ func samePath(a, b wire.Path) bool {
 	return a.Local == b.Local || !a.Local.IsValid() || !b.Local.IsValid()
 }
 
-// adoptPath takes the path of a session that has just become the current one: as it is when there
-// was none to compare it with, else as a new source. gwyh 0.1 answers the address of the handshake
-// and is answered there.
+// adoptPath takes the path of the session that has just become the current one: unconditionally if there was no
+// current session, otherwise as a new source. gwyh 0.1 sends to the address of the handshake and expects answers
+// there.
 func (t *Set) adoptPath(now time.Time, s *Session, silent bool) {
 	if silent || s.p.Legacy {
 		t.path = s.p.Path
@@ -85,7 +85,7 @@ func (t *Set) adoptPath(now time.Time, s *Session, silent bool) {
 	t.noteSource(now, s.p.Path)
 }
 
-// noteSource takes the source of the newest box of the current session, or of its handshake.
+// noteSource records the source of the newest box of the current session, or of its handshake.
 func (t *Set) noteSource(now time.Time, from wire.Path) {
 	p := &t.probing
 	switch {
@@ -98,7 +98,7 @@ func (t *Set) noteSource(now time.Time, from wire.Path) {
 	}
 }
 
-// CheckPath asks for a round of probes, because a link fell silent. While one runs it does nothing.
+// CheckPath starts a round of probes because a link became silent. It does nothing during a round.
 func (t *Set) CheckPath(now time.Time) {
 	if len(t.probing.targets) == 0 {
 		t.probing.checkAt = now
@@ -106,8 +106,8 @@ func (t *Set) CheckPath(now time.Time) {
 	}
 }
 
-// ProbeAnswered notes an Ack whose sequence number is token. It reports whether that is a token of
-// the round that runs.
+// ProbeAnswered handles an Ack with the sequence number token. It reports whether the token belongs to the current
+// round.
 func (t *Set) ProbeAnswered(now time.Time, token uint64) bool {
 	p := &t.probing
 	for i := range p.targets {
@@ -126,7 +126,7 @@ func (t *Set) ProbeAnswered(now time.Time, token uint64) bool {
 	return false
 }
 
-// firstSettling is when to look whether the peer of the current session has confirmed it too.
+// firstSettling returns when to check whether the peer has confirmed the current session too.
 func (t *Set) firstSettling() time.Time {
 	switch s := t.current; {
 	case s == nil || s.p.Legacy:
@@ -138,7 +138,7 @@ func (t *Set) firstSettling() time.Time {
 	}
 }
 
-// probeDue starts a round where there is reason to, and goes on with the one that runs.
+// probeDue starts a round if there is a reason, and continues the current one.
 func (t *Set) probeDue(now time.Time, a *Actions) {
 	p := &t.probing
 	s := t.confirmed(now)
@@ -154,7 +154,7 @@ func (t *Set) probeDue(now time.Time, a *Actions) {
 	}
 }
 
-// wantsRound looks at every reason to probe and takes note of those that it acts on.
+// wantsRound reports whether there is a reason to probe, and clears the reasons that it acts on.
 func (t *Set) wantsRound(now time.Time, s *Session) bool {
 	p := &t.probing
 	due := func(at *time.Time) bool {
@@ -176,8 +176,7 @@ func (t *Set) wantsRound(now time.Time, s *Session) bool {
 	return wants || t.keepDue(now, s)
 }
 
-// keepDue reports whether a session without link should be asked for a sign of life: we seal under
-// it, and nothing comes back.
+// keepDue reports whether to probe a session without a link, because we seal under it and nothing arrives.
 func (t *Set) keepDue(now time.Time, s *Session) bool {
 	heard := s.heardAt()
 	silent := now.Sub(heard) >= keepAfter && s.sealedAt.Sub(heard) > answerTime
@@ -208,7 +207,7 @@ func (t *Set) addTarget(path wire.Path) bool {
 	return true
 }
 
-// stepRound moves the path, gives up, or sends the next probes.
+// stepRound changes the path, ends the round, or sends the next probes.
 func (t *Set) stepRound(now time.Time, s *Session, a *Actions) {
 	p := &t.probing
 	if p.sent >= probesBeforeMove && t.move() {
@@ -229,7 +228,7 @@ func (t *Set) stepRound(now time.Time, s *Session, a *Actions) {
 	p.sent++
 }
 
-// move makes the first other target that answered the path.
+// move sets the path to the first other target that answered, and reports whether there is one.
 func (t *Set) move() bool {
 	for _, g := range t.probing.targets {
 		if g.answered {
@@ -249,7 +248,7 @@ func (t *Set) endRound(now time.Time) {
 	p.holdUntil = later(p.holdUntil, now.Add(probeIntervals[0]))
 }
 
-// nextProbing is when probeDue has something to do; zero: never as things stand.
+// nextProbing returns when probeDue has work to do, or zero for never in the current state.
 func (t *Set) nextProbing(now time.Time) time.Time {
 	p := &t.probing
 	s := t.confirmed(now)
@@ -266,7 +265,7 @@ func (t *Set) nextProbing(now time.Time) time.Time {
 	return earlier(next, t.nextKeep(now, s))
 }
 
-// nextKeep is when to look again whether keepDue.
+// nextKeep returns when to check keepDue again.
 func (t *Set) nextKeep(now time.Time, s *Session) time.Time {
 	if t.linked {
 		return time.Time{}

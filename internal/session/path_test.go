@@ -11,7 +11,7 @@ import (
 
 var elsewhere = path("192.0.2.66:666")
 
-// quiet is a linked world in which the sessions have settled and heartbeats run.
+// quiet returns a linked world with established sessions and heartbeats.
 func quiet(t *testing.T) *world {
 	w := newWorld(t, 40)
 	w.connect()
@@ -21,7 +21,7 @@ func quiet(t *testing.T) *world {
 	return w
 }
 
-// probed lists the addresses that e asked for probes of, each once, sorted.
+// probed returns the addresses that e requested probes of, each once, sorted.
 func (e *end) probed() (all []string) {
 	for _, p := range e.probes {
 		all = append(all, p.To.Remote.String())
@@ -59,7 +59,7 @@ func TestPathFollowsARebindingNAT(t *testing.T) {
 
 func TestBehindARebindingNATThePeerIsHeardAgainWithinTwoHeartbeats(t *testing.T) {
 	w := quiet(t)
-	w.run(100 * time.Millisecond) // what was under way has come
+	w.run(100 * time.Millisecond) // all packets in flight have arrived
 	w.low.addr = elsewhere
 	before := w.low.set.LastOpened()
 	for w.low.set.LastOpened() == before {
@@ -70,7 +70,7 @@ func TestBehindARebindingNATThePeerIsHeardAgainWithinTwoHeartbeats(t *testing.T)
 	}
 }
 
-// race delivers a copy of the next heartbeats of from before themselves, from a source of the attacker's.
+// race delivers a copy of each of the next n heartbeats of from before the original, from the attacker's source.
 func (w *world) race(from *end, n int, source func(i int) wire.Path) {
 	for i := range n {
 		d := from.sealed(from.set.Current(w.now), heartbeat, 0)
@@ -108,7 +108,7 @@ func TestSpoofedSourceThatAnswersDoesNotMoveAPathThatAnswersToo(t *testing.T) {
 	a = high.set.HandleTimeout(w.now)
 	for _, p := range a.Probes {
 		if p.To == elsewhere {
-			high.set.ProbeAnswered(w.now, p.Token) // the attacker passed it on to the true peer
+			high.set.ProbeAnswered(w.now, p.Token) // the attacker forwarded it to the true peer
 		}
 	}
 	if !high.set.ProbeAnswered(w.now, path) {
@@ -168,7 +168,7 @@ func TestPathStaysWhenNothingAnswers(t *testing.T) {
 func TestSilentPathMovesToTheAdvertisedAddressThatAnswers(t *testing.T) {
 	w := quiet(t)
 	w.low.addr = elsewhere
-	w.low.set.path = path("192.0.2.1:1") // what it sends is lost, so the new source stays unknown
+	w.low.set.path = path("192.0.2.1:1") // its packets are lost, so the new source stays unknown
 	w.high.set.SetAdvertised(elsewhere.Remote)
 	w.run(20 * time.Second)
 	if w.high.set.Path() != lowPath {
@@ -195,7 +195,7 @@ func TestAdvertisedAddressIsLeftAloneWhileThePathAnswers(t *testing.T) {
 func TestRenewalFromAnotherSourceMovesThePathByProbesOnly(t *testing.T) {
 	w := quiet(t)
 	p, q := params(w.source, w.now, true, Null)
-	q.Path = elsewhere // the OkBoss came from there
+	q.Path = elsewhere // the OkBoss came from this address
 	low, high := w.low.add(p), w.high.add(q)
 	w.low.set.Confirm(w.now, low)
 	w.high.set.Confirm(w.now, high)
@@ -301,7 +301,7 @@ func TestSettledSessionIsNotProbed(t *testing.T) {
 func TestSessionWithoutLinkThatIsSealedUnderIsKeptByProbes(t *testing.T) {
 	w := newWorld(t, 43)
 	w.low.handshake()
-	for range 600 { // one side speaks, every second
+	for range 600 { // only one side sends, every second
 		w.run(time.Second)
 		if s := w.low.set.Current(w.now); s != nil {
 			w.low.sendUnder(s, w.low.set.Path(), heartbeat, 0)

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Sessions are renewed in time by the node with the lower id; the other waits and does it only when
-// that failed (PROTOCOL.md 4).
+// The node with the lower id renews a session. The other node waits, and does so only if that fails (PROTOCOL.md
+// S10).
 const (
-	renewLower  = 55 * time.Minute // after the confirmation, and up to
-	renewSpread = 5 * time.Minute  // more, so that a cluster that started at once does not renew at once
+	renewLower  = 55 * time.Minute // after the confirmation, plus at most
+	renewSpread = 5 * time.Minute  // this random time, so that nodes that started together do not renew together
 	renewOther  = 65 * time.Minute
-	renewAgain  = 5 * time.Minute // about, after a renewal that led to nothing
+	renewAgain  = 5 * time.Minute // approximate pause after a failed renewal
 )
 
 // A renewal is the plan to replace the current session.
 type renewal struct {
-	at    time.Time // of the next request; zero: none
+	at    time.Time // time of the next request; zero for none
 	tries int       // requests made
 }
 
-// firstRenewal is the plan for the current session. gwyh 0.1 knows no renewal.
+// firstRenewal returns the plan for the current session. gwyh 0.1 has no renewal.
 func (t *Set) firstRenewal() renewal {
 	switch s := t.current; {
 	case s == nil || s.p.Legacy:
@@ -33,7 +33,7 @@ func (t *Set) firstRenewal() renewal {
 	}
 }
 
-// RenewBy brings the renewal of the current session forward to at, as a change of keys does.
+// RenewBy moves the renewal of the current session forward to at. It is used when the keys change.
 func (t *Set) RenewBy(now, at time.Time) {
 	if t.current == nil || t.current.p.Legacy {
 		return
@@ -53,7 +53,7 @@ func (t *Set) renewDue(now time.Time, a *Actions) {
 	t.renewal.at = now.Add(renewAgain*3/4 + t.upTo(renewAgain/2))
 }
 
-// upTo is a random duration below d, or half of it where there is no randomness.
+// upTo returns a random duration below d, or half of d if rand fails.
 func (t *Set) upTo(d time.Duration) time.Duration {
 	var b [8]byte
 	if _, err := io.ReadFull(t.rand, b[:]); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// renewTimes lists when set asks for renewal within d of the epoch, and how it counts the requests.
+// renewTimes returns when the set requests a renewal within d of the epoch, and the RenewTries of the requests.
 func renewTimes(t *testing.T, set *Set, d time.Duration) (at []time.Duration, tries []int) {
 	t.Helper()
 	for now := set.NextTimeout(); !now.IsZero() && now.Before(epoch.Add(d)); now = set.NextTimeout() {

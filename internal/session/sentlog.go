@@ -3,22 +3,22 @@ package session
 import "time"
 
 const (
-	firstSentLog = 4      // datagrams; the room of a log when it is first used
-	maxSentLog   = 16_384 // datagrams; where it stops growing
+	firstSentLog = 4      // datagrams; the initial size of a log
+	maxSentLog   = 16_384 // datagrams; the maximum size of a log
 )
 
-// A SentLog remembers what went out under the newest counters of one session, so that it can be sent
-// again. It is generic over what its owner keeps for a datagram, and hands that back, to be released,
-// when it forgets: each value that Put takes comes back exactly once, as evicted or to a drop function.
+// A SentLog records what was sent under the newest packet numbers of one session, for retransmission. Each value
+// that Put takes is handed back exactly once, as evicted or through a drop function, so that its owner can release
+// it.
 //
-// It is a ring in order of counters. It starts small and doubles while it is full of datagrams younger
-// than the horizon, so that it holds what a link sends in that time whatever the link's rate; what it
-// has grown by is given back when nothing is left. Owned by the loop.
+// It is a ring in the order of packet numbers. It starts small, and doubles when it is full of datagrams younger
+// than the horizon, so it holds what a link of any rate sends in that time. An empty log releases the memory by
+// which it has grown. The loop owns it.
 type SentLog[T any] struct {
 	horizon time.Duration
-	ring    []sent[T] // nil, or as long as a power of two; zero where nothing is kept
-	head    int       // index of the oldest
-	n       int       // datagrams kept
+	ring    []sent[T] // nil, or its length is a power of two; unused entries are zero
+	head    int       // index of the oldest entry
+	n       int       // datagrams recorded
 	base    time.Time // of the times in the ring
 }
 
@@ -30,12 +30,12 @@ type sent[T any] struct {
 	v       T
 }
 
-// NewSentLog returns an empty log, which allocates nothing until it is used.
+// NewSentLog returns an empty log, which allocates nothing until its first use.
 func NewSentLog[T any](horizon time.Duration) *SentLog[T] { return &SentLog[T]{horizon: horizon} }
 
-// Put keeps v for the datagram of so many bytes that went out under counter at the given time. Counters
-// ascend, but may skip: what cannot be repaired is not put. When there is no room the oldest value gives
-// way and is returned with true. A counter that does not ascend is refused: v itself comes back.
+// Put records v for the datagram with the given packet number, time and size in bytes. Packet numbers must
+// increase, but may skip those of packets that are never retransmitted. If there is no room, Put removes the oldest
+// value and returns it with true. If counter does not increase, it returns v itself with true.
 func (l *SentLog[T]) Put(counter uint64, at time.Time, bytes int, v T) (evicted T, ok bool) {
 	if l.n > 0 && counter <= l.place(l.n-1).counter {
 		return v, true
@@ -48,7 +48,7 @@ func (l *SentLog[T]) Put(counter uint64, at time.Time, bytes int, v T) (evicted 
 	return evicted, ok
 }
 
-// grow makes room in a full ring, unless it is as large as it may be or its oldest is old enough.
+// grow makes room in a full ring, unless the ring has its maximum size or its oldest entry is older than the horizon.
 func (l *SentLog[T]) grow(now time.Time) bool {
 	switch {
 	case l.ring == nil:
@@ -63,10 +63,10 @@ func (l *SentLog[T]) grow(now time.Time) bool {
 	return true
 }
 
-// Get returns what is kept for a counter, with when it went out and its size; ok is false when nothing
-// is. The value may be changed in place until the next call of another method.
+// Get returns the value, the time and the size that are recorded for a packet number, or ok false if there are
+// none. The value may be modified in place until the next call of another method.
 func (l *SentLog[T]) Get(counter uint64) (v *T, at time.Time, bytes int, ok bool) {
-	low, high := 0, l.n // the counter is at none before low and at none from high on
+	low, high := 0, l.n // the counter is not before low, and not at high or later
 	for low < high {
 		middle := (low + high) / 2
 		switch e := l.place(middle); {
@@ -81,7 +81,7 @@ func (l *SentLog[T]) Get(counter uint64) (v *T, at time.Time, bytes int, ok bool
 	return nil, time.Time{}, 0, false
 }
 
-// DropBefore forgets what went out before t, except the newest spare datagrams, and hands it to drop, oldest first.
+// DropBefore removes the datagrams sent before t, except the newest spare ones, and passes them to drop, oldest first.
 func (l *SentLog[T]) DropBefore(t time.Time, spare int, drop func(T)) {
 	for limit := t.Sub(l.base); l.n > spare && l.place(0).at < limit; {
 		drop(l.pop())
@@ -91,7 +91,7 @@ func (l *SentLog[T]) DropBefore(t time.Time, spare int, drop func(T)) {
 	}
 }
 
-// Shrink gives back the room that the log has grown by and does not need for what it keeps.
+// Shrink releases the memory that the recorded datagrams do not need.
 func (l *SentLog[T]) Shrink() {
 	room := firstSentLog
 	for room < l.n {
@@ -107,13 +107,13 @@ func (l *SentLog[T]) Shrink() {
 	l.ring, l.head = ring, 0
 }
 
-// Len is the number of datagrams kept.
+// Len returns the number of recorded datagrams.
 func (l *SentLog[T]) Len() int { return l.n }
 
-// place is where the i-th oldest is.
+// place returns the i-th oldest entry.
 func (l *SentLog[T]) place(i int) *sent[T] { return &l.ring[(l.head+i)&(len(l.ring)-1)] }
 
-// pop takes the oldest out.
+// pop removes and returns the oldest value.
 func (l *SentLog[T]) pop() T {
 	e := l.place(0)
 	v := e.v

@@ -9,7 +9,7 @@ import (
 
 const horizon = time.Second
 
-// put puts the counter as its own value, and fails the test unless just the wanted one gives way; 0 is none.
+// put puts the counter as its own value, and fails the test unless exactly want is evicted; 0 means none.
 func put(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time, want uint64) {
 	t.Helper()
 	if evicted, ok := l.Put(counter, at, int(counter%1400), counter); evicted != want || ok != (want > 0) {
@@ -17,7 +17,7 @@ func put(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time, want ui
 	}
 }
 
-// keeps fails the test unless the log keeps a counter as put put it.
+// keeps fails the test unless the log contains a packet number as put recorded it.
 func keeps(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time) {
 	t.Helper()
 	v, when, bytes, ok := l.Get(counter)
@@ -33,7 +33,7 @@ func keeps(t *testing.T, l *SentLog[uint64], counter uint64, at time.Time) {
 	}
 }
 
-// lacks fails the test unless the log keeps nothing for the counters.
+// lacks fails the test unless the log contains none of the packet numbers.
 func lacks(t *testing.T, l *SentLog[uint64], counters ...uint64) {
 	t.Helper()
 	for _, c := range counters {

@@ -1,7 +1,7 @@
-// Package session keeps what two nodes share after a handshake: keys, counters, a replay window and
-// what is missing in it (Session), the few sessions of one pair of nodes with the path between them
-// (Set), and what was sent lately, to be sent again (SentLog). It seals boxes into the datagram and
-// opens them in place. It is pure: time and randomness are arguments.
+// Package session owns the state that two nodes share after a handshake: keys, packet numbers, a replay window and
+// its gaps (Session), the sessions of a pair of nodes and the path between them (Set), and sent packets for
+// retransmission (SentLog). It seals into the datagram and opens in place. It never opens a socket, reads a clock or
+// starts a goroutine. Read session.go, window.go, gaps.go, sentlog.go, set.go, timeout.go, path.go in this order.
 package session
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Why a box was dropped. None of them changes anything in the session.
+// The reasons for which a box is dropped. A dropped box changes nothing in the session.
 var (
 	ErrSender = errors.New("box from another node than the session's peer")
 	ErrPrefix = errors.New("box of another session")
@@ -23,47 +23,47 @@ var (
 	ErrClosed = errors.New("session is closed")
 )
 
-// Params is what a handshake hands to the session that it ends in.
+// Params is the result of a handshake from which a session is made.
 type Params struct {
 	Self, Peer  wire.NodeID
 	Handshake   wire.HandshakeID
-	Initiator   bool // the Hello was ours
-	Legacy      bool // with a gwyh 0.1 node, PROTOCOL.md 3
+	Initiator   bool // we sent the Hello
+	Legacy      bool // with a gwyh 0.1 node (PROTOCOL.md part 3)
 	SendKey     [32]byte
-	RecvKey     [32]byte  // legacy: both are the precomputed box key
-	Prefix      [16]byte  // begins every nonce of a bound session, both ways
+	RecvKey     [32]byte  // in a legacy session both are the precomputed box key
+	Prefix      [16]byte  // the start of every nonce of a bound session, in both directions
 	Timestamp   time.Time // of the Hello
-	Fingerprint [8]byte   // of the pre-shared key that vouched
-	Path        wire.Path // where the handshake says to answer
+	Fingerprint [8]byte   // of the pre-shared key under which the peer was verified
+	Path        wire.Path // where to answer, according to the handshake
 	Suite       Suite     // nil means NaCl
-	Rand        io.Reader // nonces of legacy boxes; needed for those only
+	Rand        io.Reader // for the nonces of legacy boxes; not needed otherwise
 }
 
-// A Session seals to and opens from one peer under the keys of one handshake. Owned by the loop.
+// A Session seals boxes to one peer and opens its boxes under the keys of one handshake. The loop owns it.
 type Session struct {
 	p      origin
 	suite  Suite
 	send   [32]byte // bound: subkey; legacy: key
 	recv   [32]byte
-	nonce  [24]byte // of the next box; a field, for a local one would be allocated
-	sent   uint64   // last counter sealed under; legacy: number of boxes
+	nonce  [24]byte // of the next box; a field, because a local variable would be allocated
+	sent   uint64   // last packet number sealed; in a legacy session the number of boxes
 	opened uint64   // number of boxes
 	window window
 	gaps   gaps
 	legacy *legacyState // nil in a bound session
 
-	newest      bool // the box opened last had the highest counter so far
+	newest      bool // the box opened last had the highest packet number so far
 	closed      bool
-	retired     bool // nothing is sealed under it any more: see Set.Retire
+	retired     bool // nothing is sealed under it any longer: see Set.Retire
 	createdAt   time.Time
 	confirmedAt time.Time // zero until confirmed
 	sealedAt    time.Time // when a box was last sealed; zero until the first
 	openedAt    time.Time // when a box last opened; zero until the first
 
-	supersededAt time.Time // the Set's: since when another one is sealed under; zero if none is
+	supersededAt time.Time // set by the Set: since when another session is used to seal; zero if this one is
 }
 
-// origin is what a session keeps of its Params.
+// origin is the part of its Params that a session keeps.
 type origin struct {
 	Self, Peer  wire.NodeID
 	Handshake   wire.HandshakeID
@@ -75,8 +75,8 @@ type origin struct {
 	Path        wire.Path
 }
 
-// New returns the session of a handshake that ended at now. It is confirmed by the first box that
-// opens (PROTOCOL.md 4), or by Set.Confirm.
+// New returns the session of a handshake that ended at now. The first box that opens, or Set.Confirm, confirms it
+// (PROTOCOL.md S7).
 func New(now time.Time, p Params) *Session {
 	if p.Suite == nil {
 		p.Suite = NaCl
@@ -93,10 +93,10 @@ func New(now time.Time, p Params) *Session {
 	return s
 }
 
-// Seal appends a whole packet with plaintext in a box to b (PROTOCOL.md 4: the nonce is the prefix
-// and a counter from 1, whose low 32 bits are the packet's s). It appends nothing when the session
-// is closed or retired, or its counters are used up. plaintext must not overlap b's spare capacity. For bound
-// sessions only.
+// Seal appends a whole packet with plaintext in a box to b (PROTOCOL.md S3, S4: the nonce is the prefix and a
+// packet number from 1, whose low 32 bits are the packet's s). It appends nothing if the session is closed or
+// retired, or has used all packet numbers. plaintext must not overlap b's spare capacity. It is for bound sessions
+// only.
 func (s *Session) Seal(now time.Time, b, plaintext []byte) []byte {
 	if ended := s.closed || s.retired; ended || s.p.Legacy || s.sent == math.MaxUint64 {
 		return b
@@ -109,8 +109,8 @@ func (s *Session) Seal(now time.Time, b, plaintext []byte) []byte {
 	return packet
 }
 
-// Open opens the box of p in place and returns its plaintext, which aliases p. The window moves only
-// when the box was authentic. A box that does not open is left as it was.
+// Open opens the box of p in place and returns its plaintext, which aliases p. The replay window changes only if
+// the box is authentic. A box that does not open is not modified.
 func (s *Session) Open(now time.Time, p *wire.Packet) ([]byte, error) {
 	if s.closed {
 		return nil, ErrClosed
@@ -147,7 +147,7 @@ func (s *Session) openBound(now time.Time, box *wire.Box) error {
 	return nil
 }
 
-// noteCounter notes that the box of counter, which is fresh, has come.
+// noteCounter records that the box with the packet number counter, which is fresh, has arrived.
 func (s *Session) noteCounter(now time.Time, counter uint64) {
 	highest := s.window.highest
 	s.newest = counter > highest
@@ -161,7 +161,7 @@ func (s *Session) noteCounter(now time.Time, counter uint64) {
 	s.window.mark(counter)
 }
 
-// close wipes the keys. A closed session neither seals nor opens, and what it misses never comes.
+// close wipes the keys. A closed session neither seals nor opens, and its missing packets count as lost.
 func (s *Session) close() {
 	s.closed = true
 	s.gaps.abandon()
@@ -171,40 +171,40 @@ func (s *Session) close() {
 	}
 }
 
-// Peer is the node at the other end.
+// Peer returns the id of the other node.
 func (s *Session) Peer() wire.NodeID { return s.p.Peer }
 
-// Handshake is the id of the handshake that made the session.
+// Handshake returns the id of the handshake that made the session.
 func (s *Session) Handshake() wire.HandshakeID { return s.p.Handshake }
 
-// Prefix begins the nonces of a bound session and names it.
+// Prefix returns the start of the nonces of a bound session, which identifies the session.
 func (s *Session) Prefix() [16]byte { return s.p.Prefix }
 
 // Legacy reports whether the peer is a gwyh 0.1 node.
 func (s *Session) Legacy() bool { return s.p.Legacy }
 
-// Initiator reports whether the Hello was ours.
+// Initiator reports whether we sent the Hello.
 func (s *Session) Initiator() bool { return s.p.Initiator }
 
-// Fingerprint tells which pre-shared key vouched for the peer.
+// Fingerprint identifies the pre-shared key under which the peer was verified.
 func (s *Session) Fingerprint() [8]byte { return s.p.Fingerprint }
 
-// Path is where the handshake said to answer. The path in use is Set.Path.
+// Path returns where to answer according to the handshake. The path in use is Set.Path.
 func (s *Session) Path() wire.Path { return s.p.Path }
 
-// Timestamp is that of the handshake's Hello.
+// Timestamp returns the timestamp of the handshake's Hello.
 func (s *Session) Timestamp() time.Time { return s.p.Timestamp }
 
-// Sent is the counter of the box sealed last; of a legacy session the number of boxes.
+// Sent returns the last packet number that was sealed or, in a legacy session, the number of boxes.
 func (s *Session) Sent() uint64 { return s.sent }
 
-// LastOpened is when a box last opened; zero if none has.
+// LastOpened returns when a box last opened, or zero if none has.
 func (s *Session) LastOpened() time.Time { return s.openedAt }
 
-// heardAt is when the peer last gave a sign of having the session.
+// heardAt returns the latest time at which the peer is known to have had the session.
 func (s *Session) heardAt() time.Time { return later(later(s.createdAt, s.confirmedAt), s.openedAt) }
 
-// Confirmed reports whether the peer has shown that it holds the keys.
+// Confirmed reports whether the peer has proven that it has the keys.
 func (s *Session) Confirmed() bool { return !s.confirmedAt.IsZero() }
 
 // Closed reports whether the session has ended.

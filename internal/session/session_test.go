@@ -78,7 +78,7 @@ func TestBoxesOpenInAnyOrderWithinTheWindow(t *testing.T) {
 		datagrams[i] = seal(low, fmt.Sprint(i))
 	}
 	for n := range datagrams {
-		i := n * 1009 % len(datagrams) // 1009 is prime to the size
+		i := n * 1009 % len(datagrams) // 1009 is coprime to the size
 		mustOpen(t, high, datagrams[i], fmt.Sprint(i))
 	}
 	for _, d := range datagrams {

@@ -11,39 +11,38 @@ import (
 )
 
 const (
-	// MaxSessions is how many sessions one node may have (PROTOCOL.md 4).
+	// MaxSessions is the maximum number of sessions with one node (PROTOCOL.md S11).
 	MaxSessions = 4
-	// rivalry is how close two confirmations are for the lower id's session to win whichever was
-	// last. Both sides confirm in either order, and so choose the same.
+	// rivalry is the maximum time between two confirmations for which the session of the lower id is preferred to
+	// the later one (PROTOCOL.md S8). The two ends may confirm in different order, but choose the same session.
 	rivalry = 10 * time.Second
 )
 
-// A Set is all sessions with one node, bound or legacy, and the path on which they answer. It says
-// which one to seal under, when to renew it, when each is over, and which addresses to probe.
-// Sealing and opening are the sessions' own; the caller reports each box that opened.
-// Owned by the loop.
+// A Set contains all sessions with one node, bound or legacy, and the path on which the peer answers. It decides
+// under which session to seal, when to renew it, when each session ends, and which addresses to probe. Sealing and
+// opening are methods of the session. The caller reports each box that opened. The loop owns the Set.
 type Set struct {
 	self, peer wire.NodeID
 	rand       io.Reader
 	sessions   []*Session // oldest first, at most MaxSessions
-	current    *Session   // the one to seal under, confirmed; nil if none is
-	early      *Session   // to seal under before it is confirmed, while no other can be; nil for none
-	linked     bool       // a link runs over it
-	unlinkedAt time.Time  // when it last ceased to
+	current    *Session   // the confirmed session to seal under; nil if there is none
+	early      *Session   // a session to seal under before it is confirmed, if there is no other; or nil
+	linked     bool       // a link uses the set
+	unlinkedAt time.Time  // when the last link ended
 	renewal    renewal
 	path       wire.Path
 	probing    probing
 	next       time.Time // NextTimeout; never later than the first deadline
 }
 
-// NewSet returns an empty set for the sessions of self with peer. rand serves probe tokens and the
-// jitter of renewals.
+// NewSet returns an empty set for the sessions of self with peer. rand is used for probe tokens and the jitter of
+// renewals.
 func NewSet(self, peer wire.NodeID, rand io.Reader) *Set {
 	return &Set{self: self, peer: peer, rand: rand}
 }
 
-// Add takes a session that a handshake just made. When there are too many, the one unused longest
-// gives way; it is closed and returned, so that the caller forgets it.
+// Add adds the session of a new handshake. If there are too many sessions, it closes the one that was silent for
+// longest and returns it, so that the caller can remove it.
 func (t *Set) Add(now time.Time, s *Session) (evicted []*Session) {
 	for len(t.sessions) >= MaxSessions {
 		old := t.leastUsed()
@@ -58,7 +57,7 @@ func (t *Set) Add(now time.Time, s *Session) (evicted []*Session) {
 	return evicted
 }
 
-// leastUsed is the session other than the current one whose last sign of life is oldest.
+// leastUsed returns the session with the oldest sign of life, except the current one.
 func (t *Set) leastUsed() *Session {
 	var least *Session
 	for _, s := range t.sessions {
@@ -69,8 +68,8 @@ func (t *Set) leastUsed() *Session {
 	return least
 }
 
-// Opened notes that a box from the given source opened under s. It reports whether that box
-// confirmed s. A source that is no address is ignored.
+// Opened records that a box from the given source opened under s, and reports whether that box confirmed s. An
+// invalid source is ignored.
 func (t *Set) Opened(now time.Time, s *Session, from wire.Path) (confirmed bool) {
 	if !s.Confirmed() {
 		t.Confirm(now, s)
@@ -82,8 +81,8 @@ func (t *Set) Opened(now time.Time, s *Session, from wire.Path) (confirmed bool)
 	return confirmed
 }
 
-// Confirm notes that the peer holds the keys of s. Opened does it by itself; a caller needs it for
-// the GoTeam of a legacy peer, which opens nothing (PROTOCOL.md 3.1).
+// Confirm records that the peer has the keys of s. Opened calls it. A caller needs it only for the GoTeam of a
+// legacy peer, which arrives outside of a box (PROTOCOL.md L1).
 func (t *Set) Confirm(now time.Time, s *Session) {
 	if s.closed || s.Confirmed() || !slices.Contains(t.sessions, s) {
 		return
@@ -97,7 +96,7 @@ func (t *Set) Confirm(now time.Time, s *Session) {
 	t.schedule(now)
 }
 
-// choose makes the right session the current one.
+// choose sets the current session to the preferred one.
 func (t *Set) choose(now time.Time) {
 	last := t.current
 	t.current = t.preferred()
@@ -118,8 +117,8 @@ func (t *Set) choose(now time.Time) {
 // sealable reports whether s may be the current session.
 func (s *Session) sealable() bool { return s.Confirmed() && !s.retired }
 
-// preferred is the session to seal under: the one confirmed last or one confirmed shortly before
-// it that wins over it; with a legacy peer the one with the newest Hello (PROTOCOL.md 3.1 and 4).
+// preferred returns the session to seal under: the one confirmed last, or a rival confirmed shortly before it that
+// precedes it. With a legacy peer it is the session with the newest Hello (PROTOCOL.md S8, L1).
 func (t *Set) preferred() *Session {
 	var last, best *Session
 	for _, s := range t.sessions {
@@ -138,8 +137,8 @@ func (t *Set) preferred() *Session {
 	return best
 }
 
-// wins compares two sessions by what both ends know alike: who initiated them, the time of the
-// Hello, the id of the handshake.
+// wins reports whether a precedes b, by properties that both ends know: the initiator, the time of the Hello and
+// the id of the handshake.
 func (t *Set) wins(a, b *Session) bool {
 	if aLower, bLower := t.byLower(a), t.byLower(b); aLower != bLower && !a.p.Legacy {
 		return aLower
@@ -155,9 +154,9 @@ func (t *Set) byLower(s *Session) bool { return s.p.Initiator == t.isLower() }
 
 func (t *Set) isLower() bool { return bytes.Compare(t.self[:], t.peer[:]) < 0 }
 
-// Current is the session to seal under, or nil: when none is confirmed or early, and when no link runs over
-// it and nothing opened for long. The peer may then be about to close it as idle, and nobody would
-// hear what is sealed under it: shake hands first.
+// Current returns the session to seal under. It returns nil if none is confirmed or early, and if there is no link
+// and no box opened for sealingEnd: the peer may be about to close the session as idle and would not open what is
+// sealed under it, so a handshake must come first.
 func (t *Set) Current(now time.Time) *Session {
 	if s := t.confirmed(now); s != nil || !t.sealsEarly() {
 		return s
@@ -165,8 +164,8 @@ func (t *Set) Current(now time.Time) *Session {
 	return t.early
 }
 
-// SealEarly lets s be sealed under, and its path be used, from now on until it is confirmed, if Current is nil. The
-// peer has proven that it has the key, but may not have heard yet that this node has: what is sealed before that may be lost.
+// SealEarly makes Current return s, with its path, until s is confirmed, as long as no other session can be used. The peer
+// has proven that it has the key, but it may not have completed the handshake yet, so what is sealed before may be lost.
 func (t *Set) SealEarly(s *Session) {
 	t.early = s
 	t.path = s.p.Path
@@ -177,7 +176,7 @@ func (t *Set) sealsEarly() bool {
 	return t.early != nil && !t.early.closed && !t.early.Confirmed()
 }
 
-// confirmed is the session to seal under that the peer has confirmed; nil if there is none.
+// confirmed returns the current session unless it has been silent for too long, or nil.
 func (t *Set) confirmed(now time.Time) *Session {
 	if t.current == nil || !t.linked && now.Sub(t.current.heardAt()) > sealingEnd {
 		return nil
@@ -185,14 +184,14 @@ func (t *Set) confirmed(now time.Time) *Session {
 	return t.current
 }
 
-// Path is where to send to: the reply path of PROTOCOL.md 4.
+// Path returns the reply path (PROTOCOL.md R1, R2).
 func (t *Set) Path() wire.Path { return t.path }
 
-// SetAdvertised tells the address in the member's alive message, which is probed beside the path
-// when that is silent.
+// SetAdvertised sets the address in the member's alive message, which is probed as well as the path if the path is
+// silent.
 func (t *Set) SetAdvertised(addr netip.AddrPort) { t.probing.advertised = addr }
 
-// SetLinked tells whether a link runs over the set, which then is not idle however silent.
+// SetLinked sets whether a link uses the set. A set with a link is never idle.
 func (t *Set) SetLinked(now time.Time, linked bool) {
 	if t.linked && !linked {
 		t.unlinkedAt = now
@@ -208,9 +207,9 @@ func (t *Set) Remove(now time.Time, s *Session) {
 	t.schedule(now)
 }
 
-// Retire has nothing sealed under the bound sessions any more: this node may be a copy of one that goes on, so
-// the counters may be in use elsewhere. The sessions still open boxes, until a handshake has made another one. The nonces of legacy
-// sessions are random, so those go on.
+// Retire stops sealing under the bound sessions, because this node may be a copy of a node that continues, so their
+// packet numbers may be in use elsewhere. The sessions still open boxes until a handshake replaces them. Legacy
+// sessions have random nonces and are not retired.
 func (t *Set) Retire(now time.Time) {
 	t.early = nil
 	for _, s := range t.sessions {
@@ -239,14 +238,14 @@ func (t *Set) remove(s *Session) {
 	t.sessions = slices.DeleteFunc(t.sessions, func(o *Session) bool { return o == s })
 }
 
-// Len is the number of sessions. An empty set can be forgotten.
+// Len returns the number of sessions. The owner may remove an empty set.
 func (t *Set) Len() int { return len(t.sessions) }
 
-// At is the i-th session, oldest first.
+// At returns the i-th session, oldest first.
 func (t *Set) At(i int) *Session { return t.sessions[i] }
 
-// LastOpened is when a box last opened under any session; zero if none has. Who must close one of
-// many sets takes the one silent longest.
+// LastOpened returns when a box last opened under any session, or zero if none has. A caller that must close one of
+// many sets closes the one with the earliest time.
 func (t *Set) LastOpened() (last time.Time) {
 	for _, s := range t.sessions {
 		last = later(last, s.openedAt)

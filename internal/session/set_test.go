@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// bench is two sets without a network between them.
+// bench has two sets without a network between them.
 type bench struct {
 	source    *rand.ChaCha8
 	now       time.Time
@@ -38,7 +38,7 @@ func (b *bench) confirmed(lowInitiates bool) (low, high *Session) {
 	return low, high
 }
 
-// linked is a bench with a session that carries a link.
+// linkedBench returns a bench with a session that carries a link.
 func linkedBench() (b *bench, low, high *Session) {
 	b = newBench()
 	low, high = b.confirmed(true)
@@ -47,7 +47,7 @@ func linkedBench() (b *bench, low, high *Session) {
 	return b, low, high
 }
 
-// pass lets d go by and returns what the lower id's set asked for meanwhile.
+// pass lets d pass and returns the actions that the lower id's set requested in that time.
 func (b *bench) pass(t *testing.T, d time.Duration) (all Actions) {
 	t.Helper()
 	return pass(t, b.low, &b.now, b.now.Add(d))
@@ -72,7 +72,7 @@ func pass(t *testing.T, set *Set, now *time.Time, until time.Time) (all Actions)
 	return all
 }
 
-// carry seals text under from and opens it under to, whose set hears that it came on from's path.
+// carry seals text under from and opens it under to, and reports the box to to's set with the given source.
 func (b *bench) carry(t *testing.T, from, to *Session, set *Set, source wire.Path) (confirmed bool) {
 	t.Helper()
 	p := parse(t, from.Seal(b.now, nil, []byte("text")))
@@ -317,7 +317,7 @@ func TestLastOpenedIsThatOfAnySession(t *testing.T) {
 	}
 }
 
-// legacyBench has two confirmed legacy sessions, of which the one with the older Hello ended last.
+// legacyBench returns two confirmed legacy sessions. The one with the older Hello was completed last.
 func legacyBench() (b *bench, newer, older *Session) {
 	b = newBench()
 	p, _ := params(b.source, b.now.Add(time.Second), true, NaCl)

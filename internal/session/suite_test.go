@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 )
 
-// sizes covers every size about the first chunk of the key stream and the blocks of the cipher.
+// sizes returns every size near the first chunk of the key stream and the blocks of the cipher.
 func sizes() (all []int) {
 	for n := range 3 * firstChunk {
 		all = append(all, n)
@@ -16,7 +16,7 @@ func sizes() (all []int) {
 	return append(all, 4096, 9000, 21000, 65000)
 }
 
-// sealWith seals under a whole key and nonce and returns tag and ciphertext together.
+// sealWith seals under a whole key and nonce and returns the tag followed by the ciphertext.
 func sealWith(suite Suite, key *[32]byte, nonce *[24]byte, plain []byte) []byte {
 	var subkey [32]byte
 	var tag [16]byte
@@ -26,7 +26,7 @@ func sealWith(suite Suite, key *[32]byte, nonce *[24]byte, plain []byte) []byte 
 	return append(tag[:], data...)
 }
 
-// openWith is the opposite. It returns what is in place of the ciphertext afterwards.
+// openWith is the inverse. It returns the bytes in place of the ciphertext afterwards.
 func openWith(suite Suite, key *[32]byte, nonce *[24]byte, sealed []byte) ([]byte, bool) {
 	var subkey [32]byte
 	suite.Subkey(&subkey, key, (*[16]byte)(nonce[:16]))

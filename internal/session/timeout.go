@@ -3,33 +3,32 @@ package session
 import "time"
 
 const (
-	// supersededEnd is the silence after which a session that is not sealed under any more ends
-	// (PROTOCOL.md 4); so does one that nothing confirms.
+	// supersededEnd is the silence after which a superseded session ends (PROTOCOL.md S9). A session that is not
+	// confirmed for this time ends too.
 	supersededEnd = 30 * time.Second
-	// idleEnd is the silence both ways that ends a session without a link. Two minutes (PROTOCOL.md 4)
-	// would make the sessions of chance probes, of which a node begins and answers one in ten seconds, most
-	// of what it keeps.
+	// idleEnd is the silence in both directions that ends a session without a link (PROTOCOL.md S9). With a longer
+	// time, most sessions of a node would be those of random probes, of which it begins and answers one in ten
+	// seconds.
 	idleEnd = 30 * time.Second
-	// sealingEnd is the silence of the peer after which nothing more is sealed under a session
-	// without a link. The peer keeps it for idleEnd after it last sealed or opened a box, so
-	// 10 s remain for what is under way.
+	// sealingEnd is the silence of the peer after which nothing is sealed under a session without a link. The peer
+	// keeps the session for idleEnd after it last sealed or opened a box, so 10 s remain for packets in flight.
 	sealingEnd = 20 * time.Second
-	// lifetime is how long a session lasts when no renewal succeeds: a day after the later of the
-	// two sides should have renewed it (PROTOCOL.md 4).
+	// lifetime is the maximum age of a session if no renewal succeeds: one day after the later of the two ends
+	// should have renewed it (PROTOCOL.md S9).
 	lifetime = renewOther + 24*time.Hour
 )
 
-// A Reason tells why a session ended.
+// A Reason says why a session ended.
 type Reason uint8
 
 const (
 	Unconfirmed Reason = iota + 1 // no box opened within 30 s of the handshake
-	Superseded                    // another is sealed under, and the peer went over to it
-	Idle                          // without link and traffic for 30 s
+	Superseded                    // another session replaced it, and the peer stopped using it
+	Idle                          // no link and no traffic for 30 s
 	Expired                       // no renewal succeeded for a day
 )
 
-// String is for counters and logs.
+// String returns the name of the reason for counters and logs.
 func (r Reason) String() string {
 	switch r {
 	case Unconfirmed:
@@ -44,31 +43,31 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// Closed is a session that has ended. Its keys are wiped.
+// Closed is a session that has ended, with the reason. Its keys are wiped.
 type Closed struct {
 	Session *Session
 	Reason  Reason
 }
 
-// Actions is what a timeout asks its caller to do. The zero value is nothing.
+// Actions is the work that a timeout requests from its caller. The zero value requests none.
 type Actions struct {
 	Closed []Closed
-	// Renew asks for a handshake with the peer at Path. It is asked again every five minutes until
-	// a new session is confirmed. RenewTries counts the requests for the same session that went
-	// before, so above zero the last one has failed.
+	// Renew requests a handshake with the peer at Path. The request is repeated about every five minutes until a
+	// new session is confirmed. RenewTries is the number of earlier requests for the same session, so if it is
+	// above zero, the last one has failed.
 	Renew      bool
 	RenewTries int
-	// Probes are to be sent now, each to its own address.
+	// Probes are sent now, each to its own address.
 	Probes []Probe
-	// PathChanged tells that Path is another one now.
+	// PathChanged reports that Path has changed.
 	PathChanged bool
 }
 
-// NextTimeout is when HandleTimeout has something to do; zero means never. It may be early, for
-// traffic puts most deadlines off, but never late.
+// NextTimeout returns when to call HandleTimeout, or zero for never. The result may be too early, because traffic
+// postpones most deadlines, but never too late.
 func (t *Set) NextTimeout() time.Time { return t.next }
 
-// HandleTimeout does what is due at now. Afterwards NextTimeout is zero or later than now.
+// HandleTimeout does the work that is due at now. Afterwards NextTimeout is zero or later than now.
 func (t *Set) HandleTimeout(now time.Time) Actions {
 	var a Actions
 	if t.next.IsZero() || now.Before(t.next) {
@@ -97,7 +96,7 @@ func (t *Set) closeDue(now time.Time, a *Actions) {
 	}
 }
 
-// end is when s is over as things stand, and why; zero means never.
+// end returns when and why s ends in the current state. The zero time means never.
 func (t *Set) end(s *Session) (time.Time, Reason) {
 	if !s.Confirmed() {
 		return s.createdAt.Add(supersededEnd), Unconfirmed
@@ -116,7 +115,7 @@ func (t *Set) end(s *Session) (time.Time, Reason) {
 	return end, reason
 }
 
-// schedule sets the next timeout, always later than now unless something is due.
+// schedule sets the next timeout. It is later than now unless work is due.
 func (t *Set) schedule(now time.Time) {
 	t.next = earlier(t.renewal.at, t.nextProbing(now))
 	for _, s := range t.sessions {
@@ -132,7 +131,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// earlier takes the zero time for never.
+// earlier returns the earlier time. The zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -33,7 +33,7 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// legacyOpener is the end of a legacy session that opens what peer sealed with the key pair pub.
+// legacyOpener returns the end of a legacy session that opens boxes that peer sealed with the key pair pub.
 func legacyOpener(peer wire.NodeID, pub, sec []byte) *Session {
 	p := Params{Peer: peer, Legacy: true}
 	box.Precompute(&p.RecvKey, (*[32]byte)(pub), (*[32]byte)(sec))
@@ -59,7 +59,7 @@ func TestRecordedBoxesOpen(t *testing.T) {
 			continue
 		}
 		p := parse(t, unhex(t, v.Hex))
-		// The key is the same at both ends, so the sender's half and the recipient's do.
+		// Both ends have the same key, so the sender's half and the recipient's half are sufficient.
 		s := legacyOpener(p.Sender, unhex(t, v.Inputs["recipient_public_key"].(string)), unhex(t, v.Inputs["sender_secret_key"].(string)))
 		if secret, ok := v.Inputs["recipient_secret_key"]; ok {
 			s = legacyOpener(p.Sender, senderPublic, unhex(t, secret.(string)))
@@ -75,7 +75,7 @@ func TestRecordedBoxesOpen(t *testing.T) {
 	}
 }
 
-// transcript is a recorded conversation of a probe with a live gwyh 0.1 node.
+// transcript is a recorded conversation of a probe with a running gwyh 0.1 node.
 type transcript struct {
 	Name           string
 	ProbeSecretKey string `json:"probe_secret_key"`
@@ -85,7 +85,7 @@ type transcript struct {
 	}
 }
 
-// publicKey is that of the last handshake packet from a node other than the probe.
+// publicKey returns the public key of the last handshake packet from a node other than the probe.
 func publicKey(t *testing.T, p *wire.Packet) ([]byte, bool) {
 	var h wire.Handshake
 	if err := wire.ParseHandshake(&h, p.Handshake); err != nil {

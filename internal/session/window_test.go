@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// model is the obvious window: everything that ever came.
+// model is the simplest window: it records everything that arrived.
 type model struct {
 	highest uint64
 	came    map[uint64]bool

@@ -10,9 +10,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A world is two ends with a Set each, a network between them and virtual time. The ends do what a
-// core does: handshakes (whose packets are as lossy as any, but whose cryptography is left out),
-// identity boxes, heartbeats, pings and acks.
+// A world has two ends with a Set each, a network between them, and virtual time. The ends behave as a core does,
+// with handshakes (their packets can be lost too, but their cryptography is omitted), identity boxes, heartbeats,
+// pings and acks.
 type world struct {
 	t      testing.TB
 	now    time.Time
@@ -21,7 +21,7 @@ type world struct {
 	source *rand.ChaCha8
 	rng    *rand.Rand
 	loss   float64 // of each datagram
-	twice  float64 // chance that a datagram comes twice
+	twice  float64 // chance that a datagram arrives twice
 	deaf   bool    // nothing is delivered
 	suite  Suite
 	low    *end
@@ -32,21 +32,21 @@ type world struct {
 type end struct {
 	w       *world
 	id      wire.NodeID
-	addr    wire.Path // where the network knows it; a NAT may change it
+	addr    wire.Path // its address in the network; a NAT may change it
 	set     *Set
 	byNonce map[[16]byte]*Session
-	over    map[[16]byte]bool // sessions that it had
+	over    map[[16]byte]bool // sessions that have ended
 	peer    *end
-	hears   bool // false: it is sent to but takes no handshake, as a node under another key
+	hears   bool // if false, it accepts no handshake, as a node with another key
 
 	confirmed int // sessions
 	renewals  int // requests
-	lost      int // boxes under sessions that it has no more
+	lost      int // boxes under sessions that have ended
 	replays   int
 	heard     int       // heartbeats
-	heardAt   time.Time // the last of them
+	heardAt   time.Time // time of the last one
 	moved     int       // changes of path
-	probes    []Probe   // all that were asked for
+	probes    []Probe   // all that were requested
 	closed    []Closed
 }
 
@@ -119,7 +119,7 @@ func (w *world) run(d time.Duration) {
 	}
 }
 
-// deliver calls do after a while, unless the network loses what it stands for.
+// deliver calls do after a delay, unless the network loses the datagram.
 func (w *world) deliver(do func()) {
 	if w.deaf || w.rng.Float64() < w.loss {
 		return
@@ -130,7 +130,7 @@ func (w *world) deliver(do func()) {
 	}
 }
 
-// send puts a datagram on the wire. Whoever has the address by the time it arrives gets it.
+// send sends a datagram. The node that has the address when it arrives receives it.
 func (w *world) send(from wire.Path, to wire.Path, datagram []byte) {
 	w.deliver(func() {
 		for _, e := range []*end{w.low, w.high} {
@@ -141,7 +141,7 @@ func (w *world) send(from wire.Path, to wire.Path, datagram []byte) {
 	})
 }
 
-// The plaintexts of the ends: a kind and a number.
+// The plaintexts of the ends are a kind and a number.
 const (
 	identity  = 'I'
 	heartbeat = 'H'
@@ -211,7 +211,7 @@ func (e *end) handleTimeout() {
 	}
 }
 
-// add takes a session into the set, as a core does with one that a handshake made.
+// add adds a session to the set, as a core does after a handshake.
 func (e *end) add(p Params) *Session {
 	s := New(e.w.now, p)
 	for _, old := range e.set.Add(e.w.now, s) {
@@ -228,7 +228,7 @@ func (e *end) forget(s *Session) {
 	e.over[s.Prefix()] = true
 }
 
-// handshake starts one from e: Hello and Ohai as one event, then OkBoss and identity until a box opens.
+// handshake starts a handshake from e: Hello and Ohai are one event, then OkBoss and identity until a box opens.
 func (e *end) handshake() {
 	p, q := params(e.w.source, e.w.now, e.id == lowID, e.w.suite)
 	if e.id != lowID {
@@ -260,17 +260,17 @@ func (e *end) hello(begun *bool, p, q Params) {
 	})
 }
 
-// An attempt is a handshake whose Ohai has come.
+// An attempt is a handshake whose Ohai has arrived.
 type attempt struct {
 	from     *end
 	s        *Session // the initiator's
 	identity []byte   // its first box
 	q        Params
-	r        *Session // the responder's, once an OkBoss has come
+	r        *Session // the responder's, after an OkBoss has arrived
 	answer   []byte   // its first box
 }
 
-// okBoss sends what makes the responder's session, and the identity; a repeat draws the answer again.
+// okBoss sends the OkBoss, which makes the responder's session, and the identity. A repetition gets the stored answer.
 func (a *attempt) okBoss() {
 	e := a.from
 	if a.s.Confirmed() || a.s.Closed() {
@@ -286,7 +286,7 @@ func (a *attempt) okBoss() {
 	e.w.send(e.addr, a.s.Path(), a.identity)
 }
 
-// heartbeats sends one now and every interval, from both ends, for as long as the world goes on.
+// heartbeats sends one now and after every interval, from both ends, until the world ends.
 func (w *world) heartbeats(interval time.Duration) {
 	for _, e := range []*end{w.low, w.high} {
 		e.beat(interval)
@@ -312,7 +312,7 @@ func (w *world) connect() {
 	w.high.set.SetLinked(w.now, true)
 }
 
-// works reports whether what e seals now would open at its peer.
+// works reports whether a box that e seals now would open at its peer.
 func (e *end) works() bool {
 	s := e.set.Current(e.w.now)
 	if s == nil {
