@@ -1,10 +1,10 @@
-// Package sim runs clusters of production cores (internal/gossip) over a simulated network (internal/simnet) in virtual
-// time, to plan how large a cluster may be and what it costs. One seed gives one run. It does not judge what a cluster
-// does: internal/simcheck holds clusters to what they are to reach.
+// Package sim runs clusters of production cores (internal/gossip) over a simulated network (internal/simnet) in
+// virtual time, to plan how large a cluster may be and what it costs. One seed gives one run. The package never
+// judges a cluster: internal/simcheck does.
 //
-// To read it: cluster.go has the nodes and what can be done to them; node.go a core and its application; ledger.go which
-// message was where when; view.go what nodes know against what is true; watch.go how deaths come to be known; mixed.go
-// clusters with nodes of gwyh 0.1; regions.go a map of the world; plan.go and report.go a run for capacity planning.
+// Reading order: cluster.go has the nodes and their operations; node.go a core and its application; ledger.go which
+// message reached which node; view.go compares views with the truth; watch.go when crashes become known; mixed.go
+// clusters with gwyh 0.1 nodes; regions.go a map of the world; plan.go and report.go capacity planning.
 package sim
 
 import (
@@ -23,20 +23,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config is what a cluster is made of.
+// Config configures a cluster.
 type Config struct {
 	Seed  uint64
 	Nodes int
 	Core  gossip.Config // what all nodes have in common: see LAN; names, addresses and the like are filled in
-	Link  simnet.Link   // between all nodes, or with a Map what it does not say
-	Map   *Map          // nil: one place without a zone
+	Link  simnet.Link   // between all nodes; with a Map, for everything the map does not set
+	Map   *Map          // nil: a single place without zones
 
-	Trace io.Writer // gets what happens as lines of JSON (internal/trace), with seconds since the start; nil: nothing is written
+	Trace io.Writer // receives events as lines of JSON (internal/trace), with seconds since the start; nil: no trace
 
-	Formed bool // the nodes start as members of each other (members.Base), without links; otherwise they know of no other
+	Formed bool // the nodes start as members of each other (members.Base), without links; otherwise they know no other node
 }
 
-// LAN is the part of a node's configuration that does not differ from node to node, as in the LAN preset.
+// LAN returns the part of a node's configuration that is the same on all nodes, as in the LAN preset.
 func LAN() gossip.Config {
 	return gossip.Config{MetaMax: 512, Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: simnet.MaxDatagram,
 		GossipToTheDeadTime: 30 * time.Second, PushPullInterval: 30 * time.Second,
@@ -44,34 +44,34 @@ func LAN() gossip.Config {
 		SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}
 }
 
-// Cluster is the nodes of a simulation. Not for concurrent use.
+// Cluster is the nodes of a simulation. It is not safe for concurrent use.
 type Cluster struct {
 	Net   *simnet.Network
 	Nodes []*Node
 
 	cfg     Config
-	rng     *rand.Rand // choices of the run that are not the network's
-	lives   uint64     // cores made so far
+	rng     *rand.Rand // choices of the run that do not belong to the network
+	lives   uint64     // number of cores created so far
 	ledger  ledger
 	watch   watch
-	trace   *trace.Log            // nil: nothing is traced
+	trace   *trace.Log            // nil: no trace
 	learnt  uint32                // the newest fact: see Learn
 	byID    map[wire.NodeID]*Node // by the ids of all lives
-	laggard int                   // the node that was last found not to be ready: see Whole
+	laggard int                   // the node that was last found not ready: see Whole
 
-	overheard func(n *Node, data []byte) bool // takes messages that the ledger does not know; nil: there are none
+	overheard func(n *Node, data []byte) bool // handles messages that the ledger does not know; nil: there are none
 }
 
-// Config returns what the cluster was made of.
+// Config returns the configuration of the cluster.
 func (c *Cluster) Config() Config { return c.cfg }
 
-// Rand returns the source of the choices of the run that are not the network's.
+// Rand returns the source of the choices of the run that do not belong to the network.
 func (c *Cluster) Rand() *rand.Rand { return c.rng }
 
-// JoinFor is how long one Join of a node goes on, as in JoinContext without a deadline of its own.
+// JoinFor is how long one Join of a node lasts, as in JoinContext without a deadline.
 const JoinFor = 10 * time.Second
 
-// New makes a cluster.
+// New creates a cluster.
 func New(cfg Config) *Cluster {
 	c := &Cluster{
 		cfg:  cfg,
@@ -96,7 +96,7 @@ func New(cfg Config) *Cluster {
 	return c
 }
 
-// table is the members that the nodes of a formed cluster share; nil if it is not formed.
+// table returns the members that the nodes of a formed cluster share, or nil if the cluster is not formed.
 func (c *Cluster) table() *members.Base {
 	if !c.cfg.Formed {
 		return nil
@@ -111,12 +111,12 @@ func (c *Cluster) table() *members.Base {
 	return members.NewBase(c.Net.Now(), all)
 }
 
-// Addr is the address of a node.
+// Addr returns the address of a node.
 func Addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)
 }
 
-// node is what does not change about a node in all its lives.
+// node returns a node with the properties that stay the same in all its lives.
 func (c *Cluster) node(i int) *Node {
 	n := &Node{Index: i, Name: fmt.Sprintf("node-%d", i), Addr: Addr(i), cluster: c}
 	if m := c.cfg.Map; m != nil {
@@ -125,7 +125,7 @@ func (c *Cluster) node(i int) *Node {
 	return n
 }
 
-// Add starts one more node, which knows of no other.
+// Add starts one more node, which knows no other node.
 func (c *Cluster) Add() *Node { return c.add(nil) }
 
 func (c *Cluster) add(base *members.Base) *Node {
@@ -136,14 +136,14 @@ func (c *Cluster) add(base *members.Base) *Node {
 	return n
 }
 
-// coreConfig is the configuration of one life of a node, which draws its keys and ids from a stream of
-// its own. Those of the first nodes are their indices.
+// coreConfig returns the configuration of one life of a node. Each life draws its keys and ids from its own stream;
+// the streams of the first nodes are their indices.
 func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	random := c.Net.Reader(life)
 	cfg := c.cfg.Core
 	id, err := gossip.NewID(random)
 	if err != nil {
-		panic(err) // the network's readers do not end
+		panic(err) // the network's readers never end
 	}
 	cfg.ID, cfg.Name, cfg.Advertise, cfg.Rand = id, n.Name, n.Addr, random
 	cfg.Zone = wire.Zone{Name: n.Zone, Valid: n.Zone != ""}
@@ -155,7 +155,7 @@ func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	return cfg
 }
 
-// Do calls a node's core as its shell would. It does nothing when the node is down.
+// Do calls a node's core as its shell would. It does nothing if the node is down.
 func (c *Cluster) Do(n *Node, f func(now time.Time)) {
 	c.Net.Do(n.Addr, func(now time.Time) {
 		f(now)
@@ -163,7 +163,7 @@ func (c *Cluster) Do(n *Node, f func(now time.Time)) {
 	})
 }
 
-// Join makes a node join others.
+// Join makes a node join the seeds.
 func (c *Cluster) Join(n *Node, seeds ...*Node) {
 	c.Do(n, func(now time.Time) {
 		n.seeds.Add(now, Addrs(seeds))
@@ -173,8 +173,8 @@ func (c *Cluster) Join(n *Node, seeds ...*Node) {
 	})
 }
 
-// Form makes all nodes join the first one at the same moment, unless they know each other, and waits until the cluster is whole, but
-// no longer than the limit. It returns how long that took.
+// Form makes all nodes join the first one at the same moment, unless they already know each other, and waits up to
+// limit until the cluster is whole. It returns how long that took.
 func (c *Cluster) Form(limit time.Duration) (time.Duration, error) {
 	c.joinFirst()
 	return c.AwaitWhole(limit)
@@ -189,7 +189,7 @@ func (c *Cluster) joinFirst() {
 	}
 }
 
-// AwaitWhole waits until every node knows all others and hears from as many as it wants.
+// AwaitWhole waits up to limit until every node knows all others and receives from as many as it wants.
 func (c *Cluster) AwaitWhole(limit time.Duration) (time.Duration, error) {
 	begin := c.Net.Elapsed()
 	if !c.Await(limit, c.Whole) {
@@ -198,10 +198,10 @@ func (c *Cluster) AwaitWhole(limit time.Duration) (time.Duration, error) {
 	return c.Net.Elapsed() - begin, nil
 }
 
-// awaitStep is the precision with which conditions are met in virtual time.
+// awaitStep is the interval of virtual time at which conditions are checked.
 const awaitStep = time.Millisecond
 
-// Await lets time pass until done, which is asked every millisecond, but no longer than the limit.
+// Await lets time pass until done returns true or limit has passed. It calls done every millisecond of virtual time.
 func (c *Cluster) Await(limit time.Duration, done func() bool) bool {
 	for end := c.Net.Elapsed() + limit; c.Net.Elapsed() < end; c.Net.RunFor(awaitStep) {
 		if done() {
@@ -211,20 +211,20 @@ func (c *Cluster) Await(limit time.Duration, done func() bool) bool {
 	return done()
 }
 
-// Crash ends a node without a word.
+// Crash ends a node without a leave.
 func (c *Cluster) Crash(n *Node) {
 	c.Net.Crash(n.Addr)
 	n.end(c.Net.Elapsed())
 }
 
-// Restart begins a node's next life: the same name and address, nothing remembered.
+// Restart begins a node's next life with the same name and address, and without any remembered state.
 func (c *Cluster) Restart(n *Node, seeds ...*Node) {
 	n.begin(c.Net.HostNow(n.Addr), nil)
 	c.Net.Restart(n.Addr, n)
 	c.Join(n, seeds...)
 }
 
-// Leave makes a node say goodbye, and ends it after the time that its shell would take for that.
+// Leave makes a node leave gracefully, and ends it after the time that its shell would take for that.
 func (c *Cluster) Leave(n *Node) {
 	c.Do(n, n.Core.Leave)
 	n.end(c.Net.Elapsed())
@@ -232,10 +232,10 @@ func (c *Cluster) Leave(n *Node) {
 	c.Net.Crash(n.Addr)
 }
 
-// leaveFlush is between a Leave and the end of the process.
+// leaveFlush is the time between a leave and the end of the process.
 const leaveFlush = 20 * time.Millisecond
 
-// Up lists the nodes that run.
+// Up returns the nodes that run.
 func (c *Cluster) Up() []*Node {
 	up := make([]*Node, 0, len(c.Nodes))
 	for _, n := range c.Nodes {
@@ -246,7 +246,7 @@ func (c *Cluster) Up() []*Node {
 	return up
 }
 
-// Pick draws count of the nodes that run.
+// Pick draws count nodes from those that run.
 func (c *Cluster) Pick(count int) []*Node {
 	up := c.Up()
 	c.rng.Shuffle(len(up), func(i, j int) { up[i], up[j] = up[j], up[i] })

@@ -7,38 +7,38 @@ import (
 	"time"
 )
 
-// HeaderSize is the least size of a message in bytes: its number.
+// HeaderSize is the minimum size of a message in bytes: the size of its number.
 const HeaderSize = 8
 
-// ledger knows which message was where when.
+// ledger records which message reached which node when.
 type ledger struct {
 	messages []*Message
-	foreign  int // deliveries of what was never sent
+	foreign  int // deliveries of messages that were never sent
 }
 
-// Message is a broadcast and its way.
+// Message is a broadcast and its deliveries.
 type Message struct {
 	Origin int
 	Size   int           // bytes
 	Sent   time.Duration // since the start of the network
-	Wanted int           // nodes that should hear it: those that were up when it was sent, not just begun, and stay so
-	Heard  int           // of them, did
-	Again  int           // deliveries to a node that had it already
-	Last   time.Duration // until the last of them heard it
+	Wanted int           // nodes that should get it: up when it was sent, not just started, and up since then
+	Heard  int           // how many of them got it
+	Again  int           // deliveries to a node that already had it
+	Last   time.Duration // until the last of them got it
 
-	at []int32 // by node: when it heard it, in microseconds since Sent, or one of these
+	at []int32 // by node: when it got the message, in microseconds since Sent, or one of the constants below
 }
 
 const (
 	missing  = -1
-	optional = -2 // it need not hear it
-	had      = -3 // it need not have heard it, and has
+	optional = -2 // the node need not get it
+	had      = -3 // the node need not get it, but has it
 )
 
-// Whole reports whether the message is at every node that should have it.
+// Whole reports whether every node that should have the message has it.
 func (m *Message) Whole() bool { return m.Heard == m.Wanted }
 
-// Delays calls yield with the time that each delivery took.
+// Delays calls yield with the delay of each delivery.
 func (m *Message) Delays(yield func(node int, after time.Duration)) {
 	for i, at := range m.at {
 		if at >= 0 {
@@ -47,7 +47,7 @@ func (m *Message) Delays(yield func(node int, after time.Duration)) {
 	}
 }
 
-// Broadcast sends a message of a size from a node that is up.
+// Broadcast sends a message of size bytes from a node that is up.
 func (c *Cluster) Broadcast(n *Node, size int) (*Message, error) {
 	l := &c.ledger
 	b := make([]byte, max(size, HeaderSize))
@@ -74,10 +74,10 @@ func (c *Cluster) Broadcast(n *Node, size int) (*Message, error) {
 	return m, nil
 }
 
-// arrival is how long a node takes to join; before that it need not hear what others say.
+// arrival is how long a node takes to join. Until then it need not receive the messages of other nodes.
 const arrival = time.Second
 
-// arrived notes a delivery to the application of a node.
+// arrived records a delivery to the application of a node.
 func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	if len(data) < HeaderSize || binary.BigEndian.Uint64(data) >= uint64(len(l.messages)) {
 		l.foreign++
@@ -85,7 +85,7 @@ func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	}
 	m := l.messages[binary.BigEndian.Uint64(data)]
 	switch {
-	case n.since > m.Sent: // what was sent before its present life is welcome, and not counted
+	case n.since > m.Sent: // messages sent before the node's current life are allowed, and not counted
 	case m.at[n.Index] == optional:
 		m.at[n.Index] = had
 	case m.at[n.Index] != missing:
@@ -97,7 +97,7 @@ func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	}
 }
 
-// excuse takes a node that ends off those that messages wait for.
+// excuse removes a node that ends from the nodes that should get each message.
 func (l *ledger) excuse(n *Node, now time.Duration) {
 	for _, m := range slices.Backward(l.messages) {
 		if now-m.Sent > lateMax {
@@ -110,10 +110,10 @@ func (l *ledger) excuse(n *Node, now time.Duration) {
 	}
 }
 
-// lateMax is the age at which a message that is missing is lost, not late.
+// lateMax is the age at which a missing message counts as lost instead of late.
 const lateMax = 30 * time.Second
 
-// between lists the messages of a span of time.
+// between returns the messages sent in a span of time.
 func (l *ledger) between(from, to time.Duration) (list []*Message) {
 	for _, m := range l.messages {
 		if m.Sent >= from && m.Sent <= to {
@@ -123,5 +123,5 @@ func (l *ledger) between(from, to time.Duration) (list []*Message) {
 	return list
 }
 
-// Messages lists the messages that were sent in a span of time since the start.
+// Messages returns the messages that were sent in a span of time since the start.
 func (c *Cluster) Messages(from, to time.Duration) []*Message { return c.ledger.between(from, to) }

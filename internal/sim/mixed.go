@@ -14,21 +14,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Mixed is a cluster with models of gwyh 0.1 nodes among the Go nodes.
+// Mixed is a cluster of Go nodes and models of gwyh 0.1 nodes.
 type Mixed struct {
 	*Cluster
 	Models []*Model
 	said   []*saying
-	naks   int // of Go nodes that models of ended lives had got
+	naks   int // Naks of Go nodes that models received in earlier lives
 
-	troubles []string // in the making
+	troubles []string // problems while the cluster formed
 }
 
-// Model is a machine with a gwyh 0.1 node on it.
+// Model is a machine that runs a gwyh 0.1 node.
 type Model struct {
-	*gwyh01.Node // of this life, or of the last one when it is down
+	*gwyh01.Node // of this life, or of the last one if the machine is down
 	Addr         netip.AddrPort
-	Seeds        []netip.AddrPort // of its next life
+	Seeds        []netip.AddrPort // for its next life
 
 	mixed *Mixed
 	index int
@@ -36,15 +36,15 @@ type Model struct {
 	since time.Duration
 }
 
-// saying is a broadcast in a mixed cluster. A model's own may come back to it.
+// saying is a broadcast in a mixed cluster. A model's own broadcast may come back to it.
 type saying struct {
 	by       string
 	at       time.Duration
-	goHeard  []int // by node: how often
-	oldHeard []int // by model
+	goHeard  []int // by node: number of deliveries
+	oldHeard []int // by model: number of deliveries
 }
 
-// NewMixed makes a cluster with so many models. None of them knows another; AddModel and Join begin.
+// NewMixed creates a cluster in which no node knows another one. AddModel and Join start it.
 func NewMixed(cfg Config) *Mixed {
 	m := &Mixed{Cluster: New(cfg)}
 	m.Cluster.overheard = m.heard
@@ -61,7 +61,7 @@ func (m *Mixed) AddModel(seeds ...netip.AddrPort) *Model {
 	return d
 }
 
-// modelAddr is the address of a model.
+// modelAddr returns the address of a model.
 func modelAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, 0, byte(i)}), 6969)
 }
@@ -77,7 +77,7 @@ func (d *Model) begin() {
 // Up reports whether the model runs.
 func (d *Model) Up() bool { return d.up }
 
-// HandleDatagram makes a Model a simnet.Host that notes what its node hears.
+// HandleDatagram makes Model a simnet.Host that records what its node receives.
 func (d *Model) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	d.Node.HandleDatagram(now, from, b)
 	for _, data := range d.Heard() {
@@ -87,14 +87,14 @@ func (d *Model) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	}
 }
 
-// CrashModel ends a model without a word.
+// CrashModel ends a model without a leave.
 func (m *Mixed) CrashModel(d *Model) {
 	m.naks += d.Stats().NaksOfGo
 	m.Net.Crash(d.Addr)
 	d.up = false
 }
 
-// ShutdownModel ends a model as its users do.
+// ShutdownModel shuts a model down as its users do.
 func (m *Mixed) ShutdownModel(d *Model) {
 	m.Net.Do(d.Addr, func(time.Time) { d.Shutdown() })
 	m.CrashModel(d)
@@ -106,7 +106,7 @@ func (m *Mixed) RestartModel(d *Model) {
 	m.Net.Restart(d.Addr, d)
 }
 
-// Naks is how many Naks models got of Go nodes in all their lives.
+// Naks returns how many Naks the models received from Go nodes in all their lives.
 func (m *Mixed) Naks() int {
 	sum := m.naks
 	for _, d := range m.Models {
@@ -117,7 +117,7 @@ func (m *Mixed) Naks() int {
 	return sum
 }
 
-// mixedMark begins the broadcasts of a Mixed, which the cluster's ledger does not know.
+// mixedMark begins each broadcast of a Mixed, which the cluster's ledger does not know.
 const mixedMark = 0x6d69786564 << 24
 
 func (m *Mixed) say(by string) (*saying, []byte) {
@@ -136,7 +136,7 @@ func (m *Mixed) saying(data []byte) *saying {
 	return nil
 }
 
-// heard notes what a Go node was handed.
+// heard records a delivery to a Go node.
 func (m *Mixed) heard(n *Node, data []byte) bool {
 	s := m.saying(data)
 	if s != nil && n.since <= s.at {
@@ -149,7 +149,7 @@ func (m *Mixed) heard(n *Node, data []byte) bool {
 func (m *Mixed) TellGo(n *Node) {
 	s, b := m.say(n.Name)
 	s.goHeard[n.Index] = 1
-	m.Do(n, func(now time.Time) { _ = n.Core.Broadcast(now, b) }) // what is not sent is not heard, which is seen
+	m.Do(n, func(now time.Time) { _ = n.Core.Broadcast(now, b) }) // if Broadcast fails, the missing deliveries show it
 }
 
 // TellOld broadcasts from a model.
@@ -159,8 +159,8 @@ func (m *Mixed) TellOld(d *Model) {
 	m.Net.Do(d.Addr, func(time.Time) { d.Broadcast(b) })
 }
 
-// Deaf lists what was not heard, or more than once, of the broadcasts since a moment: by every Go node that was up
-// all the time since, and of Go nodes also by every such model that heard of any Go node at all.
+// Deaf lists missing and repeated deliveries of the broadcasts since a moment. Every settled Go node must get each
+// broadcast exactly once. Every settled model must get each broadcast of a Go node at least once.
 func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 	add := func(s *saying, who string, times int) {
 		if len(list) < limit {
@@ -188,13 +188,13 @@ func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 	return list
 }
 
-// Who has just started hears when it has links: a gwyh 0.1 node draws up to 5 s before it asks for one, and asks once.
+// A node gets broadcasts once it has links. A gwyh 0.1 node waits up to 5 s before its only request for one.
 const (
 	settled    = 3 * time.Second
 	settledOld = 20 * time.Second
 )
 
-// A MixedLife is a mixed cluster in which something happens once a minute, in turn: a crash, a leave or shutdown, a
+// A MixedLife is a run of a mixed cluster with one event per minute, in turn: a crash, a leave or shutdown, and a
 // restart, of a Go node and of a model.
 type MixedLife struct {
 	Seed          uint64
@@ -203,18 +203,18 @@ type MixedLife struct {
 	Loss          float64
 }
 
-// MixedOutcome is what such a life comes to. Problems is empty if all is well.
+// MixedOutcome is the result of a MixedLife. Problems is empty if the run succeeded.
 type MixedOutcome struct {
 	Problems []string
 	Said     int
-	Sent     float64 // packets by a Go node in a second, mean
+	Sent     float64 // packets per second sent by a Go node, mean
 	SentMost float64 // the same in the worst second of any Go node
-	Passed   float64 // packets by a model in a second, mean
+	Passed   float64 // packets per second sent by a model, mean
 
 	Cluster *Cluster
 }
 
-// Live runs it.
+// Live runs the MixedLife.
 func (l MixedLife) Live() MixedOutcome {
 	m := FormMixed(l.Seed, l.Nodes, l.Models, l.Loss)
 	out := &MixedOutcome{Cluster: m.Cluster, Problems: m.troubles}
@@ -223,7 +223,7 @@ func (l MixedLife) Live() MixedOutcome {
 	for turn := 0; m.Net.Elapsed()-begin < l.Span; turn++ {
 		m.minute(out, turn)
 	}
-	m.Net.RunFor(40 * time.Second) // what had its share of trouble last is noticed
+	m.Net.RunFor(40 * time.Second) // time to detect the effects of the last event
 	seconds := (m.Net.Elapsed() - begin).Seconds()
 	sentNow, passedNow := m.SentBy()
 	out.Sent = float64(sentNow-sent) / seconds / float64(l.Nodes)
@@ -240,7 +240,7 @@ func (l MixedLife) Live() MixedOutcome {
 	return *out
 }
 
-// SentBy counts the packets of Go nodes and of models.
+// SentBy returns the numbers of packets that Go nodes and models sent.
 func (m *Mixed) SentBy() (goNodes, models uint64) {
 	for _, n := range m.Nodes {
 		goNodes += m.Net.HostStats(n.Addr).Sent
@@ -251,7 +251,7 @@ func (m *Mixed) SentBy() (goNodes, models uint64) {
 	return goNodes, models
 }
 
-// minute lets one thing happen and half a minute later undoes it, while all talk.
+// minute causes one event and undoes it half a minute later, while all nodes broadcast.
 func (m *Mixed) minute(out *MixedOutcome, turn int) {
 	n, d := m.Nodes[turn*7%len(m.Nodes)], m.Models[turn*3%len(m.Models)]
 	undo := func() {}
@@ -268,7 +268,7 @@ func (m *Mixed) minute(out *MixedOutcome, turn int) {
 	case 3:
 		m.ShutdownModel(d)
 		undo = func() { m.RestartModel(d) }
-	case 4: // back before anybody has noticed
+	case 4: // the restart comes before any node notices the crash
 		m.Crash(n)
 		m.Net.RunFor(500 * time.Millisecond)
 		m.Restart(n, m.Nodes[(n.Index+1)%len(m.Nodes)])
@@ -293,7 +293,7 @@ func (m *Mixed) minute(out *MixedOutcome, turn int) {
 	}
 }
 
-// chat lets a Go node or a model speak, each in turn.
+// chat makes a Go node or a model broadcast, each in turn.
 func (m *Mixed) chat(second int) {
 	n, d := m.Nodes[second%len(m.Nodes)], m.Models[second%len(m.Models)]
 	now := m.Net.Elapsed()
@@ -305,7 +305,7 @@ func (m *Mixed) chat(second int) {
 	}
 }
 
-// WrongMixed lists where the view of a Go node differs from what is so.
+// WrongMixed lists the differences between the views of the Go nodes and the truth.
 func (m *Mixed) WrongMixed(limit int) (wrong []string) {
 	up := make(map[wire.NodeID]string)
 	for _, n := range m.Up() {
@@ -332,7 +332,7 @@ func (m *Mixed) WrongMixed(limit int) (wrong []string) {
 	return wrong
 }
 
-// Chatter makes nodes and models broadcast in turn for a time.
+// Chatter makes nodes and models broadcast in turn for d.
 func (m *Mixed) Chatter(d time.Duration) {
 	for s := range int(d / time.Second) {
 		m.chat(s)
@@ -340,7 +340,7 @@ func (m *Mixed) Chatter(d time.Duration) {
 	}
 }
 
-// FormMixed makes a mixed cluster and waits until all its members know each other.
+// FormMixed creates a mixed cluster and waits until all its members know each other.
 func FormMixed(seed uint64, nodes, models int, loss float64) *Mixed {
 	m := NewMixed(Config{Seed: seed, Nodes: nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond), Loss: loss}})
 	if _, err := m.Form(time.Minute); err != nil {
@@ -358,7 +358,7 @@ func FormMixed(seed uint64, nodes, models int, loss float64) *Mixed {
 	return m
 }
 
-// withLegacy admits nodes of gwyh 0.1.
+// withLegacy enables gwyh 0.1 nodes in a configuration.
 func withLegacy(core gossip.Config) gossip.Config {
 	core.AllowLegacy = true
 	return core

@@ -8,14 +8,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// OldSeeds is a start of Go nodes whose only seeds are gwyh 0.1 nodes.
+// OldSeeds is a start of Go nodes that have only gwyh 0.1 nodes as seeds.
 type OldSeeds struct {
 	Seed          uint64
 	Nodes, Models int
 	Late          time.Duration // from the Joins of the Go nodes to the start of the models
 }
 
-// closedFor is how long a Join of an address at which nothing listens goes on: the shell gives it up then.
+// closedFor is how long a Join lasts if nothing listens at the address: the shell then gives up.
 const closedFor = time.Second
 
 // Start makes all nodes join all models at the same moment.
@@ -50,7 +50,7 @@ func (o OldSeeds) seeds() (list []netip.AddrPort) {
 	return list
 }
 
-// joinAddrs makes a node join addresses.
+// joinAddrs makes a node join a list of addresses.
 func (m *Mixed) joinAddrs(n *Node, within time.Duration, list []netip.AddrPort) {
 	m.Do(n, func(now time.Time) {
 		n.seeds.Add(now, list)
@@ -70,7 +70,7 @@ func (m *Mixed) GoNodesKnown() bool {
 	return true
 }
 
-// Islands says how many other Go nodes each Go node knows.
+// Islands describes how many other Go nodes each Go node knows.
 func (m *Mixed) Islands() string {
 	known := make([]int, len(m.Nodes))
 	for i, n := range m.Nodes {

@@ -11,14 +11,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Node is a machine of the cluster: a name and an address that stay, and the core that runs there now.
+// Node is a machine of the cluster: a name and an address that stay the same, and the core that runs there now.
 type Node struct {
 	Index int
 	Name  string
 	Addr  netip.AddrPort
 	Zone  string
-	Core  *gossip.Core // of this life, or of the last one when the node is down
-	Joins []error      // how the Joins of this life ended
+	Core  *gossip.Core // of this life, or of the last one if the node is down
+	Joins []error      // results of the Joins of this life
 
 	cluster *Cluster
 	up      bool
@@ -30,10 +30,10 @@ type Node struct {
 // Up reports whether the node runs and has not left.
 func (n *Node) Up() bool { return n.up }
 
-// ID is the id of the node's present or last life.
+// ID returns the id of the node's current life, or of its last one.
 func (n *Node) ID() wire.NodeID { return n.Core.Self().ID }
 
-// begin makes the core of a new life, which knows the members of base.
+// begin creates the core of a new life, which knows the members of base.
 func (n *Node) begin(now time.Time, base *members.Base) {
 	c := n.cluster
 	cfg := c.coreConfig(n, c.lives)
@@ -46,7 +46,7 @@ func (n *Node) begin(now time.Time, base *members.Base) {
 	c.byID[n.ID()] = n
 }
 
-// end closes the books on a life.
+// end records the end of a life.
 func (n *Node) end(at time.Duration) {
 	n.up = false
 	n.cluster.ledger.excuse(n, at)
@@ -63,7 +63,7 @@ func (n *Node) HandleTimeout(now time.Time) {
 	n.take(now)
 }
 
-// trySeeds tries the seeds if they are due, as the shell does (internal/node).
+// trySeeds joins the seeds if they are due, as the shell does (internal/node).
 func (n *Node) trySeeds(now time.Time) {
 	if seeds := n.seeds.Begin(now); seeds != nil {
 		n.Core.Seek(now, n.seeds.Unshunned(now, seeds))
@@ -82,7 +82,7 @@ func (n *Node) NextTimeout() time.Time {
 
 func (n *Node) Drain(now time.Time, send func(to wire.Path, b []byte)) { n.Core.Drain(now, send) }
 
-// take is the node's application: it hears of what the core has to tell, and answers at once.
+// take is the node's application: it handles the events of the core immediately.
 func (n *Node) take(now time.Time) {
 	for events := n.Core.Events(); len(events) > 0; events = n.Core.Events() {
 		for i := range events {

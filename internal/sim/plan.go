@@ -8,30 +8,30 @@ import (
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
-// Plan is a run for capacity planning: a cluster forms, is left alone, broadcasts, and loses nodes.
+// Plan is a run for capacity planning: a cluster forms, idles, broadcasts, and loses nodes.
 type Plan struct {
 	Config
-	FormLimit time.Duration // for the cluster to be whole
-	Idle      time.Duration // how long it is left alone
-	Duration  time.Duration // how long it broadcasts
-	Rate      float64       // broadcasts per second of all nodes together, each from a node drawn anew
-	Size      int           // bytes of a broadcast
+	FormLimit time.Duration // for the cluster to become whole
+	Idle      time.Duration // how long the cluster idles
+	Duration  time.Duration // how long the nodes broadcast
+	Rate      float64       // broadcasts per second of all nodes together, each from a random node
+	Size      int           // bytes per broadcast
 	Crashes   int           // nodes that crash at the same moment
 }
 
-// Times of a plan's phases.
+// Durations of a plan's phases.
 const (
-	CalmFor    = 5 * time.Second  // after the forming, until the choice of links has settled
-	LateFor    = 5 * time.Second  // after the last broadcast, for what is repaired
-	noticeFor  = 2 * time.Minute  // for a crash to be known to all
-	refuteFor  = 10 * time.Second // after that, for those that were wrongly taken for dead to say so
-	stepsShown = 100              // signs of progress in one phase
+	CalmFor    = 5 * time.Second  // after the forming, until the choice of links is stable
+	LateFor    = 5 * time.Second  // after the last broadcast, for retransmits
+	noticeFor  = 2 * time.Minute  // for a crash to become known to all nodes
+	refuteFor  = 10 * time.Second // after that, for nodes that were wrongly declared dead to refute it
+	stepsShown = 100              // progress reports in one phase
 )
 
-// Progress is told how far a phase is. It may be called often.
+// Progress receives how far a phase is. It may be called often.
 type Progress func(phase string, done, total int)
 
-// Run runs a plan. The error says that the cluster did not form, or that ctx ended.
+// Run runs a plan. It returns an error if the cluster did not form or if ctx ended.
 func (p *Plan) Run(ctx context.Context, progress Progress) (*Report, error) {
 	c := New(p.Config)
 	r := &Report{Seed: p.Seed, Nodes: p.Nodes}
@@ -55,7 +55,7 @@ func (p *Plan) Run(ctx context.Context, progress Progress) (*Report, error) {
 	return r, nil
 }
 
-// pass lets time pass and shows it.
+// pass lets time pass and reports progress.
 func (c *Cluster) pass(ctx context.Context, d time.Duration, phase string, progress Progress) error {
 	for i := range stepsShown {
 		c.Net.RunFor(d / stepsShown)
@@ -105,7 +105,7 @@ func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Pr
 
 func (p *Plan) messages() int { return int(p.Rate * p.Duration.Seconds()) }
 
-// Measure broadcasts in a cluster as planned.
+// Measure runs the broadcasts of the plan in a cluster.
 func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
 	total := p.messages()
 	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
@@ -136,7 +136,7 @@ func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Bro
 	return b, nil
 }
 
-// count sums up what became of messages.
+// count adds up what happened to messages.
 func (b *Broadcast) count(messages []*Message) {
 	var medians, lasts []time.Duration
 	for _, m := range messages {
@@ -177,7 +177,7 @@ func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
 	return nil
 }
 
-// Count sums up what became of crashes.
+// Count adds up what happened to crashes.
 func (f *Failure) Count(falls []*Fall) {
 	var suspected, known []time.Duration
 	for _, fall := range falls {
@@ -193,7 +193,7 @@ func (f *Failure) Count(falls []*Fall) {
 	f.Suspected, f.Known = SpreadOf(suspected), SpreadOf(known)
 }
 
-// Sum adds up a counter of all nodes.
+// Sum returns the sum of a counter over all nodes.
 func (c *Cluster) Sum(of func(*stats.Stats) uint64) (sum uint64) {
 	for _, n := range c.Nodes {
 		s := n.Core.Stats()
@@ -202,22 +202,22 @@ func (c *Cluster) Sum(of func(*stats.Stats) uint64) (sum uint64) {
 	return sum
 }
 
-// parents is how many parents a node has for each origin that it knows, in the mean. The node itself, which has none, does not count.
+// parents returns the mean number of parents per node and known origin, a node's own id excluded.
 func (c *Cluster) parents() float64 {
 	parents := c.Sum(func(s *stats.Stats) uint64 { return uint64(s.Parents) })
 	origins := c.Sum(func(s *stats.Stats) uint64 { return uint64(max(s.Origins-1, 0)) })
 	return float64(parents) / float64(max(origins, 1))
 }
 
-// Totals are what all nodes together did to spread messages.
+// Totals are counters of dissemination, summed over all nodes.
 type Totals struct {
-	Copies   uint64 // that came, first ones and others
-	Crossed  uint64 // that came from another zone
-	Digests  uint64 // that were sent
-	Repaired uint64 // messages that came because they were requested
+	Copies   uint64 // copies received, first ones and duplicates
+	Crossed  uint64 // copies received from another zone
+	Digests  uint64 // digests sent
+	Repaired uint64 // messages received because they were requested
 }
 
-// Totals sums up what the nodes did.
+// Totals returns the sums over all nodes.
 func (c *Cluster) Totals() (sum Totals) {
 	c.Sum(func(s *stats.Stats) uint64 {
 		sum.Copies += s.BroadcastsDelivered + s.BroadcastsDuplicate

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Map is zones and how far they are from each other.
+// Map is a set of zones and the latencies between them.
 type Map struct {
 	Zones     []string
 	Latencies [][]time.Duration // one way, from zone to zone
-	Jitter    float64           // the mean of what is added to a latency for each datagram, as a part of it; exponential
+	Jitter    float64           // mean of an exponential delay added for each datagram, as a fraction of the latency
 }
 
-// regions is what a datagram takes one way between regions of a large cloud, in milliseconds: half of the
-// round trips that are commonly measured between Virginia, Oregon, Ireland, Singapore and Sao Paulo.
+// regions holds one-way latencies between regions of a large cloud, in milliseconds: half of the round trips that are
+// commonly measured between Virginia, Oregon, Ireland, Singapore and Sao Paulo.
 var regions = struct {
 	names []string
 	ms    [][]float64
@@ -31,10 +31,10 @@ var regions = struct {
 	},
 }
 
-// RegionsMax is how many zones Regions has.
+// RegionsMax is the number of zones that Regions offers.
 const RegionsMax = 5
 
-// Regions is the first so many of five regions of the world.
+// Regions returns a map of the first count of five regions of the world.
 func Regions(count int) *Map {
 	m := &Map{Zones: regions.names[:count], Jitter: 0.05}
 	for _, row := range regions.ms[:count] {
@@ -51,11 +51,11 @@ func millis(row []float64) []time.Duration {
 	return d
 }
 
-// zonesMax bounds the zones of a map: a larger table is a mistake.
+// zonesMax bounds the zones of a map. A larger table is a mistake.
 const zonesMax = 256
 
-// ReadMap reads a table of comma-separated values: the first row names the zones, its first cell is
-// ignored; each further row has the name of a zone and its latencies to all of them, one way, in milliseconds.
+// ReadMap reads a table of comma-separated values. The first row names the zones; its first cell is ignored. Each
+// further row has the name of a zone and its one-way latencies to all zones, in milliseconds.
 func ReadMap(r io.Reader) (*Map, error) {
 	rows, err := csv.NewReader(r).ReadAll()
 	if err != nil {

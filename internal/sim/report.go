@@ -10,15 +10,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// Millis is a duration that JSON has in milliseconds, to the microsecond.
+// Millis is a duration that JSON shows in milliseconds, with microsecond precision.
 type Millis time.Duration
 
-// MarshalJSON writes a number.
+// MarshalJSON returns the duration as a number of milliseconds.
 func (m Millis) MarshalJSON() ([]byte, error) {
 	return json.Marshal(math.Round(float64(m)/1e3) / 1e3)
 }
 
-// Spread says how durations are distributed.
+// Spread describes a distribution of durations.
 type Spread struct {
 	Mean Millis `json:"mean_ms"`
 	P50  Millis `json:"p50_ms"`
@@ -41,16 +41,16 @@ func SpreadOf(values []time.Duration) Spread {
 	return Spread{Millis(sum) / Millis(len(values)), at(0.5), at(0.99), Millis(values[len(values)-1]), values}
 }
 
-// Values are all durations, ascending; not to be changed.
+// Values returns all durations in ascending order. The caller must not change them.
 func (s *Spread) Values() []time.Duration { return s.sorted }
 
-// Text describes the spread in words.
+// Text returns a description of the spread in words.
 func (s *Spread) Text() string {
 	round := func(m Millis) time.Duration { return time.Duration(m).Round(10 * time.Millisecond) }
 	return fmt.Sprintf("%v in the mean, %v median, %v at most", round(s.Mean), round(s.P50), round(s.Max))
 }
 
-// Report is what a run for capacity planning found.
+// Report is the result of a run for capacity planning.
 type Report struct {
 	Seed      uint64     `json:"seed"`
 	Nodes     int        `json:"nodes"`
@@ -61,32 +61,32 @@ type Report struct {
 	Failure   *Failure   `json:"failure,omitempty"`
 }
 
-// Formation is how a cluster came to be.
+// Formation describes how a cluster formed.
 type Formation struct {
-	Whole Millis `json:"whole_ms"` // until every node knew all others and heard from enough
+	Whole Millis `json:"whole_ms"` // until every node knew all others and received from enough
 	Usage Usage  `json:"usage"`
 }
 
-// Broadcast is what became of the messages.
+// Broadcast describes what happened to the messages.
 type Broadcast struct {
 	Messages   int     `json:"messages"`
-	Refused    int     `json:"refused"` // by their origin, as too much was waiting
+	Refused    int     `json:"refused"` // by their origin, because its queue was full
 	Size       int     `json:"size_bytes"`
 	Wanted     int     `json:"deliveries_wanted"`
 	Missing    int     `json:"deliveries_missing"`
 	Again      int     `json:"deliveries_repeated"`
 	Median     Spread  `json:"median_node"` // over the messages, until half of the nodes had one
-	Last       Spread  `json:"last_node"`   // and until all that got it had it
+	Last       Spread  `json:"last_node"`   // until every node that got it had it
 	Copies     float64 `json:"copies_per_node"`
 	CrossZone  float64 `json:"copies_across_zones_per_node"`
-	Parents    float64 `json:"parents_per_node_and_origin"` // when the run ended
-	Digests    float64 `json:"digests_per_node"`            // sent, for each message
-	Repaired   float64 `json:"repaired_per_node"`           // messages that came because they were requested
+	Parents    float64 `json:"parents_per_node_and_origin"` // at the end of the run
+	Digests    float64 `json:"digests_per_node"`            // sent, per message
+	Repaired   float64 `json:"repaired_per_node"`           // messages received because they were requested
 	Usage      Usage   `json:"usage"`
 	deliveries []time.Duration
 }
 
-// Coverage is the part of the deliveries that were made.
+// Coverage returns the fraction of the deliveries that were made.
 func (b *Broadcast) Coverage() float64 {
 	if b.Wanted == 0 {
 		return 1
@@ -94,29 +94,29 @@ func (b *Broadcast) Coverage() float64 {
 	return 1 - float64(b.Missing)/float64(b.Wanted)
 }
 
-// Deliveries is how long each delivery took, ascending; not to be changed.
+// Deliveries returns the delays of all deliveries in ascending order. The caller must not change them.
 func (b *Broadcast) Deliveries() []time.Duration { return b.deliveries }
 
-// Failure is how crashes came to be known.
+// Failure describes how crashes became known.
 type Failure struct {
 	Crashes   int    `json:"crashes"`
-	Unnoticed int    `json:"unnoticed"`   // not known to all when the run ended
+	Unnoticed int    `json:"unnoticed"`   // not known to all nodes at the end of the run
 	Suspected Spread `json:"suspected"`   // until the first node suspected one
-	Known     Spread `json:"known_dead"`  // until the last node knew
-	FalseDead int    `json:"false_dead"`  // deaths of nodes that lived, each as one node saw it
-	Unrefuted int    `json:"not_refuted"` // of them, still believed when the run ended
+	Known     Spread `json:"known_dead"`  // until the last node knew it
+	FalseDead int    `json:"false_dead"`  // live nodes declared dead, counted once per node that did so
+	Unrefuted int    `json:"not_refuted"` // those that were still declared dead at the end of the run
 }
 
-// Usage is what a span of time cost.
+// Usage is the cost of a span of time.
 type Usage struct {
 	Span    Millis `json:"span_ms"`
 	Mean    Rates  `json:"mean_node"`
-	Busiest Rates  `json:"busiest_node"` // each figure of the node that has most of it
+	Busiest Rates  `json:"busiest_node"` // each figure is the maximum over the nodes
 	Between []Flow `json:"between_zones,omitempty"`
 	All     Rates  `json:"all_nodes"`
 }
 
-// Rates are datagrams and their payloads in one second.
+// Rates are datagrams and payload bytes per second.
 type Rates struct {
 	SentPackets     float64 `json:"sent_packets_per_s"`
 	SentBytes       float64 `json:"sent_bytes_per_s"`
@@ -124,7 +124,7 @@ type Rates struct {
 	ReceivedBytes   float64 `json:"received_bytes_per_s"`
 }
 
-// Flow is what went from one zone to another, or within one.
+// Flow is the traffic from one zone to another, or within one.
 type Flow struct {
 	From    string  `json:"from"`
 	To      string  `json:"to"`
@@ -139,7 +139,7 @@ type Meter struct {
 	zones map[[2]string]simnet.Traffic
 }
 
-// Meter reads the traffic so far.
+// Meter returns the traffic so far.
 func (c *Cluster) Meter() Meter {
 	m := Meter{at: c.Net.Elapsed(), zones: map[[2]string]simnet.Traffic{}}
 	for _, n := range c.Nodes {
@@ -153,7 +153,7 @@ func (c *Cluster) Meter() Meter {
 	return m
 }
 
-// Since is the usage since the meter was read, of the nodes that were there then.
+// Since returns the usage since the meter was read, of the nodes that existed then.
 func (c *Cluster) Since(before Meter) Usage {
 	now := c.Meter()
 	u := Usage{Span: Millis(now.at - before.at)}
@@ -188,7 +188,7 @@ func (u *Usage) add(now, before simnet.HostTraffic, seconds float64) {
 		max(u.Busiest.ReceivedPackets, r.ReceivedPackets), max(u.Busiest.ReceivedBytes, r.ReceivedBytes)}
 }
 
-// Across is the part of the flows that left their zone.
+// Across returns the fraction of the flows that left their zone.
 func (u *Usage) Across() (packets, bytes float64) {
 	for _, f := range u.Between {
 		if f.From != f.To {

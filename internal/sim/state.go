@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 )
 
-// facts is the application's state in a simulation: a set of numbers that only grows, so that merging
-// is the union, in any order and as often as it happens. Ascending.
+// facts is the application's state in a simulation: an ascending set of numbers that only grows. Merging is the
+// union, so order and repetition do not matter.
 type facts []uint32
 
 func (f *facts) add(n uint32) {
@@ -32,8 +32,7 @@ func (f *facts) merge(b []byte) {
 	}
 }
 
-// Learn makes the applications of nodes know of something new that they tell nobody: only exchanges of
-// state carry it.
+// Learn adds a new fact to the applications of nodes. They do not broadcast it, so only exchanges of state carry it.
 func (c *Cluster) Learn(nodes ...*Node) {
 	c.learnt++
 	for _, n := range nodes {
@@ -41,7 +40,7 @@ func (c *Cluster) Learn(nodes ...*Node) {
 	}
 }
 
-// Unaware counts the nodes that run and do not know all that any of them knows.
+// Unaware returns how many running nodes do not know every fact that some running node knows.
 func (c *Cluster) Unaware() (count int) {
 	var all facts
 	up := c.Up()
@@ -58,7 +57,7 @@ func (c *Cluster) Unaware() (count int) {
 	return count
 }
 
-// answer is the application asked for its state, or handed another's.
+// answer handles the events in which the core requests the application's state or passes it another node's state.
 func (n *Node) answer(now time.Time, e *event.Event) {
 	switch e.Kind {
 	case event.StateWanted:

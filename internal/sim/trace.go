@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/trace"
 )
 
-// traceNet writes what happens in the network and no core sees.
+// traceNet traces the events of the network that no core sees.
 func (c *Cluster) traceNet(e simnet.Event) {
 	switch e.Kind {
 	case simnet.EventLost:

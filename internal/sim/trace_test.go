@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// A traced run goes the same way as another, and tells of everything that a person would look for.
+// A trace does not change the run and has the events that a person would look for.
 func TestTraceTellsOfWhatHappensAndChangesNothing(t *testing.T) {
 	run := func(trace *bytes.Buffer) (hash uint64) {
 		cfg := Config{Seed: 3, Nodes: 8, Core: LAN(), Link: simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05}}

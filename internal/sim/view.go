@@ -9,12 +9,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Whole reports whether every node that runs knows all others, and as many as it has, and hears from as
-// many as it wants.
+// Whole reports whether every node that runs knows exactly as many members as run, and receives from as many nodes as
+// it wants.
 func (c *Cluster) Whole() bool {
 	up := c.count()
 	for i := range c.Nodes {
-		// The one that was not ready when last asked is the likeliest not to be ready now.
+		// Start with the node that was not ready last time, because it is the most likely one not to be ready now.
 		k := (i + c.laggard) % len(c.Nodes)
 		if n := c.Nodes[k]; n.up && (n.Core.NumMembers() != up || n.Core.Started() < c.hears(n, up)) {
 			c.laggard = k
@@ -33,7 +33,7 @@ func (c *Cluster) count() (up int) {
 	return up
 }
 
-// hears is from how many others a node hears at least once a cluster of so many is whole.
+// hears returns from how many others a node receives at least once a cluster of up nodes is whole.
 func (c *Cluster) hears(n *Node, up int) int {
 	want := c.cfg.Core.Subscriptions
 	if c.cfg.Core.Strategy != overlay.HubAndSpoke || c.cfg.Map == nil {
@@ -52,7 +52,7 @@ func (c *Cluster) hears(n *Node, up int) int {
 	return hubs + min(max(want-hubs, 2), own)
 }
 
-// Missing says how far a cluster is from being whole.
+// Missing describes what a cluster lacks to be whole.
 func (c *Cluster) Missing() string {
 	var known, started []int
 	for _, n := range c.Up() {
@@ -65,8 +65,8 @@ func (c *Cluster) Missing() string {
 	return fmt.Sprintf("nodes know %d to %d members, %d are up; they hear from %d or more", slices.Min(known), slices.Max(known), len(known), slices.Min(started))
 }
 
-// Wrong lists where the view of a node differs from what is so, up to a limit: every node that runs is
-// to know exactly those that run, each alive, by the id of its present life.
+// Wrong lists up to limit differences between the views of nodes and the truth: every running node must know exactly
+// the running nodes, each alive, by the id of its current life.
 func (c *Cluster) Wrong(limit int) (wrong []string) {
 	add := func(format string, args ...any) {
 		if len(wrong) < limit {
@@ -105,7 +105,7 @@ func (c *Cluster) Wrong(limit int) (wrong []string) {
 	return wrong
 }
 
-// True reports whether the view of no node differs from what is so.
+// True reports whether the views of all nodes are right.
 func (c *Cluster) True() bool {
 	up := c.count()
 	for _, n := range c.Nodes {

@@ -7,38 +7,38 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// watch follows what nodes think of each other's life and death.
+// watch records which nodes each node considers dead.
 type watch struct {
 	falls map[wire.NodeID]*Fall
 	lies  []*Lie
-	open  map[belief]*Lie // of the lies, those that are still believed
+	open  map[belief]*Lie // the lies that are still believed
 }
 
-// belief is that a node holds another one for dead.
+// belief means that one node considers another one dead.
 type belief struct {
 	by    *Node
 	about wire.NodeID
 }
 
-// Fall is a crash, and how the others came to know of it. Times are since the crash.
+// Fall is a crash and how the other nodes noticed it. Times are since the crash.
 type Fall struct {
 	Node      *Node
 	At        time.Duration // since the start of the network
-	Suspected time.Duration // until the first node suspected it or knew; zero: not yet
+	Suspected time.Duration // until the first node suspected the node or declared it dead; zero: not yet
 	Known     time.Duration // until the last node knew; zero: not yet
 
 	id     wire.NodeID
-	unsure int // nodes that do not know
+	unsure int // nodes that do not know it
 }
 
-// Lie is the death of a node that lived, as one other saw it.
+// Lie is a live node that one other node considered dead.
 type Lie struct {
 	About, By *Node
 	At        time.Duration // since the start of the network
-	Refuted   time.Duration // until By had it as a member again; zero: not yet
+	Refuted   time.Duration // until By listed it as a member again; zero: not yet
 }
 
-// Kill crashes nodes at the same moment and returns what will be known of it.
+// Kill crashes nodes at the same moment. It returns a Fall for each, which is filled in as time passes.
 func (c *Cluster) Kill(nodes ...*Node) []*Fall {
 	for _, n := range nodes {
 		c.Crash(n)
@@ -55,7 +55,7 @@ func (c *Cluster) Kill(nodes ...*Node) []*Fall {
 	return falls
 }
 
-// AwaitKnown waits until every node knows of all falls, but no longer than the limit.
+// AwaitKnown waits up to limit until every node knows of all falls.
 func (c *Cluster) AwaitKnown(falls []*Fall, limit time.Duration) bool {
 	begin := c.Net.Elapsed()
 	return c.Await(limit, func() bool {
@@ -64,7 +64,7 @@ func (c *Cluster) AwaitKnown(falls []*Fall, limit time.Duration) bool {
 			if f.Known == 0 {
 				known = false
 			}
-			// Suspicions are no events: they are looked for, ten times as seldom.
+			// Suspicions cause no events, so they are polled, at a tenth of the rate.
 			if f.Suspected == 0 && (c.Net.Elapsed()-begin)%(10*awaitStep) == 0 {
 				c.lookForSuspicion(f)
 			}
@@ -82,7 +82,7 @@ func (c *Cluster) lookForSuspicion(f *Fall) {
 	}
 }
 
-// gone notes that a node took a member off its list.
+// gone records that a node removed a member from its member list.
 func (w *watch) gone(by *Node, m *gossip.Member) {
 	now := by.cluster.Net.Elapsed()
 	if f := w.falls[m.ID]; f != nil {
@@ -104,7 +104,7 @@ func (w *watch) gone(by *Node, m *gossip.Member) {
 	}
 }
 
-// back notes that a node has a member on its list, again perhaps.
+// back records that a node added a member to its member list, perhaps again.
 func (w *watch) back(by *Node, m *gossip.Member) {
 	if l := w.open[belief{by, m.ID}]; l != nil {
 		l.Refuted = by.cluster.Net.Elapsed() - l.At
@@ -112,7 +112,7 @@ func (w *watch) back(by *Node, m *gossip.Member) {
 	}
 }
 
-// living finds the node that runs under an id.
+// living returns the running node with an id.
 func (c *Cluster) living(id wire.NodeID) *Node {
 	if n := c.byID[id]; n != nil && n.up && n.ID() == id {
 		return n
@@ -120,7 +120,7 @@ func (c *Cluster) living(id wire.NodeID) *Node {
 	return nil
 }
 
-// Lies lists the deaths of nodes that lived, from a moment on.
+// Lies returns the live nodes that were considered dead from a moment on.
 func (c *Cluster) Lies(from time.Duration) (lies []*Lie) {
 	for _, l := range c.watch.lies {
 		if l.At >= from {
