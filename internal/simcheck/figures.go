@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// Figures are what the library claims of clusters in the LAN preset, unless said.
+// Figures returns the checks of the figures that the library claims, by default for the LAN preset.
 func Figures() []Check {
 	return []Check{
 		figure("crash", "a crash is suspected within 2.7 s and known to all within 5.2 s (medians of 20)", crash(0)),
@@ -30,12 +30,12 @@ func Figures() []Check {
 	}
 }
 
-// figure is a check that others may run beside.
+// figure returns a check that other checks may run in parallel with.
 func figure(name, says string, run func(t *Trial)) Check {
 	return Check{Name: name, Says: says, run: run}
 }
 
-// crashed bounds the medians of crashes.
+// Bounds of the medians of crashes.
 const (
 	suspectedWithin = 2700 * time.Millisecond
 	knownWithin     = 5200 * time.Millisecond
@@ -122,7 +122,7 @@ func halves(t *Trial) {
 	t.awaitFacts(4*time.Minute - (t.Net.Elapsed() - healed))
 }
 
-// idleCost compares nodes at rest in clusters of several sizes.
+// idleCost compares the cost of idle nodes in clusters of several sizes.
 func idleCost(t *Trial) {
 	const span = time.Minute
 	sizes := []int{t.sized(100, 20), t.sized(500, 60)}
@@ -153,8 +153,8 @@ func idleCost(t *Trial) {
 
 var strategyNames = map[overlay.Strategy]string{overlay.Uniform: "Uniform", overlay.Nearest: "Nearest"}
 
-// strategies compares Nearest with Uniform and with what the regions of the world allow: no message is
-// everywhere before it went the direct way to the furthest region.
+// strategies compares Nearest with Uniform and with the lower bound that the regions of the world set: no message can
+// reach every node before it has gone the direct way to the furthest region.
 func strategies(loss float64) func(*Trial) {
 	return func(t *Trial) {
 		last, crossed := map[overlay.Strategy]time.Duration{}, map[overlay.Strategy]float64{}
@@ -181,7 +181,7 @@ func strategies(loss float64) func(*Trial) {
 		if near > floor*21/20 || near > uniform {
 			t.fail("the last node hears after %v with Nearest, %v with Uniform; %v is as directly as can be", near, uniform, floor)
 		}
-		// How many of Uniform's links cross zones is chance: of 100 nodes 5 % more or fewer, of 1,000 less than 2 %.
+		// The number of Uniform's links between zones is random: within 5 % for 100 nodes, 2 % for 1,000.
 		most := 0.5
 		if t.Quick {
 			most = 0.53
@@ -192,8 +192,8 @@ func strategies(loss float64) func(*Trial) {
 	}
 }
 
-// furthest is the mean time, over the messages since a moment, of the direct way from the origin's zone to
-// the one that is furthest from it.
+// furthest returns the mean latency of the direct way from the origin's zone to the zone furthest from it, over the
+// messages since a moment.
 func (t *Trial) furthest(since time.Duration) time.Duration {
 	messages := t.Messages(since, t.Net.Elapsed())
 	var sum time.Duration

@@ -8,14 +8,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// exponentialMean is the mean distance in a network in which distances are distributed exponentially.
+// exponentialMean is the mean latency in a network with exponentially distributed latencies.
 const exponentialMean = 20 * time.Millisecond
 
 func exponential() simnet.Link {
 	return simnet.Link{Latency: simnet.Exponential(exponentialMean, 0), MTU: 1472}
 }
 
-// lastNode holds the time until the last node of a large cluster hears to its mean distances.
+// lastNode checks the time until the last node of a large cluster has a message, as a multiple of the mean latency.
 func lastNode(t *Trial) {
 	const want = 2.9
 	nodes := t.sized(1000, 200)
@@ -35,9 +35,9 @@ func lastNode(t *Trial) {
 	}
 }
 
-// joinCost holds what it costs one node to join a large cluster.
+// joinCost checks the cost of one node that joins a large cluster.
 func joinCost(t *Trial) {
-	const base, each = 100_000, 190 // bytes: links and handshakes, and for each member; 2 MB of 10,000
+	const base, each = 100_000, 190 // bytes: for links and handshakes, and per member; 2 MB for 10,000
 	nodes := t.sized(2000, 200)
 	if t.Full {
 		nodes = 10_000
@@ -59,7 +59,7 @@ func joinCost(t *Trial) {
 	}
 }
 
-// massStart holds the seed of a mass start to a bounded share of the work.
+// massStart checks that the seed of a mass start does only a bounded share of the work.
 func massStart(t *Trial) {
 	nodes := t.sized(1000, 100)
 	t.begin(sim.Config{Nodes: nodes, Link: exponential()})
@@ -77,11 +77,11 @@ func massStart(t *Trial) {
 	}
 }
 
-// massStartRate is the packets that the seed of a mass start may have to send in a second: sealing and
-// sending one takes some 5 us, so that a tenth of a CPU is enough.
+// massStartRate bounds the packets per second that the seed of a mass start sends. Sealing and sending one takes
+// about 5 us, so a tenth of a CPU is enough.
 const massStartRate = 20_000
 
-// largeMessages holds what 1 MiB costs in a cluster of 100 nodes.
+// largeMessages checks the cost of 1 MiB messages in a cluster of 100 nodes.
 func largeMessages(t *Trial) {
 	const size = 1 << 20
 	const wantCopies, wantSlower = 2.2, 1.6
@@ -89,7 +89,7 @@ func largeMessages(t *Trial) {
 	for _, loss := range []float64{0, 0.05} {
 		t.formOn(sim.Config{Nodes: t.sized(100, 12), Link: simnet.Link{Latency: simnet.Constant(exponentialMean), Rate: simnet.Gbit, Queue: 256 << 10, MTU: 1472, Loss: loss}})
 		t.Net.RunFor(10 * time.Second)
-		t.large(size) // the first finds out which links are quick
+		t.large(size) // the first message measures which links are fast
 		var lasts []time.Duration
 		before := t.Meter()
 		const count = 5
@@ -115,11 +115,11 @@ func largeMessages(t *Trial) {
 	}
 }
 
-// linksRest is how long links are left alone between large messages: longer than the pacing keeps a rate that
-// nothing uses. Else it is chance whether a message finds links that are quick already, and takes 80 ms or 320.
+// linksRest is how long links idle between large messages: longer than the pacing keeps an unused rate. Otherwise it
+// is random whether a message finds links that are already fast, and it takes either 80 ms or 320 ms.
 const linksRest = 5 * time.Second
 
-// large broadcasts one large message, waits until it is everywhere, and lets the links come to rest.
+// large broadcasts one large message, waits until every node has it, and lets the links idle.
 func (t *Trial) large(size int) *sim.Message {
 	m, err := t.Broadcast(t.Pick(1)[0], size)
 	if err != nil {

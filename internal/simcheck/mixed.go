@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/sim"
 )
 
-// mixedLife is what issue 4 asks of a cluster with gwyh 0.1 nodes: ten Go nodes and five others for half an hour.
+// mixedLife checks issue 4: a cluster of ten Go nodes and five gwyh 0.1 nodes for half an hour.
 func mixedLife(t *Trial) {
 	l := sim.MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Span: 30 * time.Minute}
 	if t.Quick {
@@ -24,14 +24,14 @@ func mixedLife(t *Trial) {
 	t.note("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMost, out.Passed)
 }
 
-// Packets that a Go node may send in a second of a MixedLife of 10 and 5: what its links, a broadcast a second and
-// the requests that gwyh 0.1 nodes pass around come to, and half as much again.
+// Packets per second that a Go node may send in a MixedLife of 10 and 5: 1.5 times the packets for its links, for one
+// broadcast per second and for the requests that gwyh 0.1 nodes forward.
 const (
 	mixedSent = 30
 	mixedMost = 250
 )
 
-// mixedChaos takes a mixed cluster through a lossy minute, clocks that jump, a partition and the crash of half of it.
+// mixedChaos applies a minute of loss, clock jumps, a partition and the crash of half of a mixed cluster.
 func mixedChaos(t *Trial) {
 	m := sim.FormMixed(t.Seed, t.sized(10, 6), t.sized(5, 3), 0)
 	t.clusters = append(t.clusters, m.Cluster)
@@ -96,7 +96,7 @@ func mixedChaos(t *Trial) {
 	}
 }
 
-// mixedSeeds starts Go nodes that know of no others than gwyh 0.1 nodes.
+// mixedSeeds starts Go nodes that know only gwyh 0.1 nodes.
 func mixedSeeds(t *Trial) {
 	m := sim.OldSeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
 	t.clusters = append(t.clusters, m.Cluster)

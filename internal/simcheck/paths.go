@@ -9,23 +9,23 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// spread is a run of messages of some origins: what they cost and how long they take, beside the flood that the first message
-// of each origin is.
+// spread measures messages of some origins: their cost and their delay, compared with the first message of each
+// origin, which is flooded.
 type spread struct {
 	origins  []*sim.Node
 	gap      time.Duration // between two messages
 	flood    map[*sim.Node]time.Duration
-	ratios   []float64 // of the time until the last node hears to the flood's
+	ratios   []float64 // time until the last node has the message, divided by that of the flood
 	lasts    []time.Duration
 	sent     int
 	missing  int
 	again    int
-	copies   float64 // for each node and message
-	repaired float64 // messages for each message of the run that came because they were requested
-	crossed  float64 // copies that crossed zones, of the whole cluster, for each message
+	copies   float64 // per node and message
+	repaired float64 // messages received because they were requested, per message of the run
+	crossed  float64 // copies that crossed zones, in the whole cluster, per message
 }
 
-// round sends a message from each origin.
+// round sends one message from each origin.
 func (t *Trial) round(s *spread) (messages []*sim.Message) {
 	for _, n := range s.origins {
 		m, err := t.Broadcast(n, 256)
@@ -39,7 +39,7 @@ func (t *Trial) round(s *spread) (messages []*sim.Message) {
 	return messages
 }
 
-// spreadFrom measures rounds of messages. The first flood, the second may too.
+// spreadFrom sends two rounds without measuring them, as they may be flooded, and then measures rounds.
 func (t *Trial) spreadFrom(s *spread, rounds int) {
 	s.flood = map[*sim.Node]time.Duration{}
 	for _, m := range t.round(s) {
@@ -51,7 +51,7 @@ func (t *Trial) spreadFrom(s *spread, rounds int) {
 	t.measure(s, rounds)
 }
 
-// measure measures further rounds.
+// measure measures more rounds.
 func (t *Trial) measure(s *spread, rounds int) {
 	before := t.Totals()
 	*s = spread{origins: s.origins, gap: s.gap, flood: s.flood}
@@ -81,7 +81,7 @@ func (s *spread) quantile(q float64) float64 {
 	return s.ratios[min(int(q*float64(len(s.ratios))), len(s.ratios)-1)]
 }
 
-// note says what was measured.
+// noteSpread notes what was measured.
 func (t *Trial) noteSpread(what string, s *spread) {
 	t.note("%s: %.2f copies for each node; last node %.2f (p50), %.2f (p95) times the flood's, %v (p50); %.2f repaired and %.0f across zones for each message; %d missing, %d again of %d messages",
 		what, s.copies, s.quantile(0.5), s.quantile(0.95), s.lasts[len(s.lasts)/2].Round(100*time.Microsecond), s.repaired, s.crossed, s.missing, s.again, s.sent)
@@ -90,15 +90,15 @@ func (t *Trial) noteSpread(what string, s *spread) {
 	}
 }
 
-// jittery is a network with exponentially distributed distances, of which each packet takes a tenth more in the mean.
+// jittery returns a link with exponentially distributed latencies and, per packet, a tenth of them as mean jitter.
 func jittery(loss float64) simnet.Link {
 	l := exponential()
 	l.Jitter, l.Loss = simnet.Exponential(exponentialMean/10, 0), loss
 	return l
 }
 
-// paths measures what messages cost and how quick they are once their paths are known: without loss, with it, and when a tenth of
-// the nodes crash at once.
+// paths measures the cost and the delay of messages once their paths are known: without loss, with loss, and after a
+// tenth of the nodes crash at once.
 func paths(t *Trial) {
 	nodes := t.sized(300, 60)
 	if t.Full {
@@ -123,7 +123,7 @@ func paths(t *Trial) {
 	}
 }
 
-// crashTenth crashes a tenth of the nodes at once and measures the next message of the living origins, before anybody has noticed.
+// crashTenth crashes a tenth of the nodes at once and measures the next messages, before any node notices.
 func (t *Trial) crashTenth(s *spread) {
 	for _, n := range t.Pick(len(t.Nodes) / 10) {
 		if !slices.Contains(s.origins, n) {

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// Scenarios are the things that go wrong, each with a whole cluster before and what aftermath wants behind.
+// Scenarios returns the fault scenarios. Each starts with a whole cluster and ends with the checks of aftermath.
 func Scenarios() []Check {
 	return []Check{
 		scenario("rolling-restart", "all nodes restart one after another while broadcasts run", rollingRestart),
@@ -29,7 +29,7 @@ func Scenarios() []Check {
 	}
 }
 
-// scenario is a check that runs alone, for it weighs the memory of its nodes.
+// scenario returns a check that must run alone, because it measures the memory of its nodes.
 func scenario(name, says string, run func(t *Trial)) Check {
 	return Check{Name: name, Says: says, run: run, alone: true}
 }
@@ -55,7 +55,7 @@ func rollingRestart(t *Trial) {
 	t.aftermath()
 }
 
-// others are seeds for a node that restarts.
+// others returns seeds for a node that restarts.
 func (t *Trial) others(n *sim.Node) (list []*sim.Node) {
 	for _, o := range t.Nodes {
 		if o != n && len(list) < 3 {
@@ -106,12 +106,12 @@ func flapping(t *Trial) {
 	t.aftermath()
 }
 
-// between draws a duration.
+// between draws a random duration in [least, most).
 func (t *Trial) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(t.Rand().Int64N(int64(most-least)))
 }
 
-// expectNoLiesBut excuses those that were dead to the others with reason, and their own view of these.
+// expectNoLiesBut is expectNoLies, except for lies about or by nodes that were rightly considered dead.
 func (t *Trial) expectNoLiesBut(since time.Duration, but ...*sim.Node) {
 	for _, l := range t.Lies(since) {
 		excused := false
@@ -138,7 +138,7 @@ func suspended(t *Trial) {
 func oneWayLink(t *Trial) {
 	t.form(t.sized(30, 10))
 	since := t.Net.Elapsed()
-	// All pairs of a few: some of these have a link.
+	// All pairs of a few nodes: some of these pairs have a link.
 	few := t.Pick(t.sized(6, 3))
 	for i, a := range few {
 		for _, b := range few[:i] {
@@ -162,7 +162,7 @@ func asymmetric(t *Trial) {
 	t.aftermath()
 }
 
-// rest are the nodes that are not among some.
+// rest returns the nodes that are not in some.
 func (t *Trial) rest(some []*sim.Node) (list []*sim.Node) {
 	in := map[*sim.Node]bool{}
 	for _, n := range some {
@@ -196,7 +196,7 @@ func partition(t *Trial) {
 	t.aftermath()
 }
 
-// withState gives the applications a state that is exchanged.
+// withState returns the configuration with application state that nodes exchange.
 func withState(core gossip.Config) gossip.Config {
 	core.State = true
 	return core
@@ -237,7 +237,7 @@ func lossy(t *Trial) {
 	t.aftermath()
 }
 
-// refuteWithin is how long a node may be taken for dead that lives.
+// refuteWithin bounds how long a live node may be considered dead.
 const refuteWithin = 2 * time.Second
 
 func clockJump(t *Trial) {
@@ -245,15 +245,15 @@ func clockJump(t *Trial) {
 	since := t.Net.Elapsed()
 	jumped := t.Pick(len(t.Nodes) / 3)
 	for i, n := range jumped {
-		off := time.Hour + time.Duration(i)*5*time.Minute // no two alike: those could shake hands
+		off := time.Hour + time.Duration(i)*5*time.Minute // no two offsets alike: such nodes could complete handshakes
 		t.Net.SetClockOffset(n.Addr, map[bool]time.Duration{true: off, false: -off}[i%2 == 0])
 	}
 	t.talk(5*time.Minute, time.Second)
 	t.Net.RunFor(time.Minute)
-	// One whose clock is wrong starts anew: nobody shakes hands with it before it is right.
+	// A node with a wrong clock restarts: no node completes a handshake with it until its clock is right.
 	late := jumped[0]
 	t.Crash(late)
-	t.Net.SetClockOffset(late.Addr, 2*time.Hour) // as nobody else's
+	t.Net.SetClockOffset(late.Addr, 2*time.Hour) // different from every other offset
 	t.Net.RunFor(time.Second)
 	t.Restart(late, t.rest(jumped)[:3]...)
 	t.Net.RunFor(4 * time.Minute)

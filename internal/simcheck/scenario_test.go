@@ -22,11 +22,11 @@ func TestScenariosEndAsTheyShould(t *testing.T) {
 	}
 }
 
-// TestFiguresHoldInSmallClusters runs the figures of "gwyh sim -check". The seeds are hard ones: with 20 loss finds links
-// that are slow and the comparison links that are quick, unless all rest between messages; with 8 chance gives Uniform few links
+// TestFiguresHoldInSmallClusters runs the figures of "gwyh sim -check" with hard seeds. With 20, loss meets slow
+// links and the comparison meets fast ones, unless all links idle between messages. With 8, Uniform has few links
 // between zones.
 func TestFiguresHoldInSmallClusters(t *testing.T) {
-	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8} // and they take the most time
+	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8} // these checks take the most time
 	for _, k := range Figures() {
 		t.Run(k.Name, func(t *testing.T) {
 			if testing.Short() && hard[k.Name] > 0 {
@@ -50,7 +50,7 @@ func TestTrialFindsWhatIsLeftOver(t *testing.T) {
 	r := &Trial{Seed: 1, Quick: true}
 	r.form(8)
 	r.settle()
-	// One that knows of a node that nobody else knows of, and handshakes that do not end.
+	// Node n knows a node that no other node knows, and has handshakes that never complete.
 	n := r.Nodes[2]
 	extra := r.Add()
 	r.Join(extra, n)

@@ -1,8 +1,8 @@
-// Package simcheck holds simulated clusters (internal/sim) to what they are to survive and to the figures that they are
-// to reach. "gwyh sim -check" runs it, and its tests run it in small clusters.
+// Package simcheck runs simulated clusters (internal/sim) and checks that they survive faults and reach the figures
+// that the library claims. "gwyh sim -check" runs it, and its tests run it in small clusters.
 //
-// To read it: trial.go is one run of a check and what it can ask for; scenario.go and mixed.go are what goes wrong;
-// figures.go and large.go are what things cost and how long they take.
+// Reading order: trial.go has one run of a check and its helpers; scenario.go and mixed.go have the faults;
+// figures.go and large.go have the costs and delays.
 package simcheck
 
 import (
@@ -16,40 +16,40 @@ import (
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
-// Check is something that a cluster has to stand, or a figure that it has to reach.
+// Check is a fault that a cluster has to survive, or a figure that it has to reach.
 type Check struct {
 	Name string
-	Says string // what is done or claimed, in one line
+	Says string // what the check does or claims, in one line
 	run  func(t *Trial)
 
 	alone bool
 }
 
-// Alone reports whether nothing else should run beside the check: it weighs the memory of its nodes.
+// Alone reports whether nothing may run in parallel with the check, because it measures memory.
 func (k *Check) Alone() bool { return k.alone }
 
-// Scale is how large the clusters of a check are, and how long they run.
+// Scale is the size of a check's clusters and the length of its runs.
 type Scale int
 
 const (
-	Small Scale = iota // for a test: a second at most
-	Usual              // for every change of the library: some ten seconds at most
-	Full               // for the figures that are quoted: minutes
+	Small Scale = iota // for tests: at most a second
+	Usual              // for every change of the library: at most about ten seconds
+	Full               // for published figures: minutes
 )
 
 // Trial is one run of a check.
 type Trial struct {
-	*sim.Cluster // begun by the check
+	*sim.Cluster // created by the check
 	Seed         uint64
 	Quick        bool // at the Small scale
 	Full         bool // at the Full scale
 	Problems     []string
-	Notes        []string // figures
+	Notes        []string // measured figures
 
 	clusters []*sim.Cluster
 }
 
-// problemsMax bounds what one trial has to say.
+// problemsMax bounds the number of problems that one trial reports.
 const problemsMax = 12
 
 // Run runs a check.
@@ -59,7 +59,7 @@ func (k *Check) Run(seed uint64, scale Scale) *Trial {
 	return t
 }
 
-// Virtual is the virtual time that passed in all clusters of the trial.
+// Virtual returns the virtual time that passed in all clusters of the trial.
 func (t *Trial) Virtual() (sum time.Duration) {
 	for _, c := range t.clusters {
 		sum += c.Net.Elapsed()
@@ -67,19 +67,19 @@ func (t *Trial) Virtual() (sum time.Duration) {
 	return sum
 }
 
-// fail notes that something is not as it should be.
+// fail records a problem.
 func (t *Trial) fail(format string, args ...any) {
 	if len(t.Problems) < problemsMax {
 		t.Problems = append(t.Problems, fmt.Sprintf(format, args...))
 	}
 }
 
-// note keeps a figure to be shown.
+// note records a figure to show.
 func (t *Trial) note(format string, args ...any) {
 	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
 }
 
-// sized is the size of a run: quick ones are smaller.
+// sized returns the size of a run: quick trials are smaller.
 func (t *Trial) sized(usual, quick int) int {
 	if t.Quick {
 		return quick
@@ -87,7 +87,7 @@ func (t *Trial) sized(usual, quick int) int {
 	return usual
 }
 
-// minutes is how long a run goes on.
+// minutes returns the length of a run.
 func (t *Trial) minutes(quick, usual, full time.Duration) time.Duration {
 	switch {
 	case t.Quick:
@@ -98,13 +98,13 @@ func (t *Trial) minutes(quick, usual, full time.Duration) time.Duration {
 	return usual * time.Minute
 }
 
-// lan is a network between machines of one place.
+// lan returns a link between machines in one place.
 func lan(loss float64) simnet.Link {
 	return simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond),
 		Jitter: simnet.Exponential(100*time.Microsecond, 0), Loss: loss, MTU: 1472}
 }
 
-// begin makes the trial's cluster, without joining anybody.
+// begin creates the trial's cluster. No node joins.
 func (t *Trial) begin(cfg sim.Config) {
 	cfg.Seed = t.Seed
 	if cfg.Core.Subscriptions == 0 {
@@ -114,7 +114,7 @@ func (t *Trial) begin(cfg sim.Config) {
 	t.clusters = append(t.clusters, t.Cluster)
 }
 
-// form makes a cluster of so many nodes on a local network and waits until it is whole.
+// form creates a cluster on a local network and waits until it is whole.
 func (t *Trial) form(nodes int) { t.formOn(sim.Config{Nodes: nodes, Link: lan(0)}) }
 
 func (t *Trial) formOn(cfg sim.Config) {
@@ -125,10 +125,10 @@ func (t *Trial) formOn(cfg sim.Config) {
 	t.Net.RunFor(sim.CalmFor)
 }
 
-// seeds are the nodes that a node which starts is told to join.
+// seeds returns the nodes that a starting node joins.
 func (t *Trial) seeds() []*sim.Node { return t.Nodes[:min(3, len(t.Nodes))] }
 
-// talk makes nodes broadcast for a time: at each interval one that is drawn.
+// talk makes nodes broadcast for d: at each interval one random node.
 func (t *Trial) talk(d, every time.Duration) {
 	for at := every; at <= d; at += every {
 		t.Net.After(at, func() {
@@ -139,7 +139,7 @@ func (t *Trial) talk(d, every time.Duration) {
 	}
 }
 
-// expectHeard holds the messages since a moment to having reached everybody who stayed.
+// expectHeard checks that every message since a moment reached every node that stayed up.
 func (t *Trial) expectHeard(since time.Duration) {
 	messages := t.Messages(since, t.Net.Elapsed())
 	short, missing, again := 0, 0, 0
@@ -155,24 +155,24 @@ func (t *Trial) expectHeard(since time.Duration) {
 	}
 }
 
-// expectNoLies holds nodes to not having taken others for dead that lived.
+// expectNoLies checks that no node considered a live node dead.
 func (t *Trial) expectNoLies(since time.Duration) {
 	for _, l := range t.Lies(since) {
 		t.fail("%s took %s for dead, which lived, at %v", l.By.Name, l.About.Name, l.At)
 	}
 }
 
-// Times of what comes after a scenario.
+// Durations of the checks after a scenario.
 const (
-	truthWithin = 3 * time.Minute        // for every view to be true
+	truthWithin = 3 * time.Minute        // for every view to become true
 	linksWithin = 15 * time.Second       // for links to follow the views
-	quietFor    = 4 * time.Minute        // for sessions that carry no link to close: sealed under for 90 s at most, then idle for two minutes
-	finalEvery  = 100 * time.Millisecond // between the messages that all have to hear
+	quietFor    = 4 * time.Minute        // for sessions without a link to close: 90 s of sending, then 2 min idle
+	finalEvery  = 100 * time.Millisecond // interval of the final messages, which all nodes must get
 	finalCount  = 20
 )
 
-// aftermath holds a cluster to being as it was before: every view true within a time, every message
-// at every node, nothing left over.
+// aftermath checks that the cluster has recovered: every view is true within a time, every message is at every node,
+// and no state is left over.
 func (t *Trial) aftermath() {
 	t.awaitTruth(truthWithin)
 	t.settle()
@@ -195,7 +195,7 @@ func (t *Trial) awaitTruth(limit time.Duration) {
 	t.note("true after %v", (t.Net.Elapsed() - begin).Round(100*time.Millisecond))
 }
 
-// awaitFacts waits until every application knows what any of them knows.
+// awaitFacts waits until every application has the facts of all applications.
 func (t *Trial) awaitFacts(limit time.Duration) {
 	begin := t.Net.Elapsed()
 	for t.Unaware() > 0 {
@@ -208,7 +208,7 @@ func (t *Trial) awaitFacts(limit time.Duration) {
 	t.note("all states merged after %v", t.Net.Elapsed()-begin)
 }
 
-// settle lets messages pass and what is idle end.
+// settle checks that messages reach every node, and waits until idle sessions have closed.
 func (t *Trial) settle() {
 	t.Net.RunFor(linksWithin)
 	since := t.Net.Elapsed()
@@ -217,7 +217,7 @@ func (t *Trial) settle() {
 	t.expectHeard(since + 1)
 }
 
-// compare holds what the nodes keep against a cluster of the same size to which nothing happened.
+// compare compares the state that the nodes keep with a cluster of the same size without faults.
 func (t *Trial) compare() {
 	fresh := t.twin()
 	have, want := holdings(t.Cluster), holdings(fresh)
@@ -232,7 +232,7 @@ func (t *Trial) compare() {
 	check("links", have.Links, want.Links)
 	check("timers", have.Timers, want.Timers)
 	tombstones := have.Tombstones - want.Tombstones
-	seeking := 0 // the dead are looked for now and then, by some
+	seeking := 0 // some nodes look for tombstones now and then
 	if tombstones > 0 {
 		seeking = nodes
 	}
@@ -247,13 +247,13 @@ func (t *Trial) compare() {
 		bytes>>10, fair>>10, tombstones)
 }
 
-// What a node may take beyond a fresh one, in bytes.
+// Memory that a node may take in addition to a fresh one, in bytes.
 const (
-	nodeSlack     = 16 << 10 // buffers that grew, log limits
-	tombstoneSize = 600      // with its places in indices
+	nodeSlack     = 16 << 10 // grown buffers, log limits
+	tombstoneSize = 600      // with its index entries
 )
 
-// twin is a cluster of the size of the trial's to which nothing happened but the final messages.
+// twin returns a cluster of the trial's size in which only the final messages were sent.
 func (t *Trial) twin() *sim.Cluster {
 	cfg := t.Config()
 	cfg.Nodes = len(t.Up())
@@ -267,7 +267,7 @@ func (t *Trial) twin() *sim.Cluster {
 	return twin.Cluster
 }
 
-// holdings sums up what the cores of nodes that run keep.
+// holdings returns the sum of what the cores of running nodes keep.
 func holdings(c *sim.Cluster) (sum stats.Holdings) {
 	for _, n := range c.Up() {
 		h := n.Core.Holdings()
@@ -284,8 +284,8 @@ func holdings(c *sim.Cluster) (sum stats.Holdings) {
 	return sum
 }
 
-// weigh takes the cores away from their nodes and returns the bytes that this sets free: the end of
-// the cluster.
+// weigh removes the cores from their nodes and returns the number of bytes that this frees. The cluster is unusable
+// afterwards.
 func weigh(c *sim.Cluster) int {
 	for _, n := range c.Nodes {
 		if !n.Up() {
@@ -299,7 +299,7 @@ func weigh(c *sim.Cluster) int {
 	return before - heap()
 }
 
-// heap is how many bytes are in use.
+// heap returns the number of heap bytes in use.
 func heap() int {
 	var m runtime.MemStats
 	runtime.GC()
