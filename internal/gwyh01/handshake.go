@@ -9,21 +9,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An initiation is a handshake of the node's own, from its Hello to the GoTeam.
+// An initiation is a handshake that the node started, from its Hello to the GoTeam.
 type initiation struct {
 	stamp  time.Time
 	secret handshake.Secret
-	met    *peer // the peer that the GoTeam will make; nil before an Ohai
+	met    *peer // the peer that the GoTeam will install; nil before an Ohai
 	asks   bool  // a StartSubscription follows the GoTeam
 }
 
-// A half is a handshake of a peer, from its Hello to the OkBoss.
+// A half is a handshake that a peer started, from its Hello to the OkBoss.
 type half struct {
 	met  peer
 	ohai wire.Handshake
 }
 
-// sayHello begins a handshake, with fresh keys. With asks, a StartSubscription follows it.
+// sayHello starts a handshake with fresh keys. If asks is set, a StartSubscription follows it.
 func (n *Node) sayHello(now time.Time, to netip.AddrPort, asks bool) {
 	x := &initiation{stamp: now, asks: asks}
 	h := wire.Handshake{ID: n.uuid(), Step: wire.StepHello, Zone: n.cfg.Zone, Timestamp: now, Hmacs: n.hmacs(now)}
@@ -45,7 +45,7 @@ func (n *Node) keyPair() (handshake.Secret, [32]byte) {
 	return n.cfg.Agreement(&random)
 }
 
-// hmacs is one for each key, over messages of 69 to 419 random bytes.
+// hmacs returns one Hmac per key, over messages of 69 to 419 random bytes.
 func (n *Node) hmacs(stamp time.Time) (list []wire.Hmac) {
 	for i := range n.keys {
 		m := make([]byte, n.draw(69, 420))
@@ -55,8 +55,8 @@ func (n *Node) hmacs(stamp time.Time) (list []wire.Hmac) {
 	return list
 }
 
-// verifies reports whether a timestamp is within the window and any Hmac is of one of the node's keys. That
-// it may be one of the node's own, sent back, is not looked at.
+// verifies reports whether a timestamp is within the window and any Hmac was made with one of the node's keys. It
+// does not detect the node's own Hmacs sent back.
 func (n *Node) verifies(now time.Time, hmacs []wire.Hmac, stamp time.Time) bool {
 	if now.Round(0).Sub(stamp.Round(0)).Abs() > n.cfg.Window {
 		return false
@@ -85,7 +85,7 @@ func (n *Node) handshake(now time.Time, from netip.AddrPort, sender wire.NodeID,
 	}
 }
 
-// takeHello answers at once, and late a Hello of an address that a Hello went to or came from before.
+// takeHello answers immediately. If a Hello went to the address or came from it before, it answers after a pause.
 func (n *Node) takeHello(now time.Time, from netip.AddrPort, sender wire.NodeID, h *wire.Handshake) {
 	if !n.verifies(now, h.Hmacs, h.Timestamp) {
 		return
@@ -148,8 +148,8 @@ func (n *Node) takeOkBoss(now time.Time, from netip.AddrPort, h *wire.Handshake)
 	}
 }
 
-// install makes a peer of a handshake that ended, or gives the one there is its key, unless that came of a
-// newer Hello. Either way it is news for the subscribers, and a cause to choose whom to subscribe to.
+// install creates a peer from a completed handshake, or gives the existing peer the new key unless its key came from
+// a newer Hello. In both cases it sends news to the subscribers and triggers choose.
 func (n *Node) install(now time.Time, met *peer) {
 	n.stats.Handshakes++
 	p := n.find(met.id)
@@ -165,7 +165,7 @@ func (n *Node) install(now time.Time, met *peer) {
 	n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: met.addr, ID: met.id, Zone: met.zone}, true))
 }
 
-// say sends a handshake packet, late or after the pause since the last one to the address that Naks have made long.
+// say sends a handshake packet after late, or after the pause since the last one to the address, which Naks lengthen.
 func (n *Node) say(now time.Time, to netip.AddrPort, late time.Duration, h *wire.Handshake) {
 	if late > 0 {
 		n.after(now, late, func(now time.Time) { n.say(now, to, 0, h) })
@@ -185,7 +185,7 @@ func (n *Node) sendHandshake(to netip.AddrPort, h *wire.Handshake) {
 	n.send(to, wire.AppendHandshake(nil, n.seq(to), n.cfg.ID, h))
 }
 
-// seq counts the packets to an address, handshakes and boxes together.
+// seq returns the number of the next packet to an address. Handshakes and boxes share the numbers.
 func (n *Node) seq(to netip.AddrPort) uint32 {
 	r := n.route(to)
 	r.sent++

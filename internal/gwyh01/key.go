@@ -18,7 +18,7 @@ type key struct {
 
 func newKey(psk string) key { return key{[]byte(psk), blake2b.Sum512([]byte(psk))} }
 
-// hmac is the sum of an Hmac for the timestamp of a Hello.
+// hmac returns the sum of an Hmac for the timestamp of a Hello.
 func (k *key) hmac(message []byte, stamp time.Time) (sum [64]byte) {
 	h := blake(k.k[:])
 	h.Write(message)
@@ -27,7 +27,7 @@ func (k *key) hmac(message []byte, stamp time.Time) (sum [64]byte) {
 	return sum
 }
 
-// response answers the challenge of an Ohai.
+// response returns the answer to the challenge of an Ohai.
 func (k *key) response(challenge *[69]byte, ohai *[32]byte, id wire.HandshakeID) (sum [64]byte) {
 	h := blake(nil)
 	for _, part := range [][]byte{k.psk, challenge[:], ohai[:], id[:]} {
@@ -45,7 +45,7 @@ func blake(key []byte) hash.Hash {
 	return h
 }
 
-// boxKey is what NaCl's box precomputes of a shared secret.
+// boxKey returns the key that NaCl's box precomputes from a shared secret.
 func boxKey(shared *[32]byte) (key [32]byte) {
 	salsa.HSalsa20(&key, new([16]byte), shared, &salsa.Sigma)
 	return key

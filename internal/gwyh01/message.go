@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// open takes in a box. before is the number of the packet that came before it from the same address.
+// open opens a box and handles its message. before is the number of the previous packet from the same address.
 func (n *Node) open(now time.Time, pkt *wire.Packet, before uint32) {
 	p := n.find(pkt.Sender)
 	if p == nil || !p.met || !n.unseal(p, &pkt.Box) {
@@ -21,7 +21,7 @@ func (n *Node) open(now time.Time, pkt *wire.Packet, before uint32) {
 	if _, err := wire.ParseMessage(&m, pkt.Box.Data); err != nil {
 		return
 	}
-	direct := m.Kind == wire.KindFrame || m.Kind == wire.KindNak // neither is passed on, nor its id remembered
+	direct := m.Kind == wire.KindFrame || m.Kind == wire.KindNak // not forwarded, and the id is not remembered
 	fresh := direct || n.first(m.ID)
 	if fresh && !direct {
 		n.forward(&m)
@@ -32,15 +32,15 @@ func (n *Node) open(now time.Time, pkt *wire.Packet, before uint32) {
 	}
 }
 
-// nak answers a box. Of the Naks that it answers it takes no more than a live node has time for: nodes that answer each
-// other's Naks would have ever more of them under way.
+// nak answers a box with a Nak. It answers Naks only as fast as a live node can, because nodes that answer each
+// other's Naks would otherwise have ever more of them in flight.
 func (n *Node) nak(now time.Time, p *peer, k wire.Kind, start, end uint32) {
 	if k != wire.KindNak {
 		n.sendTo(p, wire.AppendNak(nil, n.uuid(), start, end))
 		return
 	}
 	if n.nakAt.After(now) {
-		return // one waits already
+		return // one is already waiting
 	}
 	n.nakAt = n.nakAt.Add(nakEvery)
 	if !n.nakAt.After(now) {
@@ -57,7 +57,7 @@ func (n *Node) unseal(p *peer, box *wire.Box) bool {
 	return n.cfg.Suite.Open(&subkey, (*[8]byte)(box.Nonce[16:]), &box.Tag, box.Data)
 }
 
-// first reports whether a message id is new, and remembers it.
+// first reports whether a message id is new, and records it.
 func (n *Node) first(id wire.MessageID) bool {
 	if n.seen[id] {
 		return false
@@ -73,8 +73,8 @@ func (n *Node) first(id wire.MessageID) bool {
 	return true
 }
 
-// forward sends a Broadcast or a PeerRequest on, under its own id, to every subscriber: to the one that it
-// came from too. They cannot tell it from one of the node's own.
+// forward sends a Broadcast or a PeerRequest under its own id to every subscriber, including the one that it came
+// from. Subscribers cannot tell it from one that the node made.
 func (n *Node) forward(m *wire.Message) {
 	var b []byte
 	switch m.Kind {
@@ -100,7 +100,7 @@ func (n *Node) forward(m *wire.Message) {
 	n.flood(b)
 }
 
-// handle acts on a message that was not seen before, as if it were the peer's own.
+// handle acts on a new message as if the peer had made it.
 func (n *Node) handle(now time.Time, p *peer, m *wire.Message) {
 	switch m.Kind {
 	case wire.KindBroadcast:
@@ -126,7 +126,7 @@ func (n *Node) handle(now time.Time, p *peer, m *wire.Message) {
 	}
 }
 
-// takeNak makes the pause between handshake packets to the peer's address longer, by a factor of 2 to 8.
+// takeNak multiplies the pause between handshake packets to the peer's address by 2 to 8.
 func (n *Node) takeNak(p *peer) {
 	n.stats.NaksReceived++
 	if p.id.IsGo() {
@@ -140,7 +140,7 @@ func (n *Node) takeNak(p *peer) {
 	r.delay = min(r.delay*n.draw(200, 801)/100, nakDelayMax)
 }
 
-// subscribed begins to wait for the heartbeats of a source.
+// subscribed starts the watchdog for the heartbeats of a source.
 func (n *Node) subscribed(now time.Time, p *peer) {
 	n.stats.Ready = true
 	p.beat = now
@@ -151,7 +151,7 @@ func (n *Node) subscribed(now time.Time, p *peer) {
 	n.after(now, watchdog, func(now time.Time) { n.watch(now, p) })
 }
 
-// watch calls a source down that has not beaten for 15 s.
+// watch declares a source down if it sends no heartbeat for 15 s.
 func (n *Node) watch(now time.Time, p *peer) {
 	if !p.source {
 		return
@@ -165,7 +165,7 @@ func (n *Node) watch(now time.Time, p *peer) {
 	n.flood(wire.AppendPeerStatus(nil, n.messageID(), wire.Peer{Addr: p.addr, ID: p.id, Zone: p.zone}, false))
 }
 
-// peerList is all nodes that it knows of, whether hands were shaken with them or not.
+// peerList returns all known nodes, with or without a completed handshake.
 func (n *Node) peerList() (list []wire.Peer) {
 	for _, p := range n.peers {
 		list = append(list, wire.Peer{Addr: p.addr, ID: p.id, Zone: p.zone})
@@ -173,7 +173,7 @@ func (n *Node) peerList() (list []wire.Peer) {
 	return list
 }
 
-// takeStatus believes whatever is said of others.
+// takeStatus accepts every status of other nodes without a check.
 func (n *Node) takeStatus(now time.Time, m *wire.Message) {
 	of, up, err := wire.ParsePeerStatus(m.Data)
 	if err != nil || of.ID == n.cfg.ID {
@@ -187,7 +187,7 @@ func (n *Node) takeStatus(now time.Time, m *wire.Message) {
 	n.chooseLater(now, of.ID)
 }
 
-// hearOf notes a node that it was told of. Hands are shaken with it when it is chosen.
+// hearOf records a node that another node announced. A handshake follows only if the node is chosen.
 func (n *Node) hearOf(o wire.Peer) (fresh bool) {
 	if o.ID == n.cfg.ID || n.find(o.ID) != nil {
 		return false
@@ -204,8 +204,8 @@ func (n *Node) hearOfAll(now time.Time, list []wire.Peer) {
 	}
 }
 
-// chooseLater puts the next choice off: news of a peer begin the pause anew. With all its subscriptions it chooses
-// no more.
+// chooseLater postpones the next choice: each news of a peer restarts the pause. A node that has all its
+// subscriptions does not choose.
 func (n *Node) chooseLater(now time.Time, because wire.NodeID) {
 	if n.Sources() >= n.cfg.Subscriptions {
 		return
@@ -223,8 +223,8 @@ func (n *Node) chooseLater(now time.Time, because wire.NodeID) {
 	})
 }
 
-// choose asks those of the chosen peers that it is not subscribed to, after a handshake where there was none, and ends
-// its other subscriptions.
+// choose subscribes to the chosen peers that the node is not subscribed to, after a handshake where there is no key,
+// and ends all other subscriptions.
 func (n *Node) choose(now time.Time) {
 	chosen := slices.Clone(n.peers)
 	slices.SortStableFunc(chosen, func(a, b *peer) int { return cmp.Compare(n.rank(a), n.rank(b)) })
@@ -243,7 +243,7 @@ func (n *Node) choose(now time.Time) {
 	}
 }
 
-// rank orders peers in a way that does not change, and is another for each node.
+// rank returns the order of a peer. The order of peers is constant and differs between nodes.
 func (n *Node) rank(p *peer) uint64 {
 	h := fnv.New64a()
 	h.Write(n.cfg.ID[:])

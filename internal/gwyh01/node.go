@@ -1,9 +1,9 @@
-// Package gwyh01 is a model of a gwyh 0.1 node, the original in Rust, for simulated clusters: what
-// PROTOCOL.md part 2 measured of it, faults included. It is sans-IO like the core, so a simnet.Host. It is
-// written from those facts alone, without the machines that are held against it, and checked against
-// recorded conversations of a live node (testdata/transcripts.json).
+// Package gwyh01 models a gwyh 0.1 node, the original in Rust, for simulated clusters: the behavior that PROTOCOL.md
+// part 2 measured, faults included. It is sans-IO like the core, so it is a simnet.Host. It is written from those
+// facts alone, without the machines that it is compared with, and checked against recorded conversations of a live
+// node (testdata/transcripts.json).
 //
-// Two models bounce Naks for ever, as two originals do, at the rate that was measured of these.
+// Two models exchange Naks endlessly, as two originals do, at the rate that was measured.
 package gwyh01
 
 import (
@@ -17,64 +17,64 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// What was measured of the original.
+// Measured values of the original.
 const (
-	window        = 60 * time.Millisecond // that a timestamp may be off; 60 s were meant
+	window        = 60 * time.Millisecond // maximum difference of a timestamp; 60 s were intended
 	tick          = 5 * time.Second       // between its heartbeats, and between Hellos to its seeds
 	watchdog      = 15 * time.Second      // without a heartbeat of a source
-	chooseMin     = 25 * time.Millisecond // from news of a peer to the choice of whom to subscribe to; further news put it off anew
+	chooseMin     = 25 * time.Millisecond // from news of a peer to the choice of subscriptions; more news restart it
 	chooseMax     = 5 * time.Second
-	greetMin      = 10 * time.Millisecond // before it greets its seeds, and before it answers a Hello of an address that it has dealt with
+	greetMin      = 10 * time.Millisecond // before it greets its seeds or answers a Hello from a known address
 	greetMax      = 150 * time.Millisecond
-	handshakeFor  = time.Minute             // how long one that does not end is kept
+	handshakeFor  = time.Minute             // how long an incomplete handshake is kept
 	nakDelay      = 10 * time.Microsecond   // between two handshake packets to an address, before Naks multiply it
-	nakDelayMax   = 1000 * time.Hour        // of the model's own: the original's has no bound
-	nakEvery      = 2670 * time.Microsecond // between Naks that answer Naks: two nodes at rest exchange 750 packets a second
-	datagramMax   = 65_507                  // bytes; a larger broadcast is lost without a word
+	nakDelayMax   = 1000 * time.Hour        // only in the model: the original has no bound
+	nakEvery      = 2670 * time.Microsecond // between Naks that answer Naks: two idle nodes exchange 750 packets per second
+	datagramMax   = 65_507                  // in bytes; a larger broadcast is lost silently
 	subscriptions = 5
 )
 
-// seenMax bounds the message ids that are remembered. The bound is the model's own.
+// seenMax bounds the remembered message ids. Only the model has this bound.
 const seenMax = 1 << 16
 
-// Config is what a model is made of.
+// Config configures a model.
 type Config struct {
-	ID            wire.NodeID // zero: drawn
+	ID            wire.NodeID // zero: random
 	Addr          netip.AddrPort
 	Zone          wire.Zone
 	Keys          []string // pre-shared keys
 	Seeds         []netip.AddrPort
-	Window        time.Duration // that timestamps may be off; zero: 60 ms, as the original
+	Window        time.Duration // maximum difference of a timestamp; zero: 60 ms, as in the original
 	Subscriptions int           // zero: 5
 
 	Suite     session.Suite       // nil: NaCl
 	Agreement handshake.Agreement // nil: X25519
 	Rand      io.Reader
 
-	// ChooseAfter is the pause between news of a peer and the choice of whom to subscribe to; nil: drawn from 25 ms
-	// to 5 s.
+	// ChooseAfter returns the pause between news of a peer and the choice of subscriptions. Nil means a random pause
+	// from 25 ms to 5 s.
 	ChooseAfter func(peer wire.NodeID) time.Duration
-	// GreetAfter is the pause before the seeds are greeted; nil: drawn from 10 to 150 ms.
+	// GreetAfter returns the pause before the seeds are greeted. Nil means a random pause from 10 to 150 ms.
 	GreetAfter func() time.Duration
 }
 
-// Stats counts what a model saw.
+// Stats are the counters of a model.
 type Stats struct {
-	Handshakes   int // that ended in a key
-	NaksReceived int // of anyone: each makes it slower to shake hands
-	NaksOfGo     int // of Go nodes: these should send none
-	Unopened     int // boxes under no key of its
-	TooLarge     int // own or forwarded messages that its socket would not take
+	Handshakes   int // completed, with a key
+	NaksReceived int // from any node: each one slows down further handshakes
+	NaksOfGo     int // from Go nodes, which should send none
+	Unopened     int // boxes under an unknown key
+	TooLarge     int // own or forwarded messages that exceed datagramMax
 	Ready        bool
 }
 
-// A Node is one model. Not for concurrent use.
+// A Node is one model. It is not safe for concurrent use.
 type Node struct {
 	cfg   Config
 	keys  []key
 	stats Stats
 
-	peers  []*peer // in the order they were met
+	peers  []*peer // in the order in which they became known
 	routes map[netip.AddrPort]*route
 	inits  map[wire.HandshakeID]*initiation
 	halves map[wire.HandshakeID]*half
@@ -83,35 +83,35 @@ type Node struct {
 	order []wire.MessageID // of seen, oldest first
 
 	timers timers
-	choice int       // counts the settings of the timer of choose: the last one counts
-	greets int       // the same of greet
-	nakAt  time.Time // of the last Nak that answers a Nak, which may be still to come
+	choice int       // generation of the choose timer: only the latest one counts
+	greets int       // the same for greet
+	nakAt  time.Time // when the last Nak that answers a Nak is sent; may be in the future
 	out    []datagram
 	heard  [][]byte
-	down   bool // shut down: it does nothing any more
+	down   bool // shut down: it does nothing
 }
 
-// A peer is a node that it knows of and that nobody has called down since.
+// A peer is a node that the model knows and that no node has declared down since.
 type peer struct {
 	id    wire.NodeID
 	zone  wire.Zone
-	addr  netip.AddrPort // of the handshake, or as it was told
-	met   bool           // hands were shaken with it: there is a key
+	addr  netip.AddrPort // from the handshake, or as another node announced it
+	met   bool           // a handshake completed, so there is a key
 	key   [32]byte
-	stamp time.Time // of the Hello that key came of; the newest wins
+	stamp time.Time // of the Hello that led to key; the newest wins
 
-	subscriber bool      // it is sent everything
+	subscriber bool      // it receives all broadcasts and news
 	source     bool      // it answered SubscriptionStarted
 	beat       time.Time // its last heartbeat
 }
 
-// A route is what is known of an address.
+// A route is the state of an address.
 type route struct {
-	sent     uint32        // packets to it
+	sent     uint32        // number of packets sent to it
 	received uint32        // number of the last packet from it
-	greeted  bool          // a Hello went there, or one from there was answered
+	greeted  bool          // a Hello was sent there, or one from there was answered
 	said     time.Time     // when the last handshake packet to it was made
-	delay    time.Duration // from then to the next one
+	delay    time.Duration // from said to the next handshake packet
 }
 
 type datagram struct {
@@ -119,7 +119,7 @@ type datagram struct {
 	b  []byte
 }
 
-// New starts a model: it greets its seeds soon.
+// New starts a model, which greets its seeds after a short pause.
 func New(now time.Time, cfg Config) *Node {
 	if cfg.Window == 0 {
 		cfg.Window = window
@@ -148,29 +148,29 @@ func New(now time.Time, cfg Config) *Node {
 	return n
 }
 
-// ID is the node's.
+// ID returns the id of the node.
 func (n *Node) ID() wire.NodeID { return n.cfg.ID }
 
-// Addr is the node's.
+// Addr returns the address of the node.
 func (n *Node) Addr() netip.AddrPort { return n.cfg.Addr }
 
-// Stats is what it counted.
+// Stats returns the counters of the node.
 func (n *Node) Stats() Stats { return n.stats }
 
-// Heard returns the broadcasts that came since the last call.
+// Heard returns the broadcasts received since the last call.
 func (n *Node) Heard() [][]byte {
 	h := n.heard
 	n.heard = nil
 	return h
 }
 
-// Knows reports whether it holds a key of a node.
+// Knows reports whether the model has a key for a node.
 func (n *Node) Knows(id wire.NodeID) bool {
 	p := n.find(id)
 	return p != nil && p.met
 }
 
-// Subscribers is how many nodes it sends everything to.
+// Subscribers returns the number of nodes that subscribe to the model.
 func (n *Node) Subscribers() (count int) {
 	for _, p := range n.peers {
 		if p.subscriber {
@@ -180,7 +180,7 @@ func (n *Node) Subscribers() (count int) {
 	return count
 }
 
-// Sources is how many nodes it is subscribed to.
+// Sources returns the number of nodes that the model is subscribed to.
 func (n *Node) Sources() (count int) {
 	for _, p := range n.peers {
 		if p.source {
@@ -190,7 +190,7 @@ func (n *Node) Sources() (count int) {
 	return count
 }
 
-// HandleDatagram takes in one datagram. b is the node's to overwrite during the call.
+// HandleDatagram handles one datagram. The node may overwrite b during the call.
 func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	var p wire.Packet
 	if n.down || wire.ParsePacket(&p, b) != nil || p.Sender == n.cfg.ID {
@@ -209,13 +209,13 @@ func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	}
 }
 
-// HandleTimeout does what is due. Afterwards NextTimeout is later than now.
+// HandleTimeout runs what is due. Afterwards NextTimeout is zero or later than now.
 func (n *Node) HandleTimeout(now time.Time) { n.timers.run(now) }
 
-// NextTimeout is when HandleTimeout wants to be called; zero for never.
+// NextTimeout returns when HandleTimeout is to be called, or zero for never.
 func (n *Node) NextTimeout() time.Time { return n.timers.next() }
 
-// Drain hands over the datagrams that wait to be sent.
+// Drain passes the datagrams that wait to be sent to send.
 func (n *Node) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	for _, d := range n.out {
 		send(wire.Path{Remote: d.to}, d.b)
@@ -231,8 +231,8 @@ func (n *Node) Broadcast(data []byte) {
 	n.flood(wire.AppendBroadcast(nil, wire.Arrays, n.messageID(), data))
 }
 
-// Shutdown ends the node as its users do: with an EndSubscription to each peer that it is subscribed to. What waits to
-// be sent still goes out.
+// Shutdown ends the node as its users do: it sends an EndSubscription to each peer that it is subscribed to.
+// Datagrams that wait to be sent are still sent.
 func (n *Node) Shutdown() {
 	for _, p := range n.peers {
 		if p.source {
@@ -243,7 +243,7 @@ func (n *Node) Shutdown() {
 	n.timers = timers{}
 }
 
-// bootstrap greets the seeds soon.
+// bootstrap greets the seeds after a short pause.
 func (n *Node) bootstrap(now time.Time) {
 	pause := n.cfg.GreetAfter
 	if pause == nil {
@@ -260,7 +260,7 @@ func (n *Node) bootstrap(now time.Time) {
 	})
 }
 
-// tick runs every 5 s from the start on.
+// tick runs every 5 s from the start.
 func (n *Node) tick(now time.Time) {
 	n.after(now, tick, n.tick)
 	for _, p := range n.peers {
@@ -291,7 +291,7 @@ func (n *Node) find(id wire.NodeID) *peer {
 	return nil
 }
 
-// forget drops a peer that was called down.
+// forget drops a peer that was declared down.
 func (n *Node) forget(p *peer) {
 	n.peers = slices.DeleteFunc(n.peers, func(o *peer) bool { return o == p })
 	p.source, p.subscriber = false, false
@@ -310,15 +310,15 @@ func (n *Node) uuid() (id [16]byte) {
 	return id
 }
 
-// messageID draws the id of a message of its own. It counts as seen: recording 06 shows that a heartbeat which
-// a subscriber passes back is not passed on again.
+// messageID returns a random id for a message of the node. It counts as seen: recording 06 shows that the node does
+// not forward a heartbeat that a subscriber passes back.
 func (n *Node) messageID() wire.MessageID {
 	id := wire.MessageID(n.uuid())
 	n.first(id)
 	return id
 }
 
-// draw is a time from lo up to hi.
+// draw returns a random duration between lo and hi.
 func (n *Node) draw(lo, hi time.Duration) time.Duration {
 	var b [8]byte
 	n.fill(b[:])

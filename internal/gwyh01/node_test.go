@@ -16,8 +16,8 @@ func testAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), 6969)
 }
 
-// cluster is models on a simulated LAN, all with the first for their seed. Each starts when those before have
-// subscribed to each other: who starts together never hears of the other, for nobody is subscribed to the news.
+// cluster returns models on a simulated LAN that have the first one as their seed. Each starts when the earlier ones
+// are subscribed to each other. Nodes that start together never learn of each other: nothing subscribes to the news.
 func cluster(t *testing.T, count int, change func(i int, c *Config)) (*simnet.Network, []*Node) {
 	t.Helper()
 	net := simnet.New(simnet.Config{Seed: 1, Link: simnet.Link{Latency: simnet.Constant(time.Millisecond)}})
@@ -68,8 +68,8 @@ func TestTwoModelsAtRestBounceNaksAsFastAsWasMeasured(t *testing.T) {
 	}
 }
 
-// Naks have made the pause between handshake packets so long that a node that was started anew at its address is a
-// stranger to the others for ever.
+// Naks lengthen the pause between handshake packets so much that a node that restarts at its address never completes
+// a handshake with the others again.
 func TestModelThatIsStartedAnewIsNotGreetedByThoseThatKnewItsAddress(t *testing.T) {
 	net, nodes := cluster(t, 2, nil)
 	net.RunFor(time.Minute)
@@ -84,8 +84,8 @@ func TestModelThatIsStartedAnewIsNotGreetedByThoseThatKnewItsAddress(t *testing.
 	}
 }
 
-// One graceful shutdown takes a cluster of three down, as measured: each of the two that stay takes the
-// EndSubscription that the other passed on for the other's own, and beats for it no longer.
+// One graceful shutdown disconnects a cluster of three, as measured: each of the other two takes the EndSubscription
+// that the other one forwards for the other's own, and stops its heartbeats to it.
 func TestShutdownOfOneModelOfThreeTakesTheOthersApart(t *testing.T) {
 	net, nodes := cluster(t, 3, nil)
 	net.Do(nodes[0].Addr(), func(time.Time) { nodes[0].Shutdown() })
@@ -117,7 +117,7 @@ func TestCrashOfAModelIsFloodedByItsSubscribersAfterFifteenSeconds(t *testing.T)
 	}
 }
 
-// A stranger shakes hands with a model and sends it Naks.
+// A stranger completes handshakes with a model and sends it Naks.
 type stranger struct {
 	t     *testing.T
 	model *Node
@@ -127,7 +127,7 @@ type stranger struct {
 	seq   uint32
 }
 
-// shakes reports whether the model answers a Hello within a time.
+// shakes returns the key of a handshake if the model answers a Hello in time, otherwise nil.
 func (s *stranger) shakes(within time.Duration) *[32]byte {
 	secret, public := handshake.NoAgreement(&[32]byte{1, 2, 3})
 	h := wire.Handshake{ID: wire.HandshakeID{byte(s.seq), 1}, Step: wire.StepHello, PublicKey: public, Timestamp: s.now}
@@ -203,7 +203,7 @@ func TestNaksKeepAModelFromShakingHands(t *testing.T) {
 	}
 }
 
-// hellosTo lets time pass and returns when the model greeted an address.
+// hellosTo lets time pass until end and returns when the model greeted an address.
 func (s *stranger) hellosTo(to netip.AddrPort, end time.Time) (at []time.Time) {
 	for ; !s.now.After(end); s.now = s.model.NextTimeout() {
 		s.model.HandleTimeout(s.now)

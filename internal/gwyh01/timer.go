@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timers is what is due, soonest first; at the same moment in the order of setting.
+// timers holds the timers, soonest first; timers of the same moment are in the order in which they were set.
 type timers struct {
 	heap timerHeap
 	seq  uint64
@@ -17,7 +17,7 @@ type timer struct {
 	fire func(now time.Time)
 }
 
-// after calls f once d has passed, if the node still runs then.
+// after calls f once d has passed, unless the node is shut down.
 func (n *Node) after(now time.Time, d time.Duration, f func(now time.Time)) {
 	t := &n.timers
 	t.seq++

@@ -72,8 +72,8 @@ func unhex(s string) []byte {
 	return b
 }
 
-// A stage runs a model in the place of the live node, and other models where others took part, against the
-// probes of one or more transcripts. Datagrams take no time.
+// A stage runs a model in place of the live node, and further models where other nodes took part, against the probes
+// of one or more transcripts. Datagrams arrive without delay.
 type stage struct {
 	t      *testing.T
 	now    time.Time
@@ -83,7 +83,7 @@ type stage struct {
 	random *counter
 }
 
-// counter is randomness that can be repeated.
+// counter is a repeatable source of random bytes.
 type counter struct{ n uint64 }
 
 func (c *counter) Read(b []byte) (int, error) {
@@ -94,7 +94,7 @@ func (c *counter) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A probe says what was recorded of one, but for what depends on the keys and ids of the other side.
+// A probe sends what a recorded probe sent, except for what depends on the keys and ids of the other side.
 type probe struct {
 	*stage
 	tr     *transcript
@@ -104,18 +104,18 @@ type probe struct {
 	secret handshake.Secret
 	ids    map[wire.MessageID]bool // of its messages
 
-	asks   []time.Duration    // since the start: when the live node sent it StartSubscription of its own
+	asks   []time.Duration    // since the start: when the live node sent the probe its own StartSubscriptions
 	hellos []wire.Handshake   // of the model
 	named  []wire.HandshakeID // of the Hellos of the live node
 	ohais  map[wire.HandshakeID]wire.Handshake
 	boxes  [][32]byte // keys, newest last
-	got    []string   // what came, described
+	got    []string   // descriptions of the received packets
 }
 
-// others that took part in a conversation, and how far before it they began.
+// cast lists the other nodes that took part in a conversation.
 var cast = map[string][]string{"05-peerlist": {"us-east", "", "eu"}}
 
-// companions were recorded at the same live node at the same time.
+// companions maps a transcript to the one recorded at the same live node at the same time.
 var companions = map[string]string{"09-frame": "09b-frame-observer"}
 
 // forwarded names the transcripts in which StartSubscriptions beyond the first were not the live node's own.
@@ -161,8 +161,8 @@ func newStage(t *testing.T, trs ...*transcript) *stage {
 
 func atOnce() time.Duration { return 0 }
 
-// beforehand is how long before the first datagram the live node was started: the first thing that its clock made
-// it do tells, a heartbeat or a second Hello. A start after the first datagram is the recorder's delay.
+// beforehand returns how long before the first datagram the live node started. The first event of its clock, a
+// heartbeat or a second Hello, shows it. If that gives a start after the first datagram, the recorder was late.
 func beforehand(tr *transcript) time.Duration {
 	sign := "Heartbeat"
 	if tr.Datagrams[0].From == "rust" {
@@ -176,7 +176,7 @@ func beforehand(tr *transcript) time.Duration {
 	return 0
 }
 
-// study notes what the recording says of the live node's own timing and ids.
+// study extracts the live node's own timing and ids from the recording.
 func (p *probe) study() {
 	var own []time.Duration
 	for i := range p.tr.Datagrams {
@@ -198,7 +198,7 @@ func (p *probe) study() {
 	p.asks = own
 }
 
-// pause makes the model ask a peer when the live node did.
+// pause makes the model request a subscription when the live node did.
 func (s *stage) pause(id wire.NodeID) time.Duration {
 	for _, p := range s.probes {
 		if p.id == id && len(p.asks) > 0 {
@@ -206,7 +206,7 @@ func (s *stage) pause(id wire.NodeID) time.Duration {
 			p.asks = p.asks[1:]
 			return at.Sub(s.now)
 		}
-		if p.id != id && p.tr.Name == "06-peerstatus-up-down" { // the other node's answer was passed on at once after its own request
+		if p.id != id && p.tr.Name == "06-peerstatus-up-down" { // the other answer was forwarded right after its own request
 			if pause := p.at(2_633_500_000).Sub(s.now); pause > 0 {
 				return pause
 			}
@@ -217,7 +217,7 @@ func (s *stage) pause(id wire.NodeID) time.Duration {
 
 func (p *probe) at(ns int64) time.Time { return time.Unix(0, p.tr.Started+ns) }
 
-// parse reads a recorded datagram, its message with the plaintext that was recorded beside it.
+// parse parses a recorded datagram and the recorded plaintext of its message.
 func parse(d *recorded) (pkt *wire.Packet, h *wire.Handshake, m *wire.Message) {
 	pkt = new(wire.Packet)
 	if wire.ParsePacket(pkt, unhex(d.Hex)) != nil {
@@ -240,7 +240,7 @@ func parse(d *recorded) (pkt *wire.Packet, h *wire.Handshake, m *wire.Message) {
 	return pkt, nil, m
 }
 
-// A cue is something that happens at a moment of a recording.
+// A cue is an event at a moment of a recording.
 type cue struct {
 	at time.Time
 	do func()
@@ -267,7 +267,7 @@ func (s *stage) play() {
 	}
 }
 
-// until lets the models' time pass.
+// until advances the models' time.
 func (s *stage) until(at time.Time) {
 	for {
 		var next *Node
@@ -286,7 +286,7 @@ func (s *stage) until(at time.Time) {
 	}
 }
 
-// carry takes datagrams to where they go until there are none.
+// carry delivers datagrams until there are none.
 func (s *stage) carry() {
 	for moved := true; moved; {
 		moved = false
@@ -312,7 +312,7 @@ func (s *stage) deliver(from *Node, to netip.AddrPort, b []byte) {
 	}
 }
 
-// happen does what was done to the live node by hand.
+// happen repeats what a person did to the live node.
 func (p *probe) happen(what string) {
 	switch {
 	case strings.HasPrefix(what, "Rust stdin: send"):
@@ -330,7 +330,7 @@ func (p *probe) happen(what string) {
 	}
 }
 
-// nextBroadcast is what the live node was made to send next.
+// nextBroadcast returns the next broadcast that the live node was made to send.
 func (p *probe) nextBroadcast() []byte {
 	sent := 0
 	for _, g := range p.got {
@@ -351,7 +351,7 @@ func (p *probe) nextBroadcast() []byte {
 	return nil
 }
 
-// say sends what the probe sent, with ids and keys of this conversation in place of the recorded ones.
+// say sends what the probe sent, with the ids and keys of this conversation instead of the recorded ones.
 func (p *probe) say(d *recorded) {
 	pkt, h, _ := parse(d)
 	var b []byte
@@ -370,7 +370,7 @@ func (p *probe) say(d *recorded) {
 	p.main.HandleDatagram(p.now, wire.Path{Remote: p.addr}, b)
 }
 
-// answer fits a recorded Ohai, OkBoss or GoTeam to what the model said.
+// answer adapts a recorded Ohai, OkBoss or GoTeam to the model's handshake.
 func (p *probe) answer(d *recorded, h *wire.Handshake) {
 	if i := slices.Index(p.named, h.ID); i >= 0 {
 		if i >= len(p.hellos) {
@@ -409,7 +409,7 @@ func (p *probe) agree(public *[32]byte) {
 	p.boxes = append(p.boxes, boxKey(&shared))
 }
 
-// seal puts the recorded plaintext into a box of this conversation, in the form that the recorded one had.
+// seal seals the recorded plaintext in a box of this conversation, in the form of the recorded box.
 func (p *probe) seal(d *recorded, pkt *wire.Packet) []byte {
 	plain := unhex(d.Plain)
 	if d.Plain == "" {
@@ -431,7 +431,7 @@ func (p *probe) seal(d *recorded, pkt *wire.Packet) []byte {
 	return b
 }
 
-// receive notes what the model sent to the probe.
+// receive records a packet from the model.
 func (p *probe) receive(b []byte) {
 	var pkt wire.Packet
 	if err := wire.ParsePacket(&pkt, b); err != nil {
@@ -468,7 +468,7 @@ func (p *probe) receive(b []byte) {
 	p.t.Errorf("%s: a box of the model does not open", p.tr.Name)
 }
 
-// describe says all of a packet that does not depend on keys, times and random ids.
+// describe returns everything in a packet that does not depend on keys, times and random ids.
 func (p *probe) describe(pkt *wire.Packet, h *wire.Handshake, m *wire.Message) string {
 	if h != nil {
 		return fmt.Sprintf("%d %s %v hmacs %d responses %d", pkt.Seq, h.Step, h.Zone, len(h.Hmacs), len(h.Responses))
@@ -499,7 +499,7 @@ func (p *probe) describe(pkt *wire.Packet, h *wire.Handshake, m *wire.Message) s
 	return text
 }
 
-// want is what the live node sent.
+// want returns the packets of the live node.
 func (p *probe) want() (list []string) {
 	for i := range p.tr.Datagrams {
 		if d := &p.tr.Datagrams[i]; d.From == "rust" {
@@ -513,9 +513,9 @@ func (p *probe) want() (list []string) {
 	return list
 }
 
-// In all 26 recorded conversations, fed the probe's side, the model says what the live node said: the same
-// packets in the same order, under the same numbers, Naks with the same ranges. Where other live nodes took part
-// models take their place. Not compared are keys, ids, paddings and the time that drawn pauses took.
+// In all 26 recorded conversations the model answers the probe as the live node did: the same packets in the same
+// order with the same numbers, and Naks with the same ranges. Where other live nodes took part, models replace them.
+// Keys, ids, padding and the length of random pauses are not compared.
 func TestModelAnswersTheProbeOfEveryTranscriptAsTheLiveNodeDid(t *testing.T) {
 	list := loadTranscripts(t)
 	byName := make(map[string]*transcript)
@@ -530,7 +530,7 @@ func TestModelAnswersTheProbeOfEveryTranscriptAsTheLiveNodeDid(t *testing.T) {
 	compared := 0
 	for i := range list {
 		tr := &list[i]
-		if tr.Name == "09b-frame-observer" { // with its companion
+		if tr.Name == "09b-frame-observer" { // runs together with its companion
 			continue
 		}
 		trs := []*transcript{tr}
@@ -551,7 +551,7 @@ func TestModelAnswersTheProbeOfEveryTranscriptAsTheLiveNodeDid(t *testing.T) {
 	}
 }
 
-// The responses that the probe was recorded with are the ones that the model expects: the live node took them.
+// The model expects the responses that the probe was recorded with: the live node accepted them.
 func TestRecordedResponsesAreWhatTheModelExpects(t *testing.T) {
 	checked := 0
 	for _, tr := range loadTranscripts(t) {
