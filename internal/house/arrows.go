@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 )
 
-// A graph says for each file which others declare something that it names.
+// A graph maps each file to the other files that declare something that it uses.
 type graph map[string]map[string]bool
 
-// arrows makes the graph of a package. A name counts if it is declared at the package's top level, or is a method
+// arrows returns the graph of a package. A name counts if it is declared at the package's top level, or is a method
 // or a field.
 func arrows(fset *token.FileSet, pkg *types.Package, info *types.Info) graph {
 	uses := graph{}
@@ -26,7 +26,7 @@ func fileOf(fset *token.FileSet, at interface{ Pos() token.Pos }) string {
 	return filepath.Base(fset.Position(at.Pos()).Filename)
 }
 
-// shared reports whether an object of the package can be named from all of its files.
+// shared reports whether all files of the package can name an object.
 func shared(pkg *types.Package, o types.Object) bool {
 	switch o := o.(type) {
 	case *types.Func:
@@ -49,7 +49,7 @@ func (g graph) add(from, to string) {
 	g[from][to] = true
 }
 
-// mutual counts the pairs of files that use each other.
+// mutual returns the number of pairs of files that use each other.
 func (g graph) mutual() (pairs int) {
 	for a, used := range g {
 		for b := range used {
@@ -61,8 +61,8 @@ func (g graph) mutual() (pairs int) {
 	return pairs
 }
 
-// largestCycle returns how many files the largest strongly connected component has; 0 if no two files
-// form a cycle. The graphs are small, so each file's reach is simply walked.
+// largestCycle returns the number of files in the largest strongly connected component, or 0 if no two files form a
+// cycle. The graphs are small, so it walks the reach of each file.
 func (g graph) largestCycle() (most int) {
 	reach := map[string]map[string]bool{}
 	for file := range g {
@@ -81,7 +81,7 @@ func (g graph) largestCycle() (most int) {
 	return most
 }
 
-// walk adds to seen all files that can be reached from one.
+// walk adds all files that can be reached from one file to seen.
 func (g graph) walk(from string, seen map[string]bool) {
 	for to := range g[from] {
 		if !seen[to] {

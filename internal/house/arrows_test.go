@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/gwyh-go/gwyh/"
 
-// floors are the packages of a node from the top down. A package imports only packages of floors below its own
+// floors lists the packages of a node from the top down. A package imports only packages of lower floors
 // (docs/DESIGN.md, "The house").
 var floors = [][]string{
 	{"node"},
@@ -64,13 +64,13 @@ func TestEveryPackageHasAFloor(t *testing.T) {
 	}
 }
 
-// floorOf is the floor of a package; -1 for none.
+// floorOf returns the floor of a package, or -1 if it has none.
 func floorOf(name string) int {
 	return slices.IndexFunc(floors, func(names []string) bool { return slices.Contains(names, name) })
 }
 
-// imports lists the packages below internal that the files of a folder import, tests excepted. A folder that does not exist
-// imports none.
+// imports returns the packages below internal that the non-test files of a folder import. A folder that does not
+// exist imports none.
 func imports(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

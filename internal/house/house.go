@@ -1,7 +1,7 @@
-// Package house measures how the files of a Go package hang together, so that a test can keep the figures
-// from rising. Only tests use it.
+// Package house measures the size and coupling of the files of a Go package, so that a test can keep the figures from
+// rising. It never changes files, and only tests use it.
 //
-// To read it: house.go has the figures and loads a package, arrows.go finds which file uses which.
+// Reading order: house.go has the figures and loads a package, arrows.go finds which file uses which.
 package house
 
 import (
@@ -14,16 +14,16 @@ import (
 	"path/filepath"
 )
 
-// Figures say how a package hangs together. Test files do not count.
+// Figures are the size and coupling of a package. Test files do not count.
 type Figures struct {
-	Fields, Methods int // of the struct type with the most of both together
+	Fields, Methods int // of the struct type with the most fields and methods together
 	Lines           int // of all files
-	Mutual          int // pairs of files of which each uses the other
-	Cycle           int // files in the largest set of files that all use each other, directly or not
+	Mutual          int // pairs of files that use each other
+	Cycle           int // files in the largest set of files that all use each other, directly or indirectly
 	Dense           int // conditions that join four or more terms by && and ||
 }
 
-// Limits are what no package may exceed, and Names the names of the figures in order.
+// Limits are the upper bounds for every package. Names are the names of the figures in order.
 var (
 	Limits = Figures{Fields: 30, Methods: 80, Lines: 2600, Mutual: 25, Cycle: 8, Dense: 10}
 	Names  = []string{"fields", "methods", "lines", "mutual", "cycle", "dense"}
@@ -72,7 +72,7 @@ func parse(fset *token.FileSet, dir string) (files []*ast.File, err error) {
 	return files, nil
 }
 
-// largestType returns the size of the struct type with the most fields and methods together.
+// largestType returns the size of the struct type that has the most fields and methods together.
 func largestType(files []*ast.File) (fields, methods int) {
 	of, on := map[string]int{}, map[string]int{}
 	for _, file := range files {
@@ -113,7 +113,7 @@ func receiver(t ast.Expr) string {
 	return ""
 }
 
-// denseConditions counts the conditions of a file with three or more operators && and ||.
+// denseConditions returns the number of conditions of a file with three or more operators && and ||.
 func denseConditions(file *ast.File) (count int) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		e, ok := n.(*ast.BinaryExpr)
@@ -128,7 +128,7 @@ func denseConditions(file *ast.File) (count int) {
 	return count
 }
 
-// operators counts the && and || of an expression, outside of function literals.
+// operators returns the number of && and || in an expression, without those in function literals.
 func operators(e ast.Expr) int {
 	switch e := e.(type) {
 	case *ast.BinaryExpr:

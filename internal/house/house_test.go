@@ -20,9 +20,9 @@ var update = flag.Bool("update", false, "lower the ceilings to the present figur
 
 const ceilingsFile = "testdata/ceilings.txt"
 
-// Each package has a ceiling for each figure, which may fall and never rise. The sizes of a package (fields,
-// methods, lines) may grow as far as Limits; its coupling (mutual, cycle, dense) may not. A new package starts with
-// Limits. `make golden` lowers the ceilings to what is reached.
+// Each package has a ceiling for each figure, which may fall but never rise. Size figures (fields, methods, lines)
+// may grow up to Limits; coupling figures (mutual, cycle, dense) may not. A new package starts with Limits. `make
+// golden` lowers the ceilings to the current figures.
 func TestFiguresOfNoPackageRise(t *testing.T) {
 	ceilings, order := readCeilings(t)
 	imports := compiled(t)
@@ -49,7 +49,7 @@ func TestFiguresOfNoPackageRise(t *testing.T) {
 	}
 }
 
-// lower returns the ceilings that follow from what was measured and from the ceilings before.
+// lower returns the new ceilings for the measured figures and the previous ceilings.
 func lower(measured, before Figures) Figures {
 	for _, size := range []struct {
 		of   *int
@@ -65,7 +65,7 @@ func lower(measured, before Figures) Figures {
 
 const root = "../../"
 
-// packages lists the folders that the ceilings hold for.
+// packages returns the folders that have ceilings.
 func packages(t *testing.T) []string {
 	t.Helper()
 	var dirs []string
@@ -79,7 +79,7 @@ func packages(t *testing.T) []string {
 	return dirs
 }
 
-// compiled returns an importer that reads what the go command has built of each module.
+// compiled returns an importer that reads the export data that the go command has built for each module.
 func compiled(t *testing.T) types.Importer {
 	t.Helper()
 	files := map[string]string{}
@@ -132,7 +132,7 @@ func writeCeilings(t *testing.T, order []string, figures map[string]Figures) {
 	for _, name := range order {
 		f, ok := figures[name]
 		if !ok {
-			continue // the package is gone
+			continue // the package was removed
 		}
 		fmt.Fprintf(&b, "%-22s %6d %7d %5d %6d %5d %5d\n", name, f.Fields, f.Methods, f.Lines, f.Mutual, f.Cycle, f.Dense)
 	}
