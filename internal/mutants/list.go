@@ -14,13 +14,14 @@ import (
 type mutant struct {
 	name    string // what the change breaks
 	file    string // below the root of the module
-	old     string // in one place of the file
-	new     string // in its place
-	tests   string // the package whose tests must notice; below the root of the module
-	pattern string // of those tests; empty for all
+	old     string // occurs exactly once in the file
+	new     string // replaces old
+	tests   string // the package whose tests must notice the change; below the root of the module
+	pattern string // selects the tests; empty: all
 }
 
-// parse reads a list of mutants: blocks of "key: value" lines that an empty line ends. A line that begins with # is a comment.
+// parse parses a list of mutants: blocks of "key: value" lines, separated by empty lines. Lines that begin with # are
+// comments.
 func parse(text string) (list []mutant, err error) {
 	for i, block := range strings.Split(text, "\n\n") {
 		var m mutant
@@ -47,7 +48,8 @@ func parse(text string) (list []mutant, err error) {
 	return list, nil
 }
 
-// apply returns the mutant's file with the change. It is an error if old is not there in one place, or the result is no Go.
+// apply returns the mutant's file with the change. It fails if old does not occur exactly once or the result is not
+// Go.
 func (m *mutant) apply(root string) ([]byte, error) {
 	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {

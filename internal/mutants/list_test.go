@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The list names lines that are there, so that it does not become a list of what once was.
+// Every line that the list names must exist, so that the list does not become outdated.
 func TestEveryMutantCanBeMade(t *testing.T) {
 	list, err := parse(builtIn)
 	if err != nil {

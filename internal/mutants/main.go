@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run runs the mutants of the list in the module of the working directory, and returns how many survive or cannot be tried.
+// run runs the mutants of the list in the current module and returns how many survive or cannot be tried.
 func run(only string) (survivors int, err error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
@@ -69,7 +69,7 @@ func run(only string) (survivors int, err error) {
 	return survivors, nil
 }
 
-// try reports whether the tests notice a mutant. It is an error if the mutant does not compile, or if nothing was tested.
+// try reports whether the tests notice a mutant. It is an error if the mutant does not compile or no test ran.
 func (m *mutant) try(dir string) (killed bool, err error) {
 	source, err := m.apply(".")
 	if err != nil {
