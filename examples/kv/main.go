@@ -1,5 +1,5 @@
-// Kv is a key-value map that all its nodes hold. It is written as one writes for hashicorp/memberlist,
-// and runs with it too when the import is changed.
+// Kv is a key-value map that every node stores. It is written as a program for hashicorp/memberlist, and also runs
+// with that library if the import is changed.
 //
 //	kv -name ann -http 127.0.0.1:8001 -bind 127.0.0.1:7001
 //	kv -name bob -http 127.0.0.1:8002 -bind 127.0.0.1:7002 -join 127.0.0.1:7001
@@ -7,8 +7,8 @@
 //	curl -X PUT --data hello 127.0.0.1:8001/kv/greeting
 //	curl 127.0.0.1:8002/kv/greeting
 //
-// What is written spreads as a message. What a node misses, as while it is down, it gets with the state of
-// another when it joins, and what a message missed comes with the states that are exchanged now and then.
+// A write is broadcast as a message. A node that misses a message, for example while it is down, gets the entry in a
+// state exchange: when it joins, and periodically after that.
 package main
 
 import (
@@ -53,7 +53,7 @@ func run() error {
 	}
 	if *join != "" {
 		if _, err := node.list.Join(strings.Split(*join, ",")); err != nil {
-			log.Print(err) // the others may come and join us
+			log.Print(err) // the other nodes may start later and join this one
 		}
 	}
 	fmt.Printf("gossip at %s\nhttp at %s\n", node.list.LocalNode().Address(), web.Addr())
@@ -68,7 +68,7 @@ func run() error {
 	return errors.Join(node.list.Leave(time.Second), node.list.Shutdown())
 }
 
-// handler is what the node serves: GET, PUT and DELETE of /kv/KEY, and GET of /members.
+// handler returns the HTTP handler of the node: GET, PUT and DELETE of /kv/KEY, and GET of /members.
 func (n *node) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /kv/{key...}", func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +91,7 @@ func (n *node) handler() http.Handler {
 		n.write(Entry{Key: r.PathValue("key"), Deleted: true})
 	})
 	mux.HandleFunc("GET /members", func(w http.ResponseWriter, _ *http.Request) {
-		members := map[string]string{} // name to where it serves HTTP
+		members := map[string]string{} // from a member's name to its HTTP address
 		for _, m := range n.list.Members() {
 			members[m.Name] = string(m.Meta)
 		}

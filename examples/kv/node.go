@@ -13,19 +13,19 @@ import (
 	memberlist "github.com/gwyh-go/gwyh"
 )
 
-// maxValue is the most bytes of a value, so that an entry fits into a packet of either library.
+// maxValue bounds the bytes of a value, so that an entry fits into one packet of either library.
 const maxValue = 512
 
-// node is the Delegate: the map's side of gossip.
+// node is the Delegate: it connects the map to the library.
 type node struct {
 	name  string
-	http  string // where it serves HTTP: its metadata
+	http  string // the HTTP address of the node, which is its metadata
 	store Store
 	list  *memberlist.Memberlist
-	queue memberlist.TransmitLimitedQueue // of entries that were written here
+	queue memberlist.TransmitLimitedQueue // entries that were written here
 }
 
-// start makes the node a cluster of its own.
+// start creates the node as a cluster of its own.
 func (n *node) start(bind, key string) error {
 	host, text, err := net.SplitHostPort(bind)
 	if err != nil {
@@ -51,7 +51,7 @@ func (n *node) start(bind, key string) error {
 	return err
 }
 
-// warnings writes the lines of a log that are warnings or errors. Both libraries write each line at once, with its level in brackets.
+// warnings passes on only warnings and errors of a log. Both libraries write whole lines with the level in brackets.
 type warnings struct{ out io.Writer }
 
 func (w warnings) Write(line []byte) (int, error) {
@@ -61,7 +61,7 @@ func (w warnings) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// write stores an entry and tells the others.
+// write stores an entry and broadcasts it.
 func (n *node) write(e Entry) {
 	e.Writer = n.name
 	e = n.store.Write(e)
@@ -73,10 +73,10 @@ func (n *node) write(e Entry) {
 	n.queue.QueueBroadcast(&broadcast{key: e.Key, msg: msg})
 }
 
-// NodeMeta tells the others where this node serves HTTP.
+// NodeMeta returns the HTTP address of this node.
 func (n *node) NodeMeta(int) []byte { return []byte(n.http) }
 
-// NotifyMsg takes an entry that another node wrote. It may come several times, and in any order.
+// NotifyMsg merges an entry from another node. The same entry may arrive several times, and entries in any order.
 func (n *node) NotifyMsg(msg []byte) {
 	var e Entry
 	if err := json.Unmarshal(msg, &e); err != nil {
@@ -86,12 +86,12 @@ func (n *node) NotifyMsg(msg []byte) {
 	n.store.Merge(e)
 }
 
-// GetBroadcasts hands out what waits.
+// GetBroadcasts returns queued broadcasts.
 func (n *node) GetBroadcasts(overhead, limit int) [][]byte {
 	return n.queue.GetBroadcasts(overhead, limit)
 }
 
-// LocalState is the whole map.
+// LocalState returns the whole map.
 func (n *node) LocalState(bool) []byte {
 	state, err := json.Marshal(n.store.All())
 	if err != nil {
@@ -100,7 +100,7 @@ func (n *node) LocalState(bool) []byte {
 	return state
 }
 
-// MergeRemoteState takes in the map of another node.
+// MergeRemoteState merges the map of another node.
 func (n *node) MergeRemoteState(state []byte, _ bool) {
 	var entries []Entry
 	if err := json.Unmarshal(state, &entries); err != nil {
@@ -110,7 +110,7 @@ func (n *node) MergeRemoteState(state []byte, _ bool) {
 	n.store.Merge(entries...)
 }
 
-// A broadcast is an entry in the queue. A newer one of the same key takes its place.
+// A broadcast is an entry in the queue. A newer entry of the same key replaces it.
 type broadcast struct {
 	key string
 	msg []byte

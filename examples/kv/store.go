@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// An Entry is what a key stands for. The greater Version wins, and between equal ones the greater
-// Writer, so that all nodes agree in whatever order they hear.
+// An Entry is the value of a key. The entry with the greater Version wins, and between equal versions the one with
+// the greater Writer, so all nodes agree whatever order they receive entries in.
 type Entry struct {
 	Key     string
 	Value   []byte
 	Version uint64
 	Writer  string // name of the node that wrote it
-	Deleted bool   // kept, so that an older value does not come back
+	Deleted bool   // deleted entries are kept, so that an older value does not come back
 }
 
 func (e Entry) newer(than Entry) bool {
@@ -23,10 +23,10 @@ func (e Entry) newer(than Entry) bool {
 type Store struct {
 	mu      sync.Mutex
 	entries map[string]Entry
-	latest  uint64 // greatest Version seen, so that what is written next is newer
+	latest  uint64 // the greatest Version seen; the next write gets a greater one
 }
 
-// Merge takes in what others wrote, and reports whether anything was new.
+// Merge adds entries that are newer, and reports whether any entry was.
 func (s *Store) Merge(entries ...Entry) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Store) Merge(entries ...Entry) (news bool) {
 	return news
 }
 
-// Write makes an entry that is newer than all that this node has seen, and merges it.
+// Write gives an entry a version newer than all that this node has seen, and merges it.
 func (s *Store) Write(e Entry) Entry {
 	s.mu.Lock()
 	s.latest++
@@ -54,7 +54,7 @@ func (s *Store) Write(e Entry) Entry {
 	return e
 }
 
-// Get is the value of a key.
+// Get returns the value of a key.
 func (s *Store) Get(key string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *Store) Get(key string) ([]byte, bool) {
 	return e.Value, ok && !e.Deleted
 }
 
-// All is every entry, the deleted ones among them.
+// All returns every entry, including deleted ones.
 func (s *Store) All() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,9 +1,9 @@
-// Legacy is a node that joins a cluster of gwyh 0.1 nodes. It prints the members that come and go and the messages that
-// it hears, and sends each line that is typed to all of them.
+// Legacy is a node that joins a cluster of gwyh 0.1 nodes. It prints the members that join and leave and the messages
+// that it receives, and broadcasts each line that the user types.
 //
 //	legacy -bind 10.0.0.7:6969 -key "the pass phrase of the cluster" -join 10.0.0.5:6969,10.0.0.6:6969
 //
-// docs/LEGACY.md says what such a cluster needs.
+// docs/LEGACY.md describes what such a cluster needs.
 package main
 
 import (
@@ -36,8 +36,8 @@ func main() {
 	}
 }
 
-// configure makes the configuration of a node that takes part in a cluster of gwyh 0.1. No preset admits these nodes, and
-// a Label would keep them out.
+// configure returns the configuration of a node of a gwyh 0.1 cluster. No preset admits gwyh 0.1 nodes, and a Label
+// would keep them out.
 func configure(name, bind, key string) (*gwyh.Config, error) {
 	addr, err := netip.ParseAddrPort(bind)
 	if err != nil {
@@ -53,9 +53,9 @@ func configure(name, bind, key string) (*gwyh.Config, error) {
 	return config, nil
 }
 
-// run joins the cluster and sends each line of in, until there are no more.
+// run joins the cluster and broadcasts each line of in until the end of in.
 func run(config *gwyh.Config, seeds []string, in io.Reader, out io.Writer) error {
-	say := log.New(out, "", 0).Printf // which is safe for several goroutines
+	say := log.New(out, "", 0).Printf // safe for concurrent use
 	config.Delegate, config.Events = listener{say}, watcher{say}
 	list, err := gwyh.Create(config)
 	if err != nil {
@@ -73,7 +73,7 @@ func run(config *gwyh.Config, seeds []string, in io.Reader, out io.Writer) error
 	return list.Leave(time.Second)
 }
 
-// listener prints the messages of others.
+// listener prints the messages of other nodes.
 type listener struct{ say func(string, ...any) }
 
 func (l listener) NotifyMsg(msg []byte)          { l.say("heard: %s", msg) }
@@ -82,7 +82,7 @@ func (listener) GetBroadcasts(int, int) [][]byte { return nil }
 func (listener) LocalState(bool) []byte          { return nil }
 func (listener) MergeRemoteState([]byte, bool)   {}
 
-// watcher prints the members that come and go. Those of gwyh 0.1 are named gwyh01- and their address.
+// watcher prints the members that join and leave. The name of a gwyh 0.1 node is gwyh01- and its address.
 type watcher struct{ say func(string, ...any) }
 
 func (w watcher) NotifyJoin(n *gwyh.Node)  { w.say("joined: %s", n.Name) }

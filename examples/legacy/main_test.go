@@ -19,7 +19,7 @@ import (
 
 const key = "a pass phrase of the old cluster"
 
-// program is one run of the program on a network in memory.
+// program is one run of the program on an in-memory network.
 type program struct {
 	in    *io.PipeWriter
 	ended chan error
@@ -57,7 +57,7 @@ func (p *program) printed(line string) bool {
 	return slices.Contains(p.lines, line)
 }
 
-// old is a gwyh 0.1 node: a model of one on the same network.
+// old is a model of a gwyh 0.1 node on the same network.
 type old struct {
 	mu    sync.Mutex
 	model *gwyh01.Node
@@ -69,7 +69,7 @@ func startOld(network *gwyh.MockNetwork) *old {
 	transport := network.NewTransport("old")
 	ip, port, err := transport.FinalAdvertiseAddr("", 0)
 	if err != nil {
-		panic(err) // a MockTransport has an address
+		panic(err) // a MockTransport always has an address
 	}
 	addr := netip.MustParseAddrPort(ip.String() + ":" + strconv.Itoa(port))
 	o := &old{model: gwyh01.New(time.Now(), gwyh01.Config{Addr: addr, Keys: []string{key}, Rand: rand.Reader}), end: make(chan struct{})}
@@ -101,7 +101,7 @@ func (o *old) run(transport *gwyh.MockTransport) {
 	}
 }
 
-// Two runs of the program, whose only seed is a gwyh 0.1 node with a pass phrase for its key.
+// Two runs of the program have a gwyh 0.1 node as their only seed and a pass phrase as their key.
 func TestProgramsAndAnOldNodeAreOneCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(gwyh.MockNetwork)
@@ -124,7 +124,7 @@ func TestProgramsAndAnOldNodeAreOneCluster(t *testing.T) {
 		o.mu.Lock()
 		o.model.Broadcast([]byte("good old times"))
 		o.mu.Unlock()
-		time.Sleep(6 * time.Second) // what the model says goes out with its next turn
+		time.Sleep(6 * time.Second) // the model sends its messages on its next tick
 		o.mu.Lock()
 		if !slices.Equal(o.heard, []string{"hello"}) {
 			t.Errorf("the old node heard %q", o.heard)
