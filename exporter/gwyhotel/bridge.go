@@ -1,9 +1,9 @@
-// Package gwyhotel shows the metrics of a node to OpenTelemetry:
+// Package gwyhotel exports the metrics of a node to OpenTelemetry:
 //
 //	registration, err := gwyhotel.Register(list, otel.Meter("example.com/service"))
 //
-// where list is the Memberlist. It reads the node when a reader of the program's MeterProvider collects. Names are those of
-// docs/METRICS.md. An exporter of OpenTelemetry for Prometheus makes the same names of them as the package gwyhprom.
+// where list is the Memberlist. It reads the node when a reader of the program's MeterProvider collects. The names
+// are those of docs/METRICS.md. OpenTelemetry's Prometheus exporter turns them into the names of package gwyhprom.
 package gwyhotel
 
 import (
@@ -17,15 +17,15 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A Node is what is read. *gwyh.Memberlist is one.
+// A Node is the source of the metrics. *gwyh.Memberlist is one.
 type Node interface {
 	Metrics() []status.Metric
 	Status() status.Status
 }
 
-// Register makes an instrument for each metric of the node, and has them all observed together. The instruments show nothing
-// after the node's Shutdown; Unregister of the Registration removes the node before. Several nodes in one process need Meters with
-// different attributes, or MeterProviders with different resources.
+// Register creates an instrument for each metric of the node and observes them together. After the node's Shutdown
+// the instruments report nothing. Unregister removes the node earlier. For several nodes in one process use Meters
+// with different attributes, or MeterProviders with different resources.
 func Register(node Node, meter metric.Meter) (metric.Registration, error) {
 	all := node.Metrics()
 	if len(all) == 0 {
@@ -36,7 +36,7 @@ func Register(node Node, meter metric.Meter) (metric.Registration, error) {
 	for i := range all {
 		m := &all[i]
 		if b.instruments[m.Name] != nil {
-			continue // a further label
+			continue // another label of the same metric
 		}
 		instrument, err := make64(meter, m)
 		if err != nil {
@@ -56,7 +56,7 @@ func Register(node Node, meter metric.Meter) (metric.Registration, error) {
 	return meter.RegisterCallback(b.observe, append(observed, b.warnings, b.suspicions)...)
 }
 
-// make64 makes the instrument of a metric.
+// make64 creates the instrument of a metric.
 func make64(meter metric.Meter, m *status.Metric) (metric.Int64Observable, error) {
 	if m.Kind == status.Counter {
 		return meter.Int64ObservableCounter("gwyh."+m.Name, metric.WithDescription(m.Help), metric.WithUnit(m.Unit))
@@ -76,7 +76,7 @@ type bridge struct {
 func (b *bridge) observe(_ context.Context, o metric.Observer) error {
 	all := b.node.Metrics()
 	if len(all) == 0 {
-		return nil // it was shut down
+		return nil // the node was shut down
 	}
 	for i := range all {
 		m := &all[i]

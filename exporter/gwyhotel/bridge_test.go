@@ -13,7 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/exporter/gwyhotel"
 )
 
-// start starts a node in a network in memory, with a key that can be guessed.
+// start starts a node on an in-memory network, with a weak key.
 func start(t *testing.T, network *gwyh.MockNetwork, name string) *gwyh.Memberlist {
 	t.Helper()
 	config := gwyh.DefaultLANConfig()
@@ -27,14 +27,14 @@ func start(t *testing.T, network *gwyh.MockNetwork, name string) *gwyh.Memberlis
 	return list
 }
 
-// A point is one value that was collected.
+// A point is one collected value.
 type point struct {
 	value   int64
 	counter bool
 	unit    string
 }
 
-// collect returns what a reader gets, by name and value of the attribute.
+// collect returns the points that a reader collects, by name and attribute value.
 func collect(t *testing.T, reader metric.Reader) map[string]point {
 	t.Helper()
 	var all metricdata.ResourceMetrics

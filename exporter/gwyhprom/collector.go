@@ -1,9 +1,9 @@
-// Package gwyhprom shows the metrics of a node to Prometheus:
+// Package gwyhprom exports the metrics of a node to Prometheus:
 //
 //	registry.MustRegister(gwyhprom.New(list, gwyhprom.Options{}))
 //
 // where list is the Memberlist. It reads the node when Prometheus scrapes, so it needs no goroutine and no
-// configuration of the node. Names follow from those of docs/METRICS.md: "gwyh.udp.sent" is gwyh_udp_sent_bytes_total here.
+// configuration of the node. Names follow docs/METRICS.md: "gwyh.udp.sent" is gwyh_udp_sent_bytes_total here.
 package gwyhprom
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A Node is what is read. *gwyh.Memberlist is one.
+// A Node is the source of the metrics. *gwyh.Memberlist is one.
 type Node interface {
 	Metrics() []status.Metric
 	Status() status.Status
 }
 
-// Options choose what a Collector shows. The zero value is what most programs want.
+// Options select what a Collector exports. The zero value suits most programs.
 type Options struct {
-	// Links adds gwyh_link_rtt_seconds and so on, one series for each neighbor, with the labels neighbor and zone. A node has about
-	// twice Config.Subscriptions neighbors at a time, but over days it has many others in turn, and Prometheus keeps all
-	// series. Default false.
+	// Links adds the metrics of each link, such as gwyh_link_rtt_seconds, one series per neighbor with the labels
+	// neighbor and zone. A node has about twice Config.Subscriptions neighbors at a time, but many different ones
+	// over days, and Prometheus keeps all series. Default: false.
 	Links bool
 }
 
-// A Collector shows one node. Several in one process need different labels, see prometheus.WrapRegistererWith.
+// A Collector exports one node. Several in one process need different labels: see prometheus.WrapRegistererWith.
 type Collector struct {
 	node    Node
 	options Options
@@ -37,18 +37,18 @@ type Collector struct {
 
 var _ prometheus.Collector = (*Collector)(nil)
 
-// New returns a Collector of node. After the node's Shutdown the Collector shows nothing.
+// New returns a Collector of node. After the node's Shutdown it exports nothing.
 func New(node Node, options Options) *Collector { return &Collector{node, options} }
 
-// Describe sends no description: which metrics there are follows from the version of the library. Registering does not look
-// for metrics of the same name, but collecting does.
+// Describe sends no descriptions, because the version of the library decides which metrics exist. Registering
+// therefore does not detect metrics of the same name; collecting does.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the node once for all counters and gauges, and once for warnings, suspicions and links.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	all := c.node.Metrics()
 	if len(all) == 0 {
-		return // it was shut down
+		return // the node was shut down
 	}
 	for i := range all {
 		ch <- convert(&all[i])
@@ -63,7 +63,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Name returns the name of a metric of docs/METRICS.md for Prometheus.
+// Name returns the Prometheus name of a metric of docs/METRICS.md.
 func Name(m *status.Metric) string {
 	name := "gwyh_" + strings.ReplaceAll(m.Name, ".", "_")
 	if m.Unit == "By" {
@@ -87,12 +87,12 @@ func convert(m *status.Metric) prometheus.Metric {
 	return prometheus.MustNewConstMetric(prometheus.NewDesc(Name(m), sentence(m.Help), labels, nil), kind, m.Value, values...)
 }
 
-// sentence makes a help text begin and end as those of Prometheus do.
+// sentence formats a help text as Prometheus does: with a capital letter and a period.
 func sentence(help string) string {
 	return strings.ToUpper(help[:1]) + help[1:] + "."
 }
 
-// count returns the number of warnings of a code.
+// count returns the number of warnings with a code.
 func count(warnings []status.Warning, code status.Code) (n int) {
 	for i := range warnings {
 		if warnings[i].Code == code {
@@ -107,7 +107,7 @@ var (
 	suspicions = prometheus.NewDesc("gwyh_suspicions", "Live members that are suspected to have failed.", nil, nil)
 )
 
-// linkLabels are the labels of the metrics of a link. A neighbor that is no member has its id instead of a name.
+// linkLabels are the labels of the link metrics. A neighbor that is not a member is shown by its id.
 var linkLabels = []string{"neighbor", "zone"}
 
 // linkMetrics are the metrics of each link.
@@ -125,8 +125,8 @@ func linkDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("gwyh_link_"+name, help, linkLabels, nil)
 }
 
-// collectLinks shows the first of several links whose labels are equal, as those to a node before and after its restart are for a
-// while. Prometheus would refuse all metrics of the process otherwise.
+// collectLinks exports only the first of several links with equal labels. A node has such links for a while after a
+// neighbor restarts, and Prometheus would reject all metrics of the process because of them.
 func collectLinks(ch chan<- prometheus.Metric, links []status.Link) {
 	shown := map[[2]string]bool{}
 	for i := range links {

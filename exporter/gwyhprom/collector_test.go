@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// start starts a node in a network in memory.
+// start starts a node on an in-memory network.
 func start(t *testing.T, network *gwyh.MockNetwork, name, key string) *gwyh.Memberlist {
 	t.Helper()
 	config := gwyh.DefaultLANConfig()
@@ -32,14 +32,14 @@ func start(t *testing.T, network *gwyh.MockNetwork, name, key string) *gwyh.Memb
 
 const strong = "a key that only these tests have"
 
-// registry holds a Collector of the node.
+// registry returns a registry with a Collector of the node.
 func registry(node gwyhprom.Node, options gwyhprom.Options) *prometheus.Registry {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(gwyhprom.New(node, options))
 	return r
 }
 
-// series returns the value of each series: "name{label=value,...}".
+// series returns the value of each series, by "name{label=value,...}".
 func series(t *testing.T, r *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := r.Gather()
@@ -115,7 +115,7 @@ func TestNamesAndHelpKeepTheConventionsOfPrometheus(t *testing.T) {
 	}
 }
 
-// crowd is a node with neighbors whose names it did not choose.
+// crowd is a node whose neighbors have names that it did not choose.
 type crowd struct{}
 
 func (crowd) Metrics() []status.Metric {
@@ -158,7 +158,7 @@ func TestNothingIsShownAfterShutdown(t *testing.T) {
 	})
 }
 
-// docs/METRICS.md lists what exists for Prometheus only.
+// docs/METRICS.md lists the metrics that only the Prometheus exporter has.
 func TestMetricsOfPrometheusAloneAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/METRICS.md")
 	if err != nil {
