@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// slow runs f with a running queue, each of whose calls takes as long as its text says.
+// slow runs f with a running queue in which each call takes as long as its text says.
 func slow(t *testing.T, f func(t *testing.T, q *Queue[string])) {
 	synctest.Test(t, func(t *testing.T) {
 		take := func(s string) {
@@ -25,7 +25,7 @@ func slow(t *testing.T, f func(t *testing.T, q *Queue[string])) {
 	})
 }
 
-// awaited is how long AwaitMembers takes.
+// awaited returns how long AwaitMembers takes.
 func awaited(q *Queue[string], atMost time.Duration) time.Duration {
 	begin := time.Now()
 	q.AwaitMembers(atMost, nil)
@@ -69,7 +69,7 @@ func TestWaitEndsWhenEventsWereTakenBackAndTheQueueWasCompacted(t *testing.T) {
 		ended := make(chan time.Duration, 1)
 		go func() { ended <- awaited(q, time.Hour) }()
 		synctest.Wait()
-		for i := range 4 * takenMax { // compacts with somebody waiting
+		for i := range 4 * takenMax { // compacts the queue during a wait
 			q.Member(Join, fmt.Sprint(i), "1h")
 			q.Member(Leave, fmt.Sprint(i), "1h")
 		}

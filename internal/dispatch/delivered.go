@@ -7,36 +7,36 @@ import (
 	"time"
 )
 
-// Via is the way a message came.
+// Via is the way in which a message arrived.
 type Via uint8
 
 const (
 	Broadcast Via = iota // to all nodes
 	Direct               // to this node only
-	Repeat               // to this node, because all nodes got it before this one joined
+	Repeat               // to this node, which joined after all nodes had been sent it
 )
 
-// Bounds of what is known of the messages delivered.
+// Bounds of the record of delivered messages.
 const (
-	deliveredFor = 30 * time.Second // at least, unless there are more than
+	deliveredFor = 30 * time.Second // minimum time, unless there are more than
 	deliveredMax = 1 << 15          // messages in each of two generations
 )
 
-// delivered is what all nodes have been sent and this one's application was handed lately: the hashes of the
-// messages, in two generations of bounded age and number. Safe for concurrent use.
+// delivered records which broadcasts were recently delivered to the application: the hashes of the messages, in two
+// generations of bounded age and number. It is safe for concurrent use.
 type delivered struct {
-	known atomic.Uint64 // repeats that were not delivered, because their bytes had been
+	known atomic.Uint64 // repeats not delivered because the same bytes had been delivered
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the following fields
 	seed   maphash.Seed
-	begun  time.Time                // that the times are counted from
-	now    map[uint64]time.Duration // when it was last delivered
+	begun  time.Time                // times are counted from here
+	now    map[uint64]time.Duration // hash to the time of the last delivery
 	before map[uint64]time.Duration
 	turned time.Duration // when the current generation began
 }
 
-// note remembers a message that is about to be delivered, and reports whether to deliver it. Only a repeat of
-// what was delivered lately is not. A direct message is not remembered: the other nodes do not have it.
+// note records a message that is about to be delivered, and reports whether to deliver it. It returns false only for a
+// repeat of a recent message. It does not record direct messages, because the other nodes do not have them.
 func (d *delivered) note(now time.Time, via Via, data []byte) (deliver bool) {
 	if via == Direct {
 		return true
@@ -56,10 +56,10 @@ func (d *delivered) note(now time.Time, via Via, data []byte) (deliver bool) {
 	return true
 }
 
-// turn begins another generation if the current one is full or old.
+// turn starts a new generation if the current one is full or old.
 func (d *delivered) turn(at time.Duration) {
 	switch {
-	case len(d.now) >= deliveredMax && d.before != nil: // under load its memory is used again
+	case len(d.now) >= deliveredMax && d.before != nil: // under load, reuse the memory
 		clear(d.before)
 		d.now, d.before, d.turned = d.before, d.now, at
 	case len(d.now) >= deliveredMax, at-d.turned >= deliveredFor:
@@ -67,7 +67,7 @@ func (d *delivered) turn(at time.Duration) {
 	}
 }
 
-// at returns when a message with a hash was delivered.
+// at returns when the message with the given hash was delivered.
 func (d *delivered) at(hash uint64) (at time.Duration, ok bool) {
 	if at, ok = d.now[hash]; !ok {
 		at, ok = d.before[hash]
@@ -75,8 +75,8 @@ func (d *delivered) at(hash uint64) (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// DeliveredWithin reports whether the same bytes were handed to the application as a broadcast at most so long
-// ago. The messages are remembered for 30 s, and under load the last 32,768 of them at least.
+// DeliveredWithin reports whether the same bytes were delivered as a broadcast less than age ago. Messages are recorded
+// for 30 s; under load at least the last 32,768 are recorded.
 func (q *Queue[N]) DeliveredWithin(now time.Time, age time.Duration, data []byte) bool {
 	d := &q.lately
 	d.mu.Lock()
@@ -88,5 +88,5 @@ func (q *Queue[N]) DeliveredWithin(now time.Time, age time.Duration, data []byte
 	return ok && now.Sub(d.begun)-at < age
 }
 
-// KnownRepeats is how many repeats were not delivered so far, because their bytes had been.
+// KnownRepeats returns the number of repeats that were not delivered because the same bytes had been delivered.
 func (q *Queue[N]) KnownRepeats() uint64 { return q.lately.known.Load() }

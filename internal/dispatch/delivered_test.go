@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// deliver hands a message over now.
+// deliver delivers a message at the current time.
 func deliver(q *Queue[string], via Via, msg string) {
 	q.Message(time.Now(), via, []byte(msg))
 	for n, ok := q.pop(); ok; n, ok = q.pop() {
@@ -59,7 +59,7 @@ func TestRepeatOfWhatWasDeliveredLatelyIsNotDelivered(t *testing.T) {
 		deliver(q, Repeat, "b")
 		deliver(q, Repeat, "b")
 		deliver(q, Direct, "c")
-		deliver(q, Repeat, "c") // nobody knows whether they are meant as one
+		deliver(q, Repeat, "c") // the direct message may be a different one
 		time.Sleep(deliveredFor - 1)
 		deliver(q, Repeat, "a")
 		if want := []string{"message a", "message b", "message c", "message c"}; !slices.Equal(*calls, want) {

@@ -1,5 +1,5 @@
-// Package dispatch calls an application: messages and events, one at a time and in order, from a
-// goroutine that may be held up without harm to the node.
+// Package dispatch calls an application with messages and events, one at a time and in order. It does so in its own
+// goroutine, so that a slow application does not delay the node. dispatch.go is the queue, delivered.go the known messages.
 package dispatch
 
 import (
@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Bounds of what waits for the application (docs/LIMITS.md).
+// Bounds of the queue for the application (docs/LIMITS.md).
 const (
 	MessagesMax = 1 << 16  // messages
 	bytesMax    = 64 << 20 // bytes of them
 	callsMax    = 1024     // other calls
-	linesMax    = 1024     // lines for the log
+	linesMax    = 1024     // lines of the log
 )
 
-// Handlers are what is called. A nil one wants nothing of its kind.
+// Handlers are the callbacks. A nil handler receives nothing.
 type Handlers[N any] struct {
 	Message             func([]byte)
 	Join, Update, Leave func(N)
 	Log                 func(string)
 }
 
-// Kind is what a notice tells.
+// Kind is the kind of a notice.
 type Kind uint8
 
 const (
-	none Kind = iota // taken back
+	none Kind = iota // removed from the queue
 	message
 	Join
 	Update
@@ -37,7 +37,7 @@ const (
 	call
 )
 
-// notice is one call that the application, or its log, is to get.
+// notice is one queued call of the application or its log.
 type notice[N any] struct {
 	kind Kind
 	at   time.Time // of a message: when it was queued
@@ -49,36 +49,36 @@ type notice[N any] struct {
 	call func()
 }
 
-// A Queue hands messages and events to the application, one call at a time and in order. Its owner adds
-// to it without ever waiting. When the application is slow the oldest message gives way and is counted;
-// membership events are never dropped, but merge into at most two per node.
+// A Queue delivers messages and events to the application, one call at a time and in order. Adding to it never blocks.
+// If the application is slow, the oldest message is dropped and counted. Membership events are never dropped; those of
+// one node are merged into at most two.
 type Queue[N any] struct {
 	handlers Handlers[N]
 
-	wake    chan struct{} // holds a token while the queue may not be empty
-	dropped atomic.Uint64 // messages, calls and lines that gave way
-	waited  atomic.Int64  // longest wait of a message in ns, since it was last asked for
+	wake    chan struct{} // contains a token while the queue may be non-empty
+	dropped atomic.Uint64 // messages, calls and lines dropped
+	waited  atomic.Int64  // longest time in ns that a message was queued, since the last Slowest
 	lately  delivered
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the following fields
 	queue    []notice[N]
 	base     uint64            // sequence number of queue[0]
 	oldest   uint64            // no message in the queue has a lower sequence number
-	taken    int               // notices in the queue that were taken back
+	taken    int               // notices in the queue that have been removed
 	messages int               // in the queue
 	bytes    int               // of them
 	calls    int               // in the queue
 	lines    int               // in the queue
-	closed   bool              // nothing is handed out any more
-	pending  map[string]uint64 // node name to sequence number + 1 of its last membership event
+	closed   bool              // no notice is delivered any more
+	pending  map[string]uint64 // node name to sequence number + 1 of the node's last membership event
 
 	lastMember uint64 // sequence number + 1 of the last membership event
-	delivered  uint64 // all notices of lower sequence numbers were delivered
+	delivered  uint64 // all notices with lower sequence numbers have been delivered
 	waits      []wait
-	stuck      uint64 // base + 1 when a wait ran out
+	stuck      uint64 // base + 1 when a wait timed out
 }
 
-// New makes an empty queue.
+// New returns an empty queue.
 func New[N any](h Handlers[N]) *Queue[N] {
 	return &Queue[N]{handlers: h, wake: make(chan struct{}, 1), pending: make(map[string]uint64)}
 }
@@ -127,7 +127,7 @@ func (q *Queue[N]) deliver(n notice[N]) {
 	}
 }
 
-// Close keeps what waits from being handed out. A call that has been handed out may still begin.
+// Close discards the queue. A call that has left the queue may still begin.
 func (q *Queue[N]) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -174,7 +174,7 @@ func (q *Queue[N]) push(n notice[N]) {
 		q.compact()
 	}
 	q.queue = append(q.queue, n)
-	if len(q.queue) > 1 { // Run has not come to the end
+	if len(q.queue) > 1 { // Run has not reached the end
 		return
 	}
 	select {
@@ -183,13 +183,13 @@ func (q *Queue[N]) push(n notice[N]) {
 	}
 }
 
-// Slowest is the longest that a message waited since the last call.
+// Slowest returns the longest time that a message was queued since the last call of Slowest.
 func (q *Queue[N]) Slowest() time.Duration { return time.Duration(q.waited.Swap(0)) }
 
-// Dropped is how many messages, calls and lines of the log gave way so far.
+// Dropped returns the number of messages, calls and log lines dropped.
 func (q *Queue[N]) Dropped() uint64 { return q.dropped.Load() }
 
-// Message queues a message that came as via says.
+// Message queues a message. via is the way in which it arrived.
 func (q *Queue[N]) Message(now time.Time, via Via, data []byte) {
 	if q.handlers.Message == nil {
 		return
@@ -214,7 +214,7 @@ func (q *Queue[N]) Message(now time.Time, via Via, data []byte) {
 	}
 }
 
-// takenMax is how many places of notices taken back the queue may hold before it is made anew.
+// takenMax is the number of removed notices from which the queue may be compacted.
 const takenMax = 1024
 
 func (q *Queue[N]) takeBack(n *notice[N]) {
@@ -222,14 +222,14 @@ func (q *Queue[N]) takeBack(n *notice[N]) {
 	q.taken++
 }
 
-// compact makes the queue anew without the places of what was taken back.
+// compact copies the queue without the removed notices.
 func (q *Queue[N]) compact() {
 	kept := make([]notice[N], 0, len(q.queue)-q.taken)
 	places := append(make([]*uint64, 0, 1+len(q.waits)), &q.lastMember)
 	for i := range q.waits {
 		places = append(places, &q.waits[i].upto)
 	}
-	moved := make([]uint64, len(places)) // how far each of them is moved
+	moved := make([]uint64, len(places)) // distance by which each place moves
 	for i := range q.queue {
 		n := &q.queue[i]
 		if n.kind == none {
@@ -251,8 +251,8 @@ func (q *Queue[N]) compact() {
 	q.queue, q.taken, q.oldest = kept, 0, q.base
 }
 
-// Member queues a membership event of the node with a name. A further one for a node whose last still
-// waits merges with it: the application sees the state that counts, and each join matched by a leave.
+// Member queues a membership event of the named node. If the previous event of that node is still queued, the two
+// merge: the application sees the final state, and every join is matched by a leave.
 func (q *Queue[N]) Member(kind Kind, name string, node N) {
 	if q.handlers.Join == nil {
 		return
@@ -281,7 +281,7 @@ func (q *Queue[N]) Member(kind Kind, name string, node N) {
 	q.pending[name] = q.lastMember
 }
 
-// Log queues a line for the log. When too many wait it is dropped and counted.
+// Log queues a line for the log. If the queue is full, it drops and counts the line.
 func (q *Queue[N]) Log(text string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -293,8 +293,8 @@ func (q *Queue[N]) Log(text string) {
 	q.push(notice[N]{kind: logLine, text: text})
 }
 
-// Call queues any other call of the application, and reports whether it did. When too many wait it is dropped and
-// counted.
+// Call queues any other call of the application and reports whether it did. If the queue is full, it drops and counts
+// the call.
 func (q *Queue[N]) Call(f func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -307,15 +307,15 @@ func (q *Queue[N]) Call(f func()) bool {
 	return true
 }
 
-// A wait is somebody who waits until all notices before a place of the queue have been delivered.
+// A wait waits until all notices before a place in the queue have been delivered.
 type wait struct {
-	upto uint64 // sequence number of the first notice that need not be
+	upto uint64 // sequence number of the first notice that it does not wait for
 	done chan struct{}
 }
 
-// AwaitMembers returns when the membership events that are queued now have been delivered, after atMost, or
-// when stop is closed. A call of the application that an earlier AwaitMembers has waited for in vain is not
-// waited for again: it may be waiting for the caller, as a delegate that joins another node does.
+// AwaitMembers returns when the membership events queued so far have been delivered, after atMost, or when stop is
+// closed. If an earlier AwaitMembers timed out on a call of the application that is still in progress, AwaitMembers
+// does not wait: that call may wait for the caller, like a delegate that joins another node.
 func (q *Queue[N]) AwaitMembers(atMost time.Duration, stop <-chan struct{}) {
 	done := q.await()
 	if done == nil {
@@ -331,7 +331,7 @@ func (q *Queue[N]) AwaitMembers(atMost time.Duration, stop <-chan struct{}) {
 	}
 }
 
-// await is closed when the membership events queued so far have been delivered; nil if there is none to wait for.
+// await returns a channel that is closed when the membership events queued so far have been delivered, or nil.
 func (q *Queue[N]) await() chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -343,7 +343,7 @@ func (q *Queue[N]) await() chan struct{} {
 	return w.done
 }
 
-// giveUp forgets a wait that has run out, and remembers the call that it waited for.
+// giveUp removes a wait that timed out and records the call in progress.
 func (q *Queue[N]) giveUp(done chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -351,7 +351,7 @@ func (q *Queue[N]) giveUp(done chan struct{}) {
 	q.waits = slices.DeleteFunc(q.waits, func(w wait) bool { return w.done == done })
 }
 
-// noteDelivered ends the waits for what was delivered: all that was handed out.
+// noteDelivered records that all notices that left the queue have been delivered, and ends the waits for them.
 func (q *Queue[N]) noteDelivered() {
 	q.delivered = q.base
 	q.waits = slices.DeleteFunc(q.waits, func(w wait) bool {

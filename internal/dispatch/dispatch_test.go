@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// drained runs what is queued and returns what was called.
+// drained makes the queued calls and returns them.
 func drained(q *Queue[string], calls *[]string) []string {
 	for n, ok := q.pop(); ok; n, ok = q.pop() {
 		q.deliver(n)
@@ -54,7 +54,7 @@ func TestEventsOfANodeMergeAndEachJoinHasItsLeave(t *testing.T) {
 		q, calls := newQueue()
 		for i, k := range c.events {
 			q.Member(k, "n", fmt.Sprint(i+1))
-			q.Member(Join, fmt.Sprint("other", i), "") // others lie between
+			q.Member(Join, fmt.Sprint("other", i), "") // events of other nodes lie between
 		}
 		got := slices.DeleteFunc(drained(q, calls), func(s string) bool { return s == "join " })
 		if !slices.Equal(got, c.want) {
@@ -85,7 +85,7 @@ func TestOtherCallsAreBounded(t *testing.T) {
 	}
 }
 
-// Strangers can have lines written, while an application that is held up reads none.
+// Other nodes can cause log lines while a blocked application reads none.
 func TestLinesForTheLogAreBounded(t *testing.T) {
 	q, calls := newQueue()
 	for range 2 {
