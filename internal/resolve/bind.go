@@ -12,9 +12,9 @@ import (
 	sockaddr "github.com/hashicorp/go-sockaddr"
 )
 
-// Bind returns the address that a bind address stands for: an IP address, nothing (all addresses), or a host
-// name. A host name stands for the first IPv4 address of this machine that it resolves to, or if there is none
-// for the first IPv6 address, as with net.Listen. own reports whether an address is one of this machine's.
+// Bind returns the address that a bind address stands for. s is an IP address, empty (all addresses), or a host name. A
+// host name stands for its first IPv4 address on this machine, or if there is none for its first IPv6 address, as with
+// net.Listen. own reports whether an address is one of this machine's.
 func Bind(ctx context.Context, s string, lookup Lookup, own func(netip.Addr) bool) (netip.Addr, error) {
 	if s == "" {
 		return netip.IPv4Unspecified(), nil
@@ -47,7 +47,7 @@ func Bind(ctx context.Context, s string, lookup Lookup, own func(netip.Addr) boo
 	return best, nil
 }
 
-// Own reports whether a socket can be bound to an address, as it can if the address is one of this machine's.
+// Own reports whether a socket can be bound to an address, which is true for the addresses of this machine.
 func Own(ip netip.Addr) bool {
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
 	if err != nil {
@@ -57,8 +57,8 @@ func Own(ip netip.Addr) bool {
 	return true
 }
 
-// IsHost reports whether s is an IP address or has the form of a host name. A name whose last label consists of
-// digits has not: it is a mistyped IPv4 address.
+// IsHost reports whether s is an IP address or has the form of a host name. A name whose last label consists of digits
+// is a mistyped IPv4 address and not a host name.
 func IsHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
@@ -72,8 +72,8 @@ func IsHost(s string) bool {
 	return len(s) <= 254 && strings.Trim(labels[len(labels)-1], "0123456789") != ""
 }
 
-// isLabel reports whether s may stand between two dots of a host name. Underscores are no part of RFC 1123, but
-// of names in use, such as those of Docker Compose.
+// isLabel reports whether s may be a label of a host name. RFC 1123 does not allow underscores, but names in use have
+// them, for example those of Docker Compose.
 func isLabel(s string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	if s == "" || len(s) > 63 {
@@ -82,7 +82,7 @@ func isLabel(s string) bool {
 	return s[0] != '-' && strings.Trim(s, allowed) == ""
 }
 
-// BindAll returns the addresses that bind addresses stand for, of this machine and by the system's resolver. It takes
+// BindAll returns the addresses that the bind addresses stand for on this machine, by the system's resolver. It takes
 // at most 10 s.
 func BindAll(bind []string) (addrs []netip.Addr, err error) {
 	if len(bind) == 0 {
@@ -100,11 +100,11 @@ func BindAll(bind []string) (addrs []netip.Addr, err error) {
 	return addrs, nil
 }
 
-// bindLookup is how long the lookup of all host names among bind addresses may take.
+// bindLookup bounds the time of looking up all host names among the bind addresses.
 const bindLookup = 10 * time.Second
 
-// Advertised returns the address at which others reach a socket that is bound to an address: that address, or the private
-// address of the machine if it is unspecified.
+// Advertised returns the address at which other nodes reach a socket bound to bound: bound itself, or if it is
+// unspecified the machine's private address.
 func Advertised(bound netip.Addr) (netip.Addr, error) {
 	if !bound.IsUnspecified() {
 		return bound, nil

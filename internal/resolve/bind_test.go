@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// ownHere has the addresses 10.0.0.2 and fd00::3 on this machine.
+// ownHere reports whether ip is 10.0.0.2 or fd00::3, the addresses of this machine in the tests.
 func ownHere(ip netip.Addr) bool {
 	return ip == netip.MustParseAddr("10.0.0.2") || ip == netip.MustParseAddr("fd00::3")
 }
@@ -16,7 +16,7 @@ func TestBindAddressStandsForOneAddressOfThisMachine(t *testing.T) {
 		"":                "0.0.0.0",
 		"0.0.0.0":         "0.0.0.0",
 		"::":              "::",
-		"192.0.2.1":       "192.0.2.1", // whether it is this machine's, the socket tells
+		"192.0.2.1":       "192.0.2.1", // the socket finds out whether it is this machine's
 		"::ffff:10.0.0.1": "10.0.0.1",
 		"fe80::1%eth0":    "fe80::1%eth0",
 		"pods":            "10.0.0.2",
@@ -74,5 +74,5 @@ func TestLoopbackIsOfThisMachineAndADocumentationAddressIsNot(t *testing.T) {
 
 var longLabel = strings.Repeat("a", 64)
 
-// longName is a name of n bytes.
+// longName returns a name of n bytes.
 func longName(n int) string { return strings.Repeat("a.", n/2) + strings.Repeat("b", n%2) }

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Unreachable returns why no other node can reach an address, empty if one may. networks are those of this
-// machine, as net.InterfaceAddrs returns them: the broadcast address of one of them is no node's.
+// Unreachable returns the reason why no other node can reach an address, or the empty string. networks are the networks
+// of this machine, as net.InterfaceAddrs returns them: no node has the broadcast address of one of them.
 func Unreachable(ip netip.Addr, networks []net.Addr) string {
 	ip = ip.Unmap()
 	switch {
@@ -29,7 +29,7 @@ func Unreachable(ip netip.Addr, networks []net.Addr) string {
 	return ""
 }
 
-// leavesBroadcast reports whether an IPv4 network with that mask has a broadcast address.
+// leavesBroadcast reports whether an IPv4 network with the given mask has a broadcast address.
 func leavesBroadcast(mask net.IPMask) bool {
 	ones, bits := mask.Size()
 	return bits == 32 && ones >= 1 && ones <= 30

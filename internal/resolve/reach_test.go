@@ -9,7 +9,7 @@ import (
 func TestAddressesThatNoNodeCanHaveAreUnreachable(t *testing.T) {
 	networks := []net.Addr{
 		&net.IPNet{IP: net.IPv4(10, 0, 5, 7), Mask: net.CIDRMask(22, 32)},
-		&net.IPNet{IP: net.IPv4(192, 0, 2, 4), Mask: net.CIDRMask(31, 32)}, // a link of two addresses
+		&net.IPNet{IP: net.IPv4(192, 0, 2, 4), Mask: net.CIDRMask(31, 32)}, // a point-to-point network of two addresses
 		&net.IPNet{IP: net.IPv4(192, 0, 2, 9), Mask: net.CIDRMask(32, 32)},
 		&net.IPNet{IP: net.ParseIP("fd00::1"), Mask: net.CIDRMask(64, 128)},
 		&net.UnixAddr{Name: "not a network"},

@@ -1,4 +1,4 @@
-// Package resolve turns what a person writes as the address of a node into IP addresses and ports.
+// Package resolve turns the addresses that users write into IP addresses and ports. See resolve.go, bind.go, seeds.go.
 package resolve
 
 import (
@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// Lookup finds the addresses of a host name; net.DefaultResolver.LookupNetIP fits.
+// Lookup returns the addresses of a host name, like net.DefaultResolver.LookupNetIP.
 type Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// maxTargets bounds the addresses that one name may stand for.
+// maxTargets bounds the number of addresses of one name.
 const maxTargets = 256
 
-// Address returns all addresses that s stands for: "host", "host:port" or "name/host:port", where host
-// is a name or an IP address, and IPv6 needs brackets before a port. Without a port it is defaultPort. An IPv6
-// address without brackets whose end could as well be a port is an error that says so.
-// The name before the slash, which memberlist puts there, is returned apart.
+// Address returns all addresses that s stands for. s is "host", "host:port" or "name/host:port", where host is a name
+// or an IP address; IPv6 needs brackets before a port. The default port is defaultPort. An IPv6 address without
+// brackets whose end could be a port is an error. The name before the slash, as memberlist writes it, is the node's
+// name and is returned as name.
 func Address(ctx context.Context, s string, defaultPort int, lookup Lookup) (name string, targets []netip.AddrPort, err error) {
 	rest := s
 	if before, after, ok := strings.Cut(s, "/"); ok {
@@ -51,7 +51,7 @@ func Address(ctx context.Context, s string, defaultPort int, lookup Lookup) (nam
 	return name, targets, nil
 }
 
-// split takes the port off a host.
+// split splits s into host and port.
 func split(s string, defaultPort int) (host string, port uint16, err error) {
 	host, text := s, ""
 	switch colons := strings.Count(s, ":"); {
@@ -82,9 +82,9 @@ func split(s string, defaultPort int) (host string, port uint16, err error) {
 	return host, uint16(n), nil
 }
 
-// ambiguous is an error if s, an IPv6 address without brackets, ends in what is most likely a port: a decimal
-// number of four digits or more after what is an address by itself. Ports below 1000 are rare, and such ends of
-// addresses are not.
+// ambiguous returns an error if s, an IPv6 address without brackets, probably ends in a port: the end is a decimal
+// number of four digits or more, and the rest is an address itself. Ports below 1000 are rare, but such ends of
+// addresses are common.
 func ambiguous(s string) error {
 	colon := strings.LastIndexByte(s, ':')
 	host, port := s[:colon], s[colon+1:]

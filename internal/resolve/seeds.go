@@ -11,25 +11,25 @@ import (
 
 const (
 	seedsMax   = 256
-	seedsEvery = 60 * time.Second // about how often the seeds are tried,
-	seedsAlone = 15 * time.Second // and by a node that knows no other
-	shunnedFor = 5 * time.Minute  // how long an address is excluded at which something answered that is no node
+	seedsEvery = 60 * time.Second // average interval at which the seeds are tried,
+	seedsAlone = 15 * time.Second // and the interval for a node that knows no other node
+	shunnedFor = 5 * time.Minute  // how long an address is excluded at which another program answered
 )
 
-// Seeds are the addresses that an application joined, as it wrote them: names are resolved anew each time. A node tries
-// them again for as long as it runs, so that it finds its cluster whichever of the two is up first. A simulation writes
-// them as IP addresses and ports. The zero value is ready for use. Seeds are not safe for concurrent use.
+// Seeds are the addresses that an application joined, as it wrote them; names are resolved again each time. A node
+// retries them for as long as it runs, so that it finds its cluster whichever of the two starts first. In a simulation
+// they are IP addresses and ports. The zero value is ready to use. Seeds are not safe for concurrent use.
 type Seeds[A comparable] struct {
-	Rand *rand.Rand // spreads the times; nil: the source of the process
+	Rand *rand.Rand // spreads the times; nil means the source of the process
 
 	list []A
 	due  time.Time
 	busy bool // between Begin and Done
 
-	shunned *quota.Map[netip.AddrPort, time.Time] // since when; nil while there was none
+	shunned *quota.Map[netip.AddrPort, time.Time] // time of the exclusion; nil until the first one
 }
 
-// Add remembers addresses; when there are too many, it forgets the oldest. They are due after about 15 s.
+// Add adds addresses, which are due after about 15 s. Beyond seedsMax it drops the oldest addresses.
 func (s *Seeds[A]) Add(now time.Time, addresses []A) {
 	for _, a := range addresses {
 		if i := slices.Index(s.list, a); i >= 0 {
@@ -41,7 +41,7 @@ func (s *Seeds[A]) Add(now time.Time, addresses []A) {
 	s.due = now.Add(s.jittered(seedsAlone))
 }
 
-// Begin returns the addresses if they are due. Then the caller tries those that are Unshunned, and calls Done.
+// Begin returns the addresses if they are due. The caller then tries those that are Unshunned, and calls Done.
 func (s *Seeds[A]) Begin(now time.Time) []A {
 	if s.busy || len(s.list) == 0 || now.Before(s.due) {
 		return nil
@@ -50,7 +50,7 @@ func (s *Seeds[A]) Begin(now time.Time) []A {
 	return slices.Clone(s.list)
 }
 
-// Due returns when Begin will return addresses, the zero time if it will not.
+// Due returns when Begin will return addresses, or the zero time if it will not.
 func (s *Seeds[A]) Due() time.Time {
 	if s.busy || len(s.list) == 0 {
 		return time.Time{}
@@ -58,7 +58,7 @@ func (s *Seeds[A]) Due() time.Time {
 	return s.due
 }
 
-// Done ends what Begin began. alone says that the node still knows no other, so that it tries again sooner.
+// Done ends the attempt that Begin started. If alone is true, the node still knows no other node, so it retries sooner.
 func (s *Seeds[A]) Done(now time.Time, alone bool) {
 	s.busy = false
 	s.due = now.Add(s.jittered(seedsEvery))
@@ -67,7 +67,7 @@ func (s *Seeds[A]) Done(now time.Time, alone bool) {
 	}
 }
 
-// Shun excludes an address for five minutes, because another program is there, which may log each packet as an error.
+// Shun excludes an address for five minutes, because a program there may log each packet as an error.
 func (s *Seeds[A]) Shun(now time.Time, a netip.AddrPort) {
 	if s.shunned == nil {
 		m := quota.NewMap[netip.AddrPort, time.Time](seedsMax)
@@ -76,7 +76,7 @@ func (s *Seeds[A]) Shun(now time.Time, a netip.AddrPort) {
 	s.shunned.Set(a, now)
 }
 
-// Unshunned returns those of the addresses that are not excluded.
+// Unshunned returns the addresses that are not excluded.
 func (s *Seeds[A]) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
 	if s.shunned == nil {
 		return addrs
@@ -87,10 +87,10 @@ func (s *Seeds[A]) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.Addr
 	})
 }
 
-// Clear forgets all addresses.
+// Clear removes all addresses.
 func (s *Seeds[A]) Clear() { s.list = nil }
 
-// jittered returns d, or up to a quarter less or more.
+// jittered returns a random duration within a quarter of d.
 func (s *Seeds[A]) jittered(d time.Duration) time.Duration {
 	if s.Rand != nil {
 		return d - d/4 + time.Duration(s.Rand.Int64N(int64(d/2)))
