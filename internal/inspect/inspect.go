@@ -1,6 +1,6 @@
-// Package inspect reads what an operator is shown out of a core: a status.Status, and the events of a Watch.
-//
-// It owns the last member events, who is told of events, and when each counter last grew. Everything except
+// Package inspect reads from a core what an operator is shown: a status.Status, and the events of a Watch. inspect.go
+// reads the Status, warnings.go its warnings, watch.go sends the events. It owns the last member events, the list of
+// Watchers, and the time at which each counter last grew; it changes nothing in the core. Everything except
 // [Watcher.End] and [Finish] belongs to the goroutine that owns the core.
 package inspect
 
@@ -17,7 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// Take returns what a core knows now, except History, Keys and Warnings. figures are what was counted up to now.
+// Take returns the status of a core, except History, Keys and Warnings. figures are the present counters.
 func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figures) status.Status {
 	i := inspection{now: now, core: core}
 	c.Update(now, figures)
@@ -26,7 +26,7 @@ func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figur
 		Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
 }
 
-// Finish sorts the lists of a Status and adds the warnings that follow from it and from the keys.
+// Finish sorts the lists of a Status and adds the warnings that follow from the Status and from the keys.
 func Finish(s *status.Status, keyWarnings []string) {
 	slices.SortFunc(s.Members, func(a, b status.Member) int { return byName(&a.Node, &b.Node) })
 	slices.SortFunc(s.Links, func(a, b status.Link) int { return byName(&a.Node, &b.Node) })
@@ -38,19 +38,19 @@ func byName(a, b *status.Node) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 }
 
-// An inspection reads a core at a moment, in the loop.
+// An inspection reads a core at one moment, in the loop.
 type inspection struct {
 	now  time.Time
 	core *gossip.Core
 }
 
-// alone reports whether this node hears no other node, although there are or were some that have not left.
+// alone reports whether this node hears no other node although other nodes exist or existed that have not left.
 func (i *inspection) alone() bool {
 	t := i.core.Table()
 	return (t.Count() > 1 || t.CountReserved() > 0) && i.core.Detector().HearsNobody(i.now)
 }
 
-// node names a node that need not be a member.
+// node returns the Node of an id, which need not be a member.
 func (i *inspection) node(id wire.NodeID) status.Node {
 	if id == (wire.NodeID{}) {
 		return status.Node{}
@@ -68,7 +68,7 @@ func nodeOf(m *members.Member) status.Node {
 var states = [wire.States]status.State{wire.StateAlive: status.Alive, wire.StateSuspect: status.Suspect,
 	wire.StateDead: status.Failed, wire.StateLeft: status.Left}
 
-// members lists the live members and the latest tombstones, in no particular order.
+// members returns the live members and the latest tombstones, in no particular order.
 func (i *inspection) members() []status.Member {
 	t := i.core.Table()
 	list := make([]status.Member, 0, t.Count()+min(t.CountTombstones(), status.TombstonesMax))
@@ -87,7 +87,7 @@ func (i *inspection) members() []status.Member {
 	return list
 }
 
-// links lists the links in the order in which they began.
+// links returns the links in the order in which they began.
 func (i *inspection) links() (list []status.Link) {
 	i.core.EachLink(func(l gossip.Link) {
 		p, path := l.Packets, l.Packets.Path()
@@ -105,7 +105,7 @@ func (i *inspection) links() (list []status.Link) {
 	return list
 }
 
-// suspicions lists the suspicions in no particular order.
+// suspicions returns the suspicions in no particular order.
 func (i *inspection) suspicions() (list []status.Suspicion) {
 	i.core.Detector().EachSuspicion(func(m *members.Entry, began time.Time) {
 		accusers, incarnation := i.core.Detector().Accusers(m, true)

@@ -9,12 +9,12 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// Counted is when which counter last grew, as far as an operator wants to know that. The zero Counted is ready.
+// Counted records when each counter of drops and refusals last grew. The zero Counted is ready to use.
 type Counted struct {
 	drops, refusals []status.Drop
 }
 
-// Update takes in the counters as they are now.
+// Update records the present counters.
 func (c *Counted) Update(now time.Time, f *telemetry.Figures) {
 	next := 0
 	f.Drops(func(v uint64, reason string) {
@@ -26,7 +26,7 @@ func (c *Counted) Update(now time.Time, f *telemetry.Figures) {
 	}
 }
 
-// note takes in the counter of a reason, which is the one with that index.
+// note records the counter v of a reason, whose index in list is index.
 func note(list []status.Drop, now time.Time, index int, v uint64, reason string) []status.Drop {
 	if index == len(list) {
 		list = append(list, status.Drop{Reason: reason})
@@ -37,10 +37,10 @@ func note(list []status.Drop, now time.Time, index int, v uint64, reason string)
 	return list
 }
 
-// lately is how long something that was dropped or refused counts as a warning.
+// lately is how long after a drop or a refusal a warning about it is shown.
 const lately = 10 * time.Minute
 
-// warnings lists what an operator should look at.
+// warnings returns the warnings for an operator.
 func warnings(s *status.Status, keyWarnings []string) (list []status.Warning) {
 	warn := func(code status.Code, about status.Node, since time.Time, format string, args ...any) {
 		list = append(list, status.Warning{Code: code, Text: fmt.Sprintf(format, args...), Node: about, Since: since})

@@ -12,16 +12,16 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A Watch is who is told of events, and the last member events. The zero Watch is ready.
+// A Watch holds the Watchers and the last member events. The zero Watch is ready to use.
 type Watch struct {
 	list    []*Watcher
 	history history
 }
 
-// Add begins to tell a Watcher of events.
+// Add adds a Watcher, which receives the events from now on.
 func (w *Watch) Add(o *Watcher) { w.list = append(w.list, o) }
 
-// Remove ends that, and returns how many Watchers are left.
+// Remove removes a Watcher and returns the number of Watchers left.
 func (w *Watch) Remove(o *Watcher) int {
 	w.list = slices.DeleteFunc(w.list, func(x *Watcher) bool { return x == o })
 	return len(w.list)
@@ -40,7 +40,7 @@ func (w *Watch) tell(e status.Event) {
 	}
 }
 
-// Copy tells of a copy of a broadcast. It costs nothing unless anybody watches.
+// Copy sends the event of a copy of a broadcast. It does nothing if there are no Watchers.
 func (w *Watch) Copy(now time.Time, core *gossip.Core, kind status.Kind, e *event.Event) {
 	if len(w.list) == 0 {
 		return
@@ -49,18 +49,18 @@ func (w *Watch) Copy(now time.Time, core *gossip.Core, kind status.Kind, e *even
 	w.tell(status.Event{At: now, Kind: kind, Node: i.node(e.From), Message: e.ID.String(), Size: e.Size})
 }
 
-// Member tells that a member joined or was updated.
+// Member sends the event of a member that joined or was updated.
 func (w *Watch) Member(now time.Time, core *gossip.Core, kind status.Kind, m *members.Member) {
 	w.member(now, core, kind, m, wire.NodeID{})
 }
 
-// member tells of a member, and by is the node that found it out, zero if that is not known.
+// member sends an event of a member. by is the node that detected it, zero if that is unknown.
 func (w *Watch) member(now time.Time, core *gossip.Core, kind status.Kind, m *members.Member, by wire.NodeID) {
 	i := inspection{now: now, core: core}
 	w.tell(status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
 }
 
-// Gone tells of a member that died or left.
+// Gone sends the event of a member that failed or left.
 func (w *Watch) Gone(now time.Time, core *gossip.Core, m *members.Member) {
 	if m.State == wire.StateLeft {
 		w.member(now, core, status.MemberLeft, m, wire.NodeID{})
@@ -73,7 +73,7 @@ func (w *Watch) Gone(now time.Time, core *gossip.Core, m *members.Member) {
 	w.member(now, core, status.MemberDied, m, by)
 }
 
-// Turned tells of a member that was taken for alive and is suspected now, or the other way round.
+// Turned sends the event of a member that became suspected, or is no longer suspected.
 func (w *Watch) Turned(now time.Time, core *gossip.Core, m *members.Member) {
 	if m.State != wire.StateSuspect {
 		w.member(now, core, status.Refuted, m, wire.NodeID{})
@@ -88,20 +88,20 @@ func (w *Watch) Turned(now time.Time, core *gossip.Core, m *members.Member) {
 	w.member(now, core, status.Suspected, m, by)
 }
 
-// A Watcher is one channel that is told of events.
+// A Watcher is a channel that receives events.
 type Watcher struct {
 	ch     chan<- status.Event
 	missed uint64
 	ended  atomic.Bool
 }
 
-// NewWatcher returns a Watcher of a channel.
+// NewWatcher returns a Watcher that sends to a channel.
 func NewWatcher(ch chan<- status.Event) *Watcher { return &Watcher{ch: ch} }
 
-// End keeps the Watcher from being told anything more. It may be called from any goroutine.
+// End stops the events of the Watcher. Any goroutine may call it.
 func (w *Watcher) End() { w.ended.Store(true) }
 
-// tell sends an event if there is room.
+// tell sends an event if the channel has room.
 func (w *Watcher) tell(e status.Event) {
 	if w.ended.Load() {
 		return
@@ -115,10 +115,10 @@ func (w *Watcher) tell(e status.Event) {
 	}
 }
 
-// history is the last member events.
+// history holds the last member events.
 type history struct {
 	ring []status.Event
-	next int // where the next one goes once the ring is full
+	next int // where the next event goes once the ring is full
 }
 
 func (h *history) add(e status.Event) {
@@ -130,7 +130,7 @@ func (h *history) add(e status.Event) {
 	h.next = (h.next + 1) % len(h.ring)
 }
 
-// list returns a copy, the oldest first.
+// list returns a copy of the events, the oldest first.
 func (h *history) list() []status.Event {
 	return append(append([]status.Event(nil), h.ring[h.next:]...), h.ring[:h.next]...)
 }
