@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/swim"
 )
 
-// AddPackets adds what the peers counted.
+// AddPackets adds the counters of the peers.
 func (s *Stats) AddPackets(e *packets.Stats) {
 	s.FrameBytes += e.FrameBytes
 	s.NaksSent += e.NaksSent
@@ -26,7 +26,7 @@ func (s *Stats) AddPackets(e *packets.Stats) {
 	s.Dropped[DropUnreachable] += e.Unreachable
 }
 
-// AddHandshakes adds what happened to handshakes and boxes.
+// AddHandshakes adds the counters of handshakes and boxes.
 func (s *Stats) AddHandshakes(x *peers.Stats) {
 	s.HandshakesStarted, s.HandshakesInitiated, s.HandshakesAccepted, s.Rejected = x.Started, x.Initiated, x.Accepted, x.Rejected
 	for _, n := range x.Rejected {
@@ -38,7 +38,7 @@ func (s *Stats) AddHandshakes(x *peers.Stats) {
 	s.Dropped[DropReplay] += x.Replayed
 }
 
-// AddPushPull adds what the exchanges with other nodes count.
+// AddPushPull adds the counters of exchanges with other nodes.
 func (s *Stats) AddPushPull(x *pushpull.Stats) {
 	s.StatesSent, s.StatesReceived, s.StatesRefused, s.StatesTooLarge = x.Sent, x.Received, x.Refused, x.TooLarge
 	s.Vetoed, s.StateLocal, s.StateRemote = x.Vetoed, x.LocalSize, x.RemoteSize
@@ -48,14 +48,14 @@ func (s *Stats) AddPushPull(x *pushpull.Stats) {
 	s.Dropped[DropVersions] += x.Unfit
 }
 
-// AddDetection adds what the failure detector counts.
+// AddDetection adds the counters of the failure detector.
 func (s *Stats) AddDetection(x *swim.Stats) {
 	s.ProbesFailed, s.ProbesIndirect = x.ProbesFailed, x.ProbesIndirect
 	s.SuspicionsRaised, s.SuspicionsRefuted = x.SuspicionsRaised, x.SuspicionsRefuted
 	s.MembersStale += x.AccusationsStale
 }
 
-// AddLegacy adds what is left undone of what gwyh 0.1 nodes ask for.
+// AddLegacy adds the counters of requests by legacy nodes that were not fulfilled.
 func (s *Stats) AddLegacy(x *legacy.Stats) {
 	s.MembersStale += x.Stale
 	s.Dropped[DropMalformedBody] += x.Malformed
@@ -64,7 +64,7 @@ func (s *Stats) AddLegacy(x *legacy.Stats) {
 	s.Dropped[DropAddress] += x.Address
 }
 
-// AddBroadcast adds what dissemination counted.
+// AddBroadcast adds the counters of dissemination.
 func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	b := &d.Stats
 	s.Announced, s.Wanted, s.Repaired, s.Prunes, s.Grafts, s.Stops = b.Announced, b.Requested, b.Repaired, b.Prunes, b.Grafts, b.Stops
@@ -78,7 +78,7 @@ func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	s.Dropped[DropAnnounced] += b.Abandoned
 }
 
-// AddDirect adds what the direct messages count.
+// AddDirect adds the counters of direct messages.
 func (s *Stats) AddDirect(sent *direct.SenderStats, received *direct.ReceiverStats) {
 	s.DirectSent, s.Repeated, s.DirectDelivered = sent.Sent, sent.Repeated, received.Delivered
 	s.Resent += sent.Resent

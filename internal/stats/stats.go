@@ -1,8 +1,8 @@
-// Package stats has the figures of a node: what it counted since it was made, and a few gauges.
+// Package stats defines the figures of a node: counters since the node was made, and a few gauges.
 //
-// It owns what each figure means and which counter of which component it comes from. It counts nothing itself.
+// It owns the meaning of each figure and the component counters that it comes from. It counts nothing itself.
 //
-// stats.go has the figures, drop.go why something that arrived went no further, and sources.go what each component adds.
+// stats.go has the figures, drop.go the reasons for drops, and sources.go the contributions of the components.
 package stats
 
 import (
@@ -10,8 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Stats counts what a core did since it was made, in parts whose figures have names of their own. All figures only grow,
-// except the Gauges.
+// Stats holds the figures of a core since it was made, in named parts. All figures only grow, except the Gauges.
 type Stats struct {
 	Traffic
 	Broadcasts
@@ -25,107 +24,107 @@ type Stats struct {
 	Dropped [dropReasons]uint64 // datagrams and messages dropped, by Drop
 }
 
-// Traffic is the datagrams of a node.
+// Traffic counts the datagrams of a node.
 type Traffic struct {
 	SentDatagrams, SentBytes         uint64
 	ReceivedDatagrams, ReceivedBytes uint64
 }
 
-// Broadcasts are the messages to all nodes.
+// Broadcasts counts the messages to all nodes.
 type Broadcasts struct {
-	BroadcastsSent      uint64 // messages this node originated
-	BroadcastsDelivered uint64 // messages of others handed to the application, once each
-	BroadcastsForwarded uint64 // copies passed on, one per link
-	BroadcastsDuplicate uint64 // further copies that came
-	BroadcastsCrossZone uint64 // copies, first ones too, that came from a peer of another zone
+	BroadcastsSent      uint64 // messages that this node originated
+	BroadcastsDelivered uint64 // messages of other nodes delivered to the application, once each
+	BroadcastsForwarded uint64 // copies forwarded, one per link
+	BroadcastsDuplicate uint64 // duplicates received
+	BroadcastsCrossZone uint64 // copies, including first ones, from a peer of another zone
 	BroadcastsHeld      uint64 // kept until the first link was up
 	Announced           uint64 // digests sent, one for each origin and link
-	Wanted              uint64 // pieces asked for that were announced and did not come
-	Repaired            uint64 // messages that came because they were asked for
-	Prunes, Grafts      uint64 // links asked to announce the messages of an origin only, and to send them in full
-	Stops               uint64 // links asked to send no more of a large message
+	Wanted              uint64 // pieces requested because they were announced and did not arrive
+	Repaired            uint64 // messages that arrived because they were requested
+	Prunes, Grafts      uint64 // requests to links to only announce the messages of an origin, and to send them in full
+	Stops               uint64 // requests to links to stop sending a large message
 }
 
-// Repair is what it takes to get messages across.
+// Repair counts what was done about lost packets.
 type Repair struct {
-	FrameBytes      uint64 // of large messages sent, again or not
-	FramesReceived  uint64 // pieces of large messages that were new
-	FramesDuplicate uint64 // and that were not
-	PathsShrunk     uint64 // links whose largest datagrams did not arrive any more
-	NaksSent        uint64 // ranges of datagrams asked for again
-	Resent          uint64 // messages and pieces sent again
-	DatagramsLost   uint64 // of peers, that never came however often asked for
+	FrameBytes      uint64 // bytes of large messages sent, including retransmissions
+	FramesReceived  uint64 // new pieces of large messages
+	FramesDuplicate uint64 // duplicate pieces of large messages
+	PathsShrunk     uint64 // links whose largest datagrams no longer arrived
+	NaksSent        uint64 // ranges of datagrams requested again
+	Resent          uint64 // messages and pieces retransmitted
+	DatagramsLost   uint64 // datagrams of peers that never arrived despite requests
 }
 
-// Messages are those to one node alone.
+// Messages counts the messages to a single node.
 type Messages struct {
-	DirectSent      uint64 // messages to one node alone
-	DirectDelivered uint64 // and handed to the application here
-	Repeated        uint64 // broadcasts sent to one member, because it joined after them
+	DirectSent      uint64 // messages sent to a single node
+	DirectDelivered uint64 // such messages delivered to the application here
+	Repeated        uint64 // broadcasts repeated to a member that joined after them
 }
 
-// Membership is the entries of members.
+// Membership counts the entries of members.
 type Membership struct {
-	EntriesAlive     uint64 // entries of others that told something new, or were asked about
+	EntriesAlive     uint64 // news about other nodes, and entries put to the application
 	EntriesSuspect   uint64
-	EntriesDead      uint64 // dead and left
-	MembersForwarded uint64 // membership entries passed on, one per link
-	MembersStale     uint64 // membership entries that told nothing new
+	EntriesDead      uint64 // failed or left
+	MembersForwarded uint64 // membership entries forwarded, one per link
+	MembersStale     uint64 // membership entries without news
 }
 
-// Exchanges are those of the states of applications.
+// Exchanges counts the exchanges of application state.
 type Exchanges struct {
-	StatesSent     uint64 // states of the application, and lists of members, of our own, empty ones too
-	StatesReceived uint64 // and of others, that had something in them
-	StatesRefused  uint64 // of others, not taken because there were too many
-	StatesTooLarge uint64 // of our own and of others, not exchanged because they are larger than a message
-	Vetoed         uint64 // verdicts of the application against a node, or a cluster
+	StatesSent     uint64 // application states and member lists of this node, including empty ones
+	StatesReceived uint64 // non-empty ones of other nodes
+	StatesRefused  uint64 // of other nodes, refused because there were too many
+	StatesTooLarge uint64 // of this node and of others, not exchanged because they exceed a message
+	Vetoed         uint64 // refusals of a node or a cluster by the application
 }
 
-// Detection is that of failures.
+// Detection counts the events of failure detection.
 type Detection struct {
-	ProbesFailed      uint64 // members that nobody heard in time
+	ProbesFailed      uint64 // members that no node heard in time
 	ProbesIndirect    uint64 // requests to other nodes to probe a member
 	SuspicionsRaised  uint64 // by this node
-	SuspicionsRefuted uint64 // that were against this node
+	SuspicionsRefuted uint64 // against this node
 }
 
-// Handshakes are those that this node has taken part in.
+// Handshakes counts the handshakes of this node.
 type Handshakes struct {
 	HandshakesStarted   uint64
-	HandshakesInitiated uint64 // ended with a session, this node having begun
-	HandshakesAccepted  uint64 // ended with a session, the peer having begun
-	HandshakesFailed    uint64 // attempts whose time was up
-	HandshakesRejected  uint64 // handshake packets refused, whatever the reason
+	HandshakesInitiated uint64 // completed, initiated by this node
+	HandshakesAccepted  uint64 // completed, initiated by the peer
+	HandshakesFailed    uint64 // attempts that timed out
+	HandshakesRejected  uint64 // handshake packets refused, for any reason
 
 	Rejected [handshake.Reasons]uint64 // the same, by reason
 }
 
-// Gauges say how a node is now.
+// Gauges describe the present state of a node.
 type Gauges struct {
-	Members  int // alive and suspect members, oneself included
-	Links    int // peers that messages are exchanged with
+	Members  int // alive and suspect members, including this node
+	Links    int // peers with which broadcasts are exchanged
 	Sessions int // sessions with keys
-	Health   int // how unwell this node is, 0 for well
-	Queued   int // messages that wait for their links
-	Origins  int // nodes of whose messages the paths are known
-	Parents  int // neighbors that messages of an origin are taken from in full, for all origins together
+	Health   int // local health score; 0 is best
+	Queued   int // messages queued for links
+	Origins  int // origins for which paths are known
+	Parents  int // neighbors from which the messages of an origin are taken in full, summed over all origins
 
-	Known [wire.States]int // nodes by state: members, and the dead and departed that are remembered
+	Known [wire.States]int // nodes by state: members and tombstones
 
-	StateLocal, StateRemote int // bytes of the application's state that was sent last, and that came last
+	StateLocal, StateRemote int // bytes of the application state sent last, and of the one received last
 }
 
-// Holdings counts what a core keeps at a moment. Whoever drives it can tell what is left over of
-// something by comparing with a core to which nothing happened.
+// Holdings counts the resources of a core at one moment. A test finds leaks by comparing it with that of a core to
+// which nothing happened.
 type Holdings struct {
-	Tombstones int // nodes that died or left and are remembered
+	Tombstones int // nodes that failed or left and are remembered
 	Peers      int // nodes with a session
 	Links      int
 	Sessions   int
 	Timers     int
-	Dials      int // handshakes under way, or done and not confirmed
-	Joins      int // under way
+	Dials      int // handshakes in progress, or completed and not confirmed
+	Joins      int // in progress
 	Sends      int // messages to one node that wait for a session or an acknowledgement
-	Queued     int // bytes of messages that wait for a link or to be repaired, or for the first link
+	Queued     int // bytes of messages that wait for a link, for retransmission, or for the first link
 }

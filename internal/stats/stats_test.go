@@ -33,10 +33,10 @@ func TestEveryDropHasANameOfItsOwn(t *testing.T) {
 	}
 }
 
-// unpublished are counters that only tests of their component read.
+// unpublished lists counters that only tests of their component read.
 var unpublished = []string{"ResultsAlive", "ResultsNone"}
 
-// each calls check with a copy of a zero struct for each counter of it, in which only that counter is 1.
+// each calls check with a zero struct for each of its counters, in which only that counter is 1.
 func each[T any](t *testing.T, check func(t *testing.T, source *T)) {
 	var zero T
 	of := reflect.TypeOf(zero)
