@@ -5,7 +5,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A notion is what a metric means: its unit, as OpenTelemetry writes it, and its line in docs/METRICS.md.
+// A notion is the meaning of a metric: its unit, as OpenTelemetry writes it, and its line in docs/METRICS.md.
 type notion struct{ unit, help string }
 
 // notions has an entry for every key. docs/METRICS.md and the exporters show the same texts.
@@ -64,8 +64,8 @@ var notions = map[string]notion{
 	"delivery":         {"ms", "the longest time that a message waited for NotifyMsg since the previous sample"},
 }
 
-// Metrics returns the counters and gauges, and the queues, which go-metrics is given as samples. It leaves out "delivery", which is
-// the largest value since a sample of one reader.
+// Metrics returns the counters, the gauges, and the queues, which go-metrics receives as samples. It leaves out
+// "delivery", which is a maximum since the last sample of a single reader.
 func (f *Figures) Metrics() []status.Metric {
 	var all []status.Metric
 	add := func(kind status.MetricKind, key string, label metrics.Label, v float64) {

@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// The metrics by kind (docs/METRICS.md says what each means; a test holds the two together). Each list
-// yields the same keys in the same order every time. Where memberlist has the notion the key is its own.
+// The metrics by kind. docs/METRICS.md has their meanings; a test compares the two. Each list yields the same keys in
+// the same order every time. A metric that memberlist has too has memberlist's key.
 
 func counters(f *Figures, yield func(v uint64, key string, label metrics.Label)) {
 	s, sh := &f.Core, &f.Shell
@@ -67,10 +67,10 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 	f.Drops(dropped)
 }
 
-// SlowDelegate is the reason that messages are dropped for when the application is slow.
+// SlowDelegate is the reason of messages dropped because the application is slow.
 const SlowDelegate = "slow_delegate"
 
-// Drops calls yield with how many datagrams and messages were dropped for each reason, in the same order every time.
+// Drops calls yield with the number of datagrams and messages dropped for each reason, in the same order every time.
 func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	for _, d := range stats.Drops() {
 		yield(f.Core.Dropped[d], d.String())
@@ -83,7 +83,7 @@ func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	yield(sh.MessagesDropped, SlowDelegate)
 }
 
-// refusals is how a refused handshake ended, by reason.
+// refusals are the outcomes of refused handshakes, by reason.
 var refusals = func() (names [handshake.Reasons]string) {
 	for r := range names {
 		names[r] = "refused: " + handshake.Reason(r).String()

@@ -1,5 +1,5 @@
-// Package telemetry publishes what a node counts through go-metrics. The core counts in plain
-// integers; once a second the differences go out, so that a packet costs no call.
+// Package telemetry publishes the figures of a node through go-metrics. It counts nothing itself: once per second it
+// publishes the differences of the core's counters. telemetry.go publishes; keys.go and catalog.go list the metrics.
 package telemetry
 
 import (
@@ -14,52 +14,52 @@ import (
 // Interval is the time between publications.
 const Interval = time.Second
 
-// Shell is what is counted around the core.
+// Shell holds the figures from outside the core.
 type Shell struct {
-	InboxDropped    uint64        // datagrams that found the inbound queue full
-	OutboxDropped   uint64        // datagrams that found too many others waiting for a blocking transport
-	OutboxLate      uint64        // datagrams that waited too long for a blocking transport
+	InboxDropped    uint64        // datagrams for which the inbound queue was full
+	OutboxDropped   uint64        // datagrams for which the queue of a blocking transport was full
+	OutboxLate      uint64        // datagrams queued too long at a blocking transport
 	WriteErrors     uint64        // datagrams that the transport did not take
-	MessagesDropped uint64        // messages that a slow application made give way
-	Rebroadcasts    uint64        // messages of GetBroadcasts not sent, because they had just been delivered here
-	KnownRepeats    uint64        // messages repeated to this node that it had been sent before
-	SlowestDelivery time.Duration // longest wait of a message for NotifyMsg since the last publication
+	MessagesDropped uint64        // messages dropped because the application is slow
+	Rebroadcasts    uint64        // messages of GetBroadcasts not sent because they had just been delivered here
+	KnownRepeats    uint64        // messages repeated to this node that it had received before
+	SlowestDelivery time.Duration // longest time that a message waited for NotifyMsg since the last publication
 	DefaultKey      bool          // a key of the node is the default one of gwyh 0.1
-	WeakKeys        int           // keys of the node that can be guessed
-	QueueDue        bool          // it is time to tell how much waits (Config.QueueCheckInterval)
+	WeakKeys        int           // number of keys of the node that can be guessed
+	QueueDue        bool          // the queue lengths are due (Config.QueueCheckInterval)
 }
 
-// Figures is what a node has counted at a moment.
+// Figures holds the figures of a node at one moment.
 type Figures struct {
 	Core  stats.Stats
 	Shell Shell
 }
 
-// A Sink takes what is published: a part of metrics.MetricSink and of metrics.Metrics.
+// A Sink receives the metrics. It is a part of metrics.MetricSink and of metrics.Metrics.
 type Sink interface {
 	IncrCounterWithLabels(key []string, val float32, labels []metrics.Label)
 	SetGaugeWithLabels(key []string, val float32, labels []metrics.Label)
 	AddSampleWithLabels(key []string, val float32, labels []metrics.Label)
 }
 
-// Publisher remembers what was published last. A sink may be the application's own and may block, so
-// the loop only offers the figures, and a goroutine of the Publisher's publishes them.
+// Publisher remembers the values published last. A sink may be the application's own and may block, so the loop only
+// offers figures, and a goroutine of the Publisher publishes them.
 type Publisher struct {
 	offered chan Figures
-	own     Sink // nil for the process's
+	own     Sink // nil means the sink of the process
 	labels  []metrics.Label
-	last    []uint64            // of each counter, in the order of counters
-	names   map[string][]string // of the keys published so far, in their parts
+	last    []uint64            // value of each counter, in the order of counters
+	names   map[string][]string // the keys published so far, split into parts
 }
 
-// New publishes to the given sink, or where it is nil to the one that the process has at that moment
-// (metrics.NewGlobal), with the given labels on every metric.
+// New returns a Publisher to own, or if own is nil to the sink that the process has at the time of publication
+// (metrics.NewGlobal). Every metric has the given labels.
 func New(own Sink, labels []metrics.Label) *Publisher {
 	return &Publisher{offered: make(chan Figures, 1), own: own, labels: slices.Clip(labels), names: make(map[string][]string)}
 }
 
-// Offer has the figures published, unless the last ones still wait: then the next will tell the whole
-// difference. It never waits.
+// Offer passes figures on for publication. If the previous figures have not been taken yet, it drops f; the next
+// figures then contain the whole difference. It never blocks.
 func (p *Publisher) Offer(f Figures) {
 	select {
 	case p.offered <- f:
@@ -67,7 +67,7 @@ func (p *Publisher) Offer(f Figures) {
 	}
 }
 
-// Run publishes what is offered until stop is closed.
+// Run publishes the offered figures until stop is closed.
 func (p *Publisher) Run(stop <-chan struct{}) {
 	for {
 		select {
@@ -79,7 +79,7 @@ func (p *Publisher) Run(stop <-chan struct{}) {
 	}
 }
 
-// publish tells by how much each counter has grown, and the gauges and samples as they are.
+// publish publishes the growth of each counter, and the present gauges and samples.
 func (p *Publisher) publish(f *Figures) {
 	i := 0
 	counters(f, func(v uint64, key string, label metrics.Label) {
@@ -100,8 +100,8 @@ func (p *Publisher) publish(f *Figures) {
 	})
 }
 
-// name is the parts of a key under the library's prefix: sinks join them each in their own way. They have no
-// room behind them, for some sinks append.
+// name returns the parts of a key with the library's prefix; each sink joins them in its own way. The slice has no
+// spare capacity, because some sinks append to it.
 func (p *Publisher) name(key string) []string {
 	parts, ok := p.names[key]
 	if !ok {
@@ -118,10 +118,10 @@ func (p *Publisher) sink() Sink {
 	return metrics.Default()
 }
 
-// with is the labels of every metric, and one of this one unless it is zero.
+// with returns the labels of every metric, plus label unless it is zero.
 func (p *Publisher) with(label metrics.Label) []metrics.Label {
 	if label == (metrics.Label{}) {
 		return p.labels
 	}
-	return append(p.labels, label) // which copies: they have no room behind them
+	return append(p.labels, label) // append copies, because the slice has no spare capacity
 }

@@ -26,7 +26,7 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	s.SentDatagrams = 25
 	p.Offer(Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 100
-	p.Offer(Figures{Core: s, Shell: shell}) // the last still waits
+	p.Offer(Figures{Core: s, Shell: shell}) // the previous figures have not been taken
 	f := <-p.offered
 	p.publish(&f)
 
