@@ -1,4 +1,4 @@
-// Package inbox is the queue of datagrams between those who read a transport and the loop.
+// Package inbox is the queue of datagrams between the readers of a transport and the loop. It never looks into a datagram.
 package inbox
 
 import (
@@ -9,46 +9,46 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// MaxBytes bounds the bytes that wait, whatever their number.
+// MaxBytes bounds the total bytes of the queued datagrams.
 const MaxBytes = 8 << 20
 
-// smallSize is the capacity of a buffer for an ordinary datagram; larger ones are pooled apart.
+// smallSize is the capacity in bytes of a buffer for an ordinary datagram. Larger buffers have their own pool.
 const smallSize = 2048
 
-// batch is how many datagrams are taken out at once at most.
+// batch is the maximum number of datagrams taken out at once.
 const batch = 64
 
-// datagram is one that waits.
+// datagram is a queued datagram.
 type datagram struct {
 	path wire.Path
 	buf  *[]byte
 }
 
-// Inbox is the queue. Put, PutWait and Wake are safe for concurrent use; Wait and Poll belong to one
+// Inbox is the queue. Put, PutWait, Wake and Dropped are safe for concurrent use. Wait, Poll and Stop belong to one
 // goroutine, the loop.
 type Inbox struct {
 	c       chan datagram
-	wake    chan struct{} // holds one when Wake was called
+	wake    chan struct{} // contains a token after Wake
 	bytes   atomic.Int64
 	dropped atomic.Uint64
 	small   sync.Pool
 	large   sync.Pool
 
-	// The loop's.
+	// The following fields are owned by the loop.
 
 	timer *time.Timer
-	due   time.Time // what timer is set to; zero when it has fired
+	due   time.Time // the present deadline of timer; zero when it has fired
 	got   []wire.Datagram
 	taken []*[]byte // the buffers of got
 }
 
-// New makes an inbox for at most depth datagrams.
+// New returns an inbox for at most depth datagrams.
 func New(depth int) *Inbox {
 	return &Inbox{c: make(chan datagram, depth), wake: make(chan struct{}, 1)}
 }
 
-// Wait waits until there are datagrams, until due, or until it is woken, and returns the datagrams that
-// are there, a batch at most. They are the caller's to overwrite until the next call of Wait or Poll.
+// Wait waits for datagrams, until due, or until Wake is called. It returns at most a batch of datagrams. The caller may
+// overwrite them until the next call of Wait or Poll.
 func (in *Inbox) Wait(due time.Time) []wire.Datagram {
 	in.free()
 	if in.timer == nil {
@@ -69,7 +69,7 @@ func (in *Inbox) Wait(due time.Time) []wire.Datagram {
 	return in.more()
 }
 
-// Poll returns the datagrams that are there, without waiting. They are the caller's as those of Wait.
+// Poll returns the queued datagrams without waiting. The caller may overwrite them, as with Wait.
 func (in *Inbox) Poll() []wire.Datagram {
 	in.free()
 	return in.more()
@@ -92,7 +92,7 @@ func (in *Inbox) take(d datagram) {
 	in.taken = append(in.taken, d.buf)
 }
 
-// free gives back what was taken last.
+// free releases the buffers taken last.
 func (in *Inbox) free() {
 	for i, buf := range in.taken {
 		in.put(buf)
@@ -101,7 +101,7 @@ func (in *Inbox) free() {
 	in.got, in.taken = in.got[:0], in.taken[:0]
 }
 
-// Wake ends the Wait in progress, or the next one. What the caller did before, Wait's caller sees after.
+// Wake ends the current Wait, or the next one. Writes before Wake are visible to the loop when Wait returns.
 func (in *Inbox) Wake() {
 	select {
 	case in.wake <- struct{}{}:
@@ -109,15 +109,15 @@ func (in *Inbox) Wake() {
 	}
 }
 
-// Stop ends the timer of Wait.
+// Stop stops the timer of Wait.
 func (in *Inbox) Stop() {
 	if in.timer != nil {
 		in.timer.Stop()
 	}
 }
 
-// Put queues a copy of b, and drops it when the queue is full. For transports whose readers must not
-// be held up.
+// Put queues a copy of b. If the queue is full, it drops the datagram and counts it. It never blocks the reader of a
+// transport.
 func (in *Inbox) Put(path wire.Path, b []byte) {
 	d, ok := in.copy(path, b)
 	if !ok {
@@ -131,8 +131,8 @@ func (in *Inbox) Put(path wire.Path, b []byte) {
 	}
 }
 
-// PutWait queues a copy of b and waits while too many datagrams are before it: the system's buffer is
-// the queue then. It gives up when stop is closed.
+// PutWait queues a copy of b and blocks while depth datagrams are queued; the system's buffer then queues datagrams. It
+// gives up when stop is closed.
 func (in *Inbox) PutWait(path wire.Path, b []byte, stop <-chan struct{}) {
 	d, ok := in.copy(path, b)
 	if !ok {
@@ -167,7 +167,7 @@ func (in *Inbox) buffer(n int) *[]byte {
 	return &buf
 }
 
-// put gives a buffer back.
+// put returns a buffer to its pool.
 func (in *Inbox) put(buf *[]byte) {
 	in.bytes.Add(-int64(len(*buf)))
 	if cap(*buf) > smallSize {
@@ -177,5 +177,5 @@ func (in *Inbox) put(buf *[]byte) {
 	}
 }
 
-// Dropped counts the datagrams that found the queue full.
+// Dropped returns the number of datagrams for which the queue was full.
 func (in *Inbox) Dropped() uint64 { return in.dropped.Load() }

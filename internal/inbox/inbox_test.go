@@ -81,7 +81,7 @@ func TestWaitEndsWithADatagramAtItsTimeAndWhenWoken(t *testing.T) {
 		wait(2*time.Second, 2*time.Second, 0)
 		after(time.Second, in.Wake)
 		wait(time.Hour, 3*time.Second, 0)
-		in.Wake() // before it waits
+		in.Wake() // before Wait
 		wait(time.Hour, 3*time.Second, 0)
 		wait(time.Second, 3*time.Second, 0) // due in the past
 		for range batch + 1 {
