@@ -1,36 +1,36 @@
-// Package intake holds the small messages that an application hands to a node until the node's loop takes
-// them, so that who sends many does not wait for the loop with each.
+// Package intake queues the small messages of an application until the node's loop takes them, so that an application
+// that sends many messages does not wait for the loop each time. It does not look into the messages.
 package intake
 
 import "sync"
 
-// Bounds of what waits.
+// Bounds of the queue.
 const (
 	messagesMax = 1024
 	bytesMax    = 128 << 10
 )
 
-// A Queue is messages in the order in which they were put. Put is for any goroutine, Take and Rest for one.
+// A Queue is a FIFO queue of messages. Any goroutine may call Put; only one goroutine may call Take and Rest.
 type Queue struct {
-	mu    sync.Mutex // guards what follows
-	count int        // messages of waits and taking
-	bytes int        // and theirs
+	mu    sync.Mutex // guards count, bytes and waits
+	count int        // messages in waits and taking
+	bytes int        // bytes in waits and taking
 	waits messages
 
-	// Take's.
+	// The following fields are owned by the goroutine that calls Take.
 
-	taking messages // these go before waits
-	next   int      // the first of them that was not taken
+	taking messages // the messages before those in waits
+	next   int      // index of the first message in taking that was not taken
 }
 
-// messages lie end to end in one buffer.
+// messages holds messages end to end in one buffer.
 type messages struct {
 	b    []byte
-	ends []int // where each ends in b; it begins where the one before ends
+	ends []int // the end of each message in b, where the next one begins
 }
 
-// Put adds a copy of b. ok is false when too much waits already; first tells that nothing waited, so that
-// whoever takes is to be told.
+// Put adds a copy of b. ok is false if the queue is full. first is true if the queue was empty, so that the caller must
+// wake up the goroutine that calls Take.
 func (q *Queue) Put(b []byte) (first, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -45,17 +45,17 @@ func (q *Queue) Put(b []byte) (first, ok bool) {
 	return first, true
 }
 
-// Take hands the messages to f, in order, as long as f takes them. The one that it does not take, and those
-// behind it, stay for the next time. f does not keep the slice, and runs under no lock.
+// Take passes the messages to f, in order, until f returns false. That message and the later ones stay in the queue. f
+// must not keep the slice. f runs without a lock.
 func (q *Queue) Take(f func(b []byte) (taken bool)) {
-	for range 2 { // what was left the last time, and what came since
+	for range 2 { // the rest of the last time, then the new messages
 		if q.next == len(q.taking.ends) && !q.swap() || !q.hand(f) {
 			return
 		}
 	}
 }
 
-// swap begins to take what waits. It reports whether there is anything.
+// swap starts taking the waiting messages. It reports whether there are any.
 func (q *Queue) swap() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +67,7 @@ func (q *Queue) swap() bool {
 	return true
 }
 
-// hand hands over what is being taken, and reports whether f took all of it.
+// hand passes the messages in taking to f. It reports whether f took all of them.
 func (q *Queue) hand(f func(b []byte) bool) bool {
 	t, from := &q.taking, q.next
 	begin := 0
@@ -85,7 +85,7 @@ func (q *Queue) hand(f func(b []byte) bool) bool {
 	return q.next == len(t.ends)
 }
 
-// Rest gives back the memory of a burst when nothing waits.
+// Rest releases the memory of a burst if the queue is empty.
 func (q *Queue) Rest() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

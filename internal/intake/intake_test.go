@@ -128,7 +128,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What is put while some is taken counts as well.
+// Messages put during a Take count as well.
 func TestAQueueThatIsNotTakenFromStaysBounded(t *testing.T) {
 	var q Queue
 	put := 0
