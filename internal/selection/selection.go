@@ -1,5 +1,5 @@
-// Package selection keeps what the application says of which members a node may choose, to subscribe to and for
-// push/pulls. It is pure: time is an argument, and whoever owns a Selection asks the application.
+// Package selection keeps the application's answer about which members a node may choose for subscriptions and
+// push/pulls. It is pure: time is an argument, and the owner of a Selection calls the application. It is one file.
 package selection
 
 import (
@@ -9,37 +9,37 @@ import (
 )
 
 const (
-	// Wait is how long a choice waits for the application. After that, members that were never judged count as
-	// selected: an application that blocks must not keep its node out of the cluster.
+	// Wait is how long a choice waits for the application. After that, members that the application has not judged
+	// count as selected, because a blocked application must not keep its node out of the cluster.
 	Wait = time.Second
-	// Pause is the least time between two questions, unless the node has no link.
+	// Pause is the minimum time between two questions, unless the node has no link.
 	Pause = 250 * time.Millisecond
-	// Keep is how long a preferred member stays the preferred one although the application names another. An
-	// application may draw lots for it, and each change of it costs a link.
+	// Keep is how long a preferred member stays preferred although the application names another one. An application
+	// may choose at random, and each change costs a link.
 	Keep = 5 * time.Minute
 )
 
-// A Selection is the application's last answer, and how the next one is waited for. The zero Selection waits for
-// the first, if it is Used. Not for concurrent use.
+// A Selection is the application's last answer, and the state of the next question. The zero Selection waits for the
+// first answer if it is Used. It is not safe for concurrent use.
 type Selection struct {
-	Used bool // otherwise nobody is asked, and all members may be chosen
+	Used bool // if false, the application is not asked and all members may be chosen
 
 	asked    time.Time     // when the application was last asked
-	version  uint64        // of the members that it was asked about
-	pending  []wire.NodeID // the members of the question without an answer; nil if there is none
+	version  uint64        // the version of the members in the last question
+	pending  []wire.NodeID // the members of the unanswered question; nil if there is none
 	answered bool
 
-	judged    map[wire.NodeID]bool // the members of the last answer, and whether they are selected
-	latest    wire.NodeID          // that the last answer preferred; zero for none
+	judged    map[wire.NodeID]bool // the members of the last answer; true if selected
+	latest    wire.NodeID          // the member that the last answer preferred; zero if there is none
 	preferred wire.NodeID          // see Preferred
-	since     time.Time            // when it became that
+	since     time.Time            // when preferred was set
 }
 
 // Pending reports whether a question has no answer yet.
 func (s *Selection) Pending() bool { return s.pending != nil }
 
-// Due says whether to ask about the members in their given version now, or else when to look again; zero for not
-// before they change. A node without a link is urgent.
+// Due reports whether to ask the application now about the members of the given version. If not, it returns when to
+// call Due again; zero means after the next change of the members. urgent is true if the node has no link.
 func (s *Selection) Due(now time.Time, version uint64, urgent bool) (ask bool, again time.Time) {
 	switch since := now.Sub(s.asked); {
 	case !s.Used:
@@ -54,13 +54,12 @@ func (s *Selection) Due(now time.Time, version uint64, urgent bool) (ask bool, a
 	return true, now.Add(Wait)
 }
 
-// Asked takes note that the application was asked about members, oneself among them.
+// Asked records that the application was asked about members, which include this node.
 func (s *Selection) Asked(now time.Time, version uint64, members []wire.NodeID) {
 	s.asked, s.version, s.pending = now, version, members
 }
 
-// Answered takes in the answer to the question that is pending. What it names beyond the members of the question
-// does not count.
+// Answered records the answer to the pending question. It ignores nodes that are not among the members of the question.
 func (s *Selection) Answered(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
 	s.judged = make(map[wire.NodeID]bool, len(s.pending))
 	for _, id := range s.pending {
@@ -86,8 +85,8 @@ func (s *Selection) choose(id wire.NodeID) bool {
 	return known
 }
 
-// Allows reports whether a member may be chosen. One that the application was not asked about waits for its next
-// answer, which mostly comes at once.
+// Allows reports whether a member may be chosen. A member that the application was not asked about waits for the next
+// answer, which normally follows at once.
 func (s *Selection) Allows(now time.Time, id wire.NodeID) bool {
 	if !s.Used {
 		return true
@@ -97,9 +96,9 @@ func (s *Selection) Allows(now time.Time, id wire.NodeID) bool {
 	return allowed || !judged && overdue
 }
 
-// Latest is the member that the last answer preferred; zero for none.
+// Latest returns the member that the last answer preferred, or zero if there is none.
 func (s *Selection) Latest() wire.NodeID { return s.latest }
 
-// Preferred is the member that is subscribed to before all others; zero for none. It was preferred by an answer not
-// longer ago than Keep, and has been selected or preferred by each one since.
+// Preferred returns the member to subscribe to before all others, or zero if there is none. An answer within the last
+// Keep preferred it, and each answer since then has selected or preferred it.
 func (s *Selection) Preferred() wire.NodeID { return s.preferred }

@@ -11,7 +11,7 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func id(n byte) wire.NodeID { return wire.NodeID{n} }
 
-// judged is a Selection of members 1 to 4 of version 1, answered at start.
+// judged returns a Selection of members 1 to 4 of version 1, answered at start.
 func judged(preferred byte, selected ...byte) *Selection {
 	s := &Selection{Used: true}
 	answer(s, start, preferred, selected...)
@@ -104,7 +104,7 @@ func TestQuestionIsDue(t *testing.T) {
 		version uint64
 		urgent  bool
 		ask     bool
-		again   time.Duration // after start; zero for not
+		again   time.Duration // after start; zero if it is not due
 	}{
 		"at first":                          {&Selection{Used: true}, 0, 1, false, true, Wait},
 		"not if nothing has changed":        {judged(0, 1), time.Minute, 1, true, false, 0},
