@@ -1,4 +1,4 @@
-// Package unreached says why a Join reached nobody, and what may be the cause where nobody answered.
+// Package unreached explains why a Join reached no node, and the likely causes of a missing answer. It is one file.
 package unreached
 
 import (
@@ -10,14 +10,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
-// Causes is what a missing answer can mean. A node answers nothing that it cannot verify, so the joining node cannot tell
-// these apart; a node that gets a Hello and refuses it writes why.
+// Causes lists the possible causes of a missing answer. A node does not answer what it cannot verify, so the joining
+// node cannot distinguish them; a node that refuses a Hello logs the reason.
 const Causes = "UDP may be blocked on the way, the other node may have another key or label, its clock may be more than a minute off, " +
 	"or the program there may not be gwyh. A gwyh node that refuses this one writes why to its log"
 
 var errCauses = errors.New("possible causes of no answer: " + Causes)
 
-// A NoAnswerError says that nothing came from an address in the time of a Join, not even that its port is closed.
+// A NoAnswerError says that nothing arrived from an address during a Join, not even a report that its port is closed.
 type NoAnswerError struct {
 	To     string
 	Within time.Duration
@@ -31,10 +31,10 @@ func (e *NoAnswerError) Error() string {
 	return fmt.Sprintf("no answer within %v", e.Within.Round(precision))
 }
 
-// Unwrap is handshake.ErrNoAnswer.
+// Unwrap returns handshake.ErrNoAnswer.
 func (e *NoAnswerError) Unwrap() error { return handshake.ErrNoAnswer }
 
-// Error joins the errors of the addresses of a Join, and once adds the likely causes if any of them did not answer.
+// Error joins the errors of the addresses of a Join. If any address did not answer, it adds the likely causes once.
 func Error(errs []error) error {
 	if len(silent(errs)) > 0 {
 		errs = append(errs[:len(errs):len(errs)], errCauses)
@@ -42,10 +42,10 @@ func Error(errs []error) error {
 	return fmt.Errorf("gwyh: no node was reached: %w", errors.Join(errs...))
 }
 
-// namedMax bounds the addresses that a warning names.
+// namedMax bounds the number of addresses in a warning.
 const namedMax = 5
 
-// Warning is the line for the log of the joining node; empty if all addresses that were not reached said why.
+// Warning returns the log line of the joining node. It is empty if every address that was not reached returned a reason.
 func Warning(errs []error) string {
 	quiet := silent(errs)
 	if len(quiet) == 0 {
@@ -62,7 +62,7 @@ func Warning(errs []error) string {
 	return fmt.Sprintf("joined nobody: no answer from %s%s. %s", strings.Join(to, ", "), more, Causes)
 }
 
-// silent is the addresses from which nothing came.
+// silent returns the errors of the addresses that did not answer.
 func silent(errs []error) (found []*NoAnswerError) {
 	for _, err := range errs {
 		if e, ok := errors.AsType[*NoAnswerError](err); ok {
