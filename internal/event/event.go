@@ -1,8 +1,8 @@
-// Package event has what a core tells its owner: what has happened, for the application and its log, and what the
-// application is asked. It also keeps the events of one turn until the owner takes them.
+// Package event defines what a core reports to its owner: events for the application and its log, and questions to the
+// application. It also keeps the events of one turn until the owner takes them.
 //
-// The package decides nothing: each component returns outcomes, and the core makes an event of those that the owner is to
-// hear of. An answer of the application is a command of the core, with the token of the question.
+// The package decides nothing: each component returns outcomes, and the core makes events of those that concern the
+// owner. The owner passes an answer of the application to the core as a command, with the token of the question.
 //
 // event.go has the events, queue.go keeps them.
 package event
@@ -18,47 +18,47 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Kind is what an Event tells.
+// A Kind is the kind of an Event.
 type Kind uint8
 
 const (
-	Message Kind = iota // Data is a message of another node, which came as Via says; the application's to keep
+	Message Kind = iota // Data is a message of another node, which arrived by Via; the application owns Data
 	Join                // Member became part of the cluster
 	Update              // Member's metadata changed
 	Leave               // Member died or left: see its State
-	Joined              // the Join with Token ended, Err says how
-	Sent                // the reliable message with Send ended, Err says how
+	Joined              // the Join with Token ended with Err
+	Sent                // the reliable message with Send ended with Err
 	Ping                // Member answered a Ping of ours after RTT, with Data
-	Pinged              // the Ping with that token ended: Err says how, or RTT is the time it took
+	Pinged              // the Ping with that token ended: Err is its error, or RTT the round-trip time
 	Log                 // Text is a line for the log, level first
 
-	PayloadWanted // SetAckPayload is wanted
+	PayloadWanted // the core needs SetAckPayload
 
-	Departed // the last Leave has been heard, or nobody is there to hear it
-	Conflict // Member is a member, Other claims its name and lives too
-	// The application is asked, in the Join of Token or, if that is zero, by whoever has time. Joining
-	// tells that it is part of a Join, here or at the other end.
+	Departed // the others have received the last Leave, or there are no others
+	Conflict // Member is a member, and Other is alive and claims its name
+	// Questions to the application. They belong to the Join with Token, or to no Join if Token is zero. Joining reports
+	// that the question is part of a Join, here or at the other end.
 
-	StateWanted     // AnswerState, with State, wants the application's state
-	State           // Data is another's state, the application's to keep; StateMerged is told when it is done
-	MergeAsked      // AnswerMerge, with State: may we become one cluster with Peers?
-	AliveAsked      // AnswerAlive, with Vote: may Member be a member, or be as it says now?
-	SelectionWanted // SetSelection: which of Peers, that are as they are since Since, may be chosen?
+	StateWanted     // the core needs the application's state: AnswerState with State
+	State           // Data is another node's state, owned by the application; then StateMerged
+	MergeAsked      // may this cluster merge with Peers? AnswerMerge with State
+	AliveAsked      // may Member join, or change to what it is now? AnswerAlive with Vote
+	SelectionWanted // which of Peers, whose states began at Since, may be chosen? SetSelection
 
-	Coverage  // From answers wire.UseCoverage: Has says whether it has the broadcast ID
-	Duplicate // another copy of the broadcast ID came from From; only after Core.SetWatched
+	Coverage  // From answers wire.UseCoverage: Has reports whether it has the broadcast ID
+	Duplicate // a duplicate of the broadcast ID arrived from From; only after Core.SetWatched
 )
 
-// Via is the way a message came.
+// Via is the way in which a message arrived.
 type Via uint8
 
 const (
 	ViaBroadcast Via = iota // to all nodes
 	ViaDirect               // to this node only
-	ViaRepeat               // to this node, because all nodes got it before this one joined (PROTOCOL.md U6)
+	ViaRepeat               // to this node, which joined after all nodes had been sent it (PROTOCOL.md U6)
 )
 
-// Tokens name what an Event is about.
+// Tokens identify the subject of an Event.
 type (
 	JoinToken  = joining.Token
 	SendToken  = direct.Token
@@ -67,14 +67,14 @@ type (
 	VoteToken  = pushpull.VoteToken
 )
 
-// An Event is something that the application or its log is to hear of. Events come in order.
+// An Event is a report to the application or its log. Events are in order.
 type Event struct {
 	Kind   Kind
 	Via    Via // of Message
 	Data   []byte
-	From   wire.NodeID    // of Message, Duplicate and Coverage: the peer that the copy, its last piece or the answer came from
-	ID     wire.MessageID // and the broadcast
-	Size   int            // and its bytes
+	From   wire.NodeID    // of Message, Duplicate and Coverage: the peer that sent the copy, its last piece or the answer
+	ID     wire.MessageID // the broadcast
+	Size   int            // bytes of the broadcast
 	Has    bool           // of Coverage
 	Member members.Member
 	Token  JoinToken

@@ -2,16 +2,16 @@ package event
 
 import "github.com/gwyh-go/gwyh/internal/members"
 
-// A Queue holds the events of a node until its owner takes them. The zero value is empty. Not for concurrent use.
+// A Queue holds the events of a node until its owner takes them. The zero value is empty. It is not safe for concurrent use.
 type Queue struct {
 	queue, spare []Event
-	most         int // of one turn since Rest was last called
+	most         int // maximum number of events in one turn since Rest was last called
 }
 
 // Add appends an event.
 func (q *Queue) Add(e Event) { q.queue = append(q.queue, e) }
 
-// Take returns what was added since the last call; it is valid until the next call.
+// Take returns the events added since the last call. The slice is valid until the next call.
 func (q *Queue) Take() []Event {
 	taken := q.queue
 	q.queue = q.spare[:0]
@@ -22,13 +22,13 @@ func (q *Queue) Take() []Event {
 	return taken
 }
 
-// eventsKeep is how many events there is room kept for between turns, and eventsRest at rest.
+// eventsKeep is the capacity in events that is kept between turns, and eventsRest the one at rest.
 const (
 	eventsKeep = 256
 	eventsRest = 16
 )
 
-// Rest gives back what a burst took, if no turn since the last call came near to needing it.
+// Rest releases the memory of a burst if no turn since the last call came near to needing it.
 func (q *Queue) Rest() {
 	most := max(eventsRest, 4*q.most)
 	if cap(q.queue) > most && len(q.queue) == 0 {
@@ -40,7 +40,7 @@ func (q *Queue) Rest() {
 	q.most = 0
 }
 
-// Emit tells the application of a change that it can see.
+// Emit appends the event of a change that the application can see.
 func (q *Queue) Emit(change members.Change) {
 	if change.Kind != members.Unseen {
 		q.EmitMember(eventOf[change.Kind], change.Member)
@@ -52,5 +52,5 @@ func (q *Queue) EmitMember(kind Kind, m *members.Entry) {
 	q.Add(Event{Kind: kind, Member: m.Member})
 }
 
-// eventOf is what the application hears of a change.
+// eventOf maps a change to the event for the application.
 var eventOf = [...]Kind{members.Joined: Join, members.Updated: Update, members.Died: Leave, members.Left: Leave}

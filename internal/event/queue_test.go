@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// texts are the texts of events.
+// texts returns the texts of events.
 func texts(events []Event) (all []string) {
 	for i := range events {
 		all = append(all, events[i].Text)
@@ -69,8 +69,8 @@ func TestQueueKeepsNoRoomOfABurst(t *testing.T) {
 
 func TestQueueAtRestGivesBackWhatItDoesNotNeed(t *testing.T) {
 	for _, c := range []struct {
-		turn int // events of each turn
-		most int // room afterwards
+		turn int // events in each turn
+		most int // capacity afterwards
 	}{{1, eventsRest}, {eventsKeep / 4, eventsKeep}} {
 		t.Run(fmt.Sprint(c.turn), func(t *testing.T) {
 			var q Queue
