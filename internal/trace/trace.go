@@ -1,8 +1,8 @@
-// Package trace writes what happens in a node, one JSON object to a line, for people and tools that look for the cause of
-// something. It is off by default: a node without a Tracer makes no events, and pays one comparison with nil for each.
+// Package trace writes the events in a node, one JSON object per line, for people and tools that look for the cause of
+// a problem. It is off by default: a node without a Tracer makes no events, and compares with nil once for each.
 //
-// A Log owns the writer and the form of the time. A Tracer is the Log of one node. Neither decides what is an event:
-// internal/gossip does, in trace.go. Keys and payloads are never written.
+// A Log owns the writer and the format of the time. A Tracer is the Log of one node. Neither decides what is an event:
+// trace.go in internal/gossip does. Keys and payloads are never written.
 //
 // There is one file.
 package trace
@@ -14,49 +14,49 @@ import (
 	"time"
 )
 
-// Kind is what an event is about.
+// Kind is the subject of an event.
 type Kind string
 
 const (
-	Packet    Kind = "packet"    // datagrams were sent, received or lost: to or from Peer, an address
-	Message   Kind = "message"   // a message of a peer was received, or a message was delivered to the application
+	Packet    Kind = "packet"    // datagrams were sent to, received from or lost on the way to or from Peer, an address
+	Message   Kind = "message"   // a message was received from a peer or delivered to the application
 	Link      Kind = "link"      // a link came up or went down
 	Member    Kind = "member"    // a member joined, was updated, failed or left
-	Suspicion Kind = "suspicion" // a member was suspected by a node, or has refuted that
-	Choice    Kind = "choice"    // the members that the node subscribes to were chosen
+	Suspicion Kind = "suspicion" // a node suspected a member, or a member refuted that
+	Choice    Kind = "choice"    // the node chose the members to subscribe to
 	Node      Kind = "node"      // a node was started or crashed
 	Text      Kind = "log"       // a line of the log
 )
 
-// An Event is one thing that happened in a node. Fields that say nothing are left out of the line.
+// An Event is one event in a node. Empty fields are left out of the line.
 type Event struct {
 	Kind    Kind     `json:"event"`
-	What    string   `json:"what,omitempty"`    // happened: sent, received, up, down, joined ...
-	Peer    string   `json:"peer,omitempty"`    // the other node: its name, if that is known, its id or its address
+	What    string   `json:"what,omitempty"`    // what happened: sent, received, up, down, joined ...
+	Peer    string   `json:"peer,omitempty"`    // the other node: its name if that is known, its id, or its address
 	By      string   `json:"by,omitempty"`      // the node that caused it
 	Message string   `json:"message,omitempty"` // kind of a message, or step of a handshake
 	ID      string   `json:"id,omitempty"`      // of a message
 	Bytes   int      `json:"bytes,omitempty"`
-	Count   int      `json:"count,omitempty"` // datagrams, if there are several
+	Count   int      `json:"count,omitempty"` // number of datagrams if there are several
 	Peers   []string `json:"peers,omitempty"`
 	Text    string   `json:"text,omitempty"`
 }
 
-// A Log writes the events of one or more nodes. Not for concurrent use.
+// A Log writes the events of one or more nodes. It is not safe for concurrent use.
 type Log struct {
 	w     io.Writer
 	start time.Time
 	err   error
 }
 
-// NewLog returns a Log. Times are seconds since start, as is right for virtual time; if start is zero, they are written
-// in full (RFC 3339).
+// NewLog returns a Log. Times are written as seconds since start, for virtual time. If start is zero, they are written
+// as RFC 3339.
 func NewLog(w io.Writer, start time.Time) *Log { return &Log{w: w, start: start} }
 
-// Err returns the error that ended the log, if writing has failed. Nothing is written after an error.
+// Err returns the error that ended the log, or nil. Nothing is written after an error.
 func (l *Log) Err() error { return l.err }
 
-// Tracer returns the log of the node with a name.
+// Tracer returns the Tracer of the named node.
 func (l *Log) Tracer(node string) *Tracer { return &Tracer{log: l, node: node} }
 
 // A Tracer writes the events of one node. A nil Tracer writes nothing.
@@ -66,14 +66,14 @@ type Tracer struct {
 	now  time.Time // of the last Emit or Enter
 }
 
-// Enter notes the time for EmitNow.
+// Enter records the time for EmitNow.
 func (t *Tracer) Enter(now time.Time) {
 	if t != nil {
 		t.now = now
 	}
 }
 
-// EmitNow is Emit at the time of the last Emit or Enter, for those who have no other clock.
+// EmitNow is like Emit with the time of the last Emit or Enter, for callers without a clock.
 func (t *Tracer) EmitNow(e Event) {
 	if t != nil {
 		t.Emit(t.now, e)
@@ -93,14 +93,14 @@ func (t *Tracer) Emit(now time.Time, e Event) {
 	t.log.err = err
 }
 
-// line is an Event with what is the Tracer's to say.
+// line is an Event with the fields that the Tracer adds.
 type line struct {
 	At   json.RawMessage `json:"t"`
 	Node string          `json:"node"`
 	Event
 }
 
-// at returns a time as it is written.
+// at returns a time in the format of the log.
 func (l *Log) at(now time.Time) json.RawMessage {
 	if l.start.IsZero() {
 		return strconv.AppendQuote(nil, now.UTC().Format(time.RFC3339Nano))

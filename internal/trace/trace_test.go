@@ -41,7 +41,7 @@ func TestRealTimeIsWrittenInFull(t *testing.T) {
 	}
 }
 
-// failing fails after so many writes.
+// failing fails after the given number of writes.
 type failing int
 
 var errFull = errors.New("disk full")
