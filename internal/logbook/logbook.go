@@ -1,8 +1,8 @@
-// Package logbook decides which lines a node writes to its log. Peers can cause lines, so each kind of line has a bound,
-// and lines that are left out are counted and mentioned.
+// Package logbook decides which lines a node writes to its log. Peers can cause lines, so each kind of line has a
+// bound, and suppressed lines are counted and mentioned.
 //
-// A Book owns the counts. It does not write, and it knows nothing of members or peers: it returns the lines, and the
-// caller passes what they say. Lines carry no key and no payload. A format quotes (%q) what a peer chose.
+// A Book owns the counts. It does not write, and it knows no members or peers: the caller passes the text, and the Book
+// returns the lines. Lines contain no key and no payload. A format quotes (%q) any text that a peer chose.
 //
 // To read it: topic.go lists the topics, logbook.go has the bounds.
 package logbook
@@ -17,31 +17,31 @@ import (
 
 // Bounds of the log.
 const (
-	Interval = 10 * time.Second // the time that the bounds hold for
+	Interval = 10 * time.Second // the time that the bounds apply to
 
-	infoLines  = 10  // of one topic in Interval, at INFO and WARN
-	debugLines = 50  // and at DEBUG
-	kinds      = 256 // kinds of warnings that are counted separately; the ones not used for longest are forgotten
+	infoLines  = 10  // lines of one topic per Interval, at INFO and WARN
+	debugLines = 50  // lines of one topic per Interval, at DEBUG
+	kinds      = 256 // kinds of warnings counted separately; beyond that, the least recently used is forgotten
 )
 
-// A Book counts the lines of one node, so that many at once neither flood the log nor go unmentioned.
-// Not for concurrent use.
+// A Book counts the lines of one node, so that many lines neither flood the log nor go unmentioned. It is not safe for
+// concurrent use.
 type Book struct {
 	topics   [Topics]window
 	warnings quota.Map[string, warning]
 }
 
-// window is what a topic had since a time. It is over after Interval.
+// window holds the counts of a topic since a time. It ends after Interval.
 type window struct {
 	since   time.Time
 	written int
 	leftOut int
 }
 
-// end returns when the lines that were left out are to be summed up.
+// end returns when the suppressed lines are summed up.
 func (w *window) end() time.Time { return w.since.Add(Interval) }
 
-// warning is what is known of a kind of warning.
+// warning holds the counts of a kind of warning.
 type warning struct {
 	last       time.Time
 	suppressed int
@@ -52,8 +52,8 @@ func New() Book {
 	return Book{warnings: quota.NewMap[string, warning](kinds)}
 }
 
-// Append appends a line about a topic to lines. Beyond the topic's bound it counts the line instead; the count is
-// appended when the interval is over, by Tick or by the next line of the topic.
+// Append appends a line about a topic to lines. Beyond the topic's bound, it only counts the line. Tick or the next
+// line of the topic appends that count when the interval is over.
 func (b *Book) Append(lines []string, now time.Time, t Topic, format string, args ...any) []string {
 	w := &b.topics[t]
 	if !now.Before(w.end()) {
@@ -68,7 +68,7 @@ func (b *Book) Append(lines []string, now time.Time, t Topic, format string, arg
 	return append(lines, line(topics[t].level, fmt.Sprintf(format, args...)))
 }
 
-// Suppress counts a warning, and returns true, if it would be left out. It costs less than AppendWarning, for what strangers cause.
+// Suppress reports whether a warning would be suppressed, and if so counts it. It is cheaper than AppendWarning.
 func (b *Book) Suppress(now time.Time, kind string) bool {
 	k, ok := b.warnings.Get(kind)
 	if !ok || now.Sub(k.last) >= Interval {
@@ -79,8 +79,8 @@ func (b *Book) Suppress(now time.Time, kind string) bool {
 	return true
 }
 
-// AppendWarning appends a line at WARN to lines, unless one of the same kind was written less than Interval ago.
-// The next line of the kind then says how many were left out.
+// AppendWarning appends a WARN line to lines, unless one of the same kind was written less than Interval ago. The next
+// line of the kind then mentions the number of suppressed ones.
 func (b *Book) AppendWarning(lines []string, now time.Time, kind, format string, args ...any) []string {
 	if b.Suppress(now, kind) {
 		return lines
@@ -94,7 +94,7 @@ func (b *Book) AppendWarning(lines []string, now time.Time, kind, format string,
 	return append(lines, line("WARN", text))
 }
 
-// Tick appends the counts of lines left out whose interval is over.
+// Tick appends the counts of suppressed lines whose interval is over.
 func (b *Book) Tick(lines []string, now time.Time) []string {
 	for t := range Topics {
 		if w := &b.topics[t]; w.leftOut > 0 && !w.end().After(now) {
@@ -104,7 +104,7 @@ func (b *Book) Tick(lines []string, now time.Time) []string {
 	return lines
 }
 
-// NextTimeout returns when Tick wants to be called; the zero time for never.
+// NextTimeout returns when to call Tick, or the zero time if never.
 func (b *Book) NextTimeout() (next time.Time) {
 	for t := range b.topics {
 		if w := &b.topics[t]; w.leftOut > 0 {
@@ -114,7 +114,7 @@ func (b *Book) NextTimeout() (next time.Time) {
 	return next
 }
 
-// sumUp appends how many lines of a topic were left out, if any were.
+// sumUp appends the number of suppressed lines of a topic, if there are any.
 func (b *Book) sumUp(lines []string, t Topic) []string {
 	w := &b.topics[t]
 	if w.leftOut == 0 {

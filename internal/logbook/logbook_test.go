@@ -89,7 +89,7 @@ func TestWarningsOfAKindAreOneInAnInterval(t *testing.T) {
 	for _, x := range []struct {
 		after time.Duration
 		kind  string
-		want  string // none if empty
+		want  string // empty for no line
 	}{
 		{0, "a", "[WARN] gwyh: a at 0s"},
 		{time.Second, "a", ""},

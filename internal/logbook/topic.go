@@ -1,6 +1,6 @@
 package logbook
 
-// A Topic is what a line of the log is about. Each topic has a bound of its own.
+// A Topic is the subject of a log line. Each topic has its own bound.
 type Topic uint8
 
 const (
@@ -17,10 +17,10 @@ const (
 	Handshake
 	Link
 	Choice
-	Topics // how many there are
+	Topics // number of topics
 )
 
-// topics has the level of each topic's lines, and what the count of lines left out calls them.
+// topics has the level of each topic's lines, and the name of its suppressed lines in their summary.
 var topics = [Topics]struct{ level, leftOut string }{
 	Joined:     {"INFO", "members joined"},
 	Left:       {"INFO", "members left"},
@@ -37,7 +37,7 @@ var topics = [Topics]struct{ level, leftOut string }{
 	Choice:     {"DEBUG", "choices"},
 }
 
-// bound returns how many lines of the topic are written in Interval.
+// bound returns the maximum number of lines of the topic per Interval.
 func (t Topic) bound() int {
 	if topics[t].level == "DEBUG" {
 		return debugLines
