@@ -8,27 +8,27 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what neighbors announce, and of what is requested (docs/PROTOCOL.md, "Repair by digests").
+// Bounds of announcements from neighbors and of requests (docs/PROTOCOL.md, "Repair by digests").
 const (
-	// MissingMax is how many announced messages are waited for, at most.
+	// MissingMax is the maximum number of announced messages that a node waits for.
 	MissingMax = 1 << 15
-	// AnnouncedMax is how many of them one neighbor announced first, at most.
+	// AnnouncedMax is the maximum number of these that one neighbor announced first.
 	AnnouncedMax = MissingMax / 4
-	// AnnouncedKeep is how long an announced message is waited for, at most.
+	// AnnouncedKeep is the maximum time that a node waits for an announced message.
 	AnnouncedKeep = 2 * time.Minute
 
-	digestMissing = 1024    // messages that one digest may add
-	countersMax   = 1 << 18 // counters that the digests of one neighbor speak of in countersFor, at most
+	digestMissing = 1024    // maximum messages that one digest adds
+	countersMax   = 1 << 18 // maximum counters in the digests of one neighbor within countersFor
 	countersFor   = 100 * time.Millisecond
-	openMax       = 128              // messages requested of one neighbor at once: half of what it may begin to send
-	wantMax       = 45               // pieces that one message requests: it fits into any datagram
-	triesMax      = 5                // requests of one message from one neighbor
-	knownBy       = 32               // neighbors that are remembered to have a message
-	rangesMax     = 32               // missing ranges of one message that are requested at once
-	pauseMax      = 10 * time.Second // after a request, at most
+	openMax       = 128              // maximum open requests to one neighbor: half of what it may begin to send
+	wantMax       = 45               // maximum pieces in one Want, so that it fits into any datagram
+	triesMax      = 5                // maximum requests for one message from one neighbor
+	knownBy       = 32               // maximum neighbors remembered to have one message
+	rangesMax     = 32               // maximum missing ranges of one message requested at once
+	pauseMax      = 10 * time.Second // maximum pause after a request
 )
 
-// HandleAnnouncements takes in the body of a Have. Messages that do not come by themselves are requested.
+// HandleAnnouncements processes the body of a Have. Announced messages that do not arrive in time are requested later.
 func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []byte) {
 	entries, err := wire.ParseHave(data)
 	switch {
@@ -52,7 +52,7 @@ func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []by
 	}
 }
 
-// maySpeak reports whether n may speak of so many more counters. To look at them takes time.
+// maySpeak reports whether the digests of n may name that many more counters. The bound limits the processing time.
 func (n *Neighbor) maySpeak(now time.Time, counters int) bool {
 	if now.Sub(n.spokeSince) > countersFor {
 		n.spokeSince, n.spoke = now, 0
@@ -61,13 +61,13 @@ func (n *Neighbor) maySpeak(now time.Time, counters int) bool {
 	return n.spoke <= countersMax
 }
 
-// takeDigest learns from a digest of n as from a copy of its top, and remembers what is missing here.
+// takeDigest processes a digest of n like a copy of its top message, and records which messages are missing.
 func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) {
 	if id := wire.BroadcastID(g.Origin, 0); !id.HasOrigin() {
 		d.Stats.Unexpected++
 		return
 	}
-	came := now.Add(-g.Age.Duration()) // when a copy of the top would have come from n
+	came := now.Add(-g.Age.Duration()) // when a copy of the top message would have arrived from n
 	d.noticeLarge(n, g, came)
 	if top := wire.BroadcastID(g.Origin, g.Top); g.Kept && d.Seen.Has(&top) && len(n.answers) < keptMax {
 		n.answers = append(n.answers, top)
@@ -84,7 +84,7 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 			p.delay = g.Delay
 			p.sample(d.since(came) - o.probeAt)
 		}
-		wrong := pruned // what this node asked for, if the digest says the opposite
+		wrong := pruned // the state this node asked for, if the digest contradicts it
 		if g.Lazy {
 			wrong = parent
 		}
@@ -117,7 +117,7 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 	})
 }
 
-// noticeLarge takes note of the large messages that n has.
+// noticeLarge records that n has the large messages that a digest covers.
 func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest, came time.Time) {
 	for _, l := range d.keptOf[g.Origin] {
 		if l.released || !g.Has(l.id.Counter()) || slices.Contains(l.owners, n) {
@@ -130,7 +130,7 @@ func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest, came time.Time
 	}
 }
 
-// announced remembers that n has a message that is not here.
+// announced records that n has a message that is missing on this node.
 func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, due time.Time) {
 	t := &d.missing
 	m := t.byID[id]
@@ -150,10 +150,10 @@ func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, 
 	}
 }
 
-// IsAnnounced reports whether a neighbor has announced a message that has not come.
+// IsAnnounced reports whether a neighbor has announced a message that has not arrived.
 func (d *Disseminator) IsAnnounced(id wire.MessageID) bool { return d.missing.byID[id] != nil }
 
-// request requests what is due.
+// request requests the missing messages that are due.
 func (d *Disseminator) request(out []Outcome, now time.Time) []Outcome {
 	t := &d.missing
 	for len(t.heap) > 0 && !t.heap[0].due.After(now) {
@@ -186,8 +186,8 @@ func (d *Disseminator) sendRequest(out []Outcome, now time.Time, n *Neighbor) []
 	return append(out, Outcome{Kind: SendRequest, To: n, Want: &want})
 }
 
-// pursue requests a message that is due of one neighbor, unless it is coming. It sets when the message is looked at again,
-// or returns false if that is never.
+// pursue requests a message that is due from one neighbor, unless pieces of it are arriving. It sets the message's next
+// due time, or returns false if no further request is needed.
 func (d *Disseminator) pursue(now time.Time, m *missing) bool {
 	if d.Seen.Has(&m.id) {
 		return false
@@ -198,7 +198,7 @@ func (d *Disseminator) pursue(now time.Time, m *missing) bool {
 		if m.of != nil {
 			pause = d.pause(m.of)
 		}
-		if due := l.came.Add(pause); due.After(now) { // it is coming
+		if due := l.came.Add(pause); due.After(now) { // pieces are arriving
 			m.due = due
 			return true
 		}
@@ -206,7 +206,7 @@ func (d *Disseminator) pursue(now time.Time, m *missing) bool {
 	return d.ask(now, m, l)
 }
 
-// longestRTT returns the longest round trip to those who send a message.
+// longestRTT returns the longest round-trip time to the neighbors that send a message.
 func longestRTT(l *Large) (longest time.Duration) {
 	for _, f := range l.from {
 		longest = max(longest, f.neighbor.RTT)
@@ -214,7 +214,7 @@ func longestRTT(l *Large) (longest time.Duration) {
 	return longest
 }
 
-// ask requests a message of the nearest neighbor that has it and was not asked in this turn.
+// ask requests a message from the nearest neighbor that has it and was not asked for it in this turn.
 func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 	if m.of != nil {
 		m.of.unanswered(now, m.at)
@@ -230,7 +230,7 @@ func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 		m.by, m.asked = m.asked, nil
 	}
 	n := slices.MinFunc(m.by, func(a, b *Neighbor) int { return int(d.pause(a) - d.pause(b)) })
-	if n.open >= openMax { // it has enough to do
+	if n.open >= openMax { // it has enough open requests
 		m.due = now.Add(d.pause(n))
 		return true
 	}
@@ -248,28 +248,28 @@ func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 	return true
 }
 
-// wholeMessage is the end of a request of all of a message, whose length is not known.
+// wholeMessage is the end of a request for an entire message of unknown length.
 const wholeMessage = 1<<32 - 1
 
-// pause is how long n has to answer a request.
+// pause returns the time that n has to answer a request.
 func (d *Disseminator) pause(n *Neighbor) time.Duration {
 	return min(max(2*n.RTT+d.grace.length, n.patience), pauseMax)
 }
 
-// unanswered gives n more time for the next request. Of requests that were on their way together only one counts.
+// unanswered gives n more time for the next request. Of several simultaneous requests, only one counts.
 func (n *Neighbor) unanswered(now, requested time.Time) {
 	if requested.After(n.impatient) {
 		n.patience, n.impatient = min(2*max(n.patience, graceMin), pauseMax), now
 	}
 }
 
-// repliesToRequest reports whether what comes from n may be what was requested of it.
+// repliesToRequest reports whether a message from n may be the answer to a request.
 func (n *Neighbor) repliesToRequest(now time.Time) bool {
 	return now.Sub(n.requested) < 4*n.RTT+graceMin
 }
 
-// came takes note that n sent a message, or a first piece of it. It reports whether the message was requested. A neighbor that
-// answers becomes a parent.
+// came records that n sent a message, or its first piece of one, and reports whether the message was requested. A
+// neighbor that answers a request becomes a parent.
 func (d *Disseminator) came(now time.Time, n *Neighbor, id wire.MessageID) (requested bool) {
 	m := d.missing.byID[id]
 	if m == nil {
@@ -291,7 +291,7 @@ func (d *Disseminator) came(now time.Time, n *Neighbor, id wire.MessageID) (requ
 	return requested
 }
 
-// forget waits for a message no more.
+// forget stops waiting for a message.
 func (d *Disseminator) forget(m *missing) {
 	if m.of != nil {
 		m.of.open--

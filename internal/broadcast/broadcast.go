@@ -1,22 +1,22 @@
-// Package broadcast decides how messages get from their origin to every node: which neighbors are sent a full copy of each
-// message and which an announcement, from which neighbors full copies are taken, and what is requested of whom.
+// Package broadcast decides how messages get from their origin to every node: which neighbors are sent a full copy of
+// each message and which an announcement, from which neighbors full copies are taken, and what is requested from which
+// neighbor.
 //
-// The choice is made for each origin. A node takes full copies of an origin's messages from a few neighbors, its parents:
-// those whose copies come first. The others send digests, and what is missing is requested from them. A message of an
-// origin that a node knows nothing of floods (docs/PROTOCOL.md, "Paths"). This is reverse-path flood-and-prune with
-// the announcements of Plumtree (Leitão et al., DI-FCUL TR-07-14).
+// The choice is made per origin. A node takes full copies of an origin's messages from a few neighbors, its parents:
+// those whose copies arrive first. The other neighbors send digests, and the node requests what is missing. Messages of
+// an unknown origin are flooded (docs/PROTOCOL.md, "Paths"). This is reverse-path flood-and-prune with the announcements
+// of Plumtree (Leitão et al., DI-FCUL TR-07-14).
 //
-// The package owns what is known of each neighbor ([Neighbor]) and of each origin, which messages were met, announced and
-// requested, and who has shown that it has a large message ([Large]). It never sends: an input returns outcomes, and the
-// core encodes and sends the messages that they ask for. It does not know sessions, queues or the bytes of a message. It
-// has no clock, lock or goroutine.
+// The package owns the state of each neighbor ([Neighbor]) and each origin, the sets of received, announced and
+// requested messages, and the record of which neighbors have a large message ([Large]). It never sends: an input returns
+// outcomes, and the core encodes and sends the messages that they ask for. It does not know sessions, queues or the
+// bytes of a message, and it has no clock, lock or goroutine.
 //
-// To read it: neighbor.go, origin.go, large.go and missing.go (what is known of a neighbor, of an origin, of a large message and
-// of what was announced and is not here), broadcast.go (the root), outcome.go, links.go (links and time), learn.go and
-// parents.go (which neighbors bring an origin's messages first, and which of them are its parents), steer.go (Prune and
-// Graft), spread.go (who is sent a full copy), digest.go (what is announced), announced.go (what others announce, and
-// what is requested) with grace.go, serve.go (requests of others), pieces.go (large messages), then held.go, recent.go and
-// load.go.
+// Reading order: neighbor.go, origin.go, large.go and missing.go (state of a neighbor, an origin, a large message and a
+// missing message), broadcast.go (the root), outcome.go, links.go (links and time), learn.go and parents.go (choice of
+// parents), steer.go (Prune and Graft), spread.go (who is sent a full copy), digest.go (own announcements), announced.go
+// and grace.go (announcements of others, and requests), serve.go (requests of others), pieces.go (large messages), then
+// held.go, recent.go and load.go.
 package broadcast
 
 import (
@@ -30,58 +30,58 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// MessageMax is the most bytes of one message.
+// MessageMax is the maximum size of one message in bytes.
 const MessageMax = assembly.MessageMax
 
-// Config is what a Disseminator is made of.
+// Config configures a Disseminator.
 type Config struct {
-	Self      uint64        // the origin id of this node's messages
+	Self      uint64        // origin id of this node's messages
 	Heartbeat time.Duration // interval of this node's heartbeats
-	Keep      time.Duration // for how long small messages are kept; less than 3 s counts as 3 s
+	Keep      time.Duration // minimum time for which small messages are kept; values below 3 s mean 3 s
 }
 
-// A Disseminator is the dissemination of one node. The zero value is not ready; see [New]. Not for concurrent use.
+// A Disseminator is the dissemination of one node. Use [New] to create one. It is not safe for concurrent use.
 type Disseminator struct {
 	Stats Stats
-	Seen  seen.Set  // messages that were met, of other nodes and of this one
-	Held  HeldQueue // messages of this node that wait for its first link
+	Seen  seen.Set  // ids of messages sent or received
+	Held  HeldQueue // this node's messages that wait for its first link
 
-	whole seen.Source // large messages that are whole, whoever brought them
+	whole seen.Source // complete large messages, whichever neighbor sent them
 
 	cfg       Config
-	epoch     time.Time   // origin of the times that are kept as durations
+	epoch     time.Time   // reference for times stored as durations
 	neighbors []*Neighbor // in the order in which their links came up
-	slots     []*Neighbor // by Neighbor.slot; nil where none is linked
+	slots     []*Neighbor // indexed by Neighbor.slot; nil for a free slot
 	origins   origins
-	pieces    *origin   // stands for all origins as far as their large messages go
-	learning  []*origin // whose parents are chosen when what was sampled has settled, in that order
+	pieces    *origin   // represents all origins for large messages
+	learning  []*origin // origins that wait for the copies of a probe, ordered by settles
 	missing   missingTable
 	recent    recentMessages
 	large     map[wire.MessageID]*Large
-	kept      []*Large            // the large messages that are here, in the order in which they came
-	keptOf    map[uint64][]*Large // the same by their origin
+	kept      []*Large            // the known large messages, in order of arrival
+	keptOf    map[uint64][]*Large // the same, by origin
 	grace     grace
-	passed    uint64    // messages that passed; see Neighbor.credit
-	news      time.Time // when the oldest message passed that a heartbeat has not announced yet; zero for none
-	next      time.Time // when Tick is next needed; zero for never
+	passed    uint64    // number of messages passed on; see Neighbor.credit
+	news      time.Time // when the oldest message passed that no heartbeat has announced yet; zero for none
+	next      time.Time // when Tick must be called next; zero for never
 
 	digest digest.Digest // scratch
 }
 
-// Stats counts what a Disseminator did. All fields only grow.
+// Stats counts events of a Disseminator. Every field only increases.
 type Stats struct {
-	Announced uint64 // digests sent: one for each origin and neighbor
-	Requested uint64 // pieces requested that were announced and did not come
-	Repaired  uint64 // messages that came because they were requested
-	Prunes    uint64 // neighbors asked to become lazy, once for each origin
-	Grafts    uint64 // neighbors asked to become eager, once for each origin
-	Stops     uint64 // neighbors asked to send no more of a large message
+	Announced uint64 // digests sent, one per origin and neighbor
+	Requested uint64 // ranges requested because they were announced and did not arrive
+	Repaired  uint64 // messages that arrived because they were requested
+	Prunes    uint64 // neighbors asked to become lazy, counted per origin
+	Grafts    uint64 // neighbors asked to become eager, counted per origin
+	Stops     uint64 // neighbors asked to stop sending a large message
 
-	Malformed  uint64 // messages of neighbors that do not parse
-	Unexpected uint64 // announcements of nodes without a link, and requests beyond what was announced
-	Oversize   uint64 // pieces of messages beyond their bound
-	Overflow   uint64 // announcements beyond what one neighbor may make
-	Abandoned  uint64 // announced messages that did not come, however often requested
+	Malformed  uint64 // messages from neighbors that do not parse
+	Unexpected uint64 // announcements from nodes without a link, and requests beyond a neighbor's credit
+	Oversize   uint64 // pieces beyond the maximum message size
+	Overflow   uint64 // announcements beyond a neighbor's bound
+	Abandoned  uint64 // announced messages that never arrived despite requests
 }
 
 // New returns the Disseminator of a node without links.
@@ -100,37 +100,37 @@ func New(cfg Config) *Disseminator {
 	return d
 }
 
-// since returns a time as what is kept of it.
+// since returns a time as a duration since the epoch, the form in which times are stored.
 func (d *Disseminator) since(now time.Time) time.Duration {
 	if d.epoch.IsZero() {
-		d.epoch = now.Add(-time.Hour) // so that 0 is long ago
+		d.epoch = now.Add(-time.Hour) // so that 0 is in the distant past
 	}
 	return now.Sub(d.epoch)
 }
 
-// Next returns when Tick is next needed; zero for never.
+// Next returns when Tick must be called next. Zero means never.
 func (d *Disseminator) Next() time.Time { return d.next }
 
-// recentFor is for how many times Config.Keep it is remembered where a small message is kept: the arena may keep it longer.
+// recentFor times Config.Keep is the time for which the places of small messages are known: the arena may keep longer.
 const recentFor = 2
 
-// Kept remembers where the bytes of a small message are kept that passes, for neighbors that request it.
+// Kept records where a small message is stored so that neighbors can request it.
 func (d *Disseminator) Kept(now time.Time, id *wire.MessageID, place arena.Ref) {
 	if id.HasOrigin() {
 		d.recent.put(now, id, place, recentFor*d.cfg.Keep)
 	}
 }
 
-// Remembered returns of how many small messages it is known where their bytes are kept.
+// Remembered returns the number of small messages whose place is known.
 func (d *Disseminator) Remembered() int { return d.recent.len() }
 
-// Place returns where the bytes of a small message are kept that passed lately.
+// Place returns where a recent small message is stored.
 func (d *Disseminator) Place(id *wire.MessageID) (arena.Ref, bool) { return d.recent.get(id) }
 
-// wake has Tick called at a time, or before.
+// wake makes Tick due at the given time or earlier.
 func (d *Disseminator) wake(at time.Time) { d.next = timer.Soonest(d.next, at) }
 
-// lookup returns a large message; nil if it is not here.
+// lookup returns a large message, or nil if it is unknown or released.
 func (d *Disseminator) lookup(id wire.MessageID) *Large {
 	if l := d.large[id]; l != nil && !l.released {
 		return l
@@ -138,13 +138,13 @@ func (d *Disseminator) lookup(id wire.MessageID) *Large {
 	return nil
 }
 
-// Requests returns how many messages are announced and have not come.
+// Requests returns the number of announced messages that have not arrived.
 func (d *Disseminator) Requests() int { return len(d.missing.byID) }
 
-// Origins returns how many origins the node knows the parents of.
+// Origins returns the number of origins with known paths.
 func (d *Disseminator) Origins() int { return len(d.origins.byID) }
 
-// origin returns what is known of an origin; nil for nothing. [wire.AllLarge] stands for the large messages of all.
+// origin returns the state of an origin, or nil if it has none. [wire.AllLarge] is the origin of all large messages.
 func (d *Disseminator) origin(id uint64) *origin {
 	if id == wire.AllLarge {
 		return d.pieces
@@ -152,7 +152,7 @@ func (d *Disseminator) origin(id uint64) *origin {
 	return d.origins.byID[id]
 }
 
-// IsParent reports whether full copies of an origin's messages are taken from n.
+// IsParent reports whether n is a parent for an origin.
 func (d *Disseminator) IsParent(id uint64, n *Neighbor) bool {
 	o := d.origin(id)
 	if o == nil || !n.linked {
@@ -161,7 +161,7 @@ func (d *Disseminator) IsParent(id uint64, n *Neighbor) bool {
 	return n.slot < len(o.paths) && o.paths[n.slot].is(parent)
 }
 
-// Parents returns how many parents there are for all origins together.
+// Parents returns the number of parents, summed over all origins.
 func (d *Disseminator) Parents() (count int) {
 	for o := range d.origins.all {
 		for i := range o.paths {

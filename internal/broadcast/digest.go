@@ -11,13 +11,13 @@ import (
 
 // When digests are sent (docs/PROTOCOL.md, "Repair by digests").
 const (
-	soonAfter = 10 * time.Millisecond // beyond a round trip, to a neighbor that has asked to be told soon
-	lateMost  = 3 * time.Second       // to all neighbors if no heartbeat has taken them along
+	soonAfter = 10 * time.Millisecond // added to a round trip, for a neighbor that asked for early announcements
+	lateMost  = 3 * time.Second       // for all neighbors if no heartbeat carried the digests
 
-	haveMax = 1000 // bytes of the digests in one message: it fits into any datagram
+	haveMax = 1000 // maximum bytes of digests in one message, so that it fits into any datagram
 )
 
-// tellSoon has n sent a digest of an origin soon.
+// tellSoon schedules a digest of an origin to n.
 func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
 	p := d.origins.path(o, n.slot)
 	if p.is(telling) {
@@ -31,7 +31,7 @@ func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
 	n.soon = append(n.soon, o)
 }
 
-// announceSoon sends n the digests that are due to it.
+// announceSoon sends n the scheduled digests that are due.
 func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	switch {
 	case len(n.soon) == 0:
@@ -51,8 +51,8 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 	return out
 }
 
-// Heartbeat returns the digests of all origins with news for n, which is about to be sent a heartbeat: the first ones to go
-// with the heartbeat, nil if there are none, and others as outcomes.
+// Heartbeat returns the digests of all origins with new messages since the last ones to n. with goes into the heartbeat
+// that is about to be sent, and is nil if there are none; further digests are outcomes.
 func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
 	begin := len(out)
 	out = d.announceAll(out, now, n)
@@ -67,7 +67,7 @@ func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ [
 	return out, with
 }
 
-// announceAll sends n a digest of each origin that had news since it was last sent one.
+// announceAll sends n a digest of each origin with new messages since the last call for n.
 func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	var have *digest.List
 	for o := range d.origins.all {
@@ -86,7 +86,7 @@ func (d *Disseminator) lateAt() time.Time {
 	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMost))
 }
 
-// announceLate sends digests to all neighbors that no heartbeat has told of what passed.
+// announceLate sends digests to all neighbors that no heartbeat has informed about recent messages.
 func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
 	if d.news.IsZero() {
 		return out
@@ -104,7 +104,7 @@ func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
 	return out
 }
 
-// add adds the digest of an origin to a message for n, or to one more.
+// add appends the digest of an origin to a message for n, or to a new message if that is full.
 func (d *Disseminator) add(out []Outcome, now time.Time, n *Neighbor, o *origin, have *digest.List) ([]Outcome, *digest.List) {
 	if !d.describe(now, n, o) {
 		return out, have
@@ -112,7 +112,7 @@ func (d *Disseminator) add(out []Outcome, now time.Time, n *Neighbor, o *origin,
 	return d.write(out, n, have)
 }
 
-// write writes the digest that was made.
+// write appends the prepared digest to a message.
 func (d *Disseminator) write(out []Outcome, n *Neighbor, have *digest.List) ([]Outcome, *digest.List) {
 	if have == nil || have.Size()+digest.Min+len(d.digest.Holes)*4 > haveMax {
 		have = new(digest.List)
@@ -123,7 +123,7 @@ func (d *Disseminator) write(out []Outcome, n *Neighbor, have *digest.List) ([]O
 	return out, have
 }
 
-// describe makes the digest of an origin for n. It returns false if there is nothing to announce.
+// describe prepares the digest of an origin for n. It returns false if there is nothing to announce.
 func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
 	at := d.since(now)
 	from := o.floor(at, d.cfg.Keep/marks)
@@ -145,10 +145,10 @@ func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
 	return true
 }
 
-// keptMax is how many large messages one heartbeat mentions.
+// keptMax is the maximum number of large messages that one heartbeat mentions.
 const keptMax = 200
 
-// mentionKept tells n of the large messages that are kept for it, which may be older than what digests speak of, until it shows
+// mentionKept announces to n the large messages that are kept for it, which may be too old for digests, until n shows
 // that it has them.
 func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List) []Outcome {
 	left := keptMax
@@ -165,7 +165,7 @@ func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List
 	return out
 }
 
-// answer shows n the messages that n keeps for this node, although it has them.
+// answer shows n that this node already has the messages that n keeps for it.
 func (d *Disseminator) answer(out []Outcome, n *Neighbor) []Outcome {
 	var have *digest.List
 	for _, id := range n.answers {
@@ -175,14 +175,14 @@ func (d *Disseminator) answer(out []Outcome, n *Neighbor) []Outcome {
 	return out
 }
 
-// mention adds the digest of one message.
+// mention appends the digest of one message.
 func (d *Disseminator) mention(out []Outcome, n *Neighbor, id wire.MessageID, kept bool, have *digest.List) ([]Outcome, *digest.List) {
 	d.digest = digest.Digest{Origin: id.Origin(), Top: id.Counter(), Age: wire.DelayMax, Kept: kept, Holes: d.digest.Holes[:0],
 		Lazy: !d.origins.byID[id.Origin()].sendsFull(n)}
 	return d.write(out, n, have)
 }
 
-// Welcome sends n, whose link has just come up, digests of all that passed lately.
+// Welcome sends n, whose link has just come up, digests of all recent messages.
 func (d *Disseminator) Welcome(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	return d.announceAll(out, now, n)
 }

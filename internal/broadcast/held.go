@@ -7,14 +7,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of the messages that are kept while there is no link (docs/DESIGN.md, "Broadcast").
+// Bounds of the messages kept while there is no link (docs/DESIGN.md, "Broadcast").
 const (
 	heldMax   = 1024
 	heldBytes = 1 << 20
 	heldAge   = 30 * time.Second
 )
 
-// Held is a message of this node that waits for the first link.
+// Held is a message of this node that waits for its first link.
 type Held struct {
 	ID   wire.MessageID
 	Data []byte
@@ -23,13 +23,13 @@ type Held struct {
 
 // A HeldQueue keeps messages of this node while it has no link. The zero value is empty.
 type HeldQueue struct {
-	Count   uint64 // messages that were kept; it only grows
-	Dropped uint64 // messages that found no link in time, or no room; it only grows
+	Count   uint64 // messages added; it only increases
+	Dropped uint64 // messages dropped because no link came up in time or there was no room; it only increases
 
 	messages []Held
 }
 
-// Add keeps a copy of a message of this node until there is a link. The oldest messages give way.
+// Add keeps a copy of a message of this node until there is a link. If there is no room, it drops the oldest messages.
 func (q *HeldQueue) Add(now time.Time, id wire.MessageID, data []byte) {
 	size := len(data) + q.Bytes()
 	for len(q.messages) > 0 && (len(q.messages) >= heldMax || size > heldBytes) {
@@ -40,7 +40,7 @@ func (q *HeldQueue) Add(now time.Time, id wire.MessageID, data []byte) {
 	q.messages = append(q.messages, Held{ID: id, Data: bytes.Clone(data), at: now})
 }
 
-// Bytes returns the bytes of the messages that wait for the first link.
+// Bytes returns the total size of the kept messages.
 func (q *HeldQueue) Bytes() (size int) {
 	for _, h := range q.messages {
 		size += len(h.Data)
@@ -48,7 +48,7 @@ func (q *HeldQueue) Bytes() (size int) {
 	return size
 }
 
-// Take returns the messages that waited for the first link, oldest first. They do not wait any more.
+// Take removes and returns the kept messages, oldest first.
 func (q *HeldQueue) Take(now time.Time) []Held {
 	q.sweep(now)
 	messages := q.messages
@@ -56,7 +56,7 @@ func (q *HeldQueue) Take(now time.Time) []Held {
 	return messages
 }
 
-// sweep drops what waited too long.
+// sweep drops messages that have waited longer than heldAge.
 func (q *HeldQueue) sweep(now time.Time) {
 	for len(q.messages) > 0 && now.Sub(q.messages[0].at) > heldAge {
 		q.drop()

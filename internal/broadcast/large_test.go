@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// large has a large message come whole, its pieces from some neighbors, each a while after the one before.
+// large lets a complete large message arrive, its pieces from the given neighbors at intervals of each.
 func (w *world) large(counter uint64, each time.Duration, from ...*Neighbor) *Large {
 	w.t.Helper()
 	l, pieces := w.begun(id(counter), 1000)
@@ -29,7 +29,7 @@ func (w *world) large(counter uint64, each time.Duration, from ...*Neighbor) *La
 	return l
 }
 
-// piecesFrom returns the places of the neighbors from which large messages are taken in full.
+// piecesFrom returns the indices of the neighbors from which large messages are taken in full.
 func (w *world) piecesFrom() (places []int) {
 	for i, n := range w.near {
 		if w.d.IsParent(wire.AllLarge, n) {
@@ -144,7 +144,7 @@ func TestDirectMessageHasNoDissemination(t *testing.T) {
 	}
 }
 
-// duplicate has n send a piece of a message again.
+// duplicate makes n send a known piece of a message.
 func (w *world) duplicate(n *Neighbor, counter uint64, l *Large) {
 	w.t.Helper()
 	w.do(w.d.DuplicatePiece(nil, w.now, n, id(counter), l))
@@ -237,7 +237,7 @@ func TestMessagesWaitForTheFirstLink(t *testing.T) {
 	now := time.Unix(0, 0)
 	data := []byte("first")
 	q.Add(now, id(1), data)
-	data[0] = 'F' // it is the caller's
+	data[0] = 'F' // the caller owns it
 	q.Add(now, id(2), []byte("second"))
 	if q.Bytes() != 11 || q.Count != 2 {
 		t.Errorf("%d bytes of %d messages", q.Bytes(), q.Count)
@@ -356,7 +356,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 	}
 }
 
-// check holds what is kept to its bounds, and to agreeing with itself.
+// check fails the test if the state exceeds its bounds or is inconsistent.
 func (w *world) check() {
 	w.t.Helper()
 	open, expected := map[*Neighbor]int{}, map[*Neighbor]int{}

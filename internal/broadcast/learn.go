@@ -6,26 +6,26 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// How a node learns by which of its neighbors the messages of an origin come first (docs/PROTOCOL.md, "Paths"). It
-// follows one message at a time, the probe: its copies, and the digests that tell of it, show by how much each neighbor
-// is later than the first.
+// A node learns which neighbors bring the messages of an origin first (docs/PROTOCOL.md, "Paths"). It follows one
+// message at a time, the probe: its copies, and the digests that announce it, show how much later than the first each
+// neighbor is.
 const (
-	exploreEvery = 64 // a message whose counter is a multiple of this floods, so that the choice follows the network
+	exploreEvery = 64 // a message whose counter is a multiple of this is flooded, so that the choice follows the network
 
-	probeEvery = 200 * time.Millisecond // between two probes of one origin, at least
-	settleLess = 10 * time.Millisecond  // until the copies of a probe have come, beyond two round trips
+	probeEvery = 200 * time.Millisecond // minimum time between two probes of one origin
+	settleLess = 10 * time.Millisecond  // time for the copies of a probe to arrive, beyond two round trips
 	settleMost = time.Second
-	learnFast  = 3 // messages that are probes whatever the time since the last one
+	learnFast  = 3 // the first messages are probes regardless of probeEvery
 )
 
-// Own takes note of a message of this node.
+// Own records a message of this node.
 func (d *Disseminator) Own(now time.Time, id *wire.MessageID) {
 	d.Seen.First(now, id, nil)
 	d.met(now, nil, id)
 }
 
-// First takes note that the first copy of a small message came from n, which had it after delay. It returns the delay that
-// the message has on this node.
+// First records that the first copy of a small message arrived from n, which had it after delay. It returns the delay of
+// the message at this node.
 func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, delay wire.Delay) wire.Delay {
 	if !n.linked {
 		d.met(now, nil, id)
@@ -38,7 +38,7 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 	if o == nil {
 		return own
 	}
-	if requested { // it says nothing about the paths
+	if requested { // its arrival says nothing about the paths
 		return own
 	}
 	if own < o.delay || o.delay == 0 {
@@ -51,7 +51,7 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 	return own
 }
 
-// Duplicate takes note that a further copy of a small message came from n. A neighbor that should not have sent it is told so.
+// Duplicate records a further copy of a small message from n. If n should not have sent it, n is asked to become lazy.
 func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID, delay wire.Delay) {
 	if !n.linked {
 		return
@@ -70,11 +70,11 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 	}
 }
 
-// explores reports whether a message floods although its paths are known.
+// explores reports whether a message is flooded even if its paths are known.
 func explores(id *wire.MessageID) bool { return id.Counter()%exploreEvery == 0 }
 
-// met takes note that a message was met, and returns its origin; nil if nothing is kept of it. n is where it came from;
-// nil for a message of this node.
+// met records a message and returns its origin, or nil if the origin has no state. n is the neighbor it came from; nil
+// for a message of this node.
 func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *origin {
 	d.passed++
 	if !id.HasOrigin() {
@@ -88,7 +88,7 @@ func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *orig
 		}
 		o.top, o.topFrom = counter-1, -1
 		o.marks = [marks]uint64{o.top, o.top, o.top}
-		o.chosen = o.id == d.cfg.Self // it needs no parents
+		o.chosen = o.id == d.cfg.Self // its own messages need no parents
 	}
 	o.advance(at, d.cfg.Keep/marks)
 	o.metAt = at
@@ -111,7 +111,7 @@ func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *orig
 	return o
 }
 
-// begin makes a message the probe of its origin, if it is time for one.
+// begin makes a message the probe of its origin if a probe is due.
 func (d *Disseminator) begin(now time.Time, o *origin, counter uint64) {
 	at := d.since(now)
 	often := o.count >= learnFast && counter%exploreEvery != 0 && at-o.probeAt < probeEvery
@@ -135,7 +135,7 @@ func (d *Disseminator) begin(now time.Time, o *origin, counter uint64) {
 	d.wake(d.epoch.Add(o.settles))
 }
 
-// sample learns from a copy of a message that came from n.
+// sample learns from a copy of a message from n.
 func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uint64, delay wire.Delay) {
 	p := d.origins.path(o, n.slot)
 	p.delay = delay
@@ -145,7 +145,7 @@ func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uin
 	}
 }
 
-// settle learns from a probe whose copies have come, and chooses the parents.
+// settle learns from a probe whose copies have arrived, and chooses the parents.
 func (d *Disseminator) settle(now time.Time, o *origin) {
 	o.probing = false
 	if o.gone {

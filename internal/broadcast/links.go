@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// LinkUp begins to exchange broadcasts with n. Both ends send everything until one of them asks for less. rtt is the
-// round trip to n, or a guess.
+// LinkUp begins to exchange broadcasts with n. Both ends send full copies until one asks the other to become lazy. rtt
+// is the round-trip time to n, or a guess.
 func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
 	d.LinkDown(time.Time{}, n)
 	slot := slices.Index(d.slots, nil)
@@ -24,8 +24,8 @@ func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
 	}
 }
 
-// LinkDown ends the exchange of broadcasts with n, and forgets what n announced and what was requested of it. Origins of
-// which n was a parent take their next best neighbor at once. It does nothing to a neighbor without a link.
+// LinkDown ends the exchange of broadcasts with n, and drops its announcements and the requests to it. Origins that had
+// n as a parent choose another neighbor at once. LinkDown does nothing if n has no link.
 func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 	if !n.linked {
 		*n = Neighbor{ID: n.ID, Source: n.Source}
@@ -41,7 +41,7 @@ func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 	*n = Neighbor{ID: n.ID, Source: n.Source}
 }
 
-// forgetPath forgets a path, and chooses another parent if it was one.
+// forgetPath clears a path and chooses another parent if n was one.
 func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 	if n.slot >= len(o.paths) {
 		return
@@ -53,8 +53,8 @@ func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 	}
 }
 
-// Tick does what is due: it chooses parents, asks neighbors to become eager or lazy, announces, and requests what was
-// announced and did not come.
+// Tick performs the work that is due: it chooses parents, sends Prunes, Grafts and digests, and requests announced
+// messages that have not arrived.
 func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
 	d.next = time.Time{}
 	for len(d.learning) > 0 && d.learning[0].settles <= d.since(now) {
@@ -76,8 +76,8 @@ func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
 	return d.announceLate(out, now)
 }
 
-// Sweep forgets what is too old. It returns false if nothing is left for it to do later. The core calls it about once a second
-// while it returns true or large messages are there.
+// Sweep drops expired state. It returns false if nothing is left to expire. The core calls it about once per second
+// while it returns true or large messages exist.
 func (d *Disseminator) Sweep(now time.Time) (more bool) {
 	d.Held.sweep(now)
 	d.recent.forget(now, recentFor*d.cfg.Keep)
@@ -90,7 +90,7 @@ func (d *Disseminator) Sweep(now time.Time) (more bool) {
 	return len(d.Held.messages) > 0 || d.recent.len() > 0
 }
 
-// forgetLarge forgets a message whose bytes are gone.
+// forgetLarge drops a message whose bytes are gone.
 func (d *Disseminator) forgetLarge(l *Large) {
 	if d.large[l.id] == l {
 		delete(d.large, l.id)

@@ -2,20 +2,20 @@ package broadcast
 
 import "time"
 
-// A link is busy if it carries busyCount messages in a busySpan, until a span with fewer.
+// A link becomes busy when it carries busyCount messages within busySpan, and stays busy until a span with fewer.
 const (
 	busySpan  = 20 * time.Millisecond
 	busyCount = 32
 )
 
-// load is how many small messages go along a link. The zero value is a link at ease.
+// load measures the rate of small messages on a link. The zero value is an idle link.
 type load struct {
-	began time.Time // of the present span
+	began time.Time // start of the current span
 	count int       // messages in it
 	busy  bool
 }
 
-// count counts one message and reports whether the link is busy.
+// note counts one message and reports whether the link is busy.
 func (l *load) note(now time.Time) (busy bool) {
 	if passed := now.Sub(l.began); passed > busySpan {
 		l.busy = l.count >= busyCount && passed < 2*busySpan
@@ -26,6 +26,6 @@ func (l *load) note(now time.Time) (busy bool) {
 	return l.busy
 }
 
-// Busy reports whether the link with n carried many small messages when the last one went along it. A datagram for it may
-// wait for company.
+// Busy reports whether the link with n was busy when it carried its last small message. A datagram for it may then be
+// delayed to be filled.
 func (n *Neighbor) Busy() bool { return n.load.busy }

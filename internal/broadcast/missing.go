@@ -7,27 +7,27 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// missing is a message that was announced and is not here.
+// missing is a message that was announced but has not arrived.
 type missing struct {
 	id    wire.MessageID
-	by    []*Neighbor // who has it, and was not asked for it in this turn
-	asked []*Neighbor // who was
-	of    *Neighbor   // of whom it was last requested; nil for nobody
-	first *Neighbor   // who announced it first
+	by    []*Neighbor // neighbors that have it and were not asked for it in this turn
+	asked []*Neighbor // neighbors that were asked for it in this turn
+	of    *Neighbor   // the neighbor with the open request; nil for none
+	first *Neighbor   // the neighbor that announced it first
 	since time.Time
 	at    time.Time // when it was last requested
 	due   time.Time // when it is requested next
 	tries int
-	place int // in missingTable.heap
+	place int // index in missingTable.heap
 }
 
-// missingTable is what was announced and is not here, in a heap by when it is due.
+// missingTable holds the announced messages that have not arrived, in a heap ordered by due time.
 type missingTable struct {
 	byID map[wire.MessageID]*missing
 	heap []*missing
 }
 
-// forgetNeighbor forgets what a neighbor announced and what was requested of it.
+// forgetNeighbor drops the announcements of a neighbor and the requests to it.
 func (t *missingTable) forgetNeighbor(n *Neighbor) {
 	is := func(o *Neighbor) bool { return o == n }
 	for _, m := range slices.Clone(t.heap) {
@@ -70,7 +70,7 @@ func (t *missingTable) remove(m *missing) {
 	}
 }
 
-// fix moves a message to its place after its time has changed.
+// fix restores the heap order after a message's due time has changed.
 func (t *missingTable) fix(m *missing) {
 	t.up(m.place)
 	t.down(m.place)

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// met has some messages of the test's origin come from n.
+// met lets messages of the test's origin arrive from n.
 func (w *world) met(n *Neighbor, counters ...uint64) {
 	for _, c := range counters {
 		m := id(c)
@@ -202,7 +202,7 @@ func TestRequestsFitIntoADatagram(t *testing.T) {
 func TestBadAnnouncementsAreCounted(t *testing.T) {
 	w := newWorld(t, 1)
 	w.digest(&Neighbor{}, digest.Digest{Origin: testOrigin, Top: 1})
-	w.digest(w.near[0], digest.Digest{Origin: 0x4000, Top: 1}) // no origin id
+	w.digest(w.near[0], digest.Digest{Origin: 0x4000, Top: 1}) // not an origin id
 	if w.d.Stats.Unexpected != 2 {
 		t.Errorf("%d unexpected, want 2", w.d.Stats.Unexpected)
 	}

@@ -7,65 +7,65 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Neighbor is the other end of one link, as dissemination sees it. The core keeps it beside what else it knows of the
-// peer, and passes a pointer to it. The zero value is a neighbor without a link. The core writes the exported fields.
+// A Neighbor is the other end of one link, as dissemination sees it. The core stores it with its other state of the
+// peer, passes a pointer to it, and writes the exported fields. The zero value is a neighbor without a link.
 type Neighbor struct {
 	ID     wire.NodeID
-	RTT    time.Duration // round trip, or a guess before one was measured; above zero while linked
-	Missed uint64        // packets of n that this node asked for again, since the link came up
-	Source seen.Source   // of messages, whether n is linked or not
+	RTT    time.Duration // round-trip time, or a guess before it was measured; positive while linked
+	Missed uint64        // packets of n that this node requested again since the link came up
+	Source seen.Source   // source of messages, whether n is linked or not
 
 	linked bool
-	slot   int // its place in origin.paths
+	slot   int // index in origin.paths
 	load   load
-	copies uint64 // full copies of small messages that came from it
+	copies uint64 // full copies of small messages received from it
 
-	// What is to be sent to it: see steer.go and digest.go.
-	steer   []*origin // origins for which it is asked to become lazy or eager
+	// What to send to it: see steer.go and digest.go.
+	steer   []*origin // origins with a Prune or Graft due at steerAt
 	steerAt time.Time
-	soon    []*origin // origins of which it is sent a digest at soonAt
+	soon    []*origin // origins with a digest due at soonAt
 	soonAt  time.Time
-	answers []wire.MessageID // large messages that it keeps for this node, although they are here
-	told    time.Duration    // when it was last sent digests of all origins that had news
+	answers []wire.MessageID // large messages that it keeps for this node, which already has them
+	told    time.Duration    // when it was last sent digests of all origins with new messages
 
-	// What it has announced: see missing.go.
-	expected  int           // messages that it has announced first, and that have not come
+	// Its announcements: see missing.go.
+	expected  int           // messages that it announced first and that have not arrived
 	open      int           // requests that it has not answered
 	requested time.Time     // when it was last sent a request
-	patience  time.Duration // how long it takes to answer a request, at least; zero until it was slow
-	impatient time.Time     // when patience last grew because no answer came
-	want      wire.Want     // requests being written
+	patience  time.Duration // minimum time it needs to answer a request; zero until it was slow
+	impatient time.Time     // when patience last grew because of a missing answer
+	want      wire.Want     // requests to be sent
 
-	spoke      int // counters that its digests spoke of since spokeSince
+	spoke      int // counters in its digests since spokeSince
 	spokeSince time.Time
-	stops      int // messages that it was asked to stop since stopsSince
+	stops      int // messages it was asked to stop sending since stopsSince
 	stopsSince time.Time
 	stopped    wire.MessageID // the last of them
 	stoppedAt  time.Time
 
-	credit  int    // pieces that it may request
+	credit  int    // pieces that it may still request
 	granted uint64 // Disseminator.passed when credit was last raised
 }
 
 // Linked reports whether the link with n is up.
 func (n *Neighbor) Linked() bool { return n.linked }
 
-// Expected returns how many messages n has announced first, and that have not come.
+// Expected returns the number of messages that n announced first and that have not arrived.
 func (n *Neighbor) Expected() int { return n.expected }
 
-// The loss of a link is how many packets had to be asked for again. It starts as if a few had come before, so that a new
-// link counts as nearly lossless and a single loss does not say much.
+// The loss of a link is estimated from the packets that were requested again. The estimate starts with lossWeight
+// assumed messages, so a new link counts as nearly lossless and a single loss has little effect.
 const (
 	lossAssumed = 0.003
 	lossWeight  = 33
 )
 
-// loss returns the part of what n sends that does not come.
+// loss returns the estimated fraction of messages from n that are lost.
 func (n *Neighbor) loss() float64 {
 	missed := float64(n.Missed)
 	return (missed + lossAssumed*lossWeight) / (missed + float64(n.copies) + lossWeight)
 }
 
-// half returns what the link with n adds to the delay of a message: half of the round trip, and at least one unit, so that
-// delays grow with every hop.
+// half returns the delay that the link with n adds to a message: half the round-trip time, and at least one unit, so
+// that delays increase with every hop.
 func (n *Neighbor) half() wire.Delay { return max(1, wire.DelayOf(n.RTT/2)) }

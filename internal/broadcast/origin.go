@@ -7,56 +7,56 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what is known of origins (PROTOCOL.md 5). The messages of other origins flood.
+// Bounds of the origin table (PROTOCOL.md 5). The messages of other origins are flooded.
 const (
 	originsMax   = 4096
 	originsBytes = 512 << 10
-	originAge    = time.Minute // without a message, before an origin gives way to a new one
+	originAge    = time.Minute // time without a message after which a new origin may replace this one
 )
 
-// An origin is what is known of the messages of one node: the paths that they come by.
+// An origin is the state of one node's messages: the paths on which they arrive.
 type origin struct {
 	id         uint64
-	next, prev *origin // in the order in which messages were last met
+	next, prev *origin // in the order of the last message
 
-	top     uint64        // highest counter met
-	topAt   time.Duration // when it was met
-	metAt   time.Duration // when a message was last met
-	topFrom int16         // slot of the neighbor that the top came from; -1 for none
-	marks   [marks]uint64 // the top at the end of the last periods, the newest first: see floor
+	top     uint64        // highest counter seen
+	topAt   time.Duration // when top was seen
+	metAt   time.Duration // when the last message was seen
+	topFrom int16         // slot of the neighbor that sent the top message; -1 for none
+	marks   [marks]uint64 // the top at the end of the last periods, newest first: see floor
 
-	probe   uint64        // the message that is learned from: see learn.go
-	probeAt time.Duration // when it was first met
-	settles time.Duration // when the parents are chosen by it
-	probing bool          // they have not been yet
-	chosen  bool          // parents were chosen
-	gone    bool          // forgotten
+	probe   uint64        // counter of the probe: see learn.go
+	probeAt time.Duration // when the probe was first seen
+	settles time.Duration // when the parents are chosen from the probe
+	probing bool          // the choice is pending
+	chosen  bool          // parents have been chosen
+	gone    bool          // removed from the table
 
-	delay wire.Delay // of this node
-	count uint8      // messages that were learned from, at most learnFirst
-	paths []path     // by Neighbor.slot
+	delay wire.Delay // delay of messages at this node
+	count uint8      // number of probes, at most learnFast
+	paths []path     // indexed by Neighbor.slot
 }
 
-// A path is what is known of an origin's messages on one link.
+// A path is the state of one link for the messages of an origin.
 type path struct {
-	late  int16      // by how much its copies come after the first ones, on average, in units of wire.Delay
-	delay wire.Delay // of the neighbor
+	late  int16      // average delay of its copies after the first copy, in units of wire.Delay
+	delay wire.Delay // delay of messages at the neighbor
 	state state
 }
 
 type state uint16
 
 const (
-	parent  state = 1 << iota // full copies are taken from the neighbor
-	pruned                    // it was asked to be lazy
-	backup                    // and to announce soon
-	lazy                      // it has asked not to be sent full copies
-	soon                      // but to be told soon
-	known                     // late is known
-	sampled                   // the probe came from it
-	steered                   // it is in Neighbor.steer
-	telling                   // it is in Neighbor.soon
-	missed1                   // a counter of two bits: probes in a row that did not come from this parent
+	parent  state = 1 << iota // the node takes full copies from the neighbor
+	pruned                    // the neighbor was asked to become lazy
+	backup                    // the neighbor was asked to announce soon
+	lazy                      // the neighbor has asked to be sent no full copies
+	soon                      // the neighbor has asked for early announcements
+	known                     // late is valid
+	sampled                   // the neighbor sent the probe
+	steered                   // the origin is in Neighbor.steer
+	telling                   // the origin is in Neighbor.soon
+	missed1                   // two-bit counter: consecutive probes that this parent did not send
 	missed2
 
 	missedAll = missed1 | missed2
@@ -72,14 +72,14 @@ func (p *path) set(s state, on bool) {
 	}
 }
 
-// misses returns how many probes in a row did not come from a parent: at most 3.
+// misses returns the number of consecutive probes that a parent did not send, at most 3.
 func (p *path) misses() int { return int(p.state & missedAll / missed1) }
 
 func (p *path) setMisses(n int) { p.state = p.state&^missedAll | state(min(n, 3))*missed1 }
 
-const lateWeight = 4 // a sample counts as much as this part of the average
+const lateWeight = 4 // a sample has a weight of 1/lateWeight in the average
 
-// sample takes in by how much the neighbor was later than the first.
+// sample updates the average by which the neighbor is later than the first.
 func (p *path) sample(late time.Duration) {
 	x := int(max(-math.MaxInt16, min(late/wire.DelayUnit, math.MaxInt16)))
 	if p.is(known) {
@@ -89,14 +89,14 @@ func (p *path) sample(late time.Duration) {
 	p.set(known, true)
 }
 
-// A digest speaks of the messages of the last seconds: two thirds of Config.Keep at least, and all of it at most. To know their
-// counters, an origin keeps the tops at the end of the last periods.
+// A digest covers the messages of the last seconds: at least two thirds of Config.Keep, and at most all of it. To know
+// their counters, an origin keeps the top counters at the end of the last periods.
 const (
 	marks   = 3
-	keepMin = 3 * time.Second // the least Config.Keep
+	keepMin = 3 * time.Second // minimum of Config.Keep
 )
 
-// advance moves the marks on to a time.
+// advance moves the marks to the given time.
 func (o *origin) advance(at, period time.Duration) {
 	for n := min(at/period-o.metAt/period, marks); n > 0; n-- {
 		copy(o.marks[1:], o.marks[:])
@@ -104,7 +104,7 @@ func (o *origin) advance(at, period time.Duration) {
 	}
 }
 
-// floor returns the lowest counter that a digest speaks of; it is above the top if there is nothing to announce.
+// floor returns the lowest counter that a digest covers. It is above the top if there is nothing to announce.
 func (o *origin) floor(at, period time.Duration) uint64 {
 	n := min(max(at/period-o.metAt/period, 0), marks)
 	if n == 0 {
@@ -113,15 +113,15 @@ func (o *origin) floor(at, period time.Duration) uint64 {
 	return append([]uint64{o.top}, o.marks[:]...)[marks-n] + 1
 }
 
-// origins are the origins that are known, in the order in which messages of them were last met.
+// origins holds the known origins, ordered by their last message.
 type origins struct {
 	byID   map[uint64]*origin
 	newest *origin
 	oldest *origin
-	bytes  int // memory of all of them, without their paths
+	bytes  int // memory of all origins
 }
 
-// path returns the path of an origin on the link of a slot.
+// path returns the path of an origin for the link in a slot, and adds it if needed.
 func (s *origins) path(o *origin, slot int) *path {
 	if len(o.paths) <= slot {
 		before := o.size()
@@ -133,19 +133,19 @@ func (s *origins) path(o *origin, slot int) *path {
 	return &o.paths[slot]
 }
 
-// Bytes of memory.
+// Sizes in memory, in bytes.
 const (
-	originSize = 144 // of an origin
-	placeSize  = 24  // of its place in the map, at most
-	pathSize   = 6   // of a path
+	originSize = 144 // an origin
+	placeSize  = 24  // its map entry, at most
+	pathSize   = 6   // a path
 )
 
-// size is the memory of an origin with so many paths, with its place in the map.
+// size returns the memory of an origin with its paths and its map entry, in bytes.
 func (o *origin) size() int {
 	return originSize + placeSize + cap(o.paths)*pathSize
 }
 
-// all calls yield with each origin, the one with the newest message first.
+// all calls yield for each origin, the one with the newest message first.
 func (s *origins) all(yield func(*origin) bool) {
 	for o := s.newest; o != nil; o = o.next {
 		if !yield(o) {
@@ -154,7 +154,7 @@ func (s *origins) all(yield func(*origin) bool) {
 	}
 }
 
-// add makes an origin; nil if there is no room.
+// add adds an origin and returns it, or nil if there is no room.
 func (s *origins) add(id uint64, at time.Duration, slots int) *origin {
 	o := &origin{id: id, paths: make([]path, slots), metAt: at}
 	for len(s.byID) >= originsMax || s.bytes+o.size() > originsBytes {
@@ -169,7 +169,7 @@ func (s *origins) add(id uint64, at time.Duration, slots int) *origin {
 	return o
 }
 
-// touch makes o the newest.
+// touch makes o the newest origin.
 func (s *origins) touch(o *origin) {
 	if s.newest != o {
 		s.unlink(o)

@@ -9,21 +9,21 @@ import (
 type OutcomeKind uint8
 
 const (
-	// SendPrune asks to send To a Prune with Steer.
+	// SendPrune asks the core to send To a Prune with Steer.
 	SendPrune OutcomeKind = iota
-	// SendGraft asks to send To a Graft with Steer.
+	// SendGraft asks the core to send To a Graft with Steer.
 	SendGraft
-	// SendStop asks to send To a Stop that names Message.
+	// SendStop asks the core to send To a Stop that names Message.
 	SendStop
-	// SendRequest asks to send Want to To.
+	// SendRequest asks the core to send Want to To.
 	SendRequest
-	// SendDigest asks to send Have to To.
+	// SendDigest asks the core to send Have to To.
 	SendDigest
-	// ServeRequest asks to send To the bytes [From, Until) of Message, which it requested, as far as they lie in it.
+	// ServeRequest asks the core to send To the requested bytes [From, Until) of Message, limited to its length.
 	ServeRequest
 )
 
-// An Outcome is one thing that an input to a Disseminator wants done. Kind says which of the other fields are set. Steer,
+// An Outcome is one action that an input requests from the core. Kind says which of the other fields are set. Steer,
 // Want and Have are valid until the next input.
 type Outcome struct {
 	Kind        OutcomeKind

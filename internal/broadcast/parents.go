@@ -8,28 +8,28 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// How parents are chosen (docs/PROTOCOL.md, "Paths").
+// Bounds of the choice of parents (docs/PROTOCOL.md, "Paths").
 const (
-	parentsMin = 2    // of one origin, if there are so many neighbors that bring its messages
-	parentsMax = 4    // however lossy the links are
-	lossMax    = 1e-5 // the part of the messages that no parent may bring
-	missesMax  = 3    // probes in a row that a parent may miss
+	parentsMin = 2    // minimum parents of one origin, if enough neighbors bring its messages
+	parentsMax = 4    // maximum, however lossy the links are
+	lossMax    = 1e-5 // tolerated fraction of messages that no parent brings
+	missesMax  = 3    // consecutive missed probes after which a parent is replaced
 
-	stayFor  = 3  // a parent gives way to a neighbor that is quicker by more than this, in units of wire.Delay,
-	stayPart = 32 // and this part of its round trip;
+	stayFor  = 3  // a neighbor must be faster than a parent by more than this, in units of wire.Delay,
+	stayPart = 32 // plus the parent's round trip divided by this, to replace it;
 
-	stayLarge = 50 // of large messages, by this and half of its round trip: a link on which pieces come has found its rate
+	stayLarge = 50 // for large messages by this plus half the round trip, because a link in use has found its rate
 )
 
 // candidate is a neighbor that brings the messages of an origin.
 type candidate struct {
 	n     *Neighbor
 	p     *path
-	score int // by how much it is later than the first; less for a parent
+	score int // delay after the first neighbor; reduced for a parent
 }
 
-// choose chooses the parents of an origin among the neighbors that bring its messages, and the one that is to announce
-// them soon. The others are asked to be lazy.
+// choose chooses the parents of an origin among the neighbors that bring its messages, and the neighbor that announces
+// them soon. The others are asked to become lazy.
 func (d *Disseminator) choose(now time.Time, o *origin) {
 	var buf [32]candidate
 	list := d.candidates(o, buf[:0])
@@ -39,7 +39,7 @@ func (d *Disseminator) choose(now time.Time, o *origin) {
 	o.chosen = true
 	putFirst(o, list)
 	count := parentsFor(list)
-	if o == d.pieces { // two copies are expensive enough, and what is lost of them is sent again
+	if o == d.pieces { // two copies are expensive enough, and lost pieces are retransmitted
 		count = min(count, parentsMin)
 	}
 	second := announcer(list[count:])
@@ -58,8 +58,8 @@ func (d *Disseminator) choose(now time.Time, o *origin) {
 	}
 }
 
-// candidates returns the neighbors that are known to bring the messages of an origin, the quickest first. A neighbor that
-// gets them from this node brings none, so a parent that has become one is found out by what it misses.
+// candidates returns the neighbors known to bring the messages of an origin, the fastest first. A neighbor that gets
+// them from this node brings none, so a parent in that position is recognized by its missed probes.
 func (d *Disseminator) candidates(o *origin, list []candidate) []candidate {
 	for _, n := range d.neighbors {
 		if n.slot >= len(o.paths) {
@@ -85,9 +85,9 @@ func (d *Disseminator) candidates(o *origin, list []candidate) []candidate {
 	return list
 }
 
-// putFirst puts the first parent before the other candidates. Its delay must be less than that of this node: a neighbor
-// whose delay is not may get the messages from this node itself, by way of others, and nodes that take each other for the
-// first parent would get none.
+// putFirst moves the first parent ahead of the other candidates. Its delay must be less than that of this node.
+// Otherwise the neighbor may get the messages from this node by way of others, and nodes that are each other's first
+// parent would get none.
 func putFirst(o *origin, list []candidate) {
 	i := slices.IndexFunc(list, func(c candidate) bool { return c.p.delay < o.delay })
 	if i > 0 {
@@ -97,7 +97,7 @@ func putFirst(o *origin, list []candidate) {
 	}
 }
 
-// parentsFor returns how many of the candidates become parents.
+// parentsFor returns the number of candidates that become parents.
 func parentsFor(list []candidate) (count int) {
 	lost := 1.
 	for count < min(len(list), parentsMax) && (count < parentsMin || lost > lossMax) {
@@ -107,7 +107,7 @@ func parentsFor(list []candidate) (count int) {
 	return count
 }
 
-// announcer returns the candidate from which a message that no parent brings is repaired first; nil if there is none.
+// announcer returns the candidate that repairs a missing message soonest, or nil if there is none.
 func announcer(list []candidate) (best *Neighbor) {
 	soonest := 0
 	for _, c := range list {
@@ -119,7 +119,7 @@ func announcer(list []candidate) (best *Neighbor) {
 	return best
 }
 
-// adopt makes a neighbor a parent that sent a message which was requested.
+// adopt makes a neighbor a parent because it answered a request.
 func (d *Disseminator) adopt(now time.Time, n *Neighbor, id wire.MessageID) {
 	o := d.origin(id.Origin())
 	if d.lookup(id) != nil {
@@ -132,7 +132,7 @@ func (d *Disseminator) adopt(now time.Time, n *Neighbor, id wire.MessageID) {
 		return
 	}
 	p := d.origins.path(o, n.slot)
-	if p.is(parent) { // it may not know that
+	if p.is(parent) { // it may not know that it is one
 		d.steer(now, o, n)
 		return
 	}

@@ -62,7 +62,7 @@ func TestFirstParentIsNearerToTheOrigin(t *testing.T) {
 		for i, n := range w.near {
 			if w.d.Seen.First(w.now, &m, &n.Source) {
 				w.d.First(w.now, n, &m, delays[i])
-				w.d.origins.byID[testOrigin].delay = 300 // it has come by another way before
+				w.d.origins.byID[testOrigin].delay = 300 // it has arrived by another path before
 			} else {
 				w.d.Duplicate(w.now, n, &m, delays[i])
 			}

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// stopsMax is how many messages a neighbor is asked to stop in stopAgain.
+	// stopsMax is the maximum number of Stops for different messages sent to a neighbor within stopAgain.
 	stopsMax = 16
-	// stopAgain is the least time before a neighbor that does not heed a Stop is sent it again.
+	// stopAgain is the minimum time before a Stop is repeated to a neighbor that ignores it.
 	stopAgain = 50 * time.Millisecond
 )
 
-// Begin takes note that a large message of total bytes is here, or comes. pieces is what has arrived; it stays the core's,
-// who changes it.
+// Begin adds a large message of total bytes that is complete or arriving. pieces is the set of bytes that have arrived;
+// the core owns and updates it.
 func (d *Disseminator) Begin(id wire.MessageID, total uint32, pieces *rangeset.Set) *Large {
 	l := &Large{id: id, total: total, pieces: pieces}
 	d.large[id] = l
@@ -28,7 +28,7 @@ func (d *Disseminator) Begin(id wire.MessageID, total uint32, pieces *rangeset.S
 	return l
 }
 
-// Tell takes note that the message is announced to n, which may request it.
+// Tell records that the message is announced to n, which may request it.
 func (d *Disseminator) Tell(l *Large, n *Neighbor) {
 	if l != nil && !slices.Contains(l.told, n) {
 		l.told = append(l.told, n)
@@ -37,17 +37,17 @@ func (d *Disseminator) Tell(l *Large, n *Neighbor) {
 	}
 }
 
-// Piece takes note that n sends a message. If this is its first piece, n may have answered a request.
+// Piece records that n sends a message. If this is its first piece, n may have answered a request.
 func (d *Disseminator) Piece(now time.Time, n *Neighbor, l *Large) {
 	if l.noticed(now, n) {
 		d.came(now, n, l.id)
 	}
 }
 
-// Complete takes note that all of a large message of another node is here. It learns who was first to send it, and all neighbors
-// are told of it soon: they keep it for this node as long as they do not know that.
+// Complete records that a large message of another node is complete. It learns which neighbors sent it first, and
+// schedules an announcement to all neighbors: they keep the message for this node until they receive it.
 func (d *Disseminator) Complete(now time.Time, l *Large) {
-	d.Seen.First(now, &l.id, &d.whole) // since the first piece, its origin may have sent more than the window holds
+	d.Seen.First(now, &l.id, &d.whole) // its origin may have sent more messages than the window holds since the first piece
 	if m := d.missing.byID[l.id]; m != nil {
 		d.forget(m)
 	}
@@ -63,16 +63,16 @@ func (d *Disseminator) Complete(now time.Time, l *Large) {
 	}
 }
 
-// tellAll has all neighbors told of an origin soon.
+// tellAll schedules a digest of an origin to all neighbors.
 func (d *Disseminator) tellAll(now time.Time, o *origin) {
 	for _, n := range d.neighbors {
 		d.tellSoon(now, o, n)
 	}
 }
 
-// DuplicatePiece takes note that n sent a piece of the message id that was here already; l is nil if the message is not
-// here any more. It stops n. The first neighbors that sent a message go on until it is whole: nodes that pass a message on
-// piece by piece, and depend on each other only, would otherwise all wait for the rest.
+// DuplicatePiece records that n sent a known piece of message id; l is nil if the message is no longer kept. It sends n
+// a Stop. The first senders of an incomplete message are not stopped: nodes that pass a message on piece by piece, and
+// depend only on each other, would otherwise all wait for the rest.
 func (d *Disseminator) DuplicatePiece(out []Outcome, now time.Time, n *Neighbor, id wire.MessageID, l *Large) []Outcome {
 	incomplete := l != nil && !l.complete()
 	switch {
@@ -92,14 +92,14 @@ func (d *Disseminator) DuplicatePiece(out []Outcome, now time.Time, n *Neighbor,
 	n.stopped, n.stoppedAt = id, now
 	d.Stats.Stops++
 	out = append(out, Outcome{Kind: SendStop, To: n, Message: id})
-	if incomplete { // it may still be needed
+	if incomplete { // the message may still be needed
 		d.announced(now, n, l.id, now.Add(2*n.RTT+graceMin))
 	}
 	return out
 }
 
-// mayStop reports whether n is asked to stop one more message. It may have many on their way, and send the pieces of
-// each after another's.
+// mayStop reports whether n may be sent one more Stop. n may have many messages on their way and alternate between their
+// pieces.
 func (n *Neighbor) mayStop(now time.Time) bool {
 	if now.Sub(n.stopsSince) > stopAgain {
 		n.stopsSince, n.stops = now, 0
@@ -108,7 +108,7 @@ func (n *Neighbor) mayStop(now time.Time) bool {
 	return n.stops <= stopsMax
 }
 
-// HandleStop takes in the body of a Stop: n has the message, or gets it from another node.
+// HandleStop processes the body of a Stop: n has the message or gets it from another node.
 func (d *Disseminator) HandleStop(n *Neighbor, data []byte) (stop wire.MessageID, ok bool) {
 	stop, err := wire.ParseStop(data)
 	if err != nil {

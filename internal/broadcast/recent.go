@@ -7,13 +7,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-const recentMax = 1 << 16 // small messages
+const recentMax = 1 << 16 // maximum number of small messages
 
-// recentMessages tells where the small messages are kept that passed lately, for those that request them. The oldest give way when
-// they are older than they are kept, or too many. The zero value is empty.
+// recentMessages records where recent small messages are stored, for neighbors that request them. It drops the oldest
+// entries when they are too old or too many. The zero value is empty.
 type recentMessages struct {
 	places map[wire.MessageID]arena.Ref
-	list   []recent // the oldest first
+	list   []recent // oldest first
 }
 
 type recent struct {
@@ -21,7 +21,7 @@ type recent struct {
 	at time.Time
 }
 
-// put remembers where a small message is kept. Those that passed more than keep ago are forgotten.
+// put records where a small message is stored, and drops entries older than keep.
 func (r *recentMessages) put(now time.Time, id *wire.MessageID, place arena.Ref, keep time.Duration) {
 	r.forget(now, keep)
 	if r.places == nil {
@@ -34,13 +34,13 @@ func (r *recentMessages) put(now time.Time, id *wire.MessageID, place arena.Ref,
 	r.places[*id] = place
 }
 
-// get returns where a small message is kept that passed lately.
+// get returns where a recent small message is stored.
 func (r *recentMessages) get(id *wire.MessageID) (arena.Ref, bool) {
 	place, ok := r.places[*id]
 	return place, ok
 }
 
-// len returns how many messages it remembers.
+// len returns the number of recorded messages.
 func (r *recentMessages) len() int { return len(r.list) }
 
 func (r *recentMessages) drop() {
@@ -48,7 +48,7 @@ func (r *recentMessages) drop() {
 	r.list = r.list[1:]
 }
 
-// forget forgets what is older than keep, and gives the memory back when nothing is left.
+// forget drops entries older than keep, and releases the memory when none are left.
 func (r *recentMessages) forget(now time.Time, keep time.Duration) {
 	for len(r.list) > 0 && now.Sub(r.list[0].at) > keep {
 		r.drop()

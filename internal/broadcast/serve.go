@@ -2,22 +2,22 @@ package broadcast
 
 import "github.com/gwyh-go/gwyh/internal/wire"
 
-// Bounds of what neighbors request (docs/PROTOCOL.md, "Repair by digests").
+// Bounds of requests from neighbors (docs/PROTOCOL.md, "Repair by digests").
 const (
-	creditMax  = 1 << 15 // pieces that a neighbor may request, at most
-	creditEach = 5       // that each message which passes allows it
-	creditLess = 256     // that it may request at first
+	creditMax  = 1 << 15 // maximum credit of a neighbor, in pieces
+	creditEach = 5       // credit per message passed on
+	creditLess = 256     // initial credit
 )
 
-// grant raises the credit of n by what the messages allow that passed since it was last raised.
+// grant raises the credit of n for the messages passed on since it was last raised.
 func (d *Disseminator) grant(n *Neighbor) {
 	fresh := min(d.passed-n.granted, creditMax)
 	n.credit = min(n.credit+creditEach*int(fresh), creditMax)
 	n.granted = d.passed
 }
 
-// HandleRequests takes in the body of a Want. A neighbor may request each message a few times, and rangesMax ranges of a large one
-// each time.
+// HandleRequests processes the body of a Want. A neighbor may request each message a few times, and each time rangesMax
+// ranges of a large one.
 func (d *Disseminator) HandleRequests(out []Outcome, n *Neighbor, data []byte) []Outcome {
 	want, err := wire.ParseWant(data)
 	if err != nil {

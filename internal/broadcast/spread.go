@@ -7,25 +7,25 @@ import (
 )
 
 const (
-	// OwnLinks is how many neighbors a message of this node is sent to in full, at least: nobody else has it.
+	// OwnLinks is the minimum number of neighbors sent a full copy of a message of this node: no other node has it.
 	OwnLinks = 3
-	// lazyBacklog is the backlog of small messages, in bytes, beyond which a neighbor gets digests only.
+	// lazyBacklog is the backlog of small messages, in bytes, from which a neighbor gets only digests.
 	lazyBacklog = 2 << 20
 )
 
-// A Queue is the small messages that wait for a neighbor.
+// A Queue describes the small messages queued for a neighbor.
 type Queue struct {
-	Full  bool // so many that a message of this node is not to be added
+	Full  bool // no message of this node may be added
 	Bytes int
 }
 
-// A Spread decides for one message, neighbor by neighbor, who is sent a full copy.
+// A Spread decides for one message, neighbor by neighbor, whether to send a full copy.
 type Spread struct {
-	origin *origin // nil if nothing is known of it, or the message floods
-	extra  int     // lazy neighbors that are still to be sent a full copy
+	origin *origin // nil if it is unknown or the message is flooded
+	extra  int     // number of lazy neighbors still to be sent a full copy
 }
 
-// Spread begins to spread a message. One of this node goes in full along [OwnLinks] at least.
+// Spread begins to spread a message. A message of this node is sent in full on at least [OwnLinks] links.
 func (d *Disseminator) Spread(id *wire.MessageID) (s Spread) {
 	if !id.HasOrigin() || explores(id) {
 		return Spread{}
@@ -37,7 +37,7 @@ func (d *Disseminator) Spread(id *wire.MessageID) (s Spread) {
 	return s
 }
 
-// SpreadLarge begins to spread a message in pieces. One of this node goes in full along [OwnLinks] at least.
+// SpreadLarge begins to spread a message in pieces. A message of this node is sent in full on at least [OwnLinks] links.
 func (d *Disseminator) SpreadLarge(own bool) (s Spread) {
 	s.origin = d.pieces
 	if own {
@@ -46,7 +46,7 @@ func (d *Disseminator) SpreadLarge(own bool) (s Spread) {
 	return s
 }
 
-// eager returns how many neighbors are sent full copies of the messages of an origin.
+// eager returns the number of neighbors that are sent full copies of an origin's messages.
 func (d *Disseminator) eager(o *origin) (count int) {
 	for _, n := range d.neighbors {
 		if o.sendsFull(n) {
@@ -56,7 +56,7 @@ func (d *Disseminator) eager(o *origin) (count int) {
 	return count
 }
 
-// Full reports whether n is sent a full copy of a small message.
+// Full reports whether to send n a full copy of a small message.
 func (s *Spread) Full(now time.Time, n *Neighbor, q Queue) bool {
 	full := s.origin.sendsFull(n)
 	switch {
@@ -71,7 +71,7 @@ func (s *Spread) Full(now time.Time, n *Neighbor, q Queue) bool {
 	return true
 }
 
-// FullLarge reports whether n is sent a full copy of a large message.
+// FullLarge reports whether to send n a full copy of a large message.
 func (s *Spread) FullLarge(n *Neighbor) bool {
 	full := s.origin.sendsFull(n)
 	if !full && s.extra > 0 {
@@ -81,19 +81,19 @@ func (s *Spread) FullLarge(n *Neighbor) bool {
 	return full
 }
 
-// Eager reports whether n is sent full copies of the small messages of this node.
+// Eager reports whether n is sent full copies of this node's small messages.
 func (d *Disseminator) Eager(n *Neighbor) bool { return d.origins.byID[d.cfg.Self].sendsFull(n) }
 
-// An Admission decides whether a message of this node is taken now. It is refused if an eager neighbor's queue is full,
-// because that neighbor would fall behind and lose messages. If fewer than [OwnLinks] neighbors are eager, so many
-// lazy ones must have room that the message goes along OwnLinks, or along all links if there are fewer.
+// An Admission decides whether to accept a message of this node now. It refuses the message if an eager neighbor's queue
+// is full, because that neighbor would fall behind and lose messages. If fewer than [OwnLinks] neighbors are eager,
+// enough lazy ones must have room for OwnLinks full copies, or for one on every link if there are fewer.
 type Admission struct {
 	full         bool // an eager neighbor has a full queue
 	eager        int
-	others, open int // neighbors that are lazy or gone from gossip, and those of them with room
+	others, open int // other neighbors, and those of them with room
 }
 
-// Link takes a link into account. The core leaves out links that must not hold a message up.
+// Link takes a link into account. The core leaves out links that must not block a message.
 func (a *Admission) Link(eager, full bool) {
 	switch {
 	case eager:

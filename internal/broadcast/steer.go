@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	steerFor = 20 * time.Millisecond // before a Prune or a Graft is sent, so that one names many origins
-	steerMax = 100                   // origins that one of them names
+	steerFor = 20 * time.Millisecond // delay before a Prune or a Graft is sent, so that one message names many origins
+	steerMax = 100                   // maximum origins in one message
 )
 
-// steer has n asked to be lazy or eager for an origin, as its path says when the message is written.
+// steer schedules a Prune or Graft of an origin to n, whichever the path's state requires when it is sent.
 func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
 	p := d.origins.path(o, n.slot)
 	if p.is(steered) {
@@ -25,7 +25,7 @@ func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
 	n.steer = append(n.steer, o)
 }
 
-// sendSteer asks n what is due.
+// sendSteer sends n the Prunes and Grafts that are due.
 func (d *Disseminator) sendSteer(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	if len(n.steer) == 0 {
 		return out
@@ -60,11 +60,11 @@ func (d *Disseminator) sendSteer(out []Outcome, now time.Time, n *Neighbor) []Ou
 	return out
 }
 
-// HandlePrune takes in the body of a Prune: n is sent no full copies of the messages of some origins any more. What is not
-// known of an origin is not kept either, so its messages flood.
+// HandlePrune processes the body of a Prune: n is not sent full copies of some origins' messages any more. A Prune of an
+// unknown origin has no effect, so that origin's messages are flooded.
 func (d *Disseminator) HandlePrune(n *Neighbor, data []byte) { d.handleSteer(n, data, true) }
 
-// HandleGraft takes in the body of a Graft: n is sent full copies of the messages of some origins.
+// HandleGraft processes the body of a Graft: n is sent full copies of the messages of some origins.
 func (d *Disseminator) HandleGraft(n *Neighbor, data []byte) { d.handleSteer(n, data, false) }
 
 func (d *Disseminator) handleSteer(n *Neighbor, data []byte, prune bool) {

@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// world is one Disseminator with neighbors, at a time that a test moves.
+// world is one Disseminator with neighbors and a virtual clock.
 type world struct {
 	t    *testing.T
 	d    *Disseminator
@@ -25,7 +25,7 @@ const (
 	testSelf   = 0x8001
 )
 
-// newWorld returns a Disseminator with links to so many neighbors, each a round trip of 10 ms away.
+// newWorld returns a Disseminator with the given number of links, each with a round trip of 10 ms.
 func newWorld(t *testing.T, neighbors int) *world {
 	t.Helper()
 	w := &world{t: t, d: New(Config{Self: testSelf, Heartbeat: time.Second}), now: time.Unix(1_000_000, 0)}
@@ -42,10 +42,10 @@ func (w *world) link() *Neighbor {
 	return n
 }
 
-// id is the id of a message of the test's origin.
+// id returns the id of a message of the test's origin.
 func id(counter uint64) wire.MessageID { return wire.BroadcastID(testOrigin, counter) }
 
-// run lets time pass, and calls Tick when it is due.
+// run advances virtual time and calls Tick when it is due.
 func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	for end := w.now.Add(d); ; {
@@ -66,14 +66,14 @@ func (w *world) run(d time.Duration) {
 
 func (w *world) do(out []Outcome) { w.sent = append(w.sent, out...) }
 
-// take returns what was sent since the last call.
+// take returns the outcomes since the last call.
 func (w *world) take() []Outcome {
 	sent := w.sent
 	w.sent = nil
 	return sent
 }
 
-// kinds returns what was sent to n since the last take, without taking it.
+// kinds returns the kinds of the outcomes for n since the last take, without taking them.
 func (w *world) kinds(n *Neighbor) (kinds []OutcomeKind) {
 	for _, o := range w.sent {
 		if o.To == n {
@@ -83,7 +83,7 @@ func (w *world) kinds(n *Neighbor) (kinds []OutcomeKind) {
 	return kinds
 }
 
-// count returns how many outcomes of a kind wait to be taken.
+// count returns the number of outcomes of a kind since the last take.
 func (w *world) count(k OutcomeKind) (count int) {
 	for _, o := range w.sent {
 		if o.Kind == k {
@@ -93,7 +93,7 @@ func (w *world) count(k OutcomeKind) (count int) {
 	return count
 }
 
-// copies has copies of one message come from some neighbors, each a while after the one before, and lets the choice settle.
+// copies lets copies of one message arrive from the given neighbors at intervals of each, and lets the choice settle.
 func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 	w.t.Helper()
 	m := id(counter)
@@ -110,7 +110,7 @@ func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 	w.run(200 * time.Millisecond)
 }
 
-// parents returns the places of the parents of the test's origin among the neighbors.
+// parents returns the indices of the parents of the test's origin.
 func (w *world) parents() (places []int) {
 	for i, n := range w.near {
 		if w.d.IsParent(testOrigin, n) {
@@ -120,7 +120,7 @@ func (w *world) parents() (places []int) {
 	return places
 }
 
-// body is the value of a message.
+// body returns the body of an encoded message.
 func body(t *testing.T, plain []byte) []byte {
 	t.Helper()
 	var m wire.Message
@@ -130,7 +130,7 @@ func body(t *testing.T, plain []byte) []byte {
 	return m.Data
 }
 
-// digest has a digest come from n.
+// digest lets a digest arrive from n.
 func (w *world) digest(n *Neighbor, g digest.Digest) {
 	w.t.Helper()
 	var have digest.List
@@ -138,7 +138,7 @@ func (w *world) digest(n *Neighbor, g digest.Digest) {
 	w.d.HandleAnnouncements(w.now, n, body(w.t, wire.AppendHave(nil, wire.MessageID{}, have.Bytes())))
 }
 
-// steered has n ask to be lazy or eager for an origin.
+// steered makes n send a Prune or Graft for an origin.
 func (w *world) steered(n *Neighbor, origin uint64, prune, soon bool) {
 	w.t.Helper()
 	var s wire.Steer
@@ -150,7 +150,7 @@ func (w *world) steered(n *Neighbor, origin uint64, prune, soon bool) {
 	}
 }
 
-// requested returns the messages that were requested of n and takes what was sent.
+// requested takes the outcomes and returns the ids of the messages requested from n.
 func (w *world) requested(n *Neighbor) (ids []wire.MessageID) {
 	for _, o := range w.take() {
 		if o.Kind == SendRequest && o.To == n {
@@ -163,13 +163,13 @@ func (w *world) requested(n *Neighbor) (ids []wire.MessageID) {
 	return ids
 }
 
-// begun makes a large message of which nothing is here yet.
+// begun adds a large message of which nothing has arrived yet.
 func (w *world) begun(id wire.MessageID, total uint32) (*Large, *rangeset.Set) {
 	var pieces rangeset.Set
 	return w.d.Begin(id, total, &pieces), &pieces
 }
 
-// digestsTo returns the digests that were sent to n and takes what was sent.
+// digestsTo takes the outcomes and returns the digests sent to n.
 func (w *world) digestsTo(n *Neighbor) (list []digest.Digest) {
 	for _, o := range w.take() {
 		if o.Kind == SendDigest && o.To == n {
