@@ -3,26 +3,26 @@ package pacing
 import "time"
 
 const (
-	burst       = 64 << 10               // bytes sent unpaced when a link starts, and the least window
+	burst       = 64 << 10               // bytes sent unpaced when a link starts; also the minimum window
 	maxWindow   = 64 << 20               // bytes
-	minRate     = 32 << 10               // bytes per second; the floor
-	maxRate     = 1.25e9                 // bytes per second (10 Gbit/s); the ceiling
-	reportEvery = 20 * time.Millisecond  // the least time between two reports of a peer
-	windowSlack = 10 * time.Millisecond  // of the rate, beyond a round trip and two reports
-	unknownRTT  = 100 * time.Millisecond // until there is a sample
-	idleAfter   = 2 * time.Second        // without need and news, or 8 RTT where that is longer
+	minRate     = 32 << 10               // bytes per second; the minimum
+	maxRate     = 1.25e9                 // bytes per second (10 Gbit/s); the maximum
+	reportEvery = 20 * time.Millisecond  // minimum interval between two reports of a peer
+	windowSlack = 10 * time.Millisecond  // of the rate, added to a round trip and two reports
+	unknownRTT  = 100 * time.Millisecond // assumed until there is a sample
+	idleAfter   = 2 * time.Second        // without waiting or reports; or 8 RTT if that is longer
 	maxDatagram = 64 << 10               // bytes
 )
 
-// A Controller paces what is sent to one peer and bounds what is on its way. Owned by its peer; not
-// for concurrent use.
+// A Controller limits the sending rate to one peer and the bytes in flight. Its peer owns it. It is not safe for
+// concurrent use.
 type Controller struct {
 	rnd      func(n int64) int64
-	datagram float64 // bytes; the usual size
+	datagram float64 // usual size in bytes
 
-	rate      float64   // bytes per second; floor to maxRate
-	starting  bool      // doubling; ends with the first congestion
-	congested time.Time // when it last was, or the start
+	rate      float64   // bytes per second; minRate to maxRate
+	starting  bool      // the rate doubles until the first congestion
+	congested time.Time // time of the last congestion, or of the start
 	bucket    bucket
 	flight    flight
 	delay     delay
@@ -30,8 +30,8 @@ type Controller struct {
 	loss      loss
 }
 
-// New makes the Controller of a link. rtt is a first estimate, zero when there is none; rnd returns
-// a uniform number below n; datagram is the usual size of a datagram in bytes.
+// New returns the Controller of a link. rtt is an initial estimate, or zero if unknown; rnd returns a uniform random
+// number in [0, n); datagram is the usual size of a datagram in bytes.
 func New(now time.Time, rtt time.Duration, rnd func(n int64) int64, datagram int) *Controller {
 	c := &Controller{rnd: rnd, datagram: float64(min(max(datagram, 1), maxDatagram))}
 	c.delay.init(now, rtt)
@@ -39,8 +39,8 @@ func New(now time.Time, rtt time.Duration, rnd func(n int64) int64, datagram int
 	return c
 }
 
-// restart begins anew, as a new link does: burst bytes unpaced, and the first report tells more. What
-// is known of the delay stays.
+// restart resets the Controller to the state of a new link: burst bytes are unpaced, and the first report sets the rate.
+// The round-trip times are kept.
 func (c *Controller) restart(now time.Time) {
 	c.starting = true
 	c.congested = now
@@ -52,19 +52,19 @@ func (c *Controller) restart(now time.Time) {
 	c.loss.restart(&c.flight)
 }
 
-// burst is what is sent unpaced, in bytes: two datagrams where these are larger than 64 KiB.
+// burst returns the unpaced bytes of a start: 64 KiB, or two datagrams if they are larger.
 func (c *Controller) burst() float64 { return max(burst, 2*c.datagram) }
 
 func (c *Controller) setRate(r float64) {
 	c.rate = min(max(r, minRate, 2*c.datagram), maxRate)
 }
 
-// interval is how often the peer reports, as far as we know.
+// interval returns the estimated interval between the peer's reports.
 func (c *Controller) interval() time.Duration { return max(c.delay.smoothed, reportEvery) }
 
-// Idle reports whether for long nothing had to wait and no report came: what was learnt of the path is
-// old, nobody says what is in flight, and the next Wait starts the link anew. Small messages that go now
-// and then change nothing in that.
+// Idle reports whether for a long time no datagram had to wait and no report arrived. Then the knowledge of the path is
+// old, the bytes in flight are unknown, and the next Wait restarts the link. Occasional small messages do not change
+// that.
 func (c *Controller) Idle(now time.Time) bool {
 	f := &c.flight
 	since := now.Sub(f.report)
@@ -74,13 +74,13 @@ func (c *Controller) Idle(now time.Time) bool {
 // RTT returns the smoothed round-trip time.
 func (c *Controller) RTT() time.Duration { return c.delay.smoothed }
 
-// MinRTT returns the smallest round-trip time of the last 5 to 10 minutes; zero when there was none.
+// MinRTT returns the smallest round-trip time of the last 5 to 10 minutes, or zero if there was no sample.
 func (c *Controller) MinRTT() time.Duration { return c.delay.min() }
 
 // Rate returns the rate in bytes per second.
 func (c *Controller) Rate() float64 { return c.rate }
 
-// Window returns how many bytes may be on their way, as InFlight counts them.
+// Window returns the maximum number of bytes in flight, as counted by InFlight.
 func (c *Controller) Window() int {
 	if !c.flight.heard {
 		return int(c.burst())
@@ -89,5 +89,5 @@ func (c *Controller) Window() int {
 	return int(min(max(c.burst(), c.rate*covers.Seconds()), maxWindow))
 }
 
-// InFlight returns the bytes sent after the newest datagram that the peer reported.
+// InFlight returns the number of bytes sent after the newest datagram that the peer reported.
 func (c *Controller) InFlight() int { return int(c.flight.sent - c.flight.reported) }

@@ -10,7 +10,7 @@ func newController(rtt time.Duration) *Controller {
 	return New(epoch, rtt, rand.New(rand.NewPCG(1, 1)).Int64N, 1400)
 }
 
-// sendAll sends what may be sent now, and returns the bytes.
+// sendAll sends as many datagrams as Wait allows now, and returns their bytes.
 func sendAll(c *Controller, now time.Time) (n int) {
 	for c.Wait(now, 1400) == 0 {
 		c.Sent(now, 1400)
@@ -19,18 +19,18 @@ func sendAll(c *Controller, now time.Time) (n int) {
 	return n
 }
 
-// A perfectPeer gets all that is sent and reports it every max(RTT, 20 ms).
+// A perfectPeer receives everything and sends a report every max(RTT, 20 ms).
 type perfectPeer struct {
 	c        *Controller
 	now      time.Time
 	rtt      time.Duration
 	reportAt time.Time
-	sent     []uint64 // by each millisecond
+	sent     []uint64 // bytes in each millisecond
 }
 
 func newPeer() *perfectPeer { return &perfectPeer{c: newController(40 * ms), now: epoch, rtt: 40 * ms} }
 
-// run sends what may be sent for d.
+// run sends as much as Wait allows for d.
 func (p *perfectPeer) run(d time.Duration) {
 	for range d / ms {
 		p.now = p.now.Add(ms)
@@ -65,7 +65,7 @@ func TestIdleLinkStartsAnewWith64KiB(t *testing.T) {
 	p := newPeer()
 	p.run(300 * ms)
 	fast, small := p.c.Rate(), 0
-	for range 100 { // small messages now and then, as a link has them
+	for range 100 { // occasional small messages, as on a real link
 		p.now = p.now.Add(50 * ms)
 		if p.c.Wait(p.now, 100) != 0 {
 			t.Fatal("a small message has to wait on a quiet link")
@@ -160,7 +160,7 @@ func TestLateDatagramsAreNotTakenForLost(t *testing.T) {
 	p.run(300 * ms)
 	before := p.c.Rate()
 	for range 20 {
-		p.c.Lost(p.now, int(p.c.Rate()*0.002)) // named, but each report says that it arrived
+		p.c.Lost(p.now, int(p.c.Rate()*0.002)) // named, but each report shows that it arrived
 		p.run(40 * ms)
 	}
 	if p.c.Rate() < before {

@@ -3,24 +3,24 @@ package pacing
 import "time"
 
 const (
-	maxRTT = 10 * time.Second  // of a sample
-	minFor = 300 * time.Second // min looks back once to twice so long
+	maxRTT = 10 * time.Second  // maximum of a sample
+	minFor = 300 * time.Second // min covers the last one to two periods of this length
 
-	riseLeast = 12 * time.Millisecond // a smaller rise is no queue
-	riseMost  = 20 * time.Millisecond // a larger one is, however long the path
+	riseLeast = 12 * time.Millisecond // a smaller rise is not a queue
+	riseMost  = 20 * time.Millisecond // a larger rise is a queue, even on a long path
 )
 
-// delay keeps round-trip times. Zero is none.
+// delay holds round-trip times. Zero means no sample.
 type delay struct {
 	smoothed time.Duration
-	mins     [2]time.Duration // the smallest since mark, and in the minFor before
+	mins     [2]time.Duration // the smallest since mark, and in the period minFor before it
 	mark     time.Time
 
-	// Of datagrams that were paced: what the first burst waited for is itself.
+	// Only of paced datagrams: datagrams of the first burst queue behind each other.
 	recent [3]time.Duration // newest first
 	n      int              // samples in recent
-	jitter time.Duration    // smoothed difference of one to the next
-	jump   bool             // the newest alone tells of a queue
+	jitter time.Duration    // smoothed difference of consecutive samples
+	jump   bool             // the newest sample alone shows a queue
 }
 
 func (d *delay) init(now time.Time, rtt time.Duration) {
@@ -29,7 +29,7 @@ func (d *delay) init(now time.Time, rtt time.Duration) {
 	d.add(now, rtt, false)
 }
 
-// forget drops the recent samples when sending starts anew.
+// forget drops the recent samples when the link restarts.
 func (d *delay) forget() { d.n, d.jump = 0, false }
 
 func (d *delay) min() time.Duration {
@@ -39,8 +39,7 @@ func (d *delay) min() time.Duration {
 	return min(d.mins[0], d.mins[1])
 }
 
-// add takes a sample. One far above the others counts as less, for a receiver that stood still sends
-// such.
+// add adds a sample. A sample far above the smoothed time is limited, because a stalled receiver causes such samples.
 func (d *delay) add(now time.Time, rtt time.Duration, paced bool) {
 	if rtt <= 0 {
 		return
@@ -75,13 +74,13 @@ func (d *delay) addPaced(rtt time.Duration) {
 	d.n = min(d.n+1, len(d.recent))
 }
 
-// threshold is the rise that tells of a queue where there is no jitter.
+// threshold returns the rise above which a path without jitter has a queue.
 func (d *delay) threshold() time.Duration {
 	return max(riseLeast, min(d.min()/4, riseMost))
 }
 
-// rise is by how much the smallest of the n newest samples exceeds the smallest of all; zero when
-// there are fewer.
+// rise returns the difference between the smallest of the n newest samples and the overall minimum, or zero if there are
+// fewer than n samples.
 func (d *delay) rise(n int) time.Duration {
 	if d.n < n {
 		return 0
@@ -93,5 +92,5 @@ func (d *delay) rise(n int) time.Duration {
 	return r - d.min()
 }
 
-// risen reports whether each of the n newest samples tells of a queue.
+// risen reports whether each of the n newest samples indicates a queue.
 func (d *delay) risen(n int) bool { return d.rise(n) > max(d.threshold(), 2*d.jitter) }

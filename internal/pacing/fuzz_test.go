@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Whatever the peer reports and the caller does, a Controller keeps to its bounds. The input is a
-// sequence of calls, nine bytes each.
+// FuzzAnySequenceOfCallsKeepsTheBounds checks the bounds of a Controller for any calls and reports. The input is a
+// sequence of calls of nine bytes each.
 func FuzzAnySequenceOfCallsKeepsTheBounds(f *testing.F) {
 	call := func(op byte, arg uint64) []byte { return binary.LittleEndian.AppendUint64([]byte{op}, arg) }
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -24,7 +24,7 @@ func FuzzAnySequenceOfCallsKeepsTheBounds(f *testing.F) {
 		now := epoch
 		c := New(now, time.Duration(rtt), rand.New(rand.NewPCG(2, 2)).Int64N, int(datagram))
 		check(t, c)
-		for calls = calls[:min(len(calls), 9*100)]; len(calls) >= 9; calls = calls[9:] { // a fuzzer makes inputs long that need not be
+		for calls = calls[:min(len(calls), 9*100)]; len(calls) >= 9; calls = calls[9:] { // longer inputs add nothing
 			x := binary.LittleEndian.Uint64(calls[1:])
 			now = now.Add(time.Duration(calls[0]>>3) * ms)
 			switch calls[0] & 7 {

@@ -6,35 +6,35 @@ import (
 )
 
 const (
-	randomFirst = 0.10 // share of loss taken for random until more is known
+	randomFirst = 0.10 // share of loss assumed to be random at first
 	randomMost  = 0.20
-	randomSlack = 0.02 // above that share is congestion,
-	lossSample  = 256  // of no fewer datagrams than these, once the link runs
+	randomSlack = 0.02 // loss above the random share plus this is congestion
+	lossSample  = 256  // minimum sample in datagrams, once the link runs
 	settleSlack = 5 * time.Millisecond
 
-	cutLeast  = 3. / 32 // share of the rate; 1/8 on average
+	cutLeast  = 3. / 32 // minimum decrease of the rate as a share; 1/8 on average
 	cutSpread = 2. / 32
-	cutRecent = 4 // intervals since something waited: what was delivered is what the path can do
+	cutRecent = 4 // intervals: if a datagram waited within them, the delivered rate is what the path can carry
 )
 
-// loss keeps what Naks named, in bytes from the first of the link, and how much of it is random.
+// loss tracks the bytes named by Naks, counted from the first byte of the link, and how much of the loss is random.
 type loss struct {
-	named  float64 // at most what is missing: what came late after all is taken back
-	round  float64 // named when the round began
-	random float64 // share of what is sent that is lost whatever the rate
+	named  float64 // at most the missing bytes: late arrivals are subtracted
+	round  float64 // named at the beginning of the round
+	random float64 // share of the sent bytes that is lost at any rate
 
-	// A sample is what was lost since the older of two marks. They move on when lossSample datagrams
-	// left since the newer.
+	// A sample is the loss since the older of two marks. The marks advance when lossSample datagrams were sent since the
+	// newer one.
 	marks [2]struct{ named, sent float64 }
 
-	// After a decrease, and after the first burst, losses do not count until the datagrams sent since
-	// are reported, and what these show as missing has had the time to be named.
+	// After a decrease and after the first burst, losses do not count until the datagrams sent so far are reported and
+	// the peer had time to name the missing ones.
 	settling bool
-	after    uint64    // flight.sent then
-	until    time.Time // zero: not reported yet
+	after    uint64    // flight.sent at that time
+	until    time.Time // zero until they are reported
 }
 
-// restart counts nothing of what the unpaced burst loses.
+// restart excludes the losses of the unpaced burst.
 func (l *loss) restart(f *flight) {
 	l.random = max(l.random, randomFirst)
 	l.settle(f.burstEnd)
@@ -43,7 +43,7 @@ func (l *loss) restart(f *flight) {
 
 func (l *loss) settle(after uint64) { l.settling, l.after, l.until = true, after, time.Time{} }
 
-// forget begins new samples.
+// forget starts new samples.
 func (l *loss) forget(f *flight) {
 	l.round = l.named
 	l.mark(f)
@@ -55,7 +55,7 @@ func (l *loss) mark(f *flight) {
 	l.marks[0].named, l.marks[0].sent = l.named, float64(f.sent)
 }
 
-// next begins a round. sample is the least size of a sample in bytes.
+// next begins a round. sample is the minimum size of a sample in bytes.
 func (l *loss) next(f *flight, sample float64) {
 	l.round = l.named
 	if float64(f.sent)-l.marks[0].sent >= sample {
@@ -63,7 +63,7 @@ func (l *loss) next(f *flight, sample float64) {
 	}
 }
 
-// missing says how many bytes are, so that no more are taken for lost.
+// missing sets the number of missing bytes, which limits the loss.
 func (l *loss) missing(bytes uint64) { l.named = min(l.named, float64(bytes)) }
 
 // settled reports whether losses count.
@@ -86,13 +86,13 @@ func (c *Controller) settled(now time.Time) bool {
 	return true
 }
 
-// Lost takes note of bytes that a Nak named for the first time.
+// Lost records bytes that a Nak named for the first time.
 func (c *Controller) Lost(now time.Time, bytes int) {
 	if bytes <= 0 {
 		return
 	}
 	if f := &c.flight; !f.heard && f.probe.After(now) {
-		f.probe, f.probes = now, 0 // the peer is there, its report was lost
+		f.probe, f.probes = now, 0 // the peer is there and its report was lost
 	}
 	settled := c.settled(now)
 	c.loss.named = min(c.loss.named+float64(bytes), float64(c.flight.sent))
@@ -101,27 +101,27 @@ func (c *Controller) Lost(now time.Time, bytes int) {
 	}
 }
 
-// sample returns how many datagrams were lost of how many: at least those of a round trip, for a Nak
-// names what was lost in one.
+// sample returns the number of lost datagrams and the number they are compared with: at least those of one round trip,
+// because a Nak names the losses of one.
 func (c *Controller) sample() (lost, of float64) {
 	old := &c.loss.marks[1]
 	of = max(float64(c.flight.sent)-old.sent, c.rate*c.interval().Seconds())
 	return max(c.loss.named-old.named, 0) / c.datagram, of / c.datagram
 }
 
-// lossInQueue reports whether something was lost in this round, with a queue built up.
+// lossInQueue reports whether a loss was named in this round while a queue exists.
 func (c *Controller) lossInQueue() bool {
 	return c.loss.named > c.loss.round && c.delay.risen(3)
 }
 
-// heavyLoss reports whether more was lost than random loss explains. The root allows for its spread.
+// heavyLoss reports whether the loss exceeds what random loss explains. The root allows for its variation.
 func (c *Controller) heavyLoss() bool {
 	lost, of := c.sample()
 	return lost > (c.loss.random+randomSlack)*of+math.Sqrt(of)
 }
 
-// learnLoss lowers the share of random loss to what there is at most: of what left since the older mark
-// and is reported.
+// learnLoss lowers the random share to at most the loss of the bytes sent since the older mark that are already
+// reported.
 func (c *Controller) learnLoss() {
 	old := &c.loss.marks[1]
 	of := (float64(c.flight.reported) - old.sent) / c.datagram
@@ -131,8 +131,8 @@ func (c *Controller) learnLoss() {
 	}
 }
 
-// congestion ends the start, or decreases the rate; either way to no more than was delivered lately,
-// if the application left nothing unused. What is in the queue may drain by half.
+// congestion ends the start or decreases the rate. If the application used the rate, the new rate is at most the
+// recently delivered one. Sending pauses while half of the queue drains.
 func (c *Controller) congestion(now time.Time) {
 	if c.heavyLoss() && !c.delay.risen(1) {
 		lost, of := c.sample()
@@ -152,11 +152,11 @@ func (c *Controller) congestion(now time.Time) {
 	c.pauseFor(now, min(max(c.delay.rise(2), 0)/2, c.delay.smoothed))
 }
 
-// minLossSample is the fewest datagrams that Loss tells a share of.
+// minLossSample is the minimum number of datagrams for which Loss returns a share.
 const minLossSample = 16
 
-// Loss returns the share of the bytes sent lately that Naks have named as missing, from 0 to 1. It is 0 while too little
-// was sent to tell.
+// Loss returns the share of recently sent bytes that Naks named as missing, from 0 to 1. It returns 0 if too little was
+// sent for an estimate.
 func (c *Controller) Loss() float64 {
 	old := &c.loss.marks[1]
 	of := float64(c.flight.sent) - old.sent

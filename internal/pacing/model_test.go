@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// The model: senders, a bottleneck and receivers, event by event. A receiver names what is missing
-// 9/8 round trips after it saw the gap (or after three later datagrams), again after 1.5, and reports
-// 5 ms after the first datagram and every max(RTT, 20 ms) while something comes. A sender repeats what
-// was named, and its timers are exact.
+// The model consists of senders, a bottleneck and receivers, simulated event by event. A receiver names a missing
+// datagram 9/8 round trips after it saw the gap (or after three later datagrams), and again after 1.5. It reports 5 ms
+// after the first datagram and every max(RTT, 20 ms) while datagrams arrive. A sender retransmits what was named, and
+// its timers are exact.
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -42,7 +42,7 @@ func (e *events) Pop() any {
 	return x
 }
 
-// A world is virtual time and what will happen in it.
+// A world is virtual time and its future events.
 type world struct {
 	now   time.Time
 	queue events
@@ -59,7 +59,7 @@ func (w *world) after(d time.Duration, do func()) {
 	heap.Push(&w.queue, event{w.now.Add(max(d, 0)), w.seq, do})
 }
 
-// runFor runs what happens within d, or until done; nil is never.
+// runFor processes the events within d, or until done returns true. A nil done never does.
 func (w *world) runFor(d time.Duration, done func() bool) {
 	until := w.now.Add(d)
 	for len(w.queue) > 0 && !w.queue[0].at.After(until) {
@@ -86,7 +86,7 @@ type pipe struct {
 
 func (p *pipe) loss() float64 { return float64(p.dropped) / float64(max(p.sent, 1)) }
 
-// send returns how long a datagram takes to leave the pipe; not ok is dropped.
+// send returns the time until a datagram has left the pipe; ok is false if the datagram is dropped.
 func (p *pipe) send(size int) (d time.Duration, ok bool) {
 	p.sent++
 	wait := max(p.free.Sub(p.w.now), 0)
@@ -98,23 +98,23 @@ func (p *pipe) send(size int) (d time.Duration, ok bool) {
 	return p.free.Sub(p.w.now), true
 }
 
-// A link is the way of one flow.
+// A link is the path of one flow.
 type link struct {
 	pipe     *pipe
 	rtt      time.Duration // without queues
-	loss     float64       // of each datagram, both ways
-	jitter   time.Duration // mean of an exponential, added there; it reorders
+	loss     float64       // probability for each datagram, in both directions
+	jitter   time.Duration // mean of an exponential delay, added in each direction; it reorders datagrams
 	datagram int           // bytes; 1,400 if zero
 	quick    bool          // Naks after three later datagrams
-	stalled  bool          // the receiver takes nothing,
-	socket   int           // and so many bytes wait for it; the rest is lost
+	stalled  bool          // the receiver reads nothing,
+	socket   int           // its socket buffers this many bytes, and the rest is lost
 }
 
 type sentDatagram struct {
 	at    time.Time
 	size  int
-	total uint64 // bytes sent with it
-	chunk int    // of the message; -1 for a probe of the tail
+	total uint64 // bytes sent, including this datagram
+	chunk int    // index in the message; -1 for a tail probe
 	named bool
 }
 
@@ -131,8 +131,8 @@ type flow struct {
 	c *Controller
 
 	chunks    int // of the message
-	may       int // of these the application has handed over
-	next      int // never sent
+	may       int // chunks that the application has handed over
+	next      int // the next chunk never sent
 	again     []int
 	log       []sentDatagram
 	wake      time.Time
@@ -144,7 +144,7 @@ type flow struct {
 	unique   int
 	received uint64
 	highest  int
-	heard    time.Time // when highest came
+	heard    time.Time // when highest arrived
 	gaps     []gap
 	nakAt    time.Time
 	reportAt time.Time
@@ -166,7 +166,7 @@ func newFlow(w *world, l *link, bytes int) *flow {
 
 func (f *flow) done() bool { return f.unique == f.chunks }
 
-// allow hands n bytes more to be sent.
+// allow hands over n more bytes for sending.
 func (f *flow) allow(n int) {
 	f.may = min(f.may+n/f.l.datagram, f.chunks)
 	f.pump()
@@ -222,8 +222,7 @@ func (f *flow) transmit(size, chunk int) {
 	f.w.after(d+f.l.rtt/2, func() { f.arrive(seq) })
 }
 
-// probeTail sends a small datagram when nothing follows, at growing intervals: it uncovers what was
-// lost at the end.
+// probeTail sends a small datagram if nothing follows, at growing intervals. It reveals losses at the end.
 func (f *flow) probeTail() {
 	if f.tailSet || f.tails > 6 || f.unique == f.next {
 		return
@@ -261,7 +260,7 @@ func (f *flow) arrive(seq int) {
 	f.reportSoon()
 }
 
-// resume has the receiver take what waits and what comes.
+// resume makes the receiver read the buffered datagrams and later ones.
 func (f *flow) resume() {
 	f.l.stalled = false
 	for _, seq := range f.backlog {
@@ -292,7 +291,7 @@ func (f *flow) noteGaps(seq int) {
 	}
 }
 
-// rtt is the receiver's estimate, which is as good as the sender's.
+// rtt returns the receiver's estimate, which is as good as the sender's.
 func (f *flow) rtt() time.Duration { return f.c.RTT() }
 
 func (f *flow) nakIn(d time.Duration) {
@@ -308,7 +307,7 @@ func (f *flow) nakIn(d time.Duration) {
 	})
 }
 
-// nak asks for what is due.
+// nak requests the missing datagrams that are due.
 func (f *flow) nak() {
 	var ask []int
 	next := f.w.now.Add(time.Hour)
@@ -348,7 +347,7 @@ func (f *flow) named(seqs []int) {
 	f.pump()
 }
 
-// reportSoon reports 5 ms after the first datagram, then when it is due.
+// reportSoon sends a report 5 ms after the first datagram, then when it is due.
 func (f *flow) reportSoon() {
 	if f.dirty {
 		return

@@ -3,41 +3,41 @@ package pacing
 import "time"
 
 const (
-	stallProbes   = 2        // datagrams beyond the window before a report: they become fewer
-	restartProbes = 4        // and the link starts anew
-	startGain     = 2        // of what was delivered, while starting
-	startLeast    = 16 << 10 // bytes per round trip, however little the first report tells
-	startQueued   = 24 << 10 // bytes of ours in a queue that end the start
+	stallProbes   = 2        // datagrams beyond the window without a report, from which their interval doubles
+	restartProbes = 4        // datagrams beyond the window after which a report restarts the link
+	startGain     = 2        // multiple of the delivered rate, while starting
+	startLeast    = 16 << 10 // minimum bytes per round trip after the first report
+	startQueued   = 24 << 10 // bytes of this link in a queue that end the start
 
-	addEvery  = 0.1      // seconds; the rate grows by a datagram per round trip in so long
-	addRTT    = 0.05     // seconds; a shorter round trip counts as this
-	addLeast  = 1. / 4   // of that increase, while a queue is built up
-	addQueued = 16 << 10 // bytes of ours in a queue, up to which the increase is whole
-	spareRTTs = 10       // round trips without congestion, and at least spareTime, until spare rate is supposed
+	addEvery  = 0.1      // seconds in which the rate grows by one datagram per round trip
+	addRTT    = 0.05     // seconds; minimum round trip in that formula
+	addLeast  = 1. / 4   // minimum share of that increase while a queue exists
+	addQueued = 16 << 10 // bytes of this link in a queue up to which the increase is not reduced
+	spareRTTs = 10       // round trips without congestion, at least spareTime, before spare rate is presumed
 	spareTime = 0.5      // seconds
-	reach     = 9. / 8   // of what gets through: an increase goes no further
+	reach     = 9. / 8   // an increase is limited to this multiple of the delivered rate
 )
 
-// A Report is what a peer tells of what it received. Both counts are of the bytes that Sent counted,
-// from the first of the Controller on, so Delivered is never above InFlightSent.
+// A Report is the content of a peer's delivery report. Both counts are of bytes that Sent counted since the Controller
+// was created, so Delivered is at most InFlightSent.
 type Report struct {
-	Delivered    uint64        // bytes the peer has received in all
-	InFlightSent uint64        // bytes sent when the newest datagram that it reports had left, that included
-	RTT          time.Duration // of that datagram, without the time the peer held it; zero: unknown
+	Delivered    uint64        // total bytes that the peer has received
+	InFlightSent uint64        // bytes sent up to and including the newest datagram it reports
+	RTT          time.Duration // of that datagram, less the delay at the peer; zero if unknown
 }
 
-// A round is the time from one report to the next that is not too soon after it.
+// A round is the time between two reports that are at least 3/4 interval apart.
 type round struct {
 	began     time.Time
-	reported  uint64     // flight.reported when it began
-	delivered uint64     // flight.delivered when it began
-	rates     [3]float64 // bytes per second delivered in the rounds before, newest first
+	reported  uint64     // flight.reported at its beginning
+	delivered uint64     // flight.delivered at its beginning
+	rates     [3]float64 // delivered bytes per second in the previous rounds, newest first
 }
 
-// best is the rate that got through lately.
+// best returns the highest recently delivered rate.
 func (r *round) best() float64 { return max(r.rates[0], r.rates[1], r.rates[2]) }
 
-// Report takes a delivery report. One older than another is ignored, and what it cannot know is cut.
+// Report processes a delivery report. It ignores a report older than a previous one, and limits impossible values.
 func (c *Controller) Report(now time.Time, r Report) {
 	f := &c.flight
 	newest := min(r.InFlightSent, f.sent)
@@ -68,14 +68,14 @@ func (c *Controller) Report(now time.Time, r Report) {
 	}
 }
 
-// endRound looks at what the round brought.
+// endRound evaluates a round and adjusts the rate.
 func (c *Controller) endRound(now time.Time, first bool) {
 	r, f := &c.round, &c.flight
 	took := max(now.Sub(r.began), time.Millisecond).Seconds()
 	used := float64(f.reported-r.reported) >= c.rate*took/2
 	copy(r.rates[1:], r.rates[:])
 	r.rates[0] = float64(f.delivered-r.delivered) / took
-	if first { // what arrived of before the start does not count
+	if first { // deliveries of datagrams from before the start do not count
 		r.rates[0] = min(r.rates[0], float64(f.reported-r.reported)/took)
 	}
 	settled := c.settled(now)
@@ -99,12 +99,12 @@ func (c *Controller) endRound(now time.Time, first bool) {
 	f.limited = false
 }
 
-// queueBuilt reports whether the delay rose and the queue is one of ours.
+// queueBuilt reports whether the delay rose because of this link's own queue.
 func (c *Controller) queueBuilt() bool {
 	return (c.delay.jump || c.delay.risen(2)) && c.queued() >= startQueued
 }
 
-// queued is how many bytes of ours are in queues, as far as the delay tells.
+// queued returns the estimated bytes of this link in queues.
 func (c *Controller) queued() float64 {
 	return c.round.best() * c.delay.rise(1).Seconds()
 }
@@ -115,7 +115,7 @@ func (c *Controller) increased(now time.Time, took float64) float64 {
 	return max(c.rate, min(c.rate+c.slope(now)*took, reach*through))
 }
 
-// slope is the increase in bytes per second per second.
+// slope returns the increase of the rate in bytes per second per second.
 func (c *Controller) slope(now time.Time) float64 {
 	t := c.interval().Seconds()
 	add := c.datagram / (max(t, addRTT) * addEvery)

@@ -3,41 +3,41 @@ package pacing
 import "time"
 
 const (
-	pacedBurst = 2 * time.Millisecond // of the rate may leave at once, for timers are coarse
+	pacedBurst = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
 	heldMost   = 10                   // intervals that a report may be late before it counts as lost
-	proven     = time.Second          // a peer of which no report has told of anything new for longer holds up nobody
-	maxProbe   = time.Second          // between datagrams beyond the window, if the first is sooner
-	minPause   = time.Millisecond     // after the system refused a datagram, doubled with each
+	proven     = time.Second          // a peer whose reports showed nothing new for longer does not block others
+	maxProbe   = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
+	minPause   = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
 	maxPause   = 100 * time.Millisecond
 )
 
-// A bucket holds what may leave at once.
+// A bucket is the token bucket of the bytes that may leave at once.
 type bucket struct {
-	level float64   // bytes; negative after what was sent without asking
-	at    time.Time // when level was last brought up to date
+	level float64   // bytes; negative after sending without Wait
+	at    time.Time // when level was last updated
 
-	paused time.Time     // nothing leaves before
-	pause  time.Duration // of the last Backoff; zero after a report
+	paused time.Time     // nothing is sent before this time
+	pause  time.Duration // duration of the last Backoff; zero after a report
 }
 
-// flight knows how much is on its way. Bytes count from the first of the link.
+// flight tracks the bytes in flight. Counts start with the first byte of the link.
 type flight struct {
 	sent      uint64
-	reported  uint64 // sent up to the newest datagram that was reported; at most sent
-	delivered uint64 // what the peer has; at most reported
-	burstEnd  uint64 // sent at the end of the unpaced burst
-	heard     bool   // a report came since the start
+	reported  uint64 // value of sent at the newest reported datagram; at most sent
+	delivered uint64 // bytes that the peer has received; at most reported
+	burstEnd  uint64 // value of sent at the end of the unpaced burst
+	heard     bool   // a report arrived since the start
 	granted   bool   // Wait allowed the next Sent
 	limited   bool   // a datagram had to wait in this round
 
 	allowed time.Time     // when the last granted datagram was sent, or the start
 	pressed time.Time     // when a datagram last had to wait, or the start
-	report  time.Time     // when the last report came, or the start
-	shown   time.Time     // when a report last told of a datagram's worth that had arrived, or of all; zero: never
-	much    time.Time     // since when more than a burst is on its way, or the last report if that is later; zero: less is
-	probe   time.Time     // when a datagram may go beyond the window; zero: it is not used up
-	silence time.Duration // before that
-	probes  int           // that went since the last report
+	report  time.Time     // when the last report arrived, or the start
+	shown   time.Time     // when a report last showed at least a datagram, or all, as newly arrived; zero: never
+	much    time.Time     // since when more than a burst is in flight, or the last report if later; zero: less is
+	probe   time.Time     // when a datagram may exceed the window; zero: it is not used up
+	silence time.Duration // the wait before probe
+	probes  int           // datagrams beyond the window since the last report
 }
 
 func (f *flight) restart(now time.Time, burst float64) {
@@ -45,8 +45,8 @@ func (f *flight) restart(now time.Time, burst float64) {
 		burstEnd: f.sent + uint64(burst), allowed: now, pressed: now, report: now}
 }
 
-// Wait tells how long to wait before a datagram of so many bytes may be sent: zero when it may be now,
-// else until it is worth asking again. A report or a Nak may allow it earlier.
+// Wait returns the time to wait before a datagram of the given size may be sent: zero if it may be sent now, otherwise
+// the time until the next call is useful. A report or a Nak may allow it earlier.
 func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 	if c.Idle(now) {
 		c.restart(now)
@@ -64,7 +64,7 @@ func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 }
 
 func (c *Controller) bucketWait(now time.Time, bytes int) time.Duration {
-	if c.bucket.level >= float64(bytes) { // whatever came since
+	if c.bucket.level >= float64(bytes) { // tokens added since then do not matter
 		return 0
 	}
 	c.fill(now)
@@ -79,8 +79,7 @@ func (c *Controller) bucketSize() float64 {
 	return max(2*c.datagram, c.rate*pacedBurst.Seconds())
 }
 
-// fill adds what the rate gave since the last time. A level above the size, as the first burst is,
-// stays.
+// fill adds the tokens for the time since the last call. A level above the size, as after a start, stays.
 func (c *Controller) fill(now time.Time) { c.fillTo(now, c.bucketSize()) }
 
 func (c *Controller) fillTo(now time.Time, size float64) {
@@ -91,15 +90,15 @@ func (c *Controller) fillTo(now time.Time, size float64) {
 	}
 }
 
-// Late notes, before a Wait, that the caller meant to send so much earlier and was not scheduled. It may make up for
-// that, by a burst at most: a host whose processor is busy would otherwise never come near its rate.
+// Late records, before a Wait, that the caller was scheduled late by the given time. The caller may catch up by at most
+// a burst; otherwise a host with a busy processor would never come near its rate.
 func (c *Controller) Late(now time.Time, by time.Duration) {
 	missed := min(c.rate*by.Seconds(), c.burst())
 	c.fillTo(now, c.bucketSize()+missed)
 }
 
-// windowWait is zero within the window. Beyond it one datagram may go when a report is overdue, and the
-// next after twice the silence.
+// windowWait returns zero within the window. Beyond it, one datagram may leave when a report is overdue, and the next
+// ones after increasing intervals.
 func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	f := &c.flight
 	if n := c.InFlight(); n == 0 || n+bytes <= burst || n+bytes <= c.Window() {
@@ -116,14 +115,14 @@ func (c *Controller) windowWait(now time.Time, bytes int) time.Duration {
 	return f.probe.Sub(now)
 }
 
-// overdue is how long after a datagram its report comes at the latest, if nothing is lost.
+// overdue returns the maximum time from a datagram to its report if nothing is lost.
 func (c *Controller) overdue() time.Duration {
 	return c.delay.smoothed + c.interval() + windowSlack
 }
 
-// Held reports whether the peer lets us wait for a report although more than a burst is on its way. It holds
-// reports back while it cannot pass on what it gets, but for no longer than eight intervals: one that does not come
-// then was lost, and the peer, which got no more, has nothing to report.
+// Held reports whether a report is late although more than a burst is in flight. A peer delays its reports while it
+// cannot pass on what it receives, but for at most eight intervals. A report that is later was lost, and the peer, which
+// received nothing more, has nothing to report.
 func (c *Controller) Held(now time.Time) bool {
 	if c.flight.much.IsZero() {
 		return false
@@ -132,14 +131,14 @@ func (c *Controller) Held(now time.Time) bool {
 	return late > c.interval() && late <= heldMost*c.interval()
 }
 
-// Proven reports whether the peer has shown lately that it reports what it receives. Only such a peer may hold up
-// messages of others: one that reports nothing would look like one that is overloaded.
+// Proven reports whether the peer recently reported received data. Only such a peer may slow down messages of others: a
+// peer that reports nothing would look like an overloaded one.
 func (c *Controller) Proven(now time.Time) bool {
 	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= max(proven, 4*c.overdue())
 }
 
-// Sent counts a datagram of the link, whatever its class. One that Wait did not allow just before goes
-// all the same, and slows what follows.
+// Sent counts a datagram of the link, whatever its class. A datagram that Wait did not allow is counted too and delays
+// later ones.
 func (c *Controller) Sent(now time.Time, bytes int) {
 	if bytes <= 0 {
 		return
@@ -158,7 +157,7 @@ func (c *Controller) Sent(now time.Time, bytes int) {
 	}
 }
 
-// probed notes a datagram that went beyond the window.
+// probed records a datagram that exceeded the window.
 func (c *Controller) probed(now time.Time) {
 	f := &c.flight
 	if f.probe.IsZero() || now.Before(f.probe) {
@@ -170,9 +169,9 @@ func (c *Controller) probed(now time.Time) {
 	f.probe = now.Add(f.silence)
 }
 
-// Backoff pauses the link after the system refused a datagram for want of buffers or by a filter
-// (ENOBUFS, EPERM): 1 ms, doubled with each up to 100 ms, until a report comes. The network lost
-// nothing, so the rate stays.
+// Backoff pauses the link after the system refused a datagram because of missing buffers or a filter (ENOBUFS, EPERM): 1
+// ms, doubled with each refusal up to 100 ms, until a report arrives. The network lost nothing, so the rate does not
+// change.
 func (c *Controller) Backoff(now time.Time) {
 	b := &c.bucket
 	b.pause = min(max(2*b.pause, minPause), maxPause)
@@ -181,7 +180,7 @@ func (c *Controller) Backoff(now time.Time) {
 	b.level = min(b.level, 0)
 }
 
-// pauseFor lets nothing leave for d.
+// pauseFor stops sending for d.
 func (c *Controller) pauseFor(now time.Time, d time.Duration) {
 	if until := now.Add(d); until.After(c.bucket.paused) {
 		c.bucket.paused = until

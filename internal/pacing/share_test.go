@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// shared runs flows through one pipe of 10 Mbit/s, each so much after the one before, and returns
-// what each got in the time after the last began, with the loss of that time.
+// shared runs flows through one pipe of 10 Mbit/s, each started lag after the previous one. It returns each flow's share
+// after the last one began, and the loss in that time.
 func shared(seed uint64, queue, flows int, rtt, lag, d time.Duration) (shares []float64, loss float64) {
 	w := newWorld(seed)
 	p := &pipe{w: w, bits: 10 * mbit, queue: queue}
@@ -35,8 +35,8 @@ func TestTwoFlowsShareALink(t *testing.T) {
 		for _, lag := range []time.Duration{0, 100 * ms, 5 * time.Second} {
 			s, loss := shared(1, 64000, 2, rtt, lag, 30*time.Second)
 			t.Logf("RTT %v, second after %v: %.0f:%.0f, %.1f %% lost", rtt, lag, 100*s[0], 100*s[1], 100*loss)
-			// Of two bursts at one instant the second is lost whole, and its sender falls behind by
-			// half a second in the start of the other: with few round trips in the 30 s that shows.
+			// If two bursts collide, the second is lost entirely, and its sender falls behind by half a second while the
+			// other one starts. With few round trips in 30 s, that affects the shares.
 			most := 0.60
 			if lag == 0 && rtt == 200*ms {
 				most = 0.75
@@ -64,7 +64,7 @@ func TestManyFlowsDoNotCollapse(t *testing.T) {
 	}
 }
 
-// One that never saw the queue empty takes the delay for flat. It must see the loss that it makes.
+// A flow that never saw the queue empty considers the delay constant. It must notice the loss that it causes.
 func TestFlowsThatNeverSawTheQueueEmptyDoNotCollapse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(1)

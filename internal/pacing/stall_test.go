@@ -98,7 +98,7 @@ func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
 	w := newWorld(1)
 	f := newFlow(w, &link{pipe: &pipe{w: w, bits: 1 * gbit, queue: 256 << 10}, rtt: 40 * ms}, 1<<30)
 	f.may = 0
-	const offered = 300 << 10 // bytes each 100 ms: 3 MB/s
+	const offered = 300 << 10 // bytes per 100 ms: 3 MB/s
 	most := 0.0
 	for range 300 {
 		f.allow(offered)
@@ -114,7 +114,7 @@ func TestApplicationThatSendsLittleDoesNotInflateTheRate(t *testing.T) {
 	}
 }
 
-// A caller that gets the processor now and then only sends what its rate allows all the same.
+// A caller that is rarely scheduled still sends at the rate it is allowed.
 func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 	const late = 50 * ms
 	c, now := newController(40*ms), epoch
@@ -122,7 +122,7 @@ func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 	sendAll(c, now)
 	begin, sent := now, 0
 	for range 100 {
-		c.flight.reported = c.flight.sent // the window is not what is tested
+		c.flight.reported = c.flight.sent // the window is not under test
 		w := c.Wait(now, 1400)
 		now = now.Add(w + late)
 		c.Late(now, late)

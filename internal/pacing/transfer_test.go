@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// transfer sends a message and returns the flow when it has arrived.
+// transfer sends a message and returns the flow after it has arrived.
 func transfer(t *testing.T, seed uint64, p pipe, l link, bytes int) (*flow, *pipe) {
 	t.Helper()
 	w := newWorld(seed)
@@ -139,7 +139,7 @@ func TestJitterDoesNotCollapseTheRate(t *testing.T) {
 	}
 }
 
-// With a mean jitter above the round trip a tenth and more of what is named as lost comes late.
+// If the mean jitter exceeds the round trip, at least a tenth of the datagrams named as lost arrive late.
 func TestJitterBeyondTheRoundTripLeavesARate(t *testing.T) {
 	t.Parallel()
 	f, _ := transfer(t, 1, fast, link{rtt: 40 * ms, jitter: 50 * ms}, 16*mib)
