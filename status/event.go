@@ -2,20 +2,20 @@ package status
 
 import "time"
 
-// A Kind is what an Event tells.
+// A Kind is the kind of an Event.
 type Kind string
 
-// The kinds of events. Those of the first group are member events; Status.History has the last of them.
+// The kinds of events. The first group are member events; Status.History has the last ones.
 const (
 	Joined     Kind = "join"    // Node became a member
-	Updated    Kind = "update"  // its metadata or address changed
-	Suspected  Kind = "suspect" // it may have failed, says By
-	Refuted    Kind = "refute"  // it was suspected, and has shown that it lives
-	MemberLeft Kind = "leave"   // it left
-	MemberDied Kind = "fail"    // it failed, as found by By
+	Updated    Kind = "update"  // the metadata or address of Node changed
+	Suspected  Kind = "suspect" // By suspects that Node has failed
+	Refuted    Kind = "refute"  // Node was suspected and has shown that it is alive
+	MemberLeft Kind = "leave"   // Node left
+	MemberDied Kind = "fail"    // Node failed; By detected that
 
-	Received  Kind = "receive"   // the first copy of a broadcast came from Node
-	Duplicate Kind = "duplicate" // a further copy of a broadcast came from Node
+	Received  Kind = "receive"   // the first copy of a broadcast arrived from Node
+	Duplicate Kind = "duplicate" // a further copy of a broadcast arrived from Node
 )
 
 // An Event is something that happened at a node.
@@ -23,12 +23,12 @@ type Event struct {
 	At   time.Time
 	Kind Kind
 	Node Node
-	By   Node // the zero Node if it is not known
+	By   Node // the zero Node if it is unknown
 
-	Message string // of a broadcast: its id; the first 16 digits are the same for all broadcasts of one origin
-	Size    int    // of a broadcast: its bytes
+	Message string // the id of a broadcast; the first 16 digits are the same for all broadcasts of one origin
+	Size    int    // the size of a broadcast in bytes
 
-	// Missed is how many events were dropped just before this one, because the channel had no room for them.
+	// Missed is the number of events dropped just before this one because the channel was full.
 	Missed uint64
 }
 
