@@ -144,6 +144,7 @@ func (r *Runner) execute(h *Handler, e *api.Event) error {
 	c.Stdin = bytes.NewReader(Input(e))
 	out := &limited{}
 	c.Stdout, c.Stderr, c.WaitDelay = out, out, killed
+	withChildren(c)
 	err := c.Run()
 	if ctx.Err() != nil && r.ctx.Err() == nil {
 		err = fmt.Errorf("not done within %v: %w", r.timeout, err)

@@ -4,11 +4,13 @@ package handler
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +117,38 @@ func TestCommandThatTakesTooLongIsEnded(t *testing.T) {
 	r.Stop(time.Minute)
 	if c := r.Counts(); c.Failed != 1 || !strings.Contains(j.String(), "not done within 50ms") {
 		t.Errorf("%+v\n%s", c, j)
+	}
+}
+
+func TestProgramsOfACommandThatIsKilledEndWithIt(t *testing.T) {
+	held := filepath.Join(t.TempDir(), "held") // open in the program until it ends
+	if err := syscall.Mkfifo(held, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := start(t, time.Hour, "*=(echo up; exec sleep 60) > "+held+" & wait")
+	e := joined("bob")
+	r.Handle(e)
+	f, err := os.Open(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := io.ReadFull(f, make([]byte, len("up\n"))); err != nil {
+		t.Fatal(err)
+	}
+	r.Stop(0)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.ReadAll(f)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the program still runs")
 	}
 }
 
