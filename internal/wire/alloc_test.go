@@ -24,7 +24,7 @@ func TestEnvelopesAllocateNothing(t *testing.T) {
 		hello   = boxForms()[0]
 		members = extensions()[KindMembers]
 	)
-	parse := func(b []byte) func() { // of a copy, since ARRAYs are decoded in place
+	parse := func(b []byte) func() { // parses a copy, since ARRAYs are decoded in place
 		return func() {
 			if _, err := ParseMessage(&m, append(scratch[:0], b...)); err != nil {
 				t.Error(err)

@@ -2,7 +2,7 @@ package wire
 
 import "encoding/binary"
 
-// appendUint writes v in the shortest form.
+// appendUint appends v in its shortest form.
 func appendUint(b []byte, v uint64) []byte {
 	switch {
 	case v <= 0x7f:
@@ -63,7 +63,7 @@ func appendArrayHead(b []byte, n int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, tagArray32), uint32(n))
 }
 
-// appendBytes writes s as an ARRAY or as bin.
+// appendBytes appends s as an ARRAY or as bin.
 func appendBytes(b []byte, enc Encoding, s []byte) []byte {
 	if enc == Bin {
 		return appendBin(b, s)
@@ -103,7 +103,7 @@ func strHeadSize(n int) int {
 	return binHeadSize(n)
 }
 
-// appendVariant opens a one-entry map {name: ...}; the value is the caller's to write.
+// appendVariant appends the head of a one-entry map {name: ...}. The caller appends the value.
 func appendVariant(b []byte, name string) []byte {
 	return appendStr(append(b, tagFixMap|1), name)
 }

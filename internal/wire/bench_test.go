@@ -73,7 +73,7 @@ func BenchmarkAppendBroadcastArrays(b *testing.B) {
 	}
 }
 
-// BenchmarkParseMember is per entry of a full datagram.
+// BenchmarkParseMember measures one entry of a full datagram per iteration.
 func BenchmarkParseMember(b *testing.B) {
 	e := aliveMember()
 	w := BeginMembers(nil, MessageID(id1))
@@ -92,7 +92,7 @@ func BenchmarkParseMember(b *testing.B) {
 	}
 }
 
-// BenchmarkParseMembersEnvelope is what a full datagram of entries costs before they are read.
+// BenchmarkParseMembersEnvelope measures a full datagram of entries without parsing the entries.
 func BenchmarkParseMembersEnvelope(b *testing.B) {
 	e := aliveMember()
 	w := BeginMembers(nil, MessageID(id1))
@@ -109,7 +109,7 @@ func BenchmarkParseMembersEnvelope(b *testing.B) {
 	b.ReportMetric(float64(w.Len()), "entries")
 }
 
-// BenchmarkAppendMember is per entry.
+// BenchmarkAppendMember measures one entry per iteration.
 func BenchmarkAppendMember(b *testing.B) {
 	buf, e := make([]byte, 0, 2048), aliveMember()
 	b.ReportAllocs()
@@ -141,7 +141,7 @@ func BenchmarkParseHello4Hmacs(b *testing.B) {
 	}
 }
 
-// BenchmarkParseHello4HmacsGoMsgpack is why the cursor reads handshakes.
+// BenchmarkParseHello4HmacsGoMsgpack shows why cursor and not go-msgpack decodes handshakes.
 func BenchmarkParseHello4HmacsGoMsgpack(b *testing.B) {
 	h := helloOf(4)
 	packet := AppendHandshake(nil, 1, NodeID{}, &h)

@@ -2,13 +2,13 @@ package wire
 
 import "github.com/hashicorp/go-msgpack/v2/codec"
 
-// handle configures go-msgpack to write what gwyh 0.1 does: structs as arrays, bin and str told
-// apart, integers in their shortest unsigned form. It is never changed after this.
+// handle configures go-msgpack to encode as gwyh 0.1 does: structs as arrays, bin distinct from str, integers in
+// their shortest unsigned form. It is never modified after its creation.
 //
-// go-msgpack writes the values that are rare: handshakes, peers, state sync. Reading is the
-// cursor's throughout. go-msgpack's decoder takes nil, a string or a map for nearly anything and a
-// struct with elements missing, where PROTOCOL.md 1 refuses, and on a Hello of four Hmacs, which a
-// stranger may send at any rate, it takes several times as long.
+// go-msgpack encodes the values that are rare: handshakes, peers, state sync. Only cursor decodes. go-msgpack's
+// decoder accepts nil, a string or a map for nearly any type, and a struct without some of its elements, which
+// PROTOCOL.md part 1 forbids. It also takes several times as long for a Hello of four Hmacs, which any sender may
+// send at any rate.
 var handle = newHandle()
 
 func newHandle() *codec.MsgpackHandle {
@@ -17,15 +17,15 @@ func newHandle() *codec.MsgpackHandle {
 	return h
 }
 
-// appendValue appends v as go-msgpack writes it. The types given to it are this package's own and
-// hold nothing that it cannot write.
+// appendValue appends v as go-msgpack encodes it. Its callers pass only types of this package, which it can always
+// encode.
 func appendValue(b []byte, v any) []byte {
 	var out []byte
 	codec.NewEncoderBytes(&out, handle).MustEncode(v)
 	return append(b, out...)
 }
 
-// integers widens bytes, so that go-msgpack writes them as an ARRAY: it writes bytes as bin.
+// integers widens bytes to uint16, so that go-msgpack encodes them as an ARRAY and not as bin.
 func integers(s []byte) []uint16 {
 	v := make([]uint16, len(s))
 	for i, x := range s {
@@ -34,7 +34,7 @@ func integers(s []byte) []uint16 {
 	return v
 }
 
-// zoneValue is nil or the name, as the wire has it.
+// zoneValue returns nil or the name, as the zone is encoded.
 func zoneValue(z Zone) *string {
 	if !z.Valid {
 		return nil

@@ -3,20 +3,20 @@ package wire
 import "errors"
 
 var (
-	// ErrShort says that the input ends inside a value, or declares a length that it does not have.
+	// ErrShort means that the input ends inside a value, or declares a length beyond its end.
 	ErrShort = errors.New("wire: truncated")
 
-	// ErrMalformed says that the input is no value of the expected type.
+	// ErrMalformed means that the input is not a value of the expected type.
 	ErrMalformed = errors.New("wire: malformed")
 )
 
-// MessagePack's first bytes, as far as gwyh uses them.
+// The first bytes of MessagePack values that gwyh uses.
 const (
 	tagFixMap   = 0x80 // low 4 bits: entries
 	tagFixArray = 0x90 // low 4 bits: elements
 	tagFixStr   = 0xa0 // low 5 bits: bytes
 	tagNil      = 0xc0
-	tagNever    = 0xc1 // begins no value
+	tagNever    = 0xc1 // not the first byte of any value
 	tagBin8     = 0xc4
 	tagBin16    = 0xc5
 	tagBin32    = 0xc6
@@ -34,12 +34,12 @@ const (
 	tagMap32    = 0xdf
 )
 
-// A cursor reads MessagePack from b, from i on. The first failure sticks: after it nothing is left
-// and every read gives zero values, so a parser reads on without looking and checks err once, at
-// its end. Only a loop over declared counts has to stop early.
+// A cursor reads MessagePack from b, starting at i. The first failure is final: afterwards nothing is left and
+// every read returns zero values, so a parser may ignore errors until its end and check err once. Only a loop over
+// a declared count must stop early.
 type cursor struct {
 	b   []byte // the input; nil after a failure
-	i   int    // what was read of it, at most len(b)
+	i   int    // bytes of b that were read
 	err error  // nil, ErrShort or ErrMalformed
 }
 
@@ -50,13 +50,13 @@ func (c *cursor) fail(err error) {
 	c.b, c.i = nil, 0
 }
 
-// rest is what was not read.
+// rest returns the unread bytes.
 func (c *cursor) rest() []byte { return c.b[c.i:] }
 
-// left is the number of bytes not read.
+// left returns the number of unread bytes.
 func (c *cursor) left() uint64 { return uint64(len(c.b) - c.i) }
 
-// peek is the first byte of the next value; at the end of the input it is one that begins none.
+// peek returns the first byte of the next value or, at the end of the input, a byte that starts no value.
 func (c *cursor) peek() byte {
 	if c.i >= len(c.b) {
 		return tagNever
@@ -73,7 +73,7 @@ func (c *cursor) byte() byte {
 	return c.b[c.i-1]
 }
 
-// take is the next n bytes, which alias the input and end at their capacity.
+// take returns the next n bytes. They alias the input, and their capacity is n.
 func (c *cursor) take(n uint64) []byte {
 	if n > c.left() {
 		c.fail(ErrShort)
@@ -93,7 +93,7 @@ func (c *cursor) bigEndian(size uint64) uint64 {
 	return v
 }
 
-// uint reads an integer from 0 to limit, in whatever width it was written.
+// uint reads an integer from 0 to limit, encoded with any width.
 func (c *cursor) uint(limit uint64) uint64 {
 	t := c.byte()
 	v := uint64(t)
@@ -107,7 +107,7 @@ func (c *cursor) uint(limit uint64) uint64 {
 	return v
 }
 
-// wideUint reads the rest of an integer that begins with t.
+// wideUint reads the rest of an integer whose first byte is t.
 func (c *cursor) wideUint(t byte) uint64 {
 	switch {
 	case t >= tagUint8 && t <= tagUint64:
@@ -118,11 +118,11 @@ func (c *cursor) wideUint(t byte) uint64 {
 			return v
 		}
 	}
-	c.fail(ErrMalformed) // negative, or no integer
+	c.fail(ErrMalformed) // negative, or not an integer
 	return 0
 }
 
-// isNil reads a nil if one is next.
+// isNil reads a nil if it is the next value, and reports whether it is.
 func (c *cursor) isNil() bool {
 	if c.peek() != tagNil {
 		return false
@@ -144,7 +144,7 @@ func (c *cursor) bin() []byte {
 	return c.take(c.bigEndian(1 << (t - tagBin8)))
 }
 
-// str reads a string's bytes.
+// str reads a string and returns its bytes.
 func (c *cursor) str() []byte {
 	t := c.byte()
 	if t&^0x1f == tagFixStr {
@@ -157,8 +157,8 @@ func (c *cursor) str() []byte {
 	return c.take(c.bigEndian(1 << (t - tagStr8)))
 }
 
-// arrayLen reads the head of an array. An element takes a byte at least, so a count beyond what is
-// left fails here and no caller has to fear it.
+// arrayLen reads the head of an array. An element needs at least one byte, so a count above the number of unread
+// bytes fails here, and callers may rely on the count.
 func (c *cursor) arrayLen() uint {
 	t := c.byte()
 	n := uint64(t & 0x0f)
@@ -172,7 +172,7 @@ func (c *cursor) arrayLen() uint {
 	return uint(n)
 }
 
-// mapLen reads the head of a map, bounded as arrayLen is.
+// mapLen reads the head of a map, with the same bound as arrayLen.
 func (c *cursor) mapLen() uint {
 	t := c.byte()
 	n := uint64(t & 0x0f)
@@ -186,7 +186,7 @@ func (c *cursor) mapLen() uint {
 	return uint(n)
 }
 
-// wideCount reads a count of 16 bits, if t is tag16, or of 32 bits, which the next tag announces.
+// wideCount reads a count of 16 bits if t is tag16, or of 32 bits if t is the next tag.
 func (c *cursor) wideCount(t, tag16 byte) uint64 {
 	if t != tag16 && t != tag16+1 {
 		c.fail(ErrMalformed)

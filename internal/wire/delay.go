@@ -2,18 +2,18 @@ package wire
 
 import "time"
 
-// DelayUnit is what a Delay counts.
+// DelayUnit is the unit of a Delay.
 const DelayUnit = 100 * time.Microsecond
 
-// A Delay is a short time in units of 0.1 ms. It saturates at 6.5 s. The delay of a broadcast is how long its way from the
-// origin takes: each hop adds half of its round trip.
+// A Delay is a duration in units of 0.1 ms, at most 6.5 s. The delay of a broadcast is its travel time from the
+// origin: each hop adds half of its round-trip time.
 type Delay uint16
 
-// DelayMax is a saturated Delay.
+// DelayMax is the largest Delay, which also represents longer durations.
 const DelayMax = 1<<16 - 1
 
-// DelayOf returns a time as a Delay, which is 0 for a negative time.
+// DelayOf converts a duration to a Delay. A negative duration becomes 0.
 func DelayOf(d time.Duration) Delay { return Delay(max(0, min(d/DelayUnit, DelayMax))) }
 
-// Duration returns how long the Delay is.
+// Duration converts the Delay to a duration.
 func (d Delay) Duration() time.Duration { return time.Duration(d) * DelayUnit }

@@ -1,28 +1,28 @@
 package wire
 
-// Use is what a direct message is for.
+// A Use is the purpose of a direct message.
 type Use uint8
 
 const (
-	UseMessage        Use = iota // the application's, unacknowledged
-	UseReliable                  // the application's, acknowledged
-	UsePush                      // its state; asks for an answer, as all that follow do or are
-	UseAnswer                    // the state of the other side
+	UseMessage        Use = iota // of the application, unacknowledged
+	UseReliable                  // of the application, acknowledged
+	UsePush                      // state of the application; requires an answer, as the other pushes do
+	UseAnswer                    // state of the answering node
 	UseJoinPush                  // UsePush of a Join
 	UseJoinAnswer                // UseAnswer of a Join
-	UseRoll                      // all members of a node that joins
-	UseRollAnswer                // all members of the other side, which agrees
+	UseRoll                      // all members of a joining node
+	UseRollAnswer                // all members of the answering node, which accepts the join
 	UseRepeat                    // a broadcast from before the receiver joined, unacknowledged
-	UseLargeAnswer               // in place of any answer with a state: the size of one that is larger than a message
-	UseLargePush                 // in place of UsePush: the same
-	UseVeto                      // in place of UseRollAnswer: why the other side does not agree, at most ReasonMax bytes
+	UseLargeAnswer               // replaces an answer whose state is larger than a message: its size
+	UseLargePush                 // replaces a UsePush in the same way
+	UseVeto                      // replaces UseRollAnswer: the reason for the rejection, at most ReasonMax bytes
 	UseControl                   // a plaintext that does not fit into one datagram
-	UseCoverage                  // asks whether the receiver has a broadcast: its id
-	UseCoverageAnswer            // answers that: the id, and one byte
+	UseCoverage                  // asks whether the receiver has a broadcast, given its id
+	UseCoverageAnswer            // answers UseCoverage: the id, and one byte
 	uses
 )
 
-// Known reports whether u is of this version.
+// Known reports whether this version defines u.
 func (u Use) Known() bool { return u < uses }
 
 // Exchanged reports whether u is part of an exchange: a push, or the answer to one.
@@ -37,7 +37,7 @@ func (u Use) Acknowledged() bool { return u == UseReliable || u.Exchanged() }
 // IsAnswer reports whether u answers a push.
 func (u Use) IsAnswer() bool { return u.Exchanged() && u%2 == 1 }
 
-// Answer is what answers a push, unless the state of the other side is too large.
+// Answer returns the use of the answer to a push, unless the state of the answering node is too large.
 func (u Use) Answer() Use {
 	if u == UseLargePush {
 		return UseAnswer
@@ -51,22 +51,22 @@ func (u Use) Joins() bool { return u >= UseJoinPush && u <= UseRollAnswer }
 // TellsSize reports whether u carries the size of a state instead of the state.
 func (u Use) TellsSize() bool { return u == UseLargeAnswer || u == UseLargePush }
 
-// OfRoll reports whether u is part of an exchange of rolls.
+// OfRoll reports whether u is part of an exchange of member lists.
 func (u Use) OfRoll() bool { return u == UseRoll || u == UseRollAnswer || u == UseVeto }
 
-// StateSizeLen is the length of the content of a message of UseLargeAnswer or UseLargePush: a big-endian number
-// of bytes.
+// StateSizeLen is the length in bytes of the content of a UseLargeAnswer or UseLargePush, a big-endian number of
+// bytes.
 const StateSizeLen = 8
 
-// A Direct is a piece of a message to one node alone, the whole of it when Data has Total bytes:
-// {"Direct": [use u8, total u32, offset u32, data bin]}. All pieces have the id of the message.
+// A Direct is a piece of a message to one node, or the whole message if Data has Total bytes: {"Direct": [use u8,
+// total u32, offset u32, data bin]}. All pieces have the id of the message.
 type Direct struct {
 	Use           Use
 	Total, Offset uint32
-	Data          []byte // aliases the input when parsed
+	Data          []byte // aliases the input if parsed
 }
 
-// DirectOverhead is the most that AppendDirect adds to a piece.
+// DirectOverhead is the maximum number of bytes that AppendDirect adds to a piece.
 const DirectOverhead = 1 + 18 + 1 + 7 + 1 + 2 + 5 + 5 + 5
 
 // AppendDirect appends a message with d.
@@ -78,7 +78,7 @@ func AppendDirect(b []byte, id MessageID, d Direct) []byte {
 	return appendBin(b, d.Data)
 }
 
-// ParseDirect parses the Data of a KindDirect. A piece that lies outside its message is malformed.
+// ParseDirect parses the Data of a KindDirect. A piece that exceeds its message is malformed.
 func ParseDirect(data []byte) (Direct, error) {
 	c := cursor{b: data}
 	more := c.atLeast(4)
@@ -90,9 +90,9 @@ func ParseDirect(data []byte) (Direct, error) {
 	return d, c.err
 }
 
-// A DirectAck tells how much of a reliable message has come, without gaps from its start, and where
-// what has come goes on behind the first gap. Both are the message's length when all of it has come:
-// {"DirectAck": [id bin(16), upto u32, next u32]}.
+// A DirectAck reports which part of a reliable message has arrived: all bytes before Upto, and the bytes from Next
+// on, after the first gap. Both are the message's length if all of it has arrived: {"DirectAck": [id bin(16), upto
+// u32, next u32]}.
 type DirectAck struct {
 	ID         MessageID
 	Upto, Next uint32

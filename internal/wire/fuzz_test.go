@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzPacket: what a parser takes is written in a form that gives the same again.
+// FuzzPacket requires that an accepted packet, encoded again, parses to the same packet.
 func FuzzPacket(f *testing.F) {
 	for _, v := range vectors(f, "packet_") {
 		f.Add(v.bytesOf(f))
@@ -50,7 +50,7 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// checkShortWay holds what parseGoBox takes against the general way.
+// checkShortWay compares the result of parseGoBox with that of the general parser.
 func checkShortWay(t *testing.T, b []byte) {
 	short := Packet{Handshake: b}
 	rest, ok := short.parseGoBox(b)
@@ -68,7 +68,7 @@ func checkShortWay(t *testing.T, b []byte) {
 	}
 }
 
-// FuzzMessage: the same for the messages of a box, and for the values inside them.
+// FuzzMessage requires the same for the messages of a box and for the values inside them.
 func FuzzMessage(f *testing.F) {
 	for _, v := range vectors(f, "message_") {
 		if v.Hex != "" {

@@ -15,36 +15,36 @@ const (
 	StepHello  Step = iota
 	StepOhai        // answers a Hello
 	StepOkBoss      // answers an Ohai
-	StepGoTeam      // ends a handshake with gwyh 0.1
-	StepDead        // known to gwyh 0.1, never sent
-	StepCookie      // asks a Go node to repeat its Hello with a cookie (docs/PROTOCOL.md, E9)
+	StepGoTeam      // completes a handshake with gwyh 0.1
+	StepDead        // defined by gwyh 0.1, never sent
+	StepCookie      // requests a Go node to repeat its Hello with a cookie (PROTOCOL.md E9)
 )
 
-// String is the step's name on the wire.
+// String returns the name of the step as it is encoded.
 func (s Step) String() string { return stepNames[s] }
 
 var stepNames = [...]string{"Hello", "Ohai", "OkBoss", "GoTeam", "Dead", "Cookie"}
 
 const (
-	// ZoneMax bounds the bytes of a zone's name.
+	// ZoneMax is the maximum length of a zone's name in bytes.
 	ZoneMax = 255
 	// CookieSize is the length of a cookie in bytes.
 	CookieSize = 16
-	// HmacMessageMax bounds the message of an Hmac that ParseHandshake takes; 419 is the most that gwyh 0.1 sends.
+	// HmacMessageMax is the longest message of an Hmac that ParseHandshake accepts, in bytes; gwyh 0.1 sends at most 419.
 	HmacMessageMax = 1024
-	// HmacsMax is how many Hmacs ParseHandshake keeps (PROTOCOL.md 4, handshake economy).
+	// HmacsMax is the number of Hmacs that ParseHandshake keeps (PROTOCOL.md H1).
 	HmacsMax = 4
-	// ResponsesMax is how many responses ParseHandshake keeps.
+	// ResponsesMax is the number of responses that ParseHandshake keeps.
 	ResponsesMax = 8
 )
 
 // An Hmac proves knowledge of a pre-shared key.
 type Hmac struct {
 	Sum     [64]byte
-	Message []byte // 69 to 419 bytes when emitted by either side
+	Message []byte // 69 to 419 bytes if sent by Go or legacy nodes
 }
 
-// A Handshake is one step of a handshake (PROTOCOL.md 1):
+// A Handshake is one step of a handshake (PROTOCOL.md part 1):
 //
 //	Handshake = [id bin(16), step]
 //	 Hello    = {"Hello":  [pk bin(32), zone nil|str, [Hmac...], timestamp str]}
@@ -58,14 +58,14 @@ type Handshake struct {
 	Step      Step
 	PublicKey [32]byte   // Hello, Ohai
 	Zone      Zone       // Hello, Ohai
-	Hmacs     []Hmac     // Hello, Ohai; the first HmacsMax when parsed
-	Timestamp time.Time  // Hello; UTC; when parsed of any year, so beyond UnixNano too
+	Hmacs     []Hmac     // Hello, Ohai; the first HmacsMax if parsed
+	Timestamp time.Time  // Hello; UTC; if parsed it may be of any year, even beyond UnixNano
 	Challenge [69]byte   // Ohai
-	Responses [][64]byte // OkBoss; the first ResponsesMax when parsed
+	Responses [][64]byte // OkBoss; the first ResponsesMax if parsed
 	Cookie    [CookieSize]byte
 }
 
-// hasValue reports whether a step carries something.
+// hasValue reports whether the step has a value.
 func (s Step) hasValue() bool { return s <= StepOkBoss || s == StepCookie }
 
 var (
@@ -76,11 +76,11 @@ var (
 	hmacFields      = fields{names: []string{"hmac", "message"}}
 )
 
-// AppendHandshake appends a whole packet with h. Byte strings are written as gwyh 0.1 does, to whomever it goes.
+// AppendHandshake appends a whole packet with h. Byte strings are encoded as in gwyh 0.1, whoever the receiver is.
 func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	b = appendPacketHead(b, seq, &sender)
 	b = append(b, tagFixMap|1, tagFixStr|1, 'H')
-	if h.Step == StepCookie { // which strangers can ask for at any rate
+	if h.Step == StepCookie { // not by go-msgpack, because any sender can cause Cookies at any rate
 		b = appendUUID(append(b, tagFixArray|2), (*[16]byte)(&h.ID))
 		b = append(append(b, tagFixMap|1, tagFixStr|byte(len("Cookie"))), "Cookie"...)
 		return append(append(b, tagBin8, CookieSize), h.Cookie[:]...)
@@ -88,7 +88,7 @@ func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	return appendValue(b, handshakeValue{ID: h.ID[:], Step: stepValue(h)})
 }
 
-// The types that go-msgpack writes, in the order of the fields on the wire.
+// The types that go-msgpack encodes, with their fields in the order of the encoding.
 type (
 	handshakeValue struct {
 		ID   []byte
@@ -150,9 +150,9 @@ func hmacValues(hmacs []Hmac) []hmacValue {
 	return v
 }
 
-// ParseHandshake parses b, the Handshake of a Packet, and copies what it keeps; b stays as it was. It writes to
-// the memory of h.Hmacs and h.Responses, so that a Handshake that is used again costs no allocation. After an error
-// the fields of h are as they were, and what Hmacs and Responses point to means nothing.
+// ParseHandshake parses b, the Handshake of a Packet, and copies what it keeps; b is not modified. It reuses the
+// memory of h.Hmacs and h.Responses, so reusing a Handshake avoids allocations. After an error the fields of h are
+// unchanged, but the elements of Hmacs and Responses are undefined.
 func ParseHandshake(h *Handshake, b []byte) error {
 	v := Handshake{Hmacs: h.Hmacs[:0:cap(h.Hmacs)], Responses: h.Responses[:0:cap(h.Responses)]}
 	c := cursor{b: b}
@@ -173,8 +173,8 @@ func ParseHandshake(h *Handshake, b []byte) error {
 	return nil
 }
 
-// PeekHandshake reads what tells whether a packet is expected, at a small part of what ParseHandshake costs, and without
-// checking the rest.
+// PeekHandshake reads the fields that determine whether a packet is expected. It does not check the rest, so it
+// costs much less than ParseHandshake.
 func PeekHandshake(b []byte) (id HandshakeID, step Step, err error) {
 	c := cursor{b: b}
 	r := c.record(&handshakeFields)
@@ -182,7 +182,7 @@ func PeekHandshake(b []byte) (id HandshakeID, step Step, err error) {
 		switch {
 		case f == 0:
 			c.uuid((*[16]byte)(&id))
-		case r.byName && r.left > 0: // the id comes later
+		case r.byName && r.left > 0: // the id comes later in the map
 			step = c.step()
 			if step.hasValue() {
 				c.skip()
@@ -195,8 +195,8 @@ func PeekHandshake(b []byte) (id HandshakeID, step Step, err error) {
 	return id, step, c.err
 }
 
-// PeekHmac reads, of the Handshake of a Hello, the beginning of the first Hmac's message into buf and returns it. It is empty if
-// there is no Hmac, or if the Handshake is malformed up to there.
+// PeekHmac copies the start of the first Hmac's message in the Handshake of a Hello into buf and returns it. The
+// result is empty if there is no Hmac, or if the Handshake is malformed up to there.
 func PeekHmac(buf, b []byte) []byte {
 	c := cursor{b: b}
 	if !c.seek(&handshakeFields, 1) {
@@ -209,7 +209,7 @@ func PeekHmac(buf, b []byte) []byte {
 	return c.prefix(buf)
 }
 
-// seek opens a struct and moves to the value of one of its fields. It reports whether there is one.
+// seek opens a struct and moves to the value of one of its fields. It reports whether the field is there.
 func (c *cursor) seek(def *fields, field int) bool {
 	r := c.record(def)
 	for f := r.next(c); f >= 0; f = r.next(c) {
@@ -221,7 +221,7 @@ func (c *cursor) seek(def *fields, field int) bool {
 	return false
 }
 
-// prefix reads the first len(buf) bytes, or all, of a byte string, and leaves the cursor inside of it.
+// prefix reads the first len(buf) bytes, or all, of a byte string, and leaves the cursor inside the string.
 func (c *cursor) prefix(buf []byte) []byte {
 	if !isArray(c.peek()) {
 		return buf[:copy(buf, c.bin())]
@@ -234,7 +234,7 @@ func (c *cursor) prefix(buf []byte) []byte {
 	return buf
 }
 
-// step reads the name of a step. Its value, if it has one, comes next.
+// step reads the name of a step. If the step has a value, it is read next.
 func (c *cursor) step() Step {
 	name, hasValue := c.variant()
 	i := slices.Index(stepNames[:], string(name))
@@ -245,7 +245,7 @@ func (c *cursor) step() Step {
 	return Step(i)
 }
 
-// stepBody reads what h.Step carries. zone is the name of a zone that is likely.
+// stepBody reads the value of h.Step. zone is the probable name of the zone.
 func (c *cursor) stepBody(h *Handshake, zone string) {
 	switch h.Step {
 	case StepHello:
@@ -278,7 +278,7 @@ func (c *cursor) hello(h *Handshake, def *fields, zone string) {
 	}
 }
 
-// hmacs reads a list of Hmacs into list, whose memory it uses, and steps over those beyond HmacsMax.
+// hmacs reads a list of Hmacs into the memory of list, and skips those after HmacsMax.
 func (c *cursor) hmacs(list []Hmac) []Hmac {
 	list = list[:0]
 	for n := c.arrayLen(); n > 0 && c.err == nil; n-- {
@@ -309,7 +309,7 @@ func (c *cursor) hmac(v *Hmac) {
 	}
 }
 
-// okBoss reads the responses and steps over those beyond ResponsesMax.
+// okBoss reads the responses and skips those after ResponsesMax.
 func (c *cursor) okBoss(h *Handshake) {
 	r := c.record(&okBossFields)
 	for r.next(c) == 0 {
@@ -325,7 +325,7 @@ func (c *cursor) okBoss(h *Handshake) {
 	}
 }
 
-// zone reads nil or a name, which is UTF-8 as in gwyh 0.1. The name that is likely is not copied.
+// zone reads nil or a name, which must be UTF-8 as in gwyh 0.1. A name equal to likely is not copied.
 func (c *cursor) zone(likely string) Zone {
 	if c.isNil() {
 		return Zone{}

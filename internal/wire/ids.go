@@ -2,20 +2,20 @@ package wire
 
 import "encoding/binary"
 
-// IDs makes the message ids of one run of a node. Not for concurrent use.
+// IDs generates the message ids of one run of a node. It is not safe for concurrent use.
 type IDs struct {
 	origin     [8]byte
 	broadcasts uint64
 	controls   uint64
 }
 
-// NewIDs returns the ids of a run with the given random bytes.
+// NewIDs returns the IDs of a run with the given random bytes.
 func NewIDs(random [8]byte) IDs {
 	random[6] = random[6]&0x0f | 0x80
 	return IDs{origin: random}
 }
 
-// Origin returns the origin id of the broadcasts.
+// Origin returns the origin id of this node's broadcasts.
 func (s *IDs) Origin() uint64 { return binary.BigEndian.Uint64(s.origin[:]) }
 
 // Broadcast returns the id of the next broadcast of this node: its origin id and a counter.
@@ -33,7 +33,7 @@ func (s *IDs) Last() (id MessageID) {
 	return id
 }
 
-// Control returns the id of a message of any other kind. No receiver looks at it.
+// Control returns the id of a message of any other kind. Receivers ignore it.
 func (s *IDs) Control() (id MessageID) {
 	s.controls++
 	copy(id[:8], s.origin[:])
@@ -42,15 +42,15 @@ func (s *IDs) Control() (id MessageID) {
 	return id
 }
 
-// Made reports whether Broadcast or Control returned id, in this run.
+// Made reports whether Broadcast or Control has returned id in this run.
 func (s *IDs) Made(id *MessageID) bool {
 	origin := id.Origin()
 	own := binary.BigEndian.Uint64(s.origin[:])
 	return origin == own || origin == own^1<<63
 }
 
-// HasOrigin reports whether id begins with an origin id, as those of the broadcasts of Go nodes do: an origin id has 8
-// where a UUID has its version. The ids of direct messages and of legacy nodes are random UUIDs, of version 4.
+// HasOrigin reports whether id begins with an origin id, as the ids of broadcasts of Go nodes do: an origin id has
+// 8 in the place of a UUID's version. The ids of direct messages and of legacy nodes are random UUIDs of version 4.
 func (id *MessageID) HasOrigin() bool { return id[6]>>4 == 8 }
 
 // Origin returns the origin id of a broadcast of a Go node.

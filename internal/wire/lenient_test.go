@@ -16,7 +16,7 @@ var (
 	k69 = counting(200)[131:]
 )
 
-// variants are one value in several forms.
+// variants returns one value in several forms.
 func variants(forms ...[]byte) [][]byte { return forms }
 
 func boxForms() [][]byte {
@@ -182,7 +182,7 @@ func TestHmacsAndResponsesBeyondTheBoundAreSteppedOver(t *testing.T) {
 	}
 }
 
-// A signed integer that is negative is not a large unsigned one.
+// A negative signed integer must not be read as a large unsigned one.
 func TestNegativeIntegersAreMalformed(t *testing.T) {
 	for _, b := range [][]byte{{0xff}, {0xe0}, {0xd0, 0xff}, {0xd0, 0x80}, {0xd1, 0xff, 0xff}, {0xd2, 0x80, 0, 0, 0}, {0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
 		c := cursor{b: b}

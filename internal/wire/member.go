@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// A State is what a node is said to be.
+// A State is the state of a member.
 type State uint8
 
 const (
@@ -14,10 +14,10 @@ const (
 	StateDead
 	StateLeft
 
-	States = iota // how many there are
+	States = iota // the number of states
 )
 
-// String is the state's name.
+// String returns the name of the state.
 func (s State) String() string {
 	if int(s) < len(stateNames) {
 		return stateNames[s]
@@ -28,13 +28,13 @@ func (s State) String() string {
 var stateNames = [...]string{"alive", "suspect", "dead", "left"}
 
 const (
-	// NameMax bounds the bytes of a node's name.
+	// NameMax is the maximum length of a node's name in bytes.
 	NameMax = 255
-	// MetaMax bounds the bytes of a node's metadata.
+	// MetaMax is the maximum length of a node's metadata in bytes.
 	MetaMax = 1<<16 - 1
 )
 
-// A Member is one entry of a Members message, and what an Identity holds. It is an array:
+// A Member is one entry of a Members message, or the content of an Identity. It is an array:
 //
 //	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin, named u64, refuted u64]
 //	suspect = [1, id bin(16), incarnation u64, from bin(16)]
@@ -42,28 +42,28 @@ const (
 //	left    = [3, id bin(16), incarnation u64]
 //	addr    = 4 or 16 address bytes || u16 port
 //
-// Elements beyond these are stepped over. A Member that was parsed owns nothing: Name, ZoneName and
-// Meta alias the input, so that an entry that brings no news costs no allocation.
+// The parser skips further elements. A parsed Member owns no memory: Name, ZoneName and Meta alias the input, so an
+// entry without news costs no allocation.
 type Member struct {
 	State       State
 	ID          NodeID
 	Incarnation uint64
 
-	From NodeID // suspect and dead: who says so
+	From NodeID // suspect and dead: the accuser
 
-	// Alive only.
+	// The following fields are set for alive only.
 
 	Name     []byte // at most NameMax bytes
 	Addr     netip.AddrPort
-	ZoneName []byte // at most ZoneMax bytes; means nothing without HasZone
+	ZoneName []byte // at most ZoneMax bytes; undefined unless HasZone
 	HasZone  bool
 	Versions [6]byte // PMin, PMax, PCur, DMin, DMax, DCur
 	Meta     []byte  // at most MetaMax bytes
-	Named    uint64  // Unix ms when the node began to go by its name
-	Refuted  uint64  // an accusation of an incarnation up to this one is refuted; 0 for none
+	Named    uint64  // Unix time in ms at which the node started to use its name
+	Refuted  uint64  // accusations of incarnations up to this one are refuted; 0 for none
 }
 
-// Zone is a copy of m's zone.
+// Zone returns a copy of m's zone.
 func (m *Member) Zone() Zone {
 	if !m.HasZone {
 		return Zone{}
@@ -71,13 +71,13 @@ func (m *Member) Zone() Zone {
 	return Zone{Name: string(m.ZoneName), Valid: true}
 }
 
-// memberElements is the number of elements by state.
+// memberElements is the number of elements of an entry for each state.
 var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 3}
 
-// AppendMember appends m as an entry. What says the same of a node has the same bytes.
+// AppendMember appends m as an entry. Equal members have equal encodings.
 func AppendMember(b []byte, m *Member) []byte { return appendMember(b, m) }
 
-// appendMember appends an entry; the bounds of Member are the caller's to keep.
+// appendMember appends an entry. The caller must observe the bounds of Member.
 func appendMember(b []byte, m *Member) []byte {
 	b = append(b, tagFixArray|byte(memberElements[m.State]), byte(m.State))
 	b = appendUUID(b, (*[16]byte)(&m.ID))
@@ -101,7 +101,7 @@ func appendMember(b []byte, m *Member) []byte {
 	return b
 }
 
-// Size is the number of bytes of m as an entry.
+// Size returns the encoded size of m as an entry, in bytes.
 func (m *Member) Size() int {
 	n := 2 + 18 + uintSize(m.Incarnation)
 	switch m.State {
@@ -119,7 +119,7 @@ func (m *Member) Size() int {
 	return n
 }
 
-// appendAddrPort writes an IPv4 address in 4 bytes even if it came mapped into IPv6, and an invalid one as [::].
+// appendAddrPort appends an address. An IPv4 address, even if mapped into IPv6, takes 4 bytes. An invalid one becomes [::].
 func appendAddrPort(b []byte, a netip.AddrPort) []byte {
 	if ip := a.Addr().Unmap(); ip.Is4() {
 		v := ip.As4()
@@ -131,7 +131,7 @@ func appendAddrPort(b []byte, a netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(b, a.Port())
 }
 
-// member reads one entry into m, overwriting it wholly, and reports whether its state is known.
+// member reads one entry into m, overwriting all fields, and reports whether its state is known.
 func (c *cursor) member(m *Member) (known bool) {
 	*m = Member{}
 	n := c.arrayLen()

@@ -97,7 +97,7 @@ func TestMembersWithoutAnEntryAreNoMessage(t *testing.T) {
 }
 
 func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
-	long := func(m *Member) []byte { // with two elements more
+	long := func(m *Member) []byte { // with two more elements
 		b := appendMember(nil, m)
 		b[0] += 2
 		return append(append(b, oddValues...), tagNil)
@@ -144,7 +144,7 @@ func TestBrokenMembersAreRefused(t *testing.T) {
 		"a negative state":    seq([]byte{0xff}, bin(id1), num(1)),
 	} {
 		var m Member
-		it := IterMembers(seq(b, null)) // the second, so that no entry is short
+		it := IterMembers(seq(b, null)) // a value follows, so that no entry is too short
 		if it.Next(&m) || it.Err() != ErrMalformed {
 			t.Errorf("%s: %v", name, it.Err())
 		}

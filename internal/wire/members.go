@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A MembersWriter fills a message {"Members": [entry...]} with entries as long as there is room.
+// A MembersWriter appends a message {"Members": [entry...]} with as many entries as there is room for.
 //
 //	w := BeginMembers(b, id)
 //	for ... && w.Append(&m, limit) {
@@ -13,16 +13,16 @@ import (
 //	b = w.End()
 type MembersWriter struct {
 	b     []byte
-	start int // where the message begins in b
-	count int // where the number of entries stands, 2 bytes
+	start int // start of the message in b
+	count int // position of the number of entries, 2 bytes
 	n     int // entries so far
 }
 
 // BeginMembers appends the head of a message to b.
 func BeginMembers(b []byte, id MessageID) MembersWriter { return beginMembers(b, id, KindMembers) }
 
-// BeginSyncMembers is BeginMembers for entries that answer a comparison of tables, and are not to be
-// flooded: {"SyncMembers": [entry...]}.
+// BeginSyncMembers is BeginMembers for entries that answer a comparison of tables and must not be flooded:
+// {"SyncMembers": [entry...]}.
 func BeginSyncMembers(b []byte, id MessageID) MembersWriter {
 	return beginMembers(b, id, KindSyncMembers)
 }
@@ -35,7 +35,7 @@ func beginMembers(b []byte, id MessageID, k Kind) MembersWriter {
 	return w
 }
 
-// Append adds m unless the buffer, with what stood in it before the message, would then be longer than limit.
+// Append appends m and reports true, unless the whole buffer, which may have other content, would exceed limit bytes.
 func (w *MembersWriter) Append(m *Member, limit int) bool {
 	if w.n == math.MaxUint16 || len(w.b)+m.Size() > limit {
 		return false
@@ -45,10 +45,10 @@ func (w *MembersWriter) Append(m *Member, limit int) bool {
 	return true
 }
 
-// Len is the number of entries so far.
+// Len returns the number of entries so far.
 func (w *MembersWriter) Len() int { return w.n }
 
-// End is the buffer with the message; without any entry, as BeginMembers found it.
+// End returns the buffer with the message. If there is no entry, it returns the buffer that BeginMembers got.
 func (w *MembersWriter) End() []byte {
 	if w.n == 0 {
 		return w.b[:w.start]
@@ -57,7 +57,7 @@ func (w *MembersWriter) End() []byte {
 	return w.b
 }
 
-// A MemberIter walks over the Data of a KindMembers.
+// A MemberIter iterates over the Data of a KindMembers or KindSyncMembers.
 //
 //	it := IterMembers(data)
 //	for it.Next(&m) {
@@ -68,15 +68,15 @@ type MemberIter struct {
 	left uint
 }
 
-// IterMembers begins a walk over the Data of a KindMembers or KindSyncMembers.
+// IterMembers returns an iterator over the Data of a KindMembers or KindSyncMembers.
 func IterMembers(data []byte) MemberIter {
 	it := MemberIter{c: cursor{b: data}}
 	it.left = it.c.arrayLen()
 	return it
 }
 
-// Next overwrites m with the next entry, whose slices alias the input. Entries with a state of a
-// later version are stepped over.
+// Next overwrites m with the next entry, whose slices alias the input, and reports whether there is one. It skips
+// entries with a state of a later version.
 func (it *MemberIter) Next(m *Member) bool {
 	for it.left > 0 && it.c.err == nil {
 		it.left--
@@ -87,15 +87,15 @@ func (it *MemberIter) Next(m *Member) bool {
 	return false
 }
 
-// Err is nil when the entries that Next gave are all there were.
+// Err returns nil if Next has returned all entries.
 func (it *MemberIter) Err() error { return it.c.err }
 
-// AppendIdentity appends what a node says of itself first under a new session, an alive entry: {"Identity": entry}.
+// AppendIdentity appends the first message of a node under a new session, its own alive entry: {"Identity": entry}.
 func AppendIdentity(b []byte, id MessageID, m *Member) []byte {
 	return appendMember(appendMessageHead(b, &id, "Identity"), m)
 }
 
-// ParseIdentity parses the Data of a KindIdentity, overwriting m, whose slices alias data.
+// ParseIdentity parses the Data of a KindIdentity into m, overwriting all fields. Its slices alias data.
 func ParseIdentity(data []byte, m *Member) error {
 	c := cursor{b: data}
 	if known := c.member(m); c.err == nil && (!known || m.State != StateAlive) {

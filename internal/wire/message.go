@@ -1,10 +1,10 @@
 package wire
 
-// Kind is the body that a Message has.
+// Kind is the kind of a Message's body.
 type Kind uint8
 
 const (
-	// KindUnknown is a body of a later version: stepped over, to be ignored.
+	// KindUnknown is a body of a later version, which is skipped.
 	KindUnknown Kind = iota
 
 	KindBroadcast
@@ -19,7 +19,7 @@ const (
 	KindPeers
 	KindPeerStatus
 
-	// What follows is of PROTOCOL.md 4, among Go nodes only.
+	// The following kinds belong to PROTOCOL.md part 4 and are sent between Go nodes only.
 
 	KindIdentity
 	KindMembers
@@ -44,7 +44,7 @@ const (
 	KindStateRefused
 )
 
-// Asks reports whether a message asks its receiver to send something.
+// Asks reports whether a message requires its receiver to send something.
 func (k Kind) Asks() bool {
 	switch k {
 	case KindCast, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStop, KindSettled, KindProbeResult:
@@ -53,7 +53,7 @@ func (k Kind) Asks() bool {
 	return true
 }
 
-// kindNames are the variants' names on the wire.
+// kindNames are the names of the variants as they are encoded.
 var kindNames = [...]string{
 	KindUnknown:             "unknown",
 	KindBroadcast:           "Broadcast",
@@ -89,16 +89,16 @@ var kindNames = [...]string{
 	KindStateRefused:        "StateRefused",
 }
 
-// kindLast is the last of the kinds.
+// kindLast is the last kind.
 const kindLast = Kind(len(kindNames) - 1)
 
-// String is the body's name on the wire.
+// String returns the name of the body as it is encoded.
 func (k Kind) String() string { return kindNames[k] }
 
-// IsExtension reports whether k is of PROTOCOL.md 4. In a legacy session such a body is dropped.
+// IsExtension reports whether k belongs to PROTOCOL.md part 4. Such a body is dropped in a legacy session.
 func (k Kind) IsExtension() bool { return k >= KindIdentity }
 
-// A Message is what a box holds one or more of (PROTOCOL.md 1 and 4):
+// A Message is one of the messages in a box (PROTOCOL.md parts 1 and 4):
 //
 //	Message = [id bin(16), body]
 //	 body   = {"Broadcast": data} | {"Frame": [len u32, idx u32, data]} | {"Nak": [start u32, end u32]}
@@ -110,12 +110,12 @@ type Message struct {
 	ID   MessageID
 	Kind Kind
 
-	// Data aliases the input. Of a Broadcast, a Cast and a Frame it is the payload; of Peers, PeerStatus and
-	// the extensions the undecoded value, for the Parse function of that name.
+	// Data aliases the input. For a Broadcast, a Cast and a Frame it is the payload. For Peers, PeerStatus and the
+	// extensions it is the encoded value, which the Parse function of that name decodes.
 	Data []byte
 
-	Total, Offset uint32 // Frame: bytes of the whole message, where Data stands in it
-	Start, End    uint32 // Nak: [Start, End), as the peer wrote it
+	Total, Offset uint32 // Frame: size of the whole message, and position of Data in it, in bytes
+	Start, End    uint32 // Nak: [Start, End) as sent by the peer
 	Delay         Delay  // Cast
 }
 
@@ -125,8 +125,8 @@ var (
 	nakFields     = fields{names: []string{"start", "end"}}
 )
 
-// ParseMessage parses the first message of b; rest is what follows it. It overwrites m wholly, and parts of b: an
-// ARRAY is decoded in place. A body of an unknown name is KindUnknown and no error. After an error m means nothing.
+// ParseMessage parses the first message of b and returns the bytes after it. It overwrites all of m, and parts of
+// b: an ARRAY is decoded in place. A body with an unknown name is KindUnknown. After an error m is undefined.
 func ParseMessage(m *Message, b []byte) (rest []byte, err error) {
 	*m = Message{}
 	c := cursor{b: b}
@@ -144,7 +144,7 @@ func ParseMessage(m *Message, b []byte) (rest []byte, err error) {
 
 func (c *cursor) messageBody(m *Message) {
 	name, hasValue := c.variant()
-	if !hasValue { // no body that we know stands alone
+	if !hasValue { // no known body is without a value
 		return
 	}
 	switch string(name) {
@@ -213,7 +213,7 @@ func (c *cursor) peerRequest(m *Message) {
 
 func extension(name []byte) Kind { return lookup(name, KindIdentity, kindLast) }
 
-// lookup is the kind of that name among those from first to last, or KindUnknown.
+// lookup returns the kind with the name among those from first to last, or KindUnknown.
 func lookup(name []byte, first, last Kind) Kind {
 	for k := first; k <= last; k++ {
 		if string(name) == kindNames[k] {
@@ -223,18 +223,18 @@ func lookup(name []byte, first, last Kind) Kind {
 	return KindUnknown
 }
 
-// AppendBroadcast appends a message with an application's payload.
+// AppendBroadcast appends a message with a payload of the application.
 func AppendBroadcast(b []byte, enc Encoding, id MessageID, data []byte) []byte {
 	return appendBytes(appendMessageHead(b, &id, "Broadcast"), enc, data)
 }
 
-// BroadcastOverhead is the most that AppendBroadcast adds to a payload in Bin.
+// BroadcastOverhead is the maximum number of bytes that AppendBroadcast adds to a payload in Bin.
 const BroadcastOverhead = 1 + 18 + 1 + 10 + 5
 
-// FrameOverhead is the most that AppendFrame adds to a piece in Bin.
+// FrameOverhead is the maximum number of bytes that AppendFrame adds to a piece in Bin.
 const FrameOverhead = 1 + 18 + 1 + 6 + 1 + 5 + 5 + 5
 
-// AppendFrame appends the piece of a message of total bytes that begins at offset.
+// AppendFrame appends the piece at offset of a message of total bytes.
 func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, data []byte) []byte {
 	b = append(appendMessageHead(b, &id, "Frame"), tagFixArray|3)
 	b = appendUint(b, uint64(total))
@@ -242,7 +242,7 @@ func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, dat
 	return appendBytes(b, enc, data)
 }
 
-// AppendNak appends a request for what was sent under the counters [start, end).
+// AppendNak appends a request for the content of the packet numbers [start, end).
 func AppendNak(b []byte, id MessageID, start, end uint32) []byte {
 	b = append(appendMessageHead(b, &id, "Nak"), tagFixArray|2)
 	b = appendUint(b, uint64(start))

@@ -12,16 +12,16 @@ import (
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
-// random draws values of all sizes for the tests that hold the hand-written code against
-// go-msgpack. Every seed gives the same ones.
+// random draws values of all sizes for the tests that compare the hand-written code with go-msgpack. Equal seeds
+// give equal values.
 type random struct{ *rand.Rand }
 
 func newRandom(seed uint64) random { return random{rand.New(rand.NewPCG(seed, 1))} }
 
-// uint is a number of a random width up to the given one.
+// uint returns a number with a random width of up to the given bits.
 func (r random) uint(bits int) uint64 { return r.Uint64() >> (64 - r.IntN(bits+1)) }
 
-// bytes are of a length at a border of the heads every other time, seldom of the widest.
+// bytes returns a byte string. In every other case its length is at a limit of a head form, but rarely of the widest.
 func (r random) bytes() []byte {
 	borders := []int{0, 1, 15, 16, 31, 32, 255, 256, 1200}
 	n := borders[r.IntN(len(borders))]
@@ -51,7 +51,7 @@ func (r random) zone() Zone {
 	return Zone{Name: string(bytes.Repeat([]byte("zo"), r.IntN(ZoneMax/2))), Valid: true}
 }
 
-// pack is what go-msgpack makes of v.
+// pack returns v encoded by go-msgpack.
 func pack(t testing.TB, v any) []byte {
 	t.Helper()
 	var b []byte
@@ -166,7 +166,7 @@ func memberValue(m *Member) any {
 		return list{m.State, m.ID[:], m.Incarnation}
 	}
 	zone := zoneValue(m.Zone())
-	addr, _ := m.Addr.MarshalBinary() // the same but for the port's byte order
+	addr, _ := m.Addr.MarshalBinary() // the same except for the byte order of the port
 	n := len(addr)
 	addr[n-2], addr[n-1] = addr[n-1], addr[n-2]
 	return list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named, m.Refuted}
@@ -179,7 +179,7 @@ func TestMembersEqualThoseOfGoMsgpack(t *testing.T) {
 		w := BeginMembers(nil, id)
 		var all []Member
 		var values list
-		for range 16 + r.IntN(30) { // from 16 on the count's head is the shortest there is
+		for range 16 + r.IntN(30) { // from 16 on, the shortest head has the count in 16 bits
 			m := r.member()
 			w.Append(&m, 1<<20)
 			all, values = append(all, m), append(values, memberValue(&m))
@@ -286,7 +286,7 @@ func TestPeersSurviveAPassage(t *testing.T) {
 	}
 }
 
-// Nodes of one process encode at the same time, each on its own goroutine.
+// The nodes of one process encode concurrently, each on its own goroutine.
 func TestHandshakesAreWrittenFromSeveralGoroutines(t *testing.T) {
 	var group sync.WaitGroup
 	for seed := range uint64(4) {

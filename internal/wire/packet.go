@@ -2,34 +2,34 @@ package wire
 
 import "slices"
 
-// PacketKind tells the two kinds of packets apart.
+// PacketKind distinguishes the two kinds of packets.
 type PacketKind uint8
 
 const (
-	// PacketHandshake carries a step of a handshake, in the clear.
+	// PacketHandshake carries a step of a handshake, unencrypted.
 	PacketHandshake PacketKind = iota
 	// PacketBox carries sealed messages.
 	PacketBox
 )
 
-// A Packet is one datagram (PROTOCOL.md 1):
+// A Packet is one packet of a datagram (PROTOCOL.md part 1):
 //
 //	Packet = [s uint32, id bin(16), {"H": Handshake} | {"B": [Box, nonce bin(24)]}]
 //	Box    = [nil, tag bin(16), data ARRAY or bin]
 type Packet struct {
-	Seq       uint32 // counts the packets to one address, from 1; of a bound box the low half of its counter
-	Sender    NodeID // not authenticated by itself
+	Seq       uint32 // number of the packet to its address, from 1; of a bound box the low half of its packet number
+	Sender    NodeID // not authenticated by the packet alone
 	Kind      PacketKind
-	Handshake []byte // the undecoded Handshake, for ParseHandshake; aliases the input
+	Handshake []byte // the encoded Handshake, for ParseHandshake; aliases the input
 	Box       Box
 }
 
-// A Box is what NaCl sealed.
+// A Box is a NaCl box.
 type Box struct {
 	Nonce    [24]byte
 	Tag      [16]byte
 	Data     []byte   // the ciphertext without its tag; aliases the input
-	Encoding Encoding // how Data was written
+	Encoding Encoding // the encoding of Data
 }
 
 var (
@@ -37,20 +37,20 @@ var (
 	boxFields    = fields{names: []string{"ephemeral_pk", "tag", "data"}, optional: 1 << 0}
 )
 
-// Bounds of what is packed into one datagram to a Go node (docs/PROTOCOL.md, W10).
+// The bounds of a datagram with several packets to a Go node (PROTOCOL.md W10).
 const (
 	PackedMax  = 1200 // bytes
 	PacketsMax = 8
 )
 
-// ParsePacket parses one packet without allocating. It overwrites p wholly, and parts of b: an ARRAY is
-// decoded in place. Bytes after the packet are ignored. After an error p means nothing.
+// ParsePacket parses one packet without allocating. It overwrites all fields of p, and parts of b, because an ARRAY
+// is decoded in place. Bytes after the packet are ignored. After an error p is undefined.
 func ParsePacket(p *Packet, b []byte) error {
 	_, err := NextPacket(p, b)
 	return err
 }
 
-// NextPacket is ParsePacket, and returns the bytes after the packet: a datagram among Go nodes may hold several.
+// NextPacket is ParsePacket, and also returns the bytes after the packet: a datagram between Go nodes may have several.
 func NextPacket(p *Packet, b []byte) (rest []byte, err error) {
 	if rest, ok := p.parseGoBox(b); ok {
 		return rest, nil
@@ -76,11 +76,11 @@ func (p *Packet) parse(b []byte) (rest []byte, err error) {
 	return c.rest(), c.err
 }
 
-// boxHead stands between sender and tag.
+// boxHead is the encoding between sender and tag.
 const boxHead = "\x81\xa1B\x92\x93\xc0\xc4\x10"
 
-// parseGoBox reads exactly the form that ReserveBox writes, the one of nearly all packets, in a fifth of the time. If
-// it is another it reports false, has not written to b, and leaves p to be overwritten.
+// parseGoBox parses only the form that ReserveBox writes, which nearly all packets have, and is much faster than
+// parse. For any other form it reports false and leaves b unchanged, but may modify p.
 func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
 	c := cursor{b: b}
 	if c.byte() != tagFixArray|3 {
@@ -101,7 +101,7 @@ func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
 	return c.rest(), true
 }
 
-// beginsBin reports whether b begins with the head of a bin 8 of that size.
+// beginsBin reports whether b begins with the head of a bin 8 of the given size.
 func beginsBin(b []byte, size byte) bool { return len(b) > 1 && b[0] == tagBin8 && b[1] == size }
 
 func (c *cursor) packetBody(p *Packet) {
@@ -127,7 +127,7 @@ func (c *cursor) box(x *Box) {
 	for f := r.next(c); f >= 0; f = r.next(c) {
 		switch f {
 		case 0:
-			if !c.isNil() { // the key of a sealed box, which gwyh 0.1 reads and does not use
+			if !c.isNil() { // the key of a sealed box, which gwyh 0.1 reads and ignores
 				var pk [32]byte
 				c.exact(pk[:])
 			}
@@ -139,20 +139,20 @@ func (c *cursor) box(x *Box) {
 	}
 }
 
-// BoxOverhead is the most that ReserveBox adds to a plaintext that fits in a datagram.
+// BoxOverhead is the maximum number of bytes that ReserveBox adds to a plaintext that fits in a datagram.
 const BoxOverhead = 1 + 5 + 18 + 3 + 1 + 2 + 18 + 3 + 26
 
-// BoxSize is the most bytes that ReserveBox appends for n bytes of ciphertext. A seq below 1<<16
-// saves 2 to 4 of them.
+// BoxSize returns the maximum number of bytes that ReserveBox appends for n bytes of ciphertext. A seq below 1<<16
+// takes 2 to 4 bytes less.
 func BoxSize(n int) int {
 	return BoxOverhead - 3 + binHeadSize(n) + n
 }
 
-// BoxSpare is how many bytes shorter than BoxOverhead says a packet is because its seq is short.
+// BoxSpare returns by how many bytes a packet with this seq is shorter than BoxOverhead assumes.
 func BoxSpare(seq uint32) int { return 5 - uintSize(uint64(seq)) }
 
-// ReserveBox appends a whole packet with room for n bytes of ciphertext, in the form among Go nodes. The caller seals
-// into tag (16 bytes) and data (n bytes), which alias packet and hold whatever was there.
+// ReserveBox appends a whole packet, in the form between Go nodes, with room for n bytes of ciphertext. The caller
+// seals into tag (16 bytes) and data (n bytes), which alias packet and are not initialized.
 func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (packet, tag, data []byte) {
 	b = slices.Grow(b, BoxSize(n))
 	b = appendPacketHead(b, seq, &sender)
@@ -165,8 +165,8 @@ func ReserveBox(b []byte, seq uint32, sender NodeID, nonce *[24]byte, n int) (pa
 	return b, b[t : t+16 : t+16], b[d : d+n : d+n]
 }
 
-// AppendBoxArrays appends a packet with a sealed box in the only form that gwyh 0.1 emits: half of
-// the bytes of data take two.
+// AppendBoxArrays appends a packet with a sealed box in the only form that gwyh 0.1 sends, in which half of the
+// bytes of data take two bytes.
 func AppendBoxArrays(b []byte, seq uint32, sender NodeID, nonce *[24]byte, tag *[16]byte, data []byte) []byte {
 	b = appendPacketHead(b, seq, &sender)
 	b = append(b, boxHead...)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// handshakes are packets of every step, in every form that is taken.
+// handshakes returns packets of every step, in every accepted form.
 func handshakes(t *testing.T) (list [][]byte) {
 	t.Helper()
 	for _, v := range vectors(t, "packet_") {

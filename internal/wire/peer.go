@@ -2,11 +2,11 @@ package wire
 
 import "net/netip"
 
-// A Peer is how gwyh 0.1 names a node to others (PROTOCOL.md 1):
+// A Peer describes a node to other nodes in the form of gwyh 0.1 (PROTOCOL.md part 1):
 //
 //	Peer = [{"V4": [[4 ints], port]} | {"V6": [[16 ints], port]}, id bin(16), zone nil|str]
 //
-// An IPv6 scope is lost on the way.
+// The scope of an IPv6 address is not encoded.
 type Peer struct {
 	Addr netip.AddrPort
 	ID   NodeID
@@ -18,7 +18,7 @@ var (
 	peerStatuses = [...]string{"Down", "Up"}
 )
 
-// The types that go-msgpack writes.
+// The types that go-msgpack encodes.
 type (
 	peerValue struct {
 		Addr map[string]addrValue
@@ -47,7 +47,7 @@ func valueOf(p *Peer) peerValue {
 	}
 }
 
-// AppendPeers appends an answer to a PeerList. Every peer needs a valid address.
+// AppendPeers appends an answer to a PeerList. Every peer must have a valid address.
 func AppendPeers(b []byte, id MessageID, peers []Peer) []byte {
 	v := make([]peerValue, len(peers))
 	for i := range peers {
@@ -57,7 +57,7 @@ func AppendPeers(b []byte, id MessageID, peers []Peer) []byte {
 	return appendValue(b, v)
 }
 
-// AppendPeerStatus appends the news that p is up or down. It needs a valid address.
+// AppendPeerStatus appends a report that p is up or down. Its address must be valid.
 func AppendPeerStatus(b []byte, id MessageID, p Peer, up bool) []byte {
 	v := peerStatusValue{Peer: valueOf(&p), Status: peerStatuses[0]}
 	if up {
@@ -67,7 +67,7 @@ func AppendPeerStatus(b []byte, id MessageID, p Peer, up bool) []byte {
 	return appendValue(b, v)
 }
 
-// ParsePeers parses the Data of a KindPeers. The list grows with the peers that are there.
+// ParsePeers parses the Data of a KindPeers. It allocates only for peers that are in the input.
 func ParsePeers(data []byte) ([]Peer, error) {
 	var list []Peer
 	c := cursor{b: data}

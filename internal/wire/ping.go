@@ -1,18 +1,18 @@
 package wire
 
-// A Ping asks for an Ack with the same Seq: {"Ping": [seq u64, payload bin]}, {"Ack": [seq u64,
-// payload bin]}. Both are written by hand: every link is probed all the time.
+// A Ping requests an Ack with the same Seq: {"Ping": [seq u64, payload bin]}, {"Ack": [seq u64, payload bin]}. Both
+// are encoded without go-msgpack, because every link is probed all the time.
 type Ping struct {
 	Seq     uint64
-	Payload []byte // may be empty; of a Ping padding; aliases the input when parsed
+	Payload []byte // may be empty; in a Ping it is padding; aliases the input if parsed
 }
 
-// AppendPing appends a message that asks for an Ack.
+// AppendPing appends a message that requests an Ack.
 func AppendPing(b []byte, id MessageID, p Ping) []byte {
 	return appendPing(appendMessageHead(b, &id, "Ping"), p)
 }
 
-// AppendAck appends the answer to the Ping of that Seq.
+// AppendAck appends the answer to the Ping with the same Seq.
 func AppendAck(b []byte, id MessageID, p Ping) []byte {
 	return appendPing(appendMessageHead(b, &id, "Ack"), p)
 }

@@ -2,19 +2,19 @@ package wire
 
 import "net/netip"
 
-// A ProbeFor asks a node to find out whether Target lives, and to answer by a ProbeResult with the same
-// Seq: {"ProbeFor": [seq u64, target bin(16), addr bin(6|18)]}.
+// A ProbeFor requests an indirect probe: the receiver probes Target and answers by a ProbeResult with the same Seq:
+// {"ProbeFor": [seq u64, target bin(16), addr bin(6|18)]}.
 type ProbeFor struct {
 	Seq    uint64
 	Target NodeID
-	Addr   netip.AddrPort // where the asking node believes it to be; may be [::]:0
+	Addr   netip.AddrPort // the address of Target according to the requester; may be [::]:0
 }
 
-// A ProbeResult tells what came of it: {"ProbeResult": [seq u64, answered u8]}. One that says no tells at
-// least that the helper was reached.
+// A ProbeResult is the result of an indirect probe: {"ProbeResult": [seq u64, answered u8]}. A negative one still
+// shows that the probing node was reached.
 type ProbeResult struct {
 	Seq      uint64
-	Answered bool // 1; anything but 0 is read so
+	Answered bool // encoded as 1; any value except 0 is read as true
 }
 
 // AppendProbeFor appends a message with p.

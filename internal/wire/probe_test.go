@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The bytes are written out by hand from the layouts of PROTOCOL.md P11.
+// The expected bytes follow the layouts of PROTOCOL.md P11.
 func TestProbeBodiesHaveTheirLayout(t *testing.T) {
 	id := MessageID{15: 1}
 	target := NodeID{0: 0xab, 6: 0x80}

@@ -1,14 +1,14 @@
 package wire
 
-// Fields are the names of a struct's fields in order. gwyh 0.1 writes a struct as an array and also reads it as a map
-// by field name (PROTOCOL.md 1); a field that it takes for optional may then be missing. PROTOCOL.md does not give
-// every name of the original's: body, hmacs, responses and addr are ours.
+// fields are the names of a struct's fields in order. gwyh 0.1 encodes a struct as an array and also accepts a map
+// with the field names as keys (PROTOCOL.md W6), in which optional fields may be missing. Not all names are the
+// original's: body, hmacs, responses and addr are ours.
 type fields struct {
 	names    []string
 	optional uint8 // bit i: field i may be missing from a map
 }
 
-// A record walks over the fields of one struct, whichever way it is written.
+// A record iterates over the fields of one struct in either encoding.
 type record struct {
 	def    *fields
 	byName bool
@@ -17,7 +17,7 @@ type record struct {
 	left   uint  // elements or entries not yet read; 0 after a failure
 }
 
-// record opens a struct. One of another number of elements is refused.
+// record opens a struct. It rejects a wrong number of elements.
 func (c *cursor) record(def *fields) record {
 	if isMap(c.peek()) {
 		return record{def: def, byName: true, left: c.mapLen()}
@@ -30,7 +30,7 @@ func (c *cursor) record(def *fields) record {
 	return record{def: def, left: n}
 }
 
-// next is the index of the field whose value comes next, or -1 when there is none.
+// next returns the index of the field whose value is read next, or -1 if there is none.
 func (r *record) next(c *cursor) int {
 	if r.byName || r.left == 0 {
 		return r.nextEntry(c)
@@ -65,7 +65,7 @@ func (r *record) nextEntry(c *cursor) int {
 	return -1
 }
 
-// variant reads the name of an enum's variant: a string alone, or the key of a one-entry map whose value follows.
+// variant reads the name of an enum's variant: a single string, or the key of a one-entry map whose value is read next.
 func (c *cursor) variant() (name []byte, hasValue bool) {
 	if isMap(c.peek()) {
 		hasValue = true

@@ -152,7 +152,7 @@ func TestPeersThatGwyhRefusesAreRefused(t *testing.T) {
 	}
 }
 
-// Hostile input of a whole datagram: deep nesting, and counts that are not there.
+// hostile returns input of a whole datagram with deep nesting or with counts beyond its end.
 func hostile() map[string][]byte {
 	repeat := func(b ...byte) []byte { return bytes.Repeat(b, 65507/len(b)) }
 	return map[string][]byte{
@@ -199,7 +199,7 @@ func TestHostileValuesCostNothing(t *testing.T) {
 					t.Errorf("%s in place %d: a member", name, i)
 				}
 			})
-			if allocs > 1 { // a Handshake's worth at most
+			if allocs > 1 { // at most one Handshake
 				t.Errorf("%s in place %d: %.0f allocations", name, i, allocs)
 			}
 		}

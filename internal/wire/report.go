@@ -1,11 +1,11 @@
 package wire
 
-// A Report tells the sender of much how its datagrams arrive. It speaks of the direction of the session that the
-// sender of the Report hears: {"Report": [highest u64, lowest u64, bytes u64, delay u32]}.
+// A Report tells a sender of many datagrams how they arrive. It describes the direction from its receiver to its
+// sender: {"Report": [highest u64, lowest u64, bytes u64, delay u32]}.
 type Report struct {
-	Highest uint64 // highest counter that was opened
-	Lowest  uint64 // lowest counter that is missing and may still be asked for; Highest + 1 for none
-	Bytes   uint64 // of all datagrams opened in this session
+	Highest uint64 // highest packet number that was opened
+	Lowest  uint64 // lowest packet number that is missing and may still be requested; Highest + 1 for none
+	Bytes   uint64 // total size of the datagrams opened in this session
 	Delay   uint32 // microseconds since the datagram of Highest was opened
 }
 

@@ -1,19 +1,19 @@
 package wire
 
-// A roll is all members that a node knows, the gone ones among them, each as
+// A roll is a member list: all members that a node knows, including dead and departed ones, each encoded as
 //
 //	state u8 || alive entry
 //
-// one after the other: what is to be judged as a whole before any of it is taken in.
+// without separators. The receiver judges it as a whole before it accepts any of its members.
 
-// AppendRoll appends m, its state before an entry that tells all there is to know of it.
+// AppendRoll appends m to a member list: its state, followed by an entry with all fields.
 func AppendRoll(b []byte, m *Member) []byte {
 	alive := *m
 	alive.State = StateAlive
 	return appendMember(append(b, byte(m.State)), &alive)
 }
 
-// ParseRoll calls yield with each member of a roll, whose slices alias data, as long as it returns true.
+// ParseRoll calls yield with each member of a member list until it returns false. The slices of the members alias data.
 func ParseRoll(data []byte, yield func(m *Member) bool) error {
 	c := cursor{b: data}
 	var m Member
@@ -29,10 +29,10 @@ func ParseRoll(data []byte, yield func(m *Member) bool) error {
 	return c.err
 }
 
-// ReasonMax bounds the bytes of the content of a UseVeto.
+// ReasonMax is the maximum length of the content of a UseVeto in bytes.
 const ReasonMax = 256
 
-// AppendStateRefused appends the refusal of a push, of that id: {"StateRefused": [id bin(16)]}.
+// AppendStateRefused appends the rejection of the push with the given id: {"StateRefused": [id bin(16)]}.
 func AppendStateRefused(b []byte, id MessageID, push MessageID) []byte {
 	b = append(appendMessageHead(b, &id, "StateRefused"), tagFixArray|1)
 	return appendUUID(b, (*[16]byte)(&push))

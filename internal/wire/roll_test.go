@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// rolled are members as a roll has them, whatever their state.
+// rolled returns members in every state, and their encoding as a member list.
 func rolled() (all []Member, b []byte) {
 	for state := StateAlive; state <= StateLeft; state++ {
 		m := aliveMember()

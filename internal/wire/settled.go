@@ -1,8 +1,8 @@
 package wire
 
-// Settled answers a Nak: what its sender sent under the counters [Start, End) of its own direction of
-// the session was sent again under others, or cannot be, and need not be asked for any more:
-// {"Settled": [start u32, end u32]}, the low halves of the counters.
+// Settled answers a Nak. The packet numbers [Start, End) of its sender's direction need not be requested any
+// longer, because their content was sent again under others or cannot be sent again: {"Settled": [start u32, end
+// u32]}, the low halves of the numbers.
 type Settled struct{ Start, End uint32 }
 
 // AppendSettled appends a message with s.

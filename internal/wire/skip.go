@@ -1,11 +1,11 @@
 package wire
 
-// A form says how long the value is that begins with a certain byte.
+// A form describes the length of the values that begin with a certain byte.
 type form struct {
-	size   uint8 // bytes of fixed size, the first and the length included; 0: no value begins so
+	size   uint8 // bytes of fixed size, including the first byte and the length; 0 if no value begins with the byte
 	wide   uint8 // bytes of the length, which follows the first byte
-	per    uint8 // values that the length counts: 1 of an array, 2 of a map; 0: it counts bytes
-	values uint8 // values that come in any case
+	per    uint8 // nested values for each unit of the length: 1 in an array, 2 in a map; 0 if the length counts bytes
+	values uint8 // nested values independent of a length
 }
 
 var forms = makeForms()
@@ -45,11 +45,11 @@ func makeForms() (f [256]form) {
 	return f
 }
 
-// skip steps over one value of any type. It counts the values still to come instead of nesting
-// calls, so depth costs nothing, and gives up as soon as they cannot all be there.
+// skip skips one value of any type. It counts the remaining values instead of recursing, so nesting costs nothing,
+// and it fails as soon as the input is too short for all of them.
 func (c *cursor) skip() { c.skipN(1) }
 
-// skipN steps over n values.
+// skipN skips n values.
 func (c *cursor) skipN(n uint) {
 	for todo := c.skipSmall(uint64(n)); todo > 0; todo = c.skipSmall(todo - 1) {
 		f := forms[c.peek()]
@@ -76,7 +76,7 @@ func (c *cursor) skipN(n uint) {
 	}
 }
 
-// skipSmall steps over the integers of one and two bytes that come next, of which most packets of strangers consist, and
+// skipSmall skips the next integers of one and two bytes, which are the largest part of most handshake packets, and
 // returns how many of todo values remain.
 func (c *cursor) skipSmall(todo uint64) uint64 {
 	b, i := c.b, c.i
@@ -103,7 +103,7 @@ func (c *cursor) failSkip() {
 	c.fail(ErrMalformed)
 }
 
-// raw steps over one value of any type and is its bytes.
+// raw skips one value of any type and returns its bytes.
 func (c *cursor) raw() []byte {
 	start := c.i
 	c.skip()

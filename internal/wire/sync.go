@@ -2,50 +2,50 @@ package wire
 
 import "encoding/binary"
 
-// A SyncRoot tells a peer how its sender is: {"SyncRoot": [root u64, count u32, heard u32]}. It opens a comparison of
-// member lists, and it says whether the sender hears the peer.
+// A SyncRoot describes the member table of its sender: {"SyncRoot": [root u64, count u32, heard u32]}. It starts a
+// comparison of member tables, and reports how recently the sender heard the peer.
 type SyncRoot struct {
 	Root  uint64 // a hash over all members
 	Count uint32 // members
 	Heard uint32 // milliseconds since the sender opened a box of the receiver
 }
 
-// SyncBuckets are the hashes of some of the 1<<Bits buckets into which the leading bits of a hash
-// of their ids divide the members: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]}.
+// SyncBuckets are the hashes of some of the 1<<Bits buckets of the member table. The leading bits of the hash of
+// its id determine the bucket of a member: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]}.
 type SyncBuckets struct {
 	Bits   uint8  // at most SyncBitsMax
-	First  uint32 // the bucket of the first hash
-	Hashes []byte // 8 bytes each; aliases the input when parsed
+	First  uint32 // number of the bucket of the first hash
+	Hashes []byte // 8 bytes each; aliases the input if parsed
 }
 
-// SyncWant asks for the entries of some buckets: {"SyncWant": [bits u8, buckets bin(4 k)]}.
+// SyncWant requests the entries of some buckets: {"SyncWant": [bits u8, buckets bin(4 k)]}.
 type SyncWant struct {
 	Bits    uint8  // at most SyncBitsMax
-	Buckets []byte // 4 bytes each; aliases the input when parsed
+	Buckets []byte // 4 bytes each; aliases the input if parsed
 }
 
-// SyncBitsMax bounds the bits that choose a bucket.
+// SyncBitsMax is the maximum of Bits.
 const SyncBitsMax = 24
 
-// Len is the number of hashes.
+// Len returns the number of hashes.
 func (s *SyncBuckets) Len() int { return len(s.Hashes) / 8 }
 
-// At is the hash of bucket First+i.
+// At returns the hash of bucket First+i.
 func (s *SyncBuckets) At(i int) uint64 { return binary.BigEndian.Uint64(s.Hashes[8*i:]) }
 
 // Add appends the hash of the next bucket.
 func (s *SyncBuckets) Add(hash uint64) { s.Hashes = binary.BigEndian.AppendUint64(s.Hashes, hash) }
 
-// Len is the number of buckets.
+// Len returns the number of buckets.
 func (s *SyncWant) Len() int { return len(s.Buckets) / 4 }
 
-// At is the number of the i-th bucket wanted, below 1<<Bits.
+// At returns the number of the i-th requested bucket, below 1<<Bits.
 func (s *SyncWant) At(i int) uint32 { return binary.BigEndian.Uint32(s.Buckets[4*i:]) }
 
-// Add asks for one more bucket.
+// Add adds a request for a bucket.
 func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint32(s.Buckets, bucket) }
 
-// AppendSyncRoot appends a message with s. It is written by hand, for one goes out with every heartbeat.
+// AppendSyncRoot appends a message with s. It does not use go-msgpack, because one is sent with every heartbeat.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
 	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|3)
 	return appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard))
@@ -66,7 +66,7 @@ func AppendSyncBuckets(b []byte, id MessageID, s SyncBuckets) []byte {
 	return appendValue(appendMessageHead(b, &id, "SyncBuckets"), s)
 }
 
-// ParseSyncBuckets parses the Data of a KindSyncBuckets. Every bucket is below 1<<Bits.
+// ParseSyncBuckets parses the Data of a KindSyncBuckets. Every bucket of the result is below 1<<Bits.
 func ParseSyncBuckets(data []byte) (SyncBuckets, error) {
 	c := cursor{b: data}
 	more := c.atLeast(3)
@@ -84,7 +84,7 @@ func AppendSyncWant(b []byte, id MessageID, s SyncWant) []byte {
 	return appendValue(appendMessageHead(b, &id, "SyncWant"), s)
 }
 
-// ParseSyncWant parses the Data of a KindSyncWant. Every bucket is below 1<<Bits.
+// ParseSyncWant parses the Data of a KindSyncWant. Every bucket of the result is below 1<<Bits.
 func ParseSyncWant(data []byte) (SyncWant, error) {
 	c := cursor{b: data}
 	more := c.atLeast(2)
@@ -101,7 +101,7 @@ func ParseSyncWant(data []byte) (SyncWant, error) {
 	return s, c.err
 }
 
-// notNil keeps go-msgpack from writing an empty byte string as nil.
+// notNil prevents go-msgpack from encoding an empty byte string as nil.
 func notNil(s []byte) []byte {
 	if s == nil {
 		return []byte{}

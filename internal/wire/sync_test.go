@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// extensions are messages of PROTOCOL.md 4, one of each kind.
+// extensions returns messages of PROTOCOL.md part 4, one of each kind.
 func extensions() map[Kind][]byte {
 	id, alive := MessageID(id1), aliveMember()
 	w, s := BeginMembers(nil, id), BeginSyncMembers(nil, id)
@@ -86,7 +86,7 @@ func TestEveryPrefixOfAnExtensionFails(t *testing.T) {
 		if _, err := ParseMessage(&m, b); err != nil {
 			t.Fatal(err)
 		}
-		if kind == KindCast { // its Data is the payload
+		if kind == KindCast { // the Data of a Cast is the payload
 			continue
 		}
 		for n := range m.Data {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A conversation was recorded between a probe and a live gwyh 0.1 node (testdata/transcripts.json).
+// A conversation was recorded between a probe and a running gwyh 0.1 node (testdata/transcripts.json).
 type conversation struct {
 	Name      string
 	Datagrams []struct {
@@ -25,8 +25,7 @@ func conversations(t testing.TB) []conversation {
 	return list
 }
 
-// sameUpTo reports whether got is want, or where want was recorded with bytes after it, its
-// beginning.
+// sameUpTo reports whether got equals want or, if want was recorded with trailing bytes, the start of want.
 func sameUpTo(got, want []byte, trailing bool) bool {
 	if trailing {
 		return len(got) < len(want) && bytes.HasPrefix(want, got)
@@ -69,7 +68,7 @@ func TestRecordedMessagesAreReadAndWrittenBack(t *testing.T) {
 				t.Errorf("%s: %s: %d bytes left", c.Name, d.Note, len(rest))
 			}
 			if strings.Contains(d.Note, "bin32 header") {
-				continue // a wider head than either side emits
+				continue // a wider head than either implementation sends
 			}
 			arrays, bin := encodeMessage(t, &m, Arrays), encodeMessage(t, &m, Bin)
 			if !sameUpTo(arrays, want, trailing) && !sameUpTo(bin, want, trailing) {

@@ -1,9 +1,9 @@
-// Package wire appends and parses what gwyh nodes send each other: packets, handshakes and the
-// messages inside a box (PROTOCOL.md 1 and 4). It keeps no state.
-//
-// Parsing is as lenient as gwyh 0.1 is and no more: structs may be maps, integers wide, byte strings bin or arrays.
-// All input is taken for hostile. A parser is bounded by the bytes there are, whatever lengths they declare, and
-// fails with ErrShort or ErrMalformed. Slices that it gives alias its input, unless its doc says otherwise.
+// Package wire encodes and decodes what gwyh nodes send: packets, handshakes and the messages inside a box
+// (PROTOCOL.md parts 1 and 4). It holds no state, and never encrypts or judges a content. Read types.go, packet.go,
+// handshake.go, message.go first. Parsers accept what gwyh 0.1 accepts and no more: structs as maps, wide integers,
+// byte strings as bin or arrays. They treat all input as hostile: their cost is bounded by the input's size, not by
+// declared lengths, and they fail with ErrShort or ErrMalformed. Returned slices alias the input unless the doc
+// says otherwise.
 package wire
 
 import (
@@ -11,26 +11,26 @@ import (
 	"net/netip"
 )
 
-// A NodeID names one run of one node: a UUID. Go nodes draw version 8 at every Create, gwyh 0.1 nodes version 4.
+// A NodeID identifies one run of one node: a UUID. Go nodes draw version 8 at every Create, gwyh 0.1 nodes version 4.
 type NodeID [16]byte
 
-// A HandshakeID names one attempt at a handshake.
+// A HandshakeID identifies one handshake.
 type HandshakeID [16]byte
 
-// A MessageID names one message. A Go node's own are an 8-byte origin tag, random per start, and a
-// big-endian counter; gwyh 0.1 draws UUIDs.
+// A MessageID identifies one message. A Go node uses an 8-byte origin id, random at each start, and a big-endian
+// counter for its broadcasts. gwyh 0.1 draws UUIDs.
 type MessageID [16]byte
 
 // IsGo reports whether id is a UUID of version 8, which only Go nodes use.
 func (id NodeID) IsGo() bool { return id[6]>>4 == 8 }
 
-// String is the usual 8-4-4-4-12 form.
+// String returns the usual 8-4-4-4-12 form.
 func (id NodeID) String() string { return uuidString(id) }
 
-// String is the usual 8-4-4-4-12 form.
+// String returns the usual 8-4-4-4-12 form.
 func (id HandshakeID) String() string { return uuidString(id) }
 
-// String is the usual 8-4-4-4-12 form.
+// String returns the usual 8-4-4-4-12 form.
 func (id MessageID) String() string { return uuidString(id) }
 
 func uuidString(id [16]byte) string {
@@ -47,31 +47,31 @@ func uuidString(id [16]byte) string {
 	return string(b[:])
 }
 
-// Encoding selects how byte strings inside a box and its plaintext are written.
+// An Encoding selects how byte strings inside a box and its plaintext are encoded.
 type Encoding uint8
 
 const (
-	// Arrays writes an integer per byte, the only form gwyh 0.1 emits.
+	// Arrays encodes each byte as an integer, the only form that gwyh 0.1 sends.
 	Arrays Encoding = iota
-	// Bin writes MessagePack bin, the form among Go nodes.
+	// Bin encodes as MessagePack bin, the form between Go nodes.
 	Bin
 )
 
-// A Zone is the optional name of a failure domain. The zero value is "none", which the wire tells
-// from the empty name.
+// A Zone is the optional name of a failure domain. The zero value means no zone, which is encoded differently from
+// an empty name.
 type Zone struct {
 	Name  string
 	Valid bool
 }
 
-// A Path is the way a datagram took: the peer's address and, where the transport tells it, which
-// of our own addresses it came to, so that the answer leaves from there.
+// A Path is the path of a datagram: the peer's address and, if the transport reports it, our own address at which
+// the datagram arrived, so that the answer is sent from there.
 type Path struct {
 	Remote netip.AddrPort
-	Local  netip.Addr // invalid when unknown
+	Local  netip.Addr // invalid if unknown
 }
 
-// A Datagram is one that came, or one to send, and its way.
+// A Datagram is a received datagram, or one to send, with its path.
 type Datagram struct {
 	Path
 	B []byte

@@ -1,6 +1,6 @@
 package wire
 
-// uuid reads 16 bytes, in the bin form only: gwyh 0.1 takes no other for a UUID.
+// uuid reads 16 bytes, in the bin form only, because gwyh 0.1 accepts no other form for a UUID.
 func (c *cursor) uuid(id *[16]byte) {
 	s := c.bin()
 	if c.err == nil && len(s) != len(id) {
@@ -9,7 +9,7 @@ func (c *cursor) uuid(id *[16]byte) {
 	copy(id[:], s)
 }
 
-// exact reads len(dst) bytes, as bin or as an ARRAY, and leaves the input as it is.
+// exact reads len(dst) bytes, as bin or as an ARRAY, and does not modify the input.
 func (c *cursor) exact(dst []byte) {
 	if isArray(c.peek()) {
 		if n := c.arrayLen(); n == uint(len(dst)) {
@@ -26,7 +26,7 @@ func (c *cursor) exact(dst []byte) {
 	copy(dst, s)
 }
 
-// atMost reads a byte string of up to len(buf) bytes, as bin or as an ARRAY, into buf and leaves the input as it is.
+// atMost reads a byte string of up to len(buf) bytes, as bin or as an ARRAY, into buf. It does not modify the input.
 func (c *cursor) atMost(buf []byte) []byte {
 	if !isArray(c.peek()) {
 		return buf[:copy(buf, c.bounded(c.bin(), len(buf)))]
@@ -40,8 +40,8 @@ func (c *cursor) atMost(buf []byte) []byte {
 	return buf[:n]
 }
 
-// data reads a byte string of any length, as bin or as an ARRAY, and tells which it was. The result
-// aliases the input: an ARRAY is decoded in place, over its own bytes, which it never outruns.
+// data reads a byte string of any length, as bin or as an ARRAY, and returns its encoding. The result aliases the
+// input: an ARRAY is decoded in place, and the write position never passes the read position.
 func (c *cursor) data() ([]byte, Encoding) {
 	if !isArray(c.peek()) {
 		return c.bin(), Bin
@@ -52,8 +52,8 @@ func (c *cursor) data() ([]byte, Encoding) {
 	return dst, Arrays
 }
 
-// integers reads len(dst) integers of a byte each. dst may be the beginning of what it reads from:
-// an integer takes a byte at least, so writing never overtakes reading.
+// integers reads len(dst) integers below 256. dst may be the start of the memory that it reads from: an integer
+// takes at least one byte, so the write position never passes the read position.
 func (c *cursor) integers(dst []byte) {
 	b, i := c.b, c.i
 	for w := range dst {
@@ -76,8 +76,8 @@ func (c *cursor) integers(dst []byte) {
 	c.i = i
 }
 
-// atLeast reads the head of an array that an extension may have lengthened: of n elements, and as
-// many more as it returns, which the caller steps over.
+// atLeast reads the head of an array that an extension may have made longer: it needs n elements, and returns the
+// number of further elements, which the caller skips.
 func (c *cursor) atLeast(n uint) (more uint) {
 	have := c.arrayLen()
 	if c.err == nil && have < n {
@@ -89,7 +89,7 @@ func (c *cursor) atLeast(n uint) (more uint) {
 	return have - n
 }
 
-// bounded refuses s when it is longer than most.
+// bounded fails if s is longer than most bytes.
 func (c *cursor) bounded(s []byte, most int) []byte {
 	if len(s) > most {
 		c.fail(ErrMalformed)

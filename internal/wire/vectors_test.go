@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/timestamp"
 )
 
-// A vector is a value as gwyh 0.1 wrote it (testdata/gwyh-0.1.json).
+// A vector is a value encoded by gwyh 0.1 (testdata/gwyh-0.1.json).
 type vector struct {
 	Name   string
 	Inputs map[string]string
@@ -58,8 +58,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// bytesOf is the vector's value; of the two that are too long for the file it is made and held
-// against the digest.
+// bytesOf returns the vector's value. The two values that are too long for the file are generated and compared with
+// the digest.
 func (v *vector) bytesOf(t testing.TB) []byte {
 	t.Helper()
 	if v.Hex != "" {
@@ -76,7 +76,7 @@ func (v *vector) bytesOf(t testing.TB) []byte {
 	return b
 }
 
-// counting is n bytes 0, 1, 2...
+// counting returns n bytes 0, 1, 2...
 func counting(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -85,7 +85,7 @@ func counting(n int) []byte {
 	return b
 }
 
-// encodePacket appends p again, as parsed from a handshake or in the encoding of its box.
+// encodePacket encodes p again, as parsed from a handshake or in the encoding of its box.
 func encodePacket(t testing.TB, p *Packet) []byte {
 	t.Helper()
 	if p.Kind == PacketHandshake {
@@ -104,7 +104,7 @@ func encodePacket(t testing.TB, p *Packet) []byte {
 	return b
 }
 
-// parsePacket parses a copy of b, so that b stays as it is.
+// parsePacket parses a copy of b, so that b is not modified.
 func parsePacket(t testing.TB, b []byte) Packet {
 	t.Helper()
 	var p Packet
@@ -170,7 +170,7 @@ func TestBoxVectorsAreReadAlone(t *testing.T) {
 	}
 }
 
-// encodeMessage appends m again.
+// encodeMessage encodes m again.
 func encodeMessage(t testing.TB, m *Message, enc Encoding) []byte {
 	t.Helper()
 	b, err := appendParsed(nil, m, enc)
@@ -180,7 +180,7 @@ func encodeMessage(t testing.TB, m *Message, enc Encoding) []byte {
 	return b
 }
 
-// appendParsed appends m again; an error says that its value cannot be parsed.
+// appendParsed appends m again. An error means that its value cannot be parsed.
 func appendParsed(b []byte, m *Message, enc Encoding) ([]byte, error) {
 	switch m.Kind {
 	case KindUnknown:
@@ -374,7 +374,7 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 			t.Errorf("%s: %s, want %s", v.Name, got, want.UTC())
 		}
 		if v.Name == "datetime_leap_second" {
-			continue // Go's clock has none, so it is not ours to emit
+			continue // Go's time has no leap seconds, so a Go node never sends one
 		}
 		if back := timestamp.Append(nil, got); !bytes.Equal(back, text) {
 			t.Errorf("%s: %s, want %s", v.Name, back, text)
@@ -382,8 +382,7 @@ func TestTimestampVectorsAreReadAndWrittenBack(t *testing.T) {
 	}
 }
 
-// cuts are lengths at which to cut n bytes: all, or of a long value those near its ends and some
-// between.
+// cuts returns lengths at which to cut n bytes: all, or for a long value those near its ends and some between.
 func cuts(n int) []int {
 	var list []int
 	for i := 0; i < n; i++ {
