@@ -159,7 +159,7 @@ func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	if s.Health > 0 {
 		health.Value, health.Note, health.Class = fmt.Sprintf("score %d", s.Health), "slow, or loses packets", "warn"
 	}
-	queue := tile{Name: "Backlog", Value: size(float64(backlog)), Note: "nobody is behind"}
+	queue := tile{Name: "Backlog", Value: size(float64(backlog)), Note: "no neighbor is behind"}
 	if behind > 0 {
 		queue.Note, queue.Class = fmt.Sprintf("%d of %d neighbors behind", behind, len(s.Links)), "warn"
 	}
@@ -344,7 +344,7 @@ func historyTable(s *status.Status) table {
 
 func keyTable(s *status.Status) table {
 	t := table{Name: "keys", View: "security", Title: "Keys", Empty: "The node was shut down.",
-		Help:    "All nodes should show the same fingerprints. A key that can be guessed has none, because it could be found by it.",
+		Help:    "All nodes should show the same fingerprints. A weak key has no fingerprint, because a fingerprint helps to guess it.",
 		Columns: []column{{Label: "Fingerprint"}, {Label: "Use"}, {Label: "Strength"}}}
 	for i, k := range s.Keys {
 		use, strength := "accepted", badge("cannot be guessed", "alive")

@@ -125,7 +125,7 @@ function warnings(u) {
   warned = key;
   const list = $("warnings");
   if (!u.warnings?.length) {
-    list.replaceChildren(el("li", { class: "calm" }, "No warning is in force."));
+    list.replaceChildren(el("li", { class: "calm" }, "No warnings."));
     return;
   }
   list.replaceChildren(...u.warnings.map((w) =>
