@@ -1,5 +1,5 @@
-// Package timestamp writes and reads the times of handshakes, in exactly the forms that gwyh 0.1 writes and reads. The
-// package time takes fewer forms and allocates.
+// Package timestamp encodes and parses the timestamps of handshakes, in exactly the forms that gwyh 0.1 writes and
+// accepts. It never reads a clock. Package time accepts fewer forms and allocates.
 package timestamp
 
 import (
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ErrSyntax says that a text is no timestamp.
+// ErrSyntax means that a text is not a timestamp.
 var ErrSyntax = errors.New("timestamp: malformed")
 
-// Append appends t as gwyh 0.1 writes it (PROTOCOL.md 1): RFC 3339 in UTC, with 0, 3, 6 or
-// 9 digits of fraction, the fewest that are exact. A year outside 0 to 9999 has a sign.
+// Append appends t in the form of gwyh 0.1 (PROTOCOL.md W8): RFC 3339 in UTC, with 0, 3, 6 or 9 digits of fraction,
+// the fewest that are exact. A year outside 0 to 9999 has a sign.
 func Append(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	if y := t.Year(); y > 9999 {
@@ -37,7 +37,7 @@ func Append(b []byte, t time.Time) []byte {
 	return append(b, 'Z')
 }
 
-// appendDigits writes v, which is not negative, with at least width digits.
+// appendDigits appends v, which must not be negative, with at least width digits.
 func appendDigits(b []byte, v, width int) []byte {
 	for limit := 10; width > 1; width-- {
 		if v < limit {
@@ -48,9 +48,9 @@ func appendDigits(b []byte, v, width int) []byte {
 	return strconv.AppendInt(b, int64(v), 10)
 }
 
-// Parse parses a timestamp as gwyh 0.1 does, and gives it in UTC: any number of fraction
-// digits (those after the ninth are dropped), Z or an offset, a signed year of up to six digits. The
-// second 60 is the first of the next minute.
+// Parse parses a timestamp as gwyh 0.1 does and returns it in UTC. It accepts any number of fraction digits (and
+// ignores those after the ninth), Z or an offset, and a signed year of up to six digits. Second 60 is the first
+// second of the next minute.
 func Parse(s []byte) (time.Time, error) {
 	p := timeParser{s: s}
 	year := p.year()
@@ -77,20 +77,20 @@ func Parse(s []byte) (time.Time, error) {
 	return t, nil
 }
 
-// yearMax is about the range of gwyh 0.1's clock library.
+// yearMax is approximately the limit of gwyh 0.1's time library.
 const yearMax = 262_000
 
 func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// A timeParser reads a timestamp from the front of s; like the cursor's, its failure sticks.
+// A timeParser reads a timestamp from the start of s. A failure is final: it sets bad.
 type timeParser struct {
 	s   []byte
 	bad bool
 }
 
-// one reads one of three characters.
+// one reads one of three characters and returns it.
 func (p *timeParser) one(a, b, c byte) byte {
 	if len(p.s) > 0 {
 		if v := p.s[0]; v == a || v == b || v == c {
@@ -102,7 +102,7 @@ func (p *timeParser) one(a, b, c byte) byte {
 	return 0
 }
 
-// digits reads exactly n digits, of a value between least and most.
+// digits reads exactly n digits, with a value between least and most.
 func (p *timeParser) digits(n, least, most int) int {
 	if p.run() < n {
 		p.bad = true
@@ -119,7 +119,7 @@ func (p *timeParser) digits(n, least, most int) int {
 	return v
 }
 
-// run is how many digits come next.
+// run returns the number of digits at the start of s.
 func (p *timeParser) run() int {
 	n := 0
 	for n < len(p.s) && p.s[n] >= '0' && p.s[n] <= '9' {
@@ -128,7 +128,7 @@ func (p *timeParser) run() int {
 	return n
 }
 
-// year reads four digits, or a sign and four to six of them.
+// year reads four digits, or a sign and four to six digits.
 func (p *timeParser) year() int {
 	if len(p.s) > 0 && (p.s[0] == '+' || p.s[0] == '-') {
 		negative := p.s[0] == '-'
@@ -142,7 +142,7 @@ func (p *timeParser) year() int {
 	return p.digits(4, 0, 9999)
 }
 
-// fraction reads nothing or a point and digits, as nanoseconds.
+// fraction reads an optional point with digits, and returns nanoseconds.
 func (p *timeParser) fraction() int {
 	if len(p.s) == 0 || p.s[0] != '.' {
 		return 0
@@ -161,7 +161,7 @@ func (p *timeParser) fraction() int {
 	return ns
 }
 
-// offset reads Z, or a sign, hours and minutes.
+// offset reads Z, or a sign with hours and minutes.
 func (p *timeParser) offset() time.Duration {
 	if len(p.s) > 0 && (p.s[0] == 'Z' || p.s[0] == 'z') {
 		p.s = p.s[1:]
