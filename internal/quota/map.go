@@ -2,14 +2,14 @@ package quota
 
 import "github.com/hashicorp/golang-lru/v2/simplelru"
 
-// A Map remembers at most a number of entries. When it is full, a new entry replaces the one that was longest
-// neither set nor looked up, so that a flood of keys costs the oldest entries and not all of them.
+// A Map is a map with a maximum number of entries. If it is full, a new entry replaces the least recently used one,
+// so a flood of keys removes the oldest entries first.
 type Map[K comparable, V any] struct {
 	most int
-	lru  *simplelru.LRU[K, V] // nil until the first entry: most maps of an idle node stay empty
+	lru  *simplelru.LRU[K, V] // nil until the first entry, because most maps of an idle node stay empty
 }
 
-// NewMap returns an empty Map for at most so many entries. It panics if most is below one.
+// NewMap returns an empty Map for at most most entries. It panics if most is below one.
 func NewMap[K comparable, V any](most int) Map[K, V] {
 	if most < 1 {
 		panic("quota: a Map without room")
@@ -28,12 +28,12 @@ func (m *Map[K, V]) Get(key K) (value V, ok bool) {
 // Set sets the value of a key.
 func (m *Map[K, V]) Set(key K, value V) {
 	if m.lru == nil {
-		m.lru, _ = simplelru.NewLRU[K, V](m.most, nil) // fails only without room
+		m.lru, _ = simplelru.NewLRU[K, V](m.most, nil) // fails only if most is below one
 	}
 	m.lru.Add(key, value)
 }
 
-// Delete removes a key. It does nothing if the key is not there.
+// Delete removes a key, if it is there.
 func (m *Map[K, V]) Delete(key K) {
 	if m.lru != nil {
 		m.lru.Remove(key)

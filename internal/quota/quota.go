@@ -1,30 +1,30 @@
-// Package quota bounds what other nodes can cause: a Bucket bounds how often something is done, and a Map how
-// much is remembered. Neither has a clock, a lock or a goroutine; one goroutine uses each.
+// Package quota bounds what other nodes can cause: a Bucket limits how often something happens, and a Map limits how
+// much is stored. They never read a clock, lock or start a goroutine, and each must be used by one goroutine at a time.
 //
-// To read it: quota.go has the Bucket, map.go the Map.
+// Read quota.go (Bucket), then map.go (Map).
 package quota
 
 import "time"
 
-// A Rate is what a Bucket grants: Burst times in a row and, when those are used up, once more after each Every.
-// Both are above zero.
+// A Rate is the rate of a Bucket: Burst tokens at once and, after they are used up, one more after each interval of
+// Every. Both must be positive.
 type Rate struct {
 	Burst int
 	Every time.Duration
 }
 
-// PerSecond returns the rate of n times a second, which may all come at once.
+// PerSecond returns the rate of n tokens per second, which may all be taken at once.
 func PerSecond(n int) Rate { return Rate{Burst: n, Every: time.Second / time.Duration(n)} }
 
-// A Bucket is a token bucket. The zero value is full. Its rate is an argument, so that a bucket that a node has
-// for each of its peers takes two words.
+// A Bucket is a token bucket. The zero value is full. The rate is an argument of Take, so the buckets of many peers
+// need little memory.
 type Bucket struct {
-	spent float64   // of the burst, as of at; between 0 and the burst
-	at    time.Time // when spent was last brought up to date
+	spent float64   // tokens of the burst that were used at the time at; between 0 and the burst
+	at    time.Time // when spent was last updated
 }
 
-// Take spends one token. It returns false, and spends nothing, if there is none. A clock that goes back adds
-// no tokens until it has passed the latest time seen.
+// Take takes one token. It returns false and takes nothing if there is none. If the clock goes back, no tokens are
+// added until it has passed the latest time seen.
 func (b *Bucket) Take(now time.Time, r Rate) bool {
 	if passed := now.Sub(b.at); passed > 0 {
 		b.spent = max(0, b.spent-float64(passed)/float64(r.Every))

@@ -7,7 +7,7 @@ import (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// granted counts how many of n tries at one moment succeed.
+// granted returns how many of n calls of Take at one time succeed.
 func granted(b *Bucket, now time.Time, r Rate, n int) (count int) {
 	for range n {
 		if b.Take(now, r) {
