@@ -1,14 +1,14 @@
-// Package outcome lets a component return what it wants done instead of calling the code that calls it. It has no
-// clock, lock or goroutine.
+// Package outcome lets a component return requests to its caller instead of calling it. It owns only the buffer of
+// the requests, and never reads a clock, locks or starts a goroutine.
 package outcome
 
-// A Buffer holds the outcomes that are being worked through. The zero value is empty. It belongs to the code that acts
-// on the outcomes; the component only appends to it.
+// A Buffer contains the outcomes that are being processed. The zero value is empty. It belongs to the code that
+// processes the outcomes; the component only appends to it.
 type Buffer[T any] []T
 
-// Work calls act with each outcome that one input has appended to b, in order. out is what the input returned. act may
-// give the component a further input and call Work for it. All outcomes of that input come before the next outcome of
-// this one, so that things happen in the order in which they were caused.
+// Work calls act, in order, for each outcome that an input has appended to b. out is the result of the input. act
+// may pass a further input to the component and call Work for its outcomes. They are processed before the next
+// outcome of this call, so effects occur in the order of their causes.
 func (b *Buffer[T]) Work(out []T, act func(*T)) {
 	begin := len(*b)
 	if len(out) == begin {
