@@ -1,4 +1,4 @@
-// Package netns gives a test networks of its own: Linux network namespaces, joined by virtual Ethernet cables and
-// bridges whose MTUs and addresses the test chooses. Nothing that a test sends there leaves the machine. It needs
-// the right to make namespaces (root); without it the test fails. Only tests import it.
+// Package netns provides isolated networks for tests: Linux network namespaces, connected by virtual Ethernet cables and
+// bridges with MTUs and addresses of the test's choice. Packets never leave the machine. A test needs the permission to
+// create namespaces (root) and fails without it. Only tests import it. Read space_linux.go, then link_linux.go.
 package netns

@@ -12,7 +12,7 @@ import (
 // vethInfoPeer is VETH_INFO_PEER of linux/veth.h.
 const vethInfoPeer = 1
 
-// Cable joins an interface of s with one of another namespace. Both are made, and are down.
+// Cable connects a new interface of s with a new interface of another namespace. Both are down.
 func (s *Space) Cable(name string, other *Space, otherName string) {
 	s.t.Helper()
 	far := linkMessage(0, 0)
@@ -24,8 +24,8 @@ func (s *Space) Cable(name string, other *Space, otherName string) {
 	s.request("join "+name+" with "+otherName, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, attribute(near, unix.IFLA_LINKINFO, info))
 }
 
-// Bridge makes a bridge of some interfaces of s and brings it up. Like a switch, it drops frames that are larger
-// than the MTU of the interface that they have to leave by, and tells nobody.
+// Bridge creates a bridge of interfaces of s and brings it up. Like a switch, it silently drops frames that are
+// larger than the MTU of the outgoing interface.
 func (s *Space) Bridge(name string, ports ...string) {
 	s.t.Helper()
 	b := attribute(linkMessage(0, 0), unix.IFLA_IFNAME, zeroEnded(name))
@@ -38,14 +38,14 @@ func (s *Space) Bridge(name string, ports ...string) {
 	s.Up(name)
 }
 
-// MTU changes the MTU of an interface.
+// MTU sets the MTU of an interface in bytes.
 func (s *Space) MTU(name string, bytes int) {
 	s.t.Helper()
 	s.set(name, unix.IFLA_MTU, uint32(bytes))
 }
 
-// Whole makes an interface take datagrams one by one only: the system cuts what was written as a run (UDP_SEGMENT)
-// before it gets there, as for a real network.
+// Whole disables segmentation offload (UDP_SEGMENT) on an interface: the kernel splits a run of datagrams before it
+// reaches the interface, as it does on a real network.
 func (s *Space) Whole(name string) {
 	s.t.Helper()
 	s.set(name, unix.IFLA_GSO_MAX_SEGS, 1)
@@ -57,38 +57,38 @@ func (s *Space) Up(name string) {
 	s.request("bring "+name+" up", unix.RTM_NEWLINK, 0, linkMessage(s.index(name), unix.IFF_UP))
 }
 
-// Address adds an address with the length of its network to an interface.
+// Address adds an address with a prefix length to an interface.
 func (s *Space) Address(name, prefix string) {
 	s.t.Helper()
 	s.address(name, prefix, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 }
 
-// RemoveAddress takes one away.
+// RemoveAddress removes an address from an interface.
 func (s *Space) RemoveAddress(name, prefix string) {
 	s.t.Helper()
 	s.address(name, prefix, unix.RTM_DELADDR, 0)
 }
 
-// Unreachable makes the system of s refuse what is to be sent to a network: with EHOSTUNREACH, and towards others
-// whose packets it forwards with the ICMP message that says so.
+// Unreachable makes s reject packets to a network: its own programs get EHOSTUNREACH, and the senders of packets
+// that it forwards get the corresponding ICMP message.
 func (s *Space) Unreachable(network string) {
 	s.t.Helper()
 	s.route(network, unix.RTN_UNREACHABLE, nil)
 }
 
-// Prohibited makes it refuse as a firewall does, with EACCES, and towards others as filtered.
+// Prohibited makes s reject packets to a network as a firewall does: with EACCES or the ICMP message for filtered.
 func (s *Space) Prohibited(network string) {
 	s.t.Helper()
 	s.route(network, unix.RTN_PROHIBIT, nil)
 }
 
-// Blackhole makes it drop what it forwards to a network and tell nobody. Its own programs get EINVAL.
+// Blackhole makes s silently drop the packets to a network that it forwards. Its own programs get EINVAL.
 func (s *Space) Blackhole(network string) {
 	s.t.Helper()
 	s.route(network, unix.RTN_BLACKHOLE, nil)
 }
 
-// Via makes it send what goes to a network to a router.
+// Via makes s send packets for a network to a router.
 func (s *Space) Via(network, router string) {
 	s.t.Helper()
 	s.route(network, unix.RTN_UNICAST, netip.MustParseAddr(router).AsSlice())
@@ -110,7 +110,7 @@ func (s *Space) route(network string, kind byte, gateway []byte) {
 	s.request("route to "+network, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, b)
 }
 
-// Forward makes s a router between its interfaces, for IPv4.
+// Forward makes s forward IPv4 packets between its interfaces.
 func (s *Space) Forward() {
 	s.t.Helper()
 	if err := s.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }); err != nil {
@@ -125,8 +125,8 @@ func (s *Space) address(name, prefix string, kind uint16, flags uint16) {
 	if p.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	// struct ifaddrmsg: family, length of the prefix, flags, scope, index. An IPv6 address is of use at once
-	// (IFA_F_NODAD).
+	// struct ifaddrmsg: family, length of the prefix, flags, scope, index. IFA_F_NODAD makes an IPv6 address usable
+	// at once.
 	b := []byte{family, byte(p.Bits()), unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE}
 	b = append(b, number(s.index(name))...)
 	b = attribute(b, unix.IFA_LOCAL, p.Addr().AsSlice())
@@ -134,7 +134,7 @@ func (s *Space) address(name, prefix string, kind uint16, flags uint16) {
 	s.request(fmt.Sprintf("address %s of %s", prefix, name), kind, flags, b)
 }
 
-// set changes a number that an interface has.
+// set sets a numeric attribute of an interface.
 func (s *Space) set(name string, kind uint16, to uint32) {
 	s.t.Helper()
 	s.request("change "+name, unix.RTM_NEWLINK, 0, attribute(linkMessage(s.index(name), 0), kind, number(to)))

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkMessage is struct ifinfomsg: family, padding, type, index, flags, mask of the flags that change.
+// linkMessage returns a struct ifinfomsg: family, padding, type, index, flags, mask of the flags to change.
 func linkMessage(index uint32, flags uint32) []byte {
 	b := make([]byte, 4, unix.SizeofIfInfomsg)
 	b = append(b, number(index)...)
@@ -17,7 +17,7 @@ func linkMessage(index uint32, flags uint32) []byte {
 	return append(b, number(flags)...)
 }
 
-// attribute appends struct rtattr: length, type, content, padded to four bytes.
+// attribute appends a struct rtattr: length, type, content, padded to four bytes.
 func attribute(b []byte, kind uint16, content []byte) []byte {
 	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofRtAttr+len(content)))
 	b = binary.NativeEndian.AppendUint16(b, kind)
@@ -32,7 +32,7 @@ func number(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
 func zeroEnded(s string) []byte { return append([]byte(s), 0) }
 
-// request asks the kernel for a change in the namespace and waits for its answer.
+// request sends a request to the kernel in the namespace and waits for the answer. An error fails the test.
 func (s *Space) request(what string, kind, flags uint16, body []byte) {
 	s.t.Helper()
 	if err := s.Do(func() error { return request(kind, flags, body) }); err != nil {
@@ -62,7 +62,7 @@ func request(kind, flags uint16, body []byte) error {
 	return outcome(answer[:n])
 }
 
-// outcome is the error that an answer tells; nil for none.
+// outcome returns the error in an answer, or nil.
 func outcome(answer []byte) error {
 	messages, err := syscall.ParseNetlinkMessage(answer)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// narrow is two namespaces with addresses 10.9.0.1 and .2 at the ends of a path of the given MTU that drops what
-// is larger without a word.
+// narrow returns two namespaces with the addresses 10.9.0.1 and 10.9.0.2, connected by a path of the given MTU in
+// bytes that silently drops larger packets.
 func narrow(t *testing.T, mtu int) (a, b *Space) {
 	a, b = New(t), New(t)
 	middle := New(t)

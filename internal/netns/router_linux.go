@@ -2,8 +2,8 @@ package netns
 
 import "testing"
 
-// WithRouter makes a machine with the address 10.9.0.1/24 and a router, which forwards, with 10.9.0.254. The machine
-// has no route beyond its own network: see Via.
+// WithRouter returns a machine with the address 10.9.0.1/24 and a forwarding router with 10.9.0.254/24. The machine
+// has no route beyond its own network; Via adds one.
 func WithRouter(t testing.TB) (machine, router *Space) {
 	t.Helper()
 	machine, router = New(t), New(t)

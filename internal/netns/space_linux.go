@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Space is a network namespace. It has a loopback interface that is up, and whatever the test adds. It ends
-// with the test, unless a socket that was opened in it lives longer.
+// A Space is a network namespace. Initially it has a loopback interface, which is up. It exists until the end of
+// the test, or longer if a socket that was opened in it is still open.
 type Space struct {
 	t    testing.TB
 	file *os.File
 }
 
-// New makes a Space. The test fails if the system does not allow that.
+// New creates a Space. The test fails if the system does not permit it.
 func New(t testing.TB) *Space {
 	t.Helper()
 	s := &Space{t: t}
@@ -35,7 +35,7 @@ func New(t testing.TB) *Space {
 	return s
 }
 
-// Do runs f in the namespace: the sockets that f opens itself belong to it. What other goroutines open does not.
+// Do runs f in the namespace. The sockets that f opens on its own goroutine belong to the namespace.
 func (s *Space) Do(f func() error) error {
 	return onThread(func() error {
 		if err := unix.Setns(int(s.file.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -45,11 +45,11 @@ func (s *Space) Do(f func() error) error {
 	})
 }
 
-// onThread runs f on a thread that nothing else uses, and which ends with it.
+// onThread runs f on an OS thread of its own, which ends with f.
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: another goroutine must not get a thread that is elsewhere
+		runtime.LockOSThread() // never unlocked: no other goroutine may get a thread in another namespace
 		done <- f()
 	}()
 	return <-done
