@@ -1,5 +1,5 @@
-// Package memnet says who is where in a network in memory. It owns the addresses and names that were given out. It
-// carries nothing.
+// Package memnet is the directory of a network in memory. It owns the addresses and names of its nodes. It never
+// carries data.
 package memnet
 
 import (
@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// A Directory knows the nodes of a network by their addresses and names. T is a node. The zero value is an empty
-// network. A Directory is safe for concurrent use.
+// A Directory finds the nodes of a network by address and name. T is a node. The zero value is an empty network. A
+// Directory is safe for concurrent use.
 type Directory[T any] struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the following fields
 	byAddr map[string]place[T]
 	byName map[string]place[T]
-	made   int // how many addresses were given out
+	made   int // number of addresses assigned so far
 }
 
 type place[T any] struct {
@@ -21,14 +21,14 @@ type place[T any] struct {
 	addr, name string
 }
 
-// Add gives out an address of its own and adds the node that make makes for it. Names need not be unique.
+// Add assigns a new address and adds the node that make returns for it. Names need not be unique.
 func (d *Directory[T]) Add(name string, make func(addr netip.AddrPort) T) T {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.byAddr == nil {
 		d.byAddr, d.byName = map[string]place[T]{}, map[string]place[T]{}
 	}
-	// 127.0.0.1:1, 127.0.0.1:2 and so on, and 127.0.0.2:1 after the last port.
+	// The addresses are 127.0.0.1:1, 127.0.0.1:2 and so on, and 127.0.0.2:1 after the last port.
 	host, port := d.made/65535+1, d.made%65535+1
 	d.made++
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(host >> 16), byte(host >> 8), byte(host)}), uint16(port))
@@ -37,8 +37,8 @@ func (d *Directory[T]) Add(name string, make func(addr netip.AddrPort) T) T {
 	return p.node
 }
 
-// Find returns the node with that name and address, or else the newest with that name, or else the one at that address.
-// An empty name is no name.
+// Find returns the node with both the name and the address, otherwise the newest node with the name, otherwise the
+// node at the address. An empty name matches no name.
 func (d *Directory[T]) Find(addr, name string) (node T, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
