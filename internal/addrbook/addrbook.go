@@ -1,4 +1,4 @@
-// Package addrbook tells which node is at an address, for transports that send by name.
+// Package addrbook maps addresses to node names, for transports that send by name. It never resolves a name.
 package addrbook
 
 import (
@@ -6,19 +6,19 @@ import (
 	"sync"
 )
 
-// ToldMax is how many names from calls are kept. When there are more, all are forgotten: they matter
-// until the node is a member.
+// ToldMax is the maximum number of names from calls that are kept. If it is reached, all of them are removed,
+// because they matter only until the node is a member.
 const ToldMax = 1024
 
-// A Book knows the members by their addresses, and those that the application named in a call. The zero
-// value is empty. Safe for concurrent use.
+// A Book contains the names of the members, and names that the application passed in calls, by address. The zero
+// value is empty. It is safe for concurrent use.
 type Book struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the following fields
 	members map[netip.AddrPort]string
 	told    map[netip.AddrPort]string
 }
 
-// Tell notes the name that a call gave along with an address. An empty one is not noted; a nil Book notes none.
+// Tell records the name that a call passed with an address. It ignores an empty name, and does nothing on a nil Book.
 func (b *Book) Tell(addr netip.AddrPort, name string) {
 	if b == nil || name == "" {
 		return
@@ -31,14 +31,14 @@ func (b *Book) Tell(addr netip.AddrPort, name string) {
 	b.told[addr] = name
 }
 
-// SetMembers replaces the members. The map is the Book's from then on.
+// SetMembers replaces the members. The Book owns the map afterwards.
 func (b *Book) SetMembers(members map[netip.AddrPort]string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.members = members
 }
 
-// Name is who is at addr, a member before anybody else, and empty if that is not known.
+// Name returns the name of the node at addr, or "" if it is unknown. Members precede names from calls.
 func (b *Book) Name(addr netip.AddrPort) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
