@@ -1,8 +1,8 @@
 //go:build !hashicorpmetrics
 
-// Package metrics is the go-metrics that a program is built with, github.com/armon/go-metrics, or with the build
-// tag hashicorpmetrics github.com/hashicorp/go-metrics. memberlist v0.6 has the same choice by the same tag, and
-// v0.7 the latter only: their types are in its API, and in ours.
+// Package metrics selects the go-metrics module of a program: github.com/armon/go-metrics or, with the build tag
+// hashicorpmetrics, github.com/hashicorp/go-metrics. memberlist v0.6 has the same tag, and v0.7 has only the
+// latter. Their types are in its API and in ours. The package adds no behavior.
 package metrics
 
 import (
@@ -14,26 +14,26 @@ import (
 type (
 	// Label is a label of a metric.
 	Label = metrics.Label
-	// MetricSink takes metrics.
+	// MetricSink receives metrics.
 	MetricSink = metrics.MetricSink
-	// Metrics is what a process publishes through.
+	// Metrics is the object through which a process publishes metrics.
 	Metrics = metrics.Metrics
-	// InmemSink keeps what it takes.
+	// InmemSink keeps the metrics that it receives in memory.
 	InmemSink = metrics.InmemSink
-	// Config says how metrics are published.
+	// Config is the configuration of Metrics.
 	Config = metrics.Config
 )
 
-// Default is what the process publishes through.
+// Default returns the Metrics of the process.
 func Default() *Metrics { return metrics.Default() }
 
-// NewGlobal makes what the process publishes through.
+// NewGlobal creates the Metrics of the process.
 func NewGlobal(c *Config, sink MetricSink) (*Metrics, error) { return metrics.NewGlobal(c, sink) }
 
-// DefaultConfig is how metrics are published under a name.
+// DefaultConfig returns the default configuration for a service name.
 func DefaultConfig(name string) *Config { return metrics.DefaultConfig(name) }
 
-// NewInmemSink keeps metrics by interval.
+// NewInmemSink returns a sink that aggregates metrics by interval and keeps them for the time retain.
 func NewInmemSink(interval, retain time.Duration) *InmemSink {
 	return metrics.NewInmemSink(interval, retain)
 }
