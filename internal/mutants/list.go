@@ -20,8 +20,7 @@ type mutant struct {
 	pattern string // selects the tests; empty: all
 }
 
-// parse parses a list of mutants: blocks of "key: value" lines, separated by empty lines. Lines that begin with # are
-// comments.
+// parse parses a list of mutants: blocks of "key: value" lines, separated by empty lines. # begins a comment line.
 func parse(text string) (list []mutant, err error) {
 	for i, block := range strings.Split(text, "\n\n") {
 		var m mutant
@@ -48,8 +47,7 @@ func parse(text string) (list []mutant, err error) {
 	return list, nil
 }
 
-// apply returns the mutant's file with the change. It fails if old does not occur exactly once or the result is not
-// Go.
+// apply returns the mutant's file with the change. It fails if old does not occur once or the result is not Go.
 func (m *mutant) apply(root string) ([]byte, error) {
 	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {
