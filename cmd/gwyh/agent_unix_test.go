@@ -20,7 +20,7 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// build builds the program as it is.
+// build builds the program.
 func build(t *testing.T) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), "gwyh")
@@ -30,7 +30,7 @@ func build(t *testing.T) (binary string) {
 	return binary
 }
 
-// A process is an agent at work.
+// A process is a running agent.
 type process struct {
 	cmd  *exec.Cmd
 	addr string // of its node
@@ -41,7 +41,7 @@ type process struct {
 	found chan [2]string
 }
 
-// Write takes the log of the process, and tells once where it listens.
+// Write records the log of the process and reports once where it listens.
 func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,7 +59,7 @@ func (p *process) log() string {
 	return p.text.String()
 }
 
-// launch starts an agent and waits until it serves.
+// launch starts an agent and waits until it serves its API.
 func launch(t *testing.T, binary string, args ...string) *process {
 	t.Helper()
 	found := make(chan [2]string, 1)
@@ -81,7 +81,7 @@ func launch(t *testing.T, binary string, args ...string) *process {
 	return p
 }
 
-// ask runs a command against an agent.
+// ask runs a command for an agent.
 func ask(t *testing.T, binary string, p *process, args ...string) string {
 	t.Helper()
 	var errs bytes.Buffer
@@ -94,7 +94,7 @@ func ask(t *testing.T, binary string, p *process, args ...string) string {
 	return string(out)
 }
 
-// sees waits until an agent has exactly these members.
+// sees waits until an agent lists exactly these members.
 func sees(t *testing.T, binary string, p *process, want ...string) {
 	t.Helper()
 	var got []string

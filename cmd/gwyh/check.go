@@ -11,10 +11,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simcheck"
 )
 
-// allChecks are the scenarios and figures that "gwyh sim -check" goes through.
+// allChecks returns the scenarios and figures that "gwyh sim -check" runs.
 func allChecks() []simcheck.Check { return append(simcheck.Scenarios(), simcheck.Figures()...) }
 
-// checkNames lists them, for an error.
+// checkNames returns the names of all checks for an error message.
 func checkNames() string {
 	var names []string
 	for _, k := range allChecks() {
@@ -23,8 +23,7 @@ func checkNames() string {
 	return strings.Join(names, ", ")
 }
 
-// runChecks runs the checks that are asked for and tells of each on a line. The exit code says whether
-// all are as they should be.
+// runChecks runs the selected checks and prints one line about each. The exit code says whether all of them passed.
 func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 	checks := allChecks()
 	if o.scenario != "" {
@@ -36,7 +35,7 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 	for i, k := range checks {
 		s.step()
 		r, interrupted := awaitCheck(ctx, results[i], func() {
-			if s.live { // the lines of the checks are progress enough elsewhere
+			if s.live { // elsewhere the lines of the checks show enough progress
 				s.progress(k.Name, i, len(checks))
 			}
 		})
@@ -57,14 +56,14 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 	return exitOK
 }
 
-// checked is a check that was run.
+// checked is the result of a check.
 type checked struct {
 	*simcheck.Trial
 	took time.Duration
 }
 
-// startChecks runs checks, one after another those that measure memory, the others two at a time, and
-// returns where their outcomes come. It starts none when ctx has ended.
+// startChecks runs checks and returns a channel for each result. Checks that measure memory run one after another,
+// the others two at a time. It starts no check after ctx has ended.
 func startChecks(ctx context.Context, checks []simcheck.Check, o simOptions) []chan checked {
 	results := make([]chan checked, len(checks))
 	for i := range results {
@@ -102,7 +101,7 @@ func startChecks(ctx context.Context, checks []simcheck.Check, o simOptions) []c
 	return results
 }
 
-// awaitCheck waits for an outcome, and shows now and then that it does.
+// awaitCheck waits for a result and calls show now and then while it waits.
 func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c checked, interrupted bool) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
@@ -118,7 +117,7 @@ func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c chec
 	}
 }
 
-// tellCheck shows what came of a check.
+// tellCheck shows the result of a check.
 func tellCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
 	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(t.took))
 	if len(t.Problems) == 0 {
@@ -138,7 +137,7 @@ func tellCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
 	return len(t.Problems) == 0
 }
 
-// scale is how large the clusters of checks are.
+// scale returns the size of the checks' clusters.
 func (o *simOptions) scale() simcheck.Scale {
 	switch {
 	case o.full:

@@ -16,16 +16,16 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// node is one member of the cluster together with its application, which notes what it is handed.
+// node is one member of the cluster together with its application, which records deliveries.
 type node struct {
 	*gwyh.Memberlist
 	index  int // in the ledger
 	zone   int
-	hears  int // how many others it hears from in a whole cluster
+	hears  int // how many others it receives from in a whole cluster
 	ledger *ledger
 }
 
-// NotifyMsg is the end of a message's way. With the rest node is a gwyh.Delegate.
+// NotifyMsg records a delivery. With the other methods, node is a gwyh.Delegate.
 func (n *node) NotifyMsg(b []byte) { n.ledger.arrived(time.Now(), n.index, b) }
 
 func (n *node) NodeMeta(int) []byte             { return nil }
@@ -33,14 +33,14 @@ func (n *node) GetBroadcasts(int, int) [][]byte { return nil }
 func (n *node) LocalState(bool) []byte          { return nil }
 func (n *node) MergeRemoteState([]byte, bool)   {}
 
-// cluster is the nodes that run. They talk to each other by nothing but UDP.
+// cluster is the running nodes. They communicate only by UDP.
 type cluster struct {
 	nodes  []*node
 	ledger *ledger
 }
 
-// newCluster creates the nodes that o asks for, spread over the zones in turn, each still alone. After
-// an error none is left.
+// newCluster creates the nodes that o describes, spread over the zones in turn. No node knows another one yet. If it
+// returns an error, no node is left running.
 func newCluster(o options, each func(made int)) (*cluster, error) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
@@ -69,13 +69,13 @@ func nodeConfig(o options, n *node, key []byte) *gwyh.Config {
 	c.DistributionStrategy = o.strategy.is
 	c.HeartbeatInterval = o.heartbeat
 	c.Delegate = n
-	c.GossipInterval = 0 // messages are handed to Broadcast
+	c.GossipInterval = 0 // NotifyMsg gets only what Broadcast sends, so GetBroadcasts is not polled
 	c.LogOutput = io.Discard
 	return c
 }
 
-// hears is how many others a node of a zone hears from once the cluster is whole: 5, if there are as
-// many that its strategy allows.
+// hears returns from how many others a node of a zone receives once the cluster is whole: 5, or fewer if the strategy
+// allows fewer.
 func hears(o options, zone int) int {
 	want := gwyh.DefaultLANConfig().Subscriptions
 	if o.strategy.is != gwyh.HubAndSpoke {
@@ -86,7 +86,7 @@ func hears(o options, zone int) int {
 	return hubs + min(max(want-hubs, 2), others)
 }
 
-// join makes all nodes join the first one at the same moment. Their answers come when they come.
+// join makes all nodes join the first one at the same moment. The channel gets the result of each Join.
 func (c *cluster) join() <-chan error {
 	seed := c.nodes[0].LocalNode()
 	address := net.JoinHostPort(seed.Addr.String(), strconv.Itoa(int(seed.Port)))
@@ -106,10 +106,10 @@ func (c *cluster) join() <-chan error {
 	return ended
 }
 
-// knowing counts the nodes that know of as many nodes as there are.
+// knowing returns the number of nodes that know all nodes.
 func (c *cluster) knowing() int { return c.known().all }
 
-// hearing counts the nodes that hear from as many others as they should.
+// hearing returns the number of nodes that receive from as many others as they should.
 func (c *cluster) hearing() (hear int) {
 	for _, n := range c.nodes {
 		if n.Stats().Subscriptions >= n.hears {
@@ -119,7 +119,7 @@ func (c *cluster) hearing() (hear int) {
 	return hear
 }
 
-// behind describes the first few nodes that do not know or hear from as many others as they should.
+// behind describes the first few nodes that do not know, or receive from, as many others as they should.
 func (c *cluster) behind(few int) string {
 	var b strings.Builder
 	for _, n := range c.nodes {
@@ -134,7 +134,7 @@ func (c *cluster) behind(few int) string {
 	return b.String()
 }
 
-// split takes some nodes out of the cluster, for the caller to stop.
+// split removes nodes from the cluster. The caller stops them.
 func (c *cluster) split(chosen []int) []*node {
 	out := make([]*node, 0, len(chosen))
 	gone := make(map[int]bool, len(chosen))
@@ -152,19 +152,19 @@ func (c *cluster) split(chosen []int) []*node {
 	return out
 }
 
-// leave lets nodes leave gracefully and stops them.
+// leave makes nodes leave gracefully and stops them.
 func (c *cluster) leave(nodes []*node) error {
 	return together(nodes, func(n *node) error {
 		return errors.Join(n.Leave(2*time.Second), n.Shutdown())
 	})
 }
 
-// shutdown stops nodes without a word, which is as near to a crash as one process comes.
+// shutdown stops nodes without a leave, which is as close to a crash as one process gets.
 func (c *cluster) shutdown(nodes []*node) error {
 	return together(nodes, func(n *node) error { return n.Shutdown() })
 }
 
-// together does something with all nodes at once.
+// together calls f for all nodes at the same time.
 func together(nodes []*node, f func(*node) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(nodes))
@@ -175,7 +175,7 @@ func together(nodes []*node, f func(*node) error) error {
 	return errors.Join(errs...)
 }
 
-// copies sums up what all nodes have received: messages, repeated ones too, and those from elsewhere.
+// copies returns how many messages all nodes received, duplicates included, and how many came from another zone.
 func (c *cluster) copies() (all, crossZone uint64) {
 	for _, n := range c.nodes {
 		s := n.Stats()
@@ -185,7 +185,7 @@ func (c *cluster) copies() (all, crossZone uint64) {
 	return all, crossZone
 }
 
-// dropped is how many datagrams and messages went no further at all nodes.
+// dropped returns the number of datagrams and messages that all nodes dropped.
 func (c *cluster) dropped() (n int) {
 	for _, o := range c.nodes {
 		n += int(o.Stats().Dropped)
@@ -193,7 +193,7 @@ func (c *cluster) dropped() (n int) {
 	return n
 }
 
-// poll calls f every interval until it is true. It reports whether it was, before ctx ended.
+// poll calls f every interval until it returns true or ctx ends. It returns the last result of f.
 func poll(ctx context.Context, interval time.Duration, f func() bool) bool {
 	t := time.NewTicker(interval)
 	defer t.Stop()
@@ -207,8 +207,8 @@ func poll(ctx context.Context, interval time.Duration, f func() bool) bool {
 	return true
 }
 
-// pollWhileGrowing is poll for an f that also says how far things have come: it goes on as long as that number grows
-// at least once in patience, for a busy machine takes its time.
+// pollWhileGrowing is poll for an f that also returns its progress. It stops if the progress does not grow within
+// patience, so a slow machine has time as long as it progresses.
 func pollWhileGrowing(ctx context.Context, interval, patience time.Duration, f func() (progress int, done bool)) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

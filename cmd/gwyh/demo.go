@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// Bounds of what is waited for.
+// Time limits.
 const (
-	formWait   = 30 * time.Second // for the cluster to be whole, since any node last came to know of another
-	noticeWait = 30 * time.Second // for the rest to know who stopped, since any node last noticed one
+	formWait   = 30 * time.Second // for the cluster to become whole, since any node last learned of another
+	noticeWait = 30 * time.Second // for the others to notice which nodes stopped, since any node last noticed one
 )
 
-// demo is one run of the story that its parts tell.
+// demo is one run of the demo.
 type demo struct {
 	options
 	screen  *screen
 	rng     *rand.Rand
 	cluster *cluster
-	failed  bool // something was not as it should be
-	watched bool // the story was told, and the cluster goes on for those who look at the page
+	failed  bool // some result was wrong
+	watched bool // the demo is over, and the cluster goes on for the viewers of the page
 }
 
-// runDemo is the command "gwyh demo".
+// runDemo runs the command "gwyh demo".
 func runDemo(ctx context.Context, args []string, out, err io.Writer) int {
 	o, problem := parseOptions(args)
 	if problem != nil {
@@ -38,7 +38,7 @@ func runDemo(ctx context.Context, args []string, out, err io.Writer) int {
 	return tell(ctx, o, out, err)
 }
 
-// tell runs the demo. It returns when every node is stopped.
+// tell runs the demo. It returns when every node has stopped.
 func tell(ctx context.Context, o options, out, err io.Writer) int {
 	begin := time.Now()
 	d := &demo{options: o, screen: newScreen(out), rng: rand.New(rand.NewPCG(uint64(o.seed), 0))}
@@ -72,7 +72,7 @@ func (d *demo) run(ctx context.Context) error {
 	return d.tellStrategies(ctx)
 }
 
-// tellCluster is the life of one cluster.
+// tellCluster runs the life of one cluster.
 func (d *demo) tellCluster(ctx context.Context) error {
 	d.screen.title("1. Form a cluster")
 	if err := d.form(ctx); err != nil {
@@ -98,7 +98,7 @@ func (d *demo) tellCluster(ctx context.Context) error {
 	return d.goOn(ctx)
 }
 
-// form makes the cluster and waits until it is whole.
+// form creates the cluster and waits until it is whole.
 func (d *demo) form(ctx context.Context) error {
 	d.screen.step()
 	begin := time.Now()
@@ -119,8 +119,8 @@ func (d *demo) form(ctx context.Context) error {
 	return nil
 }
 
-// unite joins the nodes and waits until every one knows all others and hears from as many as it
-// should. It returns how long that took.
+// unite makes the nodes join and waits until every node knows all others and receives from as many as it should. It
+// returns how long that took.
 func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	begin := time.Now()
 	ended := c.join()
@@ -156,19 +156,19 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 			first = cmp.Or(first, err)
 		}
 	}
-	if failed > 0 { // they were taken in all the same, later
+	if failed > 0 { // these nodes became members later, without their Join
 		d.screen.text("(%s of Join ended before that with an error, the first of them: %v)%s", many(failed, "call"), first, crowded(len(c.nodes)))
 	}
 	return took, nil
 }
 
-// Nodes for each CPU from which on a machine may be too small for a cluster that does not become whole, and from which on that is said before.
+// Nodes per CPU above which the demo says that the machine may be too small: after a failure, and before the start.
 const (
 	nodesCrowded   = 10
 	nodesAmbitious = 25
 )
 
-// crowded is a word on a number of nodes that the machine may be too small for.
+// crowded returns a hint that the machine may be too small for so many nodes, or "".
 func crowded(nodes int) string {
 	if cpus := runtime.NumCPU(); nodes > nodesCrowded*cpus {
 		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, many(cpus, "CPU"), nodesCrowded*cpus)
@@ -176,7 +176,7 @@ func crowded(nodes int) string {
 	return ""
 }
 
-// ambitious is a warning before so many nodes are started on so many CPUs; empty if they are few.
+// ambitious returns a warning to print before so many nodes start on so many CPUs, or "" if they are few.
 func ambitious(nodes, cpus int) string {
 	if nodes <= nodesAmbitious*cpus {
 		return ""
@@ -184,7 +184,7 @@ func ambitious(nodes, cpus int) string {
 	return fmt.Sprintf("That is many for %s: times are longer than on machines of their own,\nand it may take a while until all know all (-nodes %d is a good size here).", many(cpus, "CPU"), nodesCrowded*cpus)
 }
 
-// tellRound broadcasts once and shows what came of it, with or without the histogram.
+// tellRound runs one round of broadcasts and shows the result. If full is set, it shows the histogram too.
 func (d *demo) tellRound(ctx context.Context, full bool) error {
 	d.screen.step()
 	r, err := d.cluster.broadcast(ctx, d.rng, d.messages, d.size, func(sent int) {
@@ -212,7 +212,7 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 	return nil
 }
 
-// judge tells whether all messages of a round were everywhere, once.
+// judge shows whether every message of a round reached every node exactly once.
 func (d *demo) judge(r *round) {
 	if r.complete() {
 		d.screen.good("every message at each of %s, exactly once: %s", many(r.receivers, "other node"), many(r.wanted, "delivery"))
@@ -232,8 +232,7 @@ func (d *demo) judge(r *round) {
 	d.screen.text("datagrams that nodes dropped, for whatever reason: %s", grouped(d.cluster.dropped()))
 }
 
-// tellStops lets some nodes leave and others crash, and broadcasts before anybody can have noticed the
-// crashes.
+// tellStops makes some nodes leave and others crash, and broadcasts before any node can have noticed the crashes.
 func (d *demo) tellStops(ctx context.Context) error {
 	leave, crash := max(d.nodes/8, 1), max(d.nodes/12, 1)
 	d.screen.title("3. Stop nodes: %d leave, %d crash", leave, crash)
@@ -273,11 +272,11 @@ func (d *demo) tellStops(ctx context.Context) error {
 	return nil
 }
 
-// goOn has random nodes broadcast, one a second, until ctx ends.
+// goOn makes a random node broadcast every second until ctx ends.
 func (d *demo) goOn(ctx context.Context) error {
 	d.watched = true
 	d.screen.title("4. Look at the page: the cluster goes on until ^C")
-	message := bytes.Repeat([]byte{0xff}, d.size) // the ledger has no such message: it would grow for as long as somebody looks
+	message := bytes.Repeat([]byte{0xff}, d.size) // not in the ledger, which would otherwise grow without bound
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -293,7 +292,7 @@ func (d *demo) goOn(ctx context.Context) error {
 	}
 }
 
-// draw draws nodes to be stopped. The one whose page is served stays.
+// draw draws nodes to stop. It excludes the node whose page is served.
 func (d *demo) draw(count int) []int {
 	all := d.rng.Perm(len(d.cluster.nodes))
 	if d.http != "" {
@@ -302,7 +301,7 @@ func (d *demo) draw(count int) []int {
 	return all[:count]
 }
 
-// notice waits until every node knows exactly who is left, and tells how long it took.
+// notice waits until every node knows exactly the remaining nodes, and shows how long that took.
 func (d *demo) notice(ctx context.Context, begin time.Time, what string) (time.Duration, error) {
 	d.screen.step()
 	d.screen.begun = begin

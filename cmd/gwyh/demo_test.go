@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// quick is a demo that ends in a few seconds: crashed nodes are noticed sooner.
+// quick returns the options of a demo of a few seconds, in which crashes are detected sooner.
 func quick() options {
 	o := defaultOptions()
 	o.nodes, o.messages, o.heartbeat = 5, 10, 400*time.Millisecond
@@ -60,7 +60,7 @@ func TestDemoThatIsInterruptedStopsItsNodes(t *testing.T) {
 	}
 }
 
-// cancelling is a writer that cancels a context when it is written something.
+// cancelling is a writer that cancels a context at a write.
 type cancelling struct {
 	strings.Builder
 	at     string
@@ -92,7 +92,7 @@ func TestRoundEndsAndTellsWhatNeverArrives(t *testing.T) {
 	}
 	var missing []*entry
 	for range 3 {
-		receivers := append([]*node{gone}, c.nodes[1:]...) // counting on one that is stopped
+		receivers := append([]*node{gone}, c.nodes[1:]...) // one of them is stopped
 		e := c.ledger.open(receivers, o.size)
 		if err := c.nodes[0].Broadcast(e.message); err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestRoundEndsAndTellsWhatNeverArrives(t *testing.T) {
 func TestJudgementOfWhatWentWrong(t *testing.T) {
 	for _, c := range []struct {
 		cover coverage
-		want  string // empty: nothing is wrong
+		want  string // empty: no problem
 	}{
 		{coverage{wanted: 40, got: 40}, ""},
 		{coverage{wanted: 40, got: 39, short: 1}, "✗ 1 delivery missing of 40: 1 message not everywhere"},

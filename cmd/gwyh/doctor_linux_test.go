@@ -19,7 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/netns"
 )
 
-// A clinic is two machines at a switch: an agent runs on one, and the doctor on the other.
+// A clinic is two machines at a switch: the agent runs on one, and the doctor on the other.
 type clinic struct {
 	t             *testing.T
 	binary        string
@@ -29,7 +29,7 @@ type clinic struct {
 
 const agentAt = "10.9.0.2:6969"
 
-// newClinic makes the machines. The switch drops frames beyond the MTU without a word.
+// newClinic creates the machines. The switch silently drops frames beyond the MTU.
 func newClinic(t *testing.T, binary string, mtu int) *clinic {
 	t.Helper()
 	c := &clinic{t: t, binary: binary, here: netns.New(t), there: netns.New(t)}
@@ -56,7 +56,7 @@ func newClinic(t *testing.T, binary string, mtu int) *clinic {
 	return c
 }
 
-// agent starts an agent over there.
+// agent starts an agent on the other machine.
 func (c *clinic) agent(args ...string) *process {
 	c.t.Helper()
 	var p *process
@@ -89,7 +89,7 @@ func (c *clinic) drop(on *netns.Space, hook *nftables.ChainHook) {
 	}
 }
 
-// examine runs the doctor here, and wants a fault and a text.
+// examine runs the doctor on this machine and checks its fault and its output.
 func (c *clinic) examine(fault *doctor.Fault, text string, args ...string) {
 	c.t.Helper()
 	var out []byte
@@ -190,7 +190,7 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
 		},
 	} {
-		if testing.Short() && name != "nothing" && name != "a path of 600 bytes" { // the others wait for answers that never come
+		if testing.Short() && name != "nothing" && name != "a path of 600 bytes" { // the others wait for answers that never arrive
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// A bin of a histogram counts the values from one bound up to another.
+// A bin of a histogram counts the values in a range.
 type bin struct {
-	from, to time.Duration // to is excluded
-	open     bool          // values beyond to are counted too
+	from, to time.Duration // to is exclusive
+	open     bool          // values at or above to count too
 	count    int
 }
 
-// bins sorts values into at most the given number of bins, all of one round width. The width follows
-// the bulk of the values: a few stragglers share the last bin, which is then open.
+// bins sorts values into at most the given number of bins, all of one round width. The width is chosen for most of
+// the values: the few largest ones share the last bin, which is then open.
 func bins(values []time.Duration, most int) []bin {
 	if len(values) == 0 {
 		return nil
@@ -39,7 +39,7 @@ func bins(values []time.Duration, most int) []bin {
 	return out
 }
 
-// roundUp is the least of 1, 2 and 5 times a power of ten, in microseconds, that is not below d.
+// roundUp returns the smallest value of 1, 2 or 5 times a power of ten, in microseconds, that is at least d.
 func roundUp(d time.Duration) time.Duration {
 	for step := time.Microsecond; ; step *= 10 {
 		for _, m := range []time.Duration{1, 2, 5} {
@@ -50,7 +50,7 @@ func roundUp(d time.Duration) time.Duration {
 	}
 }
 
-// quantile is the value that the share q of the sorted ones does not exceed.
+// quantile returns the value that the fraction q of the sorted values does not exceed.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -97,13 +97,13 @@ func histogram(values []time.Duration) []string {
 	return lines
 }
 
-// histogramTitle stands above the bounds.
+// histogramTitle is the heading of the column of bounds.
 const histogramTitle = "last node"
 
-// eighths are the blocks that end a bar, by eighths of a column.
+// eighths are the blocks that end a bar, indexed by eighths of a column.
 var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
-// bar draws the share of value in whole as part of width columns. Nothing but zero is invisible.
+// bar draws value/whole as a part of width columns. Every value except zero is visible.
 func bar(value, whole, width int) string {
 	if value <= 0 || whole <= 0 {
 		return ""
@@ -112,7 +112,7 @@ func bar(value, whole, width int) string {
 	return strings.Repeat("█", n/8) + eighths[n%8]
 }
 
-// unitOf is the unit that d reads best in.
+// unitOf returns the most readable unit for d.
 func unitOf(d time.Duration) (time.Duration, string) {
 	switch {
 	case d < time.Millisecond:
@@ -124,7 +124,7 @@ func unitOf(d time.Duration) (time.Duration, string) {
 	}
 }
 
-// decimalsOf is how many decimals tell multiples of step apart.
+// decimalsOf returns how many decimals distinguish multiples of step.
 func decimalsOf(step, unit time.Duration) (n int) {
 	for ; step%unit != 0; n++ {
 		step *= 10
@@ -132,7 +132,7 @@ func decimalsOf(step, unit time.Duration) (n int) {
 	return n
 }
 
-// short writes d with two or three digits.
+// short formats d with two or three digits.
 func short(d time.Duration) string {
 	unit, name := unitOf(d)
 	v := float64(d) / float64(unit)

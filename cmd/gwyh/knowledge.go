@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// knowledge is how many nodes each node of a cluster knows of, itself included.
+// knowledge summarizes how many nodes each node of a cluster knows, including itself.
 type knowledge struct {
-	all    int // nodes that know of as many as there are
-	sum    int // of what all know
-	off    int // by how much all are off what there is
+	all    int // nodes that know all nodes
+	sum    int // over all nodes
+	off    int // sum of the differences from the number of nodes
 	fewest int
 	median int
 	nodes  int
 }
 
-// known asks all nodes.
+// known returns the knowledge of all nodes.
 func (c *cluster) known() knowledge {
 	each := make([]int, len(c.nodes))
 	for i, n := range c.nodes {

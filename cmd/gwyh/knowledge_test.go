@@ -17,7 +17,7 @@ func TestKnowledgeTellsFewestAndMedian(t *testing.T) {
 	}
 }
 
-// A busy machine takes its time: what goes on is waited for, what stands still is not.
+// On a slow machine the wait goes on while there is progress, and ends when there is none.
 func TestWaitGoesOnWhileTheNumberGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

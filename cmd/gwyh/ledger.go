@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// headerSize is the part of a message, in bytes, that names its entry of the ledger.
+// headerSize is the size in bytes of the part of a message that names its entry in the ledger.
 const headerSize = 8
 
-// A ledger notes which message is at which node since when. A late copy of an early message finds its
-// entry as long as the cluster lives.
+// A ledger records which node got which message. It keeps the entries as long as the cluster lives, so late copies of
+// early messages count too.
 type ledger struct {
 	nodes int // immutable
 
-	mu      sync.Mutex // guards what follows, and the entries
+	mu      sync.Mutex // guards the following fields and the entries
 	entries []*entry
-	again   int // messages handed to a node that had it, or was not to get it
-	foreign int // messages handed over that nobody sent, or not like this
+	again   int // deliveries to a node that already had the message, or was not to get it
+	foreign int // deliveries of messages that were never sent, or were changed
 }
 
-// An entry is one message under way.
+// An entry is one message.
 type entry struct {
 	message []byte // immutable
 	done    []bool // by node: has it, or is not to get it
 	wanted  int    // nodes that are to get it
-	missing int    // of them, have not
+	missing int    // how many of them do not have it yet
 	sent    time.Time
-	last    time.Time     // when the last one so far got it
+	last    time.Time     // when the latest one so far got it
 	whole   chan struct{} // closed when missing is 0
 }
 
-// open enters a message of the given size that receivers are to get, just before it is sent.
+// open adds a message of the given size for receivers, just before it is sent.
 func (l *ledger) open(receivers []*node, size int) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +53,7 @@ func (l *ledger) open(receivers []*node, size int) *entry {
 	return e
 }
 
-// arrived notes that a node was handed a message.
+// arrived records the delivery of a message to a node.
 func (l *ledger) arrived(now time.Time, index int, message []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,19 +83,19 @@ func (l *ledger) find(message []byte) *entry {
 	return l.entries[i]
 }
 
-// coverage is what became of some messages.
+// coverage describes the deliveries of some messages.
 type coverage struct {
-	wanted  int             // deliveries there should be: messages times receivers
-	got     int             // of them, were
-	short   int             // messages that are not everywhere
-	again   int             // deliveries of the whole ledger that should not have been
-	foreign int             // messages of the whole ledger that were never sent
-	spread  []time.Duration // from the sending of a message until it was at the last node
+	wanted  int             // expected deliveries: messages times receivers
+	got     int             // expected deliveries that happened
+	short   int             // messages that are not at all receivers
+	again   int             // unexpected deliveries in the whole ledger
+	foreign int             // deliveries of messages never sent, in the whole ledger
+	spread  []time.Duration // from the sending of a message until the last node had it
 }
 
 func (c *coverage) complete() bool { return c.got == c.wanted && c.again == 0 && c.foreign == 0 }
 
-// count sums up the entries from the given one.
+// count returns the coverage of the entries from the given one on.
 func (l *ledger) count(from int) coverage {
 	l.mu.Lock()
 	defer l.mu.Unlock()

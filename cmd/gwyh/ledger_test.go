@@ -58,7 +58,7 @@ func TestLedgerFindsWhatShouldNotHaveArrived(t *testing.T) {
 	e := l.open([]*node{{index: 1}}, 20)
 	now := time.Now()
 	l.arrived(now, 1, e.message)
-	l.arrived(now, 1, e.message) // twice
+	l.arrived(now, 1, e.message) // a second time
 	l.arrived(now, 0, e.message) // at its sender
 	switch c := l.count(0); {
 	case c.again != 2:

@@ -1,4 +1,4 @@
-// Command gwyh runs a node as a program, speaks to such programs, and shows the library at work. See usage for its commands.
+// Command gwyh runs a node as a program, calls such programs, and demonstrates the library. See usage.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 // Exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the run did not show what it should
+	exitFailed = 1 // the results were not as they should be
 	exitUsage  = 2 // the command line was not understood
 )
 
@@ -39,7 +39,7 @@ To run it:
 
 `
 
-// help is usage with the commands of package cli, and how to go on.
+// help returns usage with the commands of package cli and the next steps.
 func help() string {
 	var b strings.Builder
 	b.WriteString(usage)
@@ -50,8 +50,8 @@ func help() string {
 	return b.String()
 }
 
-// A command is one thing the program does. What run prints to err is about the command line or the
-// machine; what it is asked to show goes to out.
+// A command is one command of the program. run prints problems with the command line or the machine to err, and
+// results to out.
 type command struct {
 	name string
 	run  func(ctx context.Context, args []string, out, err io.Writer) int
@@ -67,11 +67,11 @@ var commands = func() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process immediately
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program but for the process around it.
+// run is the program without its process.
 func run(ctx context.Context, args []string, out, err io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(err, help())
@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, out, err io.Writer) int {
 	return exitUsage
 }
 
-// badUsage tells what is wrong with the command line, or prints the help that was asked for.
+// badUsage prints what is wrong with the command line, or the requested help.
 func badUsage(name, help string, problem error, out, err io.Writer) int {
 	if errors.Is(problem, flag.ErrHelp) {
 		fmt.Fprint(out, help)

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// invoke runs the program and returns what it printed.
+// invoke runs the program and returns its exit code and output.
 func invoke(args ...string) (code int, out, err string) {
 	var o, e strings.Builder
 	code = run(context.Background(), args, &o, &e)

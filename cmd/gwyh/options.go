@@ -11,11 +11,11 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// strategy is a gwyh.DistributionStrategy by the name it has on the command line.
+// strategy is a gwyh.DistributionStrategy with its name on the command line.
 type strategy struct {
 	name  string
 	is    gwyh.DistributionStrategy
-	hears string // from whom a node hears, in a few words
+	hears string // which nodes a node receives from, in a few words
 }
 
 var strategies = []strategy{
@@ -41,26 +41,26 @@ func (s *strategy) Set(name string) error {
 	return fmt.Errorf("want one of %s", strings.Join(names, ", "))
 }
 
-// options is what a demo is run with.
+// options are the options of a demo.
 type options struct {
 	nodes    int
 	zones    int
-	messages int // of each of the two rounds
-	size     int // bytes of a message
+	messages int // in each of the two rounds
+	size     int // bytes per message
 	strategy strategy
 	seed     int64
-	http     string // where the status page of a node is served; empty for nowhere
+	http     string // address of a node's status page; empty for none
 
-	heartbeat time.Duration // Config.HeartbeatInterval; no flag
+	heartbeat time.Duration // Config.HeartbeatInterval; has no flag
 }
 
-// number is a whole number between two bounds, as a flag.Value.
+// number is a flag.Value for an integer within bounds.
 type number struct {
 	is          *int
 	least, most int
 }
 
-func (n number) String() string { return "" } // the flag package wants one, for a help that we write ourselves
+func (n number) String() string { return "" } // flag requires it for its own help, which is not used
 
 // Set makes a number a flag.Value.
 func (n number) Set(text string) error {
@@ -72,10 +72,10 @@ func (n number) Set(text string) error {
 	return nil
 }
 
-// nodesMax bounds the nodes that one process is asked to run.
+// nodesMax bounds the nodes of one process.
 const nodesMax = 500
 
-// sizeMax is the largest message in bytes that surely fits into one datagram of Config.UDPBufferSize.
+// sizeMax is the size in bytes of the largest message that always fits into one datagram of Config.UDPBufferSize.
 const sizeMax = 1200
 
 func defaultOptions() options {
@@ -111,7 +111,7 @@ Flags:
 	               of comparing strategies
 `
 
-// parseOptions reads the flags of demo. The error names the flag, the value and what is wanted.
+// parseOptions parses the flags of demo. The error names the flag, the value and the accepted values.
 func parseOptions(args []string) (options, error) {
 	o := defaultOptions()
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)

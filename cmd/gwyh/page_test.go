@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// looking is a writer that fetches the page of a demo when the story is told, and then ends the demo.
+// looking is a writer that fetches the page when the demo is over, and then ends the demo.
 type looking struct {
 	strings.Builder
 	t      *testing.T

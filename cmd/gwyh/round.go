@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// Times of a round of broadcasts.
+// Durations of a round of broadcasts.
 const (
-	messageWait   = time.Second          // a message that is not everywhere by then no longer holds up the next
-	messagePause  = 5 * time.Millisecond // after a message is everywhere, for its last copies to pass
-	stragglerWait = 3 * time.Second      // after the last delivery, for all that are still missing
+	messageWait   = time.Second          // the next message waits at most this long for a message to reach all nodes
+	messagePause  = 5 * time.Millisecond // after a message reached all nodes, for its last copies
+	stragglerWait = 3 * time.Second      // after the last delivery, for all missing ones
 	settleEvery   = 25 * time.Millisecond
 )
 
-// round is what a number of broadcasts came to.
+// round is the result of a number of broadcasts.
 type round struct {
 	coverage
 	messages  int
 	receivers int    // of each message
 	copies    uint64 // received by all nodes together
-	crossZone uint64 // of them, from a node of another zone
+	crossZone uint64 // those from a node of another zone
 }
 
-// perNode is the share of one receiver and one message in a count of copies.
+// perNode divides a count of copies by the receivers and the messages.
 func (r *round) perNode(copies uint64) float64 {
 	return float64(copies) / float64(r.messages*r.receivers)
 }
 
-// broadcast sends messages from random nodes, one when the one before is everywhere, so that each is
-// timed on its own.
+// broadcast sends messages from random nodes. Each message waits until the one before is at all nodes, so that its
+// time is measured alone.
 func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size int, each func(sent int)) (round, error) {
 	from := c.ledger.len()
 	copies, crossZone := c.copies()
@@ -58,7 +58,7 @@ func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size 
 		copies: all - copies, crossZone: cross - crossZone}, ctx.Err()
 }
 
-// stragglers waits until messages are everywhere, or nothing of the round has come for so long.
+// stragglers waits until all receivers have the messages, or until no delivery happens for patience.
 func (c *cluster) stragglers(ctx context.Context, from int, open []*entry, patience time.Duration) {
 	pollWhileGrowing(ctx, settleEvery, patience, func() (int, bool) {
 		open = slices.DeleteFunc(open, (*entry).isWhole)
@@ -66,7 +66,7 @@ func (c *cluster) stragglers(ctx context.Context, from int, open []*entry, patie
 	})
 }
 
-// isWhole reports whether the message is everywhere.
+// isWhole reports whether all receivers have the message.
 func (e *entry) isWhole() bool {
 	select {
 	case <-e.whole:
@@ -76,7 +76,7 @@ func (e *entry) isWhole() bool {
 	}
 }
 
-// wait reports whether the message is everywhere before it is late.
+// wait reports whether all receivers get the message within atMost.
 func (e *entry) wait(ctx context.Context, atMost time.Duration) bool {
 	late := time.NewTimer(atMost)
 	defer late.Stop()
@@ -89,7 +89,7 @@ func (e *entry) wait(ctx context.Context, atMost time.Duration) bool {
 	return false
 }
 
-// settled is what copies returns when no more come.
+// settled returns the result of copies once it no longer grows.
 func (c *cluster) settled(ctx context.Context) (all, crossZone uint64) {
 	late := time.Now().Add(stragglerWait)
 	for all, crossZone = c.copies(); ctx.Err() == nil && time.Now().Before(late); {

@@ -9,22 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// Times between two signs of progress.
+// Intervals of progress reports.
 const (
 	liveEvery  = 50 * time.Millisecond
 	plainEvery = 2 * time.Second
 )
 
-// A screen shows what a run does. On a terminal its last line tells the progress of the current step
-// and is written over; elsewhere a step that lasts long writes a plain line now and then.
+// A screen shows the progress and the results of a run. On a terminal it overwrites its last line with the progress
+// of the current step. Elsewhere it prints a plain line now and then if a step takes long.
 type screen struct {
 	out    io.Writer
 	live   bool
 	colour bool
 
 	begun time.Time // of the current step
-	shown time.Time // the last sign of progress
-	width int       // columns of the line to be written over; 0 for none
+	shown time.Time // time of the last progress report
+	width int       // columns of the line to overwrite; 0 for none
 }
 
 func newScreen(out io.Writer) *screen {
@@ -32,7 +32,7 @@ func newScreen(out io.Writer) *screen {
 	return &screen{out: out, live: live, colour: live && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != ""}
 }
 
-// isTerminal reports whether lines written to out can be written over.
+// isTerminal reports whether lines written to out can be overwritten.
 func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
@@ -42,26 +42,26 @@ func isTerminal(out io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// title begins a part of the run.
+// title prints the title of a part of the run.
 func (s *screen) title(format string, args ...any) {
 	s.print("\n" + s.paint("1", fmt.Sprintf(format, args...)))
 	s.step()
 }
 
-// step begins something whose progress is to be shown.
+// step begins a step with progress reports.
 func (s *screen) step() { s.begun = time.Now(); s.shown = s.begun }
 
-// good tells of something that is as it should be.
+// good prints a result that is as it should be.
 func (s *screen) good(format string, args ...any) {
 	s.print("   " + s.paint("32", "✓") + " " + fmt.Sprintf(format, args...))
 }
 
-// bad tells of something that is not.
+// bad prints a result that is wrong.
 func (s *screen) bad(format string, args ...any) {
 	s.print("   " + s.paint("31", "✗") + " " + fmt.Sprintf(format, args...))
 }
 
-// text goes on about what the line before told.
+// text prints more about the previous result.
 func (s *screen) text(format string, args ...any) {
 	s.print("     " + fmt.Sprintf(format, args...))
 }
@@ -78,7 +78,7 @@ func (s *screen) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// progress tells how far the current step is. It may be called as often as one likes.
+// progress reports how far the current step is. It may be called often.
 func (s *screen) progress(what string, done, total int) {
 	now := time.Now()
 	switch {
@@ -93,21 +93,20 @@ func (s *screen) progress(what string, done, total int) {
 	}
 }
 
-// gauge is a bar with the rest of its width shown too.
+// gauge draws a progress bar over its full width.
 func gauge(done, total, width int) string {
 	b := bar(done, total, width)
 	return "▕" + b + strings.Repeat(" ", width-utf8.RuneCountInString(b)) + "▏"
 }
 
-// overwrite puts line in the place of the one before, with nothing that a terminal has to understand
-// but the carriage return.
+// overwrite replaces the previous line. The only control character that it uses is the carriage return.
 func (s *screen) overwrite(line string) {
 	n := utf8.RuneCountInString(line)
 	fmt.Fprint(s.out, "\r", line, strings.Repeat(" ", max(s.width-n, 0)))
 	s.width = n
 }
 
-// clear takes the progress away.
+// clear removes the progress line.
 func (s *screen) clear() {
 	if s.width > 0 {
 		fmt.Fprint(s.out, "\r", strings.Repeat(" ", s.width), "\r")

@@ -29,7 +29,7 @@ func TestProgressIsALineNowAndThenElsewhere(t *testing.T) {
 	var out strings.Builder
 	s := newScreen(&out)
 	s.step()
-	s.progress("nodes", 1, 10) // too soon to be worth a line
+	s.progress("nodes", 1, 10) // too early for a line
 	s.begun, s.shown = s.begun.Add(-3*time.Second), s.shown.Add(-3*time.Second)
 	s.progress("nodes", 5, 10)
 	s.progress("nodes", 6, 10)

@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/sim"
 )
 
-// runSim is the command "gwyh sim".
+// runSim runs the command "gwyh sim".
 func runSim(ctx context.Context, args []string, out, err io.Writer) int {
 	o, problem := parseSimOptions(args)
 	if problem != nil {
@@ -26,7 +26,7 @@ func runSim(ctx context.Context, args []string, out, err io.Writer) int {
 	return simulate(ctx, o, out, err)
 }
 
-// simulate runs one cluster in virtual time and shows what came of it.
+// simulate runs one cluster in virtual time and shows the results.
 func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	p, problem := o.plan()
 	if problem != nil {
@@ -71,7 +71,7 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	return exitOK
 }
 
-// openTrace has a plan write its trace to the file that the options name, if they name one. What it returns ends that.
+// openTrace makes a plan write its trace to the file of the options, if there is one. closeTrace closes the file.
 func (o *simOptions) openTrace(p *sim.Plan) (closeTrace func() error, err error) {
 	if o.trace == "" {
 		return func() error { return nil }, nil
@@ -85,8 +85,8 @@ func (o *simOptions) openTrace(p *sim.Plan) (closeTrace func() error, err error)
 	return func() error { return errors.Join(w.Flush(), f.Close()) }, nil
 }
 
-// collectSeldom lets garbage grow to twice what is in use, unless GOGC says otherwise: a simulation makes little,
-// and to look through a gigabyte for it costs more. It returns what ends that.
+// collectSeldom lets the heap grow to three times the live data before a collection, unless GOGC is set: a simulation
+// makes little garbage, and a collection scans gigabytes. The returned function undoes this.
 func collectSeldom() func() {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -95,11 +95,11 @@ func collectSeldom() func() {
 	return func() { debug.SetGCPercent(before) }
 }
 
-// simStory shows a report to a person.
+// simStory prints a report as text.
 type simStory struct {
 	*screen
 	*sim.Report
-	formed bool // the nodes knew each other from the start
+	formed bool // the nodes knew each other at the start
 }
 
 func (s simStory) tell() {
@@ -130,7 +130,7 @@ func (s simStory) tellFormation() {
 	s.tellUsage(&f.Usage)
 }
 
-// tellUsage shows what a span of time cost the nodes.
+// tellUsage prints the cost of a span of time.
 func (s simStory) tellUsage(u *sim.Usage) {
 	s.text("a node sends      %s  (the busiest one %s)", rates(u.Mean.SentPackets, u.Mean.SentBytes), rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
 	s.text("        receives  %s  (the busiest one %s)", rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
@@ -170,7 +170,7 @@ func (s simStory) tellSpread(what string, d *sim.Spread) {
 	s.text("%-34s %s median, %s 99 %%, %s at most", what, short(time.Duration(d.P50)), short(time.Duration(d.P99)), short(time.Duration(d.Max)))
 }
 
-// tellZones shows the flows between zones, where they fit a terminal.
+// tellZones prints the flows between zones if they fit a terminal.
 func (s simStory) tellZones(u *sim.Usage) {
 	if len(u.Between) == 0 || len(s.Zones) > 5 {
 		return
@@ -204,12 +204,12 @@ func (s simStory) tellFailure(f *sim.Failure) {
 	}
 }
 
-// rates writes packets and bytes per second.
+// rates formats packets and bytes per second.
 func rates(packets, bytes float64) string {
 	return fmt.Sprintf("%s packets/s, %s/s", figure(packets), size(bytes))
 }
 
-// figure writes a number with two or three digits.
+// figure formats a number with two or three digits.
 func figure(v float64) string {
 	switch {
 	case v < 10:
@@ -220,7 +220,7 @@ func figure(v float64) string {
 	return grouped(int(v + 0.5))
 }
 
-// size writes bytes.
+// size formats a number of bytes.
 func size(v float64) string {
 	for _, unit := range []string{"B", "kB", "MB"} {
 		if v < 1000 {
@@ -241,7 +241,7 @@ func share(part, whole float64) float64 {
 	return part / whole
 }
 
-// reach draws which part of the deliveries was made within which time.
+// reach draws which fraction of the deliveries was made within which time.
 func reach(sorted []time.Duration) []string {
 	if len(sorted) == 0 {
 		return nil

@@ -73,7 +73,7 @@ func TestSimReportsToMachines(t *testing.T) {
 	}
 }
 
-// Paths that carry less than nodes begin with, and more.
+// Paths that carry less, and more, than the datagrams that nodes begin with.
 func TestSimFindsTheLargestDatagram(t *testing.T) {
 	for _, mtu := range []string{"1200", "1300", "9000"} {
 		code, out, err := invoke("sim", "-nodes", "40", "-mtu", mtu, "-idle", "0s", "-duration", "2s", "-size", "5000")
@@ -222,7 +222,7 @@ func TestSimUsageNamesEveryDefault(t *testing.T) {
 	}
 }
 
-// What the simulations of internal/sim call LAN is the preset.
+// LAN of internal/sim equals the preset.
 func TestLANOfTheSimulatorIsThePreset(t *testing.T) {
 	preset, have := coreOf(gwyh.DefaultLANConfig()), sim.LAN()
 	preset.Versions = have.Versions

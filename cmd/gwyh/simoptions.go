@@ -18,18 +18,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// simOptions is what a simulation is run with.
+// simOptions are the options of a simulation.
 type simOptions struct {
 	nodes    int
 	zones    int
-	mapFile  string // of latencies between zones; empty: the built-in one
+	mapFile  string // latencies between zones; empty: the built-in map
 	latency  distance
 	jitter   percent
 	loss     percent
-	mtu      int // 0: not given, see path
+	mtu      int // 0: not set, see path
 	preset   preset
 	strategy strategy
-	subs     int // 0: the preset's
+	subs     int // 0: the value of the preset
 	size     int
 	rate     positive
 	duration time.Duration
@@ -38,15 +38,15 @@ type simOptions struct {
 	seed     int64
 	formed   bool
 	json     bool
-	trace    string // file that the trace is written to; empty: none
+	trace    string // file for the trace; empty: none
 
-	check    bool   // run all checks instead
-	scenario string // or this one
-	quick    bool   // at a size that takes a second
-	full     bool   // at the size of the figures that are quoted
+	check    bool   // run all checks instead of a plan
+	scenario string // run only this check
+	quick    bool   // in a size that takes a second
+	full     bool   // in the size of the published figures
 }
 
-// Bounds of what one process is asked to simulate.
+// Bounds of one simulation.
 const (
 	simNodesMax   = 20_000
 	simSizeMax    = 16 << 20
@@ -121,10 +121,10 @@ library claims, in clusters of their own; of the others they take only -seed:
 	-full         in those of docs/PERFORMANCE.md, which take an hour in all
 `
 
-// checkFlags are the flags that say which checks are run, and how.
+// checkFlags are the flags that select checks and their size.
 var checkFlags = []string{"check", "scenario", "quick", "full"}
 
-// parseSimOptions reads the flags of sim. The error names the flag, the value and what is wanted.
+// parseSimOptions parses the flags of sim. The error names the flag, the value and the accepted values.
 func parseSimOptions(args []string) (simOptions, error) {
 	o := defaultSimOptions()
 	fs := flag.NewFlagSet("sim", flag.ContinueOnError)
@@ -156,7 +156,7 @@ func parseSimOptions(args []string) (simOptions, error) {
 		return o, err
 	}
 	checks := o.check || o.scenario != ""
-	var ignored []string // flags that mean nothing beside the others
+	var ignored []string // flags without effect in combination with the others
 	fs.Visit(func(f *flag.Flag) {
 		if checks != slices.Contains(checkFlags, f.Name) && f.Name != "seed" {
 			ignored = append(ignored, "-"+f.Name)
@@ -180,14 +180,14 @@ func parseSimOptions(args []string) (simOptions, error) {
 	case o.mapFile != "" && o.zones > 1:
 		return o, fmt.Errorf("-map with -zones: the file names the zones")
 	}
-	// Nodes that begin above what is searched for never learn that it does not pass.
+	// Nodes whose first size is above the probed sizes never learn that it does not pass.
 	if size := o.preset.config().UDPBufferSize; size > gossip.DatagramProbed && o.path() < size {
 		return o, fmt.Errorf("-mtu %d with -preset %s: want %d or more", o.mtu, o.preset.name, size)
 	}
 	return o, nil
 }
 
-// path is the longest packet that passes: on loopback, which -preset local is for, the longest there is.
+// path returns the longest packet that passes: with -preset local, which is for loopback, the longest possible one.
 func (o *simOptions) path() int {
 	switch {
 	case o.mtu > 0:
@@ -198,7 +198,7 @@ func (o *simOptions) path() int {
 	return 1472
 }
 
-// title says what is simulated.
+// title describes the simulation.
 func (o *simOptions) title() string {
 	where := "in one place, " + o.latency.text + " apart"
 	switch {
@@ -211,14 +211,14 @@ func (o *simOptions) title() string {
 		many(o.nodes, "node"), where, o.preset.name, o.strategy.name, float64(o.loss), o.seed)
 }
 
-// plan is the simulation that the options ask for.
+// plan returns the simulation that the options describe.
 func (o *simOptions) plan() (*sim.Plan, error) {
 	core := coreOf(o.preset.config())
 	core.Strategy = overlay.Strategy(o.strategy.is)
 	if o.subs > 0 {
 		core.Subscriptions = o.subs
 	}
-	if o.mtu > 0 { // else a search would find next to nothing and be a tenth of what large clusters take
+	if o.mtu > 0 { // otherwise the probes find almost nothing, and are a tenth of the traffic of large clusters
 		core.DatagramMax = gossip.DatagramProbed
 	}
 	p := &sim.Plan{Config: sim.Config{Seed: uint64(o.seed), Nodes: o.nodes, Core: core, Formed: o.formed,
@@ -244,7 +244,7 @@ func (o *simOptions) plan() (*sim.Plan, error) {
 	return p, nil
 }
 
-// coreOf is the part of a configuration that all nodes of a cluster have in common.
+// coreOf returns the part of a configuration that is the same on all nodes of a cluster.
 func coreOf(c *gwyh.Config) gossip.Config {
 	return gossip.Config{MetaMax: gwyh.MetaMaxSize, Versions: [6]byte(c.BuildVsnArray()), AllowLegacy: c.AllowLegacy, Subscriptions: c.Subscriptions,
 		Heartbeat: c.ProbeInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram,
@@ -253,7 +253,7 @@ func coreOf(c *gwyh.Config) gossip.Config {
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime, PushPullInterval: c.PushPullInterval}
 }
 
-// preset is a default configuration by the name it has on the command line.
+// preset is a default configuration with its name on the command line.
 type preset struct {
 	name   string
 	config func() *gwyh.Config
@@ -274,7 +274,7 @@ func (p *preset) Set(name string) error {
 	return fmt.Errorf("want one of lan, wan, local")
 }
 
-// distance is a distribution of latencies, as a flag.Value.
+// distance is a flag.Value for a distribution of latencies.
 type distance struct {
 	is   simnet.Dist
 	text string
@@ -282,7 +282,7 @@ type distance struct {
 
 func (d *distance) String() string { return d.text }
 
-// Set reads 2ms, 1ms-5ms or exp:20ms.
+// Set parses 2ms, 1ms-5ms or exp:20ms.
 func (d *distance) Set(text string) error {
 	wrong := fmt.Errorf("want something like 2ms, 1ms-5ms or exp:20ms, up to a minute")
 	read := func(s string) (time.Duration, bool) {
@@ -316,10 +316,10 @@ func (d *distance) Set(text string) error {
 	return nil
 }
 
-// percent is a part of something in hundredths.
+// percent is a percentage.
 type percent float64
 
-// percentFlag is a percent from 0 to a bound, as a flag.Value.
+// percentFlag is a flag.Value for a percentage from 0 to a bound.
 type percentFlag struct {
 	is   *percent
 	most float64
@@ -337,7 +337,7 @@ func (p percentFlag) Set(text string) error {
 	return nil
 }
 
-// positive is a rate, as a flag.Value.
+// positive is a flag.Value for a rate.
 type positive float64
 
 func (p *positive) String() string { return "" }
@@ -352,12 +352,12 @@ func (p *positive) Set(text string) error {
 	return nil
 }
 
-// span is a length of time up to a day, as a flag.Value.
+// span is a flag.Value for a duration of up to a day.
 type span struct{ is *time.Duration }
 
 func (s span) String() string { return "" }
 
-// Set makes a length of time a flag.Value.
+// Set makes a duration a flag.Value.
 func (s span) Set(text string) error {
 	v, err := time.ParseDuration(text)
 	if err != nil || v < 0 || v > 24*time.Hour {

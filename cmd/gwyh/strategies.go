@@ -4,13 +4,13 @@ import (
 	"context"
 )
 
-// Sizes of the clusters that the strategies are compared in; smaller where the demo is.
+// Sizes of the clusters that compare the strategies; the demo's size if that is smaller.
 const (
 	compareNodes    = 25
 	compareMessages = 50
 )
 
-// tellStrategies runs a cluster with each strategy and shows what came across zones.
+// tellStrategies runs a cluster with each strategy and shows the traffic across zones.
 func (d *demo) tellStrategies(ctx context.Context) error {
 	o := d.options
 	o.nodes = min(o.nodes, compareNodes)
@@ -40,7 +40,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 	return nil
 }
 
-// tryOut is the life of one small cluster.
+// tryOut runs one small cluster.
 func (d *demo) tryOut(ctx context.Context, o options) (*round, error) {
 	d.screen.step()
 	c, err := newCluster(o, func(int) {})

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// many counts things in words: "1 node", "25 nodes", "4,800 deliveries".
+// many formats a number of things: "1 node", "25 nodes", "4,800 deliveries".
 func many(n int, what string) string {
 	switch stem, isY := strings.CutSuffix(what, "y"); {
 	case n == 1:
@@ -17,7 +17,7 @@ func many(n int, what string) string {
 	return grouped(n) + " " + what
 }
 
-// grouped writes n with commas between thousands.
+// grouped formats n with commas between thousands.
 func grouped(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -1,5 +1,5 @@
-// Package agent is one node of a cluster as a program: a Memberlist with event handlers, an event stream, keys that are
-// changed at run time, and what else the HTTP API offers.
+// Package agent runs one node of a cluster as a program: a Memberlist with event handlers, an event stream, keys that
+// can change at run time, and the rest of the HTTP API.
 package agent
 
 import (
@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	leaveTimeout = 5 * time.Second // for the announcement that this node leaves
+	leaveTimeout = 5 * time.Second // for the announcement of the leave
 	handlersEnd  = 5 * time.Second // for event handlers that still run when the agent ends
 	rememberEach = time.Second     // how often a peers file is written, if the members changed
 )
 
-// An Agent is a node at work. Its methods may be called from any goroutine.
+// An Agent is a running node. Its methods are safe for concurrent use.
 type Agent struct {
 	config  *config.Config
 	log     *Log
 	lines   *slog.Logger
 	list    *gwyh.Memberlist
-	ready   chan struct{} // closed when list is set: delegates are called before
-	id      gwyh.NodeID   // of this node; set within Create, before another node can be told of
+	ready   chan struct{} // closed when list is set: delegates are called before that
+	id      gwyh.NodeID   // of this node; set during Create, before the first NotifyAlive for another node
 	keyring *gwyh.Keyring
 	version string
 	started time.Time
@@ -43,13 +43,13 @@ type Agent struct {
 
 	ctx     context.Context // ends with the agent
 	cancel  context.CancelFunc
-	running sync.WaitGroup // what ends with ctx
-	joining sync.WaitGroup // calls of Join, which end with the node: it leaves without waiting for them
-	leaving chan struct{}  // closed when somebody asks the agent to leave
+	running sync.WaitGroup // goroutines that end with ctx
+	joining sync.WaitGroup // calls of Join, which end with the node: Leave does not wait for them
+	leaving chan struct{}  // closed when a caller of the API requests a leave
 	asked   sync.Once
 }
 
-// Start starts a node, and joins the addresses of the configuration in the background.
+// Start starts a node and joins the addresses of the configuration in the background.
 func Start(c *config.Config, log *Log, version string) (*Agent, error) {
 	library, err := c.Library()
 	if err != nil {
@@ -84,7 +84,7 @@ func Start(c *config.Config, log *Log, version string) (*Agent, error) {
 	return a, nil
 }
 
-// join joins what the configuration and the peers file name. What is not reached is tried again by the library.
+// join joins the addresses of the configuration and the peers file. The library retries those that do not answer.
 func (a *Agent) join() {
 	addresses := slices.Clone(a.config.Join)
 	if path := a.config.PeersFile; path != "" {
@@ -108,14 +108,14 @@ func (a *Agent) join() {
 	a.lines.Info("joined", "reached", n, "members", a.list.NumMembers())
 }
 
-// discover joins what the sources of the configuration find, again and again.
+// discover repeatedly joins the addresses that the sources of the configuration find.
 func (a *Agent) discover() {
-	_ = discover.Run(a.ctx, discover.Config{ // it ends with the agent: the configuration was checked
+	_ = discover.Run(a.ctx, discover.Config{ // returns only when ctx ends: the configuration was checked
 		Sources: a.config.Discover, Join: a.list.JoinContext, Members: discover.Addresses(a.list.Members), Logger: a.lines,
 	})
 }
 
-// remember writes the peers file while the agent runs, and at its end.
+// remember writes the peers file periodically and when the agent ends.
 func (a *Agent) remember() {
 	t := time.NewTicker(rememberEach)
 	defer t.Stop()
@@ -136,7 +136,7 @@ func (a *Agent) remember() {
 	}
 }
 
-// addresses are those of the other members.
+// addresses returns the addresses of the other members.
 func (a *Agent) addresses() (all []string) {
 	self := a.list.LocalNode()
 	for _, n := range a.list.Members() {
@@ -148,15 +148,15 @@ func (a *Agent) addresses() (all []string) {
 	return all
 }
 
-// Leaving is closed when a caller of the API has asked the agent to leave. Its owner then calls Close.
+// Leaving returns a channel that is closed when a caller of the API requests a leave. The owner then calls Close.
 func (a *Agent) Leaving() <-chan struct{} { return a.leaving }
 
-// Memberlist is the agent's node.
+// Memberlist returns the agent's node.
 func (a *Agent) Memberlist() *gwyh.Memberlist { return a.list }
 
-// Close leaves the cluster if graceful is set, and ends the agent. Event handlers that are due still run, for a few seconds.
+// Close leaves the cluster if graceful is set, and ends the agent. Handlers of earlier events run for a few seconds.
 func (a *Agent) Close(graceful bool) error {
-	a.cancel() // writes the peers file while the members are known
+	a.cancel() // writes the peers file while the members are still known
 	a.running.Wait()
 	var err error
 	if graceful {
@@ -173,25 +173,25 @@ func (a *Agent) Close(graceful bool) error {
 	return err
 }
 
-// noteSelf keeps what handlers are told of this node.
+// noteSelf stores the description of this node that handlers get.
 func (a *Agent) noteSelf() {
 	m := member(a.list.LocalNode())
 	a.self.Store(&m)
 }
 
-// tell hands an event to the stream and to the handlers.
+// tell passes an event to the event stream and to the handlers.
 func (a *Agent) tell(e api.Event) {
 	e.Time = time.Now()
 	a.handled.Handle(a.events.publish(e))
 }
 
-// member is a node as the API shows it.
+// member converts a node to the type of the API.
 func member(n *gwyh.Node) api.Member {
 	states := map[gwyh.NodeStateType]string{gwyh.StateAlive: "alive", gwyh.StateSuspect: "suspect", gwyh.StateDead: "failed", gwyh.StateLeft: "left"}
 	return api.Member{Name: n.Name, ID: n.ID.String(), Addr: n.Address(), State: states[n.State], Zone: n.Zone, RTT: api.Milliseconds(n.RTT), Meta: n.Meta}
 }
 
-// delegate is the agent's side of messages.
+// delegate receives the messages of the node for the agent.
 type delegate struct{ a *Agent }
 
 func (d delegate) NodeMeta(int) []byte { return *d.a.meta.Load() }
@@ -202,10 +202,10 @@ func (d delegate) GetBroadcasts(int, int) [][]byte { return nil }
 func (d delegate) LocalState(bool) []byte          { return nil }
 func (d delegate) MergeRemoteState([]byte, bool)   {}
 
-// events is the agent's side of events. The events of the node itself, at its start and its end, are left out.
+// events receives the events of the node for the agent. It ignores events of the node itself at its start and end.
 type events struct{ a *Agent }
 
-// NotifyJoin is called for the node itself first, by Create.
+// NotifyJoin is called by Create for the node itself first.
 func (e events) NotifyJoin(n *gwyh.Node) {
 	if e.a.id == (gwyh.NodeID{}) {
 		e.a.id = n.ID
@@ -230,11 +230,11 @@ func (e events) tell(kind string, n *gwyh.Node) {
 	e.a.tell(api.Event{Type: kind, Member: &m})
 }
 
-// limit keeps out nodes beyond Config.MaxNodes.
+// limit rejects nodes beyond Config.MaxNodes.
 type limit struct{ a *Agent }
 
 func (l limit) NotifyAlive(n *gwyh.Node) error {
-	if id := l.a.id; id == (gwyh.NodeID{}) || id == n.ID { // Create asks about the node itself before it tells of it
+	if id := l.a.id; id == (gwyh.NodeID{}) || id == n.ID { // Create calls NotifyAlive for the node itself before id is set
 		return nil
 	}
 	<-l.a.ready
@@ -245,7 +245,7 @@ func (l limit) NotifyAlive(n *gwyh.Node) error {
 	return fmt.Errorf("the number of members is %d, and max-members allows no more", len(known))
 }
 
-// udpAddr is an address for Ping.
+// udpAddr is the address type that Ping needs.
 type udpAddr string
 
 func (udpAddr) Network() string  { return "udp" }

@@ -25,7 +25,7 @@ import (
 
 var testKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))
 
-// start starts an agent on loopback, and its API. It ends with the test.
+// start starts an agent on loopback with its API. The agent ends with the test.
 func start(t *testing.T, args ...string) (*Agent, *client.Client) {
 	t.Helper()
 	c, err := config.Parse(append([]string{"-bind", "127.0.0.1:0", "-key", testKey, "-profile", "local"}, args...), func(string) string { return "" })
@@ -80,7 +80,7 @@ func names(members []api.Member) (all []string) {
 	return all
 }
 
-// recorded is the events that a client has seen.
+// recorded is the events that a client received.
 type recorded struct {
 	mu  sync.Mutex
 	all []api.Event
@@ -246,7 +246,7 @@ func TestLeavingDoesNotWaitForAJoin(t *testing.T) {
 	}
 	defer func() { _ = silent.Close() }()
 	ann, _ := start(t, "-name", "ann", "-profile", "wan", "-join", silent.LocalAddr().String())
-	if _, _, err := silent.ReadFrom(make([]byte, 2048)); err != nil { // the join has begun
+	if _, _, err := silent.ReadFrom(make([]byte, 2048)); err != nil { // the Join has begun
 		t.Fatal(err)
 	}
 	if err := ann.Close(true); err != nil {
@@ -271,7 +271,7 @@ func TestNoNodeIsTakenInBeyondTheLimit(t *testing.T) {
 	if n := ann.Memberlist().NumMembers(); n != 2 {
 		t.Errorf("%d members", n)
 	}
-	// A member that was restarted has its place.
+	// A restarted member keeps its place.
 	_ = bob.Close(false)
 	start(t, "-name", "bob", "-bind", address(bob), "-join", address(ann))
 	until(t, "bob is back", func() bool {

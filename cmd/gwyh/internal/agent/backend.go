@@ -15,7 +15,7 @@ import (
 
 var _ api.Backend = (*Agent)(nil)
 
-// metaTimeout bounds the sending of new metadata.
+// metaTimeout bounds the announcement of new metadata.
 const metaTimeout = 5 * time.Second
 
 // Self describes the agent.
@@ -34,7 +34,7 @@ func (a *Agent) Self() api.Self {
 	}
 }
 
-// Members returns the members by name.
+// Members returns the members, sorted by name.
 func (a *Agent) Members() []api.Member {
 	nodes := a.list.Members()
 	self := a.list.LocalNode().ID
@@ -47,7 +47,7 @@ func (a *Agent) Members() []api.Member {
 	return all
 }
 
-// Links returns the neighbors by name.
+// Links returns the neighbors, sorted by name.
 func (a *Agent) Links() (links []api.Link) {
 	for _, l := range a.list.Status().Links {
 		links = append(links, api.Link{
@@ -58,7 +58,7 @@ func (a *Agent) Links() (links []api.Link) {
 	return links
 }
 
-// Warnings returns what an operator should look at.
+// Warnings returns the conditions that an operator should check.
 func (a *Agent) Warnings() (warnings []api.Warning) {
 	for _, w := range a.list.Status().Warnings {
 		warnings = append(warnings, api.Warning{Code: string(w.Code), Text: w.Text, Node: w.Node.Name, Since: w.Since})
@@ -81,7 +81,7 @@ func (a *Agent) Broadcast(name string, payload []byte) error {
 	return err
 }
 
-// Join joins addresses. It takes at most Config.TCPTimeout of the library and a little.
+// Join joins addresses. It takes slightly longer than the library's Config.TCPTimeout at most.
 func (a *Agent) Join(ctx context.Context, addresses []string) (int, error) {
 	type outcome struct {
 		n   int
@@ -100,7 +100,7 @@ func (a *Agent) Join(ctx context.Context, addresses []string) (int, error) {
 	}
 }
 
-// Ping measures the round trip to a member, or to any node at an address.
+// Ping measures the round trip to a member, or to the node at an address.
 func (a *Agent) Ping(_ context.Context, name, addr string) (time.Duration, error) {
 	if addr == "" {
 		i := slices.IndexFunc(a.list.Members(), func(n *gwyh.Node) bool { return n.Name == name })
@@ -140,10 +140,10 @@ func (a *Agent) AddKey(key []byte) error {
 	return request(a.keyring.AddKey(key))
 }
 
-// UseKey makes a key the primary one.
+// UseKey makes a key the primary key.
 func (a *Agent) UseKey(k api.KeyRequest) error { return a.withKey(k, a.keyring.UseKey) }
 
-// RemoveKey makes the agent accept a key no longer.
+// RemoveKey makes the agent reject a key from now on.
 func (a *Agent) RemoveKey(k api.KeyRequest) error { return a.withKey(k, a.keyring.RemoveKey) }
 
 // withKey calls f with the key that a request names.
@@ -156,7 +156,7 @@ func (a *Agent) withKey(k api.KeyRequest, f func([]byte) error) error {
 	return &api.RequestError{Err: errors.New("the agent has no such key")}
 }
 
-// request makes an error one of the request.
+// request marks an error as a fault of the request.
 func request(err error) error {
 	if err == nil {
 		return nil
@@ -164,8 +164,8 @@ func request(err error) error {
 	return &api.RequestError{Err: err}
 }
 
-// Leave asks the owner of the agent to close it.
+// Leave makes the owner of the agent close it.
 func (a *Agent) Leave() { a.asked.Do(func() { close(a.leaving) }) }
 
-// Watch sends the events from now on.
+// Watch returns a channel that receives all events from now on.
 func (a *Agent) Watch(ctx context.Context) <-chan api.Event { return a.events.watch(ctx) }

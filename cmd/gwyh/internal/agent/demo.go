@@ -12,8 +12,8 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 )
 
-// Demo starts all but one of the nodes of a demonstration cluster, on loopback and with a key of their own. It returns the configuration of the one that is left to the caller,
-// which serves the API, and those that run.
+// Demo starts all but one of the nodes of a demonstration cluster on loopback, with a random key. It returns the
+// configuration of the remaining node, which the caller starts and which serves the API, and the running agents.
 func Demo(c *config.Config, log *Log, version string) (*config.Config, []*Agent, error) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
@@ -39,7 +39,7 @@ func Demo(c *config.Config, log *Log, version string) (*config.Config, []*Agent,
 	return &first, others, nil
 }
 
-// chat broadcasts a message now and then, so that there is something to see, until the agent ends.
+// chat broadcasts a message at each interval until the agent ends, so that the demonstration has traffic.
 func (a *Agent) chat(interval time.Duration) {
 	for n := 1; ; n++ {
 		select {
@@ -53,7 +53,7 @@ func (a *Agent) chat(interval time.Duration) {
 	}
 }
 
-// CloseAll ends agents without a word to the others.
+// CloseAll ends agents without a leave.
 func CloseAll(agents []*Agent) error {
 	errs := make([]error, len(agents))
 	var wg sync.WaitGroup

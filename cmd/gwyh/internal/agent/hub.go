@@ -8,10 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// watchDepth is how many events may wait for one reader of the event stream.
+// watchDepth is the number of events that may be queued for one reader of the event stream.
 const watchDepth = 1024
 
-// A hub hands events to all who watch. Nobody holds up another, nor the agent: who does not take an event in time misses it.
+// A hub passes events to all readers. If a reader's queue is full, it drops the event for that reader.
 type hub struct {
 	mu      sync.Mutex
 	readers map[*reader]bool
@@ -22,10 +22,10 @@ type hub struct {
 
 type reader struct {
 	ch     chan api.Event
-	missed uint64 // since the last event that it got
+	missed uint64 // number of events dropped since the last one that it got
 }
 
-// publish numbers an event and hands it over.
+// publish numbers an event and sends it to all readers.
 func (h *hub) publish(e api.Event) api.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,7 +71,7 @@ func (h *hub) remove(r *reader) {
 	}
 }
 
-// close ends all channels.
+// close closes all channels.
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,26 +11,26 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// kept is how many lines of the log are kept for GET /v1/log.
+// kept is the number of log lines kept for GET /v1/log.
 const kept = 1000
 
 // A Log writes to a slog.Handler and keeps its last lines.
 type Log struct {
 	slog.Handler
 	lines *lines
-	attrs string // of this handler, as they stand behind the message
+	attrs string // of this handler, in the form that follows the message
 }
 
 type lines struct {
 	mu   sync.Mutex
 	ring [kept]api.LogLine
-	n    int // lines so far
+	n    int // number of lines so far
 }
 
-// NewLog returns a log that writes lines of a level ("debug", "info", "warn" or "error") and above to w.
+// NewLog returns a log that writes lines at or above a level ("debug", "info", "warn" or "error") to w.
 func NewLog(w io.Writer, level string, asJSON bool) *Log {
 	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // the configuration knows only levels that are
+	_ = l.UnmarshalText([]byte(level)) // the configuration accepts only valid levels
 	o := &slog.HandlerOptions{Level: l}
 	if asJSON {
 		return &Log{Handler: slog.NewJSONHandler(w, o), lines: &lines{}}
@@ -38,7 +38,7 @@ func NewLog(w io.Writer, level string, asJSON bool) *Log {
 	return &Log{Handler: slog.NewTextHandler(w, o), lines: &lines{}}
 }
 
-// Handle writes a record and keeps it.
+// Handle writes a record and keeps its line.
 func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 	text := r.Message + l.attrs
 	r.Attrs(func(a slog.Attr) bool {
@@ -49,7 +49,7 @@ func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 	return l.Handler.Handle(ctx, r)
 }
 
-// WithAttrs returns a log whose lines have further attributes.
+// WithAttrs returns a log with additional attributes on each line.
 func (l *Log) WithAttrs(attrs []slog.Attr) slog.Handler {
 	more := l.attrs
 	for _, a := range attrs {
@@ -58,7 +58,7 @@ func (l *Log) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &Log{Handler: l.Handler.WithAttrs(attrs), lines: l.lines, attrs: more}
 }
 
-// WithGroup returns a log whose lines have their attributes in a group. The lines that are kept do without.
+// WithGroup returns a log whose lines have their attributes in a group. The kept lines do not show the group.
 func (l *Log) WithGroup(name string) slog.Handler {
 	return &Log{Handler: l.Handler.WithGroup(name), lines: l.lines, attrs: l.attrs}
 }

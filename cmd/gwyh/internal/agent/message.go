@@ -15,13 +15,13 @@ import (
 //	   .. uvarint length and bytes of the name of the message
 //	   .. payload
 //
-// Programs that are members beside agents see it in NotifyMsg, and may write it.
+// Members that are not agents receive it in NotifyMsg, and may send it.
 var magic = []byte("gwa1")
 
 // nameMax bounds the bytes of each of the two names.
 const nameMax = 255
 
-// encode returns a broadcast. The names are within their bounds.
+// encode returns a broadcast. The caller has checked the bounds of the names.
 func encode(origin, name string, payload []byte) []byte {
 	b := bytes.Clone(magic)
 	for _, s := range []string{origin, name} {
@@ -31,7 +31,7 @@ func encode(origin, name string, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// decode reads a broadcast. What no agent has written is a message without names.
+// decode parses a broadcast. A broadcast that no agent sent becomes a message without names.
 func decode(b []byte) *api.Message {
 	rest, ok := bytes.CutPrefix(b, magic)
 	if !ok {

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// remembered bounds the addresses in a peers file, and so those that a start tries.
+// remembered bounds the addresses in a peers file, and so the addresses that a start tries.
 const remembered = 64
 
-// readPeers returns the addresses in a peers file; none if there is no such file.
+// readPeers returns the addresses in a peers file, or none if the file does not exist.
 func readPeers(path string) (addresses []string, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func readPeers(path string) (addresses []string, err error) {
 	return addresses, nil
 }
 
-// writePeers replaces a peers file. Whoever reads it meanwhile, or after a crash, sees the old file or the new one.
+// writePeers replaces a peers file atomically: a reader sees the old or the new file, also after a crash.
 func writePeers(path string, addresses []string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".gwyh-peers-*")
 	if err != nil {

@@ -33,10 +33,10 @@ func (a *Agent) Serve(address, token string) (*Server, error) {
 	return s, nil
 }
 
-// Failed returns the error that ended the server by itself.
+// Failed returns a channel that receives the error if the server fails.
 func (s *Server) Failed() <-chan error { return s.ended }
 
-// Close ends the server. Requests in progress have a second.
+// Close ends the server. Requests in progress have one second to complete.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

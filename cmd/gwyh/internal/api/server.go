@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// A Backend is the agent as the server uses it. Its methods may be called from any goroutine.
+// A Backend is the agent as the server uses it. Its methods are safe for concurrent use.
 type Backend interface {
 	Self() Self
 	Members() []Member
@@ -33,15 +33,15 @@ type Backend interface {
 	AddKey(key []byte) error
 	UseKey(k KeyRequest) error
 	RemoveKey(k KeyRequest) error
-	// Leave makes the agent leave the cluster and end. It returns before that has happened.
+	// Leave makes the agent leave the cluster and end. It returns immediately.
 	Leave()
 
-	// Watch sends events to the channel that it returns until ctx is done, and closes it. Events that the reader is too slow for are dropped and
-	// counted in Event.Missed.
+	// Watch returns a channel that receives events until ctx is done and is then closed. Events for which the reader
+	// is too slow are dropped and counted in Event.Missed.
 	Watch(ctx context.Context) <-chan Event
 }
 
-// A RequestError is a fault of a request: the status is 400, not 500.
+// A RequestError is a fault of the request: the status is 400 instead of 500.
 type RequestError struct{ Err error }
 
 func (e *RequestError) Error() string { return e.Err.Error() }
@@ -49,30 +49,30 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// A Config describes a server.
+// A Config configures a server.
 type Config struct {
 	Token string // required of each request except GET /healthz; empty means that none is required
-	// Page serves everything that is not of the API, such as a status page. Nil means that there is nothing.
+	// Page serves all paths outside of the API, such as a status page. Nil means none.
 	Page http.Handler
-	// Metrics serves GET /metrics. Nil means that there is nothing.
+	// Metrics serves GET /metrics. Nil means none.
 	Metrics http.Handler
 }
 
 //go:embed openapi.yaml
 var description []byte
 
-// Description is the OpenAPI description of the API, in YAML.
+// Description returns the OpenAPI description of the API, in YAML.
 func Description() []byte { return description }
 
-// requestMax bounds the bytes of a request: a payload of 16 MiB in base64, and what is around it.
+// requestMax bounds the bytes of a request: a payload of 16 MiB in base64 and its envelope.
 const requestMax = 24 << 20
 
-// keepAlive is how often the event stream sends a comment while there is no event, so that neither end takes the
-// connection for dead.
+// keepAlive is the interval of comments in an event stream without events. They keep both ends from closing the
+// connection.
 const keepAlive = 15 * time.Second
 
-// Handler returns the API of an agent as a handler. It refuses requests from pages of other origins, and without a token those that name a
-// host other than a loopback one, because a page can make its browser send such requests.
+// Handler returns the HTTP handler of the API. It rejects requests from pages of other origins. Without a token it
+// also rejects requests to a host other than a loopback one, because a page can make its browser send such requests.
 func Handler(b Backend, c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
@@ -143,10 +143,10 @@ func Handler(b Backend, c Config) http.Handler {
 	return guard(http.NewCrossOriginProtection().Handler(mux), c.Token)
 }
 
-// Milliseconds is a duration as the API has it.
+// Milliseconds converts a duration to the unit of the API.
 func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// post serves a request with a JSON body. A nil answer is an empty object.
+// post registers a handler of requests with a JSON body. A nil answer is sent as an empty object.
 func post[Q any](mux *http.ServeMux, path string, f func(context.Context, Q) (any, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		var q Q
@@ -178,7 +178,7 @@ func post[Q any](mux *http.ServeMux, path string, f func(context.Context, Q) (an
 
 func bad(format string, args ...any) error { return &RequestError{fmt.Errorf(format, args...)} }
 
-// either returns what a request has as base64 or as text.
+// either returns the value that a request gives either as base64 or as text.
 func either(binary []byte, text, name string) ([]byte, error) {
 	if len(binary) > 0 && text != "" {
 		return nil, bad("%s and text are both set, want at most one", name)
@@ -189,7 +189,7 @@ func either(binary []byte, text, name string) ([]byte, error) {
 	return binary, nil
 }
 
-// named calls f if the request names one key in one way.
+// named calls f if the request names exactly one key.
 func named(q KeyRequest, f func(KeyRequest) error) error {
 	if (len(q.Key) > 0) == (q.Fingerprint != "") {
 		return bad("want either key or fingerprint")
@@ -197,7 +197,7 @@ func named(q KeyRequest, f func(KeyRequest) error) error {
 	return f(q)
 }
 
-// list is a list that is an empty array in JSON where it is nil.
+// list replaces a nil list with an empty one, which is an empty array in JSON.
 func list[T any](s []T) []T {
 	if s == nil {
 		return []T{}
@@ -214,8 +214,8 @@ func reply(w http.ResponseWriter, status int, v any) {
 
 func problem(w http.ResponseWriter, status int, err error) { reply(w, status, Problem{err.Error()}) }
 
-// stream sends events as they happen, as server-sent events: the id is the event's, the event its type, the data its JSON. The query
-// parameter "type" selects types. A type that does not exist is an error: nothing would ever come.
+// stream sends events as server-sent events: the id is the event's id, the event its type, the data its JSON. The
+// query parameter "type" selects types. An unknown type is an error, because no such event would ever arrive.
 func stream(w http.ResponseWriter, r *http.Request, b Backend) {
 	wanted := map[string]bool{}
 	for _, t := range r.URL.Query()["type"] {
@@ -245,7 +245,7 @@ func stream(w http.ResponseWriter, r *http.Request, b Backend) {
 			if len(wanted) > 0 && !wanted[e.Type] {
 				continue
 			}
-			data, _ := json.Marshal(e) // of strings, numbers and bytes: never fails
+			data, _ := json.Marshal(e) // only strings, numbers and bytes: never fails
 			text = "id: " + strconv.FormatUint(e.ID, 10) + "\nevent: " + e.Type + "\ndata: " + string(data) + "\n\n"
 		}
 		if _, err := io.WriteString(w, text); err != nil {
@@ -257,8 +257,8 @@ func stream(w http.ResponseWriter, r *http.Request, b Backend) {
 	}
 }
 
-// guard lets only those pass who have the token. Without a token it lets only those pass who name a loopback host, so that a
-// page of a name that was pointed at 127.0.0.1 gets nothing.
+// guard rejects requests without the token. If there is no token, it rejects requests whose Host is not a loopback
+// host, so that a page cannot reach the agent through a DNS name that points to 127.0.0.1.
 func guard(next http.Handler, token string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -275,7 +275,7 @@ func guard(next http.Handler, token string) http.Handler {
 	})
 }
 
-// shows reports whether a request has the token, as a bearer token or as the password that a browser asks for.
+// shows reports whether a request has the token, as a bearer token or as the password of basic authentication.
 func shows(r *http.Request, token string) bool {
 	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -284,7 +284,7 @@ func shows(r *http.Request, token string) bool {
 	return subtle.ConstantTimeCompare([]byte(shown), []byte(token)) == 1
 }
 
-// loopback reports whether a Host header names this machine's loopback.
+// loopback reports whether a Host header names a loopback address of this machine.
 func loopback(hostport string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
@@ -297,7 +297,7 @@ func loopback(hostport string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// IsLoopback reports whether a listening address is reached from this machine alone.
+// IsLoopback reports whether a listening address is reachable only from this machine.
 func IsLoopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	return err == nil && loopback(host)

@@ -23,10 +23,10 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 )
 
-// fake is an agent that notes what it is asked for. Every field of what it returns is set.
+// fake is an agent that records its calls. Every field of its results is set.
 type fake struct {
 	asked  []string
-	err    error // of all that can fail
+	err    error // result of every method that can fail
 	events chan Event
 }
 
@@ -70,7 +70,7 @@ func (f *fake) RemoveKey(k KeyRequest) error {
 func (f *fake) Leave()                             { f.note("leave") }
 func (f *fake) Watch(context.Context) <-chan Event { return f.events }
 
-// described is the OpenAPI description with a router over it.
+// described returns the OpenAPI description and a router for it.
 func described(t *testing.T) (*openapi3.T, routers.Router) {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(Description())
@@ -85,7 +85,7 @@ func described(t *testing.T) (*openapi3.T, routers.Router) {
 	return doc, router
 }
 
-// exchange sends a request to the handler, and holds it and the answer to the description.
+// exchange sends a request to the handler, and validates the request and the answer against the description.
 func exchange(t *testing.T, h http.Handler, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	_, router := described(t)
@@ -219,7 +219,7 @@ func TestEveryRouteIsDescribedAndEveryDescribedPathIsServed(t *testing.T) {
 	}
 }
 
-// routes are those that the source registers.
+// routes returns the routes that the source registers.
 func routes(t *testing.T) (all []string) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`(?:HandleFunc|Handle)\("(GET|POST) (/[^"]*)"|\b(get|post)\((?:mux, )?"(/[^"]*)"`).FindAllStringSubmatch(source, -1) {
@@ -231,7 +231,7 @@ func routes(t *testing.T) (all []string) {
 	return all
 }
 
-// The schemas and the Go types have the same fields, so that a client in Go leaves nothing out.
+// The schemas and the Go types must have the same fields, so that a Go client can use all of them.
 func TestSchemasHaveTheFieldsOfTheTypes(t *testing.T) {
 	doc, _ := described(t)
 	seen := map[string]bool{"EventType": true}
@@ -352,7 +352,7 @@ func TestTokenIsWanted(t *testing.T) {
 	}
 }
 
-// A name that an attacker points at 127.0.0.1 lets his page read what is served there, and any page can post.
+// If a DNS name of an attacker points at 127.0.0.1, the attacker's page can read the answers; any page can post.
 func TestPagesOfOthersGetNothing(t *testing.T) {
 	h := Handler(&fake{}, Config{Page: http.NotFoundHandler()})
 	for host, want := range map[string]int{"127.0.0.1:6970": 200, "localhost:6970": 200, "[::1]:6970": 200, "localhost": 200, "evil.example:6970": 403, "10.0.0.1": 403} {

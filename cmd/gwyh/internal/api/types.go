@@ -20,11 +20,11 @@ type Link struct {
 	Addr         string  `json:"addr"`
 	Zone         string  `json:"zone,omitempty"`
 	RTT          float64 `json:"rtt_ms,omitempty"`
-	Loss         float64 `json:"loss"`         // share of the bytes sent lately that were lost, 0 to 1
+	Loss         float64 `json:"loss"`         // fraction of the recently sent bytes that were lost, 0 to 1
 	Backlog      int     `json:"backlog"`      // bytes queued for the neighbor
-	Datagram     int     `json:"datagram"`     // bytes of the largest datagram that is known to arrive
+	Datagram     int     `json:"datagram"`     // bytes of the largest datagram that is known to pass
 	Narrow       bool    `json:"narrow"`       // the path does not carry datagrams of the configured size
-	Deaf         bool    `json:"deaf"`         // the neighbor says that it hears nothing of the agent
+	Deaf         bool    `json:"deaf"`         // the neighbor reports that it receives nothing from the agent
 	Subscription bool    `json:"subscription"` // the agent chose the neighbor
 	Subscriber   bool    `json:"subscriber"`   // the neighbor chose the agent
 }
@@ -34,13 +34,13 @@ type Self struct {
 	Member   Member    `json:"member"`
 	Version  string    `json:"version"`
 	Started  time.Time `json:"started"`
-	Health   int       `json:"health"` // 0 for well
+	Health   int       `json:"health"` // 0 is healthy
 	Label    string    `json:"label,omitempty"`
 	Stats    Stats     `json:"stats"`
 	Handlers Handlers  `json:"handlers"`
 }
 
-// Stats are the figures of gwyh.Stats.
+// Stats are the counters of gwyh.Stats.
 type Stats struct {
 	Members             int    `json:"members"`
 	Links               int    `json:"links"`
@@ -59,21 +59,21 @@ type Stats struct {
 	EventsMissed        uint64 `json:"events_missed"` // events that a slow reader of the event stream did not get
 }
 
-// Handlers counts what became of calls of event handlers.
+// Handlers counts calls of event handlers.
 type Handlers struct {
 	Run     uint64 `json:"run"`     // commands that were started
-	Failed  uint64 `json:"failed"`  // of these, those that could not be started, failed or took too long
+	Failed  uint64 `json:"failed"`  // those of run that could not be started, failed or took too long
 	Dropped uint64 `json:"dropped"` // events that were dropped because a handler was too slow
 }
 
-// An Event is what the event stream carries and what handlers are called for.
+// An Event is an element of the event stream and the cause of a handler's call.
 type Event struct {
-	ID      uint64    `json:"id"` // counts from 1 at every start of the agent
+	ID      uint64    `json:"id"` // starts from 1 at every start of the agent
 	Time    time.Time `json:"time"`
 	Type    string    `json:"type"`
-	Member  *Member   `json:"member,omitempty"`  // of a member event
-	Message *Message  `json:"message,omitempty"` // of a message event
-	Missed  uint64    `json:"missed,omitempty"`  // events just before this one that this reader did not get
+	Member  *Member   `json:"member,omitempty"`  // set for member events
+	Message *Message  `json:"message,omitempty"` // set for message events
+	Missed  uint64    `json:"missed,omitempty"`  // number of events just before this one that this reader did not get
 }
 
 // The types of events.
@@ -85,34 +85,34 @@ const (
 	MessageEvent = "message"
 )
 
-// EventTypes lists all types of events.
+// EventTypes are all types of events.
 var EventTypes = []string{MemberJoin, MemberLeave, MemberFailed, MemberUpdate, MessageEvent}
 
-// A Message is a broadcast of an agent. A broadcast that another program made has no name and no origin.
+// A Message is a broadcast of an agent. A broadcast of another program has no name and no origin.
 type Message struct {
 	Name    string `json:"name,omitempty"`
 	Origin  string `json:"origin,omitempty"` // name of the agent that sent it
 	Payload []byte `json:"payload"`          // base64 in JSON
 }
 
-// A BroadcastRequest asks the agent to broadcast. Payload and Text exclude each other.
+// A BroadcastRequest requests a broadcast. Payload and Text exclude each other.
 type BroadcastRequest struct {
 	Name    string `json:"name"`
 	Payload []byte `json:"payload,omitempty"`
 	Text    string `json:"text,omitempty"`
 }
 
-// A JoinRequest names addresses in one of the forms of gwyh's Join.
+// A JoinRequest lists addresses in any form that gwyh's Join accepts.
 type JoinRequest struct {
 	Addresses []string `json:"addresses"`
 }
 
-// A JoinResponse says how many addresses were reached.
+// A JoinResponse has the number of addresses reached.
 type JoinResponse struct {
 	Reached int `json:"reached"`
 }
 
-// A PingRequest names a member, or any node by its address.
+// A PingRequest names a member, or the address of any node.
 type PingRequest struct {
 	Name string `json:"name,omitempty"`
 	Addr string `json:"addr,omitempty"`
@@ -129,22 +129,22 @@ type MetaRequest struct {
 	Text string `json:"text,omitempty"`
 }
 
-// A Key is a key of the agent, which is never shown itself.
+// A Key describes a key of the agent. The API never shows the key itself.
 type Key struct {
-	Fingerprint string `json:"fingerprint"` // as of gwyh.KeyFingerprint; empty if the key is weak
+	Fingerprint string `json:"fingerprint"` // as in gwyh.KeyFingerprint; empty if the key is weak
 	Primary     bool   `json:"primary"`
 	Weak        bool   `json:"weak"` // it can be guessed
 }
 
-// A Warning is something that an operator should look at.
+// A Warning is a condition that an operator should check.
 type Warning struct {
 	Code  string    `json:"code"`
 	Text  string    `json:"text"`
-	Node  string    `json:"node,omitempty"` // that it is about; absent if it is the agent's own
+	Node  string    `json:"node,omitempty"` // the node that the warning is about; absent for the agent's own node
 	Since time.Time `json:"since,omitzero"`
 }
 
-// A KeyRequest names a key: itself to add it, itself or its fingerprint to use or remove it.
+// A KeyRequest names a key: by the key to add it, by the key or its fingerprint to use or remove it.
 type KeyRequest struct {
 	Key         []byte `json:"key,omitempty"` // base64 in JSON
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -157,7 +157,7 @@ type LogLine struct {
 	Text  string    `json:"text"`
 }
 
-// A Problem says why a request failed.
+// A Problem is the reason why a request failed.
 type Problem struct {
 	Error string `json:"error"`
 }

@@ -55,11 +55,11 @@ var agentCommand = &Command{
 	},
 }
 
-// runAgent runs an agent, or a cluster of them, until it is told to leave.
+// runAgent runs an agent, or a cluster of them, until it is to leave.
 func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 	log := agent.NewLog(err, c.LogLevel, c.LogJSON)
 	lines := slog.New(log)
 	build := thisBuild()

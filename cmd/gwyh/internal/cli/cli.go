@@ -1,4 +1,4 @@
-// Package cli is the commands that run an agent, that speak to one, and that need none.
+// Package cli implements the commands that run an agent, that call one, and that need none.
 package cli
 
 import (
@@ -16,23 +16,23 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 )
 
-// Exit codes. Doctor has more.
+// Exit codes. The doctor has more.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// A Command is one command of the program. What it is asked for goes to Out, what is wrong to Err.
+// A Command is one command of the program. It writes results to Out and problems to Err.
 type Command struct {
 	Name    string
 	Summary string
-	usage   string // lines between the name and the flags
+	usage   string // lines of the help between the name and the flags
 	run     func(ctx context.Context, s *session) error
-	define  func(f *flag.FlagSet, s *session) // flags beside those of speaks
-	speaks  bool                              // it speaks to an agent
-	least   int                               // arguments that it needs
-	most    int                               // arguments that it takes; -1 for any number
+	define  func(f *flag.FlagSet, s *session) // adds flags to those of speaks
+	speaks  bool                              // the command calls an agent
+	least   int                               // minimum number of arguments
+	most    int                               // maximum number of arguments; -1 for any number
 	direct  func(ctx context.Context, args []string, out, err io.Writer) int
 }
 
@@ -44,7 +44,7 @@ type session struct {
 	agent    *client.Client
 	json     bool
 	watch    bool
-	text     string // a value of a flag of the command's own
+	text     string // value of a flag that only this command has
 	number   int
 }
 
@@ -95,7 +95,7 @@ func (c *Command) Run(ctx context.Context, args []string, out, err io.Writer) in
 	}
 }
 
-// parse reads flags and arguments in any order, up to "--".
+// parse parses flags and arguments in any order, up to "--".
 func parse(f *flag.FlagSet, args []string, rest *[]string) error {
 	for {
 		if err := f.Parse(args); err != nil {
@@ -113,7 +113,7 @@ func parse(f *flag.FlagSet, args []string, rest *[]string) error {
 	}
 }
 
-// reach returns a client of the agent that flags and environment name.
+// reach returns a client of the agent that the flags or the environment name.
 func reach(address, tokenFile string) (*client.Client, error) {
 	if address == "" {
 		address = os.Getenv("GWYH_HTTP")
@@ -132,7 +132,7 @@ func reach(address, tokenFile string) (*client.Client, error) {
 	return client.New(address, token), nil
 }
 
-// count is a number of things in words.
+// count formats a number of things in words.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -140,7 +140,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// A usageError says that the command line was not understood.
+// A usageError is an error in the command line.
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
@@ -175,7 +175,7 @@ func (c *Command) help() string {
 	return text
 }
 
-// print writes v as JSON if that was asked for, otherwise by f as a table.
+// print writes v as JSON if the user wants JSON, otherwise as a table with f.
 func (s *session) print(v any, f func(w io.Writer)) error {
 	if s.json {
 		e := json.NewEncoder(s.out)
@@ -187,10 +187,10 @@ func (s *session) print(v any, f func(w io.Writer)) error {
 	return w.Flush()
 }
 
-// jsonFlag is the flag of commands that can write JSON.
+// jsonFlag defines the flag of commands that can write JSON.
 func jsonFlag(f *flag.FlagSet, s *session) { f.BoolVar(&s.json, "json", false, "") }
 
-// printable is a text that another node chose, without what would change the terminal.
+// printable removes characters that would change the terminal from a text that another node chose.
 func printable(text string) string {
 	quoted := fmt.Sprintf("%q", text)
 	if quoted == `"`+text+`"` {

@@ -19,7 +19,7 @@ import (
 
 var testKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))
 
-// start starts an agent on loopback and returns where it serves its API.
+// start starts an agent on loopback and returns the address of its API.
 func start(t *testing.T, args ...string) (a *agent.Agent, http string) {
 	t.Helper()
 	c, err := config.Parse(append([]string{"-bind", "127.0.0.1:0", "-key", testKey, "-profile", "local"}, args...), func(string) string { return "" })
@@ -40,7 +40,7 @@ func start(t *testing.T, args ...string) (a *agent.Agent, http string) {
 	return a, server.Addr.String()
 }
 
-// command finds a command.
+// command returns a command by its name.
 func command(t *testing.T, name string) *Command {
 	t.Helper()
 	for _, c := range Commands {
@@ -52,7 +52,7 @@ func command(t *testing.T, name string) *Command {
 	return nil
 }
 
-// run runs a command line and returns what it wrote.
+// run runs a command line and returns its exit code and output.
 func run(t *testing.T, args ...string) (code int, out, err string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -60,7 +60,7 @@ func run(t *testing.T, args ...string) (code int, out, err string) {
 	return code, o.String(), e.String()
 }
 
-// pair starts two agents that know each other. The environment leads the commands to the first.
+// pair starts two agents that know each other. The environment directs the commands to the first.
 func pair(t *testing.T) (ann, bob *agent.Agent) {
 	t.Helper()
 	ann, http := start(t, "-name", "ann", "-zone", "z1")
@@ -158,7 +158,7 @@ func follow(t *testing.T, until string, args ...string) {
 	}
 }
 
-// repeat calls f until the test's other part is done.
+// repeat calls f repeatedly until stop is called.
 func repeat(t *testing.T, f func()) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -48,7 +48,7 @@ Exit codes:
 
 var doctorCommand = &Command{Name: "doctor", Summary: "say why a Join of an address fails", direct: runDoctor}
 
-// doctorHelp is doctorUsage with the faults.
+// doctorHelp returns doctorUsage with the list of faults.
 func doctorHelp() string {
 	var b strings.Builder
 	b.WriteString(doctorUsage)
@@ -92,7 +92,7 @@ func runDoctor(ctx context.Context, args []string, out, err io.Writer) int {
 	return exitOK
 }
 
-// parseDoctor reads the flags. What agents have too is read as theirs.
+// parseDoctor parses the flags. Flags that agents have too are parsed as for an agent.
 func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 	c = &doctor.Config{}
 	f := flag.NewFlagSet("doctor", flag.ContinueOnError)
@@ -117,7 +117,7 @@ func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 	}
 	c.Target = rest[0]
 	own, err := config.Parse(node, func(name string) string {
-		if name == "GWYH_TOKEN" { // it belongs to the agent over there
+		if name == "GWYH_TOKEN" { // the token is that of the other agent
 			return ""
 		}
 		return os.Getenv(name)
@@ -145,7 +145,7 @@ func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 	return c, asJSON, nil
 }
 
-// localAddress reads an address whose port may be left out; empty is any.
+// localAddress parses an address with an optional port. An empty text means any address.
 func localAddress(text string) (netip.AddrPort, error) {
 	if text == "" {
 		return netip.AddrPort{}, nil

@@ -1,4 +1,4 @@
 package cli
 
-// Commands lists the commands in the order of the help.
+// Commands are the commands in the order of the help.
 var Commands = []*Command{agentCommand, doctorCommand, members, join, leave, broadcast, events, rtt, keys, meta, info, logCommand, keygen, version}

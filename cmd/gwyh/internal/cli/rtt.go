@@ -12,7 +12,7 @@ import (
 // measuredMost bounds the members that one call measures.
 const measuredMost = 1000
 
-// A roundTrip is what was measured of one member.
+// A roundTrip is the measurement of one member.
 type roundTrip struct {
 	Name   string  `json:"name"`
 	Addr   string  `json:"addr,omitempty"`
@@ -20,7 +20,7 @@ type roundTrip struct {
 	Median float64 `json:"median_ms,omitempty"`
 	Least  float64 `json:"least_ms,omitempty"`
 	Most   float64 `json:"most_ms,omitempty"`
-	Error  string  `json:"error,omitempty"` // why there is nothing else
+	Error  string  `json:"error,omitempty"` // why the other fields are absent
 }
 
 func measure(ctx context.Context, s *session) error {
@@ -66,7 +66,7 @@ func measure(ctx context.Context, s *session) error {
 	return err
 }
 
-// measureOne measures one member. The first answer that does not come is the last question.
+// measureOne measures one member. It stops at the first ping without an answer.
 func (s *session) measureOne(ctx context.Context, m *api.Member) roundTrip {
 	t := roundTrip{Name: m.Name, Addr: m.Addr, Zone: m.Zone}
 	var took []float64

@@ -52,13 +52,13 @@ Flags:
 		}
 		var failed error
 		err := s.agent.Events(ctx, []string{api.MemberJoin, api.MemberLeave, api.MemberFailed, api.MemberUpdate},
-			func() { failed = show() }, // the stream stands before the list is asked for, so nothing is missed in between
+			func() { failed = show() }, // the stream is open before the list is requested, so no event is missed in between
 			func(e api.Event) error { return errors.Join(failed, s.tell(&e)) })
 		return errors.Join(failed, err)
 	},
 }
 
-// trip is the round trip of a member as a table shows it.
+// trip formats the round trip of a member for a table.
 func trip(m *api.Member) string {
 	switch {
 	case m.Self:
@@ -169,7 +169,7 @@ Flags:
 	},
 }
 
-// tell writes an event on one line.
+// tell writes an event as one line.
 func (s *session) tell(e *api.Event) error {
 	if s.json {
 		return json.NewEncoder(s.out).Encode(e)
@@ -409,16 +409,16 @@ Usage:
 	},
 }
 
-// A build says which program this is.
+// A build describes the build of this program.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"` // files were changed since that revision
+	Modified bool   `json:"modified,omitempty"` // files had changes that were not committed
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
 
-// thisBuild is what the Go toolchain has noted about the program.
+// thisBuild returns what the Go toolchain recorded in the program.
 func thisBuild() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	i, ok := debug.ReadBuildInfo()

@@ -1,4 +1,4 @@
-// Package client speaks to the HTTP API of an agent.
+// Package client calls the HTTP API of an agent.
 package client
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// A Client speaks to one agent.
+// A Client calls one agent.
 type Client struct {
 	Base  string // scheme, host and port
 	Token string // empty for none
@@ -30,7 +30,7 @@ func New(address, token string) *Client {
 	return &Client{Base: strings.TrimSuffix(address, "/"), Token: token}
 }
 
-// A StatusError is an answer that tells of a failure.
+// A StatusError is an HTTP answer that reports a failure.
 type StatusError struct {
 	Status int
 	Text   string
@@ -41,12 +41,12 @@ func (e *StatusError) Error() string { return e.Text }
 // answerMax bounds the bytes of an answer.
 const answerMax = 256 << 20
 
-// Get reads the answer to GET of a path into v.
+// Get sends a GET request for a path and decodes the answer into v.
 func (c *Client) Get(ctx context.Context, path string, v any) error {
 	return c.exchange(ctx, http.MethodGet, path, nil, v)
 }
 
-// Post sends a request and reads its answer into v, which may be nil.
+// Post sends a request and decodes the answer into v, which may be nil.
 func (c *Client) Post(ctx context.Context, path string, request, v any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	return nil
 }
 
-// do sends a request. The answer is one of success.
+// do sends a request. It returns an error unless the status is a success.
 func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	q, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
 	if err != nil {
@@ -100,11 +100,11 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	return nil, &StatusError{r.StatusCode, p.Error}
 }
 
-// eventMax bounds the bytes of one event: a payload of 16 MiB in base64, and what is around it.
+// eventMax bounds the bytes of one event: a payload of 16 MiB in base64 and its envelope.
 const eventMax = 24 << 20
 
-// Events calls f for each event of the given types, all without any, until ctx is done, the stream ends or f returns an error.
-// ready, if it is not nil, is called when the stream stands.
+// Events calls f for each event of the given types until ctx is done, the stream ends or f returns an error. No types
+// means all types. If ready is not nil, it is called once the stream is open.
 func (c *Client) Events(ctx context.Context, types []string, ready func(), f func(api.Event) error) error {
 	r, err := c.do(ctx, http.MethodGet, "/v1/events?"+url.Values{"type": types}.Encode(), nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// serve serves one answer, and returns a client and what it has asked for.
+// serve serves one answer, and returns a client and the last request.
 func serve(t *testing.T, token, answer string, status int) (*Client, *string) {
 	t.Helper()
 	asked := new(string)

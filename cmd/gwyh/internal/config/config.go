@@ -1,5 +1,5 @@
-// Package config reads how an agent is to run: from files in TOML or YAML, the environment and the command line. All three
-// set the same options, by the same names, so whatever works in one place works in the others.
+// Package config reads the configuration of an agent from TOML or YAML files, the environment and the command line.
+// All three set the same options by the same names.
 package config
 
 import (
@@ -19,29 +19,29 @@ import (
 	"github.com/gwyh-go/gwyh/discover"
 )
 
-// DefaultHTTP is where an agent serves its API, and where the other commands look for it.
+// DefaultHTTP is the address at which an agent serves its API and other commands look for it.
 const DefaultHTTP = "127.0.0.1:6970"
 
-// A Config is what an agent runs with.
+// A Config is the configuration of an agent.
 type Config struct {
 	Name      string
 	Bind      string // host:port
-	Advertise string // host or host:port; empty for what is bound
+	Advertise string // host or host:port; empty for the bound address
 	Join      []string
 	Discover  []discover.Source
-	PeersFile string // members are remembered here over restarts; empty for nowhere
+	PeersFile string // keeps the addresses of members over restarts; empty for none
 
 	Profile  string // lan, wan or local
 	Label    string
 	Zone     string
 	Strategy gwyh.DistributionStrategy
-	Allow    []net.IPNet // networks that members may come from; none for all
-	MaxNodes int         // no further member is accepted; 0 for no limit
+	Allow    []net.IPNet // networks that members may have addresses in; none for all
+	MaxNodes int         // limit of members; 0 for none
 
 	Keys     [][]byte // the primary one first
-	Insecure bool     // run without a key on any address
+	Insecure bool     // run without a key on an address other than loopback
 
-	HTTP  string // where the API is served; empty for nowhere
+	HTTP  string // address of the API; empty for none
 	Token string
 	Meta  []byte
 
@@ -54,7 +54,7 @@ type Config struct {
 	Demo int // nodes of a demonstration cluster; 0 for none
 }
 
-// Default returns a Config before anything is read.
+// Default returns a Config with the default values.
 func Default() *Config {
 	return &Config{
 		Bind: net.JoinHostPort("0.0.0.0", strconv.Itoa(gwyh.DefaultPort)), Profile: "lan", HTTP: DefaultHTTP,
@@ -62,7 +62,7 @@ func Default() *Config {
 	}
 }
 
-// check returns what is wrong with the options taken together.
+// check returns an error if the options contradict each other.
 func (c *Config) check() error {
 	if _, err := c.Library(); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *Config) Library() (*gwyh.Config, error) {
 	return l, nil
 }
 
-// split is a host and a port from 0 to 65535.
+// split returns a host and a port from 0 to 65535.
 func split(hostport string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -117,7 +117,7 @@ func split(hostport string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
-// splitOptional is split for an address that may lack its port.
+// splitOptional is split for an address without a required port.
 func splitOptional(address string, port int) (string, int, error) {
 	if ip := net.ParseIP(strings.Trim(address, "[]")); ip != nil {
 		return ip.String(), port, nil
@@ -125,7 +125,7 @@ func splitOptional(address string, port int) (string, int, error) {
 	return split(address)
 }
 
-// ParseKey reads a key: base64 of 16, 24 or 32 bytes, as keygen writes it, or "text:" and the bytes of the key as they are.
+// ParseKey parses a key: base64 of 16, 24 or 32 bytes, as keygen writes it, or "text:" and the bytes of the key.
 func ParseKey(text string) ([]byte, error) {
 	if raw, ok := strings.CutPrefix(text, "text:"); ok {
 		if raw == "" || len(raw) > 255 {
@@ -140,7 +140,7 @@ func ParseKey(text string) ([]byte, error) {
 	return key, gwyh.ValidateKey(key)
 }
 
-// readSecrets returns the lines of a file that are not empty and no comments.
+// readSecrets returns the lines of a file that are neither empty nor comments.
 func readSecrets(path string) (lines []string, err error) {
 	f, err := os.Open(path)
 	if err != nil {

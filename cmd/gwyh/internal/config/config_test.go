@@ -15,7 +15,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// write makes a file in a directory of the test.
+// write creates a file in a directory of the test.
 func write(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

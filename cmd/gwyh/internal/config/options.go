@@ -12,12 +12,12 @@ import (
 	"github.com/gwyh-go/gwyh/discover"
 )
 
-// An option is one thing that can be set. Its name is that of the flag and of the key in a file.
+// An option is one setting. Its name is the name of the flag and the key in a file.
 type option struct {
 	name string
-	arg  string // what stands for its value in the help; empty for a switch
-	help string // a sentence or two
-	list bool   // several values add up; otherwise the last one counts
+	arg  string // placeholder of the value in the help; empty for a switch
+	help string // one or two sentences
+	list bool   // values accumulate; otherwise the last one wins
 	set  func(c *Config, value string) error
 }
 
@@ -70,10 +70,10 @@ var groups = []struct {
 	}},
 }
 
-// secrets are the options that environment variables set too.
+// secrets maps environment variables to the options that they set.
 var secrets = map[string]string{"GWYH_KEY": "key", "GWYH_TOKEN": "token"}
 
-// find is the option of a name; nil for none.
+// find returns the option with a name, or nil.
 func find(name string) *option {
 	for _, g := range groups {
 		for i := range g.options {
@@ -124,7 +124,7 @@ func oneOf(field func(*Config) *string, values ...string) func(*Config, string) 
 	}
 }
 
-// Strategies are the distribution strategies by their names on the command line.
+// Strategies maps the names on the command line to the distribution strategies.
 var Strategies = map[string]gwyh.DistributionStrategy{
 	"uniform": gwyh.Uniform, "hub": gwyh.HubAndSpoke, "local": gwyh.PreferLocal, "remote": gwyh.PreferRemote, "nearest": gwyh.Nearest,
 }
@@ -138,7 +138,7 @@ func setStrategy(c *Config, v string) error {
 	return nil
 }
 
-// addKey adds keys, which commas separate: no base64 has one. It shows none in its error.
+// addKey adds keys that are separated by commas, which base64 never contains. Its error shows no key.
 func addKey(c *Config, v string) error {
 	parts := []string{v}
 	if !strings.HasPrefix(v, "text:") {

@@ -15,12 +15,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A setting is one value for one option.
+// A setting is one value of one option.
 type setting struct{ name, value string }
 
-// Parse returns the configuration that the arguments of the command line, the files that they name and the environment describe. Files come
-// first, in their order, then the environment, then the other arguments. Values of lists add up; of anything else the last one
-// counts. An error names the option, its value and what is wanted, and shows no secret.
+// Parse returns the configuration from the command line arguments, the files that they name and the environment.
+// Files apply first, in order, then the environment, then the other arguments. Values of lists accumulate; otherwise
+// the last value wins. An error names the option, its value and the accepted values, and never shows a secret.
 func Parse(args []string, getenv func(string) string) (*Config, error) {
 	files, given, err := arguments(args)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *Config) read(path string) error {
 // fileMax bounds the bytes of a file.
 const fileMax = 1 << 20
 
-// decoder is what reads a file of that name; nil if nothing does.
+// decoder returns the decoder for a file name, or nil if there is none.
 func decoder(name string) func([]byte, any) error {
 	switch filepath.Ext(name) {
 	case ".toml":
@@ -141,7 +141,7 @@ func (c *Config) readFile(path string) error {
 	for name := range values {
 		names = append(names, name)
 	}
-	slices.Sort(names) // so that the same error comes of the same file
+	slices.Sort(names) // so that the same file always gives the same error
 	for _, name := range names {
 		texts, err := scalars(name, values[name])
 		if err != nil {
@@ -156,7 +156,7 @@ func (c *Config) readFile(path string) error {
 	return nil
 }
 
-// scalars are the values of an option in a file, as they would stand on the command line.
+// scalars returns the values of an option in a file, in the form of the command line.
 func scalars(name string, v any) ([]string, error) {
 	switch v := v.(type) {
 	case string:
@@ -187,7 +187,7 @@ func scalars(name string, v any) ([]string, error) {
 	return nil, fmt.Errorf("a %T, want a text, a number, true, false or a list", v)
 }
 
-// Usage is the help on the options.
+// Usage returns the help for the options.
 func Usage() string {
 	var b strings.Builder
 	for _, g := range groups {
@@ -211,7 +211,7 @@ func Usage() string {
 	return b.String()
 }
 
-// wrap breaks a text into lines of at most so many bytes.
+// wrap breaks a text into lines of at most width bytes.
 func wrap(text string, width int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(text) {
@@ -227,7 +227,7 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// Names lists all options.
+// Names returns the names of all options.
 func Names() (names []string) {
 	for _, g := range groups {
 		for _, o := range g.options {

@@ -1,10 +1,10 @@
 // Package doctor finds out, from one machine, why a Join of an address on another one fails.
 //
-// It goes from the outside in: the name, the way there, what answers, the handshake, the clocks, how large datagrams may be, and at last
-// a Join. Where a node answers nothing, because it cannot verify what it gets, the doctor tries what is likely instead: other labels, keys in
-// other notations, other times. What remains is told apart by what else the machine over there answers, by what arrives here below the
-// firewall, and by the log of the other node, if that is an agent whose API may be asked.
+// It checks the name, the route, what answers, the handshake, the clocks, the size of datagrams, and finally a Join.
+// A node that cannot verify a Hello answers nothing, so the doctor then tries likely causes: other labels, other
+// notations of the keys, other times. What remains it distinguishes by what else the other machine answers, by what
+// arrives here before the firewall, and by the log of the other node, if that is an agent whose API it may use.
 //
-// To read it: report.go has what is found, examine.go the order of the examination, handshake.go the handshakes, silence.go what
-// silence may mean.
+// Reading order: report.go has the results, examine.go the order of the examination, handshake.go the handshakes,
+// silence.go the causes of silence.
 package doctor

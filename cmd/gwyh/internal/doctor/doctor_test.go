@@ -19,7 +19,7 @@ import (
 
 var key = []byte("0123456789abcdefghijklmnopqrstuv")
 
-// node starts a node on loopback, as change has it, and returns its address.
+// node starts a node on loopback with a changed configuration, and returns its address.
 func node(t *testing.T, change func(*gwyh.Config)) string {
 	t.Helper()
 	c := gwyh.DefaultLocalConfig()
@@ -33,7 +33,7 @@ func node(t *testing.T, change func(*gwyh.Config)) string {
 	return m.LocalNode().Address()
 }
 
-// expect examines an address and wants a fault, and a step with a text.
+// expect examines an address and checks the fault and the text of a step.
 func expect(t *testing.T, c Config, fault *Fault, text string) *Report {
 	t.Helper()
 	if c.Keys == nil {
@@ -113,7 +113,7 @@ func TestClockThatIsOffIsNamedWithTheDifference(t *testing.T) {
 	} {
 		expect(t, Config{Target: at, clock: func() time.Time { return time.Now().Add(off) }}, &WrongClock, want)
 	}
-	// Within the bound it is no fault yet.
+	// A difference within the bound is not a fault.
 	expect(t, Config{Target: at, NoJoin: true, clock: func() time.Time { return time.Now().Add(-30 * time.Second) }}, nil, `warning clock: .* (2[5-9]|3[0-5])(\.5)?s ahead`)
 }
 

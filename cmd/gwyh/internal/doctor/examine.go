@@ -20,45 +20,45 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// selfName is how the doctor is called by other nodes.
+// selfName is the doctor's name as a member.
 const selfName = "gwyh-doctor"
 
-// A Config is what an examination needs to know.
+// A Config describes an examination.
 type Config struct {
 	Target string   // host, or host:port
-	Keys   [][]byte // that this node has; none for the default key
+	Keys   [][]byte // keys of this node; none for the default key
 	Label  string
-	Labels []string // that the other node may have
+	Labels []string // labels that the other node may have
 	Local  netip.AddrPort
-	Meta   int            // bytes of metadata that a node of this machine would have
-	NoJoin bool           // do not become a member, however briefly
-	Agent  *client.Client // of the other node; nil if it is none, or may not be asked
-	Told   func(Step)     // is told each step at once; may be nil
+	Meta   int            // bytes of metadata that a node on this machine would have
+	NoJoin bool           // do not become a member, not even briefly
+	Agent  *client.Client // of the other node; nil if it is not an agent, or its API may not be used
+	Told   func(Step)     // is called with each step immediately; may be nil
 
-	clock func() time.Time // nil for the system's; tests have others
+	clock func() time.Time // nil for the system clock; tests set others
 }
 
-// How long is waited for answers.
+// Time limits for answers.
 const (
-	helloWait   = 2500 * time.Millisecond // for one that a node at work gives: a Hello goes out at once, and after 0.1, 0.4, 1.4 s
-	guessWait   = 4 * time.Second         // for one of many
+	helloWait   = 2500 * time.Millisecond // for a running node: Hellos are sent at 0, 0.1, 0.4 and 1.4 s
+	guessWait   = 4 * time.Second         // for one of many guesses
 	confirmWait = 4 * time.Second
-	pingWait    = 400 * time.Millisecond // and four round trips
+	pingWait    = 400 * time.Millisecond // plus four round trips
 	joinWait    = 8 * time.Second
 	lookupWait  = 10 * time.Second
 )
 
-// An examination is one run of the doctor, of one address.
+// An examination is one run of the doctor for one address.
 type examination struct {
 	*Config
 	report *Report
 	to     netip.AddrPort
-	from   netip.Addr // where the system sends from
+	from   netip.Addr // the address that the system sends from
 	line   *line
 	watch  *watch
 }
 
-// Examine examines why a Join fails, or finds that it does not.
+// Examine finds out why a Join fails, or reports that it succeeds.
 func Examine(ctx context.Context, c *Config) *Report {
 	r := &Report{Target: c.Target, told: c.Told}
 	host, port := c.Target, fmt.Sprint(gwyh.DefaultPort)
@@ -82,7 +82,7 @@ func Examine(ctx context.Context, c *Config) *Report {
 	return r
 }
 
-// lookup returns the addresses of a host. It notes the fault if there are none.
+// lookup returns the addresses of a host. If there are none, it records the fault.
 func (r *Report) lookup(ctx context.Context, host string) (addrs []netip.Addr, ok bool) {
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return []netip.Addr{ip.Unmap()}, true
@@ -101,7 +101,7 @@ func (r *Report) lookup(ctx context.Context, host string) (addrs []netip.Addr, o
 	return addrs, true
 }
 
-// examine goes from the way to the address to a Join.
+// examine runs all steps for one address, from the route to a Join.
 func (x *examination) examine(ctx context.Context) {
 	if !x.route() {
 		return
@@ -119,7 +119,7 @@ func (x *examination) examine(ctx context.Context) {
 	x.watch = startWatch(x.to, x.line.local())
 	defer x.watch.stop()
 
-	// A knock finds what the system says, and what other programs answer, while the Hellos are on their way.
+	// While the Hellos are in flight, a knock collects errors of the system and answers of other programs.
 	knocks := make(chan error, 16)
 	knocking, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -160,7 +160,7 @@ func drain(knocks chan error) (all []error) {
 	}
 }
 
-// route looks whether this machine sends to the address, without sending anything.
+// route checks that this machine has a route to the address. It sends nothing.
 func (x *examination) route() bool {
 	var local *net.UDPAddr
 	if x.Local.Addr().IsValid() && !x.Local.Addr().IsUnspecified() {
@@ -192,10 +192,10 @@ func interfaceOf(a netip.Addr) string {
 	return ""
 }
 
-// defaultKey is what nodes without a key use.
+// defaultKey is the key of nodes without a configured key.
 const defaultKey = "insecure"
 
-// keys are those of this node.
+// keys returns the keys of this node.
 func (x *examination) keys() [][]byte {
 	if len(x.Keys) == 0 {
 		return [][]byte{[]byte(defaultKey)}
@@ -203,7 +203,7 @@ func (x *examination) keys() [][]byte {
 	return x.Keys
 }
 
-// own are the handshakes of a node that is configured as this one is.
+// own returns the handshakes that a node with this configuration would try.
 func (x *examination) own() (tries []try) {
 	for _, k := range x.keys() {
 		tries = append(tries, try{key: handshake.NewKey(k, x.Label)})
@@ -233,15 +233,15 @@ func nameOf(raw []byte) string {
 	}
 }
 
-// clockMost is how far clocks may differ, and clockWarn how far before the doctor warns.
+// clockMost is the largest difference that nodes accept between clocks; above clockWarn the doctor warns.
 const (
 	clockMost = 60 * time.Second
 	clockWarn = 10 * time.Second
 	clockStep = 5 * time.Second
 )
 
-// compareClocks measures how much the other node's clock differs from this one's, given a shift under which it answers: it takes the
-// Hellos whose time is at most 60 s off, so what it takes lies around its own time.
+// compareClocks measures how much the other node's clock differs from this one's, given a shift under which the node
+// answers. A node accepts Hellos whose time is at most 60 s off, so its own time is the middle of what it accepts.
 func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit time.Duration) bool {
 	var tries []try
 	for d := -2 * clockMost; d <= 2*clockMost; d += clockStep {
@@ -274,15 +274,15 @@ func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit 
 	return true
 }
 
-// Sizes of datagrams that are tried.
-const leastDatagram = 1200 // that every path has to carry (PROTOCOL.md P10)
+// Sizes of datagrams to try.
+const leastDatagram = 1200 // every path must carry it (PROTOCOL.md P10)
 
 var (
 	smaller = []int{900, 600, 450}
 	whole   = []int{leastDatagram, 1400, 1452, 1472, 4096, 8952}
 )
 
-// path completes the handshake, and finds out how large datagrams to the node may be.
+// path completes the handshake and finds out how large datagrams to the node may be.
 func (x *examination) path(ctx context.Context, a *attempt) bool {
 	t, err := x.line.talk(ctx, a, confirmWait)
 	if err != nil {
@@ -320,7 +320,7 @@ func (x *examination) path(ctx context.Context, a *attempt) bool {
 	return true
 }
 
-// join joins the node as any node of this machine would, and leaves.
+// join joins the node as any node on this machine would, and leaves.
 func (x *examination) join(ctx context.Context) {
 	c := gwyh.DefaultLANConfig()
 	c.Name = fmt.Sprintf("%s-%x", selfName, newNodeID())[:len(selfName)+9]
@@ -357,7 +357,7 @@ func first(keys [][]byte) []byte {
 	return keys[0]
 }
 
-// refused notes why a Join failed although the nodes can talk.
+// refused records why a Join failed although the nodes can communicate.
 func (x *examination) refused(err error) {
 	if veto, ok := errors.AsType[*pushpull.VetoError](err); ok {
 		x.report.fail(Refused, "join", "the other side refuses this node: %q", veto.Reason)
@@ -374,10 +374,10 @@ func (x *examination) refused(err error) {
 	x.report.fail(Refused, "join", "%v", err)
 }
 
-// linkWait is how long a newcomer takes to have a link, and longer.
+// linkWait is longer than a new member takes to get a link.
 const linkWait = 3 * time.Second
 
-// neighbors looks at what the members think of this node, by the links that it has a short time later.
+// neighbors checks whether members accept this node, by the links that it has a short time later.
 func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
@@ -397,7 +397,7 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 	x.opinion(ctx, m.LocalNode().Name)
 }
 
-// opinion asks the agent over there what it thinks of this node, if it may be asked.
+// opinion asks the other agent for its view of this node, if its API may be used.
 func (x *examination) opinion(ctx context.Context, name string) {
 	if x.Agent == nil {
 		return
@@ -415,7 +415,7 @@ func (x *examination) opinion(ctx context.Context, name string) {
 		x.report.note(step, Warning, "the agent there does not list this node among its %d members", len(members))
 		return
 	}
-	// It shakes hands with this node if it has no session with it: that needs the way back.
+	// Without a session the agent starts a handshake with this node, which tests the way back.
 	var pong api.PingResponse
 	if err := x.Agent.Post(ctx, "/v1/ping", api.PingRequest{Name: name}, &pong); err != nil {
 		x.report.note(step, Warning, "the agent there has this node as %s at %s, and gets no answer from it: %v", members[i].State, members[i].Addr, err)
@@ -424,10 +424,10 @@ func (x *examination) opinion(ctx context.Context, name string) {
 	x.report.note(step, OK, "the agent there has this node as %s at %s, and reaches it in %.2f ms", members[i].State, members[i].Addr, pong.RTT)
 }
 
-// apiWait bounds one question to the agent over there.
+// apiWait bounds one request to the other agent.
 const apiWait = 5 * time.Second
 
-// quiet is an application that says nothing.
+// quiet is an application that sends nothing.
 type quiet struct{ meta []byte }
 
 func (q quiet) NodeMeta(limit int) []byte     { return q.meta[:min(len(q.meta), limit)] }
@@ -436,7 +436,7 @@ func (quiet) GetBroadcasts(int, int) [][]byte { return nil }
 func (quiet) LocalState(bool) []byte          { return nil }
 func (quiet) MergeRemoteState([]byte, bool)   {}
 
-// notations are keys that a person may have meant by one: base64 taken for the key itself, or the other way around, and the end of a line.
+// notations returns keys that a person may have meant by raw: its base64, its decoded base64, or a line end added.
 func notations(raw []byte) (keys [][]byte) {
 	keys = append(keys, []byte(base64.StdEncoding.EncodeToString(raw)), append(slices.Clone(raw), '\n'),
 		[]byte(base64.StdEncoding.EncodeToString(raw)+"\n"))

@@ -13,22 +13,22 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A try is one way to shake hands: under a key, and with this machine's clock taken to be off by so much.
+// A try is one variant of a handshake: a key, and the assumed error of this machine's clock.
 type try struct {
 	key   handshake.Key
 	shift time.Duration
 }
 
-// A line is a UDP socket that shakes hands with the node at one address. Not for concurrent use.
+// A line is a UDP socket for handshakes with the node at one address. It is not safe for concurrent use.
 type line struct {
 	conn  *net.UDPConn
 	to    wire.Path
 	clock func() time.Time
-	heard bool // something came from the address
+	heard bool // a datagram arrived from the address
 	buf   [65536]byte
 }
 
-// open returns a line from a local address, whose port is zero for any. The clock is the one that the other node's is held against.
+// open returns a line from a local address, with port zero for any. clock is compared with the other node's clock.
 func open(local, to netip.AddrPort, clock func() time.Time) (*line, error) {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(local))
 	if err != nil {
@@ -40,10 +40,10 @@ func open(local, to netip.AddrPort, clock func() time.Time) (*line, error) {
 
 func (l *line) close() { _ = l.conn.Close() }
 
-// local is the port that the line sends from.
+// local returns the port that the line sends from.
 func (l *line) local() uint16 { return l.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
-// An attempt is a try in progress: one end of a handshake, under a node id of its own.
+// An attempt is a try in progress: one end of a handshake, with its own node id.
 type attempt struct {
 	try
 	id       wire.NodeID
@@ -51,7 +51,7 @@ type attempt struct {
 	endpoint *handshake.Endpoint
 	seq      uint32
 	made     *handshake.Established // the other node has verified the Hello and answered; nil before
-	wrong    error                  // of the system, when something was sent
+	wrong    error                  // first error of the system when it sent something
 }
 
 func newNodeID() (id wire.NodeID) {
@@ -60,7 +60,7 @@ func newNodeID() (id wire.NodeID) {
 	return id
 }
 
-// datagramTaken is what the doctor says of the datagrams that it takes.
+// datagramTaken is the size in bytes of the largest datagram that the doctor announces to accept.
 const datagramTaken = 65507
 
 func newAttempt(t try, clock func() time.Time) *attempt {
@@ -70,17 +70,17 @@ func newAttempt(t try, clock func() time.Time) *attempt {
 	return a
 }
 
-// now is the time as the attempt takes it to be.
+// now returns the time as the attempt assumes it.
 func (a *attempt) now() time.Time { return a.clock().Add(a.shift) }
 
-// due does what the handshake has to do by now.
+// due runs the timeouts of the handshake that are due.
 func (a *attempt) due(l *line) {
 	for next := a.endpoint.NextTimeout(); !next.IsZero() && !next.After(a.now()); next = a.endpoint.NextTimeout() {
 		a.act(l, a.endpoint.HandleTimeout(nil, a.now()))
 	}
 }
 
-// act sends what outcomes ask for, and notes the session.
+// act sends the packets of outcomes and stores the session.
 func (a *attempt) act(l *line, outcomes []handshake.Outcome) {
 	for i := range outcomes {
 		switch o := &outcomes[i]; o.Kind {
@@ -102,8 +102,8 @@ func (a *attempt) write(l *line, b []byte) {
 	}
 }
 
-// shake begins all tries, a few milliseconds apart, and returns those attempts that were answered in time, in the order of the tries, and the
-// first error of the system. If first is set, it returns with the first answer.
+// shake starts all tries, a few milliseconds apart. It returns the attempts that were answered in time, in the order
+// of the tries, and the first error of the system. If first is set, it returns after the first answer.
 func (l *line) shake(ctx context.Context, tries []try, within time.Duration, first bool) (answered []*attempt, err error) {
 	all := make([]*attempt, 0, len(tries))
 	for _, t := range tries {
@@ -138,7 +138,7 @@ func (l *line) shake(ctx context.Context, tries []try, within time.Duration, fir
 	return answered, err
 }
 
-// read hands what arrives until a time to the attempts. It returns sooner when something has arrived.
+// read passes one datagram that arrives before until to the attempts. It returns early if one arrives.
 func (l *line) read(until time.Time, all []*attempt) {
 	var p wire.Packet
 	b, ok := l.receive(until)
@@ -152,7 +152,7 @@ func (l *line) read(until time.Time, all []*attempt) {
 	}
 }
 
-// receive returns the next datagram of the address, if one comes by a time. It is valid until the next call.
+// receive returns the next datagram from the address if one arrives before until. It is valid until the next call.
 func (l *line) receive(until time.Time) ([]byte, bool) {
 	if l.conn.SetReadDeadline(until) != nil {
 		return nil, false
@@ -172,12 +172,12 @@ type talk struct {
 	line    *line
 	attempt *attempt
 	session *session.Session
-	peer    wire.Member // what the node says of itself
+	peer    wire.Member // the node's description of itself
 	ids     wire.IDs
 	seq     uint64
 }
 
-// talk completes an attempt that was answered. It ends when the node has sent something under the session.
+// talk completes an answered attempt. It returns when the node has sent something in the session.
 func (l *line) talk(ctx context.Context, a *attempt, within time.Duration) (*talk, error) {
 	e := a.made
 	t := &talk{line: l, attempt: a}
@@ -199,7 +199,7 @@ func (l *line) talk(ctx context.Context, a *attempt, within time.Duration) (*tal
 	return nil, errUnconfirmed
 }
 
-// hear hands the messages of a datagram to f, if one under the session arrives by a time.
+// hear passes the messages of a datagram to f if a datagram of the session arrives before until.
 func (t *talk) hear(until time.Time, f func(*wire.Message)) (heard bool) {
 	b, ok := t.line.receive(until)
 	if !ok {
@@ -234,7 +234,7 @@ func (t *talk) hear(until time.Time, f func(*wire.Message)) (heard bool) {
 	return heard
 }
 
-// identify notes what the node says of itself. What aliases the datagram is copied.
+// identify stores the node's description of itself. It copies everything that aliases the datagram.
 func (t *talk) identify(data []byte) {
 	var m wire.Member
 	if wire.ParseIdentity(data, &m) == nil {
@@ -243,10 +243,10 @@ func (t *talk) identify(data []byte) {
 	}
 }
 
-// pings is how often a size is tried.
+// pings is how many times a size is tried.
 const pings = 4
 
-// passes reports whether a datagram of so many bytes reaches the node, whose answer is small.
+// passes reports whether a datagram of size bytes reaches the node. The answer is small.
 func (t *talk) passes(ctx context.Context, size int, each time.Duration) bool {
 	padding := make([]byte, max(size-around(size), 0))
 	for range pings {
@@ -271,7 +271,7 @@ func (t *talk) passes(ctx context.Context, size int, each time.Duration) bool {
 	return false
 }
 
-// around is what the datagram of a Ping with a payload of about that size has beside the payload.
+// around returns the overhead in bytes of a datagram with a Ping whose payload has about that size.
 func around(size int) int {
 	message := wire.AppendPing(nil, wire.MessageID{}, wire.Ping{Payload: make([]byte, size)})
 	return wire.BoxSize(len(message)) - size

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// udpPorts returns the source and the port of the destination of the UDP datagram in an IP packet. It knows no IPv6 extension headers: a datagram of a node has none.
+// udpPorts returns the source and the destination port of an IP packet with UDP. It knows no IPv6 extension headers.
 func udpPorts(b []byte) (source netip.AddrPort, to uint16, ok bool) {
 	const protocolUDP = 17
 	var addr netip.Addr

@@ -2,7 +2,7 @@ package doctor
 
 import "fmt"
 
-// A Fault is why nodes cannot join.
+// A Fault is a reason why nodes cannot join.
 type Fault struct {
 	Name   string `json:"name"`   // stable, for scripts
 	Code   int    `json:"code"`   // exit code
@@ -24,10 +24,10 @@ var (
 	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the node over there says whether it refuses a key, a label or a clock."}
 )
 
-// Faults lists all faults.
+// Faults are all faults.
 var Faults = []Fault{NoAddress, NoRoute, ClosedPort, Dropped, NotGwyh, WrongKey, WrongLabel, WrongClock, NarrowPath, Refused, Silent}
 
-// An Outcome is how a step ended.
+// An Outcome is the result of a step.
 type Outcome string
 
 // The outcomes of steps.
@@ -35,17 +35,17 @@ const (
 	OK      Outcome = "ok"
 	Warning Outcome = "warning"
 	Failed  Outcome = "failed"
-	Unknown Outcome = "unknown" // it could not be found out
+	Unknown Outcome = "unknown" // could not be determined
 )
 
-// A Step is one thing that was looked at.
+// A Step is one check.
 type Step struct {
 	Name    string  `json:"name"`
 	Outcome Outcome `json:"outcome"`
 	Text    string  `json:"text"`
 }
 
-// A Report is what was found.
+// A Report is the result of an examination.
 type Report struct {
 	Target string `json:"target"`
 	Steps  []Step `json:"steps"`
@@ -54,7 +54,7 @@ type Report struct {
 	told func(Step)
 }
 
-// note adds a step, and tells it at once.
+// note adds a step and reports it immediately.
 func (r *Report) note(name string, o Outcome, format string, args ...any) {
 	s := Step{name, o, fmt.Sprintf(format, args...)}
 	r.Steps = append(r.Steps, s)

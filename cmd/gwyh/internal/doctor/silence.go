@@ -17,15 +17,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// unanswered finds out why no Hello of this node was answered. sending is the error of the system when they were sent, and
-// knocked returns what the knocks have heard since it was called last.
+// unanswered finds out why no Hello of this node was answered. sending is the error of the system when the Hellos
+// were sent. knocked returns what the knocks received since its last call.
 func (x *examination) unanswered(ctx context.Context, sending error, knocked func() []error) {
 	r := x.report
 	if x.said(append([]error{sending}, knocked()...)) {
 		return
 	}
 	r.note("handshake", Failed, "no answer within %v under %s", helloWait, x.described())
-	if x.guess(ctx) || x.said(knocked()) { // that nobody has an address, the system knows after three seconds
+	if x.guess(ctx) || x.said(knocked()) { // after three seconds the system knows that no machine has an address
 		return
 	}
 	if x.watch.seen() {
@@ -38,7 +38,7 @@ func (x *examination) unanswered(ctx context.Context, sending error, knocked fun
 	x.compare(ctx)
 }
 
-// said reports whether errors of the system, or answers of another program, say what is wrong.
+// said reports whether errors of the system, or answers of another program, show the fault.
 func (x *examination) said(errs []error) bool {
 	r := x.report
 	for _, err := range errs {
@@ -61,7 +61,7 @@ func (x *examination) said(errs []error) bool {
 	return false
 }
 
-// described says what this node shows.
+// described describes the keys and the label of this node.
 func (x *examination) described() string {
 	var names []string
 	for _, k := range x.keys() {
@@ -74,14 +74,14 @@ func (x *examination) described() string {
 	return strings.Join(names, ", ") + " and " + label
 }
 
-// A guess is what the other node may have instead.
+// A guess is a configuration that the other node may have.
 type guess struct {
 	try
 	fault Fault
 	text  string
 }
 
-// guess tries what is likely, and reports whether that is the fault.
+// guess tries likely configurations and reports whether one of them is the fault.
 func (x *examination) guess(ctx context.Context) bool {
 	all := x.guesses()
 	tries := make([]try, len(all))
@@ -106,7 +106,7 @@ func (x *examination) guess(ctx context.Context) bool {
 	return false
 }
 
-// guesses are labels, keys and times that are likely.
+// guesses returns likely labels, keys and times.
 func (x *examination) guesses() (all []guess) {
 	for _, raw := range x.keys() {
 		for _, label := range append([]string{""}, x.Labels...) {
@@ -133,9 +133,9 @@ func (x *examination) guesses() (all []guess) {
 	return all
 }
 
-// shifts are differences between clocks: all up to an hour, the nearest first, and those between time zones.
+// shifts returns differences between clocks: up to an hour, smallest first, and then those between time zones.
 func shifts() (all []time.Duration) {
-	const apart = 100 * time.Second // a node takes 60 s to either side
+	const apart = 100 * time.Second // a node accepts 60 s in both directions
 	for d := apart; d <= time.Hour; d += apart {
 		all = append(all, d, -d)
 	}
@@ -145,24 +145,24 @@ func shifts() (all []time.Duration) {
 	return all
 }
 
-// refusal is how an agent's log speaks of a handshake that it refuses.
+// refusal matches the log line of an agent that refuses a handshake.
 var refusal = regexp.MustCompile(`handshake with (\S+) refused: (.*)`)
 
-// ask looks into the log of the node over there, and reports whether it says what is wrong.
+// ask reads the log of the other node and reports whether it shows the fault.
 func (x *examination) ask(ctx context.Context) bool {
 	r := x.report
 	if x.Agent == nil {
 		r.note("log over there", Unknown, "not asked: -api and GWYH_TOKEN would let the doctor read the log of the agent there")
 		return false
 	}
-	// From a port of their own, so that what the log says of the guesses is not taken for what it says of these.
+	// A separate port distinguishes the log lines about these Hellos from those about the guesses.
 	own, err := open(netip.AddrPortFrom(x.Local.Addr(), 0), x.to, x.line.clock)
 	if err != nil {
 		r.note("log over there", Unknown, "no socket: %v", err)
 		return false
 	}
 	defer own.close()
-	// The log has one line for each reason in ten seconds, so the Hellos go on for longer than that.
+	// The log has at most one line per reason in ten seconds, so send Hellos for longer than that.
 	const patience = 12 * time.Second
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
 		_, _ = own.shake(ctx, x.own(), time.Second, true)
@@ -195,7 +195,7 @@ func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) 
 	return lines, err
 }
 
-// compare holds the silence of the port against what else the machine over there answers.
+// compare compares the silence of the port with what else the other machine answers.
 func (x *examination) compare(ctx context.Context) {
 	r := x.report
 	if x.otherPortsAnswer(ctx) {
@@ -214,7 +214,7 @@ func (x *examination) compare(ctx context.Context) {
 	r.fail(Silent, "other ports", "nothing comes from the machine at all, neither from other UDP ports nor by TCP: it may be down, or a firewall drops everything")
 }
 
-// otherPortsAnswer reports whether the machine says of another UDP port that it is closed.
+// otherPortsAnswer reports whether the machine says that another UDP port is closed.
 func (x *examination) otherPortsAnswer(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -242,8 +242,8 @@ func (x *examination) otherPortsAnswer(ctx context.Context) bool {
 	}
 }
 
-// tcp says how the machine answers TCP at the port of the same number. If it does not, how is empty, and err is why. That nobody has an address
-// of its own network, the system finds out in about three seconds.
+// tcp returns how the machine answers TCP at the same port number. If it does not answer, how is empty and err is the
+// reason. The system needs about three seconds to find out that no machine of its own network has an address.
 func (x *examination) tcp(ctx context.Context) (how string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watch looks at what arrives at this machine before its firewall has dropped it. That takes CAP_NET_RAW; without it a watch sees
-// nothing.
+// A watch checks what arrives at this machine before its firewall drops it. It needs CAP_NET_RAW; without it a watch
+// sees nothing.
 type watch struct {
 	from    netip.AddrPort
-	to      uint16 // port
+	to      uint16 // destination port
 	fd      int
 	found   atomic.Bool
 	stopped atomic.Bool
-	done    chan struct{} // closed when nobody reads any more
+	done    chan struct{} // closed when the reading goroutine has ended
 }
 
-// startWatch watches for UDP datagrams from an address to a port.
+// startWatch watches for UDP datagrams from an address to a local port.
 func startWatch(from netip.AddrPort, to uint16) *watch {
 	w := &watch{from: from, to: to, done: make(chan struct{})}
 	kind := uint16(unix.ETH_P_IP)
@@ -31,7 +31,7 @@ func startWatch(from netip.AddrPort, to uint16) *watch {
 		close(w.done)
 		return w
 	}
-	// A read ends now and then, to see whether the watch was stopped.
+	// Reads time out, so that the goroutine notices when the watch is stopped.
 	timeout := unix.NsecToTimeval(50_000_000)
 	_ = unix.SetsockoptTimeval(w.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
 	go w.run()

@@ -4,5 +4,5 @@ package doctor
 
 import "net"
 
-// setWhole does nothing on this system, which fragments what is too large for the path.
+// setWhole does nothing on this system, which fragments datagrams that are too large for the path.
 func setWhole(*net.UDPConn, bool) {}

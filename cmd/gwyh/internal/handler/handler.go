@@ -18,13 +18,13 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// A Handler is a command and the events that it runs for.
+// A Handler is a command and the events that trigger it.
 type Handler struct {
 	Events  []string // of api.EventTypes, "message:NAME", or "*" for all
 	Command string   // for the shell
 }
 
-// Parse reads EVENTS=COMMAND. The events are separated by commas.
+// Parse parses EVENTS=COMMAND. Commas separate the events.
 func Parse(text string) (Handler, error) {
 	events, command, ok := strings.Cut(text, "=")
 	if !ok || strings.TrimSpace(command) == "" {
@@ -42,23 +42,23 @@ func Parse(text string) (Handler, error) {
 	return h, nil
 }
 
-// wants reports whether the command runs for an event.
+// wants reports whether an event triggers the command.
 func (h *Handler) wants(e *api.Event) bool {
 	return slices.Contains(h.Events, "*") || slices.Contains(h.Events, e.Type) ||
 		e.Message != nil && e.Message.Name != "" && slices.Contains(h.Events, "message:"+e.Message.Name)
 }
 
-// queued is how many events may wait for one handler. Further ones are dropped and counted.
+// queued is the number of events that may be queued for one handler. Further events are dropped and counted.
 const queued = 256
 
-// outputMax bounds the bytes of a command's output that go to the log.
+// outputMax bounds the bytes of a command's output that are logged.
 const outputMax = 4 << 10
 
-// killed is how long the output of a command is waited for after its end, in case one of its children holds it open.
+// killed is how long Wait waits for the output after the end of a command, in case a child process keeps it open.
 const killed = time.Second
 
-// A Runner runs the commands. Those of one handler run one after the other, in the order of the events; those of
-// different handlers run beside each other.
+// A Runner runs the commands. Commands of one handler run one after another, in the order of the events. Different
+// handlers run in parallel.
 type Runner struct {
 	self    func() api.Member
 	timeout time.Duration
@@ -72,7 +72,7 @@ type Runner struct {
 	run, failed, dropped atomic.Uint64
 }
 
-// Start returns a Runner that is at work. self describes the agent to the commands.
+// Start returns a running Runner. self returns the description of the agent for the commands.
 func Start(handlers []Handler, timeout time.Duration, self func() api.Member, log *slog.Logger) *Runner {
 	r := &Runner{self: self, timeout: timeout, log: log, all: slices.Clone(handlers)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -84,7 +84,7 @@ func Start(handlers []Handler, timeout time.Duration, self func() api.Member, lo
 	return r
 }
 
-// Handle has the commands for an event run. It does not wait for them. It must not be called after Stop.
+// Handle queues the commands of an event and does not wait for them. It must not be called after Stop.
 func (r *Runner) Handle(e api.Event) {
 	for i := range r.all {
 		if !r.all[i].wants(&e) {
@@ -100,8 +100,8 @@ func (r *Runner) Handle(e api.Event) {
 	}
 }
 
-// Stop ends the Runner. Commands for events that were handed over before still run, for up to wait in all; then what runs is killed, and the
-// rest is dropped.
+// Stop ends the Runner. Commands for queued events still run, for up to wait in total. Then the running command is
+// killed, and the rest is dropped.
 func (r *Runner) Stop(wait time.Duration) {
 	for _, q := range r.queues {
 		close(q)
@@ -112,7 +112,7 @@ func (r *Runner) Stop(wait time.Duration) {
 	r.cancel()
 }
 
-// Counts returns what became of the events.
+// Counts returns the counters.
 func (r *Runner) Counts() api.Handlers {
 	return api.Handlers{Run: r.run.Load(), Failed: r.failed.Load(), Dropped: r.dropped.Load()}
 }
@@ -131,7 +131,7 @@ func (r *Runner) work(h *Handler, events <-chan api.Event) {
 	}
 }
 
-// execute runs the command for one event: what happened is in its environment, what belongs to it on its standard input.
+// execute runs the command for one event. The environment describes the event, and standard input carries its data.
 func (r *Runner) execute(h *Handler, e *api.Event) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
 	defer cancel()
@@ -155,7 +155,7 @@ func (r *Runner) execute(h *Handler, e *api.Event) error {
 	return err
 }
 
-// environment returns the variables that describe an event. Secrets of the agent's own environment are emptied.
+// environment returns the variables that describe an event. Secrets in the agent's own environment are emptied.
 func (r *Runner) environment(e *api.Event) []string {
 	self := r.self()
 	env := []string{
@@ -169,11 +169,11 @@ func (r *Runner) environment(e *api.Event) []string {
 	return env
 }
 
-// plain is a text of another node without the bytes that no variable may hold.
+// plain removes the bytes that a variable cannot hold from a text of another node.
 func plain(text string) string { return strings.ReplaceAll(text, "\x00", "") }
 
-// Input is what a command gets on its standard input: the payload of a message; of a member one line, with a tab between name, address, zone, state and
-// metadata. Tabs, line ends and backslashes in these are written as \t, \n, \r and \\.
+// Input returns the standard input of a command: the payload of a message, or one line of a member's name, address,
+// zone, state and metadata, separated by tabs. Tabs, line ends and backslashes in them become \t, \n, \r and \\.
 func Input(e *api.Event) []byte {
 	if e.Message != nil {
 		return e.Message.Payload
@@ -190,8 +190,8 @@ func Input(e *api.Event) []byte {
 	return []byte(strings.Join(parts, "\t") + "\n")
 }
 
-// limited keeps the first outputMax bytes that are written to it. One command writes from one goroutine, because its two
-// outputs are the same writer. The buffer is not embedded: its ReadFrom would go around the bound.
+// limited keeps the first outputMax bytes that are written to it. One goroutine writes for each command, because both
+// outputs are the same writer. The buffer is not embedded, because its ReadFrom would bypass the limit.
 type limited struct{ kept bytes.Buffer }
 
 func (l *limited) Write(b []byte) (int, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// A journal is a log of the test.
+// A journal records the log of the test.
 type journal struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -1,4 +1,4 @@
-// Package notify tells systemd what a service does, as sd_notify(3) describes. Without NOTIFY_SOCKET in the environment it does nothing.
+// Package notify reports the state of a service to systemd (sd_notify(3)). Without NOTIFY_SOCKET it does nothing.
 package notify
 
 import (
@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// The states that a service tells.
+// The states of a service.
 const (
 	Ready    = "READY=1"
 	Stopping = "STOPPING=1"
 	watchdog = "WATCHDOG=1"
 )
 
-// Status is a line that `systemctl status` shows.
+// Status returns the state that sets the line shown by `systemctl status`.
 func Status(format string, args ...any) string { return "STATUS=" + fmt.Sprintf(format, args...) }
 
-// Send sends states. It returns an error only if there is a socket and it takes nothing.
+// Send sends states. It returns an error only if there is a socket and writing to it fails.
 func Send(states ...string) error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -41,8 +41,8 @@ func Send(states ...string) error {
 	return nil
 }
 
-// Watchdog tells systemd twice in each WatchdogSec that the service works, while works returns true, until ctx is done.
-// Without WATCHDOG_USEC in the environment it returns at once.
+// Watchdog reports to systemd twice per WatchdogSec that the service works, as long as works returns true, until ctx
+// is done. Without WATCHDOG_USEC in the environment it returns immediately.
 func Watchdog(ctx context.Context, works func() bool) {
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
 	if err != nil || usec <= 0 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// manager is systemd's end of the socket.
+// manager returns systemd's end of the socket.
 func manager(t *testing.T) *net.UnixConn {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
