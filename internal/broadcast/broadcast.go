@@ -61,7 +61,7 @@ type Disseminator struct {
 	kept      []*Large            // the known large messages, in order of arrival
 	keptOf    map[uint64][]*Large // the same, by origin
 	grace     grace
-	passed    uint64    // number of messages passed on; see Neighbor.credit
+	passed    uint64    // number of messages seen; see Neighbor.credit
 	news      time.Time // when the oldest message passed that no heartbeat has announced yet; zero for none
 	next      time.Time // when Tick must be called next; zero for never
 

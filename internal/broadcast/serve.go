@@ -5,11 +5,11 @@ import "github.com/gwyh-go/gwyh/internal/wire"
 // Bounds of requests from neighbors (docs/PROTOCOL.md, "Repair by digests").
 const (
 	creditMax  = 1 << 15 // maximum credit of a neighbor, in pieces
-	creditEach = 5       // credit per message passed on
+	creditEach = 5       // credit per message seen
 	creditLess = 256     // initial credit
 )
 
-// grant raises the credit of n for the messages passed on since it was last raised.
+// grant raises the credit of n for the messages seen since it was last raised.
 func (d *Disseminator) grant(n *Neighbor) {
 	fresh := min(d.passed-n.granted, creditMax)
 	n.credit = min(n.credit+creditEach*int(fresh), creditMax)
