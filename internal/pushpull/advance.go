@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// NewJoin returns the part of a new Join. token is 0 if nobody waits for its end.
+// NewJoin returns the exchange part of a new Join. token is 0 if no caller waits for its end.
 func (x *Exchanger) NewJoin(token uint64) *Join {
 	return &Join{Token: token, wantsState: x.Config.State}
 }
@@ -17,13 +17,13 @@ func (x *Exchanger) judgesAll(p *Peer) bool {
 	return x.Config.AskMerge || p.asksMerge || p.Versions != x.Config.Versions
 }
 
-// judges reports whether one of the two ends of a Join judges the other before anything else is told.
+// judges reports whether one end of a Join judges the other before anything else is exchanged.
 func (x *Exchanger) judges(p *Peer) bool {
 	return x.judgesAll(p) || p.judges || x.Config.Capabilities()&capJudges != 0
 }
 
-// AdvanceJoin begins what a Join with p waits for if the bounds allow it now: the exchange of states, and the agreement.
-// The exchanges fail at until.
+// AdvanceJoin begins the exchanges that a Join with p waits for, if the bounds allow it: the exchange of states, and the
+// agreement. The exchanges fail at until.
 func (x *Exchanger) AdvanceJoin(out []Outcome, now time.Time, t *members.Table, p *Peer, j *Join, until time.Time) []Outcome {
 	if j.wantsState && j.state == nil {
 		out = x.exchangeStates(out, p, wire.UseJoinPush, j, until)
@@ -40,18 +40,18 @@ func (x *Exchanger) AdvanceJoin(out []Outcome, now time.Time, t *members.Table, 
 	return out
 }
 
-// agree lets a Join exchange members, and push the state if the application has given it.
+// agree allows a Join to exchange members, and pushes the state if the application has already provided it.
 func (x *Exchanger) agree(out []Outcome, now time.Time, t *members.Table, j *Join) []Outcome {
 	j.Agreed = true
 	out = append(out, Outcome{Kind: Agreed, Join: j})
 	if e := j.state; e != nil && e.phase == ready {
-		e.phase = pushing // as soon as the caller has acted on the agreement
+		e.phase = pushing // as soon as the caller has processed the agreement
 		out = append(out, x.pushOutcome(e, e.own))
 	}
 	return out
 }
 
-// JoinSynced says that the members have been exchanged: the state of the other side may be merged.
+// JoinSynced reports that the members have been exchanged, so the state of the other node may be merged.
 func (x *Exchanger) JoinSynced(out []Outcome, now time.Time, t *members.Table, j *Join) []Outcome {
 	j.Synced = true
 	if e := j.state; e != nil && e.phase == merging {
@@ -60,7 +60,7 @@ func (x *Exchanger) JoinSynced(out []Outcome, now time.Time, t *members.Table, j
 	return out
 }
 
-// EndJoin ends the exchanges of a Join that is over.
+// EndJoin ends the exchanges of a Join that has ended.
 func (x *Exchanger) EndJoin(out []Outcome, j *Join) []Outcome {
 	for _, e := range []*Exchange{j.state, j.list} {
 		if e != nil {

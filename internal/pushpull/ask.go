@@ -7,11 +7,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// VotesMax bounds the names that wait for a verdict.
+// VotesMax is the maximum number of names that wait for a verdict.
 const VotesMax = 1024
 
-// AskAlive asks the application about an entry. If a question about the same name waits, the newest entry of the name
-// is asked about after it. about and from are the peers that the entry is about and that it came from; nil for none.
+// AskAlive asks the application about an entry. If a question about the same name is open, the newest entry of the name
+// is asked about next. about is the peer that the entry describes and from the peer that sent it; either may be nil.
 func (x *Exchanger) AskAlive(out []Outcome, e Entry, about, from *Peer) []Outcome {
 	v := &Vote{Entry: e}
 	if before := x.votes.byName[e.Name]; before != nil {
@@ -31,7 +31,7 @@ func (x *Exchanger) AskAlive(out []Outcome, e Entry, about, from *Peer) []Outcom
 }
 
 // Ask asks the application about the entry of a Vote that [Vote.Newer] has returned. about is the peer that the entry
-// is about; nil for none.
+// describes; nil for none.
 func (x *Exchanger) Ask(out []Outcome, v *Vote, about *Peer) []Outcome {
 	w := &x.votes
 	if w.byName == nil {
@@ -49,9 +49,9 @@ func (x *Exchanger) Ask(out []Outcome, v *Vote, about *Peer) []Outcome {
 	return append(out, Outcome{Kind: AliveAsked, Vote: v.token, Join: v.Join, Member: &v.Member})
 }
 
-// AnswerAlive takes the answer to an AliveAsked off the questions. It returns what was asked about; nil if there is no
-// such question. The caller admits the entry if there is no veto, tells the peer that it is about by
-// [Exchanger.Decided], and goes on with [Vote.Newer].
+// AnswerAlive removes the question of an AliveAsked and returns it, or nil if there is no such question. If there is no
+// veto, the caller admits the entry. It then reports the verdict to the described peer with [Exchanger.Decided], and
+// continues with [Vote.Newer].
 func (x *Exchanger) AnswerAlive(token VoteToken, veto error) *Vote {
 	v := x.votes.byToken[token]
 	if v == nil {
@@ -68,24 +68,24 @@ func (x *Exchanger) AnswerAlive(token VoteToken, veto error) *Vote {
 	return v
 }
 
-// Decided notes the verdict about a peer's own entry. A live member that changes what the application does not want
-// stays as it was.
+// Decided records the verdict about a peer's own entry. A veto against a changed entry of a live member leaves the
+// member as it was.
 func (x *Exchanger) Decided(t *members.Table, p *Peer, veto error) {
 	p.vote, p.Vetoed = nil, veto != nil && !t.IsLive(p.ID)
 }
 
-// A Fit is how the versions of an alive entry go with those of the members.
+// A Fit says whether the versions of an alive entry are compatible with those of the members.
 type Fit struct {
 	OK       bool
-	Stranger *members.Entry // the member that the node does not go with; nil if it was not looked for
+	Stranger *members.Entry // the incompatible member; nil if there is none or none was searched
 }
 
-// Fits reports whether an alive entry is of a node that understands all members, and is understood by them. from is the
-// peer that sent the entry; nil for none.
+// Fits reports whether an alive entry describes a node whose versions are compatible with those of all members. from is
+// the peer that sent the entry; nil for none.
 func (x *Exchanger) Fits(now time.Time, t *members.Table, e *wire.Member, from *Peer) Fit {
 	v := &x.Versions
 	if !v.known(e.Versions) && !v.walks.Take(now, WalkRate) {
-		x.Stats.Unfit++ // a comparison brings it again
+		x.Stats.Unfit++ // the next comparison of tables brings the entry again
 		return Fit{}
 	}
 	s := v.stranger(t, e.Versions, e.ID)
@@ -97,7 +97,7 @@ func (x *Exchanger) Fits(now time.Time, t *members.Table, e *wire.Member, from *
 		x.Stats.Unfit++
 		return Fit{Stranger: s}
 	}
-	if !live { // the versions that the node had before were not looked at
+	if !live { // the node's previous versions were not examined
 		v.Note(e.Versions)
 	}
 	return Fit{OK: true}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Errors that end an exchange, and with it the Join that waits for it.
+// Errors that end an exchange and the Join that waits for it.
 var (
 	ErrTimeout  = errors.New("shook hands, but the exchange of the applications' states did not end in time")
 	ErrPeerGone = errors.New("the node does not answer")
@@ -14,15 +14,15 @@ var (
 	errTooManyVersions = errors.New("its members have too many kinds of versions")
 )
 
-// A VetoError says that the other end of a Join refuses to become one cluster with this node, or to take it in.
+// A VetoError says that the other end of a Join refuses to become one cluster with this node.
 type VetoError struct{ Reason string }
 
 func (e *VetoError) Error() string { return fmt.Sprintf("the other side refuses: %q", e.Reason) }
 
-// A StateTooLargeError ends a Join if the application's state of either side is larger than a message.
+// A StateTooLargeError ends a Join because the application's state at one end is larger than a message.
 type StateTooLargeError struct {
 	Size, Max int  // bytes
-	Theirs    bool // the other side's, not ours
+	Theirs    bool // the state is the other node's
 }
 
 func (e *StateTooLargeError) Error() string {
@@ -33,8 +33,8 @@ func (e *StateTooLargeError) Error() string {
 	return fmt.Sprintf("%s state has %d bytes, of which at most %d can be sent", whose, e.Size, e.Max)
 }
 
-// A VersionError says that two nodes speak versions of the application's protocol, or of memberlist's, that not both of
-// them understand.
+// A VersionError says that two nodes use versions of the application's protocol, or of memberlist's, that they do not
+// mutually understand.
 type VersionError struct {
 	Names    [2]string
 	Versions [2][6]byte

@@ -119,7 +119,7 @@ func TestRefusedPushOfTheBackgroundIsGivenUp(t *testing.T) {
 	n.do(n.x.AnswerState(n.out, w.now, &n.table, n.asked[0].Token, nil))
 	push := w.mail[0].id
 	w.mail = nil
-	n.take(letter{from: 1, refusal: true, id: wire.MessageID{9}}) // of nothing
+	n.take(letter{from: 1, refusal: true, id: wire.MessageID{9}}) // the id of no push
 	if len(n.inProgress()) != 1 {
 		t.Error("a refusal of another push ended it")
 	}
@@ -156,7 +156,7 @@ func TestPushThatIsNotAcknowledgedEndsTheExchange(t *testing.T) {
 	n := w.nodes[1]
 	e := n.inProgress()[0]
 	errLost := errors.New("lost")
-	n.do(n.x.SendEnded(n.out, e, wire.MessageID{77}, errLost)) // of an earlier try
+	n.do(n.x.SendEnded(n.out, e, wire.MessageID{77}, errLost)) // of an earlier attempt
 	if len(n.ended) != 0 || !j.Agreed {
 		t.Errorf("ended %v, agreed %t", n.ended, j.Agreed)
 	}
@@ -235,7 +235,7 @@ func TestMessageThatWasNotExpectedIsCounted(t *testing.T) {
 	}
 }
 
-// pushPiece is the first piece of a push of node 1 that declares so many bytes.
+// pushPiece delivers the first piece of a push of node 1 that declares total bytes.
 func (n *node) pushPiece(from int, id byte, total int) bool {
 	return n.expect(n.peers[from], wire.MessageID{id, byte(from), 15: 2 * id}, wire.Direct{Use: wire.UsePush, Total: uint32(total)})
 }
@@ -310,7 +310,7 @@ func TestPushesOfManyPeersAreBoundedInNumberAndBytes(t *testing.T) {
 		if n.x.Stats.Refused == 0 {
 			t.Errorf("%d bytes: none was refused", size)
 		}
-		w.now = w.now.Add(2 * stallGrace) // those that stand still give way
+		w.now = w.now.Add(2 * stallGrace) // stalled exchanges give way
 		if !n.pushPiece(others, 2, size) {
 			t.Errorf("%d bytes: none gave way", size)
 		}

@@ -10,32 +10,32 @@ import (
 
 // Bounds of exchanges (docs/PROTOCOL.md, "State of the application").
 const (
-	oursMax       = 4                      // exchanges of states that this node has begun; as many of members
-	TheirsMax     = 64                     // exchanges that other nodes have begun here
-	TheirsSize    = 2                      // messages of the largest size that they may declare together
-	exchangeFor   = 2 * time.Minute        // how long an exchange that nobody waits for may take
-	answerFor     = time.Minute            // how long an answer is repeated
-	refusalPause  = 50 * time.Millisecond  // between refusals sent to one peer
-	exchangeRetry = 250 * time.Millisecond // until a push that was refused is tried again, up to twice that
-	exchangeCheck = 5 * time.Second        // between looks at an exchange whose push is arriving
-	stallGrace    = time.Second            // a push without progress for so long gives way to another
+	oursMax       = 4                      // maximum exchanges of states that this node has begun, and as many of members
+	TheirsMax     = 64                     // maximum exchanges that other nodes have begun here
+	TheirsSize    = 2                      // their maximum declared size in total, in messages of the largest size
+	exchangeFor   = 2 * time.Minute        // maximum duration of an exchange that no Join waits for
+	answerFor     = time.Minute            // how long an answer is retransmitted
+	refusalPause  = 50 * time.Millisecond  // minimum interval of refusals to one peer
+	exchangeRetry = 250 * time.Millisecond // pause before a refused push is retried; the maximum is twice that
+	exchangeCheck = 5 * time.Second        // interval of checks of an exchange whose push is arriving
+	stallGrace    = time.Second            // a push without progress for this time may be replaced by another one
 )
 
-// Config says what an Exchanger exchanges, and about what it asks the application.
+// Config says what an Exchanger exchanges and what it asks the application about.
 type Config struct {
-	Versions   [6]byte // of this node
-	MessageMax int     // bytes of the largest message
+	Versions   [6]byte // versions of this node
+	MessageMax int     // maximum size of a message in bytes
 
-	State    bool // the application has a state, though it may be empty at times
-	AskMerge bool // the application is asked before this cluster and another become one
-	AskAlive bool // the application is asked about each node that becomes a member
-	Judges   bool // this node may refuse a node that joins for reasons of its own configuration
+	State    bool // the application has a state, which may be empty
+	AskMerge bool // ask the application before this cluster and another one become one
+	AskAlive bool // ask the application about each node that becomes a member
+	Judges   bool // the configuration of this node may make it refuse a joining node
 
-	Interval time.Duration // between push/pulls with a random member; negative: never
+	Interval time.Duration // interval of push/pulls with a random member; negative: never
 	Nodes    int           // members in each interval; zero means 1
 }
 
-// Capabilities is what the handshake tells others about a node that is configured so.
+// Capabilities returns the capability bits that the handshake of a node with this configuration carries.
 func (c *Config) Capabilities() (bits uint32) {
 	if c.AskMerge {
 		bits |= capAsksMerge
@@ -46,24 +46,24 @@ func (c *Config) Capabilities() (bits uint32) {
 	return bits
 }
 
-// Stats counts what an Exchanger did. All fields only grow except the gauges at the end.
+// Stats counts events of an Exchanger. Every field only increases, except the gauges at the end.
 type Stats struct {
-	Sent     uint64 // states, and lists of members, of this node, empty ones too
-	Received uint64 // and of others, if not empty
-	Refused  uint64 // of others, not taken because there were too many
-	TooLarge uint64 // of this node and of others, not exchanged because they are larger than a message
-	Vetoed   uint64 // verdicts against a node, or a cluster
+	Sent     uint64 // states and member lists sent, including empty ones
+	Received uint64 // non-empty ones received
+	Refused  uint64 // exchanges of other nodes refused because there were too many
+	TooLarge uint64 // states of either node not exchanged because they exceed a message
+	Vetoed   uint64 // vetoes against a node or a cluster
 
-	Malformed  uint64 // messages that are not what their kind requires
+	Malformed  uint64 // messages with invalid content
 	Unexpected uint64 // messages that belong to no exchange
-	Crowded    uint64 // alive entries dropped because too many wait for the application
-	Unfit      uint64 // alive entries of nodes whose versions do not go with those of all members
+	Crowded    uint64 // alive entries dropped because too many await the application
+	Unfit      uint64 // alive entries of nodes whose versions are incompatible with those of a member
 
-	LocalSize, RemoteSize int // bytes of the application's state that was sent last, and that arrived last
+	LocalSize, RemoteSize int // bytes of the application's state last sent and last received
 }
 
-// An Exchanger is all exchanges of a node, and its questions to the application. Make one with New. Not for concurrent
-// use.
+// An Exchanger holds all exchanges of a node and its questions to the application. Create it with New. It is not safe
+// for concurrent use.
 type Exchanger struct {
 	Config   Config // may be changed between inputs
 	Stats    Stats
@@ -75,29 +75,29 @@ type Exchanger struct {
 
 	last   Token
 	byID   map[Token]*Exchange
-	count  [2]int      // of ours: of states, of members
-	theirs []*Exchange // in the order they were begun
-	size   int         // bytes that theirs declare
+	count  [2]int      // ours: exchanges of states, exchanges of members
+	theirs []*Exchange // in the order in which they began
+	size   int         // total declared bytes of theirs
 
 	seq   uint64   // of the last deadline
-	next  deadline // the first of all, unless stale
-	stale bool     // next has to be found anew
+	next  deadline // the earliest deadline, unless stale
+	stale bool     // next must be recomputed
 }
 
-// schedule is the time of the push/pulls with a random member.
+// schedule holds the state of push/pulls with a random member.
 type schedule struct {
 	due       deadline
-	next      wire.NodeID // the member with which a session is awaited; zero for none
-	selection bool        // the application is being asked which members may be chosen
-	turn      int         // push/pulls with selected members so far
+	next      wire.NodeID // the member whose session is awaited; zero for none
+	selection bool        // the application has been asked which members may be chosen
+	turn      int         // number of push/pulls with selected members so far
 }
 
-// New returns an Exchanger. rng is for choices that need no secrecy.
+// New returns an Exchanger. rng is used only for choices that need no secrecy.
 func New(cfg Config, rng *rand.Rand) *Exchanger {
 	return &Exchanger{Config: cfg, rng: rng, byID: make(map[Token]*Exchange)}
 }
 
-// NextTimeout is when HandleTimeout wants to be called; zero for never.
+// NextTimeout returns when HandleTimeout must be called next. Zero means never.
 func (x *Exchanger) NextTimeout() time.Time {
 	if x.stale {
 		x.stale = false
@@ -127,16 +127,16 @@ func (x *Exchanger) unset(e *Exchange) {
 // InProgress reports whether an exchange has not ended.
 func (x *Exchanger) InProgress(e *Exchange) bool { return x.byID[e.token] == e }
 
-// A Load is what the exchanges in progress and the questions to the application take.
+// A Load describes the exchanges in progress and the open questions to the application.
 type Load struct {
-	Ours     int // exchanges that this node has begun
-	Theirs   int // exchanges that other nodes have begun, at most TheirsMax
-	Declared int // bytes that those declare, at most TheirsSize messages of the largest size
-	Held     int // bytes that those have brought and the application has not got yet
-	Votes    int // questions about nodes, at most VotesMax and one for each exchange
+	Ours     int // exchanges begun by this node
+	Theirs   int // exchanges begun by other nodes, at most TheirsMax
+	Declared int // their declared bytes, at most TheirsSize messages of the largest size
+	Held     int // bytes they have brought that the application has not got yet
+	Votes    int // questions about nodes, at most VotesMax plus one per exchange
 }
 
-// Load returns what is in progress.
+// Load returns the current load.
 func (x *Exchanger) Load() Load {
 	l := Load{Ours: x.count[0] + x.count[1], Theirs: len(x.theirs), Declared: x.size, Votes: len(x.votes.byName) + len(x.votes.ofLists)}
 	for _, e := range x.theirs {
@@ -151,7 +151,7 @@ func (x *Exchanger) register(e *Exchange) {
 	x.byID[e.token] = e
 }
 
-// end forgets an exchange. err is why it failed; nil if it did not.
+// end ends an exchange. err is the reason for a failure; nil for success.
 func (x *Exchanger) end(out []Outcome, e *Exchange, err error) []Outcome {
 	if !x.InProgress(e) {
 		return out
@@ -174,7 +174,7 @@ func (x *Exchanger) end(out []Outcome, e *Exchange, err error) []Outcome {
 	return append(out, Outcome{Kind: RoomMade})
 }
 
-// withdraw stops the sending of a push.
+// withdraw stops sending a push.
 func (x *Exchanger) withdraw(out []Outcome, e *Exchange) []Outcome {
 	if !e.sending {
 		return out
@@ -183,7 +183,7 @@ func (x *Exchanger) withdraw(out []Outcome, e *Exchange) []Outcome {
 	return append(out, Outcome{Kind: StopSending, ID: e.id})
 }
 
-// RemovePeer ends what was exchanged with a peer that is gone.
+// RemovePeer ends the exchanges with a peer that is gone.
 func (x *Exchanger) RemovePeer(out []Outcome, p *Peer) []Outcome {
 	for _, e := range []*Exchange{p.state, p.list, p.theirs} {
 		if e != nil {
@@ -193,7 +193,7 @@ func (x *Exchanger) RemovePeer(out []Outcome, p *Peer) []Outcome {
 	return out
 }
 
-// kindOf is the index in count.
+// kindOf returns the index in count.
 func kindOf(ofMembers bool) int {
 	if ofMembers {
 		return 1
@@ -201,7 +201,7 @@ func kindOf(ofMembers bool) int {
 	return 0
 }
 
-// noteSize keeps the size of an application's state.
+// noteSize stores the size of an application's state.
 func (e *Exchange) noteSize(of *int, size int) {
 	if !e.ofMembers() {
 		*of = size

@@ -7,11 +7,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// tombstonesMax bounds the dead and departed nodes in a list of members.
+// tombstonesMax is the maximum number of dead and departed nodes in a member list.
 const tombstonesMax = 1024
 
-// memberList is what p judges: this node alone or, if all members are judged, every node that this node knows by name,
-// the dead and the departed too.
+// memberList returns the list that p judges: this node alone or, if all members are judged, every node that this node
+// knows by name, including dead and departed ones.
 func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
 	var e wire.Member
 	if !x.judgesAll(p) {
@@ -28,7 +28,7 @@ func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
 	return b
 }
 
-// handleList takes the members that a peer knows.
+// handleList processes the member list of a peer.
 func (x *Exchanger) handleList(out []Outcome, t *members.Table, e *Exchange) []Outcome {
 	out = x.withdraw(out, e)
 	var list []members.Member
@@ -49,8 +49,8 @@ func (x *Exchanger) handleList(out []Outcome, t *members.Table, e *Exchange) []O
 	return append(out, Outcome{Kind: ListArrived, Exchange: e, Peer: e.peer, Members: list, Member: e.node})
 }
 
-// JudgeList goes on with a list of members. veto is why this node does not take the peer in; nil if it does. If there is
-// none, the members have to understand each other, and the application decides.
+// JudgeList continues with a member list. veto is the reason why this node refuses the peer, or nil. Without a veto, the
+// versions of all members must be compatible, and then the application decides.
 func (x *Exchanger) JudgeList(out []Outcome, now time.Time, t *members.Table, e *Exchange, list []members.Member, veto error) []Outcome {
 	if !x.InProgress(e) {
 		return out
@@ -67,7 +67,7 @@ func (x *Exchanger) JudgeList(out []Outcome, now time.Time, t *members.Table, e 
 	return x.judgeNode(out, now, t, e)
 }
 
-// AnswerMerge answers a MergeAsked. An error keeps the clusters apart.
+// AnswerMerge answers a MergeAsked. A non-nil veto keeps the clusters apart.
 func (x *Exchanger) AnswerMerge(out []Outcome, now time.Time, t *members.Table, token Token, veto error) []Outcome {
 	e := x.byID[token]
 	switch {
@@ -79,10 +79,10 @@ func (x *Exchanger) AnswerMerge(out []Outcome, now time.Time, t *members.Table, 
 	return x.judgeNode(out, now, t, e)
 }
 
-// mergeAsked reports whether the application decides about the member list of the exchange.
+// mergeAsked reports whether the application is deciding about the member list of the exchange.
 func (e *Exchange) mergeAsked() bool { return e.phase == asking && e.ofMembers() && e.vote == 0 }
 
-// judgeNode asks the application about the peer of a list, if the application wants to be asked.
+// judgeNode asks the application about the peer of a member list, if AskAlive is set.
 func (x *Exchanger) judgeNode(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	if e.node == nil || !x.Config.AskAlive {
 		return x.settle(out, now, t, e, nil)
@@ -91,7 +91,7 @@ func (x *Exchanger) judgeNode(out []Outcome, now time.Time, t *members.Table, e 
 	return append(out, Outcome{Kind: AliveAsked, Vote: e.vote, Join: e.join, Member: e.node})
 }
 
-// AnswerNode answers an AliveAsked about the other end of a Join. It returns false if the question was another one.
+// AnswerNode answers an AliveAsked about the other end of a Join. It returns false if vote is not such a question.
 func (x *Exchanger) AnswerNode(out []Outcome, now time.Time, t *members.Table, vote VoteToken, veto error) ([]Outcome, bool) {
 	e := x.votes.ofLists[vote]
 	if e == nil {
@@ -104,7 +104,7 @@ func (x *Exchanger) AnswerNode(out []Outcome, now time.Time, t *members.Table, v
 	return x.settle(out, now, t, e, veto), true
 }
 
-// settle goes on with a Join, or ends it. The node that joins sends its members only after both have agreed.
+// settle continues or ends a Join. The joining node sends its members only after both nodes have agreed.
 func (x *Exchanger) settle(out []Outcome, now time.Time, t *members.Table, e *Exchange, veto error) []Outcome {
 	j, p := e.join, e.peer
 	var list []byte

@@ -130,7 +130,7 @@ func statesOf(t *testing.T, list []byte) (states []string) {
 	return states
 }
 
-// A list of all members is for applications that judge clusters, and for versions.
+// A list of all members is needed only if applications judge clusters, or for versions.
 func TestNodesThatJudgeOnlyEachOtherSendOnlyThemselves(t *testing.T) {
 	for _, merge := range []bool{false, true} {
 		w := newWorld(t, 10, func(_ int, c *Config) { c.AskAlive, c.AskMerge = true, merge })
@@ -290,7 +290,7 @@ func TestSecondAnswerAboutAMergeIsIgnored(t *testing.T) {
 	w.deliver()
 	token := n.asked[0].Token
 	n.do(n.x.AnswerMerge(n.out, w.now, &n.table, token, nil))
-	n.do(n.x.AnswerMerge(n.out, w.now, &n.table, token, errNo)) // the node is asked about meanwhile
+	n.do(n.x.AnswerMerge(n.out, w.now, &n.table, token, errNo)) // the node is asked about in the meantime
 	if len(n.asked) != 2 || n.asked[1].Kind != AliveAsked {
 		t.Fatalf("asked %d times", len(n.asked))
 	}

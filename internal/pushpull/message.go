@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// HandleMessage takes a push or an answer that is here as a whole and whose pieces Expect has taken. It keeps data.
+// HandleMessage processes a complete push or answer whose pieces Expect has accepted. It keeps data.
 func (x *Exchanger) HandleMessage(out []Outcome, now time.Time, t *members.Table, p *Peer, use wire.Use, id wire.MessageID, data []byte) []Outcome {
 	e := p.theirs
 	if use.IsAnswer() {
@@ -42,7 +42,7 @@ func (x *Exchanger) HandleMessage(out []Outcome, now time.Time, t *members.Table
 	return x.askState(out, e)
 }
 
-// takes reports whether a message that is here as a whole belongs to the exchange.
+// takes reports whether a complete message belongs to the exchange.
 func (e *Exchange) takes(u wire.Use, id wire.MessageID) bool {
 	if e.ours {
 		return e.awaits(u, id)
@@ -50,7 +50,7 @@ func (e *Exchange) takes(u wire.Use, id wire.MessageID) bool {
 	return e.id == id
 }
 
-// HandleRefused takes the message of a peer that refuses a push. A push that a Join waits for is tried again later.
+// HandleRefused processes a peer's refusal of a push. A push that a Join waits for is retried later.
 func (x *Exchanger) HandleRefused(out []Outcome, now time.Time, p *Peer, data []byte) []Outcome {
 	id, err := wire.ParseStateRefused(data)
 	if err != nil {

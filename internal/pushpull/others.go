@@ -10,11 +10,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// PushRate bounds the exchanges that one peer may begin.
+// PushRate limits the exchanges that one peer may begin.
 var PushRate = quota.Rate{Burst: 8, Every: 2 * time.Second}
 
-// Expect decides about a piece of a push or an answer before anything of it is kept. It returns whether the piece is
-// taken. If it is one of several, [Exchanger.Receives] follows.
+// Expect decides about a piece of a push or an answer before any of it is kept, and reports whether to accept the piece.
+// If the message has several pieces, the caller then calls [Exchanger.Receives].
 func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	if !rightSize(d.Use, d.Total) {
 		x.Stats.Malformed++
@@ -38,7 +38,7 @@ func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Pe
 	return x.admitPush(out, now, t, p, id, d)
 }
 
-// rightSize reports whether a message of an exchange may have so many bytes.
+// rightSize reports whether total is a valid size for a message of an exchange.
 func rightSize(u wire.Use, total uint32) bool {
 	switch {
 	case u.TellsSize():
@@ -49,8 +49,8 @@ func rightSize(u wire.Use, total uint32) bool {
 	return true
 }
 
-// admitPush begins an exchange that p asks for, if the bounds allow it. A node whose application has no state answers
-// at once that it has none.
+// admitPush begins an exchange that p requests, if the bounds allow it. If this node's application has no state, the
+// node says so at once.
 func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	member := t.Self().Live()
 	if member && !x.Config.State && d.Use != wire.UseRoll {
@@ -76,7 +76,7 @@ func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p 
 	return out, true
 }
 
-// mayBeRefused bounds the refusals sent to a peer.
+// mayBeRefused limits the refusals sent to a peer.
 func (p *Peer) mayBeRefused(now time.Time) bool {
 	if now.Sub(p.refused) < refusalPause {
 		return false
@@ -85,8 +85,8 @@ func (p *Peer) mayBeRefused(now time.Time) bool {
 	return true
 }
 
-// makeRoom makes room for one more exchange with p, for which exchanges without progress give way. It reports whether
-// there is room. A node that has left takes none.
+// makeRoom reports whether there is room for one more exchange with p. It ends exchanges without progress to make room.
+// A node that has left accepts none.
 func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, member bool) ([]Outcome, bool) {
 	if !member {
 		return out, false
@@ -108,7 +108,7 @@ func (x *Exchanger) makeRoom(out []Outcome, now time.Time, p *Peer, size int, me
 	return out, x.fits(size) && p.begun.Take(now, PushRate)
 }
 
-// fits reports whether another node may begin one more exchange, whose push has size bytes.
+// fits reports whether another node may begin one more exchange with a push of size bytes.
 func (x *Exchanger) fits(size int) bool {
 	return len(x.theirs) < TheirsMax && x.size+size <= TheirsSize*x.Config.MessageMax
 }
@@ -121,18 +121,18 @@ func (e *Exchange) stalled(now time.Time) bool {
 	return !e.isHere() || now.Sub(e.push.Progress) > stallGrace
 }
 
-// isHere reports whether a part of the push of another node is here.
+// isHere reports whether a part of the other node's push has arrived.
 func (e *Exchange) isHere() bool { return e.push != nil && !e.push.Forgotten() }
 
-// Receives says that a piece of a message of p has arrived, and where the bytes of the message are gathered. It does
-// nothing if the message is not the push of p that is being received.
+// Receives records that a piece of a message of p has arrived, and in which assembly. It does nothing if the message is
+// not the push of p that is being received.
 func (x *Exchanger) Receives(p *Peer, push *assembly.Assembly) {
 	if e := p.theirs; e != nil && e.id == push.ID {
 		e.push = push
 	}
 }
 
-// tickTheirs ends an exchange of which nothing is here any more, and merges a state that has waited long enough.
+// tickTheirs ends an exchange whose push has been dropped, and merges a state that has waited long enough.
 func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	switch {
 	case e.phase == merging && e.got != nil:
@@ -147,13 +147,13 @@ func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e
 	return out
 }
 
-// answer sends what answers a push. The exchange goes on in answered, or ends in NotSent.
+// answer sends the answer to a push. The exchange continues in answered or ends in NotSent.
 func (x *Exchanger) answer(out []Outcome, now time.Time, e *Exchange, use wire.Use, data []byte) []Outcome {
 	e.phase = answering
 	return append(out, Outcome{Kind: Send, Exchange: e, Peer: e.peer, Use: use, ID: answerID(e.id), Data: data, Until: now.Add(answerFor)})
 }
 
-// answered goes on with what a push has brought once the answer is on its way.
+// answered continues with the data of a push once the answer is being sent.
 func (x *Exchanger) answered(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	if e.ofMembers() {
 		return x.end(out, e, nil)

@@ -7,8 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// PushPull begins to exchange the states of the applications with p, for nobody in particular. joining tells the
-// applications that one of the two nodes is joining the other.
+// PushPull begins to exchange the applications' states with p independently of any Join. joining tells the applications
+// that one of the two nodes is joining the other.
 func (x *Exchanger) PushPull(out []Outcome, now time.Time, p *Peer, joining bool) []Outcome {
 	use := wire.UsePush
 	if joining {
@@ -17,7 +17,7 @@ func (x *Exchanger) PushPull(out []Outcome, now time.Time, p *Peer, joining bool
 	return x.exchangeStates(out, p, use, nil, now.Add(exchangeFor))
 }
 
-// exchangeStates begins an exchange of states, if the bounds allow it, by asking the application for its own.
+// exchangeStates begins an exchange of states, if the bounds allow it, by asking the application for its state.
 func (x *Exchanger) exchangeStates(out []Outcome, p *Peer, use wire.Use, j *Join, until time.Time) []Outcome {
 	if !x.Config.State {
 		return out
@@ -32,7 +32,7 @@ func (x *Exchanger) exchangeStates(out []Outcome, p *Peer, use wire.Use, j *Join
 	return x.askState(out, e)
 }
 
-// begin begins an exchange with p. It returns nil if one like it is in progress or there are too many.
+// begin begins an exchange with p. It returns nil if one of the same kind is in progress or there are too many.
 func (x *Exchanger) begin(p *Peer, use wire.Use, j *Join, until time.Time) *Exchange {
 	e := &Exchange{peer: p, use: use, ours: true, join: j, until: until, phase: asking}
 	slot := p.slot(e.ofMembers())
@@ -47,7 +47,7 @@ func (x *Exchanger) begin(p *Peer, use wire.Use, j *Join, until time.Time) *Exch
 	return e
 }
 
-// tickOurs tries again to push, or gives up.
+// tickOurs retries a push or ends the exchange.
 func (x *Exchanger) tickOurs(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	switch {
 	case !now.Before(e.until):
@@ -59,7 +59,7 @@ func (x *Exchanger) tickOurs(out []Outcome, now time.Time, t *members.Table, e *
 	return out
 }
 
-// push sends what this node has. The state of a Join waits until the Join is agreed upon.
+// push sends this node's data. The state of a Join is not sent before the Join is agreed upon.
 func (x *Exchanger) push(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	e.phase = ready
 	if e.join != nil && !e.join.Agreed && !e.ofMembers() {
@@ -80,7 +80,7 @@ func (x *Exchanger) pushOutcome(e *Exchange, data []byte) Outcome {
 	return Outcome{Kind: Send, Exchange: e, Peer: e.peer, Use: e.use, Data: data, Until: e.until}
 }
 
-// Sent says that what a Send outcome asked for is being sent, with size bytes and under an id.
+// Sent reports that the message of a Send outcome is being sent, with size bytes and the given id.
 func (x *Exchanger) Sent(out []Outcome, now time.Time, t *members.Table, e *Exchange, id wire.MessageID, size int) []Outcome {
 	x.Stats.Sent++
 	e.noteSize(&x.Stats.LocalSize, size)
@@ -92,8 +92,8 @@ func (x *Exchanger) Sent(out []Outcome, now time.Time, t *members.Table, e *Exch
 	return out
 }
 
-// NotSent says that there was no room for what a Send outcome asked for. A push is tried again later. In place of an
-// answer the push is refused, and brings nothing: the peer sends it again.
+// NotSent reports that there was no room for the message of a Send outcome. A push is retried later. In place of an
+// answer, the peer's push is refused and dropped, so the peer sends it again.
 func (x *Exchanger) NotSent(out []Outcome, now time.Time, e *Exchange) []Outcome {
 	if e.ours {
 		x.pushLater(now, e)
@@ -113,7 +113,7 @@ func (x *Exchanger) pushLater(now time.Time, e *Exchange) {
 	x.set(e, at)
 }
 
-// SendEnded says that the sending of a push is over: it was acknowledged, or err says why it was not.
+// SendEnded reports the end of sending a push: it was acknowledged, or err says why it was not.
 func (x *Exchanger) SendEnded(out []Outcome, e *Exchange, push wire.MessageID, err error) []Outcome {
 	if !e.sending || e.id != push {
 		return out

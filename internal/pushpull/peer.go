@@ -8,56 +8,56 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Capabilities of a node, as its handshake carries them.
+// Capabilities of a node in its handshake.
 const (
 	capAsksMerge = 1 << 0 // its application is asked before two clusters become one
-	capJudges    = 1 << 1 // it may refuse a node that joins for more reasons than others do
+	capJudges    = 1 << 1 // it may refuse a joining node for more reasons than other nodes do
 )
 
-// A Peer is what an Exchanger keeps about one peer. The owner of the peer sets the exported fields.
+// A Peer is an Exchanger's state of one peer. The owner of the peer sets the exported fields.
 type Peer struct {
 	ID       wire.NodeID
-	Versions [6]byte // as the peer's identity says; zero if not known
-	Vetoed   bool    // the peer's own entry is kept out, so it gets no link
+	Versions [6]byte // from the peer's identity; zero if unknown
+	Vetoed   bool    // the peer's own entry was refused, so it gets no link
 
 	asksMerge, judges bool // its capabilities
 
-	state, list *Exchange // that this node began: of states, of members
-	theirs      *Exchange // that the peer began
+	state, list *Exchange // begun by this node: of states, of members
+	theirs      *Exchange // begun by the peer
 	begun       quota.Bucket
-	refused     time.Time // when the peer was last refused an exchange
+	refused     time.Time // when this node last refused an exchange of the peer
 
-	introduced bool            // its own entry has arrived since the last handshake, and it has not died since
+	introduced bool            // its own entry has arrived since the last handshake, and its member has not died since
 	vote       *Vote           // about its own entry; nil for none
-	approved   *members.Member // its own entry, which the application has admitted, until it is a member; nil for none
+	approved   *members.Member // the peer's own entry as the application approved it, until it is a member; nil for none
 }
 
-// SetCapabilities takes what the peer's handshake says.
+// SetCapabilities sets the capabilities from the peer's handshake.
 func (p *Peer) SetCapabilities(bits uint32) {
 	p.asksMerge, p.judges = bits&capAsksMerge != 0, bits&capJudges != 0
 }
 
-// Forget makes the peer's entry outstanding: there was a handshake, or the peer's member has died.
+// Forget makes the peer's own entry outstanding, because there was a handshake or the peer's member has died.
 func (p *Peer) Forget() { p.introduced = false }
 
-// Asked reports whether the application still decides about the peer's own entry.
+// Asked reports whether the application is deciding about the peer's own entry.
 func (p *Peer) Asked() bool { return p.vote != nil }
 
-// Busy reports whether an exchange with the peer is in progress, or the application decides about it.
+// Busy reports whether an exchange with the peer is in progress or the application is deciding about it.
 func (p *Peer) Busy() bool {
 	exchanging := p.state != nil || p.list != nil || p.theirs != nil
 	return exchanging || p.Asked()
 }
 
-// Subscribe notes that the peer has asked to subscribe while the application decides. It is answered with the verdict.
+// Subscribe records that the peer asked to subscribe while the application is deciding. The verdict answers the request.
 func (p *Peer) Subscribe() { p.vote.subscribes = true }
 
-// Approved reports whether the application has already admitted an entry, when its node joined.
+// Approved reports whether the application approved this entry when its node joined.
 func (p *Peer) Approved(e *wire.Member) bool {
 	return p.approved != nil && p.approved.Incarnation == e.Incarnation && SameNode(p.approved, e)
 }
 
-// slot is where an exchange that this node began with the peer stands.
+// slot returns the field for an exchange that this node begins with the peer.
 func (p *Peer) slot(ofMembers bool) **Exchange {
 	if ofMembers {
 		return &p.list
@@ -65,7 +65,7 @@ func (p *Peer) slot(ofMembers bool) **Exchange {
 	return &p.state
 }
 
-// outstanding reports whether the entry of a peer that is not a member is on its way, or is being decided about.
+// outstanding reports whether the entry of a peer that is not a member may still arrive or is being decided about.
 func (p *Peer) outstanding(t *members.Table) bool {
 	return (!p.introduced || p.vote != nil) && !t.IsLive(p.ID)
 }

@@ -8,25 +8,25 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// fewNodes is the number of nodes up to which push/pulls keep their interval.
+// fewNodes is the cluster size up to which the interval of push/pulls is constant.
 const fewNodes = 32
 
-// Start sets the time of the first push/pull. It is anywhere in the interval, so that nodes that start together do not
-// do it together.
+// Start schedules the first push/pull at a random time in the interval, so that nodes that start together do not
+// synchronize.
 func (x *Exchanger) Start(now time.Time, t *members.Table) {
 	if i := x.interval(t.Count()); i > 0 {
 		x.pull.due = x.deadlineAt(now.Add(1 + time.Duration(x.rng.Int64N(int64(i)))))
 	}
 }
 
-// interval is the time between push/pulls of this node in a cluster of so many members. In a larger cluster it is
-// longer, by one more interval for each time that the cluster doubles.
+// interval returns the time between push/pulls of this node in a cluster of count members. In a larger cluster it grows
+// by one interval each time the cluster size doubles.
 func (x *Exchanger) interval(count int) time.Duration {
 	times := 1 + bits.Len(uint(max(count-1, 0)/fewNodes))
 	return x.Config.Interval / time.Duration(max(x.Config.Nodes, 1)) * time.Duration(times)
 }
 
-// pullDue sets the time of the next push/pull, and tells that this one is due. There is none once Interval is negative.
+// pullDue schedules the next push/pull and reports the current one. It does neither if Interval is not positive.
 func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Outcome {
 	i := x.interval(t.Count())
 	if x.Config.Interval <= 0 {
@@ -37,10 +37,10 @@ func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Ou
 	return append(out, Outcome{Kind: PullDue})
 }
 
-// AwaitSelection notes that the push/pull waits for the application to say which members may be chosen.
+// AwaitSelection records that the push/pull waits for the application to select the permitted members.
 func (x *Exchanger) AwaitSelection() { x.pull.selection = true }
 
-// Selected reports whether a push/pull waited for the selection that the application has made. It no longer waits.
+// Selected reports whether a push/pull waited for the application's selection, and ends the wait.
 func (x *Exchanger) Selected() bool {
 	waited := x.pull.selection
 	x.pull.selection = false
@@ -54,10 +54,10 @@ func (x *Exchanger) TakeTurn() bool {
 	return x.pull.turn%max(x.Config.Nodes, 1) == 0
 }
 
-// PullFrom notes which member the push/pull is with. It begins as soon as there is a session.
+// PullFrom records the member for the push/pull, which begins as soon as there is a session.
 func (x *Exchanger) PullFrom(id wire.NodeID) { x.pull.next = id }
 
-// TakePull reports whether the push/pull waits for a session with a node. It no longer waits.
+// TakePull reports whether the push/pull waited for a session with the given node, and ends the wait.
 func (x *Exchanger) TakePull(id wire.NodeID) bool {
 	if x.pull.next != id {
 		return false

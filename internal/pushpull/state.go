@@ -10,8 +10,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// memberWait is how long the state of a node waits for the node's entry. The entry may have been lost and arrive again
-// with the next rounds of its comparison, or the application may still decide about it.
+// memberWait is the maximum time that the state of a node waits for the node's entry. The entry may have been lost and
+// arrive again with the next rounds of its comparison, or the application may still be deciding about it.
 const memberWait = 5 * time.Second
 
 // askState asks the application for its state.
@@ -19,7 +19,7 @@ func (x *Exchanger) askState(out []Outcome, e *Exchange) []Outcome {
 	return append(out, Outcome{Kind: StateWanted, Token: e.token, Join: e.join, Joining: e.use.Joins()})
 }
 
-// AnswerState answers a StateWanted. data is not kept.
+// AnswerState answers a StateWanted. It does not keep data.
 func (x *Exchanger) AnswerState(out []Outcome, now time.Time, t *members.Table, token Token, data []byte) []Outcome {
 	e := x.byID[token]
 	switch {
@@ -34,8 +34,8 @@ func (x *Exchanger) AnswerState(out []Outcome, now time.Time, t *members.Table, 
 	return x.answer(out, now, e, e.use.Answer(), data)
 }
 
-// answerSize goes on with an exchange although this node's own state is larger than a message. A Join that somebody
-// waits for fails. In any other exchange the peer is sent the size instead, and this node gets the peer's state.
+// answerSize continues an exchange although this node's own state is larger than a message. A Join with a waiting caller
+// fails. In any other exchange, the peer gets the size instead, and this node gets the peer's state.
 func (x *Exchanger) answerSize(out []Outcome, now time.Time, t *members.Table, e *Exchange, size int) []Outcome {
 	x.Stats.TooLarge++
 	out = append(out, Outcome{Kind: OwnStateTooLarge, Size: uint64(size)})
@@ -50,8 +50,8 @@ func (x *Exchanger) answerSize(out []Outcome, now time.Time, t *members.Table, e
 	return x.push(out, now, t, e)
 }
 
-// handleSize takes the size of a state that the peer cannot send. It ends an exchange of ours. An exchange of the
-// peer's goes on, because the peer wants this node's state.
+// handleSize processes the size of a state that the peer cannot send. It ends an exchange of this node. An exchange of
+// the peer continues, because the peer wants this node's state.
 func (x *Exchanger) handleSize(out []Outcome, e *Exchange, data []byte) []Outcome {
 	size := binary.BigEndian.Uint64(data)
 	if size <= uint64(x.Config.MessageMax) {
@@ -67,8 +67,8 @@ func (x *Exchanger) handleSize(out []Outcome, e *Exchange, data []byte) []Outcom
 	return x.askState(out, e)
 }
 
-// merge hands what the peer sent to the application, once the application has heard of the peer. In a Join of this node
-// the members have been taken in before. The push of another node waits for that node's entry.
+// merge passes the peer's data to the application once the application knows the peer. A Join of this node has exchanged
+// members before. The push of another node waits for that node's entry.
 func (x *Exchanger) merge(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	switch {
 	case len(e.got) == 0:
@@ -85,19 +85,19 @@ func (x *Exchanger) merge(out []Outcome, now time.Time, t *members.Table, e *Exc
 	return out
 }
 
-// Introduced says that the peer's own entry has arrived, whatever became of it.
+// Introduced reports that the peer's own entry has arrived, whether it was admitted or not.
 func (x *Exchanger) Introduced(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	p.introduced = true
 	return x.Release(out, now, t, p)
 }
 
-// Admitted says that the peer has become a member, or that its entry has changed.
+// Admitted reports that the peer has become a member or that its entry has changed.
 func (x *Exchanger) Admitted(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	p.approved = nil
 	return x.Release(out, now, t, p)
 }
 
-// Release hands over the state of a node that has waited for the node's entry, if it need not wait any longer.
+// Release passes on the state of a node that waited for the node's entry, if it need not wait any longer.
 func (x *Exchanger) Release(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	if e := p.theirs; e != nil && e.phase == merging && e.got != nil {
 		return x.merge(out, now, t, e)
@@ -105,7 +105,7 @@ func (x *Exchanger) Release(out []Outcome, now time.Time, t *members.Table, p *P
 	return out
 }
 
-// StateMerged says that the application is done with a StateArrived.
+// StateMerged reports that the application is done with a StateArrived.
 func (x *Exchanger) StateMerged(out []Outcome, token Token) []Outcome {
 	if e := x.byID[token]; e != nil && e.phase == merging {
 		return x.end(out, e, nil)

@@ -67,7 +67,7 @@ func TestStateOfANodeWhoseEntryIsKeptOutIsMergedAllTheSame(t *testing.T) {
 	w.pushPull(0, 1)
 	w.deliver()
 	n := w.nodes[1]
-	n.do(n.x.Introduced(n.out, w.now, &n.table, n.peers[0])) // its name is another node's
+	n.do(n.x.Introduced(n.out, w.now, &n.table, n.peers[0])) // another node has its name
 	w.wantMerged(1, "state of 0")
 	w.idle()
 }
@@ -177,7 +177,7 @@ func TestBackgroundExchangeTellsTheSizeOfAStateThatIsTooLargeAndBringsTheOther(t
 	}
 }
 
-// A member may say anything.
+// A member may send any size.
 func TestSizeThatMakesNoSenseEndsTheExchange(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	w.acquaint()
@@ -237,7 +237,7 @@ func TestAnswersOfTheApplicationCountOnce(t *testing.T) {
 		n.do(n.x.AnswerState(n.out, w.now, &n.table, token, []byte("once")))
 	}
 	n.do(n.x.AnswerState(n.out, w.now, &n.table, token+100, []byte("unknown")))
-	n.do(n.x.StateMerged(n.out, token)) // it has not been asked to
+	n.do(n.x.StateMerged(n.out, token)) // it was not asked to merge
 	w.deliver()
 	w.wantMerged(1, "once")
 	if len(n.asked) != 2 || n.asked[1].Kind != StateArrived {

@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// HandleTimeout does the first thing that is due, if any is. Call it until NextTimeout is later than now.
+// HandleTimeout performs the first action that is due, if any. Call it until NextTimeout is later than now.
 func (x *Exchanger) HandleTimeout(out []Outcome, now time.Time, t *members.Table) []Outcome {
 	if at := x.NextTimeout(); at.IsZero() || at.After(now) {
 		return out

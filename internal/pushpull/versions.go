@@ -9,20 +9,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// versionsMax bounds the versions that are remembered to be understood by all members, and those of a list.
+// versionsMax is the maximum number of remembered versions that all members understand, and of versions in a list.
 const versionsMax = 64
 
-// WalkRate bounds the walks over all members that other nodes can cause, so that a node which makes up versions
-// cannot keep this node busy.
+// WalkRate limits the walks over all members that other nodes can cause, so that a node with invented versions cannot
+// keep this node busy.
 var WalkRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 
-// Versions knows which versions all members understand. The zero value is ready to use.
+// Versions caches which versions all members understand. The zero value is ready to use.
 type Versions struct {
-	understood [][6]byte // each understood all members, and was understood by them, when it was put in
+	understood [][6]byte // each was compatible with all members when it was added
 	walks      quota.Bucket
 }
 
-// understand reports whether each of two nodes speaks what the other understands, of both protocols.
+// understand reports whether two nodes each use versions that the other understands, in both protocols.
 func understand(a, b [6]byte) bool {
 	for i := 0; i < len(a); i += 3 {
 		least, greatest, spoken := i, i+1, i+2
@@ -37,7 +37,7 @@ func within(version, least, greatest byte) bool { return least <= version && ver
 
 func (v *Versions) known(versions [6]byte) bool { return slices.Contains(v.understood, versions) }
 
-// stranger is a member that does not go with some versions; nil if there is none. The node except does not count.
+// stranger returns a member that is incompatible with versions, or nil if there is none. It ignores the node except.
 func (v *Versions) stranger(t *members.Table, versions [6]byte, except wire.NodeID) *members.Entry {
 	if v.known(versions) {
 		return nil
@@ -50,7 +50,7 @@ func (v *Versions) stranger(t *members.Table, versions [6]byte, except wire.Node
 	return nil
 }
 
-// Note follows the versions of a member that is taken in, or may be. It takes out the versions that do not go with it.
+// Note records the versions of a current or possible member. It drops remembered versions that are incompatible with it.
 func (v *Versions) Note(versions [6]byte) {
 	if v.known(versions) {
 		return
@@ -62,8 +62,8 @@ func (v *Versions) Note(versions [6]byte) {
 	v.understood = append(v.understood, versions)
 }
 
-// disagreement is why the nodes of a list cannot become members beside those of the table; nil if they can. Each has to
-// speak what all others understand.
+// disagreement returns the reason why the nodes of a list cannot join those of the table, or nil if they can. Each node
+// must understand the versions that all others use.
 func (v *Versions) disagreement(t *members.Table, list []members.Member) error {
 	var distinct [][6]byte
 	for i := range list {
@@ -85,7 +85,7 @@ func (v *Versions) disagreement(t *members.Table, list []members.Member) error {
 // judged reports whether the versions of a member of a list matter.
 func judged(m *members.Member) bool { return m.State <= wire.StateSuspect && m.ID.IsGo() }
 
-// Disagreement is the error of a node that does not go with a member.
+// Disagreement returns the error for a node that is incompatible with a member.
 func Disagreement(name string, versions [6]byte, s *members.Entry) *VersionError {
 	return &VersionError{Names: [2]string{name, s.Name}, Versions: [2][6]byte{versions, s.Versions}}
 }

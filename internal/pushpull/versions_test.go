@@ -17,9 +17,9 @@ func TestNodesUnderstandEachOtherIfEachSpeaksWhatTheOtherDoes(t *testing.T) {
 		{goodFit, goodFit, true},
 		{goodFit, [6]byte{1, 5, 4, 2, 9, 3}, true},
 		{goodFit, [6]byte{1, 5, 2, 3, 3, 3}, false}, // does not understand 2
-		{goodFit, [6]byte{1, 5, 2, 1, 4, 4}, false}, // speaks what the others do not understand
+		{goodFit, [6]byte{1, 5, 2, 1, 4, 4}, false}, // uses a version that the others do not understand
 		{goodFit, [6]byte{2, 5, 2, 2, 2, 2}, true},
-		{goodFit, [6]byte{3, 5, 3, 1, 3, 2}, false}, // the same of the library's protocol
+		{goodFit, [6]byte{3, 5, 3, 1, 3, 2}, false}, // the same for the library's protocol
 		{goodFit, [6]byte{1, 6, 6, 1, 3, 2}, false},
 	} {
 		if got := understand(c.a, c.b); got != c.want {
@@ -31,7 +31,7 @@ func TestNodesUnderstandEachOtherIfEachSpeaksWhatTheOtherDoes(t *testing.T) {
 	}
 }
 
-// entryOf is an alive entry of a stranger that speaks some versions.
+// entryOf returns an alive entry of a stranger with the given versions.
 func entryOf(i int, versions [6]byte) *wire.Member {
 	m := members.Entry{Member: said(i, 1, "").Member}
 	m.Versions = versions
@@ -71,7 +71,7 @@ func TestLegacyMembersAndTheNodeItselfDoNotCount(t *testing.T) {
 	old.Versions = [6]byte{9, 9, 9, 9, 9, 9}
 	n.add(old)
 	now := entryOf(1, goodFit)
-	now.ID = nodeID(1) // it was started anew with versions that go with ours
+	now.ID = nodeID(1) // it restarted with versions that are compatible with ours
 	if fit := n.x.Fits(w.now, &n.table, now, nil); !fit.OK {
 		t.Errorf("%+v", fit)
 	}

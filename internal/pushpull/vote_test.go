@@ -8,14 +8,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// asksAlive is two nodes, the first of which asks its application, which is slow, about nodes.
+// asksAlive returns two nodes; the first one asks its application, which answers slowly, about nodes.
 func asksAlive(t *testing.T) (*world, *node) {
 	w := newWorld(t, 2, func(i int, c *Config) { c.AskAlive = i == 0 })
 	w.nodes[0].slow = true
 	return w, w.nodes[0]
 }
 
-// said is an alive entry of a node that has no session with anybody.
+// said returns an alive entry of a node without a session.
 func said(i int, incarnation uint64, meta string) Entry {
 	return Entry{Member: members.Member{ID: wire.NodeID{1: byte(i >> 8), 2: byte(i), 6: 0x80}, Name: fmt.Sprint("stranger-", i),
 		Addr: nodeAddr(i), Meta: []byte(meta), Incarnation: incarnation}}
@@ -181,7 +181,7 @@ func TestStateOfANodeWaitsForTheVerdict(t *testing.T) {
 	w.pushPull(1, 0)
 	w.deliver()
 	n.slow = false
-	n.answer(n.asked[1]) // which is for the state
+	n.answer(n.asked[1]) // the question about the state
 	w.deliver()
 	w.wantMerged(0)
 	n.answer(n.asked[0])

@@ -22,12 +22,12 @@ var (
 	goodFit = [6]byte{1, 5, 2, 1, 3, 2}
 )
 
-// A world is a few Exchangers that send each other whole messages, and a clock. There are no sessions, links or packets.
+// A world is several Exchangers that exchange complete messages, and a clock. It has no sessions, links or packets.
 type world struct {
 	t     *testing.T
 	now   time.Time
 	nodes []*node
-	mail  []letter // on their way, in order
+	mail  []letter // messages in transit, in order
 	count byte     // of message ids
 }
 
@@ -49,22 +49,22 @@ type node struct {
 	table  members.Table
 	peers  []*Peer // by node
 	joins  []*joining
-	asked  []Outcome // questions that wait, if the application is slow
-	log    []string  // the outcomes, in words
+	asked  []Outcome // open questions, if the application is slow
+	log    []string  // the outcomes as text
 	merged []string
-	ended  []error // how the Joins ended
+	ended  []error // results of the Joins
 
 	state   string
-	slow    bool             // the application answers nothing by itself
-	full    bool             // there is no room for anything to send
-	lossy   bool             // what is sent gets lost, and is acknowledged all the same
+	slow    bool             // the application does not answer by itself
+	full    bool             // nothing can be sent
+	lossy   bool             // messages are lost but acknowledged
 	merge   error            // the application's answer to MergeAsked
 	alive   map[string]error // the application's answer to AliveAsked, by name
 	refuses error            // why the node itself refuses the other end of a Join
 	store   assembly.Store
 }
 
-// joining is a Join as its caller keeps it.
+// joining is a Join with its caller's state.
 type joining struct {
 	Join
 	with  int
@@ -83,7 +83,7 @@ func memberNo(i int) members.Member {
 	return members.Member{ID: nodeID(i), Name: nodeName(i), Addr: nodeAddr(i), Versions: goodFit, Incarnation: 1}
 }
 
-// newWorld makes n nodes that do not know each other.
+// newWorld returns n nodes that do not know each other.
 func newWorld(t *testing.T, n int, tweak func(i int, c *Config)) *world {
 	w := &world{t: t, now: begin}
 	for i := range n {
@@ -135,7 +135,7 @@ func (n *node) remove(i int, s wire.State) {
 	n.table.Remove(n.w.now, m)
 }
 
-// do acts on the outcomes of one input.
+// do processes the outcomes of one input.
 func (n *node) do(out []Outcome) { n.out.Work(out, n.act) }
 
 func (n *node) act(o *Outcome) {
@@ -209,7 +209,7 @@ func (n *node) post(p *Peer, l letter) {
 	}
 }
 
-// deliver lets all that is on its way arrive, and what it causes, and acknowledges what was sent.
+// deliver delivers all messages in transit, and those that they cause, and acknowledges them.
 func (w *world) deliver() {
 	for len(w.mail) > 0 {
 		l := w.mail[0]
@@ -232,7 +232,7 @@ func (n *node) take(l letter) {
 	}
 }
 
-// refusalOf is the content of a message that refuses a push.
+// refusalOf returns the content of a message that refuses a push.
 func refusalOf(push wire.MessageID) []byte {
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, wire.AppendStateRefused(nil, wire.MessageID{}, push)); err != nil {
@@ -247,7 +247,7 @@ func (n *node) expect(p *Peer, id wire.MessageID, d wire.Direct) bool {
 	return ok
 }
 
-// receives has the first piece of a push of a peer, of several, arrive.
+// receives delivers the first of several pieces of a peer's push.
 func (n *node) receives(from int, push wire.MessageID) *assembly.Assembly {
 	a := n.store.Begin(n.w.now, push, 1000, true)
 	n.x.Receives(n.peers[from], a)
@@ -270,7 +270,7 @@ func (n *node) inProgress() (list []*Exchange) {
 	return list
 }
 
-// ask puts a question to the application.
+// ask passes a question to the application.
 func (n *node) ask(o Outcome) {
 	if n.slow {
 		n.asked = append(n.asked, o)
@@ -302,7 +302,7 @@ func (n *node) answer(o Outcome) {
 	}
 }
 
-// verdict does what the core does with the answer to a question about a node.
+// verdict processes the answer to a question about a node, as the core does.
 func (n *node) verdict(vote VoteToken, veto error) {
 	out, ok := n.x.AnswerNode(n.out, n.w.now, &n.table, vote, veto)
 	if n.do(out); ok {
@@ -372,7 +372,7 @@ func (n *node) of(j *Join) *joining {
 	return nil
 }
 
-// sync ends the comparison of tables of a Join: both ends have each other's members now.
+// sync completes the comparison of tables of a Join: both ends then have each other's members.
 func (w *world) sync(i int, j *joining) {
 	n, o := w.nodes[i], w.nodes[j.with]
 	if !j.Agreed {
@@ -391,7 +391,7 @@ func (w *world) sync(i int, j *joining) {
 	w.deliver()
 }
 
-// advanced ends a Join that needs nothing more.
+// advanced ends a Join that has nothing left to do.
 func (n *node) advanced(j *Join) {
 	if j.Synced && !j.WantsState() {
 		n.end(j, nil)
@@ -408,7 +408,7 @@ func (n *node) end(j *Join, err error) {
 	n.ended = append(n.ended, err)
 }
 
-// run lets time pass. Everything that is due happens, and what is on its way arrives at once.
+// run advances virtual time by d. It processes everything that is due and delivers messages at once.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for {
@@ -429,7 +429,7 @@ func (w *world) run(d time.Duration) {
 	w.now = end
 }
 
-// idle checks that no exchange and no question is left.
+// idle fails the test if an exchange or a question is left.
 func (w *world) idle() {
 	w.t.Helper()
 	for _, n := range w.nodes {
@@ -461,7 +461,7 @@ func (w *world) wantMerged(i int, want ...string) {
 	}
 }
 
-// pushPull has node i exchange states with node k in the background.
+// pushPull makes node i exchange states with node k in the background.
 func (w *world) pushPull(i, k int) {
 	n := w.nodes[i]
 	n.do(n.x.PushPull(n.out, w.now, n.peers[k], false))
