@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// TestAPIHasMemberlistsSymbolsWithTheirTypes holds each symbol of the lists against this package.
+// TestAPIHasMemberlistsSymbolsWithTheirTypes compares each symbol of the lists with this package.
 func TestAPIHasMemberlistsSymbolsWithTheirTypes(t *testing.T) {
 	have := apiTypes(t)
 	for list, want := range map[string]int{"testdata/memberlist-v0.6.txt": 227, "testdata/grafana-fork.txt": 16} {
@@ -55,8 +55,8 @@ func TestAPICheckFindsAnotherType(t *testing.T) {
 	}
 }
 
-// apiTypes are the exported symbols of the root with their types, both as testdata/memberlist-v0.6.txt
-// writes them.
+// apiTypes returns the exported symbols of the root package with their types, both written as in
+// testdata/memberlist-v0.6.txt.
 func apiTypes(t *testing.T) map[string]string {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -85,7 +85,7 @@ func apiTypes(t *testing.T) map[string]string {
 	return a.types
 }
 
-// compiledImports are the files that hold the types of what the root imports, by import path.
+// compiledImports returns the files with the compiled types of the root package's imports, by import path.
 func compiledImports(t *testing.T) map[string]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-buildvcs=false", "-deps", "-export", "-json=ImportPath,Export", ".").Output()
@@ -145,7 +145,7 @@ func (a *typedAPI) addType(o *types.TypeName) {
 	}
 }
 
-// text is a type with other packages by their names, and a signature without those of its parameters.
+// text returns a type with other packages by name, and a signature without parameter names.
 func (a *typedAPI) text(t types.Type) string {
 	if s, ok := t.(*types.Signature); ok {
 		t = types.NewSignatureType(nil, nil, nil, unnamed(s.Params()), unnamed(s.Results()), s.Variadic())

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A testBroadcast makes plain ones about the same subject void, and counts its ends.
+// A testBroadcast invalidates plain broadcasts about the same subject, and counts the calls of Finished.
 type testBroadcast struct {
 	msg      string
 	about    string
@@ -29,7 +29,7 @@ func (b *testBroadcast) Finished() {
 	}
 }
 
-// A testNamed and a testUnique claim to make everything void, and must not be asked.
+// A testNamed and a testUnique claim to invalidate everything. The queue must not call their Invalidates.
 type testNamed struct {
 	testBroadcast
 	name string
@@ -57,7 +57,7 @@ func queueAll[B Broadcast](q *TransmitLimitedQueue, bs ...B) {
 	}
 }
 
-// wantNext checks what one GetBroadcasts hands out, and in which order.
+// wantNext checks the result of one GetBroadcasts, including its order.
 func wantNext(t *testing.T, q *TransmitLimitedQueue, overhead, limit int, want ...string) {
 	t.Helper()
 	var got []string
@@ -298,7 +298,7 @@ func TestEmptyQueueDoesNotAskForTheNumberOfNodes(t *testing.T) {
 
 func TestMessageIsAskedForOnceAndHandedOutAsTheSameSlice(t *testing.T) {
 	q := queueFor(2, 5)
-	queueAll(q, newPlain("m")) // its Message makes a slice each time
+	queueAll(q, newPlain("m")) // its Message returns a new slice each time
 	first, again := q.GetBroadcasts(0, 10), q.GetBroadcasts(0, 10)
 	if &first[0][0] != &again[0][0] {
 		t.Fatal("handed out a copy")
@@ -311,7 +311,7 @@ func TestEmptyMessagesPass(t *testing.T) {
 	wantNext(t, q, 3, 7, "", "")
 }
 
-// Every broadcast ends exactly once whatever runs side by side, and NumQueued comes back to zero.
+// Every broadcast is finished exactly once whatever runs concurrently, and NumQueued returns to zero.
 func TestConcurrentUseFinishesEachExactlyOnce(t *testing.T) {
 	q := queueFor(1, 20)
 	const writers, each = 4, 250
@@ -360,7 +360,7 @@ func TestConcurrentUseFinishesEachExactlyOnce(t *testing.T) {
 	wantFinished(t, 1, slices.Concat(all...)...)
 }
 
-// Against a queue that searches all of its broadcasts each time.
+// The test compares the queue with one that searches all of its broadcasts each time.
 func TestQueueAgreesWithAPlainSearch(t *testing.T) {
 	q := queueFor(3, 5)
 	var model []*queued

@@ -83,7 +83,7 @@ func TestZeroTakesTheDefaultOfLAN(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := DefaultLANConfig()
-	// Zeros that mean something, booleans, and what is without meaning here.
+	// Zeros with a meaning, booleans, and fields without a meaning here.
 	want.BindAddr, want.BindPort, want.AdvertisePort, want.DNSConfigPath = "", 0, 0, ""
 	want.IndirectChecks, want.PushPullInterval, want.GossipInterval, want.QueueCheckInterval = 0, 0, 0, 0
 	want.RetransmitMult, want.GossipNodes = 0, 0
@@ -351,7 +351,7 @@ func TestProgramThatSetsHalfOfThePortsFormsAClusterWithDefaultPort(t *testing.T)
 	}
 }
 
-// ports is what a Config says of ports, in the order bind, advertise.
+// ports are the ports of a Config, in the order bind, advertise.
 type ports [2]int
 
 func TestPortsThatWereSetStayAndOthersAreWrittenBack(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// pinger is a PingDelegate that counts what it gives and remembers what it is told.
+// pinger is a PingDelegate that counts its payloads and records its notifications.
 type pinger struct {
 	name string
 
@@ -117,7 +117,7 @@ func TestSuspectIsAMemberOfThatState(t *testing.T) {
 	})
 }
 
-// The figure goes to docs/PERFORMANCE.md.
+// docs/PERFORMANCE.md quotes the result.
 func TestCrashOfARealNodeIsKnownToAllOthers(t *testing.T) {
 	t.Parallel()
 	n := 10
@@ -140,7 +140,7 @@ func TestCrashOfARealNodeIsKnownToAllOthers(t *testing.T) {
 	t.Logf("crash of one of %d nodes known to all others after %v", n, time.Since(begin))
 }
 
-// lossyTransport loses what is sent to one address and from another one, if these are set.
+// lossyTransport drops datagrams to one address and from another one, if these are set.
 type lossyTransport struct {
 	*MockTransport
 	to, from *atomic.Pointer[string]
@@ -158,8 +158,8 @@ func (l *lossyTransport) WriteToAddress(b []byte, addr Address) (time.Time, erro
 	return l.MockTransport.WriteToAddress(b, addr)
 }
 
-// sixNodes are six nodes of the LAN preset in a bubble, and what to set to an address to lose what is sent to it and
-// from it.
+// sixNodes runs f with six nodes of the LAN preset in a bubble. Datagrams to the address in to and from the address in
+// from are lost, if these are set.
 func sixNodes(t *testing.T, f func(t *testing.T, nodes []*Memberlist, to, from *atomic.Pointer[string])) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork

@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// sources are the files whose names end in suffix.
+// sources returns the files whose names end in suffix.
 func sources(t *testing.T, suffix string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -117,7 +117,7 @@ func TestEveryProblemOfMemberlistNamesATest(t *testing.T) {
 	}
 }
 
-// headings are those of a document, in lower case.
+// headings returns the headings of a document in lower case.
 func headings(doc string) (all []string) {
 	for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(doc, -1) {
 		all = append(all, strings.ToLower(h[1]))
@@ -201,7 +201,7 @@ func TestProtocolNamesEveryBody(t *testing.T) {
 	}
 }
 
-// go test takes what stands behind a flag that it does not know for an argument of the test.
+// go test takes everything after an unknown flag as arguments of the test.
 func TestCommandsOfDocumentsNameThePackageBeforeFull(t *testing.T) {
 	for _, d := range documents {
 		for _, command := range regexp.MustCompile(`go test [^\n`+"`"+`]* -full[^\n`+"`"+`]*`).FindAllString(read(t, d), -1) {
@@ -243,7 +243,7 @@ func TestCIChecksEveryModule(t *testing.T) {
 	}
 }
 
-// program is the program of the README.
+// program returns the program in the README.
 func program(t *testing.T) string {
 	t.Helper()
 	_, after, ok := strings.Cut(read(t, "README.md"), "\n```go\n")
@@ -281,13 +281,13 @@ func TestProgramOfTheReadmeWorks(t *testing.T) {
 	ann.end()
 }
 
-// process is the README's program at work.
+// process is a running process of the README's program.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Scanner
-	address string // where it says that it listens
+	address string // the address at which it says that it listens
 }
 
 func startProgram(t *testing.T, binary string, args ...string) *process {
@@ -323,7 +323,7 @@ func (p *process) hear() string {
 	return p.out.Text()
 }
 
-// end closes the standard input, upon which the program leaves.
+// end closes the standard input, which makes the program leave.
 func (p *process) end() {
 	_ = p.in.Close()
 	if err := p.cmd.Wait(); err != nil {

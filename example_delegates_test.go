@@ -14,14 +14,14 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// counters is a state that all nodes hold: the greatest number that any node has seen for each name.
+// counters is a state that all nodes share: for each name, the greatest number that any node has seen.
 type counters struct {
 	app
 	mu     sync.Mutex
 	values map[string]int
 }
 
-// LocalState is what a node that joins gets, and what is compared with a random node every PushPullInterval.
+// LocalState is sent to a joining node, and to a random node every PushPullInterval.
 func (c *counters) LocalState(join bool) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -32,7 +32,7 @@ func (c *counters) LocalState(join bool) []byte {
 	return b
 }
 
-// MergeRemoteState must give the same result in whatever order, and however often, states are merged.
+// MergeRemoteState must give the same result in whatever order and however often states are merged.
 func (c *counters) MergeRemoteState(buf []byte, join bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *counters) MergeRemoteState(buf []byte, join bool) {
 	}
 }
 
-// A Delegate with a state: two nodes that were apart agree when they join.
+// A Delegate with a state: two separate nodes agree when they join.
 func ExampleDelegate() {
 	network := new(gwyh.MockNetwork)
 	ann := &counters{values: map[string]int{"visits": 7, "sales": 1}}
@@ -68,7 +68,7 @@ func (w watcher) NotifyJoin(n *gwyh.Node)   { w.joined <- n.Name }
 func (w watcher) NotifyLeave(n *gwyh.Node)  {}
 func (w watcher) NotifyUpdate(n *gwyh.Node) {}
 
-// An EventDelegate learns of members that join, leave, fail and change. The first one is the node itself.
+// An EventDelegate is notified of members that join, leave, fail and change. The first one is the node itself.
 func ExampleEventDelegate() {
 	network := new(gwyh.MockNetwork)
 	w := watcher{make(chan string, 8)}
@@ -83,7 +83,7 @@ func ExampleEventDelegate() {
 	// Output: ann bob
 }
 
-// guard is an AliveDelegate that takes in nodes of one team only.
+// guard is an AliveDelegate that admits only nodes of one team.
 type guard struct{ team string }
 
 func (g guard) NotifyAlive(n *gwyh.Node) error {
@@ -93,7 +93,7 @@ func (g guard) NotifyAlive(n *gwyh.Node) error {
 	return nil
 }
 
-// An AliveDelegate decides about each node whether it is taken in, by its metadata for example. It is asked about the node itself too.
+// An AliveDelegate decides about each node, including the node itself, whether it is admitted, here by its metadata.
 func ExampleAliveDelegate() {
 	network := new(gwyh.MockNetwork)
 	a := start(network, "ann", func(c *gwyh.Config) { c.Delegate, c.Alive = &app{meta: "red"}, guard{"red"} })
@@ -105,12 +105,12 @@ func ExampleAliveDelegate() {
 	// Output: true 1
 }
 
-// closed is a MergeDelegate that lets no other cluster in.
+// closed is a MergeDelegate that admits no other cluster.
 type closed struct{}
 
 func (closed) NotifyMerge(peers []*gwyh.Node) error { return errors.New("this cluster is complete") }
 
-// A MergeDelegate decides whether two clusters become one. It sees the members of the other.
+// A MergeDelegate decides whether two clusters become one. It sees the members of the other cluster.
 func ExampleMergeDelegate() {
 	network := new(gwyh.MockNetwork)
 	a := start(network, "ann", func(c *gwyh.Config) { c.Merge = closed{} })
@@ -129,7 +129,7 @@ func (r registrar) NotifyConflict(existing, other *gwyh.Node) {
 	r.conflicts <- existing.Name + " is taken by " + existing.Address()
 }
 
-// A ConflictDelegate learns of a second live node with the name of a member. The first one keeps the name.
+// A ConflictDelegate is notified of a second live node with the name of a member. The first node keeps the name.
 func ExampleConflictDelegate() {
 	network := new(gwyh.MockNetwork)
 	r := registrar{make(chan string, 8)}
@@ -154,7 +154,7 @@ func (s stopwatch) NotifyPingComplete(other *gwyh.Node, rtt time.Duration, paylo
 	}
 }
 
-// A PingDelegate learns round-trip times, and what the other node sends along.
+// A PingDelegate receives round-trip times and the payload of the other node.
 func ExamplePingDelegate() {
 	network := new(gwyh.MockNetwork)
 	s := stopwatch{make(chan string, 1)}
@@ -170,7 +170,7 @@ func ExamplePingDelegate() {
 	// Output: bob has 3 users, measured: true
 }
 
-// ownZone is a NodeSelectionDelegate that makes links within the zone of the node only.
+// ownZone is a NodeSelectionDelegate that selects only nodes of its own zone.
 type ownZone struct{ zone string }
 
 func (o ownZone) SelectNodes(nodes []*gwyh.NodeState) (selected []*gwyh.NodeState, preferred *gwyh.NodeState) {
@@ -182,7 +182,7 @@ func (o ownZone) SelectNodes(nodes []*gwyh.NodeState) (selected []*gwyh.NodeStat
 	return selected, nil
 }
 
-// A NodeSelectionDelegate chooses the members with which a node makes links. Those that it leaves out are members all the same.
+// A NodeSelectionDelegate chooses the members with which a node makes links. The other nodes are still members.
 func ExampleNodeSelectionDelegate() {
 	var nodes []*gwyh.NodeState
 	for _, zone := range []string{"north", "south", "north"} {
@@ -213,7 +213,7 @@ func (l *lossy) WriteToAddress(b []byte, addr gwyh.Address) (time.Time, error) {
 	return l.NodeAwareTransport.WriteToAddress(b, addr)
 }
 
-// A Transport carries the datagrams. It may be an existing one with something around it, as here, to test how a program bears loss.
+// A Transport carries the datagrams. Here it wraps an existing one, to test how a program copes with loss.
 func ExampleTransport() {
 	network := new(gwyh.MockNetwork)
 	ann := &app{got: make(chan string, 100)}
@@ -232,13 +232,13 @@ func ExampleTransport() {
 		}
 	}
 	for range 100 {
-		<-ann.got // those that were dropped are asked for again
+		<-ann.got // dropped datagrams are retransmitted
 	}
 	fmt.Println("all 100 arrived")
 	// Output: all 100 arrived
 }
 
-// lines is where the log of the example goes.
+// lines is the destination of the example's log.
 type lines struct{ first chan string }
 
 func (l lines) Write(b []byte) (int, error) {
@@ -249,7 +249,7 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Config.LogHandler is a slog.Handler. Its level decides which lines are made.
+// Config.LogHandler is a slog.Handler. Its level decides which lines the node writes.
 func ExampleConfig_logHandler() {
 	network := new(gwyh.MockNetwork)
 	out := lines{make(chan string, 1)}
@@ -269,7 +269,7 @@ func ExampleConfig_logHandler() {
 	// Output: {"level":"WARN","msg":"a key has 7 bytes: fewer than 16 can be guessed"}
 }
 
-// Zones tell which nodes are near each other. Everybody sees them; the strategy decides what they mean for links.
+// A zone tells which nodes are near each other. All nodes see it; the strategy decides how it affects links.
 func ExampleConfig_zone() {
 	network := new(gwyh.MockNetwork)
 	in := func(zone string) func(*gwyh.Config) {
@@ -291,7 +291,7 @@ func ExampleConfig_zone() {
 	// Output: [ann in north bob in south]
 }
 
-// Metrics returns all counters and gauges of docs/METRICS.md at once, for an exporter of one's own.
+// Metrics returns all counters and gauges of docs/METRICS.md at once, for a custom exporter.
 func ExampleMemberlist_Metrics() {
 	a := start(new(gwyh.MockNetwork), "ann", nil)
 	defer a.Shutdown()
@@ -303,7 +303,7 @@ func ExampleMemberlist_Metrics() {
 	// Output: gauge members 1
 }
 
-// Status returns what an operator wants to see.
+// Status returns what an operator needs to see.
 func ExampleMemberlist_Status() {
 	a := start(new(gwyh.MockNetwork), "ann", func(c *gwyh.Config) { c.SecretKey, c.LogOutput = []byte("hunter2"), io.Discard })
 	defer a.Shutdown()

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// members is a sink of go-metrics that is interested in one gauge.
+// members is a sink of go-metrics that uses a single gauge.
 type members struct {
 	metrics.BlackholeSink
 	values chan float32
@@ -27,11 +27,11 @@ func (m *members) SetGaugeWithLabels(key []string, value float32, labels []metri
 	}
 }
 
-// Config.Metrics is a sink of go-metrics for one node. Prometheus and OpenTelemetry have exporters of their own: see docs/METRICS.md.
+// Config.Metrics is a sink of go-metrics for one node. For Prometheus and OpenTelemetry exporters, see docs/METRICS.md.
 func ExampleConfig_metrics() {
 	sink := &members{values: make(chan float32, 1)}
 	a := start(new(gwyh.MockNetwork), "ann", func(c *gwyh.Config) { c.Metrics = sink })
 	defer a.Shutdown()
-	fmt.Println("members:", <-sink.values) // they are published once a second
+	fmt.Println("members:", <-sink.values) // published once per second
 	// Output: members: 1
 }

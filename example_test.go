@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// app is the application's side: it hands on what it is told, and queues what it has to say.
+// app is the application: it passes on the messages that it receives, and queues the messages that it sends.
 type app struct {
 	got   chan string
 	queue gwyh.TransmitLimitedQueue
@@ -25,7 +25,7 @@ func (a *app) GetBroadcasts(overhead, limit int) [][]byte {
 func (a *app) LocalState(join bool) []byte            { return nil }
 func (a *app) MergeRemoteState(buf []byte, join bool) {}
 
-// start makes a node on a network in memory. A real one leaves Transport out, and gets UDP.
+// start makes a node on a network in memory. A real program does not set Transport and uses UDP.
 func start(network *gwyh.MockNetwork, name string, change func(*gwyh.Config)) *gwyh.Memberlist {
 	config := gwyh.DefaultLANConfig()
 	config.Name = name
@@ -42,7 +42,7 @@ func start(network *gwyh.MockNetwork, name string, change func(*gwyh.Config)) *g
 	return list
 }
 
-// Two nodes, one message.
+// Two nodes exchange one message.
 func Example() {
 	network := new(gwyh.MockNetwork)
 	ann := &app{got: make(chan string, 1)}
@@ -65,7 +65,7 @@ func Example() {
 	// ann hears: gossip with your homies
 }
 
-// A node tells what it is to all others, and hears of them.
+// A node announces itself to all others and learns about them.
 func ExampleMemberlist_Members() {
 	network := new(gwyh.MockNetwork)
 	seed := start(network, "seed", nil)
@@ -89,7 +89,7 @@ func ExampleMemberlist_Members() {
 	// web-2 at 127.0.0.1:3: "port 80"
 }
 
-// The events of a node in a channel: who comes and who goes.
+// The events of a node in a channel: members that join and leave.
 func ExampleChannelEventDelegate() {
 	network := new(gwyh.MockNetwork)
 	events := make(chan gwyh.NodeEvent, 16)
@@ -115,7 +115,7 @@ func ExampleChannelEventDelegate() {
 	// bob leaves
 }
 
-// vote is a broadcast that makes an older one of the same voter void.
+// vote is a broadcast that invalidates an older one of the same voter.
 type vote struct{ voter, choice string }
 
 func (v vote) Name() string                        { return v.voter }
@@ -123,8 +123,8 @@ func (v vote) Message() []byte                     { return []byte(v.voter + " v
 func (v vote) Invalidates(old gwyh.Broadcast) bool { return old.(vote).voter == v.voter }
 func (v vote) Finished()                           {}
 
-// The queue that programs built on memberlist have: the node asks for it in GetBroadcasts. Each message
-// is sent once, though the queue hands it out again.
+// The queue that programs built on memberlist use: the node polls it by GetBroadcasts. Each message is sent once, even
+// if the queue returns it again.
 func ExampleTransmitLimitedQueue() {
 	network := new(gwyh.MockNetwork)
 	ann := &app{got: make(chan string, 1)}
@@ -134,7 +134,7 @@ func ExampleTransmitLimitedQueue() {
 	bob := &app{}
 	bob.queue.RetransmitMult = 3
 	bob.queue.QueueBroadcast(vote{"bob", "tea"})
-	bob.queue.QueueBroadcast(vote{"bob", "coffee"}) // tea never leaves the queue
+	bob.queue.QueueBroadcast(vote{"bob", "coffee"}) // tea is never sent
 	fmt.Println("queued:", bob.queue.NumQueued())
 
 	b := start(network, "bob", func(c *gwyh.Config) { c.Delegate = bob })
@@ -148,7 +148,7 @@ func ExampleTransmitLimitedQueue() {
 	// ann hears: bob votes for coffee
 }
 
-// The queue by itself: what was handed out least goes first, and the longest of these.
+// The queue alone: it returns the messages with the fewest transmissions first, and among these the longest.
 func ExampleTransmitLimitedQueue_GetBroadcasts() {
 	queue := &gwyh.TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 2}
 	queue.QueueBroadcast(vote{"ann", "tea"})
@@ -162,7 +162,7 @@ func ExampleTransmitLimitedQueue_GetBroadcasts() {
 	// ["bob votes for coffee"]
 }
 
-// A message to one node, which has it when SendReliable returns without an error.
+// A message to one node. When SendReliable returns without an error, the node has received it.
 func ExampleMemberlist_SendReliable() {
 	network := new(gwyh.MockNetwork)
 	ann := &app{got: make(chan string, 1)}
@@ -177,7 +177,7 @@ func ExampleMemberlist_SendReliable() {
 	// for your ears only <nil>
 }
 
-// A key is changed while the cluster runs, in three steps at every node.
+// A key is replaced in a running cluster, in three steps at every node.
 func ExampleKeyring() {
 	old, young := []byte("the old key, 24 bytes ok"), []byte("the new key, 24 bytes ok")
 	ring, err := gwyh.NewKeyring(nil, old)
@@ -186,9 +186,9 @@ func ExampleKeyring() {
 	}
 	show := func() { fmt.Printf("%q\n", ring.GetKeys()) }
 
-	_ = ring.AddKey(young) // everywhere, before
+	_ = ring.AddKey(young) // first on all nodes
 	show()
-	_ = ring.UseKey(young) // everywhere, before
+	_ = ring.UseKey(young) // then on all nodes
 	show()
 	_ = ring.RemoveKey(old)
 	show()
@@ -200,8 +200,8 @@ func ExampleKeyring() {
 	// removing the primary key is not allowed
 }
 
-// Nodes of three data centres. HubAndSpoke sends the fewest messages from one to another: each node hears
-// from one node of each other zone, and from its own.
+// Nodes in three data centers. HubAndSpoke sends the fewest messages between them: each node receives messages from one
+// node of each other zone, and from nodes of its own zone.
 func ExampleDistributionStrategy() {
 	network := new(gwyh.MockNetwork)
 	var seed *gwyh.Memberlist
@@ -229,7 +229,7 @@ func ExampleDistributionStrategy() {
 	// HubAndSpoke
 }
 
-// A message that is too long is refused, and nothing of it is sent.
+// A message that is too long is refused as a whole.
 func ExampleTooLargeError() {
 	a := start(new(gwyh.MockNetwork), "ann", nil)
 	defer a.Shutdown()

@@ -17,9 +17,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 )
 
-// TestMain fails when a goroutine of the library outlives the tests.
+// TestMain fails if a goroutine of the library outlives the tests.
 func TestMain(m *testing.M) {
-	// The first lookup of a process makes a channel of package net. Made in a bubble it could not be used outside.
+	// The first lookup of a process makes a channel in package net. If a bubble made it, no code outside could use it.
 	_, _ = net.LookupHost("localhost")
 	code := m.Run()
 	if left := leaked(); code == 0 && left != "" {
@@ -48,12 +48,12 @@ func leaked() string {
 	return strings.Join(ours, "\n\n")
 }
 
-// recorder is a Delegate and EventDelegate that keeps what it is told.
+// recorder is a Delegate and EventDelegate that records its calls.
 type recorder struct {
 	mu      sync.Mutex
 	got     []string
 	events  []string
-	arrived chan struct{} // a token for each message
+	arrived chan struct{} // receives a token for each message
 	meta    []byte
 	queue   TransmitLimitedQueue
 	onMsg   func([]byte)
@@ -169,7 +169,7 @@ func names(nodes []*Node) (list []string) {
 	return list
 }
 
-// bubble runs f with a network in memory and a clock of its own.
+// bubble runs f with a network in memory and a fake clock.
 func bubble(t *testing.T, f func(t *testing.T, node func(name string, r *recorder) *Memberlist)) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
@@ -247,7 +247,7 @@ func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
 	}
 }
 
-// Programs written for memberlist index the members of a cluster of two: goakt's tests do.
+// Programs written for memberlist use the index of a member in a cluster of two; goakt's tests do.
 func TestOneselfIsTheLastOfTheMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		ms := []*Memberlist{node("a", nil), node("b", nil), node("c", nil), node("d", nil)}
@@ -388,7 +388,7 @@ func TestDelegateMayCallEverything(t *testing.T) {
 		if err := b.Broadcast([]byte("go")); err != nil {
 			t.Fatal(err)
 		}
-		// Join and Leave inside a delegate wait for the dispatcher in vain, but not for ever.
+		// Join and Leave inside a delegate cannot wait for the dispatcher, but they return eventually.
 		if err := <-done; err != nil && !strings.Contains(err.Error(), "leave: not done") {
 			t.Error(err)
 		}
@@ -441,7 +441,7 @@ func TestQueueDrainsWithoutOtherNodes(t *testing.T) {
 func TestSameBytesInTurnArriveInTurn(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		ra, rb := newRecorder(), newRecorder()
-		ra.queue.NumNodes = func() int { return 0 } // each handed out once
+		ra.queue.NumNodes = func() int { return 0 } // each is returned once
 		a, b := node("a", ra), node("b", rb)
 		join(t, b, a)
 		for _, s := range []string{"A", "B", "A"} {
@@ -631,10 +631,10 @@ func TestOneTransportServesOneNode(t *testing.T) {
 	}
 }
 
-// A hundred nodes on real sockets, all through one seed. demo shows the same against the clock.
+// A hundred nodes on real sockets join through one seed. The demo does the same with time limits.
 func TestHundredRealNodesHearAllBroadcastsOnce(t *testing.T) {
 	n, messages := 100, 200
-	if raceEnabled || testing.Short() { // the race detector is ten times slower, and finds nothing more with more nodes
+	if raceEnabled || testing.Short() { // the race detector is slow, and more nodes do not help it
 		n, messages = 30, 60
 	}
 	rs, ms := make([]*recorder, n), make([]*Memberlist, n)

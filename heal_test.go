@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// conflicts is a ConflictDelegate that keeps what it is told.
+// conflicts is a ConflictDelegate that records its calls.
 type conflicts chan [2]*Node
 
 func (c conflicts) NotifyConflict(existing, other *Node) { c <- [2]*Node{existing, other} }
@@ -45,7 +45,7 @@ func TestConflictDelegateIsToldOfASecondNodeOfTheName(t *testing.T) {
 func TestSeedThatComesUpLaterIsFoundByItself(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		a := node("a", nil)
-		seed := "127.0.0.1:2" // the next transport of the network
+		seed := "127.0.0.1:2" // the address of the network's next transport
 		if n, err := a.Join([]string{seed}); n != 0 || err == nil {
 			t.Fatalf("Join = %d, %v", n, err)
 		}
@@ -58,7 +58,7 @@ func TestSeedThatComesUpLaterIsFoundByItself(t *testing.T) {
 		if a.NumMembers() != 2 || b.NumMembers() != 2 {
 			t.Errorf("%v and %v", names(a.Members()), names(b.Members()))
 		}
-		// A node that left looks for nobody.
+		// A node that left does not look for other nodes.
 		if err := a.Leave(time.Second); err != nil {
 			t.Fatal(err)
 		}
@@ -94,8 +94,8 @@ func TestLeaveWaitsUntilTheOthersKnowButNotLonger(t *testing.T) {
 	})
 }
 
-// Thirty nodes (six without -full) are started again one after the other, at their addresses and under
-// their names, while the others broadcast all the time: those that stay hear all of each other.
+// Thirty nodes (six without -full) restart one after the other, with the same addresses and names, while the others
+// broadcast. The nodes that stay receive all messages of each other.
 func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
 	t.Parallel()
 	n, pause := 6, 100*time.Millisecond
@@ -104,10 +104,10 @@ func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
 	}
 	const most = 200_000
 	ms, cs := crowd(t, n, most)
-	type stay struct{ from, to int } // numbers of the messages that were sent while a node did not stay
+	type stay struct{ from, to int } // the messages that were sent while a node was away
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	var sender []int // of each message
+	var sender []int // the sender of each message
 	cast := func(length time.Duration, but int) {
 		for end := time.Now().Add(length); time.Now().Before(end); <-tick.C {
 			for range 5 {
@@ -127,7 +127,7 @@ func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
 	for i := range ms {
 		cast(pause, -1)
 		away[i].from = len(sender)
-		cast(pause, i) // what is on its way to it and from it arrives
+		cast(pause, i) // messages to and from it in transit arrive
 		c := *ms[i].config
 		_ = ms[i].Shutdown()
 		cast(pause, i)

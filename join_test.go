@@ -8,8 +8,8 @@ import (
 )
 
 func TestJoinWaitsForNothingButTheNetwork(t *testing.T) {
-	// No time passes in the bubble while a datagram is on its way or a delegate runs. So what a Join takes is
-	// what it waits for besides.
+	// No time passes in the bubble while a datagram is in transit or a delegate runs. So the duration of a Join is the
+	// time for which it waits for something else.
 	for _, votes := range []bool{false, true} {
 		for _, size := range []int{1, 2, 3, 10} {
 			t.Run(fmt.Sprintf("%d nodes, votes %v", size, votes), func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestJoinWaitsForNothingButTheNetwork(t *testing.T) {
 	}
 }
 
-// BenchmarkJoinOnLoopback is the Join of a new node, with a Delegate, to a cluster of one.
+// BenchmarkJoinOnLoopback measures the Join of a new node, with a Delegate, to a cluster of one.
 func BenchmarkJoinOnLoopback(b *testing.B) {
 	var took time.Duration
 	n := 0
@@ -48,8 +48,8 @@ func BenchmarkJoinOnLoopback(b *testing.B) {
 }
 
 func TestJoinOverASlowTransportEndsInTime(t *testing.T) {
-	// Each write takes 200 ms, and those to one node follow each other. A verdict of an application takes a round
-	// trip of its own.
+	// Each write takes 200 ms, and the writes to one node are sequential. The application's vote needs its own round
+	// trip.
 	for _, size := range []int{1, 2, 5} {
 		for _, votes := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d nodes, votes %v", size, votes), func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// junkPackets are packets of each kind that a stranger may send at any rate.
+// junkPackets returns packets of each kind that any host may send at any rate.
 func junkPackets() [][]byte {
 	sender := wire.NodeID{0: 9, 6: 0x80}
 	hmacs := make([]wire.Hmac, 4)
@@ -31,7 +31,8 @@ func junkPackets() [][]byte {
 	}
 }
 
-// pelt sends so many packets a second to an address, as far as the machine can, until stop is closed. It counts what it has sent.
+// pelt sends perSecond packets per second, as far as the machine can, to an address until stop is closed. sent counts
+// them.
 func pelt(t testing.TB, to string, perSecond int, sent *atomic.Int64, stop <-chan struct{}) {
 	conn, err := net.Dial("udp", to)
 	if err != nil {
@@ -51,14 +52,14 @@ func pelt(t testing.TB, to string, perSecond int, sent *atomic.Int64, stop <-cha
 		}
 		due := int(time.Since(begin).Seconds() * float64(perSecond))
 		for ; i < due; i++ {
-			_, _ = conn.Write(packets[i%len(packets)]) // an error is what a full buffer or a closed port is
+			_, _ = conn.Write(packets[i%len(packets)]) // an error means a full buffer or a closed port
 			sent.Add(1)
 		}
 	}
 }
 
-// A stranger sends junk to a node all the time, and others join through that node, and broadcast. `make junk` prints what 100,000 packets a
-// second leave.
+// A host sends junk to a node continuously. Other nodes join through that node and broadcast. `make junk` prints the
+// results with 100,000 packets per second.
 func TestNodeThatGetsJunkLetsOthersJoinAndHearsThem(t *testing.T) {
 	rate, seconds := 2_000, 1
 	if *full {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// labelling is what a Config says of labels.
+// labelling holds the label settings of a Config.
 type labelling struct {
 	label    string
 	skip     bool
@@ -21,7 +21,7 @@ func (l labelling) apply(c *Config) {
 	c.Label, c.SkipInboundLabelCheck, c.PreviousLabel = l.label, l.skip, l.previous
 }
 
-// A labelledCluster is nodes n0, n1 and so on, which are restarted one after the other.
+// A labelledCluster has the nodes n0, n1 and so on, which restart one after the other.
 type labelledCluster struct {
 	t     *testing.T
 	net   MockNetwork
@@ -30,7 +30,7 @@ type labelledCluster struct {
 	sent  int
 }
 
-// start makes node i and joins it to all others.
+// start starts node i and joins it to all others.
 func (c *labelledCluster) start(i int, l labelling) {
 	c.t.Helper()
 	name := fmt.Sprint("n", i)
@@ -54,7 +54,7 @@ func (c *labelledCluster) start(i int, l labelling) {
 	c.nodes[i], c.heard[i] = m, r
 }
 
-// restart replaces node i by one of another labelling, as an operator does: it leaves first.
+// restart replaces node i by one with another labelling, as an operator does: the old node leaves first.
 func (c *labelledCluster) restart(i int, l labelling) {
 	c.t.Helper()
 	for _, r := range c.heard {
@@ -69,8 +69,8 @@ func (c *labelledCluster) restart(i int, l labelling) {
 	c.isWhole(fmt.Sprintf("n%d restarted with %+v", i, l), i)
 }
 
-// isWhole checks that all know all, that nobody but the node that was restarted left meanwhile, and that a message
-// of each node reaches all others.
+// isWhole checks that all nodes know all others, that only the restarted node left, and that a message of each node
+// reaches all others.
 func (c *labelledCluster) isWhole(when string, restarted int) {
 	c.t.Helper()
 	for i, m := range c.nodes {
@@ -96,7 +96,7 @@ func (c *labelledCluster) isWhole(when string, restarted int) {
 	}
 }
 
-// refuses checks that a node of another labelling is not let in.
+// refuses checks that a node with another labelling cannot join.
 func (c *labelledCluster) refuses(l labelling) {
 	c.t.Helper()
 	conf := testConfig("stranger", nil)
@@ -116,7 +116,7 @@ func TestLabelIsIntroducedChangedAndRemovedByRollingRestartsWithoutLosingANode(t
 			c.start(i, labelling{})
 		}
 		time.Sleep(20 * time.Second)
-		// Two restarts of all for each change: the first accepts both labels, the second the new one.
+		// Each change restarts all nodes twice: the first time they accept both labels, the second time only the new one.
 		for _, step := range []labelling{
 			{label: "blue", skip: true}, {label: "blue"}, // introduced
 			{label: "green", skip: true, previous: "blue"}, {label: "green"}, // changed

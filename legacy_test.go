@@ -35,7 +35,7 @@ func startOld(t *testing.T, network *MockNetwork, key string, seeds ...string) *
 	return o
 }
 
-// run drives the model as a process would.
+// run drives the model as the process of such a node would.
 func (o *old) run(transport *MockTransport) {
 	for {
 		o.mu.Lock()

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// full makes the load tests as long as docs/PERFORMANCE.md quotes them: "make load" on a machine that does nothing else.
-// Without it they are short, and hold on a busy machine too. That nothing is lost where nodes get little of the processor
-// is shown in virtual time: TestFloodArrivesWhereNodesGetLittleProcessorTime in internal/gossip.
+// full runs the load tests at the length that docs/PERFORMANCE.md quotes: "make load" on an idle machine. Without it
+// they are short and also pass on a busy machine. TestFloodArrivesWhereNodesGetLittleProcessorTime in internal/gossip
+// shows in virtual time that nothing is lost if nodes get little processor time.
 var full = flag.Bool("full", false, "run the load tests at full length")
 
-// counter is a Delegate that counts.
+// counter is a Delegate that counts messages.
 type counter struct {
 	recorder
 	messages atomic.Int64
 	twice    atomic.Int64
-	seen     []atomic.Bool // by the number that each message begins with
+	seen     []atomic.Bool // by the number at the beginning of each message
 	queue    atomic.Pointer[TransmitLimitedQueue]
 }
 
@@ -41,13 +41,13 @@ func (c *counter) NotifyMsg(b []byte) {
 	c.messages.Add(1)
 }
 
-// crowd is a whole cluster of counters on loopback.
+// crowd starts a cluster of n counters on loopback.
 func crowd(t testing.TB, n, messages int) ([]*Memberlist, []*counter) {
 	t.Helper()
 	return whole(t, n, func() *counter { return &counter{seen: make([]atomic.Bool, messages)} })
 }
 
-// whole is a cluster of n nodes on loopback that know each other and have their links, each with a delegate.
+// whole starts a cluster of n nodes on loopback, each with a delegate, and waits until they know each other and have links.
 func whole[D Delegate](t testing.TB, n int, delegate func() D) ([]*Memberlist, []D) {
 	t.Helper()
 	ms, ds := make([]*Memberlist, n), make([]D, n)
@@ -66,8 +66,8 @@ func whole[D Delegate](t testing.TB, n int, delegate func() D) ([]*Memberlist, [
 	return ms, ds
 }
 
-// settle waits until nothing is left of what is still to come, or nothing came for a minute: a busy machine takes its
-// time. It returns what is left.
+// settle waits until left returns 0, or until it has not decreased for a minute, because a busy machine is slow. It
+// returns the last value.
 func settle(left func() int) int {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -81,7 +81,7 @@ func settle(left func() int) int {
 	return n
 }
 
-// missing is how many messages the counters lack of so many for each.
+// missing returns how many messages the counters lack if each should have received each.
 func missing(cs []*counter, each int) (n int) {
 	for _, c := range cs {
 		n += each - int(c.messages.Load())
@@ -124,8 +124,8 @@ func TestSteadyBroadcastsAreNotLost(t *testing.T) {
 	}
 }
 
-// flood sends as fast as Broadcast takes messages, for so long, and pauses after each that is refused, as
-// programs do; with no pause it leaves the machine to nobody else. make returns the i-th message.
+// flood sends for length, as fast as Broadcast accepts messages. It pauses after each refusal, as programs do; with no
+// pause it leaves no time to others. make returns the i-th message.
 func flood(t *testing.T, m *Memberlist, length, pause time.Duration, make func(i int) []byte) (accepted, refused int) {
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		switch err := m.Broadcast(make(accepted)); {
@@ -144,7 +144,7 @@ func flood(t *testing.T, m *Memberlist, length, pause time.Duration, make func(i
 	return accepted, refused
 }
 
-// One node sends as fast as it can. What Broadcast takes arrives, and what is lost all the same is counted.
+// One node sends as fast as it can. Accepted messages arrive, and lost ones are counted.
 func TestFloodOfOneNodeIsDeliveredOrRefused(t *testing.T) {
 	for _, pause := range []time.Duration{0, 50 * time.Microsecond} {
 		floodOfOne(t, pause)
@@ -187,7 +187,7 @@ func shutdown(t *testing.T, ms []*Memberlist) {
 	}
 }
 
-// origins is a Delegate that counts the messages of each node, which is the byte after the number.
+// origins is a Delegate that counts the messages of each node, whose number is the byte after the message number.
 type origins struct {
 	recorder
 	messages []atomic.Int64
@@ -195,7 +195,7 @@ type origins struct {
 
 func (o *origins) NotifyMsg(b []byte) { o.messages[b[8]].Add(1) }
 
-// All nodes send as fast as they can, more than any can take in. What Broadcast takes arrives.
+// All nodes send as fast as they can, more than any node can receive. Accepted messages arrive.
 func TestFloodOfAllNodesIsDeliveredOrRefused(t *testing.T) {
 	length, sizes, pauses := 100*time.Millisecond, []int{256, 20_000}, []time.Duration{200 * time.Microsecond}
 	if raceEnabled || testing.Short() {
@@ -248,7 +248,7 @@ func floodOfAll(t *testing.T, length, pause time.Duration, size int) {
 	shutdown(t, ms)
 }
 
-// The queues of all nodes hold more than can be sent at once. They are emptied as there is room.
+// The queues of all nodes hold more than can be sent at once. They are sent as there is room.
 func TestFullQueuesOfTheApplicationAreSentWhole(t *testing.T) {
 	const n, each = 10, 1000
 	ms, cs := crowd(t, n, n*each)
@@ -268,7 +268,7 @@ func TestFullQueuesOfTheApplicationAreSentWhole(t *testing.T) {
 	}
 }
 
-// message is a Broadcast that makes no other void.
+// message is a Broadcast that invalidates no other.
 type message []byte
 
 func (message) Invalidates(Broadcast) bool { return false }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// lines is a log that many goroutines write to.
+// lines is a log for concurrent writers.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -25,14 +25,14 @@ func (l *lines) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
-// count is how many lines have a text.
+// count returns the number of lines that contain a text.
 func (l *lines) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Count(l.b.String(), text)
 }
 
-// watched is three nodes in memory, of which the first writes its log as the Config says.
+// watched returns three nodes in memory, of which the first writes its log as the Config says.
 func watched(t *testing.T, set func(*Config)) (nodes []*Memberlist) {
 	network := new(MockNetwork)
 	for _, name := range []string{"a", "b", "c"} {
@@ -50,7 +50,7 @@ func watched(t *testing.T, set func(*Config)) (nodes []*Memberlist) {
 	return nodes
 }
 
-// Only what is written before the name of the library tells the level: logutils.LevelFilter looks at that.
+// The level of a line must be before the library's name, because logutils.LevelFilter looks only there.
 func TestLogOutputHasLinesOfAllLevels(t *testing.T) {
 	for name, set := range map[string]func(c *Config, out io.Writer){
 		"LogOutput": func(c *Config, out io.Writer) { c.LogOutput = out },
@@ -79,7 +79,7 @@ func TestLogOutputHasLinesOfAllLevels(t *testing.T) {
 	}
 }
 
-// countingHandler counts how often it is asked and what it gets.
+// countingHandler counts its calls.
 type countingHandler struct {
 	slog.Handler
 	mu    sync.Mutex

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// quietPackages have errors that never reach the application or the log: what they refuse is dropped and counted.
+// quietPackages have errors that never reach the application or the log: they cause drops, which are counted.
 var quietPackages = []string{"antientropy", "session", "timestamp", "wire"}
 
-// libraryFiles are the sources of the root package and of all packages of this module that it imports.
+// libraryFiles returns the sources of the root package and of all packages of this module that it imports.
 func libraryFiles(t *testing.T) (files []parsedFile) {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
@@ -38,7 +38,7 @@ func libraryFiles(t *testing.T) (files []parsedFile) {
 	return files
 }
 
-// text is the value of a string literal, or of several that are added.
+// text returns the value of a string literal, or of a sum of string literals.
 func text(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -54,8 +54,8 @@ func text(e ast.Expr) (string, bool) {
 
 var verbs = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
 
-// messages are the texts of errors and warnings in a file, with … for what is filled in. Those that only wrap another
-// message in a word or two are left out.
+// messages returns the texts of errors and warnings in a file, with … for each argument. It leaves out texts that only
+// wrap another message in a word or two.
 func messages(f *ast.File) (all []string) {
 	words := func(s string) int { return len(strings.Fields(squeezed(strings.TrimPrefix(s, "gwyh: ")))) }
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -78,7 +78,7 @@ func messages(f *ast.File) (all []string) {
 	return all
 }
 
-// callee is the name of the function or method that is called.
+// callee returns the name of the called function or method.
 func callee(call *ast.CallExpr) string {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
@@ -89,7 +89,7 @@ func callee(call *ast.CallExpr) string {
 	return ""
 }
 
-// squeezed is a text without the details that a table writes differently.
+// squeezed returns a text without the details that differ in a table.
 func squeezed(s string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("…", "", ":", "", "`", "", `"`, "", ".", "").Replace(s)), " ")
 }

@@ -28,12 +28,12 @@ func newNetTransport(t *testing.T, addrs ...string) *NetTransport {
 	return tr
 }
 
-// boundAddr is host:port of t's socket on host.
+// boundAddr returns host:port with the port of t's socket.
 func boundAddr(host string, t *NetTransport) string {
 	return netip.AddrPortFrom(netip.MustParseAddr(host), uint16(t.GetAutoBindPort())).String()
 }
 
-// loopbackHosts are the loopback addresses of this machine, which may have no IPv6.
+// loopbackHosts returns the loopback addresses of this machine, which may have no IPv6.
 func loopbackHosts() []string {
 	c, err := net.ListenPacket("udp6", "[::1]:0")
 	if err != nil {
@@ -43,7 +43,7 @@ func loopbackHosts() []string {
 	return []string{"127.0.0.1", "::1"}
 }
 
-// receivePacket waits for a packet; a lost one fails the test instead of hanging it.
+// receivePacket waits for a packet. If the packet is lost, it fails the test instead of blocking it.
 func receivePacket(t *testing.T, from Transport) *Packet {
 	t.Helper()
 	select {
@@ -111,7 +111,7 @@ func portOf(t *NetTransport) string {
 
 func TestPacketBuffersAreTheReceiversOwn(t *testing.T) {
 	a, b := newNetTransport(t, "127.0.0.1"), newNetTransport(t, "127.0.0.1")
-	for _, msg := range []string{"one", "", "two"} { // an empty datagram is none
+	for _, msg := range []string{"one", "", "two"} { // an empty datagram is not a packet
 		if _, err := a.WriteTo([]byte(msg), boundAddr("127.0.0.1", b)); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestNetTransportReadsOnlyWhenClaimed(t *testing.T) {
 	if !b.inlet.Claim() || b.inlet.Claim() {
 		t.Fatal("claimed not exactly once")
 	}
-	ch := b.PacketCh() // for what is ingested; it does not read any more
+	ch := b.PacketCh() // for ingested packets; it no longer reads
 	if err := a.sockets.Write(to, []byte("late")); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestAllBindAddressesHaveOnePort(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := receivePacket(t, tr)
-		// The family of the target picks the socket.
+		// The address family of the target selects the socket.
 		if _, err := tr.WriteTo(p.Buf, p.From.String()); err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestBadBindAddressIsAnError(t *testing.T) {
 		{`"no host"`, []string{"127.0.0.1", "no host"}, 0},
 		{"BindPort = -1, want 0 to 65535", []string{"127.0.0.1"}, -1},
 		{"BindPort = 65536, want 0 to 65535", []string{"127.0.0.1"}, 65536},
-		{"203.0.113.77:", []string{"127.0.0.1", "203.0.113.77"}, 0}, // of another machine
+		{"203.0.113.77:", []string{"127.0.0.1", "203.0.113.77"}, 0}, // not of this machine
 	} {
 		tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: c.addrs, BindPort: c.port})
 		if tr != nil || err == nil || !strings.Contains(err.Error(), c.says) {
@@ -247,7 +247,7 @@ func TestAddressThatNoNodeCanHaveIsNotAdvertised(t *testing.T) {
 	if _, err := Create(conf); err == nil || !strings.Contains(err.Error(), "0.0.0.0: it is the unspecified address") {
 		t.Error(err)
 	}
-	// A Transport may say what it likes: those who write one know what its addresses mean.
+	// A foreign Transport may advertise any address: its author knows what the address means.
 	var out bytes.Buffer
 	conf = testConfig("b", nil)
 	conf.LogOutput, conf.Transport = &out, zeroTransport{new(MockNetwork).NewTransport("b")}
@@ -290,7 +290,7 @@ func TestAdvertisedAddress(t *testing.T) {
 	if _, _, err := lo.FinalAdvertiseAddr("example.org", 1); err == nil || !strings.Contains(err.Error(), `"example.org"`) {
 		t.Error(err)
 	}
-	// A machine without a private address has to say so.
+	// On a machine without a private address, the result is an error.
 	ip, port, err := all.FinalAdvertiseAddr("", 0)
 	if err == nil {
 		if ip.IsUnspecified() || ip.IsLoopback() {
@@ -326,7 +326,7 @@ func TestShutdownEndsReadersAndWriters(t *testing.T) {
 	tr := newNetTransport(t, loopbackHosts()...)
 	to := newNetTransport(t, "127.0.0.1")
 	tr.PacketCh()
-	for range 2 * netPacketDepth { // so that a reader waits for room
+	for range 2 * netPacketDepth { // so that a reader blocks
 		if _, err := to.WriteTo([]byte("x"), boundAddr("127.0.0.1", tr)); err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +378,7 @@ func TestStreamsAreRefusedButHaveAChannel(t *testing.T) {
 	}
 }
 
-// ingest hands tr what it reads from one end of a pipe whose other end writes b.
+// ingest passes one end of a pipe, whose other end writes b, to tr.
 func ingest(tr IngestionAwareTransport, b []byte, from net.Addr, at time.Time) (err error, closed bool) {
 	conn, other := net.Pipe()
 	var wg sync.WaitGroup
@@ -520,7 +520,7 @@ func TestMockNetworkFindsByNameThenByAddress(t *testing.T) {
 	}
 }
 
-// soleNode is a node on a NetTransport of its own.
+// soleNode returns a node on its own NetTransport.
 func soleNode(t *testing.T, addrs ...string) (*NetTransport, *Memberlist) {
 	t.Helper()
 	tr := newNetTransport(t, addrs...)
@@ -532,7 +532,7 @@ func soleNode(t *testing.T, addrs ...string) (*NetTransport, *Memberlist) {
 func TestNodeTakesIngestedPacketsWhetherItReadsItselfOrNot(t *testing.T) {
 	for _, addrs := range [][]string{{"127.0.0.1"}, {"127.0.0.1", "127.0.0.2"}} {
 		tr, m := soleNode(t, addrs...)
-		const packets = 50 // more than may wait
+		const packets = 50 // more than the queue holds
 		for range packets {
 			if err, _ := ingest(tr, []byte("no packet of gwyh"), &net.UDPAddr{IP: net.IPv4(1, 2, 3, 4), Port: 5}, time.Time{}); err != nil {
 				t.Fatal(err)
@@ -563,7 +563,7 @@ func TestNodeWhoseTransportWasShutDownStillAnswers(t *testing.T) {
 	}
 }
 
-// namedTransport notes the names that it is told.
+// namedTransport records the names in the addresses that it receives.
 type namedTransport struct {
 	*MockTransport
 	mu    sync.Mutex
@@ -584,7 +584,7 @@ func TestTransportIsToldTheNamesOfAJoinAndOfMembersIfItWantsThem(t *testing.T) {
 		r := newRecorder()
 		ca, cb := testConfig("a", nil), testConfig("b", r)
 		ca.Transport = named
-		cb.Transport = struct{ Transport }{network.NewTransport("b")} // wants none
+		cb.Transport = struct{ Transport }{network.NewTransport("b")} // uses no names
 		a, b := create(t, ca), create(t, cb)
 		if _, err := a.Join([]string{"called/" + b.LocalNode().Address()}); err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func TestChannelEventDelegateSendsCopies(t *testing.T) {
 	}
 }
 
-// States and strategies are cast from one package to the other.
+// The code converts states and strategies from one package's type to the other's.
 func TestConstantsHaveTheSameValuesInTheCore(t *testing.T) {
 	for state, want := range map[NodeStateType]wire.State{
 		StateAlive: wire.StateAlive, StateSuspect: wire.StateSuspect, StateDead: wire.StateDead, StateLeft: wire.StateLeft,

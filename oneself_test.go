@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// echo sends back what comes to a socket on loopback, until the test ends.
+// echo returns the datagrams that arrive at a loopback socket to their senders, until the test ends.
 func echo(t *testing.T) net.Addr {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -10,12 +10,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/netns"
 )
 
-// machines are network namespaces at one switch, which drops frames that are larger than its MTU without a word.
+// machines are network namespaces at one switch, which silently drops frames larger than its MTU.
 type machines struct {
 	hosts      []*netns.Space
 	middle     *netns.Space
 	ports      []string
-	transports func(at string) (Transport, error) // nil for the library's own
+	transports func(at string) (Transport, error) // nil for the library's own transport
 }
 
 func newMachines(t *testing.T, n, mtu int) *machines {
@@ -42,7 +42,7 @@ func (s *machines) narrow(mtu int) {
 	}
 }
 
-// start starts a node on each machine. All know all others afterwards.
+// start starts a node on each machine and waits until all know each other.
 func (s *machines) start(t *testing.T) (ms []*Memberlist, rs []*recorder) {
 	t.Helper()
 	for i, host := range s.hosts {
@@ -78,7 +78,7 @@ func (s *machines) start(t *testing.T) (ms []*Memberlist, rs []*recorder) {
 	return ms, rs
 }
 
-// foreignTransport is one that the library knows nothing of.
+// foreignTransport is a type that the library does not know.
 type foreignTransport struct {
 	Transport
 	port int
@@ -92,8 +92,8 @@ func newForeignTransport(at string) (Transport, error) {
 	return foreignTransport{inner, inner.GetAutoBindPort()}, nil
 }
 
-// quiet sends messages of several sizes, each after the one before has arrived, so that nothing but the library
-// itself can show that one did not.
+// quiet sends messages of several sizes, each after the previous one has arrived, so that only the library itself can
+// detect a loss.
 func quiet(t *testing.T, ms []*Memberlist, rs []*recorder, name string) {
 	t.Helper()
 	begin := time.Now()
@@ -145,7 +145,7 @@ func quiet(t *testing.T, ms []*Memberlist, rs []*recorder, name string) {
 	t.Logf("%s: %v", name, time.Since(begin).Round(time.Millisecond))
 }
 
-// wantLast waits for one message, which has to be the only new one.
+// wantLast waits for one message and checks that it is the only new one.
 func wantLast(t *testing.T, r *recorder, want string) {
 	t.Helper()
 	r.wait(t, 1)

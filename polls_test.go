@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// poller is a Delegate that gives what give returns at each poll, and counts.
+// poller is a Delegate whose polls return the result of give. It counts the polls.
 type poller struct {
 	recorder
-	give  func() [][]byte // nil: the queue's
+	give  func() [][]byte // nil means the queue's
 	polls int             // guarded by mu
 }
 
@@ -37,7 +37,7 @@ func (p *poller) GetBroadcasts(overhead, limit int) [][]byte {
 	return p.queue.GetBroadcasts(overhead, limit)
 }
 
-// gives changes what the polls give from now on.
+// gives sets the result of later polls.
 func (p *poller) gives(give func() [][]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +50,7 @@ func (p *poller) polled() int {
 	return p.polls
 }
 
-// count is how often NotifyMsg was called with msg.
+// count returns how often NotifyMsg was called with msg.
 func (p *poller) count(msg string) (n int) {
 	for _, m := range p.messages() {
 		if m == msg {
@@ -60,7 +60,7 @@ func (p *poller) count(msg string) (n int) {
 	return n
 }
 
-// polling is a cluster of pollers in a network of memory.
+// polling is a cluster of pollers in a network in memory.
 type polling struct {
 	*testing.T
 	network MockNetwork
@@ -68,7 +68,7 @@ type polling struct {
 	apps    []*poller
 }
 
-// add makes a node with an app and lets it join the first one.
+// add makes a node with app, which joins the first node.
 func (p *polling) add(app *poller, changes ...func(*Config)) *Memberlist {
 	p.Helper()
 	c := testConfig(fmt.Sprint("n", len(p.nodes)), nil)
@@ -85,12 +85,12 @@ func (p *polling) add(app *poller, changes ...func(*Config)) *Memberlist {
 	return m
 }
 
-// inPolling runs f with an empty cluster and a clock of its own.
+// inPolling runs f with an empty cluster and a fake clock.
 func inPolling(t *testing.T, f func(t *testing.T, p *polling)) {
 	synctest.Test(t, func(t *testing.T) { f(t, &polling{T: t}) })
 }
 
-// anew returns a message of random bytes at each poll.
+// anew returns polls that return a message of size random bytes each.
 func anew(size int) func() [][]byte {
 	return func() [][]byte {
 		b := make([]byte, size)
@@ -99,7 +99,7 @@ func anew(size int) func() [][]byte {
 	}
 }
 
-// memberlist asks 362 times in these 10 s.
+// memberlist polls 362 times in these 10 s.
 func TestDelegateThatEncodesAnewAtEachPollIsPolledAsOftenAsByMemberlist(t *testing.T) {
 	for _, c := range []struct{ size, most int }{{500, 500}, {1200, 1500}} {
 		t.Run(fmt.Sprint(c.size), func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestMessagesEncodedIntoOneBufferAllArrive(t *testing.T) {
 	})
 }
 
-// still gives the same slices at each poll.
+// still returns polls that return the same slices each time.
 func still(msgs ...string) func() [][]byte {
 	var slices [][]byte
 	for _, m := range msgs {
@@ -180,7 +180,7 @@ func TestWhatIsStillHandedOutReachesANewcomerOnce(t *testing.T) {
 	}
 }
 
-// rebroadcaster queues again what it has not had before, as serf and alertmanager do.
+// rebroadcaster queues each new message again, as serf and alertmanager do.
 func rebroadcaster() *poller {
 	p := newPoller(nil)
 	var mu sync.Mutex
@@ -196,7 +196,7 @@ func rebroadcaster() *poller {
 	return p
 }
 
-// crowdOfRebroadcasters is n of them that know each other.
+// rebroadcasters adds n of them and waits until they know each other.
 func (p *polling) rebroadcasters(n int, changes ...func(*Config)) {
 	p.Helper()
 	for range n {
@@ -210,8 +210,8 @@ func (p *polling) rebroadcasters(n int, changes ...func(*Config)) {
 	}
 }
 
-// event queues a message at the first node, and returns how often each other was told and the bytes that
-// the nodes sent in 5 s beyond what they send at rest, on average.
+// event queues a message at the first node. It returns how often each other node delivered the message, and the average
+// number of bytes that a node sent in 5 s beyond its traffic at rest.
 func (p *polling) event(msg string) (calls []int, bytes int) {
 	sent := func() (n int) {
 		for _, m := range p.nodes {
@@ -269,8 +269,8 @@ func TestRebroadcastsAreCounted(t *testing.T) {
 
 func TestBytesThatWereJustDeliveredAreSent(t *testing.T) {
 	for name, c := range map[string]struct {
-		send  func(from, to *Memberlist) error       // brings the bytes to a node
-		again func(m *Memberlist, app *poller) error // and this sends them on from there
+		send  func(from, to *Memberlist) error       // sends the bytes to a node
+		again func(m *Memberlist, app *poller) error // sends them on from there
 		pause time.Duration
 	}{
 		"by Broadcast": {
@@ -311,7 +311,7 @@ func queueEvent(_ *Memberlist, app *poller) error {
 	return nil
 }
 
-// All nodes hand the same event out for good, because they queue again what they receive.
+// All nodes return the same event at every poll, because they queue the messages that they receive.
 func TestRebroadcastThatIsStillHandedOutReachesANewcomerOnceFromFewNodes(t *testing.T) {
 	inPolling(t, func(t *testing.T, p *polling) {
 		p.rebroadcasters(20)
@@ -320,7 +320,7 @@ func TestRebroadcastThatIsStillHandedOutReachesANewcomerOnceFromFewNodes(t *test
 		}
 		p.event("event")
 		time.Sleep(time.Minute)
-		p.apps[0].gives(func() [][]byte { return nil }) // not even the first one
+		p.apps[0].gives(func() [][]byte { return nil }) // not even the first node returns it
 		p.add(rebroadcaster())
 		p.add(rebroadcaster())
 		time.Sleep(10 * time.Second)
@@ -339,7 +339,7 @@ func TestRebroadcastThatIsStillHandedOutReachesANewcomerOnceFromFewNodes(t *test
 	})
 }
 
-// Each node hands out messages of its own for good, as skipper does.
+// Each node returns its own messages at every poll, as skipper does.
 func TestManyNodesHandTheirMessagesToManyNewcomersOnce(t *testing.T) {
 	const old, late, each = 20, 10, 3
 	inPolling(t, func(t *testing.T, p *polling) {

@@ -17,11 +17,11 @@ import (
 
 const module = "github.com/gwyh-go/gwyh"
 
-// purePackages hold the protocol. Time, randomness and datagrams are arguments there (docs/DESIGN.md,
-// "Pure packages"), so that a simulation can own all three. One that does not exist has no files.
+// purePackages contain the protocol. Time, randomness and datagrams are arguments in them (docs/DESIGN.md, "Pure
+// packages"), so that a simulation can control all three. A package that does not exist has no files.
 var purePackages = []string{"antientropy", "arena", "assembly", "broadcast", "digest", "direct", "event", "gossip", "handshake", "joining", "legacy", "logbook", "members", "outbox", "outcome", "overlay", "pacing", "peer", "peers", "ping", "pmtu", "pushpull", "quota", "rangeset", "report", "seen", "selection", "session", "stats", "swim", "timer", "timestamp", "trace", "wire"}
 
-// rootFiles are the Go files of the API, beside tests (docs/DESIGN.md, "Packages").
+// rootFiles are the Go files of the API without tests (docs/DESIGN.md, "Packages").
 var rootFiles = []string{"broadcast_queue.go", "config.go", "delegate.go", "gwyh.go", "net.go", "security.go", "util.go", "zone.go"}
 
 var (
@@ -71,7 +71,7 @@ func TestPurityCheckFindsWhatItForbids(t *testing.T) {
 	}
 }
 
-// impurities tells what of a file a pure package must not have.
+// impurities returns the parts of a file that a pure package must not have.
 func impurities(f *ast.File) (faults []string) {
 	names := map[string]string{} // local name of a package to its import path
 	for _, i := range f.Imports {
@@ -103,7 +103,7 @@ func impurities(f *ast.File) (faults []string) {
 	return faults
 }
 
-// impureImport reports whether a package must not be imported. Of this module only pure ones may be.
+// impureImport reports whether a pure package must not import path. Of this module it may import only pure packages.
 func impureImport(path string) bool {
 	if inner, ok := strings.CutPrefix(path, module); ok {
 		return !slices.Contains(purePackages, strings.TrimPrefix(inner, "/internal/"))
@@ -112,8 +112,7 @@ func impureImport(path string) bool {
 		strings.HasPrefix(path, "net/") && path != "net/netip"
 }
 
-// impureUse reports whether a name of a package reads the clock, or a source of randomness that nobody
-// passed in.
+// impureUse reports whether a name of a package reads the clock, or a source of randomness that is not an argument.
 func impureUse(path, name string) bool {
 	switch path {
 	case "time":
@@ -157,8 +156,8 @@ func TestRootHoldsExactlyTheFilesOfTheDesign(t *testing.T) {
 	}
 }
 
-// rootModules are all modules that a program gets with the library, the library's own among them. One more is a cost to
-// everybody who imports it: what only a program of ours needs belongs into a module beside the library.
+// rootModules lists all modules in a program that uses the library, including the library's own. Another module is a
+// cost for every user: what only a program of this project needs belongs in a separate module.
 var rootModules = []string{
 	"github.com/armon/go-metrics", "github.com/gwyh-go/gwyh", "github.com/hashicorp/go-immutable-radix", "github.com/hashicorp/go-msgpack/v2",
 	"github.com/hashicorp/go-sockaddr", "github.com/hashicorp/golang-lru", "github.com/hashicorp/golang-lru/v2", "golang.org/x/crypto", "golang.org/x/sys",
@@ -187,7 +186,7 @@ type parsedFile struct {
 	ast  *ast.File
 }
 
-// parseFiles parses the files below dir whose names are wanted; none if there is no such directory.
+// parseFiles parses the files below dir with the wanted names. It returns none if the directory does not exist.
 func parseFiles(t *testing.T, dir string, wanted func(name string) bool) (files []parsedFile) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -15,7 +15,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
 
-// closedAddress is an address of this machine where nothing listens.
+// closedAddress returns an address of this machine where no program listens.
 func closedAddress(t *testing.T, ip string) netip.AddrPort {
 	t.Helper()
 	c, err := udp.Listen("udp", netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
@@ -26,7 +26,7 @@ func closedAddress(t *testing.T, ip string) netip.AddrPort {
 	return c.LocalAddr()
 }
 
-// patient is a node whose Joins have more time than a test.
+// patient returns a node whose Joins have more time than a test.
 func patient(t *testing.T, changes ...func(*Config)) *Memberlist {
 	t.Helper()
 	c := testConfig("a", nil)
@@ -81,7 +81,7 @@ func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
 	})
 }
 
-// The Join begins in the session that stands, and doubts it when nothing comes.
+// The Join begins in the existing session, and tests that session when nothing arrives.
 func TestJoinOfANodeThatWasKilledIsRefused(t *testing.T) {
 	t.Parallel()
 	m, b := patient(t), nodeAt(t, closedAddress(t, "127.0.0.1"))
@@ -92,7 +92,7 @@ func TestJoinOfANodeThatWasKilledIsRefused(t *testing.T) {
 	wantRefused(t, m, b.LocalNode().Address())
 }
 
-// In less time than a refusal has to last, the Join waits, and then says what it was told.
+// If a Join has less time than a refusal must last, it waits for its deadline and then returns the refusal.
 func TestJoinWithLittleTimeSaysThatItWasRefused(t *testing.T) {
 	t.Parallel()
 	c := testConfig("a", nil)
@@ -109,7 +109,7 @@ func TestJoinReachesANodeThatComesUpWhileItIsRefused(t *testing.T) {
 		_, err := m.Join([]string{at.String()})
 		reached <- err
 	}()
-	until(t, func() bool { return m.Stats().DatagramsSent > 0 }) // to nobody
+	until(t, func() bool { return m.Stats().DatagramsSent > 0 }) // to a closed port
 	nodeAt(t, at)
 	if err := <-reached; err != nil || m.NumMembers() != 2 {
 		t.Errorf("%v, %d members", err, m.NumMembers())
@@ -141,7 +141,7 @@ func TestJoinContextWaitsForANodeThatIsNotUpYet(t *testing.T) {
 	}
 }
 
-// silentAddress is an address in a network in memory where nobody answers.
+// silentAddress is an address in a network in memory that no node has.
 const silentAddress = "127.0.0.9:9"
 
 func TestJoinThatNobodyAnswersListsTheCausesAndWarnsOnceAMinute(t *testing.T) {

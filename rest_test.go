@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A countingTransport counts the packets that are written.
+// A countingTransport counts the packets written to it.
 type countingTransport struct {
 	*MockTransport
 	packets *atomic.Int64
@@ -24,8 +24,8 @@ func (c *countingTransport) WriteToAddress(b []byte, addr Address) (time.Time, e
 	return c.MockTransport.WriteToAddress(b, addr)
 }
 
-// inDskit runs f with n nodes that have the settings of dskit's KVConfig: a TCP connection for each packet, so large
-// packets and rare probes.
+// inDskit runs f with n nodes that have the settings of dskit's KVConfig: a TCP connection for each packet, and
+// therefore large packets and rare probes.
 func inDskit(t *testing.T, n int, f func(nodes []*Memberlist, packets *atomic.Int64)) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
@@ -60,7 +60,7 @@ func TestNodeAtRestOverConnectionsSendsAboutOnePacketASecond(t *testing.T) {
 	})
 }
 
-// memberlist takes 37 to 57 s with the same settings.
+// memberlist needs 37 to 57 s with the same settings.
 func TestCrashOverConnectionsIsKnownWithinFortySeconds(t *testing.T) {
 	const n = 30
 	inDskit(t, n, func(nodes []*Memberlist, _ *atomic.Int64) {

@@ -21,7 +21,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// logBook is a log that may be written to and read at any time.
+// logBook is a log for concurrent use.
 type logBook struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -39,8 +39,8 @@ func (l *logBook) String() string {
 	return l.b.String()
 }
 
-// Nodes that do not understand each other, a key too short, a message: the log tells of the first two, and
-// shows neither key nor message.
+// Nodes with different keys, a key that is too short, and a message: the log reports the first two, and contains
+// neither a key nor the message.
 func TestLogShowsNoKeyAndNoPayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBook
@@ -88,8 +88,8 @@ func TestLogShowsNoKeyAndNoPayload(t *testing.T) {
 	})
 }
 
-// encoders are the encoders of the standard library that write a value by its fields or by its own methods. A value that an encoder
-// refuses must not be written in part either.
+// encoders are the standard library's encoders that write a value by its fields or by its methods. If an encoder
+// refuses a value, it must not have written a part of it.
 var encoders = map[string]func(w io.Writer, v any) error{
 	"encoding/json": func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
 	"encoding/xml":  func(w io.Writer, v any) error { return xml.NewEncoder(w).Encode(v) },
@@ -107,7 +107,7 @@ func logged(h slog.Handler, v any) error {
 	return nil
 }
 
-// Whatever a program prints, logs or encodes of what it has from this package, no key is in it.
+// Values of this package contain no key in any printed, logged or encoded form.
 func TestPrintingShowsNoKey(t *testing.T) {
 	key := []byte("a very secret key of 32 letters.")
 	ring, err := gwyh.NewKeyring(nil, key)
@@ -123,7 +123,7 @@ func TestPrintingShowsNoKey(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = list.Shutdown() })
 	traces := []string{string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)), base64.StdEncoding.EncodeToString(key)}
-	for _, verb := range []string{"%v", "%d", "%x", "%#x", "%X", "%o", "%b", "%#v", "%U"} { // of the beginning of a list of its bytes
+	for _, verb := range []string{"%v", "%d", "%x", "%#x", "%X", "%o", "%b", "%#v", "%U"} { // of the beginning of the key's bytes
 		traces = append(traces, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf(verb, key[:8]), "["), "]"))
 	}
 	for name, v := range map[string]any{
@@ -141,7 +141,7 @@ func TestPrintingShowsNoKey(t *testing.T) {
 			}
 			for how, encode := range encoders {
 				var out bytes.Buffer
-				_ = encode(&out, v) // a Config has a field of a function, which most encoders refuse
+				_ = encode(&out, v) // a Config has a field of function type, which most encoders refuse
 				printed[how] = out.String()
 			}
 			for how, out := range printed {

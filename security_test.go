@@ -149,7 +149,7 @@ func TestKeyringIsSafeForConcurrentUse(t *testing.T) {
 	a := testKey(16, 'a')
 	k := testRing(t, a)
 	var wg sync.WaitGroup
-	others := maxKeys - 1 // beside a; the keyring refuses one key more
+	others := maxKeys - 1 // besides a; the keyring refuses one more key
 	for i := range others {
 		wg.Go(func() {
 			own := testKey(16, byte(i))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// selector selects the nodes of one name, and prefers those of another.
+// selector selects the nodes with one name, and prefers those with another.
 type selector struct {
 	mu        sync.Mutex
 	handed    map[string]NodeState

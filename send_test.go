@@ -42,7 +42,7 @@ func TestDirectMessagesReachOneNodeInAllWays(t *testing.T) {
 	}
 }
 
-// The caller made the Node itself and knows name and address only; the two are not in one cluster.
+// The caller made the Node and knows only its name and address. The two nodes are not in one cluster.
 func TestDirectMessageToANodeNeverMet(t *testing.T) {
 	rb := newRecorder()
 	a, b := create(t, testConfig("a", nil)), create(t, testConfig("b", rb))

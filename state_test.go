@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// keeper is an application with a state, that has a say in who is taken in.
+// keeper is an application with a state, which votes on other nodes.
 type keeper struct {
 	*recorder
 	mu     sync.Mutex
-	calls  []string // in order, of all but NotifyMsg and GetBroadcasts
+	calls  []string // in order, without NotifyMsg and GetBroadcasts
 	state  []byte
 	merged [][]byte
 	merge  error
@@ -81,7 +81,7 @@ func (k *keeper) states() (all []string) {
 	return all
 }
 
-// safeBuffer takes log lines from many goroutines.
+// safeBuffer receives log lines from many goroutines.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -99,7 +99,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// keepers runs f with a network in memory. A node made with votes asks its application about others.
+// keepers runs f with a network in memory. If votes is true, node returns a node that asks its application about others.
 func keepers(t *testing.T, f func(t *testing.T, node func(name string, k *keeper, votes bool) *Memberlist)) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
@@ -131,7 +131,7 @@ func TestJoinAsksTheApplicationInOrderBeforeItReturns(t *testing.T) {
 		}
 		got := slices.DeleteFunc(ka.log(), func(s string) bool { return s == "NotifyJoin b" })
 		want = []string{"NotifyAlive a", "NotifyJoin a", "NotifyMerge b", "NotifyAlive b", "LocalState(true)", "MergeRemoteState(true)"}
-		slices.Sort(got[3:5]) // the push and the entry of the one that joins may overtake each other
+		slices.Sort(got[3:5]) // the push and the joining node's entry may arrive in either order
 		slices.Sort(want[3:5])
 		if !slices.Equal(got, want) {
 			t.Errorf("a: %q, want %q", got, want)
@@ -145,7 +145,7 @@ func TestJoinAsksTheApplicationInOrderBeforeItReturns(t *testing.T) {
 func TestStateIsMergedAfterTheEventDelegateHeardOfItsNode(t *testing.T) {
 	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
 		ka, kb := newKeeper("state of a"), newKeeper("state of b")
-		for _, k := range []*keeper{ka, kb} { // NotifyJoin is over before the state comes, however long it takes
+		for _, k := range []*keeper{ka, kb} { // a slow NotifyJoin returns before the state arrives
 			k.recorder.onJoin = func(n *Node) {
 				time.Sleep(500 * time.Millisecond)
 				k.called("NotifyJoin " + n.Name)
@@ -446,7 +446,7 @@ func TestJoinWorksInsideEveryDelegateMethod(t *testing.T) {
 	}
 }
 
-// Each waits in its only goroutine for such questions for the other's answer to one.
+// Each node answers such questions in a single goroutine, which waits there for the answer of the other node.
 func TestTwoNodesThatJoinEachOtherInsideADelegateDoNotWaitInVain(t *testing.T) {
 	keepers(t, func(t *testing.T, node func(string, *keeper, bool) *Memberlist) {
 		ka, kb := newKeeper("state of a"), newKeeper("state of b")
@@ -501,7 +501,7 @@ func TestShutdownDuringAnExchangeLeavesNothing(t *testing.T) {
 				}
 				_ = ms[1-which].Shutdown()
 				time.Sleep(time.Second)
-				if got := len(ms[which].config.Delegate.(*keeper).log()); got > before+1 { // one call may have been about to begin
+				if got := len(ms[which].config.Delegate.(*keeper).log()); got > before+1 { // one call may have been starting
 					t.Errorf("%d calls after Shutdown", got-before)
 				}
 			})
@@ -514,7 +514,7 @@ func TestUpdateNodeSpreadsMetadataAndTellsOfIt(t *testing.T) {
 		ra, rb := newRecorder(), newRecorder()
 		a, b := node("a", ra), node("b", rb)
 		join(t, b, a)
-		synctest.Wait() // an update would merge with a join that a has not been told of yet
+		synctest.Wait() // otherwise the update would merge with the pending join at a
 		rb.meta = []byte("new")
 		if err := b.UpdateNode(time.Second); err != nil {
 			t.Fatal(err)

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// A slowTransport is a MockTransport whose writes take as long as it is told.
+// A slowTransport is a MockTransport whose writes take a configurable time.
 type slowTransport struct {
 	*MockTransport
-	mu     sync.Mutex                      // guards what follows
-	takes  func(addr string) time.Duration // how long a write takes; nil: no time
+	mu     sync.Mutex                      // guards the following fields
+	takes  func(addr string) time.Duration // how long a write takes; nil means no time
 	blocks map[string]chan struct{}        // writes to these addresses block until the channel is closed
-	writes map[string]int                  // by address, begun
-	within map[string]int                  // by address, in progress
-	twice  bool                            // two writes to one address were in progress at once
+	writes map[string]int                  // writes begun, by address
+	within map[string]int                  // writes in progress, by address
+	twice  bool                            // two concurrent writes to one address occurred
 }
 
 func newSlowTransport(n *MockNetwork, name string) *slowTransport {
@@ -48,7 +48,7 @@ func (s *slowTransport) WriteToAddress(b []byte, addr Address) (time.Time, error
 	return s.MockTransport.WriteToAddress(b, addr)
 }
 
-// block has writes to an address wait until the channel is closed.
+// block makes writes to an address block until the channel is closed.
 func (s *slowTransport) block(addr string) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *slowTransport) block(addr string) chan struct{} {
 	return s.blocks[addr]
 }
 
-// begun is how many writes to an address were begun.
+// begun returns the number of writes begun to an address.
 func (s *slowTransport) begun(addr string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *slowTransport) wroteTwice() bool {
 	return s.twice
 }
 
-// slow makes each write to an address take so long.
+// slow sets how long each write to an address takes.
 func (s *slowTransport) slow(addr string, takes time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func TestWritesThatTakeLongToOneNodeMakeNobodyElseSeemDead(t *testing.T) {
 	})
 }
 
-// blockedPair is two nodes, a and b, and the end of a, whose writes to b block until let is closed.
+// blockedPair returns two nodes, a and b, and the transport of a. Its writes to b block until let is closed.
 func blockedPair(t *testing.T) (a, b *Memberlist, end *slowTransport, let chan struct{}) {
 	t.Helper()
 	var network MockNetwork
@@ -194,7 +194,7 @@ func TestStatsCountWhatASlowTransportLeavesUnsent(t *testing.T) {
 	})
 }
 
-// BenchmarkBroadcastInMemory is a broadcast until all of ten nodes in one process have it, over a MockNetwork.
+// BenchmarkBroadcastInMemory measures a broadcast over a MockNetwork to all of ten nodes in one process.
 func BenchmarkBroadcastInMemory(b *testing.B) {
 	var network MockNetwork
 	var nodes []*Memberlist

@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
 
-// joiner is a node on a machine whose Joins have more time than a test.
+// joiner returns a node on a machine whose Joins have more time than a test.
 func joiner(t *testing.T, on *netns.Space, log *lines) (m *Memberlist) {
 	c := testConfig("joiner", nil)
 	c.BindAddr, c.AdvertiseAddr, c.TCPTimeout, c.LogOutput = "10.9.0.1", "10.9.0.1", time.Minute, log
@@ -64,14 +64,14 @@ func TestJoinContextWaitsForARoute(t *testing.T) {
 	if _, err := m.JoinContext(ctx, []string{"10.4.0.1:7000"}); !errors.Is(err, syscall.ENETUNREACH) {
 		t.Errorf("JoinContext: %v, want ENETUNREACH", err)
 	}
-	// The node may see the deadline a moment before the timer of the context does.
+	// The node may reach the deadline a moment before the timer of the context.
 	if deadline, _ := ctx.Deadline(); time.Now().Before(deadline) {
 		t.Errorf("JoinContext ended %v before its deadline", time.Until(deadline))
 	}
 }
 
-// A machine that is not there, a router that drops, a firewall that says so: the sockets of the knocks are opened by
-// goroutines of the library, so a process of its own joins, which is in the namespace as a whole.
+// A missing machine, a router that drops, a firewall that refuses: goroutines of the library open the sockets of the
+// knocks, so the Join runs in a separate process, which is in the namespace as a whole.
 func TestJoinThroughARouterSaysWhatIsKnown(t *testing.T) {
 	for name, x := range map[string]struct {
 		to, want, log string
@@ -112,7 +112,7 @@ func TestJoinThroughARouterSaysWhatIsKnown(t *testing.T) {
 
 const joinOfAProcess = "GWYH_TEST_JOIN"
 
-// TestJoinOfAProcess is what another test has a process do.
+// TestJoinOfAProcess runs in the process that another test starts.
 func TestJoinOfAProcess(t *testing.T) {
 	to, ok := os.LookupEnv(joinOfAProcess)
 	if !ok {

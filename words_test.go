@@ -46,7 +46,7 @@ func TestProseOfDocumentsFitsIntoAHundredColumns(t *testing.T) {
 	}
 }
 
-// banned are constructions that a reader has to read twice, each with what to write instead.
+// banned are constructions that are hard to read, each with a replacement.
 var banned = []struct{ expression, instead string }{
 	{`\bbut for\b`, "except"},
 	{`\bor else\b|,? else (it|they|the|a|we)\b`, "otherwise"},

@@ -1,6 +1,6 @@
 // Package status describes the state of one node of a cluster at one moment: the members, the node's links, queued and
 // dropped messages, suspicions, and what an operator should look at. A Memberlist returns a consistent [Status], and
-// sends each [Event] from then on. The package has no functions of its own. To read it: status.go, event.go, metric.go.
+// sends each [Event] from then on. The package only holds data. To read it: status.go, event.go, metric.go.
 //
 // All values are copies. Other nodes chose names, zones and addresses, so quote or escape them for display.
 package status
