@@ -15,7 +15,7 @@ const (
 	proven                 // Hellos with a valid cookie
 	unproven               // Hellos without a cookie, whose source address may be forged
 	unbound                // Hellos of legacy nodes, which do not support cookies
-	placeless              // Hellos of which the source cannot be answered, or is not
+	placeless              // Hellos whose source address is missing or is not the one answered
 	accepts                // Hellos that verified; accepting one costs about 100 times as much as a verification
 	purses
 )

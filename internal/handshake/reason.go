@@ -28,7 +28,7 @@ const (
 	BadResponse             // an OkBoss that does not answer the challenge
 	ZeroSecret              // a public key that makes the shared secret zero
 	OverBudget              // the verifications of this second are used up
-	CookieWanted            // too many Hellos without a cookie; one was sent to the source of this Hello
+	CookieWanted            // too many Hellos without a cookie; a cookie was sent to the source of this Hello
 	TooManyRepeats          // the limit of answered repetitions is reached
 	Unexpected              // a step that is not valid in the current state of the handshake
 	GaveWay                 // a half-open handshake was removed in favor of a newer one

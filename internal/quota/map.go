@@ -9,7 +9,7 @@ type Map[K comparable, V any] struct {
 	lru  *simplelru.LRU[K, V] // nil until the first entry, because most maps of an idle node stay empty
 }
 
-// NewMap returns an empty Map for at most most entries. It panics if most is below one.
+// NewMap returns an empty Map with room for most entries. It panics if most is below one.
 func NewMap[K comparable, V any](most int) Map[K, V] {
 	if most < 1 {
 		panic("quota: a Map without room")

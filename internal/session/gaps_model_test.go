@@ -86,7 +86,7 @@ func (m *naiveGaps) next(rtt time.Duration) time.Duration {
 	return next
 }
 
-// take requests at most most ranges and returns them.
+// take requests up to most ranges and returns them.
 func (m *naiveGaps) take(now, rtt time.Duration, most int) (asked []span) {
 	for _, s := range m.spans() {
 		i := slices.IndexFunc(m.missing, func(g naiveGap) bool { return g.counter == s.start })

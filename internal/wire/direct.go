@@ -58,8 +58,8 @@ func (u Use) OfRoll() bool { return u == UseRoll || u == UseRollAnswer || u == U
 // bytes.
 const StateSizeLen = 8
 
-// A Direct is a piece of a message to one node, or the whole message if Data has Total bytes: {"Direct": [use u8,
-// total u32, offset u32, data bin]}. All pieces have the id of the message.
+// A Direct is a piece of a message to one node: {"Direct": [use u8, total u32, offset u32, data bin]}. It is the
+// whole message if Data has Total bytes. All pieces have the id of the message.
 type Direct struct {
 	Use           Use
 	Total, Offset uint32
@@ -90,9 +90,9 @@ func ParseDirect(data []byte) (Direct, error) {
 	return d, c.err
 }
 
-// A DirectAck reports which part of a reliable message has arrived: all bytes before Upto, and the bytes from Next
-// on, after the first gap. Both are the message's length if all of it has arrived: {"DirectAck": [id bin(16), upto
-// u32, next u32]}.
+// A DirectAck acknowledges part of a reliable message: {"DirectAck": [id bin(16), upto u32, next u32]}. Upto bytes
+// have arrived without a gap, and the first gap ends at Next. Both are the message's length if all of it has
+// arrived.
 type DirectAck struct {
 	ID         MessageID
 	Upto, Next uint32

@@ -1,8 +1,8 @@
 package wire
 
-// Settled answers a Nak. The packet numbers [Start, End) of its sender's direction need not be requested any
-// longer, because their content was sent again under others or cannot be sent again: {"Settled": [start u32, end
-// u32]}, the low halves of the numbers.
+// Settled answers a Nak: {"Settled": [start u32, end u32]}, the low halves of two packet numbers. The packet
+// numbers [Start, End) of its sender's direction need not be requested any longer, because their content was sent
+// again under other numbers or cannot be sent again.
 type Settled struct{ Start, End uint32 }
 
 // AppendSettled appends a message with s.
