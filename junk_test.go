@@ -31,7 +31,7 @@ func junkPackets() [][]byte {
 	}
 }
 
-// pelt sends perSecond packets per second, as far as the machine can, to an address until stop is closed. sent counts
+// pelt sends perSecond packets per second to an address until stop is closed, or fewer on a slow machine. sent counts
 // them.
 func pelt(t testing.TB, to string, perSecond int, sent *atomic.Int64, stop <-chan struct{}) {
 	conn, err := net.Dial("udp", to)

@@ -123,7 +123,7 @@ func TestPrintingShowsNoKey(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = list.Shutdown() })
 	traces := []string{string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)), base64.StdEncoding.EncodeToString(key)}
-	for _, verb := range []string{"%v", "%d", "%x", "%#x", "%X", "%o", "%b", "%#v", "%U"} { // of the beginning of the key's bytes
+	for _, verb := range []string{"%v", "%d", "%x", "%#x", "%X", "%o", "%b", "%#v", "%U"} { // of the key's first bytes
 		traces = append(traces, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf(verb, key[:8]), "["), "]"))
 	}
 	for name, v := range map[string]any{

@@ -79,7 +79,7 @@ type Link struct {
 	RTT       time.Duration // last measured round trip; zero if never measured
 	Loss      float64       // share of the bytes sent recently that did not arrive the first time, from 0 to 1
 	Heard     time.Time     // when its last packet arrived
-	DeafSince time.Time     // since when the neighbor reports that it hears nothing from the node; zero if it hears the node
+	DeafSince time.Time     // since when the neighbor reports that it hears nothing from the node; zero if it hears it
 
 	Backlog   int     // bytes of small messages queued for it
 	Queued    int     // number of small messages queued for it

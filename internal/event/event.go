@@ -28,7 +28,7 @@ const (
 	Leave               // Member died or left: see its State
 	Joined              // the Join with Token ended with Err
 	Sent                // the reliable message with Send ended with Err
-	Ping                // Member answered a Ping of ours after RTT, with Data
+	Ping                // Member answered a Ping of this node after RTT, with Data
 	Pinged              // the Ping with that token ended: Err is its error, or RTT the round-trip time
 	Log                 // Text is a line for the log, level first
 

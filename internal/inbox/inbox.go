@@ -132,7 +132,7 @@ func (in *Inbox) Put(path wire.Path, b []byte) {
 }
 
 // PutWait queues a copy of b and blocks while depth datagrams are queued; the system's buffer then queues datagrams. It
-// gives up when stop is closed.
+// gives up when stop is closed. It drops and counts a datagram beyond MaxBytes.
 func (in *Inbox) PutWait(path wire.Path, b []byte, stop <-chan struct{}) {
 	d, ok := in.copy(path, b)
 	if !ok {

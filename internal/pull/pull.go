@@ -52,7 +52,7 @@ type Puller struct {
 	repeats int                 // bytes of messages repeated in this poll
 }
 
-// gave is the result of one poll.
+// gave holds the results of one poll.
 type gave struct {
 	messages int
 	again    int  // number of slices that were returned before

@@ -38,8 +38,8 @@ type Selection struct {
 // Pending reports whether a question has no answer yet.
 func (s *Selection) Pending() bool { return s.pending != nil }
 
-// Due reports whether to ask the application now about the members of the given version. If not, it returns when to
-// call Due again; zero means after the next change of the members. urgent is true if the node has no link.
+// Due reports whether to ask the application now about the members of the given version. again is when to call Due
+// again; zero means after the next change of the members. urgent is true if the node has no link.
 func (s *Selection) Due(now time.Time, version uint64, urgent bool) (ask bool, again time.Time) {
 	switch since := now.Sub(s.asked); {
 	case !s.Used:

@@ -65,7 +65,7 @@ type Messages struct {
 
 // Membership counts the entries of members.
 type Membership struct {
-	EntriesAlive     uint64 // news about other nodes, and entries put to the application
+	EntriesAlive     uint64 // entries with news about other nodes, or about which the application was asked
 	EntriesSuspect   uint64
 	EntriesDead      uint64 // failed or left
 	MembersForwarded uint64 // membership entries forwarded, one per link

@@ -215,7 +215,7 @@ func enableErrors(c *net.UDPConn) {
 // isStale reports whether err is about an earlier datagram of ours.
 func isStale(err error) bool { return isRefused(err) }
 
-// isRefused reports whether err says that a datagram of ours found no socket at its target.
+// isRefused reports whether err says that an earlier datagram found no socket at its target.
 func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
 // verdictOnRuns returns the conclusion from a run's error when the same datagrams were written one by one (udp(7), and
