@@ -31,8 +31,7 @@ func junkPackets() [][]byte {
 	}
 }
 
-// pelt sends perSecond packets per second to an address until stop is closed, or fewer on a slow machine. sent counts
-// them.
+// pelt sends up to perSecond packets per second to an address until stop is closed, and counts them in sent.
 func pelt(t testing.TB, to string, perSecond int, sent *atomic.Int64, stop <-chan struct{}) {
 	conn, err := net.Dial("udp", to)
 	if err != nil {
