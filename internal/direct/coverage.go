@@ -2,14 +2,14 @@ package direct
 
 import "github.com/gwyh-go/gwyh/internal/wire"
 
-// A Coverage is the content of a message of wire.UseCoverage, which is the id of a broadcast, or of its answer, which is the id and 1
-// if the sender has the broadcast, otherwise 0.
+// A Coverage is the content of a message of wire.UseCoverage, the id of a broadcast, or of its answer: the id followed
+// by 1 if the sender has the broadcast and 0 otherwise.
 type Coverage struct {
 	ID  wire.MessageID
-	Has bool // of an answer
+	Has bool // set only in an answer
 }
 
-// AppendCoverageAnswer appends a message of wire.UseCoverageAnswer.
+// AppendCoverageAnswer appends a message of wire.UseCoverageAnswer to b.
 func AppendCoverageAnswer(b []byte, id wire.MessageID, v Coverage) []byte {
 	content := append(v.ID[:], 0)
 	if v.Has {

@@ -7,21 +7,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/rangeset"
 )
 
-// A Kind says what an Outcome asks of the core, or tells it.
+// A Kind says what an Outcome asks of the core or reports to it.
 type Kind uint8
 
 const (
-	// Send asks to send Message to Peer: one datagram, or a transfer of Message.Large unless there is one.
+	// Send asks the core to send Message to Peer as one datagram, or to begin a transfer of Message.Large if there is none.
 	Send Kind = iota
-	// Repeat asks to send Message to Peer again. Of a large one it asks for the bytes Missing and the last byte, unless
-	// some of the message remains to be sent to Peer: the last byte makes the receiver say what it lacks.
+	// Repeat asks the core to send Message to Peer again. For a large one, it asks for the bytes Missing and the last
+	// byte, unless a part of the message has not been sent yet: the last byte makes the receiver report what it lacks.
 	Repeat
-	// EndTransfer asks to end the transfer of Message.Large to Peer. Its bytes are gone.
+	// EndTransfer asks the core to end the transfer of Message.Large to Peer. Its bytes are gone.
 	EndTransfer
-	// Dial asks for a handshake with the node at To until Until. [Sender.SessionReady], [Sender.DialFailed] or
-	// [Sender.ReachedSelf] follows, with the number in Dial.
+	// Dial asks the core for a handshake with the node at To until Until. The core then calls [Sender.SessionReady],
+	// [Sender.DialFailed] or [Sender.ReachedSelf] with the number in Dial.
 	Dial
-	// Ended tells that Message, which somebody waits for, was acknowledged, or failed because of Err.
+	// Ended reports that Message, which is acknowledged by its receiver, was acknowledged, or failed because of Err.
 	Ended
 )
 
@@ -37,10 +37,10 @@ type Outcome struct {
 	Err     error
 }
 
-// add appends an outcome to the buffer of the input in progress.
+// add appends an outcome to the buffer of the current input.
 func (x *Sender) add(o Outcome) { x.out = append(x.out, o) }
 
-// take ends the input in progress and returns the buffer to the caller, who owns it.
+// take ends the current input and returns the buffer to the caller, who owns it.
 func (x *Sender) take() []Outcome {
 	out := x.out
 	x.out = nil

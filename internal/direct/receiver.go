@@ -10,20 +10,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// ReceiverStats counts what a Receiver took in. The fields only grow.
+// ReceiverStats counts what a Receiver processed. Every field only increases.
 type ReceiverStats struct {
-	Delivered  uint64 // messages to the application
-	Pieces     uint64 // that were new
-	Duplicates uint64 // pieces and messages that were not
-	Malformed  uint64 // what is no direct message
-	Unknown    uint64 // uses of a later version
-	Oversize   uint64 // messages beyond their bound
-	Unexpected uint64 // pieces that contradict others of their message
-	StoreFull  uint64 // pieces that found no room
+	Delivered  uint64 // messages delivered to the application
+	Pieces     uint64 // new pieces
+	Duplicates uint64 // pieces and messages that had already arrived
+	Malformed  uint64 // malformed direct messages
+	Unknown    uint64 // messages with a use of a later version
+	Oversize   uint64 // messages larger than their bound
+	Unexpected uint64 // pieces that contradict other pieces of their message
+	StoreFull  uint64 // pieces dropped because the store was full
 }
 
-// A Receiver takes in the direct messages of other nodes, and remembers which ones came. Make it with NewReceiver. Not
-// for concurrent use.
+// A Receiver processes direct messages of other nodes and remembers their ids. Create one with NewReceiver. It is not
+// safe for concurrent use.
 type Receiver struct {
 	Stats ReceiverStats
 
@@ -32,23 +32,23 @@ type Receiver struct {
 	controlMax uint32
 }
 
-// NewReceiver makes a Receiver that has met no message. store has the messages that arrive in pieces. controlMax is the
-// most bytes of a message of wire.UseControl.
+// NewReceiver returns a Receiver without remembered ids. store holds the messages that arrive in pieces. controlMax is
+// the maximum size in bytes of a message of wire.UseControl.
 func NewReceiver(store *assembly.Store, controlMax int) Receiver {
 	return Receiver{store: store, controlMax: uint32(controlMax)}
 }
 
-// A Verdict says what becomes of a piece.
+// A Verdict is the result of checking a piece.
 type Verdict uint8
 
 const (
-	Refused   Verdict = iota // it is dropped, and was counted
-	Duplicate                // its message is here: the caller acknowledges all of it
-	New                      // its message is not here
+	Refused   Verdict = iota // the piece was dropped and counted
+	Duplicate                // the message has already arrived: the caller acknowledges all of it
+	New                      // the message has not arrived
 )
 
-// Check parses a piece of a message and says what becomes of it. nested says that it is itself part of a message of
-// wire.UseControl, in which there may be no further one.
+// Check parses a piece of a message and returns its verdict. nested says that the piece is itself part of a message of
+// wire.UseControl, which must not contain another one.
 func (r *Receiver) Check(id *wire.MessageID, data []byte, nested bool) (wire.Direct, Verdict) {
 	d, err := wire.ParseDirect(data)
 	switch {
@@ -67,7 +67,7 @@ func (r *Receiver) Check(id *wire.MessageID, data []byte, nested bool) (wire.Dir
 	return d, Refused
 }
 
-// oversize reports whether a piece breaks a bound, or an empty piece is sent of a message that is not empty.
+// oversize reports whether a piece exceeds a bound or is an empty piece of a non-empty message.
 func (r *Receiver) oversize(d *wire.Direct, nested bool) bool {
 	if d.Use == wire.UseControl && (nested || d.Total > r.controlMax) {
 		return true
@@ -75,7 +75,7 @@ func (r *Receiver) oversize(d *wire.Direct, nested bool) bool {
 	return d.Total > assembly.MessageMax || len(d.Data) == 0 && d.Total > 0
 }
 
-// Find returns the direct message with an id among those that a peer has begun; nil for none.
+// Find returns the direct message with an id among those that a peer has begun, or nil if there is none.
 func Find(in assembly.Incoming, id wire.MessageID) *assembly.Assembly {
 	i := slices.IndexFunc(in, func(a *assembly.Assembly) bool { return a.Direct && a.ID == id && !a.Forgotten() })
 	if i < 0 {
@@ -84,16 +84,16 @@ func Find(in assembly.Incoming, id wire.MessageID) *assembly.Assembly {
 	return in[i]
 }
 
-// An Arrival is what a piece brings.
+// An Arrival is the result of processing a piece.
 type Arrival struct {
 	Whole bool
-	Data  []byte // of the whole message, the caller's to keep
+	Data  []byte // the complete message; owned by the caller
 
-	Again bool           // the piece was here before: the sender asks
-	Ack   wire.DirectAck // what to answer then
+	Again bool           // the piece had already arrived: the sender asks for an acknowledgement
+	Ack   wire.DirectAck // the acknowledgement to send in that case
 }
 
-// Whole returns what a message in one piece brings, and false if d is only a part of one.
+// Whole returns the arrival of a message in one piece. It returns false if d is only a part of a message.
 func Whole(d *wire.Direct) (Arrival, bool) {
 	if len(d.Data) != int(d.Total) {
 		return Arrival{}, false
@@ -101,7 +101,7 @@ func Whole(d *wire.Direct) (Arrival, bool) {
 	return Arrival{Whole: true, Data: bytes.Clone(d.Data)}, true
 }
 
-// Write takes in a piece of a. The store forgets a when it is whole.
+// Write adds a piece to a. A complete message is removed from the store.
 func (r *Receiver) Write(now time.Time, a *assembly.Assembly, d *wire.Direct) (v Arrival) {
 	if a.Total != d.Total {
 		r.Stats.Unexpected++
@@ -124,10 +124,10 @@ func (r *Receiver) Write(now time.Time, a *assembly.Assembly, d *wire.Direct) (v
 	return v
 }
 
-// First reports whether a whole message was not met before, and remembers it.
+// First reports whether a complete message is new, and remembers its id.
 func (r *Receiver) First(now time.Time, id *wire.MessageID) bool { return r.seen.First(now, id) }
 
-// WholeAck acknowledges all of a message.
+// WholeAck returns the acknowledgement of an entire message.
 func WholeAck(id wire.MessageID, total uint32) wire.DirectAck {
 	return wire.DirectAck{ID: id, Upto: total, Next: total}
 }

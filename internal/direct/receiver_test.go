@@ -11,7 +11,7 @@ import (
 
 const controlMax = 60_000
 
-// receiver is a Receiver with a store, and an id of a message.
+// receiver returns a Receiver, its store and a message id.
 func receiver(t *testing.T) (*Receiver, *assembly.Store, wire.MessageID) {
 	t.Helper()
 	store := &assembly.Store{}
@@ -19,7 +19,7 @@ func receiver(t *testing.T) (*Receiver, *assembly.Store, wire.MessageID) {
 	return &r, store, newWorld(t).NewID()
 }
 
-// body is a piece as ParseMessage returns it.
+// body returns a piece as ParseMessage returns it.
 func body(t *testing.T, d wire.Direct) []byte {
 	t.Helper()
 	var m wire.Message
@@ -112,7 +112,7 @@ func TestPiecesMakeAMessage(t *testing.T) {
 		next     uint32
 	}{
 		{0, 2, false, 0, 0},
-		{0, 2, true, 2, 10}, // nothing came after the gap
+		{0, 2, true, 2, 10}, // nothing arrived after the gap
 		{6, 8, false, 0, 0},
 		{6, 8, true, 2, 6},
 		{2, 6, false, 0, 0},

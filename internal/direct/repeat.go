@@ -8,11 +8,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// NextTimeout returns when the caller is to ask for Due; zero for never.
+// NextTimeout returns when the caller must call Due. Zero means never.
 func (x *Sender) NextTimeout() time.Time { return x.timers.Next() }
 
-// Due returns a message that is due; nil if NextTimeout is later than now. The caller gives it to HandleTimeout with what
-// it knows of the session with its peer.
+// Due returns a message that is due, or nil if NextTimeout is later than now. The caller passes it to HandleTimeout with
+// the state of the session with its peer.
 func (x *Sender) Due(now time.Time) *Message {
 	x.timers.RunNext(now)
 	m := x.due
@@ -27,13 +27,13 @@ func (x *Sender) setTimer(m *Message, at time.Time) {
 	x.timers.Set(&m.timer, at)
 }
 
-// repeatLater sets the time of the next repeat, or of the end.
+// repeatLater schedules the next retransmission or the end of a message.
 func (x *Sender) repeatLater(now time.Time, m *Message) {
 	x.setTimer(m, timer.Soonest(now.Add(m.pause), m.Until))
 }
 
-// HandleTimeout repeats a message that Due returned, or ends it if its time is up. If the session cannot be used, or the
-// peer is silent, the message waits for a new session.
+// HandleTimeout retransmits a message that Due returned, or ends it if its time is up. If the session is unusable or the
+// peer silent, the message waits for a new session.
 func (x *Sender) HandleTimeout(out []Outcome, now time.Time, m *Message, s Session) []Outcome {
 	x.out = out
 	switch {
@@ -56,7 +56,7 @@ func (x *Sender) HandleTimeout(out []Outcome, now time.Time, m *Message, s Sessi
 	return x.take()
 }
 
-// stale reports whether a new handshake has to be tried. pause is how long the acknowledgement was waited for.
+// stale reports whether a new handshake is needed. pause is the time for which the acknowledgement was awaited.
 func (s *Session) stale(now time.Time, pause time.Duration) bool {
 	return !s.Current || now.Sub(s.Heard) > max(redialIdle, 2*pause)
 }
@@ -68,9 +68,9 @@ func (x *Sender) repeat(m *Message, missing rangeset.Range) {
 	x.add(Outcome{Kind: Repeat, Message: m, Peer: m.peer, Missing: missing})
 }
 
-// HandleAck takes in what from acknowledges of m, which Awaited returned for the id of ack; m may be nil. It ends a
-// message of which all has arrived. Otherwise it repeats what the receiver lacks first, unless sending says that some of
-// the message remains to be sent.
+// HandleAck processes an acknowledgement of m by from. Awaited returned m for the id of ack; m may be nil. HandleAck
+// ends a completely acknowledged message. Otherwise it repeats the first bytes that the receiver lacks, unless sending
+// says that a part of the message has not been sent yet.
 func (x *Sender) HandleAck(out []Outcome, now time.Time, m *Message, ack wire.DirectAck, from *Peer, roundTrip time.Duration, sending bool) []Outcome {
 	if m == nil || ack.Upto > uint32(m.Size()) {
 		return out
@@ -83,7 +83,7 @@ func (x *Sender) HandleAck(out []Outcome, now time.Time, m *Message, ack wire.Di
 	if sending || m.peer != from || !m.lacks(ack) {
 		return x.take()
 	}
-	if ack.Upto > m.upto { // there is progress
+	if ack.Upto > m.upto { // the receiver made progress
 		m.upto, m.pause = ack.Upto, max(4*roundTrip, repeatMin)
 		x.repeatLater(now, m)
 	}

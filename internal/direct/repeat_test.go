@@ -63,7 +63,7 @@ func TestProgressShortensThePause(t *testing.T) {
 	}
 	w.timeout(w.heard())
 	pause := w.NextTimeout()
-	want(t, w.ack(m, 1000, 2000), Repeat) // the same again
+	want(t, w.ack(m, 1000, 2000), Repeat) // the same acknowledgement again
 	if !w.NextTimeout().Equal(pause) {
 		t.Errorf("without progress the time moved by %v", w.NextTimeout().Sub(pause))
 	}

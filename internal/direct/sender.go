@@ -14,46 +14,46 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config is what a Sender needs of its node.
+// Config configures a Sender.
 type Config struct {
-	SmallMax int             // bytes of a message that goes in one datagram
-	Store    *assembly.Store // for those that do not
+	SmallMax int             // maximum bytes of a message that is sent in one datagram
+	Store    *assembly.Store // holds larger messages
 }
 
-// SenderStats counts what a Sender did. The fields only grow.
+// SenderStats counts what a Sender did. Every field only increases.
 type SenderStats struct {
-	Sent        uint64 // messages, once for each session that they were sent in
-	Repeated    uint64 // broadcasts to one member
-	Resent      uint64 // small messages sent again
-	Unreachable uint64 // messages that nobody waits for and that found no session
+	Sent        uint64 // messages, counted once for each session they were sent in
+	Repeated    uint64 // broadcasts repeated to one member
+	Resent      uint64 // small messages retransmitted
+	Unreachable uint64 // unacknowledged messages that found no session
 }
 
-// A Sender keeps the direct messages of this node. Make it with NewSender. The inputs append their outcomes to out, which
-// the caller owns, and return it as append does. Not for concurrent use.
+// A Sender holds the direct messages of this node. Create one with NewSender. The inputs append their outcomes to out,
+// which the caller owns, and return the result. A Sender is not safe for concurrent use.
 type Sender struct {
 	Stats SenderStats
 
 	cfg     Config
 	rng     *rand.Rand
 	routes  quota.Map[netip.AddrPort, *Peer]
-	waiting []*Message // for a session, in the order in which they began
+	waiting []*Message // waiting for a session, in the order in which they began
 	awaited map[wire.MessageID]*Message
-	kept    int // bytes of the large ones in awaited
+	kept    int // bytes of the large messages in awaited
 
 	lastToken Token
 	lastDial  uint64
 	timers    timer.Heap
-	due       *Message  // whose timer has just fired
-	out       []Outcome // the caller's buffer during an input; otherwise nil
+	due       *Message  // the message whose timer has just fired
+	out       []Outcome // the caller's buffer during an input, otherwise nil
 }
 
-// NewSender makes a Sender without messages. It draws the ids of messages from rng.
+// NewSender returns a Sender without messages. It generates message ids with rng.
 func NewSender(cfg Config, rng *rand.Rand) *Sender {
 	return &Sender{cfg: cfg, rng: rng, routes: quota.NewMap[netip.AddrPort, *Peer](routesMax), awaited: make(map[wire.MessageID]*Message)}
 }
 
-// NewID draws the id of a direct message. It is random: a receiver gets few messages of one sender, so a window of
-// counters would forget the wrong ones.
+// NewID returns a new id for a direct message. It is random, because a receiver gets few of a sender's messages and a
+// window of counters would therefore forget the wrong ones.
 func (x *Sender) NewID() (id wire.MessageID) {
 	binary.BigEndian.PutUint64(id[:8], x.rng.Uint64())
 	binary.BigEndian.PutUint64(id[8:], x.rng.Uint64())
@@ -61,14 +61,14 @@ func (x *Sender) NewID() (id wire.MessageID) {
 	return id
 }
 
-// Route returns the peer that messages to an address were last sent to; nil if none is remembered. The caller knows
-// whether there still is a session with it.
+// Route returns the peer that messages to an address were last sent to, or nil if none is remembered. The caller knows
+// whether there is still a session with it.
 func (x *Sender) Route(to netip.AddrPort) *Peer {
 	p, _ := x.routes.Get(to)
 	return p
 }
 
-// SetRoute remembers the peer at an address. If p is nil, the address is forgotten.
+// SetRoute remembers the peer at an address. A nil p removes the address.
 func (x *Sender) SetRoute(to netip.AddrPort, p *Peer) {
 	if p == nil {
 		x.routes.Delete(to)
@@ -77,11 +77,11 @@ func (x *Sender) SetRoute(to netip.AddrPort, p *Peer) {
 	}
 }
 
-// IsLarge reports whether a message of so many bytes goes in pieces.
+// IsLarge reports whether a message of size bytes is sent in pieces.
 func (x *Sender) IsLarge(size int) bool { return size > x.cfg.SmallMax }
 
-// Begin begins to send data as the content of m, to p or, if p is nil, to the node with which there will be a session. It
-// keeps a copy of data. The error is nil or ErrQueueFull. roundTrip is that of p.
+// Begin begins to send a copy of data as the content of m, to p or, if p is nil, to the node at m.To once there is a
+// session. roundTrip is the round-trip time of p. The error is nil or ErrQueueFull.
 func (x *Sender) Begin(out []Outcome, now time.Time, m *Message, data []byte, p *Peer, roundTrip time.Duration) ([]Outcome, error) {
 	if x.full(m, len(data), p == nil) || !x.keep(now, m, data) {
 		return out, ErrQueueFull
@@ -102,7 +102,7 @@ func (x *Sender) Begin(out []Outcome, now time.Time, m *Message, data []byte, p 
 	return x.take(), nil
 }
 
-// full reports whether a bound is reached, so that a message of so many bytes is not taken.
+// full reports whether a bound prevents this node from accepting a message of size bytes.
 func (x *Sender) full(m *Message, size int, waits bool) bool {
 	if waits && !x.mayWait(size) {
 		return true
@@ -113,8 +113,8 @@ func (x *Sender) full(m *Message, size int, waits bool) bool {
 	return len(x.awaited) >= AwaitedMax || x.IsLarge(size) && x.kept+size > KeptBytes
 }
 
-// keep keeps the content of a message, and the message if somebody waits for its acknowledgement. It returns false if the
-// store is full.
+// keep stores the content of a message, and the message itself if it will be acknowledged. It returns false if the store
+// is full.
 func (x *Sender) keep(now time.Time, m *Message, data []byte) bool {
 	awaited := m.Use.Acknowledged()
 	if !x.IsLarge(len(data)) {
@@ -128,7 +128,7 @@ func (x *Sender) keep(now time.Time, m *Message, data []byte) bool {
 	return true
 }
 
-// store makes m a large message. It is needed until it is acknowledged, or handed to a peer.
+// store makes m a large message. Its bytes are kept until it is acknowledged or passed to a peer.
 func (x *Sender) store(now time.Time, m *Message, data []byte, awaited bool) bool {
 	a := x.cfg.Store.Add(now, m.ID, data, true)
 	if a == nil {
@@ -144,8 +144,8 @@ func (x *Sender) store(now time.Time, m *Message, data []byte, awaited bool) boo
 	return true
 }
 
-// Enlarge makes a small message that is to be acknowledged a large one, because no datagram to its peer holds it. It
-// returns false if the store is full.
+// Enlarge turns a small message that will be acknowledged into a large one, because no datagram to its peer can hold it.
+// It returns false if the store is full.
 func (x *Sender) Enlarge(now time.Time, m *Message) bool {
 	if m.Large != nil {
 		return true
@@ -157,7 +157,7 @@ func (x *Sender) Enlarge(now time.Time, m *Message) bool {
 	return true
 }
 
-// send sends a message to a peer with whom there is a session.
+// send sends a message to a peer with a session.
 func (x *Sender) send(now time.Time, m *Message, p *Peer, roundTrip time.Duration) {
 	m.peer = p
 	x.Stats.Sent++
@@ -170,10 +170,10 @@ func (x *Sender) send(now time.Time, m *Message, p *Peer, roundTrip time.Duratio
 	x.repeatLater(now, m)
 }
 
-// Awaited returns a message that waits for its acknowledgement, or for a session before that; nil for none with this id.
+// Awaited returns the message with this id that waits for its acknowledgement or for a session before that, or nil.
 func (x *Sender) Awaited(id wire.MessageID) *Message { return x.awaited[id] }
 
-// Stop ends a message that waits for its acknowledgement as if that had come. m may be nil.
+// Stop ends a message as if it had been acknowledged. m may be nil.
 func (x *Sender) Stop(out []Outcome, m *Message) []Outcome {
 	if m == nil {
 		return out
@@ -183,7 +183,7 @@ func (x *Sender) Stop(out []Outcome, m *Message) []Outcome {
 	return x.take()
 }
 
-// end ends a message. Whoever waits for it is told.
+// end ends a message. If it is of an acknowledged use, it adds an Ended outcome.
 func (x *Sender) end(m *Message, err error) {
 	x.timers.Stop(&m.timer)
 	x.waiting = slices.DeleteFunc(x.waiting, func(o *Message) bool { return o == m })
@@ -202,7 +202,7 @@ func (x *Sender) end(m *Message, err error) {
 	x.add(Outcome{Kind: Ended, Message: m, Err: err})
 }
 
-// forget gives back what a large message holds.
+// forget releases the memory of a large message.
 func (x *Sender) forget(m *Message) {
 	if m.Large == nil {
 		return
@@ -216,8 +216,8 @@ func (x *Sender) forget(m *Message) {
 	x.cfg.Store.Remove(m.Large)
 }
 
-// Len returns how many messages wait for a session, and how many for their acknowledgement. A message may be in both.
+// Len returns the numbers of messages that wait for a session and for an acknowledgement. A message may count in both.
 func (x *Sender) Len() (waiting, awaited int) { return len(x.waiting), len(x.awaited) }
 
-// Kept returns the bytes of the large messages that wait for their acknowledgements.
+// Kept returns the number of bytes of large messages that wait for their acknowledgements.
 func (x *Sender) Kept() int { return x.kept }

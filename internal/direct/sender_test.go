@@ -27,12 +27,12 @@ var (
 	errTest = errors.New("no answer")
 )
 
-// String names a kind in the messages of failed tests.
+// String returns the name of a kind for failed tests.
 func (k Kind) String() string {
 	return [...]string{"Send", "Repeat", "EndTransfer", "Dial", "Ended"}[k]
 }
 
-// world is a Sender with its store, and the node that it sends to.
+// world is a Sender with its store and the node that it sends to.
 type world struct {
 	*Sender
 	t     *testing.T
@@ -47,15 +47,15 @@ func newWorld(t *testing.T) *world {
 		Sender: NewSender(Config{SmallMax: smallMax, Store: store}, rand.New(rand.NewPCG(1, 1)))}
 }
 
-// goPeer is a peer that is a Go node.
+// goPeer returns a peer that is a Go node.
 func goPeer(i byte) *Peer { return &Peer{ID: wire.NodeID{6: 0x80, 8: 0x80, 15: i}} }
 
-// message is a message to there that has ten seconds.
+// message returns a message to there that expires after ten seconds.
 func (w *world) message(use wire.Use) *Message {
 	return &Message{ID: w.NewID(), To: there, Use: use, Until: w.now.Add(10 * time.Second)}
 }
 
-// begin begins a message of so many bytes to p, which may be nil.
+// begin begins a message of size bytes to p, which may be nil.
 func (w *world) begin(m *Message, size int, p *Peer) []Outcome {
 	w.t.Helper()
 	out, err := w.Begin(nil, w.now, m, make([]byte, size), p, roundTrip)
@@ -65,7 +65,7 @@ func (w *world) begin(m *Message, size int, p *Peer) []Outcome {
 	return out
 }
 
-// timeout goes on to the next timeout and handles it.
+// timeout advances the clock to the next timeout and handles it.
 func (w *world) timeout(s Session) []Outcome {
 	w.t.Helper()
 	w.now = w.NextTimeout()
@@ -76,18 +76,18 @@ func (w *world) timeout(s Session) []Outcome {
 	return w.HandleTimeout(nil, w.now, m, s)
 }
 
-// heard is a session with a peer that was heard just now.
+// heard returns a session whose peer was heard just now.
 func (w *world) heard() Session {
 	return Session{Current: true, Heard: w.NextTimeout()}
 }
 
-// ack acknowledges some bytes of m.
+// ack acknowledges bytes of m.
 func (w *world) ack(m *Message, upto, next uint32) []Outcome {
 	ack := wire.DirectAck{ID: m.ID, Upto: upto, Next: next}
 	return w.HandleAck(nil, w.now, w.Awaited(m.ID), ack, w.peer, roundTrip, false)
 }
 
-// want fails the test unless out is the given kinds.
+// want fails the test unless out has exactly the given kinds.
 func want(t *testing.T, out []Outcome, kinds ...Kind) {
 	t.Helper()
 	var got []Kind
@@ -99,7 +99,7 @@ func want(t *testing.T, out []Outcome, kinds ...Kind) {
 	}
 }
 
-// quiet fails the test if anything is left.
+// quiet fails the test if any message is left.
 func (w *world) quiet() {
 	w.t.Helper()
 	if waiting, awaited := w.Len(); waiting != 0 || awaited != 0 {
@@ -228,7 +228,7 @@ func TestAcknowledgementOfMoreThanThereIsIsIgnored(t *testing.T) {
 	m := w.message(wire.UseReliable)
 	w.begin(m, 5, w.peer)
 	want(t, w.ack(m, 6, 6))
-	want(t, w.ack(w.message(wire.UseReliable), 0, 0)) // of a message that was never sent
+	want(t, w.ack(w.message(wire.UseReliable), 0, 0)) // for a message that was never sent
 	want(t, w.ack(m, 5, 5), Ended)
 }
 
@@ -237,7 +237,7 @@ func TestAcknowledgementOfAPartRepeatsWhatIsMissing(t *testing.T) {
 	for _, x := range []struct {
 		name       string
 		upto, next uint32
-		other      bool // another peer says so
+		other      bool // the acknowledgement comes from another peer
 		sending    bool
 		repeats    bool
 	}{
@@ -287,7 +287,7 @@ func TestSmallMessageIsEnlarged(t *testing.T) {
 	w := newWorld(t)
 	m := w.message(wire.UseReliable)
 	w.begin(m, 900, w.peer)
-	for range 2 { // the second time it is large already
+	for range 2 { // the second time, the message is already large
 		if !w.Enlarge(w.now, m) {
 			t.Fatal("not enlarged")
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// mayWait reports whether a further message of so many bytes may wait for a session.
+// mayWait reports whether a further message of size bytes may wait for a session.
 func (x *Sender) mayWait(size int) bool {
 	for _, m := range x.waiting {
 		size += m.Size()
@@ -13,8 +13,8 @@ func (x *Sender) mayWait(size int) bool {
 	return len(x.waiting) < WaitingMax && size <= WaitingBytes
 }
 
-// wait lets a message wait for a session with the node at its address. A handshake begins unless another message waits for
-// one.
+// wait makes a message wait for a session with the node at its address. It begins a handshake unless another message
+// waits for one.
 func (x *Sender) wait(m *Message) {
 	m.peer = nil
 	i := slices.IndexFunc(x.waiting, func(o *Message) bool { return o.To == m.To })
@@ -29,7 +29,7 @@ func (x *Sender) wait(m *Message) {
 	x.setTimer(m, m.Until)
 }
 
-// takeWaiting takes out what waits for one of some handshakes.
+// takeWaiting removes and returns the messages that wait for one of the given handshakes.
 func (x *Sender) takeWaiting(dials ...uint64) (taken []*Message) {
 	x.waiting = slices.DeleteFunc(x.waiting, func(m *Message) bool {
 		ours := slices.Contains(dials, m.dial)
@@ -41,8 +41,8 @@ func (x *Sender) takeWaiting(dials ...uint64) (taken []*Message) {
 	return taken
 }
 
-// SessionReady sends p what waited for one of some handshakes, all of which ended in a session with it. What waited for a
-// gwyh 0.1 node fails.
+// SessionReady sends p the messages that waited for one of the given handshakes, all of which ended in a session with p.
+// Messages to a gwyh 0.1 node fail.
 func (x *Sender) SessionReady(out []Outcome, now time.Time, p *Peer, roundTrip time.Duration, dials ...uint64) []Outcome {
 	x.out = out
 	for _, m := range x.takeWaiting(dials...) {
@@ -56,8 +56,8 @@ func (x *Sender) SessionReady(out []Outcome, now time.Time, p *Peer, roundTrip t
 	return x.take()
 }
 
-// DialFailed ends what waited for a handshake that failed because of err. A message that came to wait later, and has time
-// left, gets another handshake.
+// DialFailed ends the messages that waited for a handshake that failed because of err. A message that began to wait
+// later, and has time left, gets another handshake.
 func (x *Sender) DialFailed(out []Outcome, now time.Time, dial uint64, err error) []Outcome {
 	x.out = out
 	for _, m := range x.takeWaiting(dial) {
@@ -70,7 +70,7 @@ func (x *Sender) DialFailed(out []Outcome, now time.Time, dial uint64, err error
 	return x.take()
 }
 
-// ReachedSelf ends what waited for a handshake with an address that turned out to be this node's own.
+// ReachedSelf ends the messages whose handshake reached one of this node's own addresses.
 func (x *Sender) ReachedSelf(out []Outcome, dial uint64) []Outcome {
 	x.out = out
 	for _, m := range x.takeWaiting(dial) {

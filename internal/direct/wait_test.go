@@ -80,7 +80,7 @@ func TestFailedHandshakeIsTriedAgainForWhatHasTimeLeft(t *testing.T) {
 	if out[1].Dial != 2 || !out[1].Until.Equal(patient.Until) {
 		t.Errorf("handshake %d until %v", out[1].Dial, out[1].Until)
 	}
-	want(t, w.DialFailed(nil, w.now, 1, errTest)) // the old one
+	want(t, w.DialFailed(nil, w.now, 1, errTest)) // the previous handshake
 	want(t, w.SessionReady(nil, w.now, w.peer, roundTrip, 2), Send)
 }
 
@@ -125,7 +125,7 @@ func TestWaitingMessageEndsInTime(t *testing.T) {
 	}
 }
 
-// Whatever happens, each message that somebody waits for ends once, and nothing is left in the end.
+// Whatever happens, each reliable message ends exactly once, and nothing is left at the end.
 func TestEachReliableMessageEndsOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	w := newWorld(t)
