@@ -11,35 +11,35 @@ import (
 type Purpose uint8
 
 const (
-	ForSession    Purpose = iota // to have a session with a member, or a new one
+	ForSession    Purpose = iota // to get a first or a new session with a member
 	ForJoin                      // for a Join
-	ForDirect                    // direct messages wait for it
-	ForPing                      // a Ping of the application waits for it
-	ForGreeting                  // this node did not run for a while: each side tells the other its members
+	ForDirect                    // direct messages wait for the session
+	ForPing                      // a Ping of the application waits for the session
+	ForGreeting                  // this node did not run for a while: both nodes exchange their members
 	ForComparison                // tables are compared and states exchanged afterwards
 )
 
-// A Dial is a handshake that this node has begun. Token names what waits for it, among the things of its Purpose.
+// A Dial is a handshake begun by this node. Token identifies what waits for it among the waiting items of its Purpose.
 type Dial struct {
 	Purpose Purpose
-	Member  wire.NodeID // the only node that may answer; zero if any may
+	Member  wire.NodeID // the only node that may answer; zero if any node may
 	To      netip.AddrPort
 	Token   uint64
 }
 
-// Dials are the handshakes that this node has begun and that are not confirmed or failed. Make it with NewDials. Not for
-// concurrent use.
+// Dials holds the handshakes that this node has begun and that have not been confirmed or failed. Create it with
+// NewDials. It is not safe for concurrent use.
 type Dials struct {
 	byAttempt map[handshake.AttemptID]Dial
-	toward    map[wire.NodeID]int // how many of them are aimed at a member
+	toward    map[wire.NodeID]int // number of handshakes with each member
 }
 
-// NewDials makes an empty table.
+// NewDials returns an empty table.
 func NewDials() *Dials {
 	return &Dials{byAttempt: make(map[handshake.AttemptID]Dial), toward: make(map[wire.NodeID]int)}
 }
 
-// Add remembers what an attempt is for.
+// Add records the purpose of an attempt.
 func (d *Dials) Add(a handshake.AttemptID, of Dial) {
 	d.Take(a)
 	d.byAttempt[a] = of
@@ -48,13 +48,13 @@ func (d *Dials) Add(a handshake.AttemptID, of Dial) {
 	}
 }
 
-// Get returns what an attempt is for, and whether it is under way.
+// Get returns the purpose of an attempt, and whether the attempt is in progress.
 func (d *Dials) Get(a handshake.AttemptID) (of Dial, ok bool) {
 	of, ok = d.byAttempt[a]
 	return of, ok
 }
 
-// Take is Get for an attempt that has ended: it is forgotten.
+// Take is like Get for an attempt that has ended, and removes it.
 func (d *Dials) Take(a handshake.AttemptID) (of Dial, ok bool) {
 	if of, ok = d.byAttempt[a]; ok {
 		delete(d.byAttempt, a)
@@ -65,8 +65,8 @@ func (d *Dials) Take(a handshake.AttemptID) (of Dial, ok bool) {
 	return of, ok
 }
 
-// Dialing reports whether a handshake that only the given member may answer is under way.
+// Dialing reports whether a handshake that only the given member may answer is in progress.
 func (d *Dials) Dialing(member wire.NodeID) bool { return d.toward[member] > 0 }
 
-// Len is how many handshakes are under way.
+// Len returns the number of handshakes in progress.
 func (d *Dials) Len() int { return len(d.byAttempt) }

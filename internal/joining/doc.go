@@ -1,9 +1,8 @@
-// Package joining follows the contacts of a node with others: the handshakes that it begins, its Joins, and its
-// departure.
+// Package joining tracks a node's contacts with other nodes: the handshakes that it begins, its Joins, and its leave.
 //
-// The package owns what each handshake is for, the progress and the deadlines of each Join, and the links that have not
-// confirmed the departure of the node. It never sends anything, and knows neither members nor sessions. What the
-// applications decide during a Join is not its concern either: the caller tells when that is done.
+// The package owns the purpose of each handshake, the progress and the deadlines of each Join, and the links that have
+// not confirmed that this node leaves. It never sends anything, and it does not know members, sessions or what the
+// applications decide during a Join: the caller reports when that is done.
 //
-// Read join.go first. dial.go and leave.go stand alone.
+// Reading order: join.go, then joins.go. dial.go and leave.go are independent.
 package joining

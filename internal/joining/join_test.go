@@ -19,7 +19,7 @@ func attempt(n uint64) handshake.AttemptID { return handshake.AttemptID(n) }
 
 func id(n byte) wire.NodeID { return wire.NodeID{6: 0x80, 15: n} }
 
-// dialed is a Join that waits for a handshake.
+// dialed returns a Join that waits for a handshake.
 func dialed() *Join {
 	j := New(7, seed, until)
 	j.Dialed(3)
@@ -91,10 +91,10 @@ func TestJoinFailsByWhatIsMissing(t *testing.T) {
 	j.wants(t, j.Due(), false, FailMembers)
 	j.ListsAgree()
 	j.wants(t, j.Due(), true, FailState)
-	j.wants(t, j.Due(), false, FailMembers) // the application has not decided about all of them
+	j.wants(t, j.Due(), false, FailMembers) // the application has not decided about all members
 }
 
-// A node that was restarted at the same address does not answer in the session of the run before.
+// A node that restarted at the same address does not answer in the session of its previous run.
 func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
 	j := New(7, seed, until)
 	j.Found(start, id(1))
@@ -166,7 +166,7 @@ func TestSlowTransportGivesAJoinMoreTimeOnce(t *testing.T) {
 	}
 }
 
-// Verdicts as a table: what is missing at the end of a Join that began with a handshake, or in an existing session.
+// TestVerdicts lists what is missing at the end of a Join that began with a handshake or in an existing session.
 func TestVerdicts(t *testing.T) {
 	for name, c := range map[string]struct {
 		found  bool // in an existing session

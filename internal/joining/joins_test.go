@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// exchange is an Exchange that is as a test sets it.
+// exchange is an Exchange whose state a test sets.
 type exchange struct{ agreed, took, deciding, state, silent bool }
 
 func (x *exchange) TakesMembers() bool { return x.agreed && !x.took }
@@ -22,13 +22,13 @@ func (x *exchange) Silence()           { x.silent = true }
 
 var errState = errors.New("no state")
 
-// world is the Joins of a node, and what they ask for.
+// world is the Joins of a node and their outcomes.
 type world struct {
 	Joins[*exchange]
 	t      *testing.T
 	now    time.Time
 	timers timer.Heap
-	due    []*Started[*exchange] // whose timer has fired
+	due    []*Started[*exchange] // Joins whose timer has fired
 	dials  uint64
 }
 
@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// begin begins a Join that waits for a handshake, which is given the next number.
+// begin begins a Join that waits for a handshake, which gets the next number.
 func (w *world) begin(token Token) *Started[*exchange] {
 	w.t.Helper()
 	out := w.Begin(nil, w.now, token, seed, until, &exchange{}, Place{})
@@ -51,7 +51,7 @@ func (w *world) begin(token Token) *Started[*exchange] {
 	return out[0].Join
 }
 
-// taking begins a Join with node n that has come as far as to exchange members.
+// taking begins a Join with node n and advances it until it may exchange members.
 func (w *world) taking(token Token, n byte) *Started[*exchange] {
 	w.t.Helper()
 	j := w.begin(token)
@@ -71,7 +71,7 @@ func (w *world) linking(token Token, n byte) *Started[*exchange] {
 	return j
 }
 
-// wants checks the kinds of outcomes.
+// wants checks the kinds of the outcomes.
 func (w *world) wants(out []Outcome[*exchange], want ...OutcomeKind) {
 	w.t.Helper()
 	var got []OutcomeKind
@@ -83,7 +83,7 @@ func (w *world) wants(out []Outcome[*exchange], want ...OutcomeKind) {
 	}
 }
 
-// ended checks that the only outcome is the end of a Join, and that it is forgotten.
+// ended checks that the only outcome is the end of a Join, and that the Join was removed.
 func (w *world) ended(out []Outcome[*exchange], j *Started[*exchange], err error) {
 	w.t.Helper()
 	w.wants(out, Ended)
@@ -176,7 +176,7 @@ func TestJoinGoesFromTheSessionToTheLink(t *testing.T) {
 	w := newWorld(t)
 	j := w.begin(1)
 	j.Reached(id(2))
-	w.wants(w.SessionReady(nil, id(3), false)) // of another node
+	w.wants(w.SessionReady(nil, id(3), false)) // with another node
 	w.wants(w.SessionReady(nil, id(2), false), Advance)
 	w.wants(w.Compared(nil, w.now, id(2))) // before both sides have agreed
 	if w.Taking(id(2)) != nil {
@@ -189,7 +189,7 @@ func TestJoinGoesFromTheSessionToTheLink(t *testing.T) {
 	w.wants(w.Compared(nil, w.now, id(3)))
 	w.wants(w.Compared(nil, w.now, id(2)), Merge)
 	j.Exchange.took, j.Exchange.state = true, true
-	w.wants(w.Settle(nil, w.now, j)) // the states are exchanged
+	w.wants(w.Settle(nil, w.now, j)) // the states are still being exchanged
 	w.wants(w.Linked(nil))           // a link alone does not end it
 	j.Exchange.state = false
 	w.now = w.now.Add(time.Second)
@@ -321,7 +321,7 @@ func TestSlowTransportProlongsTheHandshakeOfAJoin(t *testing.T) {
 	w := newWorld(t)
 	j := w.begin(1)
 	d := j.Dial(wire.NodeID{})
-	w.wants(w.Slow(nil, d)) // nobody said how long it may take
+	w.wants(w.Slow(nil, d)) // no later deadline was set
 	latest := until.Add(time.Minute)
 	w.Extend(2, latest) // another Join
 	w.wants(w.Slow(nil, d))
@@ -348,7 +348,7 @@ func TestJoinThatNobodyWaitsForIsCancelled(t *testing.T) {
 		t.Errorf("the handshake %d is not needed any more, want 1", out[0].Attempt)
 	}
 	b.Reached(id(2))
-	w.wants(w.Abandon(nil, 2)) // it was answered
+	w.wants(w.Abandon(nil, 2)) // a node has answered it
 	out = w.Cancel(nil, 2)
 	w.ended(out, b, ErrCancelled)
 	if out[0].Attempt != 0 {

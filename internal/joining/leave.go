@@ -7,28 +7,28 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// leaveWaits is how long a node that leaves waits for its links to confirm that they know, before it tells them again.
-// After the last wait it gives up.
+// leaveWaits are the times that a leaving node waits for its links to confirm the leave before it repeats the
+// announcement. After the last wait it gives up.
 var leaveWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond}
 
-// A Leave is a departure that not all former links have confirmed. A node that has left does not answer any more, so a
-// link that has not been told would take it for failed. The zero Leave is over.
+// A Leave is a leave that some former links have not confirmed. A node that has left no longer answers, so a link that
+// was not informed would consider it failed. The zero Leave is over.
 type Leave struct {
 	to    []wire.NodeID
 	tries int
 	due   time.Time
 }
 
-// Begin begins the departure from some links.
+// Begin begins the leave from the given links.
 func (l *Leave) Begin(links []wire.NodeID) {
 	l.to, l.tries, l.due = slices.Clone(links), 0, time.Time{}
 }
 
-// Due is when Step is to be called; zero if the departure is over or was not begun.
+// Due returns when Step must be called. Zero means that the leave is over or was not begun.
 func (l *Leave) Due() time.Time { return l.due }
 
-// Step returns the links that are told now. The departure is over if there is none: all have confirmed it, or cannot be
-// reached, or do not answer. back says that the node has joined again meanwhile.
+// Step returns the links to inform now. If there are none, the leave is over: all links have confirmed it, are
+// unreachable or do not answer. back says that the node has joined again in the meantime.
 func (l *Leave) Step(now time.Time, back bool, reachable func(wire.NodeID) bool) (tell []wire.NodeID) {
 	l.to = slices.DeleteFunc(l.to, func(id wire.NodeID) bool { return !reachable(id) })
 	if back || l.tries == len(leaveWaits) || len(l.to) == 0 {
@@ -40,7 +40,7 @@ func (l *Leave) Step(now time.Time, back bool, reachable func(wire.NodeID) bool)
 	return l.to
 }
 
-// Confirmed says that a link knows of the departure. It reports whether the departure is over now.
+// Confirmed records that a link knows of the leave. It reports whether the leave is now over.
 func (l *Leave) Confirmed(id wire.NodeID) (over bool) {
 	l.to = slices.DeleteFunc(l.to, func(o wire.NodeID) bool { return o == id })
 	if len(l.to) > 0 || l.due.IsZero() {
