@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// milliseconds writes a short duration; a dash if it is not known.
+// milliseconds formats a short duration, or a dash if it is zero.
 func milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
@@ -20,7 +20,7 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f ms", ms)
 }
 
-// ago writes how long ago something was, to the unit that a person needs. app.js does the same.
+// ago formats how long ago a moment was, in the unit that suits a person. app.js does the same.
 func ago(now, then time.Time) string {
 	d := max(now.Sub(then), 0)
 	switch {
@@ -36,7 +36,7 @@ func ago(now, then time.Time) string {
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
-// size writes a number of bytes.
+// size formats a number of bytes.
 func size(n float64) string {
 	switch {
 	case n < 1000:
@@ -51,7 +51,7 @@ func size(n float64) string {
 	return fmt.Sprintf("%.1f GB", n/1e9)
 }
 
-// count writes a number with a space between groups of three digits.
+// count formats a number with a space between groups of three digits.
 func count[T int | uint64](n T) string {
 	s := strconv.FormatUint(uint64(n), 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -60,7 +60,7 @@ func count[T int | uint64](n T) string {
 	return s
 }
 
-// percent writes a share from 0 to 1.
+// percent formats a fraction from 0 to 1.
 func percent(share float64) string {
 	switch {
 	case share <= 0:

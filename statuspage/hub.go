@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	clientsMax   = 64                     // browsers at a time
-	updateMin    = 100 * time.Millisecond // between two updates
-	updateMax    = time.Second            // between two updates if nothing happens
-	eventsMax    = 4096                   // events of the node that wait
-	updatesMax   = 32                     // updates that wait for one browser; then it is disconnected, and connects again
+	clientsMax   = 64                     // number of connected browsers
+	updateMin    = 100 * time.Millisecond // minimum interval of updates
+	updateMax    = time.Second            // interval of updates without events
+	eventsMax    = 4096                   // queue of the node's events
+	updatesMax   = 32                     // queue of one browser; if it is full, the browser has to connect again
 	writeTimeout = 10 * time.Second
 	seriesMax    = 120 // points of a chart, one per second
 )
 
-// A hub watches the node while browsers look, and sends them what has changed.
+// A hub watches the node while browsers are connected, and sends them the changes.
 type hub struct {
 	source Source
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
-	stop    context.CancelFunc // ends the run; nil if there is none
-	feed    *feed              // of the run
+	stop    context.CancelFunc // ends the run; nil if none is active
+	feed    *feed              // of the active run
 }
 
 // A client is one browser.
@@ -51,7 +51,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.remove(c)
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	w.Header().Set("X-Accel-Buffering", "no") // turns off buffering in nginx
 	out := http.NewResponseController(w)
 	for {
 		select {
@@ -61,7 +61,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 			if !ok {
 				return
 			}
-			_ = out.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every server has one
+			_ = out.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every server supports deadlines
 			if _, err := w.Write(b); err != nil {
 				return
 			}
@@ -72,7 +72,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// add begins to send updates to c, beginning with all there is. It returns false if there are too many clients.
+// add starts sending updates to c, the first of which is complete. It returns false if there are too many clients.
 func (h *hub) add(c *client) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +90,7 @@ func (h *hub) add(c *client) bool {
 	return true
 }
 
-// remove ends that. The last client ends the run.
+// remove stops sending updates to c. The last client ends the run.
 func (h *hub) remove(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -101,11 +101,11 @@ func (h *hub) remove(c *client) {
 	}
 }
 
-// run sends updates until ctx is done: at once when something has happened to a member or a message has arrived, otherwise once a
-// second, and never more often than every updateMin.
+// run sends updates until ctx is done: after an event of a member or a message, otherwise once a second, and never
+// more often than every updateMin.
 func (h *hub) run(ctx context.Context, f *feed) {
 	events := make(chan status.Event, eventsMax)
-	_ = h.source.Watch(ctx, events) // after Shutdown there are none, and the Status says so
+	_ = h.source.Watch(ctx, events) // it fails after Shutdown: there are no events then, and the Status says so
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var last time.Time
@@ -125,7 +125,7 @@ func (h *hub) run(ctx context.Context, f *feed) {
 	}
 }
 
-// send takes a new Status and sends all clients what has changed.
+// send gets a new Status and sends the changes to all clients.
 func (h *hub) send(ctx context.Context, f *feed) {
 	s := h.source.Status()
 	stats := h.source.Stats()
@@ -149,7 +149,7 @@ func (h *hub) send(ctx context.Context, f *feed) {
 	}
 }
 
-// A feed is what the browsers have been sent. Its messages are the run's alone, the rest is guarded by hub.mu.
+// A feed is the state of the page that the browsers have. Only the run uses its messages; hub.mu guards the rest.
 type feed struct {
 	messages *messages
 	flow     []flow
@@ -159,16 +159,16 @@ type feed struct {
 	names  []string // of the tables, in order
 	series map[string][]float64
 	before gwyh.Stats
-	second time.Time // when the series last grew
+	second time.Time // when a point was last added to the series
 }
 
-// sent is the rows of one table, as they were sent.
+// sent is the rows of one table as they were sent.
 type sent struct {
 	rows  map[string][]byte
 	order []string
 }
 
-// A flow is a copy of a broadcast that came along a link: the script lets it be seen in the graph.
+// A flow is a received copy of a broadcast, which the script shows in the graph.
 type flow struct {
 	From  string `json:"from"`
 	First bool   `json:"first"`
@@ -178,10 +178,10 @@ func newFeed() *feed {
 	return &feed{messages: newMessages(), tables: make(map[string]*sent), series: make(map[string][]float64)}
 }
 
-// flowMax is how many copies an update shows in the graph.
+// flowMax is the number of copies that an update shows in the graph.
 const flowMax = 32
 
-// note takes in an event.
+// note handles an event.
 func (f *feed) note(e *status.Event) {
 	f.messages.note(e)
 	if !e.IsMember() && len(f.flow) < flowMax {
@@ -189,23 +189,23 @@ func (f *feed) note(e *status.Event) {
 	}
 }
 
-// An update is what the browsers are sent.
+// An update is a message to the browsers.
 type update struct {
 	*view
-	Full   bool                 `json:"full"` // rows that it does not have are gone
+	Full   bool                 `json:"full"` // the browser drops all rows that the update does not have
 	Rows   map[string]changes   `json:"rows"`
 	Series map[string][]float64 `json:"series,omitempty"`
 	Flow   []flow               `json:"flow,omitempty"`
 }
 
-// changes are those of one table.
+// changes are the changes of one table.
 type changes struct {
-	Set   []json.RawMessage `json:"set,omitempty"`  // rows that are new or have changed
-	Gone  []string          `json:"gone,omitempty"` // ids of rows that are gone
-	Order []string          `json:"order"`          // ids of all rows; null if it is the same as before
+	Set   []json.RawMessage `json:"set,omitempty"`  // new and changed rows
+	Gone  []string          `json:"gone,omitempty"` // ids of removed rows
+	Order []string          `json:"order"`          // ids of all rows; null if unchanged
 }
 
-// update takes in a Status and returns the message about what has changed.
+// update stores a Status and returns the message with the changes.
 func (f *feed) update(s *status.Status, stats gwyh.Stats) []byte {
 	f.view = viewOf(s, stats, f.messages)
 	f.grow(time.Now(), stats)
@@ -225,7 +225,7 @@ func (f *feed) update(s *status.Status, stats gwyh.Stats) []byte {
 	return event(&u)
 }
 
-// replace takes in the rows as they are now, and returns what has changed.
+// replace stores the current rows and returns the changes.
 func (t *sent) replace(rows []row) (c changes) {
 	order := make([]string, len(rows))
 	now := make(map[string][]byte, len(rows))
@@ -250,7 +250,7 @@ func (t *sent) replace(rows []row) (c changes) {
 	return c
 }
 
-// still returns a row without the words for how long ago something was: the script writes them itself.
+// still returns a row without texts that say how long ago something was: the script writes these itself.
 func still(r row) row {
 	cells := slices.Clone(r.Cells)
 	for i := range cells {
@@ -262,7 +262,7 @@ func still(r row) row {
 	return r
 }
 
-// all returns the message with everything there is; nil if there is nothing yet.
+// all returns the message with the complete state, or nil if there is none yet.
 func (f *feed) all() []byte {
 	if f.view == nil {
 		return nil
@@ -305,12 +305,12 @@ func (f *feed) grow(now time.Time, stats gwyh.Stats) {
 	f.before, f.second = stats, now
 }
 
-// event returns a message of server-sent events.
+// event formats a message of server-sent events.
 func event(u *update) []byte {
 	return slices.Concat([]byte("retry: 1000\ndata: "), encode(u), []byte("\n\n"))
 }
 
-// encode returns JSON. What is encoded here always can be.
+// encode returns v as JSON. Encoding never fails for the types used here.
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -9,33 +9,33 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// messagesMax is how many broadcasts the page shows: the latest.
+// messagesMax is the number of broadcasts that the page shows: the latest ones.
 const messagesMax = 100
 
-// copiesMax is how many further copies of one broadcast it shows.
+// copiesMax is the number of duplicates of one broadcast that the page shows.
 const copiesMax = 16
 
-// A message is a broadcast that has arrived.
+// A message is a received broadcast.
 type message struct {
 	id     string
 	at     time.Time
 	from   string
 	bytes  int
-	copies int // further ones
+	copies int // duplicates
 	lags   []float64
 	late   []string
 }
 
-// messages are the broadcasts that arrived last. A nil *messages has none.
+// messages are the latest received broadcasts. A nil *messages is empty.
 type messages struct {
 	byID   map[string]*message
 	order  []*message // the oldest first
-	missed uint64     // events that came too fast
+	missed uint64     // events dropped because the queue was full
 }
 
 func newMessages() *messages { return &messages{byID: make(map[string]*message)} }
 
-// note takes in an event.
+// note handles an event.
 func (m *messages) note(e *status.Event) {
 	m.missed += e.Missed
 	switch e.Kind {
@@ -64,7 +64,7 @@ func (m *messages) add(x *message) {
 	m.byID[x.id] = x
 }
 
-// table lists the messages, the latest first.
+// table returns the table of the messages, the latest first.
 func (m *messages) table(now time.Time) table {
 	t := table{Name: "messages", View: "messages", Title: "Messages that arrived", Empty: "No message has arrived since this page was opened.",
 		Help: fmt.Sprintf("The last %d broadcasts, while somebody looks at this page. The strip shows by how much each further copy came later, on a scale up to 1 s.", messagesMax),
@@ -87,7 +87,7 @@ func (m *messages) table(now time.Time) table {
 	return t
 }
 
-// splitID returns the beginning of the origin's part of the id of a message, and the number that the origin gave it.
+// splitID splits the id of a message into the beginning of the origin id and the origin's number of the message.
 func splitID(id string) (origin, number string) {
 	hex := strings.ReplaceAll(id, "-", "")
 	if len(hex) != 32 {

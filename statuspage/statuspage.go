@@ -1,16 +1,16 @@
-// Package statuspage serves a page on which an operator sees what one node of a cluster knows, live: members, links,
-// messages as they arrive, backlogs, drops by reason, suspicions and their history, keys by fingerprint, and warnings.
+// Package statuspage serves a live page with what one node of a cluster knows, for an operator: members, links,
+// messages, backlogs, drops by reason, suspicions and their history, keys by fingerprint, and warnings.
 //
 //	http.Handle("/gwyh/", http.StripPrefix("/gwyh", statuspage.Handler(list)))
 //
-// The path has to end in a slash. The page loads nothing from elsewhere. Its tables work without JavaScript, and then reload
-// every 5 s. With JavaScript it is updated over server-sent events, up to ten times a second.
+// The path must end in a slash. The page loads nothing from other sites. Without JavaScript its tables work and
+// reload every 5 s. With JavaScript it is updated with server-sent events, up to ten times a second.
 //
-// The page changes nothing and shows no key. It does show names, addresses and metadata sizes of all members, and asks for no
-// password: serve it on a loopback address, or behind your own authentication.
+// The page changes nothing and shows no key. It does show names, addresses and metadata sizes of all members without
+// a password: serve it on a loopback address, or behind your own authentication.
 //
-// To read it: statuspage.go has the routes, view.go makes tables of a status.Status, messages.go of events, hub.go finds
-// what has changed and sends it to the browsers, format.go writes numbers for people.
+// Reading order: statuspage.go has the routes, view.go makes tables of a status.Status, messages.go of events, hub.go
+// sends the changes to the browsers, format.go formats numbers for people.
 package statuspage
 
 import (
@@ -25,13 +25,13 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A Source is a node that a page shows. A *gwyh.Memberlist is one.
+// A Source is a node that a page shows. *gwyh.Memberlist is one.
 type Source interface {
-	// Status returns what the node knows now; the zero Status after it was shut down.
+	// Status returns the current state of the node, or the zero Status after the node was shut down.
 	Status() status.Status
-	// Stats returns what the node has counted.
+	// Stats returns the counters of the node.
 	Stats() gwyh.Stats
-	// Watch sends events to ch until ctx is done, without ever waiting for it.
+	// Watch sends events to ch until ctx is done. It never blocks on ch.
 	Watch(ctx context.Context, ch chan<- status.Event) error
 }
 
@@ -42,7 +42,7 @@ var assets embed.FS
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{"class": class}).ParseFS(assets, "assets/page.html"))
 
-// class keeps only what may be the name of a CSS class of the page.
+// class returns s if it can be a CSS class of the page, otherwise "".
 func class(s string) string {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && r != '-' {
@@ -52,9 +52,9 @@ func class(s string) string {
 	return s
 }
 
-// Handler returns the page of a node. It serves GET and HEAD of these paths: "/" is the page, "/events" are server-sent events,
-// and "/assets/" is what the page loads. While nobody looks at the page, it takes nothing from
-// the node.
+// Handler returns the page of a node. It serves GET and HEAD of these paths: "/" is the page, "/events" is the stream
+// of server-sent events, and "/assets/" has the files of the page. It uses the node only while a browser shows the
+// page.
 func Handler(source Source) http.Handler {
 	h := &hub{source: source, clients: make(map[*client]struct{})}
 	files, err := fs.Sub(assets, "assets")
@@ -68,7 +68,7 @@ func Handler(source Source) http.Handler {
 	return secure(mux)
 }
 
-// secure sets the headers that keep a browser from loading anything from elsewhere, or into a page of others.
+// secure sets headers that keep a browser from loading anything from other sites and from framing the page.
 func secure(next http.Handler) http.Handler {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

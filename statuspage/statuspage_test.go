@@ -87,7 +87,7 @@ func TestHostileNamesAreEscapedInThePage(t *testing.T) {
 	}
 }
 
-// received is the updates that a client has been sent.
+// received returns the updates that a client has received.
 func received(t *testing.T, c *client) (list []map[string]any) {
 	t.Helper()
 	for {
@@ -299,7 +299,7 @@ func TestMessagesKeepTheLatestAndCountCopies(t *testing.T) {
 	for range copiesMax + 3 {
 		m.note(&status.Event{Kind: status.Duplicate, At: at.Add(time.Millisecond), Message: id(messagesMax), Node: status.Node{Name: "c"}})
 	}
-	m.note(&status.Event{Kind: status.Duplicate, Message: id(0)}) // forgotten
+	m.note(&status.Event{Kind: status.Duplicate, Message: id(0)}) // no longer kept
 	t1 := m.table(at)
 	if len(t1.Rows) != messagesMax || len(m.byID) != messagesMax {
 		t.Fatalf("%d rows of %d messages", len(t1.Rows), len(m.byID))

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A view is what the page shows. The template writes it, and the script gets it as JSON.
+// A view is the content of the page. The template renders it, and the script gets it as JSON.
 type view struct {
 	At       int64   `json:"at"` // Unix milliseconds
 	Self     string  `json:"self"`
@@ -24,40 +24,40 @@ type view struct {
 	Tables   []table `json:"-"`
 }
 
-// A tile is one figure of the overview.
+// A tile is one number of the overview.
 type tile struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 	Note  string `json:"note"`
 	Class string `json:"class"` // "", "good", "warn" or "bad"
-	Chart string `json:"chart"` // the series that is drawn below it; empty for none
+	Chart string `json:"chart"` // the series drawn below it; empty for none
 }
 
 // An alert is a warning of the node.
 type alert struct {
 	Code  string `json:"code"`
 	Text  string `json:"text"`
-	About string `json:"about"` // a node's name; empty if it is about this node
-	Since int64  `json:"since"` // Unix milliseconds; 0 if it is not known
+	About string `json:"about"` // a node's name; empty for this node
+	Since int64  `json:"since"` // Unix milliseconds; 0 if unknown
 }
 
-// A table is one list of the page.
+// A table is one table of the page.
 type table struct {
 	Name    string // unique
-	View    string // the part of the page that it is in
+	View    string // the part of the page that shows it
 	Title   string
 	Help    string
-	Empty   string // what is shown when it has no rows
-	Filter  bool   // it has a field to filter by
+	Empty   string // shown if the table has no rows
+	Filter  bool   // the table has a filter field
 	Columns []column
 	Rows    []row
 }
 
-// A column of a table. The first column is the row's heading.
+// A column is a column of a table. The first column is the heading of each row.
 type column struct {
 	Label  string
 	Number bool
-	Extra  bool // left out on a narrow screen
+	Extra  bool // hidden on a narrow screen
 }
 
 // A row is one line of a table.
@@ -70,11 +70,11 @@ type row struct {
 // A cell is one value of a row.
 type cell struct {
 	Text  string    `json:"t"`
-	Sort  any       `json:"s,omitempty"` // what to sort by; Text if it is nil
+	Sort  any       `json:"s,omitempty"` // sort key; nil: Text
 	Class string    `json:"c,omitempty"` // a badge of this kind
-	Time  int64     `json:"m,omitempty"` // Unix milliseconds; the script writes how long ago that is
+	Time  int64     `json:"m,omitempty"` // Unix milliseconds; the script shows how long ago that was
 	Bar   float64   `json:"b,omitempty"` // from 0 to 1: the length of a bar behind the text
-	Lags  []float64 `json:"l,omitempty"` // milliseconds: a strip with a mark for each
+	Lags  []float64 `json:"l,omitempty"` // milliseconds: a strip with one mark each
 }
 
 // In returns the tables of one part of the page.
@@ -100,7 +100,7 @@ func moment(now, t time.Time) cell {
 	return cell{Text: ago(now, t), Sort: t.UnixMilli(), Time: t.UnixMilli()}
 }
 
-// viewOf makes the view of a node. m is what is known of messages; nil if nobody watches.
+// viewOf returns the view of a node. m is nil if no browser watches.
 func viewOf(s *status.Status, stats gwyh.Stats, m *messages) *view {
 	v := &view{At: s.At.UnixMilli(), Self: s.Self.Name, Zone: s.Self.Zone, ID: s.Self.ID, Down: s.At.IsZero()}
 	if v.Down {
@@ -121,7 +121,7 @@ func viewOf(s *status.Status, stats gwyh.Stats, m *messages) *view {
 	return v
 }
 
-// sentence begins a text with a capital letter, as a log line does not.
+// sentence capitalizes a text, because log lines begin with a lower-case letter.
 func sentence(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return s
@@ -129,7 +129,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// tiles are the figures of the overview.
+// tiles returns the tiles of the overview.
 func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	states := map[status.State]int{}
 	for _, m := range present(s) {
@@ -172,8 +172,8 @@ func tiles(s *status.Status, stats gwyh.Stats) []tile {
 	}
 }
 
-// present returns the members without those that failed or left and whose name a live member has: it is another run of the same
-// node.
+// present returns the members, except those that failed or left and whose name a live member has: the live member is
+// a later run of the same node.
 func present(s *status.Status) (list []*status.Member) {
 	live := make(map[string]bool, len(s.Members))
 	for i := range s.Members {
@@ -190,7 +190,7 @@ func present(s *status.Status) (list []*status.Member) {
 	return list
 }
 
-// copies says how many copies there were of each message.
+// copies describes how many copies of each message arrived.
 func copies(stats gwyh.Stats) string {
 	if stats.BroadcastsDelivered == 0 {
 		return "none yet"
@@ -247,7 +247,7 @@ func linkTable(s *status.Status) table {
 	return t
 }
 
-// lossy is the share of loss from which on the page marks it.
+// lossy is the loss from which on the page highlights a link.
 const lossy = 0.02
 
 func chosenBy(l *status.Link) string {
@@ -323,7 +323,7 @@ func suspicionTable(s *status.Status) table {
 	return t
 }
 
-// happened is how the page names what happened to a member, and the badge it gets.
+// happened maps a kind of event to its name on the page and its badge.
 var happened = map[status.Kind][2]string{
 	status.Joined: {"joined", "alive"}, status.Updated: {"updated", "info"}, status.Suspected: {"suspected", "suspect"},
 	status.Refuted: {"refuted", "alive"}, status.MemberLeft: {"left", "left"}, status.MemberDied: {"failed", "failed"},
@@ -366,7 +366,7 @@ func keyTable(s *status.Status) table {
 	return t
 }
 
-// nameOf names a node that need not be known: by its name, or the beginning of its id.
+// nameOf returns the name of a node, or the beginning of its id if the name is unknown.
 func nameOf(n status.Node) string {
 	if n.Name == "" && len(n.ID) > 8 {
 		return n.ID[:8] + "…"

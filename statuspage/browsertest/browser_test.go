@@ -1,5 +1,5 @@
-// Package browsertest looks at the status page with a real browser, Debian's chromium. It is a module of its own, so that the page
-// needs no library for that. STATUSPAGE_SCREENSHOTS names a directory for screenshots; without it they are not kept.
+// Package browsertest tests the status page in Debian's chromium. It is a separate module, so that the page does not
+// depend on a browser library. STATUSPAGE_SCREENSHOTS names a directory for screenshots; without it none are kept.
 package browsertest
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/gwyh-go/gwyh/statuspage"
 )
 
-// A tab is a page that is open in the browser.
+// A tab is an open page in the browser.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -32,10 +32,10 @@ type tab struct {
 
 	mu       sync.Mutex
 	errors   []string // of the console
-	requests []string // to elsewhere
+	requests []string // requests to other sites
 }
 
-// look says how a tab shows a page.
+// look describes how a tab displays a page.
 type look struct {
 	width, height int64
 	scheme        string // "light" or "dark"
@@ -124,7 +124,7 @@ func (p *tab) listen(e any) {
 	}
 }
 
-// check fails the test if the console has an error, or the page asked for something from elsewhere.
+// check fails the test if the console has an error or the page requested something from another site.
 func (p *tab) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,8 +150,8 @@ func eval[T any](p *tab, expression string) (result T) {
 	return result
 }
 
-// until waits for a JavaScript expression to be true. The page looks itself: chromedp.Poll waits for frames, which a tab in the
-// background does not draw.
+// until waits for a JavaScript expression to be true. The page polls it itself: chromedp.Poll waits for frames, which
+// a tab in the background does not draw.
 func (p *tab) until(expression string) {
 	p.t.Helper()
 	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -193,7 +193,7 @@ func (p *tab) shoot(name string, whole bool) {
 // views are the parts of the page.
 var views = []string{"overview", "members", "links", "messages", "queues", "history", "security"}
 
-// visit clicks at the link to a view and waits until it alone is shown.
+// visit clicks the link to a view and waits until only that view is shown.
 func (p *tab) visit(view string) {
 	p.t.Helper()
 	p.do(chromedp.Click(`nav a[href="#`+view+`"]`, chromedp.ByQuery))

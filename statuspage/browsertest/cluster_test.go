@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh"
 )
 
-// start starts a node on loopback and has it join others.
+// start starts a node on loopback and makes it join others.
 func start(t *testing.T, name string, port int, join ...*gwyh.Memberlist) *gwyh.Memberlist {
 	t.Helper()
 	c := gwyh.DefaultLANConfig()

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/statuspage/internal/fake"
 )
 
-// busy is a node with some messages.
+// busy simulates some messages at a node.
 func busy(p *tab, f *fake.Node) {
 	for i := range 12 {
 		f.Broadcast(i)
@@ -118,7 +118,7 @@ func TestKeyboardIsEnough(t *testing.T) {
 	if text := eval[string](p, "document.activeElement.innerText"); text != "Skip to the content" {
 		t.Errorf("the first Tab is at %q", text)
 	}
-	for range 20 { // to the link of the graph's view
+	for range 20 { // up to the link of the graph's view
 		if eval[string](p, "document.activeElement.hash || ''") == "#links" {
 			break
 		}

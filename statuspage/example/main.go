@@ -1,5 +1,5 @@
-// Command example runs five nodes on loopback that send a message each second, and serves the page of the first one. One of the
-// others crashes after 20 s and comes back 20 s later, again and again.
+// Command example runs five nodes on loopback that send a message each second, and serves the page of the first one.
+// One of the other nodes repeatedly crashes after 20 s and comes back 20 s later.
 //
 //	go run ./statuspage/example
 package main
@@ -64,7 +64,7 @@ func run(ctx context.Context, stop func(), at string) error {
 		defer close(ended)
 		work(ctx, nodes)
 	}()
-	defer func() { // before the nodes are shut down
+	defer func() { // runs before the nodes shut down
 		stop()
 		<-ended
 	}()
@@ -87,7 +87,7 @@ func start(name, zone string, port int, seed string) (*gwyh.Memberlist, error) {
 	return n, err
 }
 
-// work sends messages, and has the last node crash and come back. It alone uses nodes after the start, except the first.
+// work sends messages and makes the last node crash and come back. It owns all nodes except the first.
 func work(ctx context.Context, nodes []*gwyh.Memberlist) {
 	last := len(nodes) - 1
 	for i := 1; ; i++ {

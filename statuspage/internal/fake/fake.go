@@ -1,4 +1,4 @@
-// Package fake has a cluster that is made up, as large as a test of the page wants it.
+// Package fake simulates the node of a cluster of any size for tests of the page.
 package fake
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/status"
 )
 
-// A Node is a statuspage.Source that knows so many members. All its methods are safe for concurrent use.
+// A Node is a statuspage.Source with a given number of members. Its methods are safe for concurrent use.
 type Node struct {
 	mu       sync.Mutex
 	status   status.Status
@@ -24,8 +24,8 @@ type Node struct {
 
 var zones = []string{"eu-west", "us-east", "ap-south", "eu-north", "sa-east"}
 
-// New makes a node of a cluster of n members in five zones. It has ten links, of which one loses packets, one is narrow and
-// one is deaf, and a suspicion.
+// New returns a node of a cluster of n members in five zones. The node has a suspicion and ten links. One link loses
+// packets, one is narrow, and one is deaf.
 func New(n int) *Node {
 	began := time.Now()
 	f := &Node{}
@@ -80,7 +80,7 @@ func (f *Node) Status() status.Status {
 	defer f.mu.Unlock()
 	f.taken++
 	s := f.status
-	if s.At.IsZero() { // it was shut down
+	if s.At.IsZero() { // the node was shut down
 		return s
 	}
 	s.At = time.Now()
@@ -109,21 +109,21 @@ func (f *Node) Watch(ctx context.Context, ch chan<- status.Event) error {
 	return nil
 }
 
-// Taken returns how often Status was called.
+// Taken returns the number of calls of Status.
 func (f *Node) Taken() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.taken
 }
 
-// Watchers returns how many watch.
+// Watchers returns the number of active calls of Watch.
 func (f *Node) Watchers() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.watchers)
 }
 
-// SetState changes the state of a member, and tells of it.
+// SetState changes the state of a member and sends the event.
 func (f *Node) SetState(name string, s status.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,14 +145,14 @@ func (f *Node) Rename(index int, name string) {
 	f.status.Members[index].Name = name
 }
 
-// Shutdown has Status return the zero Status.
+// Shutdown makes Status return the zero Status.
 func (f *Node) Shutdown() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.status = status.Status{}
 }
 
-// Broadcast tells that a message has arrived, and two further copies.
+// Broadcast sends the events of a message and of two duplicates.
 func (f *Node) Broadcast(number int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
