@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/discover"
 )
 
-// start starts a node in a network in memory.
+// start starts a node on an in-memory network.
 func start(t *testing.T, network *gwyh.MockNetwork, name string) *gwyh.Memberlist {
 	t.Helper()
 	config := gwyh.DefaultLANConfig()
@@ -28,7 +28,7 @@ func start(t *testing.T, network *gwyh.MockNetwork, name string) *gwyh.Memberlis
 	return list
 }
 
-// All seeds of ann are replaced while she runs. The file tells her of the new ones.
+// All seeds of ann are replaced while she runs. The file then lists the new ones.
 func TestNodeFindsTheOthersAfterAllItsSeedsWereReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &gwyh.MockNetwork{}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A Resolver looks names up. *net.Resolver is one.
+// A Resolver resolves names. *net.Resolver is one.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
@@ -29,14 +29,14 @@ type DNS struct {
 	Port int    // of the nodes, 1 to 65535
 	// Network is "ip4", "ip6" or "ip". Empty means "ip": both.
 	Network string
-	// Resolver looks the name up. nil: the system's.
+	// Resolver resolves the name. Nil means the system's resolver.
 	Resolver Resolver
 }
 
-// String is the URL that Parse takes.
+// String returns the URL that Parse accepts.
 func (d *DNS) String() string { return fmt.Sprintf("dns://%s:%d", d.Host, d.Port) }
 
-// Find looks the name up. A name without addresses is an error.
+// Find resolves the name. It returns an error if the name has no address.
 func (d *DNS) Find(ctx context.Context) ([]string, error) {
 	network := d.Network
 	if network == "" {
@@ -65,24 +65,24 @@ func hostAddresses(ctx context.Context, r Resolver, network, host string, port i
 	return found, nil
 }
 
-// SRV is a Source of the SRV records of a name: each gives a host and a port. The hosts are looked up too. Priorities and weights
-// are ignored, because the nodes of a cluster are alike.
+// SRV is a Source of the SRV records of a name. Each record gives a host and a port; the hosts are resolved too.
+// Priorities and weights are ignored, because the nodes of a cluster are equal.
 type SRV struct {
-	Name string // the whole name, as in "_gwyh._udp.example.com"
-	// Resolver looks the names up. nil: the system's.
+	Name string // the complete name, as in "_gwyh._udp.example.com"
+	// Resolver resolves the names. Nil means the system's resolver.
 	Resolver Resolver
 }
 
-// maxTargets is the number of hosts of one SRV answer that are looked up.
+// maxTargets is the number of hosts of one SRV answer that are resolved.
 const maxTargets = 256
 
-// String is the URL that Parse takes.
+// String returns the URL that Parse accepts.
 func (s *SRV) String() string { return "srv://" + s.Name }
 
 // Find looks up the records and then their hosts. It returns an error only if no host has an address.
 func (s *SRV) Find(ctx context.Context) ([]string, error) {
 	r := resolverOr(s.Resolver)
-	// Without service and protocol the name is looked up as it is.
+	// Without service and protocol the name is queried as it is.
 	_, records, err := r.LookupSRV(ctx, "", "", s.Name)
 	if err != nil && len(records) == 0 {
 		return nil, err

@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// maxFile is the size of a file of addresses in bytes.
+// maxFile is the maximum size of a file of addresses in bytes.
 const maxFile = 1 << 20
 
-// File is a Source of the addresses in a file, which another program may replace at any time: one on a line, as "host:port", or
-// "host" if Port is set. Empty lines are ignored, and so is everything after a #. At most 1 MiB.
+// File is a Source of the addresses in a file of at most 1 MiB, which another program may replace at any time. Each
+// line is "host:port", or "host" if Port is set. Empty lines and everything after a # are ignored.
 type File struct {
 	Path string
-	// Port goes with lines that have none. Zero: such a line is an error.
+	// Port is the port for lines without one. If it is zero, such a line is an error.
 	Port int
 }
 
-// String is the URL that Parse takes.
+// String returns the URL that Parse accepts.
 func (f *File) String() string {
 	if f.Port != 0 {
 		return fmt.Sprintf("file://%s?port=%d", f.Path, f.Port)
@@ -29,7 +29,7 @@ func (f *File) String() string {
 	return "file://" + f.Path
 }
 
-// Find reads the file. A line that is no address is an error, which names the line.
+// Find reads the file. If a line is not an address, the error names the line.
 func (f *File) Find(context.Context) ([]string, error) {
 	content, err := readAtMost(f.Path, maxFile)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *File) Find(context.Context) ([]string, error) {
 	return found, nil
 }
 
-// readAtMost reads a file of at most so many bytes.
+// readAtMost reads a file of at most most bytes.
 func readAtMost(path string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {

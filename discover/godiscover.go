@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// GoDiscover returns a Source of the addresses that hashicorp/go-discover finds in a cloud. addrs is the method Addrs of its Discover;
-// so this package does not depend on the SDKs of all clouds, and a program chooses the providers that it links:
+// GoDiscover returns a Source of the addresses that hashicorp/go-discover finds in a cloud. addrs is the method Addrs
+// of its Discover, so this package does not depend on the SDKs of all clouds, and a program chooses its providers:
 //
 //	clouds, err := godiscover.New() // github.com/hashicorp/go-discover
 //	...
 //	source := discover.GoDiscover(clouds.Addrs, "provider=aws tag_key=role tag_value=gossip", 6969)
 //
-// args are those of go-discover. The port goes with addresses that have none. The name of the source shows only the provider, because
-// args may hold credentials, and what go-discover logs is dropped.
+// args are those of go-discover. port is added to addresses without a port. The name of the source shows only the
+// provider, because args may hold credentials. The log of go-discover is dropped.
 //
 // Addrs takes no context: see Uncancellable.
 func GoDiscover(addrs func(args string, l *log.Logger) ([]string, error), args string, port int) Source {

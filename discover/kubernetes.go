@@ -16,46 +16,46 @@ import (
 	"strings"
 )
 
-// serviceAccount is where Kubernetes mounts what a pod needs to ask its API server.
+// serviceAccount is where Kubernetes mounts the credentials of a pod for the API server.
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const (
 	// maxSlices bounds the body of one answer of the API server, in bytes.
 	maxSlices = 16 << 20
-	// slicesOnPage is how many EndpointSlices one request asks for. A slice has at most 1,000 endpoints, mostly 100.
+	// slicesOnPage is the number of EndpointSlices per request. A slice has at most 1,000 endpoints, usually 100.
 	slicesOnPage = 100
-	// maxPages bounds the requests of one Find.
+	// maxPages bounds the number of requests of one Find.
 	maxPages = 100
 )
 
-// Kubernetes is a Source of the EndpointSlices of a service. It asks the API server over HTTP with the token of the pod's service
-// account, which needs the verb "list" for "endpointslices" of the group "discovery.k8s.io". It does without the client libraries
-// of Kubernetes. Endpoints that are not ready count too, because nodes of a cluster find each other before they are ready. Those that
-// terminate do not.
+// Kubernetes is a Source of the EndpointSlices of a service. It queries the API server over HTTP with the token of
+// the pod's service account, which needs the verb "list" for "endpointslices" of the group "discovery.k8s.io". It
+// needs no client library of Kubernetes. It returns endpoints that are not ready, because nodes of a cluster find
+// each other before they are ready. It does not return terminating endpoints.
 //
-// Unlike the DNS of a headless service, EndpointSlices tell the port, and are not cached.
+// Unlike the DNS of a headless service, EndpointSlices contain the port and are not cached.
 type Kubernetes struct {
 	Service string
-	// Namespace of the service. Empty: the pod's own.
+	// Namespace is the namespace of the service. Empty means the pod's own.
 	Namespace string
-	// PortName is the name of the service's port. Empty: Port is used, or if that is zero too, the slice's only port.
+	// PortName is the name of the service's port. Empty means Port or, if Port is zero, the slice's only port.
 	PortName string
-	// Port is used instead of a port of the slices unless it is zero.
+	// Port, if not zero, is used instead of the ports of the slices.
 	Port int
 
-	// Server is the URL of the API server. Empty: that of the pod's cluster (KUBERNETES_SERVICE_HOST and
-	// KUBERNETES_SERVICE_PORT).
+	// Server is the URL of the API server. Empty means the API server of the pod's cluster (KUBERNETES_SERVICE_HOST
+	// and KUBERNETES_SERVICE_PORT).
 	Server string
-	// Account is the folder with the files token, ca.crt and namespace. Empty: where Kubernetes mounts it. The token is read
-	// before each request, because Kubernetes replaces it.
+	// Account is the directory of the files token, ca.crt and namespace. Empty means where Kubernetes mounts it. The
+	// token is read before each request, because Kubernetes replaces it.
 	Account string
-	// Client sends the requests. nil: one that trusts ca.crt of Account.
+	// Client sends the requests. Nil means a client that trusts ca.crt of Account.
 	Client *http.Client
 
 	made *http.Client // by the first Find, unless Client is set
 }
 
-// String is the URL that Parse takes.
+// String returns the URL that Parse accepts.
 func (k *Kubernetes) String() string {
 	u := url.URL{Scheme: "k8s", Host: k.Namespace, Path: "/" + k.Service}
 	query := url.Values{}
@@ -136,7 +136,7 @@ func (k *Kubernetes) server() (*url.URL, error) {
 	return &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}, nil
 }
 
-// get asks for one page.
+// get requests one page.
 func (k *Kubernetes) get(ctx context.Context, list *url.URL, next string, page *sliceList) error {
 	client, err := k.httpClient()
 	if err != nil {
@@ -164,7 +164,7 @@ func (k *Kubernetes) get(ctx context.Context, list *url.URL, next string, page *
 	return decodeSlices(response, page)
 }
 
-// decodeSlices reads an answer of the API server.
+// decodeSlices decodes an answer of the API server.
 func decodeSlices(response *http.Response, page *sliceList) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxSlices+1))
 	switch {
@@ -181,7 +181,7 @@ func decodeSlices(response *http.Response, page *sliceList) error {
 	return nil
 }
 
-// advice says what to do about a status.
+// advice returns what to do about an HTTP status.
 func advice(status int) string {
 	switch status {
 	case http.StatusUnauthorized:
@@ -220,7 +220,7 @@ func (k *Kubernetes) newClient() (*http.Client, error) {
 	}}, nil
 }
 
-// What this package reads of an EndpointSliceList (discovery.k8s.io/v1).
+// The fields of an EndpointSliceList (discovery.k8s.io/v1) that this package reads.
 type (
 	sliceList struct {
 		Metadata struct {

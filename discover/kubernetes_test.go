@@ -16,11 +16,11 @@ import (
 	"github.com/gwyh-go/gwyh/discover"
 )
 
-// apiServer is an API server of Kubernetes as far as a Source uses it. It serves over TLS.
+// apiServer is a Kubernetes API server with the features that a Source uses. It serves over TLS.
 type apiServer struct {
 	*httptest.Server
-	account string            // folder of a service account that it accepts
-	token   string            // which it accepts
+	account string            // directory of a service account that it accepts
+	token   string            // the token that it accepts
 	pages   map[string]string // answers by the value of "continue"
 	asked   []*url.URL
 }
@@ -62,7 +62,7 @@ func (s *apiServer) setToken(t *testing.T, token string) {
 	s.file(t, "token", token+"\n")
 }
 
-// The form is that of a cluster: see the reference of discovery.k8s.io/v1.
+// The format is that of a real cluster: see the reference of discovery.k8s.io/v1.
 const twoSlices = `{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"7"%s},"items":[
  {"metadata":{"name":"gossip-abc"},"addressType":"IPv4",
   "endpoints":[

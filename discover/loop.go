@@ -21,40 +21,40 @@ const (
 	DefaultTimeout  = 10 * time.Second
 	DefaultMost     = 32
 
-	// maxFound is the number of addresses of one source that are looked at in one round.
+	// maxFound bounds the addresses of one source that one round uses.
 	maxFound = 10_000
 )
 
-// A Config says what Run does. Sources and Join must be set.
+// A Config configures Run. Sources and Join must be set.
 type Config struct {
-	// Sources are asked at the same time, in every round. An error of one does not keep the others' addresses from being joined.
+	// Sources are queried in parallel in every round. An error of one does not keep the others' addresses from being
+	// joined.
 	Sources []Source
-	// Join makes this node and the nodes at the addresses members of one cluster, and returns how many it reached:
-	// Memberlist.JoinContext.
+	// Join joins the nodes at the addresses and returns how many it reached, as Memberlist.JoinContext does.
 	Join func(ctx context.Context, addresses []string) (int, error)
-	// Members returns the addresses ("host:port") of the members of the cluster, this node's own among them. These are not joined.
-	// See Addresses. Default nil: every address is joined in every round, which costs a handshake each.
+	// Members returns the addresses ("host:port") of the members, including this node. They are not joined. See
+	// Addresses. Default nil: every address is joined in every round, which costs a handshake each.
 	Members func() []string
 
-	// Interval is the time between two rounds once a round has succeeded. Every wait is between 3/4 and 5/4 of it, at
-	// random, so that nodes that were started at the same moment do not ask at the same moment. Zero means DefaultInterval.
+	// Interval is the time between two rounds after a successful one. Every wait is random, between 3/4 and 5/4 of
+	// it, so that nodes that started together do not query together. Zero means DefaultInterval.
 	Interval time.Duration
-	// Retry is the time after a round that failed: no source returned an address, or there were addresses to join and none was
-	// reached. It doubles with every failure in a row, up to Interval. Zero means DefaultRetry.
+	// Retry is the wait after a failed round: no source returned an address, or there were addresses to join and none
+	// was reached. It doubles with every consecutive failure, up to Interval. Zero means DefaultRetry.
 	Retry time.Duration
-	// Timeout bounds the search of each source and the Join, each for itself. Zero means DefaultTimeout.
+	// Timeout bounds the call of each source, and the call of Join. Zero means DefaultTimeout.
 	Timeout time.Duration
-	// Most is the number of addresses that one round joins. If there are more, the round chooses among them at random. The
-	// cluster tells a node about the rest. Zero means DefaultMost.
+	// Most is the maximum number of addresses that one round joins. If there are more, the round chooses at random.
+	// The node learns of the others from the cluster. Zero means DefaultMost.
 	Most int
 
-	// Logger gets a line when a source begins to fail or works again, and when a Join reaches nodes or begins to fail. Default
-	// nil: slog.Default().
+	// Logger logs when a source begins to fail or works again, and when a Join reaches nodes or begins to fail.
+	// Default nil: slog.Default().
 	Logger *slog.Logger
 }
 
-// Run searches and joins until ctx is cancelled, and returns the cause of that. It returns at once with an error if the Config
-// is bad. No call of Join or of a Source is in progress when it returns, except of an Uncancellable function.
+// Run searches and joins until ctx is canceled, and returns the cause. It returns an error immediately if the Config
+// is invalid. When it returns, no call of Join or of a Source is in progress, except of an Uncancellable function.
 func Run(ctx context.Context, c Config) error {
 	l, err := newLoop(c)
 	if err != nil {
@@ -75,11 +75,11 @@ func Run(ctx context.Context, c Config) error {
 	}
 }
 
-// A loop is one call of Run. It is owned by the goroutine of that call.
+// A loop is one call of Run. Only the goroutine of that call uses it.
 type loop struct {
 	Config
-	failing []string // of each source, the error that was logged last; empty while it works
-	unheard string   // the error of Join that was logged last; empty while it works
+	failing []string // by source: the error that was logged last; empty if it works
+	unheard string   // the error of Join that was logged last; empty if it works
 }
 
 func newLoop(c Config) (*loop, error) {
@@ -102,7 +102,7 @@ func newLoop(c Config) (*loop, error) {
 	return l, nil
 }
 
-// setDefault gives v the value d if v is zero.
+// setDefault sets v to d if v is zero.
 func setDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -110,7 +110,7 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// pause returns the wait after so many failures in a row.
+// pause returns the wait after a number of consecutive failures.
 func (l *loop) pause(failures int) time.Duration {
 	base := l.Interval
 	if failures > 0 {
@@ -119,7 +119,7 @@ func (l *loop) pause(failures int) time.Duration {
 	return base*3/4 + rand.N(base/2+1)
 }
 
-// round searches and joins once. It returns false if it should be repeated soon.
+// round searches and joins once. It returns false if the round failed.
 func (l *loop) round(ctx context.Context) bool {
 	found := l.find(ctx)
 	if len(found) == 0 {
@@ -138,7 +138,7 @@ func (l *loop) round(ctx context.Context) bool {
 	return n > 0
 }
 
-// find asks all sources at the same time.
+// find queries all sources in parallel.
 func (l *loop) find(ctx context.Context) (all []string) {
 	found, errs := make([][]string, len(l.Sources)), make([]error, len(l.Sources))
 	var wg sync.WaitGroup
@@ -159,7 +159,7 @@ func (l *loop) find(ctx context.Context) (all []string) {
 	return all
 }
 
-// targets returns the addresses that are not members', each once, at most Most of them in random order.
+// targets returns each address that is not a member's once: at most Most of them, in random order.
 func (l *loop) targets(found []string) []string {
 	skip := map[string]bool{}
 	if l.Members != nil {
@@ -178,7 +178,7 @@ func (l *loop) targets(found []string) []string {
 	return targets[:min(len(targets), l.Most)]
 }
 
-// canonical returns one form for all notations of an IP address and port, and anything else as it is.
+// canonical returns one form for all notations of an IP address and port. It returns anything else unchanged.
 func canonical(address string) string {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -187,7 +187,7 @@ func canonical(address string) string {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
-// logSource logs a change of what a source says. The line of a failure comes once until the error changes.
+// logSource logs when a source begins to fail, when its error changes, and when it works again.
 func (l *loop) logSource(i, n int, err error) {
 	name := l.Sources[i].String()
 	switch before := l.failing[i]; {
@@ -200,7 +200,7 @@ func (l *loop) logSource(i, n int, err error) {
 	}
 }
 
-// logJoin logs nodes that were reached, and the first of several failures.
+// logJoin logs how many nodes were reached, and the first of several equal failures.
 func (l *loop) logJoin(reached, of int, err error) {
 	switch {
 	case reached > 0:
@@ -212,7 +212,7 @@ func (l *loop) logJoin(reached, of int, err error) {
 	}
 }
 
-// withPort adds a port to a host that has none. It returns an error if none is known.
+// withPort adds a port to a host without one. It returns an error if port is not valid.
 func withPort(address string, port int) (string, error) {
 	if a, err := netip.ParseAddr(address); err == nil {
 		address = a.Unmap().String()

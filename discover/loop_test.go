@@ -21,7 +21,7 @@ type scripted struct {
 	mu        sync.Mutex
 	addresses []string
 	err       error
-	asked     []time.Duration // since begin, of each Find
+	asked     []time.Duration // since begin, of each call of Find
 	begin     time.Time
 }
 
@@ -40,7 +40,7 @@ func (s *scripted) set(addresses []string, err error) {
 	s.addresses, s.err = addresses, err
 }
 
-// joins records what a loop joins, and reaches every address.
+// joins records the calls of Join, and reaches every address.
 type joins struct {
 	mu    sync.Mutex
 	calls [][]string
@@ -57,7 +57,7 @@ func (j *joins) join(_ context.Context, addresses []string) (int, error) {
 	return len(addresses), nil
 }
 
-// run runs the loop for so long, in a synctest bubble, and returns what Run returned.
+// run runs the loop for d in a synctest bubble, and returns the result of Run.
 func run(t *testing.T, c discover.Config, d time.Duration) error {
 	t.Helper()
 	if c.Logger == nil {

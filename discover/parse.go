@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Forms lists what Parse takes, one line each, for the help text of a program.
+// Forms lists the texts that Parse accepts, one per line, for the help of a program.
 const Forms = `dns://HOST:PORT                 all addresses of a name, IPv4 and IPv6
 srv://_SERVICE._udp.DOMAIN      hosts and ports of SRV records
 k8s://NAMESPACE/SERVICE?port=P  EndpointSlices of a service of Kubernetes; P is a
@@ -22,7 +22,7 @@ file:///PATH?port=N             addresses in a file, one on a line`
 //	k8s://namespace/service?port=gossip
 //	file:///etc/gwyh/seeds?port=6969
 //
-// The namespace of k8s may be empty, as in "k8s:///service": the pod's own. The ports of k8s and file may be left out, see
+// An empty namespace of k8s, as in "k8s:///service", means the pod's own. The ports of k8s and file are optional: see
 // Kubernetes and File.
 func Parse(text string) (Source, error) {
 	u, err := url.Parse(text)
@@ -50,7 +50,7 @@ func Parse(text string) (Source, error) {
 	return s, nil
 }
 
-// only returns an error if the URL has a path, or a query beyond the named parameter.
+// only returns an error if the URL has a path, or query parameters other than the named one.
 func only(u *url.URL, path bool, parameter string) error {
 	if !path && u.Path != "" && u.Path != "/" {
 		return fmt.Errorf("the path %q has no meaning here", u.Path)
@@ -125,7 +125,7 @@ func parseFile(u *url.URL) (Source, error) {
 	return f, nil
 }
 
-// parsePort reads a port.
+// parsePort parses a port.
 func parsePort(text string) (int, error) {
 	port, err := strconv.Atoi(text)
 	if err != nil || port < 1 || port > 65535 {

@@ -16,8 +16,8 @@ import (
 	"github.com/gwyh-go/gwyh/discover"
 )
 
-// serveDNS answers questions on loopback with the given records, by name and type, until the test ends. It returns a
-// resolver that asks it.
+// serveDNS answers DNS queries on loopback with the given records, by name and type, until the test ends. It returns
+// a resolver that queries it.
 func serveDNS(t *testing.T, records map[string][]dnsmessage.ResourceBody) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -49,7 +49,7 @@ func serveDNS(t *testing.T, records map[string][]dnsmessage.ResourceBody) *net.R
 	}}
 }
 
-// reply answers one question.
+// reply answers one query.
 func reply(question dnsmessage.Message, records map[string][]dnsmessage.ResourceBody) ([]byte, error) {
 	answer := dnsmessage.Message{Header: dnsmessage.Header{ID: question.ID, Response: true, Authoritative: true}, Questions: question.Questions}
 	q := question.Questions[0]
@@ -143,7 +143,7 @@ func TestSRVWhoseHostsHaveNoAddressNamesThem(t *testing.T) {
 	}
 }
 
-// written is the path of a file with this content.
+// written creates a file with the content and returns its path.
 func written(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "seeds")
