@@ -13,12 +13,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A handshake that has ended is taken in with three calls: Add if the node is no peer yet, Establish, and then Introduce,
-// after the caller has looked at what the handshake says.
+// A finished handshake is processed with three calls: Add if the node is not a peer yet, Establish, and then Introduce,
+// after the caller has examined the contents of the handshake.
 
-// MakeRoom returns the peer that has to give way before another is added; nil if there is room. It is the peer without a
-// link that was silent longest, if there are too many peers besides those of the given number of links. Its sessions are
-// closed, and the caller calls Remove.
+// MakeRoom returns the peer to remove before another one is added, or nil if there is room. If there are too many peers
+// besides those of the given number of links, it is the peer without a link that was silent longest. MakeRoom closes its
+// sessions, and the caller calls Remove.
 func (t *Table) MakeRoom(now time.Time, links int) *Peer {
 	if len(t.peers)-links < UnlinkedMax {
 		return nil
@@ -42,8 +42,8 @@ func (p *Peer) silentLonger(than *Peer) bool {
 	return p.heard.Before(than.heard)
 }
 
-// Add makes a peer of the node at the other end of a handshake. The timer is the peer's; it fires when the caller has to
-// call HandleTimeout, or has something of its own to do.
+// Add creates a peer for the node at the other end of a handshake. The timer becomes the peer's; it fires when the
+// caller must call HandleTimeout or has work of its own.
 func (t *Table) Add(now time.Time, e *handshake.Established, timer *timer.Timer) *Peer {
 	p := &Peer{ID: e.Peer, Legacy: e.Legacy, timer: timer}
 	p.Sessions = session.NewSet(t.cfg.Handshake.Node, e.Peer, t.cfg.Handshake.Rand)
@@ -53,15 +53,15 @@ func (t *Table) Add(now time.Time, e *handshake.Established, timer *timer.Timer)
 	return p
 }
 
-// Remove ends a peer whose sessions have ended.
+// Remove removes a peer whose sessions have ended.
 func (t *Table) Remove(p *Peer) {
 	p.Packets.Discard()
 	t.cfg.Timers.Stop(p.timer)
 	delete(t.peers, p.ID)
 }
 
-// Establish makes a session of a finished handshake with p, and takes in what the handshake says of p. The session
-// carries nothing before Introduce, and nothing but the identity before a box of the peer has opened.
+// Establish creates a session of a finished handshake with p, and stores what the handshake says about p. The session
+// carries nothing before Introduce, and only the identity until a packet of the peer has been decrypted.
 func (t *Table) Establish(now time.Time, p *Peer, e *handshake.Established) *session.Session {
 	if e.Initiator {
 		t.stats.Initiated++
@@ -82,9 +82,9 @@ func (t *Table) Establish(now time.Time, p *Peer, e *handshake.Established) *ses
 	return s
 }
 
-// SealEarly lets boxes be sealed under a new session with a Go node that has answered, before the session is confirmed:
-// what is sent to the peer goes in one datagram with the OkBoss. What gets lost there is sent again as anything else is.
-// SealEarly returns false if there is another session that can be used, or the peer does not say who it is.
+// SealEarly allows packets to be sealed under a new session with a Go node that answered, before the session is
+// confirmed: they share a datagram with the OkBoss. Packets lost at that point are retransmitted as usual. SealEarly
+// returns false if another session can be used or the peer does not identify itself.
 func (t *Table) SealEarly(now time.Time, p *Peer, s *session.Session, e *handshake.Established) bool {
 	if e.Legacy || !e.HasVersions || p.Sessions.Current(now) != nil {
 		return false
@@ -93,7 +93,7 @@ func (t *Table) SealEarly(now time.Time, p *Peer, s *session.Session, e *handsha
 	return true
 }
 
-// Introduce completes this node's end of a new session. identity is the plaintext that begins the session in this
+// Introduce completes this node's end of a new session. identity is the first plaintext of the session in this
 // direction; a legacy session has none.
 func (t *Table) Introduce(out []handshake.Outcome, now time.Time, p *Peer, s *session.Session, e *handshake.Established, identity []byte) []handshake.Outcome {
 	t.Wake(p)
@@ -105,8 +105,8 @@ func (t *Table) Introduce(out []handshake.Outcome, now time.Time, p *Peer, s *se
 	return t.Endpoint.Introduce(out, now, e, packet)
 }
 
-// HandleGoTeam confirms a session that this node began with a legacy node. It returns the peer, to which boxes may be
-// sealed now, or nil if there is no such session.
+// HandleGoTeam confirms a session that this node began with a legacy node. It returns the peer, to which packets may now
+// be sealed, or nil if there is no such session.
 func (t *Table) HandleGoTeam(now time.Time, id wire.HandshakeID, of wire.NodeID) *Peer {
 	p := t.peers[of]
 	s := p.legacySession(id)
@@ -130,7 +130,7 @@ func (p *Peer) legacySession(id wire.HandshakeID) *session.Session {
 	return nil
 }
 
-// forget drops what leads to a session.
+// forget removes all references to a session.
 func (t *Table) forget(p *Peer, s *session.Session) {
 	delete(t.boxes, s.Prefix())
 	p.Packets.Forget(s)

@@ -7,12 +7,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 )
 
-// KeyChange is how long a change of keys takes at most: sessions are renewed spread over it, so that a cluster does not
-// shake hands all at once, and those of a removed key end with it.
+// KeyChange is the maximum duration of a change of keys. Session renewals are spread over it, so that a cluster does not
+// perform all handshakes at once, and the sessions of a removed key end with it.
 const KeyChange = 10 * time.Second
 
-// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary vouched for are
-// renewed, make before break. Those of a key that is gone end when that is done, or after KeyChange.
+// SetKeys replaces the pre-shared keys, the primary key first. Sessions authenticated with another key are renewed; the
+// old session stays until the new one is ready. Sessions of a removed key end then, or after KeyChange.
 func (t *Table) SetKeys(now time.Time, keys []handshake.Key) {
 	t.Endpoint.SetKeys(keys)
 	t.keyIDs = t.keyIDs[:0]
@@ -32,7 +32,7 @@ func (t *Table) SetKeys(now time.Time, keys []handshake.Key) {
 	t.cfg.Timers.Set(&t.keyTimer, now.Add(KeyChange))
 }
 
-// endOldKeys closes the sessions that a key vouched for which is no longer accepted.
+// endOldKeys closes the sessions that were authenticated with a key that is no longer accepted.
 func (t *Table) endOldKeys(now time.Time) {
 	for _, p := range t.Sorted() {
 		for i := p.Sessions.Len() - 1; i >= 0; i-- {
@@ -45,7 +45,7 @@ func (t *Table) endOldKeys(now time.Time) {
 	}
 }
 
-// Retire has nothing sealed under the sessions of Go nodes any more.
+// Retire stops sealing packets under the existing sessions with Go nodes.
 func (t *Table) Retire(now time.Time) {
 	for _, p := range t.Sorted() {
 		p.Sessions.Retire(now)

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// says has a legacy node send a plaintext to n.
+// says makes a legacy node send a plaintext to n.
 func (n *node) says(end *session.Session, of byte, plain []byte) (opened bool) {
 	var p wire.Packet
 	if err := wire.ParsePacket(&p, end.SealLegacy(n.w.now, nil, 1, plain)); err != nil {
@@ -52,7 +52,7 @@ func TestBoxOfALegacyNodeUnderNoSessionIsCounted(t *testing.T) {
 	if err := wire.ParsePacket(&again, end.SealLegacy(w.now, nil, 2, []byte("y"))); err != nil {
 		t.Fatal(err)
 	}
-	again.Box.Nonce = [24]byte{} // no longer the nonce that it was sealed with
+	again.Box.Nonce = [24]byte{} // not the nonce that it was sealed with
 	w.a.open(pathOf(5), &again)
 	w.a.open(pathOf(5), &again)
 	if got := w.a.Stats().Forged; got == 0 {
@@ -115,7 +115,7 @@ func TestGoTeamConfirmsTheSessionThatItNames(t *testing.T) {
 func TestLegacyProbeIsAnEmptyFrame(t *testing.T) {
 	w := newWorld(t)
 	p, end := w.a.legacyPeer(5, false)
-	for _, of := range []wire.NodeID{p.ID, legacyID(6)} { // of the second there is no session
+	for _, of := range []wire.NodeID{p.ID, legacyID(6)} { // there is no session with the second one
 		w.a.Send(w.now, &handshake.Outcome{Kind: handshake.SendLegacyProbe, To: pathOf(5), Handshake: wire.HandshakeID{5}, Peer: of})
 	}
 	packets := w.a.packets(pathOf(5))

@@ -8,16 +8,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An Opened is a packet of a peer that was opened.
+// An Opened is a decrypted packet of a peer.
 type Opened struct {
 	Peer    *Peer
 	Session *session.Session
 	Channel *peer.Channel // nil if the peer is a legacy node
-	Plain   []byte        // lies in the packet
+	Plain   []byte        // aliases the packet
 }
 
-// Open opens a packet with a box, in place. It returns false if the packet was dropped and counted. After it, the caller
-// calls HandleOpened.
+// Open decrypts a packet with a box in place. It returns false if the packet was dropped and counted. Otherwise, the
+// caller then calls HandleOpened.
 func (t *Table) Open(now time.Time, pkt *wire.Packet) (o Opened, ok bool) {
 	box, ok := t.boxes[[16]byte(pkt.Box.Nonce[:16])]
 	if !ok {
@@ -32,8 +32,8 @@ func (t *Table) Open(now time.Time, pkt *wire.Packet) (o Opened, ok bool) {
 	return Opened{Peer: box.peer, Session: box.channel.Session, Channel: box.channel, Plain: plain}, true
 }
 
-// openLegacy opens a box without a known nonce prefix: one of a legacy node, whose nonces are random and whose sessions
-// are tried newest first.
+// openLegacy opens a box without a known nonce prefix, which may be of a legacy node. Nonces of legacy nodes are random,
+// so their sessions are tried, newest first.
 func (t *Table) openLegacy(now time.Time, pkt *wire.Packet) (o Opened, ok bool) {
 	p := t.peers[pkt.Sender]
 	if p == nil || !p.Legacy {
@@ -58,8 +58,8 @@ func (t *Table) dropped(err error) {
 	}
 }
 
-// HandleOpened notes where an opened packet came from. It returns true if the packet is the first of its session: the
-// session is confirmed, and what waited for it can be sent once the packet has been read.
+// HandleOpened records the source of a decrypted packet. It returns true if the packet is the first of its session: the
+// session is confirmed, and waiting messages can be sent once the packet has been processed.
 func (t *Table) HandleOpened(now time.Time, o *Opened, from wire.Path) (confirmed bool) {
 	p := o.Peer
 	p.heard = now

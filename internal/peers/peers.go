@@ -1,13 +1,13 @@
-// Package peers keeps the nodes that a node has sessions with: it turns finished handshakes into sessions, finds the
-// session of each packet and opens the packet, renews and closes sessions, and sends what handshakes want sent.
+// Package peers holds the nodes that this node has sessions with: it turns finished handshakes into sessions, finds the
+// session of each packet and decrypts the packet, renews and closes sessions, and sends packets of handshakes.
 //
-// A Table owns the handshakes (internal/handshake), the peers, and what leads from a nonce to a session. A Peer has the
-// sessions with one node and its packets (internal/peer). The package never decides with whom to shake hands, knows
-// neither members nor links, and never looks into a message: it returns the outcomes of handshakes and the plaintexts of
-// packets to the caller, who tells it when to go on.
+// A Table owns the handshakes (internal/handshake), the peers, and the map from nonces to sessions. A Peer has the
+// sessions with one node and its packets (internal/peer). The package never decides which nodes to contact, does not
+// know members or links, and never looks into a message: it returns outcomes of handshakes and decrypted plaintexts to
+// its caller.
 //
-// To read it: peers.go has the state, establish.go makes a peer and a session of a handshake, open.go takes in packets,
-// send.go sends, timeout.go closes and renews sessions, keys.go changes the pre-shared keys.
+// Reading order: peers.go (state), establish.go (creates a peer and a session from a handshake), open.go (incoming
+// packets), send.go, timeout.go (closes and renews sessions), keys.go (changes the pre-shared keys).
 package peers
 
 import (
@@ -26,42 +26,42 @@ import (
 )
 
 const (
-	// UnlinkedMax bounds the peers that carry no link (PROTOCOL.md 4, "Session").
+	// UnlinkedMax is the maximum number of peers without a link (PROTOCOL.md 4, "Session").
 	UnlinkedMax = 4096
-	// seqsMax bounds the addresses for which packets are counted (PROTOCOL.md 1, field s).
+	// seqsMax is the maximum number of addresses for which packets are counted (PROTOCOL.md 1, field s).
 	seqsMax = 8192
 )
 
-// Config is what a Table is made of. All fields are required, except Suite.
+// Config configures a Table. All fields are required, except Suite.
 type Config struct {
 	Handshake handshake.Config
-	Suite     session.Suite  // what boxes are sealed with; nil for NaCl
-	Datagram  int            // largest datagram sent, in bytes of UDP payload
-	Endpoint  *peer.Endpoint // what the packets of all peers share
+	Suite     session.Suite  // seals packets; nil for NaCl
+	Datagram  int            // maximum size of a datagram sent, in bytes of UDP payload
+	Endpoint  *peer.Endpoint // shared by the packets of all peers
 	IDs       *wire.IDs
 	Out       *outbox.Outbox // where datagrams are queued
-	Timers    *timer.Heap    // of the peers' timers, and of the Table's own
-	RNG       *rand.Rand     // choices that need no secrecy
+	Timers    *timer.Heap    // timers of the peers and of the Table
+	RNG       *rand.Rand     // for choices that need no secrecy
 }
 
-// A Table is the peers of one node and its handshakes. Make it with New. It must not be copied. Not for concurrent use.
+// A Table holds the peers and the handshakes of one node. Create it with New. It must not be copied or used concurrently.
 type Table struct {
 	*handshake.Endpoint
 	cfg   Config
 	stats Stats
 
 	peers map[wire.NodeID]*Peer
-	boxes map[[16]byte]box // bound sessions by nonce prefix
+	boxes map[[16]byte]box // sessions with Go nodes, by nonce prefix
 	seqs  quota.Map[netip.AddrPort, uint32]
 
-	keyIDs   []handshake.KeyID // of the keys accepted, the primary first; none before SetKeys
+	keyIDs   []handshake.KeyID // accepted keys, the primary key first; empty before SetKeys
 	keyTimer timer.Timer       // ends the sessions of other keys
 
-	plain []byte              // scratch: a probe that is sent at once
-	begun []handshake.Outcome // scratch of Dial
+	plain []byte              // scratch for a probe that is sent at once
+	begun []handshake.Outcome // scratch for Dial
 }
 
-// box is where the packets of one session go.
+// box is the destination of the packets of one session.
 type box struct {
 	peer    *Peer
 	channel *peer.Channel
@@ -81,32 +81,32 @@ type Peer struct {
 	Legacy   bool // it speaks gwyh 0.1
 	Sessions *session.Set
 	Packets  peer.Peer
-	Zone     wire.Zone // as its last handshake says
+	Zone     wire.Zone // from its last handshake
 
 	heard time.Time // when its last handshake ended or its last packet was opened
 	timer *timer.Timer
 }
 
-// Stats counts what happened to handshakes and boxes. All fields only grow.
+// Stats counts events of handshakes and boxes. Every field only increases.
 type Stats struct {
 	Started   uint64 // handshakes that this node began
 	Initiated uint64 // sessions of handshakes that this node began
 	Accepted  uint64 // sessions of handshakes that a peer began
 	Rejected  [handshake.Reasons]uint64
 
-	// Boxes that were dropped.
+	// Dropped boxes.
 	UnknownSession uint64 // no session opens them
 	Forged         uint64 // the authenticator is wrong
 	Replayed       uint64 // the packet number was seen
 }
 
-// Stats returns the counters.
+// Stats returns the counters. The Table owns them.
 func (t *Table) Stats() *Stats { return &t.stats }
 
 // Sessions returns the number of sessions with Go nodes.
 func (t *Table) Sessions() int { return len(t.boxes) }
 
-// Lost returns how many packets of peers never arrived, of the sessions that there are.
+// Lost returns the number of packets of peers that never arrived in the current sessions.
 func (t *Table) Lost() (packets uint64) {
 	for _, box := range t.boxes {
 		packets += box.channel.Lost()
@@ -114,7 +114,7 @@ func (t *Table) Lost() (packets uint64) {
 	return packets
 }
 
-// Sorted returns all peers in the order of their ids, for what must not depend on the order of a map.
+// Sorted returns all peers ordered by id, for operations that must not depend on map order.
 func (t *Table) Sorted() []*Peer {
 	return t.sorted(func(*Peer) bool { return true })
 }
@@ -129,16 +129,16 @@ func (t *Table) sorted(which func(*Peer) bool) (list []*Peer) {
 	return list
 }
 
-// Wake makes the timer of p due no later than its sessions want.
+// Wake makes the timer of p due no later than its sessions require.
 func (t *Table) Wake(p *Peer) {
 	if at := p.Sessions.NextTimeout(); !at.IsZero() {
 		t.cfg.Timers.Advance(p.timer, at)
 	}
 }
 
-// Refused notes that the system did not take a datagram. One that is too big for its path makes those to its peer
-// smaller, down to what any path carries (the answer of RFC 8899 to a local verdict). For any other reason, sending to
-// linked peers pauses for a moment. It is no loss: nothing is said about the path.
+// Refused records that the operating system refused a datagram. If the datagram was too big for its path, smaller ones
+// are sent to its peer, down to the size that any path carries (RFC 8899's response to a local error). Otherwise,
+// sending to linked peers pauses for a moment; this does not count as loss.
 func (t *Table) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	at := func(p *Peer) bool { return !p.Legacy && p.Sessions.Path().Remote == to.Remote }
 	for _, p := range t.sorted(at) {

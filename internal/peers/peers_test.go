@@ -148,7 +148,7 @@ func TestPeerThatSaysWhoItIsGetsBoxesBeforeItsSessionIsConfirmed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		e     handshake.Established
-		other bool // another session can be used
+		other bool // another session is usable
 		want  bool
 	}{
 		{"answered", handshake.Established{Block: block}, false, true},
@@ -176,7 +176,7 @@ func TestPeerThatSaysWhoItIsGetsBoxesBeforeItsSessionIsConfirmed(t *testing.T) {
 	}
 }
 
-// peersAt gives n peers that were heard at the given times, in seconds, and returns them.
+// peersAt adds n peers that were heard at the given times, in seconds, and returns them.
 func (n *node) peersAt(heard ...int) (list []*Peer) {
 	for i, s := range heard {
 		p := n.establish(&handshake.Established{Peer: goID(byte(i + 10)), Handshake: wire.HandshakeID{byte(i)}, Prefix: [16]byte{byte(i + 1)}, Path: pathOf(byte(i + 10))})
@@ -193,7 +193,7 @@ func TestPeerWithoutALinkThatWasSilentLongestGivesWay(t *testing.T) {
 	if old := w.a.MakeRoom(w.now, 1); old != nil {
 		t.Errorf("%v gives way although there is room", old.ID)
 	}
-	links := len(list) - UnlinkedMax // as if there were as many peers without a link as may be
+	links := len(list) - UnlinkedMax // so that the number of peers without a link is at its maximum
 	for _, want := range []*Peer{list[2], list[3], list[0]} {
 		old := w.a.MakeRoom(w.now, links)
 		if old != want {
@@ -222,7 +222,7 @@ func TestRefusedDatagramEndsTheSearchForALargerSizeOrPausesSending(t *testing.T)
 	w := newWorld(t)
 	ofA, _ := w.dial()
 	ofA.Packets.Widen(w.now)
-	ofA.Packets.TickPath(w.now) // a probe of a larger size is under way
+	ofA.Packets.TickPath(w.now) // a probe of a larger size is in progress
 	w.a.Refused(w.now, pathOf(77), 1300, true)
 	if !ofA.Packets.Path().NextTimeout().After(w.now) {
 		t.Error("a datagram to another address ends the probe")

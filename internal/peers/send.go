@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Dial begins a handshake with the node at an address, as [handshake.Endpoint.Initiate] does, and sends its first packet.
+// Dial begins a handshake with the node at an address, like [handshake.Endpoint.Initiate], and sends its first packet.
 func (t *Table) Dial(now time.Time, to wire.Path, member wire.NodeID, until time.Time) handshake.AttemptID {
 	t.stats.Started++
 	a, out := t.Initiate(t.begun[:0], now, to, member, until)
@@ -20,8 +20,8 @@ func (t *Table) Dial(now time.Time, to wire.Path, member wire.NodeID, until time
 	return a
 }
 
-// Send acts on an outcome of the handshakes that asks for a packet to be sent, or tells of one that was refused. It
-// returns false for any other, which the caller acts on.
+// Send processes an outcome of the handshakes that asks for a packet to be sent. It returns false for any other outcome,
+// which the caller processes.
 func (t *Table) Send(now time.Time, o *handshake.Outcome) bool {
 	out := t.cfg.Out
 	switch o.Kind {
@@ -39,18 +39,18 @@ func (t *Table) Send(now time.Time, o *handshake.Outcome) bool {
 
 func (t *Table) sendHandshake(to wire.Path, h *wire.Handshake) {
 	seq := uint32(0)
-	if h.Step != wire.StepCookie { // addresses that a stranger made up do not push others out of the count
+	if h.Step != wire.StepCookie { // addresses forged by a stranger must not displace others from the table
 		seq = t.nextSeq(to.Remote)
 	}
 	buf := wire.AppendHandshake(t.cfg.Out.Buffer(), seq, t.cfg.Handshake.Node, h)
-	if h.Step == wire.StepOkBoss { // what a legacy node gets afterwards is not packed
+	if h.Step == wire.StepOkBoss { // later datagrams to a legacy node are not packed
 		t.cfg.Out.Pack(to, buf)
 	} else {
 		t.cfg.Out.Add(to, buf)
 	}
 }
 
-// sendLegacyProbe seals an empty Frame under a session that a legacy node began: its Nak confirms the session.
+// sendLegacyProbe seals an empty Frame under a session that a legacy node began. The node's Nak confirms the session.
 func (t *Table) sendLegacyProbe(now time.Time, o *handshake.Outcome) {
 	if s := t.peers[o.Peer].legacySession(o.Handshake); s != nil {
 		t.plain = wire.AppendFrame(t.plain[:0], wire.Arrays, t.cfg.IDs.Control(), 0, 0, nil)
@@ -58,8 +58,8 @@ func (t *Table) sendLegacyProbe(now time.Time, o *handshake.Outcome) {
 	}
 }
 
-// SendControl sends a plaintext of control to p at once. It returns false if the plaintext fits into no datagram: the
-// caller sends it in pieces. Without a session that can be used, the plaintext is dropped and counted.
+// SendControl sends a control plaintext to p at once. It returns false if the plaintext fits into no datagram: the
+// caller sends it in pieces. If there is no usable session, the plaintext is dropped and counted.
 func (t *Table) SendControl(now time.Time, p *Peer, plain []byte) (fits bool) {
 	s := p.Sessions.Current(now)
 	switch {
@@ -74,7 +74,7 @@ func (t *Table) SendControl(now time.Time, p *Peer, plain []byte) (fits bool) {
 	return p.Packets.SendControl(now, plain)
 }
 
-// nextSeq counts the packets to one address, handshakes and boxes of gwyh 0.1 together.
+// nextSeq counts the packets to one address: handshakes and gwyh 0.1 boxes together.
 func (t *Table) nextSeq(to netip.AddrPort) uint32 {
 	n, _ := t.seqs.Get(to)
 	n++

@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// HandleTimeout closes and renews the sessions of p as they are due. The caller does what the actions ask for, except
-// that the closed sessions are forgotten already, and then calls Probe.
+// HandleTimeout closes and renews the sessions of p that are due. The caller processes the actions, except that closed
+// sessions have already been removed, and then calls Probe.
 func (t *Table) HandleTimeout(now time.Time, p *Peer) (a session.Actions) {
 	if at := p.Sessions.NextTimeout(); at.IsZero() || at.After(now) {
 		return a
@@ -21,7 +21,7 @@ func (t *Table) HandleTimeout(now time.Time, p *Peer) (a session.Actions) {
 	return a
 }
 
-// Probe sends the probes that the sessions of p ask for, and starts anew with the path if p has moved to another one.
+// Probe sends the probes that the sessions of p request, and resets the path state if the path of p has changed.
 func (t *Table) Probe(now time.Time, p *Peer, a *session.Actions) {
 	if a.PathChanged && !p.Legacy {
 		p.Packets.Moved(now)
@@ -35,7 +35,7 @@ func (t *Table) Probe(now time.Time, p *Peer, a *session.Actions) {
 	}
 }
 
-// Unwritten reports whether something that was sent to an address waits for a slow transport. What repeats it waits too.
+// Unwritten reports whether data for an address waits for a slow transport. Retransmissions to it must wait too.
 func (t *Table) Unwritten(to netip.AddrPort) bool {
 	unsent := t.cfg.Handshake.Unsent
 	return unsent != nil && unsent(to)

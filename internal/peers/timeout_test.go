@@ -30,7 +30,7 @@ func TestPacketOfASessionThatHasEndedIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	ofA, ofB := w.dial()
 	ofB.Packets.SetLinked(w.now, true)
-	for range 20 { // a hears nothing, and b goes on
+	for range 20 { // a receives nothing, and b continues
 		w.a.lost = true
 		w.b.SendControl(w.now, ofB, []byte("x"))
 		w.run(10 * time.Second)
@@ -83,7 +83,7 @@ func TestPeerThatMovesIsMeasuredAnew(t *testing.T) {
 	}
 }
 
-// keysOf lists the keys that vouched for the sessions of p.
+// keysOf lists the keys that authenticated the sessions of p.
 func keysOf(p *Peer) (ids []handshake.KeyID) {
 	for i := range p.Sessions.Len() {
 		ids = append(ids, p.Sessions.At(i).Fingerprint())

@@ -22,7 +22,7 @@ import (
 // epoch is where virtual time begins.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// A world is two nodes, a and b, and a network between them that loses nothing.
+// A world is two nodes, a and b, and a lossless network between them.
 type world struct {
 	t    *testing.T
 	now  time.Time
@@ -41,15 +41,15 @@ type node struct {
 	arena    arena.Arena
 	timers   timer.Heap
 	outcomes outcome.Buffer[handshake.Outcome]
-	unsent   netip.AddrPort // where what was sent is not written yet
+	unsent   netip.AddrPort // an address with unwritten data
 
 	established []*session.Session
 	failed      []error
 	rejected    []handshake.Reason
-	confirmed   int      // sessions
-	plains      [][]byte // of packets that were opened
-	lost        bool     // nothing arrives here
-	lastPacket  []byte   // that arrived last, with a box
+	confirmed   int      // number of confirmed sessions
+	plains      [][]byte // decrypted plaintexts
+	lost        bool     // nothing arrives at this node
+	lastPacket  []byte   // the last packet with a box that arrived
 }
 
 func newWorld(t *testing.T, keys ...handshake.Key) *world {
@@ -83,7 +83,7 @@ func (w *world) newNode(n byte, keys []handshake.Key) *node {
 	return v
 }
 
-// dial has a begin a handshake with b, and returns their peers once both have a session that can be used.
+// dial performs a handshake from a to b, and returns their peers once both have a usable session.
 func (w *world) dial() (ofA, ofB *Peer) {
 	w.t.Helper()
 	w.a.dial(w.b.path)
@@ -144,7 +144,7 @@ func (n *node) timeout(now time.Time, p *Peer) {
 	n.Wake(p)
 }
 
-// legacyPeer gives n a session with a gwyh 0.1 node, and returns the other end.
+// legacyPeer creates a session of n with a gwyh 0.1 node, and returns the other end.
 func (n *node) legacyPeer(of byte, initiator bool) (p *Peer, end *session.Session) {
 	key, id := [32]byte{of}, wire.HandshakeID{of}
 	e := &handshake.Established{Peer: legacyID(of), Handshake: id, Legacy: true, Initiator: initiator, SendKey: key, RecvKey: key, Path: pathOf(of), Timestamp: n.w.now}
@@ -154,7 +154,7 @@ func (n *node) legacyPeer(of byte, initiator bool) (p *Peer, end *session.Sessio
 	return p, end
 }
 
-// run lets time pass, and everything happen that is due meanwhile.
+// run advances virtual time and processes everything that falls due.
 func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	end := w.now.Add(d)
@@ -182,7 +182,7 @@ func (w *world) run(d time.Duration) {
 
 func (n *node) next() time.Time { return timer.Soonest(n.timers.Next(), n.NextTimeout()) }
 
-// deliver hands what n has sent to the other node, and reports whether there was anything.
+// deliver passes the datagrams of n to the other node, and reports whether there were any.
 func (n *node) deliver() (any bool) {
 	for _, d := range n.drain() {
 		any = true
@@ -203,7 +203,7 @@ func (n *node) drain() (list []datagram) {
 	return list
 }
 
-// packets returns the packets of what n has sent to an address.
+// packets returns the packets that n has sent to an address.
 func (n *node) packets(to wire.Path) (list []wire.Packet) {
 	for _, d := range n.drain() {
 		for b := d.bytes; d.to == to.Remote && len(b) > 0; {
@@ -255,7 +255,7 @@ func (n *node) take() [][]byte {
 	return list
 }
 
-// receives checks which plaintexts have arrived.
+// receives checks the plaintexts that have arrived.
 func (n *node) receives(want ...[]byte) {
 	n.w.t.Helper()
 	if got := n.take(); !slices.EqualFunc(got, want, bytes.Equal) {
