@@ -3,23 +3,23 @@ package pmtu
 import "time"
 
 const (
-	lostMax = 8           // lost datagrams of a size that was just seen to arrive, with none of it arriving, before it is probed
-	recent  = time.Second // how long the arrival of a datagram shows that its size passes
+	lostMax = 8           // lost datagrams in a row after which a size that recently passed is probed again
+	recent  = time.Second // time for which the arrival of a datagram proves that its size passes
 )
 
-// passes reports whether a datagram of so many bytes would arrive unless it was lost by chance: any path carries it, or
-// one as large arrived lately.
+// passes reports whether a datagram of the given size would arrive unless it is lost by chance: any path carries it, or
+// one at least as large arrived recently.
 func (m *Path) passes(now time.Time, bytes int) bool {
 	return bytes <= Min || bytes <= m.arrived && now.Sub(m.arrivedAt) <= recent
 }
 
-// Risky reports whether a datagram of so many bytes may be too large for its path, so that its loss has to be noticed even
-// if nothing is sent after it: none as large arrived lately, or one was lost since.
+// Risky reports whether a datagram may be too large for its path, because none as large arrived recently or one was lost
+// since. The loss of such a datagram must be noticed even if nothing is sent after it.
 func (m *Path) Risky(now time.Time, bytes int) bool {
 	return bytes > Min && (m.lost != 0 || !m.passes(now, bytes))
 }
 
-// Arrived notes that a datagram of so many bytes arrived at the peer.
+// Arrived records that a datagram of the given size arrived at the peer.
 func (m *Path) Arrived(now time.Time, bytes int) {
 	if bytes >= m.arrived || now.Sub(m.arrivedAt) > recent {
 		m.arrived, m.arrivedAt = bytes, now
@@ -29,8 +29,8 @@ func (m *Path) Arrived(now time.Time, bytes int) {
 	}
 }
 
-// Lost notes that a datagram of so many bytes was lost. The path may have become narrower: the size in use is probed at
-// once if none as large arrived lately, otherwise if several are lost in a row.
+// Lost records that a datagram of the given size was lost. The path may have become narrower: the size in use is probed
+// at once if none as large arrived recently, otherwise after several consecutive losses.
 func (m *Path) Lost(now time.Time, bytes int) {
 	if bytes <= Min || bytes > m.size {
 		return
@@ -43,9 +43,8 @@ func (m *Path) Lost(now time.Time, bytes int) {
 	}
 }
 
-// Refused notes that the system itself refused a datagram of so many bytes as too large for the path, which ends the use,
-// or the probing, of that size. It reports whether it was a datagram of the size in use, so that what was refused has to
-// be sent again.
+// Refused records that the operating system refused a datagram as too large for the path. This ends the use or the
+// probing of its size. Refused reports whether the datagram had a size in use, so that its content must be sent again.
 func (m *Path) Refused(now time.Time, bytes int) (used bool) {
 	if used = bytes <= m.size; used {
 		m.confirm(now)
@@ -56,15 +55,15 @@ func (m *Path) Refused(now time.Time, bytes int) (used bool) {
 	return used
 }
 
-// confirm probes the size in use. Datagrams are small meanwhile.
+// confirm probes the size in use. Until it is confirmed, datagrams are small.
 func (m *Path) confirm(now time.Time) {
 	if !m.confirming() && m.size > Min {
 		m.try(now, m.size)
 	}
 }
 
-// stepBack gives up the size in use, because neither datagrams of it nor probes arrive. The configured size is probed
-// next if it is smaller.
+// stepBack gives up the size in use, because neither its datagrams nor its probes arrive. If the configured size is
+// smaller, it is probed next.
 func (m *Path) stepBack(now time.Time) {
 	m.lost, m.arrived = 0, 0
 	if m.size > m.cfg.Size {

@@ -1,13 +1,13 @@
-// Package pmtu finds how large the datagrams to a peer may be, after RFC 8899 (docs/PROTOCOL.md, "Path MTU", Z1 to Z5).
+// Package pmtu finds the maximum datagram size to a peer, following RFC 8899 (docs/PROTOCOL.md, "Path MTU", Z1 to Z5).
 //
-// A Path begins with what any path carries. When something larger is to be sent, and on a link once in a while, it has
-// padded Pings probe larger sizes, the largest first. When datagrams of a size that was found do not arrive any more, that
-// size is probed again, and datagrams are small until an answer comes. If none comes, the size is given up.
+// A Path begins with the size that any path carries. When something larger must be sent, and periodically on a link, it
+// requests padded Pings that probe larger sizes, the largest first. When datagrams of a found size no longer arrive,
+// that size is probed again, and datagrams stay small until an answer arrives. If none arrives, the size is given up.
 //
-// A Path sends nothing and logs nothing: Tick returns what is to be done. It knows neither sessions nor packet numbers.
+// A Path sends and logs nothing: Tick returns what to do. It does not know sessions or packet numbers.
 //
-// To read it: pmtu.go has the state and what may be sent, search.go looks for larger sizes, loss.go notices that a size
-// does not pass any more.
+// Reading order: pmtu.go (the state and what may be sent), search.go (finds larger sizes), loss.go (notices that a size
+// does not pass any more).
 package pmtu
 
 import (
@@ -18,60 +18,60 @@ import (
 const (
 	Min    = 1200   // bytes of UDP payload that any path carries
 	Max    = 65_507 // the largest UDP payload over IPv4
-	Probed = 8952   // the largest datagram that is probed beyond the configured size
+	Probed = 8952   // largest datagram that is probed beyond the configured size
 )
 
-// sizes are what is probed, in bytes of UDP payload: Ethernet with jumbo frames, FDDI, wireless LAN, Ethernet with IPv4
-// and with IPv6.
+// sizes are the probed sizes in bytes of UDP payload: Ethernet with jumbo frames, FDDI, wireless LAN, and Ethernet with
+// IPv4 and with IPv6.
 var sizes = [...]int{Probed, 4322, 2272, 1472, 1452}
 
-// Config is what all paths of a node have in common.
+// Config is shared by all paths of a node.
 type Config struct {
-	Size int // the configured size: the largest datagram that a path is expected to carry
-	Max  int // the largest size that is searched for; no search if it is not above Size
+	Size int // configured size: the largest datagram that a path is expected to carry
+	Max  int // largest size searched for; there is no search if it is not above Size
 }
 
-// searches reports whether a node looks for sizes beyond the configured one.
+// searches reports whether the node searches for sizes above the configured one.
 func (c *Config) searches() bool { return c.Max > c.Size }
 
-// A Path is what is known of the path to one peer. Not for concurrent use.
+// A Path is the state of the path to one peer. It is not safe for concurrent use.
 type Path struct {
 	cfg     *Config
-	peerMax int  // largest datagram that the peer takes, in bytes
+	peerMax int  // largest datagram that the peer accepts, in bytes
 	fixed   bool // never probed
-	linked  bool // a link, on which larger sizes are searched for from time to time
+	linked  bool // the peer has a link, on which larger sizes are searched for periodically
 
-	size   int       // largest datagram that is known to pass
-	trying int       // size that is probed, which is the one in use or a larger one; 0 for none
-	tries  int       // probes of it sent
+	size   int       // largest datagram size known to pass
+	trying int       // size being probed, which is the one in use or larger; 0 for none
+	tries  int       // number of its probes sent
 	probed int       // bytes of the last probe; 0 if it was not sent
 	seq    uint64    // of the last probe
-	due    time.Time // when the next probe is sent, or the last one counts as lost; has no meaning if trying is 0
+	due    time.Time // when the next probe is sent or the last one counts as lost; meaningless if trying is 0
 	search time.Time // when the next search begins on a link; zero for never
-	paused time.Time // until when nothing larger is probed although it is to be sent
+	paused time.Time // time until which no larger size is probed, even if needed
 
-	arrived   int       // bytes of the largest datagram that is known to have arrived lately
-	arrivedAt time.Time // when it did
-	lost      int       // datagrams lost since one as large as the smallest of them arrived
-	lostSize  int       // bytes of that smallest one
+	arrived   int       // bytes of the largest datagram known to have arrived recently
+	arrivedAt time.Time // when it arrived
+	lost      int       // datagrams lost since one of at least lostSize arrived
+	lostSize  int       // size of the smallest of them in bytes
 
-	found    bool // Found has something to tell, if the size differs from reported
-	reported int  // size that Found, or a step back, last reported; 0 for none
+	found    bool // Found has something to report, if the size differs from reported
+	reported int  // the size last reported by Found or a step back; 0 for none
 }
 
-// New returns what is known of a new path: nothing. cfg must stay as it is. A fixed path is never probed, and its
-// datagrams keep the size that they begin with.
+// New returns the state of a new path. The Path keeps cfg, which must not change. A fixed path is never probed, and its
+// datagrams keep the initial size.
 func New(cfg *Config, fixed bool) Path {
 	return Path{cfg: cfg, fixed: fixed, size: min(cfg.Size, Min), peerMax: Max}
 }
 
-// SetPeerMax sets the largest datagram, in bytes, that the peer says it takes. Less than Min counts as Min.
+// SetPeerMax sets the largest datagram, in bytes, that the peer accepts. A value below Min means Min.
 func (m *Path) SetPeerMax(bytes int) { m.peerMax = min(max(bytes, Min), Max) }
 
-// Size returns the largest datagram that is known to pass, in bytes.
+// Size returns the largest datagram size known to pass, in bytes.
 func (m *Path) Size() int { return m.size }
 
-// Usable returns the largest datagram that may be sent now, in bytes.
+// Usable returns the maximum size of a datagram sent now, in bytes.
 func (m *Path) Usable() int {
 	if m.confirming() {
 		return min(m.size, m.peerMax, Min)
@@ -79,10 +79,10 @@ func (m *Path) Usable() int {
 	return min(m.size, m.peerMax)
 }
 
-// confirming reports whether the size in use is being probed again, because its datagrams may not arrive any more.
+// confirming reports whether the size in use is being probed again because its datagrams may not arrive any more.
 func (m *Path) confirming() bool { return m.trying != 0 && m.trying <= m.size }
 
-// Moved forgets what was known, because the path has changed.
+// Moved resets the state because the path has changed.
 func (m *Path) Moved(now time.Time) {
 	old := *m
 	*m = New(old.cfg, old.fixed)
@@ -90,7 +90,7 @@ func (m *Path) Moved(now time.Time) {
 	m.searchAfter(now, searchBegin)
 }
 
-// LinkUp begins to search for larger sizes, one to two seconds from now.
+// LinkUp schedules a search for larger sizes in one to two seconds.
 func (m *Path) LinkUp(now time.Time, rng *rand.Rand) {
 	m.linked = true
 	if m.cfg.searches() {
@@ -98,10 +98,10 @@ func (m *Path) LinkUp(now time.Time, rng *rand.Rand) {
 	}
 }
 
-// LinkDown ends the searches that begin by themselves.
+// LinkDown stops the periodic searches.
 func (m *Path) LinkDown() { m.linked, m.search = false, time.Time{} }
 
-// NextTimeout returns when Tick wants to be called; the zero time for never.
+// NextTimeout returns when Tick must be called. The zero time means never.
 func (m *Path) NextTimeout() time.Time {
 	if m.trying != 0 {
 		return m.due
@@ -109,8 +109,8 @@ func (m *Path) NextTimeout() time.Time {
 	return m.search
 }
 
-// Found returns the size that a search has ended with, if that is worth a line in the log: if it differs from what was
-// reported last, and is not just the configured size on a new path. It reports each size once.
+// Found returns the size that a search ended with if it should be logged: if it differs from the last reported size and
+// is not just the configured size on a new path. It reports each size once.
 func (m *Path) Found() (size int, ok bool) {
 	if !m.found {
 		return 0, false
@@ -122,7 +122,7 @@ func (m *Path) Found() (size int, ok bool) {
 	return m.size, changed && !expected
 }
 
-// Due is NextTimeout for callers that set a timer: a time that is past counts as now.
+// Due is like NextTimeout, for callers that set a timer: it returns now instead of a time in the past.
 func (m *Path) Due(now time.Time) time.Time {
 	at := m.NextTimeout()
 	if !at.IsZero() && at.Before(now) {

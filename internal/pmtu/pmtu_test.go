@@ -11,11 +11,11 @@ var begin = time.Unix(1000, 0)
 
 const rtt = 10 * time.Millisecond
 
-// world is a Path, the network that it runs over, and what came of it.
+// world is a Path, its network and the results.
 type world struct {
 	Path
 	now     time.Time
-	carries int // largest datagram that arrives, in bytes
+	carries int // size of the largest datagram that arrives, in bytes
 	probes  []int
 	givenUp []int
 	found   []int
@@ -25,14 +25,14 @@ func newWorld(cfg Config, carries int) *world {
 	return &world{Path: New(&cfg, false), now: begin, carries: carries}
 }
 
-// linked is a world of a link that searches up to Probed.
+// linked returns the world of a link that searches up to Probed.
 func linked(size, carries int) *world {
 	w := newWorld(Config{Size: size, Max: Probed}, carries)
 	w.LinkUp(w.now, rand.New(rand.NewPCG(1, 1)))
 	return w
 }
 
-// run lets time pass. Probes that fit arrive and are answered after a round trip.
+// run advances time by d. Probes that fit arrive and are answered after a round trip.
 func (w *world) run(d time.Duration) {
 	for end := w.now.Add(d); ; {
 		next := w.Due(w.now)
@@ -65,7 +65,7 @@ func (w *world) note() {
 	}
 }
 
-// want compares the size in use.
+// want checks the size in use.
 func (w *world) want(t *testing.T, size int) {
 	t.Helper()
 	if w.Size() != size {
@@ -80,7 +80,7 @@ func (w *world) wantUsable(t *testing.T, size int) {
 	}
 }
 
-// wantList compares what was probed, given up or found.
+// wantList checks the sizes that were probed, given up or found.
 func wantList(t *testing.T, what string, got []int, want ...int) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -200,7 +200,7 @@ func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 			t.Errorf("probed %d bytes", size)
 		}
 	}
-	w.SetPeerMax(10) // less than any node may take
+	w.SetPeerMax(10) // less than any node may accept
 	w.wantUsable(t, Min)
 }
 
@@ -325,7 +325,7 @@ func TestOnlyTheAnswerToTheLastProbeCounts(t *testing.T) {
 		name string
 		seq  uint64
 		sent int
-		want bool // that it is taken for an answer
+		want bool // whether it is accepted as an answer
 	}{
 		{"a Ping that is no probe", 5, 1400, false},
 		{"an older probe", a.Seq - 1, 1400, false},
@@ -361,7 +361,7 @@ func TestMovedPathBeginsAnewWithOtherSequenceNumbers(t *testing.T) {
 	}
 }
 
-// Whatever a peer and a network do, the sizes stay within their bounds and no timeout stays in the past.
+// For any behavior of peer and network, the sizes stay within their bounds and no timeout stays in the past.
 func TestRandomInputsKeepTheBounds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	for range 200 {

@@ -3,25 +3,25 @@ package pmtu
 import "time"
 
 const (
-	searchTries   = 3 // unanswered probes of one size, after which it counts as too large
-	confirmTries  = 4 // unanswered probes of the size in use, after which it is given up
+	searchTries   = 3 // unanswered probes of a size after which it counts as too large
+	confirmTries  = 4 // unanswered probes of the size in use after which it is given up
 	probePause    = 200 * time.Millisecond
-	searchBegin   = time.Second      // after a link came up, and up to as much again
-	searchAgain   = 10 * time.Minute // between two searches
-	searchAgainIn = time.Minute      // before the next one if a size was given up, or the configured one not found
+	searchBegin   = time.Second      // minimum delay after a link comes up; the maximum is twice that
+	searchAgain   = 10 * time.Minute // interval of searches
+	searchAgainIn = time.Minute      // interval after a size was given up or the configured one was not found
 )
 
-// SeqBit marks the sequence numbers of probes. Other Pings count from one, or have the top bit set.
+// SeqBit marks the sequence numbers of probes. Other Pings count from one or have the top bit set.
 const SeqBit = 1 << 62
 
-// Actions are what is to be done after a Tick.
+// Actions are the results of a Tick.
 type Actions struct {
-	Probe   int    // send a Ping that makes a datagram of so many bytes, then call ProbeSent; 0 for none
-	Seq     uint64 // of that Ping
-	GivenUp int    // datagrams of so many bytes do not arrive any more: smaller ones are sent from now on; 0 for none
+	Probe   int    // send a Ping in a datagram of this many bytes, then call ProbeSent; 0 for none
+	Seq     uint64 // sequence number of that Ping
+	GivenUp int    // datagrams of this many bytes no longer arrive, so smaller ones are used from now on; 0 for none
 }
 
-// Tick goes on with a search or a confirmation. rtt is the round-trip time of the peer. Call Found afterwards.
+// Tick continues a search or a confirmation. rtt is the round-trip time to the peer. The caller then calls Found.
 func (m *Path) Tick(now time.Time, rtt time.Duration) (a Actions) {
 	if next := m.NextTimeout(); next.IsZero() || next.After(now) {
 		return a
@@ -46,15 +46,15 @@ func (m *Path) Tick(now time.Time, rtt time.Duration) (a Actions) {
 	return a
 }
 
-// ProbeSent notes that the last probe was sent in a datagram of so many bytes.
+// ProbeSent records the size of the datagram with the last probe.
 func (m *Path) ProbeSent(bytes int) { m.probed = bytes }
 
-// ProbesWhole reports whether the probe in progress must not be fragmented on its way. Sizes up to the configured one are
-// probed as they are used.
+// ProbesWhole reports whether the current probe must not be fragmented on its path. Sizes up to the configured one are
+// probed in the way in which they are used.
 func (m *Path) ProbesWhole() bool { return m.trying > m.cfg.Size }
 
-// Widen looks for a larger size because something is to be sent that does not fit into the one in use. It reports whether
-// it began to; then Tick and Found have to be called.
+// Widen searches for a larger size because a message does not fit into the one in use. It reports whether it began a
+// search; the caller then calls Tick and Found.
 func (m *Path) Widen(now time.Time) bool {
 	if m.trying != 0 || !m.mayWiden(now) {
 		return false
@@ -63,17 +63,17 @@ func (m *Path) Widen(now time.Time) bool {
 	return true
 }
 
-// mayWiden reports whether the size in use is below the configured one, and no search for that has failed a short time ago.
+// mayWiden reports whether the size in use is below the configured one and no search for that one failed recently.
 func (m *Path) mayWiden(now time.Time) bool {
 	return !m.fixed && !m.paused.After(now) && m.size < min(m.cfg.Size, m.peerMax)
 }
 
-// Answered takes the answer to a Ping. It reports whether the Ping was the last probe; then Found has to be called.
+// Answered processes the answer to a Ping. It reports whether the Ping was the last probe; the caller then calls Found.
 func (m *Path) Answered(now time.Time, seq uint64) bool {
 	if seq != m.seq || seq&SeqBit == 0 || m.trying == 0 {
 		return false
 	}
-	if m.probed == 0 { // an answer to what was never sent
+	if m.probed == 0 { // the probe was never sent
 		return true
 	}
 	beyond := m.confirming() || m.probed > m.cfg.Size
@@ -85,13 +85,13 @@ func (m *Path) Answered(now time.Time, seq uint64) bool {
 	case beyond:
 		m.searchAfter(now, searchAgain)
 		m.found = true
-	default: // the configured size passes: the search, which is due, goes on with larger ones
+	default: // the configured size passes: the search that is due continues with larger sizes
 	}
 	return true
 }
 
-// candidate returns the largest size below a limit that may be probed; 0 if there is none. Sizes beyond the configured
-// one are probed once that is known to pass.
+// candidate returns the largest size below a limit that may be probed, or 0 if there is none. Sizes above the configured
+// one are probed only after that one is known to pass.
 func (m *Path) candidate(below int) (best int) {
 	expected := min(m.cfg.Size, m.peerMax)
 	most := m.cfg.Size
@@ -107,7 +107,7 @@ func (m *Path) candidate(below int) (best int) {
 	return best
 }
 
-// try begins to probe a size; 0 ends the search.
+// try begins to probe a size. 0 ends the search.
 func (m *Path) try(now time.Time, size int) {
 	m.trying, m.tries, m.due = size, 0, now
 	if size != 0 {
@@ -124,14 +124,14 @@ func (m *Path) try(now time.Time, size int) {
 	}
 }
 
-// searchAfter has the next search begin after a while, if this is a link and the system can measure paths.
+// searchAfter schedules the next search if the peer has a link and the node searches.
 func (m *Path) searchAfter(now time.Time, after time.Duration) {
 	if m.linked && !m.fixed && m.cfg.searches() {
 		m.search = now.Add(after)
 	}
 }
 
-// Narrow reports whether datagrams of the configured size have been found not to pass.
+// Narrow reports whether datagrams of the configured size were found not to pass.
 func (m *Path) Narrow() bool {
 	return !m.fixed && !m.paused.IsZero() && m.size < min(m.cfg.Size, m.peerMax)
 }
