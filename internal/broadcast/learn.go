@@ -15,7 +15,7 @@ const (
 	probeEvery = 200 * time.Millisecond // minimum time between two probes of one origin
 	settleLess = 10 * time.Millisecond  // time for the copies of a probe to arrive, beyond two round trips
 	settleMost = time.Second
-	learnFast  = 3 // the first messages are probes regardless of probeEvery
+	learnFast  = 3 // number of first messages that are probes regardless of probeEvery
 )
 
 // Own records a message of this node.
