@@ -2,12 +2,12 @@ package seen
 
 import "github.com/gwyh-go/gwyh/internal/wire"
 
-// Missing calls yield with the counters of an origin from one to another, both included, that were not met: range by
-// range, the highest first, until yield returns false. Counters that have left the window count as met, as do those too far
-// ahead to be taken.
+// Missing calls yield for the ranges of an origin's counters in [from, to], both included, whose messages have not been
+// seen, highest range first, until yield returns false. Counters that have left the window count as seen, as do those
+// too far ahead to be accepted.
 func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool) {
 	w := s.origins[origin]
-	end, open := uint64(0), false // the last counter of the range in progress
+	end, open := uint64(0), false // the last counter of the current range
 	for n, left := to, to-from+1; left > 0 && from <= to; n, left = n-1, left-1 {
 		id := wire.BroadcastID(origin, n)
 		switch met := s.Has(&id); {
@@ -19,7 +19,7 @@ func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool)
 		case !met && !open:
 			open, end = true, n
 		}
-		if !open && n%64 == 0 { // blocks of which all was met are skipped
+		if !open && n%64 == 0 { // completely seen blocks are skipped
 			for left > 64 && w.full(n/64-1) {
 				n, left = n-64, left-64
 			}
@@ -30,7 +30,7 @@ func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool)
 	}
 }
 
-// full reports whether all counters of a block were met.
+// full reports whether all counters of a block have been seen.
 func (w *window) full(block uint64) bool {
 	if w == nil || w.words == nil {
 		return false

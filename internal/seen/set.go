@@ -1,10 +1,10 @@
-// Package seen tells the first copy of a message from duplicates.
+// Package seen distinguishes the first copy of a message from duplicates.
 //
-// It owns the ids of the messages that a node has met: for each origin a window of counters, and two generations of
-// single ids. It keeps no content, and whatever ids come, all its memory together stays below Budget. It has no clock, lock
-// or goroutine; one goroutine uses a Set.
+// It owns the ids of the messages that a node has seen: a window of counters for each origin, and two generations of
+// single ids. It stores no content, and its memory stays below Budget for any input. It has no clock, lock or goroutine.
+// A Set must be used by one goroutine at a time.
 //
-// To read it: set.go has the Set, window.go the window of one origin, single.go the Singles, ids that are kept one by one.
+// Reading order: set.go (the Set), window.go (the window of one origin), single.go (Singles, single ids), missing.go.
 package seen
 
 import (
@@ -15,43 +15,43 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Budget bounds the bytes that a Set takes, whatever ids come.
+// Budget is the maximum memory of a Set in bytes, for any input.
 const Budget = 16 << 20
 
 // Bounds of a Set (docs/PROTOCOL.md, "Seen").
 const (
-	windowsMax  = Budget - singleBytes // bytes of all windows
-	pressed     = windowsMax / 2       // bytes of all windows from which on an origin gets less
-	windowBytes = 160                  // bytes of a window and its place in the map, at most, without its words
-	originAge   = 10 * time.Minute     // after which an origin without a message is forgotten
-	pressedAge  = 2 * time.Minute      // and after which while the windows are pressed
-	sweepEvery  = 10 * time.Second     // between two looks for such origins while the windows are pressed
+	windowsMax  = Budget - singleBytes // maximum bytes of all windows
+	pressed     = windowsMax / 2       // bytes of all windows above which an origin gets less memory
+	windowBytes = 160                  // maximum bytes of a window and its map entry, without its words
+	originAge   = 10 * time.Minute     // time without a message after which an origin is forgotten
+	pressedAge  = 2 * time.Minute      // that time while the windows exceed pressed
+	sweepEvery  = 10 * time.Second     // interval of sweeps while the windows exceed pressed
 )
 
-// OriginRate bounds the origins that one Source may bring.
+// OriginRate limits the new origins that one Source may bring.
 var OriginRate = quota.Rate{Burst: 4096, Every: time.Second / 64}
 
-// A Source is a peer that brings messages. The zero value may bring as many origins as OriginRate grants.
+// A Source is a peer that sends messages. The zero value may bring as many origins as OriginRate allows.
 type Source struct{ origins quota.Bucket }
 
-// A Set remembers which messages were met. A message id of a Go node is an origin and a counter, so a window of
-// counters for each origin suffices. Ids are remembered one by one if they are random, as those of gwyh 0.1 nodes are, if
-// their origin has no window, because its Source has brought too many or the windows have no room, or if their
-// counter is before the first one of the window. The zero value is empty.
+// A Set records which messages have been seen. A message id of a Go node consists of an origin and a counter, so a
+// window of counters per origin suffices. Some ids are stored one by one: random ids, as those of gwyh 0.1 nodes; ids
+// whose origin has no window, because its Source has brought too many or there is no memory; and ids whose counter is
+// before the first one of the window. The zero value is empty.
 type Set struct {
 	origins map[uint64]*window
-	bytes   int       // of all windows
+	bytes   int       // total bytes of all windows
 	outrun  uint64    // see Outrun
-	swept   time.Time // when origins was last swept
-	latest  time.Time // the latest time of a message
+	swept   time.Time // time of the last sweep
+	latest  time.Time // latest time passed to First
 
 	singles Singles
-	strayed time.Time // until when singles may have ids of origins that have a window now
+	strayed time.Time // time until which singles may have ids of origins that now have a window
 }
 
-// First reports whether id was not met before, and remembers it. A counter that has left the window of its
-// origin counts as met: it cannot be told from a duplicate, and a message is never delivered twice. by is the peer that
-// brought the message; nil if the node itself made it.
+// First reports whether id has not been seen before, and records it. A counter that has left its origin's window counts
+// as seen: it cannot be distinguished from a duplicate, and a message is never delivered twice. by is the peer that sent
+// the message; nil if this node created it.
 func (s *Set) First(now time.Time, id *wire.MessageID, by *Source) bool {
 	if now.After(s.latest) {
 		s.latest = now
@@ -79,7 +79,7 @@ func (s *Set) First(now time.Time, id *wire.MessageID, by *Source) bool {
 	return s.firstOf(w, n) && !(w.strayed && s.singles.Has(id))
 }
 
-// Has reports whether id was met before. It does not remember id.
+// Has reports whether id has been seen. It does not record id.
 func (s *Set) Has(id *wire.MessageID) bool {
 	if !id.HasOrigin() {
 		return s.singles.Has(id)
@@ -95,14 +95,14 @@ func (s *Set) Has(id *wire.MessageID) bool {
 	}
 }
 
-// Outrun returns how many counters left their window before they were met. If their messages still come, they are
-// not delivered.
+// Outrun returns the number of counters that left their window before they were seen. If their messages still arrive,
+// they are not delivered.
 func (s *Set) Outrun() uint64 { return s.outrun }
 
-// Origins returns the number of origins that have a window.
+// Origins returns the number of origins with a window.
 func (s *Set) Origins() int { return len(s.origins) }
 
-// addOrigin makes a window for an origin; nil if its source brings too many, or there is no room.
+// addOrigin adds a window for an origin and returns it, or nil if its source brings too many or there is no room.
 func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	if s.origins == nil {
 		s.origins = make(map[uint64]*window)
@@ -118,7 +118,7 @@ func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	return w
 }
 
-// startSize is how many words a new window gets.
+// startSize returns the initial number of words of a window.
 func (s *Set) startSize() int {
 	if s.bytes > pressed {
 		return windowLeast
@@ -126,7 +126,7 @@ func (s *Set) startSize() int {
 	return windowMin
 }
 
-// sweep forgets origins without a message for originAge, or pressedAge.
+// sweep forgets origins without a message for originAge or pressedAge.
 func (s *Set) sweep(now time.Time) {
 	s.swept = now
 	age := originAge

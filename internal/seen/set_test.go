@@ -28,7 +28,7 @@ func TestEachMessageIsFirstOnce(t *testing.T) {
 		}
 		id := originID(byte(rng.IntN(3)), n)
 		if rng.IntN(10) == 0 {
-			id[6] = 0x40 // one of gwyh 0.1
+			id[6] = 0x40 // an id of gwyh 0.1
 		}
 		if had := s.Has(&id); had != met[id] {
 			t.Fatalf("has(%v) = %v", id, had)
@@ -64,7 +64,7 @@ func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 	}
 }
 
-// A node that is slow, and one whose link lost something, meet messages long after others of the same origin.
+// A slow node, or one behind a lossy link, receives messages long after later ones of the same origin.
 func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
@@ -78,7 +78,7 @@ func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	if !first(late) || first(late) {
 		t.Error("what was late is not new, or new twice")
 	}
-	// What is complete takes no more room than at the start.
+	// An origin without missing messages takes no more memory than at the start.
 	for n := range uint64(10 * 64 * windowMin) {
 		if id := originID(2, n); !s.First(now, &id, nil) {
 			t.Fatalf("%d of another origin was met", n)
@@ -91,7 +91,7 @@ func TestWindowGrowsBeforeItForgetsWhatIsStillToCome(t *testing.T) {
 	}
 }
 
-// heap returns the bytes that are in use after f, beyond those before it.
+// heap returns the bytes that are in use after f and were not before.
 func heap(f func()) int {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -102,14 +102,14 @@ func heap(f func()) int {
 	return int(after.HeapAlloc) - int(before.HeapAlloc)
 }
 
-// invented is the id of a message of an origin that nobody has.
+// invented returns a message id of a nonexistent origin.
 func invented(origin uint32, n uint64) *wire.MessageID {
 	id := originID(9, n)
 	binary.BigEndian.PutUint32(id[1:5], origin)
 	return &id
 }
 
-// A member invents origins and counters, and random ids, in ways that take much memory.
+// A member invents origins, counters and random ids in ways that use much memory.
 func TestAllWindowsTogetherStayWithinTheBudgetWhateverComes(t *testing.T) {
 	for name, x := range map[string]struct{ origins, messages, step uint64 }{
 		"many origins":                      {200_000, 1, 1},
@@ -144,7 +144,7 @@ func TestAllWindowsTogetherStayWithinTheBudgetWhateverComes(t *testing.T) {
 	}
 }
 
-// What honest nodes send is delivered once, although a member has filled all windows.
+// Messages of honest nodes are delivered once even if a member has filled all windows.
 func TestInventedOriginsLoseAndRepeatNoMessageOfOthers(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
@@ -172,8 +172,8 @@ func TestInventedOriginsLoseAndRepeatNoMessageOfOthers(t *testing.T) {
 	}
 }
 
-// Beyond a number, origins that one peer brings get no window, but each of their messages counts once, also after the
-// origin has got one.
+// Above a limit, further origins of one peer get no window, but each of their messages counts as new once, even after
+// the origin has got a window.
 func TestPeerBringsABoundedNumberOfOrigins(t *testing.T) {
 	var s Set
 	var one, other Source
@@ -203,7 +203,7 @@ func TestPeerBringsABoundedNumberOfOrigins(t *testing.T) {
 	}
 }
 
-// A few messages make no large window.
+// A few messages do not create a large window.
 func TestLargeWindowIsOfAnOriginThatSendsInOrder(t *testing.T) {
 	words := func(step uint64) int {
 		var s Set
@@ -226,8 +226,8 @@ func TestLargeWindowIsOfAnOriginThatSendsInOrder(t *testing.T) {
 	}
 }
 
-// The first message of an origin that comes need not be its first: what it overtook is delivered too, however fast
-// the origin goes on.
+// The first message of an origin to arrive need not be its first one: the messages that it overtook are delivered too,
+// however fast the origin sends.
 func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
 	for _, young := range []bool{true, false} {
 		var s Set
@@ -252,7 +252,7 @@ func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
 	}
 }
 
-// What can never be told from a repetition any more is counted.
+// Messages that can no longer be distinguished from duplicates are counted.
 func TestMessagesThatLeaveTheWindowBeforeTheyCameAreCounted(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)

@@ -6,30 +6,29 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of ids that are kept one by one (docs/PROTOCOL.md, "Seen").
+// Bounds of single ids (docs/PROTOCOL.md, "Seen").
 const (
-	singleMax   = 1 << 15         // ids of a generation
-	singleAge   = 2 * time.Minute // after which a generation ends
-	singleBytes = 3 << 20         // bytes of two generations, at most
+	singleMax   = 1 << 15         // maximum ids in a generation
+	singleAge   = 2 * time.Minute // maximum age of a generation
+	singleBytes = 3 << 20         // maximum bytes of two generations
 )
 
-// Singles remembers ids one by one, in two generations of bounded count and age. It remembers an id for singleAge at least, unless
-// singleMax others come after it in this time. The zero value
-// is empty.
+// Singles records single ids in two generations of bounded size and age. An id is kept for at least singleAge, unless
+// singleMax others follow within that time. The zero value is empty.
 type Singles struct {
 	current map[wire.MessageID]struct{}
-	before  map[wire.MessageID]struct{} // the generation before it
+	before  map[wire.MessageID]struct{} // the previous generation
 	turned  time.Time                   // when the current generation began
 }
 
-// Has reports whether an id is remembered.
+// Has reports whether an id is recorded.
 func (s *Singles) Has(id *wire.MessageID) bool {
 	_, current := s.current[*id]
 	_, before := s.before[*id]
 	return current || before
 }
 
-// First reports whether an id is not remembered, and remembers it.
+// First reports whether an id is not recorded, and records it.
 func (s *Singles) First(now time.Time, id *wire.MessageID) bool {
 	if s.Has(id) {
 		return false

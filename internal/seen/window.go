@@ -7,48 +7,48 @@ import (
 
 // Bounds of a window (docs/PROTOCOL.md, "Seen").
 const (
-	windowLeast = 4       // words of 64 counters that a window starts with while the windows are pressed: 256 counters
-	windowMin   = 32      // words that a window starts with otherwise: 2,048 counters
-	windowTrust = 256     // words that a window may grow to before its origin has sent in order, unless the windows are pressed: 16,384 counters
-	windowMax   = 1024    // words that a window may grow to: 65,536 counters
-	thinnest    = 4       // a window grows if one of so many of its counters came
-	overtaken   = 256     // blocks before the first counter of which messages may still come: 16,384 counters
-	jump        = 1 << 32 // a counter further ahead is refused, so that no member can end the window of another origin
+	windowLeast = 4       // initial words of 64 counters while the windows exceed pressed: 256 counters
+	windowMin   = 32      // initial words otherwise: 2,048 counters
+	windowTrust = 256     // maximum words before the origin has sent in order, unless the windows exceed pressed: 16,384 counters
+	windowMax   = 1024    // maximum words: 65,536 counters
+	thinnest    = 4       // a window grows if at least one in this many of its counters was seen
+	overtaken   = 256     // blocks before the first counter whose messages may still arrive: 16,384 counters
+	jump        = 1 << 32 // a counter further ahead is refused, so that no member can invalidate the window of another origin
 )
 
-// A window remembers the newest counters of one origin in a ring of 64-bit words. The ring doubles before it would
-// forget a counter that was not met and may still come: messages come late if their origin sends many and another
-// node is slow, or a link loses some. A counter further behind the newest than the ring spans counts as met, and
-// doubles the ring too. A ring that is large, or one of many, doubles only for an origin that sends in order, so that a
-// member cannot fill memory with a few messages of invented origins. Counters before the block of the first one are not the window's.
+// A window records the newest counters of one origin in a ring of 64-bit words. The ring doubles before it would forget
+// an unseen counter whose message may still arrive: messages are late if their origin sends many and another node is
+// slow or a link loses some. A counter further behind the newest than the ring reaches counts as seen, and doubles the
+// ring too. A large ring, or one of many, doubles only for an origin that sends in order, so that a member cannot fill
+// memory with a few messages of invented origins. Counters before the block of the first one are not part of the window.
 type window struct {
-	made    time.Time // when the first counter was met
-	used    time.Time // when the last counter was met
-	strayed bool      // ids of this origin may have come before it had a window
+	made    time.Time // when the first counter was seen
+	used    time.Time // when the last counter was seen
+	strayed bool      // ids of this origin may have been seen before it had a window
 	begin   uint64    // block of the first counter
-	top     uint64    // highest counter met
-	words   []uint64  // word i holds the block b of 64 counters for which b % len == i; nil before the first counter
+	top     uint64    // highest counter seen
+	words   []uint64  // word i is the block b of 64 counters with b % len == i; nil before the first counter
 }
 
-// open makes the ring, of so many words, for the first counter.
+// open creates the ring with size words for the first counter n.
 func (w *window) open(n uint64, size int) {
 	w.words = make([]uint64, size)
 	w.top, w.begin = n, n/64
 }
 
-// bytes is the bytes that a window takes.
+// bytes returns the memory of a window in bytes.
 func (w *window) bytes() int { return windowBytes + 8*len(w.words) }
 
-// precedes reports whether a counter is before the block of the first one.
+// precedes reports whether a counter is before the block of the first counter.
 func (w *window) precedes(n uint64) bool { return w.words != nil && n/64 < w.begin }
 
-// mayCome reports whether a counter before the first one may be one that the first one overtook. For longer than single ids are kept
-// it is not known whether the counter was met.
+// mayCome reports whether a counter before the first one may still arrive because the first one overtook it. After
+// singleAge, it is unknown whether the counter was seen.
 func (w *window) mayCome(now time.Time, n uint64) bool {
 	return w.begin-n/64 <= overtaken && now.Sub(w.made) < singleAge
 }
 
-// firstOf reports whether the counter n of w was not met before, and remembers it.
+// firstOf reports whether counter n of w has not been seen, and records it.
 func (s *Set) firstOf(w *window, n uint64) bool {
 	block := n / 64
 	switch newest := w.top / 64; {
@@ -73,7 +73,7 @@ func (s *Set) firstOf(w *window, n uint64) bool {
 
 func (w *window) tooFarAhead(n uint64) bool { return n > w.top && n-w.top > jump }
 
-// forgetsMissing reports whether an advance to block would forget a counter that was not met and may still come.
+// forgetsMissing reports whether an advance to block would forget an unseen counter whose message may still arrive.
 func (w *window) forgetsMissing(block uint64) bool {
 	size, newest := uint64(len(w.words)), w.top/64
 	if block < size || block-newest > windowMax { // a larger ring would not help
@@ -100,12 +100,12 @@ func (w *window) has(n uint64) bool {
 	return w.words[block%uint64(len(w.words))]&(1<<(n%64)) != 0
 }
 
-// advance clears the words of the blocks after the newest, up to block. It returns how many counters leave the window
-// that were not met, of those that the origin sent in our time.
+// advance clears the words of the blocks after the newest, up to block. It returns the number of unseen counters that
+// leave the window, not counting those from before the first counter.
 func (w *window) advance(block uint64) (lost uint64) {
 	size, newest := uint64(len(w.words)), w.top/64
 	for b := newest + 1; b <= min(block, newest+size); b++ {
-		if b > w.begin+size { // the block that b replaces came after the first one
+		if b > w.begin+size { // the block replaced by b came after the first one
 			lost += uint64(64 - bits.OnesCount64(w.words[b%size]))
 		}
 		w.words[b%size] = 0
@@ -113,7 +113,7 @@ func (w *window) advance(block uint64) (lost uint64) {
 	return lost
 }
 
-// count returns how many counters of the ring were met.
+// count returns the number of seen counters in the ring.
 func (w *window) count() (met uint64) {
 	for _, word := range w.words {
 		met += uint64(bits.OnesCount64(word))
@@ -121,8 +121,8 @@ func (w *window) count() (met uint64) {
 	return met
 }
 
-// grow doubles the ring of a window, and returns false if the ring may not grow. The blocks that the ring did not hold
-// before count as met.
+// grow doubles the ring of a window. It returns false if the ring must not grow. The blocks that the ring did not
+// contain before count as seen.
 func (s *Set) grow(w *window) bool {
 	size := uint64(len(w.words))
 	trusted := size < windowTrust && s.bytes <= pressed || thinnest*w.count() >= 64*size
