@@ -1,11 +1,11 @@
-// Package assembly keeps the large messages of a node: those that arrive in pieces, and those that are on their way to
-// other nodes. All peers that a message is sent to read from the same bytes.
+// Package assembly stores the large messages of a node: those that arrive in pieces, and those that are being sent to
+// other nodes. All transfers of a message read from the same bytes.
 //
-// A Store owns the memory. It has a bound, allocates only what has arrived, and forgets what is needed least when it is
-// full. A Store sends nothing and knows no peers: Spread tells it who still wants a message.
+// A Store owns the memory. It has a bound, allocates only what has arrived, and drops the least needed messages when it
+// is full. A Store sends nothing and does not know peers: Spread reports which nodes still need a message.
 //
-// To read it: assembly.go has one message, incoming.go bounds what one peer may begin, store.go has the Store, and need.go
-// what it forgets first.
+// Reading order: assembly.go (one message), incoming.go (bounds what one peer may begin), store.go (the Store), need.go
+// (what the Store drops first).
 package assembly
 
 import (
@@ -19,50 +19,50 @@ import (
 const (
 	MessageMax = 16 << 20 // bytes
 
-	chunkSize = 64 << 10 // memory grows by so much as a message arrives
-	RangesMax = 2048     // separate ranges of bytes; more is no honest loss
+	chunkSize = 64 << 10 // size of the allocations as a message arrives, in bytes
+	RangesMax = 2048     // maximum separate byte ranges; honest loss causes fewer
 )
 
-// An Assembly is a large message as far as it has arrived. The store sets the fields above Pending; the others belong to
-// those who transfer and deliver the message. It must not be copied.
+// An Assembly is a large message as far as it has arrived. The store sets the fields above Pending; the code that
+// transfers and delivers the message sets the others. An Assembly must not be copied.
 type Assembly struct {
 	ID       wire.MessageID
-	Total    uint32 // bytes of the whole message
-	Direct   bool   // for one node alone; Store.Get does not find it
+	Total    uint32 // size of the complete message in bytes
+	Direct   bool   // a direct message; Store.Get does not find it
 	Have     rangeset.Set
-	Began    time.Time // when the first byte came
-	Progress time.Time // when bytes last came, or were last sent
+	Began    time.Time // when the first byte arrived
+	Progress time.Time // when bytes last arrived or were last sent
 
-	Pending   int      // transfers that it is needed for, and whoever else needs it
+	Pending   int      // number of transfers and other users that need it
 	PassedOn  bool     // it was queued for all links
-	Delivered bool     // the application has it
+	Delivered bool     // it was delivered to the application
 	Ours      bool     // a broadcast of this node
-	Kept      bool     // somebody waits for its acknowledgement: it is not forgotten before that
-	Use       wire.Use // of a direct message of this node
-	Spread    Spread   // what dissemination knows of it; nil if nobody can request it
+	Kept      bool     // its acknowledgement is awaited; it is not dropped before that
+	Use       wire.Use // use of a direct message of this node
+	Spread    Spread   // its dissemination state; nil if no node can request it
 
-	chunks [][]byte // allocated when their first byte arrives; nil once the message was forgotten
-	bytes  int      // of the chunks there are
+	chunks [][]byte // allocated when their first byte arrives; nil after the message was dropped
+	bytes  int      // bytes in allocated chunks
 }
 
-// Spread is what dissemination knows of a broadcast. Its methods change nothing, except Release.
+// Spread is the dissemination state of a broadcast. Its methods change nothing, except Release.
 type Spread interface {
 	Awaited() bool // a neighbor may still request the message
-	Owned() bool   // a neighbor has shown that it has the message, or receives it from another node
-	Release()      // the store has forgotten the message
+	Owned() bool   // a neighbor has shown that it has the message or receives it from another node
+	Release()      // called when the store has dropped the message
 }
 
 // Complete reports whether all bytes have arrived.
 func (a *Assembly) Complete() bool { return a.Have.Covers(0, a.Total) }
 
-// Forgotten reports whether the store has forgotten the message. Nothing can be read from it then.
+// Forgotten reports whether the store has dropped the message. Its bytes cannot be read after that.
 func (a *Assembly) Forgotten() bool { return a.chunks == nil }
 
-// Allocated returns how many bytes of memory the message takes.
+// Allocated returns the memory of the message in bytes.
 func (a *Assembly) Allocated() int { return a.bytes }
 
-// Piece returns the bytes [from, to), or those of them up to the end of their chunk. They must have arrived, and are
-// valid until the message is forgotten. They must not be written to.
+// Piece returns the bytes [from, to), cut at the end of the first chunk. They must have arrived. The slice is read-only
+// and valid until the message is dropped.
 func (a *Assembly) Piece(from, to uint32) []byte {
 	chunk := a.chunks[from/chunkSize]
 	begin := from % chunkSize
@@ -70,7 +70,7 @@ func (a *Assembly) Piece(from, to uint32) []byte {
 	return chunk[begin:end]
 }
 
-// Copy returns the whole message, the caller's to keep. It must be complete.
+// Copy returns a copy of the complete message, which the caller owns. The message must be complete.
 func (a *Assembly) Copy() []byte {
 	b := make([]byte, 0, a.Total)
 	for _, c := range a.chunks {

@@ -17,14 +17,14 @@ func id(n int) (id wire.MessageID) {
 	return id
 }
 
-// spread is what dissemination knows of a message.
+// spread is the dissemination state of a message.
 type spread struct{ awaited, owned, released bool }
 
 func (s *spread) Awaited() bool { return s.awaited }
 func (s *spread) Owned() bool   { return s.owned }
 func (s *spread) Release()      { s.released = true }
 
-// content is n bytes that differ from each other.
+// content returns n bytes of varying content.
 func content(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -33,7 +33,7 @@ func content(n int) []byte {
 	return b
 }
 
-// add puts a whole message into a store.
+// add adds a complete message to a store.
 func add(t *testing.T, s *Store, now time.Time, n, size int) *Assembly {
 	t.Helper()
 	a := s.Add(now, id(n), make([]byte, size), false)
@@ -150,7 +150,7 @@ func TestForgottenMessageTakesNothing(t *testing.T) {
 	known := &spread{}
 	a.Spread = known
 	s.Remove(a)
-	s.Remove(a) // again: nothing happens
+	s.Remove(a) // a second Remove does nothing
 	wantForgotten(t, "a removed message", a, true)
 	if !known.released {
 		t.Error("dissemination does not know")
@@ -166,10 +166,10 @@ func TestForgottenMessageTakesNothing(t *testing.T) {
 func TestPeerMayBeginABoundedAmount(t *testing.T) {
 	for _, x := range []struct {
 		name            string
-		begun           int    // messages
-		total, arrived  uint32 // bytes of each
-		further         uint32 // bytes of one more
-		want, wantStall bool   // that it is admitted: at once, and when the others stand still
+		begun           int    // number of messages
+		total, arrived  uint32 // size of each, and arrived bytes of each
+		further         uint32 // size of one more message
+		want, wantStall bool   // whether it is admitted: at once, and when the others are stalled
 	}{
 		{"nothing begun", 0, 0, 0, MessageMax, true, true},
 		{"many small ones", incompleteCount - 1, 1000, 10, 1000, true, true},

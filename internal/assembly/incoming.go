@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// Bounds of what one peer may have begun and not ended (docs/PROTOCOL.md, "Frames").
+// Bounds of the incomplete messages that one peer may have begun (docs/PROTOCOL.md, "Frames").
 const (
-	IncompleteSize  = 8 << 20        // bytes that have arrived, beyond which the peer may begin no further message
-	StallGrace      = time.Second    // a message without progress for so long gives way to another
+	IncompleteSize  = 8 << 20        // arrived bytes above which the peer may begin no further message
+	StallGrace      = time.Second    // a message without progress for this time gives way to another one
 	incompleteTotal = 4 * MessageMax // declared bytes
 	incompleteCount = 256            // messages
 )
 
-// A Budget is what messages that were begun and are not complete take of what a peer may begin.
+// A Budget sums up the incomplete messages that a peer has begun.
 type Budget struct {
 	count, size int
 	declared    uint64
 }
 
-// Take adds a message of total bytes, of which size have arrived.
+// Take adds a message of total bytes, of which size bytes have arrived.
 func (g *Budget) Take(total, size uint32) {
 	g.count++
 	g.size += int(size)
 	g.declared += uint64(total)
 }
 
-// Allows reports whether a message of total bytes may be begun while fewer than size bytes of the others have arrived.
+// Allows reports whether a message of total bytes may begin: fewer than size bytes of the others must have arrived.
 func (g *Budget) Allows(total uint32, size int) bool {
 	return g.count < incompleteCount && g.size < size && g.declared+uint64(total) <= incompleteTotal
 }
 
-// Incoming is the messages that one peer has begun.
+// Incoming holds the messages that one peer has begun.
 type Incoming []*Assembly
 
-// Admit decides whether the peer may begin a message of total bytes, and which of those that stand still give way to it.
+// Admit reports whether the peer may begin a message of total bytes, and which stalled messages must be dropped for it.
 func (in *Incoming) Admit(now time.Time, total uint32) (evicted []*Assembly, ok bool) {
 	var used Budget
 	*in = slices.DeleteFunc(*in, func(a *Assembly) bool {

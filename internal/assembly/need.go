@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	incompleteAge   = 30 * time.Second       // a message without progress for so long is given up
-	completeAge     = 10 * time.Second       // how long a complete one is kept once all links have had it, if there is room
-	AnnouncedAge    = 2 * time.Minute        // and up to so long while an announcement of it, by or to a link, is open
-	requestedWithin = 500 * time.Millisecond // after a message was last sent on, a node that knows of it by name may still request it
+	incompleteAge   = 30 * time.Second       // a message without progress for this time is given up
+	completeAge     = 10 * time.Second       // how long a complete message is kept after all links have had it, if there is room
+	AnnouncedAge    = 2 * time.Minute        // maximum of these times while an announcement of it, by or to a link, is open
+	requestedWithin = 500 * time.Millisecond // time after a message was last sent in which a node that knows its id may still request it
 )
 
-// makeRoom forgets what is needed least until n bytes fit, oldest first. but is not forgotten.
+// makeRoom drops the least needed messages, oldest first, until n bytes fit. It never drops the message but.
 func (s *Store) makeRoom(now time.Time, but *Assembly, n int) bool {
 	for need := range needs {
 		for _, a := range slices.Clone(s.all) {
@@ -27,16 +27,16 @@ func (s *Store) makeRoom(now time.Time, but *Assembly, n int) bool {
 	return s.size+n <= StoreMax
 }
 
-// Degrees of need, the least first.
+// Degrees of need, lowest first.
 const (
 	needNobody      = iota // complete, and all links have had it
-	needAnnounced          // complete, and a link was only told of it
-	needTransferred        // complete, and repair or a slow link still wants it; or incomplete and without progress
-	needOnly               // a broadcast of this node that nobody else has
-	needs                  // in progress: it cannot be forgotten
+	needAnnounced          // complete, and only announced to a link
+	needTransferred        // complete, and needed for retransmission or a slow link; or incomplete and without progress
+	needOnly               // a broadcast of this node that no other node has
+	needs                  // in progress: it cannot be dropped
 )
 
-// need returns how much a message is needed.
+// need returns the degree of need of a message.
 func (a *Assembly) need(now time.Time) int {
 	idle := a.Complete() && a.Pending == 0
 	stalled := now.Sub(a.Progress) > StallGrace
@@ -53,7 +53,7 @@ func (a *Assembly) need(now time.Time) int {
 	return needs
 }
 
-// makePlace forgets one message that only repair could still want.
+// makePlace drops one message that is needed at most for retransmission.
 func (s *Store) makePlace() bool {
 	for _, a := range s.all {
 		if a.Complete() && a.Pending == 0 {
@@ -64,9 +64,9 @@ func (s *Store) makePlace() bool {
 	return false
 }
 
-// Wanted returns the bytes of the messages that others may still want: those that are not complete, not sent to all, or
-// were sent just now. If all messages take less than half of the room, it returns what they take. expected reports whether
-// a neighbor that is heard may still request a message.
+// Wanted returns the total size of the messages that other nodes may still need: those that are incomplete, not sent to
+// all, or sent recently. If all messages use less than half of the room, it returns their total size. expected reports
+// whether a neighbor that was heard recently may still request a message.
 func (s *Store) Wanted(now time.Time, expected func(*Assembly) bool) (size int) {
 	if s.size < StoreMax/2 {
 		return s.size
@@ -79,12 +79,12 @@ func (s *Store) Wanted(now time.Time, expected func(*Assembly) bool) (size int) 
 	return size
 }
 
-// Crowded reports whether half of the room is taken by messages that others may still want: see Wanted.
+// Crowded reports whether messages that other nodes may still need use half of the room: see Wanted.
 func (s *Store) Crowded(now time.Time, expected func(*Assembly) bool) bool {
 	return s.Wanted(now, expected) >= StoreMax/2
 }
 
-// wanted reports whether others may still want the message.
+// wanted reports whether other nodes may still need the message.
 func (a *Assembly) wanted(now time.Time, expected func(*Assembly) bool) bool {
 	idle := now.Sub(a.Progress)
 	switch {
@@ -96,8 +96,8 @@ func (a *Assembly) wanted(now time.Time, expected func(*Assembly) bool) bool {
 	return expected(a)
 }
 
-// Sweep gives up what made no progress for long, and forgets what nobody needs any more. promised reports whether a link
-// has announced a message that is not complete. Sweep returns how many of these were given up.
+// Sweep drops messages that made no progress for too long and those that are no longer needed. promised reports whether
+// a link has announced an incomplete message. Sweep returns the number of incomplete messages dropped.
 func (s *Store) Sweep(now time.Time, promised func(*Assembly) bool) (lost int) {
 	s.all = slices.DeleteFunc(s.all, func(a *Assembly) bool {
 		if !a.served(now) && !a.stalled(now, promised) {
@@ -124,7 +124,7 @@ func (a *Assembly) served(now time.Time) bool {
 	return idle > AnnouncedAge || !a.requestable()
 }
 
-// stalled reports whether an incomplete message has made no progress for so long that it is given up.
+// stalled reports whether an incomplete message must be given up because it made no progress for too long.
 func (a *Assembly) stalled(now time.Time, promised func(*Assembly) bool) bool {
 	idle := now.Sub(a.Progress)
 	if a.Complete() || a.Kept || idle <= incompleteAge {

@@ -9,28 +9,28 @@ import (
 
 // Bounds of a store.
 const (
-	StoreMax      = 64 << 20 // bytes of all messages, complete or not
-	StoreCount    = 8192     // messages
+	StoreMax      = 64 << 20 // maximum bytes of all messages, complete or not
+	StoreCount    = 8192     // maximum number of messages
 	SweepInterval = time.Second
 )
 
 // A Store holds the large messages of a node. The zero value is empty and ready for use. Not for concurrent use.
 type Store struct {
-	byID map[wire.MessageID]*Assembly // those that are not direct
-	all  []*Assembly                  // in the order they were begun
-	size int                          // bytes of chunks
+	byID map[wire.MessageID]*Assembly // broadcasts
+	all  []*Assembly                  // in the order in which they began
+	size int                          // total bytes of chunks
 }
 
-// Get returns the broadcast with an id, or nil.
+// Get returns the broadcast with the given id, or nil.
 func (s *Store) Get(id wire.MessageID) *Assembly { return s.byID[id] }
 
 // Len returns the number of messages.
 func (s *Store) Len() int { return len(s.all) }
 
-// Size returns the bytes of memory that the messages take.
+// Size returns the memory of all messages in bytes.
 func (s *Store) Size() int { return s.size }
 
-// Begin makes an empty message of total bytes. The caller has asked Room before.
+// Begin adds an empty message of total bytes. The caller must have called Room before.
 func (s *Store) Begin(now time.Time, id wire.MessageID, total uint32, direct bool) *Assembly {
 	a := &Assembly{ID: id, Total: total, Began: now, Progress: now, Direct: direct,
 		chunks: make([][]byte, (total+chunkSize-1)/chunkSize)}
@@ -44,10 +44,10 @@ func (s *Store) Begin(now time.Time, id wire.MessageID, total uint32, direct boo
 	return a
 }
 
-// Room reports whether one more message can be begun, after it has made a place for it if that is possible.
+// Room reports whether one more message can begin. It makes room if that is possible.
 func (s *Store) Room() bool { return len(s.all) < StoreCount || s.makePlace() }
 
-// Add takes in a whole message, which counts as delivered. It returns nil if there is no room.
+// Add adds a complete message, which counts as delivered. It returns nil if there is no room.
 func (s *Store) Add(now time.Time, id wire.MessageID, data []byte, direct bool) *Assembly {
 	if !s.Room() {
 		return nil
@@ -61,8 +61,8 @@ func (s *Store) Add(now time.Time, id wire.MessageID, data []byte, direct bool) 
 	return a
 }
 
-// Write takes in bytes at an offset, which must lie within the message. fresh reports whether any of them were new. ok is
-// false if there is no room for them, or the message has arrived in too many separate ranges.
+// Write stores bytes at an offset, which must lie within the message. fresh reports whether any of them were new. ok is
+// false if there is no room or the message has too many separate ranges.
 func (s *Store) Write(now time.Time, a *Assembly, offset uint32, b []byte) (fresh, ok bool) {
 	end := offset + uint32(len(b))
 	switch {
@@ -99,7 +99,7 @@ func (s *Store) allocate(now time.Time, a *Assembly, i int) bool {
 	return true
 }
 
-// Remove forgets a message. Transfers of it find it without bytes. It does nothing if the message was forgotten before.
+// Remove drops a message. Its transfers then find no bytes. Remove does nothing if the message was dropped before.
 func (s *Store) Remove(a *Assembly) {
 	if i := slices.Index(s.all, a); i >= 0 {
 		s.all = slices.Delete(s.all, i, i+1)
@@ -118,7 +118,7 @@ func (s *Store) release(a *Assembly) {
 	}
 }
 
-// All calls yield with each message, in the order in which they were begun. The store must not change meanwhile.
+// All calls yield for each message, in the order in which they began. The store must not change in the meantime.
 func (s *Store) All(yield func(*Assembly) bool) {
 	for _, a := range s.all {
 		if !yield(a) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// expected says that whoever may request a message is heard, and unexpected that nobody is.
+// expected says that any requesting neighbor was heard, and unexpected that none was.
 func expected(a *Assembly) bool { return a.requestable() }
 func unexpected(*Assembly) bool { return false }
 
@@ -14,7 +14,7 @@ func unexpected(*Assembly) bool { return false }
 func promised(*Assembly) bool   { return true }
 func unpromised(*Assembly) bool { return false }
 
-// full is a store of four messages of the largest size, which are all that it holds.
+// full returns a full store of four messages of the largest size.
 func full(t *testing.T) (s *Store, all []*Assembly) {
 	s = &Store{}
 	for i := range StoreMax / MessageMax {
@@ -25,8 +25,8 @@ func full(t *testing.T) (s *Store, all []*Assembly) {
 
 func TestStoreForgetsWhatIsNeededLeast(t *testing.T) {
 	s, all := full(t)
-	all[0].Ours, all[0].Pending = true, 1 // nobody else has it
-	all[1].Pending = 1                    // on its way
+	all[0].Ours, all[0].Pending = true, 1 // no other node has it
+	all[1].Pending = 1                    // being sent
 	all[2].Spread = &spread{awaited: true}
 	all[3].Spread = &spread{owned: true}
 	now := begin.Add(time.Minute)
@@ -86,7 +86,7 @@ func TestNumberOfMessagesIsBounded(t *testing.T) {
 }
 
 func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
-	const ago = time.Second // since the messages were sent on
+	const ago = time.Second // since the messages were last sent
 	for _, x := range []struct {
 		name     string
 		do       func(a *Assembly)
@@ -123,7 +123,7 @@ func TestSweepForgetsWhatHasBeenServed(t *testing.T) {
 	for _, x := range []struct {
 		name  string
 		do    func(a *Assembly)
-		after time.Duration // for which it is kept
+		after time.Duration // how long it is kept
 	}{
 		{"all have it", func(*Assembly) {}, completeAge},
 		{"announced", func(a *Assembly) { a.Spread = &spread{awaited: true} }, AnnouncedAge},
@@ -153,7 +153,7 @@ func TestSweepGivesUpWhatMakesNoProgress(t *testing.T) {
 		name         string
 		direct, kept bool
 		promised     func(*Assembly) bool
-		after        time.Duration // for which it is kept; 0 for ever
+		after        time.Duration // how long it is kept; 0 means forever
 	}{
 		{"nobody has announced it", false, false, unpromised, incompleteAge},
 		{"a link has announced it", false, false, promised, AnnouncedAge},
