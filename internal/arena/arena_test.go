@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// stored is something that was put into an arena.
+// stored is the content of one Put.
 type stored struct {
 	Ref
 	b  []byte
 	at time.Time
 }
 
-// check reports bytes that came back changed, and what is gone although it was young.
+// check reports bytes that changed, and young bytes that are gone.
 func (s *stored) check(t *testing.T, a *Arena, now time.Time) {
 	t.Helper()
 	got := a.Get(s.Ref)
@@ -27,7 +27,7 @@ func (s *stored) check(t *testing.T, a *Arena, now time.Time) {
 	}
 }
 
-// The pace changes all the time, from nothing for seconds to megabytes in a moment.
+// The rate varies between nothing for seconds and megabytes in a moment.
 func TestArenaGivesBackWhatWasPutOrNothingAndForgetsNothingYoung(t *testing.T) {
 	var a Arena
 	var all []stored
@@ -52,7 +52,7 @@ func TestArenaGivesBackWhatWasPutOrNothingAndForgetsNothingYoung(t *testing.T) {
 	}
 }
 
-// However the puts are spread over time, and whatever their sizes.
+// The puts vary in size and are spread randomly over time.
 func TestArenaKeepsWhatIsYoungAndReturnsNothingElse(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -158,7 +158,7 @@ func TestArenaKeepsWhatAPeerIsBehindWith(t *testing.T) {
 	a := New(Config{Hold: hold})
 	a.Await()
 	a.Await()
-	a.Release() // another peer is behind still
+	a.Release() // another peer still has a queue
 	now := time.Unix(0, 0)
 	first := a.Put(now, make([]byte, 1000))
 	for range hold/2/1000 - 10 {
