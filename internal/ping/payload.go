@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// PayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
+// PayloadMax is the maximum size in bytes of the payload of an Ack, so that it fits into any datagram.
 const PayloadMax = 1024
 
-// A Payload is what answers to Pings carry. The application is asked for it anew, at most once in an interval, when an
-// answer was sent: its next one may differ. The zero value is empty.
+// A Payload is the content of answers to Pings. After an answer is sent, the application is asked for new content, at
+// most once per interval. The zero value is empty.
 type Payload struct {
 	data  []byte
 	asked time.Time
-	waits bool // for the application's answer
+	waits bool // the application has not answered yet
 }
 
 // Data returns the payload, which is read-only.
 func (p *Payload) Data() []byte { return p.data }
 
-// Want reports whether to ask the application for a payload: it has answered the last question, which was at least an
-// interval ago. The core answers with Set.
+// Want reports whether to ask the application for a payload: it has answered the last question, which was at least
+// interval ago. The core then calls Set with the answer.
 func (p *Payload) Want(now time.Time, interval time.Duration) bool {
 	if p.waits || now.Sub(p.asked) < interval {
 		return false
@@ -29,8 +29,8 @@ func (p *Payload) Want(now time.Time, interval time.Duration) bool {
 	return true
 }
 
-// Set takes the application's answer, of which it keeps a copy. If it has more than PayloadMax bytes, Set returns false
-// and nothing is sent in its place.
+// Set stores a copy of the application's answer. If it exceeds PayloadMax bytes, Set returns false and the payload
+// becomes empty.
 func (p *Payload) Set(b []byte) bool {
 	p.waits = false
 	if len(b) > PayloadMax {

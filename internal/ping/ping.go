@@ -1,10 +1,10 @@
-// Package ping keeps the Pings that the application asks for, and what the answers to Pings carry.
+// Package ping manages the Pings that the application requests, and the payload of answers to Pings.
 //
-// It owns which Pings of the application are under way, when each is repeated and when it ends. It neither sends a
-// message nor knows a peer or a session: an input returns what it wants done as Outcomes, which the core carries out in
-// order. The Pings of failure detection are in package swim, which also says which Ping an answer belongs to.
+// It owns the application's Pings in progress and the times of their retransmission and expiry. It sends no messages and
+// does not know peers or sessions: an input returns Outcomes, which the core processes in order. The Pings of failure
+// detection are in package swim, which also determines the Ping that an answer belongs to.
 //
-// To read it: ping.go has the Pings, payload.go what the answers carry.
+// Reading order: ping.go (the Pings), payload.go (the content of answers).
 package ping
 
 import (
@@ -17,28 +17,28 @@ import (
 
 // Bounds of Pings.
 const (
-	Max   = 1024 // under way
-	tries = 3    // how often a Ping is sent, unless an answer comes
+	Max   = 1024 // maximum number in progress
+	tries = 3    // maximum number of times that a Ping is sent
 )
 
-// A Token names a Ping. Zero names none.
+// A Token identifies a Ping. Zero means none.
 type Token uint64
 
-// A Kind says what an Outcome asks of the core, or tells it.
+// A Kind says what an Outcome asks of the core or reports to it.
 type Kind uint8
 
 const (
-	// Send asks to send a Ping to Peer for Token.
+	// Send asks the core to send a Ping to Peer for Token.
 	Send Kind = iota
-	// Answered tells that Token was answered after RTT.
+	// Answered reports that Token was answered after RTT.
 	Answered
-	// Unanswered tells that no answer came in time.
+	// Unanswered reports that no answer arrived in time.
 	Unanswered
-	// OtherName tells that the node at the address has another name than the one asked for.
+	// OtherName reports that the node at the address does not have the expected name.
 	OtherName
-	// Legacy tells that the node at the address is a gwyh 0.1 node, which does not answer Pings.
+	// Legacy reports that the node at the address is a gwyh 0.1 node, which does not answer Pings.
 	Legacy
-	// Unreached tells that there was no session, for the reason Err.
+	// Unreached reports that there was no session because of Err.
 	Unreached
 )
 
@@ -51,27 +51,27 @@ type Outcome struct {
 	Err   error
 }
 
-// Pings are those under way. The zero value has none. The inputs append their outcomes to out, which the caller owns, and
-// return it as append does. Not for concurrent use.
+// Pings holds the Pings in progress. The zero value is empty. The inputs append their outcomes to out, which the caller
+// owns, and return the result. Pings is not safe for concurrent use.
 type Pings struct {
 	pings  []*ping
 	last   Token
 	timers timer.Heap
-	out    []Outcome // the caller's buffer during an input; otherwise nil
+	out    []Outcome // the caller's buffer during an input, otherwise nil
 }
 
 type ping struct {
 	token Token
-	name  string // that the node has to have; empty for any
+	name  string // required name of the node; empty for any
 	began time.Time
-	every time.Duration // between two tries
+	every time.Duration // interval of retransmissions
 	until time.Time
 	peer  wire.NodeID // zero before there is a session
 	timer timer.Timer
 }
 
-// Begin begins a Ping that ends at until at the latest. name, if any, is the name that the node has to have. It returns
-// false if Max Pings are under way. The core calls SessionReady when there is a session with the node.
+// Begin begins a Ping that ends at until at the latest. A non-empty name is the required name of the node. Begin returns
+// false if Max Pings are in progress. The core calls SessionReady when there is a session with the node.
 func (x *Pings) Begin(now time.Time, name string, until time.Time) (Token, bool) {
 	if len(x.pings) >= Max {
 		return 0, false
@@ -84,7 +84,7 @@ func (x *Pings) Begin(now time.Time, name string, until time.Time) (Token, bool)
 	return p.token, true
 }
 
-// SessionReady sends the first Ping for t to peer, whose name is given. A Ping that has ended is left alone.
+// SessionReady sends the first Ping for t to peer, which has the given name. It does nothing if the Ping has ended.
 func (x *Pings) SessionReady(out []Outcome, now time.Time, t Token, peer wire.NodeID, name string) []Outcome {
 	p := x.find(t)
 	if p == nil {
@@ -103,7 +103,7 @@ func (x *Pings) SessionReady(out []Outcome, now time.Time, t Token, peer wire.No
 	return x.take()
 }
 
-// ReachedSelf ends a Ping whose address turned out to be one of this node's own, which has the given name.
+// ReachedSelf ends a Ping whose address is one of this node's own. name is this node's name.
 func (x *Pings) ReachedSelf(out []Outcome, now time.Time, t Token, name string) []Outcome {
 	p := x.find(t)
 	if p == nil {
@@ -121,23 +121,23 @@ func (x *Pings) HandleAck(out []Outcome, t Token, rtt time.Duration) []Outcome {
 	return x.endWith(out, x.find(t), Outcome{Kind: Answered, RTT: rtt})
 }
 
-// Fail ends a Ping for which no session came about, for the reason err.
+// Fail ends a Ping because there is no session. err is the reason.
 func (x *Pings) Fail(out []Outcome, t Token, err error) []Outcome {
 	return x.endWith(out, x.find(t), Outcome{Kind: Unreached, Err: err})
 }
 
-// HandleTimeout does the first thing that is due, if there is one. The caller repeats it, with the outcomes carried out
-// in between, until NextTimeout is later than now.
+// HandleTimeout performs the first action that is due, if any. The caller repeats it, and processes the outcomes after
+// each call, until NextTimeout is later than now.
 func (x *Pings) HandleTimeout(out []Outcome, now time.Time) []Outcome {
 	x.out = out
 	x.timers.RunNext(now)
 	return x.take()
 }
 
-// NextTimeout returns when HandleTimeout wants to be called; zero for never.
+// NextTimeout returns when HandleTimeout must be called. Zero means never.
 func (x *Pings) NextTimeout() time.Time { return x.timers.Next() }
 
-// Len returns the number of Pings under way.
+// Len returns the number of Pings in progress.
 func (x *Pings) Len() int { return len(x.pings) }
 
 func (x *Pings) find(t Token) *ping {
@@ -147,7 +147,7 @@ func (x *Pings) find(t Token) *ping {
 	return nil
 }
 
-// step sends a Ping, unless its time is up.
+// step sends a Ping, or ends it if its time is up.
 func (x *Pings) step(now time.Time, p *ping) {
 	if !now.Before(p.until) || p.peer == (wire.NodeID{}) {
 		x.end(p, Outcome{Kind: Unanswered})
@@ -174,7 +174,7 @@ func (x *Pings) end(p *ping, o Outcome) {
 	x.out = append(x.out, o)
 }
 
-// take ends the input in progress and returns the buffer to the caller, who owns it.
+// take ends the current input and returns the buffer to the caller, who owns it.
 func (x *Pings) take() []Outcome {
 	out := x.out
 	x.out = nil

@@ -16,12 +16,12 @@ var (
 	legacy = wire.NodeID{6: 0x40, 8: 0x80, 15: 1}
 )
 
-// String names a kind in the messages of failed tests.
+// String returns the name of a kind for failed tests.
 func (k Kind) String() string {
 	return [...]string{"Send", "Answered", "Unanswered", "OtherName", "Legacy", "Unreached"}[k]
 }
 
-// begin begins a Ping that ends after a second.
+// begin begins a Ping that ends after one second.
 func begin(t *testing.T, x *Pings, name string) Token {
 	t.Helper()
 	token, ok := x.Begin(start, name, start.Add(time.Second))
@@ -31,7 +31,7 @@ func begin(t *testing.T, x *Pings, name string) Token {
 	return token
 }
 
-// want fails the test unless out is the given kinds, all for a Token.
+// want fails the test unless out has exactly the given kinds, all for the given Token.
 func want(t *testing.T, out []Outcome, token Token, kinds ...Kind) {
 	t.Helper()
 	var got []Kind
@@ -158,14 +158,14 @@ func TestOutcomesAreAppended(t *testing.T) {
 	for _, out := range [][]Outcome{
 		x.HandleAck(before, 0, 1), x.SessionReady(before, start, 0, node, ""), x.HandleTimeout(before, start), x.ReachedSelf(before, start, 0, ""),
 	} {
-		want(t, out, 99, Send) // the zero Kind of what was there
+		want(t, out, 99, Send) // the zero Kind of the existing outcome
 	}
 	if out := x.HandleAck(before, token, 1); len(out) != 2 || out[0].Token != 99 || out[1].Token != token {
 		t.Errorf("%+v", out)
 	}
 }
 
-// Whatever happens, each Ping ends once.
+// Whatever happens, each Ping ends exactly once.
 func TestEachPingEndsOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	var x Pings
@@ -219,7 +219,7 @@ func TestPayloadIsAskedForOnceInAnInterval(t *testing.T) {
 		want  bool
 	}{
 		{0, false, true},
-		{time.Second, false, false}, // no answer yet
+		{time.Second, false, false}, // the application has not answered yet
 		{time.Second, true, true},
 		{999 * time.Millisecond, true, false},
 		{time.Millisecond, false, true},
