@@ -1,5 +1,5 @@
-// Package digest encodes digests, by which a node tells which broadcasts of an origin it has (docs/PROTOCOL.md, "Repair by
-// digests"). It has no state. There is one file.
+// Package digest encodes digests, with which a node announces the broadcasts of an origin that it has (docs/PROTOCOL.md,
+// "Repair by digests"). It owns no state and never sends anything. The package has one file.
 package digest
 
 import (
@@ -8,20 +8,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Digest tells which broadcasts of one origin its sender has: those with counters from Top-Span to Top, without the
+// A Digest says which broadcasts of one origin its sender has: those with counters from Top-Span to Top, except the
 // holes.
 type Digest struct {
-	Origin uint64     // the first 8 bytes of the ids
+	Origin uint64     // the first 8 bytes of the message ids
 	Top    uint64     // highest counter
-	Span   uint16     // how many counters below Top the digest speaks of; at most Top
-	Age    wire.Delay // how long the sender has had Top
-	Delay  wire.Delay // of the sender
+	Span   uint16     // number of counters below Top that the digest covers; at most Top
+	Age    wire.Delay // time since the sender received Top
+	Delay  wire.Delay // delay of the origin's messages at the sender
 	Lazy   bool       // the sender does not send full copies of this origin's messages
 	Kept   bool       // the sender keeps Top for the receiver until the receiver shows that it has it
-	Holes  []Hole     // not there; the highest first
+	Holes  []Hole     // missing counters, highest first
 }
 
-// A Hole is the counters from Top-Below-N+1 to Top-Below.
+// A Hole is the range of counters from Top-Below-N+1 to Top-Below.
 type Hole struct{ Below, N uint16 }
 
 // Bounds and sizes of a Digest.
@@ -33,17 +33,17 @@ const (
 	holeSize = 4
 )
 
-// A List is digests one behind the other: the value of a Have. Of each it has the origin (8 bytes), the top (8), span, age and delay (2 each),
-// flags (1; bit 0: lazy, bit 1: kept), the number of holes (1), and of each hole where it begins below the top, and its length (2 each).
+// A List is a sequence of digests: the value of a Have. A digest is its origin (8 bytes), top (8), span, age, delay (2 each),
+// flags (1; bit 0: lazy, bit 1: kept), number of holes (1), and per hole its offset below top and its length (2 each).
 type List struct{ entries []byte }
 
-// ListOf returns the digests in the value of a Have. The List aliases it.
+// ListOf returns the List with the value of a Have. It aliases entries.
 func ListOf(entries []byte) List { return List{entries} }
 
-// Bytes returns the value of a Have with the digests.
+// Bytes returns the value of a Have. The List owns it.
 func (l *List) Bytes() []byte { return l.entries }
 
-// Add appends one more digest. It must have at most HolesMax holes.
+// Add appends a digest. It must have at most HolesMax holes.
 func (l *List) Add(d *Digest) {
 	b := binary.BigEndian.AppendUint64(l.entries, d.Origin)
 	b = binary.BigEndian.AppendUint64(b, d.Top)
@@ -65,10 +65,10 @@ func (l *List) Add(d *Digest) {
 	l.entries = b
 }
 
-// Size returns the bytes of the digests.
+// Size returns the encoded size of the digests in bytes.
 func (l *List) Size() int { return len(l.entries) }
 
-// Next takes the first digest out of l. It overwrites d wholly. It returns false if there is none, or it is malformed.
+// Next removes the first digest from l and overwrites d with it. It returns false if l is empty or malformed.
 func (l *List) Next(d *Digest) bool {
 	b := l.entries
 	if len(b) < Min {
@@ -90,7 +90,7 @@ func (l *List) Next(d *Digest) bool {
 	return true
 }
 
-// Has reports whether the sender of the digest has the message with a counter.
+// Has reports whether the sender of the digest has the message with the given counter.
 func (d *Digest) Has(counter uint64) bool {
 	if counter > d.Top || d.Top-counter > uint64(d.Span) {
 		return false
