@@ -13,7 +13,7 @@ func path(host byte) wire.Path {
 	return wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), 1)}
 }
 
-// fill queues a datagram of size bytes, each of the given value.
+// fill queues a datagram of size bytes of the given value.
 func (o *Outbox) fill(host, value byte, size int) {
 	o.Add(path(host), append(o.Buffer(), bytes.Repeat([]byte{value}, size)...))
 }
@@ -89,8 +89,8 @@ func TestSmallPacketsToOneNodeShareDatagrams(t *testing.T) {
 	for _, x := range []struct {
 		name string
 		sent []packet
-		want []int // bytes of the datagrams
-		last int   // packets of the last one
+		want []int // sizes of the datagrams in bytes
+		last int   // number of packets in the last one
 	}{
 		{"small ones", []packet{{1, 100, false}, {1, 200, false}, {1, 900, false}}, []int{1200}, 3},
 		{"too many bytes", []packet{{1, 1000, false}, {1, 201, false}, {1, 10, false}}, []int{1000, 211}, 2},
