@@ -1,20 +1,20 @@
-// Package rangeset is a set of the bytes of one message, kept as sorted ranges: which bytes have arrived, and which
-// have been sent. It bounds nothing; the owner limits how many ranges a peer can cause (Set is a slice, so len works).
+// Package rangeset implements a set of the bytes of one message as sorted ranges: the bytes that have arrived, or those
+// that have been sent. It never bounds a set: its user limits the ranges that a peer can cause (len counts them).
 //
-// There is one file.
+// The package has one file.
 package rangeset
 
-// A Range is the bytes [From, To) of a message.
+// A Range contains the bytes [From, To) of a message.
 type Range struct{ From, To uint32 }
 
 // Empty reports whether r has no bytes.
 func (r Range) Empty() bool { return r.From >= r.To }
 
-// A Set is sorted ranges that neither overlap nor touch. The zero value is empty and ready for use.
-// Not for concurrent use.
+// A Set is a list of sorted ranges that neither overlap nor touch. The zero value is empty and ready for use. It is not
+// safe for concurrent use.
 type Set []Range
 
-// Add puts [from, to) into the set and reports whether any of it was new.
+// Add adds [from, to) to the set and reports whether any of it was new.
 func (s *Set) Add(from, to uint32) bool {
 	if from >= to || s.Covers(from, to) {
 		return false
@@ -33,7 +33,7 @@ func (s *Set) Add(from, to uint32) bool {
 	return true
 }
 
-// Remove takes [from, to) out of the set.
+// Remove removes [from, to) from the set.
 func (s *Set) Remove(from, to uint32) {
 	for i := 0; i < len(*s); i++ {
 		r := (*s)[i]
@@ -62,7 +62,7 @@ func (s Set) replace(i, k int, by ...Range) Set {
 	return append(append(s[:i], by...), tail...)
 }
 
-// Gaps calls yield with the ranges below total that are not in the set, at most n of them, in order.
+// Gaps calls yield for the ranges below total that are not in the set, at most n of them, in order.
 func (s Set) Gaps(total uint32, n int, yield func(from, to uint32)) {
 	at := uint32(0)
 	for _, r := range append(s[:len(s):len(s)], Range{total, total}) {
@@ -84,7 +84,7 @@ func (s Set) Covers(from, to uint32) bool {
 	return false
 }
 
-// Prefix returns how many bytes from the first one on are in the set without a gap.
+// Prefix returns the number of contiguous bytes in the set that begin with byte 0.
 func (s Set) Prefix() uint32 {
 	if len(s) == 0 || s[0].From != 0 {
 		return 0
@@ -92,7 +92,7 @@ func (s Set) Prefix() uint32 {
 	return s[0].To
 }
 
-// After returns where the first range that begins after at begins, or end if there is none.
+// After returns the beginning of the first range that begins after at, or end if there is none.
 func (s Set) After(at, end uint32) uint32 {
 	for _, r := range s {
 		if r.From > at {
@@ -110,7 +110,7 @@ func (s Set) Size() (n uint32) {
 	return n
 }
 
-// FirstMissing returns the first range of s that is not in done; an empty range if done has all of s.
+// FirstMissing returns the first range of s that is not in done, or an empty range if done contains all of s.
 func (s Set) FirstMissing(done Set) Range {
 	d := 0
 	for _, have := range s {

@@ -30,7 +30,7 @@ func TestSetIsASetOfBytes(t *testing.T) {
 	}
 }
 
-// check compares a set with one bool for each byte.
+// check compares a set with a model that has one bool per byte.
 func check(t *testing.T, s Set, model []bool) {
 	t.Helper()
 	got := make([]bool, len(model))
