@@ -1,24 +1,24 @@
-// Package timer keeps the timers of a state machine in one heap. It reads no clock: the owner asks for the time of
-// the soonest timer and calls Run when that time has come.
+// Package timer manages the timers of a state machine in one heap. It never reads a clock: the owner gets the time of
+// the earliest timer from Next and calls Run at that time.
 //
-// A timer's function runs inside Run, on the owner's goroutine. Timers that are due at the same time fire in the
-// order in which they were set, so that a run can be repeated.
+// A timer's function is called by Run, on the owner's goroutine. Timers that are due at the same time fire in the order
+// in which they were set, so that runs are reproducible.
 //
-// There is one file.
+// The package has one file.
 package timer
 
 import "time"
 
-// MinTick is the shortest time that a timer waits after it fired.
+// MinTick is the minimum time between two firings of a timer.
 const MinTick = time.Millisecond
 
-// A Timer calls Fire when its time has come. The zero value with a function is ready for use. A timer belongs to one
-// heap and has at most one place there: setting it again moves it. It must not be copied while it is set.
+// A Timer calls Fire at the time that it was set to. The zero value with a function is ready for use. A timer belongs to
+// one heap and is at most once in it: setting it again moves it. It must not be copied while it is set.
 type Timer struct {
 	Fire func(now time.Time)
 
 	at  time.Time
-	pos int // place in the heap + 1; 0 when not set
+	pos int // index in the heap + 1; 0 if the timer is not set
 }
 
 // Pending reports whether t is set.
@@ -27,18 +27,18 @@ func (t *Timer) Pending() bool { return t.pos != 0 }
 // At returns the time that t was last set to, whether or not it is still pending.
 func (t *Timer) At() time.Time { return t.at }
 
-// Heap is a binary heap of pending timers, soonest first. The zero value is empty and ready for use.
-// Not for concurrent use.
+// Heap is a binary heap of pending timers, earliest first. The zero value is empty and ready for use. It is not safe for
+// concurrent use.
 type Heap struct {
 	heap []entry
 	seq  uint64
-	with *Heap // whose seq counts; nil for its own
+	with *Heap // the heap whose seq is used; nil for its own
 }
 
-// entry is a pending timer with its sort key. The key is kept here because the soonest time is read after each
-// datagram, while the timer itself lies elsewhere in memory.
+// entry is a pending timer with its sort key. The key is stored here because the earliest time is read after each
+// datagram, while the timer is elsewhere in memory.
 type entry struct {
-	at  time.Time // the timer's
+	at  time.Time // copy of the timer's
 	seq uint64    // breaks ties in the order of setting
 	t   *Timer
 }
@@ -61,8 +61,8 @@ func (h *Heap) Set(t *Timer, at time.Time) {
 	h.down(t.pos - 1)
 }
 
-// Follow makes h count with o: timers of both that are due at the same time are ordered by when they were set, as
-// IsBefore says. h has no timers yet.
+// Follow makes h share the order of o: timers of both that are due at the same time are ordered by when they were set,
+// as reported by IsBefore. h must be empty.
 func (h *Heap) Follow(o *Heap) { h.with = o }
 
 func (h *Heap) count() uint64 {
@@ -73,7 +73,7 @@ func (h *Heap) count() uint64 {
 	return h.seq
 }
 
-// IsBefore reports whether the soonest timer of h fires before that of o. Neither is empty.
+// IsBefore reports whether the earliest timer of h fires before that of o. Neither heap may be empty.
 func (h *Heap) IsBefore(o *Heap) bool { return h.heap[0].isBefore(&o.heap[0]) }
 
 // Advance makes t due at the given time unless it is due earlier.
@@ -83,8 +83,8 @@ func (h *Heap) Advance(t *Timer, at time.Time) {
 	}
 }
 
-// Plan makes t due at the given time, or stops it if that is zero. A timer that is due then already keeps its place among
-// those of the same time.
+// Plan makes t due at the given time, or stops it if the time is zero. A timer already due at that time keeps its place
+// among timers of the same time.
 func (h *Heap) Plan(t *Timer, at time.Time) {
 	switch {
 	case at.IsZero():
@@ -94,7 +94,7 @@ func (h *Heap) Plan(t *Timer, at time.Time) {
 	}
 }
 
-// Stop takes t off the heap. It does nothing if t is not set.
+// Stop removes t from the heap. It does nothing if t is not set.
 func (h *Heap) Stop(t *Timer) {
 	if t.pos == 0 {
 		return
@@ -110,7 +110,7 @@ func (h *Heap) Stop(t *Timer) {
 	}
 }
 
-// Next returns the time of the soonest timer, or the zero time if no timer is set.
+// Next returns the time of the earliest timer, or the zero time if no timer is set.
 func (h *Heap) Next() time.Time {
 	if len(h.heap) == 0 {
 		return time.Time{}
@@ -118,14 +118,14 @@ func (h *Heap) Next() time.Time {
 	return h.heap[0].at
 }
 
-// Run fires every timer that is due at now, soonest first. A timer that sets itself to now or earlier is moved to
-// MinTick after now, so Next is later than now afterwards.
+// Run fires every timer that is due at now, earliest first. A timer that sets itself to now or earlier is moved to
+// MinTick after now, so afterwards Next is later than now.
 func (h *Heap) Run(now time.Time) {
 	for h.RunNext(now) {
 	}
 }
 
-// RunNext fires the soonest timer if it is due at now, as Run does, and reports whether it was.
+// RunNext fires the earliest timer if it is due at now, like Run, and reports whether it did.
 func (h *Heap) RunNext(now time.Time) bool {
 	if len(h.heap) == 0 || h.heap[0].at.After(now) {
 		return false
@@ -182,10 +182,10 @@ func (h *Heap) down(i int) {
 	}
 }
 
-// Due reports whether a time has come. The zero time stands for never.
+// Due reports whether the time at has come. The zero time means never.
 func Due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
-// Soonest returns the earlier of two times. The zero time stands for never.
+// Soonest returns the earlier of two times. The zero time means never.
 func Soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

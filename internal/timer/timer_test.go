@@ -80,7 +80,7 @@ func TestTimersOfOneTimeFireInTheOrderOfSetting(t *testing.T) {
 		all[i].Fire = func(time.Time) { fired = append(fired, i) }
 		h.Set(&all[i], now)
 	}
-	h.Set(&all[0], now) // again: it is the last now
+	h.Set(&all[0], now) // it is now the last one
 	h.Run(now)
 	want := make([]int, 0, len(all))
 	for i := 1; i < len(all); i++ {
@@ -114,7 +114,7 @@ func TestTimerCanBeStoppedByOneThatFires(t *testing.T) {
 	h.Set(first, now)
 	h.Set(second, now)
 	h.Run(now)
-	h.Stop(first) // not set any more: nothing happens
+	h.Stop(first) // it is not set any more: nothing happens
 	if h.Len() != 0 || first.Pending() || second.Pending() {
 		t.Errorf("%d timers pending", h.Len())
 	}
@@ -162,7 +162,7 @@ func TestRunNextFiresOneTimer(t *testing.T) {
 	}
 }
 
-// Two heaps of which one follows the other fire like one heap that has the timers of both.
+// Two heaps, one of which follows the other, fire like one heap with the timers of both.
 func TestHeapThatFollowsAnotherSharesItsOrder(t *testing.T) {
 	var main, other Heap
 	other.Follow(&main)
