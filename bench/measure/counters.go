@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Counters is a snapshot of this process and of this network namespace.
+// Counters is a snapshot of the counters of this process and its network namespace.
 type Counters struct {
 	At        time.Time `json:"-"`
 	CPU       float64   // user+system seconds of the process
 	UDPIn     float64   // /proc/self/net/snmp Udp InDatagrams
-	UDPErr    float64   // Udp InErrors + RcvbufErrors' cause: datagrams lost at the socket
+	UDPErr    float64   // Udp InErrors, which includes RcvbufErrors: datagrams lost at the socket
 	LoPackets float64   // /proc/self/net/dev lo, received
 	LoBytes   float64
 }
 
-// Snapshot reads all counters. What the system does not tell is zero.
+// Snapshot reads all counters. Counters that the system does not offer are zero.
 func Snapshot() Counters {
 	c := Counters{At: time.Now()}
 	var ru syscall.Rusage
@@ -70,24 +70,24 @@ func procFile(name string) string {
 	return string(b)
 }
 
-// Sub gives the change since an earlier snapshot, and the seconds between.
+// Sub returns the change since an earlier snapshot, and the seconds between them.
 func (c Counters) Sub(o Counters) (Counters, float64) {
 	return Counters{CPU: c.CPU - o.CPU, UDPIn: c.UDPIn - o.UDPIn, UDPErr: c.UDPErr - o.UDPErr,
 		LoPackets: c.LoPackets - o.LoPackets, LoBytes: c.LoBytes - o.LoBytes}, c.At.Sub(o.At).Seconds()
 }
 
-// Less takes rates, of one second, off what was counted in secs seconds.
+// Less subtracts rates per second from the counts of secs seconds.
 func (c Counters) Less(rates Counters, secs float64) Counters {
 	return Counters{CPU: c.CPU - rates.CPU*secs, UDPIn: c.UDPIn - rates.UDPIn*secs, UDPErr: c.UDPErr - rates.UDPErr*secs,
 		LoPackets: c.LoPackets - rates.LoPackets*secs, LoBytes: c.LoBytes - rates.LoBytes*secs}
 }
 
-// Over divides by n: a rate from a sum, or a share from a whole.
+// Over divides by n, for rates and shares.
 func (c Counters) Over(n float64) Counters {
 	return Counters{CPU: c.CPU / n, UDPIn: c.UDPIn / n, UDPErr: c.UDPErr / n, LoPackets: c.LoPackets / n, LoBytes: c.LoBytes / n}
 }
 
-// RSS is the resident set in bytes.
+// RSS returns the resident set size in bytes.
 func RSS() float64 {
 	f := strings.Fields(procFile("/proc/self/statm"))
 	if len(f) < 2 {
@@ -97,7 +97,7 @@ func RSS() float64 {
 	return pages * float64(os.Getpagesize())
 }
 
-// Machine is what all processes together have used of the processors, in ticks.
+// Machine is the processor time of all processes together, in ticks.
 type Machine struct{ busy, total float64 }
 
 // MachineNow reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.
@@ -117,7 +117,7 @@ func MachineNow() Machine {
 	return m
 }
 
-// OthersCores is how many cores other processes kept busy, given this process's own CPU seconds.
+// OthersCores returns how many cores other processes used. ownCPU is the CPU time of this process in seconds.
 func OthersCores(a, b Machine, ownCPU, secs float64) float64 {
 	if b.total <= a.total || secs <= 0 {
 		return 0

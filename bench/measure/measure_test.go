@@ -12,9 +12,9 @@ func TestSpreadIsFromSendingToTheLastNode(t *testing.T) {
 		p := r.Payload(nil, i, 64)
 		r.Sent(i, 0)
 		sent := r.epoch.Add(time.Duration(r.sent[i]))
-		h.Deliver(0, p, sent) // the origin does not count
+		h.Deliver(0, p, sent) // deliveries at the origin do not count
 		h.Deliver(1, p, sent.Add(time.Millisecond))
-		h.Deliver(1, p, sent.Add(5*time.Millisecond)) // once is enough
+		h.Deliver(1, p, sent.Add(5*time.Millisecond)) // a second time, which does not count
 		if i == 0 {
 			h.Deliver(2, p, sent.Add(3*time.Millisecond))
 		}

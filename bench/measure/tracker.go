@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// HeadLen is what Payload needs at least.
+// HeadLen is the minimum size of a Payload in bytes.
 const HeadLen = 24
 
-// Hub is what an adapter delivers into; each Round replaces what it counts for.
+// Hub receives the deliveries of an adapter and counts them in the current Round.
 type Hub struct{ cur atomic.Pointer[Round] }
 
-// Round notes when each of m messages first reached each of n nodes.
+// Round records when each of m messages first reached each of n nodes.
 type Round struct {
 	epoch   time.Time
 	base    uint64 // number of the first message of the current round
@@ -24,7 +24,7 @@ type Round struct {
 	origin  []int32
 	at      []int64       // [m*n] ns since epoch; 0 = not yet
 	count   []int32       // first deliveries at nodes other than the origin
-	whole   chan struct{} // holds one when a message has become whole since it was last read
+	whole   chan struct{} // holds one element if a message has reached all nodes since the last read
 	Total   atomic.Int64  // first deliveries
 	Whole   atomic.Int64  // messages that reached all nodes
 	Dups    atomic.Int64
@@ -33,7 +33,7 @@ type Round struct {
 	rng     *rand.Rand
 }
 
-// Begin starts a round of m messages on n nodes; check verifies payload bodies.
+// Begin starts a round of m messages to n nodes. If check is set, it verifies the checksums of deliveries.
 func (h *Hub) Begin(m, n int, check bool) *Round {
 	var base uint64 = 1 << 20
 	if c := h.cur.Load(); c != nil {
@@ -46,8 +46,8 @@ func (h *Hub) Begin(m, n int, check bool) *Round {
 	return t
 }
 
-// Payload makes message i's bytes: number | random | crc32 of the body | random
-// body (incompressible). Only the header differs when body is reused.
+// Payload returns the bytes of message i: number | random | crc32 of the body | random body (incompressible). If buf
+// is reused, only the header changes.
 func (t *Round) Payload(buf []byte, i, size int) []byte {
 	size = max(size, HeadLen)
 	if len(buf) != size {
@@ -62,13 +62,13 @@ func (t *Round) Payload(buf []byte, i, size int) []byte {
 	return buf
 }
 
-// Sent notes the moment just before Broadcast.
+// Sent records the moment just before Broadcast.
 func (t *Round) Sent(i, from int) {
 	t.origin[i] = int32(from)
 	atomic.StoreInt64(&t.sent[i], int64(time.Since(t.epoch)))
 }
 
-// Deliver is the adapter's callback.
+// Deliver records a delivery. It is the callback for the adapter.
 func (h *Hub) Deliver(node int, p []byte, at time.Time) {
 	t := h.cur.Load()
 	if t == nil || len(p) < HeadLen {
@@ -96,8 +96,8 @@ func (h *Hub) Deliver(node int, p []byte, at time.Time) {
 	}
 }
 
-// WaitWhole blocks until at least so many messages have reached all nodes. It gives up, and returns
-// false, when nothing new came for idle.
+// WaitWhole waits until at least messages messages have reached all nodes. It returns false if no delivery happens
+// for idle.
 func (t *Round) WaitWhole(messages int64, idle time.Duration) bool {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
@@ -117,8 +117,8 @@ func (t *Round) WaitWhole(messages int64, idle time.Duration) bool {
 	return true
 }
 
-// Spread gives, per message, the microseconds to the last node (only of
-// messages that reached all) and to the median node, and the delivery ratio.
+// Spread returns, per message, the microseconds until the last node (only for messages that reached all nodes) and
+// until the median node, and the delivery ratio.
 func (t *Round) Spread() (last, mid []float64, ratio float64, incomplete int) {
 	for i := range t.m {
 		var d []int64
@@ -140,7 +140,7 @@ func (t *Round) Spread() (last, mid []float64, ratio float64, incomplete int) {
 	return last, mid, float64(t.Total.Load()) / float64(t.m*(t.n-1)), incomplete
 }
 
-// LastAt is when the last delivery so far came, in seconds after the first send; 0 if none did.
+// LastAt returns when the last delivery happened, in seconds after the first send, or 0 if there was none.
 func (t *Round) LastAt() float64 {
 	var hi int64
 	for i := range t.at {
@@ -152,7 +152,7 @@ func (t *Round) LastAt() float64 {
 	return float64(hi-t.sent[0]) / 1e9
 }
 
-// Quantile of an unsorted sample (nearest rank); 0 if empty.
+// Quantile returns a quantile of an unsorted sample (nearest rank), or 0 if it is empty.
 func Quantile(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return 0

@@ -17,7 +17,7 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Secret turns on AES-256-GCM in every memberlist/serf cluster here.
+// Secret is the key of AES-256-GCM in all memberlist and serf clusters.
 var Secret = []byte("0123456789abcdef0123456789abcdef")
 
 func init() {
@@ -38,15 +38,14 @@ func init() {
 
 type mlCluster struct {
 	conf    func() *memberlist.Config
-	direct  bool // the origin sends to every member over TCP (SendReliable); nobody relays
+	direct  bool // the origin sends to every member over TCP (SendReliable); no node forwards
 	deliver adapter.DeliverFunc
 	event   adapter.EventFunc
 	nodes   []*mlNode
 }
 
-// mlNode is one member; it is its own Delegate and EventDelegate. User
-// broadcasts are re-queued on first receipt, as serf does: memberlist itself
-// sends a user message one hop only.
+// mlNode is one member, with its own Delegate and EventDelegate. It queues a broadcast again on first receipt, as
+// serf does, because memberlist itself sends a user message only one hop.
 type mlNode struct {
 	c    *mlCluster
 	i    int
@@ -56,7 +55,7 @@ type mlNode struct {
 	seen map[[16]byte]struct{}
 }
 
-// item carries id16 | payload; it is never invalidated by another.
+// item is id16 | payload. No other item invalidates it.
 type item []byte
 
 func (item) Invalidates(memberlist.Broadcast) bool { return false }
@@ -106,8 +105,7 @@ func (n *mlNode) fresh(id [16]byte) bool {
 	return true
 }
 
-// suspectLog watches the log for the first local suspicion of a node: the only
-// place memberlist shows it.
+// suspectLog watches the log for the first local suspicion of a node, because memberlist shows it nowhere else.
 type suspectLog struct{ n *mlNode }
 
 func (s suspectLog) Write(b []byte) (int, error) {
@@ -177,7 +175,7 @@ func (c *mlCluster) Start(n int) error {
 	return joinAll(n, func(i int) error { _, err := c.nodes[i].ml.Join([]string{seed}); return err })
 }
 
-// joinAll runs join for 1..n-1, up to 64 at once, with retries.
+// joinAll runs join for 1 to n-1, up to 64 in parallel, with retries.
 func joinAll(n int, join func(i int) error) error {
 	sem := make(chan struct{}, 64)
 	errs := make(chan error, n)
@@ -243,7 +241,7 @@ func (n *mlNode) sendAll(b []byte) error {
 }
 
 func (c *mlCluster) Known(i int) int  { return c.nodes[i].ml.NumMembers() - 1 }
-func (c *mlCluster) Kill(i int) error { return c.nodes[i].ml.Shutdown() } // no leave is sent
+func (c *mlCluster) Kill(i int) error { return c.nodes[i].ml.Shutdown() } // without a leave
 func (c *mlCluster) Stop() {
 	for _, n := range c.nodes {
 		n.ml.Shutdown()

@@ -72,7 +72,7 @@ func (c *cluster) Start(n int) error {
 	return c.join()
 }
 
-// join sends all nodes but the first to the first, all at the same moment.
+// join makes all nodes except the first join the first one at the same moment.
 func (c *cluster) join() error {
 	seed := c.nodes[0].list.LocalNode().Address()
 	var all sync.WaitGroup
@@ -97,7 +97,7 @@ func (c *cluster) Broadcast(from int, p []byte) error { return c.nodes[from].lis
 func (c *cluster) Known(i int) int                    { return c.nodes[i].list.NumMembers() - 1 }
 func (c *cluster) Kill(i int) error                   { return c.nodes[i].list.Shutdown() }
 
-// Settle is until the subscriptions chosen while the cluster grew are exchanged for the final ones.
+// Settle returns the time until the final subscriptions have replaced those chosen while the cluster grew.
 func (c *cluster) Settle() time.Duration { return 3 * time.Second }
 
 func (c *cluster) Stop() {

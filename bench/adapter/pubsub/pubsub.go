@@ -111,11 +111,11 @@ func (c *cluster) Start(n int) error {
 	return c.dial(n)
 }
 
-// payloadID names an unsigned message by its header: the harness makes the
-// first 16 bytes of every payload unique.
+// payloadID returns the header as the id of an unsigned message: the harness makes the first 16 bytes of every
+// payload unique.
 func payloadID(m *pb.Message) string { return string(m.GetData()[:16]) }
 
-// dial wires each node to o.dial random others (fewer in a small cluster).
+// dial connects each node to o.dial random others, or to fewer in a small cluster.
 func (c *cluster) dial(n int) error {
 	rng := rand.New(rand.NewSource(int64(n)))
 	var wg sync.WaitGroup

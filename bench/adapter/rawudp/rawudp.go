@@ -1,7 +1,6 @@
-// Package rawudp is the floor: one UDP socket a node, a static random digraph
-// in which every node has exactly 5 subscribers (and 5 sources), flooding with
-// dedupe by a 16-byte id, and nacl/box SealAfterPrecomputation per link. There
-// is no membership, no retransmission and no flow control.
+// Package rawudp is the lower bound for the costs of a library. Each node has one UDP socket. A static random digraph
+// gives every node exactly 5 subscribers and 5 parents. Nodes flood, with deduplication by a 16-byte id and nacl/box
+// SealAfterPrecomputation per link. There is no membership, retransmission or flow control.
 package rawudp
 
 import (
@@ -77,7 +76,7 @@ type node struct {
 	ntx   int
 }
 
-// partial is a large payload being put together.
+// partial is an assembly: a large payload as far as it has arrived.
 type partial struct {
 	buf       []byte
 	got, want int
@@ -85,7 +84,7 @@ type partial struct {
 	last      int
 }
 
-// digraph unites fanout random derangements: in- and out-degree are both k.
+// digraph returns the union of k random derangements: in-degree and out-degree are both k.
 func digraph(n, k int, rng *mrand.Rand) [][]int {
 	k = min(k, n-1)
 	out := make([][]int, n)
@@ -97,7 +96,7 @@ func digraph(n, k int, rng *mrand.Rand) [][]int {
 		for {
 			p := rng.Perm(n)
 			ok := false
-			for range 200 { // repair clashes by random swaps
+			for range 200 { // resolve conflicts by random swaps
 				ok = true
 				for i := range p {
 					if has[i][p[i]] {
@@ -226,7 +225,7 @@ func (n *node) receive(p []byte, from netip.AddrPort) {
 	n.forward(plain, from)
 }
 
-// accept delivers a whole payload, or files one chunk of a larger one.
+// accept delivers a complete payload, or stores one chunk of a larger one.
 func (n *node) accept(plain []byte) {
 	idx, count := int(binary.LittleEndian.Uint32(plain[32:])), int(binary.LittleEndian.Uint32(plain[36:]))
 	body := plain[headLen:]
@@ -255,7 +254,7 @@ func (n *node) accept(plain []byte) {
 	}
 }
 
-// forward seals plain anew for every subscriber but the one it came from.
+// forward seals plain for every subscriber except the one that it came from.
 func (n *node) forward(plain []byte, from netip.AddrPort) {
 	for i := range n.out {
 		l := &n.out[i]

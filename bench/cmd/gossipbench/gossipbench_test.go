@@ -31,7 +31,7 @@ func TestEveryLineOfEveryPlanIsARun(t *testing.T) {
 	}
 }
 
-// latencyRun is a result whose line, and with it row, is its adapter.
+// latencyRun returns a result whose line is the name of its adapter.
 func latencyRun(name string, round int, ms float64) Result {
 	return Result{Adapter: name, N: 10, Line: name, Round: round, Latency: &Latency{LastP50: ms, LastP99: ms, CPU: ms}}
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/gwyh-go/gwyh/bench/measure"
 )
 
-// How long everybody may take to hear of a killed node.
+// killLimit bounds the time until all nodes know of a killed node.
 const killLimit = 60 * time.Second
 
-// killWatch notes who learnt of what when. Its event is called from any goroutine.
+// killWatch records which node detected what, and when. Its method event is safe for concurrent use.
 type killWatch struct {
-	mu        sync.Mutex // guards what follows
-	subject   int        // the node killed last
+	mu        sync.Mutex // guards the following fields
+	subject   int        // the node that was killed last
 	killed    map[int]bool
 	at        time.Time
 	suspected float64         // s after at
 	dead      map[int]float64 // by observer, s after at
-	wrong     map[int]bool    // nodes alive that were thought dead
+	wrong     map[int]bool    // live nodes that were considered dead
 }
 
 func (w *killWatch) event(observer, subject int, what string, t time.Time) {
@@ -61,7 +61,7 @@ func (w *killWatch) heard() int {
 	return len(w.dead)
 }
 
-// killSome kills nodes one after another, none of them the seed.
+// killSome kills nodes one after another, except the seed.
 func (b *bench) killSome() error {
 	killer, ok := b.cluster.(adapter.Killer)
 	if !ok {

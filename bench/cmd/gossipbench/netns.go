@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideEnv tells a run that it has a network namespace to itself.
+// insideEnv marks a process that has its own network namespace.
 const insideEnv = "GOSSIPBENCH_INSIDE"
 
-// inNamespace runs this program again with the same arguments, as a process of its own in a fresh
-// network namespace: counters see that run only, and nothing can leave the machine. Without the right
-// to make a namespace it is the machine's loopback.
+// inNamespace runs this program again with the same arguments in a new process and network namespace, so that
+// counters see only this run and no packet leaves the machine. Without permission to create a namespace, the process
+// uses the loopback of the machine.
 func inNamespace(args []string) error {
 	err := again(args, syscall.CLONE_NEWNET)
 	if pathErr, ok := err.(*os.PathError); ok && pathErr.Err == syscall.EPERM {
@@ -36,7 +36,7 @@ func again(args []string, flags uintptr) error {
 	return cmd.Run()
 }
 
-// loopbackUp brings lo up, the only interface of a fresh namespace.
+// loopbackUp brings up lo, the only interface of a new namespace.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// A table shows one test: a row for each line of the plan, medians over the rounds.
+// A table shows one test: one row per line of the plan, with medians over the rounds.
 type table struct {
 	title   string
-	base    string // the adapter that ratios are taken against
+	base    string // the adapter that ratios refer to
 	has     func(*Result) bool
 	columns []column
 }
@@ -19,8 +19,8 @@ type column struct {
 	head   string
 	format string
 	get    func(*Result) float64
-	ratio  bool // also shown as a multiple of the base adapter's in the same round
-	worst  bool // the largest of the rounds, not the median
+	ratio  bool // also shown as a multiple of the base adapter's value in the same round
+	worst  bool // the maximum over the rounds instead of the median
 }
 
 var tables = []table{
@@ -84,7 +84,7 @@ func count(b bool) float64 {
 	return 0
 }
 
-// report prints the tables of the results in files.
+// report prints the tables for the results in files.
 func report(w io.Writer, files []string) error {
 	var all []Result
 	for _, name := range files {
@@ -106,16 +106,16 @@ func report(w io.Writer, files []string) error {
 	return nil
 }
 
-// onlyForms reports whether a result is that of a cluster that forms and then does nothing.
+// onlyForms reports whether a result is of a run without traffic after formation.
 func (r *Result) onlyForms() bool {
 	broadcasts := r.Window != nil || r.Saturate != nil || len(r.Large) > 0
 	return r.Form != nil && r.Kill == nil && !broadcasts
 }
 
-// valid reports whether a run ended without error and was not disturbed.
+// valid reports whether a run ended without an error and was not disturbed.
 func (r *Result) valid() bool { return !r.Disturbed && r.Error == "" }
 
-// pick keeps one result of each line and round: the last undisturbed one, else the last.
+// pick keeps one result per line and round: the last undisturbed one, otherwise the last one.
 func pick(all []Result) []Result {
 	type key struct {
 		line  string
@@ -162,7 +162,7 @@ func (t *table) print(w io.Writer, all []Result) {
 	}
 }
 
-// row is the cells of one line. A dagger marks a line of which a run was disturbed.
+// row formats the cells of one line. A dagger marks a line with a disturbed run.
 func (t *table) row(of []*Result, all []Result) string {
 	dagger := ""
 	if slices.ContainsFunc(of, func(r *Result) bool { return r.Disturbed }) {
@@ -190,7 +190,7 @@ func (t *table) row(of []*Result, all []Result) string {
 	return string(fmt.Appendf(b, " %d |", len(of)))
 }
 
-// baseOf is the result that r is compared with: the base adapter's of the same round and size.
+// baseOf returns the result that r is compared with: the base adapter's of the same round and size.
 func (t *table) baseOf(r *Result, all []Result) *Result {
 	for i := range all {
 		if o := &all[i]; t.isBase(o, r) && o.Error == "" && t.has(o) {
@@ -205,7 +205,7 @@ func (t *table) isBase(o, r *Result) bool {
 	return o.Adapter == t.base && o.N == r.N && o.Round == r.Round
 }
 
-// median is the middle one, or the mean of the two in the middle.
+// median returns the middle value, or the mean of the two middle values.
 func median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	if n := len(s); n%2 == 0 {

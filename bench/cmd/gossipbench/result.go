@@ -2,15 +2,15 @@ package main
 
 import "time"
 
-// Result is one run, one line of JSON. What was not measured is absent.
+// Result is the result of one run, as one line of JSON. Values that were not measured are absent.
 type Result struct {
 	Adapter string `json:"adapter"`
 	N       int    `json:"n"`
-	Line    string `json:"line"`  // of the plan: what makes two runs the same
+	Line    string `json:"line"`  // of the plan; identifies equal runs
 	Round   int    `json:"round"` // of the suite
 	At      time.Time
 
-	OthersCores float64 `json:"others_cores"` // cores that other processes kept busy
+	OthersCores float64 `json:"others_cores"` // cores used by other processes
 	Disturbed   bool    `json:"disturbed,omitempty"`
 	Error       string  `json:"error,omitempty"`
 
@@ -23,14 +23,14 @@ type Result struct {
 	Kill     *Kill     `json:"kill,omitempty"`
 }
 
-// Form is how long it took, from the first join on, until all nodes knew each other (or had their
-// links, if the library has no members).
+// Form is the time from the first join until all nodes know each other, or have their links if the library has no
+// membership.
 type Form struct {
 	Seconds float64 `json:"seconds"`
-	Whole   bool    `json:"whole"` // else Seconds is how long was waited
+	Whole   bool    `json:"whole"` // if false, Seconds is how long the run waited
 }
 
-// Idle is what a node costs at rest.
+// Idle is the cost of an idle node.
 type Idle struct {
 	Millicores float64 `json:"millicores"`
 	Packets    float64 `json:"packets"` // received per second
@@ -39,36 +39,36 @@ type Idle struct {
 	Goroutines float64 `json:"goroutines"`
 }
 
-// Latency is messages one after another.
+// Latency is the result of single messages, one after another.
 type Latency struct {
 	Size       int     `json:"size"`
 	Count      int     `json:"count"`
 	LastP50    float64 `json:"last_p50"` // ms until the last node has it
 	LastP99    float64 `json:"last_p99"`
 	MidP50     float64 `json:"mid_p50"` // ms until half of the nodes have it
-	Ratio      float64 `json:"ratio"`   // deliveries made of those due
+	Ratio      float64 `json:"ratio"`   // fraction of the expected deliveries that happened
 	Incomplete int     `json:"incomplete"`
 	CPU        float64 `json:"cpu"`     // us per message and node
 	Packets    float64 `json:"packets"` // received per message and node
 	Bytes      float64 `json:"bytes"`   // likewise
 }
 
-// Flow is messages as fast as they are taken.
+// Flow is the result of messages sent as fast as the library accepts them.
 type Flow struct {
-	Sent    int     `json:"sent"`    // messages that were taken
-	Refused int     `json:"refused"` // times that one was not, and was offered again
+	Sent    int     `json:"sent"`    // messages accepted
+	Refused int     `json:"refused"` // number of rejected attempts to send, each of which is repeated
 	Rate    float64 `json:"rate"`    // messages per second, from the first sent to the last delivery
-	Ratio   float64 `json:"ratio"`   // deliveries made of those due
+	Ratio   float64 `json:"ratio"`   // fraction of the expected deliveries that happened
 	CPU     float64 `json:"cpu"`     // us per message and node
-	Lost    float64 `json:"lost"`    // datagrams that the system dropped
+	Lost    float64 `json:"lost"`    // datagrams dropped by the system
 }
 
-// Kill is how long the others took to hear of nodes killed one after another.
+// Kill is how fast the other nodes detect nodes that are killed one after another.
 type Kill struct {
 	Kills     int     `json:"kills"`
-	Suspected float64 `json:"suspected"` // s until the first suspects it, median; 0 if nobody tells
-	First     float64 `json:"first"`     // s until the first thinks it dead, median
-	All       float64 `json:"all"`       // s until all do, median
-	Missed    int     `json:"missed"`    // kills that not all heard of in time
-	False     int     `json:"false"`     // nodes alive that somebody thought dead
+	Suspected float64 `json:"suspected"` // s until the first node suspects it, median; 0 if the library does not report it
+	First     float64 `json:"first"`     // s until the first node considers it dead, median
+	All       float64 `json:"all"`       // s until all nodes do, median
+	Missed    int     `json:"missed"`    // kills that some node did not detect in time
+	False     int     `json:"false"`     // live nodes that some node considered dead
 }

@@ -64,7 +64,7 @@ func (o *options) wants(test string) bool {
 	return false
 }
 
-// run is the command: outside it starts itself in a namespace, inside it measures.
+// run is the command. Outside it starts itself in a namespace; inside it measures.
 func run(args []string) error {
 	var o options
 	if err := o.flags().Parse(args); err != nil {
@@ -101,10 +101,10 @@ type bench struct {
 	cluster adapter.Cluster
 	hub     measure.Hub
 	kill    killWatch
-	rest    measure.Counters // what the cluster does in a second at rest
+	rest    measure.Counters // cost of the idle cluster per second
 	result  Result
 
-	rss        float64 // before the nodes
+	rss        float64 // before the nodes start
 	goroutines int
 }
 
@@ -170,7 +170,7 @@ func (b *bench) test() error {
 	return nil
 }
 
-// settledRSS is the memory of the process without what it could give back.
+// settledRSS returns the memory of the process after it has freed as much as possible.
 func settledRSS() float64 {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -206,7 +206,7 @@ func (b *bench) whole() bool {
 	return true
 }
 
-// atRest looks at what the nodes do and hold when nothing is sent.
+// atRest measures the traffic and the memory of the idle nodes.
 func (b *bench) atRest() error {
 	n := float64(b.n)
 	memory, goroutines := settledRSS()-b.rss, runtime.NumGoroutine()-b.goroutines

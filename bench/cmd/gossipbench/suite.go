@@ -19,15 +19,15 @@ import (
 	"github.com/gwyh-go/gwyh/bench/measure"
 )
 
-// A run is disturbed when other processes kept so many cores busy. Adapters that wait for their own
-// timers most of the time mind less.
+// A run is disturbed if other processes used at least this many cores. Adapters that mostly wait for their own timers
+// tolerate more.
 const (
 	disturbed      = 0.35
 	disturbedTimer = 1.2
-	timerBoundGap  = 100 * time.Millisecond // adapters with a gap from here on are bound by timers
+	timerBoundGap  = 100 * time.Millisecond // adapters with at least this gap are bound by timers
 )
 
-// schedule is how a plan is run. The zero value is not used; see suite's flags.
+// schedule is how a plan is run. The zero value is not used; see the flags of suite.
 type schedule struct {
 	plan    []string
 	rounds  int
@@ -39,8 +39,8 @@ type schedule struct {
 	limit   time.Duration
 }
 
-// suite runs the lines of plans, round by round, so that a round compares like with like; then it
-// prints the tables.
+// suite runs the lines of plans round by round, so that runs that are compared are close in time, and then prints the
+// tables.
 func suite(args []string) error {
 	f := flag.NewFlagSet("suite", flag.ContinueOnError)
 	var s schedule
@@ -76,7 +76,7 @@ func suite(args []string) error {
 	return report(os.Stdout, []string{s.out})
 }
 
-// readPlan returns the lines of a plan that have the text in them, without comments.
+// readPlan returns the lines of a plan that contain a text, without comments.
 func readPlan(name, only string) ([]string, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -92,7 +92,7 @@ func readPlan(name, only string) ([]string, error) {
 	return lines, nil
 }
 
-// line runs one line of the plan and adds what came of it to the results.
+// line runs one line of the plan and adds its result.
 func (s *schedule) line(round int, line string) error {
 	if s.need && has(s.out, round, line) {
 		return nil
@@ -111,7 +111,7 @@ func (s *schedule) line(round int, line string) error {
 	}
 }
 
-// process is one run in a process of its own. A run that fails is a result too.
+// process runs one line in a separate process. A failed run gives a result too.
 func (s *schedule) process(line string) (r Result) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.limit)
 	defer cancel()
@@ -144,7 +144,7 @@ func bearable(name string) float64 {
 	return disturbed
 }
 
-// waitQuiet waits until other processes leave the machine alone for a second, at most so long.
+// waitQuiet waits until other processes leave the machine idle for a second, up to limit.
 func waitQuiet(limit time.Duration) {
 	for end := time.Now().Add(limit); time.Now().Before(end); {
 		a := measure.MachineNow()

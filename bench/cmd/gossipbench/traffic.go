@@ -7,12 +7,12 @@ import (
 	"github.com/gwyh-go/gwyh/bench/measure"
 )
 
-// How long nothing may arrive before what is missing counts as lost.
+// silence is the time without deliveries after which missing messages count as lost.
 const silence = 2 * time.Second
 
-// latency sends messages from nodes at random, spaced so that each is through before the next.
+// latency sends messages from random nodes, spaced so that each one has arrived before the next.
 func (b *bench) latency(size, count int) *Latency {
-	b.spaced(size, min(5, count)) // so that nothing happens for the first time
+	b.spaced(size, min(5, count)) // warm-up
 	before := measure.Snapshot()
 	r := b.spaced(size, count)
 	d, secs := measure.Snapshot().Sub(before)
@@ -23,7 +23,7 @@ func (b *bench) latency(size, count int) *Latency {
 		CPU: d.CPU * 1e6, Packets: d.LoPackets, Bytes: d.LoBytes}
 }
 
-// spaced ends when all has arrived, or nothing new does.
+// spaced returns when all messages have arrived, or no more arrive.
 func (b *bench) spaced(size, count int) *measure.Round {
 	r := b.hub.Begin(count, b.n, true)
 	var buf []byte
@@ -43,14 +43,14 @@ func (b *bench) spaced(size, count int) *measure.Round {
 	return r
 }
 
-// spacedSize is the size in bytes above which the next message waits for the one before.
+// spacedSize is the size in bytes above which a message waits until the previous one has arrived.
 const spacedSize = 16 << 10
 
-// refusedPause is how long a message that was refused waits before it is offered again.
+// refusedPause is the pause before a rejected message is sent again.
 const refusedPause = 100 * time.Microsecond
 
-// flow sends from one node with at most so many messages under way; those that are not through when
-// nothing arrives any more count as lost and make room.
+// flow sends from one node with at most open messages in flight. Messages that are incomplete when nothing has
+// arrived for the time silence count as lost, and others take their place.
 func (b *bench) flow(open int) *Flow {
 	r := b.hub.Begin(b.burst, b.n, false)
 	f := &Flow{}
