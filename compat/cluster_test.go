@@ -13,11 +13,11 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// onGwyh reports which library is under test.
+// onGwyh is true if gwyh is under test.
 const onGwyh = memberlist.Library == "gwyh"
 
-// differs is what is expected of the library under test where the two differ by design. The id is the
-// difference's in docs/MIGRATING.md.
+// differs returns the expectation for the library under test where the two differ by design. id is the id of the
+// difference in docs/MIGRATING.md.
 func differs[T any](t testing.TB, id string, original, gwyh T) T {
 	t.Helper()
 	if onGwyh {
@@ -27,26 +27,26 @@ func differs[T any](t testing.TB, id string, original, gwyh T) T {
 	return original
 }
 
-// An app is what a program brings along: all the delegates, which keep what they are told.
+// An app is the program's side of a node: all the delegates, which record their calls.
 type app struct {
-	mu      sync.Mutex // guards what follows
-	told    []string   // every call of a delegate but those that are polled, in order
+	mu      sync.Mutex // guards the following fields
+	told    []string   // calls of all delegates that are not polled, in order
 	msgs    [][]byte   // copies
-	kept    [][]byte   // the slices themselves
+	kept    [][]byte   // the original slices
 	states  [][]byte
 	merges  [][]*memberlist.Node
 	pings   []ping
 	meta    []byte
 	state   []byte
 	polls   []poll
-	limits  []int // of NodeMeta
+	limits  []int // arguments of NodeMeta
 	queue   memberlist.TransmitLimitedQueue
 	payload []byte
-	more    func() [][]byte // what GetBroadcasts returns instead of the queue's
+	more    func() [][]byte // if not nil, used by GetBroadcasts instead of the queue
 	onJoin  func(*memberlist.Node)
 	onMsg   func([]byte)
-	onMerge func()                       // in MergeRemoteState
-	alive   func(*memberlist.Node) error // nil: all
+	onMerge func()                       // called in MergeRemoteState
+	alive   func(*memberlist.Node) error // nil: accept all
 	merge   func([]*memberlist.Node) error
 }
 
@@ -157,7 +157,7 @@ func (a *app) NotifyPingComplete(n *memberlist.Node, rtt time.Duration, payload 
 	a.pings = append(a.pings, ping{n.Name, rtt, string(payload)})
 }
 
-// calls are those told so far that begin with one of the words.
+// calls returns the recorded calls that begin with one of the words.
 func (a *app) calls(words ...string) (list []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,14 +169,14 @@ func (a *app) calls(words ...string) (list []string) {
 	return list
 }
 
-// forget drops what was told so far.
+// forget drops all recorded calls.
 func (a *app) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.told = nil
 }
 
-// messages are those of NotifyMsg, in order.
+// messages returns the messages of NotifyMsg, in order.
 func (a *app) messages() (list []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -186,7 +186,7 @@ func (a *app) messages() (list []string) {
 	return list
 }
 
-// received are the merged states.
+// received returns the merged states.
 func (a *app) received() (list []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -203,7 +203,7 @@ func (a *app) broadcast(msgs ...string) {
 	}
 }
 
-// plain is a queued message.
+// plain is a message in a queue.
 type plain struct {
 	msg      []byte
 	void     func(memberlist.Broadcast) bool
@@ -220,11 +220,11 @@ func (p *plain) Finished() {
 	}
 }
 
-// A cluster is a set of nodes on a network in memory, with a clock of its own, or on sockets.
+// A cluster is a set of nodes on an in-memory network with its own clock, or on sockets.
 type cluster struct {
 	*testing.T
 	net     network
-	sockets bool // each node has a socket on loopback, and time is real
+	sockets bool // each node has a socket on loopback and uses real time
 	log     safeBuffer
 }
 
@@ -236,15 +236,15 @@ type node struct {
 	conf *memberlist.Config
 }
 
-// key is that of all nodes.
+// key is the key of all nodes.
 var key = []byte("0123456789abcdef")
 
-// inBubble runs f with a cluster whose time passes only while all of it waits. Every goroutine has to end
-// after Shutdown, else the bubble fails.
+// inBubble runs f with a cluster in a synctest bubble, where time passes only while all goroutines wait. Every
+// goroutine has to end after Shutdown; otherwise the bubble fails.
 func inBubble(t *testing.T, f func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
-		c.Cleanup(func() { // after the Shutdowns: probes of memberlist run on for a while
+		c.Cleanup(func() { // runs after the Shutdowns: probes of memberlist go on for a while
 			if !onGwyh {
 				time.Sleep(5 * time.Minute)
 			}
@@ -253,8 +253,8 @@ func inBubble(t *testing.T, f func(t *testing.T, c *cluster)) {
 	})
 }
 
-// inMemoryAndOnSockets runs f once in a bubble and once with nodes that have sockets on loopback. There is no
-// network in memory then: f takes addresses from node.addr.
+// inMemoryAndOnSockets runs f once in a bubble and once with nodes that have sockets on loopback. Addresses come from
+// node.addr, because sockets have no in-memory network.
 func inMemoryAndOnSockets(t *testing.T, f func(t *testing.T, c *cluster)) {
 	t.Run("in memory", func(t *testing.T) { inBubble(t, f) })
 	t.Run("on sockets", func(t *testing.T) {
@@ -264,7 +264,7 @@ func inMemoryAndOnSockets(t *testing.T, f func(t *testing.T, c *cluster)) {
 	})
 }
 
-// newCluster makes a cluster without nodes, whose log is shown if the test fails.
+// newCluster creates a cluster without nodes. Its log is printed if the test fails.
 func newCluster(t *testing.T) *cluster {
 	c := &cluster{T: t}
 	t.Cleanup(func() {
@@ -275,7 +275,7 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-// config is that of a node, with an app behind all its delegates.
+// config returns the configuration of a node whose delegates are an app.
 func (c *cluster) config(name string) (*memberlist.Config, *app) {
 	a := newApp()
 	conf := memberlist.DefaultLANConfig()
@@ -290,7 +290,7 @@ func (c *cluster) config(name string) (*memberlist.Config, *app) {
 	return conf, a
 }
 
-// node makes a node; each change is made to its Config and app before.
+// node creates a node. Each of changes is first applied to its Config and app.
 func (c *cluster) node(name string, changes ...func(*memberlist.Config, *app)) *node {
 	c.Helper()
 	n, err := c.try(name, changes...)
@@ -306,7 +306,7 @@ func (c *cluster) try(name string, changes ...func(*memberlist.Config, *app)) (*
 		change(conf, a)
 	}
 	e, _ := conf.Transport.(*end)
-	time.Sleep(10 * time.Millisecond) // who bears a name goes by the millisecond in which a node was started
+	time.Sleep(10 * time.Millisecond) // name conflicts are decided by the millisecond of a node's start
 	m, err := memberlist.Create(conf)
 	if err != nil {
 		return nil, err
@@ -315,7 +315,7 @@ func (c *cluster) try(name string, changes ...func(*memberlist.Config, *app)) (*
 	return &node{Memberlist: m, app: a, end: e, conf: conf}, nil
 }
 
-// join makes nodes members of to's cluster.
+// join makes nodes join the cluster of to.
 func (c *cluster) join(to *node, nodes ...*node) {
 	c.Helper()
 	for _, n := range nodes {
@@ -325,10 +325,10 @@ func (c *cluster) join(to *node, nodes ...*node) {
 	}
 }
 
-// addr is where n says that it is.
+// addr returns the address that n advertises.
 func (n *node) addr() string { return n.LocalNode().Address() }
 
-// names are the members that n knows.
+// names returns the names of the members that n knows.
 func (n *node) names() string {
 	var list []string
 	for _, m := range n.Members() {
@@ -338,7 +338,7 @@ func (n *node) names() string {
 	return strings.Join(list, " ")
 }
 
-// meta is the metadata of a member, as n knows it.
+// metaOf returns the metadata of a member as n knows it.
 func (n *node) metaOf(name string) string {
 	for _, m := range n.Members() {
 		if m.Name == name {
@@ -348,13 +348,13 @@ func (n *node) metaOf(name string) string {
 	return "no " + name
 }
 
-// soon waits until it holds, for at most a minute of the cluster's time.
+// soon waits up to a minute of the cluster's time until holds returns true.
 func (c *cluster) soon(what string, holds func() bool) {
 	c.Helper()
 	c.within(time.Minute, what, holds)
 }
 
-// within waits until it holds. In a bubble, whatever else happens at that instant has happened when it returns.
+// within waits until holds returns true. In a bubble, all other events of that instant have happened when it returns.
 func (c *cluster) within(limit time.Duration, what string, holds func() bool) {
 	c.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -367,14 +367,14 @@ func (c *cluster) within(limit time.Duration, what string, holds func() bool) {
 	c.rest()
 }
 
-// rest lets whatever happens at this instant happen, in a bubble: delegates are called by goroutines of their own.
+// rest waits, in a bubble, for all events of this instant, because separate goroutines call the delegates.
 func (c *cluster) rest() {
 	if !c.sockets {
 		synctest.Wait()
 	}
 }
 
-// same complains if got is not what was wanted.
+// same reports an error if got differs from want.
 func (c *cluster) same(what string, got, want any) {
 	c.Helper()
 	same(c.T, what, got, want)
@@ -387,7 +387,7 @@ func same(t testing.TB, what string, got, want any) {
 	}
 }
 
-// safeBuffer takes log lines from many goroutines.
+// safeBuffer is a buffer for log lines that is safe for concurrent use.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -405,7 +405,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// panics runs f and tells what it panicked with, nil for nothing.
+// panics runs f and returns the value that it panics with, or nil.
 func panics(f func()) (with any) {
 	defer func() { with = recover() }()
 	f()

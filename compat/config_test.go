@@ -11,7 +11,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// refused is the error of Create.
+// refused returns the error of Create.
 func refused(t *testing.T, change func(*memberlist.Config)) error {
 	t.Helper()
 	conf := memberlist.DefaultLANConfig()
@@ -86,7 +86,7 @@ func TestBindAddrThatIsNeitherAnAddressNorAHostName(t *testing.T) {
 	same(t, "refused", err != nil, differs(t, "bind-address", false, true))
 }
 
-// dragonboat documents host names as bind addresses, and pilosa's default is localhost.
+// dragonboat documents host names as bind addresses, and pilosa uses localhost by default.
 func TestHostNameAsBindAddrIsListenedOn(t *testing.T) {
 	a := loopback(t, "a", func(c *memberlist.Config) { c.BindAddr = "localhost" })
 	// memberlist listens on all addresses and advertises none of them.

@@ -66,7 +66,7 @@ func TestNotifyAliveMayRefuseTheNodeItself(t *testing.T) {
 		n, err := c.try("a", func(_ *memberlist.Config, a *app) {
 			a.alive = func(*memberlist.Node) error { return errors.New("not me") }
 		})
-		// memberlist makes a node without members, whose LocalNode panics; here it has one, itself.
+		// memberlist creates a node without members, whose LocalNode panics. gwyh's node has itself as a member.
 		what := "created"
 		if err != nil {
 			what = "an error"
@@ -86,7 +86,7 @@ func TestMetadataOf512BytesIsTaken(t *testing.T) {
 	})
 }
 
-// Outside of a bubble: where Create panics it leaves goroutines and sockets behind.
+// This runs outside of a bubble, because a panic in Create leaves goroutines and sockets behind.
 func TestMetadataAbove512BytesIsRefusedByCreate(t *testing.T) {
 	a := newApp()
 	a.meta = bytes.Repeat([]byte("m"), memberlist.MetaMaxSize+1)

@@ -12,13 +12,13 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// errRefused is what delegates refuse with.
+// errRefused is the error of delegates that refuse.
 var errRefused = errors.New("not those")
 
-// quiet is a logger that keeps its lines to itself.
+// quiet returns a logger that prints nothing.
 func quiet() *log.Logger { return log.New(&safeBuffer{}, "", 0) }
 
-// arrives waits for a message at an app outside of a bubble.
+// arrives waits, outside of a bubble, until an app has received a message.
 func arrives(t *testing.T, a *app, msg string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -66,7 +66,7 @@ func TestMembersIsTheCallersSlice(t *testing.T) {
 	})
 }
 
-// goakt's tests take the other of two from Members()[0]. No probe shuffles memberlist's list meanwhile.
+// goakt's tests expect the other of two members at Members()[0]. No probe shuffles memberlist's list here.
 func TestOneselfIsTheLastOfTwoMembers(t *testing.T) {
 	inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
 		seldom := func(conf *memberlist.Config, _ *app) { conf.ProbeInterval = time.Hour }
@@ -78,7 +78,7 @@ func TestOneselfIsTheLastOfTwoMembers(t *testing.T) {
 	})
 }
 
-// memberlist calls delegates under its lock, and calls from inside wait for ever.
+// memberlist calls delegates under its lock, so its methods deadlock when called from a delegate.
 func TestDelegateMayCallTheMemberlist(t *testing.T) {
 	var m *memberlist.Memberlist
 	made := make(chan struct{})
@@ -109,7 +109,7 @@ func TestDelegateMayCallTheMemberlist(t *testing.T) {
 	same(t, "members seen from inside NotifyJoin", <-returned, differs(t, "calls-from-delegates", 0, 2))
 }
 
-// The waits let memberlist's old news die out.
+// The waits let memberlist's old news expire.
 func TestEventsOfANodeComeInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, d := c.node("a"), c.node("d")
@@ -126,13 +126,13 @@ func TestEventsOfANodeComeInOrder(t *testing.T) {
 			_ = b.Shutdown()
 		}
 		c.soon("all told", func() bool { return len(a.calls("join", "leave")) >= 8 })
-		events := a.calls("join", "leave")[2:] // after those of a and d
+		events := a.calls("join", "leave")[2:] // without those of a and d
 		for i, e := range events {
 			if want := []string{"join b", "leave b"}[i%2]; e != want {
 				t.Errorf("event %d is %q, want %q", i, e, want)
 			}
 		}
-		// Once in a hundred runs memberlist takes an old alive message for another node of the name.
+		// Rarely, memberlist takes an old alive message for another node with the name.
 		if onGwyh && len(events) != 6 {
 			t.Errorf("events: %q", events)
 		}

@@ -135,7 +135,7 @@ func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
 	}
 }
 
-// loopback makes a node with sockets.
+// loopback creates a node with sockets.
 func loopback(t *testing.T, name string, changes ...func(*memberlist.Config)) *memberlist.Memberlist {
 	t.Helper()
 	conf := memberlist.DefaultLocalConfig()

@@ -72,7 +72,7 @@ func TestFifthKeyOfAKeyring(t *testing.T) {
 	same(t, "refused", err != nil, differs(t, "keyring-size", false, true))
 }
 
-// serf shows its users these errors, and looks for their words.
+// serf shows these errors to its users and searches for their words.
 func TestErrorsOfAKeyringHaveTheirWords(t *testing.T) {
 	k, err := memberlist.NewKeyring(nil, keyA)
 	if err != nil {
@@ -131,7 +131,7 @@ func TestRemoveKeyFromAnEmptyKeyring(t *testing.T) {
 	same(t, "panics", with != nil, differs(t, "empty-keyring", true, false))
 }
 
-// withRing gives a node a Keyring instead of the SecretKey.
+// withRing configures a Keyring instead of a SecretKey.
 func withRing(t *testing.T, primary []byte, others ...[]byte) func(*memberlist.Config, *app) {
 	return func(conf *memberlist.Config, _ *app) {
 		k, err := memberlist.NewKeyring(others, primary)
@@ -172,7 +172,7 @@ func TestKeysAreRotatedUnderALiveCluster(t *testing.T) {
 		for _, n := range nodes {
 			c.soon("all know all", func() bool { return n.names() == "n0 n1 n2 n3" })
 		}
-		nodes[0].queue.RetransmitMult = 20 // memberlist draws its peers at random
+		nodes[0].queue.RetransmitMult = 20 // memberlist chooses its peers at random
 		sent := 0
 		steps := []func(*memberlist.Keyring) error{
 			func(k *memberlist.Keyring) error { return k.AddKey(keyC) },

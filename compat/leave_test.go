@@ -66,7 +66,7 @@ func TestLeaveAndShutdownMayBeCalledTwice(t *testing.T) {
 	})
 }
 
-// memberlist's Leave waits under a lock, which stops the clock of a bubble.
+// memberlist's Leave waits while it holds a lock, which stops the clock of a bubble.
 func TestLeaveAndShutdownMayBeCalledConcurrently(t *testing.T) {
 	events := newApp()
 	a := loopback(t, "a")
@@ -93,7 +93,7 @@ func TestLeaveAfterShutdown(t *testing.T) {
 		if with != nil {
 			return
 		}
-		// Beside Shutdown it is as harmless.
+		// Leave concurrent with Shutdown does not panic either.
 		b := c.node("b")
 		var all sync.WaitGroup
 		for range 4 {
@@ -115,7 +115,7 @@ func TestShutDownNodeStillShowsWhatItKnew(t *testing.T) {
 	})
 }
 
-// The waits let memberlist's old news die out.
+// The waits let memberlist's old news expire.
 func TestNodeThatLeftComesBackUnderItsNameFromAnotherAddress(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()

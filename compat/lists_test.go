@@ -16,7 +16,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// read is a file of the project.
+// read returns the content of a file of the project.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// syntax is what all files of the suite consist of.
+// syntax returns the syntax trees of all files of the suite.
 func syntax(t *testing.T) (files []*ast.File) {
 	t.Helper()
 	paths, err := filepath.Glob("*_test.go")
@@ -44,7 +44,7 @@ func syntax(t *testing.T) (files []*ast.File) {
 }
 
 func TestDifferencesOfTheSuiteAreThoseOfTheDocument(t *testing.T) {
-	var shown []string // by the suite
+	var shown []string // ids that the suite uses
 	for _, f := range syntax(t) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {

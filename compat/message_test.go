@@ -13,7 +13,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// two are two nodes that know each other.
+// two returns two nodes that know each other.
 func (c *cluster) two(changes ...func(*memberlist.Config, *app)) (a, b *node) {
 	c.Helper()
 	a, b = c.node("a", changes...), c.node("b", changes...)
@@ -47,7 +47,7 @@ func TestDirectMessagesArriveInAllWaysOfSending(t *testing.T) {
 
 func TestDirectMessageToANodeMadeByTheCaller(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
-		a, b := c.node("a"), c.node("b") // that never met
+		a, b := c.node("a"), c.node("b") // without a Join
 		to := &memberlist.Node{Name: "b", Addr: b.end.ip, Port: port}
 		if err := errors.Join(a.SendReliable(to, []byte("one")), a.SendBestEffort(to, []byte("two"))); err != nil {
 			t.Fatal(err)
@@ -154,7 +154,7 @@ func TestQueuedBroadcastsArriveOnce(t *testing.T) {
 		for _, n := range []*node{a, b, d} {
 			c.soon("all know all", func() bool { return n.names() == "a b d" })
 		}
-		a.queue.RetransmitMult = 60 // memberlist's peers are drawn at random, and a message may miss one
+		a.queue.RetransmitMult = 60 // memberlist chooses peers at random, so a message may miss one
 		for i := range 100 {
 			a.broadcast(fmt.Sprint("message ", i, strings.Repeat("x", 90)))
 		}
@@ -217,7 +217,7 @@ func TestBroadcastLargerThanTheRoomArrives(t *testing.T) {
 		a, b := c.node("a"), c.node("b")
 		long := bytes.Repeat([]byte("x"), 5000)
 		returned := false
-		poll := func() [][]byte { // once there is a peer
+		poll := func() [][]byte { // returns the message once there is a peer
 			if returned || a.NumMembers() < 2 {
 				return nil
 			}

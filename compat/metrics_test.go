@@ -13,7 +13,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// counted reports whether a counter of a name was told, with a label.
+// counted reports whether a sink received a counter with a name and a label.
 func counted(sink *metrics.InmemSink, name, label string) bool {
 	for _, interval := range sink.Data() {
 		interval.RLock()
@@ -47,7 +47,7 @@ func TestMetricsGoToTheSinkOfTheProcessWithTheirLabels(t *testing.T) {
 	}
 }
 
-// armonSink and hashicorpSink count the counters that they take.
+// armonSink and hashicorpSink count the counters that they receive.
 type (
 	armonSink struct {
 		armon.BlackholeSink
@@ -62,7 +62,7 @@ type (
 func (s *armonSink) IncrCounterWithLabels([]string, float32, []armon.Label)         { s.taken.Add(1) }
 func (s *hashicorpSink) IncrCounterWithLabels([]string, float32, []hashicorp.Label) { s.taken.Add(1) }
 
-// docs/METRICS.md tells those whose metrics are silent that they may have set up the other go-metrics.
+// docs/METRICS.md says that a program without metrics may have configured the other go-metrics.
 func TestMetricsGoToTheGoMetricsOfTheBuildTagAndToNoOther(t *testing.T) {
 	var a armonSink
 	var h hashicorpSink

@@ -10,17 +10,17 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// port is that of every end of a network, and so the default of Join.
+// port is the port of every end of a network, and so the default port of Join.
 const port = 7000
 
-// A network carries packets and streams in memory, as a program's own transport does. Without delay it
-// keeps the order.
+// A network carries packets and streams in memory, as a program's own transport does. Packets stay in order unless
+// they are delayed.
 type network struct {
-	mu    sync.Mutex // guards what follows, and the ends
+	mu    sync.Mutex // guards the following fields, and the ends
 	ends  map[string]*end
 	made  int
 	delay time.Duration
-	lost  func(from, to *end) bool // nil: nothing is
+	lost  func(from, to *end) bool // nil: nothing is lost
 }
 
 // An end is one node's transport.
@@ -32,8 +32,8 @@ type end struct {
 	streams  chan net.Conn
 	done     chan struct{}
 	once     sync.Once
-	named    map[string]string // guarded by net.mu: the name that came with each address written to
-	scribble bool              // overwrite each buffer that was sent, as its owner may
+	named    map[string]string // guarded by net.mu: the name passed with each address written to
+	scribble bool              // overwrite each buffer after it was sent, as its owner may
 }
 
 var _ memberlist.NodeAwareTransport = (*end)(nil)
@@ -60,7 +60,7 @@ func (n *network) end(name string) *end {
 
 func (e *end) addr() string { return fmt.Sprintf("%s:%d", e.ip, port) }
 
-// move gives an end another address.
+// move changes the address of an end.
 func (n *network) move(e *end, ip net.IP) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -76,14 +76,14 @@ func (n *network) lose(lost func(from, to *end) bool) {
 	n.lost = lost
 }
 
-// slow sets how long a packet takes.
+// slow sets the delay of packets.
 func (n *network) slow(delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.delay = delay
 }
 
-// route is the end at addr, nil if e cannot reach it.
+// route returns the end at addr, or nil if e cannot reach it.
 func (e *end) route(addr memberlist.Address) (to *end, delay time.Duration) {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
@@ -110,7 +110,7 @@ func (e *end) WriteToAddress(b []byte, addr memberlist.Address) (time.Time, erro
 	}
 	to, delay := e.route(addr)
 	if to == nil {
-		return now, nil // as UDP does
+		return now, nil // UDP returns no error either
 	}
 	p := &memberlist.Packet{Buf: append([]byte(nil), b...), From: &net.UDPAddr{IP: e.ip, Port: port}, Timestamp: now.Add(delay)}
 	if e.scribble {
@@ -129,7 +129,7 @@ func (e *end) WriteToAddress(b []byte, addr memberlist.Address) (time.Time, erro
 func (e *end) take(p *memberlist.Packet) {
 	select {
 	case e.packets <- p:
-	default: // full: lost
+	default: // the queue is full: the packet is lost
 	}
 }
 
@@ -159,7 +159,7 @@ func (e *end) DialAddressTimeout(addr memberlist.Address, timeout time.Duration)
 
 func (e *end) StreamCh() <-chan net.Conn { return e.streams }
 
-// Shutdown takes the end off the network, as when a process dies.
+// Shutdown removes the end from the network, as when a process dies.
 func (e *end) Shutdown() error {
 	e.once.Do(func() {
 		close(e.done)
@@ -172,7 +172,7 @@ func (e *end) Shutdown() error {
 	return nil
 }
 
-// nameOf is the name that came with the latest write to an address.
+// nameOf returns the name passed with the latest write to an address.
 func (e *end) nameOf(addr string) string {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// gives makes GetBroadcasts return what give returns instead of the queue's messages.
+// gives makes GetBroadcasts return the result of give instead of messages of the queue.
 func (a *app) gives(give func() [][]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -23,7 +23,7 @@ func (a *app) polled() int {
 	return len(a.polls)
 }
 
-// A program that encodes its messages anew at each call, as dragonboat's registry does, is asked no more often.
+// A program that encodes its messages again at each call, as dragonboat does, is not called more often.
 func TestGetBroadcastsIsCalledAFewTimesInAGossipIntervalWhateverItReturns(t *testing.T) {
 	for name, size := range map[string]int{"with room for more": 500, "without": 1100} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestGetBroadcastsIsCalledAFewTimesInAGossipIntervalWhateverItReturns(t *tes
 				begin, before := time.Now(), a.polled()
 				c.soon("it is called", func() bool { return a.polled()-before >= 30 })
 				n := a.polled() - before
-				if most := 4 * int(time.Since(begin)/interval+1); n > most { // memberlist has packets of its own to fill
+				if most := 4 * int(time.Since(begin)/interval+1); n > most { // memberlist also fills its own packets
 					t.Errorf("%d calls, want at most %d", n, most)
 				}
 			})
@@ -70,7 +70,7 @@ func TestMessagesEncodedIntoOneBufferAllArrive(t *testing.T) {
 	})
 }
 
-// A program may return its latest messages at each call for as long as they are true, as skipper does.
+// A program may return its latest messages at each call as long as they are current, as skipper does.
 func TestWhatIsStillHandedOutReachesANewcomer(t *testing.T) {
 	inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()
@@ -94,7 +94,7 @@ func TestWhatIsStillHandedOutReachesANewcomer(t *testing.T) {
 	})
 }
 
-// A program may queue again what it receives, as serf and alertmanager do.
+// A program may queue received messages again, as serf and alertmanager do.
 func TestRebroadcast(t *testing.T) {
 	inMemoryAndOnSockets(t, func(t *testing.T, c *cluster) {
 		a, b := c.node("a"), c.node("b", func(_ *memberlist.Config, app *app) {

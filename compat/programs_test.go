@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// The import lines of a program, which are all that is changed between the libraries.
+// The import lines of a program. They are all that differs between the libraries.
 const (
 	importOriginal = "\t\"github.com/hashicorp/memberlist\"\n"
 	importGwyh     = "\tmemberlist \"github.com/gwyh-go/gwyh\"\n"
 )
 
-// build vets and builds the program in a directory with the library under test: in each file that imports a
-// library that one line is made the library's.
+// build vets and builds the program in a directory with the library under test. It replaces the import line in each
+// file that imports a library.
 func build(t *testing.T, dir string) (binary string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(paths) == 0 {
 		t.Fatal(paths, err)
 	}
-	// It has to be inside the module, whose go.mod knows both libraries.
+	// The directory has to be inside the module, because its go.mod lists both libraries.
 	temp, err := os.MkdirTemp("programs", "built-")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func build(t *testing.T, dir string) (binary string) {
 	return binary
 }
 
-// withLibrary is a file's source with the import of the library under test.
+// withLibrary returns the source of a file with the import of the library under test.
 func withLibrary(t *testing.T, source string) string {
 	t.Helper()
 	lines := strings.Count(source, importOriginal) + strings.Count(source, importGwyh)
@@ -67,12 +67,12 @@ func withLibrary(t *testing.T, source string) string {
 	return strings.Replace(source, importGwyh, importOriginal, 1)
 }
 
-// A process is a program at work.
+// A process is a running program.
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	in    io.WriteCloser
-	lines chan string // of its standard output
+	lines chan string // lines of its standard output
 }
 
 func start(t *testing.T, binary string, args ...string) *process {
@@ -99,7 +99,7 @@ func start(t *testing.T, binary string, args ...string) *process {
 	return p
 }
 
-// testWriter logs what a process complains of.
+// testWriter logs the standard error of a process.
 type testWriter struct{ t *testing.T }
 
 func (w *testWriter) Write(b []byte) (int, error) {
@@ -134,7 +134,7 @@ func (p *process) hear(pattern string) string {
 	}
 }
 
-// ask says a line until the answer matches.
+// ask writes a line repeatedly until an answer matches.
 func (p *process) ask(line, pattern string) {
 	p.t.Helper()
 	r := regexp.MustCompile(pattern)
@@ -145,7 +145,7 @@ func (p *process) ask(line, pattern string) {
 	})
 }
 
-// end closes the standard input, upon which the programs leave.
+// end closes the standard input, which makes the programs leave.
 func (p *process) end() {
 	p.t.Helper()
 	_ = p.in.Close()
@@ -159,7 +159,7 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// await asks until it holds, outside of a bubble.
+// await waits, outside of a bubble, until holds returns true.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -265,7 +265,7 @@ func (k *kv) get(path string) string {
 	return string(b)
 }
 
-// has waits for a value of a key.
+// has waits until a key has a value.
 func (k *kv) has(key, value string) {
 	k.t.Helper()
 	await(k.t, key+" = "+value, func() bool { return k.get("/kv/"+key) == value })

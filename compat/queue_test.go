@@ -8,7 +8,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// asStrings are messages as text.
+// asStrings returns messages as strings.
 func asStrings(msgs [][]byte) (list []string) {
 	for _, m := range msgs {
 		list = append(list, string(m))
@@ -16,7 +16,7 @@ func asStrings(msgs [][]byte) (list []string) {
 	return list
 }
 
-// queueOf is a queue of messages in a cluster of a size.
+// queueOf returns a queue of messages for a cluster of nodes nodes.
 func queueOf(mult, nodes int, msgs ...string) *memberlist.TransmitLimitedQueue {
 	q := &memberlist.TransmitLimitedQueue{RetransmitMult: mult, NumNodes: func() int { return nodes }}
 	for _, m := range msgs {
@@ -25,7 +25,7 @@ func queueOf(mult, nodes int, msgs ...string) *memberlist.TransmitLimitedQueue {
 	return q
 }
 
-// named and unique are broadcasts of their kinds.
+// named and unique are a NamedBroadcast and a UniqueBroadcast.
 type named struct {
 	plain
 	name string
@@ -150,7 +150,7 @@ func TestFinishedIsCalledOnceHoweverABroadcastEnds(t *testing.T) {
 
 func TestPruneKeepsWhatWouldBeHandedOutFirst(t *testing.T) {
 	q := queueOf(4, 10, "a", "bb", "ccc")
-	q.GetBroadcasts(0, 3) // ccc
+	q.GetBroadcasts(0, 3) // returns ccc
 	q.Prune(2)
 	same(t, "kept", asStrings(q.GetBroadcasts(0, 100)), []string{"bb", "a"})
 }
@@ -179,7 +179,7 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 	called := make(chan int, 1)
 	b := &plain{msg: []byte("m"), onFinish: func() { called <- q.NumQueued() }}
 	if !onGwyh {
-		// memberlist holds the queue's lock then, and would wait for ever.
+		// memberlist holds the queue's lock here and would deadlock.
 		b.onFinish = func() { called <- 0 }
 	}
 	q.QueueBroadcast(b)

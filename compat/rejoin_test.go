@@ -10,7 +10,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// at gives a node the address that another had.
+// at configures the address that another node had.
 func at(old *node) func(*memberlist.Config, *app) {
 	return func(conf *memberlist.Config, _ *app) {
 		e := conf.Transport.(*end)
@@ -112,11 +112,11 @@ func TestNodeNeedsNoDelegates(t *testing.T) {
 	})
 }
 
-// watched counts what a transport is asked.
+// watched records the calls of a transport.
 type watched struct {
 	*end
 	shutdowns atomic.Int64
-	ip        atomic.Value // of the latest FinalAdvertiseAddr
+	ip        atomic.Value // argument of the latest FinalAdvertiseAddr
 	port      atomic.Int64
 }
 
@@ -152,7 +152,7 @@ func TestTwentyNodesKnowEachOtherAndHearEachOther(t *testing.T) {
 		var nodes []*node
 		for i := range 20 {
 			n := c.node(string(rune('a' + i)))
-			n.queue.RetransmitMult, n.queue.NumNodes = 200, n.NumMembers // memberlist draws its peers at random
+			n.queue.RetransmitMult, n.queue.NumNodes = 200, n.NumMembers // memberlist chooses its peers at random
 			nodes = append(nodes, n)
 		}
 		c.join(nodes[0], nodes[1:]...)

@@ -9,7 +9,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// A delayed transport waits before it writes, as one does that dials for each packet.
+// A delayed transport waits before it writes, as a transport does that dials for each packet.
 type delayed struct {
 	memberlist.NodeAwareTransport
 	wait func(addr string)
@@ -28,7 +28,7 @@ func (d *delayed) WriteToAddress(b []byte, addr memberlist.Address) (time.Time, 
 func TestSlowWritesToADeadNodeMakeNobodyElseSeemDead(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		var nodes []*node
-		var dead atomic.Value // the address that writes take long to
+		var dead atomic.Value // the address with slow writes
 		wait := func(addr string) {
 			if addr == dead.Load() {
 				time.Sleep(3 * time.Second)
@@ -44,7 +44,7 @@ func TestSlowWritesToADeadNodeMakeNobodyElseSeemDead(t *testing.T) {
 		dead.Store(nodes[4].addr())
 		_ = nodes[4].Shutdown()
 		time.Sleep(40 * time.Second)
-		if !onGwyh { // the original waits for each write, and now and then takes a live node for dead meanwhile
+		if !onGwyh { // memberlist waits for each write, and meanwhile may declare a live node dead
 			return
 		}
 		for _, n := range nodes[:4] {
@@ -55,7 +55,7 @@ func TestSlowWritesToADeadNodeMakeNobodyElseSeemDead(t *testing.T) {
 }
 
 func TestSlowWritesToOneNodeDoNotDelayMessagesToOthersOnRealSockets(t *testing.T) {
-	var blocked atomic.Value // the address that writes block to, until let is closed
+	var blocked atomic.Value // the address whose writes block until let is closed
 	let := make(chan struct{})
 	wrap := func(conf *memberlist.Config) {
 		nt, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{"127.0.0.1"}, Logger: quiet()})
@@ -83,7 +83,7 @@ func TestSlowWritesToOneNodeDoNotDelayMessagesToOthersOnRealSockets(t *testing.T
 	if err := a.SendBestEffort(c.LocalNode(), []byte("to c")); err != nil {
 		t.Fatal(err)
 	}
-	arrives(t, atC, "to c") // although no write to b has ended
+	arrives(t, atC, "to c") // although no write to b has completed
 	close(let)
 	same(t, "send to b", <-sent, error(nil))
 }

@@ -11,7 +11,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// withState gives the node's app a state, and no exchange but that of Join.
+// withState gives the app of a node a state, and disables all exchanges except that of Join.
 func withState(state string) func(*memberlist.Config, *app) {
 	return func(conf *memberlist.Config, a *app) { conf.PushPullInterval, a.state = 0, []byte(state) }
 }
@@ -61,7 +61,7 @@ func TestBothSidesHearOfTheOtherNodeBeforeTheyMergeItsState(t *testing.T) {
 	})
 }
 
-// joinsAndStates are the merges of states, and the joins of a member, that n's app was told of.
+// joinsAndStates returns the calls of n's app for merged states and for joins of a member.
 func joinsAndStates(n *node, member string) []string {
 	return slices.DeleteFunc(n.calls("join", "remote"), func(call string) bool { return call != "join "+member && call != "remote true" })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// logged is what a node of memberlist writes.
+// logged records the log of a memberlist node.
 type logged struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -25,7 +25,7 @@ func (l *logged) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
-// errors are the lines about packets that it could not read.
+// errors returns the lines about packets that the node could not read.
 func (l *logged) errors() (lines []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,7 +37,7 @@ func (l *logged) errors() (lines []string) {
 	return lines
 }
 
-// memberlistNode starts one, and returns its address.
+// memberlistNode starts a memberlist node and returns its log and address.
 func memberlistNode(t *testing.T, key []byte) (log *logged, address string) {
 	log = new(logged)
 	c := memberlist.DefaultLANConfig()
@@ -53,7 +53,7 @@ func memberlistNode(t *testing.T, key []byte) (log *logged, address string) {
 
 func itoa(n uint16) string { return strings.TrimPrefix((&net.UDPAddr{Port: int(n)}).String(), ":") }
 
-// gwyhJoin joins an address with a new node that has so much time.
+// gwyhJoin joins an address with a new node and a time limit.
 func gwyhJoin(t *testing.T, address string, within time.Duration) error {
 	c := gwyh.DefaultLANConfig()
 	c.Name, c.BindAddr, c.BindPort, c.LogOutput, c.TCPTimeout = "g", "127.0.0.1", 0, io.Discard, within
@@ -75,12 +75,12 @@ func TestMemberlistNodeIsRecognisedAndItsLogIsSpared(t *testing.T) {
 	if !strings.Contains(err.Error(), "a memberlist node is there") {
 		t.Errorf("%v", err)
 	}
-	if lines := log.errors(); len(lines) > 4 { // a Hello each
+	if lines := log.errors(); len(lines) > 4 { // one per Hello
 		t.Errorf("the memberlist node wrote %q", lines)
 	}
 }
 
-// It answers nothing that does not have its key.
+// The node answers only packets that use its key.
 func TestEncryptedMemberlistNodeIsAmongTheCausesAndWritesFewLines(t *testing.T) {
 	log, address := memberlistNode(t, []byte("sixteen byte key"))
 	err := gwyhJoin(t, address, 4*time.Second)

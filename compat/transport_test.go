@@ -14,7 +14,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-// bare hides that an end is node-aware.
+// bare hides the node-aware methods of an end.
 type bare struct{ memberlist.Transport }
 
 func TestTransportOfOnesOwnNeedsNoNames(t *testing.T) {
@@ -55,7 +55,7 @@ func TestPacketBufferIsTheTransportsOwn(t *testing.T) {
 	})
 }
 
-// failing is a transport that cannot write, some of the time.
+// failing is a transport whose writes fail some of the time.
 type failing struct {
 	*end
 	fails atomic.Bool
@@ -91,7 +91,7 @@ func TestErrorsOfATransportStopNothing(t *testing.T) {
 	})
 }
 
-// nameless gives packets a source that is no address.
+// nameless gives packets a source that is not an IP address.
 type nameless struct {
 	*end
 	packets chan *memberlist.Packet
@@ -214,7 +214,7 @@ func TestNetTransportTakesPacketsOfOthers(t *testing.T) {
 	defer writer.Wait()
 	from := &net.UDPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 5}
 	taken := make(chan error, 1)
-	go func() { taken <- ingest.IngestPacket(near, from, time.Now(), true) }() // which may wait for a reader
+	go func() { taken <- ingest.IngestPacket(near, from, time.Now(), true) }() // may wait for a reader
 	p := <-nt.PacketCh()
 	same(t, "packet", []any{string(p.Buf), p.From.String()}, []any{"packet", "10.1.2.3:5"})
 	same(t, "IngestPacket", <-taken, error(nil))
@@ -280,7 +280,7 @@ func TestLabelsKeepClustersApart(t *testing.T) {
 
 func TestCIDRsAllowedKeepsNodesOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
-		_, _ = c.node("x"), c.node("y") // take the first addresses
+		_, _ = c.node("x"), c.node("y") // they take the first addresses
 		nets, err := memberlist.ParseCIDRs([]string{"10.0.0.2/31"})
 		if err != nil {
 			t.Fatal(err)

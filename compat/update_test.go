@@ -84,7 +84,7 @@ func TestNodesHandedOutAreNotWrittenAgain(t *testing.T) {
 	})
 }
 
-// gubernator sets its metadata so.
+// gubernator sets its metadata in this way.
 func TestMetadataWrittenIntoLocalNodeBeforeAJoinSpreads(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b, d := c.node("a"), c.node("b"), c.node("d")
@@ -93,7 +93,7 @@ func TestMetadataWrittenIntoLocalNodeBeforeAJoinSpreads(t *testing.T) {
 		c.join(a, b)
 		for _, n := range []*node{a, d} {
 			c.soon("it spreads", func() bool { return n.metaOf("b") == "written" })
-			if onGwyh { // the original now and then spreads first what it was made with, and updates it
+			if onGwyh { // memberlist may first spread the initial metadata and then an update
 				c.same("events", n.calls("update"), []string(nil))
 			}
 		}

@@ -1,23 +1,23 @@
 //go:build !hashicorpmetrics
 
-// Package gometrics is the go-metrics that the library under test publishes through: hashicorp/go-metrics with
-// the build tag hashicorpmetrics, and armon/go-metrics without it. memberlist v0.6 and gwyh go by the same
-// tag; memberlist v0.7 has hashicorp/go-metrics only, so the suite runs against it with the tag.
+// Package gometrics is the go-metrics of the library under test: hashicorp/go-metrics with the build tag
+// hashicorpmetrics, otherwise armon/go-metrics. memberlist v0.6 and gwyh use the same tag. memberlist v0.7 supports
+// only hashicorp/go-metrics, so the suite needs the tag for it.
 package gometrics
 
 import x "github.com/armon/go-metrics"
 
-// Library is whose go-metrics it is.
+// Library is the owner of the go-metrics package.
 const Library = "armon"
 
-// Of the functions.
+// Functions of go-metrics.
 var (
 	DefaultConfig = x.DefaultConfig
 	NewGlobal     = x.NewGlobal
 	NewInmemSink  = x.NewInmemSink
 )
 
-// Of the types.
+// Types of go-metrics.
 type (
 	BlackholeSink = x.BlackholeSink
 	InmemSink     = x.InmemSink

@@ -4,17 +4,17 @@ package gometrics
 
 import x "github.com/hashicorp/go-metrics"
 
-// Library is whose go-metrics it is.
+// Library is the owner of the go-metrics package.
 const Library = "hashicorp"
 
-// Of the functions.
+// Functions of go-metrics.
 var (
 	DefaultConfig = x.DefaultConfig
 	NewGlobal     = x.NewGlobal
 	NewInmemSink  = x.NewInmemSink
 )
 
-// Of the types.
+// Types of go-metrics.
 type (
 	BlackholeSink = x.BlackholeSink
 	InmemSink     = x.InmemSink

@@ -22,7 +22,7 @@ const (
 	StateSuspect               = x.StateSuspect
 )
 
-// Of the functions.
+// Functions of the library.
 var (
 	Create             = x.Create
 	DefaultLANConfig   = x.DefaultLANConfig
@@ -37,7 +37,7 @@ var (
 	ValidateKey        = x.ValidateKey
 )
 
-// Of the types.
+// Types of the library.
 type (
 	Address                 = x.Address
 	AliveDelegate           = x.AliveDelegate

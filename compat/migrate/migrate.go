@@ -1,5 +1,5 @@
-// Package migrate is the recipe of docs/MIGRATING.md as code: a node that runs hashicorp/memberlist, gwyh or
-// both, so that a cluster goes from one to the other node by node, without missing a message or a member.
+// Package migrate implements the recipe of docs/MIGRATING.md: a node that runs hashicorp/memberlist, gwyh or both, so
+// that a cluster changes from one to the other node by node, without losing a message or a member.
 package migrate
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// A Release says which libraries a node runs, and which of them it believes. Each is rolled out to all nodes
-// before the next.
+// A Release determines which libraries a node runs, and which one it takes members and events from. Each release is
+// rolled out to all nodes before the next.
 type Release int
 
 const (
 	OldOnly  Release = iota
-	OldLeads         // both run; members and events are the old one's
-	NewLeads         // both run; members and events are the new one's
+	OldLeads         // both run; members and events come from the old one
+	NewLeads         // both run; members and events come from the new one
 	NewOnly
 )
 
 func (r Release) old() bool { return r != NewOnly }
 func (r Release) new() bool { return r != OldOnly }
 
-// Config of a Node. The addresses are host and port; ports may be 0.
+// Config configures a Node. The addresses are host and port; ports may be 0.
 type Config struct {
 	Name             string
 	Release          Release
@@ -37,23 +37,23 @@ type Config struct {
 	Host             string
 	OldPort, NewPort int
 	OldJoin, NewJoin []string
-	Receive          func(msg []byte) // each message once
+	Receive          func(msg []byte) // called once for each message
 }
 
-// A Node is what the program uses instead of a Memberlist while it migrates.
+// A Node replaces the Memberlist of a program during the migration.
 type Node struct {
 	config Config
-	old    *memberlist.Memberlist // nil if it does not run
-	new    *gwyh.Memberlist       // nil if it does not run
+	old    *memberlist.Memberlist // nil if it is not running
+	new    *gwyh.Memberlist       // nil if it is not running
 	queue  memberlist.TransmitLimitedQueue
 
-	mu   sync.Mutex // guards what follows
-	run  uint64     // tells this start of the node from earlier ones
-	made uint64     // messages
+	mu   sync.Mutex // guards the following fields
+	run  uint64     // start time; distinguishes this start of the node from earlier ones
+	made uint64     // number of messages made
 	seen recent
 }
 
-// Start makes a node of a release.
+// Start starts a node with a release.
 func Start(c Config) (*Node, error) {
 	n := &Node{config: c, run: uint64(time.Now().UnixNano())}
 	n.queue.RetransmitMult = 4
@@ -86,17 +86,17 @@ func (n *Node) startNew() (err error) {
 	c := gwyh.DefaultLANConfig()
 	c.Name, c.BindAddr, c.BindPort, c.AdvertisePort = n.config.Name, n.config.Host, n.config.NewPort, n.config.NewPort
 	c.SecretKey, c.Delegate, c.LogOutput = n.config.Key, newSide{n}, io.Discard
-	c.TCPTimeout = 2 * time.Second // no answer comes from where it does not run yet
+	c.TCPTimeout = 2 * time.Second // shortens the wait for nodes that do not run gwyh yet
 	if n.new, err = gwyh.Create(c); err != nil || len(n.config.NewJoin) == 0 {
 		return err
 	}
 	if _, err := n.new.Join(n.config.NewJoin); err != nil && n.config.Release != OldLeads {
 		return err
 	}
-	return nil // of the first to run it nobody is there yet: those that follow join it
+	return nil // the first node to run gwyh reaches none: later nodes join it
 }
 
-// Members are the names that the leading library knows.
+// Members returns the names of the members that the leading library knows.
 func (n *Node) Members() (names []string) {
 	if n.config.Release.old() && n.config.Release != NewLeads {
 		for _, m := range n.old.Members() {
@@ -111,13 +111,13 @@ func (n *Node) Members() (names []string) {
 	return names
 }
 
-// Ready reports whether the next release may be rolled out, as far as this node can tell: both libraries know
-// the same number of nodes.
+// Ready reports whether this node is ready for the next release to be rolled out: both libraries know the same number
+// of nodes.
 func (n *Node) Ready() bool {
 	return n.old == nil || n.new == nil || n.old.NumMembers() == n.new.NumMembers()
 }
 
-// Send tells all other nodes, by each library that runs.
+// Send sends a message to all other nodes with each library that runs.
 func (n *Node) Send(msg []byte) error {
 	n.mu.Lock()
 	n.made++
@@ -132,8 +132,8 @@ func (n *Node) Send(msg []byte) error {
 	return nil
 }
 
-// receive takes a message of either library. The second copy goes no further. In the old library messages
-// are passed on, since a broadcast there reaches a few nodes only.
+// receive handles a message of either library and drops the second copy. It forwards messages of the old library,
+// because a broadcast there reaches only a few nodes.
 func (n *Node) receive(b []byte, old bool) {
 	id, msg, ok := unwrap(b)
 	if !ok {
@@ -151,7 +151,7 @@ func (n *Node) receive(b []byte, old bool) {
 	n.config.Receive(bytes.Clone(msg))
 }
 
-// Stop leaves both clusters.
+// Stop leaves both clusters and stops.
 func (n *Node) Stop() {
 	if n.old != nil {
 		_ = n.old.Leave(5 * time.Second)
@@ -163,7 +163,7 @@ func (n *Node) Stop() {
 	}
 }
 
-// oldSide and newSide are the Delegates of the two.
+// oldSide and newSide are the Delegates of the two libraries.
 type (
 	oldSide struct{ *Node }
 	newSide struct{ *Node }
@@ -190,14 +190,14 @@ func (b broadcast) Invalidates(memberlist.Broadcast) bool { return false }
 func (b broadcast) Finished()                             {}
 func (b broadcast) UniqueBroadcast()                      {}
 
-// An id is a message's own, whichever library carries it.
+// An id identifies a message, whichever library carries it.
 type id struct {
-	name   string // of the node that made it, at most 255 bytes
+	name   string // the origin, at most 255 bytes
 	run    uint64
 	number uint64
 }
 
-// wrap puts the id before a message: length of the name, the name, run, number.
+// wrap prefixes a message with its id: length of the name, the name, run, number.
 func wrap(id id, msg []byte) []byte {
 	b := append([]byte{byte(len(id.name))}, id.name...)
 	b = binary.BigEndian.AppendUint64(b, id.run)
@@ -213,16 +213,16 @@ func unwrap(b []byte) (of id, msg []byte, ok bool) {
 	return id{string(b[1:n]), binary.BigEndian.Uint64(b[n:]), binary.BigEndian.Uint64(b[n+8:])}, b[n+16:], true
 }
 
-// recent knows the latest ids.
+// recent remembers the latest ids.
 type recent struct {
 	known map[id]bool
 	order []id // oldest first
 }
 
-// recentMax is how many ids are known: more than messages pass while a copy is on its way.
+// recentMax bounds the remembered ids: more messages than pass while a copy is in flight.
 const recentMax = 1 << 16
 
-// add reports whether the id was not known.
+// add adds an id and reports whether it is new.
 func (r *recent) add(i id) bool {
 	if r.known[i] {
 		return false

@@ -28,7 +28,7 @@ func (i *inbox) count(msg string) int {
 	return i.got[msg]
 }
 
-// freePort is one that is free for UDP and TCP.
+// freePort returns a port that is free for UDP and TCP.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {

@@ -1,8 +1,8 @@
-// Queues is a program of the shape of a service discovery's agent: three queues embedded by value, of which the
-// first goes first, and network coordinates that travel in the answers to probes.
+// Queues is a program with the structure of a service discovery agent: three queues embedded by value, of which the
+// first has priority, and network coordinates that travel in the acks of probes.
 //
-// Lines on standard input: "event TEXT", "query TEXT" and "intent TEXT" are told to all nodes, each of which
-// prints them once; "coordinates" prints how many nodes' are known; "members" prints how many there are.
+// Commands on standard input: "event TEXT", "query TEXT" and "intent TEXT" send a message to all nodes, each of which
+// prints it once. "coordinates" prints how many are known; "members" prints the number of members.
 package main
 
 import (
@@ -20,17 +20,17 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// A message is told to all nodes, which pass it on when it is new to them.
+// A message is sent to all nodes. Each node forwards a new message.
 type message struct {
 	Kind, Text string
 	Origin     string
 	Number     int
 }
 
-// A coordinate places a node so that distances are round-trip times in seconds.
+// A coordinate is the position of a node. Distances are round-trip times in seconds.
 type coordinate struct{ X, Y float64 }
 
-// move brings c nearer to or farther from other, so that their distance comes closer to the round-trip time.
+// move moves c so that its distance from other gets closer to the round-trip time.
 func (c *coordinate) move(other coordinate, rtt time.Duration) {
 	dx, dy := c.X-other.X, c.Y-other.Y
 	distance := math.Hypot(dx, dy)
@@ -58,7 +58,7 @@ type agent struct {
 	joins int
 }
 
-// delegate keeps the agent's own methods apart from memberlist's.
+// delegate separates the agent's own methods from those of memberlist.
 type delegate struct{ *agent }
 
 func (d delegate) NodeMeta(limit int) []byte { return []byte("role=agent")[:min(limit, 10)] }
@@ -67,7 +67,7 @@ func (d delegate) NotifyMsg(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	msg := append([]byte(nil), b...) // memberlist uses the buffer again
+	msg := append([]byte(nil), b...) // memberlist reuses the buffer
 	var m message
 	if err := json.Unmarshal(msg, &m); err != nil {
 		log.Print(err)
@@ -126,7 +126,7 @@ func (p pings) AckPayload() []byte {
 func (p pings) NotifyPingComplete(other *memberlist.Node, rtt time.Duration, payload []byte) {
 	var c coordinate
 	if err := json.Unmarshal(payload, &c); err != nil {
-		return // of an older version, which sends none
+		return // an older version sends no coordinate
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +144,7 @@ func (a *agent) queueOf(kind string) *memberlist.TransmitLimitedQueue {
 	return &a.events
 }
 
-// new reports whether a message was not seen before.
+// new reports whether a message is new.
 func (a *agent) new(m message) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

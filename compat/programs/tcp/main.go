@@ -1,9 +1,9 @@
-// Tcp is a program of the shape of an alerting system's cluster: gossip goes over a TCP transport of its
-// own, with packets of up to 10 MiB, for clusters that UDP does not reach. What is short goes by a queue,
-// what is longer to each node by itself: in one packet, or reliably if it is very long.
+// Tcp is a program with the structure of an alerting system's cluster. Gossip uses its own TCP transport with packets
+// of up to 10 MiB, for clusters that UDP does not reach. Short messages go through a queue, longer ones to each node
+// separately: in one packet, or over a stream if they are very long.
 //
-// Each line "send SIZE" on standard input has a message of so many bytes sent to all other nodes. Each prints
-// "got SIZE SUM" for one that came for the first time.
+// Each line "send SIZE" on standard input sends a message of SIZE bytes to all other nodes. Each node prints "got
+// SIZE SUM" when it first receives a message.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Sizes up to which a message is queued, and up to which it is sent in one packet.
+// Size limits: up to the first a message is queued, up to the second it is sent in one packet.
 const (
 	shortMessage = 32 << 10
 	longMessage  = maxPacket / 2
@@ -53,7 +53,7 @@ func (p *program) GetBroadcasts(overhead, limit int) [][]byte {
 func (p *program) LocalState(bool) []byte        { return nil }
 func (p *program) MergeRemoteState([]byte, bool) {}
 
-// send sends a message of a size to all other nodes.
+// send sends a message of size bytes to all other nodes.
 func (p *program) send(size int) {
 	msg := []byte(strings.Repeat(fmt.Sprintf("from %s at %d. ", p.list.LocalNode().Name, time.Now().UnixNano()), size/10+1)[:size])
 	sum := sha256.Sum256(msg)

@@ -13,16 +13,16 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// What a connection is for, its first byte.
+// The first byte of a connection, which gives its purpose.
 const (
 	carriesPackets byte = iota + 1
 	carriesAStream
 )
 
-// maxPacket is the most bytes of a packet.
+// maxPacket is the maximum size of a packet in bytes.
 const maxPacket = 10 << 20
 
-// A tcpTransport carries packets over TCP connections, which are kept, and each stream over one of its own.
+// A tcpTransport carries packets over persistent TCP connections, and each stream over its own connection.
 type tcpTransport struct {
 	listener *net.TCPListener
 	packets  chan *memberlist.Packet
@@ -31,14 +31,14 @@ type tcpTransport struct {
 	once     sync.Once
 	running  sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the following fields
 	out   map[string]*outgoing
-	conns map[net.Conn]bool // all that are open
+	conns map[net.Conn]bool // all open connections
 }
 
-// outgoing is the connection that packets to an address take.
+// outgoing is the connection for packets to an address.
 type outgoing struct {
-	mu   sync.Mutex // held while a packet is written
+	mu   sync.Mutex // locked while a packet is written
 	conn net.Conn
 }
 
@@ -67,7 +67,7 @@ func (t *tcpTransport) accept() {
 	}
 }
 
-// keep notes an open connection, so that Shutdown closes it; false if it has been called.
+// keep records an open connection so that Shutdown closes it. It returns false after Shutdown.
 func (t *tcpTransport) keep(conn net.Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,7 +96,7 @@ func (t *tcpTransport) serve(conn net.Conn) {
 	}
 	if kind[0] == carriesAStream {
 		t.mu.Lock()
-		delete(t.conns, conn) // it is the receiver's
+		delete(t.conns, conn) // the receiver owns it now
 		t.mu.Unlock()
 		select {
 		case t.streams <- conn:
@@ -119,7 +119,7 @@ func (t *tcpTransport) serve(conn net.Conn) {
 	}
 }
 
-// readPacket reads the sender's listening address and the packet, each after its length.
+// readPacket reads the sender's listening address and the packet. A length precedes each of them.
 func readPacket(r io.Reader) (*memberlist.Packet, error) {
 	from, err := readBytes(r, 64)
 	if err != nil {
@@ -219,7 +219,7 @@ func (t *tcpTransport) DialAddressTimeout(addr memberlist.Address, timeout time.
 
 func (t *tcpTransport) StreamCh() <-chan net.Conn { return t.streams }
 
-// Shutdown closes all connections and waits for what serves them.
+// Shutdown closes all connections and waits for the goroutines that serve them.
 func (t *tcpTransport) Shutdown() error {
 	var errs []error
 	t.once.Do(func() {
