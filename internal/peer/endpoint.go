@@ -32,7 +32,7 @@ type Config struct {
 	Paths     pmtu.Config
 	IDs       *wire.IDs
 	Out       *outbox.Outbox // where datagrams are queued
-	Arena     *arena.Arena   // where small messages are kept
+	Arena     *arena.Arena   // where small messages are stored
 	Timers    *timer.Heap    // timers of the peers
 }
 
@@ -82,14 +82,14 @@ func (e *Endpoint) Stats() *Stats { return &e.stats }
 func (e *Endpoint) Heartbeats(n time.Duration) time.Duration { return n * e.cfg.Heartbeat * 5 / 4 }
 
 // content describes what one packet carried: small messages in the arena, a piece of a large message, or nothing that
-// would be retransmitted.
+// would have to be retransmitted.
 type content struct {
-	off     uint64 // of the plaintext in the arena, or of an index of its messages; 0 for none
+	off     uint64 // offset in the arena of the plaintext, or of an index of its messages; 0 for none
 	size    uint32 // of the plaintext or index; a uint32 leaves room for the flags, which keeps the many sent-log entries small
 	index   bool
 	probe   bool               // a padded Ping: its loss says nothing about the rate
 	settled bool               // the packet's content was handled after a loss: its packet number is obsolete
-	message *assembly.Assembly // the large message; nil for none
+	message *assembly.Assembly // the large message of piece; nil for none
 	piece   rangeset.Range
 	total   uint64 // Peer.sent including this packet
 }

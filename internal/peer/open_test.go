@@ -139,7 +139,7 @@ func TestOpenDatagramThatThePathCarriesNoLongerIsQueued(t *testing.T) {
 	w := newWorld(t)
 	payload := strings.Repeat("x", 300)
 	w.a.send(payload, payload, payload)
-	w.a.peer.open.size = 1300 // as if it had been opened while the path carried more
+	w.a.peer.open.size = 1300 // as if it had been opened while the path carried larger datagrams
 	w.a.peer.Seal(w.now)
 	if got := w.a.peer.Waiting(); got != 3 {
 		t.Errorf("%d messages wait, want 3", got)

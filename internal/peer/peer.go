@@ -22,7 +22,7 @@ type Peer struct {
 
 	pace   *pacing.Controller
 	rtt    time.Duration // zero before the first measurement
-	sent   uint64        // bytes of all packets
+	sent   uint64        // bytes of all packets sent
 	missed uint64        // packets of the peer that were requested again
 	moved  time.Time     // when the peer last sent a report
 	ahead  ahead

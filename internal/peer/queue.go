@@ -29,7 +29,7 @@ type Queued struct {
 type queue struct {
 	urgent []Queued // small messages that the peer lacks
 	normal []Queued
-	bytes  int                         // of both
+	bytes  int                         // bytes of both
 	spared map[wire.MessageID]struct{} // broadcasts that the peer has, some of them in normal
 	held   bool                        // the arena counts this queue as one that needs it
 }
@@ -139,7 +139,7 @@ func (q *queue) putBack(list []Queued) {
 // ahead is a token bucket that lets small messages use a quarter of the rate while large ones use all of it, so small
 // messages do not wait. These bytes count against the rate, so large messages slow down.
 type ahead struct {
-	level float64 // bytes
+	level float64 // token level in bytes
 	at    time.Time
 }
 

@@ -166,7 +166,7 @@ func TestWhatMayGoAheadIsBounded(t *testing.T) {
 func TestArenaKeepsWhatAQueueOfALinkHolds(t *testing.T) {
 	w := newWorld(t)
 	p := &w.a.peer
-	queued := func() { // returns whether messages wait for the pacing
+	queued := func() { // queues a message that waits for the pacing
 		p.PutBack([]Queued{{Ref: w.a.broadcast("queued"), At: w.now}})
 	}
 	for _, c := range []struct {

@@ -26,7 +26,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 type world struct {
 	t      testing.TB
 	now    time.Time
-	delay  time.Duration // of each datagram
+	delay  time.Duration // delay of each datagram
 	carry  int           // size in bytes of the largest datagram that the network carries
 	lose   func(from *node, packet []byte) bool
 	flying []datagram
@@ -55,7 +55,7 @@ type node struct {
 	ch       *Channel
 	other    *node
 	source   wire.Path
-	factor   int // of the reports
+	factor   int // factor of the report interval
 
 	small   []string // payloads of the received broadcasts
 	large   map[wire.MessageID]*assembly.Assembly
@@ -98,7 +98,7 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	w.a.other, w.b.other = w.b, w.a
-	for i, n := range []*node{w.b, w.a} { // the handshake carries them
+	for i, n := range []*node{w.b, w.a} { // the handshake carries the identities
 		var p wire.Packet
 		if err := wire.ParsePacket(&p, identities[i]); err != nil {
 			t.Fatal(err)
