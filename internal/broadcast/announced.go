@@ -214,7 +214,7 @@ func longestRTT(l *Large) (longest time.Duration) {
 	return longest
 }
 
-// ask requests a message from the nearest neighbor that has it and was not asked for it in this turn.
+// ask requests a message from the nearest neighbor that has it and has no request for it in this turn.
 func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 	if m.of != nil {
 		m.of.unanswered(now, m.at)

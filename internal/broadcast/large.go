@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Large is the dissemination state of a complete or partial large message: which neighbors sent pieces, which were told
-// of it and which have it. The methods of a nil Large, which represents a direct message, do nothing.
+// Large is the dissemination state of a complete or partial large message: the neighbors that sent pieces, that it was
+// announced to, and that have it. The methods of a nil Large, which represents a direct message, do nothing.
 type Large struct {
 	id       wire.MessageID
 	total    uint32

@@ -11,7 +11,7 @@ const (
 // load measures the rate of small messages on a link. The zero value is an idle link.
 type load struct {
 	began time.Time // start of the current span
-	count int       // messages in it
+	count int       // messages in the current span
 	busy  bool
 }
 

@@ -10,8 +10,8 @@ import (
 // missing is a message that was announced but has not arrived.
 type missing struct {
 	id    wire.MessageID
-	by    []*Neighbor // neighbors that have it and were not asked for it in this turn
-	asked []*Neighbor // neighbors that were asked for it in this turn
+	by    []*Neighbor // neighbors that have it and were sent no request for it in this turn
+	asked []*Neighbor // neighbors that were sent a request for it in this turn
 	of    *Neighbor   // the neighbor with the open request; nil for none
 	first *Neighbor   // the neighbor that announced it first
 	since time.Time

@@ -93,7 +93,7 @@ func (w *world) count(k OutcomeKind) (count int) {
 	return count
 }
 
-// copies lets copies of one message arrive from the given neighbors at intervals of each, and lets the choice settle.
+// copies lets copies of one message arrive from the given neighbors at intervals of each, and the parents be chosen.
 func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 	w.t.Helper()
 	m := id(counter)
