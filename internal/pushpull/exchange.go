@@ -17,7 +17,7 @@ type phase uint8
 
 const (
 	receiving phase = iota // theirs: the push is arriving
-	asking                 // the application is being asked
+	asking                 // the application has been asked
 	ready                  // ours: the push may be sent, or waits for a retry
 	pushing                // ours: the caller is sending the push
 	pushed                 // ours: the answer is awaited
@@ -30,8 +30,8 @@ const (
 type Exchange struct {
 	token   Token
 	peer    *Peer
-	use     wire.Use       // of the push
-	id      wire.MessageID // of the push
+	use     wire.Use       // use of the push
+	id      wire.MessageID // id of the push
 	ours    bool           // this node began it
 	join    *Join          // the Join that waits for it; nil for none
 	phase   phase

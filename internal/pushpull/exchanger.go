@@ -32,7 +32,7 @@ type Config struct {
 	Judges   bool // the configuration of this node may make it refuse a joining node
 
 	Interval time.Duration // interval of push/pulls with a random member; negative: never
-	Nodes    int           // members in each interval; zero means 1
+	Nodes    int           // members per interval; zero means 1
 }
 
 // Capabilities returns the capability bits that the handshake of a node with this configuration carries.
@@ -79,7 +79,7 @@ type Exchanger struct {
 	theirs []*Exchange // in the order in which they began
 	size   int         // total declared bytes of theirs
 
-	seq   uint64   // of the last deadline
+	seq   uint64   // sequence number of the last deadline
 	next  deadline // the earliest deadline, unless stale
 	stale bool     // next must be recomputed
 }

@@ -28,7 +28,7 @@ type Peer struct {
 	refused     time.Time // when this node last refused an exchange of the peer
 
 	introduced bool            // its own entry has arrived since the last handshake, and its member has not died since
-	vote       *Vote           // about its own entry; nil for none
+	vote       *Vote           // the question about its own entry; nil for none
 	approved   *members.Member // the peer's own entry as the application approved it, until it is a member; nil for none
 }
 

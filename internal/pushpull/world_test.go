@@ -28,7 +28,7 @@ type world struct {
 	now   time.Time
 	nodes []*node
 	mail  []letter // messages in transit, in order
-	count byte     // of message ids
+	count byte     // number of message ids
 }
 
 type letter struct {
@@ -47,7 +47,7 @@ type node struct {
 	x      *Exchanger
 	out    outcome.Buffer[Outcome]
 	table  members.Table
-	peers  []*Peer // by node
+	peers  []*Peer // indexed by node
 	joins  []*joining
 	asked  []Outcome // open questions, if the application is slow
 	log    []string  // the outcomes as text
