@@ -12,7 +12,7 @@ import (
 type Opened struct {
 	Peer    *Peer
 	Session *session.Session
-	Channel *peer.Channel // nil if the peer is a legacy node
+	Channel *peer.Channel // nil for a legacy node
 	Plain   []byte        // aliases the packet
 }
 

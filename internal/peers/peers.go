@@ -83,7 +83,7 @@ type Peer struct {
 	Packets  peer.Peer
 	Zone     wire.Zone // from its last handshake
 
-	heard time.Time // when its last handshake ended or its last packet was opened
+	heard time.Time // when its last handshake ended or its last packet was decrypted
 	timer *timer.Timer
 }
 
@@ -95,7 +95,7 @@ type Stats struct {
 	Rejected  [handshake.Reasons]uint64
 
 	// Dropped boxes.
-	UnknownSession uint64 // no session opens them
+	UnknownSession uint64 // no session can open them
 	Forged         uint64 // the authenticator is wrong
 	Replayed       uint64 // the packet number was seen
 }
