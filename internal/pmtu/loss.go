@@ -3,7 +3,7 @@ package pmtu
 import "time"
 
 const (
-	lostMax = 8           // lost datagrams in a row after which a size that recently passed is probed again
+	lostMax = 8           // consecutive lost datagrams after which a size that recently passed is probed again
 	recent  = time.Second // time for which the arrival of a datagram proves that its size passes
 )
 

@@ -45,7 +45,7 @@ type Path struct {
 	trying int       // size being probed, which is the one in use or larger; 0 for none
 	tries  int       // number of its probes sent
 	probed int       // bytes of the last probe; 0 if it was not sent
-	seq    uint64    // of the last probe
+	seq    uint64    // sequence number of the last probe
 	due    time.Time // when the next probe is sent or the last one counts as lost; meaningless if trying is 0
 	search time.Time // when the next search begins on a link; zero for never
 	paused time.Time // time until which no larger size is probed, even if needed
