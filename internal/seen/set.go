@@ -41,7 +41,7 @@ type Source struct{ origins quota.Bucket }
 type Set struct {
 	origins map[uint64]*window
 	bytes   int       // total bytes of all windows
-	outrun  uint64    // see Outrun
+	outrun  uint64    // counters that left their window unseen: see Outrun
 	swept   time.Time // time of the last sweep
 	latest  time.Time // latest time passed to First
 
