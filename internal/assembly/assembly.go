@@ -17,7 +17,7 @@ import (
 
 // Bounds of one message (docs/PROTOCOL.md, "Frames").
 const (
-	MessageMax = 16 << 20 // bytes
+	MessageMax = 16 << 20 // maximum size in bytes
 
 	chunkSize = 64 << 10 // size of the allocations as a message arrives, in bytes
 	RangesMax = 2048     // maximum separate byte ranges; honest loss causes fewer

@@ -9,8 +9,8 @@ import (
 const (
 	IncompleteSize  = 8 << 20        // arrived bytes above which the peer may begin no further message
 	StallGrace      = time.Second    // a message without progress for this time gives way to another one
-	incompleteTotal = 4 * MessageMax // declared bytes
-	incompleteCount = 256            // messages
+	incompleteTotal = 4 * MessageMax // maximum declared bytes
+	incompleteCount = 256            // maximum messages
 )
 
 // A Budget sums up the incomplete messages that a peer has begun.
