@@ -64,7 +64,7 @@ type Outcome[X Exchange] struct {
 // Config configures Joins.
 type Config[X Exchange] struct {
 	Timers       *timer.Heap                        // holds a timer for each Join
-	Due          func(now time.Time, j *Started[X]) // called by the timer of a Join: the caller calls HandleTimeout
+	Due          func(now time.Time, j *Started[X]) // called by the timer of a Join; the caller then calls HandleTimeout
 	StateTimeout error                              // ends a Join whose states were not exchanged in time
 }
 

@@ -323,7 +323,7 @@ func TestSlowTransportProlongsTheHandshakeOfAJoin(t *testing.T) {
 	d := j.Dial(wire.NodeID{})
 	w.wants(w.Slow(nil, d)) // no later deadline was set
 	latest := until.Add(time.Minute)
-	w.Extend(2, latest) // another Join
+	w.Extend(2, latest) // for another Join
 	w.wants(w.Slow(nil, d))
 	w.Extend(1, latest)
 	out := w.Slow(nil, d)
