@@ -118,7 +118,7 @@ func TestRateStaysWithinFloorAndCeiling(t *testing.T) {
 func TestRateFallsByAnEighthAtMostOncePerRoundTrip(t *testing.T) {
 	p := newPeer()
 	p.run(300 * ms)
-	p.rtt = 80 * ms // a queue
+	p.rtt = 80 * ms // a queue builds up
 	p.run(400 * ms)
 	if p.c.starting {
 		t.Fatal("the delay rose and the start did not end")

@@ -77,8 +77,8 @@ func (w *world) elapsed() time.Duration { return w.now.Sub(epoch) }
 // A pipe is a bottleneck with a drop-tail queue.
 type pipe struct {
 	w     *world
-	bits  float64 // per second
-	queue int     // bytes
+	bits  float64 // bits per second
+	queue int     // size in bytes
 	free  time.Time
 
 	sent, dropped int // datagrams
@@ -130,7 +130,7 @@ type flow struct {
 	l *link
 	c *Controller
 
-	chunks    int // of the message
+	chunks    int // chunks in the message
 	may       int // chunks that the application has handed over
 	next      int // the next chunk never sent
 	again     []int
