@@ -69,7 +69,7 @@ func nodeConfig(o options, n *node, key []byte) *gwyh.Config {
 	c.DistributionStrategy = o.strategy.is
 	c.HeartbeatInterval = o.heartbeat
 	c.Delegate = n
-	c.GossipInterval = 0 // NotifyMsg gets only what Broadcast sends, so GetBroadcasts is not polled
+	c.GossipInterval = 0 // messages are sent with Broadcast, so GetBroadcasts need not be polled
 	c.LogOutput = io.Discard
 	return c
 }

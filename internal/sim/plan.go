@@ -22,7 +22,7 @@ type Plan struct {
 // Durations of a plan's phases.
 const (
 	CalmFor    = 5 * time.Second  // after the forming, until the choice of links is stable
-	LateFor    = 5 * time.Second  // after the last broadcast, for retransmits
+	LateFor    = 5 * time.Second  // after the last broadcast, for missing messages to arrive
 	noticeFor  = 2 * time.Minute  // for a crash to become known to all nodes
 	refuteFor  = 10 * time.Second // after that, for nodes that were wrongly declared dead to refute it
 	stepsShown = 100              // progress reports in one phase

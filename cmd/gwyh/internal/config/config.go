@@ -36,7 +36,7 @@ type Config struct {
 	Zone     string
 	Strategy gwyh.DistributionStrategy
 	Allow    []net.IPNet // networks that members may have addresses in; none for all
-	MaxNodes int         // limit of members; 0 for none
+	MaxNodes int         // maximum number of members; 0 for no limit
 
 	Keys     [][]byte // the primary one first
 	Insecure bool     // run without a key on an address other than loopback
@@ -62,7 +62,7 @@ func Default() *Config {
 	}
 }
 
-// check returns an error if the options contradict each other.
+// check returns an error if the options together are invalid.
 func (c *Config) check() error {
 	if _, err := c.Library(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func split(hostport string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
-// splitOptional is split for an address without a required port.
+// splitOptional is split for an address whose port is optional. port is the default.
 func splitOptional(address string, port int) (string, int, error) {
 	if ip := net.ParseIP(strings.Trim(address, "[]")); ip != nil {
 		return ip.String(), port, nil

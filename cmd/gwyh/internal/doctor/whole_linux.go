@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setWhole sets whether the system may not fragment what the socket sends. The doctor allows it, as a node does.
+// setWhole forbids or allows the fragmentation of what the socket sends. The doctor allows it, as a node does.
 func setWhole(c *net.UDPConn, whole bool) {
 	v4, v6 := unix.IP_PMTUDISC_WANT, unix.IPV6_PMTUDISC_WANT
 	if whole {

@@ -1,4 +1,4 @@
-// Package sample is measured by a test: a and b use each other, b and c lead back to a, d uses nobody.
+// Package sample is measured by a test: a and b use each other, b and c lead back to a, d uses no other file.
 package sample
 
 type pair struct {
