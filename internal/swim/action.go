@@ -9,64 +9,64 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Kind says what an Action asks of the core, or tells it.
+// A Kind says what an Action asks the core to do, or what it reports to the core.
 type Kind uint8
 
 const (
-	// SendPing asks to send a Ping to Peer.
+	// SendPing asks the core to send a Ping to Peer.
 	SendPing Kind = iota
-	// SendNotice asks to send Peer the entry of Member and its accusations, so that a node that is suspected or taken
-	// for dead can refute. The core asks MayNotify first.
+	// SendNotice asks the core to send Peer the entry of Member and its accusations, so that a suspected or dead
+	// member can refute them. The core calls MayNotify first.
 	SendNotice
-	// SendProbeFor asks Peer to probe a member: ProbeFor.
+	// SendProbeFor asks the core to send ProbeFor to Peer, so that Peer probes a member.
 	SendProbeFor
-	// SendProbeResult answers such a request of Peer: ProbeResult.
+	// SendProbeResult asks the core to send ProbeResult, the answer to a ProbeFor, to Peer.
 	SendProbeResult
-	// Reach asks for a sign of life of the node ID: a Ping if there is a session, and a handshake with Addr if there is
-	// none, or if Again is set because the Ping had no answer.
+	// Reach asks the core to make the node ID answer: by a Ping if there is a session, and by a handshake with Addr if
+	// there is no session or if Again is set, because the Ping was not answered.
 	Reach
-	// CheckPath asks to probe the network path to Peer, which is silent.
+	// CheckPath asks the core to probe the network path to Peer, which is silent.
 	CheckPath
-	// Watch asks to call Tick for Peer at At, unless that is due earlier.
+	// Watch asks the core to call Tick for Peer at At, unless an earlier call is due.
 	Watch
 
-	// Spread asks to send the new accusations of Member along the links at once, except to Peer, which sent them. Peer is
-	// nil if this node is the accuser.
+	// Spread asks the core to send the new accusations of Member to all links at once, except to Peer, which sent
+	// them. Peer is nil if this node is the accuser.
 	Spread
-	// DeclareDead asks to remove Member, which did not refute in time, and to tell the links.
+	// DeclareDead asks the core to remove Member, which did not refute in time, and to report that to the links.
 	DeclareDead
-	// RemoveAlone asks to remove Member without telling anybody, because this node hears nobody.
+	// RemoveAlone asks the core to remove Member without reporting it to any node, because this node hears no node.
 	RemoveAlone
-	// Refute asks to give this node an incarnation above Incarnation, because an entry had it as State.
+	// Refute asks the core to raise this node's incarnation above Incarnation, because an entry had this node as State.
 	Refute
-	// EndLink asks to end the link with Peer, of which one direction is dead although Member lives.
+	// EndLink asks the core to end the link with Peer, because one direction is dead although Member is alive.
 	EndLink
-	// TakeCensus asks to call StartCensus, after the accusation before it was spread.
+	// TakeCensus asks the core to call StartCensus after it has sent the preceding accusation.
 	TakeCensus
-	// DropLink asks to end the link with Peer, which is silent and no member.
+	// DropLink asks the core to end the link with Peer, which is silent and not a member.
 	DropLink
 
-	// Suspected tells that the node By accuses Member.
+	// Suspected reports that the node By accuses Member.
 	Suspected
-	// NobodyHeard tells that this node has heard no other node for Age.
+	// NobodyHeard reports that this node has not heard any other node for Age.
 	NobodyHeard
-	// ProbeStarted tells that this node began to probe Member, which is silent or does not hear this node.
+	// ProbeStarted reports that this node began to probe Member, which is silent or does not hear this node.
 	ProbeStarted
-	// HelpersAsked tells that Count other nodes were asked to probe Member too.
+	// HelpersAsked reports that Count other nodes were asked to probe Member too.
 	HelpersAsked
-	// ProbeAnswered tells that Member answered.
+	// ProbeAnswered reports that Member answered.
 	ProbeAnswered
-	// ProbeVouched tells that Member answered another node that probed it.
+	// ProbeVouched reports that Member answered another node that probed it.
 	ProbeVouched
-	// ProbeFailed tells that Member answered nobody in time.
+	// ProbeFailed reports that Member did not answer any node in time.
 	ProbeFailed
-	// FailedTogether tells that many members failed at about the same time: Partition.
+	// FailedTogether reports that many members failed at about the same time, as Partition describes.
 	FailedTogether
-	// BackTogether tells that members that had failed together are back: Partition.
+	// BackTogether reports that members that had failed together are back, as Partition describes.
 	BackTogether
 )
 
-// effects is what a part of the Detector acts by: the Detector's timers, and the actions of the input in progress.
+// effects gives a part of the Detector access to its timers and to the actions of the input in progress.
 type effects struct {
 	timers *timer.Heap
 	out    *[]Action
@@ -74,7 +74,7 @@ type effects struct {
 
 func (e *effects) add(a Action) { *e.out = append(*e.out, a) }
 
-// An Action is one result of an input to a Detector. Kind says which of the other fields are set.
+// An Action is one result of an input to a Detector. Kind determines which of the other fields are set.
 type Action struct {
 	Kind        Kind
 	Peer        *Peer
@@ -92,15 +92,15 @@ type Action struct {
 	Partition   *Partition // read-only, valid until the next input
 }
 
-// A Partition is members that failed at about the same time.
+// A Partition is a group of members that failed at about the same time.
 type Partition struct {
 	Began     time.Time // when the first of them failed
-	Last      time.Time // when the last one did
-	Members   int       // before it began, this node included
+	Last      time.Time // when the last of them failed
+	Members   int       // number of members before it began, including this node
 	Failed    int
-	Back      int // of Failed
-	Restarted int // of Back
+	Back      int // number of Failed that are back
+	Restarted int // number of Back that were restarted
 
-	number uint16 // that its members have in their entries
-	told   int    // of Failed, in the last FailedTogether
+	number uint16 // Partition number in the entries of its members
+	told   int    // value of Failed in the last FailedTogether
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// Bounds of a census.
+// Limits of a census.
 const (
 	censusStep  = 250 * time.Millisecond
 	censusBatch = 16 // members probed in one step
 )
 
-// StartCensus probes all members that are not linked, unless a census is in progress.
+// StartCensus begins to probe all members that are not linked, unless a census is in progress.
 func (d *Detector) StartCensus(now time.Time) {
 	x := &d.census
 	if x.timer.Pending() {
@@ -29,7 +29,7 @@ func (d *Detector) StartCensus(now time.Time) {
 	d.timers.Set(&x.timer, now)
 }
 
-// inCensus reports whether a census probes m: links are watched anyway.
+// inCensus reports whether a census probes m. Linked members are watched anyway, so a census leaves them out.
 func (d *Detector) inCensus(m *members.Entry) bool {
 	if m == d.self || m.Legacy() || d.accuses(m) {
 		return false
@@ -38,8 +38,8 @@ func (d *Detector) inCensus(m *members.Entry) bool {
 	return p == nil || !p.linked
 }
 
-// stepCensus probes the next members. When the links work again, and none of them has ended, it was a disturbance, and
-// the census is over.
+// stepCensus probes the next members. If the links work again and none of them has ended, the failure was temporary,
+// and the census ends.
 func (d *Detector) stepCensus(now time.Time) {
 	x := &d.census
 	n := min(len(x.left), censusBatch)

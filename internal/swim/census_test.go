@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// newFailing makes node 0 with n members and links with the first eight, of which only one works.
+// newFailing returns node 0 with n members and links with the first eight, of which only one works.
 func newFailing(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(t, n)
@@ -43,10 +43,10 @@ func TestLinksFailIfMoreThanThreeQuartersDo(t *testing.T) {
 func TestCensusAsksAllMembersWithoutALinkAFewAtATime(t *testing.T) {
 	w := newFailing(t, 100)
 	w.StartCensus(w.now)
-	w.StartCensus(w.now) // one at a time
+	w.StartCensus(w.now) // one census at a time
 	var asked []int
 	w.runTo(w.now)
-	for range 6 { // 92 members, 16 in a step
+	for range 6 { // 92 members, 16 per step
 		batch := w.targets(Reach)
 		if len(batch) == 0 || len(batch) > censusBatch {
 			t.Fatalf("%d asked in one step", len(batch))

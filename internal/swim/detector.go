@@ -9,38 +9,38 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config is what a Detector is made with. The core has checked it.
+// Config is the configuration of a Detector. The core has validated it.
 type Config struct {
 	Heartbeat     time.Duration // interval of this node's heartbeats
-	ProbeInterval time.Duration // unit of the suspicion timeout; one link is measured in each
-	ProbeTimeout  time.Duration // how long a probe waits for an answer
-	Subscriptions int           // that this node aims at
+	ProbeInterval time.Duration // unit of the suspicion timeout; one link is measured per ProbeInterval
+	ProbeTimeout  time.Duration // time that a probe waits for an answer
+	Subscriptions int           // number of subscriptions that this node aims at
 
-	IndirectChecks          int // nodes that are asked to probe a silent member too; none if not above 0
+	IndirectChecks          int // nodes that are asked to probe a silent member too; none if 0 or less
 	SuspicionMult           int // shortest suspicion timeout, in halves of ProbeInterval
-	SuspicionMaxTimeoutMult int // longest suspicion timeout, in shortest ones
-	AwarenessMaxMultiplier  int // bound of the factor by which local health stretches timeouts
+	SuspicionMaxTimeoutMult int // longest suspicion timeout, as a multiple of the shortest one
+	AwarenessMaxMultiplier  int // upper bound of the factor by which local health stretches timeouts
 }
 
-// ownSilence is SilenceOf for this node's own heartbeats.
+// ownSilence returns SilenceOf for this node's own heartbeats.
 func (c *Config) ownSilence(intervals float64) time.Duration {
 	return SilenceOf(c.Heartbeat, c.ProbeInterval, intervals)
 }
 
-// Stats counts what a Detector has done since it was made.
+// Stats counts the events of a Detector since it was created.
 type Stats struct {
-	ProbesFailed      uint64 // members that nobody heard in time
+	ProbesFailed      uint64 // probes that no answer ended in time
 	ProbesIndirect    uint64 // requests to other nodes to probe a member
-	ResultsAlive      uint64 // answers of helpers: the member answered them,
-	ResultsNone       uint64 // or did not
-	SuspicionsRaised  uint64 // by this node
-	SuspicionsRefuted uint64 // that were against this node
-	AccusationsStale  uint64 // accusations that were no news
+	ResultsAlive      uint64 // results of helpers that the member answered
+	ResultsNone       uint64 // results of helpers that the member did not answer
+	SuspicionsRaised  uint64 // accusations by this node
+	SuspicionsRefuted uint64 // refutations by this node of accusations against it
+	AccusationsStale  uint64 // accusations without news
 }
 
-// A Detector is the failure detector of one node. The inputs that have outcomes append them to out, which the caller
-// owns, and return it as append does. The caller carries the actions out in order, and may give the Detector further
-// inputs meanwhile. Not for concurrent use.
+// A Detector is the failure detector of one node. Inputs that have results append them as Actions to out, which the
+// caller owns, and return the extended slice. The caller carries the actions out in order, and may call further inputs
+// meanwhile. A Detector is not safe for concurrent use.
 type Detector struct {
 	Stats Stats
 
@@ -51,7 +51,7 @@ type Detector struct {
 	peers map[wire.NodeID]*Peer
 	links []*Peer // in the order in which they began
 
-	suspicions map[wire.NodeID]*suspicion // of live members, by the accused
+	suspicions map[wire.NodeID]*suspicion // of live members, by the id of the accused
 	probes     []*probe
 	probeSeq   uint64 // of the last probe
 	requests   requests
@@ -60,50 +60,50 @@ type Detector struct {
 	failures   failures
 	health     health
 	heardAny   time.Time // when a packet of any Go node last opened
-	alone      bool      // it has been reported that this node hears no other
+	alone      bool      // NobodyHeard has been reported
 
 	timers timer.Heap
-	out    []Action // the caller's buffer during an input; otherwise nil
+	out    []Action // the caller's buffer during an input; nil otherwise
 }
 
-// A suspicion is what is held against a member between the first accusation and the decision. The member counts as part
-// of the cluster meanwhile and has time to refute: the less, the more nodes accuse it independently of each other
+// A suspicion holds the accusations of a member from the first accusation to the decision. Until then the accused is
+// still a member and can refute. The more nodes accuse it independently, the shorter is the time that it has
 // (Lifeguard, arXiv 1707.00788).
 type suspicion struct {
-	incarnation uint64 // of the accused as its accusers knew it; a higher one refutes
+	incarnation uint64 // the accused incarnation; a higher one refutes
 	began       time.Time
-	accusers    []wire.NodeID // the first one, then those that confirm it
-	passedOn    int           // of accusers, to the links
+	accusers    []wire.NodeID // the first accuser, then those that confirm its accusation
+	passedOn    int           // number of accusers that were reported to the links
 	own         bool          // this node is an accuser
-	private     bool          // this node is the only accuser, and has told nobody because it heard nobody
+	private     bool          // this node is the only accuser, and has not told any node because it heard none
 	timer       timer.Timer
 }
 
-// A probe finds out whether a member lives that should have been heard, or that does not hear this node, or whose turn
-// it is. An answer shows that the member has heard this node, or a helper, since the probe began.
+// A probe finds out whether a member is alive that is silent, that does not hear this node, or that was drawn by a
+// patrol. An answer shows that the member has opened a packet from this node or a helper since the probe began.
 type probe struct {
 	m       *members.Entry
-	refuted uint64    // accusations that m had refuted when the probe began
+	refuted uint64    // m.Refuted when the probe began
 	began   time.Time // when m was asked first
 	seq     uint64
-	patrol  bool          // it began without cause: helpers are not asked before the member was
-	helpers []wire.NodeID // that were asked and have not answered
-	asked   int           // helpers
-	askedAt time.Time     // when they were
-	half    bool          // the second half of the time has begun
+	patrol  bool          // a patrol or a census began it: helpers are asked only if the member does not answer
+	helpers []wire.NodeID // helpers that were asked and have not answered
+	asked   int           // number of helpers that were asked
+	askedAt time.Time     // when the helpers were asked
+	half    bool          // the second half of the timeout has begun
 	timer   timer.Timer
 }
 
 // A census probes all members that are not linked, a few at a time. A node takes one when nearly all of its links fail
-// at once: there may be no other node left that watches the members, or that could confirm what this node finds out
+// at once. Then there may be no other node left that watches the members or confirms this node's accusations
 // (docs/PROTOCOL.md V10).
 type census struct {
 	timer  timer.Timer
-	left   []wire.NodeID // to be probed
+	left   []wire.NodeID // members that have not been probed yet
 	enough bool          // this node has as many subscriptions as it aims at
 }
 
-// begin begins an input whose actions are appended to out.
+// begin starts an input whose actions are appended to out.
 func (d *Detector) begin(out []Action) { d.out = out }
 
 // take ends the input in progress and returns the buffer with its actions to the caller, who owns it.

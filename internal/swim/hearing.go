@@ -7,15 +7,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A link works only if both of its ends hear each other. A packet from a peer shows one direction. The other direction
-// shows in what the peer says: how long ago it heard this node (every SyncRoot has that), an answer to something that was
-// sent to it, or a handshake (docs/PROTOCOL.md V9).
+// A link works only if both of its ends hear each other. A packet from a peer shows that one direction works. The
+// other direction works if the peer reports that it heard this node lately (in every SyncRoot), answers something that
+// this node sent, or completes a handshake (docs/PROTOCOL.md V9).
 
-// noticeInterval is the least time between two notices to a peer that it is accused.
+// noticeInterval is the minimum time between two notices to a peer that it is accused.
 const noticeInterval = 250 * time.Millisecond
 
-// HearPacket notes that a packet of p opened. If NobodyHeard was told before, HearPacket returns true, and how long
-// nothing had come.
+// HearPacket records that a packet of p opened. If NobodyHeard was reported before, HearPacket returns true and the
+// time in which no packet came from any Go node.
 func (d *Detector) HearPacket(now time.Time, p *Peer) (silence time.Duration, again bool) {
 	p.Heard = now
 	if p.legacy() {
@@ -26,8 +26,8 @@ func (d *Detector) HearPacket(now time.Time, p *Peer) (silence time.Duration, ag
 	return silence, again
 }
 
-// AccusedOf returns the entry that p has to be told because it was just heard although it is suspected or taken for
-// dead. It returns nil, quickly, if there is none.
+// AccusedOf returns the entry of p if p, which was just heard, is suspected or dead, so that it can be sent to p. It
+// returns nil otherwise, without a table lookup in the usual case.
 func (d *Detector) AccusedOf(p *Peer) *members.Entry {
 	if len(d.suspicions) == 0 && !d.table.MayHaveTombstones() {
 		return nil
@@ -39,7 +39,7 @@ func (d *Detector) AccusedOf(p *Peer) *members.Entry {
 	return nil
 }
 
-// MayNotify reports whether p may be told now that it is accused, and counts that as done.
+// MayNotify reports whether p may now be notified that it is accused. If so, it counts the notice as sent.
 func (d *Detector) MayNotify(now time.Time, p *Peer) bool {
 	if now.Sub(p.noticed) < noticeInterval {
 		return false
@@ -48,14 +48,14 @@ func (d *Detector) MayNotify(now time.Time, p *Peer) bool {
 	return true
 }
 
-// HearAnswer notes that p has heard something that this node sent at the given time or later.
+// HearAnswer records that p has opened a packet that this node sent at the given time or later.
 func (d *Detector) HearAnswer(out []Action, now time.Time, p *Peer, at time.Time) []Action {
 	d.begin(out)
 	d.hearAnswer(now, p, at)
 	return d.take()
 }
 
-// HearAck takes the answer to a Ping. It returns false if no Ping of that number waits for an answer.
+// HearAck handles the answer to a Ping. It returns false if no Ping with that number waits for an answer.
 func (d *Detector) HearAck(out []Action, now time.Time, p *Peer, seq uint64) (a Answer, ok bool, _ []Action) {
 	s, ok := p.takePing(seq)
 	if !ok {
@@ -66,11 +66,11 @@ func (d *Detector) HearAck(out []Action, now time.Time, p *Peer, seq uint64) (a 
 	d.hearAnswer(now, p, s.at)
 	p.pingedAt = time.Time{}
 	d.health.note(-1)
-	return Answer{RTT: max(now.Sub(s.at), 1), Purpose: s.purpose}, true, d.take() // zero would mean unknown: a network in memory may take no time
+	return Answer{RTT: max(now.Sub(s.at), 1), Purpose: s.purpose}, true, d.take() // zero would mean unknown, and a network in memory may take no time
 }
 
-// HearReport takes in how long ago p heard this node, as p says. A peer that has not heard it for several heartbeats of
-// this node gets a Ping, and is probed soon if it does not answer.
+// HearReport handles p's report of how long ago it heard this node. If that is several heartbeats of this node, p gets
+// a Ping, and is probed soon if it does not answer.
 func (d *Detector) HearReport(out []Action, now time.Time, p *Peer, ago, rtt time.Duration) []Action {
 	d.begin(out)
 	d.hearAnswer(now, p, now.Add(-ago-rtt))
@@ -85,8 +85,8 @@ func (d *Detector) HearReport(out []Action, now time.Time, p *Peer, ago, rtt tim
 	return d.take()
 }
 
-// deafPause is how long a peer that has not heard this node has to answer before others are asked about it. Most such
-// peers have lost two heartbeats, and hear the Ping.
+// deafPause returns the time that a peer that has not heard this node has to answer before helpers are asked. Most
+// such peers have lost two heartbeats and do receive the Ping.
 func (d *Detector) deafPause() time.Duration { return d.cfg.ProbeTimeout / 5 }
 
 func (d *Detector) hearAnswer(now time.Time, p *Peer, at time.Time) {
@@ -96,15 +96,15 @@ func (d *Detector) hearAnswer(now time.Time, p *Peer, at time.Time) {
 	d.answered(now, p)
 }
 
-// Answered ends what waited for an answer of p, which has confirmed a session.
+// Answered handles a session that p has confirmed: it ends whatever waited for an answer of p.
 func (d *Detector) Answered(out []Action, now time.Time, p *Peer) []Action {
 	d.begin(out)
 	d.answered(now, p)
 	return d.take()
 }
 
-// answered ends what waited for an answer of p. Only what p has heard since it began counts: a node that cannot hear
-// goes on to send.
+// answered ends whatever waited for an answer of p, if p has heard this node since it began. A packet from p alone is
+// not enough, because a node that cannot hear still sends.
 func (d *Detector) answered(now time.Time, p *Peer) {
 	if pr := d.probeOf(p.ID); pr != nil && !p.heardUs.Before(pr.began) {
 		d.probeAnswered(p, pr)
@@ -115,13 +115,13 @@ func (d *Detector) answered(now time.Time, p *Peer) {
 	}
 }
 
-// turn is the time in which each link is measured once.
+// turn returns the time in which each link is measured once.
 func (d *Detector) turn() time.Duration {
 	return time.Duration(len(d.links)) * max(d.cfg.ProbeInterval, d.cfg.Heartbeat)
 }
 
-// TakeTurn reports whether the heartbeat of a link has a Ping this time: each ProbeInterval, or each heartbeat interval
-// if that is longer, is the turn of one link.
+// TakeTurn reports whether the next heartbeat to p carries a Ping. One link has its turn in each ProbeInterval, or in
+// each heartbeat interval if that is longer.
 func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 	if now.Sub(p.lastTurn) < d.turn() {
 		return false
@@ -130,8 +130,8 @@ func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 	return true
 }
 
-// Forgive notes that this node itself did not run for a time: its timers were late, so nothing was taken in either. No
-// peer counts as silent for that time, and decisions in progress begin anew.
+// Forgive handles a time in which this node did not run: its timers were late, and it did not read packets either.
+// That time does not count as silence of any peer, and decisions in progress start again.
 func (d *Detector) Forgive(now time.Time, late time.Duration) {
 	d.health.note(1)
 	for _, p := range d.links {

@@ -13,14 +13,14 @@ func TestPeerThatDoesNotHearThisNodeIsPingedAndWatched(t *testing.T) {
 	p := w.peer(1)
 	w.hear(1)
 	w.do(w.HearReport(nil, w.now, p, 2*time.Second, 0))
-	w.want() // it missed one heartbeat
+	w.want() // the peer missed one heartbeat
 	w.do(w.HearReport(nil, w.now, p, 2200*time.Millisecond, 0))
 	if a := w.all(Watch); len(a) != 1 || a[0].At != w.now.Add(100*time.Millisecond) {
 		t.Errorf("watch: %+v", a)
 	}
 	w.want(SendPing, Watch)
 	w.do(w.HearReport(nil, w.now, p, 2300*time.Millisecond, 0))
-	w.want() // once is enough
+	w.want() // one Ping is enough
 	w.do(w.HearReport(nil, w.now, p, 100*time.Millisecond, 0))
 	if !p.deafSince.IsZero() {
 		t.Error("it is taken for deaf although it says that it hears this node")
@@ -129,7 +129,7 @@ func TestDeadPeerThatIsHeardIsTold(t *testing.T) {
 	}
 }
 
-// A node whose timers were late was deaf itself.
+// A node whose timers were late did not read packets either.
 func TestForgivenessPutsOffSilenceProbesAndDecisions(t *testing.T) {
 	w := newLinked(t, 8)
 	w.accuse(2, 1)
@@ -151,7 +151,7 @@ func TestForgivenessPutsOffSilenceProbesAndDecisions(t *testing.T) {
 	if w.HearsNobody(w.now) {
 		t.Error("it hears nobody")
 	}
-	if at := w.probes[0].timer.At(); at != w.now.Add(time.Second) { // twice ProbeTimeout: the node is not well
+	if at := w.probes[0].timer.At(); at != w.now.Add(time.Second) { // twice ProbeTimeout, because the node's health is bad
 		t.Errorf("the probe goes on after %v", at.Sub(w.now))
 	}
 	if !w.entry(1).Live() {

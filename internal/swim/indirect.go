@@ -11,21 +11,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of the probes for others (docs/PROTOCOL.md V3).
+// Limits of the probes for other nodes (docs/PROTOCOL.md V3).
 const (
-	RequestedMax  = 256 // nodes probed for others at once
-	requestersMax = 16  // nodes that one of these is probed for
-	RequestRate   = 32  // requests taken per peer and second
+	RequestedMax  = 256 // targets at the same time
+	requestersMax = 16  // requesters per target
+	RequestRate   = 32  // requests accepted per peer and second
 )
 
-// An indirectProbe is a node that this node probes because others asked for it.
+// An indirectProbe is the probe of a node that other nodes asked for.
 type indirectProbe struct {
 	target     wire.NodeID
 	addr       netip.AddrPort
 	began      time.Time
-	requesters []requester // that wait for the result
+	requesters []requester // nodes that wait for the result
 	again      bool        // the target was asked twice
-	failed     bool        // it did not answer; this is remembered, to accuse it as well if the requesters do
+	failed     bool        // no answer came; this node also accuses the target if it hears of an accusation
 	timer      timer.Timer
 }
 
@@ -34,15 +34,15 @@ type requester struct {
 	seq  uint64
 }
 
-// requests is the nodes that this node probes for others.
+// requests holds the probes that this node makes for other nodes.
 type requests struct {
 	effects effects
 	timeout time.Duration // ProbeTimeout
 	probes  []*indirectProbe
 }
 
-// take probes a node for a peer, from its own member list's address if it has one. It returns false if there are too
-// many requests.
+// take probes a node for a peer, at the address in this node's own member table if it has one. It returns false if a
+// limit is reached.
 func (x *requests) take(now time.Time, from requester, f *wire.ProbeFor, known *members.Entry) bool {
 	if !from.peer.indirect.Take(now, quota.PerSecond(RequestRate)) {
 		return false
@@ -62,7 +62,7 @@ func (x *requests) take(now time.Time, from requester, f *wire.ProbeFor, known *
 	return true
 }
 
-// addrOf is the address at which the target of a request is asked.
+// addrOf returns the address at which the target of a request is probed.
 func addrOf(f *wire.ProbeFor, known *members.Entry) netip.AddrPort {
 	switch {
 	case known != nil && known.Addr.IsValid():
@@ -91,7 +91,7 @@ func (x *requests) start(now time.Time, target wire.NodeID, at netip.AddrPort) *
 	return pr
 }
 
-// step asks again, and at last answers that there was nothing, while the requesters still wait for it.
+// step asks the target again, then answers the requesters that it did not answer, in time for their own timeout.
 func (x *requests) step(now time.Time, pr *indirectProbe) {
 	switch {
 	case !pr.again:
@@ -115,7 +115,7 @@ func (x *requests) heard(p *Peer) {
 	}
 }
 
-// failed reports whether this node has just probed a node for others in vain.
+// failed reports whether this node has recently probed a node for others without an answer.
 func (x *requests) failed(id wire.NodeID) bool {
 	pr := x.of(id)
 	return pr != nil && pr.failed
@@ -133,7 +133,7 @@ func (x *requests) answerAll(pr *indirectProbe, alive bool) {
 	pr.requesters = nil
 }
 
-// answer answers a request, unless the peer that made it is gone.
+// answer sends the result of a request, unless the requesting peer is gone.
 func (x *requests) answer(to requester, alive bool) {
 	if !to.peer.gone {
 		x.effects.add(Action{Kind: SendProbeResult, Peer: to.peer, ProbeResult: wire.ProbeResult{Seq: to.seq, Answered: alive}})

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// request lets node by ask for a probe, and reports whether it was taken.
+// request makes node by request a probe, and reports whether it was accepted.
 func (w *world) request(by int, seq uint64, target wire.NodeID, at netip.AddrPort) bool {
 	w.t.Helper()
 	out, ok := w.HandleProbeFor(nil, w.now, w.peer(by), &wire.ProbeFor{Seq: seq, Target: target, Addr: at})
@@ -16,7 +16,7 @@ func (w *world) request(by int, seq uint64, target wire.NodeID, at netip.AddrPor
 	return ok
 }
 
-// results are the answers sent since the last call of clear.
+// results returns the answers sent since the last call of clear.
 func (w *world) results() (answers []wire.ProbeResult) {
 	for _, a := range w.all(SendProbeResult) {
 		answers = append(answers, a.ProbeResult)
@@ -32,7 +32,7 @@ func TestRequesterIsTold(t *testing.T) {
 			if !w.request(2, 77, goID(1), addr(99)) {
 				t.Fatal("refused")
 			}
-			if a := w.all(Reach); len(a) != 1 || a[0].Addr != addr(1) { // which this node knows better
+			if a := w.all(Reach); len(a) != 1 || a[0].Addr != addr(1) { // the address in this node's own table wins
 				t.Errorf("%+v", a)
 			}
 			w.clear()
@@ -47,7 +47,7 @@ func TestRequesterIsTold(t *testing.T) {
 			if w.targets(SendProbeResult)[0] != 2 {
 				t.Errorf("told %v", w.targets(SendProbeResult))
 			}
-			if want := 300 * time.Millisecond; !answers && took != want { // 4/5 of ProbeTimeout in all
+			if want := 300 * time.Millisecond; !answers && took != want { // 4/5 of ProbeTimeout in total
 				t.Errorf("after further %v, want %v", took, want)
 			}
 			w.run(2 * time.Second)
@@ -109,7 +109,7 @@ func TestSecondRequesterIsToldOfTheFailureAtOnce(t *testing.T) {
 	}
 }
 
-// What an insider may make others do is bounded.
+// The work that an insider can cause on other nodes is bounded.
 func TestRequestsAreBounded(t *testing.T) {
 	t.Run("for each peer and second", func(t *testing.T) {
 		w := newLinked(t, 3)
@@ -162,7 +162,7 @@ func TestRequesterThatIsGoneIsNotTold(t *testing.T) {
 	}
 }
 
-// It has found out the same and need not do so again.
+// The helper has found out the same and need not probe again.
 func TestNodeThatProbedForOthersInVainJoinsTheAccusation(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)

@@ -7,21 +7,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/timer"
 )
 
-// While a partition lasts, a node cannot tell it from many crashes. When it is over it can: the members are back and
-// were not restarted. Both ends of a partition are told, and nothing else depends on it.
+// During a partition, a node cannot distinguish it from many crashes. Afterwards it can, because the members come back
+// without a restart. Both the beginning and the end of a partition are reported; nothing depends on the reports.
 const (
 	partitionApart = 30 * time.Second // failures further apart than this do not belong together
-	partitionCalm  = 5 * time.Second  // after the last failure the size is told
-	partitionTail  = 30 * time.Second // after the last return the others are not waited for
-	partitionLeast = 2                // members that have to fail together
-	partitionPart  = 4                // and at least one in so many of all members
+	partitionCalm  = 5 * time.Second  // time from the last failure to the report of the size
+	partitionTail  = 30 * time.Second // time from the last return until no more returns are awaited
+	partitionLeast = 2                // minimum number of members that fail together
+	partitionPart  = 4                // minimum share of all members, as a divisor
 )
 
-// failures is the latest failures, and the partition whose end is waited for.
+// failures records the latest failures and the partition whose end is awaited.
 type failures struct {
 	last   uint16     // number of the last partition
 	latest *Partition // nil for none
-	open   *Partition // that was told and is not over; nil for none
+	open   *Partition // reported and not over; nil for none
 	calm   timer.Timer
 	tail   timer.Timer
 
@@ -33,7 +33,7 @@ func (x *failures) init(e effects) {
 	x.calm.Fire, x.tail.Fire = x.tellFailed, x.tellBack
 }
 
-// noteFailed notes that m failed, one of so many members.
+// noteFailed records that m failed. of is the number of members before the failure.
 func (x *failures) noteFailed(now time.Time, m *members.Entry, of int) {
 	if x.latest == nil || now.Sub(x.latest.Last) > partitionApart {
 		x.last = max(x.last+1, 1) // 0 means none
@@ -45,7 +45,7 @@ func (x *failures) noteFailed(now time.Time, m *members.Entry, of int) {
 	x.effects.timers.Set(&x.calm, now.Add(partitionCalm))
 }
 
-// tellFailed tells that many members failed together. An earlier partition is not waited for any longer.
+// tellFailed reports that many members failed together. It ends the wait for the end of an earlier partition.
 func (x *failures) tellFailed(now time.Time) {
 	p := x.latest
 	many := p.Failed >= partitionLeast && p.Failed*partitionPart >= p.Members
@@ -82,8 +82,8 @@ func (x *failures) noteBack(now time.Time, dead *members.Entry, restarted bool) 
 	x.effects.timers.Set(&x.tail, now.Add(partitionTail))
 }
 
-// tellBack tells that members that failed together are back. Members that have failed since belong to another
-// partition, which goes on.
+// tellBack reports that members that failed together are back. Members that have failed since then belong to another
+// partition, which continues.
 func (x *failures) tellBack(time.Time) {
 	p := x.open
 	x.effects.timers.Stop(&x.tail)

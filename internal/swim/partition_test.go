@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// newUnwatched makes node 0 with the members 1 to n, of which it probes none.
+// newUnwatched returns node 0 with the members 1 to n, none of which it probes.
 func newUnwatched(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(t, n)
@@ -13,7 +13,7 @@ func newUnwatched(t *testing.T, n int) *world {
 	return w
 }
 
-// failed lets members fail now.
+// failed makes members fail now.
 func (w *world) failed(nodes ...int) {
 	w.t.Helper()
 	for _, i := range nodes {
@@ -22,7 +22,7 @@ func (w *world) failed(nodes ...int) {
 	}
 }
 
-// back lets dead members come back now, or other runs of them.
+// back makes dead members come back now. restarted says whether they are new runs.
 func (w *world) back(restarted bool, nodes ...int) {
 	w.t.Helper()
 	for _, i := range nodes {
@@ -31,14 +31,14 @@ func (w *world) back(restarted bool, nodes ...int) {
 	}
 }
 
-// A told is what a test expects to be told of a partition.
+// A told is an expected report about a partition.
 type told struct {
 	kind                        Kind
 	failed, members, back, runs int
 }
 
-// wantTold fails the test unless exactly this was told of partitions. The Partition of an action is looked at when it
-// comes, because it changes later.
+// wantTold fails the test unless exactly these reports about partitions came. It copies the Partition of an action
+// when the action comes, because it changes later.
 func (w *world) wantTold(want ...told) {
 	w.t.Helper()
 	var got []told
@@ -121,7 +121,7 @@ func TestRestOfAPartitionIsNotWaitedForLong(t *testing.T) {
 	w.run(2 * time.Second)
 	w.wantTold(told{BackTogether, 3, 6, 2, 0})
 	w.back(false, 3)
-	w.wantTold() // it belongs to nothing any more
+	w.wantTold() // it belongs to no partition any more
 }
 
 func TestMembersThatAreBackBeforeItIsToldDoNotCount(t *testing.T) {
@@ -132,7 +132,7 @@ func TestMembersThatAreBackBeforeItIsToldDoNotCount(t *testing.T) {
 	w.run(time.Minute)
 	w.wantTold()
 	w.back(false, 2)
-	w.back(false, 2) // which is no return
+	w.back(false, 2) // this does not count as a return
 	w.wantTold()
 }
 

@@ -7,35 +7,35 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Peer is what failure detection knows of one peer. The core sets ID and calls SetInterval. The Detector keeps
-// a pointer from AddPeer to RemovePeer.
+// A Peer is the failure detection state of one peer. The core sets ID and calls SetInterval. The Detector keeps a
+// pointer to it from AddPeer to RemovePeer.
 type Peer struct {
 	ID    wire.NodeID
 	Heard time.Time // when a packet of the peer last opened
 
 	linked    bool
 	gone      bool          // RemovePeer was called
-	check     time.Duration // of silence, before the peer is probed
-	lost      time.Duration // of silence, before a link with it ends
-	heardUs   time.Time     // the peer has heard what this node sent at this time, or later
-	deafSince time.Time     // since when the peer says that it has not heard this node for long; zero if it does not say so
+	check     time.Duration // silence after which the peer is probed
+	lost      time.Duration // silence after which a link with the peer ends
+	heardUs   time.Time     // the peer has opened a packet that this node sent at this time or later
+	deafSince time.Time     // when the peer began to report that it has not heard this node for long; zero if it does not
 	checkedAt time.Time     // when the path was last checked because of silence
-	guarded   time.Time     // until when it is watched without a link
-	vouched   time.Time     // when another node last said that it lives
-	noticed   time.Time     // when it was last told that it is accused
-	indirect  quota.Bucket  // probes that it asks for
+	guarded   time.Time     // the peer is watched without a link until this time
+	vouched   time.Time     // when a helper last reported that the peer is alive
+	noticed   time.Time     // when the peer was last notified that it is accused
+	indirect  quota.Bucket  // limits the probes that the peer requests
 
-	pingSeq  uint64 // of the last Ping
+	pingSeq  uint64 // number of the last Ping
 	pings    []sentPing
-	pingedAt time.Time // when the last Ping went out; zero once one was answered
-	lastTurn time.Time // when its heartbeat last had one
+	pingedAt time.Time // when the last Ping was sent; zero after an answer
+	lastTurn time.Time // when its heartbeat last carried a Ping
 }
 
-// legacy reports whether the peer is a gwyh 0.1 node.
+// legacy reports whether the peer is a legacy node.
 func (p *Peer) legacy() bool { return !p.ID.IsGo() }
 
-// SetInterval sets the interval of the peer's heartbeats, as it declares, for a node that probes in the given interval.
-// The heartbeats of gwyh 0.1 nodes are never taken for rare.
+// SetInterval sets the heartbeat interval that the peer declares, for a node whose ProbeInterval is probe. The
+// heartbeats of legacy nodes never count as rarer than probes.
 func (p *Peer) SetInterval(interval, probe time.Duration) {
 	if p.legacy() {
 		probe = interval
@@ -46,23 +46,23 @@ func (p *Peer) SetInterval(interval, probe time.Duration) {
 // Check returns the silence after which the peer is probed.
 func (p *Peer) Check() time.Duration { return p.check }
 
-// Silent reports whether the peer has been silent so long that it is probed.
+// Silent reports whether the peer has been silent for so long that it is probed.
 func (p *Peer) Silent(now time.Time) bool { return now.Sub(p.Heard) > p.check }
 
-// Introduced notes that a handshake with the peer has ended, which it has therefore heard.
+// Introduced records that a handshake with the peer is complete, which shows that the peer hears this node.
 func (p *Peer) Introduced(now time.Time) { p.heardUs = now }
 
-// Guard watches the peer until a time although there is no link with it: it may be a new member that no other node
-// watches yet.
+// Guard makes the Detector watch the peer until the given time even without a link. The peer may be a new member that
+// no other node watches yet.
 func (p *Peer) Guard(until time.Time) { p.guarded = until }
 
-// Guarded reports whether the peer is watched although there is no link with it.
+// Guarded reports whether the peer is watched even without a link.
 func (p *Peer) Guarded(now time.Time) bool { return p.guarded.After(now) }
 
-// DeafSince returns since when the peer says that it has not heard this node for long; zero if it does not say so.
+// DeafSince returns when the peer began to report that it has not heard this node for long, or zero if it does not.
 func (p *Peer) DeafSince() time.Time { return p.deafSince }
 
-// mutual is until when both directions between this node and the peer are known to have worked.
+// mutual returns the latest time at which both directions between this node and the peer are known to have worked.
 func (p *Peer) mutual() time.Time {
 	if !p.deafSince.IsZero() && p.heardUs.Before(p.Heard) {
 		return p.heardUs
@@ -70,16 +70,16 @@ func (p *Peer) mutual() time.Time {
 	return p.Heard
 }
 
-// works reports whether both directions worked lately.
+// works reports whether both directions have worked within the silence after which the peer is probed.
 func (p *Peer) works(now time.Time) bool { return now.Sub(p.mutual()) < p.check }
 
-// A Purpose is what a Ping is for beside a sign of life and the round-trip time. The zero value is nothing else.
+// A Purpose says what a Ping is for besides liveness and the round-trip time. The zero value means no other purpose.
 type Purpose struct {
-	Token uint64 // of a Ping of the application; 0 for none
-	Leave bool   // the Ping goes with the news that this node leaves
+	Token uint64 // identifies a Ping of the application; 0 for none
+	Leave bool   // the Ping is sent with the message that this node leaves
 }
 
-// sentPing is a Ping that has no answer yet.
+// sentPing is a Ping that has not been answered.
 type sentPing struct {
 	seq     uint64
 	at      time.Time

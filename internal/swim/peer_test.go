@@ -17,7 +17,7 @@ func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
 		{15 * time.Second, 5 * time.Second, SilenceCheck, 22 * time.Second},
 		{15 * time.Second, 5 * time.Second, SilenceLost, 36 * time.Second},
 		{30 * time.Second, 20 * time.Second, SilenceCheck, 55 * time.Second},
-		{15 * time.Second, 10 * time.Millisecond, SilenceCheck, 22 * time.Second}, // a third of the interval at least
+		{15 * time.Second, 10 * time.Millisecond, SilenceCheck, 22 * time.Second}, // at least a third of the interval
 	} {
 		if got := SilenceOf(c.interval, c.probe, c.intervals); got != c.want {
 			t.Errorf("%v intervals of %v, probes every %v: %v, want %v", c.intervals, c.interval, c.probe, got, c.want)
@@ -60,7 +60,7 @@ func TestPeerIsGuardedUntilATime(t *testing.T) {
 	}
 }
 
-// A deaf peer goes on to send.
+// A deaf peer still sends.
 func TestLinkWorksUntilThePeerSaysThatItHearsNothing(t *testing.T) {
 	p := Peer{ID: goID(1), Heard: start, heardUs: start}
 	p.SetInterval(time.Second, time.Second)

@@ -7,16 +7,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// pingsMax is how many unanswered Pings to a peer are remembered. Beyond it, the oldest is forgotten.
+// pingsMax is the maximum number of unanswered Pings to a peer that are remembered. A further one replaces the oldest.
 const pingsMax = 8
 
-// An Answer is what the answer to a Ping says.
+// An Answer is the result of a Ping.
 type Answer struct {
 	RTT     time.Duration // above zero
 	Purpose Purpose
 }
 
-// AppendPing appends a Ping for the peer to b, under a message id, and remembers when it goes out.
+// AppendPing appends a Ping for the peer with the given message id to b, and records that it is sent now.
 func (p *Peer) AppendPing(b []byte, now time.Time, id wire.MessageID, purpose Purpose) []byte {
 	p.pingedAt = now
 	p.pingSeq++
@@ -27,10 +27,10 @@ func (p *Peer) AppendPing(b []byte, now time.Time, id wire.MessageID, purpose Pu
 	return wire.AppendPing(b, id, wire.Ping{Seq: p.pingSeq})
 }
 
-// PingedAt returns when the last Ping went out; zero once one was answered.
+// PingedAt returns when the last Ping was sent, or zero after an answer.
 func (p *Peer) PingedAt() time.Time { return p.pingedAt }
 
-// takePing removes the Ping of a number and those before it, which are not answered any more.
+// takePing removes the Ping with the given number, and earlier Pings, which will not be answered any more.
 func (p *Peer) takePing(seq uint64) (s sentPing, ok bool) {
 	i := slices.IndexFunc(p.pings, func(s sentPing) bool { return s.seq == seq })
 	if i < 0 {

@@ -54,7 +54,7 @@ func TestAckCountsOnce(t *testing.T) {
 	for _, step := range []struct {
 		seq  uint64
 		want bool
-	}{{second + 1, false}, {second, true}, {second, false}, {first, false}} { // the earlier ones are not waited for
+	}{{second + 1, false}, {second, true}, {second, false}, {first, false}} { // earlier ones are not awaited any more
 		_, ok, out := w.HearAck(nil, w.now, p, step.seq)
 		if w.do(out); ok != step.want {
 			t.Errorf("Ack of %d: %v, want %v", step.seq, ok, step.want)

@@ -8,10 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// patrolInterval is the time between probes of members that need not be linked, or two heartbeats if that is longer.
+// patrolInterval is the time between two patrols, unless two heartbeat intervals are longer.
 const patrolInterval = 10 * time.Second
 
-// patrolDraws is how many members are drawn at most to find one that is not linked.
+// patrolDraws is the maximum number of members that are drawn to find one that is not linked.
 const patrolDraws = 8
 
 func (d *Detector) probeOf(id wire.NodeID) *probe {
@@ -23,7 +23,7 @@ func (d *Detector) probeOf(id wire.NodeID) *probe {
 	return nil
 }
 
-// startProbe asks m for a sign of life, and other nodes about it unless the probe is a patrol's.
+// startProbe asks m to answer, and asks helpers to probe m unless a patrol or a census starts the probe.
 func (d *Detector) startProbe(now time.Time, m *members.Entry, patrol bool) {
 	if d.probeOf(m.ID) != nil || !d.self.Live() || m.Legacy() {
 		return
@@ -32,7 +32,7 @@ func (d *Detector) startProbe(now time.Time, m *members.Entry, patrol bool) {
 	pr := &probe{m: m, refuted: m.Refuted, began: now, seq: d.probeSeq, patrol: patrol}
 	pr.timer.Fire = func(now time.Time) { d.stepProbe(now, pr) }
 	d.probes = append(d.probes, pr)
-	if patrol { // these are too many to be told
+	if patrol { // too many for a ProbeStarted each
 		d.add(Action{Kind: Reach, ID: m.ID, Addr: m.Addr})
 	} else {
 		d.add(Action{Kind: ProbeStarted, Member: m})
@@ -41,8 +41,8 @@ func (d *Detector) startProbe(now time.Time, m *members.Entry, patrol bool) {
 	d.timers.Set(&pr.timer, now.Add(d.probeTimeout(now)/2))
 }
 
-// probeTimeout is how long a probe waits for an answer. A node in ill health waits longer, to spare others a false
-// accusation. A node that hears nobody has nobody to spare.
+// probeTimeout returns the time that a probe waits for an answer. A node in ill health waits longer, to avoid false
+// accusations. A node that hears no node sends no accusations, so it does not wait longer.
 func (d *Detector) probeTimeout(now time.Time) time.Duration {
 	if d.HearsNobody(now) {
 		return d.cfg.ProbeTimeout
@@ -50,7 +50,7 @@ func (d *Detector) probeTimeout(now time.Time) time.Duration {
 	return d.health.stretch(d.cfg.ProbeTimeout)
 }
 
-// probeAll asks m once more, and helpers for the first time.
+// probeAll asks m once more, and asks helpers for the first time.
 func (d *Detector) probeAll(now time.Time, pr *probe) {
 	if p := d.peers[pr.m.ID]; p != nil {
 		d.add(Action{Kind: CheckPath, Peer: p})
@@ -67,7 +67,7 @@ func (d *Detector) probeAll(now time.Time, pr *probe) {
 	}
 }
 
-// drawHelpers draws the linked members that are asked about m.
+// drawHelpers returns linked members, drawn at random, that are asked to probe m.
 func (d *Detector) drawHelpers(now time.Time, m *members.Entry) (helpers []*Peer) {
 	for _, p := range d.links {
 		if d.mayHelp(now, p, m) {
@@ -78,7 +78,7 @@ func (d *Detector) drawHelpers(now time.Time, m *members.Entry) (helpers []*Peer
 	return helpers[:min(len(helpers), max(d.cfg.IndirectChecks, 0))]
 }
 
-// mayHelp reports whether p is an alive member other than m, and was heard lately.
+// mayHelp reports whether p is an alive member other than m that was heard recently.
 func (d *Detector) mayHelp(now time.Time, p *Peer, m *members.Entry) bool {
 	o := d.table.Get(p.ID)
 	if o == nil || o == m || p.legacy() {
@@ -87,7 +87,7 @@ func (d *Detector) mayHelp(now time.Time, p *Peer, m *members.Entry) bool {
 	return o.State == wire.StateAlive && p.works(now)
 }
 
-// stepProbe asks again at half time, and ends a probe that nothing answered.
+// stepProbe asks m again at half of the timeout, and ends a probe that was not answered.
 func (d *Detector) stepProbe(now time.Time, pr *probe) {
 	m := pr.m
 	switch {
@@ -106,7 +106,7 @@ func (d *Detector) stepProbe(now time.Time, pr *probe) {
 	}
 }
 
-// probeFailed accuses a member that answered nobody.
+// probeFailed accuses a member that did not answer this node or a helper.
 func (d *Detector) probeFailed(now time.Time, pr *probe) {
 	d.Stats.ProbesFailed++
 	d.add(Action{Kind: ProbeFailed, Member: pr.m})
@@ -121,10 +121,10 @@ func (d *Detector) probeFailed(now time.Time, pr *probe) {
 	}
 }
 
-// silentHelpers counts the helpers that show that something is wrong with this node: they live, but the requests to
-// them, or their answers, were lost. Helpers that fell silent themselves show nothing: many nodes may die at once.
+// silentHelpers counts the helpers that indicate a fault of this node: they are alive, but the requests to them or their
+// answers were lost. Helpers that fell silent themselves indicate nothing, because many nodes may fail at once.
 func (d *Detector) silentHelpers(pr *probe) (count int) {
-	if pr.asked == 0 && d.table.CountGo() > 2 && d.health.score == 0 { // no other link works: it may be this node's fault
+	if pr.asked == 0 && d.table.CountGo() > 2 && d.health.score == 0 { // no other link works, which may be this node's fault
 		return 1
 	}
 	for _, id := range pr.helpers {
@@ -146,13 +146,13 @@ func (d *Detector) probeAnswered(p *Peer, pr *probe) {
 		d.add(Action{Kind: ProbeAnswered, Member: pr.m})
 	}
 	d.health.note(-1)
-	if pr.patrol && p.pingedAt.IsZero() { // it was a handshake that answered
+	if pr.patrol && p.pingedAt.IsZero() { // the answer was a handshake
 		d.add(Action{Kind: SendPing, Peer: p})
 	}
 }
 
-// HandleProbeFor probes a node on behalf of p. The address in f is used only if this node does not know the target; it
-// is zero if members may not have it. It returns false if p asks for more than it may.
+// HandleProbeFor probes a node on behalf of p. The address in f is used only if this node does not know the target,
+// and is zero if members may not have it. HandleProbeFor returns false if p exceeds its limits.
 func (d *Detector) HandleProbeFor(out []Action, now time.Time, p *Peer, f *wire.ProbeFor) (_ []Action, ok bool) {
 	d.begin(out)
 	from := requester{p, f.Seq}
@@ -164,7 +164,7 @@ func (d *Detector) HandleProbeFor(out []Action, now time.Time, p *Peer, f *wire.
 	return d.take(), ok
 }
 
-// HandleProbeResult takes what the helper p says. Answers that are late, or come twice, are only counted.
+// HandleProbeResult handles the result of the helper p. A late or repeated result is only counted.
 func (d *Detector) HandleProbeResult(out []Action, now time.Time, p *Peer, r wire.ProbeResult) []Action {
 	if r.Answered {
 		d.Stats.ResultsAlive++
@@ -188,7 +188,7 @@ func (d *Detector) HandleProbeResult(out []Action, now time.Time, p *Peer, r wir
 	return append(out, Action{Kind: ProbeVouched, Member: pr.m})
 }
 
-// startPatrol probes a member drawn from all that are not linked: no other node may watch it.
+// startPatrol probes a random member that is not linked, because possibly no other node watches it.
 func (d *Detector) startPatrol(now time.Time) {
 	i := max(patrolInterval, 2*d.cfg.Heartbeat)
 	d.timers.Set(&d.patrol, now.Add(i-i/10+time.Duration(d.rng.Int64N(int64(i/5)))))

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// probe starts a probe of node i for cause.
+// probe starts a probe of node i that is not a patrol.
 func (w *world) probe(i int) *probe {
 	w.t.Helper()
 	w.begin(nil)
@@ -44,12 +44,12 @@ func TestProbeAsksTheMemberAndThreeHelpersAtOnce(t *testing.T) {
 
 func TestHelpersAreAliveMembersThatAreHeard(t *testing.T) {
 	w := newLinked(t, 6)
-	w.silence(2)       // is not heard
-	w.accuse(9, 3)     // is suspected
-	w.fail(w.entry(4)) // is dead
-	w.link(50)         // is a stranger
+	w.silence(2)       // not heard
+	w.accuse(9, 3)     // suspected
+	w.fail(w.entry(4)) // dead
+	w.link(50)         // not a member
 	w.LinkUp(w.now, w.peerOf(legacyID(7)))
-	w.join(legacyID(7), 70) // is a gwyh 0.1 node
+	w.join(legacyID(7), 70) // a legacy node
 	w.run(2300 * time.Millisecond)
 	w.hear(50)
 	w.clear()
@@ -103,7 +103,7 @@ func TestAnswerEndsTheProbe(t *testing.T) {
 	w.want()
 }
 
-// A node that cannot hear goes on to send.
+// A node that cannot hear still sends.
 func TestPacketThatProvesNothingIsNoAnswer(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
@@ -203,7 +203,7 @@ func TestProbeWithoutHelpersSpeaksForIllHealthOnce(t *testing.T) {
 	for range 3 {
 		w.peer(2)
 		w.probe(1)
-		w.hear(2) // so that it does not hear nobody
+		w.hear(2) // so that this node hears a node
 		w.run(200 * time.Millisecond)
 		w.hear(2)
 		w.run(time.Second)

@@ -9,10 +9,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Suspicions returns the number of members that are suspected.
+// Suspicions returns the number of suspected members.
 func (d *Detector) Suspicions() int { return len(d.suspicions) }
 
-// EachSuspicion calls yield with each member that is suspected, and since when, in random order.
+// EachSuspicion calls yield with each suspected member and the time when its suspicion began, in random order.
 func (d *Detector) EachSuspicion(yield func(m *members.Entry, began time.Time)) {
 	for id, s := range d.suspicions {
 		if m := d.table.Get(id); m != nil {
@@ -21,8 +21,8 @@ func (d *Detector) EachSuspicion(yield func(m *members.Entry, began time.Time)) 
 	}
 }
 
-// Accusers returns who accuses m, in the order of their accusations, and of which incarnation. If all is not set it
-// leaves out those that the links were told of. The slice is read-only and valid until the next input.
+// Accusers returns the accusers of m, in the order of their accusations, and the accused incarnation. If all is false,
+// it omits accusers that were already sent to the links. The slice is read-only and valid until the next input.
 func (d *Detector) Accusers(m *members.Entry, all bool) (accusers []wire.NodeID, incarnation uint64) {
 	s := d.suspicionOf(m)
 	switch {
@@ -34,15 +34,15 @@ func (d *Detector) Accusers(m *members.Entry, all bool) (accusers []wire.NodeID,
 	return s.accusers[s.passedOn:], s.incarnation
 }
 
-// PassedOn notes that the links were told of all accusers of m.
+// PassedOn records that all accusers of m were sent to the links.
 func (d *Detector) PassedOn(m *members.Entry) {
 	if s := d.suspicionOf(m); s != nil {
 		s.passedOn = len(s.accusers)
 	}
 }
 
-// HandleAccusation takes in that the node by accuses the given incarnation of m, which may be nil. via is the peer that
-// passed the accusation on; nil for none.
+// HandleAccusation handles an accusation, by the node by, of the given incarnation of m, which may be nil. via is the
+// peer that passed the accusation on, or nil.
 func (d *Detector) HandleAccusation(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
 	if m == nil || !m.Live() || incarnation <= m.Refuted {
 		d.Stats.AccusationsStale++
@@ -51,14 +51,14 @@ func (d *Detector) HandleAccusation(out []Action, now time.Time, m *members.Entr
 	return d.Accuse(out, now, m, incarnation, by, via)
 }
 
-// Accuse is HandleAccusation of a live member whose refutations are not looked at.
+// Accuse is like HandleAccusation for a live member, but ignores earlier refutations.
 func (d *Detector) Accuse(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
 	d.begin(out)
 	d.accuse(now, m, incarnation, by, via)
 	return d.take()
 }
 
-// accuse begins a suspicion, or confirms one. News goes on to the links, the accused among them.
+// accuse begins or confirms a suspicion. A new accusation is sent to the links and to the accused.
 func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) {
 	if m == d.self || !isGoMember(m) {
 		return
@@ -69,7 +69,7 @@ func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, b
 	}
 	s.private = false
 	if by == d.self.ID && !s.own {
-		s.own = true // which makes the decision come sooner
+		s.own = true // shortens the time until the decision
 		d.Stats.SuspicionsRaised++
 	}
 	d.awaitDecision(now, m, s)
@@ -89,7 +89,7 @@ func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, b
 	}
 }
 
-// isNews reports whether an accusation is of the incarnation in question, by a new accuser, and not one too many.
+// isNews reports whether an accusation is of the current incarnation, by a new accuser, and not one too many.
 func (d *Detector) isNews(now time.Time, s *suspicion, incarnation uint64, by wire.NodeID) bool {
 	if incarnation < s.incarnation || len(s.accusers) > d.confirmationsWanted(now) {
 		return false
@@ -100,14 +100,14 @@ func (d *Detector) isNews(now time.Time, s *suspicion, incarnation uint64, by wi
 // accuseMyself makes this node an accuser of m.
 func (d *Detector) accuseMyself(now time.Time, m *members.Entry) {
 	incarnation := m.Incarnation
-	if s := d.suspicionOf(m); s != nil && !s.private { // it confirms what others accuse m of and begins nothing anew
+	if s := d.suspicionOf(m); s != nil && !s.private { // confirm the accusation of others instead of starting a suspicion
 		incarnation = s.incarnation
 	}
 	d.accuse(now, m, incarnation, d.self.ID, nil)
 }
 
-// suspectAlone suspects m without telling anybody, because this node hears nobody (PROTOCOL.md V11). If it is deaf, what
-// it would say is wrong and it would not hear the refutations. If it is alone, there is nobody to tell.
+// suspectAlone suspects m without telling any node, because this node hears none (PROTOCOL.md V11). If this node is
+// deaf, its accusation is wrong and it would not hear the refutation. If it is alone, there is no node to tell.
 func (d *Detector) suspectAlone(now time.Time, m *members.Entry) {
 	d.health.note(1)
 	d.alone = true
@@ -138,7 +138,7 @@ func (d *Detector) beginSuspicion(now time.Time, m *members.Entry, incarnation u
 	return s
 }
 
-// EndSuspicion ends the suspicion against m, if there is one. The caller sets the state of m.
+// EndSuspicion ends the suspicion of m, if there is one. The caller sets the state of m.
 func (d *Detector) EndSuspicion(m *members.Entry) {
 	if s := d.suspicions[m.ID]; s != nil {
 		d.timers.Stop(&s.timer)
@@ -146,7 +146,7 @@ func (d *Detector) EndSuspicion(m *members.Entry) {
 	}
 }
 
-// HandleRefutation ends the suspicion against m if the entry of m refutes it, and reports whether it did.
+// HandleRefutation ends the suspicion of m if m's entry refutes it, and reports whether it did.
 func (d *Detector) HandleRefutation(now time.Time, m *members.Entry) bool {
 	s := d.suspicionOf(m)
 	if s == nil || s.incarnation > m.Refuted {
@@ -157,14 +157,14 @@ func (d *Detector) HandleRefutation(now time.Time, m *members.Entry) bool {
 	return true
 }
 
-// dropSuspicion ends a suspicion that no other node knows of.
+// dropSuspicion ends a suspicion that no other node knows about.
 func (d *Detector) dropSuspicion(now time.Time, m *members.Entry) {
 	d.EndSuspicion(m)
 	d.table.SetState(now, m, wire.StateAlive)
 }
 
-// confirmationsWanted is how many nodes beside the first accuser bring a decision forward. Suspects confirm nothing, and
-// without a link no confirmation arrives. If there are not enough other nodes, the decision waits for none.
+// confirmationsWanted returns the number of nodes besides the first accuser that bring a decision forward. Suspects do
+// not confirm, and without a link no confirmation arrives. If there are too few other nodes, it returns 0.
 func (d *Detector) confirmationsWanted(now time.Time) int {
 	k := min(d.cfg.SuspicionMult-2, d.cfg.Subscriptions-1)
 	others := d.table.CountGo() - 1 - max(len(d.suspicions), 1)
@@ -174,11 +174,11 @@ func (d *Detector) confirmationsWanted(now time.Time) int {
 	return max(k, 0)
 }
 
-// timeout is how long the accused has to refute, from the first accusation on. Nodes that watched it themselves decide
-// first. The others wait for their decision, and take twice the time for one of their own.
+// timeout returns the time that the accused has to refute, counted from the first accusation. Nodes that are linked to
+// it or accuse it decide first. The others wait for that decision, and decide themselves after twice the time.
 func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.Duration {
 	least := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
-	if !s.private && !d.HearsNobody(now) { // ill health gives others more time to contradict; nobody hears this node
+	if !s.private && !d.HearsNobody(now) { // avoids false accusations; a node that hears no node sends none
 		least = float64(d.health.stretch(time.Duration(least)))
 	}
 	wait := least
@@ -193,7 +193,7 @@ func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.D
 	return time.Duration(wait)
 }
 
-// awaitDecision sets the time of the decision, or of a look whether this node's health has changed it.
+// awaitDecision sets the timer to the decision, or to an earlier check whether a change of health has moved it.
 func (d *Detector) awaitDecision(now time.Time, m *members.Entry, s *suspicion) {
 	at, look := s.began.Add(d.timeout(now, m, s)), now.Add(d.cfg.ProbeInterval)
 	if look.Before(at) {
@@ -202,14 +202,14 @@ func (d *Detector) awaitDecision(now time.Time, m *members.Entry, s *suspicion) 
 	d.timers.Set(&s.timer, at)
 }
 
-// decide declares a suspect dead whose time is up. One that has answered this node since the suspicion began is not
-// dead: it is told again, and its refutation will come.
+// decide declares a suspect dead when its time is up. A suspect that has answered this node since the suspicion began
+// is not dead: it is notified again, and its refutation will arrive.
 func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
 	switch {
 	case s.began.Add(d.timeout(now, m, s)).After(now):
 		d.awaitDecision(now, m, s)
 		return
-	case s.private && !d.heardNobodySince(s.began): // what this node believed while it heard nobody is probed anew
+	case s.private && !d.heardNobodySince(s.began): // begun while this node heard no node: probe again
 		d.dropSuspicion(now, m)
 		d.startProbe(now, m, false)
 		return
@@ -230,8 +230,8 @@ func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
 	d.add(Action{Kind: kind, Member: m})
 }
 
-// HandleSelf takes in an entry about this node itself. If it says that the node is gone, is ahead of it, or says something else of its
-// incarnation, the node refutes. If that was refuted already, the sender is told so. from is nil if nobody is to be told.
+// HandleSelf handles an entry about this node. It refutes an entry that is not alive, has a higher incarnation, or differs
+// at the same incarnation. If this node has refuted the entry already, it notifies from, unless from is nil.
 func (d *Detector) HandleSelf(out []Action, e *wire.Member, from *Peer) []Action {
 	me := d.self
 	switch {

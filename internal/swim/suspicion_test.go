@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// accuseMyself makes this node accuse node i, as after a probe that failed.
+// accuseItself makes this node accuse node i, as a failed probe does.
 func (w *world) accuseItself(i int) {
 	w.t.Helper()
 	w.begin(nil)
@@ -37,13 +37,13 @@ func TestAccusedMemberIsSuspectAndAMemberStill(t *testing.T) {
 	w.want(Suspected, Spread)
 }
 
-// The times are those of Lifeguard's formula.
+// The times follow Lifeguard's formula.
 func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 	w := newLinked(t, 30)
 	m := w.entry(9)
 	s := w.beginSuspicion(w.now, m, m.Incarnation)
 	s.own = true
-	// SuspicionMult 4 and ProbeInterval 1 s: 2 s at least, six times that at most, k = 2.
+	// SuspicionMult 4 and ProbeInterval 1 s give a minimum of 2 s, a maximum of 12 s and k = 2.
 	for i, want := range []time.Duration{12 * time.Second, 5690 * time.Millisecond, 2 * time.Second} {
 		s.accusers = append(s.accusers, goID(i))
 		if got := w.timeout(w.now, m, s); got.Truncate(time.Millisecond) != want {
@@ -116,7 +116,7 @@ func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 
 func TestAccusersAreToldToTheLinksOnce(t *testing.T) {
 	w := newLinked(t, 30)
-	w.accuse(3, 9) // which the world passes on at once
+	w.accuse(3, 9) // the world passes it on at once
 	if accusers, _ := w.Accusers(w.entry(9), false); len(accusers) != 0 {
 		t.Errorf("still to be told: %v", accusers)
 	}
@@ -246,14 +246,14 @@ func TestRefutationEndsTheSuspicion(t *testing.T) {
 	w.wantTargets(DeclareDead)
 }
 
-// What is said of a suspect that this node has heard since is wrong, and its refutation will come.
+// If this node has heard a suspect since the accusation, the accusation is wrong and the refutation will arrive.
 func TestSuspectThatAnswersThisNodeIsToldAndNotDead(t *testing.T) {
 	w := newLinked(t, 30)
 	w.accuse(3, 9)
 	w.accuse(4, 9)
 	w.accuse(5, 9)
 	w.clear()
-	w.run(5 * time.Second) // in which node 9 is heard, and hears this node
+	w.run(5 * time.Second) // node 9 is heard and hears this node
 	w.wantState(9, wire.StateSuspect)
 	if n := len(w.all(SendNotice)); n != 4 {
 		t.Errorf("told %d times in the three seconds after the decision was due", n)
@@ -313,7 +313,7 @@ func TestSilenceThatEndsLetsAPrivateSuspectBeProbedAnew(t *testing.T) {
 	w.lively = []int{2, 3, 4}
 	w.until(15*time.Second, func() bool { return !w.Suspects(w.entry(1)) })
 	w.wantTargets(ProbeStarted, 1)
-	w.until(5*time.Second, func() bool { return w.Suspects(w.entry(1)) }) // which it does not answer
+	w.until(5*time.Second, func() bool { return w.Suspects(w.entry(1)) }) // node 1 does not answer
 	w.wantTargets(Spread, 1)
 }
 
@@ -343,7 +343,7 @@ func TestAccusationByAnotherNodeMakesAPrivateSuspicionPublic(t *testing.T) {
 		t.Errorf("%v", accusers)
 	}
 	w.answer(1)
-	w.wantState(1, wire.StateSuspect) // others know of it, so it has to refute
+	w.wantState(1, wire.StateSuspect) // other nodes know about it, so it has to refute
 }
 
 func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
@@ -383,14 +383,14 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 		w.do(out)
 		w.want(c.want...)
 	}
-	if w.Stats.SuspicionsRefuted != 5 || w.Health() != 3 { // what is said of a live node shows no ill health
+	if w.Stats.SuspicionsRefuted != 5 || w.Health() != 3 { // a false accusation of a live node is no sign of ill health
 		t.Errorf("%d counted, health %d", w.Stats.SuspicionsRefuted, w.Health())
 	}
 	w.do(w.HandleSelf(nil, &wire.Member{State: wire.StateSuspect, Incarnation: own - 5}, nil))
-	w.want() // nobody to tell
+	w.want() // no node to notify
 	w.members.Leave(w.now)
 	w.do(w.HandleSelf(nil, &wire.Member{State: wire.StateDead, Incarnation: own + 9}, w.peer(1)))
-	w.want() // it has left
+	w.want() // this node has left
 }
 
 func TestClustersOfTwoDecideInTheLeastTime(t *testing.T) {

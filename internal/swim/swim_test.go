@@ -22,7 +22,7 @@ func TestThereIsAlwaysATimeout(t *testing.T) {
 			t.Fatal("the next timeout is not later than now")
 		}
 	}
-	w.want() // there is nobody to probe
+	w.want() // no member to probe
 }
 
 func TestEarlyTimeoutDoesNothing(t *testing.T) {
@@ -34,7 +34,7 @@ func TestEarlyTimeoutDoesNothing(t *testing.T) {
 	}
 }
 
-// The core has timers of its own, and fires all in the order in which they were set.
+// The core has its own timers. All timers fire in the order in which they were set.
 func TestTimersCountWithThoseOfTheCore(t *testing.T) {
 	w := newLinked(t, 8)
 	w.timers.Set(&w.patrol, start.AddDate(1, 0, 0))
@@ -68,7 +68,7 @@ func TestActionsAreAppended(t *testing.T) {
 	}
 }
 
-// A chaos is a world in which anything may happen at any time.
+// A chaos is a world in which random events happen in random order.
 type chaos struct {
 	*world
 	rng *rand.Rand
@@ -76,7 +76,7 @@ type chaos struct {
 
 func (c *chaos) node() int { return 1 + c.rng.IntN(30) }
 
-// step lets one thing happen.
+// step makes one random event happen.
 func (c *chaos) step() {
 	i, p := c.node(), c.peer(c.node())
 	switch c.rng.IntN(16) {
@@ -140,7 +140,7 @@ func (c *chaos) revive(i int) {
 	c.members.Add(m)
 }
 
-// check fails the test if the state contradicts itself.
+// check fails the test if the state is inconsistent.
 func (c *chaos) check() {
 	c.t.Helper()
 	suspects := 0
@@ -191,7 +191,7 @@ func (c *chaos) check() {
 	}
 }
 
-// steps lets n things happen and returns what the Detector wanted done.
+// steps makes n events happen and returns the actions of the Detector.
 func (c *chaos) steps(n int) (trace string) {
 	c.t.Helper()
 	for range n {
@@ -239,7 +239,7 @@ func TestSameInputsHaveTheSameActions(t *testing.T) {
 	}
 }
 
-// Everything that began ends when nothing more happens.
+// Everything that began ends if no further event happens.
 func TestNothingIsLeftInTheEnd(t *testing.T) {
 	c := &chaos{world: newWorld(t, 30), rng: rand.New(rand.NewPCG(3, 3))}
 	c.steps(500)

@@ -6,8 +6,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// Tick looks whether a peer is silent that should be heard, or does not hear this node. It returns when it wants to be
-// called next; zero if the link is to end.
+// Tick checks whether a peer that should be heard is silent or does not hear this node. It returns when it must be
+// called next, or zero if the link must end.
 func (d *Detector) Tick(out []Action, now time.Time, p *Peer) (next time.Time, _ []Action) {
 	d.begin(out)
 	if m := d.table.Get(p.ID); m != nil && m.Live() {
@@ -34,13 +34,13 @@ func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next t
 		return p.deafSince.Add(d.deafPause())
 	case !d.accuses(m):
 		d.startProbe(now, m, !p.linked)
-	case now.Sub(p.checkedAt) >= silencePing: // it has time to say that it lives
+	case now.Sub(p.checkedAt) >= silencePing: // the accused has time to show that it is alive
 		d.nudge(now, p)
 	}
 	return now.Add(silencePing)
 }
 
-// watchStranger watches a peer that is not a member: no other node is told when it is lost.
+// watchStranger watches a peer that is not a member. Its loss is not reported to other nodes.
 func (d *Detector) watchStranger(now time.Time, p *Peer) (next time.Time) {
 	heard := p.mutual()
 	switch silent := now.Sub(heard); {
@@ -55,7 +55,7 @@ func (d *Detector) watchStranger(now time.Time, p *Peer) (next time.Time) {
 	return p.checkedAt.Add(silencePing)
 }
 
-// nudge asks a silent peer for an answer, on every path that there may be.
+// nudge asks a silent peer for an answer, on every possible path.
 func (d *Detector) nudge(now time.Time, p *Peer) {
 	p.checkedAt = now
 	d.add(Action{Kind: CheckPath, Peer: p})

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// tick ticks node i as the core does, until the Detector wants no further tick within d.
+// tickFor ticks node i as the core does, until the Detector wants no further tick within d.
 func (w *world) tickFor(i int, d time.Duration) {
 	w.t.Helper()
 	for end := w.now.Add(d); ; {
@@ -80,7 +80,7 @@ func TestDeafPeerIsProbedAfterAFifthOfTheProbeTimeout(t *testing.T) {
 	w := newLinked(t, 5)
 	p := w.peer(1)
 	w.silence(1)
-	for range 6 { // it sends and hears nothing
+	for range 6 { // it sends but hears nothing
 		w.run(500 * time.Millisecond)
 		w.hear(1)
 	}
@@ -110,7 +110,7 @@ func TestDeafPeerThatAnswersThePingIsNotProbed(t *testing.T) {
 	w.want()
 }
 
-// Others vouch for the peer: it lives, and only this link is dead in one direction.
+// Helpers vouch for the peer: it is alive, and only this link is dead in one direction.
 func TestLinkThatIsDeadInOneDirectionEnds(t *testing.T) {
 	w := newLinked(t, 5)
 	w.silence(1)

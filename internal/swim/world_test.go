@@ -13,10 +13,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// start is when the tests' Detectors are made.
+// start is the time at which the tests create their Detectors.
 var start = time.UnixMilli(1_700_000_000_000)
 
-// goID is the id of the i-th Go node. legacyID is that of the i-th gwyh 0.1 node.
+// goID returns the id of the i-th Go node, and legacyID that of the i-th legacy node.
 func goID(i int) wire.NodeID     { return wire.NodeID{6: 0x80, 8: 0x80, 14: byte(i >> 8), 15: byte(i)} }
 func legacyID(i int) wire.NodeID { return wire.NodeID{6: 0x40, 8: 0x80, 14: byte(i >> 8), 15: byte(i)} }
 
@@ -24,35 +24,35 @@ func addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
 }
 
-// String names a kind in the messages of failed tests.
+// String returns the name of a kind for the messages of failed tests.
 func (k Kind) String() string {
 	return [...]string{"SendPing", "SendNotice", "SendProbeFor", "SendProbeResult", "Reach", "CheckPath", "Watch", "Spread",
 		"DeclareDead", "RemoveAlone", "Refute", "EndLink", "TakeCensus", "DropLink", "Suspected", "NobodyHeard",
 		"ProbeStarted", "HelpersAsked", "ProbeAnswered", "ProbeVouched", "ProbeFailed", "FailedTogether", "BackTogether"}[k]
 }
 
-// lan is the preset of memberlist's DefaultLANConfig.
+// lan corresponds to memberlist's DefaultLANConfig.
 var lan = Config{Heartbeat: time.Second, ProbeInterval: time.Second, ProbeTimeout: 500 * time.Millisecond, Subscriptions: 8,
 	IndirectChecks: 3, SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}
 
 // beatEvery is the time between the heartbeats of a lively peer.
 const beatEvery = 100 * time.Millisecond
 
-// A world is the Detector of node 0, its member table, a clock, and a core that carries actions out as far as they concern
-// the Detector. It has no network: a test says what arrives.
+// A world is the Detector of node 0, its member table, a clock, and a core that carries out the actions that concern
+// the Detector. It has no network: a test determines what arrives.
 type world struct {
 	t testing.TB
 	*Detector
 	members    members.Table
 	now        time.Time
 	order      timer.Heap
-	lively     []int    // peers of which a heartbeat comes every beatEvery, which says that they hear this node
+	lively     []int    // peers that send a heartbeat every beatEvery, which reports that they hear this node
 	subscribed bool     // see HandleTimeout
 	acts       []Action // since the last call of clear
 	byID       map[wire.NodeID]int
 }
 
-// newWorld makes node 0 with the members 1 to n, which are no peers yet.
+// newWorld returns a world with the members 1 to n, which are not peers yet.
 func newWorld(t testing.TB, n int, changes ...func(*Config)) *world {
 	t.Helper()
 	cfg := lan
@@ -68,7 +68,7 @@ func newWorld(t testing.TB, n int, changes ...func(*Config)) *world {
 	return w
 }
 
-// newLinked makes node 0 with the members 1 to n, all of which are linked and lively.
+// newLinked returns a world with the members 1 to n, all of which are linked and lively.
 func newLinked(t testing.TB, n int, changes ...func(*Config)) *world {
 	t.Helper()
 	w := newWorld(t, n, changes...)
@@ -94,10 +94,10 @@ func (w *world) join(id wire.NodeID, i int) *members.Entry {
 	return m
 }
 
-// entry is the entry of node i.
+// entry returns the entry of node i.
 func (w *world) entry(i int) *members.Entry { return w.members.Get(goID(i)) }
 
-// peer is node i as a peer, which it becomes if it was none.
+// peer returns the peer of node i, and creates it if necessary.
 func (w *world) peer(i int) *Peer { return w.peerOf(goID(i)) }
 
 func (w *world) peerOf(id wire.NodeID) *Peer {
@@ -110,19 +110,19 @@ func (w *world) peerOf(id wire.NodeID) *Peer {
 	return p
 }
 
-// link links node i.
+// link creates a link with node i.
 func (w *world) link(i int) *Peer {
 	p := w.peer(i)
 	w.LinkUp(w.now, p)
 	return p
 }
 
-// silence lets no further heartbeats of some peers come.
+// silence stops the heartbeats of some peers.
 func (w *world) silence(peers ...int) {
 	w.lively = slices.DeleteFunc(w.lively, func(i int) bool { return slices.Contains(peers, i) })
 }
 
-// do carries out what one input wants done.
+// do carries out the actions of one input.
 func (w *world) do(out []Action) {
 	w.t.Helper()
 	if w.out != nil {
@@ -152,7 +152,7 @@ func (w *world) fail(m *members.Entry) {
 	}
 }
 
-// run lets time pass, in which the lively peers send heartbeats and what is due is done.
+// run lets d pass. The lively peers send heartbeats, and due timers run.
 func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	for end := w.now.Add(d); ; {
@@ -171,7 +171,7 @@ func (w *world) run(d time.Duration) {
 	}
 }
 
-// runTo does what is due until then.
+// runTo runs the timers that are due up to a time.
 func (w *world) runTo(then time.Time) {
 	w.t.Helper()
 	for at := w.NextTimeout(); !at.After(then); at = w.NextTimeout() {
@@ -183,7 +183,7 @@ func (w *world) runTo(then time.Time) {
 	w.now = then
 }
 
-// beat lets a heartbeat of node i come, which says that it has just heard this node.
+// beat delivers a heartbeat of node i, which reports that node i has just heard this node.
 func (w *world) beat(i int) {
 	w.t.Helper()
 	p := w.peer(i)
@@ -191,17 +191,17 @@ func (w *world) beat(i int) {
 	w.do(w.HearReport(nil, w.now, p, 0, 0))
 }
 
-// hear lets a packet of node i come that says nothing about whether it hears this node.
+// hear delivers a packet of node i that does not show whether node i hears this node.
 func (w *world) hear(i int) { w.HearPacket(w.now, w.peer(i)) }
 
-// answer lets node i answer what was sent to it now.
+// answer makes node i answer what is sent to it now.
 func (w *world) answer(i int) {
 	w.t.Helper()
 	w.hear(i)
 	w.do(w.HearAnswer(nil, w.now, w.peer(i), w.now))
 }
 
-// accuse lets a node accuse node i, as an accusation that came from a peer.
+// accuse delivers an accusation of node i by another node, as if a peer had passed it on.
 func (w *world) accuse(by, i int) {
 	w.t.Helper()
 	w.do(w.HandleAccusation(nil, w.now, w.entry(i), w.entry(i).Incarnation, goID(by), w.peer(by)))
@@ -219,7 +219,7 @@ func (w *world) all(k Kind) (found []Action) {
 	return found
 }
 
-// targets are the nodes that the actions of a kind are about.
+// targets returns the nodes that the actions of a kind are about.
 func (w *world) targets(k Kind) (nodes []int) {
 	for _, a := range w.all(k) {
 		nodes = append(nodes, w.target(&a))
@@ -239,7 +239,7 @@ func (w *world) target(a *Action) int {
 	return w.byID[a.ID]
 }
 
-// want fails the test unless exactly these actions came since the last call of clear. It clears them.
+// want fails the test unless exactly these actions came since the last call of clear. Then it clears them.
 func (w *world) want(kinds ...Kind) {
 	w.t.Helper()
 	var got []Kind
@@ -262,7 +262,7 @@ func (w *world) wantTargets(k Kind, nodes ...int) {
 	}
 }
 
-// wantState fails the test unless node i is in a state.
+// wantState fails the test unless node i has the given state.
 func (w *world) wantState(i int, s wire.State) {
 	w.t.Helper()
 	if m := w.entry(i); m.State != s || w.Suspects(m) != (s == wire.StateSuspect) {
@@ -270,7 +270,7 @@ func (w *world) wantState(i int, s wire.State) {
 	}
 }
 
-// until runs until a condition holds, and returns how long that took. It fails the test if it takes longer than most.
+// until runs until a condition holds, and returns the time it took. It fails the test if that is longer than most.
 func (w *world) until(most time.Duration, holds func() bool) time.Duration {
 	w.t.Helper()
 	began := w.now
