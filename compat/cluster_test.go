@@ -228,7 +228,7 @@ type cluster struct {
 	log     safeBuffer
 }
 
-// A node of a cluster.
+// A node is a node of a cluster with its app, transport and configuration.
 type node struct {
 	*memberlist.Memberlist
 	*app

@@ -38,7 +38,7 @@ type client struct {
 	updates chan []byte // closed when the client is too slow
 }
 
-// serve sends server-sent events until the browser leaves.
+// serve sends server-sent events until the browser disconnects.
 func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.WriteHeader(http.StatusMethodNotAllowed)

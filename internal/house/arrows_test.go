@@ -27,7 +27,7 @@ var floors = [][]string{
 	{"timestamp"},
 }
 
-// around are the packages of the shell, which know no component, and the helpers of tests and simulations.
+// around are the packages of the shell, which depend on no component, and the helpers of tests and simulations.
 var around = []string{"addrbook", "carrier", "dispatch", "gwyh01", "house", "inbox", "inspect", "intake", "memnet", "metrics", "mutants", "netns", "pull", "resolve", "sim",
 	"simcheck", "simnet", "telemetry", "udp", "unreached"}
 

@@ -1,6 +1,6 @@
-// Command mutants checks that tests notice changes to lines on which security depends. For each mutant of mutants.txt it
-// makes the change, in a copy that only this run of the tests sees, and runs the tests of a package. A mutant that no test notices
-// survives, and the command fails.
+// Command mutants checks that tests notice changes to lines that security depends on. For each mutant of mutants.txt
+// it applies the change to a copy that only this run of the tests uses, and runs the tests of a package. A mutant
+// that no test notices survives, and the command fails.
 //
 //	go run ./internal/mutants [-run pattern of names]
 package main
