@@ -103,11 +103,12 @@ func (a *Agent) Join(ctx context.Context, addresses []string) (int, error) {
 // Ping measures the round trip to a member, or to the node at an address.
 func (a *Agent) Ping(_ context.Context, name, addr string) (time.Duration, error) {
 	if addr == "" {
-		i := slices.IndexFunc(a.list.Members(), func(n *gwyh.Node) bool { return n.Name == name })
+		members := a.list.Members()
+		i := slices.IndexFunc(members, func(n *gwyh.Node) bool { return n.Name == name })
 		if i < 0 {
 			return 0, &api.RequestError{Err: fmt.Errorf("there is no member %q", name)}
 		}
-		addr = a.list.Members()[i].Address()
+		addr = members[i].Address()
 	}
 	return a.list.Ping(name, udpAddr(addr))
 }
