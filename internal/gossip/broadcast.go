@@ -20,14 +20,14 @@ func newDissemination(c *Core) dissemination {
 	return dissemination{core: c, Disseminator: d, timer: timer.Timer{Fire: c.broadcast.tick}, sweepTimer: timer.Timer{Fire: c.broadcast.sweepStore}}
 }
 
-// BroadcastMax is the largest message in bytes that travels in one datagram of the configured size; a
-// larger one is cut.
+// BroadcastMax returns the size in bytes of the largest message that fits in one datagram of the configured size. A
+// larger message is cut into frames.
 func (c *Core) BroadcastMax() int {
 	return c.cfg.DatagramSize - wire.BoxOverhead - wire.CastOverhead
 }
 
-// Broadcast sends data to every member. Without a link it is kept for a while; data is not retained
-// otherwise. A *TooLargeError or ErrQueueFull says that nothing was sent.
+// Broadcast sends data to every member. Without a link, a copy is kept until there is one or it expires; otherwise data
+// is not retained. If Broadcast returns a *TooLargeError or ErrQueueFull, nothing was sent.
 func (c *Core) Broadcast(now time.Time, data []byte) error {
 	switch {
 	case len(data) > MessageMax:
@@ -62,11 +62,11 @@ func (ds *dissemination) send(now time.Time, id wire.MessageID, data []byte) err
 	return nil
 }
 
-// slowShare is what part of the rate of the fastest link another has to have to hold up messages of this node.
+// slowShare is the share of the fastest link's rate below which a link causes no backpressure on messages of this node.
 const slowShare = 1. / 32
 
-// congested reports whether a message of this node is not taken now, because links that it would go along in full have no
-// room. A peer that is silent, and may be dead, holds nothing up, nor does one that is far slower than others.
+// congested reports whether a message of this node is refused now because the links that would carry it whole are full.
+// A silent peer, which may be dead, causes no backpressure, and neither does one that is far slower than others.
 func (ds *dissemination) congested(now time.Time, large bool) bool {
 	c := ds.core
 	fastest := 0.
@@ -90,7 +90,7 @@ func (ds *dissemination) congested(now time.Time, large bool) bool {
 	return a.Refused()
 }
 
-// backlog is how many bytes of small messages wait for the neighbor that is furthest behind.
+// backlog returns the bytes of small messages queued for the neighbor with the largest backlog.
 func (ds *dissemination) backlog(now time.Time) (most int) {
 	for _, p := range ds.core.links {
 		if p.holdsUp(now) {
@@ -100,8 +100,8 @@ func (ds *dissemination) backlog(now time.Time) (most int) {
 	return most
 }
 
-// handleBroadcast delivers the first copy of a message and passes it on; the first copy took the
-// quickest path. Others are counted.
+// handleBroadcast delivers the first copy of a message and passes it on. The first copy took the fastest path.
+// Duplicates are counted.
 func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	c := ds.core
 	if p.sessions.Zone != c.cfg.Zone {
@@ -125,7 +125,7 @@ func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message
 	c.events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.id, ID: m.ID, Size: len(m.Data)})
 }
 
-// flood sends a message along the links that dissemination decides on, but never along the one that it came by.
+// flood sends a message along the links that dissemination chooses, but never along the one that it arrived on.
 func (ds *dissemination) flood(now time.Time, id wire.MessageID, delay wire.Delay, data []byte, from *peer) {
 	c := ds.core
 	c.transport.plain = wire.AppendCast(c.transport.plain[:0], id, delay, data)
@@ -151,7 +151,7 @@ func (ds *dissemination) flood(now time.Time, id wire.MessageID, delay wire.Dela
 	}
 }
 
-// releaseHeld sends what waited for the first link.
+// releaseHeld sends the messages that waited for the first link.
 func (ds *dissemination) releaseHeld(now time.Time) {
 	c := ds.core
 	for _, h := range ds.Held.Take(now) {
@@ -161,8 +161,8 @@ func (ds *dissemination) releaseHeld(now time.Time) {
 	}
 }
 
-// What the core does for dissemination (internal/broadcast): it passes messages of neighbors on to it, and encodes, queues
-// and sends what it decides.
+// What the core does for dissemination (internal/broadcast): it hands messages of neighbors to it, and it encodes,
+// queues and sends what dissemination decides to send.
 
 // disseminate acts on the outcomes of one input to c.broadcast.
 func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
@@ -170,14 +170,14 @@ func (ds *dissemination) disseminate(now time.Time, out []broadcast.Outcome) {
 	ds.schedule()
 }
 
-// schedule has tick called when dissemination wants it.
+// schedule sets the timer that calls tick to the time that dissemination wants.
 func (ds *dissemination) schedule() {
 	if at := ds.Next(); !at.IsZero() {
 		ds.core.timers.Advance(&ds.timer, at)
 	}
 }
 
-// tick does what is due.
+// tick handles the timeouts of dissemination that are due.
 func (ds *dissemination) tick(now time.Time) {
 	ds.disseminate(now, ds.Tick(ds.outcomes, now))
 }
@@ -208,8 +208,8 @@ func (ds *dissemination) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 	c.transport.sendPlain(now, p, b)
 }
 
-// digestsFor returns the digests of what has passed since the last heartbeat for p, for the next one. What has no room in it goes
-// on its own.
+// digestsFor returns the announcements for the next heartbeat to p: the messages that passed since the last one.
+// Announcements that do not fit in the heartbeat are sent separately.
 func (ds *dissemination) digestsFor(now time.Time, p *peer) *digest.List {
 	p.neighbor.Missed = p.packets.Missed()
 	out, with := ds.Heartbeat(ds.outcomes, now, &p.neighbor)
@@ -217,8 +217,8 @@ func (ds *dissemination) digestsFor(now time.Time, p *peer) *digest.List {
 	return with
 }
 
-// broadcastLinkUp begins to exchange broadcasts with p, and tells it what has passed lately: a node that joins has the state
-// of the applications before it has links, and would miss what is sent in between.
+// broadcastLinkUp begins to exchange broadcasts with p, and announces recent messages to it. A node that joins receives
+// the application state before it has links, and would miss messages sent in between.
 func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
 	c := ds.core
 	if !p.legacy {
@@ -233,7 +233,7 @@ func (ds *dissemination) broadcastLinkUp(now time.Time, p *peer) {
 	}
 }
 
-// broadcastLinkDown ends the exchange of broadcasts with p. Others are sent what only p was about to be sent.
+// broadcastLinkDown ends the exchange of broadcasts with p. Messages queued for p alone are sent to other neighbors.
 func (ds *dissemination) broadcastLinkDown(now time.Time, p *peer) {
 	ds.LinkDown(now, &p.neighbor)
 	ds.schedule()
@@ -241,8 +241,8 @@ func (ds *dissemination) broadcastLinkDown(now time.Time, p *peer) {
 	ds.redirect(now, p)
 }
 
-// handlePrune takes in for which origins p is sent no full copies any more. Large messages of them that were begun go on,
-// because p may have them from no other node.
+// handlePrune handles the origins for which p asks to become lazy. Large messages of these origins whose transfer has
+// begun continue, because p may receive them from no other node.
 func (ds *dissemination) handlePrune(now time.Time, p *peer, data []byte) {
 	ds.HandlePrune(&p.neighbor, data)
 	ds.endTransfers(p, func(t *packets.Transfer) bool {
@@ -257,8 +257,8 @@ func (ds *dissemination) handleStop(p *peer, data []byte) {
 	}
 }
 
-// endTransfers ends the transfers of broadcasts to p that do not go on. What p has asked for goes on in any case, and messages of
-// this node that go along few links. What was not begun is announced to p instead.
+// endTransfers ends the transfers of broadcasts to p that may stop. Messages that p requested continue, and so do
+// messages of this node that few links carry. A message whose transfer has not begun is announced to p instead.
 func (ds *dissemination) endTransfers(p *peer, goesOn func(*packets.Transfer) bool) {
 	p.packets.EndTransfers(func(t *packets.Transfer) bool {
 		a := t.Message()
@@ -274,13 +274,13 @@ func (ds *dissemination) endTransfers(p *peer, goesOn func(*packets.Transfer) bo
 	})
 }
 
-// handleHave takes in digests.
+// handleHave handles announcements.
 func (ds *dissemination) handleHave(now time.Time, p *peer, data []byte) {
 	ds.HandleAnnouncements(now, &p.neighbor, data)
 	ds.schedule()
 }
 
-// handleWant sends p what it requests, as far as it is here and as it comes.
+// handleWant sends p what it requests, as far as it is stored here, and the rest as it arrives.
 func (ds *dissemination) handleWant(now time.Time, p *peer, data []byte) {
 	c := ds.core
 	ds.disseminate(now, ds.HandleRequests(ds.outcomes, &p.neighbor, data))
@@ -314,7 +314,7 @@ func (ds *dissemination) serve(now time.Time, p *peer, o *broadcast.Outcome) {
 	t.Lacks(o.From, min(o.Until, a.Total))
 }
 
-// serveSmall sends p a small message that it requests.
+// serveSmall sends p a small message that p requested.
 func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) {
 	c := ds.core
 	m, ok := ds.Place(id)
@@ -331,26 +331,26 @@ func (ds *dissemination) serveSmall(now time.Time, p *peer, id *wire.MessageID) 
 	}
 }
 
-// largeOf is what dissemination knows of a large message; nil for a direct message.
+// largeOf returns the dissemination state of a large message, or nil for a direct message.
 func largeOf(a *assembly.Assembly) *broadcast.Large {
 	l, _ := a.Spread.(*broadcast.Large)
 	return l
 }
 
-// crowded reports whether half of the room is taken by messages that others may still want.
+// crowded reports whether messages that neighbors may still request take half of the store.
 func (ds *dissemination) crowded(now time.Time) bool {
 
 	return ds.store.Crowded(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
 }
 
-// largeWanted is the bytes of large messages that others may still want, or less than half of the room.
+// largeWanted returns the bytes of large messages that neighbors may still request, or less than half of the store.
 func (ds *dissemination) largeWanted(now time.Time) int {
 
 	return ds.store.Wanted(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
 }
 
-// largeExpected reports whether a neighbor that may still request the message is one that messages are held up for: a
-// silent peer is not.
+// largeExpected reports whether a neighbor that may still request the message causes backpressure. A silent peer does
+// not.
 func (ds *dissemination) largeExpected(now time.Time, a *assembly.Assembly) bool {
 	c := ds.core
 	for n := range largeOf(a).Awaiting {
@@ -361,7 +361,7 @@ func (ds *dissemination) largeExpected(now time.Time, a *assembly.Assembly) bool
 	return false
 }
 
-// broadcastLarge cuts a message of our own into frames, for all links.
+// broadcastLarge cuts a message of this node into frames for all links.
 func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
 	c := ds.core
 	a := ds.addLarge(now, id, data)
@@ -381,12 +381,12 @@ func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data [
 	return nil
 }
 
-// passOnFrom is how many bytes of a message are here before it is passed on: a declaration that nothing
-// follows costs the neighbours of its author only, and takes nothing of what they may begin elsewhere.
+// passOnFrom is how many bytes of a message must have arrived before it is passed on. A first frame that no other frame
+// follows therefore costs only the neighbors of its origin, and does not use up what they may begin elsewhere.
 const passOnFrom = 16 << 10
 
-// passOn queues a large message for each link whose peer wants it in full, unless too much waits for it. All are told of it in
-// digests, and it is kept for those that have not shown that they have it. Legacy nodes, which know no frames, get it in one packet once it is complete and if it fits.
+// passOn queues a large message for each eager link that is not full, and announces it to all. It is kept for peers that have
+// not shown that they have it. Legacy nodes know no frames: they get it in one packet once it is complete, if it fits.
 func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	c := ds.core
 	a.PassedOn = true
@@ -406,13 +406,13 @@ func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byt
 	}
 }
 
-// handleFrame takes in a piece of a large message and passes it on as it comes. The sender has it, and
-// needs it not.
+// handleFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
+// sent it.
 func (ds *dissemination) handleFrame(now time.Time, p *peer, ch *packets.Channel, m *wire.Message) {
 	c := ds.core
 	c.transport.reportSoon(now, p, ch)
 	switch {
-	case m.Total == 0 && len(m.Data) == 0: // a tail probe: its counter was all it had to say
+	case m.Total == 0 && len(m.Data) == 0: // a tail probe: only its packet number matters
 		return
 	case m.Total > MessageMax || len(m.Data) == 0 || uint64(m.Offset)+uint64(len(m.Data)) > uint64(m.Total):
 		c.drop(stats.DropOversize)
@@ -462,8 +462,8 @@ func (ds *dissemination) duplicatePiece(now time.Time, p *peer, id wire.MessageI
 	ds.disseminate(now, ds.DuplicatePiece(ds.outcomes, now, &p.neighbor, id, l))
 }
 
-// cutFor queues a message that came in one datagram as frames for a link that takes only smaller ones. It is announced
-// instead where it need not go in full, or where too much waits.
+// cutFor queues a message that arrived in one datagram as frames for a link with a smaller datagram size. It only
+// announces the message if it need not go in full, or if the link is full.
 func (ds *dissemination) cutFor(now time.Time, p *peer, a *assembly.Assembly, id wire.MessageID, data []byte, full bool) *assembly.Assembly {
 	c := ds.core
 	if a == nil {
@@ -488,7 +488,7 @@ func (ds *dissemination) cutFor(now time.Time, p *peer, a *assembly.Assembly, id
 	return a
 }
 
-// addLarge keeps a whole message that goes along links in pieces; nil when there is no room.
+// addLarge keeps a whole message that is sent in frames. It returns nil if there is no room.
 func (ds *dissemination) addLarge(now time.Time, id wire.MessageID, data []byte) *assembly.Assembly {
 
 	a := ds.store.Add(now, id, data, false)
@@ -498,7 +498,7 @@ func (ds *dissemination) addLarge(now time.Time, id wire.MessageID, data []byte)
 	return a
 }
 
-// track has dissemination know of a large message, unless it is for one node alone.
+// track registers a large message with dissemination, unless it is a direct message.
 func (ds *dissemination) track(a *assembly.Assembly) *assembly.Assembly {
 
 	if !a.Direct {
@@ -507,7 +507,7 @@ func (ds *dissemination) track(a *assembly.Assembly) *assembly.Assembly {
 	return a
 }
 
-// beginReceiving makes room for a message of p; nil when p has begun too much.
+// beginReceiving makes room for a message of p. It returns nil if p has begun too many.
 func (ds *dissemination) beginReceiving(now time.Time, p *peer, id wire.MessageID, total uint32, direct bool) *assembly.Assembly {
 	c := ds.core
 	evicted, ok := p.receiving.Admit(now, total)
@@ -525,7 +525,7 @@ func (ds *dissemination) beginReceiving(now time.Time, p *peer, id wire.MessageI
 	return a
 }
 
-// complete hands a message that has come whole, its last piece from p, to the application, once.
+// complete delivers a complete message, whose last piece came from p, to the application once.
 func (ds *dissemination) complete(now time.Time, p *peer, a *assembly.Assembly) {
 	c := ds.core
 	if !a.Complete() || a.Delivered {
@@ -544,7 +544,7 @@ func (ds *dissemination) complete(now time.Time, p *peer, a *assembly.Assembly) 
 	c.events.Add(event.Event{Kind: event.Message, Data: data, From: p.id, ID: a.ID, Size: len(data)})
 }
 
-// sweepLater sees to it that large messages are forgotten in time.
+// sweepLater schedules the sweep that removes large messages.
 func (ds *dissemination) sweepLater(now time.Time) {
 	c := ds.core
 	if !ds.sweepTimer.Pending() {
@@ -563,9 +563,9 @@ func (ds *dissemination) sweepStore(now time.Time) {
 	}
 }
 
-// carry puts the large messages that are on their way through this node on a link that is new. A peer
-// that was deaf for a while gets what is still here for repair, too. Another that was a member already when a message
-// came, and may have lost the links that told it of that, is told of it.
+// carry queues the large messages in progress at this node on the new link to p. A peer that was silent also gets the
+// messages still kept for repair. If p was a member already when a message arrived, p may have lost the links that
+// announced the message, so the message is announced to p.
 func (ds *dissemination) carry(now time.Time, p *peer) {
 	c := ds.core
 	if p.legacy {
@@ -585,8 +585,8 @@ func (ds *dissemination) carry(now time.Time, p *peer) {
 	c.transport.pump(now, p)
 }
 
-// redirect sends what was to go along a link that has ended along another, unless somebody has it already: a message
-// that few links carry would end with them.
+// redirect sends the messages that were queued for an ended link along another link, unless some node has them already:
+// a message that few links carry would be lost otherwise.
 func (ds *dissemination) redirect(now time.Time, p *peer) {
 	c := ds.core
 	for _, t := range p.packets.Transfers() {
@@ -611,7 +611,7 @@ func (ds *dissemination) redirect(now time.Time, p *peer) {
 	}
 }
 
-// has notes that p has a piece of a message that is passed on.
+// has records that p has a piece of a message that is passed on.
 func (ds *dissemination) has(now time.Time, p *peer, a *assembly.Assembly, from, to uint32) {
 	largeOf(a).Shown(&p.neighbor)
 	t := p.packets.Transfer(a)

@@ -14,80 +14,80 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Member is what a node knows of another, or of itself.
+// A Member is what a node knows about another node, or about itself.
 type Member = members.Member
 
-// Config is what a core is made of. It has been checked by the caller.
+// Config is the configuration of a core. The caller has checked it.
 type Config struct {
 	ID        wire.NodeID    // version 8, new for each run
 	Name      string         // 1 to 255 bytes, unique in the cluster
-	Zone      wire.Zone      // none when not valid
-	Advertise netip.AddrPort // where others reach this node
+	Zone      wire.Zone      // invalid: the node has no zone
+	Advertise netip.AddrPort // where other nodes reach this node
 	Meta      []byte
-	MetaMax   int // bound of the metadata taken from others, in bytes
+	MetaMax   int // maximum size of metadata accepted from other nodes, in bytes
 	Versions  [6]byte
 
-	Allow func(netip.Addr) bool // which addresses members may have; nil for all
+	Allow func(netip.Addr) bool // reports whether a member may have the address; nil allows all
 
-	// Own reports whether this node's transport receives at an address, beside Advertise. It must not block. nil:
-	// at Advertise only.
+	// Own reports whether this node's transport receives at an address other than Advertise. It must not block. If it
+	// is nil, the transport receives at Advertise only.
 	Own func(netip.AddrPort) bool
 
-	// Unsent reports whether something that was sent to an address waits to be written, or is being written: over
-	// a slow transport. It must not block. nil: never.
+	// Unsent reports whether data sent to an address is still waiting to be written by a slow transport, or being
+	// written. It must not block. If it is nil, nothing ever waits.
 	Unsent func(netip.AddrPort) bool
 
 	Keys        []handshake.Key // pre-shared keys, the primary first
 	Labelled    bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes
 
-	// How long the name of a dead node is kept for its address: the first that is not zero.
+	// The time for which a dead node's name stays reserved for its address is the first of these that is not zero.
 	DeadNodeReclaimTime, GossipToTheDeadTime time.Duration
-	State                                    bool // the application has a state to exchange, though it may be empty at times
-	AskMerge                                 bool // it is asked before this cluster and another become one
-	AskAlive                                 bool // it is asked about each node that becomes a member
-	AskSelection                             bool // it is asked which members may be chosen
-	// PushPullInterval is the time between push/pulls with a random member. Negative: never.
+	State                                    bool // the application exchanges state, which may be empty at times
+	AskMerge                                 bool // the application decides whether this cluster merges with another
+	AskAlive                                 bool // the application decides about each node that becomes a member
+	AskSelection                             bool // the application decides which members may be chosen
+	// PushPullInterval is the time between push/pulls with a random member. Negative disables them.
 	PushPullInterval time.Duration
-	PushPullNodes    int // members in each interval; zero means 1
+	PushPullNodes    int // number of members in each interval; zero means 1
 
-	Subscriptions int // members to hear from
+	Subscriptions int // number of members to subscribe to
 	Strategy      overlay.Strategy
-	Heartbeat     time.Duration // interval at which this node is heard on its links
+	Heartbeat     time.Duration // interval at which this node sends heartbeats on its links
 
-	// Failure detection. Zero means what the LAN preset has; no indirect checks are -1.
-	ProbeInterval           time.Duration // suspicion is reckoned from it; one link is measured in each
-	ProbeTimeout            time.Duration // for an answer of a silent member
-	IndirectChecks          int           // other nodes asked about it
-	SuspicionMult           int           // least time of a suspicion, in halves of ProbeInterval
-	SuspicionMaxTimeoutMult int           // longest time, in least ones
-	AwarenessMaxMultiplier  int           // bound of the stretching by ill health
-	Pings                   bool          // an event.Ping tells of each answer to a Ping
+	// Failure detection. Zero means the value of the LAN preset. IndirectChecks is -1 for no indirect probes.
+	ProbeInterval           time.Duration // base of suspicion times; one link is measured per interval
+	ProbeTimeout            time.Duration // how long to wait for an answer of a silent member
+	IndirectChecks          int           // number of other nodes asked to probe it
+	SuspicionMult           int           // minimum time of a suspicion, in halves of ProbeInterval
+	SuspicionMaxTimeoutMult int           // maximum time of a suspicion, in multiples of the minimum
+	AwarenessMaxMultiplier  int           // upper bound of the local health multiplier
+	Pings                   bool          // an event.Ping reports each answer to a Ping
 
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
-	DatagramMax   int // largest datagram that paths are probed for; nothing is probed if it is not above DatagramSize
-	DatagramTaken int // largest datagram received, told to peers
+	DatagramMax   int // largest datagram that paths are probed for; no larger than DatagramSize: no probes
+	DatagramTaken int // largest datagram received, announced to peers
 
-	// Trace writes what happens in the node. nil: nothing is written, and nothing is made for it.
+	// Trace writes what happens in the node. If it is nil, nothing is written, and no trace data is allocated.
 	Trace *trace.Tracer
 
-	// Debug says that lines at DEBUG are wanted. [Core.SetDebug] changes that.
+	// Debug reports whether lines at DEBUG are wanted. [Core.SetDebug] changes it.
 	Debug bool
 
-	// AnswerAdvertised sends to the address a peer advertises instead of the one its packets came
-	// from: for transports whose source addresses cannot be answered.
+	// AnswerAdvertised sends to the address a peer advertises instead of the source address of its packets. It is for
+	// transports whose source addresses cannot be answered.
 	AnswerAdvertised bool
 
-	// Base is members that the core knows from the start and shares with other cores. It begins to choose
-	// among them at once. Only simulations have one.
+	// Base holds members that the core knows from the start and shares with other cores. The core chooses neighbors
+	// among them at once. Only simulations set it.
 	Base *members.Base
 
-	Suite     session.Suite       // what boxes are sealed with
+	Suite     session.Suite       // seals boxes
 	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519
 	Rand      io.Reader           // keys, nonces, ids
 }
 
-// fill gives the values of the LAN preset to what is zero.
+// fill replaces zero values by those of the LAN preset.
 func (c *Config) fill() {
 	fill(&c.ProbeInterval, time.Second)
 	fill(&c.ProbeTimeout, 500*time.Millisecond)
@@ -107,7 +107,7 @@ func fill[T comparable](v *T, zeroMeans T) {
 	}
 }
 
-// NewID draws a node id.
+// NewID returns a random node id.
 func NewID(random io.Reader) (wire.NodeID, error) {
 	var id wire.NodeID
 	if _, err := io.ReadFull(random, id[:]); err != nil {
@@ -118,7 +118,7 @@ func NewID(random io.Reader) (wire.NodeID, error) {
 	return id, nil
 }
 
-// nameHold is how long the name of a dead node is reserved for its address.
+// nameHold returns how long the name of a dead node is reserved for its address.
 func (c *Config) nameHold() time.Duration {
 	if c.DeadNodeReclaimTime > 0 {
 		return c.DeadNodeReclaimTime
@@ -126,12 +126,12 @@ func (c *Config) nameHold() time.Duration {
 	return c.GossipToTheDeadTime
 }
 
-// selfOf is this node as it begins.
+// selfOf returns the initial entry of this node.
 func selfOf(c *Config) Member {
 	return Member{ID: c.ID, Name: c.Name, Addr: c.Advertise, Zone: c.Zone, Meta: c.Meta, Versions: c.Versions}
 }
 
-// detection is the part of the configuration that the failure detector needs.
+// detection returns the part of the configuration that the failure detector needs.
 func (c *Config) detection() swim.Config {
 	return swim.Config{
 		Heartbeat: c.Heartbeat, ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout,

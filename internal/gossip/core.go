@@ -1,12 +1,12 @@
-// Package gossip is the core of a node: who the members are, whom it subscribes to, and how a message
-// gets to all of them. It is pure: datagrams, commands and the time go in, datagrams and events come
-// out. One goroutine, or a simulation, owns a Core.
+// Package gossip is the core of a node. It owns the member table, the links, and the components that disseminate messages and
+// detect failures. It never does I/O or reads a clock: datagrams, commands and the time go in, and datagrams and events come
+// out. One goroutine or a simulation owns a Core.
 //
-// The files, in reading order: core (the state of a node: its components, and what is kept beside each), inputs (New, datagrams,
-// timeouts, outputs), route (what arrives from peers), peer and sessions, send (packets to peers), broadcast (dissemination and
-// transfers), direct (messages to one node), link (the overlay and heartbeats), join (handshakes, joins, healing, leaving), membership
-// (news and comparisons of tables), detect (failure detection and Pings), pushpull (application state and votes), gateway (nodes of
-// gwyh 0.1), limits and inspect. core, limits and peer use no other file, and nothing uses inputs.
+// The files, in reading order: core (the node's components and what is kept beside each), inputs (New, datagrams, timeouts,
+// outputs), route (what arrives from peers), peer and sessions, send (packets to peers), broadcast (dissemination and
+// transfers), direct (messages to one node), link (the overlay and heartbeats), join (handshakes, joins, healing, leaving),
+// membership (entries and table comparisons), detect (failure detection and Pings), pushpull (application state and votes),
+// gateway (gwyh 0.1 nodes), limits and inspect. core, limits and peer use no other file, and no file uses inputs.
 package gossip
 
 import (
@@ -37,7 +37,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Core is one node. Not for concurrent use.
+// Core is one node. It is not safe for concurrent use.
 type Core struct {
 	cfg Config
 	rng *rand.Rand // choices that need no secrecy
@@ -49,7 +49,7 @@ type Core struct {
 	sync       comparisons
 	peers      map[wire.NodeID]*peer
 	endpoint   *packets.Endpoint
-	links      []*peer // peers that messages are exchanged with, in the order linked
+	links      []*peer // peers with which messages are exchanged, in the order in which they were linked
 
 	gateway   gateway
 	overlay   overlaying
@@ -77,7 +77,7 @@ type handshakes struct {
 	core     *Core
 	dials    *joining.Dials
 	outcomes outcome.Buffer[handshake.Outcome]
-	packet   wire.Packet // scratch: the datagram being taken in
+	packet   wire.Packet // scratch: the datagram being handled
 }
 
 // transport is how the core sends messages to its peers.
@@ -89,20 +89,20 @@ type transport struct {
 	cork     cork
 }
 
-// smallMessage is one plaintext on its way along several links. The arena keeps it for those that cannot send it at
-// once, and for repair.
+// smallMessage is one plaintext that is sent along several links. The arena keeps it for retransmits and for links that
+// cannot send it at once.
 type smallMessage struct {
 	plain []byte
 	ref   arena.Ref
 }
 
-// cork is the datagrams of small messages that are not sealed yet.
+// cork holds the datagrams of small messages that are not sealed yet.
 type cork struct {
 	timer    timer.Timer // fires when the first of them is due
-	unsealed []*peer     // that have one
+	unsealed []*peer     // the peers that have such a datagram
 }
 
-// dissemination is the component, and what the core needs beside it.
+// dissemination is the component and what the core keeps beside it.
 type dissemination struct {
 	*broadcast.Disseminator
 	core       *Core
@@ -114,7 +114,7 @@ type dissemination struct {
 	outcomes   outcome.Buffer[broadcast.Outcome]
 }
 
-// directs are the direct messages of a core, in both directions, and what the core does about their outcomes.
+// directs are the direct messages of a core, in both directions, and the handling of their outcomes.
 type directs struct {
 	*direct.Sender
 	core     *Core
@@ -123,30 +123,30 @@ type directs struct {
 	timer    timer.Timer // at NextTimeout
 }
 
-// overlaying is the Overlay of a core, and what the core does about its actions. It answers the questions of the Overlay.
+// overlaying is the Overlay of a core and the handling of its actions. It implements the queries of the Overlay.
 type overlaying struct {
 	*overlay.Overlay
 	core         *Core
 	acts         outcome.Buffer[overlay.Action]
 	choiceTimer  timer.Timer
 	measureTimer timer.Timer
-	beat         time.Time // when the heartbeats are due that follow those sent last
+	beat         time.Time // when the next heartbeats are due
 }
 
-// entriesBatch is how many entries of a message are taken in together.
+// entriesBatch is how many entries of a message are handled together.
 const entriesBatch = 16
 
-// membership is what the core needs to take in and to send membership entries.
+// membership is what the core needs to receive and to send membership entries.
 type membership struct {
 	core   *Core
 	news   members.News
 	timer  timer.Timer               // when the news is sent
-	batch  [entriesBatch]wire.Member // scratch: entries being taken in
+	batch  [entriesBatch]wire.Member // scratch: entries being handled
 	entry  wire.Member               // scratch: one entry being written
-	behind []*members.Entry          // what the sender of the entries in progress lacks
+	behind []*members.Entry          // members of which the sender of the current entries has an older entry
 }
 
-// comparisons is what the core holds for anti-entropy.
+// comparisons is what the core keeps for anti-entropy.
 type comparisons struct {
 	core     *Core
 	comparer antientropy.Comparer
@@ -154,14 +154,14 @@ type comparisons struct {
 	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
 }
 
-// detection is the failure detector, and what the core does about its actions.
+// detection is the failure detector and the handling of its actions.
 type detection struct {
 	*swim.Detector
 	core     *Core
 	outcomes outcome.Buffer[swim.Action]
 }
 
-// pings is the core's share of the application's Pings.
+// pings is what the core keeps for the application's Pings.
 type pings struct {
 	ping.Pings
 	core     *Core
@@ -170,7 +170,7 @@ type pings struct {
 	timer    timer.Timer // at NextTimeout
 }
 
-// joins are the Joins of a core, and what the core does about their outcomes.
+// joins are the Joins of a core and the handling of their outcomes.
 type joins struct {
 	joining.Joins[*pushpull.Join]
 	core     *Core
@@ -179,7 +179,7 @@ type joins struct {
 
 type join = joining.Started[*pushpull.Join]
 
-// healing is the Healing of a core, and what the core does about it.
+// healing is the Healing of a core and the handling of its outcomes.
 type healing struct {
 	*overlay.Healing
 	core *Core
@@ -192,7 +192,7 @@ type leaving struct {
 	timer timer.Timer
 }
 
-// exchanges are the exchanges of a core with others, and what the core does about their outcomes.
+// exchanges are the push/pulls of a core with other nodes, and the handling of their outcomes.
 type exchanges struct {
 	*pushpull.Exchanger
 	core     *Core
@@ -200,7 +200,7 @@ type exchanges struct {
 	timer    timer.Timer
 }
 
-// gateway is what a core does about gwyh 0.1 nodes.
+// gateway is the Gateway to gwyh 0.1 nodes and the handling of its outcomes.
 type gateway struct {
 	*legacy.Gateway
 	core     *Core
@@ -210,8 +210,8 @@ type gateway struct {
 
 func (c *Core) drop(d stats.Drop) { c.stats.Dropped[d]++ }
 
-// newID returns the id of a message that is no broadcast.
+// newID returns the id of a message that is not a broadcast.
 func (c *Core) newID() wire.MessageID { return c.ids.Control() }
 
-// isLive reports whether a node is a live member. What is new about a live member may be refused, but the member stays.
+// isLive reports whether a node is a live member. It stays one even if the application refuses an update of its entry.
 func (c *Core) isLive(id wire.NodeID) bool { return c.members.IsLive(id) }

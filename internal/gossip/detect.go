@@ -20,7 +20,7 @@ func newDetection(now time.Time, c *Core) detection {
 	return detection{core: c, Detector: swim.New(now, c.cfg.detection(), c.rng, &c.members, &c.timers)}
 }
 
-// detect carries out what one input to the failure detector wants done.
+// detect carries out the actions that one input to the failure detector caused.
 func (dt *detection) detect(now time.Time, out []swim.Action) {
 	dt.outcomes.Work(out, func(a *swim.Action) {
 		if p := dt.peerIn(a); p != nil {
@@ -31,7 +31,7 @@ func (dt *detection) detect(now time.Time, out []swim.Action) {
 	})
 }
 
-// peerIn returns the peer that an action asks something for, or nil.
+// peerIn returns the peer that an action is about, or nil.
 func (dt *detection) peerIn(a *swim.Action) *peer {
 	if a.Peer == nil || a.Kind == swim.Spread {
 		return nil
@@ -88,8 +88,8 @@ func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
 	}
 }
 
-// reachOut asks a node for a sign of life: by a Ping, and by a handshake if there is no session, or if again is set
-// because the Ping had no answer: the node may have closed its side of the session.
+// reachOut tests whether a node is alive: by a Ping, or by a handshake if there is no session. If again is set, a Ping
+// was not answered and the node may have closed its side of the session, so reachOut always begins a handshake.
 func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, again bool) {
 	c := dt.core
 	p := c.peers[id]
@@ -105,8 +105,8 @@ func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort
 	}
 }
 
-// pingSilent sends a Ping that also says how long ago its receiver was heard, so that the receiver does not believe a
-// node that has become deaf until the next heartbeat.
+// pingSilent sends a Ping that also states how long ago p was heard, so that p does not rely until the next heartbeat
+// on a node that no longer receives.
 func (dt *detection) pingSilent(now time.Time, p *peer) {
 	c := dt.core
 	if p.legacy || !p.linked {
@@ -116,13 +116,13 @@ func (dt *detection) pingSilent(now time.Time, p *peer) {
 	c.transport.send(now, p, wire.AppendSyncRoot(p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p)))
 }
 
-// rootFor is the SyncRoot for p.
+// rootFor returns the SyncRoot for p.
 func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
 	c := cs.core
 	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.heardAge(now)}
 }
 
-// notify tells p that it is suspected, or taken for dead, so that it refutes if it lives.
+// notify sends p the entry that suspects it or declares it dead, so that p refutes it.
 func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
 	if p.legacy || p.set.Current(now) == nil || !dt.MayNotify(now, &p.swim) {
 		return
@@ -130,7 +130,7 @@ func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
 	dt.core.sync.correct(now, p, m)
 }
 
-// handleProbeFor takes the request of p to probe a node.
+// handleProbeFor handles a request of p to probe a node.
 func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 	c := dt.core
 	f, err := wire.ParseProbeFor(data)
@@ -152,7 +152,7 @@ func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 	dt.detect(now, out)
 }
 
-// handleProbeResult takes what the helper p found out.
+// handleProbeResult handles the result of an indirect probe by p.
 func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 	r, err := wire.ParseProbeResult(data)
 	if err != nil {
@@ -162,13 +162,13 @@ func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.swim, r))
 }
 
-// applySuspect takes in an accusation that another node passed on.
+// applySuspect handles an accusation that another node passed on.
 func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
 	c := ms.core
 	c.swim.detect(now, c.swim.HandleAccusation(c.swim.outcomes, now, m, e.Incarnation, e.From, via.detection()))
 }
 
-// defend takes in an entry about this node itself.
+// defend handles an entry about this node itself.
 func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 	c := ms.core
 	if members.OutOfReach(now, e.Incarnation) {
@@ -179,7 +179,7 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 
 func newPings(c *Core) pings { return pings{core: c, timer: timer.Timer{Fire: c.pings.tickPings}} }
 
-// wantPayload asks the application for a payload, if it has any and time has passed.
+// wantPayload asks the application for a payload, if Pings are enabled and ProbeInterval has passed.
 func (ps *pings) wantPayload(now time.Time) {
 	c := ps.core
 	if c.cfg.Pings && ps.payload.Want(now, c.cfg.ProbeInterval) {
@@ -187,7 +187,7 @@ func (ps *pings) wantPayload(now time.Time) {
 	}
 }
 
-// SetAckPayload answers an event.PayloadWanted: what answers to Pings carry from now on. More than
+// SetAckPayload answers an event.PayloadWanted: it sets the payload of further answers to Pings. A payload larger than
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	if !c.pings.payload.Set(b) {
@@ -195,8 +195,8 @@ func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	}
 }
 
-// Ping measures the time to the node at an address and back, after a handshake where there is no session.
-// name, if any, is the name it has to have. An event.Pinged with the token tells the end, at the latest at until.
+// Ping measures the round-trip time to the node at an address, after a handshake if there is no session. If name is not
+// empty, the node must have it. An event.Pinged with the token reports the result, at until at the latest.
 func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (event.PingToken, error) {
 	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
@@ -215,12 +215,12 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	return t, nil
 }
 
-// pingReady sends the first Ping of the application's to p, with which there is a session.
+// pingReady sends the first application Ping to p, with which there is a session.
 func (ps *pings) pingReady(now time.Time, p *peer, t event.PingToken) {
 	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, ps.core.report.Name(p.id)))
 }
 
-// pinged carries out what one input to the application's Pings wants done.
+// pinged carries out the outcomes of one input to the application's Pings.
 func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
 	if out != nil {
 		ps.outcomes.Work(out, func(o *ping.Outcome) { ps.actOnPing(now, o) })
@@ -228,7 +228,7 @@ func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
 	ps.core.timers.Plan(&ps.timer, ps.NextTimeout())
 }
 
-// tickPings does what is due for the application's Pings.
+// tickPings handles the timeouts of the application's Pings that are due.
 func (ps *pings) tickPings(now time.Time) {
 	for timer.Due(ps.NextTimeout(), now) {
 		ps.pinged(now, ps.HandleTimeout(ps.outcomes, now))
@@ -262,7 +262,7 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 	c.transport.send(now, p, p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
 }
 
-// handlePing answers to where the ping came from.
+// handlePing sends an Ack to the path on which the Ping arrived.
 func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
 	c := ps.core
 	ping, err := wire.ParsePing(data)
@@ -283,7 +283,7 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 	ps.wantPayload(now)
 }
 
-// handleAck takes the answer to a ping of ours, or to one that probes a path.
+// handleAck handles the answer to a Ping of this node, including one that probes a path.
 func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	c := ps.core
 	ack, err := wire.ParsePing(data)
@@ -307,7 +307,7 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	}
 }
 
-// handlePathAck takes the answer to a Ping that probes the MTU of a path, or the path itself.
+// handlePathAck handles the answer to a Ping that probes the MTU of a path, or the path itself.
 func (ps *pings) handlePathAck(now time.Time, p *peer, seq uint64) {
 	c := ps.core
 	if p.packets.PathAnswered(now, seq) {

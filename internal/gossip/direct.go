@@ -14,16 +14,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// newDirects makes the direct messages of c, whose configuration and rng are set.
+// newDirects returns the direct messages of c, whose configuration and rng are set.
 func newDirects(c *Core) directs {
 	x := &c.direct
 	return directs{core: c, timer: timer.Timer{Fire: x.tick}, receiver: direct.NewReceiver(&c.broadcast.store, controlMax),
 		Sender: direct.NewSender(direct.Config{SmallMax: c.cfg.DatagramSize - wire.BoxOverhead - wire.DirectOverhead, Store: &c.broadcast.store}, c.rng)}
 }
 
-// Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated until
-// it is acknowledged or until has passed; an event.Sent with the token tells how it ended. Any other message is sent once.
-// Send keeps a copy of data.
+// Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated
+// until it is acknowledged or until has passed, and an event.Sent with the token reports the result. Any other message
+// is sent once. Send keeps a copy of data.
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (event.SendToken, error) {
 	x := &c.direct
 	p, legacy := x.reach(now, to)
@@ -40,7 +40,7 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 	return m.Token(), nil
 }
 
-// Has reports whether this node has all of a broadcast, or made it. Of broadcasts long past it reports true.
+// Has reports whether this node has all of a broadcast, or is its origin. It reports true for broadcasts long past.
 func (c *Core) Has(id wire.MessageID) bool {
 	a := c.broadcast.store.Get(id)
 	return (a == nil || a.Complete()) && c.broadcast.Seen.Has(&id)
@@ -49,9 +49,9 @@ func (c *Core) Has(id wire.MessageID) bool {
 // LastBroadcast returns the id of the last broadcast of this node.
 func (c *Core) LastBroadcast() wire.MessageID { return c.ids.Last() }
 
-// SendMember sends data to a member alone, once: a broadcast from before it joined (wire.UseRepeat), or the question whether it
-// has a broadcast (wire.UseCoverage), which event.Coverage answers unless one of the two is lost. Nothing is sent to a member
-// that is gone or that speaks gwyh 0.1. SendMember keeps a copy of data.
+// SendMember sends data once to one member: a broadcast from before the member joined (wire.UseRepeat), or a query
+// whether the member has a broadcast (wire.UseCoverage). An event.Coverage reports the answer unless the query or the
+// answer is lost. To a member that is gone or runs gwyh 0.1 nothing is sent. SendMember keeps a copy of data.
 func (c *Core) SendMember(now time.Time, to wire.NodeID, use wire.Use, data []byte, until time.Time) error {
 	x, e := &c.direct, c.members.Get(to)
 	if gone := e == nil || !e.Live(); gone || e.Legacy() || e == c.members.Self() {
@@ -64,7 +64,7 @@ func (c *Core) SendMember(now time.Time, to wire.NodeID, use wire.Use, data []by
 	return x.begin(now, &direct.Message{ID: x.NewID(), To: e.Addr, Use: use, Until: until}, p, data)
 }
 
-// begin begins to send data as the content of m to p, or once there is a session if p is nil.
+// begin starts to send data as the content of m to p. If p is nil, it starts once there is a session.
 func (x *directs) begin(now time.Time, m *direct.Message, p *peer, data []byte) error {
 	c := x.core
 	var to *direct.Peer
@@ -88,8 +88,8 @@ func (x *directs) begin(now time.Time, m *direct.Message, p *peer, data []byte) 
 	return nil
 }
 
-// reach returns the Go node at an address if there is a session with it that can be used. legacy says that a gwyh 0.1 node
-// is there instead.
+// reach returns the Go node at an address if there is a usable session with it. If a gwyh 0.1 node is at the address,
+// reach returns nil and legacy is true.
 func (x *directs) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool) {
 	c := x.core
 	if p := x.peerOf(x.Route(to)); p != nil && p.set.Current(now) != nil {
@@ -105,7 +105,7 @@ func (x *directs) reach(now time.Time, to netip.AddrPort) (p *peer, legacy bool)
 	return p, false
 }
 
-// peerOf returns the peer that d is a part of; nil if that is gone, or d is nil.
+// peerOf returns the peer that contains d, or nil if that peer is gone or d is nil.
 func (x *directs) peerOf(d *direct.Peer) *peer {
 	if d == nil {
 		return nil
@@ -116,13 +116,13 @@ func (x *directs) peerOf(d *direct.Peer) *peer {
 	return nil
 }
 
-// conclude carries out what one input to the Sender wants done.
+// conclude carries out the outcomes of one input to the Sender.
 func (x *directs) conclude(now time.Time, out []direct.Outcome) {
 	x.outcomes.Work(out, func(o *direct.Outcome) { x.act(now, o) })
 	x.core.timers.Plan(&x.timer, x.NextTimeout())
 }
 
-// tick does what is due.
+// tick handles the timeouts that are due.
 func (x *directs) tick(now time.Time) {
 	for m := x.Due(now); m != nil; m = x.Due(now) {
 		x.conclude(now, x.HandleTimeout(x.outcomes, now, m, x.sessionWith(now, m.Peer())))
@@ -130,7 +130,7 @@ func (x *directs) tick(now time.Time) {
 	x.conclude(now, x.outcomes)
 }
 
-// sessionWith returns what the Sender has to know of the session with a peer.
+// sessionWith returns what the Sender needs to know about the session with a peer.
 func (x *directs) sessionWith(now time.Time, d *direct.Peer) direct.Session {
 	p := x.peerOf(d)
 	if p == nil {
@@ -163,7 +163,7 @@ func (x *directs) act(now time.Time, o *direct.Outcome) {
 	}
 }
 
-// ended tells whoever waits for a message how it ended.
+// ended reports how a message ended to the exchange that it belongs to, or to the application.
 func (x *directs) ended(now time.Time, o *direct.Outcome) {
 	c, m := x.core, o.Message
 	if e, ok := m.For.(*pushpull.Exchange); ok {
@@ -191,7 +191,7 @@ func (x *directs) sendWhole(now time.Time, p *peer, m *direct.Message) {
 	c.transport.sendSmall(now, p, c.transport.newSmall(now, plain))
 }
 
-// repeat sends a message again. Of a large one it sends what is missing and the last byte, unless it is still being sent.
+// repeat sends a message again: of a large one the missing range and the last byte, unless it is still being sent.
 func (x *directs) repeat(now time.Time, p *peer, m *direct.Message, missing rangeset.Range) {
 	switch {
 	case m.Large == nil:
@@ -206,7 +206,7 @@ func (x *directs) repeat(now time.Time, p *peer, m *direct.Message, missing rang
 	x.core.transport.pump(now, p)
 }
 
-// ready sends what waited for a session with p.
+// ready sends the messages that waited for a session with p.
 func (x *directs) ready(now time.Time, p *peer) {
 	if waiting, _ := x.Len(); waiting == 0 {
 		return
@@ -220,7 +220,7 @@ func (x *directs) ready(now time.Time, p *peer) {
 	x.conclude(now, x.SessionReady(x.outcomes, now, &p.direct, p.roundTrip(), dials...))
 }
 
-// handleAck ends a message that p acknowledges, or sends what p says it lacks.
+// handleAck ends a message that p acknowledges, or sends the range that p reports missing.
 func (x *directs) handleAck(now time.Time, p *peer, data []byte) {
 	ack, err := wire.ParseDirectAck(data)
 	if err != nil {
@@ -232,9 +232,9 @@ func (x *directs) handleAck(now time.Time, p *peer, data []byte) {
 	x.conclude(now, x.HandleAck(x.outcomes, now, m, ack, &p.direct, p.roundTrip(), sending))
 }
 
-// handle takes in a piece of a message to this node alone. A message that is to be acknowledged is acknowledged when it is
-// whole, and whenever a piece comes that was here before: the sender asks. handle returns a plaintext that came whole in
-// pieces, for the caller to take in.
+// handle receives a piece of a direct message. A message that needs an acknowledgment is acknowledged when it is
+// complete, and whenever a duplicate piece arrives, because the sender then waits for one. If a plaintext that was sent
+// in pieces is complete, handle returns it for the caller to process.
 func (x *directs) handle(now time.Time, in received, m *wire.Message) (control []byte) {
 	d, verdict := x.receiver.Check(&m.ID, m.Data, in.inner)
 	switch {
@@ -292,7 +292,7 @@ func (x *directs) deliver(now time.Time, in received, use wire.Use, id wire.Mess
 	return nil
 }
 
-// handleCoverage answers the question whether this node has a broadcast, or takes in the answer to one.
+// handleCoverage answers the query whether this node has a broadcast, or handles the answer to one.
 func (x *directs) handleCoverage(now time.Time, in received, use wire.Use, data []byte) {
 	c := x.core
 	v, err := direct.ParseCoverage(use, data)

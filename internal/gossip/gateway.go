@@ -15,7 +15,7 @@ func newGateway(c *Core) gateway {
 		Admits: c.cfg.AllowLegacy && !c.cfg.Labelled, Subscriptions: c.cfg.Subscriptions, Allow: c.cfg.Allow}, c.rng)}
 }
 
-// legacyNode is a core as a legacy.Gateway asks about it.
+// legacyNode gives a legacy.Gateway what it queries of a core.
 type legacyNode struct{ c *Core }
 
 func (n legacyNode) Peer(id wire.NodeID) *legacy.Peer {
@@ -62,7 +62,7 @@ func (g *gateway) conclude(now time.Time, out []legacy.Outcome) {
 	g.outcomes.Work(out, func(o *legacy.Outcome) { g.act(now, o) })
 }
 
-// tick does what is due of what was put off because of gwyh 0.1 nodes.
+// tick handles the timeouts of the Gateway that are due.
 func (g *gateway) tick(now time.Time) {
 	c := g.core
 	for timer.Due(g.NextTimeout(), now) {
@@ -106,7 +106,7 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	}
 }
 
-// introduce makes a member of a gwyh 0.1 node, unless the application has to decide or it is kept out.
+// introduce makes a gwyh 0.1 node a member, unless the application must decide first or the node is not admitted.
 func (g *gateway) introduce(now time.Time, o *legacy.Outcome) {
 	c := g.core
 	e := o.Entry
@@ -142,7 +142,7 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 	}
 }
 
-// tell sends what nodes are told of each other.
+// tell sends nodes what the Gateway reports to them about each other.
 func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 	c := g.core
 	switch o.Kind {
@@ -165,7 +165,7 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 	}
 }
 
-// passQuestion sends a question whether a gwyh 0.1 member is heard to all linked Go nodes except the one that it came from.
+// passQuestion sends the query whether a gwyh 0.1 member is heard to all linked Go nodes except its sender.
 func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 	c := g.core
 	for _, p := range c.links {
@@ -180,7 +180,7 @@ func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 	}
 }
 
-// passStatus sends a PeerStatus to the gwyh 0.1 peers except the one that it came from.
+// passStatus sends a PeerStatus to all gwyh 0.1 peers except the one that it came from.
 func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
 	c := g.core
 	for _, p := range c.links {
@@ -191,7 +191,7 @@ func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID,
 	}
 }
 
-// announceStatus tells the gwyh 0.1 peers about a node. That they forward it back is no news.
+// announceStatus sends the gwyh 0.1 peers the status of a node. Its id counts as seen, so forwarded copies are ignored.
 func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
 	c := g.core
 	id := c.newID()
@@ -199,14 +199,14 @@ func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
 	g.passStatus(now, wire.NodeID{}, id, of, up)
 }
 
-// leave tells gwyh 0.1 nodes that this node is down. An EndSubscription would run through their cluster and end the
-// links of other nodes.
+// leave reports this node as down to gwyh 0.1 nodes. It sends no EndSubscription, because that would spread through
+// their cluster and end the links of other nodes.
 func (g *gateway) leave(now time.Time) {
 	c := g.core
 	g.announceStatus(now, wire.Peer{Addr: c.members.Self().Addr, ID: c.members.Self().ID, Zone: c.members.Self().Zone}, false)
 }
 
-// heard follows every packet of a gwyh 0.1 peer that has opened: the peer lives.
+// heard handles the fact that a packet of a gwyh 0.1 peer opened: the peer is alive.
 func (g *gateway) heard(now time.Time, p *peer) {
 	c := g.core
 	n, t := legacyNode{c}, &c.members
@@ -216,7 +216,7 @@ func (g *gateway) heard(now time.Time, p *peer) {
 	g.conclude(now, g.Subscribe(g.outcomes, now, n, t, p.gateway))
 }
 
-// apply takes in what a Go node says of a gwyh 0.1 node.
+// apply handles an entry of a Go node about a gwyh 0.1 node.
 func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	c := g.core
 	var sender wire.NodeID
@@ -235,7 +235,7 @@ func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	}
 }
 
-// choose subscribes to the gwyh 0.1 members that this node is a gate of.
+// choose subscribes to the gwyh 0.1 members for which this node is a gate.
 func (g *gateway) choose(now time.Time) {
 	c := g.core
 	list := legacy.Members(&c.members)
@@ -247,7 +247,7 @@ func (g *gateway) choose(now time.Time) {
 	g.conclude(now, g.AskAgain(g.outcomes, now, n, &c.members, list))
 }
 
-// tickPeer watches a gwyh 0.1 peer. It returns when it is next needed.
+// tickPeer monitors a gwyh 0.1 peer. It returns the time of the next call.
 func (g *gateway) tickPeer(now time.Time, p *peer) time.Time {
 	c := g.core
 	out, next := g.Tick(g.outcomes, now, legacyNode{c}, &c.members, p.gateway)
@@ -255,20 +255,20 @@ func (g *gateway) tickPeer(now time.Time, p *peer) time.Time {
 	return next
 }
 
-// ready follows a handshake with a gwyh 0.1 peer.
+// ready handles the end of a handshake with a gwyh 0.1 peer.
 func (g *gateway) ready(now time.Time, p *peer) {
 	c := g.core
 	g.conclude(now, g.Ready(g.outcomes, now, legacyNode{c}, &c.members, p.gateway))
 }
 
-// askSeed follows the first contact with a gwyh 0.1 seed.
+// askSeed handles the first contact with a gwyh 0.1 seed.
 func (g *gateway) askSeed(now time.Time, p *peer) {
 	g.AskSeed(now, p.gateway)
 	g.conclude(now, g.outcomes)
 }
 
-// handleOpened takes in an opened packet of a gwyh 0.1 peer. It has one message: what follows is ignored, as gwyh 0.1 does.
-// handleOpened reports whether the message is a broadcast.
+// handleOpened handles an opened packet of a gwyh 0.1 peer. Like gwyh 0.1, it ignores everything after the first
+// message. It reports whether the message is a broadcast.
 func (g *gateway) handleOpened(now time.Time, p *peer, m *wire.Message, plain []byte) (broadcast bool) {
 	c := g.core
 	g.heard(now, p)

@@ -17,7 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// New makes a core. It sends nothing before its first Join.
+// New returns a new core. The core sends nothing before its first Join.
 func New(now time.Time, cfg Config) (*Core, error) {
 	var seed [56]byte
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
@@ -47,7 +47,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	return c, nil
 }
 
-// start does what a node does before its first input.
+// start does the work that precedes the first input.
 func (c *Core) start(now time.Time) {
 	c.overlay.conclude(now, nil)
 	c.pings.wantPayload(now)
@@ -59,8 +59,8 @@ func (c *Core) start(now time.Time) {
 	}
 }
 
-// enter begins an input. Everything that was due at the previous input was done then, so if something has been due for
-// long, this node did not run.
+// enter begins an input. Everything that was due at the previous input was done then. So if work is overdue by a long
+// time, this node did not run.
 func (c *Core) enter(now time.Time) {
 	due := timer.Soonest(c.timers.Next(), c.swim.NextTimeout())
 	if due.Before(c.entered) {
@@ -77,10 +77,10 @@ func (c *Core) enter(now time.Time) {
 	}
 }
 
-// Resume tells that the clock has jumped: this node slept, or is a copy of one that goes on.
+// Resume handles a jump of the clock: this node was suspended, or it is a copy of a node that continues to run.
 func (c *Core) Resume(now time.Time) { c.heal.wakeUp(now) }
 
-// HandleDatagram takes in one datagram. b is the core's to overwrite during the call.
+// HandleDatagram handles one datagram. The core may overwrite b during the call.
 func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.enter(now)
 	c.stats.ReceivedDatagrams++
@@ -94,8 +94,8 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	c.drop(stats.DropOversize)
 }
 
-// handlePacket takes in the first packet of a datagram, and returns those that follow it: a Go node may send
-// several in one datagram.
+// handlePacket handles the first packet of a datagram, and returns the packets that follow it. Only a Go node may send
+// several packets in one datagram.
 func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
 	p := &c.hs.packet
 	rest, err := wire.NextPacket(p, b)
@@ -119,14 +119,14 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	return rest
 }
 
-// Events returns what has happened since the last call; it is valid until the next input.
+// Events returns the events since the last call. The slice is valid until the next input.
 func (c *Core) Events() []event.Event {
 	e := c.events.Take()
 	c.report.Events(e)
 	return e
 }
 
-// HandleTimeout does what is due. Afterwards NextTimeout is later than now.
+// HandleTimeout does all work that is due. Afterwards NextTimeout is later than now.
 func (c *Core) HandleTimeout(now time.Time) {
 	c.enter(now)
 	c.report.Enter(now)
@@ -137,7 +137,7 @@ func (c *Core) HandleTimeout(now time.Time) {
 	}
 }
 
-// runNext does the first thing that is due at now, and reports whether there was one.
+// runNext does the first work that is due at now, and reports whether there was any.
 func (c *Core) runNext(now time.Time) bool {
 	if c.timers.Len() > 0 && !c.swim.IsBefore(&c.timers) {
 		return c.timers.RunNext(now)
@@ -149,7 +149,7 @@ func (c *Core) runNext(now time.Time) bool {
 	return true
 }
 
-// NextTimeout is when HandleTimeout wants to be called; zero for never.
+// NextTimeout returns when HandleTimeout must be called, or zero for never.
 func (c *Core) NextTimeout() time.Time {
 	return timer.Soonest(timer.Soonest(c.timers.Next(), c.swim.NextTimeout()), c.hs.NextTimeout())
 }
@@ -176,31 +176,31 @@ func (c *Core) Stats() stats.Stats {
 	return s
 }
 
-// SetDebug says whether anybody wants lines at DEBUG.
+// SetDebug sets whether lines at DEBUG are wanted.
 func (c *Core) SetDebug(wanted bool) { c.report.SetDebug(wanted) }
 
-// Members calls yield with each live member, oneself included, in no particular order.
+// Members calls yield with each live member, including this node, in no particular order.
 func (c *Core) Members(yield func(*Member)) {
 	for m := range c.members.Each {
 		yield(&m.Member)
 	}
 }
 
-// Self is this node as others know it.
+// Self returns the entry of this node as other nodes know it.
 func (c *Core) Self() Member { return c.members.Self().Member }
 
-// Links is the number of peers that messages are exchanged with.
+// Links returns the number of peers with which messages are exchanged.
 func (c *Core) Links() int { return len(c.links) }
 
-// Started reports how many members this node hears from: its subscriptions that were confirmed.
+// Started returns the number of confirmed subscriptions of this node.
 func (c *Core) Started() int { return c.overlay.Started() }
 
-// Drain hands every waiting datagram to send, in order. now is the time of the last input. The bytes are valid during the call.
+// Drain passes every queued datagram to send, in order. now is the time of the last input. The bytes are valid for the call.
 func (c *Core) Drain(now time.Time, send func(to wire.Path, b []byte)) {
 	c.drain(now, 1, func(r outbox.Run) { send(r.To, r.Bytes) })
 }
 
-// DrainRuns is Drain with datagrams of one size that follow each other to one peer handed over together.
+// DrainRuns is like Drain, but passes consecutive datagrams of equal size to the same peer together.
 func (c *Core) DrainRuns(now time.Time, send func(outbox.Run)) {
 	c.drain(now, outbox.RunMax, send)
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// NumMembers is the number of live members, oneself included.
+// NumMembers returns the number of live members, including this node.
 func (c *Core) NumMembers() int { return c.members.Count() }
 
-// Holdings counts what the core keeps.
+// Holdings returns the numbers of objects that the core keeps.
 func (c *Core) Holdings() stats.Holdings {
 	waiting, awaited := c.direct.Len()
 	return stats.Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
 		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
 }
 
-// A Link is a peer that broadcasts are exchanged with, as the components know it. It is for reading, and valid until the
+// A Link is a peer with which broadcasts are exchanged, as the components know it. It is read-only, and valid until the
 // next input.
 type Link struct {
 	ID       wire.NodeID
-	Name     string // empty if it is not known
+	Name     string // empty if unknown
 	Zone     wire.Zone
 	Packets  *packets.Peer
 	Sessions *session.Set
@@ -32,18 +32,18 @@ type Link struct {
 	Overlay  *overlay.Peer
 }
 
-// EachLink calls yield with each link, in the order in which they began.
+// EachLink calls yield with each link, in the order in which the links began.
 func (c *Core) EachLink(yield func(Link)) {
 	for _, p := range c.links {
 		yield(Link{ID: p.id, Name: c.report.Name(p.id), Zone: p.sessions.Zone, Packets: p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
 	}
 }
 
-// Table returns the member table, for reading.
+// Table returns the member table for reading.
 func (c *Core) Table() *members.Table { return &c.members }
 
-// Detector returns the failure detector, for reading.
+// Detector returns the failure detector for reading.
 func (c *Core) Detector() *swim.Detector { return c.swim.Detector }
 
-// SetWatched says whether anybody wants each event.Duplicate.
+// SetWatched sets whether each event.Duplicate is wanted.
 func (c *Core) SetWatched(wanted bool) { c.broadcast.watched = wanted }

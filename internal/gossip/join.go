@@ -28,8 +28,8 @@ func newLeaving(c *Core) leaving {
 	return leaving{core: c, timer: timer.Timer{Fire: c.leaving.stepLeave}}
 }
 
-// Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token tells the end,
-// at the latest shortly after until.
+// Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token reports the
+// result, shortly after until at the latest.
 func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) event.JoinToken {
 	c.joins.comeBack(now)
 	t := c.joins.NewToken()
@@ -37,21 +37,20 @@ func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) event.Joi
 	return t
 }
 
-// ExtendJoin lets a Join take longer if the transport takes long to write its packets.
+// ExtendJoin extends the deadline of a Join if the transport takes long to write its packets.
 func (c *Core) ExtendJoin(t event.JoinToken, latest time.Time) { c.joins.Extend(t, latest) }
 
-// CancelJoin ends a Join that nobody waits for any more.
+// CancelJoin ends a Join whose caller no longer waits for it.
 func (c *Core) CancelJoin(now time.Time, t event.JoinToken) {
 	c.joins.conclude(now, c.joins.Cancel(c.joins.outcomes, t))
 }
 
-// AbandonJoin ends a Join that nobody has answered yet, as CancelJoin does.
+// AbandonJoin ends a Join, as CancelJoin does, if no node has answered it yet.
 func (c *Core) AbandonJoin(now time.Time, t event.JoinToken) {
 	c.joins.conclude(now, c.joins.Abandon(c.joins.outcomes, t))
 }
 
-// begin begins a Join. token is 0 if nobody waits for it. Only the node of the given id may answer; any node, if the id
-// is zero.
+// begin begins a Join. token is 0 if no caller waits for it. If id is not zero, only the node with that id may answer.
 func (s *joins) begin(now time.Time, token event.JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
 	c := s.core
 	at := joining.Place{Self: to == c.cfg.Advertise, Member: id}
@@ -105,7 +104,7 @@ func (s *joins) ended(now time.Time, o *joining.Outcome[*pushpull.Join]) {
 	}
 }
 
-// comeBack makes a node that left a member again.
+// comeBack makes this node a member again if it has left.
 func (s *joins) comeBack(now time.Time) {
 	c := s.core
 	if c.members.Self().Live() {
@@ -117,7 +116,7 @@ func (s *joins) comeBack(now time.Time) {
 	c.report.Returning(now)
 }
 
-// ready goes on with the Joins that waited for a session with p.
+// ready continues the Joins that waited for a session with p.
 func (s *joins) ready(now time.Time, p *peer) {
 	s.conclude(now, s.SessionReady(s.outcomes, p.id, p.legacy))
 }
@@ -137,28 +136,28 @@ func (s *joins) timeout(now time.Time, j *join) {
 	s.conclude(now, s.HandleTimeout(s.outcomes, now, j, heard, s.core.push.NewJoin(j.Exchange.Token)))
 }
 
-// contactDead begins a Join with a node that is dead to this one, or with another at its address.
+// contactDead begins a Join with a node that this node considers dead, or with another node at its address.
 func (h *healing) contactDead(now time.Time) {
 	if addr, ok := h.Contact(now, h.core.gateway.Admits()); ok {
 		h.meet(now, addr)
 	}
 }
 
-// meet begins a Join at an address that nobody waits for, unless a Join there is under way.
+// meet begins a Join for which no caller waits, unless a Join to the same address is in progress.
 func (h *healing) meet(now time.Time, to netip.AddrPort) {
 	if !h.core.joins.Begun(to) {
 		h.core.joins.begin(now, 0, to, wire.NodeID{}, now.Add(meetFor))
 	}
 }
 
-// meetNode is meet with one node, and no other that may be at the address.
+// meetNode is like meet, but only the node with the given id may answer.
 func (h *healing) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 	if !h.core.joins.Begun(to) {
 		h.core.joins.begin(now, 0, to, id, now.Add(dialFor))
 	}
 }
 
-// Seek begins a Join with some of the seeds at whose addresses there is no live member.
+// Seek begins Joins with some of the seeds at whose addresses there is no live member.
 func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 	linked := func(a netip.AddrPort) bool {
 		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.set.Path().Remote == a && p.set.Current(now) != nil })
@@ -168,7 +167,7 @@ func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 	}
 }
 
-// compareReturned compares tables and exchanges states with a member that has returned.
+// compareReturned compares tables and exchanges application state with a member that has returned.
 func (h *healing) compareReturned(now time.Time) {
 	c, m := h.core, h.Compare(now)
 	if m == nil {
@@ -181,8 +180,8 @@ func (h *healing) compareReturned(now time.Time) {
 	}
 }
 
-// wakeUp follows a time in which this node did not run, so long that the others took it for dead. They have closed its
-// sessions, and a packet of a closed session is never answered. This node may also be a copy of one that goes on.
+// wakeUp handles the end of a pause so long that other nodes declared this node dead. They have closed its sessions,
+// and a packet of a closed session is never answered. This node may also be a copy of a node that still runs.
 func (h *healing) wakeUp(now time.Time) {
 	c := h.core
 	c.hs.Retire(now)
@@ -198,14 +197,14 @@ func (h *healing) wakeUp(now time.Time) {
 	}
 }
 
-// asleepFor is the lateness of a timer from which on a node counts as dead to the others.
+// asleepFor returns how late a timer must be for other nodes to consider this node dead.
 func (h *healing) asleepFor() time.Duration {
 	return swim.SilenceOf(h.core.cfg.Heartbeat, h.core.cfg.ProbeInterval, swim.SilenceLost)
 }
 
-// Leave makes this node leave: it tells all links, and takes itself out of its own members. An event.Departed follows
-// when all links have confirmed it, or do not answer. The sessions stay until the core is dropped, so that late
-// questions are answered.
+// Leave makes this node leave: it notifies all links, and removes this node from its own members. An event.Departed
+// follows when all links have confirmed it or have timed out. The sessions stay open until the core is dropped, so that
+// late requests are answered.
 func (c *Core) Leave(now time.Time) {
 	if !c.members.Self().Live() {
 		if !c.leaving.timer.Pending() {
@@ -232,7 +231,7 @@ func (c *Core) Leave(now time.Time) {
 	c.leaving.stepLeave(now)
 }
 
-// stepLeave tells the links that have not confirmed it that this node has left.
+// stepLeave notifies the links that have not confirmed yet that this node has left.
 func (l *leaving) stepLeave(now time.Time) {
 	c := l.core
 	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
@@ -247,7 +246,7 @@ func (l *leaving) stepLeave(now time.Time) {
 	}
 }
 
-// leaveConfirmed says that p knows that this node has left.
+// leaveConfirmed records that p knows that this node has left.
 func (l *leaving) leaveConfirmed(p *peer) {
 	c := l.core
 	over := l.Confirmed(p.id)
@@ -256,7 +255,7 @@ func (l *leaving) leaveConfirmed(p *peer) {
 	}
 }
 
-// remind tells a peer that takes this node for a member that it has left.
+// remind notifies a peer that still considers this node a member that it has left.
 func (l *leaving) remind(now time.Time, p *peer) {
 	c := l.core
 	if !c.members.Self().Live() && !p.legacy {
@@ -264,8 +263,8 @@ func (l *leaving) remind(now time.Time, p *peer) {
 	}
 }
 
-// ready does what waited for a session with p. A gwyh 0.1 node is asked for its messages by everyone
-// that shakes hands with it; it takes no part in the choice.
+// ready continues what waited for a session with p. Every node subscribes to a gwyh 0.1 node after a handshake with it,
+// so the overlay does not choose such nodes.
 func (h *handshakes) ready(now time.Time, p *peer) {
 	c := h.core
 	c.direct.ready(now, p)
@@ -292,7 +291,7 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 	c.transport.pump(now, p)
 }
 
-// attemptFailed ends a Join, or lets another member be chosen.
+// attemptFailed ends the operation that needed the handshake. If it had none, the overlay avoids the member for a while.
 func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err error) {
 	c := h.core
 	c.stats.HandshakesFailed++
@@ -312,14 +311,14 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	}
 }
 
-// attemptSlow gives a Join over a slow transport the time that it may take there.
+// attemptSlow extends the deadline of a Join over a slow transport.
 func (h *handshakes) attemptSlow(now time.Time, a handshake.AttemptID) {
 	c := h.core
 	d, _ := h.dials.Get(a)
 	c.joins.conclude(now, c.joins.Slow(c.joins.outcomes, d))
 }
 
-// reachedSelf ends what was meant for an address that is one of this node's own.
+// reachedSelf ends an operation whose address turned out to be one of this node's own.
 func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	c := h.core
 	h.Cancel(a)

@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Errors, bounds and times that several files of the package use.
+// Errors, limits and times that several files of the package use.
 
 // Errors of sending.
 var (
@@ -23,14 +23,14 @@ var (
 	ErrLegacy     = direct.ErrLegacy
 )
 
-// TooLargeError says that a message does not fit into what carries it.
+// TooLargeError reports that a message exceeds a size limit.
 type TooLargeError struct{ Size, Max int }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("message of %d bytes is larger than %d", e.Size, e.Max)
 }
 
-// MessageMax is the largest message in bytes.
+// MessageMax is the maximum size of a message in bytes.
 const MessageMax = assembly.MessageMax
 
 // Errors of exchanges.
@@ -39,40 +39,40 @@ var (
 	ErrPeerGone     = pushpull.ErrPeerGone
 )
 
-// Reasons why Joins fail because of the applications.
+// Reasons for which an application refuses a Join.
 type (
 	VetoError          = pushpull.VetoError
 	VersionError       = pushpull.VersionError
 	StateTooLargeError = pushpull.StateTooLargeError
 )
 
-// Why a Join fails that was not refused.
+// Errors of Joins that were not refused.
 var (
 	ErrJoinTimeout   = joining.ErrTimeout
 	ErrJoinCancelled = joining.ErrCancelled
 )
 
-// ErrOtherName says that the node at an address goes by another name than the one asked for.
+// ErrOtherName reports that the node at an address does not have the requested name.
 var ErrOtherName = errors.New("the node at this address has another name")
 
-// AckPayloadMax bounds what the answer to a Ping carries, so that it fits into any datagram.
+// AckPayloadMax is the maximum payload of the answer to a Ping in bytes, so that the answer fits into any datagram.
 const AckPayloadMax = ping.PayloadMax
 
-// controlMax is the most bytes of a plaintext of control that goes in pieces.
+// controlMax is the maximum size in bytes of a control plaintext that is sent in pieces.
 const controlMax = pmtu.Max - wire.BoxOverhead
 
 // route is how a membership entry reached this node.
 type route uint8
 
 const (
-	byNews       route = iota // along a link: this node passes it on if it is new
-	byComparison              // by a comparison of tables: the neighbors compare theirs too
+	byNews       route = iota // along a link: this node passes the entry on if it is new
+	byComparison              // by a comparison of tables: the neighbors compare theirs as well
 )
 
 const (
-	dialFor = 5 * time.Second  // how long a handshake with a member may take before the member is avoided
-	wardFor = 15 * time.Second // how long a new member without a link to this node is watched
+	dialFor = 5 * time.Second  // maximum time of a handshake with a member, which is avoided afterwards
+	wardFor = 15 * time.Second // how long a new member without a link to this node is monitored
 )
 
-// meetFor is how long a contact with a node that may be there again takes at most.
+// meetFor is the maximum time of a contact with a node that may have returned.
 const meetFor = 10 * time.Second

@@ -21,7 +21,7 @@ func newOverlaying(now time.Time, c *Core) overlaying {
 			AskSelection: c.cfg.AskSelection}, &c.members, c.rng)}
 }
 
-// OverlayPeer is the Overlay's state of a peer; nil if there is no session with it.
+// OverlayPeer returns the Overlay's state of a peer, or nil if there is no session with it.
 func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
 	if p := o.core.peers[id]; p != nil {
 		return &p.overlay
@@ -29,16 +29,16 @@ func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
 	return nil
 }
 
-// Reachable reports whether there is a session with a peer under which something can be sent now.
+// Reachable reports whether there is a session with a peer that can be used to send now.
 func (o *overlaying) Reachable(now time.Time, id wire.NodeID) bool {
 	p := o.core.peers[id]
 	return p != nil && p.set.Current(now) != nil
 }
 
-// Dialing reports whether a handshake with a member is under way.
+// Dialing reports whether a handshake with a member is in progress.
 func (o *overlaying) Dialing(id wire.NodeID) bool { return o.core.hs.dials.Dialing(id) }
 
-// conclude sets the timers and executes the actions that follow from an input to the Overlay.
+// conclude sets the timers and executes the actions that one input to the Overlay caused.
 func (o *overlaying) conclude(now time.Time, out []overlay.Action) {
 	o.core.timers.Plan(&o.choiceTimer, o.ChoiceAt())
 	o.core.timers.Plan(&o.measureTimer, o.MeasureAt())
@@ -75,8 +75,8 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	}
 }
 
-// sendIntroduced sends a request after this node's own entry. The two requests that begin a link make sure that both ends
-// have each other as members.
+// sendIntroduced sends a request after this node's own entry. Because of the two requests that begin a link, each end
+// knows the other as a member.
 func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 	c := o.core
 	if p.legacy {
@@ -93,8 +93,8 @@ func (o *overlaying) chooseFirst(now time.Time) {
 	o.conclude(now, o.ChooseFirst(o.acts, now, o))
 }
 
-// rechoose chooses the members to subscribe to, the gwyh 0.1 members for which this node is a gate, and ends the
-// subscriptions that are not chosen any more.
+// rechoose chooses the members to subscribe to and the gwyh 0.1 members for which this node is a gate. It ends the
+// subscriptions that are no longer chosen.
 func (o *overlaying) rechoose(now time.Time) {
 	out, made := o.Rechoose(o.acts, now, o)
 	if o.conclude(now, out); made {
@@ -103,8 +103,8 @@ func (o *overlaying) rechoose(now time.Time) {
 	}
 }
 
-// SetSelection answers an event.SelectionWanted: which of its Peers may be chosen, and which one is chosen before all
-// others, whether it is among the selected or not; zero for none.
+// SetSelection answers an event.SelectionWanted with the Peers that may be chosen. The preferred peer is chosen before
+// all others, even if it is not selected. Zero means no preferred peer.
 func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wire.NodeID) {
 	out, expected := c.overlay.Select(c.overlay.acts, now, &c.overlay, selected, preferred)
 	if !expected {
@@ -117,8 +117,8 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 	}
 }
 
-// askSelection asks the application which of all members may be chosen. A suspected member is shown as alive, which most
-// suspected members are: a choice that followed each suspicion would replace links for nothing.
+// askSelection asks the application which of all members may be chosen. A suspected member is shown as alive, because
+// most suspected members are: if a new choice followed each suspicion, links would be replaced needlessly.
 func (o *overlaying) askSelection() {
 	c := o.core
 	e := event.Event{Kind: event.SelectionWanted}
@@ -129,13 +129,13 @@ func (o *overlaying) askSelection() {
 	c.events.Add(e)
 }
 
-// drawSelected draws one of the selected members for a push/pull; nil if there is none. The preferred member has the
-// first of every PushPullNodes turns.
+// drawSelected returns a random selected member for a push/pull, or nil if there is none. The preferred member takes
+// the first of every PushPullNodes turns.
 func (o *overlaying) drawSelected(now time.Time) *members.Entry {
 	return o.DrawSelected(now, o.core.push.TakeTurn())
 }
 
-// measure measures the distance of a member that the Overlay has drawn, by a handshake if there is no session.
+// measure measures the distance to a member that the Overlay has drawn, by a handshake if there is no session.
 func (o *overlaying) measure(now time.Time) {
 	c := o.core
 	m := o.Measure(now)
@@ -150,7 +150,7 @@ func (o *overlaying) measure(now time.Time) {
 	}
 }
 
-// measured takes a measured round-trip time to p. A queue is no distance, so the member's is that of an empty path.
+// measured records a round-trip time to p. The member's distance excludes queueing, so it is the minimum of the path.
 func (o *overlaying) measured(p *peer, rtt time.Duration) {
 	if rtt <= 0 {
 		return
@@ -167,11 +167,11 @@ func (o *overlaying) measured(p *peer, rtt time.Duration) {
 	o.Measured(m, rtt)
 }
 
-// Distances counts the changes of members' round-trip times, which do not change Version.
+// Distances returns the number of changes of members' round-trip times, which do not change Version.
 func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 
-// handleStart takes a StartSubscription. While the application decides whether the peer becomes a member, the answer
-// waits for the verdict.
+// handleStart handles a StartSubscription. While the application decides whether the peer becomes a member, the answer
+// is delayed.
 func (o *overlaying) handleStart(now time.Time, p *peer) {
 	o.core.leaving.remind(now, p)
 	if p.push.Asked() {
@@ -181,12 +181,12 @@ func (o *overlaying) handleStart(now time.Time, p *peer) {
 	o.conclude(now, o.HandleStart(o.acts, now, &p.overlay, p.push.Vetoed))
 }
 
-// unlink ends the link with p on this side, without telling it.
+// unlink ends the link with p on this side, without notifying p.
 func (o *overlaying) unlink(now time.Time, p *peer) {
 	o.conclude(now, o.Unlink(o.acts, now, &p.overlay))
 }
 
-// tickLink asks again, sends the heartbeat and watches for silence. It returns when it is next needed.
+// tickLink repeats requests, sends the heartbeat and checks for silence. It returns the time of the next call.
 func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 	c := o.core
 	if p.overlay.Asked() {
@@ -213,7 +213,7 @@ func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 	return timer.Soonest(next, o.tickSilence(now, p))
 }
 
-// tickSilence watches p for silence. It returns when it is next needed.
+// tickSilence checks p for silence. It returns the time of the next call.
 func (o *overlaying) tickSilence(now time.Time, p *peer) time.Time {
 	c := o.core
 	next, out := c.swim.Tick(c.swim.outcomes, now, &p.swim)
@@ -221,8 +221,8 @@ func (o *overlaying) tickSilence(now time.Time, p *peer) time.Time {
 	return next
 }
 
-// A link begins in linkUp and ends in linkDown, and nowhere else. Both tell every component about it, always in the same
-// order, after the list of links has changed.
+// A link begins only in linkUp and ends only in linkDown. After the list of links has changed, both notify every
+// component, always in the same order.
 
 // linkUp begins the link with p.
 func (o *overlaying) linkUp(now time.Time, p *peer) {
@@ -233,7 +233,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	c.report.LinkUp(now, p.id)
 	c.swim.LinkUp(now, &p.swim)
 	if p.packets.RTT() == 0 && !p.legacy {
-		c.transport.ping(now, p) // who answered the handshake does not know the round trip
+		c.transport.ping(now, p) // the node that answered the handshake does not know the round-trip time
 	}
 	o.heartbeatLinkUp(now, p)
 	c.hs.mtuLinkUp(now, p)
@@ -253,8 +253,8 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 	c.broadcast.broadcastLinkDown(now, p)
 }
 
-// heartbeat tells p that this node lives. Each component appends its part to the heartbeat of a Go node: antientropy the
-// root of the member table, dissemination its digests, swim a Ping if it is this link's turn, the peer's delivery report if one is useful.
+// heartbeat sends a heartbeat to p. If p is a Go node, each component appends its part: antientropy the root of the member
+// table, dissemination its announcements, swim a Ping if it is this link's turn, and the channel a Settled if one is useful.
 func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c := o.core
 	if p.beat = o.nextBeat(now); p.legacy {
@@ -280,14 +280,14 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c.transport.send(now, p, b)
 }
 
-// heartbeatLinkUp sends the first heartbeat of a link at once, with the timer of p.
+// heartbeatLinkUp schedules the first heartbeat of a link at once, with the timer of p.
 func (o *overlaying) heartbeatLinkUp(now time.Time, p *peer) {
 	p.beat = now
 	o.core.timers.Set(&p.timer, now)
 }
 
-// nextBeat is when the next heartbeats of this node are due. The heartbeats of all its links go out together, so that
-// the loop wakes once for all of them.
+// nextBeat returns when the next heartbeats of this node are due. The heartbeats of all links are sent together, so
+// that the loop wakes up once for all of them.
 func (o *overlaying) nextBeat(now time.Time) time.Time {
 	c := o.core
 	if !o.beat.After(now) {
@@ -297,16 +297,16 @@ func (o *overlaying) nextBeat(now time.Time) time.Time {
 	return o.beat
 }
 
-// rest gives memory back that a burst took. It is called once per heartbeat interval.
+// rest releases memory that a burst needed. It is called once per heartbeat interval.
 func (c *Core) rest(now time.Time) {
 	if c.transport.arena.Rest(now) {
-		c.transport.smallMsg = smallMessage{} // which lies in what was given back
+		c.transport.smallMsg = smallMessage{} // its plaintext is in the released memory
 	}
 	c.out.Rest()
 	c.events.Rest()
 }
 
-// jittered is d, a tenth more or less.
+// jittered returns d changed by a random amount of up to a tenth.
 func (c *Core) jittered(d time.Duration) time.Duration {
 	return d - d/10 + time.Duration(c.rng.Int64N(int64(d/5)))
 }

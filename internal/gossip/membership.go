@@ -21,7 +21,7 @@ func newComparisons(c *Core) comparisons {
 	return comparisons{core: c, comparer: antientropy.New(c.rng), calm: timer.Timer{Fire: c.sync.beatCalm}}
 }
 
-// handleMembers takes in the entries of one message. If its sender lacks what this node knows, it gets that at once.
+// handleMembers handles the entries of one message. Entries of which the sender has an older version are sent to it at once.
 func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {
 	c := ms.core
 	it := wire.IterMembers(data)
@@ -39,15 +39,15 @@ func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how rou
 		}
 	}
 	if len(ms.behind) > 0 {
-		c.sync.sendEntries(now, p, ms.behind, antientropy.AnswersMax) // a comparison of tables brings the rest
+		c.sync.sendEntries(now, p, ms.behind, antientropy.AnswersMax) // a comparison of tables sends the rest
 	}
 	if it.Err() != nil {
 		c.drop(stats.DropMalformedBody)
 	}
 }
 
-// apply takes in one entry, and passes it on only if it changed what this node knows. from is the peer that sent
-// it; nil if this node made it.
+// apply handles one entry, and passes it on only if it changed what this node knows. from is the peer that sent the
+// entry, or nil if this node made it.
 func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	c := ms.core
 	if e.ID == c.cfg.ID {
@@ -72,7 +72,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 		ms.behind = append(ms.behind, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
-		ms.applySuspect(now, m, e, from) // the member may refute the death
+		ms.applySuspect(now, m, e, from) // the member may refute its death
 	case members.Alive:
 		c.stats.EntriesAlive++
 		if c.push.fits(now, e, from) && !c.push.hold(now, m, e, from, how) {
@@ -87,7 +87,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 	}
 }
 
-// applyAlive adds a member, brings one back, or updates it.
+// applyAlive adds a member, readmits it, or updates it.
 func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
 	c := ms.core
 	if third := from != nil && from.id != e.ID; !ms.admissible(now, e, from) || third && !c.members.Ration(now, e.ID, &from.brings) {
@@ -130,7 +130,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	}
 }
 
-// nameClaimed tells the application and the components of a decision about a name.
+// nameClaimed reports a decision about a name to the application and the components.
 func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
 	c := ms.core
 	if claim.Conflict {
@@ -150,8 +150,8 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 	}
 }
 
-// refusal returns why an alive entry must not be taken in, whichever peer sends it, and how that is counted. The
-// error is nil if it may be.
+// refusal returns why an alive entry must not be accepted from any peer, and the counter for it. The error is nil if
+// the entry is acceptable.
 func (ms *membership) refusal(e *wire.Member) (stats.Drop, error) {
 	r := ms.core.members.Refusal(e)
 	if r.Address {
@@ -160,8 +160,8 @@ func (ms *membership) refusal(e *wire.Member) (stats.Drop, error) {
 	return stats.DropOversize, r.Err
 }
 
-// admissible reports whether an alive entry may be taken in. Otherwise it is counted and logged, and a node that
-// has sent its own entry gets no link.
+// admissible reports whether an alive entry may be accepted. Otherwise it counts and logs the entry, and a node that
+// sent its own entry gets no link.
 func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	c := ms.core
 	d, err := ms.refusal(e)
@@ -176,7 +176,7 @@ func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool
 	return false
 }
 
-// applyGone takes in a death or a departure. News of it does not wait for other news.
+// applyGone handles a death or a departure. It is passed on at once, without waiting for other news.
 func (ms *membership) applyGone(now time.Time, e *wire.Member, from *peer, how route) {
 	c := ms.core
 	change := c.members.SetGone(now, e)
@@ -187,7 +187,7 @@ func (ms *membership) applyGone(now time.Time, e *wire.Member, from *peer, how r
 	}
 }
 
-// memberRemoved tells the components of a death or a departure, and the application if the node was a live member.
+// memberRemoved notifies the components of a death or a departure, and the application if the node was a live member.
 func (ms *membership) memberRemoved(now time.Time, change members.Change) {
 	c := ms.core
 	ms.memberGone(now, change.Member)
@@ -201,8 +201,8 @@ func (ms *membership) memberRemoved(now time.Time, change members.Change) {
 	}
 }
 
-// memberGone tells the components that m has become a tombstone, and ends its link. If m is dead it is told so,
-// because a node that lives then refutes its death.
+// memberGone notifies the components that m has become a tombstone, and ends its link. If m is dead, its entry is sent
+// to m, because a node that is alive then refutes its death.
 func (ms *membership) memberGone(now time.Time, m *members.Entry) {
 	c := ms.core
 	c.swim.EndSuspicion(m)
@@ -221,7 +221,7 @@ func (ms *membership) memberGone(now time.Time, m *members.Entry) {
 	c.overlay.unlink(now, p)
 }
 
-// declareDead removes a member that this node itself found dead, and spreads that at once.
+// declareDead removes a member that this node itself found dead, and sends that to all links at once.
 func (ms *membership) declareDead(now time.Time, m *members.Entry) {
 	c := ms.core
 	ms.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
@@ -229,10 +229,10 @@ func (ms *membership) declareDead(now time.Time, m *members.Entry) {
 	ms.flushNews(now)
 }
 
-// membersOverhead is the bytes of a message of entries beyond them, at most.
+// membersOverhead is the maximum size in bytes of a message of entries without the entries.
 const membersOverhead = 64
 
-// spread queues the entry of m for the links, unless it came by a comparison of tables.
+// spread queues the entry of m for the links, unless the entry came from a comparison of tables.
 func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how route) {
 	if how != byNews {
 		return
@@ -242,13 +242,13 @@ func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how ro
 	}
 }
 
-// spreadAccusation passes the accusations of m on at once. Other news that waits goes with them.
+// spreadAccusation passes the accusations of m on at once, together with other queued news.
 func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
 	ms.news.AddAccusations(m, idOf(from))
 	ms.core.timers.Advance(&ms.timer, now)
 }
 
-// flushNews sends the queued entries along all links, in as few datagrams as hold them.
+// flushNews sends the queued entries along all links, in as few datagrams as possible.
 func (ms *membership) flushNews(now time.Time) {
 	c := ms.core
 	c.timers.Stop(&ms.timer)
@@ -265,8 +265,8 @@ func (ms *membership) flushNews(now time.Time) {
 	ms.news.Done()
 }
 
-// sendNews sends p the queued entries, except those that it sent itself. A member gets what others say of it too, so that it can
-// contradict.
+// sendNews sends p the queued entries, except those that came from p. A member also receives what others report about
+// it, so that it can refute it.
 func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
 	c := ms.core
 	w := ms.entries(p)
@@ -286,7 +286,7 @@ func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem)
 	w.flush(now)
 }
 
-// entryWriter packs membership entries for one peer into as few datagrams as hold them.
+// entryWriter packs membership entries for one peer into as few datagrams as possible.
 type entryWriter struct {
 	c     *Core
 	p     *peer
@@ -294,7 +294,7 @@ type entryWriter struct {
 	mb    wire.MembersWriter
 	limit int
 	open  bool
-	sent  int // datagrams
+	sent  int // number of datagrams
 }
 
 // entries returns a writer of news for p.
@@ -303,7 +303,7 @@ func (ms *membership) entries(p *peer) entryWriter {
 	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
 }
 
-// answers returns a writer of entries that p asked for, or that its table lacks.
+// answers returns a writer of entries that p requested, or that its table lacks.
 func (ms *membership) answers(p *peer) entryWriter {
 	c := ms.core
 	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
@@ -315,7 +315,7 @@ func (w *entryWriter) add(now time.Time, m *members.Entry) {
 	w.addAccusers(now, m, true)
 }
 
-// append writes one entry. If the message in progress is full, it is sent first.
+// append writes one entry. If the current message is full, append sends it first.
 func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	if w.p.legacy { // gwyh 0.1 has no entries
 		return
@@ -329,12 +329,12 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 	w.flush(now)
 	w.mb = w.begin(w.c.transport.begin(), w.c.newID())
 	w.open = true
-	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry that no datagram to p holds is sent in pieces
+	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry too large for one datagram to p is sent in pieces
 		w.c.drop(stats.DropOversize)
 	}
 }
 
-// flush sends the message in progress.
+// flush sends the current message.
 func (w *entryWriter) flush(now time.Time) {
 	if w.open {
 		w.c.transport.send(now, w.p, w.mb.End())
@@ -343,7 +343,7 @@ func (w *entryWriter) flush(now time.Time) {
 	}
 }
 
-// addAccusers writes the accusations of m: all of them, or only those that were not passed on yet.
+// addAccusers writes the accusations of m: all of them, or only those not passed on yet.
 func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 	accusers, incarnation := w.c.swim.Accusers(m, all)
 	e := &w.c.membership.entry
@@ -353,7 +353,7 @@ func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 	}
 }
 
-// greet begins the exchange of a Join: it sends this node's own entry, and begins a comparison of tables.
+// greet begins the exchange of a Join: it sends this node's own entry and begins a comparison of tables.
 func (cs *comparisons) greet(now time.Time, p *peer) {
 	cs.sendSelf(now, p)
 	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
@@ -381,7 +381,7 @@ func (cs *comparisons) compareAgain(now time.Time, p *peer) {
 
 // compared carries out the outcomes of a comparison with p.
 func (cs *comparisons) compared(now time.Time, p *peer, out []antientropy.Outcome) {
-	if len(out) > len(cs.outcomes) { // the function below costs an allocation
+	if len(out) > len(cs.outcomes) { // the function below allocates
 		cs.outcomes.Work(out, func(o *antientropy.Outcome) { cs.doCompared(now, p, o) })
 	}
 }
@@ -410,7 +410,7 @@ func (cs *comparisons) sendRoot(now time.Time, p *peer) {
 	c.transport.send(now, p, wire.AppendSyncRoot(c.transport.begin(), c.newID(), cs.rootFor(now, p)))
 }
 
-// sendEntries answers p with entries in at most so many datagrams, and returns how many datagrams it sent.
+// sendEntries sends p entries in at most most datagrams, and returns the number of datagrams sent.
 func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
 	c := cs.core
 	w := c.membership.answers(p)
@@ -431,14 +431,14 @@ func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
 	w.flush(now)
 }
 
-// handleSyncBuckets answers a part of a comparison that p has begun.
+// handleSyncBuckets handles the buckets of a comparison that p has begun.
 func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
 	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &cs.core.members, data, p.packets.Room())
 	cs.dropUnanswered(err)
 	cs.compared(now, p, out)
 }
 
-// handleSyncWant sends p the entries that it asks for.
+// handleSyncWant sends p the entries that it requests.
 func (cs *comparisons) handleSyncWant(now time.Time, p *peer, data []byte) {
 	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &cs.core.members, data)
 	cs.dropUnanswered(err)
@@ -456,7 +456,7 @@ func (cs *comparisons) dropUnanswered(err error) {
 	}
 }
 
-// handleSyncRoot takes in a root, and how long ago p heard this node.
+// handleSyncRoot handles a root, and the time since p heard this node.
 func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	c := cs.core
 	theirs, err := wire.ParseSyncRoot(data)
@@ -472,8 +472,8 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 	}
 }
 
-// tickSync continues a comparison that has no answer, or whose answer left a difference. It returns when it wants
-// to be called again.
+// tickSync continues a comparison that has no answer, or whose answer left a difference. It returns the time of the
+// next call.
 func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	c := cs.core
 	due := p.sync.NextTimeout()
@@ -491,8 +491,8 @@ func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	return p.sync.NextTimeout()
 }
 
-// beatCalm sends heartbeats before their time when the table has changed and then been calm, so that a neighbor
-// that lacks something soon finds out.
+// beatCalm sends heartbeats early once the table has changed and then been stable, so that a neighbor that lacks an
+// entry finds out soon.
 func (cs *comparisons) beatCalm(now time.Time) {
 	c := cs.core
 	for _, p := range c.links {
@@ -500,11 +500,11 @@ func (cs *comparisons) beatCalm(now time.Time) {
 	}
 }
 
-// SetMeta changes the metadata of this node and sends it along the links at once. It keeps a copy of meta. An
-// error means that the metadata does not fit into a datagram and has not changed.
+// SetMeta changes the metadata of this node and sends it along the links at once. It keeps a copy of meta. If it
+// returns an error, the metadata does not fit into a datagram and has not changed.
 func (c *Core) SetMeta(now time.Time, meta []byte) error {
 	changed, err := c.members.SetMeta(meta, c.membership.entryRoom())
-	if err != nil || !c.members.Self().Live() { // a node that has left tells it when it joins again
+	if err != nil || !c.members.Self().Live() { // a node that has left sends its metadata when it joins again
 		return err
 	}
 	c.membership.renewSelf(now, c.members.Self().Incarnation)
@@ -515,13 +515,13 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 	return nil
 }
 
-// entryRoom is the most bytes that an entry may have. A longer one does not fit into a datagram, so no node could
-// pass it on.
+// entryRoom returns the maximum size of an entry in bytes. A longer entry does not fit into a datagram, so no node
+// could pass it on.
 func (ms *membership) entryRoom() int {
 	return ms.core.cfg.DatagramSize - wire.BoxOverhead - membersOverhead
 }
 
-// Readdress tells the other nodes that this node has another address from now on.
+// Readdress changes the address of this node and announces it to the other nodes.
 func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
 		return
@@ -534,13 +534,13 @@ func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	}
 }
 
-// renewSelf gives this node a higher incarnation than its own and than above, and spreads it.
+// renewSelf gives this node an incarnation above its own and above the given one, and sends its entry to all links.
 func (ms *membership) renewSelf(now time.Time, above uint64) {
 	ms.core.members.Renew(now, above)
 	ms.selfChanged(now)
 }
 
-// selfChanged spreads a new incarnation of this node.
+// selfChanged sends a new incarnation of this node to all links.
 func (ms *membership) selfChanged(now time.Time) {
 	c := ms.core
 	c.hs.SetIncarnation(c.members.Self().Incarnation)
@@ -548,14 +548,14 @@ func (ms *membership) selfChanged(now time.Time) {
 	ms.spread(now, c.members.Self(), nil, byNews)
 }
 
-// refute gives this node an incarnation that ends all suspicions of those up to above, and of its own before. Other
-// nodes take it as proof that this node heard the accusation, so nothing else may do it.
+// refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of earlier ones of its
+// own. Other nodes take it as proof that this node received the accusation, so nothing else may do it.
 func (ms *membership) refute(now time.Time, above uint64) {
 	ms.core.members.Refute(now, above)
 	ms.selfChanged(now)
 }
 
-// memberChanged follows every change of the live members.
+// memberChanged must be called after every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
 	c.members.NoteChange(now)
 	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))

@@ -20,8 +20,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// peer is a node at the other end of at least one session, with what each component keeps of it. It need not be a member,
-// nor linked.
+// peer is a node at the other end of at least one session, with the state that each component keeps about it. It need
+// not be a member or have a link.
 type peer struct {
 	id     wire.NodeID
 	legacy bool
@@ -38,32 +38,32 @@ type peer struct {
 	direct    direct.Peer
 	sync      antientropy.Peer
 	brings    members.Source
-	receiving assembly.Incoming // that it began to send; some are whole or forgotten
+	receiving assembly.Incoming // messages that it began to send; some are complete or removed
 
-	linked bool                  // it is in core.links
-	listed bool                  // it is in Core.cork
-	deaf   bool                  // it was silent when its last link ended
+	linked bool                  // the peer is in Core.links
+	listed bool                  // the peer is in Core.cork
+	deaf   bool                  // the peer was silent when its last link ended
 	beat   time.Time             // when the next heartbeat is due
-	dials  []handshake.AttemptID // that ended with this peer and are not confirmed
+	dials  []handshake.AttemptID // handshakes that ended with this peer and are not confirmed
 }
 
-// roundTrip is the round-trip time to p as far as it is known, and a guess otherwise.
+// roundTrip returns the round-trip time to p, or an estimate if it is unknown.
 func (p *peer) roundTrip() time.Duration { return p.packets.RoundTrip() }
 
-// Bounds of what a peer may declare about itself.
+// Limits for what a peer may declare about itself.
 const (
 	heartbeatMin  = 10 * time.Millisecond
 	heartbeatMax  = 30 * time.Second
-	legacyMessage = 21_000 // bytes of a broadcast that gwyh 0.1 surely takes
+	legacyMessage = 21_000 // maximum size of a broadcast that every gwyh 0.1 node accepts, in bytes
 )
 
-// heardAge is how long ago a packet of p was opened, in milliseconds rounded up.
+// heardAge returns the milliseconds since a packet of p was opened, rounded up.
 func (p *peer) heardAge(now time.Time) uint32 {
 	age := min(max(now.Sub(p.set.LastOpened()), 0), 1<<31*time.Millisecond)
 	return uint32((age + time.Millisecond - 1) / time.Millisecond)
 }
 
-// detection returns what failure detection knows of p, which may be nil.
+// detection returns the failure detector's state of p, or nil if p is nil.
 func (p *peer) detection() *swim.Peer {
 	if p == nil {
 		return nil
@@ -71,7 +71,7 @@ func (p *peer) detection() *swim.Peer {
 	return &p.swim
 }
 
-// pushPeer is what the Exchanger keeps about a peer; nil for none.
+// pushPeer returns the Exchanger's state of p, or nil if p is nil.
 func (p *peer) pushPeer() *pushpull.Peer {
 	if p == nil {
 		return nil
@@ -79,7 +79,7 @@ func (p *peer) pushPeer() *pushpull.Peer {
 	return &p.push
 }
 
-// mayWait reports whether the open datagram for p may wait for company.
+// mayWait reports whether the open datagram for p may wait for more messages.
 func (p *peer) mayWait() bool { return p.neighbor.Busy() && p.packets.HasOpen() }
 
 // idOf returns the id of p, or zero if p is nil.
@@ -90,20 +90,20 @@ func idOf(p *peer) wire.NodeID {
 	return p.id
 }
 
-// queueState tells dissemination of the queue of small messages.
+// queueState returns the state of the queue of small messages for dissemination.
 func (p *peer) queueState() broadcast.Queue {
 	return broadcast.Queue{Full: p.packets.Full(false), Bytes: p.packets.Backlog()}
 }
 
-// received is where the messages of a plaintext came from.
+// received is the source of the messages of a plaintext.
 type received struct {
 	peer    *peer
 	channel *packets.Channel
 	from    wire.Path
-	inner   bool // the plaintext came in pieces, in a direct message of control
+	inner   bool // the plaintext arrived in pieces, in a direct message of control
 }
 
-// holdsUp reports whether a backlog of p slows senders down: p lives, and has shown that it reports.
+// holdsUp reports whether a backlog of p causes backpressure: p is not silent, and has shown that it sends reports.
 func (p *peer) holdsUp(now time.Time) bool {
 	return !p.swim.Silent(now) && p.packets.Pace().Proven(now)
 }

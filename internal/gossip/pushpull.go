@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// metaUsual is the bound of metadata that nodes have if nothing else is configured, in bytes.
+// metaUsual is the default limit of the metadata size, in bytes.
 const metaUsual = 512
 
 func pushPullConfig(cfg *Config) pushpull.Config {
@@ -30,7 +30,7 @@ func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
 	x.outcomes.Work(out, func(o *pushpull.Outcome) { x.act(now, o) })
 }
 
-// tick does what is due of exchanges.
+// tick handles the timeouts of exchanges that are due.
 func (x *exchanges) tick(now time.Time) {
 	c := x.core
 	for timer.Due(x.NextTimeout(), now) {
@@ -65,7 +65,7 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-// tokenOf is the token of the Join that a question belongs to; 0 for none.
+// tokenOf returns the token of the Join that a query belongs to, or 0 if j is nil.
 func tokenOf(j *pushpull.Join) event.JoinToken {
 	if j == nil {
 		return 0
@@ -73,7 +73,7 @@ func tokenOf(j *pushpull.Join) event.JoinToken {
 	return event.JoinToken(j.Token)
 }
 
-// vetoOf is why this node does not take in the other end of a Join; nil if it may. node is nil if it is a member.
+// vetoOf returns why this node refuses the other end of a Join, or nil. node is nil if the other end is a member.
 func (x *exchanges) vetoOf(node *Member) error {
 	c := x.core
 	if node == nil {
@@ -121,7 +121,7 @@ func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-// send sends what the Exchanger wants sent.
+// send sends what the Exchanger wants to send.
 func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	if o.Kind == pushpull.StopSending {
@@ -142,7 +142,7 @@ func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-// sendExchange sends a push or an answer, and says how that went.
+// sendExchange sends a push or an answer, and reports the result to the Exchanger.
 func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 	c := x.core
 	e, id := o.Exchange, o.ID
@@ -160,7 +160,7 @@ func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 	x.conclude(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
 }
 
-// expects decides about a piece of a push or an answer before anything of it is kept.
+// expects reports whether to accept a piece of a push or an answer, before any of it is stored.
 func (x *exchanges) expects(now time.Time, p *peer, id wire.MessageID, d wire.Direct) bool {
 	c := x.core
 	out, ok := x.Expect(x.outcomes, now, &c.members, &p.push, id, d)
@@ -168,36 +168,36 @@ func (x *exchanges) expects(now time.Time, p *peer, id wire.MessageID, d wire.Di
 	return ok
 }
 
-// AnswerState answers an event.StateWanted. data is not kept.
+// AnswerState answers an event.StateWanted. It does not retain data.
 func (c *Core) AnswerState(now time.Time, t event.StateToken, data []byte) {
 	c.push.conclude(now, c.push.AnswerState(c.push.outcomes, now, &c.members, t, data))
 }
 
-// StateMerged tells that the application is done with an event.State.
+// StateMerged reports that the application has merged the state of an event.State.
 func (c *Core) StateMerged(now time.Time, t event.StateToken) {
 	c.push.conclude(now, c.push.StateMerged(c.push.outcomes, t))
 }
 
-// AnswerMerge answers an event.MergeAsked. An error keeps the clusters apart.
+// AnswerMerge answers an event.MergeAsked. A non-nil error keeps the clusters apart.
 func (c *Core) AnswerMerge(now time.Time, t event.StateToken, veto error) {
 	c.push.conclude(now, c.push.AnswerMerge(c.push.outcomes, now, &c.members, t, veto))
 }
 
-// begin compares tables with p and exchanges the states of the applications. join tells the applications that one of the
-// two nodes is joining the other.
+// begin compares tables with p and exchanges application state. join tells the applications whether one of the two
+// nodes is joining the other.
 func (x *exchanges) begin(now time.Time, p *peer, join bool) {
 	c := x.core
 	c.sync.compare(now, p)
 	x.conclude(now, x.PushPull(x.outcomes, now, &p.push, join))
 }
 
-// release hands over the state of a node that has waited for the node's entry.
+// release delivers the state of a node that waited for the node's entry.
 func (x *exchanges) release(now time.Time, p *peer) {
 	c := x.core
 	x.conclude(now, x.Release(x.outcomes, now, &c.members, &p.push))
 }
 
-// pullRandom does a push/pull with a member drawn at random, or with one that the application selects.
+// pullRandom does a push/pull with a random member, or with one that the application selects.
 func (x *exchanges) pullRandom(now time.Time) {
 	c := x.core
 	if !c.members.Self().Live() || c.members.CountGo() < 2 {
@@ -215,7 +215,7 @@ func (x *exchanges) pullRandom(now time.Time) {
 	x.pullFrom(now, m)
 }
 
-// pullFrom does a push/pull with m, if any, after a handshake where there is no session.
+// pullFrom does a push/pull with m, after a handshake if there is no session. m may be nil.
 func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
 	c := x.core
 	if m == nil || !c.members.Self().Live() {
@@ -237,8 +237,8 @@ func (x *exchanges) pullReady(now time.Time, p *peer) {
 	}
 }
 
-// hold keeps an alive entry until the application has decided about it. It returns false if the application need not be
-// asked. An entry that says of a member only that it is alive is not asked about, because a refutation must not wait.
+// hold keeps an alive entry until the application has decided about it. It returns false if no decision is needed. An
+// entry that only reports a known member as alive needs none, because a refutation must not wait.
 func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
 	c := x.core
 	known := m != nil && m.Live() && pushpull.SameNode(&m.Member, e)
@@ -263,7 +263,7 @@ func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *
 	return true
 }
 
-// AnswerAlive answers an event.AliveAsked. An error keeps the node out.
+// AnswerAlive answers an event.AliveAsked. A non-nil error refuses the node.
 func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
 	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)
 	if c.push.conclude(now, out); ok {
@@ -293,8 +293,8 @@ func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
 	c.push.verdictGiven(now, v, p, veto)
 }
 
-// verdictGiven goes on with the Join in which an entry was learned. Where there is none, the node may be joining and
-// wait for tables that agree.
+// verdictGiven continues the Join in which an entry was learned. If there is none, the node may be joining this one and
+// may be waiting for equal tables.
 func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
 	c := x.core
 	if v.Join != nil {
@@ -313,8 +313,8 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 	}
 }
 
-// noteVerdicts goes on with the comparison of a Join after the last verdict, because the peer's root came before it. The
-// comparison has ended if the verdicts have made the tables equal. Otherwise it begins again.
+// noteVerdicts continues the comparison of a Join after the last verdict, because the peer's root arrived before it. If
+// the verdicts have made the tables equal, the comparison has ended. Otherwise it starts again.
 func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	c := x.core
 	p := c.peers[j.Peer()]
@@ -332,7 +332,7 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	c.sync.compareAgain(now, p)
 }
 
-// admit takes in an entry that the application has decided about.
+// admit handles an entry that the application has approved.
 func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
 	c := x.core
 	var e wire.Member
@@ -349,7 +349,7 @@ func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
 	c.membership.applyAlive(now, &e, c.peers[v.From], how)
 }
 
-// fits reports whether an alive entry is of a node that understands all members, and is understood by them.
+// fits reports whether an alive entry describes a node whose versions are compatible with those of all members.
 func (x *exchanges) fits(now time.Time, e *wire.Member, from *peer) bool {
 	c := x.core
 	fit := x.Fits(now, &c.members, e, from.pushPeer())

@@ -38,8 +38,8 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 	}
 }
 
-// established takes in a handshake that has ended, and introduces this node under the new session. The identity is the
-// first message of the session in both directions.
+// established handles a completed handshake, and introduces this node in the new session. The identity is the first
+// message of the session in both directions.
 func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	c := h.core
 	p := h.peerOf(now, e)
@@ -68,7 +68,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	}
 }
 
-// peerOf finds or makes the peer of a handshake, and tells the components what the handshake says.
+// peerOf returns the peer of a handshake, making it if needed, and gives the components the handshake's data.
 func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	c := h.core
 	p := c.peers[e.Peer]
@@ -94,7 +94,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	return p
 }
 
-// rejected counts a refused handshake packet and says why in the log.
+// rejected counts a refused handshake packet and logs the reason.
 func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c, r := h.core, o.Reason
 	if r == handshake.Returned && h.isSelf(o.To.Remote) {
@@ -105,7 +105,7 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 	c.report.Rejected(now, o.From.Remote, r)
 }
 
-// handleBox opens a box and takes in its messages.
+// handleBox opens a box and handles its messages.
 func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, size int) {
 	c := h.core
 	o, ok := h.Open(now, pkt)
@@ -128,14 +128,14 @@ func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, 
 		c.transport.reportSoon(now, p, ch)
 	}
 	h.handlePlain(now, received{peer: p, channel: ch, from: from}, o.Plain)
-	if confirmed { // by its identity, most likely, which has been read now
+	if confirmed { // most likely by its identity, which has been handled by now
 		h.ready(now, p)
 	}
 	c.transport.sendSettled(now, p, ch)
 	ch.EndPacket(now)
 }
 
-// opened tells the components that a packet of p has opened.
+// opened notifies the components that a packet of p has opened.
 func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.Path) (confirmed bool) {
 	c := h.core
 	if silence, again := c.swim.HearPacket(now, &p.swim); again {
@@ -150,7 +150,7 @@ func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.P
 	return confirmed
 }
 
-// handlePlain takes in the messages of a plaintext of a Go node.
+// handlePlain handles the messages of a plaintext of a Go node.
 func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 	c := h.core
 	var m wire.Message
@@ -234,8 +234,8 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	}
 }
 
-// handleIdentity takes note of the name and the versions of a peer. All else that an identity says came with the
-// handshake's block already. What the peer is as a member comes with its alive entry.
+// handleIdentity records the name and the versions of a peer. The handshake already contained everything else in the
+// identity. The peer's membership comes with its alive entry.
 func (h *handshakes) handleIdentity(p *peer, data []byte) {
 	c := h.core
 	var e wire.Member
@@ -247,7 +247,7 @@ func (h *handshakes) handleIdentity(p *peer, data []byte) {
 	p.push.Versions = e.Versions
 }
 
-// tick does what is due for p and sets its timer anew.
+// tick does what is due for p and sets its timer again.
 func (h *handshakes) tick(now time.Time, p *peer) {
 	c := h.core
 	if h.tickSessions(now, p); p.set.Len() == 0 {
@@ -262,7 +262,7 @@ func (h *handshakes) tick(now time.Time, p *peer) {
 	}
 }
 
-// tickSessions closes, renews and probes as the sessions of p want it.
+// tickSessions closes, renews and probes the sessions of p as needed.
 func (h *handshakes) tickSessions(now time.Time, p *peer) {
 	a := h.HandleTimeout(now, p.sessions)
 	if a.RenewTries > 0 {
@@ -274,8 +274,8 @@ func (h *handshakes) tickSessions(now time.Time, p *peer) {
 	h.Probe(now, p.sessions, &a)
 }
 
-// remove ends a peer without sessions. A member that was linked to us and cannot be talked to any more
-// is dead as far as we know; if it is not, others hear it refute.
+// remove ends a peer without sessions. A linked member that is no longer reachable is declared dead. If it is alive,
+// other nodes receive its refutation.
 func (h *handshakes) remove(now time.Time, p *peer) {
 	c := h.core
 	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
@@ -292,7 +292,7 @@ func (h *handshakes) remove(now time.Time, p *peer) {
 	}
 }
 
-// handleReport takes in how much of what was sent has arrived, and how quickly.
+// handleReport handles a report of what has arrived, and how quickly.
 func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
 	c := tr.core
 	r, err := wire.ParseReport(data)

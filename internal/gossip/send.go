@@ -19,17 +19,17 @@ func newEndpoint(c *Core) *packets.Endpoint {
 		IDs: &c.ids, Out: &c.out, Arena: &c.transport.arena, Timers: &c.timers})
 }
 
-// newTransport makes the transport of c, whose endpoint is set.
+// newTransport returns the transport of c, whose endpoint is set.
 func newTransport(c *Core) transport {
 	return transport{core: c, arena: arena.New(arena.Config{Keep: c.keepFor(), Unused: c.endpoint.Heartbeats(2), Hold: 2 * packets.SmallMax}),
 		cork: cork{timer: timer.Timer{Fire: func(now time.Time) { c.transport.sealDue(now, false) }}}}
 }
 
-// keepFor is for how long small messages are kept, for repair: digests speak of those of two thirds of that time, and the next one
-// may come as late as the next heartbeat.
+// keepFor returns how long small messages are kept for repair. Digests announce messages for two thirds of that time,
+// and the next digest may be sent as late as the next heartbeat.
 func (c *Core) keepFor() time.Duration { return min(c.endpoint.Heartbeats(2)*3/4, packets.SentHorizon) }
 
-// newSmall makes a small message of a plaintext, which may be scratch. It is valid until the next call.
+// newSmall makes a small message of a plaintext, which may be scratch. The message is valid until the next call.
 func (tr *transport) newSmall(now time.Time, plain []byte) *smallMessage {
 	return tr.smallMsg.set(now, &tr.arena, plain)
 }
@@ -40,8 +40,8 @@ func (m *smallMessage) set(now time.Time, a *arena.Arena, plain []byte) *smallMe
 	return m
 }
 
-// sendSmall sends a small message to p, or queues it, or drops it when too much waits. One that no datagram to p holds
-// goes in pieces.
+// sendSmall sends a small message to p, queues it, or drops it if the queue is full. A message that fits in no datagram
+// to p is sent in pieces.
 func (tr *transport) sendSmall(now time.Time, p *peer, m *smallMessage) {
 	switch p.packets.Send(now, m.ref) {
 	case packets.Opened:
@@ -52,7 +52,7 @@ func (tr *transport) sendSmall(now time.Time, p *peer, m *smallMessage) {
 	}
 }
 
-// pump sends what waits for p as far as the pacing allows.
+// pump sends messages queued for p as far as pacing allows.
 func (tr *transport) pump(now time.Time, p *peer) {
 	c := tr.core
 	leaving := !c.members.Self().Live()
@@ -61,37 +61,37 @@ func (tr *transport) pump(now time.Time, p *peer) {
 	}
 }
 
-// sendPlain sends a plaintext of control to p at once: in pieces if its path carries no datagram of that size. Without a
-// confirmed session it goes nowhere.
+// sendPlain sends a control plaintext to p at once, in pieces if the path does not carry a datagram of that size.
+// Without a confirmed session it sends nothing.
 func (tr *transport) sendPlain(now time.Time, p *peer, plain []byte) {
 	if c := tr.core; !c.hs.SendControl(now, p.sessions, plain) {
 		c.direct.sendControl(now, p, plain)
 	}
 }
 
-// begin returns the buffer of the transport, empty. The caller appends a plaintext and hands the result to send before it
-// calls anything else that sends.
+// begin returns the empty buffer of the transport. The caller appends a plaintext and passes the result to send before
+// it calls anything else that sends.
 func (tr *transport) begin() []byte { return tr.plain[:0] }
 
-// send is sendPlain for a plaintext that was appended to the buffer that begin returned.
+// send is like sendPlain, for a plaintext appended to the buffer that begin returned.
 func (tr *transport) send(now time.Time, p *peer, plain []byte) {
 	tr.plain = plain
 	tr.sendPlain(now, p, plain)
 }
 
-// sendRequest sends one of the requests without content.
+// sendRequest sends a request, which has no content.
 func (tr *transport) sendRequest(now time.Time, p *peer, k wire.Kind) {
 	c := tr.core
 	tr.send(now, p, wire.AppendRequest(tr.begin(), c.newID(), k))
 }
 
-// identityMeta is the most metadata, in bytes, of an identity. Longer comes with the alive entry only.
+// identityMeta is the maximum metadata of an identity in bytes. Longer metadata comes only with the alive entry.
 const identityMeta = 512
 
-// identityMax is the most bytes of an identity's plaintext: what goes through any path.
+// identityMax is the maximum size of an identity's plaintext in bytes. It fits through any path.
 const identityMax = pmtu.Min - wire.BoxOverhead
 
-// identity is the plaintext that begins a session: it tells who this node is.
+// identity returns the first plaintext of a session, which identifies this node.
 func (tr *transport) identity() []byte {
 	c := tr.core
 	var e wire.Member
@@ -106,8 +106,8 @@ func (tr *transport) identity() []byte {
 	return plain
 }
 
-// tickPackets sends what may be sent by now, probes the tail, asks for what is missing and reports. It returns when it is
-// next needed.
+// tickPackets sends what is due, probes the tail, requests missing packets and reports. It returns the time of the next
+// call.
 func (tr *transport) tickPackets(now time.Time, p *peer) (next time.Time) {
 	if p.packets.PumpDue(now) {
 		tr.pump(now, p)
@@ -119,13 +119,13 @@ func (tr *transport) tickPackets(now time.Time, p *peer) (next time.Time) {
 	return p.packets.Tick(now)
 }
 
-// handleNak sends again what a peer did not receive.
+// handleNak retransmits what a peer did not receive.
 func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, start, end uint32) {
 	unfit, full := ch.HandleNak(now, start, end)
 	var m wire.Message
 	for len(unfit) > 0 {
 		after, err := wire.ParseMessage(&m, unfit)
-		if err != nil { // not of what we have written ourselves
+		if err != nil { // this node wrote the plaintext, so it parses
 			return
 		}
 		tr.recut(now, p, unfit[:len(unfit)-len(after)])
@@ -136,17 +136,17 @@ func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, star
 	}
 }
 
-// sendSettled answers the Naks of one packet, if there were any, and sends what they ask for.
+// sendSettled answers the Naks of one packet, if there were any, and sends what they request.
 func (tr *transport) sendSettled(now time.Time, p *peer, ch *packets.Channel) {
 	if ch.SendSettled(now) {
 		tr.pump(now, p)
 	}
 }
 
-// reportStrain is how many times as long as usual a peer waits for a report at most, while a link has a large backlog.
+// reportStrain is the maximum factor by which reports are delayed while a link has a large backlog.
 const reportStrain = 8
 
-// reportSoon has what came reported, now or when the next report is due.
+// reportSoon schedules a report of what arrived, and sends it if it is due.
 func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
 	c := tr.core
 	if p.packets.RTT() == 0 && now.Sub(p.swim.PingedAt()) > packets.GuessedRTT {
@@ -158,13 +158,13 @@ func (tr *transport) reportSoon(now time.Time, p *peer, ch *packets.Channel) {
 	}
 }
 
-// report tells p what was received from it. It is told later if more could not be passed on, so that it slows down.
+// report reports to p what was received from it. A backlog delays the report, so that p slows down.
 func (tr *transport) report(now time.Time, p *peer) {
 	p.packets.SendReport(now, tr.strain(now))
 }
 
-// strain is how many times as long as usual a peer waits for a report: one more for each part of the backlog of others
-// beyond the bounds.
+// strain returns the factor by which reports are delayed. It is 1 plus 1 for each part of the neighbors' backlog beyond
+// the limits.
 func (tr *transport) strain(now time.Time) int {
 	c := tr.core
 	const part = assembly.StoreMax / 2 / reportStrain
@@ -172,10 +172,10 @@ func (tr *transport) strain(now time.Time) int {
 	return min(1+c.broadcast.backlog(now)/packets.SmallOwn+large/part, reportStrain)
 }
 
-// corkFor is how long, after the last one, a datagram on a busy link waits for company.
+// corkFor is how long after the last datagram the next one on a busy link waits for more messages.
 const corkFor = 250 * time.Microsecond
 
-// list sees to it that what is open for p is sealed.
+// list adds p to the peers whose open datagrams will be sealed.
 func (tr *transport) list(p *peer) {
 	if !p.listed {
 		p.listed = true
@@ -183,8 +183,8 @@ func (tr *transport) list(p *peer) {
 	}
 }
 
-// sealDue seals, at the end of a turn, the datagrams that may not wait, or all of them. On a busy link a datagram may
-// wait for company.
+// sealDue runs at the end of a turn. It seals all open datagrams, or only those that must not wait: on a busy link a
+// datagram may wait for more messages.
 func (tr *transport) sealDue(now time.Time, all bool) {
 	c := tr.core
 	var next time.Time
@@ -200,20 +200,20 @@ func (tr *transport) sealDue(now time.Time, all bool) {
 	c.timers.Plan(&tr.cork.timer, next)
 }
 
-// Flush lets nothing wait for company any more.
+// Flush seals all open datagrams.
 func (c *Core) Flush(now time.Time) {
 	c.transport.sealDue(now, true)
 }
 
-// What was made for one datagram and does not fit into any that its path carries is cut into pieces: broadcasts into
-// frames, all else into pieces of a direct message.
+// A message made for one datagram may be larger than any datagram of its path. It is cut into pieces: a broadcast into
+// frames, any other message into pieces of a direct message.
 
-// recut queues a message of one datagram for p in pieces. The caller pumps.
+// recut queues a message of one datagram for p in pieces. The caller calls pump.
 func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
 	c := tr.core
 	p.packets.Widen(now)
 	var m wire.Message
-	if _, err := wire.ParseMessage(&m, plain); err != nil { // not of what we have written ourselves
+	if _, err := wire.ParseMessage(&m, plain); err != nil { // this node wrote the plaintext, so it parses
 		return
 	}
 	switch m.Kind {
@@ -226,7 +226,7 @@ func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
 	}
 }
 
-// cut sends a small direct message in pieces. One that is to be acknowledged stays a large message until it is.
+// cut sends a small direct message in pieces. A reliable message stays a large message until it is acknowledged.
 func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c := x.core
 	d, err := wire.ParseDirect(data)
@@ -238,7 +238,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 		x.sendPieces(now, p, id, d.Use, d.Data)
 		return
 	}
-	if !x.Enlarge(now, m) { // tried again with its next repeat
+	if !x.Enlarge(now, m) { // the next repeat tries again
 		c.drop(stats.DropStoreFull)
 		return
 	}
@@ -248,7 +248,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c.broadcast.sweepLater(now)
 }
 
-// sendControl sends a plaintext of control in pieces.
+// sendControl sends a control plaintext in pieces.
 func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 	p.packets.Widen(now)
 	if len(plain) > controlMax {
@@ -259,7 +259,7 @@ func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 	p.packets.PumpSoon(now)
 }
 
-// sendPieces queues a message that nobody acknowledges in pieces for p.
+// sendPieces queues a message that needs no acknowledgment for p in pieces.
 func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire.Use, data []byte) {
 	c := x.core
 	if len(p.packets.Transfers()) >= packets.TransfersMax {
@@ -267,7 +267,7 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 		return
 	}
 	again := slices.ContainsFunc(p.packets.Transfers(), func(t *packets.Transfer) bool { return t.Message().Direct && t.Message().ID == id })
-	if again { // two copies of it were lost
+	if again { // two copies of the message were lost
 		return
 	}
 	a := c.broadcast.store.Add(now, id, data, true)
@@ -279,8 +279,8 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 	c.broadcast.sweepLater(now)
 }
 
-// sendLegacy passes a message on in the form of gwyh 0.1. A message above legacyMessage bytes is not sent: such
-// a node would lose it silently, or be sent a datagram that UDP does not carry.
+// sendLegacy passes a message on in the form of gwyh 0.1. It does not send a message above legacyMessage bytes, because
+// such a node would lose it silently, or UDP could not carry the datagram.
 func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c := tr.core
 	if len(data) > legacyMessage {
@@ -292,8 +292,8 @@ func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data 
 	tr.sendPlain(now, p, wire.AppendBroadcast(nil, wire.Arrays, id, data))
 }
 
-// ping asks p for a sign of life; its answer also gives the round-trip time. What gwyh 0.1 answers
-// without side effects is an empty Frame.
+// ping asks p for an answer, which shows that p is alive and gives the round-trip time. A gwyh 0.1 node gets an empty
+// Frame, which it answers without side effects.
 func (tr *transport) ping(now time.Time, p *peer) {
 	c := tr.core
 	if p.legacy {

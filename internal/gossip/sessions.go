@@ -15,7 +15,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// newHandshakes makes the handshakes and sessions of c, whose exchanges are set.
+// newHandshakes returns the handshakes and sessions of c, whose exchanges are set.
 func newHandshakes(c *Core) handshakes {
 	cfg := &c.cfg
 	return handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
@@ -55,20 +55,19 @@ func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until tim
 	return a
 }
 
-// dialMember begins a handshake that only a member may answer, to have a session with it.
+// dialMember begins a handshake that only the given member may answer, to get a session with it.
 func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, most time.Duration) {
 	h.dial(now, to, joining.Dial{Member: id}, now.Add(most))
 }
 
-// renewFor is how long one attempt to renew a session goes on.
+// renewFor is the maximum time of one attempt to renew a session.
 const renewFor = 30 * time.Second
 
-// SetKeys changes the pre-shared keys, the primary first. Sessions that another key than the primary
-// vouched for are renewed, make before break; those of a key that is gone end when that is done, or
-// after peers.KeyChange.
+// SetKeys changes the pre-shared keys, the primary first. Sessions established with another key than the primary are
+// renewed before they are closed. Sessions of a removed key end after the renewal, or after peers.KeyChange.
 func (c *Core) SetKeys(now time.Time, keys []handshake.Key) { c.hs.SetKeys(now, keys) }
 
-// DatagramProbed is the largest datagram that is probed for beyond the configured size.
+// DatagramProbed is the largest datagram size that is probed beyond the configured size.
 const DatagramProbed = pmtu.Probed
 
 // mtuLinkUp begins the search for the largest datagram of a new link.
@@ -78,7 +77,7 @@ func (h *handshakes) mtuLinkUp(now time.Time, p *peer) {
 	h.tellPath(now, p)
 }
 
-// tickPath goes on with the search for the largest datagram to p. It returns when it is next needed.
+// tickPath continues the search for the largest datagram to p. It returns the time of the next call.
 func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 	c := h.core
 	next, gaveUp := p.packets.TickPath(now)
@@ -89,7 +88,7 @@ func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 	return next
 }
 
-// tellPath writes how large the datagrams to a peer may be, if that was found since the last call.
+// tellPath reports the maximum datagram size to a peer, if it was found since the last call.
 func (h *handshakes) tellPath(now time.Time, p *peer) {
 	c := h.core
 	if size, ok := p.packets.Path().Found(); ok {
@@ -97,14 +96,14 @@ func (h *handshakes) tellPath(now time.Time, p *peer) {
 	}
 }
 
-// Refused notes that the system did not take a datagram. One that is too big for its path makes those to
-// its peer smaller, down to what any path carries (the answer of RFC 8899 to a local verdict); for any
-// other reason sending pauses for a moment. It is no loss: nothing is said about the path.
+// Refused records that the system refused to send a datagram. If the datagram was too big for its path, datagrams to
+// this peer become smaller, down to a size that any path carries (RFC 8899 on local errors). For any other reason
+// sending pauses briefly. It does not count as a loss on the path.
 func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	c.hs.Refused(now, to, size, tooBig)
 }
 
-// peerAt finds a Go member at an address that there is a session with.
+// peerAt returns a Go member at an address with which there is a session, or nil.
 func (h *handshakes) peerAt(now time.Time, to netip.AddrPort) *peer {
 	c := h.core
 	var found *peer
