@@ -46,7 +46,7 @@ func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text.Write(b)
-	if m := regexp.MustCompile(`(?s)msg="node started".* addr=(\S+).*msg=serving http=(\S+)`).FindStringSubmatch(p.text.String()); m != nil && p.found != nil {
+	if m := regexp.MustCompile(`(?s) node started .* addr=(\S+).* serving http=(\S+)`).FindStringSubmatch(p.text.String()); m != nil && p.found != nil {
 		p.found <- [2]string{m[1], m[2]}
 		p.found = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,10 +37,11 @@ func start(t *testing.T, args ...string) (*Agent, *client.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := a.Serve("127.0.0.1:0", c.Token)
+	listener, err := Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := a.Serve(listener, c.Token)
 	t.Cleanup(func() {
 		_ = server.Close()
 		_ = a.Close(false)
@@ -414,6 +416,32 @@ func TestLogKeepsItsLastLinesWithTheirAttributes(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "\n"); n != kept+1 {
 		t.Errorf("%d lines written", n)
+	}
+}
+
+func TestLogLinesAreReadAsTheyAre(t *testing.T) {
+	var out bytes.Buffer
+	lines := slog.New(NewLog(&out, "info", false))
+	lines.Warn("member \"bob\" (127.0.0.1:7002) joined\nnext\x1b\u202e", "n", 1, "error", "a\x1b b", "empty", "")
+	time, text, _ := strings.Cut(strings.TrimSuffix(out.String(), "\n"), " ")
+	if want := `WARN  member "bob" (127.0.0.1:7002) joined\nnext\x1b\u202e n=1 error="a\x1b b" empty=`; text != want {
+		t.Errorf("%s\nwant %s", text, want)
+	}
+	if len(time) < len("2006-01-02T15:04:05.000Z") {
+		t.Errorf("time %q", time)
+	}
+}
+
+func TestLogAsJSONHasOneObjectForEachLine(t *testing.T) {
+	var out bytes.Buffer
+	slog.New(NewLog(&out, "info", true)).With("a", 1).WithGroup("g").Warn(`say "x"`, "b", 2)
+	var line struct {
+		Level, Msg string
+		A          int
+		G          struct{ B int }
+	}
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Level != "WARN" || line.Msg != `say "x"` || line.A != 1 || line.G.B != 2 {
+		t.Errorf("%s: %+v, %v", out.String(), line, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -14,61 +15,88 @@ import (
 // kept is the number of log lines kept for GET /v1/log.
 const kept = 1000
 
-// A Log writes to a slog.Handler and keeps its last lines.
+// A Log is a slog.Handler that writes lines and keeps the last of them.
 type Log struct {
-	slog.Handler
+	level slog.Level
+	json  slog.Handler // writes JSON; nil if the log is text
 	lines *lines
 	attrs string // of this handler, in the form that follows the message
 }
 
 type lines struct {
 	mu   sync.Mutex
+	out  io.Writer // of the text; unused for JSON
 	ring [kept]api.LogLine
 	n    int // number of lines so far
 }
 
 // NewLog returns a log that writes lines at or above a level ("debug", "info", "warn" or "error") to w.
 func NewLog(w io.Writer, level string, asJSON bool) *Log {
-	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // the configuration accepts only valid levels
-	o := &slog.HandlerOptions{Level: l}
+	l := &Log{lines: &lines{out: w}}
+	_ = l.level.UnmarshalText([]byte(level)) // the configuration accepts only valid levels
 	if asJSON {
-		return &Log{Handler: slog.NewJSONHandler(w, o), lines: &lines{}}
+		l.json = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l.level})
 	}
-	return &Log{Handler: slog.NewTextHandler(w, o), lines: &lines{}}
+	return l
 }
 
-// Handle writes a record and keeps its line.
+// Enabled reports whether the log has lines of a level.
+func (l *Log) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
+
+// Handle writes a record and keeps its line. Text has one line for each record: time, level, message and attributes.
+// The message is not put in quotes, because many messages have quotes themselves.
 func (l *Log) Handle(ctx context.Context, r slog.Record) error {
-	text := r.Message + l.attrs
+	text := printable(r.Message) + l.attrs
 	r.Attrs(func(a slog.Attr) bool {
 		text += describe(a)
 		return true
 	})
-	l.lines.add(api.LogLine{Time: r.Time, Level: r.Level.String(), Text: text})
-	return l.Handler.Handle(ctx, r)
+	if err := l.lines.add(api.LogLine{Time: r.Time, Level: r.Level.String(), Text: text}, l.json == nil); err != nil || l.json == nil {
+		return err
+	}
+	return l.json.Handle(ctx, r)
 }
 
 // WithAttrs returns a log with additional attributes on each line.
 func (l *Log) WithAttrs(attrs []slog.Attr) slog.Handler {
-	more := l.attrs
+	more := *l
 	for _, a := range attrs {
-		more += describe(a)
+		more.attrs += describe(a)
 	}
-	return &Log{Handler: l.Handler.WithAttrs(attrs), lines: l.lines, attrs: more}
+	if l.json != nil {
+		more.json = l.json.WithAttrs(attrs)
+	}
+	return &more
 }
 
-// WithGroup returns a log whose lines have their attributes in a group. The kept lines do not show the group.
+// WithGroup returns a log whose lines have their attributes in a group. Text and the kept lines do not show the group.
 func (l *Log) WithGroup(name string) slog.Handler {
-	return &Log{Handler: l.Handler.WithGroup(name), lines: l.lines, attrs: l.attrs}
+	more := *l
+	if l.json != nil {
+		more.json = l.json.WithGroup(name)
+	}
+	return &more
 }
 
 func describe(a slog.Attr) string {
 	text := a.Value.String()
-	if strings.ContainsAny(text, " \t\n\"") {
-		text = fmt.Sprintf("%q", text)
+	if strings.ContainsAny(text, " \"") || printable(text) != text {
+		text = strconv.Quote(text)
 	}
 	return " " + a.Key + "=" + text
+}
+
+// printable returns s with an escape in place of each character that cannot be printed, such as the end of a line.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // Lines returns the last lines, the oldest first.
@@ -82,9 +110,17 @@ func (l *Log) Lines() []api.LogLine {
 	return all
 }
 
-func (l *lines) add(line api.LogLine) {
+// timeForm has milliseconds and the zone.
+const timeForm = "2006-01-02T15:04:05.000Z07:00"
+
+// add keeps a line, and writes it if write is set.
+func (l *lines) add(line api.LogLine, write bool) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ring[l.n%kept] = line
 	l.n++
+	if write {
+		_, err = fmt.Fprintf(l.out, "%s %-5s %s\n", line.Time.Format(timeForm), line.Level, line.Text)
+	}
+	return err
 }

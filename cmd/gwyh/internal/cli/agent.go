@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -63,6 +64,14 @@ func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	log := agent.NewLog(err, c.LogLevel, c.LogJSON)
 	lines := slog.New(log)
 	build := thisBuild()
+	var listener net.Listener
+	if c.HTTP != "" {
+		var e error
+		if listener, e = agent.Listen(c.HTTP); e != nil {
+			return e
+		}
+		defer func() { _ = listener.Close() }()
+	}
 	var others []*agent.Agent
 	if c.Demo > 0 {
 		var e error
@@ -75,11 +84,8 @@ func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 		return errors.Join(e, agent.CloseAll(others))
 	}
 	var failed <-chan error
-	if c.HTTP != "" {
-		server, e := a.Serve(c.HTTP, c.Token)
-		if e != nil {
-			return errors.Join(e, a.Close(false), agent.CloseAll(others))
-		}
+	if listener != nil {
+		server := a.Serve(listener, c.Token)
 		failed = server.Failed()
 		defer func() { _ = server.Close() }()
 		lines.Info("serving", "http", server.Addr.String(), "token", c.Token != "")

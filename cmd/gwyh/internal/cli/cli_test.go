@@ -29,10 +29,11 @@ func start(t *testing.T, args ...string) (a *agent.Agent, http string) {
 	if a, err = agent.Start(c, agent.NewLog(io.Discard, "info", false), "v1.2.3"); err != nil {
 		t.Fatal(err)
 	}
-	server, err := a.Serve("127.0.0.1:0", c.Token)
+	listener, err := agent.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := a.Serve(listener, c.Token)
 	t.Cleanup(func() {
 		_ = server.Close()
 		_ = a.Close(false)
@@ -102,6 +103,21 @@ func TestCommandsShowWhatTheAgentKnows(t *testing.T) {
 		if strings.HasSuffix(line, "-json") && !json.Valid([]byte(out)) {
 			t.Errorf("%s: no JSON\n%s", line, out)
 		}
+	}
+}
+
+func TestAgentWhoseHTTPAddressIsTakenStartsNoNodeAndNamesTheFlag(t *testing.T) {
+	taken, err := agent.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	code, _, text := run(t, "agent", "-bind", "127.0.0.1:0", "-http", taken.Addr().String())
+	if code != exitFailed || !strings.Contains(text, "-http names another address") {
+		t.Errorf("code %d, %s", code, text)
+	}
+	if strings.Contains(text, "node started") {
+		t.Errorf("a node was started: %s", text)
 	}
 }
 
