@@ -12,13 +12,13 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// incarnationAhead is how far in the future an incarnation may be. An entry beyond it is ignored.
+// incarnationAhead is how far ahead of the clock an incarnation may be. An entry beyond it is ignored.
 const incarnationAhead = 24 * time.Hour
 
-// clockSkew is how far the clocks of two nodes may differ that have shaken hands (docs/PROTOCOL.md E1).
+// clockSkew is the maximum difference between the clocks of two nodes with a session (docs/PROTOCOL.md E1).
 const clockSkew = time.Minute
 
-// OutOfReach reports whether an entry about this node itself is of an incarnation that no other node takes in, whatever its clock says.
+// OutOfReach reports whether every other node ignores an incarnation of this node, whatever its clock says.
 func OutOfReach(now time.Time, incarnation uint64) bool {
 	return TooFarAhead(now.Add(clockSkew), incarnation)
 }
@@ -28,21 +28,21 @@ func TooFarAhead(now time.Time, incarnation uint64) bool {
 	return incarnation > uint64(now.Add(incarnationAhead).UnixMilli())
 }
 
-// A Verdict is what the table makes of an entry that another node sent.
+// A Verdict is the table's judgment of an entry that another node sent.
 type Verdict uint8
 
 const (
-	Future     Verdict = iota // its incarnation is too far in the future: ignore it
-	Stale                     // it says nothing new
-	Behind                    // it says nothing new, and its sender lacks something that this node knows
-	Accusation                // a node suspects a member, which the failure detector weighs
-	Hearsay                   // a live member is said to be dead, by a comparison of tables: as good as an accusation
-	Alive                     // the table should take it in: see Refusal, Claim and SetAlive
-	Gone                      // the table should take it in: see SetGone
+	Future     Verdict = iota // the incarnation is too far in the future; ignore the entry
+	Stale                     // the entry contains no news
+	Behind                    // the entry contains no news, and its sender lacks something that this node knows
+	Accusation                // a node suspects a member; for the failure detector
+	Hearsay                   // a comparison of tables says that a live member is dead; counts as an accusation
+	Alive                     // the table should accept the entry: see Refusal, Claim and SetAlive
+	Gone                      // the table should accept the entry: see SetGone
 )
 
-// Weigh says what to do with an entry about another Go node, and returns what the table knows of it, which may be
-// nil. compared says that the entry was learned by comparing tables, not by news along a link.
+// Weigh judges an entry about another Go node. It also returns the table's entry for that node, which may be nil.
+// compared says that the entry comes from a comparison of tables, not from news along a link.
 func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Verdict) {
 	m := t.Get(e.ID)
 	switch {
@@ -63,9 +63,9 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 	return m, Gone
 }
 
-// SupersededBy reports whether an entry tells more than m: a higher incarnation, or at the same incarnation a worse
-// state, or something else of a live node. A death yields only to a refutation, however high the other incarnation is: a node that cannot receive still
-// sends, and its own entry may change meanwhile.
+// SupersededBy reports whether e replaces m: by a higher incarnation, or at the same incarnation by a worse state or
+// by different data of a live node. Only a refutation replaces a dead entry, however high the incarnation of e is,
+// because a node that cannot receive still sends, and its own entry may change meanwhile.
 func (m *Entry) SupersededBy(e *wire.Member) bool {
 	switch {
 	case m.Legacy():
@@ -83,18 +83,18 @@ func (m *Entry) SupersededBy(e *wire.Member) bool {
 	return e.State > m.State
 }
 
-// IsAheadOf reports whether the sender of an entry that does not supersede m should get m.
+// IsAheadOf reports whether m should be sent to the sender of e, which does not supersede m.
 func (m *Entry) IsAheadOf(e *wire.Member) bool {
 	return e.Incarnation < m.Incarnation || e.State < m.State
 }
 
-// A Refusal is why no node may add an alive entry to this table, whoever sends it.
+// A Refusal is the reason why no node may add an alive entry to this table.
 type Refusal struct {
-	Address bool // the address is not allowed, in contrast to an entry that is malformed or too large
+	Address bool // the address is not allowed; false if the entry is malformed or too large
 	Err     error
 }
 
-// Refusal returns why an alive entry must not be taken in. Its Err is nil if it may be.
+// Refusal returns the reason to refuse an alive entry. Err is nil if the entry may be accepted.
 func (t *Table) Refusal(e *wire.Member) Refusal {
 	switch m := t.Get(e.ID); {
 	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:
@@ -119,7 +119,7 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 	return Refusal{}
 }
 
-// isPrintable reports whether a name is UTF-8 without control characters, so that it can be written to logs and terminals.
+// isPrintable reports whether a name is UTF-8 without control characters and therefore safe for logs and terminals.
 func isPrintable(name []byte) bool {
 	return utf8.Valid(name) && !bytes.ContainsFunc(name, unicode.IsControl)
 }
@@ -136,35 +136,35 @@ var (
 	errMembersMany = fmt.Errorf("there are %d members already", Max)
 )
 
-// A Kind is what a Change is to the application.
+// A Kind classifies a Change for the application.
 type Kind uint8
 
 const (
-	Unseen  Kind = iota // nothing that the application sees: a new incarnation, or news of a tombstone
+	Unseen  Kind = iota // not visible to the application: a new incarnation, or news about a tombstone
 	Joined              // the node became a member
-	Updated             // a member has another address or other metadata, or was restarted
+	Updated             // the address or the metadata of a member changed, or it was restarted
 	Died                // the member is dead
-	Left                // the member departed
+	Left                // the member left
 )
 
-// A Change is what an entry changed in the table.
+// A Change describes the effect of an entry on the table.
 type Change struct {
 	Kind   Kind
 	Member *Entry
 
-	// Of a member that joined, or that was restarted:
+	// For a member that joined or was restarted:
 
-	Failed    *Entry    // the entry of this node, or of its earlier run, if that was dead; otherwise nil
-	FailedAt  time.Time // when it died
+	Failed    *Entry    // the entry of this node or of its earlier run, if that was dead; nil otherwise
+	FailedAt  time.Time // when Failed died
 	Restarted bool      // Failed is another run of the same node
-	Replaces  bool      // the node was restarted, and no node had noticed that its earlier run had ended
+	Replaces  bool      // the node was restarted, and no node had noticed the end of its earlier run
 }
 
-// Returned reports whether the same run of a node is a member again that was dead.
+// Returned reports whether the same run of a dead node is a member again.
 func (c *Change) Returned() bool { return c.Failed != nil && !c.Restarted }
 
-// SetAlive writes an alive entry into the table, whose name claim has granted. If the member was suspected it
-// remains so: the failure detector decides whether the entry refutes the suspicion.
+// SetAlive writes an alive entry, whose name claim has granted, to the table. A suspected member remains suspected:
+// the failure detector decides whether the entry refutes the suspicion.
 func (t *Table) SetAlive(now time.Time, e *wire.Member, claim Claim) Change {
 	m := t.Get(e.ID)
 	if m == nil {
@@ -185,8 +185,8 @@ func (t *Table) SetAlive(now time.Time, e *wire.Member, claim Claim) Change {
 	return change
 }
 
-// arrival returns what was known of m, and of an earlier run of the same name, before an alive entry is written.
-// before is the live member that had the name until now.
+// arrival returns the Change for m before an alive entry is written: what was known of m and of an earlier run of the
+// same name. before is the live member that had the name until now.
 func (t *Table) arrival(m, before *Entry, name string) Change {
 	c := Change{Member: m}
 	if before != nil {
@@ -201,7 +201,7 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 	return c
 }
 
-// write makes m what an alive entry says.
+// write copies an alive entry to m.
 func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	if m.State != wire.StateSuspect {
 		m.setState(now, wire.StateAlive)
@@ -222,8 +222,8 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	t.reseal(m)
 }
 
-// SetGone makes a node, known or not, a tombstone, as an entry says that calls it dead or departed. The Kind of the
-// Change is Unseen if it was no live member.
+// SetGone makes a node, known or unknown, a tombstone as the dead or left entry e says. The Kind of the Change is
+// Unseen if the node was not a live member.
 func (t *Table) SetGone(now time.Time, e *wire.Member) Change {
 	m := t.Get(e.ID)
 	if m == nil {
@@ -234,7 +234,7 @@ func (t *Table) SetGone(now time.Time, e *wire.Member) Change {
 	return t.end(now, m, e.State)
 }
 
-// Fail makes a member a tombstone that the given node found dead.
+// Fail makes a member, which the given node found dead, a tombstone.
 func (t *Table) Fail(now time.Time, m *Entry, by wire.NodeID) Change {
 	m.Accuser = by
 	return t.end(now, m, wire.StateDead)
@@ -255,13 +255,13 @@ func (t *Table) end(now time.Time, m *Entry, s wire.State) Change {
 	return c
 }
 
-// MemberOf returns an alive entry as a Member, which keeps nothing of the input.
+// MemberOf returns an alive entry as a Member, which does not reference the input.
 func (t *Table) MemberOf(e *wire.Member) Member {
 	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
 		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
 }
 
-// zoneOf returns the zone of an alive entry. Entries of one zone share its name.
+// zoneOf returns the zone of an alive entry. Entries of one zone share the string of its name.
 func (t *Table) zoneOf(e *wire.Member) wire.Zone {
 	if !e.HasZone {
 		return wire.Zone{}

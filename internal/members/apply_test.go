@@ -18,8 +18,8 @@ func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 	newer := func(i int, incarnation time.Duration) *wire.Member {
 		return with(alive(i), func(e *wire.Member) { e.Incarnation = at(incarnation) })
 	}
-	// Node 1 lives with incarnation 0, node 2 is dead with it, node 3 left with it, node 4 is unknown, and
-	// node 5 has refuted what it was accused of up to 5 s.
+	// Node 1 is alive, node 2 dead and node 3 left, all with incarnation 0. Node 4 is unknown. Node 5 has refuted
+	// accusations up to 5 s.
 	for _, x := range []struct {
 		name                string
 		e                   *wire.Member
@@ -243,7 +243,7 @@ func TestSetGoneKeepsTheHigherIncarnation(t *testing.T) {
 	}
 }
 
-// An entry survives the wire.
+// An entry survives encoding and decoding.
 func TestFilledEntryIsTheEntryThatWasTakenIn(t *testing.T) {
 	w := newWorld(t)
 	e := with(alive(1), func(e *wire.Member) {
@@ -253,7 +253,7 @@ func TestFilledEntryIsTheEntryThatWasTakenIn(t *testing.T) {
 	var got, other wire.Member
 	w.Get(goID(1)).Fill(&got)
 	w.Self().Fill(&other)
-	w.Get(goID(1)).Fill(&other) // over the slices of another
+	w.Get(goID(1)).Fill(&other) // overwrites the slices of another entry
 	for _, f := range []*wire.Member{&got, &other} {
 		same(t, "entry", fmt.Sprintf("%+v", *f), fmt.Sprintf("%+v", *e))
 	}
@@ -262,7 +262,7 @@ func TestFilledEntryIsTheEntryThatWasTakenIn(t *testing.T) {
 	}
 }
 
-// Most entries that arrive are known: a table of thousands of members comes in again with each comparison.
+// Most entries that arrive are known: each comparison sends a table of thousands of members again.
 func TestKnownEntryCostsNoAllocation(t *testing.T) {
 	w := newWorld(t, 1, 2, 3)
 	batch := []wire.Member{*alive(1), *alive(2), *alive(3)}

@@ -6,9 +6,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Base is live members that many tables of one simulation hold from the start. It is not written once
-// it is made, so that ten thousand nodes that know each other need no hundred million entries: a table
-// copies a row when it has to change it.
+// A Base is a set of live members that many tables of one simulation share from the start. It is immutable, and a
+// table copies a row before it changes it. So large simulations do not need an entry for each pair of nodes.
 type Base struct {
 	rows   []Entry
 	byID   map[wire.NodeID]int32
@@ -16,12 +15,12 @@ type Base struct {
 	root   uint64
 }
 
-// NewBase makes a base of members that are alive, no two with the same id or name.
+// NewBase returns a Base of alive members. No two of them may have the same id or name.
 func NewBase(now time.Time, live []Member) *Base {
 	b := &Base{rows: make([]Entry, len(live)), byID: make(map[wire.NodeID]int32, len(live)), byName: make(map[string]int32, len(live))}
 	var s sealer
 	for i, m := range live {
-		m.Named = m.Incarnation // as every node has it that has just started
+		m.Named = m.Incarnation // as in every node that has just started
 		b.rows[i] = Entry{Member: m, Since: now}
 		b.rows[i].digest = s.digest(&b.rows[i])
 		b.byID[m.ID], b.byName[m.Name] = int32(i), int32(i)

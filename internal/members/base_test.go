@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// based is a table of node 0 over a base of nodes 0 to n-1.
+// based returns a table of node 0 over a base of nodes 0 to n-1.
 func based(t *testing.T, n int) (*world, *Base) {
 	var all []Member
 	for i := range n {

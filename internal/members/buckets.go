@@ -2,19 +2,19 @@ package members
 
 import "math/bits"
 
-// BucketBitsMax bounds the buckets in which members are compared: 2^14.
+// BucketBitsMax limits the number of buckets in a comparison of members: 2^14.
 const BucketBitsMax = 14
 
-// bucketFill is how many members a bucket of the index has, on average, before the index gets twice as many buckets.
+// bucketFill is the average number of members per bucket of the index above which the index doubles its buckets.
 const bucketFill = 16
 
 // A bucketIndex finds the live members of a bucket, and the XOR of their digests, without a walk over all members. Its
-// buckets are lists, linked through the places of the members, so each change takes constant time, whatever ids the members have. A table
-// with a Base has none, and walks.
+// buckets are lists, linked through the places of the members, so each change takes constant time for any ids. A table
+// with a Base has no index, and walks.
 type bucketIndex struct {
-	bits   uint8    // there are 2^bits buckets
-	first  []int32  // the place of the first member of each bucket; -1 for none
-	hashes []uint64 // the XOR of the digests of the members of each bucket
+	bits   uint8    // the index has 2^bits buckets
+	first  []int32  // place of the first member of each bucket; -1 for none
+	hashes []uint64 // XOR of the digests of the members of each bucket
 }
 
 // enter adds m, the last of the live members, to its bucket.
@@ -26,7 +26,7 @@ func (x *bucketIndex) enter(live []*Entry, m *Entry) {
 	x.link(live, m)
 }
 
-// renew makes the index anew for the number of live members.
+// renew rebuilds the index for the current number of live members.
 func (x *bucketIndex) renew(live []*Entry) {
 	n := uint8(min(bits.Len(uint(len(live)/bucketFill)), BucketBitsMax))
 	*x = bucketIndex{bits: n, first: make([]int32, 1<<n), hashes: make([]uint64, 1<<n)}
@@ -49,16 +49,16 @@ func (x *bucketIndex) link(live []*Entry, m *Entry) {
 	x.hashes[b] ^= m.Digest()
 }
 
-// exit takes a member out of its bucket, before it leaves the live members.
+// exit removes a member from its bucket, before the member is removed from live.
 func (x *bucketIndex) exit(live []*Entry, m *Entry) {
 	x.relink(live, m, m.before, m.after)
 	x.flip(m)
 }
 
-// moved takes note that a member has another place.
+// moved records that a member has moved to another place.
 func (x *bucketIndex) moved(live []*Entry, m *Entry) { x.relink(live, m, m.place, m.place) }
 
-// relink has the neighbors of m in its bucket point elsewhere: the one before it to next, and the one behind it to prior.
+// relink updates the members next to m in its bucket: the one before m then points to next, the one after m to prior.
 func (x *bucketIndex) relink(live []*Entry, m *Entry, prior, next int32) {
 	if m.before >= 0 {
 		live[m.before].after = next
@@ -70,15 +70,15 @@ func (x *bucketIndex) relink(live []*Entry, m *Entry, prior, next int32) {
 	}
 }
 
-// flip adds the digest of a member to the hash of its bucket, or takes it out. It does nothing to an index that is not used.
+// flip adds the digest of a member to the hash of its bucket or removes it. It does nothing if there is no index.
 func (x *bucketIndex) flip(m *Entry) {
 	if x.first != nil {
 		x.hashes[Bucket(m.ID, x.bits)] ^= m.Digest()
 	}
 }
 
-// around yields the live members of the buckets of the index that have a part of the buckets [from, until) of 2^bits, and
-// may yield others.
+// around yields the live members of the index buckets that overlap the buckets [from, until) of 2^bits. It may yield
+// members outside of that range.
 func (x *bucketIndex) around(live []*Entry, bits uint8, from, until uint32) func(yield func(*Entry) bool) {
 	if from >= until {
 		return func(func(*Entry) bool) {}

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// many is a table with n further members of random ids, of which some have left or have a new incarnation.
+// many returns a table with n further members of random ids, of which some have left or have a new incarnation.
 func many(t *testing.T, n int) *world {
 	w := newWorld(t)
 	rng := rand.New(rand.NewPCG(uint64(n), 5))
@@ -38,7 +38,7 @@ func TestBucketsOfLargeTablesAgreeWithTheirMembers(t *testing.T) {
 	}
 }
 
-// A question about a few buckets costs what is in them, however many members there are, and whatever ids these have.
+// The cost of a query about a few buckets depends only on their members, whatever ids the members have.
 func TestQuestionAboutBucketsLooksAtFewMembers(t *testing.T) {
 	w := many(t, 30_000)
 	for _, bits := range []uint8{6, 10, 14} {

@@ -8,18 +8,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// BringRate bounds the new members that one Source may bring. A cluster of usual size is learned in one burst.
+// BringRate limits the new members that one Source may bring. The members of a typical cluster fit into one burst.
 var BringRate = quota.Rate{Burst: 16_384, Every: time.Second / 256}
 
-// A Source is a peer that brings entries of other nodes. The zero value may bring as many new members as BringRate grants.
+// A Source is a peer that brings entries of other nodes. The zero value may bring a full burst of BringRate.
 type Source struct{ brought quota.Bucket }
 
 var errNoRoom = errors.New("the member table has no room")
 
-// Bytes is the memory that all entries take, tombstones included, at most.
+// Bytes returns an upper bound of the memory of all entries, including tombstones.
 func (t *Table) Bytes() int { return t.bytes }
 
-// hasRoom reports whether an alive entry may be added, or may replace m. A member may always become smaller.
+// hasRoom reports whether an alive entry may be added or may replace m. A member may always become smaller.
 func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
 	more := len(e.Name) + len(e.Meta)
 	if m != nil {
@@ -30,8 +30,8 @@ func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
 	return more <= 0 || t.bytes+more <= t.cfg.Budget
 }
 
-// Ration reports whether a peer may bring an alive entry of another node. It may bring any of a live member. What is refused
-// is counted.
+// Ration reports whether a peer may bring an alive entry of another node. It may always bring entries of live members.
+// Refusals are counted in Rationed.
 func (t *Table) Ration(now time.Time, id wire.NodeID, by *Source) bool {
 	if t.IsLive(id) || by.brought.Take(now, BringRate) {
 		return true

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// What two nodes need to compare their tables.
+// This file contains what two nodes need to compare their tables.
 
 // BucketHashes returns, for n of 2^bits buckets beginning with first, the XOR of the digests of their live members.
 func (t *Table) BucketHashes(bits uint8, first, n uint32) []uint64 {
@@ -27,7 +27,7 @@ func (t *Table) BucketHashes(bits uint8, first, n uint32) []uint64 {
 	return hashes
 }
 
-// InBuckets yields the live members in some of 2^bits buckets. which is sorted and names no bucket twice.
+// InBuckets yields the live members of some of 2^bits buckets. which is sorted and has no duplicates.
 func (t *Table) InBuckets(bits uint8, which []uint32) func(yield func(*Entry) bool) {
 	return func(yield func(*Entry) bool) {
 		for len(which) > 0 {
@@ -42,15 +42,15 @@ func (t *Table) InBuckets(bits uint8, which []uint32) func(yield func(*Entry) bo
 	}
 }
 
-// Sort sorts live members that InBuckets yielded as Each yields them.
+// Sort sorts live members that InBuckets yielded into the order of Each.
 func (t *Table) Sort(list []*Entry) {
-	if t.base == nil { // otherwise they are sorted
+	if t.base == nil { // otherwise they are sorted already
 		slices.SortFunc(list, func(a, b *Entry) int { return cmp.Compare(a.place, b.place) })
 	}
 }
 
-// together is how many of the first buckets are looked through together: those of one bucket of the index, so that
-// no member is looked at twice.
+// together returns how many of the first buckets are searched together. These are in one bucket of the index, so that
+// no member is visited twice.
 func (t *Table) together(bits uint8, which []uint32) int {
 	switch {
 	case t.base != nil:
@@ -66,7 +66,7 @@ func (t *Table) together(bits uint8, which []uint32) int {
 	return n
 }
 
-// around yields the live members of the buckets [from, until) of 2^bits, and may yield others.
+// around yields the live members of the buckets [from, until) of 2^bits. It may yield other members too.
 func (t *Table) around(bits uint8, from, until uint32) func(yield func(*Entry) bool) {
 	if t.base != nil {
 		return t.Each

@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Hash spreads a node id over 64 bits. It does not resist attackers, who choose their ids: nothing but the places of members in buckets, and
-// the nodes that a gwyh 0.1 node talks to, may depend on it.
+// Hash returns a 64-bit hash of a node id. It does not resist attackers, who choose their ids, so only the buckets and the
+// order of members and the choice of links may depend on it.
 func Hash(id wire.NodeID) uint64 {
 	return Mix(binary.BigEndian.Uint64(id[:8]) ^ Mix(binary.BigEndian.Uint64(id[8:])+0x9e3779b97f4a7c15))
 }
@@ -23,11 +23,11 @@ func Mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Digest is an entry's part in the hashes that two nodes compare. It covers all that the entry says, so that no two nodes believe
-// different things of a member unnoticed. It is that of the table's last change of the entry.
+// Digest returns the entry's part of the hashes that two nodes compare, as of the table's last change of the entry. It
+// covers all data of the entry, so that two nodes notice every difference.
 func (m *Entry) Digest() uint64 { return m.digest }
 
-// A sealer computes digests. It keeps its buffers.
+// A sealer computes digests. It reuses its buffers.
 type sealer struct {
 	entry wire.Member
 	buf   []byte
@@ -41,5 +41,5 @@ func (s *sealer) digest(m *Entry) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// Bucket is the bucket of a node among 2^bits buckets.
+// Bucket returns the bucket of a node among 2^bits buckets.
 func Bucket(id wire.NodeID, bits uint8) uint32 { return uint32(Hash(id) >> 32 >> (32 - bits)) }

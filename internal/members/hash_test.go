@@ -60,7 +60,7 @@ func TestBucketHashesDifferWhereTheTablesDo(t *testing.T) {
 	}
 }
 
-// These values are part of the protocol: nodes of two versions compare them.
+// These values are part of the protocol, because nodes of two versions compare them.
 func TestHashesAreFixed(t *testing.T) {
 	id := wire.NodeID{0, 1, 2, 3, 4, 5, 0x86, 7, 0x88, 9, 10, 11, 12, 13, 14, 15}
 	if got := Hash(id); got != 0x682bf23c7fc410ea {
@@ -75,7 +75,7 @@ func TestHashesAreFixed(t *testing.T) {
 	}
 }
 
-// Two nodes that believe different things of a member, however little differs, find out.
+// Two nodes detect every difference between their entries of a member.
 func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
 	changes := map[string]func(e *wire.Member){
 		"incarnation": func(e *wire.Member) { e.Incarnation++ },
@@ -100,7 +100,7 @@ func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
 	}
 }
 
-// Of two entries of one incarnation that say different things all nodes take the same.
+// All nodes choose the same of two different entries of one incarnation.
 func TestOfTwoEntriesOfOneIncarnationAllNodesTakeTheSame(t *testing.T) {
 	one := with(alive(1), func(e *wire.Member) { e.Meta = []byte("one") })
 	two := with(alive(1), func(e *wire.Member) { e.Meta = []byte("two") })

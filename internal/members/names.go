@@ -9,33 +9,33 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Programs know nodes by name, the protocol by id, which is new at every start. This file decides which node has
-// a name. The decision depends only on which nodes claim the name, since when, and which of them live. So all nodes
-// decide alike, whatever they heard first, and two halves of a cluster agree when they meet again.
+// Programs identify nodes by name. The protocol identifies them by id, which is new at every start. This file decides
+// which node has a name. The decision depends only on the nodes that claim the name, since when, and which of them are
+// alive, so all nodes decide alike in any order of messages, and two halves of a cluster agree after a partition.
 
 const (
-	conflictInterval = 30 * time.Second // between two reports of a conflict about a name
-	conflictNames    = 1024             // names for which that is remembered
+	conflictInterval = 30 * time.Second // minimum time between two reports of a conflict about a name
+	conflictNames    = 1024             // number of names whose last report is remembered
 )
 
-// walkRate bounds how often this node looks at all members to find which of them has an address.
+// walkRate limits how often this node searches all members for an address.
 var walkRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 
-// A Claim is the decision which node has the name of an alive entry.
+// A Claim is the decision whether the node of an alive entry gets the name.
 type Claim struct {
 	Granted  bool   // the node of the entry has the name
-	Holder   *Entry // the live member that had the name before the decision; nil if there was none, or it is the same node
-	Replaced *Entry // Holder, if it is no longer a member: a tombstone if it was an earlier run, otherwise forgotten
-	Conflict bool   // Holder and the node of the entry both live, and the application should hear of it
-	Reserved *Entry // if not granted because of that: the dead node that the name is reserved for
+	Holder   *Entry // the live member that had the name before; nil if there was none or it is the same node
+	Replaced *Entry // Holder, if it is no longer a member: a tombstone if it was an earlier run, otherwise removed
+	Conflict bool   // Holder and the node of the entry are both alive, and the application should be notified
+	Reserved *Entry // the dead node that the name is reserved for, if that is why the claim is not granted
 }
 
 // EarlierRun reports whether the claim replaced an earlier run of the same program.
 func (c *Claim) EarlierRun() bool { return c.Replaced != nil && c.Replaced.State == wire.StateDead }
 
-// Claim decides whether the node of an alive entry may have the name it claims, and takes the name from the member that
-// had it. That is either an earlier run at the same address, which is then dead, or a node that took the name
-// later. The latter may live: it is only forgotten, and becomes a member again when the name is free.
+// Claim decides whether the node of an alive entry gets the name that it claims, and removes the member that had the
+// name. That member is either an earlier run at the same address, which becomes dead, or a node that took the name
+// later. The latter may be alive: it is only removed, and becomes a member again when the name is free.
 func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
 	holder := t.Named(string(e.Name))
 	switch {
@@ -45,7 +45,7 @@ func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
 		return Claim{Granted: true}
 	case holder.Addr == e.Addr:
 		if holder == t.self || !Later(e, holder) {
-			return Claim{Holder: holder} // the entry is what is left of an earlier run
+			return Claim{Holder: holder} // the entry is left over from an earlier run
 		}
 		holder.State = wire.StateDead
 		t.Remove(now, holder)
@@ -60,8 +60,7 @@ func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
 	return c
 }
 
-// reportConflict reports whether a conflict about a name should be reported, which it is at most every
-// conflictInterval.
+// reportConflict reports whether a conflict about a name should be reported, at most once per conflictInterval.
 func (t *Table) reportConflict(now time.Time, name string) bool {
 	if last, ok := t.conflicts.Get(name); ok && now.Sub(last) < conflictInterval {
 		return false
@@ -70,8 +69,8 @@ func (t *Table) reportConflict(now time.Time, name string) bool {
 	return true
 }
 
-// Later reports whether the node of an entry took its name after the member that has it. Of gwyh 0.1 nodes the one
-// heard last has the name of their address.
+// Later reports whether the node of an entry took its name after the member that has it. Legacy nodes are named by
+// their address, and the one heard last has the name.
 func Later(e *wire.Member, holder *Entry) bool {
 	if holder.Legacy() {
 		return e.Incarnation > holder.Incarnation
@@ -82,8 +81,8 @@ func Later(e *wire.Member, holder *Entry) bool {
 	return bytes.Compare(e.ID[:], holder.ID[:]) > 0
 }
 
-// claimFree decides about a name that no live member has. The name of a dead node is reserved for its address for a
-// while, because the node may come back, unless another node has that address.
+// claimFree decides about a name that no live member has. The name of a dead node is reserved for its address for
+// cfg.NameHold, because the node may come back, unless another node has that address.
 func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 	dead := t.reserved[string(e.Name)]
 	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr {
@@ -96,7 +95,7 @@ func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 	return Claim{Reserved: dead}
 }
 
-// isVacated reports whether another node has the address of a dead one.
+// isVacated reports whether another node has the address of a dead node.
 func (t *Table) isVacated(now time.Time, dead *Entry) bool {
 	if dead.vacated || !t.walks.Take(now, walkRate) {
 		return dead.vacated
@@ -110,8 +109,8 @@ func (t *Table) isVacated(now time.Time, dead *Entry) bool {
 	return false
 }
 
-// noteAddress takes note of the address of a node that is no member because it has to wait for its name. It may be the
-// address that another name is reserved for: two nodes that swap their addresses would wait for each other.
+// noteAddress records the address of a node that is not a member yet because it waits for its name. Another name may
+// be reserved for that address: otherwise two nodes that swap their addresses would wait for each other.
 func (t *Table) noteAddress(now time.Time, e *wire.Member) {
 	if !t.walks.Take(now, walkRate) {
 		return
@@ -123,7 +122,7 @@ func (t *Table) noteAddress(now time.Time, e *wire.Member) {
 	}
 }
 
-// hasTaken reports whether a node lives at the address of a dead one, and has said so after the dead one last spoke.
+// hasTaken reports whether a node has the address of a dead node, by a higher incarnation.
 func hasTaken(id wire.NodeID, addr netip.AddrPort, incarnation uint64, dead *Entry) bool {
 	return addr == dead.Addr && id != dead.ID && incarnation > dead.Incarnation
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// claims is the entry of node i, which claims the name of another since some time after the start.
+// claims returns the entry of node i that has claimed the name of another node since some time after the start.
 func claims(i int, name string, since time.Duration) *wire.Member {
 	return with(alive(i), func(e *wire.Member) { e.Name, e.Named, e.Incarnation = []byte(name), at(since), at(since) })
 }
@@ -42,7 +42,7 @@ func TestRestartedNodeWithOtherMetadataIsAnUpdate(t *testing.T) {
 func TestOfTwoLiveNodesTheFirstKeepsTheName(t *testing.T) {
 	for name, x := range map[string]struct {
 		since  time.Duration
-		second int // its id decides where the times do not
+		second int // its id decides if the times are equal
 		wins   bool
 	}{
 		"later":                     {time.Second, 2, false},
@@ -179,7 +179,7 @@ func TestNodesThatSwapTheirAddressesDoNotWaitForEachOther(t *testing.T) {
 	w.take(gone(2, wire.StateDead, at(0)))
 	one, two := claims(11, "node-1", time.Second), claims(12, "node-2", time.Second)
 	one.Addr, two.Addr = addr(2), addr(1)
-	w.take(one) // has to wait, and shows that the address of node-2 is taken
+	w.take(one) // this node has to wait, and shows that the address of node-2 is taken
 	if w.Named("node-1") != nil {
 		t.Fatal("a reserved name was given away")
 	}
@@ -190,7 +190,7 @@ func TestNodesThatSwapTheirAddressesDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// Who makes up names of dead nodes cannot make this node look at all its members each time.
+// A node that makes up names of dead nodes cannot make this node search all its members each time.
 func TestWalksForAnAddressAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for i := 1; i <= 200; i++ {

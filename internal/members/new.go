@@ -7,10 +7,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// zonesMax bounds the zone names that entries share.
+// zonesMax limits the number of zone names that entries share.
 const zonesMax = 4096
 
-// NewTable makes a table that holds this node and the members of cfg.Base.
+// NewTable returns a table with this node and the members of cfg.Base.
 func NewTable(now time.Time, cfg Config) Table {
 	if cfg.Budget == 0 {
 		cfg.Budget = Budget
@@ -28,7 +28,7 @@ func NewTable(now time.Time, cfg Config) Table {
 	return t
 }
 
-// introduce adds this node's own entry. A shared base that has it sets its incarnation.
+// introduce adds this node's own entry. If the shared base contains it, the base determines its incarnation.
 func (t *Table) introduce(now time.Time, self Member) {
 	incarnation := uint64(now.UnixMilli())
 	if t.self = t.Get(self.ID); t.self != nil {

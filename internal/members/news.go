@@ -7,36 +7,36 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// How long an entry waits for others: many joins at once share datagrams. While news keeps coming the wait doubles
-// with each sending, because the cost of a mass start lies in the number of datagrams. Deaths, departures and
+// Times that an entry waits for further entries, so that many joins share datagrams. While news keeps arriving, the
+// wait doubles with each sending, because a mass start costs mainly by its number of datagrams. Deaths, departures and
 // accusations do not wait.
 const (
 	newsWait    = 10 * time.Millisecond
 	newsWaitMax = 160 * time.Millisecond
 )
 
-// News is the entries that wait to be sent along the links, each once. Make it with NewNews.
+// News is a queue of the entries to send along the links, each at most once. Create it with NewNews.
 type News struct {
 	items []NewsItem
 	sent  time.Time     // when news was last sent
-	wait  time.Duration // until news is sent again
+	wait  time.Duration // time until news is sent again
 }
 
-// A NewsItem is an entry that waits to be sent along the links.
+// A NewsItem is an entry queued for the links.
 type NewsItem struct {
 	Member      *Entry
-	From        wire.NodeID // the node that sent it to us, which need not get it; zero if it is our own, or if several sent it
+	From        wire.NodeID // the node that sent it, which does not need it; zero for this node or several senders
 	Accusations bool        // only accusations of Member are new
 }
 
 // NewNews returns an empty queue.
 func NewNews() News { return News{wait: newsWait} }
 
-// Len is the number of entries that wait.
+// Len returns the number of queued entries.
 func (n *News) Len() int { return len(n.items) }
 
-// Add queues the entry of m. It returns when the queue should be sent: not before now, since a time in the past
-// would look as if this node were late. The time is zero if the entry waits already.
+// Add queues the entry of m. It returns when the queue should be sent: now or later, because a time in the past would
+// look as if this node were late. It returns zero if the entry is queued already.
 func (n *News) Add(now time.Time, m *Entry, from wire.NodeID) (due time.Time) {
 	if m.queued {
 		n.merge(m, from).Accusations = false
@@ -63,7 +63,7 @@ func (n *News) push(item NewsItem) {
 	n.items = append(n.items, item)
 }
 
-// merge returns the item of m, which now comes from one more node.
+// merge returns the queued item of m, and records one more sender.
 func (n *News) merge(m *Entry, from wire.NodeID) *NewsItem {
 	item := &n.items[slices.IndexFunc(n.items, func(i NewsItem) bool { return i.Member == m })]
 	if item.From != from {
@@ -72,8 +72,8 @@ func (n *News) merge(m *Entry, from wire.NodeID) *NewsItem {
 	return item
 }
 
-// Begin returns what waits, in the order in which it was queued, to be sent now. The caller calls Done when it has
-// sent it.
+// Begin returns the queued items, in the order in which they were queued, to be sent now. The caller calls Done after
+// sending them.
 func (n *News) Begin(now time.Time) []NewsItem {
 	if len(n.items) == 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// names are the members that wait, an exclamation mark behind those of which only accusations are new.
+// names returns the queued members, with an exclamation mark after those with only new accusations.
 func names(items []NewsItem) (s []string) {
 	for _, i := range items {
 		mark := ""

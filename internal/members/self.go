@@ -11,20 +11,19 @@ import (
 // Self returns this node's own entry. It is a tombstone after Leave.
 func (t *Table) Self() *Entry { return t.self }
 
-// renewStep bounds the random step of a renewed incarnation, in milliseconds. An entry that another node made up ahead of time
-// seldom has the incarnation that this node takes next.
+// renewStep limits the random step of a renewed incarnation, in milliseconds. The step makes it unlikely that an entry
+// forged in advance has this node's next incarnation.
 const renewStep = 1 << 10
 
-// Renew gives this node a higher incarnation than its own and than above, which the cluster may know. It is at most about a second
-// higher than need be.
+// Renew gives this node an incarnation higher than its own and than above, which other nodes may know. It exceeds the
+// lowest possible one by at most about a second.
 func (t *Table) Renew(now time.Time, above uint64) {
 	next := max(t.self.Incarnation+1, above+1, uint64(now.UnixMilli()))
 	t.SetIncarnation(t.self, next+t.cfg.Rand.Uint64N(renewStep))
 }
 
-// Refute gives this node an incarnation that ends all suspicions of its incarnations up to above, and of its own
-// before. Other nodes take it as proof that this node knows what it is accused of, so nothing else may set
-// Refuted.
+// Refute gives this node an incarnation that ends all suspicions of its incarnations up to above and up to its own.
+// Other nodes take Refuted as proof that this node knows the accusations, so only Refute may set it.
 func (t *Table) Refute(now time.Time, above uint64) {
 	t.self.Refuted = max(t.self.Incarnation, above)
 	t.Renew(now, above)
@@ -36,8 +35,8 @@ func (t *Table) Return(now time.Time) {
 	t.Add(t.self)
 }
 
-// SetMeta changes this node's metadata, of which it keeps a copy, unless its entry is then longer than room bytes.
-// changed reports whether the metadata differs from before. The caller then calls Renew.
+// SetMeta replaces this node's metadata by a copy of meta. It returns an error if the entry would be longer than room
+// bytes. changed reports whether the metadata differs from before. The caller then calls Renew.
 func (t *Table) SetMeta(meta []byte, room int) (changed bool, err error) {
 	before := t.self.Meta
 	t.setMeta(t.self, bytes.Clone(meta))
@@ -48,7 +47,7 @@ func (t *Table) SetMeta(meta []byte, room int) (changed bool, err error) {
 	return !bytes.Equal(before, meta), nil
 }
 
-// Fits returns an error if this node's own entry is longer than room bytes, so that no node could pass it on.
+// Fits returns an error if this node's own entry is longer than room bytes, because no node could forward it.
 func (t *Table) Fits(room int) error {
 	var e wire.Member
 	if size := t.self.Fill(&e).Size(); size > room {

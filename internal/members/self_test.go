@@ -29,7 +29,7 @@ func TestRenewedIncarnationIsAboveAllThatIsKnown(t *testing.T) {
 	}
 }
 
-// Otherwise somebody could spread an entry of the incarnation that this node takes next, and it would count.
+// Otherwise a node could spread an entry with the next incarnation of this node, and it would count.
 func TestRenewedIncarnationCannotBePredicted(t *testing.T) {
 	steps := map[uint64]bool{}
 	for range 100 {
@@ -96,7 +96,7 @@ func TestMetadataThatDoesNotFitIsLeftAsItWas(t *testing.T) {
 		changed, err := w.SetMeta(x.meta, 1000)
 		same(t, "changed", changed, x.changed)
 		same(t, "refused", err != nil, x.refused)
-		clear(meta) // which is the caller's
+		clear(meta) // the caller owns it
 		same(t, "metadata", string(w.Self().Meta), x.want)
 	}
 }

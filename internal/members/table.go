@@ -9,54 +9,54 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of the member table (docs/PROTOCOL.md, "Membership").
+// Limits of the member table (docs/PROTOCOL.md, "Membership").
 const (
 	Max           = 100_000        // live members
-	TombstonesMax = 16_384         // beyond them, the oldest tombstone is forgotten
-	TombstoneAge  = 24 * time.Hour // after which a tombstone is forgotten
-	Budget        = 40 << 20       // bytes of all entries: the default of Config.Budget
+	TombstonesMax = 16_384         // the oldest tombstones beyond these are removed
+	TombstoneAge  = 24 * time.Hour // time after which a tombstone is removed
+	Budget        = 40 << 20       // bytes of all entries; the default of Config.Budget
 )
 
-// A Table is all nodes that a node knows: the live members, and tombstones of the dead and the departed, which keep
-// stale entries from bringing them back. Make one with NewTable. Not for concurrent use.
+// A Table contains all nodes that a node knows: the live members, and tombstones of dead and departed nodes, so that
+// stale entries do not bring these back. Create it with NewTable. It is not safe for concurrent use.
 type Table struct {
 	byID       map[wire.NodeID]*Entry
-	byName     map[string]*Entry // live ones
-	reserved   map[string]*Entry // dead ones whose name no live member has
+	byName     map[string]*Entry // live entries
+	reserved   map[string]*Entry // dead entries whose names no live member has
 	live       []*Entry          // in the order of arrival, except for removals
-	tombstones []*Entry          // oldest first; entries that came back to life are skipped
-	root       uint64            // XOR of the digests of the live ones
-	buckets    bucketIndex       // of the live ones
-	legacy     int               // live ones that are gwyh 0.1 nodes
+	tombstones []*Entry          // oldest first; entries that are live again are skipped
+	root       uint64            // XOR of the digests of the live entries
+	buckets    bucketIndex       // index of the live entries
+	legacy     int               // number of live legacy nodes
 	bytes      int               // see Bytes
-	Rationed   uint64            // new members that their peer may not bring
+	Rationed   uint64            // new members that their peer was not allowed to bring
 	sealer     sealer
 
 	cfg       Config
 	self      *Entry                       // this node
-	zones     quota.Map[string, string]    // zone names, by themselves, so that entries share them
+	zones     quota.Map[string, string]    // zone names by name, so that entries share the strings
 	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
-	walks     quota.Bucket                 // over all members, to find which has an address
+	walks     quota.Bucket                 // limits searches of all members for an address
 
 	version   uint64    // counts changes of the live members
-	changedAt time.Time // when the last of them was noted
+	changedAt time.Time // time of the last NoteChange
 
-	base   *Base              // further live ones, shared with other tables; nil outside simulations
-	hidden map[int32]struct{} // rows of base that are no longer true, or were copied into byID
+	base   *Base              // further live entries, shared with other tables; nil outside simulations
+	hidden map[int32]struct{} // rows of base that are outdated or were copied to byID
 }
 
-// Config is what a Table is made from.
+// Config is the configuration of a Table.
 type Config struct {
-	Self     Member                // this node, as it begins; Incarnation and Named are set by the Table
-	NameHold time.Duration         // how long the name of a dead node is reserved for its address
-	MetaMax  int                   // bytes of metadata of a member
-	Budget   int                   // bytes of all entries; 0 for Budget
-	Allow    func(netip.Addr) bool // the addresses that a member may have; nil for any
+	Self     Member                // this node; the Table sets Incarnation and Named
+	NameHold time.Duration         // time that the name of a dead node is reserved for its address
+	MetaMax  int                   // maximum bytes of metadata of a member
+	Budget   int                   // maximum bytes of all entries; 0 means the constant Budget
+	Allow    func(netip.Addr) bool // reports whether a member may have an address; nil allows all
 	Base     *Base                 // nil outside simulations
-	Rand     *rand.Rand            // of numbers that no other node can predict
+	Rand     *rand.Rand            // source of numbers that no other node can predict
 }
 
-// Get returns the entry of a node, live or a tombstone; nil if the node is unknown.
+// Get returns the entry of a node, live or a tombstone, or nil if the node is unknown.
 func (t *Table) Get(id wire.NodeID) *Entry {
 	if m := t.byID[id]; m != nil || t.base == nil {
 		return m
@@ -74,12 +74,12 @@ func (t *Table) IsLive(id wire.NodeID) bool {
 	return m != nil && m.Live()
 }
 
-// touchMost is how many entries Touch looks at.
+// touchMost is the maximum number of entries that Touch reads.
 const touchMost = 16
 
-// Touch reads the entries that the next calls of Get will return, at most 16. Most are not in the processor's
-// cache, and it can fetch several at once if it does nothing else in between. The sum keeps the compiler from
-// removing the reads, which it would do if it inlined the function.
+// Touch reads up to 16 entries that the next calls of Get will return. Most of them are not in the processor's cache,
+// and consecutive reads can be fetched in parallel. The sum keeps the compiler from removing the reads, which it would
+// do if it inlined the function.
 //
 //go:noinline
 func (t *Table) Touch(next []wire.Member) (sum uint64) {
@@ -96,7 +96,7 @@ func (t *Table) Touch(next []wire.Member) (sum uint64) {
 	return sum
 }
 
-// Named returns the live member of a name; nil if there is none.
+// Named returns the live member with a name, or nil if there is none.
 func (t *Table) Named(name string) *Entry {
 	if m := t.byName[name]; m != nil || t.base == nil {
 		return m
@@ -108,7 +108,7 @@ func (t *Table) Named(name string) *Entry {
 	return t.own(i)
 }
 
-// Count is the number of live members.
+// Count returns the number of live members.
 func (t *Table) Count() int {
 	if t.base == nil {
 		return len(t.live)
@@ -116,17 +116,17 @@ func (t *Table) Count() int {
 	return len(t.live) + len(t.base.rows) - len(t.hidden)
 }
 
-// CountGo is the number of live members that are not gwyh 0.1 nodes.
+// CountGo returns the number of live members that are not legacy nodes.
 func (t *Table) CountGo() int { return t.Count() - t.legacy }
 
-// CountLegacy is the number of live members that are gwyh 0.1 nodes.
+// CountLegacy returns the number of live legacy nodes.
 func (t *Table) CountLegacy() int { return t.legacy }
 
-// Root is the XOR of the digests of all live members. Two tables with the same root hold the same members.
+// Root returns the XOR of the digests of all live members. Two tables with the same root hold the same members.
 func (t *Table) Root() uint64 { return t.root }
 
-// Each yields the live members, in no particular order that is the same for the same history. The entries are for
-// reading only.
+// Each yields the live members, which are read-only. The order is unspecified, but depends only on the history of the
+// table.
 func (t *Table) Each(yield func(*Entry) bool) {
 	for _, m := range t.live {
 		if !yield(m) {
@@ -138,11 +138,11 @@ func (t *Table) Each(yield func(*Entry) bool) {
 	}
 }
 
-// Live returns the live members except those that are only in the shared base: all that are suspected, legacy,
-// or have changed. The slice is the table's and valid until the next change.
+// Live returns the live members except those that are only in the shared base. It includes all members that are
+// suspected, legacy or changed. The table owns the slice, which is valid until the next change.
 func (t *Table) Live() []*Entry { return t.live }
 
-// All yields every entry of the table's own, tombstones as well, in random order.
+// All yields every entry outside the shared base, including tombstones, in random order.
 func (t *Table) All(yield func(*Entry) bool) {
 	for _, m := range t.byID {
 		if !yield(m) {
@@ -151,10 +151,10 @@ func (t *Table) All(yield func(*Entry) bool) {
 	}
 }
 
-// CountAll is the number of entries of the table's own, tombstones included.
+// CountAll returns the number of entries outside the shared base, including tombstones.
 func (t *Table) CountAll() int { return len(t.byID) }
 
-// Draw returns a live member drawn at random, for reading only. There must be at least one.
+// Draw returns a random live member, which is read-only. There must be at least one.
 func (t *Table) Draw(rng *rand.Rand) *Entry {
 	if t.base == nil {
 		return t.live[rng.IntN(len(t.live))]
@@ -187,7 +187,7 @@ func (t *Table) Add(m *Entry) {
 	}
 }
 
-// unlist takes a live m off the live members.
+// unlist removes the live entry m from the live members.
 func (t *Table) unlist(m *Entry) {
 	t.root ^= m.digest
 	if t.base == nil {
@@ -212,19 +212,19 @@ func (t *Table) unlist(m *Entry) {
 	m.place = -1
 }
 
-// Forget removes a live m and leaves no tombstone.
+// Forget removes the live entry m without leaving a tombstone.
 func (t *Table) Forget(m *Entry) {
 	t.unlist(m)
 	t.unindex(m)
 }
 
-// SetIncarnation changes the incarnation of an entry, and the root with it.
+// SetIncarnation changes the incarnation of an entry and updates the hashes.
 func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
 	m.Incarnation = incarnation
 	t.reseal(m)
 }
 
-// reseal computes the digest of an entry that has changed, and the hashes that have it.
+// reseal computes the digest of an entry that has changed, and updates the hashes that include it.
 func (t *Table) reseal(m *Entry) {
 	if m.Live() {
 		t.flip(m)
@@ -234,13 +234,13 @@ func (t *Table) reseal(m *Entry) {
 	}
 }
 
-// flip adds the digest of a live member to the hashes that have it, or takes it out.
+// flip adds the digest of a live member to the hashes that include it, or removes it.
 func (t *Table) flip(m *Entry) {
 	t.root ^= m.Digest()
 	t.buckets.flip(m)
 }
 
-// index makes an entry known by its id.
+// index adds an entry to the entries by id.
 func (t *Table) index(m *Entry) {
 	if t.byID[m.ID] != m {
 		t.byID[m.ID] = m
@@ -248,7 +248,7 @@ func (t *Table) index(m *Entry) {
 	}
 }
 
-// unindex forgets an entry.
+// unindex removes an entry from the entries by id.
 func (t *Table) unindex(m *Entry) {
 	if t.byID[m.ID] == m {
 		delete(t.byID, m.ID)
@@ -275,27 +275,27 @@ func (t *Table) rename(m *Entry, name string) {
 	delete(t.reserved, name)
 }
 
-// NoteChange notes that the live members have changed, or what is known of one.
+// NoteChange records that the live members, or their data, have changed.
 func (t *Table) NoteChange(now time.Time) {
 	t.version++
 	t.changedAt = now
 }
 
-// ChangedAt is when NoteChange was last called.
+// ChangedAt returns the time of the last NoteChange.
 func (t *Table) ChangedAt() time.Time { return t.changedAt }
 
-// Version is another number whenever the live members, or what is known of them, have changed.
+// Version returns a number that increases whenever the live members or their data have changed.
 func (t *Table) Version() uint64 { return t.version }
 
-// SetState sets the state of a live member to alive or suspect. That is a change of what is known, but nothing that the
-// neighbors' tables should agree on.
+// SetState sets the state of a live member to alive or suspect. This increases Version, but it does not change what
+// neighbors compare.
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
 	m.setState(now, s)
 	t.version++
 }
 
-// own copies row i of the base into the table; nil when that was done before, and the entry has changed so that
-// it no longer is what the caller looks for.
+// own copies row i of the base to the table. It returns nil if the row was copied before: then the entry has changed
+// and is not what the caller is looking for.
 func (t *Table) own(i int32) *Entry {
 	if _, hidden := t.hidden[i]; hidden {
 		return nil

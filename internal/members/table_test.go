@@ -95,7 +95,7 @@ func TestEachCanBeEndedEarly(t *testing.T) {
 func TestDrawReachesEveryMember(t *testing.T) {
 	base := NewBase(start, []Member{memberFor(7), memberFor(8), memberFor(9)})
 	table := NewTable(start, Config{Self: memberFor(0), Base: base})
-	table.Get(goID(8)) // is hidden in the base from now on
+	table.Get(goID(8)) // this hides it in the base
 	drawn := map[string]int{}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 4000 {
@@ -124,7 +124,7 @@ func TestTouchLooksAtKnownEntriesOnly(t *testing.T) {
 	}
 }
 
-// The table against its own entries, after each of many random changes.
+// The indexes of a table are compared with its entries after each of many random changes.
 func TestIndexesAgreeWithEntriesAfterRandomChanges(t *testing.T) {
 	for seed := range uint64(20) {
 		w := newWorld(t)
@@ -137,7 +137,7 @@ func TestIndexesAgreeWithEntriesAfterRandomChanges(t *testing.T) {
 			e.Named = e.Incarnation - rng.Uint64N(100)
 			switch rng.IntN(6) {
 			case 0:
-				e.Name = fmt.Appendf(nil, "node-%d", 1+rng.IntN(12)) // which another may have
+				e.Name = fmt.Appendf(nil, "node-%d", 1+rng.IntN(12)) // another node may have this name
 			case 1:
 				e.Addr = addr(1 + rng.IntN(12))
 			case 2:

@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Remove makes m, whose State is dead or left, a tombstone. The name of a dead Go node is reserved for it unless a live
+// Remove makes m, whose State is dead or left, a tombstone. It reserves the name of a dead Go node unless a live
 // member has it.
 func (t *Table) Remove(now time.Time, m *Entry) {
 	if m.Live() {
@@ -34,11 +34,11 @@ func (t *Table) release(m *Entry) {
 	}
 }
 
-// expire forgets the tombstones that are too old or too many.
+// expire removes the tombstones that are too old or too many.
 func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {
-		over := len(t.tombstones)-drop > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // live ones can use the rest
+		over := len(t.tombstones)-drop > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // leaves an eighth to live entries
 		if !m.Live() && !over && now.Sub(m.Since) < TombstoneAge {
 			break
 		}
@@ -52,14 +52,13 @@ func (t *Table) expire(now time.Time) {
 	t.tombstones = t.tombstones[drop:]
 }
 
-// CountTombstones is the number of nodes that are dead or departed and remembered.
+// CountTombstones returns the number of tombstones: dead or departed nodes.
 func (t *Table) CountTombstones() int { return len(t.byID) - len(t.live) }
 
-// MayHaveTombstones reports whether a member has died or left lately. It may be true when there is no
-// tombstone, but never false when there is one.
+// MayHaveTombstones reports whether there may be a tombstone. It is never false if there is one.
 func (t *Table) MayHaveTombstones() bool { return len(t.tombstones) > 0 }
 
-// LastTombstones yields the newest tombstones that have a name, among the last most.
+// LastTombstones yields those of the newest most tombstones that have a name, oldest first.
 func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
 	return func(yield func(*Entry) bool) {
 		for _, m := range t.tombstones[max(0, len(t.tombstones)-most):] {
@@ -70,10 +69,10 @@ func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
 	}
 }
 
-// Reserved returns the dead node for which a name is reserved; nil if there is none.
+// Reserved returns the dead node that a name is reserved for, or nil if there is none.
 func (t *Table) Reserved(name string) *Entry { return t.reserved[name] }
 
-// CountReserved is the number of dead nodes that a name is reserved for.
+// CountReserved returns the number of dead nodes that a name is reserved for.
 func (t *Table) CountReserved() int { return len(t.reserved) }
 
 // eachReserved yields the dead nodes that a name is reserved for, in random order.
@@ -85,8 +84,8 @@ func (t *Table) eachReserved(yield func(*Entry) bool) {
 	}
 }
 
-// DrawReserved draws one of the dead nodes whose name no live member has, and counts them. It returns nil if there
-// are none.
+// DrawReserved returns a random dead node whose name no live member has, and the number of such nodes. It returns nil
+// if there are none.
 func (t *Table) DrawReserved(now time.Time, rng *rand.Rand) (drawn *Entry, count int) {
 	t.expire(now)
 	if count = len(t.reserved); count == 0 {

@@ -30,7 +30,7 @@ func TestUnknownNodeThatIsGoneIsRemembered(t *testing.T) {
 	if c := w.take(gone(1, wire.StateDead, at(time.Second))); c.Kind != Unseen || c.Member.ID != goID(1) {
 		t.Errorf("%+v", c)
 	}
-	w.take(alive(1)) // an old tale
+	w.take(alive(1)) // a stale entry
 	w.want(1, wire.StateDead)
 	if w.CountReserved() != 0 {
 		t.Error("the name of a node is reserved that was never known")
@@ -79,11 +79,11 @@ func TestLastTombstonesAreThoseWithANameNewestLast(t *testing.T) {
 	for m := range w.LastTombstones(4) {
 		got = append(got, m.Name)
 	}
-	if fmt.Sprint(got) != "[node-2 node-4]" { // of 2, 3, 4 and 5
+	if fmt.Sprint(got) != "[node-2 node-4]" { // among 2, 3, 4 and 5
 		t.Errorf("%v", got)
 	}
 	for range w.LastTombstones(100) {
-		break // may be ended early
+		break // the loop may end early
 	}
 }
 

@@ -11,20 +11,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// start is when the tests' tables are made.
+// start is the time at which the tests create their tables.
 var start = time.UnixMilli(1_700_000_000_000)
 
-// at is an incarnation: that of a node that started so long after the tables were made.
+// at returns the incarnation of a node that started so long after start.
 func at(after time.Duration) uint64 { return uint64(start.Add(after).UnixMilli()) }
 
-// goID is the id of the i-th Go node.
+// goID returns the id of the i-th Go node.
 func goID(i int) wire.NodeID { return wire.NodeID{6: 0x80, 8: 0x80, 14: byte(i >> 8), 15: byte(i)} }
 
 func addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
 }
 
-// alive is the alive entry of node i, which started with the tables.
+// alive returns the alive entry of node i, which started at start.
 func alive(i int) *wire.Member {
 	return &wire.Member{ID: goID(i), State: wire.StateAlive, Incarnation: at(0), Named: at(0), Name: []byte(fmt.Sprint("node-", i)), Addr: addr(i)}
 }
@@ -35,7 +35,7 @@ func with(e *wire.Member, change func(e *wire.Member)) *wire.Member {
 	return e
 }
 
-// gone is an entry that calls node i dead or departed.
+// gone returns an entry that says that node i is dead or has left.
 func gone(i int, s wire.State, incarnation uint64) *wire.Member {
 	return &wire.Member{ID: goID(i), State: s, Incarnation: incarnation, From: goID(99)}
 }
@@ -48,14 +48,14 @@ func same[T comparable](t testing.TB, what string, got, want T) {
 	}
 }
 
-// counts is how many entries of each sort a table has.
+// counts is the number of entries of each kind in a table.
 type counts struct{ live, legacy, tombstones, reserved int }
 
 func (w *world) counts() counts {
 	return counts{w.Count(), w.CountLegacy(), w.CountTombstones(), w.CountReserved()}
 }
 
-// world is a table of node 0, and a clock.
+// A world is the table of node 0 and a clock.
 type world struct {
 	t testing.TB
 	*Table
@@ -74,12 +74,12 @@ func newWorld(t testing.TB, nodes ...int) *world {
 	return w
 }
 
-// memberFor is the member that node i is when it starts.
+// memberFor returns the Member of node i when it starts.
 func memberFor(i int) Member {
 	return Member{ID: goID(i), Name: fmt.Sprint("node-", i), Addr: addr(i), Incarnation: at(0), Named: at(0)}
 }
 
-// take takes in an entry as a core does that agrees with all of them.
+// take applies an entry as a core does that accepts all entries.
 func (w *world) take(e *wire.Member) (c Change) {
 	w.t.Helper()
 	switch _, v := w.Weigh(w.now, e, false); v {
@@ -142,8 +142,8 @@ func (w *world) check() {
 	}
 }
 
-// checkBuckets fails the test unless 2^bits buckets have the members and the hashes that a walk over all members finds, the even ones
-// and the odd ones.
+// checkBuckets fails the test unless InBuckets and BucketHashes agree with a walk over all members, for the even and
+// for the odd ones of 2^bits buckets.
 func (w *world) checkBuckets(bits uint8) {
 	w.t.Helper()
 	hashes := make([]uint64, 1<<bits)
@@ -176,7 +176,7 @@ func (w *world) checkBuckets(bits uint8) {
 	}
 }
 
-// want fails the test unless an entry's table says that node i is in a state.
+// want fails the test unless node i has the given state in the table.
 func (w *world) want(i int, s wire.State) {
 	w.t.Helper()
 	m := w.Get(goID(i))
