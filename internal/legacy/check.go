@@ -7,17 +7,17 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A peer that is said to be down is asked first (docs/PROTOCOL.md L6).
+// A peer that is reported down is pinged first (docs/PROTOCOL.md L6).
 const (
-	checkPings     = 3 // empty Frames in a check, one in each framePause
-	claimsMax      = 8 // heard during one check
+	checkPings     = 3 // empty Frames in a check, one per framePause
+	claimsMax      = 8 // claims recorded during one check
 	RefuteMin      = 1500 * time.Millisecond
 	RefuteMax      = 3 * time.Second
 	RefuteInterval = 10 * time.Second
 )
 
-// checkDown asks a peer three times in a second and a half, and the other Go nodes once. Any packet of the peer answers,
-// and so does another node that vouches for it.
+// checkDown pings a peer three times in 1.5 s, and asks the other Go nodes once. Any packet of the peer ends the check,
+// and so does another node that vouches for the peer.
 func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *Peer, c claim) []Outcome {
 	if ch := p.check; ch != nil {
 		if len(ch.claims) < claimsMax {
@@ -42,7 +42,7 @@ func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *P
 	return out
 }
 
-// believe ends a check that nothing has answered.
+// believe ends a check that was not answered.
 func (g *Gateway) believe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, ch *check) []Outcome {
 	if p.check != ch {
 		return out
@@ -50,7 +50,7 @@ func (g *Gateway) believe(out []Outcome, now time.Time, n Node, t *members.Table
 	p.check = nil
 	m := t.Get(p.id)
 	if !live(m) || m.Incarnation > ch.began {
-		return out // gone, or a node has vouched for it since
+		return out // the member is gone, or another node has vouched for it since
 	}
 	latest := millis(n.Contact(now, p).Opened)
 	for _, c := range ch.claims {
@@ -62,8 +62,8 @@ func (g *Gateway) believe(out []Outcome, now time.Time, n Node, t *members.Table
 	return g.declareDead(out, now, t, m, latest)
 }
 
-// EndCheck follows a packet of a peer that has opened: if a check was going on, the Go nodes that took the peer for dead hear
-// that it lives.
+// EndCheck must be called when a packet of a peer has opened. If a check was in progress, it vouches for the peer to
+// the Go nodes that declared the peer dead.
 func (g *Gateway) EndCheck(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	ch := p.check
 	if ch == nil {
@@ -80,13 +80,13 @@ func (g *Gateway) EndCheck(out []Outcome, now time.Time, t *members.Table, p *Pe
 	return out
 }
 
-// refuteOwnDown follows a claim of gwyh 0.1 nodes that this node is down. Once the flood of such claims has passed, this
-// node shakes hands with each of them again, because each has forgotten it.
+// refuteOwnDown handles a claim of gwyh 0.1 nodes that this node is down. When the flood of such claims has passed,
+// this node begins a handshake with each linked gwyh 0.1 peer, because each has forgotten it.
 func (g *Gateway) refuteOwnDown(out []Outcome, now time.Time) []Outcome {
 	wait := g.between(RefuteMin, RefuteMax)
 	if again := g.refuted.Add(RefuteInterval); again.After(now.Add(wait)) {
 		if g.refuted.After(now) {
-			return out // it is about to
+			return out // a refutation is scheduled
 		}
 		wait = again.Sub(now)
 	}

@@ -73,7 +73,7 @@ func TestDeathOfAMemberWithoutASessionIsBelieved(t *testing.T) {
 	w.wantLog()
 }
 
-// checked is a peer that a Go node has called dead, and that is being asked.
+// checked returns a peer that a Go node has declared dead, and the world of the check that is in progress.
 func checked(t *testing.T) (*world, *Peer) {
 	w := newWorld(t)
 	p := w.known(1)
@@ -228,7 +228,7 @@ func TestQuestionOfANodeThatIsBehindIsAnsweredFromTheTable(t *testing.T) {
 	w.weigh(w.entry(1, wire.StateSuspect, m.Incarnation-1))
 	w.wantLog("tell go-8 of old-1")
 	out, _ := w.g.Weigh(w.out, w.now, w, &w.table, w.entry(1, wire.StateSuspect, m.Incarnation-1), wire.NodeID{}, false)
-	w.do(out) // of nobody
+	w.do(out) // outcomes of no peer
 	w.wantLog()
 }
 

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	Gates  = 5                // Go nodes that subscribe to each gwyh 0.1 member
-	orphan = 11 * time.Minute // a member whose incarnation no node has renewed for so long is dead
+	Gates  = 5                // number of Go nodes that subscribe to each gwyh 0.1 member
+	orphan = 11 * time.Minute // age of an incarnation, not renewed by any node, at which its member is dead
 )
 
-// Members lists the gwyh 0.1 members.
+// Members returns the gwyh 0.1 members.
 func Members(t *members.Table) (list []*members.Entry) {
 	if t.CountLegacy() == 0 {
 		return nil
@@ -25,9 +25,9 @@ func Members(t *members.Table) (list []*members.Entry) {
 	return list
 }
 
-// Choose subscribes to the gwyh 0.1 members that this node is a gate of. Each member has the same few gates, which all Go
-// nodes derive alike, and the choice of Go members does not count them. So every member has a gate, and a large cluster
-// does not overload a small one. Choose also ends the members of which no node has told for long. list is all of them.
+// Choose subscribes to the gwyh 0.1 members for which this node is a gate. Every member has a few gates, which all Go nodes
+// derive alike and which do not count in the choice of Go members. So every member has a gate, and a large cluster does not
+// overload a small one. Choose also declares members dead whose incarnation was not renewed. list contains all of them.
 func (g *Gateway) Choose(out []Outcome, now time.Time, n Node, t *members.Table, list []*members.Entry) []Outcome {
 	for _, m := range list {
 		var c Contact
@@ -42,7 +42,7 @@ func (g *Gateway) Choose(out []Outcome, now time.Time, n Node, t *members.Table,
 		case !IsGate(t, m):
 		case p == nil || now.Sub(c.Heard) < Silence:
 			out = append(out, Outcome{Kind: Choose, ID: m.ID})
-		case !n.Dialing(m.ID): // what session there is leads nowhere
+		case !n.Dialing(m.ID): // the existing session is of no use
 			out = append(out, Outcome{Kind: Avoid, ID: m.ID}, Outcome{Kind: Dial, ID: m.ID, Addr: m.Addr})
 		}
 	}

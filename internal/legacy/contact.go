@@ -10,20 +10,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// StartRate bounds the answers to StartSubscription of one peer. Each answer is forwarded through the cluster of gwyh 0.1
-// nodes, and any number of them may result from one StartSubscription that was forwarded.
+// StartRate limits the answers to StartSubscription of one peer. Each answer is forwarded through the cluster of gwyh
+// 0.1 nodes, and one forwarded StartSubscription may cause any number of them.
 var StartRate = quota.Rate{Burst: 16, Every: time.Second / 4}
 
-// Name is the name that every Go node derives for the gwyh 0.1 node at an address. A node that is started again there
-// replaces its predecessor.
+// Name returns the name that every Go node derives for the gwyh 0.1 node at an address. A node that restarts at the
+// same address replaces its predecessor.
 func Name(addr netip.AddrPort) string { return "gwyh01-" + addr.String() }
 
-// NewPeer returns what a Gateway keeps about a new gwyh 0.1 peer.
+// NewPeer returns the state of a new gwyh 0.1 peer.
 func (g *Gateway) NewPeer(id wire.NodeID) *Peer {
 	return &Peer{id: id, lease: Lease + g.between(0, Lease/4)}
 }
 
-// Ready follows a handshake with a peer.
+// Ready handles the end of a handshake with a peer.
 func (g *Gateway) Ready(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	p.fresh = true
 	out, done := g.subscribe(out, now, n, t, p)
@@ -33,10 +33,10 @@ func (g *Gateway) Ready(out []Outcome, now time.Time, n Node, t *members.Table, 
 	return g.court(out, now, n, p, courtTries)
 }
 
-// court asks a peer that is not a member yet for a sign of life, which makes it one, a few times: the sign may be lost,
-// and the application may have to decide.
+// court pings a peer that is not a member yet, because an answer makes it one. It repeats the ping, because the answer
+// may be lost and the application may still have to decide.
 func (g *Gateway) court(out []Outcome, now time.Time, n Node, p *Peer, tries int) []Outcome {
-	if !n.Contact(now, p).Opened.Equal(now) { // otherwise it has just given one
+	if !n.Contact(now, p).Opened.Equal(now) { // otherwise a packet of it has just arrived
 		out = append(out, Outcome{Kind: Ping, Peer: p})
 	}
 	g.later(now, time.Second, chore{task: court, peer: p, tries: tries})
@@ -54,13 +54,13 @@ func (g *Gateway) courtAgain(out []Outcome, now time.Time, n Node, t *members.Ta
 	return g.court(out, now, n, p, tries-1)
 }
 
-// Subscribe subscribes to a peer after a handshake, if it is a member: once, and again only if the peer has forgotten it.
+// Subscribe subscribes to a peer after a handshake if it is a member: once, and again only if the peer forgot this node.
 func (g *Gateway) Subscribe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	out, _ = g.subscribe(out, now, n, t, p)
 	return out
 }
 
-// subscribe is Subscribe. It returns whether there is nothing more to wait for.
+// subscribe does the work of Subscribe. It also reports whether there is nothing left to wait for.
 func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) ([]Outcome, bool) {
 	if !p.fresh || !t.Self().Live() {
 		return out, true
@@ -82,7 +82,7 @@ func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Tab
 	return out, true
 }
 
-// handleStart answers a StartSubscription of a peer. It may be another node's that the peer forwards, and then the answer
+// handleStart answers a StartSubscription of a peer. The peer may have forwarded it for another node; then the answer
 // does no harm.
 func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	if !t.Self().Live() || !t.IsLive(p.id) {
@@ -97,7 +97,7 @@ func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.T
 	return append(out, Outcome{Kind: Serve, Peer: p}, Outcome{Kind: Request, Peer: p, Request: wire.KindSubscriptionStarted})
 }
 
-// Tick watches a peer. It returns when it is next needed; zero for never.
+// Tick monitors a peer. It returns the time of the next call, or zero for never.
 func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) (_ []Outcome, next time.Time) {
 	c := n.Contact(now, p)
 	if !c.Linked && !c.Subscribing {
@@ -108,7 +108,7 @@ func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p
 		return g.lose(out, now, t, p, c), time.Time{}
 	case silent < silenceCheck:
 		next = c.Heard.Add(silenceCheck)
-	default: // it may be gone, or have no key of this node any more
+	default: // it may be gone, or have lost the key of this node
 		if now.Sub(p.checked) >= framePause {
 			p.checked = now
 			out = append(out, Outcome{Kind: Ping, Peer: p})
@@ -133,7 +133,7 @@ func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p
 	return out, timer.Soonest(next, forgot)
 }
 
-// shakeAgain begins a new handshake with a peer that may have forgotten this node, more and more rarely.
+// shakeAgain begins another handshake with a peer that may have forgotten this node, after increasing pauses.
 func (g *Gateway) shakeAgain(out []Outcome, now time.Time, n Node, p *Peer) []Outcome {
 	if p.again.After(now) {
 		return out
@@ -151,8 +151,8 @@ func shake(out []Outcome, n Node, p *Peer) []Outcome {
 	return append(out, Outcome{Kind: Shake, Peer: p})
 }
 
-// lose ends the link with a peer that stayed silent. If other nodes hear it, this node has lost nothing except its own
-// session: it accuses no node, and shakes hands again later.
+// lose ends the link with a peer that stayed silent. If other nodes hear the peer, this node has lost only its own
+// session: it does not declare the peer dead, and begins a handshake later.
 func (g *Gateway) lose(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact) []Outcome {
 	if m := t.Get(p.id); m != nil && m.Live() {
 		if p.vouchedFor(m, c.Heard) {
@@ -164,8 +164,8 @@ func (g *Gateway) lose(out []Outcome, now time.Time, t *members.Table, p *Peer, 
 	return append(out, Outcome{Kind: EndLink, Peer: p})
 }
 
-// Heard makes a peer of which a packet has opened a member, or renews its incarnation. Before it come [Gateway.EndCheck] and
-// [Gateway.AnswerQuestion], and after it [Gateway.Subscribe].
+// Heard makes a peer a member after a packet of it opened, or renews its incarnation. The caller calls
+// [Gateway.EndCheck] and [Gateway.AnswerQuestion] before Heard, and [Gateway.Subscribe] after it.
 func (g *Gateway) Heard(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	c, m := n.Contact(now, p), t.Get(p.id)
 	switch {
@@ -179,7 +179,7 @@ func (g *Gateway) Heard(out []Outcome, now time.Time, n Node, t *members.Table, 
 	return out
 }
 
-// introduce makes a member of a gwyh 0.1 node that no Go node knew, or that all took for dead.
+// introduce makes a gwyh 0.1 node a member that no Go node knew, or that all Go nodes considered dead.
 func (g *Gateway) introduce(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact, m *members.Entry) []Outcome {
 	if t.CountLegacy() >= MembersMax {
 		g.Stats.Excess++
@@ -199,14 +199,14 @@ func (g *Gateway) introduce(out []Outcome, now time.Time, t *members.Table, p *P
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-// Introduced follows an Introduce if the peer is a member now: the other gwyh 0.1 nodes are told.
+// Introduced must be called after an Introduce if the peer is a member now. It announces the peer to other gwyh 0.1 nodes.
 func (g *Gateway) Introduced(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	m := t.Get(p.id)
 	if m == nil || !m.Live() {
 		return out
 	}
 	out = append(out, announcement(m, true))
-	if !n.Contact(now, p).Subscribing && !p.fresh { // it was called down, so it has forgotten that this node had subscribed
+	if !n.Contact(now, p).Subscribing && !p.fresh { // it was reported down, so it has forgotten this node's subscription
 		out = g.shakeAgain(out, now, n, p)
 	}
 	return out

@@ -236,7 +236,7 @@ func TestSubscriberIsWatchedForSilenceOnly(t *testing.T) {
 	p := w.known(1)
 	c := w.contact[p.id]
 	c.Subscribing, c.Subscriber = false, true
-	for range 20 { // no heartbeat comes, but other packets
+	for range 20 { // no heartbeat arrives, but other packets do
 		w.now = w.now.Add(5 * time.Second)
 		w.hear(p)
 		out, next := w.g.Tick(w.out, w.now, w, &w.table, p)
@@ -250,11 +250,11 @@ func TestSubscriberIsWatchedForSilenceOnly(t *testing.T) {
 func TestPeerWithoutHeartbeatsIsShakenHandsWithMoreAndMoreRarelyAndSubscribedToAnew(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
-	w.table.SetIncarnation(w.table.Get(p.id), millis(w.now.Add(time.Hour))) // so that nothing is renewed
+	w.table.SetIncarnation(w.table.Get(p.id), millis(w.now.Add(time.Hour))) // so that no incarnation is renewed
 	var shakes []time.Duration
 	for range 40 * 60 {
 		w.now = w.now.Add(time.Second)
-		w.hear(p) // it speaks, but does not beat
+		w.hear(p) // it sends packets, but no heartbeats
 		out, _ := w.g.Tick(w.out, w.now, w, &w.table, p)
 		w.do(out)
 		if w.count("shake hands") > 0 {

@@ -10,30 +10,30 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of what gwyh 0.1 nodes can cause (docs/PROTOCOL.md, part 3).
+// Limits for what gwyh 0.1 nodes can cause (docs/PROTOCOL.md, part 3).
 const (
 	LinksMax   = 64   // links with gwyh 0.1 peers, whose clusters are small
 	MembersMax = 1024 // members that are gwyh 0.1 nodes
-	ChoresMax  = 256  // things to be done later
+	ChoresMax  = 256  // scheduled chores
 )
 
-// Config says what a Gateway is for.
+// Config is the configuration of a Gateway.
 type Config struct {
-	Admits        bool                  // this node talks to gwyh 0.1 nodes
-	Subscriptions int                   // Go members to hear from
-	Allow         func(netip.Addr) bool // the addresses that a member may have; nil for any
+	Admits        bool                  // this node accepts gwyh 0.1 nodes
+	Subscriptions int                   // number of Go members to subscribe to
+	Allow         func(netip.Addr) bool // reports whether a member may have the address; nil allows all
 }
 
-// Stats counts what a Gateway left undone.
+// Stats counts what a Gateway dropped.
 type Stats struct {
-	Malformed  uint64 // messages that are not what their kind requires
+	Malformed  uint64 // messages that their kind does not allow
 	Unexpected uint64 // entries that no Go node may send
-	Excess     uint64 // messages and entries beyond a bound, and things to be done later
+	Excess     uint64 // messages, entries and chores beyond a limit
 	Address    uint64 // nodes at addresses that are not allowed
-	Stale      uint64 // entries that told nothing new
+	Stale      uint64 // entries without new information
 }
 
-// A Gateway is what a node does about gwyh 0.1 nodes. Make one with New. Not for concurrent use.
+// A Gateway decides how a node treats gwyh 0.1 nodes. Make one with New. It is not safe for concurrent use.
 type Gateway struct {
 	Stats Stats
 
@@ -43,16 +43,16 @@ type Gateway struct {
 	chores  []chore // soonest first
 	changed bool    // a chore was added since the last call of TimerChanged
 
-	refuted time.Time    // when this node last contradicted, or is about to, that it is down
-	hopes   int          // addresses that are being tried, or will be
-	hints   quota.Bucket // of PeerStatus about Go nodes that are not members
+	refuted time.Time    // when this node last refuted, or will refute, that it is down
+	hopes   int          // number of addresses that are tried or scheduled to be tried
+	hints   quota.Bucket // for PeerStatus about Go nodes that are not members
 
-	questions quota.Bucket                      // about gwyh 0.1 members
-	asked     quota.Map[wire.NodeID, time.Time] // when a question about a member was last asked, answered or passed on
+	questions quota.Bucket                      // for queries about gwyh 0.1 members
+	asked     quota.Map[wire.NodeID, time.Time] // when a query about a member was last sent, answered or passed on
 
-	listNext time.Time     // before which no further seed is asked for the nodes that it knows
-	listLast time.Time     // when a node was last asked for them
-	listWait time.Duration // from listLast until one is asked again
+	listNext time.Time     // no further seed is asked for the nodes it knows before this time
+	listLast time.Time     // when a node was last asked for the nodes it knows
+	listWait time.Duration // time from listLast to the next such request
 }
 
 // New returns a Gateway. rng is for choices that need no secrecy.
@@ -60,10 +60,10 @@ func New(cfg Config, rng *rand.Rand) *Gateway {
 	return &Gateway{cfg: cfg, rng: rng, asked: quota.NewMap[wire.NodeID, time.Time](MembersMax)}
 }
 
-// Admits reports whether this node talks to gwyh 0.1 nodes.
+// Admits reports whether this node accepts gwyh 0.1 nodes.
 func (g *Gateway) Admits() bool { return g.cfg.Admits }
 
-// between draws a time from lo up to hi.
+// between returns a random duration from lo up to hi.
 func (g *Gateway) between(lo, hi time.Duration) time.Duration {
 	return lo + time.Duration(g.rng.Int64N(int64(hi-lo)))
 }
@@ -72,18 +72,18 @@ func (g *Gateway) between(lo, hi time.Duration) time.Duration {
 type task uint8
 
 const (
-	endCheck    task = iota // believe that peer is down, if nothing has answered check
-	repeatPing              // ask peer once more for a sign of life, if check goes on
-	court                   // ask peer, which is not a member, for a sign of life
-	vouchFor                // vouch for peer above incarnation, unless somebody has
-	announceEnd             // tell gwyh 0.1 peers that member is down, unless it is back
-	shakeAll                // shake hands with all gwyh 0.1 peers
-	tryHope                 // reach the node of at addr
-	endHope                 // forget an address that was tried
-	askList                 // ask peer for the nodes that it knows
+	endCheck    task = iota // declare peer down if nothing has answered check
+	repeatPing              // ping peer again if check is still in progress
+	court                   // ping peer, which is not a member yet
+	vouchFor                // vouch for peer above incarnation, unless another node has
+	announceEnd             // report member as down to gwyh 0.1 peers, unless it is back
+	shakeAll                // begin a handshake with each gwyh 0.1 peer
+	tryHope                 // try to reach the node of at addr
+	endHope                 // remove an address that was tried
+	askList                 // ask peer for the nodes it knows
 )
 
-// A chore is something that is to be done later. task says which of the fields are set.
+// A chore is work scheduled for later. task says which of the fields are set.
 type chore struct {
 	at          time.Time
 	task        task
@@ -97,7 +97,7 @@ type chore struct {
 	addr        netip.AddrPort
 }
 
-// later puts a chore off. It returns false if too much waits already.
+// later schedules a chore. It returns false if ChoresMax are scheduled already.
 func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
 	if len(g.chores) >= ChoresMax {
 		g.Stats.Excess++
@@ -115,7 +115,7 @@ func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
 	return true
 }
 
-// NextTimeout is when HandleTimeout wants to be called; zero for never.
+// NextTimeout returns when HandleTimeout must be called, or zero for never.
 func (g *Gateway) NextTimeout() time.Time {
 	if len(g.chores) == 0 {
 		return time.Time{}
@@ -123,10 +123,10 @@ func (g *Gateway) NextTimeout() time.Time {
 	return g.chores[0].at
 }
 
-// Load returns how many things are to be done later, and how many addresses are being tried or will be.
+// Load returns the number of scheduled chores, and the number of addresses that are tried or will be.
 func (g *Gateway) Load() (chores, hopes int) { return len(g.chores), g.hopes }
 
-// TimerChanged reports whether a timer for NextTimeout has to be set anew since the last call.
+// TimerChanged reports whether the time of NextTimeout has changed since the last call, so that the timer must be set.
 func (g *Gateway) TimerChanged() bool {
 	changed := g.changed
 	g.changed = false

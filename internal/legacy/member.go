@@ -7,18 +7,18 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Verdict is what the caller does with an entry about a gwyh 0.1 node.
+// A Verdict tells the caller what to do with an entry about a gwyh 0.1 node.
 type Verdict uint8
 
 const (
 	Done   Verdict = iota // nothing more
-	Behind                // the sender is to get what this node knows
+	Behind                // send the sender the entry that this node has
 	Gone                  // the node is dead
-	Alive                 // the node is a member, if nothing else keeps it out
+	Alive                 // the node is a member, unless other rules refuse it
 )
 
-// Weigh takes what the Go node from says about a gwyh 0.1 node. compared says that the entry came with a comparison of
-// tables.
+// Weigh decides about an entry of the Go node from about a gwyh 0.1 node. compared says whether the entry came in a
+// comparison of tables.
 func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, e *wire.Member, from wire.NodeID, compared bool) ([]Outcome, Verdict) {
 	m := t.Get(e.ID)
 	switch {
@@ -44,8 +44,8 @@ func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, 
 // wellFormed reports whether an entry has the form that all Go nodes derive.
 func wellFormed(e *wire.Member) bool { return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 }
 
-// weighDeath takes a Go node's word that a gwyh 0.1 node is dead. A node that has heard it since then reports that. A node
-// that has a session with it asks it first.
+// weighDeath decides about a Go node's entry that declares a gwyh 0.1 node dead. A node that has heard it since then
+// refutes it. A node that has a session with it pings it first.
 func (g *Gateway) weighDeath(out []Outcome, now time.Time, n Node, t *members.Table, m *members.Entry, e *wire.Member) ([]Outcome, Verdict) {
 	p := n.Peer(e.ID)
 	if p == nil || !live(m) {

@@ -7,12 +7,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// HandleMessage takes in a message of a peer. own says that this node made the message and the peer has forwarded it back.
-// HandleMessage reports whether the message is a broadcast that the caller is to take in.
+// HandleMessage handles a message of a peer. own says whether this node made the message and the peer has forwarded it
+// back. HandleMessage reports whether the message is a broadcast that the caller must handle.
 func (g *Gateway) HandleMessage(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, m *wire.Message, own bool) (_ []Outcome, broadcast bool) {
 	switch m.Kind {
 	case wire.KindBroadcast:
-		if broadcast = t.Get(p.id) != nil && !n.Contact(now, p).Vetoed; !broadcast { // it was kept out
+		if broadcast = t.Get(p.id) != nil && !n.Contact(now, p).Vetoed; !broadcast { // the application refused the peer
 			g.Stats.Unexpected++
 		}
 	case wire.KindStartSubscription:
@@ -35,7 +35,7 @@ func (g *Gateway) HandleMessage(out []Outcome, now time.Time, n Node, t *members
 	case wire.KindPeers:
 		g.handlePeers(now, n, t, p, m.Data)
 	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
-		// Signs of life only: PROTOCOL.md 3 says why none of them is answered.
+		// These only show that the peer is alive: PROTOCOL.md 3 says why none of them is answered.
 	default:
 		g.Stats.Unexpected++
 	}

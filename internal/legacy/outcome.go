@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An OutcomeKind says what an Outcome asks of the caller, or tells it.
+// An OutcomeKind says what an Outcome asks the caller to do, or reports to it.
 type OutcomeKind uint8
 
 const (
@@ -17,15 +17,15 @@ const (
 	Request
 	// Subscribe asks to subscribe to Peer, with which there is a session.
 	Subscribe
-	// Resubscribe asks to repeat to Peer that this node subscribes.
+	// Resubscribe asks to repeat the StartSubscription to Peer.
 	Resubscribe
-	// Serve asks to take Peer for a subscriber.
+	// Serve asks to add Peer as a subscriber.
 	Serve
-	// Confirmed tells that Peer has confirmed that this node subscribes, if it was asked.
+	// Confirmed reports that Peer has confirmed the subscription of this node, if there was a request for one.
 	Confirmed
-	// EndLink asks to end the link with Peer without telling it.
+	// EndLink asks to end the link with Peer without notifying it.
 	EndLink
-	// Shake asks to begin a handshake with Peer where its packets come from.
+	// Shake asks to begin a handshake with Peer at the source address of its packets.
 	Shake
 	// Dial asks to begin a handshake with the node ID at Addr.
 	Dial
@@ -35,36 +35,36 @@ const (
 	MeetNode
 	// Choose asks to subscribe to the member ID, after a handshake if there is no session.
 	Choose
-	// Avoid asks to leave the member ID out of the next choices.
+	// Avoid asks to exclude the member ID from the next choices.
 	Avoid
-	// Introduce asks to make Peer a member by Entry, which no Go node has sent. [Gateway.Introduced] follows if it
-	// becomes one.
+	// Introduce asks to make Peer a member by Entry, which no Go node has sent. If Peer becomes a member, the caller
+	// calls [Gateway.Introduced].
 	Introduce
-	// Renewed tells that Member has a higher incarnation, which the Go nodes are to hear.
+	// Renewed reports that Member has a higher incarnation, which must be sent to the Go nodes.
 	Renewed
 	// Dead asks to declare Member dead.
 	Dead
-	// PassQuestion asks to send the question of the node By whether somebody hears Member to all linked Go nodes except
-	// the node From. It is a suspect entry with Incarnation.
+	// PassQuestion asks to send the query of the node By whether Member is heard to all linked Go nodes except the node
+	// From. The query is a suspect entry with Incarnation.
 	PassQuestion
 	// Tell asks to send the entry of Member to the Go node ID.
 	Tell
-	// StatusArrived tells of a PeerStatus of the peer From. [Gateway.HandleStatus] follows if this node has not seen it before.
+	// StatusArrived reports a PeerStatus of the peer From. If it is new, the caller calls [Gateway.HandleStatus].
 	StatusArrived
 	// PassStatus asks to send the PeerStatus ID about Of to all linked gwyh 0.1 peers except the node From.
 	PassStatus
 	// AnnounceStatus asks to send a PeerStatus of this node about Of to all linked gwyh 0.1 peers.
 	AnnounceStatus
-	// CalledDown tells that gwyh 0.1 nodes take this node for down.
+	// CalledDown reports that gwyh 0.1 nodes consider this node down.
 	CalledDown
 )
 
-// An Outcome is one result of an input to a Gateway. Kind says which of the other fields are set. What an Outcome points
-// to is valid until the next input.
+// An Outcome is one result of an input to a Gateway. Kind says which of the other fields are set. The memory that an
+// Outcome points to is valid until the next input.
 type Outcome struct {
 	Kind        OutcomeKind
 	Request     wire.Kind
-	Up          bool // a PeerStatus says that the node is up
+	Up          bool // the PeerStatus states that the node is up
 	Peer        *Peer
 	ID          wire.NodeID
 	From, By    wire.NodeID
@@ -76,7 +76,7 @@ type Outcome struct {
 	Of          wire.Peer
 }
 
-// of is a member as a PeerStatus has it.
+// of returns a member in the form of a PeerStatus.
 func of(m *members.Entry) wire.Peer { return wire.Peer{Addr: m.Addr, ID: m.ID, Zone: m.Zone} }
 
 func announcement(m *members.Entry, up bool) Outcome {

@@ -8,20 +8,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A node that hears a gwyh 0.1 member no longer asks the other Go nodes before it declares the member dead
-// (docs/PROTOCOL.md L12). The question is a suspect entry, and the answer an alive entry with a higher incarnation. So a node
-// that has lost nothing except its own session accuses no node.
+// A node that no longer hears a gwyh 0.1 member asks the other Go nodes before it declares the member dead
+// (docs/PROTOCOL.md L12). The query is a suspect entry, and the answer an alive entry with a higher incarnation. So a
+// node that has lost only its own session declares no member dead.
 const (
-	askAfter  = 13 * time.Second       // of silence: other nodes have two seconds to vouch before the member counts as lost
-	askPause  = time.Second            // between two questions about one member that are asked, answered or passed on
-	vouchMax  = 200 * time.Millisecond // a node waits up to this long before it vouches: another one may do so first
-	answerFor = 2 * time.Second        // a packet that opens so soon after a question still answers it
+	askAfter  = 13 * time.Second       // of silence: other nodes have 2 s to vouch before the member counts as lost
+	askPause  = time.Second            // minimum time between two queries about one member sent, answered or passed on
+	vouchMax  = 200 * time.Millisecond // maximum delay before a node vouches, because another node may do so first
+	answerFor = 2 * time.Second        // a packet that opens within this time after a query still answers it
 )
 
-// questionRate bounds the questions about all members, because every Go node passes each of them on.
+// questionRate limits the queries about all members, because every Go node passes each of them on.
 var questionRate = quota.Rate{Burst: 64, Every: 30 * time.Millisecond}
 
-// askOthers asks all Go nodes whether they hear a member, of which an incarnation is doubted.
+// askOthers asks all Go nodes whether they hear a member. A higher incarnation than the given one is the answer.
 func (g *Gateway) askOthers(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
 	if !g.mayAsk(now, m) {
 		return out
@@ -41,8 +41,8 @@ func (g *Gateway) mayAsk(now time.Time, m *members.Entry) bool {
 	return true
 }
 
-// handleQuestion takes the question of a Go node whether a member is heard. A node that knows a higher incarnation tells the
-// asker. Any other node passes the question on and, if it has a session with the member, asks it for a sign of life.
+// handleQuestion handles the query of a Go node whether a member is heard. If this node knows a higher incarnation, it
+// sends it to the sender. Otherwise it passes the query on and, if it has a session with the member, pings the member.
 func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *members.Table, m *members.Entry, e *wire.Member, from wire.NodeID) []Outcome {
 	switch {
 	case !live(m):
@@ -74,21 +74,21 @@ func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *member
 	return append(out, Outcome{Kind: Ping, Peer: p})
 }
 
-// AnswerQuestion follows a packet of a peer that has opened: a question about the peer is answered.
+// AnswerQuestion must be called when a packet of a peer has opened. It answers an open query about the peer.
 func (g *Gateway) AnswerQuestion(now time.Time, p *Peer) {
 	if p.question.until.After(now) {
 		g.vouchSoon(now, p)
 	}
 }
 
-// vouchSoon answers a question about a peer that is heard, unless another node has answered it by then.
+// vouchSoon schedules the answer to a query about a peer that is heard, in case no other node answers first.
 func (g *Gateway) vouchSoon(now time.Time, p *Peer) {
 	about := p.question.incarnation
 	p.question = question{}
 	g.later(now, g.between(0, vouchMax), chore{task: vouchFor, of: p.id, incarnation: about})
 }
 
-// watch asks the other Go nodes, once in each silence, about a peer of which nothing came for long.
+// watch asks the other Go nodes about a peer that has been silent for askAfter, once per silence.
 func (g *Gateway) watch(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact) []Outcome {
 	m := t.Get(p.id)
 	if !live(m) || p.doubted.After(c.Heard) || now.Sub(c.Heard) < askAfter {
@@ -98,7 +98,7 @@ func (g *Gateway) watch(out []Outcome, now time.Time, t *members.Table, p *Peer,
 	return g.askOthers(out, now, t, m, m.Incarnation)
 }
 
-// vouchedFor reports whether other nodes have vouched for a peer since this node began to doubt that it lives.
+// vouchedFor reports whether other nodes have vouched for a peer since this node asked about it.
 func (p *Peer) vouchedFor(m *members.Entry, heard time.Time) bool {
 	return p.doubted.After(heard) && m.Incarnation > p.doubt
 }

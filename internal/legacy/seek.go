@@ -8,21 +8,21 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and bounds of the search for nodes that gwyh 0.1 nodes know (docs/PROTOCOL.md L3, L5).
+// Times and limits of the search for nodes that gwyh 0.1 nodes know (docs/PROTOCOL.md L3, L5).
 const (
 	HopesMax   = 32              // addresses that are tried at once
-	HopeFor    = 2 * time.Second // within which an address is tried: the first node that reaches it tells all Go nodes
-	hopeLasts  = 5 * time.Second // for which an address is tried
-	listAfter  = 2 * time.Second // from the first contact with a seed until it is asked for the nodes that it knows
-	listPause  = time.Second     // between two such questions of this node
-	listAgain  = time.Minute     // between the questions of a node that knows no other Go node, doubled each time
-	listRarely = 5 * time.Minute // and at most
+	HopeFor    = 2 * time.Second // before an address is tried, at most; the first Go node to reach it informs others
+	hopeLasts  = 5 * time.Second // how long an address is tried
+	listAfter  = 2 * time.Second // from the first contact with a seed to the request for the nodes it knows
+	listPause  = time.Second     // between two such requests of this node
+	listAgain  = time.Minute     // between the requests of a node that knows no other Go node; it doubles each time
+	listRarely = 5 * time.Minute // upper bound of that time
 	listAnswer = 10 * time.Second
-	listPeers  = 64 // nodes of an answer that are looked at
+	listPeers  = 64 // nodes of an answer that are considered
 )
 
-// hope tries to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The number of such
-// attempts is bounded, because a peer may name any address. reach is Dial, Meet or MeetNode.
+// hope schedules an attempt to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The
+// number of attempts is limited, because a peer may name any address. reach is Dial, Meet or MeetNode.
 func (g *Gateway) hope(now time.Time, n Node, of wire.Peer, reach OutcomeKind) {
 	addr, own := unmap(of.Addr), n.Advertised()
 	ip, ownIP := addr.Addr(), own.Addr().Unmap()
@@ -50,9 +50,9 @@ func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table
 	return append(out, Outcome{Kind: c.reach, ID: c.of, Addr: c.addr})
 }
 
-// AskSeed follows the first contact with a gwyh 0.1 seed. While this node knows fewer Go nodes than it would subscribe to, the
-// seed is asked once for the nodes that it knows. The question is forwarded through the cluster of gwyh 0.1 nodes, so it
-// waits until other nodes have had time to find this one, and for the questions to other seeds.
+// AskSeed handles the first contact with a gwyh 0.1 seed. While this node knows fewer Go nodes than it would subscribe
+// to, it asks the seed once for the nodes it knows. The request is forwarded through the gwyh 0.1 cluster, so it is
+// delayed until other nodes have had time to find this one, and until after the requests to other seeds.
 func (g *Gateway) AskSeed(now time.Time, p *Peer) {
 	if p.listWanted {
 		return
@@ -67,15 +67,15 @@ func (g *Gateway) AskSeed(now time.Time, p *Peer) {
 	}
 }
 
-// AskAgain asks one of the gwyh 0.1 members with which this node has a session for the nodes that it knows, while this node
-// knows no other Go node: a Go node may have come since, or the answer may have been lost. list is those members.
+// AskAgain asks a gwyh 0.1 member with which this node has a session for the nodes it knows, while this node knows no
+// other Go node: one may have joined since, or the answer may have been lost. list contains the gwyh 0.1 members.
 func (g *Gateway) AskAgain(out []Outcome, now time.Time, n Node, t *members.Table, list []*members.Entry) []Outcome {
 	if t.CountGo() > 1 {
 		g.listWait = 0
 		return out
 	}
 	if g.listLast.IsZero() {
-		g.listLast = now // they came to this node: there is time
+		g.listLast = now // they contacted this node, so there is no hurry
 	}
 	if now.Sub(g.listLast) < max(g.listWait, listAgain) {
 		return out
@@ -99,7 +99,7 @@ func (g *Gateway) askForPeers(out []Outcome, now time.Time, n Node, t *members.T
 	return append(out, Outcome{Kind: Request, Peer: p, Request: wire.KindPeerList})
 }
 
-// handlePeers takes the nodes that a peer knows, if this node has asked for them. Others are forwarded answers.
+// handlePeers handles the list of nodes that a peer knows, if this node requested it. Other lists are forwarded answers.
 func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, data []byte) {
 	if p.listAsked.IsZero() || now.Sub(p.listAsked) > listAnswer {
 		return
@@ -112,7 +112,7 @@ func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, 
 	for _, of := range list[:min(len(list), listPeers)] {
 		switch {
 		case of.ID == t.Self().ID || t.IsLive(of.ID):
-		case of.ID.IsGo(): // it is asked for its members
+		case of.ID.IsGo(): // it will be asked for its members
 			g.hope(now, n, of, Meet)
 		default:
 			g.hope(now, n, of, Dial)

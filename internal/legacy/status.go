@@ -9,16 +9,16 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// HintRate bounds the PeerStatus about Go nodes that are not members which are followed.
+// HintRate limits how many PeerStatus messages about Go nodes that are not members this node follows up.
 var HintRate = quota.Rate{Burst: 8, Every: time.Second}
 
-// pass is the outcome that passes on a PeerStatus that has arrived.
+// pass returns the outcome that passes on a PeerStatus that has arrived.
 func (s *Outcome) pass() Outcome {
 	return Outcome{Kind: PassStatus, Status: s.Status, From: s.From, Of: s.Of, Up: s.Up}
 }
 
-// HandleStatus takes in a PeerStatus that this node has not seen before, as it was told of by StatusArrived: the word of a
-// gwyh 0.1 node that a node is up, or that it is down. It is passed on once, if this node knows nothing better.
+// HandleStatus handles a PeerStatus that this node has not seen before, as reported by StatusArrived: a gwyh 0.1 node
+// states that a node is up or down. It is passed on once, unless this node has better information.
 func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.Table, s Outcome) []Outcome {
 	known := t.Get(s.Of.ID)
 	up := live(known)
@@ -45,8 +45,8 @@ func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.
 	return out
 }
 
-// statusOfGo takes a PeerStatus about a Go node. It changes nothing here, because a Go node tells its own state and its
-// own address. One that no Go node has told about is contacted.
+// statusOfGo handles a PeerStatus about a Go node. It changes no entry, because a Go node announces its own state and
+// address. If no Go node has announced the node, this node contacts it.
 func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *members.Entry, s Outcome) []Outcome {
 	up := live(known)
 	switch {
@@ -61,8 +61,8 @@ func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *member
 	return append(out, s.pass())
 }
 
-// followHint shakes hands with a Go node that no Go node has told about. The PeerStatus is not believed: the handshake is
-// aimed at the id and proves it, and the node becomes a member by its own alive entry.
+// followHint contacts a Go node that no Go node has announced. The PeerStatus is not trusted: the handshake is for that
+// id and proves it, and the node becomes a member only by its own alive entry.
 func (g *Gateway) followHint(now time.Time, n Node, of wire.Peer) {
 	if !g.hints.Take(now, HintRate) {
 		g.Stats.Excess++
@@ -71,8 +71,8 @@ func (g *Gateway) followHint(now time.Time, n Node, of wire.Peer) {
 	g.hope(now, n, of, MeetNode)
 }
 
-// Tellable reports whether an address may be told to a gwyh 0.1 peer at another address. The peer would take an address of
-// another family than its own for one of its network.
+// Tellable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an
+// address of another address family as one of its own family.
 func Tellable(peer, addr netip.AddrPort) bool {
 	return addr.IsValid() && addr.Port() > 0 && peer.Addr().Unmap().Is4() == addr.Addr().Unmap().Is4()
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// status lets the peer old-9 say that another gwyh 0.1 node is up or down.
+// status makes the peer old-9 report that another gwyh 0.1 node is up or down.
 func (w *world) status(i, of int, up bool) {
 	w.say(i, wire.Peer{ID: legacyID(of), Addr: addr(1000 + of)}, up)
 }
@@ -298,7 +298,7 @@ func TestNodeWithoutASessionAsksNobody(t *testing.T) {
 	w.wantLog()
 }
 
-// asked is a peer that this node has just asked for the nodes that it knows.
+// asked returns a peer that this node has just asked for the nodes it knows.
 func asked(t *testing.T) (*world, *Peer) {
 	w := newWorld(t)
 	p := w.known(1)

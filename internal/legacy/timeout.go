@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// HandleTimeout does the first thing that is due, if any is. Call it until NextTimeout is later than now.
+// HandleTimeout runs the first chore that is due, if any. Call it until NextTimeout is later than now.
 func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
 	if len(g.chores) == 0 || g.chores[0].at.After(now) {
 		return out

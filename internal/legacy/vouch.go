@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// declareDead takes a gwyh 0.1 member for dead. Go nodes are told at once, and gwyh 0.1 nodes when no Go node has objected.
+// declareDead declares a gwyh 0.1 member dead: to Go nodes at once, and to gwyh 0.1 nodes if no Go node has refuted it.
 func (g *Gateway) declareDead(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
 	t.SetIncarnation(m, max(m.Incarnation, incarnation))
 	g.later(now, revive, chore{task: announceEnd, member: m})

@@ -16,8 +16,8 @@ import (
 
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A world is one Gateway, its member table, and what its Node would say. It acts on outcomes as a core does, as far as that
-// concerns the Gateway, and writes them down in words.
+// A world is one Gateway, its member table, and the answers of its Node. It acts on outcomes as a core does, as far as
+// that concerns the Gateway, and logs them in words.
 type world struct {
 	t       *testing.T
 	now     time.Time
@@ -29,7 +29,7 @@ type world struct {
 	dialing map[wire.NodeID]bool
 	avoided map[wire.NodeID]bool
 	log     []string
-	refuses bool // the application keeps gwyh 0.1 nodes out
+	refuses bool // the application refuses gwyh 0.1 nodes
 }
 
 func goID(i int) wire.NodeID     { return wire.NodeID{0: byte(i >> 8), 1: byte(i), 6: 0x80} }
@@ -64,7 +64,7 @@ func (w *world) Links() (n int) {
 	return n
 }
 
-// peer makes a gwyh 0.1 peer with which there is a session in which nothing has come.
+// peer makes a gwyh 0.1 peer with a session in which no packet has arrived.
 func (w *world) peer(i int) *Peer {
 	p := w.g.NewPeer(legacyID(i))
 	w.peers[p.id] = p
@@ -82,7 +82,7 @@ func (w *world) known(i int) *Peer {
 	return p
 }
 
-// member makes a member of a gwyh 0.1 node.
+// member makes a gwyh 0.1 node a member.
 func (w *world) member(i int) *members.Entry {
 	m := members.NewEntry(legacyID(i))
 	m.Name, m.Addr, m.Incarnation, m.Named = Name(addr(1000+i)), addr(1000+i), millis(w.now), millis(w.now)
@@ -90,7 +90,7 @@ func (w *world) member(i int) *members.Entry {
 	return m
 }
 
-// goMember makes a member of a Go node.
+// goMember makes a Go node a member.
 func (w *world) goMember(i int) *members.Entry {
 	m := members.NewEntry(goID(i))
 	m.Name, m.Addr, m.Incarnation = fmt.Sprint("go-", i), addr(i), 1
@@ -98,7 +98,7 @@ func (w *world) goMember(i int) *members.Entry {
 	return m
 }
 
-// hear lets a packet of a peer arrive.
+// hear makes a packet of a peer arrive.
 func (w *world) hear(p *Peer) {
 	c := w.contact[p.id]
 	c.Heard, c.Opened = w.now, w.now
@@ -108,7 +108,7 @@ func (w *world) hear(p *Peer) {
 	w.do(w.g.Subscribe(w.out, w.now, w, &w.table, p))
 }
 
-// receive lets a message of a peer be taken in, and returns whether it is a broadcast for the caller.
+// receive handles a message of a peer, and reports whether the message is a broadcast for the caller.
 func (w *world) receive(p *Peer, plain []byte) (broadcast bool) {
 	w.t.Helper()
 	var m wire.Message
@@ -118,7 +118,7 @@ func (w *world) receive(p *Peer, plain []byte) (broadcast bool) {
 	return w.receiveMessage(p, &m, false)
 }
 
-// receivePeers lets a message with the content of a Peers message be taken in.
+// receivePeers handles a message with the content of a Peers message.
 func (w *world) receivePeers(p *Peer, data []byte) {
 	w.receiveMessage(p, &wire.Message{Kind: wire.KindPeers, Data: data}, false)
 }
@@ -133,7 +133,7 @@ func (w *world) do(out []Outcome) { w.out.Work(out, w.act) }
 
 func (w *world) note(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
 
-// who is how the log names a node.
+// who returns the name of a node in the log.
 func (w *world) who(id wire.NodeID) string {
 	if id == (wire.NodeID{}) {
 		return "nobody"
@@ -224,7 +224,7 @@ func (w *world) introduce(o *Outcome) {
 	w.do(w.g.Introduced(w.out, w.now, w, &w.table, o.Peer))
 }
 
-// run lets time pass, in which the chores are done and nothing else happens.
+// run lets time pass and runs the chores. Nothing else happens.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for at := w.g.NextTimeout(); !at.IsZero() && !at.After(end); at = w.g.NextTimeout() {
@@ -234,7 +234,7 @@ func (w *world) run(d time.Duration) {
 	w.now = end
 }
 
-// watch lets time pass in which a peer is watched and silent.
+// watch lets time pass while a silent peer is monitored.
 func (w *world) watch(p *Peer, d time.Duration) {
 	end := w.now.Add(d)
 	for w.now.Before(end) {
@@ -258,7 +258,7 @@ func (w *world) wantLog(want ...string) {
 	w.log = nil
 }
 
-// count is how many lines of the log begin with a text.
+// count returns how many lines of the log begin with text.
 func (w *world) count(text string) (n int) {
 	for _, l := range w.log {
 		if strings.HasPrefix(l, text) {
@@ -278,7 +278,7 @@ func (w *world) wantCounts(want map[string]int) {
 	}
 }
 
-// entry is what a Go node says about a gwyh 0.1 node.
+// entry returns an entry of a Go node about a gwyh 0.1 node.
 func (w *world) entry(i int, s wire.State, incarnation uint64) *wire.Member {
 	return &wire.Member{State: s, ID: legacyID(i), Incarnation: incarnation, Name: []byte(Name(addr(1000 + i))), Addr: addr(1000 + i), From: goID(7)}
 }
