@@ -12,20 +12,20 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// partRate bounds the parts of comparisons that one peer is answered.
+// partRate limits the answered parts of one peer's comparisons.
 var partRate = quota.Rate{Burst: parts, Every: window / parts}
 
-// Errors of messages of a peer, which are counted and not answered.
+// Errors for messages of a peer that are counted and not answered.
 var (
 	ErrMalformed = errors.New("antientropy: malformed message")
 	ErrTooMany   = errors.New("antientropy: too many parts of comparisons")
 )
 
-// Sent notes how many messages the last SendEntries took.
+// Sent records how many messages the last SendEntries took.
 func (c *Comparer) Sent(messages int) { c.spent.sent += messages }
 
-// HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends our entries and asks
-// for the peer's. Our root ends the answer.
+// HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends this node's entries and
+// requests the peer's. The root of this node ends the answer.
 func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
 	theirs, err := wire.ParseSyncBuckets(data)
 	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
@@ -51,7 +51,7 @@ func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *membe
 	return append(out, Outcome{Kind: SendRoot}), nil
 }
 
-// sendWant asks for the entries of buckets, in as many messages as they take.
+// sendWant requests the entries of buckets, in as many messages as needed.
 func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
 	per := (room - overhead) / 4 * 4
 	for part := range slices.Chunk(want, per) {
@@ -60,8 +60,8 @@ func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
 	return out
 }
 
-// HandleWant sends our entries of the buckets that the peer asks for, except what became known after we began to
-// compare: most of that is the peer's own answer.
+// HandleWant sends this node's entries of the buckets that the peer requests, except entries learned after the
+// comparison began: most of these are the peer's own answer.
 func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte) ([]Outcome, error) {
 	w, err := wire.ParseSyncWant(data)
 	if err != nil || w.Bits > bitsMax {
@@ -72,15 +72,15 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 	}
 	wanted := make([]uint32, w.Len())
 	for i := range wanted {
-		wanted[i] = w.At(i) // the parser bounds it
+		wanted[i] = w.At(i) // the parser checks its range
 	}
 	slices.Sort(wanted)
 	return c.sendBuckets(out, now, t, w.Bits, slices.Compact(wanted), p.round.began), nil
 }
 
-// sendBuckets sends the members of some buckets, if known is not zero only those known by then. If they are too
-// many they are sent bucket by bucket, so that the peer has some buckets whole when it asks with smaller ones. If
-// many nodes ask, each gets others.
+// sendBuckets sends the members of some buckets. If known is not zero, it sends only those known by then. Too many
+// members are sent bucket by bucket, so that some buckets are complete when the peer asks with smaller ones. If many
+// nodes ask, each gets other members.
 func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
 	most := c.spent.most(now)
 	if most == 0 {

@@ -129,7 +129,7 @@ func TestPartsOfOnePeerAreBounded(t *testing.T) {
 	}
 }
 
-// Many that ask at once get a few members each, and not the same.
+// Many peers that ask at once get a few members each, and different ones.
 func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 	w := newWorld(t, seq(0, 299), nil)
 	a := w.a

@@ -4,24 +4,24 @@ import (
 	"time"
 )
 
-// Bounds of what other nodes may cause.
+// Limits for what other nodes may cause.
 const (
 	window     = 100 * time.Millisecond
-	parts      = 32   // parts that one peer is answered per window
-	AnswersMax = 64   // messages of entries sent at once in answer to one message,
-	answersFew = 4    // if the node has sent many in this window
+	parts      = 32   // parts answered per peer and window
+	AnswersMax = 64   // messages of entries sent at once in answer to one message
+	answersFew = 4    // the same after sentMany messages in this window
 	sentMany   = 256  // which are so many,
-	sentMax    = 4096 // and then none
+	sentMax    = 4096 // messages per window after which no more are sent
 )
 
-// A budget is the messages of entries that this node has sent to all peers that asked. It bounds what many peers
-// that ask at once cost: each gets a few members, and asks those.
+// A budget counts the messages of entries that this node has sent to all peers that requested entries. It limits the
+// cost of many requests at once: each peer gets a few members, and then asks those.
 type budget struct {
 	since time.Time
 	sent  int
 }
 
-// most is how many messages of entries one message may cause now.
+// most returns how many messages of entries one message may cause now.
 func (b *budget) most(now time.Time) int {
 	if now.Sub(b.since) >= window {
 		*b = budget{since: now}

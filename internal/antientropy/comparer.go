@@ -13,18 +13,18 @@ import (
 
 // Times and sizes of a comparison (docs/PROTOCOL.md, "Sync").
 const (
-	bucketFill  = 8                      // members in a bucket, on average
+	bucketFill  = 8                      // average number of members in a bucket
 	bitsMax     = members.BucketBitsMax  // at most 2^14 buckets
-	retry       = 250 * time.Millisecond // until a round without an answer is followed by another, doubled for each that had none,
-	retryMax    = 3                      // but not more often than this
-	rounds      = 4                      // rounds in a row that change nothing, after which a difference is left to the heartbeats
-	roundsMax   = 16                     // rounds in all
+	retry       = 250 * time.Millisecond // from an unanswered round to the next; doubles for each of them,
+	retryMax    = 3                      // at most this many times
+	rounds      = 4                      // consecutive rounds without a change that end a comparison
+	roundsMax   = 16                     // total rounds
 	partBuckets = 128                    // buckets in one part of a round
-	flightMax   = 2                      // parts without an answer
-	overhead    = 64                     // bytes of a message that carries hashes or buckets beyond them
+	flightMax   = 2                      // maximum number of unanswered parts
+	overhead    = 64                     // bytes of a message of hashes or buckets without these
 )
 
-// A Comparer is a node's side of all its comparisons. Make one with New. Not for concurrent use.
+// A Comparer is a node's side of all its comparisons. Make one with New. It is not safe for concurrent use.
 type Comparer struct {
 	rng   *rand.Rand
 	began time.Time // when this node last began a round
@@ -34,12 +34,12 @@ type Comparer struct {
 // New returns a Comparer that draws from rng.
 func New(rng *rand.Rand) Comparer { return Comparer{rng: rng} }
 
-// A Peer is what a Comparer keeps of one peer. The zero value is ready.
+// A Peer is the state that a Comparer keeps about one peer. The zero value is ready to use.
 type Peer struct {
 	round   round
 	differs difference
-	count   int          // members that the peer has, as it said last
-	asked   quota.Bucket // parts of comparisons that the peer is answered
+	count   int          // number of members that the peer last reported
+	asked   quota.Bucket // limits the answered parts of the peer's comparisons
 }
 
 // A round is a comparison that this node began. The zero value is one that has not begun.
@@ -48,23 +48,23 @@ type round struct {
 	began      time.Time // when the first round of this comparison, or of the one before it, was sent
 	sent       time.Time // when the last part was sent
 	rounds     int       // in this comparison
-	answered   int       // of them
-	idle       int       // of them in a row that changed nothing in our table
-	root       uint64    // ours when the last one began
-	mismatches int       // heartbeats in a row with another root than ours
+	answered   int       // rounds that were answered
+	idle       int       // consecutive rounds that changed nothing in this node's table
+	root       uint64    // this node's root when the last round began
+	mismatches int       // consecutive heartbeats with a root other than this node's
 
 	bits   uint8  // there are 2^bits buckets
 	next   uint32 // the first bucket that was not sent yet
-	flight int    // parts without an answer
+	flight int    // number of unanswered parts
 }
 
-// end ends the comparison, or prepares for another.
+// end ends the comparison, or resets it for another one.
 func (r *round) end() { *r = round{began: r.began} }
 
 // whole reports whether all parts of the round were sent.
 func (r *round) whole() bool { return r.next >= 1<<r.bits }
 
-// due is when to go on without an answer. A peer that does not answer has much to do.
+// due returns when to continue without an answer. A peer that does not answer may be overloaded, so the time increases.
 func (r *round) due() time.Time {
 	return r.sent.Add(retry << min(max(r.rounds-r.answered-1, 0), retryMax))
 }
@@ -75,13 +75,13 @@ func (p *Peer) Active() bool { return p.round.active }
 // Waiting reports whether parts of a comparison have no answer yet.
 func (p *Peer) Waiting() bool { return p.round.flight > 0 }
 
-// LastRoot is the last root that the peer sent during a comparison.
+// LastRoot returns the last root that the peer sent during a comparison.
 func (p *Peer) LastRoot() uint64 { return p.differs.latest }
 
 // End ends a comparison.
 func (p *Peer) End() { p.round.end() }
 
-// NextTimeout is when Tick wants to be called; zero for never.
+// NextTimeout returns when Tick must be called, or zero for never.
 func (p *Peer) NextTimeout() time.Time {
 	if !p.round.active {
 		return time.Time{}
@@ -89,15 +89,15 @@ func (p *Peer) NextTimeout() time.Time {
 	return p.round.due()
 }
 
-// Begin begins a comparison with a peer, or begins it anew. room is the bytes of a message that a datagram to the
-// peer holds.
+// Begin begins a comparison with a peer, or restarts it. room is the maximum size in bytes of a message in a datagram
+// to the peer.
 func (c *Comparer) Begin(out []Outcome, now time.Time, p *Peer, t *members.Table, room int) []Outcome {
 	p.round.end()
 	return c.Continue(out, now, p, t, room)
 }
 
-// Continue begins another round of a comparison: it sends the hashes of our buckets, part by part as they are
-// answered. There are as many buckets as the larger table needs.
+// Continue begins another round of a comparison: it sends the hashes of this node's buckets, part by part as they are
+// answered. The larger table determines the number of buckets.
 func (c *Comparer) Continue(out []Outcome, now time.Time, p *Peer, t *members.Table, room int) []Outcome {
 	r := &p.round
 	r.active = true
@@ -113,12 +113,12 @@ func (c *Comparer) Continue(out []Outcome, now time.Time, p *Peer, t *members.Ta
 	return r.sendParts(out, now, t, room)
 }
 
-// bucketBits is how many leading bits of a member's hash name its bucket in a table of n members.
+// bucketBits returns how many leading bits of a member's hash select its bucket in a table of n members.
 func bucketBits(n int) uint8 {
 	return uint8(min(bits.Len(uint(n/bucketFill)), bitsMax))
 }
 
-// sendParts sends as many parts of the round as may be without an answer.
+// sendParts sends parts of the round until flightMax parts are unanswered.
 func (r *round) sendParts(out []Outcome, now time.Time, t *members.Table, room int) []Outcome {
 	per, all := uint32(min((room-overhead)/8, partBuckets)), uint32(1)<<r.bits
 	for ; r.next < all && r.flight < flightMax; r.flight++ {
@@ -138,17 +138,16 @@ func packHashes(hashes []uint64) []byte {
 	return b
 }
 
-// Tick goes on with a comparison at NextTimeout: a part, or its answer, was lost, or the answers left a
-// difference. joining says that this node joins the cluster through the peer. ended reports that the comparison
-// has ended.
+// Tick continues a comparison at NextTimeout: a part or its answer was lost, or the answers left a difference. joining
+// says whether this node joins the cluster through the peer. ended reports whether the comparison has ended.
 func (c *Comparer) Tick(out []Outcome, now time.Time, p *Peer, t *members.Table, room int, joining bool) (_ []Outcome, ended bool) {
 	r := &p.round
 	switch {
 	case !r.active || r.due().After(now):
-	case !r.whole(): // the next round has again what was lost
+	case !r.whole(): // the next round repeats what was lost
 		r.flight = 0
 		out = r.sendParts(out, now, t, room)
-	case r.idle >= rounds && joining && t.Count() == 1: // nothing came of all this: much is lost
+	case r.idle >= rounds && joining && t.Count() == 1: // no entry arrived at all, so losses are high
 		out = c.Begin(append(out, Outcome{Kind: SendSelf}), now, p, t, room)
 	case r.idle >= rounds || r.rounds >= roundsMax:
 		r.end()
@@ -160,5 +159,5 @@ func (c *Comparer) Tick(out []Outcome, now time.Time, p *Peer, t *members.Table,
 	return out, false
 }
 
-// Retry is how long to put off a Tick while what was sent last has not left this node.
+// Retry is how long to delay a Tick while the last message has not left this node.
 const Retry = retry

@@ -14,7 +14,7 @@ func TestComparedTablesBecomeEqual(t *testing.T) {
 	for _, x := range []struct {
 		name string
 		a, b []int
-		most int // entries sent in both directions
+		most int // maximum number of entries sent in both directions
 	}{
 		{"both alone", nil, nil, 2},
 		{"one knows nobody", seq(0, 300), nil, 302},
@@ -45,7 +45,7 @@ func TestComparisonsGetThroughLoss(t *testing.T) {
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
 			w := newWorld(t, seq(0, 400), seq(300, 600))
 			w.loss = loss
-			for range 12 { // heartbeats bring about further comparisons
+			for range 12 { // heartbeats that cause further comparisons
 				w.a.heartbeat()
 				w.run(3 * time.Second)
 				w.b.heartbeat()
@@ -65,7 +65,7 @@ func TestBucketsFitTheLargerTable(t *testing.T) {
 		}
 	}
 	w := newWorld(t, nil, nil)
-	w.a.count = 1000 // the peer's, as it said
+	w.a.count = 1000 // the count that the peer reported
 	out := w.a.Begin(nil, w.now, &w.a.Peer, &w.a.Table, room)
 	if out[0].Buckets.Bits != 7 {
 		t.Errorf("2^%d buckets for a peer with 1000 members", out[0].Buckets.Bits)
@@ -76,7 +76,7 @@ func TestBucketsFitTheLargerTable(t *testing.T) {
 	}
 }
 
-// A large table goes out in parts, of which two may be without an answer.
+// A large table is sent in parts, of which at most two may be unanswered.
 func TestPartsGoOutAsTheyAreAnswered(t *testing.T) {
 	w := newWorld(t, seq(0, 5000), nil)
 	a := w.a
@@ -156,7 +156,7 @@ func TestLostPartIsNotWaitedForForever(t *testing.T) {
 	}
 }
 
-// New members arrive all the time: the rounds are not in vain, but end.
+// New members arrive all the time: every round changes something, but the rounds end.
 func TestRoundsEndHoweverMuchTheyChange(t *testing.T) {
 	w := newWorld(t, seq(0, 10), nil)
 	w.loss = 1
@@ -223,7 +223,7 @@ func TestHeartbeatsComeWhenTheTableHasBeenCalm(t *testing.T) {
 	}
 }
 
-// The whole of a comparison, with members of random tables kept out at random.
+// This tests whole comparisons, with random tables that refuse random members.
 func TestRandomTablesBecomeEqualOrTheComparisonEnds(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 3))
@@ -255,7 +255,7 @@ func TestRandomTablesBecomeEqualOrTheComparisonEnds(t *testing.T) {
 	}
 }
 
-// forget forgets a member that may be unknown.
+// forget removes a member that may be unknown.
 func (n *node) forget(i wire.NodeID) {
 	if m := n.Get(i); m != nil {
 		n.Forget(m)

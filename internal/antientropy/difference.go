@@ -4,27 +4,27 @@ import (
 	"time"
 )
 
-// Times and counts of what a root causes.
+// Times and limits for the effects of a root.
 const (
-	answersVain   = 2                      // answered rounds, after which a table that is no larger is not asked again
+	answersVain   = 2                      // answered rounds after which a table that is no larger is not requested again
 	pause         = 500 * time.Millisecond // between comparisons that heartbeats cause
-	calm          = 250 * time.Millisecond // a table that has not changed for so long should be equal to the neighbors'
-	mismatchesMax = 2                      // heartbeats in a row with another root, after which a table that keeps changing is compared
-	againFirst    = 2 * time.Second        // until two tables are compared again that differed in the end, doubled each time,
-	againMax      = 30 * time.Second       // and at most
-	againDoubled  = 8                      // times that it is doubled
+	calm          = 250 * time.Millisecond // a table unchanged for this time should be equal to the neighbors' tables
+	mismatchesMax = 2                      // consecutive heartbeats with another root that cause a comparison anyway
+	againFirst    = 2 * time.Second        // until two tables that still differ are compared again; doubles each time,
+	againMax      = 30 * time.Second       // up to this time
+	againDoubled  = 8                      // maximum number of doublings
 )
 
-// A difference is two roots that comparisons did not make equal: one node keeps out a member that the other node
-// has.
+// A difference is a pair of roots that comparisons did not make equal, because one node refuses a member that the other
+// node has.
 type difference struct {
 	latest       uint64 // the last root that the peer sent during a comparison
 	ours, theirs uint64
-	times        uint8     // in a row
-	until        time.Time // before which the same two tables are not compared again
+	times        uint8     // consecutive comparisons
+	until        time.Time // the same two tables are not compared again before this time
 }
 
-// note remembers a comparison that left a difference.
+// note records a comparison that left a difference.
 func (d *difference) note(now time.Time, ours uint64) {
 	if d.ours != ours || d.theirs != d.latest {
 		d.ours, d.theirs, d.times = ours, d.latest, 0
@@ -33,7 +33,7 @@ func (d *difference) note(now time.Time, ours uint64) {
 	d.times = min(d.times+1, againDoubled)
 }
 
-// inVain reports whether the same two tables were compared lately without success.
+// inVain reports whether the same two tables were recently compared without success.
 func (d *difference) inVain(now time.Time, ours, theirs uint64) bool {
 	return d.ours == ours && d.theirs == theirs && now.Before(d.until)
 }

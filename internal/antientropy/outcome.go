@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Kind is what an Outcome asks for.
+// A Kind says what an Outcome asks the caller to do.
 type Kind uint8
 
 const (
@@ -19,8 +19,8 @@ const (
 	Wait                    // call Tick at At, or earlier
 )
 
-// An Outcome is something that the caller does for a comparison with one peer, in the order of the outcomes. What
-// it points to is the caller's.
+// An Outcome is an action for the caller in a comparison with one peer. The caller executes outcomes in order, and owns
+// the memory they point to.
 type Outcome struct {
 	Kind    Kind
 	Buckets wire.SyncBuckets

@@ -7,9 +7,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// HandleRoot takes in a root. It ends the peer's answer to a part of a comparison, or comes with a heartbeat and
-// shows a difference. A difference that stays is worth a comparison. ended reports that the tables are equal, or
-// that a comparison has ended with a difference.
+// HandleRoot handles a root that ends the peer's answer to a part of a comparison, or that came with a heartbeat. It begins
+// a comparison if a difference persists. ended reports that the tables are equal, or that a comparison has ended with a difference.
 func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.count = int(theirs.Count)
 	switch {
@@ -29,7 +28,7 @@ func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.
 	return out, false
 }
 
-// answer takes in the root that ends the peer's answer to a part.
+// answer handles the root that ends the peer's answer to a part.
 func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.differs.latest = theirs.Root
 	r := &p.round
@@ -40,8 +39,8 @@ func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wir
 	if r.flight > 0 {
 		return out, false
 	}
-	// The answers left a difference, or other nodes join meanwhile. Tick begins another round, unless that would be in
-	// vain: the answers told nothing, or the table of the peer is no larger. Then one node keeps out a member.
+	// The answers left a difference, or other nodes are joining. Tick begins another round, unless that would be useless:
+	// the answers changed nothing and the peer's table is no larger. Then one node refuses a member of the other.
 	r.answered++
 	n := t.Count()
 	toldNothing := n > 1 && r.root == t.Root()
@@ -53,8 +52,8 @@ func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wir
 	return out, false
 }
 
-// HeartbeatsAt returns when to bring the next heartbeats forward after the table has changed at now: when it has
-// been calm for a while, so that the neighbors soon find out which of them missed the news.
+// HeartbeatsAt returns when to send the next heartbeats early after the table has changed at now: once it has been
+// stable for a while, so that neighbors that missed the change find out soon.
 func (c *Comparer) HeartbeatsAt(now time.Time) time.Time {
 	return now.Add(calm + time.Duration(c.rng.Int64N(int64(calm))))
 }

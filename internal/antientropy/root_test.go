@@ -65,7 +65,7 @@ func TestHeartbeatsCauseAComparisonAtMostEveryHalfSecond(t *testing.T) {
 	}
 }
 
-// One node keeps a member out that the other has: they stop comparing, and try again later and later.
+// One node refuses a member that the other has: they stop comparing, and try again after increasing pauses.
 func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 	w := newWorld(t, seq(0, 50), seq(0, 51))
 	kept := id(50)
@@ -76,7 +76,7 @@ func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 	last := time.Time{}
 	for range 1200 {
 		was := w.sent.buckets
-		w.b.heartbeat() // of a, whose table is no larger
+		w.b.heartbeat() // the root of a, whose table is no larger
 		if w.settle(); w.sent.buckets > was {
 			if !last.IsZero() {
 				pauses = append(pauses, w.now.Sub(last).Round(time.Second))
@@ -92,7 +92,7 @@ func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	w.a.keeps = nil
-	w.b.learn(60) // another root: what was in vain may not be any longer
+	w.b.learn(60) // another root, so a comparison may succeed now
 	w.b.NoteChange(w.now.Add(-time.Second))
 	w.b.heartbeat()
 	if w.run(time.Second); !w.equal() {

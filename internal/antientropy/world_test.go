@@ -13,9 +13,9 @@ import (
 
 var start = time.UnixMilli(1_700_000_000_000)
 
-const room = 1200 // bytes of a message
+const room = 1200 // maximum size of a message in bytes
 
-// perMessage is how many entries one message of these tests holds.
+// perMessage is how many entries one message of these tests contains.
 const perMessage = 10
 
 func id(i int) wire.NodeID {
@@ -27,7 +27,7 @@ func member(i int) members.Member {
 		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)}
 }
 
-// A node is one end of a comparison: its table, and what it keeps of the other.
+// A node is one end of a comparison: its table, and its state of the other end.
 type node struct {
 	*testing.T
 	members.Table
@@ -36,10 +36,10 @@ type node struct {
 	world *world
 	other *node
 	self  int
-	keeps func(i wire.NodeID) bool // out of its table
+	keeps func(i wire.NodeID) bool // reports whether to refuse a member
 	out   []Outcome
-	wake  time.Time // when it asked to be called
-	ended int       // how often a comparison ended
+	wake  time.Time // when Tick is due
+	ended int       // number of comparisons that have ended
 }
 
 // sent counts what was sent in both directions.
@@ -55,7 +55,7 @@ type world struct {
 	flight []func()
 }
 
-// newWorld makes two nodes that know the members of the two lists.
+// newWorld returns two nodes that know the members of the two lists.
 func newWorld(t *testing.T, a, b []int) *world {
 	w := &world{now: start, rng: rand.New(rand.NewPCG(1, 1))}
 	w.a, w.b = w.node(t, 1_000_000, a), w.node(t, 1_000_001, b)
@@ -78,7 +78,7 @@ func (n *node) learn(i int) {
 	n.take(&wire.Member{ID: m.ID, Name: []byte(m.Name), Addr: m.Addr, Incarnation: m.Incarnation, Named: m.Named})
 }
 
-// take takes an entry into the table.
+// take adds an entry to the table.
 func (n *node) take(e *wire.Member) {
 	if n.keeps != nil && n.keeps(e.ID) {
 		return
@@ -89,7 +89,7 @@ func (n *node) take(e *wire.Member) {
 	}
 }
 
-// seq is the numbers from to below to.
+// seq returns the numbers from from up to, but not including, to.
 func seq(from, to int) (s []int) {
 	for i := from; i < to; i++ {
 		s = append(s, i)
@@ -106,7 +106,7 @@ func (n *node) begin() {
 	n.act(n.Begin(n.out[:0], n.world.now, &n.Peer, &n.Table, room))
 }
 
-// heartbeat has n get the other's root.
+// heartbeat gives n the root of the other node.
 func (n *node) heartbeat() {
 	n.root(n.theirRoot())
 }
@@ -119,7 +119,7 @@ func (n *node) root(r wire.SyncRoot) {
 	n.act(out)
 }
 
-// act sends what a comparison wants sent.
+// act sends the messages that a comparison asks to send.
 func (n *node) act(out []Outcome) {
 	w, o := n.world, n.other
 	for _, x := range out {
@@ -183,7 +183,7 @@ func (w *world) send(arrive func()) {
 	}
 }
 
-// settle lets all messages arrive that are under way, a millisecond each.
+// settle delivers all messages in flight, one per millisecond.
 func (w *world) settle() {
 	for len(w.flight) > 0 {
 		arrive := w.flight[0]
@@ -193,7 +193,7 @@ func (w *world) settle() {
 	}
 }
 
-// run calls Tick when it is wanted, for some time.
+// run calls Tick when it is due, for a time of d.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	w.settle()
@@ -235,7 +235,7 @@ func encode(s wire.SyncBuckets) []byte {
 	return body(wire.AppendSyncBuckets(nil, wire.MessageID{}, s))
 }
 
-// body is the data of an encoded message.
+// body returns the data of an encoded message.
 func body(b []byte) []byte {
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, b); err != nil {
