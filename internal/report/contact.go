@@ -11,15 +11,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Dial writes that a handshake begins, which only the given node may answer if it is not zero. Members shake hands all the
-// time, to measure the way and to probe each other, so those handshakes are written only if they fail.
+// Dial writes that a handshake begins. Only the given node may answer it, if id is not zero. Members often have
+// handshakes, to measure round-trip times and to probe each other, so those are written only if they fail.
 func (r *Reporter) Dial(now time.Time, to netip.AddrPort, id wire.NodeID) {
 	if r.cfg.Debug && !r.cfg.Members.IsLive(id) {
 		r.log(now, logbook.Handshake, "shaking hands with %s", to)
 	}
 }
 
-// Established writes that a handshake with a node that is no member has ended.
+// Established writes that a handshake with a node that is not a member is complete.
 func (r *Reporter) Established(now time.Time, id wire.NodeID, at netip.AddrPort, initiator bool) {
 	if !r.cfg.Debug || r.cfg.Members.IsLive(id) {
 		return
@@ -38,15 +38,15 @@ func (r *Reporter) AttemptFailed(now time.Time, to netip.AddrPort, err error) {
 	}
 }
 
-// Rejected writes why a handshake packet was refused: a wrong key, label or clock is what a person who sets up a cluster
-// needs to be told. It costs little if it writes nothing, because strangers can cause it.
+// Rejected writes why a handshake packet was refused: an operator who sets up a cluster needs to know about a wrong
+// key, label or clock. A call that writes nothing is cheap, because strangers can cause calls.
 func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake.Reason) {
 	if kind := rejections[reason]; !r.book.Suppress(now, kind) {
 		r.warn(now, kind, "handshake with %s refused: %s", from, reason)
 	}
 }
 
-// rejections are the kinds of warnings about handshake packets that were refused.
+// rejections contains the kinds of warnings about refused handshake packets.
 var rejections = func() (kinds [handshake.Reasons]string) {
 	for r := range kinds {
 		kinds[r] = "reject " + handshake.Reason(r).String()
@@ -59,12 +59,12 @@ func (r *Reporter) NotRenewed(now time.Time, id wire.NodeID, tries int) {
 	r.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", r.Who(id), tries)
 }
 
-// PathShrunk writes that datagrams of a size do not reach a peer any more.
+// PathShrunk writes that datagrams of a size no longer reach a peer.
 func (r *Reporter) PathShrunk(now time.Time, id wire.NodeID, lost, size int) {
 	r.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", lost, r.Who(id), size)
 }
 
-// PathFound writes how large the datagrams to a peer may be.
+// PathFound writes the maximum datagram size to a peer.
 func (r *Reporter) PathFound(now time.Time, id wire.NodeID, size int) {
 	r.log(now, logbook.Path, "datagrams of %d bytes reach %s", size, r.Who(id))
 }
@@ -84,7 +84,7 @@ func (r *Reporter) link(now time.Time, id wire.NodeID, traced, logged string) {
 	}
 }
 
-// Avoided writes that a member is not asked for a link for a while.
+// Avoided writes that a member is not asked for a link for some time.
 func (r *Reporter) Avoided(now time.Time, m *members.Entry, pause time.Duration) {
 	if r.cfg.Debug {
 		r.log(now, logbook.Link, "member %s did not agree to a link: it is not asked again for about %v", m, pause)

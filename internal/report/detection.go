@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Detection writes what the failure detector tells.
+// Detection writes what the failure detector reports.
 func (r *Reporter) Detection(now time.Time, a *swim.Action) {
 	switch a.Kind {
 	case swim.NobodyHeard:
@@ -68,22 +68,22 @@ func (r *Reporter) Refutation(now time.Time, m *members.Entry) {
 	}
 }
 
-// Accused writes that other nodes took this node for one in the given state.
+// Accused writes that other nodes believed this node to be in the given state.
 func (r *Reporter) Accused(now time.Time, as wire.State) {
 	r.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", as)
 }
 
-// HeardAgain writes that this node hears others again, after nothing had come for some time.
+// HeardAgain writes that this node hears other nodes again, after receiving nothing for some time.
 func (r *Reporter) HeardAgain(now time.Time, silence time.Duration) {
 	r.log(now, logbook.Partition, "this node hears other nodes again, after %v in which nothing came", silence.Round(time.Millisecond))
 }
 
-// Asleep writes that this node did not run for a while.
+// Asleep writes that this node did not run for some time.
 func (r *Reporter) Asleep(now time.Time) {
 	r.warn(now, "asleep", "this node did not run for a while: it begins new handshakes with its links")
 }
 
-// traceSuspicion traces that a member is suspected, or is not any more. by is who suspects it; zero for nobody.
+// traceSuspicion traces that a suspicion of a member begins or ends. by is the accuser, or zero for none.
 func (r *Reporter) traceSuspicion(now time.Time, what string, m *members.Entry, by wire.NodeID) {
 	if r.cfg.Trace == nil {
 		return

@@ -9,17 +9,17 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// OwnStateTooLarge writes that the state of this application is too large to be sent.
+// OwnStateTooLarge writes that the state of this application is too large to send.
 func (r *Reporter) OwnStateTooLarge(now time.Time, size uint64, most int) {
 	r.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", size, most)
 }
 
-// StateTooLarge writes that the state of another node is too large to be sent.
+// StateTooLarge writes that the state of another node is too large to send.
 func (r *Reporter) StateTooLarge(now time.Time, id wire.NodeID, at netip.AddrPort, size uint64, most int) {
 	r.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", r.Name(id), at, size, most)
 }
 
-// Vetoed writes that this application keeps another node's cluster apart.
+// Vetoed writes that this application refuses to merge with another node's cluster.
 func (r *Reporter) Vetoed(now time.Time, id wire.NodeID, at netip.AddrPort, veto error) {
 	r.warn(now, "merge", "not becoming one cluster with %q at %s: %q", r.Name(id), at, veto.Error())
 }
@@ -29,17 +29,17 @@ func (r *Reporter) VetoedThere(now time.Time, id wire.NodeID, at netip.AddrPort,
 	r.warn(now, "refused", "%q at %s refuses this node: %q", r.Name(id), at, reason)
 }
 
-// KeptOut writes that the application does not let a node become a member.
+// KeptOut writes that the application refuses a node as a member.
 func (r *Reporter) KeptOut(now time.Time, m *members.Member, veto error) {
 	r.warn(now, "alive", "%q at %s is kept out: %q", m.Name, m.Addr, veto.Error())
 }
 
-// Misfit writes that a node and a member do not understand each other.
+// Misfit writes that a node and a member have incompatible versions.
 func (r *Reporter) Misfit(now time.Time, e *wire.Member, member *members.Entry) {
 	r.warn(now, "versions", "%q at %s is kept out: %v", e.Name, e.Addr, pushpull.Disagreement(string(e.Name), e.Versions, member))
 }
 
-// PayloadTooLarge writes that the payload of answers to Pings is too large to be sent.
+// PayloadTooLarge writes that the payload of answers to Pings is too large to send.
 func (r *Reporter) PayloadTooLarge(now time.Time, size, most int) {
 	r.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", size, most)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Arrival writes how a node became a member, or was restarted.
+// Arrival writes how a node became a member, or that it restarted.
 func (r *Reporter) Arrival(now time.Time, a *members.Change) {
 	m := a.Member
 	ago := now.Sub(a.FailedAt).Round(time.Millisecond)
@@ -53,7 +53,7 @@ func (r *Reporter) Returning(now time.Time) {
 	r.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
-// Conflict writes which of two live nodes keeps the name that both have: the member, or the node that an entry is of.
+// Conflict writes which of two live nodes with the same name keeps it: the member, or the node of the entry e.
 func (r *Reporter) Conflict(now time.Time, member *members.Entry, e *wire.Member) {
 	keeps, out := member.Addr, e.Addr
 	if !members.Later(e, member) {
@@ -72,22 +72,22 @@ func (r *Reporter) Conflict(now time.Time, member *members.Entry, e *wire.Member
 	}
 }
 
-// Reserved writes that the name of an entry is kept for a node that failed.
+// Reserved writes that the name of an entry is reserved for a node that failed.
 func (r *Reporter) Reserved(now time.Time, e *wire.Member, dead *members.Entry) {
 	r.warn(now, "held", "the name %q is kept for the node at %s, which failed a short time ago: the node at %s has to wait", e.Name, dead.Addr, e.Addr)
 }
 
-// Refusal writes why an alive entry is not taken in. There is one line for each reason at a time.
+// Refusal writes why an alive entry is not accepted. It writes one line per reason at a time.
 func (r *Reporter) Refusal(now time.Time, reason string, e *wire.Member, err error) {
 	r.warn(now, "refusal "+reason, "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
 }
 
-// LegacyLimit writes that a broadcast of so many bytes does not reach the gwyh 0.1 members.
+// LegacyLimit writes that a broadcast of size bytes does not reach the gwyh 0.1 members.
 func (r *Reporter) LegacyLimit(now time.Time, size, most int) {
 	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, r.cfg.Members.CountLegacy(), most)
 }
 
-// LegacyDown writes that gwyh 0.1 nodes take this node for down.
+// LegacyDown writes that gwyh 0.1 nodes consider this node down.
 func (r *Reporter) LegacyDown(now time.Time) {
 	r.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
 }

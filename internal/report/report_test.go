@@ -29,7 +29,7 @@ func addr(n byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 6969)
 }
 
-// world is a Reporter of node 1 with what it writes to. Node 2 is a member, node 3 a peer that has introduced itself.
+// world is a Reporter of node 1 and what it writes to. Node 2 is a member, and node 3 a peer that has introduced itself.
 type world struct {
 	*Reporter
 	members members.Table
@@ -52,7 +52,7 @@ func newWorld(debug, traces bool) *world {
 	return w
 }
 
-// lines takes the lines that were written, without what they all begin with.
+// lines returns the written lines without their common prefix.
 func (w *world) lines() (lines []string) {
 	for _, e := range w.events.Take() {
 		if e.Kind != event.Log {
@@ -80,7 +80,7 @@ func wireEntry(n byte, name string, named uint64) *wire.Member {
 	return &wire.Member{ID: id(n), Name: []byte(name), Addr: addr(n), Named: named}
 }
 
-// in returns a copy of an entry in a state.
+// in returns a copy of an entry in another state.
 func in(m *members.Entry, s wire.State, accuser wire.NodeID) *members.Entry {
 	m.State, m.Accuser = s, accuser
 	return m
@@ -168,7 +168,7 @@ func TestLineOfEachEvent(t *testing.T) {
 	}
 }
 
-// debugLines are the lines at DEBUG.
+// debugLines contains the lines at DEBUG.
 var debugLines = []struct {
 	name  string
 	write func(r *Reporter)
@@ -192,7 +192,7 @@ var debugLines = []struct {
 	{"unanswered", detected(swim.Action{Kind: swim.ProbeFailed}), `member "four" (10.0.0.4:6969) did not answer the probe`},
 }
 
-// detected writes what the failure detector tells about a member.
+// detected returns a function that reports an action of the failure detector about a member.
 func detected(a swim.Action) func(r *Reporter) {
 	a.Member = entry(4, "four")
 	return func(r *Reporter) { r.Detection(start, &a) }
@@ -227,8 +227,8 @@ func TestNodeIsCalledByTheNameThatIsKnown(t *testing.T) {
 		name, who string
 	}{
 		{1, "one", "this node"},
-		{2, "two", `"two"`},     // as a member, whatever it introduced itself as
-		{3, "three", `"three"`}, // an empty name does not replace the one before
+		{2, "two", `"two"`},     // as a member, regardless of how it introduced itself
+		{3, "three", `"three"`}, // an empty name does not replace an earlier one
 		{4, "", id(4).String()},
 	} {
 		if got := w.Name(id(c.node)); got != c.name {
@@ -270,7 +270,7 @@ func TestRefusedHandshakesOfOneReasonAreOneLine(t *testing.T) {
 	}
 }
 
-// traces writes everything that a trace may have.
+// traces writes every event that a trace can contain.
 func traces(r *Reporter) {
 	r.Enter(start)
 	path := wire.Path{Remote: addr(2)}

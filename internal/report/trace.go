@@ -9,10 +9,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Enter says that an input begins.
+// Enter starts an input.
 func (r *Reporter) Enter(now time.Time) { r.cfg.Trace.Enter(now) }
 
-// Received traces that a datagram came.
+// Received traces that a datagram arrived.
 func (r *Reporter) Received(now time.Time, from wire.Path, b []byte) {
 	if r.cfg.Trace != nil {
 		r.cfg.Trace.Emit(now, trace.Event{Kind: trace.Packet, What: "received", Peer: from.Remote.String(), Bytes: len(b)})
@@ -31,7 +31,7 @@ func (r *Reporter) Sent(now time.Time, run *outbox.Run) {
 	r.cfg.Trace.Emit(now, e)
 }
 
-// Handshake traces which step of a handshake came.
+// Handshake traces which step of a handshake arrived.
 func (r *Reporter) Handshake(now time.Time, from wire.Path, p *wire.Packet) {
 	if r.cfg.Trace == nil {
 		return
@@ -42,14 +42,14 @@ func (r *Reporter) Handshake(now time.Time, from wire.Path, p *wire.Packet) {
 	}
 }
 
-// Message traces that a message of a peer came.
+// Message traces that a message of a peer arrived.
 func (r *Reporter) Message(now time.Time, from wire.NodeID, m *wire.Message) {
 	if r.cfg.Trace != nil {
 		r.cfg.Trace.Emit(now, trace.Event{Kind: trace.Message, What: "received", Peer: r.Name(from), Message: m.Kind.String(), ID: m.ID.String(), Bytes: len(m.Data)})
 	}
 }
 
-// Events traces what the application is about to hear.
+// Events traces the events that are passed to the application.
 func (r *Reporter) Events(events []event.Event) {
 	if r.cfg.Trace == nil {
 		return
@@ -61,7 +61,7 @@ func (r *Reporter) Events(events []event.Event) {
 	}
 }
 
-// traced returns what a trace has of an event; nothing if its Kind is empty.
+// traced returns the trace event of an event. Its Kind is empty if there is none.
 func traced(e *event.Event) trace.Event {
 	switch e.Kind {
 	case event.Join:
