@@ -6,32 +6,32 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An ActionKind says what an Action asks the core to do.
+// An ActionKind is the kind of an Action.
 type ActionKind uint8
 
 const (
-	// LinkUp says that the link with Peer has begun.
+	// LinkUp reports that the link with Peer has begun.
 	LinkUp ActionKind = iota
-	// LinkDown says that the link with Peer has ended.
+	// LinkDown reports that the link with Peer has ended.
 	LinkDown
-	// Subscribe asks to send a StartSubscription to Peer, after the node's own entry, and to call [Overlay.Tick] at At.
+	// Subscribe asks the core to send its own entry and a StartSubscription to Peer, and to call [Overlay.Tick] at At.
 	Subscribe
-	// Confirm asks to send a SubscriptionStarted to Peer, after the node's own entry.
+	// Confirm asks the core to send its own entry and a SubscriptionStarted to Peer.
 	Confirm
-	// End asks to send an EndSubscription to Peer. It ends or refuses a subscription in either direction.
+	// End asks the core to send an EndSubscription to Peer, which ends or refuses a subscription in either direction.
 	End
-	// Dial asks for a handshake with the member Member. The core calls [Overlay.SessionReady] when it has succeeded and
-	// [Overlay.Avoid] when it has failed.
+	// Dial asks the core to start a handshake with Member. The core calls [Overlay.SessionReady] if the handshake
+	// succeeds and [Overlay.Avoid] if it fails.
 	Dial
-	// AskSelection asks for the application's selection among all members, which is given to [Overlay.Select].
+	// AskSelection asks for the application's selection among all members, which the core passes to [Overlay.Select].
 	AskSelection
-	// Avoided says, for the log, that Member is not asked again for about Pause.
+	// Avoided reports, for the log, that Member is left out of the choice for about Pause.
 	Avoided
-	// Chosen says, for the log, that the choice has changed.
+	// Chosen reports, for the log, that the choice has changed.
 	Chosen
 )
 
-// An Action is one thing that the core does after an input, in the order of the actions. Kind says which of the other fields are set.
+// An Action is one result of an input. The core executes them in order. Kind determines which other fields are set.
 type Action struct {
 	Kind   ActionKind
 	Peer   *Peer

@@ -7,23 +7,23 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and bounds of avoidance (docs/PROTOCOL.md, "Links").
+// Times and limits of avoidance (docs/PROTOCOL.md, "Links").
 const (
-	avoidBase   = 5 * time.Second // a member that refused is not asked again for so long, doubled each time
+	avoidBase   = 5 * time.Second // pause after a refusal, doubled with each further one
 	avoidMax    = 5 * time.Minute
-	refusalsMax = 8 // refusals in a row that are counted
+	refusalsMax = 8 // maximum number of consecutive refusals that are counted
 )
 
-// avoidance keeps a member out of the choice.
+// avoidance excludes a member from the choice.
 type avoidance struct {
-	refusals uint8 // subscriptions refused or not answered in a row
+	refusals uint8 // consecutive subscriptions that were refused or not answered
 	until    time.Time
 }
 
-// avoided is the live members that are kept out of the choice because they refused a subscription or did not answer.
+// avoided holds the live members excluded from the choice because they refused a subscription or did not answer.
 type avoided map[wire.NodeID]avoidance
 
-// add keeps a member out of the next choices, longer each time. It returns for about how long.
+// add excludes a member from the next choices, for longer each time. It returns the approximate duration.
 func (a avoided) add(now time.Time, id wire.NodeID, rng *rand.Rand) (pause time.Duration) {
 	last := a[id]
 	pause = min(avoidBase<<last.refusals, avoidMax)
@@ -32,5 +32,5 @@ func (a avoided) add(now time.Time, id wire.NodeID, rng *rand.Rand) (pause time.
 	return pause
 }
 
-// has reports whether a member is kept out of the choice now.
+// has reports whether a member is currently excluded from the choice.
 func (a avoided) has(now time.Time, id wire.NodeID) bool { return a[id].until.After(now) }

@@ -19,7 +19,7 @@ func TestAvoidanceIsDoubledUpToItsBound(t *testing.T) {
 	}
 }
 
-// Nodes that were refused together do not ask again together.
+// Nodes that were refused at the same time do not ask again at the same time.
 func TestAvoidanceEndsAtARandomTimeAroundItsPause(t *testing.T) {
 	rng := testRand(1)
 	shortest, longest := avoidMax, time.Duration(0)

@@ -9,12 +9,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// linkless reports whether the node has no link with a Go node and does not pursue one.
+// linkless reports whether the node has no link with a Go node and is not about to get one.
 func (o *Overlay) linkless(c Contacts) bool {
 	return !o.HasLink() && !slices.ContainsFunc(o.choice, func(id wire.NodeID) bool { return o.pursued(c, id) })
 }
 
-// pursued reports whether a subscription to a member stands, or is on its way.
+// pursued reports whether this node has subscribed to a live member, or is asking it or dialing it.
 func (o *Overlay) pursued(c Contacts, id wire.NodeID) bool {
 	if !o.members.IsLive(id) {
 		return false
@@ -23,7 +23,7 @@ func (o *Overlay) pursued(c Contacts, id wire.NodeID) bool {
 	return p != nil && p.state != none || c.Dialing(id)
 }
 
-// candidate reports whether a member that is not chosen may be.
+// candidate reports whether a member that is not chosen may be chosen.
 func (o *Overlay) candidate(now time.Time, m *members.Entry) bool {
 	if m.ID == o.self || m.Legacy() || !o.selection.Allows(now, m.ID) {
 		return false
@@ -31,9 +31,8 @@ func (o *Overlay) candidate(now time.Time, m *members.Entry) bool {
 	return !o.chosen(m.ID) && !o.Avoids(now, m.ID)
 }
 
-// ChooseFirst subscribes to one member at once if the node has no link: if possible to one that can be reached
-// without a handshake. It is for the end of a Join. While the members still change, as in a mass start, a choice waits
-// for more of them.
+// ChooseFirst subscribes to one member at once if the node has no link. It prefers a member that needs no handshake.
+// It is for the end of a Join: Rechoose waits for more members while the members change, as in a mass start.
 func (o *Overlay) ChooseFirst(out []Action, now time.Time, c Contacts) []Action {
 	o.begin(out)
 	o.chooseFirst(now, c)
@@ -44,7 +43,7 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 	if o.departed() || !o.linkless(c) {
 		return
 	}
-	o.followSelection(now, c) // Select comes back here
+	o.followSelection(now, c) // Select calls chooseFirst again
 	first := chooser{count: 1}
 	for m := range o.members.Each {
 		if !o.candidate(now, m) {
@@ -62,9 +61,9 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 	}
 }
 
-// Rechoose chooses the members to subscribe to, and asks those that are new. The subscriptions to members that are no
-// longer chosen stay until Trim. While the members change, as in a mass start, only vacancies are filled: each new member
-// would change the choice, and each change would cost a handshake. It reports whether a choice was made.
+// Rechoose chooses the members to subscribe to, and asks the new ones. Other subscriptions stay until Trim. While the
+// members change, as in a mass start, it only fills vacancies, because each new member would change the choice, and
+// each change would cost a handshake. It reports whether a choice was made.
 func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Action, made bool) {
 	o.begin(out)
 	o.pending = time.Time{}
@@ -92,9 +91,9 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	return o.end(), true
 }
 
-// keepPursued begins a choice with what remains of the previous one: nothing if the whole is chosen anew, otherwise the
-// members that a subscription stands with, or is on its way to. The first whole choice adds to the first link, which it
-// would often end otherwise.
+// keepPursued keeps a part of the previous choice: nothing if whole, otherwise the members that this node has
+// subscribed to, is asking or is dialing. The first whole choice also keeps that part, because it would often end the
+// first link.
 func (o *Overlay) keepPursued(now time.Time, c Contacts, whole bool) {
 	if whole && !o.wholeAt.IsZero() {
 		o.choice = o.choice[:0]
@@ -128,7 +127,7 @@ func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
 	}
 }
 
-// nextFree is when the next avoided member may be asked again; zero if none is avoided.
+// nextFree returns when the next avoided member may be asked again, or zero if none is avoided.
 func (o *Overlay) nextFree(now time.Time) (next time.Time) {
 	for m := range o.members.Each {
 		if until := o.avoided[m.ID].until; until.After(now) {
@@ -138,14 +137,14 @@ func (o *Overlay) nextFree(now time.Time) (next time.Time) {
 	return next
 }
 
-// choiceChanged reports whether other members are chosen than before.
+// choiceChanged reports whether the choice differs from the previous one.
 func (o *Overlay) choiceChanged() bool {
 	isOut := func(id wire.NodeID) bool { return !o.chosen(id) }
 	return len(o.before) != len(o.choice) || slices.ContainsFunc(o.before, isOut)
 }
 
-// choose picks from the candidates: the whole choice, or as many as are missing for now, without regard to distances
-// and zones.
+// choose selects from the candidates: the whole choice, or as many as are missing now, without regard to distances and
+// zones.
 func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candidate {
 	if !whole {
 		ch := chooser{count: max(o.wanted()-len(o.choice), 0)}
@@ -161,10 +160,9 @@ func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candida
 	return ch.chosen()
 }
 
-// wanted is how many members to choose. A node with few subscribers takes a few more than configured: the last node to
-// receive a broadcast is nearly always one with few links, and receives it a fifth sooner with eight
-// (docs/PERFORMANCE.md). It does so only when the configured ones have started, because until then no node has many
-// subscribers.
+// wanted returns the number of members to choose. A node with few subscribers chooses a few more than configured,
+// because the last node to receive a broadcast is usually one with few links (docs/PERFORMANCE.md). It does so only
+// after the configured ones have started, because until then no node has many subscribers.
 func (o *Overlay) wanted() int {
 	n := o.cfg.Subscriptions
 	if o.started < n {
@@ -173,8 +171,8 @@ func (o *Overlay) wanted() int {
 	return n + max(0, (n+1)/2-o.serving)
 }
 
-// followSelection asks the application which members may be chosen if the members have changed since it was last
-// asked, and makes a choice due when that is to be looked at again.
+// followSelection asks the application which members may be chosen, if the members have changed since it was last
+// asked. It also schedules a choice for the time when the selection must be checked again.
 func (o *Overlay) followSelection(now time.Time, c Contacts) {
 	ask, again := o.selection.Due(now, o.version, o.linkless(c))
 	if ask {
@@ -183,7 +181,7 @@ func (o *Overlay) followSelection(now time.Time, c Contacts) {
 	o.choiceAt = timer.Soonest(o.choiceAt, again)
 }
 
-// AskSelection asks the application about all members, unless a question is still without an answer.
+// AskSelection asks the application about all members, unless an answer is pending.
 func (o *Overlay) AskSelection(out []Action, now time.Time) []Action {
 	o.begin(out)
 	o.askSelection(now)
@@ -202,9 +200,9 @@ func (o *Overlay) askSelection(now time.Time) {
 	o.act(Action{Kind: AskSelection})
 }
 
-// Select takes the application's answer to AskSelection: which of the members may be chosen, and which one is chosen
-// before all others, whether it is among the selected or not; zero for none. It reports whether the answer was waited
-// for. The caller calls Rechoose next.
+// Select handles the application's answer to AskSelection. selected are the members that may be chosen. preferred is
+// chosen before all others, even if it is not selected; zero for none. expected reports whether an answer was pending.
+// The caller calls Rechoose next.
 func (o *Overlay) Select(out []Action, now time.Time, c Contacts, selected []wire.NodeID, preferred wire.NodeID) (acts []Action, expected bool) {
 	if !o.selection.Pending() {
 		return out, false
@@ -215,8 +213,8 @@ func (o *Overlay) Select(out []Action, now time.Time, c Contacts, selected []wir
 	return o.end(), true
 }
 
-// DrawSelected draws one of the selected Go members other than this node; nil if there is none. It is the preferred
-// one if preferred is set and there is one.
+// DrawSelected returns a random selected Go member other than this node, or nil if there is none. If preferred is set,
+// it returns the preferred member if that is alive.
 func (o *Overlay) DrawSelected(now time.Time, preferred bool) (drawn *members.Entry) {
 	if m := o.members.Get(o.selection.Latest()); preferred && m != nil && m.Live() {
 		return m

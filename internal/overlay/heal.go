@@ -12,27 +12,27 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and bounds of healing (docs/PROTOCOL.md, "Healing").
+// Times and limits of healing (docs/PROTOCOL.md, "Healing").
 const (
-	contactLeast = 30 * time.Second // between two contacts of a node with a dead one, at least
-	contactMost  = 60 * time.Second // and at most; drawn anew each time
-	contactAlone = 5 * time.Second  // for a node without live members: at least this, and at most three times this
-	contactSpare = 8                // nodes of a cluster that contact a dead one in such a time, beyond one for each dead
-	seedsMost    = 8                // seeds contacted at once
-	reachedMax   = 256              // addresses of Joins that are remembered with the node that answered there
+	contactLeast = 30 * time.Second // minimum time between two contacts of a node with dead nodes
+	contactMost  = 60 * time.Second // maximum time between them; drawn each time
+	contactAlone = 5 * time.Second  // the same for a node without other live members: from this to three times this
+	contactSpare = 8                // expected contacts of a cluster per interval, in addition to one for each dead node
+	seedsMost    = 8                // maximum number of seeds contacted at once
+	reachedMax   = 256              // maximum number of Join addresses remembered with the node that answered
 
-	compareWithin = 10 * time.Second // after dead nodes have come back, one of them is compared with within this time,
-	comparePause  = 30 * time.Second // but not so soon after the last comparison
+	compareWithin = 10 * time.Second // time in which a node compares with one of the dead nodes that have come back
+	comparePause  = 30 * time.Second // minimum time since the last comparison
 )
 
-// Healing finds members again after a partition, without the application: every node now and then contacts a dead
-// one, and the seeds at whose addresses there is no live member. Not for concurrent use.
+// Healing finds members again after a partition, without the application: each node occasionally contacts a dead node,
+// and the seeds whose addresses no live member has. It is not safe for concurrent use.
 type Healing struct {
 	members *members.Table
 	rng     *rand.Rand
 
-	contactAt time.Time // the next contact with a dead node; zero for none
-	compareAt time.Time // the next comparison with one that came back; zero for none
+	contactAt time.Time // when Contact is due; zero for never
+	compareAt time.Time // when Compare is due; zero for never
 	returned  wire.NodeID
 	returns   int // dead nodes that have come back since the last comparison
 	compared  time.Time
@@ -40,23 +40,23 @@ type Healing struct {
 	contact   timer.Timer // at contactAt
 	compare   timer.Timer // at compareAt
 
-	reached quota.Map[netip.AddrPort, wire.NodeID] // who answered at the address of a Join
+	reached quota.Map[netip.AddrPort, wire.NodeID] // the node that answered at the address of a Join
 }
 
-// NewHealing makes the Healing of the node that the table is of. It sets timers in a heap of the caller: contact is called
-// when Contact is due, and compare when Compare is.
+// NewHealing returns the Healing of the node that owns table. It sets timers in the caller's heap: they call contact
+// when Contact is due, and compare when Compare is due.
 func NewHealing(table *members.Table, rng *rand.Rand, timers *timer.Heap, contact, compare func(now time.Time)) *Healing {
 	return &Healing{members: table, rng: rng, timers: timers, contact: timer.Timer{Fire: contact}, compare: timer.Timer{Fire: compare},
 		reached: quota.NewMap[netip.AddrPort, wire.NodeID](reachedMax)}
 }
 
-// ContactAt is when Contact is due; zero for never.
+// ContactAt returns when Contact is due, or zero for never.
 func (h *Healing) ContactAt() time.Time { return h.contactAt }
 
-// CompareAt is when Compare is due; zero for never.
+// CompareAt returns when Compare is due, or zero for never.
 func (h *Healing) CompareAt() time.Time { return h.compareAt }
 
-// MemberDied makes a contact with a dead node due, if none is.
+// MemberDied schedules a contact with a dead node, unless an earlier one is scheduled.
 func (h *Healing) MemberDied(now time.Time) {
 	wait := h.between(contactLeast, contactMost)
 	if h.members.Count() == 1 {
@@ -66,9 +66,9 @@ func (h *Healing) MemberDied(now time.Time) {
 	h.timers.Plan(&h.contact, h.contactAt)
 }
 
-// Contact returns the address of a dead node that a Join is begun with: the node, or one that was started in its place,
-// may be there again. ok is false if none is begun. The more live members there are for each dead one, the fewer of
-// them begin one. legacy says that a gwyh 0.1 node may be contacted.
+// Contact returns the address of a dead node for a Join, because the node or its replacement may be there again. ok is
+// false if this node must not start a Join. The more live members there are per dead one, the less often each node
+// starts one. legacy says whether legacy nodes may be contacted.
 func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok bool) {
 	h.contactAt = time.Time{}
 	h.timers.Stop(&h.contact)
@@ -84,8 +84,8 @@ func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok b
 	return lost.Addr, drawn && !h.Inhabited(lost.Addr)
 }
 
-// Seeds returns the addresses that a Join is begun with: some of the seeds at which there is no live member. linked
-// reports whether there is a link with a node at an address.
+// Seeds returns the addresses for new Joins: some of the seeds that no live member has. linked reports whether there
+// is a link with the node at an address.
 func (h *Healing) Seeds(seeds []netip.AddrPort, linked func(netip.AddrPort) bool) []netip.AddrPort {
 	if !h.members.Self().Live() {
 		return nil
@@ -108,13 +108,13 @@ func (h *Healing) Inhabited(a netip.AddrPort) bool {
 	return false
 }
 
-// Reached remembers which node answered at the address of a Join. The node may advertise another address.
+// Reached records the node that answered at the address of a Join. The node may advertise another address.
 func (h *Healing) Reached(to netip.AddrPort, id wire.NodeID) { h.reached.Set(to, id) }
 
-// MemberReturned says that a node lives after all that was dead to this one. Others that this node did not hear may have
-// returned with it, so one of them is compared with soon.
+// MemberReturned records that a dead node is alive again. Other nodes that this node did not hear may have returned
+// with it, so it schedules a comparison with one of them.
 func (h *Healing) MemberReturned(now time.Time, m *members.Entry) {
-	if m.Legacy() { // it has no table to compare
+	if m.Legacy() { // has no table to compare
 		return
 	}
 	if h.returns++; h.returns > 1 {
@@ -132,7 +132,7 @@ func (h *Healing) MemberReturned(now time.Time, m *members.Entry) {
 	h.timers.Plan(&h.compare, h.compareAt)
 }
 
-// Compare returns the member that the core compares tables and exchanges states with; nil for none.
+// Compare returns the member to compare tables and exchange states with, or nil for none.
 func (h *Healing) Compare(now time.Time) *members.Entry {
 	h.compareAt, h.returns, h.compared = time.Time{}, 0, now
 	h.timers.Stop(&h.compare)
@@ -143,7 +143,7 @@ func (h *Healing) Compare(now time.Time) *members.Entry {
 	return m
 }
 
-// between draws a time from least up to most.
+// between returns a random time of at least least and less than most.
 func (h *Healing) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(h.rng.Int64N(int64(most-least)))
 }

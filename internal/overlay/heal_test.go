@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// lost is the Healing of node 0 among so many others.
+// A lost is the Healing of node 0 among a number of other nodes.
 type lost struct {
 	*Healing
 	*node
@@ -34,7 +34,7 @@ func (l *lost) die(i int) *members.Entry {
 	return m
 }
 
-// contacts counts the contacts of so many intervals.
+// contacts returns the number of contacts in a number of intervals, and the address of the last one.
 func (l *lost) contacts(intervals int) (count int, to netip.AddrPort) {
 	for range intervals {
 		l.now = l.ContactAt()
@@ -70,7 +70,7 @@ func TestContactIsSoonerWithoutAnyLiveMember(t *testing.T) {
 func TestFewNodesOfALargeClusterContactADeadOne(t *testing.T) {
 	l := newLost(t, 1000)
 	l.die(1)
-	if count, _ := l.contacts(1000); count == 0 || count > 30 { // 9 are to be expected
+	if count, _ := l.contacts(1000); count == 0 || count > 30 { // 9 are expected
 		t.Errorf("%d contacts in 1000 intervals", count)
 	}
 }

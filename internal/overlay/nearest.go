@@ -8,22 +8,22 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Nearest (docs/PROTOCOL.md G8) needs distances, and a node has sessions with few of the others. So a member that was
-// not measured has the distance of its zone, and a few members are measured all the time.
+// Nearest (docs/PROTOCOL.md G8) needs distances, but a node has sessions with few members. So a member without a
+// measurement has the distance of its zone, and a few members are measured all the time.
 const (
-	nearestRandom   = 2                      // members chosen without regard to distance: they keep the cluster connected
+	nearestRandom   = 2                      // members chosen without regard to distance, to keep the cluster connected
 	rttStep         = time.Millisecond       // a smaller increase of a round-trip time is ignored
-	nearEnough      = 2 * time.Millisecond   // shorter distances are alike: they measure the scheduling of either end
-	nearGain        = 5. / 4                 // a distance up to this factor larger is as good
-	farAway         = 100 * time.Millisecond // the distance of another zone of which no member was measured
-	measureInterval = 12 * time.Second       // between two measurements of members without a link, on average
-	measureTries    = 8                      // members drawn for one measurement, at most
+	nearEnough      = 2 * time.Millisecond   // shorter distances are equal: they measure the scheduling of both nodes
+	nearGain        = 5. / 4                 // a distance up to this factor larger counts as equal
+	farAway         = 100 * time.Millisecond // distance of another zone without a measured member
+	measureInterval = 12 * time.Second       // average time between two measurements of members without a link
+	measureTries    = 8                      // maximum number of members drawn for one measurement
 )
 
-// chooseNearest picks count of the candidates that each yields, which must come in the same order each time: all but two
-// among the nearest, two among all, and at least one of another zone. Among the candidates that are about as near as
-// the ones needed, the keys decide, as they do for the other two. So the members of a zone do not all choose the same
-// few, and small differences of distance change nothing.
+// chooseNearest selects count of the candidates, which each yields in the same order each time: all except two among
+// the nearest, two among all, and at least one of another zone. Among candidates at about the same distance, and for
+// the other two, the keys decide. So the members of a zone do not all choose the same few, and small changes of a
+// distance do not change the choice.
 func chooseNearest(each func(yield func(candidate)), zone wire.Zone, count int) []candidate {
 	want := max(count-nearestRandom, 0)
 	limit := nearLimit(each, want)
@@ -51,7 +51,7 @@ func chooseNearest(each func(yield func(candidate)), zone wire.Zone, count int) 
 	return best
 }
 
-// nearLimit is the distance within which there are as many candidates as wanted, and those that are as good. It is
+// nearLimit returns the distance that includes as many candidates as wanted, and those that count as equal. It is
 // negative if there is none, or none is wanted.
 func nearLimit(each func(yield func(candidate)), want int) time.Duration {
 	if want == 0 {
@@ -71,14 +71,14 @@ func nearLimit(each func(yield func(candidate)), want int) time.Duration {
 	return time.Duration(float64(max(nearest[len(nearest)-1], nearEnough)) * nearGain)
 }
 
-// distances is what a node knows of the distances of members.
+// distances holds a node's knowledge of the distances of members.
 type distances struct {
 	own   wire.Zone
-	zones map[wire.Zone]time.Duration // of the zones with a measured member, as of the last survey
+	zones map[wire.Zone]time.Duration // of the zones with a measured member, at the last survey
 }
 
-// survey computes the distances of zones. Each is the harmonic mean over the measured members of the zone, which one
-// member that was measured at a bad moment hardly changes.
+// survey computes the distance of each zone: the harmonic mean of its measured members. One long measurement hardly
+// changes it.
 func (d *distances) survey(table *members.Table) {
 	type sum struct {
 		inverse float64 // of seconds
@@ -97,7 +97,7 @@ func (d *distances) survey(table *members.Table) {
 	}
 }
 
-// of is the round-trip time to m as far as it is known, and otherwise a guess.
+// of returns the round-trip time to m if it was measured, otherwise an estimate.
 func (d *distances) of(m *members.Entry) time.Duration {
 	if m.RTT > 0 {
 		return m.RTT
@@ -111,8 +111,8 @@ func (d *distances) of(m *members.Entry) time.Duration {
 	return farAway
 }
 
-// differs reports whether a measured round-trip time replaces the known one: it does when it differs by a fifth. A small
-// increase is ignored, because it comes from the scheduling of either end.
+// differs reports whether a measured round-trip time replaces the known one, from which it must differ by a fifth. It
+// ignores small increases, because they come from the scheduling of either node.
 func differs(measured, known time.Duration) bool {
 	if known == 0 || float64(measured)*nearGain < float64(known) {
 		return true

@@ -140,7 +140,7 @@ func TestMembersWithoutALinkAreMeasured(t *testing.T) {
 	}
 }
 
-// A zone of which nothing is known is measured first.
+// A zone without a measured member is measured first.
 func TestUnknownZonesAreMeasuredFirst(t *testing.T) {
 	n := newNode(t, 30, nearest)
 	n.does(n.HandleStart(nil, n.now, n.peer(testID(1)), false))

@@ -1,16 +1,15 @@
 // Package overlay decides with which peers a node exchanges broadcasts.
 //
-// A node subscribes to a few members, and accepts a bounded number of subscribers. Either makes a link, which carries
-// broadcasts in both directions. The package owns the choice of members and the strategies for it, the states of the
-// subscriptions, the members to avoid because they refused or did not answer, the distances by which Nearest chooses,
-// and the plans to find members again after a partition.
+// A node subscribes to a few members, and accepts a bounded number of subscribers. Either subscription makes a link,
+// which carries broadcasts in both directions. The package owns the choice of members and its strategies, the states
+// of the subscriptions, the members to avoid because they refused or did not answer, the distances that Nearest uses,
+// and the schedule for finding members again after a partition.
 //
-// It never sends anything and sets no timer. Each input appends [Action]s to a buffer of the caller, which executes them
-// in order. The deadlines are values that the caller reads after each input. The member table is read, except for the
-// round-trip times of its entries.
+// It never sends a message. Each input appends [Action]s to a buffer of the caller, which executes them in order. The
+// caller reads deadlines after each input. The package changes only the round-trip times in the member table.
 //
-// Read overlay.go and peer.go first, then subscribe.go, the life of a subscription. choice.go says whom a node chooses,
-// strategy.go and nearest.go in which order. avoid.go and heal.go stand alone.
+// Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go. avoid.go and heal.go are
+// independent.
 package overlay
 
 import (
@@ -27,12 +26,12 @@ import (
 // Times of the choice (docs/PROTOCOL.md, "Links").
 const (
 	choiceSoon     = 20 * time.Millisecond // until the next choice while subscriptions are missing
-	choiceCalm     = time.Second           // without changes of the members before an existing choice is improved,
-	choiceLatest   = 5 * time.Second       // but no later than this after the first change
-	choiceInterval = time.Minute           // between choices when nothing changes
+	choiceCalm     = time.Second           // time without changes of the members before an existing choice is improved
+	choiceLatest   = 5 * time.Second       // maximum time from the first change until then
+	choiceInterval = time.Minute           // between choices if nothing changes
 )
 
-// Config is what an Overlay does not change.
+// Config is the configuration of an Overlay.
 type Config struct {
 	Zone          wire.Zone
 	Strategy      Strategy
@@ -40,45 +39,44 @@ type Config struct {
 	AskSelection  bool // the application selects the members that may be chosen
 }
 
-// Contacts answers questions about other parts of the node. The Overlay asks only during the input that it is an
-// argument of.
+// Contacts answers queries about other parts of the node. The Overlay calls it only during the input that received it.
 type Contacts interface {
-	// OverlayPeer is the Overlay's state of the peer with the given id; nil if there is no session with it.
+	// OverlayPeer returns the Overlay's state of the peer with the given id, or nil if there is no session with it.
 	OverlayPeer(id wire.NodeID) *Peer
-	// Reachable reports whether there is a session with the peer under which something can be sent now.
+	// Reachable reports whether there is a session with the peer in which messages can be sent now.
 	Reachable(now time.Time, id wire.NodeID) bool
-	// Dialing reports whether a handshake with the member is under way.
+	// Dialing reports whether a handshake with the member is in progress.
 	Dialing(id wire.NodeID) bool
 }
 
-// An Overlay is the subscriptions and the links of one node. Not for concurrent use.
+// An Overlay holds the subscriptions and the links of one node. It is not safe for concurrent use.
 type Overlay struct {
 	cfg     Config
 	rng     *rand.Rand
 	members *members.Table
 	self    wire.NodeID
-	out     []Action // of the input in progress
+	out     []Action // actions of the input in progress
 
 	links   []*Peer // in the order in which they began
-	started int     // Go nodes that confirmed our subscription
-	serving int     // Go nodes that are subscribed to us
+	started int     // number of Go nodes that confirmed our subscription
+	serving int     // number of Go nodes that are subscribed to us
 
 	choice    []wire.NodeID // members to subscribe to, in order of preference
 	before    []wire.NodeID // the previous choice, during Rechoose
 	choiceAt  time.Time     // when Rechoose is due; zero for never
 	pending   time.Time     // when the members first changed since the last choice; zero for never
-	wholeAt   time.Time     // when the choice was last made anew, and not only filled up
+	wholeAt   time.Time     // when the whole choice was last made
 	changed   time.Time     // when the members last changed
 	version   uint64        // counts the changes of the members
 	selection selection.Selection
 	avoided   avoided
 
 	distances distances
-	changes   uint64    // of round-trip times
+	changes   uint64    // number of changes of round-trip times
 	measureAt time.Time // when Measure is due; zero for never
 }
 
-// New makes an Overlay without links, of the node that the table is of.
+// New returns an Overlay without links for the node that owns table.
 func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overlay {
 	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(avoided)}
 	o.distances.own = cfg.Zone
@@ -89,13 +87,13 @@ func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overl
 	return o
 }
 
-// Started is the number of Go nodes that confirmed our subscription: this node hears from them.
+// Started returns the number of Go nodes that confirmed our subscription.
 func (o *Overlay) Started() int { return o.started }
 
-// Serving is the number of Go nodes that are subscribed to this node.
+// Serving returns the number of Go nodes that are subscribed to this node.
 func (o *Overlay) Serving() int { return o.serving }
 
-// Choice is the members to subscribe to, in order of preference. It is valid until the next input.
+// Choice returns the members to subscribe to, in order of preference. The slice is valid until the next input.
 func (o *Overlay) Choice() []wire.NodeID { return o.choice }
 
 // HasLink reports whether there is a link with a Go node.
@@ -103,42 +101,42 @@ func (o *Overlay) HasLink() bool {
 	return slices.ContainsFunc(o.links, func(p *Peer) bool { return !p.legacy })
 }
 
-// ChoiceAt is when Rechoose is due; zero for never.
+// ChoiceAt returns when Rechoose is due, or zero for never.
 func (o *Overlay) ChoiceAt() time.Time { return o.choiceAt }
 
-// MeasureAt is when Measure is due; zero for never.
+// MeasureAt returns when Measure is due, or zero for never.
 func (o *Overlay) MeasureAt() time.Time { return o.measureAt }
 
-// Distances counts the changes of members' round-trip times.
+// Distances returns the number of changes of members' round-trip times.
 func (o *Overlay) Distances() uint64 { return o.changes }
 
-// departed reports whether this node has left, and so chooses nobody.
+// departed reports whether this node has left and therefore chooses no members.
 func (o *Overlay) departed() bool { return !o.members.Self().Live() }
 
 func (o *Overlay) act(a Action) { o.out = append(o.out, a) }
 
-// begin makes out the buffer of the input that begins.
+// begin starts an input whose actions are appended to out.
 func (o *Overlay) begin(out []Action) { o.out = out }
 
-// end returns the buffer with the actions of the input that ends.
+// end ends the input in progress and returns the buffer with its actions.
 func (o *Overlay) end() []Action {
 	out := o.out
 	o.out = nil
 	return out
 }
 
-// MembersChanged says that a member has joined, changed or gone.
+// MembersChanged records that a member has joined, changed or gone.
 func (o *Overlay) MembersChanged(now time.Time) {
 	o.version++
 	o.changed = now
 	o.wantChoice(now)
 }
 
-// WantChoice makes a choice due although no member has changed.
+// WantChoice schedules a choice although no member has changed.
 func (o *Overlay) WantChoice(now time.Time) { o.wantChoice(now) }
 
-// wantChoice makes a choice due: soon while subscriptions are missing, otherwise when the members have been calm for a
-// while. In a mass start, links would otherwise be replaced as quickly as they are made.
+// wantChoice schedules a choice: soon if subscriptions are missing, otherwise after a time without changes of the
+// members. In a mass start, links would otherwise be replaced as quickly as they are made.
 func (o *Overlay) wantChoice(now time.Time) {
 	if o.pending.IsZero() {
 		o.pending = now
@@ -152,7 +150,7 @@ func (o *Overlay) wantChoice(now time.Time) {
 
 func (o *Overlay) chosen(id wire.NodeID) bool { return slices.Contains(o.choice, id) }
 
-// Avoid keeps a member that did not answer out of the next choices.
+// Avoid excludes a member that did not answer from the next choices.
 func (o *Overlay) Avoid(out []Action, now time.Time, id wire.NodeID) []Action {
 	o.begin(out)
 	o.avoid(now, id)
@@ -167,14 +165,14 @@ func (o *Overlay) avoid(now time.Time, id wire.NodeID) {
 	o.wantChoice(now)
 }
 
-// Avoids reports whether a member is kept out of the choice now because it refused or did not answer.
+// Avoids reports whether a member is excluded from the choice now because it refused or did not answer.
 func (o *Overlay) Avoids(now time.Time, id wire.NodeID) bool { return o.avoided.has(now, id) }
 
-// Forget forgets that a member was to be avoided: it is not a live member any more.
+// Forget removes the avoidance of a node that is not a live member any more.
 func (o *Overlay) Forget(id wire.NodeID) { delete(o.avoided, id) }
 
-// Measured takes a measured round-trip time to m. The time in m, by which m is chosen, stays until it has changed by a
-// fifth, so that choices stay.
+// Measured records a measured round-trip time to m. It updates m.RTT, on which the choice depends, only if the time
+// has changed by a fifth, so that choices are stable.
 func (o *Overlay) Measured(m *members.Entry, rtt time.Duration) {
 	if differs(rtt, m.RTT) {
 		m.RTT = rtt
@@ -182,8 +180,8 @@ func (o *Overlay) Measured(m *members.Entry, rtt time.Duration) {
 	}
 }
 
-// Measure returns the member whose distance the core measures next, by a Ping, or by a handshake if there is no session;
-// nil for none. It prefers a member of a zone without a measured member. The entry is for reading only.
+// Measure returns the member to measure next by a Ping, or by a handshake if there is no session, or nil for none. It
+// prefers a member of a zone without a measured member. The entry is read-only.
 func (o *Overlay) Measure(now time.Time) (drawn *members.Entry) {
 	o.measureAt = now.Add(measureInterval/2 + time.Duration(o.rng.Int64N(int64(measureInterval))))
 	if o.departed() || len(o.links) == 0 {

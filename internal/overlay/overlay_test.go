@@ -24,7 +24,7 @@ func testID(n int) (id wire.NodeID) {
 	return id
 }
 
-// legacyID is the id of a gwyh 0.1 node.
+// legacyID returns the id of a legacy node.
 func legacyID(n int) (id wire.NodeID) {
 	id = testID(n)
 	id[6] = id[6]&0x0f | 0x40
@@ -43,8 +43,8 @@ func testMember(id wire.NodeID, zone wire.Zone, addr int) members.Member {
 	return members.Member{ID: id, Name: id.String(), Addr: testAddr(addr), Zone: zone}
 }
 
-// node is the Overlay of node 0, among members that have no state of their own. It stands for the core: it executes the
-// actions and writes them down.
+// A node is the Overlay of node 0 among members that have no state of their own. It stands for the core: it executes
+// and records the actions.
 type node struct {
 	*Overlay
 	t       *testing.T
@@ -77,7 +77,7 @@ func (n *node) addMember(id wire.NodeID, zone wire.Zone) *members.Entry {
 	return m
 }
 
-// leave makes a member one that has left; node 0 is the node itself.
+// leave makes a member leave; node 0 is the node itself.
 func (n *node) leave(id wire.NodeID) {
 	m := n.table.Get(id)
 	m.State = wire.StateLeft
@@ -85,7 +85,7 @@ func (n *node) leave(id wire.NodeID) {
 	n.Forget(id)
 }
 
-// peer is a peer with a session, which it makes if there is none.
+// peer returns a peer with a session, which it creates if necessary.
 func (n *node) peer(id wire.NodeID) *Peer {
 	if n.peers[id] == nil {
 		n.peers[id] = new(Peer)
@@ -120,7 +120,7 @@ func (n *node) does(out []Action) {
 
 func (n *node) number(id wire.NodeID) string { return fmt.Sprint(binary.BigEndian.Uint16(id[14:])) }
 
-// did returns what was done since the last call.
+// did returns the actions since the last call.
 func (n *node) did() string {
 	s := strings.Join(n.log, ", ")
 	n.log = nil
@@ -134,7 +134,7 @@ func (n *node) expect(want string) {
 	}
 }
 
-// rechoose lets the time of the next choice come.
+// rechoose advances the clock to the next choice.
 func (n *node) rechoose() {
 	n.t.Helper()
 	if n.ChoiceAt().IsZero() {
@@ -150,7 +150,7 @@ func (n *node) rechoose() {
 	}
 }
 
-// answer makes sessions with all members that are dialed, and has them confirm.
+// answer creates sessions with all dialed members, and makes them confirm.
 func (n *node) answer() {
 	for _, id := range slices.Clone(n.choice) {
 		p := n.peer(id)
@@ -234,7 +234,7 @@ func TestChoiceIsMadeSoonWhileSubscriptionsAreMissingAndElseWhenTheMembersAreCal
 	}
 }
 
-// While members arrive, what is chosen stays, and only what is missing is added.
+// While members arrive, the choice is kept, and only vacancies are filled.
 func TestOnlyVacanciesAreFilledWhileTheMembersChange(t *testing.T) {
 	n := newNode(t, 10)
 	n.rechoose()
@@ -354,7 +354,7 @@ func TestEachStrategyShapesTheChoiceOfANode(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		strategy    Strategy
-		least, most int // members of the own zone among those chosen
+		least, most int // number of chosen members of the node's own zone
 	}{
 		"uniform":       {Uniform, 0, 6},
 		"hub and spoke": {HubAndSpoke, 4, 4},
@@ -394,7 +394,7 @@ func TestMemberThatHasGoneIsReplaced(t *testing.T) {
 	}
 }
 
-// A member that does not shake hands is not waited for: the next choice takes another.
+// A member that does not complete the handshake is replaced in the next choice.
 func TestMemberThatCannotBeDialedIsReplaced(t *testing.T) {
 	n := newNode(t, 10)
 	n.rechoose()
@@ -413,7 +413,7 @@ func TestMemberThatCannotBeDialedIsReplaced(t *testing.T) {
 func TestFirstLinkStaysBesideTheFirstChoice(t *testing.T) {
 	n := newNode(t, 10)
 	var first wire.NodeID
-	for i := 1; i <= 10; i++ { // the one that the choice would take last
+	for i := 1; i <= 10; i++ { // the member with the highest key
 		if id := testID(i); first == (wire.NodeID{}) || pairKey(n.self, id, 1) > pairKey(n.self, first, 1) {
 			first = id
 		}

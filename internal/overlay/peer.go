@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A state is how far our subscription to a peer has come.
+// A state is the progress of our subscription to a peer.
 type state uint8
 
 const (
@@ -15,22 +15,22 @@ const (
 	started       // the peer answered with a SubscriptionStarted
 )
 
-// A Peer is a node at the other end of a session, as the Overlay sees it: the subscriptions in both directions. The
-// zero Peer has none; Init names it. It must not be copied.
+// A Peer is the Overlay's state of a node with which there is a session: the subscriptions in both directions. The
+// zero Peer has no subscriptions and needs Init. It must not be copied.
 type Peer struct {
 	id         wire.NodeID
-	legacy     bool      // a gwyh 0.1 node: it is not part of the choice, and its subscriptions are not counted
+	legacy     bool      // a legacy node: not part of the choice, and its subscriptions are not counted
 	state      state     // of our subscription to it
 	subscriber bool      // it is subscribed to us
-	linked     bool      // either makes a link
+	linked     bool      // a subscription in either direction has begun
 	askedAt    time.Time // when the last StartSubscription was sent
-	asks       int       // StartSubscriptions without an answer
+	asks       int       // consecutive StartSubscriptions without an answer
 }
 
-// Init names a peer that has just been made.
+// Init sets the node id of a new Peer.
 func (p *Peer) Init(id wire.NodeID) { p.id, p.legacy = id, !id.IsGo() }
 
-// ID is the peer's node id.
+// ID returns the peer's node id.
 func (p *Peer) ID() wire.NodeID { return p.id }
 
 // Subscribing reports whether we have asked for a subscription to the peer, confirmed or not.
@@ -45,5 +45,5 @@ func (p *Peer) Subscribed() bool { return p.state == started }
 // Subscriber reports whether the peer is subscribed to this node.
 func (p *Peer) Subscriber() bool { return p.subscriber }
 
-// AskedAt is when the last StartSubscription was sent; zero for never.
+// AskedAt returns when the last StartSubscription was sent, or zero for never.
 func (p *Peer) AskedAt() time.Time { return p.askedAt }

@@ -9,29 +9,29 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Strategy is how a node chooses the members it subscribes to.
+// A Strategy determines how a node chooses the members that it subscribes to.
 type Strategy uint8
 
 const (
-	// Uniform gives every member the same chance. It is the default.
+	// Uniform gives all members the same probability. It is the default.
 	Uniform Strategy = iota
-	// HubAndSpoke takes one member of each other zone, and the rest, at least two, from the node's own zone.
+	// HubAndSpoke takes one member of each other zone, and the rest, but at least two, from the node's own zone.
 	HubAndSpoke
-	// PreferLocal gives members of the node's own zone twice the chance of others.
+	// PreferLocal gives members of the node's own zone twice the weight of others.
 	PreferLocal
-	// PreferRemote gives members of other zones twice the chance of those of the node's own zone.
+	// PreferRemote gives members of other zones twice the weight of members of the node's own zone.
 	PreferRemote
-	// Nearest takes two members at random and the rest by the shortest round-trip times, and at least one member of
-	// another zone.
+	// Nearest takes two members at random and the others by the shortest round-trip times. It takes at least one
+	// member of another zone.
 	Nearest
 )
 
-// hubLocalMin is how many members of its own zone a node takes with HubAndSpoke, however many zones there are. With
-// fewer than two, the members of a zone would not reach each other.
+// hubLocalMin is the number of members of its own zone that a node takes with HubAndSpoke, regardless of the number of
+// zones. With fewer than two, the members of a zone would not all be connected.
 const hubLocalMin = 2
 
-// candidate is a member that may be subscribed to. Its key is the same whenever the same two nodes and strategy meet;
-// the lowest keys are chosen.
+// A candidate is a member that may be subscribed to. Its key depends only on the two nodes and the weight; the lowest
+// keys are chosen.
 type candidate struct {
 	id       wire.NodeID
 	zone     wire.Zone
@@ -46,18 +46,18 @@ func (a candidate) before(b candidate) bool {
 	return slices.Compare(a.id[:], b.id[:]) < 0
 }
 
-// A chooser finds the best of the candidates that it is offered, in one pass. It implements weighted rendezvous hashing
-// (Thaler and Ravishankar 1998): the result does not depend on the order of the offers, and hardly changes when members
-// come and go.
+// A chooser finds the best of the candidates that it is offered, in one pass. It implements weighted rendezvous
+// hashing (Thaler and Ravishankar 1998): the result does not depend on the order of the offers, and changes little
+// when members come and go.
 type chooser struct {
 	zone     wire.Zone
 	strategy Strategy
 	count    int
-	best     []candidate // at most keep(), best first; for HubAndSpoke, of the node's own zone
-	hubs     []candidate // for HubAndSpoke, the best of each other zone
+	best     []candidate // at most keep(), best first; with HubAndSpoke, of the node's own zone
+	hubs     []candidate // with HubAndSpoke, the best of each other zone
 }
 
-// offer takes a candidate into account.
+// offer considers a candidate.
 func (c *chooser) offer(o candidate) {
 	if c.strategy == HubAndSpoke && o.zone != c.zone {
 		c.offerHub(o)
@@ -74,7 +74,7 @@ func (c *chooser) offer(o candidate) {
 	c.best = c.best[:min(len(c.best), c.keep())]
 }
 
-// keep is how many candidates of best may be part of the choice.
+// keep returns the maximum number of candidates of best that may be part of the choice.
 func (c *chooser) keep() int {
 	if c.strategy == HubAndSpoke {
 		return max(c.count, hubLocalMin)
@@ -94,8 +94,8 @@ func (c *chooser) offerHub(o candidate) {
 	c.hubs = append(c.hubs, o)
 }
 
-// chosen returns the choice. With HubAndSpoke it may have more than count members: one of each other zone, and at least
-// two of the node's own zone.
+// chosen returns the choice. With HubAndSpoke it may have more than count members: one of each other zone, and at
+// least two of the node's own zone.
 func (c *chooser) chosen() []candidate {
 	if c.strategy != HubAndSpoke {
 		return c.best
@@ -110,7 +110,7 @@ func (c *chooser) chosen() []candidate {
 	return append(c.best[:min(local, len(c.best))], c.hubs...)
 }
 
-// weight is the weight of a member's chance; local says that it is of the node's own zone.
+// weight returns the weight of a member. local says whether it is of the node's own zone.
 func weight(s Strategy, local bool) float64 {
 	switch s {
 	case PreferLocal:
@@ -125,8 +125,8 @@ func weight(s Strategy, local bool) float64 {
 	return 1
 }
 
-// pairKey is an exponentially distributed number, fixed for the ordered pair of nodes, divided by the weight of the
-// second node. Each candidate has the lowest key with a probability proportional to its weight.
+// pairKey returns an exponentially distributed number, fixed for the ordered pair of nodes, divided by weight. The
+// probability that a candidate has the lowest key is proportional to its weight.
 func pairKey(from, to wire.NodeID, weight float64) float64 {
 	h := members.Mix(members.Hash(to) ^ members.Mix(members.Hash(from)+0x9e3779b97f4a7c15))
 	u := (float64(h>>11) + 0.5) / (1 << 53)

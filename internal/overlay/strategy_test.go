@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// choice makes node self of zone 0 choose among nodes 1 to n, spread over the zones in turn.
+// choice makes node self of zone 0 choose among nodes 1 to n, which are spread over the zones in turn.
 func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidate {
 	ch := chooser{zone: testZone(0), strategy: s, count: count}
 	ids := make([]int, 0, n)
@@ -56,7 +56,7 @@ func TestChoiceChangesLittleWhenAMemberIsAdded(t *testing.T) {
 			}
 		}
 	}
-	if changed > 50 { // 25 are to be expected
+	if changed > 50 { // 25 are expected
 		t.Errorf("%d of 2500 choices changed for one new member of a hundred", changed)
 	}
 }
@@ -69,7 +69,7 @@ func TestUniformChoosesAllAlike(t *testing.T) {
 		}
 	}
 	for id, n := range times {
-		if n < 60 || n > 145 { // 100 are to be expected, 9.7 the standard deviation
+		if n < 60 || n > 145 { // 100 are expected, with a standard deviation of 9.7
 			t.Errorf("%v was chosen %d times", id, n)
 		}
 	}
@@ -96,7 +96,7 @@ func TestHubAndSpokeTakesOneOfEachOtherZoneAndTheRestOfItsOwn(t *testing.T) {
 func TestPreferencesWeighTwoToOne(t *testing.T) {
 	for _, c := range []struct {
 		s        Strategy
-		from, to float64 // the share of the own zone among half and half
+		from, to float64 // expected share of the own zone, which has half of the members
 	}{{PreferLocal, 0.63, 0.69}, {PreferRemote, 0.31, 0.37}, {Uniform, 0.47, 0.53}} {
 		mine, all := 0, 0
 		for self := range 2000 {

@@ -7,14 +7,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and bounds of subscriptions (docs/PROTOCOL.md, "Links").
+// Times and limits of subscriptions (docs/PROTOCOL.md, "Links").
 const (
 	AskInterval    = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
-	askMax         = 5                      // StartSubscriptions before the peer counts as unwilling
-	SubscribersPer = 4                      // subscribers accepted for each subscription of this node
+	askMax         = 5                      // number of StartSubscriptions before the peer counts as refusing
+	SubscribersPer = 4                      // subscribers accepted per subscription of this node
 )
 
-// subscribe asks a chosen member, after a handshake if there is no session.
+// subscribe asks a chosen member for a subscription, after a handshake if there is no session.
 func (o *Overlay) subscribe(now time.Time, c Contacts, id wire.NodeID) {
 	p := c.OverlayPeer(id)
 	switch {
@@ -26,7 +26,7 @@ func (o *Overlay) subscribe(now time.Time, c Contacts, id wire.NodeID) {
 	}
 }
 
-// Subscribe asks a member that the caller has chosen, whatever the choice of the Overlay.
+// Subscribe asks a member chosen by the caller for a subscription, regardless of the choice of the Overlay.
 func (o *Overlay) Subscribe(out []Action, now time.Time, c Contacts, id wire.NodeID) []Action {
 	o.begin(out)
 	o.subscribe(now, c, id)
@@ -40,7 +40,7 @@ func (o *Overlay) Ask(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// ask sends a StartSubscription. Tick repeats it.
+// ask sends a StartSubscription, which Tick repeats.
 func (o *Overlay) ask(now time.Time, p *Peer) {
 	p.state = asked
 	p.askedAt = now
@@ -48,10 +48,10 @@ func (o *Overlay) ask(now time.Time, p *Peer) {
 	o.act(Action{Kind: Subscribe, Peer: p, At: now.Add(AskInterval)})
 }
 
-// AskedAgain notes that the caller has repeated a StartSubscription of its own accord.
+// AskedAgain records that the caller itself has repeated a StartSubscription.
 func (p *Peer) AskedAgain(now time.Time) { p.askedAt = now }
 
-// SessionReady says that messages can be sent to p from now on.
+// SessionReady records that messages can be sent to p from now on.
 func (o *Overlay) SessionReady(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	if p.state == none && o.chosen(p.id) {
@@ -60,8 +60,8 @@ func (o *Overlay) SessionReady(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// Tick repeats an unanswered StartSubscription to p when it is due, and gives up after the last one. It returns when it
-// is next due; zero for never.
+// Tick repeats an unanswered StartSubscription to p when it is due, and gives up after the last one. It returns when
+// it must be called next, or zero for never.
 func (o *Overlay) Tick(out []Action, now time.Time, p *Peer) (acts []Action, next time.Time) {
 	if p.state != asked || p.legacy {
 		return out, time.Time{}
@@ -80,14 +80,14 @@ func (o *Overlay) Tick(out []Action, now time.Time, p *Peer) (acts []Action, nex
 	return o.end(), next
 }
 
-// giveUp ends the request for a subscription to p, which refused it or does not answer.
+// giveUp ends the request for a subscription to p, which refused it or did not answer.
 func (o *Overlay) giveUp(now time.Time, p *Peer) {
 	o.setState(p, none)
 	o.avoid(now, p.id)
 }
 
-// HandleStart answers a StartSubscription. A further subscriber than the bound allows is refused, and chooses another
-// node. excluded says that the peer is not admitted as a member.
+// HandleStart answers a StartSubscription. It refuses subscribers beyond the limit, which then choose another node.
+// excluded says that the peer is not admitted as a member.
 func (o *Overlay) HandleStart(out []Action, now time.Time, p *Peer, excluded bool) []Action {
 	o.begin(out)
 	if !p.subscriber && !o.accepts(excluded) {
@@ -105,14 +105,14 @@ func (o *Overlay) accepts(excluded bool) bool {
 	return !excluded && !full && !o.departed()
 }
 
-// AddSubscriber makes p a subscriber. The caller answers it.
+// AddSubscriber makes p a subscriber. The caller sends the answer.
 func (o *Overlay) AddSubscriber(out []Action, p *Peer) []Action {
 	o.begin(out)
 	o.setSubscriber(p, true)
 	return o.end()
 }
 
-// HandleStarted takes a SubscriptionStarted: p serves our subscription. If none was asked for, the peer is told to end it.
+// HandleStarted handles a SubscriptionStarted: p confirms our subscription. If we did not ask for one, p must end it.
 func (o *Overlay) HandleStarted(out []Action, c Contacts, p *Peer) []Action {
 	o.begin(out)
 	if o.departed() {
@@ -129,15 +129,15 @@ func (o *Overlay) HandleStarted(out []Action, c Contacts, p *Peer) []Action {
 	return o.end()
 }
 
-// SetStarted makes our subscription to p a confirmed one, without ending others in its place.
+// SetStarted confirms our subscription to p without ending others in its place.
 func (o *Overlay) SetStarted(out []Action, p *Peer) []Action {
 	o.begin(out)
 	o.setState(p, started)
 	return o.end()
 }
 
-// HandleEnd takes an EndSubscription. If our subscription was not confirmed yet, it is a refusal. Otherwise it ends the
-// subscription of p to us, or if there is none, p does not know ours any more.
+// HandleEnd handles an EndSubscription. If our subscription was not confirmed yet, p refuses it. Otherwise p's
+// subscription to us ends; if there is none, p does not know our subscription any more, which then ends.
 func (o *Overlay) HandleEnd(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	switch {
@@ -152,7 +152,7 @@ func (o *Overlay) HandleEnd(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// HandleHeartbeat answers a heartbeat of a peer that takes itself for linked although it is not.
+// HandleHeartbeat answers a heartbeat of a peer that assumes a link that does not exist.
 func (o *Overlay) HandleHeartbeat(out []Action, p *Peer) []Action {
 	o.begin(out)
 	if !p.linked && p.state == none {
@@ -161,7 +161,7 @@ func (o *Overlay) HandleHeartbeat(out []Action, p *Peer) []Action {
 	return o.end()
 }
 
-// LinkFailed ends a link of which one direction does not work although its peer lives, and avoids the peer.
+// LinkFailed ends a link in which one direction does not work although the peer is alive, and avoids the peer.
 func (o *Overlay) LinkFailed(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	o.act(Action{Kind: End, Peer: p})
@@ -170,7 +170,7 @@ func (o *Overlay) LinkFailed(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// Trim ends the subscriptions to Go nodes that are no longer chosen, once all of the choice have started.
+// Trim ends the subscriptions to Go nodes that are no longer chosen, once all chosen ones have started.
 func (o *Overlay) Trim(out []Action, c Contacts) []Action {
 	o.begin(out)
 	o.trim(c)
@@ -219,7 +219,7 @@ func (o *Overlay) setSubscriber(p *Peer, to bool) {
 	o.relink(p)
 }
 
-// relink begins or ends the link with p after a change of a subscription.
+// relink begins or ends the link with p after a subscription has changed.
 func (o *Overlay) relink(p *Peer) {
 	linked := p.subscriber || p.state == started
 	if linked == p.linked {
@@ -235,7 +235,7 @@ func (o *Overlay) relink(p *Peer) {
 	o.act(Action{Kind: LinkDown, Peer: p})
 }
 
-// Unlink ends the link with p, if there is one, without telling it.
+// Unlink ends the link with p, if there is one, without notifying p.
 func (o *Overlay) Unlink(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	o.unlink(now, p)
@@ -248,7 +248,7 @@ func (o *Overlay) unlink(now time.Time, p *Peer) {
 	o.wantChoice(now)
 }
 
-// Leave ends all links without telling the peers, and chooses nobody.
+// Leave ends all links without notifying the peers, and empties the choice.
 func (o *Overlay) Leave(out []Action, now time.Time) []Action {
 	o.begin(out)
 	for _, p := range slices.Clone(o.links) {

@@ -143,7 +143,7 @@ func TestExcludedPeerGetsNoSubscription(t *testing.T) {
 	n.expect("end 1")
 }
 
-// A link carries both ways, so it ends when neither subscribes to the other any more.
+// A link carries both directions, so it lasts until neither node is subscribed to the other.
 func TestLinkLastsAsLongAsEitherIsSubscribed(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
