@@ -6,7 +6,7 @@
 // and the schedule for finding members again after a partition.
 //
 // It never sends a message. Each input appends [Action]s to a buffer of the caller, which executes them in order. The
-// caller reads deadlines after each input. The package changes only the round-trip times in the member table.
+// caller reads deadlines after each input. In the member table, the package changes only round-trip times.
 //
 // Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go. avoid.go and heal.go are
 // independent.

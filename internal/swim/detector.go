@@ -79,14 +79,14 @@ type suspicion struct {
 	timer       timer.Timer
 }
 
-// A probe finds out whether a member is alive that is silent, that does not hear this node, or that was drawn by a
-// patrol. An answer shows that the member has opened a packet from this node or a helper since the probe began.
+// A probe finds out whether a member is alive that is silent, that does not hear this node, or that no link watches. An
+// answer shows that the member has opened a packet from this node or a helper since the probe began.
 type probe struct {
 	m       *members.Entry
 	refuted uint64    // m.Refuted when the probe began
 	began   time.Time // when m was asked first
 	seq     uint64
-	patrol  bool          // a patrol or a census began it: helpers are asked only if the member does not answer
+	patrol  bool          // of an unlinked member: helpers are asked only if it does not answer
 	helpers []wire.NodeID // helpers that were asked and have not answered
 	asked   int           // number of helpers that were asked
 	askedAt time.Time     // when the helpers were asked

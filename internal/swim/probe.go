@@ -23,7 +23,7 @@ func (d *Detector) probeOf(id wire.NodeID) *probe {
 	return nil
 }
 
-// startProbe asks m to answer, and asks helpers to probe m unless a patrol or a census starts the probe.
+// startProbe asks m to answer, and asks helpers to probe m. If patrol is set, it does not ask helpers yet.
 func (d *Detector) startProbe(now time.Time, m *members.Entry, patrol bool) {
 	if d.probeOf(m.ID) != nil || !d.self.Live() || m.Legacy() {
 		return

@@ -12,8 +12,8 @@ const (
 // silencePing is the time between two Pings to a silent peer.
 const silencePing = 500 * time.Millisecond
 
-// SilenceOf returns the length of so many heartbeat intervals for a node that probes every probe. If heartbeats are rarer
-// than probes, the intervals after the first count less, so a lost heartbeat costs a probe (PROTOCOL.md G7).
+// SilenceOf returns the length of the given heartbeat intervals for a node with ProbeInterval probe. If heartbeats are
+// rarer than probes, the intervals after the first count less, so a lost heartbeat costs a probe (PROTOCOL.md G7).
 func SilenceOf(interval, probe time.Duration, intervals float64) time.Duration {
 	if further := max(probe, interval/3); further < interval {
 		return time.Duration(beatJitter*float64(interval) + (intervals-beatJitter)*float64(further))

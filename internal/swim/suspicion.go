@@ -89,7 +89,7 @@ func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, b
 	}
 }
 
-// isNews reports whether an accusation is of the current incarnation, by a new accuser, and not one too many.
+// isNews reports whether an accusation is by a new accuser of the current incarnation, within the number that counts.
 func (d *Detector) isNews(now time.Time, s *suspicion, incarnation uint64, by wire.NodeID) bool {
 	if incarnation < s.incarnation || len(s.accusers) > d.confirmationsWanted(now) {
 		return false
