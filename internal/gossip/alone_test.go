@@ -9,8 +9,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 )
 
-// deathsKnown runs until the survivors, the first of the nodes, have nobody else as a member, and returns when the first
-// death was known to the slowest of them, and when the last one was.
+// deathsKnown runs until the survivors, the first of the nodes, have only each other as members. It returns when the
+// first death was known to the slowest survivor, and when the last one was.
 func (c *cluster) deathsKnown(survivors int, within time.Duration) (first, last time.Duration) {
 	const step = 100 * time.Millisecond
 	size := len(c.nodes)

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// hub is a node with ten links whose peers report all that they get at once, and one of them that seals
+// hub is a node with ten links whose peers report at once everything that they receive. One of these peers seals
 // broadcasts for it.
 type hub struct {
 	*Core
@@ -40,14 +40,14 @@ func newHub(tb testing.TB, suite session.Suite, size int) *hub {
 	}
 	h := &hub{Core: n.Core, now: c.net.Now(), path: wire.Path{Remote: from.addr}, from: from,
 		session: from.peers[n.cfg.ID].set.Current(c.net.Now()), payload: make([]byte, size)}
-	for range 200 { // the scratch buffers and the pacing find their sizes
+	for range 200 { // until the scratch buffers and the pacing reach their sizes
 		h.next()
 		h.take()
 	}
 	return h
 }
 
-// next seals a new broadcast, a little later than the last.
+// next seals a new broadcast, slightly later than the last one.
 func (h *hub) next() {
 	h.now = h.now.Add(time.Millisecond)
 	h.feedback()
@@ -59,7 +59,7 @@ func (h *hub) seal() {
 	h.packet = h.session.Seal(h.now, h.packet[:0], h.plain)
 }
 
-// feedback is what the peers would send: they live, and got everything.
+// feedback makes the packets that the peers would send: they are alive, and received everything.
 func (h *hub) feedback() {
 	for _, p := range h.links {
 		p.swim.Heard = h.now
@@ -67,7 +67,7 @@ func (h *hub) feedback() {
 	}
 }
 
-// take gives it to the hub, as the loop does.
+// take gives the packets to the hub, as the loop does.
 func (h *hub) take() {
 	if due := h.NextTimeout(); !due.After(h.now) {
 		h.HandleTimeout(h.now)
@@ -92,7 +92,7 @@ func TestForwardingAllocatesOnlyWhatTheApplicationGets(t *testing.T) {
 	}
 }
 
-// One inbound broadcast of 256 B: parse, open, deliver, seal for nine links.
+// BenchmarkForwardToNineLinks handles one broadcast of 256 B: parse, open, deliver, seal for nine links.
 func BenchmarkForwardToNineLinks(b *testing.B) {
 	for _, x := range []struct {
 		name  string
@@ -106,10 +106,10 @@ func BenchmarkForwardToNineLinks(b *testing.B) {
 			sent := h.stats.SentDatagrams
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if i%len(packets) == 0 { // seldom: stopping the clock empties the caches
+				if i%len(packets) == 0 { // rarely: stopping the clock empties the caches
 					b.StopTimer()
 					for k := range packets {
-						h.seal() // in no time, else the links look slower than they are
+						h.seal() // in no time, because the links would seem slower than they are
 						packets[k] = append(packets[k][:0], h.packet...)
 					}
 					b.StartTimer()

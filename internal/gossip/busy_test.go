@@ -11,8 +11,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// rush sends so many small messages from node 0, one each step, and returns the time the last one took to
-// the last node, having checked that all came once.
+// rush sends count small messages, one each step, in turn from the first origins nodes. It checks that all nodes
+// received each message exactly once.
 func (c *cluster) rush(count int, step time.Duration, origins int, name string) {
 	c.t.Helper()
 	for i := range count {
@@ -66,8 +66,8 @@ func TestManySmallMessagesAllArrive(t *testing.T) {
 	}
 }
 
-// Once the paths of an origin are known, each node is sent two copies, whether there are many messages or few. One message
-// of 64 floods.
+// Once the paths of an origin are known, each node is sent two copies, at any rate of messages. One message of 64 is
+// flooded.
 func TestCopiesAreFewUnderLoadAndAtEase(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(10)
@@ -89,7 +89,7 @@ func TestCopiesAreFewUnderLoadAndAtEase(t *testing.T) {
 	}
 }
 
-// A datagram that waits for company on a busy link goes soon, whether it comes or not.
+// A datagram that waits for more messages on a busy link is sent soon, even if none follow.
 func TestLastMessageOfManyIsNotLeftBehind(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(10)
@@ -135,14 +135,14 @@ func TestWhoLeavesLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-// A member can say that it has what is not yet sent, for it can guess ids. That delays nothing for long.
+// A member can guess ids, and announce messages that were not sent yet. That delays no message for long.
 func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(8)
 	c.form(5 * time.Second)
 	liar := c.nodes[3]
 	c.do(3, func(now time.Time) {
-		ids := c.nodes[0].ids // a copy: the node itself will make the same
+		ids := c.nodes[0].ids // a copy, which makes the same ids as the node
 		id := ids.Broadcast()
 		top := id.Counter() - 1
 		for range 20 {

@@ -19,15 +19,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// cluster is a simulated cluster of cores and what their applications were told.
+// cluster is a simulated cluster of cores and the events of their applications.
 type cluster struct {
 	t     testing.TB
 	net   *simnet.Network
 	nodes []*node
 	tweak func(i int, c *Config)
 
-	made    int // nodes, those of restarts too
-	arrived int // messages handed to an application
+	made    int // number of nodes, including those of restarts
+	arrived int // number of messages delivered to an application
 }
 
 // node is one core and its application.
@@ -37,7 +37,7 @@ type node struct {
 	got    map[string]int
 	at     map[string]time.Time
 	joined []event.Event // event.Joined
-	events []event.Event // membership
+	events []event.Event // membership events
 	sent   []event.Event // event.Sent
 	pings  []event.Event // event.Ping, event.Pinged
 	logs   []string
@@ -46,11 +46,11 @@ type node struct {
 	departed  int
 
 	app     app
-	arrived *int // the cluster's
-	repeats int  // messages that came by Repeat
+	arrived *int // the counter of the cluster
+	repeats int  // number of messages that arrived by Repeat
 }
 
-// key stands for a message: itself, or its hash where it is large.
+// key returns the map key of a message: the message itself, or its hash if it is large.
 func key[T string | []byte](msg T) string {
 	if len(msg) <= 1<<12 {
 		return string(msg)
@@ -115,7 +115,7 @@ func (n *node) takeAll(now time.Time, events []event.Event) {
 	}
 }
 
-// choose answers whom of peers the node may choose.
+// choose answers which of peers the node may choose.
 func (n *node) choose(now time.Time, peers []Member) {
 	selected, preferred := n.app.selects(peers)
 	n.SetSelection(now, selected, preferred)
@@ -127,7 +127,7 @@ func newCluster(t testing.TB, seed uint64, link simnet.Link) *cluster {
 	return c
 }
 
-// dumps has the last cluster of each test that runs, to show its state if the test fails.
+// dumps contains the last cluster of each running test, to show its state if the test fails.
 var dumps = dumpers{last: make(map[testing.TB]*cluster)}
 
 type dumpers struct {
@@ -144,7 +144,7 @@ func (d *dumpers) register(t testing.TB, c *cluster) {
 	d.last[t] = c
 }
 
-// end shows the cluster of a test that has failed, and forgets it.
+// end shows the cluster of a test if the test has failed, and removes the cluster.
 func (d *dumpers) end(t testing.TB) {
 	d.Lock()
 	c := d.last[t]
@@ -169,7 +169,7 @@ func testAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
 }
 
-// config is the LAN preset without crypto in the boxes.
+// config returns the LAN preset without encryption in the boxes.
 func (c *cluster) config(i int) Config {
 	random := c.net.Reader(uint64(c.made))
 	c.made++
@@ -217,7 +217,7 @@ func (c *cluster) do(i int, f func(now time.Time)) {
 	})
 }
 
-// whole reports whether every node knows all others and hears from as many as it wants.
+// whole reports whether every node knows all others and has as many subscriptions as it wants.
 func (c *cluster) whole() bool {
 	for _, n := range c.nodes {
 		if n.members.Count() != len(c.nodes) || n.Started() < min(n.cfg.Subscriptions, len(c.nodes)-1) {
@@ -227,7 +227,7 @@ func (c *cluster) whole() bool {
 	return true
 }
 
-// form joins all to node 0 at once and runs until the cluster is whole.
+// form joins all nodes to node 0 at once and runs until the cluster is whole.
 func (c *cluster) form(within time.Duration) time.Duration {
 	c.t.Helper()
 	begin := c.net.Elapsed()
@@ -251,8 +251,8 @@ func (c *cluster) missing() string {
 	return fmt.Sprintf("members from %d to %d of %d, subscriptions from %d", known[0], known[len(known)-1], len(c.nodes), started[0])
 }
 
-// broadcast sends a message from node i and returns how long the last node took to hear it, having
-// checked that all others heard it exactly once.
+// broadcast sends a message from node i and checks that all other nodes receive it exactly once. It returns how long
+// the last of them took.
 func (c *cluster) broadcast(i int, msg string, within time.Duration) time.Duration {
 	c.t.Helper()
 	var begin time.Time
@@ -288,7 +288,7 @@ func joinErrors(events []event.Event) error {
 	return errors.Join(errs...)
 }
 
-// count is how many events of a kind the node saw, of the member of that name or of any.
+// count returns how many events of a kind the node saw about the member with a name. An empty name means any member.
 func (n *node) count(kind event.Kind, name string) (count int) {
 	for _, e := range n.events {
 		if e.Kind == kind && (name == "" || e.Member.Name == name) {
@@ -298,7 +298,7 @@ func (n *node) count(kind event.Kind, name string) (count int) {
 	return count
 }
 
-// names lists the membership events the node saw.
+// names returns the membership events that the node saw.
 func (n *node) names() (list []string) {
 	for _, e := range n.events {
 		list = append(list, fmt.Sprintf("%s %s", [...]string{event.Join: "join", event.Update: "update", event.Leave: "leave"}[e.Kind], e.Member.Name))

@@ -21,7 +21,7 @@ func (c *cluster) burst(i, n int, name string) {
 	})
 }
 
-// heard checks that a node got each message of a burst once.
+// heard checks that a node received each message of a burst once.
 func (c *cluster) heard(i, n int, name string) {
 	c.t.Helper()
 	for k := range n {
@@ -64,7 +64,7 @@ func TestNoDatagramIsLargerThanItMayBe(t *testing.T) {
 	}
 }
 
-// A lost datagram is repaired with all its messages, whether or not they lie side by side in the arena.
+// A lost datagram is repaired with all its messages, even if they are not adjacent in the arena.
 func TestSharedDatagramsAreRepaired(t *testing.T) {
 	for _, apart := range []bool{false, true} {
 		c := pair(t)
@@ -90,7 +90,7 @@ func TestSharedDatagramsAreRepaired(t *testing.T) {
 	}
 }
 
-// What comes while a copy of it waits for the end of the turn is not sent back.
+// A message that arrives while a copy of it waits for the end of the turn is not sent back.
 func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(3)
@@ -114,7 +114,7 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 	}
 }
 
-// What waited for the pacing goes in full datagrams when it may go.
+// Messages that waited for the pacing are sent in full datagrams.
 func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
 	c := pair(t)
 	n := c.nodes[0]

@@ -9,7 +9,7 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 )
 
-// A node that wakes up may be a copy of one that goes on: two that seal under the same counters give their keys away.
+// A node that wakes up may be a copy of a running node. If two nodes seal with the same packet numbers, they reveal their keys.
 func TestNodeThatWokeUpSealsNothingUnderItsEarlierSessions(t *testing.T) {
 	c := newCluster(t, 3, lan())
 	c.add(8)
@@ -57,7 +57,7 @@ func TestNodeThatWokeUpSealsNothingUnderItsEarlierSessions(t *testing.T) {
 	}
 }
 
-// fresh reports whether all links have a session that was not there before.
+// fresh reports whether all links have a session that did not exist before.
 func (n *node) fresh(now time.Time, before map[*packets.Channel]uint64) bool {
 	for _, p := range n.links {
 		ch := p.packets.Channel(now)

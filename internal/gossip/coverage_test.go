@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Nobody sends such questions, so they are counted and draw no answer.
+// No node sends such queries, so they are counted and not answered.
 func TestQuestionAboutABroadcastOfAnotherLengthIsCountedAndNotAnswered(t *testing.T) {
 	c := formed(t, 2)
 	to := c.nodes[1].Self().ID

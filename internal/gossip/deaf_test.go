@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
-// others are the addresses of all nodes except node i.
+// others returns the addresses of all nodes except node i.
 func (c *cluster) others(i int) (list []netip.AddrPort) {
 	for k, n := range c.nodes {
 		if k != i {
@@ -22,12 +22,12 @@ func (c *cluster) others(i int) (list []netip.AddrPort) {
 	return list
 }
 
-// deafen drops everything that is sent to node i. What it sends arrives.
+// deafen drops everything that is sent to node i. What node i sends arrives.
 func (c *cluster) deafen(i int) *simnet.Block {
 	return c.net.Block(c.others(i), []netip.AddrPort{c.nodes[i].addr})
 }
 
-// outcome runs until no node except i has node i as a member, and returns how long that took; at most within.
+// outcome runs until no node except i has node i as a member, at most for within. It returns how long that took.
 func (c *cluster) outcome(i int, within time.Duration, each func()) time.Duration {
 	const step = 50 * time.Millisecond
 	for at := step; at <= within; at += step {
@@ -48,7 +48,7 @@ func (c *cluster) outcome(i int, within time.Duration, each func()) time.Duratio
 	return 0
 }
 
-// falseDeaths lists the leave events of nodes other than i that are not about node i.
+// falseDeaths returns the leave events of nodes other than i that are not about node i.
 func (c *cluster) falseDeaths(i int) (list []string) {
 	for k, n := range c.nodes {
 		for _, e := range n.events {
@@ -60,7 +60,7 @@ func (c *cluster) falseDeaths(i int) (list []string) {
 	return list
 }
 
-// All that is sent to one node is lost, as by a firewall without a rule for what comes in. It goes on to speak.
+// Everything sent to one node is lost, as with a firewall without a rule for incoming packets. The node still sends.
 func TestNodeThatSendsButCannotHearIsDeadToAllOthersWithin6Seconds(t *testing.T) {
 	for _, size := range []int{2, 3, 6, 20, 100}[:brief(5, 4)] {
 		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestNodeThatSendsButCannotHearIsDeadToAllOthersWithin6Seconds(t *testing.T)
 	}
 }
 
-// A new incarnation that no accusation caused does not show that the node has heard one.
+// A new incarnation that no accusation caused does not prove that the node receives anything.
 func TestNodeThatCannotHearIsNotClearedByNewMetadata(t *testing.T) {
 	for _, every := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 1500 * time.Millisecond} {
 		t.Run(every.String(), func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestNodeThatCannotHearKnowsIt(t *testing.T) {
 	}
 }
 
-// When it hears again nobody has to do anything.
+// When the node receives packets again, it recovers without any action.
 func TestNodeThatWasDeafForAWhileIsAMemberAgain(t *testing.T) {
 	for _, length := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute} {
 		t.Run(length.String(), func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestNodeThatWasDeafForAWhileIsAMemberAgain(t *testing.T) {
 	}
 }
 
-// Two nodes that cannot speak to each other stay members as long as others can speak to both.
+// Two nodes that cannot reach each other remain members as long as other nodes can reach both.
 func TestPairThatCannotSpeakToEachOtherStaysInTheCluster(t *testing.T) {
 	for _, what := range []string{"one way", "the other way", "both ways"} {
 		t.Run(what, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestPairThatCannotSpeakToEachOtherStaysInTheCluster(t *testing.T) {
 	}
 }
 
-// A NAT maps a node to another address every few seconds, and forgets the one before: what is sent there is lost.
+// A NAT maps a node to another address every few seconds and removes the old mapping, so packets to the old address are lost.
 func TestNodeWhoseNATMappingChangesHearsMostMessages(t *testing.T) {
 	c := formed(t, 6)
 	n := c.nodes[4]

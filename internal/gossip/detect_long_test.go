@@ -11,8 +11,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// deaths follows the cluster for a time and returns how often a node that runs was taken for dead by
-// another, and how long the longest of these errors lasted.
+// deaths follows the cluster for a time. It returns how often a running node was declared dead by another node, and how
+// long the longest of these errors lasted.
 func (c *cluster) deaths(within time.Duration) (count int, longest time.Duration) {
 	const step = 100 * time.Millisecond
 	wrong := 0
@@ -37,7 +37,6 @@ func (c *cluster) deaths(within time.Duration) (count int, longest time.Duration
 	return count, longest
 }
 
-// The bounds are those of issue 4.
 func TestLossKillsNobody(t *testing.T) {
 	t.Parallel()
 	for _, loss := range []float64{0.05, 0.20} {
@@ -58,8 +57,7 @@ func TestLossKillsNobody(t *testing.T) {
 	}
 }
 
-// The bounds are those of issue 4: packets and bytes that a node of an idle cluster sends or receives in
-// a second.
+// The limits are the packets and bytes that a node of an idle cluster sends or receives per second.
 func TestIdleClusterIsQuiet(t *testing.T) {
 	sizes := []int{50}
 	if *full {
@@ -148,7 +146,7 @@ func TestNodeSuspendedForTenMinutesComesBackByItself(t *testing.T) {
 	}
 }
 
-// All that watch a node die with it.
+// All nodes that monitor a node fail together with it.
 func TestNodeWhoseNeighboursDieWithItIsFoundDead(t *testing.T) {
 	c := newCluster(t, 3, lan())
 	c.tweak = func(i int, cfg *Config) { cfg.Subscriptions = 2 }

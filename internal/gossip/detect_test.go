@@ -10,8 +10,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// crash takes node i down and returns how long it took until somebody suspected it, and until all
-// others knew it dead; zero for never.
+// crash crashes node i. It returns how long it took until the first node suspected it, and until all others knew that
+// it was dead; zero for never.
 func (c *cluster) crash(i int, within time.Duration) (suspected, known time.Duration) {
 	c.t.Helper()
 	id := c.nodes[i].cfg.ID
@@ -37,7 +37,7 @@ func (c *cluster) crash(i int, within time.Duration) (suspected, known time.Dura
 	return suspected, known
 }
 
-// restart brings node i back under its name.
+// restart restarts node i under its name.
 func (c *cluster) restart(i int) {
 	n := c.make(i)
 	c.nodes[i] = n
@@ -45,7 +45,7 @@ func (c *cluster) restart(i int) {
 	c.join(i, (i+1)%len(c.nodes))
 }
 
-// The bounds are those of issue 4; docs/PERFORMANCE.md quotes what this test logs at full size.
+// docs/PERFORMANCE.md quotes what this test logs at full size.
 func TestCrashIsSuspectedAndKnownEverywhereInTime(t *testing.T) {
 	t.Parallel()
 	sizes := []int{50}

@@ -28,7 +28,7 @@ func (c *cluster) tell(i, to int, msg string, reliable bool, within time.Duratio
 	return token
 }
 
-// ended runs until node i has been told of its n-th reliable message, and returns how that ended.
+// ended runs until the n-th reliable message of node i has ended, and returns the error of that message.
 func (c *cluster) ended(i, n int, within time.Duration) error {
 	c.t.Helper()
 	if !c.net.RunUntil(within, func() bool { return len(c.nodes[i].sent) >= n }) {
@@ -37,14 +37,14 @@ func (c *cluster) ended(i, n int, within time.Duration) error {
 	return c.nodes[i].sent[n-1].Err
 }
 
-// strangers are two nodes that know nothing of each other, far apart.
+// strangers returns two nodes, far apart, that do not know each other.
 func strangers(t *testing.T, seed uint64) *cluster {
 	c := newCluster(t, seed, gigabit())
 	c.add(2)
 	return c
 }
 
-// Two nodes that have not met, at 20 % loss both ways, as issue 3 wants it.
+// Two nodes without a session exchange messages at 20 % loss in both directions.
 func TestReliableMessageArrivesOnceAtTwentyPercentLoss(t *testing.T) {
 	for _, size := range []int{0, 1, 1400, 1 << 20, MessageMax} {
 		for run := range sized(20, 1) {
@@ -120,7 +120,7 @@ func TestReliableMessageToANodeThatCrashedEndsWithAnErrorInTime(t *testing.T) {
 	c.quiet()
 }
 
-// The session that the sender still holds is one with a node that is gone: it shakes hands anew.
+// The sender's session belongs to a node that is gone, so the sender needs another handshake.
 func TestReliableMessageReachesANodeThatRestarted(t *testing.T) {
 	for _, size := range []int{30, 1 << 20} {
 		c := strangers(t, 1)
@@ -183,7 +183,7 @@ func TestMessagesThatWaitForASessionAreAllSentOrAllFail(t *testing.T) {
 	c.quiet()
 }
 
-// A message that comes to wait for a handshake of an earlier one with little time left has its own time.
+// A message that waits for the handshake of an earlier message with little time left keeps its own deadline.
 func TestWaitingMessageOutlivesTheHandshakeOfAnother(t *testing.T) {
 	c := strangers(t, 1)
 	c.net.Crash(testAddr(1))
@@ -268,7 +268,7 @@ func TestSendToOneselfIsAnError(t *testing.T) {
 	c.quiet()
 }
 
-// The session is renewed while the message is under way, by a handshake that the receiver begins.
+// During the transfer of the message, the receiver begins a handshake that renews the session.
 func TestLargeMessageSurvivesARenewalOfItsSession(t *testing.T) {
 	c := strangers(t, 1)
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.05 })

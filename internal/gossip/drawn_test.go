@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// questions are messages that a member can fill a datagram with, each of which asks for something.
+// questions returns messages that ask for something, with which a member can fill a datagram.
 func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []byte {
 	attacker := c.nodes[1]
 	id := func(i uint32) (id wire.MessageID) {
@@ -75,8 +75,8 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 	}
 }
 
-// However many questions a member packs into one datagram, whatever they are: few packets are the answer, and not many times its
-// size.
+// Whatever requests a member packs into one datagram, and however many: the answer is few packets, and not many times
+// the size of the datagram.
 func TestAllThatADatagramDrawsIsBoundedTogether(t *testing.T) {
 	const size, packets, times = 60_000, 160, 4
 	for name := range questions(duo(t), time.Time{}) {
@@ -97,7 +97,7 @@ func TestAllThatADatagramDrawsIsBoundedTogether(t *testing.T) {
 				}
 				count, bytes := 0, 0
 				c.hand(now, plain)
-				for range 50 { // and what follows at once
+				for range 50 { // and the packets that follow at once
 					n.Drain(now, func(_ wire.Path, b []byte) { count++; bytes += len(b) })
 					now = now.Add(time.Millisecond)
 					n.HandleTimeout(now)

@@ -26,7 +26,7 @@ func TestDumpSaysWhatAPersonLooksFor(t *testing.T) {
 	}
 }
 
-// Dump writes the state of the core for a person to read when a test fails.
+// Dump writes the state of the core in readable form when a test fails.
 func (c *Core) Dump(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "node %q %s at %s\n", c.members.Self().Name, c.members.Self().ID, c.members.Self().Addr)
 	c.dumpMembers(w, now)
@@ -38,7 +38,7 @@ func (c *Core) Dump(w io.Writer, now time.Time) {
 	}
 }
 
-// dumpMembers writes a line for each node that is a member, or was one.
+// dumpMembers writes a line for each current or former member.
 func (c *Core) dumpMembers(w io.Writer, now time.Time) {
 	var all []*members.Entry
 	for m := range c.members.All {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A node that has lost its links, or never had one, holds a session for a while in which it says nothing any more.
+// A node without links keeps a session for some time, and sends nothing in it.
 func TestJoinBesideASessionThatWasSilentForLongTakesNoLongerThanTheFirst(t *testing.T) {
 	for _, silent := range []time.Duration{0, 25 * time.Second} {
 		t.Run(silent.String(), func(t *testing.T) {

@@ -17,22 +17,22 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// app is what an application answers when it is asked, and what it was asked.
+// app holds the answers of an application, and what it was asked.
 type app struct {
 	state  []byte
-	later  bool // it answers nothing by itself
+	later  bool // it does not answer on its own
 	merge  error
 	alive  map[string]error // by name
 	calls  []string
-	merged []string      // states, as key has them
+	merged []string      // states, in the form that key returns
 	asked  []event.Event // not answered yet
 	peers  []Member      // of the last event.MergeAsked
 	inside func(event.Event)
 
 	selects    func([]Member) (selected []wire.NodeID, preferred wire.NodeID)
-	selections int // times that it was asked whom to choose
+	selections int // number of times that it was asked for a selection
 	silent     bool
-	unanswered [][]Member // what it was asked about while it was silent
+	unanswered [][]Member // what it was asked about while silent
 }
 
 func (a *app) ask(now time.Time, c *Core, e event.Event) {
@@ -76,7 +76,7 @@ func (a *app) answer(now time.Time, c *Core, e event.Event) {
 	}
 }
 
-// withStates is a cluster whose nodes have states to exchange: "state of N".
+// withStates returns a cluster whose nodes have states to exchange: "state of N".
 func withStates(t *testing.T, seed uint64, link simnet.Link, n int, tweak func(i int, c *Config)) *cluster {
 	c := newCluster(t, seed, link)
 	c.tweak = func(i int, cfg *Config) {
@@ -92,7 +92,7 @@ func withStates(t *testing.T, seed uint64, link simnet.Link, n int, tweak func(i
 	return c
 }
 
-// joined runs until node i's n-th Join has ended.
+// joinEnded runs until the n-th Join of node i has ended, and returns its error.
 func (c *cluster) joinEnded(i, n int, within time.Duration) error {
 	c.t.Helper()
 	if !c.net.RunUntil(within, func() bool { return len(c.nodes[i].joined) >= n }) {
@@ -101,7 +101,7 @@ func (c *cluster) joinEnded(i, n int, within time.Duration) error {
 	return c.nodes[i].joined[n-1].Err
 }
 
-// idle checks that no exchange and no vote is left.
+// idle checks that no exchange and no vote is in progress.
 func (c *cluster) idle() {
 	c.t.Helper()
 	for i, n := range c.nodes {
@@ -132,7 +132,7 @@ func TestJoinExchangesStatesBothWaysBeforeItEnds(t *testing.T) {
 	c.idle()
 }
 
-// The entry of the node that joins and its push are two datagrams, of which the first may be lost.
+// The entry of the joining node and its push are two datagrams, and the first may be lost.
 func TestStateOfANodeIsMergedAfterTheNodeIsAMember(t *testing.T) {
 	for _, ask := range []bool{false, true} {
 		for seed := range uint64(30) {
@@ -152,7 +152,7 @@ func TestStateOfANodeIsMergedAfterTheNodeIsAMember(t *testing.T) {
 	}
 }
 
-// Its name may be taken, or it may be refused.
+// Another node may have its name, or the application may refuse it.
 func TestStateOfANodeThatDoesNotBecomeAMemberIsMergedAllTheSame(t *testing.T) {
 	c := withStates(t, 1, lan(), 3, func(i int, cfg *Config) {
 		if cfg.PushPullInterval = -1; i == 2 {
@@ -234,7 +234,7 @@ func TestJoinFailsIfTheStateOfEitherSideIsTooLargeAndNamesSizeAndLimit(t *testin
 			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 			c.nodes[side].app.state = make([]byte, size)
 			c.join(1, 0)
-			err := c.joinEnded(1, 1, 9*time.Second) // before its time is up
+			err := c.joinEnded(1, 1, 9*time.Second) // before its deadline
 			large, ok := errors.AsType[*StateTooLargeError](err)
 			if !ok || *large != (StateTooLargeError{Size: size, Max: MessageMax, Theirs: side == 0}) {
 				t.Errorf("too large at node %d, %g loss: %v", side, loss, err)
@@ -252,7 +252,7 @@ func TestStateThatIsTooLargeIsCountedAndWarnedOfOnBothSidesAtABoundedRate(t *tes
 	const every, run = 2 * time.Second, 5 * time.Minute
 	for large := range 2 {
 		c := withStates(t, 1, lan(), 2, func(i int, cfg *Config) {
-			if cfg.PushPullInterval = -1; i == 1 { // so that one of them begins all exchanges
+			if cfg.PushPullInterval = -1; i == 1 { // so that one node begins all exchanges
 				cfg.PushPullInterval = every
 			}
 		})
@@ -276,7 +276,7 @@ func TestStateThatIsTooLargeIsCountedAndWarnedOfOnBothSidesAtABoundedRate(t *tes
 			if most := int(run / logbook.Interval); warned == 0 || warned > most+1 {
 				t.Errorf("too large at node %d: node %d warns %d times", large, i, warned)
 			}
-			if merged := len(n.app.merged); (i == large) != (merged > 0) { // what fits still goes
+			if merged := len(n.app.merged); (i == large) != (merged > 0) { // the state that fits is still sent
 				t.Errorf("too large at node %d: node %d merged %d states", large, i, merged)
 			}
 		}
@@ -284,7 +284,7 @@ func TestStateThatIsTooLargeIsCountedAndWarnedOfOnBothSidesAtABoundedRate(t *tes
 	}
 }
 
-// A member may say anything.
+// A member may send any sizes.
 func TestSizesOfStatesThatMakeNoSenseAreDropped(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	c.join(1, 0)
@@ -324,7 +324,7 @@ func TestPushPullWithARandomNodeAtItsInterval(t *testing.T) {
 				own++
 			}
 		}
-		// Its own ten and, on average, as many that others begin with it.
+		// The ten that it begins and, on average, as many that other nodes begin with it.
 		if own < 10 || own > 40 || len(n.app.merged) < 10 {
 			t.Errorf("node %d: asked for its state %d times, merged %d", i, own, len(n.app.merged))
 		}
@@ -338,7 +338,7 @@ func TestPushPullWithARandomNodeAtItsInterval(t *testing.T) {
 	c.idle()
 }
 
-// One that begins more than it may, or says it will send much and does not.
+// The peer begins more pushes than it may, or announces a large push and does not send it.
 func TestPushesOfAPeerAreBounded(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, nil)
 	c.join(1, 0)

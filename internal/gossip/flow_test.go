@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// fill makes n broadcasts of 256 bytes wait for p.
+// fill queues count broadcasts of 256 bytes for p.
 func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	var list []packets.Queued
 	for range count {
@@ -29,7 +29,7 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	return ids
 }
 
-// lazy has p ask n to send it no full copies of the messages of an origin, or to send them again.
+// lazy makes p send n a Prune for an origin, or a Graft if is is false.
 func (n *node) lazy(p *peer, origin uint64, is bool) {
 	var s wire.Steer
 	s.Add(origin, false)
@@ -42,7 +42,7 @@ func (n *node) lazy(p *peer, origin uint64, is bool) {
 	}
 }
 
-// paceOf is the pacing of a quick link or of one that is slower by far.
+// paceOf returns the pacing of a fast link, or of a much slower one.
 func paceOf(now time.Time, quick bool) *pacing.Controller {
 	rtt := 10 * time.Second
 	if quick {
@@ -51,14 +51,14 @@ func paceOf(now time.Time, quick bool) *pacing.Controller {
 	return pacing.New(now, rtt, func(n int64) int64 { return n / 2 }, 1400)
 }
 
-// reportsAll has all peers that a node has a link with report what they were sent.
+// reportsAll makes all peers with a link to the node report what they were sent.
 func (n *node) reportsAll(now time.Time) {
 	for _, p := range n.links {
 		p.packets.Pace().Report(now, pacing.Report{Delivered: math.MaxInt64, InFlightSent: math.MaxInt64})
 	}
 }
 
-const fillsLink = packets.SmallOwn/256 + 1 // broadcasts of fill that fill a link
+const fillsLink = packets.SmallOwn/256 + 1 // number of broadcasts of fill that fill a link
 
 func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
@@ -113,7 +113,7 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 	})
 }
 
-// With too few peers that want messages those of our own go along others that take them.
+// If too few eager peers have room, messages of this node are sent along other links that have room.
 func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(8)
@@ -144,7 +144,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 	})
 }
 
-// What the arena has forgotten before it could go is dropped and counted, and does not keep up what follows.
+// Messages that the arena dropped before they were sent are counted, and do not delay later messages.
 func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	c := pair(t)
 	n, o := c.nodes[0], c.nodes[1]
@@ -167,7 +167,7 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	}
 }
 
-// A node that cannot pass on what it gets reports later, the later the more waits.
+// A node with a backlog delays its reports in proportion to the backlog.
 func TestNodeThatIsBehindReportsLater(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
 	c.add(4)
@@ -190,7 +190,7 @@ func TestNodeThatIsBehindReportsLater(t *testing.T) {
 	})
 }
 
-// All nodes send faster than the slowest takes. What Broadcast takes arrives, or is counted.
+// All nodes send faster than the slowest can receive. Messages that Broadcast accepts arrive, or are counted.
 func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(200 * time.Microsecond), Rate: 20 << 20, Queue: 256 << 10})

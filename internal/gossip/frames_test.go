@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// payload is size bytes that differ from place to place and from message to message.
+// payload returns size bytes that differ from position to position and from message to message.
 func payload(size int, salt byte) string {
 	b := make([]byte, size)
 	for i := range b {
@@ -56,7 +56,7 @@ func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
 	}
 }
 
-// A large message takes its time, and its origin says more meanwhile than any window of ids holds.
+// While a large message is in transfer, its origin broadcasts more messages than any window of ids contains.
 func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing.T) {
 	c := duo(t)
 	n, id := c.nodes[0], originID(9, 1)
@@ -78,7 +78,7 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	}
 }
 
-// originID is the id of the n-th broadcast of an origin.
+// originID returns the id of the n-th broadcast of an origin.
 func originID(origin byte, n uint64) (id wire.MessageID) {
 	id[0], id[6] = origin, 0x80
 	binary.BigEndian.PutUint64(id[8:], n)

@@ -29,9 +29,9 @@ var updateGolden = flag.Bool("update", false, "write the golden traces anew")
 
 const goldenFile = "testdata/golden.txt"
 
-// Each golden trace is the hash of every datagram, timeout and event of one simulated run. A change that is
-// not meant to alter behaviour, such as moving code, leaves all of them as they are. After one that is,
-// `make golden` writes them anew.
+// Each golden trace is the hash of every datagram, timeout and event of one simulated run. A change that is not meant
+// to alter behavior, such as moving code, must not change any of them. After a change that does alter behavior, `make
+// golden` writes them again.
 func TestGoldenTraces(t *testing.T) {
 	if *updateGolden {
 		writeGolden(t)
@@ -83,8 +83,8 @@ func writeGolden(t *testing.T) {
 	}
 }
 
-// goldenRun is one simulated run. Every run ends in a cluster in which something was delivered, so that no
-// trace is that of an idle network.
+// goldenRun is one simulated run. Every run ends in a cluster in which something was delivered, so that no trace is
+// that of an idle network.
 type goldenRun struct {
 	name  string
 	link  simnet.Link
@@ -258,14 +258,14 @@ var goldenRuns = []*goldenRun{
 	}},
 }
 
-// world is the simulated network, the nodes in it, and a hash of all they tell their applications.
+// world is the simulated network, its nodes, and a hash of all their events.
 type world struct {
 	t         *testing.T
 	net       *simnet.Network
 	tweak     func(i int, c *gossip.Config)
 	hosts     []*goldenNode
 	models    []*gwyh01.Node
-	made      uint64 // sources of random bytes handed out
+	made      uint64 // number of random sources created
 	said      uint32
 	delivered int
 	veto      string // name of a node that NotifyAlive refuses
@@ -275,7 +275,7 @@ type world struct {
 	}
 }
 
-// goldenNode is a core with an application that answers every question at once.
+// goldenNode is a core with an application that answers every query at once.
 type goldenNode struct {
 	*gossip.Core
 	w    *world
@@ -300,7 +300,7 @@ func (w *world) addrs(from, to int) (list []netip.AddrPort) {
 	return list
 }
 
-// core makes the core of node i.
+// core returns the core of node i.
 func (w *world) core(i int) *gossip.Core {
 	w.t.Helper()
 	random := w.net.Reader(w.made)
@@ -323,7 +323,7 @@ func (w *world) core(i int) *gossip.Core {
 	return core
 }
 
-// hostsUp starts n nodes that know nobody.
+// hostsUp starts n nodes that do not know each other.
 func (w *world) hostsUp(n int) {
 	for i := range n {
 		h := &goldenNode{Core: w.core(i), w: w, name: fmt.Sprintf("node-%d", i), addr: goldenAddr(i)}
@@ -366,7 +366,7 @@ func (w *world) do(i int, f func(now time.Time)) {
 	})
 }
 
-// say broadcasts size bytes from node i. They begin with a number of their own.
+// say broadcasts size bytes from node i. The message begins with a unique number.
 func (w *world) say(i, size int) {
 	w.said++
 	msg := binary.BigEndian.AppendUint32(make([]byte, 0, size), w.said)
@@ -384,7 +384,7 @@ func (n *goldenNode) HandleTimeout(now time.Time) {
 	n.take(now)
 }
 
-// take notes what the core tells, and answers what it asks.
+// take records the events of the core, and answers its queries.
 func (n *goldenNode) take(now time.Time) {
 	for events := n.Events(); len(events) > 0; events = n.Events() {
 		for _, e := range slices.Clone(events) {

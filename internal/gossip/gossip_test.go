@@ -35,7 +35,7 @@ func TestHundredNodesThroughOneSeed(t *testing.T) {
 	}
 }
 
-// The bounds are those of the original issue; docs/PERFORMANCE.md quotes what this test logs.
+// docs/PERFORMANCE.md quotes what this test logs.
 func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ loss, bound float64 }{{0, 2.0}, {0.05, 2.2}} {
@@ -49,7 +49,7 @@ func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
 			cl := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(mean, 0), Loss: c.loss})
 			cl.add(nodes)
 			formed := cl.form(30 * time.Second)
-			cl.net.RunFor(5 * time.Second) // until the choice of subscriptions has calmed down
+			cl.net.RunFor(5 * time.Second) // until the choice of subscriptions is stable
 			var sum time.Duration
 			for i := range 20 {
 				sum += cl.broadcast(i*47%nodes, fmt.Sprint("message ", i), 250*time.Millisecond)
@@ -236,7 +236,7 @@ func TestSubscribersAreBounded(t *testing.T) {
 	}
 }
 
-// A seed that goes away right after the others joined through it is not needed.
+// The cluster does not need a seed that leaves right after the other nodes joined through it.
 func TestClusterOutlivesItsSeed(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(20)
@@ -250,7 +250,7 @@ func TestClusterOutlivesItsSeed(t *testing.T) {
 	c.broadcast(3, "without the seed", time.Second)
 }
 
-// A node that is starved of CPU for longer than a death takes does not call the others dead for it.
+// A node that did not run for longer than failure detection takes does not declare other nodes dead.
 func TestSuspendedNodeBlamesNobody(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(10)

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// addrs are the addresses of nodes from to before to.
+// addrs returns the addresses of nodes from up to, but not including, to.
 func (c *cluster) addrs(from, to int) (list []netip.AddrPort) {
 	for _, n := range c.nodes[from:to] {
 		list = append(list, n.addr)
@@ -19,8 +19,8 @@ func (c *cluster) addrs(from, to int) (list []netip.AddrPort) {
 	return list
 }
 
-// split parts the first n nodes from the rest for so long, and returns how long after its end all are
-// members to all again, and how many bytes the busiest node sent meanwhile.
+// split separates the first n nodes from the rest for length. It returns how long after that all nodes are members to
+// each other again, and how many bytes the busiest node sent meanwhile.
 func (c *cluster) split(n int, length, within time.Duration) (took time.Duration, most uint64) {
 	c.t.Helper()
 	block := c.net.Partition(c.addrs(0, n), c.addrs(n, len(c.nodes)))
@@ -30,7 +30,7 @@ func (c *cluster) split(n int, length, within time.Duration) (took time.Duration
 		if i >= n {
 			want = len(c.nodes) - n
 		}
-		if nd.members.Count() != want && want > 1 { // one that is alone doubts itself for longer
+		if nd.members.Count() != want && want > 1 { // a node that is alone suspects itself first, which takes longer
 			c.t.Errorf("node %d has %d members at the end of the partition, want %d", i, nd.members.Count(), want)
 		}
 	}
@@ -57,20 +57,20 @@ func TestHalvesFindTogetherAgain(t *testing.T) {
 			c.net.RunFor(5 * time.Second)
 			took, _ := c.split(size.a, time.Minute, 80*time.Second)
 			t.Logf("whole %v after the end of the partition", took)
-			c.net.RunFor(6 * time.Second) // until subscriptions cross what was the border
+			c.net.RunFor(6 * time.Second) // until subscriptions cross the former border
 			c.broadcast(0, "after", time.Second)
 		})
 	}
 }
 
-// The bound is that of the original issue; docs/PERFORMANCE.md quotes what this test logs with -full.
+// docs/PERFORMANCE.md quotes what this test logs with -full.
 func TestPartitionOfFiveMinutesIsOverWithinThree(t *testing.T) {
 	t.Parallel()
 	n := brief(60, 30)
 	if *full {
 		n = 500
 	}
-	// The application's states are exchanged for the healing's sake only.
+	// Only healing exchanges application state.
 	c := withStates(t, 1, lan(), n, func(_ int, cfg *Config) { cfg.PushPullInterval = -1 })
 	c.form(10 * time.Second)
 	c.net.RunFor(5 * time.Second)
@@ -142,7 +142,7 @@ func TestSeedThatComesUpLaterIsJoined(t *testing.T) {
 	if !c.net.RunUntil(3*time.Second, c.whole) {
 		t.Fatalf("not whole: %s", c.missing())
 	}
-	// With a member at the address there is nothing to do.
+	// If a member has the address, no Join is needed.
 	before := c.nodes[1].Stats().HandshakesStarted
 	c.do(1, func(now time.Time) { c.nodes[1].Seek(now, seeds) })
 	if after := c.nodes[1].Stats().HandshakesStarted; after != before || c.nodes[1].Core.joins.Len() != 0 {
@@ -168,7 +168,7 @@ func TestNobodyDeadComesBackByComparing(t *testing.T) {
 	for _, n := range c.nodes {
 		n.events = nil
 	}
-	c.net.Resume(late.addr) // it knows both as alive
+	c.net.Resume(late.addr) // the node considers both alive
 	c.net.RunFor(time.Minute)
 	for i, n := range c.nodes {
 		if i == 5 || i == 6 {

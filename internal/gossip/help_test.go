@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// ask makes node i ask node k about a node, and returns what k says within a second; nil for nothing.
+// ask makes node i ask node k to probe a node. It returns the result that k sends within a second, or nil for none.
 func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	c.t.Helper()
 	n, helper := c.nodes[i], c.nodes[k]
@@ -29,7 +29,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 
 func TestHelperTellsWhetherANodeLives(t *testing.T) {
 	c := formed(t, 5)
-	c.add(2) // strangers to all
+	c.add(2) // unknown to all nodes
 	c.net.Crash(c.nodes[4].addr)
 	for _, q := range []struct {
 		what   string
@@ -56,7 +56,7 @@ func TestHelperTellsWhetherANodeLives(t *testing.T) {
 	}
 }
 
-// What an insider may make others do is bounded.
+// The work that an insider may cause is bounded.
 func TestRequestsForProbesAreBounded(t *testing.T) {
 	c := formed(t, 3)
 	c.tweak = nil

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// hand has node 0 of a duo take in what node 1 says, without a network between them.
+// hand makes node 0 of a duo handle a plaintext of node 1, without a network between them.
 func (c *cluster) hand(now time.Time, plain []byte) {
 	c.t.Helper()
 	n := c.nodes[0]
@@ -25,7 +25,7 @@ func (c *cluster) hand(now time.Time, plain []byte) {
 	n.Events()
 }
 
-// inventedMember is the alive entry of a node that does not exist.
+// inventedMember returns the alive entry of a node that does not exist.
 func inventedMember(now time.Time, i, meta int) *wire.Member {
 	id := wire.NodeID{6: 0x80, 8: 0x80}
 	binary.BigEndian.PutUint32(id[1:5], uint32(i)*2654435761)
@@ -50,7 +50,7 @@ func TestMembersThatAPeerInventsAreRationed(t *testing.T) {
 	}
 }
 
-// One member invents origins, direct messages and other members, as fast as it can: what the node keeps of that is bounded.
+// One member invents origins, direct messages and members as fast as it can. The node keeps a bounded amount of them.
 func TestInventionsOfAMemberTakeABoundedPartOfMemory(t *testing.T) {
 	const bound = 64 << 20
 	c := duo(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// outsider adds one node that differs from a cluster of three by tweak, lets it join, and expects that
-// it never becomes a member of anything, with a line in somebody's log that says why.
+// outsider adds one node that differs from a cluster of three by tweak, and makes it join. It expects that no node ever
+// has it as a member, and that a node logs a line with the reason.
 func outsider(t *testing.T, wantLog string, tweak func(cfg *Config), setup func(c *cluster)) {
 	t.Helper()
 	c := newCluster(t, 1, lan())
@@ -68,7 +68,7 @@ func TestNodeWithAClockTwoMinutesOffNeverBecomesAMember(t *testing.T) {
 	outsider(t, "time", func(*Config) {}, func(c *cluster) { c.net.SetClockOffset(c.nodes[3].addr, 2*time.Minute) })
 }
 
-// A Hello of gwyh 0.1 form, without block, under an id that only Go nodes have.
+// A Hello in the form of gwyh 0.1, without a block, has an id that only Go nodes have.
 func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
@@ -91,7 +91,7 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 	}
 }
 
-// legacyHello is a Hello that verifies under the default key and has no extension block.
+// legacyHello returns a Hello that verifies under the default key and has no extension block.
 func legacyHello(id wire.NodeID, now time.Time, salt byte) []byte {
 	h := wire.Handshake{ID: wire.HandshakeID{1, salt}, Step: wire.StepHello, PublicKey: [32]byte{9, salt}, Timestamp: now.UTC()}
 	message := make([]byte, 69)
@@ -141,7 +141,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 		n := c.nodes[1]
 		n.HandleTimeout(now)
 		n.Core.transport.ping(now, n.peers[c.nodes[0].cfg.ID])
-		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // kept back
+		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // not delivered yet
 	})
 	n := c.nodes[0]
 	before := n.Stats()
@@ -157,8 +157,8 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 	}
 }
 
-// 10,000 forged Hellos a second, each with four Hmacs, from all over one /24, while a node elsewhere
-// joins.
+// 10,000 forged Hellos per second, each with four Hmacs, arrive from all addresses of one /24, while a node from
+// another network joins.
 func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
@@ -189,7 +189,7 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 	}
 }
 
-// A thousand nodes behind one address block come up together.
+// A thousand nodes with addresses in one block start together.
 func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
@@ -221,7 +221,7 @@ func FuzzCoreInput(f *testing.F) {
 	mw.Append(&wire.Member{ID: wire.NodeID{6: 0x80}, Incarnation: 5, Name: []byte("x"), Addr: testAddr(3)}, 1000)
 	mw.Append(&wire.Member{State: wire.StateDead, ID: wire.NodeID{6: 0x81}, Incarnation: 5}, 1000)
 	f.Add([]byte{0x93}, mw.End())
-	// datagram is what a stranger sends; plain is what a member seals, with all its authority.
+	// datagram is sent by a node outside the cluster; plain is sealed by a member.
 	f.Fuzz(func(t *testing.T, datagram, plain []byte) {
 		c := newCluster(t, 1, lan())
 		c.add(2)
@@ -241,7 +241,7 @@ func FuzzCoreInput(f *testing.F) {
 	})
 }
 
-// testHmac is PROTOCOL.md 1's, over message and the decimal timestamp.
+// testHmac returns the Hmac of PROTOCOL.md 1 over message and the decimal timestamp.
 func testHmac(psk string, message []byte, at time.Time) (sum [64]byte) {
 	k := blake2b.Sum512([]byte(psk))
 	h, err := blake2b.New512(k[:])

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// bearers counts the nodes that take each id for the one that bears a name.
+// bearers counts, per id, the nodes that consider the node with that id the owner of a name.
 func (c *cluster) bearers(name string, but int) map[wire.NodeID]int {
 	found := map[wire.NodeID]int{}
 	for i, n := range c.nodes {
@@ -19,7 +19,7 @@ func (c *cluster) bearers(name string, but int) map[wire.NodeID]int {
 	return found
 }
 
-// namesake makes the next nodes go by the given name.
+// namesake gives the nodes added next the given name.
 func (c *cluster) namesake(name string) {
 	c.tweak = func(_ int, cfg *Config) { cfg.Name = name }
 }
@@ -54,8 +54,8 @@ func TestNameOfALiveNodeIsNotTaken(t *testing.T) {
 	if e := c.nodes[5].conflicts; len(e) != 1 || e[0].Member.ID != other || e[0].Other.ID != first {
 		t.Errorf("the claimant was told %+v", e)
 	}
-	// When its bearer is gone the name is kept for it for a while. Then the other gets in without doing
-	// anything.
+	// When the owner is gone, its name stays reserved for some time. After that the other node becomes a member without
+	// any action.
 	c.net.Crash(c.nodes[2].addr)
 	c.net.RunFor(20 * time.Second)
 	if b := c.bearers("node-2", 5); len(b) != 0 {
@@ -101,7 +101,7 @@ func TestNameOfADeadNodeIsFreeAfterTheReclaimTime(t *testing.T) {
 	if b := c.bearers("node-2", 5); b[c.nodes[5].cfg.ID] != 4 {
 		t.Errorf("node-2 is %v after four minutes", b)
 	}
-	// At its old address it needs no time.
+	// At the old address the name is available at once.
 	c.net.Crash(c.nodes[3].addr)
 	c.net.RunFor(20 * time.Second)
 	c.tweak = nil
@@ -115,8 +115,8 @@ func TestNameOfADeadNodeIsFreeAfterTheReclaimTime(t *testing.T) {
 	}
 }
 
-// Two clusters, each with a node of the same name: when they become one, the node that has had it longer
-// bears it to all, once and for all, and the other gets it when that one goes.
+// Two clusters each have a node with the same name. When they merge, all nodes agree for good that the node that has
+// had the name longer owns it. The other node gets the name when the owner leaves.
 func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 	for _, joiner := range []int{0, 6} {
 		c := newCluster(t, uint64(joiner)+1, lan())
@@ -135,7 +135,7 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 		for _, n := range c.nodes {
 			n.events = nil
 		}
-		// One that has had it longer speaks again: that shall not cost it its name.
+		// A node that has had the name longer gets a new incarnation, which must not cost it the name.
 		c.do(2, func(now time.Time) { c.nodes[2].membership.renewSelf(now, 0) })
 		c.net.RunFor(time.Second)
 		c.join(joiner, 6-joiner)
@@ -168,8 +168,8 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 	}
 }
 
-// A node whose address changes under it, as by a NAT or a new lease, goes on under the same id: the others
-// follow its path, and its entry when it says where it is now.
+// The address of a node changes, for example because of a NAT or a new lease. The node keeps its id: the other nodes
+// follow its path, and use its entry once it announces the new address.
 func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 	for _, knows := range []bool{false, true} {
 		c := newCluster(t, 1, lan())
@@ -205,7 +205,7 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 		if !knows {
 			continue
 		}
-		// Who has never spoken to it finds it there.
+		// A node that has never had a session with it finds it at the new address.
 		c.add(1)
 		c.do(12, func(now time.Time) { c.nodes[12].Join(now, to, now.Add(5*time.Second)) })
 		if !c.net.RunUntil(3*time.Second, c.whole) {
@@ -214,7 +214,7 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 	}
 }
 
-// All nodes start again at the same moment, at their addresses and under their names.
+// All nodes restart at the same moment, with their addresses and names.
 func TestMassRestartWithTheSameNames(t *testing.T) {
 	t.Parallel()
 	const size = 40
@@ -231,7 +231,7 @@ func TestMassRestartWithTheSameNames(t *testing.T) {
 		c.net.Restart(n.addr, n)
 	}
 	c.form(10 * time.Second)
-	// And all but one, whom nobody of them joins: it knows them all as they were.
+	// Then all nodes but node 0 restart, and none of them joins it. Node 0 knows them all from before.
 	for i, n := range c.nodes[1:] {
 		c.net.Crash(n.addr)
 		c.nodes[i+1] = c.make(i + 1)

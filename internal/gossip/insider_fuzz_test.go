@@ -12,26 +12,26 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// An insiderStep is one datagram of a member that attacks, as a fuzzer writes it: which message, with which argument, how often, whether it
-// is changed, and how much later it comes than the one before.
+// An insiderStep is one datagram of an attacking member, as a fuzzer writes it: which message, with which argument, how
+// often, whether it is changed, and the time since the previous datagram.
 const insiderStep = 1 + 4 + 1 + 1 + 1
 
 func appendStep(b []byte, kind byte, argument uint32, times, change, wait byte) []byte {
 	return append(binary.BigEndian.AppendUint32(append(b, kind), argument), times, change, wait)
 }
 
-// Bounds of what one datagram, and what is due before the next, may draw.
+// Limits for what one datagram, and timeouts before the next one, may cause.
 const (
 	insiderPackets = 400
 	insiderBytes   = 1 << 20
 )
 
-// FuzzInsider has a member say whatever it likes, in authentic packets: every kind of message, valid and changed, alone and many in one
-// datagram, to a node whose application is asked about everything. Whatever it says, the node goes on, stays within its bounds,
-// and sends a bounded answer.
+// FuzzInsider makes a member send any messages in authentic packets: of every kind, valid and changed, alone and many
+// in one datagram. The application of the receiving node is asked about everything. The node must continue, stay within
+// its limits, and send a bounded answer.
 func FuzzInsider(f *testing.F) {
 	var all []byte
-	for kind := range byte(64) { // each message once, then many of it in one datagram, then changed ones
+	for kind := range byte(64) { // each message once, then many times in one datagram, then changed
 		all = appendStep(all, kind, uint32(kind)*7, 1, 0, 1)
 	}
 	f.Add(all)
@@ -80,7 +80,7 @@ func FuzzInsider(f *testing.F) {
 	})
 }
 
-// check does what is due, answers what the application is asked, and fails the test unless the node is within its bounds.
+// check runs what is due, answers the application's queries, and fails the test if the node exceeds its limits.
 func (n *node) check(t *testing.T, now time.Time, argument uint32) {
 	t.Helper()
 	if due := n.NextTimeout(); !due.IsZero() && !due.After(now) {
@@ -90,7 +90,7 @@ func (n *node) check(t *testing.T, now time.Time, argument uint32) {
 		}
 	}
 	for _, e := range n.Events() {
-		if argument%3 > 0 { // the application is slow at times
+		if argument%3 > 0 { // the application is sometimes slow
 			n.app.answer(now, n.Core, e)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// say lets node i send node k whatever it likes, as one who has the key can, and lets it arrive.
+// say makes node i send node k any plaintext, as a node with the key can, and delivers it.
 func (c *cluster) say(i, k int, plain []byte) {
 	c.t.Helper()
 	c.do(i, func(now time.Time) {
@@ -30,7 +30,7 @@ func (c *cluster) say(i, k int, plain []byte) {
 	c.net.RunFor(5 * time.Millisecond)
 }
 
-// duo is two nodes with a link, 0 the one that 1 attacks.
+// duo returns two nodes with a link. Node 1 attacks node 0.
 func duo(t *testing.T) *cluster {
 	t.Helper()
 	c := newCluster(t, 1, lan())
@@ -40,7 +40,7 @@ func duo(t *testing.T) *cluster {
 	return c
 }
 
-// What a link is asked for must not stand in the way of what a subscription needs, nor of an accusation.
+// Requests on a link must not delay messages for subscriptions, nor accusations.
 func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
@@ -66,7 +66,7 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 	})
 }
 
-// A node that dies under one name and comes back under another leaves nothing of the first.
+// A node that fails and returns under another name leaves nothing of the first name.
 func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
@@ -89,7 +89,7 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 	})
 }
 
-// Entries of ever new versions are held against all members at a bounded rate.
+// Entries with ever new versions are compared with all members at a bounded rate.
 func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
@@ -107,7 +107,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 	}
 }
 
-// What a push declares is what it is counted with.
+// A push is counted with the size that it declares first.
 func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
@@ -126,7 +126,7 @@ func TestPushMayNotGrowBeyondWhatItDeclaredFirst(t *testing.T) {
 	})
 }
 
-// A node that did not run for long finds its arena given back while a datagram of two messages is open.
+// A node that did not run for long has released its arena while a datagram of two messages is open.
 func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
@@ -144,9 +144,9 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	})
 }
 
-// One datagram draws no more answers than a node that means well asks for.
+// One datagram causes no more answers than a correct node requests.
 func TestOneDatagramDrawsFewAnswers(t *testing.T) {
-	seen := func(n *node) [2]wire.MessageID { // two messages that node 0 has had
+	seen := func(n *node) [2]wire.MessageID { // two messages that node 0 has received
 		var ids [2]wire.MessageID
 		for i := range ids {
 			ids[i] = wire.MessageID{9, 6: 0x80, 15: byte(i + 1)}
@@ -198,7 +198,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 	}
 }
 
-// An entry that claims to have refuted what nobody can have said yet would keep its node alive for ever.
+// An entry that claims to refute accusations that cannot exist yet would keep its node alive indefinitely.
 func TestEntryThatRefutesAccusationsOfItsOwnIncarnationIsNotTakenIn(t *testing.T) {
 	for _, ahead := range []uint64{0, 1, 1 << 40} {
 		c := duo(t)
@@ -214,12 +214,12 @@ func TestEntryThatRefutesAccusationsOfItsOwnIncarnationIsNotTakenIn(t *testing.T
 	}
 }
 
-// What a member chooses, such as names and reasons, adds no line to the log and no escape sequence.
+// Text that a member chooses, such as a name or a reason, adds no line to the log and no escape sequence.
 func TestNoLineOfTheLogIsForgedByAName(t *testing.T) {
 	const forged = "x\n[ERR] gwyh: forged\x1b[2J\u009b2J\xff"
 	c := newCluster(t, 1, lan())
 	c.tweak = func(i int, cfg *Config) {
-		if cfg.Debug = true; i == 2 { // its handshakes show this name
+		if cfg.Debug = true; i == 2 { // its handshakes contain this name
 			cfg.Name, cfg.Zone = forged, wire.Zone{Name: "z\n", Valid: true}
 		}
 	}
@@ -248,7 +248,7 @@ func TestNoLineOfTheLogIsForgedByAName(t *testing.T) {
 	}
 }
 
-// entry is the alive entry that node i has of itself, after a change.
+// entry returns the alive entry of node i about itself, after a change.
 func (c *cluster) entry(i int, change func(e *wire.Member)) wire.Member {
 	var e wire.Member
 	c.nodes[i].members.Self().Fill(&e)
@@ -256,7 +256,7 @@ func (c *cluster) entry(i int, change func(e *wire.Member)) wire.Member {
 	return e
 }
 
-// meet gives the nodes of a cluster sessions with node i, as an insider has them with all.
+// meet gives all nodes of a cluster sessions with node i, as an insider has.
 func (c *cluster) meet(i int) {
 	c.t.Helper()
 	c.do(i, func(now time.Time) {
@@ -267,7 +267,7 @@ func (c *cluster) meet(i int) {
 	c.net.RunFor(500 * time.Millisecond)
 }
 
-// claim lets node i send node k entries that it has made up. They arrive when the network runs.
+// claim makes node i send node k invented entries. They arrive when the network runs.
 func (c *cluster) claim(i, k int, entries ...wire.Member) {
 	c.t.Helper()
 	c.do(i, func(now time.Time) {
@@ -283,16 +283,16 @@ func (c *cluster) claim(i, k int, entries ...wire.Member) {
 	})
 }
 
-// Whoever says something false of a live node is outdone by it, also with an incarnation that the node takes next: that which it
-// takes because it has just been told something false itself.
+// A live node refutes any false entry about itself. The false entry may even have the next incarnation of the node: the
+// one that the node takes because it has just received another false entry.
 func TestFalseEntriesOfALiveNodeAreOutdone(t *testing.T) {
 	const victim, insider = 0, 7
-	const ahead = uint64(5000) // of the clock: the victim takes an incarnation above it, and not the time
+	const ahead = uint64(5000) // above the clock: the victim takes an incarnation above it, instead of the time
 	for _, x := range []struct {
 		name      string
 		poison    func(own, now uint64) uint64
-		decoy     uint64 // ahead of the clock, is told the victim alone; 0 for none
-		slowClock bool   // of the victim
+		decoy     uint64 // above the clock, sent to the victim only; 0 for none
+		slowClock bool   // the clock of the victim is slow
 	}{
 		{"its own incarnation", func(own, _ uint64) uint64 { return own }, 0, false},
 		{"the next one", func(own, _ uint64) uint64 { return own + 1 }, 0, false},

@@ -6,9 +6,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// What only tests ask of a core.
+// What only tests query of a core.
 
-// Member returns what is known of a live member.
+// Member returns a live member.
 func (c *Core) Member(id wire.NodeID) (Member, bool) {
 	if m := c.members.Get(id); m != nil && m.Live() {
 		return m.Member, true
@@ -16,13 +16,13 @@ func (c *Core) Member(id wire.NodeID) (Member, bool) {
 	return Member{}, false
 }
 
-// NumGo is the number of live members that are Go nodes, this node included.
+// NumGo returns the number of live Go members, including this node.
 func (c *Core) NumGo() int { return c.members.CountGo() }
 
-// HealthScore is how unwell this node is itself, from 0 for well to AwarenessMaxMultiplier - 1.
+// HealthScore returns the local health multiplier of this node, from 0 for healthy to AwarenessMaxMultiplier - 1.
 func (c *Core) HealthScore() int { return c.swim.Health() }
 
-// Version changes whenever the live members or what is known of them do.
+// Version changes whenever the live members or their data change.
 func (c *Core) Version() uint64 { return c.members.Version() }
 
 // Repeat sends a broadcast from before a member joined to that member.

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// junk is a packet of each kind that a stranger may send at any rate, as it is refused by a node that is busy with it.
+// junk returns a packet of each kind that an outsider may send at any rate, in the form that a busy node refuses.
 func junk(now time.Time) map[string][]byte {
 	sender := wire.NodeID{0: 9, 6: 0x80}
 	hmacs := func(n, size int, magic string) (list []wire.Hmac) {
@@ -40,7 +40,7 @@ func junk(now time.Time) map[string][]byte {
 	}
 }
 
-// junkNode is a node that has had so much junk in this second that it asks Hellos for cookies, and a way to give it more.
+// junkNode returns a function that gives packets to a node, which has had so much junk in this second that it uses cookies.
 func junkNode(t testing.TB) (take func(packet []byte)) {
 	cluster := newCluster(t, 1, lan())
 	cluster.add(1)
@@ -53,7 +53,7 @@ func junkNode(t testing.TB) (take func(packet []byte)) {
 		core.Drain(now, func(wire.Path, []byte) {})
 	}
 	kinds := junk(now)
-	for range 3000 { // more than the purses of Hellos hold
+	for range 3000 { // more than the token buckets of Hellos contain
 		take(kinds["Hello, four Hmacs"])
 		take(kinds["Hello without a block"])
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/peers"
 )
 
-// The keys of a live cluster are rotated node by node while it talks: add the new one everywhere, make
-// it the primary, remove the old one.
+// The keys of a live cluster are rotated node by node under traffic: add the new key everywhere, make it the primary,
+// remove the old key.
 func TestKeysAreRotatedWithoutLosingANodeOrAMessage(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(12)
@@ -63,7 +63,7 @@ func TestRemovedKeyEndsTheSessionsOfThoseWhoHaveNoOther(t *testing.T) {
 	}
 }
 
-// A node that crashes before anybody subscribed to it is found dead by the one that it joined.
+// A node that crashes before any node subscribed to it is declared dead by the node that it joined.
 func TestNodeThatCrashesRightAfterItsJoinIsFoundDead(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(10)

@@ -12,8 +12,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// The bounds are those of issue 6: after the first message each payload crosses the network 2.2 times per
-// node at most, and loss of 5 % costs 1.6 times the time at most.
+// After the first message each payload crosses the network at most 2.2 times per node, and at 5 % loss a message takes
+// at most 1.6 times as long.
 func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 	t.Parallel()
 	var lossless time.Duration
@@ -60,7 +60,7 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 	}
 }
 
-// deprive makes all neighbors of a node send it no full copies of an origin's messages, without its doing.
+// deprive makes a node lazy to all its neighbors for the messages of an origin, without its involvement.
 func (c *cluster) deprive(i int, origin uint64) {
 	for k := range c.nodes {
 		c.do(k, func(time.Time) {
@@ -99,7 +99,7 @@ func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
 	}
 }
 
-// Parents that die in the middle of a message are replaced by others that have it.
+// Other nodes that have the message replace parents that die during a transfer.
 func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(12)
@@ -144,7 +144,7 @@ func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
 		c.add(10)
 		c.form(5 * time.Second)
 		c.net.RunFor(2 * time.Second)
-		// Node 9 is far from all but nodes 3 and 4.
+		// Node 9 is far from all nodes except nodes 3 and 4.
 		for i := range 9 {
 			if i != 3 && i != 4 {
 				for _, pair := range [][2]int{{i, 9}, {9, i}} {
@@ -175,7 +175,7 @@ func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
 	}
 }
 
-// Announcements of what does not exist are asked for a few times and forgotten; they keep nothing from
+// Announced messages that do not exist are requested a few times and then dropped. They prevent no other message from
 // arriving, and are bounded and counted.
 func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	c := newCluster(t, 1, lan())
@@ -262,14 +262,14 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		}
 	}
 	sent := ask(id, 0, 50_000, 1000)
-	if most := uint64((256 + 2*160) * 60_000); sent > most { // what a neighbor may request at first, and of one large message
+	if most := uint64((256 + 2*160) * 60_000); sent > most { // requests allowed at first, plus one large message
 		t.Errorf("%d bytes sent, want at most %d", sent, most)
 	}
 	if a.Stats().Dropped[stats.DropUnexpected] < 500 || a.Stats().Dropped[stats.DropForgotten] == 0 {
 		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[stats.DropUnexpected], a.Stats().Dropped[stats.DropForgotten])
 	}
 	c.do(1, func(now time.Time) {
-		for _, k := range []string{"Have", "Want", "Prune"} { // values that are none
+		for _, k := range []string{"Have", "Want", "Prune"} { // invalid values
 			plain := append([]byte{0x92, 0xc4, 16}, make([]byte, 16)...)
 			plain = append(append(append(plain, 0x81, 0xa0|byte(len(k))), k...), 0xc4, 3, 1, 2, 3)
 			b.transport.sendPlain(now, b.links[0], plain)

@@ -15,10 +15,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// full makes the tests of large messages as large as docs/PERFORMANCE.md quotes them.
+// full runs the tests of large messages at the sizes that docs/PERFORMANCE.md quotes.
 var full = flag.Bool("full", false, "run the measurements of large messages at full size, which takes many minutes")
 
-// sized is what a measurement has at full size, and otherwise.
+// sized returns whole if the flag full is set, and small otherwise.
 func sized(whole, small int) int {
 	if *full {
 		return whole
@@ -26,7 +26,7 @@ func sized(whole, small int) int {
 	return small
 }
 
-// brief is how much of something a test does, and how much of it with -short.
+// brief returns short with -short, and usual otherwise.
 func brief(usual, short int) int {
 	if testing.Short() {
 		return short
@@ -34,13 +34,13 @@ func brief(usual, short int) int {
 	return usual
 }
 
-// gigabit is a link of 1 Gbit/s and 20 ms with a queue of 256 KiB.
+// gigabit returns a link of 1 Gbit/s and 20 ms with a queue of 256 KiB.
 func gigabit() simnet.Link {
 	return simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: simnet.Gbit, Queue: 256 << 10}
 }
 
-// spread sends a message from node i and returns how long the last of all others took to get it, zero
-// when one did not.
+// spread sends a message from node i. It returns how long the last of the other nodes took to receive it, or zero if a
+// node did not receive it.
 func (c *cluster) spread(i int, msg []byte, within time.Duration) time.Duration {
 	c.t.Helper()
 	begin, before := c.net.Now(), c.arrived
@@ -55,7 +55,7 @@ func (c *cluster) spread(i int, msg []byte, within time.Duration) time.Duration 
 	return c.net.Now().Sub(begin)
 }
 
-// exactlyOnce checks that all but the origin got a message once.
+// exactlyOnce checks that all nodes except the origin received a message once.
 func (c *cluster) exactlyOnce(origin int, msg []byte) {
 	c.t.Helper()
 	name := key(msg)
@@ -70,7 +70,7 @@ func (c *cluster) exactlyOnce(origin int, msg []byte) {
 	}
 }
 
-// quiet checks that nothing of past messages is left anywhere.
+// quiet checks that no node keeps anything of past messages.
 func (c *cluster) quiet() {
 	c.t.Helper()
 	for i, n := range c.nodes {
@@ -101,7 +101,7 @@ func (c *cluster) quiet() {
 	}
 }
 
-// dropped adds up a counter of drops.
+// dropped returns the sum of a drop counter over all nodes.
 func (c *cluster) dropped(d stats.Drop) (n uint64) {
 	for _, nd := range c.nodes {
 		n += nd.Stats().Dropped[d]
@@ -109,7 +109,7 @@ func (c *cluster) dropped(d stats.Drop) (n uint64) {
 	return n
 }
 
-// sum adds up a counter.
+// sum returns the sum of a counter over all nodes.
 func (c *cluster) sum(of func(*stats.Stats) uint64) (n uint64) {
 	for _, nd := range c.nodes {
 		s := nd.Stats()
@@ -123,7 +123,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	return d[int(q*float64(len(d)-1))]
 }
 
-// The bounds are those of issue 3: everywhere exactly once, and at 5 % loss within twice the time.
+// The message arrives exactly once everywhere, and at 5 % loss within twice the time.
 func TestOneMebibyteReachesAllAtAnyLoss(t *testing.T) {
 	var lossless time.Duration
 	for _, loss := range []float64{0, 0.01, 0.05, 0.10} {
@@ -159,13 +159,13 @@ func TestOneMebibyteReachesAllAtAnyLoss(t *testing.T) {
 	}
 }
 
-// numbered is a small message that says when it was sent.
+// numbered returns a small message that contains the time when it was sent.
 func numbered(now time.Time, i int) []byte {
 	b := fmt.Appendf(nil, "small message %08d ", i)
 	return binary.BigEndian.AppendUint64(b, uint64(now.UnixNano()))
 }
 
-// stream sends small messages from all nodes in turn and returns how long each took to the last node.
+// stream sends small messages from all nodes in turn and returns how long each took to reach the last node.
 func (c *cluster) stream(count int, every time.Duration) []time.Duration {
 	c.t.Helper()
 	var sent []string
@@ -206,7 +206,7 @@ func (c *cluster) stream(count int, every time.Duration) []time.Duration {
 	return last
 }
 
-// 1,000 small messages per second, with and without a large one among them, of 16 MiB at full size.
+// The nodes send 1,000 small messages per second, with and without a large one (16 MiB at full size) among them.
 func TestSmallMessagesDoNotWaitForALargeOne(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(sized(100, 8))
@@ -304,10 +304,10 @@ func TestBottleneckIsUsedSharedAndNotFlooded(t *testing.T) {
 	}
 }
 
-// chunkSize is by how much memory grows as a message arrives.
+// chunkSize is the step in bytes by which memory grows while a message arrives.
 const chunkSize = 64 << 10
 
-// footprint is what a node's large messages take, in bytes.
+// footprint returns the size of a node's large messages in bytes.
 func footprint(n *node) (size int) {
 	for a := range n.broadcast.store.All {
 		size += a.Allocated() + 24*int(a.Total/chunkSize+1) + 8*cap(a.Have) + 160
@@ -343,7 +343,7 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	}
 	var usual time.Duration
 	for i := range 5 {
-		if _, took := send(byte(10 + i)); i > 1 { // the links have found their rates
+		if _, took := send(byte(10 + i)); i > 1 { // the links have reached their rates
 			usual = max(usual, took)
 		}
 	}
@@ -380,7 +380,7 @@ func TestReceiverThatTakesNothingForFiveSecondsHurtsNobody(t *testing.T) {
 	if memory > assembly.StoreMax {
 		t.Errorf("a node held %d bytes", memory)
 	}
-	dead := c.nodes[0].count(event.Leave, deaf.cfg.Name) > 0 // what was sent then was not for it
+	dead := c.nodes[0].count(event.Leave, deaf.cfg.Name) > 0 // what was sent then was not meant for it
 	if got < len(messages) && gone == 0 && !dead {
 		t.Error("lost messages are in no counter")
 	}

@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// A node that joins has the state of the applications before it has links. What is said in between reaches
-// it all the same.
+// A node that joins has the application state before it has links. It still receives messages sent in between.
 func TestNewcomerHearsWhatIsSaidWhileItJoins(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(20)
 	c.form(5 * time.Second)
-	c.net.RunFor(20 * time.Second) // nobody is a newcomer any more
+	c.net.RunFor(20 * time.Second) // all nodes have been members for long
 	c.add(1)
 	c.join(20, 0)
 	newcomer := c.nodes[20]
@@ -32,7 +31,7 @@ func TestNewcomerHearsWhatIsSaidWhileItJoins(t *testing.T) {
 		}
 	}
 
-	// What is longer ago does not concern it.
+	// It does not receive older messages.
 	c.add(1)
 	c.net.RunFor(3 * time.Second)
 	c.join(21, 0)

@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// leaves counts what the node was told of the end of a name's membership, by state.
+// leaves counts, by state, the node's events about the end of a name's membership.
 func (n *node) leaves(name string) map[wire.State]int {
 	told := map[wire.State]int{}
 	for _, e := range n.events {
@@ -21,14 +21,14 @@ func (n *node) leaves(name string) map[wire.State]int {
 	return told
 }
 
-// A node that leaves is gone right after it was told that the others know: nobody takes it for dead.
+// A node that leaves is gone as soon as it knows that the other nodes know: no node declares it dead.
 func TestDepartureIsNeverTakenForADeath(t *testing.T) {
 	for _, size := range []int{2, 3, 12} {
 		for _, loss := range []float64{0, 0.3} {
 			t.Run(fmt.Sprint(size, " nodes, loss ", loss), func(t *testing.T) {
 				c := newCluster(t, uint64(size), lan())
 				c.add(size)
-				c.form(20 * time.Second) // a Join may fail at such a loss, and this is not about Joins
+				c.form(20 * time.Second) // a Join may fail at this loss, and the test is not about Joins
 				c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 				c.net.RunFor(10 * time.Second)
 				n := c.nodes[1]
@@ -65,7 +65,7 @@ func TestDepartureThatNobodyAnswersEnds(t *testing.T) {
 	}
 }
 
-// Half a cluster leaves at the same moment: the others hear it at once, and in few datagrams.
+// Half of a cluster leaves at the same moment: the other nodes learn it at once, from few datagrams.
 func TestManyDeparturesShareDatagrams(t *testing.T) {
 	const size, going = 60, 30
 	c := newCluster(t, 1, lan())
@@ -90,8 +90,8 @@ func TestManyDeparturesShareDatagrams(t *testing.T) {
 	}
 }
 
-// A node that left has a place again after a Join, with links both ways and under its old id; and nobody
-// that heard of its departure late takes it away.
+// A node that left becomes a member again by a Join, with links in both directions and under its old id. A node that
+// learns of its departure late does not remove it.
 func TestNodeThatLeftComesBackInAllRespects(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(20)

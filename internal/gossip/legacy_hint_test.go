@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// apart is a cluster of which the last Go node knows nobody. The first one knows two gwyh 0.1 nodes.
+// apart returns a cluster whose last Go node knows no other node. The first one knows two gwyh 0.1 nodes.
 func apart(t *testing.T, nodes int) (c *cluster, a *ancient, alone *node) {
 	t.Helper()
 	c, a, _ = aged(t, nodes)
@@ -55,7 +55,7 @@ func TestHintsAboutGoNodesAreFollowedAFewAtATime(t *testing.T) {
 	}
 }
 
-// askedIn counts the PeerLists that reach two gwyh 0.1 nodes in a time.
+// askedIn counts the PeerLists that reach two gwyh 0.1 nodes in d.
 func (c *cluster) askedIn(d time.Duration, a, b *ancient) int {
 	a.took(0)
 	b.took(0)

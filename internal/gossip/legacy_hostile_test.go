@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// babble is a message that a gwyh 0.1 peer could send, of whatever it knows and whatever it makes up.
+// babble returns a message that a gwyh 0.1 peer could send, with known and with invented contents.
 func babble(rng *rand.Rand, known []wire.Peer) []byte {
 	id := wire.MessageID{byte(rng.Uint32()), byte(rng.Uint32()), 6: 0x40}
 	peer := func() wire.Peer {
@@ -57,7 +57,7 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 	}
 	rng := newTestRand(7)
 	sent, events := c.nodes[0].Stats().SentDatagrams, len(c.nodes[1].events)
-	const count = 4000 // in twenty seconds
+	const count = 4000 // in 20 s
 	for i := range count {
 		o := []*ancient{a, b}[i%2]
 		o.say(babble(rng, known))

@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// beforeLoss is a cluster of Go nodes and models in which all know each other.
+// beforeLoss returns a cluster of Go nodes and models in which all know each other.
 func beforeLoss(t *testing.T, nodes, models int) (c *cluster, olds []netip.AddrPort) {
 	t.Helper()
 	c = newCluster(t, 1, lan())

@@ -16,7 +16,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// ancient is a gwyh 0.1 node on the network that says what a test makes it say, and notes what it hears.
+// ancient is a gwyh 0.1 node on the network that sends what a test wants, and records what it receives.
 type ancient struct {
 	t      *testing.T
 	c      *cluster
@@ -24,14 +24,14 @@ type ancient struct {
 	id     wire.NodeID
 	s      *session.Session // with node 0
 	seq    uint32
-	count  byte // of its messages
+	count  byte // number of its messages
 	mute   bool // it answers no box
 	out    [][]byte
 	heard  []wire.Message
-	hellos []time.Duration // since the start of the network: when one of node 0 came
+	hellos []time.Duration // since the start of the network, when a Hello of node 0 arrived
 }
 
-// addAncient puts one on the network that has just shaken hands with node 0, and that subscribes to it.
+// addAncient adds an ancient that has just completed a handshake with node 0, and that subscribes to it.
 func (c *cluster) addAncient(t *testing.T, n byte) *ancient {
 	a := &ancient{t: t, c: c, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 9, n}), 9), id: wire.NodeID{0: n, 6: 0x40, 15: 1}}
 	c.net.Add(simnet.HostConfig{Addr: a.addr, Name: fmt.Sprintf("ancient-%d", n)}, a)
@@ -52,7 +52,7 @@ func (a *ancient) next() wire.MessageID {
 	return wire.MessageID{0: a.id[0], 1: a.count, 6: 0x40}
 }
 
-// say sends a plaintext to node 0 and lets it arrive.
+// say sends a plaintext to node 0 and delivers it.
 func (a *ancient) say(plain []byte) {
 	a.c.net.Do(a.addr, func(now time.Time) { a.send(now, plain) })
 	a.c.net.RunFor(5 * time.Millisecond)
@@ -78,7 +78,7 @@ func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	}
 	plain, err := a.s.Open(now, &p)
 	if err != nil {
-		return // of another node, which has no session with it
+		return // from another node, with which it has no session
 	}
 	var m wire.Message
 	if _, err := wire.ParseMessage(&m, plain); err != nil {
@@ -100,7 +100,7 @@ func (a *ancient) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	a.out = nil
 }
 
-// took returns what it heard of a kind since the last call, and forgets all that it heard.
+// took returns the messages of a kind received since the last call, and drops all received messages.
 func (a *ancient) took(k wire.Kind) (list []wire.Message) {
 	for _, m := range a.heard {
 		if m.Kind == k {
@@ -115,7 +115,7 @@ func (a *ancient) status(id wire.MessageID, of wire.NodeID, addr netip.AddrPort,
 	a.say(wire.AppendPeerStatus(nil, id, wire.Peer{Addr: addr, ID: of}, up))
 }
 
-// aged is a cluster of Go nodes of which the first knows two gwyh 0.1 nodes.
+// aged returns a cluster of Go nodes of which the first knows two gwyh 0.1 nodes.
 func aged(t *testing.T, nodes int) (c *cluster, a, b *ancient) {
 	t.Helper()
 	c = newCluster(t, 1, lan())
@@ -126,7 +126,7 @@ func aged(t *testing.T, nodes int) (c *cluster, a, b *ancient) {
 	return c, a, b
 }
 
-// has reports whether node i has a live member of that id.
+// has reports whether node i has a live member with that id.
 func (c *cluster) has(i int, id wire.NodeID) bool {
 	m := c.nodes[i].members.Get(id)
 	return m != nil && m.Live()
@@ -240,7 +240,7 @@ func TestDownAboutALegacyPeerThatDoesNotAnswerIsBelievedAndPassedOn(t *testing.T
 	if len(passed) != 1 || passed[0].ID != id {
 		t.Errorf("%+v", passed)
 	}
-	if again := b.took(wire.KindPeerStatus); len(again) > 1 { // one Up, of the third
+	if again := b.took(wire.KindPeerStatus); len(again) > 1 { // one Up, about the third
 		t.Errorf("%d went back", len(again))
 	}
 }
@@ -292,7 +292,7 @@ func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T)
 			t.Errorf("Hellos at %v, Down at %v", o.hellos, said)
 		}
 	}
-	c.net.RunFor(5 * time.Second) // the attempt is over
+	c.net.RunFor(5 * time.Second) // the attempt has ended
 	first, count := a.hellos[0], len(a.hellos)
 	a.status(a.next(), self.ID, self.Addr, false)
 	c.net.RunFor(first + legacy.RefuteInterval - 50*time.Millisecond - c.net.Elapsed())
@@ -369,7 +369,7 @@ func TestOwnRequestsThatComeBackAreNotAnswered(t *testing.T) {
 	}
 }
 
-// addModel puts a model of a gwyh 0.1 node on the network.
+// addModel adds a model of a gwyh 0.1 node to the network.
 func (c *cluster) addModel(n byte, seeds ...netip.AddrPort) *gwyh01.Node {
 	m := gwyh01.New(c.net.Now(), gwyh01.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 8, n}), 9), Keys: []string{"insecure"},
 		Seeds: seeds, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: c.net.Reader(300 + uint64(n))})

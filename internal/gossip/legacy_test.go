@@ -14,7 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// old is a gwyh 0.1 node that has just shaken hands with a core: the other end of its session.
+// old is a gwyh 0.1 node that has just completed a handshake with a core: the other end of its session.
 type old struct {
 	t    *testing.T
 	core *node
@@ -24,7 +24,7 @@ type old struct {
 	seq  uint32
 }
 
-// withOld is a cluster of two Go nodes, the first of which has a session with a gwyh 0.1 node.
+// withOld returns a cluster of two Go nodes, the first of which has a session with a gwyh 0.1 node.
 func withOld(t *testing.T) (*cluster, *old) {
 	t.Helper()
 	c := newCluster(t, 1, lan())
@@ -41,7 +41,7 @@ func withOld(t *testing.T) (*cluster, *old) {
 	return c, o
 }
 
-// says sends a plaintext to the core and returns what the core answers.
+// says sends a plaintext to the core and returns the core's answers.
 func (o *old) says(c *cluster, plain []byte) (answers []wire.Message) {
 	o.t.Helper()
 	c.do(0, func(now time.Time) {
@@ -52,7 +52,7 @@ func (o *old) says(c *cluster, plain []byte) (answers []wire.Message) {
 	return answers
 }
 
-// hears takes what the core sends: that to the gwyh 0.1 node is opened, the rest is lost.
+// hears handles what the core sends: it opens packets to the gwyh 0.1 node, and drops the rest.
 func (o *old) hears(now time.Time) (got []wire.Message) {
 	o.t.Helper()
 	o.core.Core.Drain(now, func(to wire.Path, b []byte) {
@@ -142,7 +142,7 @@ func TestBroadcastsPassToAndFromALegacyPeerUpToWhatItTakes(t *testing.T) {
 	o.says(c, wire.AppendRequest(nil, wire.MessageID{1}, wire.KindStartSubscription))
 
 	forwarded := o.core.stats.BroadcastsForwarded
-	for range 2 { // once more is a duplicate
+	for range 2 { // the second is a duplicate
 		if got := kinds(o.says(c, wire.AppendBroadcast(nil, wire.Arrays, wire.MessageID{6: 0x40, 15: 9}, []byte("from old")))); got != "" {
 			t.Errorf("answered by %q", got)
 		}
@@ -194,7 +194,7 @@ func TestBroadcastThatLegacyMembersCannotTakeIsWarnedOfOnceInTenSeconds(t *testi
 	}
 }
 
-// warned counts the warnings that contain a text.
+// warned counts the warnings that contain text.
 func (n *node) warned(text string) (count int) {
 	for _, l := range n.logs {
 		if strings.HasPrefix(l, "[WARN]") && strings.Contains(l, text) {

@@ -13,14 +13,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// clearLogs forgets what all nodes wrote.
+// clearLogs removes the log lines of all nodes.
 func (c *cluster) clearLogs() {
 	for _, n := range c.nodes {
 		n.logs = nil
 	}
 }
 
-// atLevel is the lines of a level, without what they begin with.
+// atLevel returns the lines of a level without their common prefix.
 func (n *node) atLevel(level string) (lines []string) {
 	for _, l := range n.logs {
 		if rest, ok := strings.CutPrefix(l, "["+level+"] gwyh: "); ok {
@@ -30,7 +30,7 @@ func (n *node) atLevel(level string) (lines []string) {
 	return lines
 }
 
-// wantLines checks that a node wrote exactly the lines that match, in any order.
+// wantLines checks that the lines of a node match the patterns exactly, in any order.
 func (n *node) wantLines(t *testing.T, level string, patterns ...string) {
 	t.Helper()
 	lines := n.atLevel(level)
@@ -47,12 +47,12 @@ func (n *node) wantLines(t *testing.T, level string, patterns ...string) {
 	}
 }
 
-// about is the pattern of a member in a line.
+// about returns the pattern for a member in a line.
 func (c *cluster) about(i int) string {
 	return regexp.QuoteMeta(fmt.Sprintf("member %q (%s)", c.nodes[i].cfg.Name, c.nodes[i].addr))
 }
 
-// without is the nodes that run but for the given ones.
+// without returns the running nodes except the given ones.
 func (c *cluster) without(out ...int) (others []*node) {
 	for i, n := range c.nodes {
 		if !slices.Contains(out, i) {
@@ -116,7 +116,7 @@ func TestDepartureAndReturnAreLogged(t *testing.T) {
 	c.nodes[4].wantLines(t, "INFO", "this node is a member again after it left")
 }
 
-// runAgain starts another run of a node in its place.
+// runAgain replaces a node by another run of it.
 func (c *cluster) runAgain(i int) {
 	c.nodes[i] = c.make(i)
 	c.net.Restart(c.nodes[i].addr, c.nodes[i])
@@ -176,7 +176,7 @@ func TestNameConflictSaysWhoKeepsTheNameAndWhoIsOut(t *testing.T) {
 	keeps, out := regexp.QuoteMeta(c.nodes[2].addr.String()), regexp.QuoteMeta(c.nodes[4].addr.String())
 	c.nodes[4].wantLines(t, "WARN", `this node is out: the name "node-2" belongs to the node at `+keeps+`, .*`)
 	c.nodes[0].wantLines(t, "WARN", `two nodes have the name "node-2": the one at `+keeps+` has had it for longer and keeps it, the one at `+out+` is not a member`)
-	if lines := c.nodes[2].atLevel("WARN"); len(lines) > 0 { // if it hears of the other at all
+	if lines := c.nodes[2].atLevel("WARN"); len(lines) > 0 { // if it learns about the other node at all
 		c.nodes[2].wantLines(t, "WARN", `this node keeps the name "node-2", which it has had for longer: the node at `+out+` is not a member`)
 	}
 }
@@ -224,7 +224,7 @@ func TestDatagramSizeThatIsFoundIsLogged(t *testing.T) {
 		n.wantLines(t, "INFO", c.about(1-i)+" joined", fmt.Sprintf(`datagrams of 89\d\d bytes reach "node-%d"`, 1-i))
 	}
 	c.clearLogs()
-	c.net.RunFor(time.Hour) // searches that find the same
+	c.net.RunFor(time.Hour) // searches that find the same size
 	c.nodes[0].wantLines(t, "INFO")
 	c.setMTU(1300)
 	c.spread(0, []byte(payload(1<<20, 1)), 10*time.Second)
@@ -262,7 +262,7 @@ func TestManyDeathsAtOnceAreTenLinesAndASummary(t *testing.T) {
 	}
 }
 
-// debugged is a cluster that writes at DEBUG.
+// debugged returns a cluster that logs at DEBUG.
 func debugged(t *testing.T, size int) *cluster {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(_ int, cfg *Config) { cfg.Debug = true }
@@ -346,14 +346,14 @@ func TestDebugLinesAreWrittenOnlyIfWanted(t *testing.T) {
 	}
 }
 
-// Names, zones and reasons are the peers' to choose.
+// The peers choose names, zones and reasons.
 func TestPeerCannotForgeALineOfTheLog(t *testing.T) {
 	const forged = "x\n[ERR] gwyh: forged"
 	c := newCluster(t, 1, lan())
 	c.tweak = func(i int, cfg *Config) {
 		cfg.Debug, cfg.DatagramMax = true, DatagramProbed
 		if i > 0 {
-			cfg.Name, cfg.Zone = fmt.Sprint(forged, min(i, 4)), wire.Zone{Name: forged, Valid: true} // the last two have one name
+			cfg.Name, cfg.Zone = fmt.Sprint(forged, min(i, 4)), wire.Zone{Name: forged, Valid: true} // the last two have the same name
 		}
 		if i == 6 {
 			cfg.Versions = [6]byte{9, 9, 9, 9, 9, 9}

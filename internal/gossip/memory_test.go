@@ -10,8 +10,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// TestMemberTakesAtMost336Bytes holds a core to its bound of memory for each member that it knows,
-// beyond the name and the metadata.
+// TestMemberTakesAtMost336Bytes checks the memory of a core for each member that it knows, not counting the name and
+// the metadata.
 func TestMemberTakesAtMost336Bytes(t *testing.T) {
 	const members, bound = 20_000, 336
 	c := newCluster(t, 1, simnet.Link{})
@@ -41,7 +41,7 @@ func TestMemberTakesAtMost336Bytes(t *testing.T) {
 	runtime.KeepAlive(core)
 }
 
-// heap is how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int {
 	var m runtime.MemStats
 	runtime.GC()

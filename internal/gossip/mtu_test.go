@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// probing is two nodes that probe their path, which carries so many bytes.
+// probing returns two nodes that probe their path, which carries mtu bytes.
 func probing(t *testing.T, mtu int, loss float64) *cluster {
 	t.Helper()
 	link := gigabit()
@@ -47,7 +47,7 @@ func TestLargestDatagramOfAPathIsFound(t *testing.T) {
 	}
 }
 
-// Where not even the size that nodes begin with passes, nobody is told of all members before that is found out.
+// If the path is narrower than the initial datagram size, a node sends no full member list before that is found out.
 func TestClusterFormsOnAPathNarrowerThanItsDatagrams(t *testing.T) {
 	t.Parallel()
 	for _, mtu := range []int{1200, 1300} {
@@ -92,7 +92,7 @@ func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 	}
 }
 
-// A path that carries less than before loses what is large without a word.
+// A path that becomes narrower drops large datagrams silently.
 func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	c := probing(t, 65_507, 0)
 	c.net.RunFor(10 * time.Second)
@@ -105,7 +105,7 @@ func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	msg := []byte(payload(1<<20, 1))
 	took := c.spread(0, msg, 20*time.Second)
 	t.Logf("1 MiB into a black hole of 1472 bytes took %v", took)
-	c.net.RunFor(2 * time.Second) // the probes of the size in use are over
+	c.net.RunFor(2 * time.Second) // the probes of the current size have ended
 	if took == 0 || p.packets.Path().Size() > 1472 || n.Stats().PathsShrunk != 1 {
 		t.Errorf("took %v, datagrams of %d bytes, shrunk %d times", took, p.packets.Path().Size(), n.Stats().PathsShrunk)
 	}
@@ -136,7 +136,7 @@ func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	}
 }
 
-// Loss of other causes makes no path smaller.
+// Loss for other reasons does not reduce the size of a path.
 func TestLossIsNoBlackHole(t *testing.T) {
 	c := probing(t, 65_507, 0.1)
 	c.net.RunFor(10 * time.Second)

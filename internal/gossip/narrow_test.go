@@ -14,14 +14,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// transports are how nodes may send: over sockets, which measure their paths, or over a transport of the application's
-// own, which cannot keep a datagram from being cut.
+// transports are the ways in which nodes may send: over sockets, which measure their paths, or over an application's
+// own transport, which cannot prevent the fragmentation of a datagram.
 var transports = []struct {
 	name string
 	most int // Config.DatagramMax
 }{{"sockets", DatagramProbed}, {"foreign transport", 0}}
 
-// overPaths is a cluster whose paths drop what is longer than mtu bytes without a word.
+// overPaths returns a cluster whose paths silently drop datagrams of more than mtu bytes.
 func overPaths(t *testing.T, nodes, most, mtu int) *cluster {
 	t.Helper()
 	link := gigabit()
@@ -33,7 +33,7 @@ func overPaths(t *testing.T, nodes, most, mtu int) *cluster {
 	return c
 }
 
-// A message is quiet when nothing else is sent whose arrival would show that it did not arrive.
+// A message is quiet if nothing else is sent whose arrival would reveal the loss of the message.
 func TestFirstQuietBroadcastOnANarrowPathArrives(t *testing.T) {
 	for _, x := range transports {
 		for _, size := range []int{1100, 1180, 1250, 1288} {
@@ -52,12 +52,12 @@ func TestFirstQuietBroadcastOnANarrowPathArrives(t *testing.T) {
 	}
 }
 
-// narrowed is a cluster whose paths have become narrower while nothing went along them.
+// narrowed returns a cluster whose paths have become narrower while they were idle.
 func narrowed(t *testing.T, nodes, most, before, after int) *cluster {
 	t.Helper()
 	c := overPaths(t, nodes, most, before)
 	c.net.RunFor(30 * time.Second)
-	for i := range c.nodes { // they have learnt what the paths carry
+	for i := range c.nodes { // the nodes learn what the paths carry
 		c.broadcast(i, payload(1288, byte(200+i)), time.Second)
 	}
 	c.net.RunFor(30 * time.Second)
@@ -80,8 +80,8 @@ func TestQuietBroadcastArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
 	}
 }
 
-// The sender may have seen datagrams of the size arrive just before its path became narrower, and the
-// next heartbeat, which uncovers the loss, may be a whole interval away.
+// The sender may have seen datagrams of this size arrive just before its path became narrower. The next heartbeat,
+// which reveals the loss, may be a whole interval away.
 func TestQuietBroadcastArrivesWheneverItsPathBecomesNarrower(t *testing.T) {
 	for _, x := range transports {
 		for since := time.Duration(0); since < 2500*time.Millisecond; since += 50 * time.Millisecond {
@@ -105,8 +105,8 @@ func TestQuietBroadcastArrivesWheneverItsPathBecomesNarrower(t *testing.T) {
 	}
 }
 
-// The sender has seen datagrams of the size arrive a moment before, so it does not doubt that they pass, and only its
-// next heartbeat uncovers the loss. What is sent again must not wait for another one.
+// The sender has just seen datagrams of this size arrive, so it assumes that they pass, and only its next heartbeat
+// reveals the loss. The retransmit must not wait for another heartbeat.
 func TestQuietMessageArrivesWithTheNextHeartbeatWheneverItsPathBecomesNarrower(t *testing.T) {
 	for _, x := range transports {
 		for _, kind := range []string{"broadcast", "direct message"} {
@@ -126,8 +126,8 @@ func TestQuietMessageArrivesWithTheNextHeartbeatWheneverItsPathBecomesNarrower(t
 	}
 }
 
-// narrowAndSend sends a few messages, makes all paths narrower than they were, sends another, and returns how long that
-// one took.
+// narrowAndSend sends a few messages, makes all paths narrower, and sends another message. It returns how long that
+// message took.
 func (c *cluster) narrowAndSend(broadcast bool, within time.Duration) (took time.Duration) {
 	c.t.Helper()
 	for i, size := range []int{1180, 1215, 1250, 1288} {
@@ -143,7 +143,7 @@ func (c *cluster) narrowAndSend(broadcast bool, within time.Duration) (took time
 	return c.nodes[1].at[key(msg)].Sub(begin)
 }
 
-// beating is a cluster of wide paths with a given time between two heartbeats.
+// beating returns a cluster of wide paths with the given heartbeat interval.
 func beating(t *testing.T, nodes, most int, beat time.Duration) *cluster {
 	t.Helper()
 	link := gigabit()
@@ -175,7 +175,7 @@ func TestBurstArrivesWhenItsPathHasBecomeNarrower(t *testing.T) {
 	}
 }
 
-// sendTo sends a message to one node, which has to get it once within the given time.
+// sendTo sends a message to one node, which must receive it once within the given time.
 func (c *cluster) sendTo(from, to int, msg string, reliable bool, within time.Duration) {
 	c.t.Helper()
 	n := c.nodes[from]
@@ -215,7 +215,7 @@ func TestMessageToOneNodeArrivesOnANarrowPath(t *testing.T) {
 	}
 }
 
-// stranger is a node that node i has no link with.
+// stranger returns a node with which node i has no link.
 func (c *cluster) stranger(i int) int {
 	for to, n := range c.nodes {
 		if p := c.nodes[i].peers[n.cfg.ID]; to != i && (p == nil || !p.linked) {
@@ -226,7 +226,7 @@ func (c *cluster) stranger(i int) int {
 	return 0
 }
 
-// Entries of members are sent again in pieces at once; nobody waits until tables are compared.
+// Member entries are retransmitted in pieces at once, and not only when tables are compared.
 func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 	for _, x := range transports {
 		for _, kind := range []string{"news", "answer of a comparison"} {
@@ -255,7 +255,7 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 	}
 }
 
-// someMember is one of a run of members that are nobody's nodes.
+// someMember returns an invented member.
 func someMember(now time.Time, i int) *members.Entry {
 	incarnation := uint64(now.UnixMilli())
 	m := members.NewEntry(wire.NodeID{6: 0x80, 8: 0x80, 15: byte(i + 1)})
@@ -264,7 +264,7 @@ func someMember(now time.Time, i int) *members.Entry {
 	return m
 }
 
-// An insider may send control in pieces, but no more than any datagram holds, and not within itself.
+// An insider may send control in pieces, but no more than any datagram can contain, and not nested.
 func TestControlInPiecesIsBounded(t *testing.T) {
 	ping := func(n int) []byte {
 		return wire.AppendPing(nil, wire.MessageID{1}, wire.Ping{Seq: 1, Payload: make([]byte, n)})
@@ -327,7 +327,7 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 	}
 }
 
-// Neither probes nor empty Frames go out for a node that sends nothing large.
+// A node that sends nothing large causes neither probes nor empty Frames.
 func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c := overPaths(t, 10, 0, 65_507)
 	c.net.RunFor(5 * time.Second)
@@ -336,7 +336,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if p.packets.Path().Size() > pmtu.Min { // a probe would have passed
+			if p.packets.Path().Size() > pmtu.Min { // a probe would have arrived
 				t.Errorf("a path was probed")
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// regions are five places of the world and the time in milliseconds that a datagram takes between them.
+// regions are five places of the world. The table below has the time in milliseconds of a datagram between them.
 var regions = []string{"virginia", "oregon", "ireland", "singapore", "sao-paulo"}
 
 var regionLatencies = [5][5]float64{
@@ -23,8 +23,8 @@ var regionLatencies = [5][5]float64{
 	{57, 87, 92, 160, 0.5},
 }
 
-// regionFloor is the mean over the regions of the time to the furthest other: no broadcast reaches all sooner,
-// for no way by others is shorter here than the direct one.
+// regionFloor returns the mean over the regions of the time to the farthest other region. No broadcast reaches all
+// regions sooner, because no indirect path is shorter here than the direct one.
 func regionFloor() time.Duration {
 	sum := 0.0
 	for _, row := range regionLatencies {
@@ -33,7 +33,7 @@ func regionFloor() time.Duration {
 	return time.Duration(sum / 5 * float64(time.Millisecond))
 }
 
-// world is a cluster spread over the regions in turn.
+// world returns a cluster spread over the regions in turn.
 func world(t testing.TB, seed uint64, n int, s overlay.Strategy) *cluster {
 	c := newCluster(t, seed, simnet.Link{})
 	var latencies [][]time.Duration
@@ -54,8 +54,8 @@ func world(t testing.TB, seed uint64, n int, s overlay.Strategy) *cluster {
 	return c
 }
 
-// What distance allows is what Nearest is held to; by how much that is sooner than with Uniform depends on the
-// regions, and is in docs/PERFORMANCE.md. It crosses zones half as often.
+// Nearest is compared with what distance allows. How much faster it is than Uniform depends on the regions, and is in
+// docs/PERFORMANCE.md. It crosses zones half as often.
 func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 	t.Parallel()
 	n := sized(thousand, brief(200, 100))
@@ -84,7 +84,7 @@ func TestNearestBringsMessagesSoonerAndCrossesZonesLess(t *testing.T) {
 	}
 }
 
-// Without zones distances are found by measuring.
+// Without zones, nodes learn distances by measuring.
 func TestNearestFindsTheNearWithoutZones(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(20*time.Millisecond, time.Millisecond)})

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// reflector sends back all that comes to it, after a while.
+// reflector sends back every datagram that it receives, after a delay.
 type reflector struct {
 	delay  time.Duration
 	copies int
@@ -49,7 +49,7 @@ func (r *reflector) Drain(_ time.Time, send func(to wire.Path, b []byte)) {
 	}
 }
 
-// reflected is a node, node 0, at 20 ms from a reflector of that kind.
+// reflected returns a cluster of one node, node 0, at 20 ms from the given reflector.
 func reflected(t *testing.T, r *reflector, tweak func(*Config)) (*cluster, netip.AddrPort) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond)})
 	c.tweak = func(_ int, cfg *Config) {
@@ -71,7 +71,7 @@ func TestReflectorIsReachedByNoJoinAndNoPing(t *testing.T) {
 		"after half a minute": func() *reflector { return &reflector{copies: 1, delay: 30 * time.Second} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, advertised := range []bool{false, true} { // as over a transport of the application's own
+			for _, advertised := range []bool{false, true} { // as over an application's own transport
 				c, at := reflected(t, r(), func(cfg *Config) { cfg.AnswerAdvertised = advertised })
 				n := c.nodes[0]
 				c.do(0, func(now time.Time) { n.Join(now, at, now.Add(10*time.Second)) })
@@ -106,7 +106,7 @@ func TestJoinOfAReflectorSaysWhatCameBack(t *testing.T) {
 }
 
 func TestOwnHelloReachesOneselfOnlyAtOnesOwnAddresses(t *testing.T) {
-	second := testAddr(99) // another address of the node, which sends its datagrams back to it
+	second := testAddr(99) // another address of the node, where its datagrams return to it
 	c, at := reflected(t, &reflector{copies: 1}, func(cfg *Config) { cfg.Own = func(a netip.AddrPort) bool { return a == second } })
 	c.do(0, func(now time.Time) { c.nodes[0].Join(now, at, now.Add(10*time.Second)) })
 	if err := c.joinEnded(0, 1, time.Second); err != nil {
@@ -121,7 +121,7 @@ func TestOwnHelloReachesOneselfOnlyAtOnesOwnAddresses(t *testing.T) {
 	}
 }
 
-// Node 1 is no member: its name comes with the handshake.
+// Node 1 is not a member: its name comes with the handshake.
 func TestPingComparesTheNameOfANodeThatIsNoMember(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)

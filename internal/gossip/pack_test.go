@@ -46,7 +46,7 @@ func TestJoinTakesThreeRoundTripsWithItsLink(t *testing.T) {
 	}
 }
 
-// losing is a node of which the first datagrams that begin with an OkBoss are lost.
+// losing is a node whose first datagrams that begin with an OkBoss are lost.
 type losing struct {
 	*node
 	lost int

@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// pinged makes node i ping an address and returns the end of it.
+// pinged makes node i ping an address and returns the resulting event.
 func (c *cluster) pinged(i, to int, name string, within time.Duration) event.Event {
 	c.t.Helper()
 	n := c.nodes[i]
@@ -38,7 +38,7 @@ func (c *cluster) pinged(i, to int, name string, within time.Duration) event.Eve
 func TestPingMeasuresTheWayThereAndBack(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond)})
 	c.add(4)
-	for i := 1; i < 3; i++ { // node 3 stays a stranger
+	for i := 1; i < 3; i++ { // node 3 does not join
 		c.join(i, 0)
 	}
 	c.net.RunFor(3 * time.Second)
@@ -65,7 +65,7 @@ func TestPingMeasuresTheWayThereAndBack(t *testing.T) {
 	}
 }
 
-// At 30 % loss a Ping alone fails every other time.
+// At 30 % loss about half of single Pings fail.
 func TestPingIsRepeatedAndItsTimeIsThatOfTheOneAnswered(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond)})
 	c.add(2)

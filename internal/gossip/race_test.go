@@ -2,6 +2,6 @@
 
 package gossip
 
-// thousand is the size of the large simulated clusters. The race detector finds in a tenth of them what
-// it would find in all, and one goroutine is all there is.
+// thousand is the size of the large simulated clusters. The race detector finds in a tenth of the nodes what it would
+// find in all, and there is only one goroutine.
 const thousand = 100

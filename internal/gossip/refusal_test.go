@@ -13,7 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// refusals are the ways in which a node does not take another one in, and words of the reason.
+// refusals are the ways in which a node refuses another one, with words of the reason.
 var refusals = map[string]struct {
 	says  string
 	tweak func(cfg *Config, refuses bool, other netip.AddrPort)
@@ -48,7 +48,7 @@ func TestNodeThatIsNotTakenInLearnsItFromJoinAndIsNotLinked(t *testing.T) {
 					c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 					c.nodes[r].app.alive = map[string]error{fmt.Sprint("node-", 1-r): errNo}
 					c.join(1, 0)
-					err := c.joinEnded(1, 1, 9*time.Second) // before its time is up
+					err := c.joinEnded(1, 1, 9*time.Second) // before its deadline
 					if err == nil || !strings.Contains(err.Error(), refusal.says) {
 						t.Errorf("Join: %v", err)
 					}
@@ -79,13 +79,13 @@ func TestNodeThatIsNotTakenInLearnsItFromJoinAndIsNotLinked(t *testing.T) {
 	}
 }
 
-// It learns of the one that refuses it from a third node.
+// The node learns about the one that refuses it from a third node.
 func TestNodeThatIsNotTakenInGetsNoLinkWithTheOneThatRefuses(t *testing.T) {
 	for name, refusal := range refusals {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, 1, lan())
 			c.tweak = func(i int, cfg *Config) {
-				switch cfg.MetaMax = 1000; i { // node 0 refuses node 2, node 1 takes all
+				switch cfg.MetaMax = 1000; i { // node 0 refuses node 2, and node 1 accepts all
 				case 0:
 					cfg.MetaMax = 512
 					refusal.tweak(cfg, true, testAddr(2))

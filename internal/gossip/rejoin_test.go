@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A node is started anew, under another name and at the same address, while another believes in the session
-// with the old one: a Join does not stay with that session.
+// A node is replaced by one with another name at the same address, while another node still has the session with the
+// old one. A Join does not use that session.
 func TestJoinFindsTheNodeThatWasStartedAnewAtTheAddress(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// pair is two nodes linked with each other, far apart.
+// pair returns two nodes linked with each other, far apart.
 func pair(t *testing.T) *cluster {
 	t.Helper()
 	c := strangers(t, 1)
@@ -21,8 +21,8 @@ func pair(t *testing.T) *cluster {
 	return c
 }
 
-// On the only link between two nodes each lost message is sent again, but for the last ones, whose loss
-// nothing uncovers before the next datagram.
+// On the only link between two nodes each lost message is retransmitted, except the last ones, whose loss is revealed
+// only by the next datagram.
 func TestSmallBroadcastsAreRepaired(t *testing.T) {
 	c := pair(t)
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.1 })
@@ -80,8 +80,8 @@ func TestReorderedPacketsDrawNoNak(t *testing.T) {
 	}
 }
 
-// Naks and their answers are lost as well, and are not asked for without end: what remains after a
-// transfer is less than one for each heartbeat.
+// Naks and their answers are lost as well, and are not requested indefinitely: after a transfer fewer than one per
+// heartbeat remain.
 func TestNaksDieOutOnALossyLink(t *testing.T) {
 	for _, loss := range []float64{0.2, 0.4} {
 		c := pair(t)
@@ -142,7 +142,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 	c.broadcast(0, "goes on", time.Second)
 }
 
-// Boxes of a gwyh 0.1 node have no counters that could be missing.
+// Boxes of a gwyh 0.1 node have no packet numbers that could be missing.
 func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
 	c, o := withOld(t)
 	for i := range 10 {
@@ -161,7 +161,7 @@ func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
 	}
 }
 
-// What is on its way when a link comes up goes along it too.
+// Messages in progress when a link comes up are sent along it as well.
 func TestNodeThatJoinsAmidALargeMessageGetsIt(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 50 * simnet.Mbit, Queue: 256 << 10})
@@ -203,7 +203,7 @@ func TestNodeThatIsCutOffAmidALargeMessageGetsItAfterwards(t *testing.T) {
 	c.quiet()
 }
 
-// Many messages of several datagrams at once, which take turns on the links and what a peer admits.
+// Many messages of several datagrams at once share the links and the transfers that a peer admits.
 func TestManyLargeMessagesAtOnceAllArrive(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(20 * time.Millisecond), Rate: 100 * simnet.Mbit, Queue: 256 << 10, Loss: 0.02})
@@ -250,8 +250,8 @@ func TestLargeMessageOfANodeThatLeavesArrives(t *testing.T) {
 	c.exactlyOnce(3, msg)
 }
 
-// A path that takes only small datagrams, of which the system says so: what was refused is repaired in
-// smaller pieces, and what follows is cut to fit.
+// The path takes only small datagrams, and the system reports an error for others: what was refused is repaired in
+// smaller pieces, and later messages are cut to fit.
 func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(_ int, cfg *Config) { cfg.DatagramSize = 9000 }
@@ -278,7 +278,7 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	c.broadcast(0, payload(100_000, 3), 5*time.Second)
 }
 
-// What waits for a peer and came from it meanwhile is not sent to it.
+// A message that is queued for a peer and arrives from it meanwhile is not sent to it.
 func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
@@ -310,8 +310,8 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	}
 }
 
-// Only the next heartbeat shows the receiver that a message is missing if nothing else is sent, or the one after that
-// if the first is lost too. The sender has to remember the message until then.
+// If nothing else is sent, only the next heartbeat shows the receiver that a message is missing, or the one after that
+// if the first heartbeat is lost as well. The sender must keep the message until then.
 func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *testing.T) {
 	for _, heartbeatLost := range []bool{false, true} {
 		for _, beat := range []time.Duration{time.Second, 5 * time.Second, 30 * time.Second} {
@@ -340,7 +340,7 @@ func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *
 	}
 }
 
-// What other links carry meanwhile must not take the place of a message that may have been lost.
+// Traffic on other links must not evict a message that may have been lost.
 func TestQuietMessageThatWasLostIsRepairedThoughOtherLinksAreBusy(t *testing.T) {
 	c := beating(t, 3, 0, 5*time.Second)
 	c.net.RunFor(c.nodes[0].links[0].beat.Sub(c.net.Now()) + time.Millisecond)

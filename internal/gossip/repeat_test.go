@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// repeat sends a message from node i to a member alone, as one that all others had before.
+// repeat sends a message that all other nodes had before from node i to one member.
 func (c *cluster) repeat(i int, to wire.NodeID, msg string) {
 	c.t.Helper()
 	c.do(i, func(now time.Time) {
@@ -19,7 +19,7 @@ func (c *cluster) repeat(i int, to wire.NodeID, msg string) {
 }
 
 func TestRepeatReachesTheOneMemberThatItIsForWhateverItsSize(t *testing.T) {
-	// A repeat is best effort: at a loss of 20 % one mebibyte of twenty is given up.
+	// A repeat is best effort: at a loss of 20 %, one in twenty messages of 1 MiB is given up.
 	for size, loss := range map[int]float64{30: 0.2, 1400: 0.2, 1 << 20: 0.1} {
 		c := newCluster(t, 1, gigabit())
 		c.add(3)

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// strangers is a table of members that are not in the network.
+// strangers returns a table of members that are not in the network.
 func (c *cluster) strangers(n int) *members.Base {
 	list := make([]Member, n)
 	for i := range list {
@@ -24,8 +24,8 @@ func (c *cluster) strangers(n int) *members.Base {
 	return members.NewBase(c.net.Now(), list)
 }
 
-// What a join into a large cluster costs the node that is asked, when it alone answers: the bounds are
-// those of the original issue.
+// The test measures the cost of a join into a large cluster for the node that is asked, when it is the only one that
+// answers.
 func TestJoinIntoTenThousandCostsItsSeedLittle(t *testing.T) {
 	const members, bound = 10_000, 2 << 20
 	c := newCluster(t, 1, lan())

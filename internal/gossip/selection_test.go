@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// choosy is a cluster in which node 0 may choose only the nodes that allow names.
+// choosy returns a cluster in which node 0 may choose only the nodes that allow selects.
 func choosy(t *testing.T, nodes int, allow func(i int) bool, preferred int) *cluster {
 	t.Helper()
 	c := newCluster(t, 1, lan())
@@ -78,7 +78,7 @@ func TestNodeThatMayChooseNobodyStillHearsBroadcasts(t *testing.T) {
 
 func TestApplicationIsAskedAtMostFourTimesASecond(t *testing.T) {
 	c := choosy(t, 4, func(int) bool { return true }, 0)
-	c.nodes[0].push.Config.Interval = -1 // before which it is asked too
+	c.nodes[0].push.Config.Interval = -1 // the node also asks before a push/pull
 	before := c.nodes[0].app.selections
 	for i := range 100 {
 		c.do(1, func(now time.Time) {

@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// rarely is n nodes with heartbeats that are rarer than their probes, at 20 % loss.
+// rarely returns n nodes whose heartbeat interval is longer than their probe interval, at 20 % loss.
 func rarely(t *testing.T, n int) *cluster {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(_ int, cfg *Config) {

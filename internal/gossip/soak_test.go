@@ -17,10 +17,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// inputs is how many mutated inputs TestNodeSurvivesMutatedInput makes. Ten million take a few minutes.
+// inputs is the number of inputs of TestNodeSurvivesMutatedInput. Ten million take a few minutes.
 var inputs = flag.Int("inputs", 100_000, "mutated datagrams and plaintexts to throw at a node")
 
-// specimens are plaintexts of every kind, to be mutated.
+// specimens returns plaintexts of every kind, to be mutated.
 func specimens() [][]byte {
 	id := wire.MessageID{1, 6: 0x80}
 	mw := wire.BeginMembers(nil, id)
@@ -74,7 +74,7 @@ func specimens() [][]byte {
 	return s
 }
 
-// mutate changes, cuts, repeats or joins bytes.
+// mutate changes, truncates, repeats or joins bytes.
 func mutate(rng *rand.Rand, b []byte, others [][]byte) []byte {
 	b = append([]byte(nil), b...)
 	for range 1 + rng.IntN(4) {
@@ -94,8 +94,8 @@ func mutate(rng *rand.Rand, b []byte, others [][]byte) []byte {
 	return b[:min(len(b), 1400)]
 }
 
-// TestNodeSurvivesMutatedInput throws changed datagrams of a stranger, and changed plaintexts that a
-// member sealed, at a node, which must go on and stay within its bounds.
+// TestNodeSurvivesMutatedInput sends a node changed datagrams of an outsider, and changed plaintexts sealed by a
+// member. The node must continue and stay within its limits.
 func TestNodeSurvivesMutatedInput(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)
@@ -107,7 +107,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
 	seal := peer.peers[n.cfg.ID].set.Current(now)
 	plains := specimens()
-	for _, of := range []wire.NodeID{n.cfg.ID, peer.cfg.ID} { // accusations of those that live
+	for _, of := range []wire.NodeID{n.cfg.ID, peer.cfg.ID} { // accusations of live nodes
 		for _, state := range []wire.State{wire.StateSuspect, wire.StateDead} {
 			w := wire.BeginMembers(nil, wire.MessageID{})
 			w.Append(&wire.Member{State: state, ID: of, Incarnation: uint64(now.UnixMilli()), From: wire.NodeID{9, 6: 0x80}}, 1400)
@@ -133,12 +133,12 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			}
 		}
 		for _, e := range n.Events() {
-			if i%3 > 0 { // the application is slow at times
+			if i%3 > 0 { // the application is sometimes slow
 				n.app.answer(now, n.Core, e)
 			}
 		}
 		n.Drain(now, func(wire.Path, []byte) {})
-		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.linked { // load, and something that may be asked for
+		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.linked { // load, and messages that may be requested
 			for range 40 {
 				_ = n.Broadcast(now, []byte("own"))
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
 
-// starved is a cluster of ten nodes that get little processor time, in slices, as processes on a busy machine do.
+// starved returns a cluster of ten nodes that get little processor time, in slices, like processes on a busy machine.
 func starved(t *testing.T, load simnet.Load) *cluster {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(50 * time.Microsecond)})
 	c.add(10)
@@ -23,7 +23,7 @@ func starved(t *testing.T, load simnet.Load) *cluster {
 	return c
 }
 
-// flood has some nodes send up to so many messages in 100 ms, and returns how many Broadcast took.
+// flood makes some nodes send up to each messages of a size in 100 ms, and returns how many Broadcast accepted.
 func (c *cluster) flood(nodes, each, size int) (taken int) {
 	next := make([]int, nodes)
 	for step := 1; step <= 100; step++ {
@@ -45,7 +45,7 @@ func (c *cluster) flood(nodes, each, size int) (taken int) {
 	return taken
 }
 
-// settle runs until all of so many deliveries were made, or none is for a minute, and returns how long that took.
+// settle runs until the given number of deliveries is reached, or none happens for a minute. It returns how long that took.
 func (c *cluster) settle(deliveries int) time.Duration {
 	begin := c.net.Elapsed()
 	for before := -1; c.arrived > before && c.arrived < deliveries; {
@@ -55,7 +55,7 @@ func (c *cluster) settle(deliveries int) time.Duration {
 	return c.net.Elapsed() - begin
 }
 
-// What Broadcast has taken arrives everywhere, however little of the processor the nodes get.
+// Messages that Broadcast has accepted arrive everywhere, even if the nodes get very little processor time.
 func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 	const often, seldom, rare = 200 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second
 	for _, is := range []struct {
@@ -77,7 +77,7 @@ func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 	}
 }
 
-// held makes node i hold a whole large message of its own that it has sent nowhere.
+// held makes node i store a whole large message of its own that it has not sent to any node.
 func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
@@ -95,7 +95,7 @@ func TestWhatWaitsForASlowLinkIsNotGivenUpWhileTheLinkMoves(t *testing.T) {
 	c.net.Adjust(func(l *simnet.Link) { l.Rate, l.Queue = 500*simnet.Kbit, 1<<20 })
 	taken := 0
 	c.do(0, func(now time.Time) {
-		for ; taken < 30; taken++ { // 3 MB at 500 kbit/s: the last wait for longer than queueAge
+		for ; taken < 30; taken++ { // 3 MB at 500 kbit/s: the last ones wait for longer than queueAge
 			if err := c.nodes[0].Broadcast(now, []byte(payload(100_000, byte(taken)))); err != nil {
 				t.Fatal(err)
 			}
@@ -130,8 +130,8 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	})
 }
 
-// A neighbor that does not show that it has a message is told of it with each heartbeat, until it requests the message or shows that
-// it has it.
+// Each heartbeat announces a message to a neighbor that does not show that it has the message, until the neighbor
+// requests it or shows that it has it.
 func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
 	c := pair(t)
 	n, o := c.nodes[0], c.nodes[1]
@@ -195,7 +195,7 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	}
 }
 
-// A node whose link is behind with what it was told of takes no more of its own: the store would forget that.
+// A node accepts no further messages of its own if the store would drop announced messages that a link may still request.
 func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 	for name, is := range map[string]struct {
 		told, shown, silent, crowded bool

@@ -11,7 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// formed is a cluster that has calmed down.
+// formed returns a cluster that is stable.
 func formed(t *testing.T, nodes int) *cluster {
 	t.Helper()
 	c := newCluster(t, 1, lan())
@@ -26,10 +26,10 @@ func (n *node) accuse(now time.Time, m *members.Entry) {
 	n.swim.detect(now, n.swim.Accuse(n.swim.outcomes, now, m, m.Incarnation, n.cfg.ID, nil))
 }
 
-// state is what node i believes of node k.
+// state returns the state of node k in the table of node i.
 func (c *cluster) state(i, k int) wire.State { return c.nodes[i].members.Get(c.nodes[k].cfg.ID).State }
 
-// accuse makes node i accuse node k, as its own verdict would.
+// accuse makes node i accuse node k, as if a probe of its own had failed.
 func (c *cluster) accuse(i, k int) {
 	c.do(i, func(now time.Time) {
 		n := c.nodes[i]
@@ -81,7 +81,7 @@ func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
 	c.net.RunFor(time.Second)
 	m := accuser.members.Get(accused.cfg.ID)
 	fresh := accused.members.Self().Incarnation
-	c.do(0, func(now time.Time) { // as if it had not heard of the new incarnation
+	c.do(0, func(now time.Time) { // as if it did not know the new incarnation
 		accuser.members.SetIncarnation(m, old)
 		m.Refuted = 0
 		accuser.accuse(now, m)
@@ -126,7 +126,7 @@ func TestClustersOfTwoAndThreeDecideInTheLeastTime(t *testing.T) {
 	}
 }
 
-// Node 3 hears node 7 no more, all others do.
+// Node 3 no longer hears node 7, but all other nodes do.
 func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 	c := formed(t, 20)
 	a, b := c.nodes[3], c.nodes[0]
@@ -155,7 +155,7 @@ func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 	}
 }
 
-// A node that hears nothing knows that something is wrong with itself.
+// A node that hears nothing concludes that the problem is its own.
 func TestDeafNodeGrowsCarefulAndRecovers(t *testing.T) {
 	c := formed(t, 20)
 	n := c.nodes[4]
@@ -177,7 +177,7 @@ func TestDeafNodeGrowsCarefulAndRecovers(t *testing.T) {
 	}
 }
 
-// Who is heard is looked up only while somebody is accused or dead, so these have to be counted right.
+// The detector looks up which nodes it hears only while a member is accused or dead, so these must be counted correctly.
 func TestAccusedMembersAreCounted(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(20)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// swap crashes nodes i and k and starts each again, under its name, at the address of the other.
+// swap crashes nodes i and k and restarts each under its name at the address of the other.
 func (c *cluster) swap(i, k int) {
 	a, b := c.nodes[i].addr, c.nodes[k].addr
 	nameA, nameB := c.nodes[i].cfg.Name, c.nodes[k].cfg.Name
@@ -21,7 +21,7 @@ func (c *cluster) swap(i, k int) {
 	c.tweak = nil
 }
 
-// knowEachOther reports whether all nodes that run are members to each other.
+// knowEachOther reports whether all running nodes are members to each other.
 func (c *cluster) knowEachOther() bool {
 	for _, n := range c.nodes {
 		for _, o := range c.nodes {
@@ -51,7 +51,7 @@ func TestTwoNodesThatSwapTheirAddressesAreMembersSoon(t *testing.T) {
 	}
 }
 
-// Three nodes start anew, each at the address of the next.
+// Three nodes restart, each at the address of the next.
 func TestThreeNodesThatRotateTheirAddressesAreMembersSoon(t *testing.T) {
 	c := formed(t, 8)
 	var addrs []netip.AddrPort
@@ -70,7 +70,7 @@ func TestThreeNodesThatRotateTheirAddressesAreMembersSoon(t *testing.T) {
 	}
 }
 
-// A node of another name was started at the address before the death of its predecessor there was known.
+// A node with another name started at the address before the death of the previous node was known.
 func TestNameIsNotKeptForAnAddressAtWhichAnotherMemberLives(t *testing.T) {
 	c := formed(t, 5)
 	old := c.nodes[2].addr

@@ -8,10 +8,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/session"
 )
 
-// mute is a Suite of a member that reports little of what it received: most of its Reports become messages that nobody knows.
+// mute is the Suite of a member that reports little of what it received: it turns most of its Reports into unknown messages.
 type mute struct {
 	session.Suite
-	every int // Report that is one; 0 for none
+	every int // only every n-th Report is kept; 0 for none
 	count *int
 }
 
@@ -24,8 +24,8 @@ func (m mute) Seal(key *[32]byte, nonce *[8]byte, tag *[16]byte, data, plaintext
 	m.Suite.Seal(key, nonce, tag, data, plaintext)
 }
 
-// flooded is how many of 3,000 messages the Broadcast of node 0 takes in 100 ms, in a cluster in which some members report only
-// every so many times, or never.
+// flooded returns how many of 3,000 messages the Broadcast of node 0 accepts in 100 ms. In its cluster some members
+// send only one of every reports, or none.
 func flooded(t *testing.T, mutes, every int) int {
 	c := newCluster(t, 5, lan())
 	c.tweak = func(i int, cfg *Config) {

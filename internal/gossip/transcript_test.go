@@ -17,8 +17,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A transcript is a conversation of a few nodes that a person can read and review: lines of input, then what the nodes sent,
-// received and did, or their state. -update writes the files anew. See testdata/transcripts/README.
+// A transcript is a conversation of a few nodes in a form that a person can review: lines of input, then what the nodes
+// sent, received and did, or their state. -update writes the files again. See testdata/transcripts/README.
 
 // script runs the commands of one transcript.
 type script struct {
@@ -51,7 +51,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// firstDifference returns the lines around the first one that differs.
+// firstDifference returns the lines around the first difference.
 func firstDifference(want, got string) string {
 	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
 	i := 0
@@ -69,8 +69,8 @@ func newScript(t *testing.T) *script {
 	return s
 }
 
-// run runs the commands of a file and returns the file as it should be. Lines that begin with # stay. Each other paragraph
-// is commands, a line of dashes, and what came of them.
+// run runs the commands of a file and returns the file as it should be. Lines that begin with # stay. Every other
+// paragraph consists of commands, a line of dashes, and the results.
 func (s *script) run(file string) string {
 	var out strings.Builder
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(file), "\n\n") {
@@ -93,7 +93,7 @@ func (s *script) run(file string) string {
 	return strings.TrimRight(out.String(), "\n") + "\n"
 }
 
-// command runs one command, and returns the state that it shows.
+// command runs one command, and returns the state if the command shows it.
 func (s *script) command(words []string) string {
 	s.t.Helper()
 	number := func(i int) (n int) {
@@ -136,7 +136,7 @@ func (s *script) command(words []string) string {
 	return ""
 }
 
-// state is a line for each node.
+// state returns a line for each node.
 func (s *script) state() string {
 	var b strings.Builder
 	for _, n := range s.nodes {
@@ -162,7 +162,7 @@ func (s *script) state() string {
 	return b.String()
 }
 
-// events is a line for each event since the last call, except that datagrams were received: the sender's line says that.
+// events returns a line for each event since the last call, except for received datagrams, which the sender's line implies.
 func (s *script) events() string {
 	var b strings.Builder
 	for _, line := range bytes.Split(bytes.TrimSpace(s.trace.Bytes()), []byte("\n")) {
@@ -186,7 +186,7 @@ func (s *script) events() string {
 	return b.String()
 }
 
-// text is an event in words.
+// text returns an event in words.
 func (s *script) text(e *trace.Event) string {
 	for _, n := range s.nodes { // addresses are harder to read
 		if e.Peer == n.addr.String() {

@@ -16,7 +16,7 @@ import (
 
 var errNo = errors.New("no, said the application")
 
-// known is the names that node i has as members.
+// known returns the names of the members of node i.
 func (c *cluster) known(i int) (names []string) {
 	for m := range c.nodes[i].members.Each {
 		names = append(names, m.Name)
@@ -25,8 +25,8 @@ func (c *cluster) known(i int) (names []string) {
 	return names
 }
 
-// twoClusters are one of the nodes 0 and 1, and one of 2 and 3. 1 and 3 are to have no part in what
-// follows, but for what they hear.
+// twoClusters returns a cluster of nodes 0 and 1, and one of nodes 2 and 3. Nodes 1 and 3 take no part in what follows,
+// except by the messages that they receive.
 func twoClusters(t *testing.T, tweak func(i int, cfg *Config)) *cluster {
 	c := withStates(t, 1, lan(), 4, func(i int, cfg *Config) {
 		cfg.PushPullInterval = -1
@@ -41,7 +41,7 @@ func twoClusters(t *testing.T, tweak func(i int, cfg *Config)) *cluster {
 	return c
 }
 
-// apart checks that neither of two clusters knows of the other, and nothing was exchanged.
+// apart checks that neither of two clusters knows about the other, and that nothing was exchanged.
 func (c *cluster) apart() {
 	c.t.Helper()
 	for i, n := range c.nodes {
@@ -165,7 +165,7 @@ func TestNodeThatNotifyAliveRefusesStaysOutUntilItChangesItsMind(t *testing.T) {
 	c.tweak = func(i int, cfg *Config) { cfg.AskAlive = i < 3 }
 	c.add(3)
 	c.form(2 * time.Second)
-	c.add(1) // which asks about nobody
+	c.add(1) // its application decides about no node
 	for _, n := range c.nodes[:3] {
 		n.app.alive = map[string]error{"node-3": errNo}
 	}
@@ -217,7 +217,7 @@ func TestJoinWithVerdictsEndsWithTheLastOfThem(t *testing.T) {
 	n := c.nodes[20]
 	n.app.later = true
 	c.join(20, 0)
-	for range 2 { // about node 0, then about the others that it knows
+	for range 2 { // about node 0, then about the other members of node 0
 		c.net.RunFor(50 * time.Millisecond)
 		asked := n.app.asked
 		n.app.asked = nil
@@ -253,7 +253,7 @@ func TestAliveIsNotForwardedBeforeTheVerdict(t *testing.T) {
 	c.idle()
 }
 
-// said is an alive entry of a node of that number, as another node passes it on.
+// said returns an alive entry of a node with that number, as another node passes it on.
 func said(i int, incarnation uint64, meta string) *wire.Member {
 	return &wire.Member{ID: wire.NodeID{0: byte(i >> 8), 1: byte(i), 6: 0x80}, Incarnation: incarnation,
 		Name: fmt.Append(nil, "stranger-", i), Addr: testAddr(1000 + i), Meta: []byte(meta)}
@@ -358,8 +358,8 @@ func TestNodesOfOtherVersionsOfTheApplicationAreRefused(t *testing.T) {
 	}{
 		{[6]byte{1, 5, 2, 1, 3, 2}, true},
 		{[6]byte{1, 5, 4, 2, 9, 3}, true},
-		{[6]byte{1, 5, 2, 3, 3, 3}, false}, // does not understand 2
-		{[6]byte{1, 5, 2, 1, 4, 4}, false}, // speaks what the others do not understand
+		{[6]byte{1, 5, 2, 3, 3, 3}, false}, // does not understand version 2
+		{[6]byte{1, 5, 2, 1, 4, 4}, false}, // speaks a version that the others do not understand
 		{[6]byte{2, 5, 2, 2, 2, 2}, true},
 	} {
 		c := newCluster(t, 1, lan())
@@ -394,7 +394,7 @@ func TestNodesOfOtherVersionsOfTheApplicationAreRefused(t *testing.T) {
 	}
 }
 
-// Which it is that does not fit shows only when more is known than the two ends of the Join.
+// Only a comparison with all members shows that the node does not fit. The two ends of the Join would not show it.
 func TestVersionsAreHeldAgainstAllMembers(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(i int, cfg *Config) {
@@ -403,7 +403,7 @@ func TestVersionsAreHeldAgainstAllMembers(t *testing.T) {
 	c.add(3)
 	c.join(1, 0)
 	c.net.RunFor(time.Second)
-	c.join(2, 0) // which 0 would understand, and 1 does not
+	c.join(2, 0) // node 0 would understand it, and node 1 does not
 	if err := c.joinEnded(2, 1, 2*time.Second); err == nil {
 		t.Error("no error")
 	}

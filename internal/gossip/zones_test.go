@@ -11,8 +11,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// zonesOf makes n nodes in two zones with one bridge each: the applications select the nodes of their own zone, and
-// those of bridges the other bridge, which they prefer.
+// zonesOf returns n nodes in two zones with one bridge each. The applications select the nodes of their own zone, and
+// those of bridges also select the other bridge, which they prefer.
 func zonesOf(t *testing.T, n int) *cluster {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(i int, cfg *Config) { cfg.AskSelection, cfg.Meta = true, []byte(zoneMeta(i)) }
@@ -34,7 +34,7 @@ func zonesOf(t *testing.T, n int) *cluster {
 	return c
 }
 
-// byZone is zones with one bridge each, as the metadata says: "east", or "east bridge".
+// byZone selects by zones with one bridge each, given by the metadata: "east", or "east bridge".
 func byZone(self, other Member) (selected, preferred bool) {
 	zone, bridge := strings.CutSuffix(string(self.Meta), " bridge")
 	theirs, theirBridge := strings.CutSuffix(string(other.Meta), " bridge")
@@ -50,7 +50,7 @@ func zoneMeta(i int) string {
 	return meta
 }
 
-// linksExcept names the pairs of linked nodes for which ok is false.
+// linksExcept returns the pairs of linked nodes for which ok is false.
 func (c *cluster) linksExcept(ok func(a, b Member) bool) (list []string) {
 	for _, n := range c.nodes {
 		for _, p := range n.links {
@@ -120,7 +120,7 @@ func TestNodeLinksWhileTheApplicationDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// Other members take the place of those that were selected before the application blocked.
+// Other members replace those that were selected before the application blocked.
 func TestNodeWhoseApplicationBlocksChoosesMembersThatItNeverJudged(t *testing.T) {
 	c := zonesOf(t, 12)
 	for i := 1; i < 6; i++ {
@@ -175,7 +175,7 @@ func TestPreferredMemberIsNotReplacedAtEachAnswer(t *testing.T) {
 	c.add(30)
 	chosen := map[wire.NodeID]bool{}
 	for i, nd := range c.nodes {
-		nd.app.selects = func(peers []Member) (all []wire.NodeID, first wire.NodeID) { // draws lots, as dskit's does
+		nd.app.selects = func(peers []Member) (all []wire.NodeID, first wire.NodeID) { // selects at random, as dskit does
 			for _, o := range peers {
 				all = append(all, o.ID)
 			}
@@ -238,7 +238,7 @@ func TestFirstLinkOfAJoinIsWithASelectedMember(t *testing.T) {
 	}
 }
 
-// A Join ends with its first link. It must not wait for the choice of a calm moment.
+// A Join ends with its first link. It must not wait until the choice is stable.
 func TestJoinWithASelectionEndsWithinMilliseconds(t *testing.T) {
 	c := zonesOf(t, 3)
 	c.join(1, 0)
@@ -289,7 +289,7 @@ func TestPreferredMemberGetsOneOfThePushPullNodes(t *testing.T) {
 	bridge := c.nodes[0]
 	bridge.app.merged = nil
 	for _, n := range c.nodes[1:] {
-		n.push.Config.Interval = -1 // what the others begin shall not count
+		n.push.Config.Interval = -1 // so that push/pulls of other nodes do not count
 	}
 	c.net.RunFor(30 * time.Minute)
 	across, all := 0, len(bridge.app.merged)
