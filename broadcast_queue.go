@@ -193,7 +193,7 @@ func (q *TransmitLimitedQueue) take(overhead, limit, turns int) (msgs [][]byte, 
 }
 
 // firstFitting returns the index of the first broadcast that has at most free bytes and was returned as often as
-// queue[0], or else of the first that was returned more often. queue is not empty.
+// queue[0]. If there is none, it returns the index of the first that was returned more often. queue is not empty.
 func firstFitting(queue []*queued, free int) int {
 	level := queue[0].transmits
 	i, _ := slices.BinarySearchFunc(queue, free, func(e *queued, free int) int {

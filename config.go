@@ -187,7 +187,7 @@ type Config struct {
 	//
 	// If a call returns a new message and leaves no room for another one of the same size, the next call follows at once,
 	// up to three calls in one interval. If no call has returned a new message for a second, calls are two
-	// intervals apart. A Delegate that encodes its messages anew for each call, so that all calls of a second
+	// intervals apart. A Delegate that encodes its messages again for each call, so that all calls of a second
 	// returned new slices with one message each, is called every five intervals; the pause is at most 200 ms, or one interval if that is longer.
 	GossipInterval time.Duration
 	// RebroadcastWindow is the time for which the bytes of a received broadcast are not broadcast again.

@@ -272,7 +272,7 @@ var (
 )
 
 // NewTransport adds a transport with a new address to the network. Packets to a node with this name reach it
-// too. If several transports have the name, such a packet goes to the one at its address, or else to the newest.
+// too. If several transports have the name, such a packet goes to the one at its address, or otherwise to the newest.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	return n.transports.Add(name, func(addr netip.AddrPort) *MockTransport {
 		return &MockTransport{net: n, addr: &MockAddress{addr}, packetCh: make(chan *Packet, mockPacketDepth), streamCh: make(chan net.Conn)}
@@ -289,7 +289,7 @@ func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, Address{Addr: addr})
 }
 
-// WriteToAddress sends a copy of b to the transport with that name, or else to the one at that address. The copy is
+// WriteToAddress sends a copy of b to the transport with that name, or otherwise to the one at that address. The copy is
 // lost if the receiver's queue is full.
 func (t *MockTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
 	to, ok := t.net.transports.Find(addr.Addr, addr.Name)

@@ -139,8 +139,8 @@ func (e *Endpoint) mayName(n uint32) bool {
 	return true
 }
 
-// Bounds on what the messages of one received packet may cause to be sent, whatever they request and whoever receives
-// the answers (docs/PROTOCOL.md P12). One request for members may cause 64 datagrams of entries.
+// Bounds on what the messages of one received packet may cause to be sent, regardless of their requests and of the
+// receivers of the answers (docs/PROTOCOL.md P12). One request for members may cause 64 datagrams of entries.
 const (
 	drawnPackets = 80        // control packets
 	drawnBytes   = 128 << 10 // bytes in those packets

@@ -59,7 +59,7 @@ func (r *Reporter) Introduced(id wire.NodeID, name string) {
 // Forget removes the name of a peer that is gone.
 func (r *Reporter) Forget(id wire.NodeID) { delete(r.names, id) }
 
-// Name returns the name of a node as a member, or else the one it introduced itself by. It is empty if unknown.
+// Name returns the name of a node as a member, or otherwise the name it introduced itself by. It is empty if unknown.
 func (r *Reporter) Name(id wire.NodeID) string {
 	if m := r.cfg.Members.Get(id); m != nil && m.Name != "" {
 		return m.Name

@@ -76,7 +76,7 @@ var (
 	hmacFields      = fields{names: []string{"hmac", "message"}}
 )
 
-// AppendHandshake appends a whole packet with h. Byte strings are encoded as in gwyh 0.1, whoever the receiver is.
+// AppendHandshake appends a whole packet with h. Byte strings are encoded as in gwyh 0.1 for every receiver.
 func AppendHandshake(b []byte, seq uint32, sender NodeID, h *Handshake) []byte {
 	b = appendPacketHead(b, seq, &sender)
 	b = append(b, tagFixMap|1, tagFixStr|1, 'H')

@@ -195,7 +195,7 @@ func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) 
 	return lines, err
 }
 
-// compare compares the silence of the port with what else the other machine answers.
+// compare compares the silence of the port with other answers of the same machine.
 func (x *examination) compare(ctx context.Context) {
 	r := x.report
 	if x.otherPortsAnswer(ctx) {
