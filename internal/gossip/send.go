@@ -125,7 +125,7 @@ func (tr *transport) handleNak(now time.Time, p *peer, ch *packets.Channel, star
 	var m wire.Message
 	for len(unfit) > 0 {
 		after, err := wire.ParseMessage(&m, unfit)
-		if err != nil { // this node wrote the plaintext, so it parses
+		if err != nil { // impossible: this node wrote the plaintext
 			return
 		}
 		tr.recut(now, p, unfit[:len(unfit)-len(after)])
@@ -213,7 +213,7 @@ func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
 	c := tr.core
 	p.packets.Widen(now)
 	var m wire.Message
-	if _, err := wire.ParseMessage(&m, plain); err != nil { // this node wrote the plaintext, so it parses
+	if _, err := wire.ParseMessage(&m, plain); err != nil { // impossible: this node wrote the plaintext
 		return
 	}
 	switch m.Kind {
