@@ -227,6 +227,7 @@ func TestNodesJoinTellTheApplicationAndExchangeMessagesAndStates(t *testing.T) {
 		if err := b.SetMeta([]byte("meta"), time.Second); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Second) // events of one instant may merge
 		if err := b.Leave(time.Second); err != nil {
 			t.Error(err)
 		}
