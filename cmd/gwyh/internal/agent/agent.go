@@ -61,7 +61,7 @@ func Start(c *config.Config, log *Log, version string) (*Agent, error) {
 	a.self.Store(&api.Member{Name: library.Name, Zone: library.Zone})
 	a.handled = handler.Start(c.Handlers, c.HandlerTimeout, func() api.Member { return *a.self.Load() }, a.lines)
 
-	library.Delegate, library.Events, library.LogHandler = delegate{a}, events{a}, log
+	library.Delegate, library.Events, library.LogHandler = delegate{a}, events{a}, forAgents{log}
 	if c.MaxNodes > 0 {
 		library.Alive = limit{a}
 	}
@@ -102,7 +102,7 @@ func (a *Agent) join() {
 		return
 	}
 	if err != nil {
-		a.lines.Warn("no address was reached yet, trying again in the background", "error", err)
+		a.lines.Warn("no address was reached yet, trying again in the background", "error", reasons(err))
 		return
 	}
 	a.lines.Info("joined", "reached", n, "members", a.list.NumMembers())
@@ -111,8 +111,14 @@ func (a *Agent) join() {
 // discover repeatedly joins the addresses that the sources of the configuration find.
 func (a *Agent) discover() {
 	_ = discover.Run(a.ctx, discover.Config{ // returns only when ctx ends: the configuration was checked
-		Sources: a.config.Discover, Join: a.list.JoinContext, Members: discover.Addresses(a.list.Members), Logger: a.lines,
+		Sources: a.config.Discover, Join: a.joinFound, Members: discover.Addresses(a.list.Members), Logger: a.lines,
 	})
+}
+
+// joinFound joins addresses that discovery found. Its error is one line.
+func (a *Agent) joinFound(ctx context.Context, addresses []string) (int, error) {
+	n, err := a.list.JoinContext(ctx, addresses)
+	return n, reasons(err)
 }
 
 // remember writes the peers file periodically and when the agent ends.

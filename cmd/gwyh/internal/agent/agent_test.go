@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -238,6 +239,65 @@ func TestKeysAreRotatedOverTheAPI(t *testing.T) {
 	}
 	if err := ofAnn.Post(t.Context(), "/v1/keys/add", api.KeyRequest{Key: []byte("short")}, nil); err == nil {
 		t.Error("a short key is added")
+	}
+}
+
+func TestAgentWithoutAKeyNamesItsOwnOptions(t *testing.T) {
+	c, err := config.Parse([]string{"-bind", "127.0.0.1:0"}, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Start(c, NewLog(io.Discard, "info", false), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close(false) }()
+	var texts []string
+	for _, line := range a.Log() {
+		texts = append(texts, line.Text)
+	}
+	for _, w := range a.Warnings() {
+		texts = append(texts, w.Text)
+	}
+	all := strings.Join(texts, "\n")
+	if n := strings.Count(all, "set -key-file or GWYH_KEY"); n != 2 {
+		t.Errorf("-key-file is named %d times, want once in the log and once in the warnings:\n%s", n, all)
+	}
+	if strings.Contains(all, "Config.") {
+		t.Errorf("a field of the library's Config is named:\n%s", all)
+	}
+}
+
+func TestCausesOfAJoinThatNobodyAnswersAreLoggedOnce(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	at := silent.LocalAddr().String()
+	ann, _ := start(t, "-name", "ann", "-join", at)
+	logged := func(part string) (n int) {
+		for _, line := range ann.Log() {
+			n += strings.Count(line.Text, part)
+		}
+		return n
+	}
+	until(t, "the Join fails", func() bool { return logged("no address was reached yet") > 0 })
+	if n := logged(`error="join ` + at + `: no answer within `); n != 1 {
+		t.Errorf("the reason is logged %d times: %+v", n, ann.Log())
+	}
+	if n := logged("UDP may be blocked"); n != 1 {
+		t.Errorf("the causes are logged %d times: %+v", n, ann.Log())
+	}
+}
+
+func TestReasonsOfAJoinAreOneLine(t *testing.T) {
+	err := errors.New("gwyh: no node was reached: join a: no answer within 10s\njoin b: connection refused\npossible causes of no answer: UDP may be blocked")
+	if got, want := fmt.Sprint(reasons(err)), "join a: no answer within 10s; join b: connection refused"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := reasons(nil); got != nil {
+		t.Errorf("%v", got)
 	}
 }
 

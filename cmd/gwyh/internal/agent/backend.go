@@ -61,7 +61,7 @@ func (a *Agent) Links() (links []api.Link) {
 // Warnings returns the conditions that an operator should check.
 func (a *Agent) Warnings() (warnings []api.Warning) {
 	for _, w := range a.list.Status().Warnings {
-		warnings = append(warnings, api.Warning{Code: string(w.Code), Text: w.Text, Node: w.Node.Name, Since: w.Since})
+		warnings = append(warnings, api.Warning{Code: string(w.Code), Text: inAgentWords(w.Text), Node: w.Node.Name, Since: w.Since})
 	}
 	return warnings
 }
