@@ -227,6 +227,44 @@ func TestTriesCoverEveryClockUpToAnHour(t *testing.T) {
 	}
 }
 
+func TestGuessesSendFewHellosToANodeThatRefusesThem(t *testing.T) {
+	t.Parallel()
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	at := silent.LocalAddr().(*net.UDPAddr).AddrPort()
+	l, err := open(netip.AddrPort{}, at, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	x := &examination{Config: &Config{Keys: [][]byte{key}}, report: &Report{}, to: at, line: l}
+	guesses := x.guesses()[:3]
+	_, _ = l.shake(t.Context(), []try{guesses[0].try, guesses[1].try, guesses[2].try}, guessHellos, 600*time.Millisecond, true)
+	hellos := 0
+	for b := make([]byte, 2048); silent.SetReadDeadline(time.Now().Add(50*time.Millisecond)) == nil; hellos++ {
+		if _, _, err := silent.ReadFrom(b); err != nil {
+			break
+		}
+	}
+	if want := len(guesses) * guessHellos; hellos != want {
+		t.Errorf("%d Hellos for %d guesses, want %d", hellos, len(guesses), want)
+	}
+	if n := len(x.guesses()) * guessHellos; n > 250 {
+		t.Errorf("all guesses take %d Hellos", n)
+	}
+}
+
+func TestUserIsToldOnceAboutTheTriesThatTheNodeLogs(t *testing.T) {
+	t.Parallel()
+	r := expect(t, Config{Target: node(t, unchanged), clock: func() time.Time { return time.Now().Add(-2 * time.Hour) }}, &WrongClock, `ok tries: .* its log may have "handshake with \.\.\.:\d+ refused"`)
+	if n := strings.Count(steps(r), " tries: "); n != 1 {
+		t.Errorf("the user is told %d times:\n%s", n, steps(r))
+	}
+}
+
 func TestPortsOfPacketsAreRead(t *testing.T) {
 	v4 := append([]byte{0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, 0x1b, 0x39, 0x00, 0x35, 0, 8, 0, 0)
 	v6 := make([]byte, 48)

@@ -38,9 +38,16 @@ type Config struct {
 	clock func() time.Time // nil for the system clock; tests set others
 }
 
+// Numbers of Hellos for each try, which are sent at 0, 0.1, 0.4 and 1.4 s. The node counts and logs each Hello that it
+// refuses, so there are few of the tries that most likely fail.
+const (
+	ownHellos   = 4
+	guessHellos = 2
+)
+
 // Time limits for answers.
 const (
-	helloWait   = 2500 * time.Millisecond // for a running node: Hellos are sent at 0, 0.1, 0.4 and 1.4 s
+	helloWait   = 2500 * time.Millisecond // for a running node
 	guessWait   = 4 * time.Second         // for one of many guesses
 	confirmWait = 4 * time.Second
 	pingWait    = 400 * time.Millisecond // plus four round trips
@@ -56,6 +63,7 @@ type examination struct {
 	from   netip.Addr // the address that the system sends from
 	line   *line
 	watch  *watch
+	warned bool // the user was told about the tries that a node refuses
 }
 
 // Examine finds out why a Join fails, or reports that it succeeds.
@@ -130,7 +138,7 @@ func (x *examination) examine(ctx context.Context) {
 		}
 	})
 	own := x.own()
-	answered, err := x.line.shake(ctx, own, helloWait, true)
+	answered, err := x.line.shake(ctx, own, ownHellos, helloWait, true)
 	if len(answered) == 0 {
 		x.unanswered(ctx, err, func() []error { return drain(knocks) })
 		return
@@ -233,6 +241,14 @@ func nameOf(raw []byte) string {
 	}
 }
 
+// warn tells the user once about the lines that the tries leave in the log of the node.
+func (x *examination) warn() {
+	if !x.warned {
+		x.warned = true
+		x.report.note("tries", OK, "handshakes with other times, keys or labels follow from UDP port %d. A node refuses them, so its log may have \"handshake with ...:%d refused\", and its warnings and alerts may count them", x.line.local(), x.line.local())
+	}
+}
+
 // clockMost is the largest difference that nodes accept between clocks; above clockWarn the doctor warns.
 const (
 	clockMost = 60 * time.Second
@@ -247,7 +263,8 @@ func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit 
 	for d := -2 * clockMost; d <= 2*clockMost; d += clockStep {
 		tries = append(tries, try{key, hit + d})
 	}
-	answered, _ := x.line.shake(ctx, tries, time.Second, false)
+	x.warn()
+	answered, _ := x.line.shake(ctx, tries, guessHellos, time.Second, false)
 	if len(answered) == 0 {
 		x.report.note("clock", Unknown, "the node does not answer again")
 		return true

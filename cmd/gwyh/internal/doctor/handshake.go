@@ -102,9 +102,10 @@ func (a *attempt) write(l *line, b []byte) {
 	}
 }
 
-// shake starts all tries, a few milliseconds apart. It returns the attempts that were answered in time, in the order
-// of the tries, and the first error of the system. If first is set, it returns after the first answer.
-func (l *line) shake(ctx context.Context, tries []try, within time.Duration, first bool) (answered []*attempt, err error) {
+// shake starts all tries, a few milliseconds apart, and repeats each Hello until so many were sent. It returns the
+// attempts that were answered in time, in the order of the tries, and the first error of the system. If first is set,
+// it returns after the first answer.
+func (l *line) shake(ctx context.Context, tries []try, hellos uint32, within time.Duration, first bool) (answered []*attempt, err error) {
 	all := make([]*attempt, 0, len(tries))
 	for _, t := range tries {
 		a := newAttempt(t, l.clock)
@@ -119,7 +120,9 @@ func (l *line) shake(ctx context.Context, tries []try, within time.Duration, fir
 		for _, a := range all {
 			if a.made == nil {
 				left++
-				a.due(l)
+				if a.seq < hellos {
+					a.due(l)
+				}
 			}
 		}
 		if left == 0 || first && left < len(all) {

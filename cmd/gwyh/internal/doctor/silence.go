@@ -88,7 +88,8 @@ func (x *examination) guess(ctx context.Context) bool {
 	for i := range all {
 		tries[i] = all[i].try
 	}
-	answered, _ := x.line.shake(ctx, tries, guessWait, true)
+	x.warn()
+	answered, _ := x.line.shake(ctx, tries, guessHellos, guessWait, true)
 	if len(answered) == 0 {
 		x.report.note("guesses", Unknown, "no answer either under %d other labels, notations of the keys, and times up to 14 hours off", len(all))
 		return false
@@ -135,8 +136,8 @@ func (x *examination) guesses() (all []guess) {
 
 // shifts returns differences between clocks: up to an hour, smallest first, and then those between time zones.
 func shifts() (all []time.Duration) {
-	const apart = 100 * time.Second // a node accepts 60 s in both directions
-	for d := apart; d <= time.Hour; d += apart {
+	const apart = 110 * time.Second // a node accepts 60 s in both directions
+	for d := apart; d < time.Hour+apart; d += apart {
 		all = append(all, d, -d)
 	}
 	for d := 90 * time.Minute; d <= 14*time.Hour; d += 30 * time.Minute {
@@ -165,7 +166,7 @@ func (x *examination) ask(ctx context.Context) bool {
 	// The log has at most one line per reason in ten seconds, so send Hellos for longer than that.
 	const patience = 12 * time.Second
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
-		_, _ = own.shake(ctx, x.own(), time.Second, true)
+		_, _ = own.shake(ctx, x.own(), ownHellos, time.Second, true)
 		lines, err := x.log(ctx)
 		if err != nil {
 			r.note("log over there", Unknown, "%v", err)
