@@ -114,7 +114,7 @@ func (d *demo) form(ctx context.Context) error {
 		return err
 	}
 	fewest := slices.MinFunc(c.nodes, func(a, b *node) int { return a.hears - b.hears }).hears
-	d.screen.good("all joined the first one at the same moment; whole after %s", short(took))
+	d.screen.good("all joined the first one at the same moment; cluster complete after %s", short(took))
 	d.screen.text("(each knows the other %d and has links to at least %d of them)", d.nodes-1, fewest)
 	return nil
 }
@@ -145,7 +145,7 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 		return 0, ctx.Err()
 	}
 	if !whole {
-		return 0, fmt.Errorf("the cluster is not whole after %s, and has not grown for %s: %s; %d hear from enough%s%s",
+		return 0, fmt.Errorf("the cluster is not complete after %s, and has not grown for %s: %s; %d hear from enough%s%s",
 			short(took), short(formWait), known, hear, c.behind(5), crowded(len(c.nodes)))
 	}
 	var first error
@@ -215,7 +215,7 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 // judge shows whether every message of a round reached every node exactly once.
 func (d *demo) judge(r *round) {
 	if r.complete() {
-		d.screen.good("every message at each of %s, exactly once: %s", many(r.receivers, "other node"), many(r.wanted, "delivery"))
+		d.screen.good("every message reached each of %s, exactly once: %s", many(r.receivers, "other node"), many(r.wanted, "delivery"))
 		return
 	}
 	d.failed = true

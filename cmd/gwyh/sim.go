@@ -126,7 +126,7 @@ func (s simStory) tellFormation() {
 	} else {
 		s.title("All join the first node at the same moment")
 	}
-	s.good("whole after %s: each knows all others and hears from enough", short(time.Duration(f.Whole)))
+	s.good("cluster complete after %s: each node knows all others and hears from enough", short(time.Duration(f.Whole)))
 	s.tellUsage(&f.Usage)
 }
 
@@ -143,16 +143,16 @@ func (s simStory) tellUsage(u *sim.Usage) {
 func (s simStory) tellBroadcast(b *sim.Broadcast) {
 	s.title("%s of %s from random nodes in %s", many(b.Messages, "message"), size(float64(b.Size)), short(time.Duration(b.Usage.Span)))
 	if b.Missing == 0 && b.Again == 0 {
-		s.good("every one at all nodes exactly once: %s", many(b.Wanted, "delivery"))
+		s.good("every message reached all other nodes, exactly once: %s", many(b.Wanted, "delivery"))
 	} else {
 		s.bad("coverage %.4f %%: %s missing of %s; %s repeated", 100*b.Coverage(), grouped(b.Missing), many(b.Wanted, "delivery"), grouped(b.Again))
 	}
 	if b.Refused > 0 {
 		s.bad("%s refused, as too much was waiting", many(b.Refused, "message"))
 	}
-	s.tellSpread("half of the nodes have one after", &b.Median)
+	s.tellSpread("half of the nodes have it after", &b.Median)
 	s.tellSpread("the last node has it after", &b.Last)
-	copies := fmt.Sprintf("%.1f copies of one come to each node", b.Copies)
+	copies := fmt.Sprintf("%.1f copies of a message come to each node", b.Copies)
 	if len(b.Usage.Between) > 0 {
 		copies += fmt.Sprintf(", %.1f of them from another zone", b.CrossZone)
 	}
@@ -193,11 +193,11 @@ func (s simStory) tellZones(u *sim.Usage) {
 func (s simStory) tellFailure(f *sim.Failure) {
 	s.title("%s at the same moment", many(f.Crashes, "crash"))
 	if f.Unnoticed == 0 {
-		s.good("all others know of every one")
+		s.good("all other nodes detected every crash")
 	} else {
 		s.bad("%s not known to all others", many(f.Unnoticed, "crash"))
 	}
-	s.tellSpread("the first node suspects one after", &f.Suspected)
+	s.tellSpread("the first node suspects it after", &f.Suspected)
 	s.tellSpread("the last node knows after", &f.Known)
 	if f.FalseDead > 0 {
 		s.bad("%s of nodes that lived, %d not refuted", many(f.FalseDead, "death"), f.Unrefuted)

@@ -22,20 +22,20 @@ func TestSimTellsWhatAClusterDoes(t *testing.T) {
 	}
 	for _, want := range []string{
 		"gwyh: 20 nodes in 3 regions, simulated; preset lan, strategy uniform, 0.5 % loss, seed 1",
-		`✓ whole after \d`,
+		`✓ cluster complete after \d`,
 		`a node sends +\d+.* packets/s, \d.*B/s  \(the busiest one \d+ packets/s, \d.*B/s\)`,
 		`across zones go +\d.* packets/s, \d.*B/s, \d+ % of all bytes`,
 		"Left alone for 2.00 s",
 		"20 messages of 256 B from random nodes in 2.00 s",
-		"✓ every one at all nodes exactly once: 380 deliveries",
-		`half of the nodes have one after +\d+ ms median`,
+		"✓ every message reached all other nodes, exactly once: 380 deliveries",
+		`half of the nodes have it after +\d+ ms median`,
 		`the last node has it after +\d+ ms median, \d+ ms 99 %, \d+ ms at most`,
-		`\d\.\d copies of one come to each node, \d\.\d of them from another zone`,
+		`\d\.\d copies of a message come to each node, \d\.\d of them from another zone`,
 		"last node .* messages",
 		`within .* of the deliveries`, `ms .* 100\.0 %`,
 		"sent by .* to us-east .* to us-west .* to eu-west",
 		"1 crash at the same moment",
-		"✓ all others know of every one",
+		"✓ all other nodes detected every crash",
 		`the last node knows after +\d`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
@@ -77,7 +77,7 @@ func TestSimReportsToMachines(t *testing.T) {
 func TestSimFindsTheLargestDatagram(t *testing.T) {
 	for _, mtu := range []string{"1200", "1300", "9000"} {
 		code, out, err := invoke("sim", "-nodes", "40", "-mtu", mtu, "-idle", "0s", "-duration", "2s", "-size", "5000")
-		if code != exitOK || err != "" || !strings.Contains(out, "✓ every one at all nodes exactly once: 780 deliveries") {
+		if code != exitOK || err != "" || !strings.Contains(out, "✓ every message reached all other nodes, exactly once: 780 deliveries") {
 			t.Errorf("-mtu %s: exit code %d, error %q, output\n%s", mtu, code, err, out)
 		}
 	}
@@ -85,7 +85,7 @@ func TestSimFindsTheLargestDatagram(t *testing.T) {
 
 func TestSimOfLoopbackCarriesItsDatagrams(t *testing.T) {
 	code, out, err := invoke("sim", "-nodes", "40", "-preset", "local", "-idle", "0s", "-duration", "1s")
-	if code != exitOK || err != "" || !strings.Contains(out, "✓ every one at all nodes exactly once: 390 deliveries") {
+	if code != exitOK || err != "" || !strings.Contains(out, "✓ every message reached all other nodes, exactly once: 390 deliveries") {
 		t.Errorf("exit code %d, error %q, output\n%s", code, err, out)
 	}
 }
