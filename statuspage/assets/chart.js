@@ -10,6 +10,7 @@ const units = {
 
 // spark draws the last two minutes of a series into a tile, and writes its last value.
 export function spark(tile, name, points) {
+  if (points.length === 0) return; // no empty space for a curve that is not there yet
   let rate = tile.querySelector(".rate");
   if (!rate) {
     rate = el("p", { class: "rate" });
@@ -17,7 +18,6 @@ export function spark(tile, name, points) {
       svg("path", { class: "area" }), svg("path"));
     tile.append(rate, chart);
   }
-  if (points.length === 0) return;
   rate.textContent = units[name](points.at(-1));
   const most = Math.max(1, ...points);
   const at = points.map((v, i) => [120 - (points.length - 1 - i), 31 - 28 * (v / most)]);

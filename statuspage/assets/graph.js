@@ -15,6 +15,8 @@ const radius = (ms) => {
 };
 const point = (angle, r) => [r * Math.sin(angle), -r * Math.cos(angle)];
 const round = (x) => x.toFixed(1);
+const short = (name, most) => (name.length > most ? name.slice(0, most - 1) + "…" : name);
+const named = 8; // members of a zone that are named although they have no link: those that failed or are suspected
 let drawn = ""; // what the document shows
 
 // drawGraph draws the graph anew if anything that it shows has changed.
@@ -114,6 +116,7 @@ function* rimDots(zone) {
     rows = 1;
   }
   const perRow = Math.ceil(n / rows);
+  const trouble = [];
   for (let i = 0; i < n; i++) {
     const row = Math.floor(i / perRow), inRow = i % perRow;
     const count = Math.min(perRow, n - row * perRow);
@@ -125,6 +128,19 @@ function* rimDots(zone) {
     title.textContent = `${name}: ${state}`;
     dot.append(title);
     yield dot;
+    if (state === "failed" || state === "suspect") trouble.push([name, state, x, y]);
+  }
+  const taken = new Set(); // places of names, so that no two overlap
+  for (const [name, state, x, y] of trouble.slice(0, named)) {
+    const anchor = Math.abs(x) < Math.abs(y) ? "middle" : x < 0 ? "end" : "start"; // the name goes away from the middle
+    const step = y < 0 ? -16 : 16;
+    const place = (at) => anchor + Math.round(at / 16);
+    let at = anchor === "middle" ? y + (y < 0 ? -10 : 20) : y + 4;
+    while (taken.has(place(at))) at += step;
+    taken.add(place(at));
+    const label = svg("text", { class: "spot-name " + state, x: round(x + { middle: 0, end: -9, start: 9 }[anchor]), y: round(at), "text-anchor": anchor });
+    label.textContent = short(name, 16);
+    yield label;
   }
 }
 
@@ -136,7 +152,7 @@ function neighbor(l, x, y, state, onName) {
   const left = (x < 0) !== far;
   const at = { x: left ? -12 : 12, "text-anchor": left ? "end" : "start" };
   const name = svg("text", { ...at, y: -1 });
-  name.textContent = l.d.name.length > 22 ? l.d.name.slice(0, 21) + "…" : l.d.name;
+  name.textContent = short(l.d.name, 22);
   const small = svg("text", { ...at, y: 12, class: "rtt" });
   small.textContent = rtt;
   g.append(svg("circle", { r: 7 }), name, " ", small);

@@ -112,6 +112,38 @@ func TestMembersAreFilteredSortedAndShownInDetail(t *testing.T) {
 	p.shoot("detail", false)
 }
 
+func TestAddressOfAViewShowsTheHeader(t *testing.T) {
+	for name, l := range map[string]look{"desktop": desktop, "phone": phone} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, fake.New(60), l)
+			p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(p.url+"/#links"))
+			p.until("document.documentElement.dataset.ready > 0")
+			p.until(`document.readyState === "complete" && !document.querySelector("#links").hidden`)
+			p.until(`scrollY === 0 && document.querySelector("header").getBoundingClientRect().top >= 0`)
+			p.shoot("address-"+name, false)
+		})
+	}
+}
+
+func TestFailedMemberHasItsNameInTheGraph(t *testing.T) {
+	f := fake.New(60)
+	p := open(t, f, desktop)
+	f.SetState("node-0050", status.Failed)
+	p.visit("links")
+	p.until(`[...document.querySelectorAll("#graph .spot-name.failed")].some(n => n.textContent === "node-0050")`)
+	p.shoot("failed-links", true)
+}
+
+func TestTileWithoutACurveKeepsNoSpaceForIt(t *testing.T) {
+	p := open(t, fake.New(20), desktop)
+	if n := eval[int](p, `[...document.querySelectorAll("#tiles .spark")].filter(s => !s.querySelector("path[d]")).length`); n > 0 {
+		t.Errorf("%d tiles have an empty curve", n)
+	}
+	if blank := eval[float64](p, `(t => (t.getBoundingClientRect().bottom - t.querySelector(".note").getBoundingClientRect().bottom) / t.offsetHeight)(document.querySelector("#tiles .tile"))`); blank > 0.2 {
+		t.Errorf("%.0f %% of the first tile is blank", 100*blank)
+	}
+}
+
 func TestKeyboardIsEnough(t *testing.T) {
 	p := open(t, fake.New(60), desktop)
 	p.do(chromedp.KeyEvent(kb.Tab))
