@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var documents = []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md", "docs/METRICS.md", "docs/LEGACY.md", "docs/AGENT.md", "docs/DECISIONS.md", "docs/LIMITS.md", "docs/QUICKSTART.md", "docs/OPERATIONS.md", "docs/TROUBLESHOOTING.md", "docs/MEMBERLIST-ISSUES.md", "deploy/README.md"}
+var documents = []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/PROTOCOL.md", "docs/DESIGN.md", "docs/SECURITY.md", "docs/PERFORMANCE.md", "docs/MIGRATING.md", "docs/METRICS.md", "docs/LEGACY.md", "docs/AGENT.md", "docs/DECISIONS.md", "docs/LIMITS.md", "docs/QUICKSTART.md", "docs/OPERATIONS.md", "docs/TROUBLESHOOTING.md", "docs/MEMBERLIST-ISSUES.md", "deploy/README.md", "interop/python/README.md"}
 
 func read(t *testing.T, path string) string {
 	t.Helper()

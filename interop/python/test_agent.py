@@ -1,0 +1,305 @@
+"""The node of this directory and `gwyh agent`, which is a Go node, on loopback.
+
+GWYH names the program; without it, it is built.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+
+import wire
+from node import Node
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+KEY = "a key for both languages"
+SECONDS = 10.0  # within which whatever is awaited has to happen
+
+
+def setUpModule():
+    global gwyh, scratch
+    scratch = tempfile.TemporaryDirectory()
+    gwyh = os.environ.get("GWYH")
+    if not gwyh:
+        gwyh = os.path.join(scratch.name, "gwyh")
+        subprocess.run(["go", "build", "-o", gwyh, "./cmd/gwyh"], cwd=ROOT, check=True)
+
+
+def tearDownModule():
+    scratch.cleanup()
+
+
+class Agent:
+    """A running agent. Its ports are free ones that the system chose; its log names them."""
+
+    def __init__(self, name, *flags):
+        self.log_path = os.path.join(scratch.name, f"{name}-{time.monotonic_ns()}.log")
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                [gwyh, "agent", "-name", name, "-bind", "127.0.0.1:0", "-http", "127.0.0.1:0", "-profile", "local"]
+                + ["-log-level", "debug", *flags],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "GWYH_KEY": "text:" + KEY},
+            )
+        self.addr, self.http = self._address("addr"), "%s:%d" % self._address("http")
+
+    def _address(self, key):
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            found = re.search(rf" {key}=(127\.0\.0\.1):(\d+)", self.log())
+            if found:
+                return found[1], int(found[2])
+            time.sleep(0.01)
+        raise AssertionError(f"the agent does not say its {key}:\n{self.log()}")
+
+    def log(self):
+        with open(self.log_path) as f:
+            return f.read()
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def start(self, command, *args):
+        out = open(os.path.join(scratch.name, f"{command}-{time.monotonic_ns()}"), "w+")
+        process = subprocess.Popen([gwyh, command, "-http", self.http, *args], stdout=out, stderr=subprocess.STDOUT)
+        return process, out
+
+
+class Case(unittest.TestCase):
+    flags = ()
+
+    def setUp(self):
+        self.agent = Agent("agent", *self.flags)
+        self.addCleanup(self.agent.stop)
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before and hasattr(self, "agent"):
+            print(f"--- log of the agent of {self.id()}:\n{self.agent.log()[-4000:]}")
+
+    def node(self, name="python", **options):
+        node = Node(name, options.pop("key", KEY).encode(), heartbeat=0.2, **options)
+        self.addCleanup(node.close)
+        return node
+
+    def member(self, **options):
+        """A node that has joined the agent."""
+        node = self.node(**options)
+        self.assertTrue(node.join(self.agent.addr, SECONDS), f"the Join failed; rejected: {node.rejected}")
+        return node
+
+    def command(self, node, command, *args):
+        """Runs a command of the agent while node takes part."""
+        process, out = self.agent.start(command, *args)
+        with out:
+            ended = node.run(lambda: process.poll() is not None, SECONDS)
+            if not ended:
+                process.kill()
+            process.wait()
+            out.seek(0)
+            said = out.read()
+        self.assertTrue(ended, f"gwyh {command} does not end")
+        self.assertEqual(process.returncode, 0, f"gwyh {command}: {said}")
+        return said
+
+    def members(self, node):
+        return {m["name"]: m for m in json.loads(self.command(node, "members", "-json"))}
+
+    def events(self, node):
+        """Follows `gwyh events`. Returns a function that returns the events so far."""
+        process, out = self.agent.start("events", "-json")
+        self.addCleanup(out.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def read():
+            out.seek(0)
+            return [json.loads(line) for line in out.read().splitlines(keepends=True) if line.endswith("\n")]
+
+        # The command has begun to listen when it shows one of these.
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end and not read():
+            node.broadcast(b"is anybody listening?")
+            node.run(read, 0.2)
+        self.assertTrue(read(), "gwyh events shows nothing")
+        return read
+
+
+def payloads(events):
+    return [base64.b64decode(e["message"]["payload"]) for e in events if e["type"] == "message"]
+
+
+class Membership(Case):
+    def test_node_is_a_member_with_its_name_and_address(self):
+        node = self.member()
+        member = self.members(node)["python"]
+        self.assertEqual((member["state"], member["addr"]), ("alive", "%s:%d" % node.addr))
+
+    def test_node_knows_the_members_that_the_agent_knows(self):
+        other = Agent("other", "-join", "%s:%d" % self.agent.addr)
+        self.addCleanup(other.stop)
+        node = self.member()
+        self.assertTrue(node.run(lambda: node.names() == ["agent", "other", "python"], SECONDS), node.names())
+
+    def test_tables_are_equal_after_the_join(self):
+        node = self.member()
+        peer = next(iter(node.peers.values()))
+        self.assertEqual((peer.root[0], peer.root[1]), (node._root(), 2))
+
+    def test_node_that_sends_heartbeats_stays_a_member(self):
+        node = self.member()
+        own = node.entry
+        node.run(lambda: False, 4.0)
+        self.assertEqual(self.members(node)["python"]["state"], "alive")
+        self.assertEqual(node.entry, own, "the node had to refute something")
+
+    def test_node_hears_heartbeats(self):
+        node = self.member()
+        self.assertTrue(node.run(lambda: node.heartbeats >= 3, SECONDS), node.heartbeats)
+
+    def test_agent_joins_the_node(self):
+        node = self.node()
+        self.command(node, "join", "%s:%d" % node.addr)
+        self.assertIn("python", self.members(node))
+
+    def test_node_that_leaves_has_left_and_not_failed(self):
+        node = self.member()
+        read = self.events(node)
+        self.assertTrue(node.leave(), "the agent does not confirm the leave")
+        self.assertTrue(node.run(lambda: any(e["type"].startswith("member-") for e in read()), SECONDS), read())
+        self.assertEqual([e["type"] for e in read() if e["type"].startswith("member-")], ["member-leave"])
+
+    def test_node_that_falls_silent_fails(self):
+        node = self.member()
+        read = self.events(node)
+        end = time.monotonic() + 3 * SECONDS
+        while time.monotonic() < end and not any(e["type"].startswith("member-") for e in read()):
+            time.sleep(0.05)
+        self.assertEqual([e["type"] for e in read() if e["type"].startswith("member-")], ["member-failed"])
+
+    def test_agent_refutes_a_suspicion(self):
+        node = self.member()
+        peer = next(iter(node.peers.values()))
+        before = node.members[peer.id].incarnation
+        node._send(peer, ("Members", [wire.Other(wire.SUSPECT, peer.id, before, node.id)]))
+        refuted = node.run(lambda: node.members[peer.id].entry.refuted >= before, SECONDS)
+        self.assertTrue(refuted, node.members[peer.id].entry)
+
+    def test_node_refutes_a_suspicion(self):
+        node = self.member()
+        peer = next(iter(node.peers.values()))
+        accused = node.entry.incarnation
+        node._send(peer, ("Members", [wire.Other(wire.SUSPECT, node.id, accused, peer.id)]))
+        node.run(lambda: node.entry.refuted, SECONDS)
+        self.assertGreaterEqual(node.entry.refuted, accused)
+
+
+class Probes(Case):
+    def test_node_answers_pings(self):
+        node = self.member()
+        self.assertRegex(self.command(node, "rtt", "python"), r"python .*\d(µs|ms)")
+
+    def test_agent_answers_pings(self):
+        node = self.member()
+        self.assertTrue(node.ping(next(iter(node.peers.values())), SECONDS))
+
+
+class Broadcasts(Case):
+    def from_agent(self, payload):
+        node = self.member()
+        self.command(node, "broadcast", "deploy", payload)
+        self.assertTrue(node.run(lambda: node.broadcasts, SECONDS), "the broadcast does not arrive")
+        node.run(lambda: False, 0.5)
+        self.assertEqual(len(node.broadcasts), 1)
+        self.assertTrue(node.broadcasts[0].data.endswith(payload.encode()))
+
+    def test_node_receives_a_small_broadcast_once(self):
+        self.from_agent("v7")
+
+    def test_node_receives_a_large_broadcast_once(self):
+        self.from_agent("0123456789" * 5000)
+
+    def from_node(self, payload):
+        node = self.member()
+        read = self.events(node)
+        node.broadcast(payload)
+        self.assertTrue(node.run(lambda: payload in payloads(read()), SECONDS), "the agent does not show it")
+        node.run(lambda: False, 0.5)
+        self.assertEqual(payloads(read()).count(payload), 1)
+
+    def test_agent_receives_a_small_broadcast_once(self):
+        self.from_node("hello from Python, ä".encode())
+
+    def test_agent_receives_a_large_broadcast_once(self):
+        self.from_node(bytes(range(256)) * 40)
+
+    def test_agent_reports_what_arrived(self):
+        node = self.member()
+        node.broadcast(bytes(5000))
+        session = next(iter(node.peers.values())).sessions[-1]
+        newest = session.sent
+        self.assertTrue(node.run(lambda: any(r[0] >= newest for r in node.reports.values()), SECONDS), node.reports)
+        self.assertTrue(all(r[0] == r[1] - 1 for r in node.reports.values()), "something is missing")
+
+    def test_agent_delivers_a_datagram_that_arrives_twice_once(self):
+        node = self.member()
+        read = self.events(node)
+        peer = next(iter(node.peers.values()))
+        node.made += 1
+        ident = node.tag + node.made.to_bytes(8, "big")
+        packet = peer.sessions[-1].seal(node._message("Cast", [0, b"twice"], ident))
+        node._write(packet, peer.addr)
+        node._write(packet, peer.addr)
+        node.run(lambda: b"twice" in payloads(read()), SECONDS)
+        node.run(lambda: False, 0.3)
+        self.assertEqual(payloads(read()).count(b"twice"), 1)
+
+
+class Keys(Case):
+    def test_agent_does_not_answer_another_key(self):
+        node = self.node(key="the key of another cluster")
+        self.assertFalse(node.join(self.agent.addr, 1.0))
+        self.assertEqual((node.peers, node.rejected), ({}, []))
+
+    def test_agent_does_not_answer_another_label(self):
+        node = self.node(label="elsewhere")
+        self.assertFalse(node.join(self.agent.addr, 1.0))
+        self.assertEqual((node.peers, node.rejected), ({}, []))
+
+
+class Labels(Case):
+    flags = ("-label", "here")
+
+    def test_node_with_the_label_is_a_member(self):
+        self.assertIn("python", self.members(self.member(label="here")))
+
+
+class MemberLists(Case):
+    flags = ("-allow", "127.0.0.0/8")
+
+    def test_node_joins_an_agent_that_judges_members(self):
+        node = self.member()
+        self.assertEqual(next(iter(node.peers.values())).block.capabilities, 2)
+        self.assertEqual(len(node.lists), 1)
+        self.assertIn("python", self.members(node))
+
+    def test_agent_that_judges_members_joins_the_node(self):
+        node = self.node()
+        self.command(node, "join", "%s:%d" % node.addr)
+        self.assertIn("python", self.members(node))
+
+
+if __name__ == "__main__":
+    unittest.main()
