@@ -158,13 +158,6 @@ class Membership(Case):
         peer = next(iter(node.peers.values()))
         self.assertEqual((peer.root[0], peer.root[1]), (node._root(), 2))
 
-    def test_node_that_sends_heartbeats_stays_a_member(self):
-        node = self.member()
-        own = node.entry
-        node.run(lambda: False, 4.0)
-        self.assertEqual(self.members(node)["python"]["state"], "alive")
-        self.assertEqual(node.entry, own, "the node had to refute something")
-
     def test_node_hears_heartbeats(self):
         node = self.member()
         self.assertTrue(node.run(lambda: node.heartbeats >= 3, SECONDS), node.heartbeats)
@@ -204,6 +197,17 @@ class Membership(Case):
         node._send(peer, ("Members", [wire.Other(wire.SUSPECT, node.id, accused, peer.id)]))
         node.run(lambda: node.entry.refuted, SECONDS)
         self.assertGreaterEqual(node.entry.refuted, accused)
+
+
+class Heartbeats(Case):
+    flags = ("-profile", "lan")  # a busy machine delays no heartbeat so long that it counts
+
+    def test_node_that_sends_heartbeats_stays_a_member(self):
+        node = self.member()
+        own = node.entry
+        node.run(lambda: False, 4.0)
+        self.assertEqual(self.members(node)["python"]["state"], "alive")
+        self.assertEqual(node.entry, own, "the node had to refute something")
 
 
 class Probes(Case):
