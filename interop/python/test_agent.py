@@ -27,7 +27,7 @@ def setUpModule():
     gwyh = os.environ.get("GWYH")
     if not gwyh:
         gwyh = os.path.join(scratch.name, "gwyh")
-        subprocess.run(["go", "build", "-o", gwyh, "./cmd/gwyh"], cwd=ROOT, check=True)
+        subprocess.run(["go", "build", "-o", gwyh, "."], cwd=ROOT / "cmd" / "gwyh", check=True)
 
 
 def tearDownModule():
