@@ -1,15 +1,17 @@
 # What a change has to pass, in pieces; .ci/run runs all of it and more.
 
 staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+misspell := github.com/golangci/misspell/cmd/misspell@v0.8.0
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
 .PHONY: quick test race fuzz golden bench load junk mutants release
 
-# About a minute on a machine that does nothing else: formatting, go vet, staticcheck, the tests that take seconds. "work" stands
+# About a minute on a machine that does nothing else: formatting, spelling, go vet, staticcheck, the tests that take seconds. "work" stands
 # for the packages of all modules of go.work, and with GOWORK=off for those of the library alone.
 quick:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go run $(misspell) -locale US -error $$(git ls-files '*.go' '*.md' '*.py' '*.sh' '*.html' '*.yml' '*.yaml' Makefile .ci/run)
 	go vet work
 	go run $(staticcheck) work
 	go test -short work
@@ -39,7 +41,7 @@ junk:
 mutants:
 	go run ./internal/mutants
 
-# After a change that is meant to alter behaviour, or that improves the structure. Look at the difference before you commit it.
+# After a change that is meant to alter behavior, or that improves the structure. Look at the difference before you commit it.
 golden:
 	go test ./internal/gossip -run 'TestGoldenTraces|TestTranscripts' -update
 	go test ./internal/house -update

@@ -214,7 +214,7 @@ type Config struct {
 	// node has about twice as many links. More links make delivery faster and more robust, and cost more at rest.
 	// Default 5. 1 to 64.
 	Subscriptions int
-	// Zone names the node's failure domain, for example a data centre. Empty (the default) means no zone.
+	// Zone names the node's failure domain, for example a data center. Empty (the default) means no zone.
 	// At most 255 bytes of UTF-8 without control characters.
 	Zone string
 	// DistributionStrategy says how zones affect the choice of links. Default Uniform.
@@ -323,7 +323,7 @@ type Config struct {
 	MsgpackUseNewTimeFormat bool
 }
 
-// DefaultLANConfig returns a Config for nodes in one data centre, or in several that are near each other.
+// DefaultLANConfig returns a Config for nodes in one data center, or in several that are near each other.
 func DefaultLANConfig() *Config {
 	return &Config{
 		Name:                    hostname(),
@@ -478,7 +478,7 @@ func (c *Config) validate() (*Config, error) {
 	own.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
 	own.MetricLabels = slices.Clone(c.MetricLabels)
 	own.fillZeros(DefaultLANConfig())
-	if own.labelled() {
+	if own.labeled() {
 		own.AllowLegacy = false
 	}
 	if bad := own.complaints(); len(bad) > 0 {
@@ -495,8 +495,8 @@ func (c *Config) labels() []string {
 	return []string{c.Label}
 }
 
-// labelled reports whether the node uses a label. Nodes of gwyh 0.1 know no labels.
-func (c *Config) labelled() bool {
+// labeled reports whether the node uses a label. Nodes of gwyh 0.1 know no labels.
+func (c *Config) labeled() bool {
 	return slices.ContainsFunc(c.labels(), func(l string) bool { return l != "" })
 }
 
@@ -734,7 +734,7 @@ func (c *Config) core(t Transport) (gossip.Config, error) {
 	}
 	return gossip.Config{
 		Name: c.Name, Zone: wire.Zone{Name: c.Zone, Valid: c.Zone != ""}, Advertise: advertise, Meta: meta, MetaMax: c.MetaMax,
-		Allow: allow, Versions: [6]byte(c.BuildVsnArray()), Labelled: c.labelled(), AllowLegacy: c.AllowLegacy,
+		Allow: allow, Versions: [6]byte(c.BuildVsnArray()), Labeled: c.labeled(), AllowLegacy: c.AllowLegacy,
 		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: orNone(c.IndirectChecks),
 		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime,

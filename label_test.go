@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// labelling holds the label settings of a Config.
-type labelling struct {
+// labeling holds the label settings of a Config.
+type labeling struct {
 	label    string
 	skip     bool
 	previous string
 }
 
-func (l labelling) apply(c *Config) {
+func (l labeling) apply(c *Config) {
 	c.Label, c.SkipInboundLabelCheck, c.PreviousLabel = l.label, l.skip, l.previous
 }
 
-// A labelledCluster has the nodes n0, n1 and so on, which restart one after the other.
-type labelledCluster struct {
+// A labeledCluster has the nodes n0, n1 and so on, which restart one after the other.
+type labeledCluster struct {
 	t     *testing.T
 	net   MockNetwork
 	nodes []*Memberlist
@@ -31,7 +31,7 @@ type labelledCluster struct {
 }
 
 // start starts node i and joins it to all others.
-func (c *labelledCluster) start(i int, l labelling) {
+func (c *labeledCluster) start(i int, l labeling) {
 	c.t.Helper()
 	name := fmt.Sprint("n", i)
 	r := newRecorder()
@@ -54,8 +54,8 @@ func (c *labelledCluster) start(i int, l labelling) {
 	c.nodes[i], c.heard[i] = m, r
 }
 
-// restart replaces node i by one with another labelling, as an operator does: the old node leaves first.
-func (c *labelledCluster) restart(i int, l labelling) {
+// restart replaces node i by one with another labeling, as an operator does: the old node leaves first.
+func (c *labeledCluster) restart(i int, l labeling) {
 	c.t.Helper()
 	for _, r := range c.heard {
 		r.forget()
@@ -71,7 +71,7 @@ func (c *labelledCluster) restart(i int, l labelling) {
 
 // isWhole checks that all nodes know all others, that only the restarted node left, and that a message of each node
 // reaches all others.
-func (c *labelledCluster) isWhole(when string, restarted int) {
+func (c *labeledCluster) isWhole(when string, restarted int) {
 	c.t.Helper()
 	for i, m := range c.nodes {
 		if m.NumMembers() != len(c.nodes) {
@@ -96,8 +96,8 @@ func (c *labelledCluster) isWhole(when string, restarted int) {
 	}
 }
 
-// refuses checks that a node with another labelling cannot join.
-func (c *labelledCluster) refuses(l labelling) {
+// refuses checks that a node with another labeling cannot join.
+func (c *labeledCluster) refuses(l labeling) {
 	c.t.Helper()
 	conf := testConfig("stranger", nil)
 	conf.Transport = c.net.NewTransport("stranger")
@@ -111,13 +111,13 @@ func (c *labelledCluster) refuses(l labelling) {
 
 func TestLabelIsIntroducedChangedAndRemovedByRollingRestartsWithoutLosingANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &labelledCluster{t: t}
+		c := &labeledCluster{t: t}
 		for i := range 5 {
-			c.start(i, labelling{})
+			c.start(i, labeling{})
 		}
 		time.Sleep(20 * time.Second)
 		// Each change restarts all nodes twice: the first time they accept both labels, the second time only the new one.
-		for _, step := range []labelling{
+		for _, step := range []labeling{
 			{label: "blue", skip: true}, {label: "blue"}, // introduced
 			{label: "green", skip: true, previous: "blue"}, {label: "green"}, // changed
 			{skip: true, previous: "green"}, {}, // removed
@@ -127,7 +127,7 @@ func TestLabelIsIntroducedChangedAndRemovedByRollingRestartsWithoutLosingANode(t
 			}
 			for _, other := range []string{"", "blue", "green"} {
 				if other != step.label && (!step.skip || other != step.previous) {
-					c.refuses(labelling{label: other})
+					c.refuses(labeling{label: other})
 				}
 			}
 		}
@@ -152,14 +152,14 @@ func TestOnlyTwoKeysAreAcceptedWhileTwoLabelsAre(t *testing.T) {
 
 func TestNoLegacyNodeIsAllowedWhileAnyLabelIs(t *testing.T) {
 	for name, c := range map[string]struct {
-		labelling
+		labeling
 		want bool
 	}{
-		"no label":         {labelling{}, true},
-		"skip alone":       {labelling{skip: true}, true},
-		"a label":          {labelling{label: "blue"}, false},
-		"being introduced": {labelling{label: "blue", skip: true}, false},
-		"being removed":    {labelling{skip: true, previous: "blue"}, false},
+		"no label":         {labeling{}, true},
+		"skip alone":       {labeling{skip: true}, true},
+		"a label":          {labeling{label: "blue"}, false},
+		"being introduced": {labeling{label: "blue", skip: true}, false},
+		"being removed":    {labeling{skip: true, previous: "blue"}, false},
 	} {
 		conf := DefaultLANConfig()
 		conf.AllowLegacy = true

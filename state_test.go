@@ -613,7 +613,7 @@ func TestMetaMaxAllowsMoreMetadata(t *testing.T) {
 	})
 }
 
-func TestJoinContextWaitsForANodeThatComesLaterAndEndsWhenCancelled(t *testing.T) {
+func TestJoinContextWaitsForANodeThatComesLaterAndEndsWhenCanceled(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		a := node("a", nil)
 		var network = a.config.Transport.(*MockTransport).net

@@ -36,8 +36,8 @@ func TestMetricsGoToTheSinkOfTheProcessWithTheirLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = metrics.NewGlobal(conf, &metrics.BlackholeSink{}) })
-	labelled := func(c *memberlist.Config) { c.MetricLabels = []metrics.Label{{Name: "cluster", Value: "blue"}} }
-	a, b := loopback(t, "a", labelled), loopback(t, "b", labelled)
+	labeled := func(c *memberlist.Config) { c.MetricLabels = []metrics.Label{{Name: "cluster", Value: "blue"}} }
+	a, b := loopback(t, "a", labeled), loopback(t, "b", labeled)
 	if reached, err := b.Join([]string{a.LocalNode().Address()}); reached != 1 || err != nil {
 		t.Fatal(reached, err)
 	}
@@ -77,8 +77,8 @@ func TestMetricsGoToTheGoMetricsOfTheBuildTagAndToNoOther(t *testing.T) {
 		_, _ = armon.NewGlobal(toArmon, &armon.BlackholeSink{})
 		_, _ = hashicorp.NewGlobal(toHashicorp, &hashicorp.BlackholeSink{})
 	})
-	labelled := func(c *memberlist.Config) { c.MetricLabels = []metrics.Label{{Name: "cluster", Value: "blue"}} }
-	m, n := loopback(t, "a", labelled), loopback(t, "b", labelled)
+	labeled := func(c *memberlist.Config) { c.MetricLabels = []metrics.Label{{Name: "cluster", Value: "blue"}} }
+	m, n := loopback(t, "a", labeled), loopback(t, "b", labeled)
 	if reached, err := n.Join([]string{m.LocalNode().Address()}); reached != 1 || err != nil {
 		t.Fatal(reached, err)
 	}

@@ -225,7 +225,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 	}
 }
 
-func TestSearchThatCannotBeCancelledIsLeftAloneAndNotRepeated(t *testing.T) {
+func TestSearchThatCannotBeCanceledIsLeftAloneAndNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls, release := 0, make(chan struct{})
 		s := discover.Uncancellable("slow", func() ([]string, error) {

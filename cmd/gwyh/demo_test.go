@@ -51,7 +51,7 @@ func TestDemoTellsItsStoryAndEndsWell(t *testing.T) {
 func TestDemoThatIsInterruptedStopsItsNodes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var err strings.Builder
-	out := &cancelling{at: "2. Broadcast", cancel: cancel}
+	out := &canceling{at: "2. Broadcast", cancel: cancel}
 	if code := tell(ctx, quick(), out, &err); code != exitFailed || err.String() != "gwyh demo: interrupted\n" {
 		t.Errorf("exit code %d, error %q", code, err.String())
 	}
@@ -60,14 +60,14 @@ func TestDemoThatIsInterruptedStopsItsNodes(t *testing.T) {
 	}
 }
 
-// cancelling is a writer that cancels a context at a write.
-type cancelling struct {
+// canceling is a writer that cancels a context at a write.
+type canceling struct {
 	strings.Builder
 	at     string
 	cancel func()
 }
 
-func (c *cancelling) Write(b []byte) (int, error) {
+func (c *canceling) Write(b []byte) (int, error) {
 	if strings.Contains(string(b), c.at) {
 		c.cancel()
 	}

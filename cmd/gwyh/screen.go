@@ -18,9 +18,9 @@ const (
 // A screen shows the progress and the results of a run. On a terminal it overwrites its last line with the progress
 // of the current step. Elsewhere it prints a plain line now and then if a step takes long.
 type screen struct {
-	out    io.Writer
-	live   bool
-	colour bool
+	out   io.Writer
+	live  bool
+	color bool
 
 	begun time.Time // of the current step
 	shown time.Time // time of the last progress report
@@ -29,7 +29,7 @@ type screen struct {
 
 func newScreen(out io.Writer) *screen {
 	live := isTerminal(out)
-	return &screen{out: out, live: live, colour: live && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != ""}
+	return &screen{out: out, live: live, color: live && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != ""}
 }
 
 // isTerminal reports whether lines written to out can be overwritten.
@@ -72,7 +72,7 @@ func (s *screen) print(line string) {
 }
 
 func (s *screen) paint(code, text string) string {
-	if !s.colour {
+	if !s.color {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"

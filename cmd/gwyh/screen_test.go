@@ -20,7 +20,7 @@ func TestProgressIsWrittenOverOnATerminal(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if strings.ContainsAny(got, "\x1b") {
-		t.Error("colours where none are wanted")
+		t.Error("colors where none are wanted")
 	}
 	narrow(t, strings.ReplaceAll(got, "\r", "\n"))
 }
@@ -38,9 +38,9 @@ func TestProgressIsALineNowAndThenElsewhere(t *testing.T) {
 	}
 }
 
-func TestColoursMarkGoodAndBad(t *testing.T) {
+func TestColorsMarkGoodAndBad(t *testing.T) {
 	var out strings.Builder
-	s := &screen{out: &out, live: true, colour: true}
+	s := &screen{out: &out, live: true, color: true}
 	s.good("a")
 	s.bad("b")
 	if got := out.String(); got != "   \x1b[32m✓\x1b[0m a\n   \x1b[31m✗\x1b[0m b\n" {

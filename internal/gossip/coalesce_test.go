@@ -107,7 +107,7 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 		}
 	})
 	if got := n.stats.SentDatagrams - before; got != 0 {
-		t.Errorf("%d datagrams sent although both neighbours have the messages", got)
+		t.Errorf("%d datagrams sent although both neighbors have the messages", got)
 	}
 	if b.packets.HasOpen() {
 		t.Error("messages are still to be sent")

@@ -38,7 +38,7 @@ type Config struct {
 	Unsent func(netip.AddrPort) bool
 
 	Keys        []handshake.Key // pre-shared keys, the primary first
-	Labelled    bool            // the keys carry a cluster label
+	Labeled     bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes
 
 	// The time for which a dead node's name stays reserved for its address is the first of these that is not zero.

@@ -147,7 +147,7 @@ func TestNodeSuspendedForTenMinutesComesBackByItself(t *testing.T) {
 }
 
 // All nodes that monitor a node fail together with it.
-func TestNodeWhoseNeighboursDieWithItIsFoundDead(t *testing.T) {
+func TestNodeWhoseNeighborsDieWithItIsFoundDead(t *testing.T) {
 	c := newCluster(t, 3, lan())
 	c.tweak = func(i int, cfg *Config) { cfg.Subscriptions = 2 }
 	c.add(40)

@@ -458,14 +458,14 @@ func TestStateOfANodeThatAnswersLateStillCounts(t *testing.T) {
 	}
 }
 
-func TestCancelledJoinLeavesNothing(t *testing.T) {
+func TestCanceledJoinLeavesNothing(t *testing.T) {
 	c := withStates(t, 1, lan(), 2, func(_ int, cfg *Config) { cfg.AskMerge, cfg.AskAlive = true, true })
 	c.nodes[1].app.later = true
 	var token event.JoinToken
 	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
 	c.net.RunFor(time.Second)
 	c.do(1, func(now time.Time) { c.nodes[1].CancelJoin(now, token) })
-	if err := c.joinEnded(1, 1, time.Second); !errors.Is(err, ErrJoinCancelled) {
+	if err := c.joinEnded(1, 1, time.Second); !errors.Is(err, ErrJoinCanceled) {
 		t.Error(err)
 	}
 	c.net.RunFor(time.Second)
@@ -475,7 +475,7 @@ func TestCancelledJoinLeavesNothing(t *testing.T) {
 	c.idle()
 }
 
-func TestCancelledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
+func TestCanceledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(1)
 	n := c.nodes[0]

@@ -12,7 +12,7 @@ import (
 
 func newGateway(c *Core) gateway {
 	return gateway{core: c, timer: timer.Timer{Fire: c.gateway.tick}, Gateway: legacy.New(legacy.Config{
-		Admits: c.cfg.AllowLegacy && !c.cfg.Labelled, Subscriptions: c.cfg.Subscriptions, Allow: c.cfg.Allow}, c.rng)}
+		Admits: c.cfg.AllowLegacy && !c.cfg.Labeled, Subscriptions: c.cfg.Subscriptions, Allow: c.cfg.Allow}, c.rng)}
 }
 
 // legacyNode gives a legacy.Gateway what it queries of a core.

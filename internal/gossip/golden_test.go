@@ -47,7 +47,7 @@ func TestGoldenTraces(t *testing.T) {
 			}
 			// Floating-point functions round differently on other processors.
 			if runtime.GOARCH == "amd64" && got != want[g.name] {
-				t.Errorf("trace %016x, want %016x: behaviour changed (if that is meant: make golden)", got, want[g.name])
+				t.Errorf("trace %016x, want %016x: behavior changed (if that is meant: make golden)", got, want[g.name])
 			}
 		})
 	}

@@ -60,7 +60,7 @@ func TestNodeWithAnotherKeyNeverBecomesAMember(t *testing.T) {
 
 func TestNodeWithAnotherLabelNeverBecomesAMember(t *testing.T) {
 	outsider(t, "key", func(cfg *Config) {
-		cfg.Keys, cfg.Labelled = []handshake.Key{handshake.NewKey([]byte("insecure"), "blue")}, true
+		cfg.Keys, cfg.Labeled = []handshake.Key{handshake.NewKey([]byte("insecure"), "blue")}, true
 	}, nil)
 }
 

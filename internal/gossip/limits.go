@@ -48,8 +48,8 @@ type (
 
 // Errors of Joins that were not refused.
 var (
-	ErrJoinTimeout   = joining.ErrTimeout
-	ErrJoinCancelled = joining.ErrCancelled
+	ErrJoinTimeout  = joining.ErrTimeout
+	ErrJoinCanceled = joining.ErrCanceled
 )
 
 // ErrOtherName reports that the node at an address does not have the requested name.

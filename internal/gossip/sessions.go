@@ -22,7 +22,7 @@ func newHandshakes(c *Core) handshakes {
 		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
 			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 			Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation,
-			Keys: cfg.Keys, Labelled: cfg.Labelled, AllowLegacy: cfg.AllowLegacy, Capabilities: c.push.Config.Capabilities(),
+			Keys: cfg.Keys, Labeled: cfg.Labeled, AllowLegacy: cfg.AllowLegacy, Capabilities: c.push.Config.Capabilities(),
 			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,
 		}})}
 }

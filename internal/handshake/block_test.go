@@ -195,11 +195,11 @@ func TestKeyedHashesAreWhatTheProtocolSays(t *testing.T) {
 		return out
 	}
 	plain := blake2b.Sum512([]byte("psk"))
-	key, labelled := NewKey([]byte("psk"), ""), NewKey([]byte("psk"), "label")
-	if key.k != plain || labelled.k != keyed(plain[:], "gwyh/1 label", "label") {
+	key, labeled := NewKey([]byte("psk"), ""), NewKey([]byte("psk"), "label")
+	if key.k != plain || labeled.k != keyed(plain[:], "gwyh/1 label", "label") {
 		t.Error("the key or its label")
 	}
-	if key.ID() == labelled.ID() || key.ID() != NewKey([]byte("psk"), "").ID() {
+	if key.ID() == labeled.ID() || key.ID() != NewKey([]byte("psk"), "").ID() {
 		t.Error("the ids of keys")
 	}
 	sum, shared := binding{1, 2}, [32]byte{3, 4}

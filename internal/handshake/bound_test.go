@@ -256,7 +256,7 @@ func TestLabelsKeepClustersApart(t *testing.T) {
 	}{{"", "", true}, {"x", "x", true}, {"x", "y", false}, {"", "x", false}} {
 		w, a, b := pair(t, 1, func(n int, c *Config) {
 			label := []string{x.a, x.b}[n]
-			c.Keys, c.Labelled = []Key{NewKey([]byte("secret"), label)}, label != ""
+			c.Keys, c.Labeled = []Key{NewKey([]byte("secret"), label)}, label != ""
 		})
 		a.join(b.addr, 2*time.Second)
 		w.run(3 * time.Second)
@@ -316,7 +316,7 @@ func TestAttemptToNobodyFailsInTime(t *testing.T) {
 	}
 }
 
-func TestCancelledAttemptIsSilent(t *testing.T) {
+func TestCanceledAttemptIsSilent(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true
 	id := a.join(address(99), 20*time.Second)

@@ -23,7 +23,7 @@ type Config struct {
 	Versions     *[6]byte // of the protocols; nil to omit them
 
 	Keys        []Key // primary first; those after MaxKeys are ignored
-	Labelled    bool  // the keys have a label, so legacy peers are not accepted
+	Labeled     bool  // the keys have a label, so legacy peers are not accepted
 	AllowLegacy bool  // accept gwyh 0.1 nodes as peers, which cannot be made safe (PROTOCOL.md part 3)
 
 	// ReplyToAdvertised makes the Endpoint answer a peer at the address in its block. It is for transports whose
@@ -78,7 +78,7 @@ func New(cfg Config) *Endpoint {
 			Heartbeat: cfg.Heartbeat, Name: cfg.Name, Advertise: cfg.Advertise,
 		}},
 		ring:      newRing(cfg.Keys),
-		legacy:    cfg.AllowLegacy && !cfg.Labelled,
+		legacy:    cfg.AllowLegacy && !cfg.Labeled,
 		advertise: cfg.ReplyToAdvertised, unsent: cfg.Unsent,
 		origin:    origin{cfg.Rand, cfg.Agreement},
 		goIDs:     newLedger(ledgerGo),

@@ -45,7 +45,7 @@ func TestNodeOfTwoLabelsShakesHandsWithNodesOfEither(t *testing.T) {
 				if (n == 1) == first {
 					labels = c.theirs
 				}
-				conf.Keys, conf.Labelled = NewKeys(shared, labels...), true
+				conf.Keys, conf.Labeled = NewKeys(shared, labels...), true
 			})
 			a.join(b.addr, 2*time.Second)
 			w.run(3 * time.Second)

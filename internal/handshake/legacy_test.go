@@ -335,7 +335,7 @@ func checkLadder(t *testing.T, at []time.Duration, every time.Duration) {
 func TestLegacyPeersAreRefusedWhereTheyAreNotAllowed(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"not allowed": func(c *Config) { c.AllowLegacy = false },
-		"labelled":    func(c *Config) { c.Labelled = true },
+		"labeled":     func(c *Config) { c.Labeled = true },
 	} {
 		w, a, g := mixed(t, 1, change)
 		id := a.join(g.addr, 3*time.Second)

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-func TestIntroduceAfterTheAttemptWasCancelledSendsNothing(t *testing.T) {
+func TestIntroduceAfterTheAttemptWasCanceledSendsNothing(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	var ohai []byte
 	w.filter = func(d *datagram) bool {
@@ -30,10 +30,10 @@ func TestIntroduceAfterTheAttemptWasCancelledSendsNothing(t *testing.T) {
 	a.ep.Cancel(id)
 	s := out[0].Session
 	if more := a.ep.Introduce(nil, w.now, s, []byte("identity")); len(more) != 0 {
-		t.Errorf("a cancelled attempt goes on: %+v", more)
+		t.Errorf("a canceled attempt goes on: %+v", more)
 	}
 	if !a.ep.NextTimeout().IsZero() {
-		t.Error("a cancelled attempt has a timer")
+		t.Error("a canceled attempt has a timer")
 	}
 	if s.SendKey != [32]byte{} || s.RecvKey != [32]byte{} {
 		t.Error("keys are left")
@@ -56,7 +56,7 @@ func TestAttemptThatAnOutcomeCancelsDoesNothingAtItsTime(t *testing.T) {
 	}
 	a.ep.Cancel(second)
 	if out = a.ep.HandleTimeout(nil, until); len(out) != 0 {
-		t.Errorf("the cancelled attempt ended in %+v", out)
+		t.Errorf("the canceled attempt ended in %+v", out)
 	}
 }
 

@@ -21,8 +21,8 @@ const (
 var (
 	// ErrTimeout reports that a node completed the handshake but did not send its member list in time.
 	ErrTimeout = errors.New("shook hands, but the member list did not come in time")
-	// ErrCancelled reports that the caller stopped waiting.
-	ErrCancelled = errors.New("cancelled")
+	// ErrCanceled reports that the caller stopped waiting.
+	ErrCanceled = errors.New("canceled")
 )
 
 // A Token identifies a Join that a caller waits for.

@@ -265,12 +265,12 @@ func (s *Joins[X]) Extend(t Token, latest time.Time) {
 
 // Cancel ends a Join because its caller stopped waiting.
 func (s *Joins[X]) Cancel(out []Outcome[X], t Token) []Outcome[X] {
-	return s.End(out, s.find(func(j *Started[X]) bool { return j.Token() == t }), ErrCancelled)
+	return s.End(out, s.find(func(j *Started[X]) bool { return j.Token() == t }), ErrCanceled)
 }
 
 // Abandon is like Cancel for a Join that no node has answered yet.
 func (s *Joins[X]) Abandon(out []Outcome[X], t Token) []Outcome[X] {
-	return s.End(out, s.find(func(j *Started[X]) bool { return j.Token() == t && j.Peer() == wire.NodeID{} }), ErrCancelled)
+	return s.End(out, s.find(func(j *Started[X]) bool { return j.Token() == t && j.Peer() == wire.NodeID{} }), ErrCanceled)
 }
 
 // EndSilent ends the Joins that no caller waits for.

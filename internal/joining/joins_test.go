@@ -338,28 +338,28 @@ func TestSlowTransportProlongsTheHandshakeOfAJoin(t *testing.T) {
 	w.wants(w.Slow(nil, d))
 }
 
-func TestJoinThatNobodyWaitsForIsCancelled(t *testing.T) {
+func TestJoinThatNobodyWaitsForIsCanceled(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.begin(1), w.begin(2)
 	w.wants(w.Cancel(nil, 3))
 	out := w.Cancel(nil, 1)
-	w.ended(out, a, ErrCancelled)
+	w.ended(out, a, ErrCanceled)
 	if out[0].Attempt != attempt(1) {
 		t.Errorf("the handshake %d is not needed any more, want 1", out[0].Attempt)
 	}
 	b.Reached(id(2))
 	w.wants(w.Abandon(nil, 2)) // a node has answered it
 	out = w.Cancel(nil, 2)
-	w.ended(out, b, ErrCancelled)
+	w.ended(out, b, ErrCanceled)
 	if out[0].Attempt != 0 {
-		t.Errorf("the handshake %d is cancelled, which has ended", out[0].Attempt)
+		t.Errorf("the handshake %d is canceled, which has ended", out[0].Attempt)
 	}
 }
 
 func TestJoinThatNobodyHasAnsweredIsAbandoned(t *testing.T) {
 	w := newWorld(t)
 	j := w.begin(1)
-	w.ended(w.Abandon(nil, 1), j, ErrCancelled)
+	w.ended(w.Abandon(nil, 1), j, ErrCanceled)
 }
 
 func TestDepartureEndsTheJoinsThatNobodyWaitsFor(t *testing.T) {

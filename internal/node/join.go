@@ -168,13 +168,13 @@ func (js *joins) await(ctx context.Context, j *joining) {
 	late := time.NewTicker(lateAnswer)
 	defer late.Stop()
 	var grace <-chan time.Time // starts when one node has been reached and targets remain
-	cancelled := ctx.Done()
+	canceled := ctx.Done()
 	for len(j.targets) > 0 {
 		select {
 		case <-js.loop.stop:
 			j.fail(js.public(ErrShutdown))
-		case <-cancelled:
-			cancelled = nil
+		case <-canceled:
+			canceled = nil
 			js.cancel(ctx, j)
 		case <-late.C:
 			if q, ok := js.background.take(time.Now().Add(-lateAnswer)); ok {
@@ -256,11 +256,11 @@ func (js *joins) reached(j *joining, to netip.AddrPort) {
 
 // failure returns why a target was not reached, given the core's error and the verdict.
 func (js *joins) failure(ctx context.Context, at *target, err error) error {
-	cancelled, silent := errors.Is(err, gossip.ErrJoinCancelled), errors.Is(err, handshake.ErrNoAnswer)
+	canceled, silent := errors.Is(err, gossip.ErrJoinCanceled), errors.Is(err, handshake.ErrNoAnswer)
 	switch {
-	case (cancelled || silent) && at.hasVerdict():
+	case (canceled || silent) && at.hasVerdict():
 		return at.verdict.Load().err
-	case cancelled:
+	case canceled:
 		return context.Cause(ctx)
 	case silent:
 		return &unreached.NoAnswerError{To: at.to.String(), Within: time.Since(at.begun)}

@@ -131,7 +131,7 @@ func TestErrorOfTheSystemEndsAHastyJoinOnly(t *testing.T) {
 	}
 }
 
-func TestCancelledJoinEndsAtOnceWithTheCause(t *testing.T) {
+func TestCanceledJoinEndsAtOnceWithTheCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w network
 		n := w.start(t, "a", nil)
