@@ -13,8 +13,9 @@ import tempfile
 import time
 import unittest
 
+import crypto
 import wire
-from node import Node
+from node import Member, Node, encode_addr
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 KEY = "a key for both languages"
@@ -157,6 +158,27 @@ class Membership(Case):
         node = self.member()
         peer = next(iter(node.peers.values()))
         self.assertEqual((peer.root[0], peer.root[1]), (node._root(), 2))
+
+    def test_agent_sends_the_members_of_a_bucket_that_differs(self):
+        node = self.member()
+        peer = next(iter(node.peers.values()))
+        ghosts = [
+            node.entry._replace(id=crypto.random_uuid(8), name=f"ghost-{i}", addr=encode_addr(("127.0.0.2", 1000 + i)))
+            for i in range(20)
+        ]
+        for e in ghosts:
+            node.members[e.id] = Member(e)
+            node._send(peer, ("Members", [e]))
+        equal = lambda: peer.root[0] == node._root()
+        self.assertTrue(node.run(equal, SECONDS), peer.root)
+        bits, bucket, answers = 2, 3, []
+        node._on_syncmembers = lambda peer, session, message: answers.extend(message.value)
+        hashes = node._buckets(bits)
+        hashes[bucket] ^= 1
+        peer.root = (0, 0, 0)
+        node._send(peer, ("SyncBuckets", [bits, 0, b"".join(h.to_bytes(8, "big") for h in hashes)]))
+        self.assertTrue(node.run(equal, SECONDS), peer.root)
+        self.assertEqual({e.id for e in answers}, {e.id for e in node._in_buckets(bits, {bucket})})
 
     def test_node_hears_heartbeats(self):
         node = self.member()

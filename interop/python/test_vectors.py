@@ -9,6 +9,7 @@ import unittest
 from nacl.bindings import crypto_box, crypto_scalarmult_base
 
 import crypto
+import node
 import wire
 
 TESTDATA = pathlib.Path(os.environ.get("GWYH_VECTORS") or pathlib.Path(__file__).parent.parent.parent / "testdata")
@@ -16,6 +17,11 @@ TESTDATA = pathlib.Path(os.environ.get("GWYH_VECTORS") or pathlib.Path(__file__)
 
 def load(name):
     return json.loads((TESTDATA / name).read_text())
+
+
+class Hashes(unittest.TestCase):
+    def test_hash_of_an_id_is_the_one_of_the_document(self):
+        self.assertEqual(node.id_hash(bytes.fromhex("000102030405860788090a0b0c0d0e0f")), 0x682BF23C7FC410EA)  # G8
 
 
 class Vectors(unittest.TestCase):
