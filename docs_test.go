@@ -169,22 +169,96 @@ func TestHeadingsThatTheCodeCitesExist(t *testing.T) {
 	}
 }
 
-func TestRulesThatDocumentsCiteExist(t *testing.T) {
-	protocol := read(t, "docs/PROTOCOL.md")
-	rules := map[string]bool{}
+// rulesOf returns the numbers of the rules of a PROTOCOL.md, in their order.
+func rulesOf(protocol string) (rules []string) {
 	for _, r := range regexp.MustCompile(`(?m)^\*\*([A-Z]\d+)\.\*\*`).FindAllStringSubmatch(protocol, -1) {
-		if rules[r[1]] {
-			t.Errorf("there are two rules %s", r[1])
-		}
-		rules[r[1]] = true
+		rules = append(rules, r[1])
 	}
-	_, reserved, _ := strings.Cut(protocol, "## 6. Reserved")
+	return rules
+}
+
+func TestRulesAreNumberedInReadingOrder(t *testing.T) {
+	last := map[string]int{}
+	for _, r := range rulesOf(read(t, "docs/PROTOCOL.md")) {
+		if last[r[:1]]++; r != fmt.Sprint(r[:1], last[r[:1]]) {
+			t.Errorf("rule %s is number %d of its letter", r, last[r[:1]])
+		}
+	}
+}
+
+func TestRulesThatDocumentsCiteExist(t *testing.T) {
+	rules := rulesOf(read(t, "docs/PROTOCOL.md"))
 	for _, d := range documents {
-		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUVBJQZ]\d{1,2}\b`).FindAllString(read(t, d), -1) {
-			if !rules[r] && !strings.Contains(reserved, r) {
+		for _, r := range regexp.MustCompile(`\b[WCLNXHESRKPGMYDFATUVBJQZO]\d{1,2}\b`).FindAllString(read(t, d), -1) {
+			if !slices.Contains(rules, r) {
 				t.Errorf("%s cites rule %s, which is none", d, r)
 			}
 		}
+	}
+}
+
+// citedRules returns the rules that comments cite: one or more numbers after the name of the document.
+func citedRules(source string) (rules []string) {
+	text := regexp.MustCompile(`\n\s*//`).ReplaceAllString(source, "") // a citation may be wrapped
+	for _, c := range regexp.MustCompile(`PROTOCOL\.md ([A-Z]\d+(?:(?:,| and| to) [A-Z]\d+)*)`).FindAllStringSubmatch(text, -1) {
+		rules = append(rules, regexp.MustCompile(`[A-Z]\d+`).FindAllString(c[1], -1)...)
+	}
+	return rules
+}
+
+func TestCitationsAreFound(t *testing.T) {
+	const name = "PROTOCOL" + ".md" // in two parts, because this file is read too
+	source := "// One (" + name + " A1).\n\t// Two, docs/" + name + "\n\t// B2, B3 and B4.\n// " + name + ", \"Links\", C5.\n"
+	if got := citedRules(source); !slices.Equal(got, []string{"A1", "B2", "B3", "B4"}) {
+		t.Errorf("found %v", got)
+	}
+}
+
+func TestEveryRuleOfTheProtocolIsCitedByCodeAndByATest(t *testing.T) {
+	rules := rulesOf(read(t, "docs/PROTOCOL.md"))
+	if len(rules) < 150 {
+		t.Fatalf("%d rules found", len(rules))
+	}
+	code, tests := map[string]bool{}, map[string]bool{}
+	for _, path := range sources(t, ".go") {
+		for _, r := range citedRules(read(t, path)) {
+			if !slices.Contains(rules, r) {
+				t.Errorf("%s cites rule %s, which is none", path, r)
+			}
+			if strings.HasSuffix(path, "_test.go") {
+				tests[r] = true
+			} else {
+				code[r] = true
+			}
+		}
+	}
+	for _, r := range rules {
+		if !code[r] {
+			t.Errorf("no code cites rule %s", r)
+		}
+		if !tests[r] {
+			t.Errorf("no test cites rule %s", r)
+		}
+	}
+}
+
+func TestRulesThatTheNodeInPythonCitesExist(t *testing.T) {
+	rules := rulesOf(read(t, "docs/PROTOCOL.md"))
+	comments, found := regexp.MustCompile(`(?s)"""(.*?)"""|#([^\n]*)`), 0
+	for _, path := range sources(t, ".py") {
+		if filepath.Dir(path) != filepath.Join("interop", "python") {
+			continue
+		}
+		for _, c := range comments.FindAllString(read(t, path), -1) {
+			for _, r := range regexp.MustCompile(`\b[A-Z]\d{1,2}\b`).FindAllString(c, -1) {
+				if found++; !slices.Contains(rules, r) {
+					t.Errorf("%s cites rule %s, which is none", path, r)
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d citations found", found)
 	}
 }
 

@@ -25,7 +25,7 @@ var (
 func (c *Comparer) Sent(messages int) { c.spent.sent += messages }
 
 // HandleBuckets answers a part of a peer's comparison. For the buckets that differ it sends this node's entries and
-// requests the peer's. The root of this node ends the answer.
+// requests the peer's. The root of this node ends the answer (PROTOCOL.md Y4).
 func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
 	theirs, err := wire.ParseSyncBuckets(data)
 	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
@@ -61,7 +61,7 @@ func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
 }
 
 // HandleWant sends this node's entries of the buckets that the peer requests, except entries learned after the
-// comparison began: most of these are the peer's own answer.
+// comparison began: most of these are the peer's own answer (PROTOCOL.md Y5).
 func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte) ([]Outcome, error) {
 	w, err := wire.ParseSyncWant(data)
 	if err != nil || w.Bits > bitsMax {

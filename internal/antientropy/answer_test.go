@@ -26,6 +26,7 @@ func hashes(bits uint8, first uint32, of ...uint64) []byte {
 	return encode(s)
 }
 
+// PROTOCOL.md Y4.
 func TestAnswerIsEntriesThenARequestThenTheRoot(t *testing.T) {
 	w := newWorld(t, seq(0, 20), nil)
 	a := w.a
@@ -129,7 +130,7 @@ func TestPartsOfOnePeerAreBounded(t *testing.T) {
 	}
 }
 
-// Many peers that ask at once get a few members each, and different ones.
+// Many peers that ask at once get a few members each, and different ones (PROTOCOL.md Y5).
 func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 	w := newWorld(t, seq(0, 299), nil)
 	a := w.a
@@ -174,6 +175,7 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Y5.
 func TestRequestIsAnsweredWithWhatWasKnownAtTheComparison(t *testing.T) {
 	w := newWorld(t, seq(0, 20), nil)
 	a := w.a

@@ -15,7 +15,7 @@ const (
 )
 
 // A budget counts the messages of entries that this node has sent to all peers that requested entries. It limits the
-// cost of many requests at once: each peer gets a few members, and then asks those.
+// cost of many requests at once: each peer gets a few members, and then asks those (PROTOCOL.md Y5).
 type budget struct {
 	since time.Time
 	sent  int

@@ -113,12 +113,13 @@ func (c *Comparer) Continue(out []Outcome, now time.Time, p *Peer, t *members.Ta
 	return r.sendParts(out, now, t, room)
 }
 
-// bucketBits returns how many leading bits of a member's hash select its bucket in a table of n members.
+// bucketBits returns how many leading bits of a member's hash select its bucket in a table of n members
+// (PROTOCOL.md Y2).
 func bucketBits(n int) uint8 {
 	return uint8(min(bits.Len(uint(n/bucketFill)), bitsMax))
 }
 
-// sendParts sends parts of the round until flightMax parts are unanswered.
+// sendParts sends parts of the round until flightMax parts are unanswered (PROTOCOL.md Y3).
 func (r *round) sendParts(out []Outcome, now time.Time, t *members.Table, room int) []Outcome {
 	per, all := uint32(min((room-overhead)/8, partBuckets)), uint32(1)<<r.bits
 	for ; r.next < all && r.flight < flightMax; r.flight++ {
@@ -139,7 +140,8 @@ func packHashes(hashes []uint64) []byte {
 }
 
 // Tick continues a comparison at NextTimeout: a part or its answer was lost, or the answers left a difference. joining
-// says whether this node joins the cluster through the peer. ended reports whether the comparison has ended.
+// says whether this node joins the cluster through the peer. ended reports whether the comparison has ended
+// (PROTOCOL.md Y6).
 func (c *Comparer) Tick(out []Outcome, now time.Time, p *Peer, t *members.Table, room int, joining bool) (_ []Outcome, ended bool) {
 	r := &p.round
 	switch {

@@ -58,6 +58,7 @@ func TestComparisonsGetThroughLoss(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Y2.
 func TestBucketsFitTheLargerTable(t *testing.T) {
 	for n, want := range map[int]uint8{0: 0, 7: 0, 8: 1, 16: 2, 31: 2, 32: 3, 1000: 7, 100_000: 14, 10_000_000: 14} {
 		if got := bucketBits(n); got != want {
@@ -76,7 +77,7 @@ func TestBucketsFitTheLargerTable(t *testing.T) {
 	}
 }
 
-// A large table is sent in parts, of which at most two may be unanswered.
+// A large table is sent in parts, of which at most two may be unanswered (PROTOCOL.md Y3).
 func TestPartsGoOutAsTheyAreAnswered(t *testing.T) {
 	w := newWorld(t, seq(0, 5000), nil)
 	a := w.a
@@ -120,6 +121,7 @@ func TestPartsFitSmallPaths(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Y6.
 func TestUnansweredRoundsAreRepeatedLaterAndLater(t *testing.T) {
 	w := newWorld(t, seq(0, 10), nil)
 	w.loss = 1
@@ -156,7 +158,7 @@ func TestLostPartIsNotWaitedForForever(t *testing.T) {
 	}
 }
 
-// New members arrive all the time: every round changes something, but the rounds end.
+// New members arrive all the time: every round changes something, but the rounds end (PROTOCOL.md Y6).
 func TestRoundsEndHoweverMuchTheyChange(t *testing.T) {
 	w := newWorld(t, seq(0, 10), nil)
 	w.loss = 1

@@ -8,7 +8,8 @@ import (
 )
 
 // HandleRoot handles a root that ends the peer's answer to a part of a comparison, or that came with a heartbeat. It begins
-// a comparison if a difference persists. ended reports that the tables are equal, or that a comparison has ended with a difference.
+// a comparison if a difference persists. ended reports that the tables are equal, or that a comparison has ended with a difference
+// (PROTOCOL.md Y7).
 func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.count = int(theirs.Count)
 	switch {
@@ -28,7 +29,7 @@ func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.
 	return out, false
 }
 
-// answer handles the root that ends the peer's answer to a part.
+// answer handles the root that ends the peer's answer to a part (PROTOCOL.md Y6).
 func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.differs.latest = theirs.Root
 	r := &p.round

@@ -49,6 +49,7 @@ func TestDifferenceOfAChangingTableIsComparedWhenItStays(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Y7.
 func TestHeartbeatsCauseAComparisonAtMostEveryHalfSecond(t *testing.T) {
 	w := newWorld(t, seq(0, 50), seq(0, 49))
 	begun := 0
@@ -65,7 +66,8 @@ func TestHeartbeatsCauseAComparisonAtMostEveryHalfSecond(t *testing.T) {
 	}
 }
 
-// One node refuses a member that the other has: they stop comparing, and try again after increasing pauses.
+// One node refuses a member that the other has: they stop comparing, and try again after increasing pauses
+// (PROTOCOL.md Y7).
 func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 	w := newWorld(t, seq(0, 50), seq(0, 51))
 	kept := id(50)
@@ -100,6 +102,7 @@ func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Y6.
 func TestAnswerThatToldNothingEndsTheComparison(t *testing.T) {
 	w := newWorld(t, seq(0, 50), nil)
 	a := w.a

@@ -24,7 +24,7 @@ const (
 )
 
 // An Assembly is a large message as far as it has arrived. The store sets the fields above Pending; the code that
-// transfers and delivers the message sets the others. An Assembly must not be copied.
+// transfers and delivers the message sets the others. An Assembly must not be copied (PROTOCOL.md F1).
 type Assembly struct {
 	ID       wire.MessageID
 	Total    uint32 // size of the complete message in bytes

@@ -50,6 +50,7 @@ func wantForgotten(t *testing.T, what string, a *Assembly, want bool) {
 	}
 }
 
+// PROTOCOL.md F1.
 func TestMessageIsPutTogetherFromPiecesInAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 0))
 	for _, size := range []int{1, chunkSize - 1, chunkSize, chunkSize + 1, 3*chunkSize + 7} {
@@ -163,6 +164,7 @@ func TestForgottenMessageTakesNothing(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md F3.
 func TestPeerMayBeginABoundedAmount(t *testing.T) {
 	for _, x := range []struct {
 		name            string

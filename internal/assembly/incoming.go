@@ -34,7 +34,8 @@ func (g *Budget) Allows(total uint32, size int) bool {
 // Incoming holds the messages that one peer has begun.
 type Incoming []*Assembly
 
-// Admit reports whether the peer may begin a message of total bytes, and which stalled messages must be dropped for it.
+// Admit reports whether the peer may begin a message of total bytes, and which stalled messages must be dropped for it
+// (PROTOCOL.md F3).
 func (in *Incoming) Admit(now time.Time, total uint32) (evicted []*Assembly, ok bool) {
 	var used Budget
 	*in = slices.DeleteFunc(*in, func(a *Assembly) bool {

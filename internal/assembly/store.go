@@ -14,7 +14,8 @@ const (
 	SweepInterval = time.Second
 )
 
-// A Store holds the large messages of a node. The zero value is empty and ready for use. Not for concurrent use.
+// A Store holds the large messages of a node. The zero value is empty and ready for use. Not for concurrent use
+// (PROTOCOL.md F4).
 type Store struct {
 	byID map[wire.MessageID]*Assembly // broadcasts
 	all  []*Assembly                  // in the order in which they began

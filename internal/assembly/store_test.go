@@ -23,6 +23,7 @@ func full(t *testing.T) (s *Store, all []*Assembly) {
 	return s, all
 }
 
+// PROTOCOL.md F4.
 func TestStoreForgetsWhatIsNeededLeast(t *testing.T) {
 	s, all := full(t)
 	all[0].Ours, all[0].Pending = true, 1 // no other node has it
@@ -119,6 +120,7 @@ func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md F4.
 func TestSweepForgetsWhatHasBeenServed(t *testing.T) {
 	for _, x := range []struct {
 		name  string

@@ -153,7 +153,7 @@ func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, 
 // IsAnnounced reports whether a neighbor has announced a message that has not arrived.
 func (d *Disseminator) IsAnnounced(id wire.MessageID) bool { return d.missing.byID[id] != nil }
 
-// request requests the missing messages that are due.
+// request requests the missing messages that are due (PROTOCOL.md Q10).
 func (d *Disseminator) request(out []Outcome, now time.Time) []Outcome {
 	t := &d.missing
 	for len(t.heap) > 0 && !t.heap[0].due.After(now) {

@@ -52,7 +52,7 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 }
 
 // Heartbeat returns the digests of all origins with new messages since the last ones to n. with goes into the heartbeat
-// that is about to be sent, and is nil if there are none; further digests are outcomes.
+// that is about to be sent, and is nil if there are none; further digests are outcomes (PROTOCOL.md Q8).
 func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
 	begin := len(out)
 	out = d.announceAll(out, now, n)
@@ -149,7 +149,7 @@ func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
 const keptMax = 200
 
 // mentionKept announces to n the large messages that are kept for it, which may be too old for digests, until n shows
-// that it has them.
+// that it has them (PROTOCOL.md Q9).
 func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List) []Outcome {
 	left := keptMax
 	for _, l := range d.kept {
@@ -182,7 +182,7 @@ func (d *Disseminator) mention(out []Outcome, n *Neighbor, id wire.MessageID, ke
 	return d.write(out, n, have)
 }
 
-// Welcome sends n, whose link has just come up, digests of all recent messages.
+// Welcome sends n, whose link has just come up, digests of all recent messages (PROTOCOL.md D4).
 func (d *Disseminator) Welcome(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	return d.announceAll(out, now, n)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md Q8.
 func TestHeartbeatTakesTheDigestsOfWhatHasNews(t *testing.T) {
 	w := newWorld(t, 2)
 	w.met(w.near[0], 1, 2, 4)
@@ -46,6 +47,7 @@ func TestDigestsAreSentWithoutAHeartbeatIfThatIsLate(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q8.
 func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
 	w := newWorld(t, 3)
 	w.copies(1, time.Millisecond, w.near...)
@@ -68,6 +70,7 @@ func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q7.
 func TestDigestSpeaksOfTheLastSecondsOnly(t *testing.T) {
 	w := newWorld(t, 2)
 	for c := uint64(1); c <= 20; c++ {
@@ -114,6 +117,7 @@ func TestManyDigestsAreSentInMessagesThatFit(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D4.
 func TestNewLinkIsToldOfTheLastSeconds(t *testing.T) {
 	w := newWorld(t, 1)
 	w.met(w.near[0], 1, 2)

@@ -9,7 +9,8 @@ const (
 	graceCalm = 4 // the grace is halved after this many graces without a premature request
 )
 
-// grace grows when this node requests messages that are already on their way, which means that it is slow.
+// grace grows when this node requests messages that are already on their way, which means that it is slow
+// (PROTOCOL.md Q12).
 type grace struct {
 	length time.Duration
 	grown  time.Time // when length last changed

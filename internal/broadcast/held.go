@@ -21,7 +21,7 @@ type Held struct {
 	at   time.Time
 }
 
-// A HeldQueue keeps messages of this node while it has no link. The zero value is empty.
+// A HeldQueue keeps messages of this node while it has no link. The zero value is empty (PROTOCOL.md D2).
 type HeldQueue struct {
 	Count   uint64 // messages added; it only increases
 	Dropped uint64 // messages dropped because no link came up in time or there was no room; it only increases

@@ -39,6 +39,7 @@ func (w *world) piecesFrom() (places []int) {
 	return places
 }
 
+// PROTOCOL.md Q6.
 func TestLargeMessagesHaveTwoParentsForAllOrigins(t *testing.T) {
 	w := newWorld(t, 5)
 	w.large(1, 20*time.Millisecond, w.near[3], w.near[1], w.near[2])
@@ -96,6 +97,7 @@ func TestMessageIsAwaitedByWhoWasToldAndHasNotShownThatItHasIt(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q9.
 func TestHeartbeatsMentionWhatIsKeptForANeighborUntilItAnswers(t *testing.T) {
 	w, o := newWorld(t, 1), newWorld(t, 1)
 	l, pieces := w.begun(id(1), 1000)
@@ -150,6 +152,7 @@ func (w *world) duplicate(n *Neighbor, counter uint64, l *Large) {
 	w.do(w.d.DuplicatePiece(nil, w.now, n, id(counter), l))
 }
 
+// PROTOCOL.md Q6.
 func TestFirstSendersOfAMessageGoOnUntilItIsWhole(t *testing.T) {
 	w := newWorld(t, 4)
 	l, pieces := w.begun(id(1), 1000)
@@ -258,6 +261,7 @@ func TestMessagesWaitForTheFirstLink(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D2.
 func TestMessagesDoNotWaitForEver(t *testing.T) {
 	w := newWorld(t, 0)
 	q := &w.d.Held
@@ -277,6 +281,7 @@ func TestMessagesDoNotWaitForEver(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D2.
 func TestMessagesThatWaitAreBounded(t *testing.T) {
 	for _, size := range []int{1, heldBytes / 10} {
 		var q HeldQueue

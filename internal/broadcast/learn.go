@@ -145,7 +145,7 @@ func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uin
 	}
 }
 
-// settle learns from a probe whose copies have arrived, and chooses the parents.
+// settle learns from a probe whose copies have arrived, and chooses the parents (PROTOCOL.md Q2).
 func (d *Disseminator) settle(now time.Time, o *origin) {
 	o.probing = false
 	if o.gone {

@@ -8,7 +8,7 @@ const (
 	busyCount = 32
 )
 
-// load measures the rate of small messages on a link. The zero value is an idle link.
+// load measures the rate of small messages on a link. The zero value is an idle link (PROTOCOL.md Q13).
 type load struct {
 	began time.Time // start of the current span
 	count int       // messages in the current span

@@ -66,6 +66,7 @@ func TestMessageThatComesByItselfIsNotRequested(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q10.
 func TestOneNeighborAtATimeIsAskedTheNearestFirst(t *testing.T) {
 	w := newWorld(t, 3)
 	w.near[1].RTT = testRTT / 2
@@ -143,6 +144,7 @@ func TestDigestsCorrectWhoDisagrees(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q2.
 func TestDigestsTeachAsCopiesDo(t *testing.T) {
 	w := newWorld(t, 4)
 	w.copies(1, 10*time.Millisecond, w.near...)
@@ -166,6 +168,7 @@ func TestDigestsTeachAsCopiesDo(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q10.
 func TestAnnouncementsOfOneNeighborAreBounded(t *testing.T) {
 	w := newWorld(t, 2)
 	for i := range uint64(100) {
@@ -241,6 +244,7 @@ func TestNothingIsRequestedWhileTheMessageIsComing(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q12.
 func TestNodeThatRequestsTooEarlyWaitsLonger(t *testing.T) {
 	w := newWorld(t, 2)
 	w.now = w.now.Add(time.Hour)
@@ -257,6 +261,7 @@ func TestNodeThatRequestsTooEarlyWaitsLonger(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q11.
 func TestNeighborMayRequestEachMessageAFewTimes(t *testing.T) {
 	w := newWorld(t, 2)
 	n := w.near[0]

@@ -67,5 +67,5 @@ func (n *Neighbor) loss() float64 {
 }
 
 // half returns the delay that the link with n adds to a message: half the round-trip time, and at least one unit, so
-// that delays increase with every hop.
+// that delays increase with every hop (PROTOCOL.md Q1).
 func (n *Neighbor) half() wire.Delay { return max(1, wire.DelayOf(n.RTT/2)) }

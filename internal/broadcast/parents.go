@@ -29,7 +29,7 @@ type candidate struct {
 }
 
 // choose chooses the parents of an origin among the neighbors that bring its messages, and the neighbor that announces
-// them soon. The others are asked to become lazy.
+// them soon. The others are asked to become lazy (PROTOCOL.md Q4).
 func (d *Disseminator) choose(now time.Time, o *origin) {
 	var buf [32]candidate
 	list := d.candidates(o, buf[:0])

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md D1.
 func TestFirstMessageOfAnOriginFloodsAndIsEnoughToChooseBy(t *testing.T) {
 	w := newWorld(t, 5)
 	first := id(1)
@@ -54,6 +55,7 @@ func TestNeighborThatIsNotKnownToBringMessagesIsNotPruned(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q4.
 func TestFirstParentIsNearerToTheOrigin(t *testing.T) {
 	w := newWorld(t, 3)
 	delays := []wire.Delay{500, 400, 100}
@@ -76,6 +78,7 @@ func TestFirstParentIsNearerToTheOrigin(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q4.
 func TestLossyLinksTakeMoreParents(t *testing.T) {
 	for _, c := range []struct {
 		loss float64
@@ -99,6 +102,7 @@ func TestLinkThatHasJustComeUpCountsAsLossless(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q2.
 func TestParentsFollowTheNetwork(t *testing.T) {
 	w := newWorld(t, 4)
 	w.copies(1, 5*time.Millisecond, w.near...)
@@ -154,6 +158,7 @@ func TestNewLinkIsEagerAndPrunedAtTheFirstDuplicate(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q5.
 func TestNeighborThatDoesNotHeedAPruneIsPrunedAgain(t *testing.T) {
 	w := newWorld(t, 3)
 	w.copies(1, time.Millisecond, w.near...)
@@ -191,6 +196,7 @@ func TestOwnMessagesThatComeBackArePruned(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q1.
 func TestDelayGrowsByHalfARoundTripWithEveryHop(t *testing.T) {
 	for _, c := range []struct {
 		rtt       time.Duration

@@ -72,7 +72,7 @@ func (d *Disseminator) tellAll(now time.Time, o *origin) {
 
 // DuplicatePiece records that n sent a known piece of message id; l is nil if the message is no longer kept. It sends n
 // a Stop. The first senders of an incomplete message are not stopped: nodes that pass a message on piece by piece, and
-// depend only on each other, would otherwise all wait for the rest.
+// depend only on each other, would otherwise all wait for the rest (PROTOCOL.md Q6).
 func (d *Disseminator) DuplicatePiece(out []Outcome, now time.Time, n *Neighbor, id wire.MessageID, l *Large) []Outcome {
 	incomplete := l != nil && !l.complete()
 	switch {

@@ -17,7 +17,7 @@ func (d *Disseminator) grant(n *Neighbor) {
 }
 
 // HandleRequests processes the body of a Want. A neighbor may request each message a few times, and each time rangesMax
-// ranges of a large one.
+// ranges of a large one (PROTOCOL.md Q11).
 func (d *Disseminator) HandleRequests(out []Outcome, n *Neighbor, data []byte) []Outcome {
 	want, err := wire.ParseWant(data)
 	if err != nil {

@@ -25,7 +25,8 @@ type Spread struct {
 	extra  int     // number of lazy neighbors still to be sent a full copy
 }
 
-// Spread begins to spread a message. A message of this node is sent in full on at least [OwnLinks] links.
+// Spread begins to spread a message. A message of this node is sent in full on at least [OwnLinks] links
+// (PROTOCOL.md Q3).
 func (d *Disseminator) Spread(id *wire.MessageID) (s Spread) {
 	if !id.HasOrigin() || explores(id) {
 		return Spread{}

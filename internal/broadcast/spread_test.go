@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md Q3.
 func TestLazyNeighborsGetNoFullCopies(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -43,6 +44,7 @@ func TestPruneOfOneOriginDoesNotConcernOthers(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q3.
 func TestMessageOfThisNodeGoesAlongAFewLinksInFull(t *testing.T) {
 	w := newWorld(t, 6)
 	for _, n := range w.near {
@@ -68,6 +70,7 @@ func TestMessageOfThisNodeGoesAlongAFewLinksInFull(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q13.
 func TestLinkIsBusyUntilASpanWithFewMessages(t *testing.T) {
 	w := newWorld(t, 1)
 	n := w.near[0]

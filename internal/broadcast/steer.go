@@ -11,7 +11,8 @@ const (
 	steerMax = 100                   // maximum origins in one message
 )
 
-// steer schedules a Prune or Graft of an origin to n, whichever the path's state requires when it is sent.
+// steer schedules a Prune or Graft of an origin to n, whichever the path's state requires when it is sent
+// (PROTOCOL.md Q5).
 func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
 	p := d.origins.path(o, n.slot)
 	if p.is(steered) {

@@ -9,7 +9,7 @@ import (
 )
 
 // A Digest says which broadcasts of one origin its sender has: those with counters from Top-Span to Top, except the
-// holes.
+// holes (PROTOCOL.md Q7).
 type Digest struct {
 	Origin uint64     // the first 8 bytes of the message ids
 	Top    uint64     // highest counter

@@ -18,7 +18,7 @@ func AppendCoverageAnswer(b []byte, id wire.MessageID, v Coverage) []byte {
 	return wire.AppendDirect(b, id, wire.Direct{Use: wire.UseCoverageAnswer, Total: uint32(len(content)), Data: content})
 }
 
-// ParseCoverage parses the content of a message of wire.UseCoverage or wire.UseCoverageAnswer.
+// ParseCoverage parses the content of a message of wire.UseCoverage or wire.UseCoverageAnswer (PROTOCOL.md U8).
 func ParseCoverage(use wire.Use, b []byte) (v Coverage, err error) {
 	answer := use == wire.UseCoverageAnswer
 	want := len(v.ID)

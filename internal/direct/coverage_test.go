@@ -6,6 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md U8.
 func TestCoverageOfAnotherFormIsMalformed(t *testing.T) {
 	want := Coverage{ID: wire.MessageID{1, 15: 2}, Has: true}
 	b := AppendCoverageAnswer(nil, wire.MessageID{9}, want)

@@ -38,7 +38,7 @@ func NewReceiver(store *assembly.Store, controlMax int) Receiver {
 	return Receiver{store: store, controlMax: uint32(controlMax)}
 }
 
-// A Verdict is the result of checking a piece.
+// A Verdict is the result of checking a piece (PROTOCOL.md U3).
 type Verdict uint8
 
 const (
@@ -124,7 +124,7 @@ func (r *Receiver) Write(now time.Time, a *assembly.Assembly, d *wire.Direct) (v
 	return v
 }
 
-// First reports whether a complete message is new, and remembers its id.
+// First reports whether a complete message is new, and remembers its id (PROTOCOL.md U2).
 func (r *Receiver) First(now time.Time, id *wire.MessageID) bool { return r.seen.First(now, id) }
 
 // WholeAck returns the acknowledgement of an entire message.

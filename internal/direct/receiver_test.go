@@ -29,6 +29,7 @@ func body(t *testing.T, d wire.Direct) []byte {
 	return bytes.Clone(m.Data)
 }
 
+// PROTOCOL.md U1.
 func TestPiecesAreChecked(t *testing.T) {
 	hello := []byte("hello")
 	for _, x := range []struct {
@@ -67,6 +68,7 @@ func TestPiecesAreChecked(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md U2.
 func TestMessageIsNewOnce(t *testing.T) {
 	r, _, id := receiver(t)
 	piece := body(t, wire.Direct{Total: 2, Data: []byte("hi")})

@@ -61,6 +61,7 @@ func (s *Session) stale(now time.Time, pause time.Duration) bool {
 	return !s.Current || now.Sub(s.Heard) > max(redialIdle, 2*pause)
 }
 
+// PROTOCOL.md U4.
 func (x *Sender) repeat(m *Message, missing rangeset.Range) {
 	if m.Large == nil {
 		x.Stats.Resent++

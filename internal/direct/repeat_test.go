@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md U4.
 func TestMessageIsRepeatedMoreAndMoreSeldomUntilItsTimeIsUp(t *testing.T) {
 	for _, size := range []int{1, smallMax + 1} {
 		w := newWorld(t)
@@ -37,6 +38,7 @@ func TestMessageIsRepeatedMoreAndMoreSeldomUntilItsTimeIsUp(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md U4.
 func TestFirstRepeatWaitsForFourRoundTrips(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.Begin(nil, w.now, w.message(wire.UseReliable), nil, w.peer, 300*time.Millisecond); err != nil {

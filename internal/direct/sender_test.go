@@ -232,6 +232,7 @@ func TestAcknowledgementOfMoreThanThereIsIsIgnored(t *testing.T) {
 	want(t, w.ack(m, 5, 5), Ended)
 }
 
+// PROTOCOL.md U3.
 func TestAcknowledgementOfAPartRepeatsWhatIsMissing(t *testing.T) {
 	const size = 10 * smallMax
 	for _, x := range []struct {

@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
+// PROTOCOL.md G6.
 func TestHeartbeatsToAllLinksGoOutTogether(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
 	c.add(12)

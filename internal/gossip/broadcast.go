@@ -101,7 +101,7 @@ func (ds *dissemination) backlog(now time.Time) (most int) {
 }
 
 // handleBroadcast delivers the first copy of a message and passes it on. The first copy took the fastest path.
-// Duplicates are counted.
+// Duplicates are counted (PROTOCOL.md D1).
 func (ds *dissemination) handleBroadcast(now time.Time, p *peer, m *wire.Message) {
 	c := ds.core
 	if p.sessions.Zone != c.cfg.Zone {
@@ -361,7 +361,7 @@ func (ds *dissemination) largeExpected(now time.Time, a *assembly.Assembly) bool
 	return false
 }
 
-// broadcastLarge cuts a message of this node into frames for all links.
+// broadcastLarge cuts a message of this node into frames for all links (PROTOCOL.md D3).
 func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
 	c := ds.core
 	a := ds.addLarge(now, id, data)
@@ -386,7 +386,7 @@ func (ds *dissemination) broadcastLarge(now time.Time, id wire.MessageID, data [
 const passOnFrom = 16 << 10
 
 // passOn queues a large message for each eager link that is not full, and announces it to all. It is kept for peers that have
-// not shown that they have it. Legacy nodes know no frames: they get it in one packet once it is complete, if it fits.
+// not shown that they have it. Legacy nodes get it in one packet once it is complete, if it fits (PROTOCOL.md F2).
 func (ds *dissemination) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	c := ds.core
 	a.PassedOn = true

@@ -107,7 +107,7 @@ func fill[T comparable](v *T, zeroMeans T) {
 	}
 }
 
-// NewID returns a random node id.
+// NewID returns a random node id (PROTOCOL.md N1).
 func NewID(random io.Reader) (wire.NodeID, error) {
 	var id wire.NodeID
 	if _, err := io.ReadFull(random, id[:]); err != nil {

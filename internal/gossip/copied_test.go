@@ -9,7 +9,8 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 )
 
-// A node that wakes up may be a copy of a running node. If two nodes seal with the same packet numbers, they reveal their keys.
+// A node that wakes up may be a copy of a running node. If two nodes seal with the same packet numbers, they reveal their keys
+// (PROTOCOL.md J4).
 func TestNodeThatWokeUpSealsNothingUnderItsEarlierSessions(t *testing.T) {
 	c := newCluster(t, 3, lan())
 	c.add(8)

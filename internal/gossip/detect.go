@@ -262,7 +262,7 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 	c.transport.send(now, p, p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
 }
 
-// handlePing sends an Ack to the path on which the Ping arrived.
+// handlePing sends an Ack to the path on which the Ping arrived (PROTOCOL.md P8).
 func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
 	c := ps.core
 	ping, err := wire.ParsePing(data)

@@ -23,7 +23,7 @@ func newDirects(c *Core) directs {
 
 // Send sends data to the node at an address, after a handshake if there is no session. A reliable message is repeated
 // until it is acknowledged or until has passed, and an event.Sent with the token reports the result. Any other message
-// is sent once. Send keeps a copy of data.
+// is sent once. Send keeps a copy of data (PROTOCOL.md U5).
 func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool, until time.Time) (event.SendToken, error) {
 	x := &c.direct
 	p, legacy := x.reach(now, to)

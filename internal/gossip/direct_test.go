@@ -237,6 +237,7 @@ func TestDirectMessagesAreBounded(t *testing.T) {
 	c.quiet()
 }
 
+// PROTOCOL.md U5.
 func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 	c, o := withOld(t)
 	c.do(0, func(now time.Time) {

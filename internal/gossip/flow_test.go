@@ -167,7 +167,7 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	}
 }
 
-// A node with a backlog delays its reports in proportion to the backlog.
+// A node with a backlog delays its reports in proportion to the backlog (PROTOCOL.md T1).
 func TestNodeThatIsBehindReportsLater(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(time.Millisecond)})
 	c.add(4)

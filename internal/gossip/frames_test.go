@@ -20,6 +20,7 @@ func payload(size int, salt byte) string {
 	return string(b)
 }
 
+// PROTOCOL.md D3.
 func TestMessagesOfAnySizeArrive(t *testing.T) {
 	t.Parallel()
 	for _, loss := range []float64{0, 0.05} {

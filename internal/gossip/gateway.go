@@ -200,7 +200,7 @@ func (g *gateway) announceStatus(now time.Time, of wire.Peer, up bool) {
 }
 
 // leave reports this node as down to gwyh 0.1 nodes. It sends no EndSubscription, because that would spread through
-// their cluster and end the links of other nodes.
+// their cluster and end the links of other nodes (PROTOCOL.md L2).
 func (g *gateway) leave(now time.Time) {
 	c := g.core
 	g.announceStatus(now, wire.Peer{Addr: c.members.Self().Addr, ID: c.members.Self().ID, Zone: c.members.Self().Zone}, false)

@@ -153,6 +153,7 @@ func TestSeedThatComesUpLaterIsJoined(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md J5.
 func TestNobodyDeadComesBackByComparing(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(12)

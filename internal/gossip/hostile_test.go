@@ -100,6 +100,7 @@ func legacyHello(id wire.NodeID, now time.Time, salt byte) []byte {
 	return wire.AppendHandshake(nil, 1, id, &h)
 }
 
+// PROTOCOL.md W9.
 func TestGarbageIsCountedByReasonAndChangesNothing(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)

@@ -169,7 +169,7 @@ func TestClustersThatMeetAgreeOnWhoBearsAName(t *testing.T) {
 }
 
 // The address of a node changes, for example because of a NAT or a new lease. The node keeps its id: the other nodes
-// follow its path, and use its entry once it announces the new address.
+// follow its path, and use its entry once it announces the new address (PROTOCOL.md J6).
 func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 	for _, knows := range []bool{false, true} {
 		c := newCluster(t, 1, lan())

@@ -95,7 +95,7 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 }
 
 // handlePacket handles the first packet of a datagram, and returns the packets that follow it. Only a Go node may send
-// several packets in one datagram.
+// several packets in one datagram (PROTOCOL.md W9).
 func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
 	p := &c.hs.packet
 	rest, err := wire.NextPacket(p, b)

@@ -144,7 +144,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	})
 }
 
-// One datagram causes no more answers than a correct node requests.
+// One datagram causes no more answers than a correct node requests (PROTOCOL.md P8).
 func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 	seen := func(n *node) [2]wire.MessageID { // two messages that node 0 has received
 		var ids [2]wire.MessageID

@@ -181,7 +181,7 @@ func (h *healing) compareReturned(now time.Time) {
 }
 
 // wakeUp handles the end of a pause so long that other nodes declared this node dead. They have closed its sessions,
-// and a packet of a closed session is never answered. This node may also be a copy of a node that still runs.
+// whose packets are never answered. This node may also be a copy of a node that still runs (PROTOCOL.md J4).
 func (h *healing) wakeUp(now time.Time) {
 	c := h.core
 	c.hs.Retire(now)

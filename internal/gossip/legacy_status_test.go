@@ -305,6 +305,7 @@ func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T)
 	}
 }
 
+// PROTOCOL.md L2.
 func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
 	c, a, _ := aged(t, 2)
 	a.took(0)
@@ -398,6 +399,7 @@ func TestGoNodeThatJoinsThroughALegacyNodeFindsTheOthers(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L10.
 func TestSilentLegacyNodeIsDeadAfterFifteenSecondsAndBackWhenItSpeaks(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(6)

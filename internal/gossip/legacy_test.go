@@ -85,6 +85,7 @@ func kinds(ms []wire.Message) string {
 	return strings.Join(names, " ")
 }
 
+// PROTOCOL.md L11.
 func TestLegacyPeerTakesNoPartInWhatGoNodesSay(t *testing.T) {
 	c, o := withOld(t)
 	stranger := &wire.Member{ID: wire.NodeID{6: 0x80, 15: 7}, Incarnation: uint64(c.net.Now().UnixMilli()),
@@ -137,6 +138,7 @@ func TestSubscriptionOfALegacyPeerIsAnsweredAndItsEndIgnored(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L7.
 func TestBroadcastsPassToAndFromALegacyPeerUpToWhatItTakes(t *testing.T) {
 	c, o := withOld(t)
 	o.says(c, wire.AppendRequest(nil, wire.MessageID{1}, wire.KindStartSubscription))

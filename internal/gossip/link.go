@@ -253,8 +253,8 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 	c.broadcast.broadcastLinkDown(now, p)
 }
 
-// heartbeat sends a heartbeat to p. If p is a Go node, each component appends its part: antientropy the root of the member
-// table, dissemination its announcements, swim a Ping if it is this link's turn, and the channel a Settled if one is useful.
+// heartbeat sends a heartbeat to p (PROTOCOL.md G6). For a Go node, each component appends its part: antientropy the root
+// of the member table, dissemination digests, swim a Ping if it is this link's turn, and the channel a Settled if useful.
 func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c := o.core
 	if p.beat = o.nextBeat(now); p.legacy {

@@ -21,7 +21,7 @@ func newComparisons(c *Core) comparisons {
 	return comparisons{core: c, comparer: antientropy.New(c.rng), calm: timer.Timer{Fire: c.sync.beatCalm}}
 }
 
-// handleMembers handles the entries of one message. Entries of which the sender has an older version are sent to it at once.
+// handleMembers handles the entries of one message, and sends newer ones to their sender at once (PROTOCOL.md Y8).
 func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {
 	c := ms.core
 	it := wire.IterMembers(data)
@@ -266,7 +266,7 @@ func (ms *membership) flushNews(now time.Time) {
 }
 
 // sendNews sends p the queued entries, except those that came from p. A member also receives what others report about
-// it, so that it can refute it.
+// it, so that it can refute it (PROTOCOL.md M6).
 func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
 	c := ms.core
 	w := ms.entries(p)
@@ -521,7 +521,7 @@ func (ms *membership) entryRoom() int {
 	return ms.core.cfg.DatagramSize - wire.BoxOverhead - membersOverhead
 }
 
-// Readdress changes the address of this node and announces it to the other nodes.
+// Readdress changes the address of this node and announces it to the other nodes (PROTOCOL.md J6).
 func (c *Core) Readdress(now time.Time, to netip.AddrPort) {
 	if to == c.cfg.Advertise || !to.IsValid() || to.Port() == 0 {
 		return

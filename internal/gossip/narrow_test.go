@@ -226,7 +226,7 @@ func (c *cluster) stranger(i int) int {
 	return 0
 }
 
-// Member entries are retransmitted in pieces at once, and not only when tables are compared.
+// Member entries are retransmitted in pieces at once, and not only when tables are compared (PROTOCOL.md Z4).
 func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 	for _, x := range transports {
 		for _, kind := range []string{"news", "answer of a comparison"} {
@@ -264,7 +264,7 @@ func someMember(now time.Time, i int) *members.Entry {
 	return m
 }
 
-// An insider may send control in pieces, but no more than any datagram can contain, and not nested.
+// An insider may send control in pieces, but no more than any datagram can contain, and not nested (PROTOCOL.md U7).
 func TestControlInPiecesIsBounded(t *testing.T) {
 	ping := func(n int) []byte {
 		return wire.AppendPing(nil, wire.MessageID{1}, wire.Ping{Seq: 1, Payload: make([]byte, n)})
@@ -355,7 +355,7 @@ func TestClusterFormsOverAForeignTransportOnANarrowPath(t *testing.T) {
 	}
 }
 
-// The identity box and the alive entry of such a node do not fit into 1,200 bytes.
+// The identity box and the alive entry of such a node do not fit into 1,200 bytes (PROTOCOL.md P5).
 func TestNodeWithTheLongestNamesAndMuchMetadataJoinsOnANarrowPath(t *testing.T) {
 	for _, x := range transports {
 		for _, meta := range []int{512, 4000} {

@@ -121,7 +121,7 @@ func TestOwnHelloReachesOneselfOnlyAtOnesOwnAddresses(t *testing.T) {
 	}
 }
 
-// Node 1 is not a member: its name comes with the handshake.
+// Node 1 is not a member: its name comes with the handshake (PROTOCOL.md M1).
 func TestPingComparesTheNameOfANodeThatIsNoMember(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md W10.
 func TestFurtherPacketsOfADatagramAreTakenUpToABound(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(2)

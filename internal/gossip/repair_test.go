@@ -142,7 +142,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 	c.broadcast(0, "goes on", time.Second)
 }
 
-// Boxes of a gwyh 0.1 node have no packet numbers that could be missing.
+// Boxes of a gwyh 0.1 node have no packet numbers that could be missing (PROTOCOL.md L2).
 func TestLegacyNodeIsNeverAskedAgain(t *testing.T) {
 	c, o := withOld(t)
 	for i := range 10 {

@@ -18,6 +18,7 @@ func (c *cluster) repeat(i int, to wire.NodeID, msg string) {
 	})
 }
 
+// PROTOCOL.md U6.
 func TestRepeatReachesTheOneMemberThatItIsForWhateverItsSize(t *testing.T) {
 	// A repeat is best effort: at a loss of 20 %, one in twenty messages of 1 MiB is given up.
 	for size, loss := range map[int]float64{30: 0.2, 1400: 0.2, 1 << 20: 0.1} {

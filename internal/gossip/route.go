@@ -39,7 +39,7 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 }
 
 // established handles a completed handshake, and introduces this node in the new session. The identity is the first
-// message of the session in both directions.
+// message of the session in both directions (PROTOCOL.md M1).
 func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	c := h.core
 	p := h.peerOf(now, e)
@@ -150,7 +150,7 @@ func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.P
 	return confirmed
 }
 
-// handlePlain handles the messages of a plaintext of a Go node.
+// handlePlain handles the messages of a plaintext of a Go node (PROTOCOL.md P1).
 func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 	c := h.core
 	var m wire.Message

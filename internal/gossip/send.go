@@ -91,7 +91,7 @@ const identityMeta = 512
 // identityMax is the maximum size of an identity's plaintext in bytes. It fits through any path.
 const identityMax = pmtu.Min - wire.BoxOverhead
 
-// identity returns the first plaintext of a session, which identifies this node.
+// identity returns the first plaintext of a session, which identifies this node (PROTOCOL.md P5).
 func (tr *transport) identity() []byte {
 	c := tr.core
 	var e wire.Member
@@ -164,7 +164,7 @@ func (tr *transport) report(now time.Time, p *peer) {
 }
 
 // strain returns the factor by which reports are delayed. It is 1 plus 1 for each part of the neighbors' backlog beyond
-// the limits.
+// the limits (PROTOCOL.md T1).
 func (tr *transport) strain(now time.Time) int {
 	c := tr.core
 	const part = assembly.StoreMax / 2 / reportStrain
@@ -208,7 +208,7 @@ func (c *Core) Flush(now time.Time) {
 // A message made for one datagram may be larger than any datagram of its path. It is cut into pieces: a broadcast into
 // frames, any other message into pieces of a direct message.
 
-// recut queues a message of one datagram for p in pieces. The caller calls pump.
+// recut queues a message of one datagram for p in pieces. The caller calls pump (PROTOCOL.md Z4).
 func (tr *transport) recut(now time.Time, p *peer, plain []byte) {
 	c := tr.core
 	p.packets.Widen(now)
@@ -248,7 +248,7 @@ func (x *directs) cut(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c.broadcast.sweepLater(now)
 }
 
-// sendControl sends a control plaintext in pieces.
+// sendControl sends a control plaintext in pieces (PROTOCOL.md U7).
 func (x *directs) sendControl(now time.Time, p *peer, plain []byte) {
 	p.packets.Widen(now)
 	if len(plain) > controlMax {
@@ -280,7 +280,7 @@ func (x *directs) sendPieces(now time.Time, p *peer, id wire.MessageID, use wire
 }
 
 // sendLegacy passes a message on in the form of gwyh 0.1. It does not send a message above legacyMessage bytes, because
-// such a node would lose it silently, or UDP could not carry the datagram.
+// such a node would lose it silently, or UDP could not carry the datagram (PROTOCOL.md L7).
 func (tr *transport) sendLegacy(now time.Time, p *peer, id wire.MessageID, data []byte) {
 	c := tr.core
 	if len(data) > legacyMessage {

@@ -49,7 +49,8 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) R
 	return accepted
 }
 
-// open adds a half-open handshake, and drops the oldest one of the same node id, source or kind if a limit is reached.
+// open adds a half-open handshake, and drops the oldest one of the same node id, source or kind if a limit is reached
+// (PROTOCOL.md H8).
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
 		if !old.m.Done() {

@@ -102,7 +102,7 @@ func (e *Endpoint) forget(a *attempt, n int) {
 	a.hellos = append(a.hellos[:0], a.hellos[n:]...)
 }
 
-// attemptDue runs when the attempt's timer expires, and sends the attempt's next packet or ends it.
+// attemptDue runs when the attempt's timer expires, and sends the attempt's next packet or ends it (PROTOCOL.md E7).
 func (e *Endpoint) attemptDue(now time.Time, a *attempt) {
 	switch {
 	case !now.Before(a.until):
@@ -229,7 +229,7 @@ func (e *Endpoint) handleOwn(from wire.Path, h *wire.Handshake) Reason {
 	return accepted // the rejection is already reported
 }
 
-// handleOhai accepts the first valid Ohai of an attempt. A repetition of it gets the stored OkBoss.
+// handleOhai accepts the first valid Ohai of an attempt. A repetition of it gets the stored OkBoss (PROTOCOL.md H6).
 func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake, a *allowance) Reason {
 	p := e.pending[h.ID]
 	if p.m.Answered() {

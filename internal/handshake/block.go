@@ -112,7 +112,7 @@ func pad(block []byte, rand io.Reader) []byte {
 func hasBlock(message []byte) bool { return bytes.HasPrefix(message, []byte(blockMagic)) }
 
 // parseBlock parses the block at the start of a message. The returned block aliases the message. A version above 1
-// is read as 1, so that later versions can extend the tail. Version 0 is rejected.
+// is read as 1, so that later versions can extend the tail. Version 0 is rejected (PROTOCOL.md O2, X4).
 func parseBlock(k *Block, message []byte, r role) (block []byte, ok bool) {
 	if len(message) < blockHeader || message[8] == 0 || role(message[9]) != r {
 		return nil, false
@@ -132,7 +132,7 @@ func parseBlock(k *Block, message []byte, r role) (block []byte, ok bool) {
 }
 
 // parseTail parses the TLVs. It skips unknown types. If a type occurs twice, the last one counts. A TLV that
-// extends past the end of the tail makes the block invalid.
+// extends past the end of the tail makes the block invalid (PROTOCOL.md X2).
 func (k *Block) parseTail(tail []byte) bool {
 	for len(tail) > 0 {
 		if len(tail) < 3 {

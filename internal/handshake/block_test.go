@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
+// PROTOCOL.md X1.
 func TestBlockHasTheLayoutOfTheProtocol(t *testing.T) {
 	b := Block{
 		Capabilities: 0x01020304, Incarnation: 0x1112131415161718, MaxDatagram: 1400,
@@ -96,6 +97,7 @@ func TestBadBlocksAreRefused(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md X2.
 func TestUnknownAndOddTLVsAreSkipped(t *testing.T) {
 	b := (&Block{}).append(nil, roleHello)
 	b = append(b, 9, 0, 3, 'x', 'y', 'z')                          // unknown
@@ -110,6 +112,7 @@ func TestUnknownAndOddTLVsAreSkipped(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md X2.
 func TestMessagesArePaddedAtRandomTo69To96Bytes(t *testing.T) {
 	rand := newSeeded(1)
 	for _, x := range []struct{ block, low, high int }{{64, 69, 96}, {69, 69, 96}, {90, 90, 96}, {96, 96, 96}, {97, 97, 97}, {152, 152, 152}} {
@@ -181,7 +184,7 @@ func TestBindingsCoverWhatTheProtocolSays(t *testing.T) {
 	}
 }
 
-// TestKeyedHashesAreWhatTheProtocolSays writes part 4's keyed hashes byte by byte.
+// TestKeyedHashesAreWhatTheProtocolSays writes part 4's keyed hashes byte by byte (PROTOCOL.md S1).
 func TestKeyedHashesAreWhatTheProtocolSays(t *testing.T) {
 	keyed := func(key []byte, parts ...string) (out [64]byte) {
 		h, err := blake2b.New512(key)

@@ -208,6 +208,7 @@ func TestSeveralKeysAgreeOnTheFirstOfTheHelloThatTheResponderHas(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H1.
 func TestHelloHasOneHmacPerKeyPrimaryFirstAllWithTheSameBlockAndTheOhaiExactlyOne(t *testing.T) {
 	keys := []Key{NewKey([]byte("one"), ""), NewKey([]byte("two"), "")}
 	w, a, b := pair(t, 1, func(n int, c *Config) { c.Keys = keys[n:] })
@@ -249,6 +250,7 @@ func parsed(t testing.TB, b []byte) *wire.Handshake {
 	return &h
 }
 
+// PROTOCOL.md K1.
 func TestLabelsKeepClustersApart(t *testing.T) {
 	for _, x := range []struct {
 		a, b string
@@ -269,6 +271,7 @@ func TestLabelsKeepClustersApart(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E1.
 func TestClockTwoMinutesOffIsRefusedAndOneUnderAMinuteIsNot(t *testing.T) {
 	for _, off := range []time.Duration{-2 * time.Minute, -61 * time.Second, -59 * time.Second, 59 * time.Second, 61 * time.Second, 2 * time.Minute} {
 		w, a, b := pair(t, 1, nil)
@@ -281,6 +284,7 @@ func TestClockTwoMinutesOffIsRefusedAndOneUnderAMinuteIsNot(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H2.
 func TestHelloAimedAtANodeIsAnsweredByNoOther(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	id := a.initiate(b.addr, goID(9), 2*time.Second)
@@ -335,6 +339,7 @@ func TestCanceledAttemptIsSilent(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H7.
 func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	w, a, _ := pair(t, 1, nil)
 	id := a.join(a.addr, 10*time.Second)
@@ -353,6 +358,7 @@ func TestJoinThatReachesItselfSaysSo(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H7.
 func TestHelloThatComesBackFromAnotherAddressReachesNobody(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.filter = func(d *datagram) bool { // b's address reflects all packets

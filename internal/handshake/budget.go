@@ -107,7 +107,7 @@ func (a *allowance) pay() bool {
 	return true
 }
 
-// network returns the source network of an address that has not been verified: the /24 or the /64.
+// network returns the source network of an address that has not been verified: the /24 or the /64 (PROTOCOL.md E5).
 func network(a netip.Addr) netip.Prefix { return prefix(a, 24) }
 
 // prefix returns the prefix of an IPv4 address with the given number of bits, or the /64 of an IPv6 address. All

@@ -16,7 +16,7 @@ type stampClock struct {
 	last time.Time
 }
 
-// stamp returns the timestamp, in UTC, of a Hello that is sent now.
+// stamp returns the timestamp, in UTC, of a Hello that is sent now (PROTOCOL.md E3).
 func (c *stampClock) stamp(now time.Time) time.Time {
 	t := now.Round(0).UTC()
 	if back := c.last.Sub(t); back >= 0 && back <= boundWindow {
@@ -26,7 +26,7 @@ func (c *stampClock) stamp(now time.Time) time.Time {
 	return t
 }
 
-// off returns the absolute difference between the timestamp and our wall clock.
+// off returns the absolute difference between the timestamp and our wall clock (PROTOCOL.md E1).
 func off(now, timestamp time.Time) time.Duration {
 	return now.Round(0).Sub(timestamp).Abs()
 }

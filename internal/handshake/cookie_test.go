@@ -16,6 +16,7 @@ func cookieFor(t testing.TB, d datagram, k cookie) datagram {
 	return datagram{d.at, d.to, d.from, wire.AppendHandshake(nil, 1, goID(12345), &h)}
 }
 
+// PROTOCOL.md E9.
 func TestCookieIsValidForTwoToFourMinutesAndOneAddress(t *testing.T) {
 	c := cookies{rand: newSeeded(1)}
 	at := netip.MustParseAddrPort("192.0.2.1:7000")
@@ -79,6 +80,7 @@ func wantsCookies(n *node) {
 	n.ep.budget.spent[unproven] = limits[unproven].all
 }
 
+// PROTOCOL.md E9.
 func TestHelloIsRepeatedWithACookieAtOnce(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	wantsCookies(b)

@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md E2.
 func TestLedgerKnowsTheSixteenNewestTimestampsOfAnIdFor121Seconds(t *testing.T) {
 	l := newLedger(10)
 	id := goID(1)
@@ -76,6 +77,7 @@ func TestLegacyIdsAreBoundedApartFromGoIds(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E6.
 func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 	var b budget
 	spend := func(now time.Time, p purse, from string, n int) (granted int) {
@@ -125,6 +127,7 @@ func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E5.
 func TestPrefixesOfASource(t *testing.T) {
 	for from, want := range map[string][2]string{ // of an unverified address, and of a verified one
 		"10.1.2.3":             {"10.1.2.0/24", "10.1.2.3/32"},
@@ -142,6 +145,7 @@ func TestPrefixesOfASource(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E3.
 func TestOwnTimestampsNeverGoBackUnlessTheClockWentBackByMoreThanAMinute(t *testing.T) {
 	var c stampClock
 	now := epoch
@@ -212,6 +216,7 @@ func crowd(tb *table, n int, bound bool, node func(i int) int, source func(i int
 	return gone
 }
 
+// PROTOCOL.md E4.
 func TestHalfOpenHandshakesAreBoundedAndTheOldestGivesWay(t *testing.T) {
 	same, each := func(int) int { return 1 }, func(i int) int { return i }
 	for name, x := range map[string]struct {

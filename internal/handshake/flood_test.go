@@ -122,6 +122,7 @@ func sameNetwork(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), uint16(7000+n/256))
 }
 
+// PROTOCOL.md E8.
 func TestRepeatsOfABoundHelloAreTheSameHandshakeUnderANewCount(t *testing.T) {
 	w, a, _ := pair(t, 1, func(_ int, c *Config) { c.AllowLegacy = false })
 	w.keep = true
@@ -238,6 +239,7 @@ func TestRepeatedOkBossDrawsTheStoredIdentitySameBytes(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E8.
 func TestOkBossAndIdentityAreRepeatedUntilABoxOpens(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	var at []time.Duration
@@ -274,6 +276,24 @@ func TestAttemptWhosePeerForgotItBeginsANew(t *testing.T) {
 	}
 }
 
+// The Ohai is lost, and the initiator gives up: the responder leaves repetitions to it (PROTOCOL.md E7).
+func TestResponderRepeatsNothingByTime(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	sent := 0
+	w.filter = func(d *datagram) bool {
+		if d.from == b.addr {
+			sent++
+		}
+		return d.to == b.addr
+	}
+	a.join(b.addr, 50*time.Millisecond)
+	w.run(halfOpenLife)
+	if sent != 1 {
+		t.Errorf("%d packets sent, want one Ohai", sent)
+	}
+}
+
+// PROTOCOL.md H6.
 func TestBoxBeforeTheOkBossIsDropped(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true
@@ -347,6 +367,7 @@ func TestAttemptGoesOnUnderTheNewRing(t *testing.T) {
 	talk(t, w, a, b)
 }
 
+// PROTOCOL.md H6.
 func TestFirstValidOhaiEndsTheOtherHellosOfAnAttempt(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.delay = func() time.Duration { return 250 * time.Millisecond }

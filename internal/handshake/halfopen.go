@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md E4.
 const (
 	boundMax        = 4096 // bound handshakes kept
 	legacyMax       = 1024 // legacy handshakes kept

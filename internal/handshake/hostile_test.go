@@ -47,6 +47,7 @@ func TestTruncatedPacketsChangeNothing(t *testing.T) {
 	})
 }
 
+// PROTOCOL.md H8.
 func TestForgedPacketsChangeNothing(t *testing.T) {
 	meddle(t, func(d datagram) (list [][]byte) {
 		for i := range d.bytes {
@@ -211,6 +212,7 @@ func TestSplicedAndReflectedOhaisAreRefused(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H3.
 func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 	x := newExchange(t)
 	next, ours, why := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
@@ -334,6 +336,7 @@ func TestRandomBytesOfSecretsAreWipedOnceUsed(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H4.
 func TestSamePairOfIdsWithAnotherContentIsDropped(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true
@@ -399,6 +402,7 @@ func TestConversationReplayedToAThirdNodeMakesNoSession(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L8.
 func TestReflectedPacketsChangeNothing(t *testing.T) {
 	w, a, b := pair(t, 3, nil)
 	w.filter = func(d *datagram) bool {
@@ -485,6 +489,7 @@ func TestGarbageIsCountedAndNothingElseHappens(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md H5.
 func TestRepeatsOfAnyStepAreAnsweredSixteenTimesAtMost(t *testing.T) {
 	w, a, b := pair(t, 1, func(_ int, c *Config) { c.ReplyToAdvertised = true })
 	w.keep = true
@@ -520,6 +525,7 @@ func TestRepeatsOfAnyStepAreAnsweredSixteenTimesAtMost(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md E10.
 func TestRepeatsAreWorthAVerification(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true
@@ -562,6 +568,7 @@ func TestUnboundHmacBesideAFalseBlockIsRefusedLikeAnyUnboundOne(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md O2, X4.
 func TestHelloWithABadBlockUnderTheRightKeyIsRefused(t *testing.T) {
 	x := newExchange(t)
 	h := *x.initiator.Hello()

@@ -89,7 +89,7 @@ func (m *Initiator) Repeats(sender wire.NodeID, h *wire.Handshake) bool {
 }
 
 // Ohai accepts the first valid Ohai. next is the following state and e the end of the session. Both are valid only
-// if why is accepted.
+// if why is accepted (PROTOCOL.md H2).
 func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Handshake) (next Initiator, e Established, why Reason) {
 	if why = m.admits(sender, h); why != accepted {
 		return m, e, why

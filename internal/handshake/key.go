@@ -24,7 +24,7 @@ type Key struct {
 }
 
 // NewKey derives a Key from psk, which may have any length. A label changes k, so nodes of clusters with different
-// labels never complete a handshake (PROTOCOL.md K1).
+// labels never complete a handshake (PROTOCOL.md C1, K1).
 func NewKey(psk []byte, label string) Key {
 	key := Key{k: blake2b.Sum512(psk), psk: bytes.Clone(psk)}
 	if label != "" {
@@ -72,7 +72,8 @@ func (k *Key) mac() hash.Hash {
 	return h
 }
 
-// hmac returns the Hmac of part 1 over the message and the Hello's timestamp, as appendStamp encodes it.
+// hmac returns the Hmac of part 1 over the message and the Hello's timestamp, as appendStamp encodes it
+// (PROTOCOL.md C2).
 func (k *Key) hmac(message, stamp []byte) [64]byte { return k.sum("", message, stamp) }
 
 // response returns the response of part 1 to a challenge (PROTOCOL.md C3).
@@ -86,10 +87,10 @@ func (k *Key) response(challenge *[69]byte, ohai *[32]byte, id wire.HandshakeID)
 	return out
 }
 
-// okBoss returns the response of part 4 to a bound Ohai.
+// okBoss returns the response of part 4 to a bound Ohai (PROTOCOL.md H3).
 func (k *Key) okBoss(ohai *[32]byte) [64]byte { return k.sum("gwyh/1 okboss", ohai[:]) }
 
-// sessionKeys returns the keys of a bound session, with which the initiator and the responder seal.
+// sessionKeys returns the keys of a bound session, with which the initiator and the responder seal (PROTOCOL.md S1).
 func (k *Key) sessionKeys(shared, ohai *[32]byte) (initiator, responder [32]byte) {
 	both := k.sum("gwyh/1 keys", shared[:], ohai[:])
 	copy(initiator[:], both[:32])

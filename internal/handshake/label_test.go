@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md K2.
 func TestRingOfSeveralLabelsHasNoMoreEntriesThanOneOfKeys(t *testing.T) {
 	p, q, r := []byte("p"), []byte("q"), []byte("r")
 	for name, c := range map[string]struct{ got, want []Key }{

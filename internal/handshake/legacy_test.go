@@ -169,6 +169,7 @@ func TestUnansweredOkBossIsRepeatedTwiceThenANewHandshakeBegins(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L1.
 func TestEveryRepeatToAPeerThatMayBeLegacyIsANewHandshakeStampedFreshly(t *testing.T) {
 	w, a, _ := mixed(t, 1, nil)
 	w.keep = true
@@ -354,6 +355,7 @@ func TestLegacyPeersAreRefusedWhereTheyAreNotAllowed(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L8.
 func TestUnboundHelloMoreThanASecondOffIsRefused(t *testing.T) {
 	for _, off := range []time.Duration{-1001 * time.Millisecond, -999 * time.Millisecond, 999 * time.Millisecond, 1001 * time.Millisecond} {
 		w, a, g := mixed(t, 1, nil)
@@ -367,6 +369,7 @@ func TestUnboundHelloMoreThanASecondOffIsRefused(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md X5.
 func TestVersion8IdWithoutABlockIsRefusedAsResponderAndAsInitiator(t *testing.T) {
 	w, a, g := mixed(t, 1, nil)
 	g.id = goID(1)
@@ -487,6 +490,7 @@ func TestBoxKeyIsWhatNaClPrecomputes(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S1.
 func TestSharedSecretOfZerosIsRefused(t *testing.T) {
 	for _, agreement := range []Agreement{X25519, NoAgreement} {
 		secret, _ := agreement(&[32]byte{})

@@ -60,6 +60,7 @@ func TestReplayCostsNoVerification(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md R1.
 func TestReplyPathIsWhereTheOkBossCameFromAndNoDuplicateMovesIt(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.keep = true

@@ -16,6 +16,7 @@ type ring struct {
 	stamp [24]byte    // scratch
 }
 
+// PROTOCOL.md K2.
 func newRing(keys []Key) ring {
 	keys = keys[:min(len(keys), MaxKeys)]
 	r := ring{keys: append([]Key(nil), keys...), macs: make([]hash.Hash, len(keys))}

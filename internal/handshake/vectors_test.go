@@ -67,6 +67,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
+// PROTOCOL.md C1.
 func TestKeyHashIsTheOriginals(t *testing.T) {
 	for _, v := range loadVectors(t, "psk_hash_", 3) {
 		k := NewKey([]byte(v.Inputs["psk_utf8"]), "")
@@ -76,6 +77,7 @@ func TestKeyHashIsTheOriginals(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md C2.
 func TestHmacIsTheOriginals(t *testing.T) {
 	for _, v := range loadVectors(t, "hmac_", 14) {
 		k := NewKey([]byte(v.Inputs["psk_utf8"]), "")
@@ -95,6 +97,7 @@ func TestHmacIsTheOriginals(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md C3.
 func TestResponseIsTheOriginals(t *testing.T) {
 	for _, v := range loadVectors(t, "response_", 3) {
 		k := NewKey([]byte(v.Inputs["psk_utf8"]), "")
@@ -115,6 +118,7 @@ func TestPublicKeyIsTheOriginals(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md C4.
 func TestBoxesOfTheOriginalOpen(t *testing.T) {
 	for _, v := range loadVectors(t, "packet_box_", 3) {
 		in := v.Inputs

@@ -28,7 +28,7 @@ var (
 // A Token identifies a Join that a caller waits for.
 type Token uint64
 
-// stage is the progress of a Join.
+// stage is the progress of a Join (PROTOCOL.md Y9).
 type stage uint8
 
 const (

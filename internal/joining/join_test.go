@@ -33,6 +33,7 @@ func (j *Join) wants(t *testing.T, now time.Time, merged bool, want Verdict) {
 	}
 }
 
+// PROTOCOL.md Y9.
 func TestJoinGoesThroughItsStages(t *testing.T) {
 	j := dialed()
 	switch {

@@ -12,7 +12,7 @@ import (
 var leaveWaits = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond}
 
 // A Leave is a leave that some former links have not confirmed. A node that has left no longer answers, so a link that
-// was not informed would consider it failed. The zero Leave is over.
+// was not informed would consider it failed. The zero Leave is over (PROTOCOL.md M8).
 type Leave struct {
 	to    []wire.NodeID
 	tries int

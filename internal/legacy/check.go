@@ -17,7 +17,7 @@ const (
 )
 
 // checkDown pings a peer three times in 1.5 s, and asks the other Go nodes once. Any packet of the peer ends the check,
-// and so does another node that vouches for the peer.
+// and so does another node that vouches for the peer (PROTOCOL.md L6).
 func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *Peer, c claim) []Outcome {
 	if ch := p.check; ch != nil {
 		if len(ch.claims) < claimsMax {

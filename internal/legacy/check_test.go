@@ -176,6 +176,7 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L12.
 func TestQuestionIsPassedOnAndThePeerAsked(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)

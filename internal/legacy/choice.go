@@ -49,7 +49,7 @@ func (g *Gateway) Choose(out []Outcome, now time.Time, n Node, t *members.Table,
 	return out
 }
 
-// IsGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member.
+// IsGate reports whether this node is one of the few that subscribe to a gwyh 0.1 member (PROTOCOL.md L9).
 func IsGate(t *members.Table, m *members.Entry) bool {
 	self := t.Self()
 	before, own := 0, gateKey(m.ID, self.ID)

@@ -83,7 +83,7 @@ func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Tab
 }
 
 // handleStart answers a StartSubscription of a peer. The peer may have forwarded it for another node; then the answer
-// does no harm.
+// does no harm (PROTOCOL.md L4).
 func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
 	if !t.Self().Live() || !t.IsLive(p.id) {
 		return out

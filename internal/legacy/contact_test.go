@@ -154,6 +154,7 @@ func TestLinksAreBounded(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L4.
 func TestStartSubscriptionIsAnsweredAtABoundedRate(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
@@ -374,6 +375,7 @@ func TestTimeoutWithoutChoresDoesNothing(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md L9.
 func TestEachMemberHasTheSameFewGates(t *testing.T) {
 	const nodes = 20
 	tables := make([]members.Table, nodes)

@@ -42,7 +42,8 @@ func (g *Gateway) mayAsk(now time.Time, m *members.Entry) bool {
 }
 
 // handleQuestion handles the query of a Go node whether a member is heard. If this node knows a higher incarnation, it
-// sends it to the sender. Otherwise it passes the query on and, if it has a session with the member, pings the member.
+// sends it to the sender. Otherwise it passes the query on and, if it has a session with the member, pings the member
+// (PROTOCOL.md L12).
 func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *members.Table, m *members.Entry, e *wire.Member, from wire.NodeID) []Outcome {
 	switch {
 	case !live(m):

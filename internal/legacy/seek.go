@@ -52,7 +52,8 @@ func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table
 
 // AskSeed handles the first contact with a gwyh 0.1 seed. While this node knows fewer Go nodes than it would subscribe
 // to, it asks the seed once for the nodes it knows. The request is forwarded through the gwyh 0.1 cluster, so it is
-// delayed until other nodes have had time to find this one, and until after the requests to other seeds.
+// delayed until other nodes have had time to find this one, and until after the requests to other seeds
+// (PROTOCOL.md L5).
 func (g *Gateway) AskSeed(now time.Time, p *Peer) {
 	if p.listWanted {
 		return

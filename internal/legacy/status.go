@@ -18,7 +18,7 @@ func (s *Outcome) pass() Outcome {
 }
 
 // HandleStatus handles a PeerStatus that this node has not seen before, as reported by StatusArrived: a gwyh 0.1 node
-// states that a node is up or down. It is passed on once, unless this node has better information.
+// states that a node is up or down. It is passed on once, unless this node has better information (PROTOCOL.md L3).
 func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.Table, s Outcome) []Outcome {
 	known := t.Get(s.Of.ID)
 	up := live(known)

@@ -39,6 +39,7 @@ func TestStatusThatANodeIsDownIsPassedOnIfItIsNoMember(t *testing.T) {
 	w.wantLog("pass on old-1 up false except to old-9")
 }
 
+// PROTOCOL.md L6.
 func TestStatusThatAPeerIsDownIsCheckedFirst(t *testing.T) {
 	w := newWorld(t)
 	w.known(1)
@@ -60,6 +61,7 @@ func TestStatusThatAMemberWithoutASessionIsDownIsIgnored(t *testing.T) {
 	w.wantLog()
 }
 
+// PROTOCOL.md L3.
 func TestStatusOfAGoNodeIsPassedOnOnlyIfItIsTrue(t *testing.T) {
 	for what, c := range map[string]struct {
 		member, up, elsewhere bool
@@ -215,6 +217,7 @@ func TestNodeThatLeftDoesNotContradictThatItIsDown(t *testing.T) {
 	w.wantLog()
 }
 
+// PROTOCOL.md L5.
 func TestSeedIsAskedOnceForTheNodesThatItKnows(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)

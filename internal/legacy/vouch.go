@@ -13,7 +13,7 @@ func (g *Gateway) declareDead(out []Outcome, now time.Time, t *members.Table, m 
 	return append(out, Outcome{Kind: Dead, Member: m})
 }
 
-// vouch renews the incarnation of a gwyh 0.1 member that is heard.
+// vouch renews the incarnation of a gwyh 0.1 member that is heard (PROTOCOL.md L10).
 func (g *Gateway) vouch(out []Outcome, now time.Time, t *members.Table, m *members.Entry, above uint64) []Outcome {
 	t.SetIncarnation(m, max(millis(now), m.Incarnation+1, above+1))
 	return append(out, Outcome{Kind: Renewed, Member: m})

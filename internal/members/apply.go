@@ -42,7 +42,7 @@ const (
 )
 
 // Weigh judges an entry about another Go node. It also returns the table's entry for that node, which may be nil.
-// compared says that the entry comes from a comparison of tables, not from news along a link.
+// compared says that the entry comes from a comparison of tables, not from news along a link (PROTOCOL.md J5).
 func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Verdict) {
 	m := t.Get(e.ID)
 	switch {
@@ -65,7 +65,7 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 
 // SupersededBy reports whether e replaces m: by a higher incarnation, or at the same incarnation by a worse state or
 // by different data of a live node. Only a refutation replaces a dead entry, however high the incarnation of e is,
-// because a node that cannot receive still sends, and its own entry may change meanwhile.
+// because a node that cannot receive still sends, and its own entry may change meanwhile (PROTOCOL.md M2).
 func (m *Entry) SupersededBy(e *wire.Member) bool {
 	switch {
 	case m.Legacy():
@@ -94,7 +94,7 @@ type Refusal struct {
 	Err     error
 }
 
-// Refusal returns the reason to refuse an alive entry. Err is nil if the entry may be accepted.
+// Refusal returns the reason to refuse an alive entry. Err is nil if the entry may be accepted (PROTOCOL.md M3).
 func (t *Table) Refusal(e *wire.Member) Refusal {
 	switch m := t.Get(e.ID); {
 	case len(e.Name) == 0 || !e.Addr.IsValid() || e.Addr.Port() == 0:

@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md J5, Y8.
 func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 	const s = time.Second
 	refuting := func(i int, incarnation, refuted time.Duration) *wire.Member {
@@ -67,6 +68,7 @@ func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M3.
 func TestRefusalNamesTheReason(t *testing.T) {
 	table := NewTable(start, Config{Self: memberFor(0), MetaMax: 4, Allow: func(a netip.Addr) bool { return a.Is4() || a.IsMulticast() }})
 	at := func(a string) func(e *wire.Member) {

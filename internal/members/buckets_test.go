@@ -99,6 +99,7 @@ func TestTableOfMembersStaysWithinItsBudget(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M3.
 func TestPeerBringsABoundedNumberOfMembers(t *testing.T) {
 	w := newWorld(t, 1)
 	var by, other Source

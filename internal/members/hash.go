@@ -24,7 +24,7 @@ func Mix(x uint64) uint64 {
 }
 
 // Digest returns the entry's part of the hashes that two nodes compare, as of the table's last change of the entry. It
-// covers all data of the entry, so that two nodes notice every difference.
+// covers all data of the entry, so that two nodes notice every difference (PROTOCOL.md Y1).
 func (m *Entry) Digest() uint64 { return m.digest }
 
 // A sealer computes digests. It reuses its buffers.
@@ -41,5 +41,5 @@ func (s *sealer) digest(m *Entry) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// Bucket returns the bucket of a node among 2^bits buckets.
+// Bucket returns the bucket of a node among 2^bits buckets (PROTOCOL.md Y2).
 func Bucket(id wire.NodeID, bits uint8) uint32 { return uint32(Hash(id) >> 32 >> (32 - bits)) }

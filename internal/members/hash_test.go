@@ -60,7 +60,7 @@ func TestBucketHashesDifferWhereTheTablesDo(t *testing.T) {
 	}
 }
 
-// These values are part of the protocol, because nodes of two versions compare them.
+// These values are part of the protocol, because nodes of two versions compare them (PROTOCOL.md Y1).
 func TestHashesAreFixed(t *testing.T) {
 	id := wire.NodeID{0, 1, 2, 3, 4, 5, 0x86, 7, 0x88, 9, 10, 11, 12, 13, 14, 15}
 	if got := Hash(id); got != 0x682bf23c7fc410ea {
@@ -75,7 +75,7 @@ func TestHashesAreFixed(t *testing.T) {
 	}
 }
 
-// Two nodes detect every difference between their entries of a member.
+// Two nodes detect every difference between their entries of a member (PROTOCOL.md Y1).
 func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
 	changes := map[string]func(e *wire.Member){
 		"incarnation": func(e *wire.Member) { e.Incarnation++ },
@@ -100,7 +100,7 @@ func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
 	}
 }
 
-// All nodes choose the same of two different entries of one incarnation.
+// All nodes choose the same of two different entries of one incarnation (PROTOCOL.md M2).
 func TestOfTwoEntriesOfOneIncarnationAllNodesTakeTheSame(t *testing.T) {
 	one := with(alive(1), func(e *wire.Member) { e.Meta = []byte("one") })
 	two := with(alive(1), func(e *wire.Member) { e.Meta = []byte("two") })

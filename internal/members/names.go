@@ -35,7 +35,8 @@ func (c *Claim) EarlierRun() bool { return c.Replaced != nil && c.Replaced.State
 
 // Claim decides whether the node of an alive entry gets the name that it claims, and removes the member that had the
 // name. That member is either an earlier run at the same address, which becomes dead, or a node that took the name
-// later. The latter may be alive: it is only removed, and becomes a member again when the name is free.
+// later. The latter may be alive: it is only removed, and becomes a member again when the name is free
+// (PROTOCOL.md M4).
 func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
 	holder := t.Named(string(e.Name))
 	switch {

@@ -39,6 +39,7 @@ func TestRestartedNodeWithOtherMetadataIsAnUpdate(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M4.
 func TestOfTwoLiveNodesTheFirstKeepsTheName(t *testing.T) {
 	for name, x := range map[string]struct {
 		since  time.Duration
@@ -117,6 +118,7 @@ func TestConflictIsReportedEvery30Seconds(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M4.
 func TestNameOfADeadNodeIsReservedForItsAddress(t *testing.T) {
 	w := newWorld(t, 1)
 	w.take(gone(1, wire.StateDead, at(0)))

@@ -15,7 +15,7 @@ const (
 	newsWaitMax = 160 * time.Millisecond
 )
 
-// News is a queue of the entries to send along the links, each at most once. Create it with NewNews.
+// News is a queue of the entries to send along the links, each at most once. Create it with NewNews (PROTOCOL.md M6).
 type News struct {
 	items []NewsItem
 	sent  time.Time     // when news was last sent

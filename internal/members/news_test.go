@@ -41,6 +41,7 @@ func TestNewsIsSentOnceInItsOrder(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M6.
 func TestSenderOfNewsNeedNotGetItUnlessSeveralSentIt(t *testing.T) {
 	w, n := newWorld(t, 1, 2, 3), NewNews()
 	n.Add(w.now, w.Get(goID(1)), goID(8))
@@ -67,6 +68,7 @@ func TestEntryCoversItsAccusations(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M6.
 func TestNewsWaitsLongerWhileMoreKeepsComing(t *testing.T) {
 	w, n := newWorld(t, 1), NewNews()
 	m := w.Get(goID(1))

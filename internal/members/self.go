@@ -23,7 +23,7 @@ func (t *Table) Renew(now time.Time, above uint64) {
 }
 
 // Refute gives this node an incarnation that ends all suspicions of its incarnations up to above and up to its own.
-// Other nodes take Refuted as proof that this node knows the accusations, so only Refute may set it.
+// Other nodes take Refuted as proof that this node knows the accusations, so only Refute may set it (PROTOCOL.md M5).
 func (t *Table) Refute(now time.Time, above uint64) {
 	t.self.Refuted = max(t.self.Incarnation, above)
 	t.Renew(now, above)

@@ -29,7 +29,7 @@ func TestRenewedIncarnationIsAboveAllThatIsKnown(t *testing.T) {
 	}
 }
 
-// Otherwise a node could spread an entry with the next incarnation of this node, and it would count.
+// Otherwise a node could spread an entry with the next incarnation of this node, and it would count (PROTOCOL.md M2).
 func TestRenewedIncarnationCannotBePredicted(t *testing.T) {
 	steps := map[uint64]bool{}
 	for range 100 {
@@ -43,6 +43,7 @@ func TestRenewedIncarnationCannotBePredicted(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M5.
 func TestRefutationCoversTheAccusationAndOwnIncarnationsBefore(t *testing.T) {
 	w := newWorld(t)
 	w.Refute(w.now, at(time.Minute))

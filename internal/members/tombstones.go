@@ -34,7 +34,7 @@ func (t *Table) release(m *Entry) {
 	}
 }
 
-// expire removes the tombstones that are too old or too many.
+// expire removes the tombstones that are too old or too many (PROTOCOL.md M7).
 func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {

@@ -37,6 +37,7 @@ func TestUnknownNodeThatIsGoneIsRemembered(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M7.
 func TestTombstonesExpireByAgeAndNumber(t *testing.T) {
 	w := newWorld(t, 1, 2)
 	w.take(gone(1, wire.StateDead, at(0)))

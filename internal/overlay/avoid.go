@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and limits of avoidance (docs/PROTOCOL.md, "Links").
+// Times and limits of avoidance (docs/PROTOCOL.md G3).
 const (
 	avoidBase   = 5 * time.Second // pause after a refusal, doubled with each further one
 	avoidMax    = 5 * time.Minute

@@ -5,6 +5,7 @@ import (
 	"time"
 )
 
+// PROTOCOL.md G3.
 func TestAvoidanceIsDoubledUpToItsBound(t *testing.T) {
 	a, rng := make(avoided), testRand(1)
 	want := avoidBase

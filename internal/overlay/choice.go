@@ -32,7 +32,8 @@ func (o *Overlay) candidate(now time.Time, m *members.Entry) bool {
 }
 
 // ChooseFirst subscribes to one member at once if the node has no link. It prefers a member that needs no handshake.
-// It is for the end of a Join: Rechoose waits for more members while the members change, as in a mass start.
+// It is for the end of a Join: Rechoose waits for more members while the members change, as in a mass start
+// (PROTOCOL.md G10).
 func (o *Overlay) ChooseFirst(out []Action, now time.Time, c Contacts) []Action {
 	o.begin(out)
 	o.chooseFirst(now, c)
@@ -162,7 +163,7 @@ func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candida
 
 // wanted returns the number of members to choose. A node with few subscribers chooses a few more than configured,
 // because the last node to receive a broadcast is usually one with few links (docs/PERFORMANCE.md). It does so only
-// after the configured ones have started, because until then no node has many subscribers.
+// after the configured ones have started, because until then no node has many subscribers (PROTOCOL.md G9).
 func (o *Overlay) wanted() int {
 	n := o.cfg.Subscriptions
 	if o.started < n {

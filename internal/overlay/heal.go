@@ -68,7 +68,7 @@ func (h *Healing) MemberDied(now time.Time) {
 
 // Contact returns the address of a dead node for a Join, because the node or its replacement may be there again. ok is
 // false if this node must not start a Join. The more live members there are per dead one, the less often each node
-// starts one. legacy says whether legacy nodes may be contacted.
+// starts one. legacy says whether legacy nodes may be contacted (PROTOCOL.md J1).
 func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok bool) {
 	h.contactAt = time.Time{}
 	h.timers.Stop(&h.contact)
@@ -85,7 +85,7 @@ func (h *Healing) Contact(now time.Time, legacy bool) (addr netip.AddrPort, ok b
 }
 
 // Seeds returns the addresses for new Joins: some of the seeds that no live member has. linked reports whether there
-// is a link with the node at an address.
+// is a link with the node at an address (PROTOCOL.md J2).
 func (h *Healing) Seeds(seeds []netip.AddrPort, linked func(netip.AddrPort) bool) []netip.AddrPort {
 	if !h.members.Self().Live() {
 		return nil
@@ -112,7 +112,7 @@ func (h *Healing) Inhabited(a netip.AddrPort) bool {
 func (h *Healing) Reached(to netip.AddrPort, id wire.NodeID) { h.reached.Set(to, id) }
 
 // MemberReturned records that a dead node is alive again. Other nodes that this node did not hear may have returned
-// with it, so it schedules a comparison with one of them.
+// with it, so it schedules a comparison with one of them (PROTOCOL.md J3).
 func (h *Healing) MemberReturned(now time.Time, m *members.Entry) {
 	if m.Legacy() { // has no table to compare
 		return

@@ -67,6 +67,7 @@ func TestContactIsSoonerWithoutAnyLiveMember(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md J1.
 func TestFewNodesOfALargeClusterContactADeadOne(t *testing.T) {
 	l := newLost(t, 1000)
 	l.die(1)
@@ -75,6 +76,7 @@ func TestFewNodesOfALargeClusterContactADeadOne(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md J1.
 func TestNobodyIsContactedWhereALiveMemberIs(t *testing.T) {
 	l := newLost(t, 3)
 	dead := l.die(1)
@@ -106,6 +108,7 @@ func TestNodeThatHasLeftContactsNobody(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md J2.
 func TestOnlySeedsWithoutAMemberAreContacted(t *testing.T) {
 	l := newLost(t, 3)
 	member, reached, linked, free := l.table.Get(testID(1)).Addr, testAddr(1000), testAddr(1001), testAddr(1002)
@@ -141,6 +144,7 @@ func TestAddressesOfJoinsAreBounded(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md J3.
 func TestOneOfTheReturnedIsComparedWith(t *testing.T) {
 	l := newLost(t, 20)
 	for i := 1; i <= 10; i++ {

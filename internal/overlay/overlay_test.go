@@ -185,6 +185,7 @@ func TestNodeSubscribesToAsManyMembersAsConfigured(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md G9.
 func TestNodeWithoutSubscribersTakesAFewMore(t *testing.T) {
 	n := newNode(t, 10)
 	n.rechoose()
@@ -234,7 +235,7 @@ func TestChoiceIsMadeSoonWhileSubscriptionsAreMissingAndElseWhenTheMembersAreCal
 	}
 }
 
-// While members arrive, the choice is kept, and only vacancies are filled.
+// While members arrive, the choice is kept, and only vacancies are filled (PROTOCOL.md G10).
 func TestOnlyVacanciesAreFilledWhileTheMembersChange(t *testing.T) {
 	n := newNode(t, 10)
 	n.rechoose()
@@ -343,6 +344,7 @@ func TestChoiceAllocatesNothingPerMember(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md G8.
 func TestEachStrategyShapesTheChoiceOfANode(t *testing.T) {
 	own := func(n *node) (count int) {
 		for _, id := range n.Choice() {
@@ -410,6 +412,7 @@ func TestMemberThatCannotBeDialedIsReplaced(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md G10.
 func TestFirstLinkStaysBesideTheFirstChoice(t *testing.T) {
 	n := newNode(t, 10)
 	var first wire.NodeID

@@ -126,7 +126,7 @@ func weight(s Strategy, local bool) float64 {
 }
 
 // pairKey returns an exponentially distributed number, fixed for the ordered pair of nodes, divided by weight. The
-// probability that a candidate has the lowest key is proportional to its weight.
+// probability that a candidate has the lowest key is proportional to its weight (PROTOCOL.md G8).
 func pairKey(from, to wire.NodeID, weight float64) float64 {
 	h := members.Mix(members.Hash(to) ^ members.Mix(members.Hash(from)+0x9e3779b97f4a7c15))
 	u := (float64(h>>11) + 0.5) / (1 << 53)

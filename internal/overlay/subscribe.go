@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Times and limits of subscriptions (docs/PROTOCOL.md, "Links").
+// Times and limits of subscriptions (docs/PROTOCOL.md G3).
 const (
 	AskInterval    = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
 	askMax         = 5                      // number of StartSubscriptions before the peer counts as refusing
@@ -87,7 +87,7 @@ func (o *Overlay) giveUp(now time.Time, p *Peer) {
 }
 
 // HandleStart answers a StartSubscription. It refuses subscribers beyond the limit, which then choose another node.
-// excluded says that the peer is not admitted as a member.
+// excluded says that the peer is not admitted as a member (PROTOCOL.md G1).
 func (o *Overlay) HandleStart(out []Action, now time.Time, p *Peer, excluded bool) []Action {
 	o.begin(out)
 	if !p.subscriber && !o.accepts(excluded) {
@@ -99,7 +99,7 @@ func (o *Overlay) HandleStart(out []Action, now time.Time, p *Peer, excluded boo
 	return o.end()
 }
 
-// accepts reports whether one more subscriber is accepted.
+// accepts reports whether one more subscriber is accepted (PROTOCOL.md G2).
 func (o *Overlay) accepts(excluded bool) bool {
 	full := o.serving >= SubscribersPer*o.cfg.Subscriptions
 	return !excluded && !full && !o.departed()
@@ -137,7 +137,8 @@ func (o *Overlay) SetStarted(out []Action, p *Peer) []Action {
 }
 
 // HandleEnd handles an EndSubscription. If our subscription was not confirmed yet, p refuses it. Otherwise p's
-// subscription to us ends; if there is none, p does not know our subscription any more, which then ends.
+// subscription to us ends; if there is none, p does not know our subscription any more, which then ends
+// (PROTOCOL.md G4).
 func (o *Overlay) HandleEnd(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	switch {
@@ -152,7 +153,7 @@ func (o *Overlay) HandleEnd(out []Action, now time.Time, p *Peer) []Action {
 	return o.end()
 }
 
-// HandleHeartbeat answers a heartbeat of a peer that assumes a link that does not exist.
+// HandleHeartbeat answers a heartbeat of a peer that assumes a link that does not exist (PROTOCOL.md G5).
 func (o *Overlay) HandleHeartbeat(out []Action, p *Peer) []Action {
 	o.begin(out)
 	if !p.linked && p.state == none {

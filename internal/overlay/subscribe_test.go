@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md G3.
 func TestUnansweredRequestIsRepeatedAndThenGivenUp(t *testing.T) {
 	n := newNode(t, 5)
 	p := n.peer(testID(1))
@@ -96,6 +97,7 @@ func TestUnknownNodeIsNotAvoided(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md G1.
 func TestConfirmationMakesALinkAndEndsTheAvoidance(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
@@ -111,12 +113,14 @@ func TestConfirmationMakesALinkAndEndsTheAvoidance(t *testing.T) {
 	n.expect("")
 }
 
+// PROTOCOL.md G5.
 func TestConfirmationThatWasNotAskedForIsEnded(t *testing.T) {
 	n := newNode(t, 3)
 	n.does(n.HandleStarted(nil, n, n.peer(testID(1))))
 	n.expect("end 1")
 }
 
+// PROTOCOL.md G2.
 func TestSubscribersAreBounded(t *testing.T) {
 	most := SubscribersPer * 3
 	n := newNode(t, most+2)
@@ -143,7 +147,7 @@ func TestExcludedPeerGetsNoSubscription(t *testing.T) {
 	n.expect("end 1")
 }
 
-// A link carries both directions, so it lasts until neither node is subscribed to the other.
+// A link carries both directions, so it lasts until neither node is subscribed to the other (PROTOCOL.md G4).
 func TestLinkLastsAsLongAsEitherIsSubscribed(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
@@ -163,6 +167,7 @@ func TestLinkLastsAsLongAsEitherIsSubscribed(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md G5.
 func TestHeartbeatOfAPeerWithoutALinkIsAnswered(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))

@@ -132,7 +132,7 @@ func (c *Controller) Held(now time.Time) bool {
 }
 
 // Proven reports whether the peer recently reported received data. Only such a peer may slow down messages of others: a
-// peer that reports nothing would look like an overloaded one.
+// peer that reports nothing would look like an overloaded one (PROTOCOL.md T2).
 func (c *Controller) Proven(now time.Time) bool {
 	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= max(proven, 4*c.overdue())
 }

@@ -31,6 +31,7 @@ func TestStalledReceiverBoundsWhatIsInFlightAndResumes(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md T2.
 func TestPeerThatHoldsReportsBackIsNoticed(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := New(now, time.Millisecond, func(n int64) int64 { return n / 2 }, 1400)
@@ -139,6 +140,7 @@ func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md T2.
 func TestOnlyAPeerThatReportsNewBytesIsProven(t *testing.T) {
 	now := epoch
 	c := New(now, 10*ms, func(n int64) int64 { return n / 2 }, 1400)

@@ -54,7 +54,7 @@ const (
 	tailProbes = 3
 )
 
-// probeTailLater schedules an empty Frame after the packet that was just sent.
+// probeTailLater schedules an empty Frame after the packet that was just sent (PROTOCOL.md A5).
 func (p *Peer) probeTailLater(now time.Time) {
 	p.tail.tries = 0
 	p.tail.at = now.Add(p.tailPause())

@@ -112,7 +112,7 @@ func (p *Peer) tidyQueue(now time.Time) (unfit []byte) {
 }
 
 // stale reports whether a message queued at since has waited too long: queueAge without a report from the peer. While
-// the peer reports what it receives, however slowly, the queue moves.
+// the peer reports what it receives, however slowly, the queue moves (PROTOCOL.md D5).
 func (p *Peer) stale(now, since time.Time) bool { return now.Sub(later(since, p.moved)) > queueAge }
 
 // Tick sends Naks that are due and drops expired state. It returns the time of the next call. Before Tick, the caller

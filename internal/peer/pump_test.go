@@ -28,6 +28,7 @@ func TestQueuedMessagesShareDatagrams(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D5.
 func TestQueueThatDoesNotMoveIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	p := &w.a.peer

@@ -21,7 +21,7 @@ const nakRoom = pmtu.Min - wire.BoxOverhead - 2*nakSize
 // SendSettled.
 //
 // HandleNak returns the encoded small messages that no longer fit into a datagram, concatenated. They are valid until
-// the next call; the caller queues them in pieces before it calls anything else.
+// the next call; the caller queues them in pieces before it calls anything else (PROTOCOL.md A2).
 func (ch *Channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, full bool) {
 	e := ch.peer.endpoint
 	first := ch.Expand(start)
@@ -42,7 +42,8 @@ func (ch *Channel) HandleNak(now time.Time, start, end uint32) (unfit []byte, fu
 	return e.unfit, len(e.settling) > nakRoom
 }
 
-// retransmit queues what one packet carried, unless that was done before. It returns the bytes that were lost.
+// retransmit queues what one packet carried, unless that was done before. It returns the bytes that were lost
+// (PROTOCOL.md A3).
 func (ch *Channel) retransmit(now time.Time, number uint64) (lost int) {
 	p, e := ch.peer, ch.peer.endpoint
 	what, _, size, ok := ch.log.Get(number)
@@ -91,7 +92,7 @@ func (p *Peer) requeue(now time.Time, kept arena.Ref, plain []byte) {
 	}
 }
 
-// SendSettled sends the answers to the Naks of one packet. It returns false if there are none.
+// SendSettled sends the answers to the Naks of one packet. It returns false if there are none (PROTOCOL.md A4).
 func (ch *Channel) SendSettled(now time.Time) bool {
 	e := ch.peer.endpoint
 	if len(e.settling) == 0 {

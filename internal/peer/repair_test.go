@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md A3.
 func TestLostSmallMessageIsSentAgain(t *testing.T) {
 	w := newWorld(t)
 	w.lose = losePackets(w.a, 1)
@@ -29,6 +30,7 @@ func TestLostSmallMessageIsSentAgain(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md A3.
 func TestEveryPacketNumberIsServedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.a.send("once")
@@ -67,6 +69,7 @@ func TestNakThatNamesWhatItMayNotIsRefused(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md A2.
 func TestNaksOfOnePacketNameNoMoreThanAWindow(t *testing.T) {
 	w := newWorld(t)
 	for range 300 {
@@ -234,6 +237,7 @@ func settled(start, end uint32) []byte {
 	return m.Data
 }
 
+// PROTOCOL.md F5.
 func TestLastPieceThatIsLostIsUncovered(t *testing.T) {
 	w := newWorld(t)
 	a := w.a.message(5000)
@@ -251,6 +255,7 @@ func TestLastPieceThatIsLostIsUncovered(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md A5.
 func TestTailProbesEnd(t *testing.T) {
 	w := newWorld(t)
 	w.lose = func(*node, []byte) bool { return true }

@@ -40,7 +40,7 @@ func (p *Peer) ReportDue(now time.Time) bool {
 func (p *Peer) NextReport() time.Time { return p.reports.notBefore }
 
 // SendReport sends a report, which must be due. The interval to the next report is multiplied by factor: a node that
-// cannot pass on what it receives slows its senders down in this way.
+// cannot pass on what it receives slows its senders down in this way (PROTOCOL.md T1).
 func (p *Peer) SendReport(now time.Time, factor int) {
 	e, ch := p.endpoint, p.reports.of
 	p.reports = reports{notBefore: now.Add(max(ReportInterval, p.rtt) * time.Duration(factor))}

@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md T1.
 func TestReceivedPiecesAreReported(t *testing.T) {
 	w := newWorld(t)
 	w.a.transfer(1000)
@@ -23,6 +24,7 @@ func TestReceivedPiecesAreReported(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md T1.
 func TestSmallMessagesAreReportedOnceThereAreMany(t *testing.T) {
 	w := newWorld(t)
 	w.a.send("one")

@@ -6,7 +6,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// ProbeTail sends an empty Frame if one is due. Its packet number reveals the loss of earlier packets.
+// ProbeTail sends an empty Frame if one is due. Its packet number reveals the loss of earlier packets (PROTOCOL.md F5).
 func (p *Peer) ProbeTail(now time.Time) {
 	if p.tail.at.IsZero() || p.tail.at.After(now) {
 		return

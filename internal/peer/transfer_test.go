@@ -55,6 +55,7 @@ func TestLargeMessageSurvivesLoss(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md F2.
 func TestPiecesOfAMessageAreSentAsTheyArrive(t *testing.T) {
 	w := newWorld(t)
 	whole := w.a.message(200_000)

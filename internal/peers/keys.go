@@ -12,7 +12,8 @@ import (
 const KeyChange = 10 * time.Second
 
 // SetKeys replaces the pre-shared keys, the primary key first. Sessions authenticated with another key are renewed; the
-// old session stays until the new one is ready. Sessions of a removed key end then, or after KeyChange.
+// old session stays until the new one is ready. Sessions of a removed key end then, or after KeyChange
+// (PROTOCOL.md S12).
 func (t *Table) SetKeys(now time.Time, keys []handshake.Key) {
 	t.Endpoint.SetKeys(keys)
 	t.keyIDs = t.keyIDs[:0]

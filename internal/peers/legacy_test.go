@@ -135,6 +135,7 @@ func TestLegacyProbeIsAnEmptyFrame(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md W5.
 func TestAllHandshakePacketsToOneAddressAreNumberedExceptCookies(t *testing.T) {
 	w := newWorld(t)
 	to := pathOf(9)

@@ -17,7 +17,7 @@ type Opened struct {
 }
 
 // Open decrypts a packet with a box in place. It returns false if the packet was dropped and counted. Otherwise, the
-// caller then calls HandleOpened.
+// caller then calls HandleOpened (PROTOCOL.md S6).
 func (t *Table) Open(now time.Time, pkt *wire.Packet) (o Opened, ok bool) {
 	box, ok := t.boxes[[16]byte(pkt.Box.Nonce[:16])]
 	if !ok {

@@ -74,7 +74,7 @@ func (t *Table) SendControl(now time.Time, p *Peer, plain []byte) (fits bool) {
 	return p.Packets.SendControl(now, plain)
 }
 
-// nextSeq counts the packets to one address: handshakes and gwyh 0.1 boxes together.
+// nextSeq counts the packets to one address: handshakes and gwyh 0.1 boxes together (PROTOCOL.md W5).
 func (t *Table) nextSeq(to netip.AddrPort) uint32 {
 	n, _ := t.seqs.Get(to)
 	n++

@@ -91,6 +91,7 @@ func keysOf(p *Peer) (ids []handshake.KeyID) {
 	return ids
 }
 
+// PROTOCOL.md S12.
 func TestChangeOfKeysRenewsTheSessionsOfAnotherKey(t *testing.T) {
 	w := newWorld(t)
 	ofA, ofB := w.dial()
@@ -118,6 +119,7 @@ func TestChangeOfKeysRenewsTheSessionsOfAnotherKey(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S12.
 func TestSessionOfARemovedKeyEndsAfterTheChange(t *testing.T) {
 	w := newWorld(t)
 	ofA, _ := w.dial()

@@ -30,7 +30,7 @@ func (m *Path) Arrived(now time.Time, bytes int) {
 }
 
 // Lost records that a datagram of the given size was lost. The path may have become narrower: the size in use is probed
-// at once if none as large arrived recently, otherwise after several consecutive losses.
+// at once if none as large arrived recently, otherwise after several consecutive losses (PROTOCOL.md Z3).
 func (m *Path) Lost(now time.Time, bytes int) {
 	if bytes <= Min || bytes > m.size {
 		return

@@ -65,7 +65,7 @@ func New(cfg *Config, fixed bool) Path {
 	return Path{cfg: cfg, fixed: fixed, size: min(cfg.Size, Min), peerMax: Max}
 }
 
-// SetPeerMax sets the largest datagram, in bytes, that the peer accepts. A value below Min means Min.
+// SetPeerMax sets the largest datagram, in bytes, that the peer accepts. A value below Min means Min (PROTOCOL.md P10).
 func (m *Path) SetPeerMax(bytes int) { m.peerMax = min(max(bytes, Min), Max) }
 
 // Size returns the largest datagram size known to pass, in bytes.
@@ -82,7 +82,7 @@ func (m *Path) Usable() int {
 // confirming reports whether the size in use is being probed again because its datagrams may not arrive any more.
 func (m *Path) confirming() bool { return m.trying != 0 && m.trying <= m.size }
 
-// Moved resets the state because the path has changed.
+// Moved resets the state because the path has changed (PROTOCOL.md Z5).
 func (m *Path) Moved(now time.Time) {
 	old := *m
 	*m = New(old.cfg, old.fixed)

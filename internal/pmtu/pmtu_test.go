@@ -88,6 +88,7 @@ func wantList(t *testing.T, what string, got []int, want ...int) {
 	}
 }
 
+// PROTOCOL.md Z2.
 func TestSearchFindsTheLargestSizeThatPasses(t *testing.T) {
 	for _, x := range []struct{ carries, want int }{
 		{Max, Probed}, {8952, 8952}, {8940, 4322}, {1472, 1472}, {1460, 1452}, {1400, 1400}, {1300, Min}, {1200, Min},
@@ -101,6 +102,7 @@ func TestSearchFindsTheLargestSizeThatPasses(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Z2.
 func TestConfiguredSizeIsProbedFirstAndEachSizeThreeTimes(t *testing.T) {
 	w := linked(1400, 1472)
 	w.run(10 * time.Second)
@@ -160,6 +162,7 @@ func TestFixedPathIsNeverProbed(t *testing.T) {
 	wantList(t, "probes", w.probes)
 }
 
+// PROTOCOL.md Z1.
 func TestWidenFindsTheConfiguredSizeAndNoMore(t *testing.T) {
 	w := newWorld(Config{Size: 1400}, Max)
 	if !w.Widen(w.now) {
@@ -190,6 +193,7 @@ func TestWidenThatFailedIsNotTriedAgainForAMinute(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P10.
 func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 	w := linked(1400, Max)
 	w.SetPeerMax(2000)
@@ -204,6 +208,7 @@ func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 	w.wantUsable(t, Min)
 }
 
+// PROTOCOL.md Z3.
 func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	w := linked(1400, Max)
 	w.run(10 * time.Second)
@@ -297,6 +302,7 @@ func TestRefusedProbeTriesTheNextSize(t *testing.T) {
 	wantList(t, "probes", w.probes, 4322)
 }
 
+// PROTOCOL.md Z3.
 func TestRefusedSizeIsGivenUpAtOnce(t *testing.T) {
 	w := linked(1400, Max)
 	w.run(10 * time.Second)
@@ -347,6 +353,7 @@ func TestOnlyTheAnswerToTheLastProbeCounts(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Z5.
 func TestMovedPathBeginsAnewWithOtherSequenceNumbers(t *testing.T) {
 	w := linked(1400, Max)
 	w.run(10 * time.Second)

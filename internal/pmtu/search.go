@@ -21,7 +21,8 @@ type Actions struct {
 	GivenUp int    // datagrams of this many bytes no longer arrive, so smaller ones are used from now on; 0 for none
 }
 
-// Tick continues a search or a confirmation. rtt is the round-trip time to the peer. The caller then calls Found.
+// Tick continues a search or a confirmation. rtt is the round-trip time to the peer. The caller then calls Found
+// (PROTOCOL.md Z2).
 func (m *Path) Tick(now time.Time, rtt time.Duration) (a Actions) {
 	if next := m.NextTimeout(); next.IsZero() || next.After(now) {
 		return a
@@ -54,7 +55,7 @@ func (m *Path) ProbeSent(bytes int) { m.probed = bytes }
 func (m *Path) ProbesWhole() bool { return m.trying > m.cfg.Size }
 
 // Widen searches for a larger size because a message does not fit into the one in use. It reports whether it began a
-// search; the caller then calls Tick and Found.
+// search; the caller then calls Tick and Found (PROTOCOL.md Z1).
 func (m *Path) Widen(now time.Time) bool {
 	if m.trying != 0 || !m.mayWiden(now) {
 		return false

@@ -15,7 +15,7 @@ const (
 	newcomersMax = 1024                   // newcomers remembered; beyond that, the oldest is forgotten
 	newcomerFor  = age                    // how long a newcomer is remembered
 	settleFor    = 500 * time.Millisecond // after a join, for the newcomer's links, over which it receives new broadcasts
-	heardFor     = 2 * time.Second        // nodes that join this soon get a broadcast on their links (PROTOCOL.md D6)
+	heardFor     = 2 * time.Second        // nodes that join this soon get a broadcast on their links (PROTOCOL.md D4)
 	repeatsMax   = 16 << 10               // bytes repeated in one poll, plus repeatCost for each message
 	repeatCost   = 256
 )

@@ -11,7 +11,8 @@ import (
 const VotesMax = 1024
 
 // AskAlive asks the application about an entry. If a question about the same name is open, the newest entry of the name
-// is asked about next. about is the peer that the entry describes and from the peer that sent it; either may be nil.
+// is asked about next. about is the peer that the entry describes and from the peer that sent it; either may be nil
+// (PROTOCOL.md M10).
 func (x *Exchanger) AskAlive(out []Outcome, e Entry, about, from *Peer) []Outcome {
 	v := &Vote{Entry: e}
 	if before := x.votes.byName[e.Name]; before != nil {

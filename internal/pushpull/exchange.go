@@ -65,7 +65,7 @@ func (e *Exchange) awaits(u wire.Use, id wire.MessageID) bool {
 	return e.phase == pushed && e.answeredBy(u) && id == answerID(e.id)
 }
 
-// answerID returns the id of the answer to a push.
+// answerID returns the id of the answer to a push (PROTOCOL.md B1).
 func answerID(push wire.MessageID) wire.MessageID {
 	push[15] ^= 1
 	return push

@@ -272,6 +272,7 @@ func TestPeerMayBeginOneExchangeAtATime(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B4.
 func TestPushesOfAPeerHaveARate(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	w.acquaint()
@@ -294,6 +295,7 @@ func TestPushesOfAPeerHaveARate(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B4.
 func TestPushesOfManyPeersAreBoundedInNumberAndBytes(t *testing.T) {
 	const others = TheirsMax + 8
 	for _, size := range []int{10, messageMax} {

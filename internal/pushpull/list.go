@@ -11,7 +11,7 @@ import (
 const tombstonesMax = 1024
 
 // memberList returns the list that p judges: this node alone or, if all members are judged, every node that this node
-// knows by name, including dead and departed ones.
+// knows by name, including dead and departed ones (PROTOCOL.md B5).
 func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
 	var e wire.Member
 	if !x.judgesAll(p) {
@@ -82,7 +82,7 @@ func (x *Exchanger) AnswerMerge(out []Outcome, now time.Time, t *members.Table, 
 // mergeAsked reports whether the application is deciding about the member list of the exchange.
 func (e *Exchange) mergeAsked() bool { return e.phase == asking && e.ofMembers() && e.vote == 0 }
 
-// judgeNode asks the application about the peer of a member list, if AskAlive is set.
+// judgeNode asks the application about the peer of a member list, if AskAlive is set (PROTOCOL.md B6).
 func (x *Exchanger) judgeNode(out []Outcome, now time.Time, t *members.Table, e *Exchange) []Outcome {
 	if e.node == nil || !x.Config.AskAlive {
 		return x.settle(out, now, t, e, nil)

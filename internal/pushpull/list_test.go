@@ -40,6 +40,7 @@ func TestBothApplicationsJudgeTheListsOfTheOtherSide(t *testing.T) {
 	w.idle()
 }
 
+// PROTOCOL.md B6.
 func TestVetoOfEitherApplicationFailsTheJoin(t *testing.T) {
 	for at := range 2 {
 		for _, both := range []bool{false, true} {
@@ -63,6 +64,7 @@ func TestVetoOfEitherApplicationFailsTheJoin(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B6.
 func TestLongReasonIsCut(t *testing.T) {
 	w := newWorld(t, 2, askMerge)
 	w.nodes[0].merge = errors.New(strings.Repeat("x", 10*wire.ReasonMax))
@@ -130,7 +132,7 @@ func statesOf(t *testing.T, list []byte) (states []string) {
 	return states
 }
 
-// A list of all members is needed only if applications judge clusters, or for versions.
+// A list of all members is needed only if applications judge clusters, or for versions (PROTOCOL.md B5).
 func TestNodesThatJudgeOnlyEachOtherSendOnlyThemselves(t *testing.T) {
 	for _, merge := range []bool{false, true} {
 		w := newWorld(t, 10, func(_ int, c *Config) { c.AskAlive, c.AskMerge = true, merge })
@@ -154,6 +156,7 @@ func TestListShowsSuspectedMembersAsSuspected(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B5.
 func TestListHasAtMostTheNewestTombstones(t *testing.T) {
 	w := newWorld(t, 2, askMerge)
 	n := w.nodes[0]

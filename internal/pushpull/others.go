@@ -50,7 +50,7 @@ func rightSize(u wire.Use, total uint32) bool {
 }
 
 // admitPush begins an exchange that p requests, if the bounds allow it. If this node's application has no state, the
-// node says so at once.
+// node says so at once (PROTOCOL.md B4).
 func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	member := t.Self().Live()
 	if member && !x.Config.State && d.Use != wire.UseRoll {
@@ -147,7 +147,7 @@ func (x *Exchanger) tickTheirs(out []Outcome, now time.Time, t *members.Table, e
 	return out
 }
 
-// answer sends the answer to a push. The exchange continues in answered or ends in NotSent.
+// answer sends the answer to a push. The exchange continues in answered or ends in NotSent (PROTOCOL.md B3).
 func (x *Exchanger) answer(out []Outcome, now time.Time, e *Exchange, use wire.Use, data []byte) []Outcome {
 	e.phase = answering
 	return append(out, Outcome{Kind: Send, Exchange: e, Peer: e.peer, Use: use, ID: answerID(e.id), Data: data, Until: now.Add(answerFor)})

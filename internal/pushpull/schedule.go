@@ -20,7 +20,7 @@ func (x *Exchanger) Start(now time.Time, t *members.Table) {
 }
 
 // interval returns the time between push/pulls of this node in a cluster of count members. In a larger cluster it grows
-// by one interval each time the cluster size doubles.
+// by one interval each time the cluster size doubles (PROTOCOL.md B2).
 func (x *Exchanger) interval(count int) time.Duration {
 	times := 1 + bits.Len(uint(max(count-1, 0)/fewNodes))
 	return x.Config.Interval / time.Duration(max(x.Config.Nodes, 1)) * time.Duration(times)

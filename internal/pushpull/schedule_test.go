@@ -5,6 +5,7 @@ import (
 	"time"
 )
 
+// PROTOCOL.md B2.
 func TestPushPullsBecomeRarerInALargeCluster(t *testing.T) {
 	w := newWorld(t, 1, nil)
 	x := w.nodes[0].x

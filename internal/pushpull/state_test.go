@@ -10,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md B1.
 func TestPushPullMergesTheStatesOfBothNodes(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	w.acquaint()
@@ -101,6 +102,7 @@ func TestEmptyStateIsNotMerged(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B3.
 func TestNodeWithoutAStateAnswersWithNothing(t *testing.T) {
 	w := newWorld(t, 2, func(i int, c *Config) { c.State = i == 0 })
 	w.acquaint()
@@ -157,6 +159,7 @@ func TestErrorOfALargeStateSaysWhoseItIs(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md B1.
 func TestBackgroundExchangeTellsTheSizeOfAStateThatIsTooLargeAndBringsTheOther(t *testing.T) {
 	for large := range 2 {
 		w := newWorld(t, 2, nil)

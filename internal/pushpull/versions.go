@@ -22,7 +22,8 @@ type Versions struct {
 	walks      quota.Bucket
 }
 
-// understand reports whether two nodes each use versions that the other understands, in both protocols.
+// understand reports whether two nodes each use versions that the other understands, in both protocols
+// (PROTOCOL.md M9).
 func understand(a, b [6]byte) bool {
 	for i := 0; i < len(a); i += 3 {
 		least, greatest, spoken := i, i+1, i+2

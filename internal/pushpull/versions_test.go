@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md M9.
 func TestNodesUnderstandEachOtherIfEachSpeaksWhatTheOtherDoes(t *testing.T) {
 	for _, c := range []struct {
 		a, b [6]byte

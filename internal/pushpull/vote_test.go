@@ -25,6 +25,7 @@ func (n *node) hear(e Entry, from *Peer) {
 	n.do(n.x.AskAlive(n.out, e, n.peerOf(e.ID), from))
 }
 
+// PROTOCOL.md M10.
 func TestNewestEntryOfANameIsAskedAboutAfterTheFirst(t *testing.T) {
 	w, n := asksAlive(t)
 	for i, meta := range []string{"first", "second", "third", "second"} {

@@ -40,6 +40,7 @@ func TestEachMessageIsFirstOnce(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D6.
 func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)
@@ -109,7 +110,7 @@ func invented(origin uint32, n uint64) *wire.MessageID {
 	return &id
 }
 
-// A member invents origins, counters and random ids in ways that use much memory.
+// A member invents origins, counters and random ids in ways that use much memory (PROTOCOL.md D6).
 func TestAllWindowsTogetherStayWithinTheBudgetWhateverComes(t *testing.T) {
 	for name, x := range map[string]struct{ origins, messages, step uint64 }{
 		"many origins":                      {200_000, 1, 1},
@@ -227,7 +228,7 @@ func TestLargeWindowIsOfAnOriginThatSendsInOrder(t *testing.T) {
 }
 
 // The first message of an origin to arrive need not be its first one: the messages that it overtook are delivered too,
-// however fast the origin sends.
+// however fast the origin sends (PROTOCOL.md D7).
 func TestMessagesThatTheFirstOneOvertookAreNotForgotten(t *testing.T) {
 	for _, young := range []bool{true, false} {
 		var s Set
@@ -274,6 +275,7 @@ func TestMessagesThatLeaveTheWindowBeforeTheyCameAreCounted(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md D7.
 func TestForeignIDsAreRememberedForAGenerationAtLeast(t *testing.T) {
 	var s Set
 	now := time.Unix(0, 0)

@@ -14,7 +14,7 @@ const (
 )
 
 // Singles records single ids in two generations of bounded size and age. An id is kept for at least singleAge, unless
-// singleMax others follow within that time. The zero value is empty.
+// singleMax others follow within that time. The zero value is empty (PROTOCOL.md D7).
 type Singles struct {
 	current map[wire.MessageID]struct{}
 	before  map[wire.MessageID]struct{} // the previous generation

@@ -20,7 +20,8 @@ const (
 // an unseen counter whose message may still arrive: messages are late if their origin sends many and another node is
 // slow or a link loses some. A counter further behind the newest than the ring reaches counts as seen, and doubles the
 // ring too. A large ring, or one of many, doubles only for an origin that sends in order, so that a member cannot fill
-// memory with a few messages of invented origins. Counters before the block of the first one are not part of the window.
+// memory with a few messages of invented origins. Counters before the block of the first one are not part of the window
+// (PROTOCOL.md D6).
 type window struct {
 	made    time.Time // when the first counter was seen
 	used    time.Time // when the last counter was seen

@@ -26,7 +26,7 @@ const (
 // requested packet is sent again under a new number, so a range ends in one of four ways: its packets arrive late,
 // Settle reports that they are not needed, they were requested maxAsks times, or a bound is reached. The last two
 // count as lost. A packet number is in at most one range, and in none if it has arrived or is below the window. The
-// session owns it.
+// session owns it (PROTOCOL.md A1).
 type gaps struct {
 	// ranges are in ascending order, disjoint, not empty, and at most maxGaps. They were detected in this order and
 	// become due for the first time in this order, so those not yet requested come last.
@@ -246,7 +246,7 @@ func (s *Session) Received() uint64 { return s.opened }
 func (s *Session) Lost() uint64 { return s.gaps.lost }
 
 // Expand returns the packet number of our direction that has the given low half, as in a Nak, and is nearest to the
-// last one sealed. The peer may send any value, so the result may be a number that was never used.
+// last one sealed. The peer may send any value, so the result may be a number that was never used (PROTOCOL.md A2).
 func (s *Session) Expand(low32 uint32) uint64 {
 	d := int64(int32(low32 - uint32(s.sent)))
 	c := s.sent + uint64(d)

@@ -196,6 +196,7 @@ func TestReorderingWithinNineEighthsOfARoundTripAsksForNothing(t *testing.T) {
 	r.asks()
 }
 
+// PROTOCOL.md A1.
 func TestPacketIsAskedForWhenThreeLaterOnesHaveCome(t *testing.T) {
 	r := newReceiver(t)
 	r.hear(1, 4)
@@ -219,6 +220,7 @@ func TestLatePacketsDoNotCountAsLaterOnes(t *testing.T) {
 	r.asks(span{6, 9})
 }
 
+// PROTOCOL.md A1.
 func TestPacketIsAskedForAfterNineEighthsOfARoundTrip(t *testing.T) {
 	r := newReceiver(t)
 	r.hear(2)
@@ -226,6 +228,7 @@ func TestPacketIsAskedForAfterNineEighthsOfARoundTrip(t *testing.T) {
 	r.asks(span{1, 2})
 }
 
+// PROTOCOL.md A1.
 func TestLostPacketIsAskedForFiveTimesThenGivenUp(t *testing.T) {
 	r := newReceiver(t)
 	r.hear(1, 4)
@@ -321,6 +324,7 @@ func TestLateArrivalsFillGapsAndSplitRanges(t *testing.T) {
 	r.lost(0)
 }
 
+// PROTOCOL.md A4.
 func TestSettledPacketsAreNeitherAskedForNorLost(t *testing.T) {
 	r := newReceiver(t)
 	r.hear(10, 20, 30)
@@ -447,6 +451,7 @@ func TestRoundTripsUnknownTinyAndHugeAreReckonedWith(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md A2.
 func TestNakNamesTheCounterNearestToTheLastSent(t *testing.T) {
 	const wrap = 1 << 32
 	for _, c := range []struct {

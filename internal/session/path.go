@@ -154,7 +154,7 @@ func (t *Set) probeDue(now time.Time, a *Actions) {
 	}
 }
 
-// wantsRound reports whether there is a reason to probe, and clears the reasons that it acts on.
+// wantsRound reports whether there is a reason to probe, and clears the reasons that it acts on (PROTOCOL.md R3).
 func (t *Set) wantsRound(now time.Time, s *Session) bool {
 	p := &t.probing
 	due := func(at *time.Time) bool {
@@ -183,6 +183,7 @@ func (t *Set) keepDue(now time.Time, s *Session) bool {
 	return !t.linked && silent && now.Sub(t.probing.startedAt) >= checkAgain
 }
 
+// PROTOCOL.md R4.
 func (t *Set) startRound(now time.Time) {
 	p := &t.probing
 	p.startedAt, p.stepAt, p.sent, p.targets = now, now, 0, p.targets[:0]

@@ -38,6 +38,7 @@ func TestPathIsThatOfTheHandshake(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md R2.
 func TestPathFollowsARebindingNAT(t *testing.T) {
 	w := quiet(t)
 	w.low.addr = elsewhere
@@ -80,6 +81,7 @@ func (w *world) race(from *end, n int, source func(i int) wire.Path) {
 	}
 }
 
+// PROTOCOL.md R2.
 func TestSpoofedSourceNeverMovesThePath(t *testing.T) {
 	w := quiet(t)
 	w.race(w.low, 200, func(int) wire.Path { return elsewhere })
@@ -250,6 +252,7 @@ func TestUnknownLocalAddressEqualsAny(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md R4.
 func TestTokensAreLargeAndOnlyThoseOfTheRoundCount(t *testing.T) {
 	b, _, _ := linkedBench()
 	b.low.CheckPath(b.now)
@@ -340,6 +343,7 @@ func TestQuickerAnswerFromAnotherSourceDoesNotMoveAPathThatAnswersSlowly(t *test
 	}
 }
 
+// PROTOCOL.md R3.
 func TestInitiatorAsksForASecondBoxAtOnceTheResponderLater(t *testing.T) {
 	b, _, _ := linkedBench()
 	start := b.now

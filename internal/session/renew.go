@@ -21,7 +21,7 @@ type renewal struct {
 	tries int       // requests made
 }
 
-// firstRenewal returns the plan for the current session. gwyh 0.1 has no renewal.
+// firstRenewal returns the plan for the current session. gwyh 0.1 has no renewal (PROTOCOL.md S10).
 func (t *Set) firstRenewal() renewal {
 	switch s := t.current; {
 	case s == nil || s.p.Legacy:

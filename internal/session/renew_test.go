@@ -18,6 +18,7 @@ func renewTimes(t *testing.T, set *Set, d time.Duration) (at []time.Duration, tr
 	return at, tries
 }
 
+// PROTOCOL.md S10.
 func TestLowerIDRenewsWithinTheHourAndTheOtherOnlyAfterIt(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for seed := range byte(50) {

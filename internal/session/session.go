@@ -96,7 +96,7 @@ func New(now time.Time, p Params) *Session {
 // Seal appends a whole packet with plaintext in a box to b (PROTOCOL.md S3, S4: the nonce is the prefix and a
 // packet number from 1, whose low 32 bits are the packet's s). It appends nothing if the session is closed or
 // retired, or has used all packet numbers. plaintext must not overlap b's spare capacity. It is for bound sessions
-// only.
+// only (PROTOCOL.md S2).
 func (s *Session) Seal(now time.Time, b, plaintext []byte) []byte {
 	if ended := s.closed || s.retired; ended || s.p.Legacy || s.sent == math.MaxUint64 {
 		return b

@@ -9,6 +9,7 @@ import (
 	"time"
 )
 
+// PROTOCOL.md S2.
 func TestBoxesOpenAtTheOtherEndOnly(t *testing.T) {
 	low, high := pair(NaCl)
 	there, back := seal(low, "there"), seal(high, "back")
@@ -48,6 +49,7 @@ func TestSealAppends(t *testing.T) {
 	mustOpen(t, high, rest, "text")
 }
 
+// PROTOCOL.md S3, S4.
 func TestNonceIsThePrefixAndACounterWhoseLowHalfNumbersThePacket(t *testing.T) {
 	low, _ := pair(NaCl)
 	for _, counter := range []uint64{1, 2, math.MaxUint32, 1 << 32, 1<<32 + 1, math.MaxUint64} {
@@ -114,6 +116,7 @@ func TestCountersPassFourBillion(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S3.
 func TestCountersNeverWrap(t *testing.T) {
 	low, high := pair(NaCl)
 	last := sealAt(low, math.MaxUint64)
@@ -129,6 +132,7 @@ func TestCountersNeverWrap(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S5.
 func TestForgedBoxMovesNothing(t *testing.T) {
 	low, high := pair(NaCl)
 	mustOpen(t, high, seal(low, "real"), "real")
@@ -164,6 +168,7 @@ func TestBoxOfCounterZeroIsDropped(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S6.
 func TestBoxOfAnotherSenderOrSessionIsDropped(t *testing.T) {
 	low, high := pair(NaCl)
 	d := seal(low, "x")

@@ -98,6 +98,7 @@ func wantClosed(t *testing.T, a Actions, s *Session, reason Reason) {
 	}
 }
 
+// PROTOCOL.md S7.
 func TestNothingIsSealedUnderASessionBeforeABoxOpened(t *testing.T) {
 	b := newBench()
 	low, high := b.add(true)
@@ -136,6 +137,7 @@ func TestTheSessionConfirmedLastIsSealedUnder(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S8.
 func TestOfSessionsConfirmedWithinTenSecondsBothSidesChooseTheSame(t *testing.T) {
 	rng := rand.New(random(8))
 	for range 500 {
@@ -187,6 +189,7 @@ func TestSupersededSessionEndsWhenNothingOpenedUnderItForHalfAMinute(t *testing.
 	}
 }
 
+// PROTOCOL.md S11.
 func TestANodeHasAtMostFourSessionsAndTheLeastUsedGivesWay(t *testing.T) {
 	b, first, _ := linkedBench()
 	b.now = b.now.Add(time.Minute)
@@ -231,6 +234,7 @@ func TestOldestGivesWayWhereNoneIsConfirmed(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md S9.
 func TestSessionWithoutLinkEndsAfterThirtySecondsWithoutTraffic(t *testing.T) {
 	b := newBench()
 	low, high := b.confirmed(true)
@@ -259,6 +263,7 @@ func TestSessionWithLinkIsNeverIdle(t *testing.T) {
 	wantClosed(t, b.pass(t, 1), low, Idle)
 }
 
+// PROTOCOL.md S9.
 func TestNothingIsSealedWithoutLinkOnceThePeerWasSilentForLong(t *testing.T) {
 	b := newBench()
 	low, high := b.confirmed(true)

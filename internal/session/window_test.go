@@ -21,6 +21,7 @@ func (m *model) mark(c uint64) {
 	m.highest = max(m.highest, c)
 }
 
+// PROTOCOL.md S5.
 func TestWindowIsAsLargeAsTheProtocolAsks(t *testing.T) {
 	if WindowSize < 2048 {
 		t.Fatalf("the window holds %d counters", WindowSize)

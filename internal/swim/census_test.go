@@ -40,6 +40,7 @@ func TestLinksFailIfMoreThanThreeQuartersDo(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V10.
 func TestCensusAsksAllMembersWithoutALinkAFewAtATime(t *testing.T) {
 	w := newFailing(t, 100)
 	w.StartCensus(w.now)

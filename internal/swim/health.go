@@ -4,7 +4,7 @@ import "time"
 
 // health is the local health multiplier of Lifeguard (arXiv 1707.00788). A node that is short of CPU or loses packets
 // does not hear other nodes and would declare all of them dead. Therefore a node with a high score waits longer before
-// each decision.
+// each decision (PROTOCOL.md V6).
 type health struct {
 	score int // 0 if the node is well
 	most  int

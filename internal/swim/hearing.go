@@ -121,7 +121,7 @@ func (d *Detector) turn() time.Duration {
 }
 
 // TakeTurn reports whether the next heartbeat to p carries a Ping. One link has its turn in each ProbeInterval, or in
-// each heartbeat interval if that is longer.
+// each heartbeat interval if that is longer (PROTOCOL.md V8).
 func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 	if now.Sub(p.lastTurn) < d.turn() {
 		return false
@@ -131,7 +131,7 @@ func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 }
 
 // Forgive handles a time in which this node did not run: its timers were late, and it did not read packets either.
-// That time does not count as silence of any peer, and decisions in progress start again.
+// That time does not count as silence of any peer, and decisions in progress start again (PROTOCOL.md V7).
 func (d *Detector) Forgive(now time.Time, late time.Duration) {
 	d.health.note(1)
 	for _, p := range d.links {

@@ -7,6 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// PROTOCOL.md V9.
 func TestPeerThatDoesNotHearThisNodeIsPingedAndWatched(t *testing.T) {
 	w := newLinked(t, 4)
 	w.silence(1)
@@ -129,7 +130,7 @@ func TestDeadPeerThatIsHeardIsTold(t *testing.T) {
 	}
 }
 
-// A node whose timers were late did not read packets either.
+// A node whose timers were late did not read packets either (PROTOCOL.md V7).
 func TestForgivenessPutsOffSilenceProbesAndDecisions(t *testing.T) {
 	w := newLinked(t, 8)
 	w.accuse(2, 1)

@@ -24,6 +24,7 @@ func (w *world) results() (answers []wire.ProbeResult) {
 	return answers
 }
 
+// PROTOCOL.md V3.
 func TestRequesterIsTold(t *testing.T) {
 	for name, answers := range map[string]bool{"alive": true, "silent": false} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +110,7 @@ func TestSecondRequesterIsToldOfTheFailureAtOnce(t *testing.T) {
 	}
 }
 
-// The work that an insider can cause on other nodes is bounded.
+// The work that an insider can cause on other nodes is bounded (PROTOCOL.md V3).
 func TestRequestsAreBounded(t *testing.T) {
 	t.Run("for each peer and second", func(t *testing.T) {
 		w := newLinked(t, 3)

@@ -5,6 +5,7 @@ import (
 	"time"
 )
 
+// PROTOCOL.md G7.
 func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
 	for _, c := range []struct {
 		interval, probe time.Duration
@@ -82,6 +83,7 @@ func TestLinkWorksUntilThePeerSaysThatItHearsNothing(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V6.
 func TestHealthStretchesTimeoutsWithinItsBounds(t *testing.T) {
 	h := health{most: 7}
 	for _, step := range []struct{ delta, want int }{{-1, 0}, {1, 1}, {3, 4}, {10, 7}, {-2, 5}, {-9, 0}} {

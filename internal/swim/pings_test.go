@@ -97,6 +97,7 @@ func TestAckSpeaksForGoodHealth(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V8.
 func TestEachLinkHasItsTurnOnceInARound(t *testing.T) {
 	w := newLinked(t, 5)
 	turns := map[int]int{}

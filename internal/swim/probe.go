@@ -23,7 +23,8 @@ func (d *Detector) probeOf(id wire.NodeID) *probe {
 	return nil
 }
 
-// startProbe asks m to answer, and asks helpers to probe m. If patrol is set, it does not ask helpers yet.
+// startProbe asks m to answer, and asks helpers to probe m. If patrol is set, it does not ask helpers yet
+// (PROTOCOL.md V1).
 func (d *Detector) startProbe(now time.Time, m *members.Entry, patrol bool) {
 	if d.probeOf(m.ID) != nil || !d.self.Live() || m.Legacy() {
 		return
@@ -188,7 +189,7 @@ func (d *Detector) HandleProbeResult(out []Action, now time.Time, p *Peer, r wir
 	return append(out, Action{Kind: ProbeVouched, Member: pr.m})
 }
 
-// startPatrol probes a random member that is not linked, because possibly no other node watches it.
+// startPatrol probes a random member that is not linked, because possibly no other node watches it (PROTOCOL.md V2).
 func (d *Detector) startPatrol(now time.Time) {
 	i := max(patrolInterval, 2*d.cfg.Heartbeat)
 	d.timers.Set(&d.patrol, now.Add(i-i/10+time.Duration(d.rng.Int64N(int64(i/5)))))

@@ -17,6 +17,7 @@ func (w *world) probe(i int) *probe {
 	return w.probeOf(goID(i))
 }
 
+// PROTOCOL.md V1.
 func TestProbeAsksTheMemberAndThreeHelpersAtOnce(t *testing.T) {
 	w := newLinked(t, 8)
 	pr := w.probe(1)
@@ -103,7 +104,7 @@ func TestAnswerEndsTheProbe(t *testing.T) {
 	w.want()
 }
 
-// A node that cannot hear still sends.
+// A node that cannot hear still sends (PROTOCOL.md V1).
 func TestPacketThatProvesNothingIsNoAnswer(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
@@ -176,6 +177,7 @@ func TestHelperThatWasNotAnsweredEndsNothing(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V6.
 func TestSilenceOfHelpersThatLiveSpeaksForIllHealth(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
@@ -258,6 +260,7 @@ func TestNeitherLegacyMembersNorNodesThatLeftProbe(t *testing.T) {
 	w.want()
 }
 
+// PROTOCOL.md V2.
 func TestPatrolReachesEachMemberWithoutALink(t *testing.T) {
 	w := newWorld(t, 20)
 	for i := 1; i <= 4; i++ {

@@ -58,7 +58,7 @@ func (d *Detector) Accuse(out []Action, now time.Time, m *members.Entry, incarna
 	return d.take()
 }
 
-// accuse begins or confirms a suspicion. A new accusation is sent to the links and to the accused.
+// accuse begins or confirms a suspicion. A new accusation is sent to the links and to the accused (PROTOCOL.md V4).
 func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) {
 	if m == d.self || !isGoMember(m) {
 		return
@@ -164,7 +164,8 @@ func (d *Detector) dropSuspicion(now time.Time, m *members.Entry) {
 }
 
 // confirmationsWanted returns the number of nodes besides the first accuser that bring a decision forward. Suspects do
-// not confirm, and without a link no confirmation arrives. If there are too few other nodes, it returns 0.
+// not confirm, and without a link no confirmation arrives. If there are too few other nodes, it returns 0
+// (PROTOCOL.md V4).
 func (d *Detector) confirmationsWanted(now time.Time) int {
 	k := min(d.cfg.SuspicionMult-2, d.cfg.Subscriptions-1)
 	others := d.table.CountGo() - 1 - max(len(d.suspicions), 1)
@@ -175,7 +176,8 @@ func (d *Detector) confirmationsWanted(now time.Time) int {
 }
 
 // timeout returns the time that the accused has to refute, counted from the first accusation. Nodes that are linked to
-// it or accuse it decide first. The others wait for that decision, and decide themselves after twice the time.
+// it or accuse it decide first. The others wait for that decision, and decide themselves after twice the time
+// (PROTOCOL.md V5).
 func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.Duration {
 	least := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
 	if !s.private && !d.HearsNobody(now) { // avoids false accusations; a node that hears no node sends none

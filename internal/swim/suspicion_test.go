@@ -37,7 +37,7 @@ func TestAccusedMemberIsSuspectAndAMemberStill(t *testing.T) {
 	w.want(Suspected, Spread)
 }
 
-// The times follow Lifeguard's formula.
+// The times follow Lifeguard's formula (PROTOCOL.md V5).
 func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 	w := newLinked(t, 30)
 	m := w.entry(9)
@@ -65,6 +65,7 @@ func TestSuspicionShrinksWithConfirmations(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V4.
 func TestConfirmationsAreWantedOnlyWhereTheyCanCome(t *testing.T) {
 	for _, c := range []struct {
 		what    string
@@ -92,6 +93,7 @@ func TestConfirmationsAreWantedOnlyWhereTheyCanCome(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V4.
 func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	w := newLinked(t, 30)
 	for _, step := range []struct {
@@ -246,7 +248,8 @@ func TestRefutationEndsTheSuspicion(t *testing.T) {
 	w.wantTargets(DeclareDead)
 }
 
-// If this node has heard a suspect since the accusation, the accusation is wrong and the refutation will arrive.
+// If this node has heard a suspect since the accusation, the accusation is wrong and the refutation will arrive
+// (PROTOCOL.md V5).
 func TestSuspectThatAnswersThisNodeIsToldAndNotDead(t *testing.T) {
 	w := newLinked(t, 30)
 	w.accuse(3, 9)
@@ -285,6 +288,7 @@ func TestDecisionWaitsWhileThisNodeIsInIllHealth(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md V11.
 func TestNodeThatHearsNobodyTellsNobody(t *testing.T) {
 	w := newLinked(t, 4)
 	w.silence(1, 2, 3, 4)
@@ -346,6 +350,7 @@ func TestAccusationByAnotherNodeMakesAPrivateSuspicionPublic(t *testing.T) {
 	w.wantState(1, wire.StateSuspect) // other nodes know about it, so it has to refute
 }
 
+// PROTOCOL.md M5.
 func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 	w := newLinked(t, 4)
 	me := w.self

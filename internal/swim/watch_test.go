@@ -110,7 +110,7 @@ func TestDeafPeerThatAnswersThePingIsNotProbed(t *testing.T) {
 	w.want()
 }
 
-// Helpers vouch for the peer: it is alive, and only this link is dead in one direction.
+// Helpers vouch for the peer: it is alive, and only this link is dead in one direction (PROTOCOL.md G7).
 func TestLinkThatIsDeadInOneDirectionEnds(t *testing.T) {
 	w := newLinked(t, 5)
 	w.silence(1)

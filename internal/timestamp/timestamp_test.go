@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// PROTOCOL.md W8.
 func TestTimestampsAreReadInEveryFormGwyhTakes(t *testing.T) {
 	want := time.Date(2023, 11, 14, 22, 13, 0, 500_000_000, time.UTC)
 	for _, s := range []string{

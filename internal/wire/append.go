@@ -2,7 +2,7 @@ package wire
 
 import "encoding/binary"
 
-// appendUint appends v in its shortest form.
+// appendUint appends v in its shortest form (PROTOCOL.md W3).
 func appendUint(b []byte, v uint64) []byte {
 	switch {
 	case v <= 0x7f:

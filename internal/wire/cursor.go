@@ -36,7 +36,7 @@ const (
 
 // A cursor reads MessagePack from b, starting at i. The first failure is final: afterwards nothing is left and
 // every read returns zero values, so a parser may ignore errors until its end and check err once. Only a loop over
-// a declared count must stop early.
+// a declared count must stop early (PROTOCOL.md W2).
 type cursor struct {
 	b   []byte // the input; nil after a failure
 	i   int    // bytes of b that were read

@@ -1,6 +1,6 @@
 package wire
 
-// A Use is the purpose of a direct message.
+// A Use is the purpose of a direct message (PROTOCOL.md U1).
 type Use uint8
 
 const (

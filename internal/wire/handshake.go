@@ -25,6 +25,7 @@ func (s Step) String() string { return stepNames[s] }
 
 var stepNames = [...]string{"Hello", "Ohai", "OkBoss", "GoTeam", "Dead", "Cookie"}
 
+// PROTOCOL.md W7.
 const (
 	// ZoneMax is the maximum length of a zone's name in bytes.
 	ZoneMax = 255

@@ -2,7 +2,7 @@ package wire
 
 import "encoding/binary"
 
-// IDs generates the message ids of one run of a node. It is not safe for concurrent use.
+// IDs generates the message ids of one run of a node. It is not safe for concurrent use (PROTOCOL.md P3).
 type IDs struct {
 	origin     [8]byte
 	broadcasts uint64

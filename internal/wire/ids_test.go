@@ -17,6 +17,7 @@ func TestIDsOfOneRunDiffer(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P3.
 func TestBroadcastIDIsOriginAndCounter(t *testing.T) {
 	ids := NewIDs([8]byte{0xff, 2, 3, 4, 5, 6, 0xff, 8})
 	first, second := ids.Broadcast(), ids.Broadcast()
@@ -38,6 +39,7 @@ func TestRandomUUIDHasNoOrigin(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P3.
 func TestIDsKnowTheirOwn(t *testing.T) {
 	ids, others := NewIDs([8]byte{1}), NewIDs([8]byte{2})
 	for _, id := range []MessageID{ids.Broadcast(), ids.Control()} {

@@ -57,6 +57,7 @@ func helloForms() [][]byte {
 	)
 }
 
+// PROTOCOL.md W6.
 func TestHelloIsReadInEveryFormGwyhTakes(t *testing.T) {
 	want := Handshake{ID: HandshakeID(id1), Step: StepHello, PublicKey: [32]byte(k32), Zone: Zone{"z", true},
 		Hmacs: []Hmac{{Sum: [64]byte(k64), Message: k69}}, Timestamp: time.Unix(1700000000, 0).UTC()}
@@ -141,6 +142,7 @@ func TestMessagesAreReadInEveryFormGwyhTakes(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P2.
 func TestUnknownBodyIsSteppedOver(t *testing.T) {
 	for i, body := range variants(
 		str("Later"), dict(str("Later"), oddValues), dict(str("Later"), null),
@@ -163,6 +165,7 @@ func TestUnknownBodyIsSteppedOver(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md W7.
 func TestHmacsAndResponsesBeyondTheBoundAreSteppedOver(t *testing.T) {
 	var hmacs, responses [][]byte
 	for range 20 {

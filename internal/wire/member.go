@@ -74,7 +74,7 @@ func (m *Member) Zone() Zone {
 // memberElements is the number of elements of an entry for each state.
 var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 3}
 
-// AppendMember appends m as an entry. Equal members have equal encodings.
+// AppendMember appends m as an entry. Equal members have equal encodings (PROTOCOL.md P4).
 func AppendMember(b []byte, m *Member) []byte { return appendMember(b, m) }
 
 // appendMember appends an entry. The caller must observe the bounds of Member.

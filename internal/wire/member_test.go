@@ -25,6 +25,7 @@ func sampleMembers() []Member {
 	}
 }
 
+// PROTOCOL.md P4.
 func TestMemberHasTheLayoutDrawn(t *testing.T) {
 	m := aliveMember()
 	want := seq(num(0), bin(id1), num(1795382819920), str("node-17"), bin([]byte{10, 1, 2, 3, 27, 57}), str("eu-west"),
@@ -61,6 +62,7 @@ func TestMappedAddressOfAMemberBecomesIPv4(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P6.
 func TestMembersStopAtTheLimit(t *testing.T) {
 	before := []byte("before")
 	m := aliveMember()
@@ -96,6 +98,7 @@ func TestMembersWithoutAnEntryAreNoMessage(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md O1.
 func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
 	long := func(m *Member) []byte { // with two more elements
 		b := appendMember(nil, m)

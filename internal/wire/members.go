@@ -18,7 +18,7 @@ type MembersWriter struct {
 	n     int // entries so far
 }
 
-// BeginMembers appends the head of a message to b.
+// BeginMembers appends the head of a message to b (PROTOCOL.md P6).
 func BeginMembers(b []byte, id MessageID) MembersWriter { return beginMembers(b, id, KindMembers) }
 
 // BeginSyncMembers is BeginMembers for entries that answer a comparison of tables and must not be flooded:

@@ -1,6 +1,6 @@
 package wire
 
-// Kind is the kind of a Message's body.
+// Kind is the kind of a Message's body (PROTOCOL.md P9).
 type Kind uint8
 
 const (
@@ -213,7 +213,7 @@ func (c *cursor) peerRequest(m *Message) {
 
 func extension(name []byte) Kind { return lookup(name, KindIdentity, kindLast) }
 
-// lookup returns the kind with the name among those from first to last, or KindUnknown.
+// lookup returns the kind with the name among those from first to last, or KindUnknown (PROTOCOL.md O1, P2).
 func lookup(name []byte, first, last Kind) Kind {
 	for k := first; k <= last; k++ {
 		if string(name) == kindNames[k] {

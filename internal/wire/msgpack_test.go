@@ -74,6 +74,7 @@ func message(id MessageID, variant string, value any) any {
 	return list{id[:], map[string]any{variant: value}}
 }
 
+// PROTOCOL.md W3.
 func TestEnvelopesEqualThoseOfGoMsgpack(t *testing.T) {
 	r := newRandom(1)
 	for range 100 {

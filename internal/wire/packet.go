@@ -16,6 +16,8 @@ const (
 //
 //	Packet = [s uint32, id bin(16), {"H": Handshake} | {"B": [Box, nonce bin(24)]}]
 //	Box    = [nil, tag bin(16), data ARRAY or bin]
+//
+// PROTOCOL.md W1.
 type Packet struct {
 	Seq       uint32 // number of the packet to its address, from 1; of a bound box the low half of its packet number
 	Sender    NodeID // not authenticated by the packet alone

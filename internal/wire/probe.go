@@ -3,7 +3,7 @@ package wire
 import "net/netip"
 
 // A ProbeFor requests an indirect probe: the receiver probes Target and answers by a ProbeResult with the same Seq:
-// {"ProbeFor": [seq u64, target bin(16), addr bin(6|18)]}.
+// {"ProbeFor": [seq u64, target bin(16), addr bin(6|18)]} (PROTOCOL.md P11).
 type ProbeFor struct {
 	Seq    uint64
 	Target NodeID

@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// PROTOCOL.md W6.
 func TestPacketsThatGwyhRefusesAreRefused(t *testing.T) {
 	box := seq(null, bin(id2), ints(k69))
 	body := dict(str("B"), seq(box, bin(k24)))

@@ -11,7 +11,7 @@ type SyncRoot struct {
 }
 
 // SyncBuckets are the hashes of some of the 1<<Bits buckets of the member table. The leading bits of the hash of
-// its id determine the bucket of a member: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]}.
+// its id determine the bucket of a member: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]} (PROTOCOL.md P7).
 type SyncBuckets struct {
 	Bits   uint8  // at most SyncBitsMax
 	First  uint32 // number of the bucket of the first hash

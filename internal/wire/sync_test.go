@@ -51,6 +51,7 @@ func extensions() map[Kind][]byte {
 	}
 }
 
+// PROTOCOL.md P9.
 func TestExtensionsAreReadAndWrittenBack(t *testing.T) {
 	all := extensions()
 	if len(all) != int(kindLast-KindIdentity)+1 {
@@ -99,6 +100,7 @@ func TestEveryPrefixOfAnExtensionFails(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P7.
 func TestSyncValuesAreKept(t *testing.T) {
 	parse := func(k Kind) (m Message) {
 		if _, err := ParseMessage(&m, extensions()[k]); err != nil {
@@ -147,6 +149,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md O1.
 func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
 	if v, err := ParseSyncRoot(seq(num(1), num(2), num(3), oddValues)); err != nil || v != (SyncRoot{1, 2, 3}) {
 		t.Errorf("%+v %v", v, err)
@@ -162,6 +165,7 @@ func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md P7.
 func TestBrokenSyncValuesAreRefused(t *testing.T) {
 	roots := variants(seq(num(1), num(1)), seq(num(1), num(1<<32), num(1)), seq(num(1), num(1), num(1<<32)), seq(null, num(1), num(1)), num(1))
 	buckets := variants(seq(num(1), num(0)), seq(num(1), num(0), bin(id1[:9])), seq(num(1), num(1), bin(id1)),
@@ -198,6 +202,7 @@ func TestOnlyKindsOfPart4AreExtensions(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md F1.
 func TestPieceOutsideItsMessageIsMalformed(t *testing.T) {
 	for _, d := range []Direct{{Total: 4, Offset: 0, Data: []byte("hello")}, {Total: 1 << 20, Offset: 1<<32 - 1, Data: []byte("x")}} {
 		var m Message

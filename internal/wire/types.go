@@ -47,7 +47,7 @@ func uuidString(id [16]byte) string {
 	return string(b[:])
 }
 
-// An Encoding selects how byte strings inside a box and its plaintext are encoded.
+// An Encoding selects how byte strings inside a box and its plaintext are encoded (PROTOCOL.md W4).
 type Encoding uint8
 
 const (

@@ -114,6 +114,7 @@ func parsePacket(t testing.TB, b []byte) Packet {
 	return p
 }
 
+// PROTOCOL.md W1.
 func TestPacketVectorsAreReadAndWrittenBack(t *testing.T) {
 	for _, v := range vectors(t, "packet_") {
 		want := v.bytesOf(t)
@@ -127,6 +128,7 @@ func TestPacketVectorsAreReadAndWrittenBack(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md W4.
 func TestHandshakeVectorsHoldTheirInputs(t *testing.T) {
 	steps := map[string]Step{"packet_hello": StepHello, "packet_ohai": StepOhai, "packet_okboss": StepOkBoss,
 		"packet_goteam": StepGoTeam, "packet_dead": StepDead}
@@ -306,6 +308,7 @@ func TestMessageVectorsAreReadAndWrittenBack(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md W2.
 func TestMessageVectorsHoldTheirValues(t *testing.T) {
 	parse := func(name string) (m Message) {
 		b := vectors(t, name)[0].bytesOf(t)
