@@ -29,10 +29,12 @@ func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *P
 	if !live(m) {
 		return out
 	}
-	ch := &check{claims: []claim{c}, began: max(m.Incarnation, c.incarnation)}
-	if !g.later(now, checkPings*framePause, chore{task: endCheck, peer: p, check: ch}) {
+	if len(g.chores)+checkPings > ChoresMax { // the end of a check, and its further pings
+		g.Stats.Excess++
 		return out
 	}
+	ch := &check{claims: []claim{c}, began: max(m.Incarnation, c.incarnation)}
+	g.later(now, checkPings*framePause, chore{task: endCheck, peer: p, check: ch})
 	p.check = ch
 	out = g.askOthers(out, now, t, m, ch.began)
 	out = append(out, Outcome{Kind: Ping, Peer: p})
@@ -91,7 +93,7 @@ func (g *Gateway) refuteOwnDown(out []Outcome, now time.Time) []Outcome {
 		wait = again.Sub(now)
 	}
 	g.refuted = now.Add(wait)
-	g.later(now, wait, chore{task: shakeAll})
+	g.schedule(now, wait, chore{task: shakeAll})
 	return append(out, Outcome{Kind: CalledDown})
 }
 

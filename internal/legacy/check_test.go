@@ -176,6 +176,43 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 	}
 }
 
+// A flood of chores does not keep this node from refuting its death, nor from telling the death of another.
+func TestRefutationAndDeathAreToldHoweverManyChoresWait(t *testing.T) {
+	w := newWorld(t)
+	p, q := w.known(1), w.known(2)
+	w.contact[p.id].Linked = true
+	for range ChoresMax {
+		w.g.later(w.now, time.Hour, chore{task: repeatPing, peer: p, check: new(check)})
+	}
+	w.say(1, wire.Peer{ID: goID(0), Addr: addr(0)}, false)
+	w.do(w.g.declareDead(w.out, w.now, &w.table, w.table.Get(q.id), 0))
+	w.log = nil
+	w.run(RefuteMax + revive)
+	if w.count("shake hands with old-1") != 1 || w.count("announce old-2 up false") != 1 {
+		t.Errorf("%q", w.log)
+	}
+}
+
+// A query that cannot be answered yet stays open.
+func TestQuestionIsAnsweredOnceThereIsRoomForTheChore(t *testing.T) {
+	w := newWorld(t)
+	p := w.known(1)
+	m := w.table.Get(p.id)
+	for range ChoresMax {
+		w.g.later(w.now, 100*time.Millisecond, chore{task: repeatPing, peer: p, check: new(check)})
+	}
+	before := m.Incarnation
+	w.now = w.now.Add(50 * time.Millisecond)
+	w.hear(p)
+	w.weigh(w.entry(1, wire.StateSuspect, before))
+	w.run(time.Second)
+	w.hear(p)
+	w.run(time.Second)
+	if m.Incarnation <= before {
+		t.Errorf("the query about %d has no answer: %q", before, w.log)
+	}
+}
+
 // PROTOCOL.md L12.
 func TestQuestionIsPassedOnAndThePeerAsked(t *testing.T) {
 	w := newWorld(t)

@@ -14,7 +14,7 @@ import (
 const (
 	LinksMax   = 64   // links with gwyh 0.1 peers, whose clusters are small
 	MembersMax = 1024 // members that are gwyh 0.1 nodes
-	ChoresMax  = 256  // scheduled chores
+	ChoresMax  = 256  // scheduled chores, except those of which there is one, or one for each member
 )
 
 // Config is the configuration of a Gateway.
@@ -103,6 +103,13 @@ func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
 		g.Stats.Excess++
 		return false
 	}
+	g.schedule(now, after, c)
+	return true
+}
+
+// schedule schedules a chore, however many are scheduled already. It is for a chore of which there is at most one, or
+// one for each member.
+func (g *Gateway) schedule(now time.Time, after time.Duration, c chore) {
 	c.at = now.Add(after)
 	i := len(g.chores)
 	for i > 0 && g.chores[i-1].at.After(c.at) {
@@ -112,7 +119,6 @@ func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
 	copy(g.chores[i+1:], g.chores[i:])
 	g.chores[i] = c
 	g.changed = true
-	return true
 }
 
 // NextTimeout returns when HandleTimeout must be called, or zero for never.

@@ -68,8 +68,7 @@ func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *member
 		return out
 	}
 	p.question = question{incarnation: e.Incarnation, until: now.Add(answerFor)}
-	if millis(c.Opened) > e.Incarnation && now.Sub(c.Heard) < silenceCheck {
-		g.vouchSoon(now, p)
+	if millis(c.Opened) > e.Incarnation && now.Sub(c.Heard) < silenceCheck && g.vouchSoon(now, p) {
 		return out
 	}
 	return append(out, Outcome{Kind: Ping, Peer: p})
@@ -82,11 +81,14 @@ func (g *Gateway) AnswerQuestion(now time.Time, p *Peer) {
 	}
 }
 
-// vouchSoon schedules the answer to a query about a peer that is heard, in case no other node answers first.
-func (g *Gateway) vouchSoon(now time.Time, p *Peer) {
-	about := p.question.incarnation
-	p.question = question{}
-	g.later(now, g.between(0, vouchMax), chore{task: vouchFor, of: p.id, incarnation: about})
+// vouchSoon schedules the answer to a query about a peer that is heard, in case no other node answers first. If it
+// cannot, it returns false, and the query stays open until the next packet.
+func (g *Gateway) vouchSoon(now time.Time, p *Peer) bool {
+	ok := g.later(now, g.between(0, vouchMax), chore{task: vouchFor, of: p.id, incarnation: p.question.incarnation})
+	if ok {
+		p.question = question{}
+	}
+	return ok
 }
 
 // watch asks the other Go nodes about a peer that has been silent for askAfter, once per silence.

@@ -41,6 +41,7 @@ type Entry struct {
 	place     int32       // index in Table.live; -1 for a tombstone
 	before    int32       // if live: place of the previous member of its bucket; -1 for none
 	after     int32       // if live: place of the next member of its bucket; -1 for none
+	ends      uint32      // how often it was removed from the live members; see tombstone
 	queued    bool        // queued in News
 	vacated   bool        // if dead: another node has its address, so its name is not reserved any more
 	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
@@ -48,6 +49,16 @@ type Entry struct {
 
 // NewEntry returns an entry that is not in a table.
 func NewEntry(id wire.NodeID) *Entry { return &Entry{Member: Member{ID: id}, place: -1} }
+
+// A tombstone is the place of a dead or departed node in the order of removal. It is outdated when the node has
+// returned or was removed again.
+type tombstone struct {
+	*Entry
+	ends uint32 // the entry's count when it was removed
+}
+
+// current reports whether the tombstone is the one place of a dead or departed node.
+func (x tombstone) current() bool { return !x.Live() && x.ends == x.Entry.ends }
 
 // Live reports whether the entry is part of the cluster: alive or suspected.
 func (m *Entry) Live() bool { return m.place >= 0 }

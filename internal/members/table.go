@@ -24,7 +24,7 @@ type Table struct {
 	byName     map[string]*Entry // live entries
 	reserved   map[string]*Entry // dead entries whose names no live member has
 	live       []*Entry          // in the order of arrival, except for removals
-	tombstones []*Entry          // oldest first; entries that are live again are skipped
+	tombstones []tombstone       // oldest first; outdated ones are skipped
 	root       uint64            // XOR of the digests of the live entries
 	buckets    bucketIndex       // index of the live entries
 	legacy     int               // number of live legacy nodes

@@ -2,6 +2,7 @@ package members
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -20,7 +21,8 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 	}
 	t.index(m)
 	m.Since = now
-	t.tombstones = append(t.tombstones, m)
+	m.ends++
+	t.tombstones = append(t.tombstones, tombstone{m, m.ends})
 	t.expire(now)
 }
 
@@ -34,23 +36,30 @@ func (t *Table) release(m *Entry) {
 	}
 }
 
-// expire removes the tombstones that are too old or too many (PROTOCOL.md M7).
+// expire removes the tombstones that are too old or too many (PROTOCOL.md M7), and outdated ones before they are the
+// larger part.
 func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {
-		over := len(t.tombstones)-drop > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // leaves an eighth to live entries
-		if !m.Live() && !over && now.Sub(m.Since) < TombstoneAge {
+		over := t.CountTombstones() > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // leaves an eighth to live entries
+		if m.current() && !over && now.Sub(m.Since) < TombstoneAge {
 			break
 		}
-		if !m.Live() && t.byID[m.ID] == m {
-			t.unindex(m)
-			t.release(m)
+		if m.current() {
+			t.unindex(m.Entry)
+			t.release(m.Entry)
 		}
 		drop++
 	}
 	clear(t.tombstones[:drop])
 	t.tombstones = t.tombstones[drop:]
+	if len(t.tombstones) > 2*t.CountTombstones()+outdatedMin {
+		t.tombstones = slices.DeleteFunc(t.tombstones, func(m tombstone) bool { return !m.current() })
+	}
 }
+
+// outdatedMin is the number of outdated tombstones below which they are not worth a walk.
+const outdatedMin = 64
 
 // CountTombstones returns the number of tombstones: dead or departed nodes.
 func (t *Table) CountTombstones() int { return len(t.byID) - len(t.live) }
@@ -58,11 +67,18 @@ func (t *Table) CountTombstones() int { return len(t.byID) - len(t.live) }
 // MayHaveTombstones reports whether there may be a tombstone. It is never false if there is one.
 func (t *Table) MayHaveTombstones() bool { return len(t.tombstones) > 0 }
 
-// LastTombstones yields those of the newest most tombstones that have a name, oldest first.
+// LastTombstones yields the newest most tombstones that have a name, oldest first.
 func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
+	named := func(m tombstone) bool { return m.current() && m.Name != "" }
+	from := len(t.tombstones)
+	for ; from > 0 && most > 0; from-- {
+		if named(t.tombstones[from-1]) {
+			most--
+		}
+	}
 	return func(yield func(*Entry) bool) {
-		for _, m := range t.tombstones[max(0, len(t.tombstones)-most):] {
-			if known := !m.Live() && t.byID[m.ID] == m; known && m.Name != "" && !yield(m) {
+		for _, m := range t.tombstones[from:] {
+			if named(m) && !yield(m.Entry) {
 				return
 			}
 		}
@@ -93,11 +109,11 @@ func (t *Table) DrawReserved(now time.Time, rng *rand.Rand) (drawn *Entry, count
 	}
 	nth := rng.IntN(count)
 	for _, m := range t.tombstones {
-		if t.reserved[m.Name] != m {
+		if !m.current() || t.reserved[m.Name] != m.Entry {
 			continue
 		}
 		if nth--; nth < 0 {
-			return m, count
+			return m.Entry, count
 		}
 	}
 	return nil, 0

@@ -21,7 +21,8 @@ type place[T any] struct {
 	addr, name string
 }
 
-// Add assigns a new address and adds the node that make returns for it. Names need not be unique.
+// Add assigns a new address and adds the node that make returns for it. Names need not be unique. make must not use the
+// Directory, which is locked meanwhile.
 func (d *Directory[T]) Add(name string, make func(addr netip.AddrPort) T) T {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
-	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -41,12 +40,9 @@ type requests struct {
 	probes  []*indirectProbe
 }
 
-// take probes a node for a peer, at the address in this node's own member table if it has one. It returns false if a
-// limit is reached.
+// take probes a node for a peer, at the address in this node's own member table if it has one. It returns false if too
+// many nodes are probed, or if too many requesters wait for this one.
 func (x *requests) take(now time.Time, from requester, f *wire.ProbeFor, known *members.Entry) bool {
-	if !from.peer.indirect.Take(now, quota.PerSecond(RequestRate)) {
-		return false
-	}
 	pr := x.of(f.Target)
 	if pr == nil {
 		if len(x.probes) >= RequestedMax {
@@ -54,9 +50,12 @@ func (x *requests) take(now time.Time, from requester, f *wire.ProbeFor, known *
 		}
 		pr = x.start(now, f.Target, addrOf(f, known))
 	}
-	if pr.failed {
+	switch {
+	case pr.failed:
 		x.answer(from, false)
-	} else if len(pr.requesters) < requestersMax {
+	case len(pr.requesters) >= requestersMax:
+		return false
+	default:
 		pr.requesters = append(pr.requesters, from)
 	}
 	return true

@@ -124,6 +124,15 @@ func TestRequestsAreBounded(t *testing.T) {
 			t.Errorf("%d taken", taken)
 		}
 	})
+	t.Run("about this node, for each peer and second", func(t *testing.T) {
+		w := newLinked(t, 3)
+		for i := range 500 {
+			w.request(1, uint64(i), goID(0), addr(0))
+		}
+		if n := len(w.results()); n != RequestRate {
+			t.Errorf("%d answered", n)
+		}
+	})
 	t.Run("in all", func(t *testing.T) {
 		w := newLinked(t, 20)
 		for i := range 20 * RequestRate {
@@ -141,7 +150,9 @@ func TestRequestsAreBounded(t *testing.T) {
 		w := newLinked(t, 25)
 		w.silence(25)
 		for i := 1; i <= 24; i++ {
-			w.request(i, uint64(i), goID(25), addr(25))
+			if took := w.request(i, uint64(i), goID(25), addr(25)); took != (i <= requestersMax) {
+				t.Errorf("requester %d: %t", i, took)
+			}
 		}
 		w.run(450 * time.Millisecond)
 		if n := len(w.results()); n != requestersMax {

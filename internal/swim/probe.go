@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -157,9 +158,11 @@ func (d *Detector) probeAnswered(p *Peer, pr *probe) {
 func (d *Detector) HandleProbeFor(out []Action, now time.Time, p *Peer, f *wire.ProbeFor) (_ []Action, ok bool) {
 	d.begin(out)
 	from := requester{p, f.Seq}
-	if ok = f.Target == d.self.ID; ok {
+	switch ok = p.indirect.Take(now, quota.PerSecond(RequestRate)); {
+	case !ok:
+	case f.Target == d.self.ID:
 		d.requests.answer(from, d.self.Live())
-	} else {
+	default:
 		ok = d.requests.take(now, from, f, d.table.Get(f.Target))
 	}
 	return d.take(), ok
