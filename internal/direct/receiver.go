@@ -38,7 +38,7 @@ func NewReceiver(store *assembly.Store, controlMax int) Receiver {
 	return Receiver{store: store, controlMax: uint32(controlMax)}
 }
 
-// A Verdict is the result of checking a piece (PROTOCOL.md U3).
+// A Verdict is the result of checking a piece.
 type Verdict uint8
 
 const (
@@ -84,7 +84,7 @@ func Find(in assembly.Incoming, id wire.MessageID) *assembly.Assembly {
 	return in[i]
 }
 
-// An Arrival is the result of processing a piece.
+// An Arrival is the result of processing a piece (PROTOCOL.md U3).
 type Arrival struct {
 	Whole bool
 	Data  []byte // the complete message; owned by the caller

@@ -112,7 +112,7 @@ func pad(block []byte, rand io.Reader) []byte {
 func hasBlock(message []byte) bool { return bytes.HasPrefix(message, []byte(blockMagic)) }
 
 // parseBlock parses the block at the start of a message. The returned block aliases the message. A version above 1
-// is read as 1, so that later versions can extend the tail. Version 0 is rejected (PROTOCOL.md O2, X4).
+// is read as 1, so that later versions can extend the tail. Version 0 is rejected (PROTOCOL.md I2, X4).
 func parseBlock(k *Block, message []byte, r role) (block []byte, ok bool) {
 	if len(message) < blockHeader || message[8] == 0 || role(message[9]) != r {
 		return nil, false

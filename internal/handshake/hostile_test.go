@@ -568,7 +568,7 @@ func TestUnboundHmacBesideAFalseBlockIsRefusedLikeAnyUnboundOne(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md O2, X4.
+// PROTOCOL.md I2, X4.
 func TestHelloWithABadBlockUnderTheRightKeyIsRefused(t *testing.T) {
 	x := newExchange(t)
 	h := *x.initiator.Hello()

@@ -98,7 +98,7 @@ func TestMembersWithoutAnEntryAreNoMessage(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md O1.
+// PROTOCOL.md I1.
 func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
 	long := func(m *Member) []byte { // with two more elements
 		b := appendMember(nil, m)

@@ -213,7 +213,7 @@ func (c *cursor) peerRequest(m *Message) {
 
 func extension(name []byte) Kind { return lookup(name, KindIdentity, kindLast) }
 
-// lookup returns the kind with the name among those from first to last, or KindUnknown (PROTOCOL.md O1, P2).
+// lookup returns the kind with the name among those from first to last, or KindUnknown (PROTOCOL.md I1, P2).
 func lookup(name []byte, first, last Kind) Kind {
 	for k := first; k <= last; k++ {
 		if string(name) == kindNames[k] {

@@ -149,7 +149,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md O1.
+// PROTOCOL.md I1.
 func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
 	if v, err := ParseSyncRoot(seq(num(1), num(2), num(3), oddValues)); err != nil || v != (SyncRoot{1, 2, 3}) {
 		t.Errorf("%+v %v", v, err)
