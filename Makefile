@@ -5,7 +5,7 @@ misspell := github.com/golangci/misspell/cmd/misspell@v0.8.0
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz golden bench load junk mutants release
+.PHONY: quick test race fuzz golden bench load junk mutants model release
 
 # About a minute on a machine that does nothing else: formatting, spelling, go vet, staticcheck, the tests that take seconds. "work" stands
 # for the packages of all modules of go.work, and with GOWORK=off for those of the library alone.
@@ -40,6 +40,10 @@ junk:
 # Changes lines on which security depends, one after the other, and fails if the tests do not notice one. About an hour; for the night.
 mutants:
 	go run ./internal/mutants
+
+# All that an attacker can do with the handshake, in runs of more machines than the tests search. A few minutes; for the night.
+model:
+	go test ./internal/handshake -count=1 -v -run 'TestHandshakeHolds|TestModel' -model.full
 
 # After a change that is meant to alter behavior, or that improves the structure. Look at the difference before you commit it.
 golden:
