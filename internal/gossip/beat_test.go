@@ -19,7 +19,7 @@ func TestHeartbeatsToAllLinksGoOutTogether(t *testing.T) {
 		}
 		for _, p := range n.links {
 			if !p.beat.Equal(n.overlay.beat) {
-				t.Errorf("node %d beats for %s at %v, for others at %v", i, p.id, p.beat, n.overlay.beat)
+				t.Errorf("node %d beats for %s at %v, for others at %v", i, p.ID, p.beat, n.overlay.beat)
 			}
 		}
 	}

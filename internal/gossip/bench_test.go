@@ -39,7 +39,7 @@ func newHub(tb testing.TB, suite session.Suite, size int) *hub {
 		tb.Fatalf("%d links, want 10", len(n.links))
 	}
 	h := &hub{Core: n.Core, now: c.net.Now(), path: wire.Path{Remote: from.addr}, from: from,
-		session: from.peers[n.cfg.ID].set.Current(c.net.Now()), payload: make([]byte, size)}
+		session: from.peers[n.cfg.ID].Sessions.Current(c.net.Now()), payload: make([]byte, size)}
 	for range 200 { // until the scratch buffers and the pacing reach their sizes
 		h.next()
 		h.take()
@@ -62,8 +62,8 @@ func (h *hub) seal() {
 // feedback makes the packets that the peers would send: they are alive, and received everything.
 func (h *hub) feedback() {
 	for _, p := range h.links {
-		p.swim.Heard = h.now
-		p.packets.Pace().Report(h.now, pacing.Report{Delivered: p.packets.Sent(), InFlightSent: p.packets.Sent(), RTT: time.Millisecond})
+		p.Swim.Heard = h.now
+		p.Packets.Pace().Report(h.now, pacing.Report{Delivered: p.Packets.Sent(), InFlightSent: p.Packets.Sent(), RTT: time.Millisecond})
 	}
 }
 

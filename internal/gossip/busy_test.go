@@ -110,8 +110,8 @@ func TestLastMessageOfManyIsNotLeftBehind(t *testing.T) {
 		t.Errorf("the last message was %v on its way from the first node to the last", spread)
 	}
 	for i, n := range c.nodes {
-		if len(n.transport.cork.unsealed) != 0 || n.transport.cork.timer.Pending() {
-			t.Errorf("node %d keeps %d datagrams open", i, len(n.transport.cork.unsealed))
+		if n.sender.Unsealed() != 0 {
+			t.Errorf("node %d keeps %d datagrams open", i, n.sender.Unsealed())
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 49})
 			}
 			for _, p := range liar.links {
-				liar.transport.sendPlain(now, p, wire.AppendHave(nil, liar.newID(), have.Bytes()))
+				liar.sender.SendPlain(now, &p.Peer, wire.AppendHave(nil, liar.newID(), have.Bytes()))
 			}
 		}
 	})

@@ -28,7 +28,7 @@ func TestZonesOfAClusterShapeItsLinks(t *testing.T) {
 				zones := map[wire.Zone]bool{}
 				for _, p := range n.links {
 					if p.overlay.Subscribed() {
-						zones[p.sessions.Zone] = true
+						zones[p.Node.Zone] = true
 					}
 				}
 				if len(zones) != 3 {

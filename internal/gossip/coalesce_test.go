@@ -73,7 +73,7 @@ func TestSharedDatagramsAreRepaired(t *testing.T) {
 		c.do(0, func(now time.Time) {
 			for k := range 10 {
 				if apart {
-					n.transport.arena.Put(now, []byte("what another link carries"))
+					n.sender.Arena.Put(now, []byte("what another link carries"))
 				}
 				if err := n.Broadcast(now, fmt.Append(nil, "message ", k)); err != nil {
 					t.Fatal(err)
@@ -102,14 +102,14 @@ func TestCopyThatCameMeanwhileIsNotSent(t *testing.T) {
 		for k := range 6 {
 			id := wire.MessageID{0: 9, 6: 0x80, 15: byte(k + 1)}
 			m := &wire.Message{ID: id, Kind: wire.KindBroadcast, Data: []byte("hello")}
-			n.broadcast.handleBroadcast(now, a, m)
-			n.broadcast.handleBroadcast(now, b, m)
+			n.broadcast.ReceiveBroadcast(now, &a.Peer, m)
+			n.broadcast.ReceiveBroadcast(now, &b.Peer, m)
 		}
 	})
 	if got := n.stats.SentDatagrams - before; got != 0 {
 		t.Errorf("%d datagrams sent although both neighbors have the messages", got)
 	}
-	if b.packets.HasOpen() {
+	if b.Packets.HasOpen() {
 		t.Error("messages are still to be sent")
 	}
 }
@@ -120,14 +120,14 @@ func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
 	n := c.nodes[0]
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		for p.packets.Pace().Wait(now, 50) == 0 {
-			p.packets.Pace().Sent(now, 1400)
+		for p.Packets.Pace().Wait(now, 50) == 0 {
+			p.Packets.Pace().Sent(now, 1400)
 		}
 	})
 	before := n.stats.SentDatagrams
 	c.burst(0, 100, "a message that waits ")
-	if p.packets.Waiting() != 100 {
-		t.Fatalf("%d messages wait", p.packets.Waiting())
+	if p.Packets.Waiting() != 100 {
+		t.Fatalf("%d messages wait", p.Packets.Waiting())
 	}
 	c.net.RunFor(3 * time.Second)
 	c.heard(1, 100, "a message that waits ")

@@ -20,7 +20,7 @@ func TestNodeThatWokeUpSealsNothingUnderItsEarlierSessions(t *testing.T) {
 	sent := map[*packets.Channel]uint64{}
 	c.do(3, func(now time.Time) {
 		for _, p := range n.peers {
-			sent[p.packets.Channel(now)] = p.packets.Channel(now).Sent()
+			sent[p.Packets.Channel(now)] = p.Packets.Channel(now).Sent()
 		}
 		for _, other := range c.nodes {
 			other.events = nil
@@ -61,7 +61,7 @@ func TestNodeThatWokeUpSealsNothingUnderItsEarlierSessions(t *testing.T) {
 // fresh reports whether all links have a session that did not exist before.
 func (n *node) fresh(now time.Time, before map[*packets.Channel]uint64) bool {
 	for _, p := range n.links {
-		ch := p.packets.Channel(now)
+		ch := p.Packets.Channel(now)
 		if _, old := before[ch]; ch == nil || old {
 			return false
 		}

@@ -3,10 +3,10 @@
 // out. One goroutine or a simulation owns a Core.
 //
 // The files, in reading order: core (the node's components and what is kept beside each), inputs (New, datagrams, timeouts,
-// outputs), route (what arrives from peers), peer and sessions, send (packets to peers), broadcast (dissemination and
-// transfers), direct (messages to one node), link (the overlay and heartbeats), join (handshakes, joins, healing, leaving),
-// membership (entries and table comparisons), detect (failure detection and Pings), pushpull (application state and votes),
-// gateway (gwyh 0.1 nodes), limits and inspect. core, limits and peer use no other file, and no file uses inputs.
+// outputs), route (what arrives from peers), peer and sessions, direct (messages to one node), link (the overlay and
+// heartbeats), join (handshakes, joins, healing, leaving), membership (entries and table comparisons), detect (failure
+// detection and Pings), pushpull (application state and votes), gateway (gwyh 0.1 nodes), limits and inspect. What is sent
+// and how is in internal/delivery. core, limits and peer use no other file, and no file uses inputs.
 package gossip
 
 import (
@@ -14,9 +14,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
-	"github.com/gwyh-go/gwyh/internal/arena"
-	"github.com/gwyh-go/gwyh/internal/assembly"
-	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
@@ -26,7 +24,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
-	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -48,7 +45,7 @@ type Core struct {
 	membership membership
 	sync       comparisons
 	peers      map[wire.NodeID]*peer
-	endpoint   *packets.Endpoint
+	delivery   *delivery.Delivery
 	links      []*peer // peers with which messages are exchanged, in the order in which they were linked
 
 	gateway   gateway
@@ -58,8 +55,8 @@ type Core struct {
 	leaving   leaving
 	pings     pings
 	push      exchanges
-	broadcast dissemination
-	transport transport
+	sender    *delivery.Sender     // of delivery
+	broadcast *delivery.Broadcasts // of delivery
 	direct    directs
 
 	ids     wire.IDs
@@ -80,45 +77,10 @@ type handshakes struct {
 	packet   wire.Packet // scratch: the datagram being handled
 }
 
-// transport is how the core sends messages to its peers.
-type transport struct {
-	core     *Core
-	arena    arena.Arena  // small messages, for repair
-	plain    []byte       // scratch: one plaintext being built
-	smallMsg smallMessage // scratch: see newSmall
-	cork     cork
-}
-
-// smallMessage is one plaintext that is sent along several links. The arena keeps it for retransmits and for links that
-// cannot send it at once.
-type smallMessage struct {
-	plain []byte
-	ref   arena.Ref
-}
-
-// cork holds the datagrams of small messages that are not sealed yet.
-type cork struct {
-	timer    timer.Timer // fires when the first of them is due
-	unsealed []*peer     // the peers that have such a datagram
-}
-
-// dissemination is the component and what the core keeps beside it.
-type dissemination struct {
-	*broadcast.Disseminator
-	core       *Core
-	watched    bool           // see SetWatched
-	store      assembly.Store // large messages
-	timer      timer.Timer
-	sweepTimer timer.Timer
-	arrived    []*assembly.Assembly // scratch: large messages that a report confirms
-	outcomes   outcome.Buffer[broadcast.Outcome]
-}
-
-// directs are the direct messages of a core, in both directions, and the handling of their outcomes.
+// directs are the direct messages of a core and the handling of their outcomes.
 type directs struct {
-	*direct.Sender
+	*delivery.Directs
 	core     *Core
-	receiver direct.Receiver
 	outcomes outcome.Buffer[direct.Outcome]
 	timer    timer.Timer // at NextTimeout
 }

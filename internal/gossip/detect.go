@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -43,16 +44,16 @@ func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 	c := dt.core
 	switch a.Kind {
 	case swim.SendPing:
-		c.transport.ping(now, p)
+		c.sender.Ping(now, &p.Peer)
 	case swim.SendNotice:
 		dt.notify(now, p, a.Member)
 	case swim.SendProbeFor:
-		c.transport.send(now, p, wire.AppendProbeFor(c.transport.begin(), c.newID(), a.ProbeFor))
+		c.sender.Send(now, &p.Peer, wire.AppendProbeFor(c.sender.Begin(), c.newID(), a.ProbeFor))
 	case swim.SendProbeResult:
-		c.transport.send(now, p, wire.AppendProbeResult(c.transport.begin(), c.newID(), a.ProbeResult))
+		c.sender.Send(now, &p.Peer, wire.AppendProbeResult(c.sender.Begin(), c.newID(), a.ProbeResult))
 	case swim.CheckPath:
-		p.set.CheckPath(now)
-		c.hs.Wake(p.sessions)
+		p.Sessions.CheckPath(now)
+		c.hs.Wake(p.Node)
 	case swim.Watch:
 		c.timers.Advance(&p.timer, a.At)
 	case swim.EndLink:
@@ -93,7 +94,7 @@ func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
 func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort, again bool) {
 	c := dt.core
 	p := c.peers[id]
-	current := p != nil && p.set.Current(now) != nil
+	current := p != nil && p.Sessions.Current(now) != nil
 	if current {
 		dt.pingSilent(now, p)
 	}
@@ -109,22 +110,22 @@ func (dt *detection) reachOut(now time.Time, id wire.NodeID, addr netip.AddrPort
 // on a node that no longer receives.
 func (dt *detection) pingSilent(now time.Time, p *peer) {
 	c := dt.core
-	if p.legacy || !p.linked {
-		c.transport.ping(now, p)
+	if p.Legacy || !p.Linked {
+		c.sender.Ping(now, &p.Peer)
 		return
 	}
-	c.transport.send(now, p, wire.AppendSyncRoot(p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p)))
+	c.sender.Send(now, &p.Peer, wire.AppendSyncRoot(p.Swim.AppendPing(c.sender.Begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p)))
 }
 
 // rootFor returns the SyncRoot for p.
 func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
 	c := cs.core
-	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.heardAge(now)}
+	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.HeardAge(now)}
 }
 
 // notify sends p the entry that suspects it or declares it dead, so that p refutes it.
 func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
-	if p.legacy || p.set.Current(now) == nil || !dt.MayNotify(now, &p.swim) {
+	if p.Legacy || p.Sessions.Current(now) == nil || !dt.MayNotify(now, &p.Swim) {
 		return
 	}
 	dt.core.sync.correct(now, p, m)
@@ -145,7 +146,7 @@ func (dt *detection) handleProbeFor(now time.Time, p *peer, data []byte) {
 	if c.cfg.Allow != nil && !c.cfg.Allow(f.Addr.Addr()) {
 		f.Addr = netip.AddrPort{}
 	}
-	out, ok := dt.HandleProbeFor(dt.outcomes, now, &p.swim, &f)
+	out, ok := dt.HandleProbeFor(dt.outcomes, now, &p.Swim, &f)
 	if !ok {
 		c.drop(stats.DropOversize)
 	}
@@ -159,7 +160,7 @@ func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 		dt.core.drop(stats.DropMalformedBody)
 		return
 	}
-	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.swim, r))
+	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.Swim, r))
 }
 
 // applySuspect handles an accusation that another node passed on.
@@ -201,7 +202,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
 	}
-	p, legacy := c.direct.reach(now, to)
+	p, legacy := c.direct.Reach(now, to)
 	if legacy {
 		return 0, ErrLegacy
 	}
@@ -216,8 +217,8 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 }
 
 // pingReady sends the first application Ping to p, with which there is a session.
-func (ps *pings) pingReady(now time.Time, p *peer, t event.PingToken) {
-	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.id, ps.core.report.Name(p.id)))
+func (ps *pings) pingReady(now time.Time, p *delivery.Peer, t event.PingToken) {
+	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.ID, ps.core.report.Name(p.ID)))
 }
 
 // pinged carries out the outcomes of one input to the application's Pings.
@@ -259,7 +260,7 @@ func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
 		c.drop(stats.DropUnknownSession)
 		return
 	}
-	c.transport.send(now, p, p.swim.AppendPing(c.transport.begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
+	c.sender.Send(now, &p.Peer, p.Swim.AppendPing(c.sender.Begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
 }
 
 // handlePing sends an Ack to the path on which the Ping arrived (PROTOCOL.md P8).
@@ -270,14 +271,14 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 		c.drop(stats.DropMalformedBody)
 		return
 	}
-	if !c.endpoint.MayAck() {
+	if !c.delivery.Endpoint.MayAck() {
 		c.drop(stats.DropOversize)
 		return
 	}
 	c.leaving.remind(now, p)
-	ack := wire.AppendAck(c.transport.begin(), c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
+	ack := wire.AppendAck(c.sender.Begin(), c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
 	if c.cfg.AnswerAdvertised {
-		from = p.set.Path()
+		from = p.Sessions.Path()
 	}
 	ch.Send(now, from, ack)
 	ps.wantPayload(now)
@@ -291,7 +292,7 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 		c.drop(stats.DropMalformedBody)
 		return
 	}
-	a, ok, out := c.swim.HearAck(c.swim.outcomes, now, &p.swim, ack.Seq)
+	a, ok, out := c.swim.HearAck(c.swim.outcomes, now, &p.Swim, ack.Seq)
 	if !ok {
 		ps.handlePathAck(now, p, ack.Seq)
 		return
@@ -302,7 +303,7 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	if a.Purpose.Leave {
 		c.leaving.leaveConfirmed(p)
 	}
-	if m := c.members.Get(p.id); c.cfg.Pings && m != nil && m.Live() {
+	if m := c.members.Get(p.ID); c.cfg.Pings && m != nil && m.Live() {
 		c.events.Add(event.Event{Kind: event.Ping, Member: m.Member, RTT: a.RTT, Data: bytes.Clone(ack.Payload)})
 	}
 }
@@ -310,10 +311,10 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 // handlePathAck handles the answer to a Ping that probes the MTU of a path, or the path itself.
 func (ps *pings) handlePathAck(now time.Time, p *peer, seq uint64) {
 	c := ps.core
-	if p.packets.PathAnswered(now, seq) {
+	if p.Packets.PathAnswered(now, seq) {
 		c.hs.tellPath(now, p)
 		return
 	}
-	p.set.ProbeAnswered(now, seq)
-	c.hs.Wake(p.sessions)
+	p.Sessions.ProbeAnswered(now, seq)
+	c.hs.Wake(p.Node)
 }

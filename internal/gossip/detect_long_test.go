@@ -156,7 +156,7 @@ func TestNodeWhoseNeighborsDieWithItIsFoundDead(t *testing.T) {
 	victim := c.nodes[11]
 	doomed := map[wire.NodeID]bool{victim.cfg.ID: true}
 	for _, p := range victim.links {
-		doomed[p.id] = true
+		doomed[p.ID] = true
 	}
 	var left []*node
 	for _, n := range c.nodes {

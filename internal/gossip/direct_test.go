@@ -244,9 +244,11 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 		n := c.nodes[0]
 		o.says(c, nil)
 		m := &direct.Message{ID: n.direct.NewID(), To: o.path.Remote, Use: wire.UseMessage, Until: now.Add(time.Second)}
-		if err := n.direct.begin(now, m, nil, []byte("x")); err != nil {
+		out, err := n.direct.Start(nil, now, m, nil, []byte("x"))
+		if err != nil {
 			t.Fatal(err)
 		}
+		n.direct.conclude(now, out)
 		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect, Token: 1}, now.Add(time.Second))
 		n.peers[o.id].dials = []handshake.AttemptID{a}
 		n.hs.ready(now, n.peers[o.id])
@@ -279,7 +281,7 @@ func TestLargeMessageSurvivesARenewalOfItsSession(t *testing.T) {
 	for range 3 {
 		c.do(1, func(now time.Time) {
 			n := c.nodes[1]
-			n.hs.dialMember(now, n.peers[c.nodes[0].cfg.ID].set.Path(), c.nodes[0].cfg.ID, 3*time.Second)
+			n.hs.dialMember(now, n.peers[c.nodes[0].cfg.ID].Sessions.Path(), c.nodes[0].cfg.ID, 3*time.Second)
 		})
 		c.net.RunFor(100 * time.Millisecond)
 	}

@@ -59,13 +59,13 @@ func (c *Core) dumpPeers(w io.Writer, now time.Time) {
 		p := c.peers[of.ID]
 		what := "peer"
 		switch {
-		case p.linked && slices.Contains(c.overlay.Choice(), p.id):
+		case p.Linked && slices.Contains(c.overlay.Choice(), p.ID):
 			what = "subscription"
-		case p.linked:
+		case p.Linked:
 			what = "subscriber"
 		}
 		fmt.Fprintf(w, "    %s %s: round trip %v, heard %v ago, datagrams of %d bytes, %d messages and %d transfers wait\n",
-			what, c.report.Who(p.id), p.packets.RTT(), now.Sub(p.set.LastOpened()), p.packets.Path().Size(), p.packets.Waiting(), len(p.packets.Transfers()))
+			what, c.report.Who(p.ID), p.Packets.RTT(), now.Sub(p.Sessions.LastOpened()), p.Packets.Path().Size(), p.Packets.Waiting(), len(p.Packets.Transfers()))
 	}
 }
 

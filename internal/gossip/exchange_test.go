@@ -295,7 +295,7 @@ func TestSizesOfStatesThatMakeNoSenseAreDropped(t *testing.T) {
 	for i, data := range [][]byte{nil, make([]byte, 7), make([]byte, 8), make([]byte, 9), make([]byte, 1000), binary.BigEndian.AppendUint64(nil, MessageMax)} {
 		for _, use := range []wire.Use{wire.UseLargePush, wire.UseLargeAnswer} {
 			c.do(1, func(now time.Time) {
-				hostile.transport.send(now, hostile.peers[n.cfg.ID], wire.AppendDirect(hostile.transport.begin(), wire.MessageID{byte(i), byte(use), 6: 0x40}, wire.Direct{Use: use, Total: uint32(len(data)), Data: data}))
+				hostile.sender.Send(now, &hostile.peers[n.cfg.ID].Peer, wire.AppendDirect(hostile.sender.Begin(), wire.MessageID{byte(i), byte(use), 6: 0x40}, wire.Direct{Use: use, Total: uint32(len(data)), Data: data}))
 			})
 			c.net.RunFor(2 * time.Second)
 		}
@@ -349,7 +349,7 @@ func TestPushesOfAPeerAreBounded(t *testing.T) {
 	n.app.calls = nil
 	push := func(id byte, d wire.Direct) {
 		c.do(1, func(now time.Time) {
-			hostile.transport.send(now, p, wire.AppendDirect(hostile.transport.begin(), wire.MessageID{id, 6: 0x40, 15: 2 * id}, d))
+			hostile.sender.Send(now, &p.Peer, wire.AppendDirect(hostile.sender.Begin(), wire.MessageID{id, 6: 0x40, 15: 2 * id}, d))
 		})
 		c.net.RunFor(10 * time.Millisecond)
 	}
@@ -386,7 +386,7 @@ func TestPushesOfManyPeersAreBoundedWhileTheApplicationIsSlow(t *testing.T) {
 	for i := 1; i <= others; i++ {
 		c.do(i, func(now time.Time) {
 			o := c.nodes[i]
-			if p := o.peers[n.cfg.ID]; p != nil && p.set.Current(now) != nil {
+			if p := o.peers[n.cfg.ID]; p != nil && p.Sessions.Current(now) != nil {
 				o.push.begin(now, p, false)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -21,11 +22,11 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	var list []packets.Queued
 	for range count {
 		id := n.ids.Broadcast()
-		m := n.transport.newSmall(now, wire.AppendCast(nil, id, 0, make([]byte, 256)))
-		list = append(list, packets.Queued{Ref: m.ref, At: now})
+		m := n.sender.NewSmall(now, wire.AppendCast(nil, id, 0, make([]byte, 256)))
+		list = append(list, packets.Queued{Ref: m.Ref, At: now})
 		ids = append(ids, id)
 	}
-	p.packets.PutBack(list)
+	p.Packets.PutBack(list)
 	return ids
 }
 
@@ -36,9 +37,9 @@ func (n *node) lazy(p *peer, origin uint64, is bool) {
 	var m wire.Message
 	_, _ = wire.ParseMessage(&m, wire.AppendPrune(nil, wire.MessageID{}, &s))
 	if is {
-		n.broadcast.HandlePrune(&p.neighbor, m.Data)
+		n.broadcast.HandlePrune(&p.Neighbor, m.Data)
 	} else {
-		n.broadcast.HandleGraft(&p.neighbor, m.Data)
+		n.broadcast.HandleGraft(&p.Neighbor, m.Data)
 	}
 }
 
@@ -54,7 +55,7 @@ func paceOf(now time.Time, quick bool) *pacing.Controller {
 // reportsAll makes all peers with a link to the node report what they were sent.
 func (n *node) reportsAll(now time.Time) {
 	for _, p := range n.links {
-		p.packets.Pace().Report(now, pacing.Report{Delivered: math.MaxInt64, InFlightSent: math.MaxInt64})
+		p.Packets.Pace().Report(now, pacing.Report{Delivered: math.MaxInt64, InFlightSent: math.MaxInt64})
 	}
 }
 
@@ -80,34 +81,34 @@ func TestOneFullLinkHoldsOwnMessagesUpUnlessItsPeerIsSilentOrFarSlower(t *testin
 			"full, never reported": {full: true, mute: true},
 			"full, slow, unwanted": {full: true, slow: true, unwanted: true},
 		} {
-			heard := p.swim.Heard
+			heard := p.Swim.Heard
 			var paces []pacing.Controller
 			for _, o := range n.links {
-				paces = append(paces, *o.packets.Pace())
+				paces = append(paces, *o.Packets.Pace())
 			}
 			if is.full {
 				n.fill(now, p, fillsLink)
 			}
 			if is.silent {
-				p.swim.Heard = now.Add(-time.Minute)
+				p.Swim.Heard = now.Add(-time.Minute)
 			}
 			if is.slow {
 				for _, o := range n.links {
-					*o.packets.Pace() = *paceOf(now, o != p)
+					*o.Packets.Pace() = *paceOf(now, o != p)
 				}
 			}
 			if is.mute {
-				*p.packets.Pace() = *paceOf(now, true)
+				*p.Packets.Pace() = *paceOf(now, true)
 			}
 			n.lazy(p, n.ids.Origin(), is.unwanted)
-			if got := n.broadcast.congested(now, false); got != is.congested {
+			if got := n.broadcast.Congested(now, false); got != is.congested {
 				t.Errorf("%s: congested %v", name, got)
 			}
-			p.swim.Heard = heard
+			p.Swim.Heard = heard
 			n.lazy(p, n.ids.Origin(), false)
-			p.packets.TakeQueue(0)
+			p.Packets.TakeQueue(0)
 			for i, o := range n.links {
-				*o.packets.Pace() = paces[i]
+				*o.Packets.Pace() = paces[i]
 			}
 		}
 	})
@@ -127,7 +128,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 				n.fill(now, p, fillsLink)
 			}
 		}
-		if n.broadcast.congested(now, false) {
+		if n.broadcast.Congested(now, false) {
 			t.Fatal("it is congested although three links take a message")
 		}
 		before := n.stats.BroadcastsForwarded
@@ -138,7 +139,7 @@ func TestOwnMessageGoesAlongLinksThatTakeIt(t *testing.T) {
 			t.Errorf("sent in full along %d links, want %d", got, broadcast.OwnLinks)
 		}
 		n.fill(now, n.links[len(n.links)-1], fillsLink)
-		if !n.broadcast.congested(now, false) {
+		if !n.broadcast.Congested(now, false) {
 			t.Error("it is not congested although two links only take a message")
 		}
 	})
@@ -152,10 +153,10 @@ func TestForgottenMessagesKeepNothingUp(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		gone := packets.Queued{Ref: arena.Ref{Off: 1 << 40, Size: 300}, At: now}
 		n.fill(now, p, 10)
-		p.packets.PutBack(slices.Repeat([]packets.Queued{gone}, 100))
-		n.transport.pump(now, p)
-		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
-			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
+		p.Packets.PutBack(slices.Repeat([]packets.Queued{gone}, 100))
+		n.sender.Pump(now, &p.Peer)
+		if p.Packets.Waiting() != 0 || p.Packets.Backlog() != 0 {
+			t.Errorf("%d wait, of %d bytes", p.Packets.Waiting(), p.Packets.Backlog())
 		}
 	})
 	c.net.RunFor(time.Second)
@@ -177,16 +178,16 @@ func TestNodeThatIsBehindReportsLater(t *testing.T) {
 		n.reportsAll(now)
 		from, to := n.links[0], n.links[1]
 		for _, waits := range []int{0, 1, 3, 100} {
-			to.packets.TakeQueue(0)
+			to.Packets.TakeQueue(0)
 			n.fill(now, to, waits*packets.SmallOwn/256)
-			from.packets.Channel(now).WantReport(now)
-			n.transport.report(now, from)
-			want := packets.ReportInterval * time.Duration(min(1+to.packets.Backlog()/packets.SmallOwn, reportStrain))
-			if got := from.packets.NextReport().Sub(now); got != want {
-				t.Errorf("%d bytes wait: next report after %v, want %v", to.packets.Backlog(), got, want)
+			from.Packets.Channel(now).WantReport(now)
+			n.sender.Report(now, &from.Peer)
+			want := packets.ReportInterval * time.Duration(min(1+to.Packets.Backlog()/packets.SmallOwn, delivery.StrainMax))
+			if got := from.Packets.NextReport().Sub(now); got != want {
+				t.Errorf("%d bytes wait: next report after %v, want %v", to.Packets.Backlog(), got, want)
 			}
 		}
-		to.packets.TakeQueue(0)
+		to.Packets.TakeQueue(0)
 	})
 }
 

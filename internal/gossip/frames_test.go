@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -28,7 +29,7 @@ func TestMessagesOfAnySizeArrive(t *testing.T) {
 		c.add(5)
 		c.form(5 * time.Second)
 		edge := c.nodes[0].BroadcastMax()
-		sizes := []int{1, edge - 1, edge, edge + 1, passOnFrom - 1, passOnFrom, passOnFrom + 1, chunkSize - 1, chunkSize, chunkSize + 1, 1 << 20}
+		sizes := []int{1, edge - 1, edge, edge + 1, delivery.PassOnFrom - 1, delivery.PassOnFrom, delivery.PassOnFrom + 1, chunkSize - 1, chunkSize, chunkSize + 1, 1 << 20}
 		if loss > 0 {
 			sizes = append(sizes, MessageMax)
 		}
@@ -46,12 +47,12 @@ func TestLargeMessagesAreForgottenWhenTheyAreEverywhere(t *testing.T) {
 	c.broadcast(0, payload(1<<20, 1), 20*time.Second)
 	c.net.RunFor(10 * time.Second)
 	for i, n := range c.nodes {
-		if n.broadcast.store.Len() != 0 || n.broadcast.store.Size() != 0 {
-			t.Errorf("node %d holds %d messages, %d bytes", i, n.broadcast.store.Len(), n.broadcast.store.Size())
+		if n.broadcast.Store.Len() != 0 || n.broadcast.Store.Size() != 0 {
+			t.Errorf("node %d holds %d messages, %d bytes", i, n.broadcast.Store.Len(), n.broadcast.Store.Size())
 		}
 		for _, p := range n.links {
-			if len(p.packets.Transfers()) != 0 || p.packets.Waiting() != 0 {
-				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.packets.Transfers()), p.packets.Waiting())
+			if len(p.Packets.Transfers()) != 0 || p.Packets.Waiting() != 0 {
+				t.Errorf("node %d has %d large and %d small messages queued", i, len(p.Packets.Transfers()), p.Packets.Waiting())
 			}
 		}
 	}

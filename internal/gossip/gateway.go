@@ -31,14 +31,14 @@ func (n legacyNode) Contact(now time.Time, of *legacy.Peer) legacy.Contact {
 		return legacy.Contact{}
 	}
 	o := &p.overlay
-	return legacy.Contact{Session: p.set.Current(now) != nil, Opened: p.set.LastOpened(), Heard: p.swim.Heard, Linked: p.linked,
+	return legacy.Contact{Session: p.Sessions.Current(now) != nil, Opened: p.Sessions.LastOpened(), Heard: p.Swim.Heard, Linked: p.Linked,
 		Subscribing: o.Subscribing(), AskedAt: o.AskedAt(), Subscriber: o.Subscriber(),
-		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.set.Path().Remote, Zone: p.sessions.Zone}
+		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.Sessions.Path().Remote, Zone: p.Node.Zone}
 }
 
 func (n legacyNode) Links() (count int) {
 	for _, p := range n.c.links {
-		if p.legacy {
+		if p.Legacy {
 			count++
 		}
 	}
@@ -83,14 +83,14 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	c := g.core
 	switch o.Kind {
 	case legacy.Ping:
-		c.transport.ping(now, p)
+		c.sender.Ping(now, &p.Peer)
 	case legacy.Request:
-		c.transport.sendRequest(now, p, o.Request)
+		c.sender.SendRequest(now, &p.Peer, o.Request)
 	case legacy.Subscribe:
 		c.overlay.conclude(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
 	case legacy.Resubscribe:
 		p.overlay.AskedAgain(now)
-		c.transport.sendRequest(now, p, wire.KindStartSubscription)
+		c.sender.SendRequest(now, &p.Peer, wire.KindStartSubscription)
 	case legacy.Serve:
 		c.overlay.conclude(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
 	case legacy.Confirmed:
@@ -100,7 +100,7 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	case legacy.EndLink:
 		c.overlay.unlink(now, p)
 	case legacy.Shake:
-		c.hs.dialMember(now, p.set.Path(), p.id, dialFor)
+		c.hs.dialMember(now, p.Sessions.Path(), p.ID, dialFor)
 	case legacy.Introduce:
 		g.introduce(now, o)
 	}
@@ -155,7 +155,7 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 			w.flush(now)
 		}
 	case legacy.StatusArrived:
-		if p := c.peers[o.From]; p != nil && c.broadcast.Seen.First(now, &o.Status, &p.neighbor.Source) {
+		if p := c.peers[o.From]; p != nil && c.broadcast.Seen.First(now, &o.Status, &p.Neighbor.Source) {
 			g.conclude(now, g.HandleStatus(g.outcomes, now, legacyNode{c}, &c.members, *o))
 		}
 	case legacy.PassStatus:
@@ -169,7 +169,7 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 	c := g.core
 	for _, p := range c.links {
-		if p.id == o.From || p.legacy {
+		if p.ID == o.From || p.Legacy {
 			continue
 		}
 		e := &c.membership.entry
@@ -184,9 +184,9 @@ func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 func (g *gateway) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
 	c := g.core
 	for _, p := range c.links {
-		known := p.id == from || p.id == of.ID
-		if p.legacy && !known && legacy.Tellable(p.set.Path().Remote, of.Addr) {
-			c.transport.send(now, p, wire.AppendPeerStatus(c.transport.begin(), id, of, up))
+		known := p.ID == from || p.ID == of.ID
+		if p.Legacy && !known && legacy.Tellable(p.Sessions.Path().Remote, of.Addr) {
+			c.sender.Send(now, &p.Peer, wire.AppendPeerStatus(c.sender.Begin(), id, of, up))
 		}
 	}
 }
@@ -221,7 +221,7 @@ func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	c := g.core
 	var sender wire.NodeID
 	if from != nil {
-		sender = from.id
+		sender = from.ID
 	}
 	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == byComparison)
 	g.conclude(now, out)
@@ -276,7 +276,7 @@ func (g *gateway) handleOpened(now time.Time, p *peer, m *wire.Message, plain []
 		c.drop(stats.DropMalformedBody)
 		return false
 	}
-	c.report.Message(now, p.id, m)
+	c.report.Message(now, p.ID, m)
 	out, broadcast := g.HandleMessage(g.outcomes, now, legacyNode{c}, &c.members, p.gateway, m, c.ids.Made(&m.ID))
 	g.conclude(now, out)
 	return broadcast

@@ -16,7 +16,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	n, helper := c.nodes[i], c.nodes[k]
 	before := n.swim.Stats
 	c.do(i, func(now time.Time) {
-		n.transport.send(now, n.peers[helper.cfg.ID], wire.AppendProbeFor(n.transport.begin(), n.newID(), wire.ProbeFor{Seq: 1 << 40, Target: target, Addr: addr}))
+		n.sender.Send(now, &n.peers[helper.cfg.ID].Peer, wire.AppendProbeFor(n.sender.Begin(), n.newID(), wire.ProbeFor{Seq: 1 << 40, Target: target, Addr: addr}))
 	})
 	c.net.RunUntil(time.Second, func() bool { return n.swim.Stats != before })
 	alive, none := n.swim.Stats.ResultsAlive-before.ResultsAlive, n.swim.Stats.ResultsNone-before.ResultsNone
@@ -65,7 +65,7 @@ func TestRequestsForProbesAreBounded(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		for i := range 500 {
 			target := wire.NodeID{1, byte(i >> 8), byte(i), 6: 0x80, 8: 0x80}
-			asker.transport.send(now, asker.peers[helper.cfg.ID], wire.AppendProbeFor(asker.transport.begin(), asker.newID(), wire.ProbeFor{Seq: uint64(i), Target: target, Addr: testAddr(100)}))
+			asker.sender.Send(now, &asker.peers[helper.cfg.ID].Peer, wire.AppendProbeFor(asker.sender.Begin(), asker.newID(), wire.ProbeFor{Seq: uint64(i), Target: target, Addr: testAddr(100)}))
 		}
 	})
 	c.net.RunFor(500 * time.Millisecond)

@@ -17,10 +17,10 @@ func (c *cluster) hand(now time.Time, plain []byte) {
 	c.t.Helper()
 	n := c.nodes[0]
 	p := n.peers[c.nodes[1].cfg.ID]
-	n.endpoint.BeginPacket()
-	ch := p.packets.Channel(now)
-	n.hs.handlePlain(now, received{peer: p, channel: ch, from: p.set.Path()}, plain)
-	n.transport.sendSettled(now, p, ch)
+	n.delivery.Endpoint.BeginPacket()
+	ch := p.Packets.Channel(now)
+	n.hs.handlePlain(now, received{peer: p, channel: ch, from: p.Sessions.Path()}, plain)
+	n.sender.SendSettled(now, &p.Peer, ch)
 	ch.EndPacket(now)
 	n.Events()
 }

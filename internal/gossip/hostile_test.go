@@ -141,7 +141,7 @@ func TestForgedAndReplayedBoxesAreCountedAndChangeNothing(t *testing.T) {
 	c.do(1, func(now time.Time) {
 		n := c.nodes[1]
 		n.HandleTimeout(now)
-		n.Core.transport.ping(now, n.peers[c.nodes[0].cfg.ID])
+		n.Core.sender.Ping(now, &n.peers[c.nodes[0].cfg.ID].Peer)
 		n.Drain(now, func(_ wire.Path, b []byte) { box = append(box, b...) }) // not delivered yet
 	})
 	n := c.nodes[0]
@@ -232,7 +232,7 @@ func FuzzCoreInput(f *testing.F) {
 		c.net.Inject(testAddr(50), n.addr, datagram)
 		c.do(1, func(now time.Time) {
 			if p := c.nodes[1].peers[n.cfg.ID]; p != nil {
-				c.nodes[1].transport.sendPlain(now, p, plain)
+				c.nodes[1].sender.SendPlain(now, &p.Peer, plain)
 			}
 		})
 		c.net.RunFor(3 * time.Second)

@@ -196,8 +196,8 @@ func TestNodeAtANewAddressIsFollowed(t *testing.T) {
 			if m := o.members.Named("node-4"); knows && (m.Addr != to || o.count(event.Update, "node-4") != 1) {
 				t.Errorf("node %d has node-4 at %v, was told %v", i, m.Addr, o.names())
 			}
-			if p := o.peers[n.cfg.ID]; p != nil && p.linked && p.set.Path().Remote != to {
-				t.Errorf("knows %v: node %d answers node-4 at %v", knows, i, p.set.Path().Remote)
+			if p := o.peers[n.cfg.ID]; p != nil && p.Linked && p.Sessions.Path().Remote != to {
+				t.Errorf("knows %v: node %d answers node-4 at %v", knows, i, p.Sessions.Path().Remote)
 			}
 		}
 		c.broadcast(4, "from the new address", time.Second)

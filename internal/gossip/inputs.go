@@ -7,12 +7,12 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/stats"
-
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/report"
+	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -37,12 +37,14 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
-	c.endpoint = newEndpoint(c)
-	c.transport, c.broadcast = newTransport(c), newDissemination(c)
+	c.delivery = delivery.New(delivery.Config{Zone: cfg.Zone, Heartbeat: cfg.Heartbeat, DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax,
+		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
+	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
 	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c)
 	c.direct, c.pings, c.push = newDirects(c), newPings(c), newExchanges(c)
 	c.gateway, c.hs = newGateway(c), newHandshakes(c)
+	c.delivery.SetSessions(c.hs.Table)
 	c.start(now)
 	return c, nil
 }
@@ -158,17 +160,17 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() stats.Stats {
 	s := c.stats
 	s.AddBroadcast(c.broadcast.Disseminator)
-	s.AddPackets(c.endpoint.Stats())
+	s.AddPackets(c.delivery.Endpoint.Stats())
 	s.AddPushPull(&c.push.Stats)
 	s.AddLegacy(&c.gateway.Stats)
 	s.AddDetection(&c.swim.Stats)
 	s.Dropped[stats.DropOversize] += c.members.Rationed
-	s.AddDirect(&c.direct.Stats, &c.direct.receiver.Stats)
+	s.AddDirect(&c.direct.Stats, c.direct.ReceiverStats())
 	s.AddHandshakes(c.hs.Stats())
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
 	s.DatagramsLost += c.hs.Lost()
 	for _, p := range c.links {
-		s.Queued += p.packets.Waiting() + len(p.packets.Transfers())
+		s.Queued += p.Packets.Waiting() + len(p.Packets.Transfers())
 	}
 	for m := range c.members.All {
 		s.Known[m.State]++
@@ -195,6 +197,23 @@ func (c *Core) Links() int { return len(c.links) }
 // Started returns the number of confirmed subscriptions of this node.
 func (c *Core) Started() int { return c.overlay.Started() }
 
+// Flush seals all open datagrams.
+func (c *Core) Flush(now time.Time) { c.sender.SealDue(now, true) }
+
+// BroadcastMax returns the size in bytes of the largest message that fits in one datagram of the configured size. A
+// larger message is cut into frames.
+func (c *Core) BroadcastMax() int { return c.broadcast.SmallMax() }
+
+// Broadcast sends data to every member. Without a link, a copy is kept until there is one or it expires; otherwise data
+// is not retained. If Broadcast returns a *TooLargeError or ErrQueueFull, nothing was sent.
+func (c *Core) Broadcast(now time.Time, data []byte) error { return c.broadcast.Broadcast(now, data) }
+
+// Has reports whether this node has all of a broadcast, or is its origin. It reports true for broadcasts long past.
+func (c *Core) Has(id wire.MessageID) bool { return c.broadcast.Has(id) }
+
+// LastBroadcast returns the id of the last broadcast of this node.
+func (c *Core) LastBroadcast() wire.MessageID { return c.ids.Last() }
+
 // Drain passes every queued datagram to send, in order. now is the time of the last input. The bytes are valid for the call.
 func (c *Core) Drain(now time.Time, send func(to wire.Path, b []byte)) {
 	c.drain(now, 1, func(r outbox.Run) { send(r.To, r.Bytes) })
@@ -206,7 +225,7 @@ func (c *Core) DrainRuns(now time.Time, send func(outbox.Run)) {
 }
 
 func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
-	c.transport.sealDue(now, false)
+	c.sender.SealDue(now, false)
 	c.out.Drain(most, func(r outbox.Run) {
 		c.stats.SentDatagrams += uint64(r.Count)
 		c.stats.SentBytes += uint64(len(r.Bytes))

@@ -49,7 +49,7 @@ func FuzzInsider(f *testing.F) {
 		asks.State, asks.AskMerge, asks.AskAlive = true, true, true
 		n.cfg.AskAlive = true
 		now, path := c.net.Now(), wire.Path{Remote: attacker.addr}
-		seal := attacker.peers[n.cfg.ID].set.Current(now)
+		seal := attacker.peers[n.cfg.ID].Sessions.Current(now)
 		plains := specimens()
 		asked := questions(c, now)
 		var names []string
@@ -101,7 +101,7 @@ func (n *node) check(t *testing.T, now time.Time, argument uint32) {
 		t.Fatalf("%d datagrams of %d bytes are the answer to one", packets, bytes)
 	case n.members.Bytes() > members.Budget:
 		t.Fatalf("the member table has %d bytes", n.members.Bytes())
-	case n.broadcast.store.Size() > assembly.StoreMax:
-		t.Fatalf("large messages take %d bytes", n.broadcast.store.Size())
+	case n.broadcast.Store.Size() > assembly.StoreMax:
+		t.Fatalf("large messages take %d bytes", n.broadcast.Store.Size())
 	}
 }

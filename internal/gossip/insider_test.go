@@ -25,7 +25,7 @@ func (c *cluster) say(i, k int, plain []byte) {
 		if p == nil {
 			c.t.Fatal("no session")
 		}
-		n.transport.sendPlain(now, p, plain)
+		n.sender.SendPlain(now, &p.Peer, plain)
 	})
 	c.net.RunFor(5 * time.Millisecond)
 }
@@ -52,15 +52,15 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		have.Add(&digest.Digest{Origin: id.Origin(), Top: 9})
 		var m wire.Message
 		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), have.Bytes()))
-		n.broadcast.handleHave(now, p, m.Data)
-		n.broadcast.tick(now.Add(time.Second))
+		n.broadcast.ReceiveHave(now, &p.Peer, m.Data)
+		n.broadcast.HandleTimeout(now.Add(time.Second))
 		if n.Stats().Wanted == 0 {
 			t.Error("nothing of what was announced was requested")
 		}
 		if at := p.overlay.AskedAt(); at != asked {
 			t.Errorf("the subscription was asked for at %v, and before at %v", at, asked)
 		}
-		if !n.swim.MayNotify(now, &p.swim) {
+		if !n.swim.MayNotify(now, &p.Swim) {
 			t.Error("the notice of an accusation has to wait")
 		}
 	})
@@ -133,13 +133,13 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
-			m := n.transport.newSmall(now, wire.AppendCast(nil, n.ids.Broadcast(), 0, []byte("hello")))
-			p.packets.Send(now, m.ref)
+			m := n.sender.NewSmall(now, wire.AppendCast(nil, n.ids.Broadcast(), 0, []byte("hello")))
+			p.Packets.Send(now, m.Ref)
 		}
-		n.transport.arena.Rest(now.Add(time.Hour))
-		p.packets.Seal(now)
-		if got := n.Stats().Dropped[stats.DropForgotten]; got != 2 || p.packets.HasOpen() {
-			t.Errorf("%d dropped, open %v", got, p.packets.HasOpen())
+		n.sender.Arena.Rest(now.Add(time.Hour))
+		p.Packets.Seal(now)
+		if got := n.Stats().Dropped[stats.DropForgotten]; got != 2 || p.Packets.HasOpen() {
+			t.Errorf("%d dropped, open %v", got, p.Packets.HasOpen())
 		}
 	})
 }
@@ -171,7 +171,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		{"stale entries", antientropy.AnswersMax, func(n *node, i int, b []byte) []byte {
 			w := wire.BeginSyncMembers(b, wire.MessageID{})
 			for range 500 {
-				w.Append(&wire.Member{State: wire.StateLeft, ID: n.links[0].id, Incarnation: 1}, 60_000)
+				w.Append(&wire.Member{State: wire.StateLeft, ID: n.links[0].ID, Incarnation: 1}, 60_000)
 			}
 			return w.End()
 		}},
@@ -279,7 +279,7 @@ func (c *cluster) claim(i, k int, entries ...wire.Member) {
 		if p == nil {
 			c.t.Fatal("no session")
 		}
-		c.nodes[i].transport.sendPlain(now, p, w.End())
+		c.nodes[i].sender.SendPlain(now, &p.Peer, w.End())
 	})
 }
 

@@ -17,7 +17,7 @@ func (c *Core) NumMembers() int { return c.members.Count() }
 func (c *Core) Holdings() stats.Holdings {
 	waiting, awaited := c.direct.Len()
 	return stats.Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.store.Size() + c.broadcast.Held.Bytes()}
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.Store.Size() + c.broadcast.Held.Bytes()}
 }
 
 // A Link is a peer with which broadcasts are exchanged, as the components know it. It is read-only, and valid until the
@@ -35,7 +35,7 @@ type Link struct {
 // EachLink calls yield with each link, in the order in which the links began.
 func (c *Core) EachLink(yield func(Link)) {
 	for _, p := range c.links {
-		yield(Link{ID: p.id, Name: c.report.Name(p.id), Zone: p.sessions.Zone, Packets: p.packets, Sessions: p.set, Liveness: &p.swim, Overlay: &p.overlay})
+		yield(Link{ID: p.ID, Name: c.report.Name(p.ID), Zone: p.Node.Zone, Packets: p.Packets, Sessions: p.Sessions, Liveness: &p.Swim, Overlay: &p.overlay})
 	}
 }
 
@@ -46,4 +46,4 @@ func (c *Core) Table() *members.Table { return &c.members }
 func (c *Core) Detector() *swim.Detector { return c.swim.Detector }
 
 // SetWatched sets whether each event.Duplicate is wanted.
-func (c *Core) SetWatched(wanted bool) { c.broadcast.watched = wanted }
+func (c *Core) SetWatched(wanted bool) { c.broadcast.Watched = wanted }

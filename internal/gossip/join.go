@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -54,8 +55,8 @@ func (c *Core) AbandonJoin(now time.Time, t event.JoinToken) {
 func (s *joins) begin(now time.Time, token event.JoinToken, to netip.AddrPort, id wire.NodeID, until time.Time) {
 	c := s.core
 	at := joining.Place{Self: to == c.cfg.Advertise, Member: id}
-	if p := c.hs.peerAt(now, to); p != nil {
-		at.Peer = p.id
+	if p := c.delivery.PeerAt(now, to); p != nil {
+		at.Peer = p.ID
 	}
 	s.conclude(now, s.Begin(s.outcomes, now, token, to, until, c.push.NewJoin(uint64(token)), at))
 }
@@ -75,7 +76,7 @@ func (s *joins) act(now time.Time, o *joining.Outcome[*pushpull.Join]) {
 	case joining.AskSeed:
 		c.gateway.askSeed(now, c.peers[j.Peer()])
 	case joining.Advance:
-		if p := c.peers[j.Peer()]; p != nil && !p.legacy {
+		if p := c.peers[j.Peer()]; p != nil && !p.Legacy {
 			c.push.conclude(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, j.Exchange, j.Until()))
 		}
 	case joining.Merge:
@@ -118,7 +119,7 @@ func (s *joins) comeBack(now time.Time) {
 
 // ready continues the Joins that waited for a session with p.
 func (s *joins) ready(now time.Time, p *peer) {
-	s.conclude(now, s.SessionReady(s.outcomes, p.id, p.legacy))
+	s.conclude(now, s.SessionReady(s.outcomes, p.ID, p.Legacy))
 }
 
 // linked ends the Joins that wait only for a link, if there is one.
@@ -131,7 +132,7 @@ func (s *joins) linked(now time.Time) {
 func (s *joins) timeout(now time.Time, j *join) {
 	var heard time.Time
 	if p := s.core.peers[j.Peer()]; p != nil {
-		heard = p.swim.Heard
+		heard = p.Swim.Heard
 	}
 	s.conclude(now, s.HandleTimeout(s.outcomes, now, j, heard, s.core.push.NewJoin(j.Exchange.Token)))
 }
@@ -160,7 +161,7 @@ func (h *healing) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 // Seek begins Joins with some of the seeds at whose addresses there is no live member.
 func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
 	linked := func(a netip.AddrPort) bool {
-		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.set.Path().Remote == a && p.set.Current(now) != nil })
+		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.Sessions.Path().Remote == a && p.Sessions.Current(now) != nil })
 	}
 	for _, to := range c.heal.Seeds(seeds, linked) {
 		c.heal.meet(now, to)
@@ -173,7 +174,7 @@ func (h *healing) compareReturned(now time.Time) {
 	if m == nil {
 		return
 	}
-	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
+	if p := c.peers[m.ID]; p != nil && p.Sessions.Current(now) != nil {
 		c.push.begin(now, p, false)
 	} else {
 		c.hs.dial(now, wire.Path{Remote: m.Addr}, joining.Dial{Purpose: joining.ForComparison, Member: m.ID}, now.Add(meetFor))
@@ -191,8 +192,8 @@ func (h *healing) wakeUp(now time.Time) {
 	c.report.Asleep(now)
 	c.membership.refute(now, 0)
 	for _, p := range c.links {
-		if !p.legacy && !c.hs.dials.Dialing(p.id) {
-			c.hs.dial(now, p.set.Path(), joining.Dial{Purpose: joining.ForGreeting, Member: p.id}, now.Add(meetFor))
+		if !p.Legacy && !c.hs.dials.Dialing(p.ID) {
+			c.hs.dial(now, p.Sessions.Path(), joining.Dial{Purpose: joining.ForGreeting, Member: p.ID}, now.Add(meetFor))
 		}
 	}
 }
@@ -217,12 +218,12 @@ func (c *Core) Leave(now time.Time) {
 	c.memberChanged(now)
 	c.membership.spread(now, c.members.Self(), nil, byNews)
 	c.membership.flushNews(now)
-	c.Flush(now)
+	c.sender.SealDue(now, true)
 	c.gateway.leave(now)
 	var links []wire.NodeID
 	for _, p := range c.links {
-		if !p.legacy {
-			links = append(links, p.id)
+		if !p.Legacy {
+			links = append(links, p.ID)
 		}
 	}
 	c.leaving.Begin(links)
@@ -237,9 +238,9 @@ func (l *leaving) stepLeave(now time.Time) {
 	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
 	for _, id := range tell {
 		p := c.peers[id]
-		w := wire.BeginMembers(c.transport.begin(), c.newID())
-		w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
-		c.transport.send(now, p, p.swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true}))
+		w := wire.BeginMembers(c.sender.Begin(), c.newID())
+		w.Append(c.members.Self().Fill(&c.membership.entry), delivery.ControlMax)
+		c.sender.Send(now, &p.Peer, p.Swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true}))
 	}
 	if c.timers.Plan(&l.timer, l.Due()); len(tell) == 0 {
 		c.events.Add(event.Event{Kind: event.Departed})
@@ -249,7 +250,7 @@ func (l *leaving) stepLeave(now time.Time) {
 // leaveConfirmed records that p knows that this node has left.
 func (l *leaving) leaveConfirmed(p *peer) {
 	c := l.core
-	over := l.Confirmed(p.id)
+	over := l.Confirmed(p.ID)
 	if c.timers.Plan(&l.timer, l.Due()); over {
 		c.events.Add(event.Event{Kind: event.Departed})
 	}
@@ -258,7 +259,7 @@ func (l *leaving) leaveConfirmed(p *peer) {
 // remind notifies a peer that still considers this node a member that it has left.
 func (l *leaving) remind(now time.Time, p *peer) {
 	c := l.core
-	if !c.members.Self().Live() && !p.legacy {
+	if !c.members.Self().Live() && !p.Legacy {
 		c.swim.notify(now, p, c.members.Self())
 	}
 }
@@ -272,23 +273,23 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 		d, _ := h.dials.Get(a)
 		switch {
 		case d.Purpose == joining.ForPing:
-			c.pings.pingReady(now, p, event.PingToken(d.Token))
-		case d.Purpose == joining.ForGreeting && !p.legacy:
+			c.pings.pingReady(now, &p.Peer, event.PingToken(d.Token))
+		case d.Purpose == joining.ForGreeting && !p.Legacy:
 			c.sync.greet(now, p)
-		case d.Purpose == joining.ForComparison && !p.legacy:
+		case d.Purpose == joining.ForComparison && !p.Legacy:
 			c.push.begin(now, p, false)
 		}
 		h.dials.Take(a)
 	}
 	p.dials = nil
-	if p.legacy {
+	if p.Legacy {
 		c.gateway.ready(now, p)
 	} else {
 		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}
 	c.joins.ready(now, p)
 	c.push.pullReady(now, p)
-	c.transport.pump(now, p)
+	c.sender.Pump(now, &p.Peer)
 }
 
 // attemptFailed ends the operation that needed the handshake. If it had none, the overlay avoids the member for a while.
@@ -305,7 +306,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForPing:
 		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
 	default:
-		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.set.Current(now) == nil) {
+		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.Sessions.Current(now) == nil) {
 			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
 		}
 	}

@@ -54,7 +54,7 @@ func TestRemovedKeyEndsTheSessionsOfThoseWhoHaveNoOther(t *testing.T) {
 	c.net.RunFor(peers.KeyChange + time.Second)
 	for i := range 2 {
 		if p := c.nodes[i].peers[c.nodes[2].cfg.ID]; p != nil {
-			t.Errorf("node %d still has %d sessions with the node that was left out", i, p.set.Len())
+			t.Errorf("node %d still has %d sessions with the node that was left out", i, p.Sessions.Len())
 		}
 	}
 	c.net.RunFor(time.Minute)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -122,7 +123,7 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	}
 	crashed := 0
 	for i, o := range c.nodes {
-		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.IsParent(wire.AllLarge, &p.neighbor) {
+		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.IsParent(wire.AllLarge, &p.Neighbor) {
 			c.net.Crash(o.addr)
 			crashed++
 		}
@@ -162,9 +163,9 @@ func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
 		}
 		n, near := c.nodes[9], 0
 		for _, i := range []int{3, 4} {
-			if p := n.peers[c.nodes[i].cfg.ID]; p != nil && p.linked {
+			if p := n.peers[c.nodes[i].cfg.ID]; p != nil && p.Linked {
 				near++
-				if !n.broadcast.IsParent(origin, &p.neighbor) {
+				if !n.broadcast.IsParent(origin, &p.Neighbor) {
 					t.Errorf("%d bytes: node %d is near and no parent", size, i)
 				}
 			}
@@ -193,13 +194,13 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 			}
 			plain := wire.AppendHave(nil, liar.newID(), have.Bytes())
 			for _, p := range liar.links {
-				liar.transport.sendPlain(now, p, plain)
+				liar.sender.SendPlain(now, &p.Peer, plain)
 			}
 		})
 		for _, n := range c.nodes {
 			for _, p := range n.links {
-				if p.neighbor.Expected() > broadcast.AnnouncedMax {
-					t.Fatalf("%d announcements kept", p.neighbor.Expected())
+				if p.Neighbor.Expected() > broadcast.AnnouncedMax {
+					t.Fatalf("%d announcements kept", p.Neighbor.Expected())
 				}
 			}
 			if n.broadcast.Requests() > broadcast.MissingMax {
@@ -222,8 +223,8 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 			t.Errorf("node %d still asks for %d messages", i, n.broadcast.Requests())
 		}
 		for _, p := range n.links {
-			if p.neighbor.Expected() != 0 {
-				t.Errorf("node %d keeps %d announcements", i, p.neighbor.Expected())
+			if p.Neighbor.Expected() != 0 {
+				t.Errorf("node %d keeps %d announcements", i, p.Neighbor.Expected())
 			}
 		}
 	}
@@ -236,10 +237,10 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	msg := []byte(payload(50_000, 1))
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
-		x := a.broadcast.addLarge(now, id, msg)
+		x := a.broadcast.AddLarge(now, id, msg)
 		a.broadcast.Seen.First(now, &id, nil)
 		x.PassedOn = true
-		a.broadcast.Tell(largeOf(x), &p.neighbor)
+		a.broadcast.Tell(delivery.LargeOf(x), &p.Neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
 		before := a.stats.SentBytes
@@ -247,7 +248,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 			c.do(1, func(now time.Time) {
 				var want wire.Want
 				want.Add(&id, from, to)
-				b.transport.sendPlain(now, b.links[0], wire.AppendWant(nil, b.newID(), &want))
+				b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendWant(nil, b.newID(), &want))
 			})
 		}
 		c.net.RunFor(30 * time.Millisecond)
@@ -272,7 +273,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		for _, k := range []string{"Have", "Want", "Prune"} { // invalid values
 			plain := append([]byte{0x92, 0xc4, 16}, make([]byte, 16)...)
 			plain = append(append(append(plain, 0x81, 0xa0|byte(len(k))), k...), 0xc4, 3, 1, 2, 3)
-			b.transport.sendPlain(now, b.links[0], plain)
+			b.sender.SendPlain(now, &b.links[0].Peer, plain)
 		}
 	})
 	c.net.RunFor(time.Second)

@@ -74,28 +74,28 @@ func (c *cluster) exactlyOnce(origin int, msg []byte) {
 func (c *cluster) quiet() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		if n.broadcast.store.Len() != 0 || n.broadcast.store.Size() != 0 {
-			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.broadcast.store.Len(), n.broadcast.store.Size())
+		if n.broadcast.Store.Len() != 0 || n.broadcast.Store.Size() != 0 {
+			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.broadcast.Store.Len(), n.broadcast.Store.Size())
 		}
 		if waiting, awaited := n.direct.Len(); waiting+awaited+n.direct.Kept() != 0 {
 			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Kept())
 		}
 		for _, p := range n.peers {
 			switch {
-			case len(p.packets.Transfers()) != 0:
-				c.t.Errorf("node %d to %s: %v transfers are left, want 0", i, p.id, len(p.packets.Transfers()))
-			case p.packets.Waiting() != 0:
-				c.t.Errorf("node %d to %s: %v messages wait, want 0", i, p.id, p.packets.Waiting())
-			case p.packets.Backlog() != 0:
-				c.t.Errorf("node %d to %s: %v bytes wait, want 0", i, p.id, p.packets.Backlog())
-			case p.packets.Paused():
-				c.t.Errorf("node %d to %s: the pacing holds back something", i, p.id)
+			case len(p.Packets.Transfers()) != 0:
+				c.t.Errorf("node %d to %s: %v transfers are left, want 0", i, p.ID, len(p.Packets.Transfers()))
+			case p.Packets.Waiting() != 0:
+				c.t.Errorf("node %d to %s: %v messages wait, want 0", i, p.ID, p.Packets.Waiting())
+			case p.Packets.Backlog() != 0:
+				c.t.Errorf("node %d to %s: %v bytes wait, want 0", i, p.ID, p.Packets.Backlog())
+			case p.Packets.Paused():
+				c.t.Errorf("node %d to %s: the pacing holds back something", i, p.ID)
 			}
-			if got := p.packets.Remembered(); got > 4*32 {
-				c.t.Errorf("node %d to %s: %d packets are remembered", i, p.id, got)
+			if got := p.Packets.Remembered(); got > 4*32 {
+				c.t.Errorf("node %d to %s: %d packets are remembered", i, p.ID, got)
 			}
-			if ch := p.packets.Channel(c.net.Now()); ch != nil && ch.Missing() {
-				c.t.Errorf("node %d to %s: still asks", i, p.id)
+			if ch := p.Packets.Channel(c.net.Now()); ch != nil && ch.Missing() {
+				c.t.Errorf("node %d to %s: still asks", i, p.ID)
 			}
 		}
 	}
@@ -309,11 +309,11 @@ const chunkSize = 64 << 10
 
 // footprint returns the size of a node's large messages in bytes.
 func footprint(n *node) (size int) {
-	for a := range n.broadcast.store.All {
+	for a := range n.broadcast.Store.All {
 		size += a.Allocated() + 24*int(a.Total/chunkSize+1) + 8*cap(a.Have) + 160
 	}
 	for _, p := range n.peers {
-		for _, b := range p.packets.Transfers() {
+		for _, b := range p.Packets.Transfers() {
 			size += 8*b.Ranges() + 96
 		}
 	}
@@ -398,7 +398,7 @@ func TestDeclaredMessagesThatNeverComeTakeNoMemory(t *testing.T) {
 		c.do(4, func(now time.Time) {
 			plain := wire.AppendFrame(nil, wire.Bin, liar.ids.Broadcast(), MessageMax, uint32(i)*4096%(MessageMax-4096), make([]byte, 1000))
 			for _, p := range liar.links {
-				p.packets.Channel(now).Send(now, p.set.Path(), plain)
+				p.Packets.Channel(now).Send(now, p.Sessions.Path(), plain)
 			}
 		})
 		c.net.RunFor(time.Millisecond)

@@ -2,16 +2,13 @@ package gossip
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/ping"
-	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
-	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Errors, limits and times that several files of the package use.
@@ -24,14 +21,10 @@ var (
 )
 
 // TooLargeError reports that a message exceeds a size limit.
-type TooLargeError struct{ Size, Max int }
-
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("message of %d bytes is larger than %d", e.Size, e.Max)
-}
+type TooLargeError = delivery.TooLargeError
 
 // MessageMax is the maximum size of a message in bytes.
-const MessageMax = assembly.MessageMax
+const MessageMax = delivery.MessageMax
 
 // Errors of exchanges.
 var (
@@ -57,9 +50,6 @@ var ErrOtherName = errors.New("the node at this address has another name")
 
 // AckPayloadMax is the maximum payload of the answer to a Ping in bytes, so that the answer fits into any datagram.
 const AckPayloadMax = ping.PayloadMax
-
-// controlMax is the maximum size in bytes of a control plaintext that is sent in pieces.
-const controlMax = pmtu.Max - wire.BoxOverhead
 
 // route is how a membership entry reached this node.
 type route uint8

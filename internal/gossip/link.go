@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -32,7 +33,7 @@ func (o *overlaying) OverlayPeer(id wire.NodeID) *overlay.Peer {
 // Reachable reports whether there is a session with a peer that can be used to send now.
 func (o *overlaying) Reachable(now time.Time, id wire.NodeID) bool {
 	p := o.core.peers[id]
-	return p != nil && p.set.Current(now) != nil
+	return p != nil && p.Sessions.Current(now) != nil
 }
 
 // Dialing reports whether a handshake with a member is in progress.
@@ -63,7 +64,7 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	case overlay.Confirm:
 		o.sendIntroduced(now, p, wire.KindSubscriptionStarted)
 	case overlay.End:
-		c.transport.sendRequest(now, p, wire.KindEndSubscription)
+		c.sender.SendRequest(now, &p.Peer, wire.KindEndSubscription)
 	case overlay.Dial:
 		c.hs.dialMember(now, wire.Path{Remote: c.members.Get(a.Member).Addr}, a.Member, dialFor)
 	case overlay.AskSelection:
@@ -79,13 +80,13 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 // knows the other as a member.
 func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
 	c := o.core
-	if p.legacy {
-		c.transport.sendRequest(now, p, k)
+	if p.Legacy {
+		c.sender.SendRequest(now, &p.Peer, k)
 		return
 	}
-	w := wire.BeginMembers(c.transport.begin(), c.newID())
-	w.Append(c.members.Self().Fill(&c.membership.entry), controlMax)
-	c.transport.send(now, p, wire.AppendRequest(w.End(), c.newID(), k))
+	w := wire.BeginMembers(c.sender.Begin(), c.newID())
+	w.Append(c.members.Self().Fill(&c.membership.entry), delivery.ControlMax)
+	c.sender.Send(now, &p.Peer, wire.AppendRequest(w.End(), c.newID(), k))
 }
 
 // chooseFirst subscribes to one member at once if the node has no link.
@@ -143,8 +144,8 @@ func (o *overlaying) measure(now time.Time) {
 	if m == nil {
 		return
 	}
-	if p := c.peers[m.ID]; p != nil && p.set.Current(now) != nil {
-		c.transport.ping(now, p)
+	if p := c.peers[m.ID]; p != nil && p.Sessions.Current(now) != nil {
+		c.sender.Ping(now, &p.Peer)
 	} else if !c.hs.dials.Dialing(m.ID) {
 		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
 	}
@@ -155,13 +156,13 @@ func (o *overlaying) measured(p *peer, rtt time.Duration) {
 	if rtt <= 0 {
 		return
 	}
-	p.packets.SetRTT(rtt)
-	p.neighbor.RTT = rtt
-	m := o.core.members.Get(p.id)
+	p.Packets.SetRTT(rtt)
+	p.Neighbor.RTT = rtt
+	m := o.core.members.Get(p.ID)
 	if m == nil {
 		return
 	}
-	if least := p.packets.Pace().MinRTT(); least > 0 {
+	if least := p.Packets.Pace().MinRTT(); least > 0 {
 		rtt = min(rtt, least)
 	}
 	o.Measured(m, rtt)
@@ -194,20 +195,20 @@ func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 		out, next = o.Tick(o.acts, now, &p.overlay)
 		o.conclude(now, out)
 	}
-	if p.legacy && p.overlay.Subscribing() && !p.linked {
+	if p.Legacy && p.overlay.Subscribing() && !p.Linked {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
-	if !p.linked && !p.swim.Guarded(now) {
+	if !p.Linked && !p.Swim.Guarded(now) {
 		return next
 	}
-	if !p.linked {
+	if !p.Linked {
 		return timer.Soonest(next, o.tickSilence(now, p))
 	}
 	if !p.beat.After(now) {
 		o.heartbeat(now, p)
 	}
 	next = timer.Soonest(next, p.beat)
-	if p.legacy {
+	if p.Legacy {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
 	return timer.Soonest(next, o.tickSilence(now, p))
@@ -216,7 +217,7 @@ func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 // tickSilence checks p for silence. It returns the time of the next call.
 func (o *overlaying) tickSilence(now time.Time, p *peer) time.Time {
 	c := o.core
-	next, out := c.swim.Tick(c.swim.outcomes, now, &p.swim)
+	next, out := c.swim.Tick(c.swim.outcomes, now, &p.Swim)
 	c.swim.detect(now, out)
 	return next
 }
@@ -227,57 +228,55 @@ func (o *overlaying) tickSilence(now time.Time, p *peer) time.Time {
 // linkUp begins the link with p.
 func (o *overlaying) linkUp(now time.Time, p *peer) {
 	c := o.core
-	p.linked = true
 	c.links = append(c.links, p)
-	p.packets.SetLinked(now, true)
-	c.report.LinkUp(now, p.id)
-	c.swim.LinkUp(now, &p.swim)
-	if p.packets.RTT() == 0 && !p.legacy {
-		c.transport.ping(now, p) // the node that answered the handshake does not know the round-trip time
+	c.delivery.Link(now, &p.Peer)
+	c.report.LinkUp(now, p.ID)
+	c.swim.LinkUp(now, &p.Swim)
+	if p.Packets.RTT() == 0 && !p.Legacy {
+		c.sender.Ping(now, &p.Peer) // the node that answered the handshake does not know the round-trip time
 	}
 	o.heartbeatLinkUp(now, p)
 	c.hs.mtuLinkUp(now, p)
-	c.broadcast.broadcastLinkUp(now, p)
+	c.broadcast.LinkBegan(now, &p.Peer)
 	c.joins.linked(now)
 }
 
 // linkDown ends the link with p.
 func (o *overlaying) linkDown(now time.Time, p *peer) {
 	c := o.core
-	p.linked = false
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
-	p.packets.SetLinked(now, false)
-	c.report.LinkDown(now, p.id)
-	c.swim.LinkDown(&p.swim)
-	p.packets.Path().LinkDown()
-	c.broadcast.broadcastLinkDown(now, p)
+	c.delivery.Unlink(now, &p.Peer)
+	c.report.LinkDown(now, p.ID)
+	c.swim.LinkDown(&p.Swim)
+	p.Packets.Path().LinkDown()
+	c.broadcast.LinkEnded(now, &p.Peer)
 }
 
 // heartbeat sends a heartbeat to p (PROTOCOL.md G6). For a Go node, each component appends its part: antientropy the root
 // of the member table, dissemination digests, swim a Ping if it is this link's turn, and the channel a Settled if useful.
 func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c := o.core
-	if p.beat = o.nextBeat(now); p.legacy {
+	if p.beat = o.nextBeat(now); p.Legacy {
 		p.beat = now.Add(c.jittered(legacy.Interval))
 	}
 	var digests *digest.List
-	if !p.legacy {
-		digests = c.broadcast.digestsFor(now, p)
+	if !p.Legacy {
+		digests = c.broadcast.Digests(now, &p.Peer)
 	}
-	b := wire.AppendRequest(c.transport.begin(), c.newID(), wire.KindHeartbeat)
+	b := wire.AppendRequest(c.sender.Begin(), c.newID(), wire.KindHeartbeat)
 	if digests != nil {
 		b = wire.AppendHave(b, c.newID(), digests.Bytes())
 	}
-	if !p.legacy {
+	if !p.Legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.sync.rootFor(now, p))
-		if c.swim.TakeTurn(now, &p.swim) {
-			b = p.swim.AppendPing(b, now, c.newID(), swim.Purpose{})
+		if c.swim.TakeTurn(now, &p.Swim) {
+			b = p.Swim.AppendPing(b, now, c.newID(), swim.Purpose{})
 		}
-		if ch := p.packets.Channel(now); ch != nil {
+		if ch := p.Packets.Channel(now); ch != nil {
 			b = ch.AppendChatter(b)
 		}
 	}
-	c.transport.send(now, p, b)
+	c.sender.Send(now, &p.Peer, b)
 }
 
 // heartbeatLinkUp schedules the first heartbeat of a link at once, with the timer of p.
@@ -299,9 +298,7 @@ func (o *overlaying) nextBeat(now time.Time) time.Time {
 
 // rest releases memory that a burst needed. It is called once per heartbeat interval.
 func (c *Core) rest(now time.Time) {
-	if c.transport.arena.Rest(now) {
-		c.transport.smallMsg = smallMessage{} // its plaintext is in the released memory
-	}
+	c.sender.Rest(now)
 	c.out.Rest()
 	c.events.Rest()
 }

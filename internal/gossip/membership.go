@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -78,7 +79,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 		if c.push.fits(now, e, from) && !c.push.hold(now, m, e, from, how) {
 			ms.applyAlive(now, e, from, how)
 		}
-		if from != nil && from.id == e.ID {
+		if from != nil && from.ID == e.ID {
 			c.push.conclude(now, c.push.Introduced(c.push.outcomes, now, &c.members, &from.push))
 		}
 	case members.Gone:
@@ -90,7 +91,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 // applyAlive adds a member, readmits it, or updates it.
 func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how route) {
 	c := ms.core
-	if third := from != nil && from.id != e.ID; !ms.admissible(now, e, from) || third && !c.members.Ration(now, e.ID, &from.brings) {
+	if third := from != nil && from.ID != e.ID; !ms.admissible(now, e, from) || third && !c.members.Ration(now, e.ID, &from.brings) {
 		return
 	}
 	claim := c.members.Claim(now, e)
@@ -108,14 +109,14 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	}
 	p := c.peers[m.ID]
 	if p != nil {
-		p.set.SetAdvertised(m.Addr)
-		c.overlay.measured(p, p.packets.RTT())
+		p.Sessions.SetAdvertised(m.Addr)
+		c.overlay.measured(p, p.Packets.RTT())
 	}
 	if !m.Legacy() {
 		c.push.Versions.Note(m.Versions)
 	}
-	if from != nil && from.id == m.ID && !from.linked {
-		from.swim.Guard(now.Add(wardFor))
+	if from != nil && from.ID == m.ID && !from.Linked {
+		from.Swim.Guard(now.Add(wardFor))
 		c.timers.Advance(&from.timer, now)
 	}
 	c.events.Emit(change)
@@ -170,7 +171,7 @@ func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool
 	}
 	c.drop(d)
 	c.report.Refusal(now, d.String(), e, err)
-	if from != nil && from.id == e.ID {
+	if from != nil && from.ID == e.ID {
 		from.push.Vetoed = !c.isLive(e.ID)
 	}
 	return false
@@ -274,7 +275,7 @@ func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem)
 		n := &items[i]
 		suspected := c.swim.Suspects(n.Member)
 		switch {
-		case n.From == p.id:
+		case n.From == p.ID:
 		case n.Accusations && suspected:
 			c.stats.MembersForwarded++
 			w.addAccusers(now, n.Member, false)
@@ -300,13 +301,13 @@ type entryWriter struct {
 // entries returns a writer of news for p.
 func (ms *membership) entries(p *peer) entryWriter {
 	c := ms.core
-	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.packets.Room()}
+	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.Packets.Room()}
 }
 
 // answers returns a writer of entries that p requested, or that its table lacks.
 func (ms *membership) answers(p *peer) entryWriter {
 	c := ms.core
-	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.packets.Room()}
+	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.Packets.Room()}
 }
 
 // add writes the entry of m and its accusations.
@@ -317,19 +318,19 @@ func (w *entryWriter) add(now time.Time, m *members.Entry) {
 
 // append writes one entry. If the current message is full, append sends it first.
 func (w *entryWriter) append(now time.Time, e *wire.Member) {
-	if w.p.legacy { // gwyh 0.1 has no entries
+	if w.p.Legacy { // gwyh 0.1 has no entries
 		return
 	}
 	if w.open && w.mb.Append(e, w.limit) {
 		return
 	}
 	if w.open {
-		w.p.packets.Widen(now)
+		w.p.Packets.Widen(now)
 	}
 	w.flush(now)
-	w.mb = w.begin(w.c.transport.begin(), w.c.newID())
+	w.mb = w.begin(w.c.sender.Begin(), w.c.newID())
 	w.open = true
-	if !w.mb.Append(e, max(w.limit, controlMax)) { // an entry too large for one datagram to p is sent in pieces
+	if !w.mb.Append(e, max(w.limit, delivery.ControlMax)) { // an entry too large for one datagram to p is sent in pieces
 		w.c.drop(stats.DropOversize)
 	}
 }
@@ -337,7 +338,7 @@ func (w *entryWriter) append(now time.Time, e *wire.Member) {
 // flush sends the current message.
 func (w *entryWriter) flush(now time.Time) {
 	if w.open {
-		w.c.transport.send(now, w.p, w.mb.End())
+		w.c.sender.Send(now, &w.p.Peer, w.mb.End())
 		w.open = false
 		w.sent++
 	}
@@ -356,7 +357,7 @@ func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
 // greet begins the exchange of a Join: it sends this node's own entry and begins a comparison of tables.
 func (cs *comparisons) greet(now time.Time, p *peer) {
 	cs.sendSelf(now, p)
-	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
+	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
 }
 
 // sendSelf sends p this node's own entry.
@@ -370,13 +371,13 @@ func (cs *comparisons) sendSelf(now time.Time, p *peer) {
 // compare begins a comparison of tables with p, unless one is in progress.
 func (cs *comparisons) compare(now time.Time, p *peer) {
 	if !p.sync.Active() {
-		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
+		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
 	}
 }
 
 // compareAgain begins another round of a comparison.
 func (cs *comparisons) compareAgain(now time.Time, p *peer) {
-	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &cs.core.members, p.packets.Room()))
+	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
 }
 
 // compared carries out the outcomes of a comparison with p.
@@ -390,9 +391,9 @@ func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome
 	c := cs.core
 	switch o.Kind {
 	case antientropy.SendBuckets:
-		c.transport.send(now, p, wire.AppendSyncBuckets(c.transport.begin(), c.newID(), o.Buckets))
+		c.sender.Send(now, &p.Peer, wire.AppendSyncBuckets(c.sender.Begin(), c.newID(), o.Buckets))
 	case antientropy.SendWant:
-		c.transport.send(now, p, wire.AppendSyncWant(c.transport.begin(), c.newID(), o.Want))
+		c.sender.Send(now, &p.Peer, wire.AppendSyncWant(c.sender.Begin(), c.newID(), o.Want))
 	case antientropy.SendRoot:
 		cs.sendRoot(now, p)
 	case antientropy.SendSelf:
@@ -407,7 +408,7 @@ func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome
 // sendRoot sends p the root of this node's table.
 func (cs *comparisons) sendRoot(now time.Time, p *peer) {
 	c := cs.core
-	c.transport.send(now, p, wire.AppendSyncRoot(c.transport.begin(), c.newID(), cs.rootFor(now, p)))
+	c.sender.Send(now, &p.Peer, wire.AppendSyncRoot(c.sender.Begin(), c.newID(), cs.rootFor(now, p)))
 }
 
 // sendEntries sends p entries in at most most datagrams, and returns the number of datagrams sent.
@@ -415,7 +416,7 @@ func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry
 	c := cs.core
 	w := c.membership.answers(p)
 	for _, m := range list {
-		if w.sent+1 >= most || c.endpoint.Exhausted() {
+		if w.sent+1 >= most || c.delivery.Endpoint.Exhausted() {
 			break
 		}
 		w.add(now, m)
@@ -433,7 +434,7 @@ func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
 
 // handleSyncBuckets handles the buckets of a comparison that p has begun.
 func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
-	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &cs.core.members, data, p.packets.Room())
+	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &cs.core.members, data, p.Packets.Room())
 	cs.dropUnanswered(err)
 	cs.compared(now, p, out)
 }
@@ -464,11 +465,11 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		c.drop(stats.DropMalformedBody)
 		return
 	}
-	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.swim, time.Duration(theirs.Heard)*time.Millisecond, p.packets.RTT()))
-	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.packets.Room())
+	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.Swim, time.Duration(theirs.Heard)*time.Millisecond, p.Packets.RTT()))
+	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.Packets.Room())
 	cs.compared(now, p, out)
 	if ended {
-		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 	}
 }
 
@@ -480,13 +481,13 @@ func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	if due.IsZero() || due.After(now) {
 		return due
 	}
-	if c.hs.Unwritten(p.set.Path().Remote) {
+	if c.hs.Unwritten(p.Sessions.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
-	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.packets.Room(), c.joins.WaitFor(p.id))
+	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.Packets.Room(), c.joins.WaitFor(p.ID))
 	cs.compared(now, p, out)
 	if ended {
-		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 	}
 	return p.sync.NextTimeout()
 }

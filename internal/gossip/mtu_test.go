@@ -32,7 +32,7 @@ func TestLargestDatagramOfAPathIsFound(t *testing.T) {
 	}{{65_507, 8952, 0}, {8952, 8952, 0}, {8940, 4322, 0}, {1472, 1472, 0}, {1460, 1452, 0}, {1400, 1400, 0}, {1472, 1472, 0.05}, {65_507, 8952, 0.05}} {
 		c := probing(t, x.mtu, x.loss)
 		c.net.RunFor(10 * time.Second)
-		got := c.nodes[0].links[0].packets.Path().Size()
+		got := c.nodes[0].links[0].Packets.Path().Size()
 		if got > x.want || got < x.want-8 {
 			t.Errorf("a path of %d bytes with loss %v: datagrams of %d, want %d", x.mtu, x.loss, got, x.want)
 		}
@@ -85,7 +85,7 @@ func TestPeerIsSentNoMoreThanItTakes(t *testing.T) {
 	n := c.nodes[0]
 	for range 2000 {
 		c.net.RunFor(5 * time.Millisecond)
-		most = max(most, n.links[0].packets.Path().Size())
+		most = max(most, n.links[0].Packets.Path().Size())
 	}
 	if most > 2000 {
 		t.Errorf("datagrams of %d bytes sent to a node that takes 2000", most)
@@ -98,21 +98,21 @@ func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	c.net.RunFor(10 * time.Second)
 	n := c.nodes[0]
 	p := n.links[0]
-	if p.packets.Path().Size() < 8900 {
-		t.Fatalf("datagrams of %d bytes", p.packets.Path().Size())
+	if p.Packets.Path().Size() < 8900 {
+		t.Fatalf("datagrams of %d bytes", p.Packets.Path().Size())
 	}
 	c.setMTU(1472)
 	msg := []byte(payload(1<<20, 1))
 	took := c.spread(0, msg, 20*time.Second)
 	t.Logf("1 MiB into a black hole of 1472 bytes took %v", took)
 	c.net.RunFor(2 * time.Second) // the probes of the current size have ended
-	if took == 0 || p.packets.Path().Size() > 1472 || n.Stats().PathsShrunk != 1 {
-		t.Errorf("took %v, datagrams of %d bytes, shrunk %d times", took, p.packets.Path().Size(), n.Stats().PathsShrunk)
+	if took == 0 || p.Packets.Path().Size() > 1472 || n.Stats().PathsShrunk != 1 {
+		t.Errorf("took %v, datagrams of %d bytes, shrunk %d times", took, p.Packets.Path().Size(), n.Stats().PathsShrunk)
 	}
 	c.exactlyOnce(0, msg)
 	c.net.RunFor(2 * time.Minute)
-	if p.packets.Path().Size() < 1460 || p.packets.Path().Size() > 1472 {
-		t.Errorf("after the next search datagrams of %d bytes, want 1472", p.packets.Path().Size())
+	if p.Packets.Path().Size() < 1460 || p.Packets.Path().Size() > 1472 {
+		t.Errorf("after the next search datagrams of %d bytes, want 1472", p.Packets.Path().Size())
 	}
 	c.setMTU(1250)
 	small := make([][]byte, 0, 20)
@@ -130,9 +130,9 @@ func TestBlackHoleIsFoundAndLeft(t *testing.T) {
 	for _, msg := range small {
 		got += c.nodes[1].got[key(msg)]
 	}
-	t.Logf("%d of 20 messages of 1,300 bytes passed a path of 1,250; datagrams of %d", got, p.packets.Path().Size())
-	if got != 20 || p.packets.Path().Size() > 1250 {
-		t.Errorf("%d of 20 messages arrived, datagrams of %d bytes", got, p.packets.Path().Size())
+	t.Logf("%d of 20 messages of 1,300 bytes passed a path of 1,250; datagrams of %d", got, p.Packets.Path().Size())
+	if got != 20 || p.Packets.Path().Size() > 1250 {
+		t.Errorf("%d of 20 messages arrived, datagrams of %d bytes", got, p.Packets.Path().Size())
 	}
 }
 
@@ -156,10 +156,10 @@ func TestRefusedProbeTriesTheNextSize(t *testing.T) {
 	c := probing(t, 65_507, 0)
 	n := c.nodes[0]
 	p := n.links[0]
-	c.net.RunUntil(10*time.Second, func() bool { return p.packets.Path().ProbesWhole() })
+	c.net.RunUntil(10*time.Second, func() bool { return p.Packets.Path().ProbesWhole() })
 	c.do(0, func(now time.Time) { n.Refused(now, wire.Path{Remote: c.nodes[1].addr}, 8952, true) })
 	c.net.RunFor(10 * time.Second)
-	if got := p.packets.Path().Size(); got != 4322 {
+	if got := p.Packets.Path().Size(); got != 4322 {
 		t.Errorf("datagrams of %d bytes, want those of the next size", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -218,7 +219,7 @@ func TestMessageToOneNodeArrivesOnANarrowPath(t *testing.T) {
 // stranger returns a node with which node i has no link.
 func (c *cluster) stranger(i int) int {
 	for to, n := range c.nodes {
-		if p := c.nodes[i].peers[n.cfg.ID]; to != i && (p == nil || !p.linked) {
+		if p := c.nodes[i].peers[n.cfg.ID]; to != i && (p == nil || !p.Linked) {
 			return to
 		}
 	}
@@ -277,7 +278,7 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 	}{
 		{"a Ping", ping(2000), 1},
 		{"a Ping within", nested, 0},
-		{"too much", append(ping(0), make([]byte, controlMax)...), 0},
+		{"too much", append(ping(0), make([]byte, delivery.ControlMax)...), 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			c := pair(t)
@@ -290,7 +291,7 @@ func TestControlInPiecesIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := a.peers[b.cfg.ID]
-				a.hs.handleMessage(now, received{peer: p, channel: p.packets.Channel(now), from: wire.Path{Remote: b.addr}}, &m)
+				a.hs.handleMessage(now, received{peer: p, channel: p.Packets.Channel(now), from: wire.Path{Remote: b.addr}}, &m)
 			})
 			if got := a.stats.SentDatagrams - before; got != x.acks {
 				t.Errorf("it drew %d datagrams, want %d", got, x.acks)
@@ -307,7 +308,7 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 		c := overPaths(t, 30, 0, 65_507)
 		n, to := c.nodes[0], c.nodes[c.stranger(0)]
 		if linked {
-			to = c.nodes[slices.IndexFunc(c.nodes, func(o *node) bool { return n.links[0].id == o.cfg.ID })]
+			to = c.nodes[slices.IndexFunc(c.nodes, func(o *node) bool { return n.links[0].ID == o.cfg.ID })]
 		}
 		c.do(0, func(now time.Time) {
 			if _, err := n.Send(now, to.addr, []byte(payload(1200, 1)), true, now.Add(time.Second)); err != nil {
@@ -316,12 +317,12 @@ func TestSystemThatRefusesADatagramMakesThoseToItsNodeSmaller(t *testing.T) {
 		})
 		c.net.RunFor(time.Second)
 		p := n.peers[to.cfg.ID]
-		if got := p.packets.Path().Usable(); got != 1400 {
+		if got := p.Packets.Path().Usable(); got != 1400 {
 			t.Fatalf("linked %v: datagrams of up to %d bytes", linked, got)
 		}
-		c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1400, true) })
+		c.do(0, func(now time.Time) { n.Refused(now, p.Sessions.Path(), 1400, true) })
 		c.net.RunFor(time.Millisecond)
-		if got := p.packets.Path().Usable(); got != pmtu.Min {
+		if got := p.Packets.Path().Usable(); got != pmtu.Min {
 			t.Errorf("linked %v: datagrams of up to %d bytes after one was refused", linked, got)
 		}
 	}
@@ -336,7 +337,7 @@ func TestNodesThatSendSmallMessagesOnlyProbeNoPaths(t *testing.T) {
 	c.net.RunFor(time.Minute)
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if p.packets.Path().Size() > pmtu.Min { // a probe would have arrived
+			if p.Packets.Path().Size() > pmtu.Min { // a probe would have arrived
 				t.Errorf("a path was probed")
 			}
 		}

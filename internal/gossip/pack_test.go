@@ -19,7 +19,7 @@ func TestFurtherPacketsOfADatagramAreTakenUpToABound(t *testing.T) {
 	packed := func(packets int) []byte {
 		var b []byte
 		for range packets {
-			b = p.set.Current(c.net.Now()).Seal(c.net.Now(), b, wire.AppendRequest(nil, wire.MessageID{}, wire.KindHeartbeat))
+			b = p.Sessions.Current(c.net.Now()).Seal(c.net.Now(), b, wire.AppendRequest(nil, wire.MessageID{}, wire.KindHeartbeat))
 		}
 		return b
 	}

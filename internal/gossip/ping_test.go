@@ -98,7 +98,7 @@ func TestLinksInTurnAndOthersAtRandomTellTimeAndPayload(t *testing.T) {
 		if e.RTT != 10*time.Millisecond || string(e.Data) != "payload of "+e.Member.Name {
 			t.Errorf("%s: %v, %q", e.Member.Name, e.RTT, e.Data)
 		}
-		if p := n.peers[e.Member.ID]; p != nil && p.linked {
+		if p := n.peers[e.Member.ID]; p != nil && p.Linked {
 			linked[e.Member.Name]++
 		} else {
 			others++

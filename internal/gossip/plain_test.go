@@ -41,7 +41,7 @@ func TestBrokenMessageEndsAPlaintextButNotTheMessagesBeforeIt(t *testing.T) {
 	before := n.Stats()
 	c.do(1, func(now time.Time) {
 		p := c.nodes[1].links[0]
-		c.nodes[1].transport.sendPlain(now, p, plain)
+		c.nodes[1].sender.SendPlain(now, &p.Peer, plain)
 	})
 	c.net.RunFor(10 * time.Millisecond)
 	after := n.Stats()

@@ -111,13 +111,13 @@ func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
 	if p == nil {
 		return
 	}
-	switch at := p.set.Path().Remote; o.Kind {
+	switch at := p.Sessions.Path().Remote; o.Kind {
 	case pushpull.VetoedHere:
-		c.report.Vetoed(now, p.id, at, o.Err)
+		c.report.Vetoed(now, p.ID, at, o.Err)
 	case pushpull.VetoedThere:
-		c.report.VetoedThere(now, p.id, at, o.Err.(*VetoError).Reason)
+		c.report.VetoedThere(now, p.ID, at, o.Err.(*VetoError).Reason)
 	case pushpull.StateTooLarge:
-		c.report.StateTooLarge(now, p.id, at, o.Size, MessageMax)
+		c.report.StateTooLarge(now, p.ID, at, o.Size, MessageMax)
 	}
 }
 
@@ -134,9 +134,9 @@ func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	}
 	switch o.Kind {
 	case pushpull.SendNothing:
-		c.transport.send(now, p, wire.AppendDirect(c.transport.begin(), o.ID, wire.Direct{Use: o.Use}))
+		c.sender.Send(now, &p.Peer, wire.AppendDirect(c.sender.Begin(), o.ID, wire.Direct{Use: o.Use}))
 	case pushpull.SendRefusal:
-		c.transport.send(now, p, wire.AppendStateRefused(c.transport.begin(), c.newID(), o.ID))
+		c.sender.Send(now, &p.Peer, wire.AppendStateRefused(c.sender.Begin(), c.newID(), o.ID))
 	case pushpull.Send:
 		x.sendExchange(now, p, o)
 	}
@@ -152,11 +152,13 @@ func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
 	if id == (wire.MessageID{}) {
 		id = c.direct.NewID()
 	}
-	m := &direct.Message{ID: id, To: p.set.Path().Remote, Use: o.Use, Until: o.Until, For: e}
-	if err := c.direct.begin(now, m, p, o.Data); err != nil {
+	m := &direct.Message{ID: id, To: p.Sessions.Path().Remote, Use: o.Use, Until: o.Until, For: e}
+	out, err := c.direct.Start(c.direct.outcomes, now, m, &p.Peer, o.Data)
+	if err != nil {
 		x.conclude(now, x.NotSent(x.outcomes, now, e))
 		return
 	}
+	c.direct.conclude(now, out)
 	x.conclude(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
 }
 
@@ -223,7 +225,7 @@ func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
 	}
 	x.PullFrom(m.ID)
 	switch p := c.peers[m.ID]; {
-	case p != nil && p.set.Current(now) != nil:
+	case p != nil && p.Sessions.Current(now) != nil:
 		x.pullReady(now, p)
 	case !c.hs.dials.Dialing(m.ID):
 		c.hs.dialMember(now, wire.Path{Remote: m.Addr}, m.ID, dialFor)
@@ -232,7 +234,7 @@ func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
 
 // pullReady does the push/pull that waited for a session with p.
 func (x *exchanges) pullReady(now time.Time, p *peer) {
-	if !p.legacy && x.TakePull(p.id) {
+	if !p.Legacy && x.TakePull(p.ID) {
 		x.begin(now, p, false)
 	}
 }
@@ -254,8 +256,8 @@ func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *
 	}
 	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == byComparison}
 	if from != nil {
-		entry.From = from.id
-		if j := c.joins.Taking(from.id); j != nil {
+		entry.From = from.ID
+		if j := c.joins.Taking(from.ID); j != nil {
 			entry.Join = j.Exchange
 		}
 	}
@@ -308,7 +310,7 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 	if p == nil || veto != nil {
 		return
 	}
-	if !p.linked && p.set.Current(now) != nil {
+	if !p.Linked && p.Sessions.Current(now) != nil {
 		c.sync.sendRoot(now, p)
 	}
 }
@@ -326,7 +328,7 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	}
 	if p.sync.LastRoot() == c.members.Root() {
 		p.sync.End()
-		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.id))
+		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 		return
 	}
 	c.sync.compareAgain(now, p)

@@ -104,7 +104,7 @@ func TestNodeThatIsNotTakenInGetsNoLinkWithTheOneThatRefuses(t *testing.T) {
 			for range 120 {
 				c.net.RunFor(time.Second)
 				for _, p := range c.nodes[0].links {
-					if p.id == c.nodes[2].cfg.ID {
+					if p.ID == c.nodes[2].cfg.ID {
 						t.Fatal("a link with it")
 					}
 				}

@@ -109,12 +109,12 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 	nak := func(start, end uint32) (resent uint64) {
 		before := a.Stats().Resent
 		c.do(1, func(now time.Time) {
-			b.transport.sendPlain(now, b.links[0], wire.AppendNak(nil, b.newID(), start, end))
+			b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendNak(nil, b.newID(), start, end))
 		})
 		c.net.RunFor(50 * time.Millisecond)
 		return a.Stats().Resent - before
 	}
-	sent := uint32(a.links[0].packets.Channel(c.net.Now()).Sent())
+	sent := uint32(a.links[0].Packets.Channel(c.net.Now()).Sent())
 	for _, r := range [][2]uint32{{0, 1 << 31}, {sent + 1, sent + 100}, {5, 4}, {sent, sent + 5000}, {1 << 31, 1<<31 + 3}} {
 		if n := nak(r[0], r[1]); n != 0 {
 			t.Errorf("%v: %d sent again", r, n)
@@ -137,7 +137,7 @@ func TestNonsenseOfAPeerIsNotAnsweredWithMore(t *testing.T) {
 		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 7, End: 3})
 		plain = wire.AppendSettled(plain, b.newID(), wire.Settled{Start: 1 << 31, End: 1<<31 + 9})
 		plain = wire.AppendDirectAck(plain, b.newID(), wire.DirectAck{Upto: 1 << 30, Next: 1})
-		b.transport.sendPlain(now, b.links[0], plain)
+		b.sender.SendPlain(now, &b.links[0].Peer, plain)
 	})
 	c.broadcast(0, "goes on", time.Second)
 }
@@ -260,21 +260,21 @@ func TestDatagramTooBigForThePathMakesTheNextSmaller(t *testing.T) {
 	n, to := c.nodes[0], c.nodes[1]
 	p := n.peers[to.cfg.ID]
 	c.broadcast(0, payload(5000, 0), time.Second)
-	if p.packets.Path().Usable() != 9000 {
-		t.Fatalf("datagrams of up to %d bytes", p.packets.Path().Usable())
+	if p.Packets.Path().Usable() != 9000 {
+		t.Fatalf("datagrams of up to %d bytes", p.Packets.Path().Usable())
 	}
 	c.do(0, func(now time.Time) {
 		for range 10 {
-			n.Refused(now, p.set.Path(), 9000, true)
+			n.Refused(now, p.Sessions.Path(), 9000, true)
 		}
 	})
 	c.net.RunFor(time.Millisecond)
-	if p.packets.Path().Size() != pmtu.Min {
-		t.Fatalf("datagrams of up to %d bytes", p.packets.Path().Size())
+	if p.Packets.Path().Size() != pmtu.Min {
+		t.Fatalf("datagrams of up to %d bytes", p.Packets.Path().Size())
 	}
 	c.broadcast(0, payload(100_000, 1), 5*time.Second)
 	c.broadcast(0, payload(3_000, 2), 5*time.Second)
-	c.do(0, func(now time.Time) { n.Refused(now, p.set.Path(), 1000, false) })
+	c.do(0, func(now time.Time) { n.Refused(now, p.Sessions.Path(), 1000, false) })
 	c.broadcast(0, payload(100_000, 3), 5*time.Second)
 }
 
@@ -290,18 +290,18 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
 			ids = append(ids, n.ids.Broadcast())
-			m := n.transport.newSmall(now, wire.AppendCast(nil, ids[i], 0, fmt.Append(nil, "message ", i)))
-			list = append(list, packets.Queued{Ref: m.ref, At: now})
+			m := n.sender.NewSmall(now, wire.AppendCast(nil, ids[i], 0, fmt.Append(nil, "message ", i)))
+			list = append(list, packets.Queued{Ref: m.Ref, At: now})
 		}
-		p.packets.PutBack(list)
+		p.Packets.PutBack(list)
 		for _, id := range ids[:60] {
-			p.packets.Spare(id)
+			p.Packets.Spare(id)
 		}
-		p.packets.Spare(ids[60])
-		p.packets.Spare(ids[99])
-		n.transport.pump(now, p)
-		if p.packets.Waiting() != 0 || p.packets.Backlog() != 0 {
-			t.Errorf("%d wait, of %d bytes", p.packets.Waiting(), p.packets.Backlog())
+		p.Packets.Spare(ids[60])
+		p.Packets.Spare(ids[99])
+		n.sender.Pump(now, &p.Peer)
+		if p.Packets.Waiting() != 0 || p.Packets.Backlog() != 0 {
+			t.Errorf("%d wait, of %d bytes", p.Packets.Waiting(), p.Packets.Backlog())
 		}
 	})
 	c.net.RunFor(time.Second)

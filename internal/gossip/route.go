@@ -43,9 +43,9 @@ func (h *handshakes) act(now time.Time, o *handshake.Outcome) {
 func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	c := h.core
 	p := h.peerOf(now, e)
-	s := h.Establish(now, p.sessions, e)
-	p.swim.Introduced(now)
-	c.report.Established(now, p.id, p.set.Path().Remote, e.Initiator)
+	s := h.Establish(now, p.Node, e)
+	p.Swim.Introduced(now)
+	c.report.Established(now, p.ID, p.Sessions.Path().Remote, e.Initiator)
 	if e.RTT > 0 {
 		c.overlay.measured(p, e.RTT)
 	}
@@ -53,16 +53,16 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	if d, ok := h.dials.Get(e.Attempt); ok {
 		p.dials = append(p.dials, e.Attempt)
 		if j := c.joins.Of(d); j != nil {
-			j.Reached(p.id)
-			c.heal.Reached(d.To, p.id)
-			early = h.SealEarly(now, p.sessions, s, e)
+			j.Reached(p.ID)
+			c.heal.Reached(d.To, p.ID)
+			early = h.SealEarly(now, p.Node, s, e)
 		}
 	}
 	var identity []byte
 	if !e.Legacy {
-		identity = c.transport.identity()
+		identity = h.identity()
 	}
-	h.conclude(now, h.Introduce(h.outcomes, now, p.sessions, s, e, identity))
+	h.conclude(now, h.Introduce(h.outcomes, now, p.Node, s, e, identity))
 	if early { // the Join need not wait for a packet of the peer
 		c.joins.ready(now, p)
 	}
@@ -79,10 +79,10 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 		p = h.newPeer(now, e)
 		p.timer.Fire = func(now time.Time) { h.tick(now, p) }
 	}
-	p.swim.Heard = now
+	p.Swim.Heard = now
 	p.push.Forget()
 	p.push.SetCapabilities(e.Capabilities)
-	c.report.Introduced(p.id, e.Name)
+	c.report.Introduced(p.ID, e.Name)
 	if e.HasVersions {
 		p.push.Versions = e.Versions
 	}
@@ -90,7 +90,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	if e.Legacy {
 		interval = legacy.Interval
 	}
-	p.swim.SetInterval(interval, c.cfg.ProbeInterval)
+	p.Swim.SetInterval(interval, c.cfg.ProbeInterval)
 	return p
 }
 
@@ -120,31 +120,31 @@ func (h *handshakes) handleBox(now time.Time, from wire.Path, pkt *wire.Packet, 
 		}
 		var m wire.Message
 		if c.gateway.handleOpened(now, p, &m, o.Plain) {
-			c.broadcast.handleBroadcast(now, p, &m)
+			c.broadcast.ReceiveBroadcast(now, &p.Peer, &m)
 		}
 		return
 	}
 	if ch.CountReceived(size) {
-		c.transport.reportSoon(now, p, ch)
+		c.sender.ReportSoon(now, &p.Peer, ch)
 	}
 	h.handlePlain(now, received{peer: p, channel: ch, from: from}, o.Plain)
 	if confirmed { // most likely by its identity, which has been handled by now
 		h.ready(now, p)
 	}
-	c.transport.sendSettled(now, p, ch)
+	c.sender.SendSettled(now, &p.Peer, ch)
 	ch.EndPacket(now)
 }
 
 // opened notifies the components that a packet of p has opened.
 func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.Path) (confirmed bool) {
 	c := h.core
-	if silence, again := c.swim.HearPacket(now, &p.swim); again {
+	if silence, again := c.swim.HearPacket(now, &p.Swim); again {
 		c.report.HeardAgain(now, silence)
 	}
 	if confirmed = h.HandleOpened(now, o, from); confirmed {
-		c.swim.detect(now, c.swim.Answered(c.swim.outcomes, now, &p.swim))
+		c.swim.detect(now, c.swim.Answered(c.swim.outcomes, now, &p.Swim))
 	}
-	if m := c.swim.AccusedOf(&p.swim); m != nil {
+	if m := c.swim.AccusedOf(&p.Swim); m != nil {
 		c.swim.notify(now, p, m)
 	}
 	return confirmed
@@ -160,8 +160,8 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 			c.drop(stats.DropMalformedBody)
 			return
 		}
-		c.report.Message(now, in.peer.id, &m)
-		if !c.endpoint.Refuse(m.Kind) {
+		c.report.Message(now, in.peer.ID, &m)
+		if !c.delivery.Endpoint.Refuse(m.Kind) {
 			h.handleMessage(now, in, &m)
 		}
 	}
@@ -171,31 +171,31 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	c, p, ch := h.core, in.peer, in.channel
 	switch m.Kind {
 	case wire.KindCast:
-		c.broadcast.handleBroadcast(now, p, m)
+		c.broadcast.ReceiveBroadcast(now, &p.Peer, m)
 	case wire.KindFrame:
-		c.broadcast.handleFrame(now, p, ch, m)
+		c.broadcast.ReceiveFrame(now, &p.Peer, ch, m)
 	case wire.KindNak:
-		c.transport.handleNak(now, p, ch, m.Start, m.End)
+		c.sender.HandleNak(now, &p.Peer, ch, m.Start, m.End)
 	case wire.KindSettled:
 		ch.HandleSettled(m.Data)
 	case wire.KindHave:
-		c.broadcast.handleHave(now, p, m.Data)
+		c.broadcast.ReceiveHave(now, &p.Peer, m.Data)
 	case wire.KindWant:
-		c.broadcast.handleWant(now, p, m.Data)
+		c.broadcast.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPrune:
-		c.broadcast.handlePrune(now, p, m.Data)
+		c.broadcast.ReceivePrune(now, &p.Peer, m.Data)
 	case wire.KindGraft:
-		c.broadcast.HandleGraft(&p.neighbor, m.Data)
+		c.broadcast.HandleGraft(&p.Neighbor, m.Data)
 	case wire.KindStop:
-		c.broadcast.handleStop(p, m.Data)
+		c.broadcast.ReceiveStop(&p.Peer, m.Data)
 	case wire.KindReport:
-		c.transport.handleReport(now, p, ch, m.Data)
+		h.handleReport(now, p, ch, m.Data)
 	case wire.KindDirect:
 		if control := c.direct.handle(now, in, m); control != nil {
-			h.handlePlain(now, received{peer: p, channel: ch, from: p.set.Path(), inner: true}, control)
+			h.handlePlain(now, received{peer: p, channel: ch, from: p.Sessions.Path(), inner: true}, control)
 		}
 	case wire.KindDirectAck:
-		c.direct.handleAck(now, p, m.Data)
+		c.direct.conclude(now, c.direct.ReceiveAck(c.direct.outcomes, now, &p.Peer, m.Data))
 	case wire.KindHeartbeat:
 		c.leaving.remind(now, p)
 		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
@@ -243,49 +243,50 @@ func (h *handshakes) handleIdentity(p *peer, data []byte) {
 		c.drop(stats.DropMalformedBody)
 		return
 	}
-	c.report.Introduced(p.id, string(e.Name))
+	c.report.Introduced(p.ID, string(e.Name))
 	p.push.Versions = e.Versions
 }
 
 // tick does what is due for p and sets its timer again.
 func (h *handshakes) tick(now time.Time, p *peer) {
 	c := h.core
-	if h.tickSessions(now, p); p.set.Len() == 0 {
+	if h.tickSessions(now, p); p.Sessions.Len() == 0 {
 		h.remove(now, p)
 		return
 	}
 	next := timer.Soonest(c.overlay.tickLink(now, p), c.sync.tickSync(now, p))
-	next = timer.Soonest(next, c.transport.tickPackets(now, p))
+	next = timer.Soonest(next, c.sender.Tick(now, &p.Peer))
 	next = timer.Soonest(next, c.hs.tickPath(now, p))
-	if next = timer.Soonest(next, p.set.NextTimeout()); !next.IsZero() {
+	if next = timer.Soonest(next, p.Sessions.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.timer, next)
 	}
 }
 
 // tickSessions closes, renews and probes the sessions of p as needed.
 func (h *handshakes) tickSessions(now time.Time, p *peer) {
-	a := h.HandleTimeout(now, p.sessions)
+	a := h.HandleTimeout(now, p.Node)
 	if a.RenewTries > 0 {
-		h.core.report.NotRenewed(now, p.id, a.RenewTries)
+		h.core.report.NotRenewed(now, p.ID, a.RenewTries)
 	}
 	if a.Renew {
-		h.dialMember(now, p.set.Path(), p.id, renewFor)
+		h.dialMember(now, p.Sessions.Path(), p.ID, renewFor)
 	}
-	h.Probe(now, p.sessions, &a)
+	h.Probe(now, p.Node, &a)
 }
 
 // remove ends a peer without sessions. A linked member that is no longer reachable is declared dead. If it is alive,
 // other nodes receive its refutation.
 func (h *handshakes) remove(now time.Time, p *peer) {
 	c := h.core
-	if m := c.members.Get(p.id); p.linked && m != nil && m.Live() {
+	if m := c.members.Get(p.ID); p.Linked && m != nil && m.Live() {
 		c.membership.declareDead(now, m)
 	}
 	c.overlay.unlink(now, p)
-	h.Remove(p.sessions)
-	delete(c.peers, p.id)
-	c.report.Forget(p.id)
-	c.swim.RemovePeer(&p.swim)
+	h.Remove(p.Node)
+	delete(c.peers, p.ID)
+	c.delivery.Remove(&p.Peer)
+	c.report.Forget(p.ID)
+	c.swim.RemovePeer(&p.Swim)
 	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
 		h.attemptFailed(now, a, pushpull.ErrPeerGone)
@@ -293,8 +294,8 @@ func (h *handshakes) remove(now time.Time, p *peer) {
 }
 
 // handleReport handles a report of what has arrived, and how quickly.
-func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
-	c := tr.core
+func (h *handshakes) handleReport(now time.Time, p *peer, ch *packets.Channel, data []byte) {
+	c := h.core
 	r, err := wire.ParseReport(data)
 	if err != nil {
 		c.drop(stats.DropMalformedBody)
@@ -304,12 +305,8 @@ func (tr *transport) handleReport(now time.Time, p *peer, ch *packets.Channel, d
 	if !ok {
 		return
 	}
-	c.overlay.measured(p, p.packets.Pace().RTT())
-	c.swim.detect(now, c.swim.HearAnswer(c.swim.outcomes, now, &p.swim, sent))
-	c.broadcast.arrived = ch.Confirm(now, r.Lowest, c.broadcast.arrived[:0])
-	for _, a := range c.broadcast.arrived {
-		largeOf(a).Shown(&p.neighbor)
-	}
-	clear(c.broadcast.arrived)
-	tr.pump(now, p)
+	c.overlay.measured(p, p.Packets.Pace().RTT())
+	c.swim.detect(now, c.swim.HearAnswer(c.swim.outcomes, now, &p.Swim, sent))
+	c.broadcast.Confirm(now, &p.Peer, ch, r.Lowest)
+	c.sender.Pump(now, &p.Peer)
 }

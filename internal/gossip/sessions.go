@@ -2,16 +2,13 @@ package gossip
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
-	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -19,7 +16,7 @@ import (
 func newHandshakes(c *Core) handshakes {
 	cfg := &c.cfg
 	return handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
-		Endpoint: c.endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
+		Endpoint: c.delivery.Endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
 			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 			Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation,
 			Keys: cfg.Keys, Labeled: cfg.Labeled, AllowLegacy: cfg.AllowLegacy, Capabilities: c.push.Config.Capabilities(),
@@ -29,14 +26,13 @@ func newHandshakes(c *Core) handshakes {
 
 func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c := h.core
-	p := &peer{id: e.Peer, legacy: e.Legacy, push: pushpull.Peer{ID: e.Peer}, direct: direct.Peer{ID: e.Peer}, swim: swim.Peer{ID: e.Peer}}
+	p := &peer{push: pushpull.Peer{ID: e.Peer}}
 	p.overlay.Init(e.Peer)
-	p.sessions = h.Add(now, e, &p.timer)
-	p.set, p.packets = p.sessions.Sessions, &p.sessions.Packets
+	c.delivery.Add(&p.Peer, h.Add(now, e, &p.timer))
 	c.peers[e.Peer] = p
-	c.swim.AddPeer(&p.swim)
+	c.swim.AddPeer(&p.Swim)
 	if e.Legacy {
-		p.gateway = c.gateway.NewPeer(p.id)
+		p.gateway = c.gateway.NewPeer(p.ID)
 	}
 	return p
 }
@@ -73,16 +69,16 @@ const DatagramProbed = pmtu.Probed
 // mtuLinkUp begins the search for the largest datagram of a new link.
 func (h *handshakes) mtuLinkUp(now time.Time, p *peer) {
 	c := h.core
-	p.packets.SearchPath(now, c.rng)
+	p.Packets.SearchPath(now, c.rng)
 	h.tellPath(now, p)
 }
 
 // tickPath continues the search for the largest datagram to p. It returns the time of the next call.
 func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 	c := h.core
-	next, gaveUp := p.packets.TickPath(now)
+	next, gaveUp := p.Packets.TickPath(now)
 	if gaveUp != 0 {
-		c.report.PathShrunk(now, p.id, gaveUp, p.packets.Path().Size())
+		c.report.PathShrunk(now, p.ID, gaveUp, p.Packets.Path().Size())
 	}
 	h.tellPath(now, p)
 	return next
@@ -91,8 +87,8 @@ func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
 // tellPath reports the maximum datagram size to a peer, if it was found since the last call.
 func (h *handshakes) tellPath(now time.Time, p *peer) {
 	c := h.core
-	if size, ok := p.packets.Path().Found(); ok {
-		c.report.PathFound(now, p.id, size)
+	if size, ok := p.Packets.Path().Found(); ok {
+		c.report.PathFound(now, p.ID, size)
 	}
 }
 
@@ -103,19 +99,23 @@ func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	c.hs.Refused(now, to, size, tooBig)
 }
 
-// peerAt returns a Go member at an address with which there is a session, or nil.
-func (h *handshakes) peerAt(now time.Time, to netip.AddrPort) *peer {
+// identityMeta is the maximum metadata of an identity in bytes. Longer metadata comes only with the alive entry.
+const identityMeta = 512
+
+// identityMax is the maximum size of an identity's plaintext in bytes. It fits through any path.
+const identityMax = pmtu.Min - wire.BoxOverhead
+
+// identity returns the first plaintext of a session, which identifies this node (PROTOCOL.md P5).
+func (h *handshakes) identity() []byte {
 	c := h.core
-	var found *peer
-	for _, p := range c.peers {
-		m := c.members.Get(p.id)
-		live := m != nil && m.Live()
-		if !live || m.Addr != to || p.set.Current(now) == nil {
-			continue
-		}
-		if found == nil || slices.Compare(p.id[:], found.id[:]) < 0 {
-			found = p
-		}
+	var e wire.Member
+	if c.members.Self().Fill(&e); len(e.Meta) > identityMeta {
+		e.Meta = nil
 	}
-	return found
+	plain := wire.AppendIdentity(nil, c.newID(), &e)
+	if len(plain) > identityMax {
+		e.Meta = nil
+		plain = wire.AppendIdentity(nil, c.newID(), &e)
+	}
+	return plain
 }

@@ -105,7 +105,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	asks.State, asks.AskMerge, asks.AskAlive = true, true, true
 	n.cfg.AskAlive, n.cfg.DatagramMax = true, DatagramProbed
 	now, path := c.net.Now(), wire.Path{Remote: peer.addr}
-	seal := peer.peers[n.cfg.ID].set.Current(now)
+	seal := peer.peers[n.cfg.ID].Sessions.Current(now)
 	plains := specimens()
 	for _, of := range []wire.NodeID{n.cfg.ID, peer.cfg.ID} { // accusations of live nodes
 		for _, state := range []wire.State{wire.StateSuspect, wire.StateDead} {
@@ -138,7 +138,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 			}
 		}
 		n.Drain(now, func(wire.Path, []byte) {})
-		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.linked { // load, and messages that may be requested
+		if p := n.peers[peer.cfg.ID]; i%1000 == 0 && p != nil && p.Linked { // load, and messages that may be requested
 			for range 40 {
 				_ = n.Broadcast(now, []byte("own"))
 			}
@@ -146,14 +146,14 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	}
 	for _, p := range n.peers {
 		switch {
-		case p.neighbor.Expected() > broadcast.AnnouncedMax:
-			t.Errorf("%v announced messages are expected, want at most %v", p.neighbor.Expected(), broadcast.AnnouncedMax)
-		case p.packets.Backlog() > packets.SmallMax+1<<16:
-			t.Errorf("%v bytes wait, want at most %v", p.packets.Backlog(), packets.SmallMax+1<<16)
-		case len(p.packets.Transfers()) > assembly.StoreCount:
-			t.Errorf("%v transfers are left, want at most %v", len(p.packets.Transfers()), assembly.StoreCount)
-		case p.packets.Path().Size() < pmtu.Min:
-			t.Errorf("datagrams have %v bytes, want at least %v", p.packets.Path().Size(), pmtu.Min)
+		case p.Neighbor.Expected() > broadcast.AnnouncedMax:
+			t.Errorf("%v announced messages are expected, want at most %v", p.Neighbor.Expected(), broadcast.AnnouncedMax)
+		case p.Packets.Backlog() > packets.SmallMax+1<<16:
+			t.Errorf("%v bytes wait, want at most %v", p.Packets.Backlog(), packets.SmallMax+1<<16)
+		case len(p.Packets.Transfers()) > assembly.StoreCount:
+			t.Errorf("%v transfers are left, want at most %v", len(p.Packets.Transfers()), assembly.StoreCount)
+		case p.Packets.Path().Size() < pmtu.Min:
+			t.Errorf("datagrams have %v bytes, want at least %v", p.Packets.Path().Size(), pmtu.Min)
 		}
 	}
 	switch {
@@ -179,7 +179,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	if n.Stats().StatesReceived == 0 {
 		t.Error("no state came")
 	}
-	if got := n.broadcast.store.Size(); got > assembly.StoreMax {
+	if got := n.broadcast.Store.Size(); got > assembly.StoreMax {
 		t.Errorf("%d bytes of large messages, at most %d", got, assembly.StoreMax)
 	}
 	if got := n.members.CountAll(); got > members.Max+members.TombstonesMax {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
@@ -83,9 +84,9 @@ func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
 		n.broadcast.Seen.First(now, &id, nil)
-		a = n.broadcast.addLarge(now, id, []byte(payload(size, 1)))
+		a = n.broadcast.AddLarge(now, id, []byte(payload(size, 1)))
 		a.Ours, a.PassedOn = true, true
-		n.broadcast.sweepLater(now)
+		n.broadcast.SweepLater(now)
 	})
 	return a
 }
@@ -117,13 +118,13 @@ func TestLargeMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	}
 	c.do(0, func(now time.Time) {
 		for _, a := range held[:3] {
-			p.packets.Begin(now, a, 0)
+			p.Packets.Begin(now, a, 0)
 		}
 		for _, a := range []*assembly.Assembly{held[3], held[1]} {
-			n.broadcast.serve(now, p, &broadcast.Outcome{Message: a.ID, Until: 10})
+			n.broadcast.Serve(now, &p.Peer, &broadcast.Outcome{Message: a.ID, Until: 10})
 		}
 		for i, want := range []*assembly.Assembly{held[3], held[1], held[0], held[2]} {
-			if p.packets.Transfers()[i].Message() != want {
+			if p.Packets.Transfers()[i].Message() != want {
 				t.Errorf("another message is at place %d of the queue", i)
 			}
 		}
@@ -136,14 +137,14 @@ func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
 	c := pair(t)
 	n, o := c.nodes[0], c.nodes[1]
 	a := c.held(0, 50_000)
-	n.broadcast.Tell(largeOf(a), &n.links[0].neighbor)
+	n.broadcast.Tell(delivery.LargeOf(a), &n.links[0].Neighbor)
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.5 })
 	if c.net.RunFor(assembly.AnnouncedAge / 2); !o.broadcast.Seen.Has(&a.ID) {
 		t.Error("the neighbor does not have it")
 	}
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
 	c.net.RunFor(15 * time.Second)
-	if largeOf(a).Awaited() {
+	if delivery.LargeOf(a).Awaited() {
 		t.Error("the neighbor has not shown that it has it")
 	}
 	if !a.Forgotten() {
@@ -160,15 +161,15 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 		a := c.held(0, 50_000)
 		ends, other := n.links[0], n.links[1]
 		if known {
-			largeOf(a).Shown(&other.neighbor)
+			delivery.LargeOf(a).Shown(&other.Neighbor)
 		}
 		c.do(0, func(now time.Time) {
-			ends.packets.Begin(now, a, 0)
+			ends.Packets.Begin(now, a, 0)
 			n.overlay.unlink(now, ends)
 		})
 		sent := false
 		for _, p := range n.links {
-			sent = sent || p.packets.Transfer(a) != nil
+			sent = sent || p.Packets.Transfer(a) != nil
 		}
 		if sent == known {
 			t.Errorf("another has it: %v; sent along another link: %v", known, sent)
@@ -184,12 +185,12 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	a := c.held(0, 50_000)
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		p.deaf = false
-		n.broadcast.carry(now, p)
+		p.Deaf = false
+		n.broadcast.Carry(now, &p.Peer)
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
-		if o.cfg.ID == p.id && !o.broadcast.Seen.Has(&a.ID) {
+		if o.cfg.ID == p.ID && !o.broadcast.Seen.Has(&a.ID) {
 			t.Error("the peer does not have the message")
 		}
 	}
@@ -210,18 +211,18 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		for range assembly.StoreMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				n.broadcast.Tell(largeOf(a), &p.neighbor)
+				n.broadcast.Tell(delivery.LargeOf(a), &p.Neighbor)
 			}
 			if is.shown {
-				largeOf(a).Shown(&p.neighbor)
+				delivery.LargeOf(a).Shown(&p.Neighbor)
 			}
 		}
 		c.do(0, func(now time.Time) {
 			now = now.Add(time.Second)
-			if p.swim.Heard = now; is.silent {
-				p.swim.Heard = now.Add(-time.Minute)
+			if p.Swim.Heard = now; is.silent {
+				p.Swim.Heard = now.Add(-time.Minute)
 			}
-			if got := n.broadcast.crowded(now); got != is.crowded {
+			if got := n.broadcast.Crowded(now); got != is.crowded {
 				t.Errorf("%s: crowded %v", name, got)
 			}
 		})

@@ -132,7 +132,7 @@ func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 	a, b := c.nodes[3], c.nodes[0]
 	for _, p := range a.links {
 		for _, n := range c.nodes {
-			if n.cfg.ID == p.id {
+			if n.cfg.ID == p.ID {
 				b = n
 			}
 		}
@@ -144,7 +144,7 @@ func TestOneWayLinkEndsTheLinkAndKillsNobody(t *testing.T) {
 			t.Errorf("node %d: %v", i, n.names())
 		}
 	}
-	if p := a.peers[b.cfg.ID]; p != nil && p.linked {
+	if p := a.peers[b.cfg.ID]; p != nil && p.Linked {
 		t.Error("the link goes on")
 	}
 	if a.Started() < 5 {

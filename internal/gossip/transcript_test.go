@@ -153,7 +153,7 @@ func (s *script) state() string {
 			}
 		}
 		for _, p := range n.links {
-			links = append(links, n.report.Name(p.id))
+			links = append(links, n.report.Name(p.ID))
 		}
 		slices.Sort(states)
 		slices.Sort(links)

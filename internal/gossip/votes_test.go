@@ -176,7 +176,7 @@ func TestNodeThatNotifyAliveRefusesStaysOutUntilItChangesItsMind(t *testing.T) {
 			t.Errorf("node %d knows %s", i, got)
 		}
 		for _, p := range n.links {
-			if p.id == c.nodes[3].cfg.ID {
+			if p.ID == c.nodes[3].cfg.ID {
 				t.Errorf("node %d has a link with it", i)
 			}
 		}

@@ -54,7 +54,7 @@ func zoneMeta(i int) string {
 func (c *cluster) linksExcept(ok func(a, b Member) bool) (list []string) {
 	for _, n := range c.nodes {
 		for _, p := range n.links {
-			if o := n.members.Get(p.id); o != nil && !ok(n.Self(), o.Member) {
+			if o := n.members.Get(p.ID); o != nil && !ok(n.Self(), o.Member) {
 				list = append(list, n.cfg.Name+" "+o.Name)
 			}
 		}
@@ -233,8 +233,8 @@ func TestFirstLinkOfAJoinIsWithASelectedMember(t *testing.T) {
 	n := c.nodes[7] // in the zone of node 1
 	c.join(7, 0)
 	c.net.RunUntil(2*time.Second, func() bool { return len(n.links) > 0 })
-	if selected, _ := byZone(n.Self(), n.members.Get(n.links[0].id).Member); !selected {
-		t.Errorf("linked with %s", n.members.Get(n.links[0].id).Name)
+	if selected, _ := byZone(n.Self(), n.members.Get(n.links[0].ID).Member); !selected {
+		t.Errorf("linked with %s", n.members.Get(n.links[0].ID).Name)
 	}
 }
 

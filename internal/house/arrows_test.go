@@ -18,6 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
+	{"delivery"},
 	{"report", "stats"},
 	{"event"},
 	{"antientropy", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},

@@ -1,0 +1,633 @@
+package delivery
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// newBroadcasts returns the Broadcasts of d, whose Endpoint is set.
+func newBroadcasts(d *Delivery) Broadcasts {
+	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), Heartbeat: d.cfg.Heartbeat, Keep: d.keepFor()})
+	return Broadcasts{d: d, Disseminator: of, timer: timer.Timer{Fire: d.Broadcasts.HandleTimeout}, sweepTimer: timer.Timer{Fire: d.Broadcasts.sweepStore}}
+}
+
+// SmallMax returns the size in bytes of the largest message that fits in one datagram of the configured size. A larger
+// message is cut into frames.
+func (ds *Broadcasts) SmallMax() int {
+	return ds.d.cfg.DatagramSize - wire.BoxOverhead - wire.CastOverhead
+}
+
+// Broadcast sends data to every member. Without a link, a copy is kept until there is one or it expires; otherwise data
+// is not retained. If Broadcast returns a *TooLargeError or direct.ErrQueueFull, nothing was sent.
+func (ds *Broadcasts) Broadcast(now time.Time, data []byte) error {
+	d := ds.d
+	switch {
+	case len(data) > MessageMax:
+		return &TooLargeError{Size: len(data), Max: MessageMax}
+	case len(d.links) > 0 && len(data) > LegacyMax && !slices.ContainsFunc(d.links, func(p *Peer) bool { return !p.Legacy }):
+		return &TooLargeError{Size: len(data), Max: LegacyMax}
+	case ds.Congested(now, len(data) > ds.SmallMax()), len(data) > ds.SmallMax() && ds.Crowded(now):
+		return direct.ErrQueueFull
+	}
+	id := d.cfg.IDs.Broadcast()
+	ds.Seen.First(now, &id, nil)
+	if len(d.links) == 0 {
+		ds.Held.Add(now, id, data)
+		ds.SweepLater(now)
+	} else if err := ds.send(now, id, data); err != nil {
+		return err
+	}
+	d.cfg.Stats.BroadcastsSent++
+	if len(data) > LegacyMax && d.cfg.Members.CountLegacy() > 0 {
+		d.cfg.Report.LegacyLimit(now, len(data), LegacyMax)
+	}
+	return nil
+}
+
+// Has reports whether this node has all of a broadcast, or is its origin. It reports true for broadcasts long past.
+func (ds *Broadcasts) Has(id wire.MessageID) bool {
+	a := ds.Store.Get(id)
+	return (a == nil || a.Complete()) && ds.Seen.Has(&id)
+}
+
+// Confirm handles a report of p about what arrived: the lowest packet number that may still be missing on ch.
+func (ds *Broadcasts) Confirm(now time.Time, p *Peer, ch *packets.Channel, lowest uint64) {
+	ds.arrived = ch.Confirm(now, lowest, ds.arrived[:0])
+	for _, a := range ds.arrived {
+		LargeOf(a).Shown(&p.Neighbor)
+	}
+	clear(ds.arrived)
+}
+
+func (ds *Broadcasts) send(now time.Time, id wire.MessageID, data []byte) error {
+	if len(data) > ds.SmallMax() {
+		return ds.broadcastLarge(now, id, data)
+	}
+	ds.Own(now, &id)
+	ds.flood(now, id, 0, data, nil)
+	return nil
+}
+
+// slowShare is the share of the fastest link's rate below which a link causes no backpressure on messages of this node.
+const slowShare = 1. / 32
+
+// Congested reports whether a message of this node is refused now because the links that would carry it whole are full.
+// A silent peer, which may be dead, causes no backpressure, and neither does one that is far slower than others.
+func (ds *Broadcasts) Congested(now time.Time, large bool) bool {
+	d := ds.d
+	fastest := 0.
+	for _, p := range d.links {
+		fastest = max(fastest, p.Packets.Pace().Rate())
+	}
+	var a broadcast.Admission
+	for _, p := range d.links {
+		pace := p.Packets.Pace()
+		full := p.Packets.Full(large) || !large && pace.Held(now)
+		silent := !p.Legacy && !p.holdsUp(now)
+		if silent || pace.Rate() < slowShare*fastest {
+			continue
+		}
+		eager := ds.Eager(&p.Neighbor)
+		if large {
+			eager = ds.SendsLarge(&p.Neighbor)
+		}
+		a.Link(eager, full)
+	}
+	return a.Refused()
+}
+
+// backlog returns the bytes of small messages queued for the neighbor with the largest backlog.
+func (ds *Broadcasts) backlog(now time.Time) (most int) {
+	for _, p := range ds.d.links {
+		if p.holdsUp(now) {
+			most = max(most, p.Packets.Backlog())
+		}
+	}
+	return most
+}
+
+// ReceiveBroadcast delivers the first copy of a message and passes it on. The first copy took the fastest path.
+// Duplicates are counted (PROTOCOL.md D1).
+func (ds *Broadcasts) ReceiveBroadcast(now time.Time, p *Peer, m *wire.Message) {
+	d := ds.d
+	if p.Node.Zone != d.cfg.Zone {
+		d.cfg.Stats.BroadcastsCrossZone++
+	}
+	if !ds.Seen.First(now, &m.ID, &p.Neighbor.Source) {
+		d.cfg.Stats.BroadcastsDuplicate++
+		p.Packets.Spare(m.ID)
+		if ds.Watched {
+			d.cfg.Events.Add(event.Event{Kind: event.Duplicate, From: p.ID, ID: m.ID, Size: len(m.Data)})
+		}
+		ds.Duplicate(now, &p.Neighbor, &m.ID, m.Delay)
+		ds.schedule()
+		return
+	}
+	d.cfg.Stats.BroadcastsDelivered++
+	if a := ds.Store.Get(m.ID); a != nil {
+		a.Delivered = true
+	}
+	ds.flood(now, m.ID, ds.First(now, &p.Neighbor, &m.ID, m.Delay), m.Data, p)
+	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.ID, ID: m.ID, Size: len(m.Data)})
+}
+
+// flood sends a message along the links that dissemination chooses, but never along the one that it arrived on.
+func (ds *Broadcasts) flood(now time.Time, id wire.MessageID, delay wire.Delay, data []byte, from *Peer) {
+	d := ds.d
+	d.Sender.plain = wire.AppendCast(d.Sender.plain[:0], id, delay, data)
+	m := d.Sender.NewSmall(now, d.Sender.plain)
+	ds.Kept(now, &id, m.Ref)
+	ds.SweepLater(now)
+	ds.schedule()
+	spread, pieces := ds.Spread(&id), ds.SpreadLarge(from == nil)
+	var large *assembly.Assembly
+	for _, p := range d.links {
+		switch {
+		case p == from:
+		case p.Legacy:
+			d.Sender.sendLegacy(now, p, id, data)
+		case len(m.Plain) > p.Packets.Room():
+			large = ds.cutFor(now, p, large, id, data, pieces.FullLarge(&p.Neighbor))
+			p.Packets.Widen(now)
+			d.Sender.Pump(now, p)
+		case spread.Full(now, &p.Neighbor, p.queueState()):
+			d.cfg.Stats.BroadcastsForwarded++
+			d.Sender.SendSmall(now, p, m)
+		}
+	}
+}
+
+// releaseHeld sends the messages that waited for the first link.
+func (ds *Broadcasts) releaseHeld(now time.Time) {
+	d := ds.d
+	for _, h := range ds.Held.Take(now) {
+		if ds.send(now, h.ID, h.Data) != nil {
+			d.drop(stats.DropStoreFull)
+		}
+	}
+}
+
+// disseminate acts on the outcomes of one input to d.Broadcasts.
+func (ds *Broadcasts) disseminate(now time.Time, out []broadcast.Outcome) {
+	ds.outcomes.Work(out, func(o *broadcast.Outcome) { ds.actOnBroadcast(now, o) })
+	ds.schedule()
+}
+
+// schedule sets the timer that calls tick to the time that dissemination wants.
+func (ds *Broadcasts) schedule() {
+	if at := ds.Next(); !at.IsZero() {
+		ds.d.cfg.Timers.Advance(&ds.timer, at)
+	}
+}
+
+// HandleTimeout handles the timeouts of dissemination that are due.
+func (ds *Broadcasts) HandleTimeout(now time.Time) {
+	ds.disseminate(now, ds.Tick(ds.outcomes, now))
+}
+
+func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
+	d := ds.d
+	p := d.peers[o.To.ID]
+	if p == nil {
+		return
+	}
+	b := d.Sender.plain[:0]
+	switch o.Kind {
+	case broadcast.SendPrune:
+		b = wire.AppendPrune(b, d.newID(), &o.Steer)
+	case broadcast.SendGraft:
+		b = wire.AppendGraft(b, d.newID(), &o.Steer)
+	case broadcast.SendStop:
+		b = wire.AppendStop(b, d.newID(), o.Message)
+	case broadcast.SendRequest:
+		b = wire.AppendWant(b, d.newID(), o.Want)
+	case broadcast.SendDigest:
+		b = wire.AppendHave(b, d.newID(), o.Have.Bytes())
+	case broadcast.ServeRequest:
+		ds.Serve(now, p, o)
+		return
+	}
+	d.Sender.plain = b
+	d.Sender.SendPlain(now, p, b)
+}
+
+// Digests returns the announcements for the next heartbeat to p: the messages that passed since the last one.
+// Announcements that do not fit in the heartbeat are sent separately.
+func (ds *Broadcasts) Digests(now time.Time, p *Peer) *digest.List {
+	p.Neighbor.Missed = p.Packets.Missed()
+	out, with := ds.Heartbeat(ds.outcomes, now, &p.Neighbor)
+	ds.disseminate(now, out)
+	return with
+}
+
+// LinkBegan begins to exchange broadcasts with p, and announces recent messages to it. A node that joins receives
+// the application state before it has links, and would miss messages sent in between.
+func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
+	d := ds.d
+	if !p.Legacy {
+		ds.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip())
+	}
+	if len(d.links) == 1 {
+		ds.releaseHeld(now)
+	}
+	ds.Carry(now, p)
+	if !p.Legacy {
+		ds.disseminate(now, ds.Welcome(ds.outcomes, now, &p.Neighbor))
+	}
+}
+
+// LinkEnded ends the exchange of broadcasts with p. Messages queued for p alone are sent to other neighbors.
+func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
+	ds.LinkDown(now, &p.Neighbor)
+	ds.schedule()
+	p.Deaf = p.Swim.Silent(now)
+	ds.redirect(now, p)
+}
+
+// ReceivePrune handles the origins for which p asks to become lazy. Large messages of these origins whose transfer has
+// begun continue, because p may receive them from no other node.
+func (ds *Broadcasts) ReceivePrune(now time.Time, p *Peer, data []byte) {
+	ds.HandlePrune(&p.Neighbor, data)
+	ds.endTransfers(p, func(t *packets.Transfer) bool {
+		return t.Begun() || ds.SendsLarge(&p.Neighbor)
+	})
+}
+
+// ReceiveStop stops sending p a large message.
+func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
+	if stop, ok := ds.HandleStop(&p.Neighbor, data); ok {
+		ds.endTransfers(p, func(t *packets.Transfer) bool { return t.Message().ID != stop })
+	}
+}
+
+// endTransfers ends the transfers of broadcasts to p that may stop. Messages that p requested continue, and so do
+// messages of this node that few links carry. A message whose transfer has not begun is announced to p instead.
+func (ds *Broadcasts) endTransfers(p *Peer, goesOn func(*packets.Transfer) bool) {
+	p.Packets.EndTransfers(func(t *packets.Transfer) bool {
+		a := t.Message()
+		rare := a.Ours && a.Pending < broadcast.OwnLinks
+		needed := a.Direct || t.Asked() || rare
+		if needed || t.Whole() || goesOn(t) {
+			return false
+		}
+		if !t.Begun() {
+			ds.Tell(LargeOf(a), &p.Neighbor)
+		}
+		return true
+	})
+}
+
+// ReceiveHave handles announcements.
+func (ds *Broadcasts) ReceiveHave(now time.Time, p *Peer, data []byte) {
+	ds.HandleAnnouncements(now, &p.Neighbor, data)
+	ds.schedule()
+}
+
+// ReceiveWant sends p what it requests, as far as it is stored here, and the rest as it arrives.
+func (ds *Broadcasts) ReceiveWant(now time.Time, p *Peer, data []byte) {
+	d := ds.d
+	ds.disseminate(now, ds.HandleRequests(ds.outcomes, &p.Neighbor, data))
+	d.Sender.Pump(now, p)
+}
+
+func (ds *Broadcasts) Serve(now time.Time, p *Peer, o *broadcast.Outcome) {
+	d := ds.d
+	a := ds.Store.Get(o.Message)
+	switch {
+	case a == nil:
+		ds.serveSmall(now, p, &o.Message)
+		return
+	case !a.PassedOn:
+		d.drop(stats.DropForgotten)
+		return
+	case o.From >= a.Total:
+		d.drop(stats.DropUnexpected)
+		return
+	}
+	t := p.Packets.Transfer(a)
+	if t == nil {
+		t = p.Packets.Begin(now, a, 0)
+		t.Has(0, a.Total)
+	}
+	if t.Ranges() > assembly.RangesMax {
+		d.drop(stats.DropOversize)
+		return
+	}
+	p.Packets.Prefer(t)
+	t.Lacks(o.From, min(o.Until, a.Total))
+}
+
+// serveSmall sends p a small message that p requested.
+func (ds *Broadcasts) serveSmall(now time.Time, p *Peer, id *wire.MessageID) {
+	d := ds.d
+	m, ok := ds.Place(id)
+	plain := d.Sender.Arena.Get(m)
+	if !ok || plain == nil || packets.IDOf(plain) != *id {
+		d.drop(stats.DropForgotten)
+		return
+	}
+	switch p.Packets.SendUrgent(now, m) {
+	case packets.Opened:
+		d.Sender.list(p)
+	case packets.Unfit:
+		d.Sender.recut(now, p, plain)
+	}
+}
+
+// LargeOf returns the dissemination state of a large message, or nil for a direct message.
+func LargeOf(a *assembly.Assembly) *broadcast.Large {
+	l, _ := a.Spread.(*broadcast.Large)
+	return l
+}
+
+// Crowded reports whether messages that neighbors may still request take half of the store.
+func (ds *Broadcasts) Crowded(now time.Time) bool {
+	return ds.Store.Crowded(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
+}
+
+// largeWanted returns the bytes of large messages that neighbors may still request, or less than half of the store.
+func (ds *Broadcasts) largeWanted(now time.Time) int {
+	return ds.Store.Wanted(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
+}
+
+// largeExpected reports whether a neighbor that may still request the message causes backpressure. A silent peer does
+// not.
+func (ds *Broadcasts) largeExpected(now time.Time, a *assembly.Assembly) bool {
+	d := ds.d
+	for n := range LargeOf(a).Awaiting {
+		if p := d.peers[n.ID]; p != nil && !p.Swim.Silent(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// broadcastLarge cuts a message of this node into frames for all links (PROTOCOL.md D3).
+func (ds *Broadcasts) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
+	d := ds.d
+	a := ds.AddLarge(now, id, data)
+	if a == nil {
+		return direct.ErrQueueFull
+	}
+	a.Ours = true
+	ds.SweepLater(now)
+	ds.Own(now, &id)
+	ds.passOn(now, a, data)
+	ds.schedule()
+	for _, p := range d.links {
+		if !p.Legacy {
+			d.Sender.Pump(now, p)
+		}
+	}
+	return nil
+}
+
+// passOnFrom is how many bytes of a message must have arrived before it is passed on. A first frame that no other frame
+// follows therefore costs only the neighbors of its origin, and does not use up what they may begin elsewhere.
+const PassOnFrom = 16 << 10
+
+// passOn queues a large message for each eager link that is not full, and announces it to all. It is kept for peers that have
+// not shown that they have it. Legacy nodes get it in one packet once it is complete, if it fits (PROTOCOL.md F2).
+func (ds *Broadcasts) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
+	d := ds.d
+	a.PassedOn = true
+	spread := ds.SpreadLarge(a.Ours)
+	for _, p := range d.links {
+		switch {
+		case p.Legacy && whole != nil:
+			d.Sender.sendLegacy(now, p, a.ID, whole)
+		case p.Legacy, p.Packets.Transfer(a) != nil:
+		case !p.Packets.Full(true) && spread.FullLarge(&p.Neighbor):
+			d.cfg.Stats.BroadcastsForwarded++
+			p.Packets.Begin(now, a, 0)
+		}
+		if !p.Legacy {
+			ds.Tell(LargeOf(a), &p.Neighbor)
+		}
+	}
+}
+
+// ReceiveFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
+// sent it.
+func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, m *wire.Message) {
+	d := ds.d
+	d.Sender.ReportSoon(now, p, ch)
+	switch {
+	case m.Total == 0 && len(m.Data) == 0: // a tail probe: only its packet number matters
+		return
+	case m.Total > MessageMax || len(m.Data) == 0 || uint64(m.Offset)+uint64(len(m.Data)) > uint64(m.Total):
+		d.drop(stats.DropOversize)
+		return
+	}
+	a := ds.Store.Get(m.ID)
+	switch {
+	case a != nil && a.Total != m.Total:
+		d.drop(stats.DropUnexpected)
+		return
+	case a == nil && ds.Seen.Has(&m.ID):
+		d.cfg.Stats.FramesDuplicate++
+		ds.duplicatePiece(now, p, m.ID, nil)
+		return
+	case a == nil:
+		if a = ds.beginReceiving(now, p, m.ID, m.Total, false); a == nil {
+			return
+		}
+	}
+	ds.Piece(now, &p.Neighbor, LargeOf(a))
+	ds.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
+	fresh, ok := ds.Store.Write(now, a, m.Offset, m.Data)
+	switch {
+	case !ok:
+		d.drop(stats.DropStoreFull)
+		return
+	case !fresh:
+		d.cfg.Stats.FramesDuplicate++
+		ds.duplicatePiece(now, p, m.ID, LargeOf(a))
+		return
+	}
+	LargeOf(a).NewPiece(now)
+	d.cfg.Stats.FramesReceived++
+	ds.complete(now, p, a)
+	if !a.PassedOn && a.Have.Size() >= min(a.Total, PassOnFrom) {
+		ds.passOn(now, a, nil)
+	}
+	for _, o := range d.links {
+		if o != p && len(o.Packets.Transfers()) > 0 && !o.Packets.Paused() {
+			d.Sender.Pump(now, o)
+		}
+	}
+}
+
+func (ds *Broadcasts) duplicatePiece(now time.Time, p *Peer, id wire.MessageID, l *broadcast.Large) {
+	ds.disseminate(now, ds.DuplicatePiece(ds.outcomes, now, &p.Neighbor, id, l))
+}
+
+// cutFor queues a message that arrived in one datagram as frames for a link with a smaller datagram size. It only
+// announces the message if it need not go in full, or if the link is full.
+func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wire.MessageID, data []byte, full bool) *assembly.Assembly {
+	d := ds.d
+	if a == nil {
+		a = ds.Store.Get(id)
+	}
+	if a == nil {
+		a = ds.AddLarge(now, id, data)
+	}
+	switch {
+	case a == nil:
+		d.drop(stats.DropStoreFull)
+	case p.Packets.Transfer(a) != nil:
+	case full && !p.Packets.Full(true):
+		d.cfg.Stats.BroadcastsForwarded++
+		p.Packets.Begin(now, a, 0)
+	}
+	if a != nil {
+		ds.Tell(LargeOf(a), &p.Neighbor)
+		a.PassedOn = true
+		ds.SweepLater(now)
+	}
+	return a
+}
+
+// AddLarge keeps a whole message that is sent in frames. It returns nil if there is no room.
+func (ds *Broadcasts) AddLarge(now time.Time, id wire.MessageID, data []byte) *assembly.Assembly {
+	a := ds.Store.Add(now, id, data, false)
+	if a != nil {
+		ds.track(a)
+	}
+	return a
+}
+
+// track registers a large message with dissemination, unless it is a direct message.
+func (ds *Broadcasts) track(a *assembly.Assembly) *assembly.Assembly {
+	if !a.Direct {
+		a.Spread = ds.Begin(a.ID, a.Total, &a.Have)
+	}
+	return a
+}
+
+// beginReceiving makes room for a message of p. It returns nil if p has begun too many.
+func (ds *Broadcasts) beginReceiving(now time.Time, p *Peer, id wire.MessageID, total uint32, direct bool) *assembly.Assembly {
+	d := ds.d
+	evicted, ok := p.Receiving.Admit(now, total)
+	if !ok || !ds.Store.Room() {
+		d.drop(stats.DropStoreFull)
+		return nil
+	}
+	for _, old := range evicted {
+		ds.Store.Remove(old)
+		d.drop(stats.DropIncomplete)
+	}
+	ds.SweepLater(now)
+	a := ds.track(ds.Store.Begin(now, id, total, direct))
+	p.Receiving = append(p.Receiving, a)
+	return a
+}
+
+// complete delivers a complete message, whose last piece came from p, to the application once.
+func (ds *Broadcasts) complete(now time.Time, p *Peer, a *assembly.Assembly) {
+	d := ds.d
+	if !a.Complete() || a.Delivered {
+		return
+	}
+	a.Delivered = true
+	d.cfg.Stats.BroadcastsDelivered++
+	ds.Complete(now, LargeOf(a))
+	ds.schedule()
+	data := a.Copy()
+	for _, o := range d.links {
+		if o.Legacy {
+			d.Sender.sendLegacy(now, o, a.ID, data)
+		}
+	}
+	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: data, From: p.ID, ID: a.ID, Size: len(data)})
+}
+
+// SweepLater schedules the sweep that removes large messages.
+func (ds *Broadcasts) SweepLater(now time.Time) {
+	d := ds.d
+	if !ds.sweepTimer.Pending() {
+		d.cfg.Timers.Set(&ds.sweepTimer, now.Add(assembly.SweepInterval))
+	}
+}
+
+func (ds *Broadcasts) sweepStore(now time.Time) {
+	d := ds.d
+	promised := func(a *assembly.Assembly) bool { return ds.IsAnnounced(a.ID) }
+	for range ds.Store.Sweep(now, promised) {
+		d.drop(stats.DropIncomplete)
+	}
+	if more := ds.Sweep(now); more || ds.Store.Len() > 0 {
+		ds.SweepLater(now)
+	}
+}
+
+// Carry queues the large messages in progress at this node on the new link to p. A peer that was silent also gets the
+// messages still kept for repair. If p was a member already when a message arrived, p may have lost the links that
+// announced the message, so the message is announced to p.
+func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
+	d := ds.d
+	if p.Legacy {
+		return
+	}
+	m := d.cfg.Members.Get(p.ID)
+	for a := range ds.Store.All {
+		switch {
+		case !a.PassedOn || p.Packets.Transfer(a) != nil:
+		case !a.Complete() || a.Pending > 0 || p.Deaf:
+			p.Packets.Begin(now, a, 0)
+		case m != nil && m.Since.Before(a.Began):
+			ds.Tell(LargeOf(a), &p.Neighbor)
+		}
+	}
+	p.Deaf = false
+	d.Sender.Pump(now, p)
+}
+
+// redirect sends the messages that were queued for an ended link along another link, unless some node has them already:
+// a message that few links carry would be lost otherwise.
+func (ds *Broadcasts) redirect(now time.Time, p *Peer) {
+	d := ds.d
+	for _, t := range p.Packets.Transfers() {
+		a := t.Message()
+		if a.Direct || !a.Complete() {
+			continue
+		}
+		if t.Whole() || LargeOf(a).Owned() {
+			continue
+		}
+		var to *Peer
+		for _, o := range d.links {
+			shorter := to == nil || len(o.Packets.Transfers()) < len(to.Packets.Transfers())
+			if !o.Legacy && shorter && o.Packets.Transfer(a) == nil {
+				to = o
+			}
+		}
+		if to != nil {
+			to.Packets.Begin(now, a, 0)
+			d.Sender.Pump(now, to)
+		}
+	}
+}
+
+// has records that p has a piece of a message that is passed on.
+func (ds *Broadcasts) has(now time.Time, p *Peer, a *assembly.Assembly, from, to uint32) {
+	LargeOf(a).Shown(&p.Neighbor)
+	t := p.Packets.Transfer(a)
+	if t == nil && !a.PassedOn && ds.SendsLarge(&p.Neighbor) {
+		t = p.Packets.Begin(now, a, 0)
+	}
+	if t != nil {
+		t.Has(from, to)
+	}
+}

@@ -1,0 +1,160 @@
+// Package delivery carries the messages of a node to its peers and from them. It decides how: a small message goes in a
+// datagram with others, or in pieces if the path is narrow, and a large one in frames.
+//
+// A Delivery owns the peers that messages are sent to, the links, the arena of small messages, the store of large ones, and
+// the datagrams that are still open. It has three parts: Sender sends plaintexts to one peer and answers its reports and
+// Naks, Broadcasts exchanges broadcasts with the links, and Directs sends messages to one node and receives them.
+//
+// The package never decides who is a member, which peers become links, or when a handshake begins. It calls no function of
+// its caller: what only the caller can do is an outcome (Directs.Perform), or the result of an input.
+//
+// Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, broadcast.go and direct.go.
+// new.go makes a Delivery; no other file uses it.
+package delivery
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/arena"
+	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/outcome"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/peers"
+	"github.com/gwyh-go/gwyh/internal/report"
+	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/timer"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// Config configures a Delivery. All fields are required.
+type Config struct {
+	Zone         wire.Zone     // of this node
+	Heartbeat    time.Duration // interval at which this node sends heartbeats on its links
+	DatagramSize int           // largest datagram sent, in bytes of UDP payload
+	DatagramMax  int           // largest datagram that paths are probed for
+
+	Members *members.Table
+	IDs     *wire.IDs
+	RNG     *rand.Rand     // choices that need no secrecy
+	Timers  *timer.Heap    // timers of the node
+	Out     *outbox.Outbox // where datagrams are queued
+	Events  *event.Queue   // where messages for the application are queued
+	Report  *report.Reporter
+	Stats   *stats.Stats
+}
+
+// A Delivery carries the messages of one node. Create it with New. It is not safe for concurrent use.
+type Delivery struct {
+	Sender     Sender
+	Broadcasts Broadcasts
+	Directs    Directs
+	Endpoint   *packets.Endpoint // shared by the packets of all peers
+
+	cfg      Config
+	sessions *peers.Table
+	peers    map[wire.NodeID]*Peer
+	links    []*Peer // in the order in which they were linked
+}
+
+// A Sender sends plaintexts to peers: at once, or with others in a datagram that is sealed at the end of a turn.
+type Sender struct {
+	Arena arena.Arena // small messages, for repair
+
+	d        *Delivery
+	plain    []byte       // scratch: one plaintext being built
+	smallMsg SmallMessage // scratch: see NewSmall
+
+	sealTimer timer.Timer // fires when the first unsealed datagram is due
+	unsealed  []*Peer     // the peers that have an open datagram
+}
+
+// A SmallMessage is one plaintext that is sent along several links. The arena keeps it for retransmits and for links
+// that cannot send it at once.
+type SmallMessage struct {
+	Plain []byte
+	Ref   arena.Ref
+}
+
+// Broadcasts exchanges broadcasts with the links: it hands messages of neighbors to dissemination (internal/broadcast), and
+// it encodes, queues and sends what dissemination decides to send.
+type Broadcasts struct {
+	*broadcast.Disseminator
+	Store   assembly.Store // large messages
+	Watched bool           // each event.Duplicate is wanted
+
+	d          *Delivery
+	timer      timer.Timer
+	sweepTimer timer.Timer
+	arrived    []*assembly.Assembly // scratch: large messages that a report confirms
+	outcomes   outcome.Buffer[broadcast.Outcome]
+}
+
+// Directs sends messages to one node and receives them. The inputs append their outcomes to out, as those of the embedded
+// Sender do. Perform acts on most of them.
+type Directs struct {
+	*direct.Sender
+	receiver direct.Receiver
+	d        *Delivery
+}
+
+// SetSessions sets the table of the sessions, whose peers have packets of d.Endpoint.
+func (d *Delivery) SetSessions(t *peers.Table) { d.sessions = t }
+
+// Add initializes p, a peer with the given sessions, and adds it. p must not be copied afterwards.
+func (d *Delivery) Add(p *Peer, node *peers.Peer) {
+	*p = Peer{ID: node.ID, Legacy: node.Legacy, Node: node, Sessions: node.Sessions, Packets: &node.Packets}
+	p.Swim.ID, p.Direct.ID = node.ID, node.ID
+	d.peers[p.ID] = p
+}
+
+// Remove removes a peer, which must not be linked.
+func (d *Delivery) Remove(p *Peer) { delete(d.peers, p.ID) }
+
+// Link adds p to the links. The caller then notifies Broadcasts with LinkBegan.
+func (d *Delivery) Link(now time.Time, p *Peer) {
+	p.Linked = true
+	d.links = append(d.links, p)
+	p.Packets.SetLinked(now, true)
+}
+
+// Unlink removes p from the links. The caller then notifies Broadcasts with LinkEnded.
+func (d *Delivery) Unlink(now time.Time, p *Peer) {
+	p.Linked = false
+	d.links = slices.DeleteFunc(d.links, func(o *Peer) bool { return o == p })
+	p.Packets.SetLinked(now, false)
+}
+
+// PeerAt returns the peer that is a live member at an address and has a session, or nil. Among several it returns the one
+// with the smallest id.
+func (d *Delivery) PeerAt(now time.Time, to netip.AddrPort) (found *Peer) {
+	for _, p := range d.peers {
+		m := d.cfg.Members.Get(p.ID)
+		live := m != nil && m.Live()
+		if !live || m.Addr != to || p.Sessions.Current(now) == nil {
+			continue
+		}
+		if found == nil || slices.Compare(p.ID[:], found.ID[:]) < 0 {
+			found = p
+		}
+	}
+	return found
+}
+
+// keepFor returns how long small messages are kept for repair. Digests announce messages for two thirds of that time,
+// and the next digest may be sent as late as the next heartbeat.
+func (d *Delivery) keepFor() time.Duration {
+	return min(d.Endpoint.Heartbeats(2)*3/4, packets.SentHorizon)
+}
+
+// newID returns the id of a message that is not a broadcast.
+func (d *Delivery) newID() wire.MessageID { return d.cfg.IDs.Control() }
+
+func (d *Delivery) drop(r stats.Drop) { d.cfg.Stats.Dropped[r]++ }

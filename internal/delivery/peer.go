@@ -1,0 +1,55 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/direct"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
+	"github.com/gwyh-go/gwyh/internal/peers"
+	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// A Peer is a node that messages are sent to, with what each component that sends keeps about it. [Delivery.Add]
+// initializes it. It must not be copied.
+type Peer struct {
+	ID       wire.NodeID
+	Legacy   bool // it speaks gwyh 0.1
+	Node     *peers.Peer
+	Sessions *session.Set  // of Node
+	Packets  *packets.Peer // of Node
+
+	Swim      swim.Peer
+	Neighbor  broadcast.Neighbor
+	Direct    direct.Peer
+	Receiving assembly.Incoming // messages that it began to send; some are complete or removed
+
+	Linked bool // messages are exchanged with it
+	Deaf   bool // it was silent when its last link ended
+	listed bool // it has an open datagram (Sender.unsealed)
+}
+
+// RoundTrip returns the round-trip time to p, or an estimate if it is unknown.
+func (p *Peer) RoundTrip() time.Duration { return p.Packets.RoundTrip() }
+
+// HeardAge returns the milliseconds since a packet of p was opened, rounded up.
+func (p *Peer) HeardAge(now time.Time) uint32 {
+	age := min(max(now.Sub(p.Sessions.LastOpened()), 0), 1<<31*time.Millisecond)
+	return uint32((age + time.Millisecond - 1) / time.Millisecond)
+}
+
+// mayWait reports whether the open datagram for p may wait for more messages.
+func (p *Peer) mayWait() bool { return p.Neighbor.Busy() && p.Packets.HasOpen() }
+
+// queueState returns the state of the queue of small messages for dissemination.
+func (p *Peer) queueState() broadcast.Queue {
+	return broadcast.Queue{Full: p.Packets.Full(false), Bytes: p.Packets.Backlog()}
+}
+
+// holdsUp reports whether a backlog of p causes backpressure: p is not silent, and has shown that it sends reports.
+func (p *Peer) holdsUp(now time.Time) bool {
+	return !p.Swim.Silent(now) && p.Packets.Pace().Proven(now)
+}
