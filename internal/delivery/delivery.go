@@ -110,13 +110,17 @@ func (d *Delivery) SetSessions(t *peers.Table) { d.sessions = t }
 
 // Add initializes p, a peer with the given sessions, and adds it. p must not be copied afterwards.
 func (d *Delivery) Add(p *Peer, node *peers.Peer) {
-	*p = Peer{ID: node.ID, Legacy: node.Legacy, Node: node, Sessions: node.Sessions, Packets: &node.Packets}
+	p.ID, p.Legacy = node.ID, node.Legacy
+	p.Node, p.Sessions, p.Packets = node, node.Sessions, &node.Packets
 	p.Swim.ID, p.Direct.ID = node.ID, node.ID
 	d.peers[p.ID] = p
 }
 
 // Remove removes a peer, which must not be linked.
 func (d *Delivery) Remove(p *Peer) { delete(d.peers, p.ID) }
+
+// Links returns the links, in the order in which they began. The caller must not change the slice.
+func (d *Delivery) Links() []*Peer { return d.links }
 
 // Link adds p to the links. The caller then notifies Broadcasts with LinkBegan.
 func (d *Delivery) Link(now time.Time, p *Peer) {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/direct"
@@ -10,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/swim"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -22,9 +24,11 @@ type Peer struct {
 	Sessions *session.Set  // of Node
 	Packets  *packets.Peer // of Node
 
+	Timer     timer.Timer // for all that is due for the peer; the caller sets Fire
 	Swim      swim.Peer
 	Neighbor  broadcast.Neighbor
 	Direct    direct.Peer
+	Sync      antientropy.Peer
 	Receiving assembly.Incoming // messages that it began to send; some are complete or removed
 
 	Linked bool // messages are exchanged with it

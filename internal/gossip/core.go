@@ -13,9 +13,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/entries"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -46,6 +46,7 @@ type Core struct {
 	sync       comparisons
 	peers      map[wire.NodeID]*peer
 	delivery   *delivery.Delivery
+	entries    *entries.Entries
 	links      []*peer // peers with which messages are exchanged, in the order in which they were linked
 
 	gateway   gateway
@@ -101,8 +102,6 @@ const entriesBatch = 16
 // membership is what the core needs to receive and to send membership entries.
 type membership struct {
 	core   *Core
-	news   members.News
-	timer  timer.Timer               // when the news is sent
 	batch  [entriesBatch]wire.Member // scratch: entries being handled
 	entry  wire.Member               // scratch: one entry being written
 	behind []*members.Entry          // members of which the sender of the current entries has an older entry
@@ -110,10 +109,8 @@ type membership struct {
 
 // comparisons is what the core keeps for anti-entropy.
 type comparisons struct {
-	core     *Core
-	comparer antientropy.Comparer
-	outcomes outcome.Buffer[antientropy.Outcome]
-	calm     timer.Timer // when the next heartbeats are brought forward after a change of the table
+	core *Core
+	calm timer.Timer // when the next heartbeats are brought forward after a change of the table
 }
 
 // detection is the failure detector and the handling of its actions.

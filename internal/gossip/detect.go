@@ -55,7 +55,7 @@ func (dt *detection) actOnPeer(now time.Time, p *peer, a *swim.Action) {
 		p.Sessions.CheckPath(now)
 		c.hs.Wake(p.Node)
 	case swim.Watch:
-		c.timers.Advance(&p.timer, a.At)
+		c.timers.Advance(&p.Timer, a.At)
 	case swim.EndLink:
 		c.overlay.conclude(now, c.overlay.LinkFailed(c.overlay.acts, now, &p.overlay))
 	case swim.DropLink:
@@ -69,11 +69,11 @@ func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
 	case swim.Reach:
 		dt.reachOut(now, a.ID, a.Addr, a.Again)
 	case swim.Spread:
-		var via *peer
+		var via wire.NodeID
 		if a.Peer != nil {
-			via = c.peers[a.Peer.ID]
+			via = a.Peer.ID
 		}
-		c.membership.spreadAccusation(now, a.Member, via)
+		c.entries.SpreadAccusation(now, a.Member, via)
 	case swim.DeclareDead:
 		c.membership.declareDead(now, a.Member)
 	case swim.RemoveAlone:
@@ -83,7 +83,7 @@ func (dt *detection) actOnMember(now time.Time, a *swim.Action) {
 	case swim.Refute:
 		c.report.Accused(now, a.State)
 		c.membership.refute(now, a.Incarnation)
-		c.timers.Advance(&c.membership.timer, now)
+		c.entries.Hurry(now)
 	default:
 		c.report.Detection(now, a)
 	}
@@ -114,13 +114,7 @@ func (dt *detection) pingSilent(now time.Time, p *peer) {
 		c.sender.Ping(now, &p.Peer)
 		return
 	}
-	c.sender.Send(now, &p.Peer, wire.AppendSyncRoot(p.Swim.AppendPing(c.sender.Begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.sync.rootFor(now, p)))
-}
-
-// rootFor returns the SyncRoot for p.
-func (cs *comparisons) rootFor(now time.Time, p *peer) wire.SyncRoot {
-	c := cs.core
-	return wire.SyncRoot{Root: c.members.Root(), Count: uint32(c.members.Count()), Heard: p.HeardAge(now)}
+	c.sender.Send(now, &p.Peer, wire.AppendSyncRoot(p.Swim.AppendPing(c.sender.Begin(), now, c.newID(), swim.Purpose{}), c.newID(), c.entries.RootFor(now, &p.Peer)))
 }
 
 // notify sends p the entry that suspects it or declares it dead, so that p refutes it.
@@ -128,7 +122,7 @@ func (dt *detection) notify(now time.Time, p *peer, m *members.Entry) {
 	if p.Legacy || p.Sessions.Current(now) == nil || !dt.MayNotify(now, &p.Swim) {
 		return
 	}
-	dt.core.sync.correct(now, p, m)
+	dt.core.entries.Correct(now, &p.Peer, m)
 }
 
 // handleProbeFor handles a request of p to probe a node.

@@ -150,9 +150,9 @@ func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
 		g.passQuestion(now, o)
 	case legacy.Tell:
 		if p := c.peers[o.ID]; p != nil {
-			w := c.membership.entries(p)
-			w.add(now, o.Member)
-			w.flush(now)
+			w := c.entries.News(&p.Peer)
+			w.Add(now, o.Member)
+			w.Flush(now)
 		}
 	case legacy.StatusArrived:
 		if p := c.peers[o.From]; p != nil && c.broadcast.Seen.First(now, &o.Status, &p.Neighbor.Source) {
@@ -172,11 +172,9 @@ func (g *gateway) passQuestion(now time.Time, o *legacy.Outcome) {
 		if p.ID == o.From || p.Legacy {
 			continue
 		}
-		e := &c.membership.entry
-		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, o.Member.ID, o.Incarnation, o.By
-		w := c.membership.entries(p)
-		w.append(now, e)
-		w.flush(now)
+		w := c.entries.News(&p.Peer)
+		w.AddAccusation(now, o.Member.ID, o.Incarnation, o.By)
+		w.Flush(now)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/delivery"
+	"github.com/gwyh-go/gwyh/internal/entries"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
@@ -42,6 +44,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
 	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c)
+	c.entries = entries.New(entries.Config{Delivery: c.delivery, Members: &c.members, Detector: c.swim.Detector, Comparer: antientropy.New(c.rng),
+		IDs: &c.ids, Timers: &c.timers, Stats: &c.stats})
 	c.direct, c.pings, c.push = newDirects(c), newPings(c), newExchanges(c)
 	c.gateway, c.hs = newGateway(c), newHandshakes(c)
 	c.delivery.SetSessions(c.hs.Table)

@@ -217,7 +217,7 @@ func (c *Core) Leave(now time.Time) {
 	c.report.Leaving(now)
 	c.memberChanged(now)
 	c.membership.spread(now, c.members.Self(), nil, byNews)
-	c.membership.flushNews(now)
+	c.entries.FlushNews(now)
 	c.sender.SealDue(now, true)
 	c.gateway.leave(now)
 	var links []wire.NodeID
@@ -275,7 +275,7 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 		case d.Purpose == joining.ForPing:
 			c.pings.pingReady(now, &p.Peer, event.PingToken(d.Token))
 		case d.Purpose == joining.ForGreeting && !p.Legacy:
-			c.sync.greet(now, p)
+			c.entries.Greet(now, &p.Peer)
 		case d.Purpose == joining.ForComparison && !p.Legacy:
 			c.push.begin(now, p, false)
 		}

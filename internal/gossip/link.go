@@ -60,7 +60,7 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 		o.linkDown(now, p)
 	case overlay.Subscribe:
 		o.sendIntroduced(now, p, wire.KindStartSubscription)
-		c.timers.Advance(&p.timer, a.At)
+		c.timers.Advance(&p.Timer, a.At)
 	case overlay.Confirm:
 		o.sendIntroduced(now, p, wire.KindSubscriptionStarted)
 	case overlay.End:
@@ -268,7 +268,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 		b = wire.AppendHave(b, c.newID(), digests.Bytes())
 	}
 	if !p.Legacy {
-		b = wire.AppendSyncRoot(b, c.newID(), c.sync.rootFor(now, p))
+		b = wire.AppendSyncRoot(b, c.newID(), c.entries.RootFor(now, &p.Peer))
 		if c.swim.TakeTurn(now, &p.Swim) {
 			b = p.Swim.AppendPing(b, now, c.newID(), swim.Purpose{})
 		}
@@ -282,7 +282,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 // heartbeatLinkUp schedules the first heartbeat of a link at once, with the timer of p.
 func (o *overlaying) heartbeatLinkUp(now time.Time, p *peer) {
 	p.beat = now
-	o.core.timers.Set(&p.timer, now)
+	o.core.timers.Set(&p.Timer, now)
 }
 
 // nextBeat returns when the next heartbeats of this node are due. The heartbeats of all links are sent together, so

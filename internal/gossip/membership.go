@@ -1,12 +1,10 @@
 package gossip
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
-	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -15,11 +13,11 @@ import (
 )
 
 func newMembership(c *Core) membership {
-	return membership{core: c, news: members.NewNews(), timer: timer.Timer{Fire: c.membership.flushNews}}
+	return membership{core: c}
 }
 
 func newComparisons(c *Core) comparisons {
-	return comparisons{core: c, comparer: antientropy.New(c.rng), calm: timer.Timer{Fire: c.sync.beatCalm}}
+	return comparisons{core: c, calm: timer.Timer{Fire: c.sync.beatCalm}}
 }
 
 // handleMembers handles the entries of one message, and sends newer ones to their sender at once (PROTOCOL.md Y8).
@@ -40,7 +38,7 @@ func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how rou
 		}
 	}
 	if len(ms.behind) > 0 {
-		c.sync.sendEntries(now, p, ms.behind, antientropy.AnswersMax) // a comparison of tables sends the rest
+		c.entries.SendEntries(now, &p.Peer, ms.behind, antientropy.AnswersMax) // a comparison of tables sends the rest
 	}
 	if it.Err() != nil {
 		c.drop(stats.DropMalformedBody)
@@ -117,7 +115,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	}
 	if from != nil && from.ID == m.ID && !from.Linked {
 		from.Swim.Guard(now.Add(wardFor))
-		c.timers.Advance(&from.timer, now)
+		c.timers.Advance(&from.Timer, now)
 	}
 	c.events.Emit(change)
 	c.report.Arrival(now, &change)
@@ -184,7 +182,7 @@ func (ms *membership) applyGone(now time.Time, e *wire.Member, from *peer, how r
 	ms.memberRemoved(now, change)
 	if change.Kind != members.Unseen {
 		ms.spread(now, change.Member, from, how)
-		c.timers.Advance(&ms.timer, now)
+		c.entries.Hurry(now)
 	}
 }
 
@@ -217,7 +215,7 @@ func (ms *membership) memberGone(now time.Time, m *members.Entry) {
 	}
 	p.push.Forget()
 	if m.State == wire.StateDead && !c.swim.HearsNobody(now) {
-		c.sync.correct(now, p, m)
+		c.entries.Correct(now, &p.Peer, m)
 	}
 	c.overlay.unlink(now, p)
 }
@@ -227,7 +225,7 @@ func (ms *membership) declareDead(now time.Time, m *members.Entry) {
 	c := ms.core
 	ms.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
 	ms.spread(now, m, nil, byNews)
-	ms.flushNews(now)
+	ms.core.entries.FlushNews(now)
 }
 
 // membersOverhead is the maximum size in bytes of a message of entries without the entries.
@@ -235,225 +233,8 @@ const membersOverhead = 64
 
 // spread queues the entry of m for the links, unless the entry came from a comparison of tables.
 func (ms *membership) spread(now time.Time, m *members.Entry, from *peer, how route) {
-	if how != byNews {
-		return
-	}
-	if due := ms.news.Add(now, m, idOf(from)); !due.IsZero() {
-		ms.core.timers.Advance(&ms.timer, due)
-	}
-}
-
-// spreadAccusation passes the accusations of m on at once, together with other queued news.
-func (ms *membership) spreadAccusation(now time.Time, m *members.Entry, from *peer) {
-	ms.news.AddAccusations(m, idOf(from))
-	ms.core.timers.Advance(&ms.timer, now)
-}
-
-// flushNews sends the queued entries along all links, in as few datagrams as possible.
-func (ms *membership) flushNews(now time.Time) {
-	c := ms.core
-	c.timers.Stop(&ms.timer)
-	items := ms.news.Begin(now)
-	if len(items) == 0 {
-		return
-	}
-	for _, p := range c.links {
-		ms.sendNews(now, p, items)
-	}
-	for i := range items {
-		c.swim.PassedOn(items[i].Member)
-	}
-	ms.news.Done()
-}
-
-// sendNews sends p the queued entries, except those that came from p. A member also receives what others report about
-// it, so that it can refute it (PROTOCOL.md M6).
-func (ms *membership) sendNews(now time.Time, p *peer, items []members.NewsItem) {
-	c := ms.core
-	w := ms.entries(p)
-	for i := range items {
-		n := &items[i]
-		suspected := c.swim.Suspects(n.Member)
-		switch {
-		case n.From == p.ID:
-		case n.Accusations && suspected:
-			c.stats.MembersForwarded++
-			w.addAccusers(now, n.Member, false)
-		default:
-			c.stats.MembersForwarded++
-			w.add(now, n.Member)
-		}
-	}
-	w.flush(now)
-}
-
-// entryWriter packs membership entries for one peer into as few datagrams as possible.
-type entryWriter struct {
-	c     *Core
-	p     *peer
-	begin func(b []byte, id wire.MessageID) wire.MembersWriter
-	mb    wire.MembersWriter
-	limit int
-	open  bool
-	sent  int // number of datagrams
-}
-
-// entries returns a writer of news for p.
-func (ms *membership) entries(p *peer) entryWriter {
-	c := ms.core
-	return entryWriter{c: c, p: p, begin: wire.BeginMembers, limit: p.Packets.Room()}
-}
-
-// answers returns a writer of entries that p requested, or that its table lacks.
-func (ms *membership) answers(p *peer) entryWriter {
-	c := ms.core
-	return entryWriter{c: c, p: p, begin: wire.BeginSyncMembers, limit: p.Packets.Room()}
-}
-
-// add writes the entry of m and its accusations.
-func (w *entryWriter) add(now time.Time, m *members.Entry) {
-	w.append(now, m.Fill(&w.c.membership.entry))
-	w.addAccusers(now, m, true)
-}
-
-// append writes one entry. If the current message is full, append sends it first.
-func (w *entryWriter) append(now time.Time, e *wire.Member) {
-	if w.p.Legacy { // gwyh 0.1 has no entries
-		return
-	}
-	if w.open && w.mb.Append(e, w.limit) {
-		return
-	}
-	if w.open {
-		w.p.Packets.Widen(now)
-	}
-	w.flush(now)
-	w.mb = w.begin(w.c.sender.Begin(), w.c.newID())
-	w.open = true
-	if !w.mb.Append(e, max(w.limit, delivery.ControlMax)) { // an entry too large for one datagram to p is sent in pieces
-		w.c.drop(stats.DropOversize)
-	}
-}
-
-// flush sends the current message.
-func (w *entryWriter) flush(now time.Time) {
-	if w.open {
-		w.c.sender.Send(now, &w.p.Peer, w.mb.End())
-		w.open = false
-		w.sent++
-	}
-}
-
-// addAccusers writes the accusations of m: all of them, or only those not passed on yet.
-func (w *entryWriter) addAccusers(now time.Time, m *members.Entry, all bool) {
-	accusers, incarnation := w.c.swim.Accusers(m, all)
-	e := &w.c.membership.entry
-	for _, by := range accusers {
-		e.State, e.ID, e.Incarnation, e.From = wire.StateSuspect, m.ID, incarnation, by
-		w.append(now, e)
-	}
-}
-
-// greet begins the exchange of a Join: it sends this node's own entry and begins a comparison of tables.
-func (cs *comparisons) greet(now time.Time, p *peer) {
-	cs.sendSelf(now, p)
-	cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
-}
-
-// sendSelf sends p this node's own entry.
-func (cs *comparisons) sendSelf(now time.Time, p *peer) {
-	c := cs.core
-	w := c.membership.entries(p)
-	w.add(now, c.members.Self())
-	w.flush(now)
-}
-
-// compare begins a comparison of tables with p, unless one is in progress.
-func (cs *comparisons) compare(now time.Time, p *peer) {
-	if !p.sync.Active() {
-		cs.compared(now, p, cs.comparer.Begin(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
-	}
-}
-
-// compareAgain begins another round of a comparison.
-func (cs *comparisons) compareAgain(now time.Time, p *peer) {
-	cs.compared(now, p, cs.comparer.Continue(cs.outcomes, now, &p.sync, &cs.core.members, p.Packets.Room()))
-}
-
-// compared carries out the outcomes of a comparison with p.
-func (cs *comparisons) compared(now time.Time, p *peer, out []antientropy.Outcome) {
-	if len(out) > len(cs.outcomes) { // the function below allocates
-		cs.outcomes.Work(out, func(o *antientropy.Outcome) { cs.doCompared(now, p, o) })
-	}
-}
-
-func (cs *comparisons) doCompared(now time.Time, p *peer, o *antientropy.Outcome) {
-	c := cs.core
-	switch o.Kind {
-	case antientropy.SendBuckets:
-		c.sender.Send(now, &p.Peer, wire.AppendSyncBuckets(c.sender.Begin(), c.newID(), o.Buckets))
-	case antientropy.SendWant:
-		c.sender.Send(now, &p.Peer, wire.AppendSyncWant(c.sender.Begin(), c.newID(), o.Want))
-	case antientropy.SendRoot:
-		cs.sendRoot(now, p)
-	case antientropy.SendSelf:
-		cs.sendSelf(now, p)
-	case antientropy.SendEntries:
-		cs.comparer.Sent(cs.sendEntries(now, p, o.Entries, o.Most))
-	case antientropy.Wait:
-		c.timers.Advance(&p.timer, o.At)
-	}
-}
-
-// sendRoot sends p the root of this node's table.
-func (cs *comparisons) sendRoot(now time.Time, p *peer) {
-	c := cs.core
-	c.sender.Send(now, &p.Peer, wire.AppendSyncRoot(c.sender.Begin(), c.newID(), cs.rootFor(now, p)))
-}
-
-// sendEntries sends p entries in at most most datagrams, and returns the number of datagrams sent.
-func (cs *comparisons) sendEntries(now time.Time, p *peer, list []*members.Entry, most int) (sent int) {
-	c := cs.core
-	w := c.membership.answers(p)
-	for _, m := range list {
-		if w.sent+1 >= most || c.delivery.Endpoint.Exhausted() {
-			break
-		}
-		w.add(now, m)
-	}
-	w.flush(now)
-	return w.sent
-}
-
-// correct sends p the entry of one member.
-func (cs *comparisons) correct(now time.Time, p *peer, m *members.Entry) {
-	w := cs.core.membership.answers(p)
-	w.add(now, m)
-	w.flush(now)
-}
-
-// handleSyncBuckets handles the buckets of a comparison that p has begun.
-func (cs *comparisons) handleSyncBuckets(now time.Time, p *peer, data []byte) {
-	out, err := cs.comparer.HandleBuckets(cs.outcomes, now, &p.sync, &cs.core.members, data, p.Packets.Room())
-	cs.dropUnanswered(err)
-	cs.compared(now, p, out)
-}
-
-// handleSyncWant sends p the entries that it requests.
-func (cs *comparisons) handleSyncWant(now time.Time, p *peer, data []byte) {
-	out, err := cs.comparer.HandleWant(cs.outcomes, now, &p.sync, &cs.core.members, data)
-	cs.dropUnanswered(err)
-	cs.compared(now, p, out)
-}
-
-// dropUnanswered counts a message that anti-entropy refused.
-func (cs *comparisons) dropUnanswered(err error) {
-	c := cs.core
-	switch {
-	case errors.Is(err, antientropy.ErrMalformed):
-		c.drop(stats.DropMalformedBody)
-	case err != nil:
-		c.drop(stats.DropOversize)
+	if how == byNews {
+		ms.core.entries.Spread(now, m, idOf(from))
 	}
 }
 
@@ -466,9 +247,7 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		return
 	}
 	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.Swim, time.Duration(theirs.Heard)*time.Millisecond, p.Packets.RTT()))
-	out, ended := cs.comparer.HandleRoot(cs.outcomes, now, &p.sync, &c.members, theirs, p.Packets.Room())
-	cs.compared(now, p, out)
-	if ended {
+	if c.entries.ReceiveRoot(now, &p.Peer, theirs) {
 		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 	}
 }
@@ -477,19 +256,17 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 // next call.
 func (cs *comparisons) tickSync(now time.Time, p *peer) time.Time {
 	c := cs.core
-	due := p.sync.NextTimeout()
+	due := p.Sync.NextTimeout()
 	if due.IsZero() || due.After(now) {
 		return due
 	}
 	if c.hs.Unwritten(p.Sessions.Path().Remote) {
 		return now.Add(antientropy.Retry)
 	}
-	out, ended := cs.comparer.Tick(cs.outcomes, now, &p.sync, &c.members, p.Packets.Room(), c.joins.WaitFor(p.ID))
-	cs.compared(now, p, out)
-	if ended {
+	if c.entries.Tick(now, &p.Peer, c.joins.WaitFor(p.ID)) {
 		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 	}
-	return p.sync.NextTimeout()
+	return p.Sync.NextTimeout()
 }
 
 // beatCalm sends heartbeats early once the table has changed and then been stable, so that a neighbor that lacks an
@@ -509,7 +286,7 @@ func (c *Core) SetMeta(now time.Time, meta []byte) error {
 		return err
 	}
 	c.membership.renewSelf(now, c.members.Self().Incarnation)
-	c.membership.flushNews(now)
+	c.entries.FlushNews(now)
 	if changed {
 		c.events.EmitMember(event.Update, c.members.Self())
 	}
@@ -559,7 +336,7 @@ func (ms *membership) refute(now time.Time, above uint64) {
 // memberChanged must be called after every change of the live members.
 func (c *Core) memberChanged(now time.Time) {
 	c.members.NoteChange(now)
-	c.timers.Set(&c.sync.calm, c.sync.comparer.HeartbeatsAt(now))
+	c.timers.Set(&c.sync.calm, c.entries.Comparer.HeartbeatsAt(now))
 	c.overlay.MembersChanged(now)
 	c.overlay.conclude(now, nil)
 }

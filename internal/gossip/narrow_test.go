@@ -235,16 +235,16 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 				c := narrowed(t, 2, x.most, 65_507, 1250)
 				n, o := c.nodes[0], c.nodes[1]
 				c.do(0, func(now time.Time) {
-					w := n.membership.entries(n.links[0])
+					w := n.entries.News(&n.links[0].Peer)
 					if kind != "news" {
-						w = n.membership.answers(n.links[0])
+						w = n.entries.Answers(&n.links[0].Peer)
 					}
 					for i := range 12 {
-						w.add(now, someMember(now, i))
+						w.Add(now, someMember(now, i))
 					}
-					w.flush(now)
-					if w.sent != 1 {
-						t.Fatalf("sent in %d datagrams", w.sent)
+					w.Flush(now)
+					if w.Sent != 1 {
+						t.Fatalf("sent in %d datagrams", w.Sent)
 					}
 				})
 				c.net.RunFor(300 * time.Millisecond)

@@ -3,7 +3,6 @@ package gossip
 import (
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -12,7 +11,6 @@ import (
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/swim"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -20,12 +18,9 @@ import (
 // not be a member or have a link.
 type peer struct {
 	delivery.Peer
-	timer timer.Timer
-
 	overlay overlay.Peer
 	gateway *legacy.Peer // nil for a Go node
 	push    pushpull.Peer
-	sync    antientropy.Peer
 	brings  members.Source
 
 	beat  time.Time             // when the next heartbeat is due

@@ -93,7 +93,7 @@ func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 	switch {
 	case j == nil:
 	case o.Kind == pushpull.Agreed:
-		c.sync.greet(now, c.peers[j.Peer()])
+		c.entries.Greet(now, &c.peers[j.Peer()].Peer)
 	case o.Kind == pushpull.JoinFailed:
 		c.joins.conclude(now, c.joins.End(c.joins.outcomes, j, o.Err))
 	default:
@@ -189,7 +189,7 @@ func (c *Core) AnswerMerge(now time.Time, t event.StateToken, veto error) {
 // nodes is joining the other.
 func (x *exchanges) begin(now time.Time, p *peer, join bool) {
 	c := x.core
-	c.sync.compare(now, p)
+	c.entries.Compare(now, &p.Peer)
 	x.conclude(now, x.PushPull(x.outcomes, now, &p.push, join))
 }
 
@@ -311,7 +311,7 @@ func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto 
 		return
 	}
 	if !p.Linked && p.Sessions.Current(now) != nil {
-		c.sync.sendRoot(now, p)
+		c.entries.SendRoot(now, &p.Peer)
 	}
 }
 
@@ -323,15 +323,15 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	if p == nil || j.Exchange.Deciding() || j.Compared() {
 		return
 	}
-	if !p.sync.Active() || p.sync.Waiting() {
+	if !p.Sync.Active() || p.Sync.Waiting() {
 		return
 	}
-	if p.sync.LastRoot() == c.members.Root() {
-		p.sync.End()
+	if p.Sync.LastRoot() == c.members.Root() {
+		p.Sync.End()
 		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 		return
 	}
-	c.sync.compareAgain(now, p)
+	c.entries.CompareAgain(now, &p.Peer)
 }
 
 // admit handles an entry that the application has approved.

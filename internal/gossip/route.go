@@ -77,7 +77,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 			h.remove(now, c.peers[old.ID])
 		}
 		p = h.newPeer(now, e)
-		p.timer.Fire = func(now time.Time) { h.tick(now, p) }
+		p.Timer.Fire = func(now time.Time) { h.tick(now, p) }
 	}
 	p.Swim.Heard = now
 	p.push.Forget()
@@ -212,9 +212,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindSyncRoot:
 		c.sync.handleSyncRoot(now, p, m.Data)
 	case wire.KindSyncBuckets:
-		c.sync.handleSyncBuckets(now, p, m.Data)
+		c.entries.ReceiveBuckets(now, &p.Peer, m.Data)
 	case wire.KindSyncWant:
-		c.sync.handleSyncWant(now, p, m.Data)
+		c.entries.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPing:
 		c.pings.handlePing(now, in.from, p, ch, m.Data)
 	case wire.KindAck:
@@ -258,7 +258,7 @@ func (h *handshakes) tick(now time.Time, p *peer) {
 	next = timer.Soonest(next, c.sender.Tick(now, &p.Peer))
 	next = timer.Soonest(next, c.hs.tickPath(now, p))
 	if next = timer.Soonest(next, p.Sessions.NextTimeout()); !next.IsZero() {
-		c.timers.Advance(&p.timer, next)
+		c.timers.Advance(&p.Timer, next)
 	}
 }
 

@@ -28,7 +28,7 @@ func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c := h.core
 	p := &peer{push: pushpull.Peer{ID: e.Peer}}
 	p.overlay.Init(e.Peer)
-	c.delivery.Add(&p.Peer, h.Add(now, e, &p.timer))
+	c.delivery.Add(&p.Peer, h.Add(now, e, &p.Timer))
 	c.peers[e.Peer] = p
 	c.swim.AddPeer(&p.Swim)
 	if e.Legacy {

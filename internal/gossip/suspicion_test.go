@@ -103,7 +103,7 @@ func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	forwarded := func(by int) bool {
 		before := n.stats.MembersForwarded
 		n.membership.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil)
-		n.membership.flushNews(now)
+		n.entries.FlushNews(now)
 		return n.stats.MembersForwarded > before
 	}
 	for _, step := range []struct {

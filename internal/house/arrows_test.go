@@ -18,6 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
+	{"entries"},
 	{"delivery"},
 	{"report", "stats"},
 	{"event"},
