@@ -179,6 +179,7 @@ class Session:
         self.send_key, self.open_key = (keys[:32], keys[32:]) if initiator else (keys[32:], keys[:32])
         self.sent = self.highest = self.bytes = 0
         self.opened, self.highest_at = set(), 0.0
+        self.settled = set()  # packet numbers that did not arrive and are not requested any more
 
     def seal(self, plaintext):
         """Returns the packet that holds plaintext."""
@@ -204,8 +205,13 @@ class Session:
         if counter > self.highest:
             self.highest, self.highest_at = counter, time.monotonic()
             self.opened = {c for c in self.opened if c > counter - self.WINDOW}
+            self.settled = {c for c in self.settled if c > counter - self.WINDOW}
         return plaintext
 
-    def lowest_missing(self):
+    def missing(self):
+        """Yields the packet numbers that have not arrived and may still be requested (A1)."""
         first = max(1, self.highest - self.WINDOW + 1)
-        return next((c for c in range(first, self.highest) if c not in self.opened), self.highest + 1)
+        return (c for c in range(first, self.highest) if c not in self.opened and c not in self.settled)
+
+    def lowest_missing(self):
+        return next(self.missing(), self.highest + 1)

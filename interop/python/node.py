@@ -1,7 +1,7 @@
 """A small node: it joins, is a member, answers probes, sends heartbeats and broadcasts, and leaves.
 
-It is one thread that runs while its owner calls run. It admits no gwyh 0.1 nodes, has no application state,
-probes nobody, and repairs no losses of its own packets except those of the handshake.
+It is one thread that runs while its owner calls run. It repairs losses by Naks and by digests, and probes nodes for
+others. It admits no gwyh 0.1 nodes, has no application state, and accuses nobody.
 """
 
 import random
@@ -21,6 +21,15 @@ MESSAGE = 16 << 20  # F1
 REPORT_BYTES, REPORT_PAUSE = 16 << 10, 0.02  # T1
 PAUSES = (0.1, 0.2, 0.7, 2.0)  # E8: 0.1, 0.3, 1 and 3 s after the first, then every 3 s
 BUCKETS = 14  # P7
+RTT = 0.1  # A1: an unknown round trip counts as 100 ms
+REQUESTS = 5  # A1, Q10: how often one packet or message is requested
+REMEMBERED = 10.0  # A3: the longest time for which sent packets are remembered
+DIGEST_SPAN = 3.0  # Q7
+SLACK = 0.01  # Q10
+HOLES = 32  # Q7
+PROBE_TIMEOUT = 0.5  # V3: of the LAN preset
+REPAIRED = ("Cast", "Frame", "Direct")  # A3: messages that are sent again
+ALL = (1 << 32) - 1  # Q10: the end of a message of unknown length
 
 Broadcast = namedtuple("Broadcast", "id data")
 
@@ -45,6 +54,10 @@ def digest(entry):
 
 def encode_addr(addr):
     return socket.inet_aton(addr[0]) + struct.pack(">H", addr[1])
+
+
+def decode_addr(addr):
+    return socket.inet_ntoa(addr[:4]), int.from_bytes(addr[4:], "big")
 
 
 class Member:
@@ -77,6 +90,46 @@ class Assembly:
                 start, end = min(a, start), max(b, end)
         self.ranges = sorted(apart + [(start, end)])
         return self.ranges == [(0, len(self.data))]
+
+
+class Request:
+    """Something that is requested until it arrives: a packet (A1) or a message (Q10)."""
+
+    def __init__(self, due):
+        self.due, self.tries = due, 0
+
+    def again(self, now, pause):
+        """Counts one more transmission. Returns whether it is allowed."""
+        self.tries += 1
+        self.due = now + pause
+        return self.tries <= REQUESTS
+
+
+Digest = namedtuple("Digest", "origin top span age delay lazy holes")
+
+
+def encode_digest(d):
+    """P9."""
+    holes = b"".join(struct.pack(">HH", below, length) for below, length in d.holes)
+    return d.origin + struct.pack(">QHHHBB", d.top, d.span, d.age, d.delay, d.lazy, len(d.holes)) + holes
+
+
+def parse_digests(data):
+    """P9. A malformed digest ends the list."""
+    while len(data) >= 24:
+        top, span, age, delay, flags, n = struct.unpack(">QHHHBB", data[8:24])
+        end = 24 + 4 * n
+        if n > HOLES or len(data) < end or span > top:
+            return
+        holes = [struct.unpack(">HH", data[i : i + 4]) for i in range(24, end, 4)]
+        yield Digest(data[:8], top, span, age, delay, flags & 1, holes)
+        data = data[end:]
+
+
+def counters(d):
+    """Q7: the counters of the messages that the sender of a digest has."""
+    missing = {c for below, length in d.holes for c in range(d.top - below - length + 1, d.top - below + 1)}
+    return [c for c in range(d.top - d.span, d.top + 1) if c not in missing]
 
 
 class Attempt:
@@ -141,6 +194,14 @@ class Node:
         self.rejected = []  # what was dropped, and why
         self.next_heartbeat, self.left = 0.0, False
         self.lists = set()  # member lists of this node that were answered
+        self.lost = lambda data, source: False  # which received datagrams the network loses, for tests
+        self.unsent = lambda data: False  # the same of sent datagrams
+        self.sent_log = {}  # A3: what each packet carried, and when; by session prefix and packet number
+        self.asked = {}  # A1: the Requests of missing packets; by session prefix and packet number
+        self.naks = self.served = 0  # Naks sent, and packets retransmitted
+        self.kept = {}  # broadcasts that may be requested (Q11): when each was met, from whom, and its bytes
+        self.wanted, self.wants = {}, 0  # Q10: the Requests of messages, each with the neighbor; Wants sent
+        self.probes, self.results = [], []  # V3: probes for others, and the results that this node got
 
     def close(self):
         self.socket.close()
@@ -174,7 +235,8 @@ class Node:
             readable, _, _ = select.select([self.socket], [], [], min(left, 0.02))
             if readable:
                 data, source = self.socket.recvfrom(65507)
-                self._datagram(data, source)
+                if not self.lost(data, source):
+                    self._datagram(data, source)
             self._timers()
         return True
 
@@ -183,9 +245,27 @@ class Node:
         self.made += 1
         ident = self.tag + struct.pack(">Q", self.made)
         self.seen.add(ident)
+        self.kept[ident] = (time.monotonic(), None, data)
         for peer in self._links():
             self._send_broadcast(peer, ident, 0, data)
         return ident
+
+    def announce(self, data):
+        """Makes a broadcast, but sends only a digest of it: the others have to request it."""
+        links, self._links = self._links, lambda: []
+        ident = self.broadcast(data)
+        self._links = links
+        for peer in self._links():
+            self._send_digests(peer)
+        return ident
+
+    def prune(self, peer, origin):
+        """Q5."""
+        self._send(peer, ("Prune", origin + b"\1"))
+
+    def probe_by(self, helper, target, addr):
+        """V1: asks a helper to probe a node."""
+        self._send(helper, ("ProbeFor", [1, target, encode_addr(addr)]))
 
     def ping(self, peer, timeout=2.0):
         token = secrets.randbits(62)
@@ -215,7 +295,8 @@ class Node:
         return [p for p in self.peers.values() if p.linked]
 
     def _write(self, data, addr):
-        self.socket.sendto(data, addr)
+        if not self.unsent(data):
+            self.socket.sendto(data, addr)
 
     def _handshake_packet(self, addr, handshake, step, fields):
         self.packets_to[addr] = self.packets_to.get(addr, 0) + 1
@@ -234,16 +315,18 @@ class Node:
 
     def _seal(self, peer, plaintext, session=None):
         session = session or next(s for s in reversed(peer.sessions) if self._confirmed(s))
-        self._write(session.seal(plaintext), peer.addr)
+        packet = session.seal(plaintext)
+        self.sent_log[session.prefix, session.sent] = (time.monotonic(), plaintext)
+        self._write(packet, peer.addr)
 
-    def _send_broadcast(self, peer, ident, delay, data):
+    def _send_broadcast(self, peer, ident, delay, data, start=0, end=ALL):
         whole = self._message("Cast", [delay, data], ident)
         if len(whole) + 77 <= DATAGRAM:
             self._seal(peer, whole)
             return
-        piece = DATAGRAM - 150
-        for i in range(0, len(data), piece):
-            frame = wire.Frame(len(data), i, data[i : i + piece])
+        piece, end = DATAGRAM - 150, min(end, len(data))
+        for i in range(start, end, piece):
+            frame = wire.Frame(len(data), i, data[i : min(i + piece, end)])
             self._seal(peer, self._message("Frame", frame, ident))
 
     # Handshake.
@@ -429,10 +512,109 @@ class Node:
         self.acks.add(message.value[0])
 
     def _on_probefor(self, peer, session, message):
-        self._send(peer, ("ProbeResult", [message.value[0], 0]))
+        """V3, by a handshake with the target."""
+        seq, target, addr = message.value
+        if target == self.id:
+            self._send(peer, ("ProbeResult", [seq, int(not self.left)]))
+            return
+        known = self.members.get(target)
+        attempt = Attempt(decode_addr(known.entry.addr if known else addr))
+        self.attempts.append(attempt)
+        self._hello(attempt)
+        self.probes.append((time.monotonic() + PROBE_TIMEOUT * 4 / 5, peer, seq, target, attempt))
+
+    def _step_probes(self, now):
+        for probe in list(self.probes):
+            due, peer, seq, target, attempt = probe
+            session = attempt.session
+            answered = session is not None and session.peer == target and self._confirmed(session)
+            if answered or now >= due:
+                self.probes.remove(probe)
+                self._send(peer, ("ProbeResult", [seq, int(answered)]))
+
+    def _on_proberesult(self, peer, session, message):
+        self.results.append(message.value)
 
     def _on_nak(self, peer, session, message):
-        self._send(peer, ("Settled", [message.value.start, message.value.end]), session=session)  # A4
+        """A2 to A4."""
+        start, end = message.value
+        numbers = (end - start) % (1 << 32)
+        if numbers > session.WINDOW or start > session.sent or end > session.sent + 1:
+            return
+        for number in range(start, end):
+            _, plaintext = self.sent_log.pop((session.prefix, number), (0, b""))
+            lost = [m for m in wire.parse_plaintext(plaintext) if m.name in REPAIRED]
+            if lost:
+                self.served += 1
+                self._seal(peer, b"".join(wire.encode_message(m) for m in lost))
+        self._send(peer, ("Settled", [start, end]), session=session)
+
+    def _on_settled(self, peer, session, message):
+        start, end = message.value
+        if end - start <= session.WINDOW:
+            session.settled |= {c for c in range(start, end) if c not in session.opened}
+
+    def _ask_missing(self, peer, session, now):
+        """A1."""
+        for number in list(session.missing()):
+            key = (session.prefix, number)
+            request = self.asked.setdefault(key, Request(now + RTT * 9 / 8))
+            overtaken = request.tries == 0 and session.highest >= number + 3
+            if not overtaken and now < request.due:
+                continue
+            if request.again(now, RTT * 3 / 2):
+                self.naks += 1
+                self._send(peer, ("Nak", [number, number + 1]), session=session)
+            else:
+                session.settled.add(number)
+
+    # Repair by digests.
+
+    def _digests(self, peer, now):
+        """Q7 and Q8: of the recent messages of each origin, unless the newest came from the peer."""
+        origins = {}
+        for ident, (at, source, _) in self.kept.items():
+            if now - at <= DIGEST_SPAN:
+                origins.setdefault(ident[:8], {})[int.from_bytes(ident[8:], "big")] = (at, source)
+        for origin, messages in origins.items():
+            top, lowest = max(messages), min(messages)
+            at, source = messages[top]
+            holes = [(top - c, 1) for c in range(top, lowest, -1) if c not in messages]
+            if source is not peer and len(holes) <= HOLES:
+                age = min(int((now - at) * 1e4), 0xFFFF)
+                yield encode_digest(Digest(origin, top, top - lowest, age, 0, origin in peer.pruned, holes))
+
+    def _send_digests(self, peer):
+        digests = b"".join(self._digests(peer, time.monotonic()))
+        if digests:
+            self._send(peer, ("Have", digests))
+
+    def _on_have(self, peer, session, message):
+        now = time.monotonic()
+        for d in parse_digests(message.value):
+            for c in counters(d):
+                ident = d.origin + struct.pack(">Q", c)
+                if ident not in self.seen and ident not in self.wanted:
+                    self.wanted[ident] = (Request(now - d.age / 1e4 + RTT + SLACK), peer)
+
+    def _want_missing(self, now):
+        """Q10."""
+        for ident, (request, peer) in list(self.wanted.items()):
+            if ident in self.seen or not peer.linked:
+                del self.wanted[ident]
+            elif now >= request.due and ident not in self.assemblies:
+                if request.again(now, (2 * RTT + SLACK) * 2**request.tries):
+                    self.wants += 1
+                    self._send(peer, ("Want", ident + struct.pack(">II", 0, ALL)))
+                else:
+                    del self.wanted[ident]
+
+    def _on_want(self, peer, session, message):
+        """Q11."""
+        for i in range(0, len(message.value), 24):
+            ident, (start, end) = message.value[i : i + 16], struct.unpack(">II", message.value[i + 16 : i + 24])
+            if ident in self.kept:
+                self._send_broadcast(peer, ident, 0, self.kept[ident][2], start, end)
 
     def _on_report(self, peer, session, message):
         self.reports[peer.id] = message.value
@@ -462,6 +644,7 @@ class Node:
         if ident in self.seen:
             return
         self.seen.add(ident)
+        self.kept[ident] = (time.monotonic(), peer, data)
         self.broadcasts.append(Broadcast(ident, data))
         for other in self._links():
             if other is not peer and ident[:8] not in other.pruned:
@@ -623,6 +806,7 @@ class Node:
     def _beat(self, peer):
         """G6."""
         self._send(peer, ("PeerRequest", ("Heartbeat", None)), self._sync_root(peer))
+        self._send_digests(peer)
 
     def _timers(self):
         now = time.monotonic()
@@ -632,6 +816,12 @@ class Node:
         for peer in self.peers.values():
             if peer.report_due and now >= peer.reported + REPORT_PAUSE:
                 self._report(peer, now)
+            for session in peer.sessions:
+                self._ask_missing(peer, session, now)
+        self._want_missing(now)
+        self._step_probes(now)
+        self.sent_log = {k: v for k, v in self.sent_log.items() if now - v[0] < REMEMBERED}
+        self.kept = {k: v for k, v in self.kept.items() if now - v[0] < REMEMBERED}
         if now >= self.next_heartbeat:
             self.next_heartbeat = now + self.heartbeat * random.uniform(0.9, 1.1)
             for peer in self._links():

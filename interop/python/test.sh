@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of this directory, which start `gwyh agent` on loopback: half a minute, and prints what failed.
+# Runs the tests of this directory, which start `gwyh agent` on loopback: a minute, and prints what failed.
 # GWYH names a built program. Further arguments go to unittest, such as -v or the name of a test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

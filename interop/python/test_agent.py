@@ -72,9 +72,10 @@ class Agent:
             self.process.wait()
 
     def start(self, command, *args):
-        out = open(os.path.join(scratch.name, f"{command}-{time.monotonic_ns()}"), "w+")
-        process = subprocess.Popen([gwyh, command, "-http", self.http, *args], stdout=out, stderr=subprocess.STDOUT)
-        return process, out
+        path = os.path.join(scratch.name, f"{command}-{time.monotonic_ns()}")
+        with open(path, "w") as out:  # a file of its own: seek would move the place at which the program writes
+            process = subprocess.Popen([gwyh, command, "-http", self.http, *args], stdout=out, stderr=subprocess.STDOUT)
+        return process, open(path)
 
 
 class Case(unittest.TestCase):
@@ -114,6 +115,14 @@ class Case(unittest.TestCase):
         self.assertTrue(ended, f"gwyh {command} does not end")
         self.assertEqual(process.returncode, 0, f"gwyh {command}: {said}")
         return said
+
+    def together(self, a, b, until, timeout):
+        """Like run, for two nodes."""
+        end = time.monotonic() + timeout
+        while not until() and time.monotonic() < end:
+            a.run(until, 0.01)
+            b.run(until, 0.01)
+        return until()
 
     def members(self, node):
         return {m["name"]: m for m in json.loads(self.command(node, "members", "-json"))}
@@ -291,6 +300,95 @@ class Broadcasts(Case):
         node.run(lambda: b"twice" in payloads(read()), SECONDS)
         node.run(lambda: False, 0.3)
         self.assertEqual(payloads(read()).count(b"twice"), 1)
+
+
+class Repair(Case):
+    """Losses: a datagram that does not arrive is requested by packet number, a message by its id."""
+
+    LARGE = "0123456789" * 10_000
+
+    def every(self, n):
+        """Returns a function that loses every nth box."""
+        count = iter(range(1 << 30))
+        return lambda data, *_: b"\xa1B" in data[:40] and next(count) % n == n - 1
+
+    def test_lost_packets_are_retransmitted_by_the_agent(self):
+        node = self.member()
+        node.lost = self.every(10)
+        self.command(node, "broadcast", "deploy", self.LARGE)
+        self.assertTrue(node.run(lambda: node.broadcasts, SECONDS), "the broadcast does not arrive")
+        self.assertTrue(node.broadcasts[0].data.endswith(self.LARGE.encode()))
+        self.assertGreater(node.naks, 0)
+
+    def test_lost_packets_are_requested_by_the_agent(self):
+        node = self.member()
+        read = self.events(node)
+        node.unsent = self.every(10)
+        node.broadcast(self.LARGE.encode())
+        arrived = node.run(lambda: self.LARGE.encode() in payloads(read()), SECONDS)
+        self.assertTrue(arrived, "the agent does not show it")
+        self.assertGreater(node.served, 0)
+
+    def test_last_packet_that_is_lost_is_retransmitted(self):
+        node = self.member()
+        read = self.events(node)
+        node.unsent = lambda data: True
+        node.broadcast(b"the only packet")
+        node.unsent = lambda data: False
+        self.assertTrue(node.run(lambda: b"the only packet" in payloads(read()), SECONDS), "the agent does not show it")
+        self.assertEqual(payloads(read()).count(b"the only packet"), 1)
+
+    def test_agent_requests_what_a_digest_announces(self):
+        node = self.member()
+        read = self.events(node)
+        node.announce(b"small"), node.announce(self.LARGE.encode())
+        both = {b"small", self.LARGE.encode()}
+        self.assertTrue(node.run(lambda: both <= set(payloads(read())), SECONDS), "the agent does not show both")
+
+    def test_agent_serves_what_its_digests_announce(self):
+        origin, node = self.member(name="origin"), self.member()
+        peer = node.peers[next(iter(origin.peers))]
+        for i in range(20):
+            origin.broadcast(b"%d" % i)
+            self.together(origin, node, lambda: False, 0.02)
+            if i == 0:  # a node knows an origin by its first message
+                node.prune(peer, origin.tag)
+                self.together(origin, node, lambda: False, 0.1)
+        everything = lambda: {b.data for b in node.broadcasts} == {b"%d" % i for i in range(20)}
+        self.assertTrue(self.together(origin, node, everything, SECONDS), node.broadcasts)
+        self.assertGreater(node.wants, 0)
+
+
+class Helpers(Case):
+    """Indirect probes (V3)."""
+
+    flags = ("-profile", "lan")
+
+    def test_agent_probes_a_node_for_another(self):
+        target, asker = self.member(name="target"), self.member(name="asker")
+        asker.probe_by(next(iter(asker.peers.values())), target.id, target.addr)
+        self.assertTrue(self.together(target, asker, lambda: asker.results, SECONDS))
+        self.assertEqual(asker.results, [[1, 1]])
+
+    def test_agent_reports_a_node_that_does_not_answer(self):
+        asker = self.member(name="asker")
+        asker.probe_by(next(iter(asker.peers.values())), crypto.random_uuid(8), ("127.0.0.2", 9))
+        self.assertTrue(asker.run(lambda: asker.results, SECONDS))
+        self.assertEqual(asker.results, [[1, 0]])
+
+    def test_node_whose_link_with_the_agent_is_dead_stays_a_member(self):
+        target, helper = self.member(name="target"), self.member(name="helper")
+        probed = []
+        answer = helper._on_probefor
+        helper._on_probefor = lambda peer, session, message: (probed.append(message.value), answer(peer, session, message))
+        agent = self.agent.addr
+        target.lost = lambda data, source: source == agent
+        write = target._write
+        target._write = lambda data, addr: None if addr == agent else write(data, addr)
+        self.assertTrue(self.together(target, helper, lambda: probed, 2 * SECONDS), "nobody is asked")
+        self.together(target, helper, lambda: False, 3.0)
+        self.assertEqual(probed[0][1], target.id)
+        self.assertEqual(self.members(helper)["target"]["state"], "alive")
 
 
 class Keys(Case):
