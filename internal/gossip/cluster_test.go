@@ -173,11 +173,11 @@ func testAddr(i int) netip.AddrPort {
 func (c *cluster) config(i int) Config {
 	random := c.net.Reader(uint64(c.made))
 	c.made++
-	id, err := NewID(random)
+	id, secret, err := NewID(random)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cfg := Config{ID: id, Name: fmt.Sprintf("node-%d", i), Advertise: testAddr(i), MetaMax: 512,
+	cfg := Config{ID: id, Secret: secret, Name: fmt.Sprintf("node-%d", i), Advertise: testAddr(i), MetaMax: 512,
 		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
 		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
 		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: random}

@@ -19,7 +19,8 @@ type Member = members.Member
 
 // Config is the configuration of a core. The caller has checked it.
 type Config struct {
-	ID        wire.NodeID    // version 8, new for each run
+	ID        wire.NodeID    // version 8, new for each run, see NewID
+	Secret    wire.NodeID    // the secret of ID; without it, other nodes learn of a departure late
 	Name      string         // 1 to 255 bytes, unique in the cluster
 	Zone      wire.Zone      // invalid: the node has no zone
 	Advertise netip.AddrPort // where other nodes reach this node
@@ -107,16 +108,8 @@ func fill[T comparable](v *T, zeroMeans T) {
 	}
 }
 
-// NewID returns a random node id (PROTOCOL.md N1).
-func NewID(random io.Reader) (wire.NodeID, error) {
-	var id wire.NodeID
-	if _, err := io.ReadFull(random, id[:]); err != nil {
-		return id, err
-	}
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return id, nil
-}
+// NewID draws a node id and its secret (PROTOCOL.md N1).
+func NewID(random io.Reader) (id, secret wire.NodeID, err error) { return members.NewID(random) }
 
 // nameHold returns how long the name of a dead node is reserved for its address.
 func (c *Config) nameHold() time.Duration {

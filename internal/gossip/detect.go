@@ -157,10 +157,10 @@ func (dt *detection) handleProbeResult(now time.Time, p *peer, data []byte) {
 	dt.detect(now, dt.HandleProbeResult(dt.outcomes, now, &p.Swim, r))
 }
 
-// applySuspect handles an accusation that another node passed on.
-func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer) {
+// applySuspect handles an accusation of m, or the unproven word that it is dead or has left.
+func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer, how route) {
 	c := ms.core
-	c.swim.detect(now, c.swim.HandleAccusation(c.swim.outcomes, now, m, e.Incarnation, e.From, via.detection()))
+	c.swim.detect(now, c.swim.HandleEntry(c.swim.outcomes, now, m, e, how == byComparison, via.detection()))
 }
 
 // defend handles an entry about this node itself.

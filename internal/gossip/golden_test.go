@@ -305,11 +305,11 @@ func (w *world) core(i int) *gossip.Core {
 	w.t.Helper()
 	random := w.net.Reader(w.made)
 	w.made++
-	id, err := gossip.NewID(random)
+	id, secret, err := gossip.NewID(random)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := gossip.Config{ID: id, Name: fmt.Sprintf("node-%d", i), Advertise: goldenAddr(i), MetaMax: 512,
+	cfg := gossip.Config{ID: id, Secret: secret, Name: fmt.Sprintf("node-%d", i), Advertise: goldenAddr(i), MetaMax: 512,
 		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
 		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
 		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: random}

@@ -74,7 +74,7 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	random := c.net.Reader(99)
-	id, err := NewID(random)
+	id, _, err := NewID(random)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 	c.add(2)
 	victim := c.nodes[0]
 	rng := rand.New(rand.NewPCG(3, 4))
-	id, _ := NewID(c.net.Reader(7))
+	id, _, _ := NewID(c.net.Reader(7))
 	var flood func()
 	flood = func() {
 		h := wire.Handshake{ID: wire.HandshakeID{byte(rng.Uint32()), byte(rng.Uint32())}, Step: wire.StepHello, Timestamp: c.net.HostNow(victim.addr).UTC()}

@@ -30,7 +30,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
+		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), Secret: cfg.Secret, NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
 		peers:   make(map[wire.NodeID]*peer),
 		ids:     wire.NewIDs([8]byte(seed[:8])),
 	}

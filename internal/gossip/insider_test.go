@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/event"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -72,12 +73,16 @@ func TestNamesOfTheDeadThatCameBackUnderOthersAreForgotten(t *testing.T) {
 	n := c.nodes[0]
 	at := uint64(c.net.Now().UnixMilli())
 	id := wire.NodeID{7, 6: 0x80, 8: 0x80}
-	for i := range 200 {
-		at++
+	for i := range 40 {
+		at += 2
 		w := wire.BeginMembers(nil, wire.MessageID{})
-		w.Append(&wire.Member{ID: id, Incarnation: at, Name: []byte{'a' + byte(i%26), 'a' + byte(i/26)}, Addr: testAddr(9), Named: at}, 1400)
+		w.Append(&wire.Member{ID: id, Incarnation: at, Name: []byte{'a' + byte(i%26), 'a' + byte(i/26)}, Addr: testAddr(9), Named: at, Refuted: at - 1}, 1400)
 		w.Append(&wire.Member{State: wire.StateDead, ID: id, Incarnation: at}, 1400)
 		c.say(1, 0, w.End())
+		if c.net.RunFor(3 * time.Second); n.isLive(id) {
+			t.Fatal("it is still a member")
+		}
+		at++
 	}
 	if held := n.members.CountReserved(); held != 1 {
 		t.Errorf("%d names are held for one dead node", held)
@@ -332,6 +337,90 @@ func TestFalseEntriesOfALiveNodeAreOutdone(t *testing.T) {
 			if root := c.nodes[victim].members.Root(); n.members.Root() != root {
 				t.Errorf("%s: the tables of node %d and the victim differ", x.name, k)
 			}
+		}
+	}
+}
+
+// undisturbed fails the test if a node was told that a member joined, left or failed.
+func (c *cluster) undisturbed(what string, nodes []*node) {
+	c.t.Helper()
+	for _, n := range nodes {
+		for _, e := range n.events {
+			if e.Kind == event.Join || e.Kind == event.Leave {
+				c.t.Errorf("%s: %s was told %v of %s", what, n.cfg.Name, e.Kind, e.Member.Name)
+			}
+		}
+	}
+}
+
+// An insider says that a live node has failed, or has left. Nobody believes it, because the node refutes it.
+func TestForgedDeathOrDepartureTakesNobodyOut(t *testing.T) {
+	const victim, insider, size = 0, 7, 8
+	for _, x := range []struct {
+		name string
+		back bool // the victim has left and come back before
+		lie  func(c *cluster, e *wire.Member)
+	}{
+		{"dead", false, func(c *cluster, e *wire.Member) { e.State, e.From = wire.StateDead, c.nodes[insider].cfg.ID }},
+		{"dead, as the receiver found", false, func(c *cluster, e *wire.Member) { e.State, e.From = wire.StateDead, c.nodes[1].cfg.ID }},
+		{"dead, of the next incarnation", false, func(_ *cluster, e *wire.Member) { e.State, e.Incarnation = wire.StateDead, e.Incarnation+1 }},
+		{"left", false, func(_ *cluster, e *wire.Member) { e.State, e.From = wire.StateLeft, wire.NodeID{} }},
+		{"left, with its id as the proof", false, func(_ *cluster, e *wire.Member) { e.State, e.From = wire.StateLeft, e.ID }},
+		{"left, with the proof of its departure before", true, func(_ *cluster, e *wire.Member) { e.State = wire.StateLeft }},
+	} {
+		c := newCluster(t, 1, lan())
+		c.add(size)
+		c.form(3 * time.Second)
+		c.net.RunFor(10 * time.Second)
+		if x.back {
+			c.do(victim, c.nodes[victim].Leave)
+			c.net.RunFor(3 * time.Second)
+			c.join(victim, 1)
+			c.net.RunFor(5 * time.Second)
+		}
+		c.meet(insider)
+		for _, n := range c.nodes {
+			n.events = nil
+		}
+		lie := c.entry(victim, func(e *wire.Member) { x.lie(c, e) })
+		for k := range insider {
+			if k != victim {
+				c.claim(insider, k, lie)
+			}
+		}
+		c.net.RunFor(20 * time.Second)
+		c.undisturbed(x.name, c.nodes[:insider])
+		if refuted := c.nodes[victim].members.Self().Refuted; refuted < lie.Incarnation {
+			t.Errorf("%s: the victim refuted %d, not %d", x.name, refuted, lie.Incarnation)
+		}
+		if !c.whole() {
+			t.Errorf("%s: %s", x.name, c.missing())
+		}
+	}
+}
+
+// A departure is known to all nodes at once, also the second one of a node, and to nodes that joined in between.
+func TestDepartureIsKnownAtOnceWhoeverPassesItOn(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(20)
+	c.form(3 * time.Second)
+	c.net.RunFor(10 * time.Second)
+	for round := range 3 {
+		c.do(5, c.nodes[5].Leave)
+		c.net.RunFor(200 * time.Millisecond)
+		for i, n := range c.nodes {
+			if told := n.leaves("node-5"); told[wire.StateLeft] == 0 || len(told) != 1 {
+				t.Errorf("round %d: node %d was told %v", round, i, told)
+			}
+			n.events = nil
+		}
+		c.join(5, 0)
+		c.net.RunFor(2 * time.Second)
+		c.add(1)
+		c.join(len(c.nodes)-1, 0)
+		c.net.RunFor(3 * time.Second)
+		if !c.whole() {
+			t.Fatalf("round %d: %s", round, c.missing())
 		}
 	}
 }

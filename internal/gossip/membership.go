@@ -63,7 +63,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 		c.drop(stats.DropUnexpected)
 	case members.Accusation:
 		c.stats.EntriesSuspect++
-		ms.applySuspect(now, m, e, from)
+		ms.applySuspect(now, m, e, from, how)
 	case members.Stale:
 		c.stats.MembersStale++
 	case members.Behind:
@@ -71,7 +71,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 		ms.behind = append(ms.behind, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
-		ms.applySuspect(now, m, e, from) // the member may refute its death
+		ms.applySuspect(now, m, e, from, how)
 	case members.Alive:
 		c.stats.EntriesAlive++
 		if c.push.fits(now, e, from) && !c.push.hold(now, m, e, from, how) {

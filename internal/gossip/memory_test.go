@@ -22,7 +22,7 @@ func TestMemberTakesAtMost336Bytes(t *testing.T) {
 	for i := range members {
 		name := fmt.Sprintf("member-%05d", i)
 		names += len(name)
-		id, err := NewID(c.net.Reader(uint64(i + 1)))
+		id, _, err := NewID(c.net.Reader(uint64(i + 1)))
 		if err != nil {
 			t.Fatal(err)
 		}

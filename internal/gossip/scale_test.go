@@ -13,7 +13,7 @@ import (
 func (c *cluster) strangers(n int) *members.Base {
 	list := make([]Member, n)
 	for i := range list {
-		id, err := NewID(c.net.Reader(1<<40 + uint64(i)))
+		id, _, err := NewID(c.net.Reader(1<<40 + uint64(i)))
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -102,7 +102,7 @@ func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	now := c.net.Now()
 	forwarded := func(by int) bool {
 		before := n.stats.MembersForwarded
-		n.membership.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil)
+		n.membership.applySuspect(now, m, &wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: c.nodes[by].cfg.ID}, nil, byNews)
 		n.entries.FlushNews(now)
 		return n.stats.MembersForwarded > before
 	}

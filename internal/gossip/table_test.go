@@ -13,15 +13,17 @@ import (
 func startFormed(c *cluster, n int) *members.Base {
 	c.t.Helper()
 	var all []Member
+	secrets := make([]wire.NodeID, n)
 	for i := range n {
-		id, err := NewID(c.net.Reader(uint64(1000 + i)))
+		id, secret, err := NewID(c.net.Reader(uint64(1000 + i)))
 		if err != nil {
 			c.t.Fatal(err)
 		}
+		secrets[i] = secret
 		all = append(all, Member{ID: id, Name: fmt.Sprint("node-", i), Addr: testAddr(i), Incarnation: uint64(c.net.Now().UnixMilli())})
 	}
 	table := members.NewBase(c.net.Now(), all)
-	c.tweak = func(i int, cfg *Config) { cfg.ID, cfg.Base = all[i].ID, table }
+	c.tweak = func(i int, cfg *Config) { cfg.ID, cfg.Secret, cfg.Base = all[i].ID, secrets[i], table }
 	c.add(n)
 	return table
 }

@@ -68,7 +68,7 @@ func (w *Watch) Gone(now time.Time, core *gossip.Core, m *members.Member) {
 	}
 	var by wire.NodeID
 	if e := core.Table().Get(m.ID); e != nil {
-		by = e.Accuser
+		by = e.From
 	}
 	w.member(now, core, status.MemberDied, m, by)
 }

@@ -36,7 +36,7 @@ const (
 	Stale                     // the entry contains no news
 	Behind                    // the entry contains no news, and its sender lacks something that this node knows
 	Accusation                // a node suspects a member; for the failure detector
-	Hearsay                   // a comparison of tables says that a live member is dead; counts as an accusation
+	Hearsay                   // another node says that a live member is dead, or has left without proof; an accusation
 	Alive                     // the table should accept the entry: see Refusal, Claim and SetAlive
 	Gone                      // the table should accept the entry: see SetGone
 )
@@ -55,10 +55,14 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 			return m, Behind
 		}
 		return m, Stale
-	case compared && e.State == wire.StateDead && t.IsLive(e.ID):
-		return m, Hearsay
 	case e.State == wire.StateAlive:
 		return m, Alive
+	case e.State == wire.StateLeft && hasLeft(m, e):
+		return m, Gone
+	case m != nil && m.Live():
+		return m, Hearsay
+	case e.State == wire.StateLeft:
+		return m, Stale
 	}
 	return m, Gone
 }
@@ -107,6 +111,8 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 		return Refusal{Address: true, Err: fmt.Errorf("the loopback address %s is not that of another machine", e.Addr.Addr())}
 	case e.Refuted >= e.Incarnation && e.Refuted != 0:
 		return Refusal{Err: errRefuted}
+	case e.From != (wire.NodeID{}) && departuresOf(e.ID, e.From) == 0:
+		return Refusal{Err: errUnproven}
 	case len(e.Meta) > t.cfg.MetaMax:
 		return Refusal{Err: fmt.Errorf("metadata of %d bytes, of which MetaMax allows %d", len(e.Meta), t.cfg.MetaMax)}
 	case t.cfg.Allow != nil && !t.cfg.Allow(e.Addr.Addr()):
@@ -133,6 +139,7 @@ var (
 	errNameless    = errors.New("name, address or port is missing")
 	errUnprintable = errors.New("name or zone is not UTF-8, or contains control characters")
 	errRefuted     = errors.New("it refutes a later incarnation than its own")
+	errUnproven    = errors.New("it proves a departure of another node")
 	errMembersMany = fmt.Errorf("there are %d members already", Max)
 )
 
@@ -208,7 +215,8 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	}
 	m.vacated = false
 	m.Incarnation = e.Incarnation
-	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted
+	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted, m.From = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted, e.From
+	m.noteDeparture()
 	t.setMeta(m, bytes.Clone(e.Meta))
 	switch {
 	case !m.Live():
@@ -230,18 +238,27 @@ func (t *Table) SetGone(now time.Time, e *wire.Member) Change {
 		m = NewEntry(e.ID)
 	}
 	t.SetIncarnation(m, max(m.Incarnation, e.Incarnation))
-	m.Accuser = e.From
+	if m.From = e.From; e.State == wire.StateLeft {
+		m.noteDeparture()
+	}
 	return t.end(now, m, e.State)
 }
 
 // Fail makes a member, which the given node found dead, a tombstone.
 func (t *Table) Fail(now time.Time, m *Entry, by wire.NodeID) Change {
-	m.Accuser = by
+	m.From = by
 	return t.end(now, m, wire.StateDead)
 }
 
-// Leave makes this node's own entry a tombstone.
-func (t *Table) Leave(now time.Time) Change { return t.end(now, t.self, wire.StateLeft) }
+// Leave makes this node's own entry a tombstone with a proof of the departure. A departure after DeparturesMax has no
+// proof.
+func (t *Table) Leave(now time.Time) Change {
+	if t.self.Departures < DeparturesMax {
+		t.self.Departures++
+		t.self.From = proofOf(t.cfg.Secret, int(t.self.Departures))
+	}
+	return t.end(now, t.self, wire.StateLeft)
+}
 
 func (t *Table) end(now time.Time, m *Entry, s wire.State) Change {
 	c := Change{Member: m}
@@ -258,7 +275,7 @@ func (t *Table) end(now time.Time, m *Entry, s wire.State) Change {
 // MemberOf returns an alive entry as a Member, which does not reference the input.
 func (t *Table) MemberOf(e *wire.Member) Member {
 	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
-		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted}
+		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, From: e.From}
 }
 
 // zoneOf returns the zone of an alive entry. Entries of one zone share the string of its name.

@@ -18,9 +18,11 @@ type Member struct {
 	Meta        []byte
 	Versions    [6]byte
 	State       wire.State
+	Departures  uint8         // number of departures of the node that were proven
 	Incarnation uint64        // Unix milliseconds, or one more than the previous incarnation
 	Named       uint64        // Unix time in milliseconds at which the node took its name
 	Refuted     uint64        // the highest incarnation of which the node has refuted accusations; 0 for none
+	From        wire.NodeID   // if dead: the node that found the failure; otherwise: the proof of the last departure, or zero
 	RTT         time.Duration // last measured round-trip time, updated when it changes by a fifth; 0 if never measured
 }
 
@@ -35,16 +37,15 @@ func (m *Member) Legacy() bool { return !m.ID.IsGo() }
 // and deletes it when the table reports a Change.
 type Entry struct {
 	Member
-	Since     time.Time   // when State was entered
-	Accuser   wire.NodeID // if dead: the node that found the failure
-	digest    uint64      // the result of Digest
-	place     int32       // index in Table.live; -1 for a tombstone
-	before    int32       // if live: place of the previous member of its bucket; -1 for none
-	after     int32       // if live: place of the next member of its bucket; -1 for none
-	ends      uint32      // how often it was removed from the live members; see tombstone
-	queued    bool        // queued in News
-	vacated   bool        // if dead: another node has its address, so its name is not reserved any more
-	Partition uint16      // if dead: the number of the partition in which it failed; 0 for none
+	Since     time.Time // when State was entered
+	digest    uint64    // the result of Digest
+	place     int32     // index in Table.live; -1 for a tombstone
+	before    int32     // if live: place of the previous member of its bucket; -1 for none
+	after     int32     // if live: place of the next member of its bucket; -1 for none
+	ends      uint32    // how often it was removed from the live members; see tombstone
+	queued    bool      // queued in News
+	vacated   bool      // if dead: another node has its address, so its name is not reserved any more
+	Partition uint16    // if dead: the number of the partition in which it failed; 0 for none
 }
 
 // NewEntry returns an entry that is not in a table.
@@ -80,7 +81,7 @@ func (m *Member) Says(e *wire.Member) bool {
 	case m.Zone.Valid != e.HasZone, m.Zone.Name != string(e.ZoneName), m.Versions != e.Versions:
 		return false
 	}
-	return m.Named == e.Named && m.Refuted == e.Refuted
+	return m.Named == e.Named && m.Refuted == e.Refuted && m.From == e.From
 }
 
 // yieldsTo reports whether another alive entry of the same incarnation replaces m because its bytes are larger. All
@@ -96,7 +97,7 @@ func (m *Entry) yieldsTo(e *wire.Member) bool {
 // Fill writes the wire form of m to e, whose slices it reuses, and returns e. For a suspected member it writes the
 // alive entry; accusations are separate entries.
 func (m *Entry) Fill(e *wire.Member) *wire.Member {
-	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.Accuser
+	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.From
 	e.Name = append(e.Name[:0], m.Name...)
 	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
 	e.Addr, e.Versions, e.Meta, e.Named, e.Refuted = m.Addr, m.Versions, m.Meta, m.Named, m.Refuted

@@ -48,6 +48,7 @@ type Table struct {
 // Config is the configuration of a Table.
 type Config struct {
 	Self     Member                // this node; the Table sets Incarnation and Named
+	Secret   wire.NodeID           // proves the departures of this node, see NewID
 	NameHold time.Duration         // time that the name of a dead node is reserved for its address
 	MetaMax  int                   // maximum bytes of metadata of a member
 	Budget   int                   // maximum bytes of all entries; 0 means the constant Budget

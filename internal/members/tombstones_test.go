@@ -14,7 +14,7 @@ func TestDeadAndDepartedBecomeTombstones(t *testing.T) {
 	w.sleep(time.Second)
 	c := w.take(gone(1, wire.StateDead, at(0)))
 	same(t, "change", c, Change{Kind: Died, Member: w.Get(goID(1))})
-	same(t, "accuser", c.Member.Accuser, goID(99))
+	same(t, "accuser", c.Member.From, goID(99))
 	same(t, "dead since", c.Member.Since, w.now)
 	if c := w.take(gone(2, wire.StateLeft, at(0))); c.Kind != Left {
 		t.Errorf("%+v", c)
@@ -74,7 +74,7 @@ func TestLastTombstonesAreThoseWithANameNewestLast(t *testing.T) {
 	for i := 1; i <= 4; i++ {
 		w.take(gone(i, wire.StateDead, at(0)))
 	}
-	w.take(gone(5, wire.StateLeft, at(0))) // without a name
+	w.take(gone(5, wire.StateDead, at(0))) // without a name
 	w.take(with(alive(3), func(e *wire.Member) { e.Incarnation, e.Refuted = at(2*time.Second), at(time.Second) }))
 	var got []string
 	for m := range w.LastTombstones(2) {
@@ -118,7 +118,7 @@ func TestDrawReservedIsUniformOverTheDeadWithoutASuccessor(t *testing.T) {
 func TestFailNamesTheAccuser(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.Fail(w.now, w.Get(goID(1)), goID(0))
-	if c.Kind != Died || c.Member.Accuser != goID(0) {
+	if c.Kind != Died || c.Member.From != goID(0) {
 		t.Errorf("%+v", c)
 	}
 	if c = w.Fail(w.now, w.Get(goID(1)), goID(0)); c.Kind != Unseen {

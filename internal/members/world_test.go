@@ -79,7 +79,7 @@ func memberFor(i int) Member {
 	return Member{ID: goID(i), Name: fmt.Sprint("node-", i), Addr: addr(i), Incarnation: at(0), Named: at(0)}
 }
 
-// take applies an entry as a core does that accepts all entries.
+// take applies an entry as a core does that accepts all entries, and whose failure detector confirms all hearsay.
 func (w *world) take(e *wire.Member) (c Change) {
 	w.t.Helper()
 	switch _, v := w.Weigh(w.now, e, false); v {
@@ -87,7 +87,7 @@ func (w *world) take(e *wire.Member) (c Change) {
 		if claim := w.Claim(w.now, e); claim.Granted {
 			c = w.SetAlive(w.now, e, claim)
 		}
-	case Gone:
+	case Gone, Hearsay:
 		c = w.SetGone(w.now, e)
 	}
 	w.check()

@@ -89,14 +89,14 @@ func New[N any](config Config[N]) (*Node[N], error) {
 // newCore makes the core. The core's Unsent uses the carrier, which is made later.
 func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	c := &n.config
-	id, err := gossip.NewID(rand.Reader)
+	id, secret, err := gossip.NewID(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("gwyh: draw a node id: %w", err)
+		return nil, fmt.Errorf("gwyh: %w", err)
 	}
 	n.keys.keys, n.keys.log = c.Keys, c.Log
 	n.debug.wanted.Store(c.Log.WantsDebug())
 	own := c.Core
-	own.ID, own.Suite, own.Rand = id, session.NaCl, rand.Reader
+	own.ID, own.Secret, own.Suite, own.Rand = id, secret, session.NaCl, rand.Reader
 	own.Keys, own.Debug = n.keys.first(now), n.debug.wanted.Load()
 	own.Own, own.Unsent = c.Transport.isOwn, n.unsent
 	app := &c.Application

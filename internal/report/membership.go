@@ -38,10 +38,10 @@ func (r *Reporter) Removal(now time.Time, m *members.Entry) {
 	switch {
 	case m.State == wire.StateLeft:
 		r.log(now, logbook.Left, "member %s left", m)
-	case m.Accuser == wire.NodeID{}:
+	case m.From == wire.NodeID{}:
 		r.log(now, logbook.Failed, "member %s failed", m)
 	default:
-		r.log(now, logbook.Failed, "member %s failed, as found by %s", m, r.Who(m.Accuser))
+		r.log(now, logbook.Failed, "member %s failed, as found by %s", m, r.Who(m.From))
 	}
 }
 

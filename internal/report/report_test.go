@@ -82,7 +82,7 @@ func wireEntry(n byte, name string, named uint64) *wire.Member {
 
 // in returns a copy of an entry in another state.
 func in(m *members.Entry, s wire.State, accuser wire.NodeID) *members.Entry {
-	m.State, m.Accuser = s, accuser
+	m.State, m.From = s, accuser
 	return m
 }
 

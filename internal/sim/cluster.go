@@ -141,11 +141,11 @@ func (c *Cluster) add(base *members.Base) *Node {
 func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	random := c.Net.Reader(life)
 	cfg := c.cfg.Core
-	id, err := gossip.NewID(random)
+	id, secret, err := gossip.NewID(random)
 	if err != nil {
 		panic(err) // the network's readers never end
 	}
-	cfg.ID, cfg.Name, cfg.Advertise, cfg.Rand = id, n.Name, n.Addr, random
+	cfg.ID, cfg.Secret, cfg.Name, cfg.Advertise, cfg.Rand = id, secret, n.Name, n.Addr, random
 	cfg.Zone = wire.Zone{Name: n.Zone, Valid: n.Zone != ""}
 	cfg.Keys = []handshake.Key{handshake.NewKey([]byte("insecure"), "")}
 	if c.trace != nil {

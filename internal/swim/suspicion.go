@@ -44,11 +44,44 @@ func (d *Detector) PassedOn(m *members.Entry) {
 // HandleAccusation handles an accusation, by the node by, of the given incarnation of m, which may be nil. via is the
 // peer that passed the accusation on, or nil.
 func (d *Detector) HandleAccusation(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
-	if m == nil || !m.Live() || incarnation <= m.Refuted {
-		d.Stats.AccusationsStale++
+	if d.isStale(m, incarnation, by) {
 		return out
 	}
 	return d.Accuse(out, now, m, incarnation, by, via)
+}
+
+// HandleEntry handles an accusation, or the unproven word that m is dead or has left. compared says that the entry comes
+// from a comparison of tables, so it may be old.
+func (d *Detector) HandleEntry(out []Action, now time.Time, m *members.Entry, e *wire.Member, compared bool, via *Peer) []Action {
+	if e.State == wire.StateSuspect || compared {
+		return d.HandleAccusation(out, now, m, e.Incarnation, e.From, via)
+	}
+	return d.handleHearsay(out, now, m, e.Incarnation, e.From, via)
+}
+
+// handleHearsay handles the unproven word of the node by that the live member m is dead or has left. It is an
+// accusation whose accused has no more than the least time to refute, counted from the first accusation.
+func (d *Detector) handleHearsay(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
+	d.begin(out)
+	if d.isStale(m, incarnation, by) {
+		return d.take()
+	}
+	d.accuse(now, m, incarnation, by, via)
+	if s := d.suspicionOf(m); s != nil && incarnation >= s.incarnation {
+		s.decided = true
+		d.decide(now, m, s)
+	}
+	return d.take()
+}
+
+// isStale reports, and counts, that an accusation is about no member, was refuted, or claims to be by this node.
+func (d *Detector) isStale(m *members.Entry, incarnation uint64, by wire.NodeID) bool {
+	isMember := m != nil && m.Live()
+	if isMember && incarnation > m.Refuted && by != d.self.ID {
+		return false
+	}
+	d.Stats.AccusationsStale++
+	return true
 }
 
 // Accuse is like HandleAccusation for a live member, but ignores earlier refutations.
@@ -180,6 +213,9 @@ func (d *Detector) confirmationsWanted(now time.Time) int {
 // (PROTOCOL.md V5).
 func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.Duration {
 	least := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
+	if s.decided {
+		return time.Duration(least)
+	}
 	if !s.private && !d.HearsNobody(now) { // avoids false accusations; a node that hears no node sends none
 		least = float64(d.health.stretch(time.Duration(least)))
 	}

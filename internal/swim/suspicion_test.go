@@ -407,3 +407,29 @@ func TestClustersOfTwoDecideInTheLeastTime(t *testing.T) {
 		t.Errorf("dead after %v", took)
 	}
 }
+
+// Otherwise a peer could make this node count as an accuser, which decides first.
+func TestAccusationThatClaimsToBeOfTheReceiverIsStale(t *testing.T) {
+	w := newWorld(t, 5)
+	for _, state := range []wire.State{wire.StateSuspect, wire.StateDead} {
+		e := &wire.Member{State: state, ID: goID(1), Incarnation: w.entry(1).Incarnation, From: goID(0)}
+		w.do(w.HandleEntry(nil, w.now, w.entry(1), e, false, nil))
+		if w.Suspects(w.entry(1)) || w.Detector.Stats.AccusationsStale == 0 {
+			t.Errorf("%v: taken in", state)
+		}
+	}
+}
+
+func TestDeathThatAnotherNodeReportsLeavesTheAccusedTheLeastTime(t *testing.T) {
+	w := newWorld(t, 9)
+	m := w.entry(1)
+	e := &wire.Member{State: wire.StateDead, ID: m.ID, Incarnation: m.Incarnation, From: goID(2)}
+	w.do(w.HandleEntry(nil, w.now, m, e, false, nil))
+	if !w.Suspects(m) {
+		t.Fatal("not even suspected")
+	}
+	least := time.Duration(w.cfg.SuspicionMult) * w.cfg.ProbeInterval / 2
+	if at := w.suspicions[m.ID].began.Add(w.timeout(w.now, m, w.suspicions[m.ID])); at != w.now.Add(least) {
+		t.Errorf("decided in %v, want %v", at.Sub(w.now), least)
+	}
+}

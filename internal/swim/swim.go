@@ -71,11 +71,14 @@ func (d *Detector) RemovePeer(p *Peer) {
 	p.gone = true
 }
 
-// LinkUp begins to watch a link, as if p had just been heard and had heard this node.
+// LinkUp begins to watch a link, as if p had just been heard and, unless it is suspected, had heard this node.
 func (d *Detector) LinkUp(now time.Time, p *Peer) {
 	p.linked = true
 	d.links = append(d.links, p)
-	p.Heard, p.heardUs, p.deafSince = now, now, time.Time{}
+	p.Heard, p.deafSince = now, time.Time{}
+	if d.suspicions[p.ID] == nil {
+		p.heardUs = now
+	}
 	p.lastTurn = now.Add(-time.Duration(d.rng.Int64N(int64(d.turn())))) // so that the turns of links do not coincide
 }
 

@@ -39,7 +39,8 @@ const (
 //	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin, named u64, refuted u64]
 //	suspect = [1, id bin(16), incarnation u64, from bin(16)]
 //	dead    = [2, id bin(16), incarnation u64, from bin(16)]
-//	left    = [3, id bin(16), incarnation u64]
+//	left    = [3, id bin(16), incarnation u64, from bin(16)]
+//	          An alive entry of a node that has left before has one more element: from bin(16)
 //	addr    = 4 or 16 address bytes || u16 port
 //
 // The parser skips further elements. A parsed Member owns no memory: Name, ZoneName and Meta alias the input, so an
@@ -49,7 +50,7 @@ type Member struct {
 	ID          NodeID
 	Incarnation uint64
 
-	From NodeID // suspect and dead: the accuser
+	From NodeID // suspect and dead: the accuser; left: the proof of the departure; alive: that of the last one, or zero
 
 	// The following fields are set for alive only.
 
@@ -72,20 +73,23 @@ func (m *Member) Zone() Zone {
 }
 
 // memberElements is the number of elements of an entry for each state.
-var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 3}
+var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 4}
 
 // AppendMember appends m as an entry. Equal members have equal encodings (PROTOCOL.md P4).
 func AppendMember(b []byte, m *Member) []byte { return appendMember(b, m) }
 
 // appendMember appends an entry. The caller must observe the bounds of Member.
 func appendMember(b []byte, m *Member) []byte {
-	b = append(b, tagFixArray|byte(memberElements[m.State]), byte(m.State))
+	elements := byte(memberElements[m.State])
+	if m.returned() {
+		elements++
+	}
+	b = append(b, tagFixArray|elements, byte(m.State))
 	b = appendUUID(b, (*[16]byte)(&m.ID))
 	b = appendUint(b, m.Incarnation)
-	switch m.State {
-	case StateSuspect, StateDead:
+	if m.State != StateAlive {
 		b = appendUUID(b, (*[16]byte)(&m.From))
-	case StateAlive:
+	} else {
 		b = appendStr(b, m.Name)
 		b = appendAddrPort(b, m.Addr)
 		if m.HasZone {
@@ -98,16 +102,22 @@ func appendMember(b []byte, m *Member) []byte {
 		b = appendUint(b, m.Named)
 		b = appendUint(b, m.Refuted)
 	}
+	if m.returned() {
+		b = appendUUID(b, (*[16]byte)(&m.From))
+	}
 	return b
 }
+
+// returned reports whether m is an alive entry of a node that has left before, and so has one more element.
+func (m *Member) returned() bool { return m.State == StateAlive && m.From != NodeID{} }
 
 // Size returns the encoded size of m as an entry, in bytes.
 func (m *Member) Size() int {
 	n := 2 + 18 + uintSize(m.Incarnation)
-	switch m.State {
-	case StateSuspect, StateDead:
+	if m.State != StateAlive || m.returned() {
 		n += 18
-	case StateAlive:
+	}
+	if m.State == StateAlive {
 		n += strHeadSize(len(m.Name)) + len(m.Name) + 8 + 1 + 8 + binHeadSize(len(m.Meta)) + len(m.Meta) + uintSize(m.Named) + uintSize(m.Refuted)
 		if !m.Addr.Addr().Unmap().Is4() {
 			n += 12
@@ -155,11 +165,16 @@ func (c *cursor) member(m *Member) (known bool) {
 	}
 	c.uuid((*[16]byte)(&m.ID))
 	m.Incarnation = c.uint(1<<64 - 1)
-	switch m.State {
-	case StateSuspect, StateDead:
-		c.uuid((*[16]byte)(&m.From))
-	case StateAlive:
+	if m.State == StateAlive {
 		c.alive(m)
+	} else {
+		c.uuid((*[16]byte)(&m.From))
+	}
+	if m.State == StateAlive && n > want {
+		want++
+		if !c.isNil() {
+			c.uuid((*[16]byte)(&m.From))
+		}
 	}
 	c.skipN(n - want)
 	return true

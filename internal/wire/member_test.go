@@ -16,12 +16,15 @@ func aliveMember() Member {
 func sampleMembers() []Member {
 	v6 := aliveMember()
 	v6.Addr, v6.HasZone, v6.ZoneName = netip.MustParseAddrPort("[2001:db8::1]:7946"), false, nil
+	returned := aliveMember()
+	returned.From = NodeID(id2)
 	return []Member{
 		aliveMember(),
 		v6,
+		returned,
 		{State: StateSuspect, ID: NodeID(id1), Incarnation: 3, From: NodeID(id2)},
 		{State: StateDead, ID: NodeID(id1), Incarnation: 300, From: NodeID(id2)},
-		{State: StateLeft, ID: NodeID(id1), Incarnation: 70000},
+		{State: StateLeft, ID: NodeID(id1), Incarnation: 70000, From: NodeID(id2)},
 	}
 }
 
@@ -100,8 +103,12 @@ func TestMembersWithoutAnEntryAreNoMessage(t *testing.T) {
 
 // PROTOCOL.md I1.
 func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
-	long := func(m *Member) []byte { // with two more elements
+	long := func(m *Member) []byte { // with two more elements than any of this version
 		b := appendMember(nil, m)
+		if m.State == StateAlive && !m.returned() {
+			b[0]++
+			b = append(b, tagNil)
+		}
 		b[0] += 2
 		return append(append(b, oddValues...), tagNil)
 	}

@@ -142,9 +142,12 @@ func TestMessagesEqualThoseOfGoMsgpack(t *testing.T) {
 func (r random) member() Member {
 	m := Member{State: State(r.IntN(4)), ID: NodeID(r.id()), Incarnation: r.uint(64)}
 	switch m.State {
-	case StateSuspect, StateDead:
+	case StateSuspect, StateDead, StateLeft:
 		m.From = NodeID(r.id())
 	case StateAlive:
+		if r.IntN(4) == 0 {
+			m.From = NodeID(r.id())
+		}
 		z := r.zone()
 		m.Name, m.HasZone = r.exactly(r.IntN(NameMax+1)), z.Valid
 		if z.Valid {
@@ -160,17 +163,18 @@ func (r random) member() Member {
 }
 
 func memberValue(m *Member) any {
-	switch m.State {
-	case StateSuspect, StateDead:
+	if m.State != StateAlive {
 		return list{m.State, m.ID[:], m.Incarnation, m.From[:]}
-	case StateLeft:
-		return list{m.State, m.ID[:], m.Incarnation}
 	}
 	zone := zoneValue(m.Zone())
 	addr, _ := m.Addr.MarshalBinary() // the same except for the byte order of the port
 	n := len(addr)
 	addr[n-2], addr[n-1] = addr[n-1], addr[n-2]
-	return list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named, m.Refuted}
+	values := list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named, m.Refuted}
+	if m.returned() {
+		values = append(values, m.From[:])
+	}
+	return values
 }
 
 func TestMembersEqualThoseOfGoMsgpack(t *testing.T) {

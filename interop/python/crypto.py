@@ -68,6 +68,31 @@ def random_uuid(version):
     return bytes(b)
 
 
+DEPARTURES = 32
+
+
+def proof_of_departure(secret, number):
+    """N1: the proof of a departure, from 1 on. That of departure 0 is the id of the node."""
+    for _ in range(DEPARTURES - number):
+        secret = _next_id(secret)
+    return secret
+
+
+def departure_of(ident, proof):
+    """N1: which departure of a node a proof proves, or 0."""
+    for number in range(1, DEPARTURES + 1):
+        proof = _next_id(proof)
+        if proof == ident:
+            return number
+    return 0
+
+
+def _next_id(ident):
+    b = bytearray(blake2b(ident, size=32)[:16])
+    b[6], b[8] = b[6] & 0x0F | 0x80, b[8] & 0x3F | 0x80
+    return bytes(b)
+
+
 def version_of(ident):
     return ident[6] >> 4
 

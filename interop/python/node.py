@@ -175,7 +175,8 @@ class Node:
         self.socket.bind((host, 0))
         self.addr = self.socket.getsockname()
         self.keys = [crypto.ring_key(key, label)]
-        self.id = crypto.random_uuid(8)  # N1
+        self.secret = crypto.random_uuid(8)
+        self.id = crypto.proof_of_departure(self.secret, 0)  # N1
         tag = bytearray(secrets.token_bytes(8))
         tag[6] = tag[6] & 0x0F | 0x80  # P3
         self.tag, self.made, self.spoken = bytes(tag), 0, 0
@@ -274,7 +275,9 @@ class Node:
 
     def leave(self, timeout=1.0):
         """M8."""
-        left = wire.Other(wire.LEFT, self.id, self.entry.incarnation, None)
+        left = wire.Other(
+            wire.LEFT, self.id, self.entry.incarnation, crypto.proof_of_departure(self.secret, 1)
+        )
         self.left, links = True, self._links()
         tokens = {p.id: secrets.randbits(62) for p in links}
         for peer in links:
@@ -715,6 +718,8 @@ class Node:
         return True
 
     def _accuse(self, known, e):
+        if e.state == wire.LEFT and not crypto.departure_of(e.id, e.origin):
+            return False  # an accusation; this node accuses nobody
         stale = e.state != wire.LEFT and e.incarnation <= known.entry.refuted
         if stale or (e.incarnation, e.state) <= (known.incarnation, known.state):
             return False

@@ -14,6 +14,7 @@ import time
 import unittest
 
 import crypto
+import crypto
 import wire
 from node import Member, Node, encode_addr
 
@@ -225,7 +226,7 @@ class Membership(Case):
         node = self.member()
         peer = next(iter(node.peers.values()))
         accused = node.entry.incarnation
-        node._send(peer, ("Members", [wire.Other(wire.SUSPECT, node.id, accused, peer.id)]))
+        node._send(peer, ("Members", [wire.Other(wire.SUSPECT, node.id, accused, crypto.random_uuid(8))]))
         node.run(lambda: node.entry.refuted, SECONDS)
         self.assertGreaterEqual(node.entry.refuted, accused)
 

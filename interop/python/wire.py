@@ -294,8 +294,11 @@ def rfc3339(ns):
 _u8, _u16, _u32, _u64, _id = uint(8), uint(16), uint(32), uint(64), blob(16)
 
 ALIVE, SUSPECT, DEAD, LEFT = range(4)
-Alive = namedtuple("Alive", "state id incarnation name addr zone versions meta named refuted")
-Other = namedtuple("Other", "state id incarnation accuser")
+# origin: the accuser, or the proof of the departure. An alive entry has that of the last departure, or None.
+Alive = namedtuple(
+    "Alive", "state id incarnation name addr zone versions meta named refuted origin", defaults=[None]
+)
+Other = namedtuple("Other", "state id incarnation origin")
 
 _alive = [_u8, _id, _u64, text, blob(6, 18), zone, blob(6), blob(), _u64, _u64]
 
@@ -307,17 +310,19 @@ def entry(v):
     state = _u8(v[0])
     if state > LEFT:
         return None
-    types = _alive if state == ALIVE else [_u8, _id, _u64] if state == LEFT else [_u8, _id, _u64, _id]
+    types = _alive if state == ALIVE else [_u8, _id, _u64, _id]
     if len(v) < len(types):
         raise Malformed(f"short entry of state {state}")
     fields = [of(x) for of, x in zip(types, v)]
-    if state == ALIVE:
-        return Alive(*fields)
-    return Other(*(fields + [None])[:4])
+    if state != ALIVE:
+        return Other(*fields)
+    if len(v) > len(types) and v[len(types)] is not None:
+        fields.append(_id(v[len(types)]))
+    return Alive(*fields)
 
 
 def encode_entry(e):
-    return list(e)[:3] if e.state == LEFT else list(e)
+    return list(e) if e.origin is not None else list(e)[:-1]
 
 
 def _entries(v):

@@ -1,0 +1,131 @@
+package members
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// leaver returns a world that knows the node 1, whose id and secret are real, and the secret.
+func leaver(t *testing.T) (*world, *wire.Member, wire.NodeID) {
+	t.Helper()
+	id, secret, err := NewID(bytes.NewReader(bytes.Repeat([]byte{7}, 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	e := with(alive(1), func(e *wire.Member) { e.ID = id })
+	w.take(e)
+	return w, e, secret
+}
+
+func left(e *wire.Member, proof wire.NodeID, incarnation uint64) *wire.Member {
+	return &wire.Member{ID: e.ID, State: wire.StateLeft, Incarnation: incarnation, From: proof}
+}
+
+func TestNewIDIsAUUIDOfVersion8(t *testing.T) {
+	_, e, secret := leaver(t)
+	if !e.ID.IsGo() || !secret.IsGo() || e.ID == secret {
+		t.Errorf("%v of the secret %v", e.ID, secret)
+	}
+	if _, _, err := NewID(bytes.NewReader(nil)); err == nil {
+		t.Error("no error without randomness")
+	}
+}
+
+func TestProofsOfDeparturesAreOfTheirNodeAndInOrder(t *testing.T) {
+	_, e, secret := leaver(t)
+	for n := 1; n <= DeparturesMax; n++ {
+		if got := departuresOf(e.ID, proofOf(secret, n)); got != uint8(n) {
+			t.Errorf("the proof of departure %d proves %d", n, got)
+		}
+	}
+	for name, proof := range map[string]wire.NodeID{"no proof": {}, "the id": e.ID, "the secret of the secret": hashID(e.ID)} {
+		if n := departuresOf(e.ID, proof); n != 0 {
+			t.Errorf("%s proves departure %d", name, n)
+		}
+	}
+	if n := departuresOf(goID(3), proofOf(secret, 1)); n != 0 {
+		t.Errorf("it proves departure %d of another node", n)
+	}
+}
+
+func TestDepartureIsBelievedWithAProofThatIsNew(t *testing.T) {
+	w, e, secret := leaver(t)
+	weigh := func(what string, proof wire.NodeID, incarnation uint64, want Verdict) {
+		t.Helper()
+		_, got := w.Weigh(w.now, left(e, proof, incarnation), false)
+		same(t, what, got, want)
+	}
+	weigh("without a proof", wire.NodeID{}, at(0), Hearsay)
+	weigh("with another proof", goID(9), at(0), Hearsay)
+	first := proofOf(secret, 1)
+	weigh("with the proof", first, at(0), Gone)
+	w.take(left(e, first, at(0)))
+	weigh("of one that is gone, without a proof", wire.NodeID{}, at(time.Second), Stale)
+	back := with(alive(1), func(a *wire.Member) {
+		a.ID, a.From, a.Incarnation, a.Refuted, a.Named = e.ID, first, at(time.Minute), at(0), at(time.Minute)
+	})
+	w.take(back)
+	weigh("with the proof of the departure before", first, at(time.Hour), Hearsay)
+	weigh("with the next one", proofOf(secret, 2), at(time.Minute), Gone)
+
+	// A false entry does not make a proof count again.
+	w.take(with(back, func(a *wire.Member) { a.From, a.Incarnation = wire.NodeID{}, at(2*time.Minute) }))
+	weigh("after an entry that conceals it", first, at(time.Hour), Hearsay)
+
+	newcomer := newWorld(t)
+	newcomer.take(with(back, func(a *wire.Member) { a.From = first }))
+	_, v := newcomer.Weigh(w.now, left(e, first, at(time.Hour)), false)
+	same(t, "a newcomer's verdict", v, Hearsay)
+}
+
+func TestDepartureOfAnUnknownNodeNeedsAProof(t *testing.T) {
+	w, e, secret := leaver(t)
+	other := newWorld(t)
+	_, v := other.Weigh(w.now, left(e, wire.NodeID{}, at(0)), false)
+	same(t, "without", v, Stale)
+	_, v = other.Weigh(w.now, left(e, proofOf(secret, 1), at(0)), false)
+	same(t, "with", v, Gone)
+}
+
+func TestEntryWithAProofOfAnotherNodeIsRefused(t *testing.T) {
+	w, e, secret := leaver(t)
+	e.From = proofOf(secret, 3)
+	if r := w.Refusal(e); r.Err != nil {
+		t.Error(r.Err)
+	}
+	if e.From = goID(9); w.Refusal(e).Err == nil {
+		t.Error("taken in")
+	}
+}
+
+func TestNodeProvesAsManyDeparturesAsItCan(t *testing.T) {
+	id, secret, _ := NewID(bytes.NewReader(make([]byte, 16)))
+	self := memberFor(0)
+	self.ID = id
+	table := NewTable(start, Config{Self: self, Secret: secret, MetaMax: 512, Rand: rand.New(rand.NewPCG(1, 2))})
+	other := newWorld(t)
+	for n := 1; n <= DeparturesMax+1; n++ {
+		now := start.Add(time.Duration(n) * time.Minute)
+		table.Return(now)
+		table.Refute(now, table.self.Incarnation)
+		e := with(table.self.Fill(&wire.Member{}), func(e *wire.Member) { e.Addr, e.Name = addr(1), []byte("node-1") })
+		other.now = now
+		other.take(e)
+		table.Leave(now)
+		want := Gone
+		if n > DeparturesMax {
+			want = Hearsay
+		}
+		e = table.self.Fill(&wire.Member{})
+		_, v := other.Weigh(now, e, false)
+		same(t, "departure", v, want)
+		if v == Gone {
+			other.take(e)
+		}
+	}
+}
