@@ -1,7 +1,6 @@
 package members
 
 import (
-	"fmt"
 	"io"
 
 	"golang.org/x/crypto/blake2b"
@@ -19,7 +18,7 @@ const DeparturesMax = 32
 // NewID draws a node id and the secret that proves the departures of its node.
 func NewID(random io.Reader) (id, secret wire.NodeID, err error) {
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
-		return id, secret, fmt.Errorf("draw a node id: %w", err)
+		return id, secret, err
 	}
 	secret = asID(secret)
 	return proofOf(secret, 0), secret, nil

@@ -79,7 +79,7 @@ func New[N any](config Config[N]) (*Node[N], error) {
 		n.names = new(addrbook.Book)
 	}
 	if n.loop.carrier, err = c.Transport.carry(c.InboxDepth, c.Log, n.names, n.loop.stop); err != nil {
-		return nil, fmt.Errorf("gwyh: %w", err)
+		return nil, fmt.Errorf("gwyh: draw a node id: %w", err)
 	}
 	n.assemble()
 	n.update(now)
