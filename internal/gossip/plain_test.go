@@ -11,11 +11,11 @@ import (
 
 // PROTOCOL.md N1.
 func TestNodeIDIsARandomUUIDOfVersion8(t *testing.T) {
-	a, err := NewID(rand.Reader)
+	a, _, err := NewID(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewID(rand.Reader)
+	b, _, err := NewID(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
