@@ -217,6 +217,13 @@ type Config struct {
 	// Zone names the node's failure domain, for example a data center. Empty (the default) means no zone.
 	// At most 255 bytes of UTF-8 without control characters.
 	Zone string
+	// BeaconInterval is how often the node sends a beacon: a broadcast without content, by which every other node
+	// measures how long broadcasts from this node's zone take to reach it (Status.Propagation and the metric
+	// gwyh.propagation). The clocks of the nodes may differ. With more than 64 members, the pauses are longer in proportion,
+	// so the whole cluster never sends more than 64 beacons in one interval. A node without an interval measures and passes
+	// on the beacons of others. While beacons pass, a heartbeat is about 40 bytes longer. Zero (the default) means no beacons. 1 s to 5 min.
+	BeaconInterval time.Duration
+
 	// DistributionStrategy says how zones affect the choice of links. Default Uniform.
 	DistributionStrategy DistributionStrategy
 	// MetaMax is the maximum size in bytes of a node's metadata, of this node's own and of other nodes'. A node with
@@ -621,6 +628,9 @@ func (c *Config) complaints() (bad []string) {
 	positive("GossipToTheDeadTime", c.GossipToTheDeadTime)
 	positive("DeadNodeReclaimTime", c.DeadNodeReclaimTime)
 	within("Subscriptions", c.Subscriptions, 1, 64)
+	if b := c.BeaconInterval; b != 0 && (b < time.Second || b > maxBeaconInterval) {
+		reject("BeaconInterval", b, "1s to 5m, or 0 for no beacons")
+	}
 	if !c.DistributionStrategy.valid() {
 		reject("DistributionStrategy", int(c.DistributionStrategy), "one of the constants")
 	}
@@ -676,7 +686,10 @@ func (c *Config) portWarning() string {
 	return ""
 }
 
-const maxRebroadcastWindow = 30 * time.Second
+const (
+	maxRebroadcastWindow = 30 * time.Second
+	maxBeaconInterval    = 5 * time.Minute
+)
 
 // rebroadcastWindow returns the effective RebroadcastWindow, zero if it is switched off.
 func (c *Config) rebroadcastWindow() time.Duration {
@@ -739,7 +752,7 @@ func (c *Config) core(t Transport) (gossip.Config, error) {
 		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime,
 		PushPullInterval: orNone(c.PushPullInterval), PushPullNodes: c.PushPullNodes,
-		Subscriptions: c.Subscriptions, Strategy: overlay.Strategy(c.DistributionStrategy), Heartbeat: c.HeartbeatInterval,
+		Subscriptions: c.Subscriptions, Strategy: overlay.Strategy(c.DistributionStrategy), Heartbeat: c.HeartbeatInterval, Beacon: c.BeaconInterval,
 		DatagramSize: min(c.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
 	}, nil
 }

@@ -327,6 +327,9 @@ type Stats struct {
 	Links         int // links: nodes with which broadcasts are exchanged, in both directions
 	Subscriptions int // links that this node chose itself (Config.Subscriptions)
 
+	// Propagation is the time within which 95 % of the last beacons from the slowest zone arrived. Zero if none did.
+	Propagation time.Duration
+
 	DefaultKey bool // a key is the well-known default key of gwyh 0.1, so anybody can join and listen
 	WeakKeys   int  // keys that can be guessed: fewer than 16 bytes, equal bytes, or the default key
 
@@ -343,6 +346,10 @@ type Stats struct {
 	// BroadcastsRepeated counts messages of GetBroadcasts that were sent again to one node because it joined after
 	// they had been broadcast.
 	BroadcastsRepeated uint64
+
+	BeaconsSent       uint64 // beacons of this node (Config.BeaconInterval), which are not among BroadcastsSent
+	BeaconsReceived   uint64 // beacons of other nodes, each counted once
+	BeaconsUnmeasured uint64 // received beacons whose propagation time is unknown: see docs/OPERATIONS.md
 
 	DatagramsSent, DatagramsReceived uint64
 	BytesSent, BytesReceived         uint64 // UDP payload, without IP and UDP headers
@@ -367,6 +374,7 @@ func (m *Memberlist) Stats() Stats {
 		BroadcastsSent: c.BroadcastsSent, BroadcastsDelivered: c.BroadcastsDelivered,
 		BroadcastsDuplicate: c.BroadcastsDuplicate, BroadcastsCrossZone: c.BroadcastsCrossZone,
 		BroadcastsSuppressed: f.Rebroadcasts, BroadcastsRepeated: c.Repeated,
+		BeaconsSent: c.BeaconsSent, BeaconsReceived: c.BeaconsReceived, BeaconsUnmeasured: c.BeaconsUnmeasured, Propagation: f.Propagation,
 		DatagramsSent: c.SentDatagrams, DatagramsReceived: c.ReceivedDatagrams,
 		BytesSent: c.SentBytes, BytesReceived: c.ReceivedBytes,
 		Dropped: f.Dropped, LegacySkipped: c.Dropped[stats.DropLegacySize],

@@ -7,6 +7,8 @@ type MetricKind string
 const (
 	Counter MetricKind = "counter" // only grows, from 0 at Create
 	Gauge   MetricKind = "gauge"   // grows and shrinks
+
+	Histogram MetricKind = "histogram" // values since Create, counted by size
 )
 
 // A Metric is one figure of docs/METRICS.md at one moment.
@@ -19,5 +21,15 @@ type Metric struct {
 	// Label and LabelValue tell metrics of one Name apart, as in reason="forged". Both are empty if there is only one.
 	Label, LabelValue string
 
-	Value float64
+	Value float64 // for a Histogram, the sum of the values
+
+	// Count and Buckets are set for a Histogram only.
+	Count   uint64
+	Buckets []Bucket // by Bound; that of the last one is +Inf
+}
+
+// A Bucket counts the values of a Histogram above the Bound of the previous Bucket and up to its own.
+type Bucket struct {
+	Bound float64
+	Count uint64
 }

@@ -26,13 +26,19 @@ type Status struct {
 	Drops      []Drop      // one for every reason, including those that never occurred
 	Refusals   []Drop      // refused handshakes by reason, including reasons that never occurred
 	Keys       []Key       // the primary key first
-	Warnings   []Warning   // the current ones
+
+	// Propagation and Origins are empty unless nodes send beacons (Config.BeaconInterval).
+	Propagation []Propagation // by zone
+	Origins     []Origin      // at most OriginsMax; those that are behind first
+
+	Warnings []Warning // the current ones
 }
 
 // Bounds of a Status.
 const (
 	TombstonesMax = 256 // the latest members that failed or left
 	HistoryMax    = 256 // events
+	OriginsMax    = 256 // nodes that send beacons
 )
 
 // A Node identifies a node.
@@ -111,6 +117,30 @@ type Key struct {
 	Primary     bool   // the key offered first
 	Weak        bool   // the key can be guessed
 	Default     bool   // the public default key
+}
+
+// A Propagation tells how long beacons of the members of one zone take to reach the node.
+type Propagation struct {
+	Zone  string    // empty for members without a zone
+	Count uint64    // beacons measured since Create
+	Heard time.Time // when the last of them arrived
+
+	// Of the last beacons, at most 128, half took no longer than Median, 95 % no longer than P95, and none longer than Max.
+	Median, P95, Max time.Duration
+
+	// Margin is half of the round trips on the path of the last beacon. The times may be wrong by so much at most if the
+	// directions of that path differ.
+	Margin time.Duration
+}
+
+// An Origin is a live member whose beacons reach the node.
+type Origin struct {
+	Node
+	Heard    time.Time     // when its last beacon arrived
+	Interval time.Duration // until its next beacon, as it said then
+	Overdue  bool          // its last three beacons did not arrive
+	Took     time.Duration // the time that its last beacon took
+	Measured bool          // Took is known
 }
 
 // A Code is the subject of a Warning.

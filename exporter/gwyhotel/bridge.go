@@ -4,6 +4,7 @@
 //
 // where list is the Memberlist. It reads the node when a reader of the program's MeterProvider collects. The names
 // are those of docs/METRICS.md. OpenTelemetry's Prometheus exporter turns them into the names of package gwyhprom.
+// Histograms come from a Producer, because OpenTelemetry has no observable histograms.
 package gwyhotel
 
 import (
@@ -35,8 +36,8 @@ func Register(node Node, meter metric.Meter) (metric.Registration, error) {
 	var observed []metric.Observable
 	for i := range all {
 		m := &all[i]
-		if b.instruments[m.Name] != nil {
-			continue // another label of the same metric
+		if b.instruments[m.Name] != nil || m.Kind == status.Histogram {
+			continue // another label of the same metric, or a metric of the Producer
 		}
 		instrument, err := make64(meter, m)
 		if err != nil {
@@ -81,6 +82,9 @@ func (b *bridge) observe(_ context.Context, o metric.Observer) error {
 	for i := range all {
 		m := &all[i]
 		instrument := b.instruments[m.Name]
+		if instrument == nil {
+			continue
+		}
 		if m.Label == "" {
 			o.ObserveInt64(instrument, int64(m.Value))
 		} else {

@@ -8,6 +8,7 @@ package gwyhprom
 
 import (
 	"cmp"
+	"math"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,8 +67,11 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // Name returns the Prometheus name of a metric of docs/METRICS.md.
 func Name(m *status.Metric) string {
 	name := "gwyh_" + strings.ReplaceAll(m.Name, ".", "_")
-	if m.Unit == "By" {
+	switch m.Unit {
+	case "By":
 		name += "_bytes"
+	case "s":
+		name += "_seconds"
 	}
 	if m.Kind == status.Counter {
 		name += "_total"
@@ -82,9 +86,20 @@ func convert(m *status.Metric) prometheus.Metric {
 	}
 	var labels, values []string
 	if m.Label != "" {
-		labels, values = []string{m.Label}, []string{m.LabelValue}
+		labels, values = []string{m.Label}, []string{strings.ToValidUTF8(m.LabelValue, "?")}
 	}
-	return prometheus.MustNewConstMetric(prometheus.NewDesc(Name(m), sentence(m.Help), labels, nil), kind, m.Value, values...)
+	desc := prometheus.NewDesc(Name(m), sentence(m.Help), labels, nil)
+	if m.Kind != status.Histogram {
+		return prometheus.MustNewConstMetric(desc, kind, m.Value, values...)
+	}
+	upTo, sum := make(map[float64]uint64, len(m.Buckets)), uint64(0)
+	for _, b := range m.Buckets {
+		sum += b.Count
+		if !math.IsInf(b.Bound, 1) { // Prometheus adds that bucket itself
+			upTo[b.Bound] = sum
+		}
+	}
+	return prometheus.MustNewConstHistogram(desc, m.Count, m.Value, upTo, values...)
 }
 
 // sentence formats a help text as Prometheus does: with a capital letter and a period.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/direct"
@@ -17,9 +18,11 @@ import (
 )
 
 // newBroadcasts returns the Broadcasts of d, whose Endpoint is set.
-func newBroadcasts(d *Delivery) Broadcasts {
+func newBroadcasts(now time.Time, d *Delivery) Broadcasts {
 	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), Heartbeat: d.cfg.Heartbeat, Keep: d.keepFor()})
-	return Broadcasts{d: d, Disseminator: of, timer: timer.Timer{Fire: d.Broadcasts.HandleTimeout}, sweepTimer: timer.Timer{Fire: d.Broadcasts.sweepStore}}
+	return Broadcasts{d: d, Disseminator: of, timer: timer.Timer{Fire: d.Broadcasts.HandleTimeout}, sweepTimer: timer.Timer{Fire: d.Broadcasts.sweepStore},
+		Beacons:     beacon.New(now, beacon.Config{Self: d.cfg.Self, Interval: d.cfg.Beacon, Members: d.cfg.Members}),
+		beaconTimer: timer.Timer{Fire: d.Broadcasts.SendBeacon}}
 }
 
 // SmallMax returns the size in bytes of the largest message that fits in one datagram of the configured size. A larger
@@ -75,8 +78,41 @@ func (ds *Broadcasts) send(now time.Time, id wire.MessageID, data []byte) error 
 		return ds.broadcastLarge(now, id, data)
 	}
 	ds.Own(now, &id)
-	ds.flood(now, id, 0, data, nil)
+	ds.flood(now, wire.KindCast, id, 0, data, nil)
 	return nil
+}
+
+// SendBeacon sends a beacon if one is due, and plans the next one (PROTOCOL.md O1).
+func (ds *Broadcasts) SendBeacon(now time.Time) {
+	d := ds.d
+	data, next := ds.Beacons.Next(now, len(d.links) > 0, ds.Congested(now, false), d.cfg.RNG)
+	if data != nil {
+		id := d.cfg.IDs.Broadcast()
+		ds.Seen.First(now, &id, nil)
+		ds.Own(now, &id)
+		ds.flood(now, wire.KindBeacon, id, 0, data, nil)
+	}
+	d.cfg.Timers.Plan(&ds.beaconTimer, next)
+}
+
+// passBeacon measures the first copy of a beacon and passes it on, in the time of this node's clock (O3).
+func (ds *Broadcasts) passBeacon(now time.Time, p *Peer, m *wire.Message, delay wire.Delay) {
+	if data := ds.Beacons.Receive(now, &p.clock, delay, m.Data); data != nil {
+		ds.flood(now, wire.KindBeacon, m.ID, delay, data, p)
+	}
+}
+
+// AppendClock appends the message that lets p compare its clock with this node's, while beacons pass (O2).
+func (ds *Broadcasts) AppendClock(b []byte, now time.Time, p *Peer) []byte {
+	if !ds.Beacons.Active(now) {
+		return b
+	}
+	return wire.AppendClock(b, ds.d.newID(), ds.Beacons.ClockFor(now, &p.clock))
+}
+
+// ReceiveClock handles such a message of p.
+func (ds *Broadcasts) ReceiveClock(now time.Time, p *Peer, data []byte) {
+	ds.Beacons.HandleClock(now, &p.clock, data)
 }
 
 // slowShare is the share of the fastest link's rate below which a link causes no backpressure on messages of this node.
@@ -127,25 +163,30 @@ func (ds *Broadcasts) ReceiveBroadcast(now time.Time, p *Peer, m *wire.Message) 
 	if !ds.Seen.First(now, &m.ID, &p.Neighbor.Source) {
 		d.cfg.Stats.BroadcastsDuplicate++
 		p.Packets.Spare(m.ID)
-		if ds.Watched {
+		if ds.Watched && m.Kind != wire.KindBeacon {
 			d.cfg.Events.Add(event.Event{Kind: event.Duplicate, From: p.ID, ID: m.ID, Size: len(m.Data)})
 		}
 		ds.Duplicate(now, &p.Neighbor, &m.ID, m.Delay)
 		ds.schedule()
 		return
 	}
+	delay := ds.First(now, &p.Neighbor, &m.ID, m.Delay)
+	if m.Kind == wire.KindBeacon {
+		ds.passBeacon(now, p, m, delay)
+		return
+	}
 	d.cfg.Stats.BroadcastsDelivered++
 	if a := ds.Store.Get(m.ID); a != nil {
 		a.Delivered = true
 	}
-	ds.flood(now, m.ID, ds.First(now, &p.Neighbor, &m.ID, m.Delay), m.Data, p)
+	ds.flood(now, wire.KindCast, m.ID, delay, m.Data, p)
 	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.ID, ID: m.ID, Size: len(m.Data)})
 }
 
 // flood sends a message along the links that dissemination chooses, but never along the one that it arrived on.
-func (ds *Broadcasts) flood(now time.Time, id wire.MessageID, delay wire.Delay, data []byte, from *Peer) {
+func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, delay wire.Delay, data []byte, from *Peer) {
 	d := ds.d
-	d.Sender.plain = wire.AppendCast(d.Sender.plain[:0], id, delay, data)
+	d.Sender.plain = wire.AppendCast(d.Sender.plain[:0], kind, id, delay, data)
 	m := d.Sender.NewSmall(now, d.Sender.plain)
 	ds.Kept(now, &id, m.Ref)
 	ds.SweepLater(now)
@@ -154,7 +195,7 @@ func (ds *Broadcasts) flood(now time.Time, id wire.MessageID, delay wire.Delay, 
 	var large *assembly.Assembly
 	for _, p := range d.links {
 		switch {
-		case p == from:
+		case p == from, p.Legacy && kind == wire.KindBeacon:
 		case p.Legacy:
 			d.Sender.sendLegacy(now, p, id, data)
 		case len(m.Plain) > p.Packets.Room():

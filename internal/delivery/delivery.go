@@ -20,6 +20,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
@@ -34,9 +35,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config configures a Delivery. All fields are required.
+// Config configures a Delivery. All fields except Beacon are required.
 type Config struct {
+	Self         wire.NodeID   // this node
 	Zone         wire.Zone     // of this node
+	Beacon       time.Duration // interval of its beacons; zero: it sends none
 	Heartbeat    time.Duration // interval at which this node sends heartbeats on its links
 	DatagramSize int           // largest datagram sent, in bytes of UDP payload
 	DatagramMax  int           // largest datagram that paths are probed for
@@ -89,12 +92,14 @@ type Broadcasts struct {
 	*broadcast.Disseminator
 	Store   assembly.Store // large messages
 	Watched bool           // each event.Duplicate is wanted
+	Beacons *beacon.Beacons
 
-	d          *Delivery
-	timer      timer.Timer
-	sweepTimer timer.Timer
-	arrived    []*assembly.Assembly // scratch: large messages that a report confirms
-	outcomes   outcome.Buffer[broadcast.Outcome]
+	d           *Delivery
+	timer       timer.Timer
+	sweepTimer  timer.Timer
+	beaconTimer timer.Timer
+	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
+	outcomes    outcome.Buffer[broadcast.Outcome]
 }
 
 // Directs sends messages to one node and receives them. The inputs append their outcomes to out, as those of the embedded

@@ -1,16 +1,19 @@
 package delivery
 
 import (
+	"time"
+
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pmtu"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // New returns a Delivery without peers. Before the first peer is added, the caller calls SetSessions.
-func New(cfg Config) *Delivery {
+func New(now time.Time, cfg Config) *Delivery {
 	d := &Delivery{cfg: cfg, peers: make(map[wire.NodeID]*Peer)}
 	d.Endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: cfg.IDs, Out: cfg.Out, Arena: &d.Sender.Arena, Timers: cfg.Timers})
-	d.Sender, d.Broadcasts, d.Directs = newSender(d), newBroadcasts(d), newDirects(d)
+	d.Sender, d.Broadcasts, d.Directs = newSender(d), newBroadcasts(now, d), newDirects(d)
+	d.Broadcasts.SendBeacon(now)
 	return d
 }

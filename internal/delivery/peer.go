@@ -5,6 +5,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -27,6 +28,7 @@ type Peer struct {
 	Timer     timer.Timer // for all that is due for the peer; the caller sets Fire
 	Swim      swim.Peer
 	Neighbor  broadcast.Neighbor
+	clock     beacon.Clock
 	Direct    direct.Peer
 	Sync      antientropy.Peer
 	Receiving assembly.Incoming // messages that it began to send; some are complete or removed

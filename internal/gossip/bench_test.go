@@ -55,7 +55,7 @@ func (h *hub) next() {
 }
 
 func (h *hub) seal() {
-	h.plain = wire.AppendCast(h.plain[:0], h.from.ids.Broadcast(), 0, h.payload)
+	h.plain = wire.AppendCast(h.plain[:0], wire.KindCast, h.from.ids.Broadcast(), 0, h.payload)
 	h.packet = h.session.Seal(h.now, h.packet[:0], h.plain)
 }
 

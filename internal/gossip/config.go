@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"cmp"
 	"io"
 	"net/netip"
 	"time"
@@ -54,6 +55,7 @@ type Config struct {
 
 	Subscriptions int // number of members to subscribe to
 	Strategy      overlay.Strategy
+	Beacon        time.Duration // interval of beacons; zero: this node sends none
 	Heartbeat     time.Duration // interval at which this node sends heartbeats on its links
 
 	// Failure detection. Zero means the value of the LAN preset. IndirectChecks is -1 for no indirect probes.
@@ -90,22 +92,15 @@ type Config struct {
 
 // fill replaces zero values by those of the LAN preset.
 func (c *Config) fill() {
-	fill(&c.ProbeInterval, time.Second)
-	fill(&c.ProbeTimeout, 500*time.Millisecond)
-	fill(&c.IndirectChecks, 3)
+	c.ProbeInterval = cmp.Or(c.ProbeInterval, time.Second)
+	c.ProbeTimeout = cmp.Or(c.ProbeTimeout, 500*time.Millisecond)
+	c.IndirectChecks = cmp.Or(c.IndirectChecks, 3)
 	c.IndirectChecks = max(c.IndirectChecks, 0)
-	fill(&c.PushPullInterval, 30*time.Second)
-	fill(&c.SuspicionMult, 4)
-	fill(&c.SuspicionMaxTimeoutMult, 6)
-	fill(&c.AwarenessMaxMultiplier, 8)
-	fill(&c.GossipToTheDeadTime, 30*time.Second)
-}
-
-func fill[T comparable](v *T, zeroMeans T) {
-	var zero T
-	if *v == zero {
-		*v = zeroMeans
-	}
+	c.PushPullInterval = cmp.Or(c.PushPullInterval, 30*time.Second)
+	c.SuspicionMult = cmp.Or(c.SuspicionMult, 4)
+	c.SuspicionMaxTimeoutMult = cmp.Or(c.SuspicionMaxTimeoutMult, 6)
+	c.AwarenessMaxMultiplier = cmp.Or(c.AwarenessMaxMultiplier, 8)
+	c.GossipToTheDeadTime = cmp.Or(c.GossipToTheDeadTime, 30*time.Second)
 }
 
 // NewID draws a node id and its secret (PROTOCOL.md N1).
@@ -113,10 +108,7 @@ func NewID(random io.Reader) (id, secret wire.NodeID, err error) { return member
 
 // nameHold returns how long the name of a dead node is reserved for its address.
 func (c *Config) nameHold() time.Duration {
-	if c.DeadNodeReclaimTime > 0 {
-		return c.DeadNodeReclaimTime
-	}
-	return c.GossipToTheDeadTime
+	return cmp.Or(c.DeadNodeReclaimTime, c.GossipToTheDeadTime)
 }
 
 // selfOf returns the initial entry of this node.

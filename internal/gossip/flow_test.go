@@ -22,7 +22,7 @@ func (n *node) fill(now time.Time, p *peer, count int) (ids []wire.MessageID) {
 	var list []packets.Queued
 	for range count {
 		id := n.ids.Broadcast()
-		m := n.sender.NewSmall(now, wire.AppendCast(nil, id, 0, make([]byte, 256)))
+		m := n.sender.NewSmall(now, wire.AppendCast(nil, wire.KindCast, id, 0, make([]byte, 256)))
 		list = append(list, packets.Queued{Ref: m.Ref, At: now})
 		ids = append(ids, id)
 	}

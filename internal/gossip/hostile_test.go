@@ -212,7 +212,7 @@ func TestThousandNodesOfOneBlockShakeHandsAtOnce(t *testing.T) {
 func FuzzCoreInput(f *testing.F) {
 	f.Add([]byte{}, []byte{})
 	f.Add(legacyHello(wire.NodeID{6: 0x40}, time.Unix(0, 0), 1), wire.AppendRequest(nil, wire.MessageID{}, wire.KindHeartbeat))
-	f.Add([]byte{0x93}, wire.AppendCast(nil, wire.MessageID{6: 0x80}, 0, []byte("hello")))
+	f.Add([]byte{0x93}, wire.AppendCast(nil, wire.KindCast, wire.MessageID{6: 0x80}, 0, []byte("hello")))
 	f.Add([]byte{0x93}, wire.AppendSyncRoot(nil, wire.MessageID{}, wire.SyncRoot{Root: 1, Count: 2}))
 	f.Add([]byte{0x93}, wire.AppendSyncBuckets(nil, wire.MessageID{}, wire.SyncBuckets{Bits: 3, First: 1, Hashes: make([]byte, 16)}))
 	f.Add([]byte{0x93}, wire.AppendSyncWant(nil, wire.MessageID{}, wire.SyncWant{Bits: 3, Buckets: make([]byte, 16)}))

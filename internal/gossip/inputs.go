@@ -39,7 +39,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
-	c.delivery = delivery.New(delivery.Config{Zone: cfg.Zone, Heartbeat: cfg.Heartbeat, DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax,
+	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat, DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax,
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
@@ -164,6 +164,7 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() stats.Stats {
 	s := c.stats
 	s.AddBroadcast(c.broadcast.Disseminator)
+	s.AddBeacons(&c.broadcast.Beacons.Stats)
 	s.AddPackets(c.delivery.Endpoint.Stats())
 	s.AddPushPull(&c.push.Stats)
 	s.AddLegacy(&c.gateway.Stats)

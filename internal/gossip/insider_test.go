@@ -138,7 +138,7 @@ func TestOpenDatagramWhoseArenaIsGoneIsDropped(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
 		for range 2 {
-			m := n.sender.NewSmall(now, wire.AppendCast(nil, n.ids.Broadcast(), 0, []byte("hello")))
+			m := n.sender.NewSmall(now, wire.AppendCast(nil, wire.KindCast, n.ids.Broadcast(), 0, []byte("hello")))
 			p.Packets.Send(now, m.Ref)
 		}
 		n.sender.Arena.Rest(now.Add(time.Hour))

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -44,6 +45,9 @@ func (c *Core) Table() *members.Table { return &c.members }
 
 // Detector returns the failure detector for reading.
 func (c *Core) Detector() *swim.Detector { return c.swim.Detector }
+
+// Beacons returns what beacons have shown, for reading.
+func (c *Core) Beacons() *beacon.Beacons { return c.broadcast.Beacons }
 
 // SetWatched sets whether each event.Duplicate is wanted.
 func (c *Core) SetWatched(wanted bool) { c.broadcast.Watched = wanted }

@@ -272,6 +272,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 		if c.swim.TakeTurn(now, &p.Swim) {
 			b = p.Swim.AppendPing(b, now, c.newID(), swim.Purpose{})
 		}
+		b = c.broadcast.AppendClock(b, now, &p.Peer)
 		if ch := p.Packets.Channel(now); ch != nil {
 			b = ch.AppendChatter(b)
 		}

@@ -290,7 +290,7 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		for i := range 100 {
 			ids = append(ids, n.ids.Broadcast())
-			m := n.sender.NewSmall(now, wire.AppendCast(nil, ids[i], 0, fmt.Append(nil, "message ", i)))
+			m := n.sender.NewSmall(now, wire.AppendCast(nil, wire.KindCast, ids[i], 0, fmt.Append(nil, "message ", i)))
 			list = append(list, packets.Queued{Ref: m.Ref, At: now})
 		}
 		p.Packets.PutBack(list)

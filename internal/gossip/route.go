@@ -170,7 +170,7 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) {
 	c, p, ch := h.core, in.peer, in.channel
 	switch m.Kind {
-	case wire.KindCast:
+	case wire.KindCast, wire.KindBeacon:
 		c.broadcast.ReceiveBroadcast(now, &p.Peer, m)
 	case wire.KindFrame:
 		c.broadcast.ReceiveFrame(now, &p.Peer, ch, m)
@@ -194,6 +194,8 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 		if control := c.direct.handle(now, in, m); control != nil {
 			h.handlePlain(now, received{peer: p, channel: ch, from: p.Sessions.Path(), inner: true}, control)
 		}
+	case wire.KindClock:
+		c.broadcast.ReceiveClock(now, &p.Peer, m.Data)
 	case wire.KindDirectAck:
 		c.direct.conclude(now, c.direct.ReceiveAck(c.direct.outcomes, now, &p.Peer, m.Data))
 	case wire.KindHeartbeat:

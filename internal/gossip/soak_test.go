@@ -31,7 +31,7 @@ func specimens() [][]byte {
 	sw := wire.BeginSyncMembers(nil, id)
 	sw.Append(&wire.Member{State: wire.StateLeft, ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40}, 1400)
 	s := [][]byte{mw.End(), sw.End(),
-		wire.AppendCast(nil, id, 0, []byte("hello")), wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello")),
+		wire.AppendCast(nil, wire.KindCast, id, 0, []byte("hello")), wire.AppendBroadcast(nil, wire.Arrays, id, []byte("hello")),
 		wire.AppendFrame(nil, wire.Bin, id, 100_000, 65_000, make([]byte, 900)), wire.AppendNak(nil, id, 3, 9),
 		wire.AppendPeers(nil, id, []wire.Peer{{Addr: testAddr(3)}}), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3)}, true),
 		wire.AppendSyncRoot(nil, id, wire.SyncRoot{Root: 1, Count: 2}),
@@ -66,7 +66,7 @@ func specimens() [][]byte {
 	want.Add(&broadcast, 0, 40)
 	s = append(s, wire.AppendHave(nil, id, have.Bytes()), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, &steer), wire.AppendGraft(nil, id, &steer), wire.AppendStop(nil, id, id),
 		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: pmtu.SeqBit | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
-		wire.AppendCast(nil, broadcast, 0, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
+		wire.AppendCast(nil, wire.KindCast, broadcast, 0, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
 		wire.AppendIdentity(nil, id, &wire.Member{ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"), Addr: testAddr(77), Versions: [6]byte{1, 5, 2, 1, 3, 2}}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {
 		s = append(s, wire.AppendRequest(nil, id, k))

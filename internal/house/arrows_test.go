@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"delivery"},
 	{"report", "stats"},
 	{"event"},
-	{"antientropy", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},
+	{"antientropy", "beacon", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},
 	{"direct", "peer", "members"},
 	{"assembly", "arena", "digest", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
 	{"outcome", "quota", "rangeset", "timer", "wire"},

@@ -23,7 +23,7 @@ func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figur
 	c.Update(now, figures)
 	return status.Status{At: now, Self: i.node(core.Self().ID), Health: core.Detector().Health(), Alone: i.alone(),
 		Members: i.members(), Tombstones: core.Table().CountTombstones(), Links: i.links(), Suspicions: i.suspicions(),
-		Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
+		Propagation: i.propagation(), Origins: i.origins(), Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
 }
 
 // Finish sorts the lists of a Status and adds the warnings that follow from the Status and from the keys.
@@ -102,6 +102,25 @@ func (i *inspection) links() (list []status.Link) {
 			Backlog: p.Backlog(), Queued: p.Waiting(), Transfers: len(p.Transfers()), Rate: pace.Rate(), Sent: p.Sent(),
 			MTU: path.Size(), Narrow: path.Narrow()})
 	})
+	return list
+}
+
+// propagation returns what beacons show, by zone.
+func (i *inspection) propagation() (list []status.Propagation) {
+	zones := i.core.Beacons().Zones()
+	for n := range zones {
+		z := &zones[n]
+		list = append(list, status.Propagation{Zone: z.Name, Count: z.Count, Heard: z.Heard, Median: z.Quantile(0.5), P95: z.Quantile(0.95),
+			Max: z.Quantile(1), Margin: z.Margin})
+	}
+	return list
+}
+
+// origins returns the nodes that send beacons, those that are behind first.
+func (i *inspection) origins() (list []status.Origin) {
+	for _, o := range i.core.Beacons().Origins(i.now, status.OriginsMax) {
+		list = append(list, status.Origin{Node: i.node(o.ID), Heard: o.Heard, Interval: o.Interval, Overdue: o.Overdue(i.now), Took: o.Took, Measured: o.Measured})
+	}
 	return list
 }
 

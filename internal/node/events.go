@@ -105,7 +105,7 @@ func (n *Node[N]) everySecond(now time.Time) {
 // starts the next ones.
 func (n *Node[N]) figures() telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
-	return telemetry.Figures{Core: n.loop.core.Stats(), Shell: telemetry.Shell{
+	return telemetry.Figures{Core: n.loop.core.Stats(), Propagation: n.loop.core.Beacons().Zones(), Shell: telemetry.Shell{
 		DefaultKey: keys.Default, WeakKeys: keys.Weak,
 		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: n.dispatch.Dropped(),
@@ -127,10 +127,11 @@ func (n *Node[N]) queueDue(now time.Time) bool {
 type Figures struct {
 	Core          stats.Stats
 	Subscriptions int
-	Rebroadcasts  uint64 // messages of GetBroadcasts that were not sent because they were rebroadcasts
-	Dropped       uint64 // datagrams and messages that were discarded, in the core and around it
-	Late          uint64 // the part of Dropped that was queued too long at a slow transport
-	Keys          Keys   // the Keys field is nil
+	Rebroadcasts  uint64        // messages of GetBroadcasts that were not sent because they were rebroadcasts
+	Dropped       uint64        // datagrams and messages that were discarded, in the core and around it
+	Late          uint64        // the part of Dropped that was queued too long at a slow transport
+	Keys          Keys          // the Keys field is nil
+	Propagation   time.Duration // of the slowest zone: 95 % of the last beacons took no longer
 }
 
 // Figures returns the node's counters. The error is ErrShutdown.
@@ -139,6 +140,9 @@ func (n *Node[N]) Figures() (f Figures, err error) {
 		core, carried := n.loop.core.Stats(), n.loop.carrier.Stats()
 		f = Figures{Core: core, Subscriptions: n.loop.core.Started(), Rebroadcasts: n.puller.Rebroadcasts.Load(), Late: carried.OutboxLate}
 		f.Keys = n.keys.present()
+		for _, z := range n.loop.core.Beacons().Zones() {
+			f.Propagation = max(f.Propagation, z.Quantile(0.95))
+		}
 		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
 		for _, n := range core.Dropped {
 			f.Dropped += n

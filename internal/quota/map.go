@@ -47,3 +47,15 @@ func (m *Map[K, V]) Len() int {
 	}
 	return m.lru.Len()
 }
+
+// All calls yield with each key and its value, the least recently used first, until yield returns false.
+func (m *Map[K, V]) All(yield func(K, V) bool) {
+	if m.lru == nil {
+		return
+	}
+	for _, key := range m.lru.Keys() {
+		if value, ok := m.lru.Peek(key); ok && !yield(key, value) {
+			return
+		}
+	}
+}

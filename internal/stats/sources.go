@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -76,6 +77,13 @@ func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	s.Dropped[DropOversize] += b.Oversize
 	s.Dropped[DropQueueFull] += b.Overflow
 	s.Dropped[DropAnnounced] += b.Abandoned
+}
+
+// AddBeacons adds the counters of beacons.
+func (s *Stats) AddBeacons(x *beacon.Stats) {
+	s.BeaconsSent, s.BeaconsReceived, s.BeaconsUnmeasured = x.Sent, x.Received, x.Unmeasured
+	s.Dropped[DropMalformedBody] += x.Malformed
+	s.Dropped[DropUnexpected] += x.Unexpected
 }
 
 // AddDirect adds the counters of direct messages.

@@ -43,6 +43,10 @@ type Broadcasts struct {
 	Repaired            uint64 // messages that arrived because they were requested
 	Prunes, Grafts      uint64 // requests to links to only announce the messages of an origin, and to send them in full
 	Stops               uint64 // requests to links to stop sending a large message
+
+	BeaconsSent       uint64 // beacons of this node, which are not among BroadcastsSent
+	BeaconsReceived   uint64 // beacons of other nodes, once each
+	BeaconsUnmeasured uint64 // those whose propagation time could not be told
 }
 
 // Repair counts what was done about lost packets.

@@ -1,6 +1,9 @@
 package telemetry
 
 import (
+	"math"
+
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/status"
 )
@@ -25,6 +28,9 @@ var notions = map[string]notion{
 	"broadcast.announced":      {"", "digests sent, which tell one neighbor which broadcasts of one origin are here"},
 	"broadcast.wanted":         {"", "pieces requested because they were announced and did not arrive"},
 	"broadcast.repaired":       {"", "broadcasts that arrived because they were requested"},
+	"beacon.sent":              {"", "beacons of this node (Config.BeaconInterval)"},
+	"beacon.received":          {"", "beacons of other nodes received, once each"},
+	"beacon.unmeasured":        {"", "received beacons whose propagation time is unknown, because a clock on their way or their origin is"},
 	"link.pruned":              {"", "requests to a neighbor to announce the broadcasts of an origin instead of sending them"},
 	"link.grafted":             {"", "requests to a neighbor to send the broadcasts of an origin"},
 	"link.stopped":             {"", "requests to a neighbor to send no more of one large message"},
@@ -61,10 +67,11 @@ var notions = map[string]notion{
 	"weak_keys":        {"", "keys of the node that can be guessed: shorter than 16 bytes, of equal bytes, or the default one"},
 	"node.instances":   {"", "members by node_state: alive, suspect, and the dead and left that are remembered"},
 	"queue.broadcasts": {"", "messages queued for links"},
+	"propagation":      {"ms", "how long beacons took from their origin to this node, by the zone of the origin"},
 	"delivery":         {"ms", "the longest time that a message waited for NotifyMsg since the previous sample"},
 }
 
-// Metrics returns the counters, the gauges, and the queues, which go-metrics receives as samples. It leaves out
+// Metrics returns the counters, the gauges, the queues, which go-metrics receives as samples, and the histograms. It leaves out
 // "delivery", which is a maximum since the last sample of a single reader.
 func (f *Figures) Metrics() []status.Metric {
 	var all []status.Metric
@@ -75,5 +82,18 @@ func (f *Figures) Metrics() []status.Metric {
 	counters(f, func(v uint64, key string, label metrics.Label) { add(status.Counter, key, label, float64(v)) })
 	gauges(f, func(v float64, key string, label metrics.Label) { add(status.Gauge, key, label, v) })
 	add(status.Gauge, "queue.broadcasts", metrics.Label{}, float64(f.Core.Queued))
+	for i := range f.Propagation {
+		z := &f.Propagation[i]
+		add(status.Histogram, propagation, metrics.Label{Name: "zone", Value: z.Name}, z.Sum.Seconds())
+		m := &all[len(all)-1]
+		m.Unit, m.Count = "s", z.Count
+		for i, n := range z.Buckets {
+			b := status.Bucket{Bound: math.Inf(1), Count: n}
+			if i < len(beacon.Bounds) {
+				b.Bound = beacon.Bounds[i].Seconds()
+			}
+			m.Buckets = append(m.Buckets, b)
+		}
+	}
 	return all
 }

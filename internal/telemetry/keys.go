@@ -28,6 +28,9 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 	plain(s.Announced, "broadcast.announced")
 	plain(s.Wanted, "broadcast.wanted")
 	plain(s.Repaired, "broadcast.repaired")
+	plain(s.BeaconsSent, "beacon.sent")
+	plain(s.BeaconsReceived, "beacon.received")
+	plain(s.BeaconsUnmeasured, "beacon.unmeasured")
 	plain(s.Prunes, "link.pruned")
 	plain(s.Grafts, "link.grafted")
 	plain(s.Stops, "link.stopped")
@@ -112,6 +115,9 @@ func gauges(f *Figures, yield func(v float64, key string, label metrics.Label)) 
 		yield(float64(n), "node.instances", metrics.Label{Name: "node_state", Value: wire.State(state).String()})
 	}
 }
+
+// propagation is the key of the propagation times of beacons, which have the zone of their origin as a label.
+const propagation = "propagation"
 
 func samples(f *Figures, yield func(v float64, key string)) {
 	if f.Shell.QueueDue {

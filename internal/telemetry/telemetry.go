@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
@@ -31,8 +32,9 @@ type Shell struct {
 
 // Figures holds the figures of a node at one moment.
 type Figures struct {
-	Core  stats.Stats
-	Shell Shell
+	Core        stats.Stats
+	Shell       Shell
+	Propagation []beacon.Zone
 }
 
 // A Sink receives the metrics. It is a part of metrics.MetricSink and of metrics.Metrics.
@@ -49,13 +51,14 @@ type Publisher struct {
 	own     Sink // nil means the sink of the process
 	labels  []metrics.Label
 	last    []uint64            // value of each counter, in the order of counters
+	beacons map[string]uint64   // number of propagation times published of each zone
 	names   map[string][]string // the keys published so far, split into parts
 }
 
 // New returns a Publisher to own, or if own is nil to the sink that the process has at the time of publication
 // (metrics.NewGlobal). Every metric has the given labels.
 func New(own Sink, labels []metrics.Label) *Publisher {
-	return &Publisher{offered: make(chan Figures, 1), own: own, labels: slices.Clip(labels), names: make(map[string][]string)}
+	return &Publisher{offered: make(chan Figures, 1), own: own, labels: slices.Clip(labels), names: make(map[string][]string), beacons: make(map[string]uint64)}
 }
 
 // Offer passes figures on for publication. If the previous figures have not been taken yet, it drops f; the next
@@ -98,6 +101,24 @@ func (p *Publisher) publish(f *Figures) {
 	samples(f, func(v float64, key string) {
 		p.sink().AddSampleWithLabels(p.name(key), float32(v), p.labels)
 	})
+	p.publishBeacons(f)
+}
+
+// publishBeacons publishes the propagation times that are new, as far as the figures still have them.
+func (p *Publisher) publishBeacons(f *Figures) {
+	before := p.beacons
+	p.beacons = make(map[string]uint64, len(f.Propagation)) // a zone may be gone, and come back with no figures
+	for i := range f.Propagation {
+		z := &f.Propagation[i]
+		p.beacons[z.Name] = z.Count
+		fresh := z.Count
+		if n := before[z.Name]; n <= z.Count {
+			fresh -= n
+		}
+		for _, took := range z.Recent[len(z.Recent)-int(min(fresh, uint64(len(z.Recent)))):] {
+			p.sink().AddSampleWithLabels(p.name(propagation), float32(took.Seconds()*1000), p.with(metrics.Label{Name: "zone", Value: z.Name}))
+		}
+	}
 }
 
 // name returns the parts of a key with the library's prefix; each sink joins them in its own way. The slice has no

@@ -1,14 +1,17 @@
 package telemetry
 
 import (
+	"math"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 func TestDifferencesAndGaugesArePublished(t *testing.T) {
@@ -84,6 +87,7 @@ func TestEveryMetricIsDocumentedInTheWordsOfItsHelp(t *testing.T) {
 	counters(f, func(_ uint64, key string, _ metrics.Label) { note(key) })
 	gauges(f, func(_ float64, key string, _ metrics.Label) { note(key) })
 	samples(f, func(_ float64, key string) { note(key) })
+	note(propagation)
 	for key := range published {
 		if documented[key] != notions[key].help {
 			t.Errorf("gwyh.%s is documented as %q, and its help is %q", key, documented[key], notions[key].help)
@@ -110,5 +114,60 @@ func TestMetricsAreTheCountersGaugesAndQueues(t *testing.T) {
 		if got, ok := found[key]; !ok || got != want {
 			t.Errorf("%s: %v, want %v", key, got, want)
 		}
+	}
+}
+
+func TestPropagationIsAHistogramByZone(t *testing.T) {
+	z := beacon.Zone{Name: "north", Count: 3, Sum: 1500 * time.Millisecond}
+	z.Buckets[0], z.Buckets[len(beacon.Bounds)] = 2, 1
+	for _, m := range (&Figures{Propagation: []beacon.Zone{z}}).Metrics() {
+		if m.Kind != status.Histogram {
+			continue
+		}
+		if m.Name != "propagation" || m.LabelValue != "north" || m.Unit != "s" || m.Count != 3 || m.Value != 1.5 {
+			t.Errorf("%+v", m)
+		}
+		first, last := m.Buckets[0], m.Buckets[len(m.Buckets)-1]
+		if first != (status.Bucket{Bound: 0.001, Count: 2}) || last.Count != 1 || !math.IsInf(last.Bound, 1) {
+			t.Errorf("%+v", m.Buckets)
+		}
+		return
+	}
+	t.Error("there is no histogram")
+}
+
+func TestEachPropagationTimeIsPublishedOnce(t *testing.T) {
+	sink := metrics.NewInmemSink(time.Hour, 24*time.Hour)
+	p := New(sink, nil)
+	z := beacon.Zone{Name: "north"}
+	add := func(ms ...int) {
+		for _, n := range ms {
+			z.Count++
+			z.Recent = append(z.Recent, time.Duration(n)*time.Millisecond)
+		}
+		z.Recent = z.Recent[max(0, len(z.Recent)-3):]
+		p.publish(&Figures{Propagation: []beacon.Zone{z}})
+	}
+	count := func() int {
+		s := sink.Data()[0].Samples["gwyh.propagation;zone=north"]
+		if s.AggregateSample == nil {
+			return 0
+		}
+		return s.Count
+	}
+	for _, step := range []struct {
+		add  []int
+		want int
+	}{
+		{nil, 0}, {[]int{1, 2}, 2}, {nil, 2}, {[]int{3}, 3},
+		{[]int{4, 5, 6, 7, 8}, 6}, // the figures have the last three only
+	} {
+		if add(step.add...); count() != step.want {
+			t.Errorf("%v: %d published, want %d", step.add, count(), step.want)
+		}
+	}
+	z = beacon.Zone{Name: "north"} // the zone was silent and lost its figures
+	if add(9); count() != 7 {
+		t.Errorf("%d published", count())
 	}
 }

@@ -42,12 +42,14 @@ const (
 	KindProbeFor
 	KindProbeResult
 	KindStateRefused
+	KindBeacon
+	KindClock
 )
 
 // Asks reports whether a message requires its receiver to send something.
 func (k Kind) Asks() bool {
 	switch k {
-	case KindCast, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStop, KindSettled, KindProbeResult:
+	case KindCast, KindBeacon, KindClock, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStop, KindSettled, KindProbeResult:
 		return false
 	}
 	return true
@@ -87,6 +89,8 @@ var kindNames = [...]string{
 	KindProbeFor:            "ProbeFor",
 	KindProbeResult:         "ProbeResult",
 	KindStateRefused:        "StateRefused",
+	KindBeacon:              "Beacon",
+	KindClock:               "Clock",
 }
 
 // kindLast is the last kind.
@@ -110,13 +114,13 @@ type Message struct {
 	ID   MessageID
 	Kind Kind
 
-	// Data aliases the input. For a Broadcast, a Cast and a Frame it is the payload. For Peers, PeerStatus and the
+	// Data aliases the input. For a Broadcast, a Cast, a Beacon and a Frame it is the payload. For Peers, PeerStatus and the
 	// extensions it is the encoded value, which the Parse function of that name decodes.
 	Data []byte
 
 	Total, Offset uint32 // Frame: size of the whole message, and position of Data in it, in bytes
 	Start, End    uint32 // Nak: [Start, End) as sent by the peer
-	Delay         Delay  // Cast
+	Delay         Delay  // Cast, Beacon
 }
 
 var (
@@ -156,6 +160,9 @@ func (c *cursor) messageBody(m *Message) {
 		c.frame(m)
 	case "Cast":
 		m.Kind = KindCast
+		c.cast(m)
+	case "Beacon":
+		m.Kind = KindBeacon
 		c.cast(m)
 	case "Nak":
 		m.Kind = KindNak

@@ -5,9 +5,9 @@ import "encoding/binary"
 // CastOverhead is the maximum number of bytes that AppendCast adds to a payload.
 const CastOverhead = 1 + 18 + 1 + 5 + 1 + 3 + 5
 
-// AppendCast appends a broadcast between Go nodes: {"Cast": [delay u16, data bin]}. delay is that of the sender.
-func AppendCast(b []byte, id MessageID, delay Delay, data []byte) []byte {
-	b = append(appendMessageHead(b, &id, "Cast"), tagFixArray|2)
+// AppendCast appends a broadcast, a KindCast or a KindBeacon: {"Cast": [delay u16, data bin]}. delay is the sender's.
+func AppendCast(b []byte, k Kind, id MessageID, delay Delay, data []byte) []byte {
+	b = append(appendMessageHead(b, &id, kindNames[k]), tagFixArray|2)
 	return appendBin(appendUint(b, uint64(delay)), data)
 }
 

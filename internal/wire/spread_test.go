@@ -19,7 +19,7 @@ func TestDelaySaturates(t *testing.T) {
 
 func TestCastCarriesTheDelay(t *testing.T) {
 	id := MessageID{1, 6: 0x80, 15: 2}
-	b := AppendCast(nil, id, 300, []byte("hello"))
+	b := AppendCast(nil, KindCast, id, 300, []byte("hello"))
 	want := append(append([]byte{0x92, 0xc4, 16}, id[:]...), 0x81, 0xa4, 'C', 'a', 's', 't', 0x92, 0xcd, 0x01, 0x2c, 0xc4, 5, 'h', 'e', 'l', 'l', 'o')
 	if !bytes.Equal(b, want) {
 		t.Errorf("% x, want % x", b, want)
@@ -36,7 +36,7 @@ func TestCastCarriesTheDelay(t *testing.T) {
 			t.Errorf("%d of %d bytes are a message", n, len(b))
 		}
 	}
-	long := AppendCast(nil, id, DelayMax, make([]byte, 70_000))
+	long := AppendCast(nil, KindCast, id, DelayMax, make([]byte, 70_000))
 	if got := len(long) - 70_000; got != CastOverhead {
 		t.Errorf("it adds %d bytes at most, CastOverhead is %d", got, CastOverhead)
 	}

@@ -244,7 +244,12 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 		v, err := ParseReport(m.Data)
 		return AppendReport(b, m.ID, v), err
 	case KindCast:
-		return AppendCast(b, m.ID, m.Delay, m.Data), nil
+		return AppendCast(b, KindCast, m.ID, m.Delay, m.Data), nil
+	case KindBeacon:
+		return AppendCast(b, KindBeacon, m.ID, m.Delay, m.Data), nil
+	case KindClock:
+		v, err := ParseClock(m.Data)
+		return AppendClock(b, m.ID, v), err
 	case KindHave:
 		digests, err := ParseHave(m.Data)
 		return AppendHave(b, m.ID, digests), err
