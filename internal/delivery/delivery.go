@@ -2,13 +2,14 @@
 // datagram with others, or in pieces if the path is narrow, and a large one in frames.
 //
 // A Delivery owns the peers that messages are sent to, the links, the arena of small messages, the store of large ones, and
-// the datagrams that are still open. It has three parts: Sender sends plaintexts to one peer and answers its reports and
-// Naks, Broadcasts exchanges broadcasts with the links, and Directs sends messages to one node and receives them.
+// the datagrams that are still open. It has four parts: Sender sends plaintexts to one peer and answers its reports and
+// Naks, Broadcasts exchanges broadcasts with the links, Directs sends messages to one node and receives them, and Pings sends
+// the Pings of the application.
 //
 // The package never decides who is a member, which peers become links, or when a handshake begins. It calls no function of
 // its caller: what only the caller can do is an outcome (Directs.Perform), or the result of an input.
 //
-// Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, broadcast.go and direct.go.
+// Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, path.go, broadcast.go, direct.go and ping.go.
 // new.go makes a Delivery; no other file uses it.
 package delivery
 
@@ -29,6 +30,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
+	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -43,6 +45,9 @@ type Config struct {
 	Heartbeat    time.Duration // interval at which this node sends heartbeats on its links
 	DatagramSize int           // largest datagram sent, in bytes of UDP payload
 	DatagramMax  int           // largest datagram that paths are probed for
+
+	Pings         bool          // the answers to Pings carry a payload of the application
+	ProbeInterval time.Duration // time between two requests for that payload
 
 	Members *members.Table
 	IDs     *wire.IDs
@@ -59,6 +64,7 @@ type Delivery struct {
 	Sender     Sender
 	Broadcasts Broadcasts
 	Directs    Directs
+	Pings      Pings
 	Endpoint   *packets.Endpoint // shared by the packets of all peers
 
 	cfg      Config
@@ -108,6 +114,16 @@ type Directs struct {
 	*direct.Sender
 	receiver direct.Receiver
 	d        *Delivery
+}
+
+// Pings are the Pings of the application, and the answers to the Pings of other nodes.
+type Pings struct {
+	ping.Pings
+	Outcomes outcome.Buffer[ping.Outcome] // the buffer for the inputs of ping.Pings
+
+	d       *Delivery
+	payload ping.Payload
+	timer   timer.Timer // at NextTimeout
 }
 
 // SetSessions sets the table of the sessions, whose peers have packets of d.Endpoint.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -145,6 +146,38 @@ func TestControlThatFitsNoDatagramArrivesInPieces(t *testing.T) {
 	w.run(time.Second)
 	if got := len(w.b.control); got != requests {
 		t.Errorf("%d control messages arrived in pieces, want %d", got, requests)
+	}
+}
+
+func TestPingOfTheApplicationIsAnsweredWithThePayload(t *testing.T) {
+	w := newWorld(t)
+	if !w.b.Pings.SetPayload([]byte("payload")) {
+		t.Fatal("the payload is refused")
+	}
+	token, _ := w.a.Pings.Begin(w.now, "", w.now.Add(time.Second))
+	w.a.Pings.Ready(w.now, w.a.peer, token)
+	w.run(time.Millisecond)
+	if want := []string{"payload"}; !slices.Equal(w.a.acks, want) {
+		t.Errorf("payloads %q, want %q", w.a.acks, want)
+	}
+	if w.a.Pings.Len() != 1 {
+		t.Fatalf("%d Pings wait", w.a.Pings.Len())
+	}
+	w.a.Pings.Conclude(w.now, w.a.Pings.HandleAck(w.a.Pings.Outcomes, token, time.Millisecond))
+	events := w.a.events.Take()
+	if len(events) != 1 || events[0].Kind != event.Pinged || events[0].Ping != token || events[0].Err != nil {
+		t.Errorf("events %+v, want one Pinged", events)
+	}
+}
+
+func TestPingWithoutAnAnswerEnds(t *testing.T) {
+	w := newWorld(t)
+	token, _ := w.a.Pings.Begin(w.now, "", w.now.Add(time.Second))
+	w.a.Pings.Conclude(w.now, nil)
+	w.run(2 * time.Second)
+	events := w.a.events.Take()
+	if len(events) != 1 || events[0].Ping != token || !errors.Is(events[0].Err, direct.ErrUnanswered) {
+		t.Errorf("events %+v, want one that has no answer", events)
 	}
 }
 

@@ -13,7 +13,7 @@ func New(now time.Time, cfg Config) *Delivery {
 	d := &Delivery{cfg: cfg, peers: make(map[wire.NodeID]*Peer)}
 	d.Endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: cfg.IDs, Out: cfg.Out, Arena: &d.Sender.Arena, Timers: cfg.Timers})
-	d.Sender, d.Broadcasts, d.Directs = newSender(d), newBroadcasts(now, d), newDirects(d)
+	d.Sender, d.Broadcasts, d.Directs, d.Pings = newSender(d), newBroadcasts(now, d), newDirects(d), newPings(d)
 	d.Broadcasts.SendBeacon(now)
 	return d
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
+	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/session"
@@ -49,6 +50,7 @@ type node struct {
 	stats    stats.Stats
 	outcomes outcome.Buffer[handshake.Outcome]
 
+	acks      []string          // payloads of answers to Pings
 	delivered []string          // messages for the application
 	ended     []*direct.Outcome // direct messages that ended
 	control   []wire.Kind       // control messages that arrived in pieces
@@ -220,6 +222,8 @@ func (n *node) message(o *peers.Opened, m *wire.Message, inner bool) {
 		n.report(m.Data)
 	case wire.KindDirect:
 		n.direct(o, m, inner)
+	case wire.KindPing, wire.KindAck:
+		n.ping(ch, m)
 	case wire.KindDirectAck:
 		n.perform(n.Directs.ReceiveAck(nil, now, p, m.Data))
 	}
@@ -234,6 +238,18 @@ func (n *node) report(data []byte) {
 	if _, ok := ch.HandleReport(n.w.now, r); ok {
 		n.Broadcasts.Confirm(n.w.now, n.peer, ch, r.Lowest)
 		n.Sender.Pump(n.w.now, n.peer)
+	}
+}
+
+func (n *node) ping(ch *packets.Channel, m *wire.Message) {
+	ping, err := wire.ParsePing(m.Data)
+	switch {
+	case err != nil:
+		n.w.t.Fatal(err)
+	case m.Kind == wire.KindPing:
+		n.Pings.Answer(n.w.now, ch, n.peer.Sessions.Path(), ping.Seq)
+	case len(ping.Payload) > 0:
+		n.acks = append(n.acks, string(ping.Payload))
 	}
 }
 

@@ -78,7 +78,7 @@ func (w *world) newNode(n byte) *node {
 	random, rng := rand.NewChaCha8([32]byte{n}), rand.New(rand.NewPCG(1, uint64(n)))
 	v.members = members.NewTable(w.now, members.Config{Self: members.Member{ID: id, Name: string('a' + rune(n) - 1), Addr: v.path.Remote}, MetaMax: 512, Rand: rng})
 	log := report.New(report.Config{Members: &v.members, Events: &v.events, Timers: &v.timers})
-	v.delivery = delivery.New(delivery.Config{Heartbeat: time.Second, DatagramSize: datagramSize, DatagramMax: datagramSize, Members: &v.members, IDs: &v.ids, RNG: rng,
+	v.delivery = delivery.New(w.now, delivery.Config{Heartbeat: time.Second, DatagramSize: datagramSize, DatagramMax: datagramSize, Members: &v.members, IDs: &v.ids, RNG: rng,
 		Timers: &v.timers, Out: &v.out, Events: &v.events, Report: log, Stats: &v.stats})
 	v.table = peers.New(peers.Config{Suite: session.Null, Datagram: datagramSize, Endpoint: v.delivery.Endpoint, IDs: &v.ids, Out: &v.out, Timers: &v.timers,
 		RNG: rng, Handshake: handshake.Config{Node: id, Name: "n", Advertise: v.path.Remote, MaxDatagram: datagramSize, Heartbeat: time.Second,

@@ -25,7 +25,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/peers"
-	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -54,7 +53,7 @@ type Core struct {
 	joins     joins
 	heal      healing
 	leaving   leaving
-	pings     pings
+	pings     *delivery.Pings // of delivery
 	push      exchanges
 	sender    *delivery.Sender     // of delivery
 	broadcast *delivery.Broadcasts // of delivery
@@ -118,15 +117,6 @@ type detection struct {
 	*swim.Detector
 	core     *Core
 	outcomes outcome.Buffer[swim.Action]
-}
-
-// pings is what the core keeps for the application's Pings.
-type pings struct {
-	ping.Pings
-	core     *Core
-	payload  ping.Payload
-	outcomes outcome.Buffer[ping.Outcome]
-	timer    timer.Timer // at NextTimeout
 }
 
 // joins are the Joins of a core and the handling of their outcomes.

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -13,7 +12,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
-	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -172,20 +170,10 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, e, from.detection()))
 }
 
-func newPings(c *Core) pings { return pings{core: c, timer: timer.Timer{Fire: c.pings.tickPings}} }
-
-// wantPayload asks the application for a payload, if Pings are enabled and ProbeInterval has passed.
-func (ps *pings) wantPayload(now time.Time) {
-	c := ps.core
-	if c.cfg.Pings && ps.payload.Want(now, c.cfg.ProbeInterval) {
-		c.events.Add(event.Event{Kind: event.PayloadWanted})
-	}
-}
-
 // SetAckPayload answers an event.PayloadWanted: it sets the payload of further answers to Pings. A payload larger than
 // AckPayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
-	if !c.pings.payload.Set(b) {
+	if !c.pings.SetPayload(b) {
 		c.report.PayloadTooLarge(now, len(b), AckPayloadMax)
 	}
 }
@@ -203,63 +191,16 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	t, _ := c.pings.Begin(now, name, until)
 	if p == nil {
 		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(t)}, until)
-		c.pings.pinged(now, nil)
+		c.pings.Conclude(now, nil)
 	} else {
-		c.pings.pingReady(now, p, t)
+		c.pings.Ready(now, p, t)
 	}
 	return t, nil
 }
 
-// pingReady sends the first application Ping to p, with which there is a session.
-func (ps *pings) pingReady(now time.Time, p *delivery.Peer, t event.PingToken) {
-	ps.pinged(now, ps.SessionReady(ps.outcomes, now, t, p.ID, ps.core.report.Name(p.ID)))
-}
-
-// pinged carries out the outcomes of one input to the application's Pings.
-func (ps *pings) pinged(now time.Time, out []ping.Outcome) {
-	if out != nil {
-		ps.outcomes.Work(out, func(o *ping.Outcome) { ps.actOnPing(now, o) })
-	}
-	ps.core.timers.Plan(&ps.timer, ps.NextTimeout())
-}
-
-// tickPings handles the timeouts of the application's Pings that are due.
-func (ps *pings) tickPings(now time.Time) {
-	for timer.Due(ps.NextTimeout(), now) {
-		ps.pinged(now, ps.HandleTimeout(ps.outcomes, now))
-	}
-}
-
-func (ps *pings) actOnPing(now time.Time, o *ping.Outcome) {
-	if o.Kind == ping.Send {
-		ps.sendAppPing(now, o)
-		return
-	}
-	e := event.Event{Kind: event.Pinged, Ping: o.Token, RTT: o.RTT, Err: o.Err}
-	switch o.Kind {
-	case ping.Unanswered:
-		e.Err = ErrUnanswered
-	case ping.OtherName:
-		e.Err = ErrOtherName
-	case ping.Legacy:
-		e.Err = ErrLegacy
-	}
-	ps.core.events.Add(e)
-}
-
-func (ps *pings) sendAppPing(now time.Time, o *ping.Outcome) {
-	c := ps.core
-	p := c.peers[o.Peer]
-	if p == nil {
-		c.drop(stats.DropUnknownSession)
-		return
-	}
-	c.sender.Send(now, &p.Peer, p.Swim.AppendPing(c.sender.Begin(), now, c.newID(), swim.Purpose{Token: uint64(o.Token)}))
-}
-
 // handlePing sends an Ack to the path on which the Ping arrived (PROTOCOL.md P8).
-func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
-	c := ps.core
+func (dt *detection) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.Channel, data []byte) {
+	c := dt.core
 	ping, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(stats.DropMalformedBody)
@@ -270,17 +211,15 @@ func (ps *pings) handlePing(now time.Time, from wire.Path, p *peer, ch *packets.
 		return
 	}
 	c.leaving.remind(now, p)
-	ack := wire.AppendAck(c.sender.Begin(), c.newID(), wire.Ping{Seq: ping.Seq, Payload: ps.payload.Data()})
 	if c.cfg.AnswerAdvertised {
 		from = p.Sessions.Path()
 	}
-	ch.Send(now, from, ack)
-	ps.wantPayload(now)
+	c.pings.Answer(now, ch, from, ping.Seq)
 }
 
 // handleAck handles the answer to a Ping of this node, including one that probes a path.
-func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
-	c := ps.core
+func (dt *detection) handleAck(now time.Time, p *peer, data []byte) {
+	c := dt.core
 	ack, err := wire.ParsePing(data)
 	if err != nil {
 		c.drop(stats.DropMalformedBody)
@@ -288,12 +227,12 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 	}
 	a, ok, out := c.swim.HearAck(c.swim.outcomes, now, &p.Swim, ack.Seq)
 	if !ok {
-		ps.handlePathAck(now, p, ack.Seq)
+		dt.handlePathAck(now, p, ack.Seq)
 		return
 	}
 	c.swim.detect(now, out)
 	c.overlay.measured(p, a.RTT)
-	ps.pinged(now, ps.HandleAck(ps.outcomes, event.PingToken(a.Purpose.Token), a.RTT))
+	c.pings.Conclude(now, c.pings.HandleAck(c.pings.Outcomes, event.PingToken(a.Purpose.Token), a.RTT))
 	if a.Purpose.Leave {
 		c.leaving.leaveConfirmed(p)
 	}
@@ -303,10 +242,9 @@ func (ps *pings) handleAck(now time.Time, p *peer, data []byte) {
 }
 
 // handlePathAck handles the answer to a Ping that probes the MTU of a path, or the path itself.
-func (ps *pings) handlePathAck(now time.Time, p *peer, seq uint64) {
-	c := ps.core
-	if p.Packets.PathAnswered(now, seq) {
-		c.hs.tellPath(now, p)
+func (dt *detection) handlePathAck(now time.Time, p *peer, seq uint64) {
+	c := dt.core
+	if c.delivery.PathAnswered(now, &p.Peer, seq) {
 		return
 	}
 	p.Sessions.ProbeAnswered(now, seq)

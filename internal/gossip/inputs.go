@@ -39,14 +39,15 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
-	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat, DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax,
+	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat,
+		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Pings: cfg.Pings, ProbeInterval: cfg.ProbeInterval,
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
 	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c)
 	c.entries = entries.New(entries.Config{Delivery: c.delivery, Members: &c.members, Detector: c.swim.Detector, Comparer: antientropy.New(c.rng),
 		IDs: &c.ids, Timers: &c.timers, Stats: &c.stats})
-	c.direct, c.pings, c.push = newDirects(c), newPings(c), newExchanges(c)
+	c.direct, c.pings, c.push = newDirects(c), &c.delivery.Pings, newExchanges(c)
 	c.gateway, c.hs = newGateway(c), newHandshakes(c)
 	c.delivery.SetSessions(c.hs.Table)
 	c.start(now)
@@ -56,7 +57,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 // start does the work that precedes the first input.
 func (c *Core) start(now time.Time) {
 	c.overlay.conclude(now, nil)
-	c.pings.wantPayload(now)
+	c.pings.WantPayload(now)
 	c.push.Start(now, &c.members)
 	c.push.conclude(now, c.push.outcomes)
 	if c.cfg.Base != nil {

@@ -273,7 +273,7 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 		d, _ := h.dials.Get(a)
 		switch {
 		case d.Purpose == joining.ForPing:
-			c.pings.pingReady(now, &p.Peer, event.PingToken(d.Token))
+			c.pings.Ready(now, &p.Peer, event.PingToken(d.Token))
 		case d.Purpose == joining.ForGreeting && !p.Legacy:
 			c.entries.Greet(now, &p.Peer)
 		case d.Purpose == joining.ForComparison && !p.Legacy:
@@ -304,7 +304,7 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
-		c.pings.pinged(now, c.pings.Fail(c.pings.outcomes, event.PingToken(d.Token), err))
+		c.pings.Conclude(now, c.pings.Fail(c.pings.Outcomes, event.PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.Sessions.Current(now) == nil) {
 			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
@@ -330,6 +330,6 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 	case joining.ForDirect:
 		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:
-		c.pings.pinged(now, c.pings.ReachedSelf(c.pings.outcomes, now, event.PingToken(d.Token), c.cfg.Name))
+		c.pings.Conclude(now, c.pings.ReachedSelf(c.pings.Outcomes, now, event.PingToken(d.Token), c.cfg.Name))
 	}
 }

@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"errors"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/delivery"
@@ -46,7 +45,7 @@ var (
 )
 
 // ErrOtherName reports that the node at an address does not have the requested name.
-var ErrOtherName = errors.New("the node at this address has another name")
+var ErrOtherName = delivery.ErrOtherName
 
 // AckPayloadMax is the maximum payload of the answer to a Ping in bytes, so that the answer fits into any datagram.
 const AckPayloadMax = ping.PayloadMax

@@ -236,7 +236,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 		c.sender.Ping(now, &p.Peer) // the node that answered the handshake does not know the round-trip time
 	}
 	o.heartbeatLinkUp(now, p)
-	c.hs.mtuLinkUp(now, p)
+	c.delivery.SearchPath(now, &p.Peer)
 	c.broadcast.LinkBegan(now, &p.Peer)
 	c.joins.linked(now)
 }

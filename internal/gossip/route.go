@@ -218,9 +218,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindSyncWant:
 		c.entries.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPing:
-		c.pings.handlePing(now, in.from, p, ch, m.Data)
+		c.swim.handlePing(now, in.from, p, ch, m.Data)
 	case wire.KindAck:
-		c.pings.handleAck(now, p, m.Data)
+		c.swim.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
 		h.handleIdentity(p, m.Data)
 	case wire.KindProbeFor:
@@ -258,7 +258,7 @@ func (h *handshakes) tick(now time.Time, p *peer) {
 	}
 	next := timer.Soonest(c.overlay.tickLink(now, p), c.sync.tickSync(now, p))
 	next = timer.Soonest(next, c.sender.Tick(now, &p.Peer))
-	next = timer.Soonest(next, c.hs.tickPath(now, p))
+	next = timer.Soonest(next, c.delivery.TickPath(now, &p.Peer))
 	if next = timer.Soonest(next, p.Sessions.NextTimeout()); !next.IsZero() {
 		c.timers.Advance(&p.Timer, next)
 	}

@@ -66,32 +66,6 @@ func (c *Core) SetKeys(now time.Time, keys []handshake.Key) { c.hs.SetKeys(now, 
 // DatagramProbed is the largest datagram size that is probed beyond the configured size.
 const DatagramProbed = pmtu.Probed
 
-// mtuLinkUp begins the search for the largest datagram of a new link.
-func (h *handshakes) mtuLinkUp(now time.Time, p *peer) {
-	c := h.core
-	p.Packets.SearchPath(now, c.rng)
-	h.tellPath(now, p)
-}
-
-// tickPath continues the search for the largest datagram to p. It returns the time of the next call.
-func (h *handshakes) tickPath(now time.Time, p *peer) (next time.Time) {
-	c := h.core
-	next, gaveUp := p.Packets.TickPath(now)
-	if gaveUp != 0 {
-		c.report.PathShrunk(now, p.ID, gaveUp, p.Packets.Path().Size())
-	}
-	h.tellPath(now, p)
-	return next
-}
-
-// tellPath reports the maximum datagram size to a peer, if it was found since the last call.
-func (h *handshakes) tellPath(now time.Time, p *peer) {
-	c := h.core
-	if size, ok := p.Packets.Path().Found(); ok {
-		c.report.PathFound(now, p.ID, size)
-	}
-}
-
 // Refused records that the system refused to send a datagram. If the datagram was too big for its path, datagrams to
 // this peer become smaller, down to a size that any path carries (RFC 8899 on local errors). For any other reason
 // sending pauses briefly. It does not count as a loss on the path.
