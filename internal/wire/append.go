@@ -78,9 +78,7 @@ func appendBytes(b []byte, enc Encoding, s []byte) []byte {
 	return b
 }
 
-func appendUUID(b []byte, id *[16]byte) []byte {
-	return append(append(b, tagBin8, 16), id[:]...)
-}
+func appendUUID(b []byte, id *[16]byte) []byte { return append(append(b, tagBin8, 16), id[:]...) }
 
 func appendStr[S string | []byte](b []byte, s S) []byte {
 	switch n := len(s); {
@@ -104,6 +102,4 @@ func strHeadSize(n int) int {
 }
 
 // appendVariant appends the head of a one-entry map {name: ...}. The caller appends the value.
-func appendVariant(b []byte, name string) []byte {
-	return appendStr(append(b, tagFixMap|1), name)
-}
+func appendVariant(b []byte, name string) []byte { return appendStr(append(b, tagFixMap|1), name) }

@@ -12,12 +12,10 @@ const (
 	PacketBox
 )
 
-// A Packet is one packet of a datagram (PROTOCOL.md part 1):
+// A Packet is one packet of a datagram (PROTOCOL.md W1):
 //
 //	Packet = [s uint32, id bin(16), {"H": Handshake} | {"B": [Box, nonce bin(24)]}]
 //	Box    = [nil, tag bin(16), data ARRAY or bin]
-//
-// PROTOCOL.md W1.
 type Packet struct {
 	Seq       uint32 // number of the packet to its address, from 1; of a bound box the low half of its packet number
 	Sender    NodeID // not authenticated by the packet alone
@@ -146,9 +144,7 @@ const BoxOverhead = 1 + 5 + 18 + 3 + 1 + 2 + 18 + 3 + 26
 
 // BoxSize returns the maximum number of bytes that ReserveBox appends for n bytes of ciphertext. A seq below 1<<16
 // takes 2 to 4 bytes less.
-func BoxSize(n int) int {
-	return BoxOverhead - 3 + binHeadSize(n) + n
-}
+func BoxSize(n int) int { return BoxOverhead - 3 + binHeadSize(n) + n }
 
 // BoxSpare returns by how many bytes a packet with this seq is shorter than BoxOverhead assumes.
 func BoxSpare(seq uint32) int { return 5 - uintSize(uint64(seq)) }
