@@ -34,7 +34,7 @@ func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *membe
 	if !p.asked.Take(now, partRate) {
 		return out, ErrTooMany
 	}
-	ours := t.BucketHashes(theirs.Bits, theirs.First, uint32(theirs.Len()))
+	ours := t.BucketHashes(theirs.Salt, theirs.Bits, theirs.First, uint32(theirs.Len()))
 	var differs []uint32
 	var want []byte
 	for i := range theirs.Len() {

@@ -30,7 +30,7 @@ func hashes(bits uint8, first uint32, of ...uint64) []byte {
 func TestAnswerIsEntriesThenARequestThenTheRoot(t *testing.T) {
 	w := newWorld(t, seq(0, 20), nil)
 	a := w.a
-	ours := a.BucketHashes(1, 0, 2)
+	ours := a.BucketHashes(0, 1, 0, 2)
 	for _, x := range []struct {
 		name   string
 		theirs []uint64

@@ -58,6 +58,9 @@ type round struct {
 	flight int    // number of unanswered parts
 }
 
+// ownRoot returns the root that this node sends.
+func ownRoot(t *members.Table) uint64 { return t.Root(t.Salt()) }
+
 // end ends the comparison, or resets it for another one.
 func (r *round) end() { *r = round{began: r.began} }
 
@@ -75,8 +78,8 @@ func (p *Peer) Active() bool { return p.round.active }
 // Waiting reports whether parts of a comparison have no answer yet.
 func (p *Peer) Waiting() bool { return p.round.flight > 0 }
 
-// LastRoot returns the last root that the peer sent during a comparison.
-func (p *Peer) LastRoot() uint64 { return p.differs.latest }
+// LastRoot returns the last root that the peer sent during a comparison, and its salt.
+func (p *Peer) LastRoot() (root, salt uint64) { return p.differs.latest, p.differs.salt }
 
 // End ends a comparison.
 func (p *Peer) End() { p.round.end() }
@@ -104,11 +107,11 @@ func (c *Comparer) Continue(out []Outcome, now time.Time, p *Peer, t *members.Ta
 	if r.rounds == 0 {
 		r.began = now
 	}
-	if r.rounds++; r.root != t.Root() {
+	if r.rounds++; r.root != ownRoot(t) {
 		r.idle = 0
 	}
 	r.idle++
-	r.root, c.began = t.Root(), now
+	r.root, c.began = ownRoot(t), now
 	r.bits, r.next, r.flight = bucketBits(max(t.Count(), min(p.count, members.Max))), 0, 0
 	return r.sendParts(out, now, t, room)
 }
@@ -123,8 +126,8 @@ func bucketBits(n int) uint8 {
 func (r *round) sendParts(out []Outcome, now time.Time, t *members.Table, room int) []Outcome {
 	per, all := uint32(min((room-overhead)/8, partBuckets)), uint32(1)<<r.bits
 	for ; r.next < all && r.flight < flightMax; r.flight++ {
-		part := t.BucketHashes(r.bits, r.next, min(per, all-r.next))
-		out = append(out, Outcome{Kind: SendBuckets, Buckets: wire.SyncBuckets{Bits: r.bits, First: r.next, Hashes: packHashes(part)}})
+		part := t.BucketHashes(t.Salt(), r.bits, r.next, min(per, all-r.next))
+		out = append(out, Outcome{Kind: SendBuckets, Buckets: wire.SyncBuckets{Bits: r.bits, First: r.next, Hashes: packHashes(part), Salt: t.Salt()}})
 		r.next += uint32(len(part))
 	}
 	r.sent = now
@@ -153,7 +156,7 @@ func (c *Comparer) Tick(out []Outcome, now time.Time, p *Peer, t *members.Table,
 		out = c.Begin(append(out, Outcome{Kind: SendSelf}), now, p, t, room)
 	case r.idle >= rounds || r.rounds >= roundsMax:
 		r.end()
-		p.differs.note(now, t.Root())
+		p.differs.note(now, ownRoot(t))
 		return out, true
 	default:
 		out = c.Continue(out, now, p, t, room)

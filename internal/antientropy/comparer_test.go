@@ -105,10 +105,10 @@ func TestPartsGoOutAsTheyAreAnswered(t *testing.T) {
 			break
 		}
 		parts--
-		out, _ = a.HandleRoot(nil, w.now, &a.Peer, &a.Table, wire.SyncRoot{Root: 1, Count: 6000}, room)
+		out, _ = a.HandleRoot(nil, w.now, &a.Peer, &a.Table, wire.SyncRoot{Root: 1, Count: 6000, Salt: 5}, room)
 	}
-	if a.LastRoot() != 1 {
-		t.Errorf("last root %d", a.LastRoot())
+	if root, salt := a.LastRoot(); root != 1 || salt != 5 {
+		t.Errorf("last root %d, salt %d", root, salt)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 // A difference is a pair of roots that comparisons did not make equal, because one node refuses a member that the other
 // node has.
 type difference struct {
-	latest       uint64 // the last root that the peer sent during a comparison
+	latest, salt uint64 // the last root that the peer sent during a comparison, and its salt
 	ours, theirs uint64
 	times        uint8     // consecutive comparisons
 	until        time.Time // the same two tables are not compared again before this time

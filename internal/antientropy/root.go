@@ -13,12 +13,12 @@ import (
 func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
 	p.count = int(theirs.Count)
 	switch {
-	case theirs.Root == t.Root():
+	case theirs.Root == t.Root(theirs.Salt):
 		p.round.end()
 		return out, true
 	case p.round.active:
 		return p.answer(out, now, t, theirs, room)
-	case p.differs.inVain(now, t.Root(), theirs.Root):
+	case p.differs.inVain(now, ownRoot(t), theirs.Root):
 		return out, false
 	}
 	p.round.mismatches++
@@ -31,7 +31,7 @@ func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.
 
 // answer handles the root that ends the peer's answer to a part (PROTOCOL.md Y6).
 func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wire.SyncRoot, room int) (_ []Outcome, ended bool) {
-	p.differs.latest = theirs.Root
+	p.differs.latest, p.differs.salt = theirs.Root, theirs.Salt
 	r := &p.round
 	r.flight = max(r.flight-1, 0)
 	if !r.whole() {
@@ -44,9 +44,9 @@ func (p *Peer) answer(out []Outcome, now time.Time, t *members.Table, theirs wir
 	// the answers changed nothing and the peer's table is no larger. Then one node refuses a member of the other.
 	r.answered++
 	n := t.Count()
-	toldNothing := n > 1 && r.root == t.Root()
+	toldNothing := n > 1 && r.root == ownRoot(t)
 	if (toldNothing || r.answered >= answersVain) && int(theirs.Count) <= n {
-		p.differs.note(now, t.Root())
+		p.differs.note(now, ownRoot(t))
 		r.end()
 		return out, true
 	}

@@ -98,7 +98,7 @@ func seq(from, to int) (s []int) {
 }
 
 func (n *node) theirRoot() wire.SyncRoot {
-	return wire.SyncRoot{Root: n.other.Root(), Count: uint32(n.other.Count())}
+	return wire.SyncRoot{Root: n.other.Root(0), Count: uint32(n.other.Count())}
 }
 
 // begin begins a comparison with the other node.
@@ -229,7 +229,7 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
-func (w *world) equal() bool { return w.a.Root() == w.b.Root() }
+func (w *world) equal() bool { return w.a.Root(0) == w.b.Root(0) }
 
 func encode(s wire.SyncBuckets) []byte {
 	return body(wire.AppendSyncBuckets(nil, wire.MessageID{}, s))

@@ -111,7 +111,8 @@ func (e *Entries) dropUnanswered(err error) {
 
 // RootFor returns the SyncRoot for p.
 func (e *Entries) RootFor(now time.Time, p *delivery.Peer) wire.SyncRoot {
-	return wire.SyncRoot{Root: e.cfg.Members.Root(), Count: uint32(e.cfg.Members.Count()), Heard: p.HeardAge(now)}
+	t := e.cfg.Members
+	return wire.SyncRoot{Root: t.Root(t.Salt()), Count: uint32(t.Count()), Heard: p.HeardAge(now), Salt: t.Salt()}
 }
 
 // ReceiveRoot handles the root of p's table. It reports whether a comparison has ended.

@@ -83,7 +83,7 @@ func TestComparisonGivesEachNodeWhatItLacks(t *testing.T) {
 	w.a.Greet(w.now, w.a.peer)
 	w.b.Greet(w.now, w.b.peer)
 	w.run(10 * time.Second)
-	if a, b := w.a.members.Root(), w.b.members.Root(); a != b {
+	if a, b := w.a.members.Root(0), w.b.members.Root(0); a != b {
 		t.Errorf("the tables have the roots %v and %v", a, b)
 	}
 	for _, n := range []*node{w.a, w.b} {

@@ -22,7 +22,7 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 	}
 	var all wire.SyncWant
 	all.Add(0)
-	root := attacker.members.Root()
+	root := attacker.members.Root(0)
 	return map[string]func(b []byte, i uint32) []byte{
 		"SyncWant": func(b []byte, i uint32) []byte { return wire.AppendSyncWant(b, id(i), all) },
 		"SyncRoot": func(b []byte, i uint32) []byte {

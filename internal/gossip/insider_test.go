@@ -334,7 +334,7 @@ func TestFalseEntriesOfALiveNodeAreOutdone(t *testing.T) {
 			if m.Addr != testAddr(victim) || len(m.Meta) != 0 {
 				t.Errorf("%s: node %d has the victim at %v with metadata %q", x.name, k, m.Addr, m.Meta)
 			}
-			if root := c.nodes[victim].members.Root(); n.members.Root() != root {
+			if root := c.nodes[victim].members.Root(0); n.members.Root(0) != root {
 				t.Errorf("%s: the tables of node %d and the victim differ", x.name, k)
 			}
 		}

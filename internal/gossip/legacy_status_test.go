@@ -150,7 +150,7 @@ func TestLegacyNodesAreMembersOfAllGoNodes(t *testing.T) {
 		if n.count(event.Join, "gwyh01-"+a.addr.String()) != 1 {
 			t.Errorf("node %d: %v", i, n.names())
 		}
-		if n.members.Root() != c.nodes[0].members.Root() {
+		if n.members.Root(0) != c.nodes[0].members.Root(0) {
 			t.Errorf("node %d has another view", i)
 		}
 	}

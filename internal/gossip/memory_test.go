@@ -10,10 +10,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// TestMemberTakesAtMost336Bytes checks the memory of a core for each member that it knows, not counting the name and
+// TestMemberTakesAtMost360Bytes checks the memory of a core for each member that it knows, not counting the name and
 // the metadata.
-func TestMemberTakesAtMost336Bytes(t *testing.T) {
-	const members, bound = 20_000, 336
+func TestMemberTakesAtMost360Bytes(t *testing.T) {
+	const members, bound = 20_000, 360
 	c := newCluster(t, 1, simnet.Link{})
 	c.add(1)
 	core, now := c.nodes[0].Core, c.net.Now()

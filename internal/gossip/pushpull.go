@@ -326,7 +326,7 @@ func (x *exchanges) noteVerdicts(now time.Time, j *join) {
 	if !p.Sync.Active() || p.Sync.Waiting() {
 		return
 	}
-	if p.Sync.LastRoot() == c.members.Root() {
+	if root, salt := p.Sync.LastRoot(); root == c.members.Root(salt) {
 		p.Sync.End()
 		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 		return

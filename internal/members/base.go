@@ -12,7 +12,7 @@ type Base struct {
 	rows   []Entry
 	byID   map[wire.NodeID]int32
 	byName map[string]int32
-	root   uint64
+	root   sum
 }
 
 // NewBase returns a Base of alive members. No two of them may have the same id or name.
@@ -24,7 +24,7 @@ func NewBase(now time.Time, live []Member) *Base {
 		b.rows[i] = Entry{Member: m, Since: now}
 		b.rows[i].digest = s.digest(&b.rows[i])
 		b.byID[m.ID], b.byName[m.Name] = int32(i), int32(i)
-		b.root ^= b.rows[i].Digest()
+		b.root.add(&b.rows[i].digest)
 	}
 	return b
 }

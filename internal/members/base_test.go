@@ -22,7 +22,7 @@ func TestTableOverABaseCopiesOnlyWhatItIsAskedFor(t *testing.T) {
 	w, base := based(t, 50)
 	same(t, "members", w.Count(), 50)
 	same(t, "rows of its own", w.CountAll(), 1)
-	same(t, "root", w.Root(), base.root)
+	same(t, "root", w.root, base.root)
 	if got := w.Self().Incarnation; got != at(0) {
 		t.Errorf("incarnation %d: that of the base is what others know", got)
 	}
@@ -57,8 +57,8 @@ func TestTableOverABaseIsLikeOneWithoutAndLeavesItAlone(t *testing.T) {
 		a, b := w.take(e), plain.take(e)
 		a.Member, a.Failed, b.Member, b.Failed = nil, nil, nil, nil
 		same(t, "change", a, b)
-		if w.Root() != plain.Root() || w.Count() != plain.Count() {
-			t.Errorf("%v: root %x of %d over a base, %x of %d without", e.ID, w.Root(), w.Count(), plain.Root(), plain.Count())
+		if w.Root(0) != plain.Root(0) || w.Count() != plain.Count() {
+			t.Errorf("%v: root %x of %d over a base, %x of %d without", e.ID, w.Root(0), w.Count(), plain.Root(0), plain.Count())
 		}
 	}
 	for _, name := range []string{"node-7", "node-3"} {
@@ -74,7 +74,7 @@ func TestTableOverABaseIsLikeOneWithoutAndLeavesItAlone(t *testing.T) {
 		same(t, "metadata in the base", string(m.Meta), "")
 	}
 	another := NewTable(start, Config{Self: memberFor(1), Base: base})
-	if another.Count() != 10 || another.Root() != base.root {
+	if another.Count() != 10 || another.root != base.root {
 		t.Error("what one table changed is seen in another")
 	}
 }

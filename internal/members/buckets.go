@@ -8,13 +8,13 @@ const BucketBitsMax = 14
 // bucketFill is the average number of members per bucket of the index above which the index doubles its buckets.
 const bucketFill = 16
 
-// A bucketIndex finds the live members of a bucket, and the XOR of their digests, without a walk over all members. Its
+// A bucketIndex finds the live members of a bucket, and their sum, without a walk over all members. Its
 // buckets are lists, linked through the places of the members, so each change takes constant time for any ids. A table
 // with a Base has no index, and walks.
 type bucketIndex struct {
-	bits   uint8    // the index has 2^bits buckets
-	first  []int32  // place of the first member of each bucket; -1 for none
-	hashes []uint64 // XOR of the digests of the members of each bucket
+	bits  uint8   // the index has 2^bits buckets
+	first []int32 // place of the first member of each bucket; -1 for none
+	sums  []sum   // of the members of each bucket
 }
 
 // enter adds m, the last of the live members, to its bucket.
@@ -29,7 +29,7 @@ func (x *bucketIndex) enter(live []*Entry, m *Entry) {
 // renew rebuilds the index for the current number of live members.
 func (x *bucketIndex) renew(live []*Entry) {
 	n := uint8(min(bits.Len(uint(len(live)/bucketFill)), BucketBitsMax))
-	*x = bucketIndex{bits: n, first: make([]int32, 1<<n), hashes: make([]uint64, 1<<n)}
+	*x = bucketIndex{bits: n, first: make([]int32, 1<<n), sums: make([]sum, 1<<n)}
 	for i := range x.first {
 		x.first[i] = -1
 	}
@@ -46,13 +46,13 @@ func (x *bucketIndex) link(live []*Entry, m *Entry) {
 		live[m.after].before = m.place
 	}
 	x.first[b] = m.place
-	x.hashes[b] ^= m.Digest()
+	x.sums[b].add(&m.digest)
 }
 
 // exit removes a member from its bucket, before the member is removed from live.
 func (x *bucketIndex) exit(live []*Entry, m *Entry) {
 	x.relink(live, m, m.before, m.after)
-	x.flip(m)
+	x.sumOf(m).remove(&m.digest)
 }
 
 // moved records that a member has moved to another place.
@@ -70,11 +70,12 @@ func (x *bucketIndex) relink(live []*Entry, m *Entry, prior, next int32) {
 	}
 }
 
-// flip adds the digest of a member to the hash of its bucket or removes it. It does nothing if there is no index.
-func (x *bucketIndex) flip(m *Entry) {
-	if x.first != nil {
-		x.hashes[Bucket(m.ID, x.bits)] ^= m.Digest()
+// sumOf returns the sum of the bucket of a member, or nil if there is no index.
+func (x *bucketIndex) sumOf(m *Entry) *sum {
+	if x.first == nil {
+		return nil
 	}
+	return &x.sums[Bucket(m.ID, x.bits)]
 }
 
 // around yields the live members of the index buckets that overlap the buckets [from, until) of 2^bits. It may yield

@@ -127,7 +127,7 @@ func TestNoBucketsHaveNoHashesWhereverTheyBegin(t *testing.T) {
 	w := many(t, 10)
 	for bits := range uint8(BucketBitsMax + 1) {
 		for _, first := range []uint32{0, 1 << bits} {
-			if hashes := w.BucketHashes(bits, first, 0); len(hashes) != 0 {
+			if hashes := w.BucketHashes(0, bits, first, 0); len(hashes) != 0 {
 				t.Errorf("%d hashes for none of 2^%d buckets from %d", len(hashes), bits, first)
 			}
 		}

@@ -7,22 +7,26 @@ import (
 
 // This file contains what two nodes need to compare their tables.
 
-// BucketHashes returns, for n of 2^bits buckets beginning with first, the XOR of the digests of their live members.
-func (t *Table) BucketHashes(bits uint8, first, n uint32) []uint64 {
-	hashes := make([]uint64, n)
+// BucketHashes returns, for n of 2^bits buckets beginning with first, the hash of their live members under a salt.
+func (t *Table) BucketHashes(salt uint64, bits uint8, first, n uint32) []uint64 {
+	sums := make([]sum, n)
 	x := &t.buckets
 	if t.base == nil && bits <= x.bits {
 		for i := range n {
-			for _, h := range x.hashes[(first+i)<<(x.bits-bits) : (first+i+1)<<(x.bits-bits)] {
-				hashes[i] ^= h
+			for b := (first + i) << (x.bits - bits); b < (first+i+1)<<(x.bits-bits); b++ {
+				sums[i].join(&x.sums[b])
 			}
 		}
-		return hashes
-	}
-	for m := range t.around(bits, first, first+n) {
-		if b := Bucket(m.ID, bits); b >= first && b < first+n {
-			hashes[b-first] ^= m.Digest()
+	} else {
+		for m := range t.around(bits, first, first+n) {
+			if b := Bucket(m.ID, bits); b >= first && b < first+n {
+				sums[b-first].add(&m.digest)
+			}
 		}
+	}
+	hashes := make([]uint64, n)
+	for i := range sums {
+		hashes[i] = sums[i].hash(salt)
 	}
 	return hashes
 }

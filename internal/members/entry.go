@@ -38,7 +38,7 @@ func (m *Member) Legacy() bool { return !m.ID.IsGo() }
 type Entry struct {
 	Member
 	Since     time.Time // when State was entered
-	digest    uint64    // the result of Digest
+	digest    [16]byte  // the result of Digest
 	place     int32     // index in Table.live; -1 for a tombstone
 	before    int32     // if live: place of the previous member of its bucket; -1 for none
 	after     int32     // if live: place of the next member of its bucket; -1 for none
@@ -65,7 +65,7 @@ func (x tombstone) current() bool { return !x.Live() && x.ends == x.Entry.ends }
 func (m *Entry) Live() bool { return m.place >= 0 }
 
 // EntryBytes is the maximum size in bytes of an entry and its share of all indexes, without its name and metadata.
-const EntryBytes = 336
+const EntryBytes = 360
 
 // bytes returns an upper bound of the memory of an entry.
 func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) }

@@ -1,6 +1,9 @@
 package members
 
 import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
 	"net/netip"
 	"testing"
 	"time"
@@ -45,17 +48,12 @@ func TestBucketHashesDifferWhereTheTablesDo(t *testing.T) {
 	}
 	b.take(with(alive(17), func(e *wire.Member) { e.Incarnation = at(time.Second) }))
 	for bits := range uint8(8) {
-		ours, theirs := a.BucketHashes(bits, 0, 1<<bits), b.BucketHashes(bits, 0, 1<<bits)
-		root := uint64(0)
+		ours, theirs := a.BucketHashes(0, bits, 0, 1<<bits), b.BucketHashes(0, bits, 0, 1<<bits)
 		for i := range ours {
-			root ^= ours[i]
 			n := uint32(i)
 			if want := n == Bucket(goID(42), bits) || n == Bucket(goID(17), bits); (ours[i] != theirs[i]) != want {
 				t.Errorf("%d bits, bucket %d: %x and %x", bits, i, ours[i], theirs[i])
 			}
-		}
-		if root != a.Root() {
-			t.Errorf("%d bits: the hashes make a root of %x, want %x", bits, root, a.Root())
 		}
 	}
 }
@@ -70,8 +68,11 @@ func TestHashesAreFixed(t *testing.T) {
 	w.take(with(alive(1), func(e *wire.Member) {
 		e.ZoneName, e.HasZone, e.Versions, e.Meta, e.Refuted = []byte("eu"), true, [6]byte{1, 5, 2, 0, 3, 1}, []byte("meta"), at(-time.Second)
 	}))
-	if got := w.Get(goID(1)).Digest(); got != 0x33a27c76467437ec {
-		t.Errorf("digest %#x", got)
+	if got := w.Get(goID(1)).Digest(); fmt.Sprintf("%x", got[:8]) != "33a27c76467437ec" {
+		t.Errorf("digest %x", got)
+	}
+	if got := [2]uint64{w.Root(0), w.Root(1)}; got != [2]uint64{0xa405da4be38ee244, 0x952db5c3a69e8953} {
+		t.Errorf("roots %#x", got)
 	}
 }
 
@@ -88,7 +89,7 @@ func TestDigestCoversAllThatAnEntrySays(t *testing.T) {
 		"named":       func(e *wire.Member) { e.Named-- },
 		"refuted":     func(e *wire.Member) { e.Refuted++ },
 	}
-	digests := map[uint64]string{newWorld(t, 1).Get(goID(1)).Digest(): "nothing"}
+	digests := map[[16]byte]string{newWorld(t, 1).Get(goID(1)).Digest(): "nothing"}
 	for what, change := range changes {
 		w := newWorld(t)
 		w.take(with(alive(1), change))
@@ -124,4 +125,86 @@ func TestEntryNamesItself(t *testing.T) {
 	same(t, "live", m.Live(), false)
 	same(t, "legacy", m.Legacy(), false)
 	same(t, "legacy by an id of version 4", NewEntry(wire.NodeID{6: 0x40}).Legacy(), true)
+}
+
+// The hash of a set of entries does not depend on their order, and is another one under another salt.
+func TestSumIsThatOfTheEntriesThatAreInIt(t *testing.T) {
+	var digests [100][16]byte
+	for i := range digests {
+		digests[i] = [16]byte{byte(i), 1: 255}
+	}
+	var a, b sum
+	for i := range digests {
+		a.add(&digests[i])
+		b.add(&digests[len(digests)-1-i])
+	}
+	same(t, "sum in another order", b, a)
+	if a.hash(1) == a.hash(2) {
+		t.Error("the salt does not matter")
+	}
+	twice := a
+	twice.add(&digests[0])
+	twice.add(&digests[0])
+	if twice == a {
+		t.Error("an entry that is added twice cancels out")
+	}
+	for i := range digests {
+		a.remove(&digests[i])
+	}
+	same(t, "sum of nothing", a, sum{})
+	same(t, "its hash", a.hash(3), 0)
+	full := sum{}
+	for i := range full {
+		full[i] = 1<<64 - 1
+	}
+	one := sum{1}
+	full.join(&one)
+	same(t, "2^1024", full, sum{})
+}
+
+// An insider chooses what its entries say. Of 65 entries with any digests of 64 bits, some have the XOR zero: whoever has
+// them in addition would seem to have the same table.
+func TestEntriesWhoseDigestsCancelUnderXORChangeTheRoot(t *testing.T) {
+	w := newWorld(t)
+	type row struct {
+		xor uint64
+		of  map[int]bool
+	}
+	basis := map[int]row{} // by the highest bit
+	var cancel map[int]bool
+	for i := 1; cancel == nil; i++ {
+		m := NewEntry(goID(i))
+		m.Name, m.Addr, m.Incarnation = fmt.Sprint("invented-", i), addr(i), at(0)
+		digest := w.sealer.digest(m)
+		r := row{binary.BigEndian.Uint64(digest[:]), map[int]bool{i: true}}
+		for r.xor != 0 {
+			top := bits.Len64(r.xor)
+			b, ok := basis[top]
+			if !ok {
+				basis[top] = r
+				break
+			}
+			r.xor ^= b.xor
+			for j := range b.of {
+				if r.of[j] = !r.of[j]; !r.of[j] {
+					delete(r.of, j)
+				}
+			}
+		}
+		if r.xor == 0 {
+			cancel = r.of
+		}
+	}
+	before := w.Root(0)
+	for i := range cancel {
+		w.take(with(alive(i), func(e *wire.Member) { e.Name, e.Named = fmt.Append(nil, "invented-", i), 0 }))
+	}
+	xor := uint64(0)
+	for i := range cancel {
+		digest := w.Get(goID(i)).Digest()
+		xor ^= binary.BigEndian.Uint64(digest[:])
+	}
+	if w.Root(0) == before || xor != 0 {
+		t.Errorf("%d entries, whose digests have the XOR %x, and the root %x after %x", len(cancel), xor, w.Root(0), before)
+	}
 }

@@ -24,6 +24,9 @@ func NewTable(now time.Time, cfg Config) Table {
 		t.hidden = make(map[int32]struct{})
 		t.root = cfg.Base.root
 	}
+	if cfg.Rand != nil {
+		t.salt = cfg.Rand.Uint64()
+	}
 	t.introduce(now, cfg.Self)
 	return t
 }

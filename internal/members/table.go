@@ -25,7 +25,8 @@ type Table struct {
 	reserved   map[string]*Entry // dead entries whose names no live member has
 	live       []*Entry          // in the order of arrival, except for removals
 	tombstones []tombstone       // oldest first; outdated ones are skipped
-	root       uint64            // XOR of the digests of the live entries
+	root       sum               // of the live entries
+	salt       uint64            // of the hashes that this node sends
 	buckets    bucketIndex       // index of the live entries
 	legacy     int               // number of live legacy nodes
 	bytes      int               // see Bytes
@@ -123,8 +124,12 @@ func (t *Table) CountGo() int { return t.Count() - t.legacy }
 // CountLegacy returns the number of live legacy nodes.
 func (t *Table) CountLegacy() int { return t.legacy }
 
-// Root returns the XOR of the digests of all live members. Two tables with the same root hold the same members.
-func (t *Table) Root() uint64 { return t.root }
+// Root returns a hash of all live members under a salt. Two tables with the same root hold the same members (PROTOCOL.md
+// Y1).
+func (t *Table) Root(salt uint64) uint64 { return t.root.hash(salt) }
+
+// Salt returns the salt of the hashes that this node sends.
+func (t *Table) Salt() uint64 { return t.salt }
 
 // Each yields the live members, which are read-only. The order is unspecified, but depends only on the history of the
 // table.
@@ -179,7 +184,7 @@ func (t *Table) Add(m *Entry) {
 	t.byName[m.Name] = m
 	delete(t.reserved, m.Name)
 	m.digest = t.sealer.digest(m)
-	t.root ^= m.digest
+	t.root.add(&m.digest)
 	if t.base == nil {
 		t.buckets.enter(t.live, m)
 	}
@@ -190,7 +195,7 @@ func (t *Table) Add(m *Entry) {
 
 // unlist removes the live entry m from the live members.
 func (t *Table) unlist(m *Entry) {
-	t.root ^= m.digest
+	t.root.remove(&m.digest)
 	if t.base == nil {
 		t.buckets.exit(t.live, m)
 	}
@@ -227,18 +232,16 @@ func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
 
 // reseal computes the digest of an entry that has changed, and updates the hashes that include it.
 func (t *Table) reseal(m *Entry) {
-	if m.Live() {
-		t.flip(m)
+	before := m.digest
+	if m.digest = t.sealer.digest(m); !m.Live() || m.digest == before {
+		return
 	}
-	if m.digest = t.sealer.digest(m); m.Live() {
-		t.flip(m)
+	for _, s := range []*sum{&t.root, t.buckets.sumOf(m)} {
+		if s != nil {
+			s.remove(&before)
+			s.add(&m.digest)
+		}
 	}
-}
-
-// flip adds the digest of a live member to the hashes that include it, or removes it.
-func (t *Table) flip(m *Entry) {
-	t.root ^= m.Digest()
-	t.buckets.flip(m)
 }
 
 // index adds an entry to the entries by id.

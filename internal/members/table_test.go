@@ -45,20 +45,20 @@ func TestForgottenMemberLeavesNoTombstone(t *testing.T) {
 
 func TestRootsOfEqualTablesAreEqualInAnyOrder(t *testing.T) {
 	a, b := newWorld(t, 1, 2, 3, 4), newWorld(t, 4, 1, 3)
-	if a.Root() == b.Root() {
+	if a.Root(0) == b.Root(0) {
 		t.Fatal("tables that differ have one root")
 	}
 	b.take(alive(2))
-	if a.Root() != b.Root() {
-		t.Errorf("roots %x and %x", a.Root(), b.Root())
+	if a.Root(0) != b.Root(0) {
+		t.Errorf("roots %x and %x", a.Root(0), b.Root(0))
 	}
 	a.SetIncarnation(a.Get(goID(3)), at(time.Second))
-	if a.check(); a.Root() == b.Root() {
+	if a.check(); a.Root(0) == b.Root(0) {
 		t.Error("an incarnation does not change the root")
 	}
 	a.take(gone(4, wire.StateLeft, at(time.Second)))
-	root := a.Root()
-	if a.SetIncarnation(a.Get(goID(4)), at(time.Hour)); a.Root() != root {
+	root := a.Root(0)
+	if a.SetIncarnation(a.Get(goID(4)), at(time.Hour)); a.Root(0) != root {
 		t.Error("the incarnation of a tombstone changes the root")
 	}
 }

@@ -99,10 +99,10 @@ func (w *world) sleep(d time.Duration) { w.now = w.now.Add(d) }
 // check fails the test unless the indexes of the table agree with its entries.
 func (w *world) check() {
 	w.t.Helper()
-	root, legacy, live := uint64(0), 0, 0
+	root, legacy, live := sum{}, 0, 0
 	for m := range w.Each {
 		live++
-		root ^= m.Digest()
+		root.add(&m.digest)
 		if m.Legacy() {
 			legacy++
 		}
@@ -119,7 +119,7 @@ func (w *world) check() {
 			w.t.Fatalf("the name of %v, which lives, is reserved", m)
 		}
 	}
-	same(w.t, "root", w.Root(), root)
+	same(w.t, "root", w.root, root)
 	bytes := 0
 	for m := range w.All {
 		bytes += m.bytes()
@@ -146,15 +146,18 @@ func (w *world) check() {
 // for the odd ones of 2^bits buckets.
 func (w *world) checkBuckets(bits uint8) {
 	w.t.Helper()
-	hashes := make([]uint64, 1<<bits)
+	sums, hashes := make([]sum, 1<<bits), make([]uint64, 1<<bits)
 	members := map[*Entry]bool{}
 	for m := range w.Each {
-		hashes[Bucket(m.ID, bits)] ^= m.Digest()
+		sums[Bucket(m.ID, bits)].add(&m.digest)
 		members[m] = true
 	}
-	got := w.BucketHashes(bits, 0, 1<<bits)
+	for i := range sums {
+		hashes[i] = sums[i].hash(7)
+	}
+	got := w.BucketHashes(7, bits, 0, 1<<bits)
 	if most := uint32(1) << bits; most > 1 {
-		got = append(w.BucketHashes(bits, 0, 1), w.BucketHashes(bits, 1, most-1)...)
+		got = append(w.BucketHashes(7, bits, 0, 1), w.BucketHashes(7, bits, 1, most-1)...)
 	}
 	if !slices.Equal(got, hashes) {
 		w.t.Fatalf("%d bits: hashes %x, want %x", bits, got, hashes)

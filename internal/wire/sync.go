@@ -2,20 +2,22 @@ package wire
 
 import "encoding/binary"
 
-// A SyncRoot describes the member table of its sender: {"SyncRoot": [root u64, count u32, heard u32]}. It starts a
+// A SyncRoot describes the member table of its sender: {"SyncRoot": [root u64, count u32, heard u32, salt u64]}. It starts a
 // comparison of member tables, and reports how recently the sender heard the peer.
 type SyncRoot struct {
 	Root  uint64 // a hash over all members
 	Count uint32 // members
 	Heard uint32 // milliseconds since the sender opened a box of the receiver
+	Salt  uint64 // of Root
 }
 
 // SyncBuckets are the hashes of some of the 1<<Bits buckets of the member table. The leading bits of the hash of
-// its id determine the bucket of a member: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k)]} (PROTOCOL.md P7).
+// its id determine the bucket of a member: {"SyncBuckets": [bits u8, first u32, hashes bin(8 k), salt u64]} (PROTOCOL.md P7).
 type SyncBuckets struct {
 	Bits   uint8  // at most SyncBitsMax
 	First  uint32 // number of the bucket of the first hash
 	Hashes []byte // 8 bytes each; aliases the input if parsed
+	Salt   uint64 // of Hashes
 }
 
 // SyncWant requests the entries of some buckets: {"SyncWant": [bits u8, buckets bin(4 k)]}.
@@ -47,15 +49,15 @@ func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint3
 
 // AppendSyncRoot appends a message with s. It does not use go-msgpack, because one is sent with every heartbeat.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
-	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|3)
-	return appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard))
+	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|4)
+	return appendUint(appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard)), s.Salt)
 }
 
 // ParseSyncRoot parses the Data of a KindSyncRoot.
 func ParseSyncRoot(data []byte) (SyncRoot, error) {
 	c := cursor{b: data}
-	more := c.atLeast(3)
-	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1)), Heard: uint32(c.uint(1<<32 - 1))}
+	more := c.atLeast(4)
+	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1)), Heard: uint32(c.uint(1<<32 - 1)), Salt: c.uint(1<<64 - 1)}
 	c.skipN(more)
 	return s, c.err
 }
@@ -69,8 +71,8 @@ func AppendSyncBuckets(b []byte, id MessageID, s SyncBuckets) []byte {
 // ParseSyncBuckets parses the Data of a KindSyncBuckets. Every bucket of the result is below 1<<Bits.
 func ParseSyncBuckets(data []byte) (SyncBuckets, error) {
 	c := cursor{b: data}
-	more := c.atLeast(3)
-	s := SyncBuckets{Bits: uint8(c.uint(SyncBitsMax)), First: uint32(c.uint(1<<32 - 1)), Hashes: c.bin()}
+	more := c.atLeast(4)
+	s := SyncBuckets{Bits: uint8(c.uint(SyncBitsMax)), First: uint32(c.uint(1<<32 - 1)), Hashes: c.bin(), Salt: c.uint(1<<64 - 1)}
 	c.skipN(more)
 	if c.err == nil && (len(s.Hashes)%8 != 0 || uint64(s.First)+uint64(s.Len()) > 1<<s.Bits) {
 		c.fail(ErrMalformed)

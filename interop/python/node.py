@@ -47,9 +47,18 @@ def id_hash(ident):
     return _mix(int.from_bytes(ident[:8], "big") ^ _mix(last))
 
 
-def digest(entry):
+def number(entry):
     """Y1."""
-    return int.from_bytes(crypto.blake2b(wire.pack(wire.encode_entry(entry)), size=32)[:8], "big")
+    digest = crypto.blake2b(wire.pack(wire.encode_entry(entry)), size=32)[:16]
+    return int.from_bytes(crypto.blake2b(digest + b"\0") + crypto.blake2b(digest + b"\1"), "big")
+
+
+def set_hash(salt, entries):
+    """Y1. The hash of a set of entries."""
+    total = sum(map(number, entries)) % (1 << 1024)
+    if not total:
+        return 0
+    return int.from_bytes(crypto.blake2b(struct.pack(">Q", salt) + total.to_bytes(128, "big"), size=32)[:8], "big")
 
 
 def encode_addr(addr):
@@ -188,6 +197,7 @@ class Node:
         self.members = {self.id: Member(self.entry)}
         self.peers, self.attempts, self.half_open = {}, [], {}
         self.packets_to = {}  # s of W5
+        self.salt = secrets.randbits(64)  # Y1
         self.last_timestamp = 0
         self.seen, self.assemblies = set(), {}
         self.broadcasts, self.pings_answered, self.acks = [], 0, set()
@@ -224,7 +234,7 @@ class Node:
                 return False
         self._subscribe(peer)
         self._compare(peer)
-        return self.run(lambda: peer.subscribed and peer.root and peer.root[0] == self._root(), timeout)
+        return self.run(lambda: peer.subscribed and peer.root and self.equals(peer), timeout)
 
     def run(self, until, timeout):
         """Takes part in the cluster until the condition holds or the time is up. Returns whether it holds."""
@@ -745,38 +755,39 @@ class Node:
     def names(self):
         return sorted(e.name for e in self.live().values())
 
-    def _root(self):
-        root = 0
-        for e in self.live().values():
-            root ^= digest(e)
-        return root
+    def _root(self, salt):
+        return set_hash(salt, self.live().values())
 
-    def _buckets(self, bits):
-        hashes = [0] * (1 << bits)
+    def equals(self, peer):
+        """Whether the peer's last root is that of the same members."""
+        return peer.root[0] == self._root(peer.root[3])
+
+    def _buckets(self, bits, salt):
+        buckets = [[] for _ in range(1 << bits)]
         for ident, e in self.live().items():
-            hashes[id_hash(ident) >> (64 - bits)] ^= digest(e)
-        return hashes
+            buckets[id_hash(ident) >> (64 - bits)].append(e)
+        return [set_hash(salt, b) for b in buckets]
 
     def _sync_root(self, peer):
         heard = int((time.monotonic() - peer.heard) * 1000)
-        return ("SyncRoot", [self._root(), len(self.live()), min(heard, (1 << 32) - 1)])
+        return ("SyncRoot", [self._root(self.salt), len(self.live()), min(heard, (1 << 32) - 1), self.salt])
 
     def _compare(self, peer):
         """Y3, for fewer than 1,024 members."""
         n = max(len(self.live()), peer.root[1] if peer.root else 0)
         bits = 0 if n < 8 else (n // 8).bit_length()
-        hashes = b"".join(struct.pack(">Q", h) for h in self._buckets(bits))
-        self._send(peer, ("SyncBuckets", [bits, 0, hashes]))
+        hashes = b"".join(struct.pack(">Q", h) for h in self._buckets(bits, self.salt))
+        self._send(peer, ("SyncBuckets", [bits, 0, hashes, self.salt]))
 
     def _in_buckets(self, bits, buckets):
         return [e for ident, e in self.live().items() if id_hash(ident) >> (64 - bits) in buckets]
 
     def _on_syncbuckets(self, peer, session, message):
         """Y4."""
-        bits, first, hashes = message.value
+        bits, first, hashes, salt = message.value
         if bits > BUCKETS or first + len(hashes) // 8 > 1 << bits:
             return
-        own, differ, wanted = self._buckets(bits), set(), b""
+        own, differ, wanted = self._buckets(bits, salt), set(), b""
         for i in range(len(hashes) // 8):
             theirs = int.from_bytes(hashes[8 * i : 8 * i + 8], "big")
             if theirs != own[first + i]:
