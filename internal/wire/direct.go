@@ -102,8 +102,7 @@ type DirectAck struct {
 func AppendDirectAck(b []byte, id MessageID, a DirectAck) []byte {
 	b = append(appendMessageHead(b, &id, "DirectAck"), tagFixArray|3)
 	b = appendUUID(b, (*[16]byte)(&a.ID))
-	b = appendUint(b, uint64(a.Upto))
-	return appendUint(b, uint64(a.Next))
+	return appendUint(appendUint(b, uint64(a.Upto)), uint64(a.Next))
 }
 
 // ParseDirectAck parses the Data of a KindDirectAck.

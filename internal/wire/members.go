@@ -23,7 +23,9 @@ func BeginMembers(b []byte, id MessageID) MembersWriter { return beginMembers(b,
 
 // BeginSyncMembers is BeginMembers for entries that answer a comparison of tables and must not be flooded:
 // {"SyncMembers": [entry...]}.
-func BeginSyncMembers(b []byte, id MessageID) MembersWriter { return beginMembers(b, id, KindSyncMembers) }
+func BeginSyncMembers(b []byte, id MessageID) MembersWriter {
+	return beginMembers(b, id, KindSyncMembers)
+}
 
 func beginMembers(b []byte, id MessageID, k Kind) MembersWriter {
 	w := MembersWriter{start: len(b)}
@@ -89,7 +91,9 @@ func (it *MemberIter) Next(m *Member) bool {
 func (it *MemberIter) Err() error { return it.c.err }
 
 // AppendIdentity appends the first message of a node under a new session, its own alive entry: {"Identity": entry}.
-func AppendIdentity(b []byte, id MessageID, m *Member) []byte { return appendMember(appendMessageHead(b, &id, "Identity"), m) }
+func AppendIdentity(b []byte, id MessageID, m *Member) []byte {
+	return appendMember(appendMessageHead(b, &id, "Identity"), m)
+}
 
 // ParseIdentity parses the Data of a KindIdentity into m, overwriting all fields. Its slices alias data.
 func ParseIdentity(data []byte, m *Member) error {

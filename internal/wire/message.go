@@ -252,8 +252,7 @@ func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, dat
 // AppendNak appends a request for the content of the packet numbers [start, end).
 func AppendNak(b []byte, id MessageID, start, end uint32) []byte {
 	b = append(appendMessageHead(b, &id, "Nak"), tagFixArray|2)
-	b = appendUint(b, uint64(start))
-	return appendUint(b, uint64(end))
+	return appendUint(appendUint(b, uint64(start)), uint64(end))
 }
 
 // AppendRequest appends one of the five requests without a value, KindPeerList to KindHeartbeat.

@@ -8,14 +8,17 @@ type Ping struct {
 }
 
 // AppendPing appends a message that requests an Ack.
-func AppendPing(b []byte, id MessageID, p Ping) []byte { return appendPing(appendMessageHead(b, &id, "Ping"), p) }
+func AppendPing(b []byte, id MessageID, p Ping) []byte {
+	return appendPing(appendMessageHead(b, &id, "Ping"), p)
+}
 
 // AppendAck appends the answer to the Ping with the same Seq.
-func AppendAck(b []byte, id MessageID, p Ping) []byte { return appendPing(appendMessageHead(b, &id, "Ack"), p) }
+func AppendAck(b []byte, id MessageID, p Ping) []byte {
+	return appendPing(appendMessageHead(b, &id, "Ack"), p)
+}
 
 func appendPing(b []byte, p Ping) []byte {
-	b = appendUint(append(b, tagFixArray|2), p.Seq)
-	return appendBin(b, p.Payload)
+	return appendBin(appendUint(append(b, tagFixArray|2), p.Seq), p.Payload)
 }
 
 // ParsePing parses the Data of a KindPing or a KindAck.

@@ -12,10 +12,7 @@ type Report struct {
 // AppendReport appends a message with r.
 func AppendReport(b []byte, id MessageID, r Report) []byte {
 	b = append(appendMessageHead(b, &id, "Report"), tagFixArray|4)
-	b = appendUint(b, r.Highest)
-	b = appendUint(b, r.Lowest)
-	b = appendUint(b, r.Bytes)
-	return appendUint(b, uint64(r.Delay))
+	return appendUint(appendUint(appendUint(appendUint(b, r.Highest), r.Lowest), r.Bytes), uint64(r.Delay))
 }
 
 // ParseReport parses the Data of a KindReport.

@@ -34,8 +34,7 @@ const ReasonMax = 256
 
 // AppendStateRefused appends the rejection of the push with the given id: {"StateRefused": [id bin(16)]}.
 func AppendStateRefused(b []byte, id MessageID, push MessageID) []byte {
-	b = append(appendMessageHead(b, &id, "StateRefused"), tagFixArray|1)
-	return appendUUID(b, (*[16]byte)(&push))
+	return appendUUID(append(appendMessageHead(b, &id, "StateRefused"), tagFixArray|1), (*[16]byte)(&push))
 }
 
 // ParseStateRefused parses the Data of a KindStateRefused.

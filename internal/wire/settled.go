@@ -8,8 +8,7 @@ type Settled struct{ Start, End uint32 }
 // AppendSettled appends a message with s.
 func AppendSettled(b []byte, id MessageID, s Settled) []byte {
 	b = append(appendMessageHead(b, &id, "Settled"), tagFixArray|2)
-	b = appendUint(b, uint64(s.Start))
-	return appendUint(b, uint64(s.End))
+	return appendUint(appendUint(b, uint64(s.Start)), uint64(s.End))
 }
 
 // ParseSettled parses the Data of a KindSettled.

@@ -55,7 +55,9 @@ func (w *Want) At(i int) (id MessageID, from, to uint32) {
 }
 
 // AppendWant appends a message with w.
-func AppendWant(b []byte, id MessageID, w *Want) []byte { return appendBin(appendMessageHead(b, &id, "Want"), w.entries) }
+func AppendWant(b []byte, id MessageID, w *Want) []byte {
+	return appendBin(appendMessageHead(b, &id, "Want"), w.entries)
+}
 
 // ParseWant parses the Data of a KindWant. The result aliases the input.
 func ParseWant(data []byte) (Want, error) {
