@@ -30,6 +30,12 @@ func read(t *testing.T, path string) string {
 // linked is a node with one neighbor, so that the metrics of links exist.
 type linked struct{ *gwyh.Memberlist }
 
+// Metrics adds the histogram that beacons make.
+func (l linked) Metrics() []status.Metric {
+	return append(l.Memberlist.Metrics(), status.Metric{Name: "propagation", Kind: status.Histogram, Unit: "s", Help: "beacons", Label: "zone", LabelValue: "a",
+		Count: 1, Value: 1, Buckets: []status.Bucket{{Bound: 1, Count: 1}}})
+}
+
 func (l linked) Status() status.Status {
 	s := l.Memberlist.Status()
 	s.Links = append(s.Links, status.Link{Node: status.Node{Name: "bob"}})
@@ -61,6 +67,11 @@ func exported(t *testing.T) map[string]map[string][]string {
 			}
 		}
 		all[f.GetName()] = labels
+		if f.GetMetric()[0].GetHistogram() != nil {
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				all[f.GetName()+suffix] = labels
+			}
+		}
 	}
 	return all
 }

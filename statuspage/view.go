@@ -116,7 +116,7 @@ func viewOf(s *status.Status, stats gwyh.Stats, m *messages) *view {
 		}
 		v.Warnings = append(v.Warnings, a)
 	}
-	v.Tables = []table{memberTable(s), linkTable(s), m.table(s.At), backlogTable(s), dropTable(s), refusalTable(s),
+	v.Tables = []table{memberTable(s), linkTable(s), m.table(s.At), propagationTable(s), originTable(s), backlogTable(s), dropTable(s), refusalTable(s),
 		suspicionTable(s), historyTable(s), keyTable(s)}
 	return v
 }
@@ -258,6 +258,38 @@ func chosenBy(l *status.Link) string {
 		return "this node"
 	}
 	return "the neighbor"
+}
+
+func propagationTable(s *status.Status) table {
+	t := table{Name: "propagation", View: "messages", Title: "Propagation by zone", Empty: "No beacon was measured: set Config.BeaconInterval, or beacon-interval of the agent.",
+		Help: "How long the last 128 beacons from each zone took to this node. The margin bounds the error if the two directions of a path differ.",
+		Columns: []column{{Label: "From zone"}, {Label: "Median", Number: true}, {Label: "95 %", Number: true}, {Label: "Longest", Number: true}, {Label: "Last beacon"},
+			{Label: "Margin", Number: true, Extra: true}, {Label: "Beacons", Number: true, Extra: true}}}
+	for i := range s.Propagation {
+		p := &s.Propagation[i]
+		zone := cmp.Or(p.Zone, "no zone")
+		t.Rows = append(t.Rows, row{ID: p.Zone, Cells: []cell{text(zone), number(milliseconds(p.Median), p.Median.Seconds()), number(milliseconds(p.P95), p.P95.Seconds()),
+			number(milliseconds(p.Max), p.Max.Seconds()), moment(s.At, p.Heard), number(milliseconds(p.Margin), p.Margin.Seconds()), number(count(p.Count), float64(p.Count))}})
+	}
+	return t
+}
+
+// originsMax is the number of nodes in the table of those that send beacons.
+const originsMax = 20
+
+func originTable(s *status.Status) table {
+	t := table{Name: "origins", View: "messages", Title: "Who is behind", Empty: "No node sends beacons.",
+		Help:    fmt.Sprintf("At most %d nodes: first those whose last three beacons did not arrive, then those whose last beacon took longest.", originsMax),
+		Columns: []column{{Label: "Node"}, {Label: "Zone"}, {Label: "Last beacon"}, {Label: "It took", Number: true}, {Label: "State"}}}
+	for i := range s.Origins[:min(len(s.Origins), originsMax)] {
+		o := &s.Origins[i]
+		state := badge("on time", "alive")
+		if o.Overdue {
+			state = badge("overdue", "suspect")
+		}
+		t.Rows = append(t.Rows, row{ID: o.ID, Cells: []cell{text(nameOf(o.Node)), text(o.Zone), moment(s.At, o.Heard), number(milliseconds(o.Took), o.Took.Seconds()), state}})
+	}
+	return t
 }
 
 func backlogTable(s *status.Status) table {

@@ -62,6 +62,12 @@ func New(n int) *Node {
 		s := &f.status.Members[12]
 		s.State, s.Since = status.Suspect, began.Add(-2*time.Second)
 		f.status.Suspicions = []status.Suspicion{{Node: s.Node, Began: s.Since, Incarnation: s.Incarnation, Accusers: []status.Node{l[0].Node, l[2].Node}}}
+		for i, z := range zones {
+			d := time.Duration(i+1) * 11 * time.Millisecond
+			f.status.Propagation = append(f.status.Propagation, status.Propagation{Zone: z, Count: uint64(900 - i), Heard: began, Median: d, P95: 2 * d, Max: 5 * d, Margin: d / 2})
+		}
+		f.status.Origins = []status.Origin{{Node: f.status.Members[12].Node, Heard: began.Add(-time.Minute), Interval: 10 * time.Second, Overdue: true},
+			{Node: l[2].Node, Heard: began, Interval: 10 * time.Second, Took: 80 * time.Millisecond, Measured: true}}
 		f.status.History = []status.Event{{At: began.Add(-time.Hour), Kind: status.Joined, Node: l[0].Node},
 			{At: began.Add(-10 * time.Minute), Kind: status.MemberDied, Node: f.status.Members[13].Node, By: l[1].Node},
 			{At: s.Since, Kind: status.Suspected, Node: s.Node, By: l[0].Node}}

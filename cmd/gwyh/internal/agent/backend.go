@@ -58,6 +58,19 @@ func (a *Agent) Links() (links []api.Link) {
 	return links
 }
 
+// Propagation returns how long gossip takes to this node.
+func (a *Agent) Propagation() (p api.Propagation) {
+	s := a.list.Status()
+	for _, z := range s.Propagation {
+		p.Zones = append(p.Zones, api.ZonePropagation{Zone: z.Zone, Count: z.Count, Median: api.Milliseconds(z.Median), P95: api.Milliseconds(z.P95),
+			Most: api.Milliseconds(z.Max), Margin: api.Milliseconds(z.Margin), Heard: z.Heard})
+	}
+	for _, o := range s.Origins {
+		p.Origins = append(p.Origins, api.Origin{Name: o.Name, Zone: o.Zone, Heard: o.Heard, Took: api.Milliseconds(o.Took), Overdue: o.Overdue})
+	}
+	return p
+}
+
 // Warnings returns the conditions that an operator should check.
 func (a *Agent) Warnings() (warnings []api.Warning) {
 	for _, w := range a.list.Status().Warnings {

@@ -22,6 +22,7 @@ type Backend interface {
 	Self() Self
 	Members() []Member
 	Links() []Link
+	Propagation() Propagation
 	Warnings() []Warning
 	Log() []LogLine
 	Keys() []Key
@@ -86,6 +87,7 @@ func Handler(b Backend, c Config) http.Handler {
 	get("/v1/self", func() any { return b.Self() })
 	get("/v1/members", func() any { return list(b.Members()) })
 	get("/v1/links", func() any { return list(b.Links()) })
+	get("/v1/propagation", func() any { p := b.Propagation(); return Propagation{list(p.Zones), list(p.Origins)} })
 	get("/v1/warnings", func() any { return list(b.Warnings()) })
 	get("/v1/log", func() any { return list(b.Log()) })
 	get("/v1/keys", func() any { return list(b.Keys()) })

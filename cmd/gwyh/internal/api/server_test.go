@@ -40,6 +40,11 @@ func (f *fake) Self() Self {
 	return Self{Member: ann, Version: "v1", Started: time.Unix(1, 0), Health: 1, Label: "l", Stats: Stats{Members: 1}, Handlers: Handlers{Run: 1}}
 }
 func (f *fake) Members() []Member { return []Member{ann} }
+func (f *fake) Propagation() Propagation {
+	return Propagation{Zones: []ZonePropagation{{Zone: "z1", Count: 3, Median: 2.5, P95: 7, Most: 9, Margin: 1, Heard: time.Unix(1_700_000_000, 0)}},
+		Origins: []Origin{{Name: "bob", Zone: "z1", Heard: time.Unix(1_700_000_000, 0), Took: 7, Overdue: true}}}
+}
+
 func (f *fake) Links() []Link {
 	return []Link{{Name: "bob", Addr: "10.0.0.2:6969", Zone: "z", RTT: 1, Loss: 0.5}}
 }
@@ -127,7 +132,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		_, _ = io.WriteString(w, "up 1\n")
 	})
 	h := Handler(&fake{}, Config{Metrics: metrics})
-	for _, path := range []string{"/healthz", "/metrics", "/v1/self", "/v1/members", "/v1/links", "/v1/warnings", "/v1/log", "/v1/keys"} {
+	for _, path := range []string{"/healthz", "/metrics", "/v1/self", "/v1/members", "/v1/links", "/v1/propagation", "/v1/warnings", "/v1/log", "/v1/keys"} {
 		if w := exchange(t, h, "GET", path, ""); w.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
@@ -235,7 +240,7 @@ func routes(t *testing.T) (all []string) {
 func TestSchemasHaveTheFieldsOfTheTypes(t *testing.T) {
 	doc, _ := described(t)
 	seen := map[string]bool{"EventType": true}
-	for _, v := range []any{Member{}, Link{}, Self{}, Stats{}, Handlers{}, Event{}, Message{}, Warning{}, LogLine{}, Key{}, KeyRequest{}, BroadcastRequest{},
+	for _, v := range []any{Member{}, Link{}, Propagation{}, ZonePropagation{}, Origin{}, Self{}, Stats{}, Handlers{}, Event{}, Message{}, Warning{}, LogLine{}, Key{}, KeyRequest{}, BroadcastRequest{},
 		JoinRequest{}, JoinResponse{}, PingRequest{}, PingResponse{}, MetaRequest{}, Problem{}} {
 		typ := reflect.TypeOf(v)
 		seen[typ.Name()] = true

@@ -29,6 +29,32 @@ type Link struct {
 	Subscriber   bool    `json:"subscriber"`   // the neighbor chose the agent
 }
 
+// A Propagation tells how long gossip takes to the agent, by the beacons of other nodes.
+type Propagation struct {
+	Zones   []ZonePropagation `json:"zones"`
+	Origins []Origin          `json:"origins"` // those that are behind first
+}
+
+// A ZonePropagation has the times of the last beacons from one zone.
+type ZonePropagation struct {
+	Zone   string    `json:"zone"` // empty for nodes without one
+	Count  uint64    `json:"count"`
+	Median float64   `json:"median_ms"`
+	P95    float64   `json:"p95_ms"`
+	Most   float64   `json:"most_ms"`
+	Margin float64   `json:"margin_ms"` // how far the times may be off at most, if the directions of a path differ
+	Heard  time.Time `json:"heard"`
+}
+
+// An Origin is a member whose beacons arrive.
+type Origin struct {
+	Name    string    `json:"name"`
+	Zone    string    `json:"zone,omitempty"`
+	Heard   time.Time `json:"heard"`
+	Took    float64   `json:"took_ms"` // 0 if it is not known
+	Overdue bool      `json:"overdue"` // its last three beacons did not arrive
+}
+
 // Self describes the agent.
 type Self struct {
 	Member   Member    `json:"member"`

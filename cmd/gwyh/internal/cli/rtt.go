@@ -50,7 +50,11 @@ func measure(ctx context.Context, s *session) error {
 			failed++
 		}
 	}
-	err := s.print(trips, func(w io.Writer) {
+	var gossip api.Propagation
+	if err := s.agent.Get(ctx, "/v1/propagation", &gossip); err != nil {
+		return err
+	}
+	err := s.print(report{trips, gossip}, func(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "NAME\tADDRESS\tZONE\tMEDIAN\tLEAST\tMOST")
 		for _, t := range trips {
 			if t.Error != "" {
@@ -59,11 +63,40 @@ func measure(ctx context.Context, s *session) error {
 			}
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), milliseconds(t.Median), milliseconds(t.Least), milliseconds(t.Most))
 		}
+		printPropagation(w, &gossip)
 	})
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d members did not answer", failed, len(trips))
 	}
 	return err
+}
+
+// A report is what gwyh rtt prints.
+type report struct {
+	RoundTrips  []roundTrip     `json:"round_trips"`
+	Propagation api.Propagation `json:"propagation"`
+}
+
+// behindMost bounds the nodes that are shown as behind.
+const behindMost = 10
+
+// printPropagation prints how long gossip takes, if the agent knows that.
+func printPropagation(w io.Writer, p *api.Propagation) {
+	if len(p.Zones) > 0 {
+		_, _ = fmt.Fprintln(w, "\nGOSSIP FROM ZONE\tMEDIAN\t95 %\tMOST\tMARGIN\tBEACONS")
+	}
+	for _, z := range p.Zones {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", dash(printable(z.Zone)), milliseconds(z.Median), milliseconds(z.P95), milliseconds(z.Most), milliseconds(z.Margin), z.Count)
+	}
+	for i, o := range p.Origins {
+		if !o.Overdue || i >= behindMost {
+			return // those that are overdue come first
+		}
+		if i == 0 {
+			_, _ = fmt.Fprintln(w, "\nBEHIND\tZONE\tLAST BEACON")
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", printable(o.Name), dash(printable(o.Zone)), o.Heard.Local().Format("15:04:05"))
+	}
 }
 
 // measureOne measures one member. It stops at the first ping without an answer.

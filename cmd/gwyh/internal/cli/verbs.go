@@ -198,7 +198,9 @@ var rtt = &Command{
 	Name: "rtt", Summary: "measure the round trip to members", speaks: true, most: -1,
 	usage: `
 gwyh rtt measures the round trip from an agent to members, by name. Without a
-name it measures to all members, at most 1000.
+name it measures to all members, at most 1000. If nodes send beacons
+(beacon-interval of the agent), it also shows how long gossip takes from each
+zone to the agent, and which nodes are behind.
 
 Usage:
 

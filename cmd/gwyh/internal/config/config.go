@@ -35,6 +35,9 @@ type Config struct {
 	Label    string
 	Zone     string
 	Strategy gwyh.DistributionStrategy
+	// BeaconInterval is the interval of beacons; 0 for none.
+	BeaconInterval time.Duration
+
 	Allow    []net.IPNet // networks that members may have addresses in; none for all
 	MaxNodes int         // maximum number of members; 0 for no limit
 
@@ -94,6 +97,7 @@ func (c *Config) Library() (*gwyh.Config, error) {
 		}
 	}
 	l.Label, l.Zone, l.DistributionStrategy, l.CIDRsAllowed = c.Label, c.Zone, c.Strategy, c.Allow
+	l.BeaconInterval = c.BeaconInterval
 	if len(c.Keys) > 0 {
 		if l.Keyring, err = gwyh.NewKeyring(c.Keys, c.Keys[0]); err != nil {
 			return nil, err

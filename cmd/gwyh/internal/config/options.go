@@ -42,6 +42,7 @@ var groups = []struct {
 		text("zone", "ZONE", "failure domain of the node, such as a data center", func(c *Config) *string { return &c.Zone }),
 		{name: "strategy", arg: "S", help: "how zones affect the choice of links: uniform, hub, local, remote or nearest (default uniform)", set: setStrategy},
 		{name: "profile", arg: "P", help: "timing: lan, wan or local (default lan)", set: oneOf(func(c *Config) *string { return &c.Profile }, "lan", "wan", "local")},
+		{name: "beacon-interval", arg: "DURATION", help: "send a beacon this often, by which the other nodes measure how long gossip takes, 1s to 5m (default: none)", set: setBeacon},
 		{name: "meta", arg: "TEXT", help: "metadata that the other nodes see", set: func(c *Config, v string) error { c.Meta = []byte(v); return nil }},
 	}},
 	{"Who may be a member:", []option{
@@ -197,6 +198,15 @@ func setTimeout(c *Config, v string) error {
 		return fmt.Errorf("%q, want a duration such as 30s", v)
 	}
 	c.HandlerTimeout = d
+	return nil
+}
+
+func setBeacon(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Second || d > 5*time.Minute {
+		return fmt.Errorf("%q, want a duration from 1s to 5m", v)
+	}
+	c.BeaconInterval = d
 	return nil
 }
 
