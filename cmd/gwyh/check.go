@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 	"github.com/gwyh-go/gwyh/internal/simcheck"
 )
 
@@ -30,17 +31,13 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 		i := slices.IndexFunc(checks, func(k simcheck.Check) bool { return k.Name == o.scenario })
 		checks = checks[i : i+1]
 	}
-	s, failed, begin := newScreen(out), 0, time.Now()
+	s, progress, failed, begin := newScreen(out), newScreen(err), 0, time.Now()
 	results := startChecks(ctx, checks, o)
 	for i, k := range checks {
-		s.step()
-		r, interrupted := awaitCheck(ctx, results[i], func() {
-			if s.live { // elsewhere the lines of the checks show enough progress
-				s.progress(k.Name, i, len(checks))
-			}
-		})
+		progress.step()
+		r, interrupted := awaitCheck(ctx, results[i], func() { progress.progress(k.Name, i, len(checks)) })
+		progress.clear()
 		if interrupted {
-			s.clear()
 			fmt.Fprintln(err, "gwyh sim: interrupted")
 			return exitFailed
 		}
@@ -49,10 +46,10 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 		}
 	}
 	if failed > 0 {
-		s.print(fmt.Sprintf("\n%d of %s not as they should be: see ✗ above. (%s)", failed, many(len(checks), "check"), short(time.Since(begin))))
+		s.print(fmt.Sprintf("\n%d of %s not as they should be: see ✗ above. (%s)", failed, words.Many(len(checks), "check"), words.Short(time.Since(begin))))
 		return exitFailed
 	}
-	s.print(fmt.Sprintf("\nEverything is as it should be. (%s)", short(time.Since(begin))))
+	s.print(fmt.Sprintf("\nEverything is as it should be. (%s)", words.Short(time.Since(begin))))
 	return exitOK
 }
 
@@ -119,7 +116,7 @@ func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c chec
 
 // tellCheck shows the result of a check.
 func tellCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
-	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), short(t.took))
+	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), words.Short(t.took))
 	if len(t.Problems) == 0 {
 		s.good("%s", line)
 	} else {

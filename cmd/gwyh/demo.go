@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 )
 
 // Time limits.
@@ -44,7 +46,7 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 	d := &demo{options: o, screen: newScreen(out), rng: rand.New(rand.NewPCG(uint64(o.seed), 0))}
 	problem := d.run(ctx)
 	d.screen.clear()
-	took := short(time.Since(begin))
+	took := words.Short(time.Since(begin))
 	switch {
 	case ctx.Err() != nil && !d.watched:
 		fmt.Fprintln(err, "gwyh demo: interrupted")
@@ -62,7 +64,7 @@ func tell(ctx context.Context, o options, out, err io.Writer) int {
 
 func (d *demo) run(ctx context.Context) error {
 	d.screen.print(fmt.Sprintf("gwyh: %s in %s on 127.0.0.1, each with a UDP socket and links\n"+
-		"of its own; all of them in this process, on %s.", many(d.nodes, "node"), many(d.zones, "zone"), many(runtime.NumCPU(), "CPU")))
+		"of its own; all of them in this process, on %s.", words.Many(d.nodes, "node"), words.Many(d.zones, "zone"), words.Many(runtime.NumCPU(), "CPU")))
 	if text := ambitious(d.nodes, runtime.NumCPU()); text != "" {
 		d.screen.print(text)
 	}
@@ -88,7 +90,7 @@ func (d *demo) tellCluster(ctx context.Context) error {
 		d.screen.good("page of %s: http://%s/", d.cluster.nodes[0].LocalNode().Name, p.addr)
 	}
 
-	d.screen.title("2. Broadcast %s of %d bytes from random nodes, one by one", many(d.messages, "message"), d.size)
+	d.screen.title("2. Broadcast %s of %d bytes from random nodes, one by one", words.Many(d.messages, "message"), d.size)
 	if err := d.tellRound(ctx, true); err != nil {
 		return err
 	}
@@ -107,14 +109,14 @@ func (d *demo) form(ctx context.Context) error {
 		return err
 	}
 	d.cluster = c
-	d.screen.good("%s created in %s", many(d.nodes, "node"), short(time.Since(begin)))
+	d.screen.good("%s created in %s", words.Many(d.nodes, "node"), words.Short(time.Since(begin)))
 	took, err := d.unite(ctx, c)
 	if err != nil {
 		c.shutdown(c.nodes)
 		return err
 	}
 	fewest := slices.MinFunc(c.nodes, func(a, b *node) int { return a.hears - b.hears }).hears
-	d.screen.good("all joined the first one at the same moment; cluster complete after %s", short(took))
+	d.screen.good("all joined the first one at the same moment; cluster complete after %s", words.Short(took))
 	d.screen.text("(each knows the other %d and has links to at least %d of them)", d.nodes-1, fewest)
 	return nil
 }
@@ -146,7 +148,7 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 	}
 	if !whole {
 		return 0, fmt.Errorf("the cluster is not complete after %s, and has not grown for %s: %s; %d hear from enough%s%s",
-			short(took), short(formWait), known, hear, c.behind(5), crowded(len(c.nodes)))
+			words.Short(took), words.Short(formWait), known, hear, c.behind(5), crowded(len(c.nodes)))
 	}
 	var first error
 	failed := 0
@@ -157,7 +159,7 @@ func (d *demo) unite(ctx context.Context, c *cluster) (time.Duration, error) {
 		}
 	}
 	if failed > 0 { // these nodes became members later, without their Join
-		d.screen.text("(%s of Join ended before that with an error, the first of them: %v)%s", many(failed, "call"), first, crowded(len(c.nodes)))
+		d.screen.text("(%s of Join ended before that with an error, the first of them: %v)%s", words.Many(failed, "call"), first, crowded(len(c.nodes)))
 	}
 	return took, nil
 }
@@ -171,7 +173,7 @@ const (
 // crowded returns a hint that the machine may be too small for so many nodes, or "".
 func crowded(nodes int) string {
 	if cpus := runtime.NumCPU(); nodes > nodesCrowded*cpus {
-		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, many(cpus, "CPU"), nodesCrowded*cpus)
+		return fmt.Sprintf("\nall %d nodes share %s: the machine may be too small, or too busy, for so many (try -nodes %d)", nodes, words.Many(cpus, "CPU"), nodesCrowded*cpus)
 	}
 	return ""
 }
@@ -181,7 +183,7 @@ func ambitious(nodes, cpus int) string {
 	if nodes <= nodesAmbitious*cpus {
 		return ""
 	}
-	return fmt.Sprintf("That is many for %s: times are longer than on machines of their own,\nand it may take a while until all know all (-nodes %d is a good size here).", many(cpus, "CPU"), nodesCrowded*cpus)
+	return fmt.Sprintf("That is many for %s: times are longer than on machines of their own,\nand it may take a while until all know all (-nodes %d is a good size here).", words.Many(cpus, "CPU"), nodesCrowded*cpus)
 }
 
 // tellRound runs one round of broadcasts and shows the result. If full is set, it shows the histogram too.
@@ -198,8 +200,8 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 		return nil
 	}
 	sorted := slices.Sorted(slices.Values(r.spread))
-	d.screen.good("time to the last node: median %s, 95 %% within %s, slowest %s", short(quantile(sorted, 0.5)),
-		short(quantile(sorted, 0.95)), short(sorted[len(sorted)-1]))
+	d.screen.good("time to the last node: median %s, 95 %% within %s, slowest %s", words.Short(quantile(sorted, 0.5)),
+		words.Short(quantile(sorted, 0.95)), words.Short(sorted[len(sorted)-1]))
 	if !full {
 		return nil
 	}
@@ -215,21 +217,21 @@ func (d *demo) tellRound(ctx context.Context, full bool) error {
 // judge shows whether every message of a round reached every node exactly once.
 func (d *demo) judge(r *round) {
 	if r.complete() {
-		d.screen.good("every message reached each of %s, exactly once: %s", many(r.receivers, "other node"), many(r.wanted, "delivery"))
+		d.screen.good("every message reached each of %s, exactly once: %s", words.Many(r.receivers, "other node"), words.Many(r.wanted, "delivery"))
 		return
 	}
 	d.failed = true
 	if r.got < r.wanted {
-		d.screen.bad("%s missing of %s: %s not everywhere", many(r.wanted-r.got, "delivery"), grouped(r.wanted),
-			many(r.short, "message"))
+		d.screen.bad("%s missing of %s: %s not everywhere", words.Many(r.wanted-r.got, "delivery"), words.Grouped(r.wanted),
+			words.Many(r.short, "message"))
 	}
 	if r.again > 0 {
-		d.screen.bad("%s of a message to a node that had it already", many(r.again, "delivery"))
+		d.screen.bad("%s of a message to a node that had it already", words.Many(r.again, "delivery"))
 	}
 	if r.foreign > 0 {
-		d.screen.bad("%s of what was never sent", many(r.foreign, "delivery"))
+		d.screen.bad("%s of what was never sent", words.Many(r.foreign, "delivery"))
 	}
-	d.screen.text("datagrams that nodes dropped, for whatever reason: %s", grouped(d.cluster.dropped()))
+	d.screen.text("datagrams that nodes dropped, for whatever reason: %s", words.Grouped(d.cluster.dropped()))
 }
 
 // tellStops makes some nodes leave and others crash, and broadcasts before any node can have noticed the crashes.
@@ -246,7 +248,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 	if err := errors.Join(<-left, err); err != nil {
 		return err
 	}
-	d.screen.good("%d left gracefully; all others knew it after %s", leave, short(took))
+	d.screen.good("%d left gracefully; all others knew it after %s", leave, words.Short(took))
 
 	crashing := c.split(d.draw(crash))
 	begin = time.Now()
@@ -261,14 +263,14 @@ func (d *demo) tellStops(ctx context.Context) error {
 		noticed <- time.Since(begin)
 	}()
 	d.screen.good("%d crashed silently; at once the other %d broadcast %s again", crash, len(c.nodes),
-		many(d.messages, "message"))
+		words.Many(d.messages, "message"))
 	if err := d.tellRound(ctx, false); err != nil {
 		return err
 	}
 	if _, err := d.notice(ctx, begin, "nodes that detected the crashes"); err != nil {
 		return err
 	}
-	d.screen.good("all of them detected the crashes after %s", short(<-noticed))
+	d.screen.good("all of them detected the crashes after %s", words.Short(<-noticed))
 	return nil
 }
 
@@ -311,7 +313,7 @@ func (d *demo) notice(ctx context.Context, begin time.Time, what string) (time.D
 		d.screen.progress(what, known.all, len(d.cluster.nodes))
 		return -known.off, known.all == len(d.cluster.nodes)
 	}) {
-		return 0, fmt.Errorf("%s: only %d of %d after %s: %s%s", what, known.all, len(d.cluster.nodes), short(time.Since(begin)),
+		return 0, fmt.Errorf("%s: only %d of %d after %s: %s%s", what, known.all, len(d.cluster.nodes), words.Short(time.Since(begin)),
 			known, crowded(len(d.cluster.nodes)))
 	}
 	return time.Since(begin), nil

@@ -13,10 +13,9 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
-
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
 	"github.com/gwyh-go/gwyh/internal/netns"
+	"golang.org/x/sys/unix"
 )
 
 // A clinic is two machines at a switch: the agent runs on one, and the doctor on the other.

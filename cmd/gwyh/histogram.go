@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 )
 
 // A bin of a histogram counts the values in a range.
@@ -71,7 +73,7 @@ func histogram(values []time.Duration) []string {
 	if len(all) == 0 {
 		return nil
 	}
-	unit, name := unitOf(all[len(all)-1].from)
+	unit, name := words.UnitOf(all[len(all)-1].from)
 	decimals := decimalsOf(all[0].to-all[0].from, unit)
 	highest := 0
 	for _, b := range all {
@@ -112,40 +114,10 @@ func bar(value, whole, width int) string {
 	return strings.Repeat("█", n/8) + eighths[n%8]
 }
 
-// unitOf returns the most readable unit for d.
-func unitOf(d time.Duration) (time.Duration, string) {
-	switch {
-	case d < time.Millisecond:
-		return time.Microsecond, "µs"
-	case d < time.Second:
-		return time.Millisecond, "ms"
-	default:
-		return time.Second, "s"
-	}
-}
-
 // decimalsOf returns how many decimals distinguish multiples of step.
 func decimalsOf(step, unit time.Duration) (n int) {
 	for ; step%unit != 0; n++ {
 		step *= 10
 	}
 	return n
-}
-
-// short formats d with two or three digits.
-func short(d time.Duration) string {
-	unit, name := unitOf(d)
-	v := float64(d) / float64(unit)
-	decimals := 0
-	switch {
-	case unit == time.Microsecond:
-	case v < 10:
-		decimals = 1
-		if unit == time.Second {
-			decimals = 2
-		}
-	case unit == time.Second:
-		decimals = 1
-	}
-	return fmt.Sprintf("%.*f %s", decimals, v, name)
 }

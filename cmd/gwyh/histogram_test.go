@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 )
 
 const ms = time.Millisecond
@@ -97,7 +99,7 @@ func TestDurationsAreWrittenWithTwoOrThreeDigits(t *testing.T) {
 		0: "0 µs", 740 * time.Microsecond: "740 µs", 1234 * time.Microsecond: "1.2 ms", 38 * ms: "38 ms", 999 * ms: "999 ms",
 		1430 * ms: "1.43 s", 12_340 * ms: "12.3 s",
 	} {
-		if got := short(d); got != want {
+		if got := words.Short(d); got != want {
 			t.Errorf("%v is written %q, want %q", d, got, want)
 		}
 	}

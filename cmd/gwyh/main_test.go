@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 )
 
 // invoke runs the program and returns its exit code and output.
@@ -99,11 +100,13 @@ func TestFlagsBecomeOptions(t *testing.T) {
 
 func TestCountsAreWrittenAsWords(t *testing.T) {
 	for n, want := range map[int]string{0: "0 nodes", 1: "1 node", 25: "25 nodes", 4800: "4,800 nodes", 1234567: "1,234,567 nodes"} {
-		if got := many(n, "node"); got != want {
+		if got := words.Many(n, "node"); got != want {
 			t.Errorf("%d is written %q, want %q", n, got, want)
 		}
 	}
-	if got := many(2, "delivery"); got != "2 deliveries" {
-		t.Error(got)
+	for what, want := range map[string]string{"delivery": "2 deliveries", "crash": "2 crashes"} {
+		if got := words.Many(2, what); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	liveEvery  = 50 * time.Millisecond
 	plainEvery = 2 * time.Second
+	plainShare = 5 // without a terminal, a report comes at the earliest after this fraction of the step, so that long steps print few
 )
 
 // A screen shows the progress and the results of a run. On a terminal it overwrites its last line with the progress
@@ -87,7 +88,7 @@ func (s *screen) progress(what string, done, total int) {
 		line := fmt.Sprintf("     %-30s %s %*d of %d  %.1f s", what, gauge(done, total, 12),
 			len(fmt.Sprint(total)), done, total, now.Sub(s.begun).Seconds())
 		s.overwrite(line)
-	case !s.live && now.Sub(s.shown) >= plainEvery:
+	case !s.live && now.Sub(s.shown) >= max(plainEvery, now.Sub(s.begun)/plainShare):
 		s.shown = now
 		fmt.Fprintf(s.out, "     ... %s: %d of %d after %.0f s\n", what, done, total, now.Sub(s.begun).Seconds())
 	}

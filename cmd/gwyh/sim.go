@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/simreport"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 	"github.com/gwyh-go/gwyh/internal/sim"
 )
 
@@ -26,33 +28,16 @@ func runSim(ctx context.Context, args []string, out, err io.Writer) int {
 	return simulate(ctx, o, out, err)
 }
 
-// simulate runs one cluster in virtual time and shows the results.
+// simulate runs one cluster in virtual time and shows the results. Progress goes to err.
 func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
-	p, problem := o.plan()
-	if problem != nil {
-		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
-		return exitFailed
-	}
-	closeTrace, problem := o.openTrace(p)
-	if problem != nil {
-		fmt.Fprintf(err, "gwyh sim: %v\n", problem)
-		return exitFailed
-	}
-	s := newScreen(out)
-	progress := s.progress
-	if o.json {
-		progress = func(string, int, int) {}
-	} else {
+	s, progress := newScreen(out), newScreen(err)
+	if !o.json {
 		s.print(o.title())
-		s.step()
 	}
 	defer collectSeldom()()
 	begin := time.Now()
-	r, problem := p.Run(ctx, progress)
-	s.clear()
-	if failed := closeTrace(); problem == nil {
-		problem = failed
-	}
+	r, problem := o.report(ctx, progress)
+	progress.clear()
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(err, "gwyh sim: interrupted")
@@ -66,8 +51,11 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 		_ = encoder.Encode(r)
 		return exitOK
 	}
-	simStory{s, r, o.formed}.tell()
-	s.print(fmt.Sprintf("\n(%s)", short(time.Since(begin))))
+	simStory{s, r}.tell()
+	if o.html != "" {
+		s.print("\nplots are in " + o.html)
+	}
+	s.print(fmt.Sprintf("\n(%s)", words.Short(time.Since(begin))))
 	return exitOK
 }
 
@@ -98,14 +86,13 @@ func collectSeldom() func() {
 // simStory prints a report as text.
 type simStory struct {
 	*screen
-	*sim.Report
-	formed bool // the nodes knew each other at the start
+	*simreport.Report
 }
 
 func (s simStory) tell() {
 	s.tellFormation()
 	if s.Idle != nil {
-		s.title("Left alone for %s", short(time.Duration(s.Idle.Span)))
+		s.title("Left alone for %s", words.Short(time.Duration(s.Idle.Span)))
 		s.tellUsage(s.Idle)
 	}
 	if s.Broadcast != nil {
@@ -114,6 +101,23 @@ func (s simStory) tell() {
 	if s.Failure != nil {
 		s.tellFailure(s.Failure)
 	}
+	s.tellSizes()
+}
+
+// tellSizes prints the figures of clusters of several sizes, if there are some.
+func (s simStory) tellSizes() {
+	if len(s.Sizes) < 2 {
+		return
+	}
+	s.title("Cost against size")
+	s.text("%8s %14s %14s %14s %14s", "nodes", "complete", "at rest", "last node", "known dead")
+	for _, z := range s.Sizes {
+		rest := ""
+		if z.Idle != nil {
+			rest = words.Bytes(z.Idle.SentBytes) + "/s"
+		}
+		s.text("%8s %14s %14s %14s %14s", words.Grouped(z.Nodes), words.Short(time.Duration(z.Whole)), rest, words.Short(time.Duration(z.Last)), words.Short(time.Duration(z.Known)))
+	}
 }
 
 func (s simStory) tellFormation() {
@@ -121,34 +125,34 @@ func (s simStory) tellFormation() {
 	if f == nil {
 		return
 	}
-	if s.formed {
+	if s.Parameters.Formed {
 		s.title("All know each other from the start")
 	} else {
 		s.title("All join the first node at the same moment")
 	}
-	s.good("cluster complete after %s: each node knows all others and hears from enough", short(time.Duration(f.Whole)))
+	s.good("cluster complete after %s: each node knows all others and hears from enough", words.Short(time.Duration(f.Whole)))
 	s.tellUsage(&f.Usage)
 }
 
 // tellUsage prints the cost of a span of time.
 func (s simStory) tellUsage(u *sim.Usage) {
-	s.text("a node sends      %s  (the busiest one %s)", rates(u.Mean.SentPackets, u.Mean.SentBytes), rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
-	s.text("        receives  %s  (the busiest one %s)", rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
+	s.text("a node sends      %s  (the busiest one %s)", words.Rates(u.Mean.SentPackets, u.Mean.SentBytes), words.Rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
+	s.text("        receives  %s  (the busiest one %s)", words.Rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), words.Rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
 	if len(u.Between) > 0 {
 		packets, bytes := u.Across()
-		s.text("across zones go   %s, %.0f %% of all bytes", rates(packets, bytes), 100*share(bytes, u.All.SentBytes))
+		s.text("across zones go   %s, %.0f %% of all bytes", words.Rates(packets, bytes), 100*share(bytes, u.All.SentBytes))
 	}
 }
 
 func (s simStory) tellBroadcast(b *sim.Broadcast) {
-	s.title("%s of %s from random nodes in %s", many(b.Messages, "message"), size(float64(b.Size)), short(time.Duration(b.Usage.Span)))
+	s.title("%s of %s from random nodes in %s", words.Many(b.Messages, "message"), words.Bytes(float64(b.Size)), words.Short(time.Duration(b.Usage.Span)))
 	if b.Missing == 0 && b.Again == 0 {
-		s.good("every message reached all other nodes, exactly once: %s", many(b.Wanted, "delivery"))
+		s.good("every message reached all other nodes, exactly once: %s", words.Many(b.Wanted, "delivery"))
 	} else {
-		s.bad("coverage %.4f %%: %s missing of %s; %s repeated", 100*b.Coverage(), grouped(b.Missing), many(b.Wanted, "delivery"), grouped(b.Again))
+		s.bad("coverage %.4f %%: %s missing of %s; %s repeated", 100*b.Delivered(), words.Grouped(b.Missing), words.Many(b.Wanted, "delivery"), words.Grouped(b.Again))
 	}
 	if b.Refused > 0 {
-		s.bad("%s refused, as too much was waiting", many(b.Refused, "message"))
+		s.bad("%s refused, as too much was waiting", words.Many(b.Refused, "message"))
 	}
 	s.tellSpread("half of the nodes have it after", &b.Median)
 	s.tellSpread("the last node has it after", &b.Last)
@@ -167,7 +171,7 @@ func (s simStory) tellBroadcast(b *sim.Broadcast) {
 }
 
 func (s simStory) tellSpread(what string, d *sim.Spread) {
-	s.text("%-34s %s median, %s 99 %%, %s at most", what, short(time.Duration(d.P50)), short(time.Duration(d.P99)), short(time.Duration(d.Max)))
+	s.text("%-34s %s median, %s 99 %%, %s at most", what, words.Short(time.Duration(d.P50)), words.Short(time.Duration(d.P99)), words.Short(time.Duration(d.Max)))
 }
 
 // tellZones prints the flows between zones if they fit a terminal.
@@ -184,54 +188,24 @@ func (s simStory) tellZones(u *sim.Usage) {
 	for i, z := range s.Zones {
 		line = fmt.Sprintf("%-13.13s", z)
 		for _, f := range u.Between[i*len(s.Zones) : (i+1)*len(s.Zones)] {
-			line += fmt.Sprintf(" %11s", size(f.Bytes)+"/s")
+			line += fmt.Sprintf(" %11s", words.Bytes(f.Bytes)+"/s")
 		}
 		s.text("%s", line)
 	}
 }
 
 func (s simStory) tellFailure(f *sim.Failure) {
-	s.title("%s at the same moment", many(f.Crashes, "crash"))
+	s.title("%s at the same moment", words.Many(f.Crashes, "crash"))
 	if f.Unnoticed == 0 {
 		s.good("all other nodes detected every crash")
 	} else {
-		s.bad("%s not known to all others", many(f.Unnoticed, "crash"))
+		s.bad("%s not known to all others", words.Many(f.Unnoticed, "crash"))
 	}
 	s.tellSpread("the first node suspects it after", &f.Suspected)
 	s.tellSpread("the last node knows after", &f.Known)
 	if f.FalseDead > 0 {
-		s.bad("%s of nodes that lived, %d not refuted", many(f.FalseDead, "death"), f.Unrefuted)
+		s.bad("%s of nodes that lived, %d not refuted", words.Many(f.FalseDead, "death"), f.Unrefuted)
 	}
-}
-
-// rates formats packets and bytes per second.
-func rates(packets, bytes float64) string {
-	return fmt.Sprintf("%s packets/s, %s/s", figure(packets), size(bytes))
-}
-
-// figure formats a number with two or three digits.
-func figure(v float64) string {
-	switch {
-	case v < 10:
-		return fmt.Sprintf("%.2f", v)
-	case v < 100:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return grouped(int(v + 0.5))
-}
-
-// size formats a number of bytes.
-func size(v float64) string {
-	for _, unit := range []string{"B", "kB", "MB"} {
-		if v < 1000 {
-			if unit == "B" {
-				return fmt.Sprintf("%.0f B", v)
-			}
-			return fmt.Sprintf("%.3g %s", v, unit)
-		}
-		v /= 1000
-	}
-	return fmt.Sprintf("%.3g GB", v)
 }
 
 func share(part, whole float64) float64 {
@@ -247,7 +221,7 @@ func reach(sorted []time.Duration) []string {
 		return nil
 	}
 	step := roundUp(sorted[len(sorted)-1] / 10)
-	unit, name := unitOf(step * 10)
+	unit, name := words.UnitOf(step * 10)
 	decimals := decimalsOf(step, unit)
 	lines := []string{"within        of the deliveries"}
 	at := 0

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh"
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/sim"
@@ -38,6 +39,8 @@ type simOptions struct {
 	seed     int64
 	formed   bool
 	json     bool
+	html     string // file for a page with plots; empty: none
+	sizes    sizes  // further numbers of nodes to run the plan with
 	trace    string // file for the trace; empty: none
 
 	check    bool   // run all checks instead of a plan
@@ -51,6 +54,7 @@ const (
 	simNodesMax   = 20_000
 	simSizeMax    = 16 << 20
 	simCrashesMax = 10_000
+	simSizesMax   = 20 // of -sizes
 )
 
 func defaultSimOptions() simOptions {
@@ -106,7 +110,12 @@ Flags of the run:
 	-size BYTES   size of a message, 8 to 16777216 (default 256)
 	-crash N      nodes that crash at the same moment (default 1)
 	-seed N       draws everything that is drawn (default 1)
-	-json         print a report for machines
+	-json         print a report for machines; docs/sim.schema.json is its
+	              JSON Schema
+	-html FILE    also write a page with plots, which needs no other file
+	-sizes LIST   run it in clusters of these sizes too, such as 50,200, and
+	              show what grows with the size (default with -html: an
+	              eighth, a quarter and a half of -nodes)
 	-trace FILE   write what happens in each node, one JSON object per line:
 	              packets, messages, links, members, suspicions, choices and
 	              lines of the log, with seconds since the start. A run with
@@ -151,6 +160,8 @@ func parseSimOptions(args []string) (simOptions, error) {
 	fs.BoolVar(&o.quick, "quick", false, "")
 	fs.BoolVar(&o.full, "full", false, "")
 	fs.BoolVar(&o.json, "json", false, "")
+	fs.StringVar(&o.html, "html", "", "")
+	fs.Var(&o.sizes, "sizes", "")
 	fs.StringVar(&o.trace, "trace", "", "")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -175,6 +186,8 @@ func parseSimOptions(args []string) (simOptions, error) {
 		return o, fmt.Errorf("-check with -scenario: the one runs all checks, the other one of them")
 	case o.scenario != "" && !slices.ContainsFunc(allChecks(), func(k simcheck.Check) bool { return k.Name == o.scenario }):
 		return o, fmt.Errorf("-scenario %q: want one of %s", o.scenario, checkNames())
+	case len(o.sizes) > 0 && o.sizes[0] <= o.crash:
+		return o, fmt.Errorf("-crash %d with -sizes %s: want at least one node that stays", o.crash, &o.sizes)
 	case o.crash >= o.nodes:
 		return o, fmt.Errorf("-crash %d with -nodes %d: want at least one node that stays", o.crash, o.nodes)
 	case o.mapFile != "" && o.zones > 1:
@@ -184,7 +197,20 @@ func parseSimOptions(args []string) (simOptions, error) {
 	if size := o.preset.config().UDPBufferSize; size > gossip.DatagramProbed && o.path() < size {
 		return o, fmt.Errorf("-mtu %d with -preset %s: want %d or more", o.mtu, o.preset.name, size)
 	}
+	if o.html != "" && len(o.sizes) == 0 {
+		o.sizes = o.smallerSizes()
+	}
 	return o, nil
+}
+
+// smallerSizes returns an eighth, a quarter and a half of the nodes, as far as these differ and some nodes stay after the crashes.
+func (o *simOptions) smallerSizes() (list sizes) {
+	for _, part := range []int{8, 4, 2} {
+		if n := o.nodes / part; n > max(o.crash, 1) && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // path returns the longest packet that passes: with -preset local, which is for loopback, the longest possible one.
@@ -205,10 +231,10 @@ func (o *simOptions) title() string {
 	case o.mapFile != "":
 		where = "in the zones of " + o.mapFile
 	case o.zones > 1:
-		where = "in " + many(o.zones, "region")
+		where = "in " + words.Many(o.zones, "region")
 	}
 	return fmt.Sprintf("gwyh: %s %s, simulated; preset %s, strategy %s, %v %% loss, seed %d",
-		many(o.nodes, "node"), where, o.preset.name, o.strategy.name, float64(o.loss), o.seed)
+		words.Many(o.nodes, "node"), where, o.preset.name, o.strategy.name, float64(o.loss), o.seed)
 }
 
 // plan returns the simulation that the options describe.
@@ -349,6 +375,35 @@ func (p *positive) Set(text string) error {
 		return fmt.Errorf("want a number above 0 and up to 100000")
 	}
 	*p = positive(v)
+	return nil
+}
+
+// sizes is a flag.Value for ascending numbers of nodes.
+type sizes []int
+
+func (s *sizes) String() string {
+	texts := make([]string, len(*s))
+	for i, n := range *s {
+		texts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(texts, ",")
+}
+
+// Set makes numbers of nodes a flag.Value.
+func (s *sizes) Set(text string) error {
+	*s = nil
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 2 || n > simNodesMax {
+			return fmt.Errorf("want numbers of nodes such as 50,200, each 2 to %d", simNodesMax)
+		}
+		*s = append(*s, n)
+	}
+	slices.Sort(*s)
+	*s = slices.Compact(*s)
+	if len(*s) > simSizesMax {
+		return fmt.Errorf("want at most %d", simSizesMax)
+	}
 	return nil
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 )
 
 // Sizes of the clusters that compare the strategies; the demo's size if that is smaller.
@@ -17,7 +19,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 	o.zones = min(o.zones, o.nodes)
 	o.messages = min(o.messages, compareMessages)
 	d.screen.title("4. Strategies across zones: %s in %s, %s with each",
-		many(o.nodes, "node"), many(o.zones, "zone"), many(o.messages, "message"))
+		words.Many(o.nodes, "node"), words.Many(o.zones, "zone"), words.Many(o.messages, "message"))
 	if o.zones == 1 {
 		d.screen.text("nothing: there is one zone only")
 		return nil
@@ -34,7 +36,7 @@ func (d *demo) tellStrategies(ctx context.Context) error {
 		}
 		across, all := r.perNode(r.crossZone), r.perNode(r.copies)
 		d.screen.text("%-8s  %-18s  %6.1f  %4.1f %4.0f %%  %-11s  %9s", s.name, s.hears, all, across,
-			100*across/all, bar(int(1000*across/all), 1000, 10), short(median(r.spread)))
+			100*across/all, bar(int(1000*across/all), 1000, 10), words.Short(median(r.spread)))
 	}
 	d.screen.text("(copies of a message at a node; last node: median time until it has it)")
 	return nil

@@ -21,11 +21,14 @@ type Plan struct {
 
 // Durations of a plan's phases.
 const (
-	CalmFor    = 5 * time.Second  // after the forming, until the choice of links is stable
-	LateFor    = 5 * time.Second  // after the last broadcast, for missing messages to arrive
-	noticeFor  = 2 * time.Minute  // for a crash to become known to all nodes
-	refuteFor  = 10 * time.Second // after that, for nodes that were wrongly declared dead to refute it
-	stepsShown = 100              // progress reports in one phase
+	CalmFor     = 5 * time.Second        // after the forming, until the choice of links is stable
+	LateFor     = 5 * time.Second        // after the last broadcast, for missing messages to arrive
+	noticeFor   = 2 * time.Minute        // for a crash to become known to all nodes
+	refuteFor   = 10 * time.Second       // after that, for nodes that were wrongly declared dead to refute it
+	stepsShown  = 100                    // progress reports in one phase
+	crashSample = 100 * time.Millisecond // a sample of the traffic while a crash becomes known
+	formSample  = 10 * time.Millisecond  // the shortest sample of the traffic while a cluster forms
+	sampled     = 25                     // samples of the traffic in one phase
 )
 
 // Progress receives how far a phase is. It may be called often.
@@ -34,18 +37,20 @@ type Progress func(phase string, done, total int)
 // Run runs a plan. It returns an error if the cluster did not form or if ctx ended.
 func (p *Plan) Run(ctx context.Context, progress Progress) (*Report, error) {
 	c := New(p.Config)
-	r := &Report{Seed: p.Seed, Nodes: p.Nodes}
+	r, traffic := &Report{Seed: p.Seed, Nodes: p.Nodes}, &recorder{c: c}
 	if p.Map != nil {
 		r.Zones = p.Map.Zones
 	}
 	phases := []func() error{
-		func() error { return p.form(ctx, c, r, progress) },
-		func() error { return p.idle(ctx, c, r, progress) },
-		func() error { return p.broadcast(ctx, c, r, progress) },
-		func() error { return p.crash(c, r, progress) },
+		func() error { return p.form(ctx, traffic, r, progress) },
+		func() error { return p.idle(ctx, traffic, r, progress) },
+		func() error { return p.broadcast(ctx, traffic, r, progress) },
+		func() error { return p.crash(ctx, traffic, r, progress) },
 	}
 	for _, phase := range phases {
-		if err := phase(); err != nil {
+		err := phase()
+		r.Traffic = traffic.samples
+		if err != nil {
 			return r, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -55,10 +60,11 @@ func (p *Plan) Run(ctx context.Context, progress Progress) (*Report, error) {
 	return r, nil
 }
 
-// pass lets time pass and reports progress.
-func (c *Cluster) pass(ctx context.Context, d time.Duration, phase string, progress Progress) error {
+// pass lets time pass, samples the traffic and reports progress.
+func (r *recorder) pass(ctx context.Context, d time.Duration, phase string, progress Progress) error {
 	for i := range stepsShown {
-		c.Net.RunFor(d / stepsShown)
+		r.c.Net.RunFor(d / stepsShown)
+		r.sample(phase, d/sampled, false)
 		progress(phase, i+1, stepsShown)
 		if err := ctx.Err(); err != nil {
 			return err
@@ -67,36 +73,43 @@ func (c *Cluster) pass(ctx context.Context, d time.Duration, phase string, progr
 	return nil
 }
 
-func (p *Plan) form(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+func (p *Plan) form(ctx context.Context, traffic *recorder, r *Report, progress Progress) error {
+	c := traffic.c
 	before := c.Meter()
+	course, step := []Formed{c.formed()}, awaitStep
 	c.joinFirst()
 	whole := c.Await(p.FormLimit, func() bool {
-		progress("milliseconds of forming", int(c.Net.Elapsed().Milliseconds()), int(p.FormLimit.Milliseconds()))
+		now := c.Net.Elapsed()
+		progress("milliseconds of forming", int(now.Milliseconds()), int(p.FormLimit.Milliseconds()))
+		if now-time.Duration(course[len(course)-1].At) >= step {
+			course = thin(append(course, c.formed()), &step)
+		}
+		traffic.sample("forming", max(formSample, now/sampled), false)
 		return ctx.Err() != nil || c.Whole()
 	})
 	if !whole {
 		return fmt.Errorf("the cluster is not whole after %v: %s", p.FormLimit, c.Missing())
 	}
-	r.Formation = &Formation{Whole: Millis(c.Net.Elapsed()), Usage: c.Since(before)}
-	return c.pass(ctx, CalmFor, "settling", progress)
+	r.Formation = &Formation{Whole: Millis(c.Net.Elapsed()), Usage: c.Since(before), Course: append(course, c.formed())}
+	return traffic.pass(ctx, CalmFor, "settling", progress)
 }
 
-func (p *Plan) idle(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+func (p *Plan) idle(ctx context.Context, traffic *recorder, r *Report, progress Progress) error {
 	if p.Idle == 0 {
 		return nil
 	}
-	before := c.Meter()
-	if err := c.pass(ctx, p.Idle, "idling", progress); err != nil {
+	before := traffic.c.Meter()
+	if err := traffic.pass(ctx, p.Idle, "idling", progress); err != nil {
 		return err
 	}
-	u := c.Since(before)
+	u := traffic.c.Since(before)
 	r.Idle = &u
 	return nil
 }
 
-func (p *Plan) broadcast(ctx context.Context, c *Cluster, r *Report, progress Progress) error {
+func (p *Plan) broadcast(ctx context.Context, traffic *recorder, r *Report, progress Progress) error {
 	if total := p.messages(); total > 0 {
-		b, err := p.Measure(ctx, c, progress)
+		b, err := p.measure(ctx, traffic, progress)
 		r.Broadcast = b
 		return err
 	}
@@ -107,6 +120,11 @@ func (p *Plan) messages() int { return int(p.Rate * p.Duration.Seconds()) }
 
 // Measure runs the broadcasts of the plan in a cluster.
 func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Broadcast, error) {
+	return p.measure(ctx, &recorder{c: c}, progress)
+}
+
+func (p *Plan) measure(ctx context.Context, traffic *recorder, progress Progress) (*Broadcast, error) {
+	c := traffic.c
 	total := p.messages()
 	b := &Broadcast{Messages: total, Size: max(p.Size, HeaderSize)}
 	before, totals := c.Meter(), c.Totals()
@@ -116,16 +134,24 @@ func (p *Plan) Measure(ctx context.Context, c *Cluster, progress Progress) (*Bro
 			b.Refused++
 		}
 		c.Net.RunFor(begin + time.Duration(float64(i+1)/p.Rate*float64(time.Second)) - c.Net.Elapsed())
+		traffic.sample("broadcasting", p.Duration/sampled, true)
 		progress("broadcasting", i+1, total)
 		if err := ctx.Err(); err != nil {
 			return b, err
 		}
 	}
 	b.Usage = c.Since(before)
-	if err := c.pass(ctx, LateFor, "waiting for what is late", progress); err != nil {
+	if err := traffic.pass(ctx, LateFor, "waiting for late messages", progress); err != nil {
 		return b, err
 	}
-	b.count(c.ledger.between(begin, c.Net.Elapsed()))
+	messages := c.ledger.between(begin, c.Net.Elapsed())
+	b.count(messages)
+	b.Coverage = reach(messages)
+	var zones []string
+	if p.Map != nil {
+		zones = p.Map.Zones
+	}
+	b.Zones = c.delaysByZone(zones, messages)
 	if got := float64(b.Wanted - b.Missing); got > 0 {
 		after := c.Totals()
 		each := func(after, before uint64) float64 { return float64(after-before) / got }
@@ -156,17 +182,28 @@ func (b *Broadcast) count(messages []*Message) {
 	b.deliveries = SpreadOf(b.deliveries).sorted
 }
 
-func (p *Plan) crash(c *Cluster, r *Report, progress Progress) error {
+func (p *Plan) crash(ctx context.Context, traffic *recorder, r *Report, progress Progress) error {
 	if p.Crashes == 0 {
 		return nil
 	}
+	c := traffic.c
 	begin := c.Net.Elapsed()
+	c.watch.observers = map[time.Duration]int{}
 	falls := c.Kill(c.Pick(p.Crashes)...)
-	progress("waiting for crashes to be known", 0, p.Crashes)
-	c.AwaitKnown(falls, noticeFor)
-	c.Net.RunFor(refuteFor)
+	for known := false; !known && c.Net.Elapsed()-begin < noticeFor; {
+		progress("milliseconds until crashes are known", int((c.Net.Elapsed() - begin).Milliseconds()), int(noticeFor.Milliseconds()))
+		known = c.AwaitKnown(falls, crashSample)
+		traffic.sample("detecting", crashSample, false)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if err := traffic.pass(ctx, refuteFor, "waiting for refutations", progress); err != nil {
+		return err
+	}
 	f := &Failure{Crashes: len(falls)}
 	f.Count(falls)
+	f.Suspicions, f.Knowing, f.Observers = percentilesOf(f.Suspected.sorted), percentilesOf(f.Known.sorted), percentilesOfCounts(c.watch.observers)
 	for _, l := range c.Lies(begin) {
 		f.FalseDead++
 		if l.Refuted == 0 {
@@ -193,38 +230,9 @@ func (f *Failure) Count(falls []*Fall) {
 	f.Suspected, f.Known = SpreadOf(suspected), SpreadOf(known)
 }
 
-// Sum returns the sum of a counter over all nodes.
-func (c *Cluster) Sum(of func(*stats.Stats) uint64) (sum uint64) {
-	for _, n := range c.Nodes {
-		s := n.Core.Stats()
-		sum += of(&s)
-	}
-	return sum
-}
-
 // parents returns the mean number of parents per node and known origin, a node's own id excluded.
 func (c *Cluster) parents() float64 {
 	parents := c.Sum(func(s *stats.Stats) uint64 { return uint64(s.Parents) })
 	origins := c.Sum(func(s *stats.Stats) uint64 { return uint64(max(s.Origins-1, 0)) })
 	return float64(parents) / float64(max(origins, 1))
-}
-
-// Totals are counters of dissemination, summed over all nodes.
-type Totals struct {
-	Copies   uint64 // copies received, first ones and duplicates
-	Crossed  uint64 // copies received from another zone
-	Digests  uint64 // digests sent
-	Repaired uint64 // messages received because they were requested
-}
-
-// Totals returns the sums over all nodes.
-func (c *Cluster) Totals() (sum Totals) {
-	c.Sum(func(s *stats.Stats) uint64 {
-		sum.Copies += s.BroadcastsDelivered + s.BroadcastsDuplicate
-		sum.Crossed += s.BroadcastsCrossZone
-		sum.Digests += s.Announced
-		sum.Repaired += s.Repaired
-		return 0
-	})
-	return sum
 }

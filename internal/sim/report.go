@@ -1,54 +1,10 @@
 package sim
 
 import (
-	"encoding/json"
-	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
-
-// Millis is a duration that JSON shows in milliseconds, with microsecond precision.
-type Millis time.Duration
-
-// MarshalJSON returns the duration as a number of milliseconds.
-func (m Millis) MarshalJSON() ([]byte, error) {
-	return json.Marshal(math.Round(float64(m)/1e3) / 1e3)
-}
-
-// Spread describes a distribution of durations.
-type Spread struct {
-	Mean Millis `json:"mean_ms"`
-	P50  Millis `json:"p50_ms"`
-	P99  Millis `json:"p99_ms"`
-	Max  Millis `json:"max_ms"`
-
-	sorted []time.Duration
-}
-
-func SpreadOf(values []time.Duration) Spread {
-	if len(values) == 0 {
-		return Spread{}
-	}
-	slices.Sort(values)
-	at := func(q float64) Millis { return Millis(values[min(int(q*float64(len(values))), len(values)-1)]) }
-	var sum time.Duration
-	for _, v := range values {
-		sum += v
-	}
-	return Spread{Millis(sum) / Millis(len(values)), at(0.5), at(0.99), Millis(values[len(values)-1]), values}
-}
-
-// Values returns all durations in ascending order. The caller must not change them.
-func (s *Spread) Values() []time.Duration { return s.sorted }
-
-// Text returns a description of the spread in words.
-func (s *Spread) Text() string {
-	round := func(m Millis) time.Duration { return time.Duration(m).Round(10 * time.Millisecond) }
-	return fmt.Sprintf("%v in the mean, %v median, %v at most", round(s.Mean), round(s.P50), round(s.Max))
-}
 
 // Report is the result of a run for capacity planning.
 type Report struct {
@@ -59,12 +15,15 @@ type Report struct {
 	Idle      *Usage     `json:"idle,omitempty"`
 	Broadcast *Broadcast `json:"broadcast,omitempty"`
 	Failure   *Failure   `json:"failure,omitempty"`
+	Traffic   []Traffic  `json:"traffic,omitempty"` // over the whole run
 }
 
 // Formation describes how a cluster formed.
 type Formation struct {
 	Whole Millis `json:"whole_ms"` // until every node knew all others and received from enough
 	Usage Usage  `json:"usage"`
+
+	Course []Formed `json:"course"`
 }
 
 // Broadcast describes what happened to the messages.
@@ -84,10 +43,13 @@ type Broadcast struct {
 	Repaired   float64 `json:"repaired_per_node"`           // messages received because they were requested
 	Usage      Usage   `json:"usage"`
 	deliveries []time.Duration
+
+	Coverage []Reach      `json:"coverage"` // of the messages that reached all nodes
+	Zones    []ZoneDelays `json:"delays_by_zone"`
 }
 
-// Coverage returns the fraction of the deliveries that were made.
-func (b *Broadcast) Coverage() float64 {
+// Delivered returns the fraction of the deliveries that were made.
+func (b *Broadcast) Delivered() float64 {
 	if b.Wanted == 0 {
 		return 1
 	}
@@ -105,6 +67,10 @@ type Failure struct {
 	Known     Spread `json:"known_dead"`  // until the last node knew it
 	FalseDead int    `json:"false_dead"`  // live nodes declared dead, counted once per node that did so
 	Unrefuted int    `json:"not_refuted"` // those that were still declared dead at the end of the run
+
+	Suspicions Percentiles `json:"suspected_ms,omitempty"` // the distributions over the crashes
+	Knowing    Percentiles `json:"known_dead_ms,omitempty"`
+	Observers  Percentiles `json:"observers_ms,omitempty"` // until a node knew of a crash, over crashes and nodes
 }
 
 // Usage is the cost of a span of time.
@@ -197,4 +163,30 @@ func (u *Usage) Across() (packets, bytes float64) {
 		}
 	}
 	return packets, bytes
+}
+
+// Size is what a cluster of one size does and costs.
+type Size struct {
+	Nodes        int     `json:"nodes"`
+	Whole        Millis  `json:"whole_ms"`
+	Idle         *Rates  `json:"idle,omitempty"`         // of the mean node
+	Broadcasting *Rates  `json:"broadcasting,omitempty"` // likewise
+	Copies       float64 `json:"copies_per_node"`
+	Last         Millis  `json:"last_node_p50_ms"`
+	Known        Millis  `json:"known_dead_p50_ms"`
+}
+
+// Size returns the figures of a report that depend most on the number of nodes.
+func (r *Report) Size() Size {
+	s := Size{Nodes: r.Nodes, Whole: r.Formation.Whole}
+	if r.Idle != nil {
+		s.Idle = &r.Idle.Mean
+	}
+	if b := r.Broadcast; b != nil {
+		s.Broadcasting, s.Copies, s.Last = &b.Usage.Mean, b.Copies, b.Last.P50
+	}
+	if r.Failure != nil {
+		s.Known = r.Failure.Known.P50
+	}
+	return s
 }

@@ -12,6 +12,8 @@ type watch struct {
 	falls map[wire.NodeID]*Fall
 	lies  []*Lie
 	open  map[belief]*Lie // the lies that are still believed
+
+	observers map[time.Duration]int // how many nodes knew of a fall after so many milliseconds; nil: not counted
 }
 
 // belief means that one node considers another one dead.
@@ -86,6 +88,9 @@ func (c *Cluster) lookForSuspicion(f *Fall) {
 func (w *watch) gone(by *Node, m *gossip.Member) {
 	now := by.cluster.Net.Elapsed()
 	if f := w.falls[m.ID]; f != nil {
+		if w.observers != nil {
+			w.observers[(now-f.At).Truncate(time.Millisecond)]++
+		}
 		if f.unsure--; f.unsure == 0 {
 			f.Known = now - f.At
 		}

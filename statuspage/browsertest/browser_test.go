@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -74,11 +75,21 @@ func TestMain(m *testing.M) {
 // open serves the page of a node and opens it.
 func open(t *testing.T, source statuspage.Source, l look) *tab {
 	t.Helper()
+	p := openHandler(t, statuspage.Handler(source), l)
+	if !l.noScript {
+		p.until("document.documentElement.dataset.ready > 0")
+	}
+	return p
+}
+
+// openHandler serves a page and opens it.
+func openHandler(t *testing.T, page http.Handler, l look) *tab {
+	t.Helper()
 	b, err := browser()
 	if err != nil {
 		t.Fatalf("start the browser (is chromium installed?): %v", err)
 	}
-	server := httptest.NewServer(statuspage.Handler(source))
+	server := httptest.NewServer(page)
 	ctx, cancel := chromedp.NewContext(b)
 	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(func() {
@@ -94,9 +105,6 @@ func open(t *testing.T, source statuspage.Source, l look) *tab {
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}),
 		emulation.SetScriptExecutionDisabled(l.noScript),
 		chromedp.Navigate(server.URL+"/"))
-	if !l.noScript {
-		p.until("document.documentElement.dataset.ready > 0")
-	}
 	t.Cleanup(p.check)
 	return p
 }
@@ -198,6 +206,22 @@ func (p *tab) visit(view string) {
 	p.t.Helper()
 	p.do(chromedp.Click(`nav a[href="#`+view+`"]`, chromedp.ByQuery))
 	p.until(`[...document.querySelectorAll("main > section")].every(s => s.hidden === (s.id !== "` + view + `"))`)
+}
+
+// audit fails the test for each violation that axe finds. what names the audited view.
+func (p *tab) audit(what string) {
+	p.t.Helper()
+	script, err := axe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var found []string
+	p.do(chromedp.Evaluate(script+";0", nil),
+		chromedp.Evaluate(`axe.run(document).then(r => r.violations.map(v => v.id + ": " + v.help + " at " + v.nodes.slice(0, 3).map(n => n.target + " " + n.failureSummary).join("; ")))`,
+			&found, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	for _, v := range found {
+		p.t.Errorf("%s: %s", what, v)
+	}
 }
 
 // axe is the accessibility checker of Deque, from npm.

@@ -63,7 +63,7 @@ func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 	log := agent.NewLog(err, c.LogLevel, c.LogJSON)
 	lines := slog.New(log)
-	build := thisBuild()
+	build := ThisBuild()
 	var listener net.Listener
 	if c.HTTP != "" {
 		var e error

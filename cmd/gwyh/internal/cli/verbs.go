@@ -411,8 +411,8 @@ Usage:
 	},
 }
 
-// A build describes the build of this program.
-type build struct {
+// A Build describes the build of this program.
+type Build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
 	Modified bool   `json:"modified,omitempty"` // files had changes that were not committed
@@ -420,9 +420,9 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-// thisBuild returns what the Go toolchain recorded in the program.
-func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+// ThisBuild returns what the Go toolchain recorded in the program.
+func ThisBuild() Build {
+	b := Build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	i, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
@@ -456,7 +456,7 @@ Flags:
 `,
 	define: jsonFlag,
 	run: func(_ context.Context, s *session) error {
-		b := thisBuild()
+		b := ThisBuild()
 		return s.print(b, func(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "gwyh %s %s %s\n", b.Version, b.Go, b.Platform)
 			if b.Revision != "" {
