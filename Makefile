@@ -5,7 +5,7 @@ misspell := github.com/golangci/misspell/cmd/misspell@v0.8.0
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz golden bench load junk mutants model release
+.PHONY: quick test race fuzz golden bench plots load junk mutants model release
 
 # Under a minute on two cores that do nothing else: formatting, spelling, go vet, staticcheck and the tests that take seconds, of the
 # library. "make test" tests all modules of go.work.
@@ -55,11 +55,16 @@ golden:
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
+# The charts of docs/PERFORMANCE.md, from what was recorded in bench/recorded; bench/README.md says how to record it.
+plots:
+	cd bench && go run ./cmd/gossipbench plot
+
 # Load on real sockets at full length, as docs/PERFORMANCE.md quotes it: it needs a machine that does nothing else.
 load:
 	go test -v -full -timeout 30m -run 'Steady|Flood|FullQueues|LargeMessagesReach' .
 
 # A release of the version that is the latest in CHANGELOG.md: checks, and binaries for six platforms in dist/. It publishes nothing.
+# RELEASE may select steps: where vuln.go.dev cannot be reached, RELEASE="-only changelog,modules,api,build", or -vulndb with a copy of the database.
 VERSION ?= $(shell sed -n 's/^## \[\([0-9.]*\)\].*/\1/p' CHANGELOG.md | head -n 1)
 release:
-	go run ./release -version $(VERSION) -out dist
+	go run ./release -version $(VERSION) -out dist $(RELEASE)

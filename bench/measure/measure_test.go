@@ -78,3 +78,32 @@ func TestQuantileIsTheNearestRank(t *testing.T) {
 		t.Error("of nothing")
 	}
 }
+
+func TestPercentilesAreThoseOfTheNearestRank(t *testing.T) {
+	var v []float64
+	for i := range 200 {
+		v = append(v, float64((i*77)%200)+1.23456) // 1.23456 to 200.23456 in another order
+	}
+	p := Percentiles(v)
+	for at, want := range map[int]float64{0: 1.235, 1: 2.235, 50: 100.2, 100: 200.2} {
+		if len(p) != 101 || p[at] != want {
+			t.Errorf("percentile %d of %d is %v, want %v", at, len(p), p[at], want)
+		}
+	}
+	if Percentiles(nil) != nil {
+		t.Error("an empty sample has percentiles")
+	}
+}
+
+func TestDelaysAreThoseOfAllDeliveries(t *testing.T) {
+	var h Hub
+	r := h.Begin(1, 3, false)
+	p := r.Payload(nil, 0, 64)
+	r.Sent(0, 0)
+	sent := r.epoch.Add(time.Duration(r.sent[0]))
+	h.Deliver(1, p, sent.Add(time.Millisecond))
+	h.Deliver(2, p, sent.Add(3*time.Millisecond))
+	if d := r.Delays(); len(d) != 2 || d[0] != 1 || d[1] != 3 {
+		t.Errorf("delays %v, want 1 and 3 ms", d)
+	}
+}

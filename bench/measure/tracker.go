@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"math/rand"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -140,6 +141,18 @@ func (t *Round) Spread() (last, mid []float64, ratio float64, incomplete int) {
 	return last, mid, float64(t.Total.Load()) / float64(t.m*(t.n-1)), incomplete
 }
 
+// Delays returns the milliseconds from the sending of a message to each of its deliveries.
+func (t *Round) Delays() (all []float64) {
+	for i := range t.m {
+		for k := range t.n {
+			if v := atomic.LoadInt64(&t.at[i*t.n+k]); v != 0 {
+				all = append(all, float64(v-t.sent[i])/1e6)
+			}
+		}
+	}
+	return all
+}
+
 // LastAt returns when the last delivery happened, in seconds after the first send, or 0 if there was none.
 func (t *Round) LastAt() float64 {
 	var hi int64
@@ -160,4 +173,19 @@ func Quantile(v []float64, q float64) float64 {
 	s := slices.Clone(v)
 	slices.Sort(s)
 	return s[min(len(s)-1, max(0, int(q*float64(len(s))+0.9999)-1))]
+}
+
+// Percentiles returns the percentiles 0 to 100 of an unsorted sample (nearest rank) with four significant digits, or
+// nil if it is empty.
+func Percentiles(v []float64) []float64 {
+	if len(v) == 0 {
+		return nil
+	}
+	s := slices.Sorted(slices.Values(v))
+	p := make([]float64, 101)
+	for i := range p {
+		at := s[max((i*len(s)+99)/100-1, 0)]
+		p[i], _ = strconv.ParseFloat(strconv.FormatFloat(at, 'g', 4, 64), 64)
+	}
+	return p
 }

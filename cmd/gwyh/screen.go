@@ -94,6 +94,18 @@ func (s *screen) progress(what string, done, total int) {
 	}
 }
 
+// of returns a function that reports the progress of steps whose names begin with prefix. Each name is a step.
+func (s *screen) of(prefix string) func(what string, done, total int) {
+	last := ""
+	return func(what string, done, total int) {
+		if what != last {
+			last = what
+			s.step()
+		}
+		s.progress(prefix+what, done, total)
+	}
+}
+
 // gauge draws a progress bar over its full width.
 func gauge(done, total, width int) string {
 	b := bar(done, total, width)

@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/cli"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/simreport"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/words"
 	"github.com/gwyh-go/gwyh/internal/sim"
@@ -59,6 +61,76 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 	return exitOK
 }
 
+// collectSeldom lets the heap grow to three times the live data before a collection, unless GOGC is set: a simulation
+// makes little garbage, and a collection scans gigabytes. The returned function undoes this.
+func collectSeldom() func() {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(200)
+	return func() { debug.SetGCPercent(before) }
+}
+
+func (o *simOptions) parameters(p *sim.Plan) simreport.Parameters {
+	s := simreport.Parameters{Nodes: o.nodes, Zones: o.zones, Map: o.mapFile, Preset: o.preset.name, Strategy: o.strategy.name, Formed: o.formed,
+		Subscriptions: p.Core.Subscriptions, Latency: o.latency.text, Jitter: float64(o.jitter), Loss: float64(o.loss), MTU: o.path(), Probed: o.mtu > 0,
+		Idle: sim.Millis(o.idle), Rate: float64(o.rate), Duration: sim.Millis(o.duration), Size: o.size, Crashes: o.crash, Seed: o.seed, Sizes: o.sizes}
+	if p.Map != nil {
+		s.Zones, s.Latency = len(p.Map.Zones), ""
+	}
+	return s
+}
+
+// report runs the simulation and those of the further sizes, and writes the page if one is wanted.
+func (o *simOptions) report(ctx context.Context, progress *screen) (*simreport.Report, error) {
+	p, err := o.plan()
+	if err != nil {
+		return nil, err
+	}
+	var page *os.File
+	if o.html != "" { // now, so that a wrong name is known before a long run
+		if page, err = os.Create(o.html); err != nil {
+			return nil, err
+		}
+		defer page.Close()
+	}
+	r := &simreport.Report{Format: simreport.Format, Program: cli.ThisBuild(), Parameters: o.parameters(p)}
+	if r.Report, err = o.run(ctx, p, progress, ""); err != nil {
+		return nil, err
+	}
+	r.Sizes = []sim.Size{r.Size()}
+	for _, n := range o.sizes {
+		if n == o.nodes {
+			continue
+		}
+		other := *p
+		other.Nodes, other.Trace = n, nil
+		further, err := other.Run(ctx, progress.of(fmt.Sprintf("%s: ", words.Many(n, "node"))))
+		if err != nil {
+			return nil, fmt.Errorf("with %s: %w", words.Many(n, "node"), err)
+		}
+		r.Sizes = append(r.Sizes, further.Size())
+	}
+	slices.SortFunc(r.Sizes, func(a, b sim.Size) int { return a.Nodes - b.Nodes })
+	if page != nil {
+		return r, errors.Join(r.WritePage(page), page.Close())
+	}
+	return r, nil
+}
+
+// run runs one plan and writes its trace if one is wanted.
+func (o *simOptions) run(ctx context.Context, p *sim.Plan, progress *screen, prefix string) (*sim.Report, error) {
+	closeTrace, err := o.openTrace(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Run(ctx, progress.of(prefix))
+	if failed := closeTrace(); err == nil {
+		err = failed
+	}
+	return r, err
+}
+
 // openTrace makes a plan write its trace to the file of the options, if there is one. closeTrace closes the file.
 func (o *simOptions) openTrace(p *sim.Plan) (closeTrace func() error, err error) {
 	if o.trace == "" {
@@ -71,165 +143,4 @@ func (o *simOptions) openTrace(p *sim.Plan) (closeTrace func() error, err error)
 	w := bufio.NewWriterSize(f, 1<<20)
 	p.Trace = w
 	return func() error { return errors.Join(w.Flush(), f.Close()) }, nil
-}
-
-// collectSeldom lets the heap grow to three times the live data before a collection, unless GOGC is set: a simulation
-// makes little garbage, and a collection scans gigabytes. The returned function undoes this.
-func collectSeldom() func() {
-	if os.Getenv("GOGC") != "" {
-		return func() {}
-	}
-	before := debug.SetGCPercent(200)
-	return func() { debug.SetGCPercent(before) }
-}
-
-// simStory prints a report as text.
-type simStory struct {
-	*screen
-	*simreport.Report
-}
-
-func (s simStory) tell() {
-	s.tellFormation()
-	if s.Idle != nil {
-		s.title("Left alone for %s", words.Short(time.Duration(s.Idle.Span)))
-		s.tellUsage(s.Idle)
-	}
-	if s.Broadcast != nil {
-		s.tellBroadcast(s.Broadcast)
-	}
-	if s.Failure != nil {
-		s.tellFailure(s.Failure)
-	}
-	s.tellSizes()
-}
-
-// tellSizes prints the figures of clusters of several sizes, if there are some.
-func (s simStory) tellSizes() {
-	if len(s.Sizes) < 2 {
-		return
-	}
-	s.title("Cost against size")
-	s.text("%8s %14s %14s %14s %14s", "nodes", "complete", "at rest", "last node", "known dead")
-	for _, z := range s.Sizes {
-		rest := ""
-		if z.Idle != nil {
-			rest = words.Bytes(z.Idle.SentBytes) + "/s"
-		}
-		s.text("%8s %14s %14s %14s %14s", words.Grouped(z.Nodes), words.Short(time.Duration(z.Whole)), rest, words.Short(time.Duration(z.Last)), words.Short(time.Duration(z.Known)))
-	}
-}
-
-func (s simStory) tellFormation() {
-	f := s.Formation
-	if f == nil {
-		return
-	}
-	if s.Parameters.Formed {
-		s.title("All know each other from the start")
-	} else {
-		s.title("All join the first node at the same moment")
-	}
-	s.good("cluster complete after %s: each node knows all others and hears from enough", words.Short(time.Duration(f.Whole)))
-	s.tellUsage(&f.Usage)
-}
-
-// tellUsage prints the cost of a span of time.
-func (s simStory) tellUsage(u *sim.Usage) {
-	s.text("a node sends      %s  (the busiest one %s)", words.Rates(u.Mean.SentPackets, u.Mean.SentBytes), words.Rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
-	s.text("        receives  %s  (the busiest one %s)", words.Rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), words.Rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
-	if len(u.Between) > 0 {
-		packets, bytes := u.Across()
-		s.text("across zones go   %s, %.0f %% of all bytes", words.Rates(packets, bytes), 100*share(bytes, u.All.SentBytes))
-	}
-}
-
-func (s simStory) tellBroadcast(b *sim.Broadcast) {
-	s.title("%s of %s from random nodes in %s", words.Many(b.Messages, "message"), words.Bytes(float64(b.Size)), words.Short(time.Duration(b.Usage.Span)))
-	if b.Missing == 0 && b.Again == 0 {
-		s.good("every message reached all other nodes, exactly once: %s", words.Many(b.Wanted, "delivery"))
-	} else {
-		s.bad("coverage %.4f %%: %s missing of %s; %s repeated", 100*b.Delivered(), words.Grouped(b.Missing), words.Many(b.Wanted, "delivery"), words.Grouped(b.Again))
-	}
-	if b.Refused > 0 {
-		s.bad("%s refused, as too much was waiting", words.Many(b.Refused, "message"))
-	}
-	s.tellSpread("half of the nodes have it after", &b.Median)
-	s.tellSpread("the last node has it after", &b.Last)
-	copies := fmt.Sprintf("%.1f copies of a message come to each node", b.Copies)
-	if len(b.Usage.Between) > 0 {
-		copies += fmt.Sprintf(", %.1f of them from another zone", b.CrossZone)
-	}
-	s.text("%s", copies)
-	s.text("%.1f parents of each origin for each node; %.1f digests and %.4f repairs for each node and message", b.Parents, b.Digests, b.Repaired)
-	s.tellUsage(&b.Usage)
-	s.print("")
-	for _, line := range append(histogram(b.Last.Values()), append([]string{""}, reach(b.Deliveries())...)...) {
-		s.text("  %s", line)
-	}
-	s.tellZones(&b.Usage)
-}
-
-func (s simStory) tellSpread(what string, d *sim.Spread) {
-	s.text("%-34s %s median, %s 99 %%, %s at most", what, words.Short(time.Duration(d.P50)), words.Short(time.Duration(d.P99)), words.Short(time.Duration(d.Max)))
-}
-
-// tellZones prints the flows between zones if they fit a terminal.
-func (s simStory) tellZones(u *sim.Usage) {
-	if len(u.Between) == 0 || len(s.Zones) > 5 {
-		return
-	}
-	line := fmt.Sprintf("%-13s", "sent by")
-	for _, z := range s.Zones {
-		line += fmt.Sprintf(" %11.11s", "to "+z)
-	}
-	s.print("")
-	s.text("%s", line)
-	for i, z := range s.Zones {
-		line = fmt.Sprintf("%-13.13s", z)
-		for _, f := range u.Between[i*len(s.Zones) : (i+1)*len(s.Zones)] {
-			line += fmt.Sprintf(" %11s", words.Bytes(f.Bytes)+"/s")
-		}
-		s.text("%s", line)
-	}
-}
-
-func (s simStory) tellFailure(f *sim.Failure) {
-	s.title("%s at the same moment", words.Many(f.Crashes, "crash"))
-	if f.Unnoticed == 0 {
-		s.good("all other nodes detected every crash")
-	} else {
-		s.bad("%s not known to all others", words.Many(f.Unnoticed, "crash"))
-	}
-	s.tellSpread("the first node suspects it after", &f.Suspected)
-	s.tellSpread("the last node knows after", &f.Known)
-	if f.FalseDead > 0 {
-		s.bad("%s of nodes that lived, %d not refuted", words.Many(f.FalseDead, "death"), f.Unrefuted)
-	}
-}
-
-func share(part, whole float64) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return part / whole
-}
-
-// reach draws which fraction of the deliveries was made within which time.
-func reach(sorted []time.Duration) []string {
-	if len(sorted) == 0 {
-		return nil
-	}
-	step := roundUp(sorted[len(sorted)-1] / 10)
-	unit, name := words.UnitOf(step * 10)
-	decimals := decimalsOf(step, unit)
-	lines := []string{"within        of the deliveries"}
-	at := 0
-	for t := step; at < len(sorted); t += step {
-		for at < len(sorted) && sorted[at] <= t {
-			at++
-		}
-		lines = append(lines, fmt.Sprintf("%8.*f %-3s  %-40s %.1f %%", decimals, float64(t)/float64(unit), name, bar(at, len(sorted), barWidth), 100*share(float64(at), float64(len(sorted)))))
-	}
-	return lines
 }

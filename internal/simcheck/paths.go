@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
@@ -100,10 +101,7 @@ func jittery(loss float64) simnet.Link {
 // paths measures the cost and the delay of messages once their paths are known: without loss, with loss, and after a
 // tenth of the nodes crash at once.
 func paths(t *Trial) {
-	nodes := t.sized(300, 60)
-	if t.Full {
-		nodes = 1000
-	}
+	nodes := t.pathNodes()
 	for _, is := range []struct {
 		loss, copies, p50, p95 float64
 	}{{0, 2.2, 1.1, 1.4}, {0.01, 3.1, 1.15, 1.5}, {0.05, 4.1, 1.25, 2}} {
@@ -114,13 +112,50 @@ func paths(t *Trial) {
 		s := &spread{origins: t.Pick(20), gap: 250 * time.Millisecond}
 		t.spreadFrom(s, 5)
 		t.noteSpread(what, s)
-		if p50, p95 := s.quantile(0.5), s.quantile(0.95); s.copies > is.copies || p50 > is.p50 || p95 > is.p95 {
-			t.fail("%s: %.2f copies, last node %.2f (p50) and %.2f (p95) times the flood's; want %v, %v and %v", what, s.copies, p50, p95, is.copies, is.p50, is.p95)
-		}
+		t.expectSpread(what, s, is.copies, is.p50, is.p95)
 		if is.loss == 0 {
 			t.crashTenth(s)
 		}
 	}
+}
+
+// pathNodes returns the number of nodes of a check of paths.
+func (t *Trial) pathNodes() int {
+	if t.Full {
+		return 1000
+	}
+	return t.sized(300, 60)
+}
+
+// expectSpread checks the number of copies and how much later than the flood the last node has a message.
+func (t *Trial) expectSpread(what string, s *spread, copies, p50, p95 float64) {
+	if is50, is95 := s.quantile(0.5), s.quantile(0.95); s.copies > copies || is50 > p50 || is95 > p95 {
+		t.fail("%s: %.2f copies, last node %.2f (p50) and %.2f (p95) times the flood's; want %v, %v and %v", what, s.copies, is50, is95, copies, p50, p95)
+	}
+}
+
+// pathsInRegions measures messages in the regions of the world, with the strategy that prefers near nodes.
+func pathsInRegions(t *Trial) {
+	core := sim.LAN()
+	core.Strategy = overlay.Nearest
+	t.formOn(sim.Config{Nodes: t.pathNodes(), Map: sim.Regions(sim.RegionsMax), Core: core, Formed: true, Link: simnet.Link{MTU: 1472}})
+	t.Net.RunFor(time.Minute) // until the distances are measured and the links follow them
+	s := &spread{origins: t.Pick(20), gap: 250 * time.Millisecond}
+	t.spreadFrom(s, 5)
+	what := fmt.Sprintf("%d nodes in %d regions", len(t.Nodes), sim.RegionsMax)
+	t.noteSpread(what, s)
+	t.expectSpread(what, s, 2.3, 1.15, 1.5)
+}
+
+// pathsOfAll measures messages when every node is an origin.
+func pathsOfAll(t *Trial) {
+	t.formOn(sim.Config{Nodes: t.pathNodes(), Link: jittery(0), Formed: true})
+	t.Net.RunFor(10 * time.Second)
+	s := &spread{origins: t.Nodes, gap: 10 * time.Millisecond}
+	t.spreadFrom(s, 1)
+	what := fmt.Sprintf("%d origins in turn", len(t.Nodes))
+	t.noteSpread(what, s)
+	t.expectSpread(what, s, 2.3, 1.15, 1.5)
 }
 
 // crashTenth crashes a tenth of the nodes at once and measures the next messages, before any node notices.

@@ -68,7 +68,7 @@ func (b *bench) killSome() error {
 		return errors.New("this adapter detects no failures")
 	}
 	k := &Kill{Kills: b.kills}
-	var suspected, first, all []float64
+	var suspected, first, all, known []float64
 	for i, victim := range rand.Perm(b.n - 1)[:b.kills] {
 		b.kill.begin(victim + 1)
 		if err := killer.Kill(victim + 1); err != nil {
@@ -90,12 +90,14 @@ func (b *bench) killSome() error {
 			suspected = append(suspected, b.kill.suspected)
 		}
 		b.kill.mu.Unlock()
+		known = append(known, times...)
 		if len(times) > 0 {
 			first, all = append(first, measure.Quantile(times, 0)), append(all, measure.Quantile(times, 1))
 		}
 		time.Sleep(time.Second)
 	}
 	k.Suspected, k.First, k.All = measure.Quantile(suspected, 0.5), measure.Quantile(first, 0.5), measure.Quantile(all, 0.5)
+	k.Known = measure.Percentiles(known)
 	b.kill.mu.Lock()
 	defer b.kill.mu.Unlock()
 	k.False = len(b.kill.wrong)

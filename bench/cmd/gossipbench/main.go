@@ -12,6 +12,7 @@ const usage = `usage: gossipbench list
        gossipbench run -adapter NAME -n NODES [-tests idle,latency] ...   one run, one line of JSON
        gossipbench suite -plan FILE -rounds N -out FILE ...               runs of a plan, then the tables
        gossipbench report FILE...                                         the tables
+       gossipbench plot -data DIR -out DIR                                the charts of docs/PERFORMANCE.md
 `
 
 func main() {
@@ -38,6 +39,8 @@ func command(args []string) error {
 		return suite(args)
 	case "report":
 		return report(os.Stdout, args)
+	case "plot":
+		return plots(args)
 	default:
 		return fmt.Errorf("no command %q\n%s", name, usage)
 	}

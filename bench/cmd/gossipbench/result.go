@@ -41,12 +41,15 @@ type Idle struct {
 
 // Latency is the result of single messages, one after another.
 type Latency struct {
-	Size       int     `json:"size"`
-	Count      int     `json:"count"`
-	LastP50    float64 `json:"last_p50"` // ms until the last node has it
-	LastP99    float64 `json:"last_p99"`
-	MidP50     float64 `json:"mid_p50"` // ms until half of the nodes have it
-	Ratio      float64 `json:"ratio"`   // fraction of the expected deliveries that happened
+	Size    int     `json:"size"`
+	Count   int     `json:"count"`
+	LastP50 float64 `json:"last_p50"` // ms until the last node has it
+	LastP99 float64 `json:"last_p99"`
+	MidP50  float64 `json:"mid_p50"` // ms until half of the nodes have it
+	Ratio   float64 `json:"ratio"`   // fraction of the expected deliveries that happened
+
+	Delays []float64 `json:"delays,omitempty"` // ms, the percentiles 0 to 100 of all deliveries
+
 	Incomplete int     `json:"incomplete"`
 	CPU        float64 `json:"cpu"`     // us per message and node
 	Packets    float64 `json:"packets"` // received per message and node
@@ -71,4 +74,6 @@ type Kill struct {
 	All       float64 `json:"all"`       // s until all nodes do, median
 	Missed    int     `json:"missed"`    // kills that some node did not detect in time
 	False     int     `json:"false"`     // live nodes that some node considered dead
+
+	Known []float64 `json:"known,omitempty"` // s, the percentiles 0 to 100 over all kills and observers
 }

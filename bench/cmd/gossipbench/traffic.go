@@ -20,7 +20,7 @@ func (b *bench) latency(size, count int) *Latency {
 	last, mid, ratio, incomplete := r.Spread()
 	return &Latency{Size: size, Count: count, Ratio: ratio, Incomplete: incomplete,
 		LastP50: measure.Quantile(last, 0.5) / 1e3, LastP99: measure.Quantile(last, 0.99) / 1e3, MidP50: measure.Quantile(mid, 0.5) / 1e3,
-		CPU: d.CPU * 1e6, Packets: d.LoPackets, Bytes: d.LoBytes}
+		Delays: measure.Percentiles(r.Delays()), CPU: d.CPU * 1e6, Packets: d.LoPackets, Bytes: d.LoBytes}
 }
 
 // spaced returns when all messages have arrived, or no more arrive.
