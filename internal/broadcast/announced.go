@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	knownBy       = 32               // maximum neighbors remembered to have one message
 	rangesMax     = 32               // maximum missing ranges of one message requested at once
 	pauseMax      = 10 * time.Second // maximum pause after a request
+	shareUntil    = 4                // a message is shared between two neighbors if less than this part of it has arrived
 )
 
 // HandleAnnouncements processes the body of a Have. Announced messages that do not arrive in time are requested later.
@@ -68,7 +70,11 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 		return
 	}
 	came := now.Add(-g.Age.Duration()) // when a copy of the top message would have arrived from n
-	d.noticeLarge(n, g, came)
+	d.noticeLarge(n, g)
+	if g.Offer {
+		d.offered(now, n, g)
+		return
+	}
 	if top := wire.BroadcastID(g.Origin, g.Top); g.Kept && d.Seen.Has(&top) && len(n.answers) < keptMax {
 		n.answers = append(n.answers, top)
 		d.wake(now)
@@ -117,15 +123,45 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 	})
 }
 
+// offered handles an offer (PROTOCOL.md Q16): the node takes the first one, shares the message with one more neighbor, and
+// answers every neighbor which stripes it takes from it. A neighbor that is no nearer to the origin is not taken: nodes
+// that take the same stripe from each other would get nothing.
+func (d *Disseminator) offered(now time.Time, n *Neighbor, g *digest.Digest) {
+	id := wire.BroadcastID(g.Origin, g.Top)
+	own, o := g.Origin == d.cfg.Self, d.originOf(now, &id)
+	here := own || d.Seen.Has(&id)
+	switch {
+	case here:
+	case o == nil: // no room for its paths
+		d.announced(now, n, id, now)
+	default:
+		d.announced(now, n, id, now.Add(d.pause(n)))
+	}
+	if o == nil {
+		return
+	}
+	d.wake(now)
+	p := d.origins.path(o, n.slot)
+	l := d.lookup(id)
+	late := here || l != nil && l.pieces.Size() >= l.total/shareUntil
+	switch {
+	case own:
+	case !o.striped:
+		o.takeFirst(n, g.Delay)
+	case g.Delay < o.far && o.share(d.neighbors, n, id, late):
+		return
+	}
+	if here {
+		id = wire.BroadcastID(o.id, id.Counter()+1)
+	}
+	n.state(id, p.takes())
+}
+
 // noticeLarge records that n has the large messages that a digest covers.
-func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest, came time.Time) {
+func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest) {
 	for _, l := range d.keptOf[g.Origin] {
-		if l.released || !g.Has(l.id.Counter()) || slices.Contains(l.owners, n) {
-			continue
-		}
-		l.shown(n)
-		if !l.whole.IsZero() && l.id.Counter() == g.Top && g.Age < wire.DelayMax {
-			d.origins.path(d.pieces, n.slot).sample(came.Sub(l.whole))
+		if !l.released && g.Has(l.id.Counter()) {
+			l.shown(n)
 		}
 	}
 }
@@ -193,23 +229,35 @@ func (d *Disseminator) pursue(now time.Time, m *missing) bool {
 		return false
 	}
 	l := d.lookup(m.id)
-	if l != nil {
-		pause := graceMin + longestRTT(l)
-		if m.of != nil {
-			pause = d.pause(m.of)
-		}
-		if due := l.came.Add(pause); due.After(now) { // pieces are arriving
-			m.due = due
-			return true
-		}
+	if m.absent = l == nil; m.absent {
+		return d.ask(now, m, nil)
 	}
+	rtt := longestRTT(l)
+	pause := rtt + max(rtt, reportPause) + d.grace.length
+	if m.of != nil {
+		pause = max(pause, d.pause(m.of))
+	}
+	if len(l.from) > 0 {
+		l.fromOne(d.Takes(m.id.Origin(), l.from[0]))
+	}
+	stripes, due := l.stalled(now, pause)
+	if stripes == 0 && !due.IsZero() { // pieces are arriving
+		m.due = due
+		return true
+	}
+	m.stalled = stripes
+	m.failed = 2*l.left(stripes) >= l.size(stripes)
 	return d.ask(now, m, l)
 }
+
+// reportPause is the time, or a round trip if that is longer, between two reports (docs/PROTOCOL.md, T1). A neighbor that
+// has not found its rate waits for a report after its first pieces.
+const reportPause = 20 * time.Millisecond
 
 // longestRTT returns the longest round-trip time to the neighbors that send a message.
 func longestRTT(l *Large) (longest time.Duration) {
 	for _, f := range l.from {
-		longest = max(longest, f.neighbor.RTT)
+		longest = max(longest, f.RTT)
 	}
 	return longest
 }
@@ -229,7 +277,7 @@ func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 	if len(m.by) == 0 {
 		m.by, m.asked = m.asked, nil
 	}
-	n := slices.MinFunc(m.by, func(a, b *Neighbor) int { return int(d.pause(a) - d.pause(b)) })
+	n := d.nearest(m)
 	if n.open >= openMax { // it has enough open requests
 		m.due = now.Add(d.pause(n))
 		return true
@@ -244,8 +292,22 @@ func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 		n.want.Add(&m.id, 0, wholeMessage)
 		return true
 	}
-	l.pieces.Gaps(l.total, rangesMax, func(from, to uint32) { n.want.Add(&m.id, from, to) })
+	left := rangesMax
+	l.gaps(m.stalled, func(from, to uint32) bool {
+		n.want.Add(&m.id, from, to)
+		left--
+		return left > 0
+	})
 	return true
+}
+
+// nearest returns the neighbor that is asked next for a missing message. A stripe that has stalled is requested from
+// another neighbor than the one that should send it, if there is one.
+func (d *Disseminator) nearest(m *missing) *Neighbor {
+	failed := func(n *Neighbor) int { return int(d.Takes(m.id.Origin(), n) & m.stalled) }
+	return slices.MinFunc(m.by, func(a, b *Neighbor) int {
+		return cmp.Or(cmp.Compare(failed(a), failed(b)), cmp.Compare(d.pause(a), d.pause(b)))
+	})
 }
 
 // wholeMessage is the end of a request for an entire message of unknown length.
@@ -281,7 +343,7 @@ func (d *Disseminator) came(now time.Time, n *Neighbor, id wire.MessageID) (requ
 		d.Stats.Repaired++
 		n.patience = max(n.patience*7/8, min(2*now.Sub(m.at), pauseMax))
 		d.adopt(now, n, id)
-	case of != nil:
+	case of != nil && m.stalled == 0:
 		d.grace.tooEarly(now)
 	}
 	requested = m.tries > 0

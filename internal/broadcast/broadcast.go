@@ -15,8 +15,8 @@
 // Reading order: neighbor.go, origin.go, large.go and missing.go (state of a neighbor, an origin, a large message and a
 // missing message), broadcast.go (the root), outcome.go, links.go (links and time), learn.go and parents.go (choice of
 // parents), steer.go (Prune and Graft), spread.go (who is sent a full copy), digest.go (own announcements), announced.go
-// and grace.go (announcements of others, and requests), serve.go (requests of others), pieces.go (large messages), then
-// held.go, recent.go and load.go.
+// and grace.go (announcements of others, and requests), serve.go (requests of others), pieces.go (large messages),
+// stripes.go and offers.go (who sends them), then held.go, recent.go and load.go.
 package broadcast
 
 import (
@@ -53,7 +53,6 @@ type Disseminator struct {
 	neighbors []*Neighbor // in the order in which their links came up
 	slots     []*Neighbor // indexed by Neighbor.slot; nil for a free slot
 	origins   origins
-	pieces    *origin   // represents all origins for large messages
 	learning  []*origin // origins that wait for the copies of a probe, ordered by settles
 	missing   missingTable
 	recent    recentMessages
@@ -76,6 +75,7 @@ type Stats struct {
 	Prunes    uint64 // neighbors asked to become lazy, counted per origin
 	Grafts    uint64 // neighbors asked to become eager, counted per origin
 	Stops     uint64 // neighbors asked to stop sending a large message
+	Stripes   uint64 // neighbors told which stripes of large messages this node takes, counted per origin
 
 	Malformed  uint64 // messages from neighbors that do not parse
 	Unexpected uint64 // announcements from nodes without a link, and requests beyond a neighbor's credit
@@ -95,7 +95,6 @@ func New(cfg Config) *Disseminator {
 		grace:   grace{length: graceMin},
 		origins: origins{byID: make(map[uint64]*origin)},
 	}
-	d.pieces = &origin{id: wire.AllLarge, topFrom: -1}
 	d.origins.add(cfg.Self, 0, 0).chosen = true // it needs no parents
 	return d
 }
@@ -144,17 +143,24 @@ func (d *Disseminator) Requests() int { return len(d.missing.byID) }
 // Origins returns the number of origins with known paths.
 func (d *Disseminator) Origins() int { return len(d.origins.byID) }
 
-// origin returns the state of an origin, or nil if it has none. [wire.AllLarge] is the origin of all large messages.
-func (d *Disseminator) origin(id uint64) *origin {
-	if id == wire.AllLarge {
-		return d.pieces
+// originOf returns the origin of a message, and adds it if needed. It returns nil if there is no room.
+func (d *Disseminator) originOf(now time.Time, id *wire.MessageID) *origin {
+	if o := d.origins.byID[id.Origin()]; o != nil || !id.HasOrigin() {
+		return o
 	}
-	return d.origins.byID[id]
+	o := d.origins.add(id.Origin(), d.since(now), len(d.slots))
+	if o == nil {
+		return nil
+	}
+	o.top, o.topFrom = id.Counter()-1, -1
+	o.marks = [marks]uint64{o.top, o.top, o.top}
+	o.chosen = o.id == d.cfg.Self // its own messages need no parents
+	return o
 }
 
 // IsParent reports whether n is a parent for an origin.
 func (d *Disseminator) IsParent(id uint64, n *Neighbor) bool {
-	o := d.origin(id)
+	o := d.origins.byID[id]
 	if o == nil || !n.linked {
 		return false
 	}

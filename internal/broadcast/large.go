@@ -14,18 +14,12 @@ type Large struct {
 	id       wire.MessageID
 	total    uint32
 	pieces   *rangeset.Set // byte ranges that have arrived; owned by the core
-	came     time.Time     // when the last new piece arrived
-	whole    time.Time     // when the message became complete; zero for a message of this node
-	from     []notice      // neighbors that sent pieces, in the order of their first piece
+	began    time.Time     // when the first piece arrived, or the message of this node was sent
+	came     [2]time.Time  // when the last new piece of each stripe arrived
+	from     []*Neighbor   // neighbors that sent pieces, in the order of their first piece
 	told     []*Neighbor   // neighbors to which it was announced
 	owners   []*Neighbor   // neighbors that have shown that they have the message or get it from another node
 	released bool
-}
-
-// notice records when a neighbor first sent a piece of a message.
-type notice struct {
-	neighbor *Neighbor
-	at       time.Time
 }
 
 // Release drops the state of the message because its bytes are gone.
@@ -38,21 +32,17 @@ func (l *Large) Release() {
 func (l *Large) complete() bool { return l.pieces.Covers(0, l.total) }
 
 // noticed records that n sends the message, and reports whether this is the first piece from n.
-func (l *Large) noticed(now time.Time, n *Neighbor) (first bool) {
-	if slices.ContainsFunc(l.from, func(first notice) bool { return first.neighbor == n }) {
+func (l *Large) noticed(n *Neighbor) (first bool) {
+	if slices.Contains(l.from, n) {
 		return false
 	}
-	l.from = append(l.from, notice{n, now})
+	l.from = append(l.from, n)
 	return true
 }
 
-// NewPiece records that a new piece arrived.
-func (l *Large) NewPiece(now time.Time) { l.came = now }
-
 // early reports whether n was among the first parentsMin neighbors that sent a piece.
 func (l *Large) early(n *Neighbor) bool {
-	first := l.from[:min(len(l.from), parentsMin)]
-	return slices.ContainsFunc(first, func(first notice) bool { return first.neighbor == n })
+	return slices.Contains(l.from[:min(len(l.from), parentsMin)], n)
 }
 
 // Shown records that n has shown that it has the message or gets it from another node.

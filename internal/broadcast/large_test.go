@@ -22,36 +22,11 @@ func (w *world) large(counter uint64, each time.Duration, from ...*Neighbor) *La
 		}
 		w.d.Piece(w.now, n, l)
 		pieces.Add(uint32(i)*10, uint32(i)*10+10)
-		l.NewPiece(w.now)
+		w.d.NewPiece(w.now, n, l, uint32(i)*10)
 	}
 	pieces.Add(0, 1000)
 	w.d.Complete(w.now, l)
 	return l
-}
-
-// piecesFrom returns the indices of the neighbors from which large messages are taken in full.
-func (w *world) piecesFrom() (places []int) {
-	for i, n := range w.near {
-		if w.d.IsParent(wire.AllLarge, n) {
-			places = append(places, i)
-		}
-	}
-	return places
-}
-
-// PROTOCOL.md Q6.
-func TestLargeMessagesHaveTwoParentsForAllOrigins(t *testing.T) {
-	w := newWorld(t, 5)
-	w.large(1, 20*time.Millisecond, w.near[3], w.near[1], w.near[2])
-	if got := w.piecesFrom(); !slices.Equal(got, []int{1, 3}) {
-		t.Errorf("parents %v, want those that were first", got)
-	}
-	w.run(steerFor)
-	for i, n := range w.near {
-		if pruned := slices.Contains(w.kinds(n), SendPrune); pruned != (i == 2) {
-			t.Errorf("neighbor %d was pruned: %v", i, pruned)
-		}
-	}
 }
 
 func TestCompleteMessageIsMetAndAllAreToldSoon(t *testing.T) {
@@ -182,10 +157,10 @@ func TestSenderThatWasStoppedIsAskedForTheRestLaterIfNeeded(t *testing.T) {
 		w.d.Piece(w.now, n, l)
 		pieces.Add(uint32(i)*10, uint32(i)*10+10)
 	}
-	l.NewPiece(w.now)
+	w.d.NewPiece(w.now, w.near[2], l, 20)
 	w.duplicate(w.near[2], 1, l)
 	w.take()
-	w.run(2*testRTT + graceMin + 50*time.Millisecond)
+	w.run(time.Second)
 	if got := w.requested(w.near[2]); len(got) == 0 {
 		t.Error("nothing is requested after the others fell silent")
 	}
@@ -312,7 +287,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 		for range 3000 {
 			n := pick()
 			m := wire.BroadcastID(ids(), uint64(rng.IntN(200)))
-			switch rng.IntN(9) {
+			switch rng.IntN(11) {
 			case 0:
 				w.d.LinkDown(w.now, n)
 			case 1:
@@ -332,7 +307,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 			case 5:
 				if w.d.lookup(m) == nil && !w.d.Seen.Has(&m) {
 					var pieces rangeset.Set
-					l := w.d.Begin(m, 1000, &pieces)
+					l := w.d.Begin(w.now, m, 1000, &pieces)
 					larges, sets[l] = append(larges, l), &pieces
 				}
 			case 6:
@@ -353,6 +328,10 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 				w.do(out)
 				w.d.Sweep(w.now)
 			case 8:
+				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Delay: wire.Delay(rng.IntN(1000)), Lazy: rng.IntN(2) == 0, Offer: true})
+			case 9:
+				w.states(n, m, byte(rng.IntN(8)))
+			case 10:
 				w.run(time.Duration(rng.IntN(300)) * time.Millisecond)
 			}
 			w.check()
@@ -385,6 +364,15 @@ func (w *world) check() {
 	for i, n := range w.near {
 		if n.open != open[n] || n.expected != expected[n] {
 			w.t.Fatalf("neighbor %d: %d open and %d expected, want %d and %d", i, n.open, n.expected, open[n], expected[n])
+		}
+	}
+	for o := range w.d.origins.all {
+		for i := range o.paths {
+			for k := range i {
+				if o.paths[i].takes()&o.paths[k].takes() != 0 {
+					w.t.Fatal("a stripe is taken from two neighbors")
+				}
+			}
 		}
 	}
 	bytes, count := 0, 0

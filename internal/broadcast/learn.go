@@ -80,16 +80,11 @@ func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *orig
 	if !id.HasOrigin() {
 		return nil
 	}
-	at, counter := d.since(now), id.Counter()
-	o := d.origins.byID[id.Origin()]
+	o := d.originOf(now, id)
 	if o == nil {
-		if o = d.origins.add(id.Origin(), at, len(d.slots)); o == nil {
-			return nil
-		}
-		o.top, o.topFrom = counter-1, -1
-		o.marks = [marks]uint64{o.top, o.top, o.top}
-		o.chosen = o.id == d.cfg.Self // its own messages need no parents
+		return nil
 	}
+	at, counter := d.since(now), id.Counter()
 	o.advance(at, d.cfg.Keep/marks)
 	o.metAt = at
 	d.origins.touch(o)

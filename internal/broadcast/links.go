@@ -34,7 +34,6 @@ func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 	d.neighbors = slices.DeleteFunc(d.neighbors, func(o *Neighbor) bool { return o == n })
 	d.slots[n.slot] = nil
 	d.missing.forgetNeighbor(n)
-	d.forgetPath(now, d.pieces, n)
 	for o := range d.origins.all {
 		d.forgetPath(now, o, n)
 	}
@@ -46,10 +45,14 @@ func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 	if n.slot >= len(o.paths) {
 		return
 	}
-	was := o.paths[n.slot].is(parent)
+	was := o.paths[n.slot]
 	o.paths[n.slot] = path{}
-	if was {
+	if was.is(parent) {
 		d.choose(now, o)
+	}
+	if was.takes() != 0 {
+		o.lostSender(d.neighbors, was.takes())
+		d.wake(now)
 	}
 }
 
@@ -70,6 +73,7 @@ func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
 	out = d.request(out, now)
 	for _, n := range d.neighbors {
 		out = d.sendSteer(out, now, n)
+		out = n.sendStripes(out, &d.Stats)
 		out = d.announceSoon(out, now, n)
 		out = d.answer(out, n)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -18,6 +19,11 @@ type missing struct {
 	at    time.Time // when it was last requested
 	due   time.Time // when it is requested next
 	tries int
+
+	absent  bool             // nothing had arrived when of was asked
+	stalled assembly.Stripes // otherwise the stripes of a large message for which of was asked
+	failed  bool             // at least half of these stripes were missing
+
 	place int // index in missingTable.heap
 }
 

@@ -228,13 +228,13 @@ func TestNothingIsRequestedWhileTheMessageIsComing(t *testing.T) {
 	w.digest(w.near[1], digest.Digest{Origin: testOrigin, Top: 1, Age: wire.DelayMax})
 	for i := range uint32(100) {
 		pieces.Add(i*1000, (i+1)*1000)
-		l.NewPiece(w.now)
+		w.d.NewPiece(w.now, w.near[0], l, i*1000)
 		w.run(5 * time.Millisecond)
 	}
 	if got := w.requested(w.near[1]); got != nil {
 		t.Errorf("requested %v", got)
 	}
-	w.run(2*testRTT + graceMin)
+	w.run(testRTT + reportPause + graceMin)
 	sent := w.take()
 	if len(sent) != 1 || sent[0].Kind != SendRequest {
 		t.Fatalf("%v was sent when no more pieces came", sent)

@@ -3,6 +3,7 @@ package broadcast
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -21,12 +22,13 @@ type Neighbor struct {
 	copies uint64 // full copies of small messages received from it
 
 	// What to send to it: see steer.go and digest.go.
-	steer   []*origin // origins with a Prune or Graft due at steerAt
-	steerAt time.Time
-	soon    []*origin // origins with a digest due at soonAt
-	soonAt  time.Time
-	answers []wire.MessageID // large messages that it keeps for this node, which already has them
-	told    time.Duration    // when it was last sent digests of all origins with new messages
+	steer      []*origin // origins with a Prune or Graft due at steerAt
+	steerAt    time.Time
+	soon       []*origin // origins with a digest due at soonAt
+	soonAt     time.Time
+	statements []statement      // entries of the next Stripes: see stripes.go
+	answers    []wire.MessageID // large messages that it keeps for this node, which already has them
+	told       time.Duration    // when it was last sent digests of all origins with new messages
 
 	// Its announcements: see missing.go.
 	expected  int           // messages that it announced first and that have not arrived
@@ -45,6 +47,12 @@ type Neighbor struct {
 
 	credit  int    // pieces that it may still request
 	granted uint64 // Disseminator.passed when credit was last raised
+}
+
+// statement is an entry of the next Stripes to a neighbor.
+type statement struct {
+	id      wire.MessageID
+	stripes assembly.Stripes
 }
 
 // Linked reports whether the link with n is up.

@@ -31,8 +31,10 @@ type origin struct {
 	probing bool          // the choice is pending
 	chosen  bool          // parents have been chosen
 	gone    bool          // removed from the table
+	striped bool          // the stripes of large messages are taken from a neighbor
 
 	delay wire.Delay // delay of messages at this node
+	far   wire.Delay // the same for large messages, along the neighbor whose offer was taken first
 	count uint8      // number of probes, at most learnFast
 	paths []path     // indexed by Neighbor.slot
 }
@@ -58,6 +60,11 @@ const (
 	telling                   // the origin is in Neighbor.soon
 	missed1                   // two-bit counter: consecutive probes that this parent did not send
 	missed2
+	even      // the node takes the even stripe of large messages from the neighbor: see stripes.go
+	odd       // and the odd one
+	givesEven // the neighbor takes the even stripe from this node
+	givesOdd  // and the odd one
+	stated    // the neighbor has said which stripes it takes
 
 	missedAll = missed1 | missed2
 )

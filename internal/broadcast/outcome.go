@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -13,6 +14,10 @@ const (
 	SendPrune OutcomeKind = iota
 	// SendGraft asks the core to send To a Graft with Steer.
 	SendGraft
+	// SendStripes asks the core to send To a Stripes.
+	SendStripes
+	// ChangeStripes asks the core to send To only the stripes Take of Message from now on.
+	ChangeStripes
 	// SendStop asks the core to send To a Stop that names Message.
 	SendStop
 	// SendRequest asks the core to send Want to To.
@@ -24,13 +29,15 @@ const (
 )
 
 // An Outcome is one action that an input requests from the core. Kind says which of the other fields are set. Steer,
-// Want and Have are valid until the next input.
+// Stripes, Want and Have are valid until the next input.
 type Outcome struct {
 	Kind        OutcomeKind
 	To          *Neighbor
 	Message     wire.MessageID
 	From, Until uint32
 	Steer       wire.Steer
+	Stripes     wire.Stripes
+	Take        assembly.Stripes
 	Want        *wire.Want
 	Have        *digest.List
 }

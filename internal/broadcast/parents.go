@@ -17,8 +17,6 @@ const (
 
 	stayFor  = 3  // a neighbor must be faster than a parent by more than this, in units of wire.Delay,
 	stayPart = 32 // plus the parent's round trip divided by this, to replace it;
-
-	stayLarge = 50 // for large messages by this plus half the round trip, because a link in use has found its rate
 )
 
 // candidate is a neighbor that brings the messages of an origin.
@@ -39,9 +37,6 @@ func (d *Disseminator) choose(now time.Time, o *origin) {
 	o.chosen = true
 	putFirst(o, list)
 	count := parentsFor(list)
-	if o == d.pieces { // two copies are expensive enough, and lost pieces are retransmitted
-		count = min(count, parentsMin)
-	}
 	second := announcer(list[count:])
 	for i, c := range list {
 		isParent, isBackup := i < count, c.n == second
@@ -73,11 +68,8 @@ func (d *Disseminator) candidates(o *origin, list []candidate) []candidate {
 			continue
 		}
 		score := int(p.late)
-		switch rtt := int(n.RTT / wire.DelayUnit); {
-		case p.is(parent) && o == d.pieces:
-			score -= stayLarge + rtt/2
-		case p.is(parent):
-			score -= stayFor + rtt/stayPart
+		if p.is(parent) {
+			score -= stayFor + int(n.RTT/wire.DelayUnit)/stayPart
 		}
 		list = append(list, candidate{n, p, score})
 	}
@@ -121,11 +113,8 @@ func announcer(list []candidate) (best *Neighbor) {
 
 // adopt makes a neighbor a parent because it answered a request.
 func (d *Disseminator) adopt(now time.Time, n *Neighbor, id wire.MessageID) {
-	o := d.origin(id.Origin())
-	if d.lookup(id) != nil {
-		o = d.pieces
-	}
-	if o == nil || !o.chosen {
+	o := d.origins.byID[id.Origin()]
+	if o == nil || !o.chosen || d.lookup(id) != nil { // of large messages it takes over a stripe: see NewPiece
 		return
 	}
 	if !n.linked || o.id == d.cfg.Self {

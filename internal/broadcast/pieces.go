@@ -17,8 +17,8 @@ const (
 
 // Begin adds a large message of total bytes that is complete or arriving. pieces is the set of bytes that have arrived;
 // the core owns and updates it.
-func (d *Disseminator) Begin(id wire.MessageID, total uint32, pieces *rangeset.Set) *Large {
-	l := &Large{id: id, total: total, pieces: pieces}
+func (d *Disseminator) Begin(now time.Time, id wire.MessageID, total uint32, pieces *rangeset.Set) *Large {
+	l := &Large{id: id, total: total, pieces: pieces, began: now, came: [2]time.Time{now, now}}
 	d.large[id] = l
 	d.kept = append(d.kept, l)
 	d.keptOf[id.Origin()] = append(d.keptOf[id.Origin()], l)
@@ -37,27 +37,25 @@ func (d *Disseminator) Tell(l *Large, n *Neighbor) {
 	}
 }
 
-// Piece records that n sends a message. If this is its first piece, n may have answered a request.
+// Piece records that n sends a message. If this is its first piece, n may have answered a request. If nothing more
+// arrives, the rest is requested.
 func (d *Disseminator) Piece(now time.Time, n *Neighbor, l *Large) {
-	if l.noticed(now, n) {
-		d.came(now, n, l.id)
+	if !l.noticed(n) {
+		return
+	}
+	d.came(now, n, l.id)
+	if n.linked && !l.complete() {
+		d.announced(now, n, l.id, now.Add(n.RTT+d.grace.length))
 	}
 }
 
-// Complete records that a large message of another node is complete. It learns which neighbors sent it first, and
-// schedules an announcement to all neighbors: they keep the message for this node until they receive it.
+// Complete records that a large message of another node is complete. It schedules an announcement to all neighbors: they
+// keep the message for this node until they receive it.
 func (d *Disseminator) Complete(now time.Time, l *Large) {
 	d.Seen.First(now, &l.id, &d.whole) // its origin may have sent more messages than the window holds since the first piece
 	if m := d.missing.byID[l.id]; m != nil {
 		d.forget(m)
 	}
-	for _, first := range l.from {
-		if first.neighbor.linked {
-			d.origins.path(d.pieces, first.neighbor.slot).sample(first.at.Sub(l.from[0].at))
-		}
-	}
-	d.choose(now, d.pieces)
-	l.whole = now
 	if o := d.met(now, nil, &l.id); o != nil {
 		d.tellAll(now, o)
 	}
@@ -84,10 +82,6 @@ func (d *Disseminator) DuplicatePiece(out []Outcome, now time.Time, n *Neighbor,
 		return out
 	case !n.mayStop(now):
 		return out
-	}
-	if p := d.origins.path(d.pieces, n.slot); d.pieces.chosen && !p.is(parent) {
-		p.set(pruned, true)
-		d.steer(now, d.pieces, n)
 	}
 	n.stopped, n.stoppedAt = id, now
 	d.Stats.Stops++

@@ -38,15 +38,6 @@ func (d *Disseminator) Spread(id *wire.MessageID) (s Spread) {
 	return s
 }
 
-// SpreadLarge begins to spread a message in pieces. A message of this node is sent in full on at least [OwnLinks] links.
-func (d *Disseminator) SpreadLarge(own bool) (s Spread) {
-	s.origin = d.pieces
-	if own {
-		s.extra = OwnLinks - d.eager(s.origin)
-	}
-	return s
-}
-
 // eager returns the number of neighbors that are sent full copies of an origin's messages.
 func (d *Disseminator) eager(o *origin) (count int) {
 	for _, n := range d.neighbors {
@@ -70,16 +61,6 @@ func (s *Spread) Full(now time.Time, n *Neighbor, q Queue) bool {
 	}
 	n.load.note(now)
 	return true
-}
-
-// FullLarge reports whether to send n a full copy of a large message.
-func (s *Spread) FullLarge(n *Neighbor) bool {
-	full := s.origin.sendsFull(n)
-	if !full && s.extra > 0 {
-		s.extra--
-		full = true
-	}
-	return full
 }
 
 // Eager reports whether n is sent full copies of this node's small messages.

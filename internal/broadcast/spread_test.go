@@ -49,11 +49,9 @@ func TestMessageOfThisNodeGoesAlongAFewLinksInFull(t *testing.T) {
 	w := newWorld(t, 6)
 	for _, n := range w.near {
 		w.steered(n, testSelf, true, false)
-		w.steered(n, wire.AllLarge, true, false)
 	}
 	m := wire.BroadcastID(testSelf, 1)
-	small, large := w.d.Spread(&m), w.d.SpreadLarge(true)
-	smalls, larges := 0, 0
+	small, smalls := w.d.Spread(&m), 0
 	for i, n := range w.near {
 		if small.Full(w.now, n, Queue{Full: i == 0}) {
 			smalls++
@@ -61,12 +59,9 @@ func TestMessageOfThisNodeGoesAlongAFewLinksInFull(t *testing.T) {
 				t.Error("a lazy neighbor with a full queue is chosen")
 			}
 		}
-		if large.FullLarge(n) {
-			larges++
-		}
 	}
-	if smalls != OwnLinks || larges != OwnLinks {
-		t.Errorf("a small message goes along %d links and a large one along %d, want %d", smalls, larges, OwnLinks)
+	if smalls != OwnLinks {
+		t.Errorf("a message goes along %d links, want %d", smalls, OwnLinks)
 	}
 }
 

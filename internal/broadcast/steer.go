@@ -79,7 +79,7 @@ func (d *Disseminator) handleSteer(n *Neighbor, data []byte, prune bool) {
 	}
 	for i := range s.Len() {
 		id, tellSoon := s.At(i)
-		o := d.origin(id)
+		o := d.origins.byID[id]
 		if o == nil {
 			continue
 		}
@@ -88,9 +88,6 @@ func (d *Disseminator) handleSteer(n *Neighbor, data []byte, prune bool) {
 		p.set(soon, prune && tellSoon)
 	}
 }
-
-// SendsLarge reports whether n is sent full copies of large messages.
-func (d *Disseminator) SendsLarge(n *Neighbor) bool { return d.pieces.sendsFull(n) }
 
 // sendsFull reports whether n is sent full copies of the messages of an origin.
 func (o *origin) sendsFull(n *Neighbor) bool {

@@ -166,7 +166,7 @@ func (w *world) requested(n *Neighbor) (ids []wire.MessageID) {
 // begun adds a large message of which nothing has arrived yet.
 func (w *world) begun(id wire.MessageID, total uint32) (*Large, *rangeset.Set) {
 	var pieces rangeset.Set
-	return w.d.Begin(id, total, &pieces), &pieces
+	return w.d.Begin(w.now, id, total, &pieces), &pieces
 }
 
 // digestsTo takes the outcomes and returns the digests sent to n.

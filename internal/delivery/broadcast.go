@@ -191,7 +191,7 @@ func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, de
 	ds.Kept(now, &id, m.Ref)
 	ds.SweepLater(now)
 	ds.schedule()
-	spread, pieces := ds.Spread(&id), ds.SpreadLarge(from == nil)
+	spread := ds.Spread(&id)
 	var large *assembly.Assembly
 	for _, p := range d.links {
 		switch {
@@ -199,7 +199,7 @@ func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, de
 		case p.Legacy:
 			d.Sender.sendLegacy(now, p, id, data)
 		case len(m.Plain) > p.Packets.Room():
-			large = ds.cutFor(now, p, large, id, data, pieces.FullLarge(&p.Neighbor))
+			large = ds.cutFor(now, p, large, id, data, from == nil)
 			p.Packets.Widen(now)
 			d.Sender.Pump(now, p)
 		case spread.Full(now, &p.Neighbor, p.queueState()):
@@ -249,6 +249,8 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 		b = wire.AppendPrune(b, d.newID(), &o.Steer)
 	case broadcast.SendGraft:
 		b = wire.AppendGraft(b, d.newID(), &o.Steer)
+	case broadcast.SendStripes:
+		b = wire.AppendStripes(b, d.newID(), &o.Stripes)
 	case broadcast.SendStop:
 		b = wire.AppendStop(b, d.newID(), o.Message)
 	case broadcast.SendRequest:
@@ -257,6 +259,9 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 		b = wire.AppendHave(b, d.newID(), o.Have.Bytes())
 	case broadcast.ServeRequest:
 		ds.Serve(now, p, o)
+		return
+	case broadcast.ChangeStripes:
+		ds.changeStripes(now, p, o)
 		return
 	}
 	d.Sender.plain = b
@@ -296,30 +301,47 @@ func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
 	ds.redirect(now, p)
 }
 
-// ReceivePrune handles the origins for which p asks to become lazy. Large messages of these origins whose transfer has
-// begun continue, because p may receive them from no other node.
-func (ds *Broadcasts) ReceivePrune(now time.Time, p *Peer, data []byte) {
-	ds.HandlePrune(&p.Neighbor, data)
-	ds.endTransfers(p, func(t *packets.Transfer) bool {
-		return t.Begun() || ds.SendsLarge(&p.Neighbor)
-	})
+// ReceiveStripes handles which stripes of large messages p takes.
+func (ds *Broadcasts) ReceiveStripes(now time.Time, p *Peer, data []byte) {
+	ds.disseminate(now, ds.HandleStripes(ds.outcomes, now, &p.Neighbor, data))
+	ds.d.Sender.Pump(now, p)
 }
 
-// ReceiveStop stops sending p a large message.
-func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
-	if stop, ok := ds.HandleStop(&p.Neighbor, data); ok {
-		ds.endTransfers(p, func(t *packets.Transfer) bool { return t.Message().ID != stop })
+// changeStripes sends p the stripes of a message that it takes, and no others.
+func (ds *Broadcasts) changeStripes(now time.Time, p *Peer, o *broadcast.Outcome) {
+	a := ds.Store.Get(o.Message)
+	if a == nil || !a.PassedOn {
+		return
+	}
+	t := p.Packets.Transfer(a)
+	switch {
+	case t == nil && !p.Packets.Full(true):
+		ds.begin(now, p, a, o.Take)
+	case t != nil && !t.Asked():
+		t.Only(o.Take)
 	}
 }
 
-// endTransfers ends the transfers of broadcasts to p that may stop. Messages that p requested continue, and so do
-// messages of this node that few links carry. A message whose transfer has not begun is announced to p instead.
-func (ds *Broadcasts) endTransfers(p *Peer, goesOn func(*packets.Transfer) bool) {
+// begin begins to send p the given stripes of a message.
+func (ds *Broadcasts) begin(now time.Time, p *Peer, a *assembly.Assembly, stripes assembly.Stripes) {
+	if stripes != 0 {
+		ds.d.cfg.Stats.BroadcastsForwarded++
+		p.Packets.Begin(now, a, 0).Only(stripes)
+	}
+}
+
+// ReceiveStop stops sending p a large message. A message that p requested continues, and so does a message of this node
+// that few links carry. A message whose transfer has not begun is announced to p instead.
+func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
+	stop, ok := ds.HandleStop(&p.Neighbor, data)
+	if !ok {
+		return
+	}
 	p.Packets.EndTransfers(func(t *packets.Transfer) bool {
 		a := t.Message()
 		rare := a.Ours && a.Pending < broadcast.OwnLinks
 		needed := a.Direct || t.Asked() || rare
-		if needed || t.Whole() || goesOn(t) {
+		if a.ID != stop || needed || t.Whole() {
 			return false
 		}
 		if !t.Begun() {
@@ -438,25 +460,31 @@ func (ds *Broadcasts) broadcastLarge(now time.Time, id wire.MessageID, data []by
 // follows therefore costs only the neighbors of its origin, and does not use up what they may begin elsewhere.
 const PassOnFrom = 16 << 10
 
-// passOn queues a large message for each eager link that is not full, and announces it to all. It is kept for peers that have
-// not shown that they have it. Legacy nodes get it in one packet once it is complete, if it fits (PROTOCOL.md F2).
+// passOn queues a large message for each link that takes a stripe of it and is not full, and announces it to all. It is
+// kept for peers that have not shown that they have it. Legacy nodes get it in one packet once it is complete, if it fits
+// (PROTOCOL.md F2).
 func (ds *Broadcasts) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	d := ds.d
 	a.PassedOn = true
-	spread := ds.SpreadLarge(a.Ours)
+	passing := ds.PassOn(LargeOf(a), a.Ours)
 	for _, p := range d.links {
 		switch {
 		case p.Legacy && whole != nil:
 			d.Sender.sendLegacy(now, p, a.ID, whole)
-		case p.Legacy, p.Packets.Transfer(a) != nil:
-		case !p.Packets.Full(true) && spread.FullLarge(&p.Neighbor):
-			d.cfg.Stats.BroadcastsForwarded++
-			p.Packets.Begin(now, a, 0)
-		}
-		if !p.Legacy {
-			ds.Tell(LargeOf(a), &p.Neighbor)
+		case !p.Legacy:
+			ds.passTo(now, p, a, &passing)
 		}
 	}
+}
+
+// passTo queues the stripes of a large message that p is sent at once, and announces the message to p.
+func (ds *Broadcasts) passTo(now time.Time, p *Peer, a *assembly.Assembly, passing *broadcast.Passing) {
+	if p.Packets.Transfer(a) == nil {
+		out, stripes := ds.Offer(ds.outcomes, now, passing, &p.Neighbor, p.Packets.Full(true))
+		ds.disseminate(now, out)
+		ds.begin(now, p, a, stripes)
+	}
+	ds.Tell(LargeOf(a), &p.Neighbor)
 }
 
 // ReceiveFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
@@ -497,7 +525,7 @@ func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, 
 		ds.duplicatePiece(now, p, m.ID, LargeOf(a))
 		return
 	}
-	LargeOf(a).NewPiece(now)
+	ds.NewPiece(now, &p.Neighbor, LargeOf(a), m.Offset)
 	d.cfg.Stats.FramesReceived++
 	ds.complete(now, p, a)
 	if !a.PassedOn && a.Have.Size() >= min(a.Total, PassOnFrom) {
@@ -514,29 +542,22 @@ func (ds *Broadcasts) duplicatePiece(now time.Time, p *Peer, id wire.MessageID, 
 	ds.disseminate(now, ds.DuplicatePiece(ds.outcomes, now, &p.Neighbor, id, l))
 }
 
-// cutFor queues a message that arrived in one datagram as frames for a link with a smaller datagram size. It only
-// announces the message if it need not go in full, or if the link is full.
-func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wire.MessageID, data []byte, full bool) *assembly.Assembly {
-	d := ds.d
+// cutFor passes a message that fits in one datagram on in frames, along a link with a smaller datagram size.
+func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wire.MessageID, data []byte, own bool) *assembly.Assembly {
 	if a == nil {
 		a = ds.Store.Get(id)
 	}
 	if a == nil {
 		a = ds.AddLarge(now, id, data)
 	}
-	switch {
-	case a == nil:
-		d.drop(stats.DropStoreFull)
-	case p.Packets.Transfer(a) != nil:
-	case full && !p.Packets.Full(true):
-		d.cfg.Stats.BroadcastsForwarded++
-		p.Packets.Begin(now, a, 0)
+	if a == nil {
+		ds.d.drop(stats.DropStoreFull)
+		return nil
 	}
-	if a != nil {
-		ds.Tell(LargeOf(a), &p.Neighbor)
-		a.PassedOn = true
-		ds.SweepLater(now)
-	}
+	a.PassedOn = true
+	passing := ds.PassOn(LargeOf(a), own)
+	ds.passTo(now, p, a, &passing)
+	ds.SweepLater(now)
 	return a
 }
 
@@ -544,15 +565,15 @@ func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wi
 func (ds *Broadcasts) AddLarge(now time.Time, id wire.MessageID, data []byte) *assembly.Assembly {
 	a := ds.Store.Add(now, id, data, false)
 	if a != nil {
-		ds.track(a)
+		ds.track(now, a)
 	}
 	return a
 }
 
 // track registers a large message with dissemination, unless it is a direct message.
-func (ds *Broadcasts) track(a *assembly.Assembly) *assembly.Assembly {
+func (ds *Broadcasts) track(now time.Time, a *assembly.Assembly) *assembly.Assembly {
 	if !a.Direct {
-		a.Spread = ds.Begin(a.ID, a.Total, &a.Have)
+		a.Spread = ds.Begin(now, a.ID, a.Total, &a.Have)
 	}
 	return a
 }
@@ -570,7 +591,7 @@ func (ds *Broadcasts) beginReceiving(now time.Time, p *Peer, id wire.MessageID, 
 		d.drop(stats.DropIncomplete)
 	}
 	ds.SweepLater(now)
-	a := ds.track(ds.Store.Begin(now, id, total, direct))
+	a := ds.track(now, ds.Store.Begin(now, id, total, direct))
 	p.Receiving = append(p.Receiving, a)
 	return a
 }
@@ -613,7 +634,7 @@ func (ds *Broadcasts) sweepStore(now time.Time) {
 	}
 }
 
-// Carry queues the large messages in progress at this node on the new link to p. A peer that was silent also gets the
+// Carry offers the large messages in progress at this node on the new link to p. A peer that was silent also gets the
 // messages still kept for repair. If p was a member already when a message arrived, p may have lost the links that
 // announced the message, so the message is announced to p.
 func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
@@ -625,8 +646,11 @@ func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 	for a := range ds.Store.All {
 		switch {
 		case !a.PassedOn || p.Packets.Transfer(a) != nil:
-		case !a.Complete() || a.Pending > 0 || p.Deaf:
+		case p.Deaf && a.Complete():
 			p.Packets.Begin(now, a, 0)
+		case !a.Complete() || a.Pending > 0:
+			passing := ds.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
+			ds.passTo(now, p, a, &passing)
 		case m != nil && m.Since.Before(a.Began):
 			ds.Tell(LargeOf(a), &p.Neighbor)
 		}
@@ -665,8 +689,9 @@ func (ds *Broadcasts) redirect(now time.Time, p *Peer) {
 func (ds *Broadcasts) has(now time.Time, p *Peer, a *assembly.Assembly, from, to uint32) {
 	LargeOf(a).Shown(&p.Neighbor)
 	t := p.Packets.Transfer(a)
-	if t == nil && !a.PassedOn && ds.SendsLarge(&p.Neighbor) {
+	if takes := ds.Gives(&a.ID, &p.Neighbor); t == nil && !a.PassedOn && takes != 0 {
 		t = p.Packets.Begin(now, a, 0)
+		t.Only(takes)
 	}
 	if t != nil {
 		t.Has(from, to)

@@ -18,6 +18,7 @@ type Digest struct {
 	Delay  wire.Delay // delay of the origin's messages at the sender
 	Lazy   bool       // the sender does not send full copies of this origin's messages
 	Kept   bool       // the sender keeps Top for the receiver until the receiver shows that it has it
+	Offer  bool       // Top is a large message that the sender has begun to receive, and the receiver may take it
 	Holes  []Hole     // missing counters, highest first
 }
 
@@ -34,7 +35,7 @@ const (
 )
 
 // A List is a sequence of digests: the value of a Have. A digest is its origin (8 bytes), top (8), span, age, delay (2 each),
-// flags (1; bit 0: lazy, bit 1: kept), number of holes (1), and per hole its offset below top and its length (2 each).
+// flags (1; bit 0: lazy, bit 1: kept, bit 2: offer), number of holes (1), and per hole its offset below top and its length (2 each).
 type List struct{ entries []byte }
 
 // ListOf returns the List with the value of a Have. It aliases entries.
@@ -57,6 +58,9 @@ func (l *List) Add(d *Digest) {
 	if d.Kept {
 		flags |= 2
 	}
+	if d.Offer {
+		flags |= 4
+	}
 	b = append(b, flags, byte(len(d.Holes)))
 	for _, hole := range d.Holes {
 		b = binary.BigEndian.AppendUint16(b, hole.Below)
@@ -76,7 +80,7 @@ func (l *List) Next(d *Digest) bool {
 	}
 	holes := d.Holes[:0]
 	*d = Digest{Origin: binary.BigEndian.Uint64(b), Top: binary.BigEndian.Uint64(b[8:]), Span: binary.BigEndian.Uint16(b[16:]),
-		Age: wire.Delay(binary.BigEndian.Uint16(b[18:])), Delay: wire.Delay(binary.BigEndian.Uint16(b[20:])), Lazy: b[22]&1 != 0, Kept: b[22]&2 != 0}
+		Age: wire.Delay(binary.BigEndian.Uint16(b[18:])), Delay: wire.Delay(binary.BigEndian.Uint16(b[20:])), Lazy: b[22]&1 != 0, Kept: b[22]&2 != 0, Offer: b[22]&4 != 0}
 	n := int(b[23])
 	b = b[Min:]
 	if n > HolesMax || len(b) < n*holeSize || uint64(d.Span) > d.Top {

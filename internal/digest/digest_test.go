@@ -28,6 +28,7 @@ func TestDigestsComeBackAsTheyWere(t *testing.T) {
 		{Origin: 1, Top: math.MaxUint64, Span: math.MaxUint16, Age: wire.DelayMax, Delay: wire.DelayMax, Holes: slices.Repeat([]Hole{{9, 1}}, HolesMax)},
 		{Origin: math.MaxUint64, Lazy: true},
 		{Kept: true, Top: 3, Span: 3},
+		{Offer: true, Top: 3},
 	}
 	var h List
 	for i := range all {
@@ -38,7 +39,7 @@ func TestDigestsComeBackAsTheyWere(t *testing.T) {
 		if !h.Next(&d) {
 			t.Fatalf("digest %d does not come back", i)
 		}
-		if d.Origin != want.Origin || d.Top != want.Top || d.Span != want.Span || d.Age != want.Age || d.Delay != want.Delay || d.Lazy != want.Lazy || d.Kept != want.Kept || !slices.Equal(d.Holes, want.Holes) {
+		if d.Origin != want.Origin || d.Top != want.Top || d.Span != want.Span || d.Age != want.Age || d.Delay != want.Delay || d.Lazy != want.Lazy || d.Kept != want.Kept || d.Offer != want.Offer || !slices.Equal(d.Holes, want.Holes) {
 			t.Errorf("digest %d is %+v, want %+v", i, d, want)
 		}
 	}

@@ -64,9 +64,15 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 // deprive makes a node lazy to all its neighbors for the messages of an origin, without its involvement.
 func (c *cluster) deprive(i int, origin uint64) {
 	for k := range c.nodes {
-		c.do(k, func(time.Time) {
+		c.do(k, func(now time.Time) {
 			if p := c.nodes[k].peers[c.nodes[i].cfg.ID]; p != nil {
 				c.nodes[k].lazy(p, origin, true)
+				id := wire.BroadcastID(origin, 0)
+				var none wire.Stripes
+				none.Add(&id, 0)
+				var m wire.Message
+				_, _ = wire.ParseMessage(&m, wire.AppendStripes(nil, id, &none))
+				c.nodes[k].broadcast.ReceiveStripes(now, &p.Peer, m.Data)
 			}
 		})
 	}
@@ -83,7 +89,6 @@ func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
 			c.net.RunFor(2 * time.Second)
 			c.net.Adjust(func(l *simnet.Link) { l.Loss = loss })
 			c.deprive(5, c.nodes[1].ids.Origin())
-			c.deprive(5, wire.AllLarge)
 			n := c.nodes[5]
 			msg := []byte(payload(size, 1))
 			took := c.spread(1, msg, 20*time.Second)
@@ -92,8 +97,8 @@ func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
 				t.Errorf("%d bytes, loss %v: nothing asked for", size, loss)
 			}
 			c.net.RunFor(2 * time.Second)
-			if n.Stats().Grafts == 0 {
-				t.Errorf("%d bytes, loss %v: no graft", size, loss)
+			if size == 300 && n.Stats().Grafts == 0 {
+				t.Errorf("loss %v: no graft", loss)
 			}
 			t.Logf("%d bytes, loss %v: after %v, %d pieces asked for", size, loss, took, n.Stats().Wanted)
 		}
@@ -110,7 +115,11 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 		c.spread(0, []byte(payload(300_000, byte(i))), 5*time.Second)
 		c.net.RunFor(time.Second)
 	}
-	n := c.nodes[7]
+	origin := c.nodes[0].ids.Origin()
+	n := c.nodes[slices.IndexFunc(c.nodes, func(n *node) bool {
+		p := n.peers[c.nodes[0].cfg.ID]
+		return n != c.nodes[0] && (p == nil || n.broadcast.Takes(origin, &p.Neighbor) == 0)
+	})]
 	msg := []byte(payload(8<<20, 9))
 	c.do(0, func(now time.Time) {
 		if err := c.nodes[0].Broadcast(now, msg); err != nil {
@@ -123,7 +132,7 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	}
 	crashed := 0
 	for i, o := range c.nodes {
-		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.IsParent(wire.AllLarge, &p.Neighbor) {
+		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.Takes(origin, &p.Neighbor) != 0 {
 			c.net.Crash(o.addr)
 			crashed++
 		}
@@ -139,8 +148,8 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	}
 }
 
-func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
-	for _, size := range []int{300, 100_000} {
+func TestParentsAreNear(t *testing.T) {
+	for _, size := range []int{300, 300_000} {
 		c := newCluster(t, 1, gigabit())
 		c.add(10)
 		c.form(5 * time.Second)
@@ -154,24 +163,31 @@ func TestParentsAreTheTwoThatWereFirst(t *testing.T) {
 			}
 		}
 		origin := c.nodes[1].ids.Origin()
-		if size > 1400 {
-			origin = wire.AllLarge
-		}
 		for i := range 4 {
 			c.spread(1, []byte(payload(size, byte(i))), 5*time.Second)
 			c.net.RunFor(time.Second)
 		}
-		n, near := c.nodes[9], 0
-		for _, i := range []int{3, 4} {
-			if p := n.peers[c.nodes[i].cfg.ID]; p != nil && p.Linked {
+		n, near, taken := c.nodes[9], 0, 0
+		for i, o := range c.nodes {
+			p := n.peers[o.cfg.ID]
+			if p == nil || !p.Linked {
+				continue
+			}
+			isNear, takes := i == 3 || i == 4, n.broadcast.Takes(origin, &p.Neighbor) != 0
+			switch {
+			case takes && !isNear:
+				t.Errorf("%d bytes: node %d is far, and a stripe is taken from it", size, i)
+			case takes:
+				taken++
+			case isNear && size == 300 && !n.broadcast.IsParent(origin, &p.Neighbor):
+				t.Errorf("%d bytes: node %d is near and no parent", size, i)
+			}
+			if isNear {
 				near++
-				if !n.broadcast.IsParent(origin, &p.Neighbor) {
-					t.Errorf("%d bytes: node %d is near and no parent", size, i)
-				}
 			}
 		}
-		if near == 0 {
-			t.Fatal("no near node is a neighbor")
+		if near == 0 || taken == 0 && size > 1400 {
+			t.Fatalf("%d bytes: %d near neighbors, stripes are taken from %d", size, near, taken)
 		}
 	}
 }

@@ -183,9 +183,11 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindWant:
 		c.broadcast.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPrune:
-		c.broadcast.ReceivePrune(now, &p.Peer, m.Data)
+		c.broadcast.HandlePrune(&p.Neighbor, m.Data)
 	case wire.KindGraft:
 		c.broadcast.HandleGraft(&p.Neighbor, m.Data)
+	case wire.KindStripes:
+		c.broadcast.ReceiveStripes(now, &p.Peer, m.Data)
 	case wire.KindStop:
 		c.broadcast.ReceiveStop(&p.Peer, m.Data)
 	case wire.KindReport:

@@ -69,11 +69,11 @@ func (ch *Channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, o
 }
 
 // Confirm ends the transfers whose last piece was sent in a packet below lowest: these packets have arrived or were
-// given up. It appends the messages of those transfers to arrived.
+// given up. It appends the messages of which these transfers carried all stripes to arrived.
 func (ch *Channel) Confirm(now time.Time, lowest uint64, arrived []*assembly.Assembly) []*assembly.Assembly {
 	ch.peer.transfers.end(func(t *Transfer) bool {
 		over := t.confirmed(ch.Session, lowest)
-		if over {
+		if over && !t.partial {
 			arrived = append(arrived, t.message)
 		}
 		return over

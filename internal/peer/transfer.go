@@ -31,6 +31,7 @@ type Transfer struct {
 	use     wire.Use     // for a direct message
 	done    rangeset.Set // bytes sent to the peer or received from it
 	asked   bool         // the peer requested the message
+	partial bool         // the peer takes a stripe of the message from another node
 	begun   bool         // a piece was sent, so the peer counts the message against this node's quota until it is complete
 	since   time.Time    // when a piece was last sent, or when it was queued
 	session *session.Session
@@ -54,6 +55,13 @@ func (t *Transfer) Has(from, to uint32) { t.done.Add(from, to) }
 
 // Lacks notes that the peer lacks the bytes [from, to).
 func (t *Transfer) Lacks(from, to uint32) { t.done.Remove(from, to) }
+
+// Only makes the transfer end with the given stripes: the peer takes the other from another node.
+func (t *Transfer) Only(stripes assembly.Stripes) {
+	others := assembly.Both &^ stripes
+	t.partial = t.partial || others != 0
+	others.Chunks(&t.message.ID, t.message.Total, func(from, to uint32) { t.done.Add(from, to) })
+}
 
 // Ranges returns the number of separate byte ranges that the peer has.
 func (t *Transfer) Ranges() int { return len(t.done) }

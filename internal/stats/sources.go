@@ -68,7 +68,7 @@ func (s *Stats) AddLegacy(x *legacy.Stats) {
 // AddBroadcast adds the counters of dissemination.
 func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	b := &d.Stats
-	s.Announced, s.Wanted, s.Repaired, s.Prunes, s.Grafts, s.Stops = b.Announced, b.Requested, b.Repaired, b.Prunes, b.Grafts, b.Stops
+	s.Announced, s.Wanted, s.Repaired, s.Prunes, s.Grafts, s.Stripes, s.Stops = b.Announced, b.Requested, b.Repaired, b.Prunes, b.Grafts, b.Stripes, b.Stops
 	s.BroadcastsHeld, s.Origins, s.Parents = d.Held.Count, d.Origins(), d.Parents()
 	s.Dropped[DropOutrun] = d.Seen.Outrun()
 	s.Dropped[DropHeldOld] += d.Held.Dropped

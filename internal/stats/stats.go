@@ -42,6 +42,7 @@ type Broadcasts struct {
 	Wanted              uint64 // pieces requested because they were announced and did not arrive
 	Repaired            uint64 // messages that arrived because they were requested
 	Prunes, Grafts      uint64 // requests to links to only announce the messages of an origin, and to send them in full
+	Stripes             uint64 // statements to links which stripes of large messages of an origin are taken from them
 	Stops               uint64 // requests to links to stop sending a large message
 
 	BeaconsSent       uint64 // beacons of this node, which are not among BroadcastsSent

@@ -33,6 +33,7 @@ var notions = map[string]notion{
 	"beacon.unmeasured":        {"", "received beacons whose propagation time is unknown, because a clock on their way or their origin is"},
 	"link.pruned":              {"", "requests to a neighbor to announce the broadcasts of an origin instead of sending them"},
 	"link.grafted":             {"", "requests to a neighbor to send the broadcasts of an origin"},
+	"link.striped":             {"", "statements to a neighbor which stripes of the large messages of an origin are taken from it"},
 	"link.stopped":             {"", "requests to a neighbor to send no more of one large message"},
 	"repair.asked":             {"", "ranges of lost datagrams reported to their sender"},
 	"repair.resent":            {"", "messages and pieces sent again"},

@@ -37,6 +37,7 @@ const (
 	KindWant
 	KindPrune
 	KindGraft
+	KindStripes
 	KindStop
 	KindSettled
 	KindProbeFor
@@ -49,7 +50,7 @@ const (
 // Asks reports whether a message requires its receiver to send something.
 func (k Kind) Asks() bool {
 	switch k {
-	case KindCast, KindBeacon, KindClock, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStop, KindSettled, KindProbeResult:
+	case KindCast, KindBeacon, KindClock, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStripes, KindStop, KindSettled, KindProbeResult:
 		return false
 	}
 	return true
@@ -84,6 +85,7 @@ var kindNames = [...]string{
 	KindWant:                "Want",
 	KindPrune:               "Prune",
 	KindGraft:               "Graft",
+	KindStripes:             "Stripes",
 	KindStop:                "Stop",
 	KindSettled:             "Settled",
 	KindProbeFor:            "ProbeFor",

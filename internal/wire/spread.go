@@ -14,8 +14,9 @@ func AppendCast(b []byte, k Kind, id MessageID, delay Delay, data []byte) []byte
 // Want requests pieces of messages: {"Want": bin(24 k)}, for each piece the id and its range [from, to) in bytes as u32.
 type Want struct{ entries []byte }
 
-// AllLarge in a Steer means the large messages of all origins. It is not a valid origin id.
-const AllLarge = 0
+// Stripes is a list of large messages: {"Stripes": bin(17 k)}, for each of them its id and which stripes of it and of the
+// later messages of its origin the sender takes from the receiver.
+type Stripes struct{ entries []byte }
 
 // Steer is a list of origins: {"Prune": bin(9 k)} requests no more full copies of their messages, and the byte of
 // an origin is 1 to request early announcements; {"Graft": bin(9 k)} requests full copies, and the byte is 0.
@@ -25,7 +26,8 @@ type Steer struct{ entries []byte }
 const (
 	WantEntry      = 16 + 4 + 4
 	SteerEntry     = 8 + 1
-	SpreadOverhead = 1 + 18 + 1 + 6 + 5
+	StripesEntry   = 16 + 1
+	SpreadOverhead = 1 + 18 + 1 + 8 + 5
 )
 
 // AppendHave appends {"Have": bin}: announcements, encoded by package digest.
@@ -109,6 +111,31 @@ func AppendGraft(b []byte, id MessageID, s *Steer) []byte {
 func ParseSteer(data []byte) (Steer, error) {
 	entries, err := parseEntries(data, SteerEntry)
 	return Steer{entries}, err
+}
+
+// Add adds a message. stripes is a set of bits (docs/PROTOCOL.md, P9).
+func (s *Stripes) Add(id *MessageID, stripes byte) {
+	s.entries = append(append(s.entries, id[:]...), stripes)
+}
+
+// Len returns the number of entries.
+func (s *Stripes) Len() int { return len(s.entries) / StripesEntry }
+
+// At returns the i-th entry, as sent by the peer.
+func (s *Stripes) At(i int) (id MessageID, stripes byte) {
+	e := s.entries[i*StripesEntry:]
+	return MessageID(e), e[16]
+}
+
+// AppendStripes appends a message with s.
+func AppendStripes(b []byte, id MessageID, s *Stripes) []byte {
+	return appendBin(appendMessageHead(b, &id, "Stripes"), s.entries)
+}
+
+// ParseStripes parses the Data of a KindStripes. The result aliases the input.
+func ParseStripes(data []byte) (Stripes, error) {
+	entries, err := parseEntries(data, StripesEntry)
+	return Stripes{entries}, err
 }
 
 // AppendStop appends {"Stop": bin(16)}: the receiver need not send more of a large message.

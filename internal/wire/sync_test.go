@@ -23,6 +23,9 @@ func extensions() map[Kind][]byte {
 	spread, steer := Want{}, Steer{}
 	steer.Add(1<<60, true)
 	steer.Add(7, false)
+	var stripes Stripes
+	stripes.Add(&MessageID{1, 2, 3}, 3)
+	stripes.Add(&MessageID{4, 5, 6}, 0)
 	spread.Add(&MessageID{1, 2, 3}, 0, 1<<24)
 	spread.Add(&MessageID{4, 5, 6}, 7, 1<<32-1)
 	return map[Kind][]byte{
@@ -42,6 +45,7 @@ func extensions() map[Kind][]byte {
 		KindCast:        AppendCast(nil, KindCast, id, 420, []byte("hello")),
 		KindPrune:       AppendPrune(nil, id, &steer),
 		KindGraft:       AppendGraft(nil, id, &steer),
+		KindStripes:     AppendStripes(nil, id, &stripes),
 		KindStop:        AppendStop(nil, id, MessageID{7, 8, 9}),
 		KindSettled:     AppendSettled(nil, id, Settled{Start: 70_000, End: 1<<32 - 1}),
 		KindProbeFor:    AppendProbeFor(nil, id, ProbeFor{Seq: 1 << 33, Target: NodeID{6: 0x80, 15: 7}, Addr: netip.MustParseAddrPort("10.1.2.3:6969")}),

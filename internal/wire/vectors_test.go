@@ -271,6 +271,14 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 			return AppendGraft(b, m.ID, &w), err
 		}
 		return AppendPrune(b, m.ID, &w), err
+	case KindStripes:
+		v, err := ParseStripes(m.Data)
+		w := Stripes{}
+		for i := range v.Len() {
+			id, stripes := v.At(i)
+			w.Add(&id, stripes)
+		}
+		return AppendStripes(b, m.ID, &w), err
 	case KindStop:
 		stop, err := ParseStop(m.Data)
 		return AppendStop(b, m.ID, stop), err

@@ -400,6 +400,7 @@ BODIES = {
     "Want": blobs_of(24),
     "Prune": blobs_of(9),
     "Graft": blobs_of(9),
+    "Stripes": blobs_of(17),
     "Stop": _id,
     "StateRefused": _layout(_id),
     "ProbeFor": _layout(_u64, _id, _addr),
