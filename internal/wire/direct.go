@@ -72,9 +72,7 @@ const DirectOverhead = 1 + 18 + 1 + 7 + 1 + 2 + 5 + 5 + 5
 // AppendDirect appends a message with d.
 func AppendDirect(b []byte, id MessageID, d Direct) []byte {
 	b = append(appendMessageHead(b, &id, "Direct"), tagFixArray|4)
-	b = appendUint(b, uint64(d.Use))
-	b = appendUint(b, uint64(d.Total))
-	b = appendUint(b, uint64(d.Offset))
+	b = appendUint(appendUint(appendUint(b, uint64(d.Use)), uint64(d.Total)), uint64(d.Offset))
 	return appendBin(b, d.Data)
 }
 

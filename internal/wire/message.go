@@ -246,8 +246,7 @@ const FrameOverhead = 1 + 18 + 1 + 6 + 1 + 5 + 5 + 5
 // AppendFrame appends the piece at offset of a message of total bytes.
 func AppendFrame(b []byte, enc Encoding, id MessageID, total, offset uint32, data []byte) []byte {
 	b = append(appendMessageHead(b, &id, "Frame"), tagFixArray|3)
-	b = appendUint(b, uint64(total))
-	b = appendUint(b, uint64(offset))
+	b = appendUint(appendUint(b, uint64(total)), uint64(offset))
 	return appendBytes(b, enc, data)
 }
 
