@@ -90,12 +90,11 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 			p.delay = g.Delay
 			p.sample(d.since(came) - o.probeAt)
 		}
-		wrong := pruned // the state this node asked for, if the digest contradicts it
-		if g.Lazy {
-			wrong = parent
-		}
-		if p.is(wrong) {
+		switch { // the digest may contradict what this node asked for
+		case g.Lazy && p.is(parent):
 			d.steer(now, o, n)
+		case !g.Lazy && p.is(pruned):
+			d.steerLater(o, n)
 		}
 		if p.is(known) {
 			late = time.Duration(p.late) * wire.DelayUnit
@@ -179,7 +178,6 @@ func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, 
 		m = &missing{id: id, first: n, since: now, due: due}
 		t.byID[id] = m
 		t.push(m)
-		d.wake(due)
 	}
 	if len(m.by)+len(m.asked) < knownBy && !slices.Contains(m.by, n) && !slices.Contains(m.asked, n) {
 		m.by = append(m.by, n)
@@ -207,9 +205,6 @@ func (d *Disseminator) request(out []Outcome, now time.Time) []Outcome {
 		if n.want.Len() > 0 {
 			out = d.sendRequest(out, now, n)
 		}
-	}
-	if len(t.heap) > 0 {
-		d.wake(t.heap[0].due)
 	}
 	return out
 }

@@ -62,7 +62,7 @@ type Disseminator struct {
 	grace     grace
 	passed    uint64    // number of messages seen; see Neighbor.credit
 	news      time.Time // when the oldest message passed that no heartbeat has announced yet; zero for none
-	next      time.Time // when Tick must be called next; zero for never
+	next      time.Time // when other work of Tick is due; zero for none
 
 	digest digest.Digest // scratch
 }
@@ -107,8 +107,8 @@ func (d *Disseminator) since(now time.Time) time.Duration {
 	return now.Sub(d.epoch)
 }
 
-// Next returns when Tick must be called next. Zero means never.
-func (d *Disseminator) Next() time.Time { return d.next }
+// wake makes Tick due at the given time or earlier.
+func (d *Disseminator) wake(at time.Time) { d.next = timer.Soonest(d.next, at) }
 
 // recentFor times Config.Keep is the time for which the places of small messages are known: the arena may keep longer.
 const recentFor = 2
@@ -125,9 +125,6 @@ func (d *Disseminator) Remembered() int { return d.recent.len() }
 
 // Place returns where a recent small message is stored.
 func (d *Disseminator) Place(id *wire.MessageID) (arena.Ref, bool) { return d.recent.get(id) }
-
-// wake makes Tick due at the given time or earlier.
-func (d *Disseminator) wake(at time.Time) { d.next = timer.Soonest(d.next, at) }
 
 // lookup returns a large message, or nil if it is unknown or released.
 func (d *Disseminator) lookup(id wire.MessageID) *Large {

@@ -26,20 +26,12 @@ func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
 	p.set(telling, true)
 	if len(n.soon) == 0 {
 		n.soonAt = now.Add(n.RTT + soonAfter)
-		d.wake(n.soonAt)
 	}
 	n.soon = append(n.soon, o)
 }
 
-// announceSoon sends n the scheduled digests that are due.
+// announceSoon sends n the scheduled digests.
 func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) []Outcome {
-	switch {
-	case len(n.soon) == 0:
-		return out
-	case n.soonAt.After(now):
-		d.wake(n.soonAt)
-		return out
-	}
 	var have *digest.List
 	for _, o := range n.soon {
 		d.origins.path(o, n.slot).set(telling, false)
@@ -47,24 +39,8 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 			out, have = d.add(out, now, n, o, have)
 		}
 	}
-	n.soon = n.soon[:0]
+	n.soon, n.soonAt = n.soon[:0], time.Time{}
 	return out
-}
-
-// Heartbeat returns the digests of all origins with new messages since the last ones to n. with goes into the heartbeat
-// that is about to be sent, and is nil if there are none; further digests are outcomes (PROTOCOL.md Q8).
-func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
-	begin := len(out)
-	out = d.announceAll(out, now, n)
-	var have *digest.List
-	if len(out) > begin {
-		have = out[len(out)-1].Have
-	}
-	if out = d.mentionKept(out, n, have); len(out) > begin {
-		with = out[begin].Have
-		out = append(out[:begin], out[begin+1:]...)
-	}
-	return out, with
 }
 
 // announceAll sends n a digest of each origin with new messages since the last call for n.
@@ -79,8 +55,14 @@ func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []
 		}
 	}
 	n.told = d.since(now)
+	if !d.news.IsZero() && !slices.ContainsFunc(d.neighbors, d.uninformed) {
+		d.news = time.Time{}
+	}
 	return out
 }
+
+// uninformed reports whether n was sent no digests since the oldest message that no heartbeat has announced.
+func (d *Disseminator) uninformed(n *Neighbor) bool { return n.told <= d.since(d.news) }
 
 func (d *Disseminator) lateAt() time.Time {
 	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMost))
@@ -88,15 +70,11 @@ func (d *Disseminator) lateAt() time.Time {
 
 // announceLate sends digests to all neighbors that no heartbeat has informed about recent messages.
 func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
-	if d.news.IsZero() {
-		return out
-	}
-	if at := d.lateAt(); at.After(now) {
-		d.wake(at)
+	if d.news.IsZero() || d.lateAt().After(now) {
 		return out
 	}
 	for _, n := range d.neighbors {
-		if n.told <= d.since(d.news) {
+		if !d.news.IsZero() && d.uninformed(n) {
 			out = d.announceAll(out, now, n)
 		}
 	}

@@ -161,3 +161,35 @@ func TestPlacesAreBounded(t *testing.T) {
 		t.Error("the oldest has not given way")
 	}
 }
+
+func TestPrunesWaitForADatagramUntilACopyTooManyComes(t *testing.T) {
+	w := newWorld(t, 3)
+	for i, n := range w.near {
+		m := id(1)
+		if i == 0 {
+			w.met(n, 1)
+		} else {
+			w.d.Duplicate(w.now, n, &m, 0)
+		}
+		w.run(time.Millisecond)
+	}
+	w.run(100 * time.Millisecond)
+	w.met(w.near[0], 2) // the next input chooses the parents
+	w.run(steerFor)
+	if got := w.kinds(w.near[2]); got != nil {
+		t.Errorf("a neighbor was sent %v without need", got)
+	}
+	if !w.near[2].Carries() {
+		t.Error("nothing waits for a datagram")
+	}
+	m := id(2)
+	w.d.Duplicate(w.now, w.near[2], &m, 0)
+	w.run(steerFor)
+	if got := w.kinds(w.near[2]); !slices.Equal(got, []OutcomeKind{SendPrune}) {
+		t.Errorf("it was sent %v after a copy too many", got)
+	}
+	w.take()
+	if w.do(w.d.Carry(nil, w.near[2])); len(w.sent) != 0 {
+		t.Error("the Prune is sent again")
+	}
+}

@@ -31,6 +31,7 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 		d.met(now, nil, id)
 		return delay
 	}
+	d.settleDue(now)
 	n.copies++
 	own := wire.Delay(min(int(delay)+int(n.half()), wire.DelayMax))
 	o := d.met(now, n, id)
@@ -56,6 +57,7 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 	if !n.linked {
 		return
 	}
+	d.settleDue(now)
 	n.copies++
 	o := d.origins.byID[id.Origin()]
 	if o == nil || !id.HasOrigin() {
@@ -96,7 +98,6 @@ func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *orig
 	}
 	if d.news.IsZero() {
 		d.news = now
-		d.wake(d.lateAt())
 	}
 	for i := range o.paths {
 		if o.paths[i].is(soon) && d.slots[i] != n && d.slots[i] != nil {
@@ -127,7 +128,6 @@ func (d *Disseminator) begin(now time.Time, o *origin, counter uint64) {
 		o.settles = max(o.settles, d.learning[n-1].settles)
 	}
 	d.learning = append(d.learning, o)
-	d.wake(d.epoch.Add(o.settles))
 }
 
 // sample learns from a copy of a message from n.
@@ -137,6 +137,17 @@ func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uin
 	if counter == o.probe && !p.is(sampled) {
 		p.sample(d.since(now) - o.probeAt)
 		p.set(sampled, true)
+	}
+}
+
+// settleDue settles the probes whose time has passed. The next input does that early enough, so it needs no timer.
+func (d *Disseminator) settleDue(now time.Time) {
+	for len(d.learning) > 0 && d.learning[0].settles <= d.since(now) {
+		o := d.learning[0]
+		if d.learning = d.learning[1:]; len(d.learning) == 0 {
+			d.learning = nil
+		}
+		d.settle(now, o)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/digest"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -56,28 +58,57 @@ func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 	}
 }
 
-// Tick performs the work that is due: it chooses parents, sends Prunes, Grafts and digests, and requests announced
+// Tick performs the work that is due: it sends urgent Prunes and Grafts, sends digests, and requests announced
 // messages that have not arrived.
 func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
+	d.settleDue(now)
 	d.next = time.Time{}
-	for len(d.learning) > 0 && d.learning[0].settles <= d.since(now) {
-		o := d.learning[0]
-		d.learning = d.learning[1:]
-		d.settle(now, o)
-	}
-	if len(d.learning) > 0 {
-		d.wake(d.epoch.Add(d.learning[0].settles))
-	} else {
-		d.learning = nil
-	}
 	out = d.request(out, now)
 	for _, n := range d.neighbors {
-		out = d.sendSteer(out, now, n)
+		if timer.Due(n.steerAt, now) {
+			out = d.Carry(out, n)
+		}
 		out = n.sendStripes(out, &d.Stats)
-		out = d.announceSoon(out, now, n)
+		if timer.Due(n.soonAt, now) {
+			out = d.announceSoon(out, now, n)
+		}
 		out = d.answer(out, n)
 	}
 	return d.announceLate(out, now)
+}
+
+// Next returns when Tick must be called next. Zero means never.
+func (d *Disseminator) Next() time.Time {
+	next := d.next
+	if len(d.missing.heap) > 0 {
+		next = timer.Soonest(next, d.missing.heap[0].due)
+	}
+	if !d.news.IsZero() {
+		next = timer.Soonest(next, d.lateAt())
+	}
+	for _, n := range d.neighbors {
+		next = timer.Soonest(timer.Soonest(next, n.steerAt), n.soonAt)
+	}
+	return next
+}
+
+// Heartbeat returns the digests of all origins with new messages since the last ones to n. with goes into the heartbeat
+// that is about to be sent, and is nil if there are none; further digests are outcomes, and so are the Prunes and Grafts
+// that waited for a datagram (PROTOCOL.md Q5, Q8).
+func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
+	d.settleDue(now)
+	out = d.Carry(out, n)
+	begin := len(out)
+	out = d.announceAll(out, now, n)
+	var have *digest.List
+	if len(out) > begin {
+		have = out[len(out)-1].Have
+	}
+	if out = d.mentionKept(out, n, have); len(out) > begin {
+		with = out[begin].Have
+		out = append(out[:begin], out[begin+1:]...)
+	}
+	return out, with
 }
 
 // Sweep drops expired state. It returns false if nothing is left to expire. The core calls it about once per second

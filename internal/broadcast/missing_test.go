@@ -138,7 +138,7 @@ func TestDigestsCorrectWhoDisagrees(t *testing.T) {
 		}
 	}
 	w.digest(w.near[2], digest.Digest{Origin: testOrigin, Top: 1})
-	w.run(steerFor)
+	w.beat()
 	if got := w.kinds(w.near[2]); !slices.Equal(got, []OutcomeKind{SendPrune}) {
 		t.Errorf("a neighbor that is eager against its Prune was sent %v", got)
 	}

@@ -43,12 +43,16 @@ func (d *Disseminator) choose(now time.Time, o *origin) {
 		if !isParent {
 			c.p.setMisses(0)
 		}
+		graft := isParent && c.p.is(pruned)
 		change := c.p.is(pruned) == isParent || c.p.is(backup) != isBackup
 		c.p.set(parent, isParent)
 		c.p.set(backup, isBackup)
 		c.p.set(pruned, !isParent)
-		if change {
+		switch {
+		case graft:
 			d.steer(now, o, c.n)
+		case change:
+			d.steerLater(o, c.n)
 		}
 	}
 }

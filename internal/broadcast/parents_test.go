@@ -164,7 +164,7 @@ func TestNeighborThatDoesNotHeedAPruneIsPrunedAgain(t *testing.T) {
 	w.copies(1, time.Millisecond, w.near...)
 	w.take()
 	w.copies(2, time.Millisecond, w.near...)
-	if got := w.kinds(w.near[2]); !slices.Equal(got, []OutcomeKind{SendPrune}) {
+	if got := w.kinds(w.near[2]); !slices.Contains(got, SendPrune) {
 		t.Errorf("sent %v", got)
 	}
 }

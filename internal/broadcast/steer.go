@@ -7,34 +7,36 @@ import (
 )
 
 const (
-	steerFor = 20 * time.Millisecond // delay before a Prune or a Graft is sent, so that one message names many origins
+	steerFor = 20 * time.Millisecond // delay before an urgent Prune or Graft is sent, so that one message names many origins
 	steerMax = 100                   // maximum origins in one message
 )
 
 // steer schedules a Prune or Graft of an origin to n, whichever the path's state requires when it is sent
 // (PROTOCOL.md Q5).
 func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
+	d.steerLater(o, n)
+	if n.steerAt.IsZero() {
+		n.steerAt = now.Add(steerFor)
+	}
+}
+
+// steerLater is like steer, but the Prune or Graft waits for the next datagram to n, which is at latest the heartbeat. An
+// origin that rarely sends messages then costs no datagrams for Prunes, and another one costs at most one more flood:
+// the first copy that n should not have sent makes the Prune urgent.
+func (d *Disseminator) steerLater(o *origin, n *Neighbor) {
 	p := d.origins.path(o, n.slot)
 	if p.is(steered) {
 		return
 	}
 	p.set(steered, true)
-	if len(n.steer) == 0 {
-		n.steerAt = now.Add(steerFor)
-		d.wake(n.steerAt)
-	}
 	n.steer = append(n.steer, o)
 }
 
-// sendSteer sends n the Prunes and Grafts that are due.
-func (d *Disseminator) sendSteer(out []Outcome, now time.Time, n *Neighbor) []Outcome {
-	if len(n.steer) == 0 {
-		return out
-	}
-	if n.steerAt.After(now) {
-		d.wake(n.steerAt)
-		return out
-	}
+// Carries reports whether Prunes or Grafts to n wait for the next datagram to n.
+func (n *Neighbor) Carries() bool { return len(n.steer) > 0 }
+
+// Carry sends n the Prunes and Grafts that wait for a datagram to n.
+func (d *Disseminator) Carry(out []Outcome, n *Neighbor) []Outcome {
 	for list := n.steer; len(list) > 0; list = list[min(len(list), steerMax):] {
 		var prune, graft wire.Steer
 		for _, o := range list[:min(len(list), steerMax)] {
@@ -57,7 +59,7 @@ func (d *Disseminator) sendSteer(out []Outcome, now time.Time, n *Neighbor) []Ou
 			out = append(out, Outcome{Kind: SendGraft, To: n, Steer: graft})
 		}
 	}
-	n.steer = nil
+	n.steer, n.steerAt = nil, time.Time{}
 	return out
 }
 

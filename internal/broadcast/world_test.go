@@ -93,7 +93,8 @@ func (w *world) count(k OutcomeKind) (count int) {
 	return count
 }
 
-// copies lets copies of one message arrive from the given neighbors at intervals of each, and the parents be chosen.
+// copies lets copies of one message arrive from the given neighbors at intervals of each, and a heartbeat follow, with
+// which the parents are chosen.
 func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 	w.t.Helper()
 	m := id(counter)
@@ -108,6 +109,17 @@ func (w *world) copies(counter uint64, each time.Duration, from ...*Neighbor) {
 		}
 	}
 	w.run(200 * time.Millisecond)
+	w.beat()
+}
+
+// beat sends heartbeats to all neighbors. What they carry themselves is not recorded.
+func (w *world) beat() {
+	for _, n := range w.near {
+		if n.Linked() {
+			out, _ := w.d.Heartbeat(nil, w.now, n)
+			w.do(out)
+		}
+	}
 }
 
 // parents returns the indices of the parents of the test's origin.

@@ -227,9 +227,7 @@ func (ds *Broadcasts) disseminate(now time.Time, out []broadcast.Outcome) {
 
 // schedule sets the timer that calls tick to the time that dissemination wants.
 func (ds *Broadcasts) schedule() {
-	if at := ds.Next(); !at.IsZero() {
-		ds.d.cfg.Timers.Advance(&ds.timer, at)
-	}
+	ds.d.cfg.Timers.Plan(&ds.timer, ds.Next())
 }
 
 // HandleTimeout handles the timeouts of dissemination that are due.
@@ -275,6 +273,13 @@ func (ds *Broadcasts) Digests(now time.Time, p *Peer) *digest.List {
 	out, with := ds.Heartbeat(ds.outcomes, now, &p.Neighbor)
 	ds.disseminate(now, out)
 	return with
+}
+
+// carryFor sends p the Prunes and Grafts that wait for the datagram that was just sealed for p (PROTOCOL.md Q5).
+func (ds *Broadcasts) carryFor(now time.Time, p *Peer) {
+	if p.Neighbor.Carries() {
+		ds.disseminate(now, ds.Disseminator.Carry(ds.outcomes, &p.Neighbor))
+	}
 }
 
 // LinkBegan begins to exchange broadcasts with p, and announces recent messages to it. A node that joins receives

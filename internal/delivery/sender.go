@@ -172,6 +172,7 @@ func (tr *Sender) SealDue(now time.Time, all bool) {
 			next = timer.Soonest(next, until)
 		} else {
 			p.Packets.Seal(now)
+			d.Broadcasts.carryFor(now, p)
 		}
 		p.listed = p.Packets.HasOpen()
 		return !p.listed
