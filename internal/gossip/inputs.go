@@ -13,6 +13,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
+	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -21,12 +22,12 @@ import (
 
 // New returns a new core. The core sends nothing before its first Join.
 func New(now time.Time, cfg Config) (*Core, error) {
-	var seed [56]byte
+	var seed [72]byte
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a seed: %w", err)
 	}
 	cfg.fill()
-	secret := rand.New(rand.NewChaCha8([32]byte(seed[24:]))) // choices that no other node may predict
+	secret := rand.New(rand.NewChaCha8([32]byte(seed[24:56]))) // choices that no other node may predict
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
@@ -44,7 +45,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
-	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c)
+	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c, overlay.Secret(seed[56:]))
 	c.entries = entries.New(entries.Config{Delivery: c.delivery, Members: &c.members, Detector: c.swim.Detector, Comparer: antientropy.New(c.rng),
 		IDs: &c.ids, Timers: &c.timers, Stats: &c.stats})
 	c.direct, c.pings, c.push = newDirects(c), &c.delivery.Pings, newExchanges(c)

@@ -15,10 +15,10 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-func newOverlaying(now time.Time, c *Core) overlaying {
+func newOverlaying(now time.Time, c *Core, secret overlay.Secret) overlaying {
 	o := &c.overlay
 	return overlaying{core: c, choiceTimer: timer.Timer{Fire: o.rechoose}, measureTimer: timer.Timer{Fire: o.measure},
-		Overlay: overlay.New(now, overlay.Config{Zone: c.cfg.Zone, Strategy: c.cfg.Strategy, Subscriptions: c.cfg.Subscriptions,
+		Overlay: overlay.New(now, overlay.Config{Secret: secret, Zone: c.cfg.Zone, Strategy: c.cfg.Strategy, Subscriptions: c.cfg.Subscriptions,
 			AskSelection: c.cfg.AskSelection}, &c.members, c.rng)}
 }
 
@@ -171,8 +171,7 @@ func (o *overlaying) measured(p *peer, rtt time.Duration) {
 // Distances returns the number of changes of members' round-trip times, which do not change Version.
 func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 
-// handleStart handles a StartSubscription. While the application decides whether the peer becomes a member, the answer
-// is delayed.
+// handleStart handles a StartSubscription. The answer waits while the application decides about the peer.
 func (o *overlaying) handleStart(now time.Time, p *peer) {
 	o.core.leaving.remind(now, p)
 	if p.push.Asked() {

@@ -10,7 +10,7 @@ import (
 )
 
 // Hash returns a 64-bit hash of a node id. It does not resist attackers, who choose their ids, so only the buckets and the
-// order of members and the choice of links may depend on it.
+// order of members may depend on it.
 func Hash(id wire.NodeID) uint64 {
 	return Mix(binary.BigEndian.Uint64(id[:8]) ^ Mix(binary.BigEndian.Uint64(id[8:])+0x9e3779b97f4a7c15))
 }

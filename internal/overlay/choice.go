@@ -50,7 +50,7 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 		if !o.candidate(now, m) {
 			continue
 		}
-		x := candidate{id: m.ID, key: pairKey(o.self, m.ID, 1)}
+		x := candidate{id: m.ID, key: o.cfg.Secret.key(m.ID, 1)}
 		if c.Reachable(now, m.ID) {
 			x.key = -1 / x.key // before all others, in the same order
 		}
@@ -121,7 +121,7 @@ func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
 	return func(yield func(candidate)) {
 		for m := range o.members.Each {
 			if o.candidate(now, m) {
-				key := pairKey(o.self, m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
+				key := o.cfg.Secret.key(m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
 				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distances.of(m)})
 			}
 		}

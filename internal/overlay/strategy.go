@@ -1,11 +1,13 @@
 package overlay
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/members"
+	"golang.org/x/crypto/blake2b"
+
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -125,10 +127,16 @@ func weight(s Strategy, local bool) float64 {
 	return 1
 }
 
-// pairKey returns an exponentially distributed number, fixed for the ordered pair of nodes, divided by weight. The
-// probability that a candidate has the lowest key is proportional to its weight (PROTOCOL.md G8).
-func pairKey(from, to wire.NodeID, weight float64) float64 {
-	h := members.Mix(members.Hash(to) ^ members.Mix(members.Hash(from)+0x9e3779b97f4a7c15))
-	u := (float64(h>>11) + 0.5) / (1 << 53)
+// A Secret ranks the members for one node. Nodes choose their ids, so a node that knew the ranks of another node could
+// make ids that take all of its links.
+type Secret [16]byte
+
+// key returns an exponentially distributed number, fixed for a member, divided by weight. The probability that a candidate
+// has the lowest key is proportional to its weight (PROTOCOL.md G8).
+func (s *Secret) key(id wire.NodeID, weight float64) float64 {
+	var b [len(s) + len(id)]byte
+	copy(b[copy(b[:], s[:]):], id[:])
+	sum := blake2b.Sum256(b[:])
+	u := (float64(binary.BigEndian.Uint64(sum[:])>>11) + 0.5) / (1 << 53)
 	return -math.Log(u) / weight
 }

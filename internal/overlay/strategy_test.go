@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 // choice makes node self of zone 0 choose among nodes 1 to n, which are spread over the zones in turn.
 func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidate {
 	ch := chooser{zone: testZone(0), strategy: s, count: count}
+	secret := Secret(testID(10_000 + self))
 	ids := make([]int, 0, n)
 	for i := 1; i <= n; i++ {
 		ids = append(ids, i)
@@ -19,7 +21,7 @@ func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidat
 	}
 	for _, i := range ids {
 		z := testZone(i % zones)
-		ch.offer(candidate{id: testID(i), zone: z, key: pairKey(testID(10_000+self), testID(i), weight(s, z == testZone(0)))})
+		ch.offer(candidate{id: testID(i), zone: z, key: secret.key(testID(i), weight(s, z == testZone(0)))})
 	}
 	return slices.Clone(ch.chosen())
 }
@@ -107,5 +109,37 @@ func TestPreferencesWeighTwoToOne(t *testing.T) {
 		if share := float64(mine) / float64(all); share < c.from || share > c.to {
 			t.Errorf("strategy %d: %.3f of the choice is of the own zone, want %v to %v", c.s, share, c.from, c.to)
 		}
+	}
+}
+
+// A node that knew how another one ranks the members could make ids that come first there, and take all of its links.
+// The ids of this attacker come first under every rank that depends on ids alone, for example that of another secret.
+func TestIDsThatAreMadeToBeChosenAreChosenLikeOthers(t *testing.T) {
+	const honest, crafted, count, trials = 12, 108, 5, 200
+	known := Secret{1}
+	drawn := make([]wire.NodeID, 0, 20*crafted)
+	for i := range cap(drawn) {
+		drawn = append(drawn, testID(100_000+i))
+	}
+	slices.SortFunc(drawn, func(a, b wire.NodeID) int { return cmp.Compare(known.key(a, 1), known.key(b, 1)) })
+	taken := 0
+	for i := range trials {
+		secret := Secret(testID(i))
+		ch := chooser{count: count}
+		for k := range honest {
+			ch.offer(candidate{id: testID(1000 + k), key: secret.key(testID(1000+k), 1)})
+		}
+		for _, id := range drawn[:crafted] {
+			ch.offer(candidate{id: id, key: secret.key(id, 1)})
+		}
+		for _, x := range ch.chosen() {
+			if slices.Contains(drawn[:crafted], x.id) {
+				taken++
+			}
+		}
+	}
+	share, want := float64(taken)/(count*trials), float64(crafted)/(crafted+honest)
+	if share < want-0.04 || share > want+0.04 {
+		t.Errorf("they take %.2f of the choice, %.2f of the members", share, want)
 	}
 }

@@ -42,7 +42,7 @@ def _mix(x):
 
 
 def id_hash(ident):
-    """G8."""
+    """Y2."""
     last = int.from_bytes(ident[8:], "big") + 0x9E3779B97F4A7C15 & (1 << 64) - 1
     return _mix(int.from_bytes(ident[:8], "big") ^ _mix(last))
 

@@ -21,7 +21,7 @@ def load(name):
 
 class Hashes(unittest.TestCase):
     def test_hash_of_an_id_is_the_one_of_the_document(self):
-        self.assertEqual(node.id_hash(bytes.fromhex("000102030405860788090a0b0c0d0e0f")), 0x682BF23C7FC410EA)  # G8
+        self.assertEqual(node.id_hash(bytes.fromhex("000102030405860788090a0b0c0d0e0f")), 0x682BF23C7FC410EA)  # Y2
 
 
 class Vectors(unittest.TestCase):
