@@ -272,7 +272,7 @@ func TestNeighborMayRequestEachMessageAFewTimes(t *testing.T) {
 			for range min(pieces, 40) {
 				list.Add(&m, 0, 10)
 			}
-			served += len(w.d.HandleRequests(nil, n, body(t, wire.AppendWant(nil, m, &list))))
+			served += len(w.d.HandleRequests(nil, n, body(t, wire.AppendList(nil, wire.KindWant, m, list.Bytes()))))
 		}
 		return served
 	}
@@ -297,7 +297,7 @@ func TestBadRequestsAreCountedAndCostNoCredit(t *testing.T) {
 	m := id(1)
 	list.Add(&m, 10, 10)
 	list.Add(&m, 20, 10)
-	if out := w.d.HandleRequests(nil, w.near[0], body(t, wire.AppendWant(nil, m, &list))); len(out) != 0 {
+	if out := w.d.HandleRequests(nil, w.near[0], body(t, wire.AppendList(nil, wire.KindWant, m, list.Bytes()))); len(out) != 0 {
 		t.Errorf("%d served", len(out))
 	}
 	if w.d.Stats.Unexpected != 2 || w.near[0].credit != creditLess {

@@ -24,7 +24,7 @@ func (w *world) states(n *Neighbor, m wire.MessageID, stripes byte) {
 	w.t.Helper()
 	var s wire.Stripes
 	s.Add(&m, stripes)
-	w.do(w.d.HandleStripes(nil, w.now, n, body(w.t, wire.AppendStripes(nil, wire.MessageID{}, &s))))
+	w.do(w.d.HandleStripes(nil, w.now, n, body(w.t, wire.AppendList(nil, wire.KindStripes, wire.MessageID{}, s.Bytes()))))
 }
 
 // stated takes the outcomes and returns what n was told last about the stripes of each message.

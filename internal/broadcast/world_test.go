@@ -147,7 +147,7 @@ func (w *world) digest(n *Neighbor, g digest.Digest) {
 	w.t.Helper()
 	var have digest.List
 	have.Add(&g)
-	w.d.HandleAnnouncements(w.now, n, body(w.t, wire.AppendHave(nil, wire.MessageID{}, have.Bytes())))
+	w.d.HandleAnnouncements(w.now, n, body(w.t, wire.AppendList(nil, wire.KindHave, wire.MessageID{}, have.Bytes())))
 }
 
 // steered makes n send a Prune or Graft for an origin.
@@ -156,9 +156,9 @@ func (w *world) steered(n *Neighbor, origin uint64, prune, soon bool) {
 	var s wire.Steer
 	s.Add(origin, soon)
 	if prune {
-		w.d.HandlePrune(n, body(w.t, wire.AppendPrune(nil, wire.MessageID{}, &s)))
+		w.d.HandlePrune(n, body(w.t, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes())))
 	} else {
-		w.d.HandleGraft(n, body(w.t, wire.AppendGraft(nil, wire.MessageID{}, &s)))
+		w.d.HandleGraft(n, body(w.t, wire.AppendList(nil, wire.KindGraft, wire.MessageID{}, s.Bytes())))
 	}
 }
 

@@ -244,17 +244,17 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 	b := d.Sender.plain[:0]
 	switch o.Kind {
 	case broadcast.SendPrune:
-		b = wire.AppendPrune(b, d.newID(), &o.Steer)
+		b = wire.AppendList(b, wire.KindPrune, d.newID(), o.Steer.Bytes())
 	case broadcast.SendGraft:
-		b = wire.AppendGraft(b, d.newID(), &o.Steer)
+		b = wire.AppendList(b, wire.KindGraft, d.newID(), o.Steer.Bytes())
 	case broadcast.SendStripes:
-		b = wire.AppendStripes(b, d.newID(), &o.Stripes)
+		b = wire.AppendList(b, wire.KindStripes, d.newID(), o.Stripes.Bytes())
 	case broadcast.SendStop:
 		b = wire.AppendStop(b, d.newID(), o.Message)
 	case broadcast.SendRequest:
-		b = wire.AppendWant(b, d.newID(), o.Want)
+		b = wire.AppendList(b, wire.KindWant, d.newID(), o.Want.Bytes())
 	case broadcast.SendDigest:
-		b = wire.AppendHave(b, d.newID(), o.Have.Bytes())
+		b = wire.AppendList(b, wire.KindHave, d.newID(), o.Have.Bytes())
 	case broadcast.ServeRequest:
 		ds.Serve(now, p, o)
 		return

@@ -79,6 +79,6 @@ func (ps *Pings) send(now time.Time, o *ping.Outcome) {
 // Answer sends an Ack of a Ping on ch to a path.
 func (ps *Pings) Answer(now time.Time, ch *packets.Channel, to wire.Path, seq uint64) {
 	d := ps.d
-	ch.Send(now, to, wire.AppendAck(d.Sender.Begin(), d.newID(), wire.Ping{Seq: seq, Payload: ps.payload.Data()}))
+	ch.Send(now, to, wire.AppendPing(d.Sender.Begin(), wire.KindAck, d.newID(), wire.Ping{Seq: seq, Payload: ps.payload.Data()}))
 	ps.WantPayload(now)
 }

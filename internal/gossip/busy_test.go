@@ -152,7 +152,7 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 49})
 			}
 			for _, p := range liar.links {
-				liar.sender.SendPlain(now, &p.Peer, wire.AppendHave(nil, liar.newID(), have.Bytes()))
+				liar.sender.SendPlain(now, &p.Peer, wire.AppendList(nil, wire.KindHave, liar.newID(), have.Bytes()))
 			}
 		}
 	})

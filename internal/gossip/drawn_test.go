@@ -45,7 +45,9 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 		"Direct again": func(b []byte, i uint32) []byte {
 			return wire.AppendDirect(b, id(7), wire.Direct{Use: wire.UseReliable})
 		},
-		"Ping": func(b []byte, i uint32) []byte { return wire.AppendPing(b, id(i), wire.Ping{Seq: uint64(i)}) },
+		"Ping": func(b []byte, i uint32) []byte {
+			return wire.AppendPing(b, wire.KindPing, id(i), wire.Ping{Seq: uint64(i)})
+		},
 		"ProbeFor": func(b []byte, i uint32) []byte {
 			return wire.AppendProbeFor(b, id(i), wire.ProbeFor{Seq: uint64(i), Target: wire.NodeID{byte(i >> 8), byte(i), 6: 0x80, 8: 0x80}, Addr: testAddr(int(i%200) + 10)})
 		},
@@ -56,7 +58,7 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 		"Have": func(b []byte, i uint32) []byte {
 			var h digest.List
 			h.Add(&digest.Digest{Origin: 0x8000 + uint64(i)<<16, Top: 1 << 20, Span: 1<<16 - 1, Age: wire.DelayMax, Kept: true})
-			return wire.AppendHave(b, id(i), h.Bytes())
+			return wire.AppendList(b, wire.KindHave, id(i), h.Bytes())
 		},
 		"Members about oneself": func(b []byte, i uint32) []byte {
 			e := inventedMember(now, 0, 0)

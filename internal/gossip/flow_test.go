@@ -35,7 +35,7 @@ func (n *node) lazy(p *peer, origin uint64, is bool) {
 	var s wire.Steer
 	s.Add(origin, false)
 	var m wire.Message
-	_, _ = wire.ParseMessage(&m, wire.AppendPrune(nil, wire.MessageID{}, &s))
+	_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes()))
 	if is {
 		n.broadcast.HandlePrune(&p.Neighbor, m.Data)
 	} else {

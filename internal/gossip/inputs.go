@@ -13,7 +13,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
-	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -45,7 +44,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
-	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c, overlay.Secret(seed[56:]))
+	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c, [16]byte(seed[56:]))
 	c.entries = entries.New(entries.Config{Delivery: c.delivery, Members: &c.members, Detector: c.swim.Detector, Comparer: antientropy.New(c.rng),
 		IDs: &c.ids, Timers: &c.timers, Stats: &c.stats})
 	c.direct, c.pings, c.push = newDirects(c), &c.delivery.Pings, newExchanges(c)

@@ -52,7 +52,7 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		id := wire.MessageID{6: 0x80}
 		have.Add(&digest.Digest{Origin: id.Origin(), Top: 9})
 		var m wire.Message
-		_, _ = wire.ParseMessage(&m, wire.AppendHave(nil, n.newID(), have.Bytes()))
+		_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindHave, n.newID(), have.Bytes()))
 		n.broadcast.ReceiveHave(now, &p.Peer, m.Data)
 		n.broadcast.HandleTimeout(now.Add(time.Second))
 		if n.Stats().Wanted == 0 {
@@ -165,10 +165,10 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		make func(n *node, i int, b []byte) []byte
 	}{
 		{"Pings", packets.AcksMax, func(n *node, i int, b []byte) []byte {
-			return wire.AppendPing(b, wire.MessageID{}, wire.Ping{Seq: uint64(i)})
+			return wire.AppendPing(b, wire.KindPing, wire.MessageID{}, wire.Ping{Seq: uint64(i)})
 		}},
 		{"empty announcements", 1, func(n *node, i int, b []byte) []byte {
-			return wire.AppendHave(b, wire.MessageID{}, nil)
+			return wire.AppendList(b, wire.KindHave, wire.MessageID{}, nil)
 		}},
 		{"pieces of messages it has", 16, func(n *node, i int, b []byte) []byte {
 			return wire.AppendFrame(b, wire.Bin, seen(n)[i%2], 100, 0, []byte("x"))

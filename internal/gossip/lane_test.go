@@ -71,7 +71,7 @@ func (c *cluster) deprive(i int, origin uint64) {
 				var none wire.Stripes
 				none.Add(&id, 0)
 				var m wire.Message
-				_, _ = wire.ParseMessage(&m, wire.AppendStripes(nil, id, &none))
+				_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindStripes, id, none.Bytes()))
 				c.nodes[k].broadcast.ReceiveStripes(now, &p.Peer, m.Data)
 			}
 		})
@@ -208,7 +208,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 				top += 200
 				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 199})
 			}
-			plain := wire.AppendHave(nil, liar.newID(), have.Bytes())
+			plain := wire.AppendList(nil, wire.KindHave, liar.newID(), have.Bytes())
 			for _, p := range liar.links {
 				liar.sender.SendPlain(now, &p.Peer, plain)
 			}
@@ -264,7 +264,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 			c.do(1, func(now time.Time) {
 				var want wire.Want
 				want.Add(&id, from, to)
-				b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendWant(nil, b.newID(), &want))
+				b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendList(nil, wire.KindWant, b.newID(), want.Bytes()))
 			})
 		}
 		c.net.RunFor(30 * time.Millisecond)

@@ -103,7 +103,7 @@ func TestLegacyPeerTakesNoPartInWhatGoNodesSay(t *testing.T) {
 		"SyncBuckets": wire.AppendSyncBuckets(nil, wire.MessageID{3}, wire.SyncBuckets{Hashes: make([]byte, 8)}),
 		"SyncWant":    wire.AppendSyncWant(nil, wire.MessageID{4}, wire.SyncWant{Buckets: make([]byte, 4)}),
 		"SyncRoot":    wire.AppendSyncRoot(nil, wire.MessageID{5}, wire.SyncRoot{}),
-		"Ping":        wire.AppendPing(nil, wire.MessageID{6}, wire.Ping{Seq: 1}),
+		"Ping":        wire.AppendPing(nil, wire.KindPing, wire.MessageID{6}, wire.Ping{Seq: 1}),
 	} {
 		before := o.core.Stats().Dropped[stats.DropUnexpected]
 		answers := kinds(o.says(c, plain))

@@ -264,7 +264,7 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	}
 	b := wire.AppendRequest(c.sender.Begin(), c.newID(), wire.KindHeartbeat)
 	if digests != nil {
-		b = wire.AppendHave(b, c.newID(), digests.Bytes())
+		b = wire.AppendList(b, wire.KindHave, c.newID(), digests.Bytes())
 	}
 	if !p.Legacy {
 		b = wire.AppendSyncRoot(b, c.newID(), c.entries.RootFor(now, &p.Peer))

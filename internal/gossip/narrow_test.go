@@ -268,7 +268,7 @@ func someMember(now time.Time, i int) *members.Entry {
 // An insider may send control in pieces, but no more than any datagram can contain, and not nested (PROTOCOL.md U7).
 func TestControlInPiecesIsBounded(t *testing.T) {
 	ping := func(n int) []byte {
-		return wire.AppendPing(nil, wire.MessageID{1}, wire.Ping{Seq: 1, Payload: make([]byte, n)})
+		return wire.AppendPing(nil, wire.KindPing, wire.MessageID{1}, wire.Ping{Seq: 1, Payload: make([]byte, n)})
 	}
 	nested := wire.AppendDirect(nil, wire.MessageID{2}, wire.Direct{Use: wire.UseControl, Total: uint32(len(ping(0))), Data: ping(0)})
 	for _, x := range []struct {

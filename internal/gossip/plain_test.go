@@ -36,7 +36,7 @@ func TestBrokenMessageEndsAPlaintextButNotTheMessagesBeforeIt(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	n := c.nodes[0]
-	ping := wire.AppendPing(nil, wire.MessageID{}, wire.Ping{Seq: 1})
+	ping := wire.AppendPing(nil, wire.KindPing, wire.MessageID{}, wire.Ping{Seq: 1})
 	plain := append(append(append([]byte(nil), ping...), 0xc1), ping...)
 	before := n.Stats()
 	c.do(1, func(now time.Time) {

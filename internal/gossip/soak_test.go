@@ -37,7 +37,7 @@ func specimens() [][]byte {
 		wire.AppendSyncRoot(nil, id, wire.SyncRoot{Root: 1, Count: 2}),
 		wire.AppendSyncBuckets(nil, id, wire.SyncBuckets{Bits: 2, Hashes: make([]byte, 32)}),
 		wire.AppendSyncWant(nil, id, wire.SyncWant{Bits: 2, Buckets: make([]byte, 8)}),
-		wire.AppendPing(nil, id, wire.Ping{Seq: 5}), wire.AppendAck(nil, id, wire.Ping{Seq: 5}),
+		wire.AppendPing(nil, wire.KindPing, id, wire.Ping{Seq: 5}), wire.AppendPing(nil, wire.KindAck, id, wire.Ping{Seq: 5}),
 		wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseReliable, Total: 5, Data: []byte("hello")}),
 		wire.AppendDirect(nil, id, wire.Direct{Total: 1 << 24, Offset: 1 << 20, Data: []byte("hello")}),
 		wire.AppendDirectAck(nil, id, wire.DirectAck{ID: id, Upto: 5}),
@@ -64,8 +64,8 @@ func specimens() [][]byte {
 	var want wire.Want
 	want.Add(&id, 65_000, 65_900)
 	want.Add(&broadcast, 0, 40)
-	s = append(s, wire.AppendHave(nil, id, have.Bytes()), wire.AppendWant(nil, id, &want), wire.AppendPrune(nil, id, &steer), wire.AppendGraft(nil, id, &steer), wire.AppendStop(nil, id, id),
-		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendAck(nil, id, wire.Ping{Seq: pmtu.SeqBit | 1}), wire.AppendPing(nil, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
+	s = append(s, wire.AppendList(nil, wire.KindHave, id, have.Bytes()), wire.AppendList(nil, wire.KindWant, id, want.Bytes()), wire.AppendList(nil, wire.KindPrune, id, steer.Bytes()), wire.AppendList(nil, wire.KindGraft, id, steer.Bytes()), wire.AppendStop(nil, id, id),
+		wire.AppendSettled(nil, id, wire.Settled{Start: 1, End: 9}), wire.AppendPing(nil, wire.KindAck, id, wire.Ping{Seq: pmtu.SeqBit | 1}), wire.AppendPing(nil, wire.KindPing, id, wire.Ping{Seq: 1, Payload: make([]byte, 1000)}),
 		wire.AppendCast(nil, wire.KindCast, broadcast, 0, []byte("announced")), wire.AppendPeerStatus(nil, id, wire.Peer{Addr: testAddr(3), ID: wire.NodeID{6: 0x40}}, false),
 		wire.AppendIdentity(nil, id, &wire.Member{ID: wire.NodeID{9, 6: 0x80}, Incarnation: 1 << 40, Name: []byte("specimen"), Addr: testAddr(77), Versions: [6]byte{1, 5, 2, 1, 3, 2}}))
 	for _, k := range []wire.Kind{wire.KindPeerList, wire.KindStartSubscription, wire.KindSubscriptionStarted, wire.KindEndSubscription, wire.KindHeartbeat} {

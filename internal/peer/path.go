@@ -61,9 +61,9 @@ func (p *Peer) probePath(now time.Time, a pmtu.Actions) {
 		return
 	}
 	e := p.endpoint
-	empty := len(wire.AppendPing(nil, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq}))
-	pad := a.Probe - wire.BoxOverhead + wire.BoxSpare(uint32(ch.Sent()+1)) - empty - 1                // a payload's header is one byte longer than that of an empty one
-	plain := wire.AppendPing(nil, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq, Payload: padding[:pad]}) // too large for e.control, which is kept
+	empty := len(wire.AppendPing(nil, wire.KindPing, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq}))
+	pad := a.Probe - wire.BoxOverhead + wire.BoxSpare(uint32(ch.Sent()+1)) - empty - 1                               // a payload's header is one byte longer than that of an empty one
+	plain := wire.AppendPing(nil, wire.KindPing, e.cfg.IDs.Control(), wire.Ping{Seq: a.Seq, Payload: padding[:pad]}) // too large for e.control, which is kept
 	before := len(e.cfg.Out.Buffer())
 	ch.transmit(now, p.sessions.Path(), plain, content{probe: true})
 	p.mtu.ProbeSent(len(e.cfg.Out.Buffer()) - before)

@@ -196,7 +196,7 @@ func TestLostChatterIsNotAskedFor(t *testing.T) {
 		w.a.ping()
 	}
 	w.run(time.Millisecond)
-	plain := w.a.ch.AppendChatter(wire.AppendPing(nil, w.a.ids.Control(), wire.Ping{Seq: 9}))
+	plain := w.a.ch.AppendChatter(wire.AppendPing(nil, wire.KindPing, w.a.ids.Control(), wire.Ping{Seq: 9}))
 	w.a.ch.Send(w.now, w.b.source, plain)
 	w.run(time.Second)
 	if got := w.b.endpoint.Stats().NaksSent; got != 0 {

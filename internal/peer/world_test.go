@@ -244,7 +244,7 @@ func (n *node) handle(m *wire.Message) {
 		if err != nil {
 			n.w.t.Fatal(err)
 		}
-		n.ch.Send(now, n.other.source, wire.AppendAck(nil, n.ids.Control(), wire.Ping{Seq: ping.Seq}))
+		n.ch.Send(now, n.other.source, wire.AppendPing(nil, wire.KindAck, n.ids.Control(), wire.Ping{Seq: ping.Seq}))
 	case wire.KindAck:
 		ack, err := wire.ParsePing(m.Data)
 		if err != nil {
@@ -380,7 +380,7 @@ func numbered(n int) (list []string) {
 
 // ping sends a packet that is never retransmitted. It reveals the loss of earlier packets.
 func (n *node) ping() {
-	n.ch.Send(n.w.now, n.other.source, wire.AppendPing(nil, n.ids.Control(), wire.Ping{Seq: 1}))
+	n.ch.Send(n.w.now, n.other.source, wire.AppendPing(nil, wire.KindPing, n.ids.Control(), wire.Ping{Seq: 1}))
 }
 
 func noRun(outbox.Run) {}

@@ -30,7 +30,7 @@ func (t *Table) Probe(now time.Time, p *Peer, a *session.Actions) {
 		if t.Unwritten(probe.To.Remote) {
 			continue
 		}
-		t.plain = wire.AppendPing(t.plain[:0], t.cfg.IDs.Control(), wire.Ping{Seq: probe.Token})
+		t.plain = wire.AppendPing(t.plain[:0], wire.KindPing, t.cfg.IDs.Control(), wire.Ping{Seq: probe.Token})
 		t.boxes[probe.Session.Prefix()].channel.Send(now, probe.To, t.plain)
 	}
 }

@@ -24,7 +24,7 @@ func (p *Peer) AppendPing(b []byte, now time.Time, id wire.MessageID, purpose Pu
 		p.pings = slices.Delete(p.pings, 0, 1)
 	}
 	p.pings = append(p.pings, sentPing{seq: p.pingSeq, at: now, purpose: purpose})
-	return wire.AppendPing(b, id, wire.Ping{Seq: p.pingSeq})
+	return wire.AppendPing(b, wire.KindPing, id, wire.Ping{Seq: p.pingSeq})
 }
 
 // PingedAt returns when the last Ping was sent, or zero after an answer.

@@ -20,7 +20,7 @@ func TestEnvelopesAllocateNothing(t *testing.T) {
 		bcast   = AppendBroadcast(nil, Bin, id, data)
 		nak     = AppendNak(nil, id, 3, 700)
 		beat    = AppendRequest(nil, id, KindHeartbeat)
-		ping    = AppendPing(nil, id, Ping{Seq: 1, Payload: data})
+		ping    = AppendPing(nil, KindPing, id, Ping{Seq: 1, Payload: data})
 		hello   = boxForms()[0]
 		members = extensions()[KindMembers]
 	)
@@ -54,7 +54,7 @@ func TestEnvelopesAllocateNothing(t *testing.T) {
 		"AppendFrame":             func() { AppendFrame(buf, Bin, id, 3000, 300, data) },
 		"AppendNak":               func() { AppendNak(buf, id, 3, 700) },
 		"AppendRequest":           func() { AppendRequest(buf, id, KindHeartbeat) },
-		"AppendPing":              func() { AppendPing(buf, id, Ping{Seq: 1, Payload: data}) },
+		"AppendPing":              func() { AppendPing(buf, KindPing, id, Ping{Seq: 1, Payload: data}) },
 		"AppendIdentity":          func() { AppendIdentity(buf, id, &alive) },
 		"ParseMessage and ParsePing": func() {
 			parsePing()

@@ -117,9 +117,9 @@ func TestMessagesEqualThoseOfGoMsgpack(t *testing.T) {
 				Message{ID: id, Kind: KindNak, Start: a, End: b}},
 			{AppendRequest(nil, id, kind), message(id, "PeerRequest", kind.String()),
 				Message{ID: id, Kind: kind}},
-			{AppendPing(nil, id, ping), message(id, "Ping", list{ping.Seq, data}),
+			{AppendPing(nil, KindPing, id, ping), message(id, "Ping", list{ping.Seq, data}),
 				Message{ID: id, Kind: KindPing, Data: pack(t, list{ping.Seq, data})}},
-			{AppendAck(nil, id, ping), message(id, "Ack", list{ping.Seq, data}),
+			{AppendPing(nil, KindAck, id, ping), message(id, "Ack", list{ping.Seq, data}),
 				Message{ID: id, Kind: KindAck, Data: pack(t, list{ping.Seq, data})}},
 		} {
 			if want := pack(t, c.want); !bytes.Equal(c.got, want) {

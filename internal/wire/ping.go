@@ -7,18 +7,9 @@ type Ping struct {
 	Payload []byte // may be empty; in a Ping it is padding; aliases the input if parsed
 }
 
-// AppendPing appends a message that requests an Ack.
-func AppendPing(b []byte, id MessageID, p Ping) []byte {
-	return appendPing(appendMessageHead(b, &id, "Ping"), p)
-}
-
-// AppendAck appends the answer to the Ping with the same Seq.
-func AppendAck(b []byte, id MessageID, p Ping) []byte {
-	return appendPing(appendMessageHead(b, &id, "Ack"), p)
-}
-
-func appendPing(b []byte, p Ping) []byte {
-	return appendBin(appendUint(append(b, tagFixArray|2), p.Seq), p.Payload)
+// AppendPing appends a KindPing, which requests an Ack, or a KindAck, which answers the Ping with the same Seq.
+func AppendPing(b []byte, k Kind, id MessageID, p Ping) []byte {
+	return appendBin(appendUint(append(appendMessageHead(b, &id, kindNames[k]), tagFixArray|2), p.Seq), p.Payload)
 }
 
 // ParsePing parses the Data of a KindPing or a KindAck.
@@ -28,4 +19,25 @@ func ParsePing(data []byte) (Ping, error) {
 	p := Ping{Seq: c.uint(1<<64 - 1), Payload: c.bin()}
 	c.skipN(more)
 	return p, c.err
+}
+
+// A Clock tells a neighbor the time of the sender's clock, in microseconds: {"Clock": [sent u64, echo u64, held u32]}.
+type Clock struct {
+	Sent uint64 // when this message was sent
+	Echo uint64 // Sent of the last Clock that came from the neighbor; 0: none
+	Held uint32 // time since that Clock arrived
+}
+
+// AppendClock appends a message with c.
+func AppendClock(b []byte, id MessageID, c Clock) []byte {
+	return appendUint(appendUint(appendUint(append(appendMessageHead(b, &id, "Clock"), tagFixArray|3), c.Sent), c.Echo), uint64(c.Held))
+}
+
+// ParseClock parses the Data of a KindClock.
+func ParseClock(data []byte) (Clock, error) {
+	c := cursor{b: data}
+	more := c.atLeast(3)
+	m := Clock{Sent: c.uint(1<<64 - 1), Echo: c.uint(1<<64 - 1), Held: uint32(c.uint(1<<32 - 1))}
+	c.skipN(more)
+	return m, c.err
 }

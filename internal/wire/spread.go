@@ -12,15 +12,24 @@ func AppendCast(b []byte, k Kind, id MessageID, delay Delay, data []byte) []byte
 }
 
 // Want requests pieces of messages: {"Want": bin(24 k)}, for each piece the id and its range [from, to) in bytes as u32.
-type Want struct{ entries []byte }
+type Want struct{ entryList }
 
 // Stripes is a list of large messages: {"Stripes": bin(17 k)}, for each of them its id and which stripes of it and of the
 // later messages of its origin the sender takes from the receiver.
-type Stripes struct{ entries []byte }
+type Stripes struct{ entryList }
 
 // Steer is a list of origins: {"Prune": bin(9 k)} requests no more full copies of their messages, and the byte of
 // an origin is 1 to request early announcements; {"Graft": bin(9 k)} requests full copies, and the byte is 0.
-type Steer struct{ entries []byte }
+type Steer struct{ entryList }
+
+// An entryList is the content of a message whose entries all have one size.
+type entryList struct{ entries []byte }
+
+// Reset removes all entries and keeps their memory.
+func (l *entryList) Reset() { l.entries = l.entries[:0] }
+
+// Bytes returns the encoded entries, which alias the list.
+func (l *entryList) Bytes() []byte { return l.entries }
 
 // The size of one entry, and the maximum number of bytes that the message adds to the entries.
 const (
@@ -30,9 +39,10 @@ const (
 	SpreadOverhead = 1 + 18 + 1 + 8 + 5
 )
 
-// AppendHave appends {"Have": bin}: announcements, encoded by package digest.
-func AppendHave(b []byte, id MessageID, digests []byte) []byte {
-	return appendBin(appendMessageHead(b, &id, "Have"), digests)
+// AppendList appends a KindHave, whose content package digest encodes, a KindWant, KindPrune, KindGraft or KindStripes:
+// the Bytes of a list.
+func AppendList(b []byte, k Kind, id MessageID, entries []byte) []byte {
+	return appendBin(appendMessageHead(b, &id, kindNames[k]), entries)
 }
 
 // ParseHave parses the Data of a KindHave. The result aliases the input.
@@ -44,9 +54,6 @@ func (w *Want) Add(id *MessageID, from, to uint32) {
 	w.entries = binary.BigEndian.AppendUint32(w.entries, to)
 }
 
-// Reset removes all entries and keeps their memory.
-func (w *Want) Reset() { w.entries = w.entries[:0] }
-
 // Len returns the number of entries.
 func (w *Want) Len() int { return len(w.entries) / WantEntry }
 
@@ -56,15 +63,10 @@ func (w *Want) At(i int) (id MessageID, from, to uint32) {
 	return MessageID(e), binary.BigEndian.Uint32(e[16:]), binary.BigEndian.Uint32(e[20:])
 }
 
-// AppendWant appends a message with w.
-func AppendWant(b []byte, id MessageID, w *Want) []byte {
-	return appendBin(appendMessageHead(b, &id, "Want"), w.entries)
-}
-
 // ParseWant parses the Data of a KindWant. The result aliases the input.
 func ParseWant(data []byte) (Want, error) {
 	entries, err := parseEntries(data, WantEntry)
-	return Want{entries}, err
+	return Want{entryList{entries}}, err
 }
 
 func parseEntries(data []byte, size int) ([]byte, error) {
@@ -85,9 +87,6 @@ func (s *Steer) Add(origin uint64, soon bool) {
 	s.entries = append(binary.BigEndian.AppendUint64(s.entries, origin), flag)
 }
 
-// Reset removes all entries and keeps their memory.
-func (s *Steer) Reset() { s.entries = s.entries[:0] }
-
 // Len returns the number of entries.
 func (s *Steer) Len() int { return len(s.entries) / SteerEntry }
 
@@ -97,20 +96,10 @@ func (s *Steer) At(i int) (origin uint64, soon bool) {
 	return binary.BigEndian.Uint64(e), e[8]&1 != 0
 }
 
-// AppendPrune appends a message that requests no more full copies of the messages of the origins.
-func AppendPrune(b []byte, id MessageID, s *Steer) []byte {
-	return appendBin(appendMessageHead(b, &id, "Prune"), s.entries)
-}
-
-// AppendGraft appends a message that requests full copies of the messages of the origins.
-func AppendGraft(b []byte, id MessageID, s *Steer) []byte {
-	return appendBin(appendMessageHead(b, &id, "Graft"), s.entries)
-}
-
 // ParseSteer parses the Data of a KindPrune or a KindGraft. The result aliases the input.
 func ParseSteer(data []byte) (Steer, error) {
 	entries, err := parseEntries(data, SteerEntry)
-	return Steer{entries}, err
+	return Steer{entryList{entries}}, err
 }
 
 // Add adds a message. stripes is a set of bits (docs/PROTOCOL.md, P9).
@@ -127,15 +116,10 @@ func (s *Stripes) At(i int) (id MessageID, stripes byte) {
 	return MessageID(e), e[16]
 }
 
-// AppendStripes appends a message with s.
-func AppendStripes(b []byte, id MessageID, s *Stripes) []byte {
-	return appendBin(appendMessageHead(b, &id, "Stripes"), s.entries)
-}
-
 // ParseStripes parses the Data of a KindStripes. The result aliases the input.
 func ParseStripes(data []byte) (Stripes, error) {
 	entries, err := parseEntries(data, StripesEntry)
-	return Stripes{entries}, err
+	return Stripes{entryList{entries}}, err
 }
 
 // AppendStop appends {"Stop": bin(16)}: the receiver need not send more of a large message.

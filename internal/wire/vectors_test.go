@@ -233,7 +233,7 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 		return AppendSyncWant(b, m.ID, v), err
 	case KindPing:
 		v, err := ParsePing(m.Data)
-		return AppendPing(b, m.ID, v), err
+		return AppendPing(b, KindPing, m.ID, v), err
 	case KindDirect:
 		v, err := ParseDirect(m.Data)
 		return AppendDirect(b, m.ID, v), err
@@ -252,7 +252,7 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 		return AppendClock(b, m.ID, v), err
 	case KindHave:
 		digests, err := ParseHave(m.Data)
-		return AppendHave(b, m.ID, digests), err
+		return AppendList(b, KindHave, m.ID, digests), err
 	case KindWant:
 		v, err := ParseWant(m.Data)
 		w := Want{}
@@ -260,7 +260,7 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 			id, from, to := v.At(i)
 			w.Add(&id, from, to)
 		}
-		return AppendWant(b, m.ID, &w), err
+		return AppendList(b, KindWant, m.ID, w.Bytes()), err
 	case KindPrune, KindGraft:
 		v, err := ParseSteer(m.Data)
 		w := Steer{}
@@ -268,9 +268,9 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 			w.Add(v.At(i))
 		}
 		if m.Kind == KindGraft {
-			return AppendGraft(b, m.ID, &w), err
+			return AppendList(b, KindGraft, m.ID, w.Bytes()), err
 		}
-		return AppendPrune(b, m.ID, &w), err
+		return AppendList(b, KindPrune, m.ID, w.Bytes()), err
 	case KindStripes:
 		v, err := ParseStripes(m.Data)
 		w := Stripes{}
@@ -278,7 +278,7 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 			id, stripes := v.At(i)
 			w.Add(&id, stripes)
 		}
-		return AppendStripes(b, m.ID, &w), err
+		return AppendList(b, KindStripes, m.ID, w.Bytes()), err
 	case KindStop:
 		stop, err := ParseStop(m.Data)
 		return AppendStop(b, m.ID, stop), err
@@ -296,7 +296,7 @@ func appendExtension(b []byte, m *Message) ([]byte, error) {
 		return AppendProbeResult(b, m.ID, v), err
 	}
 	v, err := ParsePing(m.Data)
-	return AppendAck(b, m.ID, v), err
+	return AppendPing(b, KindAck, m.ID, v), err
 }
 
 func TestMessageVectorsAreReadAndWrittenBack(t *testing.T) {

@@ -255,7 +255,7 @@ func (t *talk) passes(ctx context.Context, size int, each time.Duration) bool {
 	for range pings {
 		t.seq++
 		seq := t.seq
-		packet := t.session.Seal(t.attempt.now(), nil, wire.AppendPing(nil, t.ids.Control(), wire.Ping{Seq: seq, Payload: padding}))
+		packet := t.session.Seal(t.attempt.now(), nil, wire.AppendPing(nil, wire.KindPing, t.ids.Control(), wire.Ping{Seq: seq, Payload: padding}))
 		if _, err := t.line.conn.WriteToUDPAddrPort(packet, t.line.to.Remote); err != nil {
 			return false
 		}
@@ -276,6 +276,6 @@ func (t *talk) passes(ctx context.Context, size int, each time.Duration) bool {
 
 // around returns the overhead in bytes of a datagram with a Ping whose payload has about that size.
 func around(size int) int {
-	message := wire.AppendPing(nil, wire.MessageID{}, wire.Ping{Payload: make([]byte, size)})
+	message := wire.AppendPing(nil, wire.KindPing, wire.MessageID{}, wire.Ping{Payload: make([]byte, size)})
 	return wire.BoxSize(len(message)) - size
 }
