@@ -63,14 +63,9 @@ func (d *Disseminator) Carry(out []Outcome, n *Neighbor) []Outcome {
 	return out
 }
 
-// HandlePrune processes the body of a Prune: n is not sent full copies of some origins' messages any more. A Prune of an
-// unknown origin has no effect, so that origin's messages are flooded.
-func (d *Disseminator) HandlePrune(n *Neighbor, data []byte) { d.handleSteer(n, data, true) }
-
-// HandleGraft processes the body of a Graft: n is sent full copies of the messages of some origins.
-func (d *Disseminator) HandleGraft(n *Neighbor, data []byte) { d.handleSteer(n, data, false) }
-
-func (d *Disseminator) handleSteer(n *Neighbor, data []byte, prune bool) {
+// HandleSteer processes the body of a Prune or a Graft: n is not sent full copies of some origins' messages any more, or is
+// sent them again. A Prune of an unknown origin has no effect, so that origin's messages are flooded.
+func (d *Disseminator) HandleSteer(n *Neighbor, data []byte, prune bool) {
 	s, err := wire.ParseSteer(data)
 	switch {
 	case err != nil:

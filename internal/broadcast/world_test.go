@@ -156,9 +156,9 @@ func (w *world) steered(n *Neighbor, origin uint64, prune, soon bool) {
 	var s wire.Steer
 	s.Add(origin, soon)
 	if prune {
-		w.d.HandlePrune(n, body(w.t, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes())))
+		w.d.HandleSteer(n, body(w.t, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes())), true)
 	} else {
-		w.d.HandleGraft(n, body(w.t, wire.AppendList(nil, wire.KindGraft, wire.MessageID{}, s.Bytes())))
+		w.d.HandleSteer(n, body(w.t, wire.AppendList(nil, wire.KindGraft, wire.MessageID{}, s.Bytes())), false)
 	}
 }
 

@@ -37,9 +37,9 @@ func (n *node) lazy(p *peer, origin uint64, is bool) {
 	var m wire.Message
 	_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes()))
 	if is {
-		n.broadcast.HandlePrune(&p.Neighbor, m.Data)
+		n.broadcast.HandleSteer(&p.Neighbor, m.Data, true)
 	} else {
-		n.broadcast.HandleGraft(&p.Neighbor, m.Data)
+		n.broadcast.HandleSteer(&p.Neighbor, m.Data, false)
 	}
 }
 

@@ -16,8 +16,7 @@ import (
 )
 
 func newOverlaying(now time.Time, c *Core, secret overlay.Secret) overlaying {
-	o := &c.overlay
-	return overlaying{core: c, choiceTimer: timer.Timer{Fire: o.rechoose}, measureTimer: timer.Timer{Fire: o.measure},
+	return overlaying{core: c, choiceTimer: timer.Timer{Fire: c.overlay.rechoose}, measureTimer: timer.Timer{Fire: c.overlay.measure},
 		Overlay: overlay.New(now, overlay.Config{Secret: secret, Zone: c.cfg.Zone, Strategy: c.cfg.Strategy, Subscriptions: c.cfg.Subscriptions,
 			AskSelection: c.cfg.AskSelection}, &c.members, c.rng)}
 }

@@ -183,9 +183,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindWant:
 		c.broadcast.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPrune:
-		c.broadcast.HandlePrune(&p.Neighbor, m.Data)
+		c.broadcast.HandleSteer(&p.Neighbor, m.Data, true)
 	case wire.KindGraft:
-		c.broadcast.HandleGraft(&p.Neighbor, m.Data)
+		c.broadcast.HandleSteer(&p.Neighbor, m.Data, false)
 	case wire.KindStripes:
 		c.broadcast.ReceiveStripes(now, &p.Peer, m.Data)
 	case wire.KindStop:
