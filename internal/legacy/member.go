@@ -41,8 +41,11 @@ func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, 
 	return out, Done
 }
 
-// wellFormed reports whether an entry has the form that all Go nodes derive.
-func wellFormed(e *wire.Member) bool { return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 }
+// wellFormed reports whether an entry has the form that all Go nodes derive. gwyh 0.1 nodes have no metadata, and cannot
+// prove departures.
+func wellFormed(e *wire.Member) bool {
+	return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 && e.From == wire.NodeID{}
+}
 
 // weighDeath decides about a Go node's entry that declares a gwyh 0.1 node dead. A node that has heard it since then
 // refutes it. A node that has a session with it pings it first.

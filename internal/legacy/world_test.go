@@ -280,7 +280,11 @@ func (w *world) wantCounts(want map[string]int) {
 
 // entry returns an entry of a Go node about a gwyh 0.1 node.
 func (w *world) entry(i int, s wire.State, incarnation uint64) *wire.Member {
-	return &wire.Member{State: s, ID: legacyID(i), Incarnation: incarnation, Name: []byte(Name(addr(1000 + i))), Addr: addr(1000 + i), From: goID(7)}
+	e := &wire.Member{State: s, ID: legacyID(i), Incarnation: incarnation, Name: []byte(Name(addr(1000 + i))), Addr: addr(1000 + i)}
+	if s != wire.StateAlive {
+		e.From = goID(7)
+	}
+	return e
 }
 
 func (w *world) weigh(e *wire.Member) Verdict {
