@@ -43,10 +43,13 @@ func sources(t *testing.T, suffix string) (paths []string) {
 
 var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark|Example)[A-Z0-9]\w*`)
 
+// testFunction finds the functions that go test runs: helpers with such names do not count.
+var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+|Example\w*)\((?:\w+ \*testing\.[TFB])?\)`)
+
 func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 	exists := map[string]bool{}
 	for _, path := range sources(t, "_test.go") {
-		for _, f := range regexp.MustCompile(`(?m)^func (\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+		for _, f := range testFunction.FindAllStringSubmatch(read(t, path), -1) {
 			exists[f[1]] = true
 		}
 	}
@@ -75,7 +78,7 @@ func TestEveryClaimOfSecurityHasATest(t *testing.T) {
 			}
 		}
 	}
-	if claims < 15 {
+	if claims < 45 {
 		t.Errorf("%d claims found", claims)
 	}
 }

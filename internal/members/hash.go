@@ -87,7 +87,9 @@ func number(digest *[16]byte) (n sum) {
 }
 
 // hash returns what a node sends of a sum: the first 8 bytes of BLAKE2b-256 of the salt and the sum, and 0 for the sum
-// of nothing. The salt is the sender's, so 64 bits are enough: no set of entries has the right hash for several salts.
+// of nothing. The salt is the sender's and stays the same while its node runs. A member that knows the salt finds two sets of
+// entries with the same hash after about 2^32 operations, and with the same hashes under the salts of two nodes after about
+// 2^64. Two neighbors compare under the salts of both.
 func (s *sum) hash(salt uint64) uint64 {
 	if *s == (sum{}) {
 		return 0
