@@ -149,8 +149,8 @@ type Config struct {
 	SuspicionMaxTimeoutMult int
 
 	// PushPullInterval is how often the node compares its members and its Delegate's state with a
-	// random member and exchanges what differs. Zero means only when one node joins another and when a
-	// failed node comes back. Must not be negative.
+	// random member and exchanges what differs. Nodes do the same, whatever the interval, when one joins another and, within
+	// 10 s, when a failed node comes back. Zero means only then. Must not be negative.
 	PushPullInterval time.Duration
 	// PushPullNodes is the number of exchanges in each PushPullInterval, each with another random member, spread
 	// over the interval. Default 1. 1 to 16.

@@ -40,7 +40,8 @@ type Delegate interface {
 	GetBroadcasts(overhead, limit int) [][]byte
 
 	// LocalState returns the application's state, which another node will merge. join reports whether one of the
-	// two nodes is joining the other. An empty state is not sent. A state above 16 MiB makes Joins of this node, and of
+	// two nodes is joining the other. It is also true if the library itself joins them: when it repeats an earlier Join, or
+	// reaches a failed member again. An empty state is not sent. A state above 16 MiB makes Joins of this node, and of
 	// others to it, fail. In a periodic exchange it is not sent, but logged and counted by both nodes.
 	LocalState(join bool) []byte
 

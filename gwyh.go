@@ -145,21 +145,27 @@ func (m *Memberlist) start(transport Transport) error {
 // When Join returns, Members contains the members that the other nodes know, the Delegates have exchanged their states, and the
 // EventDelegate has been notified, unless it is slow. Join takes at most Config.TCPTimeout and a little. Once one
 // address was reached, it waits at most 2 s for the others. They are tried again in the background, and so are
-// all addresses if none was reached. With a Transport that blocks, TCPTimeout limits writing and waiting
-// separately, so Join may take twice as long.
+// all addresses if none was reached: about once a minute, or every 15 s while the node knows no other, until Leave or Shutdown.
+// With a Transport that blocks, TCPTimeout limits writing and waiting separately, so Join may take twice as long.
 //
 // A node does not answer packets that it cannot verify. So these causes look the same, and the error lists them:
 //
 //	error                            cause
-//	no answer                        UDP is blocked, another key or label, clocks that differ by more than a minute, no gwyh node
-//	connection refused               the port is closed (reported for a second by the other system)
-//	host or network is unreachable   no route, or a firewall that says so
+//	no answer                        UDP is blocked in either direction, a different key or label, clocks that differ by
+//	                                 more than a minute, or no gwyh node
+//	connection refused               the port is closed, or a firewall rejects packets; tried again for a second
+//	no route to host,                no route or no such host, or a firewall that says so
+//	network is unreachable
+//	operation not permitted          this machine's firewall drops what the node sends
 //	another program answers          for example a memberlist node
 //	an error of a delegate           NotifyMerge, NotifyAlive, CIDRsAllowed, MetaMax or the protocol versions, at either end
 //	*TooLargeError                   the state of either node exceeds 16 MiB
 //
-// The log of the other node tells the first three causes apart. With a NetTransport, Join detects closed ports and missing routes at up
-// to 64 addresses at once and does not wait for the timeout there. A node that starts listening within a second is still reached.
+// After "no answer", read the log of the other node. If it refused the handshake, it logs a warning that names the cause: the
+// key or label, or the clock. If it logs nothing, packets do not arrive, or its answers do not come back.
+//
+// With a NetTransport, Join detects closed ports and missing routes at up to 64 addresses at once and does not wait for the
+// timeout there. A node that starts listening within a second is still reached.
 // If a delegate of either end refuses the other, neither becomes a member of the other's cluster. Two nodes with one name do not
 // make Join fail, see ConflictDelegate.
 //
