@@ -188,3 +188,20 @@ func TestAgentThatIsTerminatedLeavesAndTellsTheServiceManager(t *testing.T) {
 		t.Errorf("ann: %v\n%s", err, ann.log())
 	}
 }
+
+func TestHangupChangesNothingAndIsLogged(t *testing.T) {
+	binary := build(t)
+	ann := launch(t, binary, "-name", "ann", "-bind", "127.0.0.1:0")
+	if err := ann.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if !poll(ctx, 10*time.Millisecond, func() bool { return strings.Contains(ann.log(), "SIGHUP changes nothing") }) {
+		t.Fatalf("no word of the signal:\n%s", ann.log())
+	}
+	ask(t, binary, ann, "leave")
+	if err := ann.cmd.Wait(); err != nil {
+		t.Errorf("ann: %v\n%s", err, ann.log())
+	}
+}

@@ -20,7 +20,8 @@ import (
 const agentUsage = `gwyh agent runs one node as a program, for hosts without a program of their own
 that uses the library. It runs commands for events, and serves an HTTP API and a
 status page. It ends by leaving the cluster, on SIGTERM, ^C or "gwyh leave"; a
-second signal ends it at once.
+second signal ends it at once. SIGHUP changes nothing: the configuration is read
+only at the start.
 
 Usage:
 
@@ -61,6 +62,9 @@ func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
+	hangup := make(chan os.Signal, 1) // by default SIGHUP would end the process without a leave
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	log := agent.NewLog(err, c.LogLevel, c.LogJSON)
 	lines := slog.New(log)
 	build := ThisBuild()
@@ -98,10 +102,16 @@ func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	}
 	go notify.Watchdog(ctx, func() bool { return a.Memberlist().Stats().Members > 0 })
 	var ended error
-	select {
-	case <-ctx.Done():
-	case <-a.Leaving():
-	case ended = <-failed:
+	for running := true; running; {
+		select {
+		case <-hangup:
+			lines.Info("SIGHUP changes nothing: the configuration is read only at the start, so restart the agent after a change")
+			continue
+		case <-ctx.Done():
+		case <-a.Leaving():
+		case ended = <-failed:
+		}
+		running = false
 	}
 	lines.Info("leaving")
 	_ = notify.Send(notify.Stopping)
