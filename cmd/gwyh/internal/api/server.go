@@ -222,7 +222,7 @@ func stream(w http.ResponseWriter, r *http.Request, b Backend) {
 	wanted := map[string]bool{}
 	for _, t := range r.URL.Query()["type"] {
 		if !slices.Contains(EventTypes, t) {
-			problem(w, http.StatusBadRequest, fmt.Errorf("%q is no type of event, want %s", t, strings.Join(EventTypes, ", ")))
+			problem(w, http.StatusBadRequest, fmt.Errorf("%q is not an event type; use one of %s", t, strings.Join(EventTypes, ", ")))
 			return
 		}
 		wanted[t] = true

@@ -61,7 +61,7 @@ var agentCommand = &Command{
 func runAgent(ctx context.Context, c *config.Config, out, err io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
+	context.AfterFunc(ctx, stop)      // a second signal ends the process immediately
 	hangup := make(chan os.Signal, 1) // by default SIGHUP would end the process without a leave
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

@@ -133,12 +133,12 @@ func TestCommandsSayWhatWentWrong(t *testing.T) {
 		"join":                      {exitUsage, "0 arguments, want at least 1"},
 		"leave now":                 {exitUsage, "1 argument, want none"},
 		"keys use 000000000000":     {exitFailed, "the agent has no such key"},
-		"keys rotate":               {exitUsage, "want nothing, add, use FINGERPRINT or remove FINGERPRINT"},
+		"keys rotate":               {exitUsage, "usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT]"},
 		"members -wach":             {exitUsage, "flag provided but not defined: -wach"},
 		"members -http 127.0.0.1:1": {exitFailed, "no agent answers at http://127.0.0.1:1"},
 		"members -token-file gone":  {exitUsage, "no such file"},
 		"agent -nonsense":           {exitUsage, `flag provided but not defined: -nonsense; "gwyh agent -h" lists the options`},
-		"events -type member-fail":  {exitFailed, `"member-fail" is no type of event, want member-join, member-leave, member-failed, member-update, message`},
+		"events -type member-fail":  {exitFailed, `"member-fail" is not an event type; use one of member-join, member-leave, member-failed, member-update, message`},
 	} {
 		code, _, err := run(t, strings.Fields(line)...)
 		if code != want.code || !strings.Contains(err, want.text) {

@@ -276,7 +276,7 @@ func changeKeys(ctx context.Context, s *session) error {
 	case (s.args[0] == "use" || s.args[0] == "remove") && len(s.args) == 2:
 		return s.agent.Post(ctx, "/v1/keys/"+s.args[0], api.KeyRequest{Fingerprint: s.args[1]}, nil)
 	}
-	return usageError("want nothing, add, use FINGERPRINT or remove FINGERPRINT")
+	return usageError("usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT]")
 }
 
 var meta = &Command{

@@ -18,7 +18,7 @@ var (
 	NotGwyh    = Fault{"not-gwyh", 14, "Name the address of a gwyh node. Nodes of memberlist and of gwyh cannot share a cluster."}
 	WrongKey   = Fault{"wrong-key", 15, "Give both nodes the same key. Compare the fingerprints: `gwyh keys` shows those of an agent."}
 	WrongLabel = Fault{"wrong-label", 16, "Give both nodes the same label."}
-	WrongClock = Fault{"clock", 17, "Set the clocks, for example by NTP. They may differ by 60 s at most."}
+	WrongClock = Fault{"clock", 17, "Set the clocks, for example by NTP. They may differ by at most 60 s."}
 	NarrowPath = Fault{"narrow-path", 18, "Find what drops large datagrams on the way: a tunnel with a small MTU, or a firewall that drops fragments or ICMP's \"packet too big\". A path has to carry UDP datagrams of 1,200 bytes."}
 	Refused    = Fault{"refused", 19, "The nodes can talk, but one refuses the other for the reason above. Change that at the node that refuses."}
 	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the node over there says whether it refuses a key, a label or a clock."}
