@@ -153,25 +153,32 @@ func (ds *Broadcasts) backlog(now time.Time) (most int) {
 	return most
 }
 
+// reportDuplicate counts a further copy of a message, and reports it if that is wanted.
+func (ds *Broadcasts) reportDuplicate(p *Peer, m *wire.Message) {
+	ds.d.cfg.Stats.BroadcastsDuplicate++
+	if ds.Watched {
+		ds.d.cfg.Events.Add(event.Event{Kind: event.Duplicate, From: p.ID, ID: m.ID, Size: len(m.Data)})
+	}
+}
+
 // ReceiveBroadcast delivers the first copy of a message and passes it on. The first copy took the fastest path.
-// Duplicates are counted (PROTOCOL.md D1).
+// Duplicates are counted (PROTOCOL.md D1), except those of beacons.
 func (ds *Broadcasts) ReceiveBroadcast(now time.Time, p *Peer, m *wire.Message) {
-	d := ds.d
-	if p.Node.Zone != d.cfg.Zone {
+	d, isBeacon := ds.d, m.Kind == wire.KindBeacon
+	if p.Node.Zone != d.cfg.Zone && !isBeacon {
 		d.cfg.Stats.BroadcastsCrossZone++
 	}
 	if !ds.Seen.First(now, &m.ID, &p.Neighbor.Source) {
-		d.cfg.Stats.BroadcastsDuplicate++
 		p.Packets.Spare(m.ID)
-		if ds.Watched && m.Kind != wire.KindBeacon {
-			d.cfg.Events.Add(event.Event{Kind: event.Duplicate, From: p.ID, ID: m.ID, Size: len(m.Data)})
+		if !isBeacon {
+			ds.reportDuplicate(p, m)
 		}
 		ds.Duplicate(now, &p.Neighbor, &m.ID, m.Delay)
 		ds.schedule()
 		return
 	}
 	delay := ds.First(now, &p.Neighbor, &m.ID, m.Delay)
-	if m.Kind == wire.KindBeacon {
+	if isBeacon {
 		ds.passBeacon(now, p, m, delay)
 		return
 	}

@@ -60,6 +60,9 @@ func TestBeaconsMeasurePropagationAlthoughClocksAreWrong(t *testing.T) {
 		if s := n.Stats(); s.BeaconsSent < 50 || s.BeaconsReceived < 11*50 || s.BeaconsUnmeasured > s.BeaconsReceived/5 || s.BroadcastsDelivered != 0 || s.BroadcastsSent != 0 {
 			t.Errorf("%s: %+v", n.cfg.Name, s.Broadcasts)
 		}
+		if s := n.Stats(); s.BroadcastsDuplicate != 0 || s.BroadcastsCrossZone != 0 {
+			t.Errorf("%s: copies of beacons count as copies of broadcasts: %+v", n.cfg.Name, s.Broadcasts)
+		}
 		if o := n.Beacons().Origins(c.net.Now(), 100); len(o) != 11 || !o[0].Measured || o[0].Overdue(c.net.Now()) {
 			t.Errorf("%s: %d origins", n.cfg.Name, len(o))
 		}
