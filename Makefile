@@ -21,7 +21,7 @@ test:
 	go test work
 
 race:
-	go test -race -shuffle=on -timeout 20m ./...
+	go test -race -shuffle=on -timeout 30m ./...
 
 # Each fuzz target of each package, a few seconds' worth.
 fuzz:
