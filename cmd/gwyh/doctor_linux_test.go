@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +71,27 @@ func (c *clinic) agent(args ...string) *process {
 // drop makes a machine drop UDP at a hook.
 func (c *clinic) drop(on *netns.Space, hook *nftables.ChainHook) {
 	c.t.Helper()
+	c.rule(on, hook)
+}
+
+// Offsets of ports in a UDP header.
+const (
+	sourcePort      = 0
+	destinationPort = 2
+)
+
+// dropPort makes a machine drop UDP with the agent's port as its source or destination.
+func (c *clinic) dropPort(on *netns.Space, hook *nftables.ChainHook, offset uint32) {
+	c.t.Helper()
+	port := netip.MustParseAddrPort(agentAt).Port()
+	c.rule(on, hook,
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)})
+}
+
+// rule makes a machine drop the UDP packets that match all expressions.
+func (c *clinic) rule(on *netns.Space, hook *nftables.ChainHook, matches ...expr.Any) {
+	c.t.Helper()
 	err := on.Do(func() error {
 		nft, err := nftables.New()
 		if err != nil {
@@ -76,11 +99,9 @@ func (c *clinic) drop(on *netns.Space, hook *nftables.ChainHook) {
 		}
 		table := nft.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "test"})
 		chain := nft.AddChain(&nftables.Chain{Name: "drop", Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
-		nft.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
-			&expr.Verdict{Kind: expr.VerdictDrop},
-		}})
+		exprs := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}}}
+		exprs = append(exprs, matches...)
+		nft.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(exprs, &expr.Verdict{Kind: expr.VerdictDrop})})
 		return nft.Flush()
 	})
 	if err != nil {
@@ -151,6 +172,18 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
 			c.drop(c.there, nftables.ChainHookOutput)
 			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
+		},
+		"the other firewall drops what the agent's port gets": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.dropPort(c.there, nftables.ChainHookInput, destinationPort)
+			c.examine(&doctor.NoAnswer, "or a firewall drops what this port alone gets or sends", agentAt)
+		},
+		"the other firewall drops what the agent's port sends": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.dropPort(c.there, nftables.ChainHookOutput, sourcePort)
+			c.examine(&doctor.NoAnswer, "or a firewall drops what this port alone gets or sends", agentAt)
 		},
 		"the own firewall drops answers": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)

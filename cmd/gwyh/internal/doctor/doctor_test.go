@@ -79,10 +79,29 @@ func TestNameWithoutAnAddressIsNamed(t *testing.T) {
 	expect(t, Config{Target: "127.0.0.1:no-such-port"}, &NoAddress, "no-such-port")
 }
 
-func TestWrongKeyIsNamed(t *testing.T) {
+func TestSilenceOfOnePortNamesKeyLabelAndFirewall(t *testing.T) {
 	t.Parallel()
-	at := node(t, unchanged)
-	expect(t, Config{Target: at, Keys: [][]byte{[]byte("another key of 32 bytes for them")}}, &WrongKey, "most likely refuses the key or the label")
+	for _, c := range []Config{
+		{Target: node(t, unchanged), Keys: [][]byte{[]byte("another key of 32 bytes for them")}},
+		{Target: node(t, func(c *gwyh.Config) { c.Label = "staging" }), Label: "prod"},
+	} {
+		r := expect(t, c, &NoAnswer, "refuses the key or the label of this node, or a firewall drops")
+		for _, cause := range []string{"key", "label", "firewall"} {
+			if r.Fault != nil && !strings.Contains(r.Fault.Advice, cause) {
+				t.Errorf("the advice does not name the %s: %s", cause, r.Fault.Advice)
+			}
+		}
+	}
+}
+
+func TestPortOfBindThatIsTakenIsNamed(t *testing.T) {
+	t.Parallel()
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	expect(t, Config{Target: node(t, unchanged), Local: taken.LocalAddr().(*net.UDPAddr).AddrPort()}, &NoBind, "failed socket: .*in use")
 }
 
 func TestKeyInAnotherNotationIsNamed(t *testing.T) {

@@ -111,19 +111,19 @@ func (r *Report) lookup(ctx context.Context, host string) (addrs []netip.Addr, o
 
 // examine runs all steps for one address, from the route to a Join.
 func (x *examination) examine(ctx context.Context) {
-	if !x.route() {
-		return
-	}
 	clock := x.Config.clock
 	if clock == nil {
 		clock = time.Now
 	}
 	var err error
 	if x.line, err = open(x.Local, x.to, clock); err != nil {
-		x.report.fail(NoRoute, "route", "no socket: %v", err)
+		x.report.fail(NoBind, "socket", "%v", err)
 		return
 	}
 	defer x.line.close()
+	if !x.route() {
+		return
+	}
 	x.watch = startWatch(x.to, x.line.local())
 	defer x.watch.stop()
 

@@ -16,16 +16,18 @@ var (
 	ClosedPort = Fault{"closed-port", 12, "Start the node, or name the port that it listens on. If it runs, it may listen on another address only, such as loopback."}
 	Dropped    = Fault{"udp-dropped", 13, "Open the UDP port in both directions, at both ends and on the way."}
 	NotGwyh    = Fault{"not-gwyh", 14, "Name the address of a gwyh node. Nodes of memberlist and of gwyh cannot share a cluster."}
-	WrongKey   = Fault{"wrong-key", 15, "Give both nodes the same key. Compare the fingerprints: `gwyh keys` shows those of an agent."}
+	WrongKey   = Fault{"wrong-key", 15, "Give both nodes the same key and the same label: a node does not say which of the two differs. `gwyh keys` shows the fingerprints of an agent's keys, and `gwyh info` its label."}
 	WrongLabel = Fault{"wrong-label", 16, "Give both nodes the same label."}
 	WrongClock = Fault{"clock", 17, "Set the clocks, for example by NTP. They may differ by at most 60 s."}
 	NarrowPath = Fault{"narrow-path", 18, "Find what drops large datagrams on the way: a tunnel with a small MTU, or a firewall that drops fragments or ICMP's \"packet too big\". A path has to carry UDP datagrams of 1,200 bytes."}
 	Refused    = Fault{"refused", 19, "The nodes can talk, but one refuses the other for the reason above. Change that at the node that refuses."}
 	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the node over there says whether it refuses a key, a label or a clock."}
+	NoAnswer   = Fault{"no-answer", 21, "From outside, a key or a label that differs and a firewall that drops this port look the same. Compare the keys of both nodes (`gwyh keys`) and their labels (`gwyh info`). If they are equal, open the UDP port in both directions. With -api and the token of the agent over there, the doctor finds out which it is."}
+	NoBind     = Fault{"no-bind", 22, "The doctor cannot send from the address of -bind. If a node has the port, stop the node first, or leave the port out of -bind."}
 )
 
 // Faults are all faults.
-var Faults = []Fault{NoAddress, NoRoute, ClosedPort, Dropped, NotGwyh, WrongKey, WrongLabel, WrongClock, NarrowPath, Refused, Silent}
+var Faults = []Fault{NoAddress, NoRoute, ClosedPort, Dropped, NotGwyh, WrongKey, WrongLabel, WrongClock, NarrowPath, Refused, Silent, NoAnswer, NoBind}
 
 // An Outcome is the result of a step.
 type Outcome string

@@ -200,7 +200,7 @@ func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) 
 func (x *examination) compare(ctx context.Context) {
 	r := x.report
 	if x.otherPortsAnswer(ctx) {
-		r.fail(WrongKey, "other ports", "other UDP ports of the machine say that they are closed, and this one is silent: something listens there, and most likely refuses the key or the label of this node (or a firewall drops what this port alone gets or sends)")
+		r.fail(NoAnswer, "other ports", "other UDP ports of the machine say that they are closed, and this one is silent: either a node there refuses the key or the label of this node, or a firewall drops what this port alone gets or sends, or another program listens there")
 		return
 	}
 	how, err := x.tcp(ctx)
