@@ -1,6 +1,7 @@
 package gwyh
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -190,6 +191,35 @@ func TestStatsCountWhatASlowTransportLeavesUnsent(t *testing.T) {
 		}
 		if got := a.Stats().Dropped; f.Late == 0 || got != elsewhere+f.Late {
 			t.Errorf("%d dropped: %d late, %d elsewhere", got, f.Late, elsewhere)
+		}
+	})
+}
+
+// A refusingTransport is a MockTransport that fails every write, as under a firewall that forbids sending.
+type refusingTransport struct{ *MockTransport }
+
+func (r refusingTransport) WriteTo([]byte, string) (time.Time, error) {
+	return time.Time{}, errors.New("operation not permitted")
+}
+
+func (r refusingTransport) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	return r.WriteTo(b, addr.Addr)
+}
+
+func TestStatsCountDatagramsThatTheTransportDoesNotTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		b := testConfig("b", nil)
+		b.Transport = network.NewTransport("b")
+		to := create(t, b)
+		a := testConfig("a", nil)
+		a.Transport = refusingTransport{network.NewTransport("a")}
+		from := create(t, a)
+		if _, err := from.Join([]string{to.LocalNode().Address()}); err == nil {
+			t.Fatal("joined without a datagram")
+		}
+		if from.Stats().Dropped == 0 {
+			t.Error("no datagram was dropped")
 		}
 	})
 }

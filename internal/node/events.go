@@ -143,7 +143,7 @@ func (n *Node[N]) Figures() (f Figures, err error) {
 		for _, z := range n.loop.core.Beacons().Zones() {
 			f.Propagation = max(f.Propagation, z.Quantile(0.95))
 		}
-		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
+		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate + carried.WriteErrors
 		for _, n := range core.Dropped {
 			f.Dropped += n
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -197,4 +198,11 @@ func printable(text string) string {
 		return text
 	}
 	return quoted
+}
+
+// escaped returns a sentence with an escape in place of each character that would change the terminal. Unlike printable,
+// it leaves quotes and backslashes as they are.
+func escaped(text string) string {
+	quoted := strconv.Quote(text)
+	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(quoted[1 : len(quoted)-1])
 }

@@ -288,6 +288,17 @@ func TestHelpOfEveryCommandIsForATerminal(t *testing.T) {
 	}
 }
 
+func TestWarningsArePlainTextAndDoNotChangeTheTerminal(t *testing.T) {
+	for text, want := range map[string]string{
+		`datagrams of "ann" are lost`: `datagrams of "ann" are lost`, `C:\n`: `C:\n`, `\"`: `\"`, "Zürich": "Zürich",
+		"\x1b[2J\n\u202e\xff": `\x1b[2J\n\u202e\xff`,
+	} {
+		if got := escaped(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestWhatOthersChoseDoesNotChangeTheTerminal(t *testing.T) {
 	for text, want := range map[string]string{"ann": "ann", "Zürich 1": "Zürich 1", "\x1b[2J": `"\x1b[2J"`, "a\tb": `"a\tb"`, `a"b`: `"a\"b"`, "\u202e": `"\u202e"`} {
 		if got := printable(text); got != want {

@@ -349,7 +349,7 @@ func describe(ctx context.Context, s *session) error {
 			_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 		}
 		for _, x := range warnings {
-			_, _ = fmt.Fprintf(w, "WARNING\t%s\n", printable(x.Text))
+			_, _ = fmt.Fprintf(w, "WARNING\t%s\n", escaped(x.Text))
 		}
 		_, _ = fmt.Fprintf(w, "\nLINK TO\tADDRESS\tZONE\tRTT\tLOSS\tBACKLOG\tDATAGRAM\tCHOSEN BY\n")
 		for _, l := range links {
