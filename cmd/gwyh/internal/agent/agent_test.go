@@ -229,6 +229,19 @@ func TestKeysAreRotatedOverTheAPI(t *testing.T) {
 	if len(keys) != 1 || !keys[0].Primary || keys[0].Fingerprint != gwyh.KeyFingerprint(fresh) {
 		t.Errorf("%+v", keys)
 	}
+	var logged []string
+	for _, line := range ann.Log() {
+		if strings.HasPrefix(line.Text, "key is ") {
+			logged = append(logged, line.Level+" "+line.Text)
+		}
+	}
+	if want := []string{
+		"INFO key is accepted fingerprint=" + gwyh.KeyFingerprint(fresh),
+		"INFO key is the primary one fingerprint=" + gwyh.KeyFingerprint(fresh),
+		"INFO key is no longer accepted fingerprint=" + old[0].Fingerprint,
+	}; !slices.Equal(logged, want) {
+		t.Errorf("logged %q, want %q", logged, want)
+	}
 	if ann.Memberlist().NumMembers() != 2 || bob.Memberlist().NumMembers() != 2 {
 		t.Error("they lost each other")
 	}

@@ -151,23 +151,37 @@ func (a *Agent) AddKey(key []byte) error {
 	if err := gwyh.ValidateKey(key); err != nil {
 		return &api.RequestError{Err: err}
 	}
-	return request(a.keyring.AddKey(key))
+	return a.changeKey(a.keyring.AddKey, key, "key is accepted")
 }
 
 // UseKey makes a key the primary key.
-func (a *Agent) UseKey(k api.KeyRequest) error { return a.withKey(k, a.keyring.UseKey) }
+func (a *Agent) UseKey(k api.KeyRequest) error {
+	return a.withKey(k, a.keyring.UseKey, "key is the primary one")
+}
 
 // RemoveKey makes the agent reject a key from now on.
-func (a *Agent) RemoveKey(k api.KeyRequest) error { return a.withKey(k, a.keyring.RemoveKey) }
+func (a *Agent) RemoveKey(k api.KeyRequest) error {
+	return a.withKey(k, a.keyring.RemoveKey, "key is no longer accepted")
+}
 
-// withKey calls f with the key that a request names.
-func (a *Agent) withKey(k api.KeyRequest, f func([]byte) error) error {
+// withKey changes the keyring with f for the key that a request names, and logs what is then true.
+func (a *Agent) withKey(k api.KeyRequest, f func([]byte) error, done string) error {
 	for _, key := range a.keyring.GetKeys() {
 		if bytes.Equal(key, k.Key) || k.Fingerprint != "" && gwyh.KeyFingerprint(key) == k.Fingerprint {
-			return request(f(key))
+			return a.changeKey(f, key, done)
 		}
 	}
 	return &api.RequestError{Err: errors.New("the agent has no such key")}
+}
+
+// changeKey changes the keyring with f, and logs what is then true of the key. A key that can be guessed has no
+// fingerprint.
+func (a *Agent) changeKey(f func([]byte) error, key []byte, done string) error {
+	if err := f(key); err != nil {
+		return request(err)
+	}
+	a.lines.Info(done, "fingerprint", cmp.Or(gwyh.KeyFingerprint(key), "(weak key)"))
+	return nil
 }
 
 // request marks an error as a fault of the request.

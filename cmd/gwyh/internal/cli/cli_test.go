@@ -227,6 +227,9 @@ func TestKeyOfKeygenIsAddedFromTheStandardInput(t *testing.T) {
 	if len(added) != 2 || added[1].Primary {
 		t.Fatalf("%+v", added)
 	}
+	if got, want := out.String(), added[1].Fingerprint+"\n"; got != want {
+		t.Errorf("add writes %q, want %q", got, want)
+	}
 	for _, line := range []string{"keys use " + added[1].Fingerprint, "keys remove " + added[0].Fingerprint} {
 		if code, _, err := run(t, strings.Fields(line)...); code != exitOK {
 			t.Errorf("%s: %s", line, err)

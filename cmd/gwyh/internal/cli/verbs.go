@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gwyh-go/gwyh"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 )
@@ -221,7 +223,8 @@ var keys = &Command{
 	usage: `
 gwyh keys lists the keys of an agent by their fingerprints, or changes them:
 
-	add     accept one more, which is read from the standard input
+	add     accept one more, which is read from the standard input, and
+	        write its fingerprint
 	use     make a key the primary one; name it by its fingerprint
 	remove  accept a key no longer; name it by its fingerprint
 
@@ -244,6 +247,9 @@ Flags:
 	run:    changeKeys,
 }
 
+// weakKey stands for the fingerprint of a key that has none.
+const weakKey = "(weak: it can be guessed, so it has no fingerprint)"
+
 func changeKeys(ctx context.Context, s *session) error {
 	switch {
 	case len(s.args) == 0:
@@ -253,10 +259,7 @@ func changeKeys(ctx context.Context, s *session) error {
 		}
 		return s.print(all, func(w io.Writer) {
 			for _, k := range all {
-				name := k.Fingerprint
-				if k.Weak {
-					name = "(weak: it can be guessed, so it has no fingerprint)"
-				}
+				name := cmp.Or(k.Fingerprint, weakKey)
 				if k.Primary {
 					name += "\tprimary"
 				}
@@ -272,7 +275,11 @@ func changeKeys(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		return s.agent.Post(ctx, "/v1/keys/add", api.KeyRequest{Key: key}, nil)
+		if err := s.agent.Post(ctx, "/v1/keys/add", api.KeyRequest{Key: key}, nil); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(s.out, cmp.Or(gwyh.KeyFingerprint(key), weakKey))
+		return err
 	case (s.args[0] == "use" || s.args[0] == "remove") && len(s.args) == 2:
 		return s.agent.Post(ctx, "/v1/keys/"+s.args[0], api.KeyRequest{Fingerprint: s.args[1]}, nil)
 	}
