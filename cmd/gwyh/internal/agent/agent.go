@@ -94,6 +94,7 @@ func (a *Agent) join() {
 		}
 		addresses = append(addresses, peers...)
 	}
+	addresses = distinct(addresses, a.config.Bind)
 	if len(addresses) == 0 {
 		return
 	}

@@ -288,7 +288,11 @@ func TestCausesOfAJoinThatNobodyAnswersAreLoggedOnce(t *testing.T) {
 	}
 	defer func() { _ = silent.Close() }()
 	at := silent.LocalAddr().String()
-	ann, _ := start(t, "-name", "ann", "-join", at)
+	peers := filepath.Join(t.TempDir(), "peers")
+	if err := writePeers(peers, []string{at}); err != nil {
+		t.Fatal(err)
+	}
+	ann, _ := start(t, "-name", "ann", "-join", at, "-join", at, "-peers-file", peers) // an address given again is joined once
 	logged := func(part string) (n int) {
 		for _, line := range ann.Log() {
 			n += strings.Count(line.Text, part)
@@ -296,7 +300,7 @@ func TestCausesOfAJoinThatNobodyAnswersAreLoggedOnce(t *testing.T) {
 		return n
 	}
 	until(t, "the Join fails", func() bool { return logged("no address was reached yet") > 0 })
-	if n := logged(`error="join ` + at + `: no answer within `); n != 1 {
+	if n := logged(`join ` + at + `: no answer within `); n != 1 {
 		t.Errorf("the reason is logged %d times: %+v", n, ann.Log())
 	}
 	if n := logged("UDP may be blocked"); n != 1 {
@@ -362,6 +366,14 @@ func TestMembersAreRememberedOverARestart(t *testing.T) {
 	_ = bob.Close(true)
 	again, _ := start(t, "-name", "bob", "-peers-file", peers)
 	until(t, "bob knows ann again", func() bool { return again.Memberlist().NumMembers() == 2 })
+}
+
+func TestAddressesToJoinAreDistinct(t *testing.T) {
+	given := []string{"10.0.0.1", "ann:6969", "10.0.0.1:6969", "[::1]:6969", "::1", "10.0.0.1:7000", "ann:6969", "10.0.0.1"}
+	want := []string{"10.0.0.1", "ann:6969", "[::1]:6969", "10.0.0.1:7000"}
+	if got := distinct(given, "0.0.0.0:6969"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 func TestPeersFileIsBoundedAndReplacedAtOnce(t *testing.T) {

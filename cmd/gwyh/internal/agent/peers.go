@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +35,24 @@ func readPeers(path string) (addresses []string, err error) {
 		}
 	}
 	return addresses, nil
+}
+
+// distinct returns the addresses without repetitions, in the same order. An IP address without a port has the port of
+// bind, as in a Join.
+func distinct(addresses []string, bind string) (all []string) {
+	_, port, _ := net.SplitHostPort(bind)
+	seen := make(map[string]bool)
+	for _, address := range addresses {
+		key := address
+		if ip, err := netip.ParseAddr(strings.Trim(address, "[]")); err == nil {
+			key = net.JoinHostPort(ip.String(), port)
+		}
+		if !seen[key] {
+			seen[key] = true
+			all = append(all, address)
+		}
+	}
+	return all
 }
 
 // writePeers replaces a peers file atomically: a reader sees the old or the new file, also after a crash.
