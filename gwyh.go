@@ -51,7 +51,7 @@ var ErrShutdown = errors.New("gwyh: the Memberlist is shut down")
 
 // ErrQueueFull is returned if a message is not accepted because too much is queued already. Nothing was sent. Retry later, for
 // example after a Config.GossipInterval.
-var ErrQueueFull = errors.New("gwyh: too much waits to be sent")
+var ErrQueueFull = errors.New("gwyh: too much is queued for sending")
 
 // A TooLargeError reports that a message of Size bytes exceeds the maximum of Max bytes. Nothing was sent. Methods
 // return it as a *TooLargeError. Only Join wraps it, because its error describes several addresses: use errors.As there.

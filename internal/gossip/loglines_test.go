@@ -93,7 +93,7 @@ func TestCrashIsLoggedOnceByEverySurvivor(t *testing.T) {
 	c.net.Crash(c.nodes[4].addr)
 	c.net.RunFor(time.Minute)
 	for _, n := range c.without(4) {
-		n.wantLines(t, "INFO", c.about(4)+` failed, as found by (this node|"node-\d")`)
+		n.wantLines(t, "INFO", c.about(4)+` failed, detected by (this node|"node-\d")`)
 		n.wantLines(t, "WARN")
 	}
 }
@@ -281,7 +281,7 @@ func TestDebugLinesTellOfHandshakesLinksChoicesProbesAndSuspicions(t *testing.T)
 		all = append(all, n.atLevel("DEBUG")...)
 	}
 	for _, p := range []string{
-		`shaking hands with 10\.0\.0\.\d:6969`, `shook hands with "node-\d" at 10\.0\.0\.\d:6969: (this node|it) began`,
+		`shaking hands with 10\.0\.0\.\d:6969`, `shook hands with "node-\d" at 10\.0\.0\.\d:6969: (this node|it) started the handshake`,
 		`the link with "node-\d" began`, `the link with "node-4" ended`, `chose 5 of 5 other members to subscribe to: \[.*"node-3".*\]`,
 		"probing " + c.about(4) + ", which is silent or does not hear this node", `asked 3 other nodes to probe ` + c.about(4) + " too",
 		c.about(4) + " did not answer the probe", `(this node|"node-\d") suspects that ` + c.about(4) + " has failed",
@@ -299,7 +299,7 @@ func TestRefutationIsADebugLine(t *testing.T) {
 	c.accuse(0, 1)
 	c.net.RunFor(5 * time.Second)
 	c.nodes[0].wantLines(t, "DEBUG", "this node suspects that "+c.about(1)+" has failed", c.about(1)+" is alive: it refuted the suspicion")
-	c.nodes[1].wantLines(t, "WARN", "other nodes took this node for suspect: telling them that it is alive")
+	c.nodes[1].wantLines(t, "WARN", "other nodes consider this node suspect: telling them that it is alive")
 }
 
 func TestClusterAtRestWritesNothing(t *testing.T) {

@@ -58,7 +58,7 @@ func warnings(s *status.Status, keyWarnings []string) (list []status.Warning) {
 			warn(status.Clock, here, r.Last, "handshakes of other nodes were refused because their clocks differ from this node's by more than a minute: "+
 				"check NTP here and there (%d so far)", r.Count)
 		case handshake.BadKey.String():
-			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have another key or another label (%d so far)", r.Count)
+			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have a different key or label (%d so far)", r.Count)
 		}
 	}
 	for _, d := range s.Drops {

@@ -28,7 +28,7 @@ func (r *Reporter) Established(now time.Time, id wire.NodeID, at netip.AddrPort,
 	if initiator {
 		who = "this node"
 	}
-	r.log(now, logbook.Handshake, "shook hands with %s at %s: %s began", r.Who(id), at, who)
+	r.log(now, logbook.Handshake, "shook hands with %s at %s: %s started the handshake", r.Who(id), at, who)
 }
 
 // AttemptFailed writes why a handshake failed.

@@ -70,7 +70,7 @@ func (r *Reporter) Refutation(now time.Time, m *members.Entry) {
 
 // Accused writes that other nodes believed this node to be in the given state.
 func (r *Reporter) Accused(now time.Time, as wire.State) {
-	r.warn(now, "defend", "other nodes took this node for %s: telling them that it is alive", as)
+	r.warn(now, "defend", "other nodes consider this node %s: telling them that it is alive", as)
 }
 
 // HeardAgain writes that this node hears other nodes again, after receiving nothing for some time.

@@ -41,7 +41,7 @@ func (r *Reporter) Removal(now time.Time, m *members.Entry) {
 	case m.From == wire.NodeID{}:
 		r.log(now, logbook.Failed, "member %s failed", m)
 	default:
-		r.log(now, logbook.Failed, "member %s failed, as found by %s", m, r.Who(m.From))
+		r.log(now, logbook.Failed, "member %s failed, detected by %s", m, r.Who(m.From))
 	}
 }
 
@@ -89,5 +89,5 @@ func (r *Reporter) LegacyLimit(now time.Time, size, most int) {
 
 // LegacyDown writes that gwyh 0.1 nodes consider this node down.
 func (r *Reporter) LegacyDown(now time.Time) {
-	r.warn(now, "legacy down", "gwyh 0.1 nodes took this node for down: shaking hands with them again")
+	r.warn(now, "legacy down", "gwyh 0.1 nodes consider this node down: shaking hands with them again")
 }

@@ -152,7 +152,7 @@ func pathsOfAll(t *Trial) {
 	t.formOn(sim.Config{Nodes: t.pathNodes(), Link: jittery(0), Formed: true})
 	t.Net.RunFor(10 * time.Second)
 	s := &spread{origins: t.Nodes, gap: 10 * time.Millisecond}
-	t.spreadFrom(s, 5)
+	t.spreadFrom(s, max(1, 300/len(t.Nodes))) // a few hundred messages
 	what := fmt.Sprintf("%d origins in turn", len(t.Nodes))
 	t.noteSpread(what, s)
 	t.expectSpread(what, s, 2.3, 1.15, 1.5)

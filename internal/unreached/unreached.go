@@ -12,7 +12,7 @@ import (
 
 // Causes lists the possible causes of a missing answer. A node does not answer what it cannot verify, so the joining
 // node cannot distinguish them; a node that refuses a Hello logs the reason.
-const Causes = "UDP may be blocked on the way, the other node may have another key or label, its clock may be more than a minute off, " +
+const Causes = "UDP may be blocked on the way, the other node may have a different key or label, its clock may be more than a minute off, " +
 	"or the program there may not be gwyh. A gwyh node that refuses this one writes why to its log"
 
 var errCauses = errors.New("possible causes of no answer: " + Causes)
