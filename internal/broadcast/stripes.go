@@ -14,8 +14,9 @@ import (
 // begins to arrive, and answers it with that.
 
 const (
-	offerAgain = 4  // bit in a Stripes: the receiver must offer messages of the origin again
-	stripesMax = 60 // maximum entries of one Stripes, so that it fits into any datagram
+	offerAgain = 4    // bit in a Stripes: the receiver must offer messages of the origin again
+	wholeLoss  = 0.02 // loss of a link above which both stripes are taken from two neighbors, so that a copy covers a loss
+	stripesMax = 60   // maximum entries of one Stripes, so that it fits into any datagram
 )
 
 func (p *path) takes() assembly.Stripes { return assembly.Stripes(p.state/even) & assembly.Both }
@@ -105,6 +106,11 @@ func (o *origin) share(neighbors []*Neighbor, n *Neighbor, id wire.MessageID, la
 	moved := assembly.Both &^ assembly.StripeOf(&id, 0) // the first chunk may be on its way
 	if late {
 		id = wire.BroadcastID(o.id, id.Counter()+1)
+	}
+	if max(first.loss(), n.loss()) > wholeLoss {
+		o.paths[n.slot].setTakes(assembly.Both)
+		n.state(id, assembly.Both)
+		return true
 	}
 	o.paths[first.slot].setTakes(assembly.Both &^ moved)
 	o.paths[n.slot].setTakes(moved)

@@ -26,7 +26,7 @@ func Figures() []Check {
 		figure("paths-all", "the same when all nodes send in turn, from the third message of each", pathsOfAll),
 		figure("join-cost", "to join costs a node 100 kB and 190 bytes for each member: 2 MB of 10,000", joinCost),
 		figure("mass-start", "when all nodes join one at the same moment, that one sends 20,000 packets a second at most", massStart),
-		figure("large", "1 MiB crosses the network 1.2 times for each node; 5 % loss makes it take 1.8 times as long", largeMessages),
+		figure("large", "1 MiB crosses the network 1.2 times for each node; 5 % loss makes it take 1.6 times as long", largeMessages),
 		figure("nearest", "in five regions Nearest is as quick as distance allows, within 5 %, and crosses zones half as often as Uniform", strategies(0)),
 		figure("nearest-lossy", "the same at 5 % loss", strategies(0.05)),
 	}

@@ -84,7 +84,7 @@ const massStartRate = 20_000
 // largeMessages checks the cost of 1 MiB messages in a cluster of 100 nodes.
 func largeMessages(t *Trial) {
 	const size = 1 << 20
-	const wantCopies, wantSlower = 1.2, 1.8
+	const wantCopies, wantSlower = 1.2, 1.6
 	var lossless time.Duration
 	for _, loss := range []float64{0, 0.05} {
 		t.formOn(sim.Config{Nodes: t.sized(100, 12), Link: simnet.Link{Latency: simnet.Constant(exponentialMean), Rate: simnet.Gbit, Queue: 256 << 10, MTU: 1472, Loss: loss}})
