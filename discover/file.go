@@ -31,7 +31,7 @@ func (f *File) String() string {
 
 // Find reads the file. If a line is not an address, the error names the line.
 func (f *File) Find(context.Context) ([]string, error) {
-	content, err := readAtMost(f.Path, maxFile)
+	content, err := readLimited(f.Path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func (f *File) Find(context.Context) ([]string, error) {
 	return found, nil
 }
 
-// readAtMost reads a file of at most most bytes.
-func readAtMost(path string, most int64) ([]byte, error) {
+// readLimited reads a file of at most most bytes.
+func readLimited(path string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

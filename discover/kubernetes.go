@@ -104,7 +104,7 @@ func (k *Kubernetes) list() (*url.URL, error) {
 	}
 	namespace := k.Namespace
 	if namespace == "" {
-		own, err := readAtMost(filepath.Join(k.account(), "namespace"), 256)
+		own, err := readLimited(filepath.Join(k.account(), "namespace"), 256)
 		if err != nil {
 			return nil, fmt.Errorf("find the pod's namespace: %w", err)
 		}
@@ -142,7 +142,7 @@ func (k *Kubernetes) get(ctx context.Context, list *url.URL, next string, page *
 	if err != nil {
 		return err
 	}
-	token, err := readAtMost(filepath.Join(k.account(), "token"), 64<<10)
+	token, err := readLimited(filepath.Join(k.account(), "token"), 64<<10)
 	if err != nil {
 		return fmt.Errorf("read the token of the service account: %w", err)
 	}
@@ -205,7 +205,7 @@ func (k *Kubernetes) httpClient() (*http.Client, error) {
 }
 
 func (k *Kubernetes) newClient() (*http.Client, error) {
-	pem, err := readAtMost(filepath.Join(k.account(), "ca.crt"), 1<<20)
+	pem, err := readLimited(filepath.Join(k.account(), "ca.crt"), 1<<20)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate authority of the API server: %w", err)
 	}

@@ -19,7 +19,7 @@ const (
 	DefaultInterval = time.Minute
 	DefaultRetry    = time.Second
 	DefaultTimeout  = 10 * time.Second
-	DefaultMost     = 32
+	DefaultMax      = 32
 
 	// maxFound bounds the addresses of one source that one round uses.
 	maxFound = 10_000
@@ -44,9 +44,9 @@ type Config struct {
 	Retry time.Duration
 	// Timeout bounds the call of each source, and the call of Join. Zero means DefaultTimeout.
 	Timeout time.Duration
-	// Most is the maximum number of addresses that one round joins. If there are more, the round chooses at random.
-	// The node learns of the others from the cluster. Zero means DefaultMost.
-	Most int
+	// Max is the maximum number of addresses that one round joins. If there are more, the round chooses at random.
+	// The node learns of the others from the cluster. Zero means DefaultMax.
+	Max int
 
 	// Logger logs when a source begins to fail or works again, and when a Join reaches nodes or begins to fail.
 	// Default nil: slog.Default().
@@ -90,14 +90,14 @@ func newLoop(c Config) (*loop, error) {
 		return nil, errors.New("discover: Config.Sources is empty")
 	case slices.Contains(c.Sources, nil):
 		return nil, errors.New("discover: one of Config.Sources is nil")
-	case c.Interval < 0 || c.Retry < 0 || c.Timeout < 0 || c.Most < 0:
+	case c.Interval < 0 || c.Retry < 0 || c.Timeout < 0 || c.Max < 0:
 		return nil, errors.New("discover: Config.Interval, Retry, Timeout and Most must not be negative")
 	}
 	l := &loop{Config: c, failing: make([]string, len(c.Sources))}
 	setDefault(&l.Interval, DefaultInterval)
 	setDefault(&l.Retry, DefaultRetry)
 	setDefault(&l.Timeout, DefaultTimeout)
-	setDefault(&l.Most, DefaultMost)
+	setDefault(&l.Max, DefaultMax)
 	setDefault(&l.Logger, slog.Default())
 	return l, nil
 }
@@ -159,7 +159,7 @@ func (l *loop) find(ctx context.Context) (all []string) {
 	return all
 }
 
-// targets returns each address that is not a member's once: at most Most of them, in random order.
+// targets returns each address that is not a member's once: at most Max of them, in random order.
 func (l *loop) targets(found []string) []string {
 	skip := map[string]bool{}
 	if l.Members != nil {
@@ -175,7 +175,7 @@ func (l *loop) targets(found []string) []string {
 		}
 	}
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
-	return targets[:min(len(targets), l.Most)]
+	return targets[:min(len(targets), l.Max)]
 }
 
 // canonical returns one form for all notations of an IP address and port. It returns anything else unchanged.

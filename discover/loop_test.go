@@ -155,7 +155,7 @@ func TestRoundJoinsNoMoreThanMost(t *testing.T) {
 			many = append(many, fmt.Sprintf("10.0.%d.%d:1", i/250, i%250))
 		}
 		j := &joins{}
-		_ = run(t, discover.Config{Sources: []discover.Source{many}, Join: j.join, Most: 7}, 5*time.Minute)
+		_ = run(t, discover.Config{Sources: []discover.Source{many}, Join: j.join, Max: 7}, 5*time.Minute)
 		for _, call := range j.calls {
 			if len(call) != 7 {
 				t.Errorf("%d addresses joined at once", len(call))
@@ -174,7 +174,7 @@ func TestSourceThatReturnsTooMuchIsCut(t *testing.T) {
 			huge = append(huge, fmt.Sprintf("host-%d:1", i))
 		}
 		j := &joins{}
-		_ = run(t, discover.Config{Sources: []discover.Source{huge}, Join: j.join, Most: len(huge)}, time.Second)
+		_ = run(t, discover.Config{Sources: []discover.Source{huge}, Join: j.join, Max: len(huge)}, time.Second)
 		if n := len(j.calls[0]); n != 10_000 {
 			t.Errorf("%d addresses joined, want 10000", n)
 		}

@@ -41,7 +41,7 @@ func runChecks(ctx context.Context, o simOptions, out, err io.Writer) int {
 			fmt.Fprintln(err, "gwyh sim: interrupted")
 			return exitFailed
 		}
-		if !tellCheck(s, &k, r, o) {
+		if !reportCheck(s, &k, r, o) {
 			failed++
 		}
 	}
@@ -114,8 +114,8 @@ func awaitCheck(ctx context.Context, result <-chan checked, show func()) (c chec
 	}
 }
 
-// tellCheck shows the result of a check.
-func tellCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
+// reportCheck shows the result of a check.
+func reportCheck(s *screen, k *simcheck.Check, t checked, o simOptions) bool {
 	line := fmt.Sprintf("%-20s %s (%s in %s)", k.Name, k.Says, t.Virtual().Round(time.Second), words.Short(t.took))
 	if len(t.Problems) == 0 {
 		s.good("%s", line)

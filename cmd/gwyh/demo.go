@@ -37,11 +37,11 @@ func runDemo(ctx context.Context, args []string, out, err io.Writer) int {
 	if problem != nil {
 		return badUsage("demo", demoUsage, problem, out, err)
 	}
-	return tell(ctx, o, out, err)
+	return runWith(ctx, o, out, err)
 }
 
-// tell runs the demo. It returns when every node has stopped.
-func tell(ctx context.Context, o options, out, err io.Writer) int {
+// runWith runs the demo. It returns when every node has stopped.
+func runWith(ctx context.Context, o options, out, err io.Writer) int {
 	begin := time.Now()
 	d := &demo{options: o, screen: newScreen(out), rng: rand.New(rand.NewPCG(uint64(o.seed), 0))}
 	problem := d.run(ctx)
@@ -68,14 +68,14 @@ func (d *demo) run(ctx context.Context) error {
 	if text := ambitious(d.nodes, runtime.NumCPU()); text != "" {
 		d.screen.print(text)
 	}
-	if err := d.tellCluster(ctx); err != nil || d.watched {
+	if err := d.printCluster(ctx); err != nil || d.watched {
 		return err
 	}
-	return d.tellStrategies(ctx)
+	return d.printStrategies(ctx)
 }
 
-// tellCluster runs the life of one cluster.
-func (d *demo) tellCluster(ctx context.Context) error {
+// printCluster runs the life of one cluster.
+func (d *demo) printCluster(ctx context.Context) error {
 	d.screen.title("1. Form a cluster")
 	if err := d.form(ctx); err != nil {
 		return err
@@ -91,10 +91,10 @@ func (d *demo) tellCluster(ctx context.Context) error {
 	}
 
 	d.screen.title("2. Broadcast %s of %d bytes from random nodes, one by one", words.Many(d.messages, "message"), d.size)
-	if err := d.tellRound(ctx, true); err != nil {
+	if err := d.printRound(ctx, true); err != nil {
 		return err
 	}
-	if err := d.tellStops(ctx); err != nil || d.http == "" {
+	if err := d.printStops(ctx); err != nil || d.http == "" {
 		return err
 	}
 	return d.goOn(ctx)
@@ -186,8 +186,8 @@ func ambitious(nodes, cpus int) string {
 	return fmt.Sprintf("That is many for %s: times are longer than on machines of their own,\nand it may take a while until all know all (-nodes %d is a good size here).", words.Many(cpus, "CPU"), nodesCrowded*cpus)
 }
 
-// tellRound runs one round of broadcasts and shows the result. If full is set, it shows the histogram too.
-func (d *demo) tellRound(ctx context.Context, full bool) error {
+// printRound runs one round of broadcasts and shows the result. If full is set, it shows the histogram too.
+func (d *demo) printRound(ctx context.Context, full bool) error {
 	d.screen.step()
 	r, err := d.cluster.broadcast(ctx, d.rng, d.messages, d.size, func(sent int) {
 		d.screen.progress("messages everywhere", sent, d.messages)
@@ -234,8 +234,8 @@ func (d *demo) judge(r *round) {
 	d.screen.text("datagrams that nodes dropped, for whatever reason: %s", words.Grouped(d.cluster.dropped()))
 }
 
-// tellStops makes some nodes leave and others crash, and broadcasts before any node can have noticed the crashes.
-func (d *demo) tellStops(ctx context.Context) error {
+// printStops makes some nodes leave and others crash, and broadcasts before any node can have noticed the crashes.
+func (d *demo) printStops(ctx context.Context) error {
 	leave, crash := max(d.nodes/8, 1), max(d.nodes/12, 1)
 	d.screen.title("3. Stop nodes: %d leave, %d crash", leave, crash)
 	c := d.cluster
@@ -264,7 +264,7 @@ func (d *demo) tellStops(ctx context.Context) error {
 	}()
 	d.screen.good("%d crashed silently; at once the other %d broadcast %s again", crash, len(c.nodes),
 		words.Many(d.messages, "message"))
-	if err := d.tellRound(ctx, false); err != nil {
+	if err := d.printRound(ctx, false); err != nil {
 		return err
 	}
 	if _, err := d.notice(ctx, begin, "nodes that detected the crashes"); err != nil {

@@ -19,7 +19,7 @@ func quick() options {
 
 func TestDemoTellsItsStoryAndEndsWell(t *testing.T) {
 	var out, err strings.Builder
-	if code := tell(t.Context(), quick(), &out, &err); code != exitOK || err.Len() > 0 {
+	if code := runWith(t.Context(), quick(), &out, &err); code != exitOK || err.Len() > 0 {
 		t.Errorf("exit code %d, error %q", code, err.String())
 	}
 	narrow(t, out.String())
@@ -52,7 +52,7 @@ func TestDemoThatIsInterruptedStopsItsNodes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var err strings.Builder
 	out := &canceling{at: "2. Broadcast", cancel: cancel}
-	if code := tell(ctx, quick(), out, &err); code != exitFailed || err.String() != "gwyh demo: interrupted\n" {
+	if code := runWith(ctx, quick(), out, &err); code != exitFailed || err.String() != "gwyh demo: interrupted\n" {
 		t.Errorf("exit code %d, error %q", code, err.String())
 	}
 	if strings.Contains(out.String(), "✗") || strings.Contains(out.String(), "3. Stop") {

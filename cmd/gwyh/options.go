@@ -56,8 +56,8 @@ type options struct {
 
 // number is a flag.Value for an integer within bounds.
 type number struct {
-	is          *int
-	least, most int
+	is         *int
+	least, max int
 }
 
 func (n number) String() string { return "" } // flag requires it for its own help, which is not used
@@ -65,8 +65,8 @@ func (n number) String() string { return "" } // flag requires it for its own he
 // Set makes a number a flag.Value.
 func (n number) Set(text string) error {
 	v, err := strconv.Atoi(text)
-	if err != nil || v < n.least || v > n.most {
-		return fmt.Errorf("want %d to %d", n.least, n.most)
+	if err != nil || v < n.least || v > n.max {
+		return fmt.Errorf("want %d to %d", n.least, n.max)
 	}
 	*n.is = v
 	return nil

@@ -48,7 +48,7 @@ func TestDemoServesThePageOfANodeThatStays(t *testing.T) {
 	defer cancel()
 	var err strings.Builder
 	out := &looking{t: t, cancel: cancel}
-	if code := tell(ctx, o, out, &err); code != exitOK || err.Len() > 0 {
+	if code := runWith(ctx, o, out, &err); code != exitOK || err.Len() > 0 {
 		t.Errorf("exit code %d, error %q\n%s", code, err.String(), out.String())
 	}
 	for _, name := range []string{"node-001", "node-002", "node-005"} {
@@ -65,7 +65,7 @@ func TestDemoSaysWhereThePageCannotBeServed(t *testing.T) {
 	o := quick()
 	o.http = "256.0.0.1:0"
 	var out, err strings.Builder
-	if code := tell(t.Context(), o, &out, &err); code != exitFailed || !strings.Contains(err.String(), "-http: listen") {
+	if code := runWith(t.Context(), o, &out, &err); code != exitFailed || !strings.Contains(err.String(), "-http: listen") {
 		t.Errorf("exit code %d, error %q", code, err.String())
 	}
 }

@@ -12,7 +12,7 @@ const (
 	messageWait   = time.Second          // the next message waits at most this long for a message to reach all nodes
 	messagePause  = 5 * time.Millisecond // after a message reached all nodes, for its last copies
 	stragglerWait = 3 * time.Second      // after the last delivery, for all missing ones
-	settleEvery   = 25 * time.Millisecond
+	pollEvery     = 25 * time.Millisecond
 )
 
 // round is the result of a number of broadcasts.
@@ -60,7 +60,7 @@ func (c *cluster) broadcast(ctx context.Context, rng *rand.Rand, messages, size 
 
 // stragglers waits until all receivers have the messages, or until no delivery happens for patience.
 func (c *cluster) stragglers(ctx context.Context, from int, open []*entry, patience time.Duration) {
-	pollWhileGrowing(ctx, settleEvery, patience, func() (int, bool) {
+	pollWhileGrowing(ctx, pollEvery, patience, func() (int, bool) {
 		open = slices.DeleteFunc(open, (*entry).isWhole)
 		return c.ledger.count(from).got, len(open) == 0
 	})
@@ -93,7 +93,7 @@ func (e *entry) wait(ctx context.Context, atMost time.Duration) bool {
 func (c *cluster) settled(ctx context.Context) (all, crossZone uint64) {
 	late := time.Now().Add(stragglerWait)
 	for all, crossZone = c.copies(); ctx.Err() == nil && time.Now().Before(late); {
-		time.Sleep(settleEvery)
+		time.Sleep(pollEvery)
 		before := all
 		if all, crossZone = c.copies(); all == before {
 			break

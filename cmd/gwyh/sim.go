@@ -53,7 +53,7 @@ func simulate(ctx context.Context, o simOptions, out, err io.Writer) int {
 		_ = encoder.Encode(r)
 		return exitOK
 	}
-	simStory{s, r}.tell()
+	simStory{s, r}.printAll()
 	if o.html != "" {
 		s.print("\nplots are in " + o.html)
 	}

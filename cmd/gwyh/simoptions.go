@@ -347,8 +347,8 @@ type percent float64
 
 // percentFlag is a flag.Value for a percentage from 0 to a bound.
 type percentFlag struct {
-	is   *percent
-	most float64
+	is  *percent
+	max float64
 }
 
 func (p percentFlag) String() string { return "" }
@@ -356,8 +356,8 @@ func (p percentFlag) String() string { return "" }
 // Set makes a percent a flag.Value.
 func (p percentFlag) Set(text string) error {
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(v >= 0 && v <= p.most) {
-		return fmt.Errorf("want a number from 0 to %g", p.most)
+	if err != nil || !(v >= 0 && v <= p.max) {
+		return fmt.Errorf("want a number from 0 to %g", p.max)
 	}
 	*p.is = percent(v)
 	return nil

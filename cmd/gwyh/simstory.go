@@ -15,23 +15,23 @@ type simStory struct {
 	*simreport.Report
 }
 
-func (s simStory) tell() {
-	s.tellFormation()
+func (s simStory) printAll() {
+	s.printFormation()
 	if s.Idle != nil {
-		s.title("Left alone for %s", words.Short(time.Duration(s.Idle.Span)))
-		s.tellUsage(s.Idle)
+		s.title("Left alone for %s", words.Short(time.Duration(s.Idle.Duration)))
+		s.printUsage(s.Idle)
 	}
 	if s.Broadcast != nil {
-		s.tellBroadcast(s.Broadcast)
+		s.printBroadcast(s.Broadcast)
 	}
 	if s.Failure != nil {
-		s.tellFailure(s.Failure)
+		s.printFailure(s.Failure)
 	}
-	s.tellSizes()
+	s.printSizes()
 }
 
-// tellSizes prints the figures of clusters of several sizes, if there are some.
-func (s simStory) tellSizes() {
+// printSizes prints the figures of clusters of several sizes, if there are some.
+func (s simStory) printSizes() {
 	if len(s.Sizes) < 2 {
 		return
 	}
@@ -46,7 +46,7 @@ func (s simStory) tellSizes() {
 	}
 }
 
-func (s simStory) tellFormation() {
+func (s simStory) printFormation() {
 	f := s.Formation
 	if f == nil {
 		return
@@ -57,11 +57,11 @@ func (s simStory) tellFormation() {
 		s.title("All join the first node at the same moment")
 	}
 	s.good("cluster complete after %s: each node knows all others and hears from enough", words.Short(time.Duration(f.Whole)))
-	s.tellUsage(&f.Usage)
+	s.printUsage(&f.Usage)
 }
 
-// tellUsage prints the cost of a span of time.
-func (s simStory) tellUsage(u *sim.Usage) {
+// printUsage prints the cost of a span of time.
+func (s simStory) printUsage(u *sim.Usage) {
 	s.text("a node sends      %s  (the busiest one %s)", words.Rates(u.Mean.SentPackets, u.Mean.SentBytes), words.Rates(u.Busiest.SentPackets, u.Busiest.SentBytes))
 	s.text("        receives  %s  (the busiest one %s)", words.Rates(u.Mean.ReceivedPackets, u.Mean.ReceivedBytes), words.Rates(u.Busiest.ReceivedPackets, u.Busiest.ReceivedBytes))
 	if len(u.Between) > 0 {
@@ -70,8 +70,8 @@ func (s simStory) tellUsage(u *sim.Usage) {
 	}
 }
 
-func (s simStory) tellBroadcast(b *sim.Broadcast) {
-	s.title("%s of %s from random nodes in %s", words.Many(b.Messages, "message"), words.Bytes(float64(b.Size)), words.Short(time.Duration(b.Usage.Span)))
+func (s simStory) printBroadcast(b *sim.Broadcast) {
+	s.title("%s of %s from random nodes in %s", words.Many(b.Messages, "message"), words.Bytes(float64(b.Size)), words.Short(time.Duration(b.Usage.Duration)))
 	if b.Missing == 0 && b.Again == 0 {
 		s.good("every message reached all other nodes, exactly once: %s", words.Many(b.Wanted, "delivery"))
 	} else {
@@ -80,28 +80,28 @@ func (s simStory) tellBroadcast(b *sim.Broadcast) {
 	if b.Refused > 0 {
 		s.bad("%s refused, as too much was waiting", words.Many(b.Refused, "message"))
 	}
-	s.tellSpread("half of the nodes have it after", &b.Median)
-	s.tellSpread("the last node has it after", &b.Last)
+	s.printSpread("half of the nodes have it after", &b.Median)
+	s.printSpread("the last node has it after", &b.Last)
 	copies := fmt.Sprintf("%.1f copies of a message come to each node", b.Copies)
 	if len(b.Usage.Between) > 0 {
 		copies += fmt.Sprintf(", %.1f of them from another zone", b.CrossZone)
 	}
 	s.text("%s", copies)
 	s.text("%.1f parents of each origin for each node; %.1f digests and %.4f repairs for each node and message", b.Parents, b.Digests, b.Repaired)
-	s.tellUsage(&b.Usage)
+	s.printUsage(&b.Usage)
 	s.print("")
 	for _, line := range append(histogram(b.Last.Values()), append([]string{""}, reach(b.Deliveries())...)...) {
 		s.text("  %s", line)
 	}
-	s.tellZones(&b.Usage)
+	s.printZones(&b.Usage)
 }
 
-func (s simStory) tellSpread(what string, d *sim.Spread) {
+func (s simStory) printSpread(what string, d *sim.Spread) {
 	s.text("%-34s %s median, %s 99 %%, %s at most", what, words.Short(time.Duration(d.P50)), words.Short(time.Duration(d.P99)), words.Short(time.Duration(d.Max)))
 }
 
-// tellZones prints the flows between zones if they fit a terminal.
-func (s simStory) tellZones(u *sim.Usage) {
+// printZones prints the flows between zones if they fit a terminal.
+func (s simStory) printZones(u *sim.Usage) {
 	if len(u.Between) == 0 || len(s.Zones) > 5 {
 		return
 	}
@@ -120,15 +120,15 @@ func (s simStory) tellZones(u *sim.Usage) {
 	}
 }
 
-func (s simStory) tellFailure(f *sim.Failure) {
+func (s simStory) printFailure(f *sim.Failure) {
 	s.title("%s at the same moment", words.Many(f.Crashes, "crash"))
 	if f.Unnoticed == 0 {
 		s.good("all other nodes detected every crash")
 	} else {
 		s.bad("%s not known to all others", words.Many(f.Unnoticed, "crash"))
 	}
-	s.tellSpread("the first node suspects it after", &f.Suspected)
-	s.tellSpread("the last node knows after", &f.Known)
+	s.printSpread("the first node suspects it after", &f.Suspected)
+	s.printSpread("the last node knows after", &f.Known)
 	if f.FalseDead > 0 {
 		s.bad("%s of nodes that lived, %d not refuted", words.Many(f.FalseDead, "death"), f.Unrefuted)
 	}

@@ -12,8 +12,8 @@ const (
 	compareMessages = 50
 )
 
-// tellStrategies runs a cluster with each strategy and shows the traffic across zones.
-func (d *demo) tellStrategies(ctx context.Context) error {
+// printStrategies runs a cluster with each strategy and shows the traffic across zones.
+func (d *demo) printStrategies(ctx context.Context) error {
 	o := d.options
 	o.nodes = min(o.nodes, compareNodes)
 	o.zones = min(o.zones, o.nodes)

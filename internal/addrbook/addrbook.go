@@ -6,29 +6,29 @@ import (
 	"sync"
 )
 
-// ToldMax is the maximum number of names from calls that are kept. If it is reached, all of them are removed,
+// HintsMax is the maximum number of names from calls that are kept. If it is reached, all of them are removed,
 // because they matter only until the node is a member.
-const ToldMax = 1024
+const HintsMax = 1024
 
 // A Book contains the names of the members, and names that the application passed in calls, by address. The zero
 // value is empty. It is safe for concurrent use.
 type Book struct {
 	mu      sync.Mutex // guards the following fields
 	members map[netip.AddrPort]string
-	told    map[netip.AddrPort]string
+	hints   map[netip.AddrPort]string
 }
 
-// Tell records the name that a call passed with an address. It ignores an empty name, and does nothing on a nil Book.
-func (b *Book) Tell(addr netip.AddrPort, name string) {
+// Hint records the name that a call passed with an address. It ignores an empty name, and does nothing on a nil Book.
+func (b *Book) Hint(addr netip.AddrPort, name string) {
 	if b == nil || name == "" {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.told == nil || len(b.told) >= ToldMax {
-		b.told = make(map[netip.AddrPort]string)
+	if b.hints == nil || len(b.hints) >= HintsMax {
+		b.hints = make(map[netip.AddrPort]string)
 	}
-	b.told[addr] = name
+	b.hints[addr] = name
 }
 
 // SetMembers replaces the members. The Book owns the map afterwards.
@@ -45,5 +45,5 @@ func (b *Book) Name(addr netip.AddrPort) string {
 	if name, ok := b.members[addr]; ok {
 		return name
 	}
-	return b.told[addr]
+	return b.hints[addr]
 }

@@ -14,9 +14,9 @@ func TestMemberGoesBeforeWhatACallSaid(t *testing.T) {
 	if got := b.Name(at(1)); got != "" {
 		t.Errorf("empty Book: %q", got)
 	}
-	b.Tell(at(1), "told")
-	b.Tell(at(2), "told")
-	b.Tell(at(2), "")
+	b.Hint(at(1), "told")
+	b.Hint(at(2), "told")
+	b.Hint(at(2), "")
 	b.SetMembers(map[netip.AddrPort]string{at(1): "member"})
 	if got := b.Name(at(1)) + " " + b.Name(at(2)); got != "member told" {
 		t.Error(got)
@@ -29,18 +29,18 @@ func TestMemberGoesBeforeWhatACallSaid(t *testing.T) {
 
 func TestNamesFromCallsAreBounded(t *testing.T) {
 	var b Book
-	for port := range 3*ToldMax + 1 {
-		b.Tell(at(port), "n")
-		if len(b.told) > ToldMax {
-			t.Fatalf("%d names", len(b.told))
+	for port := range 3*HintsMax + 1 {
+		b.Hint(at(port), "n")
+		if len(b.hints) > HintsMax {
+			t.Fatalf("%d names", len(b.hints))
 		}
 	}
-	if b.Name(at(3*ToldMax)) != "n" {
+	if b.Name(at(3*HintsMax)) != "n" {
 		t.Error("the newest is not known")
 	}
 }
 
 func TestNilBookNotesNothing(*testing.T) {
 	var b *Book
-	b.Tell(at(1), "n")
+	b.Hint(at(1), "n")
 }

@@ -82,7 +82,7 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 // members are sent bucket by bucket, so that some buckets are complete when the peer asks with smaller ones. If many
 // nodes ask, each gets other members.
 func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
-	most := c.spent.most(now)
+	most := c.spent.limit(now)
 	if most == 0 {
 		return out
 	}
@@ -103,5 +103,5 @@ func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, b
 	if len(list) == 0 {
 		return out
 	}
-	return append(out, Outcome{Kind: SendEntries, Entries: list, Most: most})
+	return append(out, Outcome{Kind: SendEntries, Entries: list, Max: most})
 }

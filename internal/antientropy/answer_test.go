@@ -146,7 +146,7 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		if len(out) != 1 || len(out[0].Entries) != 300 {
 			t.Fatalf("%v", out)
 		}
-		switch o := &out[0]; o.Most {
+		switch o := &out[0]; o.Max {
 		case AnswersMax:
 			full++
 			if !slices.IsSortedFunc(o.Entries, func(x, y *members.Entry) int {
@@ -157,8 +157,8 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		case answersFew:
 			firsts[o.Entries[0].ID] = true
 		}
-		total += out[0].Most
-		a.Sent(out[0].Most)
+		total += out[0].Max
+		a.Sent(out[0].Max)
 	}
 	if full != sentMany/AnswersMax {
 		t.Errorf("%d peers were answered in full", full)
@@ -170,8 +170,8 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		t.Errorf("the answers of %d began with %d different members", sentMax/answersFew, len(firsts))
 	}
 	w.now = w.now.Add(window)
-	if out, _ := a.HandleWant(nil, w.now, new(Peer), &a.Table, wants(0, 0)); out[0].Most != AnswersMax {
-		t.Errorf("%d messages in the next window", out[0].Most)
+	if out, _ := a.HandleWant(nil, w.now, new(Peer), &a.Table, wants(0, 0)); out[0].Max != AnswersMax {
+		t.Errorf("%d messages in the next window", out[0].Max)
 	}
 }
 

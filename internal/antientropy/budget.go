@@ -21,8 +21,8 @@ type budget struct {
 	sent  int
 }
 
-// most returns how many messages of entries one message may cause now.
-func (b *budget) most(now time.Time) int {
+// limit returns how many messages of entries one message may cause now.
+func (b *budget) limit(now time.Time) int {
 	if now.Sub(b.since) >= window {
 		*b = budget{since: now}
 	}

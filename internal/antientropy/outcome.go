@@ -13,7 +13,7 @@ type Kind uint8
 const (
 	SendBuckets Kind = iota // send Buckets
 	SendWant                // send Want
-	SendEntries             // send Entries in at most Most messages, then call Sent
+	SendEntries             // send Entries in at most Max messages, then call Sent
 	SendSelf                // send this node's own entry
 	SendRoot                // send this node's root
 	Wait                    // call Tick at At, or earlier
@@ -26,6 +26,6 @@ type Outcome struct {
 	Buckets wire.SyncBuckets
 	Want    wire.SyncWant
 	Entries []*members.Entry
-	Most    int
+	Max     int
 	At      time.Time
 }

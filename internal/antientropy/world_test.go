@@ -146,7 +146,7 @@ func (n *node) act(out []Outcome) {
 		case SendSelf:
 			w.send(func() { o.learn(n.self) })
 		case SendEntries:
-			n.sendEntries(x.Entries, x.Most)
+			n.sendEntries(x.Entries, x.Max)
 		case Wait:
 			n.wake = x.At
 		}

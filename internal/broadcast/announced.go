@@ -46,7 +46,7 @@ func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []by
 			d.Stats.Malformed++
 			return
 		}
-		if !n.maySpeak(now, int(d.digest.Span)+1) {
+		if !n.maySpeak(now, int(d.digest.Below)+1) {
 			d.Stats.Overflow++
 			return
 		}
@@ -108,7 +108,7 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 		due = now
 	}
 	left := digestMissing
-	d.Seen.Missing(g.Origin, g.Top-uint64(g.Span), g.Top, func(first, last uint64) bool {
+	d.Seen.Missing(g.Origin, g.Top-uint64(g.Below), g.Top, func(first, last uint64) bool {
 		for c := last; c >= first && left > 0; c-- {
 			if g.Has(c) {
 				left--
@@ -179,7 +179,7 @@ func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, 
 		t.byID[id] = m
 		t.push(m)
 	}
-	if len(m.by)+len(m.asked) < knownBy && !slices.Contains(m.by, n) && !slices.Contains(m.asked, n) {
+	if len(m.by)+len(m.requested) < knownBy && !slices.Contains(m.by, n) && !slices.Contains(m.requested, n) {
 		m.by = append(m.by, n)
 	}
 }
@@ -192,7 +192,7 @@ func (d *Disseminator) request(out []Outcome, now time.Time) []Outcome {
 	t := &d.missing
 	for len(t.heap) > 0 && !t.heap[0].due.After(now) {
 		m := t.heap[0]
-		if !d.pursue(now, m) {
+		if !d.requestDue(now, m) {
 			d.forget(m)
 			continue
 		}
@@ -217,15 +217,15 @@ func (d *Disseminator) sendRequest(out []Outcome, now time.Time, n *Neighbor) []
 	return append(out, Outcome{Kind: SendRequest, To: n, Want: &want})
 }
 
-// pursue requests a message that is due from one neighbor, unless pieces of it are arriving. It sets the message's next
+// requestDue requests a message that is due from one neighbor, unless pieces of it are arriving. It sets the message's next
 // due time, or returns false if no further request is needed.
-func (d *Disseminator) pursue(now time.Time, m *missing) bool {
+func (d *Disseminator) requestDue(now time.Time, m *missing) bool {
 	if d.Seen.Has(&m.id) {
 		return false
 	}
 	l := d.lookup(m.id)
 	if m.absent = l == nil; m.absent {
-		return d.ask(now, m, nil)
+		return d.requestFrom(now, m, nil)
 	}
 	rtt := longestRTT(l)
 	pause := rtt + max(rtt, reportPause) + d.grace.length
@@ -242,7 +242,7 @@ func (d *Disseminator) pursue(now time.Time, m *missing) bool {
 	}
 	m.stalled = stripes
 	m.failed = 2*l.left(stripes) >= l.size(stripes)
-	return d.ask(now, m, l)
+	return d.requestFrom(now, m, l)
 }
 
 // reportPause is the time, or a round trip if that is longer, between two reports (docs/PROTOCOL.md, T1). A neighbor that
@@ -257,20 +257,20 @@ func longestRTT(l *Large) (longest time.Duration) {
 	return longest
 }
 
-// ask requests a message from the nearest neighbor that has it and has no request for it in this turn.
-func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
+// requestFrom requests a message from the nearest neighbor that has it and has no request for it in this turn.
+func (d *Disseminator) requestFrom(now time.Time, m *missing, l *Large) bool {
 	if m.of != nil {
 		m.of.unanswered(now, m.at)
 		m.of.open--
 		m.of = nil
 	}
-	if m.tries >= triesMax*(len(m.by)+len(m.asked)) || now.Sub(m.since) > AnnouncedKeep {
+	if m.tries >= triesMax*(len(m.by)+len(m.requested)) || now.Sub(m.since) > AnnouncedKeep {
 		d.Stats.Abandoned++
 		return false
 	}
-	turn := m.tries / max(1, len(m.by)+len(m.asked))
+	turn := m.tries / max(1, len(m.by)+len(m.requested))
 	if len(m.by) == 0 {
-		m.by, m.asked = m.asked, nil
+		m.by, m.requested = m.requested, nil
 	}
 	n := d.nearest(m)
 	if n.open >= openMax { // it has enough open requests
@@ -278,7 +278,7 @@ func (d *Disseminator) ask(now time.Time, m *missing, l *Large) bool {
 		return true
 	}
 	m.by = slices.DeleteFunc(m.by, func(o *Neighbor) bool { return o == n })
-	m.asked = append(m.asked, n)
+	m.requested = append(m.requested, n)
 	m.tries++
 	m.of, m.at = n, now
 	n.open++

@@ -53,7 +53,7 @@ type Disseminator struct {
 	neighbors []*Neighbor // in the order in which their links came up
 	slots     []*Neighbor // indexed by Neighbor.slot; nil for a free slot
 	origins   origins
-	learning  []*origin // origins that wait for the copies of a probe, ordered by settles
+	learning  []*origin // origins that wait for the copies of a probe, ordered by probeEnds
 	missing   missingTable
 	recent    recentMessages
 	large     map[wire.MessageID]*Large

@@ -12,18 +12,18 @@ import (
 // When digests are sent (docs/PROTOCOL.md, "Repair by digests").
 const (
 	soonAfter = 10 * time.Millisecond // added to a round trip, for a neighbor that asked for early announcements
-	lateMost  = 3 * time.Second       // for all neighbors if no heartbeat carried the digests
+	lateMax   = 3 * time.Second       // for all neighbors if no heartbeat carried the digests
 
 	haveMax = 1000 // maximum bytes of digests in one message, so that it fits into any datagram
 )
 
-// tellSoon schedules a digest of an origin to n.
-func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
+// schedule schedules a digest of an origin to n.
+func (d *Disseminator) schedule(now time.Time, o *origin, n *Neighbor) {
 	p := d.origins.path(o, n.slot)
-	if p.is(telling) {
+	if p.is(scheduled) {
 		return
 	}
-	p.set(telling, true)
+	p.set(scheduled, true)
 	if len(n.soon) == 0 {
 		n.soonAt = now.Add(n.RTT + soonAfter)
 	}
@@ -34,7 +34,7 @@ func (d *Disseminator) tellSoon(now time.Time, o *origin, n *Neighbor) {
 func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	var have *digest.List
 	for _, o := range n.soon {
-		d.origins.path(o, n.slot).set(telling, false)
+		d.origins.path(o, n.slot).set(scheduled, false)
 		if !o.gone {
 			out, have = d.add(out, now, n, o, have)
 		}
@@ -47,14 +47,14 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	var have *digest.List
 	for o := range d.origins.all {
-		if o.metAt <= n.told {
+		if o.metAt <= n.announcedAt {
 			break
 		}
 		if int(o.topFrom) != n.slot {
 			out, have = d.add(out, now, n, o, have)
 		}
 	}
-	n.told = d.since(now)
+	n.announcedAt = d.since(now)
 	if !d.news.IsZero() && !slices.ContainsFunc(d.neighbors, d.uninformed) {
 		d.news = time.Time{}
 	}
@@ -62,10 +62,10 @@ func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []
 }
 
 // uninformed reports whether n was sent no digests since the oldest message that no heartbeat has announced.
-func (d *Disseminator) uninformed(n *Neighbor) bool { return n.told <= d.since(d.news) }
+func (d *Disseminator) uninformed(n *Neighbor) bool { return n.announcedAt <= d.since(d.news) }
 
 func (d *Disseminator) lateAt() time.Time {
-	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMost))
+	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMax))
 }
 
 // announceLate sends digests to all neighbors that no heartbeat has informed about recent messages.
@@ -92,7 +92,7 @@ func (d *Disseminator) add(out []Outcome, now time.Time, n *Neighbor, o *origin,
 
 // write appends the prepared digest to a message.
 func (d *Disseminator) write(out []Outcome, n *Neighbor, have *digest.List) ([]Outcome, *digest.List) {
-	if have == nil || have.Size()+digest.Min+len(d.digest.Holes)*4 > haveMax {
+	if have == nil || have.Size()+digest.MinSize+len(d.digest.Holes)*4 > haveMax {
 		have = new(digest.List)
 		out = append(out, Outcome{Kind: SendDigest, To: n, Have: have})
 	}
@@ -119,7 +119,7 @@ func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
 		g.Holes = append(g.Holes, digest.Hole{Below: uint16(o.top - last), N: uint16(last - first + 1)})
 		return true
 	})
-	g.Span = uint16(o.top - from)
+	g.Below = uint16(o.top - from)
 	return true
 }
 
@@ -134,7 +134,7 @@ func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List
 		if left == 0 {
 			break
 		}
-		awaited := slices.Contains(l.told, n) && !slices.Contains(l.owners, n)
+		awaited := slices.Contains(l.announcedTo, n) && !slices.Contains(l.owners, n)
 		if awaited && !l.released && l.complete() {
 			out, have = d.mention(out, n, l.id, true, have)
 			left--

@@ -20,8 +20,8 @@ func TestHeartbeatTakesTheDigestsOfWhatHasNews(t *testing.T) {
 	if len(out) != 0 || len(got) != 1 {
 		t.Fatalf("%d messages and %d digests", len(out), len(got))
 	}
-	want := digest.Digest{Origin: testOrigin, Top: 4, Span: 3, Age: wire.DelayOf(200 * time.Millisecond), Delay: got[0].Delay, Holes: []digest.Hole{{Below: 1, N: 1}}}
-	if got[0].Top != want.Top || got[0].Span != want.Span || got[0].Age != want.Age || !slices.Equal(got[0].Holes, want.Holes) {
+	want := digest.Digest{Origin: testOrigin, Top: 4, Below: 3, Age: wire.DelayOf(200 * time.Millisecond), Delay: got[0].Delay, Holes: []digest.Hole{{Below: 1, N: 1}}}
+	if got[0].Top != want.Top || got[0].Below != want.Below || got[0].Age != want.Age || !slices.Equal(got[0].Holes, want.Holes) {
 		t.Errorf("digest %+v, want %+v", got[0], want)
 	}
 	if _, have := w.d.Heartbeat(nil, w.now, w.near[1]); have != nil {
@@ -41,7 +41,7 @@ func TestDigestsAreSentWithoutAHeartbeatIfThatIsLate(t *testing.T) {
 	w := newWorld(t, 3)
 	w.met(w.near[0], 1)
 	w.d.Heartbeat(nil, w.now.Add(time.Millisecond), w.near[1])
-	w.run(lateMost)
+	w.run(lateMax)
 	if got := w.count(SendDigest); got != 1 {
 		t.Errorf("%d digests sent, want one to the only neighbor that has had none", got)
 	}
@@ -84,11 +84,11 @@ func TestDigestSpeaksOfTheLastSecondsOnly(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	least, most := uint16(keepMin*2/3/(500*time.Millisecond))-1, uint16(keepMin/(500*time.Millisecond))
-	if got[0].Span < least || got[0].Span > most {
-		t.Errorf("it speaks of %d messages before the top, want %d to %d", got[0].Span, least, most)
+	if got[0].Below < least || got[0].Below > most {
+		t.Errorf("it speaks of %d messages before the top, want %d to %d", got[0].Below, least, most)
 	}
 	w.run(2 * keepMin)
-	w.d.near0().told = 0
+	w.d.near0().announcedAt = 0
 	if _, have := w.d.Heartbeat(nil, w.now, w.near[0]); have != nil {
 		t.Error("what passed long ago is announced")
 	}
@@ -123,7 +123,7 @@ func TestNewLinkIsToldOfTheLastSeconds(t *testing.T) {
 	w.met(w.near[0], 1, 2)
 	n := w.link()
 	w.do(w.d.Welcome(nil, w.now, n))
-	if got := w.digestsTo(n); len(got) != 1 || got[0].Top != 2 || got[0].Span != 1 {
+	if got := w.digestsTo(n); len(got) != 1 || got[0].Top != 2 || got[0].Below != 1 {
 		t.Errorf("it was told %+v", got)
 	}
 }

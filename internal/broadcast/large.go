@@ -11,15 +11,15 @@ import (
 // Large is the dissemination state of a complete or partial large message: the neighbors that sent pieces, that it was
 // announced to, and that have it. The methods of a nil Large, which represents a direct message, do nothing.
 type Large struct {
-	id       wire.MessageID
-	total    uint32
-	pieces   *rangeset.Set // byte ranges that have arrived; owned by the core
-	began    time.Time     // when the first piece arrived, or the message of this node was sent
-	came     [2]time.Time  // when the last new piece of each stripe arrived
-	from     []*Neighbor   // neighbors that sent pieces, in the order of their first piece
-	told     []*Neighbor   // neighbors to which it was announced
-	owners   []*Neighbor   // neighbors that have shown that they have the message or get it from another node
-	released bool
+	id          wire.MessageID
+	total       uint32
+	pieces      *rangeset.Set // byte ranges that have arrived; owned by the core
+	began       time.Time     // when the first piece arrived, or the message of this node was sent
+	came        [2]time.Time  // when the last new piece of each stripe arrived
+	from        []*Neighbor   // neighbors that sent pieces, in the order of their first piece
+	announcedTo []*Neighbor   // neighbors to which it was announced
+	owners      []*Neighbor   // neighbors that have shown that they have the message or get it from another node
+	released    bool
 }
 
 // Release drops the state of the message because its bytes are gone.
@@ -63,7 +63,7 @@ func (l *Large) Awaiting(yield func(*Neighbor) bool) {
 	if l == nil {
 		return
 	}
-	for _, n := range l.told {
+	for _, n := range l.announcedTo {
 		if n.linked && !slices.Contains(l.owners, n) && !yield(n) {
 			return
 		}

@@ -51,7 +51,7 @@ func TestMessageIsAwaitedByWhoWasToldAndHasNotShownThatItHasIt(t *testing.T) {
 	l, pieces := w.begun(id(1), 1000)
 	pieces.Add(0, 1000)
 	for _, n := range w.near {
-		w.d.Tell(l, n)
+		w.d.Announced(l, n)
 	}
 	w.digest(w.near[0], digest.Digest{Origin: testOrigin, Top: 1})
 	stop := wire.AppendStop(nil, id(1), id(1))
@@ -77,11 +77,11 @@ func TestHeartbeatsMentionWhatIsKeptForANeighborUntilItAnswers(t *testing.T) {
 	w, o := newWorld(t, 1), newWorld(t, 1)
 	l, pieces := w.begun(id(1), 1000)
 	pieces.Add(0, 1000)
-	w.d.Tell(l, w.near[0])
+	w.d.Announced(l, w.near[0])
 	for range 3 {
 		w.now = w.now.Add(10 * time.Second)
 		_, have := w.d.Heartbeat(nil, w.now, w.near[0])
-		if got := digestsIn(have); len(got) != 1 || got[0].Top != 1 || got[0].Span != 0 || !got[0].Kept {
+		if got := digestsIn(have); len(got) != 1 || got[0].Top != 1 || got[0].Below != 0 || !got[0].Kept {
 			t.Fatalf("a heartbeat mentions %+v", got)
 		}
 	}
@@ -105,7 +105,7 @@ func TestHeartbeatsMentionWhatIsKeptForANeighborUntilItAnswers(t *testing.T) {
 func TestReleasedMessageIsForgotten(t *testing.T) {
 	w := newWorld(t, 1)
 	l, _ := w.begun(id(1), 1000)
-	w.d.Tell(l, w.near[0])
+	w.d.Announced(l, w.near[0])
 	l.Release()
 	w.d.Sweep(w.now)
 	if l.Awaited() || len(w.d.large)+len(w.d.kept)+len(w.d.keptOf) != 0 {
@@ -294,7 +294,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 				w.d.LinkUp(n, wire.NodeID{byte(rng.IntN(6))}, testRTT)
 				w.do(w.d.Welcome(nil, w.now, n))
 			case 2:
-				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Span: uint16(rng.IntN(int(m.Counter() + 1))), Age: wire.Delay(rng.IntN(1 << 16)),
+				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Below: uint16(rng.IntN(int(m.Counter() + 1))), Age: wire.Delay(rng.IntN(1 << 16)),
 					Lazy: rng.IntN(2) == 0, Kept: rng.IntN(3) == 0, Holes: []digest.Hole{{Below: uint16(rng.IntN(5)), N: uint16(rng.IntN(5))}}})
 			case 3:
 				w.steered(n, m.Origin()*uint64(rng.IntN(2)), rng.IntN(2) == 0, rng.IntN(2) == 0)
@@ -315,7 +315,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 					i := rng.IntN(len(larges))
 					l := larges[i]
 					w.d.Piece(w.now, n, l)
-					w.d.Tell(l, pick())
+					w.d.Announced(l, pick())
 					w.do(w.d.DuplicatePiece(nil, w.now, pick(), l.id, l))
 					if rng.IntN(3) == 0 {
 						sets[l].Add(0, 1000)

@@ -12,10 +12,10 @@ import (
 const (
 	exploreEvery = 64 // a message whose counter is a multiple of this is flooded, so that the choice follows the network
 
-	probeEvery = 200 * time.Millisecond // minimum time between two probes of one origin
-	settleLess = 10 * time.Millisecond  // time for the copies of a probe to arrive, beyond two round trips
-	settleMost = time.Second
-	learnFast  = 3 // number of first messages that are probes regardless of probeEvery
+	probeEvery   = 200 * time.Millisecond // minimum time between two probes of one origin
+	probeSlack   = 10 * time.Millisecond  // time for the copies of a probe to arrive, beyond two round trips
+	probeWaitMax = time.Second
+	learnFast    = 3 // number of first messages that are probes regardless of probeEvery
 )
 
 // Own records a message of this node.
@@ -31,7 +31,7 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 		d.met(now, nil, id)
 		return delay
 	}
-	d.settleDue(now)
+	d.endDueProbes(now)
 	n.copies++
 	own := wire.Delay(min(int(delay)+int(n.half()), wire.DelayMax))
 	o := d.met(now, n, id)
@@ -57,7 +57,7 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 	if !n.linked {
 		return
 	}
-	d.settleDue(now)
+	d.endDueProbes(now)
 	n.copies++
 	o := d.origins.byID[id.Origin()]
 	if o == nil || !id.HasOrigin() {
@@ -101,7 +101,7 @@ func (d *Disseminator) met(now time.Time, n *Neighbor, id *wire.MessageID) *orig
 	}
 	for i := range o.paths {
 		if o.paths[i].is(soon) && d.slots[i] != n && d.slots[i] != nil {
-			d.tellSoon(now, o, d.slots[i])
+			d.schedule(now, o, d.slots[i])
 		}
 	}
 	return o
@@ -123,9 +123,9 @@ func (d *Disseminator) begin(now time.Time, o *origin, counter uint64) {
 	for _, n := range d.neighbors {
 		longest = max(longest, n.RTT)
 	}
-	o.settles = at + min(2*longest+settleLess, settleMost)
+	o.probeEnds = at + min(2*longest+probeSlack, probeWaitMax)
 	if n := len(d.learning); n > 0 {
-		o.settles = max(o.settles, d.learning[n-1].settles)
+		o.probeEnds = max(o.probeEnds, d.learning[n-1].probeEnds)
 	}
 	d.learning = append(d.learning, o)
 }
@@ -140,19 +140,19 @@ func (d *Disseminator) sample(now time.Time, o *origin, n *Neighbor, counter uin
 	}
 }
 
-// settleDue settles the probes whose time has passed. The next input does that early enough, so it needs no timer.
-func (d *Disseminator) settleDue(now time.Time) {
-	for len(d.learning) > 0 && d.learning[0].settles <= d.since(now) {
+// endDueProbes ends the probes whose time has passed. The next input does that early enough, so it needs no timer.
+func (d *Disseminator) endDueProbes(now time.Time) {
+	for len(d.learning) > 0 && d.learning[0].probeEnds <= d.since(now) {
 		o := d.learning[0]
 		if d.learning = d.learning[1:]; len(d.learning) == 0 {
 			d.learning = nil
 		}
-		d.settle(now, o)
+		d.endProbe(now, o)
 	}
 }
 
-// settle learns from a probe whose copies have arrived, and chooses the parents (PROTOCOL.md Q2).
-func (d *Disseminator) settle(now time.Time, o *origin) {
+// endProbe learns from a probe whose copies have arrived, and chooses the parents (PROTOCOL.md Q2).
+func (d *Disseminator) endProbe(now time.Time, o *origin) {
 	o.probing = false
 	if o.gone {
 		return

@@ -22,7 +22,7 @@ func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
 	d.slots[slot] = n
 	d.neighbors = append(d.neighbors, n)
 	for _, l := range d.kept {
-		l.told = slices.DeleteFunc(l.told, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
+		l.announcedTo = slices.DeleteFunc(l.announcedTo, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
 	}
 }
 
@@ -61,7 +61,7 @@ func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 // Tick performs the work that is due: it sends urgent Prunes and Grafts, sends digests, and requests announced
 // messages that have not arrived.
 func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
-	d.settleDue(now)
+	d.endDueProbes(now)
 	d.next = time.Time{}
 	out = d.request(out, now)
 	for _, n := range d.neighbors {
@@ -96,7 +96,7 @@ func (d *Disseminator) Next() time.Time {
 // that is about to be sent, and is nil if there are none; further digests are outcomes, and so are the Prunes and Grafts
 // that waited for a datagram (PROTOCOL.md Q5, Q8).
 func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ []Outcome, with *digest.List) {
-	d.settleDue(now)
+	d.endDueProbes(now)
 	out = d.Carry(out, n)
 	begin := len(out)
 	out = d.announceAll(out, now, n)

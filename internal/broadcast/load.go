@@ -2,10 +2,10 @@ package broadcast
 
 import "time"
 
-// A link becomes busy when it carries busyCount messages within busySpan, and stays busy until a span with fewer.
+// A link becomes busy when it carries busyCount messages within busyPeriod, and stays busy until a span with fewer.
 const (
-	busySpan  = 20 * time.Millisecond
-	busyCount = 32
+	busyPeriod = 20 * time.Millisecond
+	busyCount  = 32
 )
 
 // load measures the rate of small messages on a link. The zero value is an idle link (PROTOCOL.md Q13).
@@ -17,8 +17,8 @@ type load struct {
 
 // note counts one message and reports whether the link is busy.
 func (l *load) note(now time.Time) (busy bool) {
-	if passed := now.Sub(l.began); passed > busySpan {
-		l.busy = l.count >= busyCount && passed < 2*busySpan
+	if passed := now.Sub(l.began); passed > busyPeriod {
+		l.busy = l.count >= busyCount && passed < 2*busyPeriod
 		l.began, l.count = now, 0
 	}
 	l.count++

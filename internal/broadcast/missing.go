@@ -10,15 +10,15 @@ import (
 
 // missing is a message that was announced but has not arrived.
 type missing struct {
-	id    wire.MessageID
-	by    []*Neighbor // neighbors that have it and were sent no request for it in this turn
-	asked []*Neighbor // neighbors that were sent a request for it in this turn
-	of    *Neighbor   // the neighbor with the open request; nil for none
-	first *Neighbor   // the neighbor that announced it first
-	since time.Time
-	at    time.Time // when it was last requested
-	due   time.Time // when it is requested next
-	tries int
+	id        wire.MessageID
+	by        []*Neighbor // neighbors that have it and were sent no request for it in this turn
+	requested []*Neighbor // neighbors that were sent a request for it in this turn
+	of        *Neighbor   // the neighbor with the open request; nil for none
+	first     *Neighbor   // the neighbor that announced it first
+	since     time.Time
+	at        time.Time // when it was last requested
+	due       time.Time // when it is requested next
+	tries     int
 
 	absent  bool             // nothing had arrived when of was asked
 	stalled assembly.Stripes // otherwise the stripes of a large message for which of was asked
@@ -37,14 +37,14 @@ type missingTable struct {
 func (t *missingTable) forgetNeighbor(n *Neighbor) {
 	is := func(o *Neighbor) bool { return o == n }
 	for _, m := range slices.Clone(t.heap) {
-		m.by, m.asked = slices.DeleteFunc(m.by, is), slices.DeleteFunc(m.asked, is)
+		m.by, m.requested = slices.DeleteFunc(m.by, is), slices.DeleteFunc(m.requested, is)
 		if m.of == n {
 			m.of = nil
 		}
 		if m.first == n {
 			m.first = nil
 		}
-		if len(m.by)+len(m.asked) == 0 {
+		if len(m.by)+len(m.requested) == 0 {
 			if m.first != nil {
 				m.first.expected--
 			}

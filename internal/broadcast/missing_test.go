@@ -23,7 +23,7 @@ func TestDigestOfATailThatIsMissingDrawsARequest(t *testing.T) {
 	w.met(w.near[0], 1)
 	w.run(time.Second)
 	w.take()
-	w.digest(w.near[1], digest.Digest{Origin: testOrigin, Top: 3, Span: 2, Age: wire.DelayOf(time.Second)})
+	w.digest(w.near[1], digest.Digest{Origin: testOrigin, Top: 3, Below: 2, Age: wire.DelayOf(time.Second)})
 	w.run(0)
 	if got := w.requested(w.near[1]); !slices.Equal(got, []wire.MessageID{id(3), id(2)}) {
 		t.Errorf("requested %v, want 3 and 2", got)
@@ -33,7 +33,7 @@ func TestDigestOfATailThatIsMissingDrawsARequest(t *testing.T) {
 func TestHolesOfADigestAreNotRequested(t *testing.T) {
 	w := newWorld(t, 2)
 	w.met(w.near[0], 1)
-	w.digest(w.near[1], digest.Digest{Origin: testOrigin, Top: 9, Span: 8, Age: wire.DelayMax, Holes: []digest.Hole{{Below: 1, N: 2}, {Below: 5, N: 3}}})
+	w.digest(w.near[1], digest.Digest{Origin: testOrigin, Top: 9, Below: 8, Age: wire.DelayMax, Holes: []digest.Hole{{Below: 1, N: 2}, {Below: 5, N: 3}}})
 	w.run(0)
 	if got := w.requested(w.near[1]); !slices.Equal(got, []wire.MessageID{id(9), id(6), id(5)}) {
 		t.Errorf("requested %v, want 9, 6 and 5", got)
@@ -172,7 +172,7 @@ func TestDigestsTeachAsCopiesDo(t *testing.T) {
 func TestAnnouncementsOfOneNeighborAreBounded(t *testing.T) {
 	w := newWorld(t, 2)
 	for i := range uint64(100) {
-		w.digest(w.near[0], digest.Digest{Origin: testOrigin + i<<16, Top: 60_000, Span: 50_000, Age: wire.DelayMax})
+		w.digest(w.near[0], digest.Digest{Origin: testOrigin + i<<16, Top: 60_000, Below: 50_000, Age: wire.DelayMax})
 	}
 	if w.near[0].Expected() > AnnouncedMax || w.d.Requests() > MissingMax {
 		t.Errorf("%d expected, %d waited for", w.near[0].Expected(), w.d.Requests())
@@ -193,10 +193,10 @@ func TestAnnouncementsOfOneNeighborAreBounded(t *testing.T) {
 
 func TestRequestsFitIntoADatagram(t *testing.T) {
 	w := newWorld(t, 1)
-	w.digest(w.near[0], digest.Digest{Origin: testOrigin, Top: 1000, Span: 900, Age: wire.DelayMax})
+	w.digest(w.near[0], digest.Digest{Origin: testOrigin, Top: 1000, Below: 900, Age: wire.DelayMax})
 	w.run(time.Second)
 	for _, o := range w.take() {
-		if o.Kind == SendRequest && o.Want.Len()*wire.WantEntry > haveMax+digest.Most {
+		if o.Kind == SendRequest && o.Want.Len()*wire.WantEntry > haveMax+digest.MaxSize {
 			t.Errorf("%d pieces in one request", o.Want.Len())
 		}
 	}
@@ -214,7 +214,7 @@ func TestBadAnnouncementsAreCounted(t *testing.T) {
 	if w.d.Stats.Malformed != 2 {
 		t.Errorf("%d malformed, want 2", w.d.Stats.Malformed)
 	}
-	w.digest(w.near[0], digest.Digest{Origin: testSelf, Top: 9, Span: 9})
+	w.digest(w.near[0], digest.Digest{Origin: testSelf, Top: 9, Below: 9})
 	w.run(time.Second)
 	if got := w.requested(w.near[0]); got != nil {
 		t.Errorf("requested %v, messages of this node", got)
@@ -284,8 +284,8 @@ func TestNeighborMayRequestEachMessageAFewTimes(t *testing.T) {
 		t.Errorf("%d pieces served after two messages, want %d", got, 2*creditEach)
 	}
 	l, _ := w.begun(id(9), 1<<20)
-	w.d.Tell(l, n)
-	w.d.Tell(l, n)
+	w.d.Announced(l, n)
+	w.d.Announced(l, n)
 	if got := want(1000); got != rangesMax*triesMax {
 		t.Errorf("%d pieces of a large message served, want %d", got, rangesMax*triesMax)
 	}

@@ -22,13 +22,13 @@ type Neighbor struct {
 	copies uint64 // full copies of small messages received from it
 
 	// What to send to it: see steer.go and digest.go.
-	steer      []*origin        // origins with a Prune or Graft to be sent
-	steerAt    time.Time        // when it is sent at latest; zero for with the next datagram
-	soon       []*origin        // origins with a digest due at soonAt
-	soonAt     time.Time        // zero for none
-	statements []statement      // entries of the next Stripes: see stripes.go
-	answers    []wire.MessageID // large messages that it keeps for this node, which already has them
-	told       time.Duration    // when it was last sent digests of all origins with new messages
+	steer       []*origin        // origins with a Prune or Graft to be sent
+	steerAt     time.Time        // when it is sent at latest; zero for with the next datagram
+	soon        []*origin        // origins with a digest due at soonAt
+	soonAt      time.Time        // zero for none
+	statements  []statement      // entries of the next Stripes: see stripes.go
+	answers     []wire.MessageID // large messages that it keeps for this node, which already has them
+	announcedAt time.Duration    // when it was last sent digests of all origins with new messages
 
 	// Its announcements: see missing.go.
 	expected  int           // messages that it announced first and that have not arrived

@@ -25,13 +25,13 @@ type origin struct {
 	topFrom int16         // slot of the neighbor that sent the top message; -1 for none
 	marks   [marks]uint64 // the top at the end of the last periods, newest first: see floor
 
-	probe   uint64        // counter of the probe: see learn.go
-	probeAt time.Duration // when the probe was first seen
-	settles time.Duration // when the parents are chosen from the probe
-	probing bool          // the choice is pending
-	chosen  bool          // parents have been chosen
-	gone    bool          // removed from the table
-	striped bool          // the stripes of large messages are taken from a neighbor
+	probe     uint64        // counter of the probe: see learn.go
+	probeAt   time.Duration // when the probe was first seen
+	probeEnds time.Duration // when the parents are chosen from the probe
+	probing   bool          // the choice is pending
+	chosen    bool          // parents have been chosen
+	gone      bool          // removed from the table
+	striped   bool          // the stripes of large messages are taken from a neighbor
 
 	delay wire.Delay // delay of messages at this node
 	far   wire.Delay // the same for large messages, along the neighbor whose offer was taken first
@@ -49,16 +49,16 @@ type path struct {
 type state uint16
 
 const (
-	parent  state = 1 << iota // the node takes full copies from the neighbor
-	pruned                    // the neighbor was asked to become lazy
-	backup                    // the neighbor was asked to announce soon
-	lazy                      // the neighbor has asked to be sent no full copies
-	soon                      // the neighbor has asked for early announcements
-	known                     // late is valid
-	sampled                   // the neighbor sent the probe
-	steered                   // the origin is in Neighbor.steer
-	telling                   // the origin is in Neighbor.soon
-	missed1                   // two-bit counter: consecutive probes that this parent did not send
+	parent    state = 1 << iota // the node takes full copies from the neighbor
+	pruned                      // the neighbor was asked to become lazy
+	backup                      // the neighbor was asked to announce soon
+	lazy                        // the neighbor has asked to be sent no full copies
+	soon                        // the neighbor has asked for early announcements
+	known                       // late is valid
+	sampled                     // the neighbor sent the probe
+	steered                     // the origin is in Neighbor.steer
+	scheduled                   // the origin is in Neighbor.soon
+	missed1                     // two-bit counter: consecutive probes that this parent did not send
 	missed2
 	even      // the node takes the even stripe of large messages from the neighbor: see stripes.go
 	odd       // and the odd one

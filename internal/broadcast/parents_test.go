@@ -246,7 +246,7 @@ func TestEndOfALinkLeavesNothingOfTheNeighbor(t *testing.T) {
 	w := newWorld(t, 3)
 	w.copies(1, time.Millisecond, w.near...)
 	n := w.near[0]
-	w.digest(n, digest.Digest{Origin: testOrigin, Top: 9, Span: 3, Age: wire.DelayMax})
+	w.digest(n, digest.Digest{Origin: testOrigin, Top: 9, Below: 3, Age: wire.DelayMax})
 	w.d.LinkDown(w.now, n)
 	if w.d.Requests() != 0 || n.Linked() || n.Expected() != 0 {
 		t.Errorf("%d requests, linked %v, %d expected", w.d.Requests(), n.Linked(), n.Expected())

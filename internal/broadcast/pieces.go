@@ -23,15 +23,15 @@ func (d *Disseminator) Begin(now time.Time, id wire.MessageID, total uint32, pie
 	d.kept = append(d.kept, l)
 	d.keptOf[id.Origin()] = append(d.keptOf[id.Origin()], l)
 	if m := d.missing.byID[id]; m != nil {
-		l.owners = append(append(l.owners, m.by...), m.asked...)
+		l.owners = append(append(l.owners, m.by...), m.requested...)
 	}
 	return l
 }
 
-// Tell records that the message is announced to n, which may request it.
-func (d *Disseminator) Tell(l *Large, n *Neighbor) {
-	if l != nil && !slices.Contains(l.told, n) {
-		l.told = append(l.told, n)
+// Announced records that the message is announced to n, which may request it.
+func (d *Disseminator) Announced(l *Large, n *Neighbor) {
+	if l != nil && !slices.Contains(l.announcedTo, n) {
+		l.announcedTo = append(l.announcedTo, n)
 		d.grant(n)
 		n.credit = min(n.credit+rangesMax*triesMax, creditMax)
 	}
@@ -57,14 +57,14 @@ func (d *Disseminator) Complete(now time.Time, l *Large) {
 		d.forget(m)
 	}
 	if o := d.met(now, nil, &l.id); o != nil {
-		d.tellAll(now, o)
+		d.scheduleAll(now, o)
 	}
 }
 
-// tellAll schedules a digest of an origin to all neighbors.
-func (d *Disseminator) tellAll(now time.Time, o *origin) {
+// scheduleAll schedules a digest of an origin to all neighbors.
+func (d *Disseminator) scheduleAll(now time.Time, o *origin) {
 	for _, n := range d.neighbors {
-		d.tellSoon(now, o, n)
+		d.schedule(now, o, n)
 	}
 }
 

@@ -84,9 +84,9 @@ func TestLinkIsBusyUntilASpanWithFewMessages(t *testing.T) {
 	if !n.Busy() {
 		t.Error("it is not busy")
 	}
-	w.now = w.now.Add(busySpan + time.Millisecond)
+	w.now = w.now.Add(busyPeriod + time.Millisecond)
 	send(1)
-	w.now = w.now.Add(busySpan + time.Millisecond)
+	w.now = w.now.Add(busyPeriod + time.Millisecond)
 	send(1)
 	if n.Busy() {
 		t.Error("it is busy for ever")

@@ -135,7 +135,7 @@ func (o *origin) takeOver(neighbors []*Neighbor, n *Neighbor, stripes assembly.S
 	}
 	n.state(next, p.takes())
 	if p.takes() == assembly.Both {
-		o.askOffers(neighbors, next)
+		o.wantOffers(neighbors, next)
 	}
 }
 
@@ -146,11 +146,11 @@ func (o *origin) lostSender(neighbors []*Neighbor, stripes assembly.Stripes) {
 		return
 	}
 	o.striped = false
-	o.askOffers(neighbors, wire.BroadcastID(o.id, o.top+1))
+	o.wantOffers(neighbors, wire.BroadcastID(o.id, o.top+1))
 }
 
-// askOffers asks the neighbors that send no stripe to make offers.
-func (o *origin) askOffers(neighbors []*Neighbor, from wire.MessageID) {
+// wantOffers asks the neighbors that send no stripe to make offers.
+func (o *origin) wantOffers(neighbors []*Neighbor, from wire.MessageID) {
 	for _, n := range neighbors {
 		if !o.has(n) || o.paths[n.slot].takes() == 0 {
 			n.state(from, offerAgain)

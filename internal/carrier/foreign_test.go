@@ -61,17 +61,17 @@ func TestForeignTransportThatBlocksHoldsUpNobody(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
 		c.SendRun(peer, []byte("held"), 100)
 		synctest.Wait() // the writer holds one datagram
-		for range queuedMost/2 + 3 {
+		for range queuedMax/2 + 3 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
 		if got := c.Stats(); got != (Stats{OutboxDropped: 3}) {
 			t.Errorf("%+v", got)
 		}
-		for range queuedMost/2 + 1 {
+		for range queuedMax/2 + 1 {
 			through <- nil
 		}
 		synctest.Wait()
-		if len(*wrote) != queuedMost/2+1 {
+		if len(*wrote) != queuedMax/2+1 {
 			t.Errorf("%d written", len(*wrote))
 		}
 	})
@@ -96,7 +96,7 @@ func TestForeignTransportIsFlushedWhenItHasAllThatWasSent(t *testing.T) {
 
 func TestFlushedOfAFullQueueEndsWithStop(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, _ chan<- error, _ *[]string) {
-		for range queuedMost/2 + 1 {
+		for range queuedMax/2 + 1 {
 			c.SendRun(peer, []byte("x"), 100)
 		}
 		c.Flushed() // a flush that is left would outlive the bubble

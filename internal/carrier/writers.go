@@ -9,10 +9,10 @@ import (
 
 // Bounds of the queues for a foreign transport.
 const (
-	queuedMost  = 2048        // datagrams
-	queuedSize  = 32 << 20    // bytes
-	writersMost = 1024        // goroutines that write
-	slowWrite   = time.Second // a flush does not wait for a write that takes longer
+	queuedMax  = 2048        // datagrams
+	queuedSize = 32 << 20    // bytes
+	writersMax = 1024        // goroutines that write
+	slowWrite  = time.Second // a flush does not wait for a write that takes longer
 )
 
 // writers pass datagrams to a foreign transport. Each destination gets its datagrams in the order in which they were
@@ -95,7 +95,7 @@ func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Tim
 // add queues one datagram if there is room. A destination may use half of the room that the other destinations leave.
 // So slow destinations share the room evenly, and a fast one always finds some.
 func (w *writers) add(d *destination, b []byte, packets int, now time.Time) {
-	if d.len() >= queuedMost-w.queued || d.size+len(b) > queuedSize-w.size {
+	if d.len() >= queuedMax-w.queued || d.size+len(b) > queuedSize-w.size {
 		w.full++
 		return
 	}
@@ -111,9 +111,9 @@ func (w *writers) grow(d *destination, n, size int) {
 	d.size += size
 }
 
-// summon starts a writer, unless one is coming or there are writersMost.
+// summon starts a writer, unless one is coming or there are writersMax.
 func (w *writers) summon() {
-	if w.coming || w.running == writersMost {
+	if w.coming || w.running == writersMax {
 		return
 	}
 	w.coming = true
@@ -176,8 +176,8 @@ func (w *writers) stopped() bool {
 	}
 }
 
-// spareMost is the number of destinations kept for reuse.
-const spareMost = 32
+// spareMax is the number of destinations kept for reuse.
+const spareMax = 32
 
 // at returns the destination of an address. It makes one if necessary.
 func (w *writers) at(to netip.AddrPort) *destination {
@@ -196,7 +196,7 @@ func (w *writers) at(to netip.AddrPort) *destination {
 // forget releases a destination that has no queued datagram.
 func (w *writers) forget(d *destination) {
 	delete(w.to, d.addr)
-	if len(w.spare) < spareMost {
+	if len(w.spare) < spareMax {
 		w.spare = append(w.spare, d)
 	}
 }

@@ -148,7 +148,7 @@ func TestWritersEndWhenNothingIsToBeWritten(t *testing.T) {
 
 func TestWritersAreBoundedAndTheRestWaits(t *testing.T) {
 	overSlow(t, func(c *Carrier, end *slowEnd) {
-		const more = writersMost + 100
+		const more = writersMax + 100
 		for i := range more {
 			end.slow(node(i), time.Second/2)
 			c.SendRun(node(i), []byte("x"), 1)
@@ -156,8 +156,8 @@ func TestWritersAreBoundedAndTheRestWaits(t *testing.T) {
 		synctest.Wait()
 		<-c.Flushed()
 		synctest.Wait()
-		if end.most != writersMost {
-			t.Errorf("%d writes at once, want %d", end.most, writersMost)
+		if end.most != writersMax {
+			t.Errorf("%d writes at once, want %d", end.most, writersMax)
 		}
 		for i := range more {
 			if len(end.written(node(i))) != 1 {
@@ -177,12 +177,12 @@ func TestBlockedDestinationsShareTheQueueAndLeaveRoomForOthers(t *testing.T) {
 				datagram := make([]byte, c.bytes)
 				for i := range 9 {
 					end.slow(node(i), time.Minute)
-					for range queuedMost {
+					for range queuedMax {
 						car.SendRun(node(i), datagram, c.bytes)
 					}
 				}
 				w := car.foreign
-				if w.queued >= queuedMost || w.size >= queuedSize {
+				if w.queued >= queuedMax || w.size >= queuedSize {
 					t.Errorf("%d datagrams of %d bytes wait", w.queued, w.size)
 				}
 				car.SendRun(node(9), datagram, c.bytes)
@@ -190,7 +190,7 @@ func TestBlockedDestinationsShareTheQueueAndLeaveRoomForOthers(t *testing.T) {
 				if len(end.written(node(9))) != 1 {
 					t.Error("a destination that is not slow found no room")
 				}
-				want := 9*queuedMost - w.queued - 9 // one datagram of each destination is being written
+				want := 9*queuedMax - w.queued - 9 // one datagram of each destination is being written
 				if got := car.Stats().OutboxDropped; got != uint64(want) {
 					t.Errorf("%d dropped, want %d", got, want)
 				}

@@ -357,7 +357,7 @@ func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
 			return false
 		}
 		if !t.Begun() {
-			ds.Tell(LargeOf(a), &p.Neighbor)
+			ds.Announced(LargeOf(a), &p.Neighbor)
 		}
 		return true
 	})
@@ -496,7 +496,7 @@ func (ds *Broadcasts) passTo(now time.Time, p *Peer, a *assembly.Assembly, passi
 		ds.disseminate(now, out)
 		ds.begin(now, p, a, stripes)
 	}
-	ds.Tell(LargeOf(a), &p.Neighbor)
+	ds.Announced(LargeOf(a), &p.Neighbor)
 }
 
 // ReceiveFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
@@ -664,7 +664,7 @@ func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 			passing := ds.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
 			ds.passTo(now, p, a, &passing)
 		case m != nil && m.Since.Before(a.Began):
-			ds.Tell(LargeOf(a), &p.Neighbor)
+			ds.Announced(LargeOf(a), &p.Neighbor)
 		}
 	}
 	p.Deaf = false

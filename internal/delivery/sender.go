@@ -123,7 +123,7 @@ func (tr *Sender) SendSettled(now time.Time, p *Peer, ch *packets.Channel) {
 }
 
 // reportStrain is the maximum factor by which reports are delayed while a link has a large backlog.
-const StrainMax = 8
+const ReportDelayMax = 8
 
 // ReportSoon schedules a report of what arrived, and sends it if it is due.
 func (tr *Sender) ReportSoon(now time.Time, p *Peer, ch *packets.Channel) {
@@ -139,16 +139,16 @@ func (tr *Sender) ReportSoon(now time.Time, p *Peer, ch *packets.Channel) {
 
 // Report reports to p what was received from it. A backlog delays the report, so that p slows down.
 func (tr *Sender) Report(now time.Time, p *Peer) {
-	p.Packets.SendReport(now, tr.strain(now))
+	p.Packets.SendReport(now, tr.reportDelay(now))
 }
 
-// strain returns the factor by which reports are delayed. It is 1 plus 1 for each part of the neighbors' backlog beyond
+// reportDelay returns the factor by which reports are delayed. It is 1 plus 1 for each part of the neighbors' backlog beyond
 // the limits (PROTOCOL.md T1).
-func (tr *Sender) strain(now time.Time) int {
+func (tr *Sender) reportDelay(now time.Time) int {
 	d := tr.d
-	const part = assembly.StoreMax / 2 / StrainMax
+	const part = assembly.StoreMax / 2 / ReportDelayMax
 	large := max(d.Broadcasts.largeWanted(now)-assembly.StoreMax/2, 0)
-	return min(1+d.Broadcasts.backlog(now)/packets.SmallOwn+large/part, StrainMax)
+	return min(1+d.Broadcasts.backlog(now)/packets.SmallOwn+large/part, ReportDelayMax)
 }
 
 // corkFor is how long after the last datagram the next one on a busy link waits for more messages.

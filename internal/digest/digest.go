@@ -8,12 +8,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Digest says which broadcasts of one origin its sender has: those with counters from Top-Span to Top, except the
+// A Digest says which broadcasts of one origin its sender has: those with counters from Top-Below to Top, except the
 // holes (PROTOCOL.md Q7).
 type Digest struct {
 	Origin uint64     // the first 8 bytes of the message ids
 	Top    uint64     // highest counter
-	Span   uint16     // number of counters below Top that the digest covers; at most Top
+	Below  uint16     // number of counters below Top that the digest covers; at most Top
 	Age    wire.Delay // time since the sender received Top
 	Delay  wire.Delay // delay of the origin's messages at the sender
 	Lazy   bool       // the sender does not send full copies of this origin's messages
@@ -28,8 +28,8 @@ type Hole struct{ Below, N uint16 }
 // Bounds and sizes of a Digest.
 const (
 	HolesMax = 32
-	Min      = 8 + 8 + 2 + 2 + 2 + 1 + 1
-	Most     = Min + HolesMax*holeSize
+	MinSize  = 8 + 8 + 2 + 2 + 2 + 1 + 1
+	MaxSize  = MinSize + HolesMax*holeSize
 
 	holeSize = 4
 )
@@ -48,7 +48,7 @@ func (l *List) Bytes() []byte { return l.entries }
 func (l *List) Add(d *Digest) {
 	b := binary.BigEndian.AppendUint64(l.entries, d.Origin)
 	b = binary.BigEndian.AppendUint64(b, d.Top)
-	b = binary.BigEndian.AppendUint16(b, d.Span)
+	b = binary.BigEndian.AppendUint16(b, d.Below)
 	b = binary.BigEndian.AppendUint16(b, uint16(d.Age))
 	b = binary.BigEndian.AppendUint16(b, uint16(d.Delay))
 	var flags byte
@@ -75,15 +75,15 @@ func (l *List) Size() int { return len(l.entries) }
 // Next removes the first digest from l and overwrites d with it. It returns false if l is empty or malformed.
 func (l *List) Next(d *Digest) bool {
 	b := l.entries
-	if len(b) < Min {
+	if len(b) < MinSize {
 		return false
 	}
 	holes := d.Holes[:0]
-	*d = Digest{Origin: binary.BigEndian.Uint64(b), Top: binary.BigEndian.Uint64(b[8:]), Span: binary.BigEndian.Uint16(b[16:]),
+	*d = Digest{Origin: binary.BigEndian.Uint64(b), Top: binary.BigEndian.Uint64(b[8:]), Below: binary.BigEndian.Uint16(b[16:]),
 		Age: wire.Delay(binary.BigEndian.Uint16(b[18:])), Delay: wire.Delay(binary.BigEndian.Uint16(b[20:])), Lazy: b[22]&1 != 0, Kept: b[22]&2 != 0, Offer: b[22]&4 != 0}
 	n := int(b[23])
-	b = b[Min:]
-	if n > HolesMax || len(b) < n*holeSize || uint64(d.Span) > d.Top {
+	b = b[MinSize:]
+	if n > HolesMax || len(b) < n*holeSize || uint64(d.Below) > d.Top {
 		return false
 	}
 	for ; n > 0; n-- {
@@ -96,7 +96,7 @@ func (l *List) Next(d *Digest) bool {
 
 // Has reports whether the sender of the digest has the message with the given counter.
 func (d *Digest) Has(counter uint64) bool {
-	if counter > d.Top || d.Top-counter > uint64(d.Span) {
+	if counter > d.Top || d.Top-counter > uint64(d.Below) {
 		return false
 	}
 	below := d.Top - counter

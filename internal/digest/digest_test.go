@@ -11,23 +11,23 @@ import (
 
 func TestDigestHasItsLayout(t *testing.T) {
 	var h List
-	h.Add(&Digest{Origin: 0x0102030405068708, Top: 0x1112131415161718, Span: 0x2122, Age: 0x3132, Delay: 0x4142, Lazy: true, Kept: true,
+	h.Add(&Digest{Origin: 0x0102030405068708, Top: 0x1112131415161718, Below: 0x2122, Age: 0x3132, Delay: 0x4142, Lazy: true, Kept: true,
 		Holes: []Hole{{0x5152, 0x5354}, {0x6162, 0x6364}}})
 	want := append([]byte{1, 2, 3, 4, 5, 6, 0x87, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x21, 0x22, 0x31, 0x32, 0x41, 0x42, 3, 2},
 		0x51, 0x52, 0x53, 0x54, 0x61, 0x62, 0x63, 0x64)
 	if !bytes.Equal(h.entries, want) {
 		t.Errorf("% x, want % x", h.entries, want)
 	}
-	if h.Size() != Min+2*holeSize {
+	if h.Size() != MinSize+2*holeSize {
 		t.Errorf("it has %d bytes", h.Size())
 	}
 }
 
 func TestDigestsComeBackAsTheyWere(t *testing.T) {
 	all := []Digest{
-		{Origin: 1, Top: math.MaxUint64, Span: math.MaxUint16, Age: wire.DelayMax, Delay: wire.DelayMax, Holes: slices.Repeat([]Hole{{9, 1}}, HolesMax)},
+		{Origin: 1, Top: math.MaxUint64, Below: math.MaxUint16, Age: wire.DelayMax, Delay: wire.DelayMax, Holes: slices.Repeat([]Hole{{9, 1}}, HolesMax)},
 		{Origin: math.MaxUint64, Lazy: true},
-		{Kept: true, Top: 3, Span: 3},
+		{Kept: true, Top: 3, Below: 3},
 		{Offer: true, Top: 3},
 	}
 	var h List
@@ -39,7 +39,7 @@ func TestDigestsComeBackAsTheyWere(t *testing.T) {
 		if !h.Next(&d) {
 			t.Fatalf("digest %d does not come back", i)
 		}
-		if d.Origin != want.Origin || d.Top != want.Top || d.Span != want.Span || d.Age != want.Age || d.Delay != want.Delay || d.Lazy != want.Lazy || d.Kept != want.Kept || d.Offer != want.Offer || !slices.Equal(d.Holes, want.Holes) {
+		if d.Origin != want.Origin || d.Top != want.Top || d.Below != want.Below || d.Age != want.Age || d.Delay != want.Delay || d.Lazy != want.Lazy || d.Kept != want.Kept || d.Offer != want.Offer || !slices.Equal(d.Holes, want.Holes) {
 			t.Errorf("digest %d is %+v, want %+v", i, d, want)
 		}
 	}
@@ -50,7 +50,7 @@ func TestDigestsComeBackAsTheyWere(t *testing.T) {
 
 func TestMalformedDigestEndsTheList(t *testing.T) {
 	var whole List
-	whole.Add(&Digest{Origin: 1, Top: 9, Span: 9, Holes: []Hole{{1, 1}}})
+	whole.Add(&Digest{Origin: 1, Top: 9, Below: 9, Holes: []Hole{{1, 1}}})
 	for n := range whole.entries {
 		h := List{whole.entries[:n]}
 		if h.Next(&Digest{}) {
@@ -71,7 +71,7 @@ func TestMalformedDigestEndsTheList(t *testing.T) {
 }
 
 func TestDigestSaysWhichMessagesItsSenderHas(t *testing.T) {
-	d := Digest{Top: 20, Span: 10, Holes: []Hole{{0x0, 1}, {4, 3}}}
+	d := Digest{Top: 20, Below: 10, Holes: []Hole{{0x0, 1}, {4, 3}}}
 	for c, want := range map[uint64]bool{9: false, 10: true, 13: true, 14: false, 16: false, 17: true, 19: true, 20: false, 21: false} {
 		if got := d.Has(c); got != want {
 			t.Errorf("it has %d: %v, want %v", c, got, want)

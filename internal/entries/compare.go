@@ -54,7 +54,7 @@ func (e *Entries) doCompared(now time.Time, p *delivery.Peer, o *antientropy.Out
 	case antientropy.SendSelf:
 		e.SendSelf(now, p)
 	case antientropy.SendEntries:
-		e.Comparer.Sent(e.SendEntries(now, p, o.Entries, o.Most))
+		e.Comparer.Sent(e.SendEntries(now, p, o.Entries, o.Max))
 	case antientropy.Wait:
 		e.cfg.Timers.Advance(&p.Timer, o.At)
 	}

@@ -5,7 +5,7 @@ import "github.com/gwyh-go/gwyh/internal/members"
 // A Queue holds the events of a node until its owner takes them. The zero value is empty. It is not safe for concurrent use.
 type Queue struct {
 	queue, spare []Event
-	most         int // maximum number of events in one turn since Rest was last called
+	largest      int // maximum number of events in one turn since Rest was last called
 }
 
 // Add appends an event.
@@ -18,7 +18,7 @@ func (q *Queue) Take() []Event {
 	if q.spare = taken; cap(taken) > eventsKeep {
 		q.spare = nil
 	}
-	q.most = max(q.most, len(taken))
+	q.largest = max(q.largest, len(taken))
 	return taken
 }
 
@@ -30,14 +30,14 @@ const (
 
 // Rest releases the memory of a burst if no turn since the last call came near to needing it.
 func (q *Queue) Rest() {
-	most := max(eventsRest, 4*q.most)
+	most := max(eventsRest, 4*q.largest)
 	if cap(q.queue) > most && len(q.queue) == 0 {
 		q.queue = nil
 	}
 	if cap(q.spare) > most {
 		q.spare = nil
 	}
-	q.most = 0
+	q.largest = 0
 }
 
 // Emit appends the event of a change that the application can see.

@@ -149,7 +149,7 @@ func TestGuessedAnnouncementsKeepNothingBack(t *testing.T) {
 			var have digest.List
 			for range 30 {
 				top += 50
-				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 49})
+				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Below: 49})
 			}
 			for _, p := range liar.links {
 				liar.sender.SendPlain(now, &p.Peer, wire.AppendList(nil, wire.KindHave, liar.newID(), have.Bytes()))

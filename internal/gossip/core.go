@@ -100,10 +100,10 @@ const entriesBatch = 16
 
 // membership is what the core needs to receive and to send membership entries.
 type membership struct {
-	core   *Core
-	batch  [entriesBatch]wire.Member // scratch: entries being handled
-	entry  wire.Member               // scratch: one entry being written
-	behind []*members.Entry          // members of which the sender of the current entries has an older entry
+	core     *Core
+	batch    [entriesBatch]wire.Member // scratch: entries being handled
+	entry    wire.Member               // scratch: one entry being written
+	outdated []*members.Entry          // members of which the sender of the current entries has an older entry
 }
 
 // comparisons is what the core keeps for anti-entropy.

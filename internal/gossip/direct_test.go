@@ -15,7 +15,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// tell sends a direct message from node i to the node at an address.
+// pass sends a direct message from node i to the node at an address.
 func (c *cluster) tell(i, to int, msg string, reliable bool, within time.Duration) event.SendToken {
 	c.t.Helper()
 	var token event.SendToken

@@ -57,7 +57,7 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 		"Nak": func(b []byte, i uint32) []byte { return wire.AppendNak(b, id(i), i%8, i%8+1) },
 		"Have": func(b []byte, i uint32) []byte {
 			var h digest.List
-			h.Add(&digest.Digest{Origin: 0x8000 + uint64(i)<<16, Top: 1 << 20, Span: 1<<16 - 1, Age: wire.DelayMax, Kept: true})
+			h.Add(&digest.Digest{Origin: 0x8000 + uint64(i)<<16, Top: 1 << 20, Below: 1<<16 - 1, Age: wire.DelayMax, Kept: true})
 			return wire.AppendList(b, wire.KindHave, id(i), h.Bytes())
 		},
 		"Members about oneself": func(b []byte, i uint32) []byte {

@@ -182,7 +182,7 @@ func TestNodeThatIsBehindReportsLater(t *testing.T) {
 			n.fill(now, to, waits*packets.SmallOwn/256)
 			from.Packets.Channel(now).WantReport(now)
 			n.sender.Report(now, &from.Peer)
-			want := packets.ReportInterval * time.Duration(min(1+to.Packets.Backlog()/packets.SmallOwn, delivery.StrainMax))
+			want := packets.ReportInterval * time.Duration(min(1+to.Packets.Backlog()/packets.SmallOwn, delivery.ReportDelayMax))
 			if got := from.Packets.NextReport().Sub(now); got != want {
 				t.Errorf("%d bytes wait: next report after %v, want %v", to.Packets.Backlog(), got, want)
 			}

@@ -32,7 +32,7 @@ func (n legacyNode) Contact(now time.Time, of *legacy.Peer) legacy.Contact {
 	}
 	o := &p.overlay
 	return legacy.Contact{Session: p.Sessions.Current(now) != nil, Opened: p.Sessions.LastOpened(), Heard: p.Swim.Heard, Linked: p.Linked,
-		Subscribing: o.Subscribing(), AskedAt: o.AskedAt(), Subscriber: o.Subscriber(),
+		Subscribing: o.Subscribing(), AskedAt: o.RequestedAt(), Subscriber: o.Subscriber(),
 		Undecided: p.push.Asked(), Vetoed: p.push.Vetoed, Remote: p.Sessions.Path().Remote, Zone: p.Node.Zone}
 }
 
@@ -87,14 +87,14 @@ func (g *gateway) actOnPeer(now time.Time, p *peer, o *legacy.Outcome) {
 	case legacy.Request:
 		c.sender.SendRequest(now, &p.Peer, o.Request)
 	case legacy.Subscribe:
-		c.overlay.conclude(now, c.overlay.Ask(c.overlay.acts, now, &p.overlay))
+		c.overlay.conclude(now, c.overlay.Request(c.overlay.acts, now, &p.overlay))
 	case legacy.Resubscribe:
-		p.overlay.AskedAgain(now)
+		p.overlay.RequestedAgain(now)
 		c.sender.SendRequest(now, &p.Peer, wire.KindStartSubscription)
 	case legacy.Serve:
 		c.overlay.conclude(now, c.overlay.AddSubscriber(c.overlay.acts, &p.overlay))
 	case legacy.Confirmed:
-		if p.overlay.Asked() {
+		if p.overlay.Requested() {
 			c.overlay.conclude(now, c.overlay.SetStarted(c.overlay.acts, &p.overlay))
 		}
 	case legacy.EndLink:
@@ -122,10 +122,10 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 	switch o.Kind {
 	case legacy.Dial:
 		c.hs.dialMember(now, wire.Path{Remote: o.Addr}, o.ID, dialFor)
-	case legacy.Meet:
-		c.heal.meet(now, o.Addr)
-	case legacy.MeetNode:
-		c.heal.meetNode(now, o.Addr, o.ID)
+	case legacy.ContactAddr:
+		c.heal.contact(now, o.Addr)
+	case legacy.ContactNode:
+		c.heal.contactNode(now, o.Addr, o.ID)
 	case legacy.Choose:
 		c.overlay.conclude(now, c.overlay.Subscribe(c.overlay.acts, now, &c.overlay, o.ID))
 	case legacy.Avoid:
@@ -138,17 +138,17 @@ func (g *gateway) actOnNode(now time.Time, o *legacy.Outcome) {
 	case legacy.CalledDown:
 		c.report.LegacyDown(now)
 	default:
-		g.tell(now, o)
+		g.pass(now, o)
 	}
 }
 
-// tell sends nodes what the Gateway reports to them about each other.
-func (g *gateway) tell(now time.Time, o *legacy.Outcome) {
+// pass sends nodes what the Gateway reports to them about each other.
+func (g *gateway) pass(now time.Time, o *legacy.Outcome) {
 	c := g.core
 	switch o.Kind {
 	case legacy.PassQuestion:
 		g.passQuestion(now, o)
-	case legacy.Tell:
+	case legacy.SendEntry:
 		if p := c.peers[o.ID]; p != nil {
 			w := c.entries.News(&p.Peer)
 			w.Add(now, o.Member)
@@ -224,8 +224,8 @@ func (g *gateway) apply(now time.Time, e *wire.Member, from *peer, how route) {
 	out, verdict := g.Weigh(g.outcomes, now, legacyNode{c}, &c.members, e, sender, how == byComparison)
 	g.conclude(now, out)
 	switch m := c.members.Get(e.ID); {
-	case verdict == legacy.Behind:
-		c.membership.behind = append(c.membership.behind, m)
+	case verdict == legacy.Outdated:
+		c.membership.outdated = append(c.membership.outdated, m)
 	case verdict == legacy.Gone:
 		c.membership.applyGone(now, e, from, how)
 	case verdict == legacy.Alive && !c.push.hold(now, m, e, from, how):

@@ -137,14 +137,14 @@ func TestSeedThatComesUpLaterIsJoined(t *testing.T) {
 	c.net.Restart(again.addr, again)
 	seeds := []netip.AddrPort{again.addr}
 	for i := 1; i < 3; i++ {
-		c.do(i, func(now time.Time) { c.nodes[i].Seek(now, seeds) })
+		c.do(i, func(now time.Time) { c.nodes[i].ContactSeeds(now, seeds) })
 	}
 	if !c.net.RunUntil(3*time.Second, c.whole) {
 		t.Fatalf("not whole: %s", c.missing())
 	}
 	// If a member has the address, no Join is needed.
 	before := c.nodes[1].Stats().HandshakesStarted
-	c.do(1, func(now time.Time) { c.nodes[1].Seek(now, seeds) })
+	c.do(1, func(now time.Time) { c.nodes[1].ContactSeeds(now, seeds) })
 	if after := c.nodes[1].Stats().HandshakesStarted; after != before || c.nodes[1].Core.joins.Len() != 0 {
 		t.Errorf("%d handshakes with a seed that is a member", after-before)
 	}

@@ -47,7 +47,7 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
 		p := n.peers[c.nodes[1].cfg.ID]
-		asked := p.overlay.AskedAt()
+		asked := p.overlay.RequestedAt()
 		have := digest.List{}
 		id := wire.MessageID{6: 0x80}
 		have.Add(&digest.Digest{Origin: id.Origin(), Top: 9})
@@ -58,7 +58,7 @@ func TestWantsAndPrunesPutOffNeitherSubscriptionsNorAccusations(t *testing.T) {
 		if n.Stats().Wanted == 0 {
 			t.Error("nothing of what was announced was requested")
 		}
-		if at := p.overlay.AskedAt(); at != asked {
+		if at := p.overlay.RequestedAt(); at != asked {
 			t.Errorf("the subscription was asked for at %v, and before at %v", at, asked)
 		}
 		if !n.swim.MayNotify(now, &p.Swim) {
@@ -107,7 +107,7 @@ func TestEntriesOfEverNewVersionsCostABoundedNumberOfWalks(t *testing.T) {
 		w.Append(&wire.Member{ID: wire.NodeID{7, byte(i), byte(i >> 8), 6: 0x80, 8: 0x80}, Incarnation: 5, Name: fmt.Append(nil, "n", i), Addr: testAddr(20 + i), Versions: v}, 60_000)
 	}
 	c.say(1, 0, w.End())
-	if dropped := n.Stats().Dropped[stats.DropVersions] - before; dropped < uint64(kinds-2*pushpull.WalkRate.Burst) || n.members.Count() < pushpull.WalkRate.Burst {
+	if dropped := n.Stats().Dropped[stats.DropVersions] - before; dropped < uint64(kinds-2*pushpull.SearchRate.Burst) || n.members.Count() < pushpull.SearchRate.Burst {
 		t.Errorf("%d of %d left for later, %d members", dropped, kinds, n.members.Count())
 	}
 }
@@ -261,7 +261,7 @@ func (c *cluster) entry(i int, change func(e *wire.Member)) wire.Member {
 	return e
 }
 
-// meet gives all nodes of a cluster sessions with node i, as an insider has.
+// contact gives all nodes of a cluster sessions with node i, as an insider has.
 func (c *cluster) meet(i int) {
 	c.t.Helper()
 	c.do(i, func(now time.Time) {

@@ -140,31 +140,31 @@ func (s *joins) timeout(now time.Time, j *join) {
 // contactDead begins a Join with a node that this node considers dead, or with another node at its address.
 func (h *healing) contactDead(now time.Time) {
 	if addr, ok := h.Contact(now, h.core.gateway.Admits()); ok {
-		h.meet(now, addr)
+		h.contact(now, addr)
 	}
 }
 
-// meet begins a Join for which no caller waits, unless a Join to the same address is in progress.
-func (h *healing) meet(now time.Time, to netip.AddrPort) {
+// contact begins a Join for which no caller waits, unless a Join to the same address is in progress.
+func (h *healing) contact(now time.Time, to netip.AddrPort) {
 	if !h.core.joins.Begun(to) {
-		h.core.joins.begin(now, 0, to, wire.NodeID{}, now.Add(meetFor))
+		h.core.joins.begin(now, 0, to, wire.NodeID{}, now.Add(contactFor))
 	}
 }
 
-// meetNode is like meet, but only the node with the given id may answer.
-func (h *healing) meetNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
+// contactNode is like meet, but only the node with the given id may answer.
+func (h *healing) contactNode(now time.Time, to netip.AddrPort, id wire.NodeID) {
 	if !h.core.joins.Begun(to) {
 		h.core.joins.begin(now, 0, to, id, now.Add(dialFor))
 	}
 }
 
-// Seek begins Joins with some of the seeds at whose addresses there is no live member.
-func (c *Core) Seek(now time.Time, seeds []netip.AddrPort) {
+// ContactSeeds begins Joins with some of the seeds at whose addresses there is no live member.
+func (c *Core) ContactSeeds(now time.Time, seeds []netip.AddrPort) {
 	linked := func(a netip.AddrPort) bool {
 		return slices.ContainsFunc(c.links, func(p *peer) bool { return p.Sessions.Path().Remote == a && p.Sessions.Current(now) != nil })
 	}
 	for _, to := range c.heal.Seeds(seeds, linked) {
-		c.heal.meet(now, to)
+		c.heal.contact(now, to)
 	}
 }
 
@@ -177,7 +177,7 @@ func (h *healing) compareReturned(now time.Time) {
 	if p := c.peers[m.ID]; p != nil && p.Sessions.Current(now) != nil {
 		c.push.begin(now, p, false)
 	} else {
-		c.hs.dial(now, wire.Path{Remote: m.Addr}, joining.Dial{Purpose: joining.ForComparison, Member: m.ID}, now.Add(meetFor))
+		c.hs.dial(now, wire.Path{Remote: m.Addr}, joining.Dial{Purpose: joining.ForComparison, Member: m.ID}, now.Add(contactFor))
 	}
 }
 
@@ -193,7 +193,7 @@ func (h *healing) wakeUp(now time.Time) {
 	c.membership.refute(now, 0)
 	for _, p := range c.links {
 		if !p.Legacy && !c.hs.dials.Dialing(p.ID) {
-			c.hs.dial(now, p.Sessions.Path(), joining.Dial{Purpose: joining.ForGreeting, Member: p.ID}, now.Add(meetFor))
+			c.hs.dial(now, p.Sessions.Path(), joining.Dial{Purpose: joining.ForGreeting, Member: p.ID}, now.Add(contactFor))
 		}
 	}
 }

@@ -206,7 +206,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 			var have digest.List
 			for range 3 {
 				top += 200
-				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Span: 199})
+				have.Add(&digest.Digest{Origin: id.Origin(), Top: top, Below: 199})
 			}
 			plain := wire.AppendList(nil, wire.KindHave, liar.newID(), have.Bytes())
 			for _, p := range liar.links {
@@ -256,7 +256,7 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 		x := a.broadcast.AddLarge(now, id, msg)
 		a.broadcast.Seen.First(now, &id, nil)
 		x.PassedOn = true
-		a.broadcast.Tell(delivery.LargeOf(x), &p.Neighbor)
+		a.broadcast.Announced(delivery.LargeOf(x), &p.Neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
 		before := a.stats.SentBytes

@@ -63,7 +63,7 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 		o.say(babble(rng, known))
 		core := c.nodes[0].Core
 		chores, hopes := core.gateway.Load()
-		if chores > legacy.ChoresMax || hopes > legacy.HopesMax || core.hs.dials.Len() > legacy.HopesMax+legacy.LinksMax {
+		if chores > legacy.JobsMax || hopes > legacy.HopesMax || core.hs.dials.Len() > legacy.HopesMax+legacy.LinksMax {
 			t.Fatalf("%d things put off, %d hopes, %d handshakes", chores, hopes, core.hs.dials.Len())
 		}
 		a.heard, b.heard = nil, nil

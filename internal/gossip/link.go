@@ -188,7 +188,7 @@ func (o *overlaying) unlink(now time.Time, p *peer) {
 // tickLink repeats requests, sends the heartbeat and checks for silence. It returns the time of the next call.
 func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 	c := o.core
-	if p.overlay.Asked() {
+	if p.overlay.Requested() {
 		var out []overlay.Action
 		out, next = o.Tick(o.acts, now, &p.overlay)
 		o.conclude(now, out)

@@ -24,7 +24,7 @@ func newComparisons(c *Core) comparisons {
 func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {
 	c := ms.core
 	it := wire.IterMembers(data)
-	ms.behind = ms.behind[:0]
+	ms.outdated = ms.outdated[:0]
 	for more := true; more; {
 		n := 0
 		for n < len(ms.batch) && more {
@@ -37,8 +37,8 @@ func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how rou
 			ms.apply(now, &ms.batch[i], p, how)
 		}
 	}
-	if len(ms.behind) > 0 {
-		c.entries.SendEntries(now, &p.Peer, ms.behind, antientropy.AnswersMax) // a comparison of tables sends the rest
+	if len(ms.outdated) > 0 {
+		c.entries.SendEntries(now, &p.Peer, ms.outdated, antientropy.AnswersMax) // a comparison of tables sends the rest
 	}
 	if it.Err() != nil {
 		c.drop(stats.DropMalformedBody)
@@ -66,9 +66,9 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 		ms.applySuspect(now, m, e, from, how)
 	case members.Stale:
 		c.stats.MembersStale++
-	case members.Behind:
+	case members.Outdated:
 		c.stats.MembersStale++
-		ms.behind = append(ms.behind, m)
+		ms.outdated = append(ms.outdated, m)
 	case members.Hearsay:
 		c.stats.EntriesDead++
 		ms.applySuspect(now, m, e, from, how)

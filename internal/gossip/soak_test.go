@@ -45,10 +45,10 @@ func specimens() [][]byte {
 		wire.AppendProbeResult(nil, id, wire.ProbeResult{Seq: 1, Answered: true}),
 		wire.AppendReport(nil, id, wire.Report{Highest: 9, Lowest: 3, Bytes: 5000, Delay: 7}),
 	}
-	roll := wire.AppendRoll(nil, &wire.Member{State: wire.StateLeft, ID: wire.NodeID{8, 6: 0x80}, Name: []byte("rolled"), Addr: testAddr(78)})
+	roll := wire.AppendMemberList(nil, &wire.Member{State: wire.StateLeft, ID: wire.NodeID{8, 6: 0x80}, Name: []byte("rolled"), Addr: testAddr(78)})
 	for use := wire.UsePush; use.Known(); use++ {
 		data := []byte("state")
-		if use >= wire.UseRoll {
+		if use >= wire.UseMemberList {
 			data = roll
 		}
 		s = append(s, wire.AppendDirect(nil, id, wire.Direct{Use: use, Total: uint32(len(data)), Data: data}),
@@ -57,8 +57,8 @@ func specimens() [][]byte {
 	s = append(s, wire.AppendStateRefused(nil, id, id), wire.AppendDirect(nil, id, wire.Direct{Use: wire.UseVeto, Total: 2, Data: []byte("no")}))
 	broadcast := wire.MessageID{2, 6: 0x80, 15: 1}
 	var have digest.List
-	have.Add(&digest.Digest{Origin: broadcast.Origin(), Top: 9, Span: 8, Lazy: true, Holes: []digest.Hole{{Below: 1, N: 2}}})
-	have.Add(&digest.Digest{Origin: broadcast.Origin() + 1, Top: 9, Span: 5})
+	have.Add(&digest.Digest{Origin: broadcast.Origin(), Top: 9, Below: 8, Lazy: true, Holes: []digest.Hole{{Below: 1, N: 2}}})
+	have.Add(&digest.Digest{Origin: broadcast.Origin() + 1, Top: 9, Below: 5})
 	var steer wire.Steer
 	steer.Add(broadcast.Origin(), true)
 	var want wire.Want

@@ -137,7 +137,7 @@ func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
 	c := pair(t)
 	n, o := c.nodes[0], c.nodes[1]
 	a := c.held(0, 50_000)
-	n.broadcast.Tell(delivery.LargeOf(a), &n.links[0].Neighbor)
+	n.broadcast.Announced(delivery.LargeOf(a), &n.links[0].Neighbor)
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.5 })
 	if c.net.RunFor(assembly.AnnouncedAge / 2); !o.broadcast.Seen.Has(&a.ID) {
 		t.Error("the neighbor does not have it")
@@ -211,7 +211,7 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		for range assembly.StoreMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				n.broadcast.Tell(delivery.LargeOf(a), &p.Neighbor)
+				n.broadcast.Announced(delivery.LargeOf(a), &p.Neighbor)
 			}
 			if is.shown {
 				delivery.LargeOf(a).Shown(&p.Neighbor)

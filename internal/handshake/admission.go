@@ -7,7 +7,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// admit decides before parsing whether a handshake expects the packet, and which purse pays for its verification.
+// admit decides before parsing whether a handshake expects the packet, and which class pays for its verification.
 // It drops a packet that no handshake expects, so junk is cheap (PROTOCOL.md E10).
 func (e *Endpoint) admit(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID, step wire.Step) (allowance, Reason) {
 	_, ours := e.pending[id]
@@ -32,8 +32,8 @@ func (e *Endpoint) admit(now time.Time, from wire.Path, p *wire.Packet, id wire.
 	return e.charge(now, answers)
 }
 
-// charge takes one verification from a purse for an expected packet, because parsing costs about as much.
-func (e *Endpoint) charge(now time.Time, p purse) (allowance, Reason) {
+// charge takes one verification from a class for an expected packet, because parsing costs about as much.
+func (e *Endpoint) charge(now time.Time, p class) (allowance, Reason) {
 	a := e.budget.open(now, p, netip.Addr{})
 	if !a.take() {
 		return a, OverBudget
@@ -47,7 +47,7 @@ const peekMax = 256
 // verificationsMax is the maximum number of verifications for one Hello.
 const verificationsMax = MaxKeys * MaxKeys
 
-// admitHello selects the purse of a Hello. If the purse of Hellos without a cookie is nearly empty, the node
+// admitHello selects the class of a Hello. If the class of Hellos without a cookie is nearly empty, the node
 // requests a cookie from the sender of such a Hello instead.
 func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id wire.HandshakeID) (allowance, Reason) {
 	if _, repeated := e.half.all[halfKey{p.Sender, id}]; repeated {
@@ -76,7 +76,7 @@ func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id 
 	return a, CookieWanted
 }
 
-// admitLegacy selects the purse of a Hello without an extension block (PROTOCOL.md L8).
+// admitLegacy selects the class of a Hello without an extension block (PROTOCOL.md L8).
 func (e *Endpoint) admitLegacy(now time.Time, from wire.Path, sender wire.NodeID) (allowance, Reason) {
 	switch {
 	case sender.IsGo():

@@ -250,7 +250,7 @@ func (e *Endpoint) handleOhai(now time.Time, from wire.Path, sender wire.NodeID,
 	if p.sends == 1 {
 		est.RTT = now.Sub(p.sent)
 	}
-	e.settle(p)
+	e.answered(p)
 	e.establish(&est)
 	return accepted
 }
@@ -265,9 +265,9 @@ func (e *Endpoint) introduceInitiator(now time.Time, s *Established, identity []
 	e.sayOkBoss(now, p)
 }
 
-// settle ends the attempt's other Hellos. Legacy ones that were answered earlier remain, because their GoTeam or a
+// answered ends the attempt's other Hellos. Legacy ones that were answered earlier remain, because their GoTeam or a
 // box may still arrive.
-func (e *Endpoint) settle(p *pending) {
+func (e *Endpoint) answered(p *pending) {
 	a := p.attempt
 	a.answered, a.heard = p, true
 	keep := a.hellos[:0]

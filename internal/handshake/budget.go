@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// A purse is the budget of verifications for packets of one kind (PROTOCOL.md E6). No kind can use up the budget of
+// A class is the budget of verifications for packets of one kind (PROTOCOL.md E6). No kind can use up the budget of
 // another.
-type purse uint8
+type class uint8
 
 const (
-	answers   purse = iota // answers to handshakes that we began, whose ids only the peer knows
+	answers   class = iota // answers to handshakes that we began, whose ids only the peer knows
 	exchanges              // further packets of handshakes that a peer began
 	proven                 // Hellos with a valid cookie
 	unproven               // Hellos without a cookie, whose source address may be forged
 	unbound                // Hellos of legacy nodes, which do not support cookies
 	placeless              // Hellos whose source address is missing or is not the one answered
 	accepts                // Hellos that verified; accepting one costs about 100 times as much as a verification
-	purses
+	classes
 )
 
-// limits are the verifications per second of each purse: in all, and for one source if above zero. A source is the
+// limits are the verifications per second of each class: in all, and for one source if above zero. A source is the
 // IPv4 address after a valid cookie, otherwise its /24. In IPv6 it is the /64, which one machine may own.
-var limits = [purses]struct{ all, source, bits int }{
+var limits = [classes]struct{ all, source, bits int }{
 	answers:   {all: 20_000},
 	exchanges: {all: 20_000},
 	proven:    {all: 50_000, source: 2_500, bits: 32},
@@ -32,39 +32,39 @@ var limits = [purses]struct{ all, source, bits int }{
 	accepts:   {all: 4_000, source: 1_000, bits: 32},
 }
 
-// wideMax is the limit of an IPv6 /48 in a purse, as a multiple of the limit for one source.
+// wideMax is the limit of an IPv6 /48 in a class, as a multiple of the limit for one source.
 const wideMax = 4
 
 // A budget limits the work that other nodes can cause by handshake packets. It counts in windows of one second, and
 // forgets all sources at the end of a window, so it never holds more sources than verifications were granted.
 type budget struct {
 	start   time.Time // of the window
-	spent   [purses]int
+	spent   [classes]int
 	sources map[payer]int
 }
 
-// A payer is a source within one purse.
+// A payer is a source within one class.
 type payer struct {
-	purse  purse
+	class  class
 	source netip.Prefix
 }
 
 // An allowance charges the work of one packet to a budget. A nil allowance grants everything.
 type allowance struct {
 	budget *budget
-	purse  purse
+	class  class
 	addr   netip.Addr   // source of the packet; invalid if sources are not counted
-	source netip.Prefix // invalid if the purse has no limit by source
+	source netip.Prefix // invalid if the class has no limit by source
 	wide   netip.Prefix // the /48 of source; invalid for IPv4
 }
 
-// open returns a packet's allowance in a purse. It starts a new window after 1 s, or if the clock went back.
-func (b *budget) open(now time.Time, p purse, from netip.Addr) allowance {
+// open returns a packet's allowance in a class. It starts a new window after 1 s, or if the clock went back.
+func (b *budget) open(now time.Time, p class, from netip.Addr) allowance {
 	if d := now.Sub(b.start); d >= time.Second || d < 0 {
-		b.start, b.spent = now, [purses]int{}
+		b.start, b.spent = now, [classes]int{}
 		b.sources = clearMap(b.sources)
 	}
-	a := allowance{budget: b, purse: p, addr: from}
+	a := allowance{budget: b, class: p, addr: from}
 	if limits[p].source > 0 && !from.Unmap().IsLoopback() {
 		a.source = prefix(from, limits[p].bits)
 		if a.source.Addr().Is6() {
@@ -74,8 +74,8 @@ func (b *budget) open(now time.Time, p purse, from netip.Addr) allowance {
 	return a
 }
 
-// from returns the allowance of the same packet in another purse.
-func (a *allowance) from(p purse) *allowance {
+// from returns the allowance of the same packet in another class.
+func (a *allowance) from(p class) *allowance {
 	if a == nil {
 		return nil
 	}
@@ -88,20 +88,20 @@ func (a *allowance) take() bool { return a == nil || a.has(1) && a.pay() }
 
 // has reports whether the budget allows n verifications.
 func (a *allowance) has(n int) bool {
-	limit, b := limits[a.purse], a.budget
-	return b.spent[a.purse]+n <= limit.all && a.within(a.source, n, limit.source) && a.within(a.wide, n, wideMax*limit.source)
+	limit, b := limits[a.class], a.budget
+	return b.spent[a.class]+n <= limit.all && a.within(a.source, n, limit.source) && a.within(a.wide, n, wideMax*limit.source)
 }
 
 // within reports whether n more verifications for a prefix stay within its limit. An invalid prefix has no limit.
 func (a *allowance) within(source netip.Prefix, n, limit int) bool {
-	return !source.IsValid() || a.budget.sources[payer{a.purse, source}]+n <= limit
+	return !source.IsValid() || a.budget.sources[payer{a.class, source}]+n <= limit
 }
 
 func (a *allowance) pay() bool {
-	a.budget.spent[a.purse]++
+	a.budget.spent[a.class]++
 	for _, source := range [...]netip.Prefix{a.source, a.wide} {
 		if source.IsValid() {
-			a.budget.sources[payer{a.purse, source}]++
+			a.budget.sources[payer{a.class, source}]++
 		}
 	}
 	return true

@@ -80,7 +80,7 @@ func TestLegacyIdsAreBoundedApartFromGoIds(t *testing.T) {
 // PROTOCOL.md E6.
 func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 	var b budget
-	spend := func(now time.Time, p purse, from string, n int) (granted int) {
+	spend := func(now time.Time, p class, from string, n int) (granted int) {
 		for range n {
 			a := b.open(now, p, netip.MustParseAddr(from))
 			if a.take() {
@@ -91,7 +91,7 @@ func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 	}
 	for _, x := range []struct {
 		name       string
-		purse      purse
+		class      class
 		from       string
 		ask, grant int
 	}{
@@ -109,10 +109,10 @@ func TestPurseGrantsEachSourceAndAllTogetherSoMuchPerSecond(t *testing.T) {
 		{"loopback, which is not counted by source", proven, "127.0.0.1", 30_000, 30_000},
 		{"but in all", proven, "::1", 10_000, 50_000 - 2*2500 - 4*2500 - 1 - 30_000},
 		{"nobody after that", proven, "10.0.9.1", 1, 0},
-		{"another purse", unbound, "10.0.0.1", 600, 500},
-		{"a purse without sources", unproven, "10.0.0.1", 20_000, 10_000},
+		{"another class", unbound, "10.0.0.1", 600, 500},
+		{"a class without sources", unproven, "10.0.0.1", 20_000, 10_000},
 	} {
-		if got := spend(epoch.Add(time.Second-1), x.purse, x.from, x.ask); got != x.grant {
+		if got := spend(epoch.Add(time.Second-1), x.class, x.from, x.ask); got != x.grant {
 			t.Errorf("%s: %d of %d granted, want %d", x.name, got, x.ask, x.grant)
 		}
 	}

@@ -30,13 +30,13 @@ func (w *Watch) Remove(o *Watcher) int {
 // History returns the last member events, the oldest first.
 func (w *Watch) History() []status.Event { return w.history.list() }
 
-// tell sends an event to all Watchers.
-func (w *Watch) tell(e status.Event) {
+// send sends an event to all Watchers.
+func (w *Watch) send(e status.Event) {
 	if e.IsMember() {
 		w.history.add(e)
 	}
 	for _, o := range w.list {
-		o.tell(e)
+		o.send(e)
 	}
 }
 
@@ -46,7 +46,7 @@ func (w *Watch) Copy(now time.Time, core *gossip.Core, kind status.Kind, e *even
 		return
 	}
 	i := inspection{now: now, core: core}
-	w.tell(status.Event{At: now, Kind: kind, Node: i.node(e.From), Message: e.ID.String(), Size: e.Size})
+	w.send(status.Event{At: now, Kind: kind, Node: i.node(e.From), Message: e.ID.String(), Size: e.Size})
 }
 
 // Member sends the event of a member that joined or was updated.
@@ -57,7 +57,7 @@ func (w *Watch) Member(now time.Time, core *gossip.Core, kind status.Kind, m *me
 // member sends an event of a member. by is the node that detected it, zero if that is unknown.
 func (w *Watch) member(now time.Time, core *gossip.Core, kind status.Kind, m *members.Member, by wire.NodeID) {
 	i := inspection{now: now, core: core}
-	w.tell(status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
+	w.send(status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
 }
 
 // Gone sends the event of a member that failed or left.
@@ -101,8 +101,8 @@ func NewWatcher(ch chan<- status.Event) *Watcher { return &Watcher{ch: ch} }
 // End stops the events of the Watcher. Any goroutine may call it.
 func (w *Watcher) End() { w.ended.Store(true) }
 
-// tell sends an event if the channel has room.
-func (w *Watcher) tell(e status.Event) {
+// send sends an event if the channel has room.
+func (w *Watcher) send(e status.Event) {
 	if w.ended.Load() {
 		return
 	}

@@ -13,9 +13,9 @@ const (
 	// LinkWait is the maximum time that a Join waits for the first link after everything else is done, so that a message
 	// sent right after the Join finds a link.
 	LinkWait = time.Second
-	// doubtAfter is the time that a Join waits for a packet in an existing session before it doubts the session: the
+	// recheckAfter is the time that a Join waits for a packet in an existing session before it doubts the session: the
 	// peer may have restarted.
-	doubtAfter = time.Second
+	recheckAfter = time.Second
 )
 
 var (
@@ -96,7 +96,7 @@ func (j *Join) Reached(id wire.NodeID) { j.peer = id }
 // Found records that there is already a session with the node at the address of the Join.
 func (j *Join) Found(now time.Time, id wire.NodeID) {
 	j.peer = id
-	j.due = now.Add(doubtAfter)
+	j.due = now.Add(recheckAfter)
 }
 
 // SessionReady records that messages can be sent to the peer. It reports whether the Join waited for that.
@@ -154,10 +154,10 @@ func (j *Join) Timeout(now, heard time.Time, merged bool) Verdict {
 	case j.stage == linking:
 		return Succeed
 	case j.attempt == 0 && now.Before(j.until):
-		if now.Sub(heard) >= doubtAfter {
+		if now.Sub(heard) >= recheckAfter {
 			return Restart
 		}
-		j.due = now.Add(doubtAfter)
+		j.due = now.Add(recheckAfter)
 		return Wait
 	case merged:
 		return FailState

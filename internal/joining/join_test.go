@@ -99,11 +99,11 @@ func TestJoinFailsByWhatIsMissing(t *testing.T) {
 func TestJoinInASilentSessionBeginsAgain(t *testing.T) {
 	j := New(7, seed, until)
 	j.Found(start, id(1))
-	if !j.Due().Equal(start.Add(doubtAfter)) || j.Attempt() != 0 {
+	if !j.Due().Equal(start.Add(recheckAfter)) || j.Attempt() != 0 {
 		t.Fatalf("due at %v, waits for the handshake %d", j.Due(), j.Attempt())
 	}
 	now := j.Due()
-	if got := j.Timeout(now, now.Add(-doubtAfter/2), false); got != Wait || !j.Due().Equal(now.Add(doubtAfter)) {
+	if got := j.Timeout(now, now.Add(-recheckAfter/2), false); got != Wait || !j.Due().Equal(now.Add(recheckAfter)) {
 		t.Errorf("verdict %d although the peer was heard, due at %v", got, j.Due())
 	}
 	j.Extend(until.Add(time.Minute))

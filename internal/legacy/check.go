@@ -29,17 +29,17 @@ func (g *Gateway) checkDown(out []Outcome, now time.Time, t *members.Table, p *P
 	if !live(m) {
 		return out
 	}
-	if len(g.chores)+checkPings > ChoresMax { // the end of a check, and its further pings
+	if len(g.jobs)+checkPings > JobsMax { // the end of a check, and its further pings
 		g.Stats.Excess++
 		return out
 	}
 	ch := &check{claims: []claim{c}, began: max(m.Incarnation, c.incarnation)}
-	g.later(now, checkPings*framePause, chore{task: endCheck, peer: p, check: ch})
+	g.later(now, checkPings*framePause, job{task: endCheck, peer: p, check: ch})
 	p.check = ch
 	out = g.askOthers(out, now, t, m, ch.began)
 	out = append(out, Outcome{Kind: Ping, Peer: p})
 	for i := 1; i < checkPings; i++ {
-		g.later(now, time.Duration(i)*framePause, chore{task: repeatPing, peer: p, check: ch})
+		g.later(now, time.Duration(i)*framePause, job{task: repeatPing, peer: p, check: ch})
 	}
 	return out
 }
@@ -93,7 +93,7 @@ func (g *Gateway) refuteOwnDown(out []Outcome, now time.Time) []Outcome {
 		wait = again.Sub(now)
 	}
 	g.refuted = now.Add(wait)
-	g.schedule(now, wait, chore{task: shakeAll})
+	g.schedule(now, wait, job{task: shakeAll})
 	return append(out, Outcome{Kind: CalledDown})
 }
 

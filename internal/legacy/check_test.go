@@ -39,7 +39,7 @@ func TestStaleEntryOfAComparisonShowsThatTheSenderIsBehind(t *testing.T) {
 	w := newWorld(t)
 	m := w.member(1)
 	e := w.entry(1, wire.StateAlive, m.Incarnation-1)
-	for compared, want := range map[bool]Verdict{false: Done, true: Behind} {
+	for compared, want := range map[bool]Verdict{false: Done, true: Outdated} {
 		if _, got := w.g.Weigh(w.out, w.now, w, &w.table, e, goID(8), compared); got != want {
 			t.Errorf("compared %t: verdict %d", compared, got)
 		}
@@ -167,8 +167,8 @@ func TestClaimsDuringACheckAreBoundedAndPassedOnIfTrue(t *testing.T) {
 func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
-	for range ChoresMax {
-		w.g.later(w.now, time.Hour, chore{task: endHope})
+	for range JobsMax {
+		w.g.later(w.now, time.Hour, job{task: endHope})
 	}
 	w.weigh(w.entry(1, wire.StateDead, w.table.Get(p.id).Incarnation))
 	w.wantLog()
@@ -177,13 +177,13 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 	}
 }
 
-// A flood of chores does not keep this node from refuting its death, nor from telling the death of another.
+// A flood of jobs does not keep this node from refuting its death, nor from telling the death of another.
 func TestRefutationAndDeathAreToldHoweverManyChoresWait(t *testing.T) {
 	w := newWorld(t)
 	p, q := w.known(1), w.known(2)
 	w.contact[p.id].Linked = true
-	for range ChoresMax {
-		w.g.later(w.now, time.Hour, chore{task: repeatPing, peer: p, check: new(check)})
+	for range JobsMax {
+		w.g.later(w.now, time.Hour, job{task: repeatPing, peer: p, check: new(check)})
 	}
 	w.say(1, wire.Peer{ID: goID(0), Addr: addr(0)}, false)
 	w.do(w.g.declareDead(w.out, w.now, &w.table, w.table.Get(q.id), 0))
@@ -199,8 +199,8 @@ func TestQuestionIsAnsweredOnceThereIsRoomForTheChore(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	m := w.table.Get(p.id)
-	for range ChoresMax {
-		w.g.later(w.now, 100*time.Millisecond, chore{task: repeatPing, peer: p, check: new(check)})
+	for range JobsMax {
+		w.g.later(w.now, 100*time.Millisecond, job{task: repeatPing, peer: p, check: new(check)})
 	}
 	before := m.Incarnation
 	w.now = w.now.Add(50 * time.Millisecond)

@@ -30,20 +30,20 @@ func (g *Gateway) Ready(out []Outcome, now time.Time, n Node, t *members.Table, 
 	if done {
 		return out
 	}
-	return g.court(out, now, n, p, courtTries)
+	return g.pingStranger(out, now, n, p, strangerTries)
 }
 
-// court pings a peer that is not a member yet, because an answer makes it one. It repeats the ping, because the answer
+// pingStranger pings a peer that is not a member yet, because an answer makes it one. It repeats the ping, because the answer
 // may be lost and the application may still have to decide.
-func (g *Gateway) court(out []Outcome, now time.Time, n Node, p *Peer, tries int) []Outcome {
+func (g *Gateway) pingStranger(out []Outcome, now time.Time, n Node, p *Peer, tries int) []Outcome {
 	if !n.Contact(now, p).Opened.Equal(now) { // otherwise a packet of it has just arrived
 		out = append(out, Outcome{Kind: Ping, Peer: p})
 	}
-	g.later(now, time.Second, chore{task: court, peer: p, tries: tries})
+	g.later(now, time.Second, job{task: pingStranger, peer: p, tries: tries})
 	return out
 }
 
-func (g *Gateway) courtAgain(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, tries int) []Outcome {
+func (g *Gateway) pingStrangerAgain(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, tries int) []Outcome {
 	if n.Peer(p.id) != p {
 		return out
 	}
@@ -51,7 +51,7 @@ func (g *Gateway) courtAgain(out []Outcome, now time.Time, n Node, t *members.Ta
 	if done || tries <= 1 {
 		return out
 	}
-	return g.court(out, now, n, p, tries-1)
+	return g.pingStranger(out, now, n, p, tries-1)
 }
 
 // Subscribe subscribes to a peer after a handshake if it is a member: once, and again only if the peer forgot this node.

@@ -32,7 +32,7 @@ func TestPeerOfWhichNothingComesIsAskedForASignOfLifeAFewTimes(t *testing.T) {
 	w := newWorld(t)
 	w.do(w.g.Ready(w.out, w.now, w, &w.table, w.peer(1)))
 	w.run(time.Minute)
-	if got := w.count("ping"); got != courtTries || len(w.log) != got {
+	if got := w.count("ping"); got != strangerTries || len(w.log) != got {
 		t.Errorf("%q", w.log)
 	}
 }
@@ -337,11 +337,11 @@ func TestMemberKeepsTheTimeOfItsNameWhenItComesBack(t *testing.T) {
 
 func TestChoresAreBounded(t *testing.T) {
 	w := newWorld(t)
-	for i := range 2 * ChoresMax {
+	for i := range 2 * JobsMax {
 		w.do(w.g.Ready(w.out, w.now, w, &w.table, w.peer(i)))
 	}
-	if chores, _ := w.g.Load(); chores != ChoresMax || w.g.Stats.Excess != ChoresMax {
-		t.Errorf("%d chores, %+v", chores, w.g.Stats)
+	if jobs, _ := w.g.Load(); jobs != JobsMax || w.g.Stats.Excess != JobsMax {
+		t.Errorf("%d jobs, %+v", jobs, w.g.Stats)
 	}
 }
 
@@ -349,13 +349,13 @@ func TestChoresComeInTheOrderOfTheirTimesThenOfTheirMaking(t *testing.T) {
 	w := newWorld(t)
 	var got []int
 	for i, after := range []time.Duration{3, 1, 2, 1, 3} {
-		w.g.later(w.now, after, chore{task: court, tries: i})
+		w.g.later(w.now, after, job{task: pingStranger, tries: i})
 	}
-	for _, c := range w.g.chores {
+	for _, c := range w.g.jobs {
 		got = append(got, c.tries)
 	}
 	if want := []int{1, 3, 2, 0, 4}; !slices.Equal(got, want) {
-		t.Errorf("chores in the order %v, want %v", got, want)
+		t.Errorf("jobs in the order %v, want %v", got, want)
 	}
 	if !w.g.TimerChanged() || w.g.TimerChanged() {
 		t.Error("the timer is to be set other than once")
@@ -363,8 +363,8 @@ func TestChoresComeInTheOrderOfTheirTimesThenOfTheirMaking(t *testing.T) {
 	if at := w.g.NextTimeout(); !at.Equal(w.now.Add(1)) {
 		t.Errorf("due at %v", at)
 	}
-	if out := w.g.HandleTimeout(w.out, w.now, w, &w.table); len(out) != 0 || len(w.g.chores) != 5 {
-		t.Error("a chore was done before its time")
+	if out := w.g.HandleTimeout(w.out, w.now, w, &w.table); len(out) != 0 || len(w.g.jobs) != 5 {
+		t.Error("a job was done before its time")
 	}
 }
 

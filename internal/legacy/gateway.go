@@ -14,7 +14,7 @@ import (
 const (
 	LinksMax   = 64   // links with gwyh 0.1 peers, whose clusters are small
 	MembersMax = 1024 // members that are gwyh 0.1 nodes
-	ChoresMax  = 256  // scheduled chores, except those of which there is one, or one for each member
+	JobsMax    = 256  // scheduled jobs, except those of which there is one, or one for each member
 )
 
 // Config is the configuration of a Gateway.
@@ -28,7 +28,7 @@ type Config struct {
 type Stats struct {
 	Malformed  uint64 // messages that their kind does not allow
 	Unexpected uint64 // entries that no Go node may send
-	Excess     uint64 // messages, entries and chores beyond a limit
+	Excess     uint64 // messages, entries and jobs beyond a limit
 	Address    uint64 // nodes at addresses that are not allowed
 	Stale      uint64 // entries without new information
 }
@@ -40,8 +40,8 @@ type Gateway struct {
 	cfg Config
 	rng *rand.Rand
 
-	chores  []chore // soonest first
-	changed bool    // a chore was added since the last call of TimerChanged
+	jobs    []job // soonest first
+	changed bool  // a job was added since the last call of TimerChanged
 
 	refuted time.Time    // when this node last refuted, or will refute, that it is down
 	hopes   int          // number of addresses that are tried or scheduled to be tried
@@ -68,23 +68,23 @@ func (g *Gateway) between(lo, hi time.Duration) time.Duration {
 	return lo + time.Duration(g.rng.Int64N(int64(hi-lo)))
 }
 
-// task is what a chore does.
+// task is what a job does.
 type task uint8
 
 const (
-	endCheck    task = iota // declare peer down if nothing has answered check
-	repeatPing              // ping peer again if check is still in progress
-	court                   // ping peer, which is not a member yet
-	vouchFor                // vouch for peer above incarnation, unless another node has
-	announceEnd             // report member as down to gwyh 0.1 peers, unless it is back
-	shakeAll                // begin a handshake with each gwyh 0.1 peer
-	tryHope                 // try to reach the node of at addr
-	endHope                 // remove an address that was tried
-	askList                 // ask peer for the nodes it knows
+	endCheck     task = iota // declare peer down if nothing has answered check
+	repeatPing               // ping peer again if check is still in progress
+	pingStranger             // ping peer, which is not a member yet
+	vouchFor                 // vouch for peer above incarnation, unless another node has
+	announceEnd              // report member as down to gwyh 0.1 peers, unless it is back
+	shakeAll                 // begin a handshake with each gwyh 0.1 peer
+	tryHope                  // try to reach the node of at addr
+	endHope                  // remove an address that was tried
+	askList                  // ask peer for the nodes it knows
 )
 
-// A chore is work scheduled for later. task says which of the fields are set.
-type chore struct {
+// A job is work scheduled for later. task says which of the fields are set.
+type job struct {
 	at          time.Time
 	task        task
 	peer        *Peer
@@ -92,14 +92,14 @@ type chore struct {
 	incarnation uint64
 	member      *members.Entry
 	tries       int
-	reach       OutcomeKind // Dial, Meet or MeetNode
+	reach       OutcomeKind // Dial, Meet or ContactNode
 	of          wire.NodeID
 	addr        netip.AddrPort
 }
 
-// later schedules a chore. It returns false if ChoresMax are scheduled already.
-func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
-	if len(g.chores) >= ChoresMax {
+// later schedules a job. It returns false if JobsMax are scheduled already.
+func (g *Gateway) later(now time.Time, after time.Duration, c job) bool {
+	if len(g.jobs) >= JobsMax {
 		g.Stats.Excess++
 		return false
 	}
@@ -107,30 +107,30 @@ func (g *Gateway) later(now time.Time, after time.Duration, c chore) bool {
 	return true
 }
 
-// schedule schedules a chore, however many are scheduled already. It is for a chore of which there is at most one, or
+// schedule schedules a job, however many are scheduled already. It is for a job of which there is at most one, or
 // one for each member.
-func (g *Gateway) schedule(now time.Time, after time.Duration, c chore) {
+func (g *Gateway) schedule(now time.Time, after time.Duration, c job) {
 	c.at = now.Add(after)
-	i := len(g.chores)
-	for i > 0 && g.chores[i-1].at.After(c.at) {
+	i := len(g.jobs)
+	for i > 0 && g.jobs[i-1].at.After(c.at) {
 		i--
 	}
-	g.chores = append(g.chores, chore{})
-	copy(g.chores[i+1:], g.chores[i:])
-	g.chores[i] = c
+	g.jobs = append(g.jobs, job{})
+	copy(g.jobs[i+1:], g.jobs[i:])
+	g.jobs[i] = c
 	g.changed = true
 }
 
 // NextTimeout returns when HandleTimeout must be called, or zero for never.
 func (g *Gateway) NextTimeout() time.Time {
-	if len(g.chores) == 0 {
+	if len(g.jobs) == 0 {
 		return time.Time{}
 	}
-	return g.chores[0].at
+	return g.jobs[0].at
 }
 
-// Load returns the number of scheduled chores, and the number of addresses that are tried or will be.
-func (g *Gateway) Load() (chores, hopes int) { return len(g.chores), g.hopes }
+// Load returns the number of scheduled jobs, and the number of addresses that are tried or will be.
+func (g *Gateway) Load() (jobs, hopes int) { return len(g.jobs), g.hopes }
 
 // TimerChanged reports whether the time of NextTimeout has changed since the last call, so that the timer must be set.
 func (g *Gateway) TimerChanged() bool {

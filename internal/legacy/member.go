@@ -11,10 +11,10 @@ import (
 type Verdict uint8
 
 const (
-	Done   Verdict = iota // nothing more
-	Behind                // send the sender the entry that this node has
-	Gone                  // the node is dead
-	Alive                 // the node is a member, unless other rules refuse it
+	Done     Verdict = iota // nothing more
+	Outdated                // send the sender the entry that this node has
+	Gone                    // the node is dead
+	Alive                   // the node is a member, unless other rules refuse it
 )
 
 // Weigh decides about an entry of the Go node from about a gwyh 0.1 node. compared says whether the entry came in a
@@ -29,7 +29,7 @@ func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, 
 	case m != nil && !m.SupersededBy(e):
 		g.Stats.Stale++
 		if compared && m.IsAheadOf(e) {
-			return out, Behind
+			return out, Outdated
 		}
 	case e.State == wire.StateDead:
 		return g.weighDeath(out, now, n, t, m, e)

@@ -29,10 +29,10 @@ const (
 	Shake
 	// Dial asks to begin a handshake with the node ID at Addr.
 	Dial
-	// Meet asks to compare members with whichever node is at Addr.
-	Meet
-	// MeetNode asks to compare members with the node ID at Addr.
-	MeetNode
+	// ContactAddr asks to compare members with whichever node is at Addr.
+	ContactAddr
+	// ContactNode asks to compare members with the node ID at Addr.
+	ContactNode
 	// Choose asks to subscribe to the member ID, after a handshake if there is no session.
 	Choose
 	// Avoid asks to exclude the member ID from the next choices.
@@ -47,8 +47,8 @@ const (
 	// PassQuestion asks to send the query of the node By whether Member is heard to all linked Go nodes except the node
 	// From. The query is a suspect entry with Incarnation.
 	PassQuestion
-	// Tell asks to send the entry of Member to the Go node ID.
-	Tell
+	// SendEntry asks to send the entry of Member to the Go node ID.
+	SendEntry
 	// StatusArrived reports a PeerStatus of the peer From. If it is new, the caller calls [Gateway.HandleStatus].
 	StatusArrived
 	// PassStatus asks to send the PeerStatus ID about Of to all linked gwyh 0.1 peers except the node From.

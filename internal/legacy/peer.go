@@ -17,7 +17,7 @@ const (
 	framePause    = 500 * time.Millisecond // between two empty Frames to a silent peer
 	shakePause    = 10 * time.Second       // between two handshakes with such a peer; doubles each time
 	shakePauseMax = 5 * time.Minute        // upper bound of the pause
-	courtTries    = 10                     // empty Frames, one per second, to a peer silent since the handshake
+	strangerTries = 10                     // empty Frames, one per second, to a peer silent since the handshake
 	Lease         = 5 * time.Minute        // incarnation age at which a node that hears it renews it; up to 1/4 more
 	revive        = 3 * time.Second        // minimum time after a death before a packet of the peer undoes it
 )
@@ -40,9 +40,9 @@ type Peer struct {
 	listAsked  time.Time // when it was last asked for the nodes it knows; zero for never
 	check      *check    // the check in progress after others reported it down, or nil
 
-	doubted  time.Time // when the other Go nodes were last asked whether they hear it
-	doubt    uint64    // its incarnation at that time
-	question question  // a query of other Go nodes about it
+	queriedAt          time.Time // when the other Go nodes were last asked whether they hear it
+	queriedIncarnation uint64    // its incarnation at that time
+	question           question  // a query of other Go nodes about it
 }
 
 // ID returns the id of the peer.

@@ -54,7 +54,7 @@ func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *member
 		if from == (wire.NodeID{}) {
 			return out
 		}
-		return append(out, Outcome{Kind: Tell, Member: m, ID: from})
+		return append(out, Outcome{Kind: SendEntry, Member: m, ID: from})
 	case !g.mayAsk(now, m):
 		return out
 	}
@@ -84,7 +84,7 @@ func (g *Gateway) AnswerQuestion(now time.Time, p *Peer) {
 // vouchSoon schedules the answer to a query about a peer that is heard, in case no other node answers first. If it
 // cannot, it returns false, and the query stays open until the next packet.
 func (g *Gateway) vouchSoon(now time.Time, p *Peer) bool {
-	ok := g.later(now, g.between(0, vouchMax), chore{task: vouchFor, of: p.id, incarnation: p.question.incarnation})
+	ok := g.later(now, g.between(0, vouchMax), job{task: vouchFor, of: p.id, incarnation: p.question.incarnation})
 	if ok {
 		p.question = question{}
 	}
@@ -94,14 +94,14 @@ func (g *Gateway) vouchSoon(now time.Time, p *Peer) bool {
 // watch asks the other Go nodes about a peer that has been silent for askAfter, once per silence.
 func (g *Gateway) watch(out []Outcome, now time.Time, t *members.Table, p *Peer, c Contact) []Outcome {
 	m := t.Get(p.id)
-	if !live(m) || p.doubted.After(c.Heard) || now.Sub(c.Heard) < askAfter {
+	if !live(m) || p.queriedAt.After(c.Heard) || now.Sub(c.Heard) < askAfter {
 		return out
 	}
-	p.doubted, p.doubt = now, m.Incarnation
+	p.queriedAt, p.queriedIncarnation = now, m.Incarnation
 	return g.askOthers(out, now, t, m, m.Incarnation)
 }
 
 // vouchedFor reports whether other nodes have vouched for a peer since this node asked about it.
 func (p *Peer) vouchedFor(m *members.Entry, heard time.Time) bool {
-	return p.doubted.After(heard) && m.Incarnation > p.doubt
+	return p.queriedAt.After(heard) && m.Incarnation > p.queriedIncarnation
 }

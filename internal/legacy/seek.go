@@ -22,7 +22,7 @@ const (
 )
 
 // hope schedules an attempt to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The
-// number of attempts is limited, because a peer may name any address. reach is Dial, Meet or MeetNode.
+// number of attempts is limited, because a peer may name any address. reach is Dial, Meet or ContactNode.
 func (g *Gateway) hope(now time.Time, n Node, of wire.Peer, reach OutcomeKind) {
 	addr, own := unmap(of.Addr), n.Advertised()
 	ip, ownIP := addr.Addr(), own.Addr().Unmap()
@@ -34,17 +34,17 @@ func (g *Gateway) hope(now time.Time, n Node, of wire.Peer, reach OutcomeKind) {
 		g.Stats.Address++
 		return
 	}
-	if g.later(now, g.between(0, HopeFor), chore{task: tryHope, of: of.ID, addr: addr, reach: reach}) {
+	if g.later(now, g.between(0, HopeFor), job{task: tryHope, of: of.ID, addr: addr, reach: reach}) {
 		g.hopes++
 	}
 }
 
-func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table, c chore) []Outcome {
+func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table, c job) []Outcome {
 	if t.IsLive(c.of) || n.Dialing(c.of) || !t.Self().Live() {
 		g.hopes--
 		return out
 	}
-	if !g.later(now, hopeLasts, chore{task: endHope}) {
+	if !g.later(now, hopeLasts, job{task: endHope}) {
 		g.hopes--
 	}
 	return append(out, Outcome{Kind: c.reach, ID: c.of, Addr: c.addr})
@@ -62,7 +62,7 @@ func (g *Gateway) AskSeed(now time.Time, p *Peer) {
 	if g.listNext.After(at) {
 		at = g.listNext
 	}
-	p.listWanted = g.later(now, at.Sub(now), chore{task: askList, peer: p})
+	p.listWanted = g.later(now, at.Sub(now), job{task: askList, peer: p})
 	if p.listWanted {
 		g.listNext = at.Add(listPause)
 	}
@@ -114,7 +114,7 @@ func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, 
 		switch {
 		case of.ID == t.Self().ID || t.IsLive(of.ID):
 		case of.ID.IsGo(): // it will be asked for its members
-			g.hope(now, n, of, Meet)
+			g.hope(now, n, of, ContactAddr)
 		default:
 			g.hope(now, n, of, Dial)
 		}

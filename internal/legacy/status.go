@@ -68,7 +68,7 @@ func (g *Gateway) followHint(now time.Time, n Node, of wire.Peer) {
 		g.Stats.Excess++
 		return
 	}
-	g.hope(now, n, of, MeetNode)
+	g.hope(now, n, of, ContactNode)
 }
 
 // Tellable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an

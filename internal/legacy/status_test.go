@@ -28,8 +28,8 @@ func TestStatusThatANodeIsUpIsPassedOnAndFollowedIfTheNodeIsUnknown(t *testing.T
 	w.run(HopeFor)
 	w.wantLog("dial old-2 at 10.0.3.234:6969")
 	w.run(hopeLasts)
-	if chores, hopes := w.g.Load(); chores != 0 || hopes != 0 {
-		t.Errorf("%d chores, %d hopes are left", chores, hopes)
+	if jobs, hopes := w.g.Load(); jobs != 0 || hopes != 0 {
+		t.Errorf("%d jobs, %d hopes are left", jobs, hopes)
 	}
 }
 
@@ -127,8 +127,8 @@ func TestAddressesThatAreTriedAreBounded(t *testing.T) {
 
 func TestHopeForWhichNoChoreIsLeftIsGivenUp(t *testing.T) {
 	w := newWorld(t)
-	for range ChoresMax {
-		w.g.later(w.now, time.Hour, chore{task: askList, peer: w.peer(1)})
+	for range JobsMax {
+		w.g.later(w.now, time.Hour, job{task: askList, peer: w.peer(1)})
 	}
 	w.status(1, 2, true)
 	if _, hopes := w.g.Load(); hopes != 0 {
@@ -152,8 +152,8 @@ func TestAddressesThatNoNodeMayHaveAreNotTried(t *testing.T) {
 			c.Allow = func(a netip.Addr) bool { return netip.MustParsePrefix("10.0.0.0/8").Contains(a) }
 		})
 		w.say(1, wire.Peer{ID: legacyID(3), Addr: c.at}, true)
-		if chores, _ := w.g.Load(); chores != 0 {
-			t.Errorf("%s: %d things are to be done later", what, chores)
+		if jobs, _ := w.g.Load(); jobs != 0 {
+			t.Errorf("%s: %d things are to be done later", what, jobs)
 		}
 		if w.g.Stats.Excess != c.excess || w.g.Stats.Address != 1-c.excess {
 			t.Errorf("%s: counted %+v", what, w.g.Stats)

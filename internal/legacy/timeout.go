@@ -6,14 +6,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 )
 
-// HandleTimeout runs the first chore that is due, if any. Call it until NextTimeout is later than now.
+// HandleTimeout runs the first job that is due, if any. Call it until NextTimeout is later than now.
 func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
-	if len(g.chores) == 0 || g.chores[0].at.After(now) {
+	if len(g.jobs) == 0 || g.jobs[0].at.After(now) {
 		return out
 	}
-	c := g.chores[0]
-	g.chores[0] = chore{}
-	g.chores = g.chores[1:]
+	c := g.jobs[0]
+	g.jobs[0] = job{}
+	g.jobs = g.jobs[1:]
 	g.changed = true
 	switch c.task {
 	case endCheck:
@@ -22,8 +22,8 @@ func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members
 		if c.peer.check == c.check && n.Peer(c.peer.id) == c.peer {
 			out = append(out, Outcome{Kind: Ping, Peer: c.peer})
 		}
-	case court:
-		return g.courtAgain(out, now, n, t, c.peer, c.tries)
+	case pingStranger:
+		return g.pingStrangerAgain(out, now, n, t, c.peer, c.tries)
 	case vouchFor:
 		if m := t.Get(c.of); m != nil && m.Live() && m.Incarnation <= c.incarnation {
 			out = g.vouch(out, now, t, m, c.incarnation)

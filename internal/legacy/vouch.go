@@ -9,7 +9,7 @@ import (
 // declareDead declares a gwyh 0.1 member dead: to Go nodes at once, and to gwyh 0.1 nodes if no Go node has refuted it.
 func (g *Gateway) declareDead(out []Outcome, now time.Time, t *members.Table, m *members.Entry, incarnation uint64) []Outcome {
 	t.SetIncarnation(m, max(m.Incarnation, incarnation))
-	g.schedule(now, revive, chore{task: announceEnd, member: m})
+	g.schedule(now, revive, job{task: announceEnd, member: m})
 	return append(out, Outcome{Kind: Dead, Member: m})
 }
 

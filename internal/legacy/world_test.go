@@ -187,9 +187,9 @@ func (w *world) actOnNode(o *Outcome) {
 	switch o.Kind {
 	case Dial:
 		w.note("dial %s at %s", w.who(o.ID), o.Addr)
-	case Meet:
+	case ContactAddr:
 		w.note("meet %s", o.Addr)
-	case MeetNode:
+	case ContactNode:
 		w.note("meet %s at %s", w.who(o.ID), o.Addr)
 	case Choose:
 		w.note("choose %s", w.who(o.ID))
@@ -204,7 +204,7 @@ func (w *world) actOnNode(o *Outcome) {
 		w.table.Remove(w.now, o.Member)
 	case PassQuestion:
 		w.note("ask about %s by %s except %s", w.who(o.Member.ID), w.who(o.By), w.who(o.From))
-	case Tell:
+	case SendEntry:
 		w.note("tell %s of %s", w.who(o.ID), w.who(o.Member.ID))
 	case CalledDown:
 		w.note("called down")
@@ -224,7 +224,7 @@ func (w *world) introduce(o *Outcome) {
 	w.do(w.g.Introduced(w.out, w.now, w, &w.table, o.Peer))
 }
 
-// run lets time pass and runs the chores. Nothing else happens.
+// run lets time pass and runs the jobs. Nothing else happens.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for at := w.g.NextTimeout(); !at.IsZero() && !at.After(end); at = w.g.NextTimeout() {

@@ -34,7 +34,7 @@ type Verdict uint8
 const (
 	Future     Verdict = iota // the incarnation is too far in the future; ignore the entry
 	Stale                     // the entry contains no news
-	Behind                    // the entry contains no news, and its sender lacks something that this node knows
+	Outdated                  // the entry contains no news, and its sender lacks something that this node knows
 	Accusation                // a node suspects a member; for the failure detector
 	Hearsay                   // another node says that a live member is dead, or has left without proof; an accusation
 	Alive                     // the table should accept the entry: see Refusal, Claim and SetAlive
@@ -52,7 +52,7 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 		return m, Accusation
 	case m != nil && !m.SupersededBy(e):
 		if compared && m.IsAheadOf(e) {
-			return m, Behind
+			return m, Outdated
 		}
 		return m, Stale
 	case e.State == wire.StateAlive:

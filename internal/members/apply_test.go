@@ -27,7 +27,7 @@ func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 		flooded, comparison Verdict
 	}{
 		{"a live node, unchanged", alive(1), Stale, Stale},
-		{"a live node, older", newer(1, -s), Stale, Behind},
+		{"a live node, older", newer(1, -s), Stale, Outdated},
 		{"a live node, newer", newer(1, s), Alive, Alive},
 		{"an unknown node", alive(4), Alive, Alive},
 		{"a day ahead", newer(4, 25*time.Hour), Future, Future},
@@ -36,18 +36,18 @@ func TestWeighSaysWhatToDoWithAnEntry(t *testing.T) {
 		{"an accusation of an unknown node", gone(4, wire.StateSuspect, at(0)), Accusation, Accusation},
 		{"a death", gone(1, wire.StateDead, at(0)), Hearsay, Hearsay},
 		{"an old death of one that has refuted nothing", gone(1, wire.StateDead, at(-s)), Hearsay, Hearsay},
-		{"a death that was refuted", gone(5, wire.StateDead, at(5*s)), Stale, Behind},
+		{"a death that was refuted", gone(5, wire.StateDead, at(5*s)), Stale, Outdated},
 		{"a death after the refutation", gone(5, wire.StateDead, at(6*s)), Hearsay, Hearsay},
 		{"a death of an unknown node", gone(4, wire.StateDead, at(0)), Gone, Gone},
 		{"a departure without a proof", gone(1, wire.StateLeft, at(0)), Hearsay, Hearsay},
-		{"an old departure", gone(1, wire.StateLeft, at(-s)), Stale, Behind},
-		{"a dead node, unchanged", alive(2), Stale, Behind},
-		{"a dead node, newer, that has not heard of its death", newer(2, s), Stale, Behind},
-		{"a dead node that refutes an older accusation", refuting(2, s, -s), Stale, Behind},
+		{"an old departure", gone(1, wire.StateLeft, at(-s)), Stale, Outdated},
+		{"a dead node, unchanged", alive(2), Stale, Outdated},
+		{"a dead node, newer, that has not heard of its death", newer(2, s), Stale, Outdated},
+		{"a dead node that refutes an older accusation", refuting(2, s, -s), Stale, Outdated},
 		{"a dead node that refutes its death", refuting(2, s, 0), Alive, Alive},
 		{"a dead node that departed, without a proof", gone(2, wire.StateLeft, at(0)), Stale, Stale},
 		{"a departed node, newer", newer(3, s), Alive, Alive},
-		{"a departed node that is said to be dead", gone(3, wire.StateDead, at(0)), Stale, Behind},
+		{"a departed node that is said to be dead", gone(3, wire.StateDead, at(0)), Stale, Outdated},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			w := newWorld(t, 1, 2, 3)

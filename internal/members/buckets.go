@@ -10,7 +10,7 @@ const bucketFill = 16
 
 // A bucketIndex finds the live members of a bucket, and their sum, without a walk over all members. Its
 // buckets are lists, linked through the places of the members, so each change takes constant time for any ids. A table
-// with a Base has no index, and walks.
+// with a Base has no index, and visits all entries.
 type bucketIndex struct {
 	bits  uint8   // the index has 2^bits buckets
 	first []int32 // place of the first member of each bucket; -1 for none

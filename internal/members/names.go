@@ -18,8 +18,8 @@ const (
 	conflictNames    = 1024             // number of names whose last report is remembered
 )
 
-// walkRate limits how often this node searches all members for an address.
-var walkRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
+// searchRate limits how often this node searches all members for an address.
+var searchRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 
 // A Claim is the decision whether the node of an alive entry gets the name.
 type Claim struct {
@@ -98,7 +98,7 @@ func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 
 // isVacated reports whether another node has the address of a dead node.
 func (t *Table) isVacated(now time.Time, dead *Entry) bool {
-	if dead.vacated || !t.walks.Take(now, walkRate) {
+	if dead.vacated || !t.searches.Take(now, searchRate) {
 		return dead.vacated
 	}
 	for m := range t.Each {
@@ -113,7 +113,7 @@ func (t *Table) isVacated(now time.Time, dead *Entry) bool {
 // noteAddress records the address of a node that is not a member yet because it waits for its name. Another name may
 // be reserved for that address: otherwise two nodes that swap their addresses would wait for each other.
 func (t *Table) noteAddress(now time.Time, e *wire.Member) {
-	if !t.walks.Take(now, walkRate) {
+	if !t.searches.Take(now, searchRate) {
 		return
 	}
 	for _, dead := range t.reserved {

@@ -37,7 +37,7 @@ type Table struct {
 	self      *Entry                       // this node
 	zones     quota.Map[string, string]    // zone names by name, so that entries share the strings
 	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
-	walks     quota.Bucket                 // limits searches of all members for an address
+	searches  quota.Bucket                 // limits searches of all members for an address
 
 	version   uint64    // counts changes of the live members
 	changedAt time.Time // time of the last NoteChange
@@ -76,8 +76,8 @@ func (t *Table) IsLive(id wire.NodeID) bool {
 	return m != nil && m.Live()
 }
 
-// touchMost is the maximum number of entries that Touch reads.
-const touchMost = 16
+// touchMax is the maximum number of entries that Touch reads.
+const touchMax = 16
 
 // Touch reads up to 16 entries that the next calls of Get will return. Most of them are not in the processor's cache,
 // and consecutive reads can be fetched in parallel. The sum keeps the compiler from removing the reads, which it would
@@ -85,8 +85,8 @@ const touchMost = 16
 //
 //go:noinline
 func (t *Table) Touch(next []wire.Member) (sum uint64) {
-	var rows [touchMost]*Entry
-	next = next[:min(len(next), touchMost)]
+	var rows [touchMax]*Entry
+	next = next[:min(len(next), touchMax)]
 	for i := range next {
 		rows[i] = t.byID[next[i].ID]
 	}

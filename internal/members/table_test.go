@@ -114,7 +114,7 @@ func TestDrawReachesEveryMember(t *testing.T) {
 
 func TestTouchLooksAtKnownEntriesOnly(t *testing.T) {
 	w := newWorld(t, 1, 2)
-	next := make([]wire.Member, touchMost+4)
+	next := make([]wire.Member, touchMax+4)
 	next[0], next[1] = *alive(1), *alive(50)
 	if sum := w.Touch(next); sum != at(0) {
 		t.Errorf("sum %d, want %d", sum, at(0))

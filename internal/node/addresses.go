@@ -21,4 +21,4 @@ func (a *addresses) resolve(ctx context.Context, address string) (name string, t
 }
 
 // learn records the name of the node at an address.
-func (a *addresses) learn(to netip.AddrPort, name string) { a.names.Tell(to, name) }
+func (a *addresses) learn(to netip.AddrPort, name string) { a.names.Hint(to, name) }

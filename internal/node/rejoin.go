@@ -40,7 +40,7 @@ func (r *rejoin) every(now time.Time) {
 			found = append(found, to...)
 		}
 		_ = r.loop.do(func(now time.Time) {
-			r.loop.core.Seek(now, r.seeds.Unshunned(now, found))
+			r.loop.core.ContactSeeds(now, r.seeds.Unshunned(now, found))
 			r.seeds.Done(now, r.loop.core.NumMembers() == 1)
 		})
 	})

@@ -21,9 +21,9 @@ const (
 
 // Outbox holds the datagrams until Drain. The zero value is empty and ready for use. Not for concurrent use.
 type Outbox struct {
-	buf  []byte
-	list []datagram
-	most int // maximum bytes of a drain since the last Rest
+	buf     []byte
+	list    []datagram
+	largest int // maximum bytes of a drain since the last Rest
 }
 
 type datagram struct {
@@ -98,7 +98,7 @@ func (o *Outbox) Drain(most int, send func(Run)) {
 		begin = end
 		i += n
 	}
-	o.most = max(o.most, len(o.buf))
+	o.largest = max(o.largest, len(o.buf))
 	o.list = o.list[:0]
 	o.buf = o.buf[:0]
 	if cap(o.buf) > keep {
@@ -130,8 +130,8 @@ func (d *datagram) joins(next *datagram) bool {
 
 // Rest releases memory that a burst allocated, if no drain since the last call needed much of it.
 func (o *Outbox) Rest() {
-	if cap(o.buf) > rest && len(o.buf) == 0 && 4*o.most < cap(o.buf) {
+	if cap(o.buf) > rest && len(o.buf) == 0 && 4*o.largest < cap(o.buf) {
 		o.buf, o.list = nil, nil
 	}
-	o.most = 0
+	o.largest = 0
 }

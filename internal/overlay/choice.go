@@ -11,11 +11,11 @@ import (
 
 // linkless reports whether the node has no link with a Go node and is not about to get one.
 func (o *Overlay) linkless(c Contacts) bool {
-	return !o.HasLink() && !slices.ContainsFunc(o.choice, func(id wire.NodeID) bool { return o.pursued(c, id) })
+	return !o.HasLink() && !slices.ContainsFunc(o.choice, func(id wire.NodeID) bool { return o.requested(c, id) })
 }
 
-// pursued reports whether this node has subscribed to a live member, or is asking it or dialing it.
-func (o *Overlay) pursued(c Contacts, id wire.NodeID) bool {
+// requested reports whether this node has subscribed to a live member, or is asking it or dialing it.
+func (o *Overlay) requested(c Contacts, id wire.NodeID) bool {
 	if !o.members.IsLive(id) {
 		return false
 	}
@@ -54,7 +54,7 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 		if c.Reachable(now, m.ID) {
 			x.key = -1 / x.key // before all others, in the same order
 		}
-		first.offer(x)
+		first.consider(x)
 	}
 	for _, x := range first.best {
 		o.choice = append(o.choice, x.id)
@@ -74,7 +74,7 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	}
 	o.before = append(o.before[:0], o.choice...)
 	whole := now.Sub(o.changed) >= choiceCalm || now.Sub(o.wholeAt) >= choiceLatest
-	o.keepPursued(now, c, whole)
+	o.keepRequested(now, c, whole)
 	o.followSelection(now, c)
 	o.choosePreferred(now)
 	for _, x := range o.choose(o.candidates(now), whole) {
@@ -92,15 +92,15 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	return o.end(), true
 }
 
-// keepPursued keeps a part of the previous choice: nothing if whole, otherwise the members that this node has
+// keepRequested keeps a part of the previous choice: nothing if whole, otherwise the members that this node has
 // subscribed to, is asking or is dialing. The first whole choice also keeps that part, because it would often end the
 // first link.
-func (o *Overlay) keepPursued(now time.Time, c Contacts, whole bool) {
+func (o *Overlay) keepRequested(now time.Time, c Contacts, whole bool) {
 	if whole && !o.wholeAt.IsZero() {
 		o.choice = o.choice[:0]
 	}
 	o.choice = slices.DeleteFunc(o.choice, func(id wire.NodeID) bool {
-		return !o.pursued(c, id) || !o.selection.Allows(now, id)
+		return !o.requested(c, id) || !o.selection.Allows(now, id)
 	})
 	o.choiceAt = now.Add(choiceCalm)
 	if whole {
@@ -149,7 +149,7 @@ func (o *Overlay) choiceChanged() bool {
 func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candidate {
 	if !whole {
 		ch := chooser{count: max(o.wanted()-len(o.choice), 0)}
-		each(ch.offer)
+		each(ch.consider)
 		return ch.chosen()
 	}
 	if o.cfg.Strategy == Nearest {
@@ -157,7 +157,7 @@ func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candida
 		return chooseNearest(each, o.cfg.Zone, o.wanted())
 	}
 	ch := chooser{zone: o.cfg.Zone, strategy: o.cfg.Strategy, count: o.wanted()}
-	each(ch.offer)
+	each(ch.consider)
 	return ch.chosen()
 }
 

@@ -14,11 +14,11 @@ import (
 
 // Times and limits of healing (docs/PROTOCOL.md, "Healing").
 const (
-	contactLeast = 30 * time.Second // minimum time between two contacts of a node with dead nodes
-	contactMost  = 60 * time.Second // maximum time between them; drawn each time
+	contactMin   = 30 * time.Second // minimum time between two contacts of a node with dead nodes
+	contactMax   = 60 * time.Second // maximum time between them; drawn each time
 	contactAlone = 5 * time.Second  // the same for a node without other live members: from this to three times this
 	contactSpare = 8                // expected contacts of a cluster per interval, in addition to one for each dead node
-	seedsMost    = 8                // maximum number of seeds contacted at once
+	seedsMax     = 8                // maximum number of seeds contacted at once
 	reachedMax   = 256              // maximum number of Join addresses remembered with the node that answered
 
 	compareWithin = 10 * time.Second // time in which a node compares with one of the dead nodes that have come back
@@ -58,7 +58,7 @@ func (h *Healing) CompareAt() time.Time { return h.compareAt }
 
 // MemberDied schedules a contact with a dead node, unless an earlier one is scheduled.
 func (h *Healing) MemberDied(now time.Time) {
-	wait := h.between(contactLeast, contactMost)
+	wait := h.between(contactMin, contactMax)
 	if h.members.Count() == 1 {
 		wait = h.between(contactAlone, 3*contactAlone)
 	}
@@ -92,7 +92,7 @@ func (h *Healing) Seeds(seeds []netip.AddrPort, linked func(netip.AddrPort) bool
 	}
 	free := slices.DeleteFunc(slices.Clone(seeds), func(a netip.AddrPort) bool { return h.Inhabited(a) || linked(a) })
 	h.rng.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
-	return free[:min(len(free), seedsMost)]
+	return free[:min(len(free), seedsMax)]
 }
 
 // Inhabited reports whether a live member has an address, or answered a Join there.

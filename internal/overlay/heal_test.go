@@ -51,7 +51,7 @@ func TestDeadMemberIsContactedNowAndThen(t *testing.T) {
 		t.Error("a contact is due although nobody is dead")
 	}
 	dead := l.die(1)
-	if wait := l.ContactAt().Sub(l.now); wait < contactLeast || wait > contactMost {
+	if wait := l.ContactAt().Sub(l.now); wait < contactMin || wait > contactMax {
 		t.Errorf("the first contact is due in %v", wait)
 	}
 	if count, to := l.contacts(20); count != 20 || to != dead.Addr {
@@ -129,7 +129,7 @@ func TestSeedsContactedAtOnceAreBounded(t *testing.T) {
 	for i := range 100 {
 		seeds = append(seeds, testAddr(1000+i))
 	}
-	if got := l.Seeds(seeds, func(netip.AddrPort) bool { return false }); len(got) != seedsMost {
+	if got := l.Seeds(seeds, func(netip.AddrPort) bool { return false }); len(got) != seedsMax {
 		t.Errorf("%d seeds are contacted", len(got))
 	}
 }

@@ -31,12 +31,12 @@ func chooseNearest(each func(yield func(candidate)), zone wire.Zone, count int) 
 	all := chooser{count: count}
 	foreign := chooser{count: 1}
 	each(func(x candidate) {
-		all.offer(x)
+		all.consider(x)
 		if x.distance <= limit {
-			near.offer(x)
+			near.consider(x)
 		}
 		if x.zone != zone {
-			foreign.offer(x)
+			foreign.consider(x)
 		}
 	})
 	best := near.best

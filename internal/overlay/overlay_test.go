@@ -155,7 +155,7 @@ func (n *node) answer() {
 	for _, id := range slices.Clone(n.choice) {
 		p := n.peer(id)
 		n.does(n.SessionReady(nil, n.now, p))
-		if p.Asked() {
+		if p.Requested() {
 			n.does(n.HandleStarted(nil, n, p))
 		}
 	}

@@ -10,21 +10,21 @@ import (
 type state uint8
 
 const (
-	none    state = iota
-	asked         // a StartSubscription was sent
-	started       // the peer answered with a SubscriptionStarted
+	none      state = iota
+	requested       // a StartSubscription was sent
+	started         // the peer answered with a SubscriptionStarted
 )
 
 // A Peer is the Overlay's state of a node with which there is a session: the subscriptions in both directions. The
 // zero Peer has no subscriptions and needs Init. It must not be copied.
 type Peer struct {
-	id         wire.NodeID
-	legacy     bool      // a legacy node: not part of the choice, and its subscriptions are not counted
-	state      state     // of our subscription to it
-	subscriber bool      // it is subscribed to us
-	linked     bool      // a subscription in either direction has begun
-	askedAt    time.Time // when the last StartSubscription was sent
-	asks       int       // consecutive StartSubscriptions without an answer
+	id          wire.NodeID
+	legacy      bool      // a legacy node: not part of the choice, and its subscriptions are not counted
+	state       state     // of our subscription to it
+	subscriber  bool      // it is subscribed to us
+	linked      bool      // a subscription in either direction has begun
+	requestedAt time.Time // when the last StartSubscription was sent
+	requests    int       // consecutive StartSubscriptions without an answer
 }
 
 // Init sets the node id of a new Peer.
@@ -36,8 +36,8 @@ func (p *Peer) ID() wire.NodeID { return p.id }
 // Subscribing reports whether we have asked for a subscription to the peer, confirmed or not.
 func (p *Peer) Subscribing() bool { return p.state != none }
 
-// Asked reports whether we have asked for a subscription that the peer has not confirmed.
-func (p *Peer) Asked() bool { return p.state == asked }
+// Requested reports whether we have asked for a subscription that the peer has not confirmed.
+func (p *Peer) Requested() bool { return p.state == requested }
 
 // Subscribed reports whether the peer has confirmed our subscription.
 func (p *Peer) Subscribed() bool { return p.state == started }
@@ -45,5 +45,5 @@ func (p *Peer) Subscribed() bool { return p.state == started }
 // Subscriber reports whether the peer is subscribed to this node.
 func (p *Peer) Subscriber() bool { return p.subscriber }
 
-// AskedAt returns when the last StartSubscription was sent, or zero for never.
-func (p *Peer) AskedAt() time.Time { return p.askedAt }
+// RequestedAt returns when the last StartSubscription was sent, or zero for never.
+func (p *Peer) RequestedAt() time.Time { return p.requestedAt }

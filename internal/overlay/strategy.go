@@ -59,10 +59,10 @@ type chooser struct {
 	hubs     []candidate // with HubAndSpoke, the best of each other zone
 }
 
-// offer considers a candidate.
-func (c *chooser) offer(o candidate) {
+// consider considers a candidate.
+func (c *chooser) consider(o candidate) {
 	if c.strategy == HubAndSpoke && o.zone != c.zone {
-		c.offerHub(o)
+		c.considerHub(o)
 		return
 	}
 	i := len(c.best)
@@ -84,7 +84,7 @@ func (c *chooser) keep() int {
 	return c.count
 }
 
-func (c *chooser) offerHub(o candidate) {
+func (c *chooser) considerHub(o candidate) {
 	for i := range c.hubs {
 		if c.hubs[i].zone == o.zone {
 			if o.before(c.hubs[i]) {

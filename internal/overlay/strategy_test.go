@@ -21,7 +21,7 @@ func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidat
 	}
 	for _, i := range ids {
 		z := testZone(i % zones)
-		ch.offer(candidate{id: testID(i), zone: z, key: secret.key(testID(i), weight(s, z == testZone(0)))})
+		ch.consider(candidate{id: testID(i), zone: z, key: secret.key(testID(i), weight(s, z == testZone(0)))})
 	}
 	return slices.Clone(ch.chosen())
 }
@@ -127,10 +127,10 @@ func TestIDsThatAreMadeToBeChosenAreChosenLikeOthers(t *testing.T) {
 		secret := Secret(testID(i))
 		ch := chooser{count: count}
 		for k := range honest {
-			ch.offer(candidate{id: testID(1000 + k), key: secret.key(testID(1000+k), 1)})
+			ch.consider(candidate{id: testID(1000 + k), key: secret.key(testID(1000+k), 1)})
 		}
 		for _, id := range drawn[:crafted] {
-			ch.offer(candidate{id: id, key: secret.key(id, 1)})
+			ch.consider(candidate{id: id, key: secret.key(id, 1)})
 		}
 		for _, x := range ch.chosen() {
 			if slices.Contains(drawn[:crafted], x.id) {

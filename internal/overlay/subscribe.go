@@ -9,9 +9,9 @@ import (
 
 // Times and limits of subscriptions (docs/PROTOCOL.md G3).
 const (
-	AskInterval    = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
-	askMax         = 5                      // number of StartSubscriptions before the peer counts as refusing
-	SubscribersPer = 4                      // subscribers accepted per subscription of this node
+	RequestInterval = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
+	requestsMax     = 5                      // number of StartSubscriptions before the peer counts as refusing
+	SubscribersPer  = 4                      // subscribers accepted per subscription of this node
 )
 
 // subscribe asks a chosen member for a subscription, after a handshake if there is no session.
@@ -20,7 +20,7 @@ func (o *Overlay) subscribe(now time.Time, c Contacts, id wire.NodeID) {
 	switch {
 	case p != nil && p.state != none:
 	case p != nil && c.Reachable(now, id):
-		o.ask(now, p)
+		o.request(now, p)
 	case !c.Dialing(id):
 		o.act(Action{Kind: Dial, Member: id})
 	}
@@ -33,29 +33,29 @@ func (o *Overlay) Subscribe(out []Action, now time.Time, c Contacts, id wire.Nod
 	return o.end()
 }
 
-// Ask sends a StartSubscription to p.
-func (o *Overlay) Ask(out []Action, now time.Time, p *Peer) []Action {
+// Request sends a StartSubscription to p.
+func (o *Overlay) Request(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
-	o.ask(now, p)
+	o.request(now, p)
 	return o.end()
 }
 
-// ask sends a StartSubscription, which Tick repeats.
-func (o *Overlay) ask(now time.Time, p *Peer) {
-	p.state = asked
-	p.askedAt = now
-	p.asks++
-	o.act(Action{Kind: Subscribe, Peer: p, At: now.Add(AskInterval)})
+// request sends a StartSubscription, which Tick repeats.
+func (o *Overlay) request(now time.Time, p *Peer) {
+	p.state = requested
+	p.requestedAt = now
+	p.requests++
+	o.act(Action{Kind: Subscribe, Peer: p, At: now.Add(RequestInterval)})
 }
 
-// AskedAgain records that the caller itself has repeated a StartSubscription.
-func (p *Peer) AskedAgain(now time.Time) { p.askedAt = now }
+// RequestedAgain records that the caller itself has repeated a StartSubscription.
+func (p *Peer) RequestedAgain(now time.Time) { p.requestedAt = now }
 
 // SessionReady records that messages can be sent to p from now on.
 func (o *Overlay) SessionReady(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	if p.state == none && o.chosen(p.id) {
-		o.ask(now, p)
+		o.request(now, p)
 	}
 	return o.end()
 }
@@ -63,19 +63,19 @@ func (o *Overlay) SessionReady(out []Action, now time.Time, p *Peer) []Action {
 // Tick repeats an unanswered StartSubscription to p when it is due, and gives up after the last one. It returns when
 // it must be called next, or zero for never.
 func (o *Overlay) Tick(out []Action, now time.Time, p *Peer) (acts []Action, next time.Time) {
-	if p.state != asked || p.legacy {
+	if p.state != requested || p.legacy {
 		return out, time.Time{}
 	}
 	o.begin(out)
-	if now.Sub(p.askedAt) >= AskInterval {
-		if p.asks < askMax {
-			o.ask(now, p)
+	if now.Sub(p.requestedAt) >= RequestInterval {
+		if p.requests < requestsMax {
+			o.request(now, p)
 		} else {
 			o.giveUp(now, p)
 		}
 	}
-	if p.state == asked {
-		next = p.askedAt.Add(AskInterval)
+	if p.state == requested {
+		next = p.requestedAt.Add(RequestInterval)
 	}
 	return o.end(), next
 }
@@ -119,7 +119,7 @@ func (o *Overlay) HandleStarted(out []Action, c Contacts, p *Peer) []Action {
 		o.setState(p, none)
 	}
 	switch p.state {
-	case asked:
+	case requested:
 		delete(o.avoided, p.id)
 		o.setState(p, started)
 		o.trim(c)
@@ -142,7 +142,7 @@ func (o *Overlay) SetStarted(out []Action, p *Peer) []Action {
 func (o *Overlay) HandleEnd(out []Action, now time.Time, p *Peer) []Action {
 	o.begin(out)
 	switch {
-	case p.state == asked:
+	case p.state == requested:
 		o.giveUp(now, p)
 	case p.subscriber:
 		o.setSubscriber(p, false)
@@ -203,7 +203,7 @@ func (o *Overlay) setState(p *Peer, to state) {
 	if to == started && !p.legacy {
 		o.started++
 	}
-	p.state, p.asks = to, 0
+	p.state, p.requests = to, 0
 	o.relink(p)
 }
 

@@ -11,18 +11,18 @@ import (
 func TestUnansweredRequestIsRepeatedAndThenGivenUp(t *testing.T) {
 	n := newNode(t, 5)
 	p := n.peer(testID(1))
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.expect("start 1")
-	if next := n.tick(p); !next.Equal(n.now.Add(AskInterval)) {
+	if next := n.tick(p); !next.Equal(n.now.Add(RequestInterval)) {
 		t.Errorf("the next repeat is due at %v", next)
 	}
 	n.expect("")
-	for range askMax - 1 {
-		n.now = n.now.Add(AskInterval)
+	for range requestsMax - 1 {
+		n.now = n.now.Add(RequestInterval)
 		n.tick(p)
 		n.expect("start 1")
 	}
-	n.now = n.now.Add(AskInterval)
+	n.now = n.now.Add(RequestInterval)
 	if next := n.tick(p); !next.IsZero() {
 		t.Errorf("it is due again at %v", next)
 	}
@@ -35,11 +35,11 @@ func TestUnansweredRequestIsRepeatedAndThenGivenUp(t *testing.T) {
 func TestRequestsToLegacyPeersAreNotRepeated(t *testing.T) {
 	n := newNode(t, 1)
 	p := n.peer(legacyID(9))
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.expect("start 9")
 	n.now = n.now.Add(time.Hour)
-	if next := n.tick(p); !next.IsZero() || !p.Asked() {
-		t.Errorf("it is due at %v, asked %v", next, p.Asked())
+	if next := n.tick(p); !next.IsZero() || !p.Requested() {
+		t.Errorf("it is due at %v, asked %v", next, p.Requested())
 	}
 }
 
@@ -48,7 +48,7 @@ func TestRefusalMakesAMemberAvoidedLongerEachTime(t *testing.T) {
 	p := n.peer(testID(1))
 	var last time.Duration
 	for i := range 12 {
-		n.does(n.Ask(nil, n.now, p))
+		n.does(n.Request(nil, n.now, p))
 		n.does(n.HandleEnd(nil, n.now, p))
 		pause := n.avoided[p.ID()].until.Sub(n.now)
 		want := min(avoidBase<<min(i, refusalsMax), avoidMax)
@@ -102,7 +102,7 @@ func TestConfirmationMakesALinkAndEndsTheAvoidance(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
 	n.does(n.Avoid(nil, n.now, p.ID()))
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.did()
 	n.does(n.HandleStarted(nil, n, p))
 	n.expect("up 1")
@@ -151,7 +151,7 @@ func TestExcludedPeerGetsNoSubscription(t *testing.T) {
 func TestLinkLastsAsLongAsEitherIsSubscribed(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.does(n.HandleStarted(nil, n, p))
 	n.does(n.HandleStart(nil, n.now, p, false))
 	n.did()
@@ -173,7 +173,7 @@ func TestHeartbeatOfAPeerWithoutALinkIsAnswered(t *testing.T) {
 	p := n.peer(testID(1))
 	n.does(n.HandleHeartbeat(nil, p))
 	n.expect("end 1")
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.did()
 	n.does(n.HandleHeartbeat(nil, p))
 	n.expect("")
@@ -209,7 +209,7 @@ func TestPeerIsAskedWhenItsSessionIsReadyIfItIsChosen(t *testing.T) {
 func TestLegacyLinksAreNotCounted(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(legacyID(9))
-	n.does(n.Ask(nil, n.now, p))
+	n.does(n.Request(nil, n.now, p))
 	n.does(n.SetStarted(nil, p))
 	n.does(n.AddSubscriber(nil, p))
 	n.expect("start 9, up 9")
@@ -217,8 +217,8 @@ func TestLegacyLinksAreNotCounted(t *testing.T) {
 		t.Errorf("%d started, %d serving, a link with a Go node: %v", n.Started(), n.Serving(), n.HasLink())
 	}
 	at := n.now.Add(time.Second)
-	if p.AskedAgain(at); !p.AskedAt().Equal(at) {
-		t.Errorf("asked at %v", p.AskedAt())
+	if p.RequestedAgain(at); !p.RequestedAt().Equal(at) {
+		t.Errorf("asked at %v", p.RequestedAt())
 	}
 	n.does(n.Unlink(nil, n.now, p))
 	n.expect("down 9")

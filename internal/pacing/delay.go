@@ -7,7 +7,7 @@ const (
 	minFor = 300 * time.Second // min covers the last one to two periods of this length
 
 	riseLeast = 12 * time.Millisecond // a smaller rise is not a queue
-	riseMost  = 20 * time.Millisecond // a larger rise is a queue, even on a long path
+	riseMax   = 20 * time.Millisecond // a larger rise is a queue, even on a long path
 )
 
 // delay holds round-trip times. Zero means no sample.
@@ -76,7 +76,7 @@ func (d *delay) addPaced(rtt time.Duration) {
 
 // threshold returns the rise above which a path without jitter has a queue.
 func (d *delay) threshold() time.Duration {
-	return max(riseLeast, min(d.min()/4, riseMost))
+	return max(riseLeast, min(d.min()/4, riseMax))
 }
 
 // rise returns the difference between the smallest of the n newest samples and the overall minimum, or zero if there are

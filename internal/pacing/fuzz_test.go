@@ -93,7 +93,7 @@ func check(t *testing.T, c *Controller) {
 	case c.MinRTT() > maxRTT:
 		t.Fatalf("the least round trip is %v, want at most %v", c.MinRTT(), maxRTT)
 	}
-	if r := c.loss.random; math.IsNaN(r) || r < 0 || r > randomMost {
+	if r := c.loss.random; math.IsNaN(r) || r < 0 || r > randomMax {
 		t.Fatalf("share of random loss %v", r)
 	}
 	if l := c.bucket.level; math.IsNaN(l) || math.IsInf(l, 0) {

@@ -7,7 +7,7 @@ import (
 
 const (
 	randomFirst = 0.10 // share of loss assumed to be random at first
-	randomMost  = 0.20
+	randomMax   = 0.20
 	randomSlack = 0.02 // loss above the random share plus this is congestion
 	lossSample  = 256  // minimum sample in datagrams, once the link runs
 	settleSlack = 5 * time.Millisecond
@@ -136,7 +136,7 @@ func (c *Controller) learnLoss() {
 func (c *Controller) congestion(now time.Time) {
 	if c.heavyLoss() && !c.delay.risen(1) {
 		lost, of := c.sample()
-		c.loss.random += max(min(lost/of, randomMost)-c.loss.random, 0) / 2
+		c.loss.random += max(min(lost/of, randomMax)-c.loss.random, 0) / 2
 	}
 	rate := c.rate
 	if now.Sub(c.flight.pressed) <= cutRecent*c.interval() {

@@ -4,7 +4,7 @@ import "time"
 
 const (
 	pacedBurst = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
-	heldMost   = 10                   // intervals that a report may be late before it counts as lost
+	heldMax    = 10                   // intervals that a report may be late before it counts as lost
 	proven     = time.Second          // a peer whose reports showed nothing new for longer does not block others
 	maxProbe   = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
 	minPause   = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
@@ -128,7 +128,7 @@ func (c *Controller) Held(now time.Time) bool {
 		return false
 	}
 	late := now.Sub(c.flight.much) - c.overdue()
-	return late > c.interval() && late <= heldMost*c.interval()
+	return late > c.interval() && late <= heldMax*c.interval()
 }
 
 // Proven reports whether the peer recently reported received data. Only such a peer may slow down messages of others: a

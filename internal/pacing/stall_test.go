@@ -56,7 +56,7 @@ func TestPeerThatHoldsReportsBackIsNoticed(t *testing.T) {
 		t.Error("a report is overdue")
 	}
 	late := now
-	if now = now.Add((heldMost + 1) * reportEvery); c.Held(now) {
+	if now = now.Add((heldMax + 1) * reportEvery); c.Held(now) {
 		t.Error("a report that was lost holds the link up for ever")
 	}
 	now = late

@@ -157,7 +157,7 @@ func (d *drawn) add(bytes int) {
 // Refuse reports whether a message must be dropped because it requests something and the packet in progress has reached
 // its bound. It counts the dropped message.
 func (e *Endpoint) Refuse(k wire.Kind) bool {
-	if !k.Asks() || !e.Exhausted() {
+	if !k.Requests() || !e.Exhausted() {
 		return false
 	}
 	e.stats.Unexpected++

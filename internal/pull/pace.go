@@ -7,7 +7,7 @@ const (
 	restFactor = 2                      // Intervals between polls at rest, because a wake-up costs as much as a message
 	anewFor    = time.Second            // after this time of polls that return only single new messages,
 	anewFactor = 5                      // polls are this many Intervals apart,
-	anewMost   = 200 * time.Millisecond // but no more than memberlist's polls, unless the Interval is longer
+	anewMax    = 200 * time.Millisecond // but no more than memberlist's polls, unless the Interval is longer
 )
 
 // A pace decides how often to poll. If an application encodes its messages again for each poll, each poll would cost a
@@ -48,7 +48,7 @@ func (p *pace) note(now time.Time, g *gave) {
 func (p *pace) pause(now time.Time, interval time.Duration) time.Duration {
 	switch {
 	case !p.anew.IsZero() && now.Sub(p.anew) >= anewFor:
-		return max(interval, min(anewFactor*interval, anewMost))
+		return max(interval, min(anewFactor*interval, anewMax))
 	case now.Sub(p.traffic) < trafficFor:
 		return interval
 	default:

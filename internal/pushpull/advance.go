@@ -34,7 +34,7 @@ func (x *Exchanger) AdvanceJoin(out []Outcome, now time.Time, t *members.Table, 
 	if !x.judges(p) {
 		return x.agree(out, now, t, j)
 	}
-	if j.list = x.begin(p, wire.UseRoll, j, until); j.list != nil {
+	if j.list = x.begin(p, wire.UseMemberList, j, until); j.list != nil {
 		out = x.push(out, now, t, j.list)
 	}
 	return out

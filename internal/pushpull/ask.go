@@ -85,7 +85,7 @@ type Fit struct {
 // the peer that sent the entry; nil for none.
 func (x *Exchanger) Fits(now time.Time, t *members.Table, e *wire.Member, from *Peer) Fit {
 	v := &x.Versions
-	if !v.known(e.Versions) && !v.walks.Take(now, WalkRate) {
+	if !v.known(e.Versions) && !v.searches.Take(now, SearchRate) {
 		x.Stats.Unfit++ // the next comparison of tables brings the entry again
 		return Fit{}
 	}

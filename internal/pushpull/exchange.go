@@ -50,12 +50,12 @@ type Exchange struct {
 func (e *Exchange) Peer() *Peer { return e.peer }
 
 // ofMembers reports whether the exchange is of members rather than of states.
-func (e *Exchange) ofMembers() bool { return e.use == wire.UseRoll }
+func (e *Exchange) ofMembers() bool { return e.use == wire.UseMemberList }
 
 // answeredBy reports whether a message of use u answers the push of the exchange.
 func (e *Exchange) answeredBy(u wire.Use) bool {
 	if e.ofMembers() {
-		return u == wire.UseRollAnswer || u == wire.UseVeto
+		return u == wire.UseMemberListAnswer || u == wire.UseVeto
 	}
 	return u == e.use.Answer() || u == wire.UseLargeAnswer
 }

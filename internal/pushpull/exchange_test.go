@@ -207,7 +207,7 @@ func TestAnswersThatNobodyWaitsForAreNotTaken(t *testing.T) {
 	w.mail = nil
 	for what, taken := range map[string]bool{
 		"another id":    n.expect(n.peers[1], wire.MessageID{1}, answer),
-		"another use":   n.expect(n.peers[1], answerID(push), wire.Direct{Use: wire.UseRollAnswer}),
+		"another use":   n.expect(n.peers[1], answerID(push), wire.Direct{Use: wire.UseMemberListAnswer}),
 		"of a Join":     n.expect(n.peers[1], answerID(push), wire.Direct{Use: wire.UseJoinAnswer}),
 		"of no veto":    n.expect(n.peers[1], answerID(push), wire.Direct{Use: wire.UseVeto}),
 		"the push's id": n.expect(n.peers[1], push, answer),
@@ -227,7 +227,7 @@ func TestAnswersThatNobodyWaitsForAreNotTaken(t *testing.T) {
 func TestMessageThatWasNotExpectedIsCounted(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	n := w.nodes[0]
-	for _, use := range []wire.Use{wire.UsePush, wire.UseAnswer, wire.UseRollAnswer} {
+	for _, use := range []wire.Use{wire.UsePush, wire.UseAnswer, wire.UseMemberListAnswer} {
 		n.do(n.x.HandleMessage(n.out, w.now, &n.table, n.peers[1], use, wire.MessageID{1}, []byte("x")))
 	}
 	if n.x.Stats.Unexpected != 3 || len(n.log) != 0 {

@@ -15,15 +15,15 @@ const tombstonesMax = 1024
 func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
 	var e wire.Member
 	if !x.judgesAll(p) {
-		return wire.AppendRoll(nil, t.Self().Fill(&e))
+		return wire.AppendMemberList(nil, t.Self().Fill(&e))
 	}
 	for m := range t.Each {
 		m.Fill(&e)
 		e.State = m.State
-		b = wire.AppendRoll(b, &e)
+		b = wire.AppendMemberList(b, &e)
 	}
 	for m := range t.LastTombstones(tombstonesMax) {
-		b = wire.AppendRoll(b, m.Fill(&e))
+		b = wire.AppendMemberList(b, m.Fill(&e))
 	}
 	return b
 }
@@ -32,7 +32,7 @@ func (x *Exchanger) memberList(t *members.Table, p *Peer) (b []byte) {
 func (x *Exchanger) handleList(out []Outcome, t *members.Table, e *Exchange) []Outcome {
 	out = x.withdraw(out, e)
 	var list []members.Member
-	err := wire.ParseRoll(e.got, func(m *wire.Member) bool {
+	err := wire.ParseMemberList(e.got, func(m *wire.Member) bool {
 		list = append(list, t.MemberOf(m))
 		if m.ID == e.peer.ID && m.State <= wire.StateSuspect && !t.IsLive(m.ID) {
 			node := list[len(list)-1]

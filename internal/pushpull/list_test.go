@@ -123,7 +123,7 @@ func TestListHasTombstonesOnlyIfAllMembersAreJudged(t *testing.T) {
 
 func statesOf(t *testing.T, list []byte) (states []string) {
 	t.Helper()
-	if err := wire.ParseRoll(list, func(m *wire.Member) bool {
+	if err := wire.ParseMemberList(list, func(m *wire.Member) bool {
 		states = append(states, string(m.Name)+" "+m.State.String())
 		return true
 	}); err != nil {
@@ -190,7 +190,7 @@ func TestListThatIsTooLargeFailsTheJoinOnEitherSide(t *testing.T) {
 func TestMalformedListEndsTheExchange(t *testing.T) {
 	w := newWorld(t, 2, askMerge)
 	n := w.nodes[0]
-	n.take(letter{from: 1, use: wire.UseRoll, id: wire.MessageID{1}, data: []byte("not a list")})
+	n.take(letter{from: 1, use: wire.UseMemberList, id: wire.MessageID{1}, data: []byte("not a list")})
 	if n.x.Stats.Malformed != 1 {
 		t.Errorf("%+v", n.x.Stats)
 	}
@@ -202,7 +202,7 @@ func TestMalformedAnswerWithAListFailsTheJoin(t *testing.T) {
 	w.join(1, 0)
 	push := w.mail[0]
 	w.mail = nil
-	w.nodes[1].take(letter{from: 0, use: wire.UseRollAnswer, id: answerID(push.id), data: []byte("not a list")})
+	w.nodes[1].take(letter{from: 0, use: wire.UseMemberListAnswer, id: answerID(push.id), data: []byte("not a list")})
 	if got := w.nodes[1].ended; len(got) != 1 || got[0] == nil {
 		t.Errorf("the Joins ended with %v", got)
 	}

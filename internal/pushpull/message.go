@@ -11,14 +11,14 @@ import (
 func (x *Exchanger) HandleMessage(out []Outcome, now time.Time, t *members.Table, p *Peer, use wire.Use, id wire.MessageID, data []byte) []Outcome {
 	e := p.theirs
 	if use.IsAnswer() {
-		e = *p.slot(use.OfRoll())
+		e = *p.slot(use.OfMemberList())
 	}
 	if e == nil || !e.takes(use, id) {
 		x.Stats.Unexpected++
 		return out
 	}
 	switch {
-	case use.TellsSize():
+	case use.StatesSize():
 		return x.handleSize(out, e, data)
 	case use == wire.UseVeto:
 		err := &VetoError{Reason: string(data)}

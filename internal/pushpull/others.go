@@ -21,7 +21,7 @@ func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Pe
 		return out, false
 	}
 	if d.Use.IsAnswer() {
-		e := *p.slot(d.Use.OfRoll())
+		e := *p.slot(d.Use.OfMemberList())
 		if e == nil || !e.awaits(d.Use, id) {
 			x.Stats.Unexpected++
 			return out, false
@@ -41,7 +41,7 @@ func (x *Exchanger) Expect(out []Outcome, now time.Time, t *members.Table, p *Pe
 // rightSize reports whether total is a valid size for a message of an exchange.
 func rightSize(u wire.Use, total uint32) bool {
 	switch {
-	case u.TellsSize():
+	case u.StatesSize():
 		return total == wire.StateSizeLen
 	case u == wire.UseVeto:
 		return total <= wire.ReasonMax
@@ -53,7 +53,7 @@ func rightSize(u wire.Use, total uint32) bool {
 // node says so at once (PROTOCOL.md B4).
 func (x *Exchanger) admitPush(out []Outcome, now time.Time, t *members.Table, p *Peer, id wire.MessageID, d wire.Direct) ([]Outcome, bool) {
 	member := t.Self().Live()
-	if member && !x.Config.State && d.Use != wire.UseRoll {
+	if member && !x.Config.State && d.Use != wire.UseMemberList {
 		if p.mayBeRefused(now) {
 			out = append(out, Outcome{Kind: SendNothing, Peer: p, ID: answerID(id), Use: d.Use.Answer()})
 		}

@@ -12,14 +12,14 @@ import (
 // versionsMax is the maximum number of remembered versions that all members understand, and of versions in a list.
 const versionsMax = 64
 
-// WalkRate limits the walks over all members that other nodes can cause, so that a node with invented versions cannot
+// SearchRate limits the searches of all members that other nodes can cause, so that a node with invented versions cannot
 // keep this node busy.
-var WalkRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
+var SearchRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 
 // Versions caches which versions all members understand. The zero value is ready to use.
 type Versions struct {
 	understood [][6]byte // each was compatible with all members when it was added
-	walks      quota.Bucket
+	searches   quota.Bucket
 }
 
 // understand reports whether two nodes each use versions that the other understands, in both protocols

@@ -107,7 +107,7 @@ func TestWalksThatMadeUpVersionsCauseAreBounded(t *testing.T) {
 			walked++
 		}
 	}
-	if walked != WalkRate.Burst {
+	if walked != SearchRate.Burst {
 		t.Errorf("%d walks", walked)
 	}
 	if fit := n.x.Fits(w.now.Add(time.Second), &n.table, entryOf(1, [6]byte{9, 9, 9, 9, 9, 9}), nil); fit.Stranger == nil {

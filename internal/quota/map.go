@@ -5,16 +5,16 @@ import "github.com/hashicorp/golang-lru/v2/simplelru"
 // A Map is a map with a maximum number of entries. If it is full, a new entry replaces the least recently used one,
 // so a flood of keys removes the oldest entries first.
 type Map[K comparable, V any] struct {
-	most int
-	lru  *simplelru.LRU[K, V] // nil until the first entry, because most maps of an idle node stay empty
+	limit int
+	lru   *simplelru.LRU[K, V] // nil until the first entry, because most maps of an idle node stay empty
 }
 
-// NewMap returns an empty Map with room for most entries. It panics if most is below one.
-func NewMap[K comparable, V any](most int) Map[K, V] {
-	if most < 1 {
+// NewMap returns an empty Map with room for limit entries. It panics if limit is below one.
+func NewMap[K comparable, V any](limit int) Map[K, V] {
+	if limit < 1 {
 		panic("quota: a Map without room")
 	}
-	return Map[K, V]{most: most}
+	return Map[K, V]{limit: limit}
 }
 
 // Get returns the value of a key, or the zero value and false.
@@ -28,7 +28,7 @@ func (m *Map[K, V]) Get(key K) (value V, ok bool) {
 // Set sets the value of a key.
 func (m *Map[K, V]) Set(key K, value V) {
 	if m.lru == nil {
-		m.lru, _ = simplelru.NewLRU[K, V](m.most, nil) // fails only if most is below one
+		m.lru, _ = simplelru.NewLRU[K, V](m.limit, nil) // fails only if limit is below one
 	}
 	m.lru.Add(key, value)
 }

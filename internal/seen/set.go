@@ -76,7 +76,7 @@ func (s *Set) First(now time.Time, id *wire.MessageID, by *Source) bool {
 		w.open(n, s.startSize())
 		s.bytes += w.bytes()
 	}
-	return s.firstOf(w, n) && !(w.strayed && s.singles.Has(id))
+	return s.firstOf(w, n) && !(w.unsure && s.singles.Has(id))
 }
 
 // Has reports whether id has been seen. It does not record id.
@@ -91,7 +91,7 @@ func (s *Set) Has(id *wire.MessageID) bool {
 	case w.precedes(n):
 		return !w.mayCome(s.latest, n) || s.singles.Has(id)
 	default:
-		return w.has(n) || w.strayed && s.singles.Has(id)
+		return w.has(n) || w.unsure && s.singles.Has(id)
 	}
 }
 
@@ -113,7 +113,7 @@ func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	if s.bytes+windowBytes+8*s.startSize() > windowsMax || by != nil && !by.origins.Take(now, OriginRate) {
 		return nil
 	}
-	w := &window{made: now, strayed: now.Before(s.strayed)}
+	w := &window{made: now, unsure: now.Before(s.strayed)}
 	s.origins[origin] = w
 	return w
 }

@@ -23,12 +23,12 @@ const (
 // memory with a few messages of invented origins. Counters before the block of the first one are not part of the window
 // (PROTOCOL.md D6).
 type window struct {
-	made    time.Time // when the first counter was seen
-	used    time.Time // when the last counter was seen
-	strayed bool      // ids of this origin may have been seen before it had a window
-	begin   uint64    // block of the first counter
-	top     uint64    // highest counter seen
-	words   []uint64  // word i is the block b of 64 counters with b % len == i; nil before the first counter
+	made   time.Time // when the first counter was seen
+	used   time.Time // when the last counter was seen
+	unsure bool      // ids of this origin may have been seen before it had a window
+	begin  uint64    // block of the first counter
+	top    uint64    // highest counter seen
+	words  []uint64  // word i is the block b of 64 counters with b % len == i; nil before the first counter
 }
 
 // open creates the ring with size words for the first counter n.

@@ -22,11 +22,11 @@ const (
 	probesBeforeMove = 3
 	// sourceHold is the minimum time between two rounds that a new source causes.
 	sourceHold = 10 * time.Second
-	// settleInitiator and settleResponder are how long each end of a new session waits for a second box. The first
+	// confirmInitiator and confirmResponder are how long each end of a new session waits for a second box. The first
 	// one may be the peer's identity while ours was lost, and then the peer does not confirm. The initiator's probe
 	// is the responder's second box, so one round serves both ends.
-	settleInitiator = 250 * time.Millisecond
-	settleResponder = time.Second
+	confirmInitiator = 250 * time.Millisecond
+	confirmResponder = time.Second
 	// keepAfter is the silence after which a session without a link is probed if we seal under it. Boxes sealed
 	// within answerTime of the last one received are answers and no reason to probe.
 	keepAfter  = 10 * time.Second
@@ -50,7 +50,7 @@ type probing struct {
 	source     wire.Path      // of the newest box if it differs from the path; otherwise zero
 	holdUntil  time.Time      // a new source starts no round before this time
 	checkAt    time.Time      // when CheckPath requested a round; zero for none
-	settleAt   time.Time      // when to check whether the peer has confirmed too; zero for never
+	confirmBy  time.Time      // when to check whether the peer has confirmed too; zero for never
 	startedAt  time.Time      // of the last round
 
 	targets []target  // of the current round, the path first; empty if there is none
@@ -132,9 +132,9 @@ func (t *Set) firstSettling() time.Time {
 	case s == nil || s.p.Legacy:
 		return time.Time{}
 	case s.p.Initiator:
-		return s.confirmedAt.Add(settleInitiator)
+		return s.confirmedAt.Add(confirmInitiator)
 	default:
-		return s.confirmedAt.Add(settleResponder)
+		return s.confirmedAt.Add(confirmResponder)
 	}
 }
 
@@ -143,7 +143,7 @@ func (t *Set) probeDue(now time.Time, a *Actions) {
 	p := &t.probing
 	s := t.confirmed(now)
 	if s == nil || s.p.Legacy {
-		p.targets, p.checkAt, p.settleAt, p.source = nil, time.Time{}, time.Time{}, wire.Path{}
+		p.targets, p.checkAt, p.confirmBy, p.source = nil, time.Time{}, time.Time{}, wire.Path{}
 		return
 	}
 	if len(p.targets) == 0 && t.wantsRound(now, s) {
@@ -165,8 +165,8 @@ func (t *Set) wantsRound(now time.Time, s *Session) bool {
 		return true
 	}
 	wants := due(&p.checkAt)
-	if due(&p.settleAt) && s.opened < 2 {
-		p.settleAt = now.Add(checkAgain)
+	if due(&p.confirmBy) && s.opened < 2 {
+		p.confirmBy = now.Add(checkAgain)
 		wants = true
 	}
 	if p.source.Remote.IsValid() && !now.Before(p.holdUntil) {
@@ -259,7 +259,7 @@ func (t *Set) nextProbing(now time.Time) time.Time {
 	if len(p.targets) > 0 {
 		return p.stepAt
 	}
-	next := earlier(p.checkAt, p.settleAt)
+	next := earlier(p.checkAt, p.confirmBy)
 	if p.source.Remote.IsValid() {
 		next = earlier(next, later(now, p.holdUntil))
 	}

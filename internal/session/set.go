@@ -110,7 +110,7 @@ func (t *Set) choose(now time.Time) {
 	}
 	if t.current != last {
 		t.renewal = t.firstRenewal()
-		t.probing.settleAt = t.firstSettling()
+		t.probing.confirmBy = t.firstSettling()
 	}
 }
 

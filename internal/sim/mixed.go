@@ -145,22 +145,22 @@ func (m *Mixed) heard(n *Node, data []byte) bool {
 	return s != nil
 }
 
-// TellGo broadcasts from a Go node.
-func (m *Mixed) TellGo(n *Node) {
+// BroadcastGo broadcasts from a Go node.
+func (m *Mixed) BroadcastGo(n *Node) {
 	s, b := m.say(n.Name)
 	s.goHeard[n.Index] = 1
 	m.Do(n, func(now time.Time) { _ = n.Core.Broadcast(now, b) }) // if Broadcast fails, the missing deliveries show it
 }
 
-// TellOld broadcasts from a model.
-func (m *Mixed) TellOld(d *Model) {
+// BroadcastLegacy broadcasts from a model.
+func (m *Mixed) BroadcastLegacy(d *Model) {
 	s, b := m.say(fmt.Sprintf("model-%d", d.index))
 	s.oldHeard[d.index] = 1
 	m.Net.Do(d.Addr, func(time.Time) { d.Broadcast(b) })
 }
 
-// Deaf lists missing and repeated deliveries of the broadcasts since a moment. Every settled Go node must get each
-// broadcast exactly once. Every settled model must get each broadcast of a Go node at least once.
+// Deaf lists missing and repeated deliveries of the broadcasts since a moment. Every Go node that is linked must get each
+// broadcast exactly once. Every linked model must get each broadcast of a Go node at least once.
 func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 	add := func(s *saying, who string, times int) {
 		if len(list) < limit {
@@ -173,13 +173,13 @@ func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 		}
 		ofGo := s.by[0] == 'n'
 		for i, times := range s.goHeard {
-			if n := m.Nodes[i]; n.up && n.since+settled <= s.at && times != 1 {
+			if n := m.Nodes[i]; n.up && n.since+linkedAfter <= s.at && times != 1 {
 				add(s, n.Name, times)
 			}
 		}
 		for i, times := range s.oldHeard {
 			d := m.Models[i]
-			listened := d.up && d.since+settledOld <= s.at
+			listened := d.up && d.since+linkedAfterLegacy <= s.at
 			if ofGo && listened && times == 0 {
 				add(s, fmt.Sprintf("model-%d", i), times)
 			}
@@ -190,8 +190,8 @@ func (m *Mixed) Deaf(since time.Duration, limit int) (list []string) {
 
 // A node gets broadcasts once it has links. A gwyh 0.1 node waits up to 5 s before its only request for one.
 const (
-	settled    = 3 * time.Second
-	settledOld = 20 * time.Second
+	linkedAfter       = 3 * time.Second
+	linkedAfterLegacy = 20 * time.Second
 )
 
 // A MixedLife is a run of a mixed cluster with one event per minute, in turn: a crash, a leave or shutdown, and a
@@ -199,7 +199,7 @@ const (
 type MixedLife struct {
 	Seed          uint64
 	Nodes, Models int
-	Span          time.Duration
+	Duration      time.Duration
 	Loss          float64
 }
 
@@ -208,7 +208,7 @@ type MixedOutcome struct {
 	Problems []string
 	Said     int
 	Sent     float64 // packets per second sent by a Go node, mean
-	SentMost float64 // the same in the worst second of any Go node
+	SentMax  float64 // the same in the worst second of any Go node
 	Passed   float64 // packets per second sent by a model, mean
 
 	Cluster *Cluster
@@ -220,7 +220,7 @@ func (l MixedLife) Live() MixedOutcome {
 	out := &MixedOutcome{Cluster: m.Cluster, Problems: m.troubles}
 	begin := m.Net.Elapsed()
 	sent, passed := m.SentBy()
-	for turn := 0; m.Net.Elapsed()-begin < l.Span; turn++ {
+	for turn := 0; m.Net.Elapsed()-begin < l.Duration; turn++ {
 		m.minute(out, turn)
 	}
 	m.Net.RunFor(40 * time.Second) // time to detect the effects of the last event
@@ -288,7 +288,7 @@ func (m *Mixed) minute(out *MixedOutcome, turn int) {
 		m.chat(turn*60 + s)
 		m.Net.RunFor(time.Second)
 		for i, n := range m.Nodes {
-			out.SentMost = max(out.SentMost, float64(m.Net.HostStats(n.Addr).Sent-before[i]))
+			out.SentMax = max(out.SentMax, float64(m.Net.HostStats(n.Addr).Sent-before[i]))
 		}
 	}
 }
@@ -297,11 +297,11 @@ func (m *Mixed) minute(out *MixedOutcome, turn int) {
 func (m *Mixed) chat(second int) {
 	n, d := m.Nodes[second%len(m.Nodes)], m.Models[second%len(m.Models)]
 	now := m.Net.Elapsed()
-	if second%2 == 0 && n.up && n.since+settled <= now {
-		m.TellGo(n)
+	if second%2 == 0 && n.up && n.since+linkedAfter <= now {
+		m.BroadcastGo(n)
 	}
-	if second%3 == 0 && d.up && d.since+settledOld <= now {
-		m.TellOld(d)
+	if second%3 == 0 && d.up && d.since+linkedAfterLegacy <= now {
+		m.BroadcastLegacy(d)
 	}
 }
 
@@ -354,7 +354,7 @@ func FormMixed(seed uint64, nodes, models int, loss float64) *Mixed {
 		m.AddModel(seeds...)
 		m.Net.RunFor(7 * time.Second)
 	}
-	m.Net.RunFor(settledOld)
+	m.Net.RunFor(linkedAfterLegacy)
 	return m
 }
 

@@ -66,7 +66,7 @@ func (n *Node) HandleTimeout(now time.Time) {
 // trySeeds joins the seeds if they are due, as the shell does (internal/node).
 func (n *Node) trySeeds(now time.Time) {
 	if seeds := n.seeds.Begin(now); seeds != nil {
-		n.Core.Seek(now, n.seeds.Unshunned(now, seeds))
+		n.Core.ContactSeeds(now, n.seeds.Unshunned(now, seeds))
 		n.seeds.Done(now, n.Core.NumMembers() == 1)
 	}
 }

@@ -75,11 +75,11 @@ type Failure struct {
 
 // Usage is the cost of a span of time.
 type Usage struct {
-	Span    Millis `json:"span_ms"`
-	Mean    Rates  `json:"mean_node"`
-	Busiest Rates  `json:"busiest_node"` // each figure is the maximum over the nodes
-	Between []Flow `json:"between_zones,omitempty"`
-	All     Rates  `json:"all_nodes"`
+	Duration Millis `json:"span_ms"`
+	Mean     Rates  `json:"mean_node"`
+	Busiest  Rates  `json:"busiest_node"` // each figure is the maximum over the nodes
+	Between  []Flow `json:"between_zones,omitempty"`
+	All      Rates  `json:"all_nodes"`
 }
 
 // Rates are datagrams and payload bytes per second.
@@ -122,7 +122,7 @@ func (c *Cluster) Meter() Meter {
 // Since returns the usage since the meter was read, of the nodes that existed then.
 func (c *Cluster) Since(before Meter) Usage {
 	now := c.Meter()
-	u := Usage{Span: Millis(now.at - before.at)}
+	u := Usage{Duration: Millis(now.at - before.at)}
 	seconds := (now.at - before.at).Seconds()
 	if seconds <= 0 {
 		return u

@@ -104,7 +104,7 @@ func largeMessages(t *Trial) {
 		t.note("at %v %% loss 1 MiB is at the last of %d nodes after %s", loss*100, len(t.Nodes), s.Text())
 		if loss == 0 {
 			lossless = time.Duration(s.Mean)
-			each := u.All.SentBytes * time.Duration(u.Span).Seconds() / float64(size*count*len(t.Nodes))
+			each := u.All.SentBytes * time.Duration(u.Duration).Seconds() / float64(size*count*len(t.Nodes))
 			t.note("it crosses the network %.2f times for each node, all traffic counted", each)
 			if each > wantCopies {
 				t.fail("1 MiB crosses the network %.2f times for each node, want %.1f", each, wantCopies)

@@ -9,26 +9,26 @@ import (
 
 // mixedLife checks issue 4: a cluster of ten Go nodes and five gwyh 0.1 nodes for half an hour.
 func mixedLife(t *Trial) {
-	l := sim.MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Span: 30 * time.Minute}
+	l := sim.MixedLife{Seed: t.Seed, Nodes: 10, Models: 5, Duration: 30 * time.Minute}
 	if t.Quick {
-		l.Span = 2 * time.Minute
+		l.Duration = 2 * time.Minute
 	}
 	out := l.Live()
 	t.clusters = append(t.clusters, out.Cluster)
 	for _, p := range out.Problems {
 		t.fail("%s", p)
 	}
-	if out.Sent > mixedSent || out.SentMost > mixedMost {
-		t.fail("a Go node sends %.1f packets a second, %.0f in its worst", out.Sent, out.SentMost)
+	if out.Sent > mixedSent || out.SentMax > mixedMax {
+		t.fail("a Go node sends %.1f packets a second, %.0f in its worst", out.Sent, out.SentMax)
 	}
-	t.note("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMost, out.Passed)
+	t.note("%d broadcasts; a Go node sends %.1f packets a second, %.0f in its worst; a model %.1f", out.Said, out.Sent, out.SentMax, out.Passed)
 }
 
 // Packets per second that a Go node may send in a MixedLife of 10 and 5: 1.5 times the packets for its links, for one
 // broadcast per second and for the requests that gwyh 0.1 nodes forward.
 const (
 	mixedSent = 30
-	mixedMost = 250
+	mixedMax  = 250
 )
 
 // mixedChaos applies a minute of loss, clock jumps, a partition and the crash of half of a mixed cluster.
@@ -58,9 +58,9 @@ func mixedChaos(t *Trial) {
 		}
 	}
 	b := t.Net.Partition(sim.Addrs(m.Nodes[len(m.Nodes)/2:]), append(sim.Addrs(m.Nodes[:len(m.Nodes)/2]), there...))
-	m.Chatter(t.span(3*time.Minute, time.Minute))
+	m.Chatter(t.duration(3*time.Minute, time.Minute))
 	b.Heal()
-	m.Chatter(t.span(4*time.Minute, 2*time.Minute))
+	m.Chatter(t.duration(4*time.Minute, 2*time.Minute))
 
 	for i, n := range m.Nodes {
 		if i%2 == 1 {
@@ -124,7 +124,7 @@ func mixedSeeds(t *Trial) {
 	}
 }
 
-func (t *Trial) span(full, quick time.Duration) time.Duration {
+func (t *Trial) duration(full, quick time.Duration) time.Duration {
 	if t.Quick {
 		return quick
 	}

@@ -49,7 +49,7 @@ func TestFiguresHoldInSmallClusters(t *testing.T) {
 func TestTrialFindsWhatIsLeftOver(t *testing.T) {
 	r := &Trial{Seed: 1, Quick: true}
 	r.form(8)
-	r.settle()
+	r.checkDelivery()
 	// Node n knows a node that no other node knows, and has handshakes that never complete.
 	n := r.Nodes[2]
 	extra := r.Add()

@@ -175,7 +175,7 @@ const (
 // and no state is left over.
 func (t *Trial) aftermath() {
 	t.awaitTruth(truthWithin)
-	t.settle()
+	t.checkDelivery()
 	if wrong := t.Wrong(3); wrong != nil {
 		t.fail("not true any more after %v of quiet: %s", quietFor, strings.Join(wrong, "; "))
 	}
@@ -208,8 +208,8 @@ func (t *Trial) awaitFacts(limit time.Duration) {
 	t.note("all states merged after %v", t.Net.Elapsed()-begin)
 }
 
-// settle checks that messages reach every node, and waits until idle sessions have closed.
-func (t *Trial) settle() {
+// checkDelivery checks that messages reach every node, and waits until idle sessions have closed.
+func (t *Trial) checkDelivery() {
 	t.Net.RunFor(linksWithin)
 	since := t.Net.Elapsed()
 	t.talk(finalCount*finalEvery, finalEvery)
@@ -259,7 +259,7 @@ func (t *Trial) twin() *sim.Cluster {
 	cfg.Nodes = len(t.Up())
 	twin := &Trial{Seed: t.Seed}
 	twin.formOn(cfg)
-	twin.settle()
+	twin.checkDelivery()
 	for _, p := range twin.Problems {
 		t.fail("in a fresh cluster: %s", p)
 	}

@@ -44,7 +44,7 @@ func (n *Network) deliver(h *host, i int32) {
 	h.impl.HandleDatagram(h.time(n.now), wire.Path{Remote: p.source, Local: local.Addr()}, b)
 	spoil(b)
 	n.packets.remove(i)
-	n.settle(h)
+	n.deliverDue(h)
 }
 
 // timeout calls HandleTimeout and panics if the Host then breaks the contract of NextTimeout.
@@ -57,15 +57,15 @@ func (n *Network) timeout(h *host) {
 	h.countSpin(n.now, n.seed)
 	life := h.lives
 	h.impl.HandleTimeout(h.time(n.now))
-	n.settle(h)
+	n.deliverDue(h)
 	if h.lives == life && h.impl != nil && h.want <= n.now {
 		panic(fmt.Sprintf("simnet: host %q (seed %d, %v after the start): NextTimeout is %v after HandleTimeout, which is not later than now",
 			h.name, n.seed, n.Elapsed(), time.Duration(h.want)))
 	}
 }
 
-// settle drains a Host after an input and reads its next timeout.
-func (n *Network) settle(h *host) {
+// deliverDue drains a Host after an input and reads its next timeout.
+func (n *Network) deliverDue(h *host) {
 	if h.impl == nil {
 		return // the host crashed itself
 	}

@@ -46,7 +46,7 @@ func (n *Network) start(h *host, impl Host) {
 	h.impl = impl
 	h.lives++
 	n.noteHost(EventStarted, h)
-	n.settle(h)
+	n.deliverDue(h)
 }
 
 // Up reports whether a Host runs at an address.

@@ -23,7 +23,7 @@ func (n *Network) Do(addr netip.AddrPort, f func(now time.Time)) bool {
 		return false
 	}
 	f(h.time(n.now))
-	n.settle(h)
+	n.deliverDue(h)
 	return true
 }
 

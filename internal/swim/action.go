@@ -101,6 +101,6 @@ type Partition struct {
 	Back      int // number of Failed that are back
 	Restarted int // number of Back that were restarted
 
-	number uint16 // Partition number in the entries of its members
-	told   int    // value of Failed in the last FailedTogether
+	number   uint16 // Partition number in the entries of its members
+	reported int    // value of Failed in the last FailedTogether
 }

@@ -75,7 +75,7 @@ type suspicion struct {
 	accusers    []wire.NodeID // the first accuser, then those that confirm its accusation
 	passedOn    int           // number of accusers that were reported to the links
 	own         bool          // this node is an accuser
-	private     bool          // this node is the only accuser, and has not told any node because it heard none
+	private     bool          // this node is the only accuser, and has not informed any node because it heard none
 	decided     bool          // another node has declared the member dead: the accused has the least time
 	timer       timer.Timer
 }

@@ -7,11 +7,11 @@ import "time"
 // each decision (PROTOCOL.md V6).
 type health struct {
 	score int // 0 if the node is well
-	most  int
+	max   int
 }
 
 // note adds delta to the score. A positive delta stands for a sign of ill health, a negative one for good health.
-func (h *health) note(delta int) { h.score = min(max(h.score+delta, 0), h.most) }
+func (h *health) note(delta int) { h.score = min(max(h.score+delta, 0), h.max) }
 
 // stretch returns the timeout d multiplied by score + 1.
 func (h *health) stretch(d time.Duration) time.Duration { return d * time.Duration(h.score+1) }

@@ -30,7 +30,7 @@ type failures struct {
 
 func (x *failures) init(e effects) {
 	x.effects = e
-	x.calm.Fire, x.tail.Fire = x.tellFailed, x.tellBack
+	x.calm.Fire, x.tail.Fire = x.reportFailed, x.reportBack
 }
 
 // noteFailed records that m failed. of is the number of members before the failure.
@@ -45,17 +45,17 @@ func (x *failures) noteFailed(now time.Time, m *members.Entry, of int) {
 	x.effects.timers.Set(&x.calm, now.Add(partitionCalm))
 }
 
-// tellFailed reports that many members failed together. It ends the wait for the end of an earlier partition.
-func (x *failures) tellFailed(now time.Time) {
+// reportFailed reports that many members failed together. It ends the wait for the end of an earlier partition.
+func (x *failures) reportFailed(now time.Time) {
 	p := x.latest
 	many := p.Failed >= partitionLeast && p.Failed*partitionPart >= p.Members
-	if !many || p.Failed == p.told {
+	if !many || p.Failed == p.reported {
 		return
 	}
 	if x.open != nil && x.open != p && x.open.Back > 0 {
-		x.tellBack(now)
+		x.reportBack(now)
 	}
-	p.told, x.open = p.Failed, p
+	p.reported, x.open = p.Failed, p
 	x.effects.add(Action{Kind: FailedTogether, Partition: p})
 }
 
@@ -76,15 +76,15 @@ func (x *failures) noteBack(now time.Time, dead *members.Entry, restarted bool) 
 		p.Restarted++
 	}
 	if p.Back == p.Failed {
-		x.tellBack(now)
+		x.reportBack(now)
 		return
 	}
 	x.effects.timers.Set(&x.tail, now.Add(partitionTail))
 }
 
-// tellBack reports that members that failed together are back. Members that have failed since then belong to another
+// reportBack reports that members that failed together are back. Members that have failed since then belong to another
 // partition, which continues.
-func (x *failures) tellBack(time.Time) {
+func (x *failures) reportBack(time.Time) {
 	p := x.open
 	x.effects.timers.Stop(&x.tail)
 	x.open = nil

@@ -85,7 +85,7 @@ func TestLinkWorksUntilThePeerSaysThatItHearsNothing(t *testing.T) {
 
 // PROTOCOL.md V6.
 func TestHealthStretchesTimeoutsWithinItsBounds(t *testing.T) {
-	h := health{most: 7}
+	h := health{max: 7}
 	for _, step := range []struct{ delta, want int }{{-1, 0}, {1, 1}, {3, 4}, {10, 7}, {-2, 5}, {-9, 0}} {
 		if h.note(step.delta); h.score != step.want {
 			t.Errorf("after %+d: %d, want %d", step.delta, h.score, step.want)

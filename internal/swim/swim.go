@@ -36,7 +36,7 @@ func New(now time.Time, cfg Config, rng *rand.Rand, table *members.Table, order 
 		heardAny:   now,
 	}
 	d.timers.Follow(order)
-	d.health.most = cfg.AwarenessMaxMultiplier - 1
+	d.health.max = cfg.AwarenessMaxMultiplier - 1
 	effects := effects{timers: &d.timers, out: &d.out}
 	d.failures.init(effects)
 	d.requests = requests{effects: effects, timeout: cfg.ProbeTimeout}

@@ -4,21 +4,21 @@ package wire
 type Use uint8
 
 const (
-	UseMessage        Use = iota // of the application, unacknowledged
-	UseReliable                  // of the application, acknowledged
-	UsePush                      // state of the application; requires an answer, as the other pushes do
-	UseAnswer                    // state of the answering node
-	UseJoinPush                  // UsePush of a Join
-	UseJoinAnswer                // UseAnswer of a Join
-	UseRoll                      // all members of a joining node
-	UseRollAnswer                // all members of the answering node, which accepts the join
-	UseRepeat                    // a broadcast from before the receiver joined, unacknowledged
-	UseLargeAnswer               // replaces an answer whose state is larger than a message: its size
-	UseLargePush                 // replaces a UsePush in the same way
-	UseVeto                      // replaces UseRollAnswer: the reason for the rejection, at most ReasonMax bytes
-	UseControl                   // a plaintext that does not fit into one datagram
-	UseCoverage                  // asks whether the receiver has a broadcast, given its id
-	UseCoverageAnswer            // answers UseCoverage: the id, and one byte
+	UseMessage          Use = iota // of the application, unacknowledged
+	UseReliable                    // of the application, acknowledged
+	UsePush                        // state of the application; requires an answer, as the other pushes do
+	UseAnswer                      // state of the answering node
+	UseJoinPush                    // UsePush of a Join
+	UseJoinAnswer                  // UseAnswer of a Join
+	UseMemberList                  // all members of a joining node
+	UseMemberListAnswer            // all members of the answering node, which accepts the join
+	UseRepeat                      // a broadcast from before the receiver joined, unacknowledged
+	UseLargeAnswer                 // replaces an answer whose state is larger than a message: its size
+	UseLargePush                   // replaces a UsePush in the same way
+	UseVeto                        // replaces UseMemberListAnswer: the reason for the rejection, at most ReasonMax bytes
+	UseControl                     // a plaintext that does not fit into one datagram
+	UseCoverage                    // asks whether the receiver has a broadcast, given its id
+	UseCoverageAnswer              // answers UseCoverage: the id, and one byte
 	uses
 )
 
@@ -46,13 +46,15 @@ func (u Use) Answer() Use {
 }
 
 // Joins reports whether u is a push of a Join, or answers one.
-func (u Use) Joins() bool { return u >= UseJoinPush && u <= UseRollAnswer }
+func (u Use) Joins() bool { return u >= UseJoinPush && u <= UseMemberListAnswer }
 
-// TellsSize reports whether u carries the size of a state instead of the state.
-func (u Use) TellsSize() bool { return u == UseLargeAnswer || u == UseLargePush }
+// StatesSize reports whether u carries the size of a state instead of the state.
+func (u Use) StatesSize() bool { return u == UseLargeAnswer || u == UseLargePush }
 
-// OfRoll reports whether u is part of an exchange of member lists.
-func (u Use) OfRoll() bool { return u == UseRoll || u == UseRollAnswer || u == UseVeto }
+// OfMemberList reports whether u is part of an exchange of member lists.
+func (u Use) OfMemberList() bool {
+	return u == UseMemberList || u == UseMemberListAnswer || u == UseVeto
+}
 
 // StateSizeLen is the length in bytes of the content of a UseLargeAnswer or UseLargePush, a big-endian number of
 // bytes.

@@ -47,8 +47,8 @@ const (
 	KindClock
 )
 
-// Asks reports whether a message requires its receiver to send something.
-func (k Kind) Asks() bool {
+// Requests reports whether a message requires its receiver to send something.
+func (k Kind) Requests() bool {
 	switch k {
 	case KindCast, KindBeacon, KindClock, KindFrame, KindIdentity, KindAck, KindDirectAck, KindReport, KindPrune, KindGraft, KindStripes, KindStop, KindSettled, KindProbeResult:
 		return false

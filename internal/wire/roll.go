@@ -6,15 +6,15 @@ package wire
 //
 // without separators. The receiver judges it as a whole before it accepts any of its members.
 
-// AppendRoll appends m to a member list: its state, followed by an entry with all fields.
-func AppendRoll(b []byte, m *Member) []byte {
+// AppendMemberList appends m to a member list: its state, followed by an entry with all fields.
+func AppendMemberList(b []byte, m *Member) []byte {
 	alive := *m
 	alive.State = StateAlive
 	return appendMember(append(b, byte(m.State)), &alive)
 }
 
-// ParseRoll calls yield with each member of a member list until it returns false. The slices of the members alias data.
-func ParseRoll(data []byte, yield func(m *Member) bool) error {
+// ParseMemberList calls yield with each member of a member list until it returns false. The slices of the members alias data.
+func ParseMemberList(data []byte, yield func(m *Member) bool) error {
 	c := cursor{b: data}
 	var m Member
 	for c.left() > 0 {

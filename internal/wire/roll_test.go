@@ -12,7 +12,7 @@ func rolled() (all []Member, b []byte) {
 		m := aliveMember()
 		m.State, m.ID[0] = state, byte(state)
 		all = append(all, m)
-		b = AppendRoll(b, &m)
+		b = AppendMemberList(b, &m)
 	}
 	return all, b
 }
@@ -20,11 +20,11 @@ func rolled() (all []Member, b []byte) {
 func TestRollTellsAllOfEachMemberAndItsState(t *testing.T) {
 	want, b := rolled()
 	var got []Member
-	if err := ParseRoll(b, func(m *Member) bool { got = append(got, *m); return true }); err != nil || !reflect.DeepEqual(got, want) {
+	if err := ParseMemberList(b, func(m *Member) bool { got = append(got, *m); return true }); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v: got %+v", err, got)
 	}
 	n := 0
-	if err := ParseRoll(b, func(*Member) bool { n++; return n < 2 }); err != nil || n != 2 {
+	if err := ParseMemberList(b, func(*Member) bool { n++; return n < 2 }); err != nil || n != 2 {
 		t.Errorf("stopped after %d: %v", n, err)
 	}
 }
@@ -33,7 +33,7 @@ func TestBrokenRollIsRefused(t *testing.T) {
 	_, b := rolled()
 	whole := 0
 	for n := range b {
-		if ParseRoll(b[:n], func(*Member) bool { return true }) == nil {
+		if ParseMemberList(b[:n], func(*Member) bool { return true }) == nil {
 			whole++
 		}
 	}
@@ -45,7 +45,7 @@ func TestBrokenRollIsRefused(t *testing.T) {
 		"a later state":  append([]byte{byte(StateLeft) + 1}, b[1:]...),
 		"no alive entry": appendMember([]byte{0}, &dead),
 	} {
-		if ParseRoll(b, func(*Member) bool { return true }) == nil {
+		if ParseMemberList(b, func(*Member) bool { return true }) == nil {
 			t.Error(name)
 		}
 	}
@@ -56,11 +56,11 @@ func FuzzRoll(f *testing.F) {
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var again []byte
-		if ParseRoll(b, func(m *Member) bool { again = AppendRoll(again, m); return true }) != nil {
+		if ParseMemberList(b, func(m *Member) bool { again = AppendMemberList(again, m); return true }) != nil {
 			return
 		}
 		var twice []byte
-		if err := ParseRoll(again, func(m *Member) bool { twice = AppendRoll(twice, m); return true }); err != nil || !bytes.Equal(again, twice) {
+		if err := ParseMemberList(again, func(m *Member) bool { twice = AppendMemberList(twice, m); return true }); err != nil || !bytes.Equal(again, twice) {
 			t.Errorf("%v: %x, then %x", err, again, twice)
 		}
 	})

@@ -139,7 +139,7 @@ func (f *Node) SetState(name string, s status.State) {
 			m.State, m.Since = s, time.Now()
 			e := status.Event{At: m.Since, Kind: kinds[s], Node: m.Node}
 			f.status.History = append(f.status.History, e)
-			f.tell(e)
+			f.publish(e)
 		}
 	}
 }
@@ -171,12 +171,12 @@ func (f *Node) Broadcast(number int) {
 		if i > 0 {
 			kind = status.Duplicate
 		}
-		f.tell(status.Event{At: now.Add(lag), Kind: kind, Node: f.status.Links[(number+i*3)%len(f.status.Links)].Node,
+		f.publish(status.Event{At: now.Add(lag), Kind: kind, Node: f.status.Links[(number+i*3)%len(f.status.Links)].Node,
 			Message: fmt.Sprintf("a1b2c3d4-0000-0000-0000-%012x", number), Size: 300})
 	}
 }
 
-func (f *Node) tell(e status.Event) {
+func (f *Node) publish(e status.Event) {
 	for _, ch := range f.watchers {
 		select {
 		case ch <- e:

@@ -186,8 +186,8 @@ func (a *Agent) noteSelf() {
 	a.self.Store(&m)
 }
 
-// tell passes an event to the event stream and to the handlers.
-func (a *Agent) tell(e api.Event) {
+// publish passes an event to the event stream and to the handlers.
+func (a *Agent) publish(e api.Event) {
 	e.Time = time.Now()
 	a.handled.Handle(a.events.publish(e))
 }
@@ -203,7 +203,7 @@ type delegate struct{ a *Agent }
 
 func (d delegate) NodeMeta(int) []byte { return *d.a.meta.Load() }
 func (d delegate) NotifyMsg(b []byte) {
-	d.a.tell(api.Event{Type: api.MessageEvent, Message: decode(b)})
+	d.a.publish(api.Event{Type: api.MessageEvent, Message: decode(b)})
 }
 func (d delegate) GetBroadcasts(int, int) [][]byte { return nil }
 func (d delegate) LocalState(bool) []byte          { return nil }
@@ -217,24 +217,24 @@ func (e events) NotifyJoin(n *gwyh.Node) {
 	if e.a.id == (gwyh.NodeID{}) {
 		e.a.id = n.ID
 	}
-	e.tell(api.MemberJoin, n)
+	e.publish(api.MemberJoin, n)
 }
 
-func (e events) NotifyUpdate(n *gwyh.Node) { e.tell(api.MemberUpdate, n) }
+func (e events) NotifyUpdate(n *gwyh.Node) { e.publish(api.MemberUpdate, n) }
 func (e events) NotifyLeave(n *gwyh.Node) {
 	kind := api.MemberLeave
 	if n.State == gwyh.StateDead {
 		kind = api.MemberFailed
 	}
-	e.tell(kind, n)
+	e.publish(kind, n)
 }
 
-func (e events) tell(kind string, n *gwyh.Node) {
+func (e events) publish(kind string, n *gwyh.Node) {
 	if n.ID == e.a.id {
 		return
 	}
 	m := member(n)
-	e.a.tell(api.Event{Type: kind, Member: &m})
+	e.a.publish(api.Event{Type: kind, Member: &m})
 }
 
 // limit rejects nodes beyond Config.MaxNodes.

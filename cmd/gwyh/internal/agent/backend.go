@@ -63,7 +63,7 @@ func (a *Agent) Propagation() (p api.Propagation) {
 	s := a.list.Status()
 	for _, z := range s.Propagation {
 		p.Zones = append(p.Zones, api.ZonePropagation{Zone: z.Zone, Count: z.Count, Median: api.Milliseconds(z.Median), P95: api.Milliseconds(z.P95),
-			Most: api.Milliseconds(z.Max), Margin: api.Milliseconds(z.Margin), Heard: z.Heard})
+			Max: api.Milliseconds(z.Max), Margin: api.Milliseconds(z.Margin), Heard: z.Heard})
 	}
 	for _, o := range s.Origins {
 		p.Origins = append(p.Origins, api.Origin{Name: o.Name, Zone: o.Zone, Heard: o.Heard, Took: api.Milliseconds(o.Took), Overdue: o.Overdue})

@@ -41,7 +41,7 @@ func (f *fake) Self() Self {
 }
 func (f *fake) Members() []Member { return []Member{ann} }
 func (f *fake) Propagation() Propagation {
-	return Propagation{Zones: []ZonePropagation{{Zone: "z1", Count: 3, Median: 2.5, P95: 7, Most: 9, Margin: 1, Heard: time.Unix(1_700_000_000, 0)}},
+	return Propagation{Zones: []ZonePropagation{{Zone: "z1", Count: 3, Median: 2.5, P95: 7, Max: 9, Margin: 1, Heard: time.Unix(1_700_000_000, 0)}},
 		Origins: []Origin{{Name: "bob", Zone: "z1", Heard: time.Unix(1_700_000_000, 0), Took: 7, Overdue: true}}}
 }
 

@@ -33,7 +33,7 @@ type Command struct {
 	define  func(f *flag.FlagSet, s *session) // adds flags to those of speaks
 	speaks  bool                              // the command calls an agent
 	least   int                               // minimum number of arguments
-	most    int                               // maximum number of arguments; -1 for any number
+	max     int                               // maximum number of arguments; -1 for any number
 	direct  func(ctx context.Context, args []string, out, err io.Writer) int
 }
 
@@ -70,7 +70,7 @@ func (c *Command) Run(ctx context.Context, args []string, out, err io.Writer) in
 	case errors.Is(problem, flag.ErrHelp):
 		_, _ = io.WriteString(out, c.help())
 		return exitOK
-	case problem == nil && (len(s.args) < c.least || c.most >= 0 && len(s.args) > c.most):
+	case problem == nil && (len(s.args) < c.least || c.max >= 0 && len(s.args) > c.max):
 		problem = fmt.Errorf("%s, want %s", count(len(s.args), "argument"), c.wanted())
 	}
 	if problem != nil {
@@ -148,14 +148,14 @@ func (e usageError) Error() string { return string(e) }
 
 func (c *Command) wanted() string {
 	switch {
-	case c.most == 0:
+	case c.max == 0:
 		return "none"
-	case c.most < 0:
+	case c.max < 0:
 		return fmt.Sprintf("at least %d", c.least)
-	case c.least == c.most:
-		return fmt.Sprint(c.most)
+	case c.least == c.max:
+		return fmt.Sprint(c.max)
 	}
-	return fmt.Sprintf("%d to %d", c.least, c.most)
+	return fmt.Sprintf("%d to %d", c.least, c.max)
 }
 
 const speaksUsage = `

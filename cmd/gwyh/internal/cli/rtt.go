@@ -9,8 +9,8 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 )
 
-// measuredMost bounds the members that one call measures.
-const measuredMost = 1000
+// measuredMax bounds the members that one call measures.
+const measuredMax = 1000
 
 // A roundTrip is the measurement of one member.
 type roundTrip struct {
@@ -19,7 +19,7 @@ type roundTrip struct {
 	Zone   string  `json:"zone,omitempty"`
 	Median float64 `json:"median_ms,omitempty"`
 	Least  float64 `json:"least_ms,omitempty"`
-	Most   float64 `json:"most_ms,omitempty"`
+	Max    float64 `json:"most_ms,omitempty"`
 	Error  string  `json:"error,omitempty"` // why the other fields are absent
 }
 
@@ -33,7 +33,7 @@ func measure(ctx context.Context, s *session) error {
 	}
 	var chosen []api.Member
 	for _, m := range all {
-		if !m.Self && (len(s.args) == 0 || slices.Contains(s.args, m.Name)) && len(chosen) < measuredMost {
+		if !m.Self && (len(s.args) == 0 || slices.Contains(s.args, m.Name)) && len(chosen) < measuredMax {
 			chosen = append(chosen, m)
 		}
 	}
@@ -61,7 +61,7 @@ func measure(ctx context.Context, s *session) error {
 				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), t.Error)
 				continue
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), milliseconds(t.Median), milliseconds(t.Least), milliseconds(t.Most))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Addr, dash(printable(t.Zone)), milliseconds(t.Median), milliseconds(t.Least), milliseconds(t.Max))
 		}
 		printPropagation(w, &gossip)
 	})
@@ -77,8 +77,8 @@ type report struct {
 	Propagation api.Propagation `json:"propagation"`
 }
 
-// behindMost bounds the nodes that are shown as behind.
-const behindMost = 10
+// behindMax bounds the nodes that are shown as behind.
+const behindMax = 10
 
 // printPropagation prints how long gossip takes, if the agent knows that.
 func printPropagation(w io.Writer, p *api.Propagation) {
@@ -86,10 +86,10 @@ func printPropagation(w io.Writer, p *api.Propagation) {
 		_, _ = fmt.Fprintln(w, "\nGOSSIP FROM ZONE\tMEDIAN\t95 %\tMOST\tMARGIN\tBEACONS")
 	}
 	for _, z := range p.Zones {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", dash(printable(z.Zone)), milliseconds(z.Median), milliseconds(z.P95), milliseconds(z.Most), milliseconds(z.Margin), z.Count)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", dash(printable(z.Zone)), milliseconds(z.Median), milliseconds(z.P95), milliseconds(z.Max), milliseconds(z.Margin), z.Count)
 	}
 	for i, o := range p.Origins {
-		if !o.Overdue || i >= behindMost {
+		if !o.Overdue || i >= behindMax {
 			return // those that are overdue come first
 		}
 		if i == 0 {
@@ -112,6 +112,6 @@ func (s *session) measureOne(ctx context.Context, m *api.Member) roundTrip {
 		took = append(took, r.RTT)
 	}
 	slices.Sort(took)
-	t.Median, t.Least, t.Most = took[len(took)/2], took[0], took[len(took)-1]
+	t.Median, t.Least, t.Max = took[len(took)/2], took[0], took[len(took)-1]
 	return t
 }

@@ -55,7 +55,7 @@ Flags:
 		var failed error
 		err := s.agent.Events(ctx, []string{api.MemberJoin, api.MemberLeave, api.MemberFailed, api.MemberUpdate},
 			func() { failed = show() }, // the stream is open before the list is requested, so no event is missed in between
-			func(e api.Event) error { return errors.Join(failed, s.tell(&e)) })
+			func(e api.Event) error { return errors.Join(failed, s.printResult(&e)) })
 		return errors.Join(failed, err)
 	},
 }
@@ -83,7 +83,7 @@ func dash(text string) string {
 }
 
 var join = &Command{
-	Name: "join", Summary: "make an agent join the nodes at some addresses", speaks: true, least: 1, most: -1,
+	Name: "join", Summary: "make an agent join the nodes at some addresses", speaks: true, least: 1, max: -1,
 	usage: `
 gwyh join makes an agent join the nodes at the given addresses. If none is
 reached, "gwyh doctor" says why.
@@ -115,7 +115,7 @@ Usage:
 }
 
 var broadcast = &Command{
-	Name: "broadcast", Summary: "send a message to all agents of a cluster", speaks: true, least: 1, most: 2,
+	Name: "broadcast", Summary: "send a message to all agents of a cluster", speaks: true, least: 1, max: 2,
 	usage: `
 gwyh broadcast sends a message to all other agents of the cluster, whose
 handlers run for it. The payload is the second argument, or the standard input
@@ -167,12 +167,12 @@ Flags:
 		if s.text != "" {
 			types = strings.Split(s.text, ",")
 		}
-		return s.agent.Events(ctx, types, nil, func(e api.Event) error { return s.tell(&e) })
+		return s.agent.Events(ctx, types, nil, func(e api.Event) error { return s.printResult(&e) })
 	},
 }
 
-// tell writes an event as one line.
-func (s *session) tell(e *api.Event) error {
+// printResult writes an event as one line.
+func (s *session) printResult(e *api.Event) error {
 	if s.json {
 		return json.NewEncoder(s.out).Encode(e)
 	}
@@ -197,7 +197,7 @@ func (s *session) tell(e *api.Event) error {
 }
 
 var rtt = &Command{
-	Name: "rtt", Summary: "measure the round trip to members", speaks: true, most: -1,
+	Name: "rtt", Summary: "measure the round trip to members", speaks: true, max: -1,
 	usage: `
 gwyh rtt measures the round trip from an agent to members, by name. Without a
 name it measures to all members, at most 1000. If nodes send beacons
@@ -219,7 +219,7 @@ Flags:
 }
 
 var keys = &Command{
-	Name: "keys", Summary: "list, add, use or remove the keys of an agent", speaks: true, most: 2,
+	Name: "keys", Summary: "list, add, use or remove the keys of an agent", speaks: true, max: 2,
 	usage: `
 gwyh keys lists the keys of an agent by their fingerprints, or changes them:
 
@@ -287,7 +287,7 @@ func changeKeys(ctx context.Context, s *session) error {
 }
 
 var meta = &Command{
-	Name: "meta", Summary: "change the metadata of an agent", speaks: true, least: 1, most: 1,
+	Name: "meta", Summary: "change the metadata of an agent", speaks: true, least: 1, max: 1,
 	usage: `
 gwyh meta changes the metadata of an agent, which all members see.
 

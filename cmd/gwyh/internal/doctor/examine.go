@@ -249,9 +249,9 @@ func (x *examination) warn() {
 	}
 }
 
-// clockMost is the largest difference that nodes accept between clocks; above clockWarn the doctor warns.
+// clockMax is the largest difference that nodes accept between clocks; above clockWarn the doctor warns.
 const (
-	clockMost = 60 * time.Second
+	clockMax  = 60 * time.Second
 	clockWarn = 10 * time.Second
 	clockStep = 5 * time.Second
 )
@@ -260,7 +260,7 @@ const (
 // answers. A node accepts Hellos whose time is at most 60 s off, so its own time is the middle of what it accepts.
 func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit time.Duration) bool {
 	var tries []try
-	for d := -2 * clockMost; d <= 2*clockMost; d += clockStep {
+	for d := -2 * clockMax; d <= 2*clockMax; d += clockStep {
 		tries = append(tries, try{key, hit + d})
 	}
 	x.warn()
@@ -280,11 +280,11 @@ func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit 
 	}
 	text += fmt.Sprintf(" (to within %v)", clockStep)
 	switch {
-	case off.Abs() > clockMost-clockStep && hit != 0:
-		x.report.fail(WrongClock, "clock", "%s, and a node refuses handshakes that are more than %v off", text, clockMost)
+	case off.Abs() > clockMax-clockStep && hit != 0:
+		x.report.fail(WrongClock, "clock", "%s, and a node refuses handshakes that are more than %v off", text, clockMax)
 		return false
 	case off.Abs() > clockWarn:
-		x.report.note("clock", Warning, "%s; beyond %v a node refuses handshakes", text, clockMost)
+		x.report.note("clock", Warning, "%s; beyond %v a node refuses handshakes", text, clockMax)
 	default:
 		x.report.note("clock", OK, "%s", text)
 	}
