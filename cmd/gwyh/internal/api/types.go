@@ -41,7 +41,7 @@ type ZonePropagation struct {
 	Count  uint64    `json:"count"`
 	Median float64   `json:"median_ms"`
 	P95    float64   `json:"p95_ms"`
-	Max    float64   `json:"most_ms"`
+	Max    float64   `json:"max_ms"`
 	Margin float64   `json:"margin_ms"` // how far the times may be off at most, if the directions of a path differ
 	Heard  time.Time `json:"heard"`
 }

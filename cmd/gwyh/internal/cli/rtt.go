@@ -19,7 +19,7 @@ type roundTrip struct {
 	Zone   string  `json:"zone,omitempty"`
 	Median float64 `json:"median_ms,omitempty"`
 	Least  float64 `json:"least_ms,omitempty"`
-	Max    float64 `json:"most_ms,omitempty"`
+	Max    float64 `json:"max_ms,omitempty"`
 	Error  string  `json:"error,omitempty"` // why the other fields are absent
 }
 
