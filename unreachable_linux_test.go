@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/netns"
 	"github.com/gwyh-go/gwyh/internal/unreached"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 // joiner returns a node on a machine whose Joins have more time than a test.
@@ -122,4 +124,28 @@ func TestJoinOfAProcess(t *testing.T) {
 	c.BindAddr, c.AdvertiseAddr, c.TCPTimeout, c.LogOutput = "10.9.0.1", "10.9.0.1", 8*time.Second, os.Stdout
 	_, err := create(t, c).Join([]string{to})
 	fmt.Println(err)
+}
+
+func TestMachineThatForbidsToSendIsAWarning(t *testing.T) {
+	t.Parallel()
+	machine, _ := netns.WithRouter(t)
+	machine.Prohibited("10.2.0.0/16")
+	log := new(lines)
+	m := joiner(t, machine, log)
+	if _, err := m.Join([]string{"10.2.0.1:7000"}); !errors.Is(err, syscall.EACCES) {
+		t.Fatal(err)
+	}
+	const text = "this machine forbids the node to send: look at the rules for output in its firewall"
+	warned := func() bool {
+		return slices.ContainsFunc(m.Status().Warnings, func(w status.Warning) bool { return w.Code == status.CannotSend && strings.HasPrefix(w.Text, text) })
+	}
+	for end := time.Now().Add(time.Minute); !warned() || log.count("[WARN] gwyh: "+text) == 0; {
+		if time.Now().After(end) {
+			t.Fatalf("no warning: %+v", m.Status().Warnings)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if d := m.Status().Drops; !slices.ContainsFunc(d, func(d status.Drop) bool { return d.Reason == "write_forbidden" && d.Count > 1 }) {
+		t.Errorf("%+v", d)
+	}
 }

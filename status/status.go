@@ -149,6 +149,7 @@ type Code string
 // The codes of warnings.
 const (
 	WeakKey         Code = "weak-key"         // a key is the default one or can be guessed
+	CannotSend      Code = "cannot-send"      // the system does not take datagrams from the node
 	Clock           Code = "clock"            // handshakes were refused recently because the clocks differ
 	WrongKey        Code = "wrong-key"        // handshakes were refused recently because the key or the label differs
 	NarrowPath      Code = "narrow-path"      // the path to a neighbor does not carry datagrams of Config.UDPBufferSize
@@ -159,7 +160,7 @@ const (
 )
 
 // Codes lists all codes.
-var Codes = []Code{WeakKey, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
+var Codes = []Code{WeakKey, CannotSend, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
 
 // A Warning is something that an operator should look at.
 type Warning struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/inbox"
@@ -27,7 +26,7 @@ type Carrier struct {
 	errorf  func(format string, args ...any)
 	foreign *writers // nil over sockets
 	stop    <-chan struct{}
-	failed  atomic.Uint64 // datagrams for which a socket returned an error
+	failed  failures
 
 	// The following fields are owned by the loop.
 
@@ -148,19 +147,25 @@ func (c *Carrier) Ingest(path wire.Path, b []byte) {
 
 // Stats holds the counters of a Carrier, in datagrams.
 type Stats struct {
-	InboxDropped  uint64 // the queue for the loop was full
-	OutboxDropped uint64 // the queue for the foreign transport was full
-	OutboxLate    uint64 // queued at the foreign transport for so long that they were no longer worth sending
-	WriteErrors   uint64 // not taken by the system or the foreign transport
+	InboxDropped  uint64         // the queue for the loop was full
+	OutboxDropped uint64         // the queue for the foreign transport was full
+	OutboxLate    uint64         // queued at the foreign transport for so long that they were no longer worth sending
+	NotTaken      [Causes]uint64 // not taken by the system or the foreign transport
 }
 
 // Stats returns the present counters.
 func (c *Carrier) Stats() Stats {
-	s := Stats{InboxDropped: c.in.Dropped(), WriteErrors: c.failed.Load()}
+	s := Stats{InboxDropped: c.in.Dropped()}
+	for cause, f := range c.Failures() {
+		s.NotTaken[cause] = f.Count
+	}
 	if w := c.foreign; w != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		s.OutboxDropped, s.OutboxLate, s.WriteErrors = w.full, w.late, w.failed
+		s.OutboxDropped, s.OutboxLate = w.full, w.late
 	}
 	return s
 }
+
+// Failures returns the failure of each cause.
+func (c *Carrier) Failures() [Causes]Failure { return c.failed.list() }

@@ -14,8 +14,9 @@ type Write func(to netip.AddrPort, b []byte) error
 // NewForeign returns a Carrier over a transport that write writes to. The caller passes received datagrams to Put; at
 // most depth of them are queued. The Carrier may be used until stop is closed.
 func NewForeign(write Write, depth int, stop <-chan struct{}) *Carrier {
-	w := &writers{write: write, stop: stop, to: make(map[netip.AddrPort]*destination)}
-	return &Carrier{foreign: w, in: inbox.New(depth), stop: stop}
+	c := &Carrier{in: inbox.New(depth), stop: stop}
+	c.foreign = &writers{write: write, stop: stop, failed: &c.failed, to: make(map[netip.AddrPort]*destination)}
+	return c
 }
 
 // Flushed returns a channel that is closed when all datagrams sent so far have been passed to the system or to the

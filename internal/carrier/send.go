@@ -60,7 +60,7 @@ func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 
 // sendFailed counts a datagram of size bytes that the system did not take, and records a refusal that the core can act on.
 func (c *Carrier) sendFailed(to wire.Path, size int, err error) {
-	c.failed.Add(1)
+	c.failed.add(to.Remote, err)
 	r := Refusal{To: to, Size: size, TooBig: errors.Is(err, syscall.EMSGSIZE), NoRoute: udp.NoRoute(err)}
 	r.Pause = errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EPERM)
 	if r.TooBig || r.Pause || r.NoRoute != nil {

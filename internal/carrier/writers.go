@@ -26,8 +26,9 @@ const (
 //
 // It is safe for concurrent use.
 type writers struct {
-	write Write
-	stop  <-chan struct{}
+	write  Write
+	stop   <-chan struct{}
+	failed *failures // of the Carrier
 
 	mu      sync.Mutex                      // guards the following fields
 	to      map[netip.AddrPort]*destination // destinations with a datagram queued or being written
@@ -40,7 +41,7 @@ type writers struct {
 	flushes []*flush                        // in progress
 	idle    chan struct{}                   // closed when no writer runs; nil while no goroutine waits for that
 
-	full, late, failed uint64 // datagrams: not queued, queued too long, refused by the transport
+	full, late uint64 // datagrams: not queued, queued too long
 }
 
 // put queues copies of the datagrams that lie end to end in b. Each has size bytes, except the last. Datagrams beyond
@@ -161,7 +162,7 @@ func (w *writers) writeOne(d *destination) {
 		d.writing = false
 		d.done++
 		if err != nil {
-			w.failed++
+			w.failed.add(d.addr, err)
 		}
 		return
 	}

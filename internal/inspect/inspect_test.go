@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -35,20 +36,20 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 		{Node: status.Node{Name: "deaf"}, DeafSince: now},
 	}}
 	var got []status.Code
-	for _, w := range warnings(&s, []string{"weak"}) {
+	for _, w := range warnings(&s, []string{"weak"}, []string{"forbidden"}) {
 		got = append(got, w.Code)
 		if w.Text == "" {
 			t.Errorf("%s has no text", w.Code)
 		}
 	}
-	want := []status.Code{status.WeakKey, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
+	want := []status.Code{status.WeakKey, status.CannotSend, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
 		status.DeafNeighbor, status.NobodyHeard, status.Unwell}
 	if !slices.Equal(got, want) {
 		t.Errorf("warnings %v, want %v", got, want)
 	}
 	s.At = now.Add(time.Hour)
 	s.Links, s.Health, s.Alone = nil, 0, false
-	if got := warnings(&s, nil); len(got) > 0 {
+	if got := warnings(&s, nil, nil); len(got) > 0 {
 		t.Errorf("an hour later: %v", got)
 	}
 }
@@ -61,7 +62,7 @@ func TestDropsAreListedForEveryReason(t *testing.T) {
 	f.Core.Dropped[stats.DropForged] = 7
 	c.Update(now.Add(time.Second), &f)
 	c.Update(now.Add(2*time.Second), &f)
-	if len(c.drops) != len(stats.Drops())+5 || len(c.refusals) != int(handshake.Reasons)-1 {
+	if len(c.drops) != len(stats.Drops())+4+int(carrier.Causes) || len(c.refusals) != int(handshake.Reasons)-1 {
 		t.Errorf("%d reasons of drops, %d of refusals", len(c.drops), len(c.refusals))
 	}
 	for _, d := range c.drops {

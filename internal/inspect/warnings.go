@@ -41,13 +41,16 @@ func note(list []status.Drop, now time.Time, index int, v uint64, reason string)
 const lately = 10 * time.Minute
 
 // warnings returns the warnings for an operator.
-func warnings(s *status.Status, keyWarnings []string) (list []status.Warning) {
+func warnings(s *status.Status, keyWarnings, sendWarnings []string) (list []status.Warning) {
 	warn := func(code status.Code, about status.Node, since time.Time, format string, args ...any) {
 		list = append(list, status.Warning{Code: code, Text: fmt.Sprintf(format, args...), Node: about, Since: since})
 	}
 	var here status.Node
 	for _, text := range keyWarnings {
 		warn(status.WeakKey, here, time.Time{}, "%s", text)
+	}
+	for _, text := range sendWarnings {
+		warn(status.CannotSend, here, time.Time{}, "%s", text)
 	}
 	for _, r := range s.Refusals {
 		if r.Last.IsZero() || s.At.Sub(r.Last) > lately {

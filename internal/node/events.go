@@ -97,6 +97,7 @@ func (n *Node[N]) everySecond(now time.Time) {
 	figures := n.figures()
 	figures.Shell.SlowestDelivery, figures.Shell.QueueDue = n.dispatch.Slowest(), n.queueDue(now)
 	n.keys.remind(now, figures.Core.Members > 1, n.dispatch.Call)
+	n.sending.every(now, n.loop.carrier.Failures(), n.dispatch.Call)
 	n.counted.Update(now, &figures)
 	n.metrics.Offer(figures)
 }
@@ -107,7 +108,7 @@ func (n *Node[N]) figures() telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
 	return telemetry.Figures{Core: n.loop.core.Stats(), Propagation: n.loop.core.Beacons().Zones(), Shell: telemetry.Shell{
 		DefaultKey: keys.Default, WeakKeys: keys.Weak,
-		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
+		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, NotTaken: c.NotTaken,
 		MessagesDropped: n.dispatch.Dropped(),
 		Rebroadcasts:    n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
 	}}
@@ -143,7 +144,10 @@ func (n *Node[N]) Figures() (f Figures, err error) {
 		for _, z := range n.loop.core.Beacons().Zones() {
 			f.Propagation = max(f.Propagation, z.Quantile(0.95))
 		}
-		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate + carried.WriteErrors
+		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
+		for _, n := range carried.NotTaken {
+			f.Dropped += n
+		}
 		for _, n := range core.Dropped {
 			f.Dropped += n
 		}

@@ -9,7 +9,7 @@
 // To read it: node.go assembles the parts; loop.go is the loop and the calls into it; events.go handles the core's
 // events; snapshot.go is what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages to one
 // node; application.go and questions.go are the application's callbacks, poll.go its broadcasts; status.go is what an
-// operator sees.
+// operator sees, and sending.go warns of write errors.
 package node
 
 import (
@@ -52,6 +52,7 @@ type Node[N any] struct {
 	names      *addrbook.Book // for a transport that needs names; nil for any other
 	relocation relocation
 	keys       keyWatch
+	sending    sendWatch
 	debug      debugLevel
 	metrics    *telemetry.Publisher
 	coverages  coverages
@@ -93,7 +94,7 @@ func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gwyh: %w", err)
 	}
-	n.keys.keys, n.keys.log = c.Keys, c.Log
+	n.keys.keys, n.keys.log, n.sending.log = c.Keys, c.Log, c.Log
 	n.debug.wanted.Store(c.Log.WantsDebug())
 	own := c.Core
 	own.ID, own.Secret, own.Suite, own.Rand = id, secret, session.NaCl, rand.Reader

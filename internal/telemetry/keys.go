@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -74,6 +75,10 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 // SlowDelegate is the reason of messages dropped because the application is slow.
 const SlowDelegate = "slow_delegate"
 
+// NotTaken are the reasons of datagrams that the system or the transport did not take.
+var NotTaken = [carrier.Causes]string{carrier.Forbidden: "write_forbidden", carrier.NoRoute: "write_no_route", carrier.NoRoom: "write_no_room",
+	carrier.TooBig: "write_too_big", carrier.Other: "write"}
+
 // Drops calls yield with the number of datagrams and messages dropped for each reason, in the same order every time.
 func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	for _, d := range stats.Drops() {
@@ -83,7 +88,9 @@ func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	yield(sh.InboxDropped, "inbox_full")
 	yield(sh.OutboxDropped, "outbox_full")
 	yield(sh.OutboxLate, "outbox_late")
-	yield(sh.WriteErrors, "write")
+	for cause, reason := range NotTaken {
+		yield(sh.NotTaken[cause], reason)
+	}
 	yield(sh.MessagesDropped, SlowDelegate)
 }
 

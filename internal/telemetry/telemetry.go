@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/beacon"
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
@@ -17,17 +18,17 @@ const Interval = time.Second
 
 // Shell holds the figures from outside the core.
 type Shell struct {
-	InboxDropped    uint64        // datagrams for which the inbound queue was full
-	OutboxDropped   uint64        // datagrams for which the queue of a blocking transport was full
-	OutboxLate      uint64        // datagrams queued too long at a blocking transport
-	WriteErrors     uint64        // datagrams that the transport did not take
-	MessagesDropped uint64        // messages dropped because the application is slow
-	Rebroadcasts    uint64        // messages of GetBroadcasts not sent because they had just been delivered here
-	KnownRepeats    uint64        // messages repeated to this node that it had received before
-	SlowestDelivery time.Duration // longest time that a message waited for NotifyMsg since the last publication
-	DefaultKey      bool          // a key of the node is the default one of gwyh 0.1
-	WeakKeys        int           // number of keys of the node that can be guessed
-	QueueDue        bool          // the queue lengths are due (Config.QueueCheckInterval)
+	InboxDropped    uint64                 // datagrams for which the inbound queue was full
+	OutboxDropped   uint64                 // datagrams for which the queue of a blocking transport was full
+	OutboxLate      uint64                 // datagrams queued too long at a blocking transport
+	NotTaken        [carrier.Causes]uint64 // datagrams that the transport did not take
+	MessagesDropped uint64                 // messages dropped because the application is slow
+	Rebroadcasts    uint64                 // messages of GetBroadcasts not sent because they had just been delivered here
+	KnownRepeats    uint64                 // messages repeated to this node that it had received before
+	SlowestDelivery time.Duration          // longest time that a message waited for NotifyMsg since the last publication
+	DefaultKey      bool                   // a key of the node is the default one of gwyh 0.1
+	WeakKeys        int                    // number of keys of the node that can be guessed
+	QueueDue        bool                   // the queue lengths are due (Config.QueueCheckInterval)
 }
 
 // Figures holds the figures of a node at one moment.
