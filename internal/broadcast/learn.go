@@ -32,7 +32,6 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 		return delay
 	}
 	d.endDueProbes(now)
-	n.copies++
 	own := wire.Delay(min(int(delay)+int(n.half()), wire.DelayMax))
 	o := d.met(now, n, id)
 	requested := d.came(now, n, *id)
@@ -58,7 +57,6 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 		return
 	}
 	d.endDueProbes(now)
-	n.copies++
 	o := d.origins.byID[id.Origin()]
 	if o == nil || !id.HasOrigin() {
 		return

@@ -11,15 +11,15 @@ import (
 // A Neighbor is the other end of one link, as dissemination sees it. The core stores it with its other state of the
 // peer, passes a pointer to it, and writes the exported fields. The zero value is a neighbor without a link.
 type Neighbor struct {
-	ID     wire.NodeID
-	RTT    time.Duration // round-trip time, or a guess before it was measured; positive while linked
-	Missed uint64        // packets of n that this node requested again since the link came up
-	Source seen.Source   // source of messages, whether n is linked or not
+	ID      wire.NodeID
+	RTT     time.Duration // round-trip time, or a guess before it was measured; positive while linked
+	Arrived uint64        // packets of n that arrived in its sessions with this node
+	Missed  uint64        // packets of n that this node requested again
+	Source  seen.Source   // source of messages, whether n is linked or not
 
 	linked bool
 	slot   int // index in origin.paths
 	load   load
-	copies uint64 // full copies of small messages received from it
 
 	// What to send to it: see steer.go and digest.go.
 	steer       []*origin        // origins with a Prune or Graft to be sent
@@ -62,16 +62,16 @@ func (n *Neighbor) Linked() bool { return n.linked }
 func (n *Neighbor) Expected() int { return n.expected }
 
 // The loss of a link is estimated from the packets that were requested again. The estimate starts with lossWeight
-// assumed messages, so a new link counts as nearly lossless and a single loss has little effect.
+// assumed packets, so a new link counts as nearly lossless and a single loss has little effect.
 const (
 	lossAssumed = 0.003
 	lossWeight  = 33
 )
 
-// loss returns the estimated fraction of messages from n that are lost.
+// loss returns the estimated fraction of the packets from n that are lost.
 func (n *Neighbor) loss() float64 {
 	missed := float64(n.Missed)
-	return (missed + lossAssumed*lossWeight) / (missed + float64(n.copies) + lossWeight)
+	return (missed + lossAssumed*lossWeight) / (missed + float64(n.Arrived) + lossWeight)
 }
 
 // half returns the delay that the link with n adds to a message: half the round-trip time, and at least one unit, so

@@ -86,7 +86,7 @@ func TestLossyLinksTakeMoreParents(t *testing.T) {
 	}{{0, 2}, {0.01, 3}, {0.05, 4}, {0.3, 4}} {
 		w := newWorld(t, 8)
 		for _, n := range w.near {
-			n.copies = 10_000
+			n.Arrived = 10_000
 			n.Missed = uint64(c.loss * 10_000)
 		}
 		w.copies(1, time.Millisecond, w.near...)

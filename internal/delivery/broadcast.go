@@ -276,7 +276,7 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 // Digests returns the announcements for the next heartbeat to p: the messages that passed since the last one.
 // Announcements that do not fit in the heartbeat are sent separately.
 func (ds *Broadcasts) Digests(now time.Time, p *Peer) *digest.List {
-	p.Neighbor.Missed = p.Packets.Missed()
+	p.Neighbor.Arrived, p.Neighbor.Missed = p.Packets.Arrived(), p.Packets.Missed()
 	out, with := ds.Heartbeat(ds.outcomes, now, &p.Neighbor)
 	ds.disseminate(now, out)
 	return with

@@ -20,13 +20,14 @@ type Peer struct {
 	timer    *timer.Timer
 	channels []*Channel // one per session; none for a legacy peer
 
-	pace   *pacing.Controller
-	rtt    time.Duration // zero before the first measurement
-	sent   uint64        // bytes of all packets sent
-	missed uint64        // packets of the peer that were requested again
-	moved  time.Time     // when the peer last sent a report
-	ahead  ahead
-	sendAt time.Time // when the pacing allows the next datagram; zero if nothing waits for it
+	pace    *pacing.Controller
+	rtt     time.Duration // zero before the first measurement
+	sent    uint64        // bytes of all packets sent
+	arrived uint64        // packets of the peer that arrived
+	missed  uint64        // packets of the peer that were requested again
+	moved   time.Time     // when the peer last sent a report
+	ahead   ahead
+	sendAt  time.Time // when the pacing allows the next datagram; zero if nothing waits for it
 
 	open      openDatagram
 	queue     queue
@@ -140,6 +141,9 @@ func (p *Peer) Pace() *pacing.Controller { return p.pace }
 
 // Sent returns the number of bytes in all packets sent to the peer.
 func (p *Peer) Sent() uint64 { return p.sent }
+
+// Arrived returns the number of packets of the peer that arrived, of those that CountReceived counted.
+func (p *Peer) Arrived() uint64 { return p.arrived }
 
 // Missed returns the number of packets of the peer that were requested again.
 func (p *Peer) Missed() uint64 { return p.missed }

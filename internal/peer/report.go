@@ -17,6 +17,7 @@ const (
 // CountReceived counts a packet of n bytes for the reports. It returns true if enough was received to send a report.
 func (ch *Channel) CountReceived(n int) (report bool) {
 	ch.received += uint64(n)
+	ch.peer.arrived++
 	ch.peer.reports.unreported += n
 	return ch.peer.reports.unreported >= reportBytes
 }
