@@ -91,7 +91,7 @@ func newLoop(c Config) (*loop, error) {
 	case slices.Contains(c.Sources, nil):
 		return nil, errors.New("discover: one of Config.Sources is nil")
 	case c.Interval < 0 || c.Retry < 0 || c.Timeout < 0 || c.Max < 0:
-		return nil, errors.New("discover: Config.Interval, Retry, Timeout and Most must not be negative")
+		return nil, errors.New("discover: Config.Interval, Retry, Timeout and Max must not be negative")
 	}
 	l := &loop{Config: c, failing: make([]string, len(c.Sources))}
 	setDefault(&l.Interval, DefaultInterval)
