@@ -140,6 +140,9 @@ func (d *Delivery) Add(p *Peer, node *peers.Peer) {
 // Remove removes a peer, which must not be linked.
 func (d *Delivery) Remove(p *Peer) { delete(d.peers, p.ID) }
 
+// Peer returns the peer with an id, or nil.
+func (d *Delivery) Peer(id wire.NodeID) *Peer { return d.peers[id] }
+
 // Links returns the links, in the order in which they began. The caller must not change the slice.
 func (d *Delivery) Links() []*Peer { return d.links }
 

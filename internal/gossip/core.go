@@ -20,6 +20,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/liveness"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
@@ -115,6 +116,7 @@ type comparisons struct {
 // detection is the failure detector and the handling of its actions.
 type detection struct {
 	*swim.Detector
+	messages *liveness.Messenger
 	core     *Core
 	outcomes outcome.Buffer[swim.Action]
 }

@@ -256,14 +256,6 @@ func (l *leaving) leaveConfirmed(p *peer) {
 	}
 }
 
-// remind notifies a peer that still considers this node a member that it has left.
-func (l *leaving) remind(now time.Time, p *peer) {
-	c := l.core
-	if !c.members.Self().Live() && !p.Legacy {
-		c.swim.notify(now, p, c.members.Self())
-	}
-}
-
 // ready continues what waited for a session with p. Every node subscribes to a gwyh 0.1 node after a handshake with it,
 // so the overlay does not choose such nodes.
 func (h *handshakes) ready(now time.Time, p *peer) {

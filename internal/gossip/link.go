@@ -172,7 +172,7 @@ func (c *Core) Distances() uint64 { return c.overlay.Distances() }
 
 // handleStart handles a StartSubscription. The answer waits while the application decides about the peer.
 func (o *overlaying) handleStart(now time.Time, p *peer) {
-	o.core.leaving.remind(now, p)
+	o.core.swim.messages.Remind(now, &p.Peer)
 	if p.push.Asked() {
 		p.push.Subscribe()
 		return

@@ -145,7 +145,7 @@ func (h *handshakes) opened(now time.Time, p *peer, o *peers.Opened, from wire.P
 		c.swim.detect(now, c.swim.Answered(c.swim.outcomes, now, &p.Swim))
 	}
 	if m := c.swim.AccusedOf(&p.Swim); m != nil {
-		c.swim.notify(now, p, m)
+		c.swim.messages.Notify(now, &p.Peer, m)
 	}
 	return confirmed
 }
@@ -201,7 +201,7 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindDirectAck:
 		c.direct.conclude(now, c.direct.ReceiveAck(c.direct.outcomes, now, &p.Peer, m.Data))
 	case wire.KindHeartbeat:
-		c.leaving.remind(now, p)
+		c.swim.messages.Remind(now, &p.Peer)
 		c.overlay.conclude(now, c.overlay.HandleHeartbeat(c.overlay.acts, &p.overlay))
 	case wire.KindStartSubscription:
 		c.overlay.handleStart(now, p)
@@ -220,15 +220,15 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindSyncWant:
 		c.entries.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPing:
-		c.swim.handlePing(now, in.from, p, ch, m.Data)
+		c.swim.messages.ReceivePing(now, in.from, &p.Peer, ch, m.Data)
 	case wire.KindAck:
 		c.swim.handleAck(now, p, m.Data)
 	case wire.KindIdentity:
 		h.handleIdentity(p, m.Data)
 	case wire.KindProbeFor:
-		c.swim.handleProbeFor(now, p, m.Data)
+		c.swim.detect(now, c.swim.messages.ReceiveProbeFor(c.swim.outcomes, now, &p.Peer, m.Data))
 	case wire.KindProbeResult:
-		c.swim.handleProbeResult(now, p, m.Data)
+		c.swim.detect(now, c.swim.messages.ReceiveProbeResult(c.swim.outcomes, now, &p.Peer, m.Data))
 	case wire.KindStateRefused:
 		c.push.conclude(now, c.push.HandleRefused(c.push.outcomes, now, &p.push, m.Data))
 	case wire.KindUnknown:

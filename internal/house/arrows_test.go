@@ -18,6 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
+	{"liveness"},
 	{"entries"},
 	{"delivery"},
 	{"report", "stats"},
@@ -30,7 +31,7 @@ var floors = [][]string{
 }
 
 // around are the packages of the shell, which depend on no component, and the helpers of tests and simulations.
-var around = []string{"addrbook", "carrier", "dispatch", "gwyh01", "house", "inbox", "inspect", "intake", "memnet", "metrics", "mutants", "netns", "plot", "pull", "resolve", "sim",
+var around = []string{"addrbook", "carrier", "dispatch", "gwyh01", "house", "inbox", "inspect", "intake", "memnet", "metrics", "mutants", "netns", "pair", "plot", "pull", "resolve", "sim",
 	"simcheck", "simnet", "telemetry", "udp", "unreached"}
 
 func TestArrowsGoDownOnly(t *testing.T) {
