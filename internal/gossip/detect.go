@@ -70,7 +70,7 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 	if members.OutOfReach(now, e.Incarnation) {
 		return
 	}
-	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, e, from.detection()))
+	c.swim.detect(now, c.swim.HandleSelf(c.swim.outcomes, now, e, from.detection()))
 }
 
 // SetAckPayload answers an event.PayloadWanted: it sets the payload of further answers to Pings. A payload larger than

@@ -54,6 +54,7 @@ func (s *Stats) AddDetection(x *swim.Stats) {
 	s.ProbesFailed, s.ProbesIndirect = x.ProbesFailed, x.ProbesIndirect
 	s.SuspicionsRaised, s.SuspicionsRefuted = x.SuspicionsRaised, x.SuspicionsRefuted
 	s.MembersStale += x.AccusationsStale
+	s.Dropped[DropOversize] += x.AccusationsRationed
 }
 
 // AddLegacy adds the counters of requests by legacy nodes that were not fulfilled.

@@ -36,6 +36,8 @@ type Stats struct {
 	SuspicionsRaised  uint64 // accusations by this node
 	SuspicionsRefuted uint64 // refutations by this node of accusations against it
 	AccusationsStale  uint64 // accusations without news
+
+	AccusationsRationed uint64 // accusations with news that their peer, or peers without a link, may not bring now
 }
 
 // A Detector is the failure detector of one node. Inputs that have results append them as Actions to out, which the
@@ -55,6 +57,8 @@ type Detector struct {
 	probes     []*probe
 	probeSeq   uint64 // of the last probe
 	requests   requests
+	ration     ration
+	refutals   refutals
 	patrol     timer.Timer
 	census     census
 	failures   failures

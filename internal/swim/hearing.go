@@ -134,7 +134,7 @@ func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 // That time does not count as silence of any peer, and decisions in progress start again (PROTOCOL.md V7).
 func (d *Detector) Forgive(now time.Time, late time.Duration) {
 	d.health.note(1)
-	for _, p := range d.links {
+	for _, p := range d.peers { // whether linked or not: the order does not matter
 		if heard := now.Add(-p.check); p.Heard.Before(heard) {
 			p.Heard = heard
 		}

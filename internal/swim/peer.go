@@ -24,6 +24,7 @@ type Peer struct {
 	vouched   time.Time     // when a helper last reported that the peer is alive
 	noticed   time.Time     // when the peer was last notified that it is accused
 	indirect  quota.Bucket  // limits the probes that the peer requests
+	brought   quota.Bucket  // limits the accusations that the peer brings
 
 	pingSeq  uint64 // number of the last Ping
 	pings    []sentPing

@@ -97,7 +97,13 @@ func (d *Detector) accuse(now time.Time, m *members.Entry, incarnation uint64, b
 		return
 	}
 	s := d.suspicionOf(m)
-	if s == nil || incarnation > s.incarnation {
+	begins := s == nil || incarnation > s.incarnation
+	news := begins || d.isNews(now, s, incarnation, by)
+	if news && via != nil && !d.ration.mayBring(now, m.ID, via, begins, d.cfg.ProbeInterval) {
+		d.Stats.AccusationsRationed++
+		return
+	}
+	if begins {
 		s = d.beginSuspicion(now, m, incarnation)
 	}
 	s.private = false
@@ -261,6 +267,7 @@ func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
 	if s.incarnation > m.Incarnation {
 		d.table.SetIncarnation(m, s.incarnation)
 	}
+	d.ration.suspicions.Delete(m.ID) // it was not accused in vain
 	kind := DeclareDead
 	if s.private || d.HearsNobody(now) {
 		kind = RemoveAlone
@@ -269,21 +276,19 @@ func (d *Detector) decide(now time.Time, m *members.Entry, s *suspicion) {
 }
 
 // HandleSelf handles an entry about this node. It refutes an entry that is not alive, has a higher incarnation, or differs
-// at the same incarnation. If this node has refuted the entry already, it notifies from, unless from is nil.
-func (d *Detector) HandleSelf(out []Action, e *wire.Member, from *Peer) []Action {
+// at the same incarnation, but not at any rate. If this node has refuted the entry already, it notifies from, unless from
+// is nil.
+func (d *Detector) HandleSelf(out []Action, now time.Time, e *wire.Member, from *Peer) []Action {
+	d.begin(out)
 	me := d.self
 	switch {
 	case !me.Live():
 	case e.State != wire.StateAlive && e.Incarnation <= me.Refuted:
 		if from != nil {
-			out = append(out, Action{Kind: SendNotice, Peer: from, Member: me})
+			d.add(Action{Kind: SendNotice, Peer: from, Member: me})
 		}
 	case e.State != wire.StateAlive, e.Incarnation > me.Incarnation, e.Incarnation == me.Incarnation && !me.Says(e):
-		d.Stats.SuspicionsRefuted++
-		if e.State != wire.StateAlive {
-			d.health.note(1)
-		}
-		out = append(out, Action{Kind: Refute, State: e.State, Incarnation: e.Incarnation})
+		d.refutals.refute(now, e.State, e.Incarnation)
 	}
-	return out
+	return d.take()
 }

@@ -376,7 +376,7 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 		if e.State, e.Incarnation = c.state, c.incarnation; strings.HasPrefix(c.what, "something else") {
 			e.Meta = []byte("poison")
 		}
-		out := w.HandleSelf(nil, &e, w.peer(1))
+		out := w.HandleSelf(nil, w.now, &e, w.peer(1))
 		for _, a := range out {
 			if a.Kind == Refute && (a.Incarnation != c.incarnation || a.State != c.state) {
 				t.Errorf("%s: %+v", c.what, a)
@@ -391,10 +391,10 @@ func TestNodeRefutesWhatIsSaidOfItself(t *testing.T) {
 	if w.Stats.SuspicionsRefuted != 5 || w.Health() != 3 { // a false accusation of a live node is no sign of ill health
 		t.Errorf("%d counted, health %d", w.Stats.SuspicionsRefuted, w.Health())
 	}
-	w.do(w.HandleSelf(nil, &wire.Member{State: wire.StateSuspect, Incarnation: own - 5}, nil))
+	w.do(w.HandleSelf(nil, w.now, &wire.Member{State: wire.StateSuspect, Incarnation: own - 5}, nil))
 	w.want() // no node to notify
 	w.members.Leave(w.now)
-	w.do(w.HandleSelf(nil, &wire.Member{State: wire.StateDead, Incarnation: own + 9}, w.peer(1)))
+	w.do(w.HandleSelf(nil, w.now, &wire.Member{State: wire.StateDead, Incarnation: own + 9}, w.peer(1)))
 	w.want() // this node has left
 }
 

@@ -10,7 +10,7 @@
 //
 // Reading order: detector.go (the state), peer.go (the state of a peer), silence.go, pings.go, swim.go (general
 // inputs), hearing.go (whether a link works in both directions), links.go, watch.go (what silence causes), probe.go,
-// indirect.go, suspicion.go. health.go, census.go and partition.go are independent.
+// indirect.go, suspicion.go, ration.go. health.go, census.go and partition.go are independent.
 package swim
 
 import (
@@ -34,6 +34,7 @@ func New(now time.Time, cfg Config, rng *rand.Rand, table *members.Table, order 
 		peers:      make(map[wire.NodeID]*Peer),
 		suspicions: make(map[wire.NodeID]*suspicion),
 		heardAny:   now,
+		ration:     newRation(),
 	}
 	d.timers.Follow(order)
 	d.health.max = cfg.AwarenessMaxMultiplier - 1
@@ -42,6 +43,12 @@ func New(now time.Time, cfg Config, rng *rand.Rand, table *members.Table, order 
 	d.requests = requests{effects: effects, timeout: cfg.ProbeTimeout}
 	d.census.timer.Fire = d.stepCensus
 	d.patrol.Fire = d.startPatrol
+	d.refutals.init(effects, d.self, cfg.ProbeInterval, func(claimed wire.State) {
+		d.Stats.SuspicionsRefuted++
+		if claimed != wire.StateAlive {
+			d.health.note(1)
+		}
+	})
 	d.timers.Set(&d.patrol, now.Add(time.Duration(rng.Int64N(int64(patrolInterval)))))
 	return d
 }
