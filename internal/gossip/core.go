@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/bridge"
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/entries"
@@ -154,6 +155,7 @@ type exchanges struct {
 // gateway is the Gateway to gwyh 0.1 nodes and the handling of its outcomes.
 type gateway struct {
 	*legacy.Gateway
+	bridge   *bridge.Bridge
 	core     *Core
 	outcomes outcome.Buffer[legacy.Outcome]
 	timer    timer.Timer

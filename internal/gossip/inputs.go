@@ -50,7 +50,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.direct, c.pings, c.push = newDirects(c), &c.delivery.Pings, newExchanges(c)
 	c.gateway, c.hs = newGateway(c), newHandshakes(c)
 	c.delivery.SetSessions(c.hs.Table)
-	c.swim.messages = newMessenger(c)
+	c.swim.messages, c.gateway.bridge = newMessenger(c), newBridge(c)
 	c.start(now)
 	return c, nil
 }

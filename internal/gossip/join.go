@@ -74,7 +74,8 @@ func (s *joins) act(now time.Time, o *joining.Outcome[*pushpull.Join]) {
 	case joining.Greet:
 		c.hs.ready(now, c.peers[j.Peer()])
 	case joining.AskSeed:
-		c.gateway.askSeed(now, c.peers[j.Peer()])
+		c.gateway.AskSeed(now, c.peers[j.Peer()].gateway)
+		c.gateway.conclude(now, c.gateway.outcomes)
 	case joining.Advance:
 		if p := c.peers[j.Peer()]; p != nil && !p.Legacy {
 			c.push.conclude(now, c.push.AdvanceJoin(c.push.outcomes, now, &c.members, &p.push, j.Exchange, j.Until()))
@@ -219,7 +220,7 @@ func (c *Core) Leave(now time.Time) {
 	c.membership.spread(now, c.members.Self(), nil, byNews)
 	c.entries.FlushNews(now)
 	c.sender.SealDue(now, true)
-	c.gateway.leave(now)
+	c.gateway.bridge.Leave(now)
 	var links []wire.NodeID
 	for _, p := range c.links {
 		if !p.Legacy {
@@ -275,7 +276,7 @@ func (h *handshakes) ready(now time.Time, p *peer) {
 	}
 	p.dials = nil
 	if p.Legacy {
-		c.gateway.ready(now, p)
+		c.gateway.conclude(now, c.gateway.Ready(c.gateway.outcomes, now, c.gateway.bridge, &c.members, p.gateway))
 	} else {
 		c.overlay.conclude(now, c.overlay.SessionReady(c.overlay.acts, now, &p.overlay))
 	}

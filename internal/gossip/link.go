@@ -228,6 +228,9 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	c := o.core
 	c.links = append(c.links, p)
 	c.delivery.Link(now, &p.Peer)
+	if p.Legacy {
+		c.gateway.SetLinked(p.gateway, true)
+	}
 	c.report.LinkUp(now, p.ID)
 	c.swim.LinkUp(now, &p.Swim)
 	if p.Packets.RTT() == 0 && !p.Legacy {
@@ -244,6 +247,9 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 	c := o.core
 	c.links = slices.DeleteFunc(c.links, func(o *peer) bool { return o == p })
 	c.delivery.Unlink(now, &p.Peer)
+	if p.Legacy {
+		c.gateway.SetLinked(p.gateway, false)
+	}
 	c.report.LinkDown(now, p.ID)
 	c.swim.LinkDown(&p.Swim)
 	p.Packets.Path().LinkDown()

@@ -291,6 +291,9 @@ func (h *handshakes) remove(now time.Time, p *peer) {
 	c.delivery.Remove(&p.Peer)
 	c.report.Forget(p.ID)
 	c.swim.RemovePeer(&p.Swim)
+	if p.Legacy {
+		c.gateway.bridge.Remove(p.gateway)
+	}
 	c.push.conclude(now, c.push.RemovePeer(c.push.outcomes, &p.push))
 	for _, a := range p.dials {
 		h.attemptFailed(now, a, pushpull.ErrPeerGone)

@@ -32,7 +32,7 @@ func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c.peers[e.Peer] = p
 	c.swim.AddPeer(&p.Swim)
 	if e.Legacy {
-		p.gateway = c.gateway.NewPeer(p.ID)
+		p.gateway = c.gateway.bridge.Add(&p.Peer, &p.overlay, &p.push)
 	}
 	return p
 }

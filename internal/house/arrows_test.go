@@ -18,7 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
-	{"liveness"},
+	{"bridge", "liveness"},
 	{"entries"},
 	{"delivery"},
 	{"report", "stats"},

@@ -102,12 +102,12 @@ func (g *Gateway) shakeAll(out []Outcome, now time.Time, n Node, t *members.Tabl
 		return out
 	}
 	for _, m := range t.Live() {
-		p := n.Peer(m.ID)
+		p := g.Peer(m.ID)
 		if p == nil {
 			continue
 		}
 		c := n.Contact(now, p)
-		if !c.Linked {
+		if !p.linked {
 			continue
 		}
 		p.forgot = c.Subscribing

@@ -127,12 +127,12 @@ func TestCheckOfAMemberThatIsGoneMeanwhileEnds(t *testing.T) {
 	if w.count("dead") != 0 {
 		t.Errorf("%q", w.log)
 	}
-	delete(w.peers, p.id)
+	w.g.RemovePeer(p)
 }
 
 func TestCheckDoesNotPingAPeerThatIsGone(t *testing.T) {
 	w, p := checked(t)
-	delete(w.peers, p.id)
+	w.g.RemovePeer(p)
 	w.run(checkPings*framePause - time.Millisecond)
 	w.wantLog()
 }
@@ -181,7 +181,7 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 func TestRefutationAndDeathAreToldHoweverManyChoresWait(t *testing.T) {
 	w := newWorld(t)
 	p, q := w.known(1), w.known(2)
-	w.contact[p.id].Linked = true
+	w.g.SetLinked(p, true)
 	for range JobsMax {
 		w.g.later(w.now, time.Hour, job{task: repeatPing, peer: p, check: new(check)})
 	}

@@ -31,12 +31,12 @@ func Members(t *members.Table) (list []*members.Entry) {
 func (g *Gateway) Choose(out []Outcome, now time.Time, n Node, t *members.Table, list []*members.Entry) []Outcome {
 	for _, m := range list {
 		var c Contact
-		p := n.Peer(m.ID)
+		p, linked := g.Peer(m.ID), false
 		if p != nil {
-			c = n.Contact(now, p)
+			c, linked = n.Contact(now, p), p.linked
 		}
 		switch {
-		case millis(now) > m.Incarnation+uint64(orphan.Milliseconds()) && !c.Linked:
+		case millis(now) > m.Incarnation+uint64(orphan.Milliseconds()) && !linked:
 			out = g.declareDead(out, now, t, m, m.Incarnation)
 		case !g.cfg.Admits || c.Subscribing || n.Avoids(now, m.ID):
 		case !IsGate(t, m):

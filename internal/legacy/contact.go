@@ -18,9 +18,30 @@ var StartRate = quota.Rate{Burst: 16, Every: time.Second / 4}
 // same address replaces its predecessor.
 func Name(addr netip.AddrPort) string { return "gwyh01-" + addr.String() }
 
-// NewPeer returns the state of a new gwyh 0.1 peer.
-func (g *Gateway) NewPeer(id wire.NodeID) *Peer {
-	return &Peer{id: id, lease: Lease + g.between(0, Lease/4)}
+// AddPeer returns the state of a new gwyh 0.1 peer, which the Gateway keeps until RemovePeer.
+func (g *Gateway) AddPeer(id wire.NodeID) *Peer {
+	p := &Peer{id: id, lease: Lease + g.between(0, Lease/4)}
+	g.peers[id] = p
+	return p
+}
+
+// RemovePeer removes a peer, and its link if it has one.
+func (g *Gateway) RemovePeer(p *Peer) {
+	g.SetLinked(p, false)
+	delete(g.peers, p.id)
+}
+
+// SetLinked records that the link with a peer has begun or ended.
+func (g *Gateway) SetLinked(p *Peer, linked bool) {
+	if p.linked == linked {
+		return
+	}
+	p.linked = linked
+	if linked {
+		g.links++
+	} else {
+		g.links--
+	}
 }
 
 // Ready handles the end of a handshake with a peer.
@@ -44,7 +65,7 @@ func (g *Gateway) pingStranger(out []Outcome, now time.Time, n Node, p *Peer, tr
 }
 
 func (g *Gateway) pingStrangerAgain(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer, tries int) []Outcome {
-	if n.Peer(p.id) != p {
+	if g.Peer(p.id) != p {
 		return out
 	}
 	out, done := g.subscribe(out, now, n, t, p)
@@ -73,7 +94,7 @@ func (g *Gateway) subscribe(out []Outcome, now time.Time, n Node, t *members.Tab
 		return out, false
 	}
 	switch {
-	case !c.Subscribing && (c.Linked || n.Links() < LinksMax):
+	case !c.Subscribing && (p.linked || g.links < LinksMax):
 		out = append(out, Outcome{Kind: Subscribe, Peer: p})
 	case c.Subscribing && p.forgot:
 		out = append(out, Outcome{Kind: Resubscribe, Peer: p})
@@ -89,7 +110,7 @@ func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.T
 		return out
 	}
 	c := n.Contact(now, p)
-	full := !c.Subscriber && !c.Linked && n.Links() >= LinksMax
+	full := !c.Subscriber && !p.linked && g.links >= LinksMax
 	if full || !p.answers.Take(now, StartRate) {
 		g.Stats.Excess++
 		return out
@@ -100,7 +121,7 @@ func (g *Gateway) handleStart(out []Outcome, now time.Time, n Node, t *members.T
 // Tick monitors a peer. It returns the time of the next call, or zero for never.
 func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) (_ []Outcome, next time.Time) {
 	c := n.Contact(now, p)
-	if !c.Linked && !c.Subscribing {
+	if !p.linked && !c.Subscribing {
 		return out, time.Time{}
 	}
 	switch silent := now.Sub(c.Heard); {

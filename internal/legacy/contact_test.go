@@ -53,7 +53,7 @@ func TestCourtOfAPeerThatIsGoneEnds(t *testing.T) {
 	w := newWorld(t)
 	p := w.peer(1)
 	w.do(w.g.Ready(w.out, w.now, w, &w.table, p))
-	delete(w.peers, p.id)
+	w.g.RemovePeer(p)
 	w.run(time.Minute)
 	w.wantLog("ping old-1")
 }
@@ -140,8 +140,7 @@ func TestLeasesOfPeersDiffer(t *testing.T) {
 func TestLinksAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for i := range LinksMax {
-		w.peer(100 + i)
-		w.contact[legacyID(100+i)].Linked = true
+		w.g.SetLinked(w.peer(100+i), true)
 	}
 	w.member(1)
 	p := w.peer(1)

@@ -40,6 +40,9 @@ type Gateway struct {
 	cfg Config
 	rng *rand.Rand
 
+	peers map[wire.NodeID]*Peer
+	links int // number of peers that are linked
+
 	jobs    []job // soonest first
 	changed bool  // a job was added since the last call of TimerChanged
 
@@ -57,8 +60,11 @@ type Gateway struct {
 
 // New returns a Gateway. rng is for choices that need no secrecy.
 func New(cfg Config, rng *rand.Rand) *Gateway {
-	return &Gateway{cfg: cfg, rng: rng, asked: quota.NewMap[wire.NodeID, time.Time](MembersMax)}
+	return &Gateway{cfg: cfg, rng: rng, peers: make(map[wire.NodeID]*Peer), asked: quota.NewMap[wire.NodeID, time.Time](MembersMax)}
 }
+
+// Peer returns the gwyh 0.1 peer with an id, or nil.
+func (g *Gateway) Peer(id wire.NodeID) *Peer { return g.peers[id] }
 
 // Admits reports whether this node accepts gwyh 0.1 nodes.
 func (g *Gateway) Admits() bool { return g.cfg.Admits }

@@ -50,7 +50,7 @@ func wellFormed(e *wire.Member) bool {
 // weighDeath decides about a Go node's entry that declares a gwyh 0.1 node dead. A node that has heard it since then
 // refutes it. A node that has a session with it pings it first.
 func (g *Gateway) weighDeath(out []Outcome, now time.Time, n Node, t *members.Table, m *members.Entry, e *wire.Member) ([]Outcome, Verdict) {
-	p := n.Peer(e.ID)
+	p := g.Peer(e.ID)
 	if p == nil || !live(m) {
 		return out, Gone
 	}

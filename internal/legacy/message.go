@@ -33,7 +33,7 @@ func (g *Gateway) HandleMessage(out []Outcome, now time.Time, n Node, t *members
 		}
 		out = append(out, Outcome{Kind: StatusArrived, Status: m.ID, From: p.id, Of: of, Up: up})
 	case wire.KindPeers:
-		g.handlePeers(now, n, t, p, m.Data)
+		g.handlePeers(now, t, p, m.Data)
 	case wire.KindNak, wire.KindFrame, wire.KindEndSubscription, wire.KindPeerList:
 		// These only show that the peer is alive: PROTOCOL.md 3 says why none of them is answered.
 	default:

@@ -22,9 +22,10 @@ const (
 	revive        = 3 * time.Second        // minimum time after a death before a packet of the peer undoes it
 )
 
-// A Peer is what a Gateway keeps about one gwyh 0.1 peer. Make one with [Gateway.NewPeer].
+// A Peer is what a Gateway keeps about one gwyh 0.1 peer. [Gateway.AddPeer] makes one.
 type Peer struct {
-	id wire.NodeID
+	id     wire.NodeID
+	linked bool
 
 	beat    time.Time     // when its last heartbeat arrived, its own or one that it passed on
 	forgot  bool          // no heartbeat came, or it was notified that this node is down: resubscribe at the next handshake
@@ -53,7 +54,6 @@ type Contact struct {
 	Session     bool      // packets may be sealed for it
 	Opened      time.Time // when a packet of it was last opened, in any session
 	Heard       time.Time // when a packet of it, or a handshake with it, was last handled
-	Linked      bool
 	Subscribing bool      // this node subscribes to it, or has asked to
 	AskedAt     time.Time // when this node last asked to subscribe
 	Subscriber  bool      // it subscribes to this node
@@ -65,12 +65,9 @@ type Contact struct {
 
 // A Node gives a Gateway the state of the rest of the node during an input. The Gateway does not retain it.
 type Node interface {
-	Peer(id wire.NodeID) *Peer                 // nil if there is no such gwyh 0.1 peer
 	Contact(now time.Time, p *Peer) Contact    // of an existing peer
-	Links() int                                // with gwyh 0.1 peers
 	Dialing(id wire.NodeID) bool               // a handshake with that node is in progress
 	Avoids(now time.Time, id wire.NodeID) bool // the member recently refused a subscription, or did not answer
-	Advertised() netip.AddrPort                // where other nodes reach this node
 }
 
 // millis returns t in milliseconds, as used for incarnations of gwyh 0.1 members.

@@ -59,7 +59,7 @@ func (g *Gateway) handleQuestion(out []Outcome, now time.Time, n Node, t *member
 		return out
 	}
 	out = append(out, Outcome{Kind: PassQuestion, Member: m, Incarnation: e.Incarnation, By: e.From, From: from})
-	p := n.Peer(m.ID)
+	p := g.Peer(m.ID)
 	if p == nil {
 		return out
 	}

@@ -23,8 +23,8 @@ const (
 
 // hope schedules an attempt to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The
 // number of attempts is limited, because a peer may name any address. reach is Dial, Meet or ContactNode.
-func (g *Gateway) hope(now time.Time, n Node, of wire.Peer, reach OutcomeKind) {
-	addr, own := unmap(of.Addr), n.Advertised()
+func (g *Gateway) hope(now time.Time, t *members.Table, of wire.Peer, reach OutcomeKind) {
+	addr, own := unmap(of.Addr), t.Self().Addr
 	ip, ownIP := addr.Addr(), own.Addr().Unmap()
 	switch {
 	case g.hopes >= HopesMax, !addr.IsValid() || addr.Port() == 0 || addr == own:
@@ -82,18 +82,18 @@ func (g *Gateway) AskAgain(out []Outcome, now time.Time, n Node, t *members.Tabl
 		return out
 	}
 	list = slices.DeleteFunc(list, func(m *members.Entry) bool {
-		p := n.Peer(m.ID)
+		p := g.Peer(m.ID)
 		return p == nil || !n.Contact(now, p).Session
 	})
 	if len(list) == 0 {
 		return out
 	}
 	g.listWait = min(max(2*g.listWait, listAgain), listRarely)
-	return g.askForPeers(out, now, n, t, n.Peer(list[g.rng.IntN(len(list))].ID))
+	return g.askForPeers(out, now, t, g.Peer(list[g.rng.IntN(len(list))].ID))
 }
 
-func (g *Gateway) askForPeers(out []Outcome, now time.Time, n Node, t *members.Table, p *Peer) []Outcome {
-	if n.Peer(p.id) != p || !t.Self().Live() {
+func (g *Gateway) askForPeers(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
+	if g.Peer(p.id) != p || !t.Self().Live() {
 		return out
 	}
 	p.listAsked, g.listLast = now, now
@@ -101,7 +101,7 @@ func (g *Gateway) askForPeers(out []Outcome, now time.Time, n Node, t *members.T
 }
 
 // handlePeers handles the list of nodes that a peer knows, if this node requested it. Other lists are forwarded answers.
-func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, data []byte) {
+func (g *Gateway) handlePeers(now time.Time, t *members.Table, p *Peer, data []byte) {
 	if p.listAsked.IsZero() || now.Sub(p.listAsked) > listAnswer {
 		return
 	}
@@ -114,9 +114,9 @@ func (g *Gateway) handlePeers(now time.Time, n Node, t *members.Table, p *Peer, 
 		switch {
 		case of.ID == t.Self().ID || t.IsLive(of.ID):
 		case of.ID.IsGo(): // it will be asked for its members
-			g.hope(now, n, of, ContactAddr)
+			g.hope(now, t, of, ContactAddr)
 		default:
-			g.hope(now, n, of, Dial)
+			g.hope(now, t, of, Dial)
 		}
 	}
 }

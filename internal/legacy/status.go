@@ -29,17 +29,17 @@ func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.
 		}
 		return g.refuteOwnDown(out, now)
 	case s.Of.ID.IsGo():
-		return g.statusOfGo(out, now, n, known, s)
+		return g.statusOfGo(out, now, t, known, s)
 	case s.Up:
 		out = append(out, s.pass())
 		if !up {
-			g.hope(now, n, s.Of, Dial)
+			g.hope(now, t, s.Of, Dial)
 		}
 		return out
 	case !up:
 		return append(out, s.pass())
 	}
-	if p := n.Peer(s.Of.ID); p != nil && n.Contact(now, p).Session {
+	if p := g.Peer(s.Of.ID); p != nil && n.Contact(now, p).Session {
 		return g.checkDown(out, now, t, p, claim{status: s.Status, from: s.From})
 	}
 	return out
@@ -47,12 +47,12 @@ func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.
 
 // statusOfGo handles a PeerStatus about a Go node. It changes no entry, because a Go node announces its own state and
 // address. If no Go node has announced the node, this node contacts it.
-func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *members.Entry, s Outcome) []Outcome {
+func (g *Gateway) statusOfGo(out []Outcome, now time.Time, t *members.Table, known *members.Entry, s Outcome) []Outcome {
 	up := live(known)
 	switch {
 	case up != s.Up:
 		if s.Up {
-			g.followHint(now, n, s.Of)
+			g.followHint(now, t, s.Of)
 		}
 		return out
 	case up && known.Addr != s.Of.Addr:
@@ -63,12 +63,12 @@ func (g *Gateway) statusOfGo(out []Outcome, now time.Time, n Node, known *member
 
 // followHint contacts a Go node that no Go node has announced. The PeerStatus is not trusted: the handshake is for that
 // id and proves it, and the node becomes a member only by its own alive entry.
-func (g *Gateway) followHint(now time.Time, n Node, of wire.Peer) {
+func (g *Gateway) followHint(now time.Time, t *members.Table, of wire.Peer) {
 	if !g.hints.Take(now, HintRate) {
 		g.Stats.Excess++
 		return
 	}
-	g.hope(now, n, of, ContactNode)
+	g.hope(now, t, of, ContactNode)
 }
 
 // Tellable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an

@@ -182,7 +182,7 @@ func TestDownAboutThisNodeIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T
 	w := newWorld(t)
 	linked := w.known(1)
 	w.known(2)
-	w.contact[legacyID(2)].Linked = false
+	w.g.SetLinked(w.g.Peer(legacyID(2)), false)
 	w.member(3)
 	self := wire.Peer{ID: goID(0), Addr: addr(0)}
 	w.say(1, self, true)
@@ -261,7 +261,7 @@ func TestSeedThatIsGoneIsNotAsked(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	w.g.AskSeed(w.now, p)
-	delete(w.peers, p.id)
+	w.g.RemovePeer(p)
 	w.run(time.Minute)
 	w.wantLog()
 }
@@ -305,7 +305,7 @@ func TestNodeWithoutASessionAsksNobody(t *testing.T) {
 func asked(t *testing.T) (*world, *Peer) {
 	w := newWorld(t)
 	p := w.known(1)
-	w.do(w.g.askForPeers(w.out, w.now, w, &w.table, p))
+	w.do(w.g.askForPeers(w.out, w.now, &w.table, p))
 	w.log = nil
 	return w, p
 }

@@ -19,7 +19,7 @@ func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members
 	case endCheck:
 		return g.believe(out, now, n, t, c.peer, c.check)
 	case repeatPing:
-		if c.peer.check == c.check && n.Peer(c.peer.id) == c.peer {
+		if c.peer.check == c.check && g.Peer(c.peer.id) == c.peer {
 			out = append(out, Outcome{Kind: Ping, Peer: c.peer})
 		}
 	case pingStranger:
@@ -40,7 +40,7 @@ func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members
 		g.hopes--
 	case askList:
 		if t.CountGo()-1 < g.cfg.Subscriptions {
-			out = g.askForPeers(out, now, n, t, c.peer)
+			out = g.askForPeers(out, now, t, c.peer)
 		}
 	}
 	return out

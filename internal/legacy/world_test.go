@@ -24,7 +24,6 @@ type world struct {
 	g       *Gateway
 	out     outcome.Buffer[Outcome]
 	table   members.Table
-	peers   map[wire.NodeID]*Peer
 	contact map[wire.NodeID]*Contact
 	dialing map[wire.NodeID]bool
 	avoided map[wire.NodeID]bool
@@ -44,30 +43,19 @@ func newWorld(t *testing.T, tweak ...func(c *Config)) *world {
 	for _, f := range tweak {
 		f(&cfg)
 	}
-	w := &world{t: t, now: begin, g: New(cfg, rand.New(rand.NewPCG(1, 2))), peers: map[wire.NodeID]*Peer{}, contact: map[wire.NodeID]*Contact{},
+	w := &world{t: t, now: begin, g: New(cfg, rand.New(rand.NewPCG(1, 2))), contact: map[wire.NodeID]*Contact{},
 		dialing: map[wire.NodeID]bool{}, avoided: map[wire.NodeID]bool{}}
 	w.table = members.NewTable(w.now, members.Config{Self: members.Member{ID: goID(0), Name: "self", Addr: addr(0)}})
 	return w
 }
 
-func (w *world) Peer(id wire.NodeID) *Peer               { return w.peers[id] }
 func (w *world) Contact(_ time.Time, p *Peer) Contact    { return *w.contact[p.id] }
 func (w *world) Dialing(id wire.NodeID) bool             { return w.dialing[id] }
 func (w *world) Avoids(_ time.Time, id wire.NodeID) bool { return w.avoided[id] }
-func (w *world) Advertised() netip.AddrPort              { return addr(0) }
-func (w *world) Links() (n int) {
-	for _, c := range w.contact {
-		if c.Linked {
-			n++
-		}
-	}
-	return n
-}
 
 // peer makes a gwyh 0.1 peer with a session in which no packet has arrived.
 func (w *world) peer(i int) *Peer {
-	p := w.g.NewPeer(legacyID(i))
-	w.peers[p.id] = p
+	p := w.g.AddPeer(legacyID(i))
 	w.contact[p.id] = &Contact{Session: true, Heard: w.now, Remote: addr(1000 + i)}
 	return p
 }
@@ -154,18 +142,21 @@ func (w *world) act(o *Outcome) {
 	case Subscribe:
 		w.note("subscribe to %s", w.who(o.Peer.id))
 		c := w.contact[o.Peer.id]
-		c.Subscribing, c.Linked, c.AskedAt = true, true, w.now
+		c.Subscribing, c.AskedAt = true, w.now
+		w.g.SetLinked(o.Peer, true)
 	case Resubscribe:
 		w.note("subscribe to %s again", w.who(o.Peer.id))
 		w.contact[o.Peer.id].AskedAt = w.now
 	case Serve:
 		w.note("serve %s", w.who(o.Peer.id))
 		c := w.contact[o.Peer.id]
-		c.Subscriber, c.Linked = true, true
+		c.Subscriber = true
+		w.g.SetLinked(o.Peer, true)
 	case EndLink:
 		w.note("end the link with %s", w.who(o.Peer.id))
 		c := w.contact[o.Peer.id]
-		c.Subscribing, c.Subscriber, c.Linked = false, false, false
+		c.Subscribing, c.Subscriber = false, false
+		w.g.SetLinked(o.Peer, false)
 	case Confirmed:
 		w.note("%s has confirmed", w.who(o.Peer.id))
 	case StatusArrived:

@@ -2,6 +2,7 @@ package pair
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/delivery"
@@ -55,12 +56,20 @@ func (n *Node) timeout() {
 	n.Timers.Run(n.w.Now)
 }
 
-// sendTo passes the datagrams of n to the other node, and reports whether there were any.
+// sendTo passes the datagrams of n to the other node and to gwyh 0.1 nodes, and reports whether there were any.
 func (n *Node) sendTo(other *Node) (any bool) {
-	var list [][]byte
-	n.Out.Drain(1, func(r outbox.Run) { list = append(list, bytes.Clone(r.Bytes)) })
-	for _, b := range list {
-		other.receive(n.Path, b)
+	type datagram struct {
+		to    wire.Path
+		bytes []byte
+	}
+	var list []datagram
+	n.Out.Drain(1, func(r outbox.Run) { list = append(list, datagram{r.To, bytes.Clone(r.Bytes)}) })
+	for _, d := range list {
+		if i := slices.IndexFunc(n.legacy, func(l *Legacy) bool { return l.Path.Remote == d.to.Remote }); i >= 0 {
+			n.legacy[i].receive(d.bytes)
+		} else {
+			other.receive(n.Path, d.bytes)
+		}
 	}
 	return len(list) > 0
 }
@@ -90,8 +99,13 @@ func (n *Node) tick(now time.Time) {
 	if n.Tick != nil {
 		next = timer.Soonest(next, n.Tick(now))
 	}
-	if !next.IsZero() {
-		n.Timers.Advance(&n.Peer.Timer, next)
+	n.advance(n.Peer, next)
+}
+
+// advance sets the timer of a peer, unless at is zero.
+func (n *Node) advance(p *delivery.Peer, at time.Time) {
+	if !at.IsZero() {
+		n.Timers.Advance(&p.Timer, at)
 	}
 }
 
@@ -138,4 +152,29 @@ func (n *Node) HandlePlain(in Arrival, plain []byte) {
 		}
 		plain = rest
 	}
+}
+
+// Kinds returns the kinds of the messages that arrived.
+func (l *Legacy) Kinds() (kinds []wire.Kind) {
+	for i := range l.Got {
+		kinds = append(kinds, l.Got[i].Kind)
+	}
+	return kinds
+}
+
+// receive handles a datagram, of which a gwyh 0.1 node reads the first message.
+func (l *Legacy) receive(b []byte) {
+	var p wire.Packet
+	if _, err := wire.NextPacket(&p, b); err != nil {
+		l.w.T.Fatal(err)
+	}
+	plain, err := l.s.Open(l.w.Now, &p)
+	if err != nil {
+		l.w.T.Fatal(err)
+	}
+	var m wire.Message
+	if _, err := wire.ParseMessage(&m, plain); err != nil {
+		l.w.T.Fatal(err)
+	}
+	l.Got = append(l.Got, m)
 }
