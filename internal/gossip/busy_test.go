@@ -54,9 +54,9 @@ func TestManySmallMessagesAllArrive(t *testing.T) {
 			c.form(5 * time.Second)
 			before := c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })
 			bytes := c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })
-			const count = 3000
+			count := brief(3000, 1000)
 			c.rush(count, 100*time.Microsecond, origins, "message")
-			per := func(n uint64) float64 { return float64(n) / count / 10 }
+			per := func(n uint64) float64 { return float64(n) / float64(count) / 10 }
 			t.Logf("%d origins, loss %v: per message and node %.2f datagrams, %.0f bytes, %.2f copies, %.2f announced, %.3f asked for, %.3f resent; %d prunes, %d grafts; dropped: forgotten %d, announced %d, full %d, unexpected %d", origins, loss,
 				per(c.sum(func(s *stats.Stats) uint64 { return s.SentDatagrams })-before), per(c.sum(func(s *stats.Stats) uint64 { return s.SentBytes })-bytes),
 				per(c.sum(func(s *stats.Stats) uint64 { return s.BroadcastsForwarded })), per(c.sum(func(s *stats.Stats) uint64 { return s.Announced })),

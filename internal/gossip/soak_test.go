@@ -118,7 +118,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	datagrams := append([][]byte{legacyHello(wire.NodeID{6: 0x40}, now, 1)}, plains...)
 	rng := newTestRand(9)
 	var packet []byte
-	for i := range *inputs {
+	for i := range brief(*inputs, *inputs/5) {
 		now = now.Add(50 * time.Microsecond)
 		if i%2 == 0 {
 			packet = append(packet[:0], mutate(rng, datagrams[rng.IntN(len(datagrams))], plains)...)

@@ -1,6 +1,7 @@
 package simcheck
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -26,10 +27,11 @@ func TestScenariosEndAsTheyShould(t *testing.T) {
 // links and the comparison meets fast ones, unless all links idle between messages. With 8, Uniform has few links
 // between zones.
 func TestFiguresHoldInSmallClusters(t *testing.T) {
-	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8} // these checks take the most time
+	hard := map[string]uint64{"large": 20, "nearest": 8, "nearest-lossy": 8}
+	slow := []string{"large", "nearest", "nearest-lossy", "paths", "paths-all", "paths-regions", "crash-lossy", "last-node", "idle-cost"}
 	for _, k := range Figures() {
 		t.Run(k.Name, func(t *testing.T) {
-			if testing.Short() && hard[k.Name] > 0 {
+			if testing.Short() && slices.Contains(slow, k.Name) {
 				t.Skip("takes seconds")
 			}
 			t.Parallel()
