@@ -68,6 +68,15 @@ func (c *clinic) agent(args ...string) *process {
 	return p
 }
 
+// agentHere starts an agent on this machine, at the port that nodes have by default.
+func (c *clinic) agentHere(args ...string) {
+	c.t.Helper()
+	_ = c.here.Do(func() error {
+		launch(c.t, c.binary, append([]string{"-name", "bob", "-bind", "10.9.0.1:6969", "-key-file", c.key}, args...)...)
+		return nil
+	})
+}
+
 // drop makes a machine drop UDP at a hook.
 func (c *clinic) drop(on *netns.Space, hook *nftables.ChainHook) {
 	c.t.Helper()
@@ -190,6 +199,27 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c.agent()
 			c.drop(c.here, nftables.ChainHookInput)
 			c.examine(&doctor.Dropped, "firewall here: answers of .* arrive at this machine, and its firewall drops them", agentAt)
+		},
+		"the own firewall drops what the node's port gets": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.dropPort(c.here, nftables.ChainHookInput, destinationPort)
+			c.examine(&doctor.Dropped, "firewall here: answers of .* arrive at this machine, and its firewall drops them", agentAt)
+			c.examine(nil, "(?s)port 4000, as those of a node here would.*No fault found", "-bind", "10.9.0.1:4000", agentAt)
+		},
+		"the own firewall drops what the port of the agent here sends": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.agentHere("-http", "127.0.0.1:6970")
+			c.examine(nil, "(?s)port: UDP port 6969 of this machine is in use.*agent here: the agent here, \"bob\" at 10.9.0.1:6969, gets an answer", agentAt)
+			c.dropPort(c.here, nftables.ChainHookInput, destinationPort)
+			c.examine(&doctor.Dropped, "agent here: the other node answers this machine's port .*, and not the agent here, \"bob\"", agentAt)
+		},
+		"the port of the agent here, which cannot be asked": func(t *testing.T) {
+			c := newClinic(t, binary, 1500)
+			c.agent()
+			c.agentHere("-http", "127.0.0.1:6999", "-token", "another")
+			c.examine(nil, "(?s)No fault found.*Not tested: UDP port 6969, which the node of this machine uses", agentAt)
 		},
 		"the own firewall drops what is sent": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)

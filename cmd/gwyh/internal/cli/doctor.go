@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
+	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/client"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
 )
@@ -24,12 +28,17 @@ Usage:
 
 What the node of this machine has:
 
-	-config FILE     take key and label from the configuration of an agent
+	-config FILE     take key, label, port and API from the configuration
+	                 of an agent
 	-key-file FILE   file with its keys; GWYH_KEY may hold one too
 	-label LABEL     its label
-	-bind IP[:PORT]  address and port to send from (default: any). If a
-	                 firewall lets pass what comes from one port only, stop
-	                 the node and name its port
+	-bind IP[:PORT]  address and port to send from. The default is the
+	                 port of the node (6969 without -config), because
+	                 firewalls may treat ports differently, or a free
+	                 port while the node runs
+	-here HOST:PORT  API of the agent on this machine (default: that of
+	                 -config, or 127.0.0.1:6970). If it has the port, it is
+	                 asked to send from there
 	-meta BYTES      size of its metadata (default 0)
 
 What to try and to ask:
@@ -81,7 +90,10 @@ func runDoctor(ctx context.Context, args []string, out, err io.Writer) int {
 	} else if r.Fault != nil {
 		_, _ = fmt.Fprintf(out, "\nFault: %s\n%s\n", r.Fault.Name, r.Fault.Advice)
 	} else {
-		_, _ = fmt.Fprintln(out, "\nNo fault found: a node of this machine can join.")
+		_, _ = fmt.Fprintln(out, "\nNo fault found.")
+		for _, what := range r.Untested {
+			_, _ = fmt.Fprintf(out, "Not tested: %s.\n", what)
+		}
 	}
 	if ctx.Err() != nil {
 		return exitFailed
@@ -105,6 +117,7 @@ func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 	f.IntVar(&c.Meta, "meta", 0, "")
 	labels := f.String("labels", "", "")
 	api := f.String("api", "", "")
+	here := f.String("here", "", "")
 	tokenFile := f.String("token-file", "", "")
 	f.BoolVar(&c.NoJoin, "no-join", false, "")
 	f.BoolVar(&asJSON, "json", false, "")
@@ -126,6 +139,7 @@ func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 		return nil, false, err
 	}
 	c.Keys, c.Label = own.Keys, own.Label
+	c.Node, c.Here = nodeAddress(own.Bind), localAgent(node[3:], *here)
 	if c.Meta < 0 || c.Meta > 32<<10 {
 		return nil, false, fmt.Errorf("-meta %d, want 0 to %d", c.Meta, 32<<10)
 	}
@@ -143,6 +157,28 @@ func parseDoctor(args []string) (c *doctor.Config, asJSON bool, err error) {
 		}
 	}
 	return c, asJSON, nil
+}
+
+// localAgent returns a client of the agent on this machine. flags are those of its configuration, and address is its API, empty
+// for that of the configuration. A wrong address or token is seen when the agent is asked, which is seldom necessary.
+func localAgent(flags []string, address string) *client.Client {
+	token, configured := os.Getenv("GWYH_TOKEN"), config.DefaultHTTP
+	if c, err := config.Parse(append([]string{"-insecure"}, flags...), os.Getenv); err == nil {
+		token, configured = c.Token, cmp.Or(c.HTTP, configured)
+	}
+	return client.New(cmp.Or(address, configured), token)
+}
+
+// nodeAddress returns where a node with the option bind listens: the address is the zero Addr for all addresses, and for a
+// name.
+func nodeAddress(bind string) netip.AddrPort {
+	host, port, _ := net.SplitHostPort(bind) // the configuration was checked
+	number, _ := strconv.ParseUint(port, 10, 16)
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.IsUnspecified() {
+		ip = netip.Addr{}
+	}
+	return netip.AddrPortFrom(ip, uint16(number))
 }
 
 // localAddress parses an address with an optional port. An empty text means any address.

@@ -68,6 +68,27 @@ func TestNodeThatCanBeJoinedHasNoFault(t *testing.T) {
 	}
 }
 
+// A node counts each handshake that it refuses, and its operator gets warnings.
+func TestNodeThatCanBeJoinedRefusesNothing(t *testing.T) {
+	t.Parallel()
+	c := gwyh.DefaultLocalConfig()
+	c.Name, c.BindAddr, c.BindPort, c.SecretKey, c.LogOutput = "ann", "127.0.0.1", 0, key, io.Discard
+	m, err := gwyh.Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Shutdown() }()
+	expect(t, Config{Target: m.LocalNode().Address()}, nil, "ok clock: the clocks agree")
+	for _, r := range m.Status().Refusals {
+		if r.Count > 0 {
+			t.Errorf("%d handshakes refused: %s", r.Count, r.Reason)
+		}
+	}
+	if w := m.Status().Warnings; len(w) > 0 {
+		t.Errorf("warnings: %+v", w)
+	}
+}
+
 func TestOneOfSeveralKeysIsEnough(t *testing.T) {
 	t.Parallel()
 	expect(t, Config{Target: node(t, unchanged), Keys: [][]byte{[]byte("another key of 32 bytes for them"), key}, NoJoin: true}, nil, "with the fingerprint "+gwyh.KeyFingerprint(key))

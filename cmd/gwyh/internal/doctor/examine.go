@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gwyh-go/gwyh"
@@ -28,11 +29,13 @@ type Config struct {
 	Target string   // host, or host:port
 	Keys   [][]byte // keys of this node; none for the default key
 	Label  string
-	Labels []string // labels that the other node may have
-	Local  netip.AddrPort
+	Labels []string       // labels that the other node may have
+	Local  netip.AddrPort // where to send from; zero for any
+	Node   netip.AddrPort // where a node of this machine listens; zero if that is unknown. Local takes precedence
 	Meta   int            // bytes of metadata that a node on this machine would have
 	NoJoin bool           // do not become a member, not even briefly
 	Agent  *client.Client // of the other node; nil if it is not an agent, or its API may not be used
+	Here   *client.Client // of the agent on this machine, which is asked if it has the port of Node; nil if there is none
 	Told   func(Step)     // is called with each step immediately; may be nil
 
 	clock func() time.Time // nil for the system clock; tests set others
@@ -63,7 +66,8 @@ type examination struct {
 	from   netip.Addr // the address that the system sends from
 	line   *line
 	watch  *watch
-	warned bool // the user was told about the tries that a node refuses
+	own    uint16 // the port of Local or Node, if the line has it; otherwise zero
+	warned bool   // the user was told about the tries that a node refuses
 }
 
 // Examine finds out why a Join fails, or reports that it succeeds.
@@ -115,8 +119,8 @@ func (x *examination) examine(ctx context.Context) {
 	if clock == nil {
 		clock = time.Now
 	}
-	var err error
-	if x.line, err = open(x.Local, x.to, clock); err != nil {
+	taken, err := x.open(clock)
+	if err != nil {
 		x.report.fail(NoBind, "socket", "%v", err)
 		return
 	}
@@ -124,6 +128,7 @@ func (x *examination) examine(ctx context.Context) {
 	if !x.route() {
 		return
 	}
+	x.notePort(taken)
 	x.watch = startWatch(x.to, x.line.local())
 	defer x.watch.stop()
 
@@ -137,7 +142,7 @@ func (x *examination) examine(ctx context.Context) {
 		default:
 		}
 	})
-	own := x.own()
+	own := x.tries()
 	answered, err := x.line.shake(ctx, own, ownHellos, helloWait, true)
 	if len(answered) == 0 {
 		x.unanswered(ctx, err, func() []error { return drain(knocks) })
@@ -152,8 +157,58 @@ func (x *examination) examine(ctx context.Context) {
 	if !x.path(ctx, a) {
 		return
 	}
-	if !x.NoJoin {
-		x.join(ctx)
+	if taken && !x.askHere(ctx) {
+		return
+	}
+	if x.NoJoin {
+		x.report.lacks("a Join, because of -no-join: the other side may refuse one")
+		return
+	}
+	x.join(ctx)
+}
+
+// open opens the line. A firewall may treat the port of a node differently from a free one, so the line has the node's own
+// port if it can. taken means that another program has it, as if the node runs. Then the line has a free port.
+func (x *examination) open(clock func() time.Time) (taken bool, err error) {
+	examinesItself := x.to.Port() == x.Node.Port() && interfaceOf(x.to.Addr()) != "" // the node examined has the port
+	if x.Local.Port() != 0 || x.Node.Port() == 0 || examinesItself {
+		x.own = x.Local.Port()
+		x.line, err = open(x.Local, x.to, clock)
+		return false, err
+	}
+	if at := x.Node.Addr(); !x.Local.Addr().IsValid() && at.IsValid() && at.Is4() == x.to.Addr().Is4() {
+		x.Local = netip.AddrPortFrom(at, 0)
+	}
+	at := netip.AddrPortFrom(x.Local.Addr(), x.Node.Port())
+	if x.line, err = open(at, x.to, clock); err == nil {
+		x.own = at.Port()
+		return false, nil
+	}
+	taken = isTaken(err)
+	if !taken {
+		x.report.note("port", Warning, "a node of this machine cannot use %v: %v", at, err)
+	}
+	x.line, err = open(netip.AddrPortFrom(x.Local.Addr(), 0), x.to, clock)
+	return taken, err
+}
+
+// windowsTaken is WSAEADDRINUSE.
+const windowsTaken = syscall.Errno(10048)
+
+func isTaken(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windowsTaken)
+}
+
+// notePort tells which port the handshakes leave from, and what that means.
+func (x *examination) notePort(taken bool) {
+	r := x.report
+	switch {
+	case x.own != 0:
+		r.note("port", OK, "handshakes leave from UDP port %d, as those of a node here would", x.own)
+	case taken:
+		r.note("port", Warning, "UDP port %d of this machine is in use, as if the node runs, so handshakes leave from port %d: a firewall may treat the two differently", x.Node.Port(), x.line.local())
+	default:
+		r.lacks("the port of a node of this machine, because handshakes left from UDP port %d: -bind names it", x.line.local())
 	}
 }
 
@@ -211,8 +266,8 @@ func (x *examination) keys() [][]byte {
 	return x.Keys
 }
 
-// own returns the handshakes that a node with this configuration would try.
-func (x *examination) own() (tries []try) {
+// tries returns the handshakes that a node with this configuration would try.
+func (x *examination) tries() (tries []try) {
 	for _, k := range x.keys() {
 		tries = append(tries, try{key: handshake.NewKey(k, x.Label)})
 	}
@@ -256,9 +311,24 @@ const (
 	clockStep = 5 * time.Second
 )
 
+// clocksAgree reports whether the clocks differ by no more than clockWarn. If they do not differ, the node refuses none of
+// these Hellos, so an examination that finds no fault leaves no warnings there.
+func (x *examination) clocksAgree(ctx context.Context, key handshake.Key) bool {
+	const edge = clockMax - clockWarn
+	answered, _ := x.line.shake(ctx, []try{{key, -edge}, {key, edge}}, ownHellos, helloWait, false)
+	if len(answered) < 2 {
+		return false
+	}
+	x.report.note("clock", OK, "the clocks agree (to within %v)", clockWarn)
+	return true
+}
+
 // compareClocks measures how much the other node's clock differs from this one's, given a shift under which the node
 // answers. A node accepts Hellos whose time is at most 60 s off, so its own time is the middle of what it accepts.
 func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit time.Duration) bool {
+	if hit == 0 && x.clocksAgree(ctx, key) {
+		return true
+	}
 	var tries []try
 	for d := -2 * clockMax; d <= 2*clockMax; d += clockStep {
 		tries = append(tries, try{key, hit + d})
@@ -341,7 +411,7 @@ func (x *examination) path(ctx context.Context, a *attempt) bool {
 func (x *examination) join(ctx context.Context) {
 	c := gwyh.DefaultLANConfig()
 	c.Name = fmt.Sprintf("%s-%x", selfName, newNodeID())[:len(selfName)+9]
-	c.BindAddr, c.BindPort, c.AdvertisePort = x.from.String(), 0, 0
+	c.BindAddr, c.BindPort, c.AdvertisePort = x.from.String(), int(x.own), 0
 	c.Label, c.LogHandler, c.MetaMax = x.Label, slog.DiscardHandler, max(x.Meta, gwyh.MetaMaxSize)
 	c.UDPBufferSize = max(c.UDPBufferSize, min(c.MetaMax+1000, 65507))
 	c.Delegate = quiet{meta: make([]byte, x.Meta)}
@@ -350,6 +420,8 @@ func (x *examination) join(ctx context.Context) {
 		x.report.note("join", Unknown, "%v", err)
 		return
 	}
+	x.watch.stop()
+	x.line.close() // frees the port
 	m, err := gwyh.Create(c)
 	if err != nil {
 		x.report.note("join", Unknown, "no node is made here: %v", err)
@@ -363,7 +435,7 @@ func (x *examination) join(ctx context.Context) {
 		return
 	}
 	defer func() { _ = m.Leave(2 * time.Second) }()
-	x.report.note("join", OK, "joined, as %q: the cluster has %d members with this one", c.Name, m.NumMembers())
+	x.report.note("join", OK, "joined, as %q at %s: the cluster has %d members with this one", c.Name, m.LocalNode().Address(), m.NumMembers())
 	x.neighbors(ctx, m)
 }
 
@@ -417,6 +489,7 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 // opinion asks the other agent for its view of this node, if its API may be used.
 func (x *examination) opinion(ctx context.Context, name string) {
 	if x.Agent == nil {
+		x.report.lacks("what the node over there thinks of this one: -api names the API of its agent")
 		return
 	}
 	const step = "opinion over there"

@@ -23,7 +23,7 @@ var (
 	Refused    = Fault{"refused", 19, "The nodes can talk, but one refuses the other for the reason above. Change that at the node that refuses."}
 	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the node over there says whether it refuses a key, a label or a clock."}
 	NoAnswer   = Fault{"no-answer", 21, "From outside, a key or a label that differs and a firewall that drops this port look the same. Compare the keys of both nodes (`gwyh keys`) and their labels (`gwyh info`). If they are equal, open the UDP port in both directions. With -api and the token of the agent over there, the doctor finds out which it is."}
-	NoBind     = Fault{"no-bind", 22, "The doctor cannot send from the address of -bind. If a node has the port, stop the node first, or leave the port out of -bind."}
+	NoBind     = Fault{"no-bind", 22, "The doctor cannot send from the address of -bind, or of bind in the file of -config. If a node has the port, stop the node first, or leave the port out of -bind."}
 )
 
 // Faults are all faults.
@@ -53,6 +53,8 @@ type Report struct {
 	Steps  []Step `json:"steps"`
 	Fault  *Fault `json:"fault,omitempty"` // absent if nodes can join
 
+	Untested []string `json:"untested,omitempty"` // what the examination says nothing about
+
 	told func(Step)
 }
 
@@ -63,6 +65,11 @@ func (r *Report) note(name string, o Outcome, format string, args ...any) {
 	if r.told != nil {
 		r.told(s)
 	}
+}
+
+// lacks records what the examination says nothing about.
+func (r *Report) lacks(format string, args ...any) {
+	r.Untested = append(r.Untested, fmt.Sprintf(format, args...))
 }
 
 // fail adds a step that ends the examination with a fault.

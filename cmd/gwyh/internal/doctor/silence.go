@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/gwyh-go/gwyh"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/api"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/udp"
@@ -166,7 +168,7 @@ func (x *examination) ask(ctx context.Context) bool {
 	// The log has at most one line per reason in ten seconds, so send Hellos for longer than that.
 	const patience = 12 * time.Second
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
-		_, _ = own.shake(ctx, x.own(), ownHellos, time.Second, true)
+		_, _ = own.shake(ctx, x.tries(), ownHellos, time.Second, true)
 		lines, err := x.log(ctx)
 		if err != nil {
 			r.note("log over there", Unknown, "%v", err)
@@ -187,6 +189,52 @@ func (x *examination) ask(ctx context.Context) bool {
 	}
 	r.fail(Dropped, "log over there", "the agent there runs, and in %v of Hellos its log has no word of them: they do not arrive, or its answers do not", patience)
 	return true
+}
+
+// askHere lets the agent of this machine, which has the port of the node, ping the other node. It returns false if that
+// shows a fault: the other node is silent for that port alone.
+func (x *examination) askHere(ctx context.Context) bool {
+	const step = "agent here"
+	r := x.report
+	untested := func() {
+		r.lacks("UDP port %d, which the node of this machine uses: stop the node and repeat, or name the API of its agent with -here", x.Node.Port())
+	}
+	if x.Here == nil {
+		untested()
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
+	var self api.Self
+	if err := x.Here.Get(ctx, "/v1/self", &self); err != nil {
+		r.note(step, Unknown, "%v", err)
+		untested()
+		return true
+	}
+	if self.Label != x.Label || !x.hasKeyOf(ctx) {
+		r.note(step, Unknown, "not asked: the agent here, %q at %s, has another key or label than this examination", self.Member.Name, self.Member.Addr)
+		untested()
+		return true
+	}
+	var pong api.PingResponse
+	if err := x.Here.Post(ctx, "/v1/ping", api.PingRequest{Addr: x.to.String()}, &pong); err != nil {
+		r.fail(Dropped, step, "the other node answers this machine's port %d, and not the agent here, %q at %s: something treats the port of the agent differently (%v)",
+			x.line.local(), self.Member.Name, self.Member.Addr, err)
+		return false
+	}
+	r.note(step, OK, "the agent here, %q at %s, gets an answer from the other node in %.2f ms", self.Member.Name, self.Member.Addr, pong.RTT)
+	return true
+}
+
+// hasKeyOf reports whether the agent here has the primary key of this examination. A key that can be guessed has no
+// fingerprint to compare.
+func (x *examination) hasKeyOf(ctx context.Context) bool {
+	var keys []api.Key
+	if err := x.Here.Get(ctx, "/v1/keys", &keys); err != nil {
+		return false
+	}
+	want := gwyh.KeyFingerprint(x.keys()[0])
+	return slices.ContainsFunc(keys, func(k api.Key) bool { return k.Fingerprint == want })
 }
 
 func (x *examination) log(ctx context.Context) (lines []api.LogLine, err error) {
