@@ -158,7 +158,7 @@ func (q *TransmitLimitedQueue) take(overhead, limit, turns int) (msgs [][]byte, 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var again []*queued
-	kept := q.queue[:0] // broadcasts that are not taken move down
+	kept := q.queue[:0] // broadcasts that are not returned move down
 	for at := 0; at < len(q.queue); {
 		free := limit - overhead
 		if free <= 0 {

@@ -471,7 +471,7 @@ const (
 	minUDPBufferSize  = 1200
 	maxUserBufferSize = 16 << 20
 	maxMeta           = 32 << 10
-	entryOverhead     = 220 // bytes of a datagram with an entry, beyond name, zone and metadata, at most
+	entryOverhead     = 220 // maximum bytes of a datagram with an entry, beyond name, zone and metadata
 )
 
 // validate returns a copy of c with slices of its own and with defaults in place of zeros. The error names all

@@ -389,7 +389,7 @@ func (m *Memberlist) Stats() Stats {
 
 // Status returns what an operator wants to see of this node, all of the same moment: members, links, suspicions, what was
 // dropped, key fingerprints and warnings. It takes some time in a large cluster, about a millisecond for 1,000 members, so
-// call it a few times per second at most. After Shutdown it returns the zero Status.
+// call it at most a few times per second. After Shutdown it returns the zero Status.
 func (m *Memberlist) Status() status.Status {
 	s, err := m.node.Status()
 	if err != nil {
@@ -428,7 +428,7 @@ func (m *Memberlist) Leave(timeout time.Duration) error { return m.node.Leave(ti
 // for the node itself first. Both run in the caller's goroutine.
 //
 // UpdateNode returns when the metadata was sent and NotifyUpdate has returned for the node itself, or after at most
-// a second if the EventDelegate is slow. It returns an error if sending takes longer than timeout; zero means
+// 1 s if the EventDelegate is slow. It returns an error if sending takes longer than timeout; zero means
 // no limit. After any other error, for example metadata above Config.MetaMax, nothing has changed.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	meta, err := m.config.nodeMeta()

@@ -128,8 +128,8 @@ type Propagation struct {
 	// Of the last beacons, at most 128, half took no longer than Median, 95 % no longer than P95, and none longer than Max.
 	Median, P95, Max time.Duration
 
-	// Margin is half of the round trips on the path of the last beacon. The times may be wrong by so much at most if the
-	// directions of that path differ.
+	// Margin is half of the round trips on the path of the last beacon. This is the maximum error of the
+	// times if the two directions of that path differ.
 	Margin time.Duration
 }
 
@@ -149,7 +149,7 @@ type Code string
 // The codes of warnings.
 const (
 	WeakKey         Code = "weak-key"         // a key is the default one or can be guessed
-	CannotSend      Code = "cannot-send"      // the system does not take datagrams from the node
+	CannotSend      Code = "cannot-send"      // the system does not accept datagrams from the node
 	Clock           Code = "clock"            // handshakes were refused recently because the clocks differ
 	WrongKey        Code = "wrong-key"        // handshakes were refused recently because the key or the label differs
 	NarrowPath      Code = "narrow-path"      // the path to a neighbor does not carry datagrams of Config.UDPBufferSize

@@ -222,7 +222,7 @@ func memberTable(s *status.Status) table {
 
 func linkTable(s *status.Status) table {
 	t := table{Name: "links", View: "links", Title: "Links", Empty: "This node has no link.",
-		Help: "The nodes that this node exchanges broadcasts with. Loss is the share of what was sent there lately that did not arrive the first time.",
+		Help: "The nodes that this node exchanges broadcasts with. Loss is the share of what was sent there recently that did not arrive the first time.",
 		Columns: []column{{Label: "Neighbor"}, {Label: "Zone"}, {Label: "Round trip", Number: true}, {Label: "Loss", Number: true}, {Label: "Chosen by"}, {Label: "Last heard"},
 			{Label: "Datagrams", Number: true, Extra: true}, {Label: "Allowed rate", Number: true, Extra: true}, {Label: "Sent", Number: true, Extra: true}}}
 	for i := range s.Links {

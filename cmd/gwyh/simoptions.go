@@ -46,7 +46,7 @@ type simOptions struct {
 	check    bool   // run all checks instead of a plan
 	scenario string // run only this check
 	quick    bool   // in a size that takes a second
-	full     bool   // in the size of the published figures
+	full     bool   // run each simulation in the size of the published figures
 }
 
 // Bounds of one simulation.
@@ -389,7 +389,7 @@ func (s *sizes) String() string {
 	return strings.Join(texts, ",")
 }
 
-// Set makes numbers of nodes a flag.Value.
+// Set parses numbers of nodes, separated by commas (flag.Value).
 func (s *sizes) Set(text string) error {
 	*s = nil
 	for part := range strings.SplitSeq(text, ",") {

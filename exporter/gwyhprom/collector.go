@@ -131,7 +131,7 @@ var linkMetrics = []struct {
 	value func(*status.Link) float64
 }{
 	{linkDesc("rtt_seconds", "Last measured round trip to a neighbor; 0 if there was none."), func(l *status.Link) float64 { return l.RTT.Seconds() }},
-	{linkDesc("loss_ratio", "Share of the bytes sent to a neighbor lately that did not arrive the first time."), func(l *status.Link) float64 { return l.Loss }},
+	{linkDesc("loss_ratio", "Share of the bytes sent to a neighbor recently that did not arrive the first time."), func(l *status.Link) float64 { return l.Loss }},
 	{linkDesc("backlog_bytes", "Bytes of small messages queued for a neighbor."), func(l *status.Link) float64 { return float64(l.Backlog) }},
 	{linkDesc("mtu_bytes", "Size of the largest datagram that is known to reach a neighbor."), func(l *status.Link) float64 { return float64(l.MTU) }},
 }

@@ -9,8 +9,8 @@ const (
 	window     = 100 * time.Millisecond
 	parts      = 32   // parts answered per peer and window
 	AnswersMax = 64   // messages of entries sent at once in answer to one message
-	answersFew = 4    // the same after sentMany messages in this window
-	sentMany   = 256  // which are so many,
+	answersFew = 4    // the same after sentMany messages of entries in this window
+	sentMany   = 256  // see answersFew
 	sentMax    = 4096 // messages per window after which no more are sent
 )
 

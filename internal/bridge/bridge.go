@@ -131,7 +131,7 @@ func (b *Bridge) passQuestion(now time.Time, o *legacy.Outcome) {
 	}
 }
 
-// sendEntry sends a Go node the entry of a gwyh 0.1 member that it has not heard of lately.
+// sendEntry sends a Go node the entry of a gwyh 0.1 member that it has not heard of recently.
 func (b *Bridge) sendEntry(now time.Time, o *legacy.Outcome) {
 	p := b.cfg.Delivery.Peer(o.ID)
 	if p == nil {

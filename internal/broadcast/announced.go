@@ -123,7 +123,7 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 }
 
 // offered handles an offer (PROTOCOL.md Q16): the node takes the first one, shares the message with one more neighbor, and
-// answers every neighbor which stripes it takes from it. A neighbor that is no nearer to the origin is not taken: nodes
+// answers every neighbor which stripes it takes from it. A neighbor that is no nearer to the origin is not chosen: nodes
 // that take the same stripe from each other would get nothing.
 func (d *Disseminator) offered(now time.Time, n *Neighbor, g *digest.Digest) {
 	id := wire.BroadcastID(g.Origin, g.Top)

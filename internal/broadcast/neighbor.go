@@ -23,7 +23,7 @@ type Neighbor struct {
 
 	// What to send to it: see steer.go and digest.go.
 	steer       []*origin        // origins with a Prune or Graft to be sent
-	steerAt     time.Time        // when it is sent at latest; zero for with the next datagram
+	steerAt     time.Time        // when it is sent if no datagram carries it earlier; zero if it waits for a datagram
 	soon        []*origin        // origins with a digest due at soonAt
 	soonAt      time.Time        // zero for none
 	statements  []statement      // entries of the next Stripes: see stripes.go

@@ -143,7 +143,7 @@ func (s *origins) path(o *origin, slot int) *path {
 // Sizes in memory, in bytes.
 const (
 	originSize = 144 // an origin
-	placeSize  = 24  // its map entry, at most
+	placeSize  = 24  // maximum size of its map entry
 	pathSize   = 6   // a path
 )
 

@@ -20,7 +20,7 @@ func (d *Disseminator) steer(now time.Time, o *origin, n *Neighbor) {
 	}
 }
 
-// steerLater is like steer, but the Prune or Graft waits for the next datagram to n, which is at latest the heartbeat. An
+// steerLater is like steer, but the Prune or Graft waits for the next datagram to n, at the latest the next heartbeat. An
 // origin that rarely sends messages then costs no datagrams for Prunes, and another one costs at most one more flood:
 // the first copy that n should not have sent makes the Prune urgent.
 func (d *Disseminator) steerLater(o *origin, n *Neighbor) {

@@ -150,14 +150,14 @@ type Stats struct {
 	InboxDropped  uint64         // the queue for the loop was full
 	OutboxDropped uint64         // the queue for the foreign transport was full
 	OutboxLate    uint64         // queued at the foreign transport for so long that they were no longer worth sending
-	NotTaken      [Causes]uint64 // not taken by the system or the foreign transport
+	WriteErrors   [Causes]uint64 // datagrams that the system or the foreign transport did not accept
 }
 
 // Stats returns the present counters.
 func (c *Carrier) Stats() Stats {
 	s := Stats{InboxDropped: c.in.Dropped()}
 	for cause, f := range c.Failures() {
-		s.NotTaken[cause] = f.Count
+		s.WriteErrors[cause] = f.Count
 	}
 	if w := c.foreign; w != nil {
 		w.mu.Lock()

@@ -55,7 +55,7 @@ func TestRunThatTheSystemRefusesGoesOneByOne(t *testing.T) {
 	const datagrams = 200 // more than Linux takes in one run
 	a.SendRun(to(b), []byte(strings.Repeat("x", datagrams)), 1)
 	receive(t, b, datagrams)
-	if got := a.Stats().NotTaken; got != [Causes]uint64{} {
+	if got := a.Stats().WriteErrors; got != [Causes]uint64{} {
 		t.Errorf("errors %v", got)
 	}
 }
@@ -66,7 +66,7 @@ func TestRestOfARunArrivesWhenOneOfItsDatagramsIsRefused(t *testing.T) {
 	if got := receive(t, b, 1); got[0] != "rest" {
 		t.Errorf("%q", got)
 	}
-	if got := a.Stats().NotTaken; got != [Causes]uint64{TooBig: 1} {
+	if got := a.Stats().WriteErrors; got != [Causes]uint64{TooBig: 1} {
 		t.Errorf("errors %v", got)
 	}
 }
@@ -83,7 +83,7 @@ func TestDatagramThatIsTooBigIsToldOnceAndCounted(t *testing.T) {
 		if got := c.Refused(); len(got) > 0 {
 			t.Errorf("%v: told twice: %+v", addrs, got)
 		}
-		if got := c.Stats(); got != (Stats{NotTaken: [Causes]uint64{TooBig: 2}}) {
+		if got := c.Stats(); got != (Stats{WriteErrors: [Causes]uint64{TooBig: 2}}) {
 			t.Errorf("%v: %+v", addrs, got)
 		}
 	}

@@ -206,7 +206,7 @@ func TestLoopOfAClosedSocketIsStillWokenAndReadsNoMore(t *testing.T) {
 		c.Ingest(wire.Path{}, []byte("x"))
 		receive(t, c, 1)
 		c.SendRun(to(c), []byte("x"), 100)
-		if got := c.Stats().NotTaken; got != [Causes]uint64{Other: 1} {
+		if got := c.Stats().WriteErrors; got != [Causes]uint64{Other: 1} {
 			t.Errorf("%v: errors of writing %v", addrs, got)
 		}
 		if got := c.Refused(); len(got) > 0 {

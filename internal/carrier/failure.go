@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/udp"
 )
 
-// A Cause is why a datagram was not taken.
+// A Cause is why a datagram could not be written.
 type Cause int
 
 // The causes.
@@ -37,7 +37,7 @@ func causeOf(err error) Cause {
 	return Other
 }
 
-// A Failure describes the datagrams that were not taken for one cause.
+// A Failure describes the datagrams that could not be written for one cause.
 type Failure struct {
 	Count uint64 // since the start of the node
 	To    netip.AddrPort
@@ -50,7 +50,7 @@ type failures struct {
 	all [Causes]Failure
 }
 
-// add counts a datagram that was not taken.
+// add counts a datagram that could not be written.
 func (f *failures) add(to netip.AddrPort, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

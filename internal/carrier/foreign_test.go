@@ -48,7 +48,7 @@ func TestForeignTransportIsHandedCopiesInOrder(t *testing.T) {
 		if want := []string{"192.0.2.1:7946 ab", "192.0.2.1:7946 c"}; !slices.Equal(*wrote, want) {
 			t.Errorf("%q, want %q", *wrote, want)
 		}
-		if got := c.Stats(); got != (Stats{NotTaken: [Causes]uint64{Other: 1}}) {
+		if got := c.Stats(); got != (Stats{WriteErrors: [Causes]uint64{Other: 1}}) {
 			t.Errorf("%+v", got)
 		}
 		if got := c.Refused(); len(got) > 0 {

@@ -8,12 +8,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A Refusal is a datagram that the system did not take, for a reason that the core can act on.
+// A Refusal is a datagram that the system did not accept, for a reason that the core can act on.
 type Refusal struct {
 	To      wire.Path
 	Size    int
 	TooBig  bool  // for the path
-	Pause   bool  // the system cannot take more datagrams at the moment
+	Pause   bool  // the system cannot accept more datagrams at the moment
 	NoRoute error // why nothing can be sent to that address; nil for other reasons
 }
 
@@ -58,7 +58,7 @@ func (c *Carrier) SendWhole(to wire.Path, b []byte) {
 	}
 }
 
-// sendFailed counts a datagram of size bytes that the system did not take, and records a refusal that the core can act on.
+// sendFailed counts a datagram of size bytes that the system did not accept, and records a refusal that the core can act on.
 func (c *Carrier) sendFailed(to wire.Path, size int, err error) {
 	c.failed.add(to.Remote, err)
 	r := Refusal{To: to, Size: size, TooBig: errors.Is(err, syscall.EMSGSIZE), NoRoute: udp.NoRoute(err)}

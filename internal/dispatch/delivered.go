@@ -78,7 +78,7 @@ func (d *delivered) at(hash uint64) (at time.Duration, ok bool) {
 // DeliveredWithin reports whether the same bytes were delivered as a broadcast less than age ago. Messages are recorded
 // for 30 s; under load at least the last 32,768 are recorded.
 func (q *Queue[N]) DeliveredWithin(now time.Time, age time.Duration, data []byte) bool {
-	d := &q.lately
+	d := &q.recent
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.now == nil {
@@ -89,4 +89,4 @@ func (q *Queue[N]) DeliveredWithin(now time.Time, age time.Duration, data []byte
 }
 
 // KnownRepeats returns the number of repeats that were not delivered because the same bytes had been delivered.
-func (q *Queue[N]) KnownRepeats() uint64 { return q.lately.known.Load() }
+func (q *Queue[N]) KnownRepeats() uint64 { return q.recent.known.Load() }

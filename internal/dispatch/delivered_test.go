@@ -86,7 +86,7 @@ func TestKnownDeliveriesAreBounded(t *testing.T) {
 	for i := range 5 * deliveredMax / 2 {
 		deliver(q, Broadcast, fmt.Sprint(i))
 	}
-	if n := len(q.lately.now) + len(q.lately.before); n > 2*deliveredMax {
+	if n := len(q.recent.now) + len(q.recent.before); n > 2*deliveredMax {
 		t.Errorf("%d messages are known", n)
 	}
 	for i := 3 * deliveredMax / 2; i < 5*deliveredMax/2; i++ {

@@ -58,7 +58,7 @@ type Queue[N any] struct {
 	wake    chan struct{} // contains a token while the queue may be non-empty
 	dropped atomic.Uint64 // messages, calls and lines dropped
 	waited  atomic.Int64  // longest time in ns that a message was queued, since the last Slowest
-	lately  delivered
+	recent  delivered
 
 	mu       sync.Mutex // guards the following fields
 	queue    []notice[N]
@@ -111,7 +111,7 @@ func (q *Queue[N]) deliver(n notice[N]) {
 	case message:
 		now := time.Now()
 		q.waited.Store(max(q.waited.Load(), int64(now.Sub(n.at))))
-		if q.lately.note(now, n.via, n.data) {
+		if q.recent.note(now, n.via, n.data) {
 			q.handlers.Message(n.data)
 		}
 	case Join:

@@ -27,7 +27,7 @@ func (c *cluster) deafen(i int) *simnet.Block {
 	return c.net.Block(c.others(i), []netip.AddrPort{c.nodes[i].addr})
 }
 
-// outcome runs until no node except i has node i as a member, at most for within. It returns how long that took.
+// outcome runs until no node except i has node i as a member, but not longer than within. It returns how long that took.
 func (c *cluster) outcome(i int, within time.Duration, each func()) time.Duration {
 	const step = 50 * time.Millisecond
 	for at := step; at <= within; at += step {

@@ -82,7 +82,7 @@ func (c *Core) SetAckPayload(now time.Time, b []byte) {
 }
 
 // Ping measures the round-trip time to the node at an address, after a handshake if there is no session. If name is not
-// empty, the node must have it. An event.Pinged with the token reports the result, at until at the latest.
+// empty, the node must have it. An event.Pinged with the token reports the result, no later than until.
 func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (event.PingToken, error) {
 	if c.pings.Len() >= ping.Max {
 		return 0, ErrQueueFull

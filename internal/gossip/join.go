@@ -30,7 +30,7 @@ func newLeaving(c *Core) leaving {
 }
 
 // Join contacts the node at an address and exchanges member lists with it. An event.Joined with the token reports the
-// result, shortly after until at the latest.
+// result, at the latest shortly after until.
 func (c *Core) Join(now time.Time, to netip.AddrPort, until time.Time) event.JoinToken {
 	c.joins.comeBack(now)
 	t := c.joins.NewToken()

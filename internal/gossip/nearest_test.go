@@ -12,7 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// regions are five places of the world. The table below has the time in milliseconds of a datagram between them.
+// regions are five places of the world. regionLatencies has the milliseconds that a datagram takes between two of them.
 var regions = []string{"virginia", "oregon", "ireland", "singapore", "sao-paulo"}
 
 var regionLatencies = [5][5]float64{

@@ -11,7 +11,7 @@ import (
 type mRun struct {
 	name                   string
 	nodes                  []mNode
-	initiators, responders []int  // number of handshakes that each node begins and answers at most
+	initiators, responders []int  // maximum numbers of handshakes that each node begins and answers
 	known                  []term // pre-shared keys that the attacker knows
 }
 

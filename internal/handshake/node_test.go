@@ -256,7 +256,7 @@ func (n *node) say(s *testSession, text string) {
 	n.w.send(n.addr, s.Path.Remote, n.seal(s, text))
 }
 
-// current returns the confirmed session to send on. If both nodes initiated one, it is the one of the lower id
+// current returns the confirmed session to send on. If both nodes initiated one, it is the one of the node with the lower id
 // (PROTOCOL.md S8).
 func (n *node) current(peer wire.NodeID) (best *testSession) {
 	lower := n.id().String() < peer.String()

@@ -20,7 +20,7 @@ type Queue struct {
 	// The following fields are owned by the goroutine that calls Take.
 
 	taking messages // the messages before those in waits
-	next   int      // index of the first message in taking that was not taken
+	next   int      // index of the first message in taking that is still to be returned
 }
 
 // messages holds messages end to end in one buffer.

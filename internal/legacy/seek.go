@@ -11,7 +11,7 @@ import (
 // Times and limits of the search for nodes that gwyh 0.1 nodes know (docs/PROTOCOL.md L3, L5).
 const (
 	HopesMax   = 32              // addresses that are tried at once
-	HopeFor    = 2 * time.Second // before an address is tried, at most; the first Go node to reach it informs others
+	HopeFor    = 2 * time.Second // maximum time before an address is tried; the first Go node to reach it informs others
 	hopeLasts  = 5 * time.Second // how long an address is tried
 	listAfter  = 2 * time.Second // from the first contact with a seed to the request for the nodes it knows
 	listPause  = time.Second     // between two such requests of this node

@@ -108,7 +108,7 @@ func (n *Node[N]) figures() telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
 	return telemetry.Figures{Core: n.loop.core.Stats(), Propagation: n.loop.core.Beacons().Zones(), Shell: telemetry.Shell{
 		DefaultKey: keys.Default, WeakKeys: keys.Weak,
-		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, NotTaken: c.NotTaken,
+		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: n.dispatch.Dropped(),
 		Rebroadcasts:    n.puller.Rebroadcasts.Load(), KnownRepeats: n.dispatch.KnownRepeats(),
 	}}
@@ -145,7 +145,7 @@ func (n *Node[N]) Figures() (f Figures, err error) {
 			f.Propagation = max(f.Propagation, z.Quantile(0.95))
 		}
 		f.Dropped = n.dispatch.Dropped() + carried.InboxDropped + carried.OutboxDropped + carried.OutboxLate
-		for _, n := range carried.NotTaken {
+		for _, n := range carried.WriteErrors {
 			f.Dropped += n
 		}
 		for _, n := range core.Dropped {

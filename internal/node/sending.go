@@ -7,8 +7,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/carrier"
 )
 
-// troubles says of each cause of write errors when they are worth a warning. One datagram that was not taken is nothing:
-// an address or a route changes, or a buffer is full for a moment. A burst that fills a buffer for longer lasts seconds.
+// troubles says for each cause of write errors when they are worth a warning. A single datagram that could not be written
+// means nothing: an address or a route changes, or a buffer is full for a moment. A burst that fills a buffer for longer
+// lasts seconds.
 // carrier.TooBig has no entry, because it is how a node measures paths.
 var troubles = [carrier.Causes]struct {
 	seconds int           // seconds with errors before a warning; zero means never

@@ -70,7 +70,7 @@ type ping struct {
 	timer timer.Timer
 }
 
-// Begin begins a Ping that ends at until at the latest. A non-empty name is the required name of the node. Begin returns
+// Begin begins a Ping that ends no later than until. A non-empty name is the required name of the node. Begin returns
 // false if Max Pings are in progress. The core calls SessionReady when there is a session with the node.
 func (x *Pings) Begin(now time.Time, name string, until time.Time) (Token, bool) {
 	if len(x.pings) >= Max {

@@ -132,7 +132,7 @@ type Load struct {
 	Ours     int // exchanges begun by this node
 	Theirs   int // exchanges begun by other nodes, at most TheirsMax
 	Declared int // their declared bytes, at most TheirsSize messages of the largest size
-	Held     int // bytes they have brought that the application has not got yet
+	Held     int // bytes received in them that the application does not have yet
 	Votes    int // questions about nodes, at most VotesMax plus one per exchange
 }
 

@@ -9,8 +9,8 @@ import (
 // The node with the lower id renews a session. The other node waits, and does so only if that fails (PROTOCOL.md
 // S10).
 const (
-	renewLower  = 55 * time.Minute // after the confirmation, plus at most
-	renewSpread = 5 * time.Minute  // this random time, so that nodes that started together do not renew together
+	renewLower  = 55 * time.Minute // after the confirmation, plus a random part
+	renewSpread = 5 * time.Minute  // of this time, so that nodes that started together do not renew together
 	renewOther  = 65 * time.Minute
 	renewAgain  = 5 * time.Minute // approximate pause after a failed renewal
 )

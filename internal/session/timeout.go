@@ -6,9 +6,9 @@ const (
 	// supersededEnd is the silence after which a superseded session ends (PROTOCOL.md S9). A session that is not
 	// confirmed for this time ends too.
 	supersededEnd = 30 * time.Second
-	// idleEnd is the silence in both directions that ends a session without a link (PROTOCOL.md S9). With a longer
-	// time, most sessions of a node would be those of random probes, of which it begins and answers one in ten
-	// seconds.
+	// idleEnd is the silence in both directions that ends a session without a link (PROTOCOL.md S9). A node
+	// begins one random probe in ten seconds and answers another. If this time were longer, most of its sessions would be
+	// those of such probes.
 	idleEnd = 30 * time.Second
 	// sealingEnd is the silence of the peer after which nothing is sealed under a session without a link. The peer
 	// keeps the session for idleEnd after it last sealed or opened a box, so 10 s remain for packets in flight.

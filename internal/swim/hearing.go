@@ -8,7 +8,7 @@ import (
 )
 
 // A link works only if both of its ends hear each other. A packet from a peer shows that one direction works. The
-// other direction works if the peer reports that it heard this node lately (in every SyncRoot), answers something that
+// other direction works if the peer reports that it heard this node recently (in every SyncRoot), answers something that
 // this node sent, or completes a handshake (docs/PROTOCOL.md V9).
 
 // noticeInterval is the minimum time between two notices to a peer that it is accused.

@@ -75,8 +75,8 @@ func counters(f *Figures, yield func(v uint64, key string, label metrics.Label))
 // SlowDelegate is the reason of messages dropped because the application is slow.
 const SlowDelegate = "slow_delegate"
 
-// NotTaken are the reasons of datagrams that the system or the transport did not take.
-var NotTaken = [carrier.Causes]string{carrier.Forbidden: "write_forbidden", carrier.NoRoute: "write_no_route", carrier.NoRoom: "write_no_room",
+// WriteErrors are the reasons of datagrams that the system or the transport did not accept.
+var WriteErrors = [carrier.Causes]string{carrier.Forbidden: "write_forbidden", carrier.NoRoute: "write_no_route", carrier.NoRoom: "write_no_room",
 	carrier.TooBig: "write_too_big", carrier.Other: "write"}
 
 // Drops calls yield with the number of datagrams and messages dropped for each reason, in the same order every time.
@@ -88,8 +88,8 @@ func (f *Figures) Drops(yield func(v uint64, reason string)) {
 	yield(sh.InboxDropped, "inbox_full")
 	yield(sh.OutboxDropped, "outbox_full")
 	yield(sh.OutboxLate, "outbox_late")
-	for cause, reason := range NotTaken {
-		yield(sh.NotTaken[cause], reason)
+	for cause, reason := range WriteErrors {
+		yield(sh.WriteErrors[cause], reason)
 	}
 	yield(sh.MessagesDropped, SlowDelegate)
 }

@@ -21,7 +21,7 @@ type Shell struct {
 	InboxDropped    uint64                 // datagrams for which the inbound queue was full
 	OutboxDropped   uint64                 // datagrams for which the queue of a blocking transport was full
 	OutboxLate      uint64                 // datagrams queued too long at a blocking transport
-	NotTaken        [carrier.Causes]uint64 // datagrams that the transport did not take
+	WriteErrors     [carrier.Causes]uint64 // datagrams that the transport did not accept
 	MessagesDropped uint64                 // messages dropped because the application is slow
 	Rebroadcasts    uint64                 // messages of GetBroadcasts not sent because they had just been delivered here
 	KnownRepeats    uint64                 // messages repeated to this node that it had received before

@@ -10,7 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Bounds of the record of paths that do not take runs.
+// Bounds of the record of paths that do not accept runs.
 const (
 	runPauseMin = time.Minute // before a path is tried again; doubles with each failure
 	runPauseMax = time.Hour
@@ -36,8 +36,8 @@ type runVerdict uint8
 
 const (
 	runPassing runVerdict = iota // no conclusion: the next run may be tried
-	runTooWide                   // the path does not take runs of datagrams of that size
-	runNotHere                   // the interface of the path does not take runs
+	runTooWide                   // the path does not accept runs of datagrams of that size
+	runNotHere                   // the interface of the path does not accept runs
 	runNever                     // the system does not support runs
 )
 
@@ -102,7 +102,7 @@ func (c *Conn) takesRun(to netip.Addr, size int) bool { return c.Reaches(to) && 
 
 // WriteEach sends the datagrams that lie end to end in b. Each has size bytes, except that the last may be shorter. A
 // single socket writes them as one run in one system call if the system and the path support that. Otherwise WriteEach
-// writes them one by one. It calls failed for each datagram that the system did not take.
+// writes them one by one. It calls failed for each datagram that the system did not accept.
 func (s Sockets) WriteEach(path wire.Path, b []byte, size int, failed func(datagram []byte, err error)) {
 	to := path.Remote.Addr().Unmap()
 	var refused error

@@ -94,7 +94,7 @@ func (a *Agent) Broadcast(name string, payload []byte) error {
 	return err
 }
 
-// Join joins addresses. It takes slightly longer than the library's Config.TCPTimeout at most.
+// Join joins addresses. It takes at most slightly longer than the library's Config.TCPTimeout.
 func (a *Agent) Join(ctx context.Context, addresses []string) (int, error) {
 	type outcome struct {
 		n   int

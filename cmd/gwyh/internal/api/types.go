@@ -42,7 +42,7 @@ type ZonePropagation struct {
 	Median float64   `json:"median_ms"`
 	P95    float64   `json:"p95_ms"`
 	Max    float64   `json:"max_ms"`
-	Margin float64   `json:"margin_ms"` // how far the times may be off at most, if the directions of a path differ
+	Margin float64   `json:"margin_ms"` // maximum error of the times, if the two directions of a path differ
 	Heard  time.Time `json:"heard"`
 }
 

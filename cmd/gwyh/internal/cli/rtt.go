@@ -77,7 +77,7 @@ type report struct {
 	Propagation api.Propagation `json:"propagation"`
 }
 
-// behindMax bounds the nodes that are shown as behind.
+// behindMax is the maximum number of overdue nodes that are listed.
 const behindMax = 10
 
 // printPropagation prints how long gossip takes, if the agent knows that.
