@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{World: pair.New(t), dials: joining.NewDials()}
 	n := w.A
 	e := entries.New(entries.Config{Delivery: n.Delivery, Members: &n.Members, Detector: n.Detector, Comparer: antientropy.New(n.RNG), IDs: &n.IDs,
-		Timers: &n.Timers, Stats: &n.Stats})
+		Timers: &n.Timers, Report: n.Report, Stats: &n.Stats})
 	w.gateway = legacy.New(legacy.Config{Admits: true, Subscriptions: 5}, n.RNG)
 	w.Bridge = New(Config{Gateway: w.gateway, Delivery: n.Delivery, Entries: e, Members: &n.Members, Dials: w.dials, IDs: &n.IDs, Report: n.Report,
 		Overlay: overlay.New(w.Now, overlay.Config{Subscriptions: 5}, &n.Members, n.RNG)})

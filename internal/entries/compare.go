@@ -31,9 +31,24 @@ func (e *Entries) Compare(now time.Time, p *delivery.Peer) {
 	}
 }
 
-// CompareAgain begins another round of a comparison.
-func (e *Entries) CompareAgain(now time.Time, p *delivery.Peer) {
+// compareAgain begins another round of a comparison.
+func (e *Entries) compareAgain(now time.Time, p *delivery.Peer) {
 	e.compared(now, p, e.Comparer.Continue(e.outcomes, now, &p.Sync, e.cfg.Members, p.Packets.Room()))
+}
+
+// Decided continues the comparison of a Join with p after the application has decided about the last entry, because p's
+// root arrived before that. If the decisions have made the tables equal, the comparison has ended, and Decided returns
+// true. Otherwise another round begins.
+func (e *Entries) Decided(now time.Time, p *delivery.Peer) (ended bool) {
+	if !p.Sync.Active() || p.Sync.Waiting() {
+		return false
+	}
+	if root, salt := p.Sync.LastRoot(); root == e.cfg.Members.Root(salt) {
+		p.Sync.End()
+		return true
+	}
+	e.compareAgain(now, p)
+	return false
 }
 
 // compared carries out the outcomes of a comparison with p.

@@ -2,11 +2,11 @@
 // peer lacks.
 //
 // Entries owns the queue of news, the timer that sends it, and the comparisons of tables (internal/antientropy). It reads the
-// member table and the failure detector's accusations. It never changes the table and handles no entry of another node: its
-// caller does that, and tells it what to spread.
+// member table and the failure detector's accusations. It says which entries must be refused, but never changes the
+// table: its caller does that, and tells it what to spread.
 //
-// Reading order: entries.go (state), writer.go (packs entries into datagrams), news.go, compare.go. new.go makes an Entries;
-// no other file uses it.
+// Reading order: entries.go (state), writer.go (packs entries into datagrams), news.go, compare.go, admit.go (which entries
+// are refused). new.go makes an Entries; no other file uses it.
 package entries
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
+	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -28,6 +29,7 @@ type Config struct {
 	Comparer antientropy.Comparer
 	IDs      *wire.IDs
 	Timers   *timer.Heap // timers of the node
+	Report   *report.Reporter
 	Stats    *stats.Stats
 }
 

@@ -87,7 +87,7 @@ func (w *world) newNode(n byte) *node {
 	v.detector = swim.New(w.now, swim.Config{Heartbeat: time.Second, ProbeInterval: time.Second, ProbeTimeout: time.Second, Subscriptions: 3,
 		SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}, rng, &v.members, &v.timers)
 	v.Entries = New(Config{Delivery: v.delivery, Members: &v.members, Detector: v.detector, Comparer: antientropy.New(rng), IDs: &v.ids,
-		Timers: &v.timers, Stats: &v.stats})
+		Timers: &v.timers, Report: log, Stats: &v.stats})
 	return v
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/entries"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/exchange"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -147,6 +148,7 @@ type leaving struct {
 // exchanges are the push/pulls of a core with other nodes, and the handling of their outcomes.
 type exchanges struct {
 	*pushpull.Exchanger
+	messages *exchange.Messenger
 	core     *Core
 	outcomes outcome.Buffer[pushpull.Outcome]
 	timer    timer.Timer

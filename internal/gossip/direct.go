@@ -6,8 +6,8 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/exchange"
 	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -58,7 +58,7 @@ func (x *directs) act(now time.Time, o *direct.Outcome) {
 		c.hs.dial(now, wire.Path{Remote: o.To}, joining.Dial{Purpose: joining.ForDirect, Token: o.Dial}, o.Until)
 		return
 	}
-	if e, ok := o.Message.For.(*pushpull.Exchange); ok {
+	if e := exchange.ExchangeOf(o.Message); e != nil {
 		c.push.conclude(now, c.push.SendEnded(c.push.outcomes, e, o.Message.ID, o.Err))
 		return
 	}

@@ -149,30 +149,13 @@ func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.
 	}
 }
 
-// refusal returns why an alive entry must not be accepted from any peer, and the counter for it. The error is nil if
-// the entry is acceptable.
-func (ms *membership) refusal(e *wire.Member) (stats.Drop, error) {
-	r := ms.core.members.Refusal(e)
-	if r.Address {
-		return stats.DropAddress, r.Err
-	}
-	return stats.DropOversize, r.Err
-}
-
-// admissible reports whether an alive entry may be accepted. Otherwise it counts and logs the entry, and a node that
-// sent its own entry gets no link.
+// admissible reports whether an alive entry may be accepted. A node that sent its own entry, which may not, gets no link.
 func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool {
-	c := ms.core
-	d, err := ms.refusal(e)
-	if err == nil {
-		return true
+	ok := ms.core.entries.Admissible(now, e)
+	if !ok && from != nil && from.ID == e.ID {
+		from.push.Vetoed = !ms.core.isLive(e.ID)
 	}
-	c.drop(d)
-	c.report.Refusal(now, d.String(), e, err)
-	if from != nil && from.ID == e.ID {
-		from.push.Vetoed = !c.isLive(e.ID)
-	}
-	return false
+	return ok
 }
 
 // applyGone handles a death or a departure. It is passed on at once, without waiting for other news.

@@ -41,14 +41,6 @@ func (p *peer) detection() *swim.Peer {
 	return &p.Swim
 }
 
-// pushPeer returns the Exchanger's state of p, or nil if p is nil.
-func (p *peer) pushPeer() *pushpull.Peer {
-	if p == nil {
-		return nil
-	}
-	return &p.push
-}
-
 // idOf returns the id of p, or zero if p is nil.
 func idOf(p *peer) wire.NodeID {
 	if p == nil {

@@ -3,8 +3,8 @@ package gossip
 import (
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/exchange"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -14,20 +14,22 @@ import (
 // metaUsual is the default limit of the metadata size, in bytes.
 const metaUsual = 512
 
-func pushPullConfig(cfg *Config) pushpull.Config {
-	return pushpull.Config{Versions: cfg.Versions, MessageMax: MessageMax,
-		State: cfg.State, AskMerge: cfg.AskMerge, AskAlive: cfg.AskAlive, Judges: cfg.Allow != nil || cfg.MetaMax != metaUsual,
-		Interval: cfg.PushPullInterval, Nodes: cfg.PushPullNodes}
-}
-
 func newExchanges(c *Core) exchanges {
-	return exchanges{core: c, Exchanger: pushpull.New(pushPullConfig(&c.cfg), c.rng), timer: timer.Timer{Fire: c.push.tick}}
+	cfg := &c.cfg
+	x := pushpull.New(pushpull.Config{Versions: cfg.Versions, MessageMax: MessageMax, State: cfg.State, AskMerge: cfg.AskMerge, AskAlive: cfg.AskAlive,
+		AskSelection: cfg.AskSelection, Judges: cfg.Allow != nil || cfg.MetaMax != metaUsual, Interval: cfg.PushPullInterval, Nodes: cfg.PushPullNodes}, c.rng)
+	return exchanges{core: c, Exchanger: x, timer: timer.Timer{Fire: c.push.tick},
+		messages: exchange.New(exchange.Config{Exchanger: x, Delivery: c.delivery, IDs: &c.ids, Events: &c.events, Report: c.report})}
 }
 
 // conclude acts on the outcomes that one input to the Exchanger has appended to x.outcomes.
 func (x *exchanges) conclude(now time.Time, out []pushpull.Outcome) {
 	x.core.timers.Plan(&x.timer, x.NextTimeout())
-	x.outcomes.Work(out, func(o *pushpull.Outcome) { x.act(now, o) })
+	x.outcomes.Work(out, func(o *pushpull.Outcome) {
+		if !x.messages.Perform(now, o) {
+			x.act(now, o)
+		}
+	})
 }
 
 // tick handles the timeouts of exchanges that are due.
@@ -42,49 +44,23 @@ func (x *exchanges) tick(now time.Time) {
 func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	c := x.core
 	switch o.Kind {
-	case pushpull.StateWanted:
-		c.events.Add(event.Event{Kind: event.StateWanted, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining})
-	case pushpull.StateArrived:
-		c.events.Add(event.Event{Kind: event.State, State: o.Token, Token: tokenOf(o.Join), Joining: o.Joining, Data: o.Data})
-	case pushpull.MergeAsked:
-		c.events.Add(event.Event{Kind: event.MergeAsked, State: o.Token, Token: tokenOf(o.Join), Peers: o.Members})
-	case pushpull.AliveAsked:
-		c.events.Add(event.Event{Kind: event.AliveAsked, Vote: o.Vote, Token: tokenOf(o.Join), Member: *o.Member})
+	case pushpull.Send:
+		x.send(now, o)
+	case pushpull.StopSending:
+		c.direct.conclude(now, c.direct.Stop(c.direct.outcomes, c.direct.Awaited(o.ID)))
 	case pushpull.ListArrived:
-		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, x.vetoOf(o.Member)))
+		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, c.entries.Veto(o.Member)))
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:
 		x.actOnJoin(now, o)
 	case pushpull.RoomMade:
 		c.joins.conclude(now, c.joins.Advance(c.joins.outcomes))
-	case pushpull.PullDue:
-		x.pullRandom(now)
-	case pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge, pushpull.OwnStateTooLarge:
-		x.log(now, o)
-	default:
-		x.send(now, o)
+	case pushpull.Pull:
+		x.pullFrom(now, o.Entry)
+	case pushpull.SelectionWanted:
+		c.overlay.conclude(now, c.overlay.AskSelection(c.overlay.acts, now))
+	case pushpull.Subscribes:
+		c.overlay.handleStart(now, c.peers[o.Peer.ID])
 	}
-}
-
-// tokenOf returns the token of the Join that a query belongs to, or 0 if j is nil.
-func tokenOf(j *pushpull.Join) event.JoinToken {
-	if j == nil {
-		return 0
-	}
-	return event.JoinToken(j.Token)
-}
-
-// vetoOf returns why this node refuses the other end of a Join, or nil. node is nil if the other end is a member.
-func (x *exchanges) vetoOf(node *Member) error {
-	c := x.core
-	if node == nil {
-		return nil
-	}
-	var e wire.Member
-	d, err := c.membership.refusal((&members.Entry{Member: *node}).Fill(&e))
-	if err != nil {
-		c.drop(d)
-	}
-	return err
 }
 
 func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
@@ -101,65 +77,16 @@ func (x *exchanges) actOnJoin(now time.Time, o *pushpull.Outcome) {
 	}
 }
 
-func (x *exchanges) log(now time.Time, o *pushpull.Outcome) {
-	c := x.core
-	if o.Kind == pushpull.OwnStateTooLarge {
-		c.report.OwnStateTooLarge(now, o.Size, MessageMax)
-		return
-	}
-	p := c.peers[o.Peer.ID]
-	if p == nil {
-		return
-	}
-	switch at := p.Sessions.Path().Remote; o.Kind {
-	case pushpull.VetoedHere:
-		c.report.Vetoed(now, p.ID, at, o.Err)
-	case pushpull.VetoedThere:
-		c.report.VetoedThere(now, p.ID, at, o.Err.(*VetoError).Reason)
-	case pushpull.StateTooLarge:
-		c.report.StateTooLarge(now, p.ID, at, o.Size, MessageMax)
-	}
-}
-
-// send sends what the Exchanger wants to send.
+// send sends a push or an answer, and reports the result to the Exchanger.
 func (x *exchanges) send(now time.Time, o *pushpull.Outcome) {
 	c := x.core
-	if o.Kind == pushpull.StopSending {
-		c.direct.conclude(now, c.direct.Stop(c.direct.outcomes, c.direct.Awaited(o.ID)))
-		return
-	}
-	p := c.peers[o.Peer.ID]
-	if p == nil {
-		return
-	}
-	switch o.Kind {
-	case pushpull.SendNothing:
-		c.sender.Send(now, &p.Peer, wire.AppendDirect(c.sender.Begin(), o.ID, wire.Direct{Use: o.Use}))
-	case pushpull.SendRefusal:
-		c.sender.Send(now, &p.Peer, wire.AppendStateRefused(c.sender.Begin(), c.newID(), o.ID))
-	case pushpull.Send:
-		x.sendExchange(now, p, o)
-	}
-}
-
-// sendExchange sends a push or an answer, and reports the result to the Exchanger.
-func (x *exchanges) sendExchange(now time.Time, p *peer, o *pushpull.Outcome) {
-	c := x.core
-	e, id := o.Exchange, o.ID
-	if !x.InProgress(e) {
-		return
-	}
-	if id == (wire.MessageID{}) {
-		id = c.direct.NewID()
-	}
-	m := &direct.Message{ID: id, To: p.Sessions.Path().Remote, Use: o.Use, Until: o.Until, For: e}
-	out, err := c.direct.Start(c.direct.outcomes, now, m, &p.Peer, o.Data)
-	if err != nil {
-		x.conclude(now, x.NotSent(x.outcomes, now, e))
+	out, id, ok := x.messages.Send(c.direct.outcomes, now, o)
+	if !ok {
+		x.conclude(now, x.NotSent(x.outcomes, now, o.Exchange))
 		return
 	}
 	c.direct.conclude(now, out)
-	x.conclude(now, x.Sent(x.outcomes, now, &c.members, e, id, len(o.Data)))
+	x.conclude(now, x.Sent(x.outcomes, now, &c.members, o.Exchange, id, len(o.Data)))
 }
 
 // expects reports whether to accept a piece of a push or an answer, before any of it is stored.
@@ -193,30 +120,6 @@ func (x *exchanges) begin(now time.Time, p *peer, join bool) {
 	x.conclude(now, x.PushPull(x.outcomes, now, &p.push, join))
 }
 
-// release delivers the state of a node that waited for the node's entry.
-func (x *exchanges) release(now time.Time, p *peer) {
-	c := x.core
-	x.conclude(now, x.Release(x.outcomes, now, &c.members, &p.push))
-}
-
-// pullRandom does a push/pull with a random member, or with one that the application selects.
-func (x *exchanges) pullRandom(now time.Time) {
-	c := x.core
-	if !c.members.Self().Live() || c.members.CountGo() < 2 {
-		return
-	}
-	if c.cfg.AskSelection {
-		x.AwaitSelection()
-		c.overlay.conclude(now, c.overlay.AskSelection(c.overlay.acts, now))
-		return
-	}
-	m := c.members.Draw(c.rng)
-	for m.ID == c.cfg.ID || m.Legacy() {
-		m = c.members.Draw(c.rng)
-	}
-	x.pullFrom(now, m)
-}
-
 // pullFrom does a push/pull with m, after a handshake if there is no session. m may be nil.
 func (x *exchanges) pullFrom(now time.Time, m *members.Entry) {
 	c := x.core
@@ -239,99 +142,61 @@ func (x *exchanges) pullReady(now time.Time, p *peer) {
 	}
 }
 
-// hold keeps an alive entry until the application has decided about it. It returns false if no decision is needed. An
-// entry that only reports a known member as alive needs none, because a refutation must not wait.
+// hold keeps an alive entry until the application has decided about it. It returns false if no decision is needed.
 func (x *exchanges) hold(now time.Time, m *members.Entry, e *wire.Member, from *peer, how route) bool {
 	c := x.core
-	known := m != nil && m.Live() && pushpull.SameNode(&m.Member, e)
-	if known || !c.cfg.AskAlive {
-		return false
-	}
-	about := c.peers[e.ID]
-	if about != nil && about.push.Approved(e) {
+	if !x.NeedsVerdict(m, e) {
 		return false
 	}
 	if !c.membership.admissible(now, e, from) {
 		return true
 	}
-	entry := pushpull.Entry{Member: c.members.MemberOf(e), Synced: how == byComparison}
-	if from != nil {
-		entry.From = from.ID
-		if j := c.joins.Taking(from.ID); j != nil {
-			entry.Join = j.Exchange
-		}
+	entry := pushpull.Entry{Member: c.members.MemberOf(e), From: idOf(from), Synced: how == byComparison}
+	if j := c.joins.Taking(entry.From); j != nil {
+		entry.Join = j.Exchange
 	}
-	x.conclude(now, x.AskAlive(x.outcomes, entry, about.pushPeer(), from.pushPeer()))
+	x.conclude(now, x.AskAlive(x.outcomes, entry))
 	return true
 }
 
 // AnswerAlive answers an event.AliveAsked. A non-nil error refuses the node.
 func (c *Core) AnswerAlive(now time.Time, t event.VoteToken, veto error) {
-	out, ok := c.push.AnswerNode(c.push.outcomes, now, &c.members, t, veto)
-	if c.push.conclude(now, out); ok {
+	x := &c.push
+	out, ok := x.AnswerNode(x.outcomes, now, &c.members, t, veto)
+	if x.conclude(now, out); ok {
 		return
 	}
-	v := c.push.AnswerAlive(t, veto)
-	if v == nil {
+	v := x.AnswerAlive(&c.members, t, veto)
+	switch {
+	case v == nil:
 		return
-	}
-	p := c.peers[v.ID]
-	if p != nil {
-		c.push.Decided(&c.members, &p.push, veto)
-	}
-	if veto != nil {
+	case veto != nil:
 		c.report.KeptOut(now, &v.Member, veto)
-	} else {
-		c.push.admit(now, v)
+	default:
+		x.admit(now, v)
 	}
-	if newer := v.Newer(); newer != nil {
-		c.push.conclude(now, c.push.Ask(c.push.outcomes, newer, c.peers[newer.ID].pushPeer()))
-	} else if v.Subscribes() && p != nil {
-		c.overlay.handleStart(now, p)
-	}
-	if p != nil {
-		c.push.release(now, p)
-	}
-	c.push.verdictGiven(now, v, p, veto)
+	x.conclude(now, x.Continue(x.outcomes, now, &c.members, v))
+	x.verdictGiven(now, v, veto)
 }
 
 // verdictGiven continues the Join in which an entry was learned. If there is none, the node may be joining this one and
 // may be waiting for equal tables.
-func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, p *peer, veto error) {
+func (x *exchanges) verdictGiven(now time.Time, v *pushpull.Vote, veto error) {
 	c := x.core
-	if v.Join != nil {
-		v.Join.Votes--
-		if j := c.joins.With(v.Join); j != nil {
-			x.noteVerdicts(now, j)
-			c.joins.conclude(now, c.joins.Settle(c.joins.outcomes, now, j))
+	if j := c.joins.With(v.Join); j != nil {
+		waits := !j.Exchange.Deciding() && !j.Compared()
+		if p := c.peers[j.Peer()]; waits && p != nil && c.entries.Decided(now, &p.Peer) {
+			c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
 		}
-		return
+		c.joins.conclude(now, c.joins.Settle(c.joins.outcomes, now, j))
 	}
-	if p == nil || veto != nil {
+	p := c.peers[v.ID]
+	if p == nil || v.Join != nil || veto != nil {
 		return
 	}
 	if !p.Linked && p.Sessions.Current(now) != nil {
 		c.entries.SendRoot(now, &p.Peer)
 	}
-}
-
-// noteVerdicts continues the comparison of a Join after the last verdict, because the peer's root arrived before it. If
-// the verdicts have made the tables equal, the comparison has ended. Otherwise it starts again.
-func (x *exchanges) noteVerdicts(now time.Time, j *join) {
-	c := x.core
-	p := c.peers[j.Peer()]
-	if p == nil || j.Exchange.Deciding() || j.Compared() {
-		return
-	}
-	if !p.Sync.Active() || p.Sync.Waiting() {
-		return
-	}
-	if root, salt := p.Sync.LastRoot(); root == c.members.Root(salt) {
-		p.Sync.End()
-		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))
-		return
-	}
-	c.entries.CompareAgain(now, &p.Peer)
 }
 
 // admit handles an entry that the application has approved.
@@ -354,7 +219,7 @@ func (x *exchanges) admit(now time.Time, v *pushpull.Vote) {
 // fits reports whether an alive entry describes a node whose versions are compatible with those of all members.
 func (x *exchanges) fits(now time.Time, e *wire.Member, from *peer) bool {
 	c := x.core
-	fit := x.Fits(now, &c.members, e, from.pushPeer())
+	fit := x.Fits(now, &c.members, e, idOf(from))
 	if s := fit.Stranger; s != nil {
 		c.report.Misfit(now, e, s)
 	}

@@ -31,6 +31,7 @@ func (h *handshakes) newPeer(now time.Time, e *handshake.Established) *peer {
 	c.delivery.Add(&p.Peer, h.Add(now, e, &p.Timer))
 	c.peers[e.Peer] = p
 	c.swim.AddPeer(&p.Swim)
+	c.push.AddPeer(&p.push)
 	if e.Legacy {
 		p.gateway = c.gateway.bridge.Add(&p.Peer, &p.overlay, &p.push)
 	}

@@ -18,7 +18,7 @@ const module = "github.com/gwyh-go/gwyh/"
 var floors = [][]string{
 	{"node"},
 	{"gossip"},
-	{"bridge", "liveness"},
+	{"bridge", "exchange", "liveness"},
 	{"entries"},
 	{"delivery"},
 	{"report", "stats"},

@@ -38,7 +38,7 @@ func newWorld(t *testing.T, tweak ...func(*Config)) *world {
 
 func (w *world) newNode(p *pair.Node, tweak []func(*Config)) *node {
 	e := entries.New(entries.Config{Delivery: p.Delivery, Members: &p.Members, Detector: p.Detector, Comparer: antientropy.New(p.RNG), IDs: &p.IDs,
-		Timers: &p.Timers, Stats: &p.Stats})
+		Timers: &p.Timers, Report: p.Report, Stats: &p.Stats})
 	cfg := Config{Delivery: p.Delivery, Entries: e, Detector: p.Detector, Members: &p.Members, Sessions: p.Sessions, IDs: &p.IDs, Timers: &p.Timers,
 		Events: &p.Events, Report: p.Report, Stats: &p.Stats, Pings: true}
 	for _, f := range tweak {

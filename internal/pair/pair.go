@@ -59,7 +59,7 @@ type Node struct {
 	Report   *report.Reporter
 	Stats    stats.Stats
 
-	// Handle gets each message that arrives. If it is nil, messages are ignored.
+	// Handle gets each message that arrives, except those that only repair and pace packets. If it is nil, they are ignored.
 	Handle func(in Arrival, m *wire.Message)
 
 	// Tick does what is due for Peer beside its packets, and returns when it must be called next. It may be nil.

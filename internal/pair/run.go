@@ -138,7 +138,7 @@ func (n *Node) opened(from wire.Path, o *peers.Opened, size int) {
 	o.Channel.EndPacket(now)
 }
 
-// HandlePlain passes the messages of a plaintext to Handle.
+// HandlePlain passes the messages of a plaintext to Handle, except those that only repair and pace packets.
 func (n *Node) HandlePlain(in Arrival, plain []byte) {
 	for len(plain) > 0 {
 		var m wire.Message
@@ -147,11 +147,34 @@ func (n *Node) HandlePlain(in Arrival, plain []byte) {
 			n.w.T.Fatal(err)
 		}
 		n.Kinds = append(n.Kinds, m.Kind)
-		if n.Handle != nil {
+		if !n.repair(in, &m) && n.Handle != nil {
 			n.Handle(in, &m)
 		}
 		plain = rest
 	}
+}
+
+// repair handles the messages by which packets are repaired and paced. It returns false for all others.
+func (n *Node) repair(in Arrival, m *wire.Message) bool {
+	now, sender := n.w.Now, &n.Delivery.Sender
+	switch m.Kind {
+	case wire.KindNak:
+		sender.HandleNak(now, n.Peer, in.Channel, m.Start, m.End)
+	case wire.KindSettled:
+		in.Channel.HandleSettled(m.Data)
+	case wire.KindReport:
+		r, err := wire.ParseReport(m.Data)
+		if err != nil {
+			n.w.T.Fatal(err)
+		}
+		if _, ok := in.Channel.HandleReport(now, r); ok {
+			n.Delivery.Broadcasts.Confirm(now, n.Peer, in.Channel, r.Lowest)
+			sender.Pump(now, n.Peer)
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // Kinds returns the kinds of the messages that arrived.

@@ -152,12 +152,6 @@ type Vote struct {
 	newer      *Vote // a later entry of the same name
 }
 
-// Newer returns the vote for a later entry of the same name, which is asked about next, or nil if there is none.
-func (v *Vote) Newer() *Vote { return v.newer }
-
-// Subscribes reports whether the node asked to subscribe while the application was deciding.
-func (v *Vote) Subscribes() bool { return v.subscribes }
-
 // latest returns the newest entry of the name.
 func (v *Vote) latest() *Vote {
 	if v.newer != nil {

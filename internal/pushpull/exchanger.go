@@ -31,6 +31,8 @@ type Config struct {
 	AskAlive bool // ask the application about each node that becomes a member
 	Judges   bool // the configuration of this node may make it refuse a joining node
 
+	AskSelection bool // ask the application which members may be chosen for push/pulls
+
 	Interval time.Duration // interval of push/pulls with a random member; negative: never
 	Nodes    int           // members per interval; zero means 1
 }
@@ -70,6 +72,7 @@ type Exchanger struct {
 	Versions Versions
 
 	rng   *rand.Rand
+	peers map[wire.NodeID]*Peer
 	votes votes
 	pull  schedule
 
@@ -94,7 +97,7 @@ type schedule struct {
 
 // New returns an Exchanger. rng is used only for choices that need no secrecy.
 func New(cfg Config, rng *rand.Rand) *Exchanger {
-	return &Exchanger{Config: cfg, rng: rng, byID: make(map[Token]*Exchange)}
+	return &Exchanger{Config: cfg, rng: rng, peers: make(map[wire.NodeID]*Peer), byID: make(map[Token]*Exchange)}
 }
 
 // NextTimeout returns when HandleTimeout must be called next. Zero means never.
@@ -183,8 +186,12 @@ func (x *Exchanger) withdraw(out []Outcome, e *Exchange) []Outcome {
 	return append(out, Outcome{Kind: StopSending, ID: e.id})
 }
 
+// AddPeer adds a peer, of which the caller has set ID. The Exchanger keeps p until RemovePeer.
+func (x *Exchanger) AddPeer(p *Peer) { x.peers[p.ID] = p }
+
 // RemovePeer ends the exchanges with a peer that is gone.
 func (x *Exchanger) RemovePeer(out []Outcome, p *Peer) []Outcome {
+	delete(x.peers, p.ID)
 	for _, e := range []*Exchange{p.state, p.list, p.theirs} {
 		if e != nil {
 			out = x.end(out, e, ErrPeerGone)

@@ -217,7 +217,7 @@ func TestEachEndAsksItsApplicationAboutTheOtherOne(t *testing.T) {
 	w.wantLog(1, "list of 1, node true", "NotifyAlive node-0", "agreed")
 	for i := range 2 {
 		other := w.nodes[1-i].table.Self()
-		if !w.nodes[i].peers[1-i].Approved(other.Fill(new(wire.Member))) {
+		if !w.nodes[i].peers[1-i].approves(other.Fill(new(wire.Member))) {
 			t.Errorf("node %d would ask about the other one again", i)
 		}
 	}
@@ -244,7 +244,7 @@ func TestEntryThatDiffersFromTheApprovedOneIsNotApproved(t *testing.T) {
 	} {
 		e := members.Entry{Member: m}
 		change(&e)
-		if got := p.Approved(e.Fill(new(wire.Member))); got != (what == "") {
+		if got := p.approves(e.Fill(new(wire.Member))); got != (what == "") {
 			t.Errorf("%s: approved %t", what, got)
 		}
 	}

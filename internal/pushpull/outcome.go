@@ -41,8 +41,13 @@ const (
 	JoinAdvanced
 	// RoomMade reports that a further exchange may begin: the caller calls [Exchanger.AdvanceJoin] for its Joins.
 	RoomMade
-	// PullDue reports that a push/pull with a random member is due.
-	PullDue
+	// Pull asks the caller to do a push/pull with the member Entry.
+	Pull
+	// SelectionWanted asks the application which members may be chosen, for a push/pull with one of them. The caller then
+	// calls [Exchanger.Selected].
+	SelectionWanted
+	// Subscribes reports that Peer asked to subscribe while the application was deciding about it. The request is answered now.
+	Subscribes
 	// VetoedHere reports that this node refuses to become one cluster with Peer because of Err.
 	VetoedHere
 	// VetoedThere reports that Peer refuses this node because of Err.
@@ -67,6 +72,7 @@ type Outcome struct {
 	ID       wire.MessageID
 	Data     []byte
 	Until    time.Time
+	Entry    *members.Entry
 	Member   *members.Member
 	Members  []members.Member
 	Size     uint64

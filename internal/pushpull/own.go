@@ -93,8 +93,11 @@ func (x *Exchanger) Sent(out []Outcome, now time.Time, t *members.Table, e *Exch
 }
 
 // NotSent reports that there was no room for the message of a Send outcome. A push is retried later. In place of an
-// answer, the peer's push is refused and dropped, so the peer sends it again.
+// answer, the peer's push is refused and dropped, so the peer sends it again. An exchange that has ended is ignored.
 func (x *Exchanger) NotSent(out []Outcome, now time.Time, e *Exchange) []Outcome {
+	if !x.InProgress(e) {
+		return out
+	}
 	if e.ours {
 		x.pushLater(now, e)
 		return out

@@ -52,8 +52,8 @@ func (p *Peer) Busy() bool {
 // Subscribe records that the peer asked to subscribe while the application is deciding. The verdict answers the request.
 func (p *Peer) Subscribe() { p.vote.subscribes = true }
 
-// Approved reports whether the application approved this entry when its node joined.
-func (p *Peer) Approved(e *wire.Member) bool {
+// approves reports whether the application approved this entry when its node joined.
+func (p *Peer) approves(e *wire.Member) bool {
 	return p.approved != nil && p.approved.Incarnation == e.Incarnation && SameNode(p.approved, e)
 }
 

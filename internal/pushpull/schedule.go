@@ -26,7 +26,7 @@ func (x *Exchanger) interval(count int) time.Duration {
 	return x.Config.Interval / time.Duration(max(x.Config.Nodes, 1)) * time.Duration(times)
 }
 
-// pullDue schedules the next push/pull and reports the current one. It does neither if Interval is not positive.
+// pullDue schedules the next push/pull and begins the current one. It does neither if Interval is not positive.
 func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Outcome {
 	i := x.interval(t.Count())
 	if x.Config.Interval <= 0 {
@@ -34,11 +34,24 @@ func (x *Exchanger) pullDue(out []Outcome, now time.Time, t *members.Table) []Ou
 		return out
 	}
 	x.pull.due = x.deadlineAt(now.Add(i - i/8 + time.Duration(x.rng.Int64N(int64(i/4)))))
-	return append(out, Outcome{Kind: PullDue})
+	switch {
+	case !t.Self().Live() || t.CountGo() < 2:
+		return out
+	case x.Config.AskSelection:
+		x.pull.selection = true
+		return append(out, Outcome{Kind: SelectionWanted})
+	}
+	return append(out, Outcome{Kind: Pull, Entry: x.drawPull(t)})
 }
 
-// AwaitSelection records that the push/pull waits for the application to select the permitted members.
-func (x *Exchanger) AwaitSelection() { x.pull.selection = true }
+// drawPull returns a random Go node among at least two, which is not this node.
+func (x *Exchanger) drawPull(t *members.Table) *members.Entry {
+	m := t.Draw(x.rng)
+	for m == t.Self() || m.Legacy() {
+		m = t.Draw(x.rng)
+	}
+	return m
+}
 
 // Selected reports whether a push/pull waited for the application's selection, and ends the wait.
 func (x *Exchanger) Selected() bool {

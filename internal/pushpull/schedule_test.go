@@ -3,6 +3,8 @@ package pushpull
 import (
 	"testing"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // PROTOCOL.md B2.
@@ -28,6 +30,7 @@ func TestPushPullsOfSeveralNodesShareAnInterval(t *testing.T) {
 
 func TestPushPullsAreDueAboutOnceInAnInterval(t *testing.T) {
 	w := newWorld(t, 10, nil)
+	w.acquaint()
 	firsts := map[time.Time]bool{}
 	for _, n := range w.nodes {
 		n.x.Start(w.now, &n.table)
@@ -84,14 +87,56 @@ func TestPullWaitsForASessionWithItsMember(t *testing.T) {
 }
 
 func TestPullWaitsForTheSelectionOnce(t *testing.T) {
-	w := newWorld(t, 1, nil)
-	x := w.nodes[0].x
-	if x.Selected() {
+	w := newWorld(t, 2, func(_ int, c *Config) { c.AskSelection = true })
+	n := w.nodes[0]
+	w.acquaint()
+	if n.x.Selected() {
 		t.Error("waited before any")
 	}
-	x.AwaitSelection()
-	if !x.Selected() || x.Selected() {
+	n.x.Start(w.now, &n.table)
+	w.run(30 * time.Second)
+	w.wantLog(0, "selection wanted")
+	if !n.x.Selected() || n.x.Selected() {
 		t.Error("waited other than once")
+	}
+}
+
+func TestPushPullIsWithAnotherGoNode(t *testing.T) {
+	w := newWorld(t, 2, nil)
+	n := w.nodes[0]
+	w.acquaint()
+	old := memberNo(9)
+	old.ID[6] = 0x40 // a gwyh 0.1 node
+	n.add(old)
+	n.x.Start(w.now, &n.table)
+	w.run(10 * time.Minute)
+	if len(n.log) == 0 {
+		t.Fatal("there was none")
+	}
+	for _, line := range n.log {
+		if line != "pull from node-1" {
+			t.Errorf("%q, want a pull from node-1", line)
+		}
+	}
+}
+
+func TestNodeWithoutOtherGoMembersDoesNoPushPull(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		alone func(n *node)
+	}{
+		{"no other member", func(n *node) { n.remove(1, wire.StateDead) }},
+		{"after it has left", func(n *node) { n.table.Leave(n.w.now) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 2, nil)
+			w.acquaint()
+			n := w.nodes[0]
+			c.alone(n)
+			n.x.Start(w.now, &n.table)
+			w.run(10 * time.Minute)
+			w.wantLog(0)
+		})
 	}
 }
 

@@ -88,17 +88,17 @@ func (x *Exchanger) merge(out []Outcome, now time.Time, t *members.Table, e *Exc
 // Introduced reports that the peer's own entry has arrived, whether it was admitted or not.
 func (x *Exchanger) Introduced(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	p.introduced = true
-	return x.Release(out, now, t, p)
+	return x.release(out, now, t, p)
 }
 
 // Admitted reports that the peer has become a member or that its entry has changed.
 func (x *Exchanger) Admitted(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	p.approved = nil
-	return x.Release(out, now, t, p)
+	return x.release(out, now, t, p)
 }
 
-// Release passes on the state of a node that waited for the node's entry, if it need not wait any longer.
-func (x *Exchanger) Release(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
+// release passes on the state of a node that waited for the node's entry, if it need not wait any longer.
+func (x *Exchanger) release(out []Outcome, now time.Time, t *members.Table, p *Peer) []Outcome {
 	if e := p.theirs; e != nil && e.phase == merging && e.got != nil {
 		return x.merge(out, now, t, e)
 	}

@@ -45,7 +45,7 @@ func TestEntryHasToGoWithAllMembers(t *testing.T) {
 	other := memberNo(1)
 	other.Versions = [6]byte{1, 5, 2, 1, 2, 2}
 	n.add(other)
-	fit := n.x.Fits(w.now, &n.table, entryOf(9, [6]byte{1, 5, 2, 2, 3, 3}), nil)
+	fit := n.x.Fits(w.now, &n.table, entryOf(9, [6]byte{1, 5, 2, 2, 3, 3}), wire.NodeID{})
 	switch {
 	case fit.OK:
 		t.Error("the node is taken in")
@@ -54,7 +54,7 @@ func TestEntryHasToGoWithAllMembers(t *testing.T) {
 	case fit.Stranger.ID != nodeID(1):
 		t.Errorf("the stranger is %v, want %v", fit.Stranger.ID, nodeID(1))
 	}
-	if fit = n.x.Fits(w.now, &n.table, entryOf(9, goodFit), nil); !fit.OK {
+	if fit = n.x.Fits(w.now, &n.table, entryOf(9, goodFit), wire.NodeID{}); !fit.OK {
 		t.Errorf("%+v", fit)
 	}
 	if n.x.Stats.Unfit != 1 {
@@ -73,7 +73,7 @@ func TestLegacyMembersAndTheNodeItselfDoNotCount(t *testing.T) {
 	n.add(old)
 	now := entryOf(1, goodFit)
 	now.ID = nodeID(1) // it restarted with versions that are compatible with ours
-	if fit := n.x.Fits(w.now, &n.table, now, nil); !fit.OK {
+	if fit := n.x.Fits(w.now, &n.table, now, wire.NodeID{}); !fit.OK {
 		t.Errorf("%+v", fit)
 	}
 }
@@ -84,16 +84,16 @@ func TestPeerOfAnEntryThatDoesNotFitGetsNoLink(t *testing.T) {
 	p := n.peers[1]
 	e := entryOf(1, [6]byte{9, 9, 9, 9, 9, 9})
 	e.ID = nodeID(1)
-	if n.x.Fits(w.now, &n.table, e, p); !p.Vetoed {
+	if n.x.Fits(w.now, &n.table, e, p.ID); !p.Vetoed {
 		t.Error("not vetoed")
 	}
 	e.Versions = goodFit
-	if n.x.Fits(w.now, &n.table, e, p); p.Vetoed {
+	if n.x.Fits(w.now, &n.table, e, p.ID); p.Vetoed {
 		t.Error("vetoed after its versions have changed")
 	}
 	n.add(memberNo(1))
 	e.Versions = [6]byte{9, 9, 9, 9, 9, 9}
-	if n.x.Fits(w.now, &n.table, e, p); p.Vetoed {
+	if n.x.Fits(w.now, &n.table, e, p.ID); p.Vetoed {
 		t.Error("a live member is vetoed")
 	}
 }
@@ -103,14 +103,14 @@ func TestWalksThatMadeUpVersionsCauseAreBounded(t *testing.T) {
 	n := w.nodes[0]
 	walked := 0
 	for i := range 1000 {
-		if fit := n.x.Fits(w.now, &n.table, entryOf(i, [6]byte{9, 9, 9, byte(i), byte(i >> 8), 1}), nil); fit.Stranger != nil {
+		if fit := n.x.Fits(w.now, &n.table, entryOf(i, [6]byte{9, 9, 9, byte(i), byte(i >> 8), 1}), wire.NodeID{}); fit.Stranger != nil {
 			walked++
 		}
 	}
 	if walked != SearchRate.Burst {
 		t.Errorf("%d walks", walked)
 	}
-	if fit := n.x.Fits(w.now.Add(time.Second), &n.table, entryOf(1, [6]byte{9, 9, 9, 9, 9, 9}), nil); fit.Stranger == nil {
+	if fit := n.x.Fits(w.now.Add(time.Second), &n.table, entryOf(1, [6]byte{9, 9, 9, 9, 9, 9}), wire.NodeID{}); fit.Stranger == nil {
 		t.Error("no walk a second later")
 	}
 }
@@ -119,7 +119,7 @@ func TestKnownVersionsAreNotLookedForAgain(t *testing.T) {
 	w := newWorld(t, 1, nil)
 	n := w.nodes[0]
 	for i := range 1000 {
-		if fit := n.x.Fits(w.now, &n.table, entryOf(i, goodFit), nil); !fit.OK {
+		if fit := n.x.Fits(w.now, &n.table, entryOf(i, goodFit), wire.NodeID{}); !fit.OK {
 			t.Fatalf("entry %d: %+v", i, fit)
 		}
 	}

@@ -2,6 +2,7 @@ package pushpull
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -22,7 +23,10 @@ func said(i int, incarnation uint64, meta string) Entry {
 }
 
 func (n *node) hear(e Entry, from *Peer) {
-	n.do(n.x.AskAlive(n.out, e, n.peerOf(e.ID), from))
+	if from != nil {
+		e.From = from.ID
+	}
+	n.do(n.x.AskAlive(n.out, e))
 }
 
 // PROTOCOL.md M10.
@@ -123,23 +127,25 @@ func TestPeerThatSubscribesMeanwhileIsRememberedForItsNewestEntry(t *testing.T) 
 	newer := memberNo(1)
 	newer.Incarnation = 5
 	n.hear(Entry{Member: newer}, p)
-	v := n.x.AnswerAlive(n.asked[0].Vote, nil)
-	switch {
-	case v == nil:
-		t.Error("there is no vote")
-	case !v.Subscribes():
-		t.Error("the vote does not remember the subscription")
-	case v.Newer() == nil:
-		t.Error("there is no later vote")
-	case !v.Newer().Subscribes():
-		t.Error("the later vote does not remember the subscription")
+	n.answer(n.asked[0])
+	if slices.Contains(n.log, "1 subscribes") {
+		t.Error("the request is answered before the newest entry is decided about")
+	}
+	if len(n.asked) != 2 {
+		t.Fatalf("%d questions, want 2", len(n.asked))
+	}
+	n.answer(n.asked[1])
+	if !slices.Contains(n.log, "1 subscribes") {
+		t.Errorf("the request is forgotten: %q", n.log)
 	}
 }
 
 func TestPeerThatTellsAgainOfAQuestionThatWaitsIsTiedToIt(t *testing.T) {
 	_, n := asksAlive(t)
 	e := Entry{Member: memberNo(1)}
-	n.do(n.x.AskAlive(n.out, e, nil, nil)) // before there is a session with it
+	n.do(n.x.RemovePeer(n.out, n.peers[1]))
+	n.do(n.x.AskAlive(n.out, e)) // before there is a session with it
+	n.x.AddPeer(n.peers[1])
 	if n.peers[1].Asked() {
 		t.Fatal("it is tied to a question that came before it")
 	}
@@ -164,11 +170,11 @@ func TestJoinCountsTheQuestionsThatItWaitsFor(t *testing.T) {
 
 func TestAnswerToAQuestionThatDoesNotWaitIsIgnored(t *testing.T) {
 	_, n := asksAlive(t)
-	if v := n.x.AnswerAlive(99, errNo); v != nil || n.x.Stats.Vetoed != 0 {
+	if v := n.x.AnswerAlive(&n.table, 99, errNo); v != nil || n.x.Stats.Vetoed != 0 {
 		t.Errorf("%+v, %d vetoes", v, n.x.Stats.Vetoed)
 	}
 	n.hear(said(1, 1, ""), nil)
-	if n.x.AnswerAlive(n.asked[0].Vote, nil) == nil || n.x.AnswerAlive(n.asked[0].Vote, nil) != nil {
+	if n.x.AnswerAlive(&n.table, n.asked[0].Vote, nil) == nil || n.x.AnswerAlive(&n.table, n.asked[0].Vote, nil) != nil {
 		t.Error("the answer counts other than once")
 	}
 }
@@ -188,4 +194,67 @@ func TestStateOfANodeWaitsForTheVerdict(t *testing.T) {
 	n.answer(n.asked[0])
 	w.wantMerged(0, "state of 1")
 	w.idle()
+}
+
+func TestVerdictIsNeededForWhatIsNewOnly(t *testing.T) {
+	w, n := asksAlive(t)
+	w.acquaint()
+	m := n.table.Get(nodeID(1))
+	for _, c := range []struct {
+		name  string
+		m     *members.Entry
+		tweak func(e *wire.Member)
+		want  bool
+	}{
+		{"stranger", nil, func(*wire.Member) {}, true},
+		{"member that is alive", m, func(e *wire.Member) { e.Incarnation++ }, false},
+		{"member with other metadata", m, func(e *wire.Member) { e.Meta = []byte("new") }, true},
+		{"member at another address", m, func(e *wire.Member) { e.Addr = nodeAddr(5) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var e wire.Member
+			m.Fill(&e)
+			c.tweak(&e)
+			if got := n.x.NeedsVerdict(c.m, &e); got != c.want {
+				t.Errorf("needs a verdict: %t, want %t", got, c.want)
+			}
+		})
+	}
+	t.Run("approved when it joined", func(t *testing.T) {
+		var e wire.Member
+		m.Fill(&e)
+		approved := m.Member
+		n.peers[1].approved = &approved
+		if n.x.NeedsVerdict(nil, &e) {
+			t.Error("the application is asked again")
+		}
+		if e.Incarnation++; !n.x.NeedsVerdict(nil, &e) {
+			t.Error("another entry counts as approved")
+		}
+	})
+	t.Run("no AliveDelegate", func(t *testing.T) {
+		var e wire.Member
+		if w.nodes[1].x.NeedsVerdict(nil, m.Fill(&e)) {
+			t.Error("an application is asked that has no AliveDelegate")
+		}
+	})
+}
+
+func TestJoinNoLongerWaitsForAVerdictThatWasGiven(t *testing.T) {
+	_, n := asksAlive(t)
+	j := n.x.NewJoin(7)
+	for i := range 2 {
+		e := said(i, 1, "")
+		e.Join = j
+		n.hear(e, nil)
+	}
+	n.answer(n.asked[0])
+	if !j.Deciding() {
+		t.Error("it waits for no verdict, but one is missing")
+	}
+	n.alive[n.asked[1].Member.Name] = errNo
+	n.answer(n.asked[1])
+	if j.Deciding() {
+		t.Errorf("it waits for %d verdicts", j.Votes)
+	}
 }

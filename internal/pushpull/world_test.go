@@ -96,6 +96,7 @@ func newWorld(t *testing.T, n int, tweak func(i int, c *Config)) *world {
 		for k := range n {
 			p := &Peer{ID: nodeID(k)}
 			nd.peers = append(nd.peers, p)
+			nd.x.AddPeer(p)
 		}
 		self := memberNo(i)
 		self.Versions = cfg.Versions
@@ -169,8 +170,12 @@ func (n *node) act(o *Outcome) {
 		n.advanced(o.Join)
 	case RoomMade:
 		n.advance()
-	case PullDue:
-		n.note("pull")
+	case Pull:
+		n.note("pull from %s", o.Entry.Name)
+	case SelectionWanted:
+		n.note("selection wanted")
+	case Subscribes:
+		n.note("%d subscribes", o.Peer.ID[0]-1)
 	case VetoedHere:
 		n.note("vetoed here: %v", o.Err)
 	case VetoedThere:
@@ -308,23 +313,14 @@ func (n *node) verdict(vote VoteToken, veto error) {
 	if n.do(out); ok {
 		return
 	}
-	v := n.x.AnswerAlive(vote, veto)
+	v := n.x.AnswerAlive(&n.table, vote, veto)
 	if v == nil {
 		return
-	}
-	p := n.peerOf(v.ID)
-	if p != nil {
-		n.x.Decided(&n.table, p, veto)
 	}
 	if veto == nil {
 		n.admit(v.Member)
 	}
-	if newer := v.Newer(); newer != nil {
-		n.do(n.x.Ask(n.out, newer, n.peerOf(newer.ID)))
-	}
-	if p != nil {
-		n.do(n.x.Release(n.out, n.w.now, &n.table, p))
-	}
+	n.do(n.x.Continue(n.out, n.w.now, &n.table, v))
 }
 
 func (n *node) peerOf(id wire.NodeID) *Peer {
