@@ -156,8 +156,8 @@ func (n *node) act(o *handshake.Outcome) {
 	n.peer.Swim.Heard = n.w.now
 	n.peer.Swim.SetInterval(time.Second, time.Second)
 	s := n.table.Establish(n.w.now, n.peer.Node, o.Session)
-	identity := wire.AppendRequest(nil, n.ids.Control(), wire.KindHeartbeat)
-	n.conclude(n.table.Introduce(n.outcomes, n.w.now, n.peer.Node, s, o.Session, identity))
+	var self wire.Member
+	n.conclude(n.table.Introduce(n.outcomes, n.w.now, n.peer.Node, s, o.Session, n.members.Self().Fill(&self)))
 }
 
 // tick does what is due for the peer.

@@ -27,12 +27,6 @@ type peer struct {
 	dials []handshake.AttemptID // handshakes that ended with this peer and are not confirmed
 }
 
-// Limits for what a peer may declare about itself.
-const (
-	heartbeatMin = 10 * time.Millisecond
-	heartbeatMax = 30 * time.Second
-)
-
 // detection returns the failure detector's state of p, or nil if p is nil.
 func (p *peer) detection() *swim.Peer {
 	if p == nil {

@@ -58,11 +58,8 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 			early = h.SealEarly(now, p.Node, s, e)
 		}
 	}
-	var identity []byte
-	if !e.Legacy {
-		identity = h.identity()
-	}
-	h.conclude(now, h.Introduce(h.outcomes, now, p.Node, s, e, identity))
+	var self wire.Member
+	h.conclude(now, h.Introduce(h.outcomes, now, p.Node, s, e, c.members.Self().Fill(&self)))
 	if early { // the Join need not wait for a packet of the peer
 		c.joins.ready(now, p)
 	}
@@ -86,7 +83,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	if e.HasVersions {
 		p.push.Versions = e.Versions
 	}
-	interval := min(max(e.Heartbeat, heartbeatMin), heartbeatMax)
+	interval := e.Heartbeat
 	if e.Legacy {
 		interval = legacy.Interval
 	}

@@ -73,24 +73,3 @@ const DatagramProbed = pmtu.Probed
 func (c *Core) Refused(now time.Time, to wire.Path, size int, tooBig bool) {
 	c.hs.Refused(now, to, size, tooBig)
 }
-
-// identityMeta is the maximum metadata of an identity in bytes. Longer metadata comes only with the alive entry.
-const identityMeta = 512
-
-// identityMax is the maximum size of an identity's plaintext in bytes. It fits through any path.
-const identityMax = pmtu.Min - wire.BoxOverhead
-
-// identity returns the first plaintext of a session, which identifies this node (PROTOCOL.md P5).
-func (h *handshakes) identity() []byte {
-	c := h.core
-	var e wire.Member
-	if c.members.Self().Fill(&e); len(e.Meta) > identityMeta {
-		e.Meta = nil
-	}
-	plain := wire.AppendIdentity(nil, c.newID(), &e)
-	if len(plain) > identityMax {
-		e.Meta = nil
-		plain = wire.AppendIdentity(nil, c.newID(), &e)
-	}
-	return plain
-}

@@ -89,8 +89,8 @@ func (n *Node) act(o *handshake.Outcome) {
 	n.Peer.Swim.Heard = n.w.Now
 	n.Peer.Swim.SetInterval(time.Second, time.Second)
 	s := n.Sessions.Establish(n.w.Now, n.Peer.Node, o.Session)
-	identity := wire.AppendRequest(nil, n.IDs.Control(), wire.KindHeartbeat)
-	n.conclude(n.Sessions.Introduce(n.outcomes, n.w.Now, n.Peer.Node, s, o.Session, identity))
+	var self wire.Member
+	n.conclude(n.Sessions.Introduce(n.outcomes, n.w.Now, n.Peer.Node, s, o.Session, n.Members.Self().Fill(&self)))
 }
 
 // tick does what is due for the peer.

@@ -93,14 +93,14 @@ func (t *Table) SealEarly(now time.Time, p *Peer, s *session.Session, e *handsha
 	return true
 }
 
-// Introduce completes this node's end of a new session. identity is the first plaintext of the session in this
-// direction; a legacy session has none.
-func (t *Table) Introduce(out []handshake.Outcome, now time.Time, p *Peer, s *session.Session, e *handshake.Established, identity []byte) []handshake.Outcome {
+// Introduce completes this node's end of a new session. self is the entry of this node, which is the first message of the
+// session in this direction, except in a legacy session (PROTOCOL.md M1).
+func (t *Table) Introduce(out []handshake.Outcome, now time.Time, p *Peer, s *session.Session, e *handshake.Established, self *wire.Member) []handshake.Outcome {
 	t.Wake(p)
 	if e.Legacy {
 		return t.Endpoint.Introduce(out, now, e, nil)
 	}
-	ch, packet := p.Packets.AddChannel(now, s, identity)
+	ch, packet := p.Packets.AddChannel(now, s, identity(t.cfg.IDs, *self))
 	t.boxes[s.Prefix()] = box{p, ch}
 	return t.Endpoint.Introduce(out, now, e, packet)
 }

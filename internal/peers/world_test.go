@@ -42,6 +42,7 @@ type node struct {
 	timers   timer.Heap
 	outcomes outcome.Buffer[handshake.Outcome]
 	unsent   netip.AddrPort // an address with unwritten data
+	meta     []byte         // of the node
 
 	established []*session.Session
 	failed      []error
@@ -122,7 +123,7 @@ func (n *node) establish(e *handshake.Established) *Peer {
 	}
 	s := n.Establish(n.w.now, p, e)
 	n.established = append(n.established, s)
-	n.conclude(n.Introduce(n.outcomes, n.w.now, p, s, e, wire.AppendRequest(nil, n.ids.Control(), wire.KindHeartbeat)))
+	n.conclude(n.Introduce(n.outcomes, n.w.now, p, s, e, &wire.Member{ID: n.id, Name: []byte("n"), Addr: n.path.Remote, Meta: n.meta}))
 	return p
 }
 

@@ -35,9 +35,16 @@ type Peer struct {
 // legacy reports whether the peer is a legacy node.
 func (p *Peer) legacy() bool { return !p.ID.IsGo() }
 
-// SetInterval sets the heartbeat interval that the peer declares, for a node whose ProbeInterval is probe. The
-// heartbeats of legacy nodes never count as rarer than probes.
+// Bounds of the heartbeat interval that a peer may declare.
+const (
+	intervalMin = 10 * time.Millisecond
+	intervalMax = 30 * time.Second
+)
+
+// SetInterval sets the heartbeat interval that the peer declares, for a node whose ProbeInterval is probe. An interval
+// beyond the bounds counts as the bound. The heartbeats of legacy nodes never count as rarer than probes.
 func (p *Peer) SetInterval(interval, probe time.Duration) {
+	interval = min(max(interval, intervalMin), intervalMax)
 	if p.legacy() {
 		probe = interval
 	}

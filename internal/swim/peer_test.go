@@ -26,6 +26,18 @@ func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
 	}
 }
 
+func TestDeclaredHeartbeatIntervalIsBounded(t *testing.T) {
+	for _, c := range []struct{ declared, want time.Duration }{
+		{0, intervalMin}, {-time.Hour, intervalMin}, {time.Second, time.Second}, {time.Hour, intervalMax},
+	} {
+		p := Peer{ID: goID(1)}
+		p.SetInterval(c.declared, time.Second)
+		if want := SilenceOf(c.want, time.Second, SilenceCheck); p.Check() != want {
+			t.Errorf("%v: probed after %v, want %v", c.declared, p.Check(), want)
+		}
+	}
+}
+
 func TestHeartbeatsOfLegacyNodesAreNeverRare(t *testing.T) {
 	goNode, legacy := Peer{ID: goID(1)}, Peer{ID: legacyID(1)}
 	for _, p := range []*Peer{&goNode, &legacy} {
