@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/members"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/stats"
@@ -422,5 +423,30 @@ func TestDepartureIsKnownAtOnceWhoeverPassesItOn(t *testing.T) {
 		if !c.whole() {
 			t.Fatalf("round %d: %s", round, c.missing())
 		}
+	}
+}
+
+// Two nodes suspect the same member, and one of them sends the other its entry in answer to a comparison. They do not go
+// on to send it to each other (PROTOCOL.md Y8).
+func TestNodesThatSuspectTheSameMemberDoNotSendItToEachOtherWithoutEnd(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.add(3)
+	c.form(2 * time.Second)
+	c.net.RunFor(3 * time.Second)
+	accused := c.nodes[2]
+	c.net.Crash(accused.addr)
+	for _, n := range c.nodes[:2] {
+		m := n.members.Get(accused.cfg.ID)
+		n.swim.detect(c.net.Now(), n.swim.Accuse(n.swim.outcomes, c.net.Now(), m, m.Incarnation, n.cfg.ID, nil))
+	}
+	c.net.RunFor(100 * time.Millisecond)
+	before := c.nodes[0].Stats().SentDatagrams
+	c.do(1, func(now time.Time) {
+		n := c.nodes[1]
+		n.entries.SendEntries(now, &n.peers[c.nodes[0].cfg.ID].Peer, []*members.Entry{n.members.Get(accused.cfg.ID)}, antientropy.AnswersMax)
+	})
+	c.net.RunFor(500 * time.Millisecond)
+	if sent := c.nodes[0].Stats().SentDatagrams - before; sent > 20 {
+		t.Errorf("%d datagrams were sent in half a second", sent)
 	}
 }

@@ -87,9 +87,10 @@ func (m *Entry) SupersededBy(e *wire.Member) bool {
 	return e.State > m.State
 }
 
-// IsAheadOf reports whether m should be sent to the sender of e, which does not supersede m.
+// IsAheadOf reports whether m should be sent to the sender of e, which is no accusation and does not supersede m. A
+// suspicion of m does not count: two nodes that both suspect it would send it to each other without end (PROTOCOL.md Y8).
 func (m *Entry) IsAheadOf(e *wire.Member) bool {
-	return e.Incarnation < m.Incarnation || e.State < m.State
+	return e.Incarnation < m.Incarnation || e.State < m.State && m.State != wire.StateSuspect
 }
 
 // A Refusal is the reason why no node may add an alive entry to this table.
