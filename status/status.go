@@ -109,6 +109,8 @@ type Drop struct {
 	Reason string
 	Count  uint64    // since Create
 	Last   time.Time // when Count last grew, to the second; zero if never
+
+	From netip.AddrPort // where the last refused handshake came from; the zero AddrPort for all other drops
 }
 
 // A Key is a pre-shared key that the node accepts.

@@ -318,6 +318,16 @@ func dropTable(s *status.Status) table {
 
 func refusalTable(s *status.Status) table {
 	t := countTable(s.At, s.Refusals)
+	t.Columns = append(t.Columns, column{Label: "Last from"})
+	from := make(map[string]string, len(s.Refusals))
+	for _, r := range s.Refusals {
+		if r.From.IsValid() {
+			from[r.Reason] = r.From.String()
+		}
+	}
+	for i := range t.Rows {
+		t.Rows[i].Cells = append(t.Rows[i].Cells, text(from[t.Rows[i].ID]))
+	}
 	t.Name, t.View, t.Title, t.Empty = "refusals", "queues", "Refused handshakes", "Nothing was counted."
 	t.Help = "A wrong key or label, or a clock that is off, keeps a node out of the cluster."
 	return t

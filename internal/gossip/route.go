@@ -98,7 +98,7 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 		h.reachedSelf(now, o.Attempt)
 		return
 	}
-	h.Stats().Rejected[r]++
+	h.Stats().Reject(o.From.Remote, r)
 	c.report.Rejected(now, o.From.Remote, r)
 }
 

@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,8 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	f := telemetry.Figures{}
 	c.Update(now.Add(-time.Hour), &f)
 	f.Core.Rejected[handshake.TimeOff], f.Core.Rejected[handshake.BadKey] = 2, 3
+	stranger := netip.MustParseAddrPort("10.0.0.9:50123")
+	f.Core.RejectedFrom[handshake.TimeOff], f.Core.RejectedFrom[handshake.BadKey] = stranger, stranger
 	f.Shell.MessagesDropped = 4
 	c.Update(now.Add(-time.Minute), &f)
 	s := status.Status{At: now, Refusals: c.refusals, Drops: c.drops, Health: 2, Alone: true, Links: []status.Link{
@@ -40,6 +44,9 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 		got = append(got, w.Code)
 		if w.Text == "" {
 			t.Errorf("%s has no text", w.Code)
+		}
+		if refused := w.Code == status.Clock || w.Code == status.WrongKey; refused != strings.HasSuffix(w.Text, " so far, the last one from 10.0.0.9:50123)") {
+			t.Errorf("%s: %s", w.Code, w.Text)
 		}
 	}
 	want := []status.Code{status.WeakKey, status.CannotSend, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,

@@ -23,6 +23,7 @@ func (c *Counted) Update(now time.Time, f *telemetry.Figures) {
 	})
 	for r := handshake.Malformed; r < handshake.Reasons; r++ {
 		c.refusals = note(c.refusals, now, int(r-handshake.Malformed), f.Core.Rejected[r], r.String())
+		c.refusals[r-handshake.Malformed].From = f.Core.RejectedFrom[r]
 	}
 }
 
@@ -59,9 +60,10 @@ func warnings(s *status.Status, keyWarnings, sendWarnings []string) (list []stat
 		switch r.Reason {
 		case handshake.TimeOff.String():
 			warn(status.Clock, here, r.Last, "handshakes of other nodes were refused because their clocks differ from this node's by more than a minute: "+
-				"check NTP here and there (%d so far)", r.Count)
+				"check NTP here and there (%d so far, the last one from %s)", r.Count, r.From)
 		case handshake.BadKey.String():
-			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have a different key or label (%d so far)", r.Count)
+			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have a different key or label (%d so far, the last one from %s)",
+				r.Count, r.From)
 		}
 	}
 	for _, d := range s.Drops {

@@ -87,17 +87,25 @@ type Peer struct {
 	timer *timer.Timer
 }
 
-// Stats counts events of handshakes and boxes. Every field only increases.
+// Stats counts events of handshakes and boxes. Every counter only increases.
 type Stats struct {
 	Started   uint64 // handshakes that this node began
 	Initiated uint64 // sessions of handshakes that this node began
 	Accepted  uint64 // sessions of handshakes that a peer began
 	Rejected  [handshake.Reasons]uint64
 
+	RejectedFrom [handshake.Reasons]netip.AddrPort // of the last rejected packet
+
 	// Dropped boxes.
 	UnknownSession uint64 // no session can open them
 	Forged         uint64 // the authenticator is wrong
 	Replayed       uint64 // the packet number was seen
+}
+
+// Reject counts a handshake packet that was refused.
+func (s *Stats) Reject(from netip.AddrPort, r handshake.Reason) {
+	s.Rejected[r]++
+	s.RejectedFrom[r] = from
 }
 
 // Stats returns the counters. The Table owns them.

@@ -29,7 +29,8 @@ func (s *Stats) AddPackets(e *packets.Stats) {
 
 // AddHandshakes adds the counters of handshakes and boxes.
 func (s *Stats) AddHandshakes(x *peers.Stats) {
-	s.HandshakesStarted, s.HandshakesInitiated, s.HandshakesAccepted, s.Rejected = x.Started, x.Initiated, x.Accepted, x.Rejected
+	s.HandshakesStarted, s.HandshakesInitiated, s.HandshakesAccepted = x.Started, x.Initiated, x.Accepted
+	s.Rejected, s.RejectedFrom = x.Rejected, x.RejectedFrom
 	for _, n := range x.Rejected {
 		s.HandshakesRejected += n
 	}

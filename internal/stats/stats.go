@@ -6,6 +6,8 @@
 package stats
 
 import (
+	"net/netip"
+
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -102,7 +104,8 @@ type Handshakes struct {
 	HandshakesFailed    uint64 // attempts that timed out
 	HandshakesRejected  uint64 // handshake packets refused, for any reason
 
-	Rejected [handshake.Reasons]uint64 // the same, by reason
+	Rejected     [handshake.Reasons]uint64         // the same, by reason
+	RejectedFrom [handshake.Reasons]netip.AddrPort // where the last one came from
 }
 
 // Gauges describe the present state of a node.

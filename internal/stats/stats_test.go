@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"net/netip"
 	"reflect"
 	"slices"
 	"testing"
@@ -36,7 +37,7 @@ func TestEveryDropHasANameOfItsOwn(t *testing.T) {
 // unpublished lists counters that only tests of their component read.
 var unpublished = []string{"ResultsAlive", "ResultsNone"}
 
-// each calls check with a zero struct for each of its counters, in which only that counter is 1.
+// each calls check with a zero struct for each of its fields, in which only that counter is 1, or only that address is set.
 func each[T any](t *testing.T, check func(t *testing.T, source *T)) {
 	var zero T
 	of := reflect.TypeOf(zero)
@@ -51,6 +52,8 @@ func each[T any](t *testing.T, check func(t *testing.T, source *T)) {
 				f.SetUint(1)
 			case f.CanInt():
 				f.SetInt(1)
+			case f.Type() == reflect.TypeFor[[handshake.Reasons]netip.AddrPort]():
+				f.Index(0).Set(reflect.ValueOf(netip.MustParseAddrPort("10.0.0.1:1")))
 			case f.Kind() == reflect.Array:
 				f.Index(0).SetUint(1)
 			default:

@@ -72,7 +72,7 @@ func New(n int) *Node {
 			{At: began.Add(-10 * time.Minute), Kind: status.MemberDied, Node: f.status.Members[13].Node, By: l[1].Node},
 			{At: s.Since, Kind: status.Suspected, Node: s.Node, By: l[0].Node}}
 		f.status.Warnings = []status.Warning{
-			{Code: status.Clock, Text: "handshakes of other nodes were refused because their clocks differ from this node's by more than a minute: check NTP here and there (41 so far)"},
+			{Code: status.Clock, Text: "handshakes of other nodes were refused because their clocks differ from this node's by more than a minute: check NTP here and there (41 so far, the last one from 10.1.0.9:6969)"},
 			{Code: status.NarrowPath, Text: fmt.Sprintf("datagrams of more than 1200 bytes do not reach %q, although Config.UDPBufferSize is larger: messages to it are cut", l[5].Name), Node: l[5].Node},
 			{Code: status.DeafNeighbor, Text: fmt.Sprintf("%q says that it hears nothing of this node: check the firewall and NAT on the way there", l[6].Name), Node: l[6].Node}}
 	}
