@@ -18,7 +18,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1 // the results were not as they should be
-	exitUsage  = 2 // the command line was not understood
+	exitUsage  = 2 // the command line is invalid
 )
 
 const usage = `gwyh is gossip between the nodes of a service: a message that is handed to one

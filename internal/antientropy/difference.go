@@ -6,7 +6,7 @@ import (
 
 // Times and limits for the effects of a root.
 const (
-	answersVain   = 2                      // answered rounds after which a table that is no larger is not requested again
+	answersVain   = 2                      // after so many answered rounds, a table that is no larger is not requested again
 	pause         = 500 * time.Millisecond // between comparisons that heartbeats cause
 	calm          = 250 * time.Millisecond // a table unchanged for this time should be equal to the neighbors' tables
 	mismatchesMax = 2                      // consecutive heartbeats with another root that cause a comparison anyway

@@ -8,7 +8,7 @@ import (
 // Bounds of the incomplete messages that one peer may have begun (docs/PROTOCOL.md, "Frames").
 const (
 	IncompleteSize  = 8 << 20        // arrived bytes above which the peer may begin no further message
-	StallGrace      = time.Second    // a message without progress for this time gives way to another one
+	StallGrace      = time.Second    // a message without progress for this time may be dropped for another one
 	incompleteTotal = 4 * MessageMax // maximum declared bytes
 	incompleteCount = 256            // maximum messages
 )

@@ -13,7 +13,7 @@ const (
 	ZonesMax   = 64               // number of zones with figures of their own
 	OriginsMax = 4096             // number of nodes whose last beacon is kept
 	recentMax  = 128              // number of propagation times of a zone that are kept
-	zoneLife   = 10 * time.Minute // a zone that was silent for so long gives way to another one
+	zoneLife   = 10 * time.Minute // a zone that was silent for this time may be dropped for another one
 )
 
 // OtherZones is the name of the figures of all zones that have no room of their own.

@@ -39,7 +39,7 @@ func (x *Directs) SendTo(out []direct.Outcome, now time.Time, to netip.AddrPort,
 }
 
 // SendMember sends data once to one member: a broadcast from before the member joined (wire.UseRepeat), or a query
-// whether the member has a broadcast (wire.UseCoverage). To a member that is gone or runs gwyh 0.1 nothing is sent.
+// whether the member has a broadcast (wire.UseCoverage). It sends nothing to a member that is gone or runs gwyh 0.1.
 // SendMember keeps a copy of data.
 func (x *Directs) SendMember(out []direct.Outcome, now time.Time, to wire.NodeID, use wire.Use, data []byte, until time.Time) ([]direct.Outcome, error) {
 	t := x.d.cfg.Members

@@ -26,7 +26,7 @@ func (c *Core) Send(now time.Time, to netip.AddrPort, data []byte, reliable bool
 
 // SendMember sends data once to one member: a broadcast from before the member joined (wire.UseRepeat), or a query
 // whether the member has a broadcast (wire.UseCoverage). An event.Coverage reports the answer unless the query or the
-// answer is lost. To a member that is gone or runs gwyh 0.1 nothing is sent. SendMember keeps a copy of data.
+// answer is lost. It sends nothing to a member that is gone or runs gwyh 0.1. SendMember keeps a copy of data.
 func (c *Core) SendMember(now time.Time, to wire.NodeID, use wire.Use, data []byte, until time.Time) error {
 	out, err := c.direct.SendMember(c.direct.outcomes, now, to, use, data, until)
 	if err == nil {

@@ -54,7 +54,7 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) R
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
 		if !old.m.Done() {
-			e.reject(old.path, GaveWay)
+			e.reject(old.path, Displaced)
 		}
 		e.drop(old)
 	}

@@ -334,7 +334,7 @@ func TestFifthHandshakeOfANodeTakesTheFirstOnesPlace(t *testing.T) {
 		a.join(b.addr, 10*time.Millisecond)
 	}
 	w.run(5 * time.Millisecond)
-	if bound, _ := b.ep.HalfOpen(); bound != 4 || b.rejected[GaveWay] != 1 {
+	if bound, _ := b.ep.HalfOpen(); bound != 4 || b.rejected[Displaced] != 1 {
 		t.Errorf("%d half-open, %v", bound, b.rejected)
 	}
 }

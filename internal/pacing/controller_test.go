@@ -160,7 +160,7 @@ func TestLateDatagramsAreNotTakenForLost(t *testing.T) {
 	p.run(300 * ms)
 	before := p.c.Rate()
 	for range 20 {
-		p.c.Lost(p.now, int(p.c.Rate()*0.002)) // named, but each report shows that it arrived
+		p.c.Lost(p.now, int(p.c.Rate()*0.002)) // a Nak names it, but each report shows that it arrived
 		p.run(40 * ms)
 	}
 	if p.c.Rate() < before {

@@ -37,7 +37,7 @@ var notions = map[string]notion{
 	"link.stopped":             {"", "requests to a neighbor to send no more of one large message"},
 	"repair.asked":             {"", "ranges of lost datagrams reported to their sender"},
 	"repair.resent":            {"", "messages and pieces sent again"},
-	"repair.lost":              {"", "datagrams that never arrived, although they were asked for"},
+	"repair.lost":              {"", "datagrams that never arrived, although they were requested again"},
 	"direct.sent":              {"", "messages sent to a single node"},
 	"direct.received":          {"", "messages received that were for this node only"},
 	"state.sent":               {"", "application states and member lists sent to a single node, empty ones too"},

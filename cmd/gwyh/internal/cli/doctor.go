@@ -61,7 +61,7 @@ var doctorCommand = &Command{Name: "doctor", Summary: "say why a Join of an addr
 func doctorHelp() string {
 	var b strings.Builder
 	b.WriteString(doctorUsage)
-	_, _ = fmt.Fprintf(&b, "\t%2d  a node of this machine can join\n\t%2d  the command line was not understood\n", exitOK, exitUsage)
+	_, _ = fmt.Fprintf(&b, "\t%2d  a node of this machine can join\n\t%2d  the command line is invalid\n", exitOK, exitUsage)
 	for _, f := range doctor.Faults {
 		_, _ = fmt.Fprintf(&b, "\t%2d  %s\n", f.Code, f.Name)
 	}
