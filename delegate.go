@@ -64,8 +64,8 @@ type EventDelegate interface {
 
 // A ConflictDelegate is notified when two live nodes use the same name.
 type ConflictDelegate interface {
-	// NotifyConflict receives the member with the name and the other node that claims it. All nodes keep the node that
-	// has had the name for longer as the member. It is called at most once every 30 s.
+	// NotifyConflict receives the member with the name and the other node that claims it. The member keeps the name while
+	// it lives. It is called at most once every 30 s for a name.
 	NotifyConflict(existing, other *Node)
 }
 

@@ -84,7 +84,7 @@ func (n *node) take(e *wire.Member) {
 		return
 	}
 	if _, v := n.Weigh(n.world.now, e, true); v == members.Alive {
-		n.SetAlive(n.world.now, e, n.Claim(n.world.now, e))
+		n.SetAlive(n.world.now, e, n.Claim(n.world.now, e, nil))
 		n.NoteChange(n.world.now)
 	}
 }

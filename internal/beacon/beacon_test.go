@@ -24,7 +24,7 @@ func beacons(t *testing.T, interval time.Duration, n int, zoneOf func(i int) str
 	for i := 1; i < n; i++ {
 		e := wire.Member{State: wire.StateAlive, ID: nodeID(i), Incarnation: uint64(start.UnixMilli()), Name: fmt.Appendf(nil, "node-%d", i),
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 6969), ZoneName: []byte(zoneOf(i)), HasZone: true, Versions: [6]byte{1, 5, 2}}
-		table.SetAlive(start, &e, table.Claim(start, &e))
+		table.SetAlive(start, &e, table.Claim(start, &e, nil))
 	}
 	if table.Count() != n {
 		t.Fatalf("%d members", table.Count())

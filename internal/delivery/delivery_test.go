@@ -204,7 +204,7 @@ func TestPeerWithASessionIsFoundAtItsAddressOnlyAsAMember(t *testing.T) {
 		t.Error("a node that is not a member was found")
 	}
 	e := wire.Member{State: wire.StateAlive, ID: w.b.members.Self().ID, Incarnation: uint64(w.now.UnixMilli()), Name: []byte("b"), Addr: w.b.path.Remote}
-	w.a.members.SetAlive(w.now, &e, w.a.members.Claim(w.now, &e))
+	w.a.members.SetAlive(w.now, &e, w.a.members.Claim(w.now, &e, nil))
 	if p := w.a.PeerAt(w.now, w.b.path.Remote); p != w.a.peer {
 		t.Error("the member was not found")
 	}

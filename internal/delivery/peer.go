@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/antientropy"
@@ -33,9 +34,24 @@ type Peer struct {
 	Sync      antientropy.Peer
 	Receiving assembly.Incoming // messages that it began to send; some are complete or removed
 
+	answeredAt netip.AddrPort // see NoteAnsweredAt
+	answered   time.Time
+
 	Linked bool // messages are exchanged with it
 	Deaf   bool // it was silent when its last link ended
 	listed bool // it has an open datagram (Sender.unsealed)
+}
+
+// answeredFor is how long a handshake shows which node is at an address.
+const answeredFor = 10 * time.Second
+
+// NoteAnsweredAt records that p has answered a handshake of this node that was sent to an address.
+func (p *Peer) NoteAnsweredAt(now time.Time, at netip.AddrPort) { p.answeredAt, p.answered = at, now }
+
+// HasAnsweredAt reports whether p has answered a handshake of this node at an address a short time ago. Only a node that
+// receives what is sent to the address can answer it.
+func (p *Peer) HasAnsweredAt(now time.Time, at netip.AddrPort) bool {
+	return p.answeredAt == at && now.Sub(p.answered) <= answeredFor
 }
 
 // RoundTrip returns the round-trip time to p, or an estimate if it is unknown.

@@ -5,13 +5,14 @@
 // member table and the failure detector's accusations. It says which entries must be refused, but never changes the
 // table: its caller does that, and tells it what to spread.
 //
-// Reading order: entries.go (state), writer.go (packs entries into datagrams), news.go, compare.go, admit.go (which entries
-// are refused). new.go makes an Entries; no other file uses it.
+// Reading order: entries.go (state), writer.go (packs entries into datagrams), self.go, news.go, compare.go, admit.go and
+// claims.go (which entries are refused). new.go makes an Entries; no other file uses it.
 package entries
 
 import (
 	"github.com/gwyh-go/gwyh/internal/antientropy"
 	"github.com/gwyh-go/gwyh/internal/delivery"
+	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/report"
@@ -29,6 +30,7 @@ type Config struct {
 	Comparer antientropy.Comparer
 	IDs      *wire.IDs
 	Timers   *timer.Heap // timers of the node
+	Events   *event.Queue
 	Report   *report.Reporter
 	Stats    *stats.Stats
 }

@@ -242,7 +242,7 @@ func (n *node) apply(data []byte) {
 
 // add makes a node a live member of n.
 func (n *node) add(e *wire.Member) *members.Entry {
-	if claim := n.members.Claim(n.w.now, e); claim.Granted {
+	if claim := n.members.Claim(n.w.now, e, nil); claim.Granted {
 		return n.members.SetAlive(n.w.now, e, claim).Member
 	}
 	return nil

@@ -105,7 +105,6 @@ const entriesBatch = 16
 type membership struct {
 	core     *Core
 	batch    [entriesBatch]wire.Member // scratch: entries being handled
-	entry    wire.Member               // scratch: one entry being written
 	outdated []*members.Entry          // members of which the sender of the current entries has an older entry
 }
 

@@ -32,6 +32,7 @@ func (dt *detection) detect(now time.Time, out []swim.Action) {
 func (dt *detection) act(now time.Time, a *swim.Action) {
 	c := dt.core
 	if dt.messages.Perform(now, a) {
+		c.membership.probed(now, a)
 		return
 	}
 	switch a.Kind {

@@ -46,7 +46,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
 	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c, [16]byte(seed[56:]))
 	c.entries = entries.New(entries.Config{Delivery: c.delivery, Members: &c.members, Detector: c.swim.Detector, Comparer: antientropy.New(c.rng),
-		IDs: &c.ids, Timers: &c.timers, Report: c.report, Stats: &c.stats})
+		IDs: &c.ids, Timers: &c.timers, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.direct, c.pings, c.push = newDirects(c), &c.delivery.Pings, newExchanges(c)
 	c.gateway, c.hs = newGateway(c), newHandshakes(c)
 	c.delivery.SetSessions(c.hs.Table)

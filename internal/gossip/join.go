@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/joining"
@@ -238,10 +237,7 @@ func (l *leaving) stepLeave(now time.Time) {
 	c := l.core
 	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
 	for _, id := range tell {
-		p := c.peers[id]
-		w := wire.BeginMembers(c.sender.Begin(), c.newID())
-		w.Append(c.members.Self().Fill(&c.membership.entry), delivery.ControlMax)
-		c.sender.Send(now, &p.Peer, p.Swim.AppendPing(w.End(), now, c.newID(), swim.Purpose{Leave: true}))
+		c.entries.SendDeparture(now, &c.peers[id].Peer)
 	}
 	if c.timers.Plan(&l.timer, l.Due()); len(tell) == 0 {
 		c.events.Add(event.Event{Kind: event.Departed})
@@ -262,6 +258,9 @@ func (l *leaving) leaveConfirmed(p *peer) {
 func (h *handshakes) ready(now time.Time, p *peer) {
 	c := h.core
 	c.direct.ready(now, p)
+	if m := c.members.Contended(p.ID); m != nil {
+		c.membership.succeed(now, m)
+	}
 	for _, a := range p.dials {
 		d, _ := h.dials.Get(a)
 		switch {

@@ -4,11 +4,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
-	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -58,10 +56,10 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	case overlay.LinkDown:
 		o.linkDown(now, p)
 	case overlay.Subscribe:
-		o.sendIntroduced(now, p, wire.KindStartSubscription)
+		c.entries.Request(now, &p.Peer, wire.KindStartSubscription)
 		c.timers.Advance(&p.Timer, a.At)
 	case overlay.Confirm:
-		o.sendIntroduced(now, p, wire.KindSubscriptionStarted)
+		c.entries.Request(now, &p.Peer, wire.KindSubscriptionStarted)
 	case overlay.End:
 		c.sender.SendRequest(now, &p.Peer, wire.KindEndSubscription)
 	case overlay.Dial:
@@ -73,19 +71,6 @@ func (o *overlaying) act(now time.Time, a *overlay.Action) {
 	case overlay.Chosen:
 		c.report.Choice(now, o.Choice())
 	}
-}
-
-// sendIntroduced sends a request after this node's own entry. Because of the two requests that begin a link, each end
-// knows the other as a member.
-func (o *overlaying) sendIntroduced(now time.Time, p *peer, k wire.Kind) {
-	c := o.core
-	if p.Legacy {
-		c.sender.SendRequest(now, &p.Peer, k)
-		return
-	}
-	w := wire.BeginMembers(c.sender.Begin(), c.newID())
-	w.Append(c.members.Self().Fill(&c.membership.entry), delivery.ControlMax)
-	c.sender.Send(now, &p.Peer, wire.AppendRequest(w.End(), c.newID(), k))
 }
 
 // chooseFirst subscribes to one member at once if the node has no link.
@@ -113,7 +98,7 @@ func (c *Core) SetSelection(now time.Time, selected []wire.NodeID, preferred wir
 	c.overlay.conclude(now, out)
 	c.overlay.rechoose(now)
 	if c.push.Selected() {
-		c.push.pullFrom(now, c.overlay.drawSelected(now))
+		c.push.pullFrom(now, c.overlay.DrawSelected(now, c.push.TakeTurn()))
 	}
 }
 
@@ -127,12 +112,6 @@ func (o *overlaying) askSelection() {
 		e.Peers[len(e.Peers)-1].State = wire.StateAlive
 	}
 	c.events.Add(e)
-}
-
-// drawSelected returns a random selected member for a push/pull, or nil if there is none. The preferred member takes
-// the first of every PushPullNodes turns.
-func (o *overlaying) drawSelected(now time.Time) *members.Entry {
-	return o.DrawSelected(now, o.core.push.TakeTurn())
 }
 
 // measure measures the distance to a member that the Overlay has drawn, by a handshake if there is no session.

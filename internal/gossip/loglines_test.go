@@ -174,8 +174,8 @@ func TestNameConflictSaysWhoKeepsTheNameAndWhoIsOut(t *testing.T) {
 	c.join(4, 0)
 	c.net.RunFor(9 * time.Second)
 	keeps, out := regexp.QuoteMeta(c.nodes[2].addr.String()), regexp.QuoteMeta(c.nodes[4].addr.String())
-	c.nodes[4].wantLines(t, "WARN", `this node is out: the name "node-2" belongs to the node at `+keeps+`, .*`)
-	c.nodes[0].wantLines(t, "WARN", `two nodes have the name "node-2": the one at `+keeps+` has had it for longer and keeps it, the one at `+out+` is not a member`)
+	c.nodes[4].wantLines(t, "WARN", `the node at `+keeps+` has this node's name "node-2", .*`)
+	c.nodes[0].wantLines(t, "WARN", `two nodes have the name "node-2": the one at `+keeps+` keeps it, the one at `+out+` is not a member`)
 	if lines := c.nodes[2].atLevel("WARN"); len(lines) > 0 { // if it learns about the other node at all
 		c.nodes[2].wantLines(t, "WARN", `this node keeps the name "node-2", which it has had for longer: the node at `+out+` is not a member`)
 	}

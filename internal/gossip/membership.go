@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/stats"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -92,7 +93,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	if third := from != nil && from.ID != e.ID; !ms.admissible(now, e, from) || third && !c.members.Ration(now, e.ID, &from.brings) {
 		return
 	}
-	claim := c.members.Claim(now, e)
+	claim := c.entries.Claim(now, e)
 	ms.nameClaimed(now, e, &claim)
 	if !claim.Granted {
 		return
@@ -129,23 +130,32 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	}
 }
 
-// nameClaimed reports a decision about a name to the application and the components.
+// nameClaimed acts on a decision about a name.
 func (ms *membership) nameClaimed(now time.Time, e *wire.Member, claim *members.Claim) {
 	c := ms.core
-	if claim.Conflict {
-		other := c.members.MemberOf(e)
-		c.events.Add(event.Event{Kind: event.Conflict, Member: claim.Holder.Member, Other: &other})
-		c.report.Conflict(now, claim.Holder, e)
-	}
-	switch dead := claim.Reserved; {
-	case dead != nil:
-		c.report.Reserved(now, e, dead)
-	case claim.EarlierRun():
-		ms.memberGone(now, claim.Replaced)
+	switch {
+	case claim.Contest:
+		c.swim.detect(now, c.swim.Contest(c.swim.outcomes, now, claim.Holder, e.ID))
 	case claim.Replaced != nil:
-		c.swim.EndSuspicion(claim.Replaced)
-		c.overlay.Forget(claim.Replaced.ID)
-		c.memberChanged(now)
+		ms.memberGone(now, claim.Replaced)
+		ms.spread(now, claim.Replaced, nil, byNews)
+	}
+}
+
+// succeed decides again about the claim of a new run of holder, if there is one.
+func (ms *membership) succeed(now time.Time, holder *members.Entry) {
+	if e := ms.core.members.Contender(holder); e != nil {
+		ms.applyAlive(now, e, ms.core.peers[e.ID], byNews)
+	}
+}
+
+// probed decides about the claim of a new run of a member whose probe has ended.
+func (ms *membership) probed(now time.Time, a *swim.Action) {
+	switch a.Kind {
+	case swim.ProbeFailed:
+		ms.succeed(now, a.Member)
+	case swim.ProbeAnswered:
+		ms.core.entries.Dismiss(now, a.Member)
 	}
 }
 
@@ -206,8 +216,11 @@ func (ms *membership) memberGone(now time.Time, m *members.Entry) {
 // declareDead removes a member that this node itself found dead, and sends that to all links at once.
 func (ms *membership) declareDead(now time.Time, m *members.Entry) {
 	c := ms.core
-	ms.memberRemoved(now, c.members.Fail(now, m, c.cfg.ID))
-	ms.spread(now, m, nil, byNews)
+	change := c.members.Fail(now, m, c.cfg.ID)
+	if ms.succeed(now, m); c.members.Named(m.Name) == nil {
+		ms.memberRemoved(now, change)
+		ms.spread(now, m, nil, byNews)
+	}
 	ms.core.entries.FlushNews(now)
 }
 

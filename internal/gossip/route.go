@@ -52,6 +52,7 @@ func (h *handshakes) established(now time.Time, e *handshake.Established) {
 	early := false
 	if d, ok := h.dials.Get(e.Attempt); ok {
 		p.dials = append(p.dials, e.Attempt)
+		p.NoteAnsweredAt(now, d.To)
 		if j := c.joins.Of(d); j != nil {
 			j.Reached(p.ID)
 			c.heal.Reached(d.To, p.ID)

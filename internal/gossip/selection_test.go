@@ -62,7 +62,7 @@ func TestPushPullsAreWithSelectedMembersOnly(t *testing.T) {
 	c := choosy(t, 8, func(i int) bool { return i == 3 }, 0)
 	n := c.nodes[0]
 	for range 100 {
-		if m := n.overlay.drawSelected(c.net.Now()); m.ID != c.nodes[3].cfg.ID {
+		if m := n.overlay.DrawSelected(c.net.Now(), n.push.TakeTurn()); m.ID != c.nodes[3].cfg.ID {
 			t.Fatalf("%s is drawn", m.Name)
 		}
 	}
@@ -70,7 +70,7 @@ func TestPushPullsAreWithSelectedMembersOnly(t *testing.T) {
 
 func TestNodeThatMayChooseNobodyStillHearsBroadcasts(t *testing.T) {
 	c := choosy(t, 8, func(int) bool { return false }, 0)
-	if m := c.nodes[0].overlay.drawSelected(c.net.Now()); m != nil {
+	if m := c.nodes[0].overlay.DrawSelected(c.net.Now(), c.nodes[0].push.TakeTurn()); m != nil {
 		t.Errorf("%s is drawn", m.Name)
 	}
 	c.broadcast(5, "to all", time.Second)

@@ -207,7 +207,7 @@ func (w *world) introduce(o *Outcome) {
 	if w.refuses {
 		return
 	}
-	claim := w.table.Claim(w.now, o.Entry)
+	claim := w.table.Claim(w.now, o.Entry, nil)
 	if !claim.Granted {
 		return
 	}

@@ -215,6 +215,9 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 		m.setState(now, wire.StateAlive)
 	}
 	m.vacated = false
+	if m.Live() && m.Addr != e.Addr {
+		m.moved = uint32(now.Unix())
+	}
 	m.Incarnation = e.Incarnation
 	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted, m.From = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted, e.From
 	m.noteDeparture()
@@ -226,6 +229,7 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 		m.Name = string(e.Name)
 		t.Add(m)
 	case m.Name != string(e.Name):
+		t.noteRenamed(now, m)
 		t.rename(m, string(e.Name))
 	}
 	t.reseal(m)
@@ -271,23 +275,4 @@ func (t *Table) end(now time.Time, m *Entry, s wire.State) Change {
 	m.State = s
 	t.Remove(now, m)
 	return c
-}
-
-// MemberOf returns an alive entry as a Member, which does not reference the input.
-func (t *Table) MemberOf(e *wire.Member) Member {
-	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
-		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, From: e.From}
-}
-
-// zoneOf returns the zone of an alive entry. Entries of one zone share the string of its name.
-func (t *Table) zoneOf(e *wire.Member) wire.Zone {
-	if !e.HasZone {
-		return wire.Zone{}
-	}
-	name, ok := t.zones.Get(string(e.ZoneName))
-	if !ok {
-		name = string(e.ZoneName)
-		t.zones.Set(name, name)
-	}
-	return wire.Zone{Name: name, Valid: true}
 }

@@ -43,6 +43,7 @@ type Entry struct {
 	before    int32     // if live: place of the previous member of its bucket; -1 for none
 	after     int32     // if live: place of the next member of its bucket; -1 for none
 	ends      uint32    // how often it was removed from the live members; see tombstone
+	moved     uint32    // Unix time in seconds at which an entry changed the address; 0 for never
 	queued    bool      // queued in News
 	vacated   bool      // if dead: another node has its address, so its name is not reserved any more
 	Partition uint16    // if dead: the number of the partition in which it failed; 0 for none

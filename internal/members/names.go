@@ -10,8 +10,8 @@ import (
 )
 
 // Programs identify nodes by name. The protocol identifies them by id, which is new at every start. This file decides
-// which node has a name. The decision depends only on the nodes that claim the name, since when, and which of them are
-// alive, so all nodes decide alike in any order of messages, and two halves of a cluster agree after a partition.
+// which node has a name. Entries are not signed, so nothing that an entry says takes a name from a live member. A new run
+// of a program gets the name when this node has found out that the earlier run is gone (contest.go).
 
 const (
 	conflictInterval = 30 * time.Second // minimum time between two reports of a conflict about a name
@@ -24,50 +24,74 @@ var searchRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 // A Claim is the decision whether the node of an alive entry gets the name.
 type Claim struct {
 	Granted  bool   // the node of the entry has the name
-	Holder   *Entry // the live member that had the name before; nil if there was none or it is the same node
-	Replaced *Entry // Holder, if it is no longer a member: a tombstone if it was an earlier run, otherwise removed
+	Holder   *Entry // the live member that has the name, or had it before; nil if there is none or it is the same node
+	Replaced *Entry // Holder, if it was an earlier run and is a tombstone now
 	Conflict bool   // Holder and the node of the entry are both alive, and the application should be notified
-	Reserved *Entry // the dead node that the name is reserved for, if that is why the claim is not granted
+	Notify   bool   // Holder should be sent the entry, so that its application is notified too
+	Contest  bool   // the caller should find out which node is at the address of Holder and the entry
+	Reserved *Entry // the node that the name is reserved for, if that is why the claim is not granted
 }
 
-// EarlierRun reports whether the claim replaced an earlier run of the same program.
-func (c *Claim) EarlierRun() bool { return c.Replaced != nil && c.Replaced.State == wire.StateDead }
-
-// Claim decides whether the node of an alive entry gets the name that it claims, and removes the member that had the
-// name. That member is either an earlier run at the same address, which becomes dead, or a node that took the name
-// later. The latter may be alive: it is only removed, and becomes a member again when the name is free
-// (PROTOCOL.md M4).
-func (t *Table) Claim(now time.Time, e *wire.Member) Claim {
+// Claim decides whether the node of an alive entry gets the name that it claims. A live member keeps its name, except
+// that a new run at the same address replaces an earlier run that is gone, as replaces reports (PROTOCOL.md M4).
+func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry) bool) Claim {
 	holder := t.Named(string(e.Name))
 	switch {
 	case holder == nil:
 		return t.claimFree(now, e)
 	case holder.ID == e.ID:
 		return Claim{Granted: true}
-	case holder.Addr == e.Addr:
-		if holder == t.self || !Later(e, holder) {
-			return Claim{Holder: holder} // the entry is left over from an earlier run
-		}
-		holder.State = wire.StateDead
+	case holder.Addr != e.Addr:
+		return t.conflict(now, holder)
+	case !Later(e, holder):
+		return Claim{Holder: holder} // the entry is left over from an earlier run
+	case holder == t.self:
+		return t.conflict(now, holder)
+	case holder.Legacy(), holder.isSettled(now) && replaces != nil && replaces(holder):
+		holder.State, holder.From = wire.StateDead, t.self.ID
 		t.Remove(now, holder)
 		return Claim{Granted: true, Holder: holder, Replaced: holder}
 	}
-	c := Claim{Holder: holder, Conflict: t.reportConflict(now, holder.Name)}
-	if holder == t.self || Later(e, holder) {
-		return c
+	return t.contest(now, e, holder)
+}
+
+// contest remembers the claim of a new run of holder, and decides whether to find out now which of the two runs.
+func (t *Table) contest(now time.Time, e *wire.Member, holder *Entry) Claim {
+	t.noteContender(e, holder)
+	contest := !t.inConflict(now, holder.Name) && holder.isSettled(now) && t.contests.limit.Take(now, contestRate)
+	return Claim{Holder: holder, Contest: contest}
+}
+
+// Dismiss forgets the claim of a new run of holder, because holder has answered. It returns the claim as that of
+// another live node.
+func (t *Table) Dismiss(now time.Time, holder *Entry) (Claim, *wire.Member) {
+	e := t.Contender(holder)
+	if e == nil {
+		return Claim{}, nil
 	}
-	t.Forget(holder)
-	c.Granted, c.Replaced = true, holder
-	return c
+	t.contests.contenders.Delete(holder.Name)
+	return t.conflict(now, holder), e
+}
+
+// conflict refuses a claim of the name of a live member, and reports that at most once per conflictInterval.
+func (t *Table) conflict(now time.Time, holder *Entry) Claim {
+	report := t.reportConflict(now, holder.Name)
+	return Claim{Holder: holder, Conflict: report, Notify: report && holder != t.self}
 }
 
 // reportConflict reports whether a conflict about a name should be reported, at most once per conflictInterval.
 func (t *Table) reportConflict(now time.Time, name string) bool {
-	if last, ok := t.conflicts.Get(name); ok && now.Sub(last) < conflictInterval {
+	if t.inConflict(now, name) {
 		return false
 	}
 	t.conflicts.Set(name, now)
 	return true
+}
+
+// inConflict reports whether a conflict about a name was reported a short time ago.
+func (t *Table) inConflict(now time.Time, name string) bool {
+	last, ok := t.conflicts.Get(name)
+	return ok && now.Sub(last) < conflictInterval
 }
 
 // Later reports whether the node of an entry took its name after the member that has it. Legacy nodes are named by
@@ -85,8 +109,17 @@ func Later(e *wire.Member, holder *Entry) bool {
 // claimFree decides about a name that no live member has. The name of a dead node is reserved for its address for
 // cfg.NameHold, because the node may come back, unless another node has that address.
 func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
+	if owner := t.formerOwner(now, string(e.Name)); owner != nil && owner.ID != e.ID {
+		return Claim{Reserved: owner}
+	}
 	dead := t.reserved[string(e.Name)]
-	if dead == nil || dead.ID == e.ID || dead.Addr == e.Addr {
+	switch {
+	case dead == nil || dead.ID == e.ID:
+		return Claim{Granted: true}
+	case dead.Addr != e.Addr:
+	case dead.Since.Equal(now) && t.Contended(e.ID) == dead: // the claim of a new run has waited for this
+		return Claim{Granted: true, Holder: dead, Replaced: dead}
+	default:
 		return Claim{Granted: true}
 	}
 	if now.Sub(dead.Since) >= t.cfg.NameHold || t.isVacated(now, dead) {

@@ -18,7 +18,7 @@ func NewTable(now time.Time, cfg Config) Table {
 	t := Table{
 		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
 		cfg: cfg, base: cfg.Base,
-		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames),
+		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames), contests: newContests(),
 	}
 	if cfg.Base != nil {
 		t.hidden = make(map[int32]struct{})

@@ -37,6 +37,7 @@ type Table struct {
 	self      *Entry                       // this node
 	zones     quota.Map[string, string]    // zone names by name, so that entries share the strings
 	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
+	contests  contests                     // claims of the names of live members
 	searches  quota.Bucket                 // limits searches of all members for an address
 
 	version   uint64    // counts changes of the live members
@@ -44,6 +45,20 @@ type Table struct {
 
 	base   *Base              // further live entries, shared with other tables; nil outside simulations
 	hidden map[int32]struct{} // rows of base that are outdated or were copied to byID
+}
+
+// contests holds what the table remembers about claims of the names of live members.
+type contests struct {
+	contenders quota.Map[string, Member]     // the last claim of a new run, by name
+	former     quota.Map[string, formerName] // by name
+	limit      quota.Bucket
+}
+
+// A formerName is the name that a live member had before. Names do not change, so the entry with another name is false,
+// and the member will correct it.
+type formerName struct {
+	id    wire.NodeID
+	until time.Time
 }
 
 // Config is the configuration of a Table.
@@ -312,4 +327,23 @@ func (t *Table) own(i int32) *Entry {
 	t.index(m)
 	t.byName[m.Name] = m
 	return m
+}
+
+// MemberOf returns an alive entry as a Member, which does not reference the input.
+func (t *Table) MemberOf(e *wire.Member) Member {
+	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
+		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, From: e.From}
+}
+
+// zoneOf returns the zone of an alive entry. Entries of one zone share the string of its name.
+func (t *Table) zoneOf(e *wire.Member) wire.Zone {
+	if !e.HasZone {
+		return wire.Zone{}
+	}
+	name, ok := t.zones.Get(string(e.ZoneName))
+	if !ok {
+		name = string(e.ZoneName)
+		t.zones.Set(name, name)
+	}
+	return wire.Zone{Name: name, Valid: true}
 }

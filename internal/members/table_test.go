@@ -66,7 +66,7 @@ func TestRootsOfEqualTablesAreEqualInAnyOrder(t *testing.T) {
 func TestLegacyMembersAreCounted(t *testing.T) {
 	w := newWorld(t, 1)
 	old := with(alive(2), func(e *wire.Member) { e.ID = wire.NodeID{6: 0x40, 8: 0x80, 15: 2} })
-	w.SetAlive(w.now, old, w.Claim(w.now, old))
+	w.SetAlive(w.now, old, w.claim(old))
 	w.check()
 	same(t, "counts", w.counts(), counts{live: 3, legacy: 1})
 	same(t, "Go nodes", w.CountGo(), 2)

@@ -79,12 +79,13 @@ func memberFor(i int) Member {
 	return Member{ID: goID(i), Name: fmt.Sprint("node-", i), Addr: addr(i), Incarnation: at(0), Named: at(0)}
 }
 
-// take applies an entry as a core does that accepts all entries, and whose failure detector confirms all hearsay.
+// take applies an entry as a core does that accepts all entries, and whose failure detector confirms all hearsay and
+// all restarts.
 func (w *world) take(e *wire.Member) (c Change) {
 	w.t.Helper()
 	switch _, v := w.Weigh(w.now, e, false); v {
 	case Alive:
-		if claim := w.Claim(w.now, e); claim.Granted {
+		if claim := w.replace(e); claim.Granted {
 			c = w.SetAlive(w.now, e, claim)
 		}
 	case Gone, Hearsay:

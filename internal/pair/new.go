@@ -60,7 +60,7 @@ func (w *World) Link() {
 
 // Add makes a node a live member of n.
 func (n *Node) Add(e *wire.Member) *members.Entry {
-	claim := n.Members.Claim(n.w.Now, e)
+	claim := n.Members.Claim(n.w.Now, e, nil)
 	if !claim.Granted {
 		return nil
 	}

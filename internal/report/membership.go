@@ -53,22 +53,16 @@ func (r *Reporter) Returning(now time.Time) {
 	r.log(now, logbook.Joined, "this node is a member again after it left")
 }
 
-// Conflict writes which of two live nodes with the same name keeps it: the member, or the node of the entry e.
+// Conflict writes that a live member keeps its name, which the node of the entry e claims too.
 func (r *Reporter) Conflict(now time.Time, member *members.Entry, e *wire.Member) {
-	keeps, out := member.Addr, e.Addr
-	if !members.Later(e, member) {
-		keeps, out = out, keeps
-	}
-	self := r.cfg.Members.Self()
 	switch {
-	case member != self:
-		r.log(now, logbook.Name, "two nodes have the name %q: the one at %s has had it for longer and keeps it, the one at %s is not a member",
-			member.Name, keeps, out)
-	case out == self.Addr:
-		r.log(now, logbook.Name, "this node is out: the name %q belongs to the node at %s, which has had it for longer. Other nodes do not have this node "+
-			"as a member. Give each node a name of its own", member.Name, keeps)
+	case member != r.cfg.Members.Self():
+		r.log(now, logbook.Name, "two nodes have the name %q: the one at %s keeps it, the one at %s is not a member", member.Name, member.Addr, e.Addr)
+	case members.Later(e, member):
+		r.log(now, logbook.Name, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", member.Name, e.Addr)
 	default:
-		r.log(now, logbook.Name, "this node keeps the name %q, which it has had for longer: the node at %s is not a member", member.Name, out)
+		r.log(now, logbook.Name, "the node at %s has this node's name %q, and has had it for longer: nodes that know it do not have this node as a member. "+
+			"Give each node a name of its own", e.Addr, member.Name)
 	}
 }
 

@@ -119,11 +119,11 @@ func TestLineOfEachEvent(t *testing.T) {
 		{"leaving", func(r *Reporter) { r.Leaving(start) }, "[INFO] this node leaves"},
 		{"returning", func(r *Reporter) { r.Returning(start) }, "[INFO] this node is a member again after it left"},
 		{"conflict of others", func(r *Reporter) { r.Conflict(start, r.cfg.Members.Get(id(2)), wireEntry(6, "two", 9)) },
-			`[WARN] two nodes have the name "two": the one at 10.0.0.2:6969 has had it for longer and keeps it, the one at 10.0.0.6:6969 is not a member`},
+			`[WARN] two nodes have the name "two": the one at 10.0.0.2:6969 keeps it, the one at 10.0.0.6:6969 is not a member`},
 		{"conflict that this node wins", func(r *Reporter) { r.Conflict(start, r.cfg.Members.Self(), wireEntry(6, "one", 1<<63)) },
 			`[WARN] this node keeps the name "one", which it has had for longer: the node at 10.0.0.6:6969 is not a member`},
 		{"conflict that this node loses", func(r *Reporter) { r.Conflict(start, r.cfg.Members.Self(), wireEntry(6, "one", 0)) },
-			`[WARN] this node is out: the name "one" belongs to the node at 10.0.0.6:6969, which has had it for longer. Other nodes do not have this node as a member. ` +
+			`[WARN] the node at 10.0.0.6:6969 has this node's name "one", and has had it for longer: nodes that know it do not have this node as a member. ` +
 				`Give each node a name of its own`},
 		{"reserved", func(r *Reporter) { r.Reserved(start, wireEntry(6, "four", 1), four) },
 			`[WARN] the name "four" is kept for the node at 10.0.0.4:6969, which failed a short time ago: the node at 10.0.0.6:6969 has to wait`},

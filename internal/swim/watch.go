@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // Tick checks whether a peer that should be heard is silent or does not hear this node. It returns when it must be
@@ -16,6 +17,23 @@ func (d *Detector) Tick(out []Action, now time.Time, p *Peer) (next time.Time, _
 		next = d.watchStranger(now, p)
 	}
 	return next, d.take()
+}
+
+// contestNodes is the number of nodes, besides those with a session, that try to reach a new run of a member. In large
+// clusters, the others wait until these have found the earlier run dead.
+const contestNodes = 256
+
+// Contest finds out which node is at the address of m: m, which then answers in its session, or the node with the given
+// id, which claims the name of m and then answers a handshake at the address.
+func (d *Detector) Contest(out []Action, now time.Time, m *members.Entry, id wire.NodeID) []Action {
+	d.begin(out)
+	if d.peers[m.ID] != nil {
+		d.startProbe(now, m, false)
+	} else if d.rng.IntN(d.table.CountGo()) >= contestNodes {
+		return d.take()
+	}
+	d.add(Action{Kind: Reach, ID: id, Addr: m.Addr, Again: true})
+	return d.take()
 }
 
 func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next time.Time) {
