@@ -22,6 +22,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/node"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/resolve"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -748,8 +749,8 @@ func (c *Config) core(t Transport) (gossip.Config, error) {
 	return gossip.Config{
 		Name: c.Name, Zone: wire.Zone{Name: c.Zone, Valid: c.Zone != ""}, Advertise: advertise, Meta: meta, MetaMax: c.MetaMax,
 		Allow: allow, Versions: [6]byte(c.BuildVsnArray()), Labeled: c.labeled(), AllowLegacy: c.AllowLegacy,
-		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: orNone(c.IndirectChecks),
-		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
+		Detection: swim.Config{ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: orNone(c.IndirectChecks),
+			SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier},
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime,
 		PushPullInterval: orNone(c.PushPullInterval), PushPullNodes: c.PushPullNodes,
 		Subscriptions: c.Subscriptions, Strategy: overlay.Strategy(c.DistributionStrategy), Heartbeat: c.HeartbeatInterval, Beacon: c.BeaconInterval,

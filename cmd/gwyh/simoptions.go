@@ -17,6 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/sim"
 	"github.com/gwyh-go/gwyh/internal/simcheck"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/swim"
 )
 
 // simOptions are the options of a simulation.
@@ -274,8 +275,8 @@ func (o *simOptions) plan() (*sim.Plan, error) {
 func coreOf(c *gwyh.Config) gossip.Config {
 	return gossip.Config{MetaMax: gwyh.MetaMaxSize, Versions: [6]byte(c.BuildVsnArray()), AllowLegacy: c.AllowLegacy, Subscriptions: c.Subscriptions,
 		Heartbeat: c.ProbeInterval, DatagramSize: c.UDPBufferSize, DatagramTaken: simnet.MaxDatagram,
-		ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: c.IndirectChecks,
-		SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
+		Detection: swim.Config{ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, IndirectChecks: c.IndirectChecks,
+			SuspicionMult: c.SuspicionMult, SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier},
 		DeadNodeReclaimTime: c.DeadNodeReclaimTime, GossipToTheDeadTime: c.GossipToTheDeadTime, PushPullInterval: c.PushPullInterval}
 }
 

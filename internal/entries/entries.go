@@ -5,8 +5,8 @@
 // member table and the failure detector's accusations. It says which entries must be refused, but never changes the
 // table: its caller does that, and tells it what to spread.
 //
-// Reading order: entries.go (state), writer.go (packs entries into datagrams), self.go, news.go, compare.go, admit.go and
-// claims.go (which entries are refused). new.go makes an Entries; no other file uses it.
+// Reading order: entries.go (state), writer.go (packs entries into datagrams), self.go, news.go, compare.go, receive.go, admit.go
+// and claims.go (which entries are refused). new.go makes an Entries; no other file uses it.
 package entries
 
 import (
@@ -35,6 +35,9 @@ type Config struct {
 	Stats    *stats.Stats
 }
 
+// batchSize is how many entries of a message are read together, so that the member table can fetch what they are about.
+const batchSize = 16
+
 // Entries sends the entries of one node. Create it with New. It is not safe for concurrent use.
 type Entries struct {
 	Comparer antientropy.Comparer
@@ -44,7 +47,8 @@ type Entries struct {
 	news     members.News
 	timer    timer.Timer // when the news is sent
 	outcomes outcome.Buffer[antientropy.Outcome]
-	entry    wire.Member // scratch: one entry being written
+	entry    wire.Member            // scratch: one entry being written
+	batch    [batchSize]wire.Member // scratch: entries being handled
 }
 
 // newID returns the id of a message of entries.

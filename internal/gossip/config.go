@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"cmp"
 	"io"
 	"net/netip"
 	"time"
@@ -43,13 +42,14 @@ type Config struct {
 	Labeled     bool            // the keys carry a cluster label
 	AllowLegacy bool            // admit gwyh 0.1 nodes
 
-	// The time for which a dead node's name stays reserved for its address is the first of these that is not zero.
+	// The time for which a dead node's name stays reserved for its address is the first of these that is not zero, or
+	// nameHold.
 	DeadNodeReclaimTime, GossipToTheDeadTime time.Duration
 	State                                    bool // the application exchanges state, which may be empty at times
 	AskMerge                                 bool // the application decides whether this cluster merges with another
 	AskAlive                                 bool // the application decides about each node that becomes a member
 	AskSelection                             bool // the application decides which members may be chosen
-	// PushPullInterval is the time between push/pulls with a random member. Negative disables them.
+	// PushPullInterval is the time between push/pulls with a random member. Zero means 30 s, negative disables them.
 	PushPullInterval time.Duration
 	PushPullNodes    int // number of members in each interval; zero means 1
 
@@ -58,14 +58,10 @@ type Config struct {
 	Beacon        time.Duration // interval of beacons; zero: this node sends none
 	Heartbeat     time.Duration // interval at which this node sends heartbeats on its links
 
-	// Failure detection. Zero means the value of the LAN preset. IndirectChecks is -1 for no indirect probes.
-	ProbeInterval           time.Duration // base of suspicion times; one link is measured per interval
-	ProbeTimeout            time.Duration // how long to wait for an answer of a silent member
-	IndirectChecks          int           // number of other nodes asked to probe it
-	SuspicionMult           int           // minimum time of a suspicion, in halves of ProbeInterval
-	SuspicionMaxTimeoutMult int           // maximum time of a suspicion, in multiples of the minimum
-	AwarenessMaxMultiplier  int           // upper bound of the local health multiplier
-	Pings                   bool          // an event.Ping reports each answer to a Ping
+	// Detection is the part that configures failure detection. Zero fields mean the values of the LAN preset. The core sets
+	// Heartbeat and Subscriptions.
+	Detection swim.Config
+	Pings     bool // an event.Ping reports each answer to a Ping
 
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
 	DatagramMax   int // largest datagram that paths are probed for; no larger than DatagramSize: no probes
@@ -90,37 +86,10 @@ type Config struct {
 	Rand      io.Reader           // keys, nonces, ids
 }
 
-// fill replaces zero values by those of the LAN preset.
-func (c *Config) fill() {
-	c.ProbeInterval = cmp.Or(c.ProbeInterval, time.Second)
-	c.ProbeTimeout = cmp.Or(c.ProbeTimeout, 500*time.Millisecond)
-	c.IndirectChecks = cmp.Or(c.IndirectChecks, 3)
-	c.IndirectChecks = max(c.IndirectChecks, 0)
-	c.PushPullInterval = cmp.Or(c.PushPullInterval, 30*time.Second)
-	c.SuspicionMult = cmp.Or(c.SuspicionMult, 4)
-	c.SuspicionMaxTimeoutMult = cmp.Or(c.SuspicionMaxTimeoutMult, 6)
-	c.AwarenessMaxMultiplier = cmp.Or(c.AwarenessMaxMultiplier, 8)
-	c.GossipToTheDeadTime = cmp.Or(c.GossipToTheDeadTime, 30*time.Second)
-}
-
 // NewID draws a node id and its secret (PROTOCOL.md N1).
 func NewID(random io.Reader) (id, secret wire.NodeID, err error) { return members.NewID(random) }
-
-// nameHold returns how long the name of a dead node is reserved for its address.
-func (c *Config) nameHold() time.Duration {
-	return cmp.Or(c.DeadNodeReclaimTime, c.GossipToTheDeadTime)
-}
 
 // selfOf returns the initial entry of this node.
 func selfOf(c *Config) Member {
 	return Member{ID: c.ID, Name: c.Name, Addr: c.Advertise, Zone: c.Zone, Meta: c.Meta, Versions: c.Versions}
-}
-
-// detection returns the part of the configuration that the failure detector needs.
-func (c *Config) detection() swim.Config {
-	return swim.Config{
-		Heartbeat: c.Heartbeat, ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout,
-		Subscriptions: c.Subscriptions, IndirectChecks: c.IndirectChecks, SuspicionMult: c.SuspicionMult,
-		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult, AwarenessMaxMultiplier: c.AwarenessMaxMultiplier,
-	}
 }

@@ -98,14 +98,10 @@ type overlaying struct {
 	beat         time.Time // when the next heartbeats are due
 }
 
-// entriesBatch is how many entries of a message are handled together.
-const entriesBatch = 16
-
 // membership is what the core needs to receive and to send membership entries.
 type membership struct {
 	core     *Core
-	batch    [entriesBatch]wire.Member // scratch: entries being handled
-	outdated []*members.Entry          // members of which the sender of the current entries has an older entry
+	outdated []*members.Entry // members of which the sender of the current entries has an older entry
 }
 
 // comparisons is what the core keeps for anti-entropy.

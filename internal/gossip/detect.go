@@ -14,7 +14,7 @@ import (
 )
 
 func newDetection(now time.Time, c *Core) detection {
-	return detection{core: c, Detector: swim.New(now, c.cfg.detection(), c.rng, &c.members, &c.timers)}
+	return detection{core: c, Detector: swim.New(now, c.cfg.Detection, c.rng, &c.members, &c.timers)}
 }
 
 // newMessenger returns the messages of failure detection of c, whose components are set.

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -25,22 +26,23 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a seed: %w", err)
 	}
-	cfg.fill()
+	cfg.Detection.Heartbeat, cfg.Detection.Subscriptions = cfg.Heartbeat, cfg.Subscriptions
+	cfg.Detection.Fill()
 	secret := rand.New(rand.NewChaCha8([32]byte(seed[24:56]))) // choices that no other node may predict
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), Secret: cfg.Secret, NameHold: cfg.nameHold(), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
+		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), Secret: cfg.Secret, NameHold: cmp.Or(cfg.DeadNodeReclaimTime, cfg.GossipToTheDeadTime, nameHold), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
 		peers:   make(map[wire.NodeID]*peer),
 		ids:     wire.NewIDs([8]byte(seed[:8])),
 	}
 	c.report = report.New(report.Config{Members: &c.members, Events: &c.events, Timers: &c.timers, Trace: cfg.Trace, Debug: cfg.Debug})
-	c.membership, c.sync = newMembership(c), newComparisons(c)
+	c.membership.core, c.sync = c, newComparisons(c)
 	if err := c.members.Fits(c.membership.entryRoom()); err != nil {
 		return nil, err
 	}
 	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat,
-		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Pings: cfg.Pings, ProbeInterval: cfg.ProbeInterval,
+		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Pings: cfg.Pings, ProbeInterval: cfg.Detection.ProbeInterval,
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)

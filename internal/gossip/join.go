@@ -200,7 +200,7 @@ func (h *healing) wakeUp(now time.Time) {
 
 // asleepFor returns how late a timer must be for other nodes to consider this node dead.
 func (h *healing) asleepFor() time.Duration {
-	return swim.SilenceOf(h.core.cfg.Heartbeat, h.core.cfg.ProbeInterval, swim.SilenceLost)
+	return swim.SilenceOf(h.core.cfg.Heartbeat, h.core.cfg.Detection.ProbeInterval, swim.SilenceLost)
 }
 
 // Leave makes this node leave: it notifies all links, and removes this node from its own members. An event.Departed

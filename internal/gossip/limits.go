@@ -59,6 +59,7 @@ const (
 )
 
 const (
+	nameHold   = 30 * time.Second // default time for which the name of a dead node is reserved for its address
 	dialFor    = 5 * time.Second  // maximum time of a handshake with a member, which is avoided afterwards
 	wardFor    = 15 * time.Second // how long a new member without a link to this node is monitored
 	contactFor = 10 * time.Second // maximum time of a contact with a node that may have returned

@@ -13,37 +13,17 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-func newMembership(c *Core) membership {
-	return membership{core: c}
-}
-
 func newComparisons(c *Core) comparisons {
 	return comparisons{core: c, calm: timer.Timer{Fire: c.sync.beatCalm}}
 }
 
 // handleMembers handles the entries of one message, and sends newer ones to their sender at once (PROTOCOL.md Y8).
 func (ms *membership) handleMembers(now time.Time, p *peer, data []byte, how route) {
-	c := ms.core
-	it := wire.IterMembers(data)
 	ms.outdated = ms.outdated[:0]
-	for more := true; more; {
-		n := 0
-		for n < len(ms.batch) && more {
-			if more = it.Next(&ms.batch[n]); more {
-				n++
-			}
-		}
-		c.members.Touch(ms.batch[:n])
-		for i := range n {
-			ms.apply(now, &ms.batch[i], p, how)
-		}
+	for e := range ms.core.entries.Received(data) {
+		ms.apply(now, e, p, how)
 	}
-	if len(ms.outdated) > 0 {
-		c.entries.SendEntries(now, &p.Peer, ms.outdated, antientropy.AnswersMax) // a comparison of tables sends the rest
-	}
-	if it.Err() != nil {
-		c.drop(stats.DropMalformedBody)
-	}
+	ms.core.entries.SendEntries(now, &p.Peer, ms.outdated, antientropy.AnswersMax) // a comparison of tables sends the rest
 }
 
 // apply handles one entry, and passes it on only if it changed what this node knows. from is the peer that sent the

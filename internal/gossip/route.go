@@ -88,7 +88,7 @@ func (h *handshakes) peerOf(now time.Time, e *handshake.Established) *peer {
 	if e.Legacy {
 		interval = legacy.Interval
 	}
-	p.Swim.SetInterval(interval, c.cfg.ProbeInterval)
+	p.Swim.SetInterval(interval, c.cfg.Detection.ProbeInterval)
 	return p
 }
 

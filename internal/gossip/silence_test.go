@@ -11,7 +11,7 @@ import (
 func rarely(t *testing.T, n int) *cluster {
 	c := newCluster(t, 1, lan())
 	c.tweak = func(_ int, cfg *Config) {
-		cfg.Heartbeat, cfg.ProbeInterval, cfg.ProbeTimeout = 15*time.Second, 5*time.Second, 2*time.Second
+		cfg.Heartbeat, cfg.Detection.ProbeInterval, cfg.Detection.ProbeTimeout = 15*time.Second, 5*time.Second, 2*time.Second
 	}
 	c.add(n)
 	c.form(10 * time.Second)

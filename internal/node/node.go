@@ -204,7 +204,7 @@ func (n *Node[N]) Send(address, name string, msg []byte, reliable bool) error {
 // ErrNoPingAnswer if no answer arrives in time.
 func (n *Node[N]) Ping(name, address string) (time.Duration, error) {
 	n.config.Transport.updateOwn()
-	return n.sends.ping(name, address, n.config.Core.ProbeTimeout)
+	return n.sends.ping(name, address, n.config.Core.Detection.ProbeTimeout)
 }
 
 // Members returns all live members, this node last. The caller owns the slice.

@@ -19,6 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/memnet"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/udp"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -31,7 +32,7 @@ func testConfig(name string, app *app) Config[member] {
 	c := Config[member]{
 		Core: gossip.Config{
 			Name: name, MetaMax: 512, Versions: [6]byte{1, 5, 2}, Subscriptions: 5, Heartbeat: time.Second,
-			DatagramSize: 1400, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: true, ProbeTimeout: 500 * time.Millisecond,
+			DatagramSize: 1400, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: true, Detection: swim.Config{ProbeTimeout: 500 * time.Millisecond},
 		},
 		Log:     NewLog(nil, new(bytes.Buffer), nil),
 		Convert: func(m *gossip.Member) member { own := *m; return &own },

@@ -19,6 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/trace"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -40,8 +41,8 @@ type Config struct {
 func LAN() gossip.Config {
 	return gossip.Config{MetaMax: 512, Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: simnet.MaxDatagram,
 		GossipToTheDeadTime: 30 * time.Second, PushPullInterval: 30 * time.Second,
-		ProbeInterval: time.Second, ProbeTimeout: 500 * time.Millisecond, IndirectChecks: 3,
-		SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}
+		Detection: swim.Config{ProbeInterval: time.Second, ProbeTimeout: 500 * time.Millisecond, IndirectChecks: 3,
+			SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}}
 }
 
 // Cluster is the nodes of a simulation. It is not safe for concurrent use.

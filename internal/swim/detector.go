@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -16,10 +17,20 @@ type Config struct {
 	ProbeTimeout  time.Duration // time that a probe waits for an answer
 	Subscriptions int           // number of subscriptions that this node aims at
 
-	IndirectChecks          int // nodes that are asked to probe a silent member too; none if 0 or less
+	IndirectChecks          int // nodes that are asked to probe a silent member too; none if 0 or less, but see Fill
 	SuspicionMult           int // shortest suspicion timeout, in halves of ProbeInterval
 	SuspicionMaxTimeoutMult int // longest suspicion timeout, as a multiple of the shortest one
 	AwarenessMaxMultiplier  int // upper bound of the factor by which local health stretches timeouts
+}
+
+// Fill replaces zero values by those of the LAN preset, except Heartbeat and Subscriptions.
+func (c *Config) Fill() {
+	c.ProbeInterval = cmp.Or(c.ProbeInterval, time.Second)
+	c.ProbeTimeout = cmp.Or(c.ProbeTimeout, 500*time.Millisecond)
+	c.IndirectChecks = cmp.Or(c.IndirectChecks, 3)
+	c.SuspicionMult = cmp.Or(c.SuspicionMult, 4)
+	c.SuspicionMaxTimeoutMult = cmp.Or(c.SuspicionMaxTimeoutMult, 6)
+	c.AwarenessMaxMultiplier = cmp.Or(c.AwarenessMaxMultiplier, 8)
 }
 
 // ownSilence returns SilenceOf for this node's own heartbeats.
