@@ -163,10 +163,10 @@ type Config struct {
 	// ProbeTimeout is how long the node waits for the answer to a probe before it asks other nodes to probe.
 	// Must not be negative.
 	ProbeTimeout time.Duration
-	// HeartbeatInterval is how often the two ends of a link send each other something if there is nothing else
-	// to send. A member with a link that is silent for 2.2 intervals is probed. If HeartbeatInterval is longer than
-	// ProbeInterval, the member is probed sooner: after 1.1 of its intervals plus 1.1 ProbeIntervals (or a third of the interval,
-	// if that is longer than a ProbeInterval), so a single lost heartbeat costs a probe.
+	// HeartbeatInterval is how often the node sends heartbeats on its links. If it has more than five links and
+	// HeartbeatInterval is not above ProbeInterval and 15 s, each heartbeat goes to half of them. A member with a link that is silent for 2.2
+	// intervals is probed, or, if its heartbeats on that link are rarer than ProbeInterval, after one of them and 1.1 ProbeIntervals
+	// (or a third of the time between two of them, if that is longer than a ProbeInterval): then a single lost heartbeat costs a Ping.
 	//
 	// Zero (the default) means ProbeInterval, so a program that probes more often also detects failures sooner,
 	// as with memberlist. If UDPBufferSize is above 65507, which only a Transport over connections can

@@ -35,9 +35,9 @@ const MessageMax = assembly.MessageMax
 
 // Config configures a Disseminator.
 type Config struct {
-	Self      uint64        // origin id of this node's messages
-	Heartbeat time.Duration // interval of this node's heartbeats
-	Keep      time.Duration // minimum time for which small messages are kept; values below 3 s mean 3 s
+	Self         uint64        // origin id of this node's messages
+	HeartbeatGap time.Duration // longest time between two heartbeats of this node to a neighbor
+	Keep         time.Duration // minimum time for which small messages are kept; values below 3 s mean 3 s
 }
 
 // A Disseminator is the dissemination of one node. Use [New] to create one. It is not safe for concurrent use.

@@ -65,7 +65,7 @@ func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []
 func (d *Disseminator) uninformed(n *Neighbor) bool { return n.announcedAt <= d.since(d.news) }
 
 func (d *Disseminator) lateAt() time.Time {
-	return d.news.Add(min(d.cfg.Heartbeat*5/4, lateMax))
+	return d.news.Add(min(d.cfg.HeartbeatGap*5/4, lateMax))
 }
 
 // announceLate sends digests to all neighbors that no heartbeat has informed about recent messages.

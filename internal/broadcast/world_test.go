@@ -28,7 +28,7 @@ const (
 // newWorld returns a Disseminator with the given number of links, each with a round trip of 10 ms.
 func newWorld(t *testing.T, neighbors int) *world {
 	t.Helper()
-	w := &world{t: t, d: New(Config{Self: testSelf, Heartbeat: time.Second}), now: time.Unix(1_000_000, 0)}
+	w := &world{t: t, d: New(Config{Self: testSelf, HeartbeatGap: time.Second}), now: time.Unix(1_000_000, 0)}
 	for range neighbors {
 		w.link()
 	}

@@ -42,7 +42,7 @@ type Config struct {
 	Self         wire.NodeID   // this node
 	Zone         wire.Zone     // of this node
 	Beacon       time.Duration // interval of its beacons; zero: it sends none
-	Heartbeat    time.Duration // interval at which this node sends heartbeats on its links
+	Heartbeat    time.Duration // interval of this node's heartbeats
 	DatagramSize int           // largest datagram sent, in bytes of UDP payload
 	DatagramMax  int           // largest datagram that paths are probed for
 
@@ -59,18 +59,39 @@ type Config struct {
 	Stats   *stats.Stats
 }
 
+// halvedMax is the maximum interval of heartbeats of which each goes to half of the links.
+const halvedMax = 15 * time.Second
+
+// heartbeatGap returns the longest time between two heartbeats to a peer, without the deviation. Heartbeats that are
+// rarer than probes go to all links, because the time until a silent peer is probed follows them.
+func (c *Config) heartbeatGap() time.Duration {
+	if c.Heartbeat <= min(c.ProbeInterval, halvedMax) {
+		return 2 * c.Heartbeat
+	}
+	return c.Heartbeat
+}
+
 // A Delivery carries the messages of one node. Create it with New. It is not safe for concurrent use.
 type Delivery struct {
 	Sender     Sender
 	Broadcasts Broadcasts
 	Directs    Directs
 	Pings      Pings
+	Beats      Beats
 	Endpoint   *packets.Endpoint // shared by the packets of all peers
 
 	cfg      Config
 	sessions *peers.Table
 	peers    map[wire.NodeID]*Peer
 	links    []*Peer // in the order in which they were linked
+}
+
+// Beats schedules the heartbeats of a node (PROTOCOL.md G6). They are sent together, about once per interval, because
+// waking an idle process is expensive. If there are more than everyBeat links, each of them gets every second heartbeat.
+type Beats struct {
+	d    *Delivery
+	next time.Time
+	then time.Time // of the heartbeat after next
 }
 
 // A Sender sends plaintexts to peers: at once, or with others in a datagram that is sealed at the end of a turn.

@@ -11,9 +11,9 @@ import (
 // New returns a Delivery without peers. Before the first peer is added, the caller calls SetSessions.
 func New(now time.Time, cfg Config) *Delivery {
 	d := &Delivery{cfg: cfg, peers: make(map[wire.NodeID]*Peer)}
-	d.Endpoint = packets.NewEndpoint(packets.Config{Heartbeat: cfg.Heartbeat, Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
+	d.Endpoint = packets.NewEndpoint(packets.Config{HeartbeatGap: cfg.heartbeatGap(), Paths: pmtu.Config{Size: cfg.DatagramSize, Max: cfg.DatagramMax},
 		IDs: cfg.IDs, Out: cfg.Out, Arena: &d.Sender.Arena, Timers: cfg.Timers})
-	d.Sender, d.Broadcasts, d.Directs, d.Pings = newSender(d), newBroadcasts(now, d), newDirects(d), newPings(d)
+	d.Sender, d.Broadcasts, d.Directs, d.Pings, d.Beats = newSender(d), newBroadcasts(now, d), newDirects(d), newPings(d), Beats{d: d}
 	d.Broadcasts.SendBeacon(now)
 	return d
 }

@@ -37,9 +37,10 @@ type Peer struct {
 	answeredAt netip.AddrPort // see NoteAnsweredAt
 	answered   time.Time
 
-	Linked bool // messages are exchanged with it
-	Deaf   bool // it was silent when its last link ended
-	listed bool // it has an open datagram (Sender.unsealed)
+	Beat   time.Time // when the next heartbeat is due, if it is linked
+	Linked bool      // messages are exchanged with it
+	Deaf   bool      // it was silent when its last link ended
+	listed bool      // it has an open datagram (Sender.unsealed)
 }
 
 // answeredFor is how long a handshake shows which node is at an address.

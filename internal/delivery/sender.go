@@ -24,6 +24,8 @@ func (tr *Sender) Unsealed() int { return len(tr.unsealed) }
 
 // Rest releases memory that a burst needed. It is called once per heartbeat interval.
 func (tr *Sender) Rest(now time.Time) {
+	tr.d.cfg.Out.Rest()
+	tr.d.cfg.Events.Rest()
 	if tr.Arena.Rest(now) {
 		tr.smallMsg = SmallMessage{} // its plaintext is in the released memory
 	}

@@ -127,7 +127,8 @@ func (e *Entries) dropUnanswered(err error) {
 // RootFor returns the SyncRoot for p.
 func (e *Entries) RootFor(now time.Time, p *delivery.Peer) wire.SyncRoot {
 	t := e.cfg.Members
-	return wire.SyncRoot{Root: t.Root(t.Salt()), Count: uint32(t.Count()), Heard: p.HeardAge(now), Salt: t.Salt()}
+	return wire.SyncRoot{Root: t.Root(t.Salt()), Count: uint32(t.Count()), Heard: p.HeardAge(now),
+		Next: uint32(p.Swim.Promised() / time.Millisecond), Salt: t.Salt()}
 }
 
 // ReceiveRoot handles the root of p's table. It reports whether a comparison has ended.

@@ -95,7 +95,6 @@ type overlaying struct {
 	acts         outcome.Buffer[overlay.Action]
 	choiceTimer  timer.Timer
 	measureTimer timer.Timer
-	beat         time.Time // when the next heartbeats are due
 }
 
 // membership is what the core needs to receive and to send membership entries.

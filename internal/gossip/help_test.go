@@ -15,10 +15,12 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	c.t.Helper()
 	n, helper := c.nodes[i], c.nodes[k]
 	before := n.swim.Stats
+	results := func() uint64 { return n.swim.Stats.ResultsAlive + n.swim.Stats.ResultsNone }
+	earlier := results()
 	c.do(i, func(now time.Time) {
 		n.sender.Send(now, &n.peers[helper.cfg.ID].Peer, wire.AppendProbeFor(n.sender.Begin(), n.newID(), wire.ProbeFor{Seq: 1 << 40, Target: target, Addr: addr}))
 	})
-	c.net.RunUntil(time.Second, func() bool { return n.swim.Stats != before })
+	c.net.RunUntil(time.Second, func() bool { return results() != earlier })
 	alive, none := n.swim.Stats.ResultsAlive-before.ResultsAlive, n.swim.Stats.ResultsNone-before.ResultsNone
 	if alive+none != 1 {
 		return nil

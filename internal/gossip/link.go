@@ -6,7 +6,6 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/event"
-	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/swim"
 	"github.com/gwyh-go/gwyh/internal/timer"
@@ -181,10 +180,10 @@ func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 	if !p.Linked {
 		return timer.Soonest(next, o.tickSilence(now, p))
 	}
-	if !p.beat.After(now) {
+	if !p.Beat.After(now) {
 		o.heartbeat(now, p)
 	}
-	next = timer.Soonest(next, p.beat)
+	next = timer.Soonest(next, p.Beat)
 	if p.Legacy {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
@@ -215,7 +214,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	if p.Packets.RTT() == 0 && !p.Legacy {
 		c.sender.Ping(now, &p.Peer) // the node that answered the handshake does not know the round-trip time
 	}
-	o.heartbeatLinkUp(now, p)
+	c.delivery.Beats.LinkUp(now, &p.Peer)
 	c.delivery.SearchPath(now, &p.Peer)
 	c.broadcast.LinkBegan(now, &p.Peer)
 	c.joins.linked(now)
@@ -239,8 +238,8 @@ func (o *overlaying) linkDown(now time.Time, p *peer) {
 // of the member table, dissemination digests, swim a Ping if it is this link's turn, and the channel a Settled if useful.
 func (o *overlaying) heartbeat(now time.Time, p *peer) {
 	c := o.core
-	if p.beat = o.nextBeat(now); p.Legacy {
-		p.beat = now.Add(c.jittered(legacy.Interval))
+	if c.delivery.Beats.Sent(now, &p.Peer) {
+		c.sender.Rest(now)
 	}
 	var digests *digest.List
 	if !p.Legacy {
@@ -261,33 +260,4 @@ func (o *overlaying) heartbeat(now time.Time, p *peer) {
 		}
 	}
 	c.sender.Send(now, &p.Peer, b)
-}
-
-// heartbeatLinkUp schedules the first heartbeat of a link at once, with the timer of p.
-func (o *overlaying) heartbeatLinkUp(now time.Time, p *peer) {
-	p.beat = now
-	o.core.timers.Set(&p.Timer, now)
-}
-
-// nextBeat returns when the next heartbeats of this node are due. The heartbeats of all links are sent together, so
-// that the loop wakes up once for all of them.
-func (o *overlaying) nextBeat(now time.Time) time.Time {
-	c := o.core
-	if !o.beat.After(now) {
-		o.beat = now.Add(c.jittered(c.cfg.Heartbeat))
-		c.rest(now)
-	}
-	return o.beat
-}
-
-// rest releases memory that a burst needed. It is called once per heartbeat interval.
-func (c *Core) rest(now time.Time) {
-	c.sender.Rest(now)
-	c.out.Rest()
-	c.events.Rest()
-}
-
-// jittered returns d changed by a random amount of up to a tenth.
-func (c *Core) jittered(d time.Duration) time.Duration {
-	return d - d/10 + time.Duration(c.rng.Int64N(int64(d/5)))
 }

@@ -184,7 +184,7 @@ func TestNameConflictSaysWhoKeepsTheNameAndWhoIsOut(t *testing.T) {
 func TestPartitionAndItsEndAreLogged(t *testing.T) {
 	c := formed(t, 6)
 	c.clearLogs()
-	c.split(3, time.Minute, 3*time.Minute)
+	c.split(3, 65*time.Second, 3*time.Minute)
 	c.net.RunFor(time.Minute)
 	for i, n := range c.nodes {
 		want := []string{"3 of 6 members failed within [\\dms.]+: the network is partitioned, or they crashed together",

@@ -222,6 +222,9 @@ func (cs *comparisons) handleSyncRoot(now time.Time, p *peer, data []byte) {
 		c.drop(stats.DropMalformedBody)
 		return
 	}
+	if theirs.Next > 0 {
+		p.Swim.SetInterval(time.Duration(theirs.Next)*time.Millisecond, c.cfg.Detection.ProbeInterval)
+	}
 	c.swim.detect(now, c.swim.HearReport(c.swim.outcomes, now, &p.Swim, time.Duration(theirs.Heard)*time.Millisecond, p.Packets.RTT()))
 	if c.entries.ReceiveRoot(now, &p.Peer, theirs) {
 		c.joins.conclude(now, c.joins.Compared(c.joins.outcomes, now, p.ID))

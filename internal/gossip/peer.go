@@ -1,8 +1,6 @@
 package gossip
 
 import (
-	"time"
-
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
@@ -23,7 +21,6 @@ type peer struct {
 	push    pushpull.Peer
 	brings  members.Source
 
-	beat  time.Time             // when the next heartbeat is due
 	dials []handshake.AttemptID // handshakes that ended with this peer and are not confirmed
 }
 

@@ -328,7 +328,7 @@ func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *
 						}
 					})
 					if heartbeatLost {
-						next := n.links[0].beat
+						next := n.links[0].Beat
 						c.net.RunFor(next.Sub(c.net.Now()) + time.Millisecond)
 					}
 					lost.Heal()
@@ -343,7 +343,7 @@ func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *
 // Traffic on other links must not evict a message that may have been lost.
 func TestQuietMessageThatWasLostIsRepairedThoughOtherLinksAreBusy(t *testing.T) {
 	c := beating(t, 3, 0, 5*time.Second)
-	c.net.RunFor(c.nodes[0].links[0].beat.Sub(c.net.Now()) + time.Millisecond)
+	c.net.RunFor(c.nodes[0].links[0].Beat.Sub(c.net.Now()) + time.Millisecond)
 	send := func(to int, msg string) {
 		c.do(0, func(now time.Time) {
 			if _, err := c.nodes[0].Send(now, c.nodes[to].addr, []byte(msg), false, now.Add(time.Second)); err != nil {

@@ -28,12 +28,12 @@ import (
 
 // Config configures an Endpoint. All fields are required.
 type Config struct {
-	Heartbeat time.Duration // interval of the heartbeats that this node sends
-	Paths     pmtu.Config
-	IDs       *wire.IDs
-	Out       *outbox.Outbox // where datagrams are queued
-	Arena     *arena.Arena   // where small messages are stored
-	Timers    *timer.Heap    // timers of the peers
+	HeartbeatGap time.Duration // longest time between two heartbeats that this node sends to a peer
+	Paths        pmtu.Config
+	IDs          *wire.IDs
+	Out          *outbox.Outbox // where datagrams are queued
+	Arena        *arena.Arena   // where small messages are stored
+	Timers       *timer.Heap    // timers of the peers
 }
 
 // An Endpoint is the state that the peers of one node share. It is not safe for concurrent use.
@@ -78,8 +78,8 @@ type Stats struct {
 // Stats returns the counters. The endpoint owns them.
 func (e *Endpoint) Stats() *Stats { return &e.stats }
 
-// Heartbeats returns the duration of n heartbeat intervals plus 25% for scheduling delays at both ends.
-func (e *Endpoint) Heartbeats(n time.Duration) time.Duration { return n * e.cfg.Heartbeat * 5 / 4 }
+// Heartbeats returns the time of n heartbeats to a peer plus 25% for scheduling delays at both ends.
+func (e *Endpoint) Heartbeats(n time.Duration) time.Duration { return n * e.cfg.HeartbeatGap * 5 / 4 }
 
 // content describes what one packet carried: small messages in the arena, a piece of a large message, or nothing that
 // would have to be retransmitted.

@@ -85,6 +85,13 @@ func (ch *Channel) AppendChatter(b []byte) []byte {
 	return wire.AppendSettled(b, ch.peer.endpoint.cfg.IDs.Control(), wire.Settled{Start: uint32(after - n), End: uint32(after)})
 }
 
+// Unrevealed reports whether the peer cannot notice yet that the last packet to it was lost, although that packet carried
+// something that is retransmitted.
+func (p *Peer) Unrevealed(now time.Time) bool {
+	ch := p.Channel(now)
+	return ch != nil && ch.chatter == 0 && ch.log.Len() > 0
+}
+
 // tidyLogs drops log entries that no Nak will request and returns the time of the next call. If no packet follows a lost
 // one, the peer learns of the loss from the next heartbeat, or from the second if the first is lost too. The newest
 // packets are kept for that long.

@@ -77,7 +77,7 @@ func newWorld(t testing.TB) *world {
 		n := &node{w: w, name: name, source: paths[i], factor: 1, large: map[wire.MessageID]*assembly.Assembly{}, kinds: map[wire.Kind]int{}}
 		n.ids = wire.NewIDs([8]byte{byte(i + 1)})
 		n.arena = arena.New(arena.Config{})
-		n.endpoint = NewEndpoint(Config{Heartbeat: time.Second, Paths: pmtu.Config{Size: 1400, Max: 1400},
+		n.endpoint = NewEndpoint(Config{HeartbeatGap: time.Second, Paths: pmtu.Config{Size: 1400, Max: 1400},
 			IDs: &n.ids, Out: &n.out, Arena: &n.arena, Timers: &n.timers})
 		s := session.New(epoch, session.Params{Self: ends[i], Peer: ends[1-i], Initiator: i == 0, Handshake: wire.HandshakeID{1},
 			Prefix: [16]byte{9}, SendKey: [32]byte{byte(i)}, RecvKey: [32]byte{byte(1 - i)}, Path: paths[1-i], Suite: session.Null,

@@ -75,7 +75,7 @@ func pathOf(n byte) wire.Path {
 func (w *world) newNode(n byte, keys []handshake.Key) *node {
 	v := &node{w: w, id: goID(n), path: pathOf(n), ids: wire.NewIDs([8]byte{n}), arena: arena.New(arena.Config{})}
 	random := rand.NewChaCha8([32]byte{n})
-	endpoint := peer.NewEndpoint(peer.Config{Heartbeat: time.Second, Paths: pmtu.Config{Size: 1400, Max: 1400},
+	endpoint := peer.NewEndpoint(peer.Config{HeartbeatGap: time.Second, Paths: pmtu.Config{Size: 1400, Max: 1400},
 		IDs: &v.ids, Out: &v.out, Arena: &v.arena, Timers: &v.timers})
 	v.Table = New(Config{Suite: session.Null, Datagram: 1400, Endpoint: endpoint, IDs: &v.ids, Out: &v.out, Timers: &v.timers,
 		RNG: rand.New(rand.NewPCG(1, uint64(n))), Handshake: handshake.Config{Node: v.id, Name: string('a' + n - 1), Zone: wire.Zone{Name: "z", Valid: true},

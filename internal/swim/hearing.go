@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
@@ -75,7 +76,7 @@ func (d *Detector) HearReport(out []Action, now time.Time, p *Peer, ago, rtt tim
 	d.begin(out)
 	d.hearAnswer(now, p, now.Add(-ago-rtt))
 	switch {
-	case !p.linked || ago < d.cfg.ownSilence(SilenceCheck):
+	case !p.linked || ago < SilenceOf(cmp.Or(p.promised, d.cfg.Heartbeat), d.cfg.ProbeInterval, SilenceAsk):
 		p.deafSince = time.Time{}
 	case p.deafSince.IsZero():
 		p.deafSince = now

@@ -15,10 +15,13 @@ type Peer struct {
 
 	linked    bool
 	gone      bool          // RemovePeer was called
+	ask       time.Duration // silence after which the peer is asked for an answer
 	check     time.Duration // silence after which the peer is probed
 	lost      time.Duration // silence after which a link with the peer ends
 	heardUs   time.Time     // the peer has opened a packet that this node sent at this time or later
 	deafSince time.Time     // when the peer began to report that it has not heard this node for long; zero if it does not
+	promised  time.Duration // within which this node sends the peer its next heartbeat; zero before the first one
+	askedAt   time.Time     // when the peer was last asked because it was silent
 	checkedAt time.Time     // when the path was last checked because of silence
 	guarded   time.Time     // the peer is watched without a link until this time
 	vouched   time.Time     // when a helper last reported that the peer is alive
@@ -48,8 +51,14 @@ func (p *Peer) SetInterval(interval, probe time.Duration) {
 	if p.legacy() {
 		probe = interval
 	}
-	p.check, p.lost = SilenceOf(interval, probe, SilenceCheck), SilenceOf(interval, probe, SilenceLost)
+	p.ask, p.check, p.lost = SilenceOf(interval, probe, SilenceAsk), SilenceOf(interval, probe, SilenceCheck), SilenceOf(interval, probe, SilenceLost)
 }
+
+// Promise records within which time this node sends the peer its next heartbeat.
+func (p *Peer) Promise(gap time.Duration) { p.promised = gap }
+
+// Promised returns the time that was given to Promise last, or zero.
+func (p *Peer) Promised() time.Duration { return p.promised }
 
 // Check returns the silence after which the peer is probed.
 func (p *Peer) Check() time.Duration { return p.check }

@@ -15,10 +15,12 @@ func TestSilenceCountsFurtherHeartbeatsAsProbesIfTheyAreRarer(t *testing.T) {
 		{time.Second, time.Second, SilenceCheck, 2200 * time.Millisecond},
 		{time.Second, 5 * time.Second, SilenceCheck, 2200 * time.Millisecond},
 		{5 * time.Second, 5 * time.Second, SilenceLost, 25 * time.Second},
-		{15 * time.Second, 5 * time.Second, SilenceCheck, 22 * time.Second},
-		{15 * time.Second, 5 * time.Second, SilenceLost, 36 * time.Second},
-		{30 * time.Second, 20 * time.Second, SilenceCheck, 55 * time.Second},
-		{15 * time.Second, 10 * time.Millisecond, SilenceCheck, 22 * time.Second}, // at least a third of the interval
+		{2 * time.Second, time.Second, SilenceAsk, 3100 * time.Millisecond},
+		{2 * time.Second, time.Second, SilenceCheck, 3200 * time.Millisecond},
+		{15 * time.Second, 5 * time.Second, SilenceCheck, 21250 * time.Millisecond},
+		{15 * time.Second, 5 * time.Second, SilenceLost, 35250 * time.Millisecond},
+		{30 * time.Second, 20 * time.Second, SilenceCheck, 53500 * time.Millisecond},
+		{15 * time.Second, 10 * time.Millisecond, SilenceCheck, 21250 * time.Millisecond}, // at least a third of the interval
 	} {
 		if got := SilenceOf(c.interval, c.probe, c.intervals); got != c.want {
 			t.Errorf("%v intervals of %v, probes every %v: %v, want %v", c.intervals, c.interval, c.probe, got, c.want)

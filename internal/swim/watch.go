@@ -46,7 +46,10 @@ func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next t
 		heard = p.vouched
 	}
 	switch {
+	case now.Sub(heard) < p.ask:
+		return heard.Add(p.ask)
 	case now.Sub(heard) < p.check:
+		d.ask(now, p, m, heard)
 		return heard.Add(p.check)
 	case now.Sub(p.deafSince) < d.deafPause():
 		return p.deafSince.Add(d.deafPause())
@@ -56,6 +59,14 @@ func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next t
 		d.nudge(now, p)
 	}
 	return now.Add(silencePing)
+}
+
+// ask asks a linked peer for an answer, once in a silence that began at heard. Usually one heartbeat was lost.
+func (d *Detector) ask(now time.Time, p *Peer, m *members.Entry, heard time.Time) {
+	if p.linked && p.askedAt.Before(heard) {
+		p.askedAt = now
+		d.add(Action{Kind: Reach, ID: m.ID, Addr: m.Addr})
+	}
 }
 
 // watchStranger watches a peer that is not a member. Its loss is not reported to other nodes.

@@ -22,13 +22,13 @@ func (w *world) tickFor(i int, d time.Duration) {
 	}
 }
 
-func TestLinkThatIsHeardNeedsNothingUntilItsCheck(t *testing.T) {
+func TestLinkThatIsHeardNeedsNothingForTwoIntervalsAndATenth(t *testing.T) {
 	w := newLinked(t, 3)
 	w.hear(1)
 	next, out := w.Tick(nil, w.now, w.peer(1))
 	w.do(out)
 	w.want()
-	if want := w.now.Add(w.peer(1).Check()); next != want {
+	if want := w.now.Add(2100 * time.Millisecond); next != want {
 		t.Errorf("next tick %v later than now, want %v", next.Sub(w.now), want.Sub(w.now))
 	}
 }
@@ -36,14 +36,51 @@ func TestLinkThatIsHeardNeedsNothingUntilItsCheck(t *testing.T) {
 func TestSilentLinkIsProbed(t *testing.T) {
 	w := newLinked(t, 5)
 	w.silence(1)
-	w.run(2 * time.Second)
-	w.tickFor(1, 100*time.Millisecond)
-	w.want()
-	w.run(time.Second)
+	w.run(3 * time.Second)
 	w.tickFor(1, time.Millisecond)
 	w.want(ProbeStarted, CheckPath, Reach, SendProbeFor, SendProbeFor, SendProbeFor, HelpersAsked)
 	w.tickFor(1, time.Millisecond)
 	w.want() // one probe at a time
+}
+
+// PROTOCOL.md G7.
+func TestPeerIsAskedOnceBeforeItIsProbed(t *testing.T) {
+	w := newLinked(t, 5)
+	w.silence(1)
+	w.run(1900 * time.Millisecond)
+	w.tickFor(1, 100*time.Millisecond)
+	w.want()
+	w.tickFor(1, 100*time.Millisecond)
+	w.want(Reach)
+	w.tickFor(1, 10*time.Millisecond)
+	w.want()
+	w.answer(1)
+	w.tickFor(1, 300*time.Millisecond)
+	w.want()
+}
+
+func TestPeerThatIsSilentAgainIsAskedAgain(t *testing.T) {
+	w := newLinked(t, 5)
+	w.silence(1)
+	for range 2 {
+		w.answer(1)
+		w.tickFor(1, 2150*time.Millisecond)
+		w.want(Reach)
+	}
+}
+
+// PROTOCOL.md G6.
+func TestPeerThatSaysThatItsNextHeartbeatIsLateIsGivenThatTime(t *testing.T) {
+	w := newLinked(t, 5)
+	w.silence(1)
+	w.peer(1).SetInterval(2*time.Second, time.Second)
+	w.answer(1)
+	w.tickFor(1, 3050*time.Millisecond)
+	w.want()
+	w.tickFor(1, 100*time.Millisecond)
+	w.want(Reach)
+	w.tickFor(1, 100*time.Millisecond)
+	w.wantTargets(ProbeStarted, 1)
 }
 
 func TestSilentPeerWithoutALinkIsProbedByThisNodeFirst(t *testing.T) {

@@ -2,12 +2,12 @@ package wire
 
 import "encoding/binary"
 
-// A SyncRoot describes the member table of its sender: {"SyncRoot": [root u64, count u32, heard u32, salt u64]}. It starts a
-// comparison of member tables, and reports how recently the sender heard the peer.
+// A SyncRoot is a hash of the member table of its sender, and says when its sender heard the peer (PROTOCOL.md P7).
 type SyncRoot struct {
 	Root  uint64 // a hash over all members
 	Count uint32 // members
 	Heard uint32 // milliseconds since the sender opened a box of the receiver
+	Next  uint32 // milliseconds until the sender's next heartbeat to the receiver, without jitter; 0 before the first one
 	Salt  uint64 // of Root
 }
 
@@ -49,15 +49,15 @@ func (s *SyncWant) Add(bucket uint32) { s.Buckets = binary.BigEndian.AppendUint3
 
 // AppendSyncRoot appends a message with s. It does not use go-msgpack, because one is sent with every heartbeat.
 func AppendSyncRoot(b []byte, id MessageID, s SyncRoot) []byte {
-	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|4)
-	return appendUint(appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard)), s.Salt)
+	b = append(appendMessageHead(b, &id, "SyncRoot"), tagFixArray|5)
+	return appendUint(appendUint(appendUint(appendUint(appendUint(b, s.Root), uint64(s.Count)), uint64(s.Heard)), uint64(s.Next)), s.Salt)
 }
 
 // ParseSyncRoot parses the Data of a KindSyncRoot.
 func ParseSyncRoot(data []byte) (SyncRoot, error) {
 	c := cursor{b: data}
-	more := c.atLeast(4)
-	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1)), Heard: uint32(c.uint(1<<32 - 1)), Salt: c.uint(1<<64 - 1)}
+	more := c.atLeast(5)
+	s := SyncRoot{Root: c.uint(1<<64 - 1), Count: uint32(c.uint(1<<32 - 1)), Heard: uint32(c.uint(1<<32 - 1)), Next: uint32(c.uint(1<<32 - 1)), Salt: c.uint(1<<64 - 1)}
 	c.skipN(more)
 	return s, c.err
 }

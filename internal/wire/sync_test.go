@@ -32,7 +32,7 @@ func extensions() map[Kind][]byte {
 		KindIdentity:    AppendIdentity(nil, id, &alive),
 		KindMembers:     w.End(),
 		KindSyncMembers: s.End(),
-		KindSyncRoot:    AppendSyncRoot(nil, id, SyncRoot{Root: 1 << 60, Count: 1000, Heard: 2500, Salt: 1 << 61}),
+		KindSyncRoot:    AppendSyncRoot(nil, id, SyncRoot{Root: 1 << 60, Count: 1000, Heard: 2500, Next: 2000, Salt: 1 << 61}),
 		KindSyncBuckets: AppendSyncBuckets(nil, id, buckets),
 		KindSyncWant:    AppendSyncWant(nil, id, want),
 		KindPing:        AppendPing(nil, KindPing, id, Ping{Seq: 300, Payload: []byte("padding")}),
@@ -114,7 +114,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 		}
 		return m
 	}
-	if v, err := ParseSyncRoot(parse(KindSyncRoot).Data); err != nil || v != (SyncRoot{1 << 60, 1000, 2500, 1 << 61}) {
+	if v, err := ParseSyncRoot(parse(KindSyncRoot).Data); err != nil || v != (SyncRoot{1 << 60, 1000, 2500, 2000, 1 << 61}) {
 		t.Errorf("%+v %v", v, err)
 	}
 	b, err := ParseSyncBuckets(parse(KindSyncBuckets).Data)
@@ -157,7 +157,7 @@ func TestSyncValuesAreKept(t *testing.T) {
 
 // PROTOCOL.md I1.
 func TestLaterVersionsOfSyncValuesAreRead(t *testing.T) {
-	if v, err := ParseSyncRoot(seq(num(1), num(2), num(3), num(4), oddValues)); err != nil || v != (SyncRoot{1, 2, 3, 4}) {
+	if v, err := ParseSyncRoot(seq(num(1), num(2), num(3), num(4), num(5), oddValues)); err != nil || v != (SyncRoot{1, 2, 3, 4, 5}) {
 		t.Errorf("%+v %v", v, err)
 	}
 	if v, err := ParseSyncBuckets(seq(num(1), num(1), bin(k64[:8]), num(3), null, null)); err != nil || v.Len() != 1 {
@@ -223,7 +223,7 @@ func TestPieceOutsideItsMessageIsMalformed(t *testing.T) {
 
 func TestSyncRootByHandEqualsThatOfGoMsgpack(t *testing.T) {
 	id := MessageID{1, 2, 3}
-	for _, s := range []SyncRoot{{}, {Root: 127, Count: 128, Heard: 129}, {Root: 1 << 63, Count: 1<<32 - 1, Heard: 1<<32 - 1, Salt: 1<<64 - 1}, {Root: 70_000, Count: 70_000, Heard: 2200}} {
+	for _, s := range []SyncRoot{{}, {Root: 127, Count: 128, Heard: 129, Next: 130}, {Root: 1 << 63, Count: 1<<32 - 1, Heard: 1<<32 - 1, Next: 1<<32 - 1, Salt: 1<<64 - 1}, {Root: 70_000, Count: 70_000, Heard: 2200, Next: 2000}} {
 		want := appendValue(appendMessageHead(nil, &id, "SyncRoot"), s)
 		if got := AppendSyncRoot(nil, id, s); !bytes.Equal(got, want) {
 			t.Errorf("%+v: %x, want %x", s, got, want)

@@ -760,7 +760,7 @@ class Node:
 
     def equals(self, peer):
         """Whether the peer's last root is that of the same members."""
-        return peer.root[0] == self._root(peer.root[3])
+        return peer.root[0] == self._root(peer.root[4])
 
     def _buckets(self, bits, salt):
         buckets = [[] for _ in range(1 << bits)]
@@ -770,7 +770,8 @@ class Node:
 
     def _sync_root(self, peer):
         heard = int((time.monotonic() - peer.heard) * 1000)
-        return ("SyncRoot", [self._root(self.salt), len(self.live()), min(heard, (1 << 32) - 1), self.salt])
+        soon = int(self.heartbeat * 1000)
+        return ("SyncRoot", [self._root(self.salt), len(self.live()), min(heard, (1 << 32) - 1), soon, self.salt])
 
     def _compare(self, peer):
         """Y3, for fewer than 1,024 members."""
@@ -839,6 +840,6 @@ class Node:
         self.sent_log = {k: v for k, v in self.sent_log.items() if now - v[0] < REMEMBERED}
         self.kept = {k: v for k, v in self.kept.items() if now - v[0] < REMEMBERED}
         if now >= self.next_heartbeat:
-            self.next_heartbeat = now + self.heartbeat * random.uniform(0.9, 1.1)
+            self.next_heartbeat = now + self.heartbeat * random.uniform(0.95, 1.05)
             for peer in self._links():
                 self._beat(peer)

@@ -186,7 +186,7 @@ class Membership(Case):
         node._on_syncmembers = lambda peer, session, message: answers.extend(message.value)
         hashes = node._buckets(bits, node.salt)
         hashes[bucket] ^= 1
-        peer.root = (0, 0, 0, 0)
+        peer.root = (0, 0, 0, 0, 0)
         node._send(peer, ("SyncBuckets", [bits, 0, b"".join(h.to_bytes(8, "big") for h in hashes), node.salt]))
         self.assertTrue(node.run(equal, SECONDS), peer.root)
         self.assertEqual({e.id for e in answers}, {e.id for e in node._in_buckets(bits, {bucket})})

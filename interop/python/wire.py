@@ -386,7 +386,7 @@ BODIES = {
     "Identity": entry,
     "Members": _entries,
     "SyncMembers": _entries,
-    "SyncRoot": _layout(_u64, _u32, _u32, _u64),
+    "SyncRoot": _layout(_u64, _u32, _u32, _u32, _u64),
     "SyncBuckets": _layout(_u8, _u32, blobs_of(8), _u64),
     "SyncWant": _layout(_u8, blobs_of(4)),
     "Ping": _layout(_u64, blob()),
