@@ -151,6 +151,7 @@ type Code string
 // The codes of warnings.
 const (
 	WeakKey         Code = "weak-key"         // a key is the default one or can be guessed
+	NameTaken       Code = "name-taken"       // other nodes have another node with the name of this one as the member
 	CannotSend      Code = "cannot-send"      // the system does not accept datagrams from the node
 	Clock           Code = "clock"            // handshakes were refused recently because the clocks differ
 	WrongKey        Code = "wrong-key"        // handshakes were refused recently because the key or the label differs
@@ -162,7 +163,7 @@ const (
 )
 
 // Codes lists all codes.
-var Codes = []Code{WeakKey, CannotSend, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
+var Codes = []Code{WeakKey, NameTaken, CannotSend, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
 
 // A Warning is something that an operator should look at.
 type Warning struct {

@@ -26,12 +26,13 @@ func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figur
 		Propagation: i.propagation(), Origins: i.origins(), Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
 }
 
-// Finish sorts the lists of a Status and adds the warnings that follow from the Status, from the keys, and from write errors.
-func Finish(s *status.Status, keyWarnings, sendWarnings []string) {
+// Finish sorts the lists of a Status and adds the warnings that follow from the Status, from the keys, from write errors, and
+// from a conflict about the name.
+func Finish(s *status.Status, keyWarnings, sendWarnings []string, nameWarning string) {
 	slices.SortFunc(s.Members, func(a, b status.Member) int { return byName(&a.Node, &b.Node) })
 	slices.SortFunc(s.Links, func(a, b status.Link) int { return byName(&a.Node, &b.Node) })
 	slices.SortFunc(s.Suspicions, func(a, b status.Suspicion) int { return cmp.Or(a.Began.Compare(b.Began), strings.Compare(a.ID, b.ID)) })
-	s.Warnings = warnings(s, keyWarnings, sendWarnings)
+	s.Warnings = warnings(s, keyWarnings, sendWarnings, nameWarning)
 }
 
 func byName(a, b *status.Node) int {

@@ -40,7 +40,7 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 		{Node: status.Node{Name: "deaf"}, DeafSince: now},
 	}}
 	var got []status.Code
-	for _, w := range warnings(&s, []string{"weak"}, []string{"forbidden"}) {
+	for _, w := range warnings(&s, []string{"weak"}, []string{"forbidden"}, "taken") {
 		got = append(got, w.Code)
 		if w.Text == "" {
 			t.Errorf("%s has no text", w.Code)
@@ -49,14 +49,14 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %s", w.Code, w.Text)
 		}
 	}
-	want := []status.Code{status.WeakKey, status.CannotSend, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
+	want := []status.Code{status.WeakKey, status.NameTaken, status.CannotSend, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
 		status.DeafNeighbor, status.NobodyHeard, status.Unwell}
 	if !slices.Equal(got, want) {
 		t.Errorf("warnings %v, want %v", got, want)
 	}
 	s.At = now.Add(time.Hour)
 	s.Links, s.Health, s.Alone = nil, 0, false
-	if got := warnings(&s, nil, nil); len(got) > 0 {
+	if got := warnings(&s, nil, nil, ""); len(got) > 0 {
 		t.Errorf("an hour later: %v", got)
 	}
 }

@@ -42,13 +42,16 @@ func note(list []status.Drop, now time.Time, index int, v uint64, reason string)
 const lately = 10 * time.Minute
 
 // warnings returns the warnings for an operator.
-func warnings(s *status.Status, keyWarnings, sendWarnings []string) (list []status.Warning) {
+func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning string) (list []status.Warning) {
 	warn := func(code status.Code, about status.Node, since time.Time, format string, args ...any) {
 		list = append(list, status.Warning{Code: code, Text: fmt.Sprintf(format, args...), Node: about, Since: since})
 	}
 	var here status.Node
 	for _, text := range keyWarnings {
 		warn(status.WeakKey, here, time.Time{}, "%s", text)
+	}
+	if nameWarning != "" {
+		warn(status.NameTaken, here, time.Time{}, "%s", nameWarning)
 	}
 	for _, text := range sendWarnings {
 		warn(status.CannotSend, here, time.Time{}, "%s", text)

@@ -63,6 +63,7 @@ func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 	case event.Departed:
 		n.departure.confirmed()
 	case event.Conflict:
+		n.taken.note(now, n.loop.core.Self().ID, e)
 		if d := n.config.Application.Conflict; d != nil {
 			existing, other := n.config.Convert(&e.Member), n.config.Convert(e.Other)
 			n.dispatch.Call(func() { d.NotifyConflict(existing, other) })

@@ -53,6 +53,7 @@ type Node[N any] struct {
 	relocation relocation
 	keys       keyWatch
 	sending    sendWatch
+	taken      nameTaken
 	debug      debugLevel
 	metrics    *telemetry.Publisher
 	coverages  coverages

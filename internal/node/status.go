@@ -15,18 +15,19 @@ import (
 // Status returns the node's present status. The error is ErrShutdown.
 func (n *Node[N]) Status() (s status.Status, err error) {
 	var sending []string
+	var taken string
 	err = n.loop.do(func(now time.Time) {
 		figures := n.figures()
 		s = inspect.Take(now, n.loop.core, &n.counted, &figures)
 		s.History = n.watch.History()
-		sending = n.sending.present()
+		sending, taken = n.sending.present(), n.taken.present(now)
 	})
 	if err != nil {
 		return status.Status{}, err
 	}
 	keys := n.keys.present()
 	s.Keys = slices.Clone(keys.Known)
-	inspect.Finish(&s, keys.Warnings, sending)
+	inspect.Finish(&s, keys.Warnings, sending, taken)
 	return s, nil
 }
 

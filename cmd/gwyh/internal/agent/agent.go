@@ -17,6 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/config"
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/handler"
 	"github.com/gwyh-go/gwyh/discover"
+	"github.com/gwyh-go/gwyh/status"
 )
 
 const (
@@ -104,6 +105,10 @@ func (a *Agent) join() {
 	}
 	if err != nil {
 		a.lines.Warn("no address was reached yet, trying again in the background", "error", reasons(err))
+		return
+	}
+	if slices.ContainsFunc(a.list.Status().Warnings, func(w status.Warning) bool { return w.Code == status.NameTaken }) {
+		a.lines.Warn("other nodes were reached, but another node has the name of this one, so this one is no member there", "reached", n, "name", a.list.LocalNode().Name)
 		return
 	}
 	a.lines.Info("joined", "reached", n, "members", a.list.NumMembers())

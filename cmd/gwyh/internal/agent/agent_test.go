@@ -168,6 +168,24 @@ func TestAgentsSeeEachOtherAndTheirMessages(t *testing.T) {
 	}
 }
 
+func TestNodeWhoseNameIsTakenDoesNotSayThatItJoined(t *testing.T) {
+	t.Parallel()
+	ann, _ := start(t, "-name", "ann")
+	start(t, "-name", "bob", "-join", address(ann))
+	until(t, "bob is a member", func() bool { return ann.Memberlist().NumMembers() == 2 })
+	other, c := start(t, "-name", "bob", "-join", address(ann))
+	logged := func(text string) bool {
+		return slices.ContainsFunc(other.Log(), func(l api.LogLine) bool { return strings.HasPrefix(l.Text, text) })
+	}
+	until(t, "the log says that the name is taken", func() bool { return logged("other nodes were reached, but another node has the name of this one") })
+	if logged("joined ") {
+		t.Error("the log says that the node joined")
+	}
+	if w := get[[]api.Warning](t, c, "/v1/warnings"); !slices.ContainsFunc(w, func(w api.Warning) bool { return w.Code == "name-taken" }) {
+		t.Errorf("warnings %+v", w)
+	}
+}
+
 func TestMembersThatFailAreToldFromThoseThatLeave(t *testing.T) {
 	ann, ofAnn := start(t, "-name", "ann")
 	bob, _ := start(t, "-name", "bob", "-join", address(ann))
