@@ -549,9 +549,9 @@ func (c *Config) complaints() (bad []string) {
 	reject := func(field string, value any, want string) {
 		bad = append(bad, fmt.Sprintf("%s = %v, want %s", field, value, want))
 	}
-	within := func(field string, value, least, most int) {
-		if value < least || value > most {
-			reject(field, value, fmt.Sprintf("%d to %d", least, most))
+	within := func(field string, value, lower, upper int) {
+		if value < lower || value > upper {
+			reject(field, value, fmt.Sprintf("%d to %d", lower, upper))
 		}
 	}
 	positive := func(field string, value time.Duration) {
@@ -559,9 +559,9 @@ func (c *Config) complaints() (bad []string) {
 			reject(field, value, "no negative duration")
 		}
 	}
-	short := func(field, value string, most int) {
-		if len(value) > most {
-			reject(field, fmt.Sprintf("%.16q... of %d bytes", value, len(value)), fmt.Sprintf("at most %d bytes", most))
+	short := func(field, value string, limit int) {
+		if len(value) > limit {
+			reject(field, fmt.Sprintf("%.16q... of %d bytes", value, len(value)), fmt.Sprintf("at most %d bytes", limit))
 		}
 	}
 	printable := func(field, value string) {
@@ -770,8 +770,8 @@ func orNone[T int | time.Duration](n T) T {
 func (c *Config) keys() node.Keys {
 	shared, k := preSharedKeys(c.Keyring)
 	labels := c.labels()
-	if most := maxKeys / len(labels); len(shared) > most {
-		k.Warnings = append(k.Warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", most, len(shared)))
+	if limit := maxKeys / len(labels); len(shared) > limit {
+		k.Warnings = append(k.Warnings, fmt.Sprintf("only the first %d of %d keys are accepted while SkipInboundLabelCheck is set", limit, len(shared)))
 	}
 	k.Keys = handshake.NewKeys(shared, labels...)
 	return k

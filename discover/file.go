@@ -59,18 +59,18 @@ func (f *File) Find(context.Context) ([]string, error) {
 }
 
 // readLimited reads a file of at most most bytes.
-func readLimited(path string, most int64) ([]byte, error) {
+func readLimited(path string, limit int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, most+1))
+	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(content)) > most {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, most)
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
 	return content, nil
 }

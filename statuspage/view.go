@@ -296,14 +296,14 @@ func backlogTable(s *status.Status) table {
 	t := table{Name: "backlog", View: "queues", Title: "Backlog by neighbor", Empty: "This node has no link.",
 		Help:    "What waits to be sent. A neighbor that falls behind slows its senders down.",
 		Columns: []column{{Label: "Neighbor"}, {Label: "Bytes", Number: true}, {Label: "Messages", Number: true}, {Label: "Large messages", Number: true}}}
-	most := 1
+	largest := 1
 	for i := range s.Links {
-		most = max(most, s.Links[i].Backlog)
+		largest = max(largest, s.Links[i].Backlog)
 	}
 	for i := range s.Links {
 		l := &s.Links[i]
 		bytes := number(size(float64(l.Backlog)), float64(l.Backlog))
-		bytes.Bar = float64(l.Backlog) / float64(most)
+		bytes.Bar = float64(l.Backlog) / float64(largest)
 		t.Rows = append(t.Rows, row{ID: l.ID, Cells: []cell{text(l.Name), bytes, number(count(l.Queued), float64(l.Queued)), number(count(l.Transfers), float64(l.Transfers))}})
 	}
 	return t
@@ -337,13 +337,13 @@ func countTable(now time.Time, list []status.Drop) table {
 	t := table{Columns: []column{{Label: "Reason"}, {Label: "Count", Number: true}, {Label: "Last"}}}
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b status.Drop) int { return cmp.Compare(b.Count, a.Count) })
-	most := uint64(1)
+	largest := uint64(1)
 	if len(list) > 0 {
-		most = max(most, list[0].Count)
+		largest = max(largest, list[0].Count)
 	}
 	for _, d := range list {
 		n := number(count(d.Count), float64(d.Count))
-		n.Bar = float64(d.Count) / float64(most)
+		n.Bar = float64(d.Count) / float64(largest)
 		t.Rows = append(t.Rows, row{ID: d.Reason, Cells: []cell{text(strings.ReplaceAll(d.Reason, "_", " ")), n, moment(now, d.Last)}})
 	}
 	return t

@@ -212,12 +212,12 @@ func poll(ctx context.Context, interval time.Duration, f func() bool) bool {
 func pollWhileGrowing(ctx context.Context, interval, patience time.Duration, f func() (progress int, done bool)) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	most, grew := math.MinInt, time.Now()
+	highest, grew := math.MinInt, time.Now()
 	done := false
 	poll(ctx, interval, func() bool {
 		var n int
-		if n, done = f(); n > most {
-			most, grew = n, time.Now()
+		if n, done = f(); n > highest {
+			highest, grew = n, time.Now()
 		}
 		return done || time.Since(grew) > patience
 	})

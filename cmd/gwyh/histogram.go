@@ -19,15 +19,15 @@ type bin struct {
 
 // bins sorts values into at most the given number of bins, all of one round width. The width is chosen for most of
 // the values: the few largest ones share the last bin, which is then open.
-func bins(values []time.Duration, most int) []bin {
+func bins(values []time.Duration, limit int) []bin {
 	if len(values) == 0 {
 		return nil
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	least := sorted[0]
-	width := roundUp((quantile(sorted, 0.9) - least) / time.Duration(most))
-	start := least / width * width
-	n := min(int((sorted[len(sorted)-1]-start)/width)+1, most)
+	smallest := sorted[0]
+	width := roundUp((quantile(sorted, 0.9) - smallest) / time.Duration(limit))
+	start := smallest / width * width
+	n := min(int((sorted[len(sorted)-1]-start)/width)+1, limit)
 	out := make([]bin, n)
 	for i := range out {
 		out[i].from = start + time.Duration(i)*width

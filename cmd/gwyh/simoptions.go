@@ -316,7 +316,7 @@ func (d *distance) Set(text string) error {
 		v, err := time.ParseDuration(s)
 		return v, err == nil && v >= 0 && v <= time.Minute
 	}
-	least, most, between := strings.Cut(text, "-")
+	lower, upper, between := strings.Cut(text, "-")
 	mean, exponential := strings.CutPrefix(text, "exp:")
 	switch {
 	case exponential:
@@ -326,8 +326,8 @@ func (d *distance) Set(text string) error {
 		}
 		d.is = simnet.Exponential(v, 0)
 	case between:
-		a, ok := read(least)
-		b, too := read(most)
+		a, ok := read(lower)
+		b, too := read(upper)
 		if !ok || !too || b < a {
 			return wrong
 		}

@@ -31,7 +31,7 @@ func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *membe
 	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
 		return out, ErrMalformed
 	}
-	if !p.asked.Take(now, partRate) {
+	if !p.requests.Take(now, partRate) {
 		return out, ErrTooMany
 	}
 	ours := t.BucketHashes(theirs.Salt, theirs.Bits, theirs.First, uint32(theirs.Len()))
@@ -67,7 +67,7 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 	if err != nil || w.Bits > bitsMax {
 		return out, ErrMalformed
 	}
-	if !p.asked.Take(now, partRate) {
+	if !p.requests.Take(now, partRate) {
 		return out, ErrTooMany
 	}
 	wanted := make([]uint32, w.Len())
@@ -82,8 +82,8 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 // members are sent bucket by bucket, so that some buckets are complete when the peer asks with smaller ones. If many
 // nodes ask, each gets other members.
 func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
-	most := c.spent.limit(now)
-	if most == 0 {
+	limit := c.spent.limit(now)
+	if limit == 0 {
 		return out
 	}
 	var list []*members.Entry
@@ -93,9 +93,9 @@ func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, b
 		}
 	}
 	t.Sort(list)
-	if len(list) > most {
+	if len(list) > limit {
 		slices.SortFunc(list, func(a, b *members.Entry) int { return cmp.Compare(members.Hash(a.ID), members.Hash(b.ID)) })
-		if most < AnswersMax {
+		if limit < AnswersMax {
 			at := c.rng.IntN(len(list))
 			list = append(list[at:], list[:at]...)
 		}
@@ -103,5 +103,5 @@ func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, b
 	if len(list) == 0 {
 		return out
 	}
-	return append(out, Outcome{Kind: SendEntries, Entries: list, Max: most})
+	return append(out, Outcome{Kind: SendEntries, Entries: list, Max: limit})
 }

@@ -36,10 +36,10 @@ func New(rng *rand.Rand) Comparer { return Comparer{rng: rng} }
 
 // A Peer is the state that a Comparer keeps about one peer. The zero value is ready to use.
 type Peer struct {
-	round   round
-	differs difference
-	count   int          // number of members that the peer last reported
-	asked   quota.Bucket // limits the answered parts of the peer's comparisons
+	round    round
+	differs  difference
+	count    int          // number of members that the peer last reported
+	requests quota.Bucket // limits the answered parts of the peer's comparisons
 }
 
 // A round is a comparison that this node began. The zero value is one that has not begun.

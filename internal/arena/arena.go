@@ -15,9 +15,9 @@ const (
 	MessageMax = 64 << 10 // maximum bytes of one Put
 	Max        = 32 << 20 // maximum bytes of the ring
 
-	least  = 4 << 10          // initial bytes of the ring
-	keep   = 3 * time.Second  // minimum of Config.Keep
-	unused = 10 * time.Second // minimum of Config.Unused
+	minSize = 4 << 10          // initial bytes of the ring
+	keep    = 3 * time.Second  // minimum of Config.Keep
+	unused  = 10 * time.Second // minimum of Config.Unused
 )
 
 // Config configures an Arena.
@@ -63,7 +63,7 @@ func (a *Arena) Put(now time.Time, b []byte) Ref {
 		return Ref{}
 	}
 	if a.buf == nil {
-		a.buf = make([]byte, least)
+		a.buf = make([]byte, minSize)
 		a.head = max(a.head, 1) // so that offset 0 is never used
 		a.floor = a.head
 		clear(a.marks[:])

@@ -140,7 +140,7 @@ func TestArenaKeepsForAsLongAsItIsConfigured(t *testing.T) {
 	first := a.Put(now, make([]byte, 100))
 	for range 19 {
 		now = now.Add(time.Second)
-		a.Put(now, make([]byte, least/2))
+		a.Put(now, make([]byte, minSize/2))
 	}
 	if a.Get(first) == nil {
 		t.Error("gone before its time")

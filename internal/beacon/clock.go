@@ -84,14 +84,14 @@ func (s *sample) bound(here uint64) float64 {
 // ahead returns by how much this node's clock is ahead of the neighbor's, by the sample with the smallest bound. It
 // returns false if that is not known.
 func (c *Clock) ahead(here uint64) (ahead int64, ok bool) {
-	least := math.Inf(1)
+	smallest := math.Inf(1)
 	for i := range c.samples {
 		s := &c.samples[i]
 		if s.at == 0 || here-s.at > uint64(sampleLife/time.Microsecond) {
 			continue
 		}
-		if b := s.bound(here); b < least {
-			least, ahead, ok = b, s.ahead, true
+		if b := s.bound(here); b < smallest {
+			smallest, ahead, ok = b, s.ahead, true
 		}
 	}
 	return ahead, ok

@@ -30,11 +30,11 @@ const (
 
 // Rest releases the memory of a burst if no turn since the last call came near to needing it.
 func (q *Queue) Rest() {
-	most := max(eventsRest, 4*q.largest)
-	if cap(q.queue) > most && len(q.queue) == 0 {
+	limit := max(eventsRest, 4*q.largest)
+	if cap(q.queue) > limit && len(q.queue) == 0 {
 		q.queue = nil
 	}
-	if cap(q.spare) > most {
+	if cap(q.spare) > limit {
 		q.spare = nil
 	}
 	q.largest = 0

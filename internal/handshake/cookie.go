@@ -23,11 +23,11 @@ type cookie [wire.CookieSize]byte
 // of the node, so the node keeps no state for the cookies that it sends. The idea comes from WireGuard (Donenfeld,
 // NDSS 2017, section 5.3).
 type cookies struct {
-	secrets [2]hash.Hash // MACs under the current secret and the previous one; nil until they exist
-	drawn   time.Time    // when the current secret was drawn
-	rand    io.Reader    // source of secrets
-	addr    [18]byte     // scratch
-	sum     cookie       // scratch
+	secrets  [2]hash.Hash // MACs under the current secret and the previous one; nil until they exist
+	secretAt time.Time    // when the current secret was drawn
+	rand     io.Reader    // source of secrets
+	addr     [18]byte     // scratch
+	sum      cookie       // scratch
 }
 
 // make returns the cookie of an address.
@@ -38,7 +38,7 @@ func (c *cookies) make(now time.Time, from netip.AddrPort) cookie {
 
 // valid reports whether k is a cookie of the address.
 func (c *cookies) valid(now time.Time, from netip.AddrPort, k cookie) bool {
-	age := now.Sub(c.drawn)
+	age := now.Sub(c.secretAt)
 	for i, secret := range c.secrets {
 		if secret == nil || age < 0 || age >= time.Duration(2-i)*cookieLife {
 			continue
@@ -52,7 +52,7 @@ func (c *cookies) valid(now time.Time, from netip.AddrPort, k cookie) bool {
 
 // renew draws a new secret if the current one is too old, or if the clock went back, because then its age is unknown.
 func (c *cookies) renew(now time.Time) {
-	age := now.Sub(c.drawn)
+	age := now.Sub(c.secretAt)
 	if c.secrets[0] != nil && age >= 0 && age < cookieLife {
 		return
 	}
@@ -67,7 +67,7 @@ func (c *cookies) renew(now time.Time) {
 		panic("handshake: a secret for cookies was refused: " + err.Error())
 	}
 	clear(secret[:])
-	c.secrets[0], c.drawn = mac, now
+	c.secrets[0], c.secretAt = mac, now
 }
 
 func (c *cookies) mac(secret hash.Hash, from netip.AddrPort) cookie {

@@ -63,7 +63,7 @@ func (g graph) mutual() (pairs int) {
 
 // largestCycle returns the number of files in the largest strongly connected component, or 0 if no two files form a
 // cycle. The graphs are small, so it walks the reach of each file.
-func (g graph) largestCycle() (most int) {
+func (g graph) largestCycle() (largest int) {
 	reach := map[string]map[string]bool{}
 	for file := range g {
 		reach[file] = map[string]bool{}
@@ -76,9 +76,9 @@ func (g graph) largestCycle() (most int) {
 				size++
 			}
 		}
-		most = max(most, size)
+		largest = max(largest, size)
 	}
-	return most
+	return largest
 }
 
 // walk adds all files that can be reached from one file to seen.

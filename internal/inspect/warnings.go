@@ -38,8 +38,8 @@ func note(list []status.Drop, now time.Time, index int, v uint64, reason string)
 	return list
 }
 
-// lately is how long after a drop or a refusal a warning about it is shown.
-const lately = 10 * time.Minute
+// recentFor is how long after a drop or a refusal a warning about it is shown.
+const recentFor = 10 * time.Minute
 
 // warnings returns the warnings for an operator.
 func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning string) (list []status.Warning) {
@@ -57,7 +57,7 @@ func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning 
 		warn(status.CannotSend, here, time.Time{}, "%s", text)
 	}
 	for _, r := range s.Refusals {
-		if r.Last.IsZero() || s.At.Sub(r.Last) > lately {
+		if r.Last.IsZero() || s.At.Sub(r.Last) > recentFor {
 			continue
 		}
 		switch r.Reason {
@@ -70,7 +70,7 @@ func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning 
 		}
 	}
 	for _, d := range s.Drops {
-		if d.Reason == telemetry.SlowDelegate && !d.Last.IsZero() && s.At.Sub(d.Last) <= lately {
+		if d.Reason == telemetry.SlowDelegate && !d.Last.IsZero() && s.At.Sub(d.Last) <= recentFor {
 			warn(status.SlowApplication, here, d.Last, "messages were dropped because the application's NotifyMsg took too long (%d so far)", d.Count)
 		}
 	}

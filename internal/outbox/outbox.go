@@ -83,12 +83,12 @@ func (o *Outbox) takes(last *datagram, to wire.Path, end int) bool {
 	return room && last.packets > 0 && last.to == to
 }
 
-// Drain passes all datagrams to send, in order and in runs of at most most datagrams, and empties the outbox. send must
+// Drain passes all datagrams to send, in order and in runs of at most limit datagrams, and empties the outbox. send must
 // not use the outbox.
-func (o *Outbox) Drain(most int, send func(Run)) {
+func (o *Outbox) Drain(limit int, send func(Run)) {
 	begin := 0
 	for i := 0; i < len(o.list); {
-		n := o.run(i, begin, most)
+		n := o.run(i, begin, limit)
 		first, end := &o.list[i], o.list[i+n-1].end
 		r := Run{To: first.to, Bytes: o.buf[begin:end], Size: first.end - begin, Count: n, Probe: first.probe}
 		if n == 1 {
@@ -107,10 +107,10 @@ func (o *Outbox) Drain(most int, send func(Run)) {
 }
 
 // run returns the number of datagrams in the run that begins with the i-th one, at offset begin.
-func (o *Outbox) run(i, begin, most int) (n int) {
+func (o *Outbox) run(i, begin, limit int) (n int) {
 	first := &o.list[i]
 	size := first.end - begin
-	for n = 1; n < most && i+n < len(o.list); n++ {
+	for n = 1; n < limit && i+n < len(o.list); n++ {
 		d := &o.list[i+n]
 		bytes := d.end - o.list[i+n-1].end
 		if !first.joins(d) || bytes > size || d.end-begin > runBytes {

@@ -72,17 +72,17 @@ func (a *Axis) shows(v float64) bool {
 }
 
 // bounds returns the smallest and the largest value of all points along an axis.
-func (c *Chart) bounds(along func(Point) float64) (least, most float64, any bool) {
+func (c *Chart) bounds(along func(Point) float64) (lowest, highest float64, any bool) {
 	for i := range c.Series {
 		for _, p := range c.shown(&c.Series[i]) {
 			v := along(p)
 			if !any {
-				least, most, any = v, v, true
+				lowest, highest, any = v, v, true
 			}
-			least, most = min(least, v), max(most, v)
+			lowest, highest = min(lowest, v), max(highest, v)
 		}
 	}
-	return least, most, any
+	return lowest, highest, any
 }
 
 // scales returns the scales of both axes, or false if there is nothing to show.

@@ -20,12 +20,12 @@ type scale struct {
 	unit     string
 }
 
-// scaleOf returns the scale of an axis for values from least to most. A linear scale begins at 0, or below it.
-func scaleOf(a *Axis, least, most float64, intervals int) scale {
+// scaleOf returns the scale of an axis for values from lowest to highest. A linear scale begins at 0, or below it.
+func scaleOf(a *Axis, lowest, highest float64, intervals int) scale {
 	if a.Log {
-		return logarithmic(a, least, most)
+		return logarithmic(a, lowest, highest)
 	}
-	s := scale{from: min(least, 0), to: most, unit: a.Unit}
+	s := scale{from: min(lowest, 0), to: highest, unit: a.Unit}
 	if s.to <= s.from {
 		s.to = s.from + 1
 	}
@@ -42,24 +42,24 @@ func scaleOf(a *Axis, least, most float64, intervals int) scale {
 
 // logarithmic returns a scale whose ends are 1, 2 or 5 times a power of ten. So are the ticks, or only the powers of
 // ten if there are many.
-func logarithmic(a *Axis, least, most float64) scale {
-	if most <= 0 {
-		least, most = 1, 10
+func logarithmic(a *Axis, lowest, highest float64) scale {
+	if highest <= 0 {
+		lowest, highest = 1, 10
 	}
-	s := scale{log: true, from: least, to: most, unit: a.Unit}
+	s := scale{log: true, from: lowest, to: highest, unit: a.Unit}
 	var all []float64
-	for e := math.Floor(math.Log10(least)) - 1; e <= math.Ceil(math.Log10(most))+1; e++ {
+	for e := math.Floor(math.Log10(lowest)) - 1; e <= math.Ceil(math.Log10(highest))+1; e++ {
 		for _, m := range []float64{1, 2, 5} {
 			all = append(all, m*math.Pow(10, e))
 		}
 	}
 	for _, v := range all { // the last one that is not above the values, and the first one that is not below
-		if v <= least*(1+1e-9) {
+		if v <= lowest*(1+1e-9) {
 			s.from = v
 		}
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if all[i] >= most*(1-1e-9) {
+		if all[i] >= highest*(1-1e-9) {
 			s.to = all[i]
 		}
 	}

@@ -95,13 +95,13 @@ func (m *Path) Answered(now time.Time, seq uint64) bool {
 // one are probed only after that one is known to pass.
 func (m *Path) candidate(below int) (best int) {
 	expected := min(m.cfg.Size, m.peerMax)
-	most := m.cfg.Size
+	largest := m.cfg.Size
 	if m.size >= expected {
-		most = m.cfg.Max
+		largest = m.cfg.Max
 	}
-	most = min(most, m.peerMax, below-1)
+	largest = min(largest, m.peerMax, below-1)
 	for _, size := range append(sizes[:len(sizes):len(sizes)], m.cfg.Size, expected) {
-		if size > m.size && size <= most {
+		if size > m.size && size <= largest {
 			best = max(best, size)
 		}
 	}

@@ -45,8 +45,8 @@ type Set struct {
 	swept   time.Time // time of the last sweep
 	latest  time.Time // latest time passed to First
 
-	singles Singles
-	strayed time.Time // time until which singles may have ids of origins that now have a window
+	singles      Singles
+	singlesUntil time.Time // time until which singles may have ids of origins that now have a window
 }
 
 // First reports whether id has not been seen before, and records it. A counter that has left its origin's window counts
@@ -63,7 +63,7 @@ func (s *Set) First(now time.Time, id *wire.MessageID, by *Source) bool {
 	w := s.origins[origin]
 	if w == nil {
 		if w = s.addOrigin(now, origin, by); w == nil {
-			s.strayed = now.Add(2 * singleAge)
+			s.singlesUntil = now.Add(2 * singleAge)
 			return s.singles.First(now, id)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *Set) Has(id *wire.MessageID) bool {
 	n := binary.BigEndian.Uint64(id[8:])
 	switch w := s.origins[binary.BigEndian.Uint64(id[:8])]; {
 	case w == nil:
-		return s.latest.Before(s.strayed) && s.singles.Has(id)
+		return s.latest.Before(s.singlesUntil) && s.singles.Has(id)
 	case w.precedes(n):
 		return !w.mayCome(s.latest, n) || s.singles.Has(id)
 	default:
@@ -113,7 +113,7 @@ func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	if s.bytes+windowBytes+8*s.startSize() > windowsMax || by != nil && !by.origins.Take(now, OriginRate) {
 		return nil
 	}
-	w := &window{made: now, unsure: now.Before(s.strayed)}
+	w := &window{made: now, unsure: now.Before(s.singlesUntil)}
 	s.origins[origin] = w
 	return w
 }

@@ -184,12 +184,12 @@ func strategies(loss float64) func(*Trial) {
 			t.fail("the last node hears after %v with Nearest, %v with Uniform; %v is as directly as can be", near, uniform, floor)
 		}
 		// The number of Uniform's links between zones is random: within 5 % for 100 nodes, 2 % for 1,000.
-		most := 0.5
+		limit := 0.5
 		if t.Quick {
-			most = 0.53
+			limit = 0.53
 		}
-		if a, b := crossed[overlay.Nearest], crossed[overlay.Uniform]; a > b*most {
-			t.fail("%.2f copies cross zones with Nearest, %.2f with Uniform: want at most %.0f %%", a, b, 100*most)
+		if a, b := crossed[overlay.Nearest], crossed[overlay.Uniform]; a > b*limit {
+			t.fail("%.2f copies cross zones with Nearest, %.2f with Uniform: want at most %.0f %%", a, b, 100*limit)
 		}
 	}
 }

@@ -107,8 +107,8 @@ func flapping(t *Trial) {
 }
 
 // between draws a random duration in [least, most).
-func (t *Trial) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(t.Rand().Int64N(int64(most-least)))
+func (t *Trial) between(lower, upper time.Duration) time.Duration {
+	return lower + time.Duration(t.Rand().Int64N(int64(upper-lower)))
 }
 
 // expectNoLiesBut is expectNoLies, except for lies about or by nodes that were rightly considered dead.

@@ -11,11 +11,11 @@ type links struct {
 	pairPCG  rand.PCG   // seeded again for each draw that belongs to a pair of hosts
 	pairRand *rand.Rand // draws from pairPCG
 
-	zones   zones
-	states  map[uint64]*link // directed pairs that have state, by linkKey
-	list    []*link          // the same links, in order of creation
-	special int              // number of links with conditions of their own
-	stray   Traffic          // datagrams that belong to no pair of zones
+	zones      zones
+	states     map[uint64]*link // directed pairs that have state, by linkKey
+	list       []*link          // the same links, in order of creation
+	special    int              // number of links with conditions of their own
+	unassigned Traffic          // datagrams that belong to no pair of zones
 }
 
 // A link is the state of one directed pair of hosts.
@@ -87,14 +87,14 @@ func (s *links) latency(d Dist, from, to hostRef) int64 {
 // traffic returns the counters for datagrams from one host to another.
 func (s *links) traffic(from, to hostRef) *Traffic {
 	if from == nobody || to == nobody {
-		return &s.stray
+		return &s.unassigned
 	}
 	return &s.zones.pair(from, to).traffic
 }
 
 // total returns the sum of all counters.
 func (s *links) total() Traffic {
-	sum := s.stray
+	sum := s.unassigned
 	for i := range s.zones.pairs {
 		sum.add(&s.zones.pairs[i].traffic)
 	}

@@ -102,18 +102,18 @@ func (p *timeParser) one(a, b, c byte) byte {
 	return 0
 }
 
-// digits reads exactly n digits, with a value between least and most.
-func (p *timeParser) digits(n, least, most int) int {
+// digits reads exactly n digits, with a value between lowest and highest.
+func (p *timeParser) digits(n, lowest, highest int) int {
 	if p.run() < n {
 		p.bad = true
-		return least
+		return lowest
 	}
 	v := 0
 	for _, d := range p.s[:n] {
 		v = 10*v + int(d-'0')
 	}
 	p.s = p.s[n:]
-	if v < least || v > most {
+	if v < lowest || v > highest {
 		p.bad = true
 	}
 	return v

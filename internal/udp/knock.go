@@ -30,11 +30,11 @@ var (
 // system passes the report to a connected socket, which the sockets of a node are not. So Knock opens a connected
 // socket, on the address local if that is specific and on any free port, and sends datagrams that every node ignores.
 //
-// Knock calls told for each report, with a syscall.Errno, ErrMemberlist or ErrStranger. If a system on the path reports
+// Knock calls report for each such message, with a syscall.Errno, ErrMemberlist or ErrStranger. If a system on the path reports
 // an error and then stays silent, Knock repeats that error every half second. since is the time since the first
 // datagram that caused a report. Knock returns when ctx ends, when another program answers, and when it cannot find
 // out.
-func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(err error, since time.Duration)) {
+func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, report func(err error, since time.Duration)) {
 	if !pause(ctx, knockFirst) {
 		return
 	}
@@ -57,19 +57,19 @@ func Knock(ctx context.Context, local netip.Addr, to netip.AddrPort, told func(e
 		next := sent.Add(wait)
 		switch err := knock(c, &ping, next); {
 		case errors.Is(err, ErrMemberlist), errors.Is(err, ErrStranger):
-			told(err, 0)
+			report(err, 0)
 			return
 		case reason(err) != nil:
 			if since.IsZero() {
 				since = sent
 			}
-			told(reason(err), lasting(reason(err), since, sent))
+			report(reason(err), lasting(reason(err), since, sent))
 			wait = knockAgain
 			if unrouted = reason(err); unrouted == syscall.ECONNREFUSED {
 				unrouted = nil
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && unrouted != nil:
-			told(unrouted, time.Since(since))
+			report(unrouted, time.Since(since))
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			wait = min(2*wait, knockLong)
 		default:

@@ -41,8 +41,8 @@ const (
 	runNever                     // the system does not support runs
 )
 
-// may reports whether datagrams of size bytes may be written to an address as one run.
-func (r *runs) may(to netip.Addr, size int) bool {
+// allows reports whether datagrams of size bytes may be written to an address as one run.
+func (r *runs) allows(to netip.Addr, size int) bool {
 	if !r.system.Load() {
 		return false
 	}
@@ -98,7 +98,9 @@ func (r *runs) failed(to netip.Addr, size int, v runVerdict) {
 }
 
 // takesRun reports whether a run of datagrams of size bytes may be written to an address.
-func (c *Conn) takesRun(to netip.Addr, size int) bool { return c.Reaches(to) && c.runs.may(to, size) }
+func (c *Conn) takesRun(to netip.Addr, size int) bool {
+	return c.Reaches(to) && c.runs.allows(to, size)
+}
 
 // WriteEach sends the datagrams that lie end to end in b. Each has size bytes, except that the last may be shorter. A
 // single socket writes them as one run in one system call if the system and the path support that. Otherwise WriteEach

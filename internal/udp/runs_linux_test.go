@@ -174,7 +174,7 @@ func TestPathThatTakesNoRunsIsTriedAgainLater(t *testing.T) {
 			to := netip.MustParseAddr("10.0.0.1")
 			begin := time.Now()
 			for i, want := range []time.Duration{0, runPauseMin, 3 * runPauseMin, 7 * runPauseMin} {
-				for !c.runs.may(to, 1400) {
+				for !c.runs.allows(to, 1400) {
 					time.Sleep(time.Second)
 				}
 				if got := time.Since(begin); got != want {
@@ -186,7 +186,7 @@ func TestPathThatTakesNoRunsIsTriedAgainLater(t *testing.T) {
 			c.runs.went(to, 1400)
 			c.runs.failed(to, 1400, verdictOnRuns(errno))
 			time.Sleep(runPauseMin)
-			if !c.runs.may(to, 1400) {
+			if !c.runs.allows(to, 1400) {
 				t.Errorf("%s: the pause after a run that went is not the first one", unix.ErrnoName(errno))
 			}
 		})
@@ -198,7 +198,7 @@ func TestInterfaceThatTakesNoRunsTakesNoneOfAnySize(t *testing.T) {
 	r.system.Store(true)
 	to := netip.MustParseAddr("10.0.0.1")
 	r.failed(to, 1400, verdictOnRuns(unix.EIO))
-	if r.may(to, 100) {
+	if r.allows(to, 100) {
 		t.Error("smaller runs are tried")
 	}
 }
@@ -213,7 +213,7 @@ func TestPathsThatTakeNoRunsAreBounded(t *testing.T) {
 			t.Fatalf("%d paths are remembered", n)
 		}
 	}
-	if r.failed(path(3*runPaths), 1400, runTooWide); r.may(path(3*runPaths-1), 1400) {
+	if r.failed(path(3*runPaths), 1400, runTooWide); r.allows(path(3*runPaths-1), 1400) {
 		t.Error("a path that failed a moment ago is forgotten for another one")
 	}
 }

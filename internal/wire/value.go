@@ -89,9 +89,9 @@ func (c *cursor) atLeast(n uint) (more uint) {
 	return have - n
 }
 
-// bounded fails if s is longer than most bytes.
-func (c *cursor) bounded(s []byte, most int) []byte {
-	if len(s) > most {
+// bounded fails if s is longer than limit bytes.
+func (c *cursor) bounded(s []byte, limit int) []byte {
+	if len(s) > limit {
 		c.fail(ErrMalformed)
 		return nil
 	}

@@ -133,13 +133,13 @@ func readPacket(r io.Reader) (*memberlist.Packet, error) {
 	return &memberlist.Packet{Buf: b, From: addr, Timestamp: time.Now()}, err
 }
 
-func readBytes(r io.Reader, most uint32) ([]byte, error) {
+func readBytes(r io.Reader, limit uint32) ([]byte, error) {
 	var size uint32
 	if err := binary.Read(r, binary.BigEndian, &size); err != nil {
 		return nil, err
 	}
-	if size > most {
-		return nil, fmt.Errorf("%d bytes, of which at most %d are taken", size, most)
+	if size > limit {
+		return nil, fmt.Errorf("%d bytes, of which at most %d are taken", size, limit)
 	}
 	b := make([]byte, size)
 	_, err := io.ReadFull(r, b)

@@ -42,12 +42,12 @@ type Agent struct {
 	meta    atomic.Pointer[[]byte]
 	self    atomic.Pointer[api.Member]
 
-	ctx     context.Context // ends with the agent
-	cancel  context.CancelFunc
-	running sync.WaitGroup // goroutines that end with ctx
-	joining sync.WaitGroup // calls of Join, which end with the node: Leave does not wait for them
-	leaving chan struct{}  // closed when a caller of the API requests a leave
-	asked   sync.Once
+	ctx       context.Context // ends with the agent
+	cancel    context.CancelFunc
+	running   sync.WaitGroup // goroutines that end with ctx
+	joining   sync.WaitGroup // calls of Join, which end with the node: Leave does not wait for them
+	leaving   chan struct{}  // closed when a caller of the API requests a leave
+	leaveOnce sync.Once
 }
 
 // Start starts a node and joins the addresses of the configuration in the background.

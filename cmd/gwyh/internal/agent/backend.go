@@ -193,7 +193,7 @@ func request(err error) error {
 }
 
 // Leave makes the owner of the agent close it.
-func (a *Agent) Leave() { a.asked.Do(func() { close(a.leaving) }) }
+func (a *Agent) Leave() { a.leaveOnce.Do(func() { close(a.leaving) }) }
 
 // Watch returns a channel that receives all events from now on.
 func (a *Agent) Watch(ctx context.Context) <-chan api.Event { return a.events.watch(ctx) }

@@ -80,7 +80,7 @@ func runDoctor(ctx context.Context, args []string, out, err io.Writer) int {
 	}
 	s := &session{out: out, json: asJSON}
 	if !asJSON {
-		c.Told = func(step doctor.Step) {
+		c.OnStep = func(step doctor.Step) {
 			_, _ = fmt.Fprintf(out, "%-8s  %s: %s\n", step.Outcome, step.Name, step.Text)
 		}
 	}

@@ -104,11 +104,11 @@ func flag(name, help string, field func(*Config) *bool) option {
 	}}
 }
 
-func number(field func(*Config) *int, least, most int) func(*Config, string) error {
+func number(field func(*Config) *int, lower, upper int) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < least || n > most {
-			return fmt.Errorf("%q, want %d to %d", v, least, most)
+		if err != nil || n < lower || n > upper {
+			return fmt.Errorf("%q, want %d to %d", v, lower, upper)
 		}
 		*field(c) = n
 		return nil

@@ -36,7 +36,7 @@ type Config struct {
 	NoJoin bool           // do not become a member, not even briefly
 	Agent  *client.Client // of the other node; nil if it is not an agent, or its API may not be used
 	Here   *client.Client // of the agent on this machine, which is asked if it has the port of Node; nil if there is none
-	Told   func(Step)     // is called with each step immediately; may be nil
+	OnStep func(Step)     // is called with each step immediately; may be nil
 
 	clock func() time.Time // nil for the system clock; tests set others
 }
@@ -72,7 +72,7 @@ type examination struct {
 
 // Examine finds out why a Join fails, or reports that it succeeds.
 func Examine(ctx context.Context, c *Config) *Report {
-	r := &Report{Target: c.Target, told: c.Told}
+	r := &Report{Target: c.Target, onStep: c.OnStep}
 	host, port := c.Target, fmt.Sprint(gwyh.DefaultPort)
 	if h, p, err := net.SplitHostPort(c.Target); err == nil {
 		host, port = h, p
@@ -161,7 +161,7 @@ func (x *examination) examine(ctx context.Context) {
 		return
 	}
 	if x.NoJoin {
-		x.report.lacks("a Join, because of -no-join: the other side may refuse one")
+		x.report.untested("a Join, because of -no-join: the other side may refuse one")
 		return
 	}
 	x.join(ctx)
@@ -208,7 +208,7 @@ func (x *examination) notePort(taken bool) {
 	case taken:
 		r.note("port", Warning, "UDP port %d of this machine is in use, as if the node runs, so handshakes leave from port %d: a firewall may treat the two differently", x.Node.Port(), x.line.local())
 	default:
-		r.lacks("the port of a node of this machine, because handshakes left from UDP port %d: -bind names it", x.line.local())
+		r.untested("the port of a node of this machine, because handshakes left from UDP port %d: -bind names it", x.line.local())
 	}
 }
 
@@ -339,8 +339,8 @@ func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit 
 		x.report.note("clock", Unknown, "the node does not answer again")
 		return true
 	}
-	least, most := answered[0].shift, answered[len(answered)-1].shift
-	off := (least + most) / 2
+	smallest, largest := answered[0].shift, answered[len(answered)-1].shift
+	off := (smallest + largest) / 2
 	text := fmt.Sprintf("the clock over there is %v ahead of this one", off)
 	switch {
 	case off.Abs() <= clockStep:
@@ -390,20 +390,20 @@ func (x *examination) path(ctx context.Context, a *attempt) bool {
 		x.report.fail(Dropped, "path", "after the handshake no datagram is answered")
 		return false
 	}
-	most := 0
+	largest := 0
 	setWhole(x.line.conn, true)
 	for _, size := range whole {
 		if !t.passes(ctx, size, each/2) {
 			break
 		}
-		most = size
+		largest = size
 	}
 	setWhole(x.line.conn, false)
-	if most == 0 {
+	if largest == 0 {
 		x.report.note("path", Warning, "datagrams of %d bytes reach the node, but not whole: each is fragmented on the way, which costs time and loses more", leastDatagram)
 		return true
 	}
-	x.report.note("path", OK, "datagrams of %d bytes reach the node whole; a path needs %d", most, leastDatagram)
+	x.report.note("path", OK, "datagrams of %d bytes reach the node whole; a path needs %d", largest, leastDatagram)
 	return true
 }
 
@@ -489,7 +489,7 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 // opinion asks the other agent for its view of this node, if its API may be used.
 func (x *examination) opinion(ctx context.Context, name string) {
 	if x.Agent == nil {
-		x.report.lacks("what the node over there thinks of this one: -api names the API of its agent")
+		x.report.untested("what the node over there thinks of this one: -api names the API of its agent")
 		return
 	}
 	const step = "opinion over there"

@@ -55,20 +55,20 @@ type Report struct {
 
 	Untested []string `json:"untested,omitempty"` // what the examination says nothing about
 
-	told func(Step)
+	onStep func(Step)
 }
 
 // note adds a step and reports it immediately.
 func (r *Report) note(name string, o Outcome, format string, args ...any) {
 	s := Step{name, o, fmt.Sprintf(format, args...)}
 	r.Steps = append(r.Steps, s)
-	if r.told != nil {
-		r.told(s)
+	if r.onStep != nil {
+		r.onStep(s)
 	}
 }
 
-// lacks records what the examination says nothing about.
-func (r *Report) lacks(format string, args ...any) {
+// untested records what the examination says nothing about.
+func (r *Report) untested(format string, args ...any) {
 	r.Untested = append(r.Untested, fmt.Sprintf(format, args...))
 }
 

@@ -197,7 +197,7 @@ func (x *examination) askHere(ctx context.Context) bool {
 	const step = "agent here"
 	r := x.report
 	untested := func() {
-		r.lacks("UDP port %d, which the node of this machine uses: stop the node and repeat, or name the API of its agent with -here", x.Node.Port())
+		r.untested("UDP port %d, which the node of this machine uses: stop the node and repeat, or name the API of its agent with -here", x.Node.Port())
 	}
 	if x.Here == nil {
 		untested()
