@@ -41,6 +41,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/node"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 	"github.com/gwyh-go/gwyh/status"
@@ -201,7 +202,7 @@ func public(err error) error {
 	if errors.Is(err, node.ErrShutdown) {
 		return ErrShutdown
 	}
-	if state, ok := errors.AsType[*gossip.StateTooLargeError](err); ok {
+	if state, ok := errors.AsType[*pushpull.StateTooLargeError](err); ok {
 		whose := "this"
 		if state.Theirs {
 			whose = "the other"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -211,5 +212,20 @@ func TestPeerWithASessionIsFoundAtItsAddressOnlyAsAMember(t *testing.T) {
 	w.a.Remove(w.a.peer)
 	if p := w.a.PeerAt(w.now, w.b.path.Remote); p != nil {
 		t.Error("a removed peer was found")
+	}
+}
+
+func TestDistanceIsTheShortestRoundTripOfThePath(t *testing.T) {
+	w := newWorld(t)
+	p := &Peer{}
+	w.a.Add(p, w.a.table.Add(w.now, &handshake.Established{Peer: wire.NodeID{9, 6: 0x80}, RTT: 2 * time.Millisecond}, &p.Timer))
+	if got := p.SetRTT(9 * time.Millisecond); got != 2*time.Millisecond {
+		t.Errorf("distance %v, want 2ms", got)
+	}
+	if got := p.RoundTrip(); got != 9*time.Millisecond {
+		t.Errorf("round-trip time %v, want 9ms", got)
+	}
+	if got := p.SetRTT(time.Millisecond); got != time.Millisecond {
+		t.Errorf("distance %v, want 1ms", got)
 	}
 }

@@ -58,6 +58,17 @@ func (p *Peer) HasAnsweredAt(now time.Time, at netip.AddrPort) bool {
 // RoundTrip returns the round-trip time to p, or an estimate if it is unknown.
 func (p *Peer) RoundTrip() time.Duration { return p.Packets.RoundTrip() }
 
+// SetRTT records a round-trip time to p. It returns the distance of p, which excludes queueing, so it is the minimum that was
+// measured on the path.
+func (p *Peer) SetRTT(rtt time.Duration) (distance time.Duration) {
+	p.Packets.SetRTT(rtt)
+	p.Neighbor.RTT = rtt
+	if least := p.Packets.Pace().MinRTT(); least > 0 {
+		return min(rtt, least)
+	}
+	return rtt
+}
+
 // HeardAge returns the milliseconds since a packet of p was opened, rounded up.
 func (p *Peer) HeardAge(now time.Time) uint32 {
 	age := min(max(now.Sub(p.Sessions.LastOpened()), 0), 1<<31*time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/liveness"
@@ -75,10 +76,10 @@ func (ms *membership) defend(now time.Time, e *wire.Member, from *peer) {
 }
 
 // SetAckPayload answers an event.PayloadWanted: it sets the payload of further answers to Pings. A payload larger than
-// AckPayloadMax is not sent.
+// ping.PayloadMax is not sent.
 func (c *Core) SetAckPayload(now time.Time, b []byte) {
 	if !c.pings.SetPayload(b) {
-		c.report.PayloadTooLarge(now, len(b), AckPayloadMax)
+		c.report.PayloadTooLarge(now, len(b), ping.PayloadMax)
 	}
 }
 
@@ -90,7 +91,7 @@ func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Ti
 	}
 	p, legacy := c.direct.Reach(now, to)
 	if legacy {
-		return 0, ErrLegacy
+		return 0, direct.ErrLegacy
 	}
 	t, _ := c.pings.Begin(now, name, until)
 	if p == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/logbook"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -235,8 +236,8 @@ func TestJoinFailsIfTheStateOfEitherSideIsTooLargeAndNamesSizeAndLimit(t *testin
 			c.nodes[side].app.state = make([]byte, size)
 			c.join(1, 0)
 			err := c.joinEnded(1, 1, 9*time.Second) // before its deadline
-			large, ok := errors.AsType[*StateTooLargeError](err)
-			if !ok || *large != (StateTooLargeError{Size: size, Max: MessageMax, Theirs: side == 0}) {
+			large, ok := errors.AsType[*pushpull.StateTooLargeError](err)
+			if !ok || *large != (pushpull.StateTooLargeError{Size: size, Max: MessageMax, Theirs: side == 0}) {
 				t.Errorf("too large at node %d, %g loss: %v", side, loss, err)
 			}
 			c.net.RunFor(90 * time.Second)
@@ -465,7 +466,7 @@ func TestCanceledJoinLeavesNothing(t *testing.T) {
 	c.do(1, func(now time.Time) { token = c.nodes[1].Join(now, c.nodes[0].addr, now.Add(10*time.Second)) })
 	c.net.RunFor(time.Second)
 	c.do(1, func(now time.Time) { c.nodes[1].CancelJoin(now, token) })
-	if err := c.joinEnded(1, 1, time.Second); !errors.Is(err, ErrJoinCanceled) {
+	if err := c.joinEnded(1, 1, time.Second); !errors.Is(err, joining.ErrCanceled) {
 		t.Error(err)
 	}
 	c.net.RunFor(time.Second)

@@ -16,7 +16,7 @@ import (
 )
 
 func newJoins(c *Core) joins {
-	return joins{core: c, Joins: joining.NewJoins(joining.Config[*pushpull.Join]{Timers: &c.timers, Due: c.joins.timeout, StateTimeout: ErrStateTimeout})}
+	return joins{core: c, Joins: joining.NewJoins(joining.Config[*pushpull.Join]{Timers: &c.timers, Due: c.joins.timeout, StateTimeout: pushpull.ErrTimeout})}
 }
 
 func newHealing(c *Core) healing {

@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -476,7 +477,7 @@ func TestLegacyNodeThatTheApplicationRefusesIsNoMemberAndNotHeard(t *testing.T) 
 			t.Fatalf("asked %d times, member %t", len(n.app.asked), c.has(0, a.id))
 		}
 		if refused {
-			n.app.alive = map[string]error{"gwyh01-" + a.addr.String(): ErrPeerGone}
+			n.app.alive = map[string]error{"gwyh01-" + a.addr.String(): pushpull.ErrPeerGone}
 		}
 		c.do(0, func(now time.Time) { n.app.answer(now, n.Core, n.app.asked[0]) })
 		c.net.RunFor(2 * time.Second)

@@ -5,50 +5,18 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
-	"github.com/gwyh-go/gwyh/internal/joining"
-	"github.com/gwyh-go/gwyh/internal/ping"
-	"github.com/gwyh-go/gwyh/internal/pushpull"
 )
 
 // Errors, limits and times that several files of the package use.
 
-// Errors of sending.
-var (
-	ErrQueueFull  = direct.ErrQueueFull
-	ErrUnanswered = direct.ErrUnanswered
-	ErrLegacy     = direct.ErrLegacy
-)
+// ErrQueueFull reports that a message was not accepted because of a backlog.
+var ErrQueueFull = direct.ErrQueueFull
 
 // TooLargeError reports that a message exceeds a size limit.
 type TooLargeError = delivery.TooLargeError
 
 // MessageMax is the maximum size of a message in bytes.
 const MessageMax = delivery.MessageMax
-
-// Errors of exchanges.
-var (
-	ErrStateTimeout = pushpull.ErrTimeout
-	ErrPeerGone     = pushpull.ErrPeerGone
-)
-
-// Reasons for which an application refuses a Join.
-type (
-	VetoError          = pushpull.VetoError
-	VersionError       = pushpull.VersionError
-	StateTooLargeError = pushpull.StateTooLargeError
-)
-
-// Errors of Joins that were not refused.
-var (
-	ErrJoinTimeout  = joining.ErrTimeout
-	ErrJoinCanceled = joining.ErrCanceled
-)
-
-// ErrOtherName reports that the node at an address does not have the requested name.
-var ErrOtherName = delivery.ErrOtherName
-
-// AckPayloadMax is the maximum payload of the answer to a Ping in bytes, so that the answer fits into any datagram.
-const AckPayloadMax = ping.PayloadMax
 
 // route is how a membership entry reached this node.
 type route uint8

@@ -128,21 +128,15 @@ func (o *overlaying) measure(now time.Time) {
 	}
 }
 
-// measured records a round-trip time to p. The member's distance excludes queueing, so it is the minimum of the path.
+// measured records a round-trip time to p, and the distance of the member.
 func (o *overlaying) measured(p *peer, rtt time.Duration) {
 	if rtt <= 0 {
 		return
 	}
-	p.Packets.SetRTT(rtt)
-	p.Neighbor.RTT = rtt
-	m := o.core.members.Get(p.ID)
-	if m == nil {
-		return
+	distance := p.SetRTT(rtt)
+	if m := o.core.members.Get(p.ID); m != nil {
+		o.Measured(m, distance)
 	}
-	if least := p.Packets.Pace().MinRTT(); least > 0 {
-		rtt = min(rtt, least)
-	}
-	o.Measured(m, rtt)
 }
 
 // Distances returns the number of changes of members' round-trip times, which do not change Version.

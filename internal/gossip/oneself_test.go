@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -130,7 +131,7 @@ func TestPingComparesTheNameOfANodeThatIsNoMember(t *testing.T) {
 			t.Errorf("Ping of %q: %v", to, e.Err)
 		}
 	}
-	if e := c.pinged(0, 1, "node-5", time.Second); !errors.Is(e.Err, ErrOtherName) {
+	if e := c.pinged(0, 1, "node-5", time.Second); !errors.Is(e.Err, delivery.ErrOtherName) {
 		t.Errorf("Ping of another name: %v", e.Err)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/ping"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -50,7 +52,7 @@ func TestPingMeasuresTheWayThereAndBack(t *testing.T) {
 	if e := c.pinged(0, 1, "node-1", time.Second); e.Err != nil {
 		t.Error(e.Err)
 	}
-	if e := c.pinged(0, 1, "node-2", time.Second); !errors.Is(e.Err, ErrOtherName) {
+	if e := c.pinged(0, 1, "node-2", time.Second); !errors.Is(e.Err, delivery.ErrOtherName) {
 		t.Errorf("wrong name: %v", e.Err)
 	}
 	if e := c.pinged(0, 9, "", time.Second); e.Err == nil {
@@ -122,16 +124,16 @@ func TestPayloadBeyondItsBoundIsNotSent(t *testing.T) {
 	c.tweak = func(i int, cfg *Config) { cfg.Pings = i == 0 }
 	c.add(2)
 	c.form(time.Second)
-	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, AckPayloadMax)) })
+	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, ping.PayloadMax)) })
 	c.net.RunFor(3 * time.Second)
 	most := 0
 	for _, e := range c.nodes[0].pings {
 		most = max(most, len(e.Data))
 	}
-	if most != AckPayloadMax {
-		t.Errorf("%d bytes came, want %d", most, AckPayloadMax)
+	if most != ping.PayloadMax {
+		t.Errorf("%d bytes came, want %d", most, ping.PayloadMax)
 	}
-	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, AckPayloadMax+1)) })
+	c.do(1, func(now time.Time) { c.nodes[1].SetAckPayload(now, make([]byte, ping.PayloadMax+1)) })
 	c.net.RunFor(100 * time.Millisecond)
 	c.nodes[0].pings = nil
 	c.net.RunFor(3 * time.Second)

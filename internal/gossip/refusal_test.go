@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/logbook"
+	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
@@ -52,7 +53,7 @@ func TestNodeThatIsNotTakenInLearnsItFromJoinAndIsNotLinked(t *testing.T) {
 					if err == nil || !strings.Contains(err.Error(), refusal.says) {
 						t.Errorf("Join: %v", err)
 					}
-					if _, told := errors.AsType[*VetoError](err); told != (r == 0) {
+					if _, told := errors.AsType[*pushpull.VetoError](err); told != (r == 0) {
 						t.Errorf("who refuses: %v", err)
 					}
 					c.net.RunFor(2 * time.Minute)

@@ -65,7 +65,7 @@ func TestVetoOfAMergeAtEitherEndFailsTheJoinAndLeavesBothClustersAsTheyWere(t *t
 			if at == 2 && !errors.Is(err, errNo) {
 				t.Errorf("veto of the one that joins: %v", err)
 			}
-			var veto *VetoError
+			var veto *pushpull.VetoError
 			if at == 0 && (!errors.As(err, &veto) || veto.Reason != errNo.Error()) {
 				t.Errorf("veto of the other: %v", err)
 			}

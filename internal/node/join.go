@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/event"
-	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	corejoin "github.com/gwyh-go/gwyh/internal/joining"
 	"github.com/gwyh-go/gwyh/internal/unreached"
 )
 
@@ -256,7 +256,7 @@ func (js *joins) reached(j *joining, to netip.AddrPort) {
 
 // failure returns why a target was not reached, given the core's error and the verdict.
 func (js *joins) failure(ctx context.Context, at *target, err error) error {
-	canceled, silent := errors.Is(err, gossip.ErrJoinCanceled), errors.Is(err, handshake.ErrNoAnswer)
+	canceled, silent := errors.Is(err, corejoin.ErrCanceled), errors.Is(err, handshake.ErrNoAnswer)
 	switch {
 	case (canceled || silent) && at.hasVerdict():
 		return at.verdict.Load().err
