@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -296,6 +297,44 @@ func TestAgentWithoutAKeyNamesItsOwnOptions(t *testing.T) {
 	}
 	if strings.Contains(all, "Config.") {
 		t.Errorf("a field of the library's Config is named:\n%s", all)
+	}
+}
+
+func TestWarningsOfKeysNameTheOptionsOfAnAgentEverywhere(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no key":    {[]string{"-insecure"}, "GWYH_KEY"},
+		"short key": {[]string{"-key", "text:short"}, "gwyh keygen"},
+		"one byte":  {[]string{"-key", "text:aaaaaaaaaaaaaaaa"}, "gwyh keygen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parsed, err := config.Parse(append([]string{"-bind", "127.0.0.1:0"}, c.args...), func(string) string { return "" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := Start(parsed, NewLog(io.Discard, "info", false), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = a.Close(false) }()
+			if w := a.Warnings(); len(w) != 1 || !strings.Contains(w[0].Text, c.want) {
+				t.Errorf("API: %+v", w)
+			}
+			r := httptest.NewRecorder()
+			a.page().ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/", nil))
+			if !strings.Contains(r.Body.String(), c.want) {
+				t.Errorf("the page lacks %q", c.want)
+			}
+			if strings.Contains(r.Body.String(), "Config.SecretKey") {
+				t.Error("the page names fields of the library")
+			}
+			if l := a.Log(); !slices.ContainsFunc(l, func(l api.LogLine) bool { return l.Level == "WARN" && strings.Contains(l.Text, c.want) }) {
+				t.Errorf("log: %+v", l)
+			}
+		})
 	}
 }
 

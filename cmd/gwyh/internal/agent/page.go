@@ -11,7 +11,7 @@ import (
 )
 
 // page returns the status page of the agent's node.
-func (a *Agent) page() http.Handler { return statuspage.Handler(a.list) }
+func (a *Agent) page() http.Handler { return statuspage.Handler(forPage{a.list}) }
 
 // metrics serves the metrics of the node and of the process to Prometheus.
 func (a *Agent) metrics() http.Handler {
