@@ -131,7 +131,7 @@ func (k *Kubernetes) server() (*url.URL, error) {
 	}
 	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this is no pod of Kubernetes")
+		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this program does not run in a pod of Kubernetes")
 	}
 	return &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}, nil
 }

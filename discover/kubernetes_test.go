@@ -138,7 +138,7 @@ func TestErrorsOfKubernetesSayWhatToDo(t *testing.T) {
 	s.file(t, "ca.crt", "nonsense")
 	try(&discover.Kubernetes{Service: "gossip", Port: 1}, "holds no certificate")
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	try(&discover.Kubernetes{Service: "gossip", Port: 1}, "this is no pod of Kubernetes")
+	try(&discover.Kubernetes{Service: "gossip", Port: 1}, "this program does not run in a pod of Kubernetes")
 }
 
 func TestStatusForbiddenNamesTheRole(t *testing.T) {

@@ -35,7 +35,7 @@ const (
 // Errors of messages that were not accepted or not acknowledged.
 var (
 	ErrQueueFull  = errors.New("the queues of this node are full")
-	ErrUnanswered = errors.New("no acknowledgement came in time")
+	ErrUnanswered = errors.New("no acknowledgement arrived in time")
 	ErrNoSession  = errors.New("the node does not answer")
 	ErrLegacy     = errors.New("the node speaks gwyh 0.1, which knows no messages to one node")
 	ErrOneself    = errors.New("the address is this node's own")

@@ -281,7 +281,7 @@ func TestDebugLinesTellOfHandshakesLinksChoicesProbesAndSuspicions(t *testing.T)
 		all = append(all, n.atLevel("DEBUG")...)
 	}
 	for _, p := range []string{
-		`shaking hands with 10\.0\.0\.\d:6969`, `shook hands with "node-\d" at 10\.0\.0\.\d:6969: (this node|it) started the handshake`,
+		`beginning a handshake with 10\.0\.0\.\d:6969`, `completed a handshake with "node-\d" at 10\.0\.0\.\d:6969, begun by (this|the other) node`,
 		`the link with "node-\d" began`, `the link with "node-4" ended`, `chose 5 of 5 other members to subscribe to: \[.*"node-3".*\]`,
 		"probing " + c.about(4) + ", which is silent or does not hear this node", `asked 3 other nodes to probe ` + c.about(4) + " too",
 		c.about(4) + " did not answer the probe", `(this node|"node-\d") suspects that ` + c.about(4) + " has failed",
@@ -299,7 +299,7 @@ func TestRefutationIsADebugLine(t *testing.T) {
 	c.accuse(0, 1)
 	c.net.RunFor(5 * time.Second)
 	c.nodes[0].wantLines(t, "DEBUG", "this node suspects that "+c.about(1)+" has failed", c.about(1)+" is alive: it refuted the suspicion")
-	c.nodes[1].wantLines(t, "WARN", "other nodes consider this node suspect: telling them that it is alive")
+	c.nodes[1].wantLines(t, "WARN", "other nodes consider this node suspect: sending a refutation")
 }
 
 func TestClusterAtRestWritesNothing(t *testing.T) {

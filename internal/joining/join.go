@@ -20,7 +20,7 @@ const (
 
 var (
 	// ErrTimeout reports that a node completed the handshake but did not send its member list in time.
-	ErrTimeout = errors.New("shook hands, but the member list did not come in time")
+	ErrTimeout = errors.New("the handshake is complete, but the member list did not arrive in time")
 	// ErrCanceled reports that the caller stopped waiting.
 	ErrCanceled = errors.New("canceled")
 )

@@ -7,9 +7,9 @@ import (
 
 // Errors that end an exchange and the Join that waits for it.
 var (
-	ErrTimeout  = errors.New("shook hands, but the exchange of the applications' states did not end in time")
+	ErrTimeout  = errors.New("the handshake is complete, but the exchange of the applications' states did not end in time")
 	ErrPeerGone = errors.New("the node does not answer")
-	errRefused  = errors.New("the other side takes no state now")
+	errRefused  = errors.New("the other node has too many exchanges in progress: try again later")
 
 	errTooManyVersions = errors.New("its members have too many kinds of versions")
 )

@@ -15,7 +15,7 @@ import (
 // handshakes, to measure round-trip times and to probe each other, so those are written only if they fail.
 func (r *Reporter) Dial(now time.Time, to netip.AddrPort, id wire.NodeID) {
 	if r.cfg.Debug && !r.cfg.Members.IsLive(id) {
-		r.log(now, logbook.Handshake, "shaking hands with %s", to)
+		r.log(now, logbook.Handshake, "beginning a handshake with %s", to)
 	}
 }
 
@@ -24,11 +24,11 @@ func (r *Reporter) Established(now time.Time, id wire.NodeID, at netip.AddrPort,
 	if !r.cfg.Debug || r.cfg.Members.IsLive(id) {
 		return
 	}
-	who := "it"
+	who := "the other node"
 	if initiator {
 		who = "this node"
 	}
-	r.log(now, logbook.Handshake, "shook hands with %s at %s: %s started the handshake", r.Who(id), at, who)
+	r.log(now, logbook.Handshake, "completed a handshake with %s at %s, begun by %s", r.Who(id), at, who)
 }
 
 // AttemptFailed writes why a handshake failed.
@@ -42,7 +42,7 @@ func (r *Reporter) AttemptFailed(now time.Time, to netip.AddrPort, err error) {
 // key, label or clock. A call that writes nothing is cheap, because strangers can cause calls.
 func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake.Reason) {
 	if kind := rejections[reason]; !r.book.Suppress(now, kind) {
-		r.warn(now, kind, "handshake with %s refused: %s", from, reason)
+		r.warn(now, kind, "handshake with %s refused: %s%s", from, reason, reason.Advice())
 	}
 }
 
@@ -56,12 +56,12 @@ var rejections = func() (kinds [handshake.Reasons]string) {
 
 // NotRenewed writes that the session with a peer was not renewed.
 func (r *Reporter) NotRenewed(now time.Time, id wire.NodeID, tries int) {
-	r.warn(now, "renew", "the session with %s was not renewed in %d tries: going on with the old one", r.Who(id), tries)
+	r.warn(now, "renew", "the session with %s was not renewed in %d tries: continuing with the old one", r.Who(id), tries)
 }
 
 // PathShrunk writes that datagrams of a size no longer reach a peer.
 func (r *Reporter) PathShrunk(now time.Time, id wire.NodeID, lost, size int) {
-	r.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: going on with %d", lost, r.Who(id), size)
+	r.warn(now, "mtu", "datagrams of %d bytes to %s do not arrive: continuing with %d", lost, r.Who(id), size)
 }
 
 // PathFound writes the maximum datagram size to a peer.
@@ -87,7 +87,7 @@ func (r *Reporter) link(now time.Time, id wire.NodeID, traced, logged string) {
 // Avoided writes that a member is not asked for a link for some time.
 func (r *Reporter) Avoided(now time.Time, m *members.Entry, pause time.Duration) {
 	if r.cfg.Debug {
-		r.log(now, logbook.Link, "member %s did not agree to a link: it is not asked again for about %v", m, pause)
+		r.log(now, logbook.Link, "member %s refused a link: no further request to it for about %v", m, pause)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func (r *Reporter) Detection(now time.Time, a *swim.Action) {
 	switch a.Kind {
 	case swim.NobodyHeard:
-		r.warn(now, "alone", "nothing has come from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
+		r.warn(now, "alone", "nothing has arrived from any other node for %v: this node is cut off, or cannot receive, or is the only one left",
 			a.Age.Round(time.Millisecond))
 	case swim.FailedTogether:
 		p := a.Partition
@@ -70,7 +70,7 @@ func (r *Reporter) Refutation(now time.Time, m *members.Entry) {
 
 // Accused writes that other nodes believed this node to be in the given state.
 func (r *Reporter) Accused(now time.Time, as wire.State) {
-	r.warn(now, "defend", "other nodes consider this node %s: telling them that it is alive", as)
+	r.warn(now, "defend", "other nodes consider this node %s: sending a refutation", as)
 }
 
 // HeardAgain writes that this node hears other nodes again, after receiving nothing for some time.

@@ -73,15 +73,15 @@ func (r *Reporter) Reserved(now time.Time, e *wire.Member, dead *members.Entry) 
 
 // Refusal writes why an alive entry is not accepted. It writes one line per reason at a time.
 func (r *Reporter) Refusal(now time.Time, reason string, e *wire.Member, err error) {
-	r.warn(now, "refusal "+reason, "member %q at %s is not taken in: %v", e.Name, e.Addr, err)
+	r.warn(now, "refusal "+reason, "member %q at %s is not accepted: %v", e.Name, e.Addr, err)
 }
 
 // LegacyLimit writes that a broadcast of size bytes does not reach the gwyh 0.1 members.
 func (r *Reporter) LegacyLimit(now time.Time, size, most int) {
-	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they take at most %d bytes", size, r.cfg.Members.CountLegacy(), most)
+	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they accept at most %d bytes", size, r.cfg.Members.CountLegacy(), most)
 }
 
 // LegacyDown writes that gwyh 0.1 nodes consider this node down.
 func (r *Reporter) LegacyDown(now time.Time) {
-	r.warn(now, "legacy down", "gwyh 0.1 nodes consider this node down: shaking hands with them again")
+	r.warn(now, "legacy down", "gwyh 0.1 nodes consider this node down: beginning new handshakes with them")
 }

@@ -18,7 +18,7 @@ import (
 var (
 	ErrSender = errors.New("box from another node than the session's peer")
 	ErrPrefix = errors.New("box of another session")
-	ErrReplay = errors.New("box came before, or too late to tell")
+	ErrReplay = errors.New("box is a repetition, or too old to know")
 	ErrForged = errors.New("box does not authenticate")
 	ErrClosed = errors.New("session is closed")
 )

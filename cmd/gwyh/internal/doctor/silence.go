@@ -149,7 +149,7 @@ func shifts() (all []time.Duration) {
 }
 
 // refusal matches the log line of an agent that refuses a handshake.
-var refusal = regexp.MustCompile(`handshake with (\S+) refused: (.*)`)
+var refusal = regexp.MustCompile(`handshake with (\S+) refused: ([^(]*[^( ])`)
 
 // ask reads the log of the other node and reports whether it shows the fault.
 func (x *examination) ask(ctx context.Context) bool {
