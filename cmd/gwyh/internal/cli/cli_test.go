@@ -22,7 +22,13 @@ var testKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmn
 // start starts an agent on loopback and returns the address of its API.
 func start(t *testing.T, args ...string) (a *agent.Agent, http string) {
 	t.Helper()
-	c, err := config.Parse(append([]string{"-bind", "127.0.0.1:0", "-key", testKey, "-profile", "local"}, args...), func(string) string { return "" })
+	return startWith(t, testKey, args...)
+}
+
+// startWith is like start for an agent with a key.
+func startWith(t *testing.T, key string, args ...string) (a *agent.Agent, http string) {
+	t.Helper()
+	c, err := config.Parse(append([]string{"-bind", "127.0.0.1:0", "-key", key, "-profile", "local"}, args...), func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +139,7 @@ func TestCommandsSayWhatWentWrong(t *testing.T) {
 		"join":                      {exitUsage, "0 arguments, want at least 1"},
 		"leave now":                 {exitUsage, "1 argument, want none"},
 		"keys use 000000000000":     {exitFailed, "the agent has no such key"},
-		"keys rotate":               {exitUsage, "usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT]"},
+		"keys rotate":               {exitUsage, "usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT | rotate HTTP-ADDRESS...]"},
 		"members -wach":             {exitUsage, "flag provided but not defined: -wach"},
 		"members -http 127.0.0.1:1": {exitFailed, "no agent answers at http://127.0.0.1:1"},
 		"members -token-file gone":  {exitUsage, "no such file"},

@@ -219,7 +219,7 @@ Flags:
 }
 
 var keys = &Command{
-	Name: "keys", Summary: "list, add, use or remove the keys of an agent", speaks: true, max: 2,
+	Name: "keys", Summary: "list, add, use, remove or rotate the keys of agents", speaks: true, max: -1,
 	usage: `
 gwyh keys lists the keys of an agent by their fingerprints, or changes them:
 
@@ -228,9 +228,14 @@ gwyh keys lists the keys of an agent by their fingerprints, or changes them:
 	use     make a key the primary one; name it by its fingerprint
 	remove  accept a key no longer; name it by its fingerprint
 
-To change the key of a cluster, add the new one at every node, then use it at
-every node, then remove the old one at every node. The agent does not write its
-configuration: change it too, or the keys are the old ones after a restart.
+	rotate  do all three at all agents, given the address of the API of
+	        each. They need one token. If a member is missing, or an
+	        agent does not answer, nothing is changed
+
+To change the key of a cluster step by step, add the new one at every node, then
+use it at every node, then remove the old one at every node. The agent does not
+write its configuration: change it too, or the keys are the old ones after a
+restart.
 
 Usage:
 
@@ -238,6 +243,10 @@ Usage:
 	gwyh keys [flags] add < FILE
 	gwyh keys [flags] use FINGERPRINT
 	gwyh keys [flags] remove FINGERPRINT
+	gwyh keys [flags] rotate HTTP-ADDRESS... < FILE
+
+The FILE of rotate has the new key. Keys to remove that can be guessed have no
+fingerprint: write them into the next lines.
 
 Flags:
 
@@ -280,10 +289,12 @@ func changeKeys(ctx context.Context, s *session) error {
 		}
 		_, err = fmt.Fprintln(s.out, cmp.Or(gwyh.KeyFingerprint(key), weakKey))
 		return err
+	case s.args[0] == "rotate" && len(s.args) > 1:
+		return rotate(ctx, s, s.args[1:])
 	case (s.args[0] == "use" || s.args[0] == "remove") && len(s.args) == 2:
 		return s.agent.Post(ctx, "/v1/keys/"+s.args[0], api.KeyRequest{Fingerprint: s.args[1]}, nil)
 	}
-	return usageError("usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT]")
+	return usageError("usage: gwyh keys [add | use FINGERPRINT | remove FINGERPRINT | rotate HTTP-ADDRESS...]")
 }
 
 var meta = &Command{
