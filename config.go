@@ -164,9 +164,9 @@ type Config struct {
 	// Must not be negative.
 	ProbeTimeout time.Duration
 	// HeartbeatInterval is how often the node sends heartbeats on its links. If it has more than five links and
-	// HeartbeatInterval is not above ProbeInterval and 15 s, each heartbeat goes to half of them. A member with a link that is silent for 2.2
-	// intervals is probed, or, if its heartbeats on that link are rarer than ProbeInterval, after one of them and 1.1 ProbeIntervals
-	// (or a third of the time between two of them, if that is longer than a ProbeInterval): then a single lost heartbeat costs a Ping.
+	// HeartbeatInterval is not above ProbeInterval and 15 s, each heartbeat goes to half of them. A member with a link
+	// is probed after a silence of 2.2 intervals. If its heartbeats on that link are rarer than ProbeInterval, it is probed earlier: when a
+	// heartbeat is overdue by 1.1 ProbeIntervals, or by a third of its interval if that is longer. Then a single lost heartbeat costs a Ping.
 	//
 	// Zero (the default) means ProbeInterval, so a program that probes more often also detects failures sooner,
 	// as with memberlist. If UDPBufferSize is above 65507, which only a Transport over connections can
@@ -179,7 +179,7 @@ type Config struct {
 	// DisableTcpPingsForNode has no meaning here, because there are no TCP pings.
 	DisableTcpPingsForNode func(nodeName string) bool
 
-	// AwarenessMaxMultiplier bounds the factor by which a node that is itself in poor health stretches its
+	// AwarenessMaxMultiplier bounds the factor by which a node that is itself in poor health multiplies its
 	// timeouts (the local health multiplier of Lifeguard, https://arxiv.org/abs/1707.00788). Default 8; 1 switches it off. 1 to 1000.
 	AwarenessMaxMultiplier int
 

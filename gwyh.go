@@ -144,7 +144,7 @@ func (m *Memberlist) start(transport Transport) error {
 // recognized, not a load balancer or NAT that leads back to the node.
 //
 // When Join returns, Members contains the members that the other nodes know, the Delegates have exchanged their states, and the
-// EventDelegate has been notified, unless it is slow. Join takes at most Config.TCPTimeout and a little. Once one
+// EventDelegate has been notified, unless it is slow. Join takes at most slightly longer than Config.TCPTimeout. Once one
 // address was reached, it waits at most 2 s for the others. They are tried again in the background, and so are
 // all addresses if none was reached: about once a minute, or every 15 s while the node knows no other, until Leave or Shutdown.
 // With a Transport that blocks, TCPTimeout limits writing and waiting separately, so Join may take twice as long.
@@ -322,8 +322,8 @@ func (m *Memberlist) LocalNode() *Node { return m.node.Self() }
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
 // GetHealthScore returns the local health score of Lifeguard: 0 if this node is healthy, and up to
-// Config.AwarenessMaxMultiplier - 1 if it lacks CPU, loses packets or receives nothing. The node waits that many times longer
-// in addition before it suspects others, unless it receives nothing at all. After Shutdown the score is 0.
+// Config.AwarenessMaxMultiplier - 1 if it lacks CPU, loses packets or receives nothing. The node multiplies the time before
+// it suspects others by the score plus 1, unless it receives nothing at all. After Shutdown the score is 0.
 func (m *Memberlist) GetHealthScore() (score int) { return m.node.HealthScore() }
 
 // Stats are the figures of a node. More are published as metrics, see docs/METRICS.md.
