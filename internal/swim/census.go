@@ -31,7 +31,7 @@ func (d *Detector) StartCensus(now time.Time) {
 
 // inCensus reports whether a census probes m. Linked members are watched anyway, so a census leaves them out.
 func (d *Detector) inCensus(m *members.Entry) bool {
-	if m == d.self || m.Legacy() || d.accuses(m) {
+	if m == d.self || m.Legacy() || d.Accuses(m) {
 		return false
 	}
 	p := d.peers[m.ID]

@@ -134,11 +134,9 @@ func (d *Detector) add(a Action) { d.out = append(d.out, a) }
 // Suspects reports whether m is suspected.
 func (d *Detector) Suspects(m *members.Entry) bool { return d.suspicionOf(m) != nil }
 
-// Accuses reports whether m did not answer the last probe of this node, and has not refuted that.
-func (d *Detector) Accuses(m *members.Entry) bool { return d.accuses(m) }
-
-// accuses reports whether this node itself accuses m, which may be nil.
-func (d *Detector) accuses(m *members.Entry) bool {
+// Accuses reports whether this node itself accuses m, because m did not answer its last probe and has not refuted that. m
+// may be nil.
+func (d *Detector) Accuses(m *members.Entry) bool {
 	if m == nil {
 		return false
 	}

@@ -183,8 +183,8 @@ func TestNodeThatProbedForOthersInVainJoinsTheAccusation(t *testing.T) {
 	w.clear()
 	w.accuse(2, 1)
 	w.want(Suspected, Spread, Suspected, Spread)
-	if !w.accuses(w.entry(1)) || w.Stats.SuspicionsRaised != 1 {
-		t.Errorf("accuses %v, %d raised", w.accuses(w.entry(1)), w.Stats.SuspicionsRaised)
+	if !w.Accuses(w.entry(1)) || w.Stats.SuspicionsRaised != 1 {
+		t.Errorf("accuses %v, %d raised", w.Accuses(w.entry(1)), w.Stats.SuspicionsRaised)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestNodeForgetsThatItProbedInVain(t *testing.T) {
 	w.request(2, 1, goID(1), addr(1))
 	w.run(time.Second)
 	w.accuse(2, 1)
-	if w.accuses(w.entry(1)) {
+	if w.Accuses(w.entry(1)) {
 		t.Error("it accuses by what it found out long ago")
 	}
 }

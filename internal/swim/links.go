@@ -22,7 +22,7 @@ func (d *Detector) heardNobodySince(t time.Time) bool { return !d.heardAny.After
 // linkWorks reports whether p is a Go member that this node does not accuse, and both directions of the link work.
 func (d *Detector) linkWorks(now time.Time, p *Peer) bool {
 	m := d.table.Get(p.ID)
-	return isGoMember(m) && !d.accuses(m) && p.works(now)
+	return isGoMember(m) && !d.Accuses(m) && p.works(now)
 }
 
 // linksFail reports whether more than three quarters of the links to Go members do not work, or there is no such link.

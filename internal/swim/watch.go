@@ -53,7 +53,7 @@ func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next t
 		return heard.Add(p.check)
 	case now.Sub(p.deafSince) < d.deafPause():
 		return p.deafSince.Add(d.deafPause())
-	case !d.accuses(m):
+	case !d.Accuses(m):
 		d.startProbe(now, m, !p.linked)
 	case now.Sub(p.checkedAt) >= silencePing: // the accused has time to show that it is alive
 		d.nudge(now, p)
