@@ -145,7 +145,7 @@ func (b *Bridge) sendEntry(now time.Time, o *legacy.Outcome) {
 // IsNews records that the PeerStatus of a legacy.StatusArrived has arrived, and reports whether it is the first copy.
 func (b *Bridge) IsNews(now time.Time, o *legacy.Outcome) bool {
 	p, ok := b.peers[o.From]
-	return ok && b.cfg.Delivery.Broadcasts.Seen.First(now, &o.Status, &p.Neighbor.Source)
+	return ok && b.cfg.Delivery.Broadcasts.Disseminator.Seen.First(now, &o.Status, &p.Neighbor.Source)
 }
 
 // passStatus sends a PeerStatus to all gwyh 0.1 peers except the one that it came from and the one that it is about. A peer
@@ -162,7 +162,7 @@ func (b *Bridge) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, 
 // Announce sends the gwyh 0.1 peers the status of a node. Its id counts as seen, so forwarded copies are ignored.
 func (b *Bridge) Announce(now time.Time, of wire.Peer, up bool) {
 	id := b.cfg.IDs.Control()
-	b.cfg.Delivery.Broadcasts.Seen.First(now, &id, nil)
+	b.cfg.Delivery.Broadcasts.Disseminator.Seen.First(now, &id, nil)
 	b.passStatus(now, wire.NodeID{}, id, of, up)
 }
 

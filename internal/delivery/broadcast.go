@@ -44,9 +44,9 @@ func (ds *Broadcasts) Broadcast(now time.Time, data []byte) error {
 		return direct.ErrQueueFull
 	}
 	id := d.cfg.IDs.Broadcast()
-	ds.Seen.First(now, &id, nil)
+	ds.Disseminator.Seen.First(now, &id, nil)
 	if len(d.links) == 0 {
-		ds.Held.Add(now, id, data)
+		ds.Disseminator.Held.Add(now, id, data)
 		ds.SweepLater(now)
 	} else if err := ds.send(now, id, data); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (ds *Broadcasts) Broadcast(now time.Time, data []byte) error {
 // Has reports whether this node has all of a broadcast, or is its origin. It reports true for broadcasts long past.
 func (ds *Broadcasts) Has(id wire.MessageID) bool {
 	a := ds.Store.Get(id)
-	return (a == nil || a.Complete()) && ds.Seen.Has(&id)
+	return (a == nil || a.Complete()) && ds.Disseminator.Seen.Has(&id)
 }
 
 // Confirm handles a report of p about what arrived: the lowest packet number that may still be missing on ch.
@@ -77,7 +77,7 @@ func (ds *Broadcasts) send(now time.Time, id wire.MessageID, data []byte) error 
 	if len(data) > ds.SmallMax() {
 		return ds.broadcastLarge(now, id, data)
 	}
-	ds.Own(now, &id)
+	ds.Disseminator.Own(now, &id)
 	ds.flood(now, wire.KindCast, id, 0, data, nil)
 	return nil
 }
@@ -88,8 +88,8 @@ func (ds *Broadcasts) SendBeacon(now time.Time) {
 	data, next := ds.Beacons.Next(now, len(d.links) > 0, ds.Congested(now, false), d.cfg.RNG)
 	if data != nil {
 		id := d.cfg.IDs.Broadcast()
-		ds.Seen.First(now, &id, nil)
-		ds.Own(now, &id)
+		ds.Disseminator.Seen.First(now, &id, nil)
+		ds.Disseminator.Own(now, &id)
 		ds.flood(now, wire.KindBeacon, id, 0, data, nil)
 	}
 	d.cfg.Timers.Plan(&ds.beaconTimer, next)
@@ -134,9 +134,9 @@ func (ds *Broadcasts) Congested(now time.Time, large bool) bool {
 		if silent || pace.Rate() < slowShare*fastest {
 			continue
 		}
-		eager := ds.Eager(&p.Neighbor)
+		eager := ds.Disseminator.Eager(&p.Neighbor)
 		if large {
-			eager = ds.SendsLarge(&p.Neighbor)
+			eager = ds.Disseminator.SendsLarge(&p.Neighbor)
 		}
 		a.Link(eager, full)
 	}
@@ -168,16 +168,16 @@ func (ds *Broadcasts) ReceiveBroadcast(now time.Time, p *Peer, m *wire.Message) 
 	if p.Node.Zone != d.cfg.Zone && !isBeacon {
 		d.cfg.Stats.BroadcastsCrossZone++
 	}
-	if !ds.Seen.First(now, &m.ID, &p.Neighbor.Source) {
+	if !ds.Disseminator.Seen.First(now, &m.ID, &p.Neighbor.Source) {
 		p.Packets.Spare(m.ID)
 		if !isBeacon {
 			ds.reportDuplicate(p, m)
 		}
-		ds.Duplicate(now, &p.Neighbor, &m.ID, m.Delay)
+		ds.Disseminator.Duplicate(now, &p.Neighbor, &m.ID, m.Delay)
 		ds.schedule()
 		return
 	}
-	delay := ds.First(now, &p.Neighbor, &m.ID, m.Delay)
+	delay := ds.Disseminator.First(now, &p.Neighbor, &m.ID, m.Delay)
 	if isBeacon {
 		ds.passBeacon(now, p, m, delay)
 		return
@@ -195,10 +195,10 @@ func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, de
 	d := ds.d
 	d.Sender.plain = wire.AppendCast(d.Sender.plain[:0], kind, id, delay, data)
 	m := d.Sender.NewSmall(now, d.Sender.plain)
-	ds.Kept(now, &id, m.Ref)
+	ds.Disseminator.Kept(now, &id, m.Ref)
 	ds.SweepLater(now)
 	ds.schedule()
-	spread := ds.Spread(&id)
+	spread := ds.Disseminator.Spread(&id)
 	var large *assembly.Assembly
 	for _, p := range d.links {
 		switch {
@@ -219,7 +219,7 @@ func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, de
 // releaseHeld sends the messages that waited for the first link.
 func (ds *Broadcasts) releaseHeld(now time.Time) {
 	d := ds.d
-	for _, h := range ds.Held.Take(now) {
+	for _, h := range ds.Disseminator.Held.Take(now) {
 		if ds.send(now, h.ID, h.Data) != nil {
 			d.drop(stats.DropStoreFull)
 		}
@@ -234,12 +234,12 @@ func (ds *Broadcasts) disseminate(now time.Time, out []broadcast.Outcome) {
 
 // schedule sets the timer that calls tick to the time that dissemination wants.
 func (ds *Broadcasts) schedule() {
-	ds.d.cfg.Timers.Plan(&ds.timer, ds.Next())
+	ds.d.cfg.Timers.Plan(&ds.timer, ds.Disseminator.Next())
 }
 
 // HandleTimeout handles the timeouts of dissemination that are due.
 func (ds *Broadcasts) HandleTimeout(now time.Time) {
-	ds.disseminate(now, ds.Tick(ds.outcomes, now))
+	ds.disseminate(now, ds.Disseminator.Tick(ds.outcomes, now))
 }
 
 func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
@@ -277,7 +277,7 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 // Announcements that do not fit in the heartbeat are sent separately.
 func (ds *Broadcasts) Digests(now time.Time, p *Peer) *digest.List {
 	p.Neighbor.Arrived, p.Neighbor.Missed = p.Packets.Arrived(), p.Packets.Missed()
-	out, with := ds.Heartbeat(ds.outcomes, now, &p.Neighbor)
+	out, with := ds.Disseminator.Heartbeat(ds.outcomes, now, &p.Neighbor)
 	ds.disseminate(now, out)
 	return with
 }
@@ -294,20 +294,20 @@ func (ds *Broadcasts) carryFor(now time.Time, p *Peer) {
 func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	d := ds.d
 	if !p.Legacy {
-		ds.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip())
+		ds.Disseminator.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip())
 	}
 	if len(d.links) == 1 {
 		ds.releaseHeld(now)
 	}
 	ds.Carry(now, p)
 	if !p.Legacy {
-		ds.disseminate(now, ds.Welcome(ds.outcomes, now, &p.Neighbor))
+		ds.disseminate(now, ds.Disseminator.Welcome(ds.outcomes, now, &p.Neighbor))
 	}
 }
 
 // LinkEnded ends the exchange of broadcasts with p. Messages queued for p alone are sent to other neighbors.
 func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
-	ds.LinkDown(now, &p.Neighbor)
+	ds.Disseminator.LinkDown(now, &p.Neighbor)
 	ds.schedule()
 	p.Deaf = p.Swim.Silent(now)
 	ds.redirect(now, p)
@@ -315,7 +315,7 @@ func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
 
 // ReceiveStripes handles which stripes of large messages p takes.
 func (ds *Broadcasts) ReceiveStripes(now time.Time, p *Peer, data []byte) {
-	ds.disseminate(now, ds.HandleStripes(ds.outcomes, now, &p.Neighbor, data))
+	ds.disseminate(now, ds.Disseminator.HandleStripes(ds.outcomes, now, &p.Neighbor, data))
 	ds.d.Sender.Pump(now, p)
 }
 
@@ -345,7 +345,7 @@ func (ds *Broadcasts) begin(now time.Time, p *Peer, a *assembly.Assembly, stripe
 // ReceiveStop stops sending p a large message. A message that p requested continues, and so does a message of this node
 // that few links carry. A message whose transfer has not begun is announced to p instead.
 func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
-	stop, ok := ds.HandleStop(&p.Neighbor, data)
+	stop, ok := ds.Disseminator.HandleStop(&p.Neighbor, data)
 	if !ok {
 		return
 	}
@@ -357,7 +357,7 @@ func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
 			return false
 		}
 		if !t.Begun() {
-			ds.Announced(LargeOf(a), &p.Neighbor)
+			ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 		}
 		return true
 	})
@@ -365,14 +365,14 @@ func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
 
 // ReceiveHave handles announcements.
 func (ds *Broadcasts) ReceiveHave(now time.Time, p *Peer, data []byte) {
-	ds.HandleAnnouncements(now, &p.Neighbor, data)
+	ds.Disseminator.HandleAnnouncements(now, &p.Neighbor, data)
 	ds.schedule()
 }
 
 // ReceiveWant sends p what it requests, as far as it is stored here, and the rest as it arrives.
 func (ds *Broadcasts) ReceiveWant(now time.Time, p *Peer, data []byte) {
 	d := ds.d
-	ds.disseminate(now, ds.HandleRequests(ds.outcomes, &p.Neighbor, data))
+	ds.disseminate(now, ds.Disseminator.HandleRequests(ds.outcomes, &p.Neighbor, data))
 	d.Sender.Pump(now, p)
 }
 
@@ -406,7 +406,7 @@ func (ds *Broadcasts) Serve(now time.Time, p *Peer, o *broadcast.Outcome) {
 // serveSmall sends p a small message that p requested.
 func (ds *Broadcasts) serveSmall(now time.Time, p *Peer, id *wire.MessageID) {
 	d := ds.d
-	m, ok := ds.Place(id)
+	m, ok := ds.Disseminator.Place(id)
 	plain := d.Sender.Arena.Get(m)
 	if !ok || plain == nil || packets.IDOf(plain) != *id {
 		d.drop(stats.DropForgotten)
@@ -457,7 +457,7 @@ func (ds *Broadcasts) broadcastLarge(now time.Time, id wire.MessageID, data []by
 	}
 	a.Ours = true
 	ds.SweepLater(now)
-	ds.Own(now, &id)
+	ds.Disseminator.Own(now, &id)
 	ds.passOn(now, a, data)
 	ds.schedule()
 	for _, p := range d.links {
@@ -478,7 +478,7 @@ const PassOnFrom = 16 << 10
 func (ds *Broadcasts) passOn(now time.Time, a *assembly.Assembly, whole []byte) {
 	d := ds.d
 	a.PassedOn = true
-	passing := ds.PassOn(LargeOf(a), a.Ours)
+	passing := ds.Disseminator.PassOn(LargeOf(a), a.Ours)
 	for _, p := range d.links {
 		switch {
 		case p.Legacy && whole != nil:
@@ -492,11 +492,11 @@ func (ds *Broadcasts) passOn(now time.Time, a *assembly.Assembly, whole []byte) 
 // passTo queues the stripes of a large message that p is sent at once, and announces the message to p.
 func (ds *Broadcasts) passTo(now time.Time, p *Peer, a *assembly.Assembly, passing *broadcast.Passing) {
 	if p.Packets.Transfer(a) == nil {
-		out, stripes := ds.Offer(ds.outcomes, now, passing, &p.Neighbor, p.Packets.Full(true))
+		out, stripes := ds.Disseminator.Offer(ds.outcomes, now, passing, &p.Neighbor, p.Packets.Full(true))
 		ds.disseminate(now, out)
 		ds.begin(now, p, a, stripes)
 	}
-	ds.Announced(LargeOf(a), &p.Neighbor)
+	ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 }
 
 // ReceiveFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
@@ -516,7 +516,7 @@ func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, 
 	case a != nil && a.Total != m.Total:
 		d.drop(stats.DropUnexpected)
 		return
-	case a == nil && ds.Seen.Has(&m.ID):
+	case a == nil && ds.Disseminator.Seen.Has(&m.ID):
 		d.cfg.Stats.FramesDuplicate++
 		ds.duplicatePiece(now, p, m.ID, nil)
 		return
@@ -525,7 +525,7 @@ func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, 
 			return
 		}
 	}
-	ds.Piece(now, &p.Neighbor, LargeOf(a))
+	ds.Disseminator.Piece(now, &p.Neighbor, LargeOf(a))
 	ds.has(now, p, a, m.Offset, m.Offset+uint32(len(m.Data)))
 	fresh, ok := ds.Store.Write(now, a, m.Offset, m.Data)
 	switch {
@@ -537,7 +537,7 @@ func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, 
 		ds.duplicatePiece(now, p, m.ID, LargeOf(a))
 		return
 	}
-	ds.NewPiece(now, &p.Neighbor, LargeOf(a), m.Offset)
+	ds.Disseminator.NewPiece(now, &p.Neighbor, LargeOf(a), m.Offset)
 	d.cfg.Stats.FramesReceived++
 	ds.complete(now, p, a)
 	if !a.PassedOn && a.Have.Size() >= min(a.Total, PassOnFrom) {
@@ -551,7 +551,7 @@ func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, 
 }
 
 func (ds *Broadcasts) duplicatePiece(now time.Time, p *Peer, id wire.MessageID, l *broadcast.Large) {
-	ds.disseminate(now, ds.DuplicatePiece(ds.outcomes, now, &p.Neighbor, id, l))
+	ds.disseminate(now, ds.Disseminator.DuplicatePiece(ds.outcomes, now, &p.Neighbor, id, l))
 }
 
 // cutFor passes a message that fits in one datagram on in frames, along a link with a smaller datagram size.
@@ -567,7 +567,7 @@ func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wi
 		return nil
 	}
 	a.PassedOn = true
-	passing := ds.PassOn(LargeOf(a), own)
+	passing := ds.Disseminator.PassOn(LargeOf(a), own)
 	ds.passTo(now, p, a, &passing)
 	ds.SweepLater(now)
 	return a
@@ -585,7 +585,7 @@ func (ds *Broadcasts) AddLarge(now time.Time, id wire.MessageID, data []byte) *a
 // track registers a large message with dissemination, unless it is a direct message.
 func (ds *Broadcasts) track(now time.Time, a *assembly.Assembly) *assembly.Assembly {
 	if !a.Direct {
-		a.Spread = ds.Begin(now, a.ID, a.Total, &a.Have)
+		a.Spread = ds.Disseminator.Begin(now, a.ID, a.Total, &a.Have)
 	}
 	return a
 }
@@ -616,7 +616,7 @@ func (ds *Broadcasts) complete(now time.Time, p *Peer, a *assembly.Assembly) {
 	}
 	a.Delivered = true
 	d.cfg.Stats.BroadcastsDelivered++
-	ds.Complete(now, LargeOf(a))
+	ds.Disseminator.Complete(now, LargeOf(a))
 	ds.schedule()
 	data := a.Copy()
 	for _, o := range d.links {
@@ -637,11 +637,11 @@ func (ds *Broadcasts) SweepLater(now time.Time) {
 
 func (ds *Broadcasts) sweepStore(now time.Time) {
 	d := ds.d
-	promised := func(a *assembly.Assembly) bool { return ds.IsAnnounced(a.ID) }
+	promised := func(a *assembly.Assembly) bool { return ds.Disseminator.IsAnnounced(a.ID) }
 	for range ds.Store.Sweep(now, promised) {
 		d.drop(stats.DropIncomplete)
 	}
-	if more := ds.Sweep(now); more || ds.Store.Len() > 0 {
+	if more := ds.Disseminator.Sweep(now); more || ds.Store.Len() > 0 {
 		ds.SweepLater(now)
 	}
 }
@@ -661,10 +661,10 @@ func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 		case p.Deaf && a.Complete():
 			p.Packets.Begin(now, a, 0)
 		case !a.Complete() || a.Pending > 0:
-			passing := ds.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
+			passing := ds.Disseminator.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
 			ds.passTo(now, p, a, &passing)
 		case m != nil && m.Since.Before(a.Began):
-			ds.Announced(LargeOf(a), &p.Neighbor)
+			ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 		}
 	}
 	p.Deaf = false
@@ -701,7 +701,7 @@ func (ds *Broadcasts) redirect(now time.Time, p *Peer) {
 func (ds *Broadcasts) has(now time.Time, p *Peer, a *assembly.Assembly, from, to uint32) {
 	LargeOf(a).Shown(&p.Neighbor)
 	t := p.Packets.Transfer(a)
-	if takes := ds.Gives(&a.ID, &p.Neighbor); t == nil && !a.PassedOn && takes != 0 {
+	if takes := ds.Disseminator.Gives(&a.ID, &p.Neighbor); t == nil && !a.PassedOn && takes != 0 {
 		t = p.Packets.Begin(now, a, 0)
 		t.Only(takes)
 	}

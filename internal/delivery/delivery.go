@@ -116,10 +116,10 @@ type SmallMessage struct {
 // Broadcasts exchanges broadcasts with the links: it hands messages of neighbors to dissemination (internal/broadcast), and
 // it encodes, queues and sends what dissemination decides to send.
 type Broadcasts struct {
-	*broadcast.Disseminator
-	Store   assembly.Store // large messages
-	Watched bool           // each event.Duplicate is wanted
-	Beacons *beacon.Beacons
+	Disseminator *broadcast.Disseminator // decides who is sent what
+	Store        assembly.Store          // large messages
+	Watched      bool                    // each event.Duplicate is wanted
+	Beacons      *beacon.Beacons
 
 	d           *Delivery
 	timer       timer.Timer
@@ -129,17 +129,17 @@ type Broadcasts struct {
 	outcomes    outcome.Buffer[broadcast.Outcome]
 }
 
-// Directs sends messages to one node and receives them. The inputs append their outcomes to out, as those of the embedded
-// Sender do. Perform acts on most of them.
+// Directs sends messages to one node and receives them. The inputs append their outcomes to out, as those of Sender
+// do. Perform acts on most of them.
 type Directs struct {
-	*direct.Sender
+	Sender   *direct.Sender // has the messages that wait
 	receiver direct.Receiver
 	d        *Delivery
 }
 
 // Pings are the Pings of the application, and the answers to the Pings of other nodes.
 type Pings struct {
-	ping.Pings
+	Pings    ping.Pings
 	Outcomes outcome.Buffer[ping.Outcome] // the buffer for the inputs of ping.Pings
 
 	d       *Delivery

@@ -99,7 +99,7 @@ func TestReliableMessageEndsWhenItIsAcknowledged(t *testing.T) {
 	for _, size := range []int{5, 50_000} {
 		w := newWorld(t)
 		data := strings.Repeat("x", size)
-		m := &direct.Message{ID: w.a.Directs.NewID(), To: w.b.path.Remote, Use: wire.UseReliable, Until: w.now.Add(10 * time.Second)}
+		m := &direct.Message{ID: w.a.Directs.Sender.NewID(), To: w.b.path.Remote, Use: wire.UseReliable, Until: w.now.Add(10 * time.Second)}
 		out, err := w.a.Directs.Start(nil, w.now, m, w.a.peer, []byte(data))
 		if err != nil {
 			t.Fatal(err)
@@ -155,16 +155,16 @@ func TestPingOfTheApplicationIsAnsweredWithThePayload(t *testing.T) {
 	if !w.b.Pings.SetPayload([]byte("payload")) {
 		t.Fatal("the payload is refused")
 	}
-	token, _ := w.a.Pings.Begin(w.now, "", w.now.Add(time.Second))
+	token, _ := w.a.Pings.Pings.Begin(w.now, "", w.now.Add(time.Second))
 	w.a.Pings.Ready(w.now, w.a.peer, token)
 	w.run(time.Millisecond)
 	if want := []string{"payload"}; !slices.Equal(w.a.acks, want) {
 		t.Errorf("payloads %q, want %q", w.a.acks, want)
 	}
-	if w.a.Pings.Len() != 1 {
-		t.Fatalf("%d Pings wait", w.a.Pings.Len())
+	if w.a.Pings.Pings.Len() != 1 {
+		t.Fatalf("%d Pings wait", w.a.Pings.Pings.Len())
 	}
-	w.a.Pings.Conclude(w.now, w.a.Pings.HandleAck(w.a.Pings.Outcomes, token, time.Millisecond))
+	w.a.Pings.Conclude(w.now, w.a.Pings.Pings.HandleAck(w.a.Pings.Outcomes, token, time.Millisecond))
 	events := w.a.events.Take()
 	if len(events) != 1 || events[0].Kind != event.Pinged || events[0].Ping != token || events[0].Err != nil {
 		t.Errorf("events %+v, want one Pinged", events)
@@ -173,7 +173,7 @@ func TestPingOfTheApplicationIsAnsweredWithThePayload(t *testing.T) {
 
 func TestPingWithoutAnAnswerEnds(t *testing.T) {
 	w := newWorld(t)
-	token, _ := w.a.Pings.Begin(w.now, "", w.now.Add(time.Second))
+	token, _ := w.a.Pings.Pings.Begin(w.now, "", w.now.Add(time.Second))
 	w.a.Pings.Conclude(w.now, nil)
 	w.run(2 * time.Second)
 	events := w.a.events.Take()

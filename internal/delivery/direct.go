@@ -30,7 +30,7 @@ func (x *Directs) SendTo(out []direct.Outcome, now time.Time, to netip.AddrPort,
 	if legacy && len(data) <= MessageMax {
 		return nil, out, direct.ErrLegacy
 	}
-	m := &direct.Message{ID: x.NewID(), To: to, Use: wire.UseMessage, Until: until}
+	m := &direct.Message{ID: x.Sender.NewID(), To: to, Use: wire.UseMessage, Until: until}
 	if reliable {
 		m.Use = wire.UseReliable
 	}
@@ -51,7 +51,7 @@ func (x *Directs) SendMember(out []direct.Outcome, now time.Time, to wire.NodeID
 	if legacy {
 		return out, nil
 	}
-	return x.Start(out, now, &direct.Message{ID: x.NewID(), To: e.Addr, Use: use, Until: until}, p, data)
+	return x.Start(out, now, &direct.Message{ID: x.Sender.NewID(), To: e.Addr, Use: use, Until: until}, p, data)
 }
 
 // Start starts to send data as the content of m to p. If p is nil, it starts once there is a session.
@@ -61,12 +61,12 @@ func (x *Directs) Start(out []direct.Outcome, now time.Time, m *direct.Message, 
 	switch {
 	case len(data) > MessageMax:
 		return out, &TooLargeError{Size: len(data), Max: MessageMax}
-	case p != nil && p.Packets.Full(x.IsLarge(len(data))):
+	case p != nil && p.Packets.Full(x.Sender.IsLarge(len(data))):
 		return out, direct.ErrQueueFull
 	case p != nil:
 		to, roundTrip = &p.Direct, p.RoundTrip()
 	}
-	out, err := x.Begin(out, now, m, data, to, roundTrip)
+	out, err := x.Sender.Begin(out, now, m, data, to, roundTrip)
 	if err == nil && m.Large != nil {
 		x.d.Broadcasts.SweepLater(now)
 	}
@@ -77,16 +77,16 @@ func (x *Directs) Start(out []direct.Outcome, now time.Time, m *direct.Message, 
 // Reach returns nil and legacy is true.
 func (x *Directs) Reach(now time.Time, to netip.AddrPort) (p *Peer, legacy bool) {
 	d := x.d
-	if p := x.peerOf(x.Route(to)); p != nil && p.Sessions.Current(now) != nil {
+	if p := x.peerOf(x.Sender.Route(to)); p != nil && p.Sessions.Current(now) != nil {
 		if e := d.cfg.Members.Get(p.ID); e == nil || e.Live() {
 			return p, false
 		}
 	}
-	x.SetRoute(to, nil)
+	x.Sender.SetRoute(to, nil)
 	if p = d.PeerAt(now, to); p == nil || p.Legacy {
 		return nil, p != nil
 	}
-	x.SetRoute(to, &p.Direct)
+	x.Sender.SetRoute(to, &p.Direct)
 	return p, false
 }
 
@@ -167,7 +167,7 @@ func (x *Directs) repeat(now time.Time, p *Peer, m *direct.Message, missing rang
 // Ready sends the messages that waited for a session with p. dials are the numbers of the direct.Dial outcomes whose
 // handshakes have ended with p.
 func (x *Directs) Ready(out []direct.Outcome, now time.Time, p *Peer, dials []uint64) []direct.Outcome {
-	return x.SessionReady(out, now, &p.Direct, p.RoundTrip(), dials...)
+	return x.Sender.SessionReady(out, now, &p.Direct, p.RoundTrip(), dials...)
 }
 
 // ReceiveAck ends a message that p acknowledges, or sends the range that p reports missing.
@@ -177,9 +177,9 @@ func (x *Directs) ReceiveAck(out []direct.Outcome, now time.Time, p *Peer, data 
 		x.d.drop(stats.DropMalformedBody)
 		return out
 	}
-	m := x.Awaited(ack.ID)
+	m := x.Sender.Awaited(ack.ID)
 	sending := m != nil && m.Large != nil && p.Packets.Transferring(m.Large)
-	return x.HandleAck(out, now, m, ack, &p.Direct, p.RoundTrip(), sending)
+	return x.Sender.HandleAck(out, now, m, ack, &p.Direct, p.RoundTrip(), sending)
 }
 
 // Check parses a piece of a message that arrived on ch. inner says that the piece itself arrived in pieces. Check returns false
@@ -241,7 +241,7 @@ func (x *Directs) receiveCoverage(now time.Time, p *Peer, ch *packets.Channel, u
 		d.drop(stats.DropMalformedBody)
 	case use == wire.UseCoverage:
 		v.Has = d.Broadcasts.Has(v.ID)
-		ch.Answer(now, direct.AppendCoverageAnswer(d.Sender.Begin(), x.NewID(), v))
+		ch.Answer(now, direct.AppendCoverageAnswer(d.Sender.Begin(), x.Sender.NewID(), v))
 	default:
 		d.cfg.Events.Add(event.Event{Kind: event.Coverage, From: p.ID, ID: v.ID, Has: v.Has})
 	}
@@ -265,12 +265,12 @@ func (x *Directs) cut(now time.Time, p *Peer, id wire.MessageID, data []byte) {
 	if err != nil || int(piece.Total) != len(piece.Data) {
 		return
 	}
-	m := x.Awaited(id)
+	m := x.Sender.Awaited(id)
 	if m == nil {
 		x.sendPieces(now, p, id, piece.Use, piece.Data)
 		return
 	}
-	if !x.Enlarge(now, m) { // the next repeat tries again
+	if !x.Sender.Enlarge(now, m) { // the next repeat tries again
 		d.drop(stats.DropStoreFull)
 		return
 	}
@@ -287,7 +287,7 @@ func (x *Directs) sendControl(now time.Time, p *Peer, plain []byte) {
 		x.d.drop(stats.DropOversize)
 		return
 	}
-	x.sendPieces(now, p, x.NewID(), wire.UseControl, plain)
+	x.sendPieces(now, p, x.Sender.NewID(), wire.UseControl, plain)
 	p.Packets.PumpSoon(now)
 }
 

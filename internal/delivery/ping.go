@@ -31,7 +31,7 @@ func (ps *Pings) SetPayload(b []byte) bool { return ps.payload.Set(b) }
 
 // Ready sends the first application Ping to p, with which there is a session.
 func (ps *Pings) Ready(now time.Time, p *Peer, t event.PingToken) {
-	ps.Conclude(now, ps.SessionReady(ps.Outcomes, now, t, p.ID, ps.d.cfg.Report.Name(p.ID)))
+	ps.Conclude(now, ps.Pings.SessionReady(ps.Outcomes, now, t, p.ID, ps.d.cfg.Report.Name(p.ID)))
 }
 
 // Conclude carries out the outcomes of one input to the application's Pings.
@@ -39,13 +39,13 @@ func (ps *Pings) Conclude(now time.Time, out []ping.Outcome) {
 	if out != nil {
 		ps.Outcomes.Work(out, func(o *ping.Outcome) { ps.act(now, o) })
 	}
-	ps.d.cfg.Timers.Plan(&ps.timer, ps.NextTimeout())
+	ps.d.cfg.Timers.Plan(&ps.timer, ps.Pings.NextTimeout())
 }
 
 // tick handles the timeouts of the application's Pings that are due.
 func (ps *Pings) tick(now time.Time) {
-	for timer.Due(ps.NextTimeout(), now) {
-		ps.Conclude(now, ps.HandleTimeout(ps.Outcomes, now))
+	for timer.Due(ps.Pings.NextTimeout(), now) {
+		ps.Conclude(now, ps.Pings.HandleTimeout(ps.Outcomes, now))
 	}
 }
 

@@ -97,7 +97,7 @@ func (m *Messenger) Send(out []direct.Outcome, now time.Time, o *pushpull.Outcom
 	}
 	directs := &m.cfg.Delivery.Directs
 	if id = o.ID; id == (wire.MessageID{}) {
-		id = directs.NewID()
+		id = directs.Sender.NewID()
 	}
 	out, err := directs.Start(out, now, &direct.Message{ID: id, To: p.Sessions.Path().Remote, Use: o.Use, Until: o.Until, For: o.Exchange}, p, o.Data)
 	return out, id, err == nil

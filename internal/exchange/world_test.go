@@ -71,8 +71,8 @@ func (w *world) run(d time.Duration) {
 // repeat sends direct messages again that are not acknowledged in time.
 func (n *node) repeat() {
 	directs := &n.Delivery.Directs
-	for m := directs.Due(n.w.Now); m != nil; m = directs.Due(n.w.Now) {
-		n.doDirect(directs.HandleTimeout(n.directs, n.w.Now, m, directs.SessionWith(n.w.Now, m)))
+	for m := directs.Sender.Due(n.w.Now); m != nil; m = directs.Sender.Due(n.w.Now) {
+		n.doDirect(directs.Sender.HandleTimeout(n.directs, n.w.Now, m, directs.SessionWith(n.w.Now, m)))
 	}
 }
 
@@ -96,7 +96,7 @@ func (n *node) do(out []pushpull.Outcome) {
 		case o.Kind == pushpull.Send:
 			n.send(o)
 		case o.Kind == pushpull.StopSending:
-			n.doDirect(n.Delivery.Directs.Stop(n.directs, n.Delivery.Directs.Awaited(o.ID)))
+			n.doDirect(n.Delivery.Directs.Sender.Stop(n.directs, n.Delivery.Directs.Sender.Awaited(o.ID)))
 		default:
 			n.left = append(n.left, o.Kind)
 		}

@@ -86,14 +86,14 @@ func (c *Core) SetAckPayload(now time.Time, b []byte) {
 // Ping measures the round-trip time to the node at an address, after a handshake if there is no session. If name is not
 // empty, the node must have it. An event.Pinged with the token reports the result, no later than until.
 func (c *Core) Ping(now time.Time, name string, to netip.AddrPort, until time.Time) (event.PingToken, error) {
-	if c.pings.Len() >= ping.Max {
+	if c.pings.Pings.Len() >= ping.Max {
 		return 0, ErrQueueFull
 	}
 	p, legacy := c.direct.Reach(now, to)
 	if legacy {
 		return 0, direct.ErrLegacy
 	}
-	t, _ := c.pings.Begin(now, name, until)
+	t, _ := c.pings.Pings.Begin(now, name, until)
 	if p == nil {
 		c.hs.dial(now, wire.Path{Remote: to}, joining.Dial{Purpose: joining.ForPing, Token: uint64(t)}, until)
 		c.pings.Conclude(now, nil)

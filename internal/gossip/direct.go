@@ -38,13 +38,13 @@ func (c *Core) SendMember(now time.Time, to wire.NodeID, use wire.Use, data []by
 // conclude carries out the outcomes of one input to the direct messages.
 func (x *directs) conclude(now time.Time, out []direct.Outcome) {
 	x.outcomes.Work(out, func(o *direct.Outcome) { x.act(now, o) })
-	x.core.timers.Plan(&x.timer, x.NextTimeout())
+	x.core.timers.Plan(&x.timer, x.Sender.NextTimeout())
 }
 
 // tick handles the timeouts that are due.
 func (x *directs) tick(now time.Time) {
-	for m := x.Due(now); m != nil; m = x.Due(now) {
-		x.conclude(now, x.HandleTimeout(x.outcomes, now, m, x.SessionWith(now, m)))
+	for m := x.Sender.Due(now); m != nil; m = x.Sender.Due(now) {
+		x.conclude(now, x.Sender.HandleTimeout(x.outcomes, now, m, x.SessionWith(now, m)))
 	}
 	x.conclude(now, x.outcomes)
 }
@@ -67,7 +67,7 @@ func (x *directs) act(now time.Time, o *direct.Outcome) {
 
 // ready sends the messages that waited for a session with p.
 func (x *directs) ready(now time.Time, p *peer) {
-	if waiting, _ := x.Len(); waiting == 0 {
+	if waiting, _ := x.Sender.Len(); waiting == 0 {
 		return
 	}
 	var dials []uint64

@@ -243,7 +243,7 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 	c.do(0, func(now time.Time) {
 		n := c.nodes[0]
 		o.says(c, nil)
-		m := &direct.Message{ID: n.direct.NewID(), To: o.path.Remote, Use: wire.UseMessage, Until: now.Add(time.Second)}
+		m := &direct.Message{ID: n.direct.Sender.NewID(), To: o.path.Remote, Use: wire.UseMessage, Until: now.Add(time.Second)}
 		out, err := n.direct.Start(nil, now, m, nil, []byte("x"))
 		if err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestMessageToALegacyNodeIsRefused(t *testing.T) {
 		a := n.hs.dial(now, o.path, joining.Dial{Purpose: joining.ForDirect, Token: 1}, now.Add(time.Second))
 		n.peers[o.id].dials = []handshake.AttemptID{a}
 		n.hs.ready(now, n.peers[o.id])
-		if waiting, _ := n.direct.Len(); waiting != 0 {
+		if waiting, _ := n.direct.Sender.Len(); waiting != 0 {
 			t.Errorf("%d still wait", waiting)
 		}
 		if got := n.Stats().Dropped[stats.DropUnreachable]; got != 1 {

@@ -37,9 +37,9 @@ func (n *node) lazy(p *peer, origin uint64, is bool) {
 	var m wire.Message
 	_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes()))
 	if is {
-		n.broadcast.HandleSteer(&p.Neighbor, m.Data, true)
+		n.broadcast.Disseminator.HandleSteer(&p.Neighbor, m.Data, true)
 	} else {
-		n.broadcast.HandleSteer(&p.Neighbor, m.Data, false)
+		n.broadcast.Disseminator.HandleSteer(&p.Neighbor, m.Data, false)
 	}
 }
 

@@ -70,7 +70,7 @@ func TestLargeMessageIsDeliveredOnceHoweverMuchItsOriginSaysMeanwhile(t *testing
 	c.do(0, func(now time.Time) {
 		for i := range uint64(4 * 1 << 16) {
 			other := originID(9, 2+i)
-			n.broadcast.Seen.First(now, &other, nil)
+			n.broadcast.Disseminator.Seen.First(now, &other, nil)
 		}
 	})
 	piece(500)

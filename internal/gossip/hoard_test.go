@@ -72,7 +72,7 @@ func TestInventionsOfAMemberTakeABoundedPartOfMemory(t *testing.T) {
 		}
 	})
 	grown := heap() - before
-	t.Logf("%.1f MiB, %d members, %d origins", float64(grown)/(1<<20), n.members.Count(), n.broadcast.Seen.Origins())
+	t.Logf("%.1f MiB, %d members, %d origins", float64(grown)/(1<<20), n.members.Count(), n.broadcast.Disseminator.Seen.Origins())
 	if grown > bound {
 		t.Errorf("%d bytes more, want at most %d", grown, bound)
 	}

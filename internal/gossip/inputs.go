@@ -174,7 +174,7 @@ func (c *Core) Stats() stats.Stats {
 	s.AddLegacy(&c.gateway.Stats)
 	s.AddDetection(&c.swim.Stats)
 	s.Dropped[stats.DropOversize] += c.members.Rationed
-	s.AddDirect(&c.direct.Stats, c.direct.ReceiverStats())
+	s.AddDirect(&c.direct.Sender.Stats, c.direct.ReceiverStats())
 	s.AddHandshakes(c.hs.Stats())
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
 	s.DatagramsLost += c.hs.Lost()

@@ -156,7 +156,7 @@ func TestOneDatagramDrawsFewAnswers(t *testing.T) {
 		var ids [2]wire.MessageID
 		for i := range ids {
 			ids[i] = wire.MessageID{9, 6: 0x80, 15: byte(i + 1)}
-			n.broadcast.Seen.First(n.entered, &ids[i], nil)
+			n.broadcast.Disseminator.Seen.First(n.entered, &ids[i], nil)
 		}
 		return ids
 	}

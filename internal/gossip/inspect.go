@@ -16,9 +16,9 @@ func (c *Core) NumMembers() int { return c.members.Count() }
 
 // Holdings returns the numbers of objects that the core keeps.
 func (c *Core) Holdings() stats.Holdings {
-	waiting, awaited := c.direct.Len()
+	waiting, awaited := c.direct.Sender.Len()
 	return stats.Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.Store.Size() + c.broadcast.Held.Bytes()}
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.Store.Size() + c.broadcast.Disseminator.Held.Bytes()}
 }
 
 // A Link is a peer with which broadcasts are exchanged, as the components know it. It is read-only, and valid until the

@@ -294,9 +294,9 @@ func (h *handshakes) attemptFailed(now time.Time, a handshake.AttemptID, err err
 	case joining.ForJoin:
 		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), err))
 	case joining.ForDirect:
-		c.direct.conclude(now, c.direct.DialFailed(c.direct.outcomes, now, d.Token, err))
+		c.direct.conclude(now, c.direct.Sender.DialFailed(c.direct.outcomes, now, d.Token, err))
 	case joining.ForPing:
-		c.pings.Conclude(now, c.pings.Fail(c.pings.Outcomes, event.PingToken(d.Token), err))
+		c.pings.Conclude(now, c.pings.Pings.Fail(c.pings.Outcomes, event.PingToken(d.Token), err))
 	default:
 		if p, m := c.peers[d.Member], c.members.Get(d.Member); m != nil && (p == nil || p.Sessions.Current(now) == nil) {
 			c.overlay.conclude(now, c.overlay.Avoid(c.overlay.acts, now, m.ID))
@@ -320,8 +320,8 @@ func (h *handshakes) reachedSelf(now time.Time, a handshake.AttemptID) {
 		c.heal.Reached(d.To, c.cfg.ID)
 		c.joins.conclude(now, c.joins.End(c.joins.outcomes, c.joins.Of(d), nil))
 	case joining.ForDirect:
-		c.direct.conclude(now, c.direct.ReachedSelf(c.direct.outcomes, d.Token))
+		c.direct.conclude(now, c.direct.Sender.ReachedSelf(c.direct.outcomes, d.Token))
 	case joining.ForPing:
-		c.pings.Conclude(now, c.pings.ReachedSelf(c.pings.Outcomes, now, event.PingToken(d.Token), c.cfg.Name))
+		c.pings.Conclude(now, c.pings.Pings.ReachedSelf(c.pings.Outcomes, now, event.PingToken(d.Token), c.cfg.Name))
 	}
 }

@@ -118,7 +118,7 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	origin := c.nodes[0].ids.Origin()
 	n := c.nodes[slices.IndexFunc(c.nodes, func(n *node) bool {
 		p := n.peers[c.nodes[0].cfg.ID]
-		return n != c.nodes[0] && (p == nil || n.broadcast.Takes(origin, &p.Neighbor) == 0)
+		return n != c.nodes[0] && (p == nil || n.broadcast.Disseminator.Takes(origin, &p.Neighbor) == 0)
 	})]
 	msg := []byte(payload(8<<20, 9))
 	c.do(0, func(now time.Time) {
@@ -132,7 +132,7 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	}
 	crashed := 0
 	for i, o := range c.nodes {
-		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.Takes(origin, &p.Neighbor) != 0 {
+		if p := n.peers[o.cfg.ID]; i != 0 && p != nil && n.broadcast.Disseminator.Takes(origin, &p.Neighbor) != 0 {
 			c.net.Crash(o.addr)
 			crashed++
 		}
@@ -173,13 +173,13 @@ func TestParentsAreNear(t *testing.T) {
 			if p == nil || !p.Linked {
 				continue
 			}
-			isNear, takes := i == 3 || i == 4, n.broadcast.Takes(origin, &p.Neighbor) != 0
+			isNear, takes := i == 3 || i == 4, n.broadcast.Disseminator.Takes(origin, &p.Neighbor) != 0
 			switch {
 			case takes && !isNear:
 				t.Errorf("%d bytes: node %d is far, and a stripe is taken from it", size, i)
 			case takes:
 				taken++
-			case isNear && size == 300 && !n.broadcast.IsParent(origin, &p.Neighbor):
+			case isNear && size == 300 && !n.broadcast.Disseminator.IsParent(origin, &p.Neighbor):
 				t.Errorf("%d bytes: node %d is near and no parent", size, i)
 			}
 			if isNear {
@@ -219,8 +219,8 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 					t.Fatalf("%d announcements kept", p.Neighbor.Expected())
 				}
 			}
-			if n.broadcast.Requests() > broadcast.MissingMax {
-				t.Fatalf("%d messages asked for", n.broadcast.Requests())
+			if n.broadcast.Disseminator.Requests() > broadcast.MissingMax {
+				t.Fatalf("%d messages asked for", n.broadcast.Disseminator.Requests())
 			}
 		}
 		c.net.RunFor(time.Millisecond)
@@ -235,8 +235,8 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 		t.Errorf("counted: %d announced for nothing, %d too many", c.dropped(stats.DropAnnounced), c.dropped(stats.DropQueueFull))
 	}
 	for i, n := range c.nodes {
-		if n.broadcast.Requests() != 0 {
-			t.Errorf("node %d still asks for %d messages", i, n.broadcast.Requests())
+		if n.broadcast.Disseminator.Requests() != 0 {
+			t.Errorf("node %d still asks for %d messages", i, n.broadcast.Disseminator.Requests())
 		}
 		for _, p := range n.links {
 			if p.Neighbor.Expected() != 0 {
@@ -254,9 +254,9 @@ func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
 	id := a.ids.Broadcast()
 	c.do(0, func(now time.Time) {
 		x := a.broadcast.AddLarge(now, id, msg)
-		a.broadcast.Seen.First(now, &id, nil)
+		a.broadcast.Disseminator.Seen.First(now, &id, nil)
 		x.PassedOn = true
-		a.broadcast.Announced(delivery.LargeOf(x), &p.Neighbor)
+		a.broadcast.Disseminator.Announced(delivery.LargeOf(x), &p.Neighbor)
 	})
 	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
 		before := a.stats.SentBytes

@@ -77,8 +77,8 @@ func (c *cluster) quiet() {
 		if n.broadcast.Store.Len() != 0 || n.broadcast.Store.Size() != 0 {
 			c.t.Errorf("node %d holds %d messages of %d bytes", i, n.broadcast.Store.Len(), n.broadcast.Store.Size())
 		}
-		if waiting, awaited := n.direct.Len(); waiting+awaited+n.direct.Kept() != 0 {
-			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Kept())
+		if waiting, awaited := n.direct.Sender.Len(); waiting+awaited+n.direct.Sender.Kept() != 0 {
+			c.t.Errorf("node %d has %d direct messages without a session and %d to be acknowledged, of %d bytes", i, waiting, awaited, n.direct.Sender.Kept())
 		}
 		for _, p := range n.peers {
 			switch {

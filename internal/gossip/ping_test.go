@@ -62,8 +62,8 @@ func TestPingMeasuresTheWayThereAndBack(t *testing.T) {
 		t.Errorf("oneself: %v", e.Err)
 	}
 	c.net.RunFor(10 * time.Second)
-	if n := c.nodes[0]; n.Core.pings.Len() != 0 || n.hs.dials.Len() != 0 {
-		t.Errorf("%d pings and %d handshakes are left", n.Core.pings.Len(), n.hs.dials.Len())
+	if n := c.nodes[0]; n.Core.pings.Pings.Len() != 0 || n.hs.dials.Len() != 0 {
+		t.Errorf("%d pings and %d handshakes are left", n.Core.pings.Pings.Len(), n.hs.dials.Len())
 	}
 }
 

@@ -51,7 +51,7 @@ func (x *exchanges) act(now time.Time, o *pushpull.Outcome) {
 	case pushpull.Send:
 		x.send(now, o)
 	case pushpull.StopSending:
-		c.direct.conclude(now, c.direct.Stop(c.direct.outcomes, c.direct.Awaited(o.ID)))
+		c.direct.conclude(now, c.direct.Sender.Stop(c.direct.outcomes, c.direct.Sender.Awaited(o.ID)))
 	case pushpull.ListArrived:
 		x.conclude(now, x.JudgeList(x.outcomes, now, &c.members, o.Exchange, o.Members, c.entries.Veto(o.Member)))
 	case pushpull.Agreed, pushpull.JoinFailed, pushpull.JoinAdvanced:

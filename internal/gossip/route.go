@@ -181,9 +181,9 @@ func (h *handshakes) handleMessage(now time.Time, in received, m *wire.Message) 
 	case wire.KindWant:
 		c.broadcast.ReceiveWant(now, &p.Peer, m.Data)
 	case wire.KindPrune:
-		c.broadcast.HandleSteer(&p.Neighbor, m.Data, true)
+		c.broadcast.Disseminator.HandleSteer(&p.Neighbor, m.Data, true)
 	case wire.KindGraft:
-		c.broadcast.HandleSteer(&p.Neighbor, m.Data, false)
+		c.broadcast.Disseminator.HandleSteer(&p.Neighbor, m.Data, false)
 	case wire.KindStripes:
 		c.broadcast.ReceiveStripes(now, &p.Peer, m.Data)
 	case wire.KindStop:

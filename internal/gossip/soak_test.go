@@ -157,10 +157,10 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 		}
 	}
 	switch {
-	case n.broadcast.Requests() > broadcast.MissingMax:
-		t.Errorf("%v requests are kept, want at most %v", n.broadcast.Requests(), broadcast.MissingMax)
-	case n.broadcast.Remembered() > 1<<16:
-		t.Errorf("%v recent messages are kept, want at most %v", n.broadcast.Remembered(), 1<<16)
+	case n.broadcast.Disseminator.Requests() > broadcast.MissingMax:
+		t.Errorf("%v requests are kept, want at most %v", n.broadcast.Disseminator.Requests(), broadcast.MissingMax)
+	case n.broadcast.Disseminator.Remembered() > 1<<16:
+		t.Errorf("%v recent messages are kept, want at most %v", n.broadcast.Disseminator.Remembered(), 1<<16)
 	case n.members.CountReserved() > n.members.CountTombstones():
 		t.Errorf("%v names are reserved, want at most %v", n.members.CountReserved(), n.members.CountTombstones())
 	case n.swim.Requested() > swim.RequestedMax:

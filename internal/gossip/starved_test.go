@@ -83,7 +83,7 @@ func (c *cluster) held(i, size int) (a *assembly.Assembly) {
 	n := c.nodes[i]
 	c.do(i, func(now time.Time) {
 		id := n.ids.Broadcast()
-		n.broadcast.Seen.First(now, &id, nil)
+		n.broadcast.Disseminator.Seen.First(now, &id, nil)
 		a = n.broadcast.AddLarge(now, id, []byte(payload(size, 1)))
 		a.Ours, a.PassedOn = true, true
 		n.broadcast.SweepLater(now)
@@ -137,9 +137,9 @@ func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
 	c := pair(t)
 	n, o := c.nodes[0], c.nodes[1]
 	a := c.held(0, 50_000)
-	n.broadcast.Announced(delivery.LargeOf(a), &n.links[0].Neighbor)
+	n.broadcast.Disseminator.Announced(delivery.LargeOf(a), &n.links[0].Neighbor)
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0.5 })
-	if c.net.RunFor(assembly.AnnouncedAge / 2); !o.broadcast.Seen.Has(&a.ID) {
+	if c.net.RunFor(assembly.AnnouncedAge / 2); !o.broadcast.Disseminator.Seen.Has(&a.ID) {
 		t.Error("the neighbor does not have it")
 	}
 	c.net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
@@ -190,7 +190,7 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 	})
 	c.net.RunFor(time.Second)
 	for _, o := range c.nodes {
-		if o.cfg.ID == p.ID && !o.broadcast.Seen.Has(&a.ID) {
+		if o.cfg.ID == p.ID && !o.broadcast.Disseminator.Seen.Has(&a.ID) {
 			t.Error("the peer does not have the message")
 		}
 	}
@@ -211,7 +211,7 @@ func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
 		for range assembly.StoreMax / 2 / MessageMax {
 			a := c.held(0, MessageMax)
 			if is.told {
-				n.broadcast.Announced(delivery.LargeOf(a), &p.Neighbor)
+				n.broadcast.Disseminator.Announced(delivery.LargeOf(a), &p.Neighbor)
 			}
 			if is.shown {
 				delivery.LargeOf(a).Shown(&p.Neighbor)

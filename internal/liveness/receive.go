@@ -66,7 +66,7 @@ func (m *Messenger) pathAnswered(now time.Time, p *delivery.Peer, seq uint64) {
 // Acknowledged reports an answer to the application: to the Ping that it asked for, and as an event if it wants those.
 func (m *Messenger) Acknowledged(now time.Time, p *delivery.Peer, a Ack) {
 	pings := &m.cfg.Delivery.Pings
-	pings.Conclude(now, pings.HandleAck(pings.Outcomes, event.PingToken(a.Purpose.Token), a.RTT))
+	pings.Conclude(now, pings.Pings.HandleAck(pings.Outcomes, event.PingToken(a.Purpose.Token), a.RTT))
 	if e := m.cfg.Members.Get(p.ID); m.cfg.Pings && e != nil && e.Live() {
 		m.cfg.Events.Add(event.Event{Kind: event.Ping, Member: e.Member, RTT: a.RTT, Data: bytes.Clone(a.Payload)})
 	}
