@@ -151,7 +151,7 @@ type Code string
 // The codes of warnings.
 const (
 	WeakKey         Code = "weak-key"         // a key is the default one or can be guessed
-	NameTaken       Code = "name-taken"       // other nodes have another node with the name of this one as the member
+	NameTaken       Code = "name-taken"       // another live node has the name of the node, and has had it for longer
 	CannotSend      Code = "cannot-send"      // the system does not accept datagrams from the node
 	Clock           Code = "clock"            // handshakes were refused recently because the clocks differ
 	WrongKey        Code = "wrong-key"        // handshakes were refused recently because the key or the label differs

@@ -14,7 +14,7 @@ import (
 // 30 s.
 const nameTakenFor = 70 * time.Second
 
-// A nameTaken remembers that another live node has this node's name, so that other nodes do not have this one as a member.
+// A nameTaken remembers that another live node has this node's name, so that nodes that know it do not have this one as a member.
 // It is owned by the loop.
 type nameTaken struct {
 	name string
@@ -22,7 +22,8 @@ type nameTaken struct {
 	at   time.Time // of the last conflict that this node lost; zero if there was none
 }
 
-// note takes a conflict about a name. The node that has had the name for longer keeps it (PROTOCOL.md M4).
+// note takes a conflict about a name. A node that knows another one with the name, which has had it for longer,
+// mostly has that one as the member (PROTOCOL.md M4).
 func (t *nameTaken) note(now time.Time, self wire.NodeID, e *event.Event) {
 	m, other := &e.Member, e.Other
 	if m.ID != self {
@@ -39,5 +40,5 @@ func (t *nameTaken) present(now time.Time) string {
 	if t.at.IsZero() || now.Sub(t.at) > nameTakenFor {
 		return ""
 	}
-	return fmt.Sprintf("other nodes do not have this node as a member: the name %q belongs to the node at %s, which has had it for longer", t.name, t.by)
+	return fmt.Sprintf("the node at %s has this node's name %q, and has had it for longer: nodes that know it do not have this node as a member", t.by, t.name)
 }

@@ -34,7 +34,7 @@ func TestNodeThatLosesItsNameSaysSo(t *testing.T) {
 				taken.at = now
 			}
 			taken.note(now, wire.NodeID{c.self}, &event.Event{Kind: event.Conflict, Member: c.of, Other: &c.other})
-			if got := taken.present(now); (got != "") != c.lost || c.lost && !strings.Contains(got, `"bob" belongs to the node at 10.0.0.1:6969`) {
+			if got := taken.present(now); (got != "") != c.lost || c.lost && !strings.Contains(got, `the node at 10.0.0.1:6969 has this node's name "bob"`) {
 				t.Errorf("%q", got)
 			}
 			if got := taken.present(now.Add(nameTakenFor + 1)); got != "" {
