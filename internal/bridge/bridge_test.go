@@ -64,10 +64,14 @@ func (w *world) add(i byte) *old {
 	o.push.ID = o.ID
 	o.legacy = w.Bridge.Add(o.Peer, &o.overlay, &o.push)
 	w.A.Delivery.Link(w.Now, o.Peer)
+	w.A.Delivery.Admit(w.Now, o.Peer)
 	return o
 }
 
-func (w *world) linkGo() { w.A.Delivery.Link(w.Now, w.A.Peer) }
+func (w *world) linkGo() {
+	w.A.Delivery.Link(w.Now, w.A.Peer)
+	w.A.Delivery.Broadcasts.LinkBegan(w.Now, w.A.Peer)
+}
 
 func (w *world) perform(t *testing.T, o legacy.Outcome) {
 	t.Helper()

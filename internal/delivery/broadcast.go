@@ -276,6 +276,9 @@ func (ds *Broadcasts) actOnBroadcast(now time.Time, o *broadcast.Outcome) {
 // Digests returns the announcements for the next heartbeat to p: the messages that passed since the last one.
 // Announcements that do not fit in the heartbeat are sent separately.
 func (ds *Broadcasts) Digests(now time.Time, p *Peer) *digest.List {
+	if !p.admitted {
+		return nil
+	}
 	p.Neighbor.Arrived, p.Neighbor.Missed = p.Packets.Arrived(), p.Packets.Missed()
 	out, with := ds.Disseminator.Heartbeat(ds.outcomes, now, &p.Neighbor)
 	ds.disseminate(now, out)
@@ -293,6 +296,8 @@ func (ds *Broadcasts) carryFor(now time.Time, p *Peer) {
 // the application state before it has links, and would miss messages sent in between.
 func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	d := ds.d
+	p.admitted = true
+	d.links = append(d.links, p)
 	if !p.Legacy {
 		ds.Disseminator.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip())
 	}
@@ -305,8 +310,21 @@ func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	}
 }
 
-// LinkEnded ends the exchange of broadcasts with p. Messages queued for p alone are sent to other neighbors.
+// Admit begins the exchange of broadcasts and news over the link with p, if there is one, p is a member or a legacy node,
+// and the exchange has not begun. A node that waits for its name has a link before it is a member (PROTOCOL.md G2).
+func (d *Delivery) Admit(now time.Time, p *Peer) {
+	if isMember := p.Legacy || d.cfg.Members.IsLive(p.ID); isMember && p.Linked && !p.admitted {
+		d.Broadcasts.LinkBegan(now, p)
+	}
+}
+
+// LinkEnded ends the exchange of broadcasts with p, if it has begun. Messages queued for p alone are sent to other
+// neighbors.
 func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
+	if !p.admitted {
+		return
+	}
+	p.admitted = false
 	ds.Disseminator.LinkDown(now, &p.Neighbor)
 	ds.schedule()
 	p.Deaf = p.Swim.Silent(now)

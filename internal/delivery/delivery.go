@@ -46,6 +46,7 @@ type Config struct {
 	DatagramSize int           // largest datagram sent, in bytes of UDP payload
 	DatagramMax  int           // largest datagram that paths are probed for
 
+	Judges        bool          // the application's messages are taken from members only, because this node may refuse others
 	Pings         bool          // the answers to Pings carry a payload of the application
 	ProbeInterval time.Duration // time between two requests for that payload
 
@@ -164,17 +165,44 @@ func (d *Delivery) Remove(p *Peer) { delete(d.peers, p.ID) }
 // Peer returns the peer with an id, or nil.
 func (d *Delivery) Peer(id wire.NodeID) *Peer { return d.peers[id] }
 
-// Links returns the links, in the order in which they began. The caller must not change the slice.
+// Links returns the links over which broadcasts and news are exchanged, in the order in which that began. The caller must
+// not change the slice.
 func (d *Delivery) Links() []*Peer { return d.links }
 
-// Link adds p to the links. The caller then notifies Broadcasts with LinkBegan.
+// Link begins a link with p. The caller then calls Admit, and again when p has become a member.
 func (d *Delivery) Link(now time.Time, p *Peer) {
 	p.Linked = true
-	d.links = append(d.links, p)
 	p.Packets.SetLinked(now, true)
 }
 
-// Unlink removes p from the links. The caller then notifies Broadcasts with LinkEnded.
+// isStranger reports whether a node is not a member and was none before: it is kept out, or has not introduced itself. The
+// last messages of a member that leaves arrive after its departure.
+func (d *Delivery) isStranger(id wire.NodeID) bool { return d.cfg.Members.Get(id) == nil }
+
+// Excludes reports whether p gets no link, because it is not a member and does not wait for its name.
+func (d *Delivery) Excludes(p *Peer) bool { return !p.Legacy && !p.Waits && d.isStranger(p.ID) }
+
+// Accepts reports whether a message of the Go node p is handled. Otherwise it counts the message.
+func (d *Delivery) Accepts(p *Peer, m *wire.Message) bool {
+	if !p.admitted && isOfLinks(m) && d.isStranger(p.ID) {
+		d.drop(stats.DropUnexpected)
+		return false
+	}
+	return !d.Endpoint.Refuse(m.Kind)
+}
+
+// isOfLinks reports whether a message is part of the exchange of broadcasts. A frame without content is not.
+func isOfLinks(m *wire.Message) bool {
+	switch m.Kind {
+	case wire.KindFrame:
+		return m.Total > 0 || len(m.Data) > 0
+	case wire.KindCast, wire.KindBeacon, wire.KindHave, wire.KindWant, wire.KindPrune, wire.KindGraft, wire.KindStripes, wire.KindStop:
+		return true
+	}
+	return false
+}
+
+// Unlink ends the link with p. The caller then notifies Broadcasts with LinkEnded.
 func (d *Delivery) Unlink(now time.Time, p *Peer) {
 	p.Linked = false
 	d.links = slices.DeleteFunc(d.links, func(o *Peer) bool { return o == p })

@@ -190,8 +190,15 @@ func (x *Directs) Check(now time.Time, ch *packets.Channel, m *wire.Message, inn
 	if verdict == direct.Duplicate {
 		x.ack(now, ch, piece.Use, direct.WholeAck(m.ID, piece.Total))
 	}
+	if x.d.cfg.Judges && ofApplication(piece.Use) && x.d.isStranger(ch.Session.Peer()) {
+		x.d.drop(stats.DropUnexpected)
+		return piece, false
+	}
 	return piece, verdict == direct.New
 }
+
+// ofApplication reports whether a use is that of a message which the application of another node has made.
+func ofApplication(u wire.Use) bool { return u <= wire.UseReliable || u == wire.UseRepeat }
 
 // Receive adds a piece to its message. It returns the assembly of a message in several pieces, and the message if it is
 // complete. If the piece had already arrived, what is missing is requested.

@@ -37,10 +37,12 @@ type Peer struct {
 	answeredAt netip.AddrPort // see NoteAnsweredAt
 	answered   time.Time
 
-	Beat   time.Time // when the next heartbeat is due, if it is linked
-	Linked bool      // messages are exchanged with it
-	Deaf   bool      // it was silent when its last link ended
-	listed bool      // it has an open datagram (Sender.unsealed)
+	Beat     time.Time // when the next heartbeat is due, if it is linked
+	Waits    bool      // its entry is acceptable, but another node has its name
+	Linked   bool      // there is a link with it
+	admitted bool      // broadcasts and news are exchanged over the link
+	Deaf     bool      // it was silent when its last link ended
+	listed   bool      // it has an open datagram (Sender.unsealed)
 }
 
 // answeredFor is how long a handshake shows which node is at an address.

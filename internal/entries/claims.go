@@ -14,6 +14,9 @@ import (
 func (e *Entries) Claim(now time.Time, m *wire.Member) members.Claim {
 	claim := e.cfg.Members.Claim(now, m, func(holder *members.Entry) bool { return e.isSuccessor(now, m, holder) })
 	e.reportClaim(now, m, &claim)
+	if p := e.cfg.Delivery.Peer(m.ID); p != nil {
+		p.Waits = !claim.Granted
+	}
 	return claim
 }
 

@@ -95,6 +95,7 @@ func (w *world) newNode(n byte) *node {
 func (w *world) link() {
 	for _, n := range []*node{w.a, w.b} {
 		n.delivery.Link(w.now, n.peer)
+		n.delivery.Broadcasts.LinkBegan(w.now, n.peer)
 	}
 }
 

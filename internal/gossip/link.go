@@ -149,7 +149,7 @@ func (o *overlaying) handleStart(now time.Time, p *peer) {
 		p.push.Subscribe()
 		return
 	}
-	o.conclude(now, o.HandleStart(o.acts, now, &p.overlay, p.push.Vetoed))
+	o.conclude(now, o.HandleStart(o.acts, now, &p.overlay, p.push.Vetoed || o.core.delivery.Excludes(&p.Peer)))
 }
 
 // unlink ends the link with p on this side, without notifying p.
@@ -210,7 +210,7 @@ func (o *overlaying) linkUp(now time.Time, p *peer) {
 	}
 	c.delivery.Beats.LinkUp(now, &p.Peer)
 	c.delivery.SearchPath(now, &p.Peer)
-	c.broadcast.LinkBegan(now, &p.Peer)
+	c.delivery.Admit(now, &p.Peer)
 	c.joins.linked(now)
 }
 

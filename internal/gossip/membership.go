@@ -106,6 +106,7 @@ func (ms *membership) applyAlive(now time.Time, e *wire.Member, from *peer, how 
 	c.memberChanged(now)
 	ms.spread(now, m, from, how)
 	if p != nil {
+		c.delivery.Admit(now, &p.Peer)
 		c.push.conclude(now, c.push.Admitted(c.push.outcomes, now, &c.members, &p.push))
 	}
 }

@@ -159,7 +159,7 @@ func (h *handshakes) handlePlain(now time.Time, in received, plain []byte) {
 			return
 		}
 		c.report.Message(now, in.peer.ID, &m)
-		if !c.delivery.Endpoint.Refuse(m.Kind) {
+		if c.delivery.Accepts(&in.peer.Peer, &m) {
 			h.handleMessage(now, in, &m)
 		}
 	}
