@@ -144,13 +144,13 @@ func (ds *Broadcasts) Congested(now time.Time, large bool) bool {
 }
 
 // backlog returns the bytes of small messages queued for the neighbor with the largest backlog.
-func (ds *Broadcasts) backlog(now time.Time) (most int) {
+func (ds *Broadcasts) backlog(now time.Time) (largest int) {
 	for _, p := range ds.d.links {
 		if p.holdsUp(now) {
-			most = max(most, p.Packets.Backlog())
+			largest = max(largest, p.Packets.Backlog())
 		}
 	}
-	return most
+	return largest
 }
 
 // reportDuplicate counts a further copy of a message, and reports it if that is wanted.
@@ -347,7 +347,7 @@ func (ds *Broadcasts) changeStripes(now time.Time, p *Peer, o *broadcast.Outcome
 	switch {
 	case t == nil && !p.Packets.Full(true):
 		ds.begin(now, p, a, o.Take)
-	case t != nil && !t.Asked():
+	case t != nil && !t.Requested():
 		t.Only(o.Take)
 	}
 }
@@ -370,7 +370,7 @@ func (ds *Broadcasts) ReceiveStop(p *Peer, data []byte) {
 	p.Packets.EndTransfers(func(t *packets.Transfer) bool {
 		a := t.Message()
 		rare := a.Ours && a.Pending < broadcast.OwnLinks
-		needed := a.Direct || t.Asked() || rare
+		needed := a.Direct || t.Requested() || rare
 		if a.ID != stop || needed || t.Whole() {
 			return false
 		}

@@ -90,7 +90,7 @@ func (m *Message) Size() int {
 	return len(m.Data)
 }
 
-// lacks reports whether ack, which acknowledges a part of m, names bytes that the receiver lacks.
-func (m *Message) lacks(ack wire.DirectAck) bool {
+// unfinished reports whether ack, which acknowledges a part of m, names bytes that the receiver lacks.
+func (m *Message) unfinished(ack wire.DirectAck) bool {
 	return m.Large != nil && ack.Upto < ack.Next && ack.Next <= m.Large.Total
 }

@@ -81,7 +81,7 @@ func (x *Sender) HandleAck(out []Outcome, now time.Time, m *Message, ack wire.Di
 		x.end(m, nil)
 		return x.take()
 	}
-	if sending || m.peer != from || !m.lacks(ack) {
+	if sending || m.peer != from || !m.unfinished(ack) {
 		return x.take()
 	}
 	if ack.Upto > m.upto { // the receiver made progress

@@ -81,10 +81,10 @@ func (e *Entries) SendRoot(now time.Time, p *delivery.Peer) {
 }
 
 // SendEntries sends p entries in at most most datagrams, and returns the number of datagrams sent.
-func (e *Entries) SendEntries(now time.Time, p *delivery.Peer, list []*members.Entry, most int) (sent int) {
+func (e *Entries) SendEntries(now time.Time, p *delivery.Peer, list []*members.Entry, limit int) (sent int) {
 	w := e.Answers(p)
 	for _, m := range list {
-		if w.Sent+1 >= most || e.cfg.Delivery.Endpoint.Exhausted() {
+		if w.Sent+1 >= limit || e.cfg.Delivery.Endpoint.Exhausted() {
 			break
 		}
 		w.Add(now, m)

@@ -29,7 +29,7 @@ func (l *Leave) Due() time.Time { return l.due }
 
 // Step returns the links to inform now. If there are none, the leave is over: all links have confirmed it, are
 // unreachable or do not answer. back says that the node has joined again in the meantime.
-func (l *Leave) Step(now time.Time, back bool, reachable func(wire.NodeID) bool) (tell []wire.NodeID) {
+func (l *Leave) Step(now time.Time, back bool, reachable func(wire.NodeID) bool) (receivers []wire.NodeID) {
 	l.to = slices.DeleteFunc(l.to, func(id wire.NodeID) bool { return !reachable(id) })
 	if back || l.tries == len(leaveWaits) || len(l.to) == 0 {
 		l.to, l.due = nil, time.Time{}

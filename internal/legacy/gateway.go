@@ -51,7 +51,7 @@ type Gateway struct {
 	hints   quota.Bucket // for PeerStatus about Go nodes that are not members
 
 	questions quota.Bucket                      // for queries about gwyh 0.1 members
-	asked     quota.Map[wire.NodeID, time.Time] // when a query about a member was last sent, answered or passed on
+	queried   quota.Map[wire.NodeID, time.Time] // when a query about a member was last sent, answered or passed on
 
 	listNext time.Time     // no further seed is asked for the nodes it knows before this time
 	listLast time.Time     // when a node was last asked for the nodes it knows
@@ -60,7 +60,7 @@ type Gateway struct {
 
 // New returns a Gateway. rng is for choices that need no secrecy.
 func New(cfg Config, rng *rand.Rand) *Gateway {
-	return &Gateway{cfg: cfg, rng: rng, peers: make(map[wire.NodeID]*Peer), asked: quota.NewMap[wire.NodeID, time.Time](MembersMax)}
+	return &Gateway{cfg: cfg, rng: rng, peers: make(map[wire.NodeID]*Peer), queried: quota.NewMap[wire.NodeID, time.Time](MembersMax)}
 }
 
 // Peer returns the gwyh 0.1 peer with an id, or nil.

@@ -30,14 +30,14 @@ func (g *Gateway) askOthers(out []Outcome, now time.Time, t *members.Table, m *m
 }
 
 func (g *Gateway) mayAsk(now time.Time, m *members.Entry) bool {
-	if last, ok := g.asked.Get(m.ID); ok && now.Sub(last) < askPause {
+	if last, ok := g.queried.Get(m.ID); ok && now.Sub(last) < askPause {
 		return false
 	}
 	if !g.questions.Take(now, questionRate) {
 		g.Stats.Excess++
 		return false
 	}
-	g.asked.Set(m.ID, now)
+	g.queried.Set(m.ID, now)
 	return true
 }
 

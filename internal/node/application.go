@@ -83,13 +83,13 @@ func (a *asker[N]) answer(q *question) {
 	if a.loop.isShutdown() {
 		return
 	}
-	if tell := a.ask(&q.event); tell != nil {
-		_ = a.loop.do(tell)
+	if pass := a.ask(&q.event); pass != nil {
+		_ = a.loop.do(pass)
 	}
 }
 
 // ask asks the application. It returns a function that passes the answer to the core, or nil if there is no answer.
-func (a *asker[N]) ask(e *event.Event) (tell func(now time.Time)) {
+func (a *asker[N]) ask(e *event.Event) (pass func(now time.Time)) {
 	core := a.loop.core
 	switch e.Kind {
 	case event.StateWanted:

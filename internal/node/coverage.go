@@ -21,9 +21,9 @@ type coverages struct {
 
 // A coverage is one call of Coverage: which members have a broadcast. It is owned by the loop.
 type coverage struct {
-	id    wire.MessageID
-	asked map[wire.NodeID]time.Time // when a member was last asked
-	has   map[wire.NodeID]bool      // the answers
+	id      wire.MessageID
+	askedAt map[wire.NodeID]time.Time // when a member was last asked
+	has     map[wire.NodeID]bool      // the answers
 }
 
 // ask asks members that have not answered and returns the number of those members. It does not ask legacy members.
@@ -35,12 +35,12 @@ func (q *coverage) ask(now time.Time, core *gossip.Core) (open int) {
 			return
 		}
 		open++
-		if sent >= coverageBatch || now.Sub(q.asked[m.ID]) < coverageRepeat {
+		if sent >= coverageBatch || now.Sub(q.askedAt[m.ID]) < coverageRepeat {
 			return
 		}
 		sent++
 		if core.SendMember(now, m.ID, wire.UseCoverage, q.id[:], now.Add(coverageRepeat)) == nil {
-			q.asked[m.ID] = now
+			q.askedAt[m.ID] = now
 		}
 	})
 	return open
@@ -49,7 +49,7 @@ func (q *coverage) ask(now time.Time, core *gossip.Core) (open int) {
 // answered records the answer of a member. It ignores an answer for which no call waits.
 func (cs *coverages) answered(e *event.Event) {
 	for q := range cs.waiting {
-		if q.id == e.ID && !q.asked[e.From].IsZero() {
+		if q.id == e.ID && !q.askedAt[e.From].IsZero() {
 			q.has[e.From] = e.Has
 		}
 	}

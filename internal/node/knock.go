@@ -31,10 +31,10 @@ type knocker struct {
 // context returns the context of the knocks at one address. It ends with Shutdown, or when leave is called.
 func (k *knocker) context() (ctx context.Context, leave func()) { return context.WithCancel(k.life) }
 
-// knock knocks at an address until ctx ends, in its own goroutine, which it adds to group. It calls told with each
+// knock knocks at an address until ctx ends, in its own goroutine, which it adds to group. It calls report with each
 // error that shows that no node listens there. foreign reports that another program answered, and lasting that the
 // errors have continued for refusedFor.
-func (k *knocker) knock(ctx context.Context, to netip.AddrPort, group *sync.WaitGroup, told func(err error, foreign, lasting bool)) {
+func (k *knocker) knock(ctx context.Context, to netip.AddrPort, group *sync.WaitGroup, report func(err error, foreign, lasting bool)) {
 	if k.sockets == nil {
 		return
 	}
@@ -48,7 +48,7 @@ func (k *knocker) knock(ctx context.Context, to netip.AddrPort, group *sync.Wait
 		defer k.count.Add(-1)
 		udp.Knock(ctx, k.sockets.Source(to.Addr()), to, func(err error, since time.Duration) {
 			foreign := errors.Is(err, udp.ErrMemberlist) || errors.Is(err, udp.ErrStranger)
-			told(err, foreign, since >= refusedFor)
+			report(err, foreign, since >= refusedFor)
 		})
 	})
 }

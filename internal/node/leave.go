@@ -24,11 +24,11 @@ func (d *departure) confirmed() {
 // awaitConfirmation waits for the confirmation of a Leave that began at begin. Zero timeout means no limit of the
 // application; leaveMax always applies. A missing confirmation is not an error.
 func (l *loop) awaitConfirmation(confirmed <-chan struct{}, begin time.Time, timeout time.Duration) {
-	most := leaveMax
+	limit := leaveMax
 	if timeout > 0 {
-		most = max(0, min(timeout-time.Since(begin), leaveMax))
+		limit = max(0, min(timeout-time.Since(begin), leaveMax))
 	}
-	t := time.NewTimer(most)
+	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
 	case <-confirmed:

@@ -178,8 +178,8 @@ func (n *Node[N]) adoptMeta() error {
 		if snap.incarnation != self.Incarnation || bytes.Equal(written, self.Meta) {
 			return
 		}
-		if most := n.config.Core.MetaMax; len(written) > most {
-			failed = fmt.Errorf("gwyh: the Meta of LocalNode has %d bytes, want at most %d", len(written), most)
+		if limit := n.config.Core.MetaMax; len(written) > limit {
+			failed = fmt.Errorf("gwyh: the Meta of LocalNode has %d bytes, want at most %d", len(written), limit)
 		} else if err := n.loop.core.SetMeta(now, written); err != nil {
 			failed = fmt.Errorf("gwyh: %w", err)
 		}

@@ -79,7 +79,7 @@ func (n *Node[N]) BroadcastID(msg []byte) (id wire.MessageID, err error) {
 // Coverage asks all members whether they have a broadcast. It returns when all have answered, or with the answers so
 // far when ctx ends. The error is ErrShutdown.
 func (n *Node[N]) Coverage(ctx context.Context, id wire.MessageID) (c Coverage[N], err error) {
-	q := &coverage{id: id, asked: make(map[wire.NodeID]time.Time), has: make(map[wire.NodeID]bool)}
+	q := &coverage{id: id, askedAt: make(map[wire.NodeID]time.Time), has: make(map[wire.NodeID]bool)}
 	defer func() { _ = n.loop.do(func(time.Time) { delete(n.coverages.waiting, q) }) }()
 	round := time.NewTicker(coverageRound)
 	defer round.Stop()

@@ -44,7 +44,7 @@ type Endpoint struct {
 	named    uint64 // packet numbers named by the Naks of the packet in progress
 	answered int    // Pings in the packet in progress
 	settling []byte // Settled messages that answer those Naks
-	drawn    drawn  // control sent because of the packet in progress
+	caused   caused // control sent because of the packet in progress
 	answers  []byte // unsent answers to other messages of that packet
 	unfit    []byte // lost messages that no longer fit into a datagram
 
@@ -122,7 +122,7 @@ const AcksMax = 4
 // BeginPacket resets the counts of what one received packet causes. A packet may contain thousands of messages, so the
 // bounds apply to all of them together. Otherwise a malicious member could make this node send many packets for one, to
 // an address that need not be the member's own.
-func (e *Endpoint) BeginPacket() { e.named, e.answered, e.drawn = 0, 0, drawn{} }
+func (e *Endpoint) BeginPacket() { e.named, e.answered, e.caused = 0, 0, caused{} }
 
 // MayAck counts a Ping of the packet in progress and reports whether to answer it.
 func (e *Endpoint) MayAck() bool {
@@ -142,14 +142,14 @@ func (e *Endpoint) mayName(n uint32) bool {
 // Bounds on what the messages of one received packet may cause to be sent, regardless of their requests and of the
 // receivers of the answers (docs/PROTOCOL.md P12). One request for members may cause 64 datagrams of entries.
 const (
-	drawnPackets = 80        // control packets
-	drawnBytes   = 128 << 10 // bytes in those packets
+	causedPackets = 80        // control packets
+	causedBytes   = 128 << 10 // bytes in those packets
 )
 
-// drawn counts the control sent since the packet in progress began.
-type drawn struct{ packets, bytes int }
+// caused counts the control sent since the packet in progress began.
+type caused struct{ packets, bytes int }
 
-func (d *drawn) add(bytes int) {
+func (d *caused) add(bytes int) {
 	d.packets++
 	d.bytes += bytes
 }
@@ -166,5 +166,5 @@ func (e *Endpoint) Refuse(k wire.Kind) bool {
 
 // Exhausted reports whether the packet in progress has caused as much control as it may.
 func (e *Endpoint) Exhausted() bool {
-	return e.drawn.packets >= drawnPackets || e.drawn.bytes >= drawnBytes
+	return e.caused.packets >= causedPackets || e.caused.bytes >= causedBytes
 }

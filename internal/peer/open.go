@@ -110,8 +110,8 @@ func (p *Peer) Spare(id wire.MessageID) {
 }
 
 // TakeQueue removes and returns the queued normal messages. If there are fewer than least, it returns nil.
-func (p *Peer) TakeQueue(least int) []Queued {
-	if len(p.queue.normal) < least {
+func (p *Peer) TakeQueue(minimum int) []Queued {
+	if len(p.queue.normal) < minimum {
 		return nil
 	}
 	defer p.queueChanged()

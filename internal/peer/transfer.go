@@ -27,15 +27,15 @@ const parkedAge = 10 * time.Second
 // A Transfer is one large message on its way to one peer. It ends when the peer has reported all of it or has sent it to
 // this node; until then the assembly is kept for retransmission.
 type Transfer struct {
-	message *assembly.Assembly
-	use     wire.Use     // for a direct message
-	done    rangeset.Set // bytes sent to the peer or received from it
-	asked   bool         // the peer requested the message
-	partial bool         // the peer takes a stripe of the message from another node
-	begun   bool         // a piece was sent, so the peer counts the message against this node's quota until it is complete
-	since   time.Time    // when a piece was last sent, or when it was queued
-	session *session.Session
-	last    uint64 // number of the packet in session that carried the last piece
+	message   *assembly.Assembly
+	use       wire.Use     // for a direct message
+	done      rangeset.Set // bytes sent to the peer or received from it
+	requested bool         // the peer requested the message
+	partial   bool         // the peer takes a stripe of the message from another node
+	begun     bool         // a piece was sent, so the peer counts the message against this node's quota until it is complete
+	since     time.Time    // when a piece was last sent, or when it was queued
+	session   *session.Session
+	last      uint64 // number of the packet in session that carried the last piece
 }
 
 // Message returns the message.
@@ -47,8 +47,8 @@ func (t *Transfer) Whole() bool { return t.done.Covers(0, t.message.Total) }
 // Begun reports whether any piece has been sent.
 func (t *Transfer) Begun() bool { return t.begun }
 
-// Asked reports whether the peer requested the message.
-func (t *Transfer) Asked() bool { return t.asked }
+// Requested reports whether the peer requested the message.
+func (t *Transfer) Requested() bool { return t.requested }
 
 // Has notes that the peer has the bytes [from, to).
 func (t *Transfer) Has(from, to uint32) { t.done.Add(from, to) }
@@ -139,12 +139,12 @@ func (x *transfers) begin(now time.Time, a *assembly.Assembly, use wire.Use) *Tr
 
 // prefer moves a requested message ahead of those that the peer did not request.
 func (x *transfers) prefer(t *Transfer) {
-	if t.asked {
+	if t.requested {
 		return
 	}
-	t.asked = true
+	t.requested = true
 	from := slices.Index(x.list, t)
-	to := slices.IndexFunc(x.list, func(o *Transfer) bool { return o == t || !o.asked })
+	to := slices.IndexFunc(x.list, func(o *Transfer) bool { return o == t || !o.requested })
 	copy(x.list[to+1:from+1], x.list[to:from])
 	x.list[to] = t
 }

@@ -106,7 +106,7 @@ func TestMessageThatWasAskedForGoesBeforeOthers(t *testing.T) {
 	if want := []*Transfer{all[3], all[1], all[0], all[2]}; !slices.Equal(x.list, want) {
 		t.Error("wrong order")
 	}
-	if !all[1].Asked() || all[0].Asked() {
+	if !all[1].Requested() || all[0].Requested() {
 		t.Error("it is not known which were asked for")
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // Send sends a plaintext at once and never retransmits it. The pacing counts it but does not delay it.
 func (ch *Channel) Send(now time.Time, to wire.Path, plain []byte) {
-	ch.peer.endpoint.drawn.add(len(plain))
+	ch.peer.endpoint.caused.add(len(plain))
 	ch.transmit(now, to, plain, content{})
 }
 
@@ -65,7 +65,7 @@ func (p *Peer) SendControl(now time.Time, plain []byte) (fits bool) {
 		return false
 	}
 	what := content{}
-	p.endpoint.drawn.add(len(plain))
+	p.endpoint.caused.add(len(plain))
 	if len(plain) > pmtu.Min-wire.BoxOverhead {
 		what = carries(p.endpoint.cfg.Arena.Put(now, plain))
 	}

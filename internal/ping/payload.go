@@ -11,9 +11,9 @@ const PayloadMax = 1024
 // A Payload is the content of answers to Pings. After an answer is sent, the application is asked for new content, at
 // most once per interval. The zero value is empty.
 type Payload struct {
-	data  []byte
-	asked time.Time
-	waits bool // the application has not answered yet
+	data    []byte
+	askedAt time.Time
+	waits   bool // the application has not answered yet
 }
 
 // Data returns the payload, which is read-only.
@@ -22,10 +22,10 @@ func (p *Payload) Data() []byte { return p.data }
 // Want reports whether to ask the application for a payload: it has answered the last question, which was at least
 // interval ago. The core then calls Set with the answer.
 func (p *Payload) Want(now time.Time, interval time.Duration) bool {
-	if p.waits || now.Sub(p.asked) < interval {
+	if p.waits || now.Sub(p.askedAt) < interval {
 		return false
 	}
-	p.waits, p.asked = true, now
+	p.waits, p.askedAt = true, now
 	return true
 }
 

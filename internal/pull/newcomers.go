@@ -63,7 +63,7 @@ func (n *Newcomers) after(number uint64) (next newcomer, its uint64, ok bool) {
 // are sent with the next polls.
 func (p *Puller) welcome(now time.Time, m *message) {
 	for {
-		next, number, ok := p.Newcomers.after(m.told)
+		next, number, ok := p.Newcomers.after(m.repeatedTo)
 		if !ok || now.Sub(next.at) < settleFor || p.repeats >= repeatsMax {
 			return
 		}
@@ -73,7 +73,7 @@ func (p *Puller) welcome(now time.Time, m *message) {
 			}
 			p.repeats += len(m.data) + repeatCost
 		}
-		m.told = number
+		m.repeatedTo = number
 	}
 }
 

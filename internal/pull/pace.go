@@ -14,10 +14,10 @@ const (
 // broadcast to all nodes, even at rest. The pace polls such an application at about memberlist's intervals. It does not
 // slow down the queue of an application that has much to send.
 type pace struct {
-	begun   time.Time // of the current Interval
-	polls   int       // number of polls in the current Interval
-	traffic time.Time // when a poll last returned a new message
-	anew    time.Time // since when every poll has returned new slices, and few of them; zero if the last did not
+	begun    time.Time // of the current Interval
+	polls    int       // number of polls in the current Interval
+	traffic  time.Time // when a poll last returned a new message
+	newSince time.Time // since when every poll has returned new slices, and few of them; zero if the last did not
 }
 
 // mayPoll reports whether the current interval has a poll left, and counts that poll.
@@ -39,15 +39,15 @@ func (p *pace) note(now time.Time, g *gave) {
 	burst := g.full && g.messages > 1
 	switch {
 	case g.messages == 0 || g.again > 0 || burst:
-		p.anew = time.Time{}
-	case p.anew.IsZero():
-		p.anew = now
+		p.newSince = time.Time{}
+	case p.newSince.IsZero():
+		p.newSince = now
 	}
 }
 
 func (p *pace) pause(now time.Time, interval time.Duration) time.Duration {
 	switch {
-	case !p.anew.IsZero() && now.Sub(p.anew) >= anewFor:
+	case !p.newSince.IsZero() && now.Sub(p.newSince) >= anewFor:
 		return max(interval, min(anewFactor*interval, anewMax))
 	case now.Sub(p.traffic) < trafficFor:
 		return interval

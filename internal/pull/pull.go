@@ -138,7 +138,7 @@ func (p *Puller) poll(now time.Time) (g gave) {
 			g.again++
 			p.welcome(now, m)
 		} else {
-			m.told = p.Newcomers.last()
+			m.repeatedTo = p.Newcomers.last()
 			fresh = append(fresh, m)
 		}
 		contents[m.hash] = m
@@ -164,7 +164,7 @@ func (p *Puller) poll(now time.Time) (g gave) {
 // last poll returned the same bytes in another slice: such a queue encodes its messages again for each poll.
 func (p *Puller) accept(now time.Time, m *message) bool {
 	if same := p.before[m.hash]; same != nil {
-		m.first, m.told, m.rebroadcast = same.first, same.told, same.rebroadcast
+		m.first, m.repeatedTo, m.rebroadcast = same.first, same.repeatedTo, same.rebroadcast
 		p.welcome(now, m)
 		return false
 	}

@@ -21,7 +21,7 @@ type message struct {
 	at          time.Time // when it was last returned
 	poll        uint64    // number of the poll that returned it last
 	first       time.Time // when its content was new
-	told        uint64    // number of the last newcomer that it was repeated to or that needs no repeat
+	repeatedTo  uint64    // number of the last newcomer that it was repeated to or that needs no repeat
 	rebroadcast bool      // not sent, because every node had just been sent the same bytes
 }
 

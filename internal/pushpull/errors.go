@@ -45,6 +45,6 @@ func (e *VersionError) Error() string {
 		e.Names[0], e.Names[1], e.Versions[0], e.Versions[1])
 }
 
-func errListTooLarge(size, most int) error {
-	return fmt.Errorf("the list of all members has %d bytes, of which at most %d can be sent", size, most)
+func errListTooLarge(size, limit int) error {
+	return fmt.Errorf("the list of all members has %d bytes, of which at most %d can be sent", size, limit)
 }

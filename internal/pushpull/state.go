@@ -39,14 +39,14 @@ func (x *Exchanger) AnswerState(out []Outcome, now time.Time, t *members.Table, 
 func (x *Exchanger) answerSize(out []Outcome, now time.Time, t *members.Table, e *Exchange, size int) []Outcome {
 	x.Stats.TooLarge++
 	out = append(out, Outcome{Kind: OwnStateTooLarge, Size: uint64(size)})
-	told := binary.BigEndian.AppendUint64(nil, uint64(size))
+	encoded := binary.BigEndian.AppendUint64(nil, uint64(size))
 	switch {
 	case !e.ours:
-		return x.answer(out, now, e, wire.UseLargeAnswer, told)
+		return x.answer(out, now, e, wire.UseLargeAnswer, encoded)
 	case e.join.token() != 0:
 		return x.end(out, e, &StateTooLargeError{Size: size, Max: x.Config.MessageMax})
 	}
-	e.use, e.own = wire.UseLargePush, told
+	e.use, e.own = wire.UseLargePush, encoded
 	return x.push(out, now, t, e)
 }
 

@@ -26,15 +26,15 @@ type Versions struct {
 // (PROTOCOL.md M9).
 func understand(a, b [6]byte) bool {
 	for i := 0; i < len(a); i += 3 {
-		least, greatest, spoken := i, i+1, i+2
-		if !within(a[spoken], b[least], b[greatest]) || !within(b[spoken], a[least], a[greatest]) {
+		lowest, highest, current := i, i+1, i+2
+		if !within(a[current], b[lowest], b[highest]) || !within(b[current], a[lowest], a[highest]) {
 			return false
 		}
 	}
 	return true
 }
 
-func within(version, least, greatest byte) bool { return least <= version && version <= greatest }
+func within(version, lowest, highest byte) bool { return lowest <= version && version <= highest }
 
 func (v *Versions) known(versions [6]byte) bool { return slices.Contains(v.understood, versions) }
 

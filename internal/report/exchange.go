@@ -10,13 +10,13 @@ import (
 )
 
 // OwnStateTooLarge writes that the state of this application is too large to send.
-func (r *Reporter) OwnStateTooLarge(now time.Time, size uint64, most int) {
-	r.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", size, most)
+func (r *Reporter) OwnStateTooLarge(now time.Time, size uint64, limit int) {
+	r.warn(now, "own state", "LocalState returned %d bytes, of which at most %d can be sent: no other node gets it", size, limit)
 }
 
 // StateTooLarge writes that the state of another node is too large to send.
-func (r *Reporter) StateTooLarge(now time.Time, id wire.NodeID, at netip.AddrPort, size uint64, most int) {
-	r.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", r.Name(id), at, size, most)
+func (r *Reporter) StateTooLarge(now time.Time, id wire.NodeID, at netip.AddrPort, size uint64, limit int) {
+	r.warn(now, "state", "the state of %q at %s has %d bytes, of which at most %d can be sent: it is not merged", r.Name(id), at, size, limit)
 }
 
 // Vetoed writes that this application refuses to merge with another node's cluster.
@@ -40,6 +40,6 @@ func (r *Reporter) Misfit(now time.Time, e *wire.Member, member *members.Entry) 
 }
 
 // PayloadTooLarge writes that the payload of answers to Pings is too large to send.
-func (r *Reporter) PayloadTooLarge(now time.Time, size, most int) {
-	r.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", size, most)
+func (r *Reporter) PayloadTooLarge(now time.Time, size, limit int) {
+	r.warn(now, "payload", "AckPayload of %d bytes, of which at most %d can be sent: not sent", size, limit)
 }

@@ -77,8 +77,8 @@ func (r *Reporter) Refusal(now time.Time, reason string, e *wire.Member, err err
 }
 
 // LegacyLimit writes that a broadcast of size bytes does not reach the gwyh 0.1 members.
-func (r *Reporter) LegacyLimit(now time.Time, size, most int) {
-	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they accept at most %d bytes", size, r.cfg.Members.CountLegacy(), most)
+func (r *Reporter) LegacyLimit(now time.Time, size, limit int) {
+	r.warn(now, "legacy size", "a broadcast of %d bytes does not go to the %d gwyh 0.1 members: they accept at most %d bytes", size, r.cfg.Members.CountLegacy(), limit)
 }
 
 // LegacyDown writes that gwyh 0.1 nodes consider this node down.

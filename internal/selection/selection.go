@@ -24,7 +24,7 @@ const (
 type Selection struct {
 	Used bool // if false, the application is not asked and all members may be chosen
 
-	asked    time.Time     // when the application was last asked
+	askedAt  time.Time     // when the application was last asked
 	version  uint64        // the version of the members in the last question
 	pending  []wire.NodeID // the members of the unanswered question; nil if there is none
 	answered bool
@@ -41,22 +41,22 @@ func (s *Selection) Pending() bool { return s.pending != nil }
 // Due reports whether to ask the application now about the members of the given version. again is when to call Due
 // again; zero means after the next change of the members. urgent is true if the node has no link.
 func (s *Selection) Due(now time.Time, version uint64, urgent bool) (ask bool, again time.Time) {
-	switch since := now.Sub(s.asked); {
+	switch since := now.Sub(s.askedAt); {
 	case !s.Used:
 		return false, time.Time{}
 	case s.Pending() && since < Wait:
-		return false, s.asked.Add(Wait)
+		return false, s.askedAt.Add(Wait)
 	case s.Pending(), s.answered && s.version == version:
 		return false, time.Time{}
 	case !urgent && since < Pause:
-		return false, s.asked.Add(Pause)
+		return false, s.askedAt.Add(Pause)
 	}
 	return true, now.Add(Wait)
 }
 
 // Asked records that the application was asked about members, which include this node.
 func (s *Selection) Asked(now time.Time, version uint64, members []wire.NodeID) {
-	s.asked, s.version, s.pending = now, version, members
+	s.askedAt, s.version, s.pending = now, version, members
 }
 
 // Answered records the answer to the pending question. It ignores nodes that are not among the members of the question.
@@ -92,7 +92,7 @@ func (s *Selection) Allows(now time.Time, id wire.NodeID) bool {
 		return true
 	}
 	allowed, judged := s.judged[id]
-	overdue := s.Pending() && now.Sub(s.asked) >= Wait
+	overdue := s.Pending() && now.Sub(s.askedAt) >= Wait
 	return allowed || !judged && overdue
 }
 

@@ -30,11 +30,11 @@ const (
 type gaps struct {
 	// ranges are in ascending order, disjoint, not empty, and at most maxGaps. They were detected in this order and
 	// become due for the first time in this order, so those not yet requested come last.
-	ranges    []gap
-	asked     time.Duration // no request for a range is older than this; since the session was made
-	advances  uint32        // packets that arrived as the newest, modulo 2^32
-	lost      uint64        // packets counted as lost
-	highestAt time.Time     // when the newest packet arrived; zero before the first
+	ranges        []gap
+	oldestRequest time.Duration // no request for a range is older than this; since the session was made
+	advances      uint32        // packets that arrived as the newest, modulo 2^32
+	lost          uint64        // packets counted as lost
+	highestAt     time.Time     // when the newest packet arrived; zero before the first
 }
 
 // A gap is a range of missing packet numbers. It is small because a bad link has many.
@@ -135,11 +135,11 @@ func (g *gaps) due(r *gap, rtt time.Duration) time.Duration {
 func (g *gaps) next(rtt time.Duration) time.Duration {
 	unasked := g.unasked()
 	if unasked == len(g.ranges) {
-		return g.asked + rtt*3/2
+		return g.oldestRequest + rtt*3/2
 	}
 	due := g.due(&g.ranges[unasked], rtt)
 	if unasked > 0 {
-		due = min(due, g.asked+rtt*3/2)
+		due = min(due, g.oldestRequest+rtt*3/2)
 	}
 	return due
 }
@@ -149,8 +149,8 @@ func (g *gaps) take(now, rtt time.Duration, yield func(start, end uint64) bool) 
 	more := true
 	switch unasked := g.unasked(); {
 	case unasked == 0:
-		g.asked = now
-	case g.asked+rtt*3/2 <= now:
+		g.oldestRequest = now
+	case g.oldestRequest+rtt*3/2 <= now:
 		more = g.takeAgain(now, rtt*3/2, g.ranges[:unasked], yield)
 	}
 	for i := g.unasked(); more && i < len(g.ranges); i++ {
@@ -165,7 +165,7 @@ func (g *gaps) take(now, rtt time.Duration, yield func(start, end uint64) bool) 
 // takeAgain does the same for the ranges that were requested before.
 func (g *gaps) takeAgain(now, pause time.Duration, ranges []gap, yield func(start, end uint64) bool) bool {
 	more := true
-	g.asked = now
+	g.oldestRequest = now
 	kept := 0
 	for _, r := range ranges {
 		if more && r.at+pause <= now {
@@ -175,7 +175,7 @@ func (g *gaps) takeAgain(now, pause time.Duration, ranges []gap, yield func(star
 			}
 			more = r.ask(now, yield)
 		}
-		g.asked = min(g.asked, r.at)
+		g.oldestRequest = min(g.oldestRequest, r.at)
 		ranges[kept] = r
 		kept++
 	}

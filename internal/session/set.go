@@ -59,13 +59,13 @@ func (t *Set) Add(now time.Time, s *Session) (evicted []*Session) {
 
 // leastUsed returns the session with the oldest sign of life, except the current one.
 func (t *Set) leastUsed() *Session {
-	var least *Session
+	var oldest *Session
 	for _, s := range t.sessions {
-		if s != t.current && (least == nil || s.heardAt().Before(least.heardAt())) {
-			least = s
+		if s != t.current && (oldest == nil || s.heardAt().Before(oldest.heardAt())) {
+			oldest = s
 		}
 	}
-	return least
+	return oldest
 }
 
 // Opened records that a box from the given source opened under s, and reports whether that box confirmed s. An
