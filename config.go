@@ -18,6 +18,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/metrics"
 	"github.com/gwyh-go/gwyh/internal/node"
 	"github.com/gwyh-go/gwyh/internal/overlay"
@@ -301,6 +302,14 @@ type Config struct {
 	// node. Further ones are dropped and counted. Default 1024. 1 to 1048576.
 	HandoffQueueDepth int
 
+	// MemoryLimit bounds the memory of the node in bytes. It is the sum of the bounds of all queues and tables: what they
+	// would take if all of them were full at once, under attack. An ordinary node takes a few MiB. The queues for the application,
+	// the member table, and what the node remembers for repair and against duplicates get parts of it; see docs/LIMITS.md.
+	// Not included are the garbage collector's overhead (set GOMEMLIMIT for that), the buffers of sockets, and what the
+	// application keeps. Zero (the default) means 1152 MiB, and 5 MiB more for each of the Subscriptions above 5. From 960 MiB, and
+	// as much more, to 64 GiB.
+	MemoryLimit int64
+
 	// UDPBufferSize is the size in bytes of the largest datagram that the node sends without path MTU
 	// discovery, and the limit that GetBroadcasts is given. A larger broadcast is split. The node sends a peer at most 1200 bytes in one
 	// datagram until it has seen that larger ones arrive. With a NetTransport on Linux it also searches for
@@ -525,6 +534,7 @@ func (c *Config) fillZeros(d *Config) {
 	fill(&c.Subscriptions, d.Subscriptions)
 	fill(&c.MetaMax, d.MetaMax)
 	fill(&c.HandoffQueueDepth, d.HandoffQueueDepth)
+	fill(&c.MemoryLimit, memory.Default+memory.Links(c.Subscriptions))
 	fill(&c.UDPBufferSize, d.UDPBufferSize)
 }
 
@@ -644,6 +654,9 @@ func (c *Config) complaints() (bad []string) {
 	metaMax := c.UDPBufferSize - entryOverhead - len(c.Name) - len(c.Zone)
 	within("MetaMax", c.MetaMax, 1, max(MetaMaxSize, min(maxMeta, metaMax)))
 	within("HandoffQueueDepth", c.HandoffQueueDepth, 1, 1<<20)
+	if l, least := c.MemoryLimit, memory.Min+memory.Links(c.Subscriptions); l < least || l > memory.Max {
+		reject("MemoryLimit", l, fmt.Sprintf("%d to %d", least, int64(memory.Max)))
+	}
 	within("UDPBufferSize", c.UDPBufferSize, minUDPBufferSize, largest)
 	positive("QueueCheckInterval", c.QueueCheckInterval)
 	return bad
@@ -755,6 +768,7 @@ func (c *Config) core(t Transport) (gossip.Config, error) {
 		PushPullInterval: orNone(c.PushPullInterval), PushPullNodes: c.PushPullNodes,
 		Subscriptions: c.Subscriptions, Strategy: overlay.Strategy(c.DistributionStrategy), Heartbeat: c.HeartbeatInterval, Beacon: c.BeaconInterval,
 		DatagramSize: min(c.UDPBufferSize, udp.MaxDatagram), DatagramMax: probed, DatagramTaken: udp.MaxDatagram, AnswerAdvertised: !udpTransport,
+		Memory: memory.Divide(c.MemoryLimit, c.Subscriptions),
 	}, nil
 }
 

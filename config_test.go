@@ -159,6 +159,7 @@ func TestBadValueIsAnErrorWithFieldValueAndBound(t *testing.T) {
 		"MetaMax":                 {func(c *Config) { c.Name, c.MetaMax = "n", 1400 }, "= 1400, want 1 to 1179"},
 		"DistributionStrategy":    {func(c *Config) { c.DistributionStrategy = 5 }, "= 5, want one of"},
 		"HandoffQueueDepth":       {func(c *Config) { c.HandoffQueueDepth = 1<<20 + 1 }, "1 to 1048576"},
+		"MemoryLimit":             {func(c *Config) { c.MemoryLimit = 1 << 20 }, "= 1048576, want 1006632960 to 68719476736"},
 		"UDPBufferSize":           {func(c *Config) { c.UDPBufferSize = 1199 }, "= 1199, want 1200 to 65507"},
 		"QueueCheckInterval":      {func(c *Config) { c.QueueCheckInterval = -1 }, "no negative duration"},
 		"LogOutput": {func(c *Config) { c.LogOutput, c.Logger = &bytes.Buffer{}, log.Default() },

@@ -8,12 +8,15 @@
 // An Arena does not know messages or peers. The package has one file.
 package arena
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Bounds of an arena (docs/LIMITS.md).
 const (
 	MessageMax = 64 << 10 // maximum bytes of one Put
-	Max        = 32 << 20 // maximum bytes of the ring
+	Max        = 32 << 20 // maximum bytes of the ring, unless Config.Max says otherwise
 
 	minSize = 4 << 10          // initial bytes of the ring
 	keep    = 3 * time.Second  // minimum of Config.Keep
@@ -25,6 +28,7 @@ type Config struct {
 	Keep   time.Duration // the ring grows rather than overwrite younger bytes; values below 3 s mean 3 s
 	Unused time.Duration // the ring is released after this time without a Put; values below 10 s mean 10 s
 	Hold   int           // while a queue needs the ring, it grows to this many bytes before it overwrites anything
+	Max    int           // maximum bytes of the ring, a power of two; zero means the constant Max
 }
 
 // An Arena is the ring buffer. The zero value is empty and ready for use. It is not safe for concurrent use.
@@ -41,6 +45,9 @@ type Arena struct {
 
 // parts is the number of parts of the ring whose time is recorded.
 const parts = 8
+
+// max returns the maximum bytes of the ring.
+func (a *Arena) max() int { return cmp.Or(a.cfg.Max, Max) }
 
 // New returns an empty Arena.
 func New(cfg Config) Arena { return Arena{cfg: cfg} }
@@ -87,7 +94,7 @@ func (a *Arena) skip(now time.Time, n uint64) bool {
 	if at := a.head % size; at+n > size {
 		rest = size - at
 	}
-	if n > size || size < Max && !a.mayOverwrite(now, rest+n) {
+	if n > size || size < uint64(a.max()) && !a.mayOverwrite(now, rest+n) {
 		return false
 	}
 	a.head += rest
@@ -132,7 +139,7 @@ func (a *Arena) mark(now time.Time, off, n uint64) {
 func (a *Arena) Rest(now time.Time) bool {
 	if a.buf != nil && now.Sub(a.used) >= max(unused, a.cfg.Unused) && a.awaiting == 0 {
 		a.buf = nil
-		a.head += Max
+		a.head += uint64(a.max())
 	}
 	return a.buf == nil
 }

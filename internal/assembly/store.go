@@ -12,6 +12,9 @@ const (
 	StoreMax      = 64 << 20 // maximum bytes of all messages, complete or not
 	StoreCount    = 8192     // maximum number of messages
 	SweepInterval = time.Second
+
+	listMax    = 1 << 16 // maximum chunks of all messages if they were complete: 4 GiB
+	rangeBytes = 16      // maximum memory of one range
 )
 
 // A Store holds the large messages of a node. The zero value is empty and ready for use. Not for concurrent use
@@ -19,7 +22,8 @@ const (
 type Store struct {
 	byID map[wire.MessageID]*Assembly // broadcasts
 	all  []*Assembly                  // in the order in which they began
-	size int                          // total bytes of chunks
+	size int                          // total bytes of chunks, and of ranges except the first one of a message
+	list int                          // total length of the lists of chunks
 }
 
 // Get returns the broadcast with the given id, or nil.
@@ -36,6 +40,7 @@ func (s *Store) Begin(now time.Time, id wire.MessageID, total uint32, direct boo
 	a := &Assembly{ID: id, Total: total, Began: now, Progress: now, Direct: direct,
 		chunks: make([][]byte, (total+chunkSize-1)/chunkSize)}
 	s.all = append(s.all, a)
+	s.list += len(a.chunks)
 	if !direct {
 		if s.byID == nil {
 			s.byID = make(map[wire.MessageID]*Assembly)
@@ -46,7 +51,14 @@ func (s *Store) Begin(now time.Time, id wire.MessageID, total uint32, direct boo
 }
 
 // Room reports whether one more message can begin. It makes room if that is possible.
-func (s *Store) Room() bool { return len(s.all) < StoreCount || s.makePlace() }
+func (s *Store) Room() bool {
+	for len(s.all) >= StoreCount || s.list >= listMax {
+		if !s.makePlace() {
+			return false
+		}
+	}
+	return true
+}
 
 // Add adds a complete message, which counts as delivered. It returns nil if there is no room.
 func (s *Store) Add(now time.Time, id wire.MessageID, data []byte, direct bool) *Assembly {
@@ -83,7 +95,12 @@ func (s *Store) Write(now time.Time, a *Assembly, offset uint32, b []byte) (fres
 		at += uint32(n)
 	}
 	a.Progress = now
-	return a.Have.Add(offset, end), true
+	ranges := max(len(a.Have), 1)
+	fresh = a.Have.Add(offset, end)
+	more := rangeBytes * (len(a.Have) - ranges)
+	a.bytes += more
+	s.size += more
+	return fresh, true
 }
 
 func (s *Store) allocate(now time.Time, a *Assembly, i int) bool {
@@ -113,6 +130,7 @@ func (s *Store) release(a *Assembly) {
 		delete(s.byID, a.ID)
 	}
 	s.size -= a.bytes
+	s.list -= len(a.chunks)
 	a.chunks, a.Have, a.bytes = nil, nil, 0
 	if a.Spread != nil {
 		a.Spread.Release()

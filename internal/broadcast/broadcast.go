@@ -38,6 +38,7 @@ type Config struct {
 	Self         uint64        // origin id of this node's messages
 	HeartbeatGap time.Duration // longest time between two heartbeats of this node to a neighbor
 	Keep         time.Duration // minimum time for which small messages are kept; values below 3 s mean 3 s
+	SeenMax      int           // maximum bytes of the ids of messages; zero means seen.Budget
 }
 
 // A Disseminator is the dissemination of one node. Use [New] to create one. It is not safe for concurrent use.
@@ -95,6 +96,7 @@ func New(cfg Config) *Disseminator {
 		grace:   grace{length: graceMin},
 		origins: origins{byID: make(map[uint64]*origin)},
 	}
+	d.Seen.Budget = cfg.SeenMax
 	d.origins.add(cfg.Self, 0, 0).chosen = true // it needs no parents
 	return d
 }

@@ -18,7 +18,7 @@ func BenchmarkQuickForeignTransport(b *testing.B) {
 		defer mu.Unlock()
 		sink = append(sink[:0], p...)
 		return nil
-	}, 1, stop)
+	}, roomFor(1), stop)
 	var g sync.WaitGroup
 	c.Start(&g)
 	var to [9]wire.Path

@@ -35,20 +35,27 @@ type Carrier struct {
 	resume  time.Time // when reading is retried after an error; zero if there was none
 }
 
+// Room limits the datagrams that wait in a Carrier.
+type Room struct {
+	Depth    int // datagrams that wait for the loop
+	Received int // their total bytes
+	Written  int // bytes of the datagrams that wait for a foreign transport
+}
+
 // ingestDepth is the number of ingested packets that wait for a loop that reads its own socket.
 const ingestDepth = 16
 
 // New returns a Carrier over sockets, of which it is the only reader, until stop is closed. If the loop does not read
-// itself, at most depth datagrams wait for it. errorf is called with read errors.
-func New(sockets udp.Sockets, depth int, errorf func(format string, args ...any), stop <-chan struct{}) *Carrier {
+// itself, at most room.Depth datagrams wait for it. errorf is called with read errors.
+func New(sockets udp.Sockets, room Room, errorf func(format string, args ...any), stop <-chan struct{}) *Carrier {
 	c := &Carrier{sockets: sockets, errorf: errorf, stop: stop}
 	if len(sockets) == 1 {
 		c.reader = udp.NewReader(sockets[0])
 	}
 	if c.reader != nil {
-		depth = ingestDepth
+		room.Depth = ingestDepth
 	}
-	c.in = inbox.New(depth)
+	c.in = inbox.New(room.Depth, room.Received)
 	return c
 }
 

@@ -66,7 +66,7 @@ func over(t *testing.T, addrs []string, errorf func(string, ...any)) *Carrier {
 		errorf = t.Errorf
 	}
 	stop := make(chan struct{})
-	c := New(sockets, 64, errorf, stop)
+	c := New(sockets, roomFor(64), errorf, stop)
 	var g sync.WaitGroup
 	c.Start(&g)
 	t.Cleanup(func() {
@@ -133,7 +133,7 @@ func TestSourceOfADatagramCanBeAnswered(t *testing.T) {
 func TestWaitEndsWhenItIsDueOrWoken(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
-	for _, c := range []*Carrier{over(t, one, nil), over(t, two, nil), NewForeign(nil, 1, stop)} {
+	for _, c := range []*Carrier{over(t, one, nil), over(t, two, nil), NewForeign(nil, roomFor(1), stop)} {
 		due := time.Now().Add(5 * time.Millisecond)
 		if got := c.Wait(due); len(got) > 0 || time.Now().Before(due) {
 			t.Error(got, time.Until(due))
@@ -150,7 +150,7 @@ func TestWaitEndsWhenItIsDueOrWoken(t *testing.T) {
 func TestIngestWaitsWhileManyWaitAndEndsWithStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
-		c := NewForeign(nil, ingestDepth, stop)
+		c := NewForeign(nil, roomFor(ingestDepth), stop)
 		var g sync.WaitGroup
 		done := 0
 		g.Go(func() {

@@ -11,11 +11,11 @@ import (
 // never two at once for one destination. Errors are counted.
 type Write func(to netip.AddrPort, b []byte) error
 
-// NewForeign returns a Carrier over a transport that write writes to. The caller passes received datagrams to Put; at
-// most depth of them are queued. The Carrier may be used until stop is closed.
-func NewForeign(write Write, depth int, stop <-chan struct{}) *Carrier {
-	c := &Carrier{in: inbox.New(depth), stop: stop}
-	c.foreign = &writers{write: write, stop: stop, failed: &c.failed, to: make(map[netip.AddrPort]*destination)}
+// NewForeign returns a Carrier over a transport that write writes to. The caller passes received datagrams to Put.
+// room limits the datagrams of both directions. The Carrier may be used until stop is closed.
+func NewForeign(write Write, room Room, stop <-chan struct{}) *Carrier {
+	c := &Carrier{in: inbox.New(room.Depth, room.Received), stop: stop}
+	c.foreign = &writers{write: write, stop: stop, failed: &c.failed, max: room.Written, to: make(map[netip.AddrPort]*destination)}
 	return c
 }
 

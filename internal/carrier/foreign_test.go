@@ -12,6 +12,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// roomFor returns the default bounds with room for depth datagrams.
+func roomFor(depth int) Room { return Room{Depth: depth, Received: 8 << 20, Written: 32 << 20} }
+
 var peer = wire.Path{Remote: netip.MustParseAddrPort("192.0.2.1:7946")}
 
 // foreign runs f in a bubble with a Carrier whose transport takes one datagram for each value that f sends to through.
@@ -27,7 +30,7 @@ func foreign(t *testing.T, depth int, f func(c *Carrier, through chan<- error, w
 			case <-stop:
 				return nil
 			}
-		}, depth, stop)
+		}, roomFor(depth), stop)
 		var g sync.WaitGroup
 		c.Start(&g)
 		f(c, through, &wrote)

@@ -10,7 +10,6 @@ import (
 // Bounds of the queues for a foreign transport.
 const (
 	queuedMax  = 2048        // datagrams
-	queuedSize = 32 << 20    // bytes
 	writersMax = 1024        // goroutines that write
 	slowWrite  = time.Second // a flush does not wait for a write that takes longer
 )
@@ -29,6 +28,7 @@ type writers struct {
 	write  Write
 	stop   <-chan struct{}
 	failed *failures // of the Carrier
+	max    int       // bytes queued
 
 	mu      sync.Mutex                      // guards the following fields
 	to      map[netip.AddrPort]*destination // destinations with a datagram queued or being written
@@ -96,7 +96,7 @@ func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Tim
 // add queues one datagram if there is room. A destination may use half of the room that the other destinations leave.
 // So slow destinations share the room evenly, and a fast one always finds some.
 func (w *writers) add(d *destination, b []byte, packets int, now time.Time) {
-	if d.len() >= queuedMax-w.queued || d.size+len(b) > queuedSize-w.size {
+	if d.len() >= queuedMax-w.queued || d.size+len(b) > w.max-w.size {
 		w.full++
 		return
 	}

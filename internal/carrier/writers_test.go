@@ -61,7 +61,7 @@ func overSlow(t *testing.T, f func(c *Carrier, end *slowEnd)) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &slowEnd{takes: make(map[netip.AddrPort]time.Duration), wrote: make(map[netip.AddrPort][]string), within: make(map[netip.AddrPort]int)}
 		stop := make(chan struct{})
-		c := NewForeign(end.write, 1, stop)
+		c := NewForeign(end.write, roomFor(1), stop)
 		defer func() {
 			c.Stop()
 			close(stop)
@@ -182,7 +182,7 @@ func TestBlockedDestinationsShareTheQueueAndLeaveRoomForOthers(t *testing.T) {
 					}
 				}
 				w := car.foreign
-				if w.queued >= queuedMax || w.size >= queuedSize {
+				if w.queued >= queuedMax || w.size >= w.max {
 					t.Errorf("%d datagrams of %d bytes wait", w.queued, w.size)
 				}
 				car.SendRun(node(9), datagram, c.bytes)
@@ -243,7 +243,7 @@ func TestEndWritesWaitsForWritesInProgressButNotForEver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			stop, begin := make(chan struct{}), time.Now()
 			writes := 0
-			car := NewForeign(func(netip.AddrPort, []byte) error { writes++; time.Sleep(c.takes); return nil }, 1, stop)
+			car := NewForeign(func(netip.AddrPort, []byte) error { writes++; time.Sleep(c.takes); return nil }, roomFor(1), stop)
 			car.SendRun(node(0), []byte("xyz"), 1)
 			synctest.Wait()
 			close(stop)

@@ -19,7 +19,7 @@ import (
 
 // newBroadcasts returns the Broadcasts of d, whose Endpoint is set.
 func newBroadcasts(now time.Time, d *Delivery) Broadcasts {
-	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), HeartbeatGap: d.cfg.heartbeatGap(), Keep: d.keepFor()})
+	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), HeartbeatGap: d.cfg.heartbeatGap(), Keep: d.keepFor(), SeenMax: d.cfg.Memory.Seen})
 	return Broadcasts{d: d, Disseminator: of, timer: timer.Timer{Fire: d.Broadcasts.HandleTimeout}, sweepTimer: timer.Timer{Fire: d.Broadcasts.sweepStore},
 		Beacons:     beacon.New(now, beacon.Config{Self: d.cfg.Self, Interval: d.cfg.Beacon, Members: d.cfg.Members}),
 		beaconTimer: timer.Timer{Fire: d.Broadcasts.SendBeacon}}
@@ -413,7 +413,7 @@ func (ds *Broadcasts) Serve(now time.Time, p *Peer, o *broadcast.Outcome) {
 		t = p.Packets.Begin(now, a, 0)
 		t.Has(0, a.Total)
 	}
-	if t.Ranges() > assembly.RangesMax {
+	if t.Ranges() > assembly.RangesMax || p.Packets.Ranges() > packets.RangesMax {
 		d.drop(stats.DropOversize)
 		return
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
@@ -58,6 +59,7 @@ type Config struct {
 	Events  *event.Queue   // where messages for the application are queued
 	Report  *report.Reporter
 	Stats   *stats.Stats
+	Memory  memory.Shares
 }
 
 // halvedMax is the maximum interval of heartbeats of which each goes to half of the links.

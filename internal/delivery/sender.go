@@ -15,7 +15,7 @@ import (
 
 // newSender returns the Sender of d, whose Endpoint is set.
 func newSender(d *Delivery) Sender {
-	return Sender{d: d, Arena: arena.New(arena.Config{Keep: d.keepFor(), Unused: d.Endpoint.Heartbeats(2), Hold: 2 * packets.SmallMax}),
+	return Sender{d: d, Arena: arena.New(arena.Config{Keep: d.keepFor(), Unused: d.Endpoint.Heartbeats(2), Hold: 2 * packets.SmallMax, Max: d.cfg.Memory.Small}),
 		sealTimer: timer.Timer{Fire: func(now time.Time) { d.Sender.SealDue(now, false) }}}
 }
 

@@ -25,6 +25,7 @@ const (
 	WaitingBytes = 32 << 20              // their maximum bytes
 	AwaitedMax   = 4096                  // maximum messages that wait for their acknowledgement
 	KeptBytes    = assembly.StoreMax / 2 // maximum bytes of the large ones among them
+	SmallBytes   = 32 << 20              // maximum bytes of the small ones
 	routesMax    = 4096                  // maximum addresses whose peer is remembered
 
 	repeatMin  = 200 * time.Millisecond // minimum time between two retransmissions

@@ -39,6 +39,7 @@ type Sender struct {
 	waiting []*Message // waiting for a session, in the order in which they began
 	awaited map[wire.MessageID]*Message
 	kept    int // bytes of the large messages in awaited
+	small   int // bytes of the small ones
 
 	lastToken Token
 	lastDial  uint64
@@ -110,7 +111,10 @@ func (x *Sender) full(m *Message, size int, waits bool) bool {
 	if !m.Use.Acknowledged() {
 		return false
 	}
-	return len(x.awaited) >= AwaitedMax || x.IsLarge(size) && x.kept+size > KeptBytes
+	if x.IsLarge(size) {
+		return len(x.awaited) >= AwaitedMax || x.kept+size > KeptBytes
+	}
+	return len(x.awaited) >= AwaitedMax || x.small+size > SmallBytes
 }
 
 // keep stores the content of a message, and the message itself if it will be acknowledged. It returns false if the store
@@ -119,6 +123,9 @@ func (x *Sender) keep(now time.Time, m *Message, data []byte) bool {
 	awaited := m.Use.Acknowledged()
 	if !x.IsLarge(len(data)) {
 		m.Data = bytes.Clone(data)
+		if awaited {
+			x.small += len(data)
+		}
 	} else if !x.store(now, m, data, awaited) {
 		return false
 	}
@@ -153,6 +160,7 @@ func (x *Sender) Enlarge(now time.Time, m *Message) bool {
 	if !x.store(now, m, m.Data, true) {
 		return false
 	}
+	x.small -= len(m.Data)
 	m.Data = nil
 	return true
 }
@@ -198,6 +206,7 @@ func (x *Sender) end(m *Message, err error) {
 		return
 	}
 	delete(x.awaited, m.ID)
+	x.small -= len(m.Data)
 	x.forget(m)
 	x.add(Outcome{Kind: Ended, Message: m, Err: err})
 }

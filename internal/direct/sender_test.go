@@ -320,6 +320,30 @@ func TestEnlargeNeedsRoomInTheStore(t *testing.T) {
 	want(t, w.ack(m, 900, 900), Ended)
 }
 
+// With large datagrams a small message may have 60,000 bytes, so those that wait for their acknowledgement have a bound in
+// bytes too.
+func TestSmallReliableMessagesAreBoundedInBytes(t *testing.T) {
+	const size = 60_000
+	w := newWorld(t)
+	w.cfg.SmallMax = size
+	var sent []*Message
+	for len(sent) < SmallBytes/size {
+		m := w.message(wire.UseReliable)
+		w.begin(m, size, w.peer)
+		sent = append(sent, m)
+	}
+	if _, err := w.Begin(nil, w.now, w.message(wire.UseReliable), make([]byte, size), w.peer, roundTrip); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("one more: %v", err)
+	}
+	w.Enlarge(w.now, sent[0])
+	for _, m := range sent {
+		w.ack(m, size, size)
+	}
+	if w.small != 0 {
+		t.Errorf("%d bytes when all are acknowledged", w.small)
+	}
+}
+
 // fill leaves no room in the store.
 func (w *world) fill() {
 	for range assembly.StoreMax / assembly.MessageMax {

@@ -15,7 +15,7 @@ func slow(t *testing.T, f func(t *testing.T, q *Queue[string])) {
 			d, _ := time.ParseDuration(s)
 			time.Sleep(d)
 		}
-		q := New(Handlers[string]{Message: func(b []byte) { take(string(b)) }, Join: take, Update: take, Leave: take, Log: take})
+		q := New(Handlers[string]{Message: func(b []byte) { take(string(b)) }, Join: take, Update: take, Leave: take, Log: take}, 64<<20)
 		stop := make(chan struct{})
 		var running sync.WaitGroup
 		running.Go(func() { q.Run(stop) })

@@ -11,10 +11,9 @@ import (
 
 // Bounds of the queue for the application (docs/LIMITS.md).
 const (
-	MessagesMax = 1 << 16  // messages
-	bytesMax    = 64 << 20 // bytes of them
-	callsMax    = 1024     // other calls
-	linesMax    = 1024     // lines of the log
+	MessagesMax = 1 << 16 // messages
+	callsMax    = 1024    // other calls
+	linesMax    = 1024    // lines of the log
 )
 
 // Handlers are the callbacks. A nil handler receives nothing.
@@ -54,6 +53,7 @@ type notice[N any] struct {
 // one node are merged into at most two.
 type Queue[N any] struct {
 	handlers Handlers[N]
+	bytesMax int // of the messages in the queue
 
 	wake    chan struct{} // contains a token while the queue may be non-empty
 	dropped atomic.Uint64 // messages, calls and lines dropped
@@ -78,9 +78,9 @@ type Queue[N any] struct {
 	stuck      uint64 // base + 1 when a wait timed out
 }
 
-// New returns an empty queue.
-func New[N any](h Handlers[N]) *Queue[N] {
-	return &Queue[N]{handlers: h, wake: make(chan struct{}, 1), pending: make(map[string]uint64)}
+// New returns an empty queue for messages of at most size bytes in total, or one message.
+func New[N any](h Handlers[N], size int) *Queue[N] {
+	return &Queue[N]{handlers: h, bytesMax: size, wake: make(chan struct{}, 1), pending: make(map[string]uint64)}
 }
 
 // Run makes the calls until stop is closed.
@@ -203,7 +203,7 @@ func (q *Queue[N]) Message(now time.Time, via Via, data []byte) {
 	q.bytes += len(data)
 	q.push(notice[N]{kind: message, at: now, via: via, data: data})
 	q.oldest = max(q.oldest, q.base)
-	for q.messages > MessagesMax || q.bytes > bytesMax && q.messages > 1 {
+	for q.messages > MessagesMax || q.bytes > q.bytesMax && q.messages > 1 {
 		if n := &q.queue[q.oldest-q.base]; n.kind == message {
 			q.messages--
 			q.bytes -= len(n.data)

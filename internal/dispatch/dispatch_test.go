@@ -23,7 +23,7 @@ func newQueue() (*Queue[string], *[]string) {
 		return func(s string) { calls = append(calls, kind+" "+s) }
 	}
 	return New(Handlers[string]{Message: func(b []byte) { note("message")(string(b)) },
-		Join: note("join"), Update: note("update"), Leave: note("leave"), Log: note("log")}), &calls
+		Join: note("join"), Update: note("update"), Leave: note("leave"), Log: note("log")}, 64<<20), &calls
 }
 
 func TestCallsComeInOrder(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -66,6 +67,8 @@ type Config struct {
 	DatagramSize  int // largest datagram sent, in bytes of UDP payload
 	DatagramMax   int // largest datagram that paths are probed for; no larger than DatagramSize: no probes
 	DatagramTaken int // largest datagram received, announced to peers
+
+	Memory memory.Shares // bounds of the stores; zero means those of the default limit
 
 	// Trace writes what happens in the node. If it is nil, nothing is written, and no trace data is allocated.
 	Trace *trace.Tracer

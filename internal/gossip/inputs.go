@@ -32,7 +32,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:     cfg,
 		rng:     rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[8:]), binary.LittleEndian.Uint64(seed[16:]))),
-		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), Secret: cfg.Secret, NameHold: cmp.Or(cfg.DeadNodeReclaimTime, cfg.GossipToTheDeadTime, nameHold), MetaMax: cfg.MetaMax, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
+		members: members.NewTable(now, members.Config{Self: selfOf(&cfg), Secret: cfg.Secret, NameHold: cmp.Or(cfg.DeadNodeReclaimTime, cfg.GossipToTheDeadTime, nameHold), MetaMax: cfg.MetaMax, Budget: cfg.Memory.Members, Allow: cfg.Allow, Base: cfg.Base, Rand: secret}),
 		peers:   make(map[wire.NodeID]*peer),
 		ids:     wire.NewIDs([8]byte(seed[:8])),
 	}
@@ -43,7 +43,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	}
 	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat,
 		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Judges: cfg.judges(), Pings: cfg.Pings, ProbeInterval: cfg.Detection.ProbeInterval,
-		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats})
+		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats, Memory: cfg.Memory})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)
 	c.swim, c.overlay = newDetection(now, c), newOverlaying(now, c, [16]byte(seed[56:]))

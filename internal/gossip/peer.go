@@ -5,6 +5,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	packets "github.com/gwyh-go/gwyh/internal/peer"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
@@ -23,6 +24,9 @@ type peer struct {
 
 	dials []handshake.AttemptID // handshakes that ended with this peer and are not confirmed
 }
+
+// PeerBytes returns the size of what a Core keeps about each peer besides its sessions and packets, in bytes.
+func PeerBytes() int { return int(memory.Of[peer]()) }
 
 // detection returns the failure detector's state of p, or nil if p is nil.
 func (p *peer) detection() *swim.Peer {

@@ -9,9 +9,6 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// MaxBytes bounds the total bytes of the queued datagrams.
-const MaxBytes = 8 << 20
-
 // smallSize is the capacity in bytes of a buffer for an ordinary datagram. Larger buffers have their own pool.
 const smallSize = 2048
 
@@ -29,6 +26,7 @@ type datagram struct {
 type Inbox struct {
 	c       chan datagram
 	wake    chan struct{} // contains a token after Wake
+	max     int64         // bytes of the queued datagrams
 	bytes   atomic.Int64
 	dropped atomic.Uint64
 	small   sync.Pool
@@ -42,9 +40,9 @@ type Inbox struct {
 	taken []*[]byte // the buffers of got
 }
 
-// New returns an inbox for at most depth datagrams.
-func New(depth int) *Inbox {
-	return &Inbox{c: make(chan datagram, depth), wake: make(chan struct{}, 1)}
+// New returns an inbox for at most depth datagrams of at most size bytes in total.
+func New(depth, size int) *Inbox {
+	return &Inbox{max: int64(size), c: make(chan datagram, depth), wake: make(chan struct{}, 1)}
 }
 
 // Wait waits for datagrams, until due, or until Wake is called. It returns at most a batch of datagrams. The caller may
@@ -132,7 +130,7 @@ func (in *Inbox) Put(path wire.Path, b []byte) {
 }
 
 // PutWait queues a copy of b and blocks while depth datagrams are queued; the system's buffer then queues datagrams. It
-// gives up when stop is closed. It drops and counts a datagram beyond MaxBytes.
+// gives up when stop is closed. It drops and counts a datagram beyond the maximum size.
 func (in *Inbox) PutWait(path wire.Path, b []byte, stop <-chan struct{}) {
 	d, ok := in.copy(path, b)
 	if !ok {
@@ -145,7 +143,7 @@ func (in *Inbox) PutWait(path wire.Path, b []byte, stop <-chan struct{}) {
 }
 
 func (in *Inbox) copy(path wire.Path, b []byte) (datagram, bool) {
-	if in.bytes.Add(int64(len(b))) > MaxBytes {
+	if in.bytes.Add(int64(len(b))) > in.max {
 		in.bytes.Add(-int64(len(b)))
 		in.dropped.Add(1)
 		return datagram{}, false

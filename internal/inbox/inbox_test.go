@@ -9,8 +9,11 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
+// size is the maximum of bytes in the inboxes of the tests.
+const size = 8 << 20
+
 func TestDatagramIsCopiedAndComesOut(t *testing.T) {
-	in := New(4)
+	in := New(4, size)
 	b := []byte("hello")
 	in.Put(wire.Path{}, b)
 	b[0] = 'j'
@@ -23,7 +26,7 @@ func TestDatagramIsCopiedAndComesOut(t *testing.T) {
 }
 
 func TestFullInboxDropsAndCounts(t *testing.T) {
-	in := New(2)
+	in := New(2, size)
 	for range 5 {
 		in.Put(wire.Path{}, []byte("x"))
 	}
@@ -33,13 +36,13 @@ func TestFullInboxDropsAndCounts(t *testing.T) {
 }
 
 func TestBytesAreBoundedToo(t *testing.T) {
-	in := New(1024)
+	in := New(1024, size)
 	big := bytes.Repeat([]byte("x"), 65_507)
 	for range 200 {
 		in.Put(wire.Path{}, big)
 	}
-	if n := len(in.c); n*len(big) > MaxBytes || n < 100 {
-		t.Fatalf("%d datagrams of %d bytes wait, of which %d bytes may", n, len(big), MaxBytes)
+	if n := len(in.c); n*len(big) > size || n < 100 {
+		t.Fatalf("%d datagrams of %d bytes wait, of which %d bytes may", n, len(big), size)
 	}
 	for len(in.Poll()) > 0 {
 	}
@@ -50,7 +53,7 @@ func TestBytesAreBoundedToo(t *testing.T) {
 }
 
 func TestWaitingPutGivesUpWhenStopped(t *testing.T) {
-	in := New(1)
+	in := New(1, size)
 	stop := make(chan struct{})
 	in.PutWait(wire.Path{}, []byte("a"), stop)
 	close(stop)
@@ -62,7 +65,7 @@ func TestWaitingPutGivesUpWhenStopped(t *testing.T) {
 
 func TestWaitEndsWithADatagramAtItsTimeAndWhenWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := New(100)
+		in := New(100, size)
 		defer in.Stop()
 		begin := time.Now()
 		after := func(d time.Duration, f func()) { time.AfterFunc(d, f) }
@@ -92,7 +95,7 @@ func TestWaitEndsWithADatagramAtItsTimeAndWhenWoken(t *testing.T) {
 }
 
 func BenchmarkPutAndFree(b *testing.B) {
-	in := New(1)
+	in := New(1, size)
 	data := make([]byte, 256)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,6 +10,9 @@ const (
 	bytesMax    = 128 << 10
 )
 
+// Bound is the maximum memory of a Queue in bytes: two buffers, which grow by up to twice what they need.
+const Bound = 2 * 2 * (bytesMax + 8*messagesMax)
+
 // A Queue is a FIFO queue of messages. Any goroutine may call Put; only one goroutine may call Take and Rest.
 type Queue struct {
 	mu    sync.Mutex // guards count, bytes and waits

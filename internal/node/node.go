@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/addrbook"
+	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
@@ -70,17 +71,18 @@ type Node[N any] struct {
 func New[N any](config Config[N]) (*Node[N], error) {
 	n := &Node[N]{config: config, questions: newQuestions(), unwatch: func() {}}
 	c := &n.config
+	c.Core.Memory = c.Core.Memory.OrDefault()
 	now := time.Now()
 	core, err := n.newCore(now)
 	if err != nil {
 		return nil, err
 	}
 	n.loop = newLoop(core)
-	n.dispatch = dispatch.New(c.Application.handlers(c.Log))
+	n.dispatch = dispatch.New(c.Application.handlers(c.Log), c.Core.Memory.Messages)
 	if c.Transport.Named {
 		n.names = new(addrbook.Book)
 	}
-	if n.loop.carrier, err = c.Transport.carry(c.InboxDepth, c.Log, n.names, n.loop.stop); err != nil {
+	if n.loop.carrier, err = c.Transport.carry(carrier.Room{Depth: c.InboxDepth, Received: c.Core.Memory.Inbox, Written: c.Core.Memory.Written}, c.Log, n.names, n.loop.stop); err != nil {
 		return nil, fmt.Errorf("gwyh: draw a node id: %w", err)
 	}
 	n.assemble()

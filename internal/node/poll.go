@@ -17,7 +17,7 @@ func (n *Node[N]) startPuller() {
 		return
 	}
 	p := &n.puller
-	p.Interval, p.Limit = c.PollInterval, c.PollLimit
+	p.Interval, p.Limit, p.Size = c.PollInterval, c.PollLimit, c.Core.Memory.Polled
 	if p.Limit == 0 {
 		p.Limit = n.loop.core.BroadcastMax()
 	}

@@ -49,20 +49,20 @@ func (t *Transport) updateOwn() {
 	}
 }
 
-// carry returns the carrier of the transport. At most depth received datagrams wait in it. names maps addresses to
+// carry returns the carrier of the transport. room limits the datagrams that wait in it. names maps addresses to
 // node names; it may be nil.
-func (t *Transport) carry(depth int, log Log, names *addrbook.Book, stop <-chan struct{}) (*carrier.Carrier, error) {
+func (t *Transport) carry(room carrier.Room, log Log, names *addrbook.Book, stop <-chan struct{}) (*carrier.Carrier, error) {
 	if !t.overSockets() {
 		write := func(to netip.AddrPort, b []byte) error { return t.Write(to, "", b) }
 		if names != nil {
 			write = func(to netip.AddrPort, b []byte) error { return t.Write(to, names.Name(to), b) }
 		}
-		return carrier.NewForeign(write, depth, stop), nil
+		return carrier.NewForeign(write, room, stop), nil
 	}
 	if !t.Claim() {
 		return nil, errors.New("the NetTransport is in use already, or shut down")
 	}
-	c := carrier.New(t.Sockets, depth, log.Errorf, stop)
+	c := carrier.New(t.Sockets, room, log.Errorf, stop)
 	t.Divert(func(from net.Addr, b []byte) { c.Ingest(source(from), b) })
 	return c, nil
 }

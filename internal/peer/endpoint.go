@@ -14,6 +14,7 @@
 package peer
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/arena"
@@ -26,7 +27,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Config configures an Endpoint. All fields are required.
+// Config configures an Endpoint. All fields except Records are required.
 type Config struct {
 	HeartbeatGap time.Duration // longest time between two heartbeats that this node sends to a peer
 	Paths        pmtu.Config
@@ -34,12 +35,15 @@ type Config struct {
 	Out          *outbox.Outbox // where datagrams are queued
 	Arena        *arena.Arena   // where small messages are stored
 	Timers       *timer.Heap    // timers of the peers
+	Records      int            // maximum bytes of the records of queued and of sent packets of all peers; zero means 64 MiB
 }
 
 // An Endpoint is the state that the peers of one node share. It is not safe for concurrent use.
 type Endpoint struct {
-	cfg   Config
-	stats Stats
+	cfg    Config
+	stats  Stats
+	sent   session.Room // sent logs of all peers
+	queued int          // records of the queues of all peers
 
 	named    uint64 // packet numbers named by the Naks of the packet in progress
 	answered int    // Pings in the packet in progress
@@ -55,7 +59,21 @@ type Endpoint struct {
 }
 
 // NewEndpoint returns an endpoint without peers.
-func NewEndpoint(cfg Config) *Endpoint { return &Endpoint{cfg: cfg} }
+func NewEndpoint(cfg Config) *Endpoint {
+	cfg.Records = cmp.Or(cfg.Records, recordsDefault)
+	return &Endpoint{cfg: cfg, sent: session.Room{Max: cfg.Records / 2 / sentBytes}}
+}
+
+// Upper bounds of the memory of records, in bytes. Slices and maps grow by up to twice what they need.
+const (
+	recordsDefault = 64 << 20 // of all records, unless Config.Records says otherwise
+
+	sentBytes   = 80     // of one packet in a sent log
+	queuedBytes = 2 * 40 // of one message or id in a queue
+)
+
+// crowded reports whether the queues of all peers have as many records as they may.
+func (e *Endpoint) crowded() bool { return e.queued >= e.cfg.Records/2/queuedBytes }
 
 // Stats counts events of all peers. Every field only increases.
 type Stats struct {

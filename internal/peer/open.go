@@ -29,11 +29,11 @@ func (p *Peer) Send(now time.Time, m arena.Ref) Sending {
 	case p.queue.len() == 0 && p.enclose(now, m):
 		return Opened
 	}
-	if p.queue.bytes >= SmallMax {
+	if p.queueFull() {
 		p.queue.purge(p.endpoint.cfg.Arena)
 		p.queueChanged()
 	}
-	if p.queue.bytes >= SmallMax {
+	if p.queueFull() {
 		p.endpoint.stats.QueueFull++
 		return Dropped
 	}
@@ -49,7 +49,7 @@ func (p *Peer) SendUrgent(now time.Time, m arena.Ref) Sending {
 		return Unfit
 	case p.queue.len() == 0 && p.enclose(now, m):
 		return Opened
-	case p.queue.bytes >= SmallMax:
+	case p.queueFull():
 		p.endpoint.stats.QueueFull++
 		return Dropped
 	}
@@ -57,6 +57,9 @@ func (p *Peer) SendUrgent(now time.Time, m arena.Ref) Sending {
 	p.queueChanged()
 	return Waits
 }
+
+// queueFull reports whether no further message may be queued for the peer, or for any peer.
+func (p *Peer) queueFull() bool { return p.queue.bytes >= SmallMax || p.endpoint.crowded() }
 
 // enclose adds a small message to the open datagram if the pacing allows it.
 func (p *Peer) enclose(now time.Time, m arena.Ref) bool {
@@ -106,7 +109,10 @@ func (p *Peer) Spare(id wire.MessageID) {
 			return
 		}
 	}
-	p.queue.spare(id)
+	if !p.endpoint.crowded() {
+		p.queue.spare(id)
+		p.queueChanged()
+	}
 }
 
 // TakeQueue removes and returns the queued normal messages. If there are fewer than least, it returns nil.

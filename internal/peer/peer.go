@@ -120,8 +120,11 @@ func (p *Peer) SetLinked(now time.Time, linked bool) {
 	p.queueChanged()
 }
 
-// queueChanged updates the arena's count of non-empty queues of links. It is called after each change of the queue.
+// queueChanged updates the arena's count of non-empty queues of links, and the endpoint's count of records. It is called
+// after each change of the queue.
 func (p *Peer) queueChanged() {
+	p.endpoint.queued += p.queue.records() - p.queue.counted
+	p.queue.counted = p.queue.records()
 	held := p.linked && p.queue.len() > 0
 	switch {
 	case held == p.queue.held:
@@ -185,7 +188,7 @@ func (p *Peer) AddChannel(now time.Time, s *session.Session, identity []byte) (c
 	packet = s.Seal(now, nil, identity)
 	p.sent += uint64(len(packet))
 	p.pace.Sent(now, len(packet))
-	ch = &Channel{Session: s, peer: p, log: session.NewSentLog[content](SentHorizon), identity: len(packet)}
+	ch = &Channel{Session: s, peer: p, log: session.NewSentLog[content](SentHorizon, &p.endpoint.sent), identity: len(packet)}
 	p.channels = append(p.channels, ch)
 	return ch, packet
 }
@@ -201,7 +204,12 @@ func (p *Peer) Remembered() (n int) {
 // Forget drops the state of a session that has ended.
 func (p *Peer) Forget(s *session.Session) {
 	p.endpoint.stats.DatagramsLost += s.Lost()
-	p.channels = slices.DeleteFunc(p.channels, func(ch *Channel) bool { return ch.Session == s })
+	p.channels = slices.DeleteFunc(p.channels, func(ch *Channel) bool {
+		if ch.Session == s {
+			ch.log.Release()
+		}
+		return ch.Session == s
+	})
 	if p.reports.of != nil && p.reports.of.Session == s {
 		p.reports.of = nil
 	}

@@ -20,6 +20,14 @@ func (p *Peer) Transfer(a *assembly.Assembly) *Transfer { return p.transfers.of(
 // transfer begins or ends.
 func (p *Peer) Transfers() []*Transfer { return p.transfers.list }
 
+// Ranges returns the number of separate byte ranges that the peer has of all messages.
+func (p *Peer) Ranges() (n int) {
+	for _, t := range p.transfers.list {
+		n += t.Ranges()
+	}
+	return n
+}
+
 // Transferring reports whether parts of a message remain to be sent to the peer.
 func (p *Peer) Transferring(a *assembly.Assembly) bool {
 	t := p.transfers.of(a)

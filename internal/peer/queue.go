@@ -32,7 +32,12 @@ type queue struct {
 	bytes  int                         // bytes of both
 	spared map[wire.MessageID]struct{} // broadcasts that the peer has, some of them in normal
 	held   bool                        // the arena counts this queue as one that needs it
+
+	counted int // records that the endpoint counts
 }
+
+// records returns the number of messages and ids.
+func (q *queue) records() int { return q.len() + len(q.spared) }
 
 // len returns the number of queued messages.
 func (q *queue) len() int { return len(q.urgent) + len(q.normal) }

@@ -64,7 +64,7 @@ func (ch *Channel) retransmit(now time.Time, number uint64) (lost int) {
 	case what.message != nil:
 		p.Resend(now, what.message, what.piece)
 	case !what.repairable():
-	case p.queue.bytes >= SmallMax && e.cfg.Arena.Get(what.ref()) != nil:
+	case p.queueFull() && e.cfg.Arena.Get(what.ref()) != nil:
 		e.stats.QueueFull++
 	default:
 		e.eachKept(what, func(m arena.Ref, plain []byte) { p.requeue(now, m, plain) })

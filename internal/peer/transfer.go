@@ -15,6 +15,9 @@ import (
 const (
 	TransfersMax = 256 // maximum number of large messages that a peer accepts at once
 
+	// RangesMax is the maximum number of ranges that the peer has of all messages, above which its requests are dropped.
+	RangesMax = 4 * assembly.RangesMax
+
 	unsentMax  = 4 << 20   // bytes of large messages available but not sent, above which no further one is begun
 	unackedMax = unsentMax // bytes of this node's own messages that the peer has not reported, above which no further one is begun
 	inTurn     = 4         // number of transfers whose pieces are interleaved

@@ -30,6 +30,7 @@ type Puller struct {
 	Get      func(overhead, limit int) [][]byte // the application's GetBroadcasts; nil disables polling
 	Interval time.Duration                      // between polls; zero disables polling
 	Limit    int                                // bytes available to a poll
+	Size     int                                // maximum bytes of the slices that are remembered
 	Send     func([]byte) error                 // broadcasts a message; does not keep the slice
 	Linked   func() bool                        // reports whether a broadcast would reach another node
 	Warn     func(format string, args ...any)
@@ -126,7 +127,7 @@ func (p *Puller) ready(now time.Time) bool {
 // poll polls once and sends the new messages. It sends the last message first, because memberlist's receivers take the
 // messages of a packet in that order.
 func (p *Puller) poll(now time.Time) (g gave) {
-	p.known.forget(now)
+	p.known.forget(now, p.Size)
 	p.known.polls++
 	p.repeats = 0
 	given := p.Get(overhead, p.Limit)
@@ -146,7 +147,7 @@ func (p *Puller) poll(now time.Time) (g gave) {
 	if g.messages, g.full = len(given), p.fills(given); !g.full {
 		p.known.room = p.known.polls
 	}
-	p.known.forget(now)
+	p.known.forget(now, p.Size)
 	for _, m := range slices.Backward(fresh) { // a TransmitLimitedQueue returns the newest first
 		g.fresh = p.accept(now, m) || g.fresh
 	}

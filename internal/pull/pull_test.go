@@ -21,12 +21,16 @@ type queue struct {
 	linked   bool
 }
 
+// maxBytes is the Size of the Puller of newQueue.
+const maxBytes = 8 << 20
+
 func newQueue() *queue {
 	q := &queue{linked: true}
 	q.Puller = &Puller{
 		Get:      func(int, int) [][]byte { return q.gives },
 		Interval: 20 * time.Millisecond,
 		Limit:    1200,
+		Size:     maxBytes,
 		Send:     func(msg []byte) error { q.sent = append(q.sent, string(msg)); return nil },
 		Linked:   func() bool { return q.linked },
 		Warn:     func(format string, args ...any) { q.warnings = append(q.warnings, fmt.Sprintf(format, args...)) },

@@ -9,8 +9,7 @@ import (
 
 // Bounds of the slices that are remembered.
 const (
-	age      = 30 * time.Second // minimum time that a slice is remembered after it was last returned
-	maxBytes = 8 << 20          // of the remembered slices
+	age = 30 * time.Second // minimum time that a slice is remembered after it was last returned
 )
 
 // A message is a slice that the application returned, with the content that it had then. The table keeps the slice so
@@ -101,14 +100,14 @@ func (t *table) forgetBuffer(b []byte) {
 	}
 }
 
-// forget forgets old slices, and the oldest ones while the slices exceed maxBytes. A slice becomes old only after a
+// forget forgets old slices, and the oldest ones while the slices exceed size bytes. A slice becomes old only after a
 // poll that had room for it did not return it: on a busy machine, the messages of a long queue may be returned again
 // later than age.
-func (t *table) forget(now time.Time) {
+func (t *table) forget(now time.Time, size int) {
 	for e := t.recent.Front(); e != nil; e = t.recent.Front() {
 		m := e.Value.(*message)
 		old := now.Sub(m.at) >= age && t.room > m.poll
-		if !old && t.bytes <= maxBytes {
+		if !old && t.bytes <= size {
 			return
 		}
 		t.remove(e)

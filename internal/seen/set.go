@@ -8,6 +8,7 @@
 package seen
 
 import (
+	"cmp"
 	"encoding/binary"
 	"time"
 
@@ -15,17 +16,15 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// Budget is the maximum memory of a Set in bytes, for any input.
+// Budget is the maximum memory of a Set in bytes, for any input, unless Set.Budget says otherwise.
 const Budget = 16 << 20
 
 // Bounds of a Set (docs/PROTOCOL.md, "Seen").
 const (
-	windowsMax  = Budget - singleBytes // maximum bytes of all windows
-	pressed     = windowsMax / 2       // bytes of all windows above which an origin gets less memory
-	windowBytes = 160                  // maximum bytes of a window and its map entry, without its words
-	originAge   = 10 * time.Minute     // time without a message after which an origin is forgotten
-	pressedAge  = 2 * time.Minute      // that time while the windows exceed pressed
-	sweepEvery  = 10 * time.Second     // interval of sweeps while the windows exceed pressed
+	windowBytes = 160              // maximum bytes of a window and its map entry, without its words
+	originAge   = 10 * time.Minute // time without a message after which an origin is forgotten
+	pressedAge  = 2 * time.Minute  // that time under pressure
+	sweepEvery  = 10 * time.Second // interval of sweeps under pressure
 )
 
 // OriginRate limits the new origins that one Source may bring.
@@ -39,6 +38,8 @@ type Source struct{ origins quota.Bucket }
 // whose origin has no window, because its Source has brought too many or there is no memory; and ids whose counter is
 // before the first one of the window. The zero value is empty.
 type Set struct {
+	Budget int // maximum memory in bytes, above that of single ids; zero means the constant Budget
+
 	origins map[uint64]*window
 	bytes   int       // total bytes of all windows
 	outrun  uint64    // counters that left their window unseen: see Outrun
@@ -107,10 +108,10 @@ func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	if s.origins == nil {
 		s.origins = make(map[uint64]*window)
 	}
-	if since := now.Sub(s.swept); since > originAge || s.bytes > pressed && since > sweepEvery {
+	if since := now.Sub(s.swept); since > originAge || s.pressed() && since > sweepEvery {
 		s.sweep(now)
 	}
-	if s.bytes+windowBytes+8*s.startSize() > windowsMax || by != nil && !by.origins.Take(now, OriginRate) {
+	if s.bytes+windowBytes+8*s.startSize() > s.windowsMax() || by != nil && !by.origins.Take(now, OriginRate) {
 		return nil
 	}
 	w := &window{made: now, unsure: now.Before(s.singlesUntil)}
@@ -118,9 +119,15 @@ func (s *Set) addOrigin(now time.Time, origin uint64, by *Source) *window {
 	return w
 }
 
+// windowsMax returns the maximum bytes of all windows.
+func (s *Set) windowsMax() int { return cmp.Or(s.Budget, Budget) - singleBytes }
+
+// pressed reports whether the windows take so much memory that an origin gets less.
+func (s *Set) pressed() bool { return s.bytes > s.windowsMax()/2 }
+
 // startSize returns the initial number of words of a window.
 func (s *Set) startSize() int {
-	if s.bytes > pressed {
+	if s.pressed() {
 		return windowLeast
 	}
 	return windowMin
@@ -130,7 +137,7 @@ func (s *Set) startSize() int {
 func (s *Set) sweep(now time.Time) {
 	s.swept = now
 	age := originAge
-	if s.bytes > pressed {
+	if s.pressed() {
 		age = pressedAge
 	}
 	for origin, w := range s.origins {

@@ -137,8 +137,8 @@ func TestAllWindowsTogetherStayWithinTheBudgetWhateverComes(t *testing.T) {
 			if bytes > Budget {
 				t.Errorf("%d bytes, of which the budget has %d", bytes, Budget)
 			}
-			if s.bytes > windowsMax {
-				t.Errorf("%d bytes counted for the windows, of which there may be %d", s.bytes, windowsMax)
+			if s.bytes > s.windowsMax() {
+				t.Errorf("%d bytes counted for the windows, of which there may be %d", s.bytes, s.windowsMax())
 			}
 			runtime.KeepAlive(s)
 		})

@@ -7,9 +7,9 @@ import (
 
 // Bounds of a window (docs/PROTOCOL.md, "Seen").
 const (
-	windowLeast = 4       // initial words of 64 counters while the windows exceed pressed: 256 counters
+	windowLeast = 4       // initial words of 64 counters under pressure: 256 counters
 	windowMin   = 32      // initial words otherwise: 2,048 counters
-	windowTrust = 256     // maximum words before the origin has sent in order, unless the windows exceed pressed: 16,384 counters
+	windowTrust = 256     // maximum words before the origin has sent in order, except under pressure: 16,384 counters
 	windowMax   = 1024    // maximum words: 65,536 counters
 	thinnest    = 4       // a window grows if at least one in this many of its counters was seen
 	overtaken   = 256     // blocks before the first counter whose messages may still arrive: 16,384 counters
@@ -126,8 +126,8 @@ func (w *window) count() (met uint64) {
 // contain before count as seen.
 func (s *Set) grow(w *window) bool {
 	size := uint64(len(w.words))
-	trusted := size < windowTrust && s.bytes <= pressed || thinnest*w.count() >= 64*size
-	if size >= windowMax || s.bytes+8*int(size) > windowsMax || !trusted {
+	trusted := size < windowTrust && !s.pressed() || thinnest*w.count() >= 64*size
+	if size >= windowMax || s.bytes+8*int(size) > s.windowsMax() || !trusted {
 		return false
 	}
 	old, newest := w.words, w.top/64

@@ -151,7 +151,7 @@ func BenchmarkCounter(b *testing.B) {
 // BenchmarkSentLog measures recording one datagram and removing it when it is old.
 func BenchmarkSentLog(b *testing.B) {
 	b.ReportAllocs()
-	l, now, v := NewSentLog[*int](time.Second), epoch, new(int)
+	l, now, v := NewSentLog[*int](time.Second, &Room{Max: 1 << 30}), epoch, new(int)
 	for c := uint64(1); b.Loop(); c++ {
 		now = now.Add(time.Millisecond / 8)
 		l.Put(c, now, 1400, v)

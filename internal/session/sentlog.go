@@ -16,6 +16,7 @@ const (
 // which it has grown. The loop owns it.
 type SentLog[T any] struct {
 	horizon time.Duration
+	room    *Room     // shared with other logs
 	ring    []sent[T] // nil, or its length is a power of two; unused entries are zero
 	head    int       // index of the oldest entry
 	n       int       // datagrams recorded
@@ -31,7 +32,28 @@ type sent[T any] struct {
 }
 
 // NewSentLog returns an empty log, which allocates nothing until its first use.
-func NewSentLog[T any](horizon time.Duration) *SentLog[T] { return &SentLog[T]{horizon: horizon} }
+func NewSentLog[T any](horizon time.Duration, room *Room) *SentLog[T] {
+	return &SentLog[T]{horizon: horizon, room: room}
+}
+
+// A Room bounds the entries of several logs together. A log always has its first few entries, even if there is no room.
+type Room struct {
+	Max  int // entries
+	used int // entries allocated
+}
+
+// Used returns the number of entries that the logs have allocated.
+func (r *Room) Used() int { return r.used }
+
+// Release removes all datagrams and returns their memory. The log can be used again.
+func (l *SentLog[T]) Release() { l.resize(nil) }
+
+// resize replaces the ring. The caller has copied the entries.
+func (l *SentLog[T]) resize(ring []sent[T]) {
+	l.room.used += len(ring) - len(l.ring)
+	l.ring, l.head = ring, 0
+	l.n = min(l.n, len(ring))
+}
 
 // Put records v for the datagram with the given packet number, time and size in bytes. Packet numbers must
 // increase, but may skip those of packets that are never retransmitted. If there is no room, Put removes the oldest
@@ -48,18 +70,20 @@ func (l *SentLog[T]) Put(counter uint64, at time.Time, bytes int, v T) (evicted 
 	return evicted, ok
 }
 
-// grow makes room in a full ring, unless the ring has its maximum size or its oldest entry is older than the horizon.
+// grow makes room in a full ring, unless the ring has its maximum size, all logs together have theirs, or the oldest entry is
+// older than the horizon.
 func (l *SentLog[T]) grow(now time.Time) bool {
 	switch {
 	case l.ring == nil:
-		l.ring, l.base = make([]sent[T], firstSentLog), now
+		l.base = now
+		l.resize(make([]sent[T], firstSentLog))
 		return true
-	case len(l.ring) >= maxSentLog || now.Sub(l.base)-l.place(0).at >= l.horizon:
+	case len(l.ring) >= maxSentLog || l.room.used+len(l.ring) > l.room.Max || now.Sub(l.base)-l.place(0).at >= l.horizon:
 		return false
 	}
 	ring := make([]sent[T], 2*len(l.ring))
 	copy(ring[copy(ring, l.ring[l.head:]):], l.ring[:l.head])
-	l.ring, l.head = ring, 0
+	l.resize(ring)
 	return true
 }
 
@@ -87,7 +111,7 @@ func (l *SentLog[T]) DropBefore(t time.Time, spare int, drop func(T)) {
 		drop(l.pop())
 	}
 	if l.n == 0 && len(l.ring) > firstSentLog {
-		l.ring, l.head = nil, 0
+		l.resize(nil)
 	}
 }
 
@@ -104,7 +128,7 @@ func (l *SentLog[T]) Shrink() {
 	for i := range l.n {
 		ring[i] = *l.place(i)
 	}
-	l.ring, l.head = ring, 0
+	l.resize(ring)
 }
 
 // Len returns the number of recorded datagrams.

@@ -51,7 +51,7 @@ func lacks(t *testing.T, l *SentLog[uint64], counters ...uint64) {
 }
 
 func TestSentLogGivesBackWhatWasPutAndNothingForHoles(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	lacks(t, l, 0, 1)
 	for _, c := range []uint64{3, 4, 7, 1 << 32, 1<<63 + 1} {
 		put(t, l, c, epoch.Add(time.Duration(c%8)), 0)
@@ -66,7 +66,7 @@ func TestSentLogGivesBackWhatWasPutAndNothingForHoles(t *testing.T) {
 }
 
 func TestSentLogValueMayBeChangedInPlace(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	put(t, l, 1, epoch, 0)
 	v, _, _, _ := l.Get(1)
 	*v = 99
@@ -78,7 +78,7 @@ func TestSentLogValueMayBeChangedInPlace(t *testing.T) {
 }
 
 func TestSentLogRefusesCountersThatDoNotAscend(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	put(t, l, 7, epoch, 0)
 	put(t, l, 7, epoch, 7)
 	put(t, l, 6, epoch, 6)
@@ -87,7 +87,7 @@ func TestSentLogRefusesCountersThatDoNotAscend(t *testing.T) {
 }
 
 func TestSentLogGrowsWhileItsOldestIsYoung(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	c := uint64(1)
 	for ; c <= maxSentLog; c++ {
 		put(t, l, c, epoch.Add(horizon-1), 0)
@@ -102,7 +102,7 @@ func TestSentLogGrowsWhileItsOldestIsYoung(t *testing.T) {
 }
 
 func TestSentLogDoesNotGrowWhenItsOldestIsOld(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	at := func(c uint64) time.Time { return epoch.Add(time.Duration(c) * horizon / 100) } // a hundred within the horizon
 	for c := uint64(1); c <= 10_000; c++ {
 		put(t, l, c, at(c), c-min(c, 128))
@@ -117,7 +117,7 @@ func TestSentLogDoesNotGrowWhenItsOldestIsOld(t *testing.T) {
 
 func TestSentLogGrowsUpToTheHorizonAndNotAtIt(t *testing.T) {
 	for age, want := range map[time.Duration]uint64{horizon - 1: 0, horizon: 1} {
-		l := NewSentLog[uint64](horizon)
+		l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 		for c := uint64(1); c <= firstSentLog; c++ {
 			put(t, l, c, epoch, 0)
 		}
@@ -126,7 +126,7 @@ func TestSentLogGrowsUpToTheHorizonAndNotAtIt(t *testing.T) {
 }
 
 func TestSentLogKeepsItsFirstRoomWhenItIsEmpty(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	c := uint64(1)
 	step := func() {
 		put(t, l, c, epoch.Add(time.Duration(c)), 0)
@@ -140,7 +140,7 @@ func TestSentLogKeepsItsFirstRoomWhenItIsEmpty(t *testing.T) {
 }
 
 func TestSentLogDropsWhatIsOlder(t *testing.T) {
-	l := NewSentLog[uint64](horizon)
+	l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 	var dropped []uint64
 	drop := func(v uint64) { dropped = append(dropped, v) }
 	l.DropBefore(epoch, 0, drop)
@@ -169,7 +169,7 @@ func TestSentLogDropsWhatIsOlder(t *testing.T) {
 }
 
 func TestSentLogForgottenValuesAreNotHeld(t *testing.T) {
-	l := NewSentLog[*int](horizon)
+	l := NewSentLog[*int](horizon, &Room{Max: 1 << 30})
 	for c := uint64(1); c <= 40; c++ {
 		l.Put(c, epoch.Add(time.Duration(c)), 1, new(int))
 	}
@@ -192,7 +192,7 @@ func TestSentLogKeepsWhatASimpleListKeeps(t *testing.T) {
 		at      time.Time
 	}
 	for range 10 {
-		l := NewSentLog[uint64](horizon)
+		l := NewSentLog[uint64](horizon, &Room{Max: 1 << 30})
 		var list []entry
 		room, c, now := firstSentLog, rng.Uint64N(1<<33), epoch
 		step := time.Duration(rng.Int64N(int64(horizon / 50)))
@@ -247,7 +247,7 @@ func TestSentLogKeepsWhatASimpleListKeeps(t *testing.T) {
 }
 
 func TestSentLogDoesNotAllocateInSteadyState(t *testing.T) {
-	l := NewSentLog[*int](horizon)
+	l := NewSentLog[*int](horizon, &Room{Max: 1 << 30})
 	c, now, v := uint64(0), epoch, new(int)
 	step := func() {
 		c++
@@ -265,7 +265,7 @@ func TestSentLogDoesNotAllocateInSteadyState(t *testing.T) {
 }
 
 func TestSentLogSparesTheNewest(t *testing.T) {
-	l := NewSentLog[uint64](time.Hour)
+	l := NewSentLog[uint64](time.Hour, &Room{Max: 1 << 30})
 	for c := range uint64(100) {
 		l.Put(c+1, epoch.Add(time.Duration(c)), 1, c+1)
 	}
@@ -279,7 +279,7 @@ func TestSentLogSparesTheNewest(t *testing.T) {
 }
 
 func TestShrunkSentLogKeepsWhatItHas(t *testing.T) {
-	l := NewSentLog[uint64](time.Hour)
+	l := NewSentLog[uint64](time.Hour, &Room{Max: 1 << 30})
 	for c := range uint64(1000) {
 		l.Put(c+1, epoch.Add(time.Duration(c)), 1, c+1)
 	}

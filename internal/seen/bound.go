@@ -1,0 +1,4 @@
+package seen
+
+// SinglesBound is the maximum memory of Singles in bytes.
+const SinglesBound = singleBytes
