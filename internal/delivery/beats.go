@@ -33,6 +33,20 @@ func (bs *Beats) Sent(now time.Time, p *Peer) (began bool) {
 	return began
 }
 
+// LookAgain returns when to look at a link again whose peer is silent too long at the given time, if nothing comes from it
+// until then: at that time, or at the next heartbeats if they are earlier. The node wakes up for these anyway, and by
+// then most peers have been heard again.
+func (bs *Beats) LookAgain(now, at time.Time) time.Time {
+	next := bs.next
+	if !next.After(now) {
+		next = bs.then
+	}
+	if next.After(now) && next.Before(at) {
+		return next
+	}
+	return at
+}
+
 // advance begins the next interval. It makes the heartbeat due for peers that cannot notice yet that the last packet to
 // them was lost.
 func (bs *Beats) advance(now time.Time) {

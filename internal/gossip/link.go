@@ -181,7 +181,7 @@ func (o *overlaying) tickLink(now time.Time, p *peer) (next time.Time) {
 	if p.Legacy {
 		return timer.Soonest(next, c.gateway.tickPeer(now, p))
 	}
-	return timer.Soonest(next, o.tickSilence(now, p))
+	return timer.Soonest(next, c.delivery.Beats.LookAgain(now, o.tickSilence(now, p)))
 }
 
 // tickSilence checks p for silence. It returns the time of the next call.

@@ -52,7 +52,7 @@ const (
 	// datagrams.
 	batch = 64
 	// publishSlack is how late everySecond may run, so that the node does not wake up for it alone.
-	publishSlack = telemetry.Interval / 4
+	publishSlack = telemetry.Interval / 2
 	// smallMax bounds loop.small. For messages up to this size the core returns no error except ErrQueueFull.
 	smallMax = 16 << 10
 )
