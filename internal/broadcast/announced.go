@@ -46,7 +46,7 @@ func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []by
 			d.Stats.Malformed++
 			return
 		}
-		if !n.maySpeak(now, int(d.digest.Below)+1) {
+		if !n.mayDigest(now, int(d.digest.Below)+1) {
 			d.Stats.Overflow++
 			return
 		}
@@ -54,13 +54,13 @@ func (d *Disseminator) HandleAnnouncements(now time.Time, n *Neighbor, data []by
 	}
 }
 
-// maySpeak reports whether the digests of n may name that many more counters. The bound limits the processing time.
-func (n *Neighbor) maySpeak(now time.Time, counters int) bool {
-	if now.Sub(n.spokeSince) > countersFor {
-		n.spokeSince, n.spoke = now, 0
+// mayDigest reports whether the digests of n may name that many more counters. The bound limits the processing time.
+func (n *Neighbor) mayDigest(now time.Time, counters int) bool {
+	if now.Sub(n.digestsSince) > countersFor {
+		n.digestsSince, n.digestCounters = now, 0
 	}
-	n.spoke += counters
-	return n.spoke <= countersMax
+	n.digestCounters += counters
+	return n.digestCounters <= countersMax
 }
 
 // takeDigest processes a digest of n like a copy of its top message, and records which messages are missing.

@@ -38,12 +38,12 @@ type Neighbor struct {
 	impatient time.Time     // when patience last grew because of a missing answer
 	want      wire.Want     // requests to be sent
 
-	spoke      int // counters in its digests since spokeSince
-	spokeSince time.Time
-	stops      int // messages it was asked to stop sending since stopsSince
-	stopsSince time.Time
-	stopped    wire.MessageID // the last of them
-	stoppedAt  time.Time
+	digestCounters int // counters in its digests since spokeSince
+	digestsSince   time.Time
+	stops          int // messages it was asked to stop sending since stopsSince
+	stopsSince     time.Time
+	stopped        wire.MessageID // the last of them
+	stoppedAt      time.Time
 
 	credit  int    // pieces that it may still request
 	granted uint64 // Disseminator.passed when credit was last raised

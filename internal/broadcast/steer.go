@@ -75,14 +75,14 @@ func (d *Disseminator) HandleSteer(n *Neighbor, data []byte, prune bool) {
 		return
 	}
 	for i := range s.Len() {
-		id, tellSoon := s.At(i)
+		id, early := s.At(i)
 		o := d.origins.byID[id]
 		if o == nil {
 			continue
 		}
 		p := d.origins.path(o, n.slot)
 		p.set(lazy, prune)
-		p.set(soon, prune && tellSoon)
+		p.set(soon, prune && early)
 	}
 }
 

@@ -233,9 +233,9 @@ func (c *Core) DrainRuns(now time.Time, send func(outbox.Run)) {
 	c.drain(now, outbox.RunMax, send)
 }
 
-func (c *Core) drain(now time.Time, most int, send func(outbox.Run)) {
+func (c *Core) drain(now time.Time, limit int, send func(outbox.Run)) {
 	c.sender.SealDue(now, false)
-	c.out.Drain(most, func(r outbox.Run) {
+	c.out.Drain(limit, func(r outbox.Run) {
 		c.stats.SentDatagrams += uint64(r.Count)
 		c.stats.SentBytes += uint64(len(r.Bytes))
 		c.report.Sent(now, &r)

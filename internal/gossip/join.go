@@ -235,11 +235,11 @@ func (c *Core) Leave(now time.Time) {
 // stepLeave notifies the links that have not confirmed yet that this node has left.
 func (l *leaving) stepLeave(now time.Time) {
 	c := l.core
-	tell := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
-	for _, id := range tell {
+	receivers := l.Step(now, c.members.Self().Live(), func(id wire.NodeID) bool { return c.overlay.Reachable(now, id) })
+	for _, id := range receivers {
 		c.entries.SendDeparture(now, &c.peers[id].Peer)
 	}
-	if c.timers.Plan(&l.timer, l.Due()); len(tell) == 0 {
+	if c.timers.Plan(&l.timer, l.Due()); len(receivers) == 0 {
 		c.events.Add(event.Event{Kind: event.Departed})
 	}
 }

@@ -53,8 +53,8 @@ func (h *handshakes) dial(now time.Time, to wire.Path, d joining.Dial, until tim
 }
 
 // dialMember begins a handshake that only the given member may answer, to get a session with it.
-func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, most time.Duration) {
-	h.dial(now, to, joining.Dial{Member: id}, now.Add(most))
+func (h *handshakes) dialMember(now time.Time, to wire.Path, id wire.NodeID, timeout time.Duration) {
+	h.dial(now, to, joining.Dial{Member: id}, now.Add(timeout))
 }
 
 // renewFor is the maximum time of one attempt to renew a session.

@@ -67,13 +67,13 @@ func (t *Table) CountTombstones() int { return len(t.byID) - len(t.live) }
 // MayHaveTombstones reports whether there may be a tombstone. It is never false if there is one.
 func (t *Table) MayHaveTombstones() bool { return len(t.tombstones) > 0 }
 
-// LastTombstones yields the newest most tombstones that have a name, oldest first.
-func (t *Table) LastTombstones(most int) func(yield func(*Entry) bool) {
+// LastTombstones yields the newest limit tombstones that have a name, oldest first.
+func (t *Table) LastTombstones(limit int) func(yield func(*Entry) bool) {
 	named := func(m tombstone) bool { return m.current() && m.Name != "" }
 	from := len(t.tombstones)
-	for ; from > 0 && most > 0; from-- {
+	for ; from > 0 && limit > 0; from-- {
 		if named(t.tombstones[from-1]) {
-			most--
+			limit--
 		}
 	}
 	return func(yield func(*Entry) bool) {

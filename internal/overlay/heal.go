@@ -143,7 +143,7 @@ func (h *Healing) Compare(now time.Time) *members.Entry {
 	return m
 }
 
-// between returns a random time of at least least and less than most.
-func (h *Healing) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(h.rng.Int64N(int64(most-least)))
+// between returns a random time from lower up to, but not including, upper.
+func (h *Healing) between(lower, upper time.Duration) time.Duration {
+	return lower + time.Duration(h.rng.Int64N(int64(upper-lower)))
 }

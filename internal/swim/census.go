@@ -49,7 +49,7 @@ func (d *Detector) stepCensus(now time.Time) {
 		}
 	}
 	x.left = slices.Delete(x.left, 0, n)
-	recovered := !d.linksFail(now) && x.enough
+	recovered := !d.linksFail(now) && x.subscribed
 	if len(x.left) == 0 || !d.self.Live() || recovered {
 		x.left = nil
 		return

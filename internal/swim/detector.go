@@ -98,25 +98,25 @@ type suspicion struct {
 // A probe finds out whether a member is alive that is silent, that does not hear this node, or that no link watches. An
 // answer shows that the member has opened a packet from this node or a helper since the probe began.
 type probe struct {
-	m       *members.Entry
-	refuted uint64    // m.Refuted when the probe began
-	began   time.Time // when m was asked first
-	seq     uint64
-	patrol  bool          // of an unlinked member: helpers are asked only if it does not answer
-	helpers []wire.NodeID // helpers that were asked and have not answered
-	asked   int           // number of helpers that were asked
-	askedAt time.Time     // when the helpers were asked
-	half    bool          // the second half of the timeout has begun
-	timer   timer.Timer
+	m            *members.Entry
+	refuted      uint64    // m.Refuted when the probe began
+	began        time.Time // when m was asked first
+	seq          uint64
+	patrol       bool          // of an unlinked member: helpers are asked only if it does not answer
+	helpers      []wire.NodeID // helpers that were asked and have not answered
+	helpersAsked int           // number of helpers that were asked
+	askedAt      time.Time     // when the helpers were asked
+	half         bool          // the second half of the timeout has begun
+	timer        timer.Timer
 }
 
 // A census probes all members that are not linked, a few at a time. A node takes one when nearly all of its links fail
 // at once. Then there may be no other node left that watches the members or confirms this node's accusations
 // (docs/PROTOCOL.md V10).
 type census struct {
-	timer  timer.Timer
-	left   []wire.NodeID // members that have not been probed yet
-	enough bool          // this node has as many subscriptions as it aims at
+	timer      timer.Timer
+	left       []wire.NodeID // members that have not been probed yet
+	subscribed bool          // this node has as many subscriptions as it aims at
 }
 
 // begin starts an input whose actions are appended to out.

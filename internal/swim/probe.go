@@ -64,8 +64,8 @@ func (d *Detector) probeAll(now time.Time, pr *probe) {
 		pr.helpers = append(pr.helpers, p.ID)
 		d.add(Action{Kind: SendProbeFor, Peer: p, ProbeFor: wire.ProbeFor{Seq: pr.seq, Target: pr.m.ID, Addr: pr.m.Addr}})
 	}
-	if pr.asked = len(pr.helpers); pr.asked > 0 {
-		d.add(Action{Kind: HelpersAsked, Member: pr.m, Count: pr.asked})
+	if pr.helpersAsked = len(pr.helpers); pr.helpersAsked > 0 {
+		d.add(Action{Kind: HelpersAsked, Member: pr.m, Count: pr.helpersAsked})
 	}
 }
 
@@ -126,7 +126,7 @@ func (d *Detector) probeFailed(now time.Time, pr *probe) {
 // silentHelpers counts the helpers that indicate a fault of this node: they are alive, but the requests to them or their
 // answers were lost. Helpers that fell silent themselves indicate nothing, because many nodes may fail at once.
 func (d *Detector) silentHelpers(pr *probe) (count int) {
-	if pr.asked == 0 && d.table.CountGo() > 2 && d.health.score == 0 { // no other link works, which may be this node's fault
+	if pr.helpersAsked == 0 && d.table.CountGo() > 2 && d.health.score == 0 { // no other link works, which may be this node's fault
 		return 1
 	}
 	for _, id := range pr.helpers {

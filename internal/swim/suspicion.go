@@ -60,7 +60,7 @@ func (d *Detector) HandleEntry(out []Action, now time.Time, m *members.Entry, e 
 }
 
 // handleHearsay handles the unproven word of the node by that the live member m is dead or has left. It is an
-// accusation whose accused has no more than the least time to refute, counted from the first accusation.
+// accusation whose accused has no more than the shortest time to refute, counted from the first accusation.
 func (d *Detector) handleHearsay(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
 	d.begin(out)
 	if d.isStale(m, incarnation, by) {
@@ -218,18 +218,18 @@ func (d *Detector) confirmationsWanted(now time.Time) int {
 // it or accuse it decide first. The others wait for that decision, and decide themselves after twice the time
 // (PROTOCOL.md V5).
 func (d *Detector) timeout(now time.Time, m *members.Entry, s *suspicion) time.Duration {
-	least := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
+	shortest := float64(time.Duration(d.cfg.SuspicionMult) * d.cfg.ProbeInterval / 2)
 	if s.decided {
-		return time.Duration(least)
+		return time.Duration(shortest)
 	}
 	if !s.private && !d.HearsNobody(now) { // avoids false accusations; a node that hears no node sends none
-		least = float64(d.health.stretch(time.Duration(least)))
+		shortest = float64(d.health.stretch(time.Duration(shortest)))
 	}
-	wait := least
+	wait := shortest
 	if k := d.confirmationsWanted(now); k > 0 {
-		most := least * float64(d.cfg.SuspicionMaxTimeoutMult)
+		longest := shortest * float64(d.cfg.SuspicionMaxTimeoutMult)
 		confirmed := math.Log(float64(max(len(s.accusers), 1))) / math.Log(float64(k+1))
-		wait = max(least, most-confirmed*(most-least))
+		wait = max(shortest, longest-confirmed*(longest-shortest))
 	}
 	if p := d.peers[m.ID]; !s.own && (p == nil || !p.linked) {
 		wait *= 2

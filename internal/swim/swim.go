@@ -64,7 +64,7 @@ func (d *Detector) IsBefore(h *timer.Heap) bool { return d.timers.IsBefore(h) }
 // aims at.
 func (d *Detector) HandleTimeout(out []Action, now time.Time, subscribed bool) []Action {
 	d.begin(out)
-	d.census.enough = subscribed
+	d.census.subscribed = subscribed
 	d.timers.RunNext(now)
 	return d.take()
 }
