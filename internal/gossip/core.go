@@ -5,8 +5,8 @@
 // The files, in reading order: core (the node's components and what is kept beside each), inputs (New, datagrams, timeouts,
 // outputs), route (what arrives from peers), peer and sessions, direct (messages to one node), link (the overlay and
 // heartbeats), join (handshakes, joins, healing, leaving), membership (entries and table comparisons), detect (failure
-// detection and Pings), pushpull (application state and votes), gateway (gwyh 0.1 nodes), limits and inspect. What is sent
-// and how is in internal/delivery. core, limits and peer use no other file, and no file uses inputs.
+// detection and Pings), pushpull (application state and votes), gateway (gwyh 0.1 nodes), limits and inspect. What is sent and
+// how is in internal/delivery, entries, liveness, exchange and bridge. core, limits and peer use no other file, and no file uses inputs.
 package gossip
 
 import (
