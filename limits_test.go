@@ -56,7 +56,7 @@ var limitsOf = map[string][]string{
 	"reliable large messages":                       {"direct.KeptBytes bytes"},
 	"packet numbers that the Naks":                  {"peer.nakMax"},
 	"Pings of one datagram":                         {"peer.AcksMax"},
-	"control packets that one packet causes":        {"peer.drawnPackets", "peer.drawnBytes bytes"},
+	"control packets that one packet causes":        {"peer.causedPackets", "peer.causedBytes bytes"},
 	"stale entries":                                 {"antientropy.AnswersMax"},
 	"control that does not fit":                     {"delivery.ControlMax"},
 	"datagrams remembered for repair":               {"session.maxSentLog", "peer.SentHorizon", "peer.logNewest"},
