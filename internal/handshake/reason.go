@@ -62,19 +62,6 @@ var reasonNames = [Reasons]string{
 	Returned:         "own packet sent back",
 }
 
-// Advice returns what an operator can check, in parentheses after a space, or "" if there is nothing to check.
-func (r Reason) Advice() string {
-	switch r {
-	case TimeOff:
-		return " (do the clocks of both nodes agree to 60 s?)"
-	case BadKey:
-		return " (do both nodes have the same key and label?)"
-	case LegacyRefused:
-		return " (Config.AllowLegacy admits gwyh 0.1 nodes)"
-	}
-	return ""
-}
-
 // String returns a few lower-case words that are suitable for the name of a counter.
 func (r Reason) String() string {
 	if r >= Reasons {

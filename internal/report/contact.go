@@ -42,8 +42,15 @@ func (r *Reporter) AttemptFailed(now time.Time, to netip.AddrPort, err error) {
 // key, label or clock. A call that writes nothing is cheap, because strangers can cause calls.
 func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake.Reason) {
 	if kind := rejections[reason]; !r.book.Suppress(now, kind) {
-		r.warn(now, kind, "handshake with %s refused: %s%s", from, reason, reason.Advice())
+		r.warn(now, kind, "handshake with %s refused: %s%s", from, reason, advice[reason])
 	}
+}
+
+// advice contains what an operator can check after a refusal.
+var advice = [handshake.Reasons]string{
+	handshake.TimeOff:       " (do the clocks of both nodes agree to 60 s?)",
+	handshake.BadKey:        " (do both nodes have the same key and label?)",
+	handshake.LegacyRefused: " (Config.AllowLegacy admits gwyh 0.1 nodes)",
 }
 
 // rejections contains the kinds of warnings about refused handshake packets.
