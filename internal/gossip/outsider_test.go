@@ -59,6 +59,7 @@ func TestNodeThatIsKeptOutHasNoPartInTheTraffic(t *testing.T) {
 						plain = wire.AppendRequest(plain, out.newID(), wire.KindStartSubscription)
 						plain = wire.AppendCast(plain, wire.KindCast, out.ids.Broadcast(), 0, []byte("forged"))
 						plain = wire.AppendFrame(plain, wire.Bin, out.ids.Broadcast(), 6, 0, []byte("forged"))
+						out.overlay.Request(nil, now, &p.overlay) // so that it takes a link
 						out.sender.SendPlain(now, &p.Peer, plain)
 						_, _ = out.Send(now, n.addr, []byte("forged"), true, now.Add(time.Second))
 						_, _ = out.Send(now, n.addr, []byte("forged"), false, now.Add(time.Second))
