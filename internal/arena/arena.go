@@ -5,7 +5,7 @@
 // ring grows instead of overwriting young bytes, up to a bound, and an unused ring is released. It allocates only when
 // it grows.
 //
-// An Arena does not know messages or peers. The package has one file.
+// An Arena does not know messages or peers. index.go has an Index, which finds messages in one.
 package arena
 
 import (

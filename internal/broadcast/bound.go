@@ -13,8 +13,7 @@ func Bound(links int) int {
 	id := memory.Of[wire.MessageID]()
 	awaited := MissingMax*int(memory.Of[missing]()) + memory.Map(MissingMax, id, 8) + memory.List(MissingMax, 8) +
 		2*MissingMax*min(links, knownBy)*8
-	placed := memory.Map(recentMax, id, memory.Of[arena.Ref]()) + memory.List(recentMax, memory.Of[recent]())
 	large := assembly.StoreCount*(int(memory.Of[Large]())+3*2*8*links) + 2*memory.Map(assembly.StoreCount, id, 8)
 	toLinks := links * (int(memory.Of[Neighbor]()) + 2*memory.List(originsMax, 8) + memory.List(keptMax, id))
-	return originsBytes + heldBytes + heldMax*int(memory.Of[Held]()) + awaited + placed + large + toLinks
+	return originsBytes + heldBytes + heldMax*int(memory.Of[Held]()) + awaited + arena.IndexBound() + large + toLinks
 }

@@ -13,10 +13,10 @@
 // bytes of a message, and it has no clock, lock or goroutine.
 //
 // Reading order: neighbor.go, origin.go, large.go and missing.go (state of a neighbor, an origin, a large message and a
-// missing message), broadcast.go (the root), outcome.go, links.go (links and time), learn.go and parents.go (choice of
+// missing message), broadcast.go (the root), outcome.go, links.go (links and time), learn.go, candidates.go and parents.go (choice of
 // parents), steer.go (Prune and Graft), spread.go (who is sent a full copy), digest.go (own announcements), announced.go
 // and grace.go (announcements of others, and requests), serve.go (requests of others), pieces.go (large messages),
-// stripes.go and offers.go (who sends them), then held.go, recent.go and load.go.
+// stripes.go and offers.go (who sends them), then held.go.
 package broadcast
 
 import (
@@ -56,7 +56,7 @@ type Disseminator struct {
 	origins   origins
 	learning  []*origin // origins that wait for the copies of a probe, ordered by probeEnds
 	missing   missingTable
-	recent    recentMessages
+	recent    arena.Index
 	large     map[wire.MessageID]*Large
 	kept      []*Large            // the known large messages, in order of arrival
 	keptOf    map[uint64][]*Large // the same, by origin
@@ -118,15 +118,15 @@ const recentFor = 2
 // Kept records where a small message is stored so that neighbors can request it.
 func (d *Disseminator) Kept(now time.Time, id *wire.MessageID, place arena.Ref) {
 	if id.HasOrigin() {
-		d.recent.put(now, id, place, recentFor*d.cfg.Keep)
+		d.recent.Put(now, id, place, recentFor*d.cfg.Keep)
 	}
 }
 
 // Remembered returns the number of small messages whose place is known.
-func (d *Disseminator) Remembered() int { return d.recent.len() }
+func (d *Disseminator) Remembered() int { return d.recent.Len() }
 
 // Place returns where a recent small message is stored.
-func (d *Disseminator) Place(id *wire.MessageID) (arena.Ref, bool) { return d.recent.get(id) }
+func (d *Disseminator) Place(id *wire.MessageID) (arena.Ref, bool) { return d.recent.Get(id) }
 
 // lookup returns a large message, or nil if it is unknown or released.
 func (d *Disseminator) lookup(id wire.MessageID) *Large {

@@ -149,11 +149,11 @@ func TestPlacesAreRememberedForAWhile(t *testing.T) {
 
 func TestPlacesAreBounded(t *testing.T) {
 	w := newWorld(t, 1)
-	for c := range uint64(recentMax + 100) {
+	for c := range uint64(arena.IndexMax + 100) {
 		m := id(c)
 		w.d.Kept(w.now, &m, arena.Ref{Off: 1 + c, Size: 1})
 	}
-	if got := w.d.Remembered(); got > recentMax {
+	if got := w.d.Remembered(); got > arena.IndexMax {
 		t.Errorf("%d places are remembered", got)
 	}
 	first := id(0)

@@ -291,7 +291,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 			case 0:
 				w.d.LinkDown(w.now, n)
 			case 1:
-				w.d.LinkUp(n, wire.NodeID{byte(rng.IntN(6))}, testRTT)
+				w.d.LinkUp(n, wire.NodeID{byte(rng.IntN(6))}, testRTT, false)
 				w.do(w.d.Welcome(nil, w.now, n))
 			case 2:
 				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Below: uint16(rng.IntN(int(m.Counter() + 1))), Age: wire.Delay(rng.IntN(1 << 16)),

@@ -38,11 +38,16 @@ func (d *Disseminator) First(now time.Time, n *Neighbor, id *wire.MessageID, del
 	if o == nil {
 		return own
 	}
+	if n.remote && !explores(id, n) {
+		o.entered = true
+		o.carries = o.carries || requested
+	}
 	if requested { // its arrival says nothing about the paths
 		return own
 	}
-	if own < o.delay || o.delay == 0 {
-		o.delay = own
+	returned := o.crossing && !n.remote // to the neighbors of its zone
+	if own < o.delay || o.delay == 0 || returned {
+		o.delay, o.crossing = own, n.remote
 	} else {
 		o.delay += (own - o.delay) / lateWeight
 	}
@@ -63,15 +68,18 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 	}
 	d.sample(now, o, n, id.Counter(), delay)
 	p := d.origins.path(o, n.slot)
-	wanted := p.is(parent) || !o.chosen || explores(id)
+	wanted := p.is(parent) || !o.chosen || explores(id, n)
 	if !wanted && !n.repliesToRequest(now) {
 		p.set(pruned, true)
 		d.steer(now, o, n)
 	}
 }
 
-// explores reports whether a message is flooded even if its paths are known.
-func explores(id *wire.MessageID) bool { return id.Counter()%exploreEvery == 0 }
+// explores reports whether a neighbor is sent a full copy of a message even if it takes none of the origin's messages.
+// Digests show how late neighbors of other zones are, so few copies cross zones to explore.
+func explores(id *wire.MessageID, n *Neighbor) bool {
+	return id.Counter()%exploreEvery == 0 && (!n.remote || id.Counter()/exploreEvery%exploreEvery == 0)
+}
 
 // met records a message and returns its origin, or nil if the origin has no state. n is the neighbor it came from; nil
 // for a message of this node.
@@ -163,5 +171,6 @@ func (d *Disseminator) endProbe(now time.Time, o *origin) {
 			p.setMisses(p.misses() + 1)
 		}
 	}
+	o.carries, o.entered = o.entered, false
 	d.choose(now, o)
 }

@@ -10,15 +10,15 @@ import (
 )
 
 // LinkUp begins to exchange broadcasts with n. Both ends send full copies until one asks the other to become lazy. rtt
-// is the round-trip time to n, or a guess.
-func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration) {
+// is the round-trip time to n, or a guess. remote says that n is in another zone than this node.
+func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration, remote bool) {
 	d.LinkDown(time.Time{}, n)
 	slot := slices.Index(d.slots, nil)
 	if slot < 0 {
 		slot = len(d.slots)
 		d.slots = append(d.slots, nil)
 	}
-	*n = Neighbor{ID: id, RTT: rtt, linked: true, slot: slot, Source: n.Source, credit: creditLess, granted: d.passed}
+	*n = Neighbor{ID: id, RTT: rtt, linked: true, remote: remote, slot: slot, Source: n.Source, credit: creditLess, granted: d.passed}
 	d.slots[slot] = n
 	d.neighbors = append(d.neighbors, n)
 	for _, l := range d.kept {
@@ -115,14 +115,14 @@ func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ [
 // while it returns true or large messages exist.
 func (d *Disseminator) Sweep(now time.Time) (more bool) {
 	d.Held.sweep(now)
-	d.recent.forget(now, recentFor*d.cfg.Keep)
+	d.recent.Forget(now, recentFor*d.cfg.Keep)
 	d.kept = slices.DeleteFunc(d.kept, func(l *Large) bool {
 		if l.released {
 			d.forgetLarge(l)
 		}
 		return l.released
 	})
-	return len(d.Held.messages) > 0 || d.recent.len() > 0
+	return len(d.Held.messages) > 0 || d.recent.Len() > 0
 }
 
 // forgetLarge drops a message whose bytes are gone.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/assembly"
+	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/seen"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -18,8 +19,9 @@ type Neighbor struct {
 	Source  seen.Source   // source of messages, whether n is linked or not
 
 	linked bool
-	slot   int // index in origin.paths
-	load   load
+	remote bool // in another zone
+	slot   int  // index in origin.paths
+	load   pacing.Load
 
 	// What to send to it: see steer.go and digest.go.
 	steer       []*origin        // origins with a Prune or Graft to be sent
@@ -77,3 +79,7 @@ func (n *Neighbor) loss() float64 {
 // half returns the delay that the link with n adds to a message: half the round-trip time, and at least one unit, so
 // that delays increase with every hop (PROTOCOL.md Q1).
 func (n *Neighbor) half() wire.Delay { return max(1, wire.DelayOf(n.RTT/2)) }
+
+// Busy reports whether the link with n was busy when it carried its last small message. A datagram for it may then be
+// delayed to be filled.
+func (n *Neighbor) Busy() bool { return n.load.Busy }

@@ -32,6 +32,9 @@ type origin struct {
 	chosen    bool          // parents have been chosen
 	gone      bool          // removed from the table
 	striped   bool          // the stripes of large messages are taken from a neighbor
+	carries   bool          // this node takes the messages from other zones: see candidates.go
+	entered   bool          // a first copy has come from another zone since the last choice
+	crossing  bool          // delay is that along a neighbor of another zone
 
 	delay wire.Delay // delay of messages at this node
 	far   wire.Delay // the same for large messages, along the neighbor whose offer was taken first

@@ -1,8 +1,6 @@
 package broadcast
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -13,30 +11,23 @@ const (
 	parentsMin = 2    // minimum parents of one origin, if enough neighbors bring its messages
 	parentsMax = 4    // maximum, however lossy the links are
 	lossMax    = 1e-5 // tolerated fraction of messages that no parent brings
-	missesMax  = 3    // consecutive missed probes after which a parent is replaced
-
-	stayFor  = 3  // a neighbor must be faster than a parent by more than this, in units of wire.Delay,
-	stayPart = 32 // plus the parent's round trip divided by this, to replace it;
 )
-
-// candidate is a neighbor that brings the messages of an origin.
-type candidate struct {
-	n     *Neighbor
-	p     *path
-	score int // delay after the first neighbor; reduced for a parent
-}
 
 // choose chooses the parents of an origin among the neighbors that bring its messages, and the neighbor that announces
 // them soon. The others are asked to become lazy (PROTOCOL.md Q4).
 func (d *Disseminator) choose(now time.Time, o *origin) {
 	var buf [32]candidate
-	list := d.candidates(o, buf[:0])
+	list := candidatesOf(o, d.neighbors, buf[:0])
 	if len(list) == 0 || o.id == d.cfg.Self {
 		return
 	}
 	o.chosen = true
-	putFirst(o, list)
+	feasible, carrier := o.preferZone(list)
+	putFirst(o, list[:feasible])
 	count := parentsFor(list)
+	if carrier {
+		count = hearZone(list, count)
+	}
 	second := announcer(list[count:])
 	for i, c := range list {
 		isParent, isBackup := i < count, c.n == second
@@ -54,42 +45,6 @@ func (d *Disseminator) choose(now time.Time, o *origin) {
 		case change:
 			d.steerLater(o, c.n)
 		}
-	}
-}
-
-// candidates returns the neighbors known to bring the messages of an origin, the fastest first. A neighbor that gets
-// them from this node brings none, so a parent in that position is recognized by its missed probes.
-func (d *Disseminator) candidates(o *origin, list []candidate) []candidate {
-	for _, n := range d.neighbors {
-		if n.slot >= len(o.paths) {
-			continue
-		}
-		p := &o.paths[n.slot]
-		if p.is(parent) && p.misses() >= missesMax {
-			p.state &^= parent | known | missedAll
-		}
-		if !p.is(known) {
-			continue
-		}
-		score := int(p.late)
-		if p.is(parent) {
-			score -= stayFor + int(n.RTT/wire.DelayUnit)/stayPart
-		}
-		list = append(list, candidate{n, p, score})
-	}
-	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.score, b.score) })
-	return list
-}
-
-// putFirst moves the first parent ahead of the other candidates. Its delay must be less than that of this node.
-// Otherwise the neighbor may get the messages from this node by way of others, and nodes that are each other's first
-// parent would get none.
-func putFirst(o *origin, list []candidate) {
-	i := slices.IndexFunc(list, func(c candidate) bool { return c.p.delay < o.delay })
-	if i > 0 {
-		first := list[i]
-		copy(list[1:i+1], list[:i])
-		list[0] = first
 	}
 }
 

@@ -252,7 +252,7 @@ func TestEndOfALinkLeavesNothingOfTheNeighbor(t *testing.T) {
 		t.Errorf("%d requests, linked %v, %d expected", w.d.Requests(), n.Linked(), n.Expected())
 	}
 	w.take()
-	w.d.LinkUp(n, wire.NodeID{1}, testRTT)
+	w.d.LinkUp(n, wire.NodeID{1}, testRTT, false)
 	if w.d.IsParent(testOrigin, n) {
 		t.Error("it is still a parent")
 	}

@@ -21,16 +21,18 @@ type Queue struct {
 
 // A Spread decides for one message, neighbor by neighbor, whether to send a full copy.
 type Spread struct {
-	origin *origin // nil if it is unknown or the message is flooded
+	id     *wire.MessageID
+	origin *origin // nil if it is unknown
 	extra  int     // number of lazy neighbors still to be sent a full copy
 }
 
 // Spread begins to spread a message. A message of this node is sent in full on at least [OwnLinks] links
 // (PROTOCOL.md Q3).
 func (d *Disseminator) Spread(id *wire.MessageID) (s Spread) {
-	if !id.HasOrigin() || explores(id) {
+	if !id.HasOrigin() {
 		return Spread{}
 	}
+	s.id = id
 	s.origin = d.origins.byID[id.Origin()]
 	if id.Origin() == d.cfg.Self {
 		s.extra = OwnLinks - d.eager(s.origin)
@@ -50,7 +52,7 @@ func (d *Disseminator) eager(o *origin) (count int) {
 
 // Full reports whether to send n a full copy of a small message.
 func (s *Spread) Full(now time.Time, n *Neighbor, q Queue) bool {
-	full := s.origin.sendsFull(n)
+	full := s.origin.sendsFull(n) || explores(s.id, n)
 	switch {
 	case q.Bytes >= lazyBacklog:
 		return false
@@ -59,7 +61,7 @@ func (s *Spread) Full(now time.Time, n *Neighbor, q Queue) bool {
 	case !full:
 		s.extra--
 	}
-	n.load.note(now)
+	n.load.Note(now)
 	return true
 }
 

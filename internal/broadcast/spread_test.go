@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -76,7 +77,7 @@ func TestLinkIsBusyUntilASpanWithFewMessages(t *testing.T) {
 			s.Full(w.now, n, Queue{})
 		}
 	}
-	send(busyCount - 1)
+	send(pacing.BusyCount - 1)
 	if n.Busy() {
 		t.Error("it is busy too early")
 	}
@@ -84,9 +85,9 @@ func TestLinkIsBusyUntilASpanWithFewMessages(t *testing.T) {
 	if !n.Busy() {
 		t.Error("it is not busy")
 	}
-	w.now = w.now.Add(busyPeriod + time.Millisecond)
+	w.now = w.now.Add(pacing.BusyPeriod + time.Millisecond)
 	send(1)
-	w.now = w.now.Add(busyPeriod + time.Millisecond)
+	w.now = w.now.Add(pacing.BusyPeriod + time.Millisecond)
 	send(1)
 	if n.Busy() {
 		t.Error("it is busy for ever")

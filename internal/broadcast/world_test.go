@@ -38,7 +38,7 @@ func newWorld(t *testing.T, neighbors int) *world {
 func (w *world) link() *Neighbor {
 	n := &Neighbor{}
 	w.near = append(w.near, n)
-	w.d.LinkUp(n, wire.NodeID{byte(len(w.near))}, testRTT)
+	w.d.LinkUp(n, wire.NodeID{byte(len(w.near))}, testRTT, false)
 	return n
 }
 

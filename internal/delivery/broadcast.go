@@ -299,7 +299,7 @@ func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	p.admitted = true
 	d.links = append(d.links, p)
 	if !p.Legacy {
-		ds.Disseminator.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip())
+		ds.Disseminator.LinkUp(&p.Neighbor, p.ID, p.Packets.RoundTrip(), p.Node.Zone != d.cfg.Zone)
 	}
 	if len(d.links) == 1 {
 		ds.releaseHeld(now)

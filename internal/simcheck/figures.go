@@ -22,7 +22,7 @@ func Figures() []Check {
 		figure("idle-cost", "at rest no node carries more than 40 packets and 8 kB a second; it grows as the log of the cluster at most", idleCost),
 		figure("last-node", "with exponential distances the last node hears within 2.9 mean ones", lastNode),
 		figure("paths", "once the paths of an origin are known, two copies come to each node and the last one hears as soon as by a flood; with loss three or four", paths),
-		figure("paths-regions", "in five regions with Nearest, two copies come to each node as well, as soon as by a flood", pathsInRegions),
+		figure("paths-regions", "in five regions with Nearest, two copies come to each node as well, as soon as by a flood, and at most 20 copies cross zones", pathsInRegions),
 		figure("paths-all", "the same when all nodes send in turn, from the third message of each", pathsOfAll),
 		figure("join-cost", "to join costs a node 100 kB and 190 bytes for each member: 2 MB of 10,000", joinCost),
 		figure("mass-start", "when all nodes join one at the same moment, that one sends 20,000 packets a second at most", massStart),

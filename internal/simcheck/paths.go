@@ -134,7 +134,11 @@ func (t *Trial) expectSpread(what string, s *spread, copies, p50, p95 float64) {
 	}
 }
 
-// pathsInRegions measures messages in the regions of the world, with the strategy that prefers near nodes.
+// crossedMost bounds the copies of a message that cross zones in five regions, once few nodes of a zone carry them.
+const crossedMost = 20
+
+// pathsInRegions measures messages in the regions of the world, with the strategy that prefers near nodes: the first ones
+// after the flood, and those after them, when each zone has found the nodes that carry messages into it.
 func pathsInRegions(t *Trial) {
 	core := sim.LAN()
 	core.Strategy = overlay.Nearest
@@ -145,6 +149,13 @@ func pathsInRegions(t *Trial) {
 	what := fmt.Sprintf("%d nodes in %d regions", len(t.Nodes), sim.RegionsMax)
 	t.noteSpread(what, s)
 	t.expectSpread(what, s, 2.3, 1.15, 1.5)
+	t.measure(s, 5)
+	what += ", later messages"
+	t.noteSpread(what, s)
+	t.expectSpread(what, s, 2.3, 1.15, 1.5)
+	if s.crossed > crossedMost {
+		t.fail("%s: %.1f copies cross zones, want %d at most", what, s.crossed, crossedMost)
+	}
 }
 
 // pathsOfAll measures messages when every node is an origin.

@@ -1,0 +1,65 @@
+package arena
+
+import (
+	"time"
+
+	"github.com/gwyh-go/gwyh/internal/memory"
+	"github.com/gwyh-go/gwyh/internal/wire"
+)
+
+// IndexMax is the maximum number of messages of an Index.
+const IndexMax = 1 << 16
+
+// An Index records where recent small messages are stored, for neighbors that request them. It drops the oldest
+// entries when they are too old or too many. The zero value is empty.
+type Index struct {
+	places map[wire.MessageID]Ref
+	list   []indexed // oldest first
+}
+
+type indexed struct {
+	id wire.MessageID
+	at time.Time
+}
+
+// Put records where a small message is stored, and drops entries older than keep.
+func (r *Index) Put(now time.Time, id *wire.MessageID, place Ref, keep time.Duration) {
+	r.Forget(now, keep)
+	if r.places == nil {
+		r.places = make(map[wire.MessageID]Ref)
+	}
+	if len(r.list) >= IndexMax {
+		r.drop()
+	}
+	r.list = append(r.list, indexed{*id, now})
+	r.places[*id] = place
+}
+
+// Get returns where a recent small message is stored.
+func (r *Index) Get(id *wire.MessageID) (Ref, bool) {
+	place, ok := r.places[*id]
+	return place, ok
+}
+
+// Len returns the number of recorded messages.
+func (r *Index) Len() int { return len(r.list) }
+
+func (r *Index) drop() {
+	delete(r.places, r.list[0].id)
+	r.list = r.list[1:]
+}
+
+// Forget drops entries older than keep, and releases the memory when none are left.
+func (r *Index) Forget(now time.Time, keep time.Duration) {
+	for len(r.list) > 0 && now.Sub(r.list[0].at) > keep {
+		r.drop()
+	}
+	if len(r.list) == 0 {
+		*r = Index{}
+	}
+}
+
+// IndexBound returns the maximum memory of an Index in bytes.
+func IndexBound() int {
+	return memory.Map(IndexMax, memory.Of[wire.MessageID](), memory.Of[Ref]()) + memory.List(IndexMax, memory.Of[indexed]())
+}
