@@ -48,7 +48,7 @@ var limitsOf = map[string][]string{
 	"open requests to one peer":                     {"broadcast.openMax"},
 	"pieces that a peer may request":                {"broadcast.creditMax", "broadcast.creditEach"},
 	"Stops to a peer":                               {"broadcast.stopsMax"},
-	"announced small messages":                      {"broadcast.recentMax"},
+	"announced small messages":                      {"arena.IndexMax"},
 	"broadcasts without a link":                     {"broadcast.heldMax", "broadcast.heldBytes bytes", "broadcast.heldAge"},
 	"ids that are kept one by one":                  {"seen.singleMax", "seen.singleAge"},
 	"direct messages that wait":                     {"direct.WaitingMax", "direct.WaitingBytes bytes"},
