@@ -28,7 +28,7 @@ func TestPresetsAreValidAsTheyAre(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		want := preset()
-		want.HeartbeatInterval = want.ProbeInterval
+		want.HeartbeatInterval, want.MemoryLimit = want.ProbeInterval, 1152<<20
 		if !reflect.DeepEqual(own, want) {
 			t.Errorf("%s: validate changed something: %+v", name, own)
 		}
@@ -87,7 +87,7 @@ func TestZeroTakesTheDefaultOfLAN(t *testing.T) {
 	want.BindAddr, want.BindPort, want.AdvertisePort, want.DNSConfigPath = "", 0, 0, ""
 	want.IndirectChecks, want.PushPullInterval, want.GossipInterval, want.QueueCheckInterval = 0, 0, 0, 0
 	want.RetransmitMult, want.GossipNodes = 0, 0
-	want.HeartbeatInterval = want.ProbeInterval
+	want.HeartbeatInterval, want.MemoryLimit = want.ProbeInterval, 1152<<20
 	want.GossipVerifyIncoming, want.GossipVerifyOutgoing, want.EnableCompression = false, false, false
 	if !reflect.DeepEqual(own, want) {
 		t.Errorf("got  %+v\nwant %+v", own, want)

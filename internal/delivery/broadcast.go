@@ -310,11 +310,21 @@ func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	}
 }
 
-// Admit begins the exchange of broadcasts and news over the link with p, if there is one, p is a member or a legacy node,
-// and the exchange has not begun. A node that waits for its name has a link before it is a member (PROTOCOL.md G2).
+// Admit begins the exchange of broadcasts and news over the link with p, if there is one, p is a member or a legacy node or
+// may be a new run of a member, and the exchange has not begun. Other nodes that wait for their name have a link before
+// they are members (PROTOCOL.md G2).
 func (d *Delivery) Admit(now time.Time, p *Peer) {
-	if isMember := p.Legacy || d.cfg.Members.IsLive(p.ID); isMember && p.Linked && !p.admitted {
+	if takesPart := p.Legacy || p.NewRun || d.cfg.Members.IsLive(p.ID); takesPart && p.Linked && !p.admitted {
 		d.Broadcasts.LinkBegan(now, p)
+	}
+}
+
+// Dismiss ends the exchange of broadcasts and news with p, which is no new run of a member.
+func (d *Delivery) Dismiss(now time.Time, p *Peer) {
+	p.NewRun = false
+	if p.admitted && !d.cfg.Members.IsLive(p.ID) {
+		d.removeLink(p)
+		d.Broadcasts.LinkEnded(now, p)
 	}
 }
 

@@ -207,8 +207,13 @@ func isOfLinks(m *wire.Message) bool {
 // Unlink ends the link with p. The caller then notifies Broadcasts with LinkEnded.
 func (d *Delivery) Unlink(now time.Time, p *Peer) {
 	p.Linked = false
-	d.links = slices.DeleteFunc(d.links, func(o *Peer) bool { return o == p })
+	d.removeLink(p)
 	p.Packets.SetLinked(now, false)
+}
+
+// removeLink removes p from the links over which broadcasts and news are exchanged.
+func (d *Delivery) removeLink(p *Peer) {
+	d.links = slices.DeleteFunc(d.links, func(o *Peer) bool { return o == p })
 }
 
 // PeerAt returns the peer that is a live member at an address and has a session, or nil. Among several it returns the one

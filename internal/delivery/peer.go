@@ -39,6 +39,7 @@ type Peer struct {
 
 	Beat     time.Time // when the next heartbeat is due, if it is linked
 	Waits    bool      // its entry is acceptable, but another node has its name
+	NewRun   bool      // the same, and it may be a new run of that node
 	Linked   bool      // there is a link with it
 	admitted bool      // broadcasts and news are exchanged over the link
 	Deaf     bool      // it was silent when its last link ended

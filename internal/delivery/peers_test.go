@@ -304,6 +304,7 @@ func TestLinksAreInTheOrderInWhichTheyBegan(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.linkLegacy(1), w.linkLegacy(2)
 	w.A.Delivery.Link(w.Now, w.A.Peer)
+	w.A.Delivery.Broadcasts.LinkBegan(w.Now, w.A.Peer)
 	if want := []*delivery.Peer{one.Peer, two.Peer, w.A.Peer}; !slices.Equal(w.A.Delivery.Links(), want) {
 		t.Error("another order")
 	}

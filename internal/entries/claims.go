@@ -15,7 +15,8 @@ func (e *Entries) Claim(now time.Time, m *wire.Member) members.Claim {
 	claim := e.cfg.Members.Claim(now, m, func(holder *members.Entry) bool { return e.isSuccessor(now, m, holder) })
 	e.reportClaim(now, m, &claim)
 	if p := e.cfg.Delivery.Peer(m.ID); p != nil {
-		p.Waits = !claim.Granted
+		p.Waits, p.NewRun = !claim.Granted, claim.NewRun
+		e.cfg.Delivery.Admit(now, p)
 	}
 	return claim
 }
@@ -24,6 +25,9 @@ func (e *Entries) Claim(now time.Time, m *wire.Member) members.Claim {
 func (e *Entries) Dismiss(now time.Time, holder *members.Entry) {
 	if claim, m := e.cfg.Members.Dismiss(now, holder); m != nil {
 		e.reportClaim(now, m, &claim)
+		if p := e.cfg.Delivery.Peer(m.ID); p != nil {
+			e.cfg.Delivery.Dismiss(now, p)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,50 @@ func TestNodeThatWaitsForItsNameHasNoPartInBroadcasts(t *testing.T) {
 	for _, n := range c.without(2) {
 		if n != c.nodes[5] && n.got["of a member"] != 1 || n != c.nodes[0] && n.got["to all"] != 1 {
 			t.Errorf("%s at %v heard %v", n.cfg.Name, n.addr, n.got)
+		}
+	}
+}
+
+// A node that is killed and started again waits for its name until its earlier run fails a probe. Meanwhile it sends and
+// receives broadcasts, as soon as its Join has ended.
+func TestNewRunTakesPartInBroadcastsBeforeItHasItsName(t *testing.T) {
+	c := formed(t, 6)
+	c.net.Crash(c.nodes[2].addr)
+	c.runAgain(2)
+	if err := c.joinEnded(2, 1, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if b := c.bearers("node-2", -1); b[c.nodes[2].cfg.ID] == 6 {
+		t.Fatal("the new run has its name at once")
+	}
+	c.do(0, func(now time.Time) { _ = c.nodes[0].Broadcast(now, []byte("to all")) })
+	c.do(2, func(now time.Time) { _ = c.nodes[2].Broadcast(now, []byte("of the new run")) })
+	c.net.RunFor(5 * time.Second)
+	for i, n := range c.nodes {
+		if i != 2 && n.got["of the new run"] != 1 {
+			t.Errorf("node %d heard the new run %d times", i, n.got["of the new run"])
+		}
+		if i != 0 && n.got["to all"] != 1 {
+			t.Errorf("node %d heard the others %d times", i, n.got["to all"])
+		}
+	}
+}
+
+// A node that claims the name and the address of a live member is one more that waits, as soon as the member has answered.
+func TestFalseNewRunLosesItsPartInBroadcastsWhenTheMemberAnswers(t *testing.T) {
+	c := formed(t, 6)
+	c.net.RunFor(20 * time.Second)
+	c.namesake("node-2")
+	c.add(1)
+	c.meet(6)
+	claim := c.entry(6, func(e *wire.Member) { e.Incarnation, e.Addr = e.Incarnation+5000, testAddr(2) })
+	for k := range 6 {
+		c.claim(6, k, claim)
+	}
+	c.net.RunFor(2 * time.Second)
+	for i, n := range c.nodes[:6] {
+		if p := n.peers[c.nodes[6].cfg.ID]; p != nil && (p.NewRun || slices.Contains(n.links, p)) {
+			t.Errorf("node %d takes it for a new run", i)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Claim struct {
 	Replaced *Entry // Holder, if it was an earlier run and is a tombstone now
 	Conflict bool   // Holder and the node of the entry are both alive, and the application should be notified
 	Notify   bool   // Holder should be sent the entry, so that its application is notified too
+	NewRun   bool   // the node of the entry may be a new run of Holder, whose name and address it claims
 	Contest  bool   // the caller should find out which node is at the address of Holder and the entry
 	Reserved *Entry // the node that the name is reserved for, if that is why the claim is not granted
 }
@@ -58,8 +59,10 @@ func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry
 // contest remembers the claim of a new run of holder, and decides whether to find out now which of the two runs.
 func (t *Table) contest(now time.Time, e *wire.Member, holder *Entry) Claim {
 	t.noteContender(e, holder)
-	contest := !t.inConflict(now, holder.Name) && holder.isSettled(now) && t.contests.limit.Take(now, contestRate)
-	return Claim{Holder: holder, Contest: contest}
+	if t.inConflict(now, holder.Name) || !holder.isSettled(now) { // holder has answered lately, or the address proves nothing
+		return Claim{Holder: holder}
+	}
+	return Claim{Holder: holder, NewRun: true, Contest: t.contests.limit.Take(now, contestRate)}
 }
 
 // Dismiss forgets the claim of a new run of holder, because holder has answered. It returns the claim as that of

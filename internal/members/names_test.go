@@ -66,7 +66,7 @@ func TestNoEntryTakesTheNameOfALiveMember(t *testing.T) {
 		{"earlier", -time.Second, 0xff, 2, Claim{Conflict: true, Notify: true}},
 		{"at the same time, with a larger id", 0, 0xff, 2, Claim{Conflict: true, Notify: true}},
 		{"at the same time, with a smaller id", 0, 0, 2, Claim{Conflict: true, Notify: true}},
-		{"later, at the address of the holder", time.Second, 0xff, 1, Claim{Contest: true}},
+		{"later, at the address of the holder", time.Second, 0xff, 1, Claim{NewRun: true, Contest: true}},
 		{"earlier, at the address of the holder", -time.Second, 0xff, 1, Claim{}},
 	} {
 		w := newWorld(t, 1)
