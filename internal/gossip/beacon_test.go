@@ -99,7 +99,7 @@ func TestNodeBehindASlowPathSeesThatBeaconsAreLate(t *testing.T) {
 	slow := c.nodes[7]
 	for _, n := range c.nodes {
 		if n != slow {
-			c.net.SetLink(n.addr, slow.addr, simnet.Link{Latency: simnet.Constant(5 * time.Millisecond), Loss: 0.6})
+			c.net.SetLink(n.addr, slow.addr, simnet.Link{Latency: simnet.Constant(5 * time.Millisecond), Loss: 0.75})
 		}
 	}
 	before := slow.Beacons().Zones()
