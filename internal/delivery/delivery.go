@@ -47,9 +47,9 @@ type Config struct {
 	DatagramSize int           // largest datagram sent, in bytes of UDP payload
 	DatagramMax  int           // largest datagram that paths are probed for
 
-	Judges        bool          // the application's messages are taken from members only, because this node may refuse others
-	Pings         bool          // the answers to Pings carry a payload of the application
-	ProbeInterval time.Duration // time between two requests for that payload
+	Refused       func(wire.NodeID) bool // reports whether this node has refused a node as a member, or may not have one at its address; nil: none
+	Pings         bool                   // the answers to Pings carry a payload of the application
+	ProbeInterval time.Duration          // time between two requests for that payload
 
 	Members *members.Table
 	IDs     *wire.IDs
@@ -180,6 +180,11 @@ func (d *Delivery) Link(now time.Time, p *Peer) {
 // isStranger reports whether a node is not a member and was none before: it is kept out, or has not introduced itself. The
 // last messages of a member that leaves arrive after its departure.
 func (d *Delivery) isStranger(id wire.NodeID) bool { return d.cfg.Members.Get(id) == nil }
+
+// isRefused reports whether a node is not a member, and was refused as one or is at an address that no member may have.
+func (d *Delivery) isRefused(id wire.NodeID) bool {
+	return d.cfg.Refused != nil && d.isStranger(id) && d.cfg.Refused(id)
+}
 
 // Excludes reports whether p gets no link, because it is not a member and does not wait for its name.
 func (d *Delivery) Excludes(p *Peer) bool { return !p.Legacy && !p.Waits && d.isStranger(p.ID) }

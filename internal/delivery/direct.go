@@ -190,7 +190,7 @@ func (x *Directs) Check(now time.Time, ch *packets.Channel, m *wire.Message, inn
 	if verdict == direct.Duplicate {
 		x.ack(now, ch, piece.Use, direct.WholeAck(m.ID, piece.Total))
 	}
-	if x.d.cfg.Judges && ofApplication(piece.Use) && x.d.isStranger(ch.Session.Peer()) {
+	if ofApplication(piece.Use) && x.d.isRefused(ch.Session.Peer()) {
 		x.d.drop(stats.DropUnexpected)
 		return piece, false
 	}

@@ -95,9 +95,6 @@ func NewID(random io.Reader) (id, secret wire.NodeID, err error) { return member
 // metaUsual is the default limit of the metadata size, in bytes.
 const metaUsual = 512
 
-// judges reports whether this node may refuse a node for reasons that others do not have.
-func (c *Config) judges() bool { return c.AskAlive || c.Allow != nil || c.MetaMax != metaUsual }
-
 // selfOf returns the initial entry of this node.
 func selfOf(c *Config) Member {
 	return Member{ID: c.ID, Name: c.Name, Addr: c.Advertise, Zone: c.Zone, Meta: c.Meta, Versions: c.Versions}

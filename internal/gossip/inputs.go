@@ -42,7 +42,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		return nil, err
 	}
 	c.delivery = delivery.New(now, delivery.Config{Self: cfg.ID, Beacon: cfg.Beacon, Zone: cfg.Zone, Heartbeat: cfg.Heartbeat,
-		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Judges: cfg.judges(), Pings: cfg.Pings, ProbeInterval: cfg.Detection.ProbeInterval,
+		DatagramSize: cfg.DatagramSize, DatagramMax: cfg.DatagramMax, Refused: c.refused, Pings: cfg.Pings, ProbeInterval: cfg.Detection.ProbeInterval,
 		Members: &c.members, IDs: &c.ids, RNG: c.rng, Timers: &c.timers, Out: &c.out, Events: &c.events, Report: c.report, Stats: &c.stats, Memory: cfg.Memory})
 	c.sender, c.broadcast = &c.delivery.Sender, &c.delivery.Broadcasts
 	c.joins, c.heal, c.leaving = newJoins(c), newHealing(c), newLeaving(c)

@@ -140,6 +140,18 @@ func (ms *membership) probed(now time.Time, a *swim.Action) {
 	}
 }
 
+// refused reports whether the peer with an id was refused as a member, or is at an address that no member may have.
+func (c *Core) refused(id wire.NodeID) bool {
+	p := c.peers[id]
+	switch {
+	case p == nil:
+		return false
+	case p.push.Vetoed:
+		return true
+	}
+	return c.cfg.Allow != nil && !c.cfg.Allow(p.Sessions.Path().Remote.Addr())
+}
+
 // admissible reports whether an alive entry may be accepted. A node that sent its own entry, which may not, gets no link.
 func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	ok := ms.core.entries.Admissible(now, e)

@@ -18,7 +18,7 @@ const pullInterval = 30 * time.Second
 func newExchanges(c *Core) exchanges {
 	cfg := &c.cfg
 	x := pushpull.New(pushpull.Config{Versions: cfg.Versions, MessageMax: MessageMax, State: cfg.State, AskMerge: cfg.AskMerge, AskAlive: cfg.AskAlive,
-		AskSelection: cfg.AskSelection, Judges: cfg.judges(), Interval: cmp.Or(cfg.PushPullInterval, pullInterval), Nodes: cfg.PushPullNodes}, c.rng)
+		AskSelection: cfg.AskSelection, Judges: cfg.AskAlive || cfg.Allow != nil || cfg.MetaMax != metaUsual, Interval: cmp.Or(cfg.PushPullInterval, pullInterval), Nodes: cfg.PushPullNodes}, c.rng)
 	return exchanges{core: c, Exchanger: x, timer: timer.Timer{Fire: c.push.tick},
 		messages: exchange.New(exchange.Config{Exchanger: x, Delivery: c.delivery, IDs: &c.ids, Events: &c.events, Report: c.report})}
 }
