@@ -5,7 +5,7 @@ misspell := github.com/golangci/misspell/cmd/misspell@v0.8.0
 # Runs of each fuzz target. A count, because a limit in time now and then ends a target in the middle of a run.
 fuzzruns := 20000x
 
-.PHONY: quick test race fuzz golden bench plots load junk mutants model release
+.PHONY: quick test race fuzz golden bench plots load junk mutants model siege release
 
 # Under a minute on two cores that do nothing else: formatting, spelling, go vet, staticcheck and the tests that take seconds, of the
 # library. "make test" tests all modules of go.work.
@@ -41,6 +41,10 @@ junk:
 # Changes lines on which security depends, one after the other, and fails if the tests do not notice one. About an hour; for the night.
 mutants:
 	go run ./internal/mutants
+
+# One insider against twelve nodes, in all ways at once, for ten minutes and with five seeds. Hours; for the night.
+siege:
+	go test ./internal/gossip -count=1 -v -timeout 0 -run TestClusterWithstandsASiege -siege 10m -sieges 5
 
 # All that an attacker can do with the handshake, in runs of more machines than the tests search. A few minutes; for the night.
 model:
