@@ -315,7 +315,7 @@ func (d *Disseminator) pause(n *Neighbor) time.Duration {
 
 // unanswered gives n more time for the next request. Of several simultaneous requests, only one counts.
 func (n *Neighbor) unanswered(now, requested time.Time) {
-	if requested.After(n.impatient) {
+	if !requested.Before(n.impatient) { // the next request is sent in the moment in which patience grows
 		n.patience, n.impatient = min(2*max(n.patience, graceMin), pauseMax), now
 	}
 }

@@ -37,6 +37,9 @@ func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 	d.slots[n.slot] = nil
 	d.missing.forgetNeighbor(n)
 	for o := range d.origins.all {
+		if int(o.topFrom) == n.slot { // the next neighbor in the slot has not sent it
+			o.topFrom = -1
+		}
 		d.forgetPath(now, o, n)
 	}
 	*n = Neighbor{ID: n.ID, Source: n.Source}
