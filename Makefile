@@ -42,7 +42,7 @@ junk:
 mutants:
 	go run ./internal/mutants
 
-# One insider against twelve nodes, in all ways at once, for ten minutes and with five seeds. Hours; for the night.
+# One insider against twelve nodes, in most ways at once, for ten minutes and with five seeds. Hours; for the night.
 siege:
 	go test ./internal/gossip -count=1 -v -timeout 0 -run TestClusterWithstandsASiege -siege 10m -sieges 5
 

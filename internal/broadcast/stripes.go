@@ -15,7 +15,7 @@ import (
 
 const (
 	offerAgain = 4    // bit in a Stripes: the receiver must offer messages of the origin again
-	wholeLoss  = 0.02 // loss of a link above which both stripes are taken from two neighbors, so that a copy covers a loss
+	wholeLoss  = 0.02 // loss of a link above which both stripes are taken from further neighbors too, so that a copy covers a loss
 	stripesMax = 60   // maximum entries of one Stripes, so that it fits into any datagram
 )
 

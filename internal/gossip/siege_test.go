@@ -242,8 +242,8 @@ func (s *siege) ends() (honest, all int) {
 	return honest, all
 }
 
-// One insider runs two nodes, and a third one that the others do not admit, and attacks twelve honest nodes in all ways of
-// docs/SECURITY.md at once.
+// One insider runs two nodes, and a third one that the others do not admit, and attacks twelve honest nodes at once in most of
+// the ways of docs/SECURITY.md.
 func TestClusterWithstandsASiege(t *testing.T) {
 	for seed := range *siegeSeeds {
 		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
