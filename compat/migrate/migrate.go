@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gwyh-go/gwyh"
@@ -43,8 +44,8 @@ type Config struct {
 // A Node replaces the Memberlist of a program during the migration.
 type Node struct {
 	config Config
-	old    *memberlist.Memberlist // nil if it is not running
-	new    *gwyh.Memberlist       // nil if it is not running
+	old    atomic.Pointer[memberlist.Memberlist] // nil if it is not running; atomic because its Delegate is called before Create returns
+	new    *gwyh.Memberlist                      // nil if it is not running
 	queue  memberlist.TransmitLimitedQueue
 
 	mu   sync.Mutex // guards the following fields
@@ -57,7 +58,7 @@ type Node struct {
 func Start(c Config) (*Node, error) {
 	n := &Node{config: c, run: uint64(time.Now().UnixNano())}
 	n.queue.RetransmitMult = 4
-	n.queue.NumNodes = func() int { return n.old.NumMembers() }
+	n.queue.NumNodes = n.numOld
 	if err := errors.Join(n.startOld(), n.startNew()); err != nil {
 		n.Stop()
 		return nil, err
@@ -65,17 +66,22 @@ func Start(c Config) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) startOld() (err error) {
+func (n *Node) startOld() error {
 	if !n.config.Release.old() {
 		return nil
 	}
 	c := memberlist.DefaultLANConfig()
 	c.Name, c.BindAddr, c.BindPort, c.AdvertisePort = n.config.Name, n.config.Host, n.config.OldPort, n.config.OldPort
 	c.SecretKey, c.Delegate, c.LogOutput = n.config.Key, oldSide{n}, io.Discard
-	if n.old, err = memberlist.Create(c); err != nil || len(n.config.OldJoin) == 0 {
+	old, err := memberlist.Create(c)
+	if err != nil {
 		return err
 	}
-	_, err = n.old.Join(n.config.OldJoin)
+	n.old.Store(old)
+	if len(n.config.OldJoin) == 0 {
+		return nil
+	}
+	_, err = old.Join(n.config.OldJoin)
 	return err
 }
 
@@ -99,7 +105,7 @@ func (n *Node) startNew() (err error) {
 // Members returns the names of the members that the leading library knows.
 func (n *Node) Members() (names []string) {
 	if n.config.Release.old() && n.config.Release != NewLeads {
-		for _, m := range n.old.Members() {
+		for _, m := range n.old.Load().Members() {
 			names = append(names, m.Name)
 		}
 	} else {
@@ -114,7 +120,15 @@ func (n *Node) Members() (names []string) {
 // Ready reports whether this node is ready for the next release to be rolled out: both libraries know the same number
 // of nodes.
 func (n *Node) Ready() bool {
-	return n.old == nil || n.new == nil || n.old.NumMembers() == n.new.NumMembers()
+	return n.old.Load() == nil || n.new == nil || n.numOld() == n.new.NumMembers()
+}
+
+// numOld returns the number of nodes that the old library knows, at least 1.
+func (n *Node) numOld() int {
+	if old := n.old.Load(); old != nil {
+		return old.NumMembers()
+	}
+	return 1
 }
 
 // Send sends a message to all other nodes with each library that runs.
@@ -123,7 +137,7 @@ func (n *Node) Send(msg []byte) error {
 	n.made++
 	wrapped := wrap(id{n.config.Name, n.run, n.made}, msg)
 	n.mu.Unlock()
-	if n.old != nil {
+	if n.config.Release.old() {
 		n.queue.QueueBroadcast(broadcast(wrapped))
 	}
 	if n.new != nil {
@@ -145,7 +159,7 @@ func (n *Node) receive(b []byte, old bool) {
 	if !first {
 		return
 	}
-	if n.old != nil && old {
+	if old {
 		n.queue.QueueBroadcast(broadcast(bytes.Clone(b)))
 	}
 	n.config.Receive(bytes.Clone(msg))
@@ -153,9 +167,9 @@ func (n *Node) receive(b []byte, old bool) {
 
 // Stop leaves both clusters and stops.
 func (n *Node) Stop() {
-	if n.old != nil {
-		_ = n.old.Leave(5 * time.Second)
-		_ = n.old.Shutdown()
+	if old := n.old.Load(); old != nil {
+		_ = old.Leave(5 * time.Second)
+		_ = old.Shutdown()
 	}
 	if n.new != nil {
 		_ = n.new.Leave(5 * time.Second)

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -28,15 +29,17 @@ func (i *inbox) count(msg string) int {
 	return i.got[msg]
 }
 
-// freePort returns a port that is free for UDP and TCP.
+// freePort returns a port that is free for UDP and TCP. It is below those that systems give to sockets that ask for any
+// port: while a node restarts, another program's socket must not get its port.
 func freePort(t *testing.T) int {
 	t.Helper()
+	const first, end = 10000, 32000
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port := first + rand.IntN(end-first)
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		u, err := net.ListenPacket("udp", fmt.Sprint("127.0.0.1:", port))
 		_ = l.Close()
 		if err == nil {
@@ -48,14 +51,22 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
+// holds reports whether a condition holds within 40 seconds.
+func holds(condition func() bool) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for begin := time.Now(); !holds(); <-tick.C {
+	for begin := time.Now(); !condition(); <-tick.C {
 		if time.Since(begin) > 40*time.Second {
-			t.Fatalf("not in time: %s", what)
+			return false
 		}
+	}
+	return true
+}
+
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	if !holds(condition) {
+		t.Fatalf("not in time: %s", what)
 	}
 }
 
@@ -93,11 +104,25 @@ func TestClusterMigratesNodeByNodeWithoutMissingAMessageOrAMember(t *testing.T) 
 			}
 		}
 	}()
+	// views returns what each node knows of each library's members, for a failure.
+	views := func() (views []string) {
+		for i, n := range cluster {
+			if old := n.old.Load(); old != nil {
+				views = append(views, fmt.Sprint(names[i], " by memberlist: ", old.Members()))
+			}
+			if n.new != nil {
+				views = append(views, fmt.Sprint(names[i], " by gwyh: ", n.new.Members()))
+			}
+		}
+		return views
+	}
 	sent := 0
 	check := func(what string) {
 		t.Helper()
 		for i, n := range cluster {
-			await(t, what+": all know all", func() bool { return slices.Equal(n.Members(), names) })
+			if !holds(func() bool { return slices.Equal(n.Members(), names) }) {
+				t.Fatalf("%s: %s does not know all; the nodes know %v", what, names[i], views())
+			}
 			msg := fmt.Sprint(what, ", message ", sent, " of ", names[i])
 			sent++
 			if err := n.Send([]byte(msg)); err != nil {
@@ -126,6 +151,8 @@ func TestClusterMigratesNodeByNodeWithoutMissingAMessageOrAMember(t *testing.T) 
 		}
 	}
 	for i, box := range boxes {
+		box.mu.Lock() // a copy may still arrive
+		defer box.mu.Unlock()
 		for msg, times := range box.got {
 			if times != 1 || strings.HasSuffix(msg, names[i]) {
 				t.Errorf("%s got %d times %q", names[i], times, msg)
