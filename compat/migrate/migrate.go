@@ -165,10 +165,16 @@ func (n *Node) receive(b []byte, old bool) {
 	n.config.Receive(bytes.Clone(msg))
 }
 
+// leavePropagateDelay is the time that a node waits after Leave of memberlist. Otherwise its next run can join a node
+// before the message about the leave arrives there. Then that node takes the new run for the one that left, until it
+// exchanges states with it: by default within a minute. serf has a setting of the same name and value.
+const leavePropagateDelay = time.Second
+
 // Stop leaves both clusters and stops.
 func (n *Node) Stop() {
 	if old := n.old.Load(); old != nil {
 		_ = old.Leave(5 * time.Second)
+		time.Sleep(leavePropagateDelay)
 		_ = old.Shutdown()
 	}
 	if n.new != nil {
