@@ -66,7 +66,10 @@ func (x *failures) noteBack(now time.Time, dead *members.Entry, restarted bool) 
 		return
 	}
 	if p := x.latest; p != nil && p.number == number && p != x.open {
-		p.Failed--
+		if p.Failed--; p.Failed == 0 {
+			x.latest = nil // the next failure begins another partition
+			x.effects.timers.Stop(&x.calm)
+		}
 	}
 	p := x.open
 	if p == nil || p.number != number {

@@ -136,6 +136,21 @@ func TestMembersThatAreBackBeforeItIsToldDoNotCount(t *testing.T) {
 	w.wantTold()
 }
 
+func TestPartitionDoesNotBeginWithAFailureWhoseMemberIsBack(t *testing.T) {
+	w := newUnwatched(t, 5)
+	w.failed(1)
+	w.run(time.Second)
+	w.back(false, 1)
+	w.run(partitionCalm + time.Second)
+	began := w.now
+	w.failed(2, 3)
+	w.run(time.Minute)
+	w.back(false, 2, 3)
+	if p := w.acts[len(w.acts)-1].Partition; p == nil || !p.Began.Equal(began) {
+		t.Errorf("the partition is %+v, want one that began at %v", p, began)
+	}
+}
+
 func TestFailuresShortlyBeforeAPartitionIsOverBelongToTheNextOne(t *testing.T) {
 	w := newUnwatched(t, 5)
 	w.failed(1, 2, 3)
