@@ -17,6 +17,8 @@ import (
 // the other methods in a second one, so calls in the same goroutine never overlap, but calls in the two goroutines may. NodeMeta
 // runs in the goroutine that calls Create or UpdateNode. During a Join, LocalState and MergeRemoteState run in
 // the goroutine that calls Join.
+//
+// All methods may be called before Create has returned, so make what they use, such as a TransmitLimitedQueue, before Create.
 type Delegate interface {
 	// NodeMeta returns the metadata of this node, which is published to all other nodes. It must not exceed limit
 	// (Config.MetaMax) bytes; otherwise Create or UpdateNode returns an error. The library copies the slice.
