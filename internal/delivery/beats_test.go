@@ -6,6 +6,7 @@ import (
 )
 
 func TestSilenceIsLookedAtWithTheNextHeartbeatsAtTheLatest(t *testing.T) {
+	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(ms int) time.Time { return epoch.Add(time.Duration(ms) * time.Millisecond) }
 	bs := Beats{next: at(1000), then: at(2000)}
 	for _, c := range []struct{ now, due, want time.Time }{

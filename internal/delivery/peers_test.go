@@ -11,95 +11,14 @@ import (
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/legacy"
-	"github.com/gwyh-go/gwyh/internal/pair"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// A world is two nodes that hand what arrives to their Delivery as a core does.
-type world struct {
-	*pair.World
-	got   map[*pair.Node][]event.Event // events for the application
-	ended []*direct.Outcome            // direct messages of A that ended, or that need a handshake
-}
-
-func newWorld(t *testing.T) *world {
-	w := &world{World: pair.New(t), got: map[*pair.Node][]event.Event{}}
-	for _, n := range []*pair.Node{w.A, w.B} {
-		n.Handle = func(in pair.Arrival, m *wire.Message) { w.handle(n, in, m) }
-	}
-	return w
-}
-
-func (w *world) handle(n *pair.Node, in pair.Arrival, m *wire.Message) {
-	d, p := n.Delivery, n.Peer
-	switch m.Kind {
-	case wire.KindCast:
-		d.Broadcasts.ReceiveBroadcast(w.Now, p, m)
-	case wire.KindFrame:
-		d.Broadcasts.ReceiveFrame(w.Now, p, in.Channel, m)
-	case wire.KindHave:
-		d.Broadcasts.ReceiveHave(w.Now, p, m.Data)
-	case wire.KindWant:
-		d.Broadcasts.ReceiveWant(w.Now, p, m.Data)
-	case wire.KindStripes:
-		d.Broadcasts.ReceiveStripes(w.Now, p, m.Data)
-	case wire.KindStop:
-		d.Broadcasts.ReceiveStop(p, m.Data)
-	case wire.KindDirectAck:
-		w.perform(d.Directs.ReceiveAck(nil, w.Now, p, m.Data))
-	case wire.KindDirect:
-		piece, ok := d.Directs.Check(w.Now, in.Channel, m, false)
-		if !ok {
-			return
-		}
-		if _, v := d.Directs.Receive(w.Now, p, in.Channel, m.ID, &piece); v.Whole {
-			d.Directs.Deliver(w.Now, p, in.Channel, piece.Use, m.ID, v.Data)
-		}
-	}
-}
-
-// perform acts on outcomes of A's direct messages.
-func (w *world) perform(out []direct.Outcome) {
-	for i := range out {
-		if !w.A.Delivery.Directs.Perform(w.Now, &out[i]) {
-			w.ended = append(w.ended, &out[i])
-		}
-	}
-}
-
-// run advances virtual time and collects the events.
-func (w *world) run(d time.Duration) {
-	w.Run(d)
-	for _, n := range []*pair.Node{w.A, w.B} {
-		w.got[n] = append(w.got[n], n.Events.Take()...)
-	}
-}
-
-// events returns the events of a kind that a node had.
-func (w *world) events(n *pair.Node, kind event.Kind) (list []event.Event) {
-	for _, e := range w.got[n] {
-		if e.Kind == kind {
-			list = append(list, e)
-		}
-	}
-	return list
-}
-
-// link begins a link of A with a gwyh 0.1 node.
-func (w *world) linkLegacy(i byte) *pair.Legacy {
-	l := w.A.AddLegacy(i)
-	w.A.Delivery.Link(w.Now, l.Peer)
-	w.A.Delivery.Broadcasts.LinkBegan(w.Now, l.Peer)
-	return l
-}
-
 func TestNodeOfGwyh01GetsABroadcastInItsForm(t *testing.T) {
 	w := newWorld(t)
 	l := w.linkLegacy(1)
-	if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	w.broadcast("hello")
 	w.run(time.Second)
 	if want := []wire.Kind{wire.KindBroadcast}; !slices.Equal(l.Kinds(), want) {
 		t.Errorf("it got %v, want %v", l.Kinds(), want)
@@ -126,9 +45,7 @@ func TestLargeBroadcastLeavesNodesOfGwyh01OutAndIsCounted(t *testing.T) {
 	w := newWorld(t)
 	w.Link()
 	l := w.linkLegacy(1)
-	if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, make([]byte, delivery.LegacyMax+1)); err != nil {
-		t.Fatal(err)
-	}
+	w.broadcast(string(make([]byte, delivery.LegacyMax+1)))
 	w.run(5 * time.Second)
 	if got := len(w.events(w.B, event.Message)); got != 1 {
 		t.Errorf("the Go node got %d messages, want 1", got)
@@ -197,9 +114,7 @@ func TestMemberAnswersWhetherItHasABroadcast(t *testing.T) {
 	w := newWorld(t)
 	w.Link()
 	w.A.AddOther()
-	if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	w.broadcast("hello")
 	w.run(time.Second)
 	for _, c := range []struct {
 		name string
@@ -230,9 +145,7 @@ func TestLostBroadcastIsRepaired(t *testing.T) {
 	w.Link()
 	w.run(time.Second)
 	for i, text := range []string{"one", "two", "three"} {
-		if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		w.broadcast(text)
 		if i == 1 {
 			if n := w.A.Lose(); n == 0 {
 				t.Fatal("nothing was lost")
@@ -241,10 +154,7 @@ func TestLostBroadcastIsRepaired(t *testing.T) {
 		w.run(10 * time.Millisecond)
 	}
 	w.run(5 * time.Second)
-	var texts []string
-	for _, e := range w.events(w.B, event.Message) {
-		texts = append(texts, string(e.Data))
-	}
+	texts := w.delivered(w.B)
 	slices.Sort(texts)
 	if want := []string{"one", "three", "two"}; !slices.Equal(texts, want) {
 		t.Errorf("b got %q, want %q", texts, want)
@@ -254,9 +164,7 @@ func TestLostBroadcastIsRepaired(t *testing.T) {
 func TestNodeHasItsOwnBroadcastsAndThoseThatArrived(t *testing.T) {
 	w := newWorld(t)
 	w.Link()
-	if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	w.broadcast("hello")
 	id := w.A.IDs.Last()
 	if !w.A.Delivery.Broadcasts.Has(id) {
 		t.Error("a does not have its own broadcast")
@@ -276,9 +184,7 @@ func TestLargestSmallMessageFitsInOneDatagram(t *testing.T) {
 		w.run(time.Second)
 		w.B.Kinds = nil
 		data := strings.Repeat("x", w.A.Delivery.Broadcasts.SmallMax()+more)
-		if err := w.A.Delivery.Broadcasts.Broadcast(w.Now, []byte(data)); err != nil {
-			t.Fatal(err)
-		}
+		w.broadcast(data)
 		w.run(5 * time.Second)
 		if got := slices.Contains(w.B.Kinds, wire.KindFrame); more == 1 && !got {
 			t.Errorf("%d bytes came in %v, want frames", len(data), w.B.Kinds)

@@ -124,7 +124,7 @@ func (tr *Sender) SendSettled(now time.Time, p *Peer, ch *packets.Channel) {
 	}
 }
 
-// reportStrain is the maximum factor by which reports are delayed while a link has a large backlog.
+// ReportDelayMax is the maximum factor by which reports are delayed while a link has a large backlog.
 const ReportDelayMax = 8
 
 // ReportSoon schedules a report of what arrived, and sends it if it is due.

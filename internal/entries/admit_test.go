@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pair"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -22,17 +23,17 @@ func TestEntryThatMustBeRefusedIsCountedByItsReason(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			e := memberOf(1)
+			e := pair.Member(1)
 			c.tweak(e)
-			if got, want := w.a.Admissible(w.now, e), c.drop == 0; got != want {
+			if got, want := w.a.Admissible(w.Now, e), c.drop == 0; got != want {
 				t.Errorf("admissible %t, want %t", got, want)
 			}
 			node := members.Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Meta: e.Meta, Incarnation: e.Incarnation}
 			if err := w.a.Veto(&node); (err == nil) != (c.drop == 0) {
 				t.Errorf("veto against the node of a Join: %v", err)
 			}
-			if c.drop != 0 && w.a.stats.Dropped[c.drop] != 2 {
-				t.Errorf("%d were counted, want 2", w.a.stats.Dropped[c.drop])
+			if c.drop != 0 && w.a.Stats.Dropped[c.drop] != 2 {
+				t.Errorf("%d were counted, want 2", w.a.Stats.Dropped[c.drop])
 			}
 		})
 	}
@@ -52,30 +53,30 @@ func TestComparisonEndsIfTheVerdictsHaveMadeTheTablesEqual(t *testing.T) {
 	}{{"admitted", true}, {"kept out", false}} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.a.add(memberOf(1))
-			w.a.add(w.b.members.Self().Fill(new(wire.Member)))
-			w.b.add(w.a.members.Self().Fill(new(wire.Member)))
+			w.a.Add(pair.Member(1))
+			w.a.AddOther()
+			w.b.AddOther()
 			w.b.refuses = true // the application decides later
-			if ended := w.b.Decided(w.now, w.b.peer); ended {
+			if ended := w.b.Decided(w.Now, w.b.Peer); ended {
 				t.Fatal("a comparison has ended that never began")
 			}
-			w.b.Compare(w.now, w.b.peer)
-			w.run(0)
-			w.a.SendRoot(w.now, w.a.peer)
-			w.run(0)
-			if !w.b.peer.Sync.Active() || w.b.peer.Sync.Waiting() {
+			w.b.Compare(w.Now, w.b.Peer)
+			w.Run(0)
+			w.a.SendRoot(w.Now, w.a.Peer)
+			w.Run(0)
+			if !w.b.Peer.Sync.Active() || w.b.Peer.Sync.Waiting() {
 				t.Fatal("no comparison waits for the verdict")
 			}
 			if c.admit {
-				w.b.add(memberOf(1))
+				w.b.Add(pair.Member(1))
 			}
-			w.a.kinds = nil
-			if ended := w.b.Decided(w.now, w.b.peer); ended != c.admit {
+			w.a.Kinds = nil
+			if ended := w.b.Decided(w.Now, w.b.Peer); ended != c.admit {
 				t.Errorf("the comparison has ended: %t, want %t", ended, c.admit)
 			}
-			w.run(0)
-			if again := len(w.a.kinds) > 0; again == c.admit {
-				t.Errorf("messages of another round: %v", w.a.kinds)
+			w.Run(0)
+			if again := len(w.a.Kinds) > 0; again == c.admit {
+				t.Errorf("messages of another round: %v", w.a.Kinds)
 			}
 		})
 	}

@@ -6,23 +6,24 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/pair"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 func TestNewsGoesToEveryLinkExceptItsSource(t *testing.T) {
 	w := newWorld(t)
-	w.link()
-	other, fromB := w.a.add(memberOf(1)), w.a.add(memberOf(2))
-	w.a.Spread(w.now, other, wire.NodeID{})
-	w.a.Spread(w.now, fromB, w.b.members.Self().ID)
-	w.run(time.Second)
+	w.Link()
+	other, fromB := w.a.Add(pair.Member(1)), w.a.Add(pair.Member(2))
+	w.a.Spread(w.Now, other, wire.NodeID{})
+	w.a.Spread(w.Now, fromB, w.b.ID)
+	w.Run(time.Second)
 	if len(w.b.got) != 1 || w.b.got[0].ID != other.ID {
 		t.Errorf("b got %d entries: %+v, want one of %v", len(w.b.got), w.b.got, other.ID)
 	}
-	if got := w.a.stats.MembersForwarded; got != 1 {
+	if got := w.a.Stats.MembersForwarded; got != 1 {
 		t.Errorf("%d entries counted, want 1", got)
 	}
-	w.run(10 * time.Second)
+	w.Run(10 * time.Second)
 	if len(w.b.got) != 1 {
 		t.Errorf("the news was sent again: %+v", w.b.got)
 	}
@@ -30,8 +31,8 @@ func TestNewsGoesToEveryLinkExceptItsSource(t *testing.T) {
 
 func TestNewsGoesToNoPeerWithoutALink(t *testing.T) {
 	w := newWorld(t)
-	w.a.Spread(w.now, w.a.add(memberOf(1)), wire.NodeID{})
-	w.run(10 * time.Second)
+	w.a.Spread(w.Now, w.a.Add(pair.Member(1)), wire.NodeID{})
+	w.Run(10 * time.Second)
 	if len(w.b.got) != 0 {
 		t.Errorf("b got %+v", w.b.got)
 	}
@@ -39,28 +40,28 @@ func TestNewsGoesToNoPeerWithoutALink(t *testing.T) {
 
 func TestNewsOfOneMomentSharesAMessage(t *testing.T) {
 	w := newWorld(t)
-	w.link()
+	w.Link()
 	for i := range 10 {
-		w.a.Spread(w.now, w.a.add(memberOf(i)), wire.NodeID{})
+		w.a.Spread(w.Now, w.a.Add(pair.Member(i)), wire.NodeID{})
 	}
-	w.b.kinds = nil
-	w.a.FlushNews(w.now)
-	w.run(0)
+	w.b.Kinds = nil
+	w.a.FlushNews(w.Now)
+	w.Run(0)
 	if len(w.b.got) != 10 {
 		t.Errorf("b got %d entries, want 10", len(w.b.got))
 	}
-	if want := []wire.Kind{wire.KindMembers}; !slices.Equal(w.b.kinds, want) {
-		t.Errorf("messages %v, want %v", w.b.kinds, want)
+	if want := []wire.Kind{wire.KindMembers}; !slices.Equal(w.b.Kinds, want) {
+		t.Errorf("messages %v, want %v", w.b.Kinds, want)
 	}
 }
 
 func TestAccusationIsSentAtOnceAndNamesItsAccuser(t *testing.T) {
 	w := newWorld(t)
-	w.link()
-	m, accuser := w.a.add(memberOf(1)), w.a.add(memberOf(2))
-	w.a.detector.HandleAccusation(nil, w.now, m, m.Incarnation, accuser.ID, nil)
-	w.a.SpreadAccusation(w.now, m, wire.NodeID{})
-	w.run(0)
+	w.Link()
+	m, accuser := w.a.Add(pair.Member(1)), w.a.Add(pair.Member(2))
+	w.a.Detector.HandleAccusation(nil, w.Now, m, m.Incarnation, accuser.ID, nil)
+	w.a.SpreadAccusation(w.Now, m, wire.NodeID{})
+	w.Run(0)
 	want := wire.Member{State: wire.StateSuspect, ID: m.ID, Incarnation: m.Incarnation, From: accuser.ID}
 	found := slices.ContainsFunc(w.b.got, func(e wire.Member) bool {
 		return e.State == want.State && e.ID == want.ID && e.Incarnation == want.Incarnation && e.From == want.From
@@ -72,22 +73,22 @@ func TestAccusationIsSentAtOnceAndNamesItsAccuser(t *testing.T) {
 
 func TestComparisonGivesEachNodeWhatItLacks(t *testing.T) {
 	w := newWorld(t)
-	w.link()
+	w.Link()
 	for i := range 40 {
 		n := w.a
 		if i%2 == 1 {
 			n = w.b
 		}
-		n.add(memberOf(i))
+		n.Add(pair.Member(i))
 	}
-	w.a.Greet(w.now, w.a.peer)
-	w.b.Greet(w.now, w.b.peer)
-	w.run(10 * time.Second)
-	if a, b := w.a.members.Root(0), w.b.members.Root(0); a != b {
+	w.a.Greet(w.Now, w.a.Peer)
+	w.b.Greet(w.Now, w.b.Peer)
+	w.Run(10 * time.Second)
+	if a, b := w.a.Members.Root(0), w.b.Members.Root(0); a != b {
 		t.Errorf("the tables have the roots %v and %v", a, b)
 	}
 	for _, n := range []*node{w.a, w.b} {
-		if got := n.members.Count(); got != 42 {
+		if got := n.Members.Count(); got != 42 {
 			t.Errorf("%d members, want 42", got)
 		}
 	}
@@ -101,12 +102,12 @@ func TestAnswersKeepTheirLimitOfDatagrams(t *testing.T) {
 	w.b.refuses = true
 	var list []*members.Entry
 	for i := range 200 {
-		list = append(list, w.a.add(memberOf(i)))
+		list = append(list, w.a.Add(pair.Member(i)))
 	}
-	if sent := w.a.SendEntries(w.now, w.a.peer, list, 3); sent != 3 {
+	if sent := w.a.SendEntries(w.Now, w.a.Peer, list, 3); sent != 3 {
 		t.Errorf("%d datagrams, want 3", sent)
 	}
-	w.run(time.Second)
+	w.Run(time.Second)
 	if got := len(w.b.got); got == 0 || got >= len(list) {
 		t.Errorf("b got %d of %d entries", got, len(list))
 	}

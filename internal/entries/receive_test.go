@@ -3,6 +3,7 @@ package entries
 import (
 	"testing"
 
+	"github.com/gwyh-go/gwyh/internal/pair"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -12,7 +13,7 @@ func message(t *testing.T, n int) []byte {
 	t.Helper()
 	mb := wire.BeginMembers(nil, wire.MessageID{1})
 	for i := range n {
-		if !mb.Append(memberOf(i), 1<<16) {
+		if !mb.Append(pair.Member(i), 1<<16) {
 			t.Fatal("the message is full")
 		}
 	}
@@ -33,7 +34,7 @@ func TestEntriesOfAMessageArriveInOrder(t *testing.T) {
 		w := newWorld(t)
 		count := 0
 		for e := range w.a.Received(message(t, n)) {
-			if e.ID != memberOf(count).ID {
+			if e.ID != pair.Member(count).ID {
 				t.Errorf("%d entries: number %d is %v", n, count, e.ID)
 			}
 			count++
@@ -41,7 +42,7 @@ func TestEntriesOfAMessageArriveInOrder(t *testing.T) {
 		if count != n {
 			t.Errorf("%d entries, want %d", count, n)
 		}
-		if got := w.a.stats.Dropped[stats.DropMalformedBody]; got != 0 {
+		if got := w.a.Stats.Dropped[stats.DropMalformedBody]; got != 0 {
 			t.Errorf("%d entries: counted %d times as malformed", n, got)
 		}
 	}
@@ -57,7 +58,7 @@ func TestEntriesBeforeAFaultAreHandledAndTheFaultIsCounted(t *testing.T) {
 	if count != batchSize+3 {
 		t.Errorf("%d entries, want %d", count, batchSize+3)
 	}
-	if got := w.a.stats.Dropped[stats.DropMalformedBody]; got != 1 {
+	if got := w.a.Stats.Dropped[stats.DropMalformedBody]; got != 1 {
 		t.Errorf("counted %d times, want 1", got)
 	}
 }

@@ -26,6 +26,13 @@ func newSender() *sender {
 	return s
 }
 
+// seconds lets seconds pass in each of which n datagrams fail for a cause.
+func (s *sender) seconds(count int, cause carrier.Cause, n uint64) {
+	for range count {
+		s.second(cause, n)
+	}
+}
+
 // second lets a second pass in which n datagrams fail for a cause.
 func (s *sender) second(cause carrier.Cause, n uint64) {
 	s.now = s.now.Add(time.Second)
@@ -45,9 +52,7 @@ func TestWriteErrorsThatGoOnAreWarnedOf(t *testing.T) {
 	} {
 		t.Run(words, func(t *testing.T) {
 			s := newSender()
-			for range 10 {
-				s.second(cause, 3)
-			}
+			s.seconds(10, cause, 3)
 			if s.lines() != 1 || !strings.Contains(s.log.String(), words) {
 				t.Errorf("%d lines, want 1 with %q:\n%s", s.lines(), words, &s.log)
 			}
@@ -60,60 +65,45 @@ func TestWriteErrorsThatGoOnAreWarnedOf(t *testing.T) {
 
 func TestLineAboutWriteErrorsIsRepeatedEachMinute(t *testing.T) {
 	s := newSender()
-	for range 300 {
-		s.second(carrier.Forbidden, 1)
-	}
+	s.seconds(300, carrier.Forbidden, 1)
 	if got := s.lines(); got != 5 {
 		t.Errorf("%d lines in five minutes, want 5:\n%s", got, &s.log)
 	}
 }
 
-func TestSingleWriteErrorIsNoWarning(t *testing.T) {
-	s := newSender()
-	for range 3 {
-		s.second(carrier.NoRoute, 1)
-		for range 120 {
-			s.second(carrier.NoRoute, 0)
-		}
-	}
-	if w := s.present(); len(w) > 0 || s.lines() > 0 {
-		t.Errorf("warnings %q, log %s", w, &s.log)
-	}
-}
-
-func TestBurstThatFillsTheBufferOfTheSystemIsNoWarning(t *testing.T) {
-	s := newSender()
-	for range 20 {
-		for range 5 {
-			s.second(carrier.NoRoom, 1000)
-		}
-		for range 3 {
-			s.second(carrier.NoRoom, 0)
-		}
-	}
-	if w := s.present(); len(w) > 0 || s.lines() > 0 {
-		t.Errorf("warnings %q, log %s", w, &s.log)
-	}
-}
-
-func TestDatagramsThatMeasureThePathAreNoWarning(t *testing.T) {
-	s := newSender()
-	for range 100 {
-		s.second(carrier.TooBig, 1)
-	}
-	if w := s.present(); len(w) > 0 || s.lines() > 0 {
-		t.Errorf("warnings %q, log %s", w, &s.log)
+func TestWriteErrorsThatEndByThemselvesAreNoWarning(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		cause carrier.Cause
+		times int
+		bad   int    // seconds in each of which datagrams fail
+		each  uint64 // datagrams that fail in such a second
+		good  int    // seconds after that without a failure
+	}{
+		{"single errors", carrier.NoRoute, 3, 1, 1, 120},
+		{"bursts that fill the buffer of the system", carrier.NoRoom, 20, 5, 1000, 3},
+		{"datagrams that measure the path", carrier.TooBig, 1, 100, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSender()
+			for range c.times {
+				s.seconds(c.bad, c.cause, c.each)
+				s.seconds(c.good, c.cause, 0)
+			}
+			if w := s.present(); len(w) > 0 {
+				t.Errorf("warnings %q", w)
+			}
+			if s.lines() > 0 {
+				t.Errorf("log %s", &s.log)
+			}
+		})
 	}
 }
 
 func TestWarningOfWriteErrorsEndsWithThem(t *testing.T) {
 	s := newSender()
-	for range 10 {
-		s.second(carrier.Forbidden, 1)
-	}
-	for range 59 {
-		s.second(carrier.Forbidden, 0)
-	}
+	s.seconds(10, carrier.Forbidden, 1)
+	s.seconds(59, carrier.Forbidden, 0)
 	if w := s.present(); len(w) != 1 {
 		t.Errorf("after 59 s without errors: %q", w)
 	}
