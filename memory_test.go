@@ -45,7 +45,7 @@ func fixedBounds(c *gwyh.Config) map[string]int {
 	}
 }
 
-// What a node takes if everything is full at once stays within Config.MemoryLimit (docs/LIMITS.md).
+// The memory of a node whose queues and tables are all full stays within Config.MemoryLimit (docs/LIMITS.md).
 func TestSumOfAllBoundsStaysWithinTheMemoryLimit(t *testing.T) {
 	for _, subscriptions := range []int{1, 5, 20, 64} {
 		c := gwyh.DefaultLANConfig()

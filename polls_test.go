@@ -90,7 +90,7 @@ func inPolling(t *testing.T, f func(t *testing.T, p *polling)) {
 	synctest.Test(t, func(t *testing.T) { f(t, &polling{T: t}) })
 }
 
-// anew returns polls that return a message of size random bytes each.
+// anew returns polls that each return a new message of size random bytes.
 func anew(size int) func() [][]byte {
 	return func() [][]byte {
 		b := make([]byte, size)
@@ -240,7 +240,7 @@ func (p *polling) event(from int, msg string) (calls []int, bytes int) {
 	return calls, bytes
 }
 
-// Sixty programs queue each event anew when it arrives. That costs what it would if they did not.
+// Sixty programs queue each event again when it arrives. That costs no more than if they did not.
 func TestRebroadcastEventCostsEachNodeOneCallAndTheBytesOfOneBroadcast(t *testing.T) {
 	const nodes, events = 60, 5
 	cost := func(app func() *poller) (bytes int) {

@@ -79,7 +79,7 @@ func (s *screen) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// progress reports how far the current step is. It may be called often.
+// progress shows the progress of the current step. It may be called often.
 func (s *screen) progress(what string, done, total int) {
 	now := time.Now()
 	switch {

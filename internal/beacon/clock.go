@@ -10,7 +10,7 @@ import (
 // Bounds of the estimates of clocks.
 const (
 	samplesMax = 8                // number of samples of a neighbor, as in RFC 5905
-	sampleLife = 10 * time.Minute // a sample is used for so long
+	sampleLife = 10 * time.Minute // how long a sample is used
 	heldMax    = time.Minute      // maximum time between the arrival of a Clock and its answer
 	rttMax     = 10 * time.Second // maximum round trip of a sample
 	stepMin    = time.Millisecond // a clock that is off by less than that has not been set

@@ -60,7 +60,7 @@ func (dt *detection) act(now time.Time, a *swim.Action) {
 	}
 }
 
-// applySuspect handles an accusation of m, or the unproven word that it is dead or has left.
+// applySuspect handles an accusation of m, or an unproven claim that it is dead or has left.
 func (ms *membership) applySuspect(now time.Time, m *members.Entry, e *wire.Member, via *peer, how route) {
 	c := ms.core
 	c.swim.detect(now, c.swim.HandleEntry(c.swim.outcomes, now, m, e, how == byComparison, via.detection()))

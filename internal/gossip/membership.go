@@ -152,7 +152,8 @@ func (c *Core) refused(id wire.NodeID) bool {
 	return c.cfg.Allow != nil && !c.cfg.Allow(p.Sessions.Path().Remote.Addr())
 }
 
-// admissible reports whether an alive entry may be accepted. A node that sent its own entry, which may not, gets no link.
+// admissible reports whether an alive entry may be accepted. If a node sent its own entry and it may not be accepted, the
+// node gets no link.
 func (ms *membership) admissible(now time.Time, e *wire.Member, from *peer) bool {
 	ok := ms.core.entries.Admissible(now, e)
 	if !ok && from != nil && from.ID == e.ID {

@@ -63,7 +63,8 @@ func (m *Messenger) pathAnswered(now time.Time, p *delivery.Peer, seq uint64) {
 	m.cfg.Sessions.Wake(p.Node)
 }
 
-// Acknowledged reports an answer to the application: to the Ping that it asked for, and as an event if it wants those.
+// Acknowledged reports an answer to the application: as the result of its Ping, if it asked for one, and as an event, if
+// it has a PingDelegate.
 func (m *Messenger) Acknowledged(now time.Time, p *delivery.Peer, a Ack) {
 	pings := &m.cfg.Delivery.Pings
 	pings.Conclude(now, pings.Pings.HandleAck(pings.Outcomes, event.PingToken(a.Purpose.Token), a.RTT))

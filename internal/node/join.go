@@ -43,7 +43,7 @@ type joins struct {
 	timeout    time.Duration     // Config.Timeout
 	needNames  bool              // Config.RequireNames
 
-	pending map[event.JoinToken]*target // time of the last warning that a Join got no answer, in Unix nanoseconds
+	pending map[event.JoinToken]*target // the targets of all Joins in progress
 	warned  atomic.Int64                // when the warning that a Join got no answer was last logged, in Unix nanoseconds
 }
 

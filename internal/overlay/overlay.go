@@ -33,7 +33,7 @@ const (
 
 // Config is the configuration of an Overlay.
 type Config struct {
-	Secret        Secret // drawn anew at each start; no other node may know it
+	Secret        Secret // drawn at each start; no other node may know it
 	Zone          wire.Zone
 	Strategy      Strategy
 	Subscriptions int  // members to subscribe to

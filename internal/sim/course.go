@@ -10,7 +10,7 @@ import (
 // samplesMax bounds the samples of one phase of a run, and of a distribution.
 const samplesMax = 100
 
-// Formed is how far the formation was at a moment. The fractions are of the nodes.
+// Formed is the progress of the formation at a moment. The fractions are of the nodes.
 type Formed struct {
 	At     Millis  `json:"at_ms"`
 	Known  float64 `json:"members_known"` // mean fraction of the members that a node knows
@@ -18,7 +18,7 @@ type Formed struct {
 	Linked float64 `json:"nodes_with_links"` // that receive from as many nodes as they want
 }
 
-// formed returns how far the formation is.
+// formed returns the progress of the formation now.
 func (c *Cluster) formed() Formed {
 	f := Formed{At: Millis(c.Net.Elapsed())}
 	up := c.count()

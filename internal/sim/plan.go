@@ -31,7 +31,7 @@ const (
 	sampled     = 25                     // samples of the traffic in one phase
 )
 
-// Progress receives how far a phase is. It may be called often.
+// Progress receives the progress of a phase. It may be called often.
 type Progress func(phase string, done, total int)
 
 // Run runs a plan. It returns an error if the cluster did not form or if ctx ended.

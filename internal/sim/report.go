@@ -170,7 +170,7 @@ type Size struct {
 	Nodes        int     `json:"nodes"`
 	Whole        Millis  `json:"whole_ms"`
 	Idle         *Rates  `json:"idle,omitempty"`         // of the mean node
-	Broadcasting *Rates  `json:"broadcasting,omitempty"` // likewise
+	Broadcasting *Rates  `json:"broadcasting,omitempty"` // of the mean node
 	Copies       float64 `json:"copies_per_node"`
 	Last         Millis  `json:"last_node_p50_ms"`
 	Known        Millis  `json:"known_dead_p50_ms"`

@@ -50,7 +50,7 @@ func (d *Detector) HandleAccusation(out []Action, now time.Time, m *members.Entr
 	return d.Accuse(out, now, m, incarnation, by, via)
 }
 
-// HandleEntry handles an accusation, or the unproven word that m is dead or has left. compared says that the entry comes
+// HandleEntry handles an accusation, or an unproven claim that m is dead or has left. compared says that the entry comes
 // from a comparison of tables, so it may be old.
 func (d *Detector) HandleEntry(out []Action, now time.Time, m *members.Entry, e *wire.Member, compared bool, via *Peer) []Action {
 	if e.State == wire.StateSuspect || compared {
@@ -59,7 +59,7 @@ func (d *Detector) HandleEntry(out []Action, now time.Time, m *members.Entry, e 
 	return d.handleHearsay(out, now, m, e.Incarnation, e.From, via)
 }
 
-// handleHearsay handles the unproven word of the node by that the live member m is dead or has left. It is an
+// handleHearsay handles an unproven claim of the node by that the live member m is dead or has left. It is an
 // accusation whose accused has no more than the shortest time to refute, counted from the first accusation.
 func (d *Detector) handleHearsay(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
 	d.begin(out)
