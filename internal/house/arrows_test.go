@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,4 +100,72 @@ func imports(t *testing.T, dir string) (names []string) {
 		}
 	}
 	return names
+}
+
+// design returns a part of docs/DESIGN.md: what stands between two texts.
+func design(t *testing.T, from, to string) string {
+	t.Helper()
+	text, err := os.ReadFile(root + "docs/DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, ok := strings.Cut(string(text), from)
+	part, _, end := strings.Cut(part, to)
+	if !ok || !end {
+		t.Fatalf("docs/DESIGN.md has nothing between %q and %q", from, to)
+	}
+	return part
+}
+
+func TestPictureInDesignShowsTheFloors(t *testing.T) {
+	lines := map[string]int{}
+	for i, line := range strings.Split(design(t, "## The house\n\n```\n", "```"), "\n") {
+		names, _, _ := strings.Cut(strings.TrimLeft(line, " +-|"), "   ") // a description follows three spaces
+		for _, name := range strings.Fields(names) {
+			lines[strings.TrimPrefix(name, "internal/")] = i
+		}
+	}
+	last := -1
+	for _, names := range floors {
+		lowest := last
+		for _, name := range names {
+			line, ok := lines[name]
+			if !ok || line <= last {
+				t.Errorf("the picture in docs/DESIGN.md does not show internal/%s below the floor above it", name)
+			}
+			lowest = max(lowest, line)
+		}
+		last = lowest
+	}
+}
+
+func TestDesignListsEveryPackage(t *testing.T) {
+	table := design(t, "## Packages\n", "\n### ")
+	for _, pattern := range []string{"internal/*", "cmd/gwyh/internal/*"} {
+		dirs, err := filepath.Glob(root + pattern)
+		if err != nil || len(dirs) == 0 {
+			t.Fatal(dirs, err)
+		}
+		for _, dir := range dirs {
+			if name := strings.TrimPrefix(filepath.ToSlash(dir), root); !strings.Contains(table, "`"+name+"`") {
+				t.Errorf("the table of packages in docs/DESIGN.md lacks %s", name)
+			}
+		}
+	}
+}
+
+func TestFilesThatDesignNamesExist(t *testing.T) {
+	text, err := os.ReadFile(root + "docs/DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("`((?:internal|cmd|examples|discover|compat|bench)/[\\w/.]*)`").FindAllSubmatch(text, -1)
+	if len(found) < 80 {
+		t.Errorf("%d names of files and folders found", len(found))
+	}
+	for _, m := range found {
+		if _, err := os.Stat(root + string(m[1])); err != nil {
+			t.Error(err)
+		}
+	}
 }
