@@ -60,6 +60,16 @@ func TestLinkThatLosesMuchIsCoveredByASecondCopy(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q16: a second copy covers a loss, and a third one costs more than it brings.
+func TestMessageIsNotTakenFromMoreThanTwoNeighborsOnLossyLinks(t *testing.T) {
+	w := newWorld(t, 4)
+	for _, n := range w.near {
+		n.Arrived, n.Missed = 1000, 50
+		w.offer(n, 1, 100)
+	}
+	w.wantTakes(assembly.Both, assembly.Both, 0, 0)
+}
+
 // PROTOCOL.md Q16, Q17: the one that is left after the loss of a sender shares with the next that offers.
 func TestOfferAfterTheLossOfASenderIsTaken(t *testing.T) {
 	w, even, odd := shared(t)

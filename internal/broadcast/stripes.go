@@ -30,10 +30,10 @@ func (p *path) setGives(s assembly.Stripes) {
 
 // Takes returns the stripes that the node takes from n of an origin's large messages.
 func (d *Disseminator) Takes(id uint64, n *Neighbor) assembly.Stripes {
-	if o := d.origins.byID[id]; n.linked && o.has(n) {
-		return o.paths[n.slot].takes()
+	if !n.linked {
+		return 0
 	}
-	return 0
+	return d.origins.byID[id].takesFrom(n)
 }
 
 // Gives returns the stripes that n takes from this node of an origin's large messages. Without room for the origin's paths,
@@ -64,7 +64,7 @@ func (o *origin) stated(n *Neighbor) bool { return o.has(n) && o.paths[n.slot].i
 // sender returns the neighbor from which one of the stripes is taken, or nil.
 func (o *origin) sender(neighbors []*Neighbor, stripes assembly.Stripes) *Neighbor {
 	for _, n := range neighbors {
-		if o.has(n) && o.paths[n.slot].takes()&stripes != 0 {
+		if o.takesFrom(n)&stripes != 0 {
 			return n
 		}
 	}
@@ -96,11 +96,15 @@ func (o *origin) takeFirst(n *Neighbor, delay wire.Delay) {
 	o.paths[n.slot].setTakes(assembly.Both)
 }
 
-// share takes one stripe from n, and reports whether it did, if one other neighbor sends both. late says that this begins
-// with the next message.
+// share takes one stripe from n, or both if the links lose much, and reports whether it did. It does so if one other
+// neighbor sends both, and no third one sends anything: it would cost more than it brings. late says that this begins with
+// the next message.
 func (o *origin) share(neighbors []*Neighbor, n *Neighbor, id wire.MessageID, late bool) bool {
 	first := o.sender(neighbors, assembly.Even)
 	if first == nil || first == n || o.paths[first.slot].takes() != assembly.Both {
+		return false
+	}
+	if slices.ContainsFunc(neighbors, func(other *Neighbor) bool { return other != first && o.takesFrom(other) != 0 }) {
 		return false
 	}
 	moved := assembly.Both &^ assembly.StripeOf(&id, 0) // the first chunk may be on its way
@@ -117,6 +121,14 @@ func (o *origin) share(neighbors []*Neighbor, n *Neighbor, id wire.MessageID, la
 	first.state(id, assembly.Both&^moved)
 	n.state(id, moved)
 	return true
+}
+
+// takesFrom returns the stripes that the node takes from n.
+func (o *origin) takesFrom(n *Neighbor) assembly.Stripes {
+	if !o.has(n) {
+		return 0
+	}
+	return o.paths[n.slot].takes()
 }
 
 // takeOver takes a stripe from n, instead of from another neighbor, beginning with a message of the origin.
