@@ -160,7 +160,7 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 		"nothing, says the agent too": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)
 			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
-			c.examine(nil, `opinion over there: the agent there has this node as alive at 10\.9\.0\.1:\d+, and reaches it`, "-api", p.http, agentAt)
+			c.examine(nil, `view of the other node: the agent there has this node as alive at 10\.9\.0\.1:\d+, and reaches it`, "-api", p.http, agentAt)
 		},
 		"no route": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)
@@ -180,7 +180,7 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c := newClinic(t, binary, 1500)
 			p := c.agent("-http", "10.9.0.2:0", "-token", "secret")
 			c.drop(c.there, nftables.ChainHookOutput)
-			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
+			c.examine(&doctor.Dropped, "its log does not mention them", "-api", p.http, agentAt)
 		},
 		"the other firewall drops what the agent's port gets": func(t *testing.T) {
 			c := newClinic(t, binary, 1500)
@@ -249,7 +249,7 @@ func TestDoctorNamesWhatIsWrongOnTheWay(t *testing.T) {
 			c.key = c.otherKey
 			c.examine(&doctor.WrongKey, "the node gets what this machine sends, and refuses it: wrong key or label", "-api", p.http, agentAt)
 			c.drop(c.there, nftables.ChainHookInput)
-			c.examine(&doctor.Dropped, "its log has no word of them", "-api", p.http, agentAt)
+			c.examine(&doctor.Dropped, "its log does not mention them", "-api", p.http, agentAt)
 		},
 	} {
 		if testing.Short() && name != "nothing" && name != "a path of 600 bytes" { // the others wait for answers that never arrive

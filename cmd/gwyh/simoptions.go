@@ -64,10 +64,11 @@ func defaultSimOptions() simOptions {
 }
 
 const simUsage = `gwyh sim runs a cluster of production nodes over a simulated network in virtual
-time, to find out what a cluster of a size would do and cost: all nodes join the
-first one, are left alone, broadcast, and some crash. One seed gives one run.
-Sealing is left out, and without -mtu the search for the largest datagram of a
-path; all else is what a node does. Times are virtual but the last one.
+time, and shows what such a cluster does and costs. All nodes join the first
+one, do nothing for a while, and broadcast; then some crash. The same seed gives
+the same run. The nodes do not encrypt, and without -mtu they do not search for
+the largest datagram of a path; otherwise they do what real nodes do. All times
+are virtual, except the last one.
 
 Usage:
 
@@ -76,59 +77,63 @@ Usage:
 Flags of the cluster:
 
 	-nodes N      nodes, 2 to 20000 (default 100)
-	-zones N      regions that they are spread over, of us-east, us-west,
-	              eu-west, ap-southeast and sa-east, as far apart as these
-	              are, 1 to 5; 1 is one place without a zone (default 1)
-	-map FILE     zones and latencies of your own, comma-separated values:
-	              a row of names, then a row for each with its name and the
-	              milliseconds to each of them, one way
+	-zones N      number of regions, 1 to 5: us-east, us-west, eu-west,
+	              ap-southeast and sa-east, with the latencies between
+	              them; 1 means one place without a zone (default 1)
+	-map FILE     zones and latencies of your own, as comma-separated
+	              values: a row with the names of all zones, then a row for
+	              each zone with its name and the milliseconds to each zone,
+	              one way
 	-preset P     lan, wan or local (default lan)
 	-strategy S   uniform, hub, local, remote or nearest (default uniform)
-	-formed       begin with nodes that know each other: 10,000 that have to
-	              find each other take hours
-	-subs N       nodes that each hears from, 1 to 64 (default: as preset)
+	-formed       begin with nodes that know each other; 10,000 nodes that
+	              have to find each other take hours
+	-subs N       subscriptions of a node, 1 to 64 (default: as preset)
 
 Flags of the network:
 
-	-latency D    one way between two nodes, without zones: 2ms for all,
-	              1ms-5ms for anything between, exp:20ms for exponential
-	              with that mean; drawn for each two nodes (default 0.5ms)
-	-jitter PCT   percent of the latency, the mean of what is added to it
-	              for each packet, exponential, 0 to 1000 (default 5)
+	-latency D    time that a packet takes from node to node, without zones:
+	              2ms for all pairs of nodes, 1ms-5ms for a random time of
+	              each pair, exp:20ms for an exponential one with that mean
+	              (default 0.5ms)
+	-jitter PCT   random time that is added for each packet, exponential;
+	              its mean in percent of the latency, 0 to 1000 (default 5)
 	-loss PCT     percent of packets that are lost, 0 to 90 (default 0)
 	-mtu BYTES    longest packet that passes, 1200 to 65507 (default 1472,
 	              with -preset local 65507). Nodes begin with datagrams of
-	              1400 (lan), 1200 (wan) or 60000 bytes (local). If it is
-	              given, those of lan and wan find out what passes, up to
-	              8952, as on Linux; with local it has to be 60000
+	              1400 (lan), 1200 (wan) or 60000 bytes (local). With this
+	              flag, lan and wan nodes find out what passes, up to 8952,
+	              as on Linux; with local it must be at least 60000
 
 Flags of the run:
 
-	-idle D       how long nodes are left alone, 0s to 24h (default 30s)
-	-rate N       messages per second from random nodes, of all together,
-	              above 0 to 100000 (default 10)
-	-duration D   how long they are sent, 0s to 24h (default 10s)
+	-idle D       how long nodes send no messages, 0s to 24h (default 30s)
+	-rate N       messages per second in the whole cluster, from random
+	              nodes, above 0 to 100000 (default 10)
+	-duration D   how long messages are sent, 0s to 24h (default 10s)
 	-size BYTES   size of a message, 8 to 16777216 (default 256)
 	-crash N      nodes that crash at the same moment (default 1)
-	-seed N       draws everything that is drawn (default 1)
-	-json         print a report for machines; docs/sim.schema.json is its
+	-seed N       seed of all random choices (default 1)
+	-json         print a report for programs; docs/sim.schema.json is its
 	              JSON Schema
 	-html FILE    also write a page with plots, which needs no other file
-	-sizes LIST   run it in clusters of these sizes too, such as 50,200, and
-	              show what grows with the size (default with -html: an
-	              eighth, a quarter and a half of -nodes)
+	-sizes LIST   also run clusters of these sizes, such as 50,200, and show
+	              what grows with the size (default with -html: an eighth, a
+	              quarter and a half of -nodes)
 	-trace FILE   write what happens in each node, one JSON object per line:
 	              packets, messages, links, members, suspicions, choices and
 	              lines of the log, with seconds since the start. A run with
 	              the defaults writes 95 MB
 
-Flags of checks, which look at things that go wrong and at the figures that the
-library claims, in clusters of their own; of the others they take only -seed:
+Flags of checks. A check injects faults into a cluster of its own, or compares
+it with the figures that the library claims. Checks use -seed, and none of the
+flags above:
 
-	-check        run all of them; the exit code says whether they hold
-	-scenario S   run one of them, by the name that -check shows
-	-quick        in clusters so small that one takes a second
-	-full         in those of docs/PERFORMANCE.md, which take an hour in all
+	-check        run all checks; the exit code says whether they hold
+	-scenario S   run one check, by the name that -check shows
+	-quick        use clusters so small that a check takes a second
+	-full         use the clusters of docs/PERFORMANCE.md, which takes an
+	              hour in all
 `
 
 // checkFlags are the flags that select checks and their size.

@@ -27,7 +27,7 @@ Usage:
 
 	gwyh agent [flags]
 
-Every flag may also stand in a file, by the same name. docs/AGENT.md says more.
+Every flag can also be set in a file, under the same name: see docs/AGENT.md.
 
 Files:
 

@@ -18,9 +18,9 @@ import (
 	"github.com/gwyh-go/gwyh/cmd/gwyh/internal/doctor"
 )
 
-const doctorUsage = `gwyh doctor says why a Join of an address fails: it looks at the name, the
-route, the port, the handshake, the clocks and the size of datagrams, and at
-last joins and leaves again. Run it on the machine of the node that cannot join.
+const doctorUsage = `gwyh doctor says why a Join of an address fails. It examines the name, the
+route, the port, the handshake, the clocks and the size of datagrams. Finally it
+joins and leaves again. Run it on the machine of the node that cannot join.
 
 Usage:
 
@@ -44,7 +44,7 @@ What the node of this machine has:
 What to try and to ask:
 
 	-labels LIST     labels that the other node may have, as in a,b,c
-	-api HOST:PORT   API of the agent over there, whose log is read; its
+	-api HOST:PORT   API of the other agent, whose log is read; its
 	                 token is in GWYH_TOKEN or -token-file
 	-token-file FILE file with that token
 	-no-join         do not become a member. Otherwise the applications of

@@ -33,7 +33,8 @@ Usage:
 Flags:
 
 	-json            write JSON
-	-watch           go on, and write who joins, leaves, fails or changes
+	-watch           keep running, and write which members join, leave,
+	                 fail or change
 `,
 	define: func(f *flag.FlagSet, s *session) { jsonFlag(f, s); f.BoolVar(&s.watch, "watch", false, "") },
 	run: func(ctx context.Context, s *session) error {
@@ -223,19 +224,19 @@ var keys = &Command{
 	usage: `
 gwyh keys lists the keys of an agent by their fingerprints, or changes them:
 
-	add     accept one more, which is read from the standard input, and
+	add     accept another key, which is read from the standard input, and
 	        write its fingerprint
 	use     make a key the primary one; name it by its fingerprint
-	remove  accept a key no longer; name it by its fingerprint
+	remove  stop accepting a key; name it by its fingerprint
 
 	rotate  do all three at all agents, given the address of the API of
-	        each. They need one token. If a member is missing, or an
-	        agent does not answer, nothing is changed
+	        each. All agents must have the same token. If a member is
+	        missing, or an agent does not answer, nothing is changed
 
 To change the key of a cluster step by step, add the new one at every node, then
 use it at every node, then remove the old one at every node. The agent does not
-write its configuration: change it too, or the keys are the old ones after a
-restart.
+write its configuration: change the configuration too, otherwise the agent has
+the old keys after a restart.
 
 Usage:
 

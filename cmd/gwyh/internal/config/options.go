@@ -51,7 +51,7 @@ var groups = []struct {
 		flag("insecure", "run with the well-known default key if there is no key", func(c *Config) *bool { return &c.Insecure }),
 		text("label", "LABEL", "name of the cluster; nodes with different labels never join", func(c *Config) *string { return &c.Label }),
 		{name: "allow", arg: "CIDR", list: true, help: "network that members may come from (default: all)", set: addNetwork},
-		{name: "max-members", arg: "N", help: "accept no node beyond so many members (default: no limit)", set: number(func(c *Config) *int { return &c.MaxNodes }, 1, 100_000)},
+		{name: "max-members", arg: "N", help: "accept no further node if there are N members (default: no limit)", set: number(func(c *Config) *int { return &c.MaxNodes }, 1, 100_000)},
 	}},
 	{"HTTP API:", []option{
 		text("http", "HOST:PORT", "address of the API and the status page, empty for none (default "+DefaultHTTP+")", func(c *Config) *string { return &c.HTTP }),

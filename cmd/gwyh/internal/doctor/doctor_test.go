@@ -148,8 +148,8 @@ func TestClockThatIsOffIsNamedWithTheDifference(t *testing.T) {
 	t.Parallel()
 	at := node(t, unchanged)
 	for off, want := range map[time.Duration]string{
-		-90 * time.Second: `over there is 1m(2[5-9]|3[0-5])(\.5)?s ahead`, 90 * time.Second: `over there is 1m(2[5-9]|3[0-5])(\.5)?s behind`,
-		-2 * time.Hour: `over there is (1h59m5[5-9](\.5)?s|2h0m[0-5](\.5)?s) ahead`,
+		-90 * time.Second: `of the other node is 1m(2[5-9]|3[0-5])(\.5)?s ahead`, 90 * time.Second: `of the other node is 1m(2[5-9]|3[0-5])(\.5)?s behind`,
+		-2 * time.Hour: `of the other node is (1h59m5[5-9](\.5)?s|2h0m[0-5](\.5)?s) ahead`,
 	} {
 		expect(t, Config{Target: at, clock: func() time.Time { return time.Now().Add(off) }}, &WrongClock, want)
 	}

@@ -341,12 +341,12 @@ func (x *examination) compareClocks(ctx context.Context, key handshake.Key, hit 
 	}
 	smallest, largest := answered[0].shift, answered[len(answered)-1].shift
 	off := (smallest + largest) / 2
-	text := fmt.Sprintf("the clock over there is %v ahead of this one", off)
+	text := fmt.Sprintf("the clock of the other node is %v ahead of this one", off)
 	switch {
 	case off.Abs() <= clockStep:
 		text = "the clocks agree"
 	case off < 0:
-		text = fmt.Sprintf("the clock over there is %v behind this one", -off)
+		text = fmt.Sprintf("the clock of the other node is %v behind this one", -off)
 	}
 	text += fmt.Sprintf(" (to within %v)", clockStep)
 	switch {
@@ -489,10 +489,10 @@ func (x *examination) neighbors(ctx context.Context, m *gwyh.Memberlist) {
 // opinion asks the other agent for its view of this node, if its API may be used.
 func (x *examination) opinion(ctx context.Context, name string) {
 	if x.Agent == nil {
-		x.report.untested("what the node over there thinks of this one: -api names the API of its agent")
+		x.report.untested("in which state the other node has this one: -api names the API of its agent")
 		return
 	}
-	const step = "opinion over there"
+	const step = "view of the other node"
 	ctx, cancel := context.WithTimeout(ctx, apiWait)
 	defer cancel()
 	var members []api.Member

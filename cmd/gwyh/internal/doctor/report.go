@@ -21,8 +21,8 @@ var (
 	WrongClock = Fault{"clock", 17, "Set the clocks, for example by NTP. They may differ by at most 60 s."}
 	NarrowPath = Fault{"narrow-path", 18, "Find what drops large datagrams on the way: a tunnel with a small MTU, or a firewall that drops fragments or ICMP's \"packet too big\". A path has to carry UDP datagrams of 1,200 bytes."}
 	Refused    = Fault{"refused", 19, "The nodes can talk, but one refuses the other for the reason above. Change that at the node that refuses."}
-	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the node over there says whether it refuses a key, a label or a clock."}
-	NoAnswer   = Fault{"no-answer", 21, "From outside, a key or a label that differs and a firewall that drops this port look the same. Compare the keys of both nodes (`gwyh keys`) and their labels (`gwyh info`). If they are equal, open the UDP port in both directions. With -api and the token of the agent over there, the doctor finds out which it is."}
+	Silent     = Fault{"silent", 20, "Find out whether the machine runs and whether UDP reaches it. The log of the other node says whether it refuses a key, a label or a clock."}
+	NoAnswer   = Fault{"no-answer", 21, "From outside, a key or a label that differs and a firewall that drops this port look the same. Compare the keys of both nodes (`gwyh keys`) and their labels (`gwyh info`). If they are equal, open the UDP port in both directions. With -api and the token of the other agent, the doctor finds out which it is."}
 	NoBind     = Fault{"no-bind", 22, "The doctor cannot send from the address of -bind, or of bind in the file of -config. If a node has the port, stop the node first, or leave the port out of -bind."}
 )
 

@@ -155,13 +155,13 @@ var refusal = regexp.MustCompile(`handshake with (\S+) refused: ([^(]*[^( ])`)
 func (x *examination) ask(ctx context.Context) bool {
 	r := x.report
 	if x.Agent == nil {
-		r.note("log over there", Unknown, "not asked: -api and GWYH_TOKEN would let the doctor read the log of the agent there")
+		r.note("log of the other node", Unknown, "not asked: -api and GWYH_TOKEN would let the doctor read the log of the agent there")
 		return false
 	}
 	// A separate port distinguishes the log lines about these Hellos from those about the guesses.
 	own, err := open(netip.AddrPortFrom(x.Local.Addr(), 0), x.to, x.line.clock)
 	if err != nil {
-		r.note("log over there", Unknown, "no socket: %v", err)
+		r.note("log of the other node", Unknown, "no socket: %v", err)
 		return false
 	}
 	defer own.close()
@@ -171,7 +171,7 @@ func (x *examination) ask(ctx context.Context) bool {
 		_, _ = own.shake(ctx, x.tries(), ownHellos, time.Second, true)
 		lines, err := x.log(ctx)
 		if err != nil {
-			r.note("log over there", Unknown, "%v", err)
+			r.note("log of the other node", Unknown, "%v", err)
 			return false
 		}
 		for _, l := range lines {
@@ -183,11 +183,11 @@ func (x *examination) ask(ctx context.Context) bool {
 			if strings.HasPrefix(m[2], handshake.TimeOff.String()) {
 				fault = WrongClock
 			}
-			r.fail(fault, "log over there", "the node gets what this machine sends, and refuses it: %s", m[2])
+			r.fail(fault, "log of the other node", "the node gets what this machine sends, and refuses it: %s", m[2])
 			return true
 		}
 	}
-	r.fail(Dropped, "log over there", "the agent there runs, and in %v of Hellos its log has no word of them: they do not arrive, or its answers do not", patience)
+	r.fail(Dropped, "log of the other node", "the agent there runs, and in %v of Hellos its log does not mention them: they do not arrive, or its answers do not", patience)
 	return true
 }
 
