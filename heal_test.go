@@ -144,7 +144,7 @@ func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
 		away[i].to = len(sender)
 	}
 	cast(pause, -1)
-	lost, deliveries := 0, 0
+	deliveries := 0
 	missing := func() (count int) {
 		deliveries = 0
 		for i, c := range cs {
@@ -160,11 +160,7 @@ func TestRollingRestartLosesNothingBetweenThoseThatStay(t *testing.T) {
 		}
 		return count
 	}
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-tick.C {
-		if lost = missing(); lost == 0 {
-			break
-		}
-	}
+	lost := settle(missing)
 	t.Logf("%d messages, %d deliveries between nodes that stay, %d lost", len(sender), deliveries, lost)
 	if lost > 0 {
 		t.Errorf("%d of %d deliveries lost", lost, deliveries)

@@ -242,7 +242,10 @@ func (p *polling) event(from int, msg string) (calls []int, bytes int) {
 
 // Sixty programs queue each event again when it arrives. That costs no more than if they did not.
 func TestRebroadcastEventCostsEachNodeOneCallAndTheBytesOfOneBroadcast(t *testing.T) {
-	const nodes, events = 60, 5
+	nodes, events := 60, 5
+	if testing.Short() {
+		nodes = 20
+	}
 	cost := func(app func() *poller) (bytes int) {
 		inPolling(t, func(t *testing.T, p *polling) {
 			p.cluster(nodes, app)

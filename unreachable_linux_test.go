@@ -132,18 +132,20 @@ func TestMachineThatForbidsToSendIsAWarning(t *testing.T) {
 	machine.Prohibited("10.2.0.0/16")
 	log := new(lines)
 	m := joiner(t, machine, log)
-	if _, err := m.Join([]string{"10.2.0.1:7000"}); !errors.Is(err, syscall.EACCES) {
-		t.Fatal(err)
-	}
 	const text = "this machine forbids the node to send: look at the rules for output in its firewall"
 	warned := func() bool {
 		return slices.ContainsFunc(m.Status().Warnings, func(w status.Warning) bool { return w.Code == status.CannotSend && strings.HasPrefix(w.Text, text) })
 	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for end := time.Now().Add(time.Minute); !warned() || log.count("[WARN] gwyh: "+text) == 0; {
 		if time.Now().After(end) {
 			t.Fatalf("no warning: %+v", m.Status().Warnings)
 		}
-		time.Sleep(20 * time.Millisecond)
+		if _, err := m.Join([]string{"10.2.0.1:7000"}); !errors.Is(err, syscall.EACCES) {
+			t.Fatal(err)
+		}
+		<-tick.C
 	}
 	if d := m.Status().Drops; !slices.ContainsFunc(d, func(d status.Drop) bool { return d.Reason == "write_forbidden" && d.Count > 1 }) {
 		t.Errorf("%+v", d)

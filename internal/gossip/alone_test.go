@@ -44,7 +44,7 @@ func checkDeathsKnown(t *testing.T, first, last time.Duration) {
 func TestFewSurvivorsKnowTheDeadSoon(t *testing.T) {
 	for _, s := range []struct{ survivors, deaths int }{{1, 1}, {1, 3}, {1, 10}, {1, 100}, {3, 10}, {2, 50}, {5, 5}} {
 		t.Run(fmt.Sprintf("%d-%d", s.survivors, s.deaths), func(t *testing.T) {
-			for seed := range uint64(sized(20, 3)) {
+			for seed := range uint64(sized(20, brief(3, 1))) {
 				c := newCluster(t, seed+1, lan())
 				c.add(s.survivors + s.deaths)
 				c.form(10 * time.Second)

@@ -195,7 +195,7 @@ func TestNodeThatIsBehindReportsLater(t *testing.T) {
 func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(200 * time.Microsecond), Rate: 20 << 20, Queue: 256 << 10})
-	c.add(20)
+	c.add(brief(20, 10))
 	c.form(5 * time.Second)
 	accepted, refused := 0, 0
 	for step := range brief(150, 30) {
@@ -234,7 +234,7 @@ func TestFloodInSimulationIsDeliveredOrRefused(t *testing.T) {
 
 // Small messages that wait for the pacing wait for a report, and the one that is on its way may be lost.
 func TestSmallMessagesThatWaitDoNotDependOnOneReport(t *testing.T) {
-	seeds := brief(20, 4)
+	seeds := brief(20, 2)
 	refused := 0
 	for seed := range uint64(seeds) {
 		c := newCluster(t, seed+1, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})

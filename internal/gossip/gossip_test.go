@@ -30,7 +30,7 @@ func TestHundredNodesThroughOneSeed(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(100)
 	c.form(3 * time.Second)
-	for i := range 200 {
+	for i := range brief(200, 50) {
 		c.broadcast(i*37%100, fmt.Sprint("message ", i), 50*time.Millisecond)
 	}
 }
@@ -42,10 +42,7 @@ func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
 		t.Run(fmt.Sprintf("loss %v", c.loss), func(t *testing.T) {
 			t.Parallel()
 			const mean = 20 * time.Millisecond
-			nodes := thousand
-			if testing.Short() {
-				nodes = min(nodes, 200)
-			}
+			nodes := min(thousand, brief(thousand, 100))
 			cl := newCluster(t, 1, simnet.Link{Latency: simnet.Exponential(mean, 0), Loss: c.loss})
 			cl.add(nodes)
 			formed := cl.form(30 * time.Second)
@@ -100,7 +97,7 @@ func TestNoNodeDiesOfPacketLoss(t *testing.T) {
 	c := newCluster(t, 3, simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05})
 	c.add(50)
 	c.form(10 * time.Second)
-	c.net.RunFor(5 * time.Minute)
+	c.net.RunFor(time.Duration(brief(5, 2)) * time.Minute)
 	for i, n := range c.nodes {
 		if left := n.count(event.Leave, ""); left != 0 {
 			t.Errorf("node %d saw %d leaves", i, left)

@@ -67,7 +67,7 @@ func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 		t.Run(fmt.Sprintf("%d bytes, %v of each %v", is.size, is.share, is.period), func(t *testing.T) {
 			t.Parallel()
 			c := starved(t, simnet.Load{Share: is.share, Period: is.period, Cost: 20 * time.Microsecond})
-			taken := c.flood(5, 200, is.size)
+			taken := c.flood(5, brief(200, 50), is.size)
 			want := taken * (len(c.nodes) - 1)
 			took := c.settle(want)
 			t.Logf("%d messages taken, %d of %d deliveries made after %v", taken, c.arrived, want, took)
