@@ -79,7 +79,7 @@ var limitsOf = map[string][]string{
 	"packet counts by address":                      {"peers.seqsMax"},
 	"zone names kept":                               {"members.zonesMax"},
 	"links with gwyh 0.1":                           {"legacy.LinksMax"},
-	"tasks that are delayed":                        {"legacy.JobsMax", "legacy.HopesMax"},
+	"tasks that are delayed":                        {"legacy.JobsMax", "legacy.AttemptsMax"},
 	"Config.MemoryLimit":                            {"memory.Default bytes", "memory.Min bytes"},
 	"reserved for what does not depend on it":       {"memory.Reserve bytes"},
 }

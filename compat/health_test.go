@@ -13,7 +13,7 @@ func TestHealthScoreOfAHealthyNodeIsZero(t *testing.T) {
 	})
 }
 
-func TestHealthScoreOfAnUnwellNodeRises(t *testing.T) {
+func TestHealthScoreOfASlowNodeRises(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b, d := c.node("a"), c.node("b"), c.node("d")
 		c.join(a, b, d)

@@ -225,8 +225,8 @@ func (d *demo) judge(r *round) {
 		d.screen.bad("%s missing of %s: %s not everywhere", words.Many(r.wanted-r.got, "delivery"), words.Grouped(r.wanted),
 			words.Many(r.short, "message"))
 	}
-	if r.again > 0 {
-		d.screen.bad("%s of a message to a node that had it already", words.Many(r.again, "delivery"))
+	if r.duplicates > 0 {
+		d.screen.bad("%s of a message to a node that had it already", words.Many(r.duplicates, "delivery"))
 	}
 	if r.foreign > 0 {
 		d.screen.bad("%s of what was never sent", words.Many(r.foreign, "delivery"))

@@ -118,7 +118,7 @@ func TestJudgementOfWhatWentWrong(t *testing.T) {
 		{coverage{wanted: 40, got: 40}, ""},
 		{coverage{wanted: 40, got: 39, short: 1}, "✗ 1 delivery missing of 40: 1 message not everywhere"},
 		{coverage{wanted: 4800, got: 4000, short: 50}, "✗ 800 deliveries missing of 4,800: 50 messages not everywhere"},
-		{coverage{wanted: 40, got: 40, again: 2}, "✗ 2 deliveries of a message to a node that had it already"},
+		{coverage{wanted: 40, got: 40, duplicates: 2}, "✗ 2 deliveries of a message to a node that had it already"},
 		{coverage{wanted: 40, got: 40, foreign: 1}, "✗ 1 delivery of what was never sent"},
 	} {
 		var out strings.Builder

@@ -12,7 +12,7 @@ import (
 
 const ms = time.Millisecond
 
-func TestHistogramShowsTheBulkAndGathersStragglers(t *testing.T) {
+func TestHistogramShowsMostValuesAndGathersTheHighestOnes(t *testing.T) {
 	var values []time.Duration
 	for i := range 100 {
 		values = append(values, ms+time.Duration(i)*20*time.Microsecond) // 1.00 to 2.98 ms

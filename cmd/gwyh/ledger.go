@@ -15,10 +15,10 @@ const headerSize = 8
 type ledger struct {
 	nodes int // immutable
 
-	mu      sync.Mutex // guards the following fields and the entries
-	entries []*entry
-	again   int // deliveries to a node that already had the message, or was not to get it
-	foreign int // deliveries of messages that were never sent, or were changed
+	mu         sync.Mutex // guards the following fields and the entries
+	entries    []*entry
+	duplicates int // deliveries to a node that already had the message, or was not to get it
+	foreign    int // deliveries of messages that were never sent, or were changed
 }
 
 // An entry is one message.
@@ -62,7 +62,7 @@ func (l *ledger) arrived(now time.Time, index int, message []byte) {
 	case e == nil:
 		l.foreign++
 	case e.done[index]:
-		l.again++
+		l.duplicates++
 	default:
 		e.done[index] = true
 		e.last = now
@@ -85,21 +85,21 @@ func (l *ledger) find(message []byte) *entry {
 
 // coverage describes the deliveries of some messages.
 type coverage struct {
-	wanted  int             // expected deliveries: messages times receivers
-	got     int             // expected deliveries that happened
-	short   int             // messages that are not at all receivers
-	again   int             // unexpected deliveries in the whole ledger
-	foreign int             // deliveries of messages never sent, in the whole ledger
-	spread  []time.Duration // from the sending of a message until the last node had it
+	wanted     int             // expected deliveries: messages times receivers
+	got        int             // expected deliveries that happened
+	short      int             // messages that are not at all receivers
+	duplicates int             // unexpected deliveries in the whole ledger
+	foreign    int             // deliveries of messages never sent, in the whole ledger
+	spread     []time.Duration // from the sending of a message until the last node had it
 }
 
-func (c *coverage) complete() bool { return c.got == c.wanted && c.again == 0 && c.foreign == 0 }
+func (c *coverage) complete() bool { return c.got == c.wanted && c.duplicates == 0 && c.foreign == 0 }
 
 // count returns the coverage of the entries from the given one on.
 func (l *ledger) count(from int) coverage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := coverage{again: l.again, foreign: l.foreign}
+	c := coverage{duplicates: l.duplicates, foreign: l.foreign}
 	for _, e := range l.entries[from:] {
 		c.wanted += e.wanted
 		c.got += e.wanted - e.missing

@@ -61,8 +61,8 @@ func TestLedgerFindsWhatShouldNotHaveArrived(t *testing.T) {
 	l.arrived(now, 1, e.message) // a second time
 	l.arrived(now, 0, e.message) // at its sender
 	switch c := l.count(0); {
-	case c.again != 2:
-		t.Errorf("%v messages came again, want 2", c.again)
+	case c.duplicates != 2:
+		t.Errorf("%v messages came again, want 2", c.duplicates)
 	case c.foreign != 0:
 		t.Errorf("%v foreign messages came, want 0", c.foreign)
 	case c.got != 1:
@@ -75,7 +75,7 @@ func TestLedgerFindsWhatShouldNotHaveArrived(t *testing.T) {
 	for _, m := range [][]byte{nil, e.message[:7], e.message[:19], damaged, bytes.Repeat([]byte{0xff}, 20)} {
 		l.arrived(now, 1, m)
 	}
-	if c := l.count(0); c.foreign != 5 || c.again != 2 {
+	if c := l.count(0); c.foreign != 5 || c.duplicates != 2 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -83,7 +83,7 @@ func TestOfferAfterTheLossOfASenderIsTaken(t *testing.T) {
 }
 
 // PROTOCOL.md Q15.
-func TestOfferIsNotMadeInVain(t *testing.T) {
+func TestOfferIsMadeOnlyIfItHelps(t *testing.T) {
 	w := newWorld(t, 3)
 	m := id(1)
 	w.d.originOf(w.now, &m)

@@ -81,7 +81,7 @@ func TestWaitEndsWhenEventsWereTakenBackAndTheQueueWasCompacted(t *testing.T) {
 	})
 }
 
-func TestCallThatWasWaitedForInVainIsNotWaitedForAgain(t *testing.T) {
+func TestCallThatDidNotReturnInTimeIsNotWaitedForAgain(t *testing.T) {
 	slow(t, func(t *testing.T, q *Queue[string]) {
 		q.Message(time.Now(), Broadcast, []byte("10s"))
 		synctest.Wait()

@@ -20,7 +20,7 @@ func apart(t *testing.T, nodes int) (c *cluster, a *ancient, alone *node) {
 func TestPeerStatusAboutAnUnknownGoNodeIsAHintToShakeHandsWithIt(t *testing.T) {
 	c, a, alone := apart(t, 2)
 	a.status(a.next(), alone.cfg.ID, alone.addr, true)
-	c.net.RunFor(legacy.HopeFor + time.Second)
+	c.net.RunFor(legacy.AttemptWithin + time.Second)
 	for i, n := range c.nodes {
 		if n.NumGo() != 3 {
 			t.Errorf("node %d knows %d Go nodes", i, n.NumGo())
@@ -45,7 +45,7 @@ func TestHintsAboutGoNodesAreFollowedAFewAtATime(t *testing.T) {
 	for i := range 200 {
 		a.status(a.next(), wire.NodeID{9, byte(i), 6: 0x80}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
-	c.net.RunFor(legacy.HopeFor)
+	c.net.RunFor(legacy.AttemptWithin)
 	most := uint64(legacy.HintRate.Burst) + uint64((c.net.Elapsed()-begin)/legacy.HintRate.Every)
 	if got := n.Stats().HandshakesStarted - started; got == 0 || got > most {
 		t.Errorf("%d handshakes were begun", got)

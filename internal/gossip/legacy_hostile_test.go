@@ -62,9 +62,9 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 		o := []*ancient{a, b}[i%2]
 		o.say(babble(rng, known))
 		core := c.nodes[0].Core
-		chores, hopes := core.gateway.Load()
-		if chores > legacy.JobsMax || hopes > legacy.HopesMax || core.hs.dials.Len() > legacy.HopesMax+legacy.LinksMax {
-			t.Fatalf("%d things put off, %d hopes, %d handshakes", chores, hopes, core.hs.dials.Len())
+		jobs, tried := core.gateway.Load()
+		if jobs > legacy.JobsMax || tried > legacy.AttemptsMax || core.hs.dials.Len() > legacy.AttemptsMax+legacy.LinksMax {
+			t.Fatalf("%d jobs, %d addresses tried, %d handshakes", jobs, tried, core.hs.dials.Len())
 		}
 		a.heard, b.heard = nil, nil
 	}
@@ -93,7 +93,7 @@ func TestLegacyPeersThatSayAnythingChangeNothingAmongGoNodesAndStayBounded(t *te
 	if got := c.nodes[0].Stats().SentDatagrams - sent; got > 3*count {
 		t.Errorf("%d datagrams were sent because of %d", got, count)
 	}
-	if chores, _ := c.nodes[0].gateway.Load(); chores > 10 {
-		t.Errorf("%d things are still put off", chores)
+	if jobs, _ := c.nodes[0].gateway.Load(); jobs > 10 {
+		t.Errorf("%d jobs are still scheduled", jobs)
 	}
 }

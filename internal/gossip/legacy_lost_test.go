@@ -30,7 +30,7 @@ func beforeLoss(t *testing.T, nodes, models int) (c *cluster, olds []netip.AddrP
 	return c, olds
 }
 
-func TestGoNodeThatAloneLostALegacyNodeBuriesItForNobody(t *testing.T) {
+func TestGoNodeThatAloneLostALegacyNodeDoesNotReportItDead(t *testing.T) {
 	for _, models := range []int{1, 3} {
 		for _, lost := range []time.Duration{20 * time.Second, 30 * time.Second, time.Minute, 3 * time.Minute} {
 			for _, bothWays := range []bool{false, true} {

@@ -269,12 +269,12 @@ func TestAddressesThatALegacyPeerNamesAreTriedAFewAtATime(t *testing.T) {
 		a.status(wire.MessageID{7, byte(i), 6: 0x40}, wire.NodeID{9, byte(i), 6: 0x40}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, 7, byte(i)}), 7), true)
 	}
 	c.net.RunFor(4 * time.Second)
-	if got := c.nodes[0].Stats().HandshakesStarted - started; got == 0 || got > legacy.HopesMax {
+	if got := c.nodes[0].Stats().HandshakesStarted - started; got == 0 || got > legacy.AttemptsMax {
 		t.Errorf("%d handshakes were begun", got)
 	}
 	c.net.RunFor(20 * time.Second)
-	if _, hopes := c.nodes[0].gateway.Load(); hopes != 0 {
-		t.Errorf("%d are still hoped for", hopes)
+	if _, attempts := c.nodes[0].gateway.Load(); attempts != 0 {
+		t.Errorf("%d addresses are still tried", attempts)
 	}
 }
 

@@ -50,7 +50,7 @@ func (ms *membership) apply(now time.Time, e *wire.Member, from *peer, how route
 	case members.Outdated:
 		c.stats.MembersStale++
 		ms.outdated = append(ms.outdated, m)
-	case members.Hearsay:
+	case members.Unproven:
 		c.stats.EntriesDead++
 		ms.applySuspect(now, m, e, from, how)
 	case members.Alive:

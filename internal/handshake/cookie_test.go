@@ -49,7 +49,7 @@ func TestCookieIsValidForTwoToFourMinutesAndOneAddress(t *testing.T) {
 	}
 }
 
-func TestSecretsOfCookiesAreDrawnAnew(t *testing.T) {
+func TestSecretsOfCookiesAreReplaced(t *testing.T) {
 	at := netip.MustParseAddrPort("192.0.2.1:7000")
 	for name, x := range map[string]struct {
 		step      time.Duration

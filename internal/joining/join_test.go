@@ -139,7 +139,7 @@ func TestJoinInAnExistingSessionFailsAtItsEnd(t *testing.T) {
 	j.wants(t, until, true, FailState)
 }
 
-func TestJoinThatHasBegunWithAHandshakeIsNotDoubted(t *testing.T) {
+func TestJoinThatHasBegunWithAHandshakeIsNotReportedAsUnanswered(t *testing.T) {
 	j := dialed()
 	j.Reached(id(1))
 	j.wants(t, start.Add(5*time.Second), false, FailMembers)

@@ -168,7 +168,7 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	for range JobsMax {
-		w.g.later(w.now, time.Hour, job{task: endHope})
+		w.g.later(w.now, time.Hour, job{task: endAttempt})
 	}
 	w.weigh(w.entry(1, wire.StateDead, w.table.Get(p.id).Incarnation))
 	w.wantLog()
@@ -178,7 +178,7 @@ func TestCheckThatCannotEndDoesNotBegin(t *testing.T) {
 }
 
 // A flood of jobs does not keep this node from refuting its death, nor from telling the death of another.
-func TestRefutationAndDeathAreToldHoweverManyChoresWait(t *testing.T) {
+func TestRefutationAndDeathAreReportedHoweverManyJobsWait(t *testing.T) {
 	w := newWorld(t)
 	p, q := w.known(1), w.known(2)
 	w.g.SetLinked(p, true)
@@ -195,7 +195,7 @@ func TestRefutationAndDeathAreToldHoweverManyChoresWait(t *testing.T) {
 }
 
 // A query that cannot be answered yet stays open.
-func TestQuestionIsAnsweredOnceThereIsRoomForTheChore(t *testing.T) {
+func TestQuestionIsAnsweredOnceThereIsRoomForTheJob(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	m := w.table.Get(p.id)

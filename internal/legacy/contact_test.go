@@ -182,7 +182,7 @@ func TestNodeThatLeftAnswersNoStartSubscription(t *testing.T) {
 	w.wantLog()
 }
 
-func TestSilentPeerIsAskedThenDoubtedThenLost(t *testing.T) {
+func TestSilentPeerIsPingedThenCheckedThenLost(t *testing.T) {
 	w := newWorld(t)
 	p := w.known(1)
 	w.watch(p, silenceCheck)
@@ -334,7 +334,7 @@ func TestMemberKeepsTheTimeOfItsNameWhenItComesBack(t *testing.T) {
 	}
 }
 
-func TestChoresAreBounded(t *testing.T) {
+func TestJobsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for i := range 2 * JobsMax {
 		w.do(w.g.Ready(w.out, w.now, w, &w.table, w.peer(i)))
@@ -344,7 +344,7 @@ func TestChoresAreBounded(t *testing.T) {
 	}
 }
 
-func TestChoresComeInTheOrderOfTheirTimesThenOfTheirMaking(t *testing.T) {
+func TestJobsRunInTheOrderOfTheirTimesThenOfTheirCreation(t *testing.T) {
 	w := newWorld(t)
 	var got []int
 	for i, after := range []time.Duration{3, 1, 2, 1, 3} {
@@ -367,7 +367,7 @@ func TestChoresComeInTheOrderOfTheirTimesThenOfTheirMaking(t *testing.T) {
 	}
 }
 
-func TestTimeoutWithoutChoresDoesNothing(t *testing.T) {
+func TestTimeoutWithoutJobsDoesNothing(t *testing.T) {
 	w := newWorld(t)
 	if out := w.g.HandleTimeout(w.out, w.now, w, &w.table); len(out) != 0 || !w.g.NextTimeout().IsZero() {
 		t.Errorf("%d outcomes, due at %v", len(out), w.g.NextTimeout())

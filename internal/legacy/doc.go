@@ -9,6 +9,6 @@
 //
 // Read peer.go first, then gateway.go and outcome.go; these use no other file. contact.go follows a peer from its handshake to
 // its loss, member.go handles what Go nodes report about gwyh 0.1 members, question.go and check.go test whether a member lives,
-// status.go and seek.go handle what gwyh 0.1 nodes report about each other, choice.go decides which Go nodes subscribe to them,
+// status.go and search.go handle what gwyh 0.1 nodes report about each other, choice.go decides which Go nodes subscribe to them,
 // and vouch.go declares members dead or alive. message.go routes messages of a peer, timeout.go runs scheduled work.
 package legacy

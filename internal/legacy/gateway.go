@@ -46,9 +46,9 @@ type Gateway struct {
 	jobs    []job // soonest first
 	changed bool  // a job was added since the last call of TimerChanged
 
-	refuted time.Time    // when this node last refuted, or will refute, that it is down
-	hopes   int          // number of addresses that are tried or scheduled to be tried
-	hints   quota.Bucket // for PeerStatus about Go nodes that are not members
+	refuted  time.Time    // when this node last refuted, or will refute, that it is down
+	attempts int          // number of addresses that are tried or scheduled to be tried
+	hints    quota.Bucket // for PeerStatus about Go nodes that are not members
 
 	questions quota.Bucket                      // for queries about gwyh 0.1 members
 	queried   quota.Map[wire.NodeID, time.Time] // when a query about a member was last sent, answered or passed on
@@ -84,8 +84,8 @@ const (
 	vouchFor                 // vouch for peer above incarnation, unless another node has
 	announceEnd              // report member as down to gwyh 0.1 peers, unless it is back
 	shakeAll                 // begin a handshake with each gwyh 0.1 peer
-	tryHope                  // try to reach the node of at addr
-	endHope                  // remove an address that was tried
+	tryAddress               // try to reach the node of at addr
+	endAttempt               // remove an address that was tried
 	askList                  // ask peer for the nodes it knows
 )
 
@@ -136,7 +136,7 @@ func (g *Gateway) NextTimeout() time.Time {
 }
 
 // Load returns the number of scheduled jobs, and the number of addresses that are tried or will be.
-func (g *Gateway) Load() (jobs, hopes int) { return len(g.jobs), g.hopes }
+func (g *Gateway) Load() (jobs, attempts int) { return len(g.jobs), g.attempts }
 
 // TimerChanged reports whether the time of NextTimeout has changed since the last call, so that the timer must be set.
 func (g *Gateway) TimerChanged() bool {

@@ -33,7 +33,7 @@ func (g *Gateway) HandleStatus(out []Outcome, now time.Time, n Node, t *members.
 	case s.Up:
 		out = append(out, s.pass())
 		if !up {
-			g.hope(now, t, s.Of, Dial)
+			g.attempt(now, t, s.Of, Dial)
 		}
 		return out
 	case !up:
@@ -68,7 +68,7 @@ func (g *Gateway) followHint(now time.Time, t *members.Table, of wire.Peer) {
 		g.Stats.Excess++
 		return
 	}
-	g.hope(now, t, of, ContactNode)
+	g.attempt(now, t, of, ContactNode)
 }
 
 // Tellable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an

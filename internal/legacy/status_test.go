@@ -25,11 +25,11 @@ func TestStatusThatANodeIsUpIsPassedOnAndFollowedIfTheNodeIsUnknown(t *testing.T
 	w.wantLog("pass on old-1 up true except to old-9")
 	w.status(2, 2, true)
 	w.wantLog("pass on old-2 up true except to old-9")
-	w.run(HopeFor)
+	w.run(AttemptWithin)
 	w.wantLog("dial old-2 at 10.0.3.234:6969")
-	w.run(hopeLasts)
-	if jobs, hopes := w.g.Load(); jobs != 0 || hopes != 0 {
-		t.Errorf("%d jobs, %d hopes are left", jobs, hopes)
+	w.run(attemptLasts)
+	if jobs, attempts := w.g.Load(); jobs != 0 || attempts != 0 {
+		t.Errorf("%d jobs, %d attempts are left", jobs, attempts)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestStatusOfAGoNodeIsPassedOnOnlyIfItIsTrue(t *testing.T) {
 func TestUnknownGoNodeIsMetByItsID(t *testing.T) {
 	w := newWorld(t)
 	w.say(1, wire.Peer{ID: goID(3), Addr: addr(3)}, true)
-	w.run(HopeFor)
+	w.run(AttemptWithin)
 	w.wantLog("meet go-3 at 10.0.0.3:6969")
 }
 
@@ -101,7 +101,7 @@ func TestHintsAboutGoNodesAreFollowedAFewAtATime(t *testing.T) {
 	for i := range 100 {
 		w.say(i, wire.Peer{ID: goID(100 + i), Addr: addr(100 + i)}, true)
 	}
-	w.run(HopeFor)
+	w.run(AttemptWithin)
 	if got := w.count("meet"); got != HintRate.Burst || w.g.Stats.Excess != uint64(100-got) {
 		t.Errorf("%d met, %+v", got, w.g.Stats)
 	}
@@ -112,27 +112,27 @@ func TestAddressesThatAreTriedAreBounded(t *testing.T) {
 	for i := range 200 {
 		w.status(i, 100+i, true)
 	}
-	if _, hopes := w.g.Load(); hopes != HopesMax || w.g.Stats.Excess != 200-HopesMax {
-		t.Errorf("%d hopes, %+v", hopes, w.g.Stats)
+	if _, attempts := w.g.Load(); attempts != AttemptsMax || w.g.Stats.Excess != 200-AttemptsMax {
+		t.Errorf("%d attempts, %+v", attempts, w.g.Stats)
 	}
-	w.run(HopeFor)
-	if got := w.count("dial"); got != HopesMax {
+	w.run(AttemptWithin)
+	if got := w.count("dial"); got != AttemptsMax {
 		t.Errorf("%d were dialed", got)
 	}
-	w.run(hopeLasts)
-	if _, hopes := w.g.Load(); hopes != 0 {
-		t.Errorf("%d hopes are left", hopes)
+	w.run(attemptLasts)
+	if _, attempts := w.g.Load(); attempts != 0 {
+		t.Errorf("%d attempts are left", attempts)
 	}
 }
 
-func TestHopeForWhichNoChoreIsLeftIsGivenUp(t *testing.T) {
+func TestAddressForWhichNoJobIsLeftIsNotTried(t *testing.T) {
 	w := newWorld(t)
 	for range JobsMax {
 		w.g.later(w.now, time.Hour, job{task: askList, peer: w.peer(1)})
 	}
 	w.status(1, 2, true)
-	if _, hopes := w.g.Load(); hopes != 0 {
-		t.Errorf("%d hopes", hopes)
+	if _, attempts := w.g.Load(); attempts != 0 {
+		t.Errorf("%d attempts", attempts)
 	}
 }
 
@@ -171,9 +171,9 @@ func TestNodeThatAnotherNodeReachedFirstIsNotTried(t *testing.T) {
 		w.status(1, 2, true)
 		w.log = nil
 		change(w)
-		w.run(HopeFor)
-		if _, hopes := w.g.Load(); len(w.log) != 0 || hopes != 0 {
-			t.Errorf("%s: %q, %d hopes", what, w.log, hopes)
+		w.run(AttemptWithin)
+		if _, attempts := w.g.Load(); len(w.log) != 0 || attempts != 0 {
+			t.Errorf("%s: %q, %d attempts", what, w.log, attempts)
 		}
 	}
 }
@@ -324,7 +324,7 @@ func TestNodesThatASeedKnowsAreMet(t *testing.T) {
 	w.goMember(5)
 	w.receivePeers(p, peersOf(t, wire.Peer{ID: goID(3), Addr: addr(3)}, wire.Peer{ID: legacyID(4), Addr: addr(1004)},
 		wire.Peer{ID: goID(0), Addr: addr(0)}, wire.Peer{ID: goID(5), Addr: addr(5)}))
-	w.run(HopeFor)
+	w.run(AttemptWithin)
 	w.wantCounts(map[string]int{"meet 10.0.0.3:6969": 1, "dial old-4": 1, "": 2})
 }
 
@@ -335,7 +335,7 @@ func TestListOfPeersThatWasNotAskedForIsIgnored(t *testing.T) {
 	w.receivePeers(p, list)
 	w.now = w.now.Add(-listAnswer - 1)
 	w.receivePeers(w.peer(2), list)
-	w.run(HopeFor)
+	w.run(AttemptWithin)
 	w.wantLog()
 }
 

@@ -34,10 +34,10 @@ func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members
 		}
 	case shakeAll:
 		return g.shakeAll(out, now, n, t)
-	case tryHope:
-		return g.tryHope(out, now, n, t, c)
-	case endHope:
-		g.hopes--
+	case tryAddress:
+		return g.tryAddress(out, now, n, t, c)
+	case endAttempt:
+		g.attempts--
 	case askList:
 		if t.CountGo()-1 < g.cfg.Subscriptions {
 			out = g.askForPeers(out, now, t, c.peer)

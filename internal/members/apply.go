@@ -36,7 +36,7 @@ const (
 	Stale                     // the entry contains no news
 	Outdated                  // the entry contains no news, and its sender lacks something that this node knows
 	Accusation                // a node suspects a member; for the failure detector
-	Hearsay                   // another node says that a live member is dead, or has left without proof; an accusation
+	Unproven                  // another node says that a live member is dead, or has left without proof; an accusation
 	Alive                     // the table should accept the entry: see Refusal, Claim and SetAlive
 	Gone                      // the table should accept the entry: see SetGone
 )
@@ -60,7 +60,7 @@ func (t *Table) Weigh(now time.Time, e *wire.Member, compared bool) (*Entry, Ver
 	case e.State == wire.StateLeft && hasLeft(m, e):
 		return m, Gone
 	case m != nil && m.Live():
-		return m, Hearsay
+		return m, Unproven
 	case e.State == wire.StateLeft:
 		return m, Stale
 	}

@@ -60,8 +60,8 @@ func TestDepartureIsBelievedWithAProofThatIsNew(t *testing.T) {
 		_, got := w.Weigh(w.now, left(e, proof, incarnation), false)
 		same(t, what, got, want)
 	}
-	weigh("without a proof", wire.NodeID{}, at(0), Hearsay)
-	weigh("with another proof", goID(9), at(0), Hearsay)
+	weigh("without a proof", wire.NodeID{}, at(0), Unproven)
+	weigh("with another proof", goID(9), at(0), Unproven)
 	first := proofOf(secret, 1)
 	weigh("with the proof", first, at(0), Gone)
 	w.take(left(e, first, at(0)))
@@ -70,17 +70,17 @@ func TestDepartureIsBelievedWithAProofThatIsNew(t *testing.T) {
 		a.ID, a.From, a.Incarnation, a.Refuted, a.Named = e.ID, first, at(time.Minute), at(0), at(time.Minute)
 	})
 	w.take(back)
-	weigh("with the proof of the departure before", first, at(time.Hour), Hearsay)
+	weigh("with the proof of the departure before", first, at(time.Hour), Unproven)
 	weigh("with the next one", proofOf(secret, 2), at(time.Minute), Gone)
 
 	// A false entry does not make a proof count again.
 	w.take(with(back, func(a *wire.Member) { a.From, a.Incarnation = wire.NodeID{}, at(2*time.Minute) }))
-	weigh("after an entry that conceals it", first, at(time.Hour), Hearsay)
+	weigh("after an entry that conceals it", first, at(time.Hour), Unproven)
 
 	newcomer := newWorld(t)
 	newcomer.take(with(back, func(a *wire.Member) { a.From = first }))
 	_, v := newcomer.Weigh(w.now, left(e, first, at(time.Hour)), false)
-	same(t, "a newcomer's verdict", v, Hearsay)
+	same(t, "a newcomer's verdict", v, Unproven)
 }
 
 func TestDepartureOfAnUnknownNodeNeedsAProof(t *testing.T) {
@@ -119,7 +119,7 @@ func TestNodeProvesAsManyDeparturesAsItCan(t *testing.T) {
 		table.Leave(now)
 		want := Gone
 		if n > DeparturesMax {
-			want = Hearsay
+			want = Unproven
 		}
 		e = table.self.Fill(&wire.Member{})
 		_, v := other.Weigh(now, e, false)

@@ -79,7 +79,7 @@ func memberFor(i int) Member {
 	return Member{ID: goID(i), Name: fmt.Sprint("node-", i), Addr: addr(i), Incarnation: at(0), Named: at(0)}
 }
 
-// take applies an entry as a core does that accepts all entries, and whose failure detector confirms all hearsay and
+// take applies an entry as a core does that accepts all entries, and whose failure detector confirms all unproven claims and
 // all restarts.
 func (w *world) take(e *wire.Member) (c Change) {
 	w.t.Helper()
@@ -88,7 +88,7 @@ func (w *world) take(e *wire.Member) (c Change) {
 		if claim := w.replace(e); claim.Granted {
 			c = w.SetAlive(w.now, e, claim)
 		}
-	case Gone, Hearsay:
+	case Gone, Unproven:
 		c = w.SetGone(w.now, e)
 	}
 	w.check()

@@ -151,11 +151,11 @@ func TestJitterBeyondTheRoundTripLeavesARate(t *testing.T) {
 
 func TestLargeDatagramsAreQuickOnLoopback(t *testing.T) {
 	t.Parallel()
-	for bytes, most := range map[int]time.Duration{1 * mib: 40 * ms, 16 * mib: 150 * ms} {
+	for bytes, limit := range map[int]time.Duration{1 * mib: 40 * ms, 16 * mib: 150 * ms} {
 		f, p := transfer(t, 1, pipe{bits: 10 * gbit, queue: 1 << 20}, link{rtt: 100 * time.Microsecond, datagram: 60000}, bytes)
 		t.Logf("%d MiB: %v, %d lost", bytes/mib, f.w.elapsed().Round(ms), p.dropped)
-		if f.w.elapsed() > most {
-			t.Errorf("%d MiB took %v, want at most %v", bytes/mib, f.w.elapsed(), most)
+		if f.w.elapsed() > limit {
+			t.Errorf("%d MiB took %v, want at most %v", bytes/mib, f.w.elapsed(), limit)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestNobodyIsAllowedBeforeTheFirstAnswer(t *testing.T) {
 	}
 }
 
-func TestUnjudgedMemberIsAllowedAfterAWaitInVain(t *testing.T) {
+func TestMemberThatNoAnswerCoversIsAllowedAfterAWait(t *testing.T) {
 	s := judged(0, 1)
 	s.Asked(start.Add(time.Minute), 2, []wire.NodeID{id(1), id(2), id(5)})
 	late := start.Add(time.Minute + Wait)

@@ -175,7 +175,7 @@ func TestRequesterThatIsGoneIsNotTold(t *testing.T) {
 }
 
 // The helper has found out the same and need not probe again.
-func TestNodeThatProbedForOthersInVainJoinsTheAccusation(t *testing.T) {
+func TestNodeWhoseProbeForOthersFailedJoinsTheAccusation(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
 	w.request(2, 1, goID(1), addr(1))
@@ -188,7 +188,7 @@ func TestNodeThatProbedForOthersInVainJoinsTheAccusation(t *testing.T) {
 	}
 }
 
-func TestNodeForgetsThatItProbedInVain(t *testing.T) {
+func TestNodeForgetsThatItsProbeFailed(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
 	w.request(2, 1, goID(1), addr(1))

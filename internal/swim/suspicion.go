@@ -56,12 +56,12 @@ func (d *Detector) HandleEntry(out []Action, now time.Time, m *members.Entry, e 
 	if e.State == wire.StateSuspect || compared {
 		return d.HandleAccusation(out, now, m, e.Incarnation, e.From, via)
 	}
-	return d.handleHearsay(out, now, m, e.Incarnation, e.From, via)
+	return d.handleUnproven(out, now, m, e.Incarnation, e.From, via)
 }
 
-// handleHearsay handles an unproven claim of the node by that the live member m is dead or has left. It is an
+// handleUnproven handles an unproven claim of the node by that the live member m is dead or has left. It is an
 // accusation whose accused has no more than the shortest time to refute, counted from the first accusation.
-func (d *Detector) handleHearsay(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
+func (d *Detector) handleUnproven(out []Action, now time.Time, m *members.Entry, incarnation uint64, by wire.NodeID, via *Peer) []Action {
 	d.begin(out)
 	if d.isStale(m, incarnation, by) {
 		return d.take()

@@ -10,42 +10,42 @@ import (
 
 // Times and limits of the search for nodes that gwyh 0.1 nodes know (docs/PROTOCOL.md L3, L5).
 const (
-	HopesMax   = 32              // addresses that are tried at once
-	HopeFor    = 2 * time.Second // maximum time before an address is tried; the first Go node to reach it informs others
-	hopeLasts  = 5 * time.Second // how long an address is tried
-	listAfter  = 2 * time.Second // from the first contact with a seed to the request for the nodes it knows
-	listPause  = time.Second     // between two such requests of this node
-	listAgain  = time.Minute     // between the requests of a node that knows no other Go node; it doubles each time
-	listRarely = 5 * time.Minute // upper bound of that time
-	listAnswer = 10 * time.Second
-	listPeers  = 64 // nodes of an answer that are considered
+	AttemptsMax   = 32              // addresses that are tried at once
+	AttemptWithin = 2 * time.Second // maximum time before an address is tried; the first Go node to reach it informs others
+	attemptLasts  = 5 * time.Second // how long an address is tried
+	listAfter     = 2 * time.Second // from the first contact with a seed to the request for the nodes it knows
+	listPause     = time.Second     // between two such requests of this node
+	listAgain     = time.Minute     // between the requests of a node that knows no other Go node; it doubles each time
+	listRarely    = 5 * time.Minute // upper bound of that time
+	listAnswer    = 10 * time.Second
+	listPeers     = 64 // nodes of an answer that are considered
 )
 
-// hope schedules an attempt to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The
+// attempt schedules an attempt to reach a node that a gwyh 0.1 peer named, unless another Go node reaches it first. The
 // number of attempts is limited, because a peer may name any address. reach is Dial, Meet or ContactNode.
-func (g *Gateway) hope(now time.Time, t *members.Table, of wire.Peer, reach OutcomeKind) {
+func (g *Gateway) attempt(now time.Time, t *members.Table, of wire.Peer, reach OutcomeKind) {
 	addr, own := unmap(of.Addr), t.Self().Addr
 	ip, ownIP := addr.Addr(), own.Addr().Unmap()
 	switch {
-	case g.hopes >= HopesMax, !addr.IsValid() || addr.Port() == 0 || addr == own:
+	case g.attempts >= AttemptsMax, !addr.IsValid() || addr.Port() == 0 || addr == own:
 		g.Stats.Excess++
 		return
 	case ownIP.IsValid() && ownIP.Is4() != ip.Is4(), g.cfg.Allow != nil && !g.cfg.Allow(ip):
 		g.Stats.Address++
 		return
 	}
-	if g.later(now, g.between(0, HopeFor), job{task: tryHope, of: of.ID, addr: addr, reach: reach}) {
-		g.hopes++
+	if g.later(now, g.between(0, AttemptWithin), job{task: tryAddress, of: of.ID, addr: addr, reach: reach}) {
+		g.attempts++
 	}
 }
 
-func (g *Gateway) tryHope(out []Outcome, now time.Time, n Node, t *members.Table, c job) []Outcome {
+func (g *Gateway) tryAddress(out []Outcome, now time.Time, n Node, t *members.Table, c job) []Outcome {
 	if t.IsLive(c.of) || n.Dialing(c.of) || !t.Self().Live() {
-		g.hopes--
+		g.attempts--
 		return out
 	}
-	if !g.later(now, hopeLasts, job{task: endHope}) {
-		g.hopes--
+	if !g.later(now, attemptLasts, job{task: endAttempt}) {
+		g.attempts--
 	}
 	return append(out, Outcome{Kind: c.reach, ID: c.of, Addr: c.addr})
 }
@@ -114,9 +114,9 @@ func (g *Gateway) handlePeers(now time.Time, t *members.Table, p *Peer, data []b
 		switch {
 		case of.ID == t.Self().ID || t.IsLive(of.ID):
 		case of.ID.IsGo(): // it will be asked for its members
-			g.hope(now, t, of, ContactAddr)
+			g.attempt(now, t, of, ContactAddr)
 		default:
-			g.hope(now, t, of, Dial)
+			g.attempt(now, t, of, Dial)
 		}
 	}
 }
